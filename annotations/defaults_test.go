@@ -1,0 +1,83 @@
+package annotations
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/api/resource"
+)
+
+func TestDefaultsAreUsed(t *testing.T) {
+	d := Defaults{
+		Tolerance:              resource.MustParse("0.2"),
+		ScaleDownStabilization: 90 * time.Second,
+		SyncPeriod:             30 * time.Second,
+		MinSyncPeriod:          10 * time.Second,
+	}
+	want := basicPolicy(func(p *Policy) {
+		tolerance("0.2")(p)
+		*p.Down.StabilizationWindowSeconds = 90
+		p.SyncPeriod = 30 * time.Second
+	})
+	got, _, errs := d.Parse(basic(nil))
+	if diff := cmp.Diff(want, got); diff != "" || len(errs) > 0 {
+		t.Errorf("errors %v, policy (-want +got):\n%s", errs, diff)
+	}
+
+	_, _, errs = d.Parse(basic(map[string]string{SyncPeriod: "9999ms"}))
+	refused := []string{`metadata.annotations[mini-hpa/sync-period]: Invalid value: "9999ms": ` +
+		`must be a duration from "10s" to "1h", with a unit, such as "10s"`}
+	if diff := cmp.Diff(refused, texts(errs)); diff != "" {
+		t.Errorf("below the operator's floor (-want +got):\n%s", diff)
+	}
+}
+
+func TestDefaultsAreOverridden(t *testing.T) {
+	d := Defaults{Tolerance: resource.MustParse("0.2"), ScaleDownStabilization: time.Minute, SyncPeriod: time.Minute, MinSyncPeriod: time.Second}
+	all := basic(nil)
+	for _, key := range Keys() {
+		if key.Default != "" {
+			all[key.Name] = key.Default
+		}
+	}
+	got, _, errs := d.Parse(all)
+	if diff := cmp.Diff(basicPolicy(nil), got); diff != "" || len(errs) > 0 {
+		t.Errorf("errors %v, policy (-want +got):\n%s", errs, diff)
+	}
+}
+
+func TestDefaultsValidate(t *testing.T) {
+	tests := map[string]struct {
+		change func(d *Defaults)
+		want   string
+	}{
+		"the default ones":    {func(*Defaults) {}, ""},
+		"no stabilization":    {func(d *Defaults) { d.ScaleDownStabilization = 0 }, ""},
+		"longest window":      {func(d *Defaults) { d.ScaleDownStabilization = time.Hour }, ""},
+		"negative tolerance":  {func(d *Defaults) { d.Tolerance = resource.MustParse("-0.1") }, "tolerance -100m must not be negative"},
+		"window too long":     {func(d *Defaults) { d.ScaleDownStabilization = time.Hour + time.Second }, "scale-down stabilization 1h0m1s must be in whole seconds from 0s to 1h0m0s"},
+		"negative window":     {func(d *Defaults) { d.ScaleDownStabilization = -time.Second }, "scale-down stabilization -1s must be in whole seconds from 0s to 1h0m0s"},
+		"part of a second":    {func(d *Defaults) { d.ScaleDownStabilization = 1500 * time.Millisecond }, "scale-down stabilization 1.5s must be in whole seconds from 0s to 1h0m0s"},
+		"no floor":            {func(d *Defaults) { d.MinSyncPeriod = 0 }, "shortest sync period 0s must be above 0s"},
+		"below its own floor": {func(d *Defaults) { d.SyncPeriod = time.Millisecond }, "sync period 1ms must be from 1s to 1h0m0s"},
+		"too long a period":   {func(d *Defaults) { d.SyncPeriod = 2 * time.Hour }, "sync period 2h0m0s must be from 1s to 1h0m0s"},
+		"two at once": {
+			func(d *Defaults) { d.Tolerance, d.SyncPeriod = resource.MustParse("-1"), 2*time.Hour },
+			"tolerance -1 must not be negative\nsync period 2h0m0s must be from 1s to 1h0m0s",
+		},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			d := DefaultDefaults()
+			tc.change(&d)
+			got := ""
+			if err := d.Validate(); err != nil {
+				got = err.Error()
+			}
+			if got != tc.want {
+				t.Errorf("got %q, want %q", got, tc.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,121 @@
+package annotations
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
+
+// Selected says whether a workload with these annotations asks to be scaled by mini-hpa: whether it has any key with
+// the Prefix, valid or not.
+func Selected(annotations map[string]string) bool {
+	for key := range annotations {
+		if strings.HasPrefix(key, Prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// Parse reads the annotations of a workload with DefaultDefaults; see Defaults.Parse.
+func Parse(annotations map[string]string) (Policy, []Warning, field.ErrorList) {
+	return DefaultDefaults().Parse(annotations)
+}
+
+// Parse reads the annotations of one selected workload; keys without the Prefix are skipped. Either the errors are
+// empty and the policy is complete, or the policy is the zero Policy and the errors hold every problem, sorted by key.
+// Warnings, also sorted by key, come in both cases. The annotations are not written to, and no two policies share memory.
+func (d Defaults) Parse(annotations map[string]string) (Policy, []Warning, field.ErrorList) {
+	p := newDraft(d)
+	p.read(annotations)
+	p.warnUnknown(annotations)
+	p.check(annotations)
+	p.sort()
+	if len(p.errs) > 0 {
+		return Policy{}, p.warnings, p.errs
+	}
+	return p.policy(), p.warnings, nil
+}
+
+// draft is a Policy in the making. It is also the memory that the finished policy's pointers refer to, so that a
+// parse, which happens at every reconcile, costs few allocations.
+type draft struct {
+	min, max    int32
+	mode        Mode
+	syncPeriod  time.Duration
+	minSync     time.Duration
+	cpu, memory target
+	container   string
+	up, down    rules
+	// measured says that a metric was asked for, readable or not.
+	measured bool
+	// key is the annotation that is being read, for warnings.
+	key      string
+	errs     field.ErrorList
+	warnings []Warning
+}
+
+func newDraft(d Defaults) *draft {
+	p := &draft{min: 1, mode: ModeAuto, syncPeriod: d.SyncPeriod, minSync: d.MinSyncPeriod}
+	p.up = newRules(d.Tolerance, 0)
+	p.down = newRules(d.Tolerance, d.ScaleDownStabilization)
+	return p
+}
+
+// read goes through the table, not through the annotations, so that nothing depends on the order of a map.
+func (p *draft) read(annotations map[string]string) {
+	for i := range table {
+		row := &table[i]
+		if raw, ok := annotations[row.Name]; ok {
+			p.readRow(row, raw)
+		} else if row.Required {
+			p.missing(row.Name, fmt.Sprintf("must be set, such as %q", row.Examples[0]))
+		}
+	}
+}
+
+func (p *draft) readRow(row *Key, raw string) {
+	p.key, p.measured = row.Name, p.measured || row.metric
+	value, err := p.tidy(row, raw)
+	if err == nil {
+		err = row.set(p, value)
+	}
+	for _, problem := range split(err) {
+		p.invalid(row.Name, raw, problem.Error())
+	}
+}
+
+// check looks at what no single annotation can know. A bound that could not be read is 0 here.
+func (p *draft) check(annotations map[string]string) {
+	if p.max > 0 && p.max < p.min {
+		p.invalid(Max, annotations[Max], fmt.Sprintf("must be at least %s (%d)", Min, p.min))
+	}
+	if !p.measured {
+		p.missing(TargetCPU, fmt.Sprintf("there is no metric to scale on; set %s or %s", TargetCPU, TargetMemory))
+	}
+}
+
+func (p *draft) policy() Policy {
+	return Policy{
+		Min:        p.min,
+		Max:        p.max,
+		Metrics:    p.metrics(),
+		Up:         p.up.scaling(defaultScaleUp),
+		Down:       p.down.scaling(defaultScaleDown),
+		Mode:       p.mode,
+		SyncPeriod: p.syncPeriod,
+	}
+}
+
+func (p *draft) metrics() []autoscalingv2.MetricSpec {
+	specs := make([]autoscalingv2.MetricSpec, 0, 2)
+	for _, t := range []*target{&p.cpu, &p.memory} {
+		if t.kind != "" {
+			specs = append(specs, t.spec(p.container))
+		}
+	}
+	return specs
+}

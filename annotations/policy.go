@@ -1,0 +1,49 @@
+package annotations
+
+import (
+	"fmt"
+	"time"
+
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+)
+
+// Mode says how far the controller goes with a workload.
+type Mode string
+
+const (
+	// ModeAuto decides, writes and tells. It is the default.
+	ModeAuto Mode = "auto"
+	// ModeObserve decides and tells, but does not write.
+	ModeObserve Mode = "observe"
+	// ModePaused does not decide: no evaluation, no write.
+	ModePaused Mode = "paused"
+)
+
+// Policy is what the annotations of one workload ask for, with every default filled in. It is a value:
+// whoever receives one may read it from any goroutine and must not write to what its pointers refer to.
+type Policy struct {
+	// Min and Max bound the replicas that are ever written; 1 <= Min <= Max.
+	Min, Max int32
+	// Metrics are the targets in the vocabulary of autoscaling/v2; never empty after an error-free Parse.
+	Metrics []autoscalingv2.MetricSpec
+	// Up and Down are the scaling rules of each direction. StabilizationWindowSeconds, SelectPolicy and Tolerance
+	// are never nil; Policies is empty only where SelectPolicy is Disabled.
+	Up, Down autoscalingv2.HPAScalingRules
+	// Mode says whether to decide and whether to write.
+	Mode Mode
+	// SyncPeriod is the longest time between two evaluations.
+	SyncPeriod time.Duration
+}
+
+// Warning is something the user should know that does not make the annotations unusable.
+type Warning struct {
+	// Key is the annotation it is about, in full.
+	Key string
+	// Message says what was seen and what to do. It never holds unquoted user text.
+	Message string
+}
+
+// String renders the warning as kubectl prints an admission warning.
+func (w Warning) String() string {
+	return fmt.Sprintf("metadata.annotations[%s]: %s", w.Key, w.Message)
+}

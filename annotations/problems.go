@@ -1,0 +1,154 @@
+package annotations
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
+
+const (
+	// shown is how many characters of a value a message repeats.
+	shown = 64
+	// shownKey is enough for every legal key: the prefix and 63 characters.
+	shownKey = len(Prefix) + 63
+)
+
+// clean makes text of a user safe to repeat: characters that do not print (control, direction and zero-width
+// characters, broken UTF-8) are replaced, and what is longer than limit characters is cut.
+func clean(text string, limit int) string {
+	var b strings.Builder
+	for _, r := range text {
+		if limit--; limit < 0 {
+			b.WriteRune('…')
+			break
+		}
+		if !unicode.IsPrint(r) {
+			r = unicode.ReplacementChar
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+func path(key string) *field.Path { return field.NewPath("metadata", "annotations").Key(key) }
+
+func (p *draft) invalid(key, raw, allowed string) {
+	p.errs = append(p.errs, field.Invalid(path(key), clean(raw, shown), allowed))
+}
+
+func (p *draft) missing(key, allowed string) {
+	p.errs = append(p.errs, field.Required(path(key), allowed))
+}
+
+// warn is about the annotation that is being read.
+func (p *draft) warn(message string) {
+	p.warnings = append(p.warnings, Warning{Key: p.key, Message: message})
+}
+
+// tidy does for every value what must happen before it is read: the cap of its length, the refusal of control
+// characters, the removal of surrounding blanks.
+func (p *draft) tidy(row *Key, raw string) (string, error) {
+	if len(raw) > row.MaxLength {
+		return "", fmt.Errorf("is %d bytes long; must be at most %d", len(raw), row.MaxLength)
+	}
+	if strings.ContainsFunc(raw, unicode.IsControl) {
+		return "", errors.New("must not contain control characters such as line breaks or tabs")
+	}
+	value := strings.Trim(raw, " ")
+	if value == "" {
+		return "", errors.New("must not be empty; remove the annotation if it is not needed")
+	}
+	if value != raw {
+		p.warn(fmt.Sprintf("blanks around the value are ignored; write %q", clean(value, shown)))
+	}
+	return value, nil
+}
+
+// list is what errors.Join returns.
+type list interface {
+	error
+	Unwrap() []error
+}
+
+// split takes apart what errors.Join has put together.
+func split(err error) []error {
+	if err == nil {
+		return nil
+	}
+	if joined, ok := errors.AsType[list](err); ok {
+		return joined.Unwrap()
+	}
+	return []error{err}
+}
+
+// warnUnknown tells about every key that has the prefix and means nothing: it is likely to be a misspelt one.
+func (p *draft) warnUnknown(annotations map[string]string) {
+	for key := range annotations {
+		if strings.HasPrefix(key, Prefix) && !isKnown(key) {
+			p.warnings = append(p.warnings, Warning{
+				Key:     clean(key, shownKey),
+				Message: fmt.Sprintf("unknown annotation, it has no effect; did you mean %q?", nearest(key)),
+			})
+		}
+	}
+}
+
+func isKnown(key string) bool {
+	for i := range table {
+		if table[i].Name == key {
+			return true
+		}
+	}
+	return false
+}
+
+// nearest returns the key of the table that, or one of whose aliases, takes the fewest edits to become name. The
+// first row wins a draw.
+func nearest(key string) string {
+	name := strings.ToLower(clean(strings.TrimPrefix(key, Prefix), shown))
+	best, fewest := "", shown*2
+	for i := range table {
+		row := &table[i]
+		for _, known := range append([]string{strings.TrimPrefix(row.Name, Prefix)}, row.aliases...) {
+			if edits := distance(name, known); edits < fewest {
+				best, fewest = row.Name, edits
+			}
+		}
+	}
+	return best
+}
+
+// distance is the number of characters to insert, delete or replace to turn a into b (Levenshtein 1965).
+func distance(a, b string) int {
+	from, to := []rune(a), []rune(b)
+	row := make([]int, len(to)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i, r := range from {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j, s := range to {
+			replaced := diagonal
+			if r != s {
+				replaced++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(replaced, row[j]+1, diagonal+1)
+		}
+	}
+	return row[len(to)]
+}
+
+// sort puts problems in an order that does not depend on a map: by key, then as they were found in the value.
+func (p *draft) sort() {
+	slices.SortStableFunc(p.errs, func(a, b *field.Error) int { return cmp.Compare(a.Field, b.Field) })
+	slices.SortStableFunc(p.warnings, func(a, b Warning) int {
+		return cmp.Or(cmp.Compare(a.Key, b.Key), cmp.Compare(a.Message, b.Message))
+	})
+}

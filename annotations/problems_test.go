@@ -1,0 +1,220 @@
+package annotations
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const (
+	cpuAllowed = `must be a percent of the CPU request above 0 such as "50" or "50%", ` +
+		`or an amount for each pod from "1m" to "1000000000m" in whole millicores such as "250m"`
+	memoryAllowed = `must be a percent of the memory request above 0 such as "70" or "70%", ` +
+		`or an amount for each pod above 0 and up to "1Pi" such as "512Mi" (units: Ki, Mi, Gi, Ti, Pi, k, M, G, T, P)`
+	countAllowed     = `must be a whole number of replicas from 1 to 2147483647, in digits only`
+	toleranceAllowed = `must be a whole percent from "0%" to "1000000%" such as "10%", ` +
+		`or a decimal fraction with up to 9 decimals such as "0.05"`
+	windowAllowed = `must be a duration in whole seconds from "0s" to "1h", with a unit, such as "90s" or "5m"`
+	policyAllowed = ` must be a number of pods or a percent, each from 1 to 2147483647, within a period in whole ` +
+		`seconds from "1s" to "30m", such as "4 pods/15s" or "100%/15s"; or the whole value is "disabled"`
+	periodAllowed  = `must be a duration from "1s" to "1h", with a unit, such as "5s"`
+	modeAllowed    = `must be "auto", "observe" or "paused"`
+	labelAllowed   = `must be the name of a container: up to 63 lowercase letters, digits and "-", with a letter or digit at both ends`
+	controlRefused = `must not contain control characters such as line breaks or tabs`
+	emptyRefused   = `must not be empty; remove the annotation if it is not needed`
+)
+
+// TestParseBadValues reads values that are wrong the same way: each gives one error with the value and the rule.
+func TestParseBadValues(t *testing.T) {
+	windows := []string{"5", "0", "90", "-5s", "+5s", "5 m", "5x", "1h1s", "1500ms", "3601s", "9223372036855s", "٥s", "Inf", "1e3s"}
+	tests := map[string]struct {
+		key, allowed string
+		values       []string
+	}{
+		"target-cpu": {TargetCPU, cpuAllowed, []string{
+			"0", "0%", "-50", "+50", "5.5", "50.0%", "0.5", "1e2", "50 %", "50%%", "%", "m", "0m", "-1m", "0.5m", "2.5m",
+			"1000000001m", "9223372036854775808m", "2147483648", "4294967297", "18446744073709551617", "５０", "1Gi", "fast", "0x10", "1_0", "NaN",
+		}},
+		"target-memory": {TargetMemory, memoryAllowed, []string{
+			"0", "-1", "70.5%", "512m", "512mi", "512MB", "512B", "0Mi", "-1Mi", "+1Mi", "1e3Mi", "1.Mi", ".5Mi", "1..5Mi", "Mi", "1 Mi",
+			"2Pi", "1.1259P", "1Ei", "1E", "8Ei", "99999999999999999999Gi", "1e20", "٥Mi", "0x1Mi",
+		}},
+		"min":                      {Min, countAllowed, []string{"-1", "+1", "1.0", "1e1", "0x1", "1_000", "１", "2147483648", "4294967297", "18446744073709551617", "one"}},
+		"max":                      {Max, countAllowed, []string{"0", "-1", "+5", "5.0", "5 0", "2147483648", "99999999999999999999", "ten"}},
+		"tolerance":                {Tolerance, toleranceAllowed, []string{"10", "1", "-1%", "+1%", "1.5%", "%", "1000001%", "1e-1", "0,1", ".1", "1.", "-0.1", "10001.0", "0.1234567891", "0.1Mi", "0.1.1", "NaN", "٠"}},
+		"scale-up-stabilization":   {ScaleUpStabilization, windowAllowed, windows},
+		"scale-down-stabilization": {ScaleDownStabilization, windowAllowed, windows},
+		"sync-period":              {SyncPeriod, periodAllowed, []string{"5", "0", "0s", "999ms", "-5s", "+5s", "1h1ms", "1 s", "2562047h48m"}},
+		"mode":                     {ModeKey, modeAllowed, []string{"Auto", "off", "true", "auto,paused"}},
+		"container":                {Container, labelAllowed, []string{"App", "a_b", "-a", "a b", "é", "a.b", "a-", strings.Repeat("a", 64)}},
+		"empty":                    {Max, emptyRefused, []string{"", " ", "   "}},
+		"control characters":       {Max, controlRefused, []string{"10\n", "\t10", "1\x000", "\x1b[31m10", "10\u0085", "\x7f"}},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			for _, value := range tc.values {
+				_, _, errs := Parse(basic(map[string]string{tc.key: value}))
+				if len(errs) != 1 {
+					t.Fatalf("%q: want one error, got %v", value, errs)
+				}
+				if got, want := keyOf(t, errs[0])+": "+errs[0].Detail, tc.key+": "+tc.allowed; got != want {
+					t.Errorf("%q: got\n%s\nwant\n%s", value, got, want)
+				}
+				if got, want := errs[0].BadValue, any(clean(value, 64)); got != want {
+					t.Errorf("%q is shown as %q", value, got)
+				}
+			}
+		})
+	}
+}
+
+// TestParseMessages holds whole lines, as kubectl would print them.
+func TestParseMessages(t *testing.T) {
+	const at = "metadata.annotations[mini-hpa/"
+	long := strings.Repeat("x", 65)
+	tests := map[string]struct {
+		annotations map[string]string
+		want        []string
+	}{
+		"nothing but a selected workload": {map[string]string{ModeKey: "paused"}, []string{
+			at + `max]: Required value: must be set, such as "10"`,
+			at + `target-cpu]: Required value: there is no metric to scale on; set mini-hpa/target-cpu or mini-hpa/target-memory`,
+		}},
+		"a misspelt metric leaves none": {map[string]string{Max: "10", "mini-hpa/target-cpus": "50"}, []string{
+			at + `target-cpu]: Required value: there is no metric to scale on; set mini-hpa/target-cpu or mini-hpa/target-memory`,
+		}},
+		"an unreadable metric is not a missing one": {map[string]string{Max: "10", TargetMemory: "lots"}, []string{
+			at + `target-memory]: Invalid value: "lots": ` + memoryAllowed,
+		}},
+		"max below min": {basic(map[string]string{Min: "3", Max: "2"}), []string{
+			at + `max]: Invalid value: "2": must be at least mini-hpa/min (3)`,
+		}},
+		"an unreadable min is not compared": {basic(map[string]string{Min: "x", Max: "1"}), []string{
+			at + `min]: Invalid value: "x": ` + countAllowed,
+		}},
+		"min of zero": {basic(map[string]string{Min: "0"}), []string{
+			at + `min]: Invalid value: "0": must be at least 1: a workload without pods has no usage that could scale it up again`,
+		}},
+		"metrics and behavior": {map[string]string{Max: "10", Metrics: "- type: Resource", Behavior: "{}"}, []string{
+			at + `behavior]: Invalid value: "{}": is not supported yet; use the mini-hpa/scale-up-* and mini-hpa/scale-down-* annotations and mini-hpa/tolerance`,
+			at + `metrics]: Invalid value: "- type: Resource": is not supported yet; use mini-hpa/target-cpu or mini-hpa/target-memory`,
+		}},
+		"each bad policy": {basic(map[string]string{ScaleUpPolicies: "4 pods/15s, 0%/15s,, 4 pods, disabled"}), []string{
+			at + `scale-up-policies]: Invalid value: "4 pods/15s, 0%/15s,, 4 pods, disabled": policy "0%/15s"` + policyAllowed,
+			at + `scale-up-policies]: Invalid value: "4 pods/15s, 0%/15s,, 4 pods, disabled": policy ""` + policyAllowed,
+			at + `scale-up-policies]: Invalid value: "4 pods/15s, 0%/15s,, 4 pods, disabled": policy "4 pods"` + policyAllowed,
+			at + `scale-up-policies]: Invalid value: "4 pods/15s, 0%/15s,, 4 pods, disabled": policy "disabled"` + policyAllowed,
+		}},
+		"too long": {basic(map[string]string{Min: long}), []string{
+			at + `min]: Invalid value: "` + strings.Repeat("x", 64) + `…": is 65 bytes long; must be at most 64`,
+		}},
+		"too long in bytes, not in characters": {basic(map[string]string{Min: strings.Repeat("é", 33)}), []string{
+			at + `min]: Invalid value: "` + strings.Repeat("é", 33) + `": is 66 bytes long; must be at most 64`,
+		}},
+		"terminal escapes, direction marks and broken UTF-8": {basic(map[string]string{Min: "\x1b[2J", ModeKey: "a\u202eb\xff\"`"}), []string{
+			at + `min]: Invalid value: "�[2J": ` + controlRefused,
+			at + "mode]: Invalid value: \"a�b�\\\"`\": " + modeAllowed,
+		}},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, _, errs := Parse(tc.annotations)
+			if diff := cmp.Diff(tc.want, texts(errs)); diff != "" {
+				t.Errorf("errors (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestParseBadPolicies(t *testing.T) {
+	for _, item := range []string{
+		"4pods/15s", "4  pods/15s", "pods/15s", "4 pod s/15s", "-4 pods/15s", "4.0 pods/15s", "2147483648 pods/15s", "4 podss/15s",
+		"4 percent/15s", "100 %/15s", "100%%/15s", "100", "4 pods/0s", "4 pods/15", "4 pods/1801s", "4 pods/1.5s", "4 pods/15s/15s", "/", "Disabled",
+	} {
+		for _, key := range []string{ScaleUpPolicies, ScaleDownPolicies} {
+			_, _, errs := Parse(basic(map[string]string{key: item}))
+			want := []string{"metadata.annotations[" + key + `]: Invalid value: "` + item + `": policy "` + item + `"` + policyAllowed}
+			if diff := cmp.Diff(want, texts(errs)); diff != "" {
+				t.Errorf("%q (-want +got):\n%s", item, diff)
+			}
+		}
+	}
+}
+
+func TestParseWarnings(t *testing.T) {
+	unknown := func(key, suggestion string) Warning {
+		return Warning{Key: key, Message: `unknown annotation, it has no effect; did you mean "` + suggestion + `"?`}
+	}
+	tests := map[string]struct {
+		annotations map[string]string
+		want        []Warning
+	}{
+		"none": {basic(nil), nil},
+		"blanks around a value": {basic(map[string]string{Min: "  2 "}), []Warning{
+			{Key: Min, Message: `blanks around the value are ignored; write "2"`},
+		}},
+		"a number that looks like millicores": {basic(map[string]string{TargetCPU: "1500"}), []Warning{
+			{Key: TargetCPU, Message: `is read as 1500% of the request; an amount needs a unit, such as "1500m"`},
+		}},
+		"a number that looks like bytes": {basic(map[string]string{TargetMemory: "536870912"}), []Warning{
+			{Key: TargetMemory, Message: `is read as 536870912% of the request; an amount needs a unit, such as "536870912Mi"`},
+		}},
+		"unknown keys, sorted": {basic(map[string]string{"mini-hpa/target-cup": "1", "mini-hpa/Max": "2", "mini-hpa/scale-down-stabilisation": "1m"}), []Warning{
+			unknown("mini-hpa/Max", Max),
+			unknown("mini-hpa/scale-down-stabilisation", ScaleDownStabilization),
+			unknown("mini-hpa/target-cup", TargetCPU),
+		}},
+		"names from elsewhere": {basic(map[string]string{"mini-hpa/min-replicas": "1", "mini-hpa/paused": "", "mini-hpa/cpu": "1"}), []Warning{
+			unknown("mini-hpa/cpu", TargetCPU),
+			unknown("mini-hpa/min-replicas", Min),
+			unknown("mini-hpa/paused", ModeKey),
+		}},
+		"a key that no API server would take": {basic(map[string]string{"mini-hpa/max\x1b\n" + strings.Repeat("y", 100): ""}), []Warning{
+			unknown("mini-hpa/max��"+strings.Repeat("y", 58)+"…", Max),
+		}},
+		"with errors too": {map[string]string{Min: " x", "mini-hpa/maxi": "1"}, []Warning{
+			unknown("mini-hpa/maxi", Max),
+			{Key: Min, Message: `blanks around the value are ignored; write "x"`},
+		}},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, got, _ := Parse(tc.annotations)
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("warnings (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestWarningString(t *testing.T) {
+	got := Warning{Key: Max, Message: "is odd"}.String()
+	if want := "metadata.annotations[mini-hpa/max]: is odd"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestDistance(t *testing.T) {
+	tests := map[string]struct {
+		a, b string
+		want int
+	}{
+		"equal":      {"max", "max", 0},
+		"empty":      {"", "max", 3},
+		"to nothing": {"max", "", 3},
+		"insertion":  {"max", "maxi", 1},
+		"deletion":   {"maxi", "max", 1},
+		"exchange":   {"max", "mix", 1},
+		"swap":       {"cup", "cpu", 2},
+		"all":        {"kitten", "sitting", 3},
+		"runes":      {"é", "e", 1},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			if got := distance(tc.a, tc.b); got != tc.want {
+				t.Errorf("distance(%q, %q) = %d, want %d", tc.a, tc.b, got, tc.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,96 @@
+package annotations
+
+// table is the only description of the annotations; nobody writes to it.
+var table = [...]Key{
+	{
+		Name: TargetCPU, MaxLength: maxScalarLength, metric: true, set: setTargetCPU,
+		Examples: []string{"50", "50%", "250m"},
+		Doc: "Hold the pods' average CPU usage at this: a percent of their CPU request, " +
+			"or an amount for each pod in millicores (with the `m` suffix).",
+		aliases: []string{"cpu", "cpu-target", "target-cpu-utilization", "cpu-utilization", "target"},
+	},
+	{
+		Name: TargetMemory, MaxLength: maxScalarLength, metric: true, set: setTargetMemory,
+		Examples: []string{"70%", "512Mi"},
+		Doc: "Hold the pods' average memory usage at this: a percent of their memory request, " +
+			"or an amount for each pod with a unit. A plain number is a percent, not bytes.",
+		aliases: []string{"memory", "memory-target", "target-memory-utilization", "memory-utilization", "target-mem"},
+	},
+	{
+		Name: Container, MaxLength: maxScalarLength, set: setContainer,
+		Examples: []string{"app"},
+		Doc: "Measure the `target-*` annotations on this container only, for instance to leave a sidecar out. " +
+			"Without it, all containers count.",
+		aliases: []string{"container-name", "target-container"},
+	},
+	{
+		Name: Min, Default: "1", MaxLength: maxScalarLength, set: setMin,
+		Examples: []string{"1"},
+		Doc:      "The fewest replicas, at least 1.",
+		aliases:  []string{"min-replicas", "minimum", "replicas-min"},
+	},
+	{
+		Name: Max, MaxLength: maxScalarLength, Required: true, set: setMax,
+		Examples: []string{"10"},
+		Doc:      "The most replicas, not less than `min`.",
+		aliases:  []string{"max-replicas", "maximum", "replicas-max"},
+	},
+	{
+		Name: Metrics, MaxLength: maxDocumentLength, metric: true,
+		set: refuse("use " + TargetCPU + " or " + TargetMemory),
+		Doc: "Reserved for a list of autoscaling/v2 `MetricSpec`. Not supported yet: it is refused, " +
+			"so that it is never ignored in silence. Use `target-cpu` or `target-memory`.",
+		aliases: []string{"metric"},
+	},
+	{
+		Name: Behavior, MaxLength: maxDocumentLength,
+		set: refuse("use the " + Prefix + "scale-up-* and " + Prefix + "scale-down-* annotations and " + Tolerance),
+		Doc: "Reserved for an autoscaling/v2 `HorizontalPodAutoscalerBehavior`. Not supported yet: it is refused, " +
+			"so that it is never ignored in silence. Use `scale-up-*`, `scale-down-*` and `tolerance`.",
+		aliases: []string{"behaviour"},
+	},
+	{
+		Name: Tolerance, Default: "10%", MaxLength: maxScalarLength, set: setTolerance,
+		Examples: []string{"10%", "0.05"},
+		Doc:      "Nothing changes while usage divided by target is within 1 ± tolerance.",
+	},
+	{
+		Name: ScaleUpStabilization, Default: "0s", MaxLength: maxScalarLength, set: stabilization(up),
+		Examples: []string{"0s"},
+		Doc:      "Scaling up goes no higher than the lowest recommendation of this window.",
+		aliases:  []string{"scale-up-stabilization-window", "scale-up-window", "upscale-stabilization"},
+	},
+	{
+		Name: ScaleDownStabilization, Default: "5m", MaxLength: maxScalarLength, set: stabilization(down),
+		Examples: []string{"5m"},
+		Doc:      "Scaling down goes no lower than the highest recommendation of this window.",
+		aliases:  []string{"scale-down-stabilization-window", "scale-down-window", "downscale-stabilization"},
+	},
+	{
+		Name: ScaleUpPolicies, Default: "4 pods/15s, 100%/15s", MaxLength: maxScalarLength, set: policies(up),
+		Examples: []string{"4 pods/15s, 100%/15s", "disabled"},
+		Doc: "How many pods, or what percent of the replicas, may be added within a period. " +
+			"The most permissive policy wins; `disabled` never scales up.",
+		aliases: []string{"scale-up-policy", "scale-up"},
+	},
+	{
+		Name: ScaleDownPolicies, Default: "100%/15s", MaxLength: maxScalarLength, set: policies(down),
+		Examples: []string{"1 pod/60s", "disabled"},
+		Doc: "How many pods, or what percent of the replicas, may be removed within a period. " +
+			"The most permissive policy wins; `disabled` never scales down.",
+		aliases: []string{"scale-down-policy", "scale-down"},
+	},
+	{
+		Name: SyncPeriod, Default: "15s", MaxLength: maxScalarLength, set: setSyncPeriod,
+		Examples: []string{"5s"},
+		Doc:      "The longest time between two evaluations. The operator sets the shortest that is accepted.",
+		aliases:  []string{"interval", "period", "polling-interval"},
+	},
+	{
+		Name: ModeKey, Default: string(ModeAuto), MaxLength: maxScalarLength, set: setMode,
+		Examples: []string{string(ModeAuto), string(ModeObserve), string(ModePaused)},
+		Doc: "`auto` decides and scales; `observe` decides and tells, but does not scale; " +
+			"`paused` does not decide.",
+		aliases: []string{"paused", "pause", "enabled", "disabled", "dry-run"},
+	},
+}

@@ -1,0 +1,131 @@
+package annotations
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/util/validation"
+)
+
+const (
+	// maxMilliCPU is a million cores. Quantity.MilliValue wraps around without an error from 9.2e15 cores on; no pod
+	// comes near this bound, and sums over many pods stay far from the wrap.
+	maxMilliCPU = 1_000_000_000
+	// maxMemory in bytes is 1Pi; MilliValue wraps around above 8Pi.
+	maxMemory = 1 << 50
+	// doubtfulPercent is where a number without any sign or unit is more likely to be an amount than a percent.
+	doubtfulPercent = 1000
+)
+
+// memoryUnits are the suffixes of an amount of memory. Milli-bytes ("512m"), a frequent slip, are not among them.
+var memoryUnits = [...]string{"Ki", "Mi", "Gi", "Ti", "Pi", "k", "M", "G", "T", "P"}
+
+// target is what one of the target annotations asks for. Its kind is empty if there is none.
+type target struct {
+	kind     autoscalingv2.MetricTargetType
+	resource corev1.ResourceName
+	percent  int32
+	amount   resource.Quantity
+}
+
+// spec renders the target in autoscaling/v2; its pointers refer into t.
+func (t *target) spec(container string) autoscalingv2.MetricSpec {
+	want := autoscalingv2.MetricTarget{Type: t.kind}
+	if t.kind == autoscalingv2.UtilizationMetricType {
+		want.AverageUtilization = &t.percent
+	} else {
+		want.AverageValue = &t.amount
+	}
+	if container == "" {
+		return autoscalingv2.MetricSpec{
+			Type:     autoscalingv2.ResourceMetricSourceType,
+			Resource: &autoscalingv2.ResourceMetricSource{Name: t.resource, Target: want},
+		}
+	}
+	return autoscalingv2.MetricSpec{
+		Type: autoscalingv2.ContainerResourceMetricSourceType,
+		ContainerResource: &autoscalingv2.ContainerResourceMetricSource{
+			Name: t.resource, Container: container, Target: want,
+		},
+	}
+}
+
+func setTargetCPU(p *draft, value string) error {
+	p.cpu.resource = corev1.ResourceCPU
+	digits, isAmount := strings.CutSuffix(value, "m")
+	if !isAmount {
+		return p.setPercent(&p.cpu, value, "m", errCPU)
+	}
+	milli, ok := number(digits, 1, maxMilliCPU)
+	if !ok {
+		return errCPU
+	}
+	p.cpu.kind = autoscalingv2.AverageValueMetricType
+	p.cpu.amount = *resource.NewMilliQuantity(milli, resource.DecimalSI)
+	return nil
+}
+
+func setTargetMemory(p *draft, value string) error {
+	p.memory.resource = corev1.ResourceMemory
+	if !hasMemoryUnit(value) {
+		return p.setPercent(&p.memory, value, "Mi", errMemory)
+	}
+	amount, err := resource.ParseQuantity(value)
+	// Compared as quantities: Value and MilliValue would already have wrapped around.
+	if err != nil || !isPlain(value) || amount.Sign() <= 0 ||
+		amount.Cmp(*resource.NewQuantity(maxMemory, resource.BinarySI)) > 0 {
+		return errMemory
+	}
+	p.memory.kind = autoscalingv2.AverageValueMetricType
+	p.memory.amount = amount
+	return nil
+}
+
+// setPercent reads "70" or "70%"; unit is what an amount of this resource might have been meant in.
+func (p *draft) setPercent(t *target, value, unit string, allowed error) error {
+	digits, hasSign := strings.CutSuffix(value, "%")
+	percent, ok := number(digits, 1, math.MaxInt32)
+	if !ok {
+		return allowed
+	}
+	if percent > doubtfulPercent && !hasSign {
+		p.warn(fmt.Sprintf("is read as %d%% of the request; an amount needs a unit, such as \"%d%s\"", percent, percent, unit))
+	}
+	t.kind = autoscalingv2.UtilizationMetricType
+	t.percent = int32(percent)
+	return nil
+}
+
+// hasMemoryUnit says whether value is an amount rather than a percent. It must hold for every unit of ParseQuantity
+// that is allowed.
+func hasMemoryUnit(value string) bool {
+	for _, unit := range memoryUnits {
+		if strings.HasSuffix(value, unit) {
+			return true
+		}
+	}
+	return false
+}
+
+func setContainer(p *draft, value string) error {
+	if len(validation.IsDNS1123Label(value)) > 0 {
+		return errContainer
+	}
+	p.container = value
+	return nil
+}
+
+// What these annotations allow. The limits are maxMilliCPU, maxMemory and those of a DNS label.
+var (
+	errCPU = errors.New(`must be a percent of the CPU request above 0 such as "50" or "50%", ` +
+		`or an amount for each pod from "1m" to "1000000000m" in whole millicores such as "250m"`)
+	errMemory = errors.New(`must be a percent of the memory request above 0 such as "70" or "70%", ` +
+		`or an amount for each pod above 0 and up to "1Pi" such as "512Mi" (units: Ki, Mi, Gi, Ti, Pi, k, M, G, T, P)`)
+	errContainer = errors.New(`must be the name of a container: up to 63 lowercase letters, digits and "-", ` +
+		`with a letter or digit at both ends`)
+)

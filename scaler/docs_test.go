@@ -1,0 +1,87 @@
+package scaler
+
+import (
+	"flag"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/mini-hpa/mini-hpa/scaler/recommend"
+)
+
+var update = flag.Bool("update", false, "write the generated pages under docs/")
+
+const eventsPage = "../docs/events.md"
+
+// TestEventsPageIsCurrent renders the reasons in events.go and their comments.
+func TestEventsPageIsCurrent(t *testing.T) {
+	page := eventsHeader + strings.Join(eventRows(t), "\n") + "\n"
+	if *update {
+		if err := os.WriteFile(eventsPage, []byte(page), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stored, err := os.ReadFile(eventsPage)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(stored), page); diff != "" {
+		t.Errorf("%s is stale; run make update-docs (-stored +code):\n%s", eventsPage, diff)
+	}
+}
+
+const eventsHeader = `<!-- Generated from scaler/events.go by "make update-docs". -->
+# Events
+
+What mini-hpa does and why is told as Events on the Deployment; ` + "`kubectl describe deployment`" + ` shows them. An Event is
+written when something happens or changes, never to repeat what was said before. Reasons that the HPA controller has
+for the same thing are the HPA's.
+
+| reason | meaning |
+| --- | --- |
+`
+
+// eventRows reads the constants that begin with "Event".
+func eventRows(t *testing.T) []string {
+	file, err := parser.ParseFile(token.NewFileSet(), "events.go", nil, parser.ParseComments)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rows []string
+	ast.Inspect(file, func(node ast.Node) bool {
+		spec, ok := node.(*ast.ValueSpec)
+		if !ok || !strings.HasPrefix(spec.Names[0].Name, "Event") {
+			return true
+		}
+		meaning := strings.Join(strings.Fields(strings.TrimPrefix(spec.Doc.Text(), spec.Names[0].Name+":")), " ")
+		rows = append(rows, fmt.Sprintf("| `%s` | %s |", eventValue(t, spec), meaning))
+		return true
+	})
+	if len(rows) < 10 {
+		t.Fatalf("%d reasons found in events.go, want all of them", len(rows))
+	}
+	return rows
+}
+
+// eventValue is the constant's value: a string, or one of package recommend's constants.
+func eventValue(t *testing.T, spec *ast.ValueSpec) string {
+	if literal, ok := spec.Values[0].(*ast.BasicLit); ok {
+		return strings.Trim(literal.Value, `"`)
+	}
+	values := map[string]string{
+		"ActiveFailedResource": recommend.ActiveFailedResource, "ActiveFailedContainer": recommend.ActiveFailedContainer,
+		"ReasonMissingRequest": recommend.ReasonMissingRequest, "ActiveValidMetric": recommend.ActiveValidMetric,
+		"ActiveDisabled": recommend.ActiveDisabled,
+	}
+	selector := spec.Values[0].(*ast.SelectorExpr).Sel.Name
+	if values[selector] == "" {
+		t.Fatalf("no value known for recommend.%s", selector)
+	}
+	return values[selector]
+}

@@ -1,0 +1,191 @@
+package scaler
+
+import (
+	"fmt"
+	"strings"
+
+	"go.uber.org/zap"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/scaler/recommend"
+)
+
+// Reasons of the Events on a Deployment; where the HPA controller has one for the same thing, it is the HPA's.
+const (
+	// EventSuccessfulRescale: replicas were written.
+	EventSuccessfulRescale = "SuccessfulRescale"
+	// EventFailedRescale: the API server refused the write.
+	EventFailedRescale = "FailedRescale"
+	// EventFailedGetResourceMetric: no usable CPU or memory samples; replicas are held.
+	EventFailedGetResourceMetric = recommend.ActiveFailedResource
+	// EventFailedGetContainerResourceMetric: the same for a metric of one container.
+	EventFailedGetContainerResourceMetric = recommend.ActiveFailedContainer
+	// EventMissingRequest: a utilization target, and a container without the request to divide by.
+	EventMissingRequest = recommend.ReasonMissingRequest
+	// EventValidMetricFound: metrics are usable again after one of the three above.
+	EventValidMetricFound = recommend.ActiveValidMetric
+	// EventInvalidAnnotations: the annotations have errors; nothing is decided until they change.
+	EventInvalidAnnotations = "InvalidAnnotations"
+	// EventAnnotationWarning: the annotations work, but probably not as meant.
+	EventAnnotationWarning = "AnnotationWarning"
+	// EventScalingLimited: the load asks for more than mini-hpa/max.
+	EventScalingLimited = "ScalingLimited"
+	// EventScalingDisabled: replicas is 0, which pauses autoscaling.
+	EventScalingDisabled = recommend.ActiveDisabled
+	// EventRescaleObserved: what would have been written, were mini-hpa/mode not observe.
+	EventRescaleObserved = "RescaleObserved"
+)
+
+// topic is something that is told when it changes, and not again until it changes once more.
+type topic string
+
+const (
+	topicProblems topic = "problems"
+	topicWarnings topic = "warnings"
+	topicMetrics  topic = "metrics"
+	topicWrite    topic = "write"
+	topicMax      topic = "max"
+	topicDisabled topic = "disabled"
+	topicObserved topic = "observed"
+)
+
+// news remembers what is now the case and says whether that is new. Nothing being the case is "".
+func (w *workload) news(about topic, now string) bool {
+	if w.told[about] == now {
+		return false
+	}
+	w.told[about] = now
+	return now != ""
+}
+
+// maxMessage is how much of a message an Event holds (API validation: 1024 bytes).
+const maxMessage = 1000
+
+// event says it in the cluster and in the log.
+func (s *Scaler) event(d *appsv1.Deployment, kind, reason, message string) {
+	if len(message) > maxMessage {
+		message = strings.ToValidUTF8(message[:maxMessage], "") + "..."
+	}
+	s.Events.Event(d, kind, reason, message)
+	s.Log.Info(message, zap.String("deployment", name(d)), zap.String("reason", reason))
+}
+
+// tellAnnotations tells all problems in one Event and all warnings in another.
+func (s *Scaler) tellAnnotations(w *workload, d *appsv1.Deployment, warnings []annotations.Warning, problems field.ErrorList) {
+	var text []string
+	for _, problem := range problems {
+		text = append(text, problem.Error())
+	}
+	if joined := strings.Join(text, "; "); w.news(topicProblems, joined) {
+		s.event(d, corev1.EventTypeWarning, EventInvalidAnnotations, joined)
+	}
+	text = nil
+	for _, warning := range warnings {
+		text = append(text, warning.String())
+	}
+	if joined := strings.Join(text, "; "); w.news(topicWarnings, joined) {
+		s.event(d, corev1.EventTypeWarning, EventAnnotationWarning, joined)
+	}
+}
+
+// tell tells what a decision shows, apart from its write.
+func (s *Scaler) tell(w *workload, d *appsv1.Deployment, p annotations.Policy, decision recommend.Decision) {
+	s.tellMetrics(w, d, decision)
+	s.tellMax(w, d, p, decision)
+	s.tellObserved(w, d, p, decision)
+	disabled := ""
+	if decision.Active == recommend.ActiveDisabled {
+		disabled = decision.Reason
+	}
+	if w.news(topicDisabled, disabled) {
+		s.event(d, corev1.EventTypeNormal, EventScalingDisabled, disabled)
+	}
+}
+
+// tellMetrics tells when metrics fail and when they are back. A workload whose pods have just started has no samples
+// yet: that is no failure worth a warning.
+func (s *Scaler) tellMetrics(w *workload, d *appsv1.Deployment, decision recommend.Decision) {
+	if decision.Failure == nil {
+		if w.told[topicMetrics] != "" && decision.Active == recommend.ActiveValidMetric {
+			w.told[topicMetrics] = ""
+			s.event(d, corev1.EventTypeNormal, EventValidMetricFound, "metrics are usable again: "+decision.Reason)
+		}
+		return
+	}
+	reason := eventReason(decision)
+	if reason == "" || !w.news(topicMetrics, reason+decision.Failure.Reason) {
+		return
+	}
+	s.event(d, corev1.EventTypeWarning, reason, decision.Failure.Detail)
+}
+
+// eventReason is the Event for a failed metric; "" for failures that pass by themselves.
+func eventReason(decision recommend.Decision) string {
+	switch decision.Failure.Reason {
+	case recommend.ReasonAwaitingSample, recommend.ReasonNoPods:
+		return ""
+	case recommend.ReasonMissingRequest:
+		return EventMissingRequest
+	}
+	if decision.Active == recommend.ActiveValidMetric {
+		return EventFailedGetResourceMetric
+	}
+	return decision.Active
+}
+
+// tellMax tells when the load asks for more replicas than mini-hpa/max, which only the user can change.
+func (s *Scaler) tellMax(w *workload, d *appsv1.Deployment, p annotations.Policy, decision recommend.Decision) {
+	limited := ""
+	for _, step := range decision.Steps {
+		if step.Stage == recommend.StageBounds && step.Reason == recommend.LimitedTooMany && decision.Active != "" {
+			limited = fmt.Sprintf("the load asks for more than %s %d: %s", annotations.Max, p.Max, decision.Reason)
+		}
+	}
+	if limited == "" {
+		w.told[topicMax] = ""
+	} else if w.news(topicMax, fmt.Sprint(p.Max)) {
+		s.event(d, corev1.EventTypeWarning, EventScalingLimited, limited)
+	}
+}
+
+// tellObserved tells what mode observe keeps from being written.
+func (s *Scaler) tellObserved(w *workload, d *appsv1.Deployment, p annotations.Policy, decision recommend.Decision) {
+	would := ""
+	if p.Mode == annotations.ModeObserve && decision.Desired != decision.Current {
+		would = fmt.Sprint(decision.Desired)
+	}
+	if w.news(topicObserved, would) {
+		s.event(d, corev1.EventTypeNormal, EventRescaleObserved,
+			fmt.Sprintf("Would set size: %s; reason: %s (%s is observe)", would, reasonOf(decision), annotations.ModeKey))
+	}
+}
+
+// tellRescale tells what was written. Every write is news.
+func (s *Scaler) tellRescale(w *workload, d *appsv1.Deployment, decision recommend.Decision) {
+	w.told[topicWrite] = ""
+	s.event(d, corev1.EventTypeNormal, EventSuccessfulRescale,
+		fmt.Sprintf("New size: %d; reason: %s", decision.Desired, reasonOf(decision)))
+}
+
+// tellFailedRescale tells what could not be written, once for each error.
+func (s *Scaler) tellFailedRescale(w *workload, d *appsv1.Deployment, decision recommend.Decision, err error) {
+	if w.news(topicWrite, err.Error()) {
+		s.event(d, corev1.EventTypeWarning, EventFailedRescale,
+			fmt.Sprintf("New size: %d; reason: %s; error: %v", decision.Desired, reasonOf(decision), err))
+	}
+}
+
+// reasonOf is what drove the decision and, where it was held back, by what.
+func reasonOf(decision recommend.Decision) string {
+	text := decision.Reason
+	for _, step := range decision.Steps {
+		limits := step.Stage == recommend.StageStabilize || step.Stage == recommend.StageBounds || step.Stage == recommend.StagePolicy
+		if limits && step.From != step.To && decision.Active != "" {
+			text += fmt.Sprintf("; %d instead of %d: %s", step.To, step.From, step.Detail)
+		}
+	}
+	return text
+}

@@ -1,0 +1,137 @@
+package scaler
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/tools/record"
+	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/scaler/recommend"
+)
+
+var (
+	noon = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	web  = cache.ObjectName{Namespace: "default", Name: "web"}
+)
+
+// cluster is the world of one Deployment: what the Scaler reads and what it does to it.
+type cluster struct {
+	t          *testing.T
+	now        time.Time
+	deployment *appsv1.Deployment
+	// milliCPU is each pod's usage; below 0 the pods have no sample.
+	milliCPU    int64
+	podAge      time.Duration
+	samplesErr  error
+	scaleErr    error
+	writes      []int32
+	events      *record.FakeRecorder
+	scaler      *Scaler
+	registry    *prometheus.Registry
+	lastWait    time.Duration
+	lastFailure error
+}
+
+func newCluster(t *testing.T, pairs map[string]string) *cluster {
+	one := int32(1)
+	c := &cluster{t: t, now: noon, milliCPU: 500, podAge: time.Hour, events: record.NewFakeRecorder(100), registry: prometheus.NewRegistry(),
+		deployment: &appsv1.Deployment{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "web", UID: types.UID("u1"), ResourceVersion: "1", Annotations: map[string]string{}},
+			Spec:       appsv1.DeploymentSpec{Replicas: &one},
+		}}
+	c.annotate(pairs)
+	c.scaler = New(Deps{Workloads: c, Samples: c, Scales: c, Events: c.events, Defaults: annotations.DefaultDefaults(),
+		Rules: recommend.DefaultRules(), Telemetry: NewTelemetry(c.registry), Log: zap.NewNop(), Now: func() time.Time { return c.now }})
+	return c
+}
+
+func selected() map[string]string { return map[string]string{"target-cpu": "50", "max": "10"} }
+
+func (c *cluster) annotate(pairs map[string]string) {
+	c.deployment.Annotations = map[string]string{}
+	for key, value := range pairs {
+		c.deployment.Annotations[annotations.Prefix+key] = value
+	}
+}
+
+func (c *cluster) Deployment(cache.ObjectName) *appsv1.Deployment { return c.deployment }
+
+func (c *cluster) Pods(d *appsv1.Deployment) []*corev1.Pod {
+	start := metav1.NewTime(c.now.Add(-c.podAge))
+	made := make([]*corev1.Pod, *d.Spec.Replicas)
+	for i := range made {
+		made[i] = &corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "web-" + string(rune('a'+i)), CreationTimestamp: start},
+			Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Resources: corev1.ResourceRequirements{
+				Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1")}}}}},
+			Status: corev1.PodStatus{Phase: corev1.PodRunning, StartTime: &start, Conditions: []corev1.PodCondition{
+				{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: start}}},
+		}
+	}
+	return made
+}
+
+func (c *cluster) PodMetrics(namespace, name string) *metricsv1beta1.PodMetrics {
+	if c.milliCPU < 0 {
+		return nil
+	}
+	return &metricsv1beta1.PodMetrics{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
+		Timestamp:  metav1.NewTime(c.now.Add(-2 * time.Second)),
+		Window:     metav1.Duration{Duration: 15 * time.Second},
+		Containers: []metricsv1beta1.ContainerMetrics{{Name: "app", Usage: corev1.ResourceList{
+			corev1.ResourceCPU: *resource.NewMilliQuantity(c.milliCPU, resource.DecimalSI)}}},
+	}
+}
+
+func (c *cluster) Err() error { return c.samplesErr }
+
+func (c *cluster) Scale(_ context.Context, d *appsv1.Deployment, replicas int32) error {
+	if c.scaleErr != nil {
+		return c.scaleErr
+	}
+	c.writes = append(c.writes, replicas)
+	d.Spec.Replicas = &replicas
+	return nil
+}
+
+// reconcile looks once, then lets some time pass.
+func (c *cluster) reconcile(pass time.Duration) *cluster {
+	c.t.Helper()
+	c.lastWait, c.lastFailure = c.scaler.Reconcile(c.t.Context(), web)
+	c.now = c.now.Add(pass)
+	return c
+}
+
+// wantEvents compares with, and takes away, the Events since the last call.
+func (c *cluster) wantEvents(want ...string) *cluster {
+	c.t.Helper()
+	var got []string
+	for len(c.events.Events) > 0 {
+		got = append(got, <-c.events.Events)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		c.t.Errorf("events (-want +got):\n%s", diff)
+	}
+	return c
+}
+
+func (c *cluster) wantWrites(want ...int32) *cluster {
+	c.t.Helper()
+	if diff := cmp.Diff(want, c.writes); diff != "" {
+		c.t.Errorf("written replicas (-want +got):\n%s", diff)
+	}
+	return c
+}

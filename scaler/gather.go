@@ -1,0 +1,80 @@
+package scaler
+
+import (
+	"fmt"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/tools/cache"
+	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/scaler/recommend"
+)
+
+// gather collects all that the decision may see, once.
+func (s *Scaler) gather(d *appsv1.Deployment) recommend.Snapshot {
+	snapshot := recommend.Snapshot{
+		Time:           s.Now(),
+		Replicas:       replicasOf(d),
+		StatusReplicas: d.Status.Replicas,
+		Pods:           s.Workloads.Pods(d),
+	}
+	if err := s.Samples.Err(); err != nil {
+		snapshot.MetricsError = err.Error()
+		return snapshot
+	}
+	snapshot.PodMetrics = s.samplesOf(snapshot.Pods)
+	return snapshot
+}
+
+func (s *Scaler) samplesOf(pods []*corev1.Pod) []*metricsv1beta1.PodMetrics {
+	samples := make([]*metricsv1beta1.PodMetrics, 0, len(pods))
+	for _, pod := range pods {
+		if sample := s.Samples.PodMetrics(pod.Namespace, pod.Name); sample != nil {
+			samples = append(samples, sample)
+		}
+	}
+	return samples
+}
+
+// replicasOf is spec.replicas; the API server stores 1 where it is not set.
+func replicasOf(d *appsv1.Deployment) int32 {
+	if d.Spec.Replicas == nil {
+		return 1
+	}
+	return *d.Spec.Replicas
+}
+
+// Explanation is one look at a workload that changes nothing.
+type Explanation struct {
+	// Key is the Deployment's namespace and name.
+	Key cache.ObjectName `json:"key"`
+	// Policy is what its annotations ask for, Warnings what the user should know of them.
+	Policy   annotations.Policy    `json:"policy"`
+	Warnings []annotations.Warning `json:"warnings,omitempty"`
+	// Snapshot is what was seen, Decision what would be done about it now.
+	Snapshot recommend.Snapshot `json:"snapshot"`
+	Decision recommend.Decision `json:"decision"`
+}
+
+// Explain gathers and decides as Reconcile does, but writes and tells nothing. What earlier evaluations have
+// remembered is the running controller's own; here the present number of replicas stands for it. The error says why
+// there is nothing to decide.
+func (s *Scaler) Explain(key cache.ObjectName) (Explanation, error) {
+	d := s.Workloads.Deployment(key)
+	if d == nil {
+		return Explanation{}, fmt.Errorf("deployment %s does not exist", key)
+	}
+	if !annotations.Selected(d.Annotations) {
+		return Explanation{}, fmt.Errorf("deployment %s has no %s annotation: it is not autoscaled", key, annotations.Prefix)
+	}
+	policy, warnings, problems := s.Defaults.Parse(d.Annotations)
+	e := Explanation{Key: key, Policy: policy, Warnings: append(warnings, misplaced(d)...)}
+	if len(problems) > 0 {
+		return e, fmt.Errorf("the annotations of deployment %s are invalid: %w", key, problems.ToAggregate())
+	}
+	e.Snapshot = s.gather(d)
+	e.Decision, _ = s.Rules.Recommend(policy, e.Snapshot, recommend.History{Unknown: lastWrite(d)})
+	return e, nil
+}

@@ -1,0 +1,117 @@
+package scaler
+
+import (
+	"hash/fnv"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/cache"
+
+	"github.com/mini-hpa/mini-hpa/scaler/recommend"
+)
+
+// FieldManager is the name under which mini-hpa writes, in managedFields and for GitOps tools' ignore rules.
+const FieldManager = "mini-hpa"
+
+// workload is all that is remembered of one workload between two looks at it.
+type workload struct {
+	uid     types.UID
+	history recommend.History
+	// told is the last thing said about each topic, so that nothing is said twice.
+	told map[topic]string
+}
+
+// memory keeps the workloads by key. The zero value is empty and ready to use.
+type memory struct {
+	mu        sync.Mutex
+	workloads map[cache.ObjectName]*workload
+}
+
+// recall returns what is remembered of the Deployment, and whether the key is new. A new Deployment under an old name
+// starts afresh.
+func (m *memory) recall(key cache.ObjectName, d *appsv1.Deployment) (*workload, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	w, known := m.workloads[key]
+	if known && w.uid == d.UID {
+		return w, false
+	}
+	w = &workload{uid: d.UID, history: recommend.History{Unknown: lastWrite(d)}, told: map[topic]string{}}
+	if m.workloads == nil {
+		m.workloads = map[cache.ObjectName]*workload{}
+	}
+	m.workloads[key] = w
+	return w, !known
+}
+
+// forget drops what is remembered of a key and says whether there was anything.
+func (m *memory) forget(key cache.ObjectName) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	_, known := m.workloads[key]
+	delete(m.workloads, key)
+	return known
+}
+
+// keys lists what is remembered, in order.
+func (m *memory) keys() []cache.ObjectName {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	keys := make([]cache.ObjectName, 0, len(m.workloads))
+	for key := range m.workloads {
+		keys = append(keys, key)
+	}
+	slices.SortFunc(keys, func(a, b cache.ObjectName) int { return strings.Compare(a.String(), b.String()) })
+	return keys
+}
+
+// recall is memory.recall, counted.
+func (s *Scaler) recall(key cache.ObjectName, d *appsv1.Deployment) *workload {
+	w, added := s.memory.recall(key, d)
+	if added {
+		s.Telemetry.workloads.Inc()
+	}
+	return w
+}
+
+// Keys lists the workloads that the Scaler remembers.
+func (s *Scaler) Keys() []cache.ObjectName { return s.memory.keys() }
+
+// Forget drops everything that the Scaler remembers of every workload: another controller has been at work since.
+func (s *Scaler) Forget() {
+	for _, key := range s.memory.keys() {
+		s.forget(key)
+	}
+}
+
+func (s *Scaler) forget(key cache.ObjectName) {
+	if s.memory.forget(key) {
+		s.Telemetry.forget(key)
+		s.Telemetry.workloads.Dec()
+	}
+}
+
+// lastWrite is when mini-hpa last changed the replicas, as the API server remembers it in managedFields. A process
+// that has just started, or one that was killed in the middle of a scale-out, knows by it how much of a policy's
+// period is still to be respected. managedFields holds whole seconds, so the end of that second is taken.
+func lastWrite(d *appsv1.Deployment) time.Time {
+	for _, entry := range d.ManagedFields {
+		ours := entry.Manager == FieldManager && entry.Subresource == "scale"
+		if ours && entry.Operation == metav1.ManagedFieldsOperationUpdate && entry.Time != nil {
+			return entry.Time.Add(time.Second)
+		}
+	}
+	return time.Time{}
+}
+
+// share is a number in [0, 1) of the key's own.
+func share(key cache.ObjectName) float64 {
+	hash := fnv.New32a()
+	hash.Write([]byte(key.Namespace + "/" + key.Name)) // never fails
+	return float64(hash.Sum32()) / (1 << 32)
+}

@@ -1,0 +1,139 @@
+package recommend
+
+import (
+	"time"
+
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+)
+
+// Decision is what to do now, and why.
+type Decision struct {
+	// Time is the moment that was decided on: the Snapshot's.
+	Time time.Time `json:"time"`
+	// Current is spec.replicas as seen, Desired the replicas that should be written; equal means no write.
+	Current int32 `json:"current"`
+	Desired int32 `json:"desired"`
+	// Active, Able and Limited are the reasons of the HPA conditions ScalingActive, AbleToScale and ScalingLimited.
+	// Empty means that this evaluation did not touch the condition.
+	Active  string `json:"active"`
+	Able    string `json:"able"`
+	Limited string `json:"limited"`
+	// Steps is the reasoning in order.
+	Steps []Step `json:"steps"`
+	// Reason is the one line that an Event carries: what drove the decision, with its numbers.
+	Reason string `json:"reason,omitempty"`
+	// Metrics is what each metric proposed, in the order of the policy.
+	Metrics []MetricResult `json:"metrics,omitempty"`
+	// Failure is the first metric that could not be evaluated; nil if all could.
+	Failure *Failure `json:"failure,omitempty"`
+	// Next is the moment at which the same observations would be decided differently, because a stabilization
+	// window or a policy's period ends or a sample grows stale; zero if time alone changes nothing.
+	Next time.Time `json:"next,omitzero"`
+}
+
+// Step is one stage of the reasoning: what it was given, what it made of it, and why.
+type Step struct {
+	// Stage is one of the Stage constants.
+	Stage string `json:"stage"`
+	// Metric names the metric that the stage looked at; empty for stages that look at the whole workload.
+	Metric string `json:"metric,omitempty"`
+	// From and To are the replicas before and after the stage.
+	From int32 `json:"from"`
+	To   int32 `json:"to"`
+	// Reason is one of the Reason constants.
+	Reason string `json:"reason"`
+	// Detail is the arithmetic, in words and numbers, for people.
+	Detail string `json:"detail,omitempty"`
+}
+
+// MetricResult is what one metric made of the workload.
+type MetricResult struct {
+	// Metric is the metric's name as in Step, Type its type in autoscaling/v2.
+	Metric string                         `json:"metric"`
+	Type   autoscalingv2.MetricSourceType `json:"type"`
+	// Replicas is its proposal; meaningless where it Failed.
+	Replicas int32 `json:"replicas"`
+	Failed   bool  `json:"failed,omitempty"`
+}
+
+// Failure says why a metric could not be evaluated.
+type Failure struct {
+	// Metric is the metric's name as in Step.
+	Metric string `json:"metric"`
+	// Reason is one of ReasonMetricsUnavailable, ReasonNoPods, ReasonNoSamples, ReasonAwaitingSample,
+	// ReasonMissingRequest and ReasonContainerNotFound.
+	Reason string `json:"reason"`
+	// Detail says what was seen and, where the user can do something about it, what to do.
+	Detail string `json:"detail"`
+}
+
+// Stages, in the order in which they run.
+const (
+	// StagePods counts which pods take part in a metric.
+	StagePods = "pods"
+	// StageRatio divides usage by the target.
+	StageRatio = "ratio"
+	// StageTolerance holds where the ratio is close to 1, and proposes a number of replicas where it is not.
+	StageTolerance = "tolerance"
+	// StageLargest takes the largest proposal of all metrics.
+	StageLargest = "largest"
+	// StageStabilize holds the recommendation within those of the stabilization windows.
+	StageStabilize = "stabilize"
+	// StageBounds keeps within mini-hpa/min and mini-hpa/max.
+	StageBounds = "bounds"
+	// StagePolicy keeps within the scaling policies' rates.
+	StagePolicy = "policy"
+)
+
+// Reasons of the HPA's conditions, named as the HPA controller names them (podautoscaler/horizontal.go).
+const (
+	ActiveValidMetric     = "ValidMetricFound"
+	ActiveDisabled        = "ScalingDisabled"
+	ActiveFailedResource  = "FailedGetResourceMetric"
+	ActiveFailedContainer = "FailedGetContainerResourceMetric"
+	ActiveInvalidMetric   = "InvalidMetricSourceType"
+	AbleSucceededGetScale = "SucceededGetScale"
+	AbleReady             = "ReadyForNewScale"
+	AbleUpStabilized      = "ScaleUpStabilized"
+	AbleDownStabilized    = "ScaleDownStabilized"
+	AbleSucceededRescale  = "SucceededRescale"
+	LimitedNot            = "DesiredWithinRange"
+	LimitedTooFew         = "TooFewReplicas"
+	LimitedTooMany        = "TooManyReplicas"
+	LimitedUp             = "ScaleUpLimit"
+	LimitedDown           = "ScaleDownLimit"
+)
+
+// Reasons of steps and failures that have no counterpart among the HPA's conditions.
+const (
+	// ReasonCounted says how many pods are ready, unready, missing and ignored.
+	ReasonCounted = "PodsCounted"
+	// ReasonMeasured says what usage, divided by what, gave the ratio.
+	ReasonMeasured = "UsageMeasured"
+	// ReasonWithin holds: the ratio is within the tolerance.
+	ReasonWithin = "WithinTolerance"
+	// ReasonOutside proposes: the ratio is outside the tolerance.
+	ReasonOutside = "OutsideTolerance"
+	// ReasonUncertain holds: with careful assumptions for pods without a usable sample, the direction is not certain.
+	ReasonUncertain = "DirectionUncertain"
+	// ReasonAgainst holds: the proposal would go against the ratio (see repairs.go).
+	ReasonAgainst = "AgainstRatio"
+	// ReasonLargest says which metric's proposal won.
+	ReasonLargest = "LargestProposal"
+	// ReasonPartial holds: some metrics failed and the others would scale in.
+	ReasonPartial = "PartialFailure"
+	// ReasonMetricsUnavailable is a failure: the metrics API gave nothing.
+	ReasonMetricsUnavailable = "MetricsUnavailable"
+	// ReasonNoPods is a failure: the workload has no pods.
+	ReasonNoPods = "NoPods"
+	// ReasonNoSamples is a failure: no pod has a usable sample, though they are old enough to have one.
+	ReasonNoSamples = "NoSamples"
+	// ReasonAwaitingSample is a failure that is normal: the pods are too young to have a usable sample.
+	ReasonAwaitingSample = "AwaitingSample"
+	// ReasonMissingRequest is a failure: a utilization target, and a container without a request to divide by.
+	ReasonMissingRequest = "MissingRequest"
+	// ReasonContainerNotFound is a failure: a pod lacks the container that mini-hpa/container names.
+	ReasonContainerNotFound = "ContainerNotFound"
+	// ReasonUnsupported is a failure: a kind of metric that this version does not evaluate.
+	ReasonUnsupported = "UnsupportedMetric"
+)

@@ -1,0 +1,12 @@
+// Package recommend is the decision: from what was seen of a workload and what is remembered of it to the number of
+// replicas it should have, with the reasons. It is pure: no I/O, no log, no clock, no randomness; inputs are never
+// written to. Time comes in with the Snapshot.
+//
+//	              per metric                         whole workload
+//	Snapshot -> pods -> ratio -> tolerance -> largest -> stabilize -> bounds -> policy -> Decision
+//	 Policy                                                 ^                     ^
+//	History  samples ---------------------------------------+    changes ---------+
+//
+// The rules are those of the Kubernetes HPA controller (k8s.io/kubernetes/pkg/controller/podautoscaler, 1.36) with
+// the repairs of repairs.go; Rules.Compat switches the repairs off.
+package recommend

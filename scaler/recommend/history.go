@@ -1,0 +1,74 @@
+package recommend
+
+import (
+	"slices"
+	"time"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+)
+
+// History is all that is remembered of a workload between two evaluations. It is a value: functions return a new one
+// and never write to the one they were given.
+type History struct {
+	// Samples are the unstabilized recommendations, oldest first. Of equal recommendations only the latest is kept:
+	// it is in a window whenever an earlier one is, so its age says all that stabilization asks.
+	Samples []Sample
+	// Changes are the replica changes that were written, oldest first.
+	Changes []Change
+	// Unknown is the moment of the last write whose size is not known, because an earlier process made it. Until a
+	// policy's period after it has passed, that policy grants nothing. Zero if there is none.
+	Unknown time.Time
+}
+
+// Sample is one unstabilized recommendation.
+type Sample struct {
+	Time     time.Time
+	Replicas int32
+}
+
+// Change is one replica change that was written: Delta pods were added, or removed where it is negative.
+type Change struct {
+	Time  time.Time
+	Delta int32
+}
+
+// Applied is the history after the decision was written. Call it only after the write succeeded: what was not written
+// must not use up a policy's budget (HPA: storeScaleEvent).
+func (h History) Applied(d Decision) History {
+	if d.Desired != d.Current {
+		h.Changes = append(slices.Clone(h.Changes), Change{Time: d.Time, Delta: d.Desired - d.Current})
+	}
+	return h
+}
+
+// seeded makes the present number of replicas the first recommendation, so that a controller that has just started
+// does not scale in before it has watched for one stabilization window (HPA: recordInitialRecommendation).
+func (h History) seeded(s Snapshot) History {
+	if len(h.Samples) == 0 {
+		h.Samples = []Sample{{Time: s.Time, Replicas: s.Replicas}}
+	}
+	return h
+}
+
+// recorded adds an unstabilized recommendation and drops what no window and no policy looks at any more.
+func (h History) recorded(s Sample, p annotations.Policy) History {
+	oldest := s.Time.Add(-max(window(p.Up), window(p.Down)))
+	kept := make([]Sample, 0, len(h.Samples)+1)
+	for _, old := range h.Samples {
+		if old.Replicas != s.Replicas && old.Time.After(oldest) {
+			kept = append(kept, old)
+		}
+	}
+	h.Samples = append(kept, s)
+	h.Changes = h.since(s.Time.Add(-max(longestPeriod(p.Up), longestPeriod(p.Down))))
+	return h
+}
+
+// since returns the changes after the cutoff, without copying: they are ordered by time.
+func (h History) since(cutoff time.Time) []Change {
+	i := slices.IndexFunc(h.Changes, func(c Change) bool { return c.Time.After(cutoff) })
+	if i < 0 {
+		return nil
+	}
+	return h.Changes[i:]
+}

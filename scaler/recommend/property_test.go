@@ -1,0 +1,194 @@
+package recommend
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+)
+
+// TestInvariants plays random workloads and looks at what must hold in each decision. The seed is printed on failure.
+func TestInvariants(t *testing.T) {
+	for seed := range uint64(300) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			rng := rand.New(rand.NewPCG(seed, 1))
+			p := randomPolicy(t, rng)
+			replicas, history, now := p.Min+rng.Int32N(p.Max-p.Min+1), History{}, noon
+			for range 60 {
+				s := randomSnapshot(rng, now, replicas)
+				d, next := p.decide(s, history)
+				p.check(t, s, d)
+				if history = next; d.Desired != replicas {
+					history, replicas = history.Applied(d), d.Desired
+				}
+				if rng.IntN(10) == 0 {
+					replicas = rng.Int32N(p.Max + 3)
+				}
+				now = now.Add(time.Duration(rng.IntN(40)) * time.Second)
+			}
+		})
+	}
+}
+
+type randomized struct {
+	Rules
+	policy []string
+	Min    int32
+	Max    int32
+	decide func(Snapshot, History) (Decision, History)
+}
+
+func randomPolicy(t *testing.T, rng *rand.Rand) randomized {
+	low := 1 + rng.Int32N(5)
+	high := low + rng.Int32N(20)
+	pairs := []string{fmt.Sprintf("min=%d", low), fmt.Sprintf("max=%d", high), fmt.Sprintf("tolerance=%d%%", rng.IntN(30)),
+		fmt.Sprintf("scale-up-stabilization=%ds", rng.IntN(60)), fmt.Sprintf("scale-down-stabilization=%ds", rng.IntN(120)),
+		fmt.Sprintf("scale-up-policies=%d pods/%ds", 1+rng.IntN(5), 1+rng.IntN(60)),
+		fmt.Sprintf("scale-down-policies=%d%%/%ds", 1+rng.IntN(100), 1+rng.IntN(60)),
+		[]string{"target-cpu=50", "target-cpu=150", "target-cpu=300m", "target-memory=40"}[rng.IntN(4)]}
+	p := policy(t, pairs...)
+	return randomized{Rules: DefaultRules(), policy: pairs, Min: p.Min, Max: p.Max, decide: func(s Snapshot, h History) (Decision, History) {
+		return DefaultRules().Recommend(p, s, h)
+	}}
+}
+
+func randomSnapshot(rng *rand.Rand, now time.Time, replicas int32) Snapshot {
+	states := []option{func(*fixture, time.Time) {}, without, pending, failed, deleted, started(20 * time.Second),
+		sampled(time.Minute), ready(corev1.ConditionFalse, time.Hour)}
+	healthy := rng.IntN(2) == 0
+	var made []fixture
+	for i := range max(int(replicas)+rng.IntN(3)-1, 0) {
+		state := states[0]
+		if !healthy {
+			state = states[rng.IntN(len(states))]
+		}
+		made = append(made, newFixture(now, i, fmt.Sprintf("%dm", rng.IntN(1500)), state))
+	}
+	s := snapshot(now, replicas, made)
+	if rng.IntN(12) == 0 {
+		s.PodMetrics, s.MetricsError = nil, "down"
+	}
+	return s
+}
+
+func (r randomized) check(t *testing.T, s Snapshot, d Decision) {
+	t.Helper()
+	complain := func(what string) {
+		t.Errorf("%s: %d -> %d with %v\n%s", what, d.Current, d.Desired, r.policy, steps(d))
+	}
+	if d.Current != 0 && (d.Desired < r.Min || d.Desired > r.Max) {
+		complain("out of bounds")
+	}
+	if d.Current == 0 && d.Desired != 0 {
+		complain("woke a workload that is paused")
+	}
+	inBounds := d.Current >= r.Min && d.Current <= r.Max
+	if inBounds && (s.MetricsError != "" || len(s.PodMetrics) == 0) && d.Desired != d.Current {
+		complain("changed without a metric")
+	}
+	if !d.Next.IsZero() && !d.Next.After(s.Time) {
+		complain("the next look is in the past")
+	}
+	if inBounds && d.Active == ActiveValidMetric && len(d.Steps) > 0 && d.Desired < d.Current {
+		for _, step := range d.Steps {
+			if step.Stage == StageTolerance && step.To >= d.Current {
+				complain("scaled in although no metric is below its target now")
+			}
+		}
+	}
+}
+
+// TestMonotoneInLoad: more load on the same pods never means fewer replicas.
+func TestMonotoneInLoad(t *testing.T) {
+	p := policy(t, "target-cpu=80", "max=1000", "scale-up-policies=1000%/15s", "scale-down-stabilization=0s")
+	last := int32(0)
+	for load := 0; load < 2000; load += 10 {
+		s := snapshot(noon, 10, pods(noon, 5, fmt.Sprintf("%dm", load)), neverReady(3), pods(noon, 2, "0", without))
+		d, _ := Recommend(p, s, History{})
+		if d.Desired < last {
+			t.Fatalf("at %dm for each pod: %d replicas, at 10m less %d\n%s", load, d.Desired, last, steps(d))
+		}
+		last = d.Desired
+	}
+	if last <= 10 {
+		t.Fatalf("the highest load asks for %d replicas, want more than the present 10", last)
+	}
+}
+
+// TestInputsStayUntouched compares deep copies: a decision is a function of its inputs and leaves them as they are.
+func TestInputsStayUntouched(t *testing.T) {
+	p := policy(t, "target-cpu=50", "target-memory=50", "max=10")
+	s := snapshot(noon, 4, pods(noon, 2, "900m"), pods(noon, 1, "0", without), neverReady(1))
+	h := History{Samples: []Sample{{noon.Add(-time.Minute), 7}, {noon.Add(-time.Second), 3}},
+		Changes: []Change{{noon.Add(-time.Hour), 2}, {noon.Add(-time.Second), -1}}}
+	before := struct {
+		s Snapshot
+		h History
+	}{Snapshot{Time: s.Time, Replicas: s.Replicas, StatusReplicas: s.StatusReplicas}, History{append([]Sample{}, h.Samples...), append([]Change{}, h.Changes...), h.Unknown}}
+	for _, pod := range s.Pods {
+		before.s.Pods = append(before.s.Pods, pod.DeepCopy())
+	}
+	for _, pm := range s.PodMetrics {
+		before.s.PodMetrics = append(before.s.PodMetrics, pm.DeepCopy())
+	}
+	first, firstHistory := Recommend(p, s, h)
+	_ = firstHistory.Applied(first)
+	second, secondHistory := Recommend(p, s, h)
+	if diff := cmp.Diff(before.s, s) + cmp.Diff(before.h, h); diff != "" {
+		t.Errorf("the inputs changed (-before +after):\n%s", diff)
+	}
+	if diff := cmp.Diff(first, second) + cmp.Diff(firstHistory, secondHistory); diff != "" {
+		t.Errorf("the same inputs, another decision:\n%s", diff)
+	}
+}
+
+func TestHistoryStaysSmall(t *testing.T) {
+	p := policy(t, "target-cpu=50", "max=10", "scale-down-stabilization=1h")
+	h := History{}
+	for i := range 10000 {
+		h = h.seeded(Snapshot{}).recorded(Sample{noon.Add(time.Duration(i) * time.Second), int32(i % 10)}, p)
+		h = h.Applied(Decision{Time: noon.Add(time.Duration(i) * time.Second), Current: 1, Desired: 2})
+	}
+	if len(h.Samples) > 10 || len(h.Changes) > 16 {
+		t.Errorf("%d samples and %d changes are kept, want at most 10 and 16", len(h.Samples), len(h.Changes))
+	}
+}
+
+// TestKeptSamplesDecideAsAllWould compares the small history with one that forgets nothing.
+func TestKeptSamplesDecideAsAllWould(t *testing.T) {
+	p := policy(t, "target-cpu=50", "max=10", "scale-up-stabilization=30s", "scale-down-stabilization=1m")
+	rng := rand.New(rand.NewPCG(7, 7))
+	small, all := History{}, History{}
+	for i := range 5000 {
+		now, desired := noon.Add(time.Duration(i)*7*time.Second), 1+rng.Int32N(10)
+		got, want := small.envelope(now, desired, p), all.envelope(now, desired, p)
+		if got.low != want.low || got.high != want.high {
+			t.Fatalf("evaluation %d: %d..%d, want %d..%d", i, got.low, got.high, want.low, want.high)
+		}
+		small = small.recorded(Sample{now, desired}, p)
+		all.Samples = append(all.Samples, Sample{now, desired})
+	}
+}
+
+func TestConversionsSaturate(t *testing.T) {
+	for text, want := range map[string]int64{"1": 1000, "250m": 250, "1e20": math.MaxInt64, "9223372036854775807": math.MaxInt64,
+		"1Ei": math.MaxInt64, "-1": 0, "0": 0} {
+		if got := milli(resource.MustParse(text)); got != want {
+			t.Errorf("milli(%s) = %d, want %d", text, got, want)
+		}
+	}
+	for f, want := range map[float64]int32{4.0000001: 5, 4: 4, math.Inf(1): math.MaxInt32, 1e300: math.MaxInt32, -3: 0} {
+		if got := ceil(f); got != want {
+			t.Errorf("ceil(%v) = %d, want %d", f, got, want)
+		}
+	}
+	if ceil(math.NaN()) != 0 || add(math.MaxInt64, 1) != math.MaxInt64 || mulDiv(math.MaxInt64, 100, 1) != math.MaxInt64 ||
+		mulDiv(7, 100, 3) != 233 || plus(math.MaxInt32, 1) != math.MaxInt32 || plus(1, -2) != 0 {
+		t.Error("a conversion wraps around or is off")
+	}
+}

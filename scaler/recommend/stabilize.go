@@ -1,0 +1,68 @@
+package recommend
+
+import (
+	"fmt"
+	"time"
+
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+)
+
+func window(rules autoscalingv2.HPAScalingRules) time.Duration {
+	return time.Duration(*rules.StabilizationWindowSeconds) * time.Second
+}
+
+// envelope is the range that past recommendations allow, with the moment at which each end moves by itself.
+type envelope struct {
+	low, high         int32
+	lowEnds, highEnds time.Time
+}
+
+// stabilize keeps the replicas where recent recommendations disagree (HPA: stabilizeRecommendationWithBehaviors).
+//
+//	lowest recommendation of the scale-up window  <= current           -> do not go up further than the lowest
+//	highest recommendation of the scale-down window >= current         -> do not go down further than the highest
+//
+//	  replicas                 desired now
+//	     |   . high ------.        v
+//	     |  /  current ----+---- held here until "high" leaves the scale-down window
+//	     | /                \_____ *
+//	     +-------------------------------> time
+func (d *Decision) stabilize(p annotations.Policy, h History) {
+	e := h.envelope(d.Time, d.Desired, p)
+	to := min(max(d.Current, e.low), e.high)
+	d.Able = AbleReady
+	if to == d.Desired {
+		d.note(StageStabilize, "", AbleReady, "no recommendation of the windows stands against it")
+		return
+	}
+	reason, detail, ends := AbleDownStabilized, "", e.highEnds
+	if d.Desired >= d.Current {
+		reason, ends = AbleUpStabilized, e.lowEnds
+		detail = fmt.Sprintf("%d is the lowest recommendation of the last %s", e.low, window(p.Up))
+	} else {
+		detail = fmt.Sprintf("%d is the highest recommendation of the last %s", e.high, window(p.Down))
+	}
+	d.Able = reason
+	if !ends.IsZero() {
+		d.before(ends)
+		detail += fmt.Sprintf("; it ends in %s", ends.Sub(d.Time).Round(time.Second))
+	}
+	d.step(StageStabilize, "", to, reason, detail)
+}
+
+// envelope looks at the recommendations of both windows and at the one of now.
+func (h History) envelope(now time.Time, desired int32, p annotations.Policy) envelope {
+	e := envelope{low: desired, high: desired}
+	up, down := window(p.Up), window(p.Down)
+	for _, s := range h.Samples {
+		if s.Time.After(now.Add(-up)) && s.Replicas < e.low {
+			e.low, e.lowEnds = s.Replicas, s.Time.Add(up)
+		}
+		if s.Time.After(now.Add(-down)) && s.Replicas > e.high {
+			e.high, e.highEnds = s.Replicas, s.Time.Add(down)
+		}
+	}
+	return e
+}

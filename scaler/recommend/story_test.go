@@ -1,0 +1,126 @@
+package recommend
+
+import (
+	"testing"
+	"time"
+)
+
+const tick = 15 * time.Second
+
+func TestIdleHoldsAtMin(t *testing.T) {
+	w := newWorkload(t, 1, "target-cpu=50", "max=10")
+	for range 40 {
+		w.load(100, tick).want(1)
+	}
+}
+
+func TestLoadScalesOutSettlesAndScalesIn(t *testing.T) {
+	w := newWorkload(t, 1, "target-cpu=50", "max=10")
+	w.load(2200, tick).want(5) // 220 % of a 50 % target: ceil(4.4)
+	w.load(4800, tick).want(10)
+	for range 20 {
+		w.load(4800, tick).want(10) // 48 %: within tolerance
+	}
+	for range 19 {
+		w.load(100, tick).want(10) // the last high recommendation leaves the window after 5 minutes
+	}
+	w.load(100, tick).want(1)
+}
+
+func TestFlapsWithoutGuardsAndNotWithThem(t *testing.T) {
+	unguarded := newWorkload(t, 2, "target-cpu=50", "max=10", "tolerance=0", "scale-down-stabilization=0s")
+	guarded := newWorkload(t, 2, "target-cpu=50", "max=10")
+	for i := range 40 {
+		load := 1000
+		if i%2 == 1 {
+			load = 4000
+		}
+		unguarded.load(load, tick)
+		guarded.load(load, tick)
+	}
+	if guarded.changes > 2 || unguarded.changes < 30 {
+		t.Errorf("replica changes: unguarded %d, want at least 30; guarded %d, want at most 2", unguarded.changes, guarded.changes)
+	}
+}
+
+func TestScaleUpStabilizationWaitsForTheLowest(t *testing.T) {
+	w := newWorkload(t, 2, "target-cpu=50", "max=10", "scale-up-stabilization=60s")
+	for range 4 {
+		w.load(2000, tick).want(2) // the first recommendation of 2 is within the window
+	}
+	w.load(2000, tick).want(4)
+}
+
+func TestPoliciesLimitTheRate(t *testing.T) {
+	w := newWorkload(t, 2, "target-cpu=50", "max=100", "scale-up-policies=3 pods/40s")
+	w.load(20000, tick).want(5)
+	for range 2 {
+		w.load(20000, tick).want(5)
+		if want := noon.Add(40 * time.Second); !w.last.Next.Equal(want) {
+			t.Fatalf("next = %s, want %s: the moment at which the policy grants again", w.last.Next, want)
+		}
+	}
+	w.load(20000, tick).want(8)
+}
+
+func TestDisabledPolicyFreezesOneDirection(t *testing.T) {
+	w := newWorkload(t, 4, "target-cpu=50", "max=10", "scale-down-policies=disabled", "scale-down-stabilization=0s")
+	w.load(10, tick).want(4)
+	w.load(4000, tick).want(8)
+	w.load(10, tick).want(8)
+}
+
+func TestReplicasOutOfBoundsAreCorrectedAtOnce(t *testing.T) {
+	w := newWorkload(t, 20, "target-cpu=50", "min=3", "max=10")
+	w.load(100, tick).want(10)
+	w.replicas = 1 // somebody else scaled
+	w.load(100, tick).want(3)
+	if want := "current number of replicas 1 below mini-hpa/min 3"; w.last.Reason != want {
+		t.Errorf("reason = %q, want %q", w.last.Reason, want)
+	}
+}
+
+func TestZeroReplicasIsPaused(t *testing.T) {
+	w := newWorkload(t, 1, "target-cpu=50", "min=2", "max=10")
+	w.replicas = 0
+	w.see(snapshot(w.now, 0), tick).want(0)
+	if w.last.Active != ActiveDisabled {
+		t.Errorf("active = %q, want %q", w.last.Active, ActiveDisabled)
+	}
+}
+
+func TestARestartHoldsScaleInForOneWindow(t *testing.T) {
+	w := newWorkload(t, 8, "target-cpu=50", "max=10")
+	for range 20 {
+		w.load(100, tick).want(8)
+	}
+	w.load(100, tick).want(1)
+}
+
+func TestARestartInAScaleOutRespectsThePolicysPeriod(t *testing.T) {
+	w := newWorkload(t, 5, "target-cpu=50", "max=20")
+	w.history.Unknown = noon.Add(-5 * time.Second) // an earlier process wrote 5 s ago; how many is not known
+	w.load(20000, 10*time.Second).want(5)
+	if want := noon.Add(10 * time.Second); !w.last.Next.Equal(want) {
+		t.Errorf("next = %s, want %s: the end of the period", w.last.Next, want)
+	}
+	w.load(20000, tick).want(10)
+}
+
+func TestNextIsWhenTheHoldingRecommendationEnds(t *testing.T) {
+	w := newWorkload(t, 1, "target-cpu=50", "max=10", "scale-down-stabilization=40s")
+	w.load(2200, tick).want(5)
+	w.load(100, tick).want(5)
+	if want := noon.Add(40 * time.Second); !w.last.Next.Equal(want) {
+		t.Fatalf("next = %s, want %s", w.last.Next, want)
+	}
+	w.now = w.last.Next
+	w.load(100, tick).want(1)
+}
+
+func TestLoweringMaxActsAtOnce(t *testing.T) {
+	w := newWorkload(t, 1, "target-cpu=50", "max=10")
+	w.load(2200, tick).want(5)
+	w.policy.Max = 3
+	w.load(2200, tick).want(3)
+}

@@ -1,0 +1,39 @@
+package scaler
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes/fake"
+	clienttesting "k8s.io/client-go/testing"
+)
+
+// TestAFailingMetricDoesNotUseUpTheScalingEvents: the usual correlator drops everything after 25 Events of one object.
+func TestAFailingMetricDoesNotUseUpTheScalingEvents(t *testing.T) {
+	client := fake.NewClientset()
+	rescaled := make(chan struct{})
+	client.PrependReactor("create", "events", func(action clienttesting.Action) (bool, runtime.Object, error) {
+		event := action.(clienttesting.CreateAction).GetObject().(*corev1.Event)
+		if event.Reason == EventSuccessfulRescale && event.InvolvedObject.Kind == "Deployment" && event.Source.Component == "mini-hpa" {
+			close(rescaled)
+		}
+		return false, nil, nil
+	})
+	recorder, shutdown := NewRecorder(client)
+	defer shutdown()
+	d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "web", UID: "u1"}}
+	for i := range 60 {
+		recorder.Event(d, corev1.EventTypeWarning, EventFailedGetResourceMetric, fmt.Sprintf("failure %d", i))
+	}
+	recorder.Event(d, corev1.EventTypeNormal, EventSuccessfulRescale, "New size: 5")
+	select {
+	case <-rescaled:
+	case <-time.After(30 * time.Second):
+		t.Fatal("the scaling Event was never written")
+	}
+}

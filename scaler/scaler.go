@@ -1,0 +1,112 @@
+// Package scaler is the loop's body: gather what is known of one workload, decide, write, tell.
+package scaler
+
+import (
+	"context"
+	"time"
+
+	"go.uber.org/zap"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/tools/record"
+	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/scaler/recommend"
+)
+
+// Workloads is what the cluster looks like, read from memory.
+type Workloads interface {
+	// Deployment returns the Deployment, or nil if it does not exist. It is shared: read-only.
+	Deployment(key cache.ObjectName) *appsv1.Deployment
+	// Pods returns the pods that the Deployment owns. They are shared: read-only.
+	Pods(d *appsv1.Deployment) []*corev1.Pod
+}
+
+// Samples is what the resource metrics API said last, read from memory.
+type Samples interface {
+	// PodMetrics returns the newest sample of a pod, or nil. It is shared: read-only.
+	PodMetrics(namespace, name string) *metricsv1beta1.PodMetrics
+	// Err says why there are no current samples; nil while the API answers.
+	Err() error
+}
+
+// Scales writes the number of replicas.
+type Scales interface {
+	// Scale sets spec.replicas of the Deployment as it was seen: it fails with a conflict if somebody else has
+	// written since.
+	Scale(ctx context.Context, d *appsv1.Deployment, replicas int32) error
+}
+
+// Deps is everything that a Scaler works with. All fields are required.
+type Deps struct {
+	Workloads Workloads
+	Samples   Samples
+	Scales    Scales
+	Events    record.EventRecorder
+	// Defaults are the operator's values for annotations that are not set, Rules those of the decision.
+	Defaults  annotations.Defaults
+	Rules     recommend.Rules
+	Telemetry *Telemetry
+	Log       *zap.Logger
+	Now       func() time.Time
+}
+
+// Scaler reconciles workloads. It is safe for concurrent use as long as no two calls share a key.
+type Scaler struct {
+	Deps
+	memory memory
+}
+
+// New makes a Scaler that remembers nothing.
+func New(d Deps) *Scaler { return &Scaler{Deps: d} }
+
+// Reconcile looks at one workload once and does what has to be done. It returns when to look again even if nothing
+// happens until then; 0 means not before something does. An error means that the write failed and is to be retried.
+func (s *Scaler) Reconcile(ctx context.Context, key cache.ObjectName) (time.Duration, error) {
+	started := s.Now()
+	d := s.Workloads.Deployment(key)
+	if d == nil || d.DeletionTimestamp != nil || !annotations.Selected(d.Annotations) {
+		s.forget(key)
+		return 0, nil
+	}
+	w := s.recall(key, d)
+	policy, ok := s.read(w, d)
+	if !ok || policy.Mode == annotations.ModePaused {
+		s.Telemetry.observe(outcome{invalid: !ok, took: s.Now().Sub(started)})
+		return 0, nil
+	}
+	decision, history := s.Rules.Recommend(policy, s.gather(d), w.history)
+	w.history = history
+	err := s.act(ctx, w, d, policy, decision)
+	s.tell(w, d, policy, decision)
+	s.Telemetry.observe(outcome{key: key, decision: &decision, err: err, took: s.Now().Sub(started)})
+	return s.next(key, policy, decision), err
+}
+
+// read parses the annotations and tells what is wrong with them. Nothing is decided on annotations with an error.
+func (s *Scaler) read(w *workload, d *appsv1.Deployment) (annotations.Policy, bool) {
+	policy, warnings, problems := s.Defaults.Parse(d.Annotations)
+	s.tellAnnotations(w, d, append(warnings, misplaced(d)...), problems)
+	return policy, len(problems) == 0
+}
+
+// misplaced warns of keys on the pod template, where they have no effect.
+func misplaced(d *appsv1.Deployment) []annotations.Warning {
+	if !annotations.Selected(d.Spec.Template.Annotations) {
+		return nil
+	}
+	return []annotations.Warning{{Key: annotations.Prefix + "*",
+		Message: "mini-hpa annotations on spec.template.metadata have no effect; set them on the Deployment itself"}}
+}
+
+// next is when to look again: when time alone changes the decision, at the latest after the sync period. Each key adds
+// its own share of a tenth, so that a fleet does not pulse and a period that equals the samples' does not look twice.
+func (s *Scaler) next(key cache.ObjectName, p annotations.Policy, d recommend.Decision) time.Duration {
+	wait := p.SyncPeriod + time.Duration(float64(p.SyncPeriod)*share(key)/10)
+	if !d.Next.IsZero() {
+		wait = min(wait, max(d.Next.Sub(s.Now()), time.Millisecond))
+	}
+	return wait
+}

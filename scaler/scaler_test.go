@@ -1,0 +1,274 @@
+package scaler
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/tools/cache"
+)
+
+const tick = 15 * time.Second
+
+func TestLoadIsWrittenAndTold(t *testing.T) {
+	c := newCluster(t, selected())
+	c.milliCPU = 2200
+	c.reconcile(tick).wantWrites(5).
+		wantEvents("Normal SuccessfulRescale New size: 5; reason: cpu utilization 220% above target 50% (1 of 1 pods, sample 2s old)")
+	c.milliCPU = 500
+	c.reconcile(tick).reconcile(tick).wantWrites(5).wantEvents()
+}
+
+func TestALimitedRescaleSaysWhatLimitsIt(t *testing.T) {
+	c := newCluster(t, selected())
+	c.milliCPU = 4900
+	c.reconcile(tick).wantWrites(5).wantEvents("Normal SuccessfulRescale New size: 5; reason: cpu utilization 490% above target 50% " +
+		"(1 of 1 pods, sample 2s old); 5 instead of 10: 4 pods/15s, 100%/15s: no further than 5 now")
+}
+
+func TestMoreThanMaxIsToldOnce(t *testing.T) {
+	c := newCluster(t, map[string]string{"target-cpu": "50", "max": "2"})
+	c.milliCPU = 2200
+	c.reconcile(tick).reconcile(tick).reconcile(tick).wantWrites(2).wantEvents(
+		"Normal SuccessfulRescale New size: 2; reason: cpu utilization 220% above target 50% (1 of 1 pods, sample 2s old); 2 instead of 5: 5 is not within 1..2",
+		"Warning ScalingLimited the load asks for more than mini-hpa/max 2: cpu utilization 220% above target 50% (1 of 1 pods, sample 2s old)")
+	c.milliCPU = 500
+	c.reconcile(tick)
+	c.milliCPU = 2200
+	c.reconcile(tick).wantEvents("Warning ScalingLimited the load asks for more than mini-hpa/max 2: cpu utilization 220% above target 50% (2 of 2 pods, sample 2s old)")
+}
+
+func TestInvalidAnnotationsAreToldOnceAndNothingIsWritten(t *testing.T) {
+	c := newCluster(t, map[string]string{"target-cpu": "fifty", "max": "10"})
+	c.milliCPU = 2200
+	c.reconcile(tick).reconcile(tick).wantWrites()
+	if n := len(c.events.Events); n != 1 {
+		t.Fatalf("%d Events, want 1", n)
+	}
+	event := <-c.events.Events
+	for _, part := range []string{"Warning InvalidAnnotations ", "mini-hpa/target-cpu", `"fifty"`} {
+		if !strings.Contains(event, part) {
+			t.Errorf("event %q does not name %q", event, part)
+		}
+	}
+	c.annotate(selected())
+	c.reconcile(tick).wantWrites(5)
+}
+
+func TestUnannotatingStopsAndForgets(t *testing.T) {
+	c := newCluster(t, selected())
+	c.reconcile(tick)
+	if keys := c.scaler.Keys(); len(keys) != 1 {
+		t.Fatalf("remembered: %v, want the workload", keys)
+	}
+	c.annotate(nil)
+	c.milliCPU = 2200
+	if c.reconcile(tick).wantWrites(); c.lastWait != 0 || len(c.scaler.Keys()) != 0 {
+		t.Errorf("next look in %s, remembered %v; want neither", c.lastWait, c.scaler.Keys())
+	}
+	if n := testutil.CollectAndCount(c.scaler.Telemetry.desired); n != 0 {
+		t.Errorf("%d series of desired replicas are left", n)
+	}
+}
+
+func TestADeletedOrTerminatingDeploymentIsForgotten(t *testing.T) {
+	c := newCluster(t, selected())
+	c.reconcile(tick)
+	c.deployment.DeletionTimestamp = &metav1.Time{Time: c.now}
+	c.milliCPU = 2200
+	if c.reconcile(tick).wantWrites(); len(c.scaler.Keys()) != 0 {
+		t.Error("a Deployment that is being deleted is still remembered")
+	}
+	c.deployment = nil
+	if c.reconcile(tick); c.lastFailure != nil {
+		t.Errorf("a Deployment that does not exist: %v", c.lastFailure)
+	}
+}
+
+func TestANewDeploymentUnderAnOldNameStartsAfresh(t *testing.T) {
+	c := newCluster(t, selected())
+	c.milliCPU = 4900
+	c.reconcile(time.Second).reconcile(time.Second).wantWrites(5) // the policy's budget is used up
+	c.deployment.UID, c.milliCPU = "u2", 2200
+	one := int32(1)
+	c.deployment.Spec.Replicas = &one
+	c.reconcile(tick).wantWrites(5, 5)
+}
+
+func TestModeObserveTellsAndDoesNotWrite(t *testing.T) {
+	c := newCluster(t, map[string]string{"target-cpu": "50", "max": "10", "mode": "observe"})
+	c.milliCPU = 2200
+	c.reconcile(tick).reconcile(tick).wantWrites().wantEvents("Normal RescaleObserved Would set size: 5; reason: " +
+		"cpu utilization 220% above target 50% (1 of 1 pods, sample 2s old) (mini-hpa/mode is observe)")
+}
+
+func TestModePausedDoesNotDecide(t *testing.T) {
+	c := newCluster(t, map[string]string{"target-cpu": "50", "max": "10", "mode": "paused"})
+	c.milliCPU = 2200
+	if c.reconcile(tick).wantWrites().wantEvents(); c.lastWait != 0 {
+		t.Errorf("next look in %s, want none", c.lastWait)
+	}
+}
+
+func TestZeroReplicasPauses(t *testing.T) {
+	c := newCluster(t, selected())
+	zero := int32(0)
+	c.deployment.Spec.Replicas = &zero
+	c.reconcile(tick).reconcile(tick).wantWrites().
+		wantEvents("Normal ScalingDisabled replicas is 0: scaling is disabled until somebody sets it above 0")
+}
+
+func TestAFailingMetricsAPIIsToldAtEachTransition(t *testing.T) {
+	c := newCluster(t, selected())
+	c.reconcile(tick).wantEvents()
+	for range 2 {
+		c.samplesErr = errors.New("the metrics API does not answer")
+		c.reconcile(tick).reconcile(tick).reconcile(tick).wantEvents("Warning FailedGetResourceMetric the metrics API does not answer")
+		c.samplesErr = nil
+		c.reconcile(tick).reconcile(tick).
+			wantEvents("Normal ValidMetricFound metrics are usable again: cpu utilization 50% at target 50% (1 of 1 pods, sample 2s old)")
+	}
+	c.wantWrites()
+}
+
+func TestPodsThatHaveJustStartedAreNoFailure(t *testing.T) {
+	c := newCluster(t, selected())
+	c.milliCPU, c.podAge = -1, 20*time.Second
+	c.reconcile(tick).wantEvents()
+	c.podAge = 2 * time.Minute
+	c.reconcile(tick).wantEvents("Warning FailedGetResourceMetric no usable cpu sample of any pod: " +
+		"1 pods: 0 ready, 0 unready, 1 without a current sample, 0 ignored")
+}
+
+var deployments = schema.GroupResource{Group: "apps", Resource: "deployments"}
+
+func TestAConflictLooksAgainInSilence(t *testing.T) {
+	c := newCluster(t, selected())
+	c.milliCPU = 2200
+	c.scaleErr = apierrors.NewConflict(deployments, "web", errors.New("changed"))
+	if c.reconcile(time.Second).wantEvents().wantWrites(); c.lastFailure != nil {
+		t.Errorf("conflict: %v, want no error", c.lastFailure)
+	}
+	c.scaleErr = nil
+	c.reconcile(tick).wantWrites(5) // the failed write has not used up the policy's budget
+}
+
+func TestARefusedWriteIsToldOnceAndRetried(t *testing.T) {
+	c := newCluster(t, selected())
+	c.milliCPU = 2200
+	c.scaleErr = apierrors.NewForbidden(deployments, "web", errors.New("no"))
+	if c.reconcile(time.Second).reconcile(time.Second); c.lastFailure == nil {
+		t.Error("a refused write returns no error, so nothing retries it")
+	}
+	c.wantEvents("Warning FailedRescale New size: 5; reason: cpu utilization 220% above target 50% (1 of 1 pods, sample 2s old); " +
+		`error: deployments.apps "web" is forbidden: no`)
+}
+
+func TestARestartInAScaleOutHoldsForThePolicysPeriod(t *testing.T) {
+	c := newCluster(t, selected())
+	c.deployment.ManagedFields = []metav1.ManagedFieldsEntry{
+		{Manager: "kubectl", Subresource: "scale", Operation: metav1.ManagedFieldsOperationUpdate, Time: &metav1.Time{Time: noon}},
+		{Manager: FieldManager, Subresource: "scale", Operation: metav1.ManagedFieldsOperationUpdate, Time: &metav1.Time{Time: noon.Add(-5 * time.Second)}}}
+	c.milliCPU = 2200
+	c.reconcile(0).wantWrites()
+	if want := 11 * time.Second; c.lastWait != want {
+		t.Fatalf("next look in %s, want %s: 15 s after the end of the second of the last write", c.lastWait, want)
+	}
+	c.now = c.now.Add(c.lastWait)
+	c.reconcile(tick).wantWrites(5)
+}
+
+func TestNextLookIsAtTheLatestAfterTheSyncPeriod(t *testing.T) {
+	c := newCluster(t, map[string]string{"target-cpu": "50", "max": "10", "sync-period": "30s"})
+	c.reconcile(0)
+	if c.lastWait < 30*time.Second || c.lastWait > 33*time.Second {
+		t.Errorf("next look in %s, want 30 s and the key's share of 3 s", c.lastWait)
+	}
+}
+
+func TestAnnotationsOnThePodTemplateAreTold(t *testing.T) {
+	c := newCluster(t, selected())
+	c.deployment.Spec.Template.Annotations = map[string]string{"mini-hpa/max": "3"}
+	c.reconcile(tick).reconcile(tick).wantEvents("Warning AnnotationWarning metadata.annotations[mini-hpa/*]: " +
+		"mini-hpa annotations on spec.template.metadata have no effect; set them on the Deployment itself")
+}
+
+func TestForgetDropsEverything(t *testing.T) {
+	c := newCluster(t, selected())
+	c.reconcile(tick)
+	if c.scaler.Forget(); len(c.scaler.Keys()) != 0 || testutil.ToFloat64(c.scaler.Telemetry.workloads) != 0 {
+		t.Error("something is remembered")
+	}
+}
+
+func TestExplainNeitherWritesNorTells(t *testing.T) {
+	c := newCluster(t, selected())
+	c.milliCPU = 2200
+	e, err := c.scaler.Explain(web)
+	if err != nil || e.Decision.Desired != 5 || len(e.Decision.Steps) == 0 {
+		t.Fatalf("explanation %+v, error %v; want a decision for 5", e.Decision, err)
+	}
+	c.wantWrites().wantEvents()
+	if len(c.scaler.Keys()) != 0 {
+		t.Error("explaining is remembered")
+	}
+	for _, broken := range []struct {
+		change func()
+		want   string
+	}{
+		{func() { c.annotate(nil) }, "is not autoscaled"},
+		{func() { c.annotate(map[string]string{"max": "10"}) }, "are invalid"},
+		{func() { c.deployment = nil }, "does not exist"},
+	} {
+		broken.change()
+		if _, err := c.scaler.Explain(web); err == nil || !strings.Contains(err.Error(), broken.want) {
+			t.Errorf("error %v, want one that says %q", err, broken.want)
+		}
+	}
+}
+
+func TestTelemetryCountsAsTheHPADoes(t *testing.T) {
+	c := newCluster(t, selected())
+	c.milliCPU = 2200
+	c.reconcile(tick).reconcile(tick)
+	c.annotate(map[string]string{"max": "no"})
+	c.reconcile(tick)
+	want := `
+# HELP mini_hpa_desired_replicas Replicas that the last decision asked for.
+# TYPE mini_hpa_desired_replicas gauge
+mini_hpa_desired_replicas{hpa_name="web",namespace="default"} 10
+# HELP mini_hpa_metric_computation_total Number of metric computations. 'action' is scale_up, scale_down or none; 'error' is spec (the annotations), internal or none.
+# TYPE mini_hpa_metric_computation_total counter
+mini_hpa_metric_computation_total{action="scale_up",error="none",metric_type="Resource"} 2
+# HELP mini_hpa_num_horizontal_pod_autoscalers Number of autoscaled Deployments.
+# TYPE mini_hpa_num_horizontal_pod_autoscalers gauge
+mini_hpa_num_horizontal_pod_autoscalers 1
+# HELP mini_hpa_reconciliations_total Number of reconciliations. 'action' is scale_up, scale_down or none; 'error' is spec (the annotations), internal or none.
+# TYPE mini_hpa_reconciliations_total counter
+mini_hpa_reconciliations_total{action="none",error="spec"} 1
+mini_hpa_reconciliations_total{action="scale_up",error="none"} 2
+`
+	if err := testutil.GatherAndCompare(c.registry, strings.NewReader(want), "mini_hpa_desired_replicas", "mini_hpa_metric_computation_total",
+		"mini_hpa_num_horizontal_pod_autoscalers", "mini_hpa_reconciliations_total"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestSharesSpreadAFleet(t *testing.T) {
+	var low, high int
+	for i := range 1000 {
+		if share(cache.ObjectName{Namespace: "default", Name: "web-" + strings.Repeat("x", i%50) + string(rune('a'+i%26))}) < 0.5 {
+			low++
+		} else {
+			high++
+		}
+	}
+	if low < 200 || high < 200 {
+		t.Errorf("%d keys below the middle, %d above; want both halves used", low, high)
+	}
+}

@@ -3,6 +3,7 @@ package scaler
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"go.uber.org/zap"
 	appsv1 "k8s.io/api/apps/v1"
@@ -18,9 +19,11 @@ import (
 // act writes the decision. A conflict is not an error: somebody else has written, and the change that this brings
 // through the informer makes the workload be looked at again.
 func (s *Scaler) act(ctx context.Context, w *workload, d *appsv1.Deployment, p annotations.Policy, decision recommend.Decision) error {
-	if decision.Desired == decision.Current || p.Mode == annotations.ModeObserve {
+	if decision.Desired == decision.Current || p.Mode == annotations.ModeObserve || ctx.Err() != nil {
 		return nil
 	}
+	ctx, cancel := finish(ctx)
+	defer cancel()
 	err := s.Scales.Scale(ctx, d, decision.Desired)
 	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
 		s.Log.Debug("the Deployment has changed since it was decided on; looking again", zap.String("deployment", name(d)))
@@ -33,6 +36,16 @@ func (s *Scaler) act(ctx context.Context, w *workload, d *appsv1.Deployment, p a
 	w.history = w.history.Applied(decision)
 	s.tellRescale(w, d, decision)
 	return nil
+}
+
+// writeDeadline is how long a write may go on after the controller was told to stop: less than the Lease outlasts its
+// renewal by (15 s - 10 s), so that it ends before another replica leads.
+const writeDeadline = 4 * time.Second
+
+// finish lets a write that has begun come to its end, when the context that it was begun under ends: a write that is
+// cut off may have been carried out all the same, and nobody would tell of it.
+func finish(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), writeDeadline)
 }
 
 func name(d *appsv1.Deployment) string { return d.Namespace + "/" + d.Name }

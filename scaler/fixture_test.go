@@ -32,10 +32,14 @@ type cluster struct {
 	now        time.Time
 	deployment *appsv1.Deployment
 	// milliCPU is each pod's usage; below 0 the pods have no sample.
-	milliCPU    int64
-	podAge      time.Duration
-	samplesErr  error
-	scaleErr    error
+	milliCPU int64
+	podAge   time.Duration
+	// created is the pods' creation, where it differs from their start.
+	created    time.Time
+	samplesErr error
+	scaleErr   error
+	// scaling is called when a write begins.
+	scaling     func()
 	writes      []int32
 	events      *record.FakeRecorder
 	scaler      *Scaler
@@ -70,10 +74,14 @@ func (c *cluster) Deployment(cache.ObjectName) *appsv1.Deployment { return c.dep
 
 func (c *cluster) Pods(d *appsv1.Deployment) []*corev1.Pod {
 	start := metav1.NewTime(c.now.Add(-c.podAge))
+	created := start
+	if !c.created.IsZero() {
+		created = metav1.NewTime(c.created)
+	}
 	made := make([]*corev1.Pod, *d.Spec.Replicas)
 	for i := range made {
 		made[i] = &corev1.Pod{
-			ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "web-" + string(rune('a'+i)), CreationTimestamp: start},
+			ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "web-" + string(rune('a'+i)), CreationTimestamp: created},
 			Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Resources: corev1.ResourceRequirements{
 				Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1")}}}}},
 			Status: corev1.PodStatus{Phase: corev1.PodRunning, StartTime: &start, Conditions: []corev1.PodCondition{
@@ -98,9 +106,15 @@ func (c *cluster) PodMetrics(namespace, name string) *metricsv1beta1.PodMetrics 
 
 func (c *cluster) Err() error { return c.samplesErr }
 
-func (c *cluster) Scale(_ context.Context, d *appsv1.Deployment, replicas int32) error {
+func (c *cluster) Scale(ctx context.Context, d *appsv1.Deployment, replicas int32) error {
+	if c.scaling != nil {
+		c.scaling()
+	}
 	if c.scaleErr != nil {
 		return c.scaleErr
+	}
+	if err := ctx.Err(); err != nil {
+		return err
 	}
 	c.writes = append(c.writes, replicas)
 	d.Spec.Replicas = &replicas

@@ -75,6 +75,6 @@ func (s *Scaler) Explain(key cache.ObjectName) (Explanation, error) {
 		return e, fmt.Errorf("the annotations of deployment %s are invalid: %w", key, problems.ToAggregate())
 	}
 	e.Snapshot = s.gather(d)
-	e.Decision, _ = s.Rules.Recommend(policy, e.Snapshot, recommend.History{Unknown: lastWrite(d)})
+	e.Decision = s.decide(&workload{}, d, policy, e.Snapshot)
 	return e, nil
 }

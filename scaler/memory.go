@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -20,7 +19,9 @@ const FieldManager = "mini-hpa"
 
 // workload is all that is remembered of one workload between two looks at it.
 type workload struct {
-	uid     types.UID
+	uid types.UID
+	// seen is false until the first decision, for which the history is restored from the cluster.
+	seen    bool
 	history recommend.History
 	// told is the last thing said about each topic, so that nothing is said twice.
 	told map[topic]string
@@ -41,7 +42,7 @@ func (m *memory) recall(key cache.ObjectName, d *appsv1.Deployment) (*workload, 
 	if known && w.uid == d.UID {
 		return w, false
 	}
-	w = &workload{uid: d.UID, history: recommend.History{Unknown: lastWrite(d)}, told: map[topic]string{}}
+	w = &workload{uid: d.UID, told: map[topic]string{}}
 	if m.workloads == nil {
 		m.workloads = map[cache.ObjectName]*workload{}
 	}
@@ -96,17 +97,12 @@ func (s *Scaler) forget(key cache.ObjectName) {
 	}
 }
 
-// lastWrite is when mini-hpa last changed the replicas, as the API server remembers it in managedFields. A process
-// that has just started, or one that was killed in the middle of a scale-out, knows by it how much of a policy's
-// period is still to be respected. managedFields holds whole seconds, so the end of that second is taken.
-func lastWrite(d *appsv1.Deployment) time.Time {
-	for _, entry := range d.ManagedFields {
-		ours := entry.Manager == FieldManager && entry.Subresource == "scale"
-		if ours && entry.Operation == metav1.ManagedFieldsOperationUpdate && entry.Time != nil {
-			return entry.Time.Add(time.Second)
-		}
-	}
-	return time.Time{}
+// scaledBefore says whether the replicas are as mini-hpa has last written them. The API server remembers who, but for
+// the scale subresource not when, so the history that goes with it comes from the pods: see recommend.Restored.
+func scaledBefore(d *appsv1.Deployment) bool {
+	return slices.ContainsFunc(d.ManagedFields, func(entry metav1.ManagedFieldsEntry) bool {
+		return entry.Manager == FieldManager && entry.Subresource == "scale"
+	})
 }
 
 // share is a number in [0, 1) of the key's own.

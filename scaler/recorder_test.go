@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
 )
@@ -35,5 +36,20 @@ func TestAFailingMetricDoesNotUseUpTheScalingEvents(t *testing.T) {
 	case <-rescaled:
 	case <-time.After(30 * time.Second):
 		t.Fatal("the scaling Event was never written")
+	}
+}
+
+// TestTheEndWaitsForTheEvents: what was recorded before is written when the end returns, and nothing else is.
+func TestTheEndWaitsForTheEvents(t *testing.T) {
+	client := fake.NewClientset()
+	recorder, end := NewRecorder(client)
+	for i := range 50 {
+		d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: fmt.Sprint("web-", i), UID: types.UID(fmt.Sprint(i))}}
+		recorder.Event(d, corev1.EventTypeNormal, EventSuccessfulRescale, "New size: 5")
+	}
+	end()
+	events, err := client.CoreV1().Events("default").List(t.Context(), metav1.ListOptions{})
+	if err != nil || len(events.Items) != 50 {
+		t.Errorf("%d Events are written at the end (%v), want 50", len(events.Items), err)
 	}
 }

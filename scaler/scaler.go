@@ -77,12 +77,22 @@ func (s *Scaler) Reconcile(ctx context.Context, key cache.ObjectName) (time.Dura
 		s.Telemetry.observe(outcome{invalid: !ok, took: s.Now().Sub(started)})
 		return 0, nil
 	}
-	decision, history := s.Rules.Recommend(policy, s.gather(d), w.history)
-	w.history = history
+	decision := s.decide(w, d, policy, s.gather(d))
 	err := s.act(ctx, w, d, policy, decision)
 	s.tell(w, d, policy, decision)
 	s.Telemetry.observe(outcome{key: key, decision: &decision, err: err, took: s.Now().Sub(started)})
 	return s.next(key, policy, decision), err
+}
+
+// decide recommends and remembers.
+func (s *Scaler) decide(w *workload, d *appsv1.Deployment, p annotations.Policy, snapshot recommend.Snapshot) recommend.Decision {
+	if !w.seen && scaledBefore(d) {
+		w.history = recommend.Restored(snapshot)
+	}
+	w.seen = true
+	decision, history := s.Rules.Recommend(p, snapshot, w.history)
+	w.history = history
+	return decision
 }
 
 // read parses the annotations and tells what is wrong with them. Nothing is decided on annotations with an error.

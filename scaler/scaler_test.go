@@ -1,6 +1,7 @@
 package scaler
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -170,17 +171,38 @@ func TestARefusedWriteIsToldOnceAndRetried(t *testing.T) {
 }
 
 func TestARestartInAScaleOutHoldsForThePolicysPeriod(t *testing.T) {
-	c := newCluster(t, selected())
-	c.deployment.ManagedFields = []metav1.ManagedFieldsEntry{
-		{Manager: "kubectl", Subresource: "scale", Operation: metav1.ManagedFieldsOperationUpdate, Time: &metav1.Time{Time: noon}},
-		{Manager: FieldManager, Subresource: "scale", Operation: metav1.ManagedFieldsOperationUpdate, Time: &metav1.Time{Time: noon.Add(-5 * time.Second)}}}
-	c.milliCPU = 2200
+	c := newCluster(t, map[string]string{"target-cpu": "50", "max": "10", "scale-up-policies": "1 pod/15s"})
+	c.milliCPU, c.created = 2200, noon.Add(-5*time.Second)
+	c.deployment.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: FieldManager, Subresource: "scale"}}
 	c.reconcile(0).wantWrites()
 	if want := 11 * time.Second; c.lastWait != want {
-		t.Fatalf("next look in %s, want %s: 15 s after the end of the second of the last write", c.lastWait, want)
+		t.Fatalf("next look in %s, want %s: 15 s after the end of the second in which the pod was created", c.lastWait, want)
 	}
 	c.now = c.now.Add(c.lastWait)
-	c.reconcile(tick).wantWrites(5)
+	c.reconcile(tick).wantWrites(2)
+}
+
+func TestADeploymentThatSomebodyElseScaledIsNotHeld(t *testing.T) {
+	c := newCluster(t, map[string]string{"target-cpu": "50", "max": "10", "scale-up-policies": "1 pod/15s"})
+	c.milliCPU, c.created = 2200, noon.Add(-5*time.Second)
+	c.deployment.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "kubectl", Subresource: "scale"}}
+	c.reconcile(tick).wantWrites(2)
+}
+
+// TestAWriteThatHasBegunIsFinished: the first write is under way when the controller is told to stop.
+func TestAWriteThatHasBegunIsFinished(t *testing.T) {
+	c := newCluster(t, selected())
+	ctx, cancel := context.WithCancel(t.Context())
+	c.milliCPU, c.scaling = 2200, cancel
+	if _, err := c.scaler.Reconcile(ctx, web); err != nil {
+		t.Fatal(err)
+	}
+	c.wantWrites(5)
+	c.now = c.now.Add(time.Minute)
+	if _, err := c.scaler.Reconcile(ctx, web); err != nil {
+		t.Fatal(err)
+	}
+	c.wantWrites(5) // none is begun any more
 }
 
 func TestNextLookIsAtTheLatestAfterTheSyncPeriod(t *testing.T) {

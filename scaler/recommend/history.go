@@ -15,9 +15,9 @@ type History struct {
 	Samples []Sample
 	// Changes are the replica changes that were written, oldest first.
 	Changes []Change
-	// Unknown is the moment of the last write whose size is not known, because an earlier process made it. Until a
-	// policy's period after it has passed, that policy grants nothing. Zero if there is none.
-	Unknown time.Time
+	// Since is the moment before which an earlier process may have removed pods that nobody remembers: policies of
+	// scale-down grant nothing until their period after it has passed. Zero if there was none.
+	Since time.Time
 }
 
 // Sample is one unstabilized recommendation.
@@ -30,6 +30,27 @@ type Sample struct {
 type Change struct {
 	Time  time.Time
 	Delta int32
+}
+
+// Restored is what the cluster itself remembers of the changes that an earlier process wrote, for one that has just
+// started, or that was killed in the middle of a scale-out. Every pod is one that was added when it was created, and
+// so is every replica whose pod does not exist yet: that is exact after a scale-out, and careful during a rollout. Of
+// pods that were removed there is no trace, so Since marks the time from which changes are known.
+//
+// The HPA controller starts with empty budgets and may grant all of them a second time.
+func Restored(s Snapshot) History {
+	h := History{Since: s.Time}
+	for _, pod := range s.Pods {
+		if pod.DeletionTimestamp == nil {
+			// The timestamp is cut to a second; the end of that second is the careful reading.
+			h.Changes = append(h.Changes, Change{Time: pod.CreationTimestamp.Add(time.Second), Delta: 1})
+		}
+	}
+	if awaited := s.Replicas - int32(len(h.Changes)); awaited > 0 {
+		h.Changes = append(h.Changes, Change{Time: s.Time, Delta: awaited})
+	}
+	slices.SortStableFunc(h.Changes, func(a, b Change) int { return a.Time.Compare(b.Time) })
+	return h
 }
 
 // Applied is the history after the decision was written. Call it only after the write succeeded: what was not written

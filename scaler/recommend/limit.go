@@ -82,8 +82,8 @@ func (h History) allowed(rules autoscalingv2.HPAScalingRules, d *Decision, up bo
 func (h History) grant(policy autoscalingv2.HPAScalingPolicy, d *Decision, up bool) (int32, time.Time) {
 	period := time.Duration(policy.PeriodSeconds) * time.Second
 	cutoff := d.Time.Add(-period)
-	if h.Unknown.After(cutoff) {
-		return d.Current, h.Unknown.Add(period)
+	if !up && h.Since.After(cutoff) {
+		return d.Current, h.Since.Add(period)
 	}
 	start, ends := d.Current, time.Time{}
 	for i, change := range h.since(cutoff) {

@@ -129,7 +129,7 @@ func TestInputsStayUntouched(t *testing.T) {
 	before := struct {
 		s Snapshot
 		h History
-	}{Snapshot{Time: s.Time, Replicas: s.Replicas, StatusReplicas: s.StatusReplicas}, History{append([]Sample{}, h.Samples...), append([]Change{}, h.Changes...), h.Unknown}}
+	}{Snapshot{Time: s.Time, Replicas: s.Replicas, StatusReplicas: s.StatusReplicas}, History{append([]Sample{}, h.Samples...), append([]Change{}, h.Changes...), h.Since}}
 	for _, pod := range s.Pods {
 		before.s.Pods = append(before.s.Pods, pod.DeepCopy())
 	}

@@ -3,6 +3,8 @@ package recommend
 import (
 	"testing"
 	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 const tick = 15 * time.Second
@@ -98,13 +100,38 @@ func TestARestartHoldsScaleInForOneWindow(t *testing.T) {
 }
 
 func TestARestartInAScaleOutRespectsThePolicysPeriod(t *testing.T) {
-	w := newWorkload(t, 5, "target-cpu=50", "max=20")
-	w.history.Unknown = noon.Add(-5 * time.Second) // an earlier process wrote 5 s ago; how many is not known
-	w.load(20000, 10*time.Second).want(5)
-	if want := noon.Add(10 * time.Second); !w.last.Next.Equal(want) {
-		t.Errorf("next = %s, want %s: the end of the period", w.last.Next, want)
+	for name, c := range map[string]struct {
+		pods []fixture
+		want int32
+	}{
+		"pods created 5 s ago use up the budget": {append(pods(noon, 3, "4"), pods(noon, 4, "4", created(5*time.Second))...), 7},
+		"pods not created yet do, too":           {pods(noon, 3, "4"), 7},
+		"part of the budget is left":             {append(pods(noon, 5, "4"), pods(noon, 2, "4", created(5*time.Second))...), 9},
+		"pods created before the period do not":  {pods(noon, 7, "4", created(17*time.Second)), 11},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorkload(t, 7, "target-cpu=50", "max=20", "scale-up-policies=4 pods/15s")
+			s := snapshot(noon, 7, c.pods)
+			w.history = Restored(s)
+			w.see(s, 15*time.Second).want(c.want)
+			if w.now = noon.Add(16 * time.Second); c.want == 7 {
+				w.load(40000, tick).want(11)
+			}
+		})
 	}
-	w.load(20000, tick).want(10)
+}
+
+func created(ago time.Duration) option {
+	return func(f *fixture, now time.Time) { f.pod.CreationTimestamp = metav1.NewTime(now.Add(-ago)) }
+}
+
+func TestARestartInAScaleInRespectsThePolicysPeriod(t *testing.T) {
+	w := newWorkload(t, 7, "target-cpu=50", "max=20", "scale-down-policies=1 pod/60s", "scale-down-stabilization=0s")
+	w.history = Restored(snapshot(noon, 7, pods(noon, 7, "10m")))
+	for range 4 {
+		w.load(10, tick).want(7)
+	}
+	w.load(10, tick).want(6)
 }
 
 func TestNextIsWhenTheHoldingRecommendationEnds(t *testing.T) {

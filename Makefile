@@ -1,0 +1,82 @@
+# Everything runs from a clean clone on a machine that has Go; the race detector of the tests needs a C compiler too.
+# verify-x says what is wrong, update-x repairs it.
+
+GO ?= go
+MODULES := . test/controlplane test
+GOLANGCI_LINT ?= $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+BIN ?= bin
+
+.DEFAULT_GOAL := help
+.PHONY: help
+help: ## Show this list.
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build bin/mini-hpa.
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o $(BIN)/mini-hpa ./cmd/mini-hpa
+
+.PHONY: control-plane
+control-plane: ## Build the control plane's binaries, once; 10 to 15 minutes on two cores.
+	cd test/controlplane && $(GO) run ./cmd/controlplane build
+
+.PHONY: test
+test: control-plane ## Run every test, with the race detector, against a real control plane.
+	$(GO) vet ./...
+	$(GO) test -race -timeout 15m ./...
+	cd test/controlplane && $(GO) vet ./... && $(GO) test -race -timeout 20m ./...
+	cd test && $(GO) vet ./... && $(GO) test -race -parallel 4 -timeout 45m ./...
+
+.PHONY: test-short
+test-short: ## Run the tests of the product's own packages; no control plane, half a minute.
+	$(GO) test -race -short ./...
+
+.PHONY: fuzz
+fuzz: ## Fuzz the parsers, a minute each.
+	$(GO) test -run '^$$' -fuzz FuzzParse -fuzztime 1m ./annotations
+
+.PHONY: bench
+bench: ## Run the benchmarks of the hot paths.
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: demo
+demo: control-plane ## Watch an annotated Deployment scale on a control plane of its own; pictures in demo-output/.
+	cd test && $(GO) run ./demo
+
+.PHONY: demo-here
+demo-here: ## The same on the current cluster (KUBECONFIG), if it has a metrics API.
+	cd test && $(GO) run ./demo --here
+
+.PHONY: cluster-up
+cluster-up: ## Start a control plane with load simulation in the background and print its KUBECONFIG.
+	@cd test/controlplane && $(GO) run ./cmd/controlplane up
+
+.PHONY: cluster-down
+cluster-down: ## Stop it.
+	@cd test/controlplane && $(GO) run ./cmd/controlplane down
+
+.PHONY: lint verify verify-lint update-lint verify-docs update-docs verify-deps update-deps
+lint: verify-lint ## Run golangci-lint.
+
+verify: verify-lint verify-docs verify-deps ## Everything that verify-* checks.
+
+verify-lint:
+	$(GOLANGCI_LINT) run ./...
+	cd test/controlplane && $(GOLANGCI_LINT) run -c ../../.golangci.yml ./...
+	cd test && $(GOLANGCI_LINT) run -c ../.golangci.yml ./...
+
+update-lint:
+	$(GOLANGCI_LINT) run --fix ./...
+	gofmt -w .
+
+verify-docs:
+	$(GO) test -run 'Page|Docs' ./...
+
+update-docs: ## Generate the pages under docs/ from the code.
+	$(GO) test -run 'Page|Docs' ./annotations ./scaler ./cmd/mini-hpa -update
+
+verify-deps:
+	for module in $(MODULES); do (cd $$module && $(GO) mod tidy -diff && $(GO) mod verify) || exit 1; done
+
+update-deps:
+	for module in $(MODULES); do (cd $$module && $(GO) mod tidy) || exit 1; done

@@ -1,0 +1,8 @@
+// Package metrics brings the samples of the resource metrics API (metrics.k8s.io) to the scaler: one LIST serves every
+// workload of a scope, it is made just after a new sample set became readable, and no sample is reported twice.
+//
+//	metrics-server                Feed                                     scaler
+//	  publishes a set  <-- LIST --  schedule: when to look                   OnSamples(pods) -> their workloads
+//	  every 15 s                    snapshot: what is new, what vanished     PodMetrics(pod)
+//	                                health:   is there an answer at all      OnState(err), Err()
+package metrics

@@ -1,0 +1,187 @@
+package metrics
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
+)
+
+const (
+	// defaultResolution is that of metrics-server (--metric-resolution=15s in its manifests and chart).
+	defaultResolution = 15 * time.Second
+	defaultTimeout    = 5 * time.Second
+)
+
+// Config is what a Feed is made of. Only Lister is required. The callbacks are called from the goroutine that lists,
+// one at a time, and must not call Refresh; they may call everything else.
+type Config struct {
+	Lister Lister
+	// Resolution is the period at which samples are expected to be published; the real one is learnt. Default 15s.
+	Resolution time.Duration
+	// Timeout is the deadline of each LIST. Default 5s.
+	Timeout time.Duration
+	// Keep says whether a pod's samples are kept and reported; nil keeps all. It is asked for each new sample, and at
+	// each LIST for pods it turned down, so that a pod is known at the next LIST after it became wanted.
+	Keep func(namespace, name string) bool
+	// OnSamples is called with the pods whose situation changed: those with a new sample, each sample once, then those
+	// that had one and vanished from the list, once. A LIST that changed nothing calls nothing. The slice is the callee's.
+	OnSamples func([]types.NamespacedName)
+	// OnState is called once per transition: with the reason when two LISTs in a row failed, about a second apart, and
+	// with nil at the first good LIST after that, before OnSamples.
+	OnState func(err error)
+}
+
+// Status is a summary of a feed for telemetry. Times are zero before the first success.
+type Status struct {
+	// Lists counts the LIST requests made, Failures those of them without a good answer.
+	Lists, Failures uint64
+	// LastSuccess is the local time at which the newest good answer was complete.
+	LastSuccess time.Time
+	// Newest is the newest timestamp of the newest good answer that was not empty, by the publisher's clock.
+	Newest time.Time
+	// Period is the publisher's, as learnt; 0 while it is not known.
+	Period time.Duration
+	// Pods counts the pods of the newest good answer, kept or not.
+	Pods int
+}
+
+// Feed keeps the newest sample of every pod of a scope. Its methods may be called from any goroutine.
+type Feed struct {
+	config   Config
+	snapshot atomic.Pointer[snapshot]
+	// turn is held by the one goroutine that lists. It guards schedule.
+	turn     chan struct{}
+	schedule schedule
+
+	mu     sync.Mutex
+	health health
+	status Status
+}
+
+// NewFeed returns a feed that knows nothing yet: Err wraps ErrPending until the first LIST was answered.
+func NewFeed(c Config) *Feed {
+	c.Resolution = cmp.Or(max(c.Resolution, 0), defaultResolution)
+	c.Timeout = cmp.Or(max(c.Timeout, 0), defaultTimeout)
+	if c.Keep == nil {
+		c.Keep = func(string, string) bool { return true }
+	}
+	if c.OnSamples == nil {
+		c.OnSamples = func([]types.NamespacedName) {}
+	}
+	if c.OnState == nil {
+		c.OnState = func(error) {}
+	}
+	f := &Feed{config: c, turn: make(chan struct{}, 1), schedule: newSchedule(c.Resolution)}
+	f.snapshot.Store(&snapshot{})
+	return f
+}
+
+// Run lists until ctx ends: at once, and then just after each moment at which new samples become readable. It may be called
+// again after it returned; the samples are kept, the rhythm is learnt anew.
+func (f *Feed) Run(ctx context.Context) {
+	for first := true; ; first = false {
+		wait, _ := f.list(ctx, first) // what failed was told by OnState
+		if ctx.Err() != nil {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(wait):
+		}
+	}
+}
+
+// Refresh makes one LIST now and takes over what it brings as Run does. Its error says why the samples are not current; those
+// kept before stay. With Run active it waits for a LIST under way to end first.
+func (f *Feed) Refresh(ctx context.Context) error {
+	_, err := f.list(ctx, false)
+	return err
+}
+
+// PodMetrics is the newest sample of a pod; nil if the newest good LIST had none. It is shared and must not be written to.
+func (f *Feed) PodMetrics(namespace, name string) *metricsv1beta1.PodMetrics {
+	return (*f.snapshot.Load())[types.NamespacedName{Namespace: namespace, Name: name}].sample
+}
+
+// Err says why there are no current metrics; nil while the API answers. A single failed LIST after a good one is not told.
+// The samples kept are not discarded by an error. Its text is the same as long as the reason is; before the first good
+// LIST it is that LIST's failure, or wraps ErrPending.
+func (f *Feed) Err() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.health.err()
+}
+
+// Newest is the newest timestamp of the newest good answer that was not empty, by the publisher's clock; zero before the first.
+func (f *Feed) Newest() time.Time { return f.Status().Newest }
+
+// Status summarises the feed.
+func (f *Feed) Status() Status {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.status
+}
+
+// list makes one LIST in its turn, tells what it changed, and says how long to wait before the next one. relearn forgets what
+// the schedule learnt before. The error is the caller's context's or a *failure.
+func (f *Feed) list(ctx context.Context, relearn bool) (time.Duration, error) {
+	select {
+	case <-ctx.Done():
+		return 0, interrupted(ctx)
+	case f.turn <- struct{}{}:
+		defer func() { <-f.turn }()
+	}
+	if relearn {
+		f.schedule = newSchedule(f.config.Resolution)
+	}
+	o := observation{sent: time.Now()}
+	items, err := f.call(ctx)
+	o.done = time.Now()
+	if ctx.Err() != nil {
+		return 0, interrupted(ctx)
+	}
+	if err != nil {
+		o.failed = true
+		return f.plan(o), f.failed(explain(err, f.config.Timeout))
+	}
+	r := f.take(items, o.done)
+	o.listed, o.comparable, o.advanced, o.repeated = len(r.next), r.comparable, r.advanced, r.repeated
+	wait := f.plan(o)
+	f.tell(r.changed, o.done)
+	return wait, nil
+}
+
+// plan takes an observation into the schedule.
+func (f *Feed) plan(o observation) (wait time.Duration) {
+	f.schedule, wait = f.schedule.next(o)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.status.Period = f.schedule.period()
+	return wait
+}
+
+// call makes the request. The deadline covers reading and decoding the answer.
+func (f *Feed) call(ctx context.Context) ([]metricsv1beta1.PodMetrics, error) {
+	f.mu.Lock()
+	f.status.Lists++
+	f.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, f.config.Timeout)
+	defer cancel()
+	items, err := f.config.Lister.List(ctx)
+	if err != nil && ctx.Err() != nil {
+		// client-go's rate limiter and transports wrap or replace the context's error in several ways.
+		err = fmt.Errorf("%w: %w", ctx.Err(), err)
+	}
+	return items, err
+}
+
+func interrupted(ctx context.Context) error {
+	return fmt.Errorf("list pod metrics: %w", context.Cause(ctx))
+}

@@ -1,0 +1,190 @@
+package metrics
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestFeedFollowsThePublisher(t *testing.T) {
+	stories := map[string]struct{ period, phase, skew time.Duration }{
+		"metrics-server":                   {15 * s, 6400 * ms, 0},
+		"its clock is an hour behind":      {15 * s, 6400 * ms, -time.Hour},
+		"its clock is an hour ahead":       {15 * s, 6400 * ms, time.Hour},
+		"a simulator of 5 s":               {5 * s, 1200 * ms, 0},
+		"a set is new right at the start":  {15 * s, 0, 0},
+		"published once a minute, unasked": {60 * s, 30 * s, 0},
+	}
+	for name, story := range stories {
+		t.Run(name, func(t *testing.T) {
+			play(t, publishing(story.period, story.phase, story.skew, "a", "b", "c"), func(t *testing.T, sc *scene) {
+				sc.until(10 * m)
+				var worst time.Duration
+				const periods = 20
+				from, to := 10*m, 10*m+periods*story.period
+				all := sc.until(to)
+				for _, one := range all {
+					worst = max(worst, (one.at-story.phase)%story.period)
+				}
+				if len(all) != 3*periods || worst > 600*ms {
+					t.Errorf("%d samples, %v late at worst; want each of the %d once, 600ms late at most", len(all), worst, 3*periods)
+				}
+				if n := sc.listed(from, to); n > periods*8/5 {
+					t.Errorf("%d LISTs in %d periods", n, periods)
+				}
+				if got := sc.feed.Status().Period; (got - story.period).Abs() > 100*ms {
+					t.Errorf("period learnt as %v, is %v", got, story.period)
+				}
+			})
+		})
+	}
+}
+
+// TestFeedTellsEachSampleOnce is the beginning of a feed, second by second.
+func TestFeedTellsEachSampleOnce(t *testing.T) {
+	answer := func(ctx context.Context, at time.Duration) ([]metricsv1beta1.PodMetrics, error) {
+		list, _ := publishing(15*s, 3500*ms, 0, "a", "b")(ctx, at)
+		switch {
+		case at > 40*s:
+			return nil, nil
+		case at > 30*s:
+			return list[1:], nil
+		}
+		return list, nil
+	}
+	play(t, answer, func(t *testing.T, sc *scene) {
+		want := []told{
+			{0, "a 0s"}, {0, "b 1.5s"},
+			{4 * s, "a 15s"}, {4 * s, "b 16.5s"},
+			{19 * s, "a 30s"}, {19 * s, "b 31.5s"},
+			{33 * s, "a gone"}, {34 * s, "b 46.5s"}, {48 * s, "b gone"},
+		}
+		got := sc.until(m)
+		for i := range got {
+			got[i].at = got[i].at.Round(s)
+		}
+		if diff := gocmp.Diff(want, got, gocmp.AllowUnexported(told{})); diff != "" {
+			t.Errorf("told (-want +got):\n%s\nLISTs at %v", diff, sc.lists)
+		}
+	})
+}
+
+func TestFeedOutages(t *testing.T) {
+	const text = "state cannot list pod metrics: the API server has too many requests at the moment"
+	stories := map[string]struct {
+		from, to time.Duration
+		fail     func(ctx context.Context, at time.Duration) error
+		// failing is when it is told; 0 if never.
+		failing time.Duration
+		text    string
+		lists   int
+	}{
+		"2 minutes without an answer": {
+			10 * m, 12 * m, func(_ context.Context, at time.Duration) error { return generic(429, fmt.Sprint("request of ", at)) },
+			10*m + 20*s, text, 35,
+		},
+		"2 minutes of hanging": {
+			10 * m, 12 * m, func(ctx context.Context, _ time.Duration) error { <-ctx.Done(); return ctx.Err() },
+			10*m + 30*s, "state cannot list pod metrics: the resource metrics API (metrics.k8s.io) did not answer within 5s", 20,
+		},
+		"one failure": {10*m + 3*s, 10*m + 4400*ms, func(context.Context, time.Duration) error { return refused(1) }, 0, "", 3},
+	}
+	for name, story := range stories {
+		t.Run(name, func(t *testing.T) {
+			publish := publishing(15*s, 3500*ms, 0, "a")
+			answer := func(ctx context.Context, at time.Duration) ([]metricsv1beta1.PodMetrics, error) {
+				if at >= story.from && at < story.to {
+					return nil, story.fail(ctx, at)
+				}
+				return publish(ctx, at)
+			}
+			play(t, answer, func(t *testing.T, sc *scene) {
+				sc.until(story.from)
+				during := sc.until(story.to)
+				if n := sc.listed(story.from, story.to); n > story.lists {
+					t.Errorf("%d LISTs, at most %d wanted", n, story.lists)
+				}
+				if sc.feed.PodMetrics("shop", "a") == nil {
+					t.Error("the kept sample was discarded")
+				}
+				after := sc.until(story.to + 30*s)
+				if story.failing == 0 {
+					if len(during) > 0 || len(after) < 2 || sc.feed.Err() != nil {
+						t.Errorf("told %v, then %v", during, after)
+					}
+					return
+				}
+				if len(during) != 1 || during[0].what != story.text || during[0].at > story.failing {
+					t.Errorf("told %v during the outage", during)
+				}
+				if len(after) < 2 || after[0].what != "state <nil>" || after[0].at > story.to+7*s {
+					t.Fatalf("told %v after the outage", after)
+				}
+				if after[1].at != after[0].at || slices.ContainsFunc(after[1:], func(a told) bool { return a.what == "state <nil>" }) {
+					t.Errorf("told %v after the outage", after)
+				}
+				if got := sc.feed.Status(); got.LastSuccess.Before(sc.start.Add(story.to)) || got.Failures == 0 || got.Lists < got.Failures {
+					t.Errorf("status %+v", got)
+				}
+			})
+		})
+	}
+}
+
+func TestFeedFailsFromTheStart(t *testing.T) {
+	answer := func(_ context.Context, at time.Duration) ([]metricsv1beta1.PodMetrics, error) {
+		return nil, generic(404, "")
+	}
+	play(t, answer, func(t *testing.T, sc *scene) {
+		want := []told{{s, "state cannot list pod metrics: the resource metrics API (metrics.k8s.io) is not served: install metrics-server"}}
+		if diff := gocmp.Diff(want, sc.until(10*m), gocmp.AllowUnexported(told{})); diff != "" {
+			t.Errorf("told (-want +got):\n%s", diff)
+		}
+		if n := sc.listed(0, 10*m); n > 10*60/5+5 {
+			t.Errorf("%d LISTs in 10 minutes", n)
+		}
+	})
+}
+
+// TestFeedRunEndsDuringAList, and what was interrupted is no failure of the API.
+func TestFeedRunEndsDuringAList(t *testing.T) {
+	hang := func(ctx context.Context, _ time.Duration) ([]metricsv1beta1.PodMetrics, error) {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	var feed *Feed
+	play(t, hang, func(_ *testing.T, sc *scene) {
+		feed = sc.feed
+		sc.until(s)
+	})
+	if err := feed.Err(); !errors.Is(err, ErrPending) {
+		t.Errorf("interrupted feed says %v", err)
+	}
+}
+
+// TestFeedRunsAgain is a second term of leadership: samples are not told twice, the rhythm is learnt anew.
+func TestFeedRunsAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sc := &scene{start: time.Now(), answer: publishing(time.Hour, time.Hour, 0, "a")}
+		sc.feed = NewFeed(Config{Lister: sc, OnSamples: sc.onSamples})
+		for range 2 {
+			ctx, cancel := context.WithTimeout(t.Context(), m)
+			sc.feed.Run(ctx)
+			cancel()
+		}
+		want := []told{{0, "a 0s"}}
+		if diff := gocmp.Diff(want, sc.told, gocmp.AllowUnexported(told{})); diff != "" {
+			t.Errorf("told (-want +got):\n%s", diff)
+		}
+	})
+}

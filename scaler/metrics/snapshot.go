@@ -1,0 +1,126 @@
+package metrics
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
+)
+
+// snapshot is what is known of every pod of the newest LIST. It is never written to once it can be read by others.
+type snapshot map[types.NamespacedName]entry
+
+// entry is the newest sample of one pod.
+type entry struct {
+	// timestamp is the publisher's; it is compared with other timestamps of the same pod and never with the local clock.
+	timestamp time.Time
+	// seen is the local time at which this timestamp was first read.
+	seen time.Time
+	// sample is nil for a pod that nobody wants kept.
+	sample *metricsv1beta1.PodMetrics
+}
+
+// reading turns one LIST into the next snapshot and says what it changed.
+type reading struct {
+	old, next snapshot
+	// now is the local time of the LIST.
+	now time.Time
+	// patience is how long a pod's newest sample outlives older ones being served instead, see newer.
+	patience time.Duration
+	keep     func(namespace, name string) bool
+	// began is when the set being published was first seen.
+	began time.Time
+
+	// changed are the kept pods with a new sample, then those that vanished; each once.
+	changed []types.NamespacedName
+	// comparable, advanced and repeated are those of an observation.
+	comparable, advanced, repeated int
+	// newest is the newest timestamp of the LIST.
+	newest time.Time
+}
+
+// read takes over the items of a LIST; the caller gives them up.
+func (r *reading) read(items []metricsv1beta1.PodMetrics) {
+	r.next = make(snapshot, len(items))
+	for i := range items {
+		r.take(&items[i])
+	}
+	r.dropVanished()
+}
+
+func (r *reading) take(item *metricsv1beta1.PodMetrics) {
+	pod := types.NamespacedName{Namespace: item.Namespace, Name: item.Name}
+	old, known := r.old[pod]
+	if _, twice := r.next[pod]; twice {
+		return
+	}
+	e, isNew := old, !known || r.newer(old, item)
+	if isNew {
+		e = entry{timestamp: item.Timestamp.Time, seen: r.now}
+	}
+	if known {
+		r.compare(old, e)
+	}
+	// A pod that became wanted later has an entry without a sample.
+	if (isNew || e.sample == nil) && r.keep(item.Namespace, item.Name) {
+		e.sample = trim(item)
+		r.changed = append(r.changed, pod)
+	}
+	r.next[pod] = e
+	if e.timestamp.After(r.newest) {
+		r.newest = e.timestamp
+	}
+}
+
+// compare counts what the schedule learns from a pod that the LIST before had too.
+func (r *reading) compare(old, e entry) {
+	r.comparable++
+	if !e.timestamp.After(old.timestamp) {
+		return
+	}
+	r.advanced++
+	if !old.seen.Before(r.began) {
+		r.repeated++
+	}
+}
+
+// newer says whether a served item takes the place of the one kept. A later timestamp does at once. An earlier one is
+// usually another replica of metrics-server answering, whose samples are a part of a period behind: deciding on them would
+// be going back in time. Only if nothing newer was served for the whole patience was the clock of the pod's node set
+// back, and then the earlier timestamp is the new one.
+func (r *reading) newer(old entry, item *metricsv1beta1.PodMetrics) bool {
+	switch item.Timestamp.Compare(old.timestamp) {
+	case 1:
+		return true
+	case -1:
+		return r.now.Sub(old.seen) > r.patience
+	}
+	return false
+}
+
+// trim copies what is read of an item, so that neither its labels nor the array it stands in stay in memory.
+func trim(item *metricsv1beta1.PodMetrics) *metricsv1beta1.PodMetrics {
+	return &metricsv1beta1.PodMetrics{
+		ObjectMeta: metav1.ObjectMeta{Namespace: item.Namespace, Name: item.Name},
+		Timestamp:  item.Timestamp,
+		Window:     item.Window,
+		Containers: item.Containers,
+	}
+}
+
+func (r *reading) dropVanished() {
+	start := len(r.changed)
+	for pod, e := range r.old {
+		if _, listed := r.next[pod]; !listed && e.sample != nil {
+			r.changed = append(r.changed, pod)
+		}
+	}
+	slices.SortFunc(r.changed[start:], byName)
+}
+
+func byName(a, b types.NamespacedName) int {
+	return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+}

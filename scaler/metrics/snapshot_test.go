@@ -1,0 +1,194 @@
+package metrics
+
+import (
+	"testing"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/types"
+	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
+)
+
+// sample is a pod's timestamp in seconds since epoch.
+type sample struct {
+	name string
+	at   float64
+}
+
+// page is one LIST of a story and what it must change.
+type page struct {
+	// after is how much later than the LIST before it was made; 15 s if not set.
+	after time.Duration
+	list  []sample
+	// changed is what is reported, in order, kept is what can be read afterwards.
+	changed []string
+	kept    map[string]float64
+	// comparable, advanced and repeated are checked where counted.
+	counted                        bool
+	comparable, advanced, repeated int
+	// begins says that the schedule took this LIST for the beginning of a set.
+	begins bool
+}
+
+func items(list []sample) (ps []metricsv1beta1.PodMetrics) {
+	for _, p := range list {
+		ps = append(ps, pod("shop", p.name, epoch.Add(time.Duration(p.at*float64(time.Second))), "app"))
+	}
+	return ps
+}
+
+func TestSnapshotStories(t *testing.T) {
+	stories := map[string]struct {
+		keep func(namespace, name string) bool
+		book []page
+	}{
+		"the first LIST is all new": {book: []page{
+			{list: []sample{{"a", 0}, {"b", 0}}, changed: []string{"a", "b"}, kept: map[string]float64{"a": 0, "b": 0}},
+		}},
+		"an identical LIST changes nothing": {book: []page{
+			{list: []sample{{"a", 0}, {"b", 0}}, changed: []string{"a", "b"}},
+			{list: []sample{{"a", 0}, {"b", 0}}, kept: map[string]float64{"a": 0, "b": 0}, counted: true, comparable: 2},
+		}},
+		"a new set whose nodes were scraped at different moments": {book: []page{
+			{list: []sample{{"a", 0}, {"b", 0.4}, {"c", 1.2}}, changed: []string{"a", "b", "c"}, begins: true},
+			{
+				list: []sample{{"a", 15.1}, {"b", 15.3}, {"c", 16.5}}, changed: []string{"a", "b", "c"}, begins: true,
+				kept: map[string]float64{"a": 15.1, "b": 15.3, "c": 16.5}, counted: true, comparable: 3, advanced: 3, repeated: 3,
+			},
+		}},
+		"half of a set, then the other half": {book: []page{
+			{list: []sample{{"a", 0}, {"b", 0}}, changed: []string{"a", "b"}, begins: true},
+			{list: []sample{{"a", 15}, {"b", 0}}, changed: []string{"a"}, begins: true, counted: true, comparable: 2, advanced: 1, repeated: 1},
+			{
+				list: []sample{{"a", 15}, {"b", 15}}, after: 2 * time.Second, changed: []string{"b"},
+				counted: true, comparable: 2, advanced: 1,
+			},
+			{list: []sample{{"a", 30}, {"b", 15}}, changed: []string{"a"}, counted: true, comparable: 2, advanced: 1, repeated: 1},
+		}},
+		"a pod appears": {book: []page{
+			{list: []sample{{"a", 0}}, changed: []string{"a"}},
+			{list: []sample{{"a", 0}, {"b", 3}}, changed: []string{"b"}, counted: true, comparable: 1, kept: map[string]float64{"a": 0, "b": 3}},
+		}},
+		"pods vanish and are told once": {book: []page{
+			{list: []sample{{"c", 0}, {"a", 0}, {"b", 0}}, changed: []string{"c", "a", "b"}},
+			{list: []sample{{"b", 15}}, changed: []string{"b", "a", "c"}, kept: map[string]float64{"b": 15}},
+			{list: []sample{{"b", 15}}},
+		}},
+		"an empty LIST drops every sample": {book: []page{
+			{list: []sample{{"a", 0}, {"b", 0}}, changed: []string{"a", "b"}},
+			{changed: []string{"a", "b"}, kept: map[string]float64{}},
+			{},
+			{list: []sample{{"a", 0}}, changed: []string{"a"}},
+		}},
+		"the other replica of the publisher is behind": {book: []page{
+			{list: []sample{{"a", 20}}, changed: []string{"a"}},
+			{list: []sample{{"a", 13}}, after: 5 * time.Second, kept: map[string]float64{"a": 20}, counted: true, comparable: 1},
+			{list: []sample{{"a", 20}}, after: 5 * time.Second},
+			{list: []sample{{"a", 28}}, after: 5 * time.Second, changed: []string{"a"}, kept: map[string]float64{"a": 28}},
+		}},
+		"a node's clock was set back": {book: []page{
+			{list: []sample{{"a", 3600}, {"b", 0}}, changed: []string{"a", "b"}},
+			{list: []sample{{"a", 15}, {"b", 15}}, changed: []string{"b"}},
+			{list: []sample{{"a", 30}, {"b", 30}}, changed: []string{"b"}, kept: map[string]float64{"a": 3600, "b": 30}},
+			{
+				list: []sample{{"a", 45}, {"b", 45}}, changed: []string{"a", "b"}, kept: map[string]float64{"a": 45, "b": 45},
+				counted: true, comparable: 2, advanced: 1, repeated: 1,
+			},
+			{list: []sample{{"a", 60}, {"b", 60}}, changed: []string{"a", "b"}},
+		}},
+		"a pod listed twice counts once": {book: []page{
+			{list: []sample{{"a", 0}, {"a", 0}}, changed: []string{"a"}},
+			{list: []sample{{"a", 15}, {"a", 15}}, changed: []string{"a"}, counted: true, comparable: 1, advanced: 1, repeated: 1},
+		}},
+		"pods nobody wants are counted and not kept": {
+			keep: func(namespace, name string) bool { return namespace == "shop" && name == "a" },
+			book: []page{
+				{list: []sample{{"a", 0}, {"b", 0}}, changed: []string{"a"}, kept: map[string]float64{"a": 0}},
+				{list: []sample{{"a", 15}, {"b", 15}}, changed: []string{"a"}, counted: true, comparable: 2, advanced: 2, repeated: 2},
+				{list: []sample{{"a", 15}}, kept: map[string]float64{"a": 15}},
+			},
+		},
+	}
+	for name, story := range stories {
+		t.Run(name, func(t *testing.T) {
+			f, now := NewFeed(Config{Keep: story.keep}), epoch.Add(-time.Hour)
+			for i, p := range story.book {
+				now = now.Add(max(p.after, 0))
+				if p.after == 0 {
+					now = now.Add(15 * time.Second)
+				}
+				r := f.take(items(p.list), now)
+				if p.begins {
+					f.schedule.set.began = now
+				}
+				p.check(t, i, f, r)
+			}
+		})
+	}
+}
+
+func (p page) check(t *testing.T, i int, f *Feed, r reading) {
+	t.Helper()
+	var changed []string
+	for _, pod := range r.changed {
+		changed = append(changed, pod.Name)
+	}
+	if diff := gocmp.Diff(p.changed, changed); diff != "" {
+		t.Errorf("LIST %d: changed (-want +got):\n%s", i, diff)
+	}
+	if p.kept != nil {
+		kept := map[string]float64{}
+		for pod := range *f.snapshot.Load() {
+			if s := f.PodMetrics(pod.Namespace, pod.Name); s != nil {
+				kept[pod.Name] = s.Timestamp.Sub(epoch).Seconds()
+			}
+		}
+		if diff := gocmp.Diff(p.kept, kept); diff != "" {
+			t.Errorf("LIST %d: kept (-want +got):\n%s", i, diff)
+		}
+	}
+	got, want := [3]int{r.comparable, r.advanced, r.repeated}, [3]int{p.comparable, p.advanced, p.repeated}
+	if p.counted && got != want {
+		t.Errorf("LIST %d: comparable, advanced, repeated = %v, want %v", i, got, want)
+	}
+}
+
+// TestSnapshotWantedLater is a pod of a workload that is selected after its sample was first listed.
+func TestSnapshotWantedLater(t *testing.T) {
+	wanted := false
+	f := NewFeed(Config{Keep: func(string, string) bool { return wanted }})
+	list := []sample{{"a", 0}}
+	if r := f.take(items(list), epoch); len(r.changed) > 0 || f.PodMetrics("shop", "a") != nil {
+		t.Fatalf("kept a pod nobody wants: %v", r.changed)
+	}
+	wanted = true
+	r := f.take(items(list), epoch.Add(time.Second))
+	want := []types.NamespacedName{{Namespace: "shop", Name: "a"}}
+	if diff := gocmp.Diff(want, r.changed); diff != "" || f.PodMetrics("shop", "a") == nil || r.advanced != 0 {
+		t.Errorf("wanted now: %d advanced, changed (-want +got):\n%s", r.advanced, diff)
+	}
+	wanted = false
+	r = f.take(items([]sample{{"a", 15}}), epoch.Add(15*time.Second))
+	if len(r.changed) > 0 || f.PodMetrics("shop", "a") != nil || r.advanced != 1 {
+		t.Errorf("still kept when nobody wants it any more: %v", r.changed)
+	}
+}
+
+// TestSnapshotKeepsWhatIsRead is what stays of an item, and that it is no part of the list it came with.
+func TestSnapshotKeepsWhatIsRead(t *testing.T) {
+	item := pod("shop", "a", epoch, "app", "proxy")
+	item.Labels = map[string]string{"app": "shop"}
+	list := []metricsv1beta1.PodMetrics{item}
+	f := NewFeed(Config{})
+	f.take(list, epoch)
+	list[0].Containers = nil
+
+	want := pod("shop", "a", epoch, "app", "proxy")
+	want.CreationTimestamp.Reset()
+	if diff := gocmp.Diff(&want, f.PodMetrics("shop", "a")); diff != "" {
+		t.Errorf("kept (-want +got):\n%s", diff)
+	}
+	if got := f.Status(); got.Pods != 1 || !got.Newest.Equal(epoch) {
+		t.Errorf("status %+v", got)
+	}
+}

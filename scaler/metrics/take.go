@@ -1,0 +1,55 @@
+package metrics
+
+import (
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
+)
+
+// take makes the items of a LIST the newest samples.
+func (f *Feed) take(items []metricsv1beta1.PodMetrics, now time.Time) reading {
+	r := reading{
+		old: *f.snapshot.Load(), now: now, keep: f.config.Keep, began: f.schedule.set.began,
+		patience: 2 * max(f.schedule.period(), f.config.Resolution),
+	}
+	r.read(items)
+	f.snapshot.Store(&r.next)
+
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.status.Pods = len(r.next)
+	if !r.newest.IsZero() {
+		f.status.Newest = r.newest
+	}
+	return r
+}
+
+// tell reports a good LIST.
+func (f *Feed) tell(changed []types.NamespacedName, now time.Time) {
+	f.mu.Lock()
+	var recovered bool
+	f.health, recovered = f.health.with(nil)
+	f.status.LastSuccess = now
+	f.mu.Unlock()
+	if recovered {
+		f.config.OnState(nil)
+	}
+	if len(changed) > 0 {
+		f.config.OnSamples(changed)
+	}
+}
+
+// failed reports a LIST without an answer and returns its failure, with the text that repetitions of it share.
+func (f *Feed) failed(why *failure) error {
+	f.mu.Lock()
+	var changed bool
+	f.health, changed = f.health.with(why)
+	f.status.Failures++
+	why = f.health.last
+	f.mu.Unlock()
+	if changed {
+		f.config.OnState(why)
+	}
+	return why
+}

@@ -74,7 +74,7 @@ func allowed(key Key) string {
 // messages are what Parse says about a set of mistakes.
 func messages() string {
 	_, warnings, errs := Parse(map[string]string{
-		TargetCPU: "half", Min: "3", Max: "2", ScaleDownStabilization: "5", Prefix + "tolerence": "5%",
+		TargetCPU: "half", Min: "3", Max: "2", ScaleDownStabilization: "5", Prefix + "toleranc": "5%",
 	})
 	lines := texts(errs)
 	for _, warning := range warnings {

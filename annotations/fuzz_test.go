@@ -106,6 +106,8 @@ func mustHaveTarget(t *testing.T, m autoscalingv2.MetricSpec) {
 		target = m.Resource.Target
 	case autoscalingv2.ContainerResourceMetricSourceType:
 		target = m.ContainerResource.Target
+	default:
+		t.Errorf("metric type %q", m.Type)
 	}
 	switch target.Type {
 	case autoscalingv2.UtilizationMetricType:

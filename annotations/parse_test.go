@@ -111,6 +111,7 @@ func TestParseGoodValues(t *testing.T) {
 		"target-memory as a decimal amount":  {map[string]string{TargetMemory: "2G"}, metrics(utilization(cpu, 50), average(memory, "2000M"))},
 		"target-memory with a fraction":      {map[string]string{TargetMemory: "1.5Gi"}, metrics(utilization(cpu, 50), average(memory, "1536Mi"))},
 		"target-memory as the largest":       {map[string]string{TargetMemory: "1Pi"}, metrics(utilization(cpu, 50), average(memory, "1Pi"))},
+		"target-memory in petabytes":         {map[string]string{TargetMemory: "0.5P"}, metrics(utilization(cpu, 50), average(memory, "500T"))},
 		"container measures both targets":    {map[string]string{TargetMemory: "1Ki", Container: "app"}, metrics(ofContainer("app", utilization(cpu, 50)), ofContainer("app", average(memory, "1Ki")))},
 		"min":                                {map[string]string{Min: "10"}, func(p *Policy) { p.Min = 10 }},
 		"min with leading zeros is decimal":  {map[string]string{Min: "010"}, func(p *Policy) { p.Min = 10 }},
@@ -244,6 +245,16 @@ func TestParseSharesNothing(t *testing.T) {
 	}
 	if diff := cmp.Diff(before, annotations); diff != "" {
 		t.Errorf("Parse wrote to its input:\n%s", diff)
+	}
+}
+
+func TestParseTakesEveryMemoryUnit(t *testing.T) {
+	for _, unit := range memoryUnits {
+		policy, _, errs := Parse(map[string]string{TargetMemory: "0.25" + unit, Max: "1"})
+		want := []autoscalingv2.MetricSpec{average(corev1.ResourceMemory, "0.25"+unit)}
+		if diff := cmp.Diff(want, policy.Metrics); diff != "" || len(errs) > 0 {
+			t.Errorf("%s: errors %v, metrics (-want +got):\n%s", unit, errs, diff)
+		}
 	}
 }
 

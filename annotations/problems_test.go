@@ -129,7 +129,7 @@ func TestParseMessages(t *testing.T) {
 
 func TestParseBadPolicies(t *testing.T) {
 	for _, item := range []string{
-		"4pods/15s", "4  pods/15s", "pods/15s", "4 pod s/15s", "-4 pods/15s", "4.0 pods/15s", "2147483648 pods/15s", "4 podss/15s",
+		"4/15s", "4pods/15s", "4  pods/15s", "pods/15s", "4 pod s/15s", "-4 pods/15s", "4.0 pods/15s", "2147483648 pods/15s", "4 podss/15s",
 		"4 percent/15s", "100 %/15s", "100%%/15s", "100", "4 pods/0s", "4 pods/15", "4 pods/1801s", "4 pods/1.5s", "4 pods/15s/15s", "/", "Disabled",
 	} {
 		for _, key := range []string{ScaleUpPolicies, ScaleDownPolicies} {
@@ -169,6 +169,10 @@ func TestParseWarnings(t *testing.T) {
 			unknown("mini-hpa/cpu", TargetCPU),
 			unknown("mini-hpa/min-replicas", Min),
 			unknown("mini-hpa/paused", ModeKey),
+		}},
+		"another case, and a draw": {basic(map[string]string{"mini-hpa/MODE": "auto", "mini-hpa/m": "1"}), []Warning{
+			unknown("mini-hpa/MODE", ModeKey),
+			unknown("mini-hpa/m", Min),
 		}},
 		"a key that no API server would take": {basic(map[string]string{"mini-hpa/max\x1b\n" + strings.Repeat("y", 100): ""}), []Warning{
 			unknown("mini-hpa/max��"+strings.Repeat("y", 58)+"…", Max),

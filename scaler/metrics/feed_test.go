@@ -175,16 +175,56 @@ func TestFeedRunEndsDuringAList(t *testing.T) {
 // TestFeedRunsAgain is a second term of leadership: samples are not told twice, the rhythm is learnt anew.
 func TestFeedRunsAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		sc := &scene{start: time.Now(), answer: publishing(time.Hour, time.Hour, 0, "a")}
+		sc := &scene{start: time.Now(), answer: publishing(15*s, 0, 0, "a")}
 		sc.feed = NewFeed(Config{Lister: sc, OnSamples: sc.onSamples})
-		for range 2 {
-			ctx, cancel := context.WithTimeout(t.Context(), m)
+		term := func(length time.Duration) []told {
+			ctx, cancel := context.WithTimeout(t.Context(), length)
+			defer cancel()
 			sc.feed.Run(ctx)
-			cancel()
+			return sc.until(time.Since(sc.start))
 		}
-		want := []told{{0, "a 0s"}}
-		if diff := gocmp.Diff(want, sc.told, gocmp.AllowUnexported(told{})); diff != "" {
-			t.Errorf("told (-want +got):\n%s", diff)
+		if got := len(term(61 * s)); got != 5 || sc.feed.Status().Period == 0 {
+			t.Errorf("first term: %d samples told, status %+v", got, sc.feed.Status())
+		}
+		if got := term(5 * s); len(got) > 0 || sc.feed.Status().Period != 0 {
+			t.Errorf("second term: told %v, status %+v", got, sc.feed.Status())
 		}
 	})
+}
+
+// TestFeedHangsInItsOwnWords is a Lister that does not return the context's error when the deadline was missed.
+func TestFeedHangsInItsOwnWords(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		feed := NewFeed(Config{Timeout: 3 * s, Lister: listerFunc(func(ctx context.Context) ([]metricsv1beta1.PodMetrics, error) {
+			<-ctx.Done()
+			return nil, errors.New("rate limiter: would exceed context deadline")
+		})})
+		const want = "cannot list pod metrics: the resource metrics API (metrics.k8s.io) did not answer within 3s"
+		if err := feed.Refresh(t.Context()); err == nil || err.Error() != want {
+			t.Errorf("error %v, want %s", err, want)
+		}
+	})
+}
+
+// TestFeedNewest goes with the newest good answer that was not empty.
+func TestFeedNewest(t *testing.T) {
+	var list []sample
+	feed := NewFeed(Config{Lister: listerFunc(func(context.Context) ([]metricsv1beta1.PodMetrics, error) { return items(list), nil })})
+	for i, step := range []struct {
+		list []sample
+		want time.Time
+	}{
+		{nil, time.Time{}},
+		{[]sample{{"a", 15}, {"b", 14}}, epoch.Add(15 * s)},
+		{nil, epoch.Add(15 * s)},
+		{[]sample{{"b", 14}}, epoch.Add(14 * s)},
+	} {
+		list = step.list
+		if err := feed.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := feed.Newest(); !got.Equal(step.want) {
+			t.Errorf("step %d: newest %v, want %v", i, got, step.want)
+		}
+	}
 }

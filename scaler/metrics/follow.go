@@ -27,6 +27,7 @@ type follow struct {
 // followUp plans what comes after a set's appearance: its rest, or the next set.
 func (s schedule) followUp(o observation) (schedule, time.Duration) {
 	f := &s.lock.follow
+	f.left = 0
 	if !f.wanted(s.set.fresh >= o.comparable) {
 		return s.untilDue(o)
 	}
@@ -58,7 +59,7 @@ func (f *follow) wanted(complete bool) bool {
 func (s schedule) followed(o observation) (schedule, time.Duration) {
 	f := &s.lock.follow
 	f.left--
-	if o.advanced > 0 {
+	if o.advanced > o.repeated {
 		f.part(o.sent.Sub(s.set.began), s.set.fresh >= o.comparable)
 	}
 	if f.left > 0 {

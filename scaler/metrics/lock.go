@@ -38,7 +38,7 @@ type lock struct {
 	seen int
 	// late says that the set before came much later than due.
 	late bool
-	// blind says that a LIST failed since the newest one that saw no set: the next set's moment is unknown.
+	// blind says that a LIST failed since the newest set: the moment of the next one seen is unknown.
 	blind bool
 	// lost says that sets stayed away: the rhythm may be another one when they come back, so it is looked for
 	// in slow steps between the moments at which they would be due.
@@ -65,21 +65,20 @@ func (s schedule) lockOn(o observation, width time.Duration) (schedule, time.Dur
 func (s schedule) nextLocked(o observation, begins bool) (schedule, time.Duration) {
 	early := s.lock.due.Sub(o.sent) > firstRetry
 	switch {
-	case begins && early && (s.lock.lost && !s.lock.blind || s.lock.follow.left > 0):
+	case begins && early && s.lock.lost:
 		return s.relearn(o) // in the middle of what should be a period
 	case begins:
-		return s.sighted(o, early)
+		return s.sighted(o)
 	case s.lock.follow.left > 0:
 		return s.followed(o)
 	case early:
-		s.lock.blind = false
 		return s.untilDue(o)
 	}
 	return s.tooEarly(o)
 }
 
 // sighted handles the appearance of the set that was due.
-func (s schedule) sighted(o observation, early bool) (schedule, time.Duration) {
+func (s schedule) sighted(o observation) (schedule, time.Duration) {
 	l := &s.lock
 	l.seen++
 	l.sets++
@@ -87,7 +86,7 @@ func (s schedule) sighted(o observation, early bool) (schedule, time.Duration) {
 		s.search.allowance = fullAllowance(s.resolution)
 	}
 	if l.blind {
-		return s.resume(o, early)
+		return s.resume(o)
 	}
 	moment := l.locate(o.sent)
 	l.strike()
@@ -129,12 +128,10 @@ func (l *lock) locate(at time.Time) time.Time {
 }
 
 // resume goes on with the known rhythm after LISTs that failed, during which sets may have been missed.
-func (s schedule) resume(o observation, early bool) (schedule, time.Duration) {
-	s.lock.blind, s.lock.tries = false, 0
+func (s schedule) resume(o observation) (schedule, time.Duration) {
+	s.lock.blind, s.lock.tries, s.lock.follow.left = false, 0, 0
 	s.lock.anchor, s.lock.sets = time.Time{}, 0
-	if !early {
-		s.lock.skipTo(o.sent)
-	}
+	s.lock.skipTo(o.sent)
 	return s.untilDue(o)
 }
 
@@ -142,7 +139,6 @@ func (s schedule) resume(o observation, early bool) (schedule, time.Duration) {
 func (s schedule) tooEarly(o observation) (schedule, time.Duration) {
 	l := &s.lock
 	l.tries++
-	l.blind = false
 	retry := fineStep
 	if l.tries == 1 {
 		retry = firstRetry

@@ -18,8 +18,9 @@ type publication struct {
 type publisher struct {
 	pods         int
 	publications []publication
-	// always says that every LIST brings new timestamps.
-	always  bool
+	// always is until when every LIST brings new timestamps of all pods, odd how many pods always have new ones.
+	always  time.Duration
+	odd     int
 	down    [][2]time.Duration
 	latency time.Duration
 	// replicas is how many instances publish; each LIST is answered by any one of them.
@@ -139,20 +140,22 @@ func (p publisher) run(resolution, end time.Duration) (r record) {
 		answer := served[random.IntN(len(served))]
 		for pod := 0; pod < p.pods && !o.failed; pod++ {
 			o.listed++
-			if first {
+			if first { // no LIST to compare with
 				kept[pod], seen[pod] = answer[pod], o.done
 				continue
 			}
 			o.comparable++
-			if answer[pod] <= kept[pod] && !p.always {
+			if answer[pod] <= kept[pod] && now >= p.always && pod >= p.odd {
 				continue
 			}
 			o.advanced++
 			if !seen[pod].Before(s.set.began) {
 				o.repeated++
 			}
-			kept[pod], seen[pod] = answer[pod], o.done
-			r.sightings = append(r.sightings, sighting{answer[pod], now + p.latency})
+			if answer[pod] > kept[pod] {
+				r.sightings = append(r.sightings, sighting{answer[pod], now + p.latency})
+			}
+			kept[pod], seen[pod] = max(answer[pod], kept[pod]), o.done
 		}
 		first = first && o.failed
 		var wait time.Duration

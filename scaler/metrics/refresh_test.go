@@ -30,11 +30,16 @@ func TestFeedRefresh(t *testing.T) {
 		if err == nil || !errors.Is(sc.feed.Err(), err) {
 			t.Errorf("Refresh says %v, Err %v", err, sc.feed.Err())
 		}
+		fail = generic(404, "of another request")
+		if again := sc.feed.Refresh(t.Context()); again != err {
+			t.Errorf("the same failure again: %v, before %v", again, err)
+		}
+		sc.told = nil // that the feed is failing
 		fail = nil
 		if err := sc.feed.Refresh(t.Context()); err != nil || sc.feed.Err() != nil {
 			t.Errorf("Refresh says %v, Err %v", err, sc.feed.Err())
 		}
-		if diff := gocmp.Diff([]told{{0, "a 15s"}}, sc.told, gocmp.AllowUnexported(told{})); diff != "" {
+		if diff := gocmp.Diff([]told{{0, "state <nil>"}, {0, "a 15s"}}, sc.told, gocmp.AllowUnexported(told{})); diff != "" {
 			t.Errorf("told (-want +got):\n%s", diff)
 		}
 		cause := errors.New("enough")

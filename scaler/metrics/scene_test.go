@@ -66,6 +66,9 @@ func (sc *scene) tell(what string) {
 
 // onSamples also reads, as the callee of a real feed does.
 func (sc *scene) onSamples(pods []types.NamespacedName) {
+	if len(pods) == 0 {
+		sc.tell("nothing")
+	}
 	for _, p := range pods {
 		what := "gone"
 		if s := sc.feed.PodMetrics(p.Namespace, p.Name); s != nil {

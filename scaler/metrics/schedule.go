@@ -51,7 +51,7 @@ type observation struct {
 //
 // In the locked mode a LIST that finds its set at once cannot know for how long it was readable. So each such set makes the next
 // one due a bit earlier (see creep) until a LIST is too early; the retry after it finds the set and knows its moment to
-// within firstRetry. Delay and cost are both bounded by that sawtooth: about 1.3 LISTs per period.
+// within firstRetry. Delay and cost are both bounded by that sawtooth: about 1.4 LISTs per period.
 type schedule struct {
 	resolution time.Duration
 	mode       mode
@@ -111,7 +111,6 @@ func (s schedule) afterFailure(o observation) (schedule, time.Duration) {
 		return s, fineStep
 	}
 	s.lock.lost = true
-	s.glided = 0
 	backoff := min(time.Duration(s.failures)*time.Second, slowest)
 	return s, max(o.sent.Add(backoff).Sub(o.done), 2*time.Second)
 }

@@ -87,13 +87,32 @@ func TestScheduleStories(t *testing.T) {
 			{from: 3 * m, to: 60 * m, period: 15 * s, lists: 2.6, mean: 500 * ms, worst: 1500 * ms},
 		}},
 		"two halves half a period apart are at least not expensive": {steady(15*s, 3*s, 60*m).parts(50, 7500*ms), 15 * s, []chapter{
-			{from: 3 * m, to: 60 * m, period: 15 * s, unlearnt: true, lists: 5.5, worst: 16 * s},
+			{from: 3 * m, to: 60 * m, period: 15 * s, unlearnt: true, lists: 4.5, worst: 16 * s},
 		}},
 		"a tenth of the pods never moves": {steady(15*s, 3*s, 60*m).only(90), 15 * s, []chapter{
 			{from: 3 * m, to: 60 * m, period: 15 * s, lists: 1.8, mean: 400 * ms, worst: 600 * ms, sightings: 0.9 * 57 * 4},
 		}},
-		"new at every LIST": {publisher{pods: 100, always: true, latency: 20 * ms}, 15 * s, []chapter{
+		"a few pods have a rhythm of their own": {func() publisher { p := steady(15*s, 3*s, 60*m); p.odd = 5; return p }(), 15 * s, []chapter{
+			{from: 3 * m, to: 60 * m, period: 15 * s, lists: 1.8, mean: 400 * ms, worst: 600 * ms},
+		}},
+		"new at every LIST": {publisher{pods: 100, always: 60 * m, latency: 20 * ms}, 15 * s, []chapter{
 			{from: 1 * m, to: 60 * m, period: 15 * s, unlearnt: true, lists: 1.3, sightings: -1},
+		}},
+		"new at every LIST, later every 15 s": {func() publisher { p := steady(15*s, 3*s, 60*m); p.always = 20 * m; return p }(), 15 * s, []chapter{
+			calm(35*m, 60*m, 15*s),
+		}},
+		"new at every LIST, later every 60 s": {func() publisher { p := steady(60*s, 3*s, 60*m); p.always = 20 * m; return p }(), 15 * s, []chapter{
+			{from: 30 * m, to: 60 * m, period: 60 * s, lists: 1.6, mean: 400 * ms, worst: 700 * ms},
+		}},
+		"every 1.5 s":  {steady(1500*ms, 3*s, 20*m), 15 * s, []chapter{{from: 1 * m, to: 20 * m, period: 15 * s, unlearnt: true, lists: 12}}},
+		"every 10 min": {steady(10*m, 3*s, 120*m), 15 * s, []chapter{{from: 2 * m, to: 120 * m, period: 10 * m, unlearnt: true, lists: 125, worst: 5100 * ms}}},
+		"no pods":      {publisher{}, 15 * s, []chapter{{from: 0, to: 60 * m, period: 15 * s, unlearnt: true, lists: 3.1, sightings: -1}}},
+		"a restart that shows, then another phase": {
+			steady(15*s, 3*s, 20*m).and(steady(15*s, 20*m-4*s, 40*m)).unreachable(20*m, 20*m+30*s), 15 * s,
+			[]chapter{calm(22*m, 40*m, 15*s)},
+		},
+		"no answer while the period is being learnt": {steady(15*s, 3*s, 40*m).unreachable(10*s, 50*s), 15 * s, []chapter{
+			{from: 90 * s, to: 150 * s, period: 15 * s, unlearnt: true, lists: 4.1, worst: 1200 * ms},
 		}},
 		"15 s becomes 5 s": {steady(15*s, 3*s, 20*m).and(steady(5*s, 20*m, 40*m)), 15 * s, []chapter{
 			calm(3*m, 20*m, 15*s),
@@ -103,7 +122,7 @@ func TestScheduleStories(t *testing.T) {
 		"15 s becomes 60 s": {steady(15*s, 3*s, 20*m).and(steady(60*s, 20*m, 60*m)), 15 * s, []chapter{
 			calm(3*m, 20*m, 15*s),
 			{from: 20 * m, to: 30 * m, period: 60 * s, unlearnt: true, lists: 20, worst: 5500 * ms},
-			calm(30*m, 60*m, 60*s),
+			{from: 30 * m, to: 60 * m, period: 60 * s, lists: 1.6, mean: 400 * ms, worst: 1100 * ms},
 		}},
 		"60 s becomes 15 s": {steady(60*s, 3*s, 30*m).and(steady(15*s, 30*m, 60*m)), 60 * s, []chapter{
 			calm(10*m, 30*m, 60*s), calm(42*m, 60*m, 15*s),
@@ -152,6 +171,42 @@ func TestScheduleStories(t *testing.T) {
 				c.check(t, story.publisher, r)
 			}
 		})
+	}
+}
+
+// TestPause: whatever the plan, LISTs keep a distance that grows with the time the server needs.
+func TestPause(t *testing.T) {
+	now := epoch
+	for name, story := range map[string]struct{ took, ahead, want time.Duration }{
+		"planned":              {100 * ms, 3 * s, 3 * s},
+		"overdue":              {20 * ms, -3 * s, 480 * ms},
+		"overdue, not so fast": {450 * ms, -3 * s, 225 * ms},
+		"overdue, slow":        {4 * s, -3 * s, 2 * s},
+		"due just now":         {500 * ms, 10 * ms, 250 * ms},
+	} {
+		o := observation{sent: now.Add(-story.took), done: now}
+		if got := pause(o, now.Add(story.ahead)); got != story.want {
+			t.Errorf("%s: %v, want %v", name, got, story.want)
+		}
+	}
+}
+
+// TestCreep is how much earlier to look after sets that were there at the first look.
+func TestCreep(t *testing.T) {
+	for name, story := range map[string]struct {
+		lock lock
+		want time.Duration
+	}{
+		"a moment known well":            {lock{period: 15 * s, span: 8, slack: s}, 0},
+		"there at once":                  {lock{period: 15 * s, span: 8, slack: s, run: 1}, 125 * ms},
+		"there at once again and again":  {lock{period: 15 * s, span: 8, slack: s, run: 6}, 2 * s},
+		"a period known to 1 s":          {lock{period: 15 * s, span: 1, slack: s}, s},
+		"measured over four":             {lock{period: 15 * s, span: 4, slack: s, run: 1}, 250 * ms},
+		"never a large part of a period": {lock{period: 2 * s, span: 8, slack: s, run: 6}, 500 * ms},
+	} {
+		if got := story.lock.creep(); got != story.want {
+			t.Errorf("%s: %v, want %v", name, got, story.want)
+		}
 	}
 }
 

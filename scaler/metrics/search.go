@@ -4,7 +4,7 @@ import "time"
 
 // search is the state of the searching mode: the two ends of a period are to be caught.
 type search struct {
-	// fine is how many more LISTs may be made in fine steps; then steps are slow until a set is seen.
+	// fine is how many more LISTs may be made in fine steps; then steps are slow.
 	fine int
 	// allowance is what fine starts with the next time. It is halved with each search and restored by a lock that
 	// lasted, so that a publisher without a rhythm does not cost a LIST per second for ever.
@@ -21,9 +21,9 @@ type search struct {
 // smallestAllowance of fine steps is enough to recognise a publisher that is new at every LIST.
 const smallestAllowance = 5
 
-// fullAllowance lets two sets of a publisher with the expected period be caught in fine steps.
+// fullAllowance lets two sets of a publisher with the expected period be caught in fine steps, with some failures between.
 func fullAllowance(resolution time.Duration) int {
-	return min(max(int(resolution*5/2/fineStep), 2*smallestAllowance), 120)
+	return min(max(int(4*resolution/fineStep), 2*smallestAllowance), 240)
 }
 
 func newSearch(allowance int) search {
@@ -63,9 +63,6 @@ func (s schedule) caught(o observation) (schedule, time.Duration) {
 		return s.lockOn(o, width)
 	default:
 		f.anchor, f.width = o.sent, width
-	}
-	if f.fine == 0 {
-		f.fine, f.allowance = f.allowance, newSearch(f.allowance).allowance
 	}
 	return s.step(o)
 }

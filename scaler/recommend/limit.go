@@ -47,9 +47,7 @@ func (d *Decision) limit(p annotations.Policy, h History) {
 		return
 	}
 	d.Limited = reason
-	if !ends.IsZero() {
-		d.before(ends)
-	}
+	d.before(ends)
 	d.step(StagePolicy, "", allowed, reason, fmt.Sprintf("%s: no further than %d now", describe(rules), allowed))
 }
 
@@ -59,22 +57,30 @@ func (h History) allowed(rules autoscalingv2.HPAScalingRules, d *Decision, up bo
 	if *rules.SelectPolicy == autoscalingv2.DisabledPolicySelect || len(rules.Policies) == 0 {
 		return d.Current, time.Time{}
 	}
-	farthest := (*rules.SelectPolicy == autoscalingv2.MaxChangePolicySelect) == up // the largest number wins
-	var chosen int32
-	var ends time.Time
-	for i, policy := range rules.Policies {
+	pick := minReplicas
+	if (*rules.SelectPolicy == autoscalingv2.MaxChangePolicySelect) == up {
+		pick = maxReplicas // the largest change upwards, or the smallest downwards
+	}
+	chosen, ends := h.grant(rules.Policies[0], d, up)
+	for _, policy := range rules.Policies[1:] {
 		to, end := h.grant(policy, d, up)
-		if i == 0 || farthest && to > chosen || !farthest && to < chosen {
-			chosen = to
-		}
-		if ends.IsZero() || !end.IsZero() && end.Before(ends) {
-			ends = end
-		}
+		chosen, ends = pick(chosen, to), earlier(ends, end)
 	}
 	if up {
 		return max(chosen, d.Current), ends
 	}
 	return min(chosen, d.Current), ends
+}
+
+func minReplicas(a, b int32) int32 { return min(a, b) }
+func maxReplicas(a, b int32) int32 { return max(a, b) }
+
+// earlier is the earlier of two moments, of which either may be zero for none.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // grant is how far one policy lets the replicas go from where its period began, and when its period next gives

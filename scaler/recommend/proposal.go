@@ -78,9 +78,7 @@ func (r Rules) propose(d *Decision, p annotations.Policy, s Snapshot, spec autos
 		return nil, failure, m.active
 	}
 	d.note(StagePods, m.name, ReasonCounted, c.String())
-	if !c.changes.IsZero() {
-		d.before(c.changes)
-	}
+	d.before(c.changes)
 	return r.proposeFrom(d, m, &c, tolerancesOf(p)), nil, ""
 }
 

@@ -68,9 +68,7 @@ func (d *Decision) step(stage, metric string, to int32, reason, detail string) {
 	d.Desired = to
 }
 
-// before remembers the earliest moment at which time alone changes the decision.
+// before remembers the earliest moment at which time alone changes the decision; zero is none.
 func (d *Decision) before(t time.Time) {
-	if d.Next.IsZero() || t.Before(d.Next) {
-		d.Next = t
-	}
+	d.Next = earlier(d.Next, t)
 }

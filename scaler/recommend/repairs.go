@@ -15,9 +15,7 @@ func (r Rules) stale(u *usage, now time.Time, c *cohort) bool {
 	if !end.After(now) {
 		return true
 	}
-	if c.changes.IsZero() || end.Before(c.changes) {
-		c.changes = end
-	}
+	c.changes = earlier(c.changes, end)
 	return false
 }
 

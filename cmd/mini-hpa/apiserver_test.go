@@ -1,0 +1,193 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv1 "k8s.io/api/autoscaling/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes/scheme"
+	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
+)
+
+// apiServer answers what this program asks of an API server, with one Deployment default/web and its pods, over real HTTP.
+type apiServer struct {
+	*httptest.Server
+	t *testing.T
+
+	mu         sync.Mutex
+	deployment *appsv1.Deployment
+	replicaSet *metav1.PartialObjectMetadata
+	pods       []corev1.Pod
+	samples    []metricsv1beta1.PodMetrics
+	lease      *coordinationv1.Lease
+	agents     map[string]bool
+	// forbidden is the resource that the caller may not touch.
+	forbidden string
+	scaled    chan int32
+	told      chan corev1.Event
+}
+
+// newAPIServer has a Deployment of two pods, each of which uses 220m of the 100m that it requests, with these annotations.
+func newAPIServer(t *testing.T, annotations map[string]string) *apiServer {
+	controller := func(kind, name, uid string) []metav1.OwnerReference {
+		return []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: kind, Name: name, UID: types.UID("uid-" + uid), Controller: new(true)}}
+	}
+	s := &apiServer{t: t, agents: map[string]bool{}, scaled: make(chan int32, 10), told: make(chan corev1.Event, 10)}
+	meta := metav1.ObjectMeta{Namespace: "default", Name: "web", UID: "uid-d", ResourceVersion: "7", Annotations: annotations}
+	s.deployment = &appsv1.Deployment{TypeMeta: metav1.TypeMeta{APIVersion: "apps/v1", Kind: "Deployment"}, ObjectMeta: meta,
+		Spec: appsv1.DeploymentSpec{Replicas: new(int32(2))}, Status: appsv1.DeploymentStatus{Replicas: 2}}
+	s.replicaSet = &metav1.PartialObjectMetadata{TypeMeta: metav1.TypeMeta{APIVersion: "meta.k8s.io/v1", Kind: "PartialObjectMetadata"},
+		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "web-1", UID: "uid-rs", ResourceVersion: "7", OwnerReferences: controller("Deployment", "web", "d")}}
+	long := metav1.NewTime(time.Now().Add(-time.Hour))
+	for _, name := range []string{"web-1-a", "web-1-b"} {
+		s.pods = append(s.pods, corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name, UID: "uid-p", ResourceVersion: "7", CreationTimestamp: long,
+				OwnerReferences: controller("ReplicaSet", "web-1", "rs")},
+			Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Resources: corev1.ResourceRequirements{
+				Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("100m")}}}}},
+			Status: corev1.PodStatus{Phase: corev1.PodRunning, StartTime: &long, Conditions: []corev1.PodCondition{
+				{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: long}}},
+		})
+		s.samples = append(s.samples, metricsv1beta1.PodMetrics{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name},
+			Timestamp: metav1.Now(), Window: metav1.Duration{Duration: 15 * time.Second}, Containers: []metricsv1beta1.ContainerMetrics{
+				{Name: "app", Usage: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("220m")}}}})
+	}
+	s.Server = httptest.NewServer(s)
+	t.Cleanup(s.Close)
+	return s
+}
+
+// kubeconfig writes a kubeconfig for the server and returns its path.
+func (s *apiServer) kubeconfig() string {
+	path := filepath.Join(s.t.TempDir(), "kubeconfig")
+	text := fmt.Sprintf(`{"apiVersion": "v1", "kind": "Config", "current-context": "test",
+"clusters": [{"name": "test", "cluster": {"server": %q}}], "users": [{"name": "test", "user": {}}],
+"contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}]}`, s.URL)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+	return path
+}
+
+// ServeHTTP answers one request.
+func (s *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.agents[r.UserAgent()] = true
+	path := strings.Split(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	kind := path[len(path)-1]
+	if len(path) == 7 { // apis/GROUP/VERSION/namespaces/NAMESPACE/KIND/NAME
+		kind = path[5]
+	}
+	switch {
+	case s.forbidden != "" && strings.Contains(r.URL.Path, "/"+s.forbidden):
+		s.fail(w, http.StatusForbidden, metav1.StatusReasonForbidden, s.forbidden+` is forbidden: User "test" cannot`+" list\x1b[31m it")
+	case r.URL.Query().Get("watch") != "":
+		s.watch(w, r)
+	case path[1] == "metrics.k8s.io":
+		s.answer(w, metricsv1beta1.PodMetricsList{TypeMeta: metav1.TypeMeta{APIVersion: "metrics.k8s.io/v1beta1", Kind: "PodMetricsList"}, Items: s.samples})
+	case kind == "scale":
+		scale := &autoscalingv1.Scale{}
+		s.read(r, scale)
+		s.scaled <- scale.Spec.Replicas
+		s.answer(w, scale)
+	case kind == "leases":
+		s.serveLease(w, r)
+	case kind == "events":
+		event := &corev1.Event{}
+		s.read(r, event)
+		s.told <- *event
+		s.answer(w, event)
+	default:
+		s.serveObject(w, path, kind)
+	}
+}
+
+func (s *apiServer) serveObject(w http.ResponseWriter, path []string, kind string) {
+	list := metav1.ListMeta{ResourceVersion: "7"}
+	switch {
+	case kind == "deployments" && path[len(path)-1] == "web":
+		s.answer(w, s.deployment)
+	case kind == "deployments" && path[len(path)-1] == "deployments":
+		s.answer(w, appsv1.DeploymentList{TypeMeta: metav1.TypeMeta{APIVersion: "apps/v1", Kind: "DeploymentList"}, ListMeta: list, Items: []appsv1.Deployment{*s.deployment}})
+	case kind == "replicasets":
+		s.answer(w, metav1.PartialObjectMetadataList{TypeMeta: metav1.TypeMeta{APIVersion: "meta.k8s.io/v1", Kind: "PartialObjectMetadataList"},
+			ListMeta: list, Items: []metav1.PartialObjectMetadata{*s.replicaSet}})
+	case kind == "pods":
+		s.answer(w, corev1.PodList{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "PodList"}, ListMeta: list, Items: s.pods})
+	default:
+		s.fail(w, http.StatusNotFound, metav1.StatusReasonNotFound, fmt.Sprintf("%s %q not found", kind, path[len(path)-1]))
+	}
+}
+
+func (s *apiServer) serveLease(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodGet {
+		if s.lease == nil {
+			s.fail(w, http.StatusNotFound, metav1.StatusReasonNotFound, "no such lease")
+			return
+		}
+		s.answer(w, s.lease)
+		return
+	}
+	s.lease = &coordinationv1.Lease{}
+	s.read(r, s.lease)
+	s.lease.TypeMeta = metav1.TypeMeta{APIVersion: "coordination.k8s.io/v1", Kind: "Lease"}
+	s.answer(w, s.lease)
+}
+
+// watch holds on until the client goes away; nothing ever changes. A list that is streamed is refused, as older servers do.
+func (s *apiServer) watch(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Query().Get("sendInitialEvents") != "" {
+		s.fail(w, http.StatusUnprocessableEntity, metav1.StatusReasonInvalid, "sendInitialEvents is not supported")
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusOK)
+	w.(http.Flusher).Flush()
+	s.mu.Unlock()
+	<-r.Context().Done()
+	s.mu.Lock()
+}
+
+func (s *apiServer) read(r *http.Request, into runtime.Object) {
+	body, err := io.ReadAll(r.Body)
+	if err == nil {
+		_, _, err = scheme.Codecs.UniversalDeserializer().Decode(body, nil, into)
+	}
+	if err != nil {
+		s.t.Errorf("%s %s: %v", r.Method, r.URL, err)
+	}
+}
+
+func (s *apiServer) answer(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	if err := json.NewEncoder(w).Encode(v); err != nil {
+		s.t.Errorf("answering: %v", err)
+	}
+}
+
+func (s *apiServer) fail(w http.ResponseWriter, code int, reason metav1.StatusReason, message string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	status := metav1.Status{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Status"}, Status: metav1.StatusFailure,
+		Code: int32(code), Reason: reason, Message: message}
+	if err := json.NewEncoder(w).Encode(status); err != nil {
+		s.t.Errorf("answering: %v", err)
+	}
+}

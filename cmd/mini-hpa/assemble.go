@@ -1,0 +1,78 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"go.uber.org/zap"
+	"k8s.io/client-go/tools/leaderelection"
+
+	"github.com/mini-hpa/mini-hpa/informer"
+	"github.com/mini-hpa/mini-hpa/scaler"
+	"github.com/mini-hpa/mini-hpa/scaler/metrics"
+)
+
+// wedged is how long after its lease has expired a leader may still try to end its term before /healthz fails and the
+// kubelet restarts it; kube-controller-manager has the same.
+const wedged = 20 * time.Second
+
+// assemble connects the rooms of the house: informers and feed observe, the scaler decides and acts, the leadership says when.
+func (c *controllerTask) assemble(api clients, log *zap.Logger) (*process, error) {
+	name, err := identity()
+	if err != nil {
+		return nil, err
+	}
+	p := &process{workers: c.workers, telemetry: newTelemetry(), log: log}
+	p.set, err = informer.New(informer.Config{Client: api.watch, Metadata: api.replica, Namespace: c.namespace, OnError: p.failed})
+	if err != nil {
+		return nil, fmt.Errorf("cannot watch the cluster: %w", err)
+	}
+	p.feed = metrics.NewFeed(metrics.Config{Lister: api.samples, Resolution: c.resolution, Timeout: api.deadline,
+		OnSamples: p.set.EnqueueOwners, OnState: p.metricsChanged})
+	p.telemetry.watch(p.feed)
+	p.leadership = &leadership{flags: c.election, client: api.lead.CoordinationV1(), identity: name, term: p.term,
+		watchdog: leaderelection.NewLeaderHealthzAdaptor(wedged), log: log.Named("election")}
+	if err := p.open(c.serve); err != nil {
+		return nil, err
+	}
+	p.scaler = c.scaler(p, api)
+	p.leadership.forget = p.scaler.Forget
+	return p, nil
+}
+
+// scaler makes the one who decides. From here on there is something to flush.
+func (c *controllerTask) scaler(p *process, api clients) *scaler.Scaler {
+	events, flush := scaler.NewRecorder(api.tell)
+	p.flush = flush
+	return scaler.New(scaler.Deps{
+		Workloads: p.set, Samples: p.feed, Scales: scaler.NewScales(api.act), Events: events,
+		Defaults: c.decision.defaults, Rules: c.decision.rules, Telemetry: scaler.NewTelemetry(p.telemetry.registry),
+		Log: p.log.Named("scaler"), Now: time.Now,
+	})
+}
+
+// open opens the ports; if one is taken, none stays open.
+func (p *process) open(flags serveFlags) error {
+	metrics, err := listen("metrics-bind-address", flags.metrics, p.telemetry.handler(p.log), p.log)
+	probes, err2 := listen("health-probe-bind-address", flags.probes, probes(p.set.Synced, p.leadership), p.log)
+	for _, e := range []*endpoint{metrics, probes} {
+		if e != nil {
+			p.endpoints = append(p.endpoints, e)
+		}
+	}
+	if err := errors.Join(err, err2); err != nil {
+		p.closePorts()
+		return err
+	}
+	return nil
+}
+
+func (p *process) closePorts() {
+	for _, e := range p.endpoints {
+		if err := e.listener.Close(); err != nil && !errors.Is(err, http.ErrServerClosed) {
+			p.log.Warn("cannot close a port", zap.String("flag", e.name), zap.Error(err))
+		}
+	}
+}

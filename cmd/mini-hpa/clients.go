@@ -1,0 +1,77 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+
+	"github.com/spf13/pflag"
+	apiruntime "k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/metadata"
+	"k8s.io/client-go/rest"
+
+	"github.com/mini-hpa/mini-hpa/scaler/metrics"
+)
+
+// apiFlags bound how the API server is used.
+type apiFlags struct {
+	qps     float32
+	burst   int
+	timeout time.Duration
+}
+
+// defaultAPIFlags lets a burst of writes through: a load step on many workloads at once is when speed counts, and at
+// rest there are no requests to limit. The API server protects itself by priority and fairness.
+func defaultAPIFlags() apiFlags { return apiFlags{qps: 100, burst: 200, timeout: 5 * time.Second} }
+
+func (a *apiFlags) declare(f *pflag.FlagSet) {
+	f.Var(rate(&a.qps), "kube-api-qps", "requests per second to the API server, for each kind (writes of the scale, Events) by itself; -1 is no limit")
+	f.Var(count(&a.burst, 1, 100000), "kube-api-burst", "requests that may be sent at once before the limit holds")
+	a.declareTimeout(f)
+}
+
+func (a *apiFlags) declareTimeout(f *pflag.FlagSet) {
+	f.Var(duration(&a.timeout, 100*time.Millisecond, 5*time.Minute), "kube-api-timeout",
+		"deadline of one request to the API server, reading metrics included; watches have none")
+}
+
+// clients are the connections to one API server. They share one TCP connection, but each has its own rate limit, so that
+// Events cannot delay a scale-out, nor either of them the renewal of the lease.
+type clients struct {
+	watch    kubernetes.Interface // has no deadline: a watch is meant to last
+	replica  metadata.Interface   // watches ReplicaSets
+	act      kubernetes.Interface // writes scales
+	tell     kubernetes.Interface // writes Events
+	lead     kubernetes.Interface // writes the lease
+	samples  metrics.Lister
+	deadline time.Duration // of one call of samples
+}
+
+// connect makes the clients; it sends nothing. The scope is the namespace that is read, or empty for all.
+func (a apiFlags) connect(base *rest.Config, scope string, leaseTimeout time.Duration) (clients, error) {
+	c := clients{deadline: a.timeout}
+	var errs [6]error
+	c.watch, errs[0] = kubernetes.NewForConfig(a.config(base, 0))
+	c.act, errs[1] = kubernetes.NewForConfig(a.config(base, a.timeout))
+	c.tell, errs[2] = kubernetes.NewForConfig(a.config(base, a.timeout))
+	c.lead, errs[3] = kubernetes.NewForConfig(a.config(base, leaseTimeout))
+	c.replica, errs[4] = metadata.NewForConfig(a.config(base, 0))
+	c.samples, errs[5] = metrics.NewLister(a.config(base, a.timeout), scope)
+	if err := errors.Join(errs[:]...); err != nil {
+		return clients{}, fmt.Errorf("cannot make clients for the API server: %w", err)
+	}
+	return c, nil
+}
+
+// config is a copy of base with the limits, the name by which API server logs know this program, and the compact encoding.
+func (a apiFlags) config(base *rest.Config, timeout time.Duration) *rest.Config {
+	c := rest.CopyConfig(base)
+	b := thisBuild()
+	c.UserAgent = fmt.Sprintf("mini-hpa/%s (%s/%s) %s", b.Version, runtime.GOOS, runtime.GOARCH, b.Commit)
+	c.ContentType = apiruntime.ContentTypeProtobuf
+	c.AcceptContentTypes = apiruntime.ContentTypeProtobuf + "," + apiruntime.ContentTypeJSON
+	c.QPS, c.Burst, c.Timeout = a.qps, a.burst, timeout
+	return c
+}

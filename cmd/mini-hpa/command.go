@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/pflag"
+	"go.uber.org/zap"
+)
+
+// What the process tells its caller.
+const (
+	exitOK      = 0 // done
+	exitFailure = 1 // could not be done
+	exitUsage   = 2 // was not asked for properly; nothing has been tried
+)
+
+// errReported is a failure that has been logged already, where only the exit code remains to be told.
+var errReported = errors.New("already reported")
+
+// streams are where a command writes: data to out, messages and logs to err.
+type streams struct {
+	out, err io.Writer
+	// bridge makes what libraries log go to the command's logger. It changes the whole process.
+	bridge func(*zap.Logger)
+}
+
+// command is one row of the table of subcommands; usage, docs/cli.md and dispatch are made from it.
+type command struct {
+	name    string
+	args    string // what it takes besides flags, as shown in its usage; empty if nothing
+	summary string // one line for the list of commands
+	about   string // paragraphs for its own help
+	task    func() task
+}
+
+// task is one call of a command: it declares its flags, then runs with what they were set to.
+type task interface {
+	declare(f *pflag.FlagSet)
+	run(ctx context.Context, args []string, s streams) error
+}
+
+// commands is the table of subcommands, in the order in which usage lists them.
+func commands() []command {
+	return []command{controllerCommand(), explainCommand(), versionCommand()}
+}
+
+// run does what the arguments ask for and returns the exit code.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	return execute(ctx, args, streams{out: stdout, err: stderr, bridge: bridge})
+}
+
+func execute(ctx context.Context, args []string, s streams) int {
+	return exitCode(dispatch(ctx, args, s), s.err)
+}
+
+func dispatch(ctx context.Context, args []string, s streams) error {
+	if len(args) == 0 {
+		return printUsage(s.out)
+	}
+	switch name, rest := args[0], args[1:]; name {
+	case "help", "--help", "-h":
+		return help(rest, s.out)
+	case "--version":
+		return versionCommand().call(ctx, rest, s)
+	default:
+		c, err := find(name)
+		if err != nil {
+			return err
+		}
+		return c.call(ctx, rest, s)
+	}
+}
+
+func find(name string) (command, error) {
+	names := make([]string, 0, len(commands()))
+	for _, c := range commands() {
+		if c.name == name {
+			return c, nil
+		}
+		names = append(names, c.name)
+	}
+	if strings.HasPrefix(name, "-") {
+		return command{}, usagef("", "unknown flag %s before the command; want mini-hpa COMMAND [flags]", quote(name))
+	}
+	return command{}, usagef("", "unknown command %s%s; want one of %s", quote(name), didYouMean(name, names),
+		strings.Join(names, ", "))
+}
+
+func (c command) call(ctx context.Context, args []string, s streams) error {
+	t := c.task()
+	flags := c.flagSet(t)
+	switch err := flags.Parse(args); {
+	case errors.Is(err, pflag.ErrHelp):
+		return c.printHelp(s.out)
+	case err != nil:
+		return usagef(c.name, "%s", flagProblem(flags, err))
+	case c.args == "" && flags.NArg() > 0:
+		return usagef(c.name, "unexpected argument %s; it takes flags only", quote(flags.Arg(0)))
+	}
+	return c.named(t.run(ctx, flags.Args(), s))
+}
+
+// named says which command an error comes from.
+func (c command) named(err error) error {
+	if usage := (&usageError{}); errors.As(err, &usage) {
+		usage.command = c.name
+		return usage
+	}
+	if err == nil || errors.Is(err, errReported) {
+		return err
+	}
+	return fmt.Errorf("%s: %w", c.name, err)
+}
+
+// exitCode tells the user about the error, if nobody has yet.
+func exitCode(err error, stderr io.Writer) int {
+	if err == nil {
+		return exitOK
+	}
+	if usage := (&usageError{}); errors.As(err, &usage) {
+		fmt.Fprintf(stderr, "mini-hpa%s\nRun \"%s\" for what it takes.\n", usage.Error(), usage.helpCall())
+		return exitUsage
+	}
+	if !errors.Is(err, errReported) {
+		for i, line := range strings.Split("mini-hpa "+err.Error(), "\n") {
+			fmt.Fprintln(stderr, strings.Repeat("  ", min(i, 1))+clean(line))
+		}
+	}
+	return exitFailure
+}

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/spf13/pflag"
+	"go.uber.org/zap"
+)
+
+const controllerAbout = `Scales every Deployment that carries mini-hpa/ annotations, in all namespaces or in one.
+
+It needs an API server that serves metrics.k8s.io/v1beta1 (metrics-server). Several replicas may run: one of them leads,
+the others stand by with warm caches. SIGTERM or SIGINT ends it gracefully, and the lease is released; a second one ends
+it at once. Logs go to standard error.`
+
+func controllerCommand() command {
+	return command{
+		name:    "controller",
+		summary: "scale annotated Deployments until told to stop",
+		about:   controllerAbout,
+		task:    func() task { return newControllerTask() },
+	}
+}
+
+// controllerTask is the controller's flags.
+type controllerTask struct {
+	cluster    clusterFlags
+	decision   decisionFlags
+	api        apiFlags
+	serve      serveFlags
+	election   electionFlags
+	logs       logFlags
+	namespace  string
+	workers    int
+	resolution time.Duration
+}
+
+func newControllerTask() *controllerTask {
+	return &controllerTask{decision: defaultDecisionFlags(), api: defaultAPIFlags(), serve: defaultServeFlags(),
+		election: defaultElectionFlags(), logs: defaultLogFlags(), workers: 5, resolution: 15 * time.Second}
+}
+
+func (c *controllerTask) declare(f *pflag.FlagSet) {
+	c.decision.declare(f)
+	f.Var(count(&c.workers, 1, 1000), "workers", "how many workloads are evaluated at a time")
+	f.Var(duration(&c.resolution, time.Second, 10*time.Minute), "metrics-resolution",
+		"how often the metrics API has new samples (metrics-server --metric-resolution); they are read just after")
+	f.VarP(namespaced(&c.namespace), "namespace", "n", "the only namespace to work in; without it all")
+	c.cluster.declare(f, "the pod's service account, else KUBECONFIG or ~/.kube/config")
+	c.api.declare(f)
+	c.serve.declare(f)
+	c.election.declare(f)
+	c.logs.declare(f)
+}
+
+// run is the process' life. From here on failures are log lines, so that whatever reads the logs finds them there.
+func (c *controllerTask) run(ctx context.Context, _ []string, s streams) error {
+	for _, check := range []func() error{c.decision.check, c.election.check} {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	log := c.logs.logger(s.err)
+	s.bridge(log)
+	b := thisBuild()
+	log.Info("mini-hpa controller starts", zap.String("version", b.Version), zap.String("commit", b.Commit), zap.String("go", b.GoVersion))
+	if err := c.control(ctx, log); err != nil {
+		log.Error("mini-hpa controller failed", zap.Error(err))
+		return errReported
+	}
+	log.Info("mini-hpa controller has ended")
+	return nil
+}
+
+// control connects, and works until ctx ends.
+func (c *controllerTask) control(ctx context.Context, log *zap.Logger) error {
+	t, err := c.cluster.forController()
+	if err != nil {
+		return err
+	}
+	if c.election.namespace == "" {
+		c.election.namespace = t.namespace
+	}
+	log.Info("cluster found", zap.String("from", t.source), zap.String("server", t.config.Host), zap.String("namespace", c.namespace))
+	// Half the renew deadline leaves time for a second try when the first gets no answer.
+	api, err := c.api.connect(t.config, c.namespace, c.election.renewDeadline/2)
+	if err != nil {
+		return err
+	}
+	p, err := c.assemble(api, log)
+	if err != nil {
+		return err
+	}
+	return p.run(ctx)
+}

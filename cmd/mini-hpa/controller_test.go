@@ -1,0 +1,240 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
+)
+
+// running is a controller in this process.
+type running struct {
+	t    *testing.T
+	code chan int
+	quit context.CancelFunc
+
+	mu   sync.Mutex
+	logs bytes.Buffer
+	// grew is told of each write to the log.
+	grew chan struct{}
+}
+
+func start(t *testing.T, args ...string) *running {
+	ctx, cancel := context.WithCancel(t.Context())
+	r := &running{t: t, code: make(chan int, 1), quit: cancel, grew: make(chan struct{}, 1)}
+	go func() {
+		r.code <- execute(ctx, append([]string{"controller"}, args...), streams{out: io.Discard, err: r, bridge: func(*zap.Logger) {}})
+	}()
+	t.Cleanup(cancel)
+	return r
+}
+
+// Write takes a part of the log.
+func (r *running) Write(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	select {
+	case r.grew <- struct{}{}:
+	default:
+	}
+	return r.logs.Write(p)
+}
+
+// lines are the log's, each of which must be one JSON object.
+func (r *running) lines() []map[string]any {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return jsonLines(r.t, r.logs.String())
+}
+
+func jsonLines(t *testing.T, text string) []map[string]any {
+	t.Helper()
+	var lines []map[string]any
+	for s := bufio.NewScanner(strings.NewReader(text)); s.Scan(); {
+		line := map[string]any{}
+		if err := json.Unmarshal(s.Bytes(), &line); err != nil {
+			t.Errorf("not a JSON object: %s", s.Bytes())
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// logged waits for a line with this message and returns it.
+func (r *running) logged(message string, field, value string) map[string]any {
+	r.t.Helper()
+	for {
+		for _, line := range r.lines() {
+			if line["msg"] == message && (field == "" || line[field] == value) {
+				return line
+			}
+		}
+		select {
+		case <-r.grew:
+		case <-time.After(30 * time.Second):
+			r.t.Fatalf("never logged %q:\n%s", message, r.logs.String())
+		}
+	}
+}
+
+// end tells the controller to end and returns its exit code.
+func (r *running) end() int {
+	r.quit()
+	return <-r.code
+}
+
+func get(t *testing.T, url string) (int, string) {
+	t.Helper()
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	answer, err := client.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer.StatusCode, string(body)
+}
+
+func TestControllerScalesUntilToldToEnd(t *testing.T) {
+	server := newAPIServer(t, map[string]string{"mini-hpa/target-cpu": "50", "mini-hpa/max": "10"})
+	r := start(t, "--kubeconfig", server.kubeconfig(), "--metrics-bind-address=127.0.0.1:0", "--health-probe-bind-address=127.0.0.1:0")
+
+	if got := <-server.scaled; got != 6 { // 2 pods at 220 % of a 50 % target want 9; the policy allows 4 more at once
+		t.Errorf("scaled to %d, want 6", got)
+	}
+	if event := <-server.told; event.Reason != "SuccessfulRescale" || !strings.HasPrefix(event.Message, "New size: 6; reason: cpu utilization 220% above target 50% (2 of 2 pods") {
+		t.Errorf("told %s: %s", event.Reason, event.Message)
+	}
+	probes := "http://" + r.logged("listening", "flag", "health-probe-bind-address")["address"].(string)
+	for _, path := range []string{"/healthz", "/readyz"} {
+		if status, body := get(t, probes+path); status != http.StatusOK || body != "ok" {
+			t.Errorf("%s: %d %s", path, status, body)
+		}
+	}
+	_, exposed := get(t, "http://"+r.logged("listening", "flag", "metrics-bind-address")["address"].(string)+"/metrics")
+	for _, want := range []string{
+		`mini_hpa_build_info{commit=`,
+		`mini_hpa_reconciliations_total{action="scale_up",error="none"} 1`,
+		`mini_hpa_desired_replicas{hpa_name="web",namespace="default"} 6`,
+		`mini_hpa_metrics_age_seconds `,
+		`mini_hpa_metrics_lists_total `,
+		`mini_hpa_metrics_list_failures_total 0`,
+		`leader_election_master_status{name="mini-hpa"} 1`,
+		`workqueue_adds_total{controller="mini-hpa",name="mini-hpa"} `,
+		`rest_client_requests_total{code="200",host="` + strings.TrimPrefix(server.URL, "http://"),
+		`rest_client_request_duration_seconds_bucket{`,
+		`go_goroutines `, `process_resident_memory_bytes `,
+	} {
+		if !strings.Contains(exposed, want) {
+			t.Errorf("/metrics lacks %s", want)
+		}
+	}
+	if code := r.end(); code != exitOK {
+		t.Errorf("exit code %d", code)
+	}
+	if holder := server.lease.Spec.HolderIdentity; holder == nil || *holder != "" {
+		t.Errorf("the lease is still held by %v", holder)
+	}
+	for agent := range server.agents {
+		if !strings.HasPrefix(agent, "mini-hpa/") {
+			t.Errorf("user agent %q", agent)
+		}
+	}
+	r.logged("mini-hpa controller has ended", "", "")
+}
+
+func TestControllerStandsBy(t *testing.T) {
+	server := newAPIServer(t, map[string]string{"mini-hpa/target-cpu": "50", "mini-hpa/max": "10"})
+	server.lease = &coordinationv1.Lease{TypeMeta: metav1.TypeMeta{APIVersion: "coordination.k8s.io/v1", Kind: "Lease"}}
+	server.lease.Spec = resourcelock.LeaderElectionRecordToLeaseSpec(&resourcelock.LeaderElectionRecord{
+		HolderIdentity: them, LeaseDurationSeconds: 3600, AcquireTime: metav1.Now(), RenewTime: metav1.Now()})
+	r := start(t, "--kubeconfig", server.kubeconfig(), "--metrics-bind-address=127.0.0.1:0", "--health-probe-bind-address=127.0.0.1:0")
+	r.logged("leader observed", "identity", them)
+	probes := "http://" + r.logged("listening", "flag", "health-probe-bind-address")["address"].(string)
+	if status, body := get(t, probes+"/readyz?verbose"); status != http.StatusOK || body != "[+]ping ok\n[+]informer-sync ok\nreadyz check passed\n" {
+		t.Errorf("/readyz of a standby: %d %s", status, body)
+	}
+	if status, body := get(t, probes+"/healthz?verbose"); status != http.StatusOK || body != "[+]ping ok\n[+]leaderElection ok\n[+]term-end ok\nhealthz check passed\n" {
+		t.Errorf("/healthz of a standby: %d %s", status, body)
+	}
+	_, exposed := get(t, "http://"+r.logged("listening", "flag", "metrics-bind-address")["address"].(string)+"/metrics")
+	if strings.Contains(exposed, "mini_hpa_metrics_age_seconds") || !strings.Contains(exposed, "mini_hpa_metrics_lists_total 0") {
+		t.Error("a standby reads metrics, or tells the age of samples that it does not read")
+	}
+	if code := r.end(); code != exitOK {
+		t.Errorf("exit code %d", code)
+	}
+	if holder := server.lease.Spec.HolderIdentity; *holder != them {
+		t.Errorf("the standby changed the lease that it did not hold: %q", *holder)
+	}
+	if len(server.scaled) > 0 {
+		t.Error("a standby scaled")
+	}
+}
+
+func TestControllerThatCannotStart(t *testing.T) {
+	server := newAPIServer(t, nil)
+	taken := strings.TrimPrefix(server.URL, "http://")
+	tests := map[string]struct {
+		args []string
+		want string
+	}{
+		"a port that is taken": {
+			args: []string{"--kubeconfig", server.kubeconfig(), "--metrics-bind-address=" + taken, "--health-probe-bind-address=0"},
+			want: fmt.Sprintf("cannot serve --metrics-bind-address=%s: listen tcp %s: bind: address already in use", taken, taken),
+		},
+		"no kubeconfig": {
+			args: []string{"--kubeconfig", "/nonexistent/kubeconfig"},
+			want: "cannot load kubeconfig /nonexistent/kubeconfig: stat /nonexistent/kubeconfig: no such file or directory",
+		},
+		"no such context": {
+			args: []string{"--kubeconfig", server.kubeconfig(), "--context", "nowhere"},
+			want: `context "nowhere" does not exist`,
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			r := start(t, test.args...)
+			if code := <-r.code; code != exitFailure {
+				t.Errorf("exit code %d", code)
+			}
+			line := r.logged("mini-hpa controller failed", "level", "error")
+			if got, _ := line["error"].(string); !strings.Contains(got, test.want) {
+				t.Errorf("error %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+func TestControllerToldToEndBeforeItsCachesAreFilled(t *testing.T) {
+	server := newAPIServer(t, nil)
+	server.forbidden = "deployments"
+	r := start(t, "--kubeconfig", server.kubeconfig(), "--metrics-bind-address=0", "--health-probe-bind-address=127.0.0.1:0")
+	probes := "http://" + r.logged("listening", "flag", "health-probe-bind-address")["address"].(string)
+	r.logged("will try again", "", "") // the watch of Deployments is forbidden
+	want := "[+]ping ok\n[-]informer-sync failed: the caches of Deployments, ReplicaSets and Pods are not filled yet\nreadyz check failed\n"
+	if status, body := get(t, probes+"/readyz"); status != http.StatusInternalServerError || body != want {
+		t.Errorf("/readyz: %d %s", status, body)
+	}
+	if status, body := get(t, probes+"/healthz"); status != http.StatusOK || body != "ok" {
+		t.Errorf("/healthz: %d %s", status, body)
+	}
+	if code := r.end(); code != exitOK {
+		t.Errorf("exit code %d", code)
+	}
+}

@@ -1,0 +1,46 @@
+package main
+
+import (
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/scaler/recommend"
+)
+
+// decisionFlags are the HPA controller's (kube-controller-manager --horizontal-pod-autoscaler-...) with its defaults.
+type decisionFlags struct {
+	defaults annotations.Defaults
+	rules    recommend.Rules
+}
+
+func defaultDecisionFlags() decisionFlags {
+	return decisionFlags{defaults: annotations.DefaultDefaults(), rules: recommend.DefaultRules()}
+}
+
+func (d *decisionFlags) declare(f *pflag.FlagSet) {
+	f.Var(duration(&d.defaults.SyncPeriod, 100*time.Millisecond, time.Hour), "sync-period",
+		"longest time between two evaluations of a workload; for workloads without mini-hpa/sync-period. New samples are evaluated when they arrive")
+	f.Var(duration(&d.defaults.MinSyncPeriod, 100*time.Millisecond, time.Hour), "min-sync-period", "shortest mini-hpa/sync-period that is allowed")
+	f.Var(fraction(&d.defaults.Tolerance), "tolerance",
+		"no change while usage divided by target is within 1 plus or minus this; for workloads without mini-hpa/tolerance")
+	f.Var(seconds(&d.defaults.ScaleDownStabilization, 0, time.Hour), "downscale-stabilization",
+		"window whose highest recommendation holds back scale-down; for workloads without mini-hpa/scale-down-stabilization")
+	f.Var(duration(&d.rules.CPUInitializationPeriod, 0, time.Hour), "cpu-initialization-period",
+		"after its start, a pod's CPU sample counts only if the pod was ready for the whole of it")
+	f.Var(duration(&d.rules.InitialReadinessDelay, 0, time.Hour), "initial-readiness-delay",
+		"after its start, a pod that turns unready counts as never having been ready")
+}
+
+// check holds the flags to each other, and to the limits that the annotations have.
+func (d *decisionFlags) check() error {
+	if d.defaults.MinSyncPeriod > d.defaults.SyncPeriod {
+		return usagef("", "invalid value %q for --min-sync-period: want at most --sync-period (%s)",
+			short(d.defaults.MinSyncPeriod), short(d.defaults.SyncPeriod))
+	}
+	if err := d.defaults.Validate(); err != nil {
+		return usagef("", "%v", err)
+	}
+	return nil
+}

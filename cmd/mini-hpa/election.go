@@ -1,0 +1,58 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/util/uuid"
+	"k8s.io/client-go/tools/leaderelection"
+)
+
+// electionFlags are kube-controller-manager's, with its defaults.
+type electionFlags struct {
+	enabled                                   bool
+	leaseDuration, renewDeadline, retryPeriod time.Duration
+	name, namespace                           string
+}
+
+func defaultElectionFlags() electionFlags {
+	return electionFlags{enabled: true, leaseDuration: 15 * time.Second, renewDeadline: 10 * time.Second,
+		retryPeriod: 2 * time.Second, name: "mini-hpa"}
+}
+
+func (e *electionFlags) declare(f *pflag.FlagSet) {
+	f.BoolVar(&e.enabled, "leader-elect", e.enabled, "work only while holding a lease, so that several replicas can run; false only where there is never more than one")
+	f.Var(seconds(&e.leaseDuration, 2*time.Second, time.Hour), "leader-elect-lease-duration",
+		"how long a lease that is not renewed keeps others out")
+	f.Var(duration(&e.renewDeadline, time.Second, time.Hour), "leader-elect-renew-deadline",
+		"how long the leader tries to renew before it stops working; shorter than the lease")
+	f.Var(duration(&e.retryPeriod, 100*time.Millisecond, time.Hour), "leader-elect-retry-period", "pause between two tries to get or renew the lease")
+	f.Var(objectName(&e.name), "leader-elect-resource-name", "name of the Lease")
+	f.Var(namespaced(&e.namespace), "leader-elect-resource-namespace", "namespace of the Lease; without it the pod's, else the context's")
+}
+
+// check holds the periods to each other as client-go demands.
+func (e *electionFlags) check() error {
+	slowest := time.Duration(leaderelection.JitterFactor * float64(e.retryPeriod))
+	switch {
+	case e.renewDeadline >= e.leaseDuration:
+		return usagef("", "invalid value %q for --leader-elect-renew-deadline: want less than --leader-elect-lease-duration (%s)",
+			short(e.renewDeadline), short(e.leaseDuration))
+	case slowest >= e.renewDeadline:
+		return usagef("", "invalid value %q for --leader-elect-retry-period: want less than --leader-elect-renew-deadline (%s) divided by %v",
+			short(e.retryPeriod), short(e.renewDeadline), leaderelection.JitterFactor)
+	}
+	return nil
+}
+
+// identity is this process' name in the lease. A host may run several, and a restarted one is another: it does not
+// remember what the one before it did.
+func identity() (string, error) {
+	host, err := os.Hostname()
+	if err != nil {
+		return "", fmt.Errorf("cannot find the name of this host for the leader election: %w", err)
+	}
+	return host + "_" + string(uuid.NewUUID()), nil
+}

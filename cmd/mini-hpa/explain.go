@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/client-go/tools/cache"
+)
+
+const explainAbout = `Looks at one Deployment with the rights of your kubeconfig and shows, step by step, what mini-hpa would decide now:
+usage, requests, ratio to the target, the proposal of each metric, tolerance, stabilization, bounds and policies. It
+writes nothing.
+
+DEPLOYMENT is NAME, deploy/NAME, deployment/NAME or deployments.apps/NAME. The flags of the decision are the
+controller's: give them as it was given them. It needs the rights to get, list and watch Deployments and to list and
+watch ReplicaSets and Pods in the namespace, and to list pods.metrics.k8s.io there.`
+
+func explainCommand() command {
+	return command{
+		name:    "explain",
+		args:    "DEPLOYMENT",
+		summary: "show why a Deployment has the replicas it has, step by step",
+		about:   explainAbout,
+		task: func() task {
+			return &explainTask{decision: defaultDecisionFlags(), api: defaultAPIFlags(), output: "text"}
+		},
+	}
+}
+
+type explainTask struct {
+	cluster   clusterFlags
+	decision  decisionFlags
+	api       apiFlags
+	namespace string
+	output    string
+}
+
+func (e *explainTask) declare(f *pflag.FlagSet) {
+	f.VarP(namespaced(&e.namespace), "namespace", "n", "the Deployment's namespace; without it the context's")
+	f.VarP(oneOf(&e.output, "text", "json"), "output", "o", "text for people, json for programs with all that was seen")
+	e.decision.declare(f)
+	e.cluster.declare(f, "KUBECONFIG, ~/.kube/config or the pod's service account")
+	e.api.declareTimeout(f)
+}
+
+func (e *explainTask) run(ctx context.Context, args []string, s streams) error {
+	name, err := deploymentName(args)
+	if err != nil {
+		return err
+	}
+	if err := e.decision.check(); err != nil {
+		return err
+	}
+	// What libraries log is no answer: it goes where messages go, and only if something is wrong.
+	s.bridge(logFlags{level: "error", format: "console"}.logger(s.err))
+	t, err := e.cluster.forUser()
+	if err != nil {
+		return err
+	}
+	if e.namespace != "" {
+		t.namespace = e.namespace
+	}
+	explanation, err := e.look(ctx, t, cache.ObjectName{Namespace: t.namespace, Name: name})
+	if err != nil {
+		return err
+	}
+	if e.output == "json" {
+		return writeJSON(s.out, machineForm(explanation))
+	}
+	return render(s.out, explanation, time.Now())
+}
+
+// deploymentName takes NAME out of the forms in which kubectl users write it.
+func deploymentName(args []string) (string, error) {
+	const want = "want one Deployment, such as deploy/web"
+	switch {
+	case len(args) == 0:
+		return "", usagef("", "nothing to explain; %s", want)
+	case len(args) > 1:
+		return "", usagef("", "unexpected argument %s; %s", quote(args[1]), want)
+	}
+	kind, name, slash := strings.Cut(args[0], "/")
+	if !slash {
+		kind, name = "deployment", args[0]
+	}
+	switch strings.ToLower(kind) {
+	case "deploy", "deployment", "deployments", "deployment.apps", "deployments.apps", "deployment.v1.apps", "deployments.v1.apps":
+	default:
+		return "", usagef("", "cannot explain %s: mini-hpa scales Deployments only; %s", quote(args[0]), want)
+	}
+	if problems := validation.IsDNS1123Subdomain(name); len(problems) > 0 {
+		return "", usagef("", "%s is not the name of a Deployment (%s); %s", quote(name), problems[0], want)
+	}
+	return name, nil
+}

@@ -1,0 +1,287 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
+)
+
+func TestExplain(t *testing.T) {
+	good := map[string]string{"mini-hpa/target-cpu": "50", "mini-hpa/max": "10"}
+	tests := map[string]struct {
+		annotations map[string]string
+		prepare     func(s *apiServer)
+		args        []string
+		code        int
+		stdout      []string // parts
+		stderr      string   // the whole
+	}{
+		"a scale-out": {
+			annotations: good, args: []string{"deploy/web"},
+			stdout: []string{"deployment default/web: scale from 2 to 6 replicas\n", "cpu utilization 220% above target 50% (2 of 2 pods",
+				"Policy\n", "Pods (2 owned, 2 with a sample; spec.replicas 2, status.replicas 2)\n", "web-1-a  Running  true   220m      100m ",
+				"usage 440m / requests 200m = 220%; 220% / target 50% = ratio 4.4", "ceil(4.4 * 2 pods) = 9", "only the running controller"},
+		},
+		"by kind, group and namespace": {
+			annotations: good, args: []string{"deployments.apps/web", "-n", "default"},
+			stdout: []string{"deployment default/web: scale from 2 to 6 replicas\n"},
+		},
+		"the decision's flags count": {
+			annotations: good, args: []string{"web", "--tolerance=1"}, prepare: func(s *apiServer) { s.use("100m") },
+			stdout: []string{"deployment default/web: stay at 2 replicas\n", "ratio 2 is within 0..2"},
+		},
+		"without metrics it explains that": {
+			annotations: good, args: []string{"web"}, prepare: func(s *apiServer) { s.forbidden = "metrics.k8s.io" },
+			stdout: []string{"deployment default/web: stay at 2 replicas\n", "no metrics: cannot list pod metrics: grant verb \"list\"", `\x1b[31m`,
+				"FailedGetResourceMetric", "cpu cannot be evaluated (MetricsUnavailable)"},
+		},
+		"no such Deployment": {
+			annotations: good, args: []string{"deploy/wob"}, code: exitFailure,
+			stderr: "mini-hpa explain: cannot read deployment default/wob: deployments \"wob\" not found\n",
+		},
+		"not annotated": {
+			annotations: map[string]string{"other/target-cpu": "50"}, args: []string{"web"}, code: exitFailure,
+			stderr: "mini-hpa explain: deployment default/web has no mini-hpa/ annotation, so mini-hpa does not scale it; set at least mini-hpa/max and mini-hpa/target-cpu\n",
+		},
+		"invalid annotations, all of them": {
+			annotations: map[string]string{"mini-hpa/target-cpu": "fifty", "mini-hpa/max": "\x1b[31m"}, args: []string{"web"}, code: exitFailure,
+			stderr: "mini-hpa explain: deployment default/web has invalid annotations, so mini-hpa leaves it alone:\n" +
+				"  metadata.annotations[mini-hpa/max]: ",
+		},
+		"Deployments are forbidden": {
+			annotations: good, args: []string{"web"}, code: exitFailure, prepare: func(s *apiServer) { s.forbidden = "deployments" },
+			stderr: "mini-hpa explain: cannot read deployment default/web: deployments is forbidden: User \"test\" cannot list\\x1b[31m it\n",
+		},
+		"pods are forbidden": {
+			annotations: good, args: []string{"web"}, code: exitFailure, prepare: func(s *apiServer) { s.forbidden = "v1/namespaces/default/pods" },
+			stderr: "mini-hpa explain: cannot see the pods of deployment default/web: v1/namespaces/default/pods is forbidden: User \"test\" cannot list\\x1b[31m it\n",
+		},
+		"ReplicaSets are forbidden": {
+			annotations: good, args: []string{"web"}, code: exitFailure, prepare: func(s *apiServer) { s.forbidden = "replicasets" },
+			stderr: "mini-hpa explain: cannot see the pods of deployment default/web: replicasets is forbidden: User \"test\" cannot list\\x1b[31m it\n",
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			server := newAPIServer(t, test.annotations)
+			if test.prepare != nil {
+				test.prepare(server)
+			}
+			code, stdout, stderr := call(t, append([]string{"explain", "--kubeconfig", server.kubeconfig()}, test.args...)...)
+			if code != test.code {
+				t.Errorf("exit code %d, want %d", code, test.code)
+			}
+			for _, part := range test.stdout {
+				if !strings.Contains(stdout, part) {
+					t.Errorf("standard output lacks %q:\n%s", part, stdout)
+				}
+			}
+			if len(test.stdout) == 0 && stdout != "" || strings.Contains(stdout+stderr, "\x1b") {
+				t.Errorf("standard output %q", stdout)
+			}
+			if !strings.HasPrefix(stderr, test.stderr) || test.stderr == "" && stderr != "" {
+				t.Errorf("standard error (-want +got):\n%s", cmp.Diff(test.stderr, stderr))
+			}
+			if len(server.scaled)+len(server.told) > 0 || server.lease != nil {
+				t.Error("explaining wrote something")
+			}
+		})
+	}
+}
+
+// use sets what every pod uses of its CPU.
+func (s *apiServer) use(cpu string) {
+	for i := range s.samples {
+		s.samples[i].Containers[0].Usage[corev1.ResourceCPU] = quantity(cpu)
+	}
+}
+
+func TestExplainForPrograms(t *testing.T) {
+	server := newAPIServer(t, map[string]string{"mini-hpa/target-cpu": "50", "mini-hpa/max": "10", "mini-hpa/mox": "1"})
+	code, stdout, stderr := call(t, "explain", "web", "-o", "json", "--kubeconfig", server.kubeconfig())
+	var got struct {
+		Namespace, Name, Note string
+		Policy                struct {
+			MinReplicas, MaxReplicas int32
+			Mode, SyncPeriod         string
+			Metrics                  []map[string]any
+			Behavior                 map[string]any
+		}
+		Warnings []map[string]string
+		Snapshot struct {
+			Replicas         int32
+			Pods, PodMetrics []map[string]any
+		}
+		Decision struct {
+			Current, Desired int32
+			Steps            []map[string]any
+		}
+	}
+	if err := json.Unmarshal([]byte(stdout), &got); err != nil || code != exitOK || stderr != "" {
+		t.Fatalf("exit code %d, standard error %q, %v:\n%s", code, stderr, err, stdout)
+	}
+	if got.Namespace != "default" || got.Name != "web" || got.Policy.MinReplicas != 1 || got.Policy.MaxReplicas != 10 ||
+		got.Policy.Mode != "auto" || got.Policy.SyncPeriod != "15s" || len(got.Policy.Metrics) != 1 || len(got.Policy.Behavior) != 2 {
+		t.Errorf("who and what was asked for: %+v", got)
+	}
+	if got.Snapshot.Replicas != 2 || len(got.Snapshot.Pods) != 2 || len(got.Snapshot.PodMetrics) != 2 {
+		t.Errorf("what was seen: %+v", got.Snapshot)
+	}
+	if got.Decision.Current != 2 || got.Decision.Desired != 6 || len(got.Decision.Steps) < 5 {
+		t.Errorf("what was decided: %+v", got.Decision)
+	}
+	if len(got.Warnings) != 1 || got.Warnings[0]["key"] != "mini-hpa/mox" || !strings.HasPrefix(got.Note, "Seen from outside") {
+		t.Errorf("what else there is: %q, %q", got.Warnings, got.Note)
+	}
+}
+
+func TestDeploymentName(t *testing.T) {
+	for _, form := range []string{"web", "deploy/web", "deployment/web", "deployments/web", "Deployment/web", "deployments.apps/web", "deployment.v1.apps/web"} {
+		if name, err := deploymentName([]string{form}); err != nil || name != "web" {
+			t.Errorf("%s: %q, %v", form, name, err)
+		}
+	}
+	for _, form := range []string{"", "/", "deploy/", "/web", "pod/web", "deploy/a/b", "deploy/-", "we b"} {
+		if name, err := deploymentName([]string{form}); err == nil {
+			t.Errorf("%q is taken for %q", form, name)
+		}
+	}
+}
+
+func FuzzDeploymentName(f *testing.F) {
+	f.Add("deploy/web")
+	f.Add("sts/\x1b[31m")
+	f.Fuzz(func(t *testing.T, form string) {
+		name, err := deploymentName([]string{form})
+		if err == nil && !strings.HasSuffix(form, name) {
+			t.Errorf("%q became %q", form, name)
+		}
+		if err != nil && clean(err.Error()) != err.Error() {
+			t.Errorf("the error repeats what a terminal would obey: %q", err)
+		}
+	})
+}
+
+func FuzzFraction(f *testing.F) {
+	for _, seed := range []string{"0.1", "10%", "1e9", "-1", ".", "%", "00000000000001"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		q, ok := parseFraction(text)
+		if ok && (q.Sign() < 0 || q.CmpInt64(1) > 0) {
+			t.Errorf("%q became %s", text, q.String())
+		}
+	})
+}
+
+func FuzzClean(f *testing.F) {
+	for _, seed := range []string{"web", "\x1b[2J", "a\nb", "\u202e", "\xff", "ü", "\u0085"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, line string) {
+		got := clean(line)
+		if i := strings.IndexFunc(got, func(r rune) bool { return r < ' ' || 0x7f <= r && r < 0xa0 || 0x202a <= r && r <= 0x202e }); i >= 0 {
+			t.Errorf("%q became %q", line, got)
+		}
+		if clean(got) != got {
+			t.Errorf("%q is not clean", got)
+		}
+	})
+}
+
+func TestCleanLeavesTextAlone(t *testing.T) {
+	for text, want := range map[string]string{"web-1 ü 日本": "web-1 ü 日本", "a\tb": `a\tb`, "\x1b[31m": `\x1b[31m`, "\u202e": `\u202e`, `"x"`: `"x"`, "'": "'"} {
+		if got := clean(text); got != want {
+			t.Errorf("%q became %q, want %q", text, got, want)
+		}
+	}
+}
+
+func TestRender(t *testing.T) {
+	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	for name, e := range explanations(now) {
+		t.Run(name, func(t *testing.T) {
+			var text strings.Builder
+			if err := render(&text, e, now); err != nil {
+				t.Fatal(err)
+			}
+			golden(t, "testdata/explain/"+name+".txt", text.String())
+			var form strings.Builder
+			if err := writeJSON(&form, machineForm(e)); err != nil {
+				t.Fatal(err)
+			}
+			golden(t, "testdata/explain/"+name+".json", form.String())
+		})
+	}
+}
+
+// golden compares with a file, or writes it with -update.
+func golden(t *testing.T, path, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(got, "\n")); diff != "" {
+		t.Errorf("%s is stale, see the -update flag (-want +got):\n%s", path, diff)
+	}
+}
+
+func TestRequestsOfAPod(t *testing.T) {
+	request := func(cpu string) corev1.ResourceRequirements {
+		return corev1.ResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceCPU: quantity(cpu)}}
+	}
+	tests := map[string]struct {
+		spec      corev1.PodSpec
+		container string
+		want      string
+	}{
+		"containers add up": {want: "300m",
+			spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "a", Resources: request("100m")}, {Name: "b", Resources: request("200m")}}}},
+		"one container": {container: "b", want: "200m",
+			spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "a", Resources: request("100m")}, {Name: "b", Resources: request("200m")}}}},
+		"sidecars count, other init containers do not": {want: "150m",
+			spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "a", Resources: request("100m")}}, InitContainers: []corev1.Container{
+				{Name: "once", Resources: request("1")}, {Name: "beside", Resources: request("50m"), RestartPolicy: new(corev1.ContainerRestartPolicyAlways)}}}},
+		"the pod's own request stands for all": {want: "1000m",
+			spec: corev1.PodSpec{Resources: new(request("1")), Containers: []corev1.Container{{Name: "a", Resources: request("100m")}}}},
+		"none": {want: "-", spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "a"}}}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			m := measure{resource: corev1.ResourceCPU, container: test.container}
+			if got := m.requested(&corev1.Pod{Spec: test.spec}); got != test.want {
+				t.Errorf("got %s, want %s", got, test.want)
+			}
+		})
+	}
+}
+
+func TestUsageOfAPod(t *testing.T) {
+	sample := &metricsv1beta1.PodMetrics{ObjectMeta: metav1.ObjectMeta{Name: "a"}, Containers: []metricsv1beta1.ContainerMetrics{
+		{Name: "app", Usage: corev1.ResourceList{corev1.ResourceCPU: quantity("1500m"), corev1.ResourceMemory: quantity("300Mi")}},
+		{Name: "proxy", Usage: corev1.ResourceList{corev1.ResourceCPU: quantity("20m"), corev1.ResourceMemory: quantity("1Gi")}}}}
+	huge := &metricsv1beta1.PodMetrics{Containers: []metricsv1beta1.ContainerMetrics{{Name: "app", Usage: corev1.ResourceList{corev1.ResourceCPU: quantity("9E")}}}}
+	got := []string{
+		measure{resource: corev1.ResourceCPU}.used(sample), measure{resource: corev1.ResourceMemory}.used(sample),
+		measure{resource: corev1.ResourceCPU, container: "proxy"}.used(sample), measure{resource: corev1.ResourceCPU, container: "x"}.used(sample),
+		measure{resource: corev1.ResourceCPU}.used(nil), measure{resource: corev1.ResourceCPU}.used(huge),
+	}
+	if want := []string{"1520m", "1324Mi", "20m", "-", "-", "9E"}; !slices.Equal(want, got) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"k8s.io/client-go/tools/leaderelection"
+)
+
+// check is one named condition behind a probe. It returns why the condition does not hold.
+type check struct {
+	name  string
+	probe func(r *http.Request) error
+}
+
+// probes serves /healthz and /readyz. A standby is ready as soon as its caches are: it could lead at once.
+func probes(synced func() bool, l *leadership) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/healthz", checks{ping(), renewing(l.watchdog), ending(l)})
+	mux.Handle("/readyz", checks{ping(), filled(synced)})
+	return mux
+}
+
+func ping() check { return check{name: "ping", probe: func(*http.Request) error { return nil }} }
+
+// renewing fails where the lease is held but could not be renewed for too long, and was not given up either.
+func renewing(watchdog *leaderelection.HealthzAdaptor) check {
+	return check{name: watchdog.Name(), probe: watchdog.Check}
+}
+
+func ending(l *leadership) check {
+	return check{name: "term-end", probe: func(*http.Request) error { return l.endsTerms() }}
+}
+
+func filled(synced func() bool) check {
+	return check{name: "informer-sync", probe: func(*http.Request) error {
+		if !synced() {
+			return errors.New("the caches of Deployments, ReplicaSets and Pods are not filled yet")
+		}
+		return nil
+	}}
+}
+
+// checks answers a probe as Kubernetes' components do: "ok" if all hold, each on a line of its own with ?verbose, and
+// each on a line of its own with status 500 if one fails.
+type checks []check
+
+// ServeHTTP runs all checks.
+func (cs checks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	var lines strings.Builder
+	status, verdict := http.StatusOK, "passed"
+	for _, c := range cs {
+		if err := c.probe(r); err != nil {
+			status, verdict = http.StatusInternalServerError, "failed"
+			fmt.Fprintf(&lines, "[-]%s failed: %v\n", c.name, err)
+			continue
+		}
+		fmt.Fprintf(&lines, "[+]%s ok\n", c.name)
+	}
+	fmt.Fprintf(&lines, "%s check %s\n", strings.TrimPrefix(r.URL.Path, "/"), verdict)
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	if _, verbose := r.URL.Query()["verbose"]; status == http.StatusOK && !verbose {
+		fmt.Fprint(w, "ok")
+		return
+	}
+	fmt.Fprint(w, lines.String())
+}

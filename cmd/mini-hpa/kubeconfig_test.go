@@ -1,0 +1,98 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// kubeconfigs writes a kubeconfig with two contexts, of which blue is current and green has a namespace.
+func kubeconfigs(t *testing.T) string {
+	path := filepath.Join(t.TempDir(), "config")
+	text := `{"apiVersion": "v1", "kind": "Config", "current-context": "blue",
+"clusters": [{"name": "blue", "cluster": {"server": "http://blue.example"}}, {"name": "green", "cluster": {"server": "http://green.example"}}],
+"contexts": [{"name": "blue", "context": {"cluster": "blue"}}, {"name": "green", "context": {"cluster": "green", "namespace": "meadow"}}]}`
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestWhichCluster(t *testing.T) {
+	path := kubeconfigs(t)
+	empty := filepath.Join(t.TempDir(), "empty")
+	if err := os.WriteFile(empty, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	type found struct{ Server, Namespace, Source string }
+	tests := map[string]struct {
+		flags     clusterFlags
+		env, host string // KUBECONFIG, KUBERNETES_SERVICE_HOST
+		want      found
+		err       string // part of the error
+		podFirst  string // part of the controller's error, where it is another one
+	}{
+		"--kubeconfig": {flags: clusterFlags{kubeconfig: path}, env: "/nonexistent", host: "10.0.0.1",
+			want: found{"http://blue.example", "default", "kubeconfig " + path}},
+		"--kubeconfig and --context": {flags: clusterFlags{kubeconfig: path, context: "green"},
+			want: found{"http://green.example", "meadow", "kubeconfig " + path + ` with context "green"`}},
+		"KUBECONFIG": {env: path,
+			want: found{"http://blue.example", "default", "kubeconfig " + path}},
+		"KUBECONFIG and --context, which no pod has": {flags: clusterFlags{context: "green"}, env: path, host: "10.0.0.1",
+			want: found{"http://green.example", "meadow", "kubeconfig " + path + ` with context "green"`}},
+		"KUBECONFIG with several files": {env: "/nonexistent" + string(os.PathListSeparator) + path,
+			want: found{"http://blue.example", "default", "kubeconfig /nonexistent" + string(os.PathListSeparator) + path}},
+		"a pod without a token comes before KUBECONFIG only for the controller": {env: path, host: "10.0.0.1",
+			want:     found{"http://blue.example", "default", "kubeconfig " + path},
+			podFirst: "cannot use the pod's service account (KUBERNETES_SERVICE_HOST is set)"},
+		"nothing":                  {env: "/nonexistent", err: "no cluster configured: kubeconfig /nonexistent holds none"},
+		"an empty kubeconfig":      {flags: clusterFlags{kubeconfig: empty}, err: "no cluster configured: kubeconfig " + empty + " holds none"},
+		"no such file":             {flags: clusterFlags{kubeconfig: "/nonexistent"}, err: "cannot load kubeconfig /nonexistent"},
+		"no such context":          {flags: clusterFlags{kubeconfig: path, context: "red"}, err: `context "red" does not exist`},
+		"a directory is no config": {flags: clusterFlags{kubeconfig: filepath.Dir(path)}, err: "cannot load kubeconfig " + filepath.Dir(path)},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("KUBECONFIG", test.env)
+			t.Setenv("KUBERNETES_SERVICE_HOST", test.host)
+			t.Setenv("KUBERNETES_SERVICE_PORT", "443")
+			expect := func(who string, got target, err error, want string) {
+				t.Helper()
+				switch {
+				case want != "":
+					if err == nil || !strings.Contains(err.Error(), want) {
+						t.Errorf("%s: error %v, want %q", who, err, want)
+					}
+				case err != nil:
+					t.Errorf("%s: %v", who, err)
+				default:
+					if diff := cmp.Diff(test.want, found{got.config.Host, got.namespace, got.source}); diff != "" {
+						t.Errorf("%s (-want +got):\n%s", who, diff)
+					}
+				}
+			}
+			got, err := test.flags.forUser()
+			expect("user", got, err, test.err)
+			want := test.err
+			if test.podFirst != "" {
+				want = test.podFirst
+			}
+			got, err = test.flags.forController()
+			expect("controller", got, err, want)
+		})
+	}
+}
+
+func TestPodNamespace(t *testing.T) {
+	t.Setenv("POD_NAMESPACE", "kube-system")
+	if got := podNamespace(); got != "kube-system" {
+		t.Errorf("got %q", got)
+	}
+	t.Setenv("POD_NAMESPACE", "")
+	if got := podNamespace(); got != "default" {
+		t.Errorf("outside of a pod: got %q", got)
+	}
+}

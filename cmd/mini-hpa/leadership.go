@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-logr/zapr"
+	"go.uber.org/zap"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	coordinationv1client "k8s.io/client-go/kubernetes/typed/coordination/v1"
+	"k8s.io/client-go/tools/leaderelection"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
+	"k8s.io/client-go/util/retry"
+	"k8s.io/klog/v2"
+)
+
+// leadership competes for a lease for as long as the process lives, and works while it holds it.
+//
+//	compete --won--> term ... --lost--> wait for the term's end --> compete ...
+//	                          --told to end--> wait for the term's end --> release the lease
+type leadership struct {
+	flags    electionFlags
+	client   coordinationv1client.LeasesGetter
+	identity string
+	// term works until its context ends, and returns when nothing works any more.
+	term func(ctx context.Context)
+	// forget is called before a term if another process led since the last one.
+	forget func()
+	// watchdog reports a leader that neither renews its lease nor ends its term.
+	watchdog *leaderelection.HealthzAdaptor
+	log      *zap.Logger
+
+	last   *resourcelock.LeaderElectionRecord // what the lease said when it was last won
+	ending atomic.Pointer[time.Time]          // since when a term that has lost its lease is ending
+}
+
+// run competes until ctx ends. When it returns no term runs, and the lease is free for others.
+func (l *leadership) run(ctx context.Context) error {
+	if !l.flags.enabled {
+		l.term(ctx)
+		return nil
+	}
+	ctx = klog.NewContext(ctx, zapr.NewLogger(l.log)) // where client-go's election logs
+	defer l.release(context.WithoutCancel(ctx))
+	for ctx.Err() == nil {
+		if err := l.compete(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// compete is one candidacy: it tries to get the lease, works while it can renew it, and returns when the work has ended.
+func (l *leadership) compete(parent context.Context) error {
+	ctx, cancel := context.WithCancel(parent)
+	defer cancel()
+	b := &ballot{Interface: l.lock(), concede: cancel}
+	ended := make(chan struct{})
+	elector, err := leaderelection.NewLeaderElector(l.config(b, func(ctx context.Context) {
+		defer close(ended)
+		l.lead(ctx, b.won)
+	}))
+	if err != nil {
+		return fmt.Errorf("cannot take part in the leader election: %w", err)
+	}
+	l.watchdog.SetLeaderElection(elector)
+	elector.Run(ctx)
+	if b.won != nil {
+		now := time.Now()
+		l.ending.Store(&now)
+		<-ended
+		l.ending.Store(nil)
+	}
+	return nil
+}
+
+// endsTerms fails where a term goes on without its lease: something in it neither ends nor has a deadline.
+func (l *leadership) endsTerms() error {
+	if since := l.ending.Load(); since != nil && time.Since(*since) > wedged {
+		return fmt.Errorf("a term has not ended %s after it lost its lease", time.Since(*since).Truncate(time.Second))
+	}
+	return nil
+}
+
+// lead is one term.
+func (l *leadership) lead(ctx context.Context, won *resourcelock.LeaderElectionRecord) {
+	if l.last != nil && !sameReign(l.last, won) {
+		l.log.Info("another process led in between; forgetting what is known from before")
+		l.forget()
+	}
+	l.last = won
+	l.log.Info("term begins", zap.String("identity", l.identity))
+	l.term(ctx)
+	l.log.Info("term has ended", zap.String("identity", l.identity))
+}
+
+func (l *leadership) lock() resourcelock.Interface {
+	return &resourcelock.LeaseLock{
+		LeaseMeta:  metav1.ObjectMeta{Namespace: l.flags.namespace, Name: l.flags.name},
+		Client:     l.client,
+		LockConfig: resourcelock.ResourceLockConfig{Identity: l.identity},
+	}
+}
+
+// config leaves the release to leadership.release: client-go's own gives the lease away, or spends up to another renew
+// deadline trying to, before it even tells the term to end.
+func (l *leadership) config(lock resourcelock.Interface, lead func(context.Context)) leaderelection.LeaderElectionConfig {
+	return leaderelection.LeaderElectionConfig{
+		Lock: lock, Name: l.flags.name, WatchDog: l.watchdog, ReleaseOnCancel: false,
+		LeaseDuration: l.flags.leaseDuration, RenewDeadline: l.flags.renewDeadline, RetryPeriod: l.flags.retryPeriod,
+		Callbacks: leaderelection.LeaderCallbacks{
+			OnStartedLeading: lead,
+			OnStoppedLeading: func() {},
+			OnNewLeader:      func(identity string) { l.log.Info("leader observed", zap.String("identity", identity)) },
+		},
+	}
+}
+
+// release gives the lease away, if it is still held, so that the next process need not wait until it expires.
+func (l *leadership) release(ctx context.Context) {
+	if l.last == nil {
+		return // never held
+	}
+	ctx, cancel := context.WithTimeout(ctx, l.flags.renewDeadline)
+	defer cancel()
+	lock := l.lock()
+	err := retry.RetryOnConflict(retry.DefaultRetry, func() error {
+		record, _, err := lock.Get(ctx)
+		if err != nil || record.HolderIdentity != l.identity {
+			return err
+		}
+		now := metav1.NewTime(time.Now())
+		return lock.Update(ctx, resourcelock.LeaderElectionRecord{LeaderTransitions: record.LeaderTransitions,
+			LeaseDurationSeconds: 1, AcquireTime: now, RenewTime: now})
+	})
+	if err != nil {
+		l.log.Warn("cannot release the lease; it expires by itself", zap.Error(err))
+	}
+}

@@ -1,0 +1,43 @@
+package main
+
+import (
+	"io"
+
+	"github.com/go-logr/zapr"
+	"github.com/spf13/pflag"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"k8s.io/klog/v2"
+)
+
+// logFlags say how much is logged, and in which form.
+type logFlags struct{ level, format string }
+
+func defaultLogFlags() logFlags { return logFlags{level: "info", format: "json"} }
+
+func (l *logFlags) declare(f *pflag.FlagSet) {
+	f.Var(oneOf(&l.level, "debug", "info", "warn", "error"), "log-level", "log lines of this level and above")
+	f.Var(oneOf(&l.format, "json", "console"), "log-format", "json (one object per line) or console (for people)")
+}
+
+// logger writes to w. It does not sample: where thousands of lines come in a second, each of them was asked for.
+func (l logFlags) logger(w io.Writer) *zap.Logger {
+	level, err := zapcore.ParseLevel(l.level)
+	if err != nil {
+		level = zapcore.InfoLevel // the flag lets no other word through
+	}
+	config := zap.NewProductionEncoderConfig()
+	config.EncodeTime = zapcore.RFC3339NanoTimeEncoder
+	config.EncodeDuration = zapcore.StringDurationEncoder
+	encoder := zapcore.NewJSONEncoder(config)
+	if l.format == "console" {
+		encoder = zapcore.NewConsoleEncoder(config)
+	}
+	return zap.New(zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(w)), level), zap.ErrorOutput(zapcore.AddSync(w)))
+}
+
+// bridge sends what libraries log there too, for as long as the process lives: klog, hence client-go, and Go's own log.
+func bridge(log *zap.Logger) {
+	klog.SetLoggerWithOptions(zapr.NewLogger(log.Named("client-go")), klog.ContextualLogger(true))
+	zap.RedirectStdLog(log.Named("log"))
+}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"sync"
+
+	"go.uber.org/zap"
+	"k8s.io/apimachinery/pkg/util/sets"
+
+	"github.com/mini-hpa/mini-hpa/informer"
+	"github.com/mini-hpa/mini-hpa/scaler"
+	"github.com/mini-hpa/mini-hpa/scaler/metrics"
+)
+
+// process is one running controller.
+type process struct {
+	set        *informer.Set
+	feed       *metrics.Feed
+	scaler     *scaler.Scaler
+	leadership *leadership
+	telemetry  *telemetry
+	endpoints  []*endpoint
+	flush      func() // sends the Events that are under way
+	workers    int
+	log        *zap.Logger
+}
+
+// run works until ctx ends, then takes everything down in reverse order: the term and its lease, Events, informers,
+// and at last the servers, so that probes are answered for as long as there is something to probe.
+func (p *process) run(parent context.Context) error {
+	var servers sync.WaitGroup
+	defer servers.Wait()
+	serving, stopServing := context.WithCancel(context.WithoutCancel(parent))
+	defer stopServing()
+	for _, e := range p.endpoints {
+		servers.Go(func() { e.serve(serving) })
+	}
+	defer p.set.Wait()
+	ctx, cancel := context.WithCancel(parent)
+	defer cancel()
+	defer p.flush()
+	if err := p.set.Start(ctx); err != nil {
+		if parent.Err() != nil {
+			return nil // told to end before the caches were filled
+		}
+		return err
+	}
+	p.log.Info("caches filled", zap.Int("selected", len(p.set.Selected())))
+	return p.leadership.run(ctx)
+}
+
+// term is one term of leadership: samples are read and workloads evaluated until ctx ends. The first samples come before
+// the first evaluation, which would otherwise find none and say so.
+func (p *process) term(ctx context.Context) {
+	p.telemetry.leading.Store(true)
+	defer p.telemetry.leading.Store(false)
+	p.forgetGone(ctx)
+	if err := p.feed.Refresh(ctx); err != nil {
+		p.log.Warn("no metrics at the start of the term", zap.Error(err))
+	}
+	var working sync.WaitGroup
+	working.Go(func() { p.feed.Run(ctx) })
+	working.Go(func() { p.set.Run(ctx, p.workers, p.scaler.Reconcile) })
+	working.Wait()
+}
+
+// forgetGone looks at the workloads that are remembered from an earlier term but were deleted or un-annotated since. The
+// queue of the new term holds only those that are selected now.
+func (p *process) forgetGone(ctx context.Context) {
+	selected := sets.New(p.set.Selected()...)
+	for _, key := range p.scaler.Keys() {
+		if selected.Has(key) {
+			continue
+		}
+		if _, err := p.scaler.Reconcile(ctx, key); err != nil {
+			p.failed(err)
+		}
+	}
+}
+
+// metricsChanged is told when the metrics API stops answering (err says why) and when it answers again (nil). Every
+// workload's decision depends on it.
+func (p *process) metricsChanged(err error) {
+	if err != nil {
+		p.log.Warn("no current metrics; nothing is scaled in until they are back", zap.Error(err))
+	} else {
+		p.log.Info("metrics are current")
+	}
+	p.set.EnqueueSelected()
+}
+
+// failed is told the errors that nobody else can handle.
+func (p *process) failed(err error) { p.log.Error("will try again", zap.Error(err)) }

@@ -1,0 +1,167 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/scaler"
+	"github.com/mini-hpa/mini-hpa/scaler/recommend"
+)
+
+// noHistory is what every explanation has to add: the controller decides with more than can be seen from outside.
+const noHistory = "Seen from outside: only the running controller remembers the recommendations of its stabilization windows\n" +
+	"and how much its policies have used up, so it may hold back longer than this. Its Events on the Deployment tell\n" +
+	"what it did."
+
+// page is the text of an explanation. Everything goes through line and row, where cluster strings are made harmless.
+type page struct {
+	table *tabwriter.Writer
+}
+
+// line is text without columns.
+func (p page) line(format string, args ...any) {
+	fmt.Fprintln(p.table, clean(fmt.Sprintf(format, args...)))
+}
+
+// row is indented, in columns.
+func (p page) row(cells ...string) {
+	for i := range cells {
+		cells[i] = clean(cells[i])
+	}
+	fmt.Fprintln(p.table, "  "+strings.TrimRight(strings.Join(cells, "\t"), "\t"))
+}
+
+// title starts a section. The flush in between gives each section columns of its own.
+func (p page) title(format string, args ...any) {
+	p.line("")
+	p.table.Flush()
+	p.line(format, args...)
+}
+
+// render writes the explanation for people, to be read from the top: the answer, what was asked for, what was seen, and
+// how one led to the other.
+func render(w io.Writer, e scaler.Explanation, now time.Time) error {
+	p := page{table: tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)}
+	p.verdict(e)
+	p.policy(e.Policy)
+	p.pods(e)
+	p.steps(e.Decision)
+	p.outlook(e, now)
+	if err := p.table.Flush(); err != nil {
+		return fmt.Errorf("cannot write the explanation: %w", err)
+	}
+	return nil
+}
+
+func (p page) verdict(e scaler.Explanation) {
+	d := e.Decision
+	p.line("deployment %s: %s", e.Key, verdict(e.Policy.Mode, d))
+	if d.Reason != "" {
+		p.line("  %s", d.Reason)
+	}
+}
+
+func verdict(mode annotations.Mode, d recommend.Decision) string {
+	stay := "stay at " + replicas(d.Current)
+	change := stay
+	if d.Desired != d.Current {
+		change = fmt.Sprintf("scale from %d to %s", d.Current, replicas(d.Desired))
+	}
+	if mode == annotations.ModeAuto || mode == annotations.ModeObserve && change == stay {
+		return change
+	}
+	return fmt.Sprintf("%s, because %s is %s; otherwise: %s", stay, annotations.ModeKey, mode, change)
+}
+
+func replicas(n int32) string {
+	if n == 1 {
+		return "1 replica"
+	}
+	return fmt.Sprintf("%d replicas", n)
+}
+
+func (p page) policy(a annotations.Policy) {
+	p.title("Policy")
+	p.row("replicas", fmt.Sprintf("%d to %d", a.Min, a.Max))
+	for _, m := range a.Metrics {
+		p.row("target", targetText(m))
+	}
+	p.row("scale up", direction(a.Up))
+	p.row("scale down", direction(a.Down))
+	p.row("sync period", short(a.SyncPeriod))
+	p.row("mode", string(a.Mode))
+}
+
+// direction is one direction's rules in a line.
+func direction(r autoscalingv2.HPAScalingRules) string {
+	window := time.Duration(*r.StabilizationWindowSeconds) * time.Second
+	return fmt.Sprintf("beyond a tolerance of %.4g%%, stabilized over %s, %s", r.Tolerance.AsApproximateFloat64()*100, short(window), rates(r))
+}
+
+// rates is how fast the replicas may change.
+func rates(r autoscalingv2.HPAScalingRules) string {
+	if *r.SelectPolicy == autoscalingv2.DisabledPolicySelect {
+		return "disabled"
+	}
+	var each []string
+	for _, policy := range r.Policies {
+		unit := " pods"
+		if policy.Type == autoscalingv2.PercentScalingPolicy {
+			unit = "%"
+		}
+		each = append(each, fmt.Sprintf("%d%s per %s", policy.Value, unit, short(time.Duration(policy.PeriodSeconds)*time.Second)))
+	}
+	which := "at most "
+	if len(each) > 1 && *r.SelectPolicy == autoscalingv2.MinChangePolicySelect {
+		which = "at most the smallest of "
+	} else if len(each) > 1 {
+		which = "at most the largest of "
+	}
+	return which + strings.Join(each, ", ")
+}
+
+// steps is the arithmetic.
+func (p page) steps(d recommend.Decision) {
+	p.title("Reasoning")
+	if len(d.Steps) == 0 {
+		p.row("none: " + cmp.Or(d.Reason, "nothing was decided"))
+		return
+	}
+	p.row("STAGE", "METRIC", "REPLICAS", "RESULT", "BECAUSE")
+	for _, s := range d.Steps {
+		move := fmt.Sprint(s.To)
+		if s.From != s.To {
+			move = fmt.Sprintf("%d -> %d", s.From, s.To)
+		}
+		p.row(s.Stage, cmp.Or(s.Metric, "-"), move, s.Reason, s.Detail)
+	}
+}
+
+// outlook is what else there is to know.
+func (p page) outlook(e scaler.Explanation, now time.Time) {
+	d := e.Decision
+	p.title("Conditions")
+	p.row("ScalingActive", cmp.Or(d.Active, "-"))
+	p.row("AbleToScale", cmp.Or(d.Able, "-"))
+	p.row("ScalingLimited", cmp.Or(d.Limited, "-"))
+	p.title("Notes")
+	if f := d.Failure; f != nil {
+		p.row(fmt.Sprintf("%s cannot be evaluated (%s): %s", f.Metric, f.Reason, f.Detail))
+	}
+	for _, w := range e.Warnings {
+		p.row("warning: " + w.String())
+	}
+	if !d.Next.IsZero() {
+		p.row(fmt.Sprintf("Time alone changes this decision in %s.", max(d.Next.Sub(now), 0).Round(time.Second)))
+	}
+	for _, line := range strings.Split(noHistory, "\n") {
+		p.row(line)
+	}
+}

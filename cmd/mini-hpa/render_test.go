@@ -1,0 +1,108 @@
+package main
+
+import (
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/cache"
+	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/scaler"
+	"github.com/mini-hpa/mini-hpa/scaler/recommend"
+)
+
+func quantity(s string) resource.Quantity { return resource.MustParse(s) }
+
+// scene is a workload to explain.
+type scene struct {
+	now         time.Time
+	annotations map[string]string
+	replicas    int32
+	pods        []*corev1.Pod
+	samples     []*metricsv1beta1.PodMetrics
+	err         string
+}
+
+// explanations are decided by the real recommender, so that the golden files show what users see.
+func explanations(now time.Time) map[string]scaler.Explanation {
+	out := scene{now: now, replicas: 2, annotations: map[string]string{annotations.TargetCPU: "50", annotations.Max: "10"}}
+	out.add("web-1", "220m", "64Mi")
+	out.add("web-2", "240m", "65Mi")
+	rollout := scene{now: now, replicas: 4, annotations: map[string]string{annotations.TargetCPU: "50", annotations.TargetMemory: "512Mi",
+		annotations.Max: "10", annotations.Min: "2", annotations.ModeKey: "observe", annotations.ScaleDownPolicies: "1 pods/60s", annotations.Prefix + "mox": "1"}}
+	rollout.add("web-1", "10m", "64Mi")
+	rollout.add("web-2", "12m", "1Gi")
+	rollout.add("web-3", "", "")
+	rollout.add("web-4", "9m", "80Mi")
+	rollout.pods[3].DeletionTimestamp = &metav1.Time{Time: now}
+	hostile := scene{now: now, replicas: 1, annotations: map[string]string{annotations.TargetCPU: "50", annotations.Max: "10"},
+		err: "the API server answered 500: \x1b]0;owned\a\r\nPolicy"}
+	hostile.add("web-1", "", "")
+	container := scene{now: now, replicas: 1, annotations: map[string]string{annotations.TargetCPU: "100m", annotations.Container: "app", annotations.Max: "3", annotations.ModeKey: "paused"}}
+	container.add("web-1", "101m", "64Mi")
+	stopped := scene{now: now, replicas: 0, annotations: map[string]string{annotations.TargetCPU: "50", annotations.Max: "10"}}
+	return map[string]scaler.Explanation{"scale-out": out.explain(), "rollout": rollout.explain(), "hostile": hostile.explain(),
+		"container": container.explain(), "stopped": stopped.explain()}
+}
+
+// add adds a ready pod that requests 100m and 128Mi, and its sample if it uses anything.
+func (s *scene) add(name, cpu, memory string) {
+	long := metav1.NewTime(s.now.Add(-time.Hour))
+	s.pods = append(s.pods, &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name, CreationTimestamp: long},
+		Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{
+			corev1.ResourceCPU: quantity("100m"), corev1.ResourceMemory: quantity("128Mi")}}}}},
+		Status: corev1.PodStatus{Phase: corev1.PodRunning, StartTime: &long,
+			Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: long}}}})
+	if cpu == "" {
+		return
+	}
+	s.samples = append(s.samples, &metricsv1beta1.PodMetrics{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name},
+		Timestamp: metav1.NewTime(s.now.Add(-4 * time.Second)), Window: metav1.Duration{Duration: 15 * time.Second},
+		Containers: []metricsv1beta1.ContainerMetrics{{Name: "app", Usage: corev1.ResourceList{
+			corev1.ResourceCPU: quantity(cpu), corev1.ResourceMemory: quantity(memory)}}}})
+}
+
+func (s *scene) explain() scaler.Explanation {
+	e, err := scaler.New(scaler.Deps{Workloads: s, Samples: s, Rules: recommend.DefaultRules(), Defaults: annotations.DefaultDefaults(),
+		Now: func() time.Time { return s.now }}).Explain(cache.NewObjectName("default", "web"))
+	if err != nil {
+		panic(err) // the scenes are written so that there is something to explain
+	}
+	return e
+}
+
+// Deployment is scaler.Workloads'.
+func (s *scene) Deployment(key cache.ObjectName) *appsv1.Deployment {
+	return &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name, Annotations: s.annotations},
+		Spec: appsv1.DeploymentSpec{Replicas: &s.replicas}, Status: appsv1.DeploymentStatus{Replicas: int32(len(s.pods))}}
+}
+
+// Pods is scaler.Workloads'.
+func (s *scene) Pods(*appsv1.Deployment) []*corev1.Pod { return s.pods }
+
+// PodMetrics is scaler.Samples'.
+func (s *scene) PodMetrics(_, name string) *metricsv1beta1.PodMetrics {
+	for _, sample := range s.samples {
+		if sample.Name == name {
+			return sample
+		}
+	}
+	return nil
+}
+
+// Err is scaler.Samples'.
+func (s *scene) Err() error {
+	if s.err == "" {
+		return nil
+	}
+	return errText(s.err)
+}
+
+type errText string
+
+func (e errText) Error() string { return string(e) }

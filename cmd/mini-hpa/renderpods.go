@@ -1,0 +1,183 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
+
+	"github.com/mini-hpa/mini-hpa/scaler"
+	"github.com/mini-hpa/mini-hpa/scaler/recommend"
+)
+
+// measure is what one metric looks at.
+type measure struct {
+	resource  corev1.ResourceName
+	container string // all of them if empty
+	target    autoscalingv2.MetricTarget
+}
+
+func measureOf(m autoscalingv2.MetricSpec) (measure, bool) {
+	switch {
+	case m.Resource != nil:
+		return measure{resource: m.Resource.Name, target: m.Resource.Target}, true
+	case m.ContainerResource != nil:
+		return measure{resource: m.ContainerResource.Name, container: m.ContainerResource.Container, target: m.ContainerResource.Target}, true
+	}
+	return measure{}, false
+}
+
+// targetText is one metric's target in words.
+func targetText(spec autoscalingv2.MetricSpec) string {
+	m, ok := measureOf(spec)
+	if !ok {
+		return string(spec.Type) + " metric"
+	}
+	what := string(m.resource)
+	if m.container != "" {
+		what += " of container " + m.container
+	}
+	if m.target.AverageUtilization != nil {
+		return fmt.Sprintf("%s at %d%% of its request, averaged over the pods", what, *m.target.AverageUtilization)
+	}
+	return fmt.Sprintf("%s at %s per pod, averaged over the pods", what, m.target.AverageValue)
+}
+
+// pods is what was seen: a line for each pod with the usage and the request of each metric.
+func (p page) pods(e scaler.Explanation) {
+	s := e.Snapshot
+	p.title("Pods (%d owned, %d with a sample; spec.replicas %d, status.replicas %d)", len(s.Pods), len(s.PodMetrics), s.Replicas, s.StatusReplicas)
+	if s.MetricsError != "" {
+		p.row("no metrics: " + s.MetricsError)
+	}
+	if len(s.Pods) == 0 {
+		return
+	}
+	measures := measuresOf(e.Policy.Metrics)
+	head := []string{"POD", "PHASE", "READY"}
+	for _, m := range measures {
+		name := strings.TrimSpace(strings.ToUpper(string(m.resource)) + " " + m.container)
+		head = append(head, name+" USED", name+" REQUESTED")
+	}
+	p.row(append(head, "SAMPLE")...)
+	for _, pod := range s.Pods {
+		p.pod(pod, sampleOf(s, pod), measures, s.Time)
+	}
+}
+
+func (p page) pod(pod *corev1.Pod, sample *metricsv1beta1.PodMetrics, measures []measure, now time.Time) {
+	cells := []string{pod.Name, phase(pod), ready(pod)}
+	for _, m := range measures {
+		cells = append(cells, m.used(sample), m.requested(pod))
+	}
+	age := "none"
+	if sample != nil {
+		age = fmt.Sprintf("%s old, over %s", max(now.Sub(sample.Timestamp.Time), 0).Truncate(time.Second), sample.Window.Duration)
+	}
+	p.row(append(cells, age)...)
+}
+
+func measuresOf(metrics []autoscalingv2.MetricSpec) []measure {
+	var measures []measure
+	for _, spec := range metrics {
+		if m, ok := measureOf(spec); ok {
+			measures = append(measures, m)
+		}
+	}
+	return measures
+}
+
+func sampleOf(s recommend.Snapshot, pod *corev1.Pod) *metricsv1beta1.PodMetrics {
+	for _, sample := range s.PodMetrics {
+		if sample.Name == pod.Name && sample.Namespace == pod.Namespace {
+			return sample
+		}
+	}
+	return nil
+}
+
+func phase(pod *corev1.Pod) string {
+	if pod.DeletionTimestamp != nil {
+		return "Terminating" // as kubectl shows it
+	}
+	return string(pod.Status.Phase)
+}
+
+func ready(pod *corev1.Pod) string {
+	for _, c := range pod.Status.Conditions {
+		if c.Type == corev1.PodReady {
+			return strings.ToLower(string(c.Status))
+		}
+	}
+	return "unknown"
+}
+
+// used is the sum over the containers that count; "-" where nothing was measured.
+func (m measure) used(sample *metricsv1beta1.PodMetrics) string {
+	if sample == nil {
+		return "-"
+	}
+	var total *resource.Quantity
+	for _, c := range sample.Containers {
+		if q, ok := c.Usage[m.resource]; ok && m.counts(c.Name) {
+			total = plus(total, q)
+		}
+	}
+	return m.text(total)
+}
+
+// requested is the pod's own request where it has one (KEP-2837), else the sum over the containers that run beside each
+// other; "-" where nothing is requested.
+func (m measure) requested(pod *corev1.Pod) string {
+	if r := pod.Spec.Resources; r != nil && m.container == "" {
+		if q, ok := r.Requests[m.resource]; ok {
+			return m.text(&q)
+		}
+	}
+	var total *resource.Quantity
+	for _, c := range longRunning(pod) {
+		if q, ok := c.Resources.Requests[m.resource]; ok && m.counts(c.Name) {
+			total = plus(total, q)
+		}
+	}
+	return m.text(total)
+}
+
+func (m measure) counts(container string) bool { return m.container == "" || m.container == container }
+
+// longRunning leaves out the init containers that end before the pod does its work (KEP-753).
+func longRunning(pod *corev1.Pod) []corev1.Container {
+	containers := append([]corev1.Container(nil), pod.Spec.Containers...)
+	for _, c := range pod.Spec.InitContainers {
+		if c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways {
+			containers = append(containers, c)
+		}
+	}
+	return containers
+}
+
+func plus(total *resource.Quantity, q resource.Quantity) *resource.Quantity {
+	if total != nil {
+		q = q.DeepCopy()
+		q.Add(*total)
+	}
+	return &q
+}
+
+// text rounds to millicores and MiB as kubectl top does: that is what people compare.
+func (m measure) text(q *resource.Quantity) string {
+	const most = 1 << 40 // beyond it, thousandths would overflow
+	switch {
+	case q == nil:
+		return "-"
+	case m.resource == corev1.ResourceMemory:
+		return fmt.Sprintf("%dMi", q.Value()>>20)
+	case q.CmpInt64(most) < 0:
+		return fmt.Sprintf("%dm", q.MilliValue())
+	}
+	return q.String()
+}

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"go.uber.org/zap"
+	_ "sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue" // brings the workqueue_* metrics into the registry below
+	crmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	"github.com/mini-hpa/mini-hpa/scaler/metrics"
+)
+
+// telemetry is what /metrics tells: this process' own metrics, and those of client-go (requests, leader election,
+// workqueue), which controller-runtime collects in a registry that all of the process shares.
+type telemetry struct {
+	registry *prometheus.Registry
+	// leading says whether a term runs: the age of samples means nothing in a standby, which reads none.
+	leading atomic.Bool
+}
+
+func newTelemetry() *telemetry {
+	t := &telemetry{registry: prometheus.NewRegistry()}
+	t.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo())
+	crmetrics.RegisterRESTClientMetrics(crmetrics.MetricRequestLatency, crmetrics.MetricRateLimiterLatency, crmetrics.MetricRequestRetry)
+	return t
+}
+
+// buildInfo is a constant 1 whose labels say which build this is.
+func buildInfo() prometheus.Collector {
+	b := thisBuild()
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "mini_hpa_build_info", Help: "A constant 1, labeled with the version, commit and Go version of this build.",
+		ConstLabels: prometheus.Labels{"version": b.Version, "commit": b.Commit, "go_version": b.GoVersion},
+	}, func() float64 { return 1 })
+}
+
+// feed is what metrics.Feed says of itself.
+type feed interface{ Status() metrics.Status }
+
+// watch adds what the feed says of itself. Ages and counts are of this process: a standby reads no samples.
+func (t *telemetry) watch(f feed) {
+	t.registry.MustRegister(
+		&sampleAge{feed: f, leading: &t.leading, desc: prometheus.NewDesc("mini_hpa_metrics_age_seconds",
+			"Age of the newest sample that the resource metrics API returned; absent in a standby.", nil, nil)},
+		counterOf("mini_hpa_metrics_lists_total", "LIST requests to the resource metrics API.",
+			func() uint64 { return f.Status().Lists }),
+		counterOf("mini_hpa_metrics_list_failures_total", "LIST requests to the resource metrics API that got no good answer.",
+			func() uint64 { return f.Status().Failures }),
+	)
+}
+
+func counterOf(name, help string, value func() uint64) prometheus.Collector {
+	return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, func() float64 { return float64(value()) })
+}
+
+// handler serves the metrics. One collector that fails does not hide the others.
+func (t *telemetry) handler(log *zap.Logger) http.Handler {
+	mux := http.NewServeMux()
+	options := promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError, ErrorLog: zap.NewStdLog(log.Named("metrics")), Registry: t.registry}
+	mux.Handle("/metrics", promhttp.HandlerFor(prometheus.Gatherers{t.registry, crmetrics.Registry}, options))
+	return mux
+}
+
+// sampleAge is absent while this process does not lead, and before the first sample: the age of nothing would look like
+// an alarm, or like none.
+type sampleAge struct {
+	feed    feed
+	leading *atomic.Bool
+	desc    *prometheus.Desc
+}
+
+// Describe is prometheus.Collector's.
+func (a *sampleAge) Describe(c chan<- *prometheus.Desc) { c <- a.desc }
+
+// Collect is prometheus.Collector's.
+func (a *sampleAge) Collect(c chan<- prometheus.Metric) {
+	newest := a.feed.Status().Newest
+	if newest.IsZero() || !a.leading.Load() {
+		return
+	}
+	c <- prometheus.MustNewConstMetric(a.desc, prometheus.GaugeValue, time.Since(newest).Seconds())
+}

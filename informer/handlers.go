@@ -1,0 +1,133 @@
+package informer
+
+import (
+	"errors"
+	"maps"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/cache"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+)
+
+// What makes a workload be looked at:
+//
+//	Deployment  added, deleted; updated in UID, deletion, own annotations or the kept part of the spec
+//	ReplicaSet  added, deleted or handed to another Deployment while there are pods of it
+//	Pod         added, deleted; updated in owner, deletion, resources, phase, start time or readiness
+//
+// The status of a Deployment is not in the list: its replicas change only together with a pod, and what else is in it
+// changes several times during every rollout without changing a decision. Neither are managedFields and resource version.
+//
+// An update is judged by what it says, not by its resource version: after the API server was away every object comes as
+// an update from itself to itself.
+
+// subscribe registers the handlers. They only enqueue.
+func (s *Set) subscribe() error {
+	d, err1 := s.deployments.AddTypedEventHandler(cache.TypedResourceEventHandlerFuncs[*appsv1.Deployment]{
+		AddFunc: s.deploymentAdded, UpdateFunc: s.deploymentUpdated, DeleteFunc: s.deploymentDeleted,
+	})
+	rs, err2 := s.replicaSets.AddTypedEventHandler(cache.TypedResourceEventHandlerFuncs[*metav1.PartialObjectMetadata]{
+		AddFunc: s.replicaSetCame, UpdateFunc: s.replicaSetUpdated, DeleteFunc: s.replicaSetDeleted,
+	})
+	pod, err3 := s.pods.AddTypedEventHandler(cache.TypedResourceEventHandlerFuncs[*corev1.Pod]{
+		AddFunc: s.podAdded, UpdateFunc: s.podUpdated, DeleteFunc: s.podDeleted,
+	})
+	if err := errors.Join(err1, err2, err3); err != nil {
+		return err
+	}
+	s.handled = []cache.DoneChecker{d.HasSyncedChecker(), rs.HasSyncedChecker(), pod.HasSyncedChecker()}
+	return nil
+}
+
+func (s *Set) deploymentAdded(d *appsv1.Deployment) {
+	if annotations.Selected(d.Annotations) {
+		s.Enqueue(cache.MetaObjectToName(d))
+	}
+}
+
+// deploymentUpdated also enqueues a workload that just lost its last annotation, so that it is forgotten.
+func (s *Set) deploymentUpdated(before, after *appsv1.Deployment) {
+	if !annotations.Selected(before.Annotations) && !annotations.Selected(after.Annotations) {
+		return
+	}
+	if deploymentChanged(before, after) {
+		s.Enqueue(cache.MetaObjectToName(after))
+	}
+}
+
+// deploymentDeleted enqueues a workload of which only the name is left, too: whether it was selected is not known then,
+// and looking at nothing costs nothing.
+func (s *Set) deploymentDeleted(gone cache.DeletedObject[*appsv1.Deployment]) {
+	if gone.OptionalObj == nil || annotations.Selected(gone.OptionalObj.Annotations) {
+		s.Enqueue(gone.GetObjectName())
+	}
+}
+
+func deploymentChanged(a, b *appsv1.Deployment) bool {
+	return a.UID != b.UID ||
+		deleting(a) != deleting(b) ||
+		!maps.Equal(a.Annotations, b.Annotations) ||
+		!equality.Semantic.DeepEqual(&a.Spec, &b.Spec)
+}
+
+// replicaSetCame finds the workload of pods that were known before their ReplicaSet: the three watches are not ordered
+// among each other. Without such pods there is nothing new to see.
+func (s *Set) replicaSetCame(rs *metav1.PartialObjectMetadata) {
+	if !s.hasPods(rs) {
+		return
+	}
+	if key, ok := s.workloadOfReplicaSet(rs); ok {
+		s.Enqueue(key)
+	}
+}
+
+func (s *Set) replicaSetUpdated(before, after *metav1.PartialObjectMetadata) {
+	if before.UID == after.UID && equality.Semantic.DeepEqual(before.OwnerReferences, after.OwnerReferences) {
+		return
+	}
+	s.replicaSetCame(before)
+	s.replicaSetCame(after)
+}
+
+func (s *Set) replicaSetDeleted(gone cache.DeletedObject[*metav1.PartialObjectMetadata]) {
+	if gone.OptionalObj != nil {
+		s.replicaSetCame(gone.OptionalObj)
+	}
+}
+
+func (s *Set) podAdded(pod *corev1.Pod) {
+	if key, ok := s.workloadOfPod(pod); ok {
+		s.Enqueue(key)
+	}
+}
+
+// podUpdated asks for the workloads of both states, because a pod can be released by one and adopted by another. Most
+// updates in a cluster are of pods that have none, so that is asked first.
+func (s *Set) podUpdated(before, after *corev1.Pod) {
+	if owners := s.workloadsOf(before, after); len(owners) > 0 && podChanged(before, after) {
+		s.Enqueue(owners...)
+	}
+}
+
+// podDeleted ignores a pod of which only the name is left: whose it was is not known, and the next samples bring the
+// workload back to the queue.
+func (s *Set) podDeleted(gone cache.DeletedObject[*corev1.Pod]) {
+	if gone.OptionalObj != nil {
+		s.podAdded(gone.OptionalObj)
+	}
+}
+
+func podChanged(a, b *corev1.Pod) bool {
+	return a.UID != b.UID ||
+		deleting(a) != deleting(b) ||
+		!equality.Semantic.DeepEqual(a.OwnerReferences, b.OwnerReferences) ||
+		!equality.Semantic.DeepEqual(&a.Spec, &b.Spec) ||
+		!equality.Semantic.DeepEqual(&a.Status, &b.Status)
+}
+
+// deleting is all that a decision reads of a deletion; when the grace period ends does not matter.
+func deleting(o metav1.Object) bool { return o.GetDeletionTimestamp() != nil }

@@ -1,0 +1,136 @@
+// Package informer knows what the cluster looks like, and when to look again.
+//
+// It watches Deployments, ReplicaSets (metadata only) and Pods, keeps of each object only what a scaling decision
+// reads, and knows which pods belong to which Deployment:
+//
+//	Pod --controller UID--> ReplicaSet --controller UID--> Deployment
+//
+// Labels play no part in that: a pod of another workload that happens to match the selector does not count, and a
+// pod of an old ReplicaSet counts for as long as the rollout keeps it.
+//
+// Its handlers do nothing but put the key of a workload into one workqueue. Workers take keys from it and hand them to
+// a function that they are given, so that this package knows nothing of how a decision is made.
+package informer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	appsinformers "k8s.io/client-go/informers/apps/v1"
+	coreinformers "k8s.io/client-go/informers/core/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/metadata"
+	"k8s.io/client-go/metadata/metadatainformer"
+	"k8s.io/client-go/tools/cache"
+)
+
+// noResync turns off the periodic repetition of unchanged objects as updates: nothing here waits for it.
+const noResync = 0
+
+// Config says what to watch and whom to tell when that fails.
+type Config struct {
+	// Client reads Deployments and Pods. Required.
+	Client kubernetes.Interface
+	// Metadata reads ReplicaSets, of which only the metadata is needed. Required.
+	Metadata metadata.Interface
+	// Namespace is the only namespace to watch; empty means all of them.
+	Namespace string
+	// OnError, if set, is told the errors that have no caller to be returned to: a reconcile that failed or panicked (a
+	// conflict is only retried), and a watch that fails (each kind of object at most once a minute). It is called from
+	// several goroutines and must return quickly. Without it they go to klog.
+	OnError func(err error)
+}
+
+// Set is the watched part of the cluster together with the queue of workloads to look at. All methods may be called
+// from any goroutine. What it returns is shared with everybody else and must not be written to.
+type Set struct {
+	deployments cache.TypedSharedIndexInformer[*appsv1.Deployment]
+	replicaSets cache.TypedSharedIndexInformer[*metav1.PartialObjectMetadata]
+	pods        cache.TypedSharedIndexInformer[*corev1.Pod]
+
+	onError func(error)
+	// handled are done when the handlers have seen all of the initial lists, hence the caches hold them too.
+	handled []cache.DoneChecker
+	started atomic.Bool
+	running sync.WaitGroup
+
+	terms   chan struct{}        // holds one token while a term lasts: the next one waits for its end
+	current atomic.Pointer[term] // nil outside of a term
+}
+
+// New prepares the informers without contacting the API server. It fails if a client is missing.
+func New(c Config) (*Set, error) {
+	if c.Client == nil || c.Metadata == nil {
+		return nil, errors.New("informers need both a typed client and a metadata client")
+	}
+	s := &Set{onError: c.OnError, terms: make(chan struct{}, 1)}
+	if s.onError == nil {
+		s.onError = func(err error) { utilruntime.HandleErrorWithContext(context.Background(), err, "mini-hpa informers") }
+	}
+	s.deployments = appsinformers.NewTypedDeploymentInformer(c.Client, c.Namespace, noResync,
+		appsinformers.DeploymentIndexers{bySelection: selection})
+	s.pods = coreinformers.NewTypedPodInformer(c.Client, c.Namespace, noResync,
+		coreinformers.PodIndexers{byController: controllerUID[*corev1.Pod]})
+	s.replicaSets = cache.NewTypedSharedIndexInformer[*metav1.PartialObjectMetadata](metadatainformer.NewFilteredMetadataInformer(
+		c.Metadata, appsv1.SchemeGroupVersion.WithResource("replicasets"), c.Namespace, noResync,
+		cache.TypedIndexersToIndexers(cache.TypedIndexers[*metav1.PartialObjectMetadata]{
+			byController: controllerUID[*metav1.PartialObjectMetadata],
+		}), nil).Informer())
+	if err := errors.Join(s.shape(), s.subscribe()); err != nil {
+		return nil, fmt.Errorf("preparing the informers: %w", err)
+	}
+	return s, nil
+}
+
+// shape makes each informer keep only what is read, and report when its watch fails.
+func (s *Set) shape() error {
+	watchFailed := func(what string) cache.WatchErrorHandlerWithContext {
+		return (&outage{what: what, report: s.onError}).failed
+	}
+	return errors.Join(
+		s.deployments.SetTransform(slimDeployment),
+		s.replicaSets.SetTransform(slimReplicaSet),
+		s.pods.SetTransform(slimPod),
+		s.deployments.SetWatchErrorHandlerWithContext(watchFailed("deployments")),
+		s.replicaSets.SetWatchErrorHandlerWithContext(watchFailed("replicasets")),
+		s.pods.SetWatchErrorHandlerWithContext(watchFailed("pods")),
+	)
+}
+
+// Start starts the informers and returns when all caches are filled. They run until ctx ends. It fails if ctx ends
+// before that, or if it was called before: informers can't be started twice.
+func (s *Set) Start(ctx context.Context) error {
+	if s.started.Swap(true) {
+		return errors.New("the informers were already started")
+	}
+	for _, run := range []func(context.Context){
+		s.deployments.RunWithContext, s.replicaSets.RunWithContext, s.pods.RunWithContext,
+	} {
+		s.running.Go(func() { run(ctx) })
+	}
+	if !cache.WaitFor(ctx, "", s.handled...) {
+		return fmt.Errorf("filling the caches of deployments, replicasets and pods: %w", context.Cause(ctx))
+	}
+	return nil
+}
+
+// Wait returns when everything that Start started has ended, which it does after the context of Start.
+func (s *Set) Wait() { s.running.Wait() }
+
+// Synced says whether all caches were filled once. It never turns false again: while the API server is away, what was
+// last seen is what there is.
+func (s *Set) Synced() bool {
+	for _, h := range s.handled {
+		if !cache.IsDone(h) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,149 @@
+package informer
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/cache"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+)
+
+// Names of the indexes. They lead from owner to owned; the other direction is a lookup by name with a check of the UID.
+const (
+	byController = "controller" // ReplicaSets and Pods by the UID of the owner that controls them
+	bySelection  = "selection"  // Deployments that have an annotation of mini-hpa, all under the value selectedOnes
+	selectedOnes = "selected"
+)
+
+// Key names one workload. It is client-go's name of an object, so that it travels through queue, listers and log
+// without being converted; its String is "namespace/name".
+type Key = cache.ObjectName
+
+func selection(d *appsv1.Deployment) ([]string, error) {
+	if !annotations.Selected(d.Annotations) {
+		return nil, nil
+	}
+	return []string{selectedOnes}, nil
+}
+
+func controllerUID[T metav1.Object](o T) ([]string, error) {
+	ref := metav1.GetControllerOfNoCopy(o)
+	if ref == nil {
+		return nil, nil
+	}
+	return []string{string(ref.UID)}, nil
+}
+
+// Deployment returns what is known of a Deployment, nil if there is none of that name. Of one that is not selected only
+// namespace, name, UID and resource version are known. The object is shared: it must not be written to.
+func (s *Set) Deployment(key Key) *appsv1.Deployment {
+	return named[*appsv1.Deployment](s.deployments.GetStore(), key)
+}
+
+// Selected returns the workloads that have an annotation of mini-hpa, sorted by namespace and name.
+func (s *Set) Selected() []Key {
+	var keys []Key
+	for _, d := range indexed(s.deployments.GetIndexer(), bySelection, selectedOnes) {
+		keys = append(keys, cache.MetaObjectToName(d.(*appsv1.Deployment)))
+	}
+	slices.SortFunc(keys, func(a, b Key) int {
+		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
+	})
+	return keys
+}
+
+// Pods returns the pods that belong to d through one of its ReplicaSets, old ones included, sorted by name. A Deployment
+// that was deleted and made anew has another UID and does not inherit pods. The objects are shared: they must not be
+// written to.
+func (s *Set) Pods(d *appsv1.Deployment) []*corev1.Pod {
+	var pods []*corev1.Pod
+	for _, rs := range indexed(s.replicaSets.GetIndexer(), byController, string(d.UID)) {
+		for _, pod := range indexed(s.pods.GetIndexer(), byController, string(rs.(*metav1.PartialObjectMetadata).UID)) {
+			pods = append(pods, pod.(*corev1.Pod))
+		}
+	}
+	slices.SortFunc(pods, func(a, b *corev1.Pod) int { return strings.Compare(a.Name, b.Name) })
+	return pods
+}
+
+// workloadsOf returns the selected workloads that own any of the pods, each of them once.
+func (s *Set) workloadsOf(pods ...*corev1.Pod) []Key {
+	var keys []Key
+	seen := map[Key]bool{}
+	for _, pod := range pods {
+		if key, ok := s.workloadOfPod(pod); ok && !seen[key] {
+			seen[key] = true
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+// workloadOfPod returns the selected workload that owns the pod; false if there is none, or not yet.
+func (s *Set) workloadOfPod(pod *corev1.Pod) (Key, bool) {
+	rs := controllerOf[*metav1.PartialObjectMetadata](s.replicaSets.GetStore(), pod)
+	if rs == nil {
+		return Key{}, false
+	}
+	return s.workloadOfReplicaSet(rs)
+}
+
+// workloadOfReplicaSet returns the selected workload that owns the ReplicaSet; false if there is none, or not yet.
+func (s *Set) workloadOfReplicaSet(rs *metav1.PartialObjectMetadata) (Key, bool) {
+	d := controllerOf[*appsv1.Deployment](s.deployments.GetStore(), rs)
+	if d == nil || !annotations.Selected(d.Annotations) {
+		return Key{}, false
+	}
+	return cache.MetaObjectToName(d), true
+}
+
+// hasPods says whether any pod is known that this ReplicaSet controls.
+func (s *Set) hasPods(rs *metav1.PartialObjectMetadata) bool {
+	return len(indexed(s.pods.GetIndexer(), byController, string(rs.UID))) > 0
+}
+
+// owner is a pointer to an object that can control others.
+type owner interface {
+	comparable
+	GetUID() types.UID
+}
+
+// controllerOf returns the object in owners that controls o, the zero T if it is not there. A namesake with another UID
+// is somebody else.
+func controllerOf[T owner](owners cache.Store, o metav1.Object) T {
+	var none T
+	ref := metav1.GetControllerOfNoCopy(o)
+	if ref == nil {
+		return none
+	}
+	found := named[T](owners, Key{Namespace: o.GetNamespace(), Name: ref.Name})
+	if found == none || found.GetUID() != ref.UID {
+		return none
+	}
+	return found
+}
+
+// named returns an object by its name, the zero T if it is not there.
+func named[T any](store cache.Store, key Key) T {
+	// The in-memory store has no error to return.
+	obj, _, _ := store.GetByKey(key.String())
+	found, _ := obj.(T)
+	return found
+}
+
+// indexed returns what an index holds under a value, in no order.
+func indexed(indexer cache.Indexer, index, value string) []any {
+	objs, err := indexer.ByIndex(index, value)
+	if err != nil {
+		// The only error there is: no index of that name. To go on with no pods would be to decide on a lie.
+		panic(fmt.Errorf("informer: %w", err))
+	}
+	return objs
+}

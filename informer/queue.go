@@ -1,0 +1,202 @@
+package informer
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/util/workqueue"
+)
+
+const (
+	// queueName is the label of the queue in client-go's workqueue metrics.
+	queueName = "mini-hpa"
+	// firstRetry is long enough for the watch to bring the state that a conflicting write has missed.
+	firstRetry = 100 * time.Millisecond
+	// lastRetry caps the backoff at the sync period of the HPA (15 s), so that a workload that fails is looked at as
+	// often as one that does not.
+	lastRetry = 15 * time.Second
+)
+
+// ReconcileFunc looks at one workload. It is never called for the same key from two goroutines at once. A next above
+// zero asks to look again after that time if nothing else makes it happen before; zero or less asks for nothing. After an
+// error next is not read and the workload is looked at again with growing pauses. The workload may be gone: that is a
+// normal end, and the moment to forget it.
+type ReconcileFunc func(ctx context.Context, key Key) (next time.Duration, err error)
+
+// term is one period of leadership: a queue of its own, and the moments at which workloads want to be looked at again.
+type term struct {
+	workqueue.TypedRateLimitingInterface[Key]
+	wakeups   wakeups
+	reconcile ReconcileFunc
+	onError   func(error)
+}
+
+func newTerm(f ReconcileFunc, onError func(error)) *term {
+	return &term{
+		TypedRateLimitingInterface: workqueue.NewTypedRateLimitingQueueWithConfig(
+			workqueue.NewTypedItemExponentialFailureRateLimiter[Key](firstRetry, lastRetry),
+			workqueue.TypedRateLimitingQueueConfig[Key]{Name: queueName},
+		),
+		wakeups:   wakeups{timers: map[Key]*time.Timer{}},
+		reconcile: f,
+		onError:   onError,
+	}
+}
+
+// Run is one term of leadership. It waits until the caches are filled, enqueues every selected workload, and hands each
+// key that is enqueued from then on to f, in up to the given number of goroutines (at least one). When ctx ends it lets
+// running calls of f return, drops what is still queued, and returns. It may be called again, with an empty queue then; a
+// call that overlaps another waits for that one's end.
+func (s *Set) Run(ctx context.Context, workers int, f ReconcileFunc) {
+	select {
+	case s.terms <- struct{}{}:
+		defer func() { <-s.terms }()
+	case <-ctx.Done():
+		return
+	}
+	if cache.WaitFor(ctx, "", s.handled...) {
+		s.lead(ctx, workers, newTerm(f, s.onError))
+	}
+}
+
+// lead lets the workers of a term work until ctx ends.
+func (s *Set) lead(ctx context.Context, workers int, t *term) {
+	s.current.Store(t)
+	s.EnqueueSelected()
+	var working sync.WaitGroup
+	for range max(workers, 1) {
+		working.Go(func() { t.work(ctx) })
+	}
+	<-ctx.Done()
+	s.current.Store(nil)
+	t.ShutDown()
+	working.Wait()
+	t.wakeups.stop()
+}
+
+// Enqueue asks for these workloads to be looked at now. Outside of a term it does nothing.
+func (s *Set) Enqueue(keys ...Key) {
+	t := s.current.Load()
+	if t == nil {
+		return
+	}
+	for _, key := range keys {
+		t.Add(key)
+	}
+}
+
+// EnqueueSelected asks for every selected workload to be looked at now. Outside of a term it does nothing.
+func (s *Set) EnqueueSelected() { s.Enqueue(s.Selected()...) }
+
+// EnqueueOwners asks for the selected workloads that own these pods to be looked at now, each of them once. Pods that are
+// unknown or belong to nobody are skipped. Outside of a term it does nothing.
+func (s *Set) EnqueueOwners(pods []types.NamespacedName) {
+	if s.current.Load() == nil {
+		return
+	}
+	known := make([]*corev1.Pod, 0, len(pods))
+	for _, name := range pods {
+		if pod := named[*corev1.Pod](s.pods.GetStore(), cache.NamespacedNameAsObjectName(name)); pod != nil {
+			known = append(known, pod)
+		}
+	}
+	// All are collected before the first is enqueued: a worker that takes a key while others of its pods are still to come
+	// would be given it a second time.
+	s.Enqueue(s.workloadsOf(known...)...)
+}
+
+// work takes keys until the queue is shut down and empty.
+func (t *term) work(ctx context.Context) {
+	for {
+		key, shutdown := t.Get()
+		if shutdown {
+			return
+		}
+		t.process(ctx, key)
+		t.Done(key)
+	}
+}
+
+// process looks at one workload, and plans when to look again.
+func (t *term) process(ctx context.Context, key Key) {
+	if ctx.Err() != nil {
+		return // The term is over. The queue is only emptied, so that its depth metric returns to zero.
+	}
+	t.wakeups.cancel(key) // Whatever was planned before: this is the look.
+	next, err := t.guarded(ctx, key)
+	if err != nil {
+		t.retry(ctx, key, err)
+		return
+	}
+	t.Forget(key)
+	if next > 0 {
+		t.wakeups.set(key, next, func() { t.Add(key) })
+	}
+}
+
+// retry brings the key back after a pause. A retry that is due after something else has already led to a success is one
+// look too many; it is not worth a second bookkeeping beside the queue's, which keeps one per key.
+func (t *term) retry(ctx context.Context, key Key, err error) {
+	if ctx.Err() != nil {
+		return // The error is that the term has ended.
+	}
+	t.AddRateLimited(key)
+	if !apierrors.IsConflict(err) {
+		t.onError(fmt.Errorf("reconciling %s (failure %d in a row): %w", key, t.NumRequeues(key), err))
+	}
+}
+
+// guarded turns a panic into an error: one workload that trips over a bug must not take the others down.
+func (t *term) guarded(ctx context.Context, key Key) (next time.Duration, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			next, err = 0, fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return t.reconcile(ctx, key)
+}
+
+// wakeups holds for each key at most one moment in the future. The queue's own AddAfter keeps the earliest moment that it
+// was ever told, so that a workload which is looked at because of new samples, and each time asks for a later moment,
+// would be looked at for all the moments that no longer matter; and it counts each as a retry.
+type wakeups struct {
+	mu     sync.Mutex
+	timers map[Key]*time.Timer
+}
+
+// set replaces the moment of the key, if any, by one after the given time.
+func (w *wakeups) set(key Key, after time.Duration, wake func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if old := w.timers[key]; old != nil {
+		old.Stop()
+	}
+	w.timers[key] = time.AfterFunc(after, wake)
+}
+
+// cancel drops the moment of the key, if any.
+func (w *wakeups) cancel(key Key) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if old := w.timers[key]; old != nil {
+		old.Stop()
+		delete(w.timers, key)
+	}
+}
+
+// stop drops all moments.
+func (w *wakeups) stop() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for key, timer := range w.timers {
+		timer.Stop()
+		delete(w.timers, key)
+	}
+}

@@ -1,0 +1,90 @@
+package informer
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/cache"
+)
+
+// While the API server is away, or its watch cache was compacted, deletions are missed. The informer then only has the
+// last state it saw, wrapped as a tombstone.
+func TestDeletionsMissedByTheWatch(t *testing.T) {
+	web, plain := deployment("web"), deployment("plain", unselected)
+	api := deployment("api")
+	webRS, apiRS := replicaSet(web, "web-1"), replicaSet(api, "api-1")
+	apiPod, apiPod2 := pod(apiRS, "api-1-a"), pod(apiRS, "api-1-b")
+
+	rebornPod := pod(apiRS, "api-1-a", func(p *corev1.Pod) { p.UID = "pod-from-another-life" })
+	reborn := replicaSet(api, "api-1")
+	reborn.UID = "rs-from-another-life"
+
+	stories := map[string]struct {
+		missed []step
+		want   []string
+	}{
+		"nothing was missed":                {nil, nil},
+		"a Deployment":                      {[]step{gone("", web)}, []string{"shop/web"}},
+		"a Deployment that is not selected": {[]step{gone("", plain)}, nil},
+		"a Deployment, made anew":           {[]step{put("", deployment("web", uid("deploy-web-2")))}, []string{"shop/web"}},
+		"a pod":                             {[]step{gone("", apiPod)}, []string{"shop/api"}},
+		"a pod, made anew":                  {[]step{put("", rebornPod)}, []string{"shop/api"}},
+		"a ReplicaSet, made anew":           {[]step{put("", reborn)}, []string{"shop/api"}},
+		"two pods and their ReplicaSet":     {[]step{gone("", apiPod), gone("", apiPod2), gone("", apiRS)}, []string{"shop/api"}},
+		"a pod came and another changed": {[]step{
+			put("", pod(webRS, "web-1-a")), put("", pod(apiRS, "api-1-a", ready(corev1.ConditionTrue, "10:00:20"))),
+		}, []string{"shop/api", "shop/web"}},
+		"the last annotation": {[]step{put("", deployment("web", unselected))}, []string{"shop/web"}},
+	}
+	for name, story := range stories {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := newCluster(t, web, plain, api, webRS, apiRS, apiPod, apiPod2)
+				c.start()
+				end := c.lead(1, c.reconcile)
+				c.looked()
+				c.outage(errDown)
+				for _, s := range story.missed {
+					s.do(c)
+				}
+				check(t, "during the outage", c.looked(), []string(nil))
+				c.outage(nil)
+				time.Sleep(2 * time.Minute) // more than the longest backoff of a reflector
+				check(t, "after it", unique(c.looked()), story.want)
+				end()
+			})
+		})
+	}
+}
+
+// A tombstone may lack its object: the key is all that is sure.
+func TestTombstonesWithoutAnObject(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, deployment("web"))
+		c.start()
+		end := c.lead(1, c.reconcile)
+		c.looked()
+		bare := &cache.DeletedFinalStateUnknown{Key: "shop/web"}
+		c.set.deploymentDeleted(cache.DeletedObject[*appsv1.Deployment]{FinalStateUnknown: bare})
+		check(t, "Deployment", c.looked(), []string{"shop/web"})
+		c.set.replicaSetDeleted(cache.DeletedObject[*metav1.PartialObjectMetadata]{FinalStateUnknown: bare})
+		c.set.podDeleted(cache.DeletedObject[*corev1.Pod]{FinalStateUnknown: bare})
+		check(t, "ReplicaSet and pod", c.looked(), []string(nil))
+		end()
+	})
+}
+
+// unique drops repetitions from a sorted list: how many watches bring a piece of news does not matter there.
+func unique(sorted []string) []string {
+	var out []string
+	for i, s := range sorted {
+		if i == 0 || s != sorted[i-1] {
+			out = append(out, s)
+		}
+	}
+	return out
+}

@@ -1,0 +1,204 @@
+package informer
+
+import (
+	"encoding/json"
+	"os"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/cache"
+)
+
+func quantities(cpu, memory string) corev1.ResourceList {
+	list := corev1.ResourceList{}
+	if cpu != "" {
+		list[corev1.ResourceCPU] = resource.MustParse(cpu)
+	}
+	if memory != "" {
+		list[corev1.ResourceMemory] = resource.MustParse(memory)
+	}
+	return list
+}
+
+// keptPodSpec is what has to survive of the pod spec in testdata, which pod and pod template share.
+func keptPodSpec() corev1.PodSpec {
+	return corev1.PodSpec{
+		InitContainers: []corev1.Container{
+			{Name: "proxy", RestartPolicy: new(corev1.ContainerRestartPolicyAlways), Resources: corev1.ResourceRequirements{Requests: quantities("100m", "64Mi")}},
+			{Name: "migrate", Resources: corev1.ResourceRequirements{Requests: quantities("50m", "")}},
+		},
+		Containers: []corev1.Container{
+			{Name: "app", Resources: corev1.ResourceRequirements{Requests: quantities("500m", "256Mi"), Limits: quantities("", "512Mi")}},
+		},
+		Resources: &corev1.ResourceRequirements{Requests: quantities("700m", "384Mi"), Limits: quantities("2", "")},
+	}
+}
+
+func keptPod() *corev1.Pod {
+	spec := keptPodSpec()
+	spec.Overhead = quantities("10m", "20Mi")
+	return &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: "shop", Name: "web-6d5f7c9b8d-x7k2p", UID: "3b1c2f5e-3c55-4f0e-9a52-0d6a3c0b9d11", ResourceVersion: "918273",
+			CreationTimestamp: at("10:00:00"), DeletionTimestamp: new(at("12:00:30")),
+			OwnerReferences: []metav1.OwnerReference{{
+				APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "web-6d5f7c9b8d", UID: "5e0a1f2b-7a2c-4a52-8e55-5b8f5f0c1a22", Controller: new(true),
+			}},
+		},
+		Spec: spec,
+		Status: corev1.PodStatus{
+			Phase: corev1.PodRunning, StartTime: new(at("10:00:01")),
+			Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: at("10:00:20")}},
+		},
+	}
+}
+
+func keptDeployment() *appsv1.Deployment {
+	return &appsv1.Deployment{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: "shop", Name: "web", UID: "8c0f7a7e-9d2f-4d64-b0f0-5a3f2c1d4e99", ResourceVersion: "918270",
+			Generation: 42, DeletionTimestamp: new(at("12:00:00")),
+			Annotations: map[string]string{"mini-hpa/target-cpu": "50", "mini-hpa/min": "2", "mini-hpa/max": "10"},
+			ManagedFields: []metav1.ManagedFieldsEntry{{
+				Manager: "mini-hpa", Operation: metav1.ManagedFieldsOperationUpdate, Time: new(at("11:30:00")), Subresource: "scale",
+			}},
+		},
+		Spec: appsv1.DeploymentSpec{
+			Replicas: new(int32(4)),
+			Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web", "tier": "frontend"}},
+			Template: corev1.PodTemplateSpec{
+				ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{"mini-hpa/max": "20"}}, Spec: keptPodSpec(),
+			},
+		},
+		Status: appsv1.DeploymentStatus{ObservedGeneration: 41, Replicas: 5},
+	}
+}
+
+func identity(o metav1.Object) metav1.ObjectMeta {
+	return metav1.ObjectMeta{Namespace: o.GetNamespace(), Name: o.GetName(), UID: o.GetUID(), ResourceVersion: o.GetResourceVersion()}
+}
+
+// load reads an object as the API server sends it.
+func load[T any](t testing.TB, file string, edits ...func(*T)) *T {
+	t.Helper()
+	data, err := os.ReadFile("testdata/" + file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	obj := new(T)
+	if err := json.Unmarshal(data, obj); err != nil {
+		t.Fatal(err)
+	}
+	for _, edit := range edits {
+		edit(obj)
+	}
+	return obj
+}
+
+func TestTransformsKeepWhatADecisionReadsAndNothingElse(t *testing.T) {
+	onlyIdentity := &corev1.Pod{ObjectMeta: identity(keptPod())}
+	deploymentOf := func(edits ...func(*appsv1.Deployment)) any { return load(t, "deployment.json", edits...) }
+	podOf := func(edits ...func(*corev1.Pod)) any { return load(t, "pod.json", edits...) }
+	tombstone := cache.DeletedFinalStateUnknown{Key: "shop/web", Obj: podOf()}
+
+	cases := map[string]struct {
+		transform cache.TransformFunc
+		in, want  any
+		bytes     int // the most that the result may weigh as JSON
+	}{
+		"a pod of a Deployment": {slimPod, podOf(), keptPod(), 1100},
+		"a pod without conditions yet": {slimPod,
+			podOf(func(p *corev1.Pod) { p.Status = corev1.PodStatus{Phase: corev1.PodPending} }),
+			func() any {
+				p := keptPod()
+				p.Status = corev1.PodStatus{Phase: corev1.PodPending}
+				return p
+			}(), 1000},
+		"a pod of a DaemonSet":                 {slimPod, podOf(controlledBy("apps/v1", "DaemonSet")), onlyIdentity, 200},
+		"a pod of somebody else's ReplicaSet":  {slimPod, podOf(controlledBy("example.com/v1", "ReplicaSet")), onlyIdentity, 200},
+		"a pod that its ReplicaSet has let go": {slimPod, podOf(func(p *corev1.Pod) { p.OwnerReferences[1].Controller = nil }), onlyIdentity, 200},
+		"a bare pod":                           {slimPod, podOf(func(p *corev1.Pod) { p.OwnerReferences = nil }), onlyIdentity, 200},
+		"a pod in a tombstone":                 {slimPod, tombstone, tombstone, 1e6},
+		"a ReplicaSet of a Deployment": {slimReplicaSet, load[metav1.PartialObjectMetadata](t, "replicaset.json"),
+			&metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{
+				Namespace: "shop", Name: "web-6d5f7c9b8d", UID: "5e0a1f2b-7a2c-4a52-8e55-5b8f5f0c1a22", ResourceVersion: "918271",
+				OwnerReferences: []metav1.OwnerReference{{
+					APIVersion: "apps/v1", Kind: "Deployment", Name: "web", UID: "8c0f7a7e-9d2f-4d64-b0f0-5a3f2c1d4e99", Controller: new(true),
+				}},
+			}}, 300},
+		"a ReplicaSet of something else": {slimReplicaSet,
+			load(t, "replicaset.json", func(rs *metav1.PartialObjectMetadata) { rs.OwnerReferences[0].Kind = "Rollout" }),
+			&metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{
+				Namespace: "shop", Name: "web-6d5f7c9b8d", UID: "5e0a1f2b-7a2c-4a52-8e55-5b8f5f0c1a22", ResourceVersion: "918271",
+			}}, 200},
+		"a ReplicaSet in a tombstone": {slimReplicaSet, tombstone, tombstone, 1e6},
+		"a selected Deployment":       {slimDeployment, deploymentOf(), keptDeployment(), 1500},
+		"a Deployment that is not selected": {slimDeployment, deploymentOf(unselected),
+			&appsv1.Deployment{ObjectMeta: identity(keptDeployment())}, 400},
+		"a Deployment in a tombstone": {slimDeployment, tombstone, tombstone, 1e6},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			before := asJSON(t, c.in)
+			got, err := c.transform(c.in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			check(t, "kept", got, c.want)
+			check(t, "the object that was given", asJSON(t, c.in), before)
+			again, err := c.transform(got)
+			if err != nil {
+				t.Fatal(err)
+			}
+			check(t, "done twice", again, got)
+			if size := len(asJSON(t, got)); size > c.bytes {
+				t.Errorf("keeps %d bytes, more than %d", size, c.bytes)
+			}
+		})
+	}
+}
+
+func asJSON(t testing.TB, o any) string {
+	t.Helper()
+	data, err := json.Marshal(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+// A fake or a cache in front of the API server may go on using the object that it handed out.
+func TestTransformsDoNotWriteToWhatTheyAreGiven(t *testing.T) {
+	in := load[corev1.Pod](t, "pod.json")
+	before := in.DeepCopy()
+	if _, err := slimPod(in); err != nil {
+		t.Fatal(err)
+	}
+	check(t, "pod", in, before)
+
+	d := load[appsv1.Deployment](t, "deployment.json")
+	original := d.DeepCopy()
+	if _, err := slimDeployment(d); err != nil {
+		t.Fatal(err)
+	}
+	check(t, "deployment", d, original)
+}
+
+func BenchmarkSlimPod(b *testing.B) {
+	in := load[corev1.Pod](b, "pod.json")
+	kept, err := slimPod(in)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := slimPod(in); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(len(asJSON(b, in))), "JSON-bytes-before")
+	b.ReportMetric(float64(len(asJSON(b, kept))), "JSON-bytes-after")
+}

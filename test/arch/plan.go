@@ -1,0 +1,38 @@
+package arch
+
+import "slices"
+
+// House returns the plan of the product's module. A new room needs a row here before it can be built.
+func House() Plan {
+	vocabulary := []string{"k8s.io/api", "k8s.io/apimachinery", "sigs.k8s.io/yaml"}
+	decision := slices.Concat(vocabulary, []string{"k8s.io/metrics/pkg/apis", "./annotations"})
+	replay := slices.Concat(decision, []string{"./scaler/recommend"})
+	client := slices.Concat(vocabulary, []string{"k8s.io/client-go"})
+	return Plan{
+		Module: "github.com/mini-hpa/mini-hpa",
+		Closed: []string{"cmd/mini-hpa"},
+		Pure:   []string{"annotations", "scaler/recommend"},
+		Rooms: map[string][]string{
+			"annotations":      vocabulary,
+			"scaler/recommend": decision,
+			"scaler/trace":     replay,
+			"scaler/simulate":  replay,
+			"scaler/metrics":   slices.Concat(client, []string{"k8s.io/metrics"}),
+			"informer":         slices.Concat(client, []string{"./annotations"}),
+			"scaler": slices.Concat(client, []string{
+				"k8s.io/metrics", "go.uber.org/zap", "github.com/prometheus/client_golang",
+				"./annotations", "./scaler/recommend", "./scaler/metrics", "./scaler/trace",
+			}),
+			"webhook": slices.Concat(client, []string{
+				"sigs.k8s.io/controller-runtime/pkg/webhook", "go.uber.org/zap", "./annotations",
+			}),
+			"cmd/mini-hpa": slices.Concat(client, []string{
+				"k8s.io/metrics", "k8s.io/klog/v2", "sigs.k8s.io/controller-runtime",
+				"go.uber.org/zap", "github.com/go-logr/zapr", "github.com/go-logr/logr",
+				"github.com/prometheus/client_golang", "github.com/spf13/pflag",
+				"./annotations", "./informer", "./scaler", "./webhook",
+				"./scaler/recommend", "./scaler/metrics", "./scaler/trace", "./scaler/simulate",
+			}),
+		},
+	}
+}

@@ -1,0 +1,23 @@
+//go:build unix
+
+package controlplane
+
+const auditPolicyFile = "audit-policy.yaml"
+
+// auditPolicy logs who asked what, once per request and stage; the stage before the request is handled would only double it.
+const auditPolicy = `apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+- level: Metadata
+`
+
+// AuditLog is the path of the API server's audit log, one JSON object (audit.k8s.io/v1 Event, level Metadata) per line for every
+// request of every client; "" unless Options.Audit was set. A line is written when the response is complete, which may be an
+// instant after the client has it.
+func (c *Cluster) AuditLog() string {
+	if !c.options.Audit {
+		return ""
+	}
+	return c.file("audit.log")
+}

@@ -1,0 +1,157 @@
+//go:build unix
+
+package binaries
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+)
+
+// task makes one file. A file that is there is complete: it appears by rename.
+type task struct {
+	name, path string
+	make       func(ctx context.Context, path string) error
+}
+
+// tasks are the files of the pin, in a directory named after everything that decides their content.
+func (p Pin) tasks(ctx context.Context, cache string) ([]task, error) {
+	digest, err := p.digest(ctx)
+	if err != nil {
+		return nil, err
+	}
+	dir := filepath.Join(cache, filepath.Base(p.Dir)+"-"+digest)
+	var tasks []task
+	for _, program := range p.Programs {
+		tasks = append(tasks, task{name: program.Name, path: filepath.Join(dir, program.Name), make: p.program(program)})
+	}
+	for _, text := range p.Texts {
+		tasks = append(tasks, task{name: text.Name, path: filepath.Join(dir, text.Name), make: p.text(text)})
+	}
+	return tasks, nil
+}
+
+// digest stands for the versions, the Go release, the machine and the flags.
+func (p Pin) digest(ctx context.Context) (string, error) {
+	release, err := goCommand{p.Dir}.output(ctx, "env", "GOVERSION")
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.New()
+	fmt.Fprintln(sum, release, runtime.GOOS, runtime.GOARCH, buildFlags(stampFlags("version")), p.Programs, p.Texts, p.Stamp)
+	for _, name := range []string{"go.mod", "go.sum"} {
+		content, err := os.ReadFile(filepath.Join(p.Dir, name))
+		if err != nil && !(name == "go.sum" && errors.Is(err, fs.ErrNotExist)) { // a module without dependencies has none
+			return "", err
+		}
+		fmt.Fprintf(sum, "%s %d\n%s", name, len(content), content)
+	}
+	return fmt.Sprintf("%x", sum.Sum(nil)[:8]), nil
+}
+
+func (p Pin) program(program Program) func(context.Context, string) error {
+	return func(ctx context.Context, path string) error {
+		ldflags, err := p.ldflags(ctx)
+		if err != nil {
+			return err
+		}
+		args := append(append([]string{"build"}, buildFlags(ldflags)...), "-o", path, program.Package)
+		_, err = goCommand{p.Dir}.output(ctx, args...)
+		return err
+	}
+}
+
+// buildFlags are the same everywhere: another set would compile every package again.
+func buildFlags(ldflags string) []string {
+	if ldflags == "" {
+		return []string{"-trimpath"}
+	}
+	return []string{"-trimpath", "-ldflags", ldflags}
+}
+
+// ldflags make the programs report the pinned version; built as a dependency Kubernetes calls itself v0.0.0.
+func (p Pin) ldflags(ctx context.Context) (string, error) {
+	if p.Stamp == "" {
+		return "", nil
+	}
+	version, err := goCommand{p.Dir}.output(ctx, "list", "-m", "-f", "{{.Version}}", p.Stamp)
+	if err != nil {
+		return "", err
+	}
+	return stampFlags(version), nil
+}
+
+func stampFlags(version string) string {
+	major, rest, _ := strings.Cut(strings.TrimPrefix(version, "v"), ".")
+	minor, _, _ := strings.Cut(rest, ".")
+	const variable = "-X k8s.io/component-base/version."
+	return variable + "gitVersion=" + version + " " + variable + "gitMajor=" + major + " " + variable + "gitMinor=" + minor
+}
+
+func (p Pin) text(text Text) func(context.Context, string) error {
+	return func(ctx context.Context, path string) error {
+		dir, err := goCommand{p.Dir}.output(ctx, "list", "-f", "{{.Module.Dir}}", text.Package)
+		if err != nil {
+			return err
+		}
+		var parts [][]byte
+		for _, part := range text.Parts {
+			content, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(part)))
+			if err != nil {
+				return err
+			}
+			parts = append(parts, content)
+		}
+		return os.WriteFile(path, bytes.Join(parts, []byte("\n---\n")), 0o644)
+	}
+}
+
+// run makes the file under a name of its own and renames it. Remains of interrupted runs go; the caller holds the lock.
+func (t task) run(ctx context.Context) error {
+	dir := filepath.Dir(t.path)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	prefix := "." + t.name + "."
+	remains, _ := filepath.Glob(filepath.Join(dir, prefix+"*"))
+	for _, path := range remains {
+		_ = os.Remove(path)
+	}
+	partial := filepath.Join(dir, fmt.Sprintf("%s%d", prefix, os.Getpid()))
+	if err := t.make(ctx, partial); err != nil {
+		_ = os.Remove(partial)
+		return err
+	}
+	return os.Rename(partial, t.path)
+}
+
+func missing(tasks []task) []task {
+	return slices.DeleteFunc(slices.Clone(tasks), func(t task) bool { return isFile(t.path) })
+}
+
+// withAssets replaces the tasks whose file lies ready-made in dir.
+func withAssets(tasks []task, dir string) []task {
+	if dir == "" {
+		return tasks
+	}
+	preferred := slices.Clone(tasks)
+	for i, t := range tasks {
+		if path, err := filepath.Abs(filepath.Join(dir, t.name)); err == nil && isFile(path) {
+			preferred[i].path = path
+		}
+	}
+	return preferred
+}
+
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
+}

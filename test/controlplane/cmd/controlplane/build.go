@@ -1,0 +1,26 @@
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/mini-hpa/mini-hpa/test/controlplane/binaries"
+)
+
+// build makes what is missing, so that a test started afterwards does not seem to hang.
+func (a *app) build(ctx context.Context) error {
+	files, err := binaries.Ensure(ctx, a.stderr)
+	if err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if _, err := fmt.Fprintf(a.stdout, "%-24s %s\n", name, files[name]); err != nil {
+			return fmt.Errorf("print the files: %w", err)
+		}
+	}
+	return nil
+}

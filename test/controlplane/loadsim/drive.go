@@ -1,0 +1,47 @@
+package loadsim
+
+import (
+	"context"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// SetLoad puts the Deployment under a load from now on; nil is no load. The Deployment need not exist yet. The last
+// call and the last change of a ConfigMap win.
+func (s *Server) SetLoad(namespace, deployment string, c Curve) {
+	s.api.setLoad(time.Now(), types.NamespacedName{Namespace: namespace, Name: deployment}, c)
+}
+
+// SetShape says what the Deployment's pods use besides the load, from the next sample set on.
+func (s *Server) SetShape(namespace, deployment string, shape Shape) {
+	s.api.setShape(types.NamespacedName{Namespace: namespace, Name: deployment}, shape)
+}
+
+// SetFault puts the API under a fault at once, in place of the one before; the zero Fault ends it.
+func (s *Server) SetFault(f Fault) { s.api.setFault(f) }
+
+// Lists is the number of requests for a list of pod metrics so far, of all namespaces or of one, also of those that a
+// fault or an error answered.
+func (s *Server) Lists() int64 { return s.api.lists.Load() }
+
+// NextSample is when the next sample set is published: a whole number of periods after Start began to sample.
+func (s *Server) NextSample() time.Time { return s.api.nextTick(time.Now()) }
+
+// LastSample is the sample set that is being served; the zero Sample before the first one.
+func (s *Server) LastSample() Sample {
+	last, _ := s.api.last()
+	return last
+}
+
+// AwaitSample waits until a sample set with a timestamp later than after is served: with the zero time any set, with
+// the time of a SetLoad plus the window one that knows nothing but that load. While a Fault holds the set Stale there
+// is none. The error wraps ctx's.
+func (s *Server) AwaitSample(ctx context.Context, after time.Time) (Sample, error) {
+	return s.api.await(ctx, after)
+}
+
+// Observe is the present load of the Deployment and its pods' usage as last measured, whatever the fault.
+func (s *Server) Observe(namespace, deployment string) Observation {
+	return s.api.observe(time.Now(), types.NamespacedName{Namespace: namespace, Name: deployment})
+}

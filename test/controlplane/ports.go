@@ -1,0 +1,64 @@
+//go:build unix
+
+package controlplane
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"strconv"
+)
+
+const loopback = "127.0.0.1"
+
+// The ports lie below those that systems give to outgoing connections (Linux 32768-60999, others 49152-65535) and below the
+// NodePorts (30000-32767), so that a killed component finds its port free when it is started again.
+const (
+	firstPort = 20000
+	lastPort  = 29999
+)
+
+// portAttempts bounds the search for free ports; a machine on which so many are taken needs a person.
+const portAttempts = 1000
+
+// ports are a cluster's ports on loopback.
+type ports struct{ etcd, peer, api, manager, scheduler, kwok int }
+
+func (p *ports) each() []*int {
+	return []*int{&p.etcd, &p.peer, &p.api, &p.manager, &p.scheduler, &p.kwok}
+}
+
+// freePorts chooses ports that nobody listens on. A parallel cluster may take one before ours listens: the start is then tried
+// again with others.
+func freePorts() (ports, error) {
+	var chosen ports
+	var listeners []net.Listener
+	defer func() {
+		for _, l := range listeners {
+			_ = l.Close()
+		}
+	}()
+	for _, port := range chosen.each() {
+		l, err := listenSomewhere()
+		if err != nil {
+			return ports{}, err
+		}
+		listeners = append(listeners, l) // held until all are chosen, so that they differ
+		*port = l.Addr().(*net.TCPAddr).Port
+	}
+	return chosen, nil
+}
+
+func listenSomewhere() (net.Listener, error) {
+	var failures error
+	for range portAttempts {
+		port := firstPort + rand.IntN(lastPort-firstPort+1)
+		l, err := net.Listen("tcp", net.JoinHostPort(loopback, strconv.Itoa(port)))
+		if err == nil {
+			return l, nil
+		}
+		failures = err
+	}
+	return nil, fmt.Errorf("find a free port from %d to %d: %w", firstPort, lastPort, errors.Join(failures))
+}

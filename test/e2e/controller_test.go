@@ -1,0 +1,104 @@
+package e2e
+
+import (
+	"bytes"
+	"errors"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// controller is a running `mini-hpa controller`.
+type controller struct {
+	t       *testing.T
+	cmd     *exec.Cmd
+	logFile string
+	// address serves /metrics, health serves /healthz and /readyz.
+	address, health string
+	done            chan struct{}
+	ended           error
+	expectKill      bool
+}
+
+// controller starts one for a namespace; the test ends it gracefully and looks at its exit status.
+func (w *world) controller(t *testing.T, namespace string, args ...string) *controller {
+	t.Helper()
+	c := &controller{t: t, address: freeAddress(t), health: freeAddress(t), done: make(chan struct{}),
+		logFile: filepath.Join(t.TempDir(), "controller.log")}
+	log, err := os.Create(c.logFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	args = append([]string{"controller", "--kubeconfig", w.kubeconfig, "--namespace", namespace, "--metrics-resolution", samplePeriod.String(),
+		"--leader-elect-resource-namespace", namespace, "--metrics-bind-address", c.address, "--health-probe-bind-address", c.health}, args...)
+	c.cmd = exec.Command(program, args...)
+	c.cmd.Stdout, c.cmd.Stderr = log, log
+	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := c.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		c.ended = c.cmd.Wait()
+		close(c.done)
+	}()
+	t.Cleanup(c.end)
+	return c
+}
+
+// end asks the controller to end, and fails the test if it does not do so well.
+func (c *controller) end() {
+	c.terminate()
+	if !c.expectKill && c.ended != nil {
+		c.t.Errorf("the controller ended with %v", c.ended)
+	}
+	if log, err := os.ReadFile(c.logFile); err == nil && (c.t.Failed() || bytes.Contains(log, []byte("DATA RACE"))) {
+		c.t.Errorf("the controller's log ends with:\n%s", log[max(0, len(log)-8000):])
+	}
+}
+
+// terminate sends SIGTERM and waits.
+func (c *controller) terminate() {
+	if err := c.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		c.t.Errorf("SIGTERM: %v", err)
+	}
+	select {
+	case <-c.done:
+	case <-time.After(patience):
+		c.t.Errorf("the controller does not end within %s of SIGTERM", patience)
+		c.kill()
+	}
+}
+
+// kill is kill -9.
+func (c *controller) kill() {
+	c.expectKill = true
+	if err := c.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		c.t.Errorf("SIGKILL: %v", err)
+	}
+	<-c.done
+}
+
+// running fails the test if the controller has ended by itself.
+func (c *controller) running() {
+	c.t.Helper()
+	select {
+	case <-c.done:
+		c.t.Fatalf("the controller has ended: %v", c.ended)
+	default:
+	}
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return listener.Addr().String()
+}

@@ -1,0 +1,151 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/mini-hpa/mini-hpa/test/controlplane"
+)
+
+// TestItEndsGracefully: status 0, the Lease free for the next one, the last Event written.
+func TestItEndsGracefully(t *testing.T) {
+	t.Parallel()
+	ns := shared.namespace(t)
+	d := shared.deploy(t, ns, "web", 1, 2200, map[string]string{"target-cpu": "50", "max": "10"})
+	c := shared.controller(t, ns)
+	d.await(5)
+	c.terminate()
+	if c.ended != nil {
+		t.Errorf("after SIGTERM it ended with %v, want status 0", c.ended)
+	}
+	lease, err := shared.client.CoordinationV1().Leases(ns).Get(t.Context(), "mini-hpa", metav1.GetOptions{})
+	if err != nil || lease.Spec.HolderIdentity != nil && *lease.Spec.HolderIdentity != "" {
+		t.Errorf("the Lease is not free (%v): %+v", err, lease.Spec)
+	}
+	if events := fmt.Sprint(d.events()); !strings.Contains(events, "SuccessfulRescale") {
+		t.Errorf("Events: %s, want the rescale of before the end", events)
+	}
+}
+
+// TestHealthAndMetrics are served as users of Kubernetes components know them.
+func TestHealthAndMetrics(t *testing.T) {
+	t.Parallel()
+	ns := shared.namespace(t)
+	d := shared.deploy(t, ns, "web", 1, 2200, map[string]string{"target-cpu": "50", "max": "10"})
+	c := shared.controller(t, ns)
+	d.await(5)
+	for _, path := range []string{"/healthz", "/readyz"} {
+		if status, body := get(t, c.health, path); status != http.StatusOK {
+			t.Errorf("%s: %d %s", path, status, body)
+		}
+	}
+	status, body := get(t, c.address, "/metrics")
+	if status != http.StatusOK {
+		t.Fatalf("/metrics: %d", status)
+	}
+	for _, name := range []string{`mini_hpa_reconciliations_total{action="scale_up",error="none"} 1`, "mini_hpa_num_horizontal_pod_autoscalers 1",
+		fmt.Sprintf("mini_hpa_desired_replicas{hpa_name=%q,namespace=%q} 5", "web", ns), "workqueue_depth{", "rest_client_requests_total{"} {
+		if !strings.Contains(body, name) {
+			t.Errorf("/metrics lacks %s", name)
+		}
+	}
+}
+
+func get(t *testing.T, address, path string) (int, string) {
+	t.Helper()
+	client := http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
+	response, err := client.Get("http://" + address + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, string(body)
+}
+
+// TestKilledInAScaleOutItKeepsToTheRules kills the controller right after each of its writes and starts another at
+// once, without leader election, which is the hardest case: nothing but the cluster remembers what was written.
+func TestKilledInAScaleOutItKeepsToTheRules(t *testing.T) {
+	t.Parallel()
+	const step, period = 2, 10 * time.Second
+	ns := shared.namespace(t)
+	d := shared.deploy(t, ns, "web", 1, 9000, map[string]string{"target-cpu": "50", "max": "9",
+		"scale-up-policies": fmt.Sprintf("%d pods/%s", step, period)})
+	for _, replicas := range []int32{3, 5, 7} {
+		c := shared.controller(t, ns, "--leader-elect=false")
+		d.await(replicas)
+		c.kill()
+	}
+	shared.controller(t, ns, "--leader-elect=false")
+	d.await(9)
+	d.wantHistory(1, 3, 5, 7, 9)
+	history := d.history()
+	for i := 2; i < len(history); i++ {
+		// What is seen through a watch is late by some milliseconds, now more, now less; the rule's other end is exact.
+		if apart := history[i].at.Sub(history[i-1].at); apart < period-time.Second {
+			t.Errorf("%d pods were added %s after the last %d, the policy allows that only after %s", step, apart, step, period)
+		}
+	}
+}
+
+// TestAnotherTakesOver: a standby replica goes on when the leader is killed.
+func TestAnotherTakesOver(t *testing.T) {
+	t.Parallel()
+	ns := shared.namespace(t)
+	d := shared.deploy(t, ns, "web", 1, 500, map[string]string{"target-cpu": "50", "max": "10"})
+	first := shared.controller(t, ns)
+	leader := shared.awaitLeader(t, ns)
+	second := shared.controller(t, ns)
+	eventually(t, "the standby is ready", func(context.Context) (bool, string) {
+		response, err := http.Get("http://" + second.health + "/readyz")
+		if err != nil {
+			return false, err.Error()
+		}
+		defer response.Body.Close()
+		return response.StatusCode == http.StatusOK, response.Status
+	})
+	first.kill()
+	d.setLoad(2200)
+	d.await(5)
+	if now := shared.awaitLeader(t, ns); now == leader {
+		t.Errorf("the leader is still %s", now)
+	}
+	second.running()
+}
+
+// TestTheControlPlaneDiesAndComesBack: the controller carries on without a restart.
+func TestTheControlPlaneDiesAndComesBack(t *testing.T) {
+	t.Parallel()
+	w := isolated(t, samplePeriod)
+	ns := w.namespace(t)
+	d := w.deploy(t, ns, "web", 1, 500, map[string]string{"target-cpu": "50", "max": "10"})
+	c := w.controller(t, ns)
+	w.awaitLeader(t, ns)
+	for _, load := range []int64{2200, 4800} {
+		for _, component := range []controlplane.Component{controlplane.APIServer, controlplane.Etcd} {
+			if err := w.cluster.Kill(component); err != nil {
+				t.Fatal(err)
+			}
+		}
+		d.setLoad(load)
+		w.samples(t, 8) // longer than the Lease's renew deadline of 10 s
+		c.running()
+		for _, component := range []controlplane.Component{controlplane.Etcd, controlplane.APIServer} {
+			if err := w.cluster.Restart(component); err != nil {
+				t.Fatal(err)
+			}
+		}
+		d.await(map[int64]int32{2200: 5, 4800: 10}[load])
+	}
+	c.running()
+}

@@ -1,0 +1,215 @@
+package e2e
+
+import (
+	"context"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	autoscalingv1 "k8s.io/api/autoscaling/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/util/retry"
+
+	"github.com/mini-hpa/mini-hpa/scaler"
+)
+
+// TestAnnotatingARunningDeploymentScalesIt: nothing but annotations, and taking them away stops it.
+func TestAnnotatingARunningDeploymentScalesIt(t *testing.T) {
+	t.Parallel()
+	ns := shared.namespace(t)
+	d := shared.deploy(t, ns, "web", 1, 2200, nil)
+	c := shared.controller(t, ns)
+	shared.awaitLeader(t, ns)
+	shared.samples(t, 2) // the pod's usage is known: any sample from now on is usable
+	annotated := time.Now()
+	d.annotate(map[string]string{"target-cpu": "50", "max": "10"})
+	scaled := d.await(5)
+	t.Logf("annotated to scaled: %s", scaled.at.Sub(annotated).Round(time.Millisecond))
+	event := d.awaitEvent("SuccessfulRescale")
+	if !strings.Contains(event, "New size: 5; reason: cpu utilization 2") || !strings.Contains(event, "above target 50% (1 of 1 pods, sample ") {
+		t.Errorf("event %q does not tell the numbers", event)
+	}
+
+	d.annotate(map[string]string{"target-cpu": "", "max": ""})
+	unannotated := time.Now()
+	d.setLoad(9000)
+	shared.samples(t, 4)
+	if got := writes(shared.requests(t, unannotated, ns)); contains(got, "update deployments/scale") {
+		t.Errorf("writes after the annotations were removed: %v", got)
+	}
+	d.wantHistory(1, 5)
+	c.running()
+}
+
+func contains(list []string, item string) bool {
+	for _, each := range list {
+		if each == item {
+			return true
+		}
+	}
+	return false
+}
+
+// awaitLeader returns when a controller of the namespace holds the Lease.
+func (w *world) awaitLeader(t *testing.T, namespace string) string {
+	t.Helper()
+	var holder string
+	eventually(t, "a leader", func(ctx context.Context) (bool, string) {
+		lease, err := w.client.CoordinationV1().Leases(namespace).Get(ctx, "mini-hpa", metav1.GetOptions{})
+		if err != nil {
+			return false, err.Error()
+		}
+		if lease.Spec.HolderIdentity != nil {
+			holder = *lease.Spec.HolderIdentity
+		}
+		return holder != "", "no holder"
+	})
+	return holder
+}
+
+// TestFromOneToTenAndBack is the main story: out, out again within the policies, settled, in after the window.
+func TestFromOneToTenAndBack(t *testing.T) {
+	t.Parallel()
+	ns := shared.namespace(t)
+	d := shared.deploy(t, ns, "web", 1, 200, map[string]string{"target-cpu": "50", "max": "10", "scale-down-stabilization": "12s"})
+	shared.controller(t, ns)
+	shared.samples(t, 3)
+	d.wantHistory(1)
+	d.setLoad(2200)
+	d.await(5)
+	d.setLoad(4800)
+	full := d.await(10)
+	shared.samples(t, 4)
+	d.setLoad(200)
+	empty := d.await(1)
+	t.Logf("full after %s, load gone, empty %s later", full.at.Sub(d.history()[0].at).Round(time.Second), empty.at.Sub(full.at).Round(time.Second))
+	if history := d.history(); history[1].replicas != 5 {
+		t.Errorf("replicas went %v, want 1, 5, ..., 10, ..., 1", history)
+	}
+	output, err := exec.Command(shared.cluster.Kubectl(), "--kubeconfig", shared.cluster.Kubeconfig(), "-n", ns, "describe", "deployment", "web").CombinedOutput()
+	if err != nil || !strings.Contains(string(output), "SuccessfulRescale") || !strings.Contains(string(output), "mini-hpa ") {
+		t.Errorf("kubectl describe does not show the scaling history (%v):\n%s", err, output)
+	}
+}
+
+// TestAWrongValueIsToldOnce: one Warning with key, value and what is allowed, and no write until it changes.
+func TestAWrongValueIsToldOnce(t *testing.T) {
+	t.Parallel()
+	ns := shared.namespace(t)
+	d := shared.deploy(t, ns, "web", 1, 2200, map[string]string{"target-cpu": "fifty", "max": "10"})
+	shared.controller(t, ns)
+	event := d.awaitEvent("InvalidAnnotations")
+	for _, part := range []string{"1 Warning ", "mini-hpa/target-cpu", `"fifty"`, "percent"} {
+		if !strings.Contains(event, part) {
+			t.Errorf("event %q does not say %q", event, part)
+		}
+	}
+	shared.samples(t, 4)
+	if events := d.events(); len(events) != 1 {
+		t.Errorf("Events: %q, want the one", events)
+	}
+	d.wantHistory(1)
+	d.annotate(map[string]string{"target-cpu": "50"})
+	d.await(5)
+}
+
+// TestModes: observe tells and does not write, paused does neither, replicas 0 pauses.
+func TestModes(t *testing.T) {
+	t.Parallel()
+	ns := shared.namespace(t)
+	annotations := func(mode string) map[string]string {
+		return map[string]string{"target-cpu": "50", "max": "10", "mode": mode}
+	}
+	observed := shared.deploy(t, ns, "observed", 1, 2200, annotations("observe"))
+	paused := shared.deploy(t, ns, "paused", 1, 2200, annotations("paused"))
+	stopped := shared.deploy(t, ns, "stopped", 0, 2200, annotations("auto"))
+	shared.controller(t, ns)
+	observed.awaitEvent("RescaleObserved")
+	stopped.awaitEvent("ScalingDisabled")
+	shared.samples(t, 3)
+	observed.wantHistory(1)
+	paused.wantHistory(1)
+	stopped.wantHistory(0)
+	if events := paused.events(); len(events) > 0 {
+		t.Errorf("Events of a paused workload: %q", events)
+	}
+	paused.annotate(map[string]string{"mode": "auto"})
+	paused.await(5)
+}
+
+// TestAMissingRequestIsTold: a percentage of nothing cannot be computed, and the Event says what to do.
+func TestAMissingRequestIsTold(t *testing.T) {
+	t.Parallel()
+	ns := shared.namespace(t)
+	d := shared.deploy(t, ns, "web", 2, 2200, map[string]string{"target-cpu": "50", "max": "10"})
+	d.patch(map[string]any{"spec": map[string]any{"template": map[string]any{"spec": map[string]any{
+		"containers": []any{map[string]any{"name": "app", "image": "app", "resources": map[string]any{}}}}}}})
+	shared.controller(t, ns)
+	event := d.awaitEvent("MissingRequest")
+	if !strings.Contains(event, "container app of pod web-") || !strings.Contains(event, "set resources.requests.cpu") {
+		t.Errorf("event %q does not say where and what to do", event)
+	}
+}
+
+// TestSomebodyElsesScaleIsNotOverwritten: the write carries the resourceVersion that was decided on.
+func TestSomebodyElsesScaleIsNotOverwritten(t *testing.T) {
+	t.Parallel()
+	ns := shared.namespace(t)
+	d := shared.deploy(t, ns, "web", 2, 0, nil)
+	seen, err := shared.client.AppsV1().Deployments(ns).Get(t.Context(), "web", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	byHand := &autoscalingv1.Scale{ObjectMeta: metav1.ObjectMeta{Name: "web", Namespace: ns}, Spec: autoscalingv1.ScaleSpec{Replicas: 3}}
+	if _, err := shared.client.AppsV1().Deployments(ns).UpdateScale(t.Context(), "web", byHand, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := scaler.NewScales(shared.client).Scale(t.Context(), seen, 7); !apierrors.IsConflict(err) {
+		t.Errorf("writing on an old resourceVersion: %v, want a conflict", err)
+	}
+	err = retry.RetryOnConflict(retry.DefaultRetry, func() error { // the Deployment controller writes the status meanwhile
+		seen, err := shared.client.AppsV1().Deployments(ns).Get(t.Context(), "web", metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		return scaler.NewScales(shared.client).Scale(t.Context(), seen, 4)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.await(4)
+	now, err := shared.client.AppsV1().Deployments(ns).Get(t.Context(), "web", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range now.ManagedFields {
+		if entry.Manager == scaler.FieldManager && entry.Subresource == "scale" && entry.Operation == metav1.ManagedFieldsOperationUpdate {
+			return
+		}
+	}
+	t.Errorf("managedFields %+v do not name %q as who scaled", now.ManagedFields, scaler.FieldManager)
+}
+
+// TestExplain prints the arithmetic with the user's own kubeconfig.
+func TestExplain(t *testing.T) {
+	t.Parallel()
+	ns := shared.namespace(t)
+	shared.deploy(t, ns, "web", 1, 2200, map[string]string{"target-cpu": "50", "max": "10"})
+	shared.samples(t, 2)
+	explain := func(args ...string) (string, error) {
+		out, err := exec.Command(program, append([]string{"explain", "--kubeconfig", shared.cluster.Kubeconfig(), "-n", ns}, args...)...).CombinedOutput()
+		return string(out), err
+	}
+	out, err := explain("deploy/web")
+	if err != nil || !strings.Contains(out, "usage 2200m / requests 1000m = 220%") || !strings.Contains(out, "ceil(4.4 * 1 pods) = 5") {
+		t.Errorf("explain (%v) does not show the arithmetic:\n%s", err, out)
+	}
+	if out, err = explain("deploy/web", "-o", "json"); err != nil || !strings.Contains(out, `"desired": 5`) {
+		t.Errorf("explain -o json (%v):\n%s", err, out)
+	}
+	if out, err = explain("deploy/nothing"); err == nil || !strings.Contains(out, "nothing") {
+		t.Errorf("explain of what does not exist: %v\n%s", err, out)
+	}
+}

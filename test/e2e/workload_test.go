@@ -1,0 +1,238 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/tools/cache"
+
+	"github.com/mini-hpa/mini-hpa/test/controlplane/loadsim"
+)
+
+// workload is a Deployment under test with a record of its replicas.
+type workload struct {
+	t         *testing.T
+	w         *world
+	namespace string
+	name      string
+	mu        sync.Mutex
+	points    []point
+	changed   chan struct{}
+}
+
+// point is a number of replicas and when it was seen.
+type point struct {
+	at       time.Time
+	replicas int32
+}
+
+// namespace makes one for the test; a test that needs two gives the second a suffix.
+func (w *world) namespace(t *testing.T, suffix ...string) string {
+	t.Helper()
+	name := strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(t.Name() + strings.Join(suffix, "")))
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
+	if _, err := w.client.CoreV1().Namespaces().Create(t.Context(), ns, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+// deploy creates a Deployment whose pods request 1 CPU each, with a constant load in millicores over all of them, and
+// returns when its pods are ready.
+func (w *world) deploy(t *testing.T, namespace, name string, replicas int32, load int64, annotations map[string]string) *workload {
+	t.Helper()
+	d := &workload{t: t, w: w, namespace: namespace, name: name, changed: make(chan struct{}, 1)}
+	d.setLoad(load)
+	labels := map[string]string{"app": name}
+	_, err := w.client.AppsV1().Deployments(namespace).Create(t.Context(), &appsv1.Deployment{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Annotations: prefixed(annotations)},
+		Spec: appsv1.DeploymentSpec{Replicas: &replicas, Selector: &metav1.LabelSelector{MatchLabels: labels},
+			Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: corev1.PodSpec{
+				Containers: []corev1.Container{{Name: "app", Image: "app", Resources: corev1.ResourceRequirements{
+					Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1")}}}}}}},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.record()
+	d.eventually("all pods are ready", func(ctx context.Context) (bool, string) {
+		got, err := w.client.AppsV1().Deployments(namespace).Get(ctx, name, metav1.GetOptions{})
+		return err == nil && got.Status.ReadyReplicas >= replicas, fmt.Sprint(err)
+	})
+	return d
+}
+
+func prefixed(pairs map[string]string) map[string]string {
+	made := map[string]string{}
+	for key, value := range pairs {
+		made["mini-hpa/"+key] = value
+	}
+	return made
+}
+
+func (d *workload) setLoad(millicores int64) {
+	d.w.load.SetLoad(d.namespace, d.name, loadsim.Constant(millicores))
+}
+
+// record follows spec.replicas until the test ends.
+func (d *workload) record() {
+	factory := informers.NewSharedInformerFactoryWithOptions(d.w.client, 0, informers.WithNamespace(d.namespace),
+		informers.WithTweakListOptions(func(o *metav1.ListOptions) {
+			o.FieldSelector = fields.OneTermEqualSelector("metadata.name", d.name).String()
+		}))
+	see := func(object any) { d.see(*object.(*appsv1.Deployment).Spec.Replicas) }
+	informer := factory.Apps().V1().Deployments().Informer()
+	if _, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{AddFunc: see, UpdateFunc: func(_, now any) { see(now) }}); err != nil {
+		d.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	factory.Start(ctx.Done())
+	factory.WaitForCacheSync(ctx.Done())
+	d.t.Cleanup(func() { cancel(); factory.Shutdown() })
+}
+
+func (d *workload) see(replicas int32) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if n := len(d.points); n == 0 || d.points[n-1].replicas != replicas {
+		d.points = append(d.points, point{time.Now(), replicas})
+		select {
+		case d.changed <- struct{}{}:
+		default:
+		}
+	}
+}
+
+func (d *workload) history() []point {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return append([]point{}, d.points...)
+}
+
+// await returns when the replicas are what is wanted.
+func (d *workload) await(replicas int32) point {
+	d.t.Helper()
+	timeout := time.After(patience)
+	for {
+		seen := d.history()
+		if n := len(seen); n > 0 && seen[n-1].replicas == replicas {
+			return seen[n-1]
+		}
+		select {
+		case <-d.changed:
+		case <-timeout:
+			d.t.Fatalf("%s: replicas went %v, want %d at the end; Events: %v", d.name, seen, replicas, d.events())
+		}
+	}
+}
+
+// wantHistory compares the replicas since the beginning.
+func (d *workload) wantHistory(want ...int32) {
+	d.t.Helper()
+	var got []int32
+	for _, p := range d.history() {
+		got = append(got, p.replicas)
+	}
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		d.t.Errorf("%s: replicas went %v, want %v", d.name, got, want)
+	}
+}
+
+// annotate does what kubectl annotate does: a merge patch; "" removes a key.
+func (d *workload) annotate(pairs map[string]string) {
+	d.t.Helper()
+	values := map[string]any{}
+	for key, value := range prefixed(pairs) {
+		if values[key] = value; value == "" {
+			values[key] = nil
+		}
+	}
+	d.patch(map[string]any{"metadata": map[string]any{"annotations": values}})
+}
+
+func (d *workload) patch(change map[string]any) {
+	d.t.Helper()
+	body, err := json.Marshal(change)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	_, err = d.w.client.AppsV1().Deployments(d.namespace).Patch(d.t.Context(), d.name, types.MergePatchType, body, metav1.PatchOptions{FieldManager: "test"})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// events are the Deployment's, each as "count type reason message".
+func (d *workload) events() []string {
+	list, err := d.w.client.CoreV1().Events(d.namespace).List(context.Background(), metav1.ListOptions{})
+	if err != nil {
+		return []string{err.Error()}
+	}
+	var lines []string
+	for _, e := range list.Items {
+		if e.InvolvedObject.Kind == "Deployment" && e.InvolvedObject.Name == d.name && e.Source.Component == "mini-hpa" {
+			lines = append(lines, fmt.Sprintf("%d %s %s %s", e.Count, e.Type, e.Reason, e.Message))
+		}
+	}
+	return lines
+}
+
+// awaitEvent waits for one of a reason and returns it.
+func (d *workload) awaitEvent(reason string) string {
+	d.t.Helper()
+	var found string
+	d.eventually("an Event "+reason, func(context.Context) (bool, string) {
+		for _, line := range d.events() {
+			if strings.Contains(line, " "+reason+" ") {
+				found = line
+			}
+		}
+		return found != "", fmt.Sprint(d.events())
+	})
+	return found
+}
+
+// eventually asks until it is so; the last answer is told if it never is.
+func (d *workload) eventually(what string, is func(context.Context) (bool, string)) {
+	d.t.Helper()
+	eventually(d.t, what, is)
+}
+
+func eventually(t *testing.T, what string, is func(context.Context) (bool, string)) {
+	t.Helper()
+	var last string
+	err := wait.PollUntilContextTimeout(t.Context(), 100*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
+		so, seen := is(ctx)
+		last = seen
+		return so, nil
+	})
+	if err != nil {
+		t.Fatalf("waited %s for: %s; last seen: %s", patience, what, last)
+	}
+}
+
+// samples lets the metrics API publish so many further sample sets.
+func (w *world) samples(t *testing.T, n int) {
+	t.Helper()
+	at := time.Now()
+	for range n {
+		sample, err := w.load.AwaitSample(t.Context(), at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at = sample.Published
+	}
+}

@@ -77,7 +77,7 @@ func deploymentChanged(a, b *appsv1.Deployment) bool {
 // replicaSetCame finds the workload of pods that were known before their ReplicaSet: the three watches are not ordered
 // among each other. Without such pods there is nothing new to see.
 func (s *Set) replicaSetCame(rs *metav1.PartialObjectMetadata) {
-	if !s.hasPods(rs) {
+	if len(s.podsOf(rs)) == 0 {
 		return
 	}
 	if key, ok := s.workloadOfReplicaSet(rs); ok {

@@ -117,7 +117,6 @@ func TestWhatCountsAsAFailedWatch(t *testing.T) {
 		"closed by the server":     {io.EOF, nil},
 		"cut off":                  {fmt.Errorf("reading: %w", io.ErrUnexpectedEOF), nil},
 		"resource version too old": {apierrors.NewResourceExpired("compacted"), nil},
-		"gone":                     {apierrors.NewGone("compacted"), nil},
 		"refused":                  {errDown, []string{"watching pods (0 more failures since the last report): connection refused"}},
 	}
 	for name, c := range cases {
@@ -128,4 +127,11 @@ func TestWhatCountsAsAFailedWatch(t *testing.T) {
 			check(t, "told", told, c.want)
 		})
 	}
+}
+
+func TestAWatchThatEndsWithTheProgramHasNotFailed(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	o := outage{what: "pods", report: func(err error) { t.Errorf("told: %v", err) }}
+	o.failed(ctx, nil, fmt.Errorf("listing: %w", ctx.Err()))
 }

@@ -41,6 +41,5 @@ func (o *outage) failed(ctx context.Context, _ *cache.Reflector, err error) {
 // routine says whether this is how watches end in everyday life: closed by the server, or resumed from a version that
 // the server no longer has.
 func routine(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
-		apierrors.IsResourceExpired(err) || apierrors.IsGone(err)
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || apierrors.IsResourceExpired(err)
 }

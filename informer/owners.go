@@ -50,8 +50,8 @@ func (s *Set) Deployment(key Key) *appsv1.Deployment {
 // Selected returns the workloads that have an annotation of mini-hpa, sorted by namespace and name.
 func (s *Set) Selected() []Key {
 	var keys []Key
-	for _, d := range indexed(s.deployments.GetIndexer(), bySelection, selectedOnes) {
-		keys = append(keys, cache.MetaObjectToName(d.(*appsv1.Deployment)))
+	for _, d := range indexed[*appsv1.Deployment](s.deployments.GetIndexer(), bySelection, selectedOnes) {
+		keys = append(keys, cache.MetaObjectToName(d))
 	}
 	slices.SortFunc(keys, func(a, b Key) int {
 		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
@@ -64,10 +64,8 @@ func (s *Set) Selected() []Key {
 // written to.
 func (s *Set) Pods(d *appsv1.Deployment) []*corev1.Pod {
 	var pods []*corev1.Pod
-	for _, rs := range indexed(s.replicaSets.GetIndexer(), byController, string(d.UID)) {
-		for _, pod := range indexed(s.pods.GetIndexer(), byController, string(rs.(*metav1.PartialObjectMetadata).UID)) {
-			pods = append(pods, pod.(*corev1.Pod))
-		}
+	for _, rs := range indexed[*metav1.PartialObjectMetadata](s.replicaSets.GetIndexer(), byController, string(d.UID)) {
+		pods = append(pods, s.podsOf(rs)...)
 	}
 	slices.SortFunc(pods, func(a, b *corev1.Pod) int { return strings.Compare(a.Name, b.Name) })
 	return pods
@@ -104,9 +102,9 @@ func (s *Set) workloadOfReplicaSet(rs *metav1.PartialObjectMetadata) (Key, bool)
 	return cache.MetaObjectToName(d), true
 }
 
-// hasPods says whether any pod is known that this ReplicaSet controls.
-func (s *Set) hasPods(rs *metav1.PartialObjectMetadata) bool {
-	return len(indexed(s.pods.GetIndexer(), byController, string(rs.UID))) > 0
+// podsOf returns the pods that a ReplicaSet controls, in no order.
+func (s *Set) podsOf(rs *metav1.PartialObjectMetadata) []*corev1.Pod {
+	return indexed[*corev1.Pod](s.pods.GetIndexer(), byController, string(rs.UID))
 }
 
 // owner is a pointer to an object that can control others.
@@ -139,11 +137,17 @@ func named[T any](store cache.Store, key Key) T {
 }
 
 // indexed returns what an index holds under a value, in no order.
-func indexed(indexer cache.Indexer, index, value string) []any {
+func indexed[T any](indexer cache.Indexer, index, value string) []T {
 	objs, err := indexer.ByIndex(index, value)
 	if err != nil {
 		// The only error there is: no index of that name. To go on with no pods would be to decide on a lie.
-		panic(fmt.Errorf("informer: %w", err))
+		panic(fmt.Errorf("searching the cache: %w", err))
 	}
-	return objs
+	found := make([]T, 0, len(objs))
+	for _, obj := range objs {
+		if o, ok := obj.(T); ok {
+			found = append(found, o)
+		}
+	}
+	return found
 }

@@ -71,6 +71,29 @@ func TestATermEndsAfterItsLastLook(t *testing.T) {
 	})
 }
 
+// What was planned holds on to the queue of its term until it comes; a term that has ended plans nothing.
+func TestATermLeavesNothingPlanned(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, deployment("web"), deployment("api"))
+		c.start()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		over := newTerm(func(context.Context, Key) (time.Duration, error) { return time.Hour, nil }, c.onError)
+		planned := func() int {
+			over.wakeups.mu.Lock()
+			defer over.wakeups.mu.Unlock()
+			return len(over.wakeups.timers)
+		}
+		go func() {
+			time.Sleep(time.Second)
+			check(t, "planned during the term", planned(), 2)
+		}()
+		c.set.lead(ctx, 1, over)
+		check(t, "planned after it", planned(), 0)
+		check(t, "the term that is going on", c.set.current.Load(), (*term)(nil))
+	})
+}
+
 func TestOverlappingTermsFollowEachOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, deployment("web"))

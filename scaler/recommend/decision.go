@@ -87,21 +87,38 @@ const (
 
 // Reasons of the HPA's conditions, named as the HPA controller names them (podautoscaler/horizontal.go).
 const (
-	ActiveValidMetric     = "ValidMetricFound"
-	ActiveDisabled        = "ScalingDisabled"
-	ActiveFailedResource  = "FailedGetResourceMetric"
+	// ActiveValidMetric: at least one metric was evaluated, and the decision rests on it.
+	ActiveValidMetric = "ValidMetricFound"
+	// ActiveDisabled: replicas is 0.
+	ActiveDisabled = "ScalingDisabled"
+	// ActiveFailedResource: the first metric that failed is a Resource metric, and nothing was decided.
+	ActiveFailedResource = "FailedGetResourceMetric"
+	// ActiveFailedContainer: the same for a ContainerResource metric.
 	ActiveFailedContainer = "FailedGetContainerResourceMetric"
-	ActiveInvalidMetric   = "InvalidMetricSourceType"
+	// ActiveInvalidMetric: the first metric that failed is of a type that is not known.
+	ActiveInvalidMetric = "InvalidMetricSourceType"
+
+	// AbleSucceededGetScale: the replicas are known; nothing further was asked.
 	AbleSucceededGetScale = "SucceededGetScale"
-	AbleReady             = "ReadyForNewScale"
-	AbleUpStabilized      = "ScaleUpStabilized"
-	AbleDownStabilized    = "ScaleDownStabilized"
-	AbleSucceededRescale  = "SucceededRescale"
-	LimitedNot            = "DesiredWithinRange"
-	LimitedTooFew         = "TooFewReplicas"
-	LimitedTooMany        = "TooManyReplicas"
-	LimitedUp             = "ScaleUpLimit"
-	LimitedDown           = "ScaleDownLimit"
+	// AbleReady: no window holds the recommendation back.
+	AbleReady = "ReadyForNewScale"
+	// AbleUpStabilized: the scale-up window holds it back.
+	AbleUpStabilized = "ScaleUpStabilized"
+	// AbleDownStabilized: the scale-down window holds it back.
+	AbleDownStabilized = "ScaleDownStabilized"
+	// AbleSucceededRescale: the decision was written. It belongs to the moment after the write, so Recommend never says it.
+	AbleSucceededRescale = "SucceededRescale"
+
+	// LimitedNot: neither bounds nor policies changed the recommendation.
+	LimitedNot = "DesiredWithinRange"
+	// LimitedTooFew: it was raised to mini-hpa/min.
+	LimitedTooFew = "TooFewReplicas"
+	// LimitedTooMany: it was lowered to mini-hpa/max.
+	LimitedTooMany = "TooManyReplicas"
+	// LimitedUp: the policies of scale-up do not let it rise that fast.
+	LimitedUp = "ScaleUpLimit"
+	// LimitedDown: the policies of scale-down do not let it fall that fast.
+	LimitedDown = "ScaleDownLimit"
 )
 
 // Reasons of steps and failures that have no counterpart among the HPA's conditions.

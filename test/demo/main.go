@@ -41,8 +41,10 @@ func command(args []string) int {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		return exitUsage
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
+	// A reader that goes away, as head does, ends the play with an error instead of the process without cleaning up.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	// The first interrupt asks to clean up; the second one ends the process, and with it its children, at once.
 	context.AfterFunc(ctx, stop)
 	err = perform(ctx, o)

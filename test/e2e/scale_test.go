@@ -2,7 +2,9 @@ package e2e
 
 import (
 	"context"
+	"fmt"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -36,20 +38,37 @@ func TestAnnotatingARunningDeploymentScalesIt(t *testing.T) {
 	unannotated := time.Now()
 	d.setLoad(9000)
 	shared.samples(t, 4)
-	if got := writes(shared.requests(t, unannotated, ns)); contains(got, "update deployments/scale") {
+	if got := writes(shared.requests(t, unannotated, ns)); slices.Contains(got, "update deployments/scale") {
 		t.Errorf("writes after the annotations were removed: %v", got)
 	}
 	d.wantHistory(1, 5)
 	c.running()
 }
 
-func contains(list []string, item string) bool {
-	for _, each := range list {
-		if each == item {
-			return true
-		}
+// TestNewSamplesAreActedOnAtOnce prints how long after the publication of the sample that shows a load the replicas are
+// written, for ten workloads at once.
+func TestNewSamplesAreActedOnAtOnce(t *testing.T) {
+	t.Parallel()
+	ns := shared.namespace(t)
+	var workloads []*workload
+	for i := range 10 {
+		workloads = append(workloads, shared.deploy(t, ns, fmt.Sprint("web-", i), 1, 500, map[string]string{"target-cpu": "50", "max": "10"}))
 	}
-	return false
+	shared.controller(t, ns)
+	shared.awaitLeader(t, ns)
+	shared.samples(t, 10) // the feed has found the rhythm; the next set shows what begins now
+	for _, d := range workloads {
+		d.setLoad(2200)
+	}
+	published := shared.samples(t, 1)
+	var delays []time.Duration
+	for _, d := range workloads {
+		d.await(5)
+		last := d.history()[len(d.history())-1]
+		delays = append(delays, last.at.Sub(published).Round(time.Millisecond))
+	}
+	slices.Sort(delays)
+	t.Logf("published to scaled: fastest %s, median %s, slowest %s", delays[0], delays[len(delays)/2], delays[len(delays)-1])
 }
 
 // awaitLeader returns when a controller of the namespace holds the Lease.

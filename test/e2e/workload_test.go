@@ -224,8 +224,8 @@ func eventually(t *testing.T, what string, is func(context.Context) (bool, strin
 	}
 }
 
-// samples lets the metrics API publish so many further sample sets.
-func (w *world) samples(t *testing.T, n int) {
+// samples lets the metrics API publish so many further sample sets and returns when it published the last one.
+func (w *world) samples(t *testing.T, n int) time.Time {
 	t.Helper()
 	at := time.Now()
 	for range n {
@@ -235,4 +235,5 @@ func (w *world) samples(t *testing.T, n int) {
 		}
 		at = sample.Published
 	}
+	return at
 }

@@ -23,15 +23,16 @@ const noHistory = "Seen from outside: only the running controller remembers the 
 // page is the text of an explanation. Everything goes through line and row, where cluster strings are made harmless.
 type page struct {
 	table *tabwriter.Writer
+	err   error // the first failure to write
 }
 
 // line is text without columns.
-func (p page) line(format string, args ...any) {
+func (p *page) line(format string, args ...any) {
 	fmt.Fprintln(p.table, clean(fmt.Sprintf(format, args...)))
 }
 
 // row is indented, in columns.
-func (p page) row(cells ...string) {
+func (p *page) row(cells ...string) {
 	for i := range cells {
 		cells[i] = clean(cells[i])
 	}
@@ -39,28 +40,35 @@ func (p page) row(cells ...string) {
 }
 
 // title starts a section. The flush in between gives each section columns of its own.
-func (p page) title(format string, args ...any) {
+func (p *page) title(format string, args ...any) {
 	p.line("")
-	p.table.Flush()
+	p.flush()
 	p.line(format, args...)
+}
+
+func (p *page) flush() {
+	if err := p.table.Flush(); p.err == nil {
+		p.err = err
+	}
 }
 
 // render writes the explanation for people, to be read from the top: the answer, what was asked for, what was seen, and
 // how one led to the other.
 func render(w io.Writer, e scaler.Explanation, now time.Time) error {
-	p := page{table: tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)}
+	p := &page{table: tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)}
 	p.verdict(e)
 	p.policy(e.Policy)
 	p.pods(e)
 	p.steps(e.Decision)
 	p.outlook(e, now)
-	if err := p.table.Flush(); err != nil {
-		return fmt.Errorf("cannot write the explanation: %w", err)
+	p.flush()
+	if p.err != nil {
+		return fmt.Errorf("cannot write the explanation: %w", p.err)
 	}
 	return nil
 }
 
-func (p page) verdict(e scaler.Explanation) {
+func (p *page) verdict(e scaler.Explanation) {
 	d := e.Decision
 	p.line("deployment %s: %s", e.Key, verdict(e.Policy.Mode, d))
 	if d.Reason != "" {
@@ -87,7 +95,7 @@ func replicas(n int32) string {
 	return fmt.Sprintf("%d replicas", n)
 }
 
-func (p page) policy(a annotations.Policy) {
+func (p *page) policy(a annotations.Policy) {
 	p.title("Policy")
 	p.row("replicas", fmt.Sprintf("%d to %d", a.Min, a.Max))
 	for _, m := range a.Metrics {
@@ -128,7 +136,7 @@ func rates(r autoscalingv2.HPAScalingRules) string {
 }
 
 // steps is the arithmetic.
-func (p page) steps(d recommend.Decision) {
+func (p *page) steps(d recommend.Decision) {
 	p.title("Reasoning")
 	if len(d.Steps) == 0 {
 		p.row("none: " + cmp.Or(d.Reason, "nothing was decided"))
@@ -145,7 +153,7 @@ func (p page) steps(d recommend.Decision) {
 }
 
 // outlook is what else there is to know.
-func (p page) outlook(e scaler.Explanation, now time.Time) {
+func (p *page) outlook(e scaler.Explanation, now time.Time) {
 	d := e.Decision
 	p.title("Conditions")
 	p.row("ScalingActive", cmp.Or(d.Active, "-"))

@@ -48,7 +48,7 @@ func targetText(spec autoscalingv2.MetricSpec) string {
 }
 
 // pods is what was seen: a line for each pod with the usage and the request of each metric.
-func (p page) pods(e scaler.Explanation) {
+func (p *page) pods(e scaler.Explanation) {
 	s := e.Snapshot
 	p.title("Pods (%d owned, %d with a sample; spec.replicas %d, status.replicas %d)", len(s.Pods), len(s.PodMetrics), s.Replicas, s.StatusReplicas)
 	if s.MetricsError != "" {
@@ -69,7 +69,7 @@ func (p page) pods(e scaler.Explanation) {
 	}
 }
 
-func (p page) pod(pod *corev1.Pod, sample *metricsv1beta1.PodMetrics, measures []measure, now time.Time) {
+func (p *page) pod(pod *corev1.Pod, sample *metricsv1beta1.PodMetrics, measures []measure, now time.Time) {
 	cells := []string{pod.Name, phase(pod), ready(pod)}
 	for _, m := range measures {
 		cells = append(cells, m.used(sample), m.requested(pod))

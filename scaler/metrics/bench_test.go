@@ -65,7 +65,8 @@ func BenchmarkList(b *testing.B) {
 			}))
 			defer server.Close()
 			// Not NewLister, which has a rate limit.
-			c, err := client.NewForConfig(&rest.Config{Host: server.URL, QPS: -1, ContentConfig: rest.ContentConfig{AcceptContentTypes: acceptedContent}})
+			config := &rest.Config{Host: server.URL, QPS: -1, ContentConfig: rest.ContentConfig{AcceptContentTypes: acceptedContent}}
+			c, err := client.NewForConfig(config)
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -36,6 +36,11 @@ func steady(period, start, end time.Duration) publisher {
 	return p
 }
 
+func (p publisher) with(change func(*publisher)) publisher {
+	change(&p)
+	return p
+}
+
 // jittered delays each publication by up to jitter.
 func (p publisher) jittered(jitter time.Duration) publisher {
 	r := rand.New(rand.NewPCG(1, uint64(jitter)))

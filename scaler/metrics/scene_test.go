@@ -12,6 +12,9 @@ import (
 	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
 )
 
+// answer is what a LIST made so long after the start returns.
+type answer func(ctx context.Context, at time.Duration) ([]metricsv1beta1.PodMetrics, error)
+
 // told is one call of a callback.
 type told struct {
 	at   time.Duration
@@ -20,10 +23,9 @@ type told struct {
 
 // scene is a feed in fake time: a scripted API and what the feed said about it.
 type scene struct {
-	feed  *Feed
-	start time.Time
-	// answer is called with the time since start.
-	answer func(ctx context.Context, at time.Duration) ([]metricsv1beta1.PodMetrics, error)
+	feed   *Feed
+	start  time.Time
+	answer answer
 
 	mu    sync.Mutex
 	lists []time.Duration
@@ -31,10 +33,10 @@ type scene struct {
 }
 
 // play runs f in a bubble of fake time beside a running feed.
-func play(t *testing.T, answer func(context.Context, time.Duration) ([]metricsv1beta1.PodMetrics, error), f func(*testing.T, *scene)) {
+func play(t *testing.T, a answer, f func(*testing.T, *scene)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		sc := &scene{start: time.Now(), answer: answer}
+		sc := &scene{start: time.Now(), answer: a}
 		sc.feed = NewFeed(Config{Lister: sc, OnSamples: sc.onSamples, OnState: sc.onState})
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
@@ -110,7 +112,7 @@ func (sc *scene) listed(from, to time.Duration) (n int) {
 
 // publishing serves a sample set of the named pods that is replaced once per period, the first time at phase. The publisher's
 // clock is skewed.
-func publishing(period, phase, skew time.Duration, pods ...string) func(context.Context, time.Duration) ([]metricsv1beta1.PodMetrics, error) {
+func publishing(period, phase, skew time.Duration, pods ...string) answer {
 	return func(_ context.Context, at time.Duration) (ps []metricsv1beta1.PodMetrics, _ error) {
 		published := (at - phase + period) / period * period
 		for i, name := range pods {

@@ -81,7 +81,7 @@ func (s schedule) next(o observation) (schedule, time.Duration) {
 	}
 	s.failures = 0
 	begins := o.begins()
-	s.set.fresh += o.advanced - o.repeated
+	s.set.fresh += o.advanced
 	if begins {
 		s.set = set{began: o.sent, fresh: o.advanced}
 	}

@@ -77,9 +77,9 @@ func TestDivide(t *testing.T) {
 			map[types.UID]float64{"a": 20 + 880},
 		},
 		"the edges of a square curve are met, wherever the window lies": {
-			[]load{{off(-0.013), Burst(0, 1000, 2*time.Second, time.Second)}},
+			[]load{{off(-0.013), Burst(0, 1000, 20*time.Second, 5*time.Second)}},
 			[]consumer{{"a", always, unlimited}},
-			map[types.UID]float64{"a": 500},
+			map[types.UID]float64{"a": 498.7},
 		},
 		"a ramp is averaged": {
 			[]load{{off(0), Ramp(0, 40000, 10*time.Second)}},

@@ -24,11 +24,7 @@ const (
 func Own(ctx context.Context, out io.Writer) (*Stage, error) {
 	began := time.Now()
 	say(out, "Starting a Kubernetes control plane on loopback (what is missing of it is built first, which takes some minutes once) ...")
-	cluster, err := controlplane.Run(ctx, controlplane.Options{
-		Out: out,
-		// Without a lease the node is taken for lost after 50 s, and its pods for not ready.
-		Args: map[controlplane.Component][]string{controlplane.KWOK: {"--node-lease-duration-seconds=40"}},
-	})
+	cluster, err := controlplane.Run(ctx, controlplane.Options{Out: out})
 	if err != nil {
 		return nil, fmt.Errorf("could not start a control plane: %w", err)
 	}

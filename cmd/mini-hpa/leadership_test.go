@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -297,28 +299,33 @@ func TestLeadership(t *testing.T) {
 
 func TestHealthOfALeader(t *testing.T) {
 	tests := map[string]struct {
-		play func(w *world)
-		want map[time.Duration]int // status of /healthz so long after the API server went away
+		lingers time.Duration
+		trouble func(w *world)
+		want    map[time.Duration]int // status of /healthz so long after the trouble began
 	}{
 		"a term that ends in time is healthy": {
-			play: func(w *world) {},
-			want: map[time.Duration]int{9 * time.Second: 200, 29 * time.Second: 200, 40 * time.Second: 200, 10 * time.Minute: 200},
+			trouble: func(w *world) { w.down.Store(true) },
+			want:    map[time.Duration]int{9 * time.Second: 200, 29 * time.Second: 200, 40 * time.Second: 200, 10 * time.Minute: 200},
 		},
 		"a term that does not end is not": {
-			play: func(w *world) { w.lingers = time.Hour },
+			lingers: time.Hour, trouble: func(w *world) { w.down.Store(true) },
 			want: map[time.Duration]int{9 * time.Second: 200, 29 * time.Second: 200, 40 * time.Second: 500, 10 * time.Minute: 500},
+		},
+		"a term that does not end while another process leads is not either": {
+			lingers: time.Hour, trouble: func(w *world) { w.write(them, 1); w.refused.Store(true) },
+			want: map[time.Duration]int{9 * time.Second: 200, 20 * time.Second: 200, 29 * time.Second: 500, 10 * time.Minute: 500},
 		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t)
-				test.play(w)
+				w.lingers = test.lingers
 				w.start()
 				w.after(21 * time.Second)
-				w.down.Store(true)
+				test.trouble(w)
 				gone := time.Now()
-				for _, at := range []time.Duration{9 * time.Second, 29 * time.Second, 40 * time.Second, 10 * time.Minute} {
+				for _, at := range slices.Sorted(maps.Keys(test.want)) {
 					w.after(time.Until(gone.Add(at)))
 					answer := httptest.NewRecorder()
 					probes(func() bool { return true }, w.lead).ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/healthz", nil))

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -14,31 +16,34 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes/fake"
 	metadatafake "k8s.io/client-go/metadata/fake"
 	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
+
+	"github.com/mini-hpa/mini-hpa/scaler/metrics"
 )
 
 // lister answers as the metrics API does, or with err.
 type lister struct {
-	mu    sync.Mutex
-	err   error
-	calls int
+	mu      sync.Mutex
+	err     error
+	samples []metricsv1beta1.PodMetrics
 }
 
 // List is metrics.Lister's.
 func (l *lister) List(context.Context) ([]metricsv1beta1.PodMetrics, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.calls++
-	return nil, l.err
+	return slices.Clone(l.samples), l.err
 }
 
-func (l *lister) set(err error) {
+func (l *lister) set(err error, samples ...metricsv1beta1.PodMetrics) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.err = err
+	l.err, l.samples = err, samples
 }
 
 // cluster is fake clients with one annotated Deployment, and a process on them.
@@ -54,14 +59,24 @@ func newCluster(t *testing.T) *cluster {
 	if err := metav1.AddMetaToScheme(scheme); err != nil {
 		t.Fatal(err)
 	}
-	d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "web", UID: "uid-d",
-		Annotations: map[string]string{"mini-hpa/target-cpu": "50", "mini-hpa/max": "10"}}, Spec: appsv1.DeploymentSpec{Replicas: new(int32(2))}}
+	owner := func(kind, name string) metav1.ObjectMeta {
+		return metav1.ObjectMeta{Namespace: "default", UID: types.UID("uid-" + kind), OwnerReferences: []metav1.OwnerReference{
+			{APIVersion: "apps/v1", Kind: kind, Name: name, UID: types.UID("uid-" + name), Controller: new(true)}}}
+	}
+	// With this sync period nothing looks at the workload within the test unless something happens to it.
+	d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "web", UID: "uid-web",
+		Annotations: map[string]string{"mini-hpa/target-cpu": "50", "mini-hpa/max": "10", "mini-hpa/sync-period": "1h"}},
+		Spec: appsv1.DeploymentSpec{Replicas: new(int32(2))}}
+	rs := &metav1.PartialObjectMetadata{TypeMeta: metav1.TypeMeta{APIVersion: "apps/v1", Kind: "ReplicaSet"}, ObjectMeta: owner("Deployment", "web")}
+	rs.Name, rs.UID = "web-1", "uid-web-1"
+	pod := &corev1.Pod{ObjectMeta: owner("ReplicaSet", "web-1")}
+	pod.Name, pod.UID = "web-1-a", "uid-web-1-a"
 	core, logs := observer.New(zapcore.InfoLevel)
-	c := &cluster{client: fake.NewClientset(d), samples: &lister{}, logs: logs}
+	c := &cluster{client: fake.NewClientset(d, pod), samples: &lister{}, logs: logs}
 	task := newControllerTask()
 	task.election.enabled = false
 	task.serve = serveFlags{metrics: disabled, probes: disabled}
-	p, err := task.assemble(clients{watch: c.client, replica: metadatafake.NewSimpleMetadataClient(scheme), act: c.client, tell: c.client,
+	p, err := task.assemble(clients{watch: c.client, replica: metadatafake.NewSimpleMetadataClient(scheme, rs), act: c.client, tell: c.client,
 		lead: c.client, samples: c.samples, deadline: time.Second}, zap.New(core))
 	if err != nil {
 		t.Fatal(err)
@@ -135,6 +150,22 @@ func TestTermForgetsWhatWasLeftAloneInBetween(t *testing.T) {
 	})
 }
 
+// looks is how often a workload was evaluated.
+func (c *cluster) looks(t *testing.T) (n float64) {
+	families, err := c.process.telemetry.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == "mini_hpa_reconciliations_total" {
+			for _, m := range f.GetMetric() {
+				n += m.GetCounter().GetValue()
+			}
+		}
+	}
+	return n
+}
+
 func TestMetricsComeAndGo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t)
@@ -143,15 +174,32 @@ func TestMetricsComeAndGo(t *testing.T) {
 		ended := make(chan error)
 		go func() { ended <- c.process.run(ctx) }()
 		time.Sleep(time.Minute)
+		looks := c.looks(t)
+		expect := func(what string, more float64) {
+			t.Helper()
+			time.Sleep(time.Minute)
+			if now := c.looks(t); now != looks+more {
+				t.Errorf("%s: %v looks at the workload, want %v", what, now-looks, more)
+			}
+			looks = c.looks(t)
+		}
+		expect("nothing happens", 0)
 		c.samples.set(nil)
-		time.Sleep(time.Minute)
+		expect("metrics are back", 1)
+		c.samples.set(nil, sampleAt(time.Now()))
+		expect("a sample", 1)
+		c.samples.set(nil, sampleAt(time.Now()))
+		expect("a newer sample", 1)
 		c.samples.set(errors.New("down"))
-		time.Sleep(time.Minute)
+		expect("metrics are gone", 1)
 		cancel()
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
 		synctest.Wait()
+		if c.process.telemetry.leading.Load() {
+			t.Error("still leading after the end")
+		}
 		var told []string
 		for _, line := range c.logs.All() {
 			if strings.Contains(line.Message, "metrics") && line.LoggerName == "" {
@@ -164,4 +212,73 @@ func TestMetricsComeAndGo(t *testing.T) {
 			t.Errorf("the log tells (-want +got):\n%s", diff)
 		}
 	})
+}
+
+func sampleAt(at time.Time) metricsv1beta1.PodMetrics {
+	return metricsv1beta1.PodMetrics{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "web-1-a"}, Timestamp: metav1.NewTime(at),
+		Window: metav1.Duration{Duration: 15 * time.Second}}
+}
+
+func TestAgeOfSamples(t *testing.T) {
+	newest := time.Now().Add(-7 * time.Second)
+	tests := map[string]struct {
+		newest  time.Time
+		leading bool
+		want    []float64
+	}{
+		"leading":             {newest: newest, leading: true, want: []float64{7}},
+		"standing by":         {newest: newest},
+		"no sample as yet":    {leading: true},
+		"standing by, no age": {},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			tel := newTelemetry()
+			tel.leading.Store(test.leading)
+			tel.watch(fixed{Newest: test.newest, Lists: 5, Failures: 2})
+			families, err := tel.registry.Gather()
+			if err != nil {
+				t.Fatal(err)
+			}
+			var ages []float64
+			for _, f := range families {
+				switch value := f.GetMetric()[0]; f.GetName() {
+				case "mini_hpa_metrics_age_seconds":
+					ages = append(ages, float64(int(value.GetGauge().GetValue())))
+				case "mini_hpa_metrics_lists_total":
+					if got := value.GetCounter().GetValue(); got != 5 {
+						t.Errorf("%v lists", got)
+					}
+				case "mini_hpa_metrics_list_failures_total":
+					if got := value.GetCounter().GetValue(); got != 2 {
+						t.Errorf("%v failures", got)
+					}
+				}
+			}
+			if diff := cmp.Diff(test.want, ages); diff != "" {
+				t.Errorf("ages (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// fixed is a feed that stands still.
+type fixed metrics.Status
+
+// Status is the feed's.
+func (f fixed) Status() metrics.Status { return metrics.Status(f) }
+
+func TestNoPortStaysOpenIfOneIsTaken(t *testing.T) {
+	server := newAPIServer(t, nil)
+	c := newCluster(t)
+	c.process.flush()
+	if err := c.process.open(serveFlags{metrics: "127.0.0.1:0", probes: strings.TrimPrefix(server.URL, "http://")}); err == nil {
+		t.Fatal("a port that is taken was opened")
+	}
+	if n := len(c.process.endpoints); n != 1 {
+		t.Fatalf("%d ports were opened", n)
+	}
+	if _, err := c.process.endpoints[0].listener.Accept(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("the other port: %v", err)
+	}
 }

@@ -98,3 +98,26 @@ func TestLockGivesUpASet(t *testing.T) {
 		})
 	}
 }
+
+// TestLockSees is a set that is seen a second after it was due, with a LIST of the set before still owed.
+func TestLockSees(t *testing.T) {
+	whole := observation{sent: epoch, done: epoch, listed: 10, comparable: 10, advanced: 10, repeated: 10}
+	stories := map[string]struct {
+		blind bool
+		due   time.Duration
+	}{
+		"at the first look":                   {false, 15*s - creeps[1]},
+		"after a failure, so moments unknown": {true, 14 * s},
+	}
+	for name, story := range stories {
+		t.Run(name, func(t *testing.T) {
+			sched := newSchedule(15 * s)
+			sched.mode = locked
+			sched.lock = lock{period: 15 * s, span: 8, due: epoch.Add(-s), blind: story.blind, follow: follow{left: 2}}
+			got, wait := sched.next(whole)
+			if wait != story.due || got.lock.follow.left != 0 || got.lock.blind {
+				t.Errorf("wait %v, want %v; lock %+v", wait, story.due, got.lock)
+			}
+		})
+	}
+}

@@ -288,12 +288,21 @@ func TestNodeMetrics(t *testing.T) {
 	}
 }
 
-func TestNoNodeMetricsBeforeTheFirstTick(t *testing.T) {
+func TestNoNodeMetrics(t *testing.T) {
 	t.Parallel()
-	s := cluster(t, Options{})
-	s.setNode(&metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Name: "node-1"}})
-	if items := s.nodeMetrics(noon, selection{}); len(items) != 0 {
-		t.Errorf("nodes = %v, want none", items)
+	for name, prepare := range map[string]func(*simulation){
+		"before the first tick": func(*simulation) {},
+		"under an empty fault":  func(s *simulation) { s.tick(off(15)); s.setFault(Fault{Empty: true}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := cluster(t, Options{})
+			s.setNode(&metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Name: "node-1"}})
+			prepare(s)
+			if items := s.nodeMetrics(noon, selection{}); len(items) != 0 {
+				t.Errorf("nodes = %v, want none", items)
+			}
+		})
 	}
 }
 

@@ -145,7 +145,7 @@ func TestMeasure(t *testing.T) {
 				s.setLoad(noon, shopWeb, Constant(600))
 				s.setPod(noon, webPod("a"))
 				s.setPod(noon, webPod("other-deployment", ownedBy("ReplicaSet", "db-1")))
-				s.setPod(noon, webPod("other-kind", ownedBy("StatefulSet", "web-1")))
+				s.setPod(noon, webPod("other-kind", ownedBy("StatefulSet", "web")))
 				s.setPod(noon, webPod("same-labels", func(p *corev1.Pod) { p.OwnerReferences = nil }))
 				s.setPod(noon, webPod("former", ownedBy("ReplicaSet", "web-0")))
 			},
@@ -324,6 +324,21 @@ func TestMeasureForgetsWhatNoWindowReaches(t *testing.T) {
 	}
 	if len(s.loads) != 1 || len(s.loads[shopWeb]) != 1 {
 		t.Errorf("loads remembered: %v, want one of one workload", s.loads)
+	}
+}
+
+func TestMeasureRemembersWhatALongWindowReaches(t *testing.T) {
+	t.Parallel()
+	s := cluster(t, Options{Window: 30 * time.Second})
+	s.setPod(off(-5), webPod("a"))
+	s.setPod(off(-5), webPod("b"))
+	s.setLoad(off(-5), shopWeb, Constant(600))
+	s.setLoad(off(18), shopWeb, Constant(1200))
+	s.dropPod(off(24), webPod("b"))
+	s.measure(off(30))
+	want := map[string]string{"a": "main=990m/64Mi over 30s"} // 3s of 300m, 6s of 600m, 21s of 1200m
+	if diff := cmp.Diff(want, summary(s, s.measure(off(45)))); diff != "" {
+		t.Errorf("samples (-want +got):\n%s", diff)
 	}
 }
 

@@ -19,7 +19,7 @@ type simulation struct {
 
 	mu          sync.RWMutex
 	pods        map[types.UID]*pod
-	replicaSets map[types.UID]types.UID // to the controlling Deployment
+	replicaSets map[types.UID]types.UID // to what controls them, a Deployment mostly
 	deployments map[types.UID]types.NamespacedName
 	nodes       map[string]map[string]string // labels by name
 	loads       map[types.NamespacedName][]load
@@ -102,7 +102,7 @@ func isReady(p *corev1.Pod) bool {
 func (s *simulation) setReplicaSet(m *metav1.PartialObjectMetadata) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if owner := metav1.GetControllerOf(m); owner != nil && owner.Kind == "Deployment" {
+	if owner := metav1.GetControllerOf(m); owner != nil {
 		s.replicaSets[m.UID] = owner.UID
 	}
 }
@@ -165,7 +165,7 @@ func (s *simulation) currentFault() Fault {
 // up when it is needed: the events of pods, ReplicaSets and Deployments come in any order.
 func (s *simulation) workload(p *pod) types.NamespacedName {
 	owner := metav1.GetControllerOf(p.object)
-	if owner == nil || owner.Kind != "ReplicaSet" {
+	if owner == nil {
 		return types.NamespacedName{}
 	}
 	return s.deployments[s.replicaSets[owner.UID]]

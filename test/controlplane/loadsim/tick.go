@@ -44,7 +44,7 @@ func (s *simulation) tick(at time.Time) {
 func (s *simulation) await(ctx context.Context, after time.Time) (Sample, error) {
 	for {
 		last, next := s.last()
-		if !last.Published.IsZero() && last.Timestamp.After(after) {
+		if last.Timestamp.After(after) {
 			return last, nil
 		}
 		select {

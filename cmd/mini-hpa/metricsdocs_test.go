@@ -1,0 +1,79 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/mini-hpa/mini-hpa/scaler"
+	"github.com/mini-hpa/mini-hpa/scaler/metrics"
+)
+
+const metricsHeader = `# Metrics
+
+<!-- Generated from the code by ` + "`make update-docs`" + `. Do not edit. -->
+
+` + "`/metrics`" + ` of ` + "`mini-hpa controller`" + ` serves these and, as every Kubernetes controller does, client-go's ` + "`workqueue_*`, `rest_client_*`" + `
+and ` + "`leader_election_master_status`" + `, and Go's ` + "`go_*` and `process_*`" + `. Names and labels are those of the HPA controller with ` + "`mini_hpa_`" + ` for
+` + "`horizontal_pod_autoscaler_controller_`" + `, where it has the same thing; the label ` + "`hpa_name`" + ` holds the Deployment's name.
+
+| metric | labels | meaning |
+| --- | --- | --- |
+`
+
+// TestMetricsDocs renders what the registry describes.
+func TestMetricsDocs(t *testing.T) {
+	telemetry := newTelemetry()
+	telemetry.watch(metrics.NewFeed(metrics.Config{}))
+	scaler.NewTelemetry(telemetry.registry)
+	rows := metricRows(t, telemetry.registry)
+	page := metricsHeader + strings.Join(rows, "")
+	path := filepath.Join("..", "..", "docs", "metrics.md")
+	if *update {
+		if err := os.WriteFile(path, []byte(page), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stored, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(stored), page); diff != "" {
+		t.Errorf("%s is stale; run make update-docs (-stored +code):\n%s", path, diff)
+	}
+}
+
+// described is how client_golang prints a Desc, its only way to tell what is in it.
+var described = regexp.MustCompile(`fqName: "(mini_hpa_[^"]*)", help: "((?:[^"\\]|\\.)*)"[^{]*constLabels: \{([^}]*)\}, variableLabels: \{([^}]*)\}`)
+
+func metricRows(t *testing.T, registry *prometheus.Registry) []string {
+	descriptions := make(chan *prometheus.Desc)
+	go func() {
+		registry.Describe(descriptions)
+		close(descriptions)
+	}()
+	var rows []string
+	for d := range descriptions {
+		found := described.FindStringSubmatch(d.String())
+		if found == nil {
+			continue // go_* and process_*
+		}
+		labels := found[4]
+		if labels == "" {
+			labels = regexp.MustCompile(`="[^"]*"`).ReplaceAllString(found[3], "")
+		}
+		rows = append(rows, fmt.Sprintf("| `%s` | %s | %s |\n", found[1], labels, found[2]))
+	}
+	slices.Sort(rows)
+	if len(rows) < 10 {
+		t.Fatalf("%d metrics found, want all of them", len(rows))
+	}
+	return rows
+}

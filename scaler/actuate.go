@@ -2,10 +2,10 @@ package scaler
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
-	"go.uber.org/zap"
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -16,36 +16,75 @@ import (
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 )
 
-// act writes the decision. A conflict is not an error: somebody else has written, and the change that this brings
-// through the informer makes the workload be looked at again.
+// act writes the decision. A conflict comes back as an error too, so that the workload is looked at again at once.
 func (s *Scaler) act(ctx context.Context, w *workload, d *appsv1.Deployment, p annotations.Policy, decision recommend.Decision) error {
-	if decision.Desired == decision.Current || p.Mode == annotations.ModeObserve || ctx.Err() != nil {
+	if decision.Desired == decision.Current {
+		w.told[topicWrite] = ""
+		return nil
+	}
+	if p.Mode == annotations.ModeObserve || ctx.Err() != nil {
 		return nil
 	}
 	ctx, cancel := finish(ctx)
 	defer cancel()
 	err := s.Scales.Scale(ctx, d, decision.Desired)
-	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
-		s.Log.Debug("the Deployment has changed since it was decided on; looking again", zap.String("deployment", name(d)))
-		return nil
-	}
 	if err != nil {
-		s.tellFailedRescale(w, d, decision, err)
-		return fmt.Errorf("scaling deployment %s from %d to %d: %w", name(d), decision.Current, decision.Desired, err)
+		return s.failed(w, d, decision, err)
 	}
-	w.history = w.history.Applied(decision)
-	s.tellRescale(w, d, decision)
+	s.applied(w, d, decision)
 	return nil
 }
 
-// writeDeadline is how long a write may go on after the controller was told to stop: less than the Lease outlasts its
-// renewal by (15 s - 10 s), so that it ends before another replica leads.
-const writeDeadline = 4 * time.Second
+// applied remembers and tells what was written.
+func (s *Scaler) applied(w *workload, d *appsv1.Deployment, decision recommend.Decision) {
+	w.history = w.history.Applied(decision)
+	s.tellRescale(w, d, decision)
+}
+
+// failed remembers a write without a good answer. Unless it was plainly refused it may have been carried out: the answer
+// may be lost, or a retry on the way may have met its own first try as a conflict.
+func (s *Scaler) failed(w *workload, d *appsv1.Deployment, decision recommend.Decision, err error) error {
+	if apierrors.IsNotFound(err) {
+		return nil // deleted meanwhile: a normal end
+	}
+	conflict := apierrors.IsConflict(err)
+	if (conflict || !refused(err)) && (w.attempt == nil || w.attempt.version != d.ResourceVersion) {
+		w.attempt = &attempt{version: d.ResourceVersion, decision: decision}
+	}
+	if !conflict {
+		s.tellFailedRescale(w, d, decision, err)
+	}
+	return fmt.Errorf("scaling deployment %s from %d to %d: %w", name(d), decision.Current, decision.Desired, err)
+}
+
+// refused says that the API server has answered, and that the answer is no.
+func refused(err error) bool {
+	var status apierrors.APIStatus
+	return errors.As(err, &status) && status.Status().Code >= 400 && status.Status().Code < 500 && !apierrors.IsTimeout(err)
+}
+
+// settle finds out what became of a write without an answer. It was made for one resourceVersion, so as soon as another
+// one is seen it has either been carried out, and the replicas say so, or it never will be.
+func (s *Scaler) settle(w *workload, d *appsv1.Deployment) {
+	if w.attempt == nil || w.attempt.version == d.ResourceVersion {
+		return
+	}
+	if replicasOf(d) == w.attempt.decision.Desired && scaledBefore(d) {
+		s.applied(w, d, w.attempt.decision)
+	}
+	w.attempt = nil
+}
+
+// writeGrace is how long a write may go on after the controller was told to stop or has lost its Lease. It is short
+// beside what the Lease lasts beyond its renewal (15 s - 10 s), so that the write ends before another replica leads.
+const writeGrace = time.Second
 
 // finish lets a write that has begun come to its end, when the context that it was begun under ends: a write that is
 // cut off may have been carried out all the same, and nobody would tell of it.
 func finish(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), writeDeadline)
+	late, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(writeGrace, cancel) })
+	return late, func() { stop(); cancel() }
 }
 
 func name(d *appsv1.Deployment) string { return d.Namespace + "/" + d.Name }

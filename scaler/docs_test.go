@@ -40,7 +40,8 @@ const eventsHeader = `<!-- Generated from scaler/events.go by "make update-docs"
 # Events
 
 What mini-hpa does and why is told as Events on the Deployment; ` + "`kubectl describe deployment`" + ` shows them. An Event is
-written when something happens or changes, never to repeat what was said before. Reasons that the HPA controller has
+written when something happens or changes, never to repeat what was said before; a controller that has just started says once what
+it finds. Reasons that the HPA controller has
 for the same thing are the HPA's.
 
 | reason | meaning |

@@ -1,12 +1,14 @@
 package scaler
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
 	"go.uber.org/zap"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
@@ -64,30 +66,49 @@ func (w *workload) news(about topic, now string) bool {
 // maxMessage is how much of a message an Event holds (API validation: 1024 bytes).
 const maxMessage = 1000
 
+// maxQuoted is how much of an error's own text an Event repeats.
+const maxQuoted = 300
+
 // event says it in the cluster and in the log.
 func (s *Scaler) event(d *appsv1.Deployment, kind, reason, message string) {
-	if len(message) > maxMessage {
-		message = strings.ToValidUTF8(message[:maxMessage], "") + "..."
-	}
+	message = cut(message, maxMessage)
 	s.Events.Event(d, kind, reason, message)
 	s.Log.Info(message, zap.String("deployment", name(d)), zap.String("reason", reason))
 }
 
+// cut shortens a message to so many bytes.
+func cut(message string, limit int) string {
+	if len(message) <= limit {
+		return message
+	}
+	return strings.ToValidUTF8(message[:limit-3], "") + "..."
+}
+
+// join makes one message of several. If they are too long together each gets its share: they begin with the key and the
+// value, so that none goes unnamed.
+func join[T any](items []T, text func(T) string) string {
+	const separator = "; "
+	var texts []string
+	total := 0
+	for _, item := range items {
+		texts = append(texts, text(item))
+		total += len(texts[len(texts)-1]) + len(separator)
+	}
+	if total > maxMessage {
+		for i := range texts {
+			texts[i] = cut(texts[i], maxMessage/len(texts)-len(separator))
+		}
+	}
+	return strings.Join(texts, separator)
+}
+
 // tellAnnotations tells all problems in one Event and all warnings in another.
 func (s *Scaler) tellAnnotations(w *workload, d *appsv1.Deployment, warnings []annotations.Warning, problems field.ErrorList) {
-	var text []string
-	for _, problem := range problems {
-		text = append(text, problem.Error())
+	if text := join(problems, func(e *field.Error) string { return e.Error() }); w.news(topicProblems, text) {
+		s.event(d, corev1.EventTypeWarning, EventInvalidAnnotations, text)
 	}
-	if joined := strings.Join(text, "; "); w.news(topicProblems, joined) {
-		s.event(d, corev1.EventTypeWarning, EventInvalidAnnotations, joined)
-	}
-	text = nil
-	for _, warning := range warnings {
-		text = append(text, warning.String())
-	}
-	if joined := strings.Join(text, "; "); w.news(topicWarnings, joined) {
-		s.event(d, corev1.EventTypeWarning, EventAnnotationWarning, joined)
+	if text := join(warnings, annotations.Warning.String); w.news(topicWarnings, text) {
+		s.event(d, corev1.EventTypeWarning, EventAnnotationWarning, text)
 	}
 }
 
@@ -116,7 +137,7 @@ func (s *Scaler) tellMetrics(w *workload, d *appsv1.Deployment, decision recomme
 		return
 	}
 	reason := eventReason(decision)
-	if reason == "" || !w.news(topicMetrics, reason+decision.Failure.Reason) {
+	if reason == "" || !w.news(topicMetrics, reason) {
 		return
 	}
 	s.event(d, corev1.EventTypeWarning, reason, decision.Failure.Detail)
@@ -138,9 +159,12 @@ func eventReason(decision recommend.Decision) string {
 
 // tellMax tells when the load asks for more replicas than mini-hpa/max, which only the user can change.
 func (s *Scaler) tellMax(w *workload, d *appsv1.Deployment, p annotations.Policy, decision recommend.Decision) {
+	if decision.Active != recommend.ActiveValidMetric {
+		return // nobody knows what the load asks for
+	}
 	limited := ""
 	for _, step := range decision.Steps {
-		if step.Stage == recommend.StageBounds && step.Reason == recommend.LimitedTooMany && decision.Active != "" {
+		if step.Stage == recommend.StageBounds && step.Reason == recommend.LimitedTooMany {
 			limited = fmt.Sprintf("the load asks for more than %s %d: %s", annotations.Max, p.Max, decision.Reason)
 		}
 	}
@@ -170,11 +194,12 @@ func (s *Scaler) tellRescale(w *workload, d *appsv1.Deployment, decision recomme
 		fmt.Sprintf("New size: %d; reason: %s", decision.Desired, reasonOf(decision)))
 }
 
-// tellFailedRescale tells what could not be written, once for each error.
+// tellFailedRescale tells what could not be written, once for each kind of error: the text of one may differ each time.
 func (s *Scaler) tellFailedRescale(w *workload, d *appsv1.Deployment, decision recommend.Decision, err error) {
-	if w.news(topicWrite, err.Error()) {
+	kind := cmp.Or(string(apierrors.ReasonForError(err)), "no answer")
+	if w.news(topicWrite, kind) {
 		s.event(d, corev1.EventTypeWarning, EventFailedRescale,
-			fmt.Sprintf("New size: %d; reason: %s; error: %v", decision.Desired, reasonOf(decision), err))
+			fmt.Sprintf("New size: %d; reason: %s; error: %q", decision.Desired, reasonOf(decision), cut(err.Error(), maxQuoted)))
 	}
 }
 

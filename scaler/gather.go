@@ -58,9 +58,9 @@ type Explanation struct {
 	Decision recommend.Decision `json:"decision"`
 }
 
-// Explain gathers and decides as Reconcile does, but writes and tells nothing. What earlier evaluations have
-// remembered is the running controller's own; here the present number of replicas stands for it. The error says why
-// there is nothing to decide.
+// Explain gathers and decides as Reconcile does, but writes and tells nothing. What windows and policies hold back is the
+// running controller's own memory; the decision here is the one without it. The error says why there is nothing to
+// decide.
 func (s *Scaler) Explain(key cache.ObjectName) (Explanation, error) {
 	d := s.Workloads.Deployment(key)
 	if d == nil {
@@ -75,6 +75,6 @@ func (s *Scaler) Explain(key cache.ObjectName) (Explanation, error) {
 		return e, fmt.Errorf("the annotations of deployment %s are invalid: %w", key, problems.ToAggregate())
 	}
 	e.Snapshot = s.gather(d)
-	e.Decision = s.decide(&workload{}, d, policy, e.Snapshot)
+	e.Decision, _ = s.Rules.Recommend(policy, e.Snapshot, recommend.Unremembered(policy, e.Snapshot))
 	return e, nil
 }

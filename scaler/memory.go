@@ -23,8 +23,16 @@ type workload struct {
 	// seen is false until the first decision, for which the history is restored from the cluster.
 	seen    bool
 	history recommend.History
+	// attempt is a write of which it is not known whether it was carried out; nil if there is none.
+	attempt *attempt
 	// told is the last thing said about each topic, so that nothing is said twice.
 	told map[topic]string
+}
+
+// attempt is a decision that was sent for a Deployment as of a resourceVersion.
+type attempt struct {
+	version  string
+	decision recommend.Decision
 }
 
 // memory keeps the workloads by key. The zero value is empty and ready to use.

@@ -72,6 +72,7 @@ func (s *Scaler) Reconcile(ctx context.Context, key cache.ObjectName) (time.Dura
 		return 0, nil
 	}
 	w := s.recall(key, d)
+	s.settle(w, d)
 	policy, ok := s.read(w, d)
 	if !ok || policy.Mode == annotations.ModePaused {
 		s.Telemetry.observe(outcome{invalid: !ok, took: s.Now().Sub(started)})

@@ -12,6 +12,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/tools/cache"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
 const tick = 15 * time.Second
@@ -137,6 +139,42 @@ func TestAFailingMetricsAPIIsToldAtEachTransition(t *testing.T) {
 	c.wantWrites()
 }
 
+// TestOneOutageIsToldOnce: a metrics-server that restarts answers 503 at first, then with nothing.
+func TestOneOutageIsToldOnce(t *testing.T) {
+	c := newCluster(t, map[string]string{"target-cpu": "50", "max": "2"})
+	c.milliCPU = 2200
+	c.reconcile(tick)
+	<-c.events.Events // SuccessfulRescale
+	<-c.events.Events // ScalingLimited
+	for range 3 {
+		c.samplesErr = errors.New("503")
+		c.reconcile(tick)
+		c.samplesErr, c.milliCPU = nil, -1
+		c.reconcile(tick)
+	}
+	c.wantEvents("Warning FailedGetResourceMetric 503")
+	c.milliCPU = 2200
+	c.reconcile(tick).wantEvents("Normal ValidMetricFound metrics are usable again: cpu utilization 220% above target 50% (2 of 2 pods, sample 2s old)")
+}
+
+func TestManyProblemsAreAllNamed(t *testing.T) {
+	pairs := map[string]string{}
+	for _, key := range annotations.Keys() {
+		pairs[strings.TrimPrefix(key.Name, annotations.Prefix)] = "no!"
+	}
+	c := newCluster(t, pairs)
+	c.reconcile(tick)
+	event := <-c.events.Events
+	for _, key := range annotations.Keys() {
+		if !strings.Contains(event, "["+key.Name+"]") {
+			t.Errorf("%s is not named in %q", key.Name, event)
+		}
+	}
+	if len(event) > maxMessage+len("Warning InvalidAnnotations ") {
+		t.Errorf("the message is %d bytes long", len(event))
+	}
+}
+
 func TestPodsThatHaveJustStartedAreNoFailure(t *testing.T) {
 	c := newCluster(t, selected())
 	c.milliCPU, c.podAge = -1, 20*time.Second
@@ -152,22 +190,51 @@ func TestAConflictLooksAgainInSilence(t *testing.T) {
 	c := newCluster(t, selected())
 	c.milliCPU = 2200
 	c.scaleErr = apierrors.NewConflict(deployments, "web", errors.New("changed"))
-	if c.reconcile(time.Second).wantEvents().wantWrites(); c.lastFailure != nil {
-		t.Errorf("conflict: %v, want no error", c.lastFailure)
+	if c.reconcile(time.Second).wantEvents().wantWrites(); !apierrors.IsConflict(c.lastFailure) {
+		t.Errorf("error %v, want the conflict: the queue looks again at once for it", c.lastFailure)
 	}
-	c.scaleErr = nil
+	c.scaleErr, c.deployment.ResourceVersion = nil, "2"
 	c.reconcile(tick).wantWrites(5) // the failed write has not used up the policy's budget
 }
 
 func TestARefusedWriteIsToldOnceAndRetried(t *testing.T) {
 	c := newCluster(t, selected())
 	c.milliCPU = 2200
+	const told = "Warning FailedRescale New size: 5; reason: cpu utilization 220% above target 50% (1 of 1 pods, sample 2s old); " +
+		`error: "deployments.apps \"web\" is forbidden: no"`
 	c.scaleErr = apierrors.NewForbidden(deployments, "web", errors.New("no"))
 	if c.reconcile(time.Second).reconcile(time.Second); c.lastFailure == nil {
 		t.Error("a refused write returns no error, so nothing retries it")
 	}
-	c.wantEvents("Warning FailedRescale New size: 5; reason: cpu utilization 220% above target 50% (1 of 1 pods, sample 2s old); " +
-		`error: deployments.apps "web" is forbidden: no`)
+	c.wantEvents(told)
+	c.milliCPU = 500 // nothing to write any more
+	c.reconcile(time.Hour)
+	c.milliCPU = 2200
+	c.reconcile(tick).wantEvents(told)
+}
+
+// TestAWriteWhoseAnswerIsLost is found out from the next version of the Deployment that is seen.
+func TestAWriteWhoseAnswerIsLost(t *testing.T) {
+	for name, carriedOut := range map[string]bool{"carried out": true, "not carried out": false} {
+		t.Run(name, func(t *testing.T) {
+			c := newCluster(t, map[string]string{"target-cpu": "50", "max": "100", "scale-up-policies": "4 pods/60s"})
+			c.milliCPU, c.scaleErr = 2200, context.DeadlineExceeded
+			c.reconcile(time.Second)
+			<-c.events.Events // FailedRescale
+			c.scaleErr, c.deployment.ResourceVersion = nil, "2"
+			if !carriedOut {
+				c.reconcile(tick).wantWrites(5)
+				return
+			}
+			five := int32(5)
+			c.deployment.Spec.Replicas = &five
+			c.deployment.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: FieldManager, Subresource: "scale"}}
+			c.reconcile(tick).wantWrites().
+				wantEvents("Normal SuccessfulRescale New size: 5; reason: cpu utilization 220% above target 50% (1 of 1 pods, sample 2s old)")
+			c.now = noon.Add(time.Minute)
+			c.reconcile(tick).wantWrites(9)
+		})
+	}
 }
 
 func TestARestartInAScaleOutHoldsForThePolicysPeriod(t *testing.T) {
@@ -236,6 +303,11 @@ func TestExplainNeitherWritesNorTells(t *testing.T) {
 		t.Fatalf("explanation %+v, error %v; want a decision for 5", e.Decision, err)
 	}
 	c.wantWrites().wantEvents()
+	ten := int32(10)
+	c.deployment.Spec.Replicas, c.milliCPU = &ten, 50
+	if e, err = c.scaler.Explain(web); err != nil || e.Decision.Desired != 1 {
+		t.Errorf("explanation %+v, error %v; want a scale-in to 1: nobody knows here what a window holds", e.Decision, err)
+	}
 	if len(c.scaler.Keys()) != 0 {
 		t.Error("explaining is remembered")
 	}

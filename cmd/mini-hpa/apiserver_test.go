@@ -96,6 +96,8 @@ func (s *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		kind = path[5]
 	}
 	switch {
+	case strings.Contains(r.URL.Path, "/namespaces/") && !strings.Contains(r.URL.Path, "/namespaces/default/"):
+		s.fail(w, http.StatusNotFound, metav1.StatusReasonNotFound, "nothing here")
 	case s.forbidden != "" && strings.Contains(r.URL.Path, "/"+s.forbidden):
 		s.fail(w, http.StatusForbidden, metav1.StatusReasonForbidden, s.forbidden+` is forbidden: User "test" cannot`+" list\x1b[31m it")
 	case r.URL.Query().Get("watch") != "":

@@ -12,6 +12,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
+
+	"github.com/mini-hpa/mini-hpa/scaler"
 )
 
 func TestExplain(t *testing.T) {
@@ -46,6 +48,10 @@ func TestExplain(t *testing.T) {
 		"no such Deployment": {
 			annotations: good, args: []string{"deploy/wob"}, code: exitFailure,
 			stderr: "mini-hpa explain: cannot read deployment default/wob: deployments \"wob\" not found\n",
+		},
+		"another namespace": {
+			annotations: good, args: []string{"web", "-n", "elsewhere"}, code: exitFailure,
+			stderr: "mini-hpa explain: cannot read deployment elsewhere/web: nothing here\n",
 		},
 		"not annotated": {
 			annotations: map[string]string{"other/target-cpu": "50"}, args: []string{"web"}, code: exitFailure,
@@ -205,22 +211,41 @@ func TestCleanLeavesTextAlone(t *testing.T) {
 	}
 }
 
+// TestRender shows what users see. The explanations are stored, so that a change of the rules of the decision does not
+// look like one of its presentation; -update decides them anew.
 func TestRender(t *testing.T) {
 	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
-	for name, e := range explanations(now) {
+	for name, decided := range explanations(now) {
 		t.Run(name, func(t *testing.T) {
+			path := "testdata/explain/" + name
+			if *update {
+				golden(t, path+".in.json", asJSON(t, decided))
+			}
+			stored, err := os.ReadFile(path + ".in.json")
+			if err != nil {
+				t.Fatal(err)
+			}
+			var e scaler.Explanation
+			if err := json.Unmarshal(stored, &e); err != nil {
+				t.Fatal(err)
+			}
 			var text strings.Builder
 			if err := render(&text, e, now); err != nil {
 				t.Fatal(err)
 			}
-			golden(t, "testdata/explain/"+name+".txt", text.String())
-			var form strings.Builder
-			if err := writeJSON(&form, machineForm(e)); err != nil {
-				t.Fatal(err)
-			}
-			golden(t, "testdata/explain/"+name+".json", form.String())
+			golden(t, path+".txt", text.String())
+			golden(t, path+".json", asJSON(t, machineForm(e)))
 		})
 	}
+}
+
+func asJSON(t *testing.T, v any) string {
+	t.Helper()
+	var text strings.Builder
+	if err := writeJSON(&text, v); err != nil {
+		t.Fatal(err)
+	}
+	return text.String()
 }
 
 // golden compares with a file, or writes it with -update.

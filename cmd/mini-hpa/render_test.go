@@ -27,7 +27,7 @@ type scene struct {
 	err         string
 }
 
-// explanations are decided by the real recommender, so that the golden files show what users see.
+// explanations are decided by the real recommender.
 func explanations(now time.Time) map[string]scaler.Explanation {
 	out := scene{now: now, replicas: 2, annotations: map[string]string{annotations.TargetCPU: "50", annotations.Max: "10"}}
 	out.add("web-1", "220m", "64Mi")

@@ -34,14 +34,15 @@ type Change struct {
 
 // Restored is what the cluster itself remembers of the changes that an earlier process wrote, for one that has just
 // started, or that was killed in the middle of a scale-out. Every pod is one that was added when it was created, and
-// so is every replica whose pod does not exist yet: that is exact after a scale-out, and careful during a rollout. Of
-// pods that were removed there is no trace, so Since marks the time from which changes are known.
+// so is every replica whose pod does not exist yet: that is exact after a scale-out, and careful after a rollout, whose
+// pods count as added for the length of a policy's period. Of pods that were removed there is no trace, so Since marks
+// the time from which changes are known.
 //
 // The HPA controller starts with empty budgets and may grant all of them a second time.
 func Restored(s Snapshot) History {
 	h := History{Since: s.Time}
 	for _, pod := range s.Pods {
-		if pod.DeletionTimestamp == nil {
+		if !over(pod) {
 			// The timestamp is cut to a second; the end of that second is the careful reading.
 			h.Changes = append(h.Changes, Change{Time: pod.CreationTimestamp.Add(time.Second), Delta: 1})
 		}
@@ -51,6 +52,13 @@ func Restored(s Snapshot) History {
 	}
 	slices.SortStableFunc(h.Changes, func(a, b Change) int { return a.Time.Compare(b.Time) })
 	return h
+}
+
+// Unremembered is a history in which nothing stands against a decision: neither a recommendation in any window nor a
+// change in any period. It shows what the present observations alone ask for.
+func Unremembered(p annotations.Policy, s Snapshot) History {
+	left := s.Time.Add(-max(window(p.Up), window(p.Down))) // the moment that has just left the longest window
+	return History{Samples: []Sample{{Time: left, Replicas: s.Replicas}}}
 }
 
 // Applied is the history after the decision was written. Call it only after the write succeeded: what was not written
@@ -64,11 +72,22 @@ func (h History) Applied(d Decision) History {
 
 // seeded makes the present number of replicas the first recommendation, so that a controller that has just started
 // does not scale in before it has watched for one stabilization window (HPA: recordInitialRecommendation).
-func (h History) seeded(s Snapshot) History {
-	if len(h.Samples) == 0 {
-		h.Samples = []Sample{{Time: s.Time, Replicas: s.Replicas}}
+func (r Rules) seeded(h History, s Snapshot, p annotations.Policy) History {
+	if s.Replicas == 0 && !r.Compat {
+		return h // nobody recommended 0
+	}
+	if len(h.Samples) == 0 || r.blind(h, s, p) {
+		h.Samples = append(slices.Clone(h.Samples), Sample{Time: s.Time, Replicas: s.Replicas})
 	}
 	return h
+}
+
+// lastChange is when the last known change was written; zero if there is none.
+func (h History) lastChange() time.Time {
+	if len(h.Changes) == 0 {
+		return time.Time{}
+	}
+	return h.Changes[len(h.Changes)-1].Time
 }
 
 // recorded adds an unstabilized recommendation and drops what no window and no policy looks at any more.
@@ -81,7 +100,11 @@ func (h History) recorded(s Sample, p annotations.Policy) History {
 		}
 	}
 	h.Samples = append(kept, s)
-	h.Changes = h.since(s.Time.Add(-max(longestPeriod(p.Up), longestPeriod(p.Down))))
+	if changes := h.since(s.Time.Add(-max(longestPeriod(p.Up), longestPeriod(p.Down)))); len(changes) > 0 {
+		h.Changes = changes
+	} else if n := len(h.Changes); n > 1 {
+		h.Changes = h.Changes[n-1:] // samples are held to the last one, however old: see repairs.go
+	}
 	return h
 }
 

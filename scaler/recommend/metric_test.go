@@ -120,9 +120,9 @@ func TestReadiness(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			s := snapshot(noon, 2, pods(noon, 1, "500m", c.options...))
+			s := snapshot(noon, 1, pods(noon, 1, "500m", c.options...))
 			m, _ := resourceMetricOf(policy(t, "target-cpu=50", "max=10").Metrics[0])
-			group, failure := DefaultRules().group(s, m)
+			group, failure := (view{Rules: DefaultRules(), Snapshot: s}).group(m)
 			if failure != nil || len(group.unready)+len(group.ready) != 1 || (len(group.unready) == 1) != c.unready {
 				t.Errorf("unready = %d, ready = %d, failure = %v; want unready: %t", len(group.unready), len(group.ready), failure, c.unready)
 			}

@@ -18,6 +18,8 @@ const sampleGrace = time.Minute
 // reading is one pod as one metric sees it, in milli-units.
 type reading struct {
 	usage, request int64
+	// before says that the sample's window began before the last change of the replicas.
+	before bool
 }
 
 // cohort is the workload's pods as one metric sees them (HPA: groupPods).
@@ -39,13 +41,13 @@ type cohort struct {
 }
 
 // group sorts the pods and reads usage and request of those that take part.
-func (r Rules) group(s Snapshot, m resourceMetric) (cohort, *Failure) {
-	samples := make(map[string]*metricsv1beta1.PodMetrics, len(s.PodMetrics))
-	for _, pm := range s.PodMetrics {
+func (v view) group(m resourceMetric) (cohort, *Failure) {
+	samples := make(map[string]*metricsv1beta1.PodMetrics, len(v.PodMetrics))
+	for _, pm := range v.PodMetrics {
 		samples[pm.Name] = pm
 	}
-	c := cohort{young: true, ready: make([]reading, 0, len(s.Pods))}
-	for _, pod := range s.Pods {
+	c := cohort{young: true, ready: make([]reading, 0, len(v.Pods))}
+	for _, pod := range v.Pods {
 		if pod.DeletionTimestamp != nil || pod.Status.Phase == corev1.PodFailed {
 			c.ignored++
 			continue
@@ -54,27 +56,28 @@ func (r Rules) group(s Snapshot, m resourceMetric) (cohort, *Failure) {
 		if failure != nil {
 			return c, failure
 		}
-		c.young = c.young && s.Time.Sub(pod.CreationTimestamp.Time) < sampleGrace
-		c.place(r, s.Time, pod, m.sample(samples[pod.Name]), request)
+		c.young = c.young && v.Time.Sub(pod.CreationTimestamp.Time) < sampleGrace
+		c.place(v, pod, m.sample(samples[pod.Name]), request)
 	}
+	v.unseen(&c)
 	return c, nil
 }
 
 // place puts one pod that takes part into its group.
-func (c *cohort) place(r Rules, now time.Time, pod *corev1.Pod, u *usage, request int64) {
+func (c *cohort) place(v view, pod *corev1.Pod, u *usage, request int64) {
 	if pod.Status.Phase == corev1.PodPending {
 		c.unready = append(c.unready, reading{request: request})
 		return
 	}
-	if u == nil || r.stale(u, now, c) {
+	if u == nil || v.stale(u, v.Time, c) {
 		c.missing = append(c.missing, reading{request: request})
 		return
 	}
-	if u.cpu && r.unready(pod, u, now) {
+	if u.cpu && v.unready(pod, u, v.Time) {
 		c.unready = append(c.unready, reading{request: request})
 		return
 	}
-	c.ready = append(c.ready, reading{usage: u.value, request: request})
+	c.ready = append(c.ready, reading{usage: u.value, request: request, before: u.at.Add(-u.window).Before(v.changed)})
 	if c.oldest.IsZero() || u.at.Before(c.oldest) {
 		c.oldest = u.at
 	}
@@ -97,6 +100,11 @@ func (r Rules) unready(pod *corev1.Pod, u *usage, now time.Time) bool {
 		return notReady || u.at.Before(since.Add(u.window))
 	}
 	return notReady && start.Add(r.InitialReadinessDelay).After(since)
+}
+
+// over says that a pod has ended or is about to: its ReplicaSet does not count it any more.
+func over(pod *corev1.Pod) bool {
+	return pod.DeletionTimestamp != nil || pod.Status.Phase == corev1.PodFailed || pod.Status.Phase == corev1.PodSucceeded
 }
 
 func readyCondition(pod *corev1.Pod) *corev1.PodCondition {

@@ -120,6 +120,28 @@ func TestMonotoneInLoad(t *testing.T) {
 	}
 }
 
+// TestSeeingLessNeverScalesIn: with a part of the samples or of the pods gone, there are never fewer replicas than with
+// all of them, unless the HPA's rule for missing samples says so: a pod that is not measured uses its whole request.
+func TestSeeingLessNeverScalesIn(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 3))
+	p := policy(t, "target-cpu=100", "max=100", "scale-up-policies=1000%/15s", "scale-down-stabilization=0s")
+	for range 500 {
+		load := 50 + rng.IntN(900)
+		all := pods(noon, 10, fmt.Sprintf("%dm", load))
+		full, _ := Recommend(p, snapshot(noon, 10, all), History{})
+		s := snapshot(noon, 10, all)
+		if rng.IntN(2) == 0 {
+			s.PodMetrics = s.PodMetrics[:1+rng.IntN(9)]
+		} else {
+			s.Pods = s.Pods[:1+rng.IntN(9)]
+		}
+		less, _ := Recommend(p, s, History{})
+		if less.Desired < full.Desired {
+			t.Fatalf("at %dm with %d pods and %d samples: %d replicas, with all of them %d\n%s", load, len(s.Pods), len(s.PodMetrics), less.Desired, full.Desired, steps(less))
+		}
+	}
+}
+
 // TestInputsStayUntouched compares deep copies: a decision is a function of its inputs and leaves them as they are.
 func TestInputsStayUntouched(t *testing.T) {
 	p := policy(t, "target-cpu=50", "target-memory=50", "max=10")
@@ -151,7 +173,7 @@ func TestHistoryStaysSmall(t *testing.T) {
 	p := policy(t, "target-cpu=50", "max=10", "scale-down-stabilization=1h")
 	h := History{}
 	for i := range 10000 {
-		h = h.seeded(Snapshot{}).recorded(Sample{noon.Add(time.Duration(i) * time.Second), int32(i % 10)}, p)
+		h = DefaultRules().seeded(h, Snapshot{Time: noon.Add(time.Duration(i) * time.Second)}, p).recorded(Sample{noon.Add(time.Duration(i) * time.Second), int32(i % 10)}, p)
 		h = h.Applied(Decision{Time: noon.Add(time.Duration(i) * time.Second), Current: 1, Desired: 2})
 	}
 	if len(h.Samples) > 10 || len(h.Changes) > 16 {

@@ -2,6 +2,7 @@ package recommend
 
 import (
 	"fmt"
+	"time"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 
@@ -16,13 +17,21 @@ type proposal struct {
 	reason string
 }
 
+// view is what the metrics are evaluated against.
+type view struct {
+	Rules
+	Snapshot
+	// changed is when the replicas were last changed by a decision; zero if that is not remembered.
+	changed time.Time
+}
+
 // measure asks every metric and takes the largest proposal (HPA: computeReplicasForMetrics). It says whether there is
 // a recommendation: not if all metrics failed, nor if some did and the others would scale in.
-func (r Rules) measure(d *Decision, p annotations.Policy, s Snapshot) bool {
+func (v view) measure(d *Decision, p annotations.Policy) bool {
 	var best *proposal
 	var failedActive string
 	for i := range p.Metrics {
-		made, failure, active := r.propose(d, p, s, p.Metrics[i])
+		made, failure, active := v.propose(d, p, p.Metrics[i])
 		d.Metrics = append(d.Metrics, result(p.Metrics[i].Type, made, failure))
 		switch {
 		case failure != nil && d.Failure == nil:
@@ -35,7 +44,7 @@ func (r Rules) measure(d *Decision, p annotations.Policy, s Snapshot) bool {
 		d.Active, d.Reason = failedActive, d.failureText()
 		return false
 	}
-	if d.Failure != nil && best.replicas < s.Replicas {
+	if d.Failure != nil && best.replicas < v.Replicas {
 		d.Active, d.Reason = failedActive, d.failureText()
 		d.step(StageLargest, best.metric, d.Current, ReasonPartial,
 			fmt.Sprintf("%d proposed, but not scaling in while another metric fails: %s", best.replicas, d.Failure.Detail))
@@ -61,16 +70,16 @@ func (d *Decision) failureText() string {
 }
 
 // propose asks one metric; on failure it also names the reason of the condition ScalingActive.
-func (r Rules) propose(d *Decision, p annotations.Policy, s Snapshot, spec autoscalingv2.MetricSpec) (*proposal, *Failure, string) {
+func (v view) propose(d *Decision, p annotations.Policy, spec autoscalingv2.MetricSpec) (*proposal, *Failure, string) {
 	m, ok := resourceMetricOf(spec)
 	if !ok {
 		return nil, &Failure{Metric: string(spec.Type), Reason: ReasonUnsupported,
 			Detail: fmt.Sprintf("metrics of type %q are not supported", spec.Type)}, ActiveInvalidMetric
 	}
-	if s.MetricsError != "" {
-		return nil, &Failure{Metric: m.name, Reason: ReasonMetricsUnavailable, Detail: s.MetricsError}, m.active
+	if v.MetricsError != "" {
+		return nil, &Failure{Metric: m.name, Reason: ReasonMetricsUnavailable, Detail: v.MetricsError}, m.active
 	}
-	c, failure := r.group(s, m)
+	c, failure := v.group(m)
 	if failure == nil {
 		failure = c.failure(m)
 	}
@@ -79,7 +88,7 @@ func (r Rules) propose(d *Decision, p annotations.Policy, s Snapshot, spec autos
 	}
 	d.note(StagePods, m.name, ReasonCounted, c.String())
 	d.before(c.changes)
-	return r.proposeFrom(d, m, &c, tolerancesOf(p)), nil, ""
+	return v.proposeFrom(d, m, &c, tolerancesOf(p)), nil, ""
 }
 
 // note adds a step that leaves the replicas as they are.

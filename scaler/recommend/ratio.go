@@ -50,15 +50,12 @@ func (m resourceMetric) assumed(pod reading, percent int64) reading {
 //	ratio > 1: both count as using nothing
 //
 // If these assumptions turn the ratio round or bring it within tolerance, nothing changes.
-func (r Rules) proposeFrom(d *Decision, m resourceMetric, c *cohort, t tolerances) *proposal {
+func (v view) proposeFrom(d *Decision, m resourceMetric, c *cohort, t tolerances) *proposal {
 	ratio, value := m.ratio(c.ready)
 	d.note(StageRatio, m.name, ReasonMeasured, m.measured(c.ready, ratio, value))
-	pods := r.careful(c, m, ratio)
-	careful := ratio
-	if len(pods) > len(c.ready) {
-		careful, _ = m.ratio(pods)
-	}
-	to, reason := r.settle(outlook{ratio: ratio, careful: careful, pods: len(pods), assumed: len(pods) - len(c.ready)}, t, d.Current)
+	pods := v.settled(m, v.careful(c, m, ratio), ratio)
+	careful, _ := m.ratio(pods)
+	to, reason := v.settle(outlook{ratio: ratio, careful: careful, pods: len(pods), assumed: len(pods) - len(c.ready)}, t, d.Current)
 	d.suggest(m.name, to, reason, m.arithmetic(t, careful, len(pods), len(c.ready)))
 	return &proposal{metric: m.name, replicas: to, reason: m.sentence(d.Time, c, ratio, value)}
 }

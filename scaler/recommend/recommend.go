@@ -32,7 +32,7 @@ func Recommend(p annotations.Policy, s Snapshot, h History) (Decision, History) 
 // Recommend says how many replicas the workload should have now. The returned history holds this evaluation; hand it
 // to the next call, by way of History.Applied where the decision was written.
 func (r Rules) Recommend(p annotations.Policy, s Snapshot, h History) (Decision, History) {
-	h = h.seeded(s)
+	h = r.seeded(h, s, p)
 	d := Decision{Time: s.Time, Current: s.Replicas, Desired: s.Replicas, Able: AbleSucceededGetScale}
 	if s.Replicas == 0 {
 		d.Active, d.Reason = ActiveDisabled, "replicas is 0: scaling is disabled until somebody sets it above 0"
@@ -42,7 +42,7 @@ func (r Rules) Recommend(p annotations.Policy, s Snapshot, h History) (Decision,
 		d.correct(p)
 		return d, h
 	}
-	if !r.measure(&d, p, s) {
+	if v := (view{Rules: r, Snapshot: s, changed: h.lastChange()}); !v.measure(&d, p) {
 		return d, h
 	}
 	raw := Sample{Time: s.Time, Replicas: d.Desired}

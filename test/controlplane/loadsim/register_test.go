@@ -26,7 +26,8 @@ import (
 type apiServer struct {
 	core       *fake.Clientset
 	aggregator *aggregatorfake.Clientset
-	available  time.Time // when APIServices become so
+	checked    time.Time // when APIServices are first looked at
+	available  time.Time // when they become so
 	discovered time.Time
 	system     time.Time // when kube-system is made
 	created    int
@@ -82,7 +83,9 @@ func (a *apiServer) status(action clienttesting.Action) (bool, runtime.Object, e
 	if time.Now().Before(a.available) {
 		condition.Status, condition.Reason, condition.Message = apiregistrationv1.ConditionFalse, "FailedDiscoveryCheck", "not yet"
 	}
-	s.Status.Conditions = []apiregistrationv1.APIServiceCondition{condition}
+	if !time.Now().Before(a.checked) {
+		s.Status.Conditions = []apiregistrationv1.APIServiceCondition{condition}
+	}
 	return true, s, nil
 }
 
@@ -134,13 +137,14 @@ func TestRegister(t *testing.T) {
 	t.Parallel()
 	want := []string{"v1beta1.metrics.k8s.io: kube-system/loadsim:4443 ca=ca", "kube-system/loadsim: localhost"}
 	for name, story := range map[string]struct {
-		there                         []runtime.Object
-		available, discovered, system time.Duration // after the start
-		want                          []string
-		err                           string
-		took                          time.Duration
+		there                                  []runtime.Object
+		checked, available, discovered, system time.Duration // after the start
+		want                                   []string
+		err                                    string
+		took                                   time.Duration
 	}{
 		"at once":                  {want: want},
+		"when its state is known":  {checked: time.Second, want: want, took: time.Second},
 		"when it is available":     {available: time.Second, want: want, took: time.Second},
 		"when it is discovered":    {available: time.Second, discovered: 2 * time.Second, want: want, took: 2 * time.Second},
 		"when kube-system is made": {system: time.Second, want: want, took: time.Second},
@@ -163,7 +167,8 @@ func TestRegister(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				a, start := newAPIServer(story.there...), time.Now()
-				a.available, a.discovered, a.system = start.Add(story.available), start.Add(story.discovered), start.Add(story.system)
+				a.checked, a.system = start.Add(story.checked), start.Add(story.system)
+				a.available, a.discovered = start.Add(story.available), start.Add(story.discovered)
 				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 				defer cancel()
 				r := a.registration()

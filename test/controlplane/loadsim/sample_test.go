@@ -85,6 +85,9 @@ func withSidecars(p *corev1.Pod) {
 	p.Spec.InitContainers = []corev1.Container{
 		{Name: "setup"}, {Name: "logs", RestartPolicy: new(corev1.ContainerRestartPolicyAlways)},
 	}
+	for i := range p.Spec.InitContainers {
+		p.Spec.InitContainers[i].Resources.Requests = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("5m")}
+	}
 }
 
 var shopWeb = types.NamespacedName{Namespace: "shop", Name: "web"}

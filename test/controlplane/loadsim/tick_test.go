@@ -149,7 +149,7 @@ func TestObserve(t *testing.T) {
 	s.dropPod(off(15.1), webPod("b"))
 	got = s.observe(off(16), shopWeb)
 	want := Observation{Time: off(16), Load: 700, Ready: 2, Sampled: off(15), Pods: []PodUsage{
-		{Name: "a", CPU: 734, RequestedCPU: 250, Memory: 64 << 20, RequestedMemory: 1 << 30},
+		{Name: "a", CPU: 734, RequestedCPU: 255, Memory: 64 << 20, RequestedMemory: 1 << 30},
 	}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("after the first tick (-want +got):\n%s", diff)

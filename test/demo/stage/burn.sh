@@ -1,9 +1,9 @@
 # Uses as many millicores as the file says, measured by its own CPU time: it earns credit while time passes and spins while it has some.
 # All times are in hundredths of a second, as in /proc; credit and used are in thousandths of that.
 trap 'exit 0' TERM
-uptime() { read -r up _ </proc/uptime; now=${up%.*}${up#*.}; }
+uptime() { read -r up _ </proc/uptime || exit 1; now=${up%.*}${up#*.}; }
 used() {
-  read -r _ _ _ _ _ _ _ _ _ _ _ _ _ user system children_user children_system _ </proc/$$/stat
+  read -r _ _ _ _ _ _ _ _ _ _ _ _ _ user system children_user children_system _ </proc/self/stat || exit 1
   used=$(((user + system + children_user + children_system) * 1000))
 }
 uptime

@@ -100,6 +100,9 @@ func TestBurnersRunTheScript(t *testing.T) {
 	if container.VolumeMounts[0].Name != volume.Name || container.Image != "busybox:1.37" {
 		t.Errorf("container %+v, volume %+v", container, volume)
 	}
+	if strings.Contains(container.Command[2], "$$") {
+		t.Error("the kubelet would make one $ of two in a command")
+	}
 	if out, err := exec.Command("sh", "-n", "-c", container.Command[2]).CombinedOutput(); err != nil {
 		t.Errorf("the shell refuses the script: %v: %s", err, out)
 	}

@@ -120,8 +120,8 @@ func TestMeasurePeriod(t *testing.T) {
 		"metrics-server":          {real: 15 * time.Second, want: 15 * time.Second},
 		"a hurried one":           {real: 16 * time.Second, want: 15 * time.Second},
 		"once a minute":           {real: time.Minute, want: time.Minute},
-		"nothing is ever sampled": {bad: "no two new samples of a node within three minutes"},
-		"too rarely":              {real: 10 * time.Minute, bad: "no two new samples of a node within three minutes"},
+		"nothing is ever sampled": {bad: "too few new samples of the nodes within five minutes"},
+		"too rarely":              {real: 10 * time.Minute, bad: "too few new samples of the nodes within five minutes"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -5,6 +5,7 @@ GO ?= go
 MODULES := . test/controlplane test
 GOLANGCI_LINT ?= $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+COMMIT ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 BIN ?= bin
 
 .DEFAULT_GOAL := help
@@ -14,7 +15,7 @@ help: ## Show this list.
 
 .PHONY: build
 build: ## Build bin/mini-hpa.
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o $(BIN)/mini-hpa ./cmd/mini-hpa
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)" -o $(BIN)/mini-hpa ./cmd/mini-hpa
 
 .PHONY: control-plane
 control-plane: ## Build the control plane's binaries, once; 10 to 15 minutes on two cores.

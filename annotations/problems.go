@@ -115,7 +115,7 @@ func nearest(key string) string {
 	for i := range table {
 		row := &table[i]
 		for _, known := range append([]string{strings.TrimPrefix(row.Name, Prefix)}, row.aliases...) {
-			if edits := distance(name, known); edits < fewest {
+			if edits := EditDistance(name, known); edits < fewest {
 				best, fewest = row.Name, edits
 			}
 		}
@@ -123,8 +123,9 @@ func nearest(key string) string {
 	return best
 }
 
-// distance is the number of characters to insert, delete or replace to turn a into b (Levenshtein 1965).
-func distance(a, b string) int {
+// EditDistance is the number of characters to insert, delete or replace to turn a into b (Levenshtein 1965). It finds
+// what a misspelt word was meant to be.
+func EditDistance(a, b string) int {
 	from, to := []rune(a), []rune(b)
 	row := make([]int, len(to)+1)
 	for j := range row {

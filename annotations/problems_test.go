@@ -216,8 +216,8 @@ func TestDistance(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			if got := distance(tc.a, tc.b); got != tc.want {
-				t.Errorf("distance(%q, %q) = %d, want %d", tc.a, tc.b, got, tc.want)
+			if got := EditDistance(tc.a, tc.b); got != tc.want {
+				t.Errorf("EditDistance(%q, %q) = %d, want %d", tc.a, tc.b, got, tc.want)
 			}
 		})
 	}

@@ -242,22 +242,11 @@ func TestFractionIsExact(t *testing.T) {
 	}
 }
 
-func TestNearest(t *testing.T) {
-	tests := map[string]struct {
-		a, b string
-		want int
-	}{
-		"equal": {"abc", "abc", 0}, "put in": {"abc", "abcd", 1}, "taken out": {"abc", "bc", 1}, "replaced": {"abc", "abd", 1},
-		"empty": {"", "abc", 3}, "swapped": {"explian", "explain", 2}, "long": {"kitten", "sitting", 3},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			if got := distance(test.a, test.b); got != test.want {
-				t.Errorf("%q to %q is %d, want %d", test.a, test.b, got, test.want)
-			}
-			if got := distance(test.b, test.a); got != test.want {
-				t.Errorf("%q to %q is %d, want %d", test.b, test.a, got, test.want)
-			}
-		})
+func TestDidYouMean(t *testing.T) {
+	candidates := []string{"controller", "explain", "version"}
+	for word, want := range map[string]string{"explian": ` (did you mean "explain"?)`, "versions": ` (did you mean "version"?)`, "scale": "", "": ""} {
+		if got := didYouMean(word, candidates); got != want {
+			t.Errorf("didYouMean(%q) = %q, want %q", word, got, want)
+		}
 	}
 }

@@ -54,10 +54,10 @@ func (p *process) run(parent context.Context) error {
 func (p *process) term(ctx context.Context) {
 	p.telemetry.leading.Store(true)
 	defer p.telemetry.leading.Store(false)
-	p.forgetGone(ctx)
 	if err := p.feed.Refresh(ctx); err != nil {
 		p.log.Warn("no metrics at the start of the term", zap.Error(err))
 	}
+	p.forgetGone(ctx)
 	var working sync.WaitGroup
 	working.Go(func() { p.feed.Run(ctx) })
 	working.Go(func() { p.set.Run(ctx, p.workers, p.scaler.Reconcile) })

@@ -3,6 +3,7 @@ package e2e
 import (
 	"bufio"
 	"encoding/json"
+	"net/http"
 	"os"
 	"strings"
 	"testing"
@@ -63,4 +64,16 @@ func count(requests []request, verb, resource, group string) int {
 		}
 	}
 	return n
+}
+
+// scaleTimes are when the API server received the writes of the scale that it carried out.
+func (w *world) scaleTimes(t *testing.T, namespace string) []time.Time {
+	t.Helper()
+	var times []time.Time
+	for _, r := range w.requests(t, time.Time{}, namespace) {
+		if r.Verb == "update" && r.ObjectRef.Subresource == "scale" && r.Response.Code == http.StatusOK {
+			times = append(times, r.Received)
+		}
+	}
+	return times
 }

@@ -38,7 +38,7 @@ func (w *world) controller(t *testing.T, namespace string, args ...string) *cont
 		"--leader-elect-resource-namespace", namespace, "--metrics-bind-address", c.address, "--health-probe-bind-address", c.health}, args...)
 	c.cmd = exec.Command(program, args...)
 	c.cmd.Stdout, c.cmd.Stderr = log, log
-	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	c.cmd.SysProcAttr = dieWithParent()
 	if err := c.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

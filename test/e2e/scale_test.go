@@ -6,12 +6,14 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/retry"
 
 	"github.com/mini-hpa/mini-hpa/scaler"
@@ -209,6 +211,34 @@ func TestSomebodyElsesScaleIsNotOverwritten(t *testing.T) {
 		}
 	}
 	t.Errorf("managedFields %+v do not name %q as who scaled", now.ManagedFields, scaler.FieldManager)
+}
+
+// TestItScalesThroughConflicts: somebody else keeps writing to the Deployment, so that what the controller has seen of it
+// is old again when it writes. It looks again, and gets through.
+func TestItScalesThroughConflicts(t *testing.T) {
+	t.Parallel()
+	ns := shared.namespace(t)
+	d := shared.deploy(t, ns, "web", 1, 500, map[string]string{"target-cpu": "50", "max": "10"})
+	shared.controller(t, ns)
+	shared.awaitLeader(t, ns)
+	ctx, stop := context.WithCancel(t.Context())
+	var writing sync.WaitGroup
+	writing.Go(func() {
+		for i := 0; i < 5000 && ctx.Err() == nil; i++ {
+			body := fmt.Appendf(nil, `{"metadata":{"annotations":{"test/count":"%d"}}}`, i)
+			if _, err := shared.client.AppsV1().Deployments(ns).Patch(ctx, "web", types.MergePatchType, body, metav1.PatchOptions{}); err != nil && ctx.Err() == nil {
+				t.Error(err)
+			}
+		}
+	})
+	d.setLoad(2200)
+	d.await(5)
+	stop()
+	writing.Wait()
+	d.wantHistory(1, 5)
+	if events := d.events(); len(events) != 1 {
+		t.Errorf("Events %q, want the rescale only: a conflict is nobody's news", events)
+	}
 }
 
 // TestExplain prints the arithmetic with the user's own kubeconfig.

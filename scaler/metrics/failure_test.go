@@ -179,7 +179,7 @@ func TestHealthKeepsTheText(t *testing.T) {
 	if !apierrors.IsInternalError(h.err()) {
 		t.Errorf("cause is lost: %v", h.err())
 	}
-	if status := metav1.StatusReason(apierrors.ReasonForError(h.err())); status != metav1.StatusReasonInternalError {
+	if status := apierrors.ReasonForError(h.err()); status != metav1.StatusReasonInternalError {
 		t.Errorf("reason %v", status)
 	}
 }

@@ -14,7 +14,8 @@ import (
 
 func TestFeedRefresh(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		fail := error(generic(404, ""))
+		var fail error
+		fail = generic(404, "")
 		sc := &scene{start: time.Now()}
 		sc.answer = func(ctx context.Context, at time.Duration) ([]metricsv1beta1.PodMetrics, error) {
 			if fail != nil {
@@ -31,7 +32,7 @@ func TestFeedRefresh(t *testing.T) {
 			t.Errorf("Refresh says %v, Err %v", err, sc.feed.Err())
 		}
 		fail = generic(404, "of another request")
-		if again := sc.feed.Refresh(t.Context()); again != err {
+		if again := sc.feed.Refresh(t.Context()); !errors.Is(again, err) {
 			t.Errorf("the same failure again: %v, before %v", again, err)
 		}
 		sc.told = nil // that the feed is failing

@@ -90,6 +90,7 @@ func (s schedule) next(o observation) (schedule, time.Duration) {
 		return s.nextLocked(o, begins)
 	case gliding:
 		return s.nextGliding(o, begins)
+	case searching:
 	}
 	return s.nextSearching(o, begins)
 }

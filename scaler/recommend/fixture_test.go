@@ -171,12 +171,11 @@ func (w *workload) see(s Snapshot, pass time.Duration) *workload {
 	return w
 }
 
-func (w *workload) want(replicas int32) *workload {
+func (w *workload) want(replicas int32) {
 	w.t.Helper()
 	if w.replicas != replicas {
 		w.t.Fatalf("at %s: replicas = %d, want %d; reason %q, steps:\n%s", w.now.Format(time.TimeOnly), w.replicas, replicas, w.last.Reason, steps(w.last))
 	}
-	return w
 }
 
 func steps(d Decision) string {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"net/netip"
 	"strconv"
 )
 
@@ -45,7 +46,7 @@ func freePorts() (ports, error) {
 			return ports{}, err
 		}
 		listeners = append(listeners, l) // held until all are chosen, so that they differ
-		*port = l.Addr().(*net.TCPAddr).Port
+		*port = int(netip.MustParseAddrPort(l.Addr().String()).Port())
 	}
 	return chosen, nil
 }

@@ -35,8 +35,8 @@ import (
 // patience bounds every wait for the cluster.
 const patience = 90 * time.Second
 
-// real is a real control plane with a loadsim and the Deployment default/web.
-type real struct {
+// realServer is a real control plane with a loadsim and the Deployment default/web.
+type realServer struct {
 	*loadsim.Server
 	cluster *controlplane.Cluster
 	core    kubernetes.Interface
@@ -62,8 +62,8 @@ func TestOnARealAPIServer(t *testing.T) {
 	t.Run("metrics of somebody else are left alone", r.leavesOthersAlone)
 }
 
-func begin(t *testing.T) *real {
-	r := &real{cluster: controlplane.Start(t, controlplane.Options{Out: t.Output()})}
+func begin(t *testing.T) *realServer {
+	r := &realServer{cluster: controlplane.Start(t, controlplane.Options{Out: t.Output()})}
 	r.options = loadsim.Options{Period: time.Second, Report: r.report}
 	r.core = connect(t, r.cluster.Config(), kubernetes.NewForConfigAndClient)
 	if _, err := r.core.AppsV1().Deployments("default").Create(t.Context(), web(), metav1.CreateOptions{}); err != nil {
@@ -73,7 +73,7 @@ func begin(t *testing.T) *real {
 	return r
 }
 
-func (r *real) start(t *testing.T) *loadsim.Server {
+func (r *realServer) start(t *testing.T) *loadsim.Server {
 	t.Helper()
 	began := time.Now()
 	s, err := loadsim.Start(t.Context(), r.cluster.Config(), r.options)
@@ -89,7 +89,7 @@ func (r *real) start(t *testing.T) *loadsim.Server {
 	return s
 }
 
-func (r *real) report(err error) {
+func (r *realServer) report(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.reports = append(r.reports, err.Error())
@@ -130,7 +130,7 @@ func web() *appsv1.Deployment {
 }
 
 // until waits for sample sets until the workload looks as wanted.
-func (r *real) until(t *testing.T, s *loadsim.Server, wanted func(loadsim.Observation) bool) loadsim.Observation {
+func (r *realServer) until(t *testing.T, s *loadsim.Server, wanted func(loadsim.Observation) bool) loadsim.Observation {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -153,7 +153,7 @@ func each(pods int, milli int64) func(loadsim.Observation) bool {
 	}
 }
 
-func (r *real) scale(t *testing.T, replicas int) {
+func (r *realServer) scale(t *testing.T, replicas int) {
 	t.Helper()
 	patch := fmt.Appendf(nil, `{"spec":{"replicas":%d}}`, replicas)
 	_, err := r.core.AppsV1().Deployments("default").Patch(t.Context(), "web", types.MergePatchType, patch, metav1.PatchOptions{}, "scale")
@@ -162,17 +162,17 @@ func (r *real) scale(t *testing.T, replicas int) {
 	}
 }
 
-func (r *real) metrics(t *testing.T, mediaType string) metricsclient.Interface {
+func (r *realServer) metrics(t *testing.T, mediaType string) metricsclient.Interface {
 	config := r.cluster.Config()
 	config.ContentType, config.AcceptContentTypes = mediaType, mediaType
 	return connect(t, config, metricsclient.NewForConfigAndClient)
 }
 
-func (r *real) list(t *testing.T, mediaType string) (*metricsv1beta1.PodMetricsList, error) {
+func (r *realServer) list(t *testing.T, mediaType string) (*metricsv1beta1.PodMetricsList, error) {
 	return r.metrics(t, mediaType).MetricsV1beta1().PodMetricses("default").List(t.Context(), metav1.ListOptions{LabelSelector: "app=web"})
 }
 
-func (r *real) kubectl(t *testing.T, args ...string) string {
+func (r *realServer) kubectl(t *testing.T, args ...string) string {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), r.cluster.Kubectl(), append([]string{"--kubeconfig", r.cluster.Kubeconfig()}, args...)...).CombinedOutput()
 	if err != nil {
@@ -181,7 +181,7 @@ func (r *real) kubectl(t *testing.T, args ...string) string {
 	return string(out)
 }
 
-func (r *real) dividesTheLoad(t *testing.T) {
+func (r *realServer) dividesTheLoad(t *testing.T) {
 	r.SetLoad("default", "web", loadsim.Constant(900))
 	o := r.until(t, r.Server, each(2, 450))
 	if percent, ok := o.Utilization(); percent != 90 || !ok {
@@ -193,7 +193,7 @@ func (r *real) dividesTheLoad(t *testing.T) {
 	r.until(t, r.Server, each(3, 300))
 }
 
-func (r *real) servesEveryEncoding(t *testing.T) {
+func (r *realServer) servesEveryEncoding(t *testing.T) {
 	for _, mediaType := range []string{runtime.ContentTypeJSON, runtime.ContentTypeProtobuf} {
 		before := r.Lists()
 		list, err := r.list(t, mediaType)
@@ -216,7 +216,7 @@ func (r *real) servesEveryEncoding(t *testing.T) {
 	}
 }
 
-func (r *real) servesKubectl(t *testing.T) {
+func (r *realServer) servesKubectl(t *testing.T) {
 	for name, story := range map[string]struct {
 		args []string
 		want []string
@@ -241,12 +241,12 @@ func (r *real) servesKubectl(t *testing.T) {
 	}
 }
 
-func (r *real) throttles(t *testing.T) {
+func (r *realServer) throttles(t *testing.T) {
 	r.SetLoad("default", "web", loadsim.Constant(9000))
 	r.until(t, r.Server, each(3, 1500))
 }
 
-func (r *real) obeysConfigMaps(t *testing.T) {
+func (r *realServer) obeysConfigMaps(t *testing.T) {
 	r.kubectl(t, "create", "configmap", loadsim.ControlName, "--from-literal=web=ramp(600m,600m,1s)")
 	r.until(t, r.Server, each(3, 200))
 	r.kubectl(t, "patch", "configmap", loadsim.ControlName, "-p", `{"data":{"web":"plenty","db":"1"}}`)
@@ -263,7 +263,7 @@ func (r *real) obeysConfigMaps(t *testing.T) {
 	r.until(t, r.Server, each(3, 0))
 }
 
-func (r *real) fails(t *testing.T) {
+func (r *realServer) fails(t *testing.T) {
 	r.SetFault(loadsim.Fault{Error: 500})
 	if _, err := r.list(t, runtime.ContentTypeProtobuf); !apierrors.IsInternalError(err) {
 		t.Errorf("error = %v, want an internal error", err)
@@ -289,7 +289,7 @@ func (r *real) fails(t *testing.T) {
 	}
 }
 
-func (r *real) outlives(t *testing.T) {
+func (r *realServer) outlives(t *testing.T) {
 	if err := r.cluster.Kill(controlplane.APIServer); err != nil {
 		t.Fatal(err)
 	}
@@ -310,7 +310,7 @@ func (r *real) outlives(t *testing.T) {
 	})
 }
 
-func (r *real) isSucceeded(t *testing.T) {
+func (r *realServer) isSucceeded(t *testing.T) {
 	r.kubectl(t, "create", "configmap", loadsim.ControlName, "--from-literal=web=800m")
 	successor := r.start(t)
 	if err := r.Close(); err != nil {
@@ -336,7 +336,7 @@ func (r *real) isSucceeded(t *testing.T) {
 	}
 }
 
-func (r *real) leavesOthersAlone(t *testing.T) {
+func (r *realServer) leavesOthersAlone(t *testing.T) {
 	services := connect(t, r.cluster.Config(), aggregator.NewForConfigAndClient).ApiregistrationV1().APIServices()
 	_, err := services.Create(t.Context(), &apiregistrationv1.APIService{
 		ObjectMeta: metav1.ObjectMeta{Name: "v1beta1.metrics.k8s.io"},

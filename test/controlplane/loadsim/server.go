@@ -9,6 +9,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -114,7 +115,7 @@ func (s *Server) listen() error {
 	if s.listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
 		return fmt.Errorf("cannot listen on loopback: %w", err)
 	}
-	s.registration.ca, s.registration.port = certificate, int32(s.listener.Addr().(*net.TCPAddr).Port)
+	s.registration.ca, s.registration.port = certificate, int32(netip.MustParseAddrPort(s.listener.Addr().String()).Port())
 	s.http = &http.Server{
 		Handler:           s.api.handler(),
 		TLSConfig:         &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12},

@@ -2,6 +2,7 @@ package story
 
 import (
 	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -54,13 +55,17 @@ func TestExpectedReplicasFollowFromTheLoad(t *testing.T) {
 			if !ok {
 				continue
 			}
-			want := int32(max(1, math.Ceil(float64(phase.Load.Low)/float64(Target))))
+			want := min(limit, int32(max(1, math.Ceil(float64(phase.Load.Low)/float64(Target)))))
 			if reaches.Replicas != want {
 				t.Errorf("%s: %s: %d%% at a target of %d%% needs %d replicas, the story expects %d", name, phase.Title, phase.Load.Low, Target, want, reaches.Replicas)
 			}
 			each := float64(phase.Load.Low) / float64(want) / float64(Target)
-			if want > 1 && (each < 0.8 || each > 1) {
+			if want > 1 && (each < 0.8 || each > 1.05) {
 				t.Errorf("%s: %s: %d replicas would be at %.2f of the target", name, phase.Title, want, each)
+			}
+			short := float64(phase.Load.Low) / float64(want-1) / float64(Target)
+			if strings.Contains(name, "real") && want > 1 && short < 1.15 {
+				t.Errorf("%s: %s: %d replicas would be at %.2f of the target, too close to the tolerance to go on to %d", name, phase.Title, want-1, short, want)
 			}
 		}
 	}

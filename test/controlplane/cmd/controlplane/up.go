@@ -101,5 +101,5 @@ func (a *app) awaitReady(ctx context.Context, s state, child *exec.Cmd, ready *o
 		return errors.New("interrupted")
 	}
 	said, _ := os.ReadFile(s.log())
-	return fmt.Errorf("the control plane did not start (%v), saying:\n%s", ended, said)
+	return fmt.Errorf("the control plane did not start (%w), saying:\n%s", ended, said)
 }

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/informers"
@@ -98,23 +97,33 @@ func New(ctx context.Context, c Config) (*Observer, error) {
 func (o *Observer) Close() { o.stop() }
 
 func (o *Observer) subscribe(factory informers.SharedInformerFactory) ([]cache.InformerSynced, error) {
-	deployments, err := factory.Apps().V1().Deployments().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
-		AddFunc:    func(object any) { o.deployment(object.(*appsv1.Deployment)) },
-		UpdateFunc: func(_, object any) { o.deployment(object.(*appsv1.Deployment)) },
-	})
+	deployments, err := factory.Apps().V1().Deployments().Informer().AddEventHandler(typed(
+		func(_, now *appsv1.Deployment) { o.deployment(now) }))
 	if err != nil {
 		return nil, fmt.Errorf("could not watch Deployments: %w", err)
 	}
-	events, err := factory.Core().V1().Events().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
-		AddFunc: func(object any) { o.event(nil, object.(*corev1.Event)) },
-		UpdateFunc: func(before, object any) {
-			o.event(before.(*corev1.Event), object.(*corev1.Event))
-		},
-	})
+	events, err := factory.Core().V1().Events().Informer().AddEventHandler(typed(o.event))
 	if err != nil {
 		return nil, fmt.Errorf("could not watch Events: %w", err)
 	}
 	return []cache.InformerSynced{deployments.HasSynced, events.HasSynced}, nil
+}
+
+// typed calls see for what is added, with nil for what was before, and for what is updated.
+func typed[T any](see func(before, now *T)) cache.ResourceEventHandler {
+	return cache.ResourceEventHandlerFuncs{
+		AddFunc: func(object any) {
+			if now, ok := object.(*T); ok {
+				see(nil, now)
+			}
+		},
+		UpdateFunc: func(old, object any) {
+			before, _ := old.(*T)
+			if now, ok := object.(*T); ok {
+				see(before, now)
+			}
+		},
+	}
 }
 
 // Now is the time since the recording began, which all times of the tracks count from.

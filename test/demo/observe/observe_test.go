@@ -135,7 +135,9 @@ func track(t *testing.T, o *Observer, workload string) story.Track {
 
 func TestChangesAndTheirReasons(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		begun := time.Now()
 		c, o := watch(t)
+		synced := time.Since(begun) // whether the caches are filled is asked in steps, and they may be at the first
 		c.scale("web", 1)
 		time.Sleep(3 * time.Second)
 		c.scale("web", 5) // the change is seen before its Event
@@ -150,7 +152,6 @@ func TestChangesAndTheirReasons(t *testing.T) {
 		time.Sleep(time.Second)
 		c.scale("web", 5)
 		c.tell("a", "web", "SuccessfulRescale", "(combined from similar events): New size: 5; reason: again")
-		const synced = 100 * time.Millisecond // New asks that often whether the caches are filled
 		want := []story.Change{
 			{At: synced + 3*time.Second, From: 1, To: 5, Reason: "cpu utilization 220% above target 50%"},
 			{At: synced + 7*time.Second, From: 5, To: 10, Reason: "cpu 96%"},

@@ -64,7 +64,8 @@ func (s *Stage) Run(ctx context.Context, program, log string) (*Controller, erro
 	}
 	defer file.Close() // the child has its own descriptor
 	c := &Controller{log: log, ended: make(chan struct{}), Broken: make(chan error, 1)}
-	c.command = exec.Command(program, "controller", "--kubeconfig="+s.Kubeconfig, "--namespace="+s.Namespace,
+	// The story's end must not kill it: Close asks it to end, and looks at how it does.
+	c.command = exec.CommandContext(context.WithoutCancel(ctx), program, "controller", "--kubeconfig="+s.Kubeconfig, "--namespace="+s.Namespace,
 		"--metrics-resolution="+s.Period.String(), "--leader-elect-resource-namespace="+s.Namespace,
 		"--metrics-bind-address=127.0.0.1:0", "--health-probe-bind-address=127.0.0.1:0")
 	c.command.Stdout, c.command.Stderr = file, file

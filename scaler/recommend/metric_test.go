@@ -138,6 +138,16 @@ func TestUnreadyPodsDoNotMatterForMemory(t *testing.T) {
 	}
 }
 
+// TestAtTargetIsNotRoundedBelowIt: with a tolerance of 0, one percent less would scale in.
+func TestAtTargetIsNotRoundedBelowIt(t *testing.T) {
+	p := policy(t, "target-cpu=50", "max=200", "tolerance=0", "scale-down-stabilization=0s")
+	s := snapshot(noon, 100, pods(noon, 100, "100m", requesting("1001m")))
+	d, _ := Recommend(p, s, History{Changes: []Change{{Time: noon.Add(-time.Second), Delta: -10}}})
+	if d.Desired != 100 {
+		t.Errorf("desired = %d, want 100: every sample is from before the change\n%s", d.Desired, steps(d))
+	}
+}
+
 func TestPartialFailureScalesOutButNeverIn(t *testing.T) {
 	p := policy(t, "target-cpu=50", "target-memory=128Mi", "max=100", "scale-up-policies=1000%/15s", "scale-down-stabilization=0s")
 	for name, c := range map[string]struct {

@@ -35,13 +35,25 @@ func (m resourceMetric) ratio(pods []reading) (ratio float64, value int64) {
 	return float64(value) / float64(m.target), value
 }
 
-// assumed is what a pod without a usable sample is taken to use when the others would scale in: its full request
-// where it has no sample at all (more where the target is above 100 %), its target where it is only unready.
-func (m resourceMetric) assumed(pod reading, percent int64) reading {
+// full is what a pod without a sample is taken to use when the others would scale in: its request, or more where the
+// target is above 100 %; for an absolute target, the target (HPA: the same).
+func (m resourceMetric) full(pod reading) reading {
 	if !m.utilization {
 		return reading{usage: m.target, request: pod.request}
 	}
-	return reading{usage: mulDiv(pod.request, percent, 100), request: pod.request}
+	return reading{usage: mulDiv(pod.request, max(100, m.target), 100), request: pod.request}
+}
+
+// atTarget is a pod that uses its target: the least usage that is not rounded to less than it.
+func (m resourceMetric) atTarget(pod reading) reading {
+	if !m.utilization {
+		return reading{usage: m.target, request: pod.request}
+	}
+	usage := mulDiv(pod.request, m.target, 100)
+	if mulDiv(usage, 100, max(pod.request, 1)) < m.target {
+		usage = add(usage, 1)
+	}
+	return reading{usage: usage, request: pod.request}
 }
 
 // proposeFrom turns the pods' usage into replicas.
@@ -53,10 +65,11 @@ func (m resourceMetric) assumed(pod reading, percent int64) reading {
 func (v view) proposeFrom(d *Decision, m resourceMetric, c *cohort, t tolerances) *proposal {
 	ratio, value := m.ratio(c.ready)
 	d.note(StageRatio, m.name, ReasonMeasured, m.measured(c.ready, ratio, value))
-	pods := v.settled(m, v.careful(c, m, ratio), ratio)
+	pods, held := v.settled(m, v.careful(c, m, ratio), ratio)
 	careful, _ := m.ratio(pods)
-	to, reason := v.settle(outlook{ratio: ratio, careful: careful, pods: len(pods), assumed: len(pods) - len(c.ready)}, t, d.Current)
-	d.suggest(m.name, to, reason, m.arithmetic(t, careful, len(pods), len(c.ready)))
+	added := len(pods) - len(c.ready)
+	to, reason := v.settle(outlook{ratio: ratio, careful: careful, pods: len(pods), assumed: added}, t, d.Current)
+	d.suggest(m.name, to, reason, arithmetic(t, careful, len(pods), added+held))
 	return &proposal{metric: m.name, replicas: to, reason: m.sentence(d.Time, c, ratio, value)}
 }
 
@@ -66,11 +79,11 @@ func (r Rules) careful(c *cohort, m resourceMetric, ratio float64) []reading {
 	switch {
 	case ratio < 1:
 		for _, pod := range c.missing {
-			pods = append(pods, m.assumed(pod, max(100, m.target)))
+			pods = append(pods, m.full(pod))
 		}
 		if r.counted(c, ratio) {
 			for _, pod := range c.unready {
-				pods = append(pods, m.assumed(pod, m.target))
+				pods = append(pods, m.atTarget(pod))
 			}
 		}
 	case ratio > 1:
@@ -117,15 +130,15 @@ func (m resourceMetric) measured(pods []reading, ratio float64, value int64) str
 }
 
 // arithmetic is that of the proposal: "ratio 4.4 is outside 0.9..1.1; ceil(4.4 * 1 pods) = 5".
-func (m resourceMetric) arithmetic(t tolerances, ratio float64, pods, measured int) string {
-	assumed := ""
-	if pods > measured {
-		assumed = fmt.Sprintf(" with careful assumptions for %d pods", pods-measured)
+func arithmetic(t tolerances, ratio float64, pods, assumed int) string {
+	with := ""
+	if assumed > 0 {
+		with = fmt.Sprintf(" with careful assumptions for %d pods", assumed)
 	}
 	if t.within(ratio) {
-		return fmt.Sprintf("ratio %.4g%s is within %s", ratio, assumed, t)
+		return fmt.Sprintf("ratio %.4g%s is within %s", ratio, with, t)
 	}
-	return fmt.Sprintf("ratio %.4g%s is outside %s; ceil(%.4g * %d pods) = %d", ratio, assumed, t, ratio, pods, ceil(ratio*float64(pods)))
+	return fmt.Sprintf("ratio %.4g%s is outside %s; ceil(%.4g * %d pods) = %d", ratio, with, t, ratio, pods, ceil(ratio*float64(pods)))
 }
 
 // sentence is the metric's state in one line, for Events.

@@ -42,17 +42,20 @@ func (r Rules) counted(c *cohort, ratio float64) bool {
 // settled repairs "a sample is evaluated against replicas that it knows nothing of": on the way in, a sample whose window
 // began before the last change counts as at least the target. Each pod that a scale-in removes is a reason to look
 // again, and what its siblings used while it still carried its share would take the workload down step by step:
-// 40 -> 8 -> 2. The HPA looks every 15 s, by which time there usually is a newer sample.
-func (v view) settled(m resourceMetric, pods []reading, ratio float64) []reading {
+// 40 -> 8 -> 2. The HPA looks every 15 s, by which time there usually is a newer sample. It also returns how many
+// samples that concerned.
+func (v view) settled(m resourceMetric, pods []reading, ratio float64) ([]reading, int) {
+	held := 0
 	if v.Compat || ratio >= 1 {
-		return pods
+		return pods, held
 	}
 	for i, pod := range pods {
-		if at := m.assumed(pod, m.target); pod.before && pod.usage < at.usage {
+		if at := m.atTarget(pod); pod.before && pod.usage < at.usage {
 			pods[i] = at
+			held++
 		}
 	}
-	return pods
+	return pods, held
 }
 
 // unseen repairs "a pod that is not seen does not exist": replicas that the Deployment's status counts and whose pods

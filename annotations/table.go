@@ -83,7 +83,7 @@ var table = [...]Key{
 	{
 		Name: SyncPeriod, Default: "15s", MaxLength: maxScalarLength, set: setSyncPeriod,
 		Examples: []string{"5s"},
-		Doc:      "The longest time between two evaluations. The operator sets the shortest that is accepted.",
+		Doc:      "The longest time between two evaluations, and up to a tenth of it more, so that workloads are not all evaluated at once. The operator sets the shortest that is accepted.",
 		aliases:  []string{"interval", "period", "polling-interval"},
 	},
 	{

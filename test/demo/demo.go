@@ -91,7 +91,7 @@ func (d demo) watched(ctx context.Context, s *stage.Stage, c *stage.Controller) 
 	facts := facts(s)
 	fmt.Fprintf(d.text, "%s\nThe story takes at most %s.\n", strings.Join(facts, "\n"), story.Longest(phases).Round(time.Second))
 	player := play.Player{
-		Stage: s, Eye: eye, Out: d.text, Request: s.Request, Period: s.Aligned(),
+		Stage: s, Eye: eye, Out: d.text, Request: s.Request, Period: s.Period, Aligned: s.Simulated,
 		Patience: 2 * (s.Pace.Sample + s.Pace.Start), Broken: c.Broken,
 	}
 	acts, playErr := player.Play(ctx, phases)
@@ -116,7 +116,8 @@ func facts(s *stage.Stage) []string {
 func verdict(acts []story.Act, log string) error {
 	for _, act := range acts {
 		if act.Verdict.State == story.Failed {
-			return fmt.Errorf("phase %q did not show what it should: %s\nThe end of the controller's log:\n%s", act.Phase.Title, act.Verdict.Says, stage.Tail(log))
+			return fmt.Errorf("phase %q did not show what it should: %s\nThe end of the controller's log:\n%s",
+				act.Phase.Title, act.Verdict.Says, stage.Tail(log))
 		}
 	}
 	return nil

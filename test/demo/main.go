@@ -62,7 +62,8 @@ func command(args []string) int {
 func parse(args []string) (options, error) {
 	var o options
 	flags := pflag.NewFlagSet("demo", pflag.ContinueOnError)
-	flags.BoolVar(&o.here, "here", false, "play on the current cluster of KUBECONFIG or ~/.kube/config, in a namespace of its own, instead of a new control plane")
+	flags.BoolVar(&o.here, "here", false,
+		"play on the current cluster of KUBECONFIG or ~/.kube/config, in a namespace of its own, instead of a new control plane")
 	flags.StringVar(&o.image, "image", "busybox:1.37", "with --here: the image of the pods that use CPU; it needs a POSIX shell and sleep")
 	flags.StringVar(&o.out, "out", "", "the folder for picture, Events and logs (default demo-output at the root of the repository)")
 	if err := flags.Parse(args); err != nil {

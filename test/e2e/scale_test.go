@@ -236,6 +236,7 @@ func TestItScalesThroughConflicts(t *testing.T) {
 	stop()
 	writing.Wait()
 	d.wantHistory(1, 5)
+	d.awaitEvent("SuccessfulRescale")
 	if events := d.events(); len(events) != 1 {
 		t.Errorf("Events %q, want the rescale only: a conflict is nobody's news", events)
 	}

@@ -55,9 +55,10 @@ func (p panel) rightAxis(c *canvas, name string, label func(float64) string) {
 
 // clock writes the time axis below the panel.
 func (p panel) clock(c *canvas) {
-	step := 10 * time.Second
-	for (p.time.to-p.time.from)/step > 14 {
-		step *= 2
+	steps := []time.Duration{10 * time.Second, 30 * time.Second, time.Minute, 2 * time.Minute, 5 * time.Minute, 10 * time.Minute}
+	step := steps[0]
+	for i := 1; i < len(steps) && (p.time.to-p.time.from)/step > 14; i++ {
+		step = steps[i]
 	}
 	for at := (p.time.from + step - 1) / step * step; at <= p.time.to; at += step {
 		c.line(point{p.x(at), p.bottom}, point{p.x(at), p.bottom + 4}, "grid")
@@ -117,7 +118,8 @@ func (p panel) replicaSteps(c *canvas, t story.Track, class string) {
 		x := p.x(change.At)
 		line = append(line, point{x, p.y(float64(change.From))}, point{x, p.y(float64(change.To))})
 	}
-	line = append(line, point{p.x(t.Points[len(t.Points)-1].At), line[len(line)-1].y})
+	end := line[len(line)-1]
+	line = append(line, point{max(end.x, p.x(t.Points[len(t.Points)-1].At)), end.y})
 	c.path(line, "replicas "+class)
 	p.marks(c, t.Changes, class)
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -149,6 +150,22 @@ func TestGapsBreakTheUtilization(t *testing.T) {
 	}
 	if got := elements(t, draw(t, r))["path util web"]; got != 2 {
 		t.Errorf("%d pieces of utilization around one gap, want 2", got)
+	}
+}
+
+// The last change may have been seen after the last point: the line must not go back.
+func TestReplicasNeverGoBackInTime(t *testing.T) {
+	r := fixture()
+	web := &r.Tracks[0]
+	web.Changes = append(web.Changes, story.Change{At: web.Points[len(web.Points)-1].At + s/2, From: 1, To: 2})
+	found := regexp.MustCompile(`<path d="([^"]*)" class="replicas web"`).FindStringSubmatch(draw(t, r))
+	last := 0.0
+	for _, step := range regexp.MustCompile(`[ML]([\d.]+) `).FindAllStringSubmatch(found[1], -1) {
+		x, err := strconv.ParseFloat(step[1], 64)
+		if err != nil || x < last {
+			t.Errorf("after %.1f comes %.1f (%v)", last, x, err)
+		}
+		last = x
 	}
 }
 

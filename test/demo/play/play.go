@@ -46,9 +46,11 @@ type Player struct {
 	Out   io.Writer
 	// Request is the CPU request of one pod in millicores, to print loads.
 	Request int64
-	// Period is the time between two samples where all pods are sampled at the same moments; loads are set just before one, so that it
-	// still shows the old load and the next one nothing but the new. Zero where pods are sampled at moments of their own.
+	// Period is the time between two samples, and between two rows of the table while nothing happens.
 	Period time.Duration
+	// Aligned says that all pods are sampled at the same moments; loads are set just before one, so that it still shows the old load and
+	// the next one nothing but the new.
+	Aligned bool
 	// Patience is how long a new workload may take until the metrics API has a sample of it.
 	Patience time.Duration
 	// Broken yields an error when the play can't go on, such as a controller that ended. May be nil.
@@ -117,14 +119,14 @@ func (p *Player) prepare(ctx context.Context, phase story.Phase) error {
 	if err := p.await(ctx, p.Patience, func() bool { return p.measured(phase.Names()) }); err != nil {
 		return fmt.Errorf("no sample of %v: %w", phase.Names(), errors.Join(err, p.Eye.Err()))
 	}
+	if !p.Aligned {
+		return nil
+	}
 	return p.pause(ctx, untilNext(p.Eye.Sampled(), p.Eye.Now(), p.Period))
 }
 
 // untilNext is how long to wait for the moment just before the next sample; the newest one was first seen at sampled.
 func untilNext(sampled, now, period time.Duration) time.Duration {
-	if period == 0 {
-		return 0
-	}
 	return period - (now+lead-sampled)%period
 }
 
@@ -171,7 +173,7 @@ func (p *Player) pause(ctx context.Context, wait time.Duration) error {
 
 // follow prints what happens until the phase's expectation is met or can't be met any more.
 func (p *Player) follow(ctx context.Context, act story.Act) (story.Verdict, error) {
-	rows := newReporter(p.Out, act, p.Request)
+	rows := newReporter(p.Out, act, p.Request, p.Period)
 	if err := rows.begin(p.seen(act)); err != nil {
 		return act.Verdict, err
 	}

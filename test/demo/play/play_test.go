@@ -117,7 +117,7 @@ func stubborn(*workload, time.Duration, int64) int32 { return 1 }
 func play(t *testing.T, w *world, broken chan error) ([]story.Act, string, error) {
 	t.Helper()
 	var out bytes.Buffer
-	player := Player{Stage: w, Eye: w, Out: &out, Request: 1000, Period: period, Patience: 30 * time.Second, Broken: broken}
+	player := Player{Stage: w, Eye: w, Out: &out, Request: 1000, Period: period, Aligned: true, Patience: 30 * time.Second, Broken: broken}
 	acts, err := player.Play(t.Context(), story.Workshop(story.Simulated(period)))
 	return acts, out.String(), err
 }
@@ -216,7 +216,7 @@ func TestWhatStopsThePlay(t *testing.T) {
 				defer cancel(nil)
 				w, broken := newWorld(good()), make(chan error, 1)
 				tt.prepare(w, broken, cancel)
-				player := Player{Stage: w, Eye: w, Out: &bytes.Buffer{}, Request: 1000, Period: period, Patience: 30 * time.Second, Broken: broken}
+				player := Player{Stage: w, Eye: w, Out: &bytes.Buffer{}, Request: 1000, Period: period, Aligned: true, Patience: 30 * time.Second, Broken: broken}
 				acts, err := player.Play(ctx, story.Workshop(story.Simulated(period)))
 				if err == nil || err.Error() != tt.want {
 					t.Errorf("error %q, want %q", err, tt.want)
@@ -232,7 +232,6 @@ func TestWhatStopsThePlay(t *testing.T) {
 func TestUntilNext(t *testing.T) {
 	const ms = time.Millisecond
 	tests := map[string]struct{ sampled, now, period, want time.Duration }{
-		"not aligned":               {sampled: 3000 * ms, now: 4000 * ms, want: 0},
 		"just seen":                 {sampled: 10000 * ms, now: 10000 * ms, period: period, want: 4700 * ms},
 		"before the next":           {sampled: 10000 * ms, now: 14000 * ms, period: period, want: 700 * ms},
 		"too close to it":           {sampled: 10000 * ms, now: 14800 * ms, period: period, want: 4900 * ms},
@@ -257,7 +256,7 @@ func TestATextThatCannotBeWrittenStopsThePlay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		full := errors.New("disk full")
 		w := newWorld(good())
-		_, err := (&Player{Stage: w, Eye: w, Out: broken{full}, Patience: time.Minute}).Play(t.Context(), story.Workshop(story.Simulated(period)))
+		_, err := (&Player{Stage: w, Eye: w, Out: broken{full}, Period: period, Patience: time.Minute}).Play(t.Context(), story.Workshop(story.Simulated(period)))
 		if !errors.Is(err, full) {
 			t.Errorf("error %v", err)
 		}

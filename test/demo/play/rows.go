@@ -9,31 +9,30 @@ import (
 	"github.com/mini-hpa/mini-hpa/test/demo/table"
 )
 
-const (
-	// beat is the time between two rows while nothing happens.
-	beat = 5 * time.Second
-	// gap is the time from a row with news to the next one without. A change comes with a sample, and so may the next one: the rows
-	// between fall between samples.
-	gap = beat * 3 / 2
-	// delay is how long a change waits for the Event that explains it and for the utilization that goes with it.
-	delay = 2 * time.Second
-)
+// delay is how long a change waits for the Event that explains it and for the utilization that goes with it.
+const delay = 2 * time.Second
 
 // reporter turns what is seen in one phase into rows: one for every change, one every beat.
 type reporter struct {
 	table   *table.Table
 	act     story.Act
 	request int64
+	beat    time.Duration
 	// written is when the last row was, next is when one without news is due, printed is how many changes of each workload have a row.
 	written time.Duration
 	next    time.Duration
 	printed map[string]int
 }
 
-func newReporter(out io.Writer, act story.Act, request int64) *reporter {
-	names := act.Phase.Names()
-	return &reporter{table: table.New(out, names), act: act, request: request, next: act.Began + gap, printed: map[string]int{}}
+func newReporter(out io.Writer, act story.Act, request int64, beat time.Duration) *reporter {
+	r := &reporter{table: table.New(out, act.Phase.Names()), act: act, request: request, beat: beat, printed: map[string]int{}}
+	r.next = act.Began + r.gap()
+	return r
 }
+
+// gap is the time from a row with news to the next one without. A change comes with a sample, and so may the next one: the rows
+// between fall between samples.
+func (r *reporter) gap() time.Duration { return r.beat * 3 / 2 }
 
 // begin writes the headings and what was the case when the phase began.
 func (r *reporter) begin(seen story.Seen) error {
@@ -60,13 +59,13 @@ func (r *reporter) report(seen story.Seen, last bool) error {
 		if err := r.write(seen, n.At, &n); err != nil {
 			return err
 		}
-		r.next = max(r.next, n.At+gap)
+		r.next = max(r.next, n.At+r.gap())
 	}
 	closing := last && seen.Now-r.written >= time.Second
 	if seen.Now < r.next && !closing {
 		return nil
 	}
-	r.next = max(r.next, seen.Now-beat/2) + beat
+	r.next = max(r.next, seen.Now-r.beat/2) + r.beat
 	return r.write(seen, seen.Now, nil)
 }
 

@@ -37,7 +37,7 @@ func TestChangesWaitForTheirReason(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
 			phase := story.Phase{Workloads: []story.Workload{{Name: "web"}}, Load: story.Steady(220)}
-			rows := newReporter(&out, story.Act{Phase: phase, Began: began}, 1000)
+			rows := newReporter(&out, story.Act{Phase: phase, Began: began}, 1000, 5*s)
 			track := story.Track{Workload: "web", Points: tt.points, Changes: []story.Change{
 				{At: 8 * s, From: 2, To: 1}, // of the phase before: never printed
 				{At: 16 * s, From: 1, To: 5, Reason: tt.reason},

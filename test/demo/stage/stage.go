@@ -37,7 +37,7 @@ type Stage struct {
 	Pace story.Pace
 	// Request is the CPU request of one pod, in millicores.
 	Request int64
-	// Simulated says that the pods' CPU usage is.
+	// Simulated says that the pods' CPU usage is, and that all of them are sampled at the same moments.
 	Simulated bool
 
 	actors  actors
@@ -74,14 +74,6 @@ func connect(config *rest.Config) (*Stage, error) {
 		return nil, fmt.Errorf("could not make a client of the metrics API: %w", err)
 	}
 	return &Stage{Client: client, Metrics: samples, loads: map[string]setLoad{}}, nil
-}
-
-// Aligned is the time between two samples if all pods are sampled at the same moments, zero if not.
-func (s *Stage) Aligned() time.Duration {
-	if s.Simulated {
-		return s.Period
-	}
-	return 0
 }
 
 // Create makes a workload's Deployment with one replica.

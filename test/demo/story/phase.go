@@ -59,21 +59,21 @@ const (
 
 // Simulated is the pace where pods are ready at once and each sample is the true average since the one before it.
 func Simulated(period time.Duration) Pace {
-	return paced(period, Pace{Sample: 2 * period, Start: 10 * time.Second, Load: 220, Hot: 480})
+	return paced(period, Pace{Sample: 2 * period, Start: 10 * time.Second, Load: 220, Hot: 480, Bursts: 5})
 }
 
 // Real is the pace of a cluster with kubelets: the kubelet measures every 10 to 15 s by itself, and images are pulled. The first sample
 // after a change mixes the old load with the new, so that the first step may fall one pod short: the loads are such that one pod short is
 // outside the tolerance and the second step follows.
 func Real(period time.Duration) Pace {
-	return paced(period, Pace{Sample: 2*period + 30*time.Second, Start: time.Minute, Load: 240, Hot: 520})
+	return paced(period, Pace{Sample: 2*period + 30*time.Second, Start: time.Minute, Load: 240, Hot: 520, Bursts: 4})
 }
 
 // paced fills in the rest. Hold is longer than the 15 s period of the default scale-up policy, or the next step would be cut short.
 func paced(period time.Duration, p Pace) Pace {
 	p.Hold = max(16*time.Second, 3*period)
 	p.Stabilization = 6 * period
-	p.Burst, p.Bursts = 2*p.Sample, 5
+	p.Burst = 2 * p.Sample
 	return p
 }
 
@@ -101,17 +101,23 @@ func Workshop(pace Pace) []Phase {
 			Expect: Reaches{Workload: "web", Replicas: 1, Within: soon, Hold: pace.Hold},
 		},
 		{
-			Title: "load", Watch: fmt.Sprintf("%d%% on one pod is %.1f times the target: 5 pods carry it at %d%%", pace.Load, float64(pace.Load)/float64(Target), pace.Load/5),
+			Title: "load",
+			Watch: fmt.Sprintf("%d%% on one pod is %.1f times the target: 5 pods carry it at %d%%",
+				pace.Load, float64(pace.Load)/float64(Target), pace.Load/5),
 			Workloads: []Workload{web}, Load: Steady(pace.Load),
 			Expect: Reaches{Workload: "web", Replicas: 5, Within: soon, Hold: pace.Hold},
 		},
 		{
-			Title: "still hotter", Watch: fmt.Sprintf("%d%% on 5 pods is %d%% each: 10 pods carry it at %d%%, which is within the tolerance of 10%%: it settles", pace.Hot, pace.Hot/5, pace.Hot/limit),
+			Title: "still hotter",
+			Watch: fmt.Sprintf("%d%% on 5 pods is %d%% each: 10 pods carry it at %d%%, which is within the tolerance of 10%%: it settles",
+				pace.Hot, pace.Hot/5, pace.Hot/limit),
 			Workloads: []Workload{web}, Load: Steady(pace.Hot),
 			Expect: Reaches{Workload: "web", Replicas: limit, Within: soon, Hold: pace.Hold + pace.Sample},
 		},
 		{
-			Title: "load gone", Watch: fmt.Sprintf("the highest recommendation of the last %s (an annotation; the default is 5m) holds the replicas, then they go", pace.Stabilization),
+			Title: "load gone",
+			Watch: fmt.Sprintf("the highest recommendation of the last %s (an annotation; the default is 5m) holds the replicas, then they go",
+				pace.Stabilization),
 			Workloads: []Workload{web}, Load: Steady(20),
 			Expect: Reaches{Workload: "web", Replicas: 1, NotBefore: early, Within: pace.Stabilization + soon, Hold: pace.Hold / 2},
 		},

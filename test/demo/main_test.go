@@ -85,12 +85,50 @@ func TestShowWritesTheFilesAfterAnInterrupt(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	d := demo{options: options{out: dir}, text: &text}
-	if err := d.show(ctx, &stage.Stage{}, story.Recording{Request: 1000, Target: 50}); err != nil {
+	seen := story.Recording{Request: 1000, Target: 50, Tracks: []story.Track{{Workload: "web"}}}
+	if err := d.show(ctx, &stage.Stage{Kubectl: "/no/kubectl"}, seen); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"demo.svg", "demo.html", "recording.json"} {
 		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Size() == 0 {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+func TestShowPrintsTheEventsAsKubectlDoes(t *testing.T) {
+	dir := t.TempDir()
+	kubectl := filepath.Join(dir, "kubectl")
+	script := "#!/bin/sh\necho \"Name: $5\"\necho Events:\necho '  Type  Reason  <x>'\n"
+	if err := os.WriteFile(kubectl, []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	tests := map[string]struct {
+		kubectl, want, bad string
+	}{
+		"with kubectl":    {kubectl: kubectl, want: "$ kubectl describe deployment web\n...\nEvents:\n  Type  Reason  <x>\n"},
+		"without kubectl": {want: "There is no kubectl on the PATH to describe the Events with."},
+		"a broken one":    {kubectl: "/no/kubectl", bad: "could not describe web"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			var text strings.Builder
+			d := demo{options: options{out: t.TempDir()}, text: &text}
+			seen := story.Recording{Request: 1000, Target: 50, Tracks: []story.Track{{Workload: "web"}}}
+			err := d.show(t.Context(), &stage.Stage{Kubectl: tt.kubectl}, seen)
+			if (err == nil) != (tt.bad == "") || (err != nil && !strings.Contains(err.Error(), tt.bad)) {
+				t.Errorf("error %v, want %q", err, tt.bad)
+			}
+			if !strings.Contains(text.String(), tt.want) {
+				t.Errorf("text %q, want %q in it", text.String(), tt.want)
+			}
+			page, err := os.ReadFile(filepath.Join(d.out, "demo.html"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if strings.Contains(string(page), "Reason  &lt;x&gt;") != (tt.kubectl == kubectl) {
+				t.Error("the page does not hold the Events that were printed")
+			}
+		})
 	}
 }

@@ -11,7 +11,7 @@ last=$now
 used
 credit=$used
 while :; do
-  sleep 0.2
+  sleep 1
   milli=0
   read -r milli </load/millicores || :
   uptime
@@ -19,7 +19,7 @@ while :; do
   last=$now
   used
   # Where the CPU is not to be had, what was missed is not made up for.
-  [ $((credit - used)) -gt 50000 ] && credit=$((used + 50000))
+  [ $((credit - used)) -gt 100000 ] && credit=$((used + 100000))
   while [ "$used" -lt "$credit" ]; do
     i=0
     while [ $i -lt 200 ]; do i=$((i + 1)); done

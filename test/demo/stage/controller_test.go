@@ -74,6 +74,20 @@ func TestControllerThatEndsByItself(t *testing.T) {
 	}
 }
 
+func TestControllerThatEndsBadlyWhenAsked(t *testing.T) {
+	path, log := program(t, `trap 'echo oops; exit 4' TERM; echo ready; while :; do sleep 0.05; done`)
+	c, err := led().Run(t.Context(), path, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for !strings.Contains(c.Tail(), "ready") {
+		time.Sleep(time.Millisecond)
+	}
+	if err := c.Close(); err == nil || err.Error() != "the controller ended (exit status 4), saying last:\nready\noops" {
+		t.Errorf("error %v", err)
+	}
+}
+
 func TestControllerThatNeverLeads(t *testing.T) {
 	tests := map[string]struct {
 		script, want string

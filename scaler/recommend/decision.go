@@ -26,6 +26,8 @@ type Decision struct {
 	Metrics []MetricResult `json:"metrics,omitempty"`
 	// Failure is the first metric that could not be evaluated; nil if all could.
 	Failure *Failure `json:"failure,omitempty"`
+	// Repairs are those that made this decision differ from the HPA controller's; always empty with Rules.Compat.
+	Repairs Repairs `json:"repairs,omitzero"`
 	// Next is the moment at which the same observations would be decided differently, because a stabilization
 	// window or a policy's period ends or a sample grows stale; zero if time alone changes nothing.
 	Next time.Time `json:"next,omitzero"`
@@ -53,7 +55,9 @@ type MetricResult struct {
 	Type   autoscalingv2.MetricSourceType `json:"type"`
 	// Replicas is its proposal; meaningless where it Failed.
 	Replicas int32 `json:"replicas"`
-	Failed   bool  `json:"failed,omitempty"`
+	// Ratio is usage divided by target, before any assumption about pods that could not be measured; 0 where it Failed.
+	Ratio  float64 `json:"ratio"`
+	Failed bool    `json:"failed,omitempty"`
 }
 
 // Failure says why a metric could not be evaluated.

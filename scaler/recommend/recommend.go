@@ -15,8 +15,10 @@ type Rules struct {
 	// InitialReadinessDelay is the time after a pod's start in which turning unready counts as never having been ready
 	// (kube-controller-manager --horizontal-pod-autoscaler-initial-readiness-delay).
 	InitialReadinessDelay time.Duration
-	// Compat decides as the HPA controller does, without the repairs of repairs.go.
+	// Compat decides as the HPA controller does, without any repair.
 	Compat bool
+	// Without switches single repairs off.
+	Without Repairs
 }
 
 // DefaultRules are the HPA controller's defaults: 5 min and 30 s.

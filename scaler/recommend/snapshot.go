@@ -4,6 +4,8 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	custommetricsv1beta2 "k8s.io/metrics/pkg/apis/custom_metrics/v1beta2"
+	externalmetricsv1beta1 "k8s.io/metrics/pkg/apis/external_metrics/v1beta1"
 	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
 )
 
@@ -22,4 +24,10 @@ type Snapshot struct {
 	PodMetrics []*metricsv1beta1.PodMetrics `json:"podMetrics"`
 	// MetricsError, if set, says why the resource metrics API gave nothing.
 	MetricsError string `json:"metricsError,omitempty"`
+	// CustomMetrics is what the custom metrics API returned for Pods and Object metrics, by SeriesNames.
+	CustomMetrics map[string][]custommetricsv1beta2.MetricValue `json:"customMetrics,omitempty"`
+	// ExternalMetrics is what the external metrics API returned, by SeriesNames.
+	ExternalMetrics map[string][]externalmetricsv1beta1.ExternalMetricValue `json:"externalMetrics,omitempty"`
+	// Errors says, by SeriesNames, why a custom or external metric gave nothing.
+	Errors map[string]string `json:"errors,omitempty"`
 }

@@ -7,16 +7,18 @@ func House() Plan {
 	vocabulary := []string{"k8s.io/api", "k8s.io/apimachinery", "sigs.k8s.io/yaml"}
 	decision := slices.Concat(vocabulary, []string{"k8s.io/metrics/pkg/apis", "./annotations"})
 	replay := slices.Concat(decision, []string{"./scaler/recommend"})
+	simulation := slices.Concat(replay, []string{"./scaler/trace"})
 	client := slices.Concat(vocabulary, []string{"k8s.io/client-go"})
 	return Plan{
 		Module: "github.com/mini-hpa/mini-hpa",
 		Closed: []string{"cmd/mini-hpa"},
-		Pure:   []string{"annotations", "scaler/recommend"},
+		Pure:   []string{"annotations", "scaler/recommend", "scaler/simulate", "scaler/picture"},
 		Rooms: map[string][]string{
 			"annotations":      vocabulary,
 			"scaler/recommend": decision,
 			"scaler/trace":     replay,
-			"scaler/simulate":  replay,
+			"scaler/simulate":  simulation,
+			"scaler/picture":   {},
 			"scaler/metrics":   slices.Concat(client, []string{"k8s.io/metrics"}),
 			"informer":         slices.Concat(client, []string{"./annotations"}),
 			"scaler": slices.Concat(client, []string{
@@ -31,7 +33,7 @@ func House() Plan {
 				"go.uber.org/zap", "github.com/go-logr/zapr", "github.com/go-logr/logr",
 				"github.com/prometheus/client_golang", "github.com/spf13/pflag",
 				"./annotations", "./informer", "./scaler", "./webhook",
-				"./scaler/recommend", "./scaler/metrics", "./scaler/trace", "./scaler/simulate",
+				"./scaler/recommend", "./scaler/metrics", "./scaler/trace", "./scaler/simulate", "./scaler/picture",
 			}),
 		},
 	}

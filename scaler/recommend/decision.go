@@ -26,7 +26,10 @@ type Decision struct {
 	Metrics []MetricResult `json:"metrics,omitempty"`
 	// Failure is the first metric that could not be evaluated; nil if all could.
 	Failure *Failure `json:"failure,omitempty"`
-	// Repairs are those that made this decision differ from the HPA controller's; always empty with Rules.Compat.
+	// Omitted names a container that was left out because it has no request to be a percent of; empty if there is none.
+	Omitted string `json:"omitted,omitempty"`
+	// Repairs are those that had a say in this decision. A decision without any is the HPA controller's, given the same
+	// history; with Rules.Compat there are none.
 	Repairs Repairs `json:"repairs,omitzero"`
 	// Next is the moment at which the same observations would be decided differently, because a stabilization
 	// window or a policy's period ends or a sample grows stale; zero if time alone changes nothing.
@@ -99,6 +102,12 @@ const (
 	ActiveFailedResource = "FailedGetResourceMetric"
 	// ActiveFailedContainer: the same for a ContainerResource metric.
 	ActiveFailedContainer = "FailedGetContainerResourceMetric"
+	// ActiveFailedPods: the same for a Pods metric.
+	ActiveFailedPods = "FailedGetPodsMetric"
+	// ActiveFailedObject: the same for an Object metric.
+	ActiveFailedObject = "FailedGetObjectMetric"
+	// ActiveFailedExternal: the same for an External metric.
+	ActiveFailedExternal = "FailedGetExternalMetric"
 	// ActiveInvalidMetric: the first metric that failed is of a type that is not known.
 	ActiveInvalidMetric = "InvalidMetricSourceType"
 
@@ -139,6 +148,8 @@ const (
 	ReasonUncertain = "DirectionUncertain"
 	// ReasonAgainst holds: the proposal would go against the ratio (see repairs.go).
 	ReasonAgainst = "AgainstRatio"
+	// ReasonAllUnready holds: no pod is ready (see total.go).
+	ReasonAllUnready = "AllPodsUnready"
 	// ReasonLargest says which metric's proposal won.
 	ReasonLargest = "LargestProposal"
 	// ReasonPartial holds: some metrics failed and the others would scale in.

@@ -18,6 +18,8 @@ type History struct {
 	// Since is the moment before which an earlier process may have removed pods that nobody remembers: policies of
 	// scale-down grant nothing until their period after it has passed. Zero if there was none.
 	Since time.Time
+	// unplaced says that the last change has not been put in its place yet: see placed.
+	unplaced bool
 }
 
 // Sample is one unstabilized recommendation.
@@ -66,18 +68,44 @@ func Unremembered(p annotations.Policy, s Snapshot) History {
 func (h History) Applied(d Decision) History {
 	if d.Desired != d.Current {
 		h.Changes = append(slices.Clone(h.Changes), Change{Time: d.Time, Delta: d.Desired - d.Current})
+		h.unplaced = true
 	}
 	return h
 }
 
-// seeded makes the present number of replicas the first recommendation, so that a controller that has just started
+// prepared makes the present number of replicas the first recommendation, so that a controller that has just started
 // does not scale in before it has watched for one stabilization window (HPA: recordInitialRecommendation).
-func (r Rules) seeded(h History, s Snapshot, p annotations.Policy) History {
+func (r Rules) prepared(d *draft, h History, s Snapshot, p annotations.Policy) History {
+	if r.Compat && h.unplaced {
+		h = h.placed(p)
+	}
+	h.unplaced = false
 	if s.Replicas == 0 && !r.Compat {
 		return h // nobody recommended 0
 	}
-	if len(h.Samples) == 0 || r.blind(h, s, p) {
+	if len(h.Samples) == 0 || d.repaired(RepairBlind, r.blind(h, s, p)) {
 		h.Samples = append(slices.Clone(h.Samples), Sample{Time: s.Time, Replicas: s.Replicas})
+	}
+	return h
+}
+
+// placed puts the change that was written last where the HPA controller would: it overwrites one change of the same
+// direction that this direction's policies do not look at any more, though those of the other direction may
+// (HPA: markScaleEventsOutdated, storeScaleEvent).
+func (h History) placed(p annotations.Policy) History {
+	last := len(h.Changes) - 1
+	change, rules := h.Changes[last], p.Up
+	if change.Delta < 0 {
+		rules = p.Down
+	}
+	cutoff := change.Time.Add(-longestPeriod(rules))
+	for i := last - 1; i >= 0; i-- {
+		old := h.Changes[i]
+		if old.Delta > 0 == (change.Delta > 0) && old.Time.Before(cutoff) {
+			h.Changes = slices.Clone(h.Changes[:last])
+			h.Changes[i] = change
+			break
+		}
 	}
 	return h
 }
@@ -91,7 +119,7 @@ func (h History) lastChange() time.Time {
 }
 
 // recorded adds an unstabilized recommendation and drops what no window and no policy looks at any more.
-func (h History) recorded(s Sample, p annotations.Policy) History {
+func (r Rules) recorded(h History, s Sample, p annotations.Policy) History {
 	oldest := s.Time.Add(-max(window(p.Up), window(p.Down)))
 	kept := make([]Sample, 0, len(h.Samples)+1)
 	for _, old := range h.Samples {
@@ -100,19 +128,18 @@ func (h History) recorded(s Sample, p annotations.Policy) History {
 		}
 	}
 	h.Samples = append(kept, s)
-	if changes := h.since(s.Time.Add(-max(longestPeriod(p.Up), longestPeriod(p.Down)))); len(changes) > 0 {
-		h.Changes = changes
-	} else if n := len(h.Changes); n > 1 {
-		h.Changes = h.Changes[n-1:] // samples are held to the last one, however old: see repairs.go
+	if !r.Compat {
+		h.Changes = h.since(s.Time.Add(-max(longestPeriod(p.Up), longestPeriod(p.Down))))
 	}
 	return h
 }
 
-// since returns the changes after the cutoff, without copying: they are ordered by time.
+// since returns the changes after the cutoff, and at least the last one, however old: samples are held to it. They are
+// ordered by time, so nothing is copied.
 func (h History) since(cutoff time.Time) []Change {
 	i := slices.IndexFunc(h.Changes, func(c Change) bool { return c.Time.After(cutoff) })
 	if i < 0 {
-		return nil
+		i = max(len(h.Changes)-1, 0)
 	}
 	return h.Changes[i:]
 }

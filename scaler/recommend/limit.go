@@ -1,7 +1,7 @@
 package recommend
 
 import (
-	"fmt"
+	"math"
 	"time"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
@@ -10,16 +10,16 @@ import (
 )
 
 // bound keeps the replicas within min..max.
-func (d *Decision) bound(p annotations.Policy) {
+func (d *draft) bound(p annotations.Policy) {
 	d.Limited = LimitedNot
 	to := min(max(d.Desired, p.Min), p.Max)
-	detail := fmt.Sprintf("within %d..%d", p.Min, p.Max)
-	if to == d.Desired {
-		d.note(StageBounds, "", LimitedNot, detail)
-		return
+	detail := d.write()
+	if to != d.Desired {
+		d.Limited = boundReason(d.Desired, to)
+		detail.int(int64(d.Desired)).str(" is not ")
 	}
-	d.Limited = boundReason(d.Desired, to)
-	d.step(StageBounds, "", to, d.Limited, fmt.Sprintf("%d is not %s", d.Desired, detail))
+	detail.str("within ").int(int64(p.Min)).str("..").int(int64(p.Max))
+	d.step(StageBounds, "", to, d.Limited)
 }
 
 func boundReason(from, to int32) string {
@@ -31,45 +31,53 @@ func boundReason(from, to int32) string {
 
 // limit keeps the change within what the policies of its direction allow in their periods
 // (HPA: convertDesiredReplicasWithBehaviorRate). It comes after the bounds, which it can only narrow.
-func (d *Decision) limit(p annotations.Policy, h History) {
+func (d *draft) limit(p annotations.Policy, h History) {
 	rules, reason := p.Up, LimitedUp
 	if d.Desired < d.Current {
 		rules, reason = p.Down, LimitedDown
 	}
 	if d.Desired == d.Current {
-		d.note(StagePolicy, "", LimitedNot, "no change to limit")
+		d.write().str("no change to limit")
+		d.note(StagePolicy, "", LimitedNot)
 		return
 	}
 	up := d.Desired > d.Current
-	allowed, ends := h.allowed(rules, d, up)
+	allowed, ends := d.allowed(h, rules, up)
+	detail := d.write().policies(rules)
 	if up && allowed >= d.Desired || !up && allowed <= d.Desired {
-		d.note(StagePolicy, "", LimitedNot, fmt.Sprintf("%s would allow %d", describe(rules), allowed))
+		detail.str(" would allow ").int(int64(allowed))
+		d.note(StagePolicy, "", LimitedNot)
 		return
 	}
 	d.Limited = reason
 	d.before(ends)
-	d.step(StagePolicy, "", allowed, reason, fmt.Sprintf("%s: no further than %d now", describe(rules), allowed))
+	detail.str(": no further than ").int(int64(allowed)).str(" now")
+	d.step(StagePolicy, "", allowed, reason)
 }
 
 // allowed is how far the policies of one direction let the replicas go now, never back behind the current number, and
 // when the earliest of their periods gives something back.
-func (h History) allowed(rules autoscalingv2.HPAScalingRules, d *Decision, up bool) (int32, time.Time) {
-	if *rules.SelectPolicy == autoscalingv2.DisabledPolicySelect || len(rules.Policies) == 0 {
+func (d *draft) allowed(h History, rules autoscalingv2.HPAScalingRules, up bool) (int32, time.Time) {
+	if disabled(rules) {
 		return d.Current, time.Time{}
 	}
 	pick := minReplicas
-	if (*rules.SelectPolicy == autoscalingv2.MaxChangePolicySelect) == up {
+	if (*rules.SelectPolicy != autoscalingv2.MinChangePolicySelect) == up {
 		pick = maxReplicas // the largest change upwards, or the smallest downwards
 	}
-	chosen, ends := h.grant(rules.Policies[0], d, up)
+	chosen, ends := d.grant(h, rules.Policies[0], up)
 	for _, policy := range rules.Policies[1:] {
-		to, end := h.grant(policy, d, up)
+		to, end := d.grant(h, policy, up)
 		chosen, ends = pick(chosen, to), earlier(ends, end)
 	}
 	if up {
 		return max(chosen, d.Current), ends
 	}
 	return min(chosen, d.Current), ends
+}
+
+func disabled(rules autoscalingv2.HPAScalingRules) bool {
+	return *rules.SelectPolicy == autoscalingv2.DisabledPolicySelect || len(rules.Policies) == 0
 }
 
 func minReplicas(a, b int32) int32 { return min(a, b) }
@@ -85,35 +93,34 @@ func earlier(a, b time.Time) time.Time {
 
 // grant is how far one policy lets the replicas go from where its period began, and when its period next gives
 // something back; zero if nothing was used.
-func (h History) grant(policy autoscalingv2.HPAScalingPolicy, d *Decision, up bool) (int32, time.Time) {
+func (d *draft) grant(h History, policy autoscalingv2.HPAScalingPolicy, up bool) (int32, time.Time) {
 	period := time.Duration(policy.PeriodSeconds) * time.Second
 	cutoff := d.Time.Add(-period)
 	if !up && h.Since.After(cutoff) {
 		return d.Current, h.Since.Add(period)
 	}
 	start, ends := d.Current, time.Time{}
-	for i, change := range h.since(cutoff) {
-		if i == 0 {
-			ends = change.Time.Add(period)
+	for _, change := range h.Changes {
+		if change.Time.After(cutoff) {
+			start, ends = d.numbers.plus(start, -change.Delta), earlier(ends, change.Time.Add(period))
 		}
-		start = plus(start, -change.Delta)
 	}
-	return reach(policy, start, up), ends
+	return d.reach(policy, start, up), ends
 }
 
 // reach applies one policy to the replicas at the beginning of its period. Up is rounded up, so that a small
 // workload can grow at all; down is rounded down for the same reason (HPA).
-func reach(policy autoscalingv2.HPAScalingPolicy, start int32, up bool) int32 {
+func (d *draft) reach(policy autoscalingv2.HPAScalingPolicy, start int32, up bool) int32 {
 	percent := policy.Type == autoscalingv2.PercentScalingPolicy
 	switch {
 	case percent && up:
-		return ceil(float64(start) * (1 + float64(policy.Value)/100))
+		return d.numbers.replicas(math.Ceil(float64(start) * (1 + float64(policy.Value)/100)))
 	case percent:
-		return floor(float64(start) * (1 - float64(policy.Value)/100))
+		return d.numbers.replicas(float64(start) * (1 - float64(policy.Value)/100))
 	case up:
-		return plus(start, policy.Value)
+		return d.numbers.plus(start, policy.Value)
 	}
-	return plus(start, -policy.Value)
+	return d.numbers.plus(start, -policy.Value)
 }
 
 // longestPeriod is how long a change can matter to the policies.
@@ -125,21 +132,20 @@ func longestPeriod(rules autoscalingv2.HPAScalingRules) time.Duration {
 	return time.Duration(longest) * time.Second
 }
 
-// describe prints policies as mini-hpa/scale-up-policies reads them.
-func describe(rules autoscalingv2.HPAScalingRules) string {
-	if *rules.SelectPolicy == autoscalingv2.DisabledPolicySelect || len(rules.Policies) == 0 {
-		return "scaling in this direction is disabled"
+// policies prints the rules as mini-hpa/scale-up-policies reads them.
+func (t *text) policies(rules autoscalingv2.HPAScalingRules) *text {
+	if disabled(rules) {
+		return t.str("scaling in this direction is disabled")
 	}
-	text := ""
 	for i, policy := range rules.Policies {
 		if i > 0 {
-			text += ", "
+			t.str(", ")
 		}
-		unit := " pods"
+		unit := " pods/"
 		if policy.Type == autoscalingv2.PercentScalingPolicy {
-			unit = "%"
+			unit = "%/"
 		}
-		text += fmt.Sprintf("%d%s/%ds", policy.Value, unit, policy.PeriodSeconds)
+		t.int(int64(policy.Value)).str(unit).int(int64(policy.PeriodSeconds)).str("s")
 	}
-	return text
+	return t
 }

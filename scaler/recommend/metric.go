@@ -2,142 +2,182 @@ package recommend
 
 import (
 	"fmt"
-	"time"
+	"strconv"
+	"strings"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
-	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
 )
 
-// resourceMetric is a target on the CPU or memory of the pods, or of one container of theirs.
-type resourceMetric struct {
-	// name is what steps and Events call it: "cpu", "memory", or "cpu of container app".
+// podMetric is a target on the average of the pods: CPU or memory of theirs, or of one container of theirs, or a custom
+// metric that each of them has.
+type podMetric struct {
+	// name is what steps and Events call it: "cpu", "memory", "cpu of container app", "requests_per_second".
 	name      string
 	resource  corev1.ResourceName
 	container string
-	// active is the condition reason when it fails.
-	active string
+	// series is where the Snapshot holds a custom metric's values; empty for resources.
+	series string
 	// utilization targets are percents of the request, others are milli-units for each pod.
 	utilization bool
 	target      int64
 }
 
-// usage is what one pod's sample says of one metric, in milli-units.
-type usage struct {
-	value  int64
-	at     time.Time
-	window time.Duration
-	// cpu marks usage that depends on whether the pod was ready: start-up burns CPU, not memory.
-	cpu bool
+// totalMetric is a target on a number that describes something else than the pods: an object, or nothing in the cluster.
+type totalMetric struct {
+	// name is what steps and Events call it: "backlog", "hits of Ingress front".
+	name string
+	// value is the present total, in milli-units.
+	value int64
+	// average targets are for each pod, others for the total.
+	average bool
+	// external tells an External metric from an Object metric; they differ in what they do with numbers beyond any use.
+	external bool
+	target   int64
 }
 
-// resourceMetricOf reads a metric in the vocabulary of autoscaling/v2; false for the kinds that are not resources.
-func resourceMetricOf(spec autoscalingv2.MetricSpec) (resourceMetric, bool) {
+// activeFailed is the reason of the condition ScalingActive when a metric of this type fails.
+func activeFailed(kind autoscalingv2.MetricSourceType) string {
+	switch kind {
+	case autoscalingv2.ResourceMetricSourceType:
+		return ActiveFailedResource
+	case autoscalingv2.ContainerResourceMetricSourceType:
+		return ActiveFailedContainer
+	case autoscalingv2.PodsMetricSourceType:
+		return ActiveFailedPods
+	case autoscalingv2.ObjectMetricSourceType:
+		return ActiveFailedObject
+	case autoscalingv2.ExternalMetricSourceType:
+		return ActiveFailedExternal
+	}
+	return ActiveInvalidMetric
+}
+
+// propose asks one metric.
+func (v *view) propose(d *draft, spec *autoscalingv2.MetricSpec, series string) (proposal, *Failure) {
 	switch {
 	case spec.Type == autoscalingv2.ResourceMetricSourceType && spec.Resource != nil:
-		return newResourceMetric(spec.Resource.Name, "", spec.Resource.Target), true
+		return v.resource(d, spec.Resource.Name, "", spec.Resource.Target)
 	case spec.Type == autoscalingv2.ContainerResourceMetricSourceType && spec.ContainerResource != nil:
 		source := spec.ContainerResource
-		return newResourceMetric(source.Name, source.Container, source.Target), true
+		return v.resource(d, source.Name, source.Container, source.Target)
+	case spec.Type == autoscalingv2.PodsMetricSourceType && spec.Pods != nil:
+		return v.pods(d, spec.Pods, series)
+	case spec.Type == autoscalingv2.ObjectMetricSourceType && spec.Object != nil:
+		return v.object(d, spec.Object, series)
+	case spec.Type == autoscalingv2.ExternalMetricSourceType && spec.External != nil:
+		return v.external(d, spec.External, series)
 	}
-	return resourceMetric{}, false
+	return proposal{}, &Failure{Metric: string(spec.Type), Reason: ReasonUnsupported,
+		Detail: fmt.Sprintf("metrics of type %q are not supported", spec.Type)}
 }
 
-func newResourceMetric(name corev1.ResourceName, container string, target autoscalingv2.MetricTarget) resourceMetric {
-	m := resourceMetric{name: string(name), resource: name, container: container, active: ActiveFailedResource}
+func (v *view) resource(d *draft, name corev1.ResourceName, container string, target autoscalingv2.MetricTarget) (proposal, *Failure) {
+	m := podMetric{name: string(name), resource: name, container: container}
 	if container != "" {
-		m.name = fmt.Sprintf("%s of container %s", name, container)
-		m.active = ActiveFailedContainer
+		m.name = printable(string(name)) + " of container " + printable(container)
 	}
-	if target.AverageUtilization != nil {
+	switch {
+	case target.AverageValue != nil:
+		m.target = d.numbers.milli(*target.AverageValue)
+	case target.AverageUtilization != nil:
 		m.utilization, m.target = true, int64(*target.AverageUtilization)
-	} else if target.AverageValue != nil {
-		m.target = milli(*target.AverageValue)
 	}
-	return m
+	if v.MetricsError != "" {
+		return proposal{}, &Failure{Metric: m.name, Reason: ReasonMetricsUnavailable, Detail: v.MetricsError}
+	}
+	return v.average(d, &m)
 }
 
-// sample reads the metric's usage from a pod's sample; nil where the sample does not hold it. As in the HPA, a pod
-// counts only if every container was measured.
-func (m resourceMetric) sample(pm *metricsv1beta1.PodMetrics) *usage {
-	if pm == nil {
-		return nil
+func (v *view) pods(d *draft, source *autoscalingv2.PodsMetricSource, series string) (proposal, *Failure) {
+	m := podMetric{name: printable(source.Metric.Name), series: series}
+	if source.Target.AverageValue != nil {
+		m.target = d.numbers.milli(*source.Target.AverageValue)
 	}
-	u := usage{at: pm.Timestamp.Time, window: pm.Window.Duration, cpu: m.resource == corev1.ResourceCPU}
-	found := false
-	for i := range pm.Containers {
-		c := &pm.Containers[i]
-		if m.container != "" && m.container != c.Name {
-			continue
+	if failure := v.seriesFailure(m.name, series, len(v.CustomMetrics[series])); failure != nil {
+		return proposal{}, failure
+	}
+	return v.average(d, &m)
+}
+
+// average evaluates a metric that each pod has.
+func (v *view) average(d *draft, m *podMetric) (proposal, *Failure) {
+	c, failure := v.sort(d, m)
+	if failure == nil {
+		failure = c.failure(m)
+	}
+	if failure != nil {
+		return proposal{}, failure
+	}
+	d.write().cohort(&c)
+	d.note(StagePods, m.name, ReasonCounted)
+	d.before(c.changes)
+	return v.proposeFrom(d, m, &c)
+}
+
+// object evaluates a metric of an object. A trace made by hand may hold its value without saying what it describes.
+func (v *view) object(d *draft, source *autoscalingv2.ObjectMetricSource, series string) (proposal, *Failure) {
+	about := source.DescribedObject
+	m := totalMetric{name: fmt.Sprintf("%s of %s %s", printable(source.Metric.Name), printable(about.Kind), printable(about.Name))}
+	values := v.CustomMetrics[series]
+	if failure := v.seriesFailure(m.name, series, len(values)); failure != nil {
+		return proposal{}, failure
+	}
+	found := len(values) == 1
+	for i := range values {
+		if described := &values[i].DescribedObject; len(values) == 1 || described.Kind == about.Kind && described.Name == about.Name {
+			m.value, found = d.numbers.milli(values[i].Value), true
+			break
 		}
-		q, ok := c.Usage[m.resource]
-		if !ok {
-			return nil
-		}
-		u.value, found = add(u.value, milli(q)), true
 	}
 	if !found {
-		return nil
+		return proposal{}, v.seriesFailure(m.name, series, 0)
 	}
-	return &u
+	return v.total(d, &m, source.Target)
 }
 
-// request reads what a utilization is a percent of. Targets in absolute values need none.
-func (m resourceMetric) request(pod *corev1.Pod) (int64, *Failure) {
-	if !m.utilization {
-		return 0, nil
+func (v *view) external(d *draft, source *autoscalingv2.ExternalMetricSource, series string) (proposal, *Failure) {
+	m := totalMetric{name: printable(source.Metric.Name), external: true}
+	values := v.ExternalMetrics[series]
+	if failure := v.seriesFailure(m.name, series, len(values)); failure != nil {
+		return proposal{}, failure
 	}
-	if m.container != "" {
-		return m.containerRequest(pod)
+	average := source.Target.AverageValue != nil
+	for i := range values {
+		m.value = v.accumulate(d, m.value, d.numbers.milli(values[i].Value), average)
 	}
-	if q, ok := podLevelRequest(pod, m.resource); ok {
-		return milli(q), nil
-	}
-	var total int64
-	for _, c := range longRunning(pod) {
-		q, ok := c.Resources.Requests[m.resource]
-		if !ok || q.Sign() <= 0 {
-			return 0, m.missingRequest(pod, c.Name)
-		}
-		total = add(total, milli(q))
-	}
-	return total, nil
+	return v.total(d, &m, source.Target)
 }
 
-// containerRequest is the request of the one container that the metric is about.
-func (m resourceMetric) containerRequest(pod *corev1.Pod) (int64, *Failure) {
-	for _, c := range longRunning(pod) {
-		if c.Name != m.container {
-			continue
-		}
-		q, ok := c.Resources.Requests[m.resource]
-		if !ok || q.Sign() <= 0 {
-			return 0, m.missingRequest(pod, c.Name)
-		}
-		return milli(q), nil
+// accumulate adds up external values, which the HPA stops at the largest number, each kind of target in its own way:
+// for an average a sum below 0 counts as an overflow.
+func (v *view) accumulate(d *draft, total, value int64, average bool) int64 {
+	sum := d.numbers.add(total, value)
+	if d.numbers.wrap && (average && sum < 0 || !average && value > 0 && sum < total) {
+		return maxTotal
 	}
-	return 0, &Failure{Metric: m.name, Reason: ReasonContainerNotFound, Detail: fmt.Sprintf(
-		"pod %s has no container %s, which mini-hpa/container names", pod.Name, m.container)}
+	return sum
 }
 
-func (m resourceMetric) missingRequest(pod *corev1.Pod, container string) *Failure {
-	return &Failure{Metric: m.name, Reason: ReasonMissingRequest, Detail: fmt.Sprintf(
-		"container %s of pod %s has no %s request, and the target is a percentage of it; set resources.requests.%s, or an absolute target",
-		container, pod.Name, m.resource, m.resource)}
+// seriesFailure says why a custom or external metric gave nothing; nil if it gave n values.
+func (v *view) seriesFailure(name, series string, n int) *Failure {
+	reason, known := v.Errors[series]
+	switch {
+	case known && reason == ErrorPending:
+		return &Failure{Metric: name, Reason: ReasonAwaitingSample, Detail: fmt.Sprintf("metric %s: %s", name, reason)}
+	case known:
+		return &Failure{Metric: name, Reason: ReasonMetricsUnavailable, Detail: fmt.Sprintf("metric %s: %s", name, reason)}
+	case n == 0:
+		return &Failure{Metric: name, Reason: ReasonNoSamples, Detail: fmt.Sprintf("metric %s: the metrics API returned no value", name)}
+	}
+	return nil
 }
 
-// longRunning are the containers whose requests count: the ordinary ones and the sidecars, that is the init
-// containers with restartPolicy Always (KEP-753; HPA: calculatePodRequestsFromContainers).
-func longRunning(pod *corev1.Pod) []*corev1.Container {
-	containers := make([]*corev1.Container, 0, len(pod.Spec.Containers))
-	for i := range pod.Spec.Containers {
-		containers = append(containers, &pod.Spec.Containers[i])
+// printable quotes a name that the API server accepts and a terminal should not see as it is.
+func printable(name string) string {
+	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-:|"
+	if strings.Trim(name, plain) == "" {
+		return name
 	}
-	for i := range pod.Spec.InitContainers {
-		c := &pod.Spec.InitContainers[i]
-		if c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways {
-			containers = append(containers, c)
-		}
-	}
-	return containers
+	return strconv.Quote(name)
 }

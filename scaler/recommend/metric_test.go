@@ -121,10 +121,10 @@ func TestReadiness(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			s := snapshot(noon, 1, pods(noon, 1, "500m", c.options...))
-			m, _ := resourceMetricOf(policy(t, "target-cpu=50", "max=10").Metrics[0])
-			group, failure := (view{Rules: DefaultRules(), Snapshot: s}).group(m)
-			if failure != nil || len(group.unready)+len(group.ready) != 1 || (len(group.unready) == 1) != c.unready {
-				t.Errorf("unready = %d, ready = %d, failure = %v; want unready: %t", len(group.unready), len(group.ready), failure, c.unready)
+			v, m := view{Rules: DefaultRules(), Snapshot: s}, podMetric{name: "cpu", resource: "cpu", utilization: true, target: 50}
+			c2, failure := v.sort(newDraft(s, v.Rules), &m)
+			if failure != nil || c2.count[inUnready]+c2.count[inReady] != 1 || (c2.count[inUnready] == 1) != c.unready {
+				t.Errorf("%s, failure = %v; want unready: %t", &c2, failure, c.unready)
 			}
 		})
 	}

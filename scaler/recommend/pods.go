@@ -2,10 +2,10 @@ package recommend
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
 )
 
 // sampleResolution is how often metrics-server publishes (its --metric-resolution), the slack of a sample's age.
@@ -15,9 +15,22 @@ const sampleResolution = 15 * time.Second
 // two scrapes for the first sample, and the sample must begin after the pod became ready.
 const sampleGrace = time.Minute
 
+// group is how a pod takes part in a metric.
+type group uint8
+
+const (
+	inReady group = iota
+	inUnready
+	inMissing
+	// inStray is a sample without a pod. Only the HPA controller counts those.
+	inStray
+	groupCount
+)
+
 // reading is one pod as one metric sees it, in milli-units.
 type reading struct {
 	usage, request int64
+	group          group
 	// before says that the sample's window began before the last change of the replicas.
 	before bool
 }
@@ -30,8 +43,9 @@ type reading struct {
 //	CPU only: not ready since the sample began   -> unready
 //	everything else                              -> ready
 type cohort struct {
-	ready, unready, missing []reading
-	ignored                 int
+	readings []reading
+	count    [groupCount]int
+	ignored  int
 	// oldest is the timestamp of the oldest sample among the ready.
 	oldest time.Time
 	// changes is the earliest moment at which time alone regroups a pod; zero if none.
@@ -40,47 +54,63 @@ type cohort struct {
 	young bool
 }
 
-// group sorts the pods and reads usage and request of those that take part.
-func (v view) group(m resourceMetric) (cohort, *Failure) {
-	samples := make(map[string]*metricsv1beta1.PodMetrics, len(v.PodMetrics))
-	for _, pm := range v.PodMetrics {
-		samples[pm.Name] = pm
-	}
-	c := cohort{young: true, ready: make([]reading, 0, len(v.Pods))}
+// sort puts the pods into their groups and reads usage and request of those that take part.
+func (v *view) sort(d *draft, m *podMetric) (cohort, *Failure) {
+	found := v.finder(m)
+	c := cohort{young: true, readings: make([]reading, 0, v.expected())}
 	for _, pod := range v.Pods {
-		if pod.DeletionTimestamp != nil || pod.Status.Phase == corev1.PodFailed {
+		if ignored(pod) {
 			c.ignored++
+			if failure := v.bystander(d, m, pod); failure != nil {
+				return c, failure
+			}
+			found.find(pod.Name)
 			continue
 		}
-		request, failure := m.request(pod)
+		what, failure := v.request(d, m, pod)
 		if failure != nil {
 			return c, failure
 		}
 		c.young = c.young && v.Time.Sub(pod.CreationTimestamp.Time) < sampleGrace
-		c.place(v, pod, m.sample(samples[pod.Name]), request)
+		c.place(v, d, pod, v.usage(d, m, found.find(pod.Name), pod), what)
 	}
-	v.unseen(&c)
+	v.strays(d, m, &c, found)
+	v.unseen(d, &c)
 	return c, nil
 }
 
+// expected is how many readings there may be.
+func (v *view) expected() int {
+	return max(len(v.Pods), int(min(v.Replicas, v.StatusReplicas, int32(2*len(v.Pods)+16))))
+}
+
+// ignored pods are on their way out (HPA: ignoredPods).
+func ignored(pod *corev1.Pod) bool {
+	return pod.DeletionTimestamp != nil || pod.Status.Phase == corev1.PodFailed
+}
+
+func (c *cohort) add(r reading) {
+	c.readings = append(c.readings, r)
+	c.count[r.group]++
+}
+
 // place puts one pod that takes part into its group.
-func (c *cohort) place(v view, pod *corev1.Pod, u *usage, request int64) {
-	if pod.Status.Phase == corev1.PodPending {
-		c.unready = append(c.unready, reading{request: request})
-		return
+func (c *cohort) place(v *view, d *draft, pod *corev1.Pod, u usage, request int64) {
+	r := reading{request: request}
+	switch {
+	case pod.Status.Phase == corev1.PodPending:
+		r.group = inUnready
+	case !u.found || d.repaired(RepairStale, v.stale(u, c)):
+		r.group = inMissing
+	case u.cpu && v.unready(pod, u, v.Time):
+		r.group = inUnready
+	default:
+		r.usage, r.before = u.value, u.at.Add(-u.window).Before(v.changed)
+		if c.oldest.IsZero() || u.at.Before(c.oldest) {
+			c.oldest = u.at
+		}
 	}
-	if u == nil || v.stale(u, v.Time, c) {
-		c.missing = append(c.missing, reading{request: request})
-		return
-	}
-	if u.cpu && v.unready(pod, u, v.Time) {
-		c.unready = append(c.unready, reading{request: request})
-		return
-	}
-	c.ready = append(c.ready, reading{usage: u.value, request: request, before: u.at.Add(-u.window).Before(v.changed)})
-	if c.oldest.IsZero() || u.at.Before(c.oldest) {
-		c.oldest = u.at
-	}
+	c.add(r)
 }
 
 // unready says whether a pod's CPU sample does not speak for the pod's normal work yet.
@@ -89,7 +119,7 @@ func (c *cohort) place(v view, pod *corev1.Pod, u *usage, request int64) {
 //	  unready: Ready is False, or the         unready: Ready is False and was
 //	  sample began before it became ready     never True for longer than
 //	                                          InitialReadinessDelay after start
-func (r Rules) unready(pod *corev1.Pod, u *usage, now time.Time) bool {
+func (r Rules) unready(pod *corev1.Pod, u usage, now time.Time) bool {
 	condition := readyCondition(pod)
 	if condition == nil || pod.Status.StartTime == nil {
 		return true
@@ -104,7 +134,7 @@ func (r Rules) unready(pod *corev1.Pod, u *usage, now time.Time) bool {
 
 // over says that a pod has ended or is about to: its ReplicaSet does not count it any more.
 func over(pod *corev1.Pod) bool {
-	return pod.DeletionTimestamp != nil || pod.Status.Phase == corev1.PodFailed || pod.Status.Phase == corev1.PodSucceeded
+	return ignored(pod) || pod.Status.Phase == corev1.PodSucceeded
 }
 
 func readyCondition(pod *corev1.Pod) *corev1.PodCondition {
@@ -117,13 +147,14 @@ func readyCondition(pod *corev1.Pod) *corev1.PodCondition {
 }
 
 // failure says why no pod can be measured; nil if at least one can.
-func (c *cohort) failure(m resourceMetric) *Failure {
-	if len(c.ready) > 0 {
+func (c *cohort) failure(m *podMetric) *Failure {
+	known := c.count[inReady] + c.count[inUnready] + c.count[inMissing]
+	if c.count[inReady] > 0 || c.count[inStray] > 0 && known+c.ignored > 0 {
 		return nil
 	}
 	f := &Failure{Metric: m.name, Reason: ReasonNoSamples}
-	switch total := len(c.unready) + len(c.missing); {
-	case total == 0:
+	switch {
+	case known == 0:
 		f.Reason, f.Detail = ReasonNoPods, fmt.Sprintf("no pods to measure (%d being deleted or failed)", c.ignored)
 	case c.young:
 		f.Reason, f.Detail = ReasonAwaitingSample, fmt.Sprintf("waiting for the first %s sample of %s", m.name, c)
@@ -134,8 +165,105 @@ func (c *cohort) failure(m resourceMetric) *Failure {
 }
 
 // String counts the groups for people.
-func (c *cohort) String() string {
-	total := len(c.ready) + len(c.unready) + len(c.missing) + c.ignored
-	return fmt.Sprintf("%d pods: %d ready, %d unready, %d without a current sample, %d ignored",
-		total, len(c.ready), len(c.unready), len(c.missing), c.ignored)
+func (c *cohort) String() string { return string((&text{}).cohort(c).bytes) }
+
+func (t *text) cohort(c *cohort) *text {
+	n := &c.count
+	t.int(int64(n[inReady] + n[inUnready] + n[inMissing] + c.ignored)).str(" pods: ")
+	t.int(int64(n[inReady])).str(" ready, ").int(int64(n[inUnready])).str(" unready, ").int(int64(n[inMissing])).str(" without a current sample, ")
+	t.int(int64(c.ignored)).str(" ignored")
+	if n[inStray] > 0 {
+		t.str(", and ").int(int64(n[inStray])).str(" samples of pods that do not exist")
+	}
+	return t
+}
+
+// treatment is what a pod counts as.
+type treatment uint8
+
+const (
+	// leftOut counts as if it did not exist.
+	leftOut treatment = iota
+	// measured counts with what it uses.
+	measured
+	// idle counts with nothing.
+	idle
+	// atTarget counts with its target.
+	atTarget
+	// atLeastTarget counts with what it uses, if the sample is from after the last change, else with at least its target.
+	atLeastTarget
+	// full counts with its request, or more where the target is above 100 %.
+	full
+)
+
+// treatments is what the pods of each group count as.
+type treatments [groupCount]treatment
+
+// sum is what some pods use together, in milli-units.
+type sum struct {
+	used, requested int64
+	pods            int
+	// held is how many pods counted as more than they use, because their sample is from before the last change.
+	held int
+}
+
+// sum adds up the cohort.
+func (c *cohort) sum(n *numbers, m *podMetric, as treatments) sum {
+	var s sum
+	for i := range c.readings {
+		r := &c.readings[i]
+		how := as[r.group]
+		if how == leftOut {
+			continue
+		}
+		s.pods++
+		if r.group == inStray && m.utilization {
+			continue // it has no request to be a percent of
+		}
+		used := m.counted(n, r, how)
+		if how == atLeastTarget && used != r.usage {
+			s.held++
+		}
+		s.used, s.requested = n.add(s.used, used), n.add(s.requested, r.request)
+	}
+	return s
+}
+
+// counted is what a pod counts with, in milli-units.
+func (m *podMetric) counted(n *numbers, r *reading, how treatment) int64 {
+	switch how {
+	case measured:
+		return r.usage
+	case atTarget:
+		return m.atTarget(n, r)
+	case full:
+		return m.full(n, r)
+	case atLeastTarget:
+		if r.before {
+			return max(r.usage, m.atTarget(n, r))
+		}
+		return r.usage
+	}
+	return 0
+}
+
+// full is what a pod without a sample is taken to use when the others would scale in: its request, or more where the
+// target is above 100 %; for an absolute target, the target (HPA: the same).
+func (m *podMetric) full(n *numbers, r *reading) int64 {
+	if !m.utilization {
+		return m.target
+	}
+	return n.percent(r.request, max(100, m.target))
+}
+
+// atTarget is a pod that uses its target: the least usage that is not rounded to less than it.
+func (m *podMetric) atTarget(n *numbers, r *reading) int64 {
+	if !m.utilization {
+		return m.target
+	}
+	usage := n.percent(r.request, m.target)
+	if r.request > 0 && n.mulDiv(usage, 100, r.request) < m.target && usage < math.MaxInt64 {
+		usage++
+	}
+	return usage
 }

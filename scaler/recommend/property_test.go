@@ -151,7 +151,7 @@ func TestInputsStayUntouched(t *testing.T) {
 	before := struct {
 		s Snapshot
 		h History
-	}{Snapshot{Time: s.Time, Replicas: s.Replicas, StatusReplicas: s.StatusReplicas}, History{append([]Sample{}, h.Samples...), append([]Change{}, h.Changes...), h.Since}}
+	}{Snapshot{Time: s.Time, Replicas: s.Replicas, StatusReplicas: s.StatusReplicas}, History{append([]Sample{}, h.Samples...), append([]Change{}, h.Changes...), h.Since, false}}
 	for _, pod := range s.Pods {
 		before.s.Pods = append(before.s.Pods, pod.DeepCopy())
 	}
@@ -161,10 +161,10 @@ func TestInputsStayUntouched(t *testing.T) {
 	first, firstHistory := Recommend(p, s, h)
 	_ = firstHistory.Applied(first)
 	second, secondHistory := Recommend(p, s, h)
-	if diff := cmp.Diff(before.s, s) + cmp.Diff(before.h, h); diff != "" {
+	if diff := cmp.Diff(before.s, s) + cmp.Diff(before.h, h, cmp.AllowUnexported(History{})); diff != "" {
 		t.Errorf("the inputs changed (-before +after):\n%s", diff)
 	}
-	if diff := cmp.Diff(first, second) + cmp.Diff(firstHistory, secondHistory); diff != "" {
+	if diff := cmp.Diff(first, second) + cmp.Diff(firstHistory, secondHistory, cmp.AllowUnexported(History{})); diff != "" {
 		t.Errorf("the same inputs, another decision:\n%s", diff)
 	}
 }
@@ -173,7 +173,10 @@ func TestHistoryStaysSmall(t *testing.T) {
 	p := policy(t, "target-cpu=50", "max=10", "scale-down-stabilization=1h")
 	h := History{}
 	for i := range 10000 {
-		h = DefaultRules().seeded(h, Snapshot{Time: noon.Add(time.Duration(i) * time.Second)}, p).recorded(Sample{noon.Add(time.Duration(i) * time.Second), int32(i % 10)}, p)
+		now := noon.Add(time.Duration(i) * time.Second)
+		s := Snapshot{Time: now, Replicas: 1}
+		r := DefaultRules()
+		h = r.recorded(r.prepared(newDraft(s, r), h, s, p), Sample{now, int32(i % 10)}, p)
 		h = h.Applied(Decision{Time: noon.Add(time.Duration(i) * time.Second), Current: 1, Desired: 2})
 	}
 	if len(h.Samples) > 10 || len(h.Changes) > 16 {
@@ -192,25 +195,43 @@ func TestKeptSamplesDecideAsAllWould(t *testing.T) {
 		if got.low != want.low || got.high != want.high {
 			t.Fatalf("evaluation %d: %d..%d, want %d..%d", i, got.low, got.high, want.low, want.high)
 		}
-		small = small.recorded(Sample{now, desired}, p)
+		small = DefaultRules().recorded(small, Sample{now, desired}, p)
 		all.Samples = append(all.Samples, Sample{now, desired})
 	}
 }
 
 func TestConversionsSaturate(t *testing.T) {
+	var n numbers
 	for text, want := range map[string]int64{"1": 1000, "250m": 250, "1e20": math.MaxInt64, "9223372036854775807": math.MaxInt64,
-		"1Ei": math.MaxInt64, "-1": 0, "0": 0} {
-		if got := milli(resource.MustParse(text)); got != want {
+		"1Ei": math.MaxInt64, "-1": -1000, "-1e20": math.MinInt64, "0": 0} {
+		if got := n.milli(resource.MustParse(text)); got != want {
 			t.Errorf("milli(%s) = %d, want %d", text, got, want)
 		}
 	}
 	for f, want := range map[float64]int32{4.0000001: 5, 4: 4, math.Inf(1): math.MaxInt32, 1e300: math.MaxInt32, -3: 0} {
-		if got := ceil(f); got != want {
+		if got := n.ceil(f); got != want {
 			t.Errorf("ceil(%v) = %d, want %d", f, got, want)
 		}
 	}
-	if ceil(math.NaN()) != 0 || add(math.MaxInt64, 1) != math.MaxInt64 || mulDiv(math.MaxInt64, 100, 1) != math.MaxInt64 ||
-		mulDiv(7, 100, 3) != 233 || plus(math.MaxInt32, 1) != math.MaxInt32 || plus(1, -2) != 0 {
-		t.Error("a conversion wraps around or is off")
+	for name, c := range map[string]struct{ got, want int64 }{
+		"not a number":      {int64(n.ceil(math.NaN())), 0},
+		"sum":               {n.add(math.MaxInt64, 1), math.MaxInt64},
+		"sum below":         {n.add(math.MinInt64, -1), math.MinInt64},
+		"sum of 0":          {n.add(5, 0), 5},
+		"sum of two signs":  {n.add(5, -7), -2},
+		"product":           {n.mulDiv(math.MaxInt64, 100, 1), math.MaxInt64},
+		"large product":     {n.mulDiv(math.MaxInt64, 100, 100), math.MaxInt64},
+		"quotient":          {n.mulDiv(7, 100, 3), 233},
+		"negative quotient": {n.mulDiv(-7, 100, 3), -233},
+		"replicas":          {int64(n.plus(math.MaxInt32, 1)), math.MaxInt32},
+		"overdrawn":         {int64(n.plus(1, -2)), -1},
+		"utilization":       {n.utilization(math.MaxInt64, 1), math.MaxInt32},
+	} {
+		if c.got != c.want {
+			t.Errorf("%s = %d, want %d", name, c.got, c.want)
+		}
+	}
+	if !n.saturated {
+		t.Error("nobody is told that numbers were cut")
 	}
 }

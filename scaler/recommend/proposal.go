@@ -1,7 +1,7 @@
 package recommend
 
 import (
-	"fmt"
+	"math"
 	"time"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
@@ -13,8 +13,9 @@ import (
 type proposal struct {
 	metric   string
 	replicas int32
+	ratio    float64
 	// reason is the sentence for the Event: "cpu utilization 220% above target 50% (1 of 1 pods, sample 2s old)".
-	reason string
+	reason span
 }
 
 // view is what the metrics are evaluated against.
@@ -23,81 +24,83 @@ type view struct {
 	Snapshot
 	// changed is when the replicas were last changed by a decision; zero if that is not remembered.
 	changed time.Time
+	band    tolerances
+	// found are the samples of the metric that is being evaluated, partial says that a container of the pod that is
+	// being read does not count.
+	found   finder
+	partial bool
 }
 
 // measure asks every metric and takes the largest proposal (HPA: computeReplicasForMetrics). It says whether there is
 // a recommendation: not if all metrics failed, nor if some did and the others would scale in.
-func (v view) measure(d *Decision, p annotations.Policy) bool {
-	var best *proposal
-	var failedActive string
+func (v *view) measure(d *draft, p annotations.Policy) bool {
+	v.band = tolerancesOf(p)
+	d.Metrics = make([]MetricResult, 0, len(p.Metrics))
+	var best proposal
+	failedActive, valid := "", 0
 	for i := range p.Metrics {
-		made, failure, active := v.propose(d, p, p.Metrics[i])
+		made, failure := v.propose(d, &p.Metrics[i], v.series(p.Metrics, i))
 		d.Metrics = append(d.Metrics, result(p.Metrics[i].Type, made, failure))
 		switch {
 		case failure != nil && d.Failure == nil:
-			d.Failure, failedActive = failure, active
-		case failure == nil && (best == nil || made.replicas > best.replicas):
-			best = made
+			d.Failure, failedActive = failure, activeFailed(p.Metrics[i].Type)
+		case failure == nil:
+			if valid == 0 || best.replicas == 0 || made.replicas > best.replicas {
+				best = made
+			}
+			valid++
 		}
 	}
-	if best == nil {
-		d.Active, d.Reason = failedActive, d.failureText()
+	if valid == 0 || d.Failure != nil && best.replicas < v.Replicas {
+		d.Active = failedActive
+		v.fail(d, best, valid)
 		return false
 	}
-	if d.Failure != nil && best.replicas < v.Replicas {
-		d.Active, d.Reason = failedActive, d.failureText()
-		d.step(StageLargest, best.metric, d.Current, ReasonPartial,
-			fmt.Sprintf("%d proposed, but not scaling in while another metric fails: %s", best.replicas, d.Failure.Detail))
-		return false
-	}
-	d.Active, d.Reason = ActiveValidMetric, best.reason
-	d.step(StageLargest, best.metric, best.replicas, ReasonLargest, best.reason)
+	d.Active, d.reason = ActiveValidMetric, best.reason
+	d.step(StageLargest, best.metric, max(best.replicas, 0), ReasonLargest)
+	d.details[len(d.details)-1] = best.reason
 	return true
 }
 
-func result(kind autoscalingv2.MetricSourceType, made *proposal, failure *Failure) MetricResult {
+// series is where the Snapshot holds a metric's values: under its name if it was made by hand, else as SeriesNames says.
+func (v *view) series(specs []autoscalingv2.MetricSpec, i int) string {
+	id, _ := series(specs[i])
+	if id == nil {
+		return ""
+	}
+	name := SeriesNames(specs)[i]
+	_, custom := v.CustomMetrics[name]
+	_, external := v.ExternalMetrics[name]
+	_, failed := v.Errors[name]
+	if custom || external || failed {
+		return name
+	}
+	return id.Name
+}
+
+// fail says that nothing is decided, because all metrics failed or because the others would scale in.
+func (v *view) fail(d *draft, best proposal, valid int) {
+	if d.Failure == nil {
+		return
+	}
+	d.Reason = d.Failure.Detail
+	if valid > 0 {
+		d.write().int(int64(best.replicas)).str(" proposed, but not scaling in while another metric fails: ").str(d.Failure.Detail)
+		d.note(StageLargest, best.metric, ReasonPartial)
+	}
+}
+
+func result(kind autoscalingv2.MetricSourceType, made proposal, failure *Failure) MetricResult {
 	if failure != nil {
 		return MetricResult{Metric: failure.Metric, Type: kind, Failed: true}
 	}
-	return MetricResult{Metric: made.metric, Type: kind, Replicas: made.replicas}
+	return MetricResult{Metric: made.metric, Type: kind, Replicas: made.replicas, Ratio: finite(made.ratio)}
 }
 
-func (d *Decision) failureText() string {
-	if d.Failure == nil {
-		return ""
+// finite is a ratio that JSON can hold: a target for each pod is divided by 0 while there are none.
+func finite(ratio float64) float64 {
+	if math.IsNaN(ratio) {
+		return 0
 	}
-	return d.Failure.Detail
-}
-
-// propose asks one metric; on failure it also names the reason of the condition ScalingActive.
-func (v view) propose(d *Decision, p annotations.Policy, spec autoscalingv2.MetricSpec) (*proposal, *Failure, string) {
-	m, ok := resourceMetricOf(spec)
-	if !ok {
-		return nil, &Failure{Metric: string(spec.Type), Reason: ReasonUnsupported,
-			Detail: fmt.Sprintf("metrics of type %q are not supported", spec.Type)}, ActiveInvalidMetric
-	}
-	if v.MetricsError != "" {
-		return nil, &Failure{Metric: m.name, Reason: ReasonMetricsUnavailable, Detail: v.MetricsError}, m.active
-	}
-	c, failure := v.group(m)
-	if failure == nil {
-		failure = c.failure(m)
-	}
-	if failure != nil {
-		return nil, failure, m.active
-	}
-	d.note(StagePods, m.name, ReasonCounted, c.String())
-	d.before(c.changes)
-	return v.proposeFrom(d, m, &c, tolerancesOf(p)), nil, ""
-}
-
-// note adds a step that leaves the replicas as they are.
-func (d *Decision) note(stage, metric, reason, detail string) {
-	d.step(stage, metric, d.Desired, reason, detail)
-}
-
-// suggest adds a step of one metric: From is spec.replicas, To its proposal. Metrics are asked side by side, so the
-// decision itself does not move until the largest proposal is taken.
-func (d *Decision) suggest(metric string, to int32, reason, detail string) {
-	d.Steps = append(d.Steps, Step{Stage: StageTolerance, Metric: metric, From: d.Current, To: to, Reason: reason, Detail: detail})
+	return min(ratio, math.MaxFloat64)
 }

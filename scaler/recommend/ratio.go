@@ -1,8 +1,6 @@
 package recommend
 
 import (
-	"fmt"
-	"math"
 	"time"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
@@ -18,42 +16,23 @@ func tolerancesOf(p annotations.Policy) tolerances {
 // within includes both ends (HPA: Tolerances.isWithin).
 func (t tolerances) within(ratio float64) bool { return 1-t.down <= ratio && ratio <= 1+t.up }
 
-func (t tolerances) String() string { return fmt.Sprintf("%.4g..%.4g", 1-t.down, 1+t.up) }
-
 // ratio is usage over target for some pods, and the value that it came from: a percent of the requests for a
 // utilization, else the average of the pods in milli-units. Integer division as in the HPA, so that both round alike.
-func (m resourceMetric) ratio(pods []reading) (ratio float64, value int64) {
-	var used, requested int64
-	for _, pod := range pods {
-		used, requested = add(used, pod.usage), add(requested, pod.request)
+// It is false if there is nothing to divide by.
+func (m *podMetric) ratio(n *numbers, s sum) (ratio float64, value int64, ok bool) {
+	divisor := int64(s.pods)
+	if m.utilization {
+		divisor = s.requested
+	}
+	if divisor == 0 {
+		return 0, 0, false
 	}
 	if m.utilization {
-		value = min(mulDiv(used, 100, max(requested, 1)), math.MaxInt32)
+		value = n.utilization(s.used, s.requested)
 	} else {
-		value = used / int64(max(len(pods), 1))
+		value = s.used / divisor
 	}
-	return float64(value) / float64(m.target), value
-}
-
-// full is what a pod without a sample is taken to use when the others would scale in: its request, or more where the
-// target is above 100 %; for an absolute target, the target (HPA: the same).
-func (m resourceMetric) full(pod reading) reading {
-	if !m.utilization {
-		return reading{usage: m.target, request: pod.request}
-	}
-	return reading{usage: mulDiv(pod.request, max(100, m.target), 100), request: pod.request}
-}
-
-// atTarget is a pod that uses its target: the least usage that is not rounded to less than it.
-func (m resourceMetric) atTarget(pod reading) reading {
-	if !m.utilization {
-		return reading{usage: m.target, request: pod.request}
-	}
-	usage := mulDiv(pod.request, m.target, 100)
-	if mulDiv(usage, 100, max(pod.request, 1)) < m.target {
-		usage = add(usage, 1)
-	}
-	return reading{usage: usage, request: pod.request}
+	return float64(value) / float64(m.target), value, true
 }
 
 // proposeFrom turns the pods' usage into replicas.
@@ -62,99 +41,138 @@ func (m resourceMetric) atTarget(pod reading) reading {
 //	ratio > 1: both count as using nothing
 //
 // If these assumptions turn the ratio round or bring it within tolerance, nothing changes.
-func (v view) proposeFrom(d *Decision, m resourceMetric, c *cohort, t tolerances) *proposal {
-	ratio, value := m.ratio(c.ready)
-	d.note(StageRatio, m.name, ReasonMeasured, m.measured(c.ready, ratio, value))
-	pods, held := v.settled(m, v.careful(c, m, ratio), ratio)
-	careful, _ := m.ratio(pods)
-	added := len(pods) - len(c.ready)
-	to, reason := v.settle(outlook{ratio: ratio, careful: careful, pods: len(pods), assumed: added}, t, d.Current)
-	d.suggest(m.name, to, reason, arithmetic(t, careful, len(pods), added+held))
-	return &proposal{metric: m.name, replicas: to, reason: m.sentence(d.Time, c, ratio, value)}
+func (v *view) proposeFrom(d *draft, m *podMetric, c *cohort) (proposal, *Failure) {
+	seen := c.sum(&d.numbers, m, treatments{inReady: measured, inStray: measured})
+	ratio, value, ok := m.ratio(&d.numbers, seen)
+	if !ok {
+		return proposal{}, &Failure{Metric: m.name, Reason: ReasonMissingRequest, Detail: "the requests of all pods add up to 0"}
+	}
+	d.write().measured(m, seen, value, ratio)
+	d.note(StageRatio, m.name, ReasonMeasured)
+	as := v.careful(d, c, ratio)
+	o := v.outlook(d, m, c, as, ratio)
+	to, reason := v.settle(d, o)
+	d.write().arithmetic(v.band, o)
+	d.suggest(m.name, to, reason)
+	d.write().sentence(m, c, value, ratio).str(", sample ").seconds(max(d.Time.Sub(c.oldest), 0)).str(" old)")
+	return proposal{metric: m.name, replicas: to, ratio: ratio, reason: d.written()}, nil
 }
 
-// careful adds the pods without a usable sample to those with one, each with the usage that speaks against a change.
-func (r Rules) careful(c *cohort, m resourceMetric, ratio float64) []reading {
-	pods := c.ready
+// careful says what the pods without a usable sample count as: whatever speaks against a change.
+func (v *view) careful(d *draft, c *cohort, ratio float64) treatments {
+	as := treatments{inReady: measured, inStray: measured}
 	switch {
 	case ratio < 1:
-		for _, pod := range c.missing {
-			pods = append(pods, m.full(pod))
+		as[inMissing] = full
+		if c.count[inUnready] > 0 && d.repaired(RepairUnready, v.repairs(RepairUnready)) {
+			as[inUnready] = atTarget
 		}
-		if r.counted(c, ratio) {
-			for _, pod := range c.unready {
-				pods = append(pods, m.atTarget(pod))
-			}
+		if v.repairs(RepairSettled) {
+			as[inReady] = atLeastTarget
 		}
 	case ratio > 1:
-		for _, pod := range append(c.missing[:len(c.missing):len(c.missing)], c.unready...) {
-			pods = append(pods, reading{request: pod.request})
-		}
+		as[inMissing], as[inUnready] = idle, idle
 	}
-	return pods
+	return as
 }
 
-// outlook is a ratio before and after the careful assumptions, and over how many pods.
+// outlook is a ratio before and after the careful assumptions, over how many pods, and for how many they were made.
 type outlook struct {
 	ratio, careful float64
-	pods, assumed  int
+	pods           int
+	assumed, held  int
+}
+
+// outlook evaluates the careful assumptions. As in the HPA, samples of pods that do not exist count only beside them.
+func (v *view) outlook(d *draft, m *podMetric, c *cohort, as treatments, ratio float64) outlook {
+	o := outlook{ratio: ratio, careful: ratio, pods: c.count[inReady]}
+	for _, g := range []group{inUnready, inMissing} {
+		if as[g] != leftOut {
+			o.assumed += c.count[g]
+		}
+	}
+	if o.assumed == 0 && as[inReady] == measured {
+		return o
+	}
+	s := c.sum(&d.numbers, m, as)
+	if o.held = s.held; o.held > 0 {
+		d.repaired(RepairSettled, true)
+	}
+	o.careful, _, _ = m.ratio(&d.numbers, s)
+	if o.assumed > 0 {
+		o.pods = s.pods
+	}
+	return o
 }
 
 // settle turns the ratio into replicas, with the reason for it.
-func (r Rules) settle(o outlook, t tolerances, current int32) (int32, string) {
-	if t.within(o.careful) {
-		return current, ReasonWithin
+func (v *view) settle(d *draft, o outlook) (int32, string) {
+	if v.band.within(o.careful) {
+		return d.Current, ReasonWithin
 	}
 	if o.ratio < 1 && o.careful > 1 || o.ratio > 1 && o.careful < 1 {
-		return current, ReasonUncertain
+		return d.Current, ReasonUncertain
 	}
-	to := ceil(o.careful * float64(o.pods))
-	if r.against(o, to, current) {
-		return current, ReasonAgainst
+	to := d.numbers.ceil(o.careful * float64(o.pods))
+	if v.against(d, o, to) {
+		return d.Current, ReasonAgainst
 	}
 	return to, ReasonOutside
 }
 
-// measured is the arithmetic of the ratio: "usage 2200m / requests 1000m = 220%; 220 / target 50 = ratio 4.4".
-func (m resourceMetric) measured(pods []reading, ratio float64, value int64) string {
-	var used, requested int64
-	for _, pod := range pods {
-		used, requested = add(used, pod.usage), add(requested, pod.request)
-	}
+// measured is the arithmetic of the ratio: "usage 2200m / requests 1000m = 220%; 220% / target 50% = ratio 4.4".
+func (t *text) measured(m *podMetric, s sum, value int64, ratio float64) *text {
+	t.str("usage ").amount(m.resource, s.used).str(" / ")
 	if m.utilization {
-		return fmt.Sprintf("usage %s / requests %s = %d%%; %d%% / target %d%% = ratio %.4g", amount(m.resource, used),
-			amount(m.resource, requested), value, value, m.target, ratio)
+		t.str("requests ").amount(m.resource, s.requested)
+	} else {
+		t.int(int64(s.pods)).str(" pods")
 	}
-	return fmt.Sprintf("usage %s / %d pods = %s; %s / target %s = ratio %.4g", amount(m.resource, used), len(pods),
-		amount(m.resource, value), amount(m.resource, value), amount(m.resource, m.target), ratio)
+	t.str(" = ").value(m, value).str("; ").value(m, value).str(" / target ").value(m, m.target)
+	return t.str(" = ratio ").float(ratio)
+}
+
+// value prints a value of the metric as its target is written.
+func (t *text) value(m *podMetric, value int64) *text {
+	if m.utilization {
+		return t.int(value).str("%")
+	}
+	return t.amount(m.resource, value)
 }
 
 // arithmetic is that of the proposal: "ratio 4.4 is outside 0.9..1.1; ceil(4.4 * 1 pods) = 5".
-func arithmetic(t tolerances, ratio float64, pods, assumed int) string {
-	with := ""
-	if assumed > 0 {
-		with = fmt.Sprintf(" with careful assumptions for %d pods", assumed)
+func (t *text) arithmetic(band tolerances, o outlook) *text {
+	t.str("ratio ").float(o.careful)
+	if n := o.assumed + o.held; n > 0 {
+		t.str(" with careful assumptions for ").int(int64(n)).str(" pods")
 	}
-	if t.within(ratio) {
-		return fmt.Sprintf("ratio %.4g%s is within %s", ratio, with, t)
+	if band.within(o.careful) {
+		return t.str(" is within ").tolerances(band)
 	}
-	return fmt.Sprintf("ratio %.4g%s is outside %s; ceil(%.4g * %d pods) = %d", ratio, with, t, ratio, pods, ceil(ratio*float64(pods)))
+	t.str(" is outside ").tolerances(band).str("; ceil(").float(o.careful).str(" * ").int(int64(o.pods)).str(" pods) = ")
+	return t.int(int64((&numbers{}).ceil(o.careful * float64(o.pods))))
 }
 
-// sentence is the metric's state in one line, for Events.
-func (m resourceMetric) sentence(now time.Time, c *cohort, ratio float64, value int64) string {
-	relation := "at"
-	if ratio > 1 {
-		relation = "above"
-	} else if ratio < 1 {
-		relation = "below"
-	}
-	what := m.name + " " + amount(m.resource, value)
-	target := amount(m.resource, m.target)
+// sentence is the metric's state in one line, for Events; the sample's age is still to come.
+func (t *text) sentence(m *podMetric, c *cohort, value int64, ratio float64) *text {
+	t.str(m.name)
 	if m.utilization {
-		what, target = fmt.Sprintf("%s utilization %d%%", m.name, value), fmt.Sprintf("%d%%", m.target)
+		t.str(" utilization")
 	}
-	total := len(c.ready) + len(c.unready) + len(c.missing)
-	return fmt.Sprintf("%s %s target %s (%d of %d pods, sample %s old)", what, relation, target, len(c.ready), total,
-		max(now.Sub(c.oldest), 0).Truncate(time.Second))
+	t.str(" ").value(m, value).relation(ratio).value(m, m.target).str(" (").int(int64(c.count[inReady])).str(" of ")
+	return t.int(int64(c.count[inReady] + c.count[inUnready] + c.count[inMissing])).str(" pods")
 }
+
+// relation says on which side of the target a value is.
+func (t *text) relation(ratio float64) *text {
+	switch {
+	case ratio > 1:
+		return t.str(" above target ")
+	case ratio < 1:
+		return t.str(" below target ")
+	}
+	return t.str(" at target ")
+}
+
+// end is when a sample has become stale.
+func (u usage) end() time.Time { return u.at.Add(2*u.window + sampleResolution) }

@@ -1,7 +1,6 @@
 package recommend
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
@@ -26,6 +25,9 @@ func DefaultRules() Rules {
 	return Rules{CPUInitializationPeriod: 5 * time.Minute, InitialReadinessDelay: 30 * time.Second}
 }
 
+// repairs says whether a repair is on.
+func (r Rules) repairs(bit Repairs) bool { return !r.Compat && r.Without&bit == 0 }
+
 // Recommend decides with DefaultRules.
 func Recommend(p annotations.Policy, s Snapshot, h History) (Decision, History) {
 	return DefaultRules().Recommend(p, s, h)
@@ -34,43 +36,36 @@ func Recommend(p annotations.Policy, s Snapshot, h History) (Decision, History) 
 // Recommend says how many replicas the workload should have now. The returned history holds this evaluation; hand it
 // to the next call, by way of History.Applied where the decision was written.
 func (r Rules) Recommend(p annotations.Policy, s Snapshot, h History) (Decision, History) {
-	h = r.seeded(h, s, p)
-	d := Decision{Time: s.Time, Current: s.Replicas, Desired: s.Replicas, Able: AbleSucceededGetScale}
-	if s.Replicas == 0 {
+	d := newDraft(s, r)
+	h = r.prepared(d, h, s, p)
+	switch {
+	case s.Replicas == 0:
 		d.Active, d.Reason = ActiveDisabled, "replicas is 0: scaling is disabled until somebody sets it above 0"
-		return d, h
-	}
-	if s.Replicas < p.Min || s.Replicas > p.Max {
+	case s.Replicas < p.Min || s.Replicas > p.Max:
 		d.correct(p)
-		return d, h
+	case (&view{Rules: r, Snapshot: s, changed: h.lastChange()}).measure(d, p):
+		raw := Sample{Time: s.Time, Replicas: d.Desired}
+		d.stabilize(p, h)
+		d.bound(p)
+		d.limit(p, h)
+		h = r.recorded(h, raw, p)
 	}
-	if v := (view{Rules: r, Snapshot: s, changed: h.lastChange()}); !v.measure(&d, p) {
-		return d, h
-	}
-	raw := Sample{Time: s.Time, Replicas: d.Desired}
-	d.stabilize(p, h)
-	d.bound(p)
-	d.limit(p, h)
-	return d, h.recorded(raw, p)
+	return d.decision(), h
 }
 
 // correct brings replicas that are out of bounds back at once: no metric, window or policy has a say (HPA: the same).
-func (d *Decision) correct(p annotations.Policy) {
+func (d *draft) correct(p annotations.Policy) {
 	bound, key, relation := p.Max, annotations.Max, "above"
 	if d.Current < p.Min {
 		bound, key, relation = p.Min, annotations.Min, "below"
 	}
-	d.Reason = fmt.Sprintf("current number of replicas %d %s %s %d", d.Current, relation, key, bound)
-	d.step(StageBounds, "", bound, boundReason(d.Current, bound), d.Reason)
-}
-
-// step moves the decision to a new number of replicas and says why.
-func (d *Decision) step(stage, metric string, to int32, reason, detail string) {
-	d.Steps = append(d.Steps, Step{Stage: stage, Metric: metric, From: d.Desired, To: to, Reason: reason, Detail: detail})
-	d.Desired = to
+	d.write().str("current number of replicas ").int(int64(d.Current)).str(" ").str(relation).str(" ").str(key).str(" ").int(int64(bound))
+	d.reason = d.written()
+	d.step(StageBounds, "", bound, boundReason(d.Current, bound))
+	d.details[len(d.details)-1] = d.reason
 }
 
 // before remembers the earliest moment at which time alone changes the decision; zero is none.
-func (d *Decision) before(t time.Time) {
+func (d *draft) before(t time.Time) {
 	d.Next = earlier(d.Next, t)
 }

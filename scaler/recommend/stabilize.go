@@ -1,7 +1,6 @@
 package recommend
 
 import (
-	"fmt"
 	"time"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
@@ -29,27 +28,28 @@ type envelope struct {
 //	     |  /  current ----+---- held here until "high" leaves the scale-down window
 //	     | /                \_____ *
 //	     +-------------------------------> time
-func (d *Decision) stabilize(p annotations.Policy, h History) {
+func (d *draft) stabilize(p annotations.Policy, h History) {
 	e := h.envelope(d.Time, d.Desired, p)
 	to := min(max(d.Current, e.low), e.high)
 	d.Able = AbleReady
 	if to == d.Desired {
-		d.note(StageStabilize, "", AbleReady, "no recommendation of the windows stands against it")
+		d.write().str("no recommendation of the windows stands against it")
+		d.note(StageStabilize, "", AbleReady)
 		return
 	}
-	reason, detail, ends := AbleDownStabilized, "", e.highEnds
+	ends, detail := e.highEnds, d.write()
 	if d.Desired >= d.Current {
-		reason, ends = AbleUpStabilized, e.lowEnds
-		detail = fmt.Sprintf("%d is the lowest recommendation of the last %s", e.low, window(p.Up))
+		d.Able, ends = AbleUpStabilized, e.lowEnds
+		detail.int(int64(e.low)).str(" is the lowest recommendation of the last ").seconds(window(p.Up))
 	} else {
-		detail = fmt.Sprintf("%d is the highest recommendation of the last %s", e.high, window(p.Down))
+		d.Able = AbleDownStabilized
+		detail.int(int64(e.high)).str(" is the highest recommendation of the last ").seconds(window(p.Down))
 	}
-	d.Able = reason
 	if !ends.IsZero() {
 		d.before(ends)
-		detail += fmt.Sprintf("; it ends in %s", ends.Sub(d.Time).Round(time.Second))
+		detail.str("; it ends in ").seconds(ends.Sub(d.Time).Round(time.Second))
 	}
-	d.step(StageStabilize, "", to, reason, detail)
+	d.step(StageStabilize, "", to, d.Able)
 }
 
 // envelope looks at the recommendations of both windows and at the one of now.

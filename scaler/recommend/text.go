@@ -1,0 +1,62 @@
+package recommend
+
+import (
+	"strconv"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// text collects what one decision has to say. A decision is made for each workload at each sample, mostly to change
+// nothing, so all of its details share one buffer instead of being formatted one by one.
+type text struct{ bytes []byte }
+
+// span is a piece of a text.
+type span struct{ from, to int32 }
+
+func (t *text) str(s string) *text {
+	t.bytes = append(t.bytes, s...)
+	return t
+}
+
+func (t *text) int(n int64) *text {
+	t.bytes = strconv.AppendInt(t.bytes, n, 10)
+	return t
+}
+
+// float prints four significant digits, enough to see on which side of a tolerance a ratio is.
+func (t *text) float(f float64) *text {
+	t.bytes = strconv.AppendFloat(t.bytes, f, 'g', 4, 64)
+	return t
+}
+
+// seconds prints a duration without its fraction.
+func (t *text) seconds(d time.Duration) *text { return t.str(d.Truncate(time.Second).String()) }
+
+// amount prints thousandths of a resource as kubectl does: 250m of CPU, 512Mi of memory; other metrics as decimals.
+func (t *text) amount(name corev1.ResourceName, thousandths int64) *text {
+	switch name {
+	case corev1.ResourceCPU:
+		return t.int(thousandths).str("m")
+	case corev1.ResourceMemory:
+		const mebi = 1 << 20
+		if bytes := thousandths / 1000; bytes >= mebi {
+			return t.int(bytes / mebi).str("Mi")
+		}
+	}
+	return t.decimal(thousandths)
+}
+
+// decimal prints thousandths with up to three decimals.
+func (t *text) decimal(thousandths int64) *text {
+	if thousandths%1000 == 0 {
+		return t.int(thousandths / 1000)
+	}
+	t.bytes = strconv.AppendFloat(t.bytes, float64(thousandths)/1000, 'f', -1, 64)
+	return t
+}
+
+// tolerances prints the band around 1.
+func (t *text) tolerances(band tolerances) *text {
+	return t.float(1 - band.down).str("..").float(1 + band.up)
+}

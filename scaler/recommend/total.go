@@ -1,0 +1,141 @@
+package recommend
+
+import (
+	"math"
+
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+)
+
+// maxTotal is where the sum of external values stops.
+const maxTotal = math.MaxInt64
+
+// total evaluates a metric that does not describe the pods (HPA: GetObjectMetricReplicas and the three beside it).
+func (v *view) total(d *draft, m *totalMetric, target autoscalingv2.MetricTarget) (proposal, *Failure) {
+	value := target.Value != nil && (m.external && target.AverageValue == nil || target.Type == autoscalingv2.ValueMetricType)
+	switch {
+	case value:
+		m.target = d.numbers.milli(*target.Value)
+		return v.byValue(d, m)
+	case target.AverageValue != nil:
+		m.target, m.average = d.numbers.milli(*target.AverageValue), true
+		return v.byAverage(d, m), nil
+	}
+	return proposal{}, &Failure{Metric: m.name, Reason: ReasonUnsupported, Detail: "neither a value nor an averageValue is the target of metric " + m.name}
+}
+
+// byValue holds the total at the target: ratio times the pods that are ready.
+//
+// It repairs "monotone in load" and "all pods unready holds": on the way in, replicas without a ready pod count as being
+// at the target, and if no pod is ready there is nothing that the ratio could be of. The HPA multiplies by the ready
+// pods alone, so that a workload whose pods all turn unready falls to its minimum (kubernetes/kubernetes#130130).
+func (v *view) byValue(d *draft, m *totalMetric) (proposal, *Failure) {
+	ratio := float64(m.value) / float64(m.target)
+	d.write().decimal(m.value).str(" / target ").decimal(m.target).str(" = ratio ").float(ratio)
+	d.note(StageRatio, m.name, ReasonMeasured)
+	if v.band.within(ratio) {
+		return v.proposeTotal(d, m, outcome{ratio: ratio, to: d.Current, reason: ReasonWithin}), nil
+	}
+	if len(v.Pods) == 0 {
+		return proposal{}, &Failure{Metric: m.name, Reason: ReasonNoPods, Detail: "no pods that metric " + m.name + " could be the load of"}
+	}
+	o := outcome{ratio: ratio, pods: v.readyPods(d), reason: ReasonOutside}
+	waiting := max(int(d.Current)-o.pods, 0)
+	switch {
+	case o.pods == 0 && v.repairs(RepairAllUnready):
+		d.repaired(RepairAllUnready, true)
+		o.to, o.reason = d.Current, ReasonAllUnready
+		return v.proposeTotal(d, m, o), nil
+	case ratio < 1 && waiting > 0 && d.repaired(RepairUnready, v.repairs(RepairUnready)):
+		o.assumed = waiting
+	}
+	o.to = d.numbers.capped(ratio*float64(o.pods) + float64(o.assumed))
+	v.turn(d, &o)
+	return v.proposeTotal(d, m, o), nil
+}
+
+// byAverage holds the total for each pod at the target. The pods are those that exist, by the Deployment's status.
+//
+// It repairs "spec, not status": within the tolerance the replicas stay as they are. The HPA returns the status's
+// number, and so makes a rollout's surge permanent (kubernetes/kubernetes#138505).
+func (v *view) byAverage(d *draft, m *totalMetric) proposal {
+	ratio := float64(m.value) / (float64(m.target) * float64(v.StatusReplicas))
+	d.write().decimal(m.value).str(" / ").int(int64(v.StatusReplicas)).str(" pods / target ").decimal(m.target).str(" = ratio ").float(ratio)
+	d.note(StageRatio, m.name, ReasonMeasured)
+	if v.band.within(ratio) {
+		o := outcome{ratio: ratio, to: v.StatusReplicas, reason: ReasonWithin}
+		if o.to != d.Current && d.repaired(RepairSpec, v.repairs(RepairSpec)) {
+			o.to = d.Current
+		}
+		return v.proposeTotal(d, m, o)
+	}
+	o := outcome{ratio: ratio, reason: ReasonOutside}
+	needed := float64(m.value) / float64(m.target)
+	if o.to = d.numbers.ceil(needed); m.external {
+		o.to = d.numbers.capped(math.Ceil(needed))
+	}
+	v.turn(d, &o)
+	return v.proposeTotal(d, m, o)
+}
+
+// outcome is what became of a total: how many pods it was multiplied by, with how many assumed to be at their target.
+type outcome struct {
+	ratio         float64
+	pods, assumed int
+	to            int32
+	reason        string
+}
+
+// turn holds an outcome that would go against its ratio.
+func (v *view) turn(d *draft, o *outcome) {
+	against := o.ratio < 1 && o.to > d.Current || o.ratio > 1 && o.to < d.Current
+	if d.repaired(RepairAgainst, against && v.repairs(RepairAgainst)) {
+		o.to, o.reason = d.Current, ReasonAgainst
+	}
+}
+
+// readyPods counts the pods that are running and ready. Those that are being deleted do not take part any more; the HPA
+// counts them, so that the pods which a scale-in has just removed can scale out again.
+func (v *view) readyPods(d *draft) int {
+	n := 0
+	for _, pod := range v.Pods {
+		condition := readyCondition(pod)
+		if pod.Status.Phase != corev1.PodRunning || condition == nil || condition.Status != corev1.ConditionTrue {
+			continue
+		}
+		if ignored(pod) && d.repaired(RepairParticipants, v.repairs(RepairParticipants)) {
+			continue
+		}
+		n++
+	}
+	return n
+}
+
+// proposeTotal says what was made of a total.
+func (v *view) proposeTotal(d *draft, m *totalMetric, o outcome) proposal {
+	detail := d.write().str("ratio ").float(o.ratio)
+	switch {
+	case o.reason == ReasonWithin:
+		detail.str(" is within ").tolerances(v.band)
+	case o.reason == ReasonAllUnready:
+		detail.str(", but no pod is ready: there is nothing that the ratio could be of")
+	case m.average:
+		detail.str(" is outside ").tolerances(v.band).str("; ceil(").decimal(m.value).str(" / ").decimal(m.target).str(") = ").int(int64(o.to))
+	default:
+		detail.str(" is outside ").tolerances(v.band).str("; ceil(").float(o.ratio).str(" * ").int(int64(o.pods)).str(" ready pods")
+		if o.assumed > 0 {
+			detail.str(" + ").int(int64(o.assumed)).str(" at the target")
+		}
+		detail.str(") = ").int(int64(o.to))
+	}
+	d.suggest(m.name, o.to, o.reason)
+	sentence := d.write().str(m.name).str(" ").decimal(m.value)
+	if m.average {
+		sentence.str(" for ").int(int64(v.StatusReplicas)).str(" pods")
+	}
+	sentence.relation(o.ratio).decimal(m.target)
+	if m.average {
+		sentence.str(" for each")
+	}
+	return proposal{metric: m.name, replicas: o.to, ratio: o.ratio, reason: d.written()}
+}

@@ -55,21 +55,31 @@ func activeFailed(kind autoscalingv2.MetricSourceType) string {
 
 // propose asks one metric.
 func (v *view) propose(d *draft, spec *autoscalingv2.MetricSpec, series string) (proposal, *Failure) {
+	kind := spec.Type
 	switch {
-	case spec.Type == autoscalingv2.ResourceMetricSourceType && spec.Resource != nil:
-		return v.resource(d, spec.Resource.Name, "", spec.Resource.Target)
-	case spec.Type == autoscalingv2.ContainerResourceMetricSourceType && spec.ContainerResource != nil:
-		source := spec.ContainerResource
-		return v.resource(d, source.Name, source.Container, source.Target)
-	case spec.Type == autoscalingv2.PodsMetricSourceType && spec.Pods != nil:
+	case kind == autoscalingv2.PodsMetricSourceType && spec.Pods != nil:
 		return v.pods(d, spec.Pods, series)
-	case spec.Type == autoscalingv2.ObjectMetricSourceType && spec.Object != nil:
+	case kind == autoscalingv2.ObjectMetricSourceType && spec.Object != nil:
 		return v.object(d, spec.Object, series)
-	case spec.Type == autoscalingv2.ExternalMetricSourceType && spec.External != nil:
+	case kind == autoscalingv2.ExternalMetricSourceType && spec.External != nil:
 		return v.external(d, spec.External, series)
+	}
+	if name, container, target := resourceOf(spec); target != nil {
+		return v.resource(d, name, container, *target)
 	}
 	return proposal{}, &Failure{Metric: string(spec.Type), Reason: ReasonUnsupported,
 		Detail: fmt.Sprintf("metrics of type %q are not supported", spec.Type)}
+}
+
+// resourceOf is what a metric of a resource is about; no target says that it is another kind of metric.
+func resourceOf(spec *autoscalingv2.MetricSpec) (corev1.ResourceName, string, *autoscalingv2.MetricTarget) {
+	switch source := spec.ContainerResource; {
+	case spec.Type == autoscalingv2.ResourceMetricSourceType && spec.Resource != nil:
+		return spec.Resource.Name, "", &spec.Resource.Target
+	case spec.Type == autoscalingv2.ContainerResourceMetricSourceType && source != nil:
+		return source.Name, source.Container, &source.Target
+	}
+	return "", "", nil
 }
 
 func (v *view) resource(d *draft, name corev1.ResourceName, container string, target autoscalingv2.MetricTarget) (proposal, *Failure) {

@@ -2,7 +2,6 @@ package recommend
 
 import (
 	"fmt"
-	"math"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -176,94 +175,4 @@ func (t *text) cohort(c *cohort) *text {
 		t.str(", and ").int(int64(n[inStray])).str(" samples of pods that do not exist")
 	}
 	return t
-}
-
-// treatment is what a pod counts as.
-type treatment uint8
-
-const (
-	// leftOut counts as if it did not exist.
-	leftOut treatment = iota
-	// measured counts with what it uses.
-	measured
-	// idle counts with nothing.
-	idle
-	// atTarget counts with its target.
-	atTarget
-	// atLeastTarget counts with what it uses, if the sample is from after the last change, else with at least its target.
-	atLeastTarget
-	// full counts with its request, or more where the target is above 100 %.
-	full
-)
-
-// treatments is what the pods of each group count as.
-type treatments [groupCount]treatment
-
-// sum is what some pods use together, in milli-units.
-type sum struct {
-	used, requested int64
-	pods            int
-	// held is how many pods counted as more than they use, because their sample is from before the last change.
-	held int
-}
-
-// sum adds up the cohort.
-func (c *cohort) sum(n *numbers, m *podMetric, as treatments) sum {
-	var s sum
-	for i := range c.readings {
-		r := &c.readings[i]
-		how := as[r.group]
-		if how == leftOut {
-			continue
-		}
-		s.pods++
-		if r.group == inStray && m.utilization {
-			continue // it has no request to be a percent of
-		}
-		used := m.counted(n, r, how)
-		if how == atLeastTarget && used != r.usage {
-			s.held++
-		}
-		s.used, s.requested = n.add(s.used, used), n.add(s.requested, r.request)
-	}
-	return s
-}
-
-// counted is what a pod counts with, in milli-units.
-func (m *podMetric) counted(n *numbers, r *reading, how treatment) int64 {
-	switch how {
-	case measured:
-		return r.usage
-	case atTarget:
-		return m.atTarget(n, r)
-	case full:
-		return m.full(n, r)
-	case atLeastTarget:
-		if r.before {
-			return max(r.usage, m.atTarget(n, r))
-		}
-		return r.usage
-	}
-	return 0
-}
-
-// full is what a pod without a sample is taken to use when the others would scale in: its request, or more where the
-// target is above 100 %; for an absolute target, the target (HPA: the same).
-func (m *podMetric) full(n *numbers, r *reading) int64 {
-	if !m.utilization {
-		return m.target
-	}
-	return n.percent(r.request, max(100, m.target))
-}
-
-// atTarget is a pod that uses its target: the least usage that is not rounded to less than it.
-func (m *podMetric) atTarget(n *numbers, r *reading) int64 {
-	if !m.utilization {
-		return m.target
-	}
-	usage := n.percent(r.request, m.target)
-	if r.request > 0 && n.mulDiv(usage, 100, r.request) < m.target && usage < math.MaxInt64 {
-		usage++
-	}
-	return usage
 }

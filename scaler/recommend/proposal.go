@@ -41,14 +41,14 @@ func (v *view) measure(d *draft, p annotations.Policy) bool {
 	for i := range p.Metrics {
 		made, failure := v.propose(d, &p.Metrics[i], v.series(p.Metrics, i))
 		d.Metrics = append(d.Metrics, result(p.Metrics[i].Type, made, failure))
-		switch {
-		case failure != nil && d.Failure == nil:
-			d.Failure, failedActive = failure, activeFailed(p.Metrics[i].Type)
-		case failure == nil:
-			if valid == 0 || best.replicas == 0 || made.replicas > best.replicas {
-				best = made
+		if failure != nil {
+			if d.Failure == nil {
+				d.Failure, failedActive = failure, activeFailed(p.Metrics[i].Type)
 			}
-			valid++
+			continue
+		}
+		if valid++; best.replicas == 0 || made.replicas > best.replicas {
+			best = made
 		}
 	}
 	if valid == 0 || d.Failure != nil && best.replicas < v.Replicas {

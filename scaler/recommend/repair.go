@@ -1,6 +1,9 @@
 package recommend
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"slices"
+)
 
 // Repairs is a set of repairs: rules by which mini-hpa decides otherwise than the HPA controller, where that is known
 // to decide wrongly.
@@ -66,6 +69,21 @@ func (r Repairs) Names() []string {
 		}
 	}
 	return names
+}
+
+// UnmarshalJSON reads what MarshalJSON writes; names that are not known are left out.
+func (r *Repairs) UnmarshalJSON(raw []byte) error {
+	var names []string
+	if err := json.Unmarshal(raw, &names); err != nil {
+		return err
+	}
+	*r = 0
+	for _, repair := range RepairTable() {
+		if slices.Contains(names, repair.Name) {
+			*r |= repair.Bit
+		}
+	}
+	return nil
 }
 
 // MarshalJSON renders the set as a list of names.

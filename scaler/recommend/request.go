@@ -17,8 +17,13 @@ func (v *view) request(d *draft, m *podMetric, pod *corev1.Pod) (int64, *Failure
 	if m.container == "" && hasPodLevelRequests(pod) {
 		return v.podRequest(d, m, pod)
 	}
+	return v.containersRequest(d, m, pod)
+}
+
+// containersRequest adds up the containers that run as long as the pod does, or takes the one that the metric is about.
+func (v *view) containersRequest(d *draft, m *podMetric, pod *corev1.Pod) (int64, *Failure) {
 	var total int64
-	found := false
+	found := m.container == ""
 	for i := range len(pod.Spec.Containers) + len(pod.Spec.InitContainers) {
 		c := longRunning(pod, i)
 		if c == nil || m.container != "" && m.container != c.Name {
@@ -33,7 +38,7 @@ func (v *view) request(d *draft, m *podMetric, pod *corev1.Pod) (int64, *Failure
 		}
 		total, found = d.numbers.add(total, d.numbers.milli(q)), true
 	}
-	if m.container != "" && !found {
+	if !found {
 		return 0, &Failure{Metric: m.name, Reason: ReasonContainerNotFound, Detail: fmt.Sprintf(
 			"pod %s has no container %q, which the metric names", pod.Name, m.container)}
 	}
@@ -84,7 +89,7 @@ func hasPodLevelRequests(pod *corev1.Pod) bool {
 func (v *view) podRequest(d *draft, m *podMetric, pod *corev1.Pod) (int64, *Failure) {
 	q, ok := pod.Spec.Resources.Requests[m.resource]
 	if !ok {
-		q, ok = containersRequest(pod, m.resource)
+		q, ok = scheduled(pod, m.resource)
 	}
 	if overhead, has := pod.Spec.Overhead[m.resource]; has {
 		q = q.DeepCopy()
@@ -99,9 +104,9 @@ func (v *view) podRequest(d *draft, m *podMetric, pod *corev1.Pod) (int64, *Fail
 	return d.numbers.milli(q), nil
 }
 
-// containersRequest is what the scheduler counts for the containers: the sum of those that run together, or more while
+// scheduled is what the scheduler counts for the containers: the sum of those that run together, or more while
 // an init container needs more than that (KEP-753).
-func containersRequest(pod *corev1.Pod, name corev1.ResourceName) (resource.Quantity, bool) {
+func scheduled(pod *corev1.Pod, name corev1.ResourceName) (resource.Quantity, bool) {
 	var total, sidecars, most resource.Quantity
 	found := false
 	plus := func(to *resource.Quantity, c *corev1.Container) {

@@ -74,7 +74,7 @@ verify-docs:
 	$(GO) test -run 'Page|Docs' ./...
 
 update-docs: ## Generate the pages under docs/ from the code.
-	$(GO) test -run 'Page|Docs' ./annotations ./scaler ./cmd/mini-hpa -update
+	$(GO) test -run 'Page|Docs' ./annotations ./scaler ./scaler/recommend ./cmd/mini-hpa -update
 
 verify-deps:
 	for module in $(MODULES); do (cd $$module && $(GO) mod tidy -diff && $(GO) mod verify) || exit 1; done

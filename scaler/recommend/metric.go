@@ -114,7 +114,7 @@ func (v *view) pods(d *draft, source *autoscalingv2.PodsMetricSource, series str
 func (v *view) average(d *draft, m *podMetric) (proposal, *Failure) {
 	c, failure := v.sort(d, m)
 	if failure == nil {
-		failure = c.failure(m)
+		failure = v.failure(&c, m)
 	}
 	if failure != nil {
 		return proposal{}, failure

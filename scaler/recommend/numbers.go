@@ -12,7 +12,7 @@ import (
 type numbers struct {
 	// wrap computes as the HPA controller does.
 	wrap bool
-	// saturated says that a number was cut.
+	// saturated says that a number would have wrapped around.
 	saturated bool
 }
 
@@ -60,16 +60,12 @@ func (n *numbers) mulDiv(a, b, c int64) int64 {
 		return -n.mulDiv(max(-a, 0), b, c)
 	}
 	high, low := bits.Mul64(uint64(a), uint64(b))
+	n.saturated = n.saturated || high > 0 || low > math.MaxInt64
 	if high >= uint64(c) {
-		n.saturated = true
 		return math.MaxInt64
 	}
 	quotient, _ := bits.Div64(high, low, uint64(c))
-	if quotient > math.MaxInt64 {
-		n.saturated = true
-		return math.MaxInt64
-	}
-	return int64(quotient)
+	return int64(min(quotient, math.MaxInt64))
 }
 
 // utilization is used as a percent of requested, which is above 0, in the 32 bits that the HPA has for it.

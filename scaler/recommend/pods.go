@@ -2,6 +2,7 @@ package recommend
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -49,14 +50,12 @@ type cohort struct {
 	oldest time.Time
 	// changes is the earliest moment at which time alone regroups a pod; zero if none.
 	changes time.Time
-	// young says that no pod is old enough for a missing sample to be a problem.
-	young bool
 }
 
 // sort puts the pods into their groups and reads usage and request of those that take part.
 func (v *view) sort(d *draft, m *podMetric) (cohort, *Failure) {
 	found := v.finder(m)
-	c := cohort{young: true, readings: make([]reading, 0, v.expected())}
+	c := cohort{readings: make([]reading, 0, v.expected())}
 	for _, pod := range v.Pods {
 		if ignored(pod) {
 			c.ignored++
@@ -70,7 +69,6 @@ func (v *view) sort(d *draft, m *podMetric) (cohort, *Failure) {
 		if failure != nil {
 			return c, failure
 		}
-		c.young = c.young && v.Time.Sub(pod.CreationTimestamp.Time) < sampleGrace
 		c.place(v, d, pod, v.usage(d, m, found.find(pod.Name), pod), what)
 	}
 	v.strays(d, m, &c, found)
@@ -104,7 +102,7 @@ func (c *cohort) place(v *view, d *draft, pod *corev1.Pod, u usage, request int6
 	case u.cpu && v.unready(pod, u, v.Time):
 		r.group = inUnready
 	default:
-		r.usage, r.before = u.value, u.at.Add(-u.window).Before(v.changed)
+		r.usage, r.before = u.value, !v.changed.IsZero() && u.at.Add(-u.window).Before(v.changed)
 		if c.oldest.IsZero() || u.at.Before(c.oldest) {
 			c.oldest = u.at
 		}
@@ -146,7 +144,7 @@ func readyCondition(pod *corev1.Pod) *corev1.PodCondition {
 }
 
 // failure says why no pod can be measured; nil if at least one can.
-func (c *cohort) failure(m *podMetric) *Failure {
+func (v *view) failure(c *cohort, m *podMetric) *Failure {
 	known := c.count[inReady] + c.count[inUnready] + c.count[inMissing]
 	if c.count[inReady] > 0 || c.count[inStray] > 0 && known+c.ignored > 0 {
 		return nil
@@ -155,12 +153,19 @@ func (c *cohort) failure(m *podMetric) *Failure {
 	switch {
 	case known == 0:
 		f.Reason, f.Detail = ReasonNoPods, fmt.Sprintf("no pods to measure (%d being deleted or failed)", c.ignored)
-	case c.young:
+	case v.young():
 		f.Reason, f.Detail = ReasonAwaitingSample, fmt.Sprintf("waiting for the first %s sample of %s", m.name, c)
 	default:
 		f.Detail = fmt.Sprintf("no usable %s sample of any pod: %s", m.name, c)
 	}
 	return f
+}
+
+// young says that no pod is old enough for a missing sample to be a problem.
+func (v *view) young() bool {
+	return !slices.ContainsFunc(v.Pods, func(pod *corev1.Pod) bool {
+		return !ignored(pod) && v.Time.Sub(pod.CreationTimestamp.Time) >= sampleGrace
+	})
 }
 
 // String counts the groups for people.

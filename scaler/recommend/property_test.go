@@ -1,6 +1,7 @@
 package recommend
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -8,30 +9,68 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	custommetricsv1beta2 "k8s.io/metrics/pkg/apis/custom_metrics/v1beta2"
+	externalmetricsv1beta1 "k8s.io/metrics/pkg/apis/external_metrics/v1beta1"
 )
 
-// TestInvariants plays random workloads and looks at what must hold in each decision. The seed is printed on failure.
+// TestInvariants plays random workloads and looks at what must hold in each decision. The seed is the name on failure.
 func TestInvariants(t *testing.T) {
 	for seed := range uint64(300) {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			rng := rand.New(rand.NewPCG(seed, 1))
-			p := randomPolicy(t, rng)
-			replicas, history, now := p.Min+rng.Int32N(p.Max-p.Min+1), History{}, noon
-			for range 60 {
-				s := randomSnapshot(rng, now, replicas)
-				d, next := p.decide(s, history)
-				p.check(t, s, d)
-				if history = next; d.Desired != replicas {
-					history, replicas = history.Applied(d), d.Desired
-				}
-				if rng.IntN(10) == 0 {
-					replicas = rng.Int32N(p.Max + 3)
-				}
-				now = now.Add(time.Duration(rng.IntN(40)) * time.Second)
-			}
-		})
+		t.Run(fmt.Sprint(seed), func(t *testing.T) { play(t, rand.New(rand.NewPCG(seed, 1))) })
+	}
+}
+
+// FuzzInvariants lets the fuzzer make the choices that a seed makes in TestInvariants.
+func FuzzInvariants(f *testing.F) {
+	for seed := range uint64(8) {
+		choices := make([]byte, 512)
+		rng := rand.New(rand.NewPCG(seed, 2))
+		for i := range choices {
+			choices[i] = byte(rng.Uint32())
+		}
+		f.Add(choices)
+	}
+	f.Fuzz(func(t *testing.T, choices []byte) { play(t, rand.New(&chosen{choices: choices})) })
+}
+
+// chosen is a source of numbers that begins with given ones.
+type chosen struct {
+	choices []byte
+	rest    uint64
+}
+
+// Uint64 is the next number.
+func (c *chosen) Uint64() uint64 {
+	if len(c.choices) == 0 {
+		c.rest += 0x9e3779b97f4a7c15
+		return c.rest * (c.rest>>32 | 1)
+	}
+	n := min(len(c.choices), 8)
+	var number [8]byte
+	copy(number[8-n:], c.choices[:n])
+	c.choices = c.choices[n:]
+	return binary.BigEndian.Uint64(number[:])
+}
+
+// play follows one random workload.
+func play(t *testing.T, rng *rand.Rand) {
+	p := randomPolicy(t, rng)
+	replicas, history, now := p.Min+rng.Int32N(p.Max-p.Min+1), History{}, noon
+	for range 60 {
+		s := randomSnapshot(rng, now, replicas)
+		d, next := p.decide(s, history)
+		p.check(t, s, d)
+		if history = next; d.Desired != replicas {
+			history, replicas = history.Applied(d), d.Desired
+		}
+		if rng.IntN(10) == 0 {
+			replicas = rng.Int32N(p.Max + 3)
+		}
+		now = now.Add(time.Duration(rng.IntN(40)) * time.Second)
 	}
 }
 
@@ -52,9 +91,57 @@ func randomPolicy(t *testing.T, rng *rand.Rand) randomized {
 		fmt.Sprintf("scale-down-policies=%d%%/%ds", 1+rng.IntN(100), 1+rng.IntN(60)),
 		[]string{"target-cpu=50", "target-cpu=150", "target-cpu=300m", "target-memory=40"}[rng.IntN(4)]}
 	p := policy(t, pairs...)
+	for range rng.IntN(3) {
+		p.Metrics = append(p.Metrics, randomMetric(rng))
+	}
+	if rng.IntN(3) == 0 && len(p.Metrics) > 1 {
+		p.Metrics = p.Metrics[1:] // none of a resource
+	}
 	return randomized{Rules: DefaultRules(), policy: pairs, Min: p.Min, Max: p.Max, decide: func(s Snapshot, h History) (Decision, History) {
 		return DefaultRules().Recommend(p, s, h)
 	}}
+}
+
+// randomMetric is a custom or external metric; randomValues has values for it.
+func randomMetric(rng *rand.Rand) autoscalingv2.MetricSpec {
+	q := resource.MustParse("40")
+	average := autoscalingv2.MetricTarget{Type: autoscalingv2.AverageValueMetricType, AverageValue: &q}
+	value := autoscalingv2.MetricTarget{Type: autoscalingv2.ValueMetricType, Value: &q}
+	id := autoscalingv2.MetricIdentifier{Name: "m"}
+	switch rng.IntN(5) {
+	case 0:
+		return autoscalingv2.MetricSpec{Type: autoscalingv2.PodsMetricSourceType, Pods: &autoscalingv2.PodsMetricSource{Metric: id, Target: average}}
+	case 1:
+		return autoscalingv2.MetricSpec{Type: autoscalingv2.ObjectMetricSourceType, Object: &autoscalingv2.ObjectMetricSource{Metric: id, Target: average}}
+	case 2:
+		return autoscalingv2.MetricSpec{Type: autoscalingv2.ObjectMetricSourceType, Object: &autoscalingv2.ObjectMetricSource{Metric: id, Target: value}}
+	case 3:
+		return autoscalingv2.MetricSpec{Type: autoscalingv2.ExternalMetricSourceType, External: &autoscalingv2.ExternalMetricSource{Metric: id, Target: average}}
+	}
+	return autoscalingv2.MetricSpec{Type: autoscalingv2.ExternalMetricSourceType, External: &autoscalingv2.ExternalMetricSource{Metric: id, Target: value}}
+}
+
+// randomValues fills in the custom and external metrics, some of which fail or are of extreme size.
+func randomValues(rng *rand.Rand, s *Snapshot) {
+	amount := func() resource.Quantity {
+		if rng.IntN(40) == 0 {
+			return resource.MustParse([]string{"9e18", "-3", "0", "1e30"}[rng.IntN(4)])
+		}
+		return *resource.NewQuantity(rng.Int64N(1000), resource.DecimalSI)
+	}
+	if rng.IntN(8) == 0 {
+		s.Errors = map[string]string{"m": []string{"the adapter is down", ErrorPending}[rng.IntN(2)]}
+		return
+	}
+	values := []custommetricsv1beta2.MetricValue{{DescribedObject: corev1.ObjectReference{Kind: "Ingress", Name: "front"}, Value: amount()}}
+	for _, pod := range s.Pods {
+		if rng.IntN(5) > 0 {
+			values = append(values, custommetricsv1beta2.MetricValue{DescribedObject: corev1.ObjectReference{Kind: "Pod", Name: pod.Name},
+				Timestamp: metav1.NewTime(s.Time.Add(-time.Duration(rng.IntN(200)) * time.Second)), Value: *resource.NewQuantity(rng.Int64N(90), resource.DecimalSI)})
+		}
+	}
+	s.CustomMetrics = map[string][]custommetricsv1beta2.MetricValue{"m": values}
+	s.ExternalMetrics = map[string][]externalmetricsv1beta1.ExternalMetricValue{"m": {{Value: amount()}, {Value: amount()}}}
 }
 
 func randomSnapshot(rng *rand.Rand, now time.Time, replicas int32) Snapshot {
@@ -73,6 +160,8 @@ func randomSnapshot(rng *rand.Rand, now time.Time, replicas int32) Snapshot {
 	if rng.IntN(12) == 0 {
 		s.PodMetrics, s.MetricsError = nil, "down"
 	}
+	randomValues(rng, &s)
+	s.StatusReplicas = max(replicas+rng.Int32N(3)-1, 0)
 	return s
 }
 
@@ -88,8 +177,20 @@ func (r randomized) check(t *testing.T, s Snapshot, d Decision) {
 		complain("woke a workload that is paused")
 	}
 	inBounds := d.Current >= r.Min && d.Current <= r.Max
-	if inBounds && (s.MetricsError != "" || len(s.PodMetrics) == 0) && d.Desired != d.Current {
+	largest, failed := 0.0, 0
+	for _, m := range d.Metrics {
+		if largest = max(largest, m.Ratio); m.Failed {
+			failed++
+		}
+	}
+	if inBounds && failed == len(d.Metrics) && d.Desired != d.Current {
 		complain("changed without a metric")
+	}
+	if inBounds && failed > 0 && d.Desired < d.Current {
+		complain("scaled in while a metric fails")
+	}
+	if inBounds && d.Active == ActiveValidMetric && (largest < 1 && d.Desired > d.Current || largest > 1 && d.Desired < d.Current) {
+		complain(fmt.Sprintf("against the largest ratio %v", largest))
 	}
 	if !d.Next.IsZero() && !d.Next.After(s.Time) {
 		complain("the next look is in the past")

@@ -52,7 +52,7 @@ func (v *view) proposeFrom(d *draft, m *podMetric, c *cohort) (proposal, *Failur
 	as := v.careful(d, c, ratio)
 	o := v.outlook(d, m, c, as, ratio)
 	to, reason := v.settle(d, o)
-	d.write().arithmetic(v.band, o)
+	d.write().arithmetic(v.band, o).held(reason, d.Current)
 	d.suggest(m.name, to, reason)
 	d.write().sentence(m, c, value, ratio).str(", sample ").seconds(max(d.Time.Sub(c.oldest), 0)).str(" old)")
 	return proposal{metric: m.name, replicas: to, ratio: ratio, reason: d.written()}, nil
@@ -151,6 +151,17 @@ func (t *text) arithmetic(band tolerances, o outlook) *text {
 	}
 	t.str(" is outside ").tolerances(band).str("; ceil(").float(o.careful).str(" * ").int(int64(o.pods)).str(" pods) = ")
 	return t.int(int64((&numbers{}).ceil(o.careful * float64(o.pods))))
+}
+
+// held says why the arithmetic's result is not the proposal.
+func (t *text) held(reason string, current int32) *text {
+	switch reason {
+	case ReasonAgainst:
+		t.str(", which is against the ratio: stay at ").int(int64(current))
+	case ReasonUncertain:
+		t.str(", the other way than without the assumptions: stay at ").int(int64(current))
+	}
+	return t
 }
 
 // sentence is the metric's state in one line, for Events; the sample's age is still to come.

@@ -41,22 +41,59 @@ type Repair struct {
 	Bit Repairs
 	// Name is what decisions and documentation call it.
 	Name string
+	// Rule is what mini-hpa does, and Instead what the HPA controller does; both for users, in Markdown.
+	Rule, Instead string
+	// Source is where that is known from.
+	Source string
 }
 
 // RepairTable returns the repairs in the order of their documentation.
 func RepairTable() []Repair {
 	return []Repair{
-		{RepairAgainst, "against-ratio"},
-		{RepairUnready, "unready-at-target"},
-		{RepairSpec, "spec-not-status"},
-		{RepairAllUnready, "all-unready-holds"},
-		{RepairParticipants, "only-participants"},
-		{RepairSidecar, "unrequested-sidecar"},
-		{RepairSaturation, "saturation"},
-		{RepairStale, "stale-is-missing"},
-		{RepairSettled, "settled-samples"},
-		{RepairUnseen, "unseen-is-missing"},
-		{RepairBlind, "blind-gap"},
+		{RepairAgainst, "against-ratio",
+			"Usage below the target never scales out, usage above it never scales in.",
+			"The ratio is multiplied by the pods that are ready, whatever spec.replicas is, so that the surge pods of a rollout scale a workload out below its target.",
+			"kubernetes/kubernetes#72775, #84142, #98914"},
+		{RepairUnready, "unready-at-target",
+			"On the way in, pods that are not ready count as being at their target.",
+			"They are left out: at the edge of the tolerance, half of the pods turning unready halves the workload.",
+			"replica_calculator.go, the path without missing pods"},
+		{RepairSpec, "spec-not-status",
+			"Within its tolerance, a target for each pod of an Object or External metric leaves spec.replicas as it is.",
+			"It returns status.replicas, and so makes the surge of a rollout permanent.",
+			"kubernetes/kubernetes#138505, #123296, #79274"},
+		{RepairAllUnready, "all-unready-holds",
+			"While no pod is ready, a target for the total of an Object or External metric changes nothing.",
+			"The ratio is multiplied by 0, and the workload falls to its minimum.",
+			"kubernetes/kubernetes#130130"},
+		{RepairParticipants, "only-participants",
+			"Only the pods that take part need requests, and only they are multiplied; a pod that is being deleted or has failed does not.",
+			"One pod on its way out that lacks a request fails the metric, and pods that a scale-in has just removed still count as ready for an Object or External metric.",
+			"calculateRequests and getReadyPodsCount of replica_calculator.go"},
+		{RepairSidecar, "unrequested-sidecar",
+			"A container without a request, such as one that was injected, is left out of usage and requests as long as another container of its pod has one; a Warning names it.",
+			"The whole metric fails, and nothing scales any more.",
+			"calculatePodRequestsFromContainers of replica_calculator.go"},
+		{RepairSaturation, "saturation",
+			"Every sum and conversion stops at the largest number.",
+			"They wrap around, and extreme load scales in.",
+			"kubernetes/kubernetes#126892"},
+		{RepairStale, "stale-is-missing",
+			"A sample older than two of its windows and the 15 s between two publications is a missing sample.",
+			"It is taken at face value, however old.",
+			"groupPods of replica_calculator.go looks at the timestamp of young pods only"},
+		{RepairSettled, "settled-samples",
+			"On the way in, a sample whose window began before the last change counts as at least its target: a sample drives one scale-in, not several.",
+			"It looks every 15 s, by which time there mostly is a newer sample; mini-hpa looks again whenever a pod goes.",
+			"reconcileAutoscaler of horizontal.go knows no sample's age"},
+		{RepairUnseen, "unseen-is-missing",
+			"Replicas that the Deployment's status counts and whose pods are not seen are missing pods.",
+			"Pods that its cache does not hold yet do not exist.",
+			"Watches of different kinds are not ordered among each other"},
+		{RepairBlind, "blind-gap",
+			"After a gap longer than the window, such as an outage of the metrics, the present number of replicas is a recommendation again.",
+			"It scales in at the first sample after the outage: the recommendations of the time before have left the window.",
+			"stabilizeRecommendationWithBehaviors of horizontal.go"},
 	}
 }
 

@@ -82,14 +82,15 @@ func (v *view) byAverage(d *draft, m *totalMetric) proposal {
 type outcome struct {
 	ratio         float64
 	pods, assumed int
-	to            int32
-	reason        string
+	// made is what the arithmetic makes of it, to what is proposed.
+	made, to int32
+	reason   string
 }
 
 // turn holds an outcome that would go against its ratio.
 func (v *view) turn(d *draft, o *outcome) {
 	against := o.ratio < 1 && o.to > d.Current || o.ratio > 1 && o.to < d.Current
-	if d.repaired(RepairAgainst, against && v.repairs(RepairAgainst)) {
+	if o.made = o.to; d.repaired(RepairAgainst, against && v.repairs(RepairAgainst)) {
 		o.to, o.reason = d.Current, ReasonAgainst
 	}
 }
@@ -116,17 +117,17 @@ func (v *view) proposeTotal(d *draft, m *totalMetric, o outcome) proposal {
 	detail := d.write().str("ratio ").float(o.ratio)
 	switch {
 	case o.reason == ReasonWithin:
-		detail.str(" is within ").tolerances(v.band)
+		detail.str(" is within ").tolerances(v.band).str(": ").int(int64(o.to)).str(" replicas")
 	case o.reason == ReasonAllUnready:
 		detail.str(", but no pod is ready: there is nothing that the ratio could be of")
 	case m.average:
-		detail.str(" is outside ").tolerances(v.band).str("; ceil(").decimal(m.value).str(" / ").decimal(m.target).str(") = ").int(int64(o.to))
+		detail.str(" is outside ").tolerances(v.band).str("; ceil(").decimal(m.value).str(" / ").decimal(m.target).str(") = ").int(int64(o.made)).held(o.reason, o.to)
 	default:
 		detail.str(" is outside ").tolerances(v.band).str("; ceil(").float(o.ratio).str(" * ").int(int64(o.pods)).str(" ready pods")
 		if o.assumed > 0 {
 			detail.str(" + ").int(int64(o.assumed)).str(" at the target")
 		}
-		detail.str(") = ").int(int64(o.to))
+		detail.str(") = ").int(int64(o.made)).held(o.reason, o.to)
 	}
 	d.suggest(m.name, o.to, o.reason)
 	sentence := d.write().str(m.name).str(" ").decimal(m.value)

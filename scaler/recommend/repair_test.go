@@ -1,0 +1,166 @@
+package recommend
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	custommetricsv1beta2 "k8s.io/metrics/pkg/apis/custom_metrics/v1beta2"
+	externalmetricsv1beta1 "k8s.io/metrics/pkg/apis/external_metrics/v1beta1"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+)
+
+// repairStory is what happens to a workload where one repair matters.
+type repairStory struct {
+	repair Repairs
+	// told is the situation, for docs/decisions.md.
+	told   string
+	policy annotations.Policy
+	// before is what was seen earlier, changed what was scaled since; neither has to be.
+	before  []Snapshot
+	changed []Change
+	now     Snapshot
+	// hpa and ours are the replicas that each decides on.
+	hpa, ours int32
+}
+
+func (s repairStory) decide(rules Rules) Decision {
+	h := History{Changes: s.changed}
+	for _, seen := range s.before {
+		var d Decision
+		d, h = rules.Recommend(s.policy, seen, h)
+		h = h.Applied(d)
+	}
+	d, _ := rules.Recommend(s.policy, s.now, h)
+	return d
+}
+
+// eager is a policy that nothing but the metrics holds back.
+func eager(t testing.TB, pairs ...string) annotations.Policy {
+	return policy(t, append(pairs, "max=40", "scale-up-policies=1000%/15s", "scale-down-stabilization=0s")...)
+}
+
+// totals is an eager policy with one External target for each pod, or one Object target for the total.
+func totals(t testing.TB, kind autoscalingv2.MetricSourceType, target string) annotations.Policy {
+	p := eager(t, "target-cpu=50")
+	q := resource.MustParse(target)
+	if kind == autoscalingv2.ExternalMetricSourceType {
+		p.Metrics = []autoscalingv2.MetricSpec{{Type: kind, External: &autoscalingv2.ExternalMetricSource{
+			Metric: autoscalingv2.MetricIdentifier{Name: "backlog"},
+			Target: autoscalingv2.MetricTarget{Type: autoscalingv2.AverageValueMetricType, AverageValue: &q}}}}
+		return p
+	}
+	p.Metrics = []autoscalingv2.MetricSpec{{Type: kind, Object: &autoscalingv2.ObjectMetricSource{
+		DescribedObject: autoscalingv2.CrossVersionObjectReference{Kind: "Ingress", Name: "front", APIVersion: "networking.k8s.io/v1"},
+		Metric:          autoscalingv2.MetricIdentifier{Name: "hits"},
+		Target:          autoscalingv2.MetricTarget{Type: autoscalingv2.ValueMetricType, Value: &q}}}}
+	return p
+}
+
+func withBacklog(s Snapshot, value string) Snapshot {
+	s.ExternalMetrics = map[string][]externalmetricsv1beta1.ExternalMetricValue{"backlog": {{Value: resource.MustParse(value)}}}
+	return s
+}
+
+func withHits(s Snapshot, value string) Snapshot {
+	s.CustomMetrics = map[string][]custommetricsv1beta2.MetricValue{"hits": {{
+		DescribedObject: corev1.ObjectReference{Kind: "Ingress", Name: "front"}, Value: resource.MustParse(value)}}}
+	return s
+}
+
+func surging(s Snapshot, status int32) Snapshot {
+	s.StatusReplicas = status
+	return s
+}
+
+func usingMemory(request, usage string) option {
+	return func(f *fixture, _ time.Time) {
+		f.pod.Spec.Containers[0] = container("app", "1", request)
+		f.sample.Containers[0].Usage[corev1.ResourceMemory] = resource.MustParse(usage)
+	}
+}
+
+// repairStories has one story for each row of RepairTable, in its order.
+func repairStories(t testing.TB) []repairStory {
+	notReady := ready(corev1.ConditionFalse, 30*time.Second)
+	later := noon.Add(time.Hour)
+	return []repairStory{
+		{repair: RepairAgainst, told: "A rollout of 4 replicas has a fifth pod in surge. Usage is 34 %, the target 40 %.",
+			policy: eager(t, "target-cpu=40"), now: surging(snapshot(noon, 4, pods(noon, 5, "340m")), 5), hpa: 5, ours: 4},
+		{repair: RepairUnready, told: "Of 10 replicas 5 have just restarted and are not ready; the others use 70 % of a target of 80 %.",
+			policy: eager(t, "target-cpu=80"), now: snapshot(noon, 10, pods(noon, 5, "700m"), pods(noon, 5, "0", started(time.Minute), notReady)), hpa: 5, ours: 10},
+		{repair: RepairSpec, told: "A rollout of 10 replicas has 13 pods. The backlog is 1250, the target 100 for each.",
+			policy: totals(t, autoscalingv2.ExternalMetricSourceType, "100"), now: withBacklog(surging(snapshot(noon, 10, pods(noon, 13, "0")), 13), "1250"), hpa: 13, ours: 10},
+		{repair: RepairAllUnready, told: "The database is down, and none of 6 pods is ready. The ingress still gets 600 hits, the target is 100.",
+			policy: totals(t, autoscalingv2.ObjectMetricSourceType, "100"), now: withHits(snapshot(noon, 6, pods(noon, 6, "0", notReady)), "600"), hpa: 1, ours: 6},
+		{repair: RepairParticipants, told: "2 replicas use 90 % of a target of 50 %. A pod from before the requests were set is being deleted.",
+			policy: eager(t, "target-cpu=50"), now: snapshot(noon, 2, pods(noon, 2, "900m"), pods(noon, 1, "0", noRequest, deleted)), hpa: 2, ours: 4},
+		{repair: RepairSidecar, told: "2 replicas use 90 % of a target of 50 %. A service mesh has injected a sidecar without a CPU request.",
+			policy: eager(t, "target-cpu=50"), now: snapshot(noon, 2, pods(noon, 2, "900m", sidecar("", "300m"))), hpa: 2, ours: 4},
+		{repair: RepairSaturation, told: "4 database pods request 8Ti of memory each and use 24Ti; the target is 100 %.",
+			policy: eager(t, "target-memory=100%"), now: snapshot(noon, 4, pods(noon, 4, "0", usingMemory("8Ti", "24Ti"))), hpa: 1, ours: 12},
+		{repair: RepairStale, told: "The node of 2 pods is cut off. Their last samples say 1 %, and are an hour old.",
+			policy: eager(t, "target-cpu=50"), now: snapshot(noon, 2, pods(noon, 2, "10m", sampled(time.Hour))), hpa: 1, ours: 2},
+		{repair: RepairSettled, told: "5 s after a scale-in from 40 to 8, the samples are still those of before it: 10 % of a target of 50 %.",
+			policy: eager(t, "target-cpu=50"), changed: []Change{{noon.Add(-5 * time.Second), -32}}, now: snapshot(noon, 8, pods(noon, 8, "100m")), hpa: 2, ours: 8},
+		{repair: RepairUnseen, told: "The status counts 10 pods, 4 of them are known so far, and they use 44 % of a target of 50 %.",
+			policy: eager(t, "target-cpu=50"), now: snapshot(noon, 10, pods(noon, 4, "440m")), hpa: 4, ours: 10},
+		{repair: RepairBlind, told: "The metrics API was down for an hour. The first sample after that says 1 % of a target of 50 %, with a window of 5 minutes for scale-down.",
+			policy: policy(t, "target-cpu=50", "max=40"), before: []Snapshot{snapshot(noon, 10, pods(noon, 10, "500m"))},
+			now: snapshot(later, 10, pods(later, 10, "10m")), hpa: 1, ours: 10},
+	}
+}
+
+func TestRepairs(t *testing.T) {
+	stories := repairStories(t)
+	if len(stories) != len(RepairTable()) {
+		t.Fatalf("%d stories for %d repairs", len(stories), len(RepairTable()))
+	}
+	for i, repair := range RepairTable() {
+		t.Run(repair.Name, func(t *testing.T) {
+			story := stories[i]
+			compat, alone, none := DefaultRules(), DefaultRules(), DefaultRules()
+			compat.Compat, alone.Without, none.Without = true, ^repair.Bit, ^Repairs(0)
+			ours, hpa := story.decide(DefaultRules()), story.decide(compat)
+			if story.repair != repair.Bit || ours.Desired != story.ours || hpa.Desired != story.hpa {
+				t.Errorf("repair %v: %d replicas, want %d; HPA: %d, want %d\n%s\nHPA:\n%s", story.repair.Names(), ours.Desired,
+					story.ours, hpa.Desired, story.hpa, steps(ours), steps(hpa))
+			}
+			if ours.Repairs != repair.Bit || hpa.Repairs != 0 {
+				t.Errorf("repairs named: %v, want only %s; HPA: %v", ours.Repairs.Names(), repair.Name, hpa.Repairs.Names())
+			}
+			if got := story.decide(alone).Desired; got != story.ours {
+				t.Errorf("with this repair alone: %d replicas, want %d", got, story.ours)
+			}
+			if d := story.decide(none); d.Desired != story.hpa || d.Repairs != 0 {
+				t.Errorf("with every repair switched off: %d replicas, want %d; repairs %v", d.Desired, story.hpa, d.Repairs.Names())
+			}
+		})
+	}
+}
+
+func TestRepairsInJSON(t *testing.T) {
+	for _, set := range []Repairs{0, RepairStale, RepairAgainst | RepairBlind} {
+		raw, err := json.Marshal(Decision{Repairs: set})
+		var back Decision
+		if err == nil {
+			err = json.Unmarshal(raw, &back)
+		}
+		if err != nil || back.Repairs != set {
+			t.Errorf("%v came back as %v from %s, error %v", set.Names(), back.Repairs.Names(), raw, err)
+		}
+	}
+}
+
+// TestSidecarIsNamed: the workload goes on scaling, and somebody can see why the numbers are lower than the pods' usage.
+func TestSidecarIsNamed(t *testing.T) {
+	d, _ := Recommend(eager(t, "target-cpu=50"), snapshot(noon, 2, pods(noon, 2, "900m", sidecar("", "300m"))), History{})
+	want := "container proxy has no cpu request and is left out of the cpu utilization, first seen in pod web-000-0"
+	if d.Omitted != want || d.Failure != nil {
+		t.Errorf("omitted = %q, failure = %v; want %q", d.Omitted, d.Failure, want)
+	}
+}

@@ -1,6 +1,7 @@
 package annotations
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
@@ -28,20 +30,81 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, key1, value1, key2, value2 string) {
 		all := basic(map[string]string{Prefix + key1: value1})
 		all[Prefix+key2] = value2
-		policy, warnings, errs := Parse(all)
+		mustHold(t, all)
+	})
+}
 
-		again, sameWarnings, sameErrs := Parse(all)
-		if !cmp.Equal(policy, again) || !cmp.Equal(warnings, sameWarnings) || !cmp.Equal(texts(errs), texts(sameErrs)) {
-			t.Errorf("two parses of %q differ", all)
+// mustHold checks what callers of Parse rely on, whatever the annotations are.
+func mustHold(t *testing.T, all map[string]string) {
+	t.Helper()
+	policy, warnings, errs := Parse(all)
+	again, sameWarnings, sameErrs := Parse(all)
+	if !cmp.Equal(policy, again) || !cmp.Equal(warnings, sameWarnings) || !cmp.Equal(texts(errs), texts(sameErrs)) {
+		t.Errorf("two parses of %q differ", all)
+	}
+	mustBeReadable(t, warnings, errs)
+	if len(errs) > 0 {
+		if !cmp.Equal(policy, Policy{}) {
+			t.Errorf("a policy came with errors: %+v", policy)
 		}
-		mustBeReadable(t, warnings, errs)
-		if len(errs) > 0 {
-			if !cmp.Equal(policy, Policy{}) {
-				t.Errorf("a policy came with errors: %+v", policy)
-			}
-			return
+		return
+	}
+	mustBeComplete(t, policy)
+}
+
+// bombs are documents that have brought down readers of YAML.
+func bombs() []string {
+	const laughs = "a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\n"
+	const metric = "- type: Pods\n  pods: {metric: {name: x}, target: {type: AverageValue, averageValue: "
+	var many strings.Builder
+	for i := range 10_000 {
+		fmt.Fprintf(&many, "%x,", i)
+	}
+	return []string{
+		laughs, "&a [*a]", "- &a b\n- *a", `[{"type":&x "Pods"}]`, "{<<: {type: Pods}}", "--- []\n---\n[]", "[]\n...\n[]", "[] []",
+		"{" + many.String()[:maxDocumentLength-2] + "}", "[" + many.String()[:maxDocumentLength-2] + "]",
+		strings.Repeat("[", maxDocumentLength), strings.Repeat("[", 8000) + strings.Repeat("]", 8000),
+		strings.Repeat(`{"scaleUp":`, 1000), strings.Repeat("- ", 8000), strings.Repeat("? ", 8000), strings.Repeat("#\n", 8000),
+		metric + "1e999999999}}", metric + "1e-999999999}}", metric + "9223372036854775808}}", metric + ".nan}}", metric + ".inf}}",
+		metric + strings.Repeat("9", 10_000) + "}}", metric + "0x10}}", metric + "1_000}}", metric + "12:30:45}}", metric + "2001-01-01}}",
+		metric + "-0}}", metric + "-1}}", metric + `"\u0007"}}`, metric + "!!binary aGk=}}", metric + "1\xff}}", "\xff", "\xef\xbb\xbf[]", "\x00", "~", "",
+		`{"scaleUp":{"stabilizationWindowSeconds":1e3,"tolerance":"-1"},"scaleup":{}}`, `{"scaleDown":{"policies":[]},"scaleDown":{}}`,
+		"{1: a, '1': b}", "? [a]\n: b", "true: x", "~: x", "\u2028- *a", "'\n# ' : *a", "scaleUp: {tolerance: 1e9999999}",
+	}
+}
+
+// FuzzMetrics puts any document in place of the metrics.
+func FuzzMetrics(f *testing.F) {
+	for _, row := range goodMetrics() {
+		f.Add(row.value)
+	}
+	for _, row := range badMetrics() {
+		f.Add(row.value)
+	}
+	fuzzDocument(f, Metrics)
+}
+
+// FuzzBehavior puts any document in place of the behavior.
+func FuzzBehavior(f *testing.F) {
+	for _, row := range goodBehaviors() {
+		f.Add(row.value)
+	}
+	for _, row := range badBehaviors() {
+		f.Add(row.value)
+	}
+	fuzzDocument(f, Behavior)
+}
+
+func fuzzDocument(f *testing.F, key string) {
+	for _, bomb := range bombs() {
+		f.Add(bomb)
+	}
+	f.Fuzz(func(t *testing.T, value string) {
+		all := map[string]string{Max: "10", key: value}
+		if key != Metrics {
+			all[TargetCPU] = "50"
 		}
-		mustBeComplete(t, policy)
+		mustHold(t, all)
 	})
 }
 
@@ -68,7 +131,7 @@ func mustBeReadable(t *testing.T, warnings []Warning, errs field.ErrorList) {
 			t.Errorf("%q does not fit into an Event", line)
 		}
 	}
-	if !slices.IsSortedFunc(errs, func(a, b *field.Error) int { return strings.Compare(a.Field, b.Field) }) {
+	if !slices.IsSortedFunc(errs, func(a, b *field.Error) int { return strings.Compare(keyOf(t, a), keyOf(t, b)) }) {
 		t.Errorf("not sorted: %v", errs)
 	}
 	if !slices.IsSortedFunc(warnings, func(a, b Warning) int { return strings.Compare(a.Key, b.Key) }) {
@@ -98,28 +161,40 @@ func mustBeComplete(t *testing.T, p Policy) {
 	}
 }
 
+// mustHaveTarget checks that a metric has its one source, and that the field that counts is positive and not beyond
+// what MilliValue can hold.
 func mustHaveTarget(t *testing.T, m autoscalingv2.MetricSpec) {
 	t.Helper()
-	var target autoscalingv2.MetricTarget
-	switch m.Type {
-	case autoscalingv2.ResourceMetricSourceType:
-		target = m.Resource.Target
-	case autoscalingv2.ContainerResourceMetricSourceType:
-		target = m.ContainerResource.Target
-	default:
-		t.Errorf("metric type %q", m.Type)
+	targets := map[autoscalingv2.MetricSourceType]*autoscalingv2.MetricTarget{}
+	if m.Resource != nil {
+		targets[autoscalingv2.ResourceMetricSourceType] = &m.Resource.Target
 	}
-	switch target.Type {
-	case autoscalingv2.UtilizationMetricType:
-		if *target.AverageUtilization < 1 || target.AverageValue != nil {
+	if m.ContainerResource != nil {
+		targets[autoscalingv2.ContainerResourceMetricSourceType] = &m.ContainerResource.Target
+	}
+	if m.Pods != nil {
+		targets[autoscalingv2.PodsMetricSourceType] = &m.Pods.Target
+	}
+	if m.Object != nil {
+		targets[autoscalingv2.ObjectMetricSourceType] = &m.Object.Target
+	}
+	if m.External != nil {
+		targets[autoscalingv2.ExternalMetricSourceType] = &m.External.Target
+	}
+	target := targets[m.Type]
+	if len(targets) != 1 || target == nil {
+		t.Fatalf("metric %+v has not the one source of its type", m)
+	}
+	if target.AverageUtilization == nil && target.AverageValue == nil && target.Value == nil {
+		t.Errorf("metric %+v has no target", m)
+	}
+	if target.AverageUtilization != nil && *target.AverageUtilization < 1 {
+		t.Errorf("target %+v", target)
+	}
+	for _, q := range []*resource.Quantity{target.Value, target.AverageValue} {
+		if q != nil && (q.MilliValue() < 1 || q.MilliValue() > 1000<<50) {
 			t.Errorf("target %+v", target)
 		}
-	case autoscalingv2.AverageValueMetricType:
-		if target.AverageValue.MilliValue() < 1 || target.AverageUtilization != nil {
-			t.Errorf("target %+v", target)
-		}
-	default:
-		t.Errorf("metric %+v", m)
 	}
 }
 
@@ -131,7 +206,7 @@ func mustBeInLimits(t *testing.T, r autoscalingv2.HPAScalingRules) {
 	if r.Tolerance.Sign() < 0 {
 		t.Errorf("tolerance %v", r.Tolerance)
 	}
-	if disabled := *r.SelectPolicy == autoscalingv2.DisabledPolicySelect; disabled != (len(r.Policies) == 0) {
+	if len(r.Policies) == 0 && *r.SelectPolicy != autoscalingv2.DisabledPolicySelect {
 		t.Errorf("%s with policies %v", *r.SelectPolicy, r.Policies)
 	}
 	for _, p := range r.Policies {

@@ -51,7 +51,7 @@ type Key struct {
 	// Default is the value an absent annotation stands for, while the operator's defaults are DefaultDefaults. It is
 	// empty if absence is not the same as any value.
 	Default string
-	// Examples are values that can be written as they are; empty for a key that is refused as yet.
+	// Examples are values that can be written as they are.
 	Examples []string
 	// Doc is the meaning, for users, in Markdown on one line.
 	Doc string
@@ -60,11 +60,14 @@ type Key struct {
 	// Required says that the annotations of a workload are invalid without it.
 	Required bool
 
+	// document says that the value is YAML or JSON, which may have line breaks.
+	document bool
 	// metric says that it gives the workload a metric to scale on; at least one of those is needed.
 	metric bool
 	// aliases are short names that people try instead. They are not accepted, but lead to the right suggestion.
 	aliases []string
 	// set reads the value, trimmed and not empty, into a draft. Its error says what is allowed, without the value.
+	// A document's is not trimmed, and what is wrong inside of it is told to the draft.
 	set func(p *draft, value string) error
 }
 

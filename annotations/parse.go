@@ -50,6 +50,9 @@ type draft struct {
 	cpu, memory target
 	container   string
 	up, down    rules
+	// specs and behavior are what the documents say; nil without one that could be read.
+	specs    []autoscalingv2.MetricSpec
+	behavior *autoscalingv2.HorizontalPodAutoscalerBehavior
 	// measured says that a metric was asked for, readable or not.
 	measured bool
 	// key is the annotation that is being read, for warnings.
@@ -79,13 +82,18 @@ func (p *draft) read(annotations map[string]string) {
 
 func (p *draft) readRow(row *Key, raw string) {
 	p.key, p.measured = row.Name, p.measured || row.metric
+	found := len(p.errs)
 	value, err := p.tidy(row, raw)
 	if err == nil {
 		err = row.set(p, value)
 	}
+	if row.document {
+		raw = strings.Join(strings.Fields(raw), " ")
+	}
 	for _, problem := range split(err) {
 		p.invalid(row.Name, raw, problem.Error())
 	}
+	p.cut(row.Name, found)
 }
 
 // check looks at what no single annotation can know. A bound that could not be read is 0 here.
@@ -94,8 +102,10 @@ func (p *draft) check(annotations map[string]string) {
 		p.invalid(Max, annotations[Max], fmt.Sprintf("must be at least %s (%d)", Min, p.min))
 	}
 	if !p.measured {
-		p.missing(TargetCPU, fmt.Sprintf("there is no metric to scale on; set %s or %s", TargetCPU, TargetMemory))
+		p.missing(TargetCPU, fmt.Sprintf("there is no metric to scale on; set %s, %s or %s", TargetCPU, TargetMemory, Metrics))
 	}
+	p.checkMetricsOnce(annotations)
+	p.checkBehaviorOnce(annotations)
 }
 
 func (p *draft) policy() Policy {
@@ -111,11 +121,11 @@ func (p *draft) policy() Policy {
 }
 
 func (p *draft) metrics() []autoscalingv2.MetricSpec {
-	specs := make([]autoscalingv2.MetricSpec, 0, 2)
+	specs := make([]autoscalingv2.MetricSpec, 0, 2+len(p.specs))
 	for _, t := range []*target{&p.cpu, &p.memory} {
 		if t.kind != "" {
 			specs = append(specs, t.spec(p.container))
 		}
 	}
-	return specs
+	return append(specs, p.specs...)
 }

@@ -24,10 +24,11 @@ const (
 type Policy struct {
 	// Min and Max bound the replicas that are ever written; 1 <= Min <= Max.
 	Min, Max int32
-	// Metrics are the targets in the vocabulary of autoscaling/v2; never empty after an error-free Parse.
+	// Metrics are the targets in the vocabulary of autoscaling/v2: CPU, memory, then the list of the metrics annotation,
+	// each as valid as the API server demands it of an HPA. Never empty after an error-free Parse.
 	Metrics []autoscalingv2.MetricSpec
 	// Up and Down are the scaling rules of each direction. StabilizationWindowSeconds, SelectPolicy and Tolerance
-	// are never nil; Policies is empty only where SelectPolicy is Disabled.
+	// are never nil; Policies is empty only where SelectPolicy is Disabled, and need not be empty there.
 	Up, Down autoscalingv2.HPAScalingRules
 	// Mode says whether to decide and whether to write.
 	Mode Mode

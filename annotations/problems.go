@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
@@ -16,6 +17,8 @@ const (
 	shown = 64
 	// shownKey is enough for every legal key: the prefix and 63 characters.
 	shownKey = len(Prefix) + 63
+	// maxProblems is how many problems of one annotation are told; the others are counted.
+	maxProblems = 20
 )
 
 // clean makes text of a user safe to repeat: characters that do not print (control, direction and zero-width
@@ -37,12 +40,39 @@ func clean(text string, limit int) string {
 
 func path(key string) *field.Path { return field.NewPath("metadata", "annotations").Key(key) }
 
-func (p *draft) invalid(key, raw, allowed string) {
-	p.errs = append(p.errs, field.Invalid(path(key), clean(raw, shown), allowed))
-}
+func (p *draft) invalid(key, raw, allowed string) { p.wrong(path(key), raw, allowed) }
 
 func (p *draft) missing(key, allowed string) {
-	p.errs = append(p.errs, field.Required(path(key), allowed))
+	p.absent(path(key), allowed)
+}
+
+// wrong is about a part of a document; value is text of the user or a number.
+func (p *draft) wrong(at *field.Path, value any, allowed string) {
+	if text, ok := value.(string); ok {
+		value = clean(text, shown)
+	}
+	p.errs = append(p.errs, field.Invalid(at, value, allowed))
+}
+
+func (p *draft) absent(at *field.Path, allowed string) {
+	p.errs = append(p.errs, field.Required(at, allowed))
+}
+
+func (p *draft) forbid(at *field.Path, why string) {
+	p.errs = append(p.errs, field.Forbidden(at, why))
+}
+
+// cut counts the problems of an annotation, from the given one on, instead of telling thousands.
+func (p *draft) cut(key string, from int) {
+	if more := len(p.errs) - from - maxProblems; more > 0 {
+		p.errs = p.errs[:from+maxProblems]
+		p.forbid(path(key), fmt.Sprintf("has %d more problems", more))
+	}
+}
+
+// warnAt is about a part of the document that is being read.
+func (p *draft) warnAt(at *field.Path, message string) {
+	p.warn(strings.TrimPrefix(at.String(), path(p.key).String()) + " " + message)
 }
 
 // warn is about the annotation that is being read.
@@ -56,17 +86,35 @@ func (p *draft) tidy(row *Key, raw string) (string, error) {
 	if len(raw) > row.MaxLength {
 		return "", fmt.Errorf("is %d bytes long; must be at most %d", len(raw), row.MaxLength)
 	}
+	if row.document {
+		return raw, tidyDocument(raw)
+	}
 	if strings.ContainsFunc(raw, unicode.IsControl) {
 		return "", errors.New("must not contain control characters such as line breaks or tabs")
 	}
 	value := strings.Trim(raw, " ")
 	if value == "" {
-		return "", errors.New("must not be empty; remove the annotation if it is not needed")
+		return "", errEmpty
 	}
 	if value != raw {
 		p.warn(fmt.Sprintf("blanks around the value are ignored; write %q", clean(value, shown)))
 	}
 	return value, nil
+}
+
+var errEmpty = errors.New("must not be empty; remove the annotation if it is not needed")
+
+// tidyDocument is tidy for YAML, where blanks and line breaks have a meaning.
+func tidyDocument(raw string) error {
+	switch {
+	case !utf8.ValidString(raw):
+		return errors.New("must be valid UTF-8")
+	case strings.ContainsFunc(raw, isOutOfPlace):
+		return errors.New("must not contain control characters other than line breaks and tabs")
+	case strings.TrimSpace(raw) == "":
+		return errEmpty
+	}
+	return nil
 }
 
 // list is what errors.Join returns.
@@ -148,8 +196,14 @@ func EditDistance(a, b string) int {
 
 // sort puts problems in an order that does not depend on a map: by key, then as they were found in the value.
 func (p *draft) sort() {
-	slices.SortStableFunc(p.errs, func(a, b *field.Error) int { return cmp.Compare(a.Field, b.Field) })
+	slices.SortStableFunc(p.errs, func(a, b *field.Error) int { return cmp.Compare(annotation(a), annotation(b)) })
 	slices.SortStableFunc(p.warnings, func(a, b Warning) int {
 		return cmp.Or(cmp.Compare(a.Key, b.Key), cmp.Compare(a.Message, b.Message))
 	})
+}
+
+// annotation is the part of an error's field that names the annotation; no key of the table has a bracket.
+func annotation(err *field.Error) string {
+	name, _, _ := strings.Cut(err.Field, "]")
+	return name
 }

@@ -79,10 +79,10 @@ func TestParseMessages(t *testing.T) {
 	}{
 		"nothing but a selected workload": {map[string]string{ModeKey: "paused"}, []string{
 			at + `max]: Required value: must be set, such as "10"`,
-			at + `target-cpu]: Required value: there is no metric to scale on; set mini-hpa/target-cpu or mini-hpa/target-memory`,
+			at + `target-cpu]: Required value: there is no metric to scale on; set mini-hpa/target-cpu, mini-hpa/target-memory or mini-hpa/metrics`,
 		}},
 		"a misspelt metric leaves none": {map[string]string{Max: "10", "mini-hpa/target-cpus": "50"}, []string{
-			at + `target-cpu]: Required value: there is no metric to scale on; set mini-hpa/target-cpu or mini-hpa/target-memory`,
+			at + `target-cpu]: Required value: there is no metric to scale on; set mini-hpa/target-cpu, mini-hpa/target-memory or mini-hpa/metrics`,
 		}},
 		"an unreadable metric is not a missing one": {map[string]string{Max: "10", TargetMemory: "lots"}, []string{
 			at + `target-memory]: Invalid value: "lots": ` + memoryAllowed,
@@ -96,9 +96,9 @@ func TestParseMessages(t *testing.T) {
 		"min of zero": {basic(map[string]string{Min: "0"}), []string{
 			at + `min]: Invalid value: "0": must be at least 1: a workload without pods has no usage that could scale it up again`,
 		}},
-		"metrics and behavior": {map[string]string{Max: "10", Metrics: "- type: Resource", Behavior: "{}"}, []string{
-			at + `behavior]: Invalid value: "{}": is not supported yet; use the mini-hpa/scale-up-* and mini-hpa/scale-down-* annotations and mini-hpa/tolerance`,
-			at + `metrics]: Invalid value: "- type: Resource": is not supported yet; use mini-hpa/target-cpu or mini-hpa/target-memory`,
+		"metrics and behavior of the wrong kind": {map[string]string{Max: "10", Metrics: "type: Resource", Behavior: "- scaleUp"}, []string{
+			at + `behavior]: Invalid value: "- scaleUp": must be an autoscaling/v2 HorizontalPodAutoscalerBehavior in YAML or JSON, the same as in the spec.behavior of an HPA`,
+			at + `metrics]: Invalid value: "type: Resource": must be a list of autoscaling/v2 MetricSpec in YAML or JSON, the same as in the spec.metrics of an HPA`,
 		}},
 		"each bad policy": {basic(map[string]string{ScaleUpPolicies: "4 pods/15s, 0%/15s,, 4 pods, disabled"}), []string{
 			at + `scale-up-policies]: Invalid value: "4 pods/15s, 0%/15s,, 4 pods, disabled": policy "0%/15s"` + policyAllowed,

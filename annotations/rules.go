@@ -40,7 +40,7 @@ func down(p *draft) *rules { return &p.down }
 
 // scaling renders the rules in autoscaling/v2; its pointers refer into r.
 func (r *rules) scaling(standard func() []autoscalingv2.HPAScalingPolicy) autoscalingv2.HPAScalingRules {
-	if r.policies == nil && r.choice != autoscalingv2.DisabledPolicySelect {
+	if r.policies == nil {
 		r.policies = standard()
 	}
 	return autoscalingv2.HPAScalingRules{
@@ -95,7 +95,7 @@ func policies(direction func(*draft) *rules) func(*draft, string) error {
 	return func(p *draft, value string) error {
 		r := direction(p)
 		if value == disabled {
-			r.choice = autoscalingv2.DisabledPolicySelect
+			r.choice, r.policies = autoscalingv2.DisabledPolicySelect, []autoscalingv2.HPAScalingPolicy{}
 			return nil
 		}
 		var errs []error

@@ -36,17 +36,17 @@ var table = [...]Key{
 		aliases:  []string{"max-replicas", "maximum", "replicas-max"},
 	},
 	{
-		Name: Metrics, MaxLength: maxDocumentLength, metric: true,
-		set: refuse("use " + TargetCPU + " or " + TargetMemory),
-		Doc: "Reserved for a list of autoscaling/v2 `MetricSpec`. Not supported yet: it is refused, " +
-			"so that it is never ignored in silence. Use `target-cpu` or `target-memory`.",
+		Name: Metrics, MaxLength: maxDocumentLength, metric: true, document: true, set: setMetrics,
+		Examples: []string{exampleMetrics},
+		Doc: "A list of autoscaling/v2 `MetricSpec` in YAML or JSON: everything that the `spec.metrics` of an HPA can say. " +
+			"It is joined with `target-*`, and the metric that asks for the most replicas wins.",
 		aliases: []string{"metric"},
 	},
 	{
-		Name: Behavior, MaxLength: maxDocumentLength,
-		set: refuse("use the " + Prefix + "scale-up-* and " + Prefix + "scale-down-* annotations and " + Tolerance),
-		Doc: "Reserved for an autoscaling/v2 `HorizontalPodAutoscalerBehavior`. Not supported yet: it is refused, " +
-			"so that it is never ignored in silence. Use `scale-up-*`, `scale-down-*` and `tolerance`.",
+		Name: Behavior, MaxLength: maxDocumentLength, document: true, set: setBehavior,
+		Examples: []string{exampleBehavior},
+		Doc: "An autoscaling/v2 `HorizontalPodAutoscalerBehavior` in YAML or JSON: everything that the `spec.behavior` of an " +
+			"HPA can say, with the HPA's defaults for what it leaves out.",
 		aliases: []string{"behaviour"},
 	},
 	{
@@ -94,3 +94,38 @@ var table = [...]Key{
 		aliases: []string{"paused", "pause", "enabled", "disabled", "dry-run"},
 	},
 }
+
+const (
+	exampleMetrics = `- type: Pods
+  pods:
+    metric:
+      name: requests_per_second
+    target:
+      type: AverageValue
+      averageValue: "40"
+- type: External
+  external:
+    metric:
+      name: queue_length
+      selector:
+        matchLabels:
+          queue: orders
+    target:
+      type: AverageValue
+      averageValue: "30"
+`
+	exampleBehavior = `scaleUp:
+  stabilizationWindowSeconds: 30
+scaleDown:
+  stabilizationWindowSeconds: 120
+  selectPolicy: Min
+  policies:
+  - type: Pods
+    value: 2
+    periodSeconds: 60
+  - type: Percent
+    value: 10
+    periodSeconds: 60
+  tolerance: "0.05"
+`
+)

@@ -124,10 +124,3 @@ func setMode(p *draft, value string) error {
 	}
 	return fmt.Errorf("must be %q, %q or %q", ModeAuto, ModeObserve, ModePaused)
 }
-
-// refuse is the reader of an annotation that is known, but that this version cannot act on.
-func refuse(instead string) func(*draft, string) error {
-	return func(*draft, string) error {
-		return errors.New("is not supported yet; " + instead)
-	}
-}

@@ -1,0 +1,220 @@
+package annotations
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"reflect"
+	"strconv"
+	"strings"
+	"unicode"
+
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
+
+// names are the JSON names of the fields of every struct that can be part of a document, in the order of the fields;
+// nobody writes to it.
+var names = namesOf(map[reflect.Type][]string{},
+	reflect.TypeFor[autoscalingv2.MetricSpec](), reflect.TypeFor[autoscalingv2.HorizontalPodAutoscalerBehavior]())
+
+func namesOf(known map[reflect.Type][]string, types ...reflect.Type) map[reflect.Type][]string {
+	for _, t := range types {
+		for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
+			t = t.Elem()
+		}
+		if t.Kind() != reflect.Struct || t == reflect.TypeFor[resource.Quantity]() {
+			continue
+		}
+		for f := range t.Fields() {
+			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+			known[t] = append(known[t], name)
+			namesOf(known, f.Type)
+		}
+	}
+	return known
+}
+
+// fill puts a tree into a value of autoscaling/v2 the way the API server reads JSON: names in their exact case, null
+// like absence. It goes on after a problem, so that all of them are told at once.
+func (p *draft) fill(into reflect.Value, from any, at *field.Path) {
+	if from == nil {
+		return
+	}
+	if quantity, ok := into.Addr().Interface().(*resource.Quantity); ok {
+		p.fillQuantity(quantity, from, at)
+		return
+	}
+	switch into.Kind() {
+	case reflect.Pointer:
+		into.Set(reflect.New(into.Type().Elem()))
+		p.fill(into.Elem(), from, at)
+	case reflect.Struct:
+		p.fillStruct(into, from, at)
+	case reflect.Slice:
+		p.fillSlice(into, from, at)
+	case reflect.Map:
+		p.fillLabels(into, from, at)
+	case reflect.String:
+		p.fillString(into, from, at)
+	case reflect.Int32:
+		p.fillNumber(into, from, at)
+	default:
+		p.wrong(at, describe(from), "is not supported")
+	}
+}
+
+func (p *draft) fillStruct(into reflect.Value, from any, at *field.Path) {
+	members, ok := from.(object)
+	fields := names[into.Type()]
+	if !ok {
+		p.wrong(at, describe(from), "must be a mapping of "+alternatives(fields))
+		return
+	}
+	var seen [16]bool
+	for _, m := range members {
+		i := indexOf(fields, m.name)
+		if i < 0 {
+			p.wrong(at, m.name, "is not a field here; must be one of "+alternatives(fields))
+			continue
+		}
+		if seen[i] {
+			p.wrong(at, m.name, "is there twice")
+			continue
+		}
+		seen[i] = true
+		p.fill(into.Field(i), m.value, at.Child(m.name))
+	}
+}
+
+func indexOf(fields []string, name string) int {
+	for i, known := range fields {
+		if known == name {
+			return i
+		}
+	}
+	return -1
+}
+
+func (p *draft) fillSlice(into reflect.Value, from any, at *field.Path) {
+	items, ok := from.([]any)
+	if !ok {
+		p.wrong(at, describe(from), "must be a list")
+		return
+	}
+	into.Set(reflect.MakeSlice(into.Type(), len(items), len(items)))
+	for i, item := range items {
+		p.fill(into.Index(i), item, at.Index(i))
+	}
+}
+
+// fillLabels reads the one kind of map that autoscaling/v2 has.
+func (p *draft) fillLabels(into reflect.Value, from any, at *field.Path) {
+	members, ok := from.(object)
+	if !ok {
+		p.wrong(at, describe(from), "must be a mapping of labels to values")
+		return
+	}
+	labels := make(map[string]string, len(members))
+	for _, m := range members {
+		value, isString := m.value.(string)
+		_, twice := labels[m.name]
+		switch {
+		case twice:
+			p.wrong(at, m.name, "is there twice")
+		case !isString && m.value != nil:
+			p.wrong(at, m.name, "must have a string as its value; put it in quotes")
+		default:
+			labels[m.name] = value
+		}
+	}
+	into.Set(reflect.ValueOf(labels))
+}
+
+func (p *draft) fillString(into reflect.Value, from any, at *field.Path) {
+	text, ok := from.(string)
+	if !ok {
+		p.wrong(at, describe(from), "must be a string; put it in quotes")
+		return
+	}
+	if strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		p.wrong(at, text, "must not contain characters that do not print")
+		return
+	}
+	into.SetString(text)
+}
+
+func (p *draft) fillNumber(into reflect.Value, from any, at *field.Path) {
+	digits, ok := from.(json.Number)
+	n, err := strconv.ParseInt(string(digits), 10, 32)
+	if !ok || err != nil {
+		p.wrong(at, describe(from), fmt.Sprintf("must be a whole number up to %d, without quotes", math.MaxInt32))
+		return
+	}
+	into.SetInt(n)
+}
+
+const (
+	// maxQuantity is in whole units. Quantity.MilliValue wraps around without an error above 9.2e15.
+	maxQuantity = maxMemory
+	// maxExponent is the number of digits of an exponent: a quantity of 1e999999999 takes hours to read.
+	maxExponent = 2
+)
+
+// fillQuantity takes a string or a number, as the API server does.
+func (p *draft) fillQuantity(into *resource.Quantity, from any, at *field.Path) {
+	text, ok := from.(string)
+	if number, isNumber := from.(json.Number); isNumber {
+		text, ok = string(number), true
+	}
+	const allowed = `must be a quantity such as "500m", "40" or "1Gi"`
+	if !ok || len(text) > maxScalarLength || !isQuick(text) {
+		p.wrong(at, describe(from), allowed)
+		return
+	}
+	quantity, err := resource.ParseQuantity(text)
+	if err != nil {
+		p.wrong(at, describe(from), allowed)
+		return
+	}
+	if quantity.CmpInt64(maxQuantity) > 0 {
+		p.wrong(at, describe(from), `must be at most "1Pi"`)
+		return
+	}
+	*into = quantity
+}
+
+// isQuick says whether an amount has no exponent or a short one.
+func isQuick(amount string) bool {
+	i := strings.LastIndexAny(amount, "eE")
+	return i < 0 || len(strings.TrimLeft(amount[i+1:], "+-0")) <= maxExponent
+}
+
+// describe is what a message shows of a part of a document that is not what it should be.
+func describe(from any) string {
+	switch from := from.(type) {
+	case string:
+		return from
+	case json.Number:
+		return string(from)
+	case bool:
+		return strconv.FormatBool(from)
+	case []any:
+		return "a list"
+	default:
+		return "a mapping"
+	}
+}
+
+// alternatives lists the words that are allowed.
+func alternatives[T ~string](words []T) string {
+	var b strings.Builder
+	for i, word := range words {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(strconv.Quote(string(word)))
+	}
+	return b.String()
+}

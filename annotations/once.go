@@ -1,0 +1,71 @@
+package annotations
+
+import (
+	"fmt"
+
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+)
+
+// checkMetricsOnce demands that the usage of a resource, over all containers or over one, has its target either from a
+// short annotation or from the list.
+func (p *draft) checkMetricsOnce(annotations map[string]string) {
+	short := map[corev1.ResourceName]string{}
+	if _, ok := annotations[TargetCPU]; ok {
+		short[corev1.ResourceCPU] = TargetCPU
+	}
+	if _, ok := annotations[TargetMemory]; ok {
+		short[corev1.ResourceMemory] = TargetMemory
+	}
+	_, hasContainer := annotations[Container]
+	if len(short) == 0 && hasContainer && p.measured {
+		p.warnings = append(p.warnings, Warning{Key: Container, Message: fmt.Sprintf(
+			"has no effect without %s or %s; metrics of one container are of type %q", TargetCPU, TargetMemory,
+			autoscalingv2.ContainerResourceMetricSourceType)})
+	}
+	for i := range p.specs {
+		if name, container, ok := usage(&p.specs[i]); ok && container == p.container && short[name] != "" {
+			p.forbid(path(Metrics).Index(i), fmt.Sprintf("measures the same as %s; remove one of them", short[name]))
+		}
+	}
+}
+
+// usage says which resource a metric is about, and which container; the container is empty if all count.
+func usage(m *autoscalingv2.MetricSpec) (corev1.ResourceName, string, bool) {
+	switch {
+	case m.Resource != nil:
+		return m.Resource.Name, "", true
+	case m.ContainerResource != nil:
+		return m.ContainerResource.Name, m.ContainerResource.Container, m.ContainerResource.Container != ""
+	}
+	return "", "", false
+}
+
+// checkBehaviorOnce demands that each field of the rules is set either by its short annotation or by the behavior.
+func (p *draft) checkBehaviorOnce(annotations map[string]string) {
+	if p.behavior == nil {
+		return
+	}
+	directions := [...]struct {
+		name             string
+		rules            *autoscalingv2.HPAScalingRules
+		window, policies string
+	}{
+		{"scaleUp", p.behavior.ScaleUp, ScaleUpStabilization, ScaleUpPolicies},
+		{"scaleDown", p.behavior.ScaleDown, ScaleDownStabilization, ScaleDownPolicies},
+	}
+	for _, d := range directions {
+		if d.rules == nil {
+			continue
+		}
+		once := func(isSet bool, name, key string) {
+			if _, ok := annotations[key]; ok && isSet {
+				p.forbid(path(Behavior).Child(d.name, name), fmt.Sprintf("is set both here and by %s; remove one of them", key))
+			}
+		}
+		once(d.rules.StabilizationWindowSeconds != nil, "stabilizationWindowSeconds", d.window)
+		once(d.rules.SelectPolicy != nil, "selectPolicy", d.policies)
+		once(d.rules.Policies != nil, "policies", d.policies)
+		once(d.rules.Tolerance != nil, "tolerance", Tolerance)
+	}
+}

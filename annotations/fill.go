@@ -24,7 +24,7 @@ func namesOf(known map[reflect.Type][]string, types ...reflect.Type) map[reflect
 		for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
 			t = t.Elem()
 		}
-		if t.Kind() != reflect.Struct || t == reflect.TypeFor[resource.Quantity]() {
+		if t.Kind() != reflect.Struct || t == reflect.TypeFor[resource.Quantity]() || known[t] != nil {
 			continue
 		}
 		for f := range t.Fields() {

@@ -34,7 +34,8 @@ test-short: ## Run the tests of the product's own packages; no control plane, ha
 
 .PHONY: fuzz
 fuzz: ## Fuzz the parsers, a minute each.
-	$(GO) test -run '^$$' -fuzz FuzzParse -fuzztime 1m ./annotations
+	for target in FuzzParse FuzzMetrics FuzzBehavior; do \
+		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime 1m ./annotations || exit 1; done
 
 .PHONY: bench
 bench: ## Run the benchmarks of the hot paths.

@@ -11,7 +11,9 @@ func BenchmarkParse(b *testing.B) {
 			ScaleDownStabilization: "2m", ScaleUpPolicies: "4 pods/15s, 100%/15s", ScaleDownPolicies: "1 pod/60s",
 			SyncPeriod: "5s", ModeKey: "auto",
 		}),
-		"wrong": basic(map[string]string{Min: "11", "mini-hpa/maxx": "12"}),
+		"metrics and behavior, JSON": {Max: "10", Metrics: goodMetrics()[1].value, Behavior: goodBehaviors()[5].value},
+		"metrics and behavior, YAML": {Max: "10", Metrics: exampleMetrics, Behavior: exampleBehavior},
+		"wrong":                      basic(map[string]string{Min: "11", "mini-hpa/maxx": "12"}),
 	}
 	for name, annotations := range tests {
 		b.Run(name, func(b *testing.B) {

@@ -66,7 +66,11 @@ func TestKeysIsACopy(t *testing.T) {
 
 // allowed is the rule as Parse tells it for a value that nothing accepts.
 func allowed(key Key) string {
-	_, _, errs := Parse(basic(map[string]string{key.Name: "?"}))
+	nothing := "?"
+	if key.document {
+		nothing = "x"
+	}
+	_, _, errs := Parse(basic(map[string]string{key.Name: nothing}))
 	detail := strings.TrimPrefix(errs[0].Detail, "must be ")
 	return strings.TrimPrefix(detail, `policy "?" must be `)
 }
@@ -75,6 +79,7 @@ func allowed(key Key) string {
 func messages() string {
 	_, warnings, errs := Parse(map[string]string{
 		TargetCPU: "half", Min: "3", Max: "2", ScaleDownStabilization: "5", Prefix + "toleranc": "5%",
+		Metrics: "- type: Resource\n  resource:\n    name: memory\n    target:\n      type: Utilization\n      averageUtilisation: 80\n",
 	})
 	lines := texts(errs)
 	for _, warning := range warnings {
@@ -83,16 +88,39 @@ func messages() string {
 	return strings.Join(lines, "\n")
 }
 
+// quoted are the examples of a cell; those of several lines have a section of their own.
 func quoted(values []string) string {
 	var cells []string
 	for _, value := range values {
+		if strings.Contains(value, "\n") {
+			return "[below](#metrics-and-behavior)"
+		}
 		cells = append(cells, fmt.Sprintf("`%q`", value))
 	}
 	return strings.Join(cells, ", ")
 }
 
+// block puts an example into the manifest that the page shows.
+func block(example string) string {
+	return strings.TrimSpace(strings.ReplaceAll("\n"+strings.TrimSpace(example), "\n", "\n      "))
+}
+
+// together is the manifest with both documents, as in the page.
+func together() map[string]string {
+	return map[string]string{Max: "10", TargetCPU: "50", Metrics: exampleMetrics, Behavior: exampleBehavior}
+}
+
+// TestDocumentsOfThePage keeps the manifest of the page valid.
+func TestDocumentsOfThePage(t *testing.T) {
+	if _, warnings, errs := Parse(together()); len(warnings)+len(errs) > 0 {
+		t.Errorf("warnings %v, errors %v", warnings, errs)
+	}
+}
+
 var docs = template.Must(template.New("docs").Funcs(template.FuncMap{
 	"allowed": allowed, "messages": messages, "quoted": quoted,
+	"metrics":  func() string { return block(exampleMetrics) },
+	"behavior": func() string { return block(exampleBehavior) },
 }).Parse(strings.ReplaceAll(`<!-- Generated from annotations/table.go by: go test ./annotations -run TestDocs -update -->
 
 # Annotations
@@ -127,6 +155,36 @@ kubectl annotate deployment web mini-hpa/target-cpu- mini-hpa/max-     # stop; t
 The defaults of ~tolerance~, ~scale-down-stabilization~ and ~sync-period~ are those of the controller's flags; the table shows what
 they are if the operator has not changed them.
 
+## Metrics and behavior
+
+~mini-hpa/metrics~ and ~mini-hpa/behavior~ hold what the ~spec.metrics~ and ~spec.behavior~ of an autoscaling/v2
+HorizontalPodAutoscaler hold, in YAML or JSON. What works there can be copied:
+
+~~~yaml
+metadata:
+  annotations:
+    mini-hpa/target-cpu: "50"
+    mini-hpa/max: "10"
+    mini-hpa/metrics: |
+      {{metrics}}
+    mini-hpa/behavior: |
+      {{behavior}}
+~~~
+
+- Both are held to the rules of the API server, and what ~behavior~ leaves out has the same default as in an HPA: 4 pods or 100 %
+  within 15 s up, 100 % within 15 s down, the most permissive policy, no stabilization up. The stabilization down and the tolerance
+  are the controller's flags, as they are for the HPA.
+- The metrics are those of ~target-cpu~, ~target-memory~ and the list together, and the one that asks for the most replicas wins.
+- **Nothing may be set twice.** Usage of the same resource, over all containers or over the same one, both in ~metrics~ and by
+  ~target-cpu~ or ~target-memory~ is an error; so is a field of ~behavior~ together with the short annotation for it:
+  ~tolerance~ of either direction with ~mini-hpa/tolerance~, ~stabilizationWindowSeconds~ with ~scale-up-stabilization~ or
+  ~scale-down-stabilization~, ~policies~ and ~selectPolicy~ with ~scale-up-policies~ or ~scale-down-policies~. Different fields go
+  together. The same metric twice within the list is only a warning.
+- An object that a metric describes is always in the namespace of the Deployment.
+- Unknown fields, fields that are there twice, names in another case, a second document, YAML anchors and aliases, and numbers where a
+  string belongs are errors. Quantities are at most ~1Pi~, with an exponent of at most two digits.
+- Beyond the API server, a selector must be one that can select something, and no name may hold characters that do not print.
+
 ## What each accepts
 {{range .}}
 **~{{.Name}}~**: {{allowed .}}.
@@ -134,8 +192,8 @@ they are if the operator has not changed them.
 ## Rules
 
 - Values are strings: in YAML, numbers need quotes.
-- At least one of ~mini-hpa/target-cpu~ and ~mini-hpa/target-memory~ is needed, and always ~mini-hpa/max~. With both targets, the one
-  that asks for more replicas wins.
+- At least one of ~mini-hpa/target-cpu~, ~mini-hpa/target-memory~ and ~mini-hpa/metrics~ is needed, and always ~mini-hpa/max~. With
+  several metrics, the one that asks for the most replicas wins.
 - ~max~ is not less than ~min~, and ~min~ is at least 1. Zero is refused: a workload without pods has no usage that could scale it up
   again.
 - A percent of CPU or memory is a percent of the pods' *request*, so every container that counts needs one.
@@ -145,10 +203,10 @@ they are if the operator has not changed them.
 - A policy is a number of pods or a percent of the replicas within a period: ~4 pods/15s~, ~1 pod/60s~, ~100%/15s~. Several are
   separated by commas, and the most permissive one wins.
 - Blanks around a value are ignored, with a warning. Control characters, such as the line break at the end of a YAML block, are
-  refused. Values are at most 64 bytes long (16 KiB for ~metrics~ and ~behavior~).
+  refused. Values are at most 64 bytes long. In ~metrics~ and ~behavior~ line breaks and tabs are welcome, within 16 KiB.
 - Limits are those of the API server for a HorizontalPodAutoscaler: stabilization windows from 0 to 3600 seconds, policy periods
   from 1 to 1800 seconds, both in whole seconds.
-- An annotation never names a URL, a host, a Secret, another object or another namespace.
+- An annotation never names a URL, a host, a Secret or another namespace. Only a metric of type ~Object~ names another object.
 
 ## When something is wrong
 

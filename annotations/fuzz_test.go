@@ -2,6 +2,7 @@ package annotations
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -70,6 +71,22 @@ func bombs() []string {
 		metric + "-0}}", metric + "-1}}", metric + `"\u0007"}}`, metric + "!!binary aGk=}}", metric + "1\xff}}", "\xff", "\xef\xbb\xbf[]", "\x00", "~", "",
 		`{"scaleUp":{"stabilizationWindowSeconds":1e3,"tolerance":"-1"},"scaleup":{}}`, `{"scaleDown":{"policies":[]},"scaleDown":{}}`,
 		"{1: a, '1': b}", "? [a]\n: b", "true: x", "~: x", "\u2028- *a", "'\n# ' : *a", "scaleUp: {tolerance: 1e9999999}",
+	}
+}
+
+// TestBombsAreCheap: no document of 16 KiB costs more than a parser needs for its syntax.
+func TestBombsAreCheap(t *testing.T) {
+	const allowed = 32 << 20
+	for _, bomb := range bombs() {
+		for _, key := range []string{Metrics, Behavior} {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			mustHold(t, basic(map[string]string{key: bomb}))
+			runtime.ReadMemStats(&after)
+			if spent := after.TotalAlloc - before.TotalAlloc; spent > 2*allowed {
+				t.Errorf("%d MiB for two parses of %.60q", spent>>20, bomb)
+			}
+		}
 	}
 }
 

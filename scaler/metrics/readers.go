@@ -1,0 +1,211 @@
+package metrics
+
+import (
+	"cmp"
+	"context"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/client-go/tools/cache"
+)
+
+const (
+	defaultAnswerTimeout = 10 * time.Second
+	defaultConcurrency   = 10
+	// defaultMaxValues is above what a namespace of the largest clusters has pods (about 5000).
+	defaultMaxValues = 10000
+	// keptPeriods is for how many maximum ages an answer is kept after it was last asked for.
+	keptPeriods = 3
+)
+
+// Source asks one API one question. It should return when ctx ends; one that does not costs its turn until it does. The caller
+// owns what is returned, Asked is not read.
+type Source func(ctx context.Context, q Question) (Answer, error)
+
+// ReadersConfig is what Readers are made of. Custom and External are required.
+type ReadersConfig struct {
+	// Custom answers questions about pods and objects, External those about the rest of the world.
+	Custom, External Source
+	// Timeout is the deadline of each answer, the wait for a turn included. Default 10s.
+	Timeout time.Duration
+	// Concurrency is how many questions are put to each of the two APIs at a time. Default 10.
+	Concurrency int
+	// MaxValues is how many values an answer may have; more are an error. Default 10000.
+	MaxValues int
+	// OnAnswer is called when an answer has come, good or failed, with the keys that asked since the one before, each
+	// once. It is called from several goroutines. Nil tells nobody.
+	OnAnswer func([]cache.ObjectName)
+}
+
+// Readers keep the newest answer to every question that is being asked. Nobody waits for an API:
+//
+//	scaler                  Readers                            API
+//	  Ask ------------------> nothing known: ErrPending
+//	                          in the background, in turn -------> GET
+//	  look again <- OnAnswer  the answer, or why there is none <--
+//	  Ask ------------------> the answer
+//	                          maxAge after it was asked ---------> GET
+//	  look again <- OnAnswer  the next answer <-------------------
+//
+// That goes on for as long as somebody asks between two answers. Their methods may be called from any goroutine.
+type Readers struct {
+	config  ReadersConfig
+	sources [apis]Source
+	// turns hold a token for each question under way. Each API has its own, so that one that hangs does not keep the
+	// other from answering.
+	turns [apis]chan struct{}
+
+	lifetime context.Context
+	end      context.CancelFunc
+	running  sync.WaitGroup
+
+	mu        sync.Mutex
+	inquiries map[Question]*inquiry
+}
+
+// inquiry is one question and its newest answer.
+type inquiry struct {
+	question Question
+	answer   Answer
+	err      error
+	// answered says that there was an answer; underway that the next one is being fetched.
+	answered, underway bool
+	// keys have asked since the answer came.
+	keys sets.Set[cache.ObjectName]
+	// renewal fetches the next answer at the moment due; nil while nobody has asked since the answer came.
+	renewal *time.Timer
+	due     time.Time
+	// expiry forgets the inquiry at the moment until, which every Ask moves on.
+	expiry *time.Timer
+	until  time.Time
+}
+
+// NewReaders returns Readers that know nothing yet.
+func NewReaders(c ReadersConfig) *Readers {
+	c.Timeout = cmp.Or(max(c.Timeout, 0), defaultAnswerTimeout)
+	c.Concurrency = cmp.Or(max(c.Concurrency, 0), defaultConcurrency)
+	c.MaxValues = cmp.Or(max(c.MaxValues, 0), defaultMaxValues)
+	if c.OnAnswer == nil {
+		c.OnAnswer = func([]cache.ObjectName) {}
+	}
+	r := &Readers{config: c, sources: [apis]Source{c.Custom, c.External}, inquiries: map[Question]*inquiry{}}
+	for a := range r.turns {
+		r.turns[a] = make(chan struct{}, c.Concurrency)
+	}
+	r.lifetime, r.end = context.WithCancel(context.Background())
+	return r
+}
+
+// Close ends what is under way and forgets all answers. Whatever is asked later stays pending.
+func (r *Readers) Close() {
+	r.mu.Lock()
+	r.end()
+	for _, i := range r.inquiries {
+		i.expiry.Stop()
+		r.drop(i)
+	}
+	r.mu.Unlock()
+	r.running.Wait()
+}
+
+// Ask returns the newest answer and sees to it that the next one is asked for when this one is older than maxAge; OnAnswer
+// tells the key of it. The error is why the API gave no answer, which counts as an answer and is not papered over with
+// an older one; or ErrPending if there is none yet, or none that came within maxAge and what a next one may take.
+func (r *Readers) Ask(key cache.ObjectName, q Question, maxAge time.Duration) (Answer, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.lifetime.Err() != nil {
+		return Answer{}, ErrPending
+	}
+	i := r.inquiry(q)
+	r.keep(i, keptPeriods*maxAge+r.config.Timeout)
+	i.keys.Insert(key)
+	r.plan(i, maxAge)
+	const late = time.Second // for what a busy machine may add
+	if !i.answered || time.Since(i.answer.Asked) > maxAge+r.config.Timeout+late {
+		return Answer{}, ErrPending
+	}
+	return i.answer, i.err
+}
+
+// plan fetches the next answer when this one is older than maxAge, or before if somebody else has asked for that.
+func (r *Readers) plan(i *inquiry, maxAge time.Duration) {
+	due := i.answer.Asked.Add(maxAge)
+	switch {
+	case i.underway:
+	case !i.answered || !time.Now().Before(due):
+		r.begin(i)
+	case i.renewal == nil || due.Before(i.due):
+		i.stopRenewal()
+		i.due = due
+		i.renewal = time.AfterFunc(time.Until(due), func() { r.renew(i) })
+	}
+}
+
+// renew is what a renewal's timer does, unless it was overtaken.
+func (r *Readers) renew(i *inquiry) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.inquiries[i.question] == i && !i.underway && i.renewal != nil && !time.Now().Before(i.due) {
+		r.begin(i)
+	}
+}
+
+// begin fetches an answer in the background.
+func (r *Readers) begin(i *inquiry) {
+	i.stopRenewal()
+	i.underway = true
+	r.running.Go(func() { r.refresh(i) })
+}
+
+func (i *inquiry) stopRenewal() {
+	if i.renewal != nil {
+		i.renewal.Stop()
+		i.renewal = nil
+	}
+}
+
+func (r *Readers) inquiry(q Question) *inquiry {
+	i := r.inquiries[q]
+	if i == nil {
+		i = &inquiry{question: q, keys: sets.New[cache.ObjectName]()}
+		r.inquiries[q] = i
+	}
+	return i
+}
+
+// keep forgets the inquiry after a while, unless it is asked for again.
+func (r *Readers) keep(i *inquiry, while time.Duration) {
+	until := time.Now().Add(while)
+	switch {
+	case i.expiry == nil:
+		i.expiry = time.AfterFunc(while, func() { r.expire(i) })
+	case until.After(i.until):
+		i.expiry.Reset(while)
+	default:
+		return
+	}
+	i.until = until
+}
+
+// expire is what the timer of an inquiry does, unless it was asked for meanwhile.
+func (r *Readers) expire(i *inquiry) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.inquiries[i.question] == i && !time.Now().Before(i.until) {
+		r.drop(i)
+	}
+}
+
+func (r *Readers) drop(i *inquiry) {
+	i.stopRenewal()
+	delete(r.inquiries, i.question)
+}
+
+// Len is how many questions are known.
+func (r *Readers) Len() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.inquiries)
+}

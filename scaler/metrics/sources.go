@@ -1,0 +1,158 @@
+package metrics
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/rest"
+	custommetricsv1beta2 "k8s.io/metrics/pkg/apis/custom_metrics/v1beta2"
+	"k8s.io/metrics/pkg/client/custom_metrics"
+	"k8s.io/metrics/pkg/client/external_metrics"
+)
+
+// NewSources returns the Sources of the custom and the external metrics API of a cluster. They work on a copy of config
+// without a rate limit, because Readers bound what is asked at a time, and speak JSON, which every adapter does. Each
+// of the requests that a question takes has the given deadline. Nothing is sent yet; the error says why no client can be
+// made of config.
+func NewSources(config *rest.Config, timeout time.Duration) (custom, external Source, err error) {
+	if config == nil {
+		return nil, nil, errors.New("make clients of the metrics APIs: no client configuration given")
+	}
+	own := rest.CopyConfig(config)
+	own.ContentType, own.AcceptContentTypes = runtime.ContentTypeJSON, runtime.ContentTypeJSON
+	own.QPS, own.RateLimiter, own.Timeout = -1, nil, timeout
+	own.Wrap(func(next http.RoundTripper) http.RoundTripper { return bounded{next} })
+	found, err := discovery.NewDiscoveryClientForConfig(own)
+	if err != nil {
+		return nil, nil, fmt.Errorf("make a discovery client: %w", err)
+	}
+	outside, err := external_metrics.NewForConfig(own)
+	if err != nil {
+		return nil, nil, fmt.Errorf("make a client of the external metrics API: %w", err)
+	}
+	versions := newRegistration(customAPI, found.RESTClient())
+	return customSource(custom_metrics.NewForConfig(own, newKinds(found), versions), versions),
+		externalSource(outside, newRegistration(externalAPI, found.RESTClient())), nil
+}
+
+// customSource asks about pods and objects. The client takes no context: its requests end by their own deadline.
+func customSource(client custom_metrics.CustomMetricsClient, r *registration) Source {
+	return func(_ context.Context, q Question) (Answer, error) {
+		return r.ask(q, func(selector labels.Selector) (a Answer, err error) {
+			if q.Type == autoscalingv2.PodsMetricSourceType {
+				a.Custom, err = ofPods(client, q, selector)
+			} else {
+				a.Custom, err = ofObject(client, q, selector)
+			}
+			return a, err
+		})
+	}
+}
+
+func ofPods(client custom_metrics.CustomMetricsClient, q Question, selector labels.Selector) ([]custommetricsv1beta2.MetricValue, error) {
+	pods, err := labels.Parse(q.Pods)
+	if err != nil {
+		return nil, fmt.Errorf("the pods' selector %q: %w", q.Pods, err)
+	}
+	list, err := client.NamespacedMetrics(q.Namespace).GetForObjects(schema.GroupKind{Kind: "Pod"}, pods, q.Metric, selector)
+	if err != nil {
+		return nil, err
+	}
+	return list.Items, nil
+}
+
+// ofObject asks for the one value of an object. A Namespace is always the workload's own, whatever name is given: an
+// annotation does not reach into another one (HPA: GetObjectMetric).
+func ofObject(client custom_metrics.CustomMetricsClient, q Question, selector labels.Selector) ([]custommetricsv1beta2.MetricValue, error) {
+	kind := schema.FromAPIVersionAndKind(q.Object.APIVersion, q.Object.Kind).GroupKind()
+	scope, name := custom_metrics.MetricsInterface(client.NamespacedMetrics(q.Namespace)), q.Object.Name
+	if kind == (schema.GroupKind{Kind: "Namespace"}) {
+		scope, name = client.RootScopedMetrics(), q.Namespace
+	}
+	value, err := scope.GetForObject(kind, name, q.Metric, selector)
+	if err != nil {
+		return nil, err
+	}
+	return []custommetricsv1beta2.MetricValue{*value}, nil
+}
+
+// externalSource asks about the rest of the world.
+func externalSource(client external_metrics.ExternalMetricsClient, r *registration) Source {
+	return func(_ context.Context, q Question) (Answer, error) {
+		return r.ask(q, func(selector labels.Selector) (Answer, error) {
+			list, err := client.NamespacedMetrics(q.Namespace).List(q.Metric, selector)
+			if err != nil {
+				return Answer{}, err
+			}
+			return Answer{External: list.Items}, nil
+		})
+	}
+}
+
+// ask asks an API that is registered, and explains what it says where it does not answer.
+func (r *registration) ask(q Question, get func(labels.Selector) (Answer, error)) (Answer, error) {
+	if _, err := r.PreferredVersion(); err != nil {
+		return Answer{}, err
+	}
+	selector, err := labels.Parse(q.Selector)
+	if err != nil {
+		return Answer{}, fmt.Errorf("the metric's selector %q: %w", q.Selector, err)
+	}
+	answer, err := get(selector)
+	if apierrors.IsNotFound(err) { // no such metric, or no API any more
+		r.Invalidate()
+		if _, gone := r.PreferredVersion(); gone != nil {
+			return Answer{}, gone
+		}
+	}
+	return answer, r.explain(err)
+}
+
+// explain makes one line of what an API or the connection to it said, with what to do about it.
+func (r *registration) explain(err error) error {
+	var status apierrors.APIStatus
+	var connection net.Error
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &status):
+		return &refusal{text: r.explainStatus(err, status.Status()), cause: err}
+	case errors.As(err, &connection) && connection.Timeout():
+		return &refusal{text: fmt.Sprintf("the %s did not answer in time", r.api), cause: err}
+	}
+	_, text := diagnoseConnection(err)
+	return &refusal{text: text, cause: err}
+}
+
+func (r *registration) explainStatus(err error, status metav1.Status) string {
+	said := quote(status.Message)
+	switch {
+	case apierrors.IsServiceUnavailable(err):
+		return fmt.Sprintf("the %s is not available, see why APIService %s is not: %s", r.api, r.api.service(), said)
+	case apierrors.IsForbidden(err):
+		return fmt.Sprintf("grant verbs get and list on all resources of API group %q: %s", r.api.group(), said)
+	}
+	return fmt.Sprintf("the %s answered %d: %s", r.api, status.Code, said)
+}
+
+// refusal is an error of a client in words for people.
+type refusal struct {
+	text  string
+	cause error
+}
+
+func (r *refusal) Error() string { return r.text }
+
+// Unwrap gives the error of the client.
+func (r *refusal) Unwrap() error { return r.cause }

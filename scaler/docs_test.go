@@ -77,6 +77,8 @@ func eventValue(t *testing.T, spec *ast.ValueSpec) string {
 	}
 	values := map[string]string{
 		"ActiveFailedResource": recommend.ActiveFailedResource, "ActiveFailedContainer": recommend.ActiveFailedContainer,
+		"ActiveFailedPods": recommend.ActiveFailedPods, "ActiveFailedObject": recommend.ActiveFailedObject,
+		"ActiveFailedExternal": recommend.ActiveFailedExternal,
 		"ReasonMissingRequest": recommend.ReasonMissingRequest, "ActiveValidMetric": recommend.ActiveValidMetric,
 		"ActiveDisabled": recommend.ActiveDisabled,
 	}

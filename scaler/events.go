@@ -21,13 +21,20 @@ const (
 	EventSuccessfulRescale = "SuccessfulRescale"
 	// EventFailedRescale: the API server refused the write.
 	EventFailedRescale = "FailedRescale"
-	// EventFailedGetResourceMetric: no usable CPU or memory samples; replicas are held.
+	// EventFailedGetResourceMetric: no usable CPU or memory samples. Replicas are held; while other metrics work, they
+	// may go up but not down. The same is true of the five below.
 	EventFailedGetResourceMetric = recommend.ActiveFailedResource
 	// EventFailedGetContainerResourceMetric: the same for a metric of one container.
 	EventFailedGetContainerResourceMetric = recommend.ActiveFailedContainer
+	// EventFailedGetPodsMetric: the custom metrics API gave no usable values of the pods.
+	EventFailedGetPodsMetric = recommend.ActiveFailedPods
+	// EventFailedGetObjectMetric: the custom metrics API gave no value of the object.
+	EventFailedGetObjectMetric = recommend.ActiveFailedObject
+	// EventFailedGetExternalMetric: the external metrics API gave no value.
+	EventFailedGetExternalMetric = recommend.ActiveFailedExternal
 	// EventMissingRequest: a utilization target, and a container without the request to divide by.
 	EventMissingRequest = recommend.ReasonMissingRequest
-	// EventValidMetricFound: metrics are usable again after one of the three above.
+	// EventValidMetricFound: metrics are usable again after one of the above.
 	EventValidMetricFound = recommend.ActiveValidMetric
 	// EventInvalidAnnotations: the annotations have errors; nothing is decided until they change.
 	EventInvalidAnnotations = "InvalidAnnotations"
@@ -137,24 +144,10 @@ func (s *Scaler) tellMetrics(w *workload, d *appsv1.Deployment, decision recomme
 		return
 	}
 	reason := eventReason(decision)
-	if reason == "" || !w.news(topicMetrics, reason) {
+	if reason == "" || !w.news(topicMetrics, reason+" "+decision.Failure.Metric) {
 		return
 	}
-	s.event(d, corev1.EventTypeWarning, reason, decision.Failure.Detail)
-}
-
-// eventReason is the Event for a failed metric; "" for failures that pass by themselves.
-func eventReason(decision recommend.Decision) string {
-	switch decision.Failure.Reason {
-	case recommend.ReasonAwaitingSample, recommend.ReasonNoPods:
-		return ""
-	case recommend.ReasonMissingRequest:
-		return EventMissingRequest
-	}
-	if decision.Active == recommend.ActiveValidMetric {
-		return EventFailedGetResourceMetric
-	}
-	return decision.Active
+	s.event(d, corev1.EventTypeWarning, reason, failureText(decision))
 }
 
 // tellMax tells when the load asks for more replicas than mini-hpa/max, which only the user can change.

@@ -37,7 +37,10 @@ type cluster struct {
 	// created is the pods' creation, where it differs from their start.
 	created    time.Time
 	samplesErr error
-	scaleErr   error
+	// answers are what the custom and external metrics APIs say, by metric; an error is one too.
+	answers  map[string]any
+	asked    []string
+	scaleErr error
 	// scaling is called when a write begins.
 	scaling     func()
 	writes      []int32
@@ -56,7 +59,7 @@ func newCluster(t *testing.T, pairs map[string]string) *cluster {
 			Spec:       appsv1.DeploymentSpec{Replicas: &one},
 		}}
 	c.annotate(pairs)
-	c.scaler = New(Deps{Workloads: c, Samples: c, Scales: c, Events: c.events, Defaults: annotations.DefaultDefaults(),
+	c.scaler = New(Deps{Workloads: c, Samples: c, Answers: c, Scales: c, Events: c.events, Defaults: annotations.DefaultDefaults(),
 		Rules: recommend.DefaultRules(), Telemetry: NewTelemetry(c.registry), Log: zap.NewNop(), Now: func() time.Time { return c.now }})
 	return c
 }

@@ -13,13 +13,14 @@ import (
 )
 
 // gather collects all that the decision may see, once.
-func (s *Scaler) gather(d *appsv1.Deployment) recommend.Snapshot {
+func (s *Scaler) gather(d *appsv1.Deployment, p annotations.Policy) recommend.Snapshot {
 	snapshot := recommend.Snapshot{
 		Time:           s.Now(),
 		Replicas:       replicasOf(d),
 		StatusReplicas: d.Status.Replicas,
 		Pods:           s.Workloads.Pods(d),
 	}
+	s.ask(&snapshot, d, p)
 	if err := s.Samples.Err(); err != nil {
 		snapshot.MetricsError = err.Error()
 		return snapshot
@@ -74,7 +75,7 @@ func (s *Scaler) Explain(key cache.ObjectName) (Explanation, error) {
 	if len(problems) > 0 {
 		return e, fmt.Errorf("the annotations of deployment %s are invalid: %w", key, problems.ToAggregate())
 	}
-	e.Snapshot = s.gather(d)
+	e.Snapshot = s.gather(d, policy)
 	e.Decision, _ = s.Rules.Recommend(policy, e.Snapshot, recommend.Unremembered(policy, e.Snapshot))
 	return e, nil
 }

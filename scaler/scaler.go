@@ -43,6 +43,7 @@ type Scales interface {
 type Deps struct {
 	Workloads Workloads
 	Samples   Samples
+	Answers   Answers
 	Scales    Scales
 	Events    record.EventRecorder
 	// Defaults are the operator's values for annotations that are not set, Rules those of the decision.
@@ -78,7 +79,7 @@ func (s *Scaler) Reconcile(ctx context.Context, key cache.ObjectName) (time.Dura
 		s.Telemetry.observe(outcome{invalid: !ok, took: s.Now().Sub(started)})
 		return 0, nil
 	}
-	decision := s.decide(w, d, policy, s.gather(d))
+	decision := s.decide(w, d, policy, s.gather(d, policy))
 	err := s.act(ctx, w, d, policy, decision)
 	s.tell(w, d, policy, decision)
 	s.Telemetry.observe(outcome{key: key, decision: &decision, err: err, took: s.Now().Sub(started)})

@@ -1,7 +1,6 @@
 package metrics
 
 import (
-	"fmt"
 	"time"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
@@ -29,17 +28,6 @@ func (q Question) api() api {
 		return externalAPI
 	}
 	return customAPI
-}
-
-// String names the metric for error messages: `metric "hits" of Ingress "front"`.
-func (q Question) String() string {
-	switch q.Type {
-	case autoscalingv2.PodsMetricSourceType:
-		return fmt.Sprintf("metric %q of the pods", q.Metric)
-	case autoscalingv2.ObjectMetricSourceType:
-		return fmt.Sprintf("metric %q of %s %q", q.Metric, q.Object.Kind, q.Object.Name)
-	}
-	return fmt.Sprintf("external metric %q", q.Metric)
 }
 
 // Answer is what an API returned for a Question. It is shared: read-only.

@@ -113,7 +113,7 @@ func (d *desk) ask(key string, q Question) string {
 func (d *desk) want(key string, q Question, want string) {
 	d.t.Helper()
 	if got := d.ask(key, q); got != want {
-		d.t.Errorf("after %s, asking for %s said %q, want %q", time.Since(d.start), q, got, want)
+		d.t.Errorf("after %s, asking for %v said %q, want %q", time.Since(d.start), q, got, want)
 	}
 }
 
@@ -187,7 +187,7 @@ func TestAFailureIsAnAnswer(t *testing.T) {
 		d.pass(time.Second)
 		d.want("web", backlog, "1")
 		d.pass(15 * s)
-		d.want("web", backlog, `cannot read external metric "backlog": no route`)
+		d.want("web", backlog, `no route`)
 		d.pass(15 * s)
 		d.want("web", backlog, "3")
 		d.wantTold("0s web", "15s web", "30s web")
@@ -221,7 +221,7 @@ func TestAnOldAnswerHoldsUntilItsSuccessorIsOverdue(t *testing.T) {
 		d.pass(24 * s)
 		d.want("web", backlog, "1")
 		d.pass(s)
-		d.want("web", backlog, `cannot read external metric "backlog": the external metrics API did not answer within 10s`)
+		d.want("web", backlog, `the external metrics API did not answer within 10s`)
 		d.turn(takes(0))
 		d.pass(time.Hour)
 		d.want("web", backlog, "pending")
@@ -268,7 +268,7 @@ func TestAHangingAPI(t *testing.T) {
 		d.pass(30 * s)
 		d.ask("web", backlog)
 		d.pass(2 * s)
-		if got := d.ask("web", backlog); strings.Contains(got, "cannot") {
+		if got := d.ask("web", backlog); got == "pending" || strings.Contains(got, "API") {
 			t.Errorf("the API answers again, and asking says %q", got)
 		}
 	})
@@ -290,7 +290,7 @@ func TestAnswersThatNothingCanBeMadeOf(t *testing.T) {
 				d.turn(story.answer)
 				d.ask("web", backlog)
 				d.pass(0)
-				d.want("web", backlog, `cannot read external metric "backlog": `+story.want)
+				d.want("web", backlog, ``+story.want)
 				d.wantTold("0s web")
 			})
 		})

@@ -40,7 +40,7 @@ func (r *Readers) Fetch(ctx context.Context, q Question) (Answer, error) {
 		err = r.reasonable(q, answer)
 	}
 	if err != nil {
-		return Answer{Asked: asked}, fmt.Errorf("cannot read %s: %w", q, err)
+		return Answer{Asked: asked}, err
 	}
 	answer.Asked = asked
 	return answer, nil

@@ -1,0 +1,135 @@
+package scaler
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/client-go/tools/cache"
+	custommetricsv1beta2 "k8s.io/metrics/pkg/apis/custom_metrics/v1beta2"
+	externalmetricsv1beta1 "k8s.io/metrics/pkg/apis/external_metrics/v1beta1"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/scaler/metrics"
+	"github.com/mini-hpa/mini-hpa/scaler/recommend"
+)
+
+// Answers is what the custom and external metrics APIs said last.
+type Answers interface {
+	// Ask returns the newest answer, without waiting for an API, and sees to it that there is another one when it is older
+	// than maxAge. The error is why there is none; metrics.ErrPending as long as the API was not heard yet. Answers are
+	// shared: read-only.
+	Ask(key cache.ObjectName, q metrics.Question, maxAge time.Duration) (metrics.Answer, error)
+}
+
+// ask fills in what the custom and external metrics APIs say of the policy's metrics.
+func (s *Scaler) ask(snapshot *recommend.Snapshot, d *appsv1.Deployment, p annotations.Policy) {
+	if !slices.ContainsFunc(p.Metrics, asked) {
+		return
+	}
+	key := cache.ObjectName{Namespace: d.Namespace, Name: d.Name}
+	// A bit earlier than the workload is looked at anyway, and each key by a share of its own: see next.
+	maxAge := p.SyncPeriod - time.Duration(float64(p.SyncPeriod)*share(key)/10)
+	for i, name := range recommend.SeriesNames(p.Metrics) {
+		if name == "" {
+			continue // a resource metric
+		}
+		q, err := question(d, &p.Metrics[i])
+		var answer metrics.Answer
+		if err == nil {
+			answer, err = s.Answers.Ask(key, q, maxAge)
+		}
+		take(snapshot, name, q.Type, answer, err)
+	}
+}
+
+// asked says whether a metric is one that an API is asked for by name; the others are sampled.
+func asked(spec autoscalingv2.MetricSpec) bool {
+	return spec.Pods != nil || spec.Object != nil || spec.External != nil
+}
+
+// take adds an answer to what is seen.
+func take(snapshot *recommend.Snapshot, name string, kind autoscalingv2.MetricSourceType, answer metrics.Answer, err error) {
+	switch {
+	case err != nil:
+		put(&snapshot.Errors, name, reasonFor(err))
+	case kind == autoscalingv2.ExternalMetricSourceType:
+		put(&snapshot.ExternalMetrics, name, answer.External)
+	case kind == autoscalingv2.PodsMetricSourceType:
+		put(&snapshot.CustomMetrics, name, ofPods(answer.Custom, snapshot.Pods))
+	default:
+		put(&snapshot.CustomMetrics, name, answer.Custom)
+	}
+}
+
+func put[V string | []custommetricsv1beta2.MetricValue | []externalmetricsv1beta1.ExternalMetricValue](in *map[string]V, name string, value V) {
+	if *in == nil {
+		*in = map[string]V{}
+	}
+	(*in)[name] = value
+}
+
+// reasonFor is the entry of Snapshot.Errors.
+func reasonFor(err error) string {
+	if errors.Is(err, metrics.ErrPending) {
+		return recommend.ErrorPending
+	}
+	return cut(err.Error(), maxQuoted)
+}
+
+// ofPods keeps the values of the workload's own pods. The API is asked by label, and labels say nothing of ownership.
+func ofPods(values []custommetricsv1beta2.MetricValue, pods []*corev1.Pod) []custommetricsv1beta2.MetricValue {
+	own := sets.New[string]()
+	for _, pod := range pods {
+		own.Insert(pod.Name)
+	}
+	kept := make([]custommetricsv1beta2.MetricValue, 0, len(values))
+	for _, value := range values {
+		if own.Has(value.DescribedObject.Name) {
+			kept = append(kept, value)
+		}
+	}
+	return kept
+}
+
+// question is what the metric asks of its API.
+func question(d *appsv1.Deployment, spec *autoscalingv2.MetricSpec) (metrics.Question, error) {
+	q := metrics.Question{Type: spec.Type, Namespace: d.Namespace}
+	var id autoscalingv2.MetricIdentifier
+	var err error
+	switch spec.Type {
+	case autoscalingv2.PodsMetricSourceType:
+		id = spec.Pods.Metric
+		q.Pods, err = text(d.Spec.Selector)
+	case autoscalingv2.ObjectMetricSourceType:
+		id, q.Object = spec.Object.Metric, spec.Object.DescribedObject
+	case autoscalingv2.ExternalMetricSourceType:
+		id = spec.External.Metric
+	}
+	if err != nil {
+		return q, fmt.Errorf("the Deployment's selector: %w", err)
+	}
+	q.Metric = id.Name
+	if id.Selector != nil { // of a metric, none is all; of pods, none is none
+		q.Selector, err = text(id.Selector)
+	}
+	if err != nil {
+		return q, fmt.Errorf("the metric's selector: %w", err)
+	}
+	return q, nil
+}
+
+// text is a selector as the APIs take it.
+func text(selector *metav1.LabelSelector) (string, error) {
+	parsed, err := metav1.LabelSelectorAsSelector(selector)
+	if err != nil {
+		return "", err
+	}
+	return parsed.String(), nil
+}

@@ -1,0 +1,197 @@
+package scaler
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/cache"
+	custommetricsv1beta2 "k8s.io/metrics/pkg/apis/custom_metrics/v1beta2"
+	externalmetricsv1beta1 "k8s.io/metrics/pkg/apis/external_metrics/v1beta1"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/scaler/metrics"
+	"github.com/mini-hpa/mini-hpa/scaler/recommend"
+)
+
+// Ask answers with what the test says: a number, a number for each pod, or an error; nothing is pending.
+func (c *cluster) Ask(key cache.ObjectName, q metrics.Question, maxAge time.Duration) (metrics.Answer, error) {
+	c.asked = append(c.asked, fmt.Sprintf("%s %s of %s: %s{%s} of pods %s%s every %s", key, q.Type, q.Namespace, q.Metric, q.Selector,
+		q.Pods, q.Object.Name, maxAge.Round(time.Second)))
+	switch answer := c.answers[q.Metric].(type) {
+	case error:
+		return metrics.Answer{}, answer
+	case int64:
+		value := *resource.NewQuantity(answer, resource.DecimalSI)
+		return metrics.Answer{External: []externalmetricsv1beta1.ExternalMetricValue{{MetricName: q.Metric, Value: value}},
+			Custom: []custommetricsv1beta2.MetricValue{{DescribedObject: corev1.ObjectReference{Kind: q.Object.Kind, Name: q.Object.Name}, Value: value}}}, nil
+	case map[string]int64:
+		var made metrics.Answer
+		for _, pod := range []string{"web-a", "web-b", "web-c", "web-d", "other"} {
+			if value, ok := answer[pod]; ok {
+				made.Custom = append(made.Custom, custommetricsv1beta2.MetricValue{DescribedObject: corev1.ObjectReference{Kind: "Pod", Name: pod},
+					Timestamp: metav1.NewTime(c.now), Value: *resource.NewQuantity(value, resource.DecimalSI)})
+			}
+		}
+		return made, nil
+	}
+	return metrics.Answer{}, metrics.ErrPending
+}
+
+func quantity(n int64) *resource.Quantity { return resource.NewQuantity(n, resource.DecimalSI) }
+
+// queue wants 10 messages for each pod.
+func queue(name, selector string) autoscalingv2.MetricSpec {
+	id := autoscalingv2.MetricIdentifier{Name: name}
+	if selector != "" {
+		id.Selector = &metav1.LabelSelector{MatchLabels: map[string]string{"queue": selector}}
+	}
+	return autoscalingv2.MetricSpec{Type: autoscalingv2.ExternalMetricSourceType, External: &autoscalingv2.ExternalMetricSource{
+		Metric: id, Target: autoscalingv2.MetricTarget{Type: autoscalingv2.AverageValueMetricType, AverageValue: quantity(10)}}}
+}
+
+// hits wants 100 for each pod.
+func hits() autoscalingv2.MetricSpec {
+	return autoscalingv2.MetricSpec{Type: autoscalingv2.PodsMetricSourceType, Pods: &autoscalingv2.PodsMetricSource{
+		Metric: autoscalingv2.MetricIdentifier{Name: "hits"},
+		Target: autoscalingv2.MetricTarget{Type: autoscalingv2.AverageValueMetricType, AverageValue: quantity(100)}}}
+}
+
+// front wants the Ingress to have 100 for each pod.
+func front() autoscalingv2.MetricSpec {
+	return autoscalingv2.MetricSpec{Type: autoscalingv2.ObjectMetricSourceType, Object: &autoscalingv2.ObjectMetricSource{
+		Metric:          autoscalingv2.MetricIdentifier{Name: "rate"},
+		DescribedObject: autoscalingv2.CrossVersionObjectReference{Kind: "Ingress", Name: "front", APIVersion: "networking.k8s.io/v1"},
+		Target:          autoscalingv2.MetricTarget{Type: autoscalingv2.AverageValueMetricType, AverageValue: quantity(100)}}}
+}
+
+// by looks once with these metrics and nothing else.
+func (c *cluster) by(specs ...autoscalingv2.MetricSpec) recommend.Decision {
+	c.t.Helper()
+	return c.look(c.policy(specs...))
+}
+
+// policy is that of the annotations, with other metrics.
+func (c *cluster) policy(specs ...autoscalingv2.MetricSpec) annotations.Policy {
+	policy, _, _ := c.scaler.Defaults.Parse(c.deployment.Annotations)
+	policy.Metrics = specs
+	return policy
+}
+
+// withCPU looks once with these metrics and that of the annotations.
+func (c *cluster) withCPU(specs ...autoscalingv2.MetricSpec) recommend.Decision {
+	policy, _, _ := c.scaler.Defaults.Parse(c.deployment.Annotations)
+	policy.Metrics = append(policy.Metrics, specs...)
+	return c.look(policy)
+}
+
+// look does what Reconcile does for a policy.
+func (c *cluster) look(policy annotations.Policy) recommend.Decision {
+	c.t.Helper()
+	c.deployment.Spec.Selector = &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}
+	c.deployment.Status.Replicas = *c.deployment.Spec.Replicas
+	w := c.scaler.recall(web, c.deployment)
+	decision := c.scaler.decide(w, c.deployment, policy, c.scaler.gather(c.deployment, policy))
+	if err := c.scaler.act(c.t.Context(), w, c.deployment, policy, decision); err != nil {
+		c.t.Fatal(err)
+	}
+	c.scaler.tell(w, c.deployment, policy, decision)
+	c.now = c.now.Add(tick)
+	return decision
+}
+
+// quick has no stabilization window.
+func quick() map[string]string {
+	return map[string]string{"target-cpu": "50", "max": "10", "scale-down-stabilization": "0s"}
+}
+
+func TestEachKindOfMetricScales(t *testing.T) {
+	for name, story := range map[string]struct {
+		spec   autoscalingv2.MetricSpec
+		answer any
+		asked  string
+	}{
+		"External": {queue("backlog", "mail"), int64(40), "default/web External of default: backlog{queue=mail} of pods "},
+		"Pods":     {hits(), map[string]int64{"web-a": 400, "other": 9999}, "default/web Pods of default: hits{} of pods app=web"},
+		"Object":   {front(), int64(400), "default/web Object of default: rate{} of pods front"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCluster(t, quick())
+			c.samplesErr = errors.New("there is no metrics-server")
+			c.answers = map[string]any{"backlog": story.answer, "hits": story.answer, "rate": story.answer}
+			c.by(story.spec)
+			c.wantWrites(4)
+			if diff := cmp.Diff([]string{story.asked + " every 15s"}, c.asked); diff != "" {
+				t.Errorf("asked (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestTwoSeriesOfOneNameAreKeptApart(t *testing.T) {
+	c := newCluster(t, quick())
+	c.answers = map[string]any{"backlog": int64(40), "pending": metrics.ErrPending, "lost": errors.New("gone")}
+	policy := c.policy(queue("backlog", "mail"), queue("backlog", "print"), queue("pending", ""), queue("lost", ""))
+	seen := c.scaler.gather(c.deployment, policy)
+	if len(seen.ExternalMetrics) != 2 || len(seen.ExternalMetrics["backlog{queue=mail}"]) != 1 || len(seen.ExternalMetrics["backlog{queue=print}"]) != 1 {
+		t.Errorf("values %v, want one under each series' name", seen.ExternalMetrics)
+	}
+	if diff := cmp.Diff(map[string]string{"pending": recommend.ErrorPending, "lost": "gone"}, seen.Errors); diff != "" {
+		t.Errorf("errors (-want +got):\n%s", diff)
+	}
+}
+
+func TestAnAnswerThatIsAwaitedIsNoNews(t *testing.T) {
+	c := newCluster(t, quick())
+	if d := c.by(queue("backlog", "")); d.Desired != 1 || d.Failure == nil {
+		t.Errorf("decision %+v, want that nothing is known", d)
+	}
+	c.wantEvents()
+}
+
+// TestAPartOfTheMetricsFails: what works may scale out, nothing scales in, and the Event says which metric it is.
+func TestAPartOfTheMetricsFails(t *testing.T) {
+	c := newCluster(t, quick())
+	c.answers = map[string]any{"backlog": int64(10)}
+	c.withCPU(queue("backlog", ""))
+	c.wantWrites().wantEvents()
+
+	c.answers["backlog"] = errors.New("no route")
+	c.withCPU(queue("backlog", ""))
+	c.wantWrites().wantEvents("Warning FailedGetExternalMetric metric backlog: no route; until it is back, replicas may go up for the other metrics but not down")
+
+	c.milliCPU = 2000
+	c.withCPU(queue("backlog", ""))
+	c.wantWrites(4).wantEvents("Normal SuccessfulRescale New size: 4; reason: cpu utilization 200% above target 50% (1 of 1 pods, sample 2s old)")
+
+	c.milliCPU = 100
+	c.withCPU(queue("backlog", ""))
+	c.answers["backlog"] = errors.New("another text of the same outage")
+	c.withCPU(queue("backlog", ""))
+	c.wantWrites(4).wantEvents()
+
+	c.answers["backlog"] = int64(10)
+	c.withCPU(queue("backlog", ""))
+	c.wantWrites(4, 1).wantEvents("Normal SuccessfulRescale New size: 1; reason: cpu utilization 10% below target 50% (4 of 4 pods, sample 2s old)",
+		"Normal ValidMetricFound metrics are usable again: cpu utilization 10% below target 50% (4 of 4 pods, sample 2s old)")
+}
+
+func TestEveryMetricFails(t *testing.T) {
+	for reason, spec := range map[string]autoscalingv2.MetricSpec{
+		EventFailedGetExternalMetric: queue("backlog", ""), EventFailedGetPodsMetric: hits(), EventFailedGetObjectMetric: front(),
+	} {
+		t.Run(reason, func(t *testing.T) {
+			c := newCluster(t, quick())
+			c.answers = map[string]any{"backlog": errors.New("no route"), "hits": errors.New("no route"), "rate": errors.New("no route")}
+			name := c.by(spec).Failure.Metric
+			c.by(spec)
+			c.wantWrites().wantEvents("Warning " + reason + " metric " + name + ": no route")
+		})
+	}
+}

@@ -18,7 +18,7 @@ import (
 // kubelet restarts it; kube-controller-manager has the same.
 const wedged = 20 * time.Second
 
-// assemble connects the rooms of the house: informers and feed observe, the scaler decides and acts, the leadership says when.
+// assemble connects the rooms of the house: informers, feed and readers observe, the scaler decides and acts, the leadership says when.
 func (c *controllerTask) assemble(api clients, log *zap.Logger) (*process, error) {
 	name, err := identity()
 	if err != nil {
@@ -31,6 +31,8 @@ func (c *controllerTask) assemble(api clients, log *zap.Logger) (*process, error
 	}
 	p.feed = metrics.NewFeed(metrics.Config{Lister: api.samples, Resolution: c.resolution, Timeout: api.deadline,
 		OnSamples: p.set.EnqueueOwners, OnState: p.metricsChanged})
+	p.readers = metrics.NewReaders(metrics.ReadersConfig{Custom: api.custom, External: api.external, Timeout: api.patience,
+		OnAnswer: func(keys []informer.Key) { p.set.Enqueue(keys...) }})
 	p.telemetry.watch(p.feed)
 	p.leadership = &leadership{flags: c.election, client: api.lead.CoordinationV1(), identity: name, term: p.term,
 		watchdog: leaderelection.NewLeaderHealthzAdaptor(wedged), log: log.Named("election")}
@@ -47,7 +49,7 @@ func (c *controllerTask) scaler(p *process, api clients) *scaler.Scaler {
 	events, flush := scaler.NewRecorder(api.tell)
 	p.flush = flush
 	return scaler.New(scaler.Deps{
-		Workloads: p.set, Samples: p.feed, Scales: scaler.NewScales(api.act), Events: events,
+		Workloads: p.set, Samples: p.feed, Answers: p.readers, Scales: scaler.NewScales(api.act), Events: events,
 		Defaults: c.decision.defaults, Rules: c.decision.rules, Telemetry: scaler.NewTelemetry(p.telemetry.registry),
 		Log: p.log.Named("scaler"), Now: time.Now,
 	})

@@ -34,7 +34,7 @@ func (a *apiFlags) declare(f *pflag.FlagSet) {
 
 func (a *apiFlags) declareTimeout(f *pflag.FlagSet) {
 	f.Var(duration(&a.timeout, 100*time.Millisecond, 5*time.Minute), "kube-api-timeout",
-		"deadline of one request to the API server, reading metrics included; watches have none")
+		"deadline of one request to the API server, reading metrics included; custom and external metrics have twice as long, watches have none")
 }
 
 // clients are the connections to one API server. They share one TCP connection, but each has its own rate limit, so that
@@ -47,18 +47,23 @@ type clients struct {
 	lead     kubernetes.Interface // writes the lease
 	samples  metrics.Lister
 	deadline time.Duration // of one call of samples
+	// custom and external are asked metric by metric, each within patience.
+	custom, external metrics.Source
+	patience         time.Duration
 }
 
 // connect makes the clients; it sends nothing. The scope is the namespace that is read, or empty for all.
 func (a apiFlags) connect(base *rest.Config, scope string, leaseTimeout time.Duration) (clients, error) {
-	c := clients{deadline: a.timeout}
-	var errs [6]error
+	// Adapters ask others in turn, and a first question is preceded by discovery.
+	c := clients{deadline: a.timeout, patience: 2 * a.timeout}
+	var errs [7]error
 	c.watch, errs[0] = kubernetes.NewForConfig(a.config(base, 0))
 	c.act, errs[1] = kubernetes.NewForConfig(a.config(base, a.timeout))
 	c.tell, errs[2] = kubernetes.NewForConfig(a.config(base, a.timeout))
 	c.lead, errs[3] = kubernetes.NewForConfig(a.config(base, leaseTimeout))
 	c.replica, errs[4] = metadata.NewForConfig(a.config(base, 0))
 	c.samples, errs[5] = metrics.NewLister(a.config(base, a.timeout), scope)
+	c.custom, c.external, errs[6] = metrics.NewSources(a.config(base, 0), c.patience)
 	if err := errors.Join(errs[:]...); err != nil {
 		return clients{}, fmt.Errorf("cannot make clients for the API server: %w", err)
 	}

@@ -51,7 +51,10 @@ func (e *explainTask) explain(ctx context.Context, api clients, key cache.Object
 	if err := feed.Refresh(ctx); ctx.Err() != nil {
 		return scaler.Explanation{}, err // any other failure is a part of the explanation
 	}
-	return e.decide(set, feed, key)
+	readers := metrics.NewReaders(metrics.ReadersConfig{Custom: api.custom, External: api.external, Timeout: api.patience})
+	defer readers.Close()
+	ask := patient(func(q metrics.Question) (metrics.Answer, error) { return readers.Fetch(ctx, q) })
+	return e.decide(set, feed, ask, key)
 }
 
 // precheck asks for what the informers would go on asking for in vain, so that what is missing or forbidden is said at once.
@@ -92,12 +95,20 @@ func (e *explainTask) readable(d *appsv1.Deployment, key cache.ObjectName) error
 }
 
 // decide asks a scaler that has nobody to tell and nothing to write with.
-func (e *explainTask) decide(set *informer.Set, feed *metrics.Feed, key cache.ObjectName) (scaler.Explanation, error) {
+func (e *explainTask) decide(set *informer.Set, feed *metrics.Feed, answers scaler.Answers, key cache.ObjectName) (scaler.Explanation, error) {
 	return scaler.New(scaler.Deps{
-		Workloads: set, Samples: feed, Scales: readOnly{}, Events: &record.FakeRecorder{},
+		Workloads: set, Samples: feed, Answers: answers, Scales: readOnly{}, Events: &record.FakeRecorder{},
 		Defaults: e.decision.defaults, Rules: e.decision.rules,
 		Telemetry: scaler.NewTelemetry(prometheus.NewRegistry()), Log: zap.NewNop(), Now: time.Now,
 	}).Explain(key)
+}
+
+// patient waits for answers: nobody looks a second time here.
+type patient func(metrics.Question) (metrics.Answer, error)
+
+// Ask is scaler.Answers'.
+func (p patient) Ask(_ cache.ObjectName, q metrics.Question, _ time.Duration) (metrics.Answer, error) {
+	return p(q)
 }
 
 // readOnly refuses to write.

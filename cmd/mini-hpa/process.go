@@ -16,6 +16,7 @@ import (
 type process struct {
 	set        *informer.Set
 	feed       *metrics.Feed
+	readers    *metrics.Readers
 	scaler     *scaler.Scaler
 	leadership *leadership
 	telemetry  *telemetry
@@ -36,6 +37,7 @@ func (p *process) run(parent context.Context) error {
 		servers.Go(func() { e.serve(serving) })
 	}
 	defer p.set.Wait()
+	defer p.readers.Close()
 	ctx, cancel := context.WithCancel(parent)
 	defer cancel()
 	defer p.flush()

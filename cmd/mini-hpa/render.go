@@ -58,6 +58,7 @@ func render(w io.Writer, e scaler.Explanation, now time.Time) error {
 	p := &page{table: tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)}
 	p.verdict(e)
 	p.policy(e.Policy)
+	p.answers(e)
 	p.pods(e)
 	p.steps(e.Decision)
 	p.outlook(e, now)

@@ -45,7 +45,7 @@ func explanations(now time.Time) map[string]scaler.Explanation {
 	container := scene{now: now, replicas: 1, annotations: map[string]string{annotations.TargetCPU: "100m", annotations.Container: "app", annotations.Max: "3", annotations.ModeKey: "paused"}}
 	container.add("web-1", "101m", "64Mi")
 	stopped := scene{now: now, replicas: 0, annotations: map[string]string{annotations.TargetCPU: "50", annotations.Max: "10"}}
-	return map[string]scaler.Explanation{"scale-out": out.explain(), "rollout": rollout.explain(), "hostile": hostile.explain(),
+	return map[string]scaler.Explanation{"asked": asked(now), "scale-out": out.explain(), "rollout": rollout.explain(), "hostile": hostile.explain(),
 		"container": container.explain(), "stopped": stopped.explain()}
 }
 

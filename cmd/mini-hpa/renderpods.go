@@ -35,7 +35,7 @@ func measureOf(m autoscalingv2.MetricSpec) (measure, bool) {
 func targetText(spec autoscalingv2.MetricSpec) string {
 	m, ok := measureOf(spec)
 	if !ok {
-		return string(spec.Type) + " metric"
+		return askedTarget(spec)
 	}
 	what := string(m.resource)
 	if m.container != "" {
@@ -51,13 +51,13 @@ func targetText(spec autoscalingv2.MetricSpec) string {
 func (p *page) pods(e scaler.Explanation) {
 	s := e.Snapshot
 	p.title("Pods (%d owned, %d with a sample; spec.replicas %d, status.replicas %d)", len(s.Pods), len(s.PodMetrics), s.Replicas, s.StatusReplicas)
-	if s.MetricsError != "" {
+	measures := measuresOf(e.Policy.Metrics)
+	if s.MetricsError != "" && len(measures) > 0 {
 		p.row("no metrics: " + s.MetricsError)
 	}
 	if len(s.Pods) == 0 {
 		return
 	}
-	measures := measuresOf(e.Policy.Metrics)
 	head := []string{"POD", "PHASE", "READY"}
 	for _, m := range measures {
 		name := strings.TrimSpace(strings.ToUpper(string(m.resource)) + " " + m.container)

@@ -32,7 +32,8 @@ const (
 	EventFailedGetObjectMetric = recommend.ActiveFailedObject
 	// EventFailedGetExternalMetric: the external metrics API gave no value.
 	EventFailedGetExternalMetric = recommend.ActiveFailedExternal
-	// EventMissingRequest: a utilization target, and a container without the request to divide by.
+	// EventMissingRequest: a utilization target, and a container without the request to divide by. If other containers of
+	// its pod have one, it is left out of the decision; else replicas are held.
 	EventMissingRequest = recommend.ReasonMissingRequest
 	// EventValidMetricFound: metrics are usable again after one of the above.
 	EventValidMetricFound = recommend.ActiveValidMetric
@@ -55,6 +56,7 @@ const (
 	topicProblems topic = "problems"
 	topicWarnings topic = "warnings"
 	topicMetrics  topic = "metrics"
+	topicOmitted  topic = "omitted"
 	topicWrite    topic = "write"
 	topicMax      topic = "max"
 	topicDisabled topic = "disabled"
@@ -122,6 +124,7 @@ func (s *Scaler) tellAnnotations(w *workload, d *appsv1.Deployment, warnings []a
 // tell tells what a decision shows, apart from its write.
 func (s *Scaler) tell(w *workload, d *appsv1.Deployment, p annotations.Policy, decision recommend.Decision) {
 	s.tellMetrics(w, d, decision)
+	s.tellOmitted(w, d, decision)
 	s.tellMax(w, d, p, decision)
 	s.tellObserved(w, d, p, decision)
 	disabled := ""

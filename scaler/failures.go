@@ -4,8 +4,11 @@ import (
 	"slices"
 	"strings"
 
+	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
 
+	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 )
 
@@ -26,6 +29,13 @@ func eventReason(decision recommend.Decision) string {
 		}
 	}
 	return EventFailedGetResourceMetric
+}
+
+// tellOmitted tells which container is left out of the decision for want of a request.
+func (s *Scaler) tellOmitted(w *workload, d *appsv1.Deployment, decision recommend.Decision) {
+	if decision.Active == recommend.ActiveValidMetric && w.news(topicOmitted, decision.Omitted) {
+		s.event(d, corev1.EventTypeWarning, EventMissingRequest, decision.Omitted+"; set the request, or name the container to measure with "+annotations.Container)
+	}
 }
 
 // failedEvents are the Events for a failed metric of each type.

@@ -175,6 +175,19 @@ func TestManyProblemsAreAllNamed(t *testing.T) {
 	}
 }
 
+// TestAnInjectedSidecarIsToldOnce: the workload scales on what the other containers use.
+func TestAnInjectedSidecarIsToldOnce(t *testing.T) {
+	c := newCluster(t, selected())
+	c.injected = true
+	told := "Warning MissingRequest container proxy has no cpu request and is left out of the cpu utilization; " +
+		"set the request, or name the container to measure with mini-hpa/container"
+	c.reconcile(time.Minute).reconcile(time.Minute).wantEvents(told)
+	c.injected = false
+	c.reconcile(time.Minute).wantEvents()
+	c.injected = true
+	c.reconcile(time.Minute).wantEvents(told).wantWrites()
+}
+
 func TestPodsThatHaveJustStartedAreNoFailure(t *testing.T) {
 	c := newCluster(t, selected())
 	c.milliCPU, c.podAge = -1, 20*time.Second

@@ -159,7 +159,7 @@ func TestRepairsInJSON(t *testing.T) {
 // TestSidecarIsNamed: the workload goes on scaling, and somebody can see why the numbers are lower than the pods' usage.
 func TestSidecarIsNamed(t *testing.T) {
 	d, _ := Recommend(eager(t, "target-cpu=50"), snapshot(noon, 2, pods(noon, 2, "900m", sidecar("", "300m"))), History{})
-	want := "container proxy has no cpu request and is left out of the cpu utilization, first seen in pod web-000-0"
+	want := "container proxy has no cpu request and is left out of the cpu utilization"
 	if d.Omitted != want || d.Failure != nil {
 		t.Errorf("omitted = %q, failure = %v; want %q", d.Omitted, d.Failure, want)
 	}

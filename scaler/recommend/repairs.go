@@ -71,7 +71,7 @@ func (v *view) omit(d *draft, m *podMetric, pod *corev1.Pod, container string) b
 	v.partial = true
 	if d.Omitted == "" {
 		d.Omitted = "container " + printable(container) + " has no " + string(m.resource) + " request and is left out of the " +
-			string(m.resource) + " utilization, first seen in pod " + pod.Name
+			string(m.resource) + " utilization"
 	}
 	return true
 }

@@ -40,33 +40,39 @@ func setBehavior(p *draft, value string) error {
 	return nil
 }
 
-// setRules checks the rules of one direction and takes over what they set, as GenerateHPAScaleUpRules and
-// GenerateHPAScaleDownRules of the API server do.
+// setRules takes over what the rules of one direction set, and checks it. What they leave out keeps its default, as in
+// GenerateHPAScaleUpRules and
+// GenerateHPAScaleDownRules of the API server.
 func (p *draft) setRules(from *autoscalingv2.HPAScalingRules, to *rules, at *field.Path) {
 	if from == nil {
 		return
 	}
-	if window := from.StabilizationWindowSeconds; window != nil {
-		to.window = *window
-		if *window < 0 || *window > int32(maxStabilization/time.Second) {
-			p.wrong(at.Child("stabilizationWindowSeconds"), *window, fmt.Sprintf("must be from 0 to %d", maxStabilization/time.Second))
-		}
+	if from.StabilizationWindowSeconds != nil {
+		to.window = *from.StabilizationWindowSeconds
 	}
-	if choice := from.SelectPolicy; choice != nil {
-		to.choice = *choice
-		if !slices.Contains(policySelects[:], *choice) {
-			p.wrong(at.Child("selectPolicy"), string(*choice), "must be one of "+alternatives(policySelects[:]))
-		}
+	if from.SelectPolicy != nil {
+		to.choice = *from.SelectPolicy
 	}
-	if tolerance := from.Tolerance; tolerance != nil {
-		to.tolerance = *tolerance
-		if tolerance.Sign() < 0 || tolerance.CmpInt64(maxTolerancePercent/100) > 0 {
-			p.wrong(at.Child("tolerance"), tolerance.String(), fmt.Sprintf(`must be a fraction from "0" to "%d" such as "0.1"`, maxTolerancePercent/100))
-		}
+	if from.Tolerance != nil {
+		to.tolerance = *from.Tolerance
 	}
 	if from.Policies != nil {
 		to.policies = from.Policies
 		p.checkPolicies(from.Policies, at.Child("policies"))
+	}
+	p.checkRules(from, at)
+}
+
+func (p *draft) checkRules(r *autoscalingv2.HPAScalingRules, at *field.Path) {
+	if window := r.StabilizationWindowSeconds; window != nil && (*window < 0 || *window > int32(maxStabilization/time.Second)) {
+		p.wrong(at.Child("stabilizationWindowSeconds"), *window, fmt.Sprintf("must be from 0 to %d", maxStabilization/time.Second))
+	}
+	if choice := r.SelectPolicy; choice != nil && !slices.Contains(policySelects[:], *choice) {
+		p.wrong(at.Child("selectPolicy"), string(*choice), "must be one of "+alternatives(policySelects[:]))
+	}
+	if tolerance := r.Tolerance; tolerance != nil && (tolerance.Sign() < 0 || tolerance.CmpInt64(maxTolerancePercent/100) > 0) {
+		p.wrong(at.Child("tolerance"), tolerance.String(),
+			fmt.Sprintf(`must be a fraction from "0" to "%d" such as "0.1"`, maxTolerancePercent/100))
 	}
 }
 

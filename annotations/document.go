@@ -75,15 +75,23 @@ func refuseAliases(text string) error {
 		if !strings.ContainsAny(line, `"'`) {
 			line = withoutComment(line)
 		}
-		before := byte(' ')
-		for i := range len(line) {
-			if (line[i] == '&' || line[i] == '*') && !isWord(before) && i+1 < len(line) && (isWord(line[i+1]) || line[i+1] == '-') {
-				return errAlias
-			}
-			before = line[i]
+		if hasMark(line) {
+			return errAlias
 		}
 	}
 	return nil
+}
+
+// hasMark says whether a word of the line starts with the mark of an anchor or of an alias.
+func hasMark(line string) bool {
+	for i := 0; i+1 < len(line); i++ {
+		isMark := line[i] == '&' || line[i] == '*'
+		isStart := i == 0 || !isWord(line[i-1])
+		if isMark && isStart && (isWord(line[i+1]) || line[i+1] == '-') {
+			return true
+		}
+	}
+	return false
 }
 
 func withoutComment(line string) string {

@@ -87,7 +87,7 @@ func (p *draft) readRow(row *Key, raw string) {
 	if err == nil {
 		err = row.set(p, value)
 	}
-	if row.document {
+	if err != nil && row.document {
 		raw = strings.Join(strings.Fields(raw), " ")
 	}
 	for _, problem := range split(err) {

@@ -1,0 +1,8 @@
+// Package trace is the recorded form of what a controller saw of one workload: one JSON object a line (JSON Lines), a
+// header with the annotated Deployment and then one observation for each evaluation. Traces are written by a running
+// controller or put together by hand, and replayed through the recommender:
+//
+//	Recorder -> Writer -> file -> Reader -> Replay -> Outcome, Summary
+//
+// Nothing here knows a clock: time comes in with the observations.
+package trace

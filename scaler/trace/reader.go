@@ -1,0 +1,199 @@
+package trace
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+
+	"github.com/mini-hpa/mini-hpa/scaler/recommend"
+)
+
+// longestLine is the most that is read as one line, in bytes: about fifty thousand pods as kubectl prints them.
+const longestLine = 256 << 20
+
+// LineError says which line of a trace cannot be read. The file's name is the caller's to add.
+type LineError struct {
+	// Line counts from 1, which is the header.
+	Line int
+	// Err is what is wrong with it.
+	Err error
+}
+
+// Error names the line.
+func (e *LineError) Error() string { return fmt.Sprintf("line %d: %v", e.Line, e.Err) }
+
+// Unwrap returns what is wrong with the line.
+func (e *LineError) Unwrap() error { return e.Err }
+
+// Reader reads a trace, one line at a time.
+type Reader struct {
+	in       *bufio.Reader
+	workload *appsv1.Deployment
+	line     int
+	limit    int
+	last     time.Time
+	buffer   []byte
+}
+
+// NewReader reads the header of a trace, plain or compressed with gzip: its content tells which. Every error is a
+// *LineError.
+func NewReader(r io.Reader) (*Reader, error) { return newReader(r, longestLine) }
+
+func newReader(r io.Reader, limit int) (*Reader, error) {
+	t := &Reader{in: bufio.NewReader(r), line: 1, limit: limit}
+	if magic, _ := t.in.Peek(2); bytes.Equal(magic, []byte{0x1f, 0x8b}) {
+		plain, err := gzip.NewReader(t.in)
+		if err != nil {
+			return nil, &LineError{Line: 1, Err: fmt.Errorf("cannot decompress: %w", err)}
+		}
+		t.in = bufio.NewReader(plain)
+	}
+	t.line = 0
+	if err := t.header(); err != nil {
+		return nil, &LineError{Line: max(t.line, 1), Err: err}
+	}
+	return t, nil
+}
+
+// Workload is the Deployment of the header, with its mini-hpa/ annotations.
+func (t *Reader) Workload() *appsv1.Deployment { return t.workload }
+
+// Line is the number of the line that was read last; 1 is the header.
+func (t *Reader) Line() int { return t.line }
+
+// Next returns the next observation, and io.EOF after the last one. Every other error is a *LineError; nothing can be
+// read after it. A last line without a line break counts if it is whole.
+func (t *Reader) Next() (recommend.Snapshot, error) {
+	text, err := t.read()
+	if errors.Is(err, io.EOF) {
+		return recommend.Snapshot{}, io.EOF
+	}
+	var s recommend.Snapshot
+	if err == nil {
+		s, err = observation(text)
+	}
+	if err == nil && s.Time.Before(t.last) {
+		err = fmt.Errorf("time %s is before that of the observation before, %s; times must not decrease",
+			s.Time.Format(time.RFC3339Nano), t.last.Format(time.RFC3339Nano))
+	}
+	if err != nil {
+		return recommend.Snapshot{}, &LineError{Line: t.line, Err: err}
+	}
+	t.last = s.Time
+	return s, nil
+}
+
+func (t *Reader) header() error {
+	text, err := t.read()
+	if errors.Is(err, io.EOF) {
+		return errors.New(`the trace is empty; want a header {"workload": <Deployment>}`)
+	}
+	if err != nil {
+		return err
+	}
+	var h header
+	if err := decode(text, &h); err != nil {
+		return err
+	}
+	if h.Workload == nil {
+		return errors.New(`the header has no workload; want {"workload": <Deployment>}`)
+	}
+	if kind := h.Workload.Kind; kind != "" && kind != "Deployment" {
+		return fmt.Errorf("the workload is a %q; want a Deployment", kind)
+	}
+	t.workload = h.Workload
+	return nil
+}
+
+// read returns the next line that is not blank; it is valid until the next call. The error is io.EOF after the last line.
+func (t *Reader) read() ([]byte, error) {
+	for {
+		text, err := t.readLine()
+		if text = bytes.TrimSpace(text); len(text) > 0 && (err == nil || errors.Is(err, io.EOF)) {
+			return text, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (t *Reader) readLine() ([]byte, error) {
+	t.line++
+	t.buffer = t.buffer[:0]
+	for {
+		part, err := t.in.ReadSlice('\n')
+		t.buffer = append(t.buffer, part...)
+		switch {
+		case len(t.buffer) > t.limit:
+			return nil, fmt.Errorf("the line is longer than %d bytes", t.limit)
+		case err == nil:
+			return t.buffer, nil
+		case errors.Is(err, io.EOF): // not io.ErrUnexpectedEOF: that is compressed data that was cut off
+			return t.buffer, io.EOF
+		case !errors.Is(err, bufio.ErrBufferFull):
+			return nil, fmt.Errorf("cannot read: %w", err)
+		}
+	}
+}
+
+// header is the first line of a trace.
+type header struct {
+	Workload *appsv1.Deployment `json:"workload"`
+}
+
+// observation decodes one line and makes sure that the recommender can rely on what it says.
+func observation(text []byte) (recommend.Snapshot, error) {
+	var line struct {
+		recommend.Snapshot
+		// Replicas tells "not there" from 0, which means that autoscaling is off.
+		Replicas *int32 `json:"replicas"`
+	}
+	if err := decode(text, &line); err != nil {
+		return recommend.Snapshot{}, err
+	}
+	switch s := &line.Snapshot; {
+	case s.Time.IsZero():
+		return *s, errors.New(`the observation has no time; want "time": "2026-01-01T12:00:00Z"`)
+	case line.Replicas == nil:
+		return *s, errors.New(`the observation has no replicas; want "replicas": <spec.replicas>`)
+	case *line.Replicas < 0 || s.StatusReplicas < 0:
+		return *s, fmt.Errorf("replicas %d, statusReplicas %d: must not be negative", *line.Replicas, s.StatusReplicas)
+	}
+	line.Snapshot.Replicas = *line.Replicas
+	return line.Snapshot, filled(&line.Snapshot)
+}
+
+// filled refuses null where a pod or a sample should be.
+func filled(s *recommend.Snapshot) error {
+	for i, pod := range s.Pods {
+		if pod == nil {
+			return fmt.Errorf("pods[%d] is null; want a Pod", i)
+		}
+	}
+	for i, sample := range s.PodMetrics {
+		if sample == nil {
+			return fmt.Errorf("podMetrics[%d] is null; want a PodMetrics", i)
+		}
+	}
+	return nil
+}
+
+// decode reads one JSON object. A line that was cut off while it was written is told from one that was never JSON.
+func decode(text []byte, into any) error {
+	err := json.Unmarshal(text, into)
+	if syntax := (*json.SyntaxError)(nil); errors.As(err, &syntax) && syntax.Offset >= int64(len(text)) {
+		return fmt.Errorf("the line is cut off: %w", err)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot decode: %w", err)
+	}
+	return nil
+}

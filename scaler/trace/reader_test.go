@@ -1,0 +1,162 @@
+package trace
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/mini-hpa/mini-hpa/scaler/recommend"
+)
+
+const head = `{"seed":7,"workload":{"kind":"Deployment","metadata":{"name":"web","annotations":{"mini-hpa/max":"10","mini-hpa/target-cpu":"50"}},"future":1}}` + "\n"
+
+// at is an observation at a second of a minute.
+func at(second string) string {
+	return `{"time":"2026-01-01T12:00:` + second + `Z","replicas":2,"statusReplicas":2,"pods":null,"podMetrics":null,"future":{}}` + "\n"
+}
+
+// readAll returns the times of all observations, and the error that is not io.EOF.
+func readAll(r io.Reader, limit int) ([]string, error) {
+	t, err := newReader(r, limit)
+	if err != nil {
+		return nil, err
+	}
+	var seconds []string
+	for {
+		s, err := t.Next()
+		if errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+			return seconds, nil
+		}
+		if err != nil {
+			return seconds, err
+		}
+		seconds = append(seconds, s.Time.Format("05.9"))
+	}
+}
+
+func TestReader(t *testing.T) {
+	cases := map[string]struct {
+		text  string
+		times []string
+		err   string // what it contains; empty is none
+	}{
+		"header only":         {text: head},
+		"observations":        {text: head + at("15") + at("30.5"), times: []string{"15", "30.5"}},
+		"equal times":         {text: head + at("15") + at("15"), times: []string{"15", "15"}},
+		"no last line break":  {text: head + strings.TrimSpace(at("15")), times: []string{"15"}},
+		"blank lines and CRs": {text: "\r\n" + head + "\n  \n" + strings.ReplaceAll(at("15"), "\n", "\r\n") + "\n", times: []string{"15"}},
+		"empty":               {err: `line 1: the trace is empty; want a header {"workload": <Deployment>}`},
+		"no header":           {text: at("15"), err: "line 1: the header has no workload"},
+		"not JSON":            {text: "hello\n", err: "line 1: cannot decode: invalid character 'h'"},
+		"another kind":        {text: `{"workload":{"kind":"StatefulSet"}}`, err: `line 1: the workload is a "StatefulSet"; want a Deployment`},
+		"back in time":        {text: head + at("15") + at("14"), times: []string{"15"}, err: "line 3: time 2026-01-01T12:00:14Z is before that of the observation before, 2026-01-01T12:00:15Z"},
+		"cut off":             {text: head + at("15") + at("30")[:40], times: []string{"15"}, err: "line 3: the line is cut off: unexpected end of JSON input"},
+		"blank lines count":   {text: head + "\n\n[]\n", err: "line 4: cannot decode"},
+		"no time":             {text: head + `{"replicas":1}`, err: "line 2: the observation has no time"},
+		"no replicas":         {text: head + `{"time":"2026-01-01T12:00:00Z"}`, err: "line 2: the observation has no replicas"},
+		"null":                {text: head + "null\n", err: "line 2: the observation has no time"},
+		"negative":            {text: head + `{"time":"2026-01-01T12:00:00Z","replicas":-1}`, err: "line 2: replicas -1, statusReplicas 0: must not be negative"},
+		"too many replicas":   {text: head + `{"time":"2026-01-01T12:00:00Z","replicas":4294967296}`, err: "line 2: cannot decode"},
+		"a null pod":          {text: head + `{"time":"2026-01-01T12:00:00Z","replicas":1,"pods":[{},null]}`, err: "line 2: pods[1] is null"},
+		"a null sample":       {text: head + `{"time":"2026-01-01T12:00:00Z","replicas":1,"podMetrics":[null]}`, err: "line 2: podMetrics[0] is null"},
+		"two objects a line":  {text: head + strings.TrimSpace(at("15")) + at("30"), err: "line 2: cannot decode: invalid character '{' after top-level value"},
+		"too long":            {text: head + at("15") + strings.Repeat(" ", 2000), times: []string{"15"}, err: "line 3: the line is longer than 1000 bytes"},
+	}
+	for name, c := range cases {
+		for form, text := range map[string]string{"plain": c.text, "gzip": packed(t, c.text)} {
+			t.Run(name+"/"+form, func(t *testing.T) {
+				times, err := readAll(strings.NewReader(text), 1000)
+				if diff := cmp.Diff(c.times, times); diff != "" {
+					t.Errorf("times (-want +got):\n%s", diff)
+				}
+				if !matches(err, c.err) {
+					t.Errorf("error %v, want one with %q", err, c.err)
+				}
+				if line := (*LineError)(nil); err != nil && !errors.As(err, &line) {
+					t.Errorf("error %#v is no *LineError", err)
+				}
+			})
+		}
+	}
+}
+
+func matches(err error, want string) bool {
+	if err == nil || want == "" {
+		return err == nil && want == ""
+	}
+	return strings.Contains(err.Error(), want)
+}
+
+func packed(t *testing.T, text string) string {
+	t.Helper()
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	if _, err := io.WriteString(w, text); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func TestCompressedDataThatWasCutOff(t *testing.T) {
+	text := packed(t, head+at("15"))
+	for _, c := range []struct {
+		length int
+		err    string
+	}{{5, "line 1: cannot decompress: unexpected EOF"}, {40, "line 1: cannot read: unexpected EOF"}, {len(text) - 4, "cannot read: unexpected EOF"}} {
+		if _, err := readAll(strings.NewReader(text[:c.length]), 1000); !matches(err, c.err) {
+			t.Errorf("%d of %d bytes: error %v, want one with %q", c.length, len(text), err, c.err)
+		}
+	}
+}
+
+func TestAVeryLongLineIsRead(t *testing.T) {
+	const size = 20 << 20
+	long := strings.Replace(at("15"), `"future":{}`, `"future":"`+strings.Repeat("x", size)+`"`, 1)
+	times, err := readAll(strings.NewReader(head+long+at("30")), longestLine)
+	if diff := cmp.Diff([]string{"15", "30"}, times); diff != "" || err != nil {
+		t.Errorf("error %v, times (-want +got):\n%s", err, diff)
+	}
+}
+
+func TestFailingSource(t *testing.T) {
+	broken := errors.New("disk on fire")
+	_, err := readAll(io.MultiReader(strings.NewReader(head+at("15")), failing{broken}), 1000)
+	if !errors.Is(err, broken) || !matches(err, "line 3: cannot read: disk on fire") {
+		t.Errorf("error %v, want %v at line 3", err, broken)
+	}
+}
+
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) { return 0, f.err }
+
+// FuzzRead makes sure that no file, whatever it holds, is read into something that the recommender cannot take.
+func FuzzRead(f *testing.F) {
+	f.Add([]byte(head + at("15") + at("30")))
+	f.Add([]byte(head + `{"time":"2026-01-01T12:00:00Z","replicas":1,"pods":[null],"podMetrics":[{"window":"1s","containers":[{"usage":{"cpu":"1"}}]}]}`))
+	f.Add([]byte(head + `{"time":"2026-01-01T12:00:00Z","replicas":1,"errors":{"a":"b"},"customMetrics":{"a":[{"value":"1"}]},"metricsError":"x"}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		r, err := newReader(bytes.NewReader(data), 1<<16)
+		if err != nil {
+			return
+		}
+		replay := NewReplay(policyOf(t, map[string]string{"mini-hpa/max": "10", "mini-hpa/target-cpu": "50"}), recommend.DefaultRules())
+		for {
+			s, err := r.Next()
+			if err != nil {
+				return
+			}
+			if o := replay.Next(s); o.Steps == nil {
+				t.Errorf("no steps for %+v", s)
+			}
+		}
+	})
+}

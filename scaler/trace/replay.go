@@ -1,0 +1,70 @@
+package trace
+
+import (
+	"time"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/scaler/recommend"
+)
+
+// Outcome is what one evaluation came to. Its JSON is one line of a replay.
+type Outcome struct {
+	// Time is the moment of the observation.
+	Time time.Time `json:"time"`
+	// Current is spec.replicas as observed, Desired what should be written.
+	Current int32 `json:"current"`
+	Desired int32 `json:"desired"`
+	// Active, Able and Limited are the reasons of the HPA conditions ScalingActive, AbleToScale and ScalingLimited after
+	// the evaluation and its write: one that was not touched keeps its last reason, and is empty before it was ever set.
+	Active  string `json:"active"`
+	Able    string `json:"able"`
+	Limited string `json:"limited"`
+	// Steps is the reasoning in order; empty where there was nothing to reason about, never nil.
+	Steps []recommend.Step `json:"steps"`
+	// Reason is the one line that an Event would carry.
+	Reason string `json:"reason,omitempty"`
+	// Repairs are those that made the decision differ from the HPA controller's.
+	Repairs recommend.Repairs `json:"repairs,omitzero"`
+	// Decision is what the recommender said, for Summary.Add and for callers that want to know more.
+	Decision recommend.Decision `json:"-"`
+}
+
+// Replay feeds observations in order to the recommender, starting from an empty history. It takes every decision to
+// change the replicas as successfully written, and the replicas of every observation as they are: between two of them
+// somebody else may have scaled. The policy's mode makes no difference.
+type Replay struct {
+	policy  annotations.Policy
+	rules   recommend.Rules
+	history recommend.History
+	// active, able and limited are the conditions as the HPA's status would hold them.
+	active, able, limited string
+}
+
+// NewReplay starts a replay from an empty history.
+func NewReplay(p annotations.Policy, r recommend.Rules) *Replay { return &Replay{policy: p, rules: r} }
+
+// Next decides on the next observation.
+func (r *Replay) Next(s recommend.Snapshot) Outcome {
+	d, history := r.rules.Recommend(r.policy, s, r.history)
+	r.history = history.Applied(d)
+	able := d.Able
+	if d.Desired != d.Current {
+		able = recommend.AbleSucceededRescale
+	}
+	keep(&r.active, d.Active)
+	keep(&r.able, able)
+	keep(&r.limited, d.Limited)
+	o := Outcome{Time: d.Time, Current: d.Current, Desired: d.Desired, Active: r.active, Able: r.able, Limited: r.limited,
+		Steps: d.Steps, Reason: d.Reason, Repairs: d.Repairs, Decision: d}
+	if o.Steps == nil {
+		o.Steps = []recommend.Step{} // [] in JSON, not null
+	}
+	return o
+}
+
+// keep leaves a condition as it was where an evaluation did not touch it.
+func keep(condition *string, reason string) {
+	if reason != "" {
+		*condition = reason
+	}
+}

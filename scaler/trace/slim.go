@@ -1,0 +1,108 @@
+package trace
+
+import (
+	"maps"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/scaler/recommend"
+)
+
+// What is written is listed here field by field, so that a field that may hold a secret gets into a trace only if
+// somebody adds it. The results share memory with what they were made from; nothing is written to.
+
+// slimDeployment keeps identity, own annotations, the selector and what requests are computed from.
+func slimDeployment(in *appsv1.Deployment) *appsv1.Deployment {
+	out := &appsv1.Deployment{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "apps/v1", Kind: "Deployment"},
+		ObjectMeta: slimMeta(&in.ObjectMeta),
+	}
+	out.UID = in.UID // a new Deployment of the same name is another workload
+	out.Spec.Replicas = in.Spec.Replicas
+	out.Spec.Selector = in.Spec.Selector
+	out.Spec.Template.Labels = in.Spec.Template.Labels
+	out.Spec.Template.Annotations = ownAnnotations(in.Spec.Template.Annotations)
+	out.Spec.Template.Spec = slimPodSpec(&in.Spec.Template.Spec)
+	return out
+}
+
+func slimSnapshot(s recommend.Snapshot) recommend.Snapshot {
+	pods := make([]*corev1.Pod, len(s.Pods))
+	for i, pod := range s.Pods {
+		pods[i] = slimPod(pod)
+	}
+	samples := make([]*metricsv1beta1.PodMetrics, len(s.PodMetrics))
+	for i, sample := range s.PodMetrics {
+		samples[i] = slimSample(sample)
+	}
+	s.Pods, s.PodMetrics = pods, samples
+	return s
+}
+
+func slimPod(in *corev1.Pod) *corev1.Pod {
+	return &corev1.Pod{
+		ObjectMeta: slimMeta(&in.ObjectMeta),
+		Spec:       slimPodSpec(&in.Spec),
+		Status:     corev1.PodStatus{Phase: in.Status.Phase, StartTime: in.Status.StartTime, Conditions: slimConditions(in.Status.Conditions)},
+	}
+}
+
+// slimConditions leaves out the messages, which are free text.
+func slimConditions(in []corev1.PodCondition) []corev1.PodCondition {
+	var out []corev1.PodCondition
+	for _, c := range in {
+		out = append(out, corev1.PodCondition{Type: c.Type, Status: c.Status, LastTransitionTime: c.LastTransitionTime})
+	}
+	return out
+}
+
+func slimSample(in *metricsv1beta1.PodMetrics) *metricsv1beta1.PodMetrics {
+	return &metricsv1beta1.PodMetrics{
+		ObjectMeta: metav1.ObjectMeta{Namespace: in.Namespace, Name: in.Name},
+		Timestamp:  in.Timestamp, Window: in.Window, Containers: in.Containers,
+	}
+}
+
+func slimMeta(in *metav1.ObjectMeta) metav1.ObjectMeta {
+	return metav1.ObjectMeta{
+		Namespace: in.Namespace, Name: in.Name, Labels: in.Labels, Annotations: ownAnnotations(in.Annotations),
+		CreationTimestamp: in.CreationTimestamp, DeletionTimestamp: in.DeletionTimestamp,
+	}
+}
+
+func ownAnnotations(in map[string]string) map[string]string {
+	if !annotations.Selected(in) {
+		return nil
+	}
+	out := maps.Clone(in)
+	maps.DeleteFunc(out, func(key, _ string) bool { return !strings.HasPrefix(key, annotations.Prefix) })
+	return out
+}
+
+// slimPodSpec keeps what the requests of a pod are computed from: pod-level requests bring the overhead in as well.
+func slimPodSpec(in *corev1.PodSpec) corev1.PodSpec {
+	out := corev1.PodSpec{
+		Containers: slimContainers(in.Containers), InitContainers: slimContainers(in.InitContainers), Overhead: in.Overhead,
+	}
+	if in.Resources != nil {
+		out.Resources = &corev1.ResourceRequirements{Requests: in.Resources.Requests, Limits: in.Resources.Limits}
+	}
+	return out
+}
+
+func slimContainers(in []corev1.Container) []corev1.Container {
+	var out []corev1.Container
+	for i := range in {
+		c := &in[i]
+		out = append(out, corev1.Container{
+			Name: c.Name, RestartPolicy: c.RestartPolicy,
+			Resources: corev1.ResourceRequirements{Requests: c.Resources.Requests, Limits: c.Resources.Limits},
+		})
+	}
+	return out
+}

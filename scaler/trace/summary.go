@@ -1,0 +1,74 @@
+package trace
+
+import (
+	"time"
+
+	"github.com/mini-hpa/mini-hpa/scaler/recommend"
+)
+
+// Summary sums up a run of decisions, recorded or simulated, in the order of their time. Its zero value is empty and
+// ready to use. What holds at a decision holds until the next one, so the last one adds no time of its own; see Until.
+type Summary struct {
+	// Evaluations counts decisions, Failures those in which a metric could not be evaluated.
+	Evaluations, Failures int
+	// Changes counts decisions to write another number of replicas.
+	Changes int
+	// AboveTarget is the time in which the largest ratio of usage to target was above 1.
+	AboveTarget time.Duration
+	// ReplicaHours is the integral of the replicas that were decided on, SeenReplicaHours of those that the next
+	// observation found. They are equal where every decision was carried out at once and nobody else scaled.
+	ReplicaHours, SeenReplicaHours float64
+	// First and Last are the times of the first and the last decision.
+	First, Last time.Time
+
+	above   bool
+	desired int32
+}
+
+// Add takes in the next decision.
+func (s *Summary) Add(d recommend.Decision) {
+	if s.Evaluations == 0 {
+		s.First, s.Last = d.Time, d.Time
+	}
+	s.pass(d.Time, d.Current)
+	s.Evaluations++
+	if d.Desired != d.Current {
+		s.Changes++
+	}
+	if d.Failure != nil {
+		s.Failures++
+	}
+	s.desired, s.above = d.Desired, Ratio(d) > 1
+}
+
+// Until extends the last decision to the end of the run. Without a decision it does nothing.
+func (s *Summary) Until(end time.Time) {
+	if s.Evaluations > 0 {
+		s.pass(end, s.desired)
+	}
+}
+
+// pass adds the time since the last decision; seen is how many replicas there turned out to be in it.
+func (s *Summary) pass(now time.Time, seen int32) {
+	took := now.Sub(s.Last)
+	s.ReplicaHours += float64(s.desired) * took.Hours()
+	s.SeenReplicaHours += float64(seen) * took.Hours()
+	if s.above {
+		s.AboveTarget += took
+	}
+	s.Last = now
+}
+
+// Span is the time from the first decision to the last one.
+func (s *Summary) Span() time.Duration { return s.Last.Sub(s.First) }
+
+// Ratio is the largest ratio of usage to target among the metrics of a decision; 0 if none could be evaluated.
+func Ratio(d recommend.Decision) float64 {
+	largest := 0.0
+	for _, m := range d.Metrics {
+		if !m.Failed {
+			largest = max(largest, m.Ratio)
+		}
+	}
+	return largest
+}

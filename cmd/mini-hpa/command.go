@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -15,14 +16,15 @@ import (
 const (
 	exitOK      = 0 // done
 	exitFailure = 1 // could not be done
-	exitUsage   = 2 // was not asked for properly; nothing has been tried
+	exitUsage   = 2 // was not asked for properly, or was given a file that cannot be used
 )
 
 // errReported is a failure that has been logged already, where only the exit code remains to be told.
 var errReported = errors.New("already reported")
 
-// streams are where a command writes: data to out, messages and logs to err.
+// streams are where a command reads and writes: data from in and to out, messages and logs to err.
 type streams struct {
+	in       io.Reader
 	out, err io.Writer
 	// bridge makes what libraries log go to the command's logger. It changes the whole process.
 	bridge func(*zap.Logger)
@@ -45,12 +47,12 @@ type task interface {
 
 // commands is the table of subcommands, in the order in which usage lists them.
 func commands() []command {
-	return []command{controllerCommand(), explainCommand(), versionCommand()}
+	return []command{controllerCommand(), explainCommand(), replayCommand(), versionCommand()}
 }
 
 // run does what the arguments ask for and returns the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	return execute(ctx, args, streams{out: stdout, err: stderr, bridge: bridge})
+	return execute(ctx, args, streams{in: os.Stdin, out: stdout, err: stderr, bridge: bridge})
 }
 
 func execute(ctx context.Context, args []string, s streams) int {
@@ -129,6 +131,9 @@ func exitCode(err error, stderr io.Writer) int {
 		for i, line := range strings.Split("mini-hpa "+err.Error(), "\n") {
 			fmt.Fprintln(stderr, strings.Repeat("  ", min(i, 1))+clean(line))
 		}
+	}
+	if given := (unreadable{}); errors.As(err, &given) {
+		return exitUsage
 	}
 	return exitFailure
 }

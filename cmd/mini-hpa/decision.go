@@ -31,6 +31,7 @@ func (d *decisionFlags) declare(f *pflag.FlagSet) {
 		"after its start, a pod's CPU sample counts only if the pod was ready for the whole of it")
 	f.Var(duration(&d.rules.InitialReadinessDelay, 0, time.Hour), "initial-readiness-delay",
 		"after its start, a pod that turns unready counts as never having been ready")
+	f.BoolVar(&d.rules.Compat, "hpa-compat", d.rules.Compat, "decide exactly as the HPA controller does, without mini-hpa's repairs")
 }
 
 // check holds the flags to each other, and to the limits that the annotations have.

@@ -42,7 +42,7 @@ func printUsage(w io.Writer) error {
 		return fmt.Errorf("cannot write the usage: %w", err)
 	}
 	_, err := fmt.Fprint(w, "\n\"mini-hpa COMMAND --help\" shows a command's flags.\n"+
-		"Exit codes: 0 done, 1 could not be done, 2 not asked for properly.\n")
+		"Exit codes: 0 done, 1 could not be done, 2 not asked for properly, or a file that cannot be used.\n")
 	return err
 }
 

@@ -29,7 +29,7 @@ func readAll(r io.Reader, limit int) ([]string, error) {
 	var seconds []string
 	for {
 		s, err := t.Next()
-		if errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		if errors.Is(err, io.EOF) {
 			return seconds, nil
 		}
 		if err != nil {

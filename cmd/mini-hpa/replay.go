@@ -1,0 +1,184 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/scaler/trace"
+)
+
+const replayAbout = `Feeds the observations of recorded traces to the recommender, offline, and shows what it decides and why. A trace is
+what "mini-hpa controller --record" writes, or one made by hand: see docs/replay.md.
+
+FILE is a trace, plain or compressed with gzip; - is standard input. Each starts from an empty history. Every decision to
+scale counts as written, and the recorded replicas are taken as they are. With --set the annotations of the header are
+changed first: it shows, observation by observation, what other annotations would have decided where the recorded ones
+had led. The flags of the decision are the controller's: give them as it was given them.
+
+If a file cannot be read, its name and line are told, the others are replayed, and the exit code is 2.`
+
+func replayCommand() command {
+	return command{
+		name:    "replay",
+		args:    "FILE...",
+		summary: "decide again on what a controller saw, or try other annotations on it",
+		about:   replayAbout,
+		task: func() task {
+			return &replayTask{decision: defaultDecisionFlags(), output: "table", set: settings{}}
+		},
+	}
+}
+
+type replayTask struct {
+	decision decisionFlags
+	set      settings
+	output   string
+	all      bool
+}
+
+func (r *replayTask) declare(f *pflag.FlagSet) {
+	f.VarP(oneOf(&r.output, "table", "json"), "output", "o",
+		"table with a summary for people, json with one line for each observation for programs")
+	f.Var(r.set, "set", "another `mini-hpa/KEY=VALUE` than recorded; without a VALUE the annotation is removed. May be repeated")
+	f.BoolVar(&r.all, "all", false, "show every observation in the table; without it those where something changes")
+	r.decision.declare(f)
+}
+
+func (r *replayTask) run(ctx context.Context, args []string, s streams) error {
+	if len(args) == 0 {
+		return usagef("", "nothing to replay; want at least one FILE, or - for standard input")
+	}
+	if err := r.decision.check(); err != nil {
+		return err
+	}
+	var problems []error
+	for i, name := range args {
+		job := replayJob{task: r, name: name, streams: s}
+		if len(args) > 1 {
+			job.file = name
+		}
+		if r.output == "table" && i > 0 {
+			fmt.Fprintln(s.out)
+		}
+		problems = append(problems, job.run(ctx))
+	}
+	return errors.Join(problems...)
+}
+
+// unreadable is an error about what the user has handed in. It has the exit code of a call that was not asked for properly.
+type unreadable struct{ error }
+
+// Unwrap returns what is wrong with it.
+func (u unreadable) Unwrap() error { return u.error }
+
+// replayJob replays one file.
+type replayJob struct {
+	task *replayTask
+	// name is the file as the user wrote it, file the same where lines have to say which one they are from.
+	name, file string
+	streams    streams
+}
+
+func (j replayJob) run(ctx context.Context) error {
+	in, err := j.open()
+	if err != nil {
+		return j.unreadable(err)
+	}
+	defer in.Close()
+	r, err := trace.NewReader(in)
+	if err != nil {
+		return j.unreadable(err)
+	}
+	c, err := j.compare(r)
+	if err != nil {
+		return err
+	}
+	return j.each(ctx, r, c)
+}
+
+func (j replayJob) open() (io.ReadCloser, error) {
+	if j.name == "-" {
+		return io.NopCloser(j.streams.in), nil
+	}
+	in, err := os.Open(j.name)
+	if path := (*os.PathError)(nil); errors.As(err, &path) {
+		return nil, path.Err // it is named by the caller
+	}
+	return in, err
+}
+
+func (j replayJob) unreadable(err error) error {
+	return unreadable{fmt.Errorf("cannot read %s: %w", j.source(), err)}
+}
+
+// source is the file in messages.
+func (j replayJob) source() string {
+	if j.name == "-" {
+		return "standard input"
+	}
+	return quote(j.name)
+}
+
+// each replays the observations. What was decided before a line that cannot be read is shown.
+func (j replayJob) each(ctx context.Context, r *trace.Reader, c *comparison) error {
+	view := j.view(r, c)
+	for ctx.Err() == nil {
+		s, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return view.end()
+		}
+		if err != nil {
+			return errors.Join(view.end(), j.unreadable(err))
+		}
+		if err := view.show(c.next(s)); err != nil {
+			return fmt.Errorf("cannot write what was replayed: %w", err)
+		}
+	}
+	return fmt.Errorf("stopped at line %d of %s: %w", r.Line(), j.source(), context.Cause(ctx))
+}
+
+// compare prepares the replay under the annotations as recorded, and under those of --set if there are any.
+func (j replayJob) compare(r *trace.Reader) (*comparison, error) {
+	recorded := r.Workload().Annotations
+	c := &comparison{}
+	if changed := j.task.set.apply(recorded); changed != nil {
+		policy, err := j.policy(changed, "with --set, ")
+		if err != nil {
+			return nil, err
+		}
+		c.set = trace.NewReplay(policy, j.task.decision.rules)
+		if j.task.output == "json" {
+			return c, nil // nobody asks for those as recorded, which may even be invalid
+		}
+	}
+	policy, err := j.policy(recorded, "")
+	if err != nil {
+		return nil, err
+	}
+	c.recorded = trace.NewReplay(policy, j.task.decision.rules)
+	return c, nil
+}
+
+// policy reads annotations. Warnings are told; errors are one to a line.
+func (j replayJob) policy(set map[string]string, when string) (annotations.Policy, error) {
+	policy, warnings, problems := j.task.decision.defaults.Parse(set)
+	for _, w := range warnings {
+		fmt.Fprintf(j.streams.err, "mini-hpa replay: %s: %swarning: %s\n", j.source(), when, clean(w.String()))
+	}
+	if len(problems) == 0 {
+		return policy, nil
+	}
+	lines := make([]string, len(problems))
+	for i, problem := range problems {
+		lines[i] = problem.Error()
+	}
+	return policy, unreadable{fmt.Errorf("cannot replay %s: line 1: %sthe workload's annotations are invalid:\n%s",
+		j.source(), when, strings.Join(lines, "\n"))}
+}

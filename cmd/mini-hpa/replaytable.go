@@ -1,0 +1,118 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+
+	"github.com/mini-hpa/mini-hpa/scaler/trace"
+)
+
+// replayTable shows a replay to people: the observations at which something changes, and a summary.
+type replayTable struct {
+	page
+	job replayJob
+	c   *comparison
+	// before is the observation before; its outcomes are nil at the first one.
+	before pair
+	hidden int
+}
+
+func newReplayTable(j replayJob, workload *appsv1.Deployment, c *comparison) *replayTable {
+	t := &replayTable{page: page{table: tabwriter.NewWriter(j.streams.out, 0, 0, 2, ' ', 0)}, job: j, c: c}
+	t.line("%s: deployment %s", j.name, workload.Namespace+"/"+workload.Name)
+	if c.set != nil {
+		t.line("--set %s", j.task.set.words())
+	}
+	t.title("Observations")
+	if c.set == nil {
+		t.row("TIME", "REPLICAS", "RATIO", "ACTIVE", "ABLE", "LIMITED", "BECAUSE")
+	} else {
+		t.row("TIME", "RECORDED", "RATIO", "DECIDED", "WITH --SET", "RATIO", "BECAUSE, WITH --SET")
+	}
+	return t
+}
+
+func (t *replayTable) show(p pair) error {
+	if !t.job.task.all && !t.changes(p) {
+		t.hidden++
+	} else if t.c.set == nil {
+		o := p.recorded
+		t.row(stamp(o.Time), move(o.Current, o.Desired), ratio(o), cmp.Or(o.Active, "-"), cmp.Or(o.Able, "-"), cmp.Or(o.Limited, "-"), because(o))
+	} else {
+		o := p.set
+		t.row(stamp(o.Time), fmt.Sprint(o.Current), ratio(p.recorded), move(o.Current, p.recorded.Desired), move(o.Current, o.Desired), ratio(o), because(o))
+	}
+	t.before = p
+	return t.err
+}
+
+// changes says whether an observation is worth a row: the first one, a decision to scale, replicas that somebody else
+// has set, metrics that begin or cease to fail, another limit. What a window holds back from time to time is not.
+func (t *replayTable) changes(p pair) bool {
+	now, before := p.asked(), t.before.asked()
+	if before == nil || now.Desired != now.Current || now.Active != before.Active || now.Limited != before.Limited {
+		return true
+	}
+	if p.recorded.Desired != p.recorded.Current {
+		return true
+	}
+	return now.Current != before.Current && now.Current != t.before.recorded.Desired
+}
+
+func (t *replayTable) end() error {
+	if t.hidden > 0 {
+		t.row(fmt.Sprintf("(%d more observations at which nothing changed; --all shows them)", t.hidden))
+	}
+	t.title("Summary")
+	if t.c.set == nil {
+		for _, row := range sumRows() {
+			t.row(row.name, row.of(&t.c.recordedSum))
+		}
+	} else {
+		t.compared()
+	}
+	t.flush()
+	return t.err
+}
+
+func (t *replayTable) compared() {
+	t.row("", "as recorded", "with --set")
+	for _, row := range sumRows() {
+		t.row(row.name, row.of(&t.c.recordedSum), row.of(&t.c.setSum))
+	}
+	t.row("decided differently", "", fmt.Sprintf("%d of %d", t.c.differ, t.c.setSum.Evaluations))
+	if first := t.c.first; first.set != nil {
+		t.row("first difference", move(first.recorded.Current, first.recorded.Desired),
+			fmt.Sprintf("%s at %s", move(first.set.Current, first.set.Desired), stamp(first.set.Time)))
+	}
+}
+
+// stamp is a time as a user would look for it in the trace.
+func stamp(t time.Time) string { return t.Format(time.RFC3339Nano) }
+
+// move is a number of replicas, or a change of it.
+func move(from, to int32) string {
+	if from == to {
+		return fmt.Sprint(to)
+	}
+	return fmt.Sprintf("%d -> %d", from, to)
+}
+
+// ratio is the largest ratio of usage to target.
+func ratio(o *trace.Outcome) string {
+	if r := trace.Ratio(o.Decision); r > 0 {
+		return fmt.Sprintf("%.2f", r)
+	}
+	return "-"
+}
+
+func because(o *trace.Outcome) string {
+	if o.Reason == "" && o.Decision.Failure != nil {
+		return o.Decision.Failure.Detail
+	}
+	return o.Reason
+}

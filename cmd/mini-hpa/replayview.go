@@ -1,0 +1,101 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/mini-hpa/mini-hpa/scaler/recommend"
+	"github.com/mini-hpa/mini-hpa/scaler/trace"
+)
+
+// comparison decides on each observation under the annotations as recorded and under those of --set. Either may be nil,
+// not both.
+type comparison struct {
+	recorded, set *trace.Replay
+	// recordedSum and setSum sum up what each of them decided.
+	recordedSum, setSum trace.Summary
+	// differ counts the observations that the two decide differently; first is the first of them.
+	differ int
+	first  pair
+}
+
+// pair is what one observation came to, under either. What was not asked for is nil.
+type pair struct{ recorded, set *trace.Outcome }
+
+func (c *comparison) next(s recommend.Snapshot) pair {
+	p := pair{recorded: decide(c.recorded, &c.recordedSum, s), set: decide(c.set, &c.setSum, s)}
+	if p.recorded != nil && p.set != nil && p.recorded.Desired != p.set.Desired {
+		if c.differ++; c.differ == 1 {
+			c.first = p
+		}
+	}
+	return p
+}
+
+func decide(r *trace.Replay, sum *trace.Summary, s recommend.Snapshot) *trace.Outcome {
+	if r == nil {
+		return nil
+	}
+	o := r.Next(s)
+	sum.Add(o.Decision)
+	return &o
+}
+
+// asked is the outcome that the user wants to see: that of --set if it was given.
+func (p pair) asked() *trace.Outcome {
+	if p.set != nil {
+		return p.set
+	}
+	return p.recorded
+}
+
+// view shows a replay while it runs.
+type view interface {
+	// show takes the next observation's outcome.
+	show(p pair) error
+	// end comes after the last one.
+	end() error
+}
+
+func (j replayJob) view(r *trace.Reader, c *comparison) view {
+	if j.task.output == "json" {
+		e := json.NewEncoder(j.streams.out)
+		e.SetEscapeHTML(false)
+		return &replayLines{file: j.file, encoder: e}
+	}
+	return newReplayTable(j, r.Workload(), c)
+}
+
+// replayLines shows one object a line.
+type replayLines struct {
+	file    string
+	encoder *json.Encoder
+}
+
+func (l *replayLines) show(p pair) error {
+	return l.encoder.Encode(struct {
+		trace.Outcome
+		File string `json:"file,omitempty"`
+	}{*p.asked(), l.file})
+}
+
+func (l *replayLines) end() error { return nil }
+
+// sumRow is one row of the summary: what it is called, and how it is read.
+type sumRow struct {
+	name string
+	of   func(*trace.Summary) string
+}
+
+func sumRows() []sumRow {
+	hours := func(h float64) string { return fmt.Sprintf("%.2f", h) }
+	return []sumRow{
+		{"evaluations", func(s *trace.Summary) string { return fmt.Sprint(s.Evaluations) }},
+		{"with a metric that failed", func(s *trace.Summary) string { return fmt.Sprint(s.Failures) }},
+		{"decisions to scale", func(s *trace.Summary) string { return fmt.Sprint(s.Changes) }},
+		{"time above target", func(s *trace.Summary) string { return short(s.AboveTarget.Round(time.Second)) }},
+		{"replica-hours decided on", func(s *trace.Summary) string { return hours(s.ReplicaHours) }},
+		{"replica-hours recorded", func(s *trace.Summary) string { return hours(s.SeenReplicaHours) }},
+	}
+}

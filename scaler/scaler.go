@@ -39,13 +39,22 @@ type Scales interface {
 	Scale(ctx context.Context, d *appsv1.Deployment, replicas int32) error
 }
 
-// Deps is everything that a Scaler works with. All fields are required.
+// Traces keeps what was seen, so that it can be decided on again elsewhere.
+type Traces interface {
+	// Trace takes what a decision is about to be made on; fresh says that nothing is remembered of the workload yet. It
+	// must return at once and must not write to what it is given.
+	Trace(d *appsv1.Deployment, s recommend.Snapshot, fresh bool)
+}
+
+// Deps is everything that a Scaler works with. All fields but Traces are required.
 type Deps struct {
 	Workloads Workloads
 	Samples   Samples
 	Answers   Answers
 	Scales    Scales
 	Events    record.EventRecorder
+	// Traces is nil where nothing is to be recorded.
+	Traces Traces
 	// Defaults are the operator's values for annotations that are not set, Rules those of the decision.
 	Defaults  annotations.Defaults
 	Rules     recommend.Rules
@@ -88,6 +97,9 @@ func (s *Scaler) Reconcile(ctx context.Context, key cache.ObjectName) (time.Dura
 
 // decide recommends and remembers.
 func (s *Scaler) decide(w *workload, d *appsv1.Deployment, p annotations.Policy, snapshot recommend.Snapshot) recommend.Decision {
+	if s.Traces != nil {
+		s.Traces.Trace(d, snapshot, !w.seen)
+	}
 	if !w.seen && scaledBefore(d) {
 		w.history = recommend.Restored(snapshot)
 	}

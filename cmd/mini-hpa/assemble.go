@@ -36,7 +36,11 @@ func (c *controllerTask) assemble(api clients, log *zap.Logger) (*process, error
 	p.telemetry.watch(p.feed)
 	p.leadership = &leadership{flags: c.election, client: api.lead.CoordinationV1(), identity: name, term: p.term,
 		watchdog: leaderelection.NewLeaderHealthzAdaptor(wedged), log: log.Named("election")}
+	if p.traces, err = c.record.start(p.log.Named("record")); err != nil {
+		return nil, err
+	}
 	if err := p.open(c.serve); err != nil {
+		p.endRecording()
 		return nil, err
 	}
 	p.scaler = c.scaler(p, api)
@@ -48,11 +52,15 @@ func (c *controllerTask) assemble(api clients, log *zap.Logger) (*process, error
 func (c *controllerTask) scaler(p *process, api clients) *scaler.Scaler {
 	events, flush := scaler.NewRecorder(api.tell)
 	p.flush = flush
-	return scaler.New(scaler.Deps{
+	deps := scaler.Deps{
 		Workloads: p.set, Samples: p.feed, Answers: p.readers, Scales: scaler.NewScales(api.act), Events: events,
 		Defaults: c.decision.defaults, Rules: c.decision.rules, Telemetry: scaler.NewTelemetry(p.telemetry.registry),
 		Log: p.log.Named("scaler"), Now: time.Now,
-	})
+	}
+	if p.traces != nil {
+		deps.Traces = p.traces
+	}
+	return scaler.New(deps)
 }
 
 // open opens the ports; if one is taken, none stays open.

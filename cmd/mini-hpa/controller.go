@@ -31,6 +31,7 @@ type controllerTask struct {
 	serve      serveFlags
 	election   electionFlags
 	logs       logFlags
+	record     recordFlags
 	namespace  string
 	workers    int
 	resolution time.Duration
@@ -38,7 +39,7 @@ type controllerTask struct {
 
 func newControllerTask() *controllerTask {
 	return &controllerTask{decision: defaultDecisionFlags(), api: defaultAPIFlags(), serve: defaultServeFlags(),
-		election: defaultElectionFlags(), logs: defaultLogFlags(), workers: 5, resolution: 15 * time.Second}
+		election: defaultElectionFlags(), logs: defaultLogFlags(), record: defaultRecordFlags(), workers: 5, resolution: 15 * time.Second}
 }
 
 func (c *controllerTask) declare(f *pflag.FlagSet) {
@@ -52,6 +53,7 @@ func (c *controllerTask) declare(f *pflag.FlagSet) {
 	c.serve.declare(f)
 	c.election.declare(f)
 	c.logs.declare(f)
+	c.record.declare(f)
 }
 
 // run is the process' life. From here on failures are log lines, so that whatever reads the logs finds them there.

@@ -10,6 +10,7 @@ import (
 	"github.com/mini-hpa/mini-hpa/informer"
 	"github.com/mini-hpa/mini-hpa/scaler"
 	"github.com/mini-hpa/mini-hpa/scaler/metrics"
+	"github.com/mini-hpa/mini-hpa/scaler/trace"
 )
 
 // process is one running controller.
@@ -21,7 +22,8 @@ type process struct {
 	leadership *leadership
 	telemetry  *telemetry
 	endpoints  []*endpoint
-	flush      func() // sends the Events that are under way
+	flush      func()          // sends the Events that are under way
+	traces     *trace.Recorder // nil where nothing is recorded
 	workers    int
 	log        *zap.Logger
 }
@@ -40,6 +42,7 @@ func (p *process) run(parent context.Context) error {
 	defer p.readers.Close()
 	ctx, cancel := context.WithCancel(parent)
 	defer cancel()
+	defer p.endRecording()
 	defer p.flush()
 	if err := p.set.Start(ctx); err != nil {
 		if parent.Err() != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 )
 
-const head = `{"seed":7,"workload":{"kind":"Deployment","metadata":{"name":"web","annotations":{"mini-hpa/max":"10","mini-hpa/target-cpu":"50"}},"future":1}}` + "\n"
+const headLine = `{"seed":7,"workload":{"kind":"Deployment","metadata":{"name":"web","annotations":{"mini-hpa/max":"10","mini-hpa/target-cpu":"50"}},"future":1}}` + "\n"
 
 // at is an observation at a second of a minute.
 func at(second string) string {
@@ -45,27 +45,27 @@ func TestReader(t *testing.T) {
 		times []string
 		err   string // what it contains; empty is none
 	}{
-		"header only":         {text: head},
-		"observations":        {text: head + at("15") + at("30.5"), times: []string{"15", "30.5"}},
-		"equal times":         {text: head + at("15") + at("15"), times: []string{"15", "15"}},
-		"no last line break":  {text: head + strings.TrimSpace(at("15")), times: []string{"15"}},
-		"blank lines and CRs": {text: "\r\n" + head + "\n  \n" + strings.ReplaceAll(at("15"), "\n", "\r\n") + "\n", times: []string{"15"}},
+		"header only":         {text: headLine},
+		"observations":        {text: headLine + at("15") + at("30.5"), times: []string{"15", "30.5"}},
+		"equal times":         {text: headLine + at("15") + at("15"), times: []string{"15", "15"}},
+		"no last line break":  {text: headLine + strings.TrimSpace(at("15")), times: []string{"15"}},
+		"blank lines and CRs": {text: "\r\n" + headLine + "\n  \n" + strings.ReplaceAll(at("15"), "\n", "\r\n") + "\n", times: []string{"15"}},
 		"empty":               {err: `line 1: the trace is empty; want a header {"workload": <Deployment>}`},
 		"no header":           {text: at("15"), err: "line 1: the header has no workload"},
 		"not JSON":            {text: "hello\n", err: "line 1: cannot decode: invalid character 'h'"},
 		"another kind":        {text: `{"workload":{"kind":"StatefulSet"}}`, err: `line 1: the workload is a "StatefulSet"; want a Deployment`},
-		"back in time":        {text: head + at("15") + at("14"), times: []string{"15"}, err: "line 3: time 2026-01-01T12:00:14Z is before that of the observation before, 2026-01-01T12:00:15Z"},
-		"cut off":             {text: head + at("15") + at("30")[:40], times: []string{"15"}, err: "line 3: the line is cut off: unexpected end of JSON input"},
-		"blank lines count":   {text: head + "\n\n[]\n", err: "line 4: cannot decode"},
-		"no time":             {text: head + `{"replicas":1}`, err: "line 2: the observation has no time"},
-		"no replicas":         {text: head + `{"time":"2026-01-01T12:00:00Z"}`, err: "line 2: the observation has no replicas"},
-		"null":                {text: head + "null\n", err: "line 2: the observation has no time"},
-		"negative":            {text: head + `{"time":"2026-01-01T12:00:00Z","replicas":-1}`, err: "line 2: replicas -1, statusReplicas 0: must not be negative"},
-		"too many replicas":   {text: head + `{"time":"2026-01-01T12:00:00Z","replicas":4294967296}`, err: "line 2: cannot decode"},
-		"a null pod":          {text: head + `{"time":"2026-01-01T12:00:00Z","replicas":1,"pods":[{},null]}`, err: "line 2: pods[1] is null"},
-		"a null sample":       {text: head + `{"time":"2026-01-01T12:00:00Z","replicas":1,"podMetrics":[null]}`, err: "line 2: podMetrics[0] is null"},
-		"two objects a line":  {text: head + strings.TrimSpace(at("15")) + at("30"), err: "line 2: cannot decode: invalid character '{' after top-level value"},
-		"too long":            {text: head + at("15") + strings.Repeat(" ", 2000), times: []string{"15"}, err: "line 3: the line is longer than 1000 bytes"},
+		"back in time":        {text: headLine + at("15") + at("14"), times: []string{"15"}, err: "line 3: time 2026-01-01T12:00:14Z is before that of the observation before, 2026-01-01T12:00:15Z"},
+		"cut off":             {text: headLine + at("15") + at("30")[:40], times: []string{"15"}, err: "line 3: the line is cut off: unexpected end of JSON input"},
+		"blank lines count":   {text: headLine + "\n\n[]\n", err: "line 4: cannot decode"},
+		"no time":             {text: headLine + `{"replicas":1}`, err: "line 2: the observation has no time"},
+		"no replicas":         {text: headLine + `{"time":"2026-01-01T12:00:00Z"}`, err: "line 2: the observation has no replicas"},
+		"null":                {text: headLine + "null\n", err: "line 2: the observation has no time"},
+		"negative":            {text: headLine + `{"time":"2026-01-01T12:00:00Z","replicas":-1}`, err: "line 2: replicas -1, statusReplicas 0: must not be negative"},
+		"too many replicas":   {text: headLine + `{"time":"2026-01-01T12:00:00Z","replicas":4294967296}`, err: "line 2: cannot decode"},
+		"a null pod":          {text: headLine + `{"time":"2026-01-01T12:00:00Z","replicas":1,"pods":[{},null]}`, err: "line 2: pods[1] is null"},
+		"a null sample":       {text: headLine + `{"time":"2026-01-01T12:00:00Z","replicas":1,"podMetrics":[null]}`, err: "line 2: podMetrics[0] is null"},
+		"two objects a line":  {text: headLine + strings.TrimSpace(at("15")) + at("30"), err: "line 2: cannot decode: invalid character '{' after top-level value"},
+		"too long":            {text: headLine + at("15") + strings.Repeat(" ", 2000), times: []string{"15"}, err: "line 3: the line is longer than 1000 bytes"},
 	}
 	for name, c := range cases {
 		for form, text := range map[string]string{"plain": c.text, "gzip": packed(t, c.text)} {
@@ -106,7 +106,7 @@ func packed(t *testing.T, text string) string {
 }
 
 func TestCompressedDataThatWasCutOff(t *testing.T) {
-	text := packed(t, head+at("15"))
+	text := packed(t, headLine+at("15"))
 	for _, c := range []struct {
 		length int
 		err    string
@@ -120,7 +120,7 @@ func TestCompressedDataThatWasCutOff(t *testing.T) {
 func TestAVeryLongLineIsRead(t *testing.T) {
 	const size = 20 << 20
 	long := strings.Replace(at("15"), `"future":{}`, `"future":"`+strings.Repeat("x", size)+`"`, 1)
-	times, err := readAll(strings.NewReader(head+long+at("30")), longestLine)
+	times, err := readAll(strings.NewReader(headLine+long+at("30")), longestLine)
 	if diff := cmp.Diff([]string{"15", "30"}, times); diff != "" || err != nil {
 		t.Errorf("error %v, times (-want +got):\n%s", err, diff)
 	}
@@ -128,7 +128,7 @@ func TestAVeryLongLineIsRead(t *testing.T) {
 
 func TestFailingSource(t *testing.T) {
 	broken := errors.New("disk on fire")
-	_, err := readAll(io.MultiReader(strings.NewReader(head+at("15")), failing{broken}), 1000)
+	_, err := readAll(io.MultiReader(strings.NewReader(headLine+at("15")), failing{broken}), 1000)
 	if !errors.Is(err, broken) || !matches(err, "line 3: cannot read: disk on fire") {
 		t.Errorf("error %v, want %v at line 3", err, broken)
 	}
@@ -140,9 +140,9 @@ func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
 // FuzzRead makes sure that no file, whatever it holds, is read into something that the recommender cannot take.
 func FuzzRead(f *testing.F) {
-	f.Add([]byte(head + at("15") + at("30")))
-	f.Add([]byte(head + `{"time":"2026-01-01T12:00:00Z","replicas":1,"pods":[null],"podMetrics":[{"window":"1s","containers":[{"usage":{"cpu":"1"}}]}]}`))
-	f.Add([]byte(head + `{"time":"2026-01-01T12:00:00Z","replicas":1,"errors":{"a":"b"},"customMetrics":{"a":[{"value":"1"}]},"metricsError":"x"}`))
+	f.Add([]byte(headLine + at("15") + at("30")))
+	f.Add([]byte(headLine + `{"time":"2026-01-01T12:00:00Z","replicas":1,"pods":[null],"podMetrics":[{"window":"1s","containers":[{"usage":{"cpu":"1"}}]}]}`))
+	f.Add([]byte(headLine + `{"time":"2026-01-01T12:00:00Z","replicas":1,"errors":{"a":"b"},"customMetrics":{"a":[{"value":"1"}]},"metricsError":"x"}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		r, err := newReader(bytes.NewReader(data), 1<<16)
 		if err != nil {

@@ -1,0 +1,156 @@
+package main
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/zap"
+)
+
+// traceText is a trace of so many observations, 15 s apart, of a workload of two pods of which nothing is measured but
+// for the last observation, at which somebody has set the replicas beyond the maximum.
+func traceText(annotations string, observations int) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, `{"workload":{"kind":"Deployment","metadata":{"namespace":"shop","name":"web","annotations":{%s}}}}`+"\n", annotations)
+	for i := range observations {
+		replicas := 2
+		if i == observations-1 {
+			replicas = 12
+		}
+		at := time.Date(2026, 1, 1, 12, 0, 15*i, 0, time.UTC).Format(time.RFC3339)
+		fmt.Fprintf(&b, `{"time":%q,"replicas":%d,"statusReplicas":%d}`+"\n", at, replicas, replicas)
+	}
+	return b.String()
+}
+
+const ordinary = `"mini-hpa/max":"10","mini-hpa/target-cpu":"50"`
+
+// traceFiles writes traces into a directory of the test's own, which becomes the current one.
+func traceFiles(t *testing.T, texts map[string]string) {
+	t.Helper()
+	t.Chdir(t.TempDir())
+	for name, text := range texts {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestReplayAsJSON(t *testing.T) {
+	var packed bytes.Buffer
+	w := gzip.NewWriter(&packed)
+	if _, err := io.WriteString(w, traceText(ordinary, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	step := `"steps":[{"stage":"bounds","from":12,"to":10,"reason":"TooManyReplicas","detail":"current number of replicas 12 above mini-hpa/max 10"}],` +
+		`"reason":"current number of replicas 12 above mini-hpa/max 10"`
+	last := `{"time":"2026-01-01T12:00:15Z","current":12,"desired":10,"active":"FailedGetResourceMetric","able":"SucceededRescale","limited":"",` + step
+	alone := `{"time":"2026-01-01T12:00:00Z","current":12,"desired":10,"active":"","able":"SucceededRescale","limited":"",` + step
+	tests := map[string]struct {
+		args []string
+		want []string // empty is any line about the first moment
+	}{
+		"one file":           {[]string{"a"}, []string{"", last + "}"}},
+		"compressed":         {[]string{"b.gz"}, []string{alone + "}"}},
+		"several files":      {[]string{"b.gz", "a"}, []string{alone + `,"file":"b.gz"}`, "", last + `,"file":"a"}`}},
+		"standard input":     {[]string{"-"}, []string{alone + "}"}},
+		"as the HPA":         {[]string{"b.gz", "--hpa-compat"}, []string{alone + "}"}},
+		"other annotations":  {[]string{"b.gz", "--set", "mini-hpa/max=12", "--set", "mini-hpa/min=12"}, []string{""}},
+		"without annotation": {[]string{"bad", "--set", "mini-hpa/min="}, []string{alone + "}"}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			traceFiles(t, map[string]string{"a": traceText(ordinary, 2), "b.gz": packed.String(), "bad": traceText(ordinary+`,"mini-hpa/min":"99"`, 1)})
+			var out, errs bytes.Buffer
+			code := execute(t.Context(), append([]string{"replay", "-o", "json"}, test.args...),
+				streams{in: strings.NewReader(traceText(ordinary, 1)), out: &out, err: &errs, bridge: func(*zap.Logger) {}})
+			got := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
+			for i := range got {
+				if i < len(test.want) && test.want[i] == "" && strings.HasPrefix(got[i], `{"time":"2026-01-01T12:00:00Z","current":`) {
+					got[i] = ""
+				}
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" || code != exitOK || errs.Len() > 0 {
+				t.Errorf("exit code %d, standard error %q, lines (-want +got):\n%s", code, errs.String(), diff)
+			}
+		})
+	}
+}
+
+func TestReplayOfWhatCannotBeRead(t *testing.T) {
+	const hint = "Run \"mini-hpa replay --help\" for what it takes.\n"
+	cut := traceText(ordinary, 3)
+	tests := map[string]struct {
+		args   []string
+		lines  int // on standard output
+		stderr string
+	}{
+		"nothing":  {nil, 0, "mini-hpa replay: nothing to replay; want at least one FILE, or - for standard input\n" + hint},
+		"no file":  {[]string{"nowhere"}, 0, "mini-hpa replay: cannot read \"nowhere\": no such file or directory\n"},
+		"cut off":  {[]string{"cut"}, 2, "mini-hpa replay: cannot read \"cut\": line 4: the line is cut off: unexpected end of JSON input\n"},
+		"stdin":    {[]string{"-"}, 0, "mini-hpa replay: cannot read standard input: line 1: the trace is empty; want a header {\"workload\": <Deployment>}\n"},
+		"the rest": {[]string{"nowhere", "good", "cut"}, 3, "mini-hpa replay: cannot read \"nowhere\": no such file or directory\n  cannot read \"cut\": line 4: the line is cut off: unexpected end of JSON input\n"},
+		"invalid annotations": {[]string{"bad"}, 0, "mini-hpa replay: cannot replay \"bad\": line 1: the workload's annotations are invalid:\n" +
+			"  metadata.annotations[mini-hpa/max]: Invalid value: \"10\": must be at least mini-hpa/min (99)\n"},
+		"invalid by --set": {[]string{"good", "--set=mini-hpa/target-cpu="}, 0, "mini-hpa replay: cannot replay \"good\": line 1: with --set, the workload's annotations are invalid:\n" +
+			"  metadata.annotations[mini-hpa/target-cpu]: Required value: there is no metric to scale on"},
+		"--set of nothing":         {[]string{"good", "--set=target-cpu=5"}, 0, "mini-hpa replay: invalid value \"target-cpu=5\" for --set: want mini-hpa/KEY=VALUE with a KEY of docs/annotations.md, such as mini-hpa/target-cpu=70, each KEY once\n" + hint},
+		"--set without a value":    {[]string{"good", "--set=mini-hpa/max"}, 0, "mini-hpa replay: invalid value \"mini-hpa/max\" for --set: want mini-hpa/KEY=VALUE "},
+		"--set twice":              {[]string{"good", "--set=mini-hpa/max=1", "--set=mini-hpa/max=2"}, 0, "mini-hpa replay: invalid value \"mini-hpa/max=2\" for --set: want "},
+		"flags against each other": {[]string{"good", "--min-sync-period=1m"}, 0, "mini-hpa replay: invalid value \"1m\" for --min-sync-period: want at most --sync-period (15s)\n" + hint},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			traceFiles(t, map[string]string{"good": traceText(ordinary, 1), "cut": cut[:len(cut)-20], "bad": traceText(ordinary+`,"mini-hpa/min":"99"`, 1)})
+			var out, errs bytes.Buffer
+			code := execute(t.Context(), append([]string{"replay", "-o", "json"}, test.args...),
+				streams{in: strings.NewReader(""), out: &out, err: &errs, bridge: func(*zap.Logger) {}})
+			if lines := strings.Count(out.String(), "\n"); code != exitUsage || lines != test.lines {
+				t.Errorf("exit code %d, %d lines on standard output; want %d, %d", code, lines, exitUsage, test.lines)
+			}
+			if !strings.HasPrefix(errs.String(), test.stderr) {
+				t.Errorf("standard error\n%s\nwant\n%s", errs.String(), test.stderr)
+			}
+		})
+	}
+}
+
+func TestReplayTables(t *testing.T) {
+	const source = "../../scaler/trace/testdata/0005.trace.jsonl.gz"
+	for name, args := range map[string][]string{
+		"table":    {source},
+		"compared": {source, "--set", "mini-hpa/target-cpu=40", "--set", "mini-hpa/max=8"},
+		"unset":    {source, "--set", "mini-hpa/min=", "--all"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			code, stdout, stderr := call(t, append([]string{"replay"}, args...)...)
+			if code != exitOK || stderr != "" {
+				t.Errorf("exit code %d, standard error %q", code, stderr)
+			}
+			golden(t, filepath.Join("testdata", "replay", name+".txt"), stdout)
+		})
+	}
+}
+
+func TestAnEndlessReplayCanBeEnded(t *testing.T) {
+	traceFiles(t, map[string]string{"a": traceText(ordinary, 2)})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var out, errs bytes.Buffer
+	code := execute(ctx, []string{"replay", "-o", "json", "a"}, streams{out: &out, err: &errs})
+	if code != exitFailure || out.Len() > 0 || errs.String() != "mini-hpa replay: stopped at line 1 of \"a\": context canceled\n" {
+		t.Errorf("exit code %d, standard output %q, standard error %q", code, out.String(), errs.String())
+	}
+}

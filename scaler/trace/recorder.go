@@ -1,0 +1,127 @@
+package trace
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	appsv1 "k8s.io/api/apps/v1"
+
+	"github.com/mini-hpa/mini-hpa/scaler/recommend"
+)
+
+// Limits bound what a Recorder keeps.
+type Limits struct {
+	// File is the size in bytes beyond which a file is not continued. One observation is never divided.
+	File int64
+	// Files is how many files are kept of one workload, the one being written included.
+	Files int
+	// Total is how many bytes are kept in the directory, and AllFiles how many files: the oldest ones go first,
+	// whichever workload they are of.
+	Total    int64
+	AllFiles int
+}
+
+// DefaultLimits are 8 MiB a file, 6 files a workload, and 1 GiB or ten thousand files in all.
+func DefaultLimits() Limits { return Limits{File: 8 << 20, Files: 6, Total: 1 << 30, AllFiles: 10_000} }
+
+// backlog is how many observations may wait for the disk. More are dropped: recording never holds up scaling.
+const backlog = 1024
+
+// Recorder writes the traces of many workloads into a directory. A file holds one workload's trace and can be replayed by
+// itself: when the header changes, when a file is full and when nothing is remembered of the workload any more, the
+// next file begins. Every observation is one append, so that a process that is killed leaves at most its last line cut off.
+type Recorder struct {
+	queue   chan observed
+	stop    chan struct{}
+	done    chan struct{}
+	stopped sync.Once
+	dropped atomic.Int64
+	// tell hears of a workload whose recording fails, and again (nil) when it works; nothing in between.
+	tell    func(workload string, err error)
+	store   *store
+	failing map[string]bool
+}
+
+// observed is what waits to be written.
+type observed struct {
+	workload *appsv1.Deployment
+	snapshot recommend.Snapshot
+	fresh    bool
+}
+
+// NewRecorder records into a directory, which is made if it does not exist; files are for the process' own user only.
+// tell is called from another goroutine when the recording of a workload begins to fail, with the error, and when it
+// works again, with nil.
+func NewRecorder(dir string, limits Limits, tell func(workload string, err error)) (*Recorder, error) {
+	s, err := newStore(dir, limits)
+	if err != nil {
+		return nil, fmt.Errorf("cannot record into %q: %w", dir, err)
+	}
+	r := &Recorder{queue: make(chan observed, backlog), stop: make(chan struct{}), done: make(chan struct{}),
+		tell: tell, store: s, failing: map[string]bool{}}
+	go r.run()
+	return r, nil
+}
+
+// Trace takes one observation of a workload; fresh says that nothing was remembered of it before. It returns at once
+// and writes to nothing that it was given, but the pods and samples must not be written to afterwards.
+func (r *Recorder) Trace(d *appsv1.Deployment, s recommend.Snapshot, fresh bool) {
+	select {
+	case r.queue <- observed{workload: slimDeployment(d), snapshot: slimSnapshot(s), fresh: fresh}:
+	default:
+		r.dropped.Add(1)
+	}
+}
+
+// Close writes what is waiting. The error says that it took longer than ctx lasts. What is recorded afterwards is lost.
+func (r *Recorder) Close(ctx context.Context) error {
+	r.stopped.Do(func() { close(r.stop) })
+	select {
+	case <-r.done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("recording has not ended: %w", context.Cause(ctx))
+	}
+}
+
+func (r *Recorder) run() {
+	defer close(r.done)
+	defer r.store.close()
+	for {
+		select {
+		case o := <-r.queue:
+			r.write(o)
+		case <-r.stop:
+			r.drain()
+			return
+		}
+	}
+}
+
+func (r *Recorder) drain() {
+	for {
+		select {
+		case o := <-r.queue:
+			r.write(o)
+		default:
+			return
+		}
+	}
+}
+
+func (r *Recorder) write(o observed) {
+	name := o.workload.Namespace + "/" + o.workload.Name
+	err := r.store.write(o)
+	if lost := r.dropped.Swap(0); lost > 0 {
+		err = errors.Join(err, fmt.Errorf("%d observations came faster than they could be written and are lost", lost))
+	}
+	if failing := err != nil; failing != r.failing[name] {
+		r.tell(name, err)
+		if r.failing[name] = failing; !failing {
+			delete(r.failing, name)
+		}
+	}
+}

@@ -1,0 +1,203 @@
+package trace
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+)
+
+// Recorded traces show what runs in a cluster: they are for the process' own user.
+const (
+	modeDirectory = 0o700
+	modeFile      = 0o600
+)
+
+// store is the directory of a Recorder. Files are opened for one append each, so that there may be more workloads than
+// a process may have open files, and one that somebody has removed is simply begun anew.
+//
+//	DIR/<namespace>/<name>_<time of its first observation>.trace.jsonl
+type store struct {
+	root    *os.Root
+	limits  Limits
+	files   []file // all of them, oldest first
+	total   int64  // their bytes
+	current map[string]*current
+}
+
+// file is a trace in the directory; base is the workload's part of its path.
+type file struct {
+	path, base, stamp string
+	size              int64
+}
+
+// current is the file that a workload's next observation goes to.
+type current struct {
+	path     string
+	identity []byte // what its header says
+	size     int64
+	last     time.Time
+}
+
+func newStore(dir string, limits Limits) (*store, error) {
+	if err := os.MkdirAll(dir, modeDirectory); err != nil {
+		return nil, err
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	s := &store{root: root, limits: limits, current: map[string]*current{}}
+	if err := s.scan(); err != nil {
+		return nil, errors.Join(err, root.Close())
+	}
+	return s, nil
+}
+
+func (s *store) close() { _ = s.root.Close() }
+
+// write appends one observation to its workload's file, or begins the next one.
+func (s *store) write(o observed) error {
+	base, err := basePath(o.workload)
+	if err != nil {
+		return err
+	}
+	line, err := encode(o.snapshot)
+	if err != nil {
+		return err
+	}
+	identity, err := identityOf(o.workload)
+	if err != nil {
+		return err
+	}
+	c := s.current[base]
+	if !o.fresh && c.continues(identity, o.snapshot.Time, int64(len(line)), s.limits.File) {
+		if err := s.extend(base, line); !errors.Is(err, fs.ErrNotExist) {
+			c.last = o.snapshot.Time
+			return err
+		}
+	}
+	return s.begin(base, o, identity, line)
+}
+
+// continues says whether an observation may go to the same file.
+func (c *current) continues(identity []byte, now time.Time, size, limit int64) bool {
+	return c != nil && bytes.Equal(c.identity, identity) && c.size+size <= limit && !now.Before(c.last)
+}
+
+// begin makes room, and makes a file with the header and its first observation.
+func (s *store) begin(base string, o observed, identity, line []byte) error {
+	delete(s.current, base)
+	head, err := encode(header{Workload: o.workload})
+	if err != nil {
+		return err
+	}
+	if size := int64(len(head) + len(line)); size > s.limits.Total {
+		return fmt.Errorf("an observation of %d bytes is more than all that is kept (%d bytes)", size, s.limits.Total)
+	}
+	s.forget(base, s.limits.Files-1)
+	f, err := s.create(base, o.snapshot.Time)
+	if err != nil {
+		return err
+	}
+	s.files = append(s.files, f)
+	s.current[base] = &current{path: f.path, identity: identity, last: o.snapshot.Time}
+	if err = s.extend(base, append(head, line...)); err != nil {
+		s.drop(f.path) // a trace without a header would help nobody
+	}
+	return err
+}
+
+// create makes an empty file that did not exist before.
+func (s *store) create(base string, at time.Time) (file, error) {
+	if err := s.root.MkdirAll(namespaceOf(base), modeDirectory); err != nil {
+		return file{}, err
+	}
+	for {
+		f := newFile(base, at)
+		out, err := s.root.OpenFile(f.path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, modeFile)
+		if err == nil {
+			return f, out.Close()
+		}
+		if !errors.Is(err, fs.ErrExist) {
+			return file{}, err
+		}
+		at = at.Add(time.Millisecond) // the name's resolution
+	}
+}
+
+// extend appends to the workload's file. What could not be written whole is taken back, and the file is not continued.
+func (s *store) extend(base string, text []byte) error {
+	c := s.current[base]
+	out, err := s.root.OpenFile(c.path, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		s.drop(c.path)
+		return err
+	}
+	if _, err = out.Write(text); err != nil {
+		err = errors.Join(err, out.Truncate(c.size))
+		delete(s.current, base)
+	} else {
+		s.grow(c, int64(len(text)))
+	}
+	return errors.Join(err, out.Close())
+}
+
+// grow counts what was written, and makes room for it: the oldest files go, but not the one that was written.
+func (s *store) grow(c *current, size int64) {
+	c.size += size
+	s.total += size
+	for i := range s.files {
+		if s.files[i].path == c.path {
+			s.files[i].size += size
+		}
+	}
+	for len(s.files) > 1 && (s.total > s.limits.Total || len(s.files) > s.limits.AllFiles) {
+		oldest := slices.IndexFunc(s.files, func(f file) bool { return f.path != c.path })
+		s.remove(oldest)
+	}
+}
+
+// forget removes the oldest files of a workload until so many are left.
+func (s *store) forget(base string, left int) {
+	count := 0
+	for i := len(s.files) - 1; i >= 0; i-- {
+		if s.files[i].base != base {
+			continue
+		}
+		if count++; count > left {
+			s.remove(i)
+		}
+	}
+}
+
+// drop removes the file of this path, if it is not gone already.
+func (s *store) drop(path string) {
+	if i := slices.IndexFunc(s.files, func(f file) bool { return f.path == path }); i >= 0 {
+		s.remove(i)
+	}
+}
+
+// remove takes a file away. One that cannot be removed is counted no longer: trying again and again would not help.
+func (s *store) remove(i int) {
+	f := s.files[i]
+	s.files = slices.Delete(s.files, i, i+1)
+	s.total -= f.size
+	if c := s.current[f.base]; c != nil && c.path == f.path {
+		delete(s.current, f.base)
+	}
+	_ = s.root.Remove(f.path)
+	_ = s.root.Remove(namespaceOf(f.path)) // fails unless it was the namespace's last one
+}
+
+// identityOf is the header without what changes at every rescale.
+func identityOf(d *appsv1.Deployment) ([]byte, error) {
+	same := *d
+	same.Spec.Replicas = nil
+	return encode(header{Workload: &same})
+}

@@ -50,17 +50,23 @@ func (t *replayTable) show(p pair) error {
 	return t.err
 }
 
-// changes says whether an observation is worth a row: the first one, a decision to scale, replicas that somebody else
-// has set, metrics that begin or cease to fail, another limit. What a window holds back from time to time is not.
+// changes says whether an observation is worth a row: the first one, a decision to scale that is not the one before
+// again, replicas that somebody else has set, metrics that begin or cease to fail, another limit. What a window holds
+// back from time to time is not.
 func (t *replayTable) changes(p pair) bool {
 	now, before := p.asked(), t.before.asked()
-	if before == nil || now.Desired != now.Current || now.Active != before.Active || now.Limited != before.Limited {
+	if before == nil || scales(now, before) || scales(p.recorded, t.before.recorded) {
 		return true
 	}
-	if p.recorded.Desired != p.recorded.Current {
+	if now.Active != before.Active || now.Limited != before.Limited {
 		return true
 	}
 	return now.Current != before.Current && now.Current != t.before.recorded.Desired
+}
+
+// scales says whether it is decided to scale, and not in the same way as before.
+func scales(now, before *trace.Outcome) bool {
+	return now.Desired != now.Current && (now.Desired != before.Desired || now.Current != before.Current)
 }
 
 func (t *replayTable) end() error {
@@ -69,7 +75,7 @@ func (t *replayTable) end() error {
 	}
 	t.title("Summary")
 	if t.c.set == nil {
-		for _, row := range sumRows() {
+		for _, row := range sumRows(false) {
 			t.row(row.name, row.of(&t.c.recordedSum))
 		}
 	} else {
@@ -81,7 +87,7 @@ func (t *replayTable) end() error {
 
 func (t *replayTable) compared() {
 	t.row("", "as recorded", "with --set")
-	for _, row := range sumRows() {
+	for _, row := range sumRows(true) {
 		t.row(row.name, row.of(&t.c.recordedSum), row.of(&t.c.setSum))
 	}
 	t.row("decided differently", "", fmt.Sprintf("%d of %d", t.c.differ, t.c.setSum.Evaluations))

@@ -88,12 +88,18 @@ type sumRow struct {
 	of   func(*trace.Summary) string
 }
 
-func sumRows() []sumRow {
+// sumRows are the rows of the summary. Annotations that were not in force are compared by the changes of the size that
+// they ask for: nobody has carried them out, so they ask for the same again at every observation.
+func sumRows(compared bool) []sumRow {
 	hours := func(h float64) string { return fmt.Sprintf("%.2f", h) }
+	changes := sumRow{"decisions to scale", func(s *trace.Summary) string { return fmt.Sprint(s.Changes) }}
+	if compared {
+		changes = sumRow{"changes of the size decided on", func(s *trace.Summary) string { return fmt.Sprint(s.Moves) }}
+	}
 	return []sumRow{
 		{"evaluations", func(s *trace.Summary) string { return fmt.Sprint(s.Evaluations) }},
 		{"with a metric that failed", func(s *trace.Summary) string { return fmt.Sprint(s.Failures) }},
-		{"decisions to scale", func(s *trace.Summary) string { return fmt.Sprint(s.Changes) }},
+		changes,
 		{"time above target", func(s *trace.Summary) string { return short(s.AboveTarget.Round(time.Second)) }},
 		{"replica-hours decided on", func(s *trace.Summary) string { return hours(s.ReplicaHours) }},
 		{"replica-hours recorded", func(s *trace.Summary) string { return hours(s.SeenReplicaHours) }},

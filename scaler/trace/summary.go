@@ -11,8 +11,9 @@ import (
 type Summary struct {
 	// Evaluations counts decisions, Failures those in which a metric could not be evaluated.
 	Evaluations, Failures int
-	// Changes counts decisions to write another number of replicas.
-	Changes int
+	// Changes counts decisions to write another number of replicas. Moves counts decisions on another number than the
+	// decision before: where decisions are not carried out, the same one comes again and again and is one move.
+	Changes, Moves int
 	// AboveTarget is the time in which the largest ratio of usage to target was above 1.
 	AboveTarget time.Duration
 	// ReplicaHours is the integral of the replicas that were decided on, SeenReplicaHours of those that the next
@@ -31,6 +32,9 @@ func (s *Summary) Add(d recommend.Decision) {
 		s.First, s.Last = d.Time, d.Time
 	}
 	s.pass(d.Time, d.Current)
+	if s.Evaluations > 0 && d.Desired != s.desired {
+		s.Moves++
+	}
 	s.Evaluations++
 	if d.Desired != d.Current {
 		s.Changes++

@@ -36,6 +36,7 @@ test-short: ## Run the tests of the product's own packages; no control plane, ha
 fuzz: ## Fuzz the parsers, a minute each.
 	for target in FuzzParse FuzzMetrics FuzzBehavior; do \
 		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime 1m ./annotations || exit 1; done
+	$(GO) test -run '^$$' -fuzz FuzzRead -fuzztime 1m ./scaler/trace
 
 .PHONY: bench
 bench: ## Run the benchmarks of the hot paths.

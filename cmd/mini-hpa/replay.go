@@ -144,41 +144,39 @@ func (j replayJob) each(ctx context.Context, r *trace.Reader, c *comparison) err
 	return fmt.Errorf("stopped at line %d of %s: %w", r.Line(), j.source(), context.Cause(ctx))
 }
 
-// compare prepares the replay under the annotations as recorded, and under those of --set if there are any.
+// compare prepares the replay under the annotations as recorded, and under those of --set if there are any. Where there
+// is nothing to compare with, because a workload has no annotations yet or only one answer is wanted, --set takes their place.
 func (j replayJob) compare(r *trace.Reader) (*comparison, error) {
-	recorded := r.Workload().Annotations
+	recorded, when := r.Workload().Annotations, ""
+	changed := j.task.set.apply(recorded)
 	c := &comparison{}
-	if changed := j.task.set.apply(recorded); changed != nil {
-		policy, err := j.policy(changed, "with --set, ")
-		if err != nil {
-			return nil, err
-		}
-		c.set = trace.NewReplay(policy, j.task.decision.rules)
-		if j.task.output == "json" {
-			return c, nil // nobody asks for those as recorded, which may even be invalid
-		}
+	if changed != nil && (j.task.output == "json" || !annotations.Selected(recorded)) {
+		recorded, changed, when = changed, nil, withSet
 	}
-	policy, err := j.policy(recorded, "")
-	if err != nil {
-		return nil, err
+	var err error
+	if c.recorded, err = j.replay(recorded, when); err != nil || changed == nil {
+		return c, err
 	}
-	c.recorded = trace.NewReplay(policy, j.task.decision.rules)
-	return c, nil
+	c.set, err = j.replay(changed, withSet)
+	return c, err
 }
 
-// policy reads annotations. Warnings are told; errors are one to a line.
-func (j replayJob) policy(set map[string]string, when string) (annotations.Policy, error) {
+// withSet says in a message which annotations it is about.
+const withSet = "with --set, "
+
+// replay starts one under these annotations. Warnings about them are told; errors are one to a line.
+func (j replayJob) replay(set map[string]string, when string) (*trace.Replay, error) {
 	policy, warnings, problems := j.task.decision.defaults.Parse(set)
 	for _, w := range warnings {
 		fmt.Fprintf(j.streams.err, "mini-hpa replay: %s: %swarning: %s\n", j.source(), when, clean(w.String()))
 	}
 	if len(problems) == 0 {
-		return policy, nil
+		return trace.NewReplay(policy, j.task.decision.rules), nil
 	}
 	lines := make([]string, len(problems))
 	for i, problem := range problems {
 		lines[i] = problem.Error()
 	}
-	return policy, unreadable{fmt.Errorf("cannot replay %s: line 1: %sthe workload's annotations are invalid:\n%s",
+	return nil, unreadable{fmt.Errorf("cannot replay %s: line 1: %sthe workload's annotations are invalid:\n%s",
 		j.source(), when, strings.Join(lines, "\n"))}
 }

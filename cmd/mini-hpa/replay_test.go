@@ -129,10 +129,12 @@ func TestReplayOfWhatCannotBeRead(t *testing.T) {
 
 func TestReplayTables(t *testing.T) {
 	const source = "../../scaler/trace/testdata/0005.trace.jsonl.gz"
+	const unannotated = "testdata/replay/unannotated.trace.jsonl"
 	for name, args := range map[string][]string{
 		"table":    {source},
 		"compared": {source, "--set", "mini-hpa/target-cpu=40", "--set", "mini-hpa/max=8"},
 		"unset":    {source, "--set", "mini-hpa/min=", "--all"},
+		"first":    {unannotated, "--set", "mini-hpa/max=10", "--set", "mini-hpa/target-cpu=50"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, stdout, stderr := call(t, append([]string{"replay"}, args...)...)

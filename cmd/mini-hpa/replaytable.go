@@ -24,7 +24,7 @@ type replayTable struct {
 func newReplayTable(j replayJob, workload *appsv1.Deployment, c *comparison) *replayTable {
 	t := &replayTable{page: page{table: tabwriter.NewWriter(j.streams.out, 0, 0, 2, ' ', 0)}, job: j, c: c}
 	t.line("%s: deployment %s", j.name, workload.Namespace+"/"+workload.Name)
-	if c.set != nil {
+	if len(j.task.set) > 0 {
 		t.line("--set %s", j.task.set.words())
 	}
 	t.title("Observations")
@@ -71,7 +71,7 @@ func scales(now, before *trace.Outcome) bool {
 
 func (t *replayTable) end() error {
 	if t.hidden > 0 {
-		t.row(fmt.Sprintf("(%d more observations at which nothing changed; --all shows them)", t.hidden))
+		t.row(fmt.Sprintf("(observations at which nothing changed: %d; --all shows them)", t.hidden))
 	}
 	t.title("Summary")
 	if t.c.set == nil {

@@ -9,8 +9,7 @@ import (
 	"github.com/mini-hpa/mini-hpa/scaler/trace"
 )
 
-// comparison decides on each observation under the annotations as recorded and under those of --set. Either may be nil,
-// not both.
+// comparison decides on each observation under the annotations as recorded and, where it is not nil, under those of --set.
 type comparison struct {
 	recorded, set *trace.Replay
 	// recordedSum and setSum sum up what each of them decided.
@@ -20,12 +19,12 @@ type comparison struct {
 	first  pair
 }
 
-// pair is what one observation came to, under either. What was not asked for is nil.
+// pair is what one observation came to, under either; set is nil where there is nothing to compare.
 type pair struct{ recorded, set *trace.Outcome }
 
 func (c *comparison) next(s recommend.Snapshot) pair {
 	p := pair{recorded: decide(c.recorded, &c.recordedSum, s), set: decide(c.set, &c.setSum, s)}
-	if p.recorded != nil && p.set != nil && p.recorded.Desired != p.set.Desired {
+	if p.set != nil && p.recorded.Desired != p.set.Desired {
 		if c.differ++; c.differ == 1 {
 			c.first = p
 		}
@@ -42,7 +41,7 @@ func decide(r *trace.Replay, sum *trace.Summary, s recommend.Snapshot) *trace.Ou
 	return &o
 }
 
-// asked is the outcome that the user wants to see: that of --set if it was given.
+// asked is the outcome that the user wants to see: that of --set where there is one.
 func (p pair) asked() *trace.Outcome {
 	if p.set != nil {
 		return p.set

@@ -153,15 +153,15 @@ func (v *view) external(d *draft, source *autoscalingv2.ExternalMetricSource, se
 		return proposal{}, failure
 	}
 	average := source.Target.AverageValue != nil
-	for i := range values {
-		m.value = v.accumulate(d, m.value, d.numbers.milli(values[i].Value), average)
+	for i := 0; i < len(values) && m.value < maxTotal; i++ {
+		m.value = accumulate(d, m.value, d.numbers.milli(values[i].Value), average)
 	}
 	return v.total(d, &m, source.Target)
 }
 
 // accumulate adds up external values, which the HPA stops at the largest number, each kind of target in its own way:
 // for an average a sum below 0 counts as an overflow.
-func (v *view) accumulate(d *draft, total, value int64, average bool) int64 {
+func accumulate(d *draft, total, value int64, average bool) int64 {
 	sum := d.numbers.add(total, value)
 	if d.numbers.wrap && (average && sum < 0 || !average && value > 0 && sum < total) {
 		return maxTotal

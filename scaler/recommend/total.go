@@ -12,14 +12,14 @@ const maxTotal = math.MaxInt64
 
 // total evaluates a metric that does not describe the pods (HPA: GetObjectMetricReplicas and the three beside it).
 func (v *view) total(d *draft, m *totalMetric, target autoscalingv2.MetricTarget) (proposal, *Failure) {
-	value := target.Value != nil && (m.external && target.AverageValue == nil || target.Type == autoscalingv2.ValueMetricType)
+	// An external target goes by the field, another one also by its type.
 	switch {
-	case value:
-		m.target = d.numbers.milli(*target.Value)
-		return v.byValue(d, m)
-	case target.AverageValue != nil:
+	case target.AverageValue != nil && (m.external || target.Type == autoscalingv2.AverageValueMetricType):
 		m.target, m.average = d.numbers.milli(*target.AverageValue), true
 		return v.byAverage(d, m), nil
+	case target.Value != nil && (m.external || target.Type == autoscalingv2.ValueMetricType):
+		m.target = d.numbers.milli(*target.Value)
+		return v.byValue(d, m)
 	}
 	return proposal{}, &Failure{Metric: m.name, Reason: ReasonUnsupported, Detail: "neither a value nor an averageValue is the target of metric " + m.name}
 }

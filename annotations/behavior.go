@@ -41,8 +41,7 @@ func setBehavior(p *draft, value string) error {
 }
 
 // setRules takes over what the rules of one direction set, and checks it. What they leave out keeps its default, as in
-// GenerateHPAScaleUpRules and
-// GenerateHPAScaleDownRules of the API server.
+// GenerateHPAScaleUpRules and GenerateHPAScaleDownRules of the API server.
 func (p *draft) setRules(from *autoscalingv2.HPAScalingRules, to *rules, at *field.Path) {
 	if from == nil {
 		return

@@ -153,7 +153,7 @@ func badBehaviors() []badDocument {
 		}},
 		{"tolerances that are no quantities", `{"scaleUp":{"tolerance":"10%"},"scaleDown":{"tolerance":"1e9999"}}`, []string{
 			`.scaleUp.tolerance: Invalid value: "10%": must be a quantity such as "500m", "40" or "1Gi"`,
-			`.scaleDown.tolerance: Invalid value: "1e9999": must be a quantity such as "500m", "40" or "1Gi"`,
+			`.scaleDown.tolerance: Invalid value: "1e9999": must be at most 64 bytes long, with an exponent of at most 2 digits`,
 		}},
 		{"an alias", "scaleUp: &up {tolerance: 0}\nscaleDown: *up", []string{
 			`: Invalid value: "scaleUp: &up {tolerance: 0} scaleDown: *up": must not use YAML anchors or aliases ("&" or "*" in front of a name), also not within quotes`,

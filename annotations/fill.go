@@ -162,20 +162,20 @@ const (
 	maxExponent = 2
 )
 
-// fillQuantity takes a string or a number, as the API server does.
+// fillQuantity takes a string, with blanks around it, or a number, as the API server does.
 func (p *draft) fillQuantity(into *resource.Quantity, from any, at *field.Path) {
-	text, ok := from.(string)
+	text, _ := from.(string)
 	if number, isNumber := from.(json.Number); isNumber {
-		text, ok = string(number), true
+		text = string(number)
 	}
-	const allowed = `must be a quantity such as "500m", "40" or "1Gi"`
-	if !ok || len(text) > maxScalarLength || !isQuick(text) {
-		p.wrong(at, describe(from), allowed)
+	text = strings.TrimSpace(text)
+	if len(text) > maxScalarLength || !isQuick(text) {
+		p.wrong(at, describe(from), fmt.Sprintf("must be at most %d bytes long, with an exponent of at most %d digits", maxScalarLength, maxExponent))
 		return
 	}
 	quantity, err := resource.ParseQuantity(text)
 	if err != nil {
-		p.wrong(at, describe(from), allowed)
+		p.wrong(at, describe(from), `must be a quantity such as "500m", "40" or "1Gi"`)
 		return
 	}
 	if quantity.CmpInt64(maxQuantity) > 0 {

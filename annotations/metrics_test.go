@@ -95,6 +95,7 @@ func goodMetrics() []goodMetric {
 			one(ofPods("rps", averageOf("1"))), nil},
 		{"a quantity as a JSON number", fmt.Sprintf(podsOf, `{"type":"AverageValue","averageValue":40}`), one(ofPods("rps", averageOf("40"))), nil},
 		{"a quantity with an exponent", fmt.Sprintf(podsOf, `{"type":"AverageValue","averageValue":"1e3"}`), one(ofPods("rps", averageOf("1000"))), nil},
+		{"a quantity between blanks", fmt.Sprintf(podsOf, `{"type":"AverageValue","averageValue":" 40 "}`), one(ofPods("rps", averageOf("40"))), nil},
 		{"the smallest quantity", fmt.Sprintf(podsOf, `{"type":"AverageValue","averageValue":"1n"}`), one(ofPods("rps", averageOf("1n"))), nil},
 		{"the largest quantity", fmt.Sprintf(podsOf, `{"type":"AverageValue","averageValue":"1Pi"}`), one(ofPods("rps", averageOf("1Pi"))), nil},
 		{"an object without a group", fmt.Sprintf(objOf, "v1", `{"type":"AverageValue","averageValue":"3"}`), one(ofIngress("v1", averageOf("3"))), nil},
@@ -251,15 +252,15 @@ func badMetrics() []badDocument {
 			`[2].pods.target.averageValue: Invalid value: "0x10": must be a quantity such as "500m", "40" or "1Gi"`,
 		}},
 		{"quantities that are absurd", `[{"type":"Pods","pods":{"target":{"averageValue":"1e999999999","value":"1e-999999999"}}},{"type":"Pods","pods":{"target":{"averageValue":9223372036854775808,"value":"1125899906842625"}}},{"type":"Pods","pods":{"target":{"averageValue":"8Ei","value":"1e99"}}}]`, []string{
-			`[0].pods.target.averageValue: Invalid value: "1e999999999": must be a quantity such as "500m", "40" or "1Gi"`,
-			`[0].pods.target.value: Invalid value: "1e-999999999": must be a quantity such as "500m", "40" or "1Gi"`,
+			`[0].pods.target.averageValue: Invalid value: "1e999999999": must be at most 64 bytes long, with an exponent of at most 2 digits`,
+			`[0].pods.target.value: Invalid value: "1e-999999999": must be at most 64 bytes long, with an exponent of at most 2 digits`,
 			`[1].pods.target.averageValue: Invalid value: "9223372036854775808": must be at most "1Pi"`,
 			`[1].pods.target.value: Invalid value: "1125899906842625": must be at most "1Pi"`,
 			`[2].pods.target.averageValue: Invalid value: "8Ei": must be at most "1Pi"`,
 			`[2].pods.target.value: Invalid value: "1e99": must be at most "1Pi"`,
 		}},
 		{"a quantity of many digits", podsTarget(`{"averageValue":"` + strings.Repeat("9", 65) + `"}`), []string{
-			`[0].pods.target.averageValue: Invalid value: "9999999999999999999999999999999999999999999999999999999999999999…": must be a quantity such as "500m", "40" or "1Gi"`,
+			`[0].pods.target.averageValue: Invalid value: "9999999999999999999999999999999999999999999999999999999999999999…": must be at most 64 bytes long, with an exponent of at most 2 digits`,
 		}},
 		{"not a number, in YAML", "- type: Pods\n  pods: {metric: {name: x}, target: {type: AverageValue, averageValue: .nan}}", []string{
 			`: Invalid value: "- type: Pods pods: {metric: {name: x}, target: {type: AverageVal…": cannot be read as one YAML or JSON document: json: unsupported value: NaN`,
@@ -510,6 +511,40 @@ func badMetrics() []badDocument {
 		{"too long", strings.Repeat("#", 16<<10+1), []string{
 			`: Invalid value: "################################################################…": is 16385 bytes long; must be at most 16384`,
 		}},
+	}
+}
+
+// TestRepeatedMetrics: every kind of metric is recognized when it comes a second time, and no other one is taken for it.
+func TestRepeatedMetrics(t *testing.T) {
+	const target = `"target":{"type":"AverageValue","averageValue":"1"}`
+	object := func(version, kind, name, metric string) string {
+		return fmt.Sprintf(`{"type":"Object","object":{"describedObject":{"apiVersion":%q,"kind":%q,"name":%q},"metric":{"name":%q},%s}}`, version, kind, name, metric, target)
+	}
+	container := func(name, container string) string {
+		return fmt.Sprintf(`{"type":"ContainerResource","containerResource":{"name":%q,"container":%q,%s}}`, name, container, target)
+	}
+	of := func(kind, field, name, labels string) string {
+		return fmt.Sprintf(`{"type":%q,%q:{"metric":{"name":%q,"selector":{"matchLabels":{%s}}},%s}}`, kind, field, name, labels, target)
+	}
+	different := []string{
+		object("v1", "K", "n", "m"), object("v2", "K", "n", "m"), object("v1", "L", "n", "m"), object("v1", "K", "o", "m"), object("v1", "K", "n", "l"),
+		container("cpu", "a"), container("cpu", "b"), container("memory", "a"),
+		of("Pods", "pods", "m", ""), of("Pods", "pods", "n", ""), of("Pods", "pods", "m", `"a":"b"`),
+		of("External", "external", "m", ""), of("External", "external", "n", ""), of("External", "external", "m", `"a":"b"`),
+	}
+	_, warnings, errs := Parse(map[string]string{Max: "10", Metrics: "[" + strings.Join(different, ",") + "]"})
+	if len(warnings)+len(errs) > 0 {
+		t.Errorf("different metrics: warnings %v, errors %v", warnings, errs)
+	}
+	for _, one := range different {
+		_, warnings, errs := Parse(map[string]string{Max: "10", Metrics: "[" + one + "," + one + "]"})
+		if len(warnings) != 1 || len(errs) > 0 {
+			t.Errorf("%s twice: warnings %v, errors %v", one, warnings, errs)
+		}
+	}
+	_, warnings, _ = Parse(map[string]string{Max: "10", Metrics: "[" + strings.Repeat(different[5]+",", 99) + different[5] + "]"})
+	if len(warnings) != maxProblems {
+		t.Errorf("%d warnings about one annotation", len(warnings))
 	}
 }
 

@@ -38,8 +38,8 @@ func readDocument(text string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	entries, ok := tree.([]any)
-	if !ok || len(entries) != 1 {
+	entries, _ := tree.([]any)
+	if len(entries) != 1 {
 		return nil, errors.New("must be a single YAML document")
 	}
 	return entries[0], nil

@@ -89,6 +89,8 @@ func goodMetrics() []goodMetric {
 			one(ofPods("a.b:c-d_e", averageOf("500m"))), nil},
 		{"YAML of Windows", "- type: Resource\r\n  resource:\r\n    name: cpu\r\n    target:\r\n      type: Utilization\r\n      averageUtilization: 50\r\n",
 			one(utilization(cpu, 50)), nil},
+		{"YAML of an old Macintosh", "- type: Resource\r  resource:\r    name: cpu\r    target:\r      type: Utilization\r      averageUtilization: 50\r",
+			one(utilization(cpu, 50)), nil},
 		{"YAML that is indented", "\n    - type: Resource\n      resource: {name: cpu, target: {type: Utilization, averageUtilization: 50}}\n  ",
 			one(utilization(cpu, 50)), nil},
 		{"null is the same as absent", `[{"type":"Pods","resource":null,"pods":{"metric":{"name":"rps","selector":null},"target":{"type":"AverageValue","averageValue":"1","value":null}}}]`,
@@ -337,6 +339,9 @@ func badMetrics() []badDocument {
 		{"a container resource with the prefix of quotas", inContainer("requests.example.com/gpu", "app"), []string{
 			`[0].containerResource.name: Invalid value: "requests.example.com/gpu": must be a resource that a container can request, such as "cpu" or "example.com/gpu"`,
 		}},
+		{"a container resource that is too long for a quota", inContainer(strings.Repeat(strings.Repeat("a", 49)+".", 5)[:249]+"/gpu", "app"), []string{
+			`[0].containerResource.name: Invalid value: "` + (strings.Repeat("a", 49) + "." + strings.Repeat("a", 14)) + `…": must be a resource that a container can request, such as "cpu" or "example.com/gpu"`,
+		}},
 		{"a container without a target", metricOf("ContainerResource", `"containerResource":{"name":"cpu","container":"app","target":{"type":"Utilization"}}`), []string{
 			`[0].containerResource.target.averageUtilization: Required value: must be set, or averageValue`,
 		}},
@@ -412,6 +417,9 @@ func badMetrics() []badDocument {
 			`[0].object.target.value: Invalid value: "-1": must be above 0`,
 			`[0].object.target.averageValue: Invalid value: "-2": must be above 0`,
 		}},
+		{"external without a name", metricOf("External", `"external":{"target":{"type":"Value","value":"1"}}`), []string{
+			`[0].external.metric.name: Required value: must name a metric`,
+		}},
 		{"external without a target", externalTarget(`{"type":"Value"}`), []string{
 			`[0].external.target.value: Required value: must be set, or averageValue`,
 		}},
@@ -474,6 +482,9 @@ func badMetrics() []badDocument {
 		}},
 		{"an alias", "- &a\n  type: Pods\n- *a", []string{
 			`: Invalid value: "- &a type: Pods - *a": must not use YAML anchors or aliases ("&" or "*" in front of a name), also not within quotes`,
+		}},
+		{"an alias between brackets", "[{type: Pods},*a]", []string{
+			`: Invalid value: "[{type: Pods},*a]": must not use YAML anchors or aliases ("&" or "*" in front of a name), also not within quotes`,
 		}},
 		{"an alias behind quotes", "- 'don''t # '\n- \"a # \": *a", []string{
 			`: Invalid value: "- 'don''t # ' - \"a # \": *a": must not use YAML anchors or aliases ("&" or "*" in front of a name), also not within quotes`,
@@ -551,6 +562,17 @@ func TestRepeatedMetrics(t *testing.T) {
 func TestBadMetrics(t *testing.T) {
 	for _, tc := range badMetrics() {
 		t.Run(tc.name, func(t *testing.T) { mustRefuse(t, Metrics, tc) })
+	}
+}
+
+// TestProblemsAreCounted: the twenty-first problem is counted, and so are all that follow.
+func TestProblemsAreCounted(t *testing.T) {
+	for _, problems := range []int{20, 21, 500} {
+		_, _, errs := Parse(map[string]string{Max: "x", Metrics: "[" + strings.Repeat(`{"x":1},`, problems-1) + `{"x":1}]`})
+		want := fmt.Sprintf("metadata.annotations[mini-hpa/metrics]: Forbidden: has %d more problems", problems-maxProblems)
+		if told := strings.Contains(errs.ToAggregate().Error(), want); told != (problems > maxProblems) {
+			t.Errorf("%d problems: %v", problems, errs)
+		}
 	}
 }
 

@@ -17,8 +17,7 @@ func (p *draft) checkMetricsOnce(annotations map[string]string) {
 	if _, ok := annotations[TargetMemory]; ok {
 		short[corev1.ResourceMemory] = TargetMemory
 	}
-	_, hasContainer := annotations[Container]
-	if len(short) == 0 && hasContainer && p.measured {
+	if _, ok := annotations[Container]; ok && len(short) == 0 {
 		p.warnings = append(p.warnings, Warning{Key: Container, Message: fmt.Sprintf(
 			"has no effect without %s or %s; metrics of one container are of type %q", TargetCPU, TargetMemory,
 			autoscalingv2.ContainerResourceMetricSourceType)})

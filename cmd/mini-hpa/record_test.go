@@ -1,0 +1,46 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestControllerRecordsWhatReplayDecidesOn(t *testing.T) {
+	server := newAPIServer(t, map[string]string{"mini-hpa/target-cpu": "50", "mini-hpa/max": "10"})
+	dir := filepath.Join(t.TempDir(), "traces")
+	r := start(t, "--kubeconfig", server.kubeconfig(), "--metrics-bind-address=0", "--health-probe-bind-address=0", "--record", dir)
+	if got := <-server.scaled; got != 6 {
+		t.Errorf("scaled to %d, want 6", got)
+	}
+	if code := r.end(); code != exitOK {
+		t.Errorf("exit code %d", code)
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "default", "web_*.trace.jsonl"))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("recorded %q, error %v", files, err)
+	}
+	code, stdout, stderr := call(t, "replay", "-o", "json", files[0])
+	first, _, _ := strings.Cut(stdout, "\n")
+	for _, part := range []string{`"current":2,"desired":6,`, `"able":"SucceededRescale"`, `cpu utilization 220% above target 50% (2 of 2 pods`} {
+		if !strings.Contains(first, part) {
+			t.Errorf("no %s in %s", part, first)
+		}
+	}
+	if code != exitOK || stderr != "" {
+		t.Errorf("exit code %d, standard error %q", code, stderr)
+	}
+}
+
+func TestControllerDoesNotStartWhereItCannotRecord(t *testing.T) {
+	server := newAPIServer(t, map[string]string{"mini-hpa/target-cpu": "50", "mini-hpa/max": "10"})
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, _, stderr := call(t, "controller", "--kubeconfig", server.kubeconfig(), "--metrics-bind-address=0", "--health-probe-bind-address=0", "--record", file)
+	if code != exitFailure || !strings.Contains(stderr, "cannot record into ") {
+		t.Errorf("exit code %d, standard error %q", code, stderr)
+	}
+}

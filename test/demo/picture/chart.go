@@ -1,60 +1,51 @@
-// Package picture draws a recording of the demo: load, replicas and utilization over time, as one SVG and as one HTML page. Both
-// are self-contained and follow the reader's light or dark scheme.
+// Package picture draws a recording of the demo: load, replicas and utilization over time, as one SVG and as one HTML page.
+// What is drawn is said here, how in scaler/picture.
 package picture
 
 import (
-	_ "embed"
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/scaler/picture"
 	"github.com/mini-hpa/mini-hpa/test/demo/story"
 )
 
-//go:embed style.css
-var style string
+// SVG writes the picture of a recording.
+func SVG(w io.Writer, r story.Recording) error { return picture.SVG(w, page(r)) }
 
-const (
-	tall  = 200.0
-	short = 110.0
-	// above is the room over a panel for its heading, below the room under it for the time axis.
-	above, below = 70.0, 34.0
-)
+// HTML writes the page of a recording: the picture, what was expected and seen, every change with its reason, the Events.
+func HTML(w io.Writer, r story.Recording) error { return picture.HTML(w, page(r)) }
 
-// chart is a drawing in progress: y is where the next panel goes.
-type chart struct {
-	canvas
-	recording story.Recording
-	y         float64
+func page(r story.Recording) picture.Page {
+	p := picture.Page{Title: "mini-hpa: load and replicas over time", Facts: r.Facts}
+	for _, acts := range scenes(r.Acts) {
+		p.Variants = append(p.Variants, scene{r, acts}.variant())
+	}
+	p.Sections = append(p.Sections, phases(r.Acts))
+	for i, events := range r.Events {
+		title := ""
+		if i == 0 {
+			title = "Events"
+		}
+		p.Sections = append(p.Sections, picture.Section{Title: title, Text: events})
+	}
+	return p
 }
 
-// SVG writes the picture of a recording.
-func SVG(w io.Writer, r story.Recording) error {
-	c := &chart{recording: r, y: 36}
-	c.text(point{left - 50, c.y}, "title", "mini-hpa: load and replicas over time")
-	c.y += 4
-	for _, fact := range r.Facts {
-		c.y += 17
-		c.text(point{left - 50, c.y}, "sub", fact)
+// phases is what was expected and seen of each act.
+func phases(acts []story.Act) picture.Section {
+	s := picture.Section{Title: "What was expected, what was seen", Head: []string{"Phase", "Load of each workload", "Expected", "Seen", "Took"}}
+	for _, act := range acts {
+		s.Rows = append(s.Rows, picture.Row{Alarm: act.Verdict.State != story.Held, Cells: []string{
+			act.Phase.Title, fmt.Sprint(act.Phase.Load), fmt.Sprint(act.Phase.Expect), act.Verdict.Says, length(act)}})
 	}
-	c.legend()
-	for _, acts := range scenes(r.Acts) {
-		c.scene(acts)
-	}
-	_, err := fmt.Fprintf(w, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %.0f %.0f" role="img" aria-label="load and replicas over time">
-<style>
-%s</style>
-<rect width="100%%" height="100%%" class="bg"/>
-%s</svg>
-`, width, c.y, style, c.b.String())
-	if err != nil {
-		return fmt.Errorf("could not write the picture: %w", err)
-	}
-	return nil
+	return s
 }
 
 // scenes groups successive acts that have the same workloads: each group shares its time axis.
@@ -70,122 +61,104 @@ func scenes(acts []story.Act) [][]story.Act {
 	return all
 }
 
-// legend says once what the lines of every panel mean.
-func (c *chart) legend() {
-	c.y += 30
-	x := left - 50
-	sample := func(class, says string, room float64) {
-		c.line(point{x, c.y - 4}, point{x + 26, c.y - 4}, class)
-		c.text(point{x + 33, c.y}, "note", says)
-		x += room
-	}
-	c.rect(point{x, c.y - 11}, point{x + 26, c.y + 1}, "load-area")
-	sample("load-line", "load, drawn so that replicas on its edge are exactly at the target", 400)
-	sample("replicas web", "replicas and utilization", 180)
-	sample("replicas flappy", "the same without guards", 190)
-	sample("target", "target, ±10% tolerance", 160)
-	c.y += 8
+// scene is acts that share their workloads.
+type scene struct {
+	story.Recording
+	acts []story.Act
 }
 
-// scene draws the panels of acts that share their workloads: replicas for each workload, then everybody's utilization.
-func (c *chart) scene(acts []story.Act) {
-	over := span{acts[0].Began, acts[len(acts)-1].Ended}
-	names := acts[0].Phase.Names()
-	var tracks []story.Track
-	for _, name := range names {
-		tracks = append(tracks, c.recording.Track(name).Between(over.from, over.to))
+// variant is the replicas of each workload, then everybody's utilization.
+func (s scene) variant() picture.Variant {
+	v := picture.Variant{From: s.acts[0].Began, To: s.acts[len(s.acts)-1].Ended}
+	for i, act := range s.acts {
+		to := act.Ended
+		if i+1 < len(s.acts) {
+			to = s.acts[i+1].Began
+		}
+		v.Spans = append(v.Spans, picture.Span{Name: act.Phase.Title, From: act.Began, To: to, Alarm: act.Verdict.State == story.Failed})
 	}
-	peak := c.peak(tracks)
-	for i, t := range tracks {
-		c.replicas(panel{time: over, peak: peak}, t, acts, i == 0)
+	utilization := s.utilization()
+	for _, name := range s.acts[0].Phase.Names() {
+		track := s.Track(name).Between(v.From, v.To)
+		v.Panels = append(v.Panels, s.replicas(track, v.To))
+		utilization.Lines = append(utilization.Lines, utilized(track))
 	}
-	c.utilizations(panel{time: over}, tracks, acts)
+	target := []picture.Point{{At: v.From, Value: float64(s.Target)}, {At: v.To, Value: float64(s.Target)}}
+	utilization.Lines = append(utilization.Lines, picture.Line{Name: "target, ±10% tolerance", Look: picture.Target, Points: target,
+		Label: fmt.Sprintf("target %d%%", s.Target)})
+	v.Panels = append(v.Panels, utilization)
+	return v
 }
 
-// place gives a panel its room and moves on.
-func (c *chart) place(p panel, height float64) panel {
-	p.top = c.y + above
-	p.bottom = p.top + height
-	c.y = p.bottom + below
-	return p
+// utilization is the panel of what the metrics API said, against the target.
+func (s scene) utilization() picture.Panel {
+	target := float64(s.Target)
+	return picture.Panel{Title: "utilization of the CPU requests, as the metrics API reports it", Unit: "percent", Short: true, Whole: true,
+		Bands: []picture.Band{{Low: target * 0.9, High: target * 1.1}}}
 }
 
 // replicas is the panel of one workload: its load and its replicas.
-func (c *chart) replicas(p panel, t story.Track, acts []story.Act, titled bool) {
-	p = c.place(p, tall)
-	milli := c.perReplica()
-	heading := fmt.Sprintf("%s: %s", t.Workload, count(len(t.Changes)))
-	c.text(point{left - 50, p.top - 42}, "heading", heading)
-	c.text(point{left - 50, p.top - 26}, "sub", settings(acts[0].Phase, t.Workload))
-	c.acts(p, acts, titled)
-	p.frame(&c.canvas, "replicas", whole)
-	p.rightAxis(&c.canvas, "load", func(v float64) string { return fmt.Sprintf("%.0fm", v*milli) })
-	p.loadArea(&c.canvas, t, milli)
-	p.replicaSteps(&c.canvas, t, t.Workload)
-	p.clock(&c.canvas)
+func (s scene) replicas(t story.Track, end time.Duration) picture.Panel {
+	milli := max(1, float64(s.Request)*float64(s.Target)/100) // what one replica carries exactly at the target
+	load := picture.Line{Name: "load, drawn so that replicas on its edge are exactly at the target", Look: picture.Area, Steps: true}
+	for _, at := range t.Points {
+		load.Points = append(load.Points, picture.Point{At: at.At, Value: float64(at.Load) / milli})
+	}
+	if n := len(load.Points); n > 0 {
+		load.Points = append(load.Points, picture.Point{At: end, Value: load.Points[n-1].Value})
+	}
+	p := picture.Panel{Title: fmt.Sprintf("%s: %s", t.Workload, count(len(t.Changes))), Note: settings(s.acts[0].Phase, t.Workload),
+		Unit: "replicas", Whole: true, Second: &picture.Scale{Unit: "load", Factor: milli, Suffix: "m"},
+		Lines: []picture.Line{load, stairs(t)}}
+	for _, c := range t.Changes {
+		p.Marks = append(p.Marks, picture.Mark{At: c.At, From: float64(c.From), To: float64(c.To), Tip: c.Reason, Tone: tone(t.Workload)})
+	}
+	return p
 }
 
-// utilizations is the panel under it: what the metrics API said, against the target.
-func (c *chart) utilizations(p panel, tracks []story.Track, acts []story.Act) {
-	highest := float64(c.recording.Target)
-	for _, t := range tracks {
-		for _, at := range t.Points {
-			highest = max(highest, float64(at.Utilization))
-		}
+// stairs is spec.replicas. The last change may have been seen after the last point.
+func stairs(t story.Track) picture.Line {
+	line := picture.Line{Name: "replicas and utilization", Look: picture.Bold, Tone: tone(t.Workload), Steps: true}
+	if line.Tone == picture.Alarm {
+		line.Name = "the same without guards"
 	}
-	p.peak = ceiling(highest * 1.02)
-	p = c.place(p, short)
-	c.text(point{left - 50, p.top - 30}, "heading", "utilization of the CPU requests, as the metrics API reports it")
-	c.acts(p, acts, false)
-	p.frame(&c.canvas, "percent", whole)
-	p.target(&c.canvas, float64(c.recording.Target))
-	for _, t := range tracks {
-		p.utilization(&c.canvas, t, t.Workload)
+	if len(t.Points) == 0 {
+		return line
 	}
-	p.clock(&c.canvas)
+	first, last := t.Points[0], t.Points[len(t.Points)-1]
+	replicas := first.Replicas
+	if len(t.Changes) > 0 {
+		replicas = t.Changes[0].From
+	}
+	line.Points = append(line.Points, picture.Point{At: first.At, Value: float64(replicas)})
+	end := last.At
+	for _, c := range t.Changes {
+		line.Points = append(line.Points, picture.Point{At: c.At, Value: float64(c.To)})
+		replicas, end = c.To, max(end, c.At)
+	}
+	line.Points = append(line.Points, picture.Point{At: end, Value: float64(replicas)})
+	return line
 }
 
-// acts shades every other act and, in the first panel, names them.
-func (c *chart) acts(p panel, acts []story.Act, titled bool) {
-	for i, act := range acts {
-		from, to := p.x(act.Began), p.x(act.Ended)
-		if i+1 < len(acts) {
-			to = p.x(acts[i+1].Began)
+// utilized is the line of measured utilization, broken where nothing was measured.
+func utilized(t story.Track) picture.Line {
+	line := picture.Line{Look: picture.Thin, Tone: tone(t.Workload)}
+	for _, at := range t.Points {
+		value := float64(at.Utilization)
+		if at.Utilization == story.Unknown {
+			value = math.NaN()
 		}
-		if i%2 == 1 {
-			c.rect(point{from, p.top}, point{to, p.bottom}, "act")
-		}
-		if i > 0 {
-			c.line(point{from, p.top}, point{from, p.bottom}, "edge")
-		}
-		if !titled {
-			continue
-		}
-		class := "note middle"
-		if act.Verdict.State == story.Failed {
-			class += " failed"
-		}
-		c.text(point{(from + to) / 2, p.top - 8}, class, act.Phase.Title)
+		line.Points = append(line.Points, picture.Point{At: at.At, Value: value})
 	}
+	return line
 }
 
-// perReplica is the load in millicores that one replica carries exactly at the target.
-func (c *chart) perReplica() float64 {
-	return max(1, float64(c.recording.Request)*float64(c.recording.Target)/100)
-}
-
-// peak is the top of the replicas' axis, the same for all tracks so that they compare.
-func (c *chart) peak(tracks []story.Track) float64 {
-	highest := 1.0
-	for _, t := range tracks {
-		for _, at := range t.Points {
-			highest = max(highest, float64(at.Replicas), float64(at.Load)/c.perReplica())
-		}
-		for _, change := range t.Changes {
-			highest = max(highest, float64(change.To))
-		}
+// tone is red for the workload without guards.
+func tone(workload string) picture.Tone {
+	if workload == "flappy" {
+		return picture.Alarm
 	}
-	return ceiling(highest + 0.8)
+	return picture.Calm
 }
 
 // settings are the annotations of a workload without their prefix.
@@ -201,8 +174,6 @@ func settings(phase story.Phase, workload string) string {
 	}
 	return "annotations " + annotations.Prefix + "...  " + strings.Join(all, ", ")
 }
-
-func whole(v float64) string { return fmt.Sprintf("%.0f", v) }
 
 func count(changes int) string {
 	if changes == 1 {

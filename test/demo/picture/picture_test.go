@@ -73,11 +73,11 @@ func elements(t *testing.T, document string) map[string]int {
 func TestSVGShowsEverySeries(t *testing.T) {
 	got := elements(t, draw(t, fixture()))
 	want := map[string]int{
-		"path replicas web": 1, "path replicas flappy": 1, "path replicas steady": 1,
-		"path util web": 1, "path util flappy": 1, "path util steady": 1,
-		"path load-area": 3, "path load-line": 3,
-		"circle mark web": 3, "circle mark flappy": 9, "circle mark steady": 1,
-		"rect band": 2, "line target": 3, // one of them in the legend
+		"path bold": 2, "path bold alarm": 1, // web and steady; flappy
+		"path thin": 2, "path thin alarm": 1,
+		"path area": 3, "path area-line": 3,
+		"circle mark": 4, "circle mark alarm": 9,
+		"rect band": 2, "path target": 2,
 	}
 	for what, n := range want {
 		if got[what] != n {
@@ -125,9 +125,9 @@ func TestSVGOfLittle(t *testing.T) {
 		want      string
 	}{
 		"nothing played": {recording: story.Recording{}, want: "text title"},
-		"nothing seen":   {recording: story.Recording{Request: 1000, Target: 50, Acts: r.Acts[:1]}, want: "line target"},
+		"nothing seen":   {recording: story.Recording{Request: 1000, Target: 50, Acts: r.Acts[:1]}, want: "path target"},
 		"one look": {recording: story.Recording{Request: 1000, Target: 50, Acts: r.Acts[:1], Tracks: []story.Track{
-			{Workload: "web", Points: r.Tracks[0].Points[:1]}}}, want: "line target"},
+			{Workload: "web", Points: r.Tracks[0].Points[:1]}}}, want: "path target"},
 		"a failed act is marked": {recording: story.Recording{Request: 1000, Target: 50, Acts: []story.Act{{Phase: r.Acts[0].Phase, Verdict: failed}}}, want: "text note middle failed"},
 	}
 	for name, tt := range tests {
@@ -148,8 +148,8 @@ func TestGapsBreakTheUtilization(t *testing.T) {
 	for i := 30; i < 35; i++ {
 		r.Tracks[0].Points[i].Utilization = story.Unknown
 	}
-	if got := elements(t, draw(t, r))["path util web"]; got != 2 {
-		t.Errorf("%d pieces of utilization around one gap, want 2", got)
+	if got := elements(t, draw(t, r))["path thin"]; got != 3 {
+		t.Errorf("%d pieces of utilization of two workloads around one gap, want 3", got)
 	}
 }
 
@@ -158,7 +158,7 @@ func TestReplicasNeverGoBackInTime(t *testing.T) {
 	r := fixture()
 	web := &r.Tracks[0]
 	web.Changes = append(web.Changes, story.Change{At: web.Points[len(web.Points)-1].At + s/2, From: 1, To: 2})
-	found := regexp.MustCompile(`<path d="([^"]*)" class="replicas web"`).FindStringSubmatch(draw(t, r))
+	found := regexp.MustCompile(`<path d="([^"]*)" class="bold"`).FindStringSubmatch(draw(t, r))
 	last := 0.0
 	for _, step := range regexp.MustCompile(`[ML]([\d.]+) `).FindAllStringSubmatch(found[1], -1) {
 		x, err := strconv.ParseFloat(step[1], 64)
@@ -166,17 +166,6 @@ func TestReplicasNeverGoBackInTime(t *testing.T) {
 			t.Errorf("after %.1f comes %.1f (%v)", last, x, err)
 		}
 		last = x
-	}
-}
-
-func TestStride(t *testing.T) {
-	for peak, want := range map[float64]float64{0.5: 1, 1: 1, 4: 1, 6: 1, 7: 2, 10.8: 2, 13: 5, 220: 50, 1000: 200} {
-		if got := stride(peak); got != want {
-			t.Errorf("stride(%v) = %v, want %v", peak, got, want)
-		}
-		if top := ceiling(peak); top < peak || top >= peak+want+1 {
-			t.Errorf("ceiling(%v) = %v", peak, top)
-		}
 	}
 }
 

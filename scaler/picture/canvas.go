@@ -1,0 +1,91 @@
+package picture
+
+import (
+	"encoding/xml"
+	"fmt"
+	"strings"
+)
+
+// point is a place on the canvas, in pixels from its top left corner.
+type point struct{ x, y float64 }
+
+// canvas collects SVG elements. How a class looks is said in style.css alone.
+type canvas struct{ b strings.Builder }
+
+func (c *canvas) add(format string, args ...any) { fmt.Fprintf(&c.b, format+"\n", args...) }
+
+func (c *canvas) text(at point, class, s string) {
+	c.add(`<text x="%s" y="%s" class="%s">%s</text>`, px(at.x), px(at.y), class, escape(s))
+}
+
+func (c *canvas) line(from, to point, class string) {
+	c.add(`<line x1="%s" y1="%s" x2="%s" y2="%s" class="%s"/>`, px(from.x), px(from.y), px(to.x), px(to.y), class)
+}
+
+func (c *canvas) rect(from, to point, class string) {
+	c.add(`<rect x="%s" y="%s" width="%s" height="%s" class="%s"/>`, px(from.x), px(from.y), px(to.x-from.x), px(to.y-from.y), class)
+}
+
+// dot is a mark that tells more when the pointer rests on it.
+func (c *canvas) dot(at point, class, tip string) {
+	c.add(`<circle cx="%s" cy="%s" r="4" class="%s"><title>%s</title></circle>`, px(at.x), px(at.y), class, escape(tip))
+}
+
+// path joins the points; nothing is drawn for fewer than two. A point on the straight way between its neighbours adds
+// nothing and is left out.
+func (c *canvas) path(points []point, class string) {
+	points = bends(points)
+	if len(points) < 2 {
+		return
+	}
+	var d strings.Builder
+	for i, p := range points {
+		fmt.Fprintf(&d, "%c%s %s", "ML"[min(i, 1)], px(p.x), px(p.y))
+	}
+	c.add(`<path d="%s" class="%s"/>`, d.String(), class)
+}
+
+// bends drops points in the middle of horizontal and vertical stretches.
+func bends(points []point) []point {
+	var kept []point
+	for _, p := range points {
+		if n := len(kept); n > 1 && (kept[n-2].y == kept[n-1].y && kept[n-1].y == p.y || kept[n-2].x == kept[n-1].x && kept[n-1].x == p.x) {
+			kept = kept[:n-1]
+		}
+		kept = append(kept, p)
+	}
+	return kept
+}
+
+// px is a coordinate to a tenth of a pixel, without a zero that says nothing.
+func px(v float64) string { return strings.TrimSuffix(fmt.Sprintf("%.1f", v), ".0") }
+
+func escape(s string) string {
+	var b strings.Builder
+	// A strings.Builder takes every write.
+	_ = xml.EscapeText(&b, []byte(s))
+	return b.String()
+}
+
+// wrap breaks a text into lines of at most so many characters, between words where it can.
+func wrap(s string, most int) []string {
+	var lines []string
+	line := ""
+	for _, word := range strings.Fields(s) {
+		for len([]rune(word)) > most {
+			if line != "" {
+				lines, line = append(lines, line), ""
+			}
+			runes := []rune(word)
+			lines, word = append(lines, string(runes[:most])), string(runes[most:])
+		}
+		if line != "" && len([]rune(line))+1+len([]rune(word)) > most {
+			lines, line = append(lines, line), ""
+		}
+		line = strings.TrimPrefix(line+" "+word, " ")
+	}
+	if line != "" {
+		lines = append(lines, line)
+	}
+	return lines
+}

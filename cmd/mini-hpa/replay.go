@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/scaler/picture"
 	"github.com/mini-hpa/mini-hpa/scaler/trace"
 )
 
@@ -31,7 +32,7 @@ func replayCommand() command {
 		summary: "decide again on what a controller saw, or try other annotations on it",
 		about:   replayAbout,
 		task: func() task {
-			return &replayTask{decision: defaultDecisionFlags(), output: "table", set: settings{}}
+			return &replayTask{decision: defaultDecisionFlags(), output: "table", set: settings{}, page: picture.Page{Title: "mini-hpa: replay"}}
 		},
 	}
 }
@@ -41,11 +42,13 @@ type replayTask struct {
 	set      settings
 	output   string
 	all      bool
+	// page is what is drawn of all files.
+	page picture.Page
 }
 
 func (r *replayTask) declare(f *pflag.FlagSet) {
-	f.VarP(oneOf(&r.output, "table", "json"), "output", "o",
-		"table with a summary for people, json with one line for each observation for programs")
+	f.VarP(oneOf(&r.output, "table", "json", "html"), "output", "o",
+		"table with a summary for people, json with one line for each observation for programs, html with a picture in one self-contained page")
 	f.Var(r.set, "set", "another `mini-hpa/KEY=VALUE` than recorded; without a VALUE the annotation is removed. May be repeated")
 	f.BoolVar(&r.all, "all", false, "show every observation in the table; without it those where something changes")
 	r.decision.declare(f)
@@ -68,6 +71,9 @@ func (r *replayTask) run(ctx context.Context, args []string, s streams) error {
 			fmt.Fprintln(s.out)
 		}
 		problems = append(problems, job.run(ctx))
+	}
+	if len(r.page.Variants) > 0 {
+		problems = append(problems, picture.HTML(s.out, r.page))
 	}
 	return errors.Join(problems...)
 }

@@ -146,6 +146,37 @@ func TestReplayTables(t *testing.T) {
 	}
 }
 
+func TestReplayAsAPage(t *testing.T) {
+	const source = "../../scaler/trace/testdata/0005.trace.jsonl.gz"
+	tests := map[string]struct {
+		args  []string
+		code  int
+		parts []string
+	}{
+		"as recorded": {[]string{source}, exitOK, []string{"default/load", "2 → 3", ">7m30s<", "cpu utilization 23% above target 20%"}},
+		"compared": {[]string{source, "--set", "mini-hpa/target-cpu=40"}, exitOK,
+			[]string{"--set mini-hpa/target-cpu=40", "would have decided there and then", ">7m30s, with --set 0s<", "decided on with --set"}},
+		"what can be read": {[]string{"nowhere", "testdata/replay/unannotated.trace.jsonl", "--set=mini-hpa/max=10", "--set=mini-hpa/target-cpu=1"}, exitUsage,
+			[]string{"shop/web", "12 → 10"}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			code, stdout, _ := call(t, append([]string{"replay", "-o", "html"}, test.args...)...)
+			for _, part := range append(test.parts, "<svg", "</html>") {
+				if !strings.Contains(stdout, part) {
+					t.Errorf("%q is missing", part)
+				}
+			}
+			if code != test.code || strings.Contains(stdout, "NaN") {
+				t.Errorf("exit code %d, want %d", code, test.code)
+			}
+		})
+	}
+	if code, stdout, _ := call(t, "replay", "-o", "html", "nowhere"); code != exitUsage || stdout != "" {
+		t.Errorf("nothing to draw: exit code %d, standard output %q", code, stdout)
+	}
+}
+
 func TestAnEndlessReplayCanBeEnded(t *testing.T) {
 	traceFiles(t, map[string]string{"a": traceText(ordinary, 2)})
 	ctx, cancel := context.WithCancel(t.Context())

@@ -110,10 +110,10 @@ func move(from, to int32) string {
 
 // ratio is the largest ratio of usage to target.
 func ratio(o *trace.Outcome) string {
-	if r := trace.Ratio(o.Decision); r > 0 {
-		return fmt.Sprintf("%.2f", r)
+	if !trace.Measured(o.Decision) {
+		return "-"
 	}
-	return "-"
+	return fmt.Sprintf("%.2f", trace.Ratio(o.Decision))
 }
 
 func because(o *trace.Outcome) string {

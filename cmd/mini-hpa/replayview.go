@@ -58,7 +58,10 @@ type view interface {
 }
 
 func (j replayJob) view(r *trace.Reader, c *comparison) view {
-	if j.task.output == "json" {
+	switch j.task.output {
+	case "html":
+		return newReplayPicture(j, r.Workload(), c)
+	case "json":
 		e := json.NewEncoder(j.streams.out)
 		e.SetEscapeHTML(false)
 		return &replayLines{file: j.file, encoder: e}
@@ -100,6 +103,7 @@ func sumRows(compared bool) []sumRow {
 		{"with a metric that failed", func(s *trace.Summary) string { return fmt.Sprint(s.Failures) }},
 		changes,
 		{"time above target", func(s *trace.Summary) string { return short(s.AboveTarget.Round(time.Second)) }},
+		{"time without a ratio", func(s *trace.Summary) string { return short(s.Unmeasured.Round(time.Second)) }},
 		{"replica-hours decided on", func(s *trace.Summary) string { return hours(s.ReplicaHours) }},
 		{"replica-hours recorded", func(s *trace.Summary) string { return hours(s.SeenReplicaHours) }},
 	}

@@ -149,7 +149,7 @@ func TestSummary(t *testing.T) {
 		s.Add(d)
 	}
 	s.Until(noon.Add(120 * time.Second))
-	want := Summary{Evaluations: 3, Failures: 1, Changes: 1, Moves: 1, AboveTarget: 30 * time.Second,
+	want := Summary{Evaluations: 3, Failures: 1, Changes: 1, Moves: 1, AboveTarget: 30 * time.Second, Unmeasured: 30 * time.Second,
 		ReplicaHours: (4*30 + 3*60 + 3*30) / 3600., SeenReplicaHours: (3*30 + 3*60 + 3*30) / 3600.,
 		First: noon, Last: noon.Add(120 * time.Second), desired: 3}
 	near := cmp.Comparer(func(a, b float64) bool { return a-b < 1e-9 && b-a < 1e-9 })

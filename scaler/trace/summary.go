@@ -1,6 +1,7 @@
 package trace
 
 import (
+	"slices"
 	"time"
 
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
@@ -14,16 +15,18 @@ type Summary struct {
 	// Changes counts decisions to write another number of replicas. Moves counts decisions on another number than the
 	// decision before: where decisions are not carried out, the same one comes again and again and is one move.
 	Changes, Moves int
-	// AboveTarget is the time in which the largest ratio of usage to target was above 1.
-	AboveTarget time.Duration
+	// AboveTarget is the time in which the largest ratio of usage to target was above 1, Unmeasured that in which there was
+	// none: the metrics failed, or the replicas were out of bounds and no metric was asked.
+	AboveTarget, Unmeasured time.Duration
 	// ReplicaHours is the integral of the replicas that were decided on, SeenReplicaHours of those that the next
 	// observation found. They are equal where every decision was carried out at once and nobody else scaled.
 	ReplicaHours, SeenReplicaHours float64
 	// First and Last are the times of the first and the last decision.
 	First, Last time.Time
 
-	above   bool
-	desired int32
+	ratio    float64
+	measured bool
+	desired  int32
 }
 
 // Add takes in the next decision.
@@ -42,7 +45,7 @@ func (s *Summary) Add(d recommend.Decision) {
 	if d.Failure != nil {
 		s.Failures++
 	}
-	s.desired, s.above = d.Desired, Ratio(d) > 1
+	s.desired, s.ratio, s.measured = d.Desired, Ratio(d), Measured(d)
 }
 
 // Until extends the last decision to the end of the run. Without a decision it does nothing.
@@ -57,8 +60,11 @@ func (s *Summary) pass(now time.Time, seen int32) {
 	took := now.Sub(s.Last)
 	s.ReplicaHours += float64(s.desired) * took.Hours()
 	s.SeenReplicaHours += float64(seen) * took.Hours()
-	if s.above {
+	if s.ratio > 1 {
 		s.AboveTarget += took
+	}
+	if !s.measured {
+		s.Unmeasured += took
 	}
 	s.Last = now
 }
@@ -66,7 +72,12 @@ func (s *Summary) pass(now time.Time, seen int32) {
 // Span is the time from the first decision to the last one.
 func (s *Summary) Span() time.Duration { return s.Last.Sub(s.First) }
 
-// Ratio is the largest ratio of usage to target among the metrics of a decision; 0 if none could be evaluated.
+// Measured says whether any metric of a decision was evaluated.
+func Measured(d recommend.Decision) bool {
+	return slices.ContainsFunc(d.Metrics, func(m recommend.MetricResult) bool { return !m.Failed })
+}
+
+// Ratio is the largest ratio of usage to target among the metrics of a decision; 0 unless it is Measured.
 func Ratio(d recommend.Decision) float64 {
 	largest := 0.0
 	for _, m := range d.Metrics {

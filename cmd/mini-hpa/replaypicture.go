@@ -1,0 +1,113 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+
+	"github.com/mini-hpa/mini-hpa/scaler/picture"
+	"github.com/mini-hpa/mini-hpa/scaler/trace"
+)
+
+// replayPicture draws a replay: replicas over time, and the ratio of usage to target below. It becomes a part of the
+// task's page when it ends.
+type replayPicture struct {
+	page    *picture.Page
+	variant picture.Variant
+	c       *comparison
+	began   time.Time
+	at      time.Duration
+	// found is the replicas as recorded, decided and set what was decided on under the annotations as recorded and
+	// under those of --set.
+	found, decided, set curve
+	marks               []picture.Mark
+	// before is the outcome before.
+	before *trace.Outcome
+}
+
+// curve is the replicas and the ratio that go with them.
+type curve struct{ replicas, ratio []picture.Point }
+
+func newReplayPicture(j replayJob, workload *appsv1.Deployment, c *comparison) *replayPicture {
+	v := picture.Variant{Name: fmt.Sprintf("%s: deployment %s/%s", j.name, workload.Namespace, workload.Name)}
+	if len(j.task.set) > 0 {
+		v.Facts = append(v.Facts, "--set "+j.task.set.words())
+	}
+	if c.set != nil {
+		v.Facts = append(v.Facts, "Each point is what other annotations would have decided there and then, on usage that was measured with the recorded "+
+			"replicas. It is not what would have happened.")
+	}
+	return &replayPicture{page: &j.task.page, variant: v, c: c}
+}
+
+func (r *replayPicture) show(p pair) error {
+	if r.before == nil {
+		r.began = p.recorded.Time
+	}
+	r.at = p.recorded.Time.Sub(r.began)
+	r.found.replicas = append(r.found.replicas, picture.Point{At: r.at, Value: float64(p.recorded.Current)})
+	r.decided.add(r.at, p.recorded)
+	if p.set != nil {
+		r.set.add(r.at, p.set)
+	}
+	now := p.asked()
+	from := now.Current
+	if p.set != nil && r.before != nil {
+		from = r.before.Desired // nobody has carried out what was decided before
+	}
+	if now.Desired != from {
+		r.marks = append(r.marks, picture.Mark{At: r.at, From: float64(from), To: float64(now.Desired), Tip: because(now)})
+	}
+	r.before = now
+	return nil
+}
+
+// add takes the next outcome; a ratio that could not be evaluated leaves a gap.
+func (c *curve) add(at time.Duration, o *trace.Outcome) {
+	ratio := math.NaN()
+	if trace.Measured(o.Decision) {
+		ratio = trace.Ratio(o.Decision)
+	}
+	c.replicas = append(c.replicas, picture.Point{At: at, Value: float64(o.Desired)})
+	c.ratio = append(c.ratio, picture.Point{At: at, Value: ratio})
+}
+
+// end puts the drawing on the page.
+func (r *replayPicture) end() error {
+	replicas := picture.Panel{Title: "replicas", Unit: "replicas", Whole: true, Marks: r.marks}
+	ratio := picture.Panel{Title: "usage divided by target, the largest of all metrics", Unit: "ratio", Short: true,
+		Lines: []picture.Line{{Name: "target", Look: picture.Target, Points: []picture.Point{{At: 0, Value: 1}, {At: r.at, Value: 1}}}}}
+	replicas.Lines = []picture.Line{{Name: "recorded", Look: picture.Thin, Tone: picture.Muted, Steps: true, Points: r.found.replicas}}
+	if r.c.set == nil {
+		replicas.Lines = append(replicas.Lines, picture.Line{Name: "decided on", Look: picture.Bold, Steps: true, Points: r.decided.replicas})
+		ratio.Lines = append(ratio.Lines, picture.Line{Look: picture.Thin, Points: r.decided.ratio})
+	} else {
+		replicas.Lines = append(replicas.Lines, picture.Line{Name: "decided on with --set", Look: picture.Bold, Steps: true, Points: r.set.replicas})
+		ratio.Lines = append(ratio.Lines,
+			picture.Line{Name: "recorded", Look: picture.Thin, Tone: picture.Muted, Points: r.decided.ratio},
+			picture.Line{Name: "with --set", Look: picture.Thin, Points: r.set.ratio})
+	}
+	r.variant.Panels = []picture.Panel{replicas, ratio}
+	r.sum()
+	r.page.Variants = append(r.page.Variants, r.variant)
+	return nil
+}
+
+func (r *replayPicture) sum() {
+	if r.before != nil {
+		r.variant.Facts = append(r.variant.Facts, "The time axis begins at "+stamp(r.began)+".")
+	}
+	for _, row := range sumRows(r.c.set != nil) {
+		value := row.of(&r.c.recordedSum)
+		if other := row.of(&r.c.setSum); r.c.set != nil && other != value {
+			value += ", with --set " + other
+		}
+		r.variant.Summary = append(r.variant.Summary, picture.Fact{Name: row.name, Value: value})
+	}
+	if r.c.set != nil {
+		r.variant.Summary = append(r.variant.Summary, picture.Fact{Name: "decided differently",
+			Value: fmt.Sprintf("%d of %d", r.c.differ, r.c.setSum.Evaluations)})
+	}
+}

@@ -2,6 +2,7 @@ package loadsim
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -10,6 +11,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	custommetricsv1beta2 "k8s.io/metrics/pkg/apis/custom_metrics/v1beta2"
+	externalmetricsv1beta1 "k8s.io/metrics/pkg/apis/external_metrics/v1beta1"
 	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
 )
 
@@ -32,10 +35,10 @@ func (a *api) handler() http.Handler {
 	for _, probe := range []string{"/healthz", "/livez", "/readyz"} {
 		mux.HandleFunc(probe, alive)
 	}
-	for pattern, e := range map[string]endpoint{
+	endpoints := map[string]endpoint{
 		"/":         fixed(nil),
-		"/apis":     fixed(&metav1.APIGroupList{Groups: []metav1.APIGroup{apiGroup()}}),
-		groupPath:   fixed(new(apiGroup())),
+		"/apis":     fixed(apiGroups()),
+		groupPath:   fixed(new(apiGroup(metricsv1beta1.SchemeGroupVersion))),
 		versionPath: fixed(apiResources()),
 
 		versionPath + "/nodes":                              a.faulty("nodes", a.listNodes),
@@ -43,7 +46,9 @@ func (a *api) handler() http.Handler {
 		versionPath + "/pods":                               a.counted(a.faulty("pods", a.listPods)),
 		versionPath + "/namespaces/{namespace}/pods":        a.counted(a.faulty("pods", a.listPods)),
 		versionPath + "/namespaces/{namespace}/pods/{name}": a.faulty("pods", a.getPod),
-	} {
+	}
+	maps.Copy(endpoints, a.namedEndpoints())
+	for pattern, e := range endpoints {
 		mux.HandleFunc(pattern, a.answer(e))
 	}
 	return mux
@@ -115,13 +120,22 @@ func refuse(code int) error {
 	return apierrors.NewGenericServerResponse(code, "", schema.GroupResource{}, "", "", 0, false)
 }
 
-func apiGroup() metav1.APIGroup {
-	version := metav1.GroupVersionForDiscovery{
-		GroupVersion: metricsv1beta1.SchemeGroupVersion.String(), Version: metricsv1beta1.SchemeGroupVersion.Version,
+// versions are what is served, one version of each API.
+func versions() []schema.GroupVersion {
+	return []schema.GroupVersion{metricsv1beta1.SchemeGroupVersion, custommetricsv1beta2.SchemeGroupVersion, externalmetricsv1beta1.SchemeGroupVersion}
+}
+
+func apiGroups() *metav1.APIGroupList {
+	list := &metav1.APIGroupList{}
+	for _, gv := range versions() {
+		list.Groups = append(list.Groups, apiGroup(gv))
 	}
-	return metav1.APIGroup{
-		Name: metricsv1beta1.GroupName, Versions: []metav1.GroupVersionForDiscovery{version}, PreferredVersion: version,
-	}
+	return list
+}
+
+func apiGroup(gv schema.GroupVersion) metav1.APIGroup {
+	version := metav1.GroupVersionForDiscovery{GroupVersion: gv.String(), Version: gv.Version}
+	return metav1.APIGroup{Name: gv.Group, Versions: []metav1.GroupVersionForDiscovery{version}, PreferredVersion: version}
 }
 
 // apiResources are named and able as those of metrics-server: no singular name, no watch.

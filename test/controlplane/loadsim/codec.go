@@ -12,6 +12,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	custommetricsv1beta2 "k8s.io/metrics/pkg/apis/custom_metrics/v1beta2"
+	externalmetricsv1beta1 "k8s.io/metrics/pkg/apis/external_metrics/v1beta1"
 	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
 )
 
@@ -23,6 +25,8 @@ var (
 func newScheme() *runtime.Scheme {
 	s := runtime.NewScheme()
 	utilruntime.Must(metricsv1beta1.AddToScheme(s))
+	utilruntime.Must(custommetricsv1beta2.AddToScheme(s))
+	utilruntime.Must(externalmetricsv1beta1.AddToScheme(s))
 	utilruntime.Must(metav1.AddMetaToScheme(s))
 	metav1.AddToGroupVersion(s, metav1.Unversioned)
 	return s
@@ -93,8 +97,13 @@ func (r representation) write(w http.ResponseWriter, code int, object runtime.Ob
 }
 
 func version(object runtime.Object) schema.GroupVersion {
-	if _, isTable := object.(*metav1.Table); isTable {
+	switch object.(type) {
+	case *metav1.Table:
 		return metav1.SchemeGroupVersion
+	case *custommetricsv1beta2.MetricValueList:
+		return custommetricsv1beta2.SchemeGroupVersion
+	case *externalmetricsv1beta1.ExternalMetricValueList:
+		return externalmetricsv1beta1.SchemeGroupVersion
 	}
 	return metricsv1beta1.SchemeGroupVersion
 }

@@ -17,6 +17,12 @@
 // listed, with their present labels; answers carry no resourceVersion and there is no watch; between two ticks the
 // answer does not change.
 //
+// # Custom and external metrics
+//
+// The same server answers as adapters for custom.metrics.k8s.io/v1beta2 and external.metrics.k8s.io/v1beta1. What there
+// is, a test says: SetExternal, SetPodsMetric (divided over the ready pods, as loads are), SetObjectMetric; and
+// SetMetricFault, Withdraw and Offer what goes wrong.
+//
 // # Setting a load with kubectl
 //
 // A ConfigMap named "loadsim" in the namespace of the Deployments holds one text per Deployment, see [ParseCurve]:

@@ -57,6 +57,7 @@ func TestOnARealAPIServer(t *testing.T) {
 	t.Run("a limit throttles", r.throttles)
 	t.Run("a ConfigMap sets the load", r.obeysConfigMaps)
 	t.Run("a fault reaches the clients and ends at once", r.fails)
+	t.Run("custom and external metrics answer", r.servesNamedMetrics)
 	t.Run("it outlives the API server", r.outlives)
 	t.Run("a successor takes over, and Close leaves nothing", r.isSucceeded)
 	t.Run("metrics of somebody else are left alone", r.leavesOthersAlone)
@@ -286,6 +287,36 @@ func (r *realServer) fails(t *testing.T) {
 	r.SetFault(loadsim.Fault{})
 	if list, err := r.list(t, runtime.ContentTypeProtobuf); err != nil || len(list.Items) != 3 {
 		t.Errorf("list = %v, %v, want three", list, err)
+	}
+}
+
+func (r *realServer) servesNamedMetrics(t *testing.T) {
+	r.SetExternal("backlog", map[string]string{"queue": "mail"}, loadsim.Constant(40_000))
+	r.SetPodsMetric("default", "web", "hits", loadsim.Constant(900_000))
+	r.SetObjectMetric(loadsim.Object{Namespace: "default", Resource: "services", Kind: "Service", Name: "kubernetes"}, "rate", loadsim.Constant(1_500))
+	const custom, external = "/apis/custom.metrics.k8s.io/v1beta2/namespaces/default/", "/apis/external.metrics.k8s.io/v1beta1/namespaces/default/"
+	for path, want := range map[string]string{
+		external + "backlog":                            `"metricName":"backlog","metricLabels":{"queue":"mail"}`,
+		external + "backlog?labelSelector=queue%3Dmail": `"value":"40"`,
+		custom + "pods/*/hits?labelSelector=app%3Dweb":  `"value":"300"`,
+		custom + "services/kubernetes/rate":             `"value":"1500m"`,
+	} {
+		if out := r.kubectl(t, "get", "--raw", path); !strings.Contains(out, want) {
+			t.Errorf("%s: %s does not hold %s", path, out, want)
+		}
+	}
+	if err := r.Withdraw(t.Context(), loadsim.ExternalAPI); err != nil {
+		t.Fatal(err)
+	}
+	groups := func() string { return r.kubectl(t, "get", "--raw", "/apis") }
+	if out := groups(); strings.Contains(out, "external.metrics.k8s.io") || !strings.Contains(out, "custom.metrics.k8s.io") {
+		t.Errorf("API groups after the external one was withdrawn: %s", out)
+	}
+	if err := r.Offer(t.Context(), loadsim.ExternalAPI); err != nil {
+		t.Fatal(err)
+	}
+	if out := r.kubectl(t, "get", "--raw", external+"backlog"); !strings.Contains(out, `"value":"40"`) {
+		t.Errorf("after it was offered again: %s", out)
 	}
 }
 

@@ -99,7 +99,7 @@ func (a *apiServer) resources(clienttesting.Action) (bool, runtime.Object, error
 }
 
 func (a *apiServer) registration() *registration {
-	return &registration{core: a.core, aggregator: a.aggregator, port: 4443, ca: []byte("ca")}
+	return &registration{core: a.core, aggregator: a.aggregator, versions: versions()[:1], port: 4443, ca: []byte("ca")}
 }
 
 // registered are the registrations there are: the APIService's port and the Service's name.
@@ -125,7 +125,7 @@ func (a *apiServer) registered(t *testing.T) []string {
 
 // remains is a registration as another server has left it.
 func remains(managed bool) *apiregistrationv1.APIService {
-	s := (&registration{port: 1}).newAPIService()
+	s := (&registration{port: 1}).newAPIService(versions()[0])
 	if !managed {
 		s.Labels = nil
 	}

@@ -96,7 +96,7 @@ func (s *Server) connect(config *rest.Config) error {
 	if err != nil {
 		return fmt.Errorf("cannot make a client of the aggregation layer: %w", err)
 	}
-	s.registration = &registration{core: core, aggregator: aggregated}
+	s.registration = &registration{core: core, aggregator: aggregated, versions: versions()}
 	s.watcher, err = newWatcher(core, meta, s.api.simulation)
 	return err
 }

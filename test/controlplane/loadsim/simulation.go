@@ -25,6 +25,7 @@ type simulation struct {
 	loads       map[types.NamespacedName][]load
 	shapes      map[types.NamespacedName]Shape
 	fault       Fault
+	named       *named
 
 	measured  *sampleSet    // at the last tick
 	served    *sampleSet    // the same, unless the fault is Stale
@@ -49,7 +50,7 @@ func newSimulation(o Options, start time.Time) *simulation {
 		loads:       map[types.NamespacedName][]load{},
 		shapes:      map[types.NamespacedName]Shape{},
 		measured:    &sampleSet{}, served: &sampleSet{},
-		published: make(chan struct{}),
+		named: newNamed(), published: make(chan struct{}),
 	}
 }
 

@@ -17,18 +17,20 @@ type numbers struct {
 }
 
 // maxMilli is the largest quantity whose thousandths fit.
-const maxMilli = math.MaxInt64 / 1000
+const maxMilli = float64(math.MaxInt64 / 1000)
 
-// milli is the quantity in thousandths.
+// milli is the quantity in thousandths. Its size is looked at in floating point first: exact arithmetic with the
+// exponent of "1e999999999", which is a valid quantity, does not come to an end.
 func (n *numbers) milli(q resource.Quantity) int64 {
-	if n.wrap {
+	switch size := q.AsApproximateFloat64(); {
+	case n.wrap && math.IsInf(size, 0):
+		return 0 // what is left of 64 bits
+	case n.wrap:
 		return q.MilliValue()
-	}
-	if q.CmpInt64(maxMilli) >= 0 {
+	case size >= maxMilli:
 		n.saturated = true
 		return math.MaxInt64
-	}
-	if q.CmpInt64(-maxMilli) <= 0 {
+	case size <= -maxMilli:
 		n.saturated = true
 		return math.MinInt64
 	}

@@ -304,7 +304,8 @@ func TestKeptSamplesDecideAsAllWould(t *testing.T) {
 func TestConversionsSaturate(t *testing.T) {
 	var n numbers
 	for text, want := range map[string]int64{"1": 1000, "250m": 250, "1e20": math.MaxInt64, "9223372036854775807": math.MaxInt64,
-		"1Ei": math.MaxInt64, "-1": -1000, "-1e20": math.MinInt64, "0": 0} {
+		"1Ei": math.MaxInt64, "-1": -1000, "-1e20": math.MinInt64, "0": 0,
+		"1e999999999": math.MaxInt64, "-1e999999999": math.MinInt64, "9223372036854774": 9223372036854774000} {
 		if got := n.milli(resource.MustParse(text)); got != want {
 			t.Errorf("milli(%s) = %d, want %d", text, got, want)
 		}
@@ -331,6 +332,9 @@ func TestConversionsSaturate(t *testing.T) {
 		if c.got != c.want {
 			t.Errorf("%s = %d, want %d", name, c.got, c.want)
 		}
+	}
+	if got := (&numbers{wrap: true}).milli(resource.MustParse("1e999999999")); got != 0 {
+		t.Errorf("milli(1e999999999), wrapped around = %d, want 0", got)
 	}
 	if !n.saturated {
 		t.Error("nobody is told that numbers were cut")

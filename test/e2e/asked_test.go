@@ -153,8 +153,8 @@ func TestPodsAndObjectMetrics(t *testing.T) {
 		t.Errorf("event %q does not tell the numbers", event)
 	}
 	set(100)
-	pods.await(1)
-	object.await(1)
+	lowered := time.Now()
+	t.Logf("lowered to scaled in: Object %s, Pods %s", object.await(1).at.Sub(lowered).Round(time.Millisecond), pods.await(1).at.Sub(lowered).Round(time.Millisecond))
 }
 
 // TestNoMetricsAdapter: what is missing is named, and found when it comes.

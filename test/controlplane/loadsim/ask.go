@@ -68,7 +68,7 @@ func (a *api) externalMetric(r *http.Request) (runtime.Object, error) {
 	for _, s := range a.named.external[metric] {
 		if which.Matches(s.labels) {
 			list.Items = append(list.Items, externalmetricsv1beta1.ExternalMetricValue{
-				MetricName: metric, MetricLabels: s.labels, Timestamp: metav1.NewTime(now), Value: thousandths(s.at(now))})
+				MetricName: metric, MetricLabels: s.labels, Timestamp: metav1.NewTime(now), WindowSeconds: new(int64(0)), Value: thousandths(s.at(now))})
 		}
 	}
 	return list, nil
@@ -137,6 +137,7 @@ func customValue(o Object, metric string, now time.Time, value float64) customme
 	return custommetricsv1beta2.MetricValue{
 		DescribedObject: corev1.ObjectReference{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name},
 		Metric:          custommetricsv1beta2.MetricIdentifier{Name: metric}, Timestamp: metav1.NewTime(now), Value: thousandths(value),
+		WindowSeconds: new(int64(0)), // it is of this moment
 	}
 }
 

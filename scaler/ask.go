@@ -28,8 +28,9 @@ type Answers interface {
 	Ask(key cache.ObjectName, q metrics.Question, maxAge time.Duration) (metrics.Answer, error)
 }
 
-// ask fills in what the custom and external metrics APIs say of the policy's metrics.
-func (s *Scaler) ask(snapshot *recommend.Snapshot, d *appsv1.Deployment, p annotations.Policy) {
+// ask fills in what the custom and external metrics APIs say of the policy's metrics. The replicas were last changed at
+// that time; zero if that is not remembered.
+func (s *Scaler) ask(snapshot *recommend.Snapshot, d *appsv1.Deployment, p annotations.Policy, changed time.Time) {
 	if !slices.ContainsFunc(p.Metrics, asked) {
 		return
 	}
@@ -45,6 +46,9 @@ func (s *Scaler) ask(snapshot *recommend.Snapshot, d *appsv1.Deployment, p annot
 		if err == nil {
 			answer, err = s.Answers.Ask(key, q, maxAge)
 		}
+		if err == nil && multiplied(&p.Metrics[i]) && !answer.Asked.After(changed) {
+			err = metrics.ErrPending
+		}
 		take(snapshot, name, q.Type, answer, err)
 	}
 }
@@ -52,6 +56,13 @@ func (s *Scaler) ask(snapshot *recommend.Snapshot, d *appsv1.Deployment, p annot
 // asked says whether a metric is one that an API is asked for by name; the others are sampled.
 func asked(spec autoscalingv2.MetricSpec) bool {
 	return spec.Pods != nil || spec.Object != nil || spec.External != nil
+}
+
+// multiplied says whether the replicas are multiplied by the metric's ratio. Then an answer from before the last change must
+// not be used a second time: every pod that becomes ready is a reason to look again, and 2 times the target would take 4
+// replicas to 8, 16, 32 before the metric is asked for again. The HPA controller asks each time, once in 15 s.
+func multiplied(spec *autoscalingv2.MetricSpec) bool {
+	return spec.External != nil && spec.External.Target.Value != nil || spec.Object != nil && spec.Object.Target.Value != nil
 }
 
 // take adds an answer to what is seen.

@@ -29,7 +29,7 @@ func (c *cluster) Ask(key cache.ObjectName, q metrics.Question, maxAge time.Dura
 		return metrics.Answer{}, answer
 	case int64:
 		value := *resource.NewQuantity(answer, resource.DecimalSI)
-		return metrics.Answer{External: []externalmetricsv1beta1.ExternalMetricValue{{MetricName: q.Metric, Value: value}},
+		return metrics.Answer{Asked: c.answered, External: []externalmetricsv1beta1.ExternalMetricValue{{MetricName: q.Metric, Value: value}},
 			Custom: []custommetricsv1beta2.MetricValue{{DescribedObject: corev1.ObjectReference{Kind: q.Object.Kind, Name: q.Object.Name}, Value: value}}}, nil
 	case map[string]int64:
 		var made metrics.Answer
@@ -97,7 +97,7 @@ func (c *cluster) look(policy annotations.Policy) recommend.Decision {
 	c.deployment.Spec.Selector = &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}
 	c.deployment.Status.Replicas = *c.deployment.Spec.Replicas
 	w := c.scaler.recall(web, c.deployment)
-	decision := c.scaler.decide(w, c.deployment, policy, c.scaler.gather(c.deployment, policy))
+	decision := c.scaler.decide(w, c.deployment, policy, c.scaler.gather(c.deployment, policy, w.history))
 	if err := c.scaler.act(c.t.Context(), w, c.deployment, policy, decision); err != nil {
 		c.t.Fatal(err)
 	}
@@ -138,7 +138,7 @@ func TestTwoSeriesOfOneNameAreKeptApart(t *testing.T) {
 	c := newCluster(t, quick())
 	c.answers = map[string]any{"backlog": int64(40), "pending": metrics.ErrPending, "lost": errors.New("gone")}
 	policy := c.policy(queue("backlog", "mail"), queue("backlog", "print"), queue("pending", ""), queue("lost", ""))
-	seen := c.scaler.gather(c.deployment, policy)
+	seen := c.scaler.gather(c.deployment, policy, recommend.History{})
 	if len(seen.ExternalMetrics) != 2 || len(seen.ExternalMetrics["backlog{queue=mail}"]) != 1 || len(seen.ExternalMetrics["backlog{queue=print}"]) != 1 {
 		t.Errorf("values %v, want one under each series' name", seen.ExternalMetrics)
 	}
@@ -180,6 +180,24 @@ func TestAPartOfTheMetricsFails(t *testing.T) {
 	c.withCPU(queue("backlog", ""))
 	c.wantWrites(4, 1).wantEvents("Normal SuccessfulRescale New size: 1; reason: cpu utilization 10% below target 50% (4 of 4 pods, sample 2s old)",
 		"Normal ValidMetricFound metrics are usable again: cpu utilization 10% below target 50% (4 of 4 pods, sample 2s old)")
+}
+
+// TestOneAnswerMultipliesOnce: with a target for the total, looking again at what was asked before the change would go
+// on multiplying.
+func TestOneAnswerMultipliesOnce(t *testing.T) {
+	c := newCluster(t, map[string]string{"target-cpu": "50", "max": "100", "scale-up-policies": "100 pods/15s"})
+	total := queue("backlog", "")
+	total.External.Target = autoscalingv2.MetricTarget{Type: autoscalingv2.ValueMetricType, Value: quantity(10)}
+	c.answers, c.answered = map[string]any{"backlog": int64(20)}, c.now.Add(-time.Second)
+	for range 3 {
+		c.by(total)
+	}
+	c.wantWrites(2)
+	c.answered = c.now
+	c.by(total)
+	c.by(total)
+	c.wantWrites(2, 4).wantEvents("Normal SuccessfulRescale New size: 2; reason: backlog 20 above target 10",
+		"Normal SuccessfulRescale New size: 4; reason: backlog 20 above target 10")
 }
 
 func TestEveryMetricFails(t *testing.T) {

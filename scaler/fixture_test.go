@@ -40,7 +40,9 @@ type cluster struct {
 	// injected adds a container without a request to each pod.
 	injected bool
 	// answers are what the custom and external metrics APIs say, by metric; an error is one too.
-	answers  map[string]any
+	answers map[string]any
+	// answered is when the totals were asked for.
+	answered time.Time
 	asked    []string
 	scaleErr error
 	// scaling is called when a write begins.

@@ -2,6 +2,7 @@ package scaler
 
 import (
 	"fmt"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -13,20 +14,28 @@ import (
 )
 
 // gather collects all that the decision may see, once.
-func (s *Scaler) gather(d *appsv1.Deployment, p annotations.Policy) recommend.Snapshot {
+func (s *Scaler) gather(d *appsv1.Deployment, p annotations.Policy, h recommend.History) recommend.Snapshot {
 	snapshot := recommend.Snapshot{
 		Time:           s.Now(),
 		Replicas:       replicasOf(d),
 		StatusReplicas: d.Status.Replicas,
 		Pods:           s.Workloads.Pods(d),
 	}
-	s.ask(&snapshot, d, p)
+	s.ask(&snapshot, d, p, lastChange(h))
 	if err := s.Samples.Err(); err != nil {
 		snapshot.MetricsError = err.Error()
 		return snapshot
 	}
 	snapshot.PodMetrics = s.samplesOf(snapshot.Pods)
 	return snapshot
+}
+
+// lastChange is when the replicas were last changed; zero if that is not remembered.
+func lastChange(h recommend.History) time.Time {
+	if len(h.Changes) == 0 {
+		return time.Time{}
+	}
+	return h.Changes[len(h.Changes)-1].Time
 }
 
 func (s *Scaler) samplesOf(pods []*corev1.Pod) []*metricsv1beta1.PodMetrics {
@@ -75,7 +84,7 @@ func (s *Scaler) Explain(key cache.ObjectName) (Explanation, error) {
 	if len(problems) > 0 {
 		return e, fmt.Errorf("the annotations of deployment %s are invalid: %w", key, problems.ToAggregate())
 	}
-	e.Snapshot = s.gather(d, policy)
+	e.Snapshot = s.gather(d, policy, recommend.History{})
 	e.Decision, _ = s.Rules.Recommend(policy, e.Snapshot, recommend.Unremembered(policy, e.Snapshot))
 	return e, nil
 }

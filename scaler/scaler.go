@@ -88,7 +88,7 @@ func (s *Scaler) Reconcile(ctx context.Context, key cache.ObjectName) (time.Dura
 		s.Telemetry.observe(outcome{invalid: !ok, took: s.Now().Sub(started)})
 		return 0, nil
 	}
-	decision := s.decide(w, d, policy, s.gather(d, policy))
+	decision := s.decide(w, d, policy, s.gather(d, policy, w.history))
 	err := s.act(ctx, w, d, policy, decision)
 	s.tell(w, d, policy, decision)
 	s.Telemetry.observe(outcome{key: key, decision: &decision, err: err, took: s.Now().Sub(started)})

@@ -114,13 +114,13 @@ func question(d *appsv1.Deployment, spec *autoscalingv2.MetricSpec) (metrics.Que
 	q := metrics.Question{Type: spec.Type, Namespace: d.Namespace}
 	var id autoscalingv2.MetricIdentifier
 	var err error
-	switch spec.Type {
-	case autoscalingv2.PodsMetricSourceType:
+	switch {
+	case spec.Pods != nil:
 		id = spec.Pods.Metric
 		q.Pods, err = text(d.Spec.Selector)
-	case autoscalingv2.ObjectMetricSourceType:
+	case spec.Object != nil:
 		id, q.Object = spec.Object.Metric, spec.Object.DescribedObject
-	case autoscalingv2.ExternalMetricSourceType:
+	case spec.External != nil:
 		id = spec.External.Metric
 	}
 	if err != nil {

@@ -85,10 +85,10 @@ func (c *cluster) policy(specs ...autoscalingv2.MetricSpec) annotations.Policy {
 }
 
 // withCPU looks once with these metrics and that of the annotations.
-func (c *cluster) withCPU(specs ...autoscalingv2.MetricSpec) recommend.Decision {
+func (c *cluster) withCPU(specs ...autoscalingv2.MetricSpec) {
 	policy, _, _ := c.scaler.Defaults.Parse(c.deployment.Annotations)
 	policy.Metrics = append(policy.Metrics, specs...)
-	return c.look(policy)
+	c.look(policy)
 }
 
 // look does what Reconcile does for a policy.

@@ -34,6 +34,7 @@ func (c *controllerTask) assemble(api clients, log *zap.Logger) (*process, error
 	p.readers = metrics.NewReaders(metrics.ReadersConfig{Custom: api.custom, External: api.external, Timeout: api.patience,
 		OnAnswer: func(keys []informer.Key) { p.set.Enqueue(keys...) }})
 	p.telemetry.watch(p.feed)
+	p.telemetry.follow(p.readers)
 	p.leadership = &leadership{flags: c.election, client: api.lead.CoordinationV1(), identity: name, term: p.term,
 		watchdog: leaderelection.NewLeaderHealthzAdaptor(wedged), log: log.Named("election")}
 	if p.traces, err = c.record.start(p.log.Named("record")); err != nil {

@@ -32,6 +32,7 @@ and ` + "`leader_election_master_status`" + `, and Go's ` + "`go_*` and `process
 func TestMetricsDocs(t *testing.T) {
 	telemetry := newTelemetry()
 	telemetry.watch(metrics.NewFeed(metrics.Config{}))
+	telemetry.follow(metrics.NewReaders(metrics.ReadersConfig{}))
 	scaler.NewTelemetry(telemetry.registry)
 	rows := metricRows(t, telemetry.registry)
 	page := metricsHeader + strings.Join(rows, "")

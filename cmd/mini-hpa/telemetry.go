@@ -54,6 +54,21 @@ func (t *telemetry) watch(f feed) {
 	)
 }
 
+// reader is what metrics.Readers say of themselves.
+type reader interface{ Status() metrics.ReadersStatus }
+
+// follow adds what the readers say of themselves.
+func (t *telemetry) follow(r reader) {
+	t.registry.MustRegister(
+		counterOf("mini_hpa_metric_answers_total", "Answers of the custom and external metrics APIs, failed ones included. One serves all workloads that ask the same.",
+			func() uint64 { return r.Status().Answers }),
+		counterOf("mini_hpa_metric_answer_failures_total", "Custom and external metrics that could not be read.",
+			func() uint64 { return r.Status().Failures }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "mini_hpa_metric_questions",
+			Help: "Different custom and external metrics that are being asked for."}, func() float64 { return float64(r.Status().Questions) }),
+	)
+}
+
 func counterOf(name, help string, value func() uint64) prometheus.Collector {
 	return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, func() float64 { return float64(value()) })
 }

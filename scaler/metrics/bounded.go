@@ -6,8 +6,8 @@ import (
 	"net/http"
 )
 
-// maxBody bounds one answer: it is read into memory as a whole. 10000 values take about 5 MB of JSON.
-const maxBody = 32 << 20
+// maxBody bounds one answer: it is read into memory as a whole. 10000 values take about 4 MB of JSON.
+const maxBody = 8 << 20
 
 // bounded is a transport for APIs that cannot be trusted to be brief or prompt: answers beyond maxBody fail, and no
 // server can talk the client into waiting and asking again within one question's deadline.

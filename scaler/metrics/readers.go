@@ -62,6 +62,7 @@ type Readers struct {
 
 	mu        sync.Mutex
 	inquiries map[Question]*inquiry
+	status    ReadersStatus
 }
 
 // inquiry is one question and its newest answer.
@@ -203,9 +204,19 @@ func (r *Readers) drop(i *inquiry) {
 	delete(r.inquiries, i.question)
 }
 
-// Len is how many questions are known.
-func (r *Readers) Len() int {
+// ReadersStatus is a summary of Readers for telemetry.
+type ReadersStatus struct {
+	// Answers counts the answers that came, Failures those of them that are errors.
+	Answers, Failures uint64
+	// Questions is how many are being asked at present.
+	Questions int
+}
+
+// Status summarises the readers.
+func (r *Readers) Status() ReadersStatus {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return len(r.inquiries)
+	status := r.status
+	status.Questions = len(r.inquiries)
+	return status
 }

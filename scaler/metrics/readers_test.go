@@ -191,6 +191,9 @@ func TestAFailureIsAnAnswer(t *testing.T) {
 		d.pass(15 * s)
 		d.want("web", backlog, "3")
 		d.wantTold("0s web", "15s web", "30s web")
+		if diff := gocmp.Diff(ReadersStatus{Answers: 3, Failures: 1, Questions: 1}, d.readers.Status()); diff != "" {
+			t.Errorf("status (-want +got):\n%s", diff)
+		}
 	})
 }
 
@@ -309,13 +312,13 @@ func TestWhatNobodyAsksForIsForgotten(t *testing.T) {
 			d.ask("web", backlog)
 			d.pass(15 * s)
 		}
-		if n := d.readers.Len(); n != 1 {
+		if n := d.readers.Status().Questions; n != 1 {
 			t.Errorf("%d questions are remembered, want the one that is asked", n)
 		}
 		_, before, _ := d.seen()
 		d.pass(time.Hour)
-		if _, after, _ := d.seen(); after > before+1 || d.readers.Len() != 0 {
-			t.Errorf("%d questions put for nobody, %d remembered", after-before, d.readers.Len())
+		if _, after, _ := d.seen(); after > before+1 || d.readers.Status().Questions != 0 {
+			t.Errorf("%d questions put for nobody, %d remembered", after-before, d.readers.Status().Questions)
 		}
 	})
 }
@@ -352,4 +355,16 @@ func TestManyAskAtOnce(t *testing.T) {
 			t.Errorf("%d questions, %d of them at a time; want 10 at a time at most", n, busier)
 		}
 	})
+}
+
+// BenchmarkAsk is what a look at a workload costs for each metric that is asked for by name.
+func BenchmarkAsk(b *testing.B) {
+	source := func(context.Context, Question) (Answer, error) { return externalValues("1"), nil }
+	r := NewReaders(ReadersConfig{Custom: source, External: source})
+	defer r.Close()
+	key := cache.ObjectName{Namespace: "shop", Name: "web"}
+	b.ReportAllocs()
+	for b.Loop() {
+		_, _ = r.Ask(key, backlog, time.Minute)
+	}
 }

@@ -25,6 +25,10 @@ func (r *Readers) answered(i *inquiry, answer Answer, err error) []cache.ObjectN
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	i.answer, i.err, i.answered, i.underway = answer, err, true, false
+	r.status.Answers++
+	if err != nil {
+		r.status.Failures++
+	}
 	keys := i.keys.UnsortedList()
 	i.keys.Clear()
 	return keys

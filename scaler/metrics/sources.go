@@ -76,7 +76,7 @@ func ofPods(client custom_metrics.CustomMetricsClient, q Question, selector labe
 // annotation does not reach into another one (HPA: GetObjectMetric).
 func ofObject(client custom_metrics.CustomMetricsClient, q Question, selector labels.Selector) ([]custommetricsv1beta2.MetricValue, error) {
 	kind := schema.FromAPIVersionAndKind(q.Object.APIVersion, q.Object.Kind).GroupKind()
-	scope, name := custom_metrics.MetricsInterface(client.NamespacedMetrics(q.Namespace)), q.Object.Name
+	scope, name := client.NamespacedMetrics(q.Namespace), q.Object.Name
 	if kind == (schema.GroupKind{Kind: "Namespace"}) {
 		scope, name = client.RootScopedMetrics(), q.Namespace
 	}

@@ -163,7 +163,7 @@ func TestSourcesAskTheAPIs(t *testing.T) {
 			request: externalV1 + "backlog", body: "503",
 			want: `the external metrics API is not available, see why APIService v1beta1.external.metrics.k8s.io is not: "unavailable"`},
 		"an endless answer": {q: Question{Type: autoscalingv2.ExternalMetricSourceType, Metric: "backlog"},
-			request: externalV1 + "backlog", body: "endless", want: `"unexpected error when reading response body. Please retry. Original error: the answer is longer than 32 MiB"`},
+			request: externalV1 + "backlog", body: "endless", want: `"unexpected error when reading response body. Please retry. Original error: the answer is longer than 8 MiB"`},
 		"no path leads out": {q: Question{Type: autoscalingv2.ExternalMetricSourceType, Metric: "../../pods"},
 			want: `"invalid resource \"../../pods\": [may not contain '/']"`},
 	} {

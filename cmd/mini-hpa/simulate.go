@@ -1,0 +1,188 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/mini-hpa/mini-hpa/scaler/simulate"
+	"github.com/mini-hpa/mini-hpa/scaler/trace"
+)
+
+const simulateAbout = `Plays a load against the annotations of a Deployment, without a cluster: pods take time to start, the metrics API tells
+of their usage late, and mini-hpa decides. It shows when the replicas change and why. The same call always gives the
+same answer; half an hour takes a moment.
+
+--load is a file of time,millicores (a name that ends in .csv, or - for standard input), or a shape, NAME or
+NAME:PARAMETER=VALUE,... with these parameters and defaults (loads in millicores):
+%s
+Without -f a Deployment is simulated whose pods request 1 CPU and have a limit of 2, with target-cpu 50, min 1, max 10.
+--set tries other annotations. --compare puts a second variant beside it: the manifest with those annotations instead,
+and without those of --set. The flags of the decision are the controller's.`
+
+func simulateCommand() command {
+	return command{
+		name:    "simulate",
+		summary: "try annotations on a load, without a cluster",
+		about:   fmt.Sprintf(simulateAbout, shapesText()),
+		task: func() task {
+			return &simulateTask{setup: simulate.DefaultSetup(), decision: defaultDecisionFlags(), output: "table",
+				interpolation: "linear", set: settings{}, compare: settings{}}
+		},
+	}
+}
+
+func shapesText() string {
+	var b strings.Builder
+	for _, s := range simulate.Shapes() {
+		fmt.Fprintf(&b, "\n    %-52s %s", s.Name+":"+s.Defaults, s.Doc)
+	}
+	return b.String() + "\n"
+}
+
+type simulateTask struct {
+	setup                 simulate.Setup
+	decision              decisionFlags
+	file, load            string
+	interpolation, output string
+	startupCPU            int
+	duration              time.Duration
+	set, compare          settings
+	record                string
+	all                   bool
+}
+
+func (t *simulateTask) declare(f *pflag.FlagSet) {
+	const hour = time.Hour
+	f.StringVarP(&t.file, "filename", "f", "", "`path` of the annotated Deployment's manifest, or - for standard input; without it a built-in one")
+	f.StringVar(&t.load, "load", "", "`SHAPE or FILE.csv`: the CPU that is asked of the whole Deployment; see above")
+	f.Var(oneOf(&t.interpolation, "linear", "step"), "interpolation", "between two points of a file: straight, or the one before until the next")
+	f.Var(span(&t.duration, 24*hour), "duration", "how long to simulate; without it as long as the file, or 30m")
+	f.Var(seconds(&t.setup.Startup, 0, hour), "startup", "time from a pod's creation until it is ready; it is Pending for the first half")
+	f.Var(count(&t.startupCPU, 0, 1_000_000), "startup-cpu", "millicores that a pod uses while it runs and is not ready")
+	f.Var(seconds(&t.setup.MetricsPeriod, time.Second, 10*time.Minute), "metrics-period", "time between two samples of a pod (metrics-server --metric-resolution)")
+	f.Var(seconds(&t.setup.MetricsDelay, 0, 10*time.Minute), "metrics-delay", "how old a sample is when it can be read; less than the period")
+	f.Var(t.set, "set", "another `mini-hpa/KEY=VALUE` than in the manifest; without a VALUE the annotation is removed. May be repeated")
+	f.Var(t.compare, "compare", "the same for a second variant beside the first: the manifest with this `mini-hpa/KEY=VALUE`. May be repeated")
+	f.VarP(oneOf(&t.output, "table", "json", "html", "svg"), "output", "o",
+		"table for people, json with one line for each evaluation for programs, html or svg with a picture")
+	f.BoolVar(&t.all, "all", false, "show every evaluation in the table; without it those where something changes, and one a minute")
+	f.StringVar(&t.record, "record", "", "`path` of a trace to write, for mini-hpa replay; not with --compare")
+	t.decision.declare(f)
+}
+
+// span is a duration of whole seconds, or empty for what the load says.
+func span(value *time.Duration, hi time.Duration) checked[time.Duration] {
+	return checked[time.Duration]{value: value, kind: "duration",
+		want: fmt.Sprintf("a duration of whole seconds from 1s to %s, such as 30m", short(hi)),
+		format: func(d time.Duration) string {
+			if d == 0 {
+				return ""
+			}
+			return short(d)
+		},
+		parse: func(s string) (time.Duration, bool) {
+			d, err := time.ParseDuration(s)
+			return d, err == nil && time.Second <= d && d <= hi && d%time.Second == 0
+		}}
+}
+
+func (t *simulateTask) run(_ context.Context, _ []string, s streams) error {
+	if err := t.check(); err != nil {
+		return err
+	}
+	if err := t.prepare(s); err != nil {
+		return err
+	}
+	variants := []*variant{{name: "as annotated", set: t.set}}
+	if len(t.set) > 0 {
+		variants[0].name = "with --set"
+	}
+	if len(t.compare) > 0 {
+		variants = append(variants, &variant{name: "with --compare", set: t.compare})
+	}
+	for _, v := range variants {
+		if err := t.play(v, s); err != nil {
+			return err
+		}
+	}
+	return t.show(variants, s)
+}
+
+func (t *simulateTask) check() error {
+	switch {
+	case t.load == "":
+		return usagef("", "nothing to simulate: --load is not set; want a shape such as burst, or a file of time,millicores such as load.csv")
+	case t.setup.MetricsDelay >= t.setup.MetricsPeriod:
+		return usagef("", "invalid value %q for --metrics-delay: want less than --metrics-period (%s)", short(t.setup.MetricsDelay), short(t.setup.MetricsPeriod))
+	case t.record != "" && len(t.compare) > 0:
+		return usagef("", "--record and --compare cannot be used together: a trace is of one variant")
+	case t.file == "-" && t.load == "-":
+		return usagef("", "--filename and --load cannot both be standard input")
+	}
+	return t.decision.check()
+}
+
+// variant is one set of annotations that is simulated.
+type variant struct {
+	name string
+	set  settings
+
+	setup simulate.Setup
+	run   *simulate.Run
+}
+
+// play simulates one variant.
+func (t *simulateTask) play(v *variant, s streams) error {
+	v.setup = t.setup
+	v.setup.Workload = t.setup.Workload.DeepCopy()
+	if changed := v.set.apply(v.setup.Workload.Annotations); changed != nil {
+		v.setup.Workload.Annotations = changed
+	}
+	policy, err := t.policy(v, s)
+	if err != nil {
+		return err
+	}
+	v.setup.Policy, v.setup.Rules, v.setup.StartupMilli = policy, t.decision.rules, float64(t.startupCPU)
+	if t.record == "" {
+		return v.simulate()
+	}
+	out, err := os.Create(t.record)
+	if err != nil {
+		return fmt.Errorf("cannot record: %w", err)
+	}
+	if v.setup.Record, err = trace.NewWriter(out, v.setup.Workload); err == nil {
+		err = v.simulate()
+	}
+	if bad := out.Close(); err == nil && bad != nil {
+		err = fmt.Errorf("cannot record: %w", bad)
+	}
+	return err
+}
+
+func (v *variant) simulate() (err error) {
+	if v.run, err = simulate.Simulate(v.setup); err != nil {
+		return unreadable{fmt.Errorf("cannot simulate: %w", err)}
+	}
+	return nil
+}
+
+func (t *simulateTask) show(variants []*variant, s streams) error {
+	var err error
+	switch t.output {
+	case "json":
+		err = simulateLines(s.out, variants)
+	case "svg", "html":
+		err = simulatePicture(s.out, t.output, variants)
+	default:
+		err = newSimulateTable(s.out, variants, t.all).write()
+	}
+	if err != nil {
+		return fmt.Errorf("cannot write the simulation: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,158 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	documents "k8s.io/apimachinery/pkg/util/yaml"
+	"sigs.k8s.io/yaml"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/scaler/simulate"
+)
+
+//go:embed simulate.yaml
+var builtIn string
+
+// prepare reads the manifest and the load.
+func (t *simulateTask) prepare(s streams) error {
+	workload, err := t.manifest(s)
+	if err != nil {
+		return err
+	}
+	load, err := t.curve(s)
+	if err != nil {
+		return err
+	}
+	t.setup.Workload, t.setup.Load = workload, load
+	switch {
+	case t.duration > 0:
+		t.setup.Duration = t.duration
+	case load.Length > 0:
+		t.setup.Duration = (load.Length + wholeSecond - 1) / wholeSecond * wholeSecond
+	}
+	if t.setup.Duration > longestSimulation {
+		return usagef("", "the load lasts %s; want --duration, at most %s", short(load.Length), short(longestSimulation))
+	}
+	return nil
+}
+
+func (t *simulateTask) manifest(s streams) (*appsv1.Deployment, error) {
+	text, err := []byte(builtIn), error(nil)
+	if t.file != "" {
+		text, err = input(t.file, s)
+	}
+	var d *appsv1.Deployment
+	if err == nil {
+		d, err = deployment(text)
+	}
+	if err != nil {
+		return nil, unreadable{fmt.Errorf("cannot read the manifest %s: %w", inputName(t.file), err)}
+	}
+	return d, nil
+}
+
+// deployment finds the only Deployment among the documents of a manifest.
+func deployment(text []byte) (*appsv1.Deployment, error) {
+	var found []*appsv1.Deployment
+	var kinds []string
+	r := documents.NewYAMLReader(bufio.NewReader(bytes.NewReader(text)))
+	for n := 1; ; n++ {
+		document, err := r.Read()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		var meta metav1.TypeMeta
+		if err == nil {
+			err = yaml.Unmarshal(document, &meta)
+		}
+		d := &appsv1.Deployment{}
+		if err == nil && meta.Kind == "Deployment" {
+			found, err = append(found, d), yaml.Unmarshal(document, d)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("document %d: %w", n, err)
+		}
+		if meta.Kind != "" {
+			kinds = append(kinds, quote(meta.Kind))
+		}
+	}
+	if len(found) != 1 {
+		return nil, fmt.Errorf("%d Deployments among its objects (%s); want exactly one", len(found), strings.Join(kinds, ", "))
+	}
+	return named(found[0]), nil
+}
+
+// named fills in what kubectl apply would, for the reader's sake.
+func named(d *appsv1.Deployment) *appsv1.Deployment {
+	if d.Name == "" {
+		d.Name = "web"
+	}
+	if d.Namespace == "" {
+		d.Namespace = "default"
+	}
+	return d
+}
+
+func (t *simulateTask) curve(s streams) (simulate.Load, error) {
+	if t.load != "-" && !strings.HasSuffix(t.load, ".csv") {
+		load, err := simulate.ParseShape(t.load)
+		if err != nil {
+			return load, usagef("", "invalid value %s for --load: %s; a file's name has to end in .csv", quote(t.load), clean(err.Error()))
+		}
+		return load, nil
+	}
+	text, err := input(t.load, s)
+	var load simulate.Load
+	if err == nil {
+		load, err = simulate.ReadCSV(bytes.NewReader(text), t.load, t.interpolation == "step")
+	}
+	if err != nil {
+		return load, unreadable{fmt.Errorf("cannot read the load %s: %w", inputName(t.load), err)}
+	}
+	return load, nil
+}
+
+// input reads a file, or standard input where its name is -.
+func input(name string, s streams) ([]byte, error) {
+	if name == "-" {
+		return io.ReadAll(s.in)
+	}
+	text, err := os.ReadFile(name)
+	if path := (*os.PathError)(nil); errors.As(err, &path) {
+		return nil, path.Err // it is named by the caller
+	}
+	return text, err
+}
+
+func inputName(name string) string {
+	if name == "-" {
+		return "on standard input"
+	}
+	return quote(name)
+}
+
+// policy reads the annotations of a variant. Warnings are told; errors are one to a line.
+func (t *simulateTask) policy(v *variant, s streams) (annotations.Policy, error) {
+	policy, warnings, problems := t.decision.defaults.Parse(v.setup.Workload.Annotations)
+	for _, w := range warnings {
+		fmt.Fprintf(s.err, "mini-hpa simulate: %s: warning: %s\n", v.name, clean(w.String()))
+	}
+	if len(problems) == 0 {
+		return policy, nil
+	}
+	lines := make([]string, len(problems))
+	for i, problem := range problems {
+		lines[i] = problem.Error()
+	}
+	return policy, unreadable{fmt.Errorf("cannot simulate deployment %s %s: its annotations are invalid:\n%s",
+		v.setup.Workload.Namespace+"/"+v.setup.Workload.Name, v.name, strings.Join(lines, "\n"))}
+}

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"time"
+
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+
+	"github.com/mini-hpa/mini-hpa/scaler/picture"
+	"github.com/mini-hpa/mini-hpa/scaler/simulate"
+)
+
+// simulatePicture draws the variants beside each other.
+func simulatePicture(w io.Writer, form string, variants []*variant) error {
+	p := picture.Page{Title: "mini-hpa: " + variants[0].setup.Load.Name + " load, simulated", Facts: facts(variants[0]), Beside: true}
+	for _, v := range variants {
+		p.Variants = append(p.Variants, v.picture())
+	}
+	if form == "svg" {
+		return picture.SVG(w, p)
+	}
+	return picture.HTML(w, p)
+}
+
+func (v *variant) picture() picture.Variant {
+	return picture.Variant{Name: v.name, Facts: []string{v.words()}, Summary: v.summary(), To: v.setup.Duration,
+		Panels: []picture.Panel{v.replicasPanel(), v.usagePanel()}}
+}
+
+// replicasPanel is the load in pods at their target, and the replicas that are there for it.
+func (v *variant) replicasPanel() picture.Panel {
+	per := v.setup.PerReplica()
+	load := picture.Line{Name: "load: replicas on its edge are exactly at the target", Look: picture.Area, Steps: true}
+	replicas := picture.Line{Name: "replicas", Look: picture.Bold, Steps: true}
+	ready := picture.Line{Name: "ready", Look: picture.Thin, Tone: picture.Muted, Steps: true}
+	for _, m := range v.sampled() {
+		load.Points = append(load.Points, picture.Point{At: m.At, Value: m.Load / max(per, 1)})
+		ready.Points = append(ready.Points, picture.Point{At: m.At, Value: float64(m.Ready)})
+	}
+	p := picture.Panel{Title: "replicas", Unit: "replicas", Whole: true}
+	if per > 0 {
+		p.Second = &picture.Scale{Unit: "load", Factor: per, Suffix: "m"}
+		p.Lines = append(p.Lines, load)
+	}
+	p.Marks = v.marks()
+	replicas.Points = v.stairs()
+	p.Lines = append(p.Lines, v.bound("min and max", v.setup.Policy.Min, "min"), v.bound("min and max", v.setup.Policy.Max, "max"), ready, replicas)
+	return p
+}
+
+func (v *variant) bound(name string, replicas int32, label string) picture.Line {
+	return picture.Line{Name: name, Look: picture.Bound, Points: v.level(float64(replicas)), Label: fmt.Sprintf("%s %d", label, replicas)}
+}
+
+func (v *variant) level(value float64) []picture.Point {
+	return []picture.Point{{At: 0, Value: value}, {At: v.setup.Duration, Value: value}}
+}
+
+func (v *variant) marks() []picture.Mark {
+	var all []picture.Mark
+	for _, e := range v.run.Evaluations {
+		if e.Desired != e.Current {
+			all = append(all, picture.Mark{At: e.Moment.At, From: float64(e.Current), To: float64(e.Desired), Tip: because(&e.Outcome)})
+		}
+	}
+	return all
+}
+
+// stairs are the replicas, one point for each change.
+func (v *variant) stairs() []picture.Point {
+	moments := v.run.Moments
+	points := []picture.Point{{At: 0, Value: float64(moments[0].Replicas)}}
+	for _, e := range v.run.Evaluations {
+		if e.Desired != e.Current {
+			points = append(points, picture.Point{At: e.Moment.At, Value: float64(e.Desired)})
+		}
+	}
+	return append(points, picture.Point{At: v.setup.Duration, Value: points[len(points)-1].Value})
+}
+
+// usagePanel is what the metrics API said at each evaluation, against the target.
+func (v *variant) usagePanel() picture.Panel {
+	request, unit := v.setup.Request()/100, "percent"
+	if request == 0 {
+		request, unit = 1, "millicores"
+	}
+	usage := picture.Line{Name: "measured usage", Look: picture.Thin}
+	for _, e := range v.run.Evaluations {
+		value := e.Usage / request
+		if e.Usage < 0 {
+			value = math.NaN()
+		}
+		usage.Points = append(usage.Points, picture.Point{At: e.Moment.At, Value: value})
+	}
+	p := picture.Panel{Title: "CPU usage of the pods, as the metrics API tells it", Unit: unit, Short: true}
+	if target := v.setup.PerReplica() / request; target > 0 {
+		up, down := tolerance(v.setup.Policy.Up), tolerance(v.setup.Policy.Down)
+		p.Bands = []picture.Band{{Name: "tolerance: no change within", Low: target * (1 - down), High: target * (1 + up)}}
+		p.Lines = append(p.Lines, picture.Line{Name: "target", Look: picture.Target, Points: v.level(target), Label: "target " + fmt.Sprintf("%.4g", target)})
+	}
+	p.Lines = append(p.Lines, usage)
+	return p
+}
+
+func tolerance(r autoscalingv2.HPAScalingRules) float64 {
+	if r.Tolerance == nil {
+		return 0
+	}
+	return r.Tolerance.AsApproximateFloat64()
+}
+
+// sampled are moments close enough for the eye, and not more.
+func (v *variant) sampled() []simulate.Moment {
+	const most = 450
+	step := max(1, int(v.setup.Duration/time.Second/most))
+	var all []simulate.Moment
+	for i := 0; i < len(v.run.Moments); i += step {
+		all = append(all, v.run.Moments[i])
+	}
+	return append(all, v.run.Moments[len(v.run.Moments)-1])
+}

@@ -1,0 +1,222 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/scaler/picture"
+	"github.com/mini-hpa/mini-hpa/scaler/recommend"
+	"github.com/mini-hpa/mini-hpa/scaler/simulate"
+	"github.com/mini-hpa/mini-hpa/scaler/trace"
+)
+
+const (
+	wholeSecond       = time.Second
+	longestSimulation = 24 * time.Hour
+)
+
+// simulateLines writes one object for each evaluation: a line of a replay, and what the simulation knows besides.
+func simulateLines(w io.Writer, variants []*variant) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	for _, v := range variants {
+		name := ""
+		if len(variants) > 1 {
+			name = v.name
+		}
+		for _, at := range v.run.Evaluations {
+			err := e.Encode(struct {
+				trace.Outcome
+				Seconds  float64 `json:"seconds"`
+				Load     float64 `json:"loadMilli"`
+				Unserved float64 `json:"unservedMilli"`
+				Usage    float64 `json:"usageMilli"`
+				Ready    int32   `json:"ready"`
+				Variant  string  `json:"variant,omitempty"`
+			}{at.Outcome, at.Moment.At.Seconds(), at.Moment.Load, at.Moment.Unserved, at.Usage, at.Moment.Ready, name})
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// simulateTable shows a simulation to people: the evaluations at which something changes, one a minute besides, and a
+// summary.
+type simulateTable struct {
+	page
+	variants []*variant
+	all      bool
+	minute   time.Duration
+	hidden   int
+}
+
+func newSimulateTable(w io.Writer, variants []*variant, all bool) *simulateTable {
+	return &simulateTable{page: page{table: tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)}, variants: variants, all: all, minute: -time.Minute}
+}
+
+func (t *simulateTable) write() error {
+	for _, line := range facts(t.variants[0]) {
+		t.line("%s", line)
+	}
+	for _, v := range t.variants {
+		t.line("%s: %s", v.name, v.words())
+	}
+	t.title("Evaluations")
+	head, over := []string{"TIME", "LOAD"}, []string{"", ""}
+	for _, v := range t.variants {
+		head, over = append(head, "UTIL", "READY", "REPLICAS"), append(over, strings.ToUpper(v.name), "", "")
+	}
+	if len(t.variants) > 1 {
+		t.row(over...)
+	}
+	t.row(append(head, "BECAUSE")...)
+	t.rows()
+	if t.hidden > 0 {
+		t.row(fmt.Sprintf("(%d more evaluations at which nothing changed; --all shows them)", t.hidden))
+	}
+	t.title("Summary")
+	t.summary()
+	t.flush()
+	return t.err
+}
+
+// rows are the moments at which any of the variants was evaluated.
+func (t *simulateTable) rows() {
+	next := make([]int, len(t.variants))
+	for at := time.Duration(0); at <= t.variants[0].setup.Duration; at += wholeSecond {
+		now := make([]*simulate.Evaluation, len(t.variants))
+		any := false
+		for i, v := range t.variants {
+			if n := next[i]; n < len(v.run.Evaluations) && v.run.Evaluations[n].Moment.At == at {
+				now[i], any, next[i] = &v.run.Evaluations[n], true, n+1
+			}
+		}
+		if any {
+			t.moment(at, now)
+		}
+	}
+}
+
+// moment is one row, if it is worth one.
+func (t *simulateTable) moment(at time.Duration, now []*simulate.Evaluation) {
+	worth := t.all || at-t.minute >= time.Minute
+	cells := []string{picture.Clock(at), fmt.Sprintf("%.0fm", t.variants[0].run.Moments[at/wholeSecond].Load)}
+	var reasons []string
+	for i, e := range now {
+		if e == nil {
+			m := t.variants[i].run.Moments[at/wholeSecond]
+			cells = append(cells, "", fmt.Sprint(m.Ready), fmt.Sprint(m.Replicas))
+			continue
+		}
+		worth = worth || e.Desired != e.Current
+		cells = append(cells, t.variants[i].utilization(e.Usage), fmt.Sprint(e.Moment.Ready), move(e.Current, e.Desired))
+		reasons = append(reasons, t.reason(i, e))
+	}
+	if !worth {
+		t.hidden++
+		return
+	}
+	if at-t.minute >= time.Minute {
+		t.minute = at.Truncate(time.Minute)
+	}
+	t.row(append(cells, strings.Join(slices.DeleteFunc(reasons, func(s string) bool { return s == "" }), "; "))...)
+}
+
+// reason says why one variant changes or does not. With several variants only changes are explained: the row is long.
+func (t *simulateTable) reason(i int, e *simulate.Evaluation) string {
+	if len(t.variants) == 1 {
+		return held(e)
+	}
+	if e.Desired == e.Current {
+		return ""
+	}
+	return fmt.Sprintf("%s: %s", t.variants[i].name, because(&e.Outcome))
+}
+
+// held is the reason of a decision or, where nothing changes, the step that saw to that.
+func held(e *simulate.Evaluation) string {
+	if e.Desired == e.Current && e.Reason == "" && e.Decision.Failure == nil {
+		for _, s := range slices.Backward(e.Steps) {
+			if s.Detail != "" && s.Stage != recommend.StageLargest && (s.From != s.To || s.Stage == recommend.StageTolerance) {
+				return "stays: " + s.Detail
+			}
+		}
+	}
+	return because(&e.Outcome)
+}
+
+// summary is what each of the variants came to.
+func (t *simulateTable) summary() {
+	if len(t.variants) > 1 {
+		head := []string{""}
+		for _, v := range t.variants {
+			head = append(head, v.name)
+		}
+		t.row(head...)
+	}
+	for i, f := range t.variants[0].summary() {
+		row := []string{f.Name}
+		for _, v := range t.variants {
+			row = append(row, v.summary()[i].Value)
+		}
+		t.row(row...)
+	}
+}
+
+// summary is what a variant came to, for every form of output.
+func (v *variant) summary() []picture.Fact {
+	r := v.run
+	return []picture.Fact{
+		{Name: "changes of replicas", Value: fmt.Sprint(r.Summary.Changes)},
+		{Name: "time above target", Value: short(r.Above)},
+		{Name: "replica-hours", Value: fmt.Sprintf("%.2f", r.Summary.ReplicaHours)},
+		{Name: "unserved core-seconds", Value: fmt.Sprintf("%.0f", r.UnservedCores)},
+	}
+}
+
+// utilization is usage in percent of the request, or in millicores where there is no request.
+func (v *variant) utilization(milli float64) string {
+	if milli < 0 {
+		return "-"
+	}
+	if request := v.setup.Request(); request > 0 {
+		return fmt.Sprintf("%.0f%%", milli/request*100)
+	}
+	return fmt.Sprintf("%.0fm", milli)
+}
+
+// words are a variant's own annotations, without their prefix.
+func (v *variant) words() string {
+	var all []string
+	for _, key := range slices.Sorted(maps.Keys(v.setup.Workload.Annotations)) {
+		if name, ours := strings.CutPrefix(key, annotations.Prefix); ours {
+			all = append(all, fmt.Sprintf("%s=%s", name, v.setup.Workload.Annotations[key]))
+		}
+	}
+	return strings.Join(all, ", ")
+}
+
+// facts say what was simulated, the same for all variants.
+func facts(v *variant) []string {
+	s := v.setup
+	pods := fmt.Sprintf("Pods are ready %s after their creation; a sample every %s, read %s later.", short(s.Startup), short(s.MetricsPeriod), short(s.MetricsDelay))
+	if s.StartupMilli > 0 {
+		pods += fmt.Sprintf(" Starting takes %.0fm.", s.StartupMilli)
+	}
+	if per := s.PerReplica(); per > 0 {
+		pods += fmt.Sprintf(" At its target a pod carries %.0fm.", per)
+	}
+	if s.Rules.Compat {
+		pods += " Decided as the HPA controller does."
+	}
+	return []string{fmt.Sprintf("deployment %s/%s under the load %s for %s", s.Workload.Namespace, s.Workload.Name, s.Load.Name, short(s.Duration)), pods}
+}

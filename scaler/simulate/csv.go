@@ -1,0 +1,83 @@
+package simulate
+
+import (
+	"bytes"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// longestCurve is how many points a curve may have.
+const longestCurve = 1_000_000
+
+// ReadCSV reads a load from rows of time and millicores, in the order of time. A time is in seconds or a duration with
+// units, counted from the start of the simulation. The first row may be a header; rows that begin with # are left out.
+// Between two points the load goes straight or, with steps, stays until the next one; see Through. The error says
+// which line is wrong.
+func ReadCSV(in io.Reader, name string, steps bool) (Load, error) {
+	text, err := io.ReadAll(io.LimitReader(in, 64<<20))
+	if err != nil {
+		return Load{}, fmt.Errorf("cannot read: %w", err)
+	}
+	r := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(text, []byte("\ufeff"))))
+	r.Comment, r.FieldsPerRecord, r.TrimLeadingSpace, r.ReuseRecord = '#', -1, true, true
+	var points []Point
+	for first := true; ; first = false {
+		row, err := r.Read()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return Load{}, fmt.Errorf("cannot read: %w", err)
+		}
+		line, _ := r.FieldPos(0)
+		p, err := readPoint(row)
+		if first && err != nil && header(row) {
+			continue
+		}
+		if err == nil {
+			err = follows(points, p)
+		}
+		if err != nil {
+			return Load{}, fmt.Errorf("line %d: %w", line, err)
+		}
+		points = append(points, p)
+	}
+	if len(points) == 0 {
+		return Load{}, errors.New("there is no point; want rows of time,millicores, such as 90,500")
+	}
+	return Through(name, points, steps), nil
+}
+
+// header says that neither field begins as a number does.
+func header(row []string) bool {
+	for _, field := range row {
+		if strings.ContainsAny(field[:min(len(field), 1)], "0123456789+-.") {
+			return false
+		}
+	}
+	return len(row) == 2
+}
+
+func readPoint(row []string) (p Point, err error) {
+	if len(row) != 2 {
+		return p, fmt.Errorf("%d fields; want 2, time and millicores", len(row))
+	}
+	if p.At, err = parseTime(strings.TrimSpace(row[0])); err != nil {
+		return p, err
+	}
+	p.Milli, err = parseMilli(strings.TrimSpace(row[1]))
+	return p, err
+}
+
+func follows(points []Point, p Point) error {
+	if n := len(points); n > 0 && p.At < points[n-1].At {
+		return fmt.Errorf("time %s is before the one above, %s; times must not decrease", p.At, points[n-1].At)
+	}
+	if len(points) >= longestCurve {
+		return fmt.Errorf("more than %d points", longestCurve)
+	}
+	return nil
+}

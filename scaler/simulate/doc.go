@@ -1,0 +1,17 @@
+// Package simulate closes the loop around the recommender: a load, pods that share it, a metrics API that tells of it
+// late, and a Deployment controller that does at once what was decided. It shows what annotations do, without a cluster.
+//
+//	Load -> pods -> samples -> recommend.Snapshot -> trace.Replay -> replicas
+//	          ^                                                         |
+//	          +---------------------------------------------------------+
+//
+// Nothing here knows a clock or chance: the same Setup gives the same Run.
+package simulate
+
+import "time"
+
+// tick is the length of the steps in which the load is looked at. Everything happens at whole ticks.
+const tick = time.Second
+
+// Epoch is the time at which every simulation starts.
+func Epoch() time.Time { return time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC) }

@@ -1,0 +1,111 @@
+package simulate
+
+import (
+	"math"
+	"math/rand/v2"
+	"time"
+)
+
+// Load is a curve of CPU that is asked of the whole workload.
+type Load struct {
+	// Name is the load as the user asked for it.
+	Name string
+	// At is the load in millicores so long after the start; never negative. It has to answer the same each time.
+	At func(time.Duration) float64
+	// Length is how long the curve says something; 0 if it has no end.
+	Length time.Duration
+}
+
+// Point is the load at a time after the start.
+type Point struct {
+	At    time.Duration
+	Milli float64
+}
+
+// Through is the load through points in the order of time: straight from each to the next or, with steps, the value of
+// the last one. Before the first point and after the last one it stays as it is there. Of several points at one time
+// the last one holds from then on. It needs at least one point.
+func Through(name string, points []Point, steps bool) Load {
+	length := points[len(points)-1].At
+	return Load{Name: name, Length: length, At: func(at time.Duration) float64 {
+		next := firstAfter(points, at)
+		if next == 0 {
+			return points[0].Milli
+		}
+		before := points[next-1]
+		if next == len(points) || steps {
+			return before.Milli
+		}
+		after := points[next]
+		share := float64(at-before.At) / float64(after.At-before.At)
+		return before.Milli + share*(after.Milli-before.Milli)
+	}}
+}
+
+// firstAfter is the index of the first point after a time.
+func firstAfter(points []Point, at time.Duration) int {
+	low, high := 0, len(points)
+	for low < high {
+		if middle := (low + high) / 2; points[middle].At > at {
+			high = middle
+		} else {
+			low = middle + 1
+		}
+	}
+	return low
+}
+
+func steady(p parameters) func(time.Duration) float64 {
+	return func(time.Duration) float64 { return p.milli("load") }
+}
+
+func step(p parameters) func(time.Duration) float64 {
+	return func(at time.Duration) float64 {
+		if at < p.time("at") {
+			return p.milli("from")
+		}
+		return p.milli("to")
+	}
+}
+
+func ramp(p parameters) func(time.Duration) float64 {
+	return func(at time.Duration) float64 {
+		share := float64(at-p.time("at")) / float64(p.time("over"))
+		return p.milli("from") + min(max(share, 0), 1)*(p.milli("to")-p.milli("from"))
+	}
+}
+
+func spike(p parameters) func(time.Duration) float64 {
+	return func(at time.Duration) float64 {
+		if at < p.time("at") || at >= p.time("at")+p.time("for") {
+			return p.milli("from")
+		}
+		return p.milli("to")
+	}
+}
+
+func sine(p parameters) func(time.Duration) float64 {
+	return func(at time.Duration) float64 {
+		turn := 2 * math.Pi * float64(at) / float64(p.time("period"))
+		return p.milli("low") + (p.milli("high")-p.milli("low"))*(1-math.Cos(turn))/2
+	}
+}
+
+func burst(p parameters) func(time.Duration) float64 {
+	return func(at time.Duration) float64 {
+		if at >= 0 && at%p.time("period") < p.time("on") {
+			return p.milli("high")
+		}
+		return p.milli("low")
+	}
+}
+
+// noise draws one number for each stretch of time from the seed and the stretch's place, so that the load at a time
+// does not depend on what was asked before.
+func noise(p parameters) func(time.Duration) float64 {
+	return func(at time.Duration) float64 {
+		stretch := max(at, 0) / p.time("every")
+		draw := rand.New(rand.NewPCG(p.number["seed"], uint64(stretch))).Float64()
+		return max(0, p.milli("load")+p.milli("by")*(2*draw-1))
+	}
+}

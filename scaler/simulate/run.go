@@ -1,0 +1,173 @@
+package simulate
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/mini-hpa/mini-hpa/scaler/recommend"
+	"github.com/mini-hpa/mini-hpa/scaler/trace"
+)
+
+// Run is what happened in a simulation.
+type Run struct {
+	// Moments are one for each second, in order.
+	Moments []Moment
+	// Evaluations are those of the recommender, in order.
+	Evaluations []Evaluation
+	// Summary sums up the decisions.
+	Summary trace.Summary
+	// Above is the time in which the load was more than the ready pods carry at their CPU target.
+	Above time.Duration
+	// UnservedCores is the load that no ready pod had room for, in core-seconds.
+	UnservedCores float64
+}
+
+// Moment is the state of the workload in one second.
+type Moment struct {
+	// At is counted from the start.
+	At time.Duration
+	// Load is what was asked for, Unserved the part of it that no ready pod had room for, in millicores.
+	Load, Unserved float64
+	// Replicas is spec.replicas, Ready how many pods take load.
+	Replicas, Ready int32
+}
+
+// Evaluation is one decision and what it was made on.
+type Evaluation struct {
+	trace.Outcome
+	Moment Moment `json:"-"`
+	// Usage is the average CPU of the pods that have a sample, in millicores; negative if none has.
+	Usage float64 `json:"-"`
+}
+
+// Simulate runs a setup to its end. The error says what of the setup cannot be simulated, or that recording failed.
+func Simulate(s Setup) (*Run, error) {
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	w := newWorld(s)
+	for w.now = 0; w.now <= s.Duration; w.now += tick {
+		w.refresh()
+		if w.due() {
+			if err := w.evaluate(); err != nil {
+				return nil, err
+			}
+		}
+		w.pass()
+	}
+	w.run.Summary.Until(Epoch().Add(s.Duration))
+	return &w.run, nil
+}
+
+// world is a simulation in progress.
+type world struct {
+	Setup
+	template template
+	replay   *trace.Replay
+	run      Run
+	now      time.Duration
+	replicas int32
+	pods     []*pod
+	made     int
+	// fresh says that samples have become readable at this moment; next is when time alone asks for an evaluation.
+	fresh     bool
+	evaluated time.Duration
+	next      time.Duration
+	perPod    float64
+}
+
+// newWorld starts with pods that are ready, and with the samples of a past in which the load was as at the start.
+func newWorld(s Setup) *world {
+	w := &world{Setup: s, template: newTemplate(&s), replay: trace.NewReplay(s.Policy, s.Rules), perPod: s.PerReplica()}
+	w.replicas = s.Policy.Min
+	if n := s.Workload.Spec.Replicas; n != nil {
+		w.replicas = *n
+	}
+	w.evaluated = -s.Policy.SyncPeriod
+	for range w.replicas {
+		p := w.template.newPod(w.made, -time.Hour, s.Startup)
+		w.pods, w.made = append(w.pods, p), w.made+1
+	}
+	for w.now = -3 * s.MetricsPeriod; w.now < 0; w.now += tick {
+		w.refresh()
+		w.use()
+	}
+	return w
+}
+
+// refresh scrapes the pods, and serves what was scraped when it is time.
+func (w *world) refresh() {
+	w.fresh = false
+	phase := (w.now%w.MetricsPeriod + w.MetricsPeriod) % w.MetricsPeriod // the past is negative
+	if phase == 0 {
+		for _, p := range w.pods {
+			w.template.scrape(p, w.now, w.MetricsPeriod)
+		}
+	}
+	if phase != w.MetricsDelay {
+		return
+	}
+	for _, p := range w.pods {
+		if p.awaited != nil {
+			p.sample, p.awaited, w.fresh = p.awaited, nil, true
+		}
+	}
+}
+
+// due says whether the controller looks at the workload now.
+func (w *world) due() bool {
+	period := w.now-w.evaluated >= w.Policy.SyncPeriod
+	if w.Rules.Compat {
+		return period
+	}
+	return period || w.fresh || w.next > 0 && w.now >= w.next
+}
+
+// evaluate decides and does at once what was decided.
+func (w *world) evaluate() error {
+	s := w.snapshot()
+	if w.Record != nil {
+		if err := w.Record.Write(s); err != nil {
+			return fmt.Errorf("cannot record: %w", err)
+		}
+	}
+	o := w.replay.Next(s)
+	w.run.Summary.Add(o.Decision)
+	w.run.Evaluations = append(w.run.Evaluations, Evaluation{Outcome: o, Moment: w.moment(), Usage: w.measured()})
+	w.evaluated, w.next = w.now, 0
+	if next := o.Decision.Next; !next.IsZero() {
+		w.next = max(next.Sub(Epoch()), w.now+tick)
+	}
+	w.scale(o.Desired)
+	return nil
+}
+
+func (w *world) snapshot() recommend.Snapshot {
+	s := recommend.Snapshot{Time: Epoch().Add(w.now), Replicas: w.replicas, StatusReplicas: w.replicas}
+	for _, p := range w.pods {
+		s.Pods = append(s.Pods, w.template.object(p, w.now))
+		if p.sample != nil {
+			s.PodMetrics = append(s.PodMetrics, p.sample)
+		}
+	}
+	for _, name := range recommend.SeriesNames(w.Policy.Metrics) {
+		if name == "" {
+			continue
+		}
+		if s.Errors == nil {
+			s.Errors = map[string]string{}
+		}
+		s.Errors[name] = "a simulation has CPU and memory only"
+	}
+	return s
+}
+
+// scale makes and removes pods as the ReplicaSet controller would: those that are not ready go first, then the newest.
+func (w *world) scale(to int32) {
+	w.replicas = to
+	for int32(len(w.pods)) < to {
+		w.pods, w.made = append(w.pods, w.template.newPod(w.made, w.now, w.Startup)), w.made+1
+	}
+	// Pods are in the order of their creation, and all take equally long to start: the last one is the one to go.
+	w.pods = w.pods[:min(len(w.pods), int(to))]
+}

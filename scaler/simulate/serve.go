@@ -1,0 +1,80 @@
+package simulate
+
+// pass lets one second go by.
+func (w *world) pass() {
+	if w.now >= w.Duration {
+		w.run.Moments = append(w.run.Moments, w.moment())
+		return
+	}
+	m := w.use()
+	w.run.Moments = append(w.run.Moments, m)
+	w.run.UnservedCores += m.Unserved / 1000 * tick.Seconds()
+	if w.perPod > 0 && m.Load > w.perPod*float64(m.Ready)*(1+1e-9) {
+		w.run.Above += tick
+	}
+}
+
+// use shares the load of one second among the ready pods; those that are starting use what starting takes.
+func (w *world) use() Moment {
+	m := w.moment()
+	if m.Ready > 0 {
+		each := (m.Load - m.Unserved) / float64(m.Ready)
+		for _, p := range w.pods {
+			if p.ready <= w.now {
+				p.used += each * tick.Seconds()
+			}
+		}
+	}
+	for _, p := range w.pods {
+		if p.runs <= w.now && w.now < p.ready {
+			p.used += w.capped(w.StartupMilli) * tick.Seconds()
+		}
+	}
+	return m
+}
+
+// moment is what is asked for and what is there to serve it.
+func (w *world) moment() Moment {
+	m := Moment{At: w.now, Load: w.Load.At(max(w.now, 0)), Replicas: w.replicas}
+	for _, p := range w.pods {
+		if p.ready <= w.now {
+			m.Ready++
+		}
+	}
+	switch {
+	case m.Ready == 0:
+		m.Unserved = m.Load
+	case w.template.limit > 0:
+		m.Unserved = max(0, m.Load-float64(m.Ready)*w.template.limit)
+	}
+	return m
+}
+
+// capped is a pod's usage within its limit.
+func (w *world) capped(milli float64) float64 {
+	if w.template.limit > 0 {
+		return min(milli, w.template.limit)
+	}
+	return milli
+}
+
+// measured is the average CPU of the pods that have a sample, in millicores; negative if none has.
+func (w *world) measured() float64 {
+	sum, count := 0.0, 0
+	for _, p := range w.pods {
+		if p.sample == nil {
+			continue
+		}
+		count++
+		for _, c := range p.sample.Containers {
+			sum += float64(c.Usage.Cpu().MilliValue())
+		}
+	}
+	if count == 0 {
+		return -1
+	}
+	return sum / float64(count)
+}
+
+// Request is the CPU request of one pod in millicores; 0 if it has none.
+func (s *Setup) Request() float64 { return requested(&s.Workload.Spec.Template.Spec, "") }

@@ -1,0 +1,105 @@
+package simulate
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/scaler/recommend"
+	"github.com/mini-hpa/mini-hpa/scaler/trace"
+)
+
+// Setup is what a simulation is made of. All times are whole seconds.
+type Setup struct {
+	// Workload is the Deployment with its pod template; Policy is what its annotations say.
+	Workload *appsv1.Deployment
+	Policy   annotations.Policy
+	// Rules are the operator's settings. With Rules.Compat evaluations come once per sync period, as with the HPA
+	// controller; without, also when there are new samples and when a window or a period ends, as with mini-hpa.
+	Rules recommend.Rules
+	Load  Load
+	// Duration is how long to simulate.
+	Duration time.Duration
+	// Startup is the time from a pod's creation until it is ready. In its first half the pod is Pending.
+	Startup time.Duration
+	// StartupMilli is the CPU in millicores that a pod uses while it runs and is not ready.
+	StartupMilli float64
+	// MetricsPeriod is the time between two samples of a pod, MetricsDelay how much later they can be read.
+	MetricsPeriod, MetricsDelay time.Duration
+	// Record, if set, gets the observations.
+	Record *trace.Writer
+}
+
+// DefaultSetup is the metrics API's usual period of 15 s, samples that are 5 s old when they can be read, and pods that
+// need 20 s to start, for half an hour.
+func DefaultSetup() Setup {
+	return Setup{Rules: recommend.DefaultRules(), Duration: 30 * time.Minute, Startup: 20 * time.Second,
+		MetricsPeriod: 15 * time.Second, MetricsDelay: 5 * time.Second}
+}
+
+// check refuses what cannot be simulated.
+func (s *Setup) check() error {
+	if s.Workload == nil || s.Load.At == nil {
+		return errors.New("there is no workload or no load")
+	}
+	if len(s.Workload.Spec.Template.Spec.Containers) == 0 {
+		return errors.New("spec.template.spec.containers is empty; want at least one container, with its requests")
+	}
+	if s.MetricsDelay >= s.MetricsPeriod {
+		return fmt.Errorf("samples are read %s after they were taken; want less than the %s between two of them", s.MetricsDelay, s.MetricsPeriod)
+	}
+	for _, d := range []time.Duration{s.Duration, s.Startup, s.MetricsPeriod, s.MetricsDelay} {
+		if d < 0 || d%tick != 0 {
+			return fmt.Errorf("%s is not a whole number of seconds from 0 up", d)
+		}
+	}
+	return nil
+}
+
+// PerReplica is the load in millicores that one pod carries exactly at its CPU target; 0 without such a target.
+func (s *Setup) PerReplica() float64 {
+	spec := &s.Workload.Spec.Template.Spec
+	for _, m := range s.Policy.Metrics {
+		switch {
+		case m.Resource != nil && m.Resource.Name == corev1.ResourceCPU:
+			return atTarget(m.Resource.Target, requested(spec, ""))
+		case m.ContainerResource != nil && m.ContainerResource.Name == corev1.ResourceCPU:
+			t := newTemplate(s)
+			for i, c := range spec.Containers {
+				if c.Name == m.ContainerResource.Container && t.share[i] > 0 {
+					return atTarget(m.ContainerResource.Target, requested(spec, c.Name)) / t.share[i]
+				}
+			}
+		}
+	}
+	return 0
+}
+
+func atTarget(target autoscalingv2.MetricTarget, request float64) float64 {
+	switch {
+	case target.AverageUtilization != nil:
+		return request * float64(*target.AverageUtilization) / 100
+	case target.AverageValue != nil:
+		return target.AverageValue.AsApproximateFloat64() * 1000
+	}
+	return 0
+}
+
+// requested is the CPU request of a container, or of all of them, in millicores.
+func requested(spec *corev1.PodSpec, container string) float64 {
+	if r := spec.Resources; container == "" && r != nil && milli(r.Requests) > 0 {
+		return milli(r.Requests)
+	}
+	sum := 0.0
+	for _, c := range spec.Containers {
+		if container == "" || c.Name == container {
+			sum += milli(c.Resources.Requests)
+		}
+	}
+	return sum
+}

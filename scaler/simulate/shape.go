@@ -1,0 +1,134 @@
+package simulate
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// most is the largest load that is accepted, in millicores: a million cores.
+const most = 1e9
+
+// Shape is a load that has a name and parameters.
+type Shape struct {
+	// Name is how it is asked for, Doc what it is, for users.
+	Name, Doc string
+	// Defaults are its parameters as a user would write them: name=value, separated by commas.
+	Defaults string
+
+	load func(parameters) func(time.Duration) float64
+}
+
+// Shapes are the loads that have a name. Their defaults suit a pod that carries 500 millicores at its target.
+func Shapes() []Shape {
+	return []Shape{
+		{"steady", "the same all the time", "load=1000", steady},
+		{"step", "from one load to another, for good", "from=500,to=4000,at=5m", step},
+		{"ramp", "from one load to another, in a straight line", "from=500,to=4000,at=5m,over=10m", ramp},
+		{"spike", "another load for a while", "from=500,to=4000,at=5m,for=2m", spike},
+		{"sine", "up and down in a curve, from low at the start", "low=500,high=4000,period=10m", sine},
+		{"burst", "up and down at once, high first", "low=200,high=1900,period=3m,on=90s", burst},
+		{"noise", "another load at each interval, at random within load plus and minus by", "load=2000,by=800,every=30s,seed=1", noise},
+	}
+}
+
+// parameters are a shape's values by name: millicores, times, whole numbers.
+type parameters struct {
+	load   map[string]float64
+	span   map[string]time.Duration
+	number map[string]uint64
+}
+
+func (p parameters) milli(name string) float64      { return p.load[name] }
+func (p parameters) time(name string) time.Duration { return p.span[name] }
+
+// ParseShape reads NAME or NAME:PARAMETER=VALUE,... Loads are in millicores (500, 500m), times in seconds or with
+// units (90, 90s, 1m30s). The error says what is allowed.
+func ParseShape(text string) (Load, error) {
+	name, given, _ := strings.Cut(text, ":")
+	var names []string
+	for _, s := range Shapes() {
+		if s.Name == name {
+			return s.parse(text, given)
+		}
+		names = append(names, s.Name)
+	}
+	return Load{}, fmt.Errorf("%q is not a shape; want one of %s", name, strings.Join(names, ", "))
+}
+
+func (s Shape) parse(text, given string) (Load, error) {
+	p := parameters{map[string]float64{}, map[string]time.Duration{}, map[string]uint64{}}
+	if err := p.read(s.Defaults, nil); err != nil {
+		return Load{}, err
+	}
+	if given != "" {
+		if err := p.read(given, p.names()); err != nil {
+			return Load{}, fmt.Errorf("%s: %w; a %s has %s", s.Name, err, s.Name, s.Defaults)
+		}
+	}
+	for _, name := range []string{"period", "every", "over"} {
+		if length, ok := p.span[name]; ok && length <= 0 {
+			return Load{}, fmt.Errorf("%s: %s must be above 0", s.Name, name)
+		}
+	}
+	return Load{Name: text, At: s.load(p)}, nil
+}
+
+// read takes name=value pairs; with known names it takes only those.
+func (p parameters) read(pairs string, known []string) error {
+	for _, pair := range strings.Split(pairs, ",") {
+		name, value, _ := strings.Cut(pair, "=")
+		if known != nil && !slices.Contains(known, name) {
+			return fmt.Errorf("unknown parameter %q", name)
+		}
+		if err := p.set(name, value); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+func (p parameters) set(name, value string) (err error) {
+	switch name {
+	case "seed":
+		if p.number[name], err = strconv.ParseUint(value, 10, 64); err != nil {
+			return fmt.Errorf("%q is not a whole number from 0 up", value)
+		}
+	case "at", "over", "for", "period", "on", "every":
+		p.span[name], err = parseTime(value)
+	default:
+		p.load[name], err = parseMilli(value)
+	}
+	return err
+}
+
+func (p parameters) names() []string {
+	return slices.Concat(slices.Collect(maps.Keys(p.load)), slices.Collect(maps.Keys(p.span)), slices.Collect(maps.Keys(p.number)))
+}
+
+// parseMilli reads millicores.
+func parseMilli(text string) (float64, error) {
+	v, err := strconv.ParseFloat(strings.TrimSuffix(text, "m"), 64)
+	if err != nil || !(0 <= v && v <= most) {
+		return 0, fmt.Errorf("%q is not a load; want millicores from 0 to %.0f, such as 500", text, most)
+	}
+	return v, nil
+}
+
+// longest is the latest time that is accepted.
+const longest = 1000 * time.Hour
+
+// parseTime reads seconds or a duration with units.
+func parseTime(text string) (time.Duration, error) {
+	d, err := time.ParseDuration(text)
+	if s, bad := strconv.ParseFloat(text, 64); bad == nil && 0 <= s && s <= longest.Seconds() {
+		d, err = time.Duration(s*float64(time.Second)), nil
+	}
+	if err != nil || d < 0 || d > longest {
+		return 0, fmt.Errorf("%q is not a time; want seconds or a duration from 0s to 1000h, such as 90 or 1m30s", text)
+	}
+	return d, nil
+}

@@ -98,12 +98,12 @@ func (t *simulateTask) run(_ context.Context, _ []string, s streams) error {
 	if err := t.prepare(s); err != nil {
 		return err
 	}
-	variants := []*variant{{name: "as annotated", set: t.set}}
+	variants := []*variant{{name: "annotated", set: t.set}}
 	if len(t.set) > 0 {
-		variants[0].name = "with --set"
+		variants[0].name = "--set"
 	}
 	if len(t.compare) > 0 {
-		variants = append(variants, &variant{name: "with --compare", set: t.compare})
+		variants = append(variants, &variant{name: "--compare", set: t.compare})
 	}
 	for _, v := range variants {
 		if err := t.play(v, s); err != nil {
@@ -129,6 +129,7 @@ func (t *simulateTask) check() error {
 
 // variant is one set of annotations that is simulated.
 type variant struct {
+	// name is what it is called in tables and messages: the flag that makes it.
 	name string
 	set  settings
 

@@ -25,7 +25,7 @@ func simulatePicture(w io.Writer, form string, variants []*variant) error {
 }
 
 func (v *variant) picture() picture.Variant {
-	return picture.Variant{Name: v.name, Facts: []string{v.words()}, Summary: v.summary(), To: v.setup.Duration,
+	return picture.Variant{Name: v.title(), Facts: []string{v.words()}, Summary: v.summary(), To: v.setup.Duration,
 		Panels: []picture.Panel{v.replicasPanel(), v.usagePanel()}}
 }
 

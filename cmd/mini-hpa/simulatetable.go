@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -71,12 +72,13 @@ func (t *simulateTable) write() error {
 		t.line("%s: %s", v.name, v.words())
 	}
 	t.title("Evaluations")
-	head, over := []string{"TIME", "LOAD"}, []string{"", ""}
+	head := []string{"TIME", "LOAD"}
 	for _, v := range t.variants {
-		head, over = append(head, "UTIL", "READY", "REPLICAS"), append(over, strings.ToUpper(v.name), "", "")
-	}
-	if len(t.variants) > 1 {
-		t.row(over...)
+		replicas := "REPLICAS"
+		if len(t.variants) > 1 {
+			replicas = strings.ToUpper(v.name)
+		}
+		head = append(head, "UTIL", "READY", replicas)
 	}
 	t.row(append(head, "BECAUSE")...)
 	t.rows()
@@ -110,16 +112,14 @@ func (t *simulateTable) rows() {
 func (t *simulateTable) moment(at time.Duration, now []*simulate.Evaluation) {
 	worth := t.all || at-t.minute >= time.Minute
 	cells := []string{picture.Clock(at), fmt.Sprintf("%.0fm", t.variants[0].run.Moments[at/wholeSecond].Load)}
-	var reasons []string
 	for i, e := range now {
 		if e == nil {
 			m := t.variants[i].run.Moments[at/wholeSecond]
-			cells = append(cells, "", fmt.Sprint(m.Ready), fmt.Sprint(m.Replicas))
+			cells = append(cells, "-", fmt.Sprint(m.Ready), fmt.Sprint(m.Replicas))
 			continue
 		}
 		worth = worth || e.Desired != e.Current
 		cells = append(cells, t.variants[i].utilization(e.Usage), fmt.Sprint(e.Moment.Ready), move(e.Current, e.Desired))
-		reasons = append(reasons, t.reason(i, e))
 	}
 	if !worth {
 		t.hidden++
@@ -128,30 +128,40 @@ func (t *simulateTable) moment(at time.Duration, now []*simulate.Evaluation) {
 	if at-t.minute >= time.Minute {
 		t.minute = at.Truncate(time.Minute)
 	}
-	t.row(append(cells, strings.Join(slices.DeleteFunc(reasons, func(s string) bool { return s == "" }), "; "))...)
+	t.row(append(cells, cmp.Or(t.because(now), "-"))...)
 }
 
-// reason says why one variant changes or does not. With several variants only changes are explained: the row is long.
-func (t *simulateTable) reason(i int, e *simulate.Evaluation) string {
-	if len(t.variants) == 1 {
-		return held(e)
+// because says why the only variant changes or does not, and which of several variants change and why.
+func (t *simulateTable) because(now []*simulate.Evaluation) string {
+	if len(now) == 1 {
+		return held(now[0])
 	}
-	if e.Desired == e.Current {
-		return ""
-	}
-	return fmt.Sprintf("%s: %s", t.variants[i].name, because(&e.Outcome))
-}
-
-// held is the reason of a decision or, where nothing changes, the step that saw to that.
-func held(e *simulate.Evaluation) string {
-	if e.Desired == e.Current && e.Reason == "" && e.Decision.Failure == nil {
-		for _, s := range slices.Backward(e.Steps) {
-			if s.Detail != "" && s.Stage != recommend.StageLargest && (s.From != s.To || s.Stage == recommend.StageTolerance) {
-				return "stays: " + s.Detail
-			}
+	var reasons []string
+	for i, e := range now {
+		if e == nil || e.Desired == e.Current {
+			continue
+		}
+		if reason := because(&e.Outcome); len(reasons) == 1 && strings.HasSuffix(reasons[0], ": "+reason) {
+			reasons[0] = "both: " + reason
+		} else {
+			reasons = append(reasons, t.variants[i].name+": "+reason)
 		}
 	}
-	return because(&e.Outcome)
+	return strings.Join(reasons, "; ")
+}
+
+// held is the reason of a decision and, where nothing changes although usage is off its target, the step that saw to that.
+func held(e *simulate.Evaluation) string {
+	reason := because(&e.Outcome)
+	if e.Desired != e.Current || e.Decision.Failure != nil {
+		return reason
+	}
+	for _, s := range slices.Backward(e.Steps) {
+		if s.Detail != "" && (s.Stage == recommend.StageTolerance || s.From != s.To) {
+			return reason + "; stays: " + s.Detail
+		}
+	}
+	return reason
 }
 
 // summary is what each of the variants came to.
@@ -192,6 +202,14 @@ func (v *variant) utilization(milli float64) string {
 		return fmt.Sprintf("%.0f%%", milli/request*100)
 	}
 	return fmt.Sprintf("%.0fm", milli)
+}
+
+// title says what is tried: the settings, without their prefix.
+func (v *variant) title() string {
+	if len(v.set) == 0 {
+		return "as annotated"
+	}
+	return strings.ReplaceAll(v.set.words(), annotations.Prefix, "")
 }
 
 // words are a variant's own annotations, without their prefix.

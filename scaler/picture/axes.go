@@ -13,6 +13,8 @@ type axes struct {
 	from, to                 time.Duration
 	// peak is the value at the top, step the distance of two grid lines.
 	peak, step float64
+	// labelled says that a second scale stands to the right.
+	labelled bool
 }
 
 func (a axes) x(at time.Duration) float64 {

@@ -81,7 +81,7 @@ const (
 	Thin Look = "thin"
 	// Target is a dashed line for what is aimed at, Bound a dotted one for what must not be left.
 	Target Look = "target"
-	// Bound is a limit, such as the most replicas.
+	// Bound is a limit, such as the most replicas. It is left out where everything else is far below it.
 	Bound Look = "bound"
 )
 

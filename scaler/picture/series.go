@@ -11,7 +11,9 @@ func (a axes) panel(c *canvas, p Panel) {
 		c.rect(point{a.left, a.y(b.High)}, point{a.right, a.y(b.Low)}, "band")
 	}
 	for _, l := range p.Lines {
-		a.line(c, l)
+		if l.Look != Bound || l.highest() <= a.peak {
+			a.line(c, l)
+		}
 	}
 	a.marks(c, p.Marks)
 }
@@ -33,8 +35,17 @@ func (a axes) line(c *canvas, l Line) {
 	}
 	a.piece(c, l, piece)
 	if n := len(piece); n > 0 && l.Label != "" {
-		c.text(point{a.right + 8, piece[n-1].y + 4}, "note", l.Label)
+		a.label(c, piece[n-1].y, l.Label)
 	}
+}
+
+// label stands to the right of the panel or, where a second scale is, above the line's end.
+func (a axes) label(c *canvas, y float64, text string) {
+	if a.labelled {
+		c.text(point{a.right - 4, y - 5}, "note end", text)
+		return
+	}
+	c.text(point{a.right + 8, y + 4}, "note", text)
 }
 
 func (a axes) piece(c *canvas, l Line, piece []point) {
@@ -73,19 +84,27 @@ func (a axes) marks(c *canvas, marks []Mark) {
 // String is the change as the picture prints it, "1 → 5".
 func (m Mark) String() string { return number(m.From) + " → " + number(m.To) }
 
-// highest is the largest value in the panel.
+// highest is the largest value in the panel. Bounds do not count: a far one would leave no room for the rest.
 func (p Panel) highest() float64 {
 	top := 0.0
 	for _, b := range p.Bands {
 		top = larger(top, b.High)
 	}
 	for _, l := range p.Lines {
-		for _, at := range l.Points {
-			top = larger(top, at.Value)
+		if l.Look != Bound {
+			top = max(top, l.highest())
 		}
 	}
 	for _, m := range p.Marks {
 		top = larger(larger(top, m.From), m.To)
+	}
+	return top
+}
+
+func (l Line) highest() float64 {
+	top := 0.0
+	for _, at := range l.Points {
+		top = larger(top, at.Value)
 	}
 	return top
 }

@@ -130,7 +130,7 @@ func (s *sheet) panel(v Variant, i int, highest float64) {
 	if p.Whole {
 		smallest, highest = 1, highest+0.5 // room for the label of a mark at the top
 	}
-	a := axes{left: s.left + inset, right: s.left + s.width - outset, top: s.y, bottom: s.y + height}
+	a := axes{left: s.left + inset, right: s.left + s.width - outset, top: s.y, bottom: s.y + height, labelled: p.Second != nil}
 	a.from, a.to = v.span()
 	a.scaled(highest*1.02, smallest)
 	s.spans(a, v.Spans, i == 0)

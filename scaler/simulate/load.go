@@ -93,7 +93,7 @@ func sine(p parameters) func(time.Duration) float64 {
 
 func burst(p parameters) func(time.Duration) float64 {
 	return func(at time.Duration) float64 {
-		if at >= 0 && at%p.time("period") < p.time("on") {
+		if at >= 0 && at%p.time("period") >= p.time("period")-p.time("on") {
 			return p.milli("high")
 		}
 		return p.milli("low")

@@ -30,7 +30,7 @@ func Shapes() []Shape {
 		{"ramp", "from one load to another, in a straight line", "from=500,to=4000,at=5m,over=10m", ramp},
 		{"spike", "another load for a while", "from=500,to=4000,at=5m,for=2m", spike},
 		{"sine", "up and down in a curve, from low at the start", "low=500,high=4000,period=10m", sine},
-		{"burst", "up and down at once, high first", "low=200,high=1900,period=3m,on=90s", burst},
+		{"burst", "low, then high for the end of each period", "low=200,high=1900,period=3m,on=90s", burst},
 		{"noise", "another load at each interval, at random within load plus and minus by", "load=2000,by=800,every=30s,seed=1", noise},
 	}
 }

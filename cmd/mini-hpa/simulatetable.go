@@ -96,13 +96,13 @@ func (t *simulateTable) rows() {
 	next := make([]int, len(t.variants))
 	for at := time.Duration(0); at <= t.variants[0].setup.Duration; at += wholeSecond {
 		now := make([]*simulate.Evaluation, len(t.variants))
-		any := false
+		due := false
 		for i, v := range t.variants {
 			if n := next[i]; n < len(v.run.Evaluations) && v.run.Evaluations[n].Moment.At == at {
-				now[i], any, next[i] = &v.run.Evaluations[n], true, n+1
+				now[i], due, next[i] = &v.run.Evaluations[n], true, n+1
 			}
 		}
-		if any {
+		if due {
 			t.moment(at, now)
 		}
 	}

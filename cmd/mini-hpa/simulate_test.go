@@ -1,0 +1,180 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"text/template"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/mini-hpa/mini-hpa/scaler/simulate"
+)
+
+const (
+	flapping = "simulate --load burst --set mini-hpa/tolerance=0 --set mini-hpa/scale-down-stabilization=0s" +
+		" --compare mini-hpa/tolerance=0.1 --compare mini-hpa/scale-down-stabilization=5m"
+	cured = "simulate --load burst --duration 12m"
+)
+
+// simulated is what a call writes; it must not fail.
+func simulated(t *testing.T, line string, more ...string) string {
+	t.Helper()
+	code, stdout, stderr := call(t, append(strings.Fields(line), more...)...)
+	if code != exitOK || stderr != "" {
+		t.Fatalf("%s: exit code %d, standard error %q", line, code, stderr)
+	}
+	return stdout
+}
+
+// TestSimulatePage keeps what the documentation shows true: its tables and its picture are made by the commands beside them.
+func TestSimulatePage(t *testing.T) {
+	page, err := template.New("page.md.tmpl").Funcs(template.FuncMap{
+		"run":    func(line string, head, tail int) string { return excerpt(line, simulated(t, line), head, tail) },
+		"shapes": shapeRows,
+	}).ParseFiles("testdata/simulate/page.md.tmpl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text strings.Builder
+	if err := page.Execute(&text, []string{flapping, cured}); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "../../docs/simulate.md", text.String())
+	svg := simulated(t, flapping, "-o", "svg")
+	if len(svg) > 60_000 {
+		t.Errorf("the picture has %d bytes", len(svg))
+	}
+	golden(t, "../../docs/flapping.svg", svg)
+}
+
+// excerpt is a command and the first and the last lines of what it writes, indented as code.
+func excerpt(line, output string, head, tail int) string {
+	lines := strings.Split(strings.TrimRight(output, "\n"), "\n")
+	shown := strings.Split("$ mini-hpa "+strings.Replace(line, " --compare", " \\\n      --compare", 1), "\n")
+	shown = append(append(shown, lines[:head]...), "  ...", "")
+	shown = append(shown, lines[len(lines)-tail:]...)
+	for i, text := range shown {
+		shown[i] = strings.TrimRight("    "+text, " ")
+	}
+	return strings.Join(shown, "\n")
+}
+
+func shapeRows() string {
+	var b strings.Builder
+	for _, s := range simulate.Shapes() {
+		fmt.Fprintf(&b, "| `%s` | %s | `%s` |\n", s.Name, s.Doc, s.Defaults)
+	}
+	return b.String()
+}
+
+func TestSimulateGolden(t *testing.T) {
+	for name, line := range map[string]string{
+		"table.txt":    "simulate --load step --duration 8m --all",
+		"compared.txt": flapping,
+		"lines.json":   "simulate --load step --duration 6m -o json",
+		"compat.txt":   "simulate --load noise:seed=7 --duration 8m --hpa-compat --startup-cpu 500",
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := simulated(t, line)
+			golden(t, "testdata/simulate/"+name, got)
+			if again := simulated(t, line); again != got {
+				t.Error("the same call gives another answer")
+			}
+		})
+	}
+}
+
+func TestSimulateTakesAManifestAndACurve(t *testing.T) {
+	t.Chdir(t.TempDir())
+	write := func(name, text string) {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("web.yaml", "kind: Service\napiVersion: v1\n---\n"+strings.Replace(builtIn, `max: "10"`, `max: "3"`, 1))
+	write("load.csv", "time,millicores\n0,500\n2m,500\n2m,5000\n4m,5000\n")
+	got := simulated(t, "simulate -f web.yaml --load load.csv --record trace.jsonl")
+	for _, part := range []string{"under the load load.csv for 4m\n", "max=3", "1 -> 3", "changes of replicas    1\n"} {
+		if !strings.Contains(got, part) {
+			t.Errorf("lacks %q:\n%s", part, got)
+		}
+	}
+	if replayed := simulated(t, "replay trace.jsonl"); !strings.Contains(replayed, "1 -> 3") {
+		t.Errorf("the trace comes to something else:\n%s", replayed)
+	}
+	if page := simulated(t, "simulate --load load.csv -o html"); !strings.HasPrefix(page, "<!doctype html>") || !strings.Contains(page, "load.csv") {
+		t.Errorf("no page: %.100s", page)
+	}
+}
+
+func TestSimulateReadsStandardInput(t *testing.T) {
+	in := strings.NewReader("0,500\n60,5000\n")
+	var out, messages strings.Builder
+	code := execute(t.Context(), []string{"simulate", "--load", "-", "--interpolation=step"}, streams{in: in, out: &out, err: &messages})
+	if code != exitOK || !strings.Contains(out.String(), "for 1m\n") {
+		t.Errorf("exit code %d, %s\n%s", code, messages.String(), out.String())
+	}
+}
+
+func TestSimulateRefuses(t *testing.T) {
+	const hint = "Run \"mini-hpa simulate --help\" for what it takes.\n"
+	dir := t.TempDir()
+	file := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	long := file("long.csv", "0,1\n25h,1\n")
+	bad := file("bad.csv", "0,1\n60,much\n")
+	none := file("none.yaml", "kind: Service\n")
+	broken := file("broken.yaml", "kind: [\n")
+	tests := map[string]struct {
+		args []string
+		want string
+	}{
+		"no load":             {nil, "mini-hpa simulate: nothing to simulate: --load is not set; want a shape such as burst, or a file of time,millicores such as load.csv\n" + hint},
+		"an unknown shape":    {[]string{"--load", "brst"}, `mini-hpa simulate: invalid value "brst" for --load: "brst" is not a shape; want one of steady, step, ramp, spike, sine, burst, noise; a file's name has to end in .csv` + "\n" + hint},
+		"a bad parameter":     {[]string{"--load", "step:at=x"}, `mini-hpa simulate: invalid value "step:at=x" for --load: step: at: "x" is not a time; want seconds or a duration from 0s to 1000h, such as 90 or 1m30s; a step has from=500,to=4000,at=5m; a file's name has to end in .csv` + "\n" + hint},
+		"a duration of parts": {[]string{"--load", "step", "--duration", "1500ms"}, `mini-hpa simulate: invalid value "1500ms" for --duration: want a duration of whole seconds from 1s to 24h, such as 30m` + "\n" + hint},
+		"a late metrics API":  {[]string{"--load", "step", "--metrics-delay", "15s"}, `mini-hpa simulate: invalid value "15s" for --metrics-delay: want less than --metrics-period (15s)` + "\n" + hint},
+		"an unknown key":      {[]string{"--load", "step", "--compare", "mini-hpa/mx=1"}, `mini-hpa simulate: invalid value "mini-hpa/mx=1" for --compare: want mini-hpa/KEY=VALUE with a KEY of docs/annotations.md, such as mini-hpa/target-cpu=70, each KEY once` + "\n" + hint},
+		"two from one input":  {[]string{"--load", "-", "-f", "-"}, "mini-hpa simulate: --filename and --load cannot both be standard input\n" + hint},
+		"a trace of two":      {[]string{"--load", "step", "--record", "x", "--compare", "mini-hpa/max=1"}, "mini-hpa simulate: --record and --compare cannot be used together: a trace is of one variant\n" + hint},
+		"too long a curve":    {[]string{"--load", long}, "mini-hpa simulate: the load lasts 25h; want --duration, at most 24h\n" + hint},
+		"an argument":         {[]string{"x"}, `mini-hpa simulate: unexpected argument "x"; it takes flags only` + "\n" + hint},
+		"no such file":        {[]string{"--load", dir + "/no.csv"}, fmt.Sprintf("mini-hpa simulate: cannot read the load %s: no such file or directory\n", quote(dir+"/no.csv"))},
+		"a bad curve":         {[]string{"--load", bad}, fmt.Sprintf("mini-hpa simulate: cannot read the load %s: line 2: \"much\" is not a load; want millicores from 0 to 1000000000, such as 500\n", quote(bad))},
+		"no such manifest":    {[]string{"--load", "step", "-f", dir + "/no.yaml"}, fmt.Sprintf("mini-hpa simulate: cannot read the manifest %s: no such file or directory\n", quote(dir+"/no.yaml"))},
+		"no Deployment":       {[]string{"--load", "step", "-f", none}, fmt.Sprintf("mini-hpa simulate: cannot read the manifest %s: 0 Deployments among its objects (\"Service\"); want exactly one\n", quote(none))},
+		"not YAML":            {[]string{"--load", "step", "-f", broken}, fmt.Sprintf("mini-hpa simulate: cannot read the manifest %s: document 1: ", quote(broken))},
+		"bad annotations":     {[]string{"--load", "step", "--set", "mini-hpa/max=x"}, "mini-hpa simulate: cannot simulate deployment default/web --set: its annotations are invalid:\n  metadata.annotations[mini-hpa/max]: "},
+		"nowhere to record":   {[]string{"--load", "step", "--record", dir + "/no/trace"}, "mini-hpa simulate: cannot record: open "},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			code, stdout, stderr := call(t, append([]string{"simulate"}, test.args...)...)
+			if want := map[bool]int{true: exitFailure, false: exitUsage}[name == "nowhere to record"]; code != want || stdout != "" {
+				t.Errorf("exit code %d, standard output %q", code, stdout)
+			}
+			if !strings.HasPrefix(stderr, test.want) {
+				t.Errorf("standard error (-want +got):\n%s", cmp.Diff(test.want, stderr))
+			}
+		})
+	}
+}
+
+func TestSimulateTellsOfWarnings(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("web.yaml", []byte(strings.Replace(builtIn, "mini-hpa/min:", "mini-hpa/mim:", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, _, stderr := call(t, "simulate", "-f", "web.yaml", "--load", "steady", "--duration", "1m")
+	if code != exitOK || !strings.HasPrefix(stderr, "mini-hpa simulate: annotated: warning: ") || !strings.Contains(stderr, "mini-hpa/mim") {
+		t.Errorf("exit code %d, %q", code, stderr)
+	}
+}

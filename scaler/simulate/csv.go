@@ -21,34 +21,36 @@ func ReadCSV(in io.Reader, name string, steps bool) (Load, error) {
 	if err != nil {
 		return Load{}, fmt.Errorf("cannot read: %w", err)
 	}
+	points, err := readPoints(text)
+	if err != nil {
+		return Load{}, err
+	}
+	if len(points) == 0 {
+		return Load{}, errors.New("there is no point; want rows of time,millicores, such as 90,500")
+	}
+	return Through(name, points, steps), nil
+}
+
+func readPoints(text []byte) ([]Point, error) {
 	r := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(text, []byte("\ufeff"))))
 	r.Comment, r.FieldsPerRecord, r.TrimLeadingSpace, r.ReuseRecord = '#', -1, true, true
 	var points []Point
 	for first := true; ; first = false {
 		row, err := r.Read()
 		if errors.Is(err, io.EOF) {
-			break
+			return points, nil
 		}
 		if err != nil {
-			return Load{}, fmt.Errorf("cannot read: %w", err)
+			return nil, fmt.Errorf("cannot read: %w", err)
 		}
-		line, _ := r.FieldPos(0)
-		p, err := readPoint(row)
-		if first && err != nil && header(row) {
+		if first && header(row) {
 			continue
 		}
-		if err == nil {
-			err = follows(points, p)
+		if points, err = follow(points, row); err != nil {
+			line, _ := r.FieldPos(0)
+			return nil, fmt.Errorf("line %d: %w", line, err)
 		}
-		if err != nil {
-			return Load{}, fmt.Errorf("line %d: %w", line, err)
-		}
-		points = append(points, p)
 	}
-	if len(points) == 0 {
-		return Load{}, errors.New("there is no point; want rows of time,millicores, such as 90,500")
-	}
-	return Through(name, points, steps), nil
 }
 
 // header says that neither field begins as a number does.
@@ -72,12 +74,17 @@ func readPoint(row []string) (p Point, err error) {
 	return p, err
 }
 
-func follows(points []Point, p Point) error {
+// follow adds the next row to the points.
+func follow(points []Point, row []string) ([]Point, error) {
+	p, err := readPoint(row)
+	if err != nil {
+		return nil, err
+	}
 	if n := len(points); n > 0 && p.At < points[n-1].At {
-		return fmt.Errorf("time %s is before the one above, %s; times must not decrease", p.At, points[n-1].At)
+		return nil, fmt.Errorf("time %s is before the one above, %s; times must not decrease", p.At, points[n-1].At)
 	}
 	if len(points) >= longestCurve {
-		return fmt.Errorf("more than %d points", longestCurve)
+		return nil, fmt.Errorf("more than %d points", longestCurve)
 	}
-	return nil
+	return append(points, p), nil
 }

@@ -2,7 +2,6 @@ package simulate
 
 import (
 	"math"
-	"math/rand/v2"
 	"time"
 )
 
@@ -105,7 +104,19 @@ func burst(p parameters) func(time.Duration) float64 {
 func noise(p parameters) func(time.Duration) float64 {
 	return func(at time.Duration) float64 {
 		stretch := max(at, 0) / p.time("every")
-		draw := rand.New(rand.NewPCG(p.number["seed"], uint64(stretch))).Float64()
-		return max(0, p.milli("load")+p.milli("by")*(2*draw-1))
+		return max(0, p.milli("load")+p.milli("by")*(2*draw(p.number["seed"], uint64(stretch))-1))
 	}
+}
+
+// draw is the n-th number from 0 to 1 of a seed: SplitMix64 (Steele, Lea and Flood 2014), whose n-th number needs none
+// of those before.
+func draw(seed, n uint64) float64 {
+	z := mixed(seed) + (n+1)*0x9e3779b97f4a7c15
+	return float64(mixed(z)>>11) / (1 << 53)
+}
+
+func mixed(z uint64) uint64 {
+	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+	z = (z ^ z>>27) * 0x94d049bb133111eb
+	return z ^ z>>31
 }

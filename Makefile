@@ -37,6 +37,8 @@ fuzz: ## Fuzz the parsers, a minute each.
 	for target in FuzzParse FuzzMetrics FuzzBehavior; do \
 		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime 1m ./annotations || exit 1; done
 	$(GO) test -run '^$$' -fuzz FuzzRead -fuzztime 1m ./scaler/trace
+	for target in FuzzReadCSV FuzzParseShape; do \
+		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime 1m ./scaler/simulate || exit 1; done
 
 .PHONY: bench
 bench: ## Run the benchmarks of the hot paths.

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -44,4 +46,20 @@ func (d *decisionFlags) check() error {
 		return usagef("", "%v", err)
 	}
 	return nil
+}
+
+// policy reads annotations; tell hears of every warning. The error has all problems, one to a line.
+func (d *decisionFlags) policy(set map[string]string, tell func(warning string)) (annotations.Policy, error) {
+	policy, warnings, problems := d.defaults.Parse(set)
+	for _, w := range warnings {
+		tell(clean(w.String()))
+	}
+	if len(problems) == 0 {
+		return policy, nil
+	}
+	lines := make([]string, len(problems))
+	for i, problem := range problems {
+		lines[i] = problem.Error()
+	}
+	return policy, errors.New(strings.Join(lines, "\n"))
 }

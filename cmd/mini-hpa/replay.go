@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -172,17 +171,11 @@ const withSet = "with --set, "
 
 // replay starts one under these annotations. Warnings about them are told; errors are one to a line.
 func (j replayJob) replay(set map[string]string, when string) (*trace.Replay, error) {
-	policy, warnings, problems := j.task.decision.defaults.Parse(set)
-	for _, w := range warnings {
-		fmt.Fprintf(j.streams.err, "mini-hpa replay: %s: %swarning: %s\n", j.source(), when, clean(w.String()))
+	policy, err := j.task.decision.policy(set, func(warning string) {
+		fmt.Fprintf(j.streams.err, "mini-hpa replay: %s: %swarning: %s\n", j.source(), when, warning)
+	})
+	if err != nil {
+		return nil, unreadable{fmt.Errorf("cannot replay %s: line 1: %sthe workload's annotations are invalid:\n%w", j.source(), when, err)}
 	}
-	if len(problems) == 0 {
-		return trace.NewReplay(policy, j.task.decision.rules), nil
-	}
-	lines := make([]string, len(problems))
-	for i, problem := range problems {
-		lines[i] = problem.Error()
-	}
-	return nil, unreadable{fmt.Errorf("cannot replay %s: line 1: %sthe workload's annotations are invalid:\n%s",
-		j.source(), when, strings.Join(lines, "\n"))}
+	return trace.NewReplay(policy, j.task.decision.rules), nil
 }

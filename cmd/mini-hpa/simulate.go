@@ -127,16 +127,6 @@ func (t *simulateTask) check() error {
 	return t.decision.check()
 }
 
-// variant is one set of annotations that is simulated.
-type variant struct {
-	// name is what it is called in tables and messages: the flag that makes it.
-	name string
-	set  settings
-
-	setup simulate.Setup
-	run   *simulate.Run
-}
-
 // play simulates one variant.
 func (t *simulateTask) play(v *variant, s streams) error {
 	v.setup = t.setup
@@ -163,13 +153,6 @@ func (t *simulateTask) play(v *variant, s streams) error {
 		err = fmt.Errorf("cannot record: %w", bad)
 	}
 	return err
-}
-
-func (v *variant) simulate() (err error) {
-	if v.run, err = simulate.Simulate(v.setup); err != nil {
-		return unreadable{fmt.Errorf("cannot simulate: %w", err)}
-	}
-	return nil
 }
 
 func (t *simulateTask) show(variants []*variant, s streams) error {

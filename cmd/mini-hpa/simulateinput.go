@@ -140,19 +140,14 @@ func inputName(name string) string {
 	return quote(name)
 }
 
-// policy reads the annotations of a variant. Warnings are told; errors are one to a line.
+// policy reads the annotations of a variant.
 func (t *simulateTask) policy(v *variant, s streams) (annotations.Policy, error) {
-	policy, warnings, problems := t.decision.defaults.Parse(v.setup.Workload.Annotations)
-	for _, w := range warnings {
-		fmt.Fprintf(s.err, "mini-hpa simulate: %s: warning: %s\n", v.name, clean(w.String()))
+	policy, err := t.decision.policy(v.setup.Workload.Annotations, func(warning string) {
+		fmt.Fprintf(s.err, "mini-hpa simulate: %s: warning: %s\n", v.name, warning)
+	})
+	if err != nil {
+		return policy, unreadable{fmt.Errorf("cannot simulate deployment %s %s: its annotations are invalid:\n%w",
+			v.setup.Workload.Namespace+"/"+v.setup.Workload.Name, v.name, err)}
 	}
-	if len(problems) == 0 {
-		return policy, nil
-	}
-	lines := make([]string, len(problems))
-	for i, problem := range problems {
-		lines[i] = problem.Error()
-	}
-	return policy, unreadable{fmt.Errorf("cannot simulate deployment %s %s: its annotations are invalid:\n%s",
-		v.setup.Workload.Namespace+"/"+v.setup.Workload.Name, v.name, strings.Join(lines, "\n"))}
+	return policy, nil
 }

@@ -61,7 +61,7 @@ func newTemplate(s *Setup) template {
 
 func milli(list corev1.ResourceList) float64 {
 	q := list[corev1.ResourceCPU]
-	return q.AsApproximateFloat64() * 1000
+	return max(0, q.AsApproximateFloat64()*1000)
 }
 
 // object is the pod as the API server would show it at a time: Pending, then running, then ready.

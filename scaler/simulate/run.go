@@ -79,10 +79,7 @@ type world struct {
 // newWorld starts with pods that are ready, and with the samples of a past in which the load was as at the start.
 func newWorld(s Setup) *world {
 	w := &world{Setup: s, template: newTemplate(&s), replay: trace.NewReplay(s.Policy, s.Rules), perPod: s.PerReplica()}
-	w.replicas = s.Policy.Min
-	if n := s.Workload.Spec.Replicas; n != nil {
-		w.replicas = *n
-	}
+	w.replicas = s.first()
 	w.evaluated = -s.Policy.SyncPeriod
 	for range w.replicas {
 		p := w.template.newPod(w.made, -time.Hour, s.Startup)
@@ -137,6 +134,9 @@ func (w *world) evaluate() error {
 	w.evaluated, w.next = w.now, 0
 	if next := o.Decision.Next; !next.IsZero() {
 		w.next = max(next.Sub(Epoch()), w.now+tick)
+	}
+	if o.Desired > mostPods {
+		return fmt.Errorf("at %s the replicas are to be %d; a simulation has at most %d", w.now, o.Desired, mostPods)
 	}
 	w.scale(o.Desired)
 	return nil

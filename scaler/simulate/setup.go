@@ -42,6 +42,17 @@ func DefaultSetup() Setup {
 		MetricsPeriod: 15 * time.Second, MetricsDelay: 5 * time.Second}
 }
 
+// mostPods is how many pods a simulation may have, so that a mistyped load does not take all memory.
+const mostPods = 5000
+
+// first is how many replicas there are at the start.
+func (s *Setup) first() int32 {
+	if n := s.Workload.Spec.Replicas; n != nil {
+		return *n
+	}
+	return s.Policy.Min
+}
+
 // check refuses what cannot be simulated.
 func (s *Setup) check() error {
 	if s.Workload == nil || s.Load.At == nil {
@@ -49,6 +60,9 @@ func (s *Setup) check() error {
 	}
 	if len(s.Workload.Spec.Template.Spec.Containers) == 0 {
 		return errors.New("spec.template.spec.containers is empty; want at least one container, with its requests")
+	}
+	if n := s.first(); n < 0 || n > mostPods {
+		return fmt.Errorf("it begins with %d replicas; a simulation has 0 to %d", n, mostPods)
 	}
 	if s.MetricsDelay >= s.MetricsPeriod {
 		return fmt.Errorf("samples are read %s after they were taken; want less than the %s between two of them", s.MetricsDelay, s.MetricsPeriod)

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/scaler/picture"
+	"github.com/mini-hpa/mini-hpa/scaler/simulate"
+	"github.com/mini-hpa/mini-hpa/scaler/trace"
+)
+
+const (
+	wholeSecond       = time.Second
+	longestSimulation = 24 * time.Hour
+)
+
+// variant is one set of annotations that is simulated.
+type variant struct {
+	// name is what it is called in tables and messages: the flag that makes it.
+	name string
+	set  settings
+
+	setup simulate.Setup
+	run   *simulate.Run
+}
+
+func (v *variant) simulate() (err error) {
+	if v.run, err = simulate.Simulate(v.setup); err != nil {
+		return unreadable{fmt.Errorf("cannot simulate: %w", err)}
+	}
+	return nil
+}
+
+// summary is what a variant came to, for every form of output.
+func (v *variant) summary() []picture.Fact {
+	r := v.run
+	return []picture.Fact{
+		{Name: "changes of replicas", Value: fmt.Sprint(r.Summary.Changes)},
+		{Name: "time above target", Value: short(r.Above)},
+		{Name: "replica-hours", Value: fmt.Sprintf("%.2f", r.Summary.ReplicaHours)},
+		{Name: "unserved core-seconds", Value: fmt.Sprintf("%.0f", r.UnservedCores)},
+	}
+}
+
+// utilization is usage in percent of the request, or in millicores where there is no request.
+func (v *variant) utilization(milli float64) string {
+	if milli < 0 {
+		return "-"
+	}
+	if request := v.setup.Request(); request > 0 {
+		return fmt.Sprintf("%.0f%%", milli/request*100)
+	}
+	return fmt.Sprintf("%.0fm", milli)
+}
+
+// title says what is tried: the settings, without their prefix.
+func (v *variant) title() string {
+	if len(v.set) == 0 {
+		return "as annotated"
+	}
+	return strings.ReplaceAll(v.set.words(), annotations.Prefix, "")
+}
+
+// words are a variant's own annotations, without their prefix.
+func (v *variant) words() string {
+	var all []string
+	for _, key := range slices.Sorted(maps.Keys(v.setup.Workload.Annotations)) {
+		if name, ours := strings.CutPrefix(key, annotations.Prefix); ours {
+			all = append(all, fmt.Sprintf("%s=%s", name, v.setup.Workload.Annotations[key]))
+		}
+	}
+	return strings.Join(all, ", ")
+}
+
+// facts say what was simulated, the same for all variants.
+func facts(v *variant) []string {
+	s := v.setup
+	pods := fmt.Sprintf("Pods are ready %s after their creation; a sample every %s, read %s later.", short(s.Startup), short(s.MetricsPeriod), short(s.MetricsDelay))
+	if s.StartupMilli > 0 {
+		pods += fmt.Sprintf(" Starting takes %.0fm.", s.StartupMilli)
+	}
+	if per := s.PerReplica(); per > 0 {
+		pods += fmt.Sprintf(" At its target a pod carries %.0fm.", per)
+	}
+	if s.Rules.Compat {
+		pods += " Decided as the HPA controller does."
+	}
+	return []string{fmt.Sprintf("deployment %s/%s under the load %s for %s", s.Workload.Namespace, s.Workload.Name, s.Load.Name, short(s.Duration)), pods}
+}
+
+// simulateLines writes one object for each evaluation: a line of a replay, and what the simulation knows besides.
+func simulateLines(w io.Writer, variants []*variant) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	for _, v := range variants {
+		name := ""
+		if len(variants) > 1 {
+			name = v.name
+		}
+		for _, at := range v.run.Evaluations {
+			err := e.Encode(struct {
+				trace.Outcome
+				Seconds  float64 `json:"seconds"`
+				Load     float64 `json:"loadMilli"`
+				Unserved float64 `json:"unservedMilli"`
+				Usage    float64 `json:"usageMilli"`
+				Ready    int32   `json:"ready"`
+				Variant  string  `json:"variant,omitempty"`
+			}{at.Outcome, at.Moment.At.Seconds(), at.Moment.Load, at.Moment.Unserved, at.Usage, at.Moment.Ready, name})
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

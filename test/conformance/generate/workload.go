@@ -1,0 +1,111 @@
+package generate
+
+import (
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Names of everything in a generated workload.
+const (
+	// Namespace and Name are those of the Deployment and of its HorizontalPodAutoscaler.
+	Namespace = "default"
+	Name      = "load"
+)
+
+// Workload is one generated workload and the cluster it lives in.
+type Workload struct {
+	// Seed is what it was generated from.
+	Seed uint64
+	// Deployment carries the annotations; its spec is the pods' template.
+	Deployment *appsv1.Deployment
+	// HPA says the same as the annotations. Its behavior is set, its defaults are not filled in.
+	HPA *autoscalingv2.HorizontalPodAutoscaler
+	// Period is the time between two evaluations, Ticks how many there are.
+	Period time.Duration
+	Ticks  int
+
+	dice     dice
+	shape    shape
+	mood     mood
+	metrics  []*metric
+	world    world
+	annotate map[string]string
+}
+
+// New generates a workload.
+func New(seed uint64) *Workload {
+	w := &Workload{Seed: seed, dice: newDice(seed), annotate: map[string]string{}}
+	w.Period = 15 * time.Second
+	if w.dice.chance(0.12) {
+		w.Period = time.Duration(pick(w.dice, 1, 5, 7, 10, 20, 30, 60)) * time.Second
+	}
+	w.shape = newShape(w.dice)
+	w.mood = newMood(w.dice)
+	w.HPA = &autoscalingv2.HorizontalPodAutoscaler{ObjectMeta: metav1.ObjectMeta{Name: Name, Namespace: Namespace}}
+	w.HPA.Spec.ScaleTargetRef = autoscalingv2.CrossVersionObjectReference{APIVersion: "apps/v1", Kind: "Deployment", Name: Name}
+	w.bounds()
+	w.targets()
+	w.behave()
+	w.Ticks = w.length()
+	w.Deployment = w.deployment()
+	w.world = newWorld(w)
+	return w
+}
+
+// length is long enough for the longest window to end, within reason.
+func (w *Workload) length() int {
+	ticks := w.dice.between(100, 150)
+	longest := int32(0)
+	for _, rules := range []*autoscalingv2.HPAScalingRules{w.HPA.Spec.Behavior.ScaleUp, w.HPA.Spec.Behavior.ScaleDown} {
+		if rules != nil && rules.StabilizationWindowSeconds != nil {
+			longest = max(longest, *rules.StabilizationWindowSeconds)
+		}
+	}
+	if longest > 600 {
+		ticks = max(ticks, min(int(time.Duration(longest)*time.Second/w.Period)+40, 300))
+	}
+	return ticks
+}
+
+func (w *Workload) bounds() {
+	d := w.dice
+	low := int32(pick(d, 1, 1, 1, 2, 2, 3, 4, 5))
+	high := low + int32(pick(d, 0, 1, 3, 5, 8, 10, 15, 20, 30))
+	if d.chance(0.04) {
+		high = low + int32(d.between(60, 150))
+	}
+	w.HPA.Spec.MaxReplicas = high
+	if low > 1 || d.chance(0.5) {
+		w.HPA.Spec.MinReplicas = &low
+		w.annotate["mini-hpa/min"] = itoa(low)
+	}
+	w.annotate["mini-hpa/max"] = itoa(high)
+}
+
+func (w *Workload) min() int32 {
+	if w.HPA.Spec.MinReplicas == nil {
+		return 1
+	}
+	return *w.HPA.Spec.MinReplicas
+}
+
+func (w *Workload) deployment() *appsv1.Deployment {
+	replicas := w.HPA.Spec.MaxReplicas
+	if replicas > w.min() {
+		replicas = w.min() + int32(w.dice.between(0, int(min(replicas-w.min(), 12))))
+	}
+	labels := map[string]string{"app": Name}
+	return &appsv1.Deployment{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "apps/v1", Kind: "Deployment"},
+		ObjectMeta: metav1.ObjectMeta{Name: Name, Namespace: Namespace, Annotations: w.annotate},
+		Spec: appsv1.DeploymentSpec{
+			Replicas: &replicas,
+			Selector: &metav1.LabelSelector{MatchLabels: labels},
+			Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: w.shape.spec()},
+		},
+	}
+}

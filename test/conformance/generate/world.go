@@ -1,0 +1,168 @@
+package generate
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/mini-hpa/mini-hpa/scaler/recommend"
+)
+
+// world is the cluster as far as one workload sees it.
+type world struct {
+	now      time.Time
+	tick     int
+	replicas int32
+	pods     []*pod
+	// strays are names of pods that are gone and whose samples are still there.
+	strays []*pod
+	next   int
+	// surge are extra pods of a rollout, for some evaluations.
+	surge, surging int
+	// back is what the replicas are set back to after somebody set them to 0.
+	back, away int32
+	// quiet are the evaluations for which the resource metrics API still fails.
+	quiet int
+	blind int
+}
+
+func newWorld(w *Workload) world { return world{replicas: *w.Deployment.Spec.Replicas} }
+
+// Start fills the cluster with pods that exist at the start, of all ages.
+func (w *Workload) Start(now time.Time) {
+	w.world.now = now
+	for range w.world.replicas {
+		age := pick(w.dice, time.Hour, time.Hour, w.dice.seconds(1, 700), 300*time.Second-w.Period)
+		w.world.pods = append(w.world.pods, w.newPod(now.Add(-age)))
+	}
+	for _, p := range w.world.pods {
+		p.live(w, now)
+	}
+}
+
+// Written is what the autoscaler wrote after the last observation.
+func (w *Workload) Written(replicas int32) { w.world.replicas = replicas }
+
+// Observe lets the cluster live until now and says what an autoscaler sees.
+func (w *Workload) Observe(now time.Time) recommend.Snapshot {
+	w.world.now = now
+	w.world.tick++
+	w.outside()
+	w.rollout()
+	w.reconcile()
+	w.live()
+	w.aim()
+	s := recommend.Snapshot{Time: now, Replicas: w.world.replicas, StatusReplicas: w.status()}
+	for _, p := range w.world.pods {
+		s.Pods = append(s.Pods, p.object())
+	}
+	w.sample(&s)
+	w.series(&s)
+	return s
+}
+
+// outside is somebody else who scales.
+func (w *Workload) outside() {
+	d, world := w.dice, &w.world
+	if world.away > 0 {
+		if world.away--; world.away == 0 && world.replicas == 0 {
+			world.replicas = world.back
+		}
+		return
+	}
+	if !d.chance(w.mood.outside) {
+		return
+	}
+	if d.chance(w.mood.zero) {
+		world.back, world.away, world.replicas = max(world.replicas, 1), int32(d.between(1, 12)), 0
+		return
+	}
+	low, high := w.min(), w.HPA.Spec.MaxReplicas
+	world.replicas = max(0, pick(d, low-1, high+1, high+5, low, high, low+int32(d.IntN(int(high-low+1))), world.replicas+1, world.replicas-1))
+}
+
+func (w *Workload) rollout() {
+	world := &w.world
+	if world.surging > 0 {
+		if world.surging--; world.surging == 0 {
+			world.surge = 0
+		}
+		return
+	}
+	if w.dice.chance(w.mood.surge) {
+		world.surge, world.surging = w.dice.between(1, 1+int(world.replicas)/3), w.dice.between(2, 8)
+	}
+}
+
+// reconcile is the Deployment's own controller: it adds pods, or deletes those that are not ready or the youngest.
+func (w *Workload) reconcile() {
+	world := &w.world
+	var alive []*pod
+	for _, p := range world.pods {
+		if p.alive() {
+			alive = append(alive, p)
+		}
+	}
+	want := int(world.replicas) + world.surge
+	if world.replicas == 0 {
+		want = 0
+	}
+	for range min(want-len(alive), 40) {
+		back := w.dice.seconds(0, int(w.Period/time.Second)-1)
+		if w.mood.aligned {
+			back = 0
+		}
+		world.pods = append(world.pods, w.newPod(world.now.Add(-back)))
+	}
+	if len(alive) <= want {
+		return
+	}
+	slices.SortStableFunc(alive, func(a, b *pod) int { return b.rank() - a.rank() })
+	for _, p := range alive[:len(alive)-want] {
+		p.deleted = world.now.Add(-w.dice.seconds(0, int(w.Period/time.Second)-1))
+		p.gone = p.deleted.Add(pick(w.dice, 0, 5*time.Second, 30*time.Second, 60*time.Second))
+	}
+}
+
+func (w *Workload) live() {
+	world := &w.world
+	var kept []*pod
+	for _, p := range world.pods {
+		if !p.gone.IsZero() && !p.gone.After(world.now) {
+			if w.dice.chance(w.mood.stray) {
+				world.strays = append(world.strays, p)
+			}
+			continue
+		}
+		p.live(w, world.now)
+		kept = append(kept, p)
+	}
+	world.pods = kept
+	if len(world.strays) > 0 && w.dice.chance(0.2) {
+		world.strays = world.strays[1:]
+	}
+}
+
+// status is status.replicas: what exists and is not on its way out.
+func (w *Workload) status() int32 {
+	n := int32(0)
+	for _, p := range w.world.pods {
+		if p.alive() {
+			n++
+		}
+	}
+	if w.dice.chance(w.mood.lag) {
+		n = max(0, n+int32(pick(w.dice, -2, -1, 1, 2, 3, -100)))
+	}
+	return n
+}
+
+func (w *Workload) newPod(created time.Time) *pod {
+	w.world.next++
+	p := &pod{name: fmt.Sprintf("%s-%04d", Name, w.world.next), created: created, phase: corev1.PodPending, spec: w.shape.spec(),
+		factor: 1 + (w.dice.Float64()*2-1)*w.mood.noise}
+	p.plan(w)
+	return p
+}

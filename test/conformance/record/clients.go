@@ -1,0 +1,206 @@
+package record
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	autoscalingv1 "k8s.io/api/autoscaling/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	autoscalingclient "k8s.io/client-go/kubernetes/typed/autoscaling/v2"
+	coreclient "k8s.io/client-go/kubernetes/typed/core/v1"
+	scaleclient "k8s.io/client-go/scale"
+	custommetricsv1beta2 "k8s.io/metrics/pkg/apis/custom_metrics/v1beta2"
+	externalmetricsv1beta1 "k8s.io/metrics/pkg/apis/external_metrics/v1beta1"
+	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
+	metricsclient "k8s.io/metrics/pkg/client/clientset/versioned/typed/metrics/v1beta1"
+	"k8s.io/metrics/pkg/client/custom_metrics"
+	"k8s.io/metrics/pkg/client/external_metrics"
+
+	"github.com/mini-hpa/mini-hpa/scaler/recommend"
+	"github.com/mini-hpa/mini-hpa/test/conformance/generate"
+)
+
+// cluster answers the controller's clients from the observation of this evaluation.
+type cluster struct {
+	seen recommend.Snapshot
+	// names are the series of the metrics, by what the controller asks for.
+	names map[question]string
+	// asked is when the controller read the scale, and how often.
+	asked time.Time
+	gets  int
+	// written is what it wrote, nil if nothing.
+	written *int32
+	// status is the HPA's status as it was updated last.
+	status func(*autoscalingv2.HorizontalPodAutoscaler)
+}
+
+// question is what tells one custom or external metric from another.
+type question struct{ kind, name, selector, object string }
+
+func questions(specs []autoscalingv2.MetricSpec) map[question]string {
+	asked := map[question]string{}
+	for i, name := range recommend.SeriesNames(specs) {
+		q := question{}
+		var selector *metav1.LabelSelector
+		switch s := specs[i]; s.Type {
+		case autoscalingv2.PodsMetricSourceType:
+			q, selector = question{kind: "Pod", name: s.Pods.Metric.Name}, s.Pods.Metric.Selector
+		case autoscalingv2.ObjectMetricSourceType:
+			o := s.Object.DescribedObject
+			q, selector = question{kind: o.Kind, name: s.Object.Metric.Name, object: o.Name}, s.Object.Metric.Selector
+		case autoscalingv2.ExternalMetricSourceType:
+			q, selector = question{name: s.External.Metric.Name}, s.External.Metric.Selector
+		default:
+			continue
+		}
+		parsed, err := metav1.LabelSelectorAsSelector(selector)
+		if err != nil {
+			panic(err) // generated
+		}
+		q.selector = parsed.String()
+		asked[q] = name
+	}
+	return asked
+}
+
+// series is the name of what is asked for.
+func (c *cluster) series(q question) (string, error) {
+	name, ok := c.names[q]
+	if !ok {
+		return "", fmt.Errorf("nobody recorded %+v", q)
+	}
+	if text, failed := c.seen.Errors[name]; failed {
+		return "", errors.New(text)
+	}
+	return name, nil
+}
+
+type scales struct {
+	scaleclient.ScaleInterface
+	cluster *cluster
+}
+
+// Scales answers for every namespace.
+func (c *cluster) Scales(string) scaleclient.ScaleInterface { return scales{cluster: c} }
+
+// Get returns the replicas of the observation.
+func (s scales) Get(context.Context, schema.GroupResource, string, metav1.GetOptions) (*autoscalingv1.Scale, error) {
+	s.cluster.asked = time.Now()
+	s.cluster.gets++
+	return &autoscalingv1.Scale{
+		ObjectMeta: metav1.ObjectMeta{Name: generate.Name, Namespace: generate.Namespace},
+		Spec:       autoscalingv1.ScaleSpec{Replicas: s.cluster.seen.Replicas},
+		Status:     autoscalingv1.ScaleStatus{Replicas: s.cluster.seen.StatusReplicas, Selector: "app=" + generate.Name},
+	}, nil
+}
+
+// Update takes note of what was written.
+func (s scales) Update(_ context.Context, _ schema.GroupResource, scale *autoscalingv1.Scale, _ metav1.UpdateOptions) (*autoscalingv1.Scale, error) {
+	s.cluster.written = &scale.Spec.Replicas
+	return scale, nil
+}
+
+type autoscalers struct {
+	autoscalingclient.HorizontalPodAutoscalerInterface
+	cluster *cluster
+}
+
+// HorizontalPodAutoscalers answers for every namespace.
+func (c *cluster) HorizontalPodAutoscalers(string) autoscalingclient.HorizontalPodAutoscalerInterface {
+	return autoscalers{cluster: c}
+}
+
+// UpdateStatus stores the object.
+func (a autoscalers) UpdateStatus(_ context.Context, hpa *autoscalingv2.HorizontalPodAutoscaler, _ metav1.UpdateOptions) (*autoscalingv2.HorizontalPodAutoscaler, error) {
+	a.cluster.status(hpa)
+	return hpa, nil
+}
+
+type podMetrics struct {
+	metricsclient.PodMetricsInterface
+	cluster *cluster
+}
+
+// PodMetricses answers for every namespace.
+func (c *cluster) PodMetricses(string) metricsclient.PodMetricsInterface {
+	return podMetrics{cluster: c}
+}
+
+// List returns the samples of the observation.
+func (p podMetrics) List(context.Context, metav1.ListOptions) (*metricsv1beta1.PodMetricsList, error) {
+	if text := p.cluster.seen.MetricsError; text != "" {
+		return nil, errors.New(text)
+	}
+	list := &metricsv1beta1.PodMetricsList{}
+	for _, m := range p.cluster.seen.PodMetrics {
+		list.Items = append(list.Items, *m)
+	}
+	return list, nil
+}
+
+type custom struct{ *cluster }
+
+// RootScopedMetrics are those about namespaces.
+func (c custom) RootScopedMetrics() custom_metrics.MetricsInterface { return c }
+
+// NamespacedMetrics are all others.
+func (c custom) NamespacedMetrics(string) custom_metrics.MetricsInterface { return c }
+
+// GetForObject returns the one value that an object has.
+func (c custom) GetForObject(kind schema.GroupKind, object, metric string, selector labels.Selector) (*custommetricsv1beta2.MetricValue, error) {
+	name, err := c.series(question{kind: kind.Kind, name: metric, selector: selector.String(), object: object})
+	if err != nil {
+		return nil, err
+	}
+	values := c.seen.CustomMetrics[name]
+	if len(values) != 1 {
+		return nil, fmt.Errorf("the custom metrics API server returned %v results when we asked for exactly one", len(values))
+	}
+	return &values[0], nil
+}
+
+// GetForObjects returns the values of the pods.
+func (c custom) GetForObjects(kind schema.GroupKind, _ labels.Selector, metric string, selector labels.Selector) (*custommetricsv1beta2.MetricValueList, error) {
+	name, err := c.series(question{kind: kind.Kind, name: metric, selector: selector.String()})
+	if err != nil {
+		return nil, err
+	}
+	return &custommetricsv1beta2.MetricValueList{Items: c.seen.CustomMetrics[name]}, nil
+}
+
+type external struct{ *cluster }
+
+// NamespacedMetrics answers for every namespace.
+func (e external) NamespacedMetrics(string) external_metrics.MetricsInterface { return e }
+
+// List returns the series of an external metric.
+func (e external) List(metric string, selector labels.Selector) (*externalmetricsv1beta1.ExternalMetricValueList, error) {
+	name, err := e.series(question{name: metric, selector: selector.String()})
+	if err != nil {
+		return nil, err
+	}
+	return &externalmetricsv1beta1.ExternalMetricValueList{Items: e.seen.ExternalMetrics[name]}, nil
+}
+
+// events are thrown away.
+type events struct{ coreclient.EventInterface }
+
+// Events answers for every namespace.
+func (events) Events(string) coreclient.EventInterface { return events{} }
+
+// CreateWithEventNamespace pretends.
+func (events) CreateWithEventNamespace(event *corev1.Event) (*corev1.Event, error) { return event, nil }
+
+// UpdateWithEventNamespace pretends.
+func (events) UpdateWithEventNamespace(event *corev1.Event) (*corev1.Event, error) { return event, nil }
+
+// PatchWithEventNamespace pretends.
+func (events) PatchWithEventNamespace(event *corev1.Event, _ []byte) (*corev1.Event, error) {
+	return event, nil
+}

@@ -1,0 +1,120 @@
+package record
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/go-logr/logr"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	"k8s.io/klog/v2"
+
+	"github.com/mini-hpa/mini-hpa/scaler/recommend"
+	"github.com/mini-hpa/mini-hpa/test/conformance/generate"
+	"github.com/mini-hpa/mini-hpa/test/conformance/replay"
+)
+
+// Run records one workload: the controller evaluates it in fake time, as often as it says. Every observation is handed to
+// the controller as it reads back from its line of the trace.
+func Run(t *testing.T, w *generate.Workload) *replay.Recording {
+	t.Helper()
+	silence()
+	r := &replay.Recording{Seed: w.Seed, Workload: w.Deployment}
+	if err := Validate(Defaulted(w.HPA)); err != nil {
+		t.Fatalf("seed %d: generated an HPA that the API server refuses: %v", w.Seed, err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		if err := run(t.Context(), w, r); err != nil {
+			t.Fatalf("seed %d: %v", w.Seed, err)
+		}
+	})
+	return r
+}
+
+// silence turns off the logs; the error handlers sleep if called too often, which fake time cannot stand.
+var silence = sync.OnceFunc(func() {
+	klog.SetLogger(logr.Discard())
+	utilruntime.ErrorHandlers = nil
+})
+
+func run(ctx context.Context, w *generate.Workload, r *replay.Recording) error {
+	ctx, stop := context.WithCancel(klog.NewContext(ctx, logr.Discard()))
+	defer func() {
+		stop()
+		synctest.Wait()
+	}()
+	hpa := Defaulted(w.HPA)
+	hpas, pods := newInformer(), newInformer()
+	c := &cluster{names: questions(hpa.Spec.Metrics)}
+	c.status = func(updated *autoscalingv2.HorizontalPodAutoscaler) { _ = hpas.store.Update(updated.DeepCopy()) }
+	if err := hpas.store.Add(hpa); err != nil {
+		return err
+	}
+	start := time.Now()
+	controller := newController(ctx, c, hpas, pods, w.Period)
+	for _, h := range hpas.handlers {
+		h.OnAdd(hpa, true)
+	}
+	go controller.Run(ctx, 1)
+	w.Start(start)
+	for tick := 1; tick <= w.Ticks; tick++ {
+		if err := evaluate(w, r, c, hpas, pods, start.Add(time.Duration(tick)*w.Period)); err != nil {
+			return fmt.Errorf("evaluation %d: %w", tick, err)
+		}
+	}
+	return nil
+}
+
+// evaluate lets the controller see one observation, and records what it made of it.
+func evaluate(w *generate.Workload, r *replay.Recording, c *cluster, hpas, pods *informer, at time.Time) error {
+	line, err := json.Marshal(w.Observe(at))
+	if err != nil {
+		return err
+	}
+	c.seen, c.gets, c.written = recommend.Snapshot{}, 0, nil
+	if err := json.Unmarshal(line, &c.seen); err != nil {
+		return err
+	}
+	var objects []any
+	for _, p := range c.seen.Pods {
+		objects = append(objects, p)
+	}
+	if err := pods.store.Replace(objects, ""); err != nil {
+		return err
+	}
+	time.Sleep(time.Until(at.Add(time.Millisecond)))
+	synctest.Wait()
+	if c.gets != 1 || !c.asked.Equal(at) {
+		return fmt.Errorf("the controller evaluated %d times, last at %s; want once at %s", c.gets, c.asked, at)
+	}
+	got := replay.Outcome{Time: at, Current: c.seen.Replicas, Desired: c.seen.Replicas}
+	if c.written != nil {
+		got.Desired = *c.written
+		w.Written(got.Desired)
+	}
+	object, _, err := hpas.store.GetByKey(generate.Namespace + "/" + generate.Name)
+	if err != nil {
+		return err
+	}
+	conditions(&got, object.(*autoscalingv2.HorizontalPodAutoscaler))
+	r.Lines, r.Snapshots, r.Outcomes = append(r.Lines, line), append(r.Snapshots, c.seen), append(r.Outcomes, got)
+	return nil
+}
+
+func conditions(got *replay.Outcome, hpa *autoscalingv2.HorizontalPodAutoscaler) {
+	for _, condition := range hpa.Status.Conditions {
+		switch condition.Type {
+		case autoscalingv2.ScalingActive:
+			got.Active = condition.Reason
+		case autoscalingv2.AbleToScale:
+			got.Able = condition.Reason
+		case autoscalingv2.ScalingLimited:
+			got.Limited = condition.Reason
+		}
+	}
+}

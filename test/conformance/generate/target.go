@@ -169,8 +169,8 @@ func (w *Workload) anyMetric() autoscalingv2.MetricSpec {
 	case 6, 7:
 		return autoscalingv2.MetricSpec{Type: autoscalingv2.ObjectMetricSourceType, Object: &autoscalingv2.ObjectMetricSource{
 			DescribedObject: pick(d, autoscalingv2.CrossVersionObjectReference{APIVersion: "networking.k8s.io/v1", Kind: "Ingress", Name: "front"},
-				autoscalingv2.CrossVersionObjectReference{APIVersion: "example.org/v1", Kind: "Queue", Name: "back"},
-				autoscalingv2.CrossVersionObjectReference{Kind: "Namespace", Name: Namespace}),
+				autoscalingv2.CrossVersionObjectReference{APIVersion: "v1", Kind: "Service", Name: "back"},
+				autoscalingv2.CrossVersionObjectReference{APIVersion: "v1", Kind: "Namespace", Name: Namespace}),
 			Metric: identifier(d, "hits", "latency"), Target: total(d, value)}}
 	}
 	return autoscalingv2.MetricSpec{Type: autoscalingv2.ExternalMetricSourceType, External: &autoscalingv2.ExternalMetricSource{

@@ -46,7 +46,8 @@ func Validate(hpa *autoscalingv2.HorizontalPodAutoscaler) error {
 		return err
 	}
 	return validation.ValidateHorizontalPodAutoscaler(internal, validation.HorizontalPodAutoscalerSpecValidationOptions{
-		MinReplicasLowerBound: 1,
+		MinReplicasLowerBound:          1,
+		ObjectMetricsValidationOptions: validation.CrossVersionObjectReferenceValidationOptions{AllowEmptyAPIGroup: true},
 	}).ToAggregate()
 }
 

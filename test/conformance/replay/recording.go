@@ -1,7 +1,6 @@
 package replay
 
 import (
-	"bufio"
 	"bytes"
 	"compress/gzip"
 	"encoding/json"
@@ -10,11 +9,14 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
+	"github.com/mini-hpa/mini-hpa/scaler/trace"
 )
 
 // Recording is what the HPA controller saw of one workload and what it decided.
@@ -23,8 +25,9 @@ type Recording struct {
 	Seed uint64
 	// Workload is the Deployment with its annotations.
 	Workload *appsv1.Deployment
-	// Lines are the observations as they are in the trace, Snapshots the same as they read back.
-	Lines     [][]byte
+	// Lines are the observations as they are in the trace; empty if it was read from a file.
+	Lines [][]byte
+	// Snapshots are the observations as they read back from their lines.
 	Snapshots []recommend.Snapshot
 	// Outcomes are the controller's decisions, one for each observation.
 	Outcomes []Outcome
@@ -40,71 +43,65 @@ type Outcome struct {
 	Limited string    `json:"limited"`
 }
 
-type header struct {
-	Seed     uint64             `json:"seed"`
-	Workload *appsv1.Deployment `json:"workload"`
-}
+const (
+	traceSuffix    = ".trace.jsonl.gz"
+	decisionSuffix = ".hpa.jsonl"
+)
 
-// Files are the two files of a recording: the trace and the controller's decisions.
-func Files(dir string, seed uint64) (trace, decisions string) {
-	base := filepath.Join(dir, fmt.Sprintf("%04d", seed))
-	return base + ".trace.jsonl.gz", base + ".hpa.jsonl"
-}
-
-// Write writes both files into a directory.
+// Write writes the trace and the controller's decisions into a directory, as two files named after the seed.
 func (r *Recording) Write(dir string) error {
-	trace, decisions := Files(dir, r.Seed)
+	base := filepath.Join(dir, fmt.Sprintf("%04d", r.Seed))
+	if err := r.WriteTrace(base+traceSuffix, len(r.Lines)); err != nil {
+		return err
+	}
 	var out bytes.Buffer
-	zip := gzip.NewWriter(&out)
-	if err := r.WriteTrace(zip, len(r.Lines)); err != nil {
-		return err
-	}
-	if err := zip.Close(); err != nil {
-		return err
-	}
-	if err := os.WriteFile(trace, out.Bytes(), 0o644); err != nil {
-		return err
-	}
-	out.Reset()
 	encoder := json.NewEncoder(&out)
 	for _, o := range r.Outcomes {
 		if err := encoder.Encode(o); err != nil {
 			return err
 		}
 	}
-	return os.WriteFile(decisions, out.Bytes(), 0o644)
+	return os.WriteFile(base+decisionSuffix, out.Bytes(), 0o644)
 }
 
-// WriteTrace writes the header and the first n observations.
-func (r *Recording) WriteTrace(out io.Writer, n int) error {
-	if err := json.NewEncoder(out).Encode(header{Seed: r.Seed, Workload: r.Workload}); err != nil {
+// WriteTrace writes the header and the first n observations to a file, for `mini-hpa replay`.
+func (r *Recording) WriteTrace(path string, n int) error {
+	header := struct {
+		Seed     uint64             `json:"seed"`
+		Workload *appsv1.Deployment `json:"workload"`
+	}{r.Seed, r.Workload}
+	first, err := json.Marshal(header)
+	if err != nil {
 		return err
 	}
-	for _, line := range r.Lines[:n] {
-		if _, err := out.Write(append(bytes.Clone(line), '\n')); err != nil {
+	var out bytes.Buffer
+	zip, err := gzip.NewWriterLevel(&out, gzip.BestSpeed)
+	if err != nil {
+		return err
+	}
+	for _, line := range append([][]byte{first}, r.Lines[:n]...) {
+		if _, err := zip.Write(append(bytes.Clone(line), '\n')); err != nil {
 			return err
 		}
 	}
-	return nil
+	if err := zip.Close(); err != nil {
+		return err
+	}
+	return os.WriteFile(path, out.Bytes(), 0o644)
 }
 
-// Read reads both files of a recording.
-func Read(trace, decisions string) (*Recording, error) {
+// Traces are the traces in a directory, in the order of their names.
+func Traces(dir string) ([]string, error) { return filepath.Glob(filepath.Join(dir, "*"+traceSuffix)) }
+
+// Read reads a recording, given its trace.
+func Read(path string) (*Recording, error) {
+	base := strings.TrimSuffix(path, traceSuffix)
 	r := &Recording{}
-	file, err := os.Open(trace)
-	if err != nil {
-		return nil, err
+	r.Seed, _ = strconv.ParseUint(filepath.Base(base), 10, 64)
+	if err := r.readTrace(path); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	defer func() { _ = file.Close() }()
-	zip, err := gzip.NewReader(file)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", trace, err)
-	}
-	in := bufio.NewReader(zip)
-	if err := r.readTrace(in); err != nil {
-		return nil, fmt.Errorf("%s: %w", trace, err)
-	}
-	text, err := os.ReadFile(decisions)
+	text, err := os.ReadFile(base + decisionSuffix)
 	if err != nil {
 		return nil, err
 	}
@@ -112,37 +109,35 @@ func Read(trace, decisions string) (*Recording, error) {
 	for decoder.More() {
 		var o Outcome
 		if err := decoder.Decode(&o); err != nil {
-			return nil, fmt.Errorf("%s: %w", decisions, err)
+			return nil, fmt.Errorf("%s: %w", base+decisionSuffix, err)
 		}
 		r.Outcomes = append(r.Outcomes, o)
 	}
-	if len(r.Outcomes) != len(r.Lines) {
-		return nil, fmt.Errorf("%s: %d decisions for %d observations", decisions, len(r.Outcomes), len(r.Lines))
+	if len(r.Outcomes) != len(r.Snapshots) {
+		return nil, fmt.Errorf("%s: %d decisions for %d observations", base+decisionSuffix, len(r.Outcomes), len(r.Snapshots))
 	}
 	return r, nil
 }
 
-func (r *Recording) readTrace(in *bufio.Reader) error {
-	var h header
+func (r *Recording) readTrace(path string) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = file.Close() }()
+	in, err := trace.NewReader(file)
+	if err != nil {
+		return err
+	}
+	r.Workload = in.Workload()
 	for {
-		line, err := in.ReadBytes('\n')
-		if errors.Is(err, io.EOF) && len(line) == 0 {
+		s, err := in.Next()
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		if h.Workload == nil {
-			if err := json.Unmarshal(line, &h); err != nil {
-				return err
-			}
-			r.Seed, r.Workload = h.Seed, h.Workload
-			continue
-		}
-		var s recommend.Snapshot
-		if err := json.Unmarshal(line, &s); err != nil {
-			return err
-		}
-		r.Lines, r.Snapshots = append(r.Lines, bytes.TrimSuffix(line, []byte("\n"))), append(r.Snapshots, s)
+		r.Snapshots = append(r.Snapshots, s)
 	}
 }

@@ -12,9 +12,9 @@ type curve struct {
 }
 
 func newCurve(d dice, most, least int32) curve {
-	top := float64(most) * pick(d, 0.4, 0.8, 1, 1, 1.5, 3)
+	top := max(float64(most)*pick(d, 0.3, 0.5, 0.7, 0.85, 1, 1.3, 2), float64(least))
 	return curve{kind: pick(d, "flat", "wave", "wave", "step", "square", "square", "ramp", "spikes", "walk", "walk"),
-		low: top * d.Float64() * 0.5, high: top, length: float64(d.between(10, 70)), phase: d.Float64(),
+		low: top * d.Float64() * 0.5, high: top, length: float64(pick(d, d.between(3, 12), d.between(10, 70))), phase: d.Float64(),
 		walk: float64(least) + d.Float64()*top/2, dice: d}
 }
 

@@ -1,0 +1,116 @@
+package conformance
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/mini-hpa/mini-hpa/test/conformance/generate"
+	"github.com/mini-hpa/mini-hpa/test/conformance/record"
+)
+
+// recorded is how many workloads a planted fault has to show itself in.
+const recorded = 150
+
+// TestPlantedFaults is the test of the suite: each of the faults must change a decision of the recorded set.
+func TestPlantedFaults(t *testing.T) {
+	dir := t.TempDir()
+	chosen := spread(faults, *plant)
+	for _, f := range chosen {
+		f.planted(t)
+	}
+	for seed := *first; seed < *first+recorded; seed++ {
+		if err := record.Run(t, generate.New(seed)).Write(dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if out, status := check(t, dir, ""); status != 0 {
+		t.Fatalf("without a fault, the check fails:\n%s", out)
+	}
+	for _, f := range chosen {
+		t.Run(f.name, func(t *testing.T) {
+			t.Parallel()
+			out, status := check(t, dir, f.overlay(t))
+			if status != 1 {
+				t.Fatalf("status %d, want 1: the suite does not notice that %s\n%s", status, f.name, out)
+			}
+			t.Logf("caught: %s (%s)", f.name, strings.SplitN(out, "\n", 2)[0])
+		})
+	}
+}
+
+// spread chooses n of the faults from all over the list; all if n is negative.
+func spread(all []fault, n int) []fault {
+	if n < 0 || n >= len(all) {
+		return all
+	}
+	var chosen []fault
+	for i := range n {
+		chosen = append(chosen, all[i*len(all)/n])
+	}
+	return chosen
+}
+
+// path is the file in the product's source.
+func (f fault) path(t *testing.T) string {
+	t.Helper()
+	path, err := filepath.Abs(filepath.Join("..", "..", "scaler", "recommend", f.file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// planted is the file's text with the fault in it.
+func (f fault) planted(t *testing.T) []byte {
+	t.Helper()
+	text, err := os.ReadFile(f.path(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := bytes.Count(text, []byte(f.old)); n != 1 {
+		t.Fatalf("%s: %q is in %s %d times; want once", f.name, f.old, f.file, n)
+	}
+	return bytes.Replace(text, []byte(f.old), []byte(f.new), 1)
+}
+
+// overlay writes what `go build -overlay` takes: no file of the tree is touched.
+func (f fault) overlay(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	source, overlay := filepath.Join(dir, f.file), filepath.Join(dir, "overlay.json")
+	replace, err := json.Marshal(map[string]map[string]string{"Replace": {f.path(t): source}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.WriteFile(source, f.planted(t), 0o600), os.WriteFile(overlay, replace, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	return overlay
+}
+
+// check builds the checker, with an overlay or without one, and runs it on the recordings in dir.
+func check(t *testing.T, dir, overlay string) (string, int) {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "check")
+	build := exec.CommandContext(t.Context(), "go", "build", "-overlay", overlay, "-ldflags", "-s -w", "-o", binary, "./check")
+	if overlay == "" {
+		build = exec.CommandContext(t.Context(), "go", "build", "-ldflags", "-s -w", "-o", binary, "./check")
+	}
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	out, err := exec.CommandContext(t.Context(), binary, dir).CombinedOutput()
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		return string(out), exit.ExitCode()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(out), 0
+}

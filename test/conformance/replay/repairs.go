@@ -1,0 +1,140 @@
+package replay
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"github.com/mini-hpa/mini-hpa/scaler/recommend"
+)
+
+// Account is how the default decisions compare with the HPA controller's.
+type Account struct {
+	// Decisions were compared, Differ were different in the number of replicas.
+	Decisions, Differ int
+	// ByRepair counts the different decisions by the repairs that had a say: a decision may count for several.
+	ByRepair map[string]*Tally
+	// Complaints are decisions that cannot be accounted for, in words.
+	Complaints []string
+}
+
+// Tally counts the decisions that one repair made different.
+type Tally struct{ Higher, Lower int }
+
+// Add evaluates each observation of a recording twice, in compatibility mode and by default, with the history of the
+// former: what differs is then only what the repairs did to this one decision.
+func (a *Account) Add(r *Recording) error {
+	policy, err := r.Policy()
+	if err != nil {
+		return err
+	}
+	if a.ByRepair == nil {
+		a.ByRepair = map[string]*Tally{}
+	}
+	compat, history := recommend.DefaultRules(), recommend.History{}
+	compat.Compat = true
+	for i, s := range r.Snapshots {
+		want, next := compat.Recommend(policy, s, history)
+		got, _ := recommend.DefaultRules().Recommend(policy, s, history)
+		a.Decisions++
+		if problem := against(got); problem != "" {
+			a.complain(r, i, want, got, problem)
+		}
+		if got.Desired != want.Desired || got.Active != want.Active {
+			without := recommend.DefaultRules()
+			without.Without = got.Repairs
+			again, _ := without.Recommend(policy, s, history)
+			a.differ(r, i, want, got, again)
+		}
+		history = next.Applied(want)
+	}
+	return nil
+}
+
+func (a *Account) differ(r *Recording, i int, want, got, again recommend.Decision) {
+	if got.Desired != want.Desired {
+		a.Differ++
+		for _, name := range got.Repairs.Names() {
+			if a.ByRepair[name] == nil {
+				a.ByRepair[name] = &Tally{}
+			}
+			if got.Desired > want.Desired {
+				a.ByRepair[name].Higher++
+			} else {
+				a.ByRepair[name].Lower++
+			}
+		}
+	}
+	switch {
+	case got.Repairs == 0:
+		a.complain(r, i, want, got, "no repair explains the difference")
+	case again.Desired != want.Desired || again.Active != want.Active:
+		a.complain(r, i, want, got, fmt.Sprintf("without its repairs the decision is %d (%s)", again.Desired, again.Active))
+	case got.Desired < want.Desired && got.Desired < got.Current && needsMore(got):
+		a.complain(r, i, want, got, "scales in, though a metric is above its target")
+	}
+}
+
+// against says whether a metric's proposal goes against its ratio; empty if not.
+func against(d recommend.Decision) string {
+	for _, m := range d.Metrics {
+		switch {
+		case m.Failed:
+		case m.Ratio < 1 && m.Replicas > d.Current:
+			return fmt.Sprintf("metric %s proposes %d at ratio %g", m.Metric, m.Replicas, m.Ratio)
+		case m.Ratio > 1 && m.Replicas < d.Current:
+			return fmt.Sprintf("metric %s proposes %d at ratio %g", m.Metric, m.Replicas, m.Ratio)
+		}
+	}
+	return ""
+}
+
+// needsMore says that a metric is above its target, within the bounds.
+func needsMore(d recommend.Decision) bool {
+	for _, m := range d.Metrics {
+		if !m.Failed && m.Ratio > 1 {
+			return true
+		}
+	}
+	return false
+}
+
+func (a *Account) complain(r *Recording, i int, want, got recommend.Decision, problem string) {
+	a.Complaints = append(a.Complaints, fmt.Sprintf("seed %d, observation %d: %s\n  annotations %q\n  compatible %d -> %d %s, default %d %s, repairs %v\n  steps %+v\n  failure %+v",
+		r.Seed, i+1, problem, r.Workload.Annotations, want.Current, want.Desired, want.Active, got.Desired, got.Active, got.Repairs.Names(), got.Steps, got.Failure))
+}
+
+// Merge adds the counts of another account.
+func (a *Account) Merge(b Account) {
+	if a.ByRepair == nil {
+		a.ByRepair = map[string]*Tally{}
+	}
+	a.Decisions += b.Decisions
+	a.Differ += b.Differ
+	a.Complaints = append(a.Complaints, b.Complaints...)
+	for name, t := range b.ByRepair {
+		if a.ByRepair[name] == nil {
+			a.ByRepair[name] = &Tally{}
+		}
+		a.ByRepair[name].Higher += t.Higher
+		a.ByRepair[name].Lower += t.Lower
+	}
+}
+
+// Print writes the table.
+func (a *Account) Print(out io.Writer) error {
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	if _, err := fmt.Fprintf(table, "%d of %d default decisions differ from the HPA controller's\nrepair\thigher\tlower\n", a.Differ, a.Decisions); err != nil {
+		return err
+	}
+	for _, repair := range recommend.RepairTable() {
+		t := a.ByRepair[repair.Name]
+		if t == nil {
+			t = &Tally{}
+		}
+		if _, err := fmt.Fprintf(table, "%s\t%d\t%d\n", repair.Name, t.Higher, t.Lower); err != nil {
+			return err
+		}
+	}
+	return table.Flush()
+}

@@ -61,7 +61,7 @@ func (t *simulateTask) declare(f *pflag.FlagSet) {
 	f.StringVarP(&t.file, "filename", "f", "", "`path` of the annotated Deployment's manifest, or - for standard input; without it a built-in one")
 	f.StringVar(&t.load, "load", "", "`SHAPE or FILE.csv`: the CPU that is asked of the whole Deployment; see above")
 	f.Var(oneOf(&t.interpolation, "linear", "step"), "interpolation", "between two points of a file: straight, or the one before until the next")
-	f.Var(span(&t.duration, 24*hour), "duration", "how long to simulate; without it as long as the file, or 30m")
+	f.Var(span(&t.duration, longestSimulation), "duration", "how long to simulate; without it as long as the file, or 30m")
 	f.Var(seconds(&t.setup.Startup, 0, hour), "startup", "time from a pod's creation until it is ready; it is Pending for the first half")
 	f.Var(count(&t.startupCPU, 0, 1_000_000), "startup-cpu", "millicores that a pod uses while it runs and is not ready")
 	f.Var(seconds(&t.setup.MetricsPeriod, time.Second, 10*time.Minute), "metrics-period", "time between two samples of a pod (metrics-server --metric-resolution)")

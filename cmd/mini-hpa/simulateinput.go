@@ -37,7 +37,7 @@ func (t *simulateTask) prepare(s streams) error {
 	case t.duration > 0:
 		t.setup.Duration = t.duration
 	case load.Length > 0:
-		t.setup.Duration = (load.Length + wholeSecond - 1) / wholeSecond * wholeSecond
+		t.setup.Duration = (load.Length + simulate.Tick - 1) / simulate.Tick * simulate.Tick
 	}
 	if t.setup.Duration > longestSimulation {
 		return usagef("", "the load lasts %s; want --duration, at most %s", short(load.Length), short(longestSimulation))

@@ -58,7 +58,7 @@ func (t *simulateTable) write() error {
 // rows are the moments at which any of the variants was evaluated.
 func (t *simulateTable) rows() {
 	next := make([]int, len(t.variants))
-	for at := time.Duration(0); at <= t.variants[0].setup.Duration; at += wholeSecond {
+	for at := time.Duration(0); at <= t.variants[0].setup.Duration; at += simulate.Tick {
 		now := make([]*simulate.Evaluation, len(t.variants))
 		due := false
 		for i, v := range t.variants {
@@ -75,10 +75,10 @@ func (t *simulateTable) rows() {
 // moment is one row, if it is worth one.
 func (t *simulateTable) moment(at time.Duration, now []*simulate.Evaluation) {
 	worth := t.all || at-t.minute >= time.Minute
-	cells := []string{picture.Clock(at), fmt.Sprintf("%.0fm", t.variants[0].run.Moments[at/wholeSecond].Load)}
+	cells := []string{picture.Clock(at), fmt.Sprintf("%.0fm", t.variants[0].run.Moments[at/simulate.Tick].Load)}
 	for i, e := range now {
 		if e == nil {
-			m := t.variants[i].run.Moments[at/wholeSecond]
+			m := t.variants[i].run.Moments[at/simulate.Tick]
 			cells = append(cells, "-", fmt.Sprint(m.Ready), fmt.Sprint(m.Replicas))
 			continue
 		}

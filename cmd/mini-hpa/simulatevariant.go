@@ -15,10 +15,8 @@ import (
 	"github.com/mini-hpa/mini-hpa/scaler/trace"
 )
 
-const (
-	wholeSecond       = time.Second
-	longestSimulation = 24 * time.Hour
-)
+// longestSimulation bounds --duration and the curves that take its place.
+const longestSimulation = 24 * time.Hour
 
 // variant is one set of annotations that is simulated.
 type variant struct {

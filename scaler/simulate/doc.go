@@ -10,8 +10,9 @@ package simulate
 
 import "time"
 
-// tick is the length of the steps in which the load is looked at. Everything happens at whole ticks.
-const tick = time.Second
+// Tick is the length of the steps in which the load is looked at. Everything happens at whole ticks, and a Run has one
+// Moment for each.
+const Tick = time.Second
 
 // Epoch is the time at which every simulation starts.
 func Epoch() time.Time { return time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC) }

@@ -110,5 +110,5 @@ func (t template) sampled(p *pod, now, window time.Duration) *metricsv1beta1.Pod
 // newPod is the n-th pod that is made.
 func (t template) newPod(n int, created, startup time.Duration) *pod {
 	return &pod{name: fmt.Sprintf("%s-%d", t.name, n), created: created,
-		runs: created + (startup / 2).Truncate(tick), ready: created + startup}
+		runs: created + (startup / 2).Truncate(Tick), ready: created + startup}
 }

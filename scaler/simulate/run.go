@@ -10,7 +10,7 @@ import (
 
 // Run is what happened in a simulation.
 type Run struct {
-	// Moments are one for each second, in order.
+	// Moments has one for each Tick, in order; the first is at 0, the last at the end.
 	Moments []Moment
 	// Evaluations are those of the recommender, in order.
 	Evaluations []Evaluation
@@ -46,7 +46,7 @@ func Simulate(s Setup) (*Run, error) {
 		return nil, err
 	}
 	w := newWorld(s)
-	for w.now = 0; w.now <= s.Duration; w.now += tick {
+	for w.now = 0; w.now <= s.Duration; w.now += Tick {
 		w.refresh()
 		if w.due() {
 			if err := w.evaluate(); err != nil {
@@ -85,7 +85,7 @@ func newWorld(s Setup) *world {
 		p := w.template.newPod(w.made, -time.Hour, s.Startup)
 		w.pods, w.made = append(w.pods, p), w.made+1
 	}
-	for w.now = -3 * s.MetricsPeriod; w.now < 0; w.now += tick {
+	for w.now = -3 * s.MetricsPeriod; w.now < 0; w.now += Tick {
 		w.refresh()
 		w.use()
 	}
@@ -133,7 +133,7 @@ func (w *world) evaluate() error {
 	w.run.Evaluations = append(w.run.Evaluations, Evaluation{Outcome: o, Moment: w.moment(), Usage: w.measured()})
 	w.evaluated, w.next = w.now, 0
 	if next := o.Decision.Next; !next.IsZero() {
-		w.next = max(next.Sub(Epoch()), w.now+tick)
+		w.next = max(next.Sub(Epoch()), w.now+Tick)
 	}
 	if o.Desired > mostPods {
 		return fmt.Errorf("at %s the replicas are to be %d; a simulation has at most %d", w.now, o.Desired, mostPods)

@@ -8,9 +8,9 @@ func (w *world) pass() {
 	}
 	m := w.use()
 	w.run.Moments = append(w.run.Moments, m)
-	w.run.UnservedCores += m.Unserved / 1000 * tick.Seconds()
+	w.run.UnservedCores += m.Unserved / 1000 * Tick.Seconds()
 	if w.perPod > 0 && m.Load > w.perPod*float64(m.Ready)*(1+1e-9) {
-		w.run.Above += tick
+		w.run.Above += Tick
 	}
 }
 
@@ -21,13 +21,13 @@ func (w *world) use() Moment {
 		each := (m.Load - m.Unserved) / float64(m.Ready)
 		for _, p := range w.pods {
 			if p.ready <= w.now {
-				p.used += each * tick.Seconds()
+				p.used += each * Tick.Seconds()
 			}
 		}
 	}
 	for _, p := range w.pods {
 		if p.runs <= w.now && w.now < p.ready {
-			p.used += w.capped(w.StartupMilli) * tick.Seconds()
+			p.used += w.capped(w.StartupMilli) * Tick.Seconds()
 		}
 	}
 	return m

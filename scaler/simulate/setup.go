@@ -68,7 +68,7 @@ func (s *Setup) check() error {
 		return fmt.Errorf("samples are read %s after they were taken; want less than the %s between two of them", s.MetricsDelay, s.MetricsPeriod)
 	}
 	for _, d := range []time.Duration{s.Duration, s.Startup, s.MetricsPeriod, s.MetricsDelay} {
-		if d < 0 || d%tick != 0 {
+		if d < 0 || d%Tick != 0 {
 			return fmt.Errorf("%s is not a whole number of seconds from 0 up", d)
 		}
 	}

@@ -91,7 +91,7 @@ func span(value *time.Duration, hi time.Duration) checked[time.Duration] {
 		}}
 }
 
-func (t *simulateTask) run(_ context.Context, _ []string, s streams) error {
+func (t *simulateTask) run(ctx context.Context, _ []string, s streams) error {
 	if err := t.check(); err != nil {
 		return err
 	}
@@ -106,7 +106,7 @@ func (t *simulateTask) run(_ context.Context, _ []string, s streams) error {
 		variants = append(variants, &variant{name: "--compare", set: t.compare})
 	}
 	for _, v := range variants {
-		if err := t.play(v, s); err != nil {
+		if err := t.play(ctx, v, s); err != nil {
 			return err
 		}
 	}
@@ -128,7 +128,7 @@ func (t *simulateTask) check() error {
 }
 
 // play simulates one variant.
-func (t *simulateTask) play(v *variant, s streams) error {
+func (t *simulateTask) play(ctx context.Context, v *variant, s streams) error {
 	v.setup = t.setup
 	v.setup.Workload = t.setup.Workload.DeepCopy()
 	if changed := v.set.apply(v.setup.Workload.Annotations); changed != nil {
@@ -140,14 +140,14 @@ func (t *simulateTask) play(v *variant, s streams) error {
 	}
 	v.setup.Policy, v.setup.Rules, v.setup.StartupMilli = policy, t.decision.rules, float64(t.startupCPU)
 	if t.record == "" {
-		return v.simulate()
+		return v.simulate(ctx)
 	}
 	out, err := os.Create(t.record)
 	if err != nil {
 		return fmt.Errorf("cannot record: %w", err)
 	}
 	if v.setup.Record, err = trace.NewWriter(out, v.setup.Workload); err == nil {
-		err = v.simulate()
+		err = v.simulate(ctx)
 	}
 	if bad := out.Close(); err == nil && bad != nil {
 		err = fmt.Errorf("cannot record: %w", bad)

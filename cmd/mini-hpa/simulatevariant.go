@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -28,11 +29,12 @@ type variant struct {
 	run   *simulate.Run
 }
 
-func (v *variant) simulate() (err error) {
-	if v.run, err = simulate.Simulate(v.setup); err != nil {
+func (v *variant) simulate(ctx context.Context) (err error) {
+	v.run, err = simulate.Simulate(ctx, v.setup)
+	if err != nil && ctx.Err() == nil {
 		return unreadable{fmt.Errorf("cannot simulate: %w", err)}
 	}
-	return nil
+	return err
 }
 
 // summary is what a variant came to, for every form of output.

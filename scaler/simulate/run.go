@@ -1,6 +1,7 @@
 package simulate
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -40,13 +41,17 @@ type Evaluation struct {
 	Usage float64 `json:"-"`
 }
 
-// Simulate runs a setup to its end. The error says what of the setup cannot be simulated, or that recording failed.
-func Simulate(s Setup) (*Run, error) {
+// Simulate runs a setup to its end. The error says what of the setup cannot be simulated, that recording failed, or that
+// ctx ended before.
+func Simulate(ctx context.Context, s Setup) (*Run, error) {
 	if err := s.check(); err != nil {
 		return nil, err
 	}
 	w := newWorld(s)
 	for w.now = 0; w.now <= s.Duration; w.now += Tick {
+		if err := ctx.Err(); err != nil {
+			return nil, fmt.Errorf("stopped at %s: %w", w.now, context.Cause(ctx))
+		}
 		w.refresh()
 		if w.due() {
 			if err := w.evaluate(); err != nil {

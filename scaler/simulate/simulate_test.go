@@ -60,7 +60,7 @@ func policed(t *testing.T, s Setup) Setup {
 
 func play(t *testing.T, s Setup) *Run {
 	t.Helper()
-	run, err := Simulate(s)
+	run, err := Simulate(t.Context(), s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -243,7 +243,7 @@ func TestRecordingThatFails(t *testing.T) {
 	if s.Record, err = trace.NewWriter(&full{left: 3000}, s.Workload); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Simulate(s); err == nil || !strings.HasPrefix(err.Error(), "cannot record: ") {
+	if _, err := Simulate(t.Context(), s); err == nil || !strings.HasPrefix(err.Error(), "cannot record: ") {
 		t.Errorf("%v", err)
 	}
 }
@@ -268,7 +268,7 @@ func TestSetupsThatAreRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := setup(t, "burst", nil)
 			tt.change(&s)
-			if _, err := Simulate(s); err == nil || !strings.HasSuffix(err.Error(), tt.want) {
+			if _, err := Simulate(t.Context(), s); err == nil || !strings.HasSuffix(err.Error(), tt.want) {
 				t.Errorf("%v, want %s", err, tt.want)
 			}
 		})
@@ -323,7 +323,7 @@ func BenchmarkSimulate(b *testing.B) {
 	s.Policy, _, _ = annotations.DefaultDefaults().Parse(s.Workload.Annotations)
 	s.Load, _ = ParseShape("burst")
 	for b.Loop() {
-		if _, err := Simulate(s); err != nil {
+		if _, err := Simulate(b.Context(), s); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -1,7 +1,9 @@
 package e2e
 
 import (
+	"encoding/json"
 	"fmt"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -177,8 +179,32 @@ func TestNoMetricsAdapter(t *testing.T) {
 	if event := pods.awaitEvent("FailedGetPodsMetric"); !strings.HasSuffix(event, "metric hits: no custom metrics API is registered (APIService v1beta2.custom.metrics.k8s.io)") {
 		t.Errorf("event %q does not say what is missing", event)
 	}
+	w.samples(t, 3) // of 2 s, with a look at each workload every second
+	if n := w.discoveries(t, loadsim.ExternalAPI); n != 1 {
+		t.Errorf("the API server was asked %d times for an API that is missing, want once in 30 s", n)
+	}
 	if err := w.load.Offer(t.Context(), loadsim.ExternalAPI); err != nil {
 		t.Fatal(err)
 	}
 	d.await(3)
+}
+
+// discoveries counts the controllers' requests for an API group, by the API server's own account.
+func (w *world) discoveries(t *testing.T, api loadsim.API) int {
+	t.Helper()
+	log, err := os.ReadFile(w.cluster.AuditLog())
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for line := range strings.Lines(string(log)) {
+		var e struct {
+			RequestURI string
+			User       struct{ Username string }
+		}
+		if json.Unmarshal([]byte(line), &e) == nil && e.User.Username == user && strings.HasPrefix(e.RequestURI, "/apis/"+string(api)) {
+			n++
+		}
+	}
+	return n
 }

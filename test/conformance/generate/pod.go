@@ -28,6 +28,8 @@ type pod struct {
 	unmeasured int
 	// noStart says that its startTime is not set.
 	noStart bool
+	// foreign says that it is not of the present template; such pods go first.
+	foreign bool
 }
 
 // plan decides how the pod will start.
@@ -43,7 +45,7 @@ func (p *pod) plan(w *Workload) {
 	p.starts = p.created.Add(wait)
 	p.readies = p.starts.Add(warm)
 	p.samples = p.starts.Add(d.seconds(0, 45))
-	if d.chance(w.mood.foreign) {
+	if p.foreign = d.chance(w.mood.foreign); p.foreign {
 		p.differ(d)
 	}
 }
@@ -74,6 +76,8 @@ func (p *pod) alive() bool {
 // rank is higher for pods that a ReplicaSet would delete first.
 func (p *pod) rank() int {
 	switch {
+	case p.foreign:
+		return 4
 	case p.phase == corev1.PodPending:
 		return 3
 	case p.ready != corev1.ConditionTrue:
@@ -95,7 +99,7 @@ func (p *pod) live(w *Workload, now time.Time) {
 	if !p.readies.IsZero() && !p.readies.After(now) {
 		p.ready, p.turned, p.readies = corev1.ConditionTrue, p.readies, time.Time{}
 	}
-	if d.chance(w.mood.flap) {
+	if d.chance(w.mood.flap) || now.Equal(p.started.Add(5*time.Minute)) && w.mood.aligned && d.chance(0.6) {
 		p.flap(w, now)
 	}
 	if d.chance(w.mood.fail) {

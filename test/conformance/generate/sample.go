@@ -45,6 +45,9 @@ func (w *Workload) sample(s *recommend.Snapshot) {
 
 // measured says whether the pod has a sample now. Now and then even pods have one that do not run.
 func (w *Workload) measured(p *pod) bool {
+	if p.phase == corev1.PodPending {
+		return w.dice.chance(0.15)
+	}
 	if p.samples.After(w.world.now) || p.unmeasured > 0 {
 		return false
 	}

@@ -52,7 +52,7 @@ func (w *Workload) series(s *recommend.Snapshot) {
 func (w *Workload) total(m *metric) int64 {
 	target, per := m.target(), 1.0
 	if target.AverageValue != nil {
-		per = math.Max(float64(w.status()), 1)
+		per = math.Max(float64(w.world.status), 1)
 		return int64(min(max(math.Round(m.now*per*float64(target.AverageValue.MilliValue()))+float64(m.nudge), 0), 1e16))
 	}
 	return int64(min(max(math.Round(m.now*float64(target.Value.MilliValue()))+float64(m.nudge), 0), 1e16))

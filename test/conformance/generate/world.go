@@ -15,7 +15,9 @@ type world struct {
 	now      time.Time
 	tick     int
 	replicas int32
-	pods     []*pod
+	// status is status.replicas as it is seen now.
+	status int32
+	pods   []*pod
 	// strays are names of pods that are gone and whose samples are still there.
 	strays []*pod
 	next   int
@@ -54,7 +56,8 @@ func (w *Workload) Observe(now time.Time) recommend.Snapshot {
 	w.reconcile()
 	w.live()
 	w.aim()
-	s := recommend.Snapshot{Time: now, Replicas: w.world.replicas, StatusReplicas: w.status()}
+	w.world.status = w.status()
+	s := recommend.Snapshot{Time: now, Replicas: w.world.replicas, StatusReplicas: w.world.status}
 	for _, p := range w.world.pods {
 		s.Pods = append(s.Pods, p.object())
 	}

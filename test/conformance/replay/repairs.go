@@ -3,8 +3,14 @@ package replay
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"text/tabwriter"
 
+	custommetricsv1beta2 "k8s.io/metrics/pkg/apis/custom_metrics/v1beta2"
+	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 )
 
@@ -18,8 +24,8 @@ type Account struct {
 	Complaints []string
 }
 
-// Tally counts the decisions that one repair made different.
-type Tally struct{ Higher, Lower int }
+// Tally counts the decisions that one repair made different: more replicas, fewer, or the same for another reason.
+type Tally struct{ Higher, Lower, Reason int }
 
 // Add evaluates each observation of a recording twice, in compatibility mode and by default, with the history of the
 // former: what differs is then only what the repairs did to this one decision.
@@ -35,35 +41,85 @@ func (a *Account) Add(r *Recording) error {
 	compat.Compat = true
 	for i, s := range r.Snapshots {
 		want, next := compat.Recommend(policy, s, history)
-		got, _ := recommend.DefaultRules().Recommend(policy, s, history)
-		a.Decisions++
-		if problem := against(got); problem != "" {
-			a.complain(r, i, want, got, problem)
-		}
-		if got.Desired != want.Desired || got.Active != want.Active {
-			without := recommend.DefaultRules()
-			without.Without = got.Repairs
-			again, _ := without.Recommend(policy, s, history)
-			a.differ(r, i, want, got, again)
-		}
+		// The HPA controller overwrites changes that one direction's policies do not look at any more.
+		a.decide(r, i, policy, recommend.History{Samples: history.Samples, Changes: next.Changes})
 		history = next.Applied(want)
 	}
 	return nil
 }
 
+// decide compares the decisions on one observation, with the same history.
+func (a *Account) decide(r *Recording, i int, p annotations.Policy, h recommend.History) {
+	a.Decisions++
+	compat, s := recommend.DefaultRules(), r.Snapshots[i]
+	compat.Compat = true
+	want, _ := compat.Recommend(p, s, h)
+	got, _ := recommend.DefaultRules().Recommend(p, s, h)
+	if problem := against(got); problem != "" {
+		a.complain(r, i, want, got, problem)
+	}
+	if got.Desired == want.Desired && got.Active == want.Active {
+		return
+	}
+	if clean, _ := compat.Recommend(p, withoutStrays(s), h); clean.Desired != want.Desired || clean.Active != want.Active {
+		a.tally(strayRow, got, want)
+		want = clean
+	}
+	if got.Desired != want.Desired || got.Active != want.Active {
+		a.differ(r, i, want, got, unrepaired(p, s, h, got))
+	}
+}
+
+// strayRow is the row of differences that come from samples of pods that do not exist: by default they do not count.
+const strayRow = "(samples of pods that are gone)"
+
+// withoutStrays is the observation without the samples of pods that do not exist.
+func withoutStrays(s recommend.Snapshot) recommend.Snapshot {
+	pods := map[string]bool{}
+	for _, pod := range s.Pods {
+		pods[pod.Name] = true
+	}
+	s.PodMetrics = slices.DeleteFunc(slices.Clone(s.PodMetrics), func(m *metricsv1beta1.PodMetrics) bool { return !pods[m.Name] })
+	s.CustomMetrics = maps.Clone(s.CustomMetrics)
+	for name, values := range s.CustomMetrics {
+		s.CustomMetrics[name] = slices.DeleteFunc(slices.Clone(values), func(v custommetricsv1beta2.MetricValue) bool {
+			return v.DescribedObject.Kind == "Pod" && !pods[v.DescribedObject.Name]
+		})
+	}
+	return s
+}
+
+func (a *Account) tally(name string, got, want recommend.Decision) {
+	if a.ByRepair[name] == nil {
+		a.ByRepair[name] = &Tally{}
+	}
+	switch {
+	case got.Desired > want.Desired:
+		a.ByRepair[name].Higher++
+	case got.Desired < want.Desired:
+		a.ByRepair[name].Lower++
+	default:
+		a.ByRepair[name].Reason++
+	}
+}
+
+// unrepaired decides without the repairs that had a say, and without those that have one once these are off, until
+// none has.
+func unrepaired(p annotations.Policy, s recommend.Snapshot, h recommend.History, d recommend.Decision) recommend.Decision {
+	rules := recommend.DefaultRules()
+	for d.Repairs != 0 {
+		rules.Without |= d.Repairs
+		d, _ = rules.Recommend(p, s, h)
+	}
+	return d
+}
+
 func (a *Account) differ(r *Recording, i int, want, got, again recommend.Decision) {
 	if got.Desired != want.Desired {
 		a.Differ++
-		for _, name := range got.Repairs.Names() {
-			if a.ByRepair[name] == nil {
-				a.ByRepair[name] = &Tally{}
-			}
-			if got.Desired > want.Desired {
-				a.ByRepair[name].Higher++
-			} else {
-				a.ByRepair[name].Lower++
-			}
-		}
+	}
+	for _, name := range got.Repairs.Names() {
+		a.tally(name, got, want)
 	}
 	switch {
 	case got.Repairs == 0:
@@ -118,21 +174,26 @@ func (a *Account) Merge(b Account) {
 		}
 		a.ByRepair[name].Higher += t.Higher
 		a.ByRepair[name].Lower += t.Lower
+		a.ByRepair[name].Reason += t.Reason
 	}
 }
 
 // Print writes the table.
 func (a *Account) Print(out io.Writer) error {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	if _, err := fmt.Fprintf(table, "%d of %d default decisions differ from the HPA controller's\nrepair\thigher\tlower\n", a.Differ, a.Decisions); err != nil {
+	if _, err := fmt.Fprintf(table, "%d of %d default decisions differ from the HPA controller's\nrepair\thigher\tlower\tsame, other reason\n", a.Differ, a.Decisions); err != nil {
 		return err
 	}
+	names := []string{strayRow}
 	for _, repair := range recommend.RepairTable() {
-		t := a.ByRepair[repair.Name]
+		names = append(names, repair.Name)
+	}
+	for _, name := range names {
+		t := a.ByRepair[name]
 		if t == nil {
 			t = &Tally{}
 		}
-		if _, err := fmt.Fprintf(table, "%s\t%d\t%d\n", repair.Name, t.Higher, t.Lower); err != nil {
+		if _, err := fmt.Fprintf(table, "%s\t%d\t%d\t%d\n", name, t.Higher, t.Lower, t.Reason); err != nil {
 			return err
 		}
 	}

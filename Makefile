@@ -2,7 +2,7 @@
 # verify-x says what is wrong, update-x repairs it.
 
 GO ?= go
-MODULES := . test/controlplane test
+MODULES := . test/controlplane test test/conformance
 GOLANGCI_LINT ?= $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 COMMIT ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
@@ -27,10 +27,17 @@ test: control-plane ## Run every test, with the race detector, against a real co
 	$(GO) test -race -timeout 15m ./...
 	cd test/controlplane && $(GO) vet ./... && $(GO) test -race -timeout 20m ./...
 	cd test && $(GO) vet ./... && $(GO) test -count=1 -race -parallel 4 -timeout 45m ./...
+	cd test/conformance && $(GO) vet ./... && $(GO) test -timeout 15m ./...
 
 .PHONY: test-short
 test-short: ## Run the tests of the product's own packages; no control plane, half a minute.
 	$(GO) test -race -short ./...
+
+.PHONY: conformance
+CONFORMANCE ?= -seed 1 -workloads 550
+conformance: ## Hold every decision to the real HPA controller's, on 550 generated workloads, and plant faults to test that.
+	cd test/conformance && $(GO) test -count=1 -timeout 60m -v -run 'Conformance|Annotations' . $(CONFORMANCE) -decisions 50000 | grep -v -E '^ *(=== |--- PASS)'
+	cd test/conformance && $(GO) test -count=1 -timeout 60m -v -run Planted . -faults -1 | grep -v -E '^ *(=== |--- PASS)'
 
 .PHONY: fuzz
 fuzz: ## Fuzz the parsers, a minute each.
@@ -69,6 +76,7 @@ verify-lint:
 	$(GOLANGCI_LINT) run ./...
 	cd test/controlplane && $(GOLANGCI_LINT) run -c ../../.golangci.yml ./...
 	cd test && $(GOLANGCI_LINT) run -c ../.golangci.yml ./...
+	cd test/conformance && $(GOLANGCI_LINT) run -c ../../.golangci.yml ./...
 
 update-lint:
 	$(GOLANGCI_LINT) run --fix ./...

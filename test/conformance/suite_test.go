@@ -27,7 +27,7 @@ func TestConformance(t *testing.T) {
 	if dir == "" {
 		dir = filepath.Join(os.TempDir(), "mini-hpa-conformance")
 	}
-	t.Logf("seeds %d to %d", *first, *first+uint64(*workloads)-1)
+	fmt.Printf("seeds %d to %d\n", *first, *first+uint64(*workloads)-1)
 	t.Run("workloads", func(t *testing.T) {
 		for seed := *first; seed < *first+uint64(*workloads); seed++ {
 			t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {

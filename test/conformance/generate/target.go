@@ -52,26 +52,31 @@ func (m *metric) resource() (corev1.ResourceName, string) {
 // annotations are read.
 func (w *Workload) targets() {
 	d := w.dice
-	if d.chance(0.3) {
+	if len(w.metrics) == 0 && d.chance(0.3) {
 		w.shortTargets()
 	}
-	if len(w.metrics) == 0 || d.chance(0.15) {
+	if len(w.metrics) == 0 || w.annotate["mini-hpa/metrics"] == "" && d.chance(0.15) {
 		var listed []autoscalingv2.MetricSpec
 		for range pick(d, 1, 1, 1, 2, 2, 3) {
 			if spec := w.anyMetric(); !w.repeated(spec, listed) {
 				listed = append(listed, spec)
 			}
 		}
-		if len(listed) > 0 {
-			w.annotate["mini-hpa/metrics"] = encode(listed)
-		}
-		for _, spec := range listed {
-			w.metrics = append(w.metrics, &metric{spec: spec})
-		}
+		w.list(listed)
 	}
 	for _, m := range w.metrics {
 		m.curve = newCurve(d, w.HPA.Spec.MaxReplicas, w.min())
 		w.HPA.Spec.Metrics = append(w.HPA.Spec.Metrics, m.spec)
+	}
+}
+
+// list adds metrics that the metrics annotation lists.
+func (w *Workload) list(specs []autoscalingv2.MetricSpec) {
+	if len(specs) > 0 {
+		w.annotate["mini-hpa/metrics"] = encode(specs)
+	}
+	for _, spec := range specs {
+		w.metrics = append(w.metrics, &metric{spec: spec})
 	}
 }
 

@@ -48,6 +48,11 @@ func New(seed uint64) *Workload {
 	w.HPA = &autoscalingv2.HorizontalPodAutoscaler{ObjectMeta: metav1.ObjectMeta{Name: Name, Namespace: Namespace}}
 	w.HPA.Spec.ScaleTargetRef = autoscalingv2.CrossVersionObjectReference{APIVersion: "apps/v1", Kind: "Deployment", Name: Name}
 	w.bounds()
+	if w.dice.chance(0.3) {
+		scene := pick(w.dice, w.scenes()...)
+		scene.set(&w.mood)
+		w.list(scene.metrics)
+	}
 	w.targets()
 	w.behave()
 	w.Ticks = w.length()

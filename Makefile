@@ -39,9 +39,10 @@ conformance: ## Hold every decision to the real HPA controller's on 550 generate
 	cd test/conformance && $(GO) test -count=1 -timeout 60m -args $(CONFORMANCE) -faults=-1
 
 .PHONY: fuzz
-fuzz: ## Fuzz the parsers, a minute each.
+fuzz: ## Fuzz the parsers and the invariants of the decision, a minute each.
 	for target in FuzzParse FuzzMetrics FuzzBehavior; do \
 		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime 1m ./annotations || exit 1; done
+	$(GO) test -run '^$$' -fuzz FuzzInvariants -fuzztime 1m ./scaler/recommend
 	$(GO) test -run '^$$' -fuzz FuzzRead -fuzztime 1m ./scaler/trace
 	for target in FuzzReadCSV FuzzParseShape; do \
 		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime 1m ./scaler/simulate || exit 1; done

@@ -47,8 +47,7 @@ func isContainerResource(name string) bool {
 	if len(validation.IsQualifiedName(name)) > 0 {
 		return false
 	}
-	switch corev1.ResourceName(name) {
-	case corev1.ResourceCPU, corev1.ResourceMemory, corev1.ResourceEphemeralStorage:
+	if slices.Contains([]corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory, corev1.ResourceEphemeralStorage}, corev1.ResourceName(name)) {
 		return true
 	}
 	if !strings.Contains(name, "/") {

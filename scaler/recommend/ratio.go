@@ -154,14 +154,13 @@ func (t *text) arithmetic(band tolerances, o outlook) *text {
 }
 
 // held says why the arithmetic's result is not the proposal.
-func (t *text) held(reason string, current int32) *text {
+func (t *text) held(reason string, current int32) {
 	switch reason {
 	case ReasonAgainst:
 		t.str(", which is against the ratio: stay at ").int(int64(current))
 	case ReasonUncertain:
 		t.str(", the other way than without the assumptions: stay at ").int(int64(current))
 	}
-	return t
 }
 
 // sentence is the metric's state in one line, for Events; the sample's age is still to come.

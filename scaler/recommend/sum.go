@@ -67,6 +67,7 @@ func (m *podMetric) counted(n *numbers, r *reading, how treatment) int64 {
 			return max(r.usage, m.atTarget(n, r))
 		}
 		return r.usage
+	case leftOut, idle:
 	}
 	return 0
 }

@@ -35,14 +35,12 @@ func (t *text) seconds(d time.Duration) *text { return t.str(d.Truncate(time.Sec
 
 // amount prints thousandths of a resource as kubectl does: 250m of CPU, 512Mi of memory; other metrics as decimals.
 func (t *text) amount(name corev1.ResourceName, thousandths int64) *text {
-	switch name {
-	case corev1.ResourceCPU:
+	const mebi = 1 << 20
+	if name == corev1.ResourceCPU {
 		return t.int(thousandths).str("m")
-	case corev1.ResourceMemory:
-		const mebi = 1 << 20
-		if bytes := thousandths / 1000; bytes >= mebi {
-			return t.int(bytes / mebi).str("Mi")
-		}
+	}
+	if bytes := thousandths / 1000; name == corev1.ResourceMemory && bytes >= mebi {
+		return t.int(bytes / mebi).str("Mi")
 	}
 	return t.decimal(thousandths)
 }

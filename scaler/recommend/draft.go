@@ -9,30 +9,31 @@ type draft struct {
 	details []span
 	reason  span
 	begin   int32
-	// room is what the text and the details of an ordinary decision fit into.
-	room struct {
-		text    [1536]byte
-		details [16]span
-	}
+	// room is what the details of an ordinary decision fit into.
+	room [8]span
 }
+
+// ordinary is what the text of a decision on one metric fits into, in bytes.
+const ordinary = 768
 
 func newDraft(s Snapshot, r Rules) *draft {
 	d := &draft{}
 	d.Time, d.Current, d.Desired, d.Able = s.Time, s.Replicas, s.Replicas, AbleSucceededGetScale
 	d.numbers.wrap = !r.repairs(RepairSaturation)
-	d.text.bytes, d.details = d.room.text[:0], d.room.details[:0]
+	d.details = d.room[:0]
+	d.text.written.Grow(ordinary)
 	return d
 }
 
 // write begins a detail or a reason, which the next step or because takes.
 func (d *draft) write() *text {
-	d.begin = int32(len(d.text.bytes))
+	d.begin = int32(d.text.written.Len())
 	return &d.text
 }
 
 // written is what was written since write; nothing is left for a second taker.
 func (d *draft) written() span {
-	s := span{d.begin, int32(len(d.text.bytes))}
+	s := span{d.begin, int32(d.text.written.Len())}
 	d.begin = s.to
 	return s
 }
@@ -71,7 +72,7 @@ func (d *draft) repaired(bit Repairs, had bool) bool {
 // decision cuts the text into its pieces.
 func (d *draft) decision() Decision {
 	d.repaired(RepairSaturation, d.numbers.saturated)
-	all := string(d.text.bytes)
+	all := d.text.written.String()
 	for i, piece := range d.details {
 		d.Steps[i].Detail = all[piece.from:piece.to]
 	}

@@ -169,7 +169,7 @@ func (v *view) young() bool {
 }
 
 // String counts the groups for people.
-func (c *cohort) String() string { return string((&text{}).cohort(c).bytes) }
+func (c *cohort) String() string { return (&text{}).cohort(c).written.String() }
 
 func (t *text) cohort(c *cohort) *text {
 	n := &c.count

@@ -2,6 +2,7 @@ package recommend
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -9,25 +10,30 @@ import (
 
 // text collects what one decision has to say. A decision is made for each workload at each sample, mostly to change
 // nothing, so all of its details share one buffer instead of being formatted one by one.
-type text struct{ bytes []byte }
+type text struct{ written strings.Builder }
 
 // span is a piece of a text.
 type span struct{ from, to int32 }
 
 func (t *text) str(s string) *text {
-	t.bytes = append(t.bytes, s...)
+	t.written.WriteString(s)
+	return t
+}
+
+func (t *text) raw(b []byte) *text {
+	t.written.Write(b)
 	return t
 }
 
 func (t *text) int(n int64) *text {
-	t.bytes = strconv.AppendInt(t.bytes, n, 10)
-	return t
+	var room [20]byte
+	return t.raw(strconv.AppendInt(room[:0], n, 10))
 }
 
 // float prints four significant digits, enough to see on which side of a tolerance a ratio is.
 func (t *text) float(f float64) *text {
-	t.bytes = strconv.AppendFloat(t.bytes, f, 'g', 4, 64)
-	return t
+	var room [24]byte
+	return t.raw(strconv.AppendFloat(room[:0], f, 'g', 4, 64))
 }
 
 // seconds prints a duration without its fraction.
@@ -50,8 +56,8 @@ func (t *text) decimal(thousandths int64) *text {
 	if thousandths%1000 == 0 {
 		return t.int(thousandths / 1000)
 	}
-	t.bytes = strconv.AppendFloat(t.bytes, float64(thousandths)/1000, 'f', -1, 64)
-	return t
+	var room [32]byte
+	return t.raw(strconv.AppendFloat(room[:0], float64(thousandths)/1000, 'f', -1, 64))
 }
 
 // tolerances prints the band around 1.

@@ -28,8 +28,8 @@ type Decision struct {
 	Failure *Failure `json:"failure,omitempty"`
 	// Omitted names a container that was left out because it has no request to be a percent of; empty if there is none.
 	Omitted string `json:"omitted,omitempty"`
-	// Repairs are those that had a say in this decision. A decision without any is the HPA controller's, given the same
-	// history; with Rules.Compat there are none.
+	// Repairs are those that changed which pods or values count, what a metric proposes, or what a window holds. A decision
+	// without any is the HPA controller's, given the same history; with Rules.Compat there are none.
 	Repairs Repairs `json:"repairs,omitzero"`
 	// Next is the moment at which the same observations would be decided differently, because a stabilization
 	// window or a policy's period ends or a sample grows stale; zero if time alone changes nothing.
@@ -61,6 +61,8 @@ type MetricResult struct {
 	// Ratio is usage divided by target, before any assumption about pods that could not be measured; 0 where it Failed.
 	Ratio  float64 `json:"ratio"`
 	Failed bool    `json:"failed,omitempty"`
+	// Failure says why it Failed; nil if it did not.
+	Failure *Failure `json:"failure,omitempty"`
 }
 
 // Failure says why a metric could not be evaluated.
@@ -68,7 +70,7 @@ type Failure struct {
 	// Metric is the metric's name as in Step.
 	Metric string `json:"metric"`
 	// Reason is one of ReasonMetricsUnavailable, ReasonNoPods, ReasonNoSamples, ReasonAwaitingSample,
-	// ReasonMissingRequest and ReasonContainerNotFound.
+	// ReasonMissingRequest, ReasonContainerNotFound and ReasonUnsupported.
 	Reason string `json:"reason"`
 	// Detail says what was seen and, where the user can do something about it, what to do.
 	Detail string `json:"detail"`

@@ -25,7 +25,7 @@ func newDraft(s Snapshot, r Rules) *draft {
 	return d
 }
 
-// write begins a detail or a reason, which the next step or because takes.
+// write begins a detail or a reason, which the next step or written takes.
 func (d *draft) write() *text {
 	d.begin = int32(d.text.written.Len())
 	return &d.text

@@ -18,6 +18,8 @@ type History struct {
 	// Since is the moment before which an earlier process may have removed pods that nobody remembers: policies of
 	// scale-down grant nothing until their period after it has passed. Zero if there was none.
 	Since time.Time
+	// resumed is the present number at the first evaluation after a gap: see resume.
+	resumed Sample
 	// unplaced says that the last change has not been put in its place yet: see placed.
 	unplaced bool
 }
@@ -75,16 +77,13 @@ func (h History) Applied(d Decision) History {
 
 // prepared makes the present number of replicas the first recommendation, so that a controller that has just started
 // does not scale in before it has watched for one stabilization window (HPA: recordInitialRecommendation).
-func (r Rules) prepared(d *draft, h History, s Snapshot, p annotations.Policy) History {
+func (r Rules) prepared(h History, s Snapshot, p annotations.Policy) History {
 	if r.Compat && h.unplaced {
 		h = h.placed(p)
 	}
 	h.unplaced = false
-	if s.Replicas == 0 && !r.Compat {
-		return h // nobody recommended 0
-	}
-	if len(h.Samples) == 0 || d.repaired(RepairBlind, r.blind(h, s, p)) {
-		h.Samples = append(slices.Clone(h.Samples), Sample{Time: s.Time, Replicas: s.Replicas})
+	if len(h.Samples) == 0 {
+		h.Samples = []Sample{{Time: s.Time, Replicas: s.Replicas}}
 	}
 	return h
 }

@@ -2,11 +2,13 @@ package recommend
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
+	custommetricsv1beta2 "k8s.io/metrics/pkg/apis/custom_metrics/v1beta2"
 )
 
 // podMetric is a target on the average of the pods: CPU or memory of theirs, or of one container of theirs, or a custom
@@ -133,15 +135,16 @@ func (v *view) object(d *draft, source *autoscalingv2.ObjectMetricSource, series
 	if failure := v.seriesFailure(m.name, series, len(values)); failure != nil {
 		return proposal{}, failure
 	}
-	found := len(values) == 1
-	for i := range values {
-		if described := &values[i].DescribedObject; len(values) == 1 || described.Kind == about.Kind && described.Name == about.Name {
-			m.value, found = d.numbers.milli(values[i].Value), true
-			break
-		}
-	}
-	if !found {
+	i := slices.IndexFunc(values, func(value custommetricsv1beta2.MetricValue) bool {
+		described := &value.DescribedObject
+		return len(values) == 1 || described.Kind == about.Kind && described.Name == about.Name
+	})
+	if i < 0 {
 		return proposal{}, v.seriesFailure(m.name, series, 0)
+	}
+	m.value = d.numbers.milli(values[i].Value)
+	if failure := v.outdated(d, m.name, values[i].Timestamp.Time, values[i].WindowSeconds); failure != nil {
+		return proposal{}, failure
 	}
 	return v.total(d, &m, source.Target)
 }
@@ -153,6 +156,11 @@ func (v *view) external(d *draft, source *autoscalingv2.ExternalMetricSource, se
 		return proposal{}, failure
 	}
 	average := source.Target.AverageValue != nil
+	for i := range values {
+		if failure := v.outdated(d, m.name, values[i].Timestamp.Time, values[i].WindowSeconds); failure != nil {
+			return proposal{}, failure
+		}
+	}
 	for i := 0; i < len(values) && m.value < maxTotal; i++ {
 		m.value = accumulate(d, m.value, d.numbers.milli(values[i].Value), average)
 	}
@@ -163,9 +171,11 @@ func (v *view) external(d *draft, source *autoscalingv2.ExternalMetricSource, se
 // for an average a sum below 0 counts as an overflow.
 func accumulate(d *draft, total, value int64, average bool) int64 {
 	sum := d.numbers.add(total, value)
-	if d.numbers.wrap && (average && sum < 0 || !average && value > 0 && sum < total) {
+	overflown := average && sum < 0 || !average && value > 0 && sum < total
+	if d.numbers.wrap && overflown {
 		return maxTotal
 	}
+	d.numbers.saturated = d.numbers.saturated || overflown
 	return sum
 }
 
@@ -173,14 +183,14 @@ func accumulate(d *draft, total, value int64, average bool) int64 {
 func (v *view) seriesFailure(name, series string, n int) *Failure {
 	reason, known := v.Errors[series]
 	switch {
+	case n > 0:
+		return nil // in a trace made by hand, another metric may fail under the same name
 	case known && reason == ErrorPending:
 		return &Failure{Metric: name, Reason: ReasonAwaitingSample, Detail: fmt.Sprintf("metric %s: %s", name, reason)}
 	case known:
 		return &Failure{Metric: name, Reason: ReasonMetricsUnavailable, Detail: fmt.Sprintf("metric %s: %s", name, reason)}
-	case n == 0:
-		return &Failure{Metric: name, Reason: ReasonNoSamples, Detail: fmt.Sprintf("metric %s: the metrics API returned no value", name)}
 	}
-	return nil
+	return &Failure{Metric: name, Reason: ReasonNoSamples, Detail: fmt.Sprintf("metric %s: the metrics API returned no value", name)}
 }
 
 // printable quotes a name that the API server accepts and a terminal should not see as it is.

@@ -50,6 +50,14 @@ func (n *numbers) add(a, b int64) int64 {
 	return math.MinInt64
 }
 
+// times is a*b for b >= 0.
+func (n *numbers) times(a int64, b int) int64 {
+	if b == 1 {
+		return a
+	}
+	return n.mulDiv(a, int64(b), 1)
+}
+
 // percent is a*b/100 for b >= 0.
 func (n *numbers) percent(a, b int64) int64 { return n.mulDiv(a, b, 100) }
 

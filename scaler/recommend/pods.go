@@ -31,6 +31,8 @@ const (
 type reading struct {
 	usage, request int64
 	group          group
+	// times is how many pods this is, if not one.
+	times int
 	// before says that the sample's window began before the last change of the replicas.
 	before bool
 }
@@ -46,6 +48,8 @@ type cohort struct {
 	readings []reading
 	count    [groupCount]int
 	ignored  int
+	// early is how many of the ready have a sample whose window began before the last change.
+	early int
 	// oldest is the timestamp of the oldest sample among the ready.
 	oldest time.Time
 	// changes is the earliest moment at which time alone regroups a pod; zero if none.
@@ -54,31 +58,26 @@ type cohort struct {
 
 // sort puts the pods into their groups and reads usage and request of those that take part.
 func (v *view) sort(d *draft, m *podMetric) (cohort, *Failure) {
-	found := v.finder(m)
-	c := cohort{readings: make([]reading, 0, v.expected())}
+	v.finder(d, m)
+	c := cohort{readings: make([]reading, 0, len(v.Pods)+1)}
 	for _, pod := range v.Pods {
 		if ignored(pod) {
 			c.ignored++
+			v.find(d, m, pod.Name)
 			if failure := v.bystander(d, m, pod); failure != nil {
 				return c, failure
 			}
-			found.find(pod.Name)
 			continue
 		}
 		what, failure := v.request(d, m, pod)
 		if failure != nil {
 			return c, failure
 		}
-		c.place(v, d, pod, v.usage(d, m, found.find(pod.Name), pod), what)
+		c.place(v, d, pod, v.usage(d, m, v.find(d, m, pod.Name), pod), what)
 	}
-	v.strays(d, m, &c, found)
+	v.strays(d, m, &c)
 	v.unseen(d, &c)
 	return c, nil
-}
-
-// expected is how many readings there may be.
-func (v *view) expected() int {
-	return max(len(v.Pods), int(min(v.Replicas, v.StatusReplicas, int32(2*len(v.Pods)+16))))
 }
 
 // ignored pods are on their way out (HPA: ignoredPods).
@@ -88,7 +87,7 @@ func ignored(pod *corev1.Pod) bool {
 
 func (c *cohort) add(r reading) {
 	c.readings = append(c.readings, r)
-	c.count[r.group]++
+	c.count[r.group] += max(r.times, 1)
 }
 
 // place puts one pod that takes part into its group.
@@ -101,8 +100,12 @@ func (c *cohort) place(v *view, d *draft, pod *corev1.Pod, u usage, request int6
 		r.group = inMissing
 	case u.cpu && v.unready(pod, u, v.Time):
 		r.group = inUnready
+		c.changes = earlier(c.changes, v.initialized(pod))
 	default:
-		r.usage, r.before = u.value, !v.changed.IsZero() && u.at.Add(-u.window).Before(v.changed)
+		r.usage, r.before = u.value, !u.at.IsZero() && u.at.Add(-u.window).Before(v.changed)
+		if r.before {
+			c.early++
+		}
 		if c.oldest.IsZero() || u.at.Before(c.oldest) {
 			c.oldest = u.at
 		}
@@ -127,6 +130,17 @@ func (r Rules) unready(pod *corev1.Pod, u usage, now time.Time) bool {
 		return notReady || u.at.Before(since.Add(u.window))
 	}
 	return notReady && start.Add(r.InitialReadinessDelay).After(since)
+}
+
+// initialized is when a pod leaves the period in which its CPU usage is looked at more closely; zero if it has.
+func (v *view) initialized(pod *corev1.Pod) time.Time {
+	if pod.Status.StartTime == nil {
+		return time.Time{}
+	}
+	if end := pod.Status.StartTime.Add(v.CPUInitializationPeriod); end.After(v.Time) {
+		return end
+	}
+	return time.Time{}
 }
 
 // over says that a pod has ended or is about to: its ReplicaSet does not count it any more.

@@ -15,6 +15,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	custommetricsv1beta2 "k8s.io/metrics/pkg/apis/custom_metrics/v1beta2"
 	externalmetricsv1beta1 "k8s.io/metrics/pkg/apis/external_metrics/v1beta1"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
 // TestInvariants plays random workloads and looks at what must hold in each decision. The seed is the name on failure.
@@ -64,6 +66,7 @@ func play(t *testing.T, rng *rand.Rand) {
 		s := randomSnapshot(rng, now, replicas)
 		d, next := p.decide(s, history)
 		p.check(t, s, d)
+		p.attribute(t, s, history, d)
 		if history = next; d.Desired != replicas {
 			history, replicas = history.Applied(d), d.Desired
 		}
@@ -79,6 +82,7 @@ type randomized struct {
 	policy []string
 	Min    int32
 	Max    int32
+	parsed annotations.Policy
 	decide func(Snapshot, History) (Decision, History)
 }
 
@@ -97,7 +101,7 @@ func randomPolicy(t *testing.T, rng *rand.Rand) randomized {
 	if rng.IntN(3) == 0 && len(p.Metrics) > 1 {
 		p.Metrics = p.Metrics[1:] // none of a resource
 	}
-	return randomized{Rules: DefaultRules(), policy: pairs, Min: p.Min, Max: p.Max, decide: func(s Snapshot, h History) (Decision, History) {
+	return randomized{Rules: DefaultRules(), policy: pairs, parsed: p, Min: p.Min, Max: p.Max, decide: func(s Snapshot, h History) (Decision, History) {
 		return DefaultRules().Recommend(p, s, h)
 	}}
 }
@@ -146,7 +150,7 @@ func randomValues(rng *rand.Rand, s *Snapshot) {
 
 func randomSnapshot(rng *rand.Rand, now time.Time, replicas int32) Snapshot {
 	states := []option{func(*fixture, time.Time) {}, without, pending, failed, deleted, started(20 * time.Second),
-		sampled(time.Minute), ready(corev1.ConditionFalse, time.Hour)}
+		sampled(time.Minute), ready(corev1.ConditionFalse, time.Hour), noRequest, requesting("0"), sidecar("", "200m")}
 	healthy := rng.IntN(2) == 0
 	var made []fixture
 	for i := range max(int(replicas)+rng.IntN(3)-1, 0) {
@@ -157,6 +161,9 @@ func randomSnapshot(rng *rand.Rand, now time.Time, replicas int32) Snapshot {
 		made = append(made, newFixture(now, i, fmt.Sprintf("%dm", rng.IntN(1500)), state))
 	}
 	s := snapshot(now, replicas, made)
+	if !healthy && rng.IntN(4) == 0 {
+		s.PodMetrics = append(s.PodMetrics, newFixture(now, 900, "1").sample)
+	}
 	if rng.IntN(12) == 0 {
 		s.PodMetrics, s.MetricsError = nil, "down"
 	}
@@ -200,6 +207,23 @@ func (r randomized) check(t *testing.T, s Snapshot, d Decision) {
 			if step.Stage == StageTolerance && step.To >= d.Current {
 				complain("scaled in although no metric is below its target now")
 			}
+		}
+	}
+}
+
+// attribute holds a decision without repairs to be the HPA controller's, and one without any repair switched on, too.
+func (r randomized) attribute(t *testing.T, s Snapshot, h History, d Decision) {
+	t.Helper()
+	compat, none := r.Rules, r.Rules
+	compat.Compat, none.Without = true, ^Repairs(0)
+	h.unplaced, h.resumed = false, Sample{} // of these the HPA knows nothing
+	want, _ := compat.Recommend(r.parsed, s, h)
+	off, _ := none.Recommend(r.parsed, s, h)
+	for name, got := range map[string]Decision{"by default": d, "with every repair switched off": off} {
+		same := got.Desired == want.Desired && got.Active == want.Active && got.Able == want.Able && got.Limited == want.Limited
+		if got.Repairs == 0 && !same || got.Repairs != 0 && name != "by default" {
+			t.Errorf("%s, repairs %v: %d %s %s %s, want %d %s %s %s\n%s\nHPA:\n%s", name, got.Repairs.Names(), got.Desired, got.Active, got.Able,
+				got.Limited, want.Desired, want.Active, want.Able, want.Limited, steps(got), steps(want))
 		}
 	}
 }
@@ -252,7 +276,7 @@ func TestInputsStayUntouched(t *testing.T) {
 	before := struct {
 		s Snapshot
 		h History
-	}{Snapshot{Time: s.Time, Replicas: s.Replicas, StatusReplicas: s.StatusReplicas}, History{append([]Sample{}, h.Samples...), append([]Change{}, h.Changes...), h.Since, false}}
+	}{Snapshot{Time: s.Time, Replicas: s.Replicas, StatusReplicas: s.StatusReplicas}, History{append([]Sample{}, h.Samples...), append([]Change{}, h.Changes...), h.Since, Sample{}, false}}
 	for _, pod := range s.Pods {
 		before.s.Pods = append(before.s.Pods, pod.DeepCopy())
 	}
@@ -277,7 +301,7 @@ func TestHistoryStaysSmall(t *testing.T) {
 		now := noon.Add(time.Duration(i) * time.Second)
 		s := Snapshot{Time: now, Replicas: 1}
 		r := DefaultRules()
-		h = r.recorded(r.prepared(newDraft(s, r), h, s, p), Sample{now, int32(i % 10)}, p)
+		h = r.recorded(r.prepared(h, s, p), Sample{now, int32(i % 10)}, p)
 		h = h.Applied(Decision{Time: noon.Add(time.Duration(i) * time.Second), Current: 1, Desired: 2})
 	}
 	if len(h.Samples) > 10 || len(h.Changes) > 16 {
@@ -315,28 +339,34 @@ func TestConversionsSaturate(t *testing.T) {
 			t.Errorf("ceil(%v) = %d, want %d", f, got, want)
 		}
 	}
-	for name, c := range map[string]struct{ got, want int64 }{
-		"not a number":      {int64(n.ceil(math.NaN())), 0},
-		"sum":               {n.add(math.MaxInt64, 1), math.MaxInt64},
-		"sum below":         {n.add(math.MinInt64, -1), math.MinInt64},
-		"sum of 0":          {n.add(5, 0), 5},
-		"sum of two signs":  {n.add(5, -7), -2},
-		"product":           {n.mulDiv(math.MaxInt64, 100, 1), math.MaxInt64},
-		"large product":     {n.mulDiv(math.MaxInt64, 100, 100), math.MaxInt64},
-		"quotient":          {n.mulDiv(7, 100, 3), 233},
-		"negative quotient": {n.mulDiv(-7, 100, 3), -233},
-		"replicas":          {int64(n.plus(math.MaxInt32, 1)), math.MaxInt32},
-		"overdrawn":         {int64(n.plus(1, -2)), -1},
-		"utilization":       {n.utilization(math.MaxInt64, 1), math.MaxInt32},
+	for name, c := range map[string]struct {
+		compute   func(*numbers) int64
+		want      int64
+		saturated bool
+	}{
+		"not a number":      {func(n *numbers) int64 { return int64(n.ceil(math.NaN())) }, 0, false},
+		"too many":          {func(n *numbers) int64 { return int64(n.ceil(1e300)) }, math.MaxInt32, true},
+		"sum":               {func(n *numbers) int64 { return n.add(math.MaxInt64, 1) }, math.MaxInt64, true},
+		"sum below":         {func(n *numbers) int64 { return n.add(math.MinInt64, -1) }, math.MinInt64, true},
+		"sum of 0":          {func(n *numbers) int64 { return n.add(5, 0) }, 5, false},
+		"sum of two signs":  {func(n *numbers) int64 { return n.add(5, -7) }, -2, false},
+		"product":           {func(n *numbers) int64 { return n.mulDiv(math.MaxInt64, 100, 1) }, math.MaxInt64, true},
+		"large product":     {func(n *numbers) int64 { return n.mulDiv(math.MaxInt64, 100, 100) }, math.MaxInt64, true},
+		"quotient":          {func(n *numbers) int64 { return n.mulDiv(7, 100, 3) }, 233, false},
+		"negative quotient": {func(n *numbers) int64 { return n.mulDiv(-7, 100, 3) }, -233, false},
+		"once":              {func(n *numbers) int64 { return n.times(math.MaxInt64, 1) }, math.MaxInt64, false},
+		"times":             {func(n *numbers) int64 { return n.times(math.MaxInt64/2, 3) }, math.MaxInt64, true},
+		"replicas":          {func(n *numbers) int64 { return int64(n.plus(math.MaxInt32, 1)) }, math.MaxInt32, true},
+		"overdrawn":         {func(n *numbers) int64 { return int64(n.plus(1, -2)) }, -1, false},
+		"utilization":       {func(n *numbers) int64 { return n.utilization(math.MaxInt64/100, 1) }, math.MaxInt32, true},
+		"quantity":          {func(n *numbers) int64 { return n.milli(resource.MustParse("1e20")) }, math.MaxInt64, true},
 	} {
-		if c.got != c.want {
-			t.Errorf("%s = %d, want %d", name, c.got, c.want)
+		var n numbers
+		if got := c.compute(&n); got != c.want || n.saturated != c.saturated {
+			t.Errorf("%s = %d, saturated: %t; want %d, %t", name, got, n.saturated, c.want, c.saturated)
 		}
 	}
 	if got := (&numbers{wrap: true}).milli(resource.MustParse("1e999999999")); got != 0 {
 		t.Errorf("milli(1e999999999), wrapped around = %d, want 0", got)
-	}
-	if !n.saturated {
-		t.Error("nobody is told that numbers were cut")
 	}
 }

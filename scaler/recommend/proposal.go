@@ -92,7 +92,7 @@ func (v *view) fail(d *draft, best proposal, valid int) {
 
 func result(kind autoscalingv2.MetricSourceType, made proposal, failure *Failure) MetricResult {
 	if failure != nil {
-		return MetricResult{Metric: failure.Metric, Type: kind, Failed: true}
+		return MetricResult{Metric: failure.Metric, Type: kind, Failed: true, Failure: failure}
 	}
 	return MetricResult{Metric: made.metric, Type: kind, Replicas: made.replicas, Ratio: finite(made.ratio)}
 }
@@ -102,5 +102,5 @@ func finite(ratio float64) float64 {
 	if math.IsNaN(ratio) {
 		return 0
 	}
-	return min(ratio, math.MaxFloat64)
+	return max(min(ratio, math.MaxFloat64), -math.MaxFloat64)
 }

@@ -1,6 +1,7 @@
 package recommend
 
 import (
+	"math"
 	"time"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
@@ -37,87 +38,101 @@ func (m *podMetric) ratio(n *numbers, s sum) (ratio float64, value int64, ok boo
 
 // proposeFrom turns the pods' usage into replicas.
 //
-//	ratio < 1: pods without a sample count as using their request, unready ones as being at the target
-//	ratio > 1: both count as using nothing
+//	ratio < 1: pods without a sample count as using their request
+//	ratio > 1: pods without a sample and unready ones count as using nothing
 //
 // If these assumptions turn the ratio round or bring it within tolerance, nothing changes.
 func (v *view) proposeFrom(d *draft, m *podMetric, c *cohort) (proposal, *Failure) {
-	seen := c.sum(&d.numbers, m, treatments{inReady: measured, inStray: measured})
+	seen := c.sum(&d.numbers, m, everyReady())
 	ratio, value, ok := m.ratio(&d.numbers, seen)
 	if !ok {
 		return proposal{}, &Failure{Metric: m.name, Reason: ReasonMissingRequest, Detail: "the requests of all pods add up to 0"}
 	}
 	d.write().measured(m, seen, value, ratio)
 	d.note(StageRatio, m.name, ReasonMeasured)
-	as := v.careful(d, c, ratio)
-	o := v.outlook(d, m, c, as, ratio)
-	to, reason := v.settle(d, o)
-	d.write().arithmetic(v.band, o).held(reason, d.Current)
-	d.suggest(m.name, to, reason)
-	d.write().sentence(m, c, value, ratio).str(", sample ").seconds(max(d.Time.Sub(c.oldest), 0)).str(" old)")
-	return proposal{metric: m.name, replicas: to, ratio: ratio, reason: d.written()}, nil
+	o := v.outlook(d, m, c, ratio)
+	d.write().arithmetic(v.band, o).held(o.reason, d.Current)
+	d.suggest(m.name, o.to, o.reason)
+	d.write().sentence(m, c, value, ratio).age(d.Time, c.oldest)
+	return proposal{metric: m.name, replicas: o.to, ratio: ratio, reason: d.written()}, nil
 }
 
-// careful says what the pods without a usable sample count as: whatever speaks against a change.
-func (v *view) careful(d *draft, c *cohort, ratio float64) treatments {
-	as := treatments{inReady: measured, inStray: measured}
+// everyReady counts the pods that have a usable sample, and what else has one.
+func everyReady() treatments {
+	return treatments{group: [groupCount]treatment{inReady: measured, inStray: measured}}
+}
+
+// careful says what the pods without a usable sample count as: whatever speaks against a change (HPA: the same).
+func careful(ratio float64) treatments {
+	as := everyReady()
 	switch {
 	case ratio < 1:
-		as[inMissing] = full
-		if c.count[inUnready] > 0 && d.repaired(RepairUnready, v.repairs(RepairUnready)) {
-			as[inUnready] = atTarget
-		}
-		if v.repairs(RepairSettled) {
-			as[inReady] = atLeastTarget
-		}
+		as.group[inMissing] = full
 	case ratio > 1:
-		as[inMissing], as[inUnready] = idle, idle
+		as.group[inMissing], as.group[inUnready], as.unready = idle, idle, math.MaxInt
 	}
 	return as
 }
 
-// outlook is a ratio before and after the careful assumptions, over how many pods, and for how many they were made.
+// outlook is a ratio before and after the careful assumptions, over how many pods, for how many they were made, and what
+// comes of it.
 type outlook struct {
 	ratio, careful float64
 	pods           int
 	assumed, held  int
+	// made is what the arithmetic makes of it, to what is proposed, with the reason for it.
+	made, to int32
+	reason   string
 }
 
-// outlook evaluates the careful assumptions. As in the HPA, samples of pods that do not exist count only beside them.
-func (v *view) outlook(d *draft, m *podMetric, c *cohort, as treatments, ratio float64) outlook {
-	o := outlook{ratio: ratio, careful: ratio, pods: c.count[inReady]}
-	for _, g := range []group{inUnready, inMissing} {
-		if as[g] != leftOut {
-			o.assumed += c.count[g]
-		}
+// outlook evaluates the metric with the HPA's assumptions, then with those that repair them.
+func (v *view) outlook(d *draft, m *podMetric, c *cohort, ratio float64) outlook {
+	as := careful(ratio)
+	o := v.evaluate(d, m, c, as, ratio)
+	if bits := v.more(c, &as, ratio); bits != 0 {
+		plain := o.to
+		o = v.evaluate(d, m, c, as, ratio)
+		d.repaired(bits, o.to != plain)
 	}
-	if o.assumed == 0 && as[inReady] == measured {
-		return o
-	}
-	s := c.sum(&d.numbers, m, as)
-	if o.held = s.held; o.held > 0 {
-		d.repaired(RepairSettled, true)
-	}
-	o.careful, _, _ = m.ratio(&d.numbers, s)
-	if o.assumed > 0 {
-		o.pods = s.pods
-	}
+	v.against(d, &o)
 	return o
 }
 
-// settle turns the ratio into replicas, with the reason for it.
-func (v *view) settle(d *draft, o outlook) (int32, string) {
-	if v.band.within(o.careful) {
-		return d.Current, ReasonWithin
+// evaluate is the outlook under some assumptions. As in the HPA, samples of pods that do not exist count only beside pods
+// for which something was assumed.
+func (v *view) evaluate(d *draft, m *podMetric, c *cohort, as treatments, ratio float64) outlook {
+	o := outlook{ratio: ratio, careful: ratio, pods: c.count[inReady]}
+	o.assumed = c.assumed(as)
+	if o.assumed > 0 || as.group[inReady] != measured {
+		s := c.sum(&d.numbers, m, as)
+		o.held = s.held
+		o.careful, _, _ = m.ratio(&d.numbers, s)
+		if o.assumed > 0 {
+			o.pods = s.pods
+		}
 	}
-	if o.ratio < 1 && o.careful > 1 || o.ratio > 1 && o.careful < 1 {
-		return d.Current, ReasonUncertain
+	v.settle(d, &o)
+	return o
+}
+
+// settle turns the ratio into replicas, with the reason for it (HPA: the same).
+func (v *view) settle(d *draft, o *outlook) {
+	o.to, o.made = d.Current, d.numbers.ceil(o.careful*float64(o.pods))
+	switch {
+	case v.band.within(o.careful):
+		o.reason = ReasonWithin
+	case o.ratio < 1 && o.careful > 1 || o.ratio > 1 && o.careful < 1:
+		o.reason = ReasonUncertain
+	case o.assumed > 0 && o.turned(d.Current):
+		o.reason = ReasonAgainst
+	default:
+		o.to, o.reason = o.made, ReasonOutside
 	}
-	to := d.numbers.ceil(o.careful * float64(o.pods))
-	if v.against(d, o, to) {
-		return d.Current, ReasonAgainst
-	}
-	return to, ReasonOutside
+}
+
+// turned says that the arithmetic goes against the ratio.
+func (o *outlook) turned(current int32) bool {
+	return o.careful < 1 && o.made > current || o.careful > 1 && o.made < current
 }
 
 // measured is the arithmetic of the ratio: "usage 2200m / requests 1000m = 220%; 220% / target 50% = ratio 4.4".
@@ -150,7 +165,7 @@ func (t *text) arithmetic(band tolerances, o outlook) *text {
 		return t.str(" is within ").tolerances(band)
 	}
 	t.str(" is outside ").tolerances(band).str("; ceil(").float(o.careful).str(" * ").int(int64(o.pods)).str(" pods) = ")
-	return t.int(int64((&numbers{}).ceil(o.careful * float64(o.pods))))
+	return t.int(int64(o.made))
 }
 
 // held says why the arithmetic's result is not the proposal.
@@ -173,6 +188,14 @@ func (t *text) sentence(m *podMetric, c *cohort, value int64, ratio float64) *te
 	return t.int(int64(c.count[inReady] + c.count[inUnready] + c.count[inMissing])).str(" pods")
 }
 
+// age says how old the oldest sample is, if that is known.
+func (t *text) age(now, oldest time.Time) {
+	if !oldest.IsZero() {
+		t.str(", sample ").seconds(max(now.Sub(oldest), 0)).str(" old")
+	}
+	t.str(")")
+}
+
 // relation says on which side of the target a value is.
 func (t *text) relation(ratio float64) *text {
 	switch {
@@ -184,5 +207,12 @@ func (t *text) relation(ratio float64) *text {
 	return t.str(" at target ")
 }
 
-// end is when a sample has become stale.
-func (u usage) end() time.Time { return u.at.Add(2*u.window + sampleResolution) }
+// end is when a sample has become stale. A window of 0 is that of a value of one moment, which says nothing about how
+// often there is a new one.
+func (u usage) end() time.Time {
+	window := u.window
+	if window <= 0 {
+		window = customWindow
+	}
+	return u.at.Add(2*window + sampleResolution)
+}

@@ -37,7 +37,7 @@ func Recommend(p annotations.Policy, s Snapshot, h History) (Decision, History) 
 // to the next call, by way of History.Applied where the decision was written.
 func (r Rules) Recommend(p annotations.Policy, s Snapshot, h History) (Decision, History) {
 	d := newDraft(s, r)
-	h = r.prepared(d, h, s, p)
+	h = r.prepared(h, s, p)
 	switch {
 	case s.Replicas == 0:
 		d.Active, d.Reason = ActiveDisabled, "replicas is 0: scaling is disabled until somebody sets it above 0"
@@ -45,6 +45,7 @@ func (r Rules) Recommend(p annotations.Policy, s Snapshot, h History) (Decision,
 		d.correct(p)
 	case (&view{Rules: r, Snapshot: s, changed: h.lastChange()}).measure(d, p):
 		raw := Sample{Time: s.Time, Replicas: d.Desired}
+		h = r.resume(h, s, p)
 		d.stabilize(p, h)
 		d.bound(p)
 		d.limit(p, h)

@@ -84,6 +84,17 @@ func usingMemory(request, usage string) option {
 	}
 }
 
+// outage is what is seen every minute while the metrics API fails.
+func outage(from, to time.Time, replicas int32) []Snapshot {
+	var seen []Snapshot
+	for now := from.Add(time.Minute); now.Before(to); now = now.Add(time.Minute) {
+		s := snapshot(now, replicas, pods(now, int(replicas), "0"))
+		s.PodMetrics, s.MetricsError = nil, "the metrics API answers 503"
+		seen = append(seen, s)
+	}
+	return seen
+}
+
 // repairStories has one story for each row of RepairTable, in its order.
 func repairStories(t testing.TB) []repairStory {
 	notReady := ready(corev1.ConditionFalse, 30*time.Second)
@@ -93,8 +104,8 @@ func repairStories(t testing.TB) []repairStory {
 			policy: eager(t, "target-cpu=40"), now: surging(snapshot(noon, 4, pods(noon, 5, "340m")), 5), hpa: 5, ours: 4},
 		{repair: RepairUnready, told: "Of 10 replicas 5 have just restarted and are not ready; the others use 70 % of a target of 80 %.",
 			policy: eager(t, "target-cpu=80"), now: snapshot(noon, 10, pods(noon, 5, "700m"), pods(noon, 5, "0", started(time.Minute), notReady)), hpa: 5, ours: 10},
-		{repair: RepairSpec, told: "A rollout of 10 replicas has 13 pods. The backlog is 1250, the target 100 for each.",
-			policy: totals(t, autoscalingv2.ExternalMetricSourceType, "100"), now: withBacklog(surging(snapshot(noon, 10, pods(noon, 13, "0")), 13), "1250"), hpa: 13, ours: 10},
+		{repair: RepairSpec, told: "A rollout of 10 replicas has an eleventh pod in surge. The backlog is 1000, the target 100 for each.",
+			policy: totals(t, autoscalingv2.ExternalMetricSourceType, "100"), now: withBacklog(surging(snapshot(noon, 10, pods(noon, 11, "0")), 11), "1000"), hpa: 11, ours: 10},
 		{repair: RepairAllUnready, told: "The database is down, and none of 6 pods is ready. The ingress still gets 600 hits, the target is 100.",
 			policy: totals(t, autoscalingv2.ObjectMetricSourceType, "100"), now: withHits(snapshot(noon, 6, pods(noon, 6, "0", notReady)), "600"), hpa: 1, ours: 6},
 		{repair: RepairParticipants, told: "2 replicas use 90 % of a target of 50 %. A pod from before the requests were set is being deleted.",
@@ -109,8 +120,8 @@ func repairStories(t testing.TB) []repairStory {
 			policy: eager(t, "target-cpu=50"), changed: []Change{{noon.Add(-5 * time.Second), -32}}, now: snapshot(noon, 8, pods(noon, 8, "100m")), hpa: 2, ours: 8},
 		{repair: RepairUnseen, told: "The status counts 10 pods, 4 of them are known so far, and they use 44 % of a target of 50 %.",
 			policy: eager(t, "target-cpu=50"), now: snapshot(noon, 10, pods(noon, 4, "440m")), hpa: 4, ours: 10},
-		{repair: RepairBlind, told: "The metrics API was down for an hour. The first sample after that says 1 % of a target of 50 %, with a window of 5 minutes for scale-down.",
-			policy: policy(t, "target-cpu=50", "max=40"), before: []Snapshot{snapshot(noon, 10, pods(noon, 10, "500m"))},
+		{repair: RepairBlind, told: "The metrics API was down for an hour, and said so all the time. The first sample after that says 1 % of a target of 50 %, with a window of 5 minutes for scale-down.",
+			policy: policy(t, "target-cpu=50", "max=40"), before: append([]Snapshot{snapshot(noon, 10, pods(noon, 10, "500m"))}, outage(noon, later, 10)...),
 			now: snapshot(later, 10, pods(later, 10, "10m")), hpa: 1, ours: 10},
 	}
 }

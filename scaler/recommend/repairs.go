@@ -1,6 +1,7 @@
 package recommend
 
 import (
+	"fmt"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -9,7 +10,7 @@ import (
 )
 
 // The repairs: where the HPA controller is known to decide wrongly, mini-hpa decides otherwise unless Rules says not to.
-// Each is one small rule, here or, where it is a part of a larger one, at the place that RepairTable names.
+// Each is one small rule, here or, where it is a part of a larger one, there: byValue, byAverage, careful, numbers.
 
 // stale repairs "a stale sample is a sample": a sample older than two of its windows plus the publishing period is
 // missing. The HPA takes it at face value and may scale in on load that is long past.
@@ -27,11 +28,59 @@ func (v *view) stale(u usage, c *cohort) bool {
 // against repairs "never against the ratio": usage below the target never scales out, above it never in. The HPA
 // multiplies the ratio by the ready pods without a look at spec.replicas, so that surge pods of a rollout scale out a
 // workload below its target (kubernetes/kubernetes#72775); only where it made assumptions for some pods it looks.
-func (v *view) against(d *draft, o outlook, to int32) bool {
-	if o.careful < 1 && to <= d.Current || o.careful > 1 && to >= d.Current {
-		return false
+func (v *view) against(d *draft, o *outlook) {
+	if o.reason == ReasonOutside && o.turned(d.Current) && d.repaired(RepairAgainst, v.repairs(RepairAgainst)) {
+		o.to, o.reason = d.Current, ReasonAgainst
 	}
-	return o.assumed > 0 || d.repaired(RepairAgainst, v.repairs(RepairAgainst))
+}
+
+// totalWindow is what the value of an Object or External metric covers at least: systems outside the cluster publish
+// minutes late, and their adapters mostly do not say so.
+const totalWindow = 5 * time.Minute
+
+// outdated repairs "a stale sample is a sample" for values that do not describe the pods: one that is older than two
+// windows is a failure of its metric. An adapter that does not say how old it is speaks of now.
+func (v *view) outdated(d *draft, name string, at time.Time, windowSeconds *int64) *Failure {
+	if at.IsZero() || !v.repairs(RepairStale) {
+		return nil
+	}
+	u := usage{at: at, window: totalWindow}
+	if windowSeconds != nil {
+		u.window = max(u.window, time.Duration(*windowSeconds)*time.Second)
+	}
+	if u.end().After(v.Time) {
+		d.before(u.end())
+		return nil
+	}
+	d.repaired(RepairStale, true)
+	return &Failure{Metric: name, Reason: ReasonNoSamples, Detail: fmt.Sprintf("metric %s: its value is %s old", name, v.Time.Sub(at).Truncate(time.Second))}
+}
+
+// more adds to the HPA's assumptions those of two repairs, both on the way in. It returns the ones that have something to
+// say.
+//
+// "Monotone in load": pods that are not ready count as being at their target, up to the replicas that are asked for. The
+// HPA leaves them out, so that half of the pods turning unready halves the workload.
+//
+// "A sample is evaluated against replicas that it knows nothing of": a sample whose window began before the last change
+// counts as at least the target. Each pod that a scale-in removes is a reason to look again, and what its siblings used
+// while it still carried its share would take the workload down step by step: 40 -> 8 -> 2. The HPA looks every 15 s, by
+// which time there usually is a newer sample.
+func (v *view) more(c *cohort, as *treatments, ratio float64) Repairs {
+	var bits Repairs
+	if ratio >= 1 {
+		return bits
+	}
+	room := int(v.Replicas) - c.count[inReady] - c.count[inMissing]
+	if v.repairs(RepairUnready) && c.count[inUnready] > 0 && room > 0 {
+		as.group[inUnready], as.unready = atTarget, room
+		bits |= RepairUnready
+	}
+	if v.repairs(RepairSettled) && c.early > 0 {
+		as.group[inReady] = atLeastTarget
+		bits |= RepairSettled
+	}
+	return bits
 }
 
 // unseen repairs "a pod that is not seen does not exist": replicas that the Deployment's status counts and whose pods
@@ -47,25 +96,23 @@ func (v *view) unseen(d *draft, c *cohort) {
 	for i := range c.readings {
 		total = d.numbers.add(total, c.readings[i].request)
 	}
-	for range count {
-		c.add(reading{request: total / int64(seen), group: inMissing})
-	}
+	c.add(reading{request: total / int64(seen), group: inMissing, times: count})
 }
 
 // bystander is a pod that does not take part. It repairs "only the pods that take part need requests": the HPA fails
 // the whole metric for a pod without a request that is being deleted.
 func (v *view) bystander(d *draft, m *podMetric, pod *corev1.Pod) *Failure {
-	_, failure := v.request(d, m, pod)
+	failure := m.lacking(pod)
 	if failure == nil || d.repaired(RepairParticipants, v.repairs(RepairParticipants)) {
 		return nil
 	}
 	return failure
 }
 
-// omit repairs "an injected sidecar without a request blinds": a container without a request is left out of usage and
+// omit repairs "an injected sidecar without a request blinds": a container without a request, or with one of 0, is left out of usage and
 // requests, as long as another one of the pod has a request, and the decision names it. The HPA fails the whole metric.
 func (v *view) omit(d *draft, m *podMetric, pod *corev1.Pod, container string) bool {
-	if m.container != "" || !v.requested(m, pod) || !d.repaired(RepairSidecar, v.repairs(RepairSidecar)) {
+	if m.container != "" || !requested(m, pod) || !d.repaired(RepairSidecar, v.repairs(RepairSidecar)) {
 		return false
 	}
 	v.partial = true
@@ -77,10 +124,10 @@ func (v *view) omit(d *draft, m *podMetric, pod *corev1.Pod, container string) b
 }
 
 // requested says whether any container has a request to divide by.
-func (v *view) requested(m *podMetric, pod *corev1.Pod) bool {
+func requested(m *podMetric, pod *corev1.Pod) bool {
 	for i := range len(pod.Spec.Containers) + len(pod.Spec.InitContainers) {
 		if c := longRunning(pod, i); c != nil {
-			if q, ok := c.Resources.Requests[m.resource]; v.counts(q, ok) {
+			if q := c.Resources.Requests[m.resource]; q.Sign() > 0 {
 				return true
 			}
 		}
@@ -95,8 +142,8 @@ func (v *view) omitted(m *podMetric, pod *corev1.Pod, name string) bool {
 	}
 	for i := range len(pod.Spec.Containers) + len(pod.Spec.InitContainers) {
 		if c := longRunning(pod, i); c != nil && c.Name == name {
-			q, ok := c.Resources.Requests[m.resource]
-			return !v.counts(q, ok)
+			q := c.Resources.Requests[m.resource]
+			return q.Sign() <= 0
 		}
 	}
 	return false
@@ -105,13 +152,15 @@ func (v *view) omitted(m *podMetric, pod *corev1.Pod, name string) bool {
 // longestGap is how long a workload may go without an evaluation before what is remembered of it is out of date.
 const longestGap = 5 * time.Minute
 
-// blind repairs "stabilization ends with the last look": after an outage of the metrics, a pause or a time at 0 replicas
-// that outlasted the window, the present number counts as a recommendation again, as it does after a restart. The HPA
-// scales in at the first sample after an outage.
-func (r Rules) blind(h History, s Snapshot, p annotations.Policy) bool {
-	if len(h.Samples) == 0 || !r.repairs(RepairBlind) {
-		return false
-	}
+// resume repairs "stabilization ends with the last look": at the first evaluation after an outage of the metrics, a pause
+// or a time at 0 replicas that outlasted the window, the present number holds scale-in for a window, as it does after a
+// restart. The HPA scales in at the first sample after an outage. A workload that is always evaluated after a gap, such
+// as one of a coarse trace, is held at every other evaluation only.
+func (r Rules) resume(h History, s Snapshot, p annotations.Policy) History {
+	last := h.Samples[len(h.Samples)-1].Time
 	gap := max(window(p.Up), window(p.Down), longestGap, 2*p.SyncPeriod)
-	return s.Time.Sub(h.Samples[len(h.Samples)-1].Time) > gap
+	if r.repairs(RepairBlind) && s.Time.Sub(last) > gap && !h.resumed.Time.Equal(last) {
+		h.resumed = Sample{Time: s.Time, Replicas: s.Replicas}
+	}
+	return h
 }

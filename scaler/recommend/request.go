@@ -30,10 +30,10 @@ func (v *view) containersRequest(d *draft, m *podMetric, pod *corev1.Pod) (int64
 			continue
 		}
 		q, ok := c.Resources.Requests[m.resource]
-		if !v.counts(q, ok) {
-			if v.omit(d, m, pod, c.Name) {
-				continue
-			}
+		if q.Sign() <= 0 && v.omit(d, m, pod, c.Name) {
+			continue
+		}
+		if !ok {
 			return 0, m.missingRequest(pod, c.Name)
 		}
 		total, found = d.numbers.add(total, d.numbers.milli(q)), true
@@ -45,8 +45,12 @@ func (v *view) containersRequest(d *draft, m *podMetric, pod *corev1.Pod) (int64
 	return total, nil
 }
 
-// counts says whether a request can be divided by. The HPA takes 0, too, and fails if all are.
-func (v *view) counts(q resource.Quantity, ok bool) bool { return ok && (v.Compat || q.Sign() > 0) }
+// lacking says why the HPA controller could not read the pod's request; nil if it could.
+func (m *podMetric) lacking(pod *corev1.Pod) *Failure {
+	plain := view{Rules: Rules{Compat: true}}
+	_, failure := plain.request(&draft{}, m, pod)
+	return failure
+}
 
 func (m *podMetric) missingRequest(pod *corev1.Pod, container string) *Failure {
 	return &Failure{Metric: m.name, Reason: ReasonMissingRequest, Detail: fmt.Sprintf(
@@ -96,7 +100,7 @@ func (v *view) podRequest(d *draft, m *podMetric, pod *corev1.Pod) (int64, *Fail
 		q.Add(overhead)
 		ok = true
 	}
-	if !v.counts(q, ok) {
+	if !ok {
 		return 0, &Failure{Metric: m.name, Reason: ReasonMissingRequest, Detail: fmt.Sprintf(
 			"pod %s has no %s request, and the target is a percentage of it; set spec.resources.requests.%s of the pod template, or an absolute target",
 			pod.Name, m.resource, m.resource)}

@@ -27,20 +27,20 @@ type finder struct {
 	resources []*metricsv1beta1.PodMetrics
 	custom    []custommetricsv1beta2.MetricValue
 	next      int
-	byName    map[string]int
-	// seen are the samples that were found; kept only in order to find the strays.
-	seen map[string]bool
+	// byName are the samples that hold the metric; the last one of a name wins, as in the HPA.
+	byName map[string]int
+	// matched is how many pods a sample was found for.
+	matched int
 }
 
-func (v *view) finder(m *podMetric) *finder {
+func (v *view) finder(d *draft, m *podMetric) *finder {
 	f := &v.found
 	*f = finder{resources: v.PodMetrics}
 	if m.series != "" {
 		*f = finder{custom: v.podValues(m)}
 	}
-	if v.Compat {
-		f.seen = map[string]bool{}
-		f.index()
+	if !v.repairs(RepairParticipants) {
+		v.index(d, m)
 	}
 	return f
 }
@@ -54,30 +54,33 @@ func (f *finder) name(i int) string {
 	return f.resources[i].Name
 }
 
-func (f *finder) index() {
+// index looks at all samples at once.
+func (v *view) index(d *draft, m *podMetric) {
+	f := &v.found
 	f.byName = make(map[string]int, f.len())
 	for i := range f.len() {
-		f.byName[f.name(i)] = i
+		if v.usage(d, m, i, nil).found {
+			f.byName[f.name(i)] = i
+		}
 	}
 }
 
 // find returns the index of a pod's sample, or -1.
-func (f *finder) find(pod string) int {
+func (v *view) find(d *draft, m *podMetric, pod string) int {
+	f := &v.found
 	if f.byName == nil {
 		if f.next < f.len() && f.name(f.next) == pod {
 			f.next++
+			f.matched++
 			return f.next - 1
 		}
-		f.index()
+		v.index(d, m)
 	}
-	i, ok := f.byName[pod]
-	if !ok {
-		return -1
+	if i, ok := f.byName[pod]; ok {
+		f.matched++
+		return i
 	}
-	if f.seen != nil {
-		f.seen[pod] = true
-	}
-	return i
+	return -1
 }
 
 // usage reads the metric from a sample; the pod is nil for a stray.
@@ -109,20 +112,28 @@ func (v *view) resourceUsage(d *draft, m *podMetric, pm *metricsv1beta1.PodMetri
 			return usage{}
 		}
 		u.value, u.found = d.numbers.add(u.value, d.numbers.milli(q)), true
+		if m.container != "" {
+			break
+		}
 	}
 	return u
 }
 
-// strays counts samples of pods that do not exist, as the HPA controller does.
-func (v *view) strays(d *draft, m *podMetric, c *cohort, f *finder) {
-	if !v.Compat {
+// strays are samples of pods that do not exist. The HPA controller counts them, a part of the repair "only the pods that
+// take part".
+func (v *view) strays(d *draft, m *podMetric, c *cohort) {
+	f := &v.found
+	if f.len() == f.matched || d.repaired(RepairParticipants, v.repairs(RepairParticipants)) {
 		return
 	}
+	known := make(map[string]bool, len(v.Pods))
+	for _, pod := range v.Pods {
+		known[pod.Name] = true
+	}
 	for i := range f.len() {
-		if name := f.name(i); !f.seen[name] && f.byName[name] == i {
-			if u := v.usage(d, m, i, nil); u.found {
-				c.add(reading{usage: u.value, group: inStray})
-			}
+		name := f.name(i)
+		if last, ok := f.byName[name]; ok && last == i && !known[name] {
+			c.add(reading{usage: v.usage(d, m, i, nil).value, group: inStray})
 		}
 	}
 }

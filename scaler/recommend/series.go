@@ -5,15 +5,17 @@ import (
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
 // SeriesNames returns, for each metric, the name under which a Snapshot holds what its API returned: the metric's own
 // name and, where several custom or external metrics share it, what tells them apart. It is empty for resource metrics,
 // which need none.
 //
-//	backlog                          the only metric of that name
-//	backlog{queue=mail}              one of several, with a selector
-//	hits of Ingress/front            one of several, about an object
+//	backlog                                         the only metric of that name
+//	backlog{queue=mail}                             an External one of several, with a selector
+//	hits of Ingress.networking.k8s.io/front         an Object one of several
+//	hits of pods                                    a Pods one of several
 func SeriesNames(specs []autoscalingv2.MetricSpec) []string {
 	names, count := make([]string, len(specs)), map[string]int{}
 	for i := range specs {
@@ -49,8 +51,12 @@ func qualified(spec autoscalingv2.MetricSpec) string {
 	if id.Selector != nil {
 		name += "{" + metav1.FormatLabelSelector(id.Selector) + "}"
 	}
-	if object != nil {
-		name += fmt.Sprintf(" of %s/%s", object.Kind, object.Name)
+	switch {
+	case object != nil:
+		kind := schema.FromAPIVersionAndKind(object.APIVersion, object.Kind).GroupKind()
+		name += fmt.Sprintf(" of %s/%s", kind, object.Name)
+	case spec.Type == autoscalingv2.PodsMetricSourceType:
+		name += " of pods"
 	}
 	return name
 }

@@ -16,6 +16,8 @@ func window(rules autoscalingv2.HPAScalingRules) time.Duration {
 type envelope struct {
 	low, high         int32
 	lowEnds, highEnds time.Time
+	// resumed says that the high end is that of RepairBlind.
+	resumed bool
 }
 
 // stabilize keeps the replicas where recent recommendations disagree (HPA: stabilizeRecommendationWithBehaviors).
@@ -43,6 +45,7 @@ func (d *draft) stabilize(p annotations.Policy, h History) {
 		detail.int(int64(e.low)).str(" is the lowest recommendation of the last ").seconds(window(p.Up))
 	} else {
 		d.Able = AbleDownStabilized
+		d.repaired(RepairBlind, e.resumed)
 		detail.int(int64(e.high)).str(" is the highest recommendation of the last ").seconds(window(p.Down))
 	}
 	if !ends.IsZero() {
@@ -63,6 +66,9 @@ func (h History) envelope(now time.Time, desired int32, p annotations.Policy) en
 		if s.Time.After(now.Add(-down)) && s.Replicas > e.high {
 			e.high, e.highEnds = s.Replicas, s.Time.Add(down)
 		}
+	}
+	if s := h.resumed; s.Time.After(now.Add(-down)) && s.Replicas > e.high {
+		e.high, e.highEnds, e.resumed = s.Replicas, s.Time.Add(down), true
 	}
 	return e
 }

@@ -21,7 +21,11 @@ const (
 )
 
 // treatments is what the pods of each group count as.
-type treatments [groupCount]treatment
+type treatments struct {
+	group [groupCount]treatment
+	// unready is how many unready pods count at most.
+	unready int
+}
 
 // sum is what some pods use together, in milli-units.
 type sum struct {
@@ -31,16 +35,34 @@ type sum struct {
 	held int
 }
 
+// assumed is for how many pods the treatments assume something.
+func (c *cohort) assumed(as treatments) int {
+	n := 0
+	if as.group[inUnready] != leftOut {
+		n += min(c.count[inUnready], as.unready)
+	}
+	if as.group[inMissing] != leftOut {
+		n += c.count[inMissing]
+	}
+	return n
+}
+
 // sum adds up the cohort.
 func (c *cohort) sum(n *numbers, m *podMetric, as treatments) sum {
 	var s sum
+	unready := 0
 	for i := range c.readings {
 		r := &c.readings[i]
-		how := as[r.group]
+		how := as.group[r.group]
 		if how == leftOut {
 			continue
 		}
-		s.pods++
+		times := max(r.times, 1)
+		if r.group == inUnready {
+			times = min(times, max(as.unready-unready, 0))
+			unready += times
+		}
+		s.pods += times
 		if r.group == inStray && m.utilization {
 			continue // it has no request to be a percent of
 		}
@@ -48,7 +70,7 @@ func (c *cohort) sum(n *numbers, m *podMetric, as treatments) sum {
 		if how == atLeastTarget && used != r.usage {
 			s.held++
 		}
-		s.used, s.requested = n.add(s.used, used), n.add(s.requested, r.request)
+		s.used, s.requested = n.add(s.used, n.times(used, times)), n.add(s.requested, n.times(r.request, times))
 	}
 	return s
 }

@@ -87,7 +87,8 @@ type outcome struct {
 	reason   string
 }
 
-// turn holds an outcome that would go against its ratio.
+// turn holds an outcome that would go against its ratio. While a surge carries the load below its target, replicas stay,
+// even if they are too few for it alone: when the surge ends, the ratio says so.
 func (v *view) turn(d *draft, o *outcome) {
 	against := o.ratio < 1 && o.to > d.Current || o.ratio > 1 && o.to < d.Current
 	if o.made = o.to; d.repaired(RepairAgainst, against && v.repairs(RepairAgainst)) {

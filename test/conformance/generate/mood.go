@@ -17,6 +17,8 @@ type mood struct {
 	surge, stray float64
 	// foreign is the chance that a pod differs from the template, lag that the status differs from the pods.
 	foreign, lag float64
+	// unseen is the chance that only some of the pods, or none, are seen.
+	unseen float64
 	// aligned says that pods start and change on the evaluations' own times, so that periods end exactly at one.
 	aligned bool
 	// noise is how much pods differ from each other.
@@ -41,7 +43,7 @@ func newMood(d dice) mood {
 		gap: sometimes(0.4, 0.04), hole: sometimes(0.25, 0.06), blind: sometimes(0.2, 0.1),
 		outage: sometimes(0.35, 0.05), empty: sometimes(0.15, 0.05),
 		surge: sometimes(0.3, 0.04), stray: sometimes(0.35, 0.6),
-		foreign: sometimes(0.25, 0.12), lag: sometimes(0.3, 0.2),
+		foreign: sometimes(0.25, 0.12), lag: sometimes(0.3, 0.2), unseen: sometimes(0.15, 0.06),
 		aligned: d.chance(0.3), noise: pick(d, 0, 0.02, 0.1, 0.5),
 		huge: sometimes(0.06, 0.05), none: sometimes(0.15, 0.05),
 	}

@@ -61,6 +61,9 @@ func (w *Workload) Observe(now time.Time) recommend.Snapshot {
 	for _, p := range w.world.pods {
 		s.Pods = append(s.Pods, p.object())
 	}
+	if w.dice.chance(w.mood.unseen) {
+		s.Pods = s.Pods[:pick(w.dice, 0, w.dice.IntN(len(s.Pods)+1))]
+	}
 	w.sample(&s)
 	w.series(&s)
 	return s

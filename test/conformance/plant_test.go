@@ -40,7 +40,7 @@ func TestPlantedFaults(t *testing.T) {
 			if status != 1 {
 				t.Fatalf("status %d, want 1: the suite does not notice that %s\n%s", status, f.name, out)
 			}
-			fmt.Printf("caught: %s (%s)\n", f.name, strings.SplitN(out, "\n", 2)[0])
+			fmt.Fprintf(os.Stdout, "caught: %s (%s)\n", f.name, strings.SplitN(out, "\n", 2)[0])
 		})
 	}
 }

@@ -27,7 +27,7 @@ func TestConformance(t *testing.T) {
 	if dir == "" {
 		dir = filepath.Join(os.TempDir(), "mini-hpa-conformance")
 	}
-	fmt.Printf("seeds %d to %d\n", *first, *first+uint64(*workloads)-1)
+	fmt.Fprintf(os.Stdout, "seeds %d to %d\n", *first, *first+uint64(*workloads)-1)
 	t.Run("workloads", func(t *testing.T) {
 		for seed := *first; seed < *first+uint64(*workloads); seed++ {
 			t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
@@ -78,7 +78,7 @@ func (s *suite) run(t *testing.T, seed uint64, dir string) {
 		s.differ++
 	}
 	if s.coverage.Workloads%50 == 0 {
-		fmt.Printf("%d workloads, %d decisions, %d workloads differ\n", s.coverage.Workloads, s.coverage.Decisions, s.differ)
+		fmt.Fprintf(os.Stdout, "%d workloads, %d decisions, %d workloads differ\n", s.coverage.Workloads, s.coverage.Decisions, s.differ)
 	}
 }
 

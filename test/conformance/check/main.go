@@ -36,14 +36,14 @@ func check(dir string, all bool) int {
 			return 2
 		}
 		if d != nil {
-			fmt.Printf("after %d decisions in trace %d\n", decisions+d.Index+1, r.Seed)
-			fmt.Println(d)
+			fmt.Fprintf(os.Stdout, "after %d decisions in trace %d\n", decisions+d.Index+1, r.Seed)
+			fmt.Fprintln(os.Stdout, d)
 			if differences++; !all {
 				return 1
 			}
 		}
 		decisions += len(r.Outcomes)
 	}
-	fmt.Printf("%d decisions in %d traces, %d of which differ\n", decisions, len(paths), differences)
+	fmt.Fprintf(os.Stdout, "%d decisions in %d traces, %d of which differ\n", decisions, len(paths), differences)
 	return min(differences, 1)
 }

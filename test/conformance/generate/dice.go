@@ -33,4 +33,14 @@ func (d dice) seeded(part string) dice {
 	return newDice(seed ^ d.base)
 }
 
+// lasting counts down what goes on for some evaluations, and begins it with probability p, for up to longest of them.
+func (d dice) lasting(left *int, p float64, longest int) bool {
+	if *left > 0 {
+		*left--
+	} else if d.chance(p) {
+		*left = d.between(1, longest)
+	}
+	return *left > 0
+}
+
 func pick[T any](d dice, choices ...T) T { return choices[d.IntN(len(choices))] }

@@ -93,9 +93,14 @@ func (p *pod) live(w *Workload, now time.Time) {
 		p.phase, p.started, p.ready, p.turned = corev1.PodRunning, p.starts, corev1.ConditionFalse, p.starts
 		p.noStart = d.chance(w.mood.flap / 4)
 	}
-	if p.phase != corev1.PodRunning {
-		return
+	if p.phase == corev1.PodRunning {
+		p.run(w, now)
 	}
+}
+
+// run is the life of a pod that has started.
+func (p *pod) run(w *Workload, now time.Time) {
+	d := w.dice
 	if !p.readies.IsZero() && !p.readies.After(now) {
 		p.ready, p.turned, p.readies = corev1.ConditionTrue, p.readies, time.Time{}
 	}
@@ -103,15 +108,20 @@ func (p *pod) live(w *Workload, now time.Time) {
 		p.flap(w, now)
 	}
 	if d.chance(w.mood.fail) {
-		p.phase = pick(d, corev1.PodFailed, corev1.PodFailed, corev1.PodSucceeded, corev1.PodUnknown)
-		if p.phase != corev1.PodUnknown {
-			p.gone = now.Add(d.seconds(15, 400))
-		}
+		p.end(d, now)
 	}
 	if p.unmeasured > 0 {
 		p.unmeasured--
 	} else if d.chance(w.mood.gap) {
 		p.unmeasured = d.between(1, 20)
+	}
+}
+
+// end makes the pod fail, finish or get lost.
+func (p *pod) end(d dice, now time.Time) {
+	p.phase = pick(d, corev1.PodFailed, corev1.PodFailed, corev1.PodSucceeded, corev1.PodUnknown)
+	if p.phase != corev1.PodUnknown {
+		p.gone = now.Add(d.seconds(15, 400))
 	}
 }
 

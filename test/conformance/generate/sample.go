@@ -15,25 +15,16 @@ import (
 // sample is what the resource metrics API returns.
 func (w *Workload) sample(s *recommend.Snapshot) {
 	d, world := w.dice, &w.world
-	if world.quiet > 0 {
-		world.quiet--
-	} else if d.chance(w.mood.outage) {
-		world.quiet = d.between(1, 10)
-	}
-	if world.quiet > 0 {
+	if d.lasting(&world.quiet, w.mood.outage, 10) {
 		s.MetricsError = "the server is currently unable to handle the request (get pods.metrics.k8s.io)"
 		return
 	}
 	if d.chance(w.mood.empty) {
 		return
 	}
-	if world.blind > 0 {
-		world.blind--
-	} else if d.chance(w.mood.blind) {
-		world.blind = d.between(1, 8)
-	}
+	blind := d.lasting(&world.blind, w.mood.blind, 8)
 	for i, p := range append(append([]*pod{}, world.pods...), world.strays...) {
-		if world.blind > 0 && i%2 == 0 || !w.measured(p) {
+		if blind && i%2 == 0 || !w.measured(p) {
 			continue
 		}
 		s.PodMetrics = append(s.PodMetrics, w.podMetrics(p))

@@ -24,14 +24,9 @@ func (w *Workload) series(s *recommend.Snapshot) {
 		if name == "" {
 			continue
 		}
-		if m.quiet > 0 {
-			m.quiet--
-		} else if d.chance(w.mood.outage) {
-			m.quiet = d.between(1, 10)
-		}
-		empty := d.chance(w.mood.empty)
+		quiet, empty := d.lasting(&m.quiet, w.mood.outage, 10), d.chance(w.mood.empty)
 		switch {
-		case m.quiet > 0:
+		case quiet:
 			s.Errors[name] = "the server could not find the metric " + name
 		case m.spec.Type == autoscalingv2.ExternalMetricSourceType:
 			s.ExternalMetrics[name] = []externalmetricsv1beta1.ExternalMetricValue{}
@@ -50,9 +45,9 @@ func (w *Workload) series(s *recommend.Snapshot) {
 
 // total is the value of a metric that is about more than one pod, in thousandths.
 func (w *Workload) total(m *metric) int64 {
-	target, per := m.target(), 1.0
+	target := m.target()
 	if target.AverageValue != nil {
-		per = math.Max(float64(w.world.status), 1)
+		per := math.Max(float64(w.world.status), 1)
 		return int64(min(max(math.Round(m.now*per*float64(target.AverageValue.MilliValue()))+float64(m.nudge), 0), 1e16))
 	}
 	return int64(min(max(math.Round(m.now*float64(target.Value.MilliValue()))+float64(m.nudge), 0), 1e16))

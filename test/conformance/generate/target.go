@@ -33,8 +33,9 @@ func (m *metric) target() *autoscalingv2.MetricTarget {
 		return &s.Pods.Target
 	case autoscalingv2.ObjectMetricSourceType:
 		return &s.Object.Target
+	default:
+		return &s.External.Target
 	}
-	return &m.spec.External.Target
 }
 
 // resource is what a resource metric measures, and on which container; empty for other metrics.

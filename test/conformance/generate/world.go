@@ -25,9 +25,9 @@ type world struct {
 	surge, surging int
 	// back is what the replicas are set back to after somebody set them to 0.
 	back, away int32
-	// quiet are the evaluations for which the resource metrics API still fails.
-	quiet int
-	blind int
+	// quiet are the evaluations for which the resource metrics API still fails, blind those for which it returns only
+	// half of the samples.
+	quiet, blind int
 }
 
 func newWorld(w *Workload) world { return world{replicas: *w.Deployment.Spec.Replicas} }

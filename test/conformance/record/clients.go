@@ -36,8 +36,8 @@ type cluster struct {
 	gets  int
 	// written is what it wrote, nil if nothing.
 	written *int32
-	// status is the HPA's status as it was updated last.
-	status func(*autoscalingv2.HorizontalPodAutoscaler)
+	// hpas and pods are the controller's caches.
+	hpas, pods *informer
 }
 
 // question is what tells one custom or external metric from another.
@@ -118,8 +118,7 @@ func (c *cluster) HorizontalPodAutoscalers(string) autoscalingclient.HorizontalP
 
 // UpdateStatus stores the object.
 func (a autoscalers) UpdateStatus(_ context.Context, hpa *autoscalingv2.HorizontalPodAutoscaler, _ metav1.UpdateOptions) (*autoscalingv2.HorizontalPodAutoscaler, error) {
-	a.cluster.status(hpa)
-	return hpa, nil
+	return hpa, a.cluster.hpas.store.Update(hpa.DeepCopy())
 }
 
 type podMetrics struct {

@@ -89,10 +89,10 @@ func (i podInformer) Informer() cache.SharedIndexInformer { return i.informer }
 // Lister lists what is in the store.
 func (i podInformer) Lister() corelisters.PodLister { return corelisters.NewPodLister(i.store) }
 
-func newController(ctx context.Context, c *cluster, hpas, pods *informer, period time.Duration) *podautoscaler.HorizontalController {
+func newController(ctx context.Context, c *cluster, period time.Duration) *podautoscaler.HorizontalController {
 	apps := schema.GroupVersion{Group: "apps", Version: "v1"}
 	mapper := meta.NewDefaultRESTMapper([]schema.GroupVersion{apps})
 	mapper.Add(apps.WithKind("Deployment"), meta.RESTScopeNamespace)
 	return podautoscaler.NewHorizontalController(ctx, events{}, c, c, mapper, metrics.NewRESTMetricsClient(c, custom{c}, external{c}),
-		hpaInformer{hpas}, podInformer{pods}, period, downscaleStabilization, tolerance, cpuInitializationPeriod, initialReadinessDelay)
+		hpaInformer{c.hpas}, podInformer{c.pods}, period, downscaleStabilization, tolerance, cpuInitializationPeriod, initialReadinessDelay)
 }

@@ -39,7 +39,7 @@ func Run(t *testing.T, w *generate.Workload) *replay.Recording {
 // silence turns off the logs; the error handlers sleep if called too often, which fake time cannot stand.
 var silence = sync.OnceFunc(func() {
 	klog.SetLogger(logr.Discard())
-	utilruntime.ErrorHandlers = nil
+	utilruntime.ErrorHandlers = nil //nolint:reassign // a process has one set of them, and no other way to change it
 })
 
 func run(ctx context.Context, w *generate.Workload, r *replay.Recording) error {
@@ -49,21 +49,19 @@ func run(ctx context.Context, w *generate.Workload, r *replay.Recording) error {
 		synctest.Wait()
 	}()
 	hpa := Defaulted(w.HPA)
-	hpas, pods := newInformer(), newInformer()
-	c := &cluster{names: questions(hpa.Spec.Metrics)}
-	c.status = func(updated *autoscalingv2.HorizontalPodAutoscaler) { _ = hpas.store.Update(updated.DeepCopy()) }
-	if err := hpas.store.Add(hpa); err != nil {
+	c := &cluster{names: questions(hpa.Spec.Metrics), hpas: newInformer(), pods: newInformer()}
+	if err := c.hpas.store.Add(hpa); err != nil {
 		return err
 	}
 	start := time.Now()
-	controller := newController(ctx, c, hpas, pods, w.Period)
-	for _, h := range hpas.handlers {
+	controller := newController(ctx, c, w.Period)
+	for _, h := range c.hpas.handlers {
 		h.OnAdd(hpa, true)
 	}
 	go controller.Run(ctx, 1)
 	w.Start(start)
 	for tick := 1; tick <= w.Ticks; tick++ {
-		if err := evaluate(w, r, c, hpas, pods, start.Add(time.Duration(tick)*w.Period)); err != nil {
+		if err := evaluate(w, r, c, start.Add(time.Duration(tick)*w.Period)); err != nil {
 			return fmt.Errorf("evaluation %d: %w", tick, err)
 		}
 	}
@@ -71,7 +69,7 @@ func run(ctx context.Context, w *generate.Workload, r *replay.Recording) error {
 }
 
 // evaluate lets the controller see one observation, and records what it made of it.
-func evaluate(w *generate.Workload, r *replay.Recording, c *cluster, hpas, pods *informer, at time.Time) error {
+func evaluate(w *generate.Workload, r *replay.Recording, c *cluster, at time.Time) error {
 	line, err := json.Marshal(w.Observe(at))
 	if err != nil {
 		return err
@@ -84,10 +82,10 @@ func evaluate(w *generate.Workload, r *replay.Recording, c *cluster, hpas, pods 
 	for _, p := range c.seen.Pods {
 		objects = append(objects, p)
 	}
-	if err := pods.store.Replace(objects, ""); err != nil {
+	if err := c.pods.store.Replace(objects, ""); err != nil {
 		return err
 	}
-	time.Sleep(time.Until(at.Add(time.Millisecond)))
+	time.Sleep(time.Until(at.Add(time.Millisecond))) //nolint:forbidigo // fake time
 	synctest.Wait()
 	if c.gets != 1 || !c.asked.Equal(at) {
 		return fmt.Errorf("the controller evaluated %d times, last at %s; want once at %s", c.gets, c.asked, at)
@@ -97,11 +95,15 @@ func evaluate(w *generate.Workload, r *replay.Recording, c *cluster, hpas, pods 
 		got.Desired = *c.written
 		w.Written(got.Desired)
 	}
-	object, _, err := hpas.store.GetByKey(generate.Namespace + "/" + generate.Name)
+	object, _, err := c.hpas.store.GetByKey(generate.Namespace + "/" + generate.Name)
 	if err != nil {
 		return err
 	}
-	conditions(&got, object.(*autoscalingv2.HorizontalPodAutoscaler))
+	hpa, ok := object.(*autoscalingv2.HorizontalPodAutoscaler)
+	if !ok {
+		return fmt.Errorf("the HPA is a %T", object)
+	}
+	conditions(&got, hpa)
 	r.Lines, r.Snapshots, r.Outcomes = append(r.Lines, line), append(r.Snapshots, c.seen), append(r.Outcomes, got)
 	return nil
 }
@@ -115,6 +117,7 @@ func conditions(got *replay.Outcome, hpa *autoscalingv2.HorizontalPodAutoscaler)
 			got.Able = condition.Reason
 		case autoscalingv2.ScalingLimited:
 			got.Limited = condition.Reason
+		default: // ScaledToZero is not in the recommender's vocabulary
 		}
 	}
 }

@@ -23,7 +23,7 @@ func (w *Workload) aim() {
 		case d.chance(w.mood.none):
 			m.now = 0
 		case d.chance(w.mood.huge):
-			m.now = pick(d, 1e3, 1e4, 1e5)
+			m.now = pick(d, 1e3, 1e5, 1e8, 1e9, 1e10, 1e12, 1e14, 1e16, 1e18)
 		}
 	}
 }

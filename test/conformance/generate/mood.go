@@ -23,7 +23,7 @@ type mood struct {
 	aligned bool
 	// noise is how much pods differ from each other.
 	noise float64
-	// huge and none are the chance of a very large and of a zero usage.
+	// huge and none are the chance of a very large usage, up to where sums wrap around, and of none.
 	huge, none float64
 }
 
@@ -45,6 +45,6 @@ func newMood(d dice) mood {
 		surge: sometimes(0.3, 0.04), stray: sometimes(0.35, 0.6),
 		foreign: sometimes(0.25, 0.12), lag: sometimes(0.3, 0.2), unseen: sometimes(0.15, 0.06),
 		aligned: d.chance(0.3), noise: pick(d, 0, 0.02, 0.1, 0.5),
-		huge: sometimes(0.06, 0.05), none: sometimes(0.15, 0.05),
+		huge: sometimes(0.1, 0.1), none: sometimes(0.15, 0.05),
 	}
 }

@@ -141,7 +141,7 @@ func (w *Workload) usage(p *pod, m *metric, request int64) int64 {
 	} else {
 		value = math.Round(ratio*float64(target.AverageValue.MilliValue())) + float64(m.nudge)
 	}
-	return int64(min(max(value, 0), 1e15))
+	return int64(min(max(value, 0), 9.2e18))
 }
 
 // perUnit makes thousandths of a core and of bytes comparable: a core has about a GiB.

@@ -48,9 +48,9 @@ func (w *Workload) total(m *metric) int64 {
 	target := m.target()
 	if target.AverageValue != nil {
 		per := math.Max(float64(w.world.status), 1)
-		return int64(min(max(math.Round(m.now*per*float64(target.AverageValue.MilliValue()))+float64(m.nudge), 0), 1e16))
+		return int64(min(max(math.Round(m.now*per*float64(target.AverageValue.MilliValue()))+float64(m.nudge), 0), 9.2e18))
 	}
-	return int64(min(max(math.Round(m.now*float64(target.Value.MilliValue()))+float64(m.nudge), 0), 1e16))
+	return int64(min(max(math.Round(m.now*float64(target.Value.MilliValue()))+float64(m.nudge), 0), 9.2e18))
 }
 
 func (w *Workload) external(m *metric) []externalmetricsv1beta1.ExternalMetricValue {

@@ -71,4 +71,7 @@ var faults = []fault{
 	{"repairs.go", "if failure == nil || d.repaired", "if failure != nil || d.repaired", "pods on their way out need no requests"},
 	{"metric.go", "i < len(values) && m.value", "i < min(len(values), 1) && m.value", "one external series counts"},
 	{"metric.go", "case n == 0:", "case n < 0:", "an empty answer is 0"},
+	{"numbers.go", "if f > math.MaxInt32 {", "if f > 4*math.MaxInt32 {", "external proposals wrap around"},
+	{"numbers.go", "if n.wrap {\n\t\treturn a * b / c", "if false {\n\t\treturn a * b / c", "products do not wrap around"},
+	{"numbers.go", "return int64(int32(value))", "return value", "utilization has more than 32 bits"},
 }

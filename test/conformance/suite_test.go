@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -48,7 +49,7 @@ func TestConformance(t *testing.T) {
 func (s *suite) run(t *testing.T, seed uint64, dir string) {
 	r := record.Run(t, generate.New(seed))
 	if *write != "" {
-		if err := r.Write(*write); err != nil {
+		if err := errors.Join(os.MkdirAll(*write, 0o755), r.Write(*write)); err != nil {
 			t.Error(err)
 		}
 	}

@@ -3,12 +3,7 @@ package replay
 import (
 	"fmt"
 	"io"
-	"maps"
-	"slices"
 	"text/tabwriter"
-
-	custommetricsv1beta2 "k8s.io/metrics/pkg/apis/custom_metrics/v1beta2"
-	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
@@ -61,32 +56,7 @@ func (a *Account) decide(r *Recording, i int, p annotations.Policy, h recommend.
 	if got.Desired == want.Desired && got.Active == want.Active {
 		return
 	}
-	if clean, _ := compat.Recommend(p, withoutStrays(s), h); clean.Desired != want.Desired || clean.Active != want.Active {
-		a.tally(strayRow, got, want)
-		want = clean
-	}
-	if got.Desired != want.Desired || got.Active != want.Active {
-		a.differ(r, i, want, got, unrepaired(p, s, h, got))
-	}
-}
-
-// strayRow is the row of differences that come from samples of pods that do not exist: by default they do not count.
-const strayRow = "(samples of pods that are gone)"
-
-// withoutStrays is the observation without the samples of pods that do not exist.
-func withoutStrays(s recommend.Snapshot) recommend.Snapshot {
-	pods := map[string]bool{}
-	for _, pod := range s.Pods {
-		pods[pod.Name] = true
-	}
-	s.PodMetrics = slices.DeleteFunc(slices.Clone(s.PodMetrics), func(m *metricsv1beta1.PodMetrics) bool { return !pods[m.Name] })
-	s.CustomMetrics = maps.Clone(s.CustomMetrics)
-	for name, values := range s.CustomMetrics {
-		s.CustomMetrics[name] = slices.DeleteFunc(slices.Clone(values), func(v custommetricsv1beta2.MetricValue) bool {
-			return v.DescribedObject.Kind == "Pod" && !pods[v.DescribedObject.Name]
-		})
-	}
-	return s
+	a.differ(r, i, want, got, unrepaired(p, s, h, got))
 }
 
 func (a *Account) tally(name string, got, want recommend.Decision) {
@@ -184,11 +154,8 @@ func (a *Account) Print(out io.Writer) error {
 	if _, err := fmt.Fprintf(table, "%d of %d default decisions differ from the HPA controller's\nrepair\thigher\tlower\tsame, other reason\n", a.Differ, a.Decisions); err != nil {
 		return err
 	}
-	names := []string{strayRow}
 	for _, repair := range recommend.RepairTable() {
-		names = append(names, repair.Name)
-	}
-	for _, name := range names {
+		name := repair.Name
 		t := a.ByRepair[name]
 		if t == nil {
 			t = &Tally{}

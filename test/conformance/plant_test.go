@@ -25,6 +25,9 @@ func TestPlantedFaults(t *testing.T) {
 	for _, f := range faults { // all, so that a change of the recommender does not quietly lose one
 		f.planted(t)
 	}
+	if t.Failed() {
+		return
+	}
 	for seed := *first; seed < *first+recorded; seed++ {
 		if err := record.Run(t, generate.New(seed)).Write(dir); err != nil {
 			t.Fatal(err)
@@ -75,7 +78,7 @@ func (f fault) planted(t *testing.T) []byte {
 		t.Fatal(err)
 	}
 	if n := bytes.Count(text, []byte(f.old)); n != 1 {
-		t.Fatalf("%s: %q is in %s %d times; want once", f.name, f.old, f.file, n)
+		t.Errorf("%s: %q is in %s %d times; want once", f.name, f.old, f.file, n)
 	}
 	return bytes.Replace(text, []byte(f.old), []byte(f.new), 1)
 }

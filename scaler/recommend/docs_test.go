@@ -115,6 +115,8 @@ const decisionsElsewhere = `
   before the decision; the pods of a trace are taken as given.
 - *A conflict decides again.* The write carries the resourceVersion that was decided on. If somebody else has written since, the workload
   is looked at again, with what is now true. The HPA controller writes the same number once more, over somebody else's scale.
+- *No change is forgotten too early.* A change counts for as long as any policy looks at it. The HPA controller overwrites it once the policies of its own
+  direction do not, though those of the other direction may have a longer period (horizontal.go: storeScaleEvent).
 - *A restart keeps the policies.* A controller that has just started counts the pods that were created within a policy's period as added, so that
   a workload is not granted its budget twice. The HPA controller starts with empty budgets.
 - *A lost answer is settled.* A write whose answer did not arrive counts as soon as the next version of the Deployment shows that it was carried out.

@@ -110,14 +110,45 @@ that had a say in it (` + "`repairs`" + ` in JSON). A decision without any is th
 const decisionsElsewhere = `
 ## Repairs outside the decision
 
-- *Only owned pods count.* A pod belongs to a workload if its ReplicaSet belongs to the Deployment. The HPA controller takes every pod that the
-  selector matches, also one of a job or of another Deployment with the same labels (kubernetes/kubernetes#79365, #124307). Ownership is settled
-  before the decision; the pods of a trace are taken as given.
-- *A conflict decides again.* The write carries the resourceVersion that was decided on. If somebody else has written since, the workload
-  is looked at again, with what is now true. The HPA controller writes the same number once more, over somebody else's scale.
-- *No change is forgotten too early.* A change counts for as long as any policy looks at it. The HPA controller overwrites it once the policies of its own
-  direction do not, though those of the other direction may have a longer period (horizontal.go: storeScaleEvent).
-- *A restart keeps the policies.* A controller that has just started counts the pods that were created within a policy's period as added, so that
-  a workload is not granted its budget twice. The HPA controller starts with empty budgets.
-- *A lost answer is settled.* A write whose answer did not arrive counts as soon as the next version of the Deployment shows that it was carried out.
+These are made before and after the decision, so they are on with ` + "`--hpa-compat`" + ` too, and no decision names them.
+
+### owned-pods
+
+A pod belongs to a workload if its ReplicaSet belongs to the Deployment. The HPA controller takes every pod that the selector matches, also one
+of a job or of another Deployment with the same labels. Source: kubernetes/kubernetes#79365, #124307. The pods of a trace are taken as given.
+
+2 replicas use 20 % of a target of 50 %. The 2 pods of a batch job have the same labels and use 100 %.
+
+| | the HPA controller | mini-hpa |
+| --- | --- | --- |
+| pods | 4, at 60 % | 2, at 20 % |
+| replicas | 2 -> 5 | 2 -> 1 |
+
+### conflict-decides-again
+
+The write carries the resourceVersion that was decided on. If somebody else has written since, the workload is looked at again, with what is
+now true. The HPA controller writes its number once more. Source: RetryOnConflict in horizontal.go.
+
+While a decision from 4 to 6 is on its way, somebody scales to 12 because a campaign begins.
+
+| | the HPA controller | mini-hpa |
+| --- | --- | --- |
+| replicas | 4 -> 6, over the 12 | stay at 12, and in after the stabilization window |
+
+### policies-are-remembered
+
+A controller that has just started counts the pods that were created within a policy's period as added, so that a workload is not granted its
+budget twice; and a change counts for as long as any policy looks at it. The HPA controller starts with empty budgets, and overwrites a change once
+the policies of its own direction do not look at it, though those of the other direction may. Source: storeScaleEvent in horizontal.go.
+
+4 of at most 4 pods in 60 s were added 10 s before the controller is restarted, and the load asks for 12.
+
+| | the HPA controller | mini-hpa |
+| --- | --- | --- |
+| replicas | 8 -> 12 | stay at 8 for 50 s |
+
+### lost-answers-are-settled
+
+A write whose answer did not arrive counts as soon as the next version of the Deployment shows that it was carried out. The HPA controller takes it for
+a failure and grants the policy's budget again. Source: storeScaleEvent in horizontal.go is reached after a success only.
 `

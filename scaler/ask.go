@@ -61,8 +61,11 @@ func asked(spec autoscalingv2.MetricSpec) bool {
 // multiplied says whether the replicas are multiplied by the metric's ratio. Then an answer from before the last change must
 // not be used a second time: every pod that becomes ready is a reason to look again, and 2 times the target would take 4
 // replicas to 8, 16, 32 before the metric is asked for again. The HPA controller asks each time, once in 15 s.
+//
+// Of two targets, an External metric goes by its averageValue and an Object metric by the type.
 func multiplied(spec *autoscalingv2.MetricSpec) bool {
-	return spec.External != nil && spec.External.Target.Value != nil || spec.Object != nil && spec.Object.Target.Value != nil
+	return spec.External != nil && spec.External.Target.AverageValue == nil ||
+		spec.Object != nil && spec.Object.Target.Type == autoscalingv2.ValueMetricType
 }
 
 // take adds an answer to what is seen.

@@ -213,3 +213,29 @@ func TestEveryMetricFails(t *testing.T) {
 		})
 	}
 }
+
+// TestWhereReplicasAreMultiplied: annotations may hold two targets, of which one counts.
+func TestWhereReplicasAreMultiplied(t *testing.T) {
+	value, average := autoscalingv2.ValueMetricType, autoscalingv2.AverageValueMetricType
+	for name, story := range map[string]struct {
+		target           autoscalingv2.MetricTarget
+		external, object bool
+	}{
+		"a total":                  {autoscalingv2.MetricTarget{Type: value, Value: quantity(1)}, true, true},
+		"for each pod":             {autoscalingv2.MetricTarget{Type: average, AverageValue: quantity(1)}, false, false},
+		"both, by type a total":    {autoscalingv2.MetricTarget{Type: value, Value: quantity(1), AverageValue: quantity(1)}, false, true},
+		"both, by type an average": {autoscalingv2.MetricTarget{Type: average, Value: quantity(1), AverageValue: quantity(1)}, false, false},
+	} {
+		external, object := queue("backlog", ""), front()
+		external.External.Target, object.Object.Target = story.target, story.target
+		if got := multiplied(&external); got != story.external {
+			t.Errorf("%s of an External metric: %v", name, got)
+		}
+		if got := multiplied(&object); got != story.object {
+			t.Errorf("%s of an Object metric: %v", name, got)
+		}
+	}
+	if pods := hits(); multiplied(&pods) {
+		t.Error("a Pods metric is multiplied")
+	}
+}

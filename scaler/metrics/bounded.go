@@ -24,6 +24,9 @@ func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
+// WrappedRoundTripper lets client-go find the transport below, to end requests and connections.
+func (b bounded) WrappedRoundTripper() http.RoundTripper { return b.next }
+
 // boundedBody fails where it is longer than allowed; cut off, it might still parse.
 type boundedBody struct {
 	io.ReadCloser

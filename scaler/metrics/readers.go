@@ -29,7 +29,8 @@ type ReadersConfig struct {
 	Custom, External Source
 	// Timeout is the deadline of each answer, the wait for a turn included. Default 10s.
 	Timeout time.Duration
-	// Concurrency is how many questions are put to each of the two APIs at a time. Default 10.
+	// Concurrency is how many questions are put to each of the two APIs at a time. Three tenths of them may be of one
+	// namespace, and as many may be questions that were not answered in time before. Default 10.
 	Concurrency int
 	// MaxValues is how many values an answer may have; more are an error. Default 10000.
 	MaxValues int
@@ -52,9 +53,9 @@ type ReadersConfig struct {
 type Readers struct {
 	config  ReadersConfig
 	sources [apis]Source
-	// turns hold a token for each question under way. Each API has its own, so that one that hangs does not keep the
-	// other from answering.
-	turns [apis]chan struct{}
+	// turns are one for each question under way. Each API has its own, so that one that hangs does not keep the other
+	// from answering.
+	turns [apis]*turns
 
 	lifetime context.Context
 	end      context.CancelFunc
@@ -72,6 +73,11 @@ type inquiry struct {
 	err      error
 	// answered says that there was an answer; underway that the next one is being fetched.
 	answered, underway bool
+	// since is when the answer's age begins: when it was asked for; or, if the API did not answer in time, when that
+	// was certain, so that a question that hangs has a period's rest.
+	since time.Time
+	// slow says that the API took long, or too long, the last time.
+	slow bool
 	// keys have asked since the answer came.
 	keys sets.Set[cache.ObjectName]
 	// renewal fetches the next answer at the moment due; nil while nobody has asked since the answer came.
@@ -92,7 +98,7 @@ func NewReaders(c ReadersConfig) *Readers {
 	}
 	r := &Readers{config: c, sources: [apis]Source{c.Custom, c.External}, inquiries: map[Question]*inquiry{}}
 	for a := range r.turns {
-		r.turns[a] = make(chan struct{}, c.Concurrency)
+		r.turns[a] = newTurns(api(a), c.Concurrency)
 	}
 	r.lifetime, r.end = context.WithCancel(context.Background())
 	return r
@@ -124,7 +130,7 @@ func (r *Readers) Ask(key cache.ObjectName, q Question, maxAge time.Duration) (A
 	i.keys.Insert(key)
 	r.plan(i, maxAge)
 	const late = time.Second // for what a busy machine may add
-	if !i.answered || time.Since(i.answer.Asked) > maxAge+r.config.Timeout+late {
+	if !i.answered || time.Since(i.since) > maxAge+r.config.Timeout+late {
 		return Answer{}, ErrPending
 	}
 	return i.answer, i.err
@@ -132,7 +138,7 @@ func (r *Readers) Ask(key cache.ObjectName, q Question, maxAge time.Duration) (A
 
 // plan fetches the next answer when this one is older than maxAge, or before if somebody else has asked for that.
 func (r *Readers) plan(i *inquiry, maxAge time.Duration) {
-	due := i.answer.Asked.Add(maxAge)
+	due := i.since.Add(maxAge)
 	switch {
 	case i.underway:
 	case !i.answered || !time.Now().Before(due):
@@ -157,7 +163,8 @@ func (r *Readers) renew(i *inquiry) {
 func (r *Readers) begin(i *inquiry) {
 	i.stopRenewal()
 	i.underway = true
-	r.running.Go(func() { r.refresh(i) })
+	slow := i.slow
+	r.running.Go(func() { r.refresh(i, slow) })
 }
 
 func (i *inquiry) stopRenewal() {

@@ -241,7 +241,7 @@ func TestAHangingAPI(t *testing.T) {
 		d.turn(takes(30 * s))
 		question := func(n int) Question {
 			q := backlog
-			q.Metric = fmt.Sprint("m", n)
+			q.Metric, q.Namespace = fmt.Sprint("m", n), fmt.Sprint("shop", n/3)
 			return q
 		}
 		for n := range 50 {

@@ -10,21 +10,25 @@ import (
 )
 
 // refresh fetches an answer and tells those who asked.
-func (r *Readers) refresh(i *inquiry) {
-	answer, err := r.Fetch(r.lifetime, i.question)
+func (r *Readers) refresh(i *inquiry, slow bool) {
+	answer, slow, err := r.fetch(r.lifetime, i.question, slow)
 	if r.lifetime.Err() != nil {
 		return
 	}
-	if keys := r.answered(i, answer, err); len(keys) > 0 {
+	if keys := r.answered(i, answer, slow, err); len(keys) > 0 {
 		r.config.OnAnswer(keys)
 	}
 }
 
 // answered makes the answer the newest one and returns who is to be told.
-func (r *Readers) answered(i *inquiry, answer Answer, err error) []cache.ObjectName {
+func (r *Readers) answered(i *inquiry, answer Answer, slow bool, err error) []cache.ObjectName {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	i.answer, i.err, i.answered, i.underway = answer, err, true, false
+	i.slow, i.since = slow, answer.Asked
+	if slow && err != nil {
+		i.since = time.Now()
+	}
 	r.status.Answers++
 	if err != nil {
 		r.status.Failures++
@@ -36,18 +40,27 @@ func (r *Readers) answered(i *inquiry, answer Answer, err error) []cache.ObjectN
 
 // Fetch asks now and waits for the answer, which is not kept, until ctx ends or the Timeout has passed.
 func (r *Readers) Fetch(ctx context.Context, q Question) (Answer, error) {
+	answer, _, err := r.fetch(ctx, q, false)
+	return answer, err
+}
+
+// fetch asks a question that was slow the last time or not, and says whether it was this time.
+func (r *Readers) fetch(parent context.Context, q Question, slow bool) (Answer, bool, error) {
 	asked := time.Now()
-	ctx, cancel := context.WithTimeout(ctx, r.config.Timeout)
+	ctx, cancel := context.WithTimeout(parent, r.config.Timeout)
 	defer cancel()
-	answer, err := r.inTurn(ctx, q)
+	answer, slow, err := r.inTurn(ctx, q, slow)
 	if err == nil {
 		err = r.reasonable(q, answer)
 	}
+	if err != nil && parent.Err() != nil {
+		err = fmt.Errorf("the %s was not waited for: %w", q.api(), context.Cause(parent))
+	}
 	if err != nil {
-		return Answer{Asked: asked}, err
+		return Answer{Asked: asked}, slow, err
 	}
 	answer.Asked = asked
-	return answer, nil
+	return answer, slow, nil
 }
 
 // reasonable refuses answers that nothing can be made of.
@@ -62,29 +75,29 @@ func (r *Readers) reasonable(q Question, a Answer) error {
 }
 
 // inTurn asks when the API has a turn free. The turn is given back by the source and not by the deadline: sources that
-// ignore it would otherwise pile up.
-func (r *Readers) inTurn(ctx context.Context, q Question) (Answer, error) {
-	turn := r.turns[q.api()]
-	select {
-	case turn <- struct{}{}:
-	case <-ctx.Done():
-		return Answer{}, fmt.Errorf("the %s is still busy with %d other questions after %s", q.api(), r.config.Concurrency, r.config.Timeout)
+// ignore it would otherwise pile up. A question is slow that holds its turn for half the Timeout or until the deadline; one
+// that got no turn stays what it was.
+func (r *Readers) inTurn(ctx context.Context, q Question, slow bool) (Answer, bool, error) {
+	turns, groups := r.turns[q.api()], groupsOf(q, slow)
+	if err := turns.take(ctx, groups); err != nil {
+		return Answer{}, slow, fmt.Errorf("%w after %s", err, r.config.Timeout)
 	}
+	began := time.Now()
 	type result struct {
 		answer Answer
 		err    error
 	}
 	done := make(chan result, 1)
 	go func() {
-		defer func() { <-turn }()
+		defer turns.give(groups)
 		answer, err := guarded(ctx, r.sources[q.api()], q)
 		done <- result{answer, err}
 	}()
 	select {
 	case got := <-done:
-		return got.answer, r.late(q, got.err)
+		return got.answer, ctx.Err() != nil || time.Since(began) >= r.config.Timeout/2, r.late(q, got.err)
 	case <-ctx.Done():
-		return Answer{}, r.late(q, ctx.Err())
+		return Answer{}, true, r.late(q, ctx.Err())
 	}
 }
 

@@ -16,20 +16,27 @@ import (
 )
 
 // recheck is how long what discovery said is taken for granted. It bounds what a missing API costs, whatever the
-// number of workloads that ask for it.
-const recheck = 30 * time.Second
+// number of workloads that ask for it. forgive is the same for what it could not say.
+const (
+	recheck = 30 * time.Second
+	forgive = 3 * time.Second
+)
 
-// registration knows whether an API is registered with the API server, and in which version to ask it. It is the
-// AvailableAPIsGetter of the custom metrics client.
+// registration knows whether an API is registered with the API server, and in which version to ask it.
 type registration struct {
 	api api
-	// discover asks for the API group; its error is a NotFound where there is none.
+	// discover asks for the API group; its error is a NotFound where there is none. It ends by a deadline of its own.
 	discover func() (*metav1.APIGroup, error)
 
-	mu      sync.Mutex
+	mu sync.Mutex
+	// finding is closed when the look-up under way has ended; nil if none is.
+	finding chan struct{}
+	// checked is when the last one ended, version and err what came of it.
 	checked time.Time
 	version schema.GroupVersion
 	err     error
+	// unsure says that discovery did not say anything, doubted that what it said seems to be out of date.
+	unsure, doubted bool
 }
 
 // newRegistration asks the API server that the client is for.
@@ -41,37 +48,68 @@ func newRegistration(a api, client rest.Interface) *registration {
 	}}
 }
 
-// PreferredVersion is the version to ask in. Its error says that there is none, or why that is not known.
-func (r *registration) PreferredVersion() (schema.GroupVersion, error) {
+// preferred is the version to ask in. Its error says that there is none, or why that is not known. Where discovery has to be
+// asked, it is asked once for all that wait, and nobody waits longer than for ctx.
+func (r *registration) preferred(ctx context.Context) (schema.GroupVersion, error) {
+	r.mu.Lock()
+	if r.finding == nil && r.due() {
+		r.finding = make(chan struct{})
+		go r.find()
+	}
+	finding := r.finding
+	r.mu.Unlock()
+	if finding != nil {
+		select {
+		case <-finding:
+		case <-ctx.Done():
+			return schema.GroupVersion{}, r.unknown(ctx.Err())
+		}
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.checked.IsZero() || r.err != nil && time.Since(r.checked) >= recheck {
-		r.check()
-	}
 	return r.version, r.err
 }
 
-// Invalidate asks discovery again if what it said is not new.
-func (r *registration) Invalidate() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if time.Since(r.checked) >= recheck {
-		r.check()
+// due says whether it is time to look up.
+func (r *registration) due() bool {
+	switch age := time.Since(r.checked); {
+	case r.checked.IsZero() || r.doubted:
+		return true
+	case r.unsure:
+		return age >= forgive
+	default:
+		return r.err != nil && age >= recheck
 	}
 }
 
-// check asks discovery. What it could not say is asked again the next time.
-func (r *registration) check() {
+// doubt has discovery asked again if what it said is not new.
+func (r *registration) doubt() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.doubted = time.Since(r.checked) >= recheck
+}
+
+// find asks discovery, without holding up those who do not need to know.
+func (r *registration) find() {
 	group, err := r.discover()
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.version, r.err, r.checked = schema.GroupVersion{}, nil, time.Now()
+	r.unsure, r.doubted = false, false
 	switch {
 	case apierrors.IsNotFound(err):
 		r.err = fmt.Errorf("no %s is registered (APIService %s)", r.api, r.api.service())
 	case err != nil:
-		r.err, r.checked = fmt.Errorf("cannot find out whether the %s is registered: %w", r.api, err), time.Time{}
+		r.err, r.unsure = r.unknown(err), true
 	default:
 		r.version, r.err = r.choose(group)
 	}
+	close(r.finding)
+	r.finding = nil
+}
+
+func (r *registration) unknown(err error) error {
+	return fmt.Errorf("cannot find out whether the %s is registered: %w", r.api, err)
 }
 
 // choose takes the newest version that both sides know, whatever the API server prefers.

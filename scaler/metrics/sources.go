@@ -10,14 +10,20 @@ import (
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+	custommetricsv1beta1 "k8s.io/metrics/pkg/apis/custom_metrics/v1beta1"
 	custommetricsv1beta2 "k8s.io/metrics/pkg/apis/custom_metrics/v1beta2"
+	externalmetricsv1beta1 "k8s.io/metrics/pkg/apis/external_metrics/v1beta1"
 	"k8s.io/metrics/pkg/client/custom_metrics"
+	customscheme "k8s.io/metrics/pkg/client/custom_metrics/scheme"
 	"k8s.io/metrics/pkg/client/external_metrics"
 )
 
@@ -37,19 +43,48 @@ func NewSources(config *rest.Config, timeout time.Duration) (custom, external So
 	if err != nil {
 		return nil, nil, fmt.Errorf("make a discovery client: %w", err)
 	}
-	outside, err := external_metrics.NewForConfig(own)
-	if err != nil {
-		return nil, nil, fmt.Errorf("make a client of the external metrics API: %w", err)
+	clients := clientsOf{}
+	for version, codecs := range map[schema.GroupVersion]serializer.CodecFactory{
+		custommetricsv1beta1.SchemeGroupVersion:   customscheme.Codecs,
+		custommetricsv1beta2.SchemeGroupVersion:   customscheme.Codecs,
+		externalmetricsv1beta1.SchemeGroupVersion: scheme.Codecs,
+	} {
+		own.APIPath, own.GroupVersion, own.NegotiatedSerializer = "/apis", &version, codecs.WithoutConversion()
+		if clients[version], err = rest.RESTClientFor(own); err != nil {
+			return nil, nil, fmt.Errorf("make a client of %s: %w", version, err)
+		}
 	}
-	versions := newRegistration(customAPI, found.RESTClient())
-	return customSource(custom_metrics.NewForConfig(own, newKinds(found), versions), versions),
-		externalSource(outside, newRegistration(externalAPI, found.RESTClient())), nil
+	custom = customSource(clients, newKinds(found), newRegistration(customAPI, found.RESTClient()))
+	return custom, externalSource(clients, newRegistration(externalAPI, found.RESTClient())), nil
 }
 
-// customSource asks about pods and objects. The client takes no context: its requests end by their own deadline.
-func customSource(client custom_metrics.CustomMetricsClient, r *registration) Source {
-	return func(_ context.Context, q Question) (Answer, error) {
-		return r.ask(q, func(selector labels.Selector) (a Answer, err error) {
+// clientsOf has a client for each version of the APIs.
+type clientsOf map[schema.GroupVersion]rest.Interface
+
+// within is a client whose requests end with ctx's deadline, at the latest: those of the metrics APIs take no context.
+type within struct {
+	rest.Interface
+	left time.Duration
+}
+
+// within is the client of a version for one question.
+func (c clientsOf) within(ctx context.Context, version schema.GroupVersion) rest.Interface {
+	client := c[version]
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return client
+	}
+	return within{client, max(time.Until(deadline), time.Millisecond)}
+}
+
+// Get is rest.Interface's; the clients use nothing else.
+func (w within) Get() *rest.Request { return w.Interface.Get().Timeout(w.left) }
+
+// customSource asks about pods and objects.
+func customSource(clients clientsOf, kinds meta.RESTMapper, r *registration) Source {
+	return func(ctx context.Context, q Question) (Answer, error) {
+		return r.ask(ctx, q, func(version schema.GroupVersion, selector labels.Selector) (a Answer, err error) {
+			client := custom_metrics.NewForVersion(clients.within(ctx, version), kinds, version)
 			if q.Type == autoscalingv2.PodsMetricSourceType {
 				a.Custom, err = ofPods(client, q, selector)
 			} else {
@@ -88,9 +123,10 @@ func ofObject(client custom_metrics.CustomMetricsClient, q Question, selector la
 }
 
 // externalSource asks about the rest of the world.
-func externalSource(client external_metrics.ExternalMetricsClient, r *registration) Source {
-	return func(_ context.Context, q Question) (Answer, error) {
-		return r.ask(q, func(selector labels.Selector) (Answer, error) {
+func externalSource(clients clientsOf, r *registration) Source {
+	return func(ctx context.Context, q Question) (Answer, error) {
+		return r.ask(ctx, q, func(version schema.GroupVersion, selector labels.Selector) (Answer, error) {
+			client := external_metrics.New(clients.within(ctx, version))
 			list, err := client.NamespacedMetrics(q.Namespace).List(q.Metric, selector)
 			if err != nil {
 				return Answer{}, err
@@ -101,18 +137,19 @@ func externalSource(client external_metrics.ExternalMetricsClient, r *registrati
 }
 
 // ask asks an API that is registered, and explains what it says where it does not answer.
-func (r *registration) ask(q Question, get func(labels.Selector) (Answer, error)) (Answer, error) {
-	if _, err := r.PreferredVersion(); err != nil {
+func (r *registration) ask(ctx context.Context, q Question, get func(schema.GroupVersion, labels.Selector) (Answer, error)) (Answer, error) {
+	version, err := r.preferred(ctx)
+	if err != nil {
 		return Answer{}, err
 	}
 	selector, err := labels.Parse(q.Selector)
 	if err != nil {
 		return Answer{}, fmt.Errorf("the metric's selector %q: %w", q.Selector, err)
 	}
-	answer, err := get(selector)
+	answer, err := get(version, selector)
 	if apierrors.IsNotFound(err) { // no such metric, or no API any more
-		r.Invalidate()
-		if _, gone := r.PreferredVersion(); gone != nil {
+		r.doubt()
+		if _, gone := r.preferred(ctx); gone != nil {
 			return Answer{}, gone
 		}
 	}

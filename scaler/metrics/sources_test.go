@@ -249,9 +249,9 @@ func TestRegistrationIsLookedUpAgain(t *testing.T) {
 			time.Sleep(step.after)
 			a.set("version", step.body)
 			if step.missed {
-				r.Invalidate()
+				r.doubt()
 			}
-			version, err := r.PreferredVersion()
+			version, err := r.preferred(d.t.Context())
 			got := version.String()
 			if err != nil {
 				got = err.Error()

@@ -6,7 +6,7 @@ import (
 	"net/http"
 )
 
-// maxBody bounds one answer: it is read into memory as a whole. 10000 values take about 4 MB of JSON.
+// maxBody bounds one answer: it is read into memory as a whole. 5000 values take about 2 MB of JSON.
 const maxBody = 8 << 20
 
 // bounded is a transport for APIs that cannot be trusted to be brief or prompt: answers beyond maxBody fail, and no

@@ -3,6 +3,7 @@ package metrics
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -13,8 +14,12 @@ import (
 const (
 	defaultAnswerTimeout = 10 * time.Second
 	defaultConcurrency   = 10
-	// defaultMaxValues is above what a namespace of the largest clusters has pods (about 5000).
-	defaultMaxValues = 10000
+	// maxCustom is how many values an answer about pods may have: one for each pod of a workload.
+	maxCustom = 5000
+	// maxExternal is the same for the rest of the world, of which a decision needs the sum.
+	maxExternal = 1000
+	// defaultMaxQuestions is two for each of 10000 workloads.
+	defaultMaxQuestions = 20000
 	// keptPeriods is for how many maximum ages an answer is kept after it was last asked for.
 	keptPeriods = 3
 )
@@ -32,8 +37,8 @@ type ReadersConfig struct {
 	// Concurrency is how many questions are put to each of the two APIs at a time. Three tenths of them may be of one
 	// namespace, and as many may be questions that were not answered in time before. Default 10.
 	Concurrency int
-	// MaxValues is how many values an answer may have; more are an error. Default 10000.
-	MaxValues int
+	// MaxQuestions is how many different questions are kept; others get an error. Default 20000.
+	MaxQuestions int
 	// OnAnswer is called when an answer has come, good or failed, with the keys that asked since the one before, each
 	// once. It is called from several goroutines. Nil tells nobody.
 	OnAnswer func([]cache.ObjectName)
@@ -92,7 +97,7 @@ type inquiry struct {
 func NewReaders(c ReadersConfig) *Readers {
 	c.Timeout = cmp.Or(max(c.Timeout, 0), defaultAnswerTimeout)
 	c.Concurrency = cmp.Or(max(c.Concurrency, 0), defaultConcurrency)
-	c.MaxValues = cmp.Or(max(c.MaxValues, 0), defaultMaxValues)
+	c.MaxQuestions = cmp.Or(max(c.MaxQuestions, 0), defaultMaxQuestions)
 	if c.OnAnswer == nil {
 		c.OnAnswer = func([]cache.ObjectName) {}
 	}
@@ -118,7 +123,8 @@ func (r *Readers) Close() {
 
 // Ask returns the newest answer and sees to it that the next one is asked for when this one is older than maxAge; OnAnswer
 // tells the key of it. The error is why the API gave no answer, which counts as an answer and is not papered over with
-// an older one; or ErrPending if there is none yet, or none that came within maxAge and what a next one may take.
+// an older one; that too many other questions are being asked; or ErrPending if there is none yet, or none that came within
+// maxAge and what a next one may take.
 func (r *Readers) Ask(key cache.ObjectName, q Question, maxAge time.Duration) (Answer, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -126,6 +132,9 @@ func (r *Readers) Ask(key cache.ObjectName, q Question, maxAge time.Duration) (A
 		return Answer{}, ErrPending
 	}
 	i := r.inquiry(q)
+	if i == nil {
+		return Answer{}, fmt.Errorf("not asked: %d different custom and external metrics are asked for already, as many as are allowed", r.config.MaxQuestions)
+	}
 	r.keep(i, keptPeriods*maxAge+r.config.Timeout)
 	i.keys.Insert(key)
 	r.plan(i, maxAge)
@@ -174,9 +183,10 @@ func (i *inquiry) stopRenewal() {
 	}
 }
 
+// inquiry is that of the question; nil if there are too many others.
 func (r *Readers) inquiry(q Question) *inquiry {
 	i := r.inquiries[q]
-	if i == nil {
+	if i == nil && len(r.inquiries) < r.config.MaxQuestions {
 		i = &inquiry{question: q, keys: sets.New[cache.ObjectName]()}
 		r.inquiries[q] = i
 	}

@@ -285,8 +285,8 @@ func TestAnswersThatNothingCanBeMadeOf(t *testing.T) {
 		"none":    {func(context.Context, int) (Answer, error) { return Answer{}, nil }, "the external metrics API returned no value"},
 		"a panic": {func(context.Context, int) (Answer, error) { panic("oh\nno") }, `the answer of the external metrics API caused a panic: "oh\nno"`},
 		"too many": {func(context.Context, int) (Answer, error) {
-			return Answer{External: make([]externalmetricsv1beta1.ExternalMetricValue, 10001)}, nil
-		}, "the external metrics API returned 10001 values, more than the 10000 that are allowed"},
+			return Answer{External: make([]externalmetricsv1beta1.ExternalMetricValue, 1001)}, nil
+		}, "the external metrics API returned 1001 values, more than the 1000 that are allowed: choose among them by the metric's selector"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			sit(t, func(d *desk) {
@@ -298,6 +298,21 @@ func TestAnswersThatNothingCanBeMadeOf(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestNoMoreQuestionsThanAllowedAreKept(t *testing.T) {
+	sit(t, func(d *desk) {
+		d.readers.config.MaxQuestions = 2
+		d.ask("web", backlog)
+		d.ask("web", hits)
+		d.pass(0)
+		third := Question{Type: autoscalingv2.ExternalMetricSourceType, Namespace: "shop", Metric: "third"}
+		d.want("web", third, "not asked: 2 different custom and external metrics are asked for already, as many as are allowed")
+		d.want("web", backlog, "1")
+		d.want("web", hits, "7")
+		d.pass(time.Hour) // and they are forgotten
+		d.want("web", third, "pending")
+	})
 }
 
 func TestWhatNobodyAsksForIsForgotten(t *testing.T) {

@@ -65,11 +65,15 @@ func (r *Readers) fetch(parent context.Context, q Question, slow bool) (Answer, 
 
 // reasonable refuses answers that nothing can be made of.
 func (r *Readers) reasonable(q Question, a Answer) error {
+	most := maxCustom
+	if q.api() == externalAPI {
+		most = maxExternal
+	}
 	switch n := len(a.Custom) + len(a.External); {
 	case n == 0:
 		return fmt.Errorf("the %s returned no value", q.api())
-	case n > r.config.MaxValues:
-		return fmt.Errorf("the %s returned %d values, more than the %d that are allowed", q.api(), n, r.config.MaxValues)
+	case n > most:
+		return fmt.Errorf("the %s returned %d values, more than the %d that are allowed: choose among them by the metric's selector", q.api(), n, most)
 	}
 	return nil
 }

@@ -35,7 +35,7 @@ const (
 	// EventMissingRequest: a utilization target, and a container without the request to divide by. If other containers of
 	// its pod have one, it is left out of the decision; else replicas are held.
 	EventMissingRequest = recommend.ReasonMissingRequest
-	// EventValidMetricFound: metrics are usable again after one of the above.
+	// EventValidMetricFound: all metrics of which one of the above was told are usable again.
 	EventValidMetricFound = recommend.ActiveValidMetric
 	// EventInvalidAnnotations: the annotations have errors; nothing is decided until they change.
 	EventInvalidAnnotations = "InvalidAnnotations"
@@ -123,7 +123,7 @@ func (s *Scaler) tellAnnotations(w *workload, d *appsv1.Deployment, warnings []a
 
 // tell tells what a decision shows, apart from its write.
 func (s *Scaler) tell(w *workload, d *appsv1.Deployment, p annotations.Policy, decision recommend.Decision) {
-	s.tellMetrics(w, d, decision)
+	s.tellMetrics(w, d, p, decision)
 	s.tellOmitted(w, d, decision)
 	s.tellMax(w, d, p, decision)
 	s.tellObserved(w, d, p, decision)
@@ -134,23 +134,6 @@ func (s *Scaler) tell(w *workload, d *appsv1.Deployment, p annotations.Policy, d
 	if w.news(topicDisabled, disabled) {
 		s.event(d, corev1.EventTypeNormal, EventScalingDisabled, disabled)
 	}
-}
-
-// tellMetrics tells when metrics fail and when they are back. A workload whose pods have just started has no samples
-// yet: that is no failure worth a warning.
-func (s *Scaler) tellMetrics(w *workload, d *appsv1.Deployment, decision recommend.Decision) {
-	if decision.Failure == nil {
-		if w.told[topicMetrics] != "" && decision.Active == recommend.ActiveValidMetric {
-			w.told[topicMetrics] = ""
-			s.event(d, corev1.EventTypeNormal, EventValidMetricFound, "metrics are usable again: "+decision.Reason)
-		}
-		return
-	}
-	reason := eventReason(decision)
-	if reason == "" || !w.news(topicMetrics, reason+" "+decision.Failure.Metric) {
-		return
-	}
-	s.event(d, corev1.EventTypeWarning, reason, failureText(decision))
 }
 
 // tellMax tells when the load asks for more replicas than mini-hpa/max, which only the user can change.

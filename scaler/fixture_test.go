@@ -39,6 +39,8 @@ type cluster struct {
 	samplesErr error
 	// injected adds a container without a request to each pod.
 	injected bool
+	// unrequested takes away the request of each pod.
+	unrequested bool
 	// answers are what the custom and external metrics APIs say, by metric; an error is one too.
 	answers map[string]any
 	// answered is when the totals were asked for.
@@ -93,6 +95,9 @@ func (c *cluster) Pods(d *appsv1.Deployment) []*corev1.Pod {
 				Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1")}}}}},
 			Status: corev1.PodStatus{Phase: corev1.PodRunning, StartTime: &start, Conditions: []corev1.PodCondition{
 				{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: start}}},
+		}
+		if c.unrequested {
+			made[i].Spec.Containers[0].Resources = corev1.ResourceRequirements{}
 		}
 		if c.injected {
 			made[i].Spec.Containers = append(made[i].Spec.Containers, corev1.Container{Name: "proxy"})

@@ -27,6 +27,8 @@ type workload struct {
 	attempt *attempt
 	// told is the last thing said about each topic, so that nothing is said twice.
 	told map[topic]string
+	// failed are the metrics whose failure was told and that have not worked since, each with the Event it was told by.
+	failed map[string]string
 }
 
 // attempt is a decision that was sent for a Deployment as of a resourceVersion.

@@ -42,19 +42,25 @@ func (e *explainTask) explain(ctx context.Context, api clients, key cache.Object
 		return scaler.Explanation{}, err
 	}
 	defer set.Wait()
-	ctx, cancel := context.WithTimeout(ctx, gathering)
+	gather, cancel := context.WithTimeout(ctx, gathering)
 	defer cancel()
-	if err := set.Start(ctx); err != nil {
+	if err := set.Start(gather); err != nil {
 		return scaler.Explanation{}, fmt.Errorf("cannot read namespace %s: %w", quote(key.Namespace), err)
 	}
 	feed := metrics.NewFeed(metrics.Config{Lister: api.samples, Timeout: api.deadline})
-	if err := feed.Refresh(ctx); ctx.Err() != nil {
+	if err := feed.Refresh(gather); gather.Err() != nil {
 		return scaler.Explanation{}, err // any other failure is a part of the explanation
 	}
-	readers := metrics.NewReaders(metrics.ReadersConfig{Custom: api.custom, External: api.external, Timeout: api.patience})
+	readers := metrics.NewReaders(metrics.ReadersConfig{Custom: api.custom, External: api.external, Timeout: api.patience, Concurrency: togetherAsked})
 	defer readers.Close()
-	ask := patient(func(q metrics.Question) (metrics.Answer, error) { return readers.Fetch(ctx, q) })
-	return e.decide(set, feed, ask, key)
+	asked := &interview{ask: readers.Fetch, answers: map[metrics.Question]*reply{}}
+	if _, err := e.decide(set, feed, asked, key); err != nil {
+		return scaler.Explanation{}, err
+	}
+	if err := asked.hold(ctx); err != nil {
+		return scaler.Explanation{}, err
+	}
+	return e.decide(set, feed, asked, key)
 }
 
 // precheck asks for what the informers would go on asking for in vain, so that what is missing or forbidden is said at once.
@@ -101,14 +107,6 @@ func (e *explainTask) decide(set *informer.Set, feed *metrics.Feed, answers scal
 		Defaults: e.decision.defaults, Rules: e.decision.rules,
 		Telemetry: scaler.NewTelemetry(prometheus.NewRegistry()), Log: zap.NewNop(), Now: time.Now,
 	}).Explain(key)
-}
-
-// patient waits for answers: nobody looks a second time here.
-type patient func(metrics.Question) (metrics.Answer, error)
-
-// Ask is scaler.Answers'.
-func (p patient) Ask(_ cache.ObjectName, q metrics.Question, _ time.Duration) (metrics.Answer, error) {
-	return p(q)
 }
 
 // readOnly refuses to write.

@@ -69,9 +69,8 @@ func (p *draft) checkRules(r *autoscalingv2.HPAScalingRules, at *field.Path) {
 	if choice := r.SelectPolicy; choice != nil && !slices.Contains(policySelects[:], *choice) {
 		p.wrong(at.Child("selectPolicy"), string(*choice), "must be one of "+alternatives(policySelects[:]))
 	}
-	if tolerance := r.Tolerance; tolerance != nil && (tolerance.Sign() < 0 || tolerance.CmpInt64(maxTolerancePercent/100) > 0) {
-		p.wrong(at.Child("tolerance"), tolerance.String(),
-			fmt.Sprintf(`must be a fraction from "0" to "%d" such as "0.1"`, maxTolerancePercent/100))
+	if tolerance := r.Tolerance; tolerance != nil && tolerance.Sign() < 0 {
+		p.wrong(at.Child("tolerance"), tolerance.String(), `must not be below 0; it is a fraction such as "0.1"`)
 	}
 }
 

@@ -52,9 +52,9 @@ func goodBehaviors() []goodBehavior {
 			func(p *Policy) {
 				p.Up.Policies = []autoscalingv2.HPAScalingPolicy{percent(2147483647, 1800), pods(1, 1)}
 			}},
-		{"tolerances at their limits", `{"scaleUp":{"tolerance":0},"scaleDown":{"tolerance":"10000"}}`,
+		{"tolerances at their limits", `{"scaleUp":{"tolerance":0},"scaleDown":{"tolerance":"1e99"}}`,
 			func(p *Policy) {
-				*p.Up.Tolerance, *p.Down.Tolerance = resource.MustParse("0"), resource.MustParse("10k")
+				*p.Up.Tolerance, *p.Down.Tolerance = resource.MustParse("0"), resource.MustParse("1e99")
 			}},
 		{"a disabled direction keeps the default policies", "scaleDown:\n  selectPolicy: Disabled\n",
 			func(p *Policy) { choose(&p.Down, autoscalingv2.DisabledPolicySelect) }},
@@ -147,19 +147,19 @@ func badBehaviors() []badDocument {
 		{"policies as the short annotation has them", "scaleUp:\n  policies: 4 pods/15s", []string{
 			`.scaleUp.policies: Invalid value: "4 pods/15s": must be a list`,
 		}},
-		{"tolerances out of their range", `{"scaleUp":{"tolerance":"-100m"},"scaleDown":{"tolerance":10001}}`, []string{
-			`.scaleUp.tolerance: Invalid value: "-100m": must be a fraction from "0" to "10000" such as "0.1"`,
-			`.scaleDown.tolerance: Invalid value: "10001": must be a fraction from "0" to "10000" such as "0.1"`,
+		{"tolerances out of their range", `{"scaleUp":{"tolerance":"-100m"},"scaleDown":{"tolerance":-1}}`, []string{
+			`.scaleUp.tolerance: Invalid value: "-100m": must not be below 0; it is a fraction such as "0.1"`,
+			`.scaleDown.tolerance: Invalid value: "-1": must not be below 0; it is a fraction such as "0.1"`,
 		}},
 		{"tolerances that are no quantities", `{"scaleUp":{"tolerance":"10%"},"scaleDown":{"tolerance":"1e9999"}}`, []string{
 			`.scaleUp.tolerance: Invalid value: "10%": must be a quantity such as "500m", "40" or "1Gi"`,
 			`.scaleDown.tolerance: Invalid value: "1e9999": must be at most 64 bytes long, with an exponent of at most 2 digits`,
 		}},
 		{"an alias", "scaleUp: &up {tolerance: 0}\nscaleDown: *up", []string{
-			`: Invalid value: "scaleUp: &up {tolerance: 0} scaleDown: *up": must not use YAML anchors or aliases ("&" or "*" in front of a name), also not within quotes`,
+			`: Invalid value: "scaleUp: &up {tolerance: 0} scaleDown: *up": must not use YAML anchors, aliases or merges ("&", "*" or "<<" without quotes)`,
 		}},
 		{"two documents", "scaleUp: {}\n---\nscaleDown: {}", []string{
-			`: Invalid value: "scaleUp: {} --- scaleDown: {}": cannot be read as one YAML or JSON document: line 3: could not find expected ':'`,
+			`: Invalid value: "scaleUp: {} --- scaleDown: {}": must be a single YAML document`,
 		}},
 	}
 }

@@ -155,14 +155,11 @@ func (p *draft) fillNumber(into reflect.Value, from any, at *field.Path) {
 	into.SetInt(n)
 }
 
-const (
-	// maxQuantity is in whole units. Quantity.MilliValue wraps around without an error above 9.2e15.
-	maxQuantity = maxMemory
-	// maxExponent is the number of digits of an exponent: a quantity of 1e999999999 takes hours to read.
-	maxExponent = 2
-)
+// maxExponent is the number of digits of an exponent: a quantity of 1e999999999 takes hours to read.
+const maxExponent = 2
 
-// fillQuantity takes a string, with blanks around it, or a number, as the API server does.
+// fillQuantity takes a string, with blanks around it, or a number, as the API server does. It may be larger than what
+// Quantity.MilliValue can hold.
 func (p *draft) fillQuantity(into *resource.Quantity, from any, at *field.Path) {
 	text, _ := from.(string)
 	if number, isNumber := from.(json.Number); isNumber {
@@ -176,10 +173,6 @@ func (p *draft) fillQuantity(into *resource.Quantity, from any, at *field.Path) 
 	quantity, err := resource.ParseQuantity(text)
 	if err != nil {
 		p.wrong(at, describe(from), `must be a quantity such as "500m", "40" or "1Gi"`)
-		return
-	}
-	if quantity.CmpInt64(maxQuantity) > 0 {
-		p.wrong(at, describe(from), `must be at most "1Pi"`)
 		return
 	}
 	*into = quantity

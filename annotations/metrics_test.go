@@ -99,7 +99,21 @@ func goodMetrics() []goodMetric {
 		{"a quantity with an exponent", fmt.Sprintf(podsOf, `{"type":"AverageValue","averageValue":"1e3"}`), one(ofPods("rps", averageOf("1000"))), nil},
 		{"a quantity between blanks", fmt.Sprintf(podsOf, `{"type":"AverageValue","averageValue":" 40 "}`), one(ofPods("rps", averageOf("40"))), nil},
 		{"the smallest quantity", fmt.Sprintf(podsOf, `{"type":"AverageValue","averageValue":"1n"}`), one(ofPods("rps", averageOf("1n"))), nil},
-		{"the largest quantity", fmt.Sprintf(podsOf, `{"type":"AverageValue","averageValue":"1Pi"}`), one(ofPods("rps", averageOf("1Pi"))), nil},
+		{"a quantity beyond 64 bits of thousandths", fmt.Sprintf(podsOf, `{"type":"AverageValue","averageValue":"8Ei"}`), one(ofPods("rps", averageOf("8Ei"))), nil},
+		{"the largest exponent", fmt.Sprintf(podsOf, `{"type":"AverageValue","averageValue":1e99}`), one(ofPods("rps", averageOf("1e99"))), nil},
+		{"the largest exponent downward", fmt.Sprintf(podsOf, `{"type":"AverageValue","averageValue":"1e-99"}`), one(ofPods("rps", averageOf("1n"))), nil},
+		{"names in quotes that are numbers or truth values, in YAML", "- type: External\n  external:\n    metric: {name: backlog, selector: {matchLabels: {\"1\": a, 'yes': \"2\", ! 'true': b}}}\n    target: {type: Value, value: 3}\n",
+			one(external("backlog", &metav1.LabelSelector{MatchLabels: map[string]string{"1": "a", "yes": "2", "true": "b"}}, valueOf("3"))), nil},
+		{"marks of YAML that mean nothing", "# it's &ok and *fine\n- type: Pods # don't\n  pods:\n    metric: {name: \"s0-*orders\"}\n    target: {type: AverageValue, averageValue: 1}\n" +
+			"- type: Pods\n  pods:\n    metric:\n      name: 'a|&b *c'\n    target: {type: AverageValue, averageValue: 1}\n- type: Pods\n  pods:\n    metric:\n      name: a &b *c\n    target: {type: AverageValue, averageValue: 1}\n" +
+			"- type: Pods\n  pods:\n    metric:\n      name: '<<'\n    target: {type: AverageValue, averageValue: 1}\n",
+			[]autoscalingv2.MetricSpec{ofPods("s0-*orders", averageOf("1")), ofPods("a|&b *c", averageOf("1")), ofPods("a &b *c", averageOf("1")), ofPods("<<", averageOf("1"))}, nil},
+		{"YAML with a directive, both marks of a document and a comment after them", "%YAML 1.1\n---\n- type: Resource\n  resource: {name: cpu, target: {type: Utilization, averageUtilization: 50}}\n...\n# end\n",
+			one(utilization(cpu, 50)), nil},
+		{"JSON between the marks of a document", "---\n[{\"type\":\"Resource\",\"resource\":{\"name\":\"cpu\",\"target\":{\"type\":\"Utilization\",\"averageUtilization\":50}}}]\n...\n",
+			one(utilization(cpu, 50)), nil},
+		{"numbers as YAML writes them", "- {type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 0x32}}}\n- {type: Pods, pods: {metric: {name: !!str 1}, target: {type: AverageValue, averageValue: 1_000}}}\n",
+			[]autoscalingv2.MetricSpec{utilization(cpu, 50), ofPods("1", averageOf("1000"))}, nil},
 		{"an object without a group", fmt.Sprintf(objOf, "v1", `{"type":"AverageValue","averageValue":"3"}`), one(ofIngress("v1", averageOf("3"))), nil},
 		{"an object without a version", fmt.Sprintf(objOf, "", `{"type":"Value","value":"3"}`), one(ofIngress("", valueOf("3"))), nil},
 		{"an object with both targets", fmt.Sprintf(objOf, "v1", `{"type":"Value","value":"3","averageValue":"2"}`),
@@ -224,7 +238,7 @@ func badMetrics() []badDocument {
 			`[0]: Invalid value: "type": is there twice`,
 		}},
 		{"a field twice, in YAML", "- type: Pods\n  type: Pods", []string{
-			`: Invalid value: "- type: Pods type: Pods": cannot be read as one YAML or JSON document: unmarshal errors: line 2: key "type" already set in map`,
+			`[0]: Invalid value: "type": is there twice`,
 		}},
 		{"entries that are no mappings", `["Pods",1,true,[]]`, []string{
 			`[0]: Invalid value: "Pods": must be a mapping of "type", "object", "pods", "resource", "containerResource", "external"`,
@@ -253,22 +267,20 @@ func badMetrics() []badDocument {
 			`[1].pods.target.value: Invalid value: "true": must be a quantity such as "500m", "40" or "1Gi"`,
 			`[2].pods.target.averageValue: Invalid value: "0x10": must be a quantity such as "500m", "40" or "1Gi"`,
 		}},
-		{"quantities that are absurd", `[{"type":"Pods","pods":{"target":{"averageValue":"1e999999999","value":"1e-999999999"}}},{"type":"Pods","pods":{"target":{"averageValue":9223372036854775808,"value":"1125899906842625"}}},{"type":"Pods","pods":{"target":{"averageValue":"8Ei","value":"1e99"}}}]`, []string{
+		{"quantities that are absurd", `[{"type":"Pods","pods":{"target":{"averageValue":"1e999999999","value":"1e-999999999"}}},{"type":"Pods","pods":{"target":{"averageValue":1e100,"value":"1e+0100"}}}]`, []string{
 			`[0].pods.target.averageValue: Invalid value: "1e999999999": must be at most 64 bytes long, with an exponent of at most 2 digits`,
 			`[0].pods.target.value: Invalid value: "1e-999999999": must be at most 64 bytes long, with an exponent of at most 2 digits`,
-			`[1].pods.target.averageValue: Invalid value: "9223372036854775808": must be at most "1Pi"`,
-			`[1].pods.target.value: Invalid value: "1125899906842625": must be at most "1Pi"`,
-			`[2].pods.target.averageValue: Invalid value: "8Ei": must be at most "1Pi"`,
-			`[2].pods.target.value: Invalid value: "1e99": must be at most "1Pi"`,
+			`[1].pods.target.averageValue: Invalid value: "1e100": must be at most 64 bytes long, with an exponent of at most 2 digits`,
+			`[1].pods.target.value: Invalid value: "1e+0100": must be at most 64 bytes long, with an exponent of at most 2 digits`,
 		}},
 		{"a quantity of many digits", podsTarget(`{"averageValue":"` + strings.Repeat("9", 65) + `"}`), []string{
 			`[0].pods.target.averageValue: Invalid value: "9999999999999999999999999999999999999999999999999999999999999999…": must be at most 64 bytes long, with an exponent of at most 2 digits`,
 		}},
 		{"not a number, in YAML", "- type: Pods\n  pods: {metric: {name: x}, target: {type: AverageValue, averageValue: .nan}}", []string{
-			`: Invalid value: "- type: Pods pods: {metric: {name: x}, target: {type: AverageVal…": cannot be read as one YAML or JSON document: json: unsupported value: NaN`,
+			`[0].pods.target.averageValue: Invalid value: ".nan": must be a quantity such as "500m", "40" or "1Gi"`,
 		}},
 		{"infinity, in YAML", "- type: Pods\n  pods: {metric: {name: x}, target: {type: AverageValue, averageValue: .inf}}", []string{
-			`: Invalid value: "- type: Pods pods: {metric: {name: x}, target: {type: AverageVal…": cannot be read as one YAML or JSON document: json: unsupported value: +Inf`,
+			`[0].pods.target.averageValue: Invalid value: ".inf": must be a quantity such as "500m", "40" or "1Gi"`,
 		}},
 		{"no type", `[{"pods":{"metric":{"name":"x"},"target":{"type":"AverageValue","averageValue":"1"}}}]`, []string{
 			`[0].type: Invalid value: "": must be one of "ContainerResource", "External", "Object", "Pods", "Resource"`,
@@ -466,37 +478,69 @@ func badMetrics() []badDocument {
 			`[0].pods.metric.name: Invalid value: "éééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééé…": must not be "." or "..", or contain "/" or "%"`,
 		}},
 		{"a syntax error on the third line", "- type: Pods\n  pods:\n   metric: [\n", []string{
-			`: Invalid value: "- type: Pods pods: metric: [": cannot be read as one YAML or JSON document: line 4: did not find expected node content`,
+			`: Invalid value: "- type: Pods pods: metric: [": cannot be read as one YAML or JSON document: line 3: did not find expected node content`,
 		}},
 		{"two documents", "- type: Pods\n---\n- type: Pods\n", []string{
-			`: Invalid value: "- type: Pods --- - type: Pods": cannot be read as one YAML or JSON document: line 3: could not find expected ':'`,
+			`: Invalid value: "- type: Pods --- - type: Pods": must be a single YAML document`,
 		}},
 		{"text after the end of the document", "[]\n...\n[]", []string{
-			`: Invalid value: "[] ... []": cannot be read as one YAML or JSON document: line 1: did not find expected '-' indicator`,
+			`: Invalid value: "[] ... []": cannot be read as one YAML or JSON document: line 2: did not find expected <document start>`,
 		}},
 		{"two lists", "[] []", []string{
-			`: Invalid value: "[] []": cannot be read as one YAML or JSON document: did not find expected '-' indicator`,
+			`: Invalid value: "[] []": cannot be read as one YAML or JSON document: did not find expected <document start>`,
 		}},
 		{"an anchor", "- &a {type: Pods}", []string{
-			`: Invalid value: "- &a {type: Pods}": must not use YAML anchors or aliases ("&" or "*" in front of a name), also not within quotes`,
+			`: Invalid value: "- &a {type: Pods}": must not use YAML anchors, aliases or merges ("&", "*" or "<<" without quotes)`,
 		}},
 		{"an alias", "- &a\n  type: Pods\n- *a", []string{
-			`: Invalid value: "- &a type: Pods - *a": must not use YAML anchors or aliases ("&" or "*" in front of a name), also not within quotes`,
+			`: Invalid value: "- &a type: Pods - *a": must not use YAML anchors, aliases or merges ("&", "*" or "<<" without quotes)`,
 		}},
 		{"an alias between brackets", "[{type: Pods},*a]", []string{
-			`: Invalid value: "[{type: Pods},*a]": must not use YAML anchors or aliases ("&" or "*" in front of a name), also not within quotes`,
+			`: Invalid value: "[{type: Pods},*a]": cannot be read as one YAML or JSON document: unknown anchor 'a' referenced`,
 		}},
 		{"an alias behind quotes", "- 'don''t # '\n- \"a # \": *a", []string{
-			`: Invalid value: "- 'don''t # ' - \"a # \": *a": must not use YAML anchors or aliases ("&" or "*" in front of a name), also not within quotes`,
+			`: Invalid value: "- 'don''t # ' - \"a # \": *a": cannot be read as one YAML or JSON document: unknown anchor 'a' referenced`,
 		}},
 		{"a merge of what is there", "- <<: {type: Pods}", []string{
-			`[0].pods: Required value: must be set for a metric of type "Pods"`,
+			`: Invalid value: "- <<: {type: Pods}": must not use YAML anchors, aliases or merges ("&", "*" or "<<" without quotes)`,
 		}},
 		{"names that are numbers", "- {1: a, '1': b}", []string{
-			`: Invalid value: "- {1: a, '1': b}": name "1" in a mapping must not be a number or a truth value`,
+			`: Invalid value: "- {1: a, '1': b}": name "1" in a mapping must be a string; put it in quotes`,
+		}},
+		{"a name that is a truth value", "- y: a", []string{
+			`: Invalid value: "- y: a": name "y" in a mapping must be a string; put it in quotes`,
+		}},
+		{"a name that is a list", "- ? [a]\n  : b", []string{
+			`: Invalid value: "- ? [a] : b": name "" in a mapping must be a string; put it in quotes`,
+		}},
+		{"a label twice, in YAML", "- type: Pods\n  pods: {metric: {name: x, selector: {matchLabels: {a: b, \"a\": c}}}, target: {type: AverageValue, averageValue: 1}}", []string{
+			`[0].pods.metric.selector.matchLabels: Invalid value: "a": is there twice`,
+		}},
+		{"an unknown field, in YAML", "- type: Pods\n  pods: {\"metrics\": {}, metric: {name: x}, target: {type: AverageValue, averageValue: 1}}", []string{
+			`[0].pods: Invalid value: "metrics": is not a field here; must be one of "metric", "target"`,
+		}},
+		{"words of YAML that are no strings", "- type: Pods\n  pods: {metric: {name: 1, selector: {matchLabels: {a: no, b: 010, c: .inf}}}, target: {type: on, averageValue: yes}}", []string{
+			`[0].pods.metric.name: Invalid value: "1": must be a string; put it in quotes`,
+			`[0].pods.metric.selector.matchLabels: Invalid value: "a": must have a string as its value; put it in quotes`,
+			`[0].pods.metric.selector.matchLabels: Invalid value: "b": must have a string as its value; put it in quotes`,
+			`[0].pods.metric.selector.matchLabels: Invalid value: "c": must have a string as its value; put it in quotes`,
+			`[0].pods.target.type: Invalid value: "true": must be a string; put it in quotes`,
+			`[0].pods.target.averageValue: Invalid value: "true": must be a quantity such as "500m", "40" or "1Gi"`,
+		}},
+		{"a tag", "- type: !!binary UG9kcw==", []string{
+			`: Invalid value: "- type: !!binary UG9kcw==": must not use YAML tags other than "!!str"`,
+		}},
+		{"a tag of a list", "!!str []", []string{
+			`: Invalid value: "!!str []": must not use YAML tags other than "!!str"`,
+		}},
+		{"an anchor that is a name", "- &a type: Pods", []string{
+			`: Invalid value: "- &a type: Pods": must not use YAML anchors, aliases or merges ("&", "*" or "<<" without quotes)`,
+		}},
+		{"an empty document after the first", "[]\n---\n", []string{
+			`: Invalid value: "[] ---": must be a single YAML document`,
 		}},
 		{"names that are null", "- {~: a, 18446744073709551615: b}", []string{
-			`: Invalid value: "- {~: a, 18446744073709551615: b}": cannot be read as one YAML or JSON document: a name in a mapping must be a string`,
+			`: Invalid value: "- {~: a, 18446744073709551615: b}": name "~" in a mapping must be a string; put it in quotes`,
 		}},
 		{"nesting", strings.Repeat("[", 17) + strings.Repeat("]", 17), []string{
 			`: Invalid value: "[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]": is nested too deep; at most 16 levels are allowed`,

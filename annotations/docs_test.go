@@ -171,7 +171,8 @@ metadata:
       {{behavior}}
 ~~~
 
-- Both are held to the rules of the API server, and what ~behavior~ leaves out has the same default as in an HPA: 4 pods or 100 %
+- Both are held to the rules of the API server, except for [what is listed below](#where-they-are-stricter-than-the-api-server), and
+  what ~behavior~ leaves out has the same default as in an HPA: 4 pods or 100 %
   within 15 s up, 100 % within 15 s down, the most permissive policy, no stabilization up. The stabilization down and the tolerance
   are the controller's flags, as they are for the HPA.
 - The metrics are those of ~target-cpu~, ~target-memory~ and the list together, and the one that asks for the most replicas wins.
@@ -181,9 +182,22 @@ metadata:
   ~scale-down-stabilization~, ~policies~ and ~selectPolicy~ with ~scale-up-policies~ or ~scale-down-policies~. Different fields go
   together. The same metric twice within the list is only a warning.
 - An object that a metric describes is always in the namespace of the Deployment.
-- Unknown fields, fields that are there twice, names in another case, a second document, YAML anchors and aliases, and numbers where a
-  string belongs are errors. Quantities are at most ~1Pi~, with an exponent of at most two digits.
-- Beyond the API server, a selector must be one that can select something, and no name may hold characters that do not print.
+- YAML is read as kubectl reads it: ~no~, ~on~ and ~010~ without quotes are not strings. A number or a truth value where a string belongs
+  is an error, as it is for the API server: write ~name: "1"~. A quantity may be a number: ~averageValue: 40~.
+
+### Where they are stricter than the API server
+
+Everything else that the API server accepts for an HPA is accepted.
+
+- Unknown fields, fields and labels that are there twice, and names in another case are errors also where the API server only warns or
+  drops them. A list of metrics holds at least one.
+- A selector must be one that can select something. With any other the HPA fails at every evaluation.
+- Names and other strings hold no characters that do not print, the documents no control characters but line breaks and tabs, no byte
+  order mark, and no line breaks but LF and CR.
+- Quantities are at most 64 bytes long and have an exponent of at most two digits, between ~1e-99~ and ~1e99~.
+- A document is at most 16 KiB long and nested at most 16 levels deep.
+- In YAML there are no anchors, aliases or merges, no tags but ~!!str~, and no second document, not even an empty one. A name in a
+  mapping that YAML takes for something else than a string needs quotes: ~matchLabels: {"1": a, "yes": b}~.
 
 ## What each accepts
 {{range .}}

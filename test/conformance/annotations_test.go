@@ -38,7 +38,7 @@ func maybe[T any](a anything, value T) *T {
 }
 
 func (a anything) quantity(wrong ...string) resource.Quantity {
-	return resource.MustParse(some(a, []string{"0.1", "50m", "1", "5", "100m"}, wrong))
+	return resource.MustParse(some(a, []string{"0.1", "50m", "1", "5", "100m", "1n", "10001", "1e3", "2Pi", "8Ei", "1e20", "1e99", "1e-99"}, wrong))
 }
 
 func (a anything) rules() *autoscalingv2.HPAScalingRules {

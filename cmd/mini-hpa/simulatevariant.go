@@ -39,10 +39,13 @@ func (v *variant) simulate(ctx context.Context) (err error) {
 
 // summary is what a variant came to, for every form of output.
 func (v *variant) summary() []picture.Fact {
-	r := v.run
+	r, above := v.run, "not measured" // no target, or no request that it is a percentage of
+	if v.setup.PerReplica() > 0 {
+		above = short(r.Above)
+	}
 	return []picture.Fact{
 		{Name: "changes of replicas", Value: fmt.Sprint(r.Summary.Changes)},
-		{Name: "time above target", Value: short(r.Above)},
+		{Name: "time above target", Value: above},
 		{Name: "replica-hours", Value: fmt.Sprintf("%.2f", r.Summary.ReplicaHours)},
 		{Name: "unserved core-seconds", Value: fmt.Sprintf("%.0f", r.UnservedCores)},
 	}

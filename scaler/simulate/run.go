@@ -67,7 +67,7 @@ func Simulate(ctx context.Context, s Setup) (*Run, error) {
 // world is a simulation in progress.
 type world struct {
 	Setup
-	template template
+	template *template
 	replay   *trace.Replay
 	run      Run
 	now      time.Duration
@@ -86,11 +86,13 @@ func newWorld(s Setup) *world {
 	w := &world{Setup: s, template: newTemplate(&s), replay: trace.NewReplay(s.Policy, s.Rules), perPod: s.PerReplica()}
 	w.replicas = s.first()
 	w.evaluated = -s.Policy.SyncPeriod
+	// At 0 there has to be a sample of a whole period, however late samples are.
+	past := (3 + (s.MetricsDelay+s.MetricsPeriod-1)/s.MetricsPeriod) * s.MetricsPeriod
 	for range w.replicas {
-		p := w.template.newPod(w.made, -time.Hour, s.Startup)
+		p := w.template.newPod(w.made, -past-s.Startup-time.Hour, s.Startup)
 		w.pods, w.made = append(w.pods, p), w.made+1
 	}
-	for w.now = -3 * s.MetricsPeriod; w.now < 0; w.now += Tick {
+	for w.now = -past; w.now < 0; w.now += Tick {
 		w.refresh()
 		w.use()
 	}
@@ -100,19 +102,11 @@ func newWorld(s Setup) *world {
 // refresh scrapes the pods, and serves what was scraped when it is time.
 func (w *world) refresh() {
 	w.fresh = false
-	phase := (w.now%w.MetricsPeriod + w.MetricsPeriod) % w.MetricsPeriod // the past is negative
-	if phase == 0 {
-		for _, p := range w.pods {
+	for _, p := range w.pods {
+		if w.now%w.MetricsPeriod == 0 {
 			w.template.scrape(p, w.now, w.MetricsPeriod)
 		}
-	}
-	if phase != w.MetricsDelay {
-		return
-	}
-	for _, p := range w.pods {
-		if p.awaited != nil {
-			p.sample, p.awaited, w.fresh = p.awaited, nil, true
-		}
+		w.fresh = p.serve(w.now, w.MetricsDelay) || w.fresh
 	}
 }
 

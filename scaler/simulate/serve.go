@@ -18,16 +18,17 @@ func (w *world) pass() {
 func (w *world) use() Moment {
 	m := w.moment()
 	if m.Ready > 0 {
-		each := (m.Load - m.Unserved) / float64(m.Ready)
+		each := w.template.divide((m.Load - m.Unserved) / float64(m.Ready))
 		for _, p := range w.pods {
 			if p.ready <= w.now {
-				p.used += each * Tick.Seconds()
+				p.use(each)
 			}
 		}
 	}
+	starting := w.template.divide(min(w.StartupMilli, w.template.limit))
 	for _, p := range w.pods {
 		if p.runs <= w.now && w.now < p.ready {
-			p.used += w.capped(w.StartupMilli) * Tick.Seconds()
+			p.use(starting)
 		}
 	}
 	return m
@@ -41,21 +42,11 @@ func (w *world) moment() Moment {
 			m.Ready++
 		}
 	}
-	switch {
-	case m.Ready == 0:
-		m.Unserved = m.Load
-	case w.template.limit > 0:
+	m.Unserved = m.Load
+	if m.Ready > 0 {
 		m.Unserved = max(0, m.Load-float64(m.Ready)*w.template.limit)
 	}
 	return m
-}
-
-// capped is a pod's usage within its limit.
-func (w *world) capped(milli float64) float64 {
-	if w.template.limit > 0 {
-		return min(milli, w.template.limit)
-	}
-	return milli
 }
 
 // measured is the average CPU of the pods that have a sample, in millicores; negative if none has.
@@ -75,6 +66,3 @@ func (w *world) measured() float64 {
 	}
 	return sum / float64(count)
 }
-
-// Request is the CPU request of one pod in millicores; 0 if it has none.
-func (s *Setup) Request() float64 { return requested(&s.Workload.Spec.Template.Spec, "") }

@@ -29,7 +29,8 @@ type Setup struct {
 	Startup time.Duration
 	// StartupMilli is the CPU in millicores that a pod uses while it runs and is not ready.
 	StartupMilli float64
-	// MetricsPeriod is the time between two samples of a pod, MetricsDelay how much later they can be read.
+	// MetricsPeriod is the time between two samples of a pod, MetricsDelay how much later they can be read;
+	// it may be the longer one.
 	MetricsPeriod, MetricsDelay time.Duration
 	// Record, if set, gets the observations.
 	Record *trace.Writer
@@ -64,8 +65,8 @@ func (s *Setup) check() error {
 	if n := s.first(); n < 0 || n > mostPods {
 		return fmt.Errorf("it begins with %d replicas; a simulation has 0 to %d", n, mostPods)
 	}
-	if s.MetricsDelay >= s.MetricsPeriod {
-		return fmt.Errorf("samples are read %s after they were taken; want less than the %s between two of them", s.MetricsDelay, s.MetricsPeriod)
+	if s.MetricsPeriod < Tick {
+		return fmt.Errorf("the time between two samples is %s; want at least %s", s.MetricsPeriod, Tick)
 	}
 	for _, d := range []time.Duration{s.Duration, s.Startup, s.MetricsPeriod, s.MetricsDelay} {
 		if d < 0 || d%Tick != 0 {
@@ -75,20 +76,21 @@ func (s *Setup) check() error {
 	return nil
 }
 
-// PerReplica is the load in millicores that one pod carries exactly at its CPU target; 0 without such a target.
+// Request is the CPU request of one pod in millicores; 0 if it has none. Limits count as requests where there are none, as
+// they do in a cluster.
+func (s *Setup) Request() float64 { return newTemplate(s).request("") }
+
+// PerReplica is the load in millicores that one pod carries exactly at its CPU target; 0 without such a target, without
+// the request that it is a percentage of, and if the container that it is about cannot use so much.
 func (s *Setup) PerReplica() float64 {
-	spec := &s.Workload.Spec.Template.Spec
+	t := newTemplate(s)
 	for _, m := range s.Policy.Metrics {
 		switch {
 		case m.Resource != nil && m.Resource.Name == corev1.ResourceCPU:
-			return atTarget(m.Resource.Target, requested(spec, ""))
+			return atTarget(m.Resource.Target, t.request(""))
 		case m.ContainerResource != nil && m.ContainerResource.Name == corev1.ResourceCPU:
-			t := newTemplate(s)
-			for i, c := range spec.Containers {
-				if c.Name == m.ContainerResource.Container && t.share[i] > 0 {
-					return atTarget(m.ContainerResource.Target, requested(spec, c.Name)) / t.share[i]
-				}
-			}
+			name := m.ContainerResource.Container
+			return t.carried(name, atTarget(m.ContainerResource.Target, t.request(name)))
 		}
 	}
 	return 0
@@ -102,18 +104,4 @@ func atTarget(target autoscalingv2.MetricTarget, request float64) float64 {
 		return target.AverageValue.AsApproximateFloat64() * 1000
 	}
 	return 0
-}
-
-// requested is the CPU request of a container, or of all of them, in millicores.
-func requested(spec *corev1.PodSpec, container string) float64 {
-	if r := spec.Resources; container == "" && r != nil && milli(r.Requests) > 0 {
-		return milli(r.Requests)
-	}
-	sum := 0.0
-	for _, c := range spec.Containers {
-		if container == "" || c.Name == container {
-			sum += milli(c.Resources.Requests)
-		}
-	}
-	return sum
 }

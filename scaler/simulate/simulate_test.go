@@ -255,7 +255,7 @@ func TestSetupsThatAreRefused(t *testing.T) {
 	}{
 		"no workload":             {func(s *Setup) { s.Workload = nil }, "there is no workload or no load"},
 		"no containers":           {func(s *Setup) { s.Workload.Spec.Template.Spec.Containers = nil }, "spec.template.spec.containers is empty; want at least one container, with its requests"},
-		"samples older than next": {func(s *Setup) { s.MetricsDelay = 15 * time.Second }, "samples are read 15s after they were taken; want less than the 15s between two of them"},
+		"no time between samples": {func(s *Setup) { s.MetricsPeriod = 0 }, "the time between two samples is 0s; want at least 1s"},
 		"too many pods":           {func(s *Setup) { s.Workload.Spec.Replicas = new(int32(5001)) }, "it begins with 5001 replicas; a simulation has 0 to 5000"},
 		"too much load": {func(s *Setup) {
 			s.Policy.Max = 1 << 30

@@ -9,7 +9,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 )
@@ -38,7 +37,7 @@ func TestAPodStarts(t *testing.T) {
 	for _, at := range []time.Duration{0, 29 * second, 30 * second, 59 * second, 60 * second, 70 * second} {
 		w.until(at)
 		pod := w.template.object(w.pods[1], w.now)
-		got[at] = state{pod.Status.Phase, pod.Status.Conditions[0].Status, w.pods[1].used}
+		got[at] = state{pod.Status.Phase, pod.Status.Conditions[0].Status, w.pods[1].used[0]}
 	}
 	want := map[time.Duration]state{
 		0: {corev1.PodPending, corev1.ConditionFalse, 0}, 29 * second: {corev1.PodPending, corev1.ConditionFalse, 0},
@@ -81,36 +80,6 @@ func TestTheFirstSampleOfAPod(t *testing.T) {
 		if got := w.pods[1].sample.Window.Duration; got != want {
 			t.Errorf("created at %s: a window of %s, want %s", created, got, want)
 		}
-	}
-}
-
-func TestTheLimitOfAPod(t *testing.T) {
-	container := func(limit string) corev1.Container {
-		c := corev1.Container{}
-		if limit != "" {
-			c.Resources.Limits = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse(limit)}
-		}
-		return c
-	}
-	tests := map[string]struct {
-		containers []corev1.Container
-		want       float64
-	}{
-		"they add up":                {[]corev1.Container{container("1"), container("500m")}, 1500},
-		"the first may use anything": {[]corev1.Container{container(""), container("1")}, 0},
-		"the last may use anything":  {[]corev1.Container{container("1"), container("")}, 0},
-	}
-	for name, tt := range tests {
-		s := setup(t, "steady", nil)
-		s.Workload.Spec.Template.Spec.Containers = tt.containers
-		if got := newTemplate(&s); got.limit != tt.want || got.share[0] != 1/float64(len(got.share)) {
-			t.Errorf("%s: limit %v, want %v; shares %v", name, got.limit, tt.want, got.share)
-		}
-	}
-	s := setup(t, "steady", nil)
-	s.Workload.Spec.Template.Spec.Resources = new(container("3").Resources)
-	if got := newTemplate(&s).limit; got != 3000 {
-		t.Errorf("the pod's own limit: %v", got)
 	}
 }
 

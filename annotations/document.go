@@ -19,7 +19,7 @@ type member struct {
 }
 
 // readDocument reads one YAML or JSON document into a tree of nil, bool, json.Number, string, []any and object. JSON,
-// which is what programs write, is read as such: it costs a tenth of the time.
+// which is what programs write, is read as such: it costs a third of the time.
 func readDocument(text string) (any, error) {
 	if json.Valid([]byte(text)) {
 		return readJSON(text)

@@ -61,6 +61,10 @@ func treeOf(node *yaml.Node, depth int) (any, error) {
 	case node.Kind == yaml.MappingNode:
 		return objectOf(node, depth)
 	}
+	return listOf(node, depth)
+}
+
+func listOf(node *yaml.Node, depth int) (any, error) {
 	items := make([]any, len(node.Content))
 	for i, item := range node.Content {
 		var err error
@@ -115,9 +119,14 @@ func resolve(text string) any {
 	case ".nan", ".NaN", ".NAN", ".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF", "-.inf", "-.Inf", "-.INF":
 		return json.Number(text)
 	}
-	if !strings.Contains("+-.0123456789", text[:1]) {
-		return text
+	if strings.Contains("+-.0123456789", text[:1]) {
+		return resolveNumber(text)
 	}
+	return text
+}
+
+// resolveNumber is resolve for what starts like a number.
+func resolveNumber(text string) any {
 	digits := text
 	if text[0] != '.' {
 		digits = strings.ReplaceAll(text, "_", "")

@@ -20,7 +20,7 @@ var (
 // readYAML reads the nodes of the only document. Nodes are what was written: nothing has expanded an alias, of which a
 // few lines can stand for gigabytes, and what had quotes is known.
 func readYAML(text string) (tree any, err error) {
-	// Some broken documents make the parser panic; an annotation must not end the controller.
+	// Where the parser contradicts itself, it panics; an annotation must not end the controller.
 	defer func() {
 		if recover() != nil {
 			tree, err = nil, unreadable(errors.New("the parser does not understand it"))

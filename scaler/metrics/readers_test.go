@@ -277,6 +277,22 @@ func TestAHangingAPI(t *testing.T) {
 	})
 }
 
+// TestAQuestionThatHangsRests for a period after its deadline, and is a failure all the while.
+func TestAQuestionThatHangsRests(t *testing.T) {
+	sit(t, func(d *desk) {
+		d.turn(func(ctx context.Context, _ int) (Answer, error) { <-ctx.Done(); return Answer{}, ctx.Err() })
+		d.want("web", backlog, "pending")
+		d.pass(10 * s)
+		for range 89 {
+			d.want("web", backlog, "the external metrics API did not answer within 10s")
+			d.pass(s)
+		}
+		if _, n, _ := d.seen(); n != 4 {
+			t.Errorf("asked %d times in 99 s, want after 0, 25, 50 and 75 s", n)
+		}
+	})
+}
+
 func TestAnswersThatNothingCanBeMadeOf(t *testing.T) {
 	for name, story := range map[string]struct {
 		answer func(context.Context, int) (Answer, error)

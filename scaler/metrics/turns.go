@@ -51,12 +51,16 @@ func groupsOf(q Question, slow bool) []group {
 	return []group{{namespace: q.Namespace}}
 }
 
-// take waits for a turn, which is to be given back. Its error says what ctx ended the wait for.
+// take waits for a turn, which is to be given back. Its error says what it waited for until ctx ended.
 func (t *turns) take(ctx context.Context, groups []group) error {
-	w := &waiter{groups: groups, turn: make(chan struct{})}
 	t.mu.Lock()
+	if t.used < t.limit && t.most(groups) < t.share { // which nobody that waits could take
+		t.hold(groups)
+		t.mu.Unlock()
+		return nil
+	}
+	w := &waiter{groups: groups, turn: make(chan struct{})}
 	t.waiting = append(t.waiting, w)
-	t.grant()
 	t.mu.Unlock()
 	select {
 	case <-w.turn:
@@ -105,23 +109,32 @@ func (t *turns) grant() {
 		}
 		w := t.waiting[i]
 		t.waiting = slices.Delete(t.waiting, i, i+1)
-		t.used++
-		for _, g := range w.groups {
-			t.held[g]++
-		}
+		t.hold(w.groups)
 		close(w.turn)
 	}
+}
+
+func (t *turns) hold(groups []group) {
+	t.used++
+	for _, g := range groups {
+		t.held[g]++
+	}
+}
+
+// most is how many turns the groups hold, of the one that holds the most.
+func (t *turns) most(groups []group) int {
+	most := 0
+	for _, g := range groups {
+		most = max(most, t.held[g])
+	}
+	return most
 }
 
 // next is the one whose groups have the fewest turns, of equal ones the first; -1 if the groups of all have their share.
 func (t *turns) next() int {
 	next, fewest := -1, t.share
 	for i, w := range t.waiting {
-		held := 0
-		for _, g := range w.groups {
-			held = max(held, t.held[g])
-		}
-		if held < fewest {
+		if held := t.most(w.groups); held < fewest {
 			next, fewest = i, held
 		}
 		if fewest == 0 {

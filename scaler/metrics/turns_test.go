@@ -82,3 +82,39 @@ func TestMetricsThatHangCostOthersNothing(t *testing.T) {
 		})
 	}
 }
+
+// TestTheNamespaceWithTheFewestTurnsIsNext, however many of another one were there before.
+func TestTheNamespaceWithTheFewestTurnsIsNext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		turns := newTurns(externalAPI, 10)
+		order := make(chan string, 20)
+		arrive := func(namespace string) {
+			go func() {
+				if err := turns.take(t.Context(), []group{{namespace: namespace}}); err == nil {
+					order <- namespace
+				}
+			}()
+			synctest.Wait()
+		}
+		for _, namespace := range strings.Split("aaabbbcccdddddef", "") {
+			arrive(namespace)
+		}
+		for _, namespace := range []string{"a", "a", "d"} {
+			turns.give([]group{{namespace: namespace}})
+			synctest.Wait()
+		}
+		got := ""
+		for len(order) > 0 {
+			got += <-order
+		}
+		if want := "aaabbbcccd" + "ef" + "d"; got != want {
+			t.Errorf("turns of %s, want %s", got, want)
+		}
+		hurried, cancel := context.WithTimeout(t.Context(), s)
+		defer cancel()
+		const want = `the external metrics API is still busy with 3 other questions of namespace "b"`
+		if err := turns.take(hurried, []group{{namespace: "b"}}); err == nil || err.Error() != want {
+			t.Errorf("error %v, want %s", err, want)
+		}
+	})
+}

@@ -54,6 +54,8 @@ type simulateTask struct {
 	set, compare          settings
 	record                string
 	all                   bool
+	// given says whether a flag was set.
+	given func(flag string) bool
 }
 
 func (t *simulateTask) declare(f *pflag.FlagSet) {
@@ -73,6 +75,7 @@ func (t *simulateTask) declare(f *pflag.FlagSet) {
 	f.BoolVar(&t.all, "all", false, "show every evaluation in the table; without it those where something changes, and one a minute")
 	f.StringVar(&t.record, "record", "", "`path` of a trace to write, for mini-hpa replay; not with --compare")
 	t.decision.declare(f)
+	t.given = f.Changed
 }
 
 // span is a duration of whole seconds, or empty for what the load says.
@@ -119,6 +122,10 @@ func (t *simulateTask) check() error {
 		return usagef("", "nothing to simulate: --load is not set; want a shape such as burst, or a file of time,millicores such as load.csv")
 	case t.record != "" && len(t.compare) > 0:
 		return usagef("", "--record and --compare cannot be used together: a trace is of one variant")
+	case t.all && t.output != "table":
+		return usagef("", "--all and --output %s cannot be used together: only the table leaves evaluations out", t.output)
+	case t.given("interpolation") && !t.readsCurve():
+		return usagef("", "--interpolation is for the points of a file; --load %s is a shape", quote(t.load))
 	case t.file == "-" && t.load == "-":
 		return usagef("", "--filename and --load cannot both be standard input")
 	}

@@ -144,6 +144,8 @@ func TestSimulateRefuses(t *testing.T) {
 		"an unknown key":      {[]string{"--load", "step", "--compare", "mini-hpa/mx=1"}, `mini-hpa simulate: invalid value "mini-hpa/mx=1" for --compare: want mini-hpa/KEY=VALUE with a KEY of docs/annotations.md, such as mini-hpa/target-cpu=70, each KEY once` + "\n" + hint},
 		"two from one input":  {[]string{"--load", "-", "-f", "-"}, "mini-hpa simulate: --filename and --load cannot both be standard input\n" + hint},
 		"a trace of two":      {[]string{"--load", "step", "--record", "x", "--compare", "mini-hpa/max=1"}, "mini-hpa simulate: --record and --compare cannot be used together: a trace is of one variant\n" + hint},
+		"steps of a shape":    {[]string{"--load", "step", "--interpolation=linear"}, `mini-hpa simulate: --interpolation is for the points of a file; --load "step" is a shape` + "\n" + hint},
+		"all of all":          {[]string{"--load", "step", "--all", "-o", "json"}, "mini-hpa simulate: --all and --output json cannot be used together: only the table leaves evaluations out\n" + hint},
 		"too long a curve":    {[]string{"--load", long}, "mini-hpa simulate: the load lasts 25h; want --duration, at most 24h\n" + hint},
 		"an argument":         {[]string{"x"}, `mini-hpa simulate: unexpected argument "x"; it takes flags only` + "\n" + hint},
 		"no such file":        {[]string{"--load", dir + "/no.csv"}, fmt.Sprintf("mini-hpa simulate: cannot read the load %s: no such file or directory\n", quote(dir+"/no.csv"))},
@@ -181,6 +183,36 @@ func TestSimulateSaysWhatWasNotMeasured(t *testing.T) {
 		if got := simulated(t, "simulate -f web.yaml --load step --metrics-delay 20s"); !strings.Contains(got, want) {
 			t.Errorf("%s: lacks %q:\n%s", replacement, want, got)
 		}
+	}
+}
+
+// What nobody scales stays, and the table, the picture and the sums say so.
+func TestSimulateKnowsTheMode(t *testing.T) {
+	const line = "simulate --load step:at=1m,to=1500 --duration 12m --set mini-hpa/mode="
+	tests := map[string]struct{ parts, lacks []string }{
+		"paused":  {[]string{"--set: mini-hpa/mode is paused: nothing is decided", "changes of replicas    0\n", "time above target      11m\n", "replica-hours          0.20\n"}, []string{"cpu utilization"}},
+		"observe": {[]string{"--set: mini-hpa/mode is observe: it is decided, but replicas stay", "1 (would be 3)  cpu utilization 150%", "changes of replicas    0\n", "time above target      11m\n", "replica-hours          0.20\n"}, []string{"->", "1:35"}},
+		"auto":    {[]string{"1 -> 3", "changes of replicas    1\n"}, []string{"mini-hpa/mode is"}},
+	}
+	for mode, tt := range tests {
+		got := simulated(t, line+mode)
+		for _, part := range tt.parts {
+			if !strings.Contains(got, part) {
+				t.Errorf("%s lacks %q:\n%s", mode, part, got)
+			}
+		}
+		for _, part := range tt.lacks {
+			if strings.Contains(got, part) {
+				t.Errorf("%s has %q:\n%s", mode, part, got)
+			}
+		}
+		svg := simulated(t, line+mode, "-o", "svg")
+		if marked := strings.Contains(svg, "1 → 3"); marked != (mode == "auto") {
+			t.Errorf("the picture of %s: marked is %v", mode, marked)
+		}
+	}
+	if lines := simulated(t, line+"paused -o json"); lines != "" {
+		t.Errorf("lines of a paused Deployment: %s", lines)
 	}
 }
 

@@ -102,8 +102,11 @@ func named(d *appsv1.Deployment) *appsv1.Deployment {
 	return d
 }
 
+// readsCurve says whether the load is one of points, not a shape.
+func (t *simulateTask) readsCurve() bool { return t.load == "-" || strings.HasSuffix(t.load, ".csv") }
+
 func (t *simulateTask) curve(s streams) (simulate.Load, error) {
-	if t.load != "-" && !strings.HasSuffix(t.load, ".csv") {
+	if !t.readsCurve() {
 		load, err := simulate.ParseShape(t.load)
 		if err != nil {
 			return load, usagef("", "invalid value %s for --load: %s; a file's name has to end in .csv", quote(t.load), clean(err.Error()))

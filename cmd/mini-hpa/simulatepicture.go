@@ -8,6 +8,7 @@ import (
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 
+	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler/picture"
 	"github.com/mini-hpa/mini-hpa/scaler/simulate"
 )
@@ -25,7 +26,7 @@ func simulatePicture(w io.Writer, form string, variants []*variant) error {
 }
 
 func (v *variant) picture() picture.Variant {
-	return picture.Variant{Name: v.title(), Facts: []string{v.words()}, Summary: v.summary(), To: v.setup.Duration,
+	return picture.Variant{Name: v.title(), Facts: append([]string{v.words()}, v.mode()...), Summary: v.summary(), To: v.setup.Duration,
 		Panels: []picture.Panel{v.replicasPanel(), v.usagePanel()}}
 }
 
@@ -60,9 +61,18 @@ func (v *variant) level(value float64) []picture.Point {
 
 func (v *variant) marks() []picture.Mark {
 	var all []picture.Mark
-	for _, e := range v.run.Evaluations {
-		if e.Desired != e.Current {
-			all = append(all, picture.Mark{At: e.Moment.At, From: float64(e.Current), To: float64(e.Desired), Tip: because(&e.Outcome)})
+	for _, e := range v.scalings() {
+		all = append(all, picture.Mark{At: e.Moment.At, From: float64(e.Current), To: float64(e.Desired), Tip: because(&e.Outcome)})
+	}
+	return all
+}
+
+// scalings are the evaluations that changed replicas.
+func (v *variant) scalings() []*simulate.Evaluation {
+	var all []*simulate.Evaluation
+	for i := range v.run.Evaluations {
+		if e := &v.run.Evaluations[i]; e.Desired != e.Current && v.setup.Policy.Mode != annotations.ModeObserve {
+			all = append(all, e)
 		}
 	}
 	return all
@@ -70,12 +80,9 @@ func (v *variant) marks() []picture.Mark {
 
 // stairs are the replicas, one point for each change.
 func (v *variant) stairs() []picture.Point {
-	moments := v.run.Moments
-	points := []picture.Point{{At: 0, Value: float64(moments[0].Replicas)}}
-	for _, e := range v.run.Evaluations {
-		if e.Desired != e.Current {
-			points = append(points, picture.Point{At: e.Moment.At, Value: float64(e.Desired)})
-		}
+	points := v.level(float64(v.run.Moments[0].Replicas))[:1]
+	for _, e := range v.scalings() {
+		points = append(points, picture.Point{At: e.Moment.At, Value: float64(e.Desired)})
 	}
 	return append(points, picture.Point{At: v.setup.Duration, Value: points[len(points)-1].Value})
 }

@@ -34,6 +34,9 @@ func (t *simulateTable) write() error {
 	}
 	for _, v := range t.variants {
 		t.line("%s: %s", v.name, v.words())
+		for _, mode := range v.mode() {
+			t.line("%s: %s", v.name, mode)
+		}
 	}
 	t.title("Evaluations")
 	head := []string{"TIME", "LOAD"}
@@ -60,21 +63,21 @@ func (t *simulateTable) rows() {
 	next := make([]int, len(t.variants))
 	for at := time.Duration(0); at <= t.variants[0].setup.Duration; at += simulate.Tick {
 		now := make([]*simulate.Evaluation, len(t.variants))
-		due := false
+		due, changes := false, false
 		for i, v := range t.variants {
 			if n := next[i]; n < len(v.run.Evaluations) && v.run.Evaluations[n].Moment.At == at {
 				now[i], due, next[i] = &v.run.Evaluations[n], true, n+1
+				changes = changes || v.changes(n)
 			}
 		}
 		if due {
-			t.moment(at, now)
+			t.moment(at, now, changes)
 		}
 	}
 }
 
-// moment is one row, if it is worth one.
-func (t *simulateTable) moment(at time.Duration, now []*simulate.Evaluation) {
-	worth := t.all || at-t.minute >= time.Minute
+// moment is one row, if it is worth one: if something changes, or for the minute.
+func (t *simulateTable) moment(at time.Duration, now []*simulate.Evaluation, changes bool) {
 	cells := []string{picture.Clock(at), fmt.Sprintf("%.0fm", t.variants[0].run.Moments[at/simulate.Tick].Load)}
 	for i, e := range now {
 		if e == nil {
@@ -82,10 +85,9 @@ func (t *simulateTable) moment(at time.Duration, now []*simulate.Evaluation) {
 			cells = append(cells, "-", fmt.Sprint(m.Ready), fmt.Sprint(m.Replicas))
 			continue
 		}
-		worth = worth || e.Desired != e.Current
-		cells = append(cells, t.variants[i].utilization(e.Usage), fmt.Sprint(e.Moment.Ready), move(e.Current, e.Desired))
+		cells = append(cells, t.variants[i].utilization(e.Usage), fmt.Sprint(e.Moment.Ready), t.variants[i].move(e))
 	}
-	if !worth {
+	if !changes && !t.all && at-t.minute < time.Minute {
 		t.hidden++
 		return
 	}

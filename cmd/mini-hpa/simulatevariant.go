@@ -44,9 +44,9 @@ func (v *variant) summary() []picture.Fact {
 		above = short(r.Above)
 	}
 	return []picture.Fact{
-		{Name: "changes of replicas", Value: fmt.Sprint(r.Summary.Changes)},
+		{Name: "changes of replicas", Value: fmt.Sprint(r.Changes)},
 		{Name: "time above target", Value: above},
-		{Name: "replica-hours", Value: fmt.Sprintf("%.2f", r.Summary.ReplicaHours)},
+		{Name: "replica-hours", Value: fmt.Sprintf("%.2f", r.ReplicaHours)},
 		{Name: "unserved core-seconds", Value: fmt.Sprintf("%.0f", r.UnservedCores)},
 	}
 }
@@ -79,6 +79,34 @@ func (v *variant) words() string {
 		}
 	}
 	return strings.Join(all, ", ")
+}
+
+// mode says why replicas do not change, where the annotations keep them as they are.
+func (v *variant) mode() []string {
+	switch v.setup.Policy.Mode {
+	case annotations.ModePaused:
+		return []string{fmt.Sprintf("%s is paused: nothing is decided, and replicas stay.", annotations.ModeKey)}
+	case annotations.ModeObserve:
+		return []string{fmt.Sprintf("%s is observe: it is decided, but replicas stay.", annotations.ModeKey)}
+	}
+	return nil
+}
+
+// move is the replicas, and the change of them; in mode observe in words, as nothing comes of it.
+func (v *variant) move(e *simulate.Evaluation) string {
+	if v.setup.Policy.Mode == annotations.ModeObserve && e.Desired != e.Current {
+		return fmt.Sprintf("%d (would be %d)", e.Current, e.Desired)
+	}
+	return move(e.Current, e.Desired)
+}
+
+// changes says whether an evaluation decided on other replicas than the one before it, or at first on other than there were.
+func (v *variant) changes(i int) bool {
+	e := v.run.Evaluations
+	if i == 0 {
+		return e[i].Desired != e[i].Current
+	}
+	return e[i].Desired != e[i-1].Desired
 }
 
 // facts say what was simulated, the same for all variants.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 	"github.com/mini-hpa/mini-hpa/scaler/trace"
 )
@@ -17,6 +18,10 @@ type Run struct {
 	Evaluations []Evaluation
 	// Summary sums up the decisions.
 	Summary trace.Summary
+	// Changes is how often replicas were changed, ReplicaHours the integral of the replicas that were there. They differ
+	// from the Summary's where decisions are not carried out: in mode observe.
+	Changes      int
+	ReplicaHours float64
 	// Above is the time in which the load was more than the ready pods carry at their CPU target.
 	Above time.Duration
 	// UnservedCores is the load that no ready pod had room for, in core-seconds.
@@ -112,6 +117,9 @@ func (w *world) refresh() {
 
 // due says whether the controller looks at the workload now.
 func (w *world) due() bool {
+	if w.Policy.Mode == annotations.ModePaused {
+		return false
+	}
 	period := w.now-w.evaluated >= w.Policy.SyncPeriod
 	if w.Rules.Compat {
 		return period
@@ -119,7 +127,7 @@ func (w *world) due() bool {
 	return period || w.fresh || w.next > 0 && w.now >= w.next
 }
 
-// evaluate decides and does at once what was decided.
+// evaluate decides and, except in mode observe, does at once what was decided.
 func (w *world) evaluate() error {
 	s := w.snapshot()
 	if w.Record != nil {
@@ -127,7 +135,11 @@ func (w *world) evaluate() error {
 			return fmt.Errorf("cannot record: %w", err)
 		}
 	}
-	o := w.replay.Next(s)
+	decide := w.replay.Next
+	if w.Policy.Mode == annotations.ModeObserve {
+		decide = w.replay.Observe
+	}
+	o := decide(s)
 	w.run.Summary.Add(o.Decision)
 	w.run.Evaluations = append(w.run.Evaluations, Evaluation{Outcome: o, Moment: w.moment(), Usage: w.measured()})
 	w.evaluated, w.next = w.now, 0
@@ -137,7 +149,10 @@ func (w *world) evaluate() error {
 	if o.Desired > mostPods {
 		return fmt.Errorf("at %s the replicas are to be %d; a simulation has at most %d", w.now, o.Desired, mostPods)
 	}
-	w.scale(o.Desired)
+	if w.Policy.Mode != annotations.ModeObserve && o.Desired != o.Current {
+		w.run.Changes++
+		w.scale(o.Desired)
+	}
 	return nil
 }
 

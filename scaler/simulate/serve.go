@@ -8,6 +8,7 @@ func (w *world) pass() {
 	}
 	m := w.use()
 	w.run.Moments = append(w.run.Moments, m)
+	w.run.ReplicaHours += float64(m.Replicas) * Tick.Hours()
 	w.run.UnservedCores += m.Unserved / 1000 * Tick.Seconds()
 	if w.perPod > 0 && m.Load > w.perPod*float64(m.Ready)*(1+1e-9) {
 		w.run.Above += Tick

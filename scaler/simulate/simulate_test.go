@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"maps"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -127,6 +128,34 @@ func TestStories(t *testing.T) {
 				t.Errorf("replicas (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// Nothing was written, so that it is decided anew each time: policies count nothing as used up.
+func TestModeObserveDecidesAndDoesNotScale(t *testing.T) {
+	own := map[string]string{annotations.ModeKey: "observe", annotations.ScaleUpPolicies: "1 pods/20m"}
+	run := play(t, setup(t, "step:to=2000,at=1m", own))
+	if run.Changes != 0 || run.ReplicaHours < 0.499 || run.ReplicaHours > 0.501 || !cmp.Equal(sizes(run), []int32{1}) {
+		t.Errorf("%d changes to %d, %v replica-hours", run.Changes, sizes(run), run.ReplicaHours)
+	}
+	last := run.Evaluations[len(run.Evaluations)-1]
+	if last.Desired != 2 || last.Able == recommend.AbleSucceededRescale {
+		t.Errorf("at last it would be %d, %s", last.Desired, last.Able)
+	}
+}
+
+func TestModePausedDecidesNothing(t *testing.T) {
+	run := play(t, setup(t, "step:to=2000,at=1m", map[string]string{annotations.ModeKey: "paused"}))
+	if len(run.Evaluations) != 0 || run.Above != 29*time.Minute {
+		t.Errorf("%d evaluations, %s above the target", len(run.Evaluations), run.Above)
+	}
+}
+
+// What the run counts is what its decisions come to.
+func TestTheSumsOfTheRunAreThoseOfTheDecisions(t *testing.T) {
+	run := play(t, setup(t, "burst", bare))
+	if run.Changes != run.Summary.Changes || math.Abs(run.ReplicaHours-run.Summary.ReplicaHours) > 1e-9 {
+		t.Errorf("%d and %d changes, %v and %v replica-hours", run.Changes, run.Summary.Changes, run.ReplicaHours, run.Summary.ReplicaHours)
 	}
 }
 

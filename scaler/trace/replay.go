@@ -45,12 +45,22 @@ func NewReplay(p annotations.Policy, r recommend.Rules) *Replay { return &Replay
 
 // Next decides on the next observation.
 func (r *Replay) Next(s recommend.Snapshot) Outcome {
+	return r.decide(s, true)
+}
+
+// Observe decides on the next observation as Next does, but takes the decision as not written, as in mode observe.
+func (r *Replay) Observe(s recommend.Snapshot) Outcome { return r.decide(s, false) }
+
+func (r *Replay) decide(s recommend.Snapshot, written bool) Outcome {
 	d, history := r.rules.Recommend(r.policy, s, r.history)
-	r.history = history.Applied(d)
 	able := d.Able
-	if d.Desired != d.Current {
-		able = recommend.AbleSucceededRescale
+	if written {
+		history = history.Applied(d)
+		if d.Desired != d.Current {
+			able = recommend.AbleSucceededRescale
+		}
 	}
+	r.history = history
 	keep(&r.active, d.Active)
 	keep(&r.able, able)
 	keep(&r.limited, d.Limited)

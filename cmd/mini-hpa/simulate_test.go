@@ -132,6 +132,8 @@ func TestSimulateRefuses(t *testing.T) {
 	long := file("long.csv", "0,1\n25h,1\n")
 	bad := file("bad.csv", "0,1\n60,much\n")
 	none := file("none.yaml", "kind: Service\n")
+	misspelt := file("misspelt.yaml", strings.Replace(builtIn, "requests:", "request:", 1))
+	ancient := file("ancient.yaml", strings.Replace(builtIn, "apps/v1", "apps/v1beta1", 1))
 	broken := file("broken.yaml", "kind: [\n")
 	tests := map[string]struct {
 		args []string
@@ -152,6 +154,9 @@ func TestSimulateRefuses(t *testing.T) {
 		"a bad curve":         {[]string{"--load", bad}, fmt.Sprintf("mini-hpa simulate: cannot read the load %s: line 2: \"much\" is not a load; want millicores from 0 to 1000000000, such as 500\n", quote(bad))},
 		"no such manifest":    {[]string{"--load", "step", "-f", dir + "/no.yaml"}, fmt.Sprintf("mini-hpa simulate: cannot read the manifest %s: no such file or directory\n", quote(dir+"/no.yaml"))},
 		"no Deployment":       {[]string{"--load", "step", "-f", none}, fmt.Sprintf("mini-hpa simulate: cannot read the manifest %s: 0 Deployments among its objects (\"Service\"); want exactly one\n", quote(none))},
+		"a misspelt field":    {[]string{"--load", "step", "-f", misspelt}, fmt.Sprintf("mini-hpa simulate: cannot read the manifest %s: document 1: error unmarshaling JSON: while decoding JSON: json: unknown field \"request\"\n", quote(misspelt))},
+		"another version":     {[]string{"--load", "step", "-f", ancient}, fmt.Sprintf("mini-hpa simulate: cannot read the manifest %s: document 1: apiVersion of the Deployment is \"apps/v1beta1\"; want \"apps/v1\"\n", quote(ancient))},
+		"a needle":            {[]string{"--load", "spike:for=0"}, `mini-hpa simulate: invalid value "spike:for=0" for --load: spike: for is 0s; want at least 1s`},
 		"not YAML":            {[]string{"--load", "step", "-f", broken}, fmt.Sprintf("mini-hpa simulate: cannot read the manifest %s: document 1: ", quote(broken))},
 		"bad annotations":     {[]string{"--load", "step", "--set", "mini-hpa/max=x"}, "mini-hpa simulate: cannot simulate deployment default/web --set: its annotations are invalid:\n  metadata.annotations[mini-hpa/max]: "},
 		"nowhere to record":   {[]string{"--load", "step", "--record", dir + "/no/trace"}, "mini-hpa simulate: cannot record: open "},

@@ -76,7 +76,7 @@ func deployment(text []byte) (*appsv1.Deployment, error) {
 		}
 		d := &appsv1.Deployment{}
 		if err == nil && meta.Kind == "Deployment" {
-			found, err = append(found, d), yaml.Unmarshal(document, d)
+			found, err = append(found, d), decode(document, meta.APIVersion, d)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("document %d: %w", n, err)
@@ -89,6 +89,14 @@ func deployment(text []byte) (*appsv1.Deployment, error) {
 		return nil, fmt.Errorf("%d Deployments among its objects (%s); want exactly one", len(found), strings.Join(kinds, ", "))
 	}
 	return named(found[0]), nil
+}
+
+// decode is strict: what is misspelt would be missing from the simulation without a word.
+func decode(document []byte, version string, d *appsv1.Deployment) error {
+	if want := appsv1.SchemeGroupVersion.String(); version != want {
+		return fmt.Errorf("apiVersion of the Deployment is %s; want %q", quote(version), want)
+	}
+	return yaml.UnmarshalStrict(document, d)
 }
 
 // named fills in what kubectl apply would, for the reader's sake.

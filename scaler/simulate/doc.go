@@ -11,7 +11,7 @@ package simulate
 import "time"
 
 // Tick is the length of the steps in which the load is looked at. Everything happens at whole ticks, and a Run has one
-// Moment for each.
+// Moment for each. Points of a load within one Tick count by their average; a shape counts as it is at the beginning of one.
 const Tick = time.Second
 
 // Epoch is the time at which every simulation starts.

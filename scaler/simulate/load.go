@@ -11,6 +11,9 @@ type Load struct {
 	Name string
 	// At is the load in millicores so long after the start; never negative. It has to answer the same each time.
 	At func(time.Duration) float64
+	// Mean, if set, is the average load of the Tick that begins at a time, for loads that change within one. Without it the
+	// load of a Tick is that at its beginning.
+	Mean func(time.Duration) float64
 	// Length is how long the curve says something; 0 if it has no end.
 	Length time.Duration
 }
@@ -23,22 +26,57 @@ type Point struct {
 
 // Through is the load through points in the order of time: straight from each to the next or, with steps, the value of
 // the last one. Before the first point and after the last one it stays as it is there. Of several points at one time
-// the last one holds from then on. It needs at least one point.
+// the last one holds from then on. It needs at least one point. Points within one Tick count by their average.
 func Through(name string, points []Point, steps bool) Load {
-	length := points[len(points)-1].At
-	return Load{Name: name, Length: length, At: func(at time.Duration) float64 {
-		next := firstAfter(points, at)
-		if next == 0 {
-			return points[0].Milli
+	c := curve{points, steps}
+	return Load{Name: name, Length: points[len(points)-1].At, Mean: c.mean,
+		At: func(at time.Duration) float64 { return c.between(firstAfter(points, at), at) }}
+}
+
+type curve struct {
+	points []Point
+	steps  bool
+}
+
+// between is the load at a time before a point and after the one before it.
+func (c curve) between(next int, at time.Duration) float64 {
+	if next == 0 {
+		return c.points[0].Milli
+	}
+	before := c.points[next-1]
+	if next == len(c.points) || c.steps {
+		return before.Milli
+	}
+	after := c.points[next]
+	share := float64(at-before.At) / float64(after.At-before.At)
+	return before.Milli + share*(after.Milli-before.Milli)
+}
+
+// mean adds up the stretches between the points within a Tick.
+func (c curve) mean(at time.Duration) float64 {
+	sum, end := 0.0, at+Tick
+	for next := firstAfter(c.points, at); at < end; next++ {
+		to := end
+		if next < len(c.points) {
+			to = min(to, c.points[next].At)
 		}
-		before := points[next-1]
-		if next == len(points) || steps {
-			return before.Milli
+		if to > at {
+			sum += (c.between(next, at) + c.between(next, to)) / 2 * (to - at).Seconds()
+			at = to
 		}
-		after := points[next]
-		share := float64(at-before.At) / float64(after.At-before.At)
-		return before.Milli + share*(after.Milli-before.Milli)
-	}}
+	}
+	return sum / Tick.Seconds()
+}
+
+// during is the load of the Tick that begins at a time; before the start it is as at the start.
+func (l *Load) during(at time.Duration) float64 {
+	switch {
+	case at < 0:
+		return l.At(0)
+	case l.Mean != nil:
+		return l.Mean(at)
+	}
+	return l.At(at)
 }
 
 // firstAfter is the index of the first point after a time.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 const minute = time.Minute
@@ -24,8 +25,8 @@ func TestShapes(t *testing.T) {
 		"spike":                           {5*minute - 1: 500, 5 * minute: 4000, 7*minute - 1: 4000, 7 * minute: 500},
 		"sine":                            {0: 500, 5 * minute: 4000, 10 * minute: 500},
 		"burst":                           {0: 200, 89 * time.Second: 200, 90 * time.Second: 1900, 3*minute - 1: 1900, 3 * minute: 200},
-		"burst:on=0":                      {0: 200, 179 * time.Second: 200},
-		"burst:on=1h":                     {0: 1900},
+		"burst:on=3m":                     {0: 1900, 179 * time.Second: 1900},
+		"burst:on=1,period=2":             {0: 200, 1 * time.Second: 1900, 2 * time.Second: 200},
 		"noise:by=0":                      {0: 2000, time.Hour: 2000},
 		"noise:load=0,by=0":               {0: 0},
 	}
@@ -52,12 +53,18 @@ func TestShapesThatAreRefused(t *testing.T) {
 		"burst:low=-1":       `burst: low: "-1" is not a load`,
 		"burst:low=NaN":      `burst: low: "NaN" is not a load`,
 		"burst:low=1e10":     `burst: low: "1e10" is not a load`,
-		"burst:period=0":     `burst: period must be above 0`,
+		"burst:period=0":     `burst: period is 0s; want at least 2s, as the load is looked at once a second`,
+		"burst:period=1":     `burst: period is 1s; want at least 2s`,
+		"sine:period=1.9s":   `sine: period is 1.9s; want at least 2s`,
+		"burst:on=0":         `burst: on is 0s; want at least 1s`,
+		"burst:on=181":       `burst: on is 3m1s; want at most the period, 3m0s`,
+		"spike:for=0":        `spike: for is 0s; want at least 1s`,
+		"spike:for=999ms":    `spike: for is 999ms; want at least 1s`,
 		"burst:period=1001h": `burst: period: "1001h" is not a time; want seconds or a duration from 0s to 1000h, such as 90 or 1m30s`,
 		"burst:on=-1s":       `burst: on: "-1s" is not a time`,
-		"ramp:over=0s":       `ramp: over must be above 0`,
+		"ramp:over=0s":       `ramp: over is 0s; want at least 1s`,
 		"noise:seed=x":       `noise: seed: "x" is not a whole number from 0 up`,
-		"noise:every=0":      `noise: every must be above 0`,
+		"noise:every=0":      `noise: every is 0s; want at least 1s`,
 	}
 	for text, want := range tests {
 		if _, err := ParseShape(text); err == nil || !strings.HasPrefix(err.Error(), want) {
@@ -119,6 +126,37 @@ func TestReadCSV(t *testing.T) {
 	}
 }
 
+// What happens within a second counts for as long as it lasts.
+func TestPointsWithinOneSecond(t *testing.T) {
+	tests := map[string]struct {
+		text  string
+		steps bool
+		want  []float64 // from 0 on
+	}{
+		"straight":         {text: "0,0\n2,200\n", want: []float64{50, 150, 200}},
+		"a needle":         {text: "0,0\n0.5,0\n0.5,1000\n0.75,1000\n0.75,0\n", want: []float64{250, 0}},
+		"a tent":           {text: "0,0\n1,0\n1.5,1000\n2,0\n", want: []float64{0, 500, 0}},
+		"steps":            {text: "0,100\n0.25,300\n1.5,700\n", steps: true, want: []float64{250, 500, 700}},
+		"before the first": {text: "0.5,100\n1,300\n", want: []float64{150, 300}},
+		"it does not move": {text: "0,500\n3,500\n", want: []float64{500, 500, 500, 500}},
+	}
+	for name, tt := range tests {
+		load, err := ReadCSV(strings.NewReader(tt.text), "load.csv", tt.steps)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := setup(t, "steady", nil)
+		s.Load, s.Duration = load, time.Duration(len(tt.want)-1)*Tick
+		var got []float64
+		for _, m := range play(t, s).Moments {
+			got = append(got, m.Load)
+		}
+		if diff := cmp.Diff(tt.want, got, cmpopts.EquateApprox(0, 1e-9)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
 func TestCSVThatIsRefused(t *testing.T) {
 	tests := map[string]struct{ text, want string }{
 		"nothing":           {"", "there is no point; want rows of time,millicores, such as 90,500"},
@@ -166,8 +204,8 @@ func FuzzReadCSV(f *testing.F) {
 			return
 		}
 		for _, at := range []time.Duration{0, time.Second, load.Length / 2, load.Length, load.Length + time.Hour} {
-			if v := load.At(at); !(0 <= v && v <= most) {
-				t.Errorf("%v at %s", v, at)
+			if v, mean := load.At(at), load.Mean(at); !(0 <= v && v <= most && 0 <= mean && mean <= most*(1+1e-9)) {
+				t.Errorf("%v at %s, %v on average", v, at, mean)
 			}
 		}
 	})

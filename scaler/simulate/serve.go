@@ -37,7 +37,7 @@ func (w *world) use() Moment {
 
 // moment is what is asked for and what is there to serve it.
 func (w *world) moment() Moment {
-	m := Moment{At: w.now, Load: w.Load.At(max(w.now, 0)), Replicas: w.replicas}
+	m := Moment{At: w.now, Load: w.Load.during(w.now), Replicas: w.replicas}
 	for _, p := range w.pods {
 		if p.ready <= w.now {
 			m.Ready++

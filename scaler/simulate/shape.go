@@ -69,12 +69,26 @@ func (s Shape) parse(text, given string) (Load, error) {
 			return Load{}, fmt.Errorf("%s: %w; a %s has %s", s.Name, err, s.Name, s.Defaults)
 		}
 	}
-	for _, name := range []string{"period", "every", "over"} {
-		if length, ok := p.span[name]; ok && length <= 0 {
-			return Load{}, fmt.Errorf("%s: %s must be above 0", s.Name, name)
-		}
+	if err := p.check(); err != nil {
+		return Load{}, fmt.Errorf("%s: %w", s.Name, err)
 	}
 	return Load{Name: text, At: s.load(p)}, nil
+}
+
+// check refuses what would be lost between two ticks.
+func (p parameters) check() error {
+	for _, least := range []struct {
+		name string
+		span time.Duration
+	}{{"period", 2 * Tick}, {"every", Tick}, {"over", Tick}, {"for", Tick}, {"on", Tick}} {
+		if given, ok := p.span[least.name]; ok && given < least.span {
+			return fmt.Errorf("%s is %s; want at least %s, as the load is looked at once a second", least.name, given, least.span)
+		}
+	}
+	if on, period := p.span["on"], p.span["period"]; on > period {
+		return fmt.Errorf("on is %s; want at most the period, %s", on, period)
+	}
+	return nil
 }
 
 // read takes name=value pairs; with known names it takes only those.

@@ -34,6 +34,7 @@ func TestSimulatePage(t *testing.T) {
 	page, err := template.New("page.md.tmpl").Funcs(template.FuncMap{
 		"run":    func(line string, head, tail int) string { return excerpt(line, simulated(t, line), head, tail) },
 		"shapes": shapeRows,
+		"sum":    func(line, name string, variant int) string { return summed(t, simulated(t, line), name, variant) },
 	}).ParseFiles("testdata/simulate/page.md.tmpl")
 	if err != nil {
 		t.Fatal(err)
@@ -48,6 +49,38 @@ func TestSimulatePage(t *testing.T) {
 		t.Errorf("the picture has %d bytes", len(svg))
 	}
 	golden(t, "../../docs/flapping.svg", svg)
+}
+
+// summed is one value of the summary of a table.
+func summed(t *testing.T, table, name string, variant int) string {
+	t.Helper()
+	_, row, found := strings.Cut(table, "\n  "+name+" ")
+	values := strings.Fields(strings.SplitN(row, "\n", 2)[0])
+	if !found || variant >= len(values) {
+		t.Fatalf("no %q of variant %d in\n%s", name, variant, table)
+	}
+	return values[variant]
+}
+
+// TestReadmeSimulation holds the README to its command and to what that comes to.
+func TestReadmeSimulation(t *testing.T) {
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	words := func(text string) string {
+		return strings.Join(strings.Fields(strings.ReplaceAll(text, "\\\n", " ")), " ")
+	}
+	table := simulated(t, flapping)
+	for _, want := range []string{"bin/mini-hpa " + flapping,
+		fmt.Sprintf("without guards the replicas change %s times, with the defaults once", summed(t, table, "changes of replicas", 0))} {
+		if !strings.Contains(words(string(text)), want) {
+			t.Errorf("the README lacks %q", want)
+		}
+	}
+	if got := summed(t, table, "changes of replicas", 1); got != "1" {
+		t.Errorf("with the defaults the replicas change %s times, the README says once", got)
+	}
 }
 
 // excerpt is a command and the first and the last lines of what it writes, indented as code.

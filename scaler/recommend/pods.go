@@ -103,14 +103,19 @@ func (c *cohort) place(v *view, d *draft, pod *corev1.Pod, u usage, request int6
 		c.changes = earlier(c.changes, v.initialized(pod))
 	default:
 		r.usage, r.before = u.value, !u.at.IsZero() && u.at.Add(-u.window).Before(v.changed)
-		if r.before {
-			c.early++
-		}
-		if c.oldest.IsZero() || u.at.Before(c.oldest) {
-			c.oldest = u.at
-		}
+		c.sampled(r, u.at)
 	}
 	c.add(r)
+}
+
+// sampled remembers what is said of all samples together.
+func (c *cohort) sampled(r reading, at time.Time) {
+	if r.before {
+		c.early++
+	}
+	if c.oldest.IsZero() || at.Before(c.oldest) {
+		c.oldest = at
+	}
 }
 
 // unready says whether a pod's CPU sample does not speak for the pod's normal work yet.

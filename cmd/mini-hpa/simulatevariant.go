@@ -88,6 +88,7 @@ func (v *variant) mode() []string {
 		return []string{fmt.Sprintf("%s is paused: nothing is decided, and replicas stay.", annotations.ModeKey)}
 	case annotations.ModeObserve:
 		return []string{fmt.Sprintf("%s is observe: it is decided, but replicas stay.", annotations.ModeKey)}
+	case annotations.ModeAuto:
 	}
 	return nil
 }

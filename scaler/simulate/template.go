@@ -107,38 +107,40 @@ func fill(r *corev1.ResourceRequirements, from corev1.ResourceList) {
 	}
 }
 
-// scheduled is what the containers request together: those that run at once or, if that is more, what it takes to
-// run an init container beside the sidecars before it.
+// scheduled is what the containers request together.
 func scheduled(spec *corev1.PodSpec) corev1.ResourceList {
 	sum := corev1.ResourceList{}
 	for _, name := range []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory} {
-		var total, sidecars, most resource.Quantity
 		found := false
-		for _, c := range longRunning(spec) {
-			q, ok := c.Resources.Requests[name]
-			total.Add(q)
+		for _, c := range append(longRunning(spec), spec.InitContainers...) {
+			_, ok := c.Resources.Requests[name]
 			found = found || ok
-		}
-		for _, c := range spec.InitContainers {
-			q, ok := c.Resources.Requests[name]
-			found = found || ok
-			q = q.DeepCopy()
-			q.Add(sidecars)
-			if restarts(&c) {
-				sidecars = q
-			}
-			if q.Cmp(most) > 0 {
-				most = q.DeepCopy()
-			}
-		}
-		if most.Cmp(total) > 0 {
-			total = most
 		}
 		if found {
-			sum[name] = total
+			sum[name] = scheduledOf(spec, name)
 		}
 	}
 	return sum
+}
+
+// scheduledOf is what those containers request that run at once or, if that is more, what it takes to run an init
+// container beside the sidecars before it.
+func scheduledOf(spec *corev1.PodSpec, name corev1.ResourceName) resource.Quantity {
+	var total, sidecars resource.Quantity
+	for _, c := range longRunning(spec) {
+		total.Add(c.Resources.Requests[name])
+	}
+	for _, c := range spec.InitContainers {
+		beside := sidecars.DeepCopy()
+		beside.Add(c.Resources.Requests[name])
+		if restarts(&c) {
+			sidecars = beside.DeepCopy()
+		}
+		if beside.Cmp(total) > 0 {
+			total = beside
+		}
+	}
+	return total
 }
 
 // divide shares a pod's usage among its containers by their requests. What a container has no room for goes to those

@@ -124,6 +124,9 @@ func (v *view) average(d *draft, m *podMetric) (proposal, *Failure) {
 	d.write().cohort(&c)
 	d.note(StagePods, m.name, ReasonCounted)
 	d.before(c.changes)
+	if c.fresh > 0 {
+		d.before(v.Time.Add(c.fresh))
+	}
 	return v.proposeFrom(d, m, &c)
 }
 

@@ -30,9 +30,9 @@ const (
 // reading is one pod as one metric sees it, in milli-units.
 type reading struct {
 	usage, request int64
-	group          group
 	// times is how many pods this is, if not one.
-	times int
+	times int32
+	group group
 	// before says that the sample's window began before the last change of the replicas.
 	before bool
 }
@@ -54,6 +54,8 @@ type cohort struct {
 	oldest time.Time
 	// changes is the earliest moment at which time alone regroups a pod; zero if none.
 	changes time.Time
+	// fresh is how long all samples stay fresh that are; 0 if none is or none grows stale.
+	fresh time.Duration
 }
 
 // sort puts the pods into their groups and reads usage and request of those that take part.
@@ -87,7 +89,7 @@ func ignored(pod *corev1.Pod) bool {
 
 func (c *cohort) add(r reading) {
 	c.readings = append(c.readings, r)
-	c.count[r.group] += max(r.times, 1)
+	c.count[r.group] += int(max(r.times, 1))
 }
 
 // place puts one pod that takes part into its group.
@@ -102,7 +104,7 @@ func (c *cohort) place(v *view, d *draft, pod *corev1.Pod, u usage, request int6
 		r.group = inUnready
 		c.changes = earlier(c.changes, v.initialized(pod))
 	default:
-		r.usage, r.before = u.value, !u.at.IsZero() && u.at.Add(-u.window).Before(v.changed)
+		r.usage, r.before = u.value, !v.changed.IsZero() && !u.at.IsZero() && u.at.Add(-u.window).Before(v.changed)
 		c.sampled(r, u.at)
 	}
 	c.add(r)

@@ -207,12 +207,12 @@ func (t *text) relation(ratio float64) *text {
 	return t.str(" at target ")
 }
 
-// end is when a sample has become stale. A window of 0 is that of a value of one moment, which says nothing about how
+// lasts is how old a sample may be. A window of 0 is that of a value of one moment, which says nothing about how
 // often there is a new one.
-func (u usage) end() time.Time {
+func (u usage) lasts() time.Duration {
 	window := u.window
 	if window <= 0 {
 		window = customWindow
 	}
-	return u.at.Add(2*window + sampleResolution)
+	return 2*window + sampleResolution
 }

@@ -18,10 +18,13 @@ func (v *view) stale(u usage, c *cohort) bool {
 	if !v.repairs(RepairStale) || u.at.IsZero() {
 		return false
 	}
-	if !u.end().After(v.Time) {
+	left := u.lasts() - v.Time.Sub(u.at)
+	if left <= 0 {
 		return true
 	}
-	c.changes = earlier(c.changes, u.end())
+	if c.fresh == 0 || left < c.fresh {
+		c.fresh = left
+	}
 	return false
 }
 
@@ -48,8 +51,8 @@ func (v *view) outdated(d *draft, name string, at time.Time, windowSeconds *int6
 	if windowSeconds != nil {
 		u.window = max(u.window, time.Duration(*windowSeconds)*time.Second)
 	}
-	if u.end().After(v.Time) {
-		d.before(u.end())
+	if end := at.Add(u.lasts()); end.After(v.Time) {
+		d.before(end)
 		return nil
 	}
 	d.repaired(RepairStale, true)
@@ -96,7 +99,7 @@ func (v *view) unseen(d *draft, c *cohort) {
 	for i := range c.readings {
 		total = d.numbers.add(total, c.readings[i].request)
 	}
-	c.add(reading{request: total / int64(seen), group: inMissing, times: count})
+	c.add(reading{request: total / int64(seen), group: inMissing, times: int32(count)})
 }
 
 // bystander is a pod that does not take part. It repairs "only the pods that take part need requests": the HPA fails

@@ -57,7 +57,7 @@ func (c *cohort) sum(n *numbers, m *podMetric, as treatments) sum {
 		if how == leftOut {
 			continue
 		}
-		times := max(r.times, 1)
+		times := int(max(r.times, 1))
 		if r.group == inUnready {
 			times = min(times, max(as.unready-unready, 0))
 			unready += times

@@ -123,7 +123,7 @@ func (v *view) resourceUsage(d *draft, m *podMetric, pm *metricsv1beta1.PodMetri
 // take part".
 func (v *view) strays(d *draft, m *podMetric, c *cohort) {
 	f := &v.found
-	if f.len() == f.matched || d.repaired(RepairParticipants, v.repairs(RepairParticipants)) {
+	if f.len() == f.matched {
 		return
 	}
 	known := make(map[string]bool, len(v.Pods))
@@ -132,8 +132,12 @@ func (v *view) strays(d *draft, m *podMetric, c *cohort) {
 	}
 	for i := range f.len() {
 		name := f.name(i)
-		if last, ok := f.byName[name]; ok && last == i && !known[name] {
-			c.add(reading{usage: v.usage(d, m, i, nil).value, group: inStray})
+		if last, ok := f.byName[name]; known[name] || ok && last != i {
+			continue
+		}
+		u := v.usage(d, m, i, nil)
+		if u.found && !d.repaired(RepairParticipants, v.repairs(RepairParticipants)) {
+			c.add(reading{usage: u.value, group: inStray})
 		}
 	}
 }

@@ -93,7 +93,7 @@ func (c *cohort) add(r reading) {
 }
 
 // place puts one pod that takes part into its group.
-func (c *cohort) place(v *view, d *draft, pod *corev1.Pod, u usage, request int64) {
+func (c *cohort) place(v *view, d *draft, pod *corev1.Pod, u *usage, request int64) {
 	r := reading{request: request}
 	switch {
 	case pod.Status.Phase == corev1.PodPending:
@@ -126,7 +126,7 @@ func (c *cohort) sampled(r reading, at time.Time) {
 //	  unready: Ready is False, or the         unready: Ready is False and was
 //	  sample began before it became ready     never True for longer than
 //	                                          InitialReadinessDelay after start
-func (r Rules) unready(pod *corev1.Pod, u usage, now time.Time) bool {
+func (r *Rules) unready(pod *corev1.Pod, u *usage, now time.Time) bool {
 	condition := readyCondition(pod)
 	if condition == nil || pod.Status.StartTime == nil {
 		return true

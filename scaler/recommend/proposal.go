@@ -29,6 +29,8 @@ type view struct {
 	// being read does not count.
 	found   finder
 	partial bool
+	// read is the sample that was read last.
+	read usage
 }
 
 // measure asks every metric and takes the largest proposal (HPA: computeReplicasForMetrics). It says whether there is

@@ -209,7 +209,7 @@ func (t *text) relation(ratio float64) *text {
 
 // lasts is how old a sample may be. A window of 0 is that of a value of one moment, which says nothing about how
 // often there is a new one.
-func (u usage) lasts() time.Duration {
+func (u *usage) lasts() time.Duration {
 	window := u.window
 	if window <= 0 {
 		window = customWindow

@@ -14,7 +14,7 @@ import (
 
 // stale repairs "a stale sample is a sample": a sample older than two of its windows plus the publishing period is
 // missing. The HPA takes it at face value and may scale in on load that is long past.
-func (v *view) stale(u usage, c *cohort) bool {
+func (v *view) stale(u *usage, c *cohort) bool {
 	if !v.repairs(RepairStale) || u.at.IsZero() {
 		return false
 	}
@@ -140,7 +140,7 @@ func requested(m *podMetric, pod *corev1.Pod) bool {
 
 // omitted says whether a container of a pod was left out because it has no request.
 func (v *view) omitted(m *podMetric, pod *corev1.Pod, name string) bool {
-	if !v.partial || pod == nil {
+	if pod == nil {
 		return false
 	}
 	for i := range len(pod.Spec.Containers) + len(pod.Spec.InitContainers) {

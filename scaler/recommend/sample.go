@@ -83,40 +83,43 @@ func (v *view) find(d *draft, m *podMetric, pod string) int {
 	return -1
 }
 
-// usage reads the metric from a sample; the pod is nil for a stray.
-func (v *view) usage(d *draft, m *podMetric, i int, pod *corev1.Pod) usage {
+// usage reads the metric from a sample, into memory that the next one uses again; the pod is nil for a stray.
+func (v *view) usage(d *draft, m *podMetric, i int, pod *corev1.Pod) *usage {
+	u := &v.read
+	*u = usage{}
 	switch {
 	case i < 0:
-		return usage{}
 	case m.series != "":
 		value := &v.found.custom[i]
-		u := usage{found: true, value: d.numbers.milli(value.Value), at: value.Timestamp.Time, window: customWindow}
+		*u = usage{found: true, value: d.numbers.milli(value.Value), at: value.Timestamp.Time, window: customWindow}
 		if value.WindowSeconds != nil {
 			u.window = time.Duration(*value.WindowSeconds) * time.Second
 		}
-		return u
+	default:
+		u.found = v.resourceUsage(d, m, v.PodMetrics[i], pod)
 	}
-	return v.resourceUsage(d, m, v.PodMetrics[i], pod)
+	return u
 }
 
 // resourceUsage adds up the containers. As in the HPA, a pod counts only if every container was measured.
-func (v *view) resourceUsage(d *draft, m *podMetric, pm *metricsv1beta1.PodMetrics, pod *corev1.Pod) usage {
-	u := usage{at: pm.Timestamp.Time, window: pm.Window.Duration, cpu: m.resource == corev1.ResourceCPU}
+func (v *view) resourceUsage(d *draft, m *podMetric, pm *metricsv1beta1.PodMetrics, pod *corev1.Pod) bool {
+	u, found := &v.read, false
+	u.at, u.window, u.cpu = pm.Timestamp.Time, pm.Window.Duration, m.resource == corev1.ResourceCPU
 	for i := range pm.Containers {
 		c := &pm.Containers[i]
-		if m.container != "" && m.container != c.Name || v.omitted(m, pod, c.Name) {
+		if m.container != "" && m.container != c.Name || v.partial && v.omitted(m, pod, c.Name) {
 			continue
 		}
 		q, ok := c.Usage[m.resource]
 		if !ok {
-			return usage{}
+			return false
 		}
-		u.value, u.found = d.numbers.add(u.value, d.numbers.milli(q)), true
+		u.value, found = d.numbers.add(u.value, d.numbers.milli(q)), true
 		if m.container != "" {
 			break
 		}
 	}
-	return u
+	return found
 }
 
 // strays are samples of pods that do not exist. The HPA controller counts them, a part of the repair "only the pods that

@@ -62,7 +62,7 @@ var faults = []fault{
 	{"recommend.go", "case s.Replicas == 0:", "case s.Replicas < 0:", "0 replicas is below the minimum"},
 	{"recommend.go", "case s.Replicas < p.Min || s.Replicas > p.Max:", "case s.Replicas > p.Max:", "below the minimum is not corrected at once"},
 	{"sample.go", "if m.container != \"\" && m.container != c.Name ||", "if m.container == c.Name && false ||", "a container's metric is the pod's"},
-	{"sample.go", "if !ok {\n\t\t\treturn usage{}", "if !ok {\n\t\t\tcontinue", "incomplete samples count"},
+	{"sample.go", "if !ok {\n\t\t\treturn false", "if !ok {\n\t\t\tcontinue", "incomplete samples count"},
 	{"request.go", "return c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways", "return false", "sidecars have no request"},
 	{"request.go", "if m.container == \"\" && hasPodLevelRequests(pod) {", "if hasPodLevelRequests(pod) {", "pod-level requests hold for containers"},
 	{"request.go", "name == corev1.ResourceCPU || name == corev1.ResourceMemory ||", "name == corev1.ResourceCPU ||", "memory is no pod-level request"},

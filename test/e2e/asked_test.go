@@ -123,7 +123,7 @@ func TestExternalHanging(t *testing.T) {
 	if !strings.Contains(event, "metric backlog-c: the external metrics API did not answer within 2s") {
 		t.Errorf("event %q does not say that it hangs", event)
 	}
-	d.setLoad(2200)
+	d.setLoad(2400) // needs 5 pods, also if the first sample shows a part of it only
 	d.await(5)
 	shared.load.SetMetricFault(loadsim.ExternalAPI, "backlog-c", loadsim.Fault{})
 	shared.setQueue("backlog-c", 30)

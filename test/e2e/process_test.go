@@ -122,7 +122,7 @@ func TestAnotherTakesOver(t *testing.T) {
 		return response.StatusCode == http.StatusOK, response.Status
 	})
 	first.kill()
-	d.setLoad(2200)
+	d.setLoad(2400) // needs 5 pods, also if the first sample shows a part of it only
 	d.await(5)
 	if now := shared.awaitLeader(t, ns); now == leader {
 		t.Errorf("the leader is still %s", now)

@@ -18,7 +18,7 @@ func (p *draft) checkMetricsOnce(annotations map[string]string) {
 		short[corev1.ResourceMemory] = TargetMemory
 	}
 	if _, ok := annotations[Container]; ok && len(short) == 0 {
-		p.warnings = append(p.warnings, Warning{Key: Container, Message: fmt.Sprintf(
+		p.warnings = append(p.warnings, Warning{Key: Container, Rule: FoundDoubtful, Message: fmt.Sprintf(
 			"has no effect without %s or %s; metrics of one container are of type %q", TargetCPU, TargetMemory,
 			autoscalingv2.ContainerResourceMetricSourceType)})
 	}

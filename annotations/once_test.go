@@ -114,7 +114,7 @@ func TestBehaviorBesideShortAnnotations(t *testing.T) {
 
 func TestContainerWithoutATarget(t *testing.T) {
 	_, got, errs := Parse(map[string]string{Max: "10", Metrics: listedPods, Container: "app"})
-	want := []Warning{{Key: Container, Message: `has no effect without mini-hpa/target-cpu or mini-hpa/target-memory; ` +
+	want := []Warning{{Key: Container, Rule: FoundDoubtful, Message: `has no effect without mini-hpa/target-cpu or mini-hpa/target-memory; ` +
 		`metrics of one container are of type "ContainerResource"`}}
 	if diff := cmp.Diff(want, got); diff != "" || len(errs) > 0 {
 		t.Errorf("errors %v, warnings (-want +got):\n%s", errs, diff)

@@ -29,15 +29,21 @@ func Parse(annotations map[string]string) (Policy, []Warning, field.ErrorList) {
 // empty and the policy is complete, or the policy is the zero Policy and the errors hold every problem, sorted by key.
 // Warnings, also sorted by key, come in both cases. The annotations are not written to, and no two policies share memory.
 func (d Defaults) Parse(annotations map[string]string) (Policy, []Warning, field.ErrorList) {
+	p := d.draft(annotations)
+	if len(p.errs) > 0 {
+		return Policy{}, p.warnings, p.errs
+	}
+	return p.policy(), p.warnings, nil
+}
+
+// draft reads the annotations as far as they can be read.
+func (d Defaults) draft(annotations map[string]string) *draft {
 	p := newDraft(d)
 	p.read(annotations)
 	p.warnUnknown(annotations)
 	p.check(annotations)
 	p.sort()
-	if len(p.errs) > 0 {
-		return Policy{}, p.warnings, p.errs
-	}
-	return p.policy(), p.warnings, nil
+	return p
 }
 
 // draft is a Policy in the making. It is also the memory that the finished policy's pointers refer to, so that a
@@ -101,8 +107,13 @@ func (p *draft) check(annotations map[string]string) {
 	if p.max > 0 && p.max < p.min {
 		p.invalid(Max, annotations[Max], fmt.Sprintf("must be at least %s (%d)", Min, p.min))
 	}
+	if p.max > 0 && p.max == p.min {
+		p.warnings = append(p.warnings, Warning{Key: Max, Rule: FoundFixedReplicas,
+			Message: fmt.Sprintf("equals %s (%d), so the replicas never change", Min, p.min)})
+	}
 	if !p.measured {
-		p.missing(TargetCPU, fmt.Sprintf("there is no metric to scale on; set %s, %s or %s", TargetCPU, TargetMemory, Metrics))
+		p.errs = append(p.errs, field.Required(path(TargetCPU), fmt.Sprintf(
+			"there is no metric to scale on; set %s, %s or %s", TargetCPU, TargetMemory, Metrics)).WithOrigin(FoundNoMetric))
 	}
 	p.checkMetricsOnce(annotations)
 	p.checkBehaviorOnce(annotations)

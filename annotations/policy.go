@@ -1,7 +1,6 @@
 package annotations
 
 import (
-	"fmt"
 	"time"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
@@ -38,13 +37,25 @@ type Policy struct {
 
 // Warning is something the user should know that does not make the annotations unusable.
 type Warning struct {
-	// Key is the annotation it is about, in full.
+	// Key is the annotation it is about, in full; empty if it is about another field.
 	Key string
+	// Field is the path of that other field, as in field.Error.
+	Field string
+	// Rule is the name of a Finding.
+	Rule string
 	// Message says what was seen and what to do. It never holds unquoted user text.
 	Message string
 }
 
 // String renders the warning as kubectl prints an admission warning.
 func (w Warning) String() string {
-	return fmt.Sprintf("metadata.annotations[%s]: %s", w.Key, w.Message)
+	return w.Path() + ": " + w.Message
+}
+
+// Path is the path of the field that the warning is about.
+func (w Warning) Path() string {
+	if w.Key != "" {
+		return path(w.Key).String()
+	}
+	return w.Field
 }

@@ -51,15 +51,15 @@ func (p *draft) wrong(at *field.Path, value any, allowed string) {
 	if text, ok := value.(string); ok {
 		value = clean(text, shown)
 	}
-	p.errs = append(p.errs, field.Invalid(at, value, allowed))
+	p.errs = append(p.errs, field.Invalid(at, value, allowed).WithOrigin(FoundInvalid))
 }
 
 func (p *draft) absent(at *field.Path, allowed string) {
-	p.errs = append(p.errs, field.Required(at, allowed))
+	p.errs = append(p.errs, field.Required(at, allowed).WithOrigin(FoundInvalid))
 }
 
 func (p *draft) forbid(at *field.Path, why string) {
-	p.errs = append(p.errs, field.Forbidden(at, why))
+	p.errs = append(p.errs, field.Forbidden(at, why).WithOrigin(FoundInvalid))
 }
 
 // cut counts the problems of an annotation, from the given one on, instead of telling thousands.
@@ -77,7 +77,7 @@ func (p *draft) warnAt(at *field.Path, message string) {
 
 // warn is about the annotation that is being read.
 func (p *draft) warn(message string) {
-	p.warnings = append(p.warnings, Warning{Key: p.key, Message: message})
+	p.warnings = append(p.warnings, Warning{Key: p.key, Rule: FoundDoubtful, Message: message})
 }
 
 // tidy does for every value what must happen before it is read: the cap of its length, the refusal of control
@@ -140,6 +140,7 @@ func (p *draft) warnUnknown(annotations map[string]string) {
 		if strings.HasPrefix(key, Prefix) && !isKnown(key) {
 			p.warnings = append(p.warnings, Warning{
 				Key:     clean(key, shownKey),
+				Rule:    FoundUnknownAnnotation,
 				Message: fmt.Sprintf("unknown annotation, it has no effect; did you mean %q?", nearest(key)),
 			})
 		}

@@ -144,7 +144,7 @@ func TestParseBadPolicies(t *testing.T) {
 
 func TestParseWarnings(t *testing.T) {
 	unknown := func(key, suggestion string) Warning {
-		return Warning{Key: key, Message: `unknown annotation, it has no effect; did you mean "` + suggestion + `"?`}
+		return Warning{Key: key, Rule: FoundUnknownAnnotation, Message: `unknown annotation, it has no effect; did you mean "` + suggestion + `"?`}
 	}
 	tests := map[string]struct {
 		annotations map[string]string
@@ -152,13 +152,13 @@ func TestParseWarnings(t *testing.T) {
 	}{
 		"none": {basic(nil), nil},
 		"blanks around a value": {basic(map[string]string{Min: "  2 "}), []Warning{
-			{Key: Min, Message: `blanks around the value are ignored; write "2"`},
+			{Key: Min, Rule: FoundDoubtful, Message: `blanks around the value are ignored; write "2"`},
 		}},
 		"a number that looks like millicores": {basic(map[string]string{TargetCPU: "1500"}), []Warning{
-			{Key: TargetCPU, Message: `is read as 1500% of the request; an amount needs a unit, such as "1500m"`},
+			{Key: TargetCPU, Rule: FoundDoubtful, Message: `is read as 1500% of the request; an amount needs a unit, such as "1500m"`},
 		}},
 		"a number that looks like bytes": {basic(map[string]string{TargetMemory: "536870912"}), []Warning{
-			{Key: TargetMemory, Message: `is read as 536870912% of the request; an amount needs a unit, such as "536870912Mi"`},
+			{Key: TargetMemory, Rule: FoundDoubtful, Message: `is read as 536870912% of the request; an amount needs a unit, such as "536870912Mi"`},
 		}},
 		"unknown keys, sorted": {basic(map[string]string{"mini-hpa/target-cup": "1", "mini-hpa/Max": "2", "mini-hpa/scale-down-stabilisation": "1m"}), []Warning{
 			unknown("mini-hpa/Max", Max),
@@ -179,7 +179,7 @@ func TestParseWarnings(t *testing.T) {
 		}},
 		"with errors too": {map[string]string{Min: " x", "mini-hpa/maxi": "1"}, []Warning{
 			unknown("mini-hpa/maxi", Max),
-			{Key: Min, Message: `blanks around the value are ignored; write "x"`},
+			{Key: Min, Rule: FoundDoubtful, Message: `blanks around the value are ignored; write "x"`},
 		}},
 	}
 	for name, tc := range tests {

@@ -1,0 +1,94 @@
+package annotations
+
+// What the checks find, by name: the Origin of a problem and the Rule of a warning. The table behind Findings says what each
+// of them means. They are what lint, metrics and documentation call it by, so they do not change.
+const (
+	// FoundInvalid: an annotation that cannot be followed.
+	FoundInvalid = "InvalidAnnotations"
+	// FoundNoMetric: annotations that name nothing to scale on.
+	FoundNoMetric = "NoMetric"
+	// FoundMissingRequest: a target is a percentage of a request that is not there.
+	FoundMissingRequest = "MissingRequest"
+	// FoundInvalidRequest: a request that nothing can be a percentage of.
+	FoundInvalidRequest = "InvalidRequest"
+	// FoundUnknownContainer: a metric of a container that does not exist.
+	FoundUnknownContainer = "UnknownContainer"
+	// FoundConflict: another autoscaler scales the workload.
+	FoundConflict = "ConflictingAutoscaler"
+	// FoundUnknownAnnotation: a key with the Prefix that means nothing.
+	FoundUnknownAnnotation = "UnknownAnnotation"
+	// FoundDoubtful: a value that is likely to mean something else than what was meant.
+	FoundDoubtful = "DoubtfulAnnotation"
+	// FoundFixedReplicas: bounds that leave nothing to scale.
+	FoundFixedReplicas = "FixedReplicas"
+	// FoundMisplaced: annotations on the pod template.
+	FoundMisplaced = "MisplacedAnnotation"
+	// FoundRequestFromLimit: the request is there only because of a limit.
+	FoundRequestFromLimit = "RequestFromLimit"
+	// FoundRequestFromLimitRange: the request is there only because of a LimitRange.
+	FoundRequestFromLimitRange = "RequestFromLimitRange"
+	// FoundUnverifiedRequest: a request is missing, and what might supply it could not be read.
+	FoundUnverifiedRequest = "UnverifiedRequest"
+	// FoundObservedAutoscaler: another autoscaler scales the workload, and mini-hpa only watches.
+	FoundObservedAutoscaler = "ObservedAutoscaler"
+	// FoundReplicasOverwritten: an update sets the replicas of an autoscaled workload.
+	FoundReplicasOverwritten = "ReplicasOverwritten"
+	// FoundUnchanged: a problem that an update leaves as it was.
+	FoundUnchanged = "UnchangedProblem"
+	// FoundRolledBack: a problem that a rollback brings back.
+	FoundRolledBack = "RolledBackProblem"
+	// FoundUnchecked: an object that could not be looked at.
+	FoundUnchecked = "Unchecked"
+)
+
+// Finding is one row of the table of what the checks can find.
+type Finding struct {
+	// Name is one of the constants.
+	Name string
+	// Denies says that it is a problem: admission refuses it and the controller does not scale. Anything else is a warning.
+	Denies bool
+	// When says what is found, Fix what to do about it; both are one line of Markdown.
+	When, Fix string
+}
+
+// Findings returns the table, problems first.
+func Findings() []Finding {
+	return []Finding{
+		{FoundInvalid, true, "An annotation's value cannot be read, is out of its limits, or contradicts another one.",
+			"The message says what is allowed; [annotations.md](annotations.md) has all of it."},
+		{FoundNoMetric, true, "There are `mini-hpa/` annotations, but none that names something to scale on.",
+			"Set `mini-hpa/target-cpu`, `mini-hpa/target-memory` or `mini-hpa/metrics`, or remove the others."},
+		{FoundMissingRequest, true, "The target is a percentage of the request, and a container (an ordinary one or a sidecar, that is an init " +
+			"container with `restartPolicy: Always`) has neither a request nor a limit, nor does the pod as a whole, nor does a LimitRange of the namespace supply one.",
+			"Set the field that the message names, or hold an amount (`mini-hpa/target-cpu: 250m`), which needs no request, or measure " +
+				"only a container that has one (`mini-hpa/container`)."},
+		{FoundInvalidRequest, true, "The target is a percentage of the request, and the request (or the limit that stands for it) is zero, or beyond any machine: " +
+			"more than a million CPUs or 1Pi of memory. Numbers like `1e20` or `8Ei` pass the API server and wrap around to zero or below where usage is divided by them.",
+			"Set a request above zero; an explicit `\"0\"` is not replaced by any default."},
+		{FoundUnknownContainer, true, "`mini-hpa/container`, or a metric of type `ContainerResource`, names a container that the pod template does not have, " +
+			"or an init container that ends before the others start.", "Use one of the names that the message lists."},
+		{FoundConflict, true, "A HorizontalPodAutoscaler or a KEDA ScaledObject has this Deployment for its target. Two autoscalers would undo each other's writes.",
+			"Delete the other one. To compare first, set `mini-hpa/mode: observe`: mini-hpa then decides and tells, but does not write."},
+		{FoundUnknownAnnotation, false, "A key begins with `mini-hpa/` and means nothing.", "The message names the nearest key that does; it may be a slip."},
+		{FoundDoubtful, false, "A value works, but is likely not to mean what was meant: blanks around it, a percentage above 1000, the same metric twice, a container without a target.",
+			"Write it as the message says."},
+		{FoundFixedReplicas, false, "`mini-hpa/min` equals `mini-hpa/max`.", "Raise `mini-hpa/max`, unless this is meant."},
+		{FoundMisplaced, false, "A `mini-hpa/` annotation is on the pod template, where nothing reads it.", "Move it to the metadata of the Deployment itself."},
+		{FoundRequestFromLimit, false, "A container has a limit but no request. Kubernetes copies the limit into the request of each pod, so the target is a percentage of the limit.",
+			"Set the request to what the container usually needs."},
+		{FoundRequestFromLimitRange, false, "A container has no request of its own; a LimitRange of the namespace supplies one.",
+			"Set the request: whoever removes the LimitRange also stops the autoscaling."},
+		{FoundUnverifiedRequest, false, "A container has no request, and the LimitRanges of the namespace could not be read.",
+			"Set the request, or let mini-hpa read LimitRanges."},
+		{FoundObservedAutoscaler, false, "Another autoscaler has this Deployment for its target, and `mini-hpa/mode` is `observe` or `paused`.",
+			"Nothing for as long as you compare; delete the other one before you set the mode to `auto`."},
+		{FoundReplicasOverwritten, false, "An update (not a scale) changes `spec.replicas` of an autoscaled Deployment, as `kubectl apply` does with a manifest that has the field. " +
+			"0 and changes from 0 are left out: they pause and resume autoscaling.",
+			"Leave `spec.replicas` out of the manifest. After `kubectl apply`, first take it out of what kubectl remembers, with `kubectl apply edit-last-applied`: " +
+				"a field that disappears is set to 1 once."},
+		{FoundUnchanged, false, "The Deployment has a problem, and had it before this update.", "Fix the problem: mini-hpa does not scale the Deployment until then."},
+		{FoundRolledBack, false, "The update is a rollback: it sets the pod template to one that the Deployment has had before, and that revision has a problem.",
+			"Fix it after the incident; until then the replicas stay as they are."},
+		{FoundUnchecked, false, "The object is too large or too deep to be read safely.", "The controller looks at it again before it scales."},
+	}
+}

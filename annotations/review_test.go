@@ -1,0 +1,294 @@
+package annotations
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
+
+// deploy makes a Deployment of containers with annotations, whose keys lack the prefix.
+func deploy(pairs map[string]string, containers ...corev1.Container) *appsv1.Deployment {
+	d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web", Annotations: map[string]string{}}}
+	for key, value := range pairs {
+		d.Annotations[Prefix+key] = value
+	}
+	d.Spec.Template.Spec.Containers = containers
+	return d
+}
+
+// box makes a container; amounts are "cpu=1", "limit memory=1Gi" and so on.
+func box(name string, amounts ...string) corev1.Container {
+	c := corev1.Container{Name: name, Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{}, Limits: corev1.ResourceList{}}}
+	for _, amount := range amounts {
+		list := c.Resources.Requests
+		if rest, ok := strings.CutPrefix(amount, "limit "); ok {
+			list, amount = c.Resources.Limits, rest
+		}
+		what, value, _ := strings.Cut(amount, "=")
+		list[corev1.ResourceName(what)] = resource.MustParse(value)
+	}
+	return c
+}
+
+func limitRange(name string, item corev1.LimitRangeItem) *corev1.LimitRange {
+	return &corev1.LimitRange{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: corev1.LimitRangeSpec{Limits: []corev1.LimitRangeItem{item}}}
+}
+
+func cpus(amount string) corev1.ResourceList {
+	return corev1.ResourceList{corev1.ResourceCPU: resource.MustParse(amount)}
+}
+
+// found renders a verdict as "Rule field", problems first.
+func found(v Verdict) []string {
+	var all []string
+	for _, e := range v.Problems {
+		all = append(all, e.Origin+" "+e.Field)
+	}
+	for _, w := range v.Warnings {
+		all = append(all, "("+w.Rule+") "+w.Path())
+	}
+	return all
+}
+
+const (
+	cpuOf0 = "spec.template.spec.containers[0].resources.requests[cpu]"
+	cpuOf1 = "spec.template.spec.containers[1].resources.requests[cpu]"
+)
+
+func TestRequests(t *testing.T) {
+	always := corev1.ContainerRestartPolicyAlways
+	sidecar := func(c corev1.Container) corev1.Container { c.RestartPolicy = &always; return c }
+	half := map[string]string{"target-cpu": "50", "max": "10"}
+	with := func(pairs ...string) map[string]string {
+		all := map[string]string{"max": "10"}
+		for i := 0; i < len(pairs); i += 2 {
+			all[pairs[i]] = pairs[i+1]
+		}
+		return all
+	}
+	whole := func(d *appsv1.Deployment, amounts ...string) *appsv1.Deployment {
+		r := box("", amounts...).Resources
+		d.Spec.Template.Spec.Resources = &r
+		return d
+	}
+	initially := func(d *appsv1.Deployment, containers ...corev1.Container) *appsv1.Deployment {
+		d.Spec.Template.Spec.InitContainers = containers
+		return d
+	}
+	ofContainer := corev1.LimitTypeContainer
+	tests := map[string]struct {
+		workload *appsv1.Deployment
+		ranges   []*corev1.LimitRange
+		want     []string
+	}{
+		"a request":                      {deploy(half, box("app", "cpu=100m")), nil, nil},
+		"no request":                     {deploy(half, box("app")), nil, []string{"MissingRequest " + cpuOf0}},
+		"one of two":                     {deploy(half, box("app", "cpu=1"), box("envoy")), nil, []string{"MissingRequest " + cpuOf1}},
+		"the other resource":             {deploy(half, box("app", "memory=1Gi")), nil, []string{"MissingRequest " + cpuOf0}},
+		"an amount needs none":           {deploy(with("target-cpu", "250m"), box("app")), nil, nil},
+		"memory":                         {deploy(with("target-memory", "70"), box("app", "cpu=1")), nil, []string{"MissingRequest spec.template.spec.containers[0].resources.requests[memory]"}},
+		"both":                           {deploy(with("target-memory", "70", "target-cpu", "50"), box("app")), nil, []string{"MissingRequest " + cpuOf0, "MissingRequest spec.template.spec.containers[0].resources.requests[memory]"}},
+		"a sidecar without":              {initially(deploy(half, box("app", "cpu=1")), sidecar(box("log"))), nil, []string{"MissingRequest spec.template.spec.initContainers[0].resources.requests[cpu]"}},
+		"a sidecar with":                 {initially(deploy(half, box("app", "cpu=1")), sidecar(box("log", "cpu=1m"))), nil, nil},
+		"an init container":              {initially(deploy(half, box("app", "cpu=1")), box("setup")), nil, nil},
+		"a limit only":                   {deploy(half, box("app", "limit cpu=1")), nil, []string{"(RequestFromLimit) spec.template.spec.containers[0].resources.limits[cpu]"}},
+		"zero":                           {deploy(half, box("app", "cpu=0")), nil, []string{"InvalidRequest " + cpuOf0}},
+		"zero with a limit":              {deploy(half, box("app", "cpu=0", "limit cpu=1")), nil, []string{"InvalidRequest " + cpuOf0}},
+		"a limit of zero":                {deploy(half, box("app", "limit cpu=0")), nil, []string{"InvalidRequest spec.template.spec.containers[0].resources.limits[cpu]"}},
+		"1e20 wraps to 0":                {deploy(half, box("app", "cpu=1e20")), nil, []string{"InvalidRequest " + cpuOf0}},
+		"8Ei wraps below 0":              {deploy(half, box("app", "cpu=8Ei")), nil, []string{"InvalidRequest " + cpuOf0}},
+		"a million is the most":          {deploy(half, box("app", "cpu=1M")), nil, nil},
+		"more than a million":            {deploy(half, box("app", "cpu=1000001")), nil, []string{"InvalidRequest " + cpuOf0}},
+		"8Ei of memory":                  {deploy(with("target-memory", "70"), box("app", "memory=8Ei")), nil, []string{"InvalidRequest spec.template.spec.containers[0].resources.requests[memory]"}},
+		"a LimitRange":                   {deploy(half, box("app")), []*corev1.LimitRange{limitRange("all", corev1.LimitRangeItem{Type: ofContainer, DefaultRequest: cpus("100m")})}, []string{"(RequestFromLimitRange) " + cpuOf0}},
+		"a LimitRange's default":         {deploy(half, box("app")), []*corev1.LimitRange{limitRange("all", corev1.LimitRangeItem{Type: ofContainer, Default: cpus("100m")})}, []string{"(RequestFromLimitRange) " + cpuOf0}},
+		"a LimitRange's max":             {deploy(half, box("app")), []*corev1.LimitRange{limitRange("all", corev1.LimitRangeItem{Type: ofContainer, Max: cpus("100m")})}, []string{"(RequestFromLimitRange) " + cpuOf0}},
+		"a LimitRange for pods":          {deploy(half, box("app")), []*corev1.LimitRange{limitRange("all", corev1.LimitRangeItem{Type: corev1.LimitTypePod, Max: cpus("1")})}, []string{"MissingRequest " + cpuOf0}},
+		"a LimitRange of zero":           {deploy(half, box("app")), []*corev1.LimitRange{limitRange("all", corev1.LimitRangeItem{Type: ofContainer, DefaultRequest: cpus("0"), Max: cpus("1")})}, []string{"MissingRequest " + cpuOf0}},
+		"a LimitRange replaces no zero":  {deploy(half, box("app", "cpu=0")), []*corev1.LimitRange{limitRange("all", corev1.LimitRangeItem{Type: ofContainer, DefaultRequest: cpus("1")})}, []string{"InvalidRequest " + cpuOf0}},
+		"the pod as a whole":             {whole(deploy(half, box("app")), "cpu=1"), nil, nil},
+		"a limit of the whole":           {whole(deploy(half, box("app")), "limit cpu=1"), nil, []string{"(RequestFromLimit) spec.template.spec.resources.limits[cpu]"}},
+		"the whole and some":             {whole(deploy(half, box("app", "cpu=1"), box("envoy")), "limit cpu=2"), nil, nil},
+		"zero as a whole":                {whole(deploy(half, box("app")), "cpu=0"), nil, []string{"InvalidRequest spec.template.spec.resources.requests[cpu]"}},
+		"the whole has only memory":      {whole(deploy(half, box("app")), "memory=1Gi"), nil, []string{"MissingRequest spec.template.spec.resources.requests[cpu]"}},
+		"only memory as a whole, and":    {whole(deploy(half, box("app", "cpu=1"), box("envoy")), "memory=1Gi"), nil, nil},
+		"one container":                  {deploy(with("target-cpu", "50", "container", "app"), box("app", "cpu=1"), box("envoy")), nil, nil},
+		"one container without":          {deploy(with("target-cpu", "50", "container", "envoy"), box("app", "cpu=1"), box("envoy")), nil, []string{"MissingRequest " + cpuOf1}},
+		"one container beside the whole": {whole(deploy(with("target-cpu", "50", "container", "app"), box("app")), "cpu=1"), nil, []string{"MissingRequest " + cpuOf0}},
+		"a container that is not there":  {deploy(with("target-cpu", "50", "container", "ap"), box("app", "cpu=1")), nil, []string{"UnknownContainer metadata.annotations[mini-hpa/container]"}},
+		"nor for an amount":              {deploy(with("target-cpu", "250m", "target-memory", "1Gi", "container", "ap"), box("app", "cpu=1")), nil, []string{"UnknownContainer metadata.annotations[mini-hpa/container]"}},
+		"an init container is none":      {initially(deploy(with("target-cpu", "250m", "container", "setup"), box("app")), box("setup")), nil, []string{"UnknownContainer metadata.annotations[mini-hpa/container]"}},
+		"the list": {deploy(with("metrics", `[{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 50}}},
+			{type: ContainerResource, containerResource: {container: x, name: cpu, target: {type: AverageValue, averageValue: 1}}}]`), box("app")), nil,
+			[]string{"MissingRequest " + cpuOf0, "UnknownContainer metadata.annotations[mini-hpa/metrics][1].containerResource.container"}},
+		"told once for two metrics": {deploy(with("target-cpu", "50", "metrics", `[{type: ContainerResource, containerResource: {container: app, name: cpu, target: {type: Utilization, averageUtilization: 50}}}]`), box("app")), nil,
+			[]string{"MissingRequest " + cpuOf0}},
+		"with other problems":        {deploy(map[string]string{"target-cpu": "50", "max": "none"}, box("app")), nil, []string{"InvalidAnnotations metadata.annotations[mini-hpa/max]", "MissingRequest " + cpuOf0}},
+		"not for a target of nobody": {deploy(map[string]string{"target-cpu": "half", "max": "1"}, box("app")), nil, []string{"InvalidAnnotations metadata.annotations[mini-hpa/target-cpu]", "(FixedReplicas) metadata.annotations[mini-hpa/max]"}},
+		"without annotations":        {deploy(nil, box("app")), nil, nil},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			before := tc.workload.DeepCopy()
+			v := DefaultDefaults().Review(tc.workload, Surroundings{LimitRanges: tc.ranges})
+			if diff := cmp.Diff(tc.want, found(v)); diff != "" {
+				t.Errorf("(-want +got):\n%s\n%v %v", diff, v.Problems, v.Warnings)
+			}
+			if diff := cmp.Diff(before, tc.workload); diff != "" {
+				t.Errorf("the workload was written to:\n%s", diff)
+			}
+			if hasPolicy := v.Policy.Max > 0; hasPolicy != (len(v.Problems) == 0 && Selected(tc.workload.Annotations)) {
+				t.Errorf("policy %+v with problems %v", v.Policy, v.Problems)
+			}
+		})
+	}
+}
+
+func TestMessagesSayWhatToDo(t *testing.T) {
+	hpa := Surroundings{Autoscalers: []Autoscaler{{Kind: "HorizontalPodAutoscaler", Name: "web"}}}
+	tests := map[string]struct {
+		workload *appsv1.Deployment
+		s        Surroundings
+		want     string
+	}{
+		"missing": {deploy(map[string]string{"target-cpu": "50", "max": "9"}, box("app")), Surroundings{},
+			`spec.template.spec.containers[0].resources.requests[cpu]: Required value: container "app" has no CPU request, and mini-hpa/target-cpu is a ` +
+				`percentage of it; set its resources.requests.cpu, or make the target an amount such as "250m"`},
+		"list": {deploy(map[string]string{"metrics": `[{type: Resource, resource: {name: memory, target: {type: Utilization, averageUtilization: 50}}}]`, "max": "9"}, box("app")), Surroundings{},
+			`spec.template.spec.containers[0].resources.requests[memory]: Required value: container "app" has no memory request, and mini-hpa/metrics[0] is a ` +
+				`percentage of it; set its resources.requests.memory, or make the target a target of type AverageValue`},
+		"zero": {deploy(map[string]string{"target-cpu": "50", "max": "9"}, box("app", "cpu=0")), Surroundings{},
+			`spec.template.spec.containers[0].resources.requests[cpu]: Invalid value: "0": must be above 0 because mini-hpa/target-cpu is a percentage of what container "app" requests`},
+		"too much": {deploy(map[string]string{"target-cpu": "50", "max": "9"}, box("app", "cpu=8Ei")), Surroundings{},
+			`spec.template.spec.containers[0].resources.requests[cpu]: Invalid value: "9223372036854775807": must be at most 1M because mini-hpa/target-cpu is a percentage of what container "app" requests`},
+		"container": {deploy(map[string]string{"target-cpu": "50", "max": "9", "container": "web"}, box("app", "cpu=1"), box("envoy")), Surroundings{},
+			`metadata.annotations[mini-hpa/container]: Invalid value: "web": must be a container of the pod template that runs as long as the pod: "app", "envoy"`},
+		"conflict": {deploy(map[string]string{"target-cpu": "50", "max": "9"}, box("app", "cpu=1")), hpa,
+			`metadata.annotations: Forbidden: HorizontalPodAutoscaler "web" already scales this Deployment, and two autoscalers would undo each other's changes; ` +
+				`delete it, or set mini-hpa/mode to "observe" to only compare`},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			v := DefaultDefaults().Review(tc.workload, tc.s)
+			if len(v.Problems) != 1 {
+				t.Fatalf("problems %v, want one", v.Problems)
+			}
+			if got := v.Problems[0].Error(); got != tc.want {
+				t.Errorf("got  %s\nwant %s", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestWhatIsNotKnownOnlyWarns(t *testing.T) {
+	d := deploy(map[string]string{"target-cpu": "50", "max": "9"}, box("app"))
+	v := DefaultDefaults().Review(d, Surroundings{Unknown: "LimitRanges cannot be read"})
+	if diff := cmp.Diff([]string{"(UnverifiedRequest) " + cpuOf0}, found(v)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestOtherAutoscalersBesideAWatcher(t *testing.T) {
+	for mode, want := range map[string]string{"auto": FoundConflict + " metadata.annotations", "observe": "(ObservedAutoscaler) metadata.annotations", "paused": "(ObservedAutoscaler) metadata.annotations"} {
+		d := deploy(map[string]string{"target-cpu": "50", "max": "9", "mode": mode}, box("app", "cpu=1"))
+		v := DefaultDefaults().Review(d, Surroundings{Autoscalers: []Autoscaler{{Kind: "ScaledObject", Name: "web"}}})
+		if diff := cmp.Diff([]string{want}, found(v)); diff != "" {
+			t.Errorf("%s: %s", mode, diff)
+		}
+	}
+}
+
+func TestMisplacedWithoutAnyOther(t *testing.T) {
+	d := deploy(nil, box("app"))
+	d.Spec.Template.Annotations = map[string]string{Max: "3"}
+	if diff := cmp.Diff([]string{"(MisplacedAnnotation) spec.template.metadata.annotations"}, found(DefaultDefaults().Review(d, Surroundings{}))); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestAnUpdateAnswersForWhatItBrings: each case is a Deployment before and after.
+func TestAnUpdateAnswersForWhatItBrings(t *testing.T) {
+	good := map[string]string{"target-cpu": "50", "max": "10"}
+	bad := map[string]string{"target-cpu": "50", "max": "none"}
+	replicas := func(d *appsv1.Deployment, n int32) *appsv1.Deployment { d.Spec.Replicas = &n; return d }
+	with := func(key, value string) map[string]string {
+		return map[string]string{"target-cpu": "50", "max": "10", key: value}
+	}
+	hpa := Surroundings{Autoscalers: []Autoscaler{{Kind: "HorizontalPodAutoscaler", Name: "web"}}}
+	tests := map[string]struct {
+		before, after *appsv1.Deployment
+		s             Surroundings
+		want          []string
+	}{
+		"the first annotations": {deploy(nil, box("app")), deploy(good, box("app")), Surroundings{}, []string{"MissingRequest " + cpuOf0}},
+		"a request is removed":  {deploy(good, box("app", "cpu=1")), deploy(good, box("app")), Surroundings{}, []string{"MissingRequest " + cpuOf0}},
+		"nothing of it":         {deploy(good, box("app")), deploy(good, box("app")), Surroundings{}, []string{"(UnchangedProblem) " + cpuOf0}},
+		"another target":        {deploy(good, box("app")), deploy(with("target-cpu", "60"), box("app")), Surroundings{}, []string{"(UnchangedProblem) " + cpuOf0}},
+		"a container in front":  {deploy(good, box("app")), deploy(good, box("new", "cpu=1"), box("app")), Surroundings{}, []string{"(UnchangedProblem) " + cpuOf1}},
+		"another without":       {deploy(good, box("app")), deploy(good, box("app"), box("new")), Surroundings{}, []string{"MissingRequest " + cpuOf1, "(UnchangedProblem) " + cpuOf0}},
+		"zero instead of none":  {deploy(good, box("app")), deploy(good, box("app", "cpu=0")), Surroundings{}, []string{"InvalidRequest " + cpuOf0}},
+		"a bad value stays":     {deploy(bad, box("app", "cpu=1")), deploy(bad, box("app", "cpu=2")), Surroundings{}, []string{"(UnchangedProblem) metadata.annotations[mini-hpa/max]"}},
+		"a worse value":         {deploy(bad, box("app", "cpu=1")), deploy(with("max", "any"), box("app", "cpu=1")), Surroundings{}, []string{"InvalidAnnotations metadata.annotations[mini-hpa/max]"}},
+		"repaired":              {deploy(bad, box("app", "cpu=1")), deploy(good, box("app", "cpu=1")), Surroundings{}, nil},
+		"an HPA was there":      {deploy(nil, box("app", "cpu=1")), deploy(good, box("app", "cpu=1")), hpa, []string{"ConflictingAutoscaler metadata.annotations"}},
+		"an HPA came later":     {deploy(good, box("app", "cpu=1")), deploy(with("max", "20"), box("app", "cpu=1")), hpa, []string{"(UnchangedProblem) metadata.annotations"}},
+		"observe becomes auto":  {deploy(with("mode", "observe"), box("app", "cpu=1")), deploy(good, box("app", "cpu=1")), hpa, []string{"ConflictingAutoscaler metadata.annotations"}},
+		"replicas are set":      {replicas(deploy(good, box("app", "cpu=1")), 5), replicas(deploy(good, box("app", "cpu=1")), 2), Surroundings{}, []string{"(ReplicasOverwritten) spec.replicas"}},
+		"replicas are left out": {replicas(deploy(good, box("app", "cpu=1")), 5), deploy(good, box("app", "cpu=1")), Surroundings{}, []string{"(ReplicasOverwritten) spec.replicas"}},
+		"paused by 0":           {replicas(deploy(good, box("app", "cpu=1")), 5), replicas(deploy(good, box("app", "cpu=1")), 0), Surroundings{}, nil},
+		"resumed from 0":        {replicas(deploy(good, box("app", "cpu=1")), 0), replicas(deploy(good, box("app", "cpu=1")), 5), Surroundings{}, nil},
+		"replicas of a watcher": {replicas(deploy(with("mode", "observe"), box("app", "cpu=1")), 5), replicas(deploy(with("mode", "observe"), box("app", "cpu=1")), 2), Surroundings{}, nil},
+		"replicas at the start": {replicas(deploy(nil, box("app", "cpu=1")), 5), replicas(deploy(good, box("app", "cpu=1")), 2), Surroundings{}, nil},
+		"no longer autoscaled":  {deploy(bad, box("app")), deploy(nil, box("app")), Surroundings{}, nil},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			v := DefaultDefaults().ReviewUpdate(tc.before, tc.after, tc.s)
+			if diff := cmp.Diff(tc.want, found(v)); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestExcuse(t *testing.T) {
+	v := DefaultDefaults().Review(deploy(map[string]string{"target-cpu": "50", "max": "0"}, box("app")), Surroundings{}).Excuse(FoundRolledBack, "a rollback")
+	want := []string{"(RolledBackProblem) metadata.annotations[mini-hpa/max]", "(RolledBackProblem) " + cpuOf0}
+	if diff := cmp.Diff(want, found(v)); diff != "" {
+		t.Error(diff)
+	}
+	if !strings.HasSuffix(v.Warnings[0].Message, "(a rollback)") {
+		t.Errorf("warning %q, want the reason at its end", v.Warnings[0])
+	}
+}
+
+// TestEveryFindingHasARow, and is found by the name of one.
+func TestEveryFindingHasARow(t *testing.T) {
+	rows := map[string]bool{}
+	for _, f := range Findings() {
+		if f.When == "" || f.Fix == "" || strings.ContainsAny(f.When+f.Fix, "\n|") || rows[f.Name] {
+			t.Errorf("row %q is incomplete, breaks the table or is there twice", f.Name)
+		}
+		rows[f.Name] = true
+	}
+	_, warnings, errs := Parse(map[string]string{TargetCPU: " 5000 ", Min: "x", Metrics: "[{type: Odd}]", Behavior: "{scaleUp: {selectPolicy: Odd}}",
+		Container: "A", "mini-hpa/maxi": "1", Tolerance: "1"})
+	_, _, none := Parse(map[string]string{Max: "1"})
+	all := append(field.ErrorList{}, errs...)
+	for _, e := range append(all, none...) {
+		if !rows[e.Origin] {
+			t.Errorf("problem %v has the origin %q, which has no row", e, e.Origin)
+		}
+	}
+	for _, w := range warnings {
+		if !rows[w.Rule] {
+			t.Errorf("warning %v has the rule %q, which has no row", w, w.Rule)
+		}
+	}
+}

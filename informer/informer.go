@@ -72,7 +72,7 @@ func New(c Config) (*Set, error) {
 	}
 	s := &Set{onError: c.OnError, terms: make(chan struct{}, 1)}
 	if s.onError == nil {
-		s.onError = func(err error) { utilruntime.HandleErrorWithContext(context.Background(), err, "mini-hpa informers") }
+		s.onError = handleError
 	}
 	s.deployments = appsinformers.NewTypedDeploymentInformer(c.Client, c.Namespace, noResync,
 		appsinformers.DeploymentIndexers{bySelection: selection})
@@ -87,6 +87,10 @@ func New(c Config) (*Set, error) {
 		return nil, fmt.Errorf("preparing the informers: %w", err)
 	}
 	return s, nil
+}
+
+func handleError(err error) {
+	utilruntime.HandleErrorWithContext(context.Background(), err, "mini-hpa informers")
 }
 
 // shape makes each informer keep only what is read, and report when its watch fails.

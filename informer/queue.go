@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -94,6 +95,12 @@ func (s *Set) Enqueue(keys ...Key) {
 
 // EnqueueSelected asks for every selected workload to be looked at now. Outside of a term it does nothing.
 func (s *Set) EnqueueSelected() { s.Enqueue(s.Selected()...) }
+
+// EnqueueNamespace asks for every selected workload of a namespace to be looked at now. Outside of a term it does nothing.
+func (s *Set) EnqueueNamespace(namespace string) {
+	keys := s.Selected()
+	s.Enqueue(slices.DeleteFunc(keys, func(key Key) bool { return key.Namespace != namespace })...)
+}
 
 // EnqueueOwners asks for the selected workloads that own these pods to be looked at now, each of them once. Pods that are
 // unknown or belong to nobody are skipped. Outside of a term it does nothing.

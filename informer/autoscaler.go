@@ -1,0 +1,177 @@
+package informer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic/dynamicinformer"
+	"k8s.io/client-go/tools/cache"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+)
+
+const (
+	kindHPA          = "HorizontalPodAutoscaler"
+	kindScaledObject = "ScaledObject"
+)
+
+// autoscaler is what is kept of an object that scales something.
+type autoscaler struct {
+	metav1.ObjectMeta
+	is     annotations.Autoscaler
+	target Key // the zero Key if it is not a Deployment
+}
+
+// says is all that is ever read of it.
+func (a *autoscaler) says() string { return fmt.Sprint(a.is, a.target) }
+
+// targetOf is the index by the Deployment that is scaled.
+func targetOf(obj any) ([]string, error) {
+	a, ok := obj.(*autoscaler)
+	if !ok || a.target == (Key{}) {
+		return nil, nil
+	}
+	return []string{a.target.String()}, nil
+}
+
+// deploymentOf is the Deployment that a reference names, the zero Key if it names something else.
+func deploymentOf(namespace string, ref autoscalingv2.CrossVersionObjectReference) Key {
+	if ref.Kind != "Deployment" || !strings.HasPrefix(ref.APIVersion, appsv1.GroupName+"/") {
+		return Key{}
+	}
+	return Key{Namespace: namespace, Name: ref.Name}
+}
+
+// slimHPA keeps of a HorizontalPodAutoscaler whom it scales. One that KEDA has made for a ScaledObject is told as that: to
+// delete it would be in vain.
+func slimHPA(obj any) (any, error) {
+	in, ok := obj.(*autoscalingv2.HorizontalPodAutoscaler)
+	if !ok {
+		return obj, nil
+	}
+	out := &autoscaler{ObjectMeta: slimMeta(&in.ObjectMeta), is: annotations.Autoscaler{Kind: kindHPA, Name: in.Name},
+		target: deploymentOf(in.Namespace, in.Spec.ScaleTargetRef)}
+	if owner := metav1.GetControllerOfNoCopy(in); owner != nil && owner.Kind == kindScaledObject {
+		out.is = annotations.Autoscaler{Kind: kindScaledObject, Name: owner.Name}
+	}
+	return out, nil
+}
+
+// slimScaledObject keeps of a ScaledObject whom it scales. Its reference has defaults (KEDA's documentation of scaleTargetRef).
+func slimScaledObject(obj any) (any, error) {
+	in, ok := obj.(*unstructured.Unstructured)
+	if !ok {
+		return obj, nil
+	}
+	ref := autoscalingv2.CrossVersionObjectReference{APIVersion: "apps/v1", Kind: "Deployment"}
+	// A field of another type is as good as none: such an object scales nothing.
+	for name, field := range map[string]*string{"apiVersion": &ref.APIVersion, "kind": &ref.Kind, "name": &ref.Name} {
+		if value, _, err := unstructured.NestedString(in.Object, "spec", "scaleTargetRef", name); err == nil && value != "" {
+			*field = value
+		}
+	}
+	return &autoscaler{
+		ObjectMeta: metav1.ObjectMeta{Namespace: in.GetNamespace(), Name: in.GetName(), UID: in.GetUID(), ResourceVersion: in.GetResourceVersion()},
+		is:         annotations.Autoscaler{Kind: kindScaledObject, Name: in.GetName()},
+		target:     deploymentOf(in.GetNamespace(), ref),
+	}, nil
+}
+
+// slimLimitRange leaves out what nobody reads.
+func slimLimitRange(obj any) (any, error) {
+	in, ok := obj.(*corev1.LimitRange)
+	if !ok {
+		return obj, nil
+	}
+	return &corev1.LimitRange{ObjectMeta: slimMeta(&in.ObjectMeta), Spec: in.Spec}, nil
+}
+
+// lookForKEDA is how often the API server is asked whether it has ScaledObjects by now.
+const lookForKEDA = 5 * time.Minute
+
+// followScaledObjects watches ScaledObjects for as long as the cluster has them, and looks whether it has them otherwise.
+//
+//	no such resource --installed--> watch --removed--> no such resource
+func (n *Neighbors) followScaledObjects(ctx context.Context) {
+	failing := &outage{what: "whether there are scaledobjects", report: n.config.OnError}
+	for ctx.Err() == nil {
+		served, err := n.servesScaledObjects()
+		if err == nil && served {
+			err = n.watchScaledObjects(ctx)
+		}
+		if err != nil {
+			failing.failed(ctx, nil, err)
+		}
+		n.looked.end()
+		select {
+		case <-ctx.Done():
+		case <-time.After(lookForKEDA):
+		}
+	}
+}
+
+// scaledObjects is the resource of KEDA 2.
+var scaledObjects = schema.GroupVersionResource{Group: "keda.sh", Version: "v1alpha1", Resource: "scaledobjects"}
+
+func (n *Neighbors) servesScaledObjects() (bool, error) {
+	list, err := n.config.Client.Discovery().ServerResourcesForGroupVersion(scaledObjects.GroupVersion().String())
+	if apierrors.IsNotFound(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("asking for the resources of %s: %w", scaledObjects.GroupVersion(), err)
+	}
+	for _, r := range list.APIResources {
+		if r.Name == scaledObjects.Resource {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// watchScaledObjects runs until ctx ends or the resource is gone.
+func (n *Neighbors) watchScaledObjects(parent context.Context) error {
+	ctx, cancel := context.WithCancel(parent)
+	defer cancel()
+	informer, err := n.newScaledObjectInformer(func(err error) {
+		n.looked.end()
+		if apierrors.IsNotFound(err) {
+			cancel()
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("preparing the informer of %s: %w", scaledObjects.Resource, err)
+	}
+	n.scaledObjects.Store(&informer)
+	n.running.Go(func() {
+		if cache.WaitFor(ctx, "", informer.HasSyncedChecker()) {
+			n.looked.end()
+		}
+	})
+	informer.RunWithContext(ctx)
+	n.scaledObjects.Store(nil)
+	n.autoscalersChanged(informer.GetStore().List()...)
+	return nil
+}
+
+// newScaledObjectInformer makes an informer that is told to followers; failed hears of each list or watch that fails.
+func (n *Neighbors) newScaledObjectInformer(failed func(error)) (cache.SharedIndexInformer, error) {
+	informer := dynamicinformer.NewFilteredDynamicInformer(n.config.Dynamic, scaledObjects, n.config.Namespace, noResync,
+		cache.Indexers{byTarget: targetOf}, nil).Informer()
+	failing := &outage{what: scaledObjects.Resource, report: n.config.OnError}
+	return informer, errors.Join(informer.SetTransform(slimScaledObject), n.follow(informer),
+		informer.SetWatchErrorHandlerWithContext(func(ctx context.Context, r *cache.Reflector, err error) {
+			failing.failed(ctx, r, err)
+			failed(err)
+		}))
+}

@@ -1,0 +1,206 @@
+package informer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/client-go/dynamic"
+	autoscalinginformers "k8s.io/client-go/informers/autoscaling/v2"
+	coreinformers "k8s.io/client-go/informers/core/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/cache"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+)
+
+// NeighborsConfig says what to watch and whom to tell.
+type NeighborsConfig struct {
+	// Client reads LimitRanges and HorizontalPodAutoscalers, and finds out whether there are ScaledObjects. Required.
+	Client kubernetes.Interface
+	// Dynamic reads KEDA's ScaledObjects, where the cluster has them. Required.
+	Dynamic dynamic.Interface
+	// Namespace is the only namespace to watch; empty means all of them.
+	Namespace string
+	// OnError, if set, is told what fails, each kind of object at most once a minute. See Config.OnError.
+	OnError func(err error)
+	// OnAutoscaler, if set, is told the Deployments that an autoscaler begins or ceases to scale, OnLimitRange the namespaces
+	// whose LimitRanges change. Both are called from several goroutines and must return quickly.
+	OnAutoscaler func(deployments ...Key)
+	OnLimitRange func(namespace string)
+}
+
+// Neighbors knows what else in the cluster bears on whether a workload can be scaled: the LimitRanges of its namespace, which
+// supply requests, and other autoscalers. All methods may be called from any goroutine.
+type Neighbors struct {
+	config      NeighborsConfig
+	limitRanges cache.SharedIndexInformer
+	hpas        cache.SharedIndexInformer
+	// scaledObjects is nil while the cluster has none.
+	scaledObjects atomic.Pointer[cache.SharedIndexInformer]
+	// looked is done when it is known whether there are any.
+	looked  *awaited
+	awaited []*awaited
+	running sync.WaitGroup
+}
+
+// awaited is a kind of object that is waited for: until its first list has come, or it is known that it will not.
+type awaited struct {
+	came  <-chan struct{} // nil if there is nobody to tell
+	ended chan struct{}
+	once  sync.Once
+}
+
+// end ends the wait; what is not there may still come.
+func (a *awaited) end() { a.once.Do(func() { close(a.ended) }) }
+
+// Names of the indexes of neighbors.
+const (
+	byNamespace = "namespace"
+	byTarget    = "target" // autoscalers by the Deployment that they scale
+)
+
+// NewNeighbors prepares the informers without contacting the API server. It fails if a client is missing.
+func NewNeighbors(c NeighborsConfig) (*Neighbors, error) {
+	if c.Client == nil || c.Dynamic == nil {
+		return nil, errors.New("the informers of neighbors need both a typed and a dynamic client")
+	}
+	n := &Neighbors{
+		config:      c,
+		limitRanges: coreinformers.NewLimitRangeInformer(c.Client, c.Namespace, noResync, cache.Indexers{byNamespace: cache.MetaNamespaceIndexFunc}),
+		hpas:        autoscalinginformers.NewHorizontalPodAutoscalerInformer(c.Client, c.Namespace, noResync, cache.Indexers{byTarget: targetOf}),
+	}
+	n.looked = n.await(nil)
+	if n.config.OnError == nil {
+		n.config.OnError = handleError
+	}
+	if err := errors.Join(n.shape(n.limitRanges, "limitranges", slimLimitRange), n.shape(n.hpas, "horizontalpodautoscalers", slimHPA),
+		n.followLimitRanges(), n.follow(n.hpas)); err != nil {
+		return nil, fmt.Errorf("preparing the informers of neighbors: %w", err)
+	}
+	return n, nil
+}
+
+// await adds a kind of object to what Fill waits for.
+func (n *Neighbors) await(came <-chan struct{}) *awaited {
+	a := &awaited{came: came, ended: make(chan struct{})}
+	n.awaited = append(n.awaited, a)
+	return a
+}
+
+// shape makes an informer keep only what is read, and tells when its watch fails.
+func (n *Neighbors) shape(informer cache.SharedIndexInformer, what string, slim cache.TransformFunc) error {
+	first, failing := n.await(informer.HasSyncedChecker().Done()), &outage{what: what, report: n.config.OnError}
+	return errors.Join(informer.SetTransform(slim), informer.SetWatchErrorHandlerWithContext(
+		func(ctx context.Context, r *cache.Reflector, err error) {
+			failing.failed(ctx, r, err)
+			first.end()
+		}))
+}
+
+// followLimitRanges tells the namespaces whose LimitRanges change.
+func (n *Neighbors) followLimitRanges() error {
+	tell := func(obj any) {
+		if name, err := cache.DeletionHandlingObjectToName(obj); err == nil && n.config.OnLimitRange != nil {
+			n.config.OnLimitRange(name.Namespace)
+		}
+	}
+	_, err := n.limitRanges.AddEventHandler(cache.ResourceEventHandlerFuncs{AddFunc: tell, DeleteFunc: tell, UpdateFunc: func(before, after any) {
+		if !equality.Semantic.DeepEqual(before.(*corev1.LimitRange).Spec, after.(*corev1.LimitRange).Spec) {
+			tell(after)
+		}
+	}})
+	return err
+}
+
+// follow tells the targets of autoscalers that come, go or turn to another target. What an update leaves as it was is not
+// told: the HPA controller writes the status of its objects all the time.
+func (n *Neighbors) follow(autoscalers cache.SharedIndexInformer) error {
+	_, err := autoscalers.AddEventHandler(cache.ResourceEventHandlerFuncs{
+		AddFunc:    func(obj any) { n.autoscalersChanged(obj) },
+		DeleteFunc: func(obj any) { n.autoscalersChanged(obj) },
+		UpdateFunc: func(before, after any) {
+			if before.(*autoscaler).says() != after.(*autoscaler).says() {
+				n.autoscalersChanged(before, after)
+			}
+		},
+	})
+	return err
+}
+
+func (n *Neighbors) autoscalersChanged(objs ...any) {
+	if n.config.OnAutoscaler == nil {
+		return
+	}
+	for _, obj := range objs {
+		if gone, ok := obj.(cache.DeletedFinalStateUnknown); ok {
+			obj = gone.Obj
+		}
+		if a, ok := obj.(*autoscaler); ok && a.target != (Key{}) {
+			n.config.OnAutoscaler(a.target)
+		}
+	}
+}
+
+// Start starts the informers; they run until ctx ends. It must not be called twice.
+func (n *Neighbors) Start(ctx context.Context) {
+	n.running.Go(func() { n.limitRanges.RunWithContext(ctx) })
+	n.running.Go(func() { n.hpas.RunWithContext(ctx) })
+	n.running.Go(func() { n.followScaledObjects(ctx) })
+}
+
+// Fill returns when what is watched is known, or known to be out of reach: a role may leave out LimitRanges or
+// HorizontalPodAutoscalers, and few clusters have ScaledObjects. It fails if ctx ends before that.
+func (n *Neighbors) Fill(ctx context.Context) error {
+	for _, a := range n.awaited {
+		select {
+		case <-a.came:
+		case <-a.ended:
+		case <-ctx.Done():
+			return fmt.Errorf("filling the caches of limitranges and autoscalers: %w", context.Cause(ctx))
+		}
+	}
+	return nil
+}
+
+// Filled says whether Fill would return at once.
+func (n *Neighbors) Filled() bool {
+	for _, a := range n.awaited {
+		select {
+		case <-a.came:
+		case <-a.ended:
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// Wait returns when everything that Start started has ended, which it does after the context of Start.
+func (n *Neighbors) Wait() { n.running.Wait() }
+
+// Surroundings returns what bears on a Deployment. What it returns is shared with everybody else and must not be written to.
+func (n *Neighbors) Surroundings(deployment Key) annotations.Surroundings {
+	var s annotations.Surroundings
+	if !n.limitRanges.HasSynced() {
+		s.Unknown = "LimitRanges cannot be read"
+	}
+	s.LimitRanges = indexed[*corev1.LimitRange](n.limitRanges.GetIndexer(), byNamespace, deployment.Namespace)
+	slices.SortFunc(s.LimitRanges, func(a, b *corev1.LimitRange) int { return strings.Compare(a.Name, b.Name) })
+	found := indexed[*autoscaler](n.hpas.GetIndexer(), byTarget, deployment.String())
+	if informer := n.scaledObjects.Load(); informer != nil {
+		found = append(found, indexed[*autoscaler]((*informer).GetIndexer(), byTarget, deployment.String())...)
+	}
+	for _, a := range found {
+		s.Autoscalers = append(s.Autoscalers, a.is)
+	}
+	slices.SortFunc(s.Autoscalers, func(a, b annotations.Autoscaler) int { return strings.Compare(a.Kind+" "+a.Name, b.Kind+" "+b.Name) })
+	s.Autoscalers = slices.Compact(s.Autoscalers) // a ScaledObject and the HorizontalPodAutoscaler that KEDA made for it
+	return s
+}

@@ -1,0 +1,253 @@
+package informer
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	dynamicfake "k8s.io/client-go/dynamic/fake"
+	"k8s.io/client-go/kubernetes/fake"
+	clienttesting "k8s.io/client-go/testing"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+)
+
+// neighborhood is a world of fake clients with Neighbors that watch it, inside a bubble of fake time.
+type neighborhood struct {
+	t       *testing.T
+	client  *fake.Clientset
+	dynamic *dynamicfake.FakeDynamicClient
+	n       *Neighbors
+
+	hasKEDA atomic.Bool
+
+	mu   sync.Mutex
+	told []string
+	errs []string
+}
+
+func newNeighborhood(t *testing.T, objects ...runtime.Object) *neighborhood {
+	h := &neighborhood{t: t, client: fake.NewClientset(objects...),
+		dynamic: dynamicfake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), map[schema.GroupVersionResource]string{scaledObjects: "ScaledObjectList"})}
+	h.client.Resources = []*metav1.APIResourceList{{GroupVersion: "keda.sh/v1alpha1", APIResources: []metav1.APIResource{{Name: "scaledobjects"}}}}
+	h.client.PrependReactor("get", "resource", func(clienttesting.Action) (bool, runtime.Object, error) {
+		return !h.hasKEDA.Load(), nil, apierrors.NewNotFound(scaledObjects.GroupResource(), "")
+	})
+	n, err := NewNeighbors(NeighborsConfig{Client: h.client, Dynamic: h.dynamic,
+		OnError:      func(err error) { h.note(&h.errs, err.Error()) },
+		OnAutoscaler: func(keys ...Key) { h.note(&h.told, keys[0].String()) },
+		OnLimitRange: func(namespace string) { h.note(&h.told, "namespace "+namespace) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.n = n
+	return h
+}
+
+func (h *neighborhood) note(list *[]string, text string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	*list = append(*list, text)
+}
+
+// start starts the informers until the end of the test, and waits until they know what there is.
+func (h *neighborhood) start() *neighborhood {
+	ctx, cancel := context.WithCancel(context.Background())
+	h.t.Cleanup(func() {
+		cancel()
+		h.n.Wait()
+	})
+	h.n.Start(ctx)
+	if err := h.n.Fill(ctx); err != nil {
+		h.t.Fatal(err)
+	}
+	return h
+}
+
+// heard is what was told since the last call.
+func (h *neighborhood) heard() []string {
+	synctest.Wait()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	told := h.told
+	h.told = nil
+	slices.Sort(told)
+	return told
+}
+
+func hpa(name, apiVersion, kind, target string) *autoscalingv2.HorizontalPodAutoscaler {
+	return &autoscalingv2.HorizontalPodAutoscaler{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name},
+		Spec: autoscalingv2.HorizontalPodAutoscalerSpec{ScaleTargetRef: autoscalingv2.CrossVersionObjectReference{APIVersion: apiVersion, Kind: kind, Name: target}}}
+}
+
+// ofKEDA is the HPA that KEDA makes for a ScaledObject.
+func ofKEDA(scaledObject, target string) *autoscalingv2.HorizontalPodAutoscaler {
+	yes := true
+	made := hpa("keda-hpa-"+scaledObject, "apps/v1", "Deployment", target)
+	made.OwnerReferences = []metav1.OwnerReference{{APIVersion: "keda.sh/v1alpha1", Kind: "ScaledObject", Name: scaledObject, Controller: &yes}}
+	return made
+}
+
+func scaledObject(name string, ref map[string]any) *unstructured.Unstructured {
+	return &unstructured.Unstructured{Object: map[string]any{"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject",
+		"metadata": map[string]any{"namespace": "shop", "name": name}, "spec": map[string]any{"scaleTargetRef": ref}}}
+}
+
+func limits(namespace, name, cpu string) *corev1.LimitRange {
+	return &corev1.LimitRange{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, Spec: corev1.LimitRangeSpec{Limits: []corev1.LimitRangeItem{
+		{Type: corev1.LimitTypeContainer, DefaultRequest: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse(cpu)}}}}}
+}
+
+var shopWeb = Key{Namespace: "shop", Name: "web"}
+
+// surroundingsOf are the autoscalers of the Deployment, and the names of its LimitRanges.
+func (h *neighborhood) surroundingsOf(key Key) (autoscalers []annotations.Autoscaler, ranges []string) {
+	s := h.n.Surroundings(key)
+	for _, r := range s.LimitRanges {
+		ranges = append(ranges, r.Name)
+	}
+	return s.Autoscalers, ranges
+}
+
+func TestSurroundings(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newNeighborhood(t,
+			hpa("b", "apps/v1", "Deployment", "web"), hpa("a", "apps/v1", "Deployment", "web"), ofKEDA("queue", "web"),
+			hpa("set", "apps/v1", "StatefulSet", "web"), hpa("other", "apps/v1", "Deployment", "api"), hpa("crd", "example.com/v1", "Deployment", "web"),
+			limits("shop", "z", "1"), limits("shop", "y", "1"), limits("elsewhere", "x", "1"))
+		h.hasKEDA.Store(true)
+		for _, so := range []*unstructured.Unstructured{
+			scaledObject("queue", map[string]any{"name": "web"}), // the same that has made an HPA
+			scaledObject("paused", map[string]any{"name": "web", "kind": "Deployment", "apiVersion": "apps/v1"}),
+			scaledObject("set", map[string]any{"name": "web", "kind": "StatefulSet"}),
+			scaledObject("broken", map[string]any{"name": int64(3)}),
+		} {
+			if err := h.dynamic.Tracker().Create(scaledObjects, so, "shop"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		h.start()
+		autoscalers, ranges := h.surroundingsOf(shopWeb)
+		check(t, "autoscalers", autoscalers, []annotations.Autoscaler{{Kind: kindHPA, Name: "a"}, {Kind: kindHPA, Name: "b"},
+			{Kind: kindScaledObject, Name: "paused"}, {Kind: kindScaledObject, Name: "queue"}})
+		check(t, "LimitRanges", ranges, []string{"y", "z"})
+		autoscalers, ranges = h.surroundingsOf(Key{Namespace: "elsewhere", Name: "web"})
+		check(t, "autoscalers of a namesake", autoscalers, []annotations.Autoscaler(nil))
+		check(t, "LimitRanges of a namesake", ranges, []string{"x"})
+		if unknown := h.n.Surroundings(shopWeb).Unknown; unknown != "" {
+			t.Errorf("unknown because %q, want known", unknown)
+		}
+	})
+}
+
+func TestChangesAreTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newNeighborhood(t).start()
+		hpas, ranges := h.client.AutoscalingV2().HorizontalPodAutoscalers("shop"), h.client.CoreV1().LimitRanges("shop")
+		one := hpa("one", "apps/v1", "Deployment", "web")
+		step := func(what string, err error, want ...string) {
+			t.Helper()
+			if err != nil {
+				t.Fatal(err)
+			}
+			check(t, what, h.heard(), want)
+		}
+		_, err := hpas.Create(t.Context(), one, metav1.CreateOptions{})
+		step("an HPA comes", err, "shop/web")
+		one.Status.CurrentReplicas = 3
+		_, err = hpas.Update(t.Context(), one, metav1.UpdateOptions{})
+		step("its status changes", err)
+		one.Spec.ScaleTargetRef.Name = "api"
+		_, err = hpas.Update(t.Context(), one, metav1.UpdateOptions{})
+		step("it turns to another target", err, "shop/api", "shop/web")
+		step("it goes", hpas.Delete(t.Context(), "one", metav1.DeleteOptions{}), "shop/api")
+		_, err = hpas.Create(t.Context(), hpa("set", "apps/v1", "StatefulSet", "db"), metav1.CreateOptions{})
+		step("one for something else", err)
+
+		_, err = ranges.Create(t.Context(), limits("shop", "all", "1"), metav1.CreateOptions{})
+		step("a LimitRange comes", err, "namespace shop")
+		labeled := limits("shop", "all", "1000m")
+		labeled.Labels = map[string]string{"a": "b"}
+		_, err = ranges.Update(t.Context(), labeled, metav1.UpdateOptions{})
+		step("it says the same as before", err)
+		_, err = ranges.Update(t.Context(), limits("shop", "all", "2"), metav1.UpdateOptions{})
+		step("it changes", err, "namespace shop")
+		step("it goes", ranges.Delete(t.Context(), "all", metav1.DeleteOptions{}), "namespace shop")
+	})
+}
+
+// TestWhatIsForbiddenIsNotWaitedFor: a role may leave out LimitRanges and HorizontalPodAutoscalers.
+func TestWhatIsForbiddenIsNotWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newNeighborhood(t, limits("shop", "all", "1"))
+		var allowed atomic.Bool
+		h.client.PrependReactor("list", "*", func(a clienttesting.Action) (bool, runtime.Object, error) {
+			return !allowed.Load(), nil, apierrors.NewForbidden(a.GetResource().GroupResource(), "", nil)
+		})
+		h.start()
+		if s := h.n.Surroundings(shopWeb); s.Unknown == "" || s.LimitRanges != nil && len(s.LimitRanges) > 0 {
+			t.Errorf("surroundings %+v, want unknown ones", s)
+		}
+		if len(h.errs) != 2 || !strings.Contains(strings.Join(h.errs, "\n"), "limitranges") {
+			t.Errorf("errors %q, want one for each kind", h.errs)
+		}
+		allowed.Store(true)
+		time.Sleep(2 * time.Minute)
+		if s := h.n.Surroundings(shopWeb); s.Unknown != "" || len(s.LimitRanges) != 1 {
+			t.Errorf("surroundings %+v once it is allowed, want the LimitRange", s)
+		}
+	})
+}
+
+// TestKEDAComesAndGoes while the controller runs.
+func TestKEDAComesAndGoes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newNeighborhood(t).start()
+		if err := h.dynamic.Tracker().Create(scaledObjects, scaledObject("queue", map[string]any{"name": "web"}), "shop"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(lookForKEDA + time.Second)
+		check(t, "told before KEDA is there", h.heard(), []string(nil))
+		h.hasKEDA.Store(true)
+		time.Sleep(lookForKEDA)
+		check(t, "told when KEDA is there", h.heard(), []string{"shop/web"})
+		autoscalers, _ := h.surroundingsOf(shopWeb)
+		check(t, "autoscalers", autoscalers, []annotations.Autoscaler{{Kind: kindScaledObject, Name: "queue"}})
+
+		h.hasKEDA.Store(false)
+		gone := func(a clienttesting.Action) error {
+			return apierrors.NewNotFound(a.GetResource().GroupResource(), "")
+		}
+		h.dynamic.PrependReactor("list", "*", func(a clienttesting.Action) (bool, runtime.Object, error) { return true, nil, gone(a) })
+		if err := h.dynamic.Tracker().Delete(scaledObjects, "shop", "queue"); err != nil {
+			t.Fatal(err)
+		}
+		check(t, "told when the object is gone", h.heard(), []string{"shop/web"})
+		autoscalers, _ = h.surroundingsOf(shopWeb)
+		check(t, "autoscalers afterwards", autoscalers, []annotations.Autoscaler(nil))
+	})
+}
+
+func TestFillEndsWithItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newNeighborhood(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := h.n.Fill(ctx); err == nil {
+			t.Error("no error, want one: nothing was started")
+		}
+	})
+}

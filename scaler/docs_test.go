@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 )
 
@@ -70,7 +71,7 @@ func eventRows(t *testing.T) []string {
 	return rows
 }
 
-// eventValue is the constant's value: a string, or one of package recommend's constants.
+// eventValue is the constant's value: a string, or a constant of package recommend or annotations.
 func eventValue(t *testing.T, spec *ast.ValueSpec) string {
 	if literal, ok := spec.Values[0].(*ast.BasicLit); ok {
 		return strings.Trim(literal.Value, `"`)
@@ -80,11 +81,11 @@ func eventValue(t *testing.T, spec *ast.ValueSpec) string {
 		"ActiveFailedPods": recommend.ActiveFailedPods, "ActiveFailedObject": recommend.ActiveFailedObject,
 		"ActiveFailedExternal": recommend.ActiveFailedExternal,
 		"ReasonMissingRequest": recommend.ReasonMissingRequest, "ActiveValidMetric": recommend.ActiveValidMetric,
-		"ActiveDisabled": recommend.ActiveDisabled,
+		"ActiveDisabled": recommend.ActiveDisabled, "FoundInvalid": annotations.FoundInvalid, "FoundConflict": annotations.FoundConflict,
 	}
 	selector := spec.Values[0].(*ast.SelectorExpr).Sel.Name
 	if values[selector] == "" {
-		t.Fatalf("no value known for recommend.%s", selector)
+		t.Fatalf("no value known for %s", selector)
 	}
 	return values[selector]
 }

@@ -32,13 +32,17 @@ const (
 	EventFailedGetObjectMetric = recommend.ActiveFailedObject
 	// EventFailedGetExternalMetric: the external metrics API gave no value.
 	EventFailedGetExternalMetric = recommend.ActiveFailedExternal
-	// EventMissingRequest: a utilization target, and a container without the request to divide by. If other containers of
-	// its pod have one, it is left out of the decision; else replicas are held.
+	// EventMissingRequest: a target that is a percentage of the request, and no request to divide by. If the pod template lacks
+	// it, nothing is decided until it is set. If only pods lack it, say for a sidecar that was injected, its container is left
+	// out of the decision; where no container has one, replicas are held.
 	EventMissingRequest = recommend.ReasonMissingRequest
 	// EventValidMetricFound: all metrics of which one of the above was told are usable again.
 	EventValidMetricFound = recommend.ActiveValidMetric
 	// EventInvalidAnnotations: the annotations have errors; nothing is decided until they change.
-	EventInvalidAnnotations = "InvalidAnnotations"
+	EventInvalidAnnotations = annotations.FoundInvalid
+	// EventConflictingAutoscaler: a HorizontalPodAutoscaler or a KEDA ScaledObject scales the same Deployment; nothing is
+	// decided while it does.
+	EventConflictingAutoscaler = annotations.FoundConflict
 	// EventAnnotationWarning: the annotations work, but probably not as meant.
 	EventAnnotationWarning = "AnnotationWarning"
 	// EventScalingLimited: the load asks for more than mini-hpa/max.
@@ -111,14 +115,26 @@ func join[T any](items []T, text func(T) string) string {
 	return strings.Join(texts, separator)
 }
 
-// tellAnnotations tells all problems in one Event and all warnings in another.
-func (s *Scaler) tellAnnotations(w *workload, d *appsv1.Deployment, warnings []annotations.Warning, problems field.ErrorList) {
-	if text := join(problems, func(e *field.Error) string { return e.Error() }); w.news(topicProblems, text) {
-		s.event(d, corev1.EventTypeWarning, EventInvalidAnnotations, text)
+// tellVerdict tells all problems in one Event and all warnings in another.
+func (s *Scaler) tellVerdict(w *workload, d *appsv1.Deployment, v annotations.Verdict) {
+	if text := join(v.Problems, func(e *field.Error) string { return e.Error() }); w.news(topicProblems, text) {
+		s.event(d, corev1.EventTypeWarning, problemEvent(v.Problems), text)
 	}
-	if text := join(warnings, annotations.Warning.String); w.news(topicWarnings, text) {
+	if text := join(v.Warnings, annotations.Warning.String); w.news(topicWarnings, text) {
 		s.event(d, corev1.EventTypeWarning, EventAnnotationWarning, text)
 	}
+}
+
+// problemEvent is the reason that fits the first problem: those of the annotations come before those of the template, and
+// those before other autoscalers.
+func problemEvent(problems field.ErrorList) string {
+	switch problems[0].Origin {
+	case annotations.FoundConflict:
+		return EventConflictingAutoscaler
+	case annotations.FoundMissingRequest, annotations.FoundInvalidRequest:
+		return EventMissingRequest
+	}
+	return EventInvalidAnnotations
 }
 
 // tell tells what a decision shows, apart from its write.

@@ -31,6 +31,8 @@ type cluster struct {
 	t          *testing.T
 	now        time.Time
 	deployment *appsv1.Deployment
+	// surroundings are the LimitRanges and the other autoscalers.
+	surroundings annotations.Surroundings
 	// milliCPU is each pod's usage; below 0 the pods have no sample.
 	milliCPU int64
 	podAge   time.Duration
@@ -62,10 +64,10 @@ func newCluster(t *testing.T, pairs map[string]string) *cluster {
 	c := &cluster{t: t, now: noon, milliCPU: 500, podAge: time.Hour, events: record.NewFakeRecorder(100), registry: prometheus.NewRegistry(),
 		deployment: &appsv1.Deployment{
 			ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "web", UID: types.UID("u1"), ResourceVersion: "1", Annotations: map[string]string{}},
-			Spec:       appsv1.DeploymentSpec{Replicas: &one},
+			Spec:       appsv1.DeploymentSpec{Replicas: &one, Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{Containers: []corev1.Container{app()}}}},
 		}}
 	c.annotate(pairs)
-	c.scaler = New(Deps{Workloads: c, Samples: c, Answers: c, Scales: c, Events: c.events, Defaults: annotations.DefaultDefaults(),
+	c.scaler = New(Deps{Workloads: c, Surroundings: c, Samples: c, Answers: c, Scales: c, Events: c.events, Defaults: annotations.DefaultDefaults(),
 		Rules: recommend.DefaultRules(), Telemetry: NewTelemetry(c.registry), Log: zap.NewNop(), Now: func() time.Time { return c.now }})
 	return c
 }
@@ -81,6 +83,14 @@ func (c *cluster) annotate(pairs map[string]string) {
 
 func (c *cluster) Deployment(cache.ObjectName) *appsv1.Deployment { return c.deployment }
 
+func (c *cluster) Surroundings(cache.ObjectName) annotations.Surroundings { return c.surroundings }
+
+// app is the only container, in the template and in the pods.
+func app() corev1.Container {
+	return corev1.Container{Name: "app", Resources: corev1.ResourceRequirements{
+		Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1"), corev1.ResourceMemory: resource.MustParse("1Gi")}}}
+}
+
 func (c *cluster) Pods(d *appsv1.Deployment) []*corev1.Pod {
 	start := metav1.NewTime(c.now.Add(-c.podAge))
 	created := start
@@ -91,8 +101,7 @@ func (c *cluster) Pods(d *appsv1.Deployment) []*corev1.Pod {
 	for i := range made {
 		made[i] = &corev1.Pod{
 			ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "web-" + string(rune('a'+i)), CreationTimestamp: created},
-			Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Resources: corev1.ResourceRequirements{
-				Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1")}}}}},
+			Spec:       corev1.PodSpec{Containers: []corev1.Container{app()}},
 			Status: corev1.PodStatus{Phase: corev1.PodRunning, StartTime: &start, Conditions: []corev1.PodCondition{
 				{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: start}}},
 		}

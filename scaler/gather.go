@@ -79,10 +79,11 @@ func (s *Scaler) Explain(key cache.ObjectName) (Explanation, error) {
 	if !annotations.Selected(d.Annotations) {
 		return Explanation{}, fmt.Errorf("deployment %s has no %s annotation: it is not autoscaled", key, annotations.Prefix)
 	}
-	policy, warnings, problems := s.Defaults.Parse(d.Annotations)
-	e := Explanation{Key: key, Policy: policy, Warnings: append(warnings, misplaced(d)...)}
-	if len(problems) > 0 {
-		return e, fmt.Errorf("the annotations of deployment %s are invalid: %w", key, problems.ToAggregate())
+	v := s.Defaults.Review(d, s.Surroundings.Surroundings(key))
+	policy := v.Policy
+	e := Explanation{Key: key, Policy: policy, Warnings: v.Warnings}
+	if len(v.Problems) > 0 {
+		return e, fmt.Errorf("deployment %s cannot be autoscaled: %w", key, v.Problems.ToAggregate())
 	}
 	e.Snapshot = s.gather(d, policy, recommend.History{})
 	e.Decision, _ = s.Rules.Recommend(policy, e.Snapshot, recommend.Unremembered(policy, e.Snapshot))

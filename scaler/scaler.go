@@ -39,6 +39,12 @@ type Scales interface {
 	Scale(ctx context.Context, d *appsv1.Deployment, replicas int32) error
 }
 
+// Surroundings is what else in the cluster bears on whether a workload can be scaled, read from memory.
+type Surroundings interface {
+	// Surroundings returns them for one workload. They are shared: read-only.
+	Surroundings(key cache.ObjectName) annotations.Surroundings
+}
+
 // Traces keeps what was seen, so that it can be decided on again elsewhere.
 type Traces interface {
 	// Trace takes what a decision is about to be made on; fresh says that nothing is remembered of the workload yet. It
@@ -48,11 +54,12 @@ type Traces interface {
 
 // Deps is everything that a Scaler works with. All fields but Traces are required.
 type Deps struct {
-	Workloads Workloads
-	Samples   Samples
-	Answers   Answers
-	Scales    Scales
-	Events    record.EventRecorder
+	Workloads    Workloads
+	Surroundings Surroundings
+	Samples      Samples
+	Answers      Answers
+	Scales       Scales
+	Events       record.EventRecorder
 	// Traces is nil where nothing is to be recorded.
 	Traces Traces
 	// Defaults are the operator's values for annotations that are not set, Rules those of the decision.
@@ -83,7 +90,7 @@ func (s *Scaler) Reconcile(ctx context.Context, key cache.ObjectName) (time.Dura
 	}
 	w := s.recall(key, d)
 	s.settle(w, d)
-	policy, ok := s.read(w, d)
+	policy, ok := s.review(w, d)
 	if !ok || policy.Mode == annotations.ModePaused {
 		s.Telemetry.observe(outcome{invalid: !ok, took: s.Now().Sub(started)})
 		return 0, nil
@@ -109,20 +116,12 @@ func (s *Scaler) decide(w *workload, d *appsv1.Deployment, p annotations.Policy,
 	return decision
 }
 
-// read parses the annotations and tells what is wrong with them. Nothing is decided on annotations with an error.
-func (s *Scaler) read(w *workload, d *appsv1.Deployment) (annotations.Policy, bool) {
-	policy, warnings, problems := s.Defaults.Parse(d.Annotations)
-	s.tellAnnotations(w, d, append(warnings, misplaced(d)...), problems)
-	return policy, len(problems) == 0
-}
-
-// misplaced warns of keys on the pod template, where they have no effect.
-func misplaced(d *appsv1.Deployment) []annotations.Warning {
-	if !annotations.Selected(d.Spec.Template.Annotations) {
-		return nil
-	}
-	return []annotations.Warning{{Key: annotations.Prefix + "*",
-		Message: "mini-hpa annotations on spec.template.metadata have no effect; set them on the Deployment itself"}}
+// review holds the workload to the same checks as admission, which may have been away when it was stored, and tells what is
+// wrong. A workload with a problem is not scaled.
+func (s *Scaler) review(w *workload, d *appsv1.Deployment) (annotations.Policy, bool) {
+	v := s.Defaults.Review(d, s.Surroundings.Surroundings(cache.MetaObjectToName(d)))
+	s.tellVerdict(w, d, v)
+	return v.Policy, len(v.Problems) == 0
 }
 
 // next is when to look again: when time alone changes the decision, at the latest after the sync period. Each key adds

@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/tools/cache"
@@ -296,8 +298,8 @@ func TestNextLookIsAtTheLatestAfterTheSyncPeriod(t *testing.T) {
 func TestAnnotationsOnThePodTemplateAreTold(t *testing.T) {
 	c := newCluster(t, selected())
 	c.deployment.Spec.Template.Annotations = map[string]string{"mini-hpa/max": "3"}
-	c.reconcile(tick).reconcile(tick).wantEvents("Warning AnnotationWarning metadata.annotations[mini-hpa/*]: " +
-		"mini-hpa annotations on spec.template.metadata have no effect; set them on the Deployment itself")
+	c.reconcile(tick).reconcile(tick).wantEvents("Warning AnnotationWarning spec.template.metadata.annotations: " +
+		"mini-hpa/ annotations have no effect on the pod template; set them on the Deployment itself")
 }
 
 func TestForgetDropsEverything(t *testing.T) {
@@ -329,7 +331,7 @@ func TestExplainNeitherWritesNorTells(t *testing.T) {
 		want   string
 	}{
 		{func() { c.annotate(nil) }, "is not autoscaled"},
-		{func() { c.annotate(map[string]string{"max": "10"}) }, "are invalid"},
+		{func() { c.annotate(map[string]string{"max": "10"}) }, "cannot be autoscaled"},
 		{func() { c.deployment = nil }, "does not exist"},
 	} {
 		broken.change()
@@ -378,4 +380,53 @@ func TestSharesSpreadAFleet(t *testing.T) {
 	if low < 200 || high < 200 {
 		t.Errorf("%d keys below the middle, %d above; want both halves used", low, high)
 	}
+}
+
+// TestWhatAdmissionWouldRefuseIsNotScaled: what was stored before there was a webhook, or while it was away.
+func TestWhatAdmissionWouldRefuseIsNotScaled(t *testing.T) {
+	hpa := annotations.Surroundings{Autoscalers: []annotations.Autoscaler{{Kind: "HorizontalPodAutoscaler", Name: "web"}}}
+	tests := map[string]struct {
+		change func(c *cluster)
+		undo   func(c *cluster)
+		reason string
+	}{
+		"a request is missing": {func(c *cluster) {
+			c.deployment.Spec.Template.Spec.Containers[0].Resources = corev1.ResourceRequirements{}
+		},
+			func(c *cluster) { c.deployment.Spec.Template.Spec.Containers[0] = app() }, EventMissingRequest},
+		"a request of zero": {func(c *cluster) {
+			c.deployment.Spec.Template.Spec.Containers[0].Resources.Requests[corev1.ResourceCPU] = resource.MustParse("0")
+		}, func(c *cluster) { c.deployment.Spec.Template.Spec.Containers[0] = app() }, EventMissingRequest},
+		"another autoscaler": {func(c *cluster) { c.surroundings = hpa },
+			func(c *cluster) { c.surroundings = annotations.Surroundings{} }, EventConflictingAutoscaler},
+		"a bad value comes first": {func(c *cluster) {
+			c.surroundings = hpa
+			c.annotate(map[string]string{"target-cpu": "50", "max": "none"})
+		},
+			func(c *cluster) { c.surroundings = annotations.Surroundings{}; c.annotate(selected()) }, EventInvalidAnnotations},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			c := newCluster(t, selected())
+			c.milliCPU = 2200
+			tc.change(c)
+			c.reconcile(tick).reconcile(tick).reconcile(tick).wantWrites()
+			if event := <-c.events.Events; !strings.HasPrefix(event, "Warning "+tc.reason+" ") {
+				t.Errorf("event %q, want reason %s", event, tc.reason)
+			}
+			c.wantEvents()
+			tc.undo(c)
+			c.reconcile(tick).wantWrites(5)
+		})
+	}
+}
+
+// TestObserveGoesOnBesideAnotherAutoscaler: that is how two are compared.
+func TestObserveGoesOnBesideAnotherAutoscaler(t *testing.T) {
+	c := newCluster(t, map[string]string{"target-cpu": "50", "max": "10", "mode": "observe"})
+	c.surroundings.Autoscalers = []annotations.Autoscaler{{Kind: "ScaledObject", Name: "web"}}
+	c.milliCPU = 2200
+	c.reconcile(tick).wantWrites().wantEvents(
+		`Warning AnnotationWarning metadata.annotations: ScaledObject "web" already scales this Deployment; delete it before you set mini-hpa/mode to "auto"`,
+		"Normal RescaleObserved Would set size: 5; reason: cpu utilization 220% above target 50% (1 of 1 pods, sample 2s old) (mini-hpa/mode is observe)")
 }

@@ -207,8 +207,9 @@ only ever in its memory. They write the ~caBundle~ themselves: leave it, and the
 | certificate of a replica | 7 days (~--webhook-certificate-duration~) | at two thirds of it |
 | CA | 1 year (~--webhook-ca-duration~) | another one is made known in the ~caBundle~ at half of it, signs from two thirds on; the old one stays in the ~caBundle~ until it expires |
 
-So old and new are trusted at the same time for as long as anybody shows a certificate of either. Deleting the Secret asks for a new CA at
-once, with the same overlap. A Secret with unusable content is replaced in the same way.
+So old and new are trusted at the same time for as long as anybody shows a certificate of either. Deleting the Secret asks for a new CA:
+it takes over after ten minutes, with the same overlap. A Secret with unusable content is replaced in the same way. To no longer trust a former
+CA, delete ~previous.crt~ from the Secret once the new one signs.
 
 With ~--tls-cert-file~ and ~--tls-private-key-file~ the certificate comes from files, which are read again when they change: those that
 cert-manager writes into a Secret, for instance. The ~caBundle~ is then somebody else's, too (cert-manager's ~cainjector~).

@@ -120,7 +120,9 @@ func (c *requestCheck) checkOne(d denominator) {
 	var names []string
 	for at, container := range longRunning(c.pod) {
 		if container.Name != d.container {
-			names = append(names, fmt.Sprintf("%q", container.Name))
+			if len(names) < maxProblems {
+				names = append(names, fmt.Sprintf("%q", clean(container.Name, shown)))
+			}
 			continue
 		}
 		if d.needed {

@@ -3,6 +3,7 @@ package annotations
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -140,11 +141,10 @@ func (v Verdict) excuse(excused func(*field.Error) bool, rule, because string) V
 func sameness(w *appsv1.Deployment, e *field.Error) string {
 	at := e.Field
 	for list, containers := range containerLists(&w.Spec.Template.Spec) {
-		for i := range containers {
-			place := list.Index(i).String()
-			if rest, ok := strings.CutPrefix(at, place); ok {
-				at = list.Key(containers[i].Name).String() + rest
-			}
+		rest, ok := strings.CutPrefix(at, list.String()+"[")
+		index, field, _ := strings.Cut(rest, "]")
+		if i, err := strconv.Atoi(index); ok && err == nil && i < len(containers) {
+			at = list.Key(containers[i].Name).String() + field
 		}
 	}
 	return fmt.Sprintf("%s %s %s %v", e.Origin, e.Type, at, e.BadValue)

@@ -96,8 +96,12 @@ func slimLimitRange(obj any) (any, error) {
 	return &corev1.LimitRange{ObjectMeta: slimMeta(&in.ObjectMeta), Spec: in.Spec}, nil
 }
 
-// lookForKEDA is how often the API server is asked whether it has ScaledObjects by now.
-const lookForKEDA = 5 * time.Minute
+const (
+	// lookForKEDA is how often the API server is asked whether it has ScaledObjects by now.
+	lookForKEDA = 5 * time.Minute
+	// askAgain is how often it is asked while it does not answer.
+	askAgain = 10 * time.Second
+)
 
 // followScaledObjects watches ScaledObjects for as long as the cluster has them, and looks whether it has them otherwise.
 //
@@ -109,13 +113,17 @@ func (n *Neighbors) followScaledObjects(ctx context.Context) {
 		if err == nil && served {
 			err = n.watchScaledObjects(ctx)
 		}
+		pause := lookForKEDA
 		if err != nil {
 			failing.failed(ctx, nil, err)
+			pause = askAgain
 		}
-		n.looked.end()
+		if err == nil || withheld(err) {
+			n.looked.end()
+		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(lookForKEDA):
+		case <-time.After(pause):
 		}
 	}
 }
@@ -144,7 +152,9 @@ func (n *Neighbors) watchScaledObjects(parent context.Context) error {
 	ctx, cancel := context.WithCancel(parent)
 	defer cancel()
 	informer, err := n.newScaledObjectInformer(func(err error) {
-		n.looked.end()
+		if withheld(err) {
+			n.looked.end()
+		}
 		if apierrors.IsNotFound(err) {
 			cancel()
 		}

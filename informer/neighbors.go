@@ -11,6 +11,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/dynamic"
 	autoscalinginformers "k8s.io/client-go/informers/autoscaling/v2"
 	coreinformers "k8s.io/client-go/informers/core/v1"
@@ -100,9 +101,14 @@ func (n *Neighbors) shape(informer cache.SharedIndexInformer, what string, slim 
 	return errors.Join(informer.SetTransform(slim), informer.SetWatchErrorHandlerWithContext(
 		func(ctx context.Context, r *cache.Reflector, err error) {
 			failing.failed(ctx, r, err)
-			first.end()
+			if withheld(err) {
+				first.end()
+			}
 		}))
 }
+
+// withheld says whether an error means that there is nothing to wait for, rather than that the API server is away.
+func withheld(err error) bool { return apierrors.IsForbidden(err) || apierrors.IsNotFound(err) }
 
 // followLimitRanges tells the namespaces whose LimitRanges change.
 func (n *Neighbors) followLimitRanges() error {

@@ -241,6 +241,29 @@ func TestKEDAComesAndGoes(t *testing.T) {
 	})
 }
 
+// TestAnAPIServerThatIsAwayIsWaitedFor: until it is known who else scales, nobody is scaled.
+func TestAnAPIServerThatIsAwayIsWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newNeighborhood(t, hpa("web", "apps/v1", "Deployment", "web"))
+		var up atomic.Bool
+		away := func(clienttesting.Action) (bool, runtime.Object, error) { return !up.Load(), nil, errDown }
+		h.client.PrependReactor("list", "*", away)
+		h.client.PrependReactor("get", "resource", away)
+		time.AfterFunc(time.Hour, func() { up.Store(true) })
+		before := time.Now()
+		h.start()
+		if waited := time.Since(before); waited < time.Hour || waited > time.Hour+time.Minute {
+			t.Errorf("waited %s, want an hour and what is left of a pause", waited)
+		}
+		if autoscalers, _ := h.surroundingsOf(shopWeb); len(autoscalers) != 1 {
+			t.Errorf("autoscalers %v, want the HPA", autoscalers)
+		}
+		if !h.n.Filled() {
+			t.Error("not filled")
+		}
+	})
+}
+
 func TestFillEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newNeighborhood(t)

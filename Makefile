@@ -44,6 +44,8 @@ fuzz: ## Fuzz the parsers and the invariants of the decision, a minute each.
 		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime 1m ./annotations || exit 1; done
 	$(GO) test -run '^$$' -fuzz FuzzInvariants -fuzztime 1m ./scaler/recommend
 	$(GO) test -run '^$$' -fuzz FuzzRead -fuzztime 1m ./scaler/trace
+	$(GO) test -run '^$$' -fuzz FuzzDecode -fuzztime 1m ./webhook
+	$(GO) test -run '^$$' -fuzz FuzzLint -fuzztime 1m -fuzzminimizetime 1x ./cmd/mini-hpa
 	for target in FuzzReadCSV FuzzParseShape; do \
 		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime 1m ./scaler/simulate || exit 1; done
 

@@ -155,14 +155,14 @@ func (c *requestCheck) checkContainer(d denominator, at *field.Path, container *
 	if c.checkAmounts(d, at, subject, container.Resources) {
 		return
 	}
-	if len(c.surroundings.Unknown) > 0 {
-		c.warn(at.Child("requests").Key(string(d.resource)), FoundUnverifiedRequest, fmt.Sprintf(
-			"%s has no %s request, and it is not known whether a LimitRange gives it one: %s", subject, d.what(), c.surroundings.Unknown))
-		return
-	}
 	if from, amount, ok := defaultRequest(c.surroundings.LimitRanges, d.resource); ok {
 		c.warn(at.Child("requests").Key(string(d.resource)), FoundRequestFromLimitRange, fmt.Sprintf(
 			"%s has no %s request; its pods get %s from LimitRange %q, and cannot be autoscaled without it", subject, d.what(), amount.String(), from))
+		return
+	}
+	if c.surroundings.Unknown != "" {
+		c.warn(at.Child("requests").Key(string(d.resource)), FoundUnverifiedRequest, fmt.Sprintf(
+			"%s has no %s request, and it is not known whether a LimitRange gives it one: %s", subject, d.what(), c.surroundings.Unknown))
 		return
 	}
 	c.missing(d, at, subject)

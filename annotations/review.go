@@ -21,12 +21,6 @@ type Surroundings struct {
 	Unknown string
 }
 
-// Autoscaler is an object that scales a workload.
-type Autoscaler struct {
-	// Kind is HorizontalPodAutoscaler or ScaledObject; Name is the object's name, in the workload's namespace.
-	Kind, Name string
-}
-
 // Verdict is what there is to say of one workload.
 type Verdict struct {
 	// Policy is what the annotations ask for; the zero Policy if there are problems or no annotations.
@@ -79,28 +73,6 @@ func misplaced(w *appsv1.Deployment) []Warning {
 	return []Warning{{Field: "spec.template.metadata.annotations", Rule: FoundMisplaced,
 		Message: Prefix + " annotations have no effect on the pod template; set them on the Deployment itself"}}
 }
-
-// CheckAutoscalers finds others that scale the workload. While mini-hpa only watches (see Mode) they are no problem: that is
-// how two autoscalers are compared.
-func CheckAutoscalers(_ *appsv1.Deployment, p Policy, s Surroundings) ([]Warning, field.ErrorList) {
-	var warnings []Warning
-	var errs field.ErrorList
-	at := field.NewPath("metadata", "annotations")
-	for _, other := range s.Autoscalers {
-		already := fmt.Sprintf("%s %q already scales this Deployment", other.Kind, clean(other.Name, shownName))
-		if p.Mode == ModeObserve || p.Mode == ModePaused {
-			warnings = append(warnings, Warning{Field: at.String(), Rule: FoundObservedAutoscaler,
-				Message: fmt.Sprintf("%s; delete it before you set %s to %q", already, ModeKey, ModeAuto)})
-			continue
-		}
-		errs = append(errs, field.Forbidden(at, fmt.Sprintf("%s, and two autoscalers would undo each other's changes; "+
-			"delete it, or set %s to %q to only compare", already, ModeKey, ModeObserve)).WithOrigin(FoundConflict))
-	}
-	return warnings, errs
-}
-
-// shownName is enough for the name of every object.
-const shownName = 253
 
 // ReviewUpdate reviews what an update makes of a workload, and finds fault only with what the update has brought: a problem
 // that was there before is a warning, so that nobody who changes something else is kept from doing so.

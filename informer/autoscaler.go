@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -18,11 +16,6 @@ import (
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
-)
-
-const (
-	kindHPA          = "HorizontalPodAutoscaler"
-	kindScaledObject = "ScaledObject"
 )
 
 // autoscaler is what is kept of an object that scales something.
@@ -44,47 +37,39 @@ func targetOf(obj any) ([]string, error) {
 	return []string{a.target.String()}, nil
 }
 
-// deploymentOf is the Deployment that a reference names, the zero Key if it names something else.
-func deploymentOf(namespace string, ref autoscalingv2.CrossVersionObjectReference) Key {
-	if ref.Kind != "Deployment" || !strings.HasPrefix(ref.APIVersion, appsv1.GroupName+"/") {
-		return Key{}
+// slim is what is kept of any of them.
+func slim(kind string, o metav1.Object, ref autoscalingv2.CrossVersionObjectReference) *autoscaler {
+	out := &autoscaler{ObjectMeta: metav1.ObjectMeta{Namespace: o.GetNamespace(), Name: o.GetName(), UID: o.GetUID(), ResourceVersion: o.GetResourceVersion()}}
+	var deployment string
+	if out.is, deployment = annotations.Scales(kind, o, ref); deployment != "" {
+		out.target = Key{Namespace: o.GetNamespace(), Name: deployment}
 	}
-	return Key{Namespace: namespace, Name: ref.Name}
+	return out
 }
 
-// slimHPA keeps of a HorizontalPodAutoscaler whom it scales. One that KEDA has made for a ScaledObject is told as that: to
-// delete it would be in vain.
+// slimHPA keeps of a HorizontalPodAutoscaler whom it scales.
 func slimHPA(obj any) (any, error) {
 	in, ok := obj.(*autoscalingv2.HorizontalPodAutoscaler)
 	if !ok {
 		return obj, nil
 	}
-	out := &autoscaler{ObjectMeta: slimMeta(&in.ObjectMeta), is: annotations.Autoscaler{Kind: kindHPA, Name: in.Name},
-		target: deploymentOf(in.Namespace, in.Spec.ScaleTargetRef)}
-	if owner := metav1.GetControllerOfNoCopy(in); owner != nil && owner.Kind == kindScaledObject {
-		out.is = annotations.Autoscaler{Kind: kindScaledObject, Name: owner.Name}
-	}
-	return out, nil
+	return slim(annotations.KindHPA, in, in.Spec.ScaleTargetRef), nil
 }
 
-// slimScaledObject keeps of a ScaledObject whom it scales. Its reference has defaults (KEDA's documentation of scaleTargetRef).
+// slimScaledObject keeps of a ScaledObject whom it scales.
 func slimScaledObject(obj any) (any, error) {
 	in, ok := obj.(*unstructured.Unstructured)
 	if !ok {
 		return obj, nil
 	}
-	ref := autoscalingv2.CrossVersionObjectReference{APIVersion: "apps/v1", Kind: "Deployment"}
+	var ref autoscalingv2.CrossVersionObjectReference
 	// A field of another type is as good as none: such an object scales nothing.
 	for name, field := range map[string]*string{"apiVersion": &ref.APIVersion, "kind": &ref.Kind, "name": &ref.Name} {
-		if value, _, err := unstructured.NestedString(in.Object, "spec", "scaleTargetRef", name); err == nil && value != "" {
+		if value, _, err := unstructured.NestedString(in.Object, "spec", "scaleTargetRef", name); err == nil {
 			*field = value
 		}
 	}
-	return &autoscaler{
-		ObjectMeta: metav1.ObjectMeta{Namespace: in.GetNamespace(), Name: in.GetName(), UID: in.GetUID(), ResourceVersion: in.GetResourceVersion()},
-		is:         annotations.Autoscaler{Kind: kindScaledObject, Name: in.GetName()},
-		target:     deploymentOf(in.GetNamespace(), ref),
-	}, nil
+	return slim(annotations.KindScaledObject, in, ref), nil
 }
 
 // slimLimitRange leaves out what nobody reads.
@@ -129,7 +114,7 @@ func (n *Neighbors) followScaledObjects(ctx context.Context) {
 }
 
 // scaledObjects is the resource of KEDA 2.
-var scaledObjects = schema.GroupVersionResource{Group: "keda.sh", Version: "v1alpha1", Resource: "scaledobjects"}
+var scaledObjects = schema.GroupVersionResource{Group: annotations.GroupKEDA, Version: "v1alpha1", Resource: "scaledobjects"}
 
 func (n *Neighbors) servesScaledObjects() (bool, error) {
 	list, err := n.config.Client.Discovery().ServerResourcesForGroupVersion(scaledObjects.GroupVersion().String())

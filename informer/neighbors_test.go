@@ -141,8 +141,8 @@ func TestSurroundings(t *testing.T) {
 		}
 		h.start()
 		autoscalers, ranges := h.surroundingsOf(shopWeb)
-		check(t, "autoscalers", autoscalers, []annotations.Autoscaler{{Kind: kindHPA, Name: "a"}, {Kind: kindHPA, Name: "b"},
-			{Kind: kindScaledObject, Name: "paused"}, {Kind: kindScaledObject, Name: "queue"}})
+		check(t, "autoscalers", autoscalers, []annotations.Autoscaler{{Kind: annotations.KindHPA, Name: "a"}, {Kind: annotations.KindHPA, Name: "b"},
+			{Kind: annotations.KindScaledObject, Name: "paused"}, {Kind: annotations.KindScaledObject, Name: "queue"}})
 		check(t, "LimitRanges", ranges, []string{"y", "z"})
 		autoscalers, ranges = h.surroundingsOf(Key{Namespace: "elsewhere", Name: "web"})
 		check(t, "autoscalers of a namesake", autoscalers, []annotations.Autoscaler(nil))
@@ -225,7 +225,7 @@ func TestKEDAComesAndGoes(t *testing.T) {
 		time.Sleep(lookForKEDA)
 		check(t, "told when KEDA is there", h.heard(), []string{"shop/web"})
 		autoscalers, _ := h.surroundingsOf(shopWeb)
-		check(t, "autoscalers", autoscalers, []annotations.Autoscaler{{Kind: kindScaledObject, Name: "queue"}})
+		check(t, "autoscalers", autoscalers, []annotations.Autoscaler{{Kind: annotations.KindScaledObject, Name: "queue"}})
 
 		h.hasKEDA.Store(false)
 		gone := func(a clienttesting.Action) error {

@@ -15,6 +15,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -34,9 +35,12 @@ type apiServer struct {
 	deployment *appsv1.Deployment
 	replicaSet *metav1.PartialObjectMetadata
 	pods       []corev1.Pod
-	samples    []metricsv1beta1.PodMetrics
-	lease      *coordinationv1.Lease
-	agents     map[string]bool
+	// limitRanges and hpas are of namespace default.
+	limitRanges []corev1.LimitRange
+	hpas        []autoscalingv2.HorizontalPodAutoscaler
+	samples     []metricsv1beta1.PodMetrics
+	lease       *coordinationv1.Lease
+	agents      map[string]bool
 	// forbidden is the resource that the caller may not touch.
 	forbidden string
 	scaled    chan int32
@@ -131,6 +135,11 @@ func (s *apiServer) serveObject(w http.ResponseWriter, path []string, kind strin
 	case kind == "replicasets":
 		s.answer(w, metav1.PartialObjectMetadataList{TypeMeta: metav1.TypeMeta{APIVersion: "meta.k8s.io/v1", Kind: "PartialObjectMetadataList"},
 			ListMeta: list, Items: []metav1.PartialObjectMetadata{*s.replicaSet}})
+	case kind == "limitranges":
+		s.answer(w, corev1.LimitRangeList{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "LimitRangeList"}, ListMeta: list, Items: s.limitRanges})
+	case kind == "horizontalpodautoscalers":
+		s.answer(w, autoscalingv2.HorizontalPodAutoscalerList{TypeMeta: metav1.TypeMeta{APIVersion: "autoscaling/v2", Kind: "HorizontalPodAutoscalerList"},
+			ListMeta: list, Items: s.hpas})
 	case kind == "pods":
 		s.answer(w, corev1.PodList{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "PodList"}, ListMeta: list, Items: s.pods})
 	default:

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
 	"go.uber.org/zap"
@@ -24,9 +22,12 @@ func (c *controllerTask) assemble(api clients, log *zap.Logger) (*process, error
 	if err != nil {
 		return nil, err
 	}
-	p := &process{workers: c.workers, telemetry: newTelemetry(), log: log}
+	p := &process{front: &front{log: log}, workers: c.workers, telemetry: newTelemetry(), log: log}
 	p.set, err = informer.New(informer.Config{Client: api.watch, Metadata: api.replica, Namespace: c.namespace, OnError: p.failed})
 	if err != nil {
+		return nil, fmt.Errorf("cannot watch the cluster: %w", err)
+	}
+	if p.front.neighbors, err = neighbors(api, c.namespace, p.set, p.failed); err != nil {
 		return nil, fmt.Errorf("cannot watch the cluster: %w", err)
 	}
 	p.feed = metrics.NewFeed(metrics.Config{Lister: api.samples, Resolution: c.resolution, Timeout: api.deadline,
@@ -40,7 +41,7 @@ func (c *controllerTask) assemble(api clients, log *zap.Logger) (*process, error
 	if p.traces, err = c.record.start(p.log.Named("record")); err != nil {
 		return nil, err
 	}
-	if err := p.open(c.serve); err != nil {
+	if err := c.open(p, api); err != nil {
 		p.endRecording()
 		return nil, err
 	}
@@ -54,7 +55,7 @@ func (c *controllerTask) scaler(p *process, api clients) *scaler.Scaler {
 	events, flush := scaler.NewRecorder(api.tell)
 	p.flush = flush
 	deps := scaler.Deps{
-		Workloads: p.set, Samples: p.feed, Answers: p.readers, Scales: scaler.NewScales(api.act), Events: events,
+		Workloads: p.set, Surroundings: p.front.neighbors, Samples: p.feed, Answers: p.readers, Scales: scaler.NewScales(api.act), Events: events,
 		Defaults: c.decision.defaults, Rules: c.decision.rules, Telemetry: scaler.NewTelemetry(p.telemetry.registry),
 		Log: p.log.Named("scaler"), Now: time.Now,
 	}
@@ -64,26 +65,10 @@ func (c *controllerTask) scaler(p *process, api clients) *scaler.Scaler {
 	return scaler.New(deps)
 }
 
-// open opens the ports; if one is taken, none stays open.
-func (p *process) open(flags serveFlags) error {
-	metrics, err := listen("metrics-bind-address", flags.metrics, p.telemetry.handler(p.log), p.log)
-	probes, err2 := listen("health-probe-bind-address", flags.probes, probes(p.set.Synced, p.leadership), p.log)
-	for _, e := range []*endpoint{metrics, probes} {
-		if e != nil {
-			p.endpoints = append(p.endpoints, e)
-		}
-	}
-	if err := errors.Join(err, err2); err != nil {
-		p.closePorts()
+// open opens the ports: the webhook's, if there is one, and those of metrics and probes.
+func (c *controllerTask) open(p *process, api clients) error {
+	if err := p.front.serve(&c.webhook, api, c.place, c.decision.defaults, p.telemetry); err != nil {
 		return err
 	}
-	return nil
-}
-
-func (p *process) closePorts() {
-	for _, e := range p.endpoints {
-		if err := e.listener.Close(); err != nil && !errors.Is(err, http.ErrServerClosed) {
-			p.log.Warn("cannot close a port", zap.String("flag", e.name), zap.Error(err))
-		}
-	}
+	return p.front.open(c.serve, p.telemetry, p.leadership.alive(), p.set.Synced)
 }

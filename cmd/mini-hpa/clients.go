@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/pflag"
 	apiruntime "k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
@@ -42,6 +43,7 @@ func (a *apiFlags) declareTimeout(f *pflag.FlagSet) {
 type clients struct {
 	watch    kubernetes.Interface // has no deadline: a watch is meant to last
 	replica  metadata.Interface   // watches ReplicaSets
+	dynamic  dynamic.Interface    // watches ScaledObjects
 	act      kubernetes.Interface // writes scales
 	tell     kubernetes.Interface // writes Events
 	lead     kubernetes.Interface // writes the lease
@@ -56,7 +58,7 @@ type clients struct {
 func (a apiFlags) connect(base *rest.Config, scope string, leaseTimeout time.Duration) (clients, error) {
 	// Adapters ask others in turn, and a first question is preceded by discovery.
 	c := clients{deadline: a.timeout, patience: 2 * a.timeout}
-	var errs [7]error
+	var errs [8]error
 	c.watch, errs[0] = kubernetes.NewForConfig(a.config(base, 0))
 	c.act, errs[1] = kubernetes.NewForConfig(a.config(base, a.timeout))
 	c.tell, errs[2] = kubernetes.NewForConfig(a.config(base, a.timeout))
@@ -64,6 +66,7 @@ func (a apiFlags) connect(base *rest.Config, scope string, leaseTimeout time.Dur
 	c.replica, errs[4] = metadata.NewForConfig(a.config(base, 0))
 	c.samples, errs[5] = metrics.NewLister(a.config(base, a.timeout), scope)
 	c.custom, c.external, errs[6] = metrics.NewSources(a.config(base, 0), c.patience)
+	c.dynamic, errs[7] = dynamic.NewForConfig(a.config(base, 0))
 	if err := errors.Join(errs[:]...); err != nil {
 		return clients{}, fmt.Errorf("cannot make clients for the API server: %w", err)
 	}

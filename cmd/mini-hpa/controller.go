@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -32,14 +33,16 @@ type controllerTask struct {
 	election   electionFlags
 	logs       logFlags
 	record     recordFlags
+	webhook    webhookFlags
 	namespace  string
+	place      string // the namespace where the controller itself is
 	workers    int
 	resolution time.Duration
 }
 
 func newControllerTask() *controllerTask {
 	return &controllerTask{decision: defaultDecisionFlags(), api: defaultAPIFlags(), serve: defaultServeFlags(),
-		election: defaultElectionFlags(), logs: defaultLogFlags(), record: defaultRecordFlags(), workers: 5, resolution: 15 * time.Second}
+		election: defaultElectionFlags(), logs: defaultLogFlags(), record: defaultRecordFlags(), webhook: defaultWebhookFlags(disabled), workers: 5, resolution: 15 * time.Second}
 }
 
 func (c *controllerTask) declare(f *pflag.FlagSet) {
@@ -53,26 +56,18 @@ func (c *controllerTask) declare(f *pflag.FlagSet) {
 	c.serve.declare(f)
 	c.election.declare(f)
 	c.logs.declare(f)
+	c.webhook.declare(f)
 	c.record.declare(f)
 }
 
-// run is the process' life. From here on failures are log lines, so that whatever reads the logs finds them there.
+// run is the process' life.
 func (c *controllerTask) run(ctx context.Context, _ []string, s streams) error {
-	for _, check := range []func() error{c.decision.check, c.election.check} {
+	for _, check := range []func() error{c.decision.check, c.election.check, c.webhook.check} {
 		if err := check(); err != nil {
 			return err
 		}
 	}
-	log := c.logs.logger(s.err)
-	s.bridge(log)
-	b := thisBuild()
-	log.Info("mini-hpa controller starts", zap.String("version", b.Version), zap.String("commit", b.Commit), zap.String("go", b.GoVersion))
-	if err := c.control(ctx, log); err != nil {
-		log.Error("mini-hpa controller failed", zap.Error(err))
-		return errReported
-	}
-	log.Info("mini-hpa controller has ended")
-	return nil
+	return c.logs.live(s, "controller", func(log *zap.Logger) error { return c.control(ctx, log) })
 }
 
 // control connects, and works until ctx ends.
@@ -81,9 +76,7 @@ func (c *controllerTask) control(ctx context.Context, log *zap.Logger) error {
 	if err != nil {
 		return err
 	}
-	if c.election.namespace == "" {
-		c.election.namespace = t.namespace
-	}
+	c.place, c.election.namespace = t.namespace, cmp.Or(c.election.namespace, t.namespace)
 	log.Info("cluster found", zap.String("from", t.source), zap.String("server", t.config.Host), zap.String("namespace", c.namespace))
 	// Half the renew deadline leaves time for a second try when the first gets no answer.
 	api, err := c.api.connect(t.config, c.namespace, c.election.renewDeadline/2)

@@ -19,7 +19,7 @@ import (
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 )
 
-// running is a controller in this process.
+// running is a command in this process.
 type running struct {
 	t    *testing.T
 	code chan int
@@ -31,11 +31,16 @@ type running struct {
 	grew chan struct{}
 }
 
+// start starts a controller.
 func start(t *testing.T, args ...string) *running {
+	return startCommand(t, append([]string{"controller"}, args...)...)
+}
+
+func startCommand(t *testing.T, args ...string) *running {
 	ctx, cancel := context.WithCancel(t.Context())
 	r := &running{t: t, code: make(chan int, 1), quit: cancel, grew: make(chan struct{}, 1)}
 	go func() {
-		r.code <- execute(ctx, append([]string{"controller"}, args...), streams{out: io.Discard, err: r, bridge: func(*zap.Logger) {}})
+		r.code <- execute(ctx, args, streams{out: io.Discard, err: r, bridge: func(*zap.Logger) {}})
 	}()
 	t.Cleanup(cancel)
 	return r
@@ -166,7 +171,7 @@ func TestControllerStandsBy(t *testing.T) {
 	r := start(t, "--kubeconfig", server.kubeconfig(), "--metrics-bind-address=127.0.0.1:0", "--health-probe-bind-address=127.0.0.1:0")
 	r.logged("leader observed", "identity", them)
 	probes := "http://" + r.logged("listening", "flag", "health-probe-bind-address")["address"].(string)
-	if status, body := get(t, probes+"/readyz?verbose"); status != http.StatusOK || body != "[+]ping ok\n[+]informer-sync ok\nreadyz check passed\n" {
+	if status, body := get(t, probes+"/readyz?verbose"); status != http.StatusOK || body != "[+]ping ok\n[+]shutdown ok\n[+]informer-sync ok\nreadyz check passed\n" {
 		t.Errorf("/readyz of a standby: %d %s", status, body)
 	}
 	if status, body := get(t, probes+"/healthz?verbose"); status != http.StatusOK || body != "[+]ping ok\n[+]leaderElection ok\n[+]term-end ok\nhealthz check passed\n" {
@@ -227,7 +232,7 @@ func TestControllerToldToEndBeforeItsCachesAreFilled(t *testing.T) {
 	r := start(t, "--kubeconfig", server.kubeconfig(), "--metrics-bind-address=0", "--health-probe-bind-address=127.0.0.1:0")
 	probes := "http://" + r.logged("listening", "flag", "health-probe-bind-address")["address"].(string)
 	r.logged("will try again", "", "") // the watch of Deployments is forbidden
-	want := "[+]ping ok\n[-]informer-sync failed: the caches of Deployments, ReplicaSets and Pods are not filled yet\nreadyz check failed\n"
+	want := "[+]ping ok\n[+]shutdown ok\n[-]informer-sync failed: the caches of what is in the cluster are not filled yet\nreadyz check failed\n"
 	if status, body := get(t, probes+"/readyz"); status != http.StatusInternalServerError || body != want {
 		t.Errorf("/readyz: %d %s", status, body)
 	}

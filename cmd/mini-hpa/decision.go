@@ -24,7 +24,7 @@ func defaultDecisionFlags() decisionFlags {
 func (d *decisionFlags) declare(f *pflag.FlagSet) {
 	f.Var(duration(&d.defaults.SyncPeriod, 100*time.Millisecond, time.Hour), "sync-period",
 		"longest time between two evaluations of a workload; for workloads without mini-hpa/sync-period. New samples are evaluated when they arrive")
-	f.Var(duration(&d.defaults.MinSyncPeriod, 100*time.Millisecond, time.Hour), "min-sync-period", "shortest mini-hpa/sync-period that is allowed")
+	declareMinSyncPeriod(f, &d.defaults)
 	f.Var(fraction(&d.defaults.Tolerance), "tolerance",
 		"no change while usage divided by target is within 1 plus or minus this; for workloads without mini-hpa/tolerance")
 	f.Var(seconds(&d.defaults.ScaleDownStabilization, 0, time.Hour), "downscale-stabilization",
@@ -34,6 +34,11 @@ func (d *decisionFlags) declare(f *pflag.FlagSet) {
 	f.Var(duration(&d.rules.InitialReadinessDelay, 0, time.Hour), "initial-readiness-delay",
 		"after its start, a pod that turns unready counts as never having been ready")
 	f.BoolVar(&d.rules.Compat, "hpa-compat", d.rules.Compat, "decide exactly as the HPA controller does, without mini-hpa's repairs")
+}
+
+// declareMinSyncPeriod is the one of the operator's values that what may be written depends on.
+func declareMinSyncPeriod(f *pflag.FlagSet, d *annotations.Defaults) {
+	f.Var(duration(&d.MinSyncPeriod, 100*time.Millisecond, time.Hour), "min-sync-period", "shortest mini-hpa/sync-period that is allowed")
 }
 
 // check holds the flags to each other, and to the limits that the annotations have.

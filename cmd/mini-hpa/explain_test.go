@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
@@ -59,8 +60,17 @@ func TestExplain(t *testing.T) {
 		},
 		"invalid annotations, all of them": {
 			annotations: map[string]string{"mini-hpa/target-cpu": "fifty", "mini-hpa/max": "\x1b[31m"}, args: []string{"web"}, code: exitFailure,
-			stderr: "mini-hpa explain: deployment default/web has invalid annotations, so mini-hpa leaves it alone:\n" +
+			stderr: "mini-hpa explain: deployment default/web cannot be autoscaled, so mini-hpa leaves it alone:\n" +
 				"  metadata.annotations[mini-hpa/max]: ",
+		},
+		"another autoscaler": {
+			annotations: good, args: []string{"web"}, code: exitFailure, prepare: func(s *apiServer) { s.hpas = append(s.hpas, *hpaOf("web")) },
+			stderr: "mini-hpa explain: deployment default/web cannot be autoscaled, so mini-hpa leaves it alone:\n" +
+				"  metadata.annotations: Forbidden: HorizontalPodAutoscaler \"web\" already scales this Deployment, ",
+		},
+		"LimitRanges are forbidden": {
+			annotations: good, args: []string{"web"}, prepare: func(s *apiServer) { s.forbidden = "limitranges" },
+			stdout: []string{"deployment default/web: scale from 2 to 6 replicas\n"},
 		},
 		"Deployments are forbidden": {
 			annotations: good, args: []string{"web"}, code: exitFailure, prepare: func(s *apiServer) { s.forbidden = "deployments" },
@@ -101,6 +111,13 @@ func TestExplain(t *testing.T) {
 			}
 		})
 	}
+}
+
+// hpaOf is an HPA that scales the Deployment of its name.
+func hpaOf(deployment string) *autoscalingv2.HorizontalPodAutoscaler {
+	return &autoscalingv2.HorizontalPodAutoscaler{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: deployment},
+		Spec: autoscalingv2.HorizontalPodAutoscalerSpec{ScaleTargetRef: autoscalingv2.CrossVersionObjectReference{
+			APIVersion: "apps/v1", Kind: "Deployment", Name: deployment}}}
 }
 
 // use sets what every pod uses of its CPU.

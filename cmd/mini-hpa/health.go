@@ -15,13 +15,17 @@ type check struct {
 	probe func(r *http.Request) error
 }
 
-// probes serves /healthz and /readyz. A standby is ready as soon as its caches are: it could lead at once.
-func probes(synced func() bool, l *leadership) http.Handler {
+// probes serves /healthz and /readyz.
+func probes(live, ready checks) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/healthz", checks{ping(), renewing(l.watchdog), ending(l)})
-	mux.Handle("/readyz", checks{ping(), filled(synced)})
+	mux.Handle("/healthz", live)
+	mux.Handle("/readyz", ready)
 	return mux
 }
+
+// alive are the conditions under which a controller can go on. Whether it leads is none of them, nor of being ready: a standby
+// could lead at once.
+func (l *leadership) alive() checks { return checks{ping(), renewing(l.watchdog), ending(l)} }
 
 func ping() check { return check{name: "ping", probe: func(*http.Request) error { return nil }} }
 
@@ -34,10 +38,10 @@ func ending(l *leadership) check {
 	return check{name: "term-end", probe: func(*http.Request) error { return l.endsTerms() }}
 }
 
-func filled(synced func() bool) check {
+func informed(filled func() bool) check {
 	return check{name: "informer-sync", probe: func(*http.Request) error {
-		if !synced() {
-			return errors.New("the caches of Deployments, ReplicaSets and Pods are not filled yet")
+		if !filled() {
+			return errors.New("the caches of what is in the cluster are not filled yet")
 		}
 		return nil
 	}}

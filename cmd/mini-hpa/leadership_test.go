@@ -328,7 +328,7 @@ func TestHealthOfALeader(t *testing.T) {
 				for _, at := range slices.Sorted(maps.Keys(test.want)) {
 					w.after(time.Until(gone.Add(at)))
 					answer := httptest.NewRecorder()
-					probes(func() bool { return true }, w.lead).ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/healthz", nil))
+					probes(w.lead.alive(), nil).ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/healthz", nil))
 					if answer.Code != test.want[at] {
 						t.Errorf("%s after: status %d, want %d: %s", at, answer.Code, test.want[at], answer.Body)
 					}

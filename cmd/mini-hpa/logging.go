@@ -36,6 +36,20 @@ func (l logFlags) logger(w io.Writer) *zap.Logger {
 	return zap.New(zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(w)), level), zap.ErrorOutput(zapcore.AddSync(w)))
 }
 
+// live is the life of a process that logs. From here on failures are log lines, so that whatever reads the logs finds them there.
+func (l logFlags) live(s streams, name string, work func(log *zap.Logger) error) error {
+	log := l.logger(s.err)
+	s.bridge(log)
+	b := thisBuild()
+	log.Info("mini-hpa "+name+" starts", zap.String("version", b.Version), zap.String("commit", b.Commit), zap.String("go", b.GoVersion))
+	if err := work(log); err != nil {
+		log.Error("mini-hpa "+name+" failed", zap.Error(err))
+		return errReported
+	}
+	log.Info("mini-hpa " + name + " has ended")
+	return nil
+}
+
 // bridge sends what libraries log there too, for as long as the process lives: klog, hence client-go, and Go's own log.
 func bridge(log *zap.Logger) {
 	klog.SetLoggerWithOptions(zapr.NewLogger(log.Named("client-go")), klog.ContextualLogger(true))

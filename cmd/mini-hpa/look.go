@@ -34,7 +34,8 @@ func (e *explainTask) look(ctx context.Context, t target, key cache.ObjectName) 
 }
 
 func (e *explainTask) explain(ctx context.Context, api clients, key cache.ObjectName) (scaler.Explanation, error) {
-	if err := e.precheck(ctx, api, key); err != nil {
+	around, err := e.precheck(ctx, api, key)
+	if err != nil {
 		return scaler.Explanation{}, err
 	}
 	set, err := informer.New(informer.Config{Client: api.watch, Metadata: api.replica, Namespace: key.Namespace})
@@ -54,24 +55,38 @@ func (e *explainTask) explain(ctx context.Context, api clients, key cache.Object
 	readers := metrics.NewReaders(metrics.ReadersConfig{Custom: api.custom, External: api.external, Timeout: api.patience, Concurrency: togetherAsked})
 	defer readers.Close()
 	asked := &interview{ask: readers.Fetch, answers: map[metrics.Question]*reply{}}
-	if _, err := e.decide(set, feed, asked, key); err != nil {
+	if _, err := e.decide(seen{set, around}, feed, asked, key); err != nil {
 		return scaler.Explanation{}, err
 	}
 	if err := asked.hold(ctx); err != nil {
 		return scaler.Explanation{}, err
 	}
-	return e.decide(set, feed, asked, key)
+	return e.decide(seen{set, around}, feed, asked, key)
 }
 
 // precheck asks for what the informers would go on asking for in vain, so that what is missing or forbidden is said at once.
-func (e *explainTask) precheck(ctx context.Context, api clients, key cache.ObjectName) error {
+// It returns what bears on the workload.
+func (e *explainTask) precheck(ctx context.Context, api clients, key cache.ObjectName) (annotations.Surroundings, error) {
 	d, err := api.act.AppsV1().Deployments(key.Namespace).Get(ctx, key.Name, metav1.GetOptions{})
 	if err != nil {
-		return fmt.Errorf("cannot read deployment %s: %w", key, err)
+		return annotations.Surroundings{}, fmt.Errorf("cannot read deployment %s: %w", key, err)
 	}
-	if err := e.readable(d, key); err != nil {
-		return err
+	if !annotations.Selected(d.Annotations) {
+		return annotations.Surroundings{}, fmt.Errorf("deployment %s has no %s annotation, so mini-hpa does not scale it; set at least %s and %s",
+			key, annotations.Prefix, annotations.Max, annotations.TargetCPU)
 	}
+	around, err := readSurroundings(ctx, api.act, api.dynamic, key.Namespace)
+	if err == nil {
+		err = e.scalable(d, around.of(key.Name))
+	}
+	if err == nil {
+		err = seesPods(ctx, api, key)
+	}
+	return around.of(key.Name), err
+}
+
+// seesPods says what keeps the pods from being seen.
+func seesPods(ctx context.Context, api clients, key cache.ObjectName) error {
 	one := metav1.ListOptions{Limit: 1}
 	_, noDeployments := api.act.AppsV1().Deployments(key.Namespace).List(ctx, one)
 	_, noPods := api.act.CoreV1().Pods(key.Namespace).List(ctx, one)
@@ -84,26 +99,31 @@ func (e *explainTask) precheck(ctx context.Context, api clients, key cache.Objec
 
 var replicaSets = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "replicasets"}
 
-// readable says what keeps the annotations from being followed.
-func (e *explainTask) readable(d *appsv1.Deployment, key cache.ObjectName) error {
-	if !annotations.Selected(d.Annotations) {
-		return fmt.Errorf("deployment %s has no %s annotation, so mini-hpa does not scale it; set at least %s and %s",
-			key, annotations.Prefix, annotations.Max, annotations.TargetCPU)
-	}
-	if _, _, problems := e.decision.defaults.Parse(d.Annotations); len(problems) > 0 {
+// scalable says what keeps the Deployment from being scaled.
+func (e *explainTask) scalable(d *appsv1.Deployment, s annotations.Surroundings) error {
+	if problems := e.decision.defaults.Review(d, s).Problems; len(problems) > 0 {
 		errs := make([]error, len(problems)) // joined one to a line; the list's own aggregate puts all of them on one
 		for i, problem := range problems {
 			errs[i] = problem
 		}
-		return fmt.Errorf("deployment %s has invalid annotations, so mini-hpa leaves it alone:\n%w", key, errors.Join(errs...))
+		return fmt.Errorf("deployment %s cannot be autoscaled, so mini-hpa leaves it alone:\n%w", cache.MetaObjectToName(d), errors.Join(errs...))
 	}
 	return nil
 }
 
+// seen is what the informers see, and what bore on the workload at one moment.
+type seen struct {
+	*informer.Set
+	around annotations.Surroundings
+}
+
+// Surroundings is scaler.Surroundings'.
+func (s seen) Surroundings(cache.ObjectName) annotations.Surroundings { return s.around }
+
 // decide asks a scaler that has nobody to tell and nothing to write with.
-func (e *explainTask) decide(set *informer.Set, feed *metrics.Feed, answers scaler.Answers, key cache.ObjectName) (scaler.Explanation, error) {
+func (e *explainTask) decide(s seen, feed *metrics.Feed, answers scaler.Answers, key cache.ObjectName) (scaler.Explanation, error) {
 	return scaler.New(scaler.Deps{
-		Workloads: set, Samples: feed, Answers: answers, Scales: readOnly{}, Events: &record.FakeRecorder{},
+		Workloads: s, Surroundings: s, Samples: feed, Answers: answers, Scales: readOnly{}, Events: &record.FakeRecorder{},
 		Defaults: e.decision.defaults, Rules: e.decision.rules,
 		Telemetry: scaler.NewTelemetry(prometheus.NewRegistry()), Log: zap.NewNop(), Now: time.Now,
 	}).Explain(key)

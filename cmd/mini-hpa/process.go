@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"go.uber.org/zap"
@@ -21,30 +22,26 @@ type process struct {
 	scaler     *scaler.Scaler
 	leadership *leadership
 	telemetry  *telemetry
-	endpoints  []*endpoint
+	front      *front
 	flush      func()          // sends the Events that are under way
 	traces     *trace.Recorder // nil where nothing is recorded
 	workers    int
 	log        *zap.Logger
 }
 
-// run works until ctx ends, then takes everything down in reverse order: the term and its lease, Events, informers,
-// and at last the servers, so that probes are answered for as long as there is something to probe.
-func (p *process) run(parent context.Context) error {
-	var servers sync.WaitGroup
-	defer servers.Wait()
-	serving, stopServing := context.WithCancel(context.WithoutCancel(parent))
-	defer stopServing()
-	for _, e := range p.endpoints {
-		servers.Go(func() { e.serve(serving) })
-	}
+// run works until ctx ends, then takes everything down in reverse order: the term and its lease, Events, informers, and at
+// last what others see of the process.
+func (p *process) run(ctx context.Context) error { return p.front.run(ctx, p.work) }
+
+// work fills the caches and takes part in the election until ctx ends.
+func (p *process) work(parent context.Context) error {
 	defer p.set.Wait()
 	defer p.readers.Close()
 	ctx, cancel := context.WithCancel(parent)
 	defer cancel()
 	defer p.endRecording()
 	defer p.flush()
-	if err := p.set.Start(ctx); err != nil {
+	if err := errors.Join(p.set.Start(ctx), p.front.neighbors.Fill(ctx)); err != nil {
 		if parent.Err() != nil {
 			return nil // told to end before the caches were filled
 		}

@@ -19,6 +19,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	dynamicfake "k8s.io/client-go/dynamic/fake"
 	"k8s.io/client-go/kubernetes/fake"
 	metadatafake "k8s.io/client-go/metadata/fake"
 	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
@@ -76,7 +77,7 @@ func newCluster(t *testing.T) *cluster {
 	task := newControllerTask()
 	task.election.enabled = false
 	task.serve = serveFlags{metrics: disabled, probes: disabled}
-	p, err := task.assemble(clients{watch: c.client, replica: metadatafake.NewSimpleMetadataClient(scheme, rs), act: c.client, tell: c.client,
+	p, err := task.assemble(clients{watch: c.client, dynamic: dynamicfake.NewSimpleDynamicClient(scheme), replica: metadatafake.NewSimpleMetadataClient(scheme, rs), act: c.client, tell: c.client,
 		lead: c.client, samples: c.samples, deadline: time.Second}, zap.New(core))
 	if err != nil {
 		t.Fatal(err)
@@ -272,13 +273,14 @@ func TestNoPortStaysOpenIfOneIsTaken(t *testing.T) {
 	server := newAPIServer(t, nil)
 	c := newCluster(t)
 	c.process.flush()
-	if err := c.process.open(serveFlags{metrics: "127.0.0.1:0", probes: strings.TrimPrefix(server.URL, "http://")}); err == nil {
+	ports := serveFlags{metrics: "127.0.0.1:0", probes: strings.TrimPrefix(server.URL, "http://")}
+	if err := c.process.front.open(ports, c.process.telemetry, nil, nil); err == nil {
 		t.Fatal("a port that is taken was opened")
 	}
-	if n := len(c.process.endpoints); n != 1 {
+	if n := len(c.process.front.endpoints); n != 1 {
 		t.Fatalf("%d ports were opened", n)
 	}
-	if _, err := c.process.endpoints[0].listener.Accept(); !errors.Is(err, net.ErrClosed) {
+	if _, err := c.process.front.endpoints[0].listener.Accept(); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("the other port: %v", err)
 	}
 }

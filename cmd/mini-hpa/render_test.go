@@ -54,8 +54,7 @@ func (s *scene) add(name, cpu, memory string) {
 	long := metav1.NewTime(s.now.Add(-time.Hour))
 	s.pods = append(s.pods, &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name, CreationTimestamp: long},
-		Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{
-			corev1.ResourceCPU: quantity("100m"), corev1.ResourceMemory: quantity("128Mi")}}}}},
+		Spec:       corev1.PodSpec{Containers: []corev1.Container{app()}},
 		Status: corev1.PodStatus{Phase: corev1.PodRunning, StartTime: &long,
 			Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: long}}}})
 	if cpu == "" {
@@ -68,7 +67,7 @@ func (s *scene) add(name, cpu, memory string) {
 }
 
 func (s *scene) explain() scaler.Explanation {
-	e, err := scaler.New(scaler.Deps{Workloads: s, Samples: s, Rules: recommend.DefaultRules(), Defaults: annotations.DefaultDefaults(),
+	e, err := scaler.New(scaler.Deps{Workloads: s, Surroundings: s, Samples: s, Rules: recommend.DefaultRules(), Defaults: annotations.DefaultDefaults(),
 		Now: func() time.Time { return s.now }}).Explain(cache.NewObjectName("default", "web"))
 	if err != nil {
 		panic(err) // the scenes are written so that there is something to explain
@@ -79,7 +78,18 @@ func (s *scene) explain() scaler.Explanation {
 // Deployment is scaler.Workloads'.
 func (s *scene) Deployment(key cache.ObjectName) *appsv1.Deployment {
 	return &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name, Annotations: s.annotations},
-		Spec: appsv1.DeploymentSpec{Replicas: &s.replicas}, Status: appsv1.DeploymentStatus{Replicas: int32(len(s.pods))}}
+		Spec: appsv1.DeploymentSpec{Replicas: &s.replicas, Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{Containers: []corev1.Container{app()}}}}, Status: appsv1.DeploymentStatus{Replicas: int32(len(s.pods))}}
+}
+
+// app is the container of the template and of every pod.
+func app() corev1.Container {
+	return corev1.Container{Name: "app", Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{
+		corev1.ResourceCPU: quantity("100m"), corev1.ResourceMemory: quantity("128Mi")}}}
+}
+
+// Surroundings is scaler.Surroundings'.
+func (s *scene) Surroundings(cache.ObjectName) annotations.Surroundings {
+	return annotations.Surroundings{}
 }
 
 // Pods is scaler.Workloads'.

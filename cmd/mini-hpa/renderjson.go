@@ -31,8 +31,11 @@ type policyJSON struct {
 	SyncPeriod  string                                        `json:"syncPeriod"`
 }
 
+// warningJSON is one warning; its key is empty if it is not about an annotation.
 type warningJSON struct {
-	Key     string `json:"key"`
+	Key     string `json:"key,omitempty"`
+	Field   string `json:"field"`
+	Rule    string `json:"rule"`
 	Message string `json:"message"`
 }
 
@@ -44,7 +47,7 @@ func machineForm(e scaler.Explanation) explanationJSON {
 			Behavior: autoscalingv2.HorizontalPodAutoscalerBehavior{ScaleUp: &p.Up, ScaleDown: &p.Down}},
 	}
 	for _, w := range e.Warnings {
-		form.Warnings = append(form.Warnings, warningJSON(w))
+		form.Warnings = append(form.Warnings, warningJSON{Key: w.Key, Field: w.Path(), Rule: w.Rule, Message: w.Message})
 	}
 	return form
 }

@@ -67,7 +67,7 @@ func TestReplayAsJSON(t *testing.T) {
 		"several files":      {[]string{"b.gz", "a"}, []string{alone + `,"file":"b.gz"}`, "", last + `,"file":"a"}`}},
 		"standard input":     {[]string{"-"}, []string{alone + "}"}},
 		"as the HPA":         {[]string{"b.gz", "--hpa-compat"}, []string{alone + "}"}},
-		"other annotations":  {[]string{"b.gz", "--set", "mini-hpa/max=12", "--set", "mini-hpa/min=12"}, []string{""}},
+		"other annotations":  {[]string{"b.gz", "--set", "mini-hpa/max=12", "--set", "mini-hpa/min=11"}, []string{""}},
 		"without annotation": {[]string{"bad", "--set", "mini-hpa/min="}, []string{alone + "}"}},
 	}
 	for name, test := range tests {

@@ -26,13 +26,15 @@ func House() Plan {
 				"./annotations", "./scaler/recommend", "./scaler/metrics", "./scaler/trace",
 			}),
 			"webhook": slices.Concat(client, []string{
-				"sigs.k8s.io/controller-runtime/pkg/webhook", "go.uber.org/zap", "./annotations",
+				"sigs.k8s.io/controller-runtime/pkg/webhook", "go.uber.org/zap", "github.com/go-logr/zapr",
+				"github.com/prometheus/client_golang", "./annotations",
 			}),
+			"webhook/authority": slices.Concat(client, []string{"go.uber.org/zap"}),
 			"cmd/mini-hpa": slices.Concat(client, []string{
 				"k8s.io/metrics", "k8s.io/klog/v2", "sigs.k8s.io/controller-runtime",
 				"go.uber.org/zap", "github.com/go-logr/zapr", "github.com/go-logr/logr",
 				"github.com/prometheus/client_golang", "github.com/spf13/pflag",
-				"./annotations", "./informer", "./scaler", "./webhook",
+				"./annotations", "./informer", "./scaler", "./webhook", "./webhook/authority",
 				"./scaler/recommend", "./scaler/metrics", "./scaler/trace", "./scaler/simulate", "./scaler/picture",
 			}),
 		},

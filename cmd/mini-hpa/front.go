@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"sync/atomic"
+
+	"go.uber.org/zap"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/informer"
+	"github.com/mini-hpa/mini-hpa/webhook"
+)
+
+// front is what a process shows to others, whether it leads or not: its ports and its webhook, and what bears on workloads, which
+// the webhook and the controller both ask.
+type front struct {
+	neighbors *informer.Neighbors
+	admission *admission // nil where no webhook is served
+	endpoints []*endpoint
+	ending    atomic.Bool // told to end
+	log       *zap.Logger
+}
+
+// run works until the parent ends, or until the work or the webhook fails. The work ends first, while the webhook still answers
+// for as long as others may not have noticed, and the ports are closed last, so that probes are answered for as long as there
+// is something to probe.
+func (f *front) run(parent context.Context, work func(ctx context.Context) error) error {
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer f.neighbors.Wait()
+	lasting, stop := context.WithCancel(context.WithoutCancel(parent))
+	defer stop()
+	for _, e := range f.endpoints {
+		running.Go(func() { e.serve(lasting) })
+	}
+	f.neighbors.Start(lasting)
+	ctx, cancel := context.WithCancel(parent)
+	defer cancel()
+	context.AfterFunc(ctx, func() { f.ending.Store(true) })
+	admitted := make(chan error, 1)
+	go func() {
+		defer cancel()
+		admitted <- f.admit(ctx)
+	}()
+	err := work(ctx)
+	cancel()
+	return errors.Join(err, <-admitted)
+}
+
+// admit answers the API server until ctx ends; without a webhook it only waits for that.
+func (f *front) admit(ctx context.Context) error {
+	if f.admission == nil {
+		<-ctx.Done()
+		return nil
+	}
+	return f.admission.run(ctx)
+}
+
+// open opens the ports; if one is taken, none stays open.
+func (f *front) open(flags serveFlags, t *telemetry, live checks, filled func() bool) error {
+	metrics, err := listen("metrics-bind-address", flags.metrics, t.handler(f.log), f.log)
+	probes, err2 := listen("health-probe-bind-address", flags.probes, probes(live, f.ready(filled)), f.log)
+	for _, e := range []*endpoint{metrics, probes} {
+		if e != nil {
+			f.endpoints = append(f.endpoints, e)
+		}
+	}
+	if err := errors.Join(err, err2); err != nil {
+		f.closePorts()
+		return err
+	}
+	return nil
+}
+
+// ready are the conditions under which others may send requests here.
+func (f *front) ready(filled func() bool) checks {
+	ready := checks{ping(), f.working(), informed(func() bool { return filled() && f.neighbors.Filled() })}
+	if f.admission != nil {
+		ready = append(ready, check{name: "webhook-certificate", probe: func(*http.Request) error { return f.admission.certificates.Ready() }})
+	}
+	return ready
+}
+
+// working fails as soon as the process was told to end, so that nobody new is sent here.
+func (f *front) working() check {
+	return check{name: "shutdown", probe: func(*http.Request) error {
+		if f.ending.Load() {
+			return errors.New("the process was told to end")
+		}
+		return nil
+	}}
+}
+
+func (f *front) closePorts() {
+	for _, e := range f.endpoints {
+		if err := e.listener.Close(); err != nil && !errors.Is(err, http.ErrServerClosed) {
+			f.log.Warn("cannot close a port", zap.String("flag", e.name), zap.Error(err))
+		}
+	}
+	if f.admission != nil {
+		if err := f.admission.server.Close(); err != nil {
+			f.log.Warn("cannot close the webhook's port", zap.Error(err))
+		}
+	}
+}
+
+// serve opens the webhook, if one is asked for. The namespace is where its Secret and its Service are.
+func (f *front) serve(w *webhookFlags, api clients, namespace string, d annotations.Defaults, t *telemetry) error {
+	if !w.served() {
+		return nil
+	}
+	a, err := w.admit(api, namespace, webhook.HandlerConfig{Defaults: d, Surroundings: f.neighbors,
+		Telemetry: webhook.NewTelemetry(t.registry), Log: f.log.Named("webhook")})
+	if err != nil {
+		return fmt.Errorf("cannot serve the webhook: %w", err)
+	}
+	t.registry.MustRegister(newExpirations(a.certificates))
+	f.admission = a
+	return nil
+}

@@ -1,0 +1,192 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/spf13/pflag"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+)
+
+const lintAbout = `Tells of manifests what admission and controller would say of them: annotations that cannot be followed, targets whose
+requests are missing, a second autoscaler. It needs no cluster and changes nothing.
+
+FILE is YAML or JSON of any number of documents, DIR all *.yaml, *.yml and *.json below it except in hidden directories;
+for - it is standard input. Templates and patches are not whole: helm template . | mini-hpa lint -, kustomize build . | mini-hpa lint -.
+Deployments of apps/v1 are looked at; HorizontalPodAutoscalers, KEDA ScaledObjects and LimitRanges count if they are in
+the same namespace, in whichever file they are. Everything else is passed over and counted. With --server-side what the
+cluster has of those three counts too, unless a manifest has one of the same name; for that you need the right to list them.
+
+Each problem has its file and line. The exit code is 1 if there are errors and 0 if there are warnings at most. It is 2
+if a file cannot be read; its name and line are told, and the others are looked at.`
+
+func lintCommand() command {
+	return command{
+		name:    "lint",
+		args:    "FILE|DIR|-...",
+		summary: "find what is wrong with manifests before the cluster does",
+		about:   lintAbout,
+		task: func() task {
+			return &lintTask{defaults: annotations.DefaultDefaults(), api: defaultAPIFlags(), output: "text"}
+		},
+	}
+}
+
+type lintTask struct {
+	defaults   annotations.Defaults
+	namespace  string
+	output     string
+	serverSide bool
+	cluster    clusterFlags
+	api        apiFlags
+	// given says whether a flag was set.
+	given func(flag string) bool
+}
+
+func (l *lintTask) declare(f *pflag.FlagSet) {
+	f.VarP(oneOf(&l.output, "text", "json", "sarif", "github"), "output", "o",
+		"text for people, json for programs, sarif for code scanning, github for annotations in the log of a GitHub workflow")
+	f.VarP(namespaced(&l.namespace), "namespace", "n", "the namespace of manifests that name none; without it none, or with --server-side the context's")
+	declareMinSyncPeriod(f, &l.defaults)
+	f.BoolVar(&l.serverSide, "server-side", false, "let the LimitRanges and autoscalers that are in the cluster count too")
+	l.cluster.declare(f, "KUBECONFIG, ~/.kube/config or the pod's service account. For --server-side, as the next two")
+	f.Var(duration(&l.api.timeout, 100*time.Millisecond, 5*time.Minute), "kube-api-timeout", "deadline of one request to the API server")
+	l.given = f.Changed
+}
+
+func (l *lintTask) run(ctx context.Context, args []string, s streams) error {
+	if err := l.check(args); err != nil {
+		return err
+	}
+	var ask func(context.Context, string) (neighborhood, error)
+	if l.serverSide {
+		// What libraries log is no finding.
+		s.bridge(logFlags{level: "error", format: "console"}.logger(s.err))
+		var err error
+		if ask, err = l.connect(); err != nil {
+			return err
+		}
+	}
+	return l.lint(ctx, args, s, ask)
+}
+
+func (l *lintTask) check(args []string) error {
+	if len(args) == 0 {
+		return usagef("", "nothing to lint; want at least one FILE or DIR, or - for standard input")
+	}
+	for _, name := range []string{"kubeconfig", "context", "kube-api-timeout"} {
+		if l.given(name) && !l.serverSide {
+			return usagef("", "--%s is for --server-side; without that no cluster is asked", name)
+		}
+	}
+	// The usual period has no influence here, and must not be in the way of the shortest.
+	l.defaults.SyncPeriod = max(l.defaults.SyncPeriod, l.defaults.MinSyncPeriod)
+	if err := l.defaults.Validate(); err != nil {
+		return usagef("", "%v", err)
+	}
+	return nil
+}
+
+// connect finds the cluster, and with it the namespace of manifests that name none.
+func (l *lintTask) connect() (func(context.Context, string) (neighborhood, error), error) {
+	t, err := l.cluster.forUser()
+	if err != nil {
+		return nil, err
+	}
+	if l.namespace == "" {
+		l.namespace = t.namespace
+	}
+	config := l.api.config(t.config, l.api.timeout)
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("cannot make a client for the API server: %w", err)
+	}
+	scaledObjects, err := dynamic.NewForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("cannot make a client for ScaledObjects: %w", err)
+	}
+	return func(ctx context.Context, namespace string) (neighborhood, error) {
+		return readSurroundings(ctx, client, scaledObjects, namespace)
+	}, nil
+}
+
+// lint reads everything first, because what a Deployment is next to may be in a later file. A cluster is asked only if
+// ask is not nil.
+func (l *lintTask) lint(ctx context.Context, args []string, s streams, ask func(context.Context, string) (neighborhood, error)) error {
+	m := manifests{namespace: l.namespace, around: map[string]neighborhood{}}
+	for _, source := range sources(args) {
+		m.read(source, s.in)
+	}
+	for _, err := range m.unreadable {
+		fmt.Fprintf(s.err, "mini-hpa lint: %s\n", clean(err.Error()))
+	}
+	if ask != nil {
+		if err := l.askCluster(ctx, &m, s, ask); err != nil {
+			return err
+		}
+	}
+	r := m.report(l.defaults)
+	if err := l.show(r, s); err != nil {
+		return fmt.Errorf("cannot write the findings: %w", err)
+	}
+	switch {
+	case r.Summary.Unreadable > 0:
+		return unreadable{errReported}
+	case r.Summary.Errors > 0:
+		return errReported
+	}
+	return nil
+}
+
+// askCluster adds what the cluster has to what the manifests have.
+func (l *lintTask) askCluster(ctx context.Context, m *manifests, s streams, ask func(context.Context, string) (neighborhood, error)) error {
+	for _, namespace := range m.namespaces() {
+		inCluster, err := ask(ctx, namespace)
+		if err != nil {
+			return err
+		}
+		for _, hidden := range inCluster.hidden {
+			fmt.Fprintf(s.err, "mini-hpa lint: warning: %s\n", clean(hidden.Error()))
+		}
+		m.around[namespace] = m.around[namespace].over(inCluster)
+	}
+	return nil
+}
+
+func (l *lintTask) show(r report, s streams) error {
+	switch l.output {
+	case "json":
+		return writeJSON(s.out, r)
+	case "sarif":
+		return writeJSON(s.out, sarifOf(r))
+	}
+	line := finding.text
+	if l.output == "github" {
+		line = finding.workflowCommand
+	}
+	var errs []error
+	for _, f := range r.Findings {
+		_, err := fmt.Fprintln(s.out, line(f))
+		errs = append(errs, err)
+	}
+	fmt.Fprintln(s.err, r.Summary)
+	return errors.Join(errs...)
+}
+
+// namespaces are those in which a Deployment asks to be scaled, sorted.
+func (m *manifests) namespaces() []string {
+	var names []string
+	for _, d := range m.deployments {
+		if annotations.Selected(d.workload.Annotations) {
+			names = append(names, d.namespace)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}

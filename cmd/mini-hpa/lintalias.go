@@ -1,0 +1,56 @@
+package main
+
+import (
+	"errors"
+
+	yaml "sigs.k8s.io/yaml/goyaml.v3"
+)
+
+const (
+	// maxRepeated is how much aliases may repeat in a document, in bytes. A few lines of them can stand for gigabytes, or be
+	// nested without end.
+	maxRepeated = 16 << 20
+	// nodeWeight is about what a node takes in memory besides its text.
+	nodeWeight = 64
+)
+
+// expansion measures a document without following its aliases, so that nobody follows those of one that is too large.
+type expansion struct {
+	// anchored are the weights of the nodes with an anchor. Those come before their aliases.
+	anchored map[*yaml.Node]int
+	repeated int
+}
+
+// measure returns what a node comes to when its aliases are followed. It refuses what is no tree then, and names that are
+// no text: {{ .Values.max }} is a mapping whose only name is one.
+func (x *expansion) measure(n *yaml.Node) (int, error) {
+	if n.Kind == yaml.AliasNode {
+		return x.repeat(n)
+	}
+	weight := nodeWeight + len(n.Value)
+	for i, child := range n.Content {
+		if n.Kind == yaml.MappingNode && i%2 == 0 && followed(child).Kind != yaml.ScalarNode {
+			return 0, atLine{child.Line, errors.New("the name in a mapping must be text")}
+		}
+		part, err := x.measure(child)
+		if err != nil {
+			return 0, err
+		}
+		weight += part
+	}
+	if n.Anchor != "" {
+		x.anchored[n] = weight
+	}
+	return weight, nil
+}
+
+func (x *expansion) repeat(n *yaml.Node) (int, error) {
+	weight, ok := x.anchored[n.Alias]
+	if !ok {
+		return 0, atLine{n.Line, errors.New("an alias stands for what it is a part of")}
+	}
+	if x.repeated += weight; x.repeated > maxRepeated {
+		return 0, atLine{n.Line, errors.New("the aliases up to here stand for too much")}
+	}
+	return weight, nil
+}

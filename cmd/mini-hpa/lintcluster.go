@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/pager"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+)
+
+// readSurroundings asks the API server for the neighborhood of one namespace. What the caller may not list is a part of
+// the answer; any other failure is an error.
+func readSurroundings(ctx context.Context, client kubernetes.Interface, scaledObjects dynamic.Interface, namespace string) (neighborhood, error) {
+	r := clusterReader{client: client, dynamic: scaledObjects, namespace: namespace, found: newNeighborhood()}
+	for _, read := range []func(context.Context) error{r.readLimitRanges, r.readHPAs, r.readScaledObjects} {
+		if err := read(ctx); err != nil {
+			return neighborhood{}, err
+		}
+	}
+	return r.found, nil
+}
+
+// clusterReader reads one namespace.
+type clusterReader struct {
+	client    kubernetes.Interface
+	dynamic   dynamic.Interface
+	namespace string
+	found     neighborhood
+}
+
+func (r *clusterReader) readLimitRanges(ctx context.Context) error {
+	list := func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+		return r.client.CoreV1().LimitRanges(r.namespace).List(ctx, o)
+	}
+	err := pager.New(list).EachListItem(ctx, metav1.ListOptions{}, func(found runtime.Object) error {
+		if limits, ok := found.(*corev1.LimitRange); ok {
+			r.found.limitRanges[limits.Name] = limits
+		}
+		return nil
+	})
+	if apierrors.IsForbidden(err) {
+		r.found.unknown = fmt.Sprintf("listing the LimitRanges of namespace %s is forbidden", quote(r.namespace))
+		return nil
+	}
+	return r.failed("LimitRanges", err)
+}
+
+func (r *clusterReader) readHPAs(ctx context.Context) error {
+	list := func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+		return r.client.AutoscalingV2().HorizontalPodAutoscalers(r.namespace).List(ctx, o)
+	}
+	err := pager.New(list).EachListItem(ctx, metav1.ListOptions{}, func(found runtime.Object) error {
+		if hpa, ok := found.(*autoscalingv2.HorizontalPodAutoscaler); ok {
+			s := scalerObject{Metadata: hpa.ObjectMeta}
+			s.Spec.ScaleTargetRef = hpa.Spec.ScaleTargetRef
+			r.found.addScaler(annotations.KindHPA, s)
+		}
+		return nil
+	})
+	return r.hidden("HorizontalPodAutoscalers", err)
+}
+
+// readScaledObjects finds none where KEDA is not installed.
+func (r *clusterReader) readScaledObjects(ctx context.Context) error {
+	resource := r.dynamic.Resource(schema.GroupVersionResource{Group: annotations.GroupKEDA, Version: "v1alpha1", Resource: "scaledobjects"})
+	list := func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+		return resource.Namespace(r.namespace).List(ctx, o)
+	}
+	err := pager.New(list).EachListItem(ctx, metav1.ListOptions{}, func(found runtime.Object) error {
+		o, ok := found.(*unstructured.Unstructured)
+		if !ok {
+			return nil
+		}
+		var s scalerObject
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, &s); err != nil {
+			return fmt.Errorf("cannot read ScaledObject %s: %w", quote(o.GetName()), err)
+		}
+		r.found.addScaler(annotations.KindScaledObject, s)
+		return nil
+	})
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	return r.hidden("ScaledObjects", err)
+}
+
+// hidden makes what is forbidden something to tell.
+func (r *clusterReader) hidden(what string, err error) error {
+	failure := r.failed(what, err)
+	if apierrors.IsForbidden(err) {
+		r.found.hidden = append(r.found.hidden, failure)
+		return nil
+	}
+	return failure
+}
+
+func (r *clusterReader) failed(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("cannot list the %s of namespace %s: %w", what, quote(r.namespace), err)
+}

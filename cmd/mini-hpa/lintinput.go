@@ -1,0 +1,127 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// maxManifest is the largest file that is read, in bytes; an API server takes no object above 3 MiB.
+const maxManifest = 10 << 20
+
+// standardInput is what findings call it.
+const standardInput = "standard input"
+
+// source is a file to read, or why there is none.
+type source struct {
+	name string // as the user would write it; - is standard input
+	err  error
+}
+
+// shown is the file in what is written.
+func (s source) shown() string {
+	if s.name == "-" {
+		return standardInput
+	}
+	return s.name
+}
+
+// sources finds the files that the arguments mean, each once.
+func sources(args []string) []source {
+	var found []source
+	seen := map[string]bool{}
+	for _, arg := range args {
+		for _, s := range sourcesOf(arg) {
+			if path := filepath.Clean(s.name); !seen[path] {
+				seen[path], found = true, append(found, s)
+			}
+		}
+	}
+	return found
+}
+
+func sourcesOf(arg string) []source {
+	if arg == "-" {
+		return []source{{name: arg}}
+	}
+	info, err := os.Stat(arg)
+	switch {
+	case err != nil:
+		return []source{{name: arg, err: bare(err)}}
+	case !info.IsDir():
+		return []source{{name: arg}}
+	}
+	found := manifestsBelow(arg)
+	if len(found) == 0 {
+		return []source{{name: arg, err: errors.New("holds no *.yaml, *.yml or *.json")}}
+	}
+	return found
+}
+
+// manifestsBelow walks in lexical order. Links to directories are not followed, as they may lead in circles.
+func manifestsBelow(dir string) []source {
+	var found []source
+	root := os.DirFS(dir)
+	// The function returns no error but SkipDir, hence neither does WalkDir.
+	_ = fs.WalkDir(root, ".", func(name string, entry fs.DirEntry, err error) error {
+		full := filepath.Join(dir, filepath.FromSlash(name))
+		switch {
+		case err != nil:
+			found = append(found, source{name: full, err: bare(err)})
+		case entry.IsDir() && name != "." && strings.HasPrefix(entry.Name(), "."):
+			return fs.SkipDir
+		case !slices.Contains([]string{".yaml", ".yml", ".json"}, path.Ext(name)):
+		case isRegular(root, name):
+			found = append(found, source{name: full})
+		}
+		return nil
+	})
+	return found
+}
+
+// isRegular follows links: the files of a mounted ConfigMap are some.
+func isRegular(root fs.FS, name string) bool {
+	info, err := fs.Stat(root, name)
+	return err != nil || info.Mode().IsRegular() // what is wrong is told when the file is read
+}
+
+// bare is an error without the name of the file, which is told anyway.
+func bare(err error) error {
+	if wrapped := (*fs.PathError)(nil); errors.As(err, &wrapped) {
+		return wrapped.Err
+	}
+	return err
+}
+
+// read returns the text of a file.
+func (s source) read(stdin io.Reader) (string, error) {
+	if s.err != nil {
+		return "", s.err
+	}
+	in := stdin
+	if s.name != "-" {
+		file, err := os.Open(s.name)
+		if err != nil {
+			return "", bare(err)
+		}
+		defer file.Close()
+		in = file
+	}
+	text, err := io.ReadAll(io.LimitReader(in, maxManifest+1))
+	switch {
+	case err != nil:
+		return "", bare(err)
+	case len(text) > maxManifest:
+		return "", fmt.Errorf("is larger than %d MiB; split it", maxManifest>>20)
+	case bytes.IndexByte(text, 0) >= 0:
+		return "", errors.New("holds NUL bytes, so it is no text in UTF-8")
+	}
+	return strings.TrimPrefix(string(text), "\ufeff"), nil
+}

@@ -1,0 +1,166 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	yaml "sigs.k8s.io/yaml/goyaml.v3"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+)
+
+// manifests are what was read of all files.
+type manifests struct {
+	// namespace is that of objects that name none.
+	namespace   string
+	deployments []*candidate
+	// around are, by namespace, the objects that bear on the Deployments.
+	around map[string]neighborhood
+	// findings are those for which nothing but the object is needed.
+	findings   []finding
+	unreadable []error
+	files      int
+	// others and strangers are passed over: objects, and documents that are none.
+	others, strangers int
+}
+
+// object is one object of a manifest.
+type object struct {
+	unstructured.Unstructured
+	file      string
+	node      *yaml.Node
+	namespace string
+}
+
+// candidate is a Deployment that is looked at.
+type candidate struct {
+	object
+	workload *appsv1.Deployment
+	// problems are those of the manifest that its API object cannot have.
+	problems field.ErrorList
+}
+
+func (m *manifests) read(s source, stdin io.Reader) {
+	text, err := s.read(stdin)
+	if err != nil {
+		m.fail(s.shown(), err)
+		return
+	}
+	m.files++
+	for _, c := range chunks(text) {
+		documents, err := c.documents()
+		if err != nil {
+			m.fail(s.shown(), err)
+		}
+		for _, d := range documents {
+			m.add(s.shown(), d.node, d.value, schema.GroupVersionKind{})
+		}
+	}
+}
+
+func (m *manifests) fail(file string, err error) {
+	if at := (atLine{}); errors.As(err, &at) {
+		file = fmt.Sprintf("%s:%d", file, at.line)
+	}
+	m.unreadable = append(m.unreadable, fmt.Errorf("%s: %w", file, err))
+}
+
+// add takes an object, or all of a list. The items of a typed list have its kind if they do not name one.
+func (m *manifests) add(file string, node *yaml.Node, value any, inherited schema.GroupVersionKind) {
+	fields, _ := value.(map[string]any)
+	o := object{Unstructured: unstructured.Unstructured{Object: fields}, file: file, node: node, namespace: m.namespace}
+	if fields != nil && o.GetKind() == "" && inherited.Kind != "" {
+		o.SetGroupVersionKind(inherited)
+	}
+	if o.GetAPIVersion() == "" || o.GetKind() == "" {
+		m.strangers++
+		return
+	}
+	if items, ok := fields["items"].([]any); ok && strings.HasSuffix(o.GetKind(), "List") {
+		m.addAll(o, items)
+		return
+	}
+	if err := m.place(o); err != nil {
+		m.fail(file, err)
+	}
+}
+
+func (m *manifests) addAll(list object, items []any) {
+	kind := list.GroupVersionKind()
+	kind.Kind = strings.TrimSuffix(kind.Kind, "List")
+	for i, item := range items {
+		_, at := walk(list.node, []string{"items", strconv.Itoa(i)})
+		if at == nil {
+			at = list.node // of what is merged in, kubectl's parser may take another one
+		}
+		m.add(list.file, at, item, kind)
+	}
+}
+
+// place puts an object where it belongs.
+func (m *manifests) place(o object) error {
+	if namespace := o.GetNamespace(); namespace != "" {
+		o.namespace = namespace
+	}
+	kind := o.GroupVersionKind()
+	if kind == appsv1.SchemeGroupVersion.WithKind("Deployment") {
+		return m.addDeployment(o)
+	}
+	m.others++
+	around, ok := m.around[o.namespace]
+	if !ok {
+		around = newNeighborhood()
+		m.around[o.namespace] = around
+	}
+	switch {
+	case kind == corev1.SchemeGroupVersion.WithKind("LimitRange"):
+		limits := &corev1.LimitRange{}
+		if err := o.decode(limits); err != nil {
+			return err
+		}
+		around.limitRanges[limits.Name] = limits
+	case kind.Group == "autoscaling" && kind.Kind == annotations.KindHPA, kind.Group == annotations.GroupKEDA && kind.Kind == annotations.KindScaledObject:
+		var s scalerObject
+		if err := o.decode(&s); err != nil {
+			return err
+		}
+		around.addScaler(kind.Kind, s)
+	default:
+		m.findings = append(m.findings, misplacedOn(o)...)
+	}
+	return nil
+}
+
+func (m *manifests) addDeployment(o object) error {
+	d := &candidate{object: o, workload: &appsv1.Deployment{}, problems: o.quoteAnnotations()}
+	if err := o.decode(d.workload); err != nil {
+		return err
+	}
+	if !annotations.Selected(d.workload.Annotations) {
+		m.others++
+	}
+	m.deployments = append(m.deployments, d)
+	return nil
+}
+
+// misplacedOn warns of annotations on workloads of other kinds, where users may hope for an effect.
+func misplacedOn(o object) []finding {
+	if !slices.Contains([]string{"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Pod", "Job", "CronJob"}, o.GetKind()) {
+		return nil
+	}
+	keys := o.ownKeys()
+	if len(keys) == 0 {
+		return nil
+	}
+	return []finding{o.finding(severityWarning, annotations.FoundMisplaced, field.NewPath("metadata", "annotations").Key(keys[0]).String(), fmt.Sprintf(
+		"%s annotations have no effect on %s of %s; only Deployments of apps/v1 are autoscaled", annotations.Prefix, quote(o.GetKind()), quote(o.GetAPIVersion())))}
+}

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+)
+
+// Severities, in the words of text, SARIF and GitHub.
+const (
+	severityError   = "error"
+	severityWarning = "warning"
+)
+
+// finding is one thing to tell of an object. Nothing of it but the file's name needs cleaning any more.
+type finding struct {
+	File string `json:"file"`
+	// Line and Column begin at 1.
+	Line      int    `json:"line"`
+	Column    int    `json:"column"`
+	Severity  string `json:"severity"`
+	Rule      string `json:"rule"` // the name of an annotations.Finding
+	Kind      string `json:"kind"`
+	Namespace string `json:"namespace"`
+	Name      string `json:"name"`
+	Field     string `json:"field"`
+	Message   string `json:"message"`
+}
+
+// summary counts.
+type summary struct {
+	Autoscaled     int `json:"autoscaled"` // Deployments with annotations, sound or not
+	Errors         int `json:"errors"`
+	Warnings       int `json:"warnings"`
+	Files          int `json:"files"`
+	OtherObjects   int `json:"otherObjects"`
+	OtherDocuments int `json:"otherDocuments"` // empty, or no object of Kubernetes
+	Unreadable     int `json:"unreadable"`     // files, documents and objects
+}
+
+// report is all that lint finds; as JSON it is for programs.
+type report struct {
+	Findings []finding `json:"findings"`
+	Summary  summary   `json:"summary"`
+}
+
+// report reviews the Deployments. Its findings are in the order of their files and lines.
+func (m *manifests) report(defaults annotations.Defaults) report {
+	r := report{Findings: append([]finding{}, m.findings...), Summary: summary{
+		Files: m.files, OtherObjects: m.others, OtherDocuments: m.strangers, Unreadable: len(m.unreadable)}}
+	for _, d := range m.deployments {
+		if annotations.Selected(d.workload.Annotations) {
+			r.Summary.Autoscaled++
+		}
+		r.Findings = append(r.Findings, d.review(defaults, m.around[d.namespace])...)
+	}
+	slices.SortStableFunc(r.Findings, func(a, b finding) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	})
+	for _, f := range r.Findings {
+		if f.Severity == severityError {
+			r.Summary.Errors++
+		} else {
+			r.Summary.Warnings++
+		}
+	}
+	return r
+}
+
+func (d *candidate) review(defaults annotations.Defaults, around neighborhood) []finding {
+	verdict := defaults.Review(d.workload, around.of(d.GetName()))
+	var found []finding
+	for _, problem := range append(d.problems, verdict.Problems...) {
+		found = append(found, d.finding(severityError, problem.Origin, problem.Field, problem.ErrorBody()))
+	}
+	for _, warning := range verdict.Warnings {
+		found = append(found, d.finding(severityWarning, warning.Rule, warning.Path(), warning.Message))
+	}
+	return found
+}
+
+// finding is one about a field of the object, in the place where it is, or where it is missing.
+func (o object) finding(severity, rule, path, message string) finding {
+	at := deepest(o.node, path)
+	return finding{File: o.file, Line: at.Line, Column: at.Column, Severity: severity, Rule: rule, Kind: clean(o.GetKind()),
+		Namespace: clean(o.namespace), Name: clean(o.GetName()), Field: clean(path), Message: clean(message)}
+}
+
+// text is a finding for people, as compilers write it.
+func (f finding) text() string {
+	return clean(fmt.Sprintf("%s:%d: %s: %s [%s]", f.File, f.Line, f.Severity, f.sentence(), f.Rule))
+}
+
+// sentence says what is found in what.
+func (f finding) sentence() string {
+	name := cmp.Or(f.Name, "(unnamed)")
+	if f.Namespace != "" {
+		name = f.Namespace + "/" + name
+	}
+	return fmt.Sprintf("%s %s: %s: %s", f.Kind, name, f.Field, f.Message)
+}
+
+// workflowCommand is a finding as the log of a GitHub workflow has it. Standard input is no file of the repository.
+func (f finding) workflowCommand() string {
+	data := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
+	property := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
+	at := fmt.Sprintf("file=%s,line=%d,", property.Replace(slashed(f.File)), f.Line)
+	if f.File == standardInput {
+		at = ""
+	}
+	return fmt.Sprintf("::%s %stitle=%s::%s", f.Severity, at, property.Replace(f.Rule), data.Replace(f.sentence()))
+}
+
+// String is the last line that people see.
+func (s summary) String() string {
+	text := fmt.Sprintf("%s autoscaled, %s, %s in %s (%s", plural(s.Autoscaled, "Deployment"), plural(s.Errors, "error"),
+		plural(s.Warnings, "warning"), plural(s.Files, "file"), plural(s.OtherObjects, "other object"))
+	if s.OtherDocuments > 0 {
+		text += ", " + plural(s.OtherDocuments, "other document")
+	}
+	if s.Unreadable > 0 {
+		text += fmt.Sprintf(", %d unreadable", s.Unreadable)
+	}
+	return text + ")"
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

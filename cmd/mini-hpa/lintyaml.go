@@ -1,0 +1,207 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"k8s.io/apimachinery/pkg/util/json"
+	kubectl "sigs.k8s.io/yaml"
+	yaml "sigs.k8s.io/yaml/goyaml.v3"
+)
+
+// document is one document of a file: its value as kubectl reads it, by YAML 1.1, and the nodes that say where each part
+// of it is, in lines of the file. The nodes of an empty document are nil.
+type document struct {
+	node  *yaml.Node
+	value any
+}
+
+// chunk is a part of a file: one YAML document, or any number of JSON values.
+type chunk struct {
+	text string
+	line int // the line of the file that it begins with
+}
+
+// atLine is an error with the line of the file that it is about.
+type atLine struct {
+	line int
+	err  error
+}
+
+// Error leaves the line to whoever writes it behind the name of the file.
+func (a atLine) Error() string { return a.err.Error() }
+
+// Unwrap returns what is wrong there.
+func (a atLine) Unwrap() error { return a.err }
+
+// chunks takes a stream apart as kubectl does: at each line that begins with ---. A document that is broken is no reason
+// not to read the others.
+func chunks(text string) []chunk {
+	var parts []chunk
+	start, first := 0, 1
+	for offset, line := 0, 1; offset < len(text); line++ {
+		end := len(text)
+		if i := strings.IndexByte(text[offset:], '\n'); i >= 0 {
+			end = offset + i + 1
+		}
+		if offset > 0 && isSeparator(text[offset:end]) {
+			parts = append(parts, chunk{text[start:offset], first})
+			start, first = offset, line
+		}
+		offset = end
+	}
+	parts = append(parts, chunk{text[start:], first})
+	if !isSeparator(parts[0].text) && parts[0].isEmpty() {
+		return parts[1:] // comments and directives before the first document
+	}
+	return parts
+}
+
+func isSeparator(line string) bool {
+	rest, ok := strings.CutPrefix(line, "---")
+	return ok && (rest == "" || strings.ContainsAny(rest[:1], " \t\r\n"))
+}
+
+// isEmpty says that there are only comments and directives, perhaps behind a separator.
+func (c chunk) isEmpty() bool {
+	for line := range strings.Lines(c.text) {
+		if line = strings.TrimSpace(strings.TrimPrefix(line, "---")); line != "" && line[0] != '#' && line[0] != '%' {
+			return false
+		}
+	}
+	return true
+}
+
+// documents reads the chunk.
+func (c chunk) documents() ([]document, error) {
+	if c.isEmpty() {
+		return []document{{}}, nil
+	}
+	if documents, ok := c.readJSON(); ok {
+		return documents, nil
+	}
+	d, err := c.readYAML()
+	if err != nil {
+		return nil, c.advised(err)
+	}
+	return []document{d}, nil
+}
+
+func (c chunk) readYAML() (d document, err error) {
+	// Where a parser contradicts itself, it panics.
+	defer func() {
+		if recover() != nil {
+			err = atLine{c.line, errors.New("the YAML parser does not understand it")}
+		}
+	}()
+	lines := c.lines()
+	if d.node, err = c.nodes(lines); err != nil || d.node == nil {
+		return d, err
+	}
+	renumber(d.node, lines)
+	if _, err := (&expansion{anchored: map[*yaml.Node]int{}}).measure(d.node); err != nil {
+		return d, err
+	}
+	if kind, _ := part(d.node, "kind"); kind == nil {
+		return d, nil // large files are often none of Kubernetes
+	}
+	text, err := kubectl.YAMLToJSON([]byte(c.text))
+	if err != nil {
+		return d, c.failed(err, lines)
+	}
+	if err := json.Unmarshal(text, &d.value); err != nil {
+		return d, atLine{d.node.Line, err}
+	}
+	return d, nil
+}
+
+// nodes reads the only document of the chunk.
+func (c chunk) nodes(lines []int) (*yaml.Node, error) {
+	decoder := yaml.NewDecoder(strings.NewReader(c.text))
+	var document, next yaml.Node
+	switch err := decoder.Decode(&document); {
+	case errors.Is(err, io.EOF):
+		return nil, nil
+	case err != nil:
+		return nil, c.failed(c.better(err), lines)
+	}
+	switch err := decoder.Decode(&next); {
+	case err == nil:
+		return nil, atLine{lineOf(next.Line, lines), errors.New("another document begins here; separate documents with ---")}
+	case !errors.Is(err, io.EOF):
+		return nil, c.failed(err, lines)
+	}
+	return document.Content[0], nil
+}
+
+// better asks kubectl's parser, which tells of a mistake where it is, and not where that part of the document begins. It
+// follows aliases, whatever they stand for.
+func (c chunk) better(err error) error {
+	if strings.Contains(c.text, "*") {
+		return err
+	}
+	if _, itsOwn := kubectl.YAMLToJSON([]byte(c.text)); itsOwn != nil {
+		return itsOwn
+	}
+	return err
+}
+
+// failed makes a line of the file of the line that the parser tells.
+func (c chunk) failed(err error, lines []int) error {
+	said := strings.TrimPrefix(strings.TrimPrefix(err.Error(), "error converting YAML to JSON: "), "yaml: ")
+	line := 1
+	if n, scanErr := fmt.Sscanf(said, "line %d:", &line); n == 1 && scanErr == nil {
+		_, said, _ = strings.Cut(said, ": ")
+		if strings.HasPrefix(said, "did not find expected") {
+			line++ // in these errors, the parser counts from 0
+		}
+	}
+	return atLine{lineOf(line, lines), errors.New("cannot be parsed: " + said)}
+}
+
+// advised says what to do with what is no manifest yet.
+func (c chunk) advised(err error) error {
+	at := atLine{line: c.line, err: err}
+	if errors.As(err, &at); strings.Contains(c.text, "{{") {
+		return atLine{at.line, fmt.Errorf(`%w; if this is a Helm template, run "helm template ... | mini-hpa lint -"`, at.err)}
+	}
+	return at
+}
+
+// lines are the lines of the file, by the lines of the chunk as YAML counts them. It knows more line breaks than editors do.
+func (c chunk) lines() []int {
+	line := c.line
+	lines := []int{line}
+	for i, r := range c.text {
+		switch r {
+		case '\n':
+			line++
+			lines = append(lines, line)
+		case '\r':
+			if !strings.HasPrefix(c.text[i+1:], "\n") {
+				lines = append(lines, line)
+			}
+		case '\u0085', '\u2028', '\u2029':
+			lines = append(lines, line)
+		}
+	}
+	if last, _ := utf8.DecodeLastRuneInString(c.text); last == '\n' {
+		lines[len(lines)-1] = line - 1 // behind the last line there is none
+	}
+	return lines
+}
+
+// lineOf bounds what a parser says.
+func lineOf(line int, lines []int) int {
+	return lines[min(max(line, 1), len(lines))-1]
+}
+
+func renumber(node *yaml.Node, lines []int) {
+	node.Line = lineOf(node.Line, lines)
+	for _, child := range node.Content {
+		renumber(child, lines)
+	}
+}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/pflag"
+	"go.uber.org/zap"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+)
+
+const webhookAbout = `Answers the API server whether a Deployment with mini-hpa/ annotations may be stored. It is what "mini-hpa controller
+--webhook-bind-address=:10250" does beside scaling, as a process of its own.
+
+Every replica answers. They share a CA in a Secret and keep the caBundle of the ValidatingWebhookConfiguration right, unless
+--tls-cert-file names a certificate that somebody else makes. Flags that say what annotations mean have to be the same as the
+controller's. SIGTERM or SIGINT ends it without dropping a request: /readyz fails first, and it goes on answering for a while.`
+
+func webhookCommand() command {
+	return command{
+		name:    "webhook",
+		summary: "answer the API server whether a Deployment can be autoscaled",
+		about:   webhookAbout,
+		task: func() task {
+			return &webhookTask{defaults: annotations.DefaultDefaults(), api: defaultAPIFlags(), serve: defaultServeFlags(),
+				logs: defaultLogFlags(), webhook: defaultWebhookFlags(":10250")}
+		},
+	}
+}
+
+// webhookTask is the webhook's flags.
+type webhookTask struct {
+	cluster   clusterFlags
+	defaults  annotations.Defaults
+	api       apiFlags
+	serve     serveFlags
+	logs      logFlags
+	webhook   webhookFlags
+	namespace string
+}
+
+func (w *webhookTask) declare(f *pflag.FlagSet) {
+	w.webhook.declare(f)
+	declareMinSyncPeriod(f, &w.defaults)
+	f.VarP(namespaced(&w.namespace), "namespace", "n", "the only namespace whose LimitRanges and autoscalers are known; without it all")
+	w.cluster.declare(f, "the pod's service account, else KUBECONFIG or ~/.kube/config")
+	w.api.declare(f)
+	w.serve.declare(f)
+	w.logs.declare(f)
+}
+
+// run is the process' life; see controllerTask.run.
+func (w *webhookTask) run(ctx context.Context, _ []string, s streams) error {
+	if !w.webhook.served() {
+		return usagef("", "invalid value %q for --webhook-bind-address: want an address, since there is nothing else to serve", disabled)
+	}
+	if err := w.webhook.check(); err != nil {
+		return err
+	}
+	return w.logs.live(s, "webhook", func(log *zap.Logger) error { return w.answer(ctx, log) })
+}
+
+// answer connects, and answers until ctx ends.
+func (w *webhookTask) answer(ctx context.Context, log *zap.Logger) error {
+	t, err := w.cluster.forController()
+	if err != nil {
+		return err
+	}
+	log.Info("cluster found", zap.String("from", t.source), zap.String("server", t.config.Host), zap.String("namespace", w.namespace))
+	api, err := w.api.connect(t.config, w.namespace, w.api.timeout)
+	if err != nil {
+		return err
+	}
+	f, telemetry := &front{log: log}, newTelemetry()
+	failed := func(err error) { log.Error("will try again", zap.Error(err)) }
+	if f.neighbors, err = neighbors(api, w.namespace, nil, failed); err != nil {
+		return fmt.Errorf("cannot watch the cluster: %w", err)
+	}
+	if err := f.serve(&w.webhook, api, t.namespace, w.defaults, telemetry); err != nil {
+		return err
+	}
+	if err := f.open(w.serve, telemetry, checks{ping()}, func() bool { return true }); err != nil {
+		return err
+	}
+	return f.run(ctx, func(ctx context.Context) error {
+		if f.neighbors.Fill(ctx) == nil {
+			log.Info("caches filled")
+		}
+		<-ctx.Done()
+		return nil
+	})
+}

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"cmp"
+	"net"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/util/validation"
+)
+
+// webhookFlags say where and as whom the webhook answers.
+type webhookFlags struct {
+	address           string
+	certFile, keyFile string
+	secret            string
+	configuration     string
+	service           string
+	hosts             []string
+	caLife, leafLife  time.Duration
+	drain             time.Duration
+}
+
+func defaultWebhookFlags(address string) webhookFlags {
+	return webhookFlags{address: address, secret: "mini-hpa-webhook-ca", configuration: "mini-hpa", service: "mini-hpa-webhook",
+		caLife: 365 * 24 * time.Hour, leafLife: 7 * 24 * time.Hour, drain: 10 * time.Second}
+}
+
+func (w *webhookFlags) declare(f *pflag.FlagSet) {
+	f.Var(address(&w.address), "webhook-bind-address", "where the admission webhook is served, by TLS; 0 serves none")
+	f.StringVar(&w.certFile, "tls-cert-file", "", "`path` of the webhook's certificate, if somebody else makes it (cert-manager, say); it is read again when it changes. Without it mini-hpa makes its own")
+	f.StringVar(&w.keyFile, "tls-private-key-file", "", "`path` of the private key of --tls-cert-file")
+	f.Var(objectName(&w.secret), "webhook-ca-secret", "Secret in which the replicas keep the CA that they share, in the pod's namespace")
+	f.Var(objectName(&w.configuration), "webhook-configuration", "ValidatingWebhookConfiguration whose caBundle is kept right")
+	f.Var(objectName(&w.service), "webhook-service", "Service by which the API server reaches the webhook, in the pod's namespace; certificates are for its name")
+	f.Var(hostNames(&w.hosts), "webhook-hosts", "more DNS names and IP addresses that certificates are for, where the webhook is called by URL")
+	f.Var(duration(&w.caLife, 10*time.Second, 10*365*24*time.Hour), "webhook-ca-duration", "how long a CA is valid; another one takes over at two thirds of it")
+	f.Var(duration(&w.leafLife, 10*time.Second, 365*24*time.Hour), "webhook-certificate-duration", "how long a replica's certificate is valid; it is renewed at two thirds of it")
+	f.Var(duration(&w.drain, 0, 10*time.Minute), "shutdown-delay-duration",
+		"how long the webhook goes on answering after it was told to end, while /readyz fails already: at least what the cluster needs to send nobody here any more")
+}
+
+// check holds the flags to each other.
+func (w *webhookFlags) check() error {
+	if (w.certFile == "") != (w.keyFile == "") {
+		return usagef("", "--tls-cert-file and --tls-private-key-file belong together: want both or neither")
+	}
+	return nil
+}
+
+// names are whom certificates are for, in a namespace.
+func (w *webhookFlags) names(namespace string) []string {
+	service := w.service + "." + namespace
+	return append([]string{service + ".svc", service + ".svc.cluster.local"}, w.hosts...)
+}
+
+// hostNames is a list of DNS names and IP addresses, separated by commas.
+func hostNames(value *[]string) pflag.Value {
+	return checked[[]string]{value: value, kind: "hosts", want: "DNS names and IP addresses, separated by commas",
+		format: func(hosts []string) string { return strings.Join(hosts, ",") },
+		parse: func(s string) ([]string, bool) {
+			if s == "" {
+				return nil, true
+			}
+			hosts := strings.Split(s, ",")
+			return hosts, !slices.ContainsFunc(hosts, func(host string) bool {
+				return net.ParseIP(host) == nil && len(validation.IsDNS1123Subdomain(host)) > 0
+			})
+		}}
+}
+
+// served is the address, disabled if there is none.
+func (w *webhookFlags) served() bool { return cmp.Or(w.address, disabled) != disabled }

@@ -1,0 +1,212 @@
+package webhook
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	utiljson "k8s.io/apimachinery/pkg/util/json"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+)
+
+// The webhook answers whoever reaches its port. Decoded into the API's own types, a body of a few MiB becomes gigabytes: "{}"
+// in a list of containers is three bytes with its comma, and a Container of nearly a kilobyte. Parsing a quantity takes more
+// than linear time. So what is decoded is only what the checks read, into types that are as small as their text, and what no
+// cluster could run is refused before it is decoded.
+const (
+	// maxContainers is per list. The kubelet's limit on pods of a node (110) says how far away real ones are.
+	maxContainers = 1000
+	// maxAnnotations is in bytes of JSON. The API server allows 256 KiB in all (TotalAnnotationSizeLimitB), of which each byte
+	// may take six in JSON.
+	maxAnnotations = 6 * 256 << 10
+	// maxResources is per container, of requests and of limits.
+	maxResources = 20
+	// maxQuantity is in bytes; the API server has brought quantities into their shortest form.
+	maxQuantity = 128
+)
+
+// decode reads a Deployment as far as the checks do, names in their exact case, as the API server does.
+func decode(raw []byte) (*object, error) {
+	var o wireDeployment
+	if err := utiljson.Unmarshal(raw, &o); err != nil {
+		return nil, fmt.Errorf("the Deployment cannot be read: %w", err)
+	}
+	var t wireTemplate
+	if len(o.Spec.Template) > 0 {
+		if err := utiljson.Unmarshal(o.Spec.Template, &t); err != nil {
+			return nil, fmt.Errorf("the pod template cannot be read: %w", err)
+		}
+	}
+	d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: o.Metadata.Namespace, Name: o.Metadata.Name, UID: o.Metadata.UID,
+		Annotations: o.Metadata.Annotations, DeletionTimestamp: o.Metadata.DeletionTimestamp}}
+	d.Spec.Replicas = o.Spec.Replicas
+	d.Spec.Template.Annotations = t.Metadata.Annotations
+	d.Spec.Template.Spec = corev1.PodSpec{Containers: t.Spec.Containers.core(), InitContainers: t.Spec.InitContainers.core()}
+	if t.Spec.Resources != nil {
+		whole := t.Spec.Resources.core()
+		d.Spec.Template.Spec.Resources = &whole
+	}
+	return &object{deployment: d, template: o.Spec.Template}, nil
+}
+
+// The wire types have the fields of apps/v1 that are read, and their JSON names.
+type (
+	wireDeployment struct {
+		Metadata wireMeta `json:"metadata"`
+		Spec     struct {
+			Replicas *int32          `json:"replicas"`
+			Template json.RawMessage `json:"template"`
+		} `json:"spec"`
+	}
+	wireMeta struct {
+		Namespace         string         `json:"namespace"`
+		Name              string         `json:"name"`
+		UID               types.UID      `json:"uid"`
+		DeletionTimestamp *metav1.Time   `json:"deletionTimestamp"`
+		Annotations       ownAnnotations `json:"annotations"`
+	}
+	wireTemplate struct {
+		Metadata struct {
+			Annotations ownAnnotations `json:"annotations"`
+		} `json:"metadata"`
+		Spec struct {
+			Containers     wireContainers `json:"containers"`
+			InitContainers wireContainers `json:"initContainers"`
+			Resources      *wireResources `json:"resources"`
+		} `json:"spec"`
+	}
+	wireContainer struct {
+		Name          string                         `json:"name"`
+		Resources     wireResources                  `json:"resources"`
+		RestartPolicy *corev1.ContainerRestartPolicy `json:"restartPolicy"`
+	}
+	wireResources struct {
+		Requests wireAmounts `json:"requests"`
+		Limits   wireAmounts `json:"limits"`
+	}
+	wireAmounts    corev1.ResourceList
+	wireContainers []wireContainer
+	// ownAnnotations are those with mini-hpa's prefix.
+	ownAnnotations map[string]string
+)
+
+// isNull says whether a value is like an absent one.
+func isNull(raw []byte) bool { return string(raw) == "null" }
+
+// enter reads the beginning of an object or a list.
+func enter(decoder *json.Decoder, begin json.Delim) error {
+	token, err := decoder.Token()
+	if err == nil && token != begin {
+		err = fmt.Errorf("it begins with %v", token)
+	}
+	return err
+}
+
+// UnmarshalJSON keeps mini-hpa's annotations and skips the others.
+func (a *ownAnnotations) UnmarshalJSON(raw []byte) error {
+	if isNull(raw) {
+		return nil
+	}
+	if len(raw) > maxAnnotations {
+		return fmt.Errorf("its annotations are %w", errTooLarge)
+	}
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	if err := enter(decoder, '{'); err != nil {
+		return fmt.Errorf("its annotations are no object: %w", err)
+	}
+	*a = ownAnnotations{}
+	for decoder.More() {
+		key, err := decoder.Token()
+		if err != nil {
+			return err
+		}
+		var value string
+		if err := decoder.Decode(&value); err != nil {
+			return fmt.Errorf("its annotations are no strings: %w", err)
+		}
+		if name, _ := key.(string); strings.HasPrefix(name, annotations.Prefix) {
+			(*a)[name] = value
+		}
+	}
+	return nil
+}
+
+// UnmarshalJSON stops at the first container too many.
+func (c *wireContainers) UnmarshalJSON(raw []byte) error {
+	if isNull(raw) {
+		return nil
+	}
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	if err := enter(decoder, '['); err != nil {
+		return fmt.Errorf("its containers are no list: %w", err)
+	}
+	for decoder.More() {
+		if len(*c) == maxContainers {
+			return fmt.Errorf("its list of more than %d containers is %w", maxContainers, errTooLarge)
+		}
+		var text json.RawMessage
+		if err := decoder.Decode(&text); err != nil {
+			return err
+		}
+		var one wireContainer
+		if err := utiljson.Unmarshal(text, &one); err != nil {
+			return err
+		}
+		*c = append(*c, one)
+	}
+	return nil
+}
+
+// UnmarshalJSON parses what is short enough, of as many resources as there can be.
+func (a *wireAmounts) UnmarshalJSON(raw []byte) error {
+	if isNull(raw) {
+		return nil
+	}
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	if err := enter(decoder, '{'); err != nil {
+		return fmt.Errorf("its resources are no object: %w", err)
+	}
+	*a = wireAmounts{}
+	for decoder.More() {
+		key, err := decoder.Token()
+		if err != nil {
+			return err
+		}
+		var text json.RawMessage
+		if err := decoder.Decode(&text); err != nil {
+			return err
+		}
+		if len(*a) == maxResources || len(text) > maxQuantity {
+			return fmt.Errorf("its list of more than %d resources, or one of their quantities, is %w", maxResources, errTooLarge)
+		}
+		var amount resource.Quantity
+		if err := amount.UnmarshalJSON(text); err != nil {
+			return err
+		}
+		name, _ := key.(string)
+		(*a)[corev1.ResourceName(name)] = amount
+	}
+	return nil
+}
+
+func (c wireContainers) core() []corev1.Container {
+	if len(c) == 0 {
+		return nil
+	}
+	containers := make([]corev1.Container, len(c))
+	for i := range c {
+		containers[i] = corev1.Container{Name: c[i].Name, Resources: c[i].Resources.core(), RestartPolicy: c[i].RestartPolicy}
+	}
+	return containers
+}
+
+func (r wireResources) core() corev1.ResourceRequirements {
+	return corev1.ResourceRequirements{Requests: corev1.ResourceList(r.Requests), Limits: corev1.ResourceList(r.Limits)}
+}

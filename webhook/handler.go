@@ -1,0 +1,150 @@
+package webhook
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/go-logr/zapr"
+	"go.uber.org/zap"
+	admissionv1 "k8s.io/api/admission/v1"
+	appsv1 "k8s.io/api/apps/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+)
+
+// Path is where the webhook answers; the ValidatingWebhookConfiguration names it. It is built as controller-runtime builds its own.
+const Path = "/validate-apps-v1-deployment"
+
+// Surroundings is what else in the cluster bears on whether a workload can be scaled, read from memory.
+type Surroundings interface {
+	// Surroundings returns them for one Deployment. They are shared: read-only.
+	Surroundings(key cache.ObjectName) annotations.Surroundings
+}
+
+// HandlerConfig is what the handler works with. All fields are required.
+type HandlerConfig struct {
+	// Defaults are the operator's values for annotations that are not set; the controller's must be the same.
+	Defaults     annotations.Defaults
+	Surroundings Surroundings
+	Revisions    Revisions
+	Telemetry    *Telemetry
+	// Log gets each kind of line at most ten times a minute; the metrics count all.
+	Log *zap.Logger
+}
+
+// NewHandler answers AdmissionReviews (admission.k8s.io/v1) about Deployments (apps/v1). It never changes an object, and has no
+// side effects: a dry run is answered like any other request. A panic is left to the server, whose answer then is 500, so that
+// the failurePolicy decides and not an accident.
+func NewHandler(c HandlerConfig) (http.Handler, error) {
+	c.Log = sampled(c.Log) // whoever reaches the port can be refused as often as he likes
+	hook := (&admission.Webhook{Handler: &reviewer{c}}).WithRecoverPanic(false)
+	handler, err := admission.StandaloneWebhook(hook, admission.StandaloneOptions{Logger: zapr.NewLogger(c.Log), MetricsPath: Path})
+	if err != nil {
+		return nil, fmt.Errorf("cannot make the handler of the webhook: %w", err)
+	}
+	return handler, nil
+}
+
+// reviewer decides on one request at a time; it remembers nothing.
+type reviewer struct{ HandlerConfig }
+
+// Handle is admission.Handler's.
+func (r *reviewer) Handle(ctx context.Context, req admission.Request) admission.Response {
+	started := time.Now()
+	verdict, err := r.review(ctx, &req)
+	if err != nil {
+		r.Log.Warn("an object could not be looked at and is let through", append(whose(&req), zap.Error(err))...)
+		verdict = annotations.Verdict{Warnings: []annotations.Warning{{Field: "metadata.annotations", Rule: annotations.FoundUnchecked,
+			Message: "not checked by mini-hpa: " + err.Error()}}}
+	}
+	r.Telemetry.observe(string(req.Operation), verdict, time.Since(started))
+	return r.respond(&req, verdict)
+}
+
+// review decides. The error says why it could not: then the object is let through, and the controller looks at it again.
+func (r *reviewer) review(ctx context.Context, req *admission.Request) (annotations.Verdict, error) {
+	if !concerns(req) {
+		return annotations.Verdict{}, nil
+	}
+	after, err := decode(req.Object.Raw)
+	if err != nil || after.deployment.DeletionTimestamp != nil { // nothing may keep an object from going
+		return annotations.Verdict{}, err
+	}
+	surroundings := r.Surroundings.Surroundings(cache.ObjectName{Namespace: req.Namespace, Name: req.Name})
+	if req.Operation == admissionv1.Create {
+		return r.Defaults.Review(after.deployment, surroundings), nil
+	}
+	before, err := decode(req.OldObject.Raw)
+	if err != nil {
+		return annotations.Verdict{}, err
+	}
+	verdict := r.Defaults.ReviewUpdate(before.deployment, after.deployment, surroundings)
+	if len(verdict.Problems) > 0 && !after.sameTemplate(before) {
+		verdict = r.excuseRollback(ctx, req, verdict)
+	}
+	return verdict, nil
+}
+
+// concerns says whether this is what the webhook is there for. The configuration asks the API server for nothing else.
+func concerns(req *admission.Request) bool {
+	return req.Resource.Group == appsv1.GroupName && req.Resource.Resource == "deployments" && req.SubResource == "" &&
+		(req.Operation == admissionv1.Create || req.Operation == admissionv1.Update)
+}
+
+// excuseRollback lets a rollback through: in an incident, the revision that worked yesterday has to come back whatever there is
+// to say about it. Only here, on the way to a refusal, the API server is asked for something.
+func (r *reviewer) excuseRollback(ctx context.Context, req *admission.Request, v annotations.Verdict) annotations.Verdict {
+	had, err := r.Revisions.Had(ctx, req.Namespace, req.Object.Raw)
+	switch {
+	case err != nil:
+		r.Log.Warn("cannot tell whether an update is a rollback; it is let through", append(whose(req), zap.Error(err))...)
+		return v.Excuse(annotations.FoundRolledBack, "let through because it could not be found out whether this is a rollback; "+unscaled)
+	case had:
+		return v.Excuse(annotations.FoundRolledBack, "let through because this is a rollback; "+unscaled)
+	}
+	return v
+}
+
+const unscaled = "mini-hpa does not scale the Deployment until it is fixed"
+
+// respond renders the verdict. A refusal is the Status of the API server's own validation: kubectl prints its causes.
+func (r *reviewer) respond(req *admission.Request, v annotations.Verdict) admission.Response {
+	response := admission.Allowed("")
+	if len(v.Problems) > 0 {
+		status := apierrors.NewInvalid(schema.GroupKind{Group: appsv1.GroupName, Kind: "Deployment"}, req.Name, v.Problems).ErrStatus
+		response = admission.Response{AdmissionResponse: admissionv1.AdmissionResponse{Allowed: false, Result: &status}}
+		r.Log.Info("refused", append(whose(req), zap.String("reason", v.Problems[0].Origin), zap.Int("problems", len(v.Problems)))...)
+	}
+	for _, w := range v.Warnings {
+		response.Warnings = append(response.Warnings, w.String())
+	}
+	return response
+}
+
+// whose says whose request it is, for the log.
+func whose(req *admission.Request) []zap.Field {
+	return []zap.Field{zap.String("namespace", req.Namespace), zap.String("deployment", req.Name),
+		zap.String("operation", string(req.Operation)), zap.String("user", req.UserInfo.Username)}
+}
+
+// object is what is read of a Deployment in a request.
+type object struct {
+	deployment *appsv1.Deployment
+	template   json.RawMessage
+}
+
+// sameTemplate says whether the pod templates are the same. Both were written by one encoder, so their bytes are.
+func (o *object) sameTemplate(other *object) bool {
+	return string(o.template) == string(other.template)
+}
+
+// errTooLarge is an object that no cluster could run, or that was made to exhaust memory.
+var errTooLarge = errors.New("too large")

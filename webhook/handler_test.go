@@ -1,0 +1,200 @@
+package webhook
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"go.uber.org/zap"
+	admissionv1 "k8s.io/api/admission/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/cache"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+)
+
+// around is a fixed neighborhood.
+type around annotations.Surroundings
+
+func (a around) Surroundings(cache.ObjectName) annotations.Surroundings {
+	return annotations.Surroundings(a)
+}
+
+// had answers that the Deployment had, or had not, this template; or fails.
+type had struct {
+	yes   bool
+	err   error
+	asked int
+}
+
+func (h *had) Had(context.Context, string, []byte) (bool, error) {
+	h.asked++
+	return h.yes, h.err
+}
+
+// desk is a handler with what it asks.
+type desk struct {
+	t         *testing.T
+	handler   http.Handler
+	revisions *had
+	telemetry *Telemetry
+}
+
+func newDesk(t *testing.T, s annotations.Surroundings) *desk {
+	d := &desk{t: t, revisions: &had{}, telemetry: NewTelemetry(prometheus.NewRegistry())}
+	handler, err := NewHandler(HandlerConfig{Defaults: annotations.DefaultDefaults(), Surroundings: around(s), Revisions: d.revisions,
+		Telemetry: d.telemetry, Log: zap.NewNop()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.handler = handler
+	return d
+}
+
+// deployment is the JSON of one, with a CPU request unless it is empty, and annotations given as JSON.
+func deployment(pairs, cpu string) string {
+	requests := "{}"
+	if cpu != "" {
+		requests = fmt.Sprintf(`{"cpu":%q}`, cpu)
+	}
+	return fmt.Sprintf(`{"metadata":{"namespace":"shop","name":"web","uid":"u","annotations":%s},"spec":{"replicas":3,"template":{"spec":{`+
+		`"containers":[{"name":"app","image":"app","resources":{"requests":%s}}]}}}}`, pairs, requests)
+}
+
+const good = `{"mini-hpa/target-cpu":"50","mini-hpa/max":"10","team":"shop"}`
+
+// ask sends one review; before is empty for a create.
+func (d *desk) ask(before, after string, change ...func(*admissionv1.AdmissionRequest)) *admissionv1.AdmissionResponse {
+	d.t.Helper()
+	req := &admissionv1.AdmissionRequest{UID: "1", Namespace: "shop", Name: "web", Operation: admissionv1.Create,
+		Resource: metav1.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}}
+	req.Object.Raw = []byte(after)
+	if before != "" {
+		req.Operation, req.OldObject.Raw = admissionv1.Update, []byte(before)
+	}
+	for _, c := range change {
+		c(req)
+	}
+	body, err := json.Marshal(admissionv1.AdmissionReview{TypeMeta: metav1.TypeMeta{APIVersion: "admission.k8s.io/v1", Kind: "AdmissionReview"}, Request: req})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	r := httptest.NewRequest(http.MethodPost, Path, bytes.NewReader(body))
+	r.Header.Set("Content-Type", "application/json")
+	answer := httptest.NewRecorder()
+	d.handler.ServeHTTP(answer, r)
+	var review admissionv1.AdmissionReview
+	if err := json.Unmarshal(answer.Body.Bytes(), &review); err != nil || review.Response == nil || review.Response.UID != "1" {
+		d.t.Fatalf("%v: no review in %s", err, answer.Body)
+	}
+	return review.Response
+}
+
+// outline is a response in a line: allowed or the fields of the causes, then the warnings' fields.
+func outline(r *admissionv1.AdmissionResponse) string {
+	text := "allowed"
+	if !r.Allowed {
+		text = fmt.Sprintf("%d %s", r.Result.Code, r.Result.Reason)
+		for _, c := range r.Result.Details.Causes {
+			text += " " + c.Field
+		}
+	}
+	for _, w := range r.Warnings {
+		at, _, _ := strings.Cut(w, ": ")
+		text += "; warned of " + at
+	}
+	return text
+}
+
+const request0 = "spec.template.spec.containers[0].resources.requests[cpu]"
+
+func TestVerdicts(t *testing.T) {
+	terminating := strings.Replace(deployment(good, ""), `"uid":"u"`, `"uid":"u","deletionTimestamp":"2026-01-01T00:00:00Z"`, 1)
+	tests := map[string]struct {
+		before, after string
+		change        func(*admissionv1.AdmissionRequest)
+		revisions     had
+		want          string
+		lookups       int
+	}{
+		"good":                       {after: deployment(good, "1"), want: "allowed"},
+		"no request":                 {after: deployment(good, ""), want: "422 Invalid " + request0},
+		"two problems":               {after: deployment(`{"mini-hpa/target-cpu":"50","mini-hpa/max":"0"}`, ""), want: "422 Invalid metadata.annotations[mini-hpa/max] " + request0},
+		"a slip":                     {after: deployment(`{"mini-hpa/target-cpu":"50","mini-hpa/max":"10","mini-hpa/mini":"2"}`, "1"), want: "allowed; warned of metadata.annotations[mini-hpa/mini]"},
+		"a dry run":                  {after: deployment(good, ""), change: func(r *admissionv1.AdmissionRequest) { r.DryRun = new(true) }, want: "422 Invalid " + request0},
+		"annotated":                  {before: deployment(`{}`, ""), after: deployment(good, ""), want: "422 Invalid " + request0},
+		"an old problem":             {before: deployment(good, ""), after: deployment(`{"mini-hpa/target-cpu":"60","mini-hpa/max":"10"}`, ""), want: "allowed; warned of " + request0},
+		"a request is taken away":    {before: deployment(good, "1"), after: deployment(good, ""), want: "422 Invalid " + request0, lookups: 1},
+		"a rollback":                 {before: deployment(good, "1"), after: deployment(good, ""), revisions: had{yes: true}, want: "allowed; warned of " + request0, lookups: 1},
+		"perhaps a rollback":         {before: deployment(good, "1"), after: deployment(good, ""), revisions: had{err: errors.New("no answer")}, want: "allowed; warned of " + request0, lookups: 1},
+		"terminating":                {before: deployment(good, "1"), after: terminating, want: "allowed"},
+		"an object that is no JSON":  {after: `{"metadata":{"annotations":3}}`, want: "allowed; warned of metadata.annotations"},
+		"an old object that is none": {before: `{"spec":3}`, after: deployment(good, ""), want: "allowed; warned of metadata.annotations"},
+		"another subresource":        {after: deployment(good, ""), change: func(r *admissionv1.AdmissionRequest) { r.SubResource = "scale" }, want: "allowed"},
+		"another resource":           {after: deployment(good, ""), change: func(r *admissionv1.AdmissionRequest) { r.Resource.Resource = "daemonsets" }, want: "allowed"},
+		"a deletion":                 {after: `null`, change: func(r *admissionv1.AdmissionRequest) { r.Operation = admissionv1.Delete }, want: "allowed"},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			d := newDesk(t, annotations.Surroundings{})
+			*d.revisions = tc.revisions
+			if tc.change == nil {
+				tc.change = func(*admissionv1.AdmissionRequest) {}
+			}
+			if got := outline(d.ask(tc.before, tc.after, tc.change)); got != tc.want {
+				t.Errorf("got  %s\nwant %s", got, tc.want)
+			}
+			if d.revisions.asked != tc.lookups {
+				t.Errorf("the API server was asked for revisions %d times, want %d: only on the way to a refusal of another template", d.revisions.asked, tc.lookups)
+			}
+		})
+	}
+}
+
+func TestARefusalIsWrittenAsTheAPIServerWould(t *testing.T) {
+	status := newDesk(t, annotations.Surroundings{}).ask("", deployment(good, "")).Result
+	want := metav1.StatusCause{Type: metav1.CauseTypeFieldValueRequired, Field: request0, Message: `Required value: container "app" has no CPU request, and ` +
+		`mini-hpa/target-cpu is a percentage of it; set its resources.requests.cpu, or make the target an amount such as "250m"`}
+	if diff := cmp.Diff([]metav1.StatusCause{want}, status.Details.Causes); diff != "" {
+		t.Error(diff)
+	}
+	if status.Status != metav1.StatusFailure || status.Details.Kind != "Deployment" || status.Details.Group != "apps" || status.Details.Name != "web" ||
+		!strings.HasPrefix(status.Message, `Deployment.apps "web" is invalid: `) {
+		t.Errorf("status %+v", status)
+	}
+}
+
+func TestOtherAutoscalersAreRefused(t *testing.T) {
+	d := newDesk(t, annotations.Surroundings{Autoscalers: []annotations.Autoscaler{{Kind: "ScaledObject", Name: "web"}}})
+	if got := outline(d.ask(deployment(`{}`, "1"), deployment(good, "1"))); got != "422 Invalid metadata.annotations" {
+		t.Error(got)
+	}
+}
+
+func TestVerdictsAreCounted(t *testing.T) {
+	d := newDesk(t, annotations.Surroundings{})
+	d.ask("", deployment(good, "1"))
+	d.ask("", deployment(good, ""))
+	d.ask(deployment(good, ""), deployment(good, ""))
+	d.ask("", "{}", func(r *admissionv1.AdmissionRequest) { r.Operation = "\xff" })
+	for labels, want := range map[[3]string]float64{
+		{"CREATE", "allowed", ""}: 1, {"CREATE", "denied", annotations.FoundMissingRequest}: 1,
+		{"UPDATE", "warned", annotations.FoundUnchanged}: 1, {"other", "allowed", ""}: 1,
+	} {
+		if got := testutil.ToFloat64(d.telemetry.verdicts.WithLabelValues(labels[0], labels[1], labels[2])); got != want {
+			t.Errorf("%v: %v, want %v", labels, got, want)
+		}
+	}
+	if n := testutil.CollectAndCount(d.telemetry.verdicts); n != 4 {
+		t.Errorf("%d series, want 4", n)
+	}
+}

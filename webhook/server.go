@@ -1,0 +1,174 @@
+package webhook
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+const (
+	// patience is how long a connection may wait for a request: longer than the 90 s after which the API server's client closes
+	// one that it does not use (IdleConnTimeout of http.DefaultTransport, which client-go takes over). If both gave up at the
+	// same time, or the server first, a request could be under way to a connection that is being closed, and a POST is not sent
+	// twice. That client also opens connections in reserve, so the first request gets as long as every other. Whoever makes use
+	// of that to occupy connections is the first to be closed when there are too many.
+	patience = 3 * time.Minute
+	// maxExchange is from the end of a request's header to that of the answer; net/http gives the TLS handshake as much.
+	maxExchange = 2 * maxTime
+	// maxHeader is in bytes. The API server's headers take less than one KiB.
+	maxHeader = 16 << 10
+	// maxConnections is far more than all API servers of a cluster use: each keeps 25 of those it does not need (client-go's
+	// idleConnsPerHost). One takes about 40 KiB.
+	maxConnections = 1000
+	// maxShutdown bounds the wait for requests that are being answered at the end.
+	maxShutdown = 2 * maxTime
+)
+
+// ServerConfig is what a Server is made of.
+type ServerConfig struct {
+	// Address is where it listens: host:port, or :port for all addresses. Required.
+	Address string
+	// Path is the only path that is answered. Required.
+	Path string
+	// Handler gets requests whose body has arrived in full, with a deadline in their context. It may be called from 66 goroutines
+	// at a time; a panic is answered with status 500. Required.
+	Handler http.Handler
+	// GetCertificate returns the certificate at each handshake (see tls.Config). Required.
+	GetCertificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
+	// Drain is how long the server goes on after it was told to end: at least what a cluster needs to no longer send anybody here.
+	Drain time.Duration
+	// Log gets each kind of failure at most ten times a minute. Nil logs nothing.
+	Log *zap.Logger
+	// OnRefused, if set, is told of each request that does not get to the Handler or panics there, and of each connection that
+	// fails or is closed because there are too many. The reason is one of some fifteen words. It is called from several
+	// goroutines and must return quickly.
+	OnRefused func(reason string)
+}
+
+// Server is the HTTPS server of an admission webhook: TLS 1.3 and HTTP/1.1, which is what API servers speak to webhooks. What a
+// stranger can make it spend is bounded in time, memory and connections, and when it ends, no request is lost.
+type Server struct {
+	listener net.Listener
+	http     *http.Server
+	drain    time.Duration
+	after    func(time.Duration) <-chan time.Time // time.After, except in tests
+	draining atomic.Bool
+	log      *zap.Logger
+}
+
+// Listen opens the port at once, so that a port that is taken shows before anything else starts. Serve answers; without it, the
+// port must be closed by Close.
+func Listen(c ServerConfig) (*Server, error) {
+	if c.Handler == nil || c.GetCertificate == nil || c.Path == "" {
+		return nil, errors.New("the webhook server needs a path, a handler and a certificate")
+	}
+	if c.Log == nil {
+		c.Log = zap.NewNop()
+	}
+	if c.OnRefused == nil {
+		c.OnRefused = func(string) {}
+	}
+	listener, err := net.Listen("tcp", c.Address)
+	if err != nil {
+		return nil, fmt.Errorf("cannot serve the webhook: %w", err)
+	}
+	s := &Server{listener: modest{listener}, drain: c.Drain, after: time.After, log: c.Log}
+	c.Log = sampled(c.Log)
+	open := newConnections(maxConnections, func() { c.OnRefused("connections") })
+	c.Handler = open.spare(c.Handler)
+	s.http = newHTTPServer(&c, s.whileDraining(newGuard(&c)))
+	open.watch(s.http)
+	return s, nil
+}
+
+func newHTTPServer(c *ServerConfig, h http.Handler) *http.Server {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	return &http.Server{
+		Handler:   h,
+		Protocols: protocols, // without HTTP/2 there are no streams to be opened and reset by the thousand (CVE-2023-44487)
+		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS13, GetCertificate: c.GetCertificate},
+		ErrorLog:  complaints{log: c.Log, refused: c.OnRefused}.logger(),
+		// There is no ReadTimeout, which would begin before the header does: the guard gives each body its own deadline.
+		ReadHeaderTimeout: patience, IdleTimeout: patience, WriteTimeout: maxExchange, MaxHeaderBytes: maxHeader,
+	}
+}
+
+// whileDraining asks clients to go elsewhere with their next request. To disable keep-alives in the server would do the same, but
+// also close connections at once to which a request may be under way.
+func (s *Server) whileDraining(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.draining.Load() {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// Addr is where the server listens.
+func (s *Server) Addr() net.Addr { return s.listener.Addr() }
+
+// Serve answers until ctx ends, and then for a while more, since clients learn of that later than the server:
+//
+//	ctx ends               Drain                       at most 10 s
+//	   |---------------------------------------------|--------------|
+//	   accepts and answers everything; each answer    answers what is
+//	   asks the client to close its connection        under way
+//
+// It returns nil after that, and an error if the server fails before.
+func (s *Server) Serve(ctx context.Context) error {
+	failed := make(chan error, 1)
+	go func() { failed <- s.http.ServeTLS(s.listener, "", "") }()
+	s.log.Info("the webhook is listening", zap.Stringer("address", s.Addr()))
+	err := s.untilDrained(ctx, failed)
+	s.shutdown()
+	if err == nil {
+		err = <-failed
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return fmt.Errorf("cannot serve the webhook any longer: %w", err)
+}
+
+// untilDrained returns nil when the time to drain is over, or why the server failed.
+func (s *Server) untilDrained(ctx context.Context, failed <-chan error) error {
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	s.draining.Store(true)
+	s.log.Info("the webhook is ending", zap.Duration("drain", s.drain))
+	select {
+	case err := <-failed:
+		return err
+	case <-s.after(s.drain):
+		return nil
+	}
+}
+
+// shutdown ends the server. A connection that nobody uses is closed at once. That is the one moment at which a request could
+// still be lost: one that is sent in that very instant.
+func (s *Server) shutdown() {
+	ctx, cancel := context.WithTimeout(context.Background(), maxShutdown)
+	defer cancel()
+	if err := s.http.Shutdown(ctx); err != nil {
+		s.log.Warn("requests to the webhook were cut off", zap.Error(errors.Join(err, s.http.Close())))
+	}
+}
+
+// Close closes the port of a server that Serve was never called for.
+func (s *Server) Close() error {
+	if err := s.listener.Close(); err != nil {
+		return fmt.Errorf("cannot close the port of the webhook: %w", err)
+	}
+	return nil
+}

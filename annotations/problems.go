@@ -134,16 +134,24 @@ func split(err error) []error {
 	return []error{err}
 }
 
-// warnUnknown tells about every key that has the prefix and means nothing: it is likely to be a misspelt one.
+// warnUnknown tells about the keys that have the prefix and mean nothing: they are likely to be misspelt ones. Of thousands, it
+// counts the rest: to find what each was meant to be takes its time.
 func (p *draft) warnUnknown(annotations map[string]string) {
+	var unknown []string
 	for key := range annotations {
 		if strings.HasPrefix(key, Prefix) && !isKnown(key) {
-			p.warnings = append(p.warnings, Warning{
-				Key:     clean(key, shownKey),
-				Rule:    FoundUnknownAnnotation,
-				Message: fmt.Sprintf("unknown annotation, it has no effect; did you mean %q?", nearest(key)),
-			})
+			unknown = append(unknown, key)
 		}
+	}
+	slices.Sort(unknown)
+	for i, key := range unknown {
+		if i == maxProblems {
+			p.warnings = append(p.warnings, Warning{Field: "metadata.annotations", Rule: FoundUnknownAnnotation,
+				Message: fmt.Sprintf("%d more keys that begin with %s are unknown and have no effect", len(unknown)-i, Prefix)})
+			return
+		}
+		p.warnings = append(p.warnings, Warning{Key: clean(key, shownKey), Rule: FoundUnknownAnnotation,
+			Message: fmt.Sprintf("unknown annotation, it has no effect; did you mean %q?", nearest(key))})
 	}
 }
 

@@ -1,6 +1,7 @@
 package annotations
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -189,6 +190,20 @@ func TestParseWarnings(t *testing.T) {
 				t.Errorf("warnings (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestOfManyUnknownKeysTheRestIsCounted(t *testing.T) {
+	pairs := map[string]string{}
+	for i := range 12_000 {
+		pairs[fmt.Sprintf("%s%05d", Prefix, i)] = ""
+	}
+	_, warnings, _ := Parse(basic(pairs))
+	if len(warnings) != maxProblems+1 {
+		t.Fatalf("%d warnings, want %d and one for the rest", len(warnings), maxProblems)
+	}
+	if want := "metadata.annotations: 11980 more keys that begin with mini-hpa/ are unknown and have no effect"; warnings[0].String() != want {
+		t.Errorf("got %s, want %s", warnings[0], want)
 	}
 }
 

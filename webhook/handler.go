@@ -4,11 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"time"
 
-	"github.com/go-logr/zapr"
 	"go.uber.org/zap"
 	admissionv1 "k8s.io/api/admission/v1"
 	appsv1 "k8s.io/api/apps/v1"
@@ -20,7 +18,7 @@ import (
 	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
-// Path is where the webhook answers; the ValidatingWebhookConfiguration names it. It is built as controller-runtime builds its own.
+// Path is where the webhook answers; the ValidatingWebhookConfiguration names it. It is built as controller-runtime builds such paths.
 const Path = "/validate-apps-v1-deployment"
 
 // Surroundings is what else in the cluster bears on whether a workload can be scaled, read from memory.
@@ -43,14 +41,9 @@ type HandlerConfig struct {
 // NewHandler answers AdmissionReviews (admission.k8s.io/v1) about Deployments (apps/v1). It never changes an object, and has no
 // side effects: a dry run is answered like any other request. A panic is left to the server, whose answer then is 500, so that
 // the failurePolicy decides and not an accident.
-func NewHandler(c HandlerConfig) (http.Handler, error) {
+func NewHandler(c HandlerConfig) http.Handler {
 	c.Log = sampled(c.Log) // whoever reaches the port can be refused as often as he likes
-	hook := (&admission.Webhook{Handler: &reviewer{c}}).WithRecoverPanic(false)
-	handler, err := admission.StandaloneWebhook(hook, admission.StandaloneOptions{Logger: zapr.NewLogger(c.Log), MetricsPath: Path})
-	if err != nil {
-		return nil, fmt.Errorf("cannot make the handler of the webhook: %w", err)
-	}
-	return handler, nil
+	return &reviews{handler: &reviewer{c}, log: c.Log}
 }
 
 // reviewer decides on one request at a time; it remembers nothing.

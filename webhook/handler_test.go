@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -51,12 +52,8 @@ type desk struct {
 
 func newDesk(t *testing.T, s annotations.Surroundings) *desk {
 	d := &desk{t: t, revisions: &had{}, telemetry: NewTelemetry(prometheus.NewRegistry())}
-	handler, err := NewHandler(HandlerConfig{Defaults: annotations.DefaultDefaults(), Surroundings: around(s), Revisions: d.revisions,
+	d.handler = NewHandler(HandlerConfig{Defaults: annotations.DefaultDefaults(), Surroundings: around(s), Revisions: d.revisions,
 		Telemetry: d.telemetry, Log: zap.NewNop()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	d.handler = handler
 	return d
 }
 
@@ -196,5 +193,48 @@ func TestVerdictsAreCounted(t *testing.T) {
 	}
 	if n := testutil.CollectAndCount(d.telemetry.verdicts); n != 4 {
 		t.Errorf("%d series, want 4", n)
+	}
+}
+
+func TestWhatIsNoReview(t *testing.T) {
+	for name, body := range map[string]string{
+		"empty":           ``,
+		"no JSON":         `request: [a, b]`,
+		"another kind":    `{"apiVersion":"admission.k8s.io/v1","kind":"ConversionReview","request":{}}`,
+		"another version": `{"apiVersion":"admission.k8s.io/v1beta1","kind":"AdmissionReview","request":{}}`,
+		"no request":      `{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview"}`,
+		"a list":          `{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":[1,2]}`,
+	} {
+		answer := httptest.NewRecorder()
+		newDesk(t, annotations.Surroundings{}).handler.ServeHTTP(answer, httptest.NewRequest(http.MethodPost, Path, strings.NewReader(body)))
+		if answer.Code != http.StatusBadRequest {
+			t.Errorf("%s: status %d %s, want 400", name, answer.Code, answer.Body)
+		}
+	}
+}
+
+// TestAReviewCostsLittle: what is around the objects is not decoded, whatever it is.
+func TestAReviewCostsLittle(t *testing.T) {
+	const size, most = 1 << 20, 12
+	around := func(part, before, after string) string {
+		list := strings.TrimSuffix(strings.Repeat(part+",", size/(len(part)+1)), ",")
+		return `{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"1",` + before + list + after + `}}`
+	}
+	for name, body := range map[string]string{
+		"groups":  around(`""`, `"userInfo":{"groups":[`, `]}`),
+		"extra":   around(`"a":[]`, `"userInfo":{"extra":{`, `}}`),
+		"options": around(`{}`, `"options":[`, `]`),
+		"YAML":    "request: [" + strings.Repeat("a,", size/2) + "a]",
+	} {
+		request := httptest.NewRequest(http.MethodPost, Path, strings.NewReader(body))
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := readReview(request)
+		runtime.ReadMemStats(&after)
+		cost := float64(after.TotalAlloc-before.TotalAlloc) / float64(len(body))
+		t.Logf("%s: %.1f bytes for each byte, error %v", name, cost, err)
+		if cost > most {
+			t.Errorf("%s: reading took %.1f bytes for each byte, want at most %d", name, cost, most)
+		}
 	}
 }

@@ -3,6 +3,7 @@ package webhook
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -26,8 +27,6 @@ const (
 	maxRevised = 128 << 10
 	// lookup is how long the API server has to name the ReplicaSets, within the 5 s that it gives the webhook.
 	lookup = 2 * time.Second
-	// revisionsPage is how many ReplicaSets are asked for at a time; a Deployment keeps 10 unless told otherwise.
-	revisionsPage = 100
 )
 
 // revisions compares with the ReplicaSets, which are where a rollback takes its template from, whoever makes it: kubectl rollout
@@ -52,21 +51,14 @@ func (r revisions) Had(ctx context.Context, namespace string, deployment []byte)
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookup)
 	defer cancel()
-	options := metav1.ListOptions{LabelSelector: selector.String(), Limit: revisionsPage}
-	for {
-		page, err := r.client.AppsV1().ReplicaSets(namespace).List(ctx, options)
-		if err != nil {
-			return false, fmt.Errorf("listing the ReplicaSets of the Deployment: %w", err)
-		}
-		for i := range page.Items {
-			if metav1.IsControlledBy(&page.Items[i], &d) && sameTemplate(&page.Items[i].Spec.Template, &d.Spec.Template) {
-				return true, nil
-			}
-		}
-		if options.Continue = page.Continue; options.Continue == "" {
-			return false, nil
-		}
+	// Version 0 is what the API server has in memory; a revision that is worth going back to is old enough to be there.
+	found, err := r.client.AppsV1().ReplicaSets(namespace).List(ctx, metav1.ListOptions{LabelSelector: selector.String(), ResourceVersion: "0"})
+	if err != nil {
+		return false, fmt.Errorf("listing the ReplicaSets of the Deployment: %w", err)
 	}
+	return slices.ContainsFunc(found.Items, func(rs appsv1.ReplicaSet) bool {
+		return metav1.IsControlledBy(&rs, &d) && sameTemplate(&rs.Spec.Template, &d.Spec.Template)
+	}), nil
 }
 
 // sameTemplate compares but for the label that the Deployment controller adds, as that controller does (EqualIgnoreHash).

@@ -49,21 +49,6 @@ func TestARollbackIsATemplateOfBefore(t *testing.T) {
 	}
 }
 
-func TestAllPagesAreLookedAt(t *testing.T) {
-	client := fake.NewClientset()
-	pages := 0
-	client.PrependReactor("list", "replicasets", func(a clienttesting.Action) (bool, runtime.Object, error) {
-		options := a.(clienttesting.ListActionImpl).ListOptions
-		if pages++; options.Continue == "" {
-			return true, &appsv1.ReplicaSetList{ListMeta: metav1.ListMeta{Continue: "more"}}, nil
-		}
-		return true, &appsv1.ReplicaSetList{Items: []appsv1.ReplicaSet{*replicaSet("one", "ours", "app:1")}}, nil
-	})
-	if got, err := NewRevisions(client).Had(t.Context(), "shop", inReview(t, "app:1")); err != nil || !got || pages != 2 {
-		t.Errorf("%v %v after %d pages, want true after 2", got, err, pages)
-	}
-}
-
 func TestWhatCannotBeCompared(t *testing.T) {
 	broken := fake.NewClientset()
 	broken.PrependReactor("list", "replicasets", func(clienttesting.Action) (bool, runtime.Object, error) {

@@ -136,7 +136,7 @@ func TestLongestWaitingConnectionIsClosed(t *testing.T) {
 	t.Parallel()
 	evicted := 0
 	c := newConnections(3, func() { evicted++ })
-	conns := make([]*fakeConn, 6)
+	conns := make([]*fakeConn, 8)
 	for i := range conns {
 		conns[i] = &fakeConn{}
 	}
@@ -168,8 +168,17 @@ func TestLongestWaitingConnectionIsClosed(t *testing.T) {
 	c.changed(conns[4], http.StateNew)
 	expect("all others are busy", 1, 4)
 	c.changed(conns[2], http.StateClosed)
+	c.set(conns[0], false) // it has sent a request before, and keeps the connection
 	c.changed(conns[5], http.StateNew)
 	expect("there is room again", 1, 4)
+	c.changed(conns[6], http.StateNew)
+	expect("0 is waited for longest, but has sent a request before", 1, 4, 5)
+	c.set(conns[6], true)
+	c.set(conns[7], true) // not open: nothing happens
+	c.changed(conns[7], http.StateNew)
+	c.set(conns[7], true)
+	c.changed(conns[7], http.StateClosed)
+	expect("the new one is the only one that has sent nothing", 1, 4, 5, 7)
 }
 
 // With all connections taken by somebody who lets the server wait, a request is still answered, and with one that is being

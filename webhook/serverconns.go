@@ -26,21 +26,36 @@ func (m modest) Accept() (net.Conn, error) {
 
 // connections bounds how many connections are open. When there is one too many, that one is closed whose client has been waited
 // for longest, be it for the handshake, a header or a body, and not the new one refused: an API server sends what it has to say at
-// once, so it is not the one that is waited for while somebody opens more and more.
+// once, so it is not the one that is waited for while somebody opens more and more. Connections that have brought a whole request
+// before are the last to be closed: it keeps some of those open without using them.
 type connections struct {
 	limit   int
 	evicted func()
 
 	mu    sync.Mutex
-	count uint64              // of the times that a wait began
-	since map[net.Conn]uint64 // the count when it began; busy while the handler answers
+	count uint64 // of the times that a wait began
+	open  map[net.Conn]standing
+}
+
+// standing is what is known of a connection's client.
+type standing struct {
+	since  uint64 // the count when the wait for it began; busy while the handler answers
+	proven bool   // it has sent a whole request
 }
 
 // busy is a connection whose client is not waited for.
 const busy = 0
 
+// before says whether this connection is to be closed rather than the other one.
+func (s standing) before(other standing) bool {
+	if s.proven != other.proven {
+		return other.proven
+	}
+	return s.since < other.since
+}
+
 func newConnections(limit int, evicted func()) *connections {
-	return &connections{limit: limit, evicted: evicted, since: map[net.Conn]uint64{}}
+	return &connections{limit: limit, evicted: evicted, open: map[net.Conn]standing{}}
 }
 
 // watch has the server tell what becomes of its connections.
@@ -69,14 +84,16 @@ func (c *connections) spare(handler http.Handler) http.Handler {
 func (c *connections) set(conn net.Conn, isBusy bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if _, open := c.since[conn]; !open {
+	w, open := c.open[conn]
+	if !open {
 		return // it was closed by evict
 	}
-	c.since[conn] = busy
+	w.since, w.proven = busy, w.proven || isBusy
 	if !isBusy {
 		c.count++
-		c.since[conn] = c.count
+		w.since = c.count
 	}
+	c.open[conn] = w
 }
 
 // changed is http.Server's ConnState.
@@ -89,7 +106,7 @@ func (c *connections) changed(conn net.Conn, state http.ConnState) {
 	case http.StateClosed, http.StateHijacked:
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		delete(c.since, conn)
+		delete(c.open, conn)
 	}
 }
 
@@ -97,8 +114,8 @@ func (c *connections) add(conn net.Conn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.count++
-	c.since[conn] = c.count
-	if len(c.since) > c.limit {
+	c.open[conn] = standing{since: c.count}
+	if len(c.open) > c.limit {
 		c.evict()
 	}
 }
@@ -106,12 +123,12 @@ func (c *connections) add(conn net.Conn) {
 // evict closes the connection whose client has been waited for longest: the new one, if all others are busy.
 func (c *connections) evict() {
 	var longest net.Conn
-	for conn, since := range c.since {
-		if since != busy && (longest == nil || since < c.since[longest]) {
+	for conn, w := range c.open {
+		if w.since != busy && (longest == nil || w.before(c.open[longest])) {
 			longest = conn
 		}
 	}
-	delete(c.since, longest)
+	delete(c.open, longest)
 	if secure, ok := longest.(*tls.Conn); ok {
 		longest = secure.NetConn() // no farewell: writing it could block, and with it the server
 	}

@@ -41,11 +41,7 @@ func (w *webhookFlags) admit(api clients, namespace string, h webhook.HandlerCon
 		return nil, err
 	}
 	h.Revisions = webhook.NewRevisions(api.act)
-	handler, err := webhook.NewHandler(h)
-	if err != nil {
-		return nil, err
-	}
-	a.server, err = webhook.Listen(webhook.ServerConfig{Address: w.address, Path: webhook.Path, Handler: handler,
+	a.server, err = webhook.Listen(webhook.ServerConfig{Address: w.address, Path: webhook.Path, Handler: webhook.NewHandler(h),
 		GetCertificate: a.certificates.GetCertificate, Drain: w.drain, Log: h.Log, OnRefused: h.Telemetry.Refused})
 	if err != nil {
 		return nil, fmt.Errorf("--webhook-bind-address=%s: %w", w.address, err)

@@ -22,7 +22,7 @@ const metricsHeader = `# Metrics
 <!-- Generated from the code by ` + "`make update-docs`" + `. Do not edit. -->
 
 ` + "`/metrics`" + ` of ` + "`mini-hpa controller`" + ` serves these and, as every Kubernetes controller does, client-go's ` + "`workqueue_*`, `rest_client_*`" + `
-and ` + "`leader_election_master_status`" + `, controller-runtime's ` + "`controller_runtime_webhook_*`" + ` where the webhook is served, and Go's ` + "`go_*` and `process_*`" + `. Names and labels are those of the HPA controller with ` + "`mini_hpa_`" + ` for
+and ` + "`leader_election_master_status`" + `, and Go's ` + "`go_*` and `process_*`" + `. Names and labels are those of the HPA controller with ` + "`mini_hpa_`" + ` for
 ` + "`horizontal_pod_autoscaler_controller_`" + `, where it has the same thing; the label ` + "`hpa_name`" + ` holds the Deployment's name.
 
 | metric | labels | meaning |

@@ -100,7 +100,7 @@ func TestTheWebhookAnswers(t *testing.T) {
 			}
 			_, exposed := get(t, "http://"+r.logged("listening", "flag", "metrics-bind-address")["address"].(string)+"/metrics")
 			for _, want := range []string{`mini_hpa_webhook_verdicts_total{operation="CREATE",reason="MissingRequest",verdict="denied"} 1`,
-				`mini_hpa_webhook_certificate_expiry_timestamp_seconds{type="leaf"}`, "controller_runtime_webhook_requests_total{"} {
+				`mini_hpa_webhook_certificate_expiry_timestamp_seconds{type="leaf"}`, "mini_hpa_webhook_duration_seconds_count 2"} {
 				if !strings.Contains(exposed, want) {
 					t.Errorf("/metrics lacks %s", want)
 				}

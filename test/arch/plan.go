@@ -26,8 +26,7 @@ func House() Plan {
 				"./annotations", "./scaler/recommend", "./scaler/metrics", "./scaler/trace",
 			}),
 			"webhook": slices.Concat(client, []string{
-				"sigs.k8s.io/controller-runtime/pkg/webhook", "go.uber.org/zap", "github.com/go-logr/zapr",
-				"github.com/prometheus/client_golang", "./annotations",
+				"sigs.k8s.io/controller-runtime/pkg/webhook", "go.uber.org/zap", "github.com/prometheus/client_golang", "./annotations",
 			}),
 			"webhook/authority": slices.Concat(client, []string{"go.uber.org/zap"}),
 			"cmd/mini-hpa": slices.Concat(client, []string{

@@ -8,19 +8,32 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// isWhole says whether the pod has resources as a whole: then the API server sets its request of every resource that the pod
-// or any container has a request or limit of (defaultPodRequests), and that is what the HPA controller reads.
-func isWhole(pod *corev1.PodSpec) bool {
-	return pod.Resources != nil && len(pod.Resources.Requests)+len(pod.Resources.Limits) > 0
+// requestKind is where the request of a container comes from.
+type requestKind int
+
+const (
+	noRequest  requestKind = iota
+	ownRequest             // its request
+	ownLimit               // its limit, which Kubernetes copies into the request of each pod (SetDefaults_Pod)
+)
+
+// list is the field that holds it.
+func (k requestKind) list() string {
+	if k == ownLimit {
+		return "limits"
+	}
+	return "requests"
 }
 
-// requestOf is the request that a container brings: its own, else its limit.
-func requestOf(container *corev1.Container, name corev1.ResourceName) (resource.Quantity, bool) {
+// requestOf is the request that a container brings.
+func requestOf(container *corev1.Container, name corev1.ResourceName) (resource.Quantity, requestKind) {
 	if q, ok := container.Resources.Requests[name]; ok {
-		return q, true
+		return q, ownRequest
 	}
-	q, ok := container.Resources.Limits[name]
-	return q, ok
+	if q, ok := container.Resources.Limits[name]; ok {
+		return q, ownLimit
+	}
+	return resource.Quantity{}, noRequest
 }
 
 // defaultRequest is the request above zero that a LimitRange gives to a container that has none, and the LimitRange's name.
@@ -49,26 +62,45 @@ func defaultOf(item *corev1.LimitRangeItem, name corev1.ResourceName) (resource.
 	return resource.Quantity{}, false
 }
 
-// containerLists are the two lists of containers with their paths.
-func containerLists(spec *corev1.PodSpec) iter.Seq2[*field.Path, []corev1.Container] {
-	return func(yield func(*field.Path, []corev1.Container) bool) {
-		at := field.NewPath("spec", "template", "spec")
-		if yield(at.Child("containers"), spec.Containers) {
-			yield(at.Child("initContainers"), spec.InitContainers)
+// place is where a container is in the template.
+type place struct {
+	list  string
+	index int
+}
+
+// path is made only where there is something to say.
+func (p place) path() *field.Path {
+	return field.NewPath("spec", "template", "spec").Child(p.list).Index(p.index)
+}
+
+const (
+	ordinaryList = "containers"
+	initList     = "initContainers"
+)
+
+// everyContainer are all containers with their places, the ordinary ones first.
+func everyContainer(spec *corev1.PodSpec) iter.Seq2[place, *corev1.Container] {
+	return func(yield func(place, *corev1.Container) bool) {
+		for i := range spec.Containers {
+			if !yield(place{ordinaryList, i}, &spec.Containers[i]) {
+				return
+			}
+		}
+		for i := range spec.InitContainers {
+			if !yield(place{initList, i}, &spec.InitContainers[i]) {
+				return
+			}
 		}
 	}
 }
 
-// longRunning are the containers that run as long as the pod, with their paths: the ordinary ones and the sidecars (KEP-753).
-func longRunning(spec *corev1.PodSpec) iter.Seq2[*field.Path, *corev1.Container] {
-	return func(yield func(*field.Path, *corev1.Container) bool) {
-		for list, containers := range containerLists(spec) {
-			for i := range containers {
-				container := &containers[i]
-				sidecar := container.RestartPolicy != nil && *container.RestartPolicy == corev1.ContainerRestartPolicyAlways
-				if (list.String() == "spec.template.spec.containers" || sidecar) && !yield(list.Index(i), container) {
-					return
-				}
+// longRunning are the containers that run as long as the pod: the ordinary ones and the sidecars (KEP-753).
+func longRunning(spec *corev1.PodSpec) iter.Seq2[place, *corev1.Container] {
+	return func(yield func(place, *corev1.Container) bool) {
+		for at, container := range everyContainer(spec) {
+			sidecar := container.RestartPolicy != nil && *container.RestartPolicy == corev1.ContainerRestartPolicyAlways
+			if (at.list == ordinaryList || sidecar) && !yield(at, container) {
+				return
 			}
 		}
 	}

@@ -43,6 +43,11 @@ func (d Defaults) draft(annotations map[string]string) *draft {
 	p.warnUnknown(annotations)
 	p.check(annotations)
 	p.sort()
+	for _, problem := range p.errs {
+		if problem.Origin != FoundNoMetric {
+			problem.Origin = FoundInvalid // that of a library's validation is not a finding's name
+		}
+	}
 	return p
 }
 

@@ -51,15 +51,15 @@ func (p *draft) wrong(at *field.Path, value any, allowed string) {
 	if text, ok := value.(string); ok {
 		value = clean(text, shown)
 	}
-	p.errs = append(p.errs, field.Invalid(at, value, allowed).WithOrigin(FoundInvalid))
+	p.errs = append(p.errs, field.Invalid(at, value, allowed))
 }
 
 func (p *draft) absent(at *field.Path, allowed string) {
-	p.errs = append(p.errs, field.Required(at, allowed).WithOrigin(FoundInvalid))
+	p.errs = append(p.errs, field.Required(at, allowed))
 }
 
 func (p *draft) forbid(at *field.Path, why string) {
-	p.errs = append(p.errs, field.Forbidden(at, why).WithOrigin(FoundInvalid))
+	p.errs = append(p.errs, field.Forbidden(at, why))
 }
 
 // cut counts the problems of an annotation, from the given one on, instead of telling thousands.

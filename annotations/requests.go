@@ -21,7 +21,7 @@ import (
 //
 // Containers are those that run as long as the pod: the ordinary ones, and init containers with restartPolicy Always.
 func CheckRequests(w *appsv1.Deployment, p Policy, s Surroundings) ([]Warning, field.ErrorList) {
-	c := requestCheck{pod: &w.Spec.Template.Spec, surroundings: s, seen: map[string]bool{}}
+	c := requestCheck{pod: &w.Spec.Template.Spec, surroundings: s, told: map[string]bool{}, looked: map[corev1.ResourceName]bool{}}
 	sources := sourcesOf(w.Annotations)
 	for i := range p.Metrics {
 		m := &p.Metrics[i]
@@ -84,20 +84,42 @@ type denominator struct {
 	needed    bool // false for an absolute target, which only needs its container
 }
 
-// what is the resource as people write it.
+// what is the resource as people write it. A name from a list of metrics can be any text.
 func (d *denominator) what() string {
-	if d.resource == corev1.ResourceCPU {
+	switch d.resource {
+	case corev1.ResourceCPU:
 		return "CPU"
+	case corev1.ResourceMemory:
+		return "memory"
 	}
-	return string(d.resource)
+	return fmt.Sprintf("%q", clean(string(d.resource), shown))
 }
+
+// in is the place of the resource in a list of amounts.
+func (d *denominator) in(list *field.Path) *field.Path {
+	return list.Key(clean(string(d.resource), shown))
+}
+
+// most is what usage can be compared with; Quantity.MilliValue wraps around without an error beyond.
+func (d *denominator) most() resource.Quantity {
+	if d.resource == corev1.ResourceCPU {
+		return *resource.NewMilliQuantity(maxMilliCPU, resource.DecimalSI)
+	}
+	return *resource.NewQuantity(maxMemory, resource.BinarySI)
+}
+
+// maxFindings is how many findings about requests are made at most: a pod template can have as many as it has containers, for
+// each resource.
+const maxFindings = 100
 
 // requestCheck is one call of CheckRequests.
 type requestCheck struct {
 	pod          *corev1.PodSpec
 	surroundings Surroundings
-	// seen are the fields that were looked at, so that two metrics of the same resource or container do not tell the same.
-	seen     map[string]bool
+	// told are the fields about which something was found, so that two metrics of one resource do not tell the same; looked are
+	// the resources that were looked for in all containers.
+	told     map[string]bool
+	looked   map[corev1.ResourceName]bool
 	warnings []Warning
 	errs     field.ErrorList
 }
@@ -106,12 +128,20 @@ func (c *requestCheck) check(d denominator) {
 	switch {
 	case d.container != "":
 		c.checkOne(d)
-	case d.needed && isWhole(c.pod):
+	case d.needed && !c.looked[d.resource]:
+		c.looked[d.resource] = true
+		c.checkAll(d)
+	}
+}
+
+// checkAll is about the pod, or all of its containers.
+func (c *requestCheck) checkAll(d denominator) {
+	if isWhole(c.pod) {
 		c.checkWhole(d)
-	case d.needed:
-		for at, container := range longRunning(c.pod) {
-			c.checkContainer(d, at, container)
-		}
+		return
+	}
+	for at, container := range longRunning(c.pod) {
+		c.checkContainer(d, at, container)
 	}
 }
 
@@ -119,122 +149,100 @@ func (c *requestCheck) check(d denominator) {
 func (c *requestCheck) checkOne(d denominator) {
 	var names []string
 	for at, container := range longRunning(c.pod) {
-		if container.Name != d.container {
-			if len(names) < maxProblems {
-				names = append(names, fmt.Sprintf("%q", clean(container.Name, shown)))
+		if container.Name == d.container {
+			if d.needed {
+				c.checkContainer(d, at, container)
 			}
-			continue
+			return
 		}
-		if d.needed {
-			c.checkContainer(d, at, container)
+		if len(names) < maxProblems {
+			names = append(names, fmt.Sprintf("%q", clean(container.Name, shown)))
 		}
-		return
 	}
-	if !c.first("", d.source.container) {
-		return
-	}
-	c.errs = append(c.errs, field.Invalid(d.source.container, d.container,
-		"must be a container of the pod template that runs as long as the pod: "+strings.Join(names, ", ")).WithOrigin(FoundUnknownContainer))
-}
-
-// first says whether this field was not looked at yet.
-func (c *requestCheck) first(name corev1.ResourceName, at *field.Path) bool {
-	key := string(name) + " " + at.String()
-	known := c.seen[key]
-	c.seen[key] = true
-	return !known
+	c.problem(field.Invalid(d.source.container, d.container,
+		"must be a container of the pod template that runs as long as the pod: "+strings.Join(names, ", ")), FoundUnknownContainer)
 }
 
 // checkContainer looks for the request of one container.
-func (c *requestCheck) checkContainer(d denominator, at *field.Path, container *corev1.Container) {
-	if !c.first(d.resource, at) {
-		return
+func (c *requestCheck) checkContainer(d denominator, place place, container *corev1.Container) {
+	amount, kind := requestOf(container, d.resource)
+	if kind == ownRequest && amount.Sign() > 0 && amount.Cmp(d.most()) <= 0 || c.full() {
+		return // nearly always
 	}
-	at = at.Child("resources")
-	subject := fmt.Sprintf("container %q", clean(container.Name, shown))
-	if c.checkAmounts(d, at, subject, container.Resources) {
+	at, subject := place.path().Child("resources"), fmt.Sprintf("container %q", clean(container.Name, shown))
+	if kind != noRequest {
+		c.checkAmount(d, at, subject, amountOf{amount, kind})
 		return
 	}
 	if from, amount, ok := defaultRequest(c.surroundings.LimitRanges, d.resource); ok {
-		c.warn(at.Child("requests").Key(string(d.resource)), FoundRequestFromLimitRange, fmt.Sprintf(
-			"%s has no %s request; its pods get %s from LimitRange %q, and cannot be autoscaled without it", subject, d.what(), amount.String(), from))
+		c.ranged(d, at, subject, from, amount)
 		return
 	}
+	c.lacking(d, at, subject)
+}
+
+// ranged is about a request that a LimitRange gives.
+func (c *requestCheck) ranged(d denominator, at *field.Path, subject, from string, amount resource.Quantity) {
+	at = d.in(at.Child("requests"))
+	if most := d.most(); amount.Cmp(most) > 0 {
+		c.problem(field.Invalid(at, clean(amount.String(), shown), fmt.Sprintf("is what LimitRange %q gives %s; must be at most %s because %s is a percentage of it",
+			from, subject, most.String(), d.source.name)), FoundInvalidRequest)
+		return
+	}
+	c.warn(at, FoundRequestFromLimitRange, fmt.Sprintf(
+		"%s has no %s request; its pods get %s from LimitRange %q, and cannot be autoscaled without it", subject, d.what(), amount.String(), from))
+}
+
+// lacking is about a request that nothing supplies, as far as is known.
+func (c *requestCheck) lacking(d denominator, at *field.Path, subject string) {
+	at = at.Child("requests")
 	if c.surroundings.Unknown != "" {
-		c.warn(at.Child("requests").Key(string(d.resource)), FoundUnverifiedRequest, fmt.Sprintf(
+		c.warn(d.in(at), FoundUnverifiedRequest, fmt.Sprintf(
 			"%s has no %s request, and it is not known whether a LimitRange gives it one: %s", subject, d.what(), c.surroundings.Unknown))
 		return
 	}
-	c.missing(d, at, subject)
+	c.problem(field.Required(d.in(at), fmt.Sprintf("%s has no %s request, and %s is a percentage of it; set its resources.requests.%s, or make the target %s",
+		subject, d.what(), d.source.name, clean(string(d.resource), shown), d.source.amount)), FoundMissingRequest)
 }
 
-func (c *requestCheck) missing(d denominator, at *field.Path, subject string) {
-	c.errs = append(c.errs, field.Required(at.Child("requests").Key(string(d.resource)), fmt.Sprintf(
-		"%s has no %s request, and %s is a percentage of it; set its resources.requests.%s, or make the target %s",
-		subject, d.what(), d.source.name, d.resource, d.source.amount)).WithOrigin(FoundMissingRequest))
+// amountOf is an amount and what it is.
+type amountOf struct {
+	resource.Quantity
+	kind requestKind
 }
 
-// checkAmounts looks at the request, else at the limit. It says whether there is one, good or bad.
-func (c *requestCheck) checkAmounts(d denominator, at *field.Path, subject string, r corev1.ResourceRequirements) bool {
-	if request, ok := r.Requests[d.resource]; ok {
-		c.checkAmount(d, at.Child("requests"), subject, request)
-		return true
-	}
-	limit, ok := r.Limits[d.resource]
-	if !ok {
-		return false
-	}
-	if c.checkAmount(d, at.Child("limits"), subject, limit) {
-		c.warn(at.Child("limits").Key(string(d.resource)), FoundRequestFromLimit, fmt.Sprintf(
-			"%s has no %s request; its limit of %s counts as one, as Kubernetes copies it into the request of each pod", subject, d.what(), limit.String()))
-	}
-	return true
-}
-
-// checkAmount demands something that can be divided by. It compares quantities: MilliValue wraps around without an error.
-func (c *requestCheck) checkAmount(d denominator, at *field.Path, subject string, amount resource.Quantity) bool {
-	most := resource.NewMilliQuantity(maxMilliCPU, resource.DecimalSI)
-	if d.resource == corev1.ResourceMemory {
-		most = resource.NewQuantity(maxMemory, resource.BinarySI)
-	}
-	allowed := ""
-	switch {
+// checkAmount demands something that can be divided by, and says so where it is only there because of a limit.
+func (c *requestCheck) checkAmount(d denominator, at *field.Path, subject string, amount amountOf) {
+	at, allowed := d.in(at.Child(amount.kind.list())), ""
+	switch most := d.most(); {
 	case amount.Sign() <= 0:
 		allowed = "must be above 0"
-	case amount.Cmp(*most) > 0:
+	case amount.Cmp(most) > 0:
 		allowed = "must be at most " + most.String()
+	case amount.kind == ownLimit:
+		c.warn(at, FoundRequestFromLimit, fmt.Sprintf("%s has no %s request; its limit of %s counts as one, as Kubernetes copies it into the request of each pod",
+			subject, d.what(), amount.String()))
+		return
 	default:
-		return true
+		return
 	}
-	c.errs = append(c.errs, field.Invalid(at.Key(string(d.resource)), clean(amount.String(), shown), fmt.Sprintf(
-		"%s because %s is a percentage of what %s requests", allowed, d.source.name, subject)).WithOrigin(FoundInvalidRequest))
-	return false
+	c.problem(field.Invalid(at, clean(amount.String(), shown), fmt.Sprintf("%s because %s is a percentage of what %s requests",
+		allowed, d.source.name, subject)), FoundInvalidRequest)
+}
+
+func (c *requestCheck) full() bool { return len(c.errs)+len(c.warnings) >= maxFindings }
+
+// problem adds a problem, if there was none for this field yet.
+func (c *requestCheck) problem(e *field.Error, rule string) {
+	if !c.told[e.Field] && !c.full() {
+		c.told[e.Field] = true
+		c.errs = append(c.errs, e.WithOrigin(rule))
+	}
 }
 
 func (c *requestCheck) warn(at *field.Path, rule, message string) {
-	c.warnings = append(c.warnings, Warning{Field: at.String(), Rule: rule, Message: message})
-}
-
-// checkWhole looks for a request of the pod as a whole, or of any container: the pod's defaults to the sum of those.
-func (c *requestCheck) checkWhole(d denominator) {
-	at := field.NewPath("spec", "template", "spec", "resources")
-	if _, set := c.pod.Resources.Requests[d.resource]; !set && c.anyRequests(d.resource) || !c.first(d.resource, at) {
-		return
+	if field := at.String(); !c.told[field] && !c.full() {
+		c.told[field] = true
+		c.warnings = append(c.warnings, Warning{Field: field, Rule: rule, Message: message})
 	}
-	if !c.checkAmounts(d, at, "the pod as a whole", *c.pod.Resources) {
-		c.missing(d, at, "the pod as a whole")
-	}
-}
-
-// anyRequests says whether a container of the pod will have a request.
-func (c *requestCheck) anyRequests(name corev1.ResourceName) bool {
-	if _, _, ok := defaultRequest(c.surroundings.LimitRanges, name); ok || c.surroundings.Unknown != "" {
-		return true
-	}
-	for _, container := range longRunning(c.pod) {
-		if amount, ok := requestOf(container, name); ok && amount.Sign() > 0 {
-			return true
-		}
-	}
-	return false
 }

@@ -1,6 +1,7 @@
 package annotations
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -36,6 +37,24 @@ func box(name string, amounts ...string) corev1.Container {
 	return c
 }
 
+func sidecar(c corev1.Container) corev1.Container {
+	always := corev1.ContainerRestartPolicyAlways
+	c.RestartPolicy = &always
+	return c
+}
+
+// whole gives the pod amounts as a whole.
+func whole(d *appsv1.Deployment, amounts ...string) *appsv1.Deployment {
+	r := box("", amounts...).Resources
+	d.Spec.Template.Spec.Resources = &r
+	return d
+}
+
+func initially(d *appsv1.Deployment, containers ...corev1.Container) *appsv1.Deployment {
+	d.Spec.Template.Spec.InitContainers = containers
+	return d
+}
+
 func limitRange(name string, item corev1.LimitRangeItem) *corev1.LimitRange {
 	return &corev1.LimitRange{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: corev1.LimitRangeSpec{Limits: []corev1.LimitRangeItem{item}}}
 }
@@ -62,8 +81,6 @@ const (
 )
 
 func TestRequests(t *testing.T) {
-	always := corev1.ContainerRestartPolicyAlways
-	sidecar := func(c corev1.Container) corev1.Container { c.RestartPolicy = &always; return c }
 	half := map[string]string{"target-cpu": "50", "max": "10"}
 	with := func(pairs ...string) map[string]string {
 		all := map[string]string{"max": "10"}
@@ -72,58 +89,56 @@ func TestRequests(t *testing.T) {
 		}
 		return all
 	}
-	whole := func(d *appsv1.Deployment, amounts ...string) *appsv1.Deployment {
-		r := box("", amounts...).Resources
-		d.Spec.Template.Spec.Resources = &r
-		return d
-	}
-	initially := func(d *appsv1.Deployment, containers ...corev1.Container) *appsv1.Deployment {
-		d.Spec.Template.Spec.InitContainers = containers
-		return d
-	}
 	ofContainer := corev1.LimitTypeContainer
 	tests := map[string]struct {
 		workload *appsv1.Deployment
 		ranges   []*corev1.LimitRange
 		want     []string
 	}{
-		"a request":                      {deploy(half, box("app", "cpu=100m")), nil, nil},
-		"no request":                     {deploy(half, box("app")), nil, []string{"MissingRequest " + cpuOf0}},
-		"one of two":                     {deploy(half, box("app", "cpu=1"), box("envoy")), nil, []string{"MissingRequest " + cpuOf1}},
-		"the other resource":             {deploy(half, box("app", "memory=1Gi")), nil, []string{"MissingRequest " + cpuOf0}},
-		"an amount needs none":           {deploy(with("target-cpu", "250m"), box("app")), nil, nil},
-		"memory":                         {deploy(with("target-memory", "70"), box("app", "cpu=1")), nil, []string{"MissingRequest spec.template.spec.containers[0].resources.requests[memory]"}},
-		"both":                           {deploy(with("target-memory", "70", "target-cpu", "50"), box("app")), nil, []string{"MissingRequest " + cpuOf0, "MissingRequest spec.template.spec.containers[0].resources.requests[memory]"}},
-		"a sidecar without":              {initially(deploy(half, box("app", "cpu=1")), sidecar(box("log"))), nil, []string{"MissingRequest spec.template.spec.initContainers[0].resources.requests[cpu]"}},
-		"a sidecar with":                 {initially(deploy(half, box("app", "cpu=1")), sidecar(box("log", "cpu=1m"))), nil, nil},
-		"an init container":              {initially(deploy(half, box("app", "cpu=1")), box("setup")), nil, nil},
-		"a limit only":                   {deploy(half, box("app", "limit cpu=1")), nil, []string{"(RequestFromLimit) spec.template.spec.containers[0].resources.limits[cpu]"}},
-		"zero":                           {deploy(half, box("app", "cpu=0")), nil, []string{"InvalidRequest " + cpuOf0}},
-		"zero with a limit":              {deploy(half, box("app", "cpu=0", "limit cpu=1")), nil, []string{"InvalidRequest " + cpuOf0}},
-		"a limit of zero":                {deploy(half, box("app", "limit cpu=0")), nil, []string{"InvalidRequest spec.template.spec.containers[0].resources.limits[cpu]"}},
-		"1e20 wraps to 0":                {deploy(half, box("app", "cpu=1e20")), nil, []string{"InvalidRequest " + cpuOf0}},
-		"8Ei wraps below 0":              {deploy(half, box("app", "cpu=8Ei")), nil, []string{"InvalidRequest " + cpuOf0}},
-		"a million is the most":          {deploy(half, box("app", "cpu=1M")), nil, nil},
-		"more than a million":            {deploy(half, box("app", "cpu=1000001")), nil, []string{"InvalidRequest " + cpuOf0}},
-		"8Ei of memory":                  {deploy(with("target-memory", "70"), box("app", "memory=8Ei")), nil, []string{"InvalidRequest spec.template.spec.containers[0].resources.requests[memory]"}},
-		"a LimitRange":                   {deploy(half, box("app")), []*corev1.LimitRange{limitRange("all", corev1.LimitRangeItem{Type: ofContainer, DefaultRequest: cpus("100m")})}, []string{"(RequestFromLimitRange) " + cpuOf0}},
-		"a LimitRange's default":         {deploy(half, box("app")), []*corev1.LimitRange{limitRange("all", corev1.LimitRangeItem{Type: ofContainer, Default: cpus("100m")})}, []string{"(RequestFromLimitRange) " + cpuOf0}},
-		"a LimitRange's max":             {deploy(half, box("app")), []*corev1.LimitRange{limitRange("all", corev1.LimitRangeItem{Type: ofContainer, Max: cpus("100m")})}, []string{"(RequestFromLimitRange) " + cpuOf0}},
-		"a LimitRange for pods":          {deploy(half, box("app")), []*corev1.LimitRange{limitRange("all", corev1.LimitRangeItem{Type: corev1.LimitTypePod, Max: cpus("1")})}, []string{"MissingRequest " + cpuOf0}},
-		"a LimitRange of zero":           {deploy(half, box("app")), []*corev1.LimitRange{limitRange("all", corev1.LimitRangeItem{Type: ofContainer, DefaultRequest: cpus("0"), Max: cpus("1")})}, []string{"MissingRequest " + cpuOf0}},
-		"a LimitRange replaces no zero":  {deploy(half, box("app", "cpu=0")), []*corev1.LimitRange{limitRange("all", corev1.LimitRangeItem{Type: ofContainer, DefaultRequest: cpus("1")})}, []string{"InvalidRequest " + cpuOf0}},
-		"the pod as a whole":             {whole(deploy(half, box("app")), "cpu=1"), nil, nil},
-		"a limit of the whole":           {whole(deploy(half, box("app")), "limit cpu=1"), nil, []string{"(RequestFromLimit) spec.template.spec.resources.limits[cpu]"}},
-		"the whole and some":             {whole(deploy(half, box("app", "cpu=1"), box("envoy")), "limit cpu=2"), nil, nil},
-		"zero as a whole":                {whole(deploy(half, box("app")), "cpu=0"), nil, []string{"InvalidRequest spec.template.spec.resources.requests[cpu]"}},
-		"the whole has only memory":      {whole(deploy(half, box("app")), "memory=1Gi"), nil, []string{"MissingRequest spec.template.spec.resources.requests[cpu]"}},
-		"only memory as a whole, and":    {whole(deploy(half, box("app", "cpu=1"), box("envoy")), "memory=1Gi"), nil, nil},
-		"one container":                  {deploy(with("target-cpu", "50", "container", "app"), box("app", "cpu=1"), box("envoy")), nil, nil},
-		"one container without":          {deploy(with("target-cpu", "50", "container", "envoy"), box("app", "cpu=1"), box("envoy")), nil, []string{"MissingRequest " + cpuOf1}},
-		"one container beside the whole": {whole(deploy(with("target-cpu", "50", "container", "app"), box("app")), "cpu=1"), nil, []string{"MissingRequest " + cpuOf0}},
-		"a container that is not there":  {deploy(with("target-cpu", "50", "container", "ap"), box("app", "cpu=1")), nil, []string{"UnknownContainer metadata.annotations[mini-hpa/container]"}},
-		"nor for an amount":              {deploy(with("target-cpu", "250m", "target-memory", "1Gi", "container", "ap"), box("app", "cpu=1")), nil, []string{"UnknownContainer metadata.annotations[mini-hpa/container]"}},
-		"an init container is none":      {initially(deploy(with("target-cpu", "250m", "container", "setup"), box("app")), box("setup")), nil, []string{"UnknownContainer metadata.annotations[mini-hpa/container]"}},
+		"a request":                               {deploy(half, box("app", "cpu=100m")), nil, nil},
+		"no request":                              {deploy(half, box("app")), nil, []string{"MissingRequest " + cpuOf0}},
+		"one of two":                              {deploy(half, box("app", "cpu=1"), box("envoy")), nil, []string{"MissingRequest " + cpuOf1}},
+		"the other resource":                      {deploy(half, box("app", "memory=1Gi")), nil, []string{"MissingRequest " + cpuOf0}},
+		"an amount needs none":                    {deploy(with("target-cpu", "250m"), box("app")), nil, nil},
+		"memory":                                  {deploy(with("target-memory", "70"), box("app", "cpu=1")), nil, []string{"MissingRequest spec.template.spec.containers[0].resources.requests[memory]"}},
+		"both":                                    {deploy(with("target-memory", "70", "target-cpu", "50"), box("app")), nil, []string{"MissingRequest " + cpuOf0, "MissingRequest spec.template.spec.containers[0].resources.requests[memory]"}},
+		"a sidecar without":                       {initially(deploy(half, box("app", "cpu=1")), sidecar(box("log"))), nil, []string{"MissingRequest spec.template.spec.initContainers[0].resources.requests[cpu]"}},
+		"a sidecar with":                          {initially(deploy(half, box("app", "cpu=1")), sidecar(box("log", "cpu=1m"))), nil, nil},
+		"an init container":                       {initially(deploy(half, box("app", "cpu=1")), box("setup")), nil, nil},
+		"a limit only":                            {deploy(half, box("app", "limit cpu=1")), nil, []string{"(RequestFromLimit) spec.template.spec.containers[0].resources.limits[cpu]"}},
+		"zero":                                    {deploy(half, box("app", "cpu=0")), nil, []string{"InvalidRequest " + cpuOf0}},
+		"zero with a limit":                       {deploy(half, box("app", "cpu=0", "limit cpu=1")), nil, []string{"InvalidRequest " + cpuOf0}},
+		"a limit of zero":                         {deploy(half, box("app", "limit cpu=0")), nil, []string{"InvalidRequest spec.template.spec.containers[0].resources.limits[cpu]"}},
+		"1e20 wraps to 0":                         {deploy(half, box("app", "cpu=1e20")), nil, []string{"InvalidRequest " + cpuOf0}},
+		"8Ei wraps below 0":                       {deploy(half, box("app", "cpu=8Ei")), nil, []string{"InvalidRequest " + cpuOf0}},
+		"a million is the most":                   {deploy(half, box("app", "cpu=1M")), nil, nil},
+		"more than a million":                     {deploy(half, box("app", "cpu=1000001")), nil, []string{"InvalidRequest " + cpuOf0}},
+		"8Ei of memory":                           {deploy(with("target-memory", "70"), box("app", "memory=8Ei")), nil, []string{"InvalidRequest spec.template.spec.containers[0].resources.requests[memory]"}},
+		"a LimitRange":                            {deploy(half, box("app")), []*corev1.LimitRange{limitRange("all", corev1.LimitRangeItem{Type: ofContainer, DefaultRequest: cpus("100m")})}, []string{"(RequestFromLimitRange) " + cpuOf0}},
+		"a LimitRange's default":                  {deploy(half, box("app")), []*corev1.LimitRange{limitRange("all", corev1.LimitRangeItem{Type: ofContainer, Default: cpus("100m")})}, []string{"(RequestFromLimitRange) " + cpuOf0}},
+		"a LimitRange's max":                      {deploy(half, box("app")), []*corev1.LimitRange{limitRange("all", corev1.LimitRangeItem{Type: ofContainer, Max: cpus("100m")})}, []string{"(RequestFromLimitRange) " + cpuOf0}},
+		"a LimitRange for pods":                   {deploy(half, box("app")), []*corev1.LimitRange{limitRange("all", corev1.LimitRangeItem{Type: corev1.LimitTypePod, Max: cpus("1")})}, []string{"MissingRequest " + cpuOf0}},
+		"a LimitRange of zero":                    {deploy(half, box("app")), []*corev1.LimitRange{limitRange("all", corev1.LimitRangeItem{Type: ofContainer, DefaultRequest: cpus("0"), Max: cpus("1")})}, []string{"MissingRequest " + cpuOf0}},
+		"a LimitRange replaces no zero":           {deploy(half, box("app", "cpu=0")), []*corev1.LimitRange{limitRange("all", corev1.LimitRangeItem{Type: ofContainer, DefaultRequest: cpus("1")})}, []string{"InvalidRequest " + cpuOf0}},
+		"the pod as a whole":                      {whole(deploy(half, box("app")), "cpu=1"), nil, nil},
+		"a limit of the whole":                    {whole(deploy(half, box("app")), "limit cpu=1"), nil, []string{"(RequestFromLimit) spec.template.spec.resources.limits[cpu]"}},
+		"the whole and some":                      {whole(deploy(half, box("app", "cpu=1"), box("envoy")), "limit cpu=2"), nil, nil},
+		"zero as a whole":                         {whole(deploy(half, box("app")), "cpu=0"), nil, []string{"InvalidRequest spec.template.spec.resources.requests[cpu]"}},
+		"the whole has only memory":               {whole(deploy(half, box("app")), "memory=1Gi"), nil, []string{"MissingRequest spec.template.spec.resources.requests[cpu]"}},
+		"only memory as a whole, and":             {whole(deploy(half, box("app", "cpu=1"), box("envoy")), "memory=1Gi"), nil, nil},
+		"the whole, and a container of zero":      {whole(deploy(half, box("app", "cpu=0")), "limit cpu=2"), nil, []string{"InvalidRequest " + cpuOf0}},
+		"the whole, and too much":                 {whole(deploy(half, box("app", "cpu=1e20")), "memory=1Gi"), nil, []string{"InvalidRequest " + cpuOf0}},
+		"the whole, and an init container":        {initially(whole(deploy(half, box("app")), "memory=1Gi"), box("setup", "cpu=100m")), nil, nil},
+		"the whole, and a LimitRange":             {whole(deploy(half, box("app")), "memory=1Gi"), []*corev1.LimitRange{limitRange("all", corev1.LimitRangeItem{Type: ofContainer, DefaultRequest: cpus("100m")})}, []string{"(RequestFromLimitRange) " + cpuOf0}},
+		"the whole, and a LimitRange of too much": {whole(deploy(half, box("app")), "memory=1Gi"), []*corev1.LimitRange{limitRange("all", corev1.LimitRangeItem{Type: ofContainer, DefaultRequest: cpus("1e20")})}, []string{"InvalidRequest " + cpuOf0}},
+		"a LimitRange of too much":                {deploy(half, box("app")), []*corev1.LimitRange{limitRange("all", corev1.LimitRangeItem{Type: ofContainer, DefaultRequest: cpus("1e20")})}, []string{"InvalidRequest " + cpuOf0}},
+		"storage":                                 {deploy(with("metrics", `[{type: Resource, resource: {name: ephemeral-storage, target: {type: Utilization, averageUtilization: 50}}}]`), box("app", "ephemeral-storage=2Gi")), nil, nil},
+		"one container":                           {deploy(with("target-cpu", "50", "container", "app"), box("app", "cpu=1"), box("envoy")), nil, nil},
+		"one container without":                   {deploy(with("target-cpu", "50", "container", "envoy"), box("app", "cpu=1"), box("envoy")), nil, []string{"MissingRequest " + cpuOf1}},
+		"one container beside the whole":          {whole(deploy(with("target-cpu", "50", "container", "app"), box("app")), "cpu=1"), nil, []string{"MissingRequest " + cpuOf0}},
+		"a container that is not there":           {deploy(with("target-cpu", "50", "container", "ap"), box("app", "cpu=1")), nil, []string{"UnknownContainer metadata.annotations[mini-hpa/container]"}},
+		"nor for an amount":                       {deploy(with("target-cpu", "250m", "target-memory", "1Gi", "container", "ap"), box("app", "cpu=1")), nil, []string{"UnknownContainer metadata.annotations[mini-hpa/container]"}},
+		"an init container is none":               {initially(deploy(with("target-cpu", "250m", "container", "setup"), box("app")), box("setup")), nil, []string{"UnknownContainer metadata.annotations[mini-hpa/container]"}},
 		"the list": {deploy(with("metrics", `[{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 50}}},
 			{type: ContainerResource, containerResource: {container: x, name: cpu, target: {type: AverageValue, averageValue: 1}}}]`), box("app")), nil,
 			[]string{"MissingRequest " + cpuOf0, "UnknownContainer metadata.annotations[mini-hpa/metrics][1].containerResource.container"}},
@@ -226,26 +241,31 @@ func TestAnUpdateAnswersForWhatItBrings(t *testing.T) {
 		s             Surroundings
 		want          []string
 	}{
-		"the first annotations": {deploy(nil, box("app")), deploy(good, box("app")), Surroundings{}, []string{"MissingRequest " + cpuOf0}},
-		"a request is removed":  {deploy(good, box("app", "cpu=1")), deploy(good, box("app")), Surroundings{}, []string{"MissingRequest " + cpuOf0}},
-		"nothing of it":         {deploy(good, box("app")), deploy(good, box("app")), Surroundings{}, []string{"(UnchangedProblem) " + cpuOf0}},
-		"another target":        {deploy(good, box("app")), deploy(with("target-cpu", "60"), box("app")), Surroundings{}, []string{"(UnchangedProblem) " + cpuOf0}},
-		"a container in front":  {deploy(good, box("app")), deploy(good, box("new", "cpu=1"), box("app")), Surroundings{}, []string{"(UnchangedProblem) " + cpuOf1}},
-		"another without":       {deploy(good, box("app")), deploy(good, box("app"), box("new")), Surroundings{}, []string{"MissingRequest " + cpuOf1, "(UnchangedProblem) " + cpuOf0}},
-		"zero instead of none":  {deploy(good, box("app")), deploy(good, box("app", "cpu=0")), Surroundings{}, []string{"InvalidRequest " + cpuOf0}},
-		"a bad value stays":     {deploy(bad, box("app", "cpu=1")), deploy(bad, box("app", "cpu=2")), Surroundings{}, []string{"(UnchangedProblem) metadata.annotations[mini-hpa/max]"}},
-		"a worse value":         {deploy(bad, box("app", "cpu=1")), deploy(with("max", "any"), box("app", "cpu=1")), Surroundings{}, []string{"InvalidAnnotations metadata.annotations[mini-hpa/max]"}},
-		"repaired":              {deploy(bad, box("app", "cpu=1")), deploy(good, box("app", "cpu=1")), Surroundings{}, nil},
-		"an HPA was there":      {deploy(nil, box("app", "cpu=1")), deploy(good, box("app", "cpu=1")), hpa, []string{"ConflictingAutoscaler metadata.annotations"}},
-		"an HPA came later":     {deploy(good, box("app", "cpu=1")), deploy(with("max", "20"), box("app", "cpu=1")), hpa, []string{"(UnchangedProblem) metadata.annotations"}},
-		"observe becomes auto":  {deploy(with("mode", "observe"), box("app", "cpu=1")), deploy(good, box("app", "cpu=1")), hpa, []string{"ConflictingAutoscaler metadata.annotations"}},
-		"replicas are set":      {replicas(deploy(good, box("app", "cpu=1")), 5), replicas(deploy(good, box("app", "cpu=1")), 2), Surroundings{}, []string{"(ReplicasOverwritten) spec.replicas"}},
-		"replicas are left out": {replicas(deploy(good, box("app", "cpu=1")), 5), deploy(good, box("app", "cpu=1")), Surroundings{}, []string{"(ReplicasOverwritten) spec.replicas"}},
-		"paused by 0":           {replicas(deploy(good, box("app", "cpu=1")), 5), replicas(deploy(good, box("app", "cpu=1")), 0), Surroundings{}, nil},
-		"resumed from 0":        {replicas(deploy(good, box("app", "cpu=1")), 0), replicas(deploy(good, box("app", "cpu=1")), 5), Surroundings{}, nil},
-		"replicas of a watcher": {replicas(deploy(with("mode", "observe"), box("app", "cpu=1")), 5), replicas(deploy(with("mode", "observe"), box("app", "cpu=1")), 2), Surroundings{}, nil},
-		"replicas at the start": {replicas(deploy(nil, box("app", "cpu=1")), 5), replicas(deploy(good, box("app", "cpu=1")), 2), Surroundings{}, nil},
-		"no longer autoscaled":  {deploy(bad, box("app")), deploy(nil, box("app")), Surroundings{}, nil},
+		"the first annotations":               {deploy(nil, box("app")), deploy(good, box("app")), Surroundings{}, []string{"MissingRequest " + cpuOf0}},
+		"a request is removed":                {deploy(good, box("app", "cpu=1")), deploy(good, box("app")), Surroundings{}, []string{"MissingRequest " + cpuOf0}},
+		"nothing of it":                       {deploy(good, box("app")), deploy(good, box("app")), Surroundings{}, []string{"(UnchangedProblem) " + cpuOf0}},
+		"another target":                      {deploy(good, box("app")), deploy(with("target-cpu", "60"), box("app")), Surroundings{}, []string{"(UnchangedProblem) " + cpuOf0}},
+		"a container in front":                {deploy(good, box("app")), deploy(good, box("new", "cpu=1"), box("app")), Surroundings{}, []string{"(UnchangedProblem) " + cpuOf1}},
+		"another without":                     {deploy(good, box("app")), deploy(good, box("app"), box("new")), Surroundings{}, []string{"MissingRequest " + cpuOf1, "(UnchangedProblem) " + cpuOf0}},
+		"zero instead of none":                {deploy(good, box("app")), deploy(good, box("app", "cpu=0")), Surroundings{}, []string{"InvalidRequest " + cpuOf0}},
+		"a bad value stays":                   {deploy(bad, box("app", "cpu=1")), deploy(bad, box("app", "cpu=2")), Surroundings{}, []string{"(UnchangedProblem) metadata.annotations[mini-hpa/max]"}},
+		"a worse value":                       {deploy(bad, box("app", "cpu=1")), deploy(with("max", "any"), box("app", "cpu=1")), Surroundings{}, []string{"InvalidAnnotations metadata.annotations[mini-hpa/max]"}},
+		"repaired":                            {deploy(bad, box("app", "cpu=1")), deploy(good, box("app", "cpu=1")), Surroundings{}, nil},
+		"an HPA was there":                    {deploy(nil, box("app", "cpu=1")), deploy(good, box("app", "cpu=1")), hpa, []string{"ConflictingAutoscaler metadata.annotations"}},
+		"an HPA came later":                   {deploy(good, box("app", "cpu=1")), deploy(with("max", "20"), box("app", "cpu=1")), hpa, []string{"(UnchangedProblem) metadata.annotations"}},
+		"another bad document":                {deploy(with("metrics", strings.Repeat("x", 100)+"a"), box("app", "cpu=1")), deploy(with("metrics", strings.Repeat("x", 100)+"b"), box("app", "cpu=1")), Surroundings{}, []string{"InvalidAnnotations metadata.annotations[mini-hpa/metrics]"}},
+		"a metric before a bad one":           {deploy(with("metrics", "[{type: Odd}]"), box("app", "cpu=1")), deploy(with("metrics", "[{type: External, external: {metric: {name: q}, target: {type: Value, value: 1}}}, {type: Odd}]"), box("app", "cpu=1")), Surroundings{}, []string{"(UnchangedProblem) metadata.annotations[mini-hpa/metrics][1].type"}},
+		"memory of the whole":                 {deploy(good, box("app")), whole(deploy(good, box("app")), "memory=1Gi"), Surroundings{}, []string{"(UnchangedProblem) spec.template.spec.resources.requests[cpu]"}},
+		"no longer of the whole":              {whole(deploy(good, box("app")), "memory=1Gi"), deploy(good, box("app")), Surroundings{}, []string{"(UnchangedProblem) " + cpuOf0}},
+		"a sidecar becomes one of the others": {initially(deploy(good, box("app", "cpu=1")), sidecar(box("log"))), deploy(good, box("app", "cpu=1"), box("log")), Surroundings{}, []string{"(UnchangedProblem) " + cpuOf1}},
+		"observe becomes auto":                {deploy(with("mode", "observe"), box("app", "cpu=1")), deploy(good, box("app", "cpu=1")), hpa, []string{"ConflictingAutoscaler metadata.annotations"}},
+		"replicas are set":                    {replicas(deploy(good, box("app", "cpu=1")), 5), replicas(deploy(good, box("app", "cpu=1")), 2), Surroundings{}, []string{"(ReplicasOverwritten) spec.replicas"}},
+		"replicas are left out":               {replicas(deploy(good, box("app", "cpu=1")), 5), deploy(good, box("app", "cpu=1")), Surroundings{}, []string{"(ReplicasOverwritten) spec.replicas"}},
+		"paused by 0":                         {replicas(deploy(good, box("app", "cpu=1")), 5), replicas(deploy(good, box("app", "cpu=1")), 0), Surroundings{}, nil},
+		"resumed from 0":                      {replicas(deploy(good, box("app", "cpu=1")), 0), replicas(deploy(good, box("app", "cpu=1")), 5), Surroundings{}, nil},
+		"replicas of a watcher":               {replicas(deploy(with("mode", "observe"), box("app", "cpu=1")), 5), replicas(deploy(with("mode", "observe"), box("app", "cpu=1")), 2), Surroundings{}, nil},
+		"replicas at the start":               {replicas(deploy(nil, box("app", "cpu=1")), 5), replicas(deploy(good, box("app", "cpu=1")), 2), Surroundings{}, nil},
+		"no longer autoscaled":                {deploy(bad, box("app")), deploy(nil, box("app")), Surroundings{}, nil},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -258,13 +278,47 @@ func TestAnUpdateAnswersForWhatItBrings(t *testing.T) {
 }
 
 func TestExcuse(t *testing.T) {
-	v := DefaultDefaults().Review(deploy(map[string]string{"target-cpu": "50", "max": "0"}, box("app")), Surroundings{}).Excuse(FoundRolledBack, "a rollback")
+	v := DefaultDefaults().Review(deploy(map[string]string{"target-cpu": "50", "max": "0"}, box("app")), Surroundings{}).Excuse(Excuse{FoundRolledBack, "a rollback"})
 	want := []string{"(RolledBackProblem) metadata.annotations[mini-hpa/max]", "(RolledBackProblem) " + cpuOf0}
 	if diff := cmp.Diff(want, found(v)); diff != "" {
 		t.Error(diff)
 	}
 	if !strings.HasSuffix(v.Warnings[0].Message, "(a rollback)") {
 		t.Errorf("warning %q, want the reason at its end", v.Warnings[0])
+	}
+}
+
+// TestFindingsAreBounded, whatever a template and a list of metrics can do together.
+func TestFindingsAreBounded(t *testing.T) {
+	var metrics []string
+	for i := range 150 {
+		metrics = append(metrics, fmt.Sprintf(`{"type":"Resource","resource":{"name":"r%d","target":{"type":"Utilization","averageUtilization":1}}}`, i))
+	}
+	containers := make([]corev1.Container, 1000)
+	for i := range containers {
+		containers[i] = box(fmt.Sprint("c", i))
+	}
+	d := deploy(map[string]string{"max": "10", "metrics": "[" + strings.Join(metrics, ",") + "]"}, containers...)
+	v := DefaultDefaults().Review(d, Surroundings{})
+	if n := len(v.Problems); n != maxFindings {
+		t.Errorf("%d problems, want %d", n, maxFindings)
+	}
+	update := DefaultDefaults().ReviewUpdate(d, d, Surroundings{})
+	if len(update.Problems) > 0 || len(update.Warnings) != maxFindings {
+		t.Errorf("an update that changes nothing: %d problems, %d warnings", len(update.Problems), len(update.Warnings))
+	}
+	d = deploy(map[string]string{"target-cpu": "50", "max": "10", "container": "none"}, containers...)
+	if text := DefaultDefaults().Review(d, Surroundings{}).Problems[0].Error(); len(text) > 1000 {
+		t.Errorf("%d characters of names", len(text))
+	}
+}
+
+// TestNamesOfResourcesAreQuoted: in a list of metrics they can be any text.
+func TestNamesOfResourcesAreQuoted(t *testing.T) {
+	d := deploy(map[string]string{"max": "10", "metrics": `[{"type":"Resource","resource":{"name":"x y: ` + strings.Repeat("z", 9000) + `","target":{"type":"Utilization","averageUtilization":1}}}]`}, box("app"))
+	v := DefaultDefaults().Review(d, Surroundings{})
+	if text := v.Problems.ToAggregate().Error(); len(v.Problems) != 1 || len(text) > 600 || !strings.Contains(text, `has no "x y: zzz`) {
+		t.Errorf("%d problems in %d characters: %.200s", len(v.Problems), len(text), text)
 	}
 }
 
@@ -277,7 +331,7 @@ func TestEveryFindingHasARow(t *testing.T) {
 		}
 		rows[f.Name] = true
 	}
-	_, warnings, errs := Parse(map[string]string{TargetCPU: " 5000 ", Min: "x", Metrics: "[{type: Odd}]", Behavior: "{scaleUp: {selectPolicy: Odd}}",
+	_, warnings, errs := Parse(map[string]string{TargetCPU: " 5000 ", Min: "x", Metrics: "[{type: Odd}, {type: Pods, pods: {metric: {name: a, selector: {matchLabels: {\"-\": b}}}, target: {type: AverageValue, averageValue: 1}}}]", Behavior: "{scaleUp: {selectPolicy: Odd}}",
 		Container: "A", "mini-hpa/maxi": "1", Tolerance: "1"})
 	_, _, none := Parse(map[string]string{Max: "1"})
 	all := append(field.ErrorList{}, errs...)

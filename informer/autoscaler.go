@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic/dynamicinformer"
 	"k8s.io/client-go/tools/cache"
 
@@ -94,7 +95,7 @@ const (
 func (n *Neighbors) followScaledObjects(ctx context.Context) {
 	failing := &outage{what: "whether there are scaledobjects", report: n.config.OnError}
 	for ctx.Err() == nil {
-		served, err := n.servesScaledObjects()
+		served, err := n.servesScaledObjects(ctx)
 		if err == nil && served {
 			err = n.watchScaledObjects(ctx)
 		}
@@ -116,8 +117,10 @@ func (n *Neighbors) followScaledObjects(ctx context.Context) {
 // scaledObjects is the resource of KEDA 2.
 var scaledObjects = schema.GroupVersionResource{Group: annotations.GroupKEDA, Version: "v1alpha1", Resource: "scaledobjects"}
 
-func (n *Neighbors) servesScaledObjects() (bool, error) {
-	list, err := n.config.Client.Discovery().ServerResourcesForGroupVersion(scaledObjects.GroupVersion().String())
+func (n *Neighbors) servesScaledObjects(parent context.Context) (bool, error) {
+	ctx, cancel := context.WithTimeout(parent, askAgain)
+	defer cancel()
+	list, err := discovery.ToDiscoveryInterfaceWithContext(n.config.Client.Discovery()).ServerResourcesForGroupVersionWithContext(ctx, scaledObjects.GroupVersion().String())
 	if apierrors.IsNotFound(err) {
 		return false, nil
 	}

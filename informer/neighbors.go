@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -159,7 +160,18 @@ func (n *Neighbors) Start(ctx context.Context) {
 	n.running.Go(func() { n.limitRanges.RunWithContext(ctx) })
 	n.running.Go(func() { n.hpas.RunWithContext(ctx) })
 	n.running.Go(func() { n.followScaledObjects(ctx) })
+	n.running.Go(func() {
+		select {
+		case <-ctx.Done():
+		case <-n.looked.ended:
+		case <-time.After(optional):
+			n.looked.end()
+		}
+	})
 }
+
+// optional is how long ScaledObjects are waited for. They are somebody else's, and what serves them may be broken.
+const optional = 30 * time.Second
 
 // Fill returns when what is watched is known, or known to be out of reach: a role may leave out LimitRanges or
 // HorizontalPodAutoscalers, and few clusters have ScaledObjects. It fails if ctx ends before that.
@@ -196,6 +208,9 @@ func (n *Neighbors) Surroundings(deployment Key) annotations.Surroundings {
 	var s annotations.Surroundings
 	if !n.limitRanges.HasSynced() {
 		s.Unknown = "LimitRanges cannot be read"
+	}
+	if scope := n.config.Namespace; scope != "" && scope != deployment.Namespace {
+		s.Unknown = "only namespace " + scope + " is watched"
 	}
 	s.LimitRanges = indexed[*corev1.LimitRange](n.limitRanges.GetIndexer(), byNamespace, deployment.Namespace)
 	slices.SortFunc(s.LimitRanges, func(a, b *corev1.LimitRange) int { return strings.Compare(a.Name, b.Name) })

@@ -274,3 +274,32 @@ func TestFillEndsWithItsContext(t *testing.T) {
 		}
 	})
 }
+
+// TestOtherNamespacesAreUnknown to Neighbors that watch one: nothing known must not look like nothing there.
+func TestOtherNamespacesAreUnknown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newNeighborhood(t)
+		h.n.config.Namespace = "shop"
+		h.start()
+		if s := h.n.Surroundings(Key{Namespace: "elsewhere", Name: "web"}); s.Unknown == "" {
+			t.Error("the LimitRanges of another namespace count as known")
+		}
+		if s := h.n.Surroundings(shopWeb); s.Unknown != "" {
+			t.Errorf("those of the own namespace are unknown: %s", s.Unknown)
+		}
+	})
+}
+
+// TestABrokenKEDAIsNotWaitedForForever: it is somebody else's.
+func TestABrokenKEDAIsNotWaitedForForever(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newNeighborhood(t)
+		h.hasKEDA.Store(true)
+		h.dynamic.PrependReactor("list", "*", func(clienttesting.Action) (bool, runtime.Object, error) { return true, nil, errDown })
+		before := time.Now()
+		h.start()
+		if waited := time.Since(before); waited != optional {
+			t.Errorf("waited %s, want %s", waited, optional)
+		}
+	})
+}

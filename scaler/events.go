@@ -36,14 +36,16 @@ const (
 	// it, nothing is decided until it is set. If only pods lack it, say for a sidecar that was injected, its container is left
 	// out of the decision; where no container has one, replicas are held.
 	EventMissingRequest = recommend.ReasonMissingRequest
-	// EventValidMetricFound: all metrics of which one of the above was told are usable again.
+	// EventValidMetricFound: all metrics of whose failure one of the above has told are usable again.
 	EventValidMetricFound = recommend.ActiveValidMetric
-	// EventInvalidAnnotations: the annotations have errors; nothing is decided until they change.
+	// EventInvalidAnnotations: the annotations have errors, or name a container that is not there; nothing is decided until that
+	// changes.
 	EventInvalidAnnotations = annotations.FoundInvalid
 	// EventConflictingAutoscaler: a HorizontalPodAutoscaler or a KEDA ScaledObject scales the same Deployment; nothing is
 	// decided while it does.
 	EventConflictingAutoscaler = annotations.FoundConflict
-	// EventAnnotationWarning: the annotations work, but probably not as meant.
+	// EventAnnotationWarning: the workload is scaled, but perhaps not as meant, or only for as long as something else stays as it
+	// is, such as a LimitRange.
 	EventAnnotationWarning = "AnnotationWarning"
 	// EventScalingLimited: the load asks for more than mini-hpa/max.
 	EventScalingLimited = "ScalingLimited"
@@ -98,21 +100,26 @@ func cut(message string, limit int) string {
 }
 
 // join makes one message of several. If they are too long together each gets its share: they begin with the key and the
-// value, so that none goes unnamed.
+// value, so that none goes unnamed. Of more than a few the rest is counted.
 func join[T any](items []T, text func(T) string) string {
-	const separator = "; "
+	const separator, most = "; ", 16
+	rest := ""
+	if len(items) > most {
+		rest = fmt.Sprintf("%sand %d more", separator, len(items)-most)
+		items = items[:most]
+	}
 	var texts []string
-	total := 0
+	total := len(rest)
 	for _, item := range items {
 		texts = append(texts, text(item))
 		total += len(texts[len(texts)-1]) + len(separator)
 	}
 	if total > maxMessage {
 		for i := range texts {
-			texts[i] = cut(texts[i], maxMessage/len(texts)-len(separator))
+			texts[i] = cut(texts[i], (maxMessage-len(rest))/len(texts)-len(separator))
 		}
 	}
-	return strings.Join(texts, separator)
+	return strings.Join(texts, separator) + rest
 }
 
 // tellVerdict tells all problems in one Event and all warnings in another.

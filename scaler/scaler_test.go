@@ -3,6 +3,7 @@ package scaler
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -351,13 +352,13 @@ func TestTelemetryCountsAsTheHPADoes(t *testing.T) {
 # HELP mini_hpa_desired_replicas Replicas that the last decision asked for.
 # TYPE mini_hpa_desired_replicas gauge
 mini_hpa_desired_replicas{hpa_name="web",namespace="default"} 10
-# HELP mini_hpa_metric_computation_total Number of metric computations. 'action' is scale_up, scale_down or none; 'error' is spec (the annotations), internal or none.
+# HELP mini_hpa_metric_computation_total Number of metric computations. 'action' is scale_up, scale_down or none; 'error' is spec (the annotations, the pod template or another autoscaler), internal or none.
 # TYPE mini_hpa_metric_computation_total counter
 mini_hpa_metric_computation_total{action="scale_up",error="none",metric_type="Resource"} 2
 # HELP mini_hpa_num_horizontal_pod_autoscalers Number of autoscaled Deployments.
 # TYPE mini_hpa_num_horizontal_pod_autoscalers gauge
 mini_hpa_num_horizontal_pod_autoscalers 1
-# HELP mini_hpa_reconciliations_total Number of reconciliations. 'action' is scale_up, scale_down or none; 'error' is spec (the annotations), internal or none.
+# HELP mini_hpa_reconciliations_total Number of reconciliations. 'action' is scale_up, scale_down or none; 'error' is spec (the annotations, the pod template or another autoscaler), internal or none.
 # TYPE mini_hpa_reconciliations_total counter
 mini_hpa_reconciliations_total{action="none",error="spec"} 1
 mini_hpa_reconciliations_total{action="scale_up",error="none"} 2
@@ -429,4 +430,18 @@ func TestObserveGoesOnBesideAnotherAutoscaler(t *testing.T) {
 	c.reconcile(tick).wantWrites().wantEvents(
 		`Warning AnnotationWarning metadata.annotations: ScaledObject "web" already scales this Deployment; delete it before you set mini-hpa/mode to "auto"`,
 		"Normal RescaleObserved Would set size: 5; reason: cpu utilization 220% above target 50% (1 of 1 pods, sample 2s old) (mini-hpa/mode is observe)")
+}
+
+// TestOfVeryManyProblemsTheRestIsCounted in one Event.
+func TestOfVeryManyProblemsTheRestIsCounted(t *testing.T) {
+	c := newCluster(t, selected())
+	for i := range 300 {
+		c.deployment.Spec.Template.Spec.Containers = append(c.deployment.Spec.Template.Spec.Containers, corev1.Container{Name: fmt.Sprint("c", i)})
+	}
+	c.reconcile(tick).reconcile(tick).wantWrites()
+	event := <-c.events.Events
+	if !strings.HasPrefix(event, "Warning MissingRequest spec.template.spec.containers[1].resources") || !strings.HasSuffix(event, "; and 84 more") || len(event) > 1100 {
+		t.Errorf("event %q", event)
+	}
+	c.wantEvents()
 }

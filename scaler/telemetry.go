@@ -59,7 +59,7 @@ func histogram(name, help string, labels ...string) *prometheus.HistogramVec {
 		Buckets: prometheus.ExponentialBuckets(0.001, 2, 15)}, labels)
 }
 
-const labelHelp = " 'action' is scale_up, scale_down or none; 'error' is spec (the annotations), internal or none."
+const labelHelp = " 'action' is scale_up, scale_down or none; 'error' is spec (the annotations, the pod template or another autoscaler), internal or none."
 
 // observe counts one reconciliation.
 func (t *Telemetry) observe(o outcome) {

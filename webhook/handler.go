@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -54,9 +55,8 @@ func (r *reviewer) Handle(ctx context.Context, req admission.Request) admission.
 	started := time.Now()
 	verdict, err := r.review(ctx, &req)
 	if err != nil {
-		r.Log.Warn("an object could not be looked at and is let through", append(whose(&req), zap.Error(err))...)
-		verdict = annotations.Verdict{Warnings: []annotations.Warning{{Field: "metadata.annotations", Rule: annotations.FoundUnchecked,
-			Message: "not checked by mini-hpa: " + err.Error()}}}
+		r.Log.Warn("an object could not be looked at and is let through", append(whose(&req), zap.String("error", brief(err.Error())))...)
+		verdict = unchecked(err)
 	}
 	r.Telemetry.observe(string(req.Operation), verdict, time.Since(started))
 	return r.respond(&req, verdict)
@@ -81,7 +81,7 @@ func (r *reviewer) review(ctx context.Context, req *admission.Request) (annotati
 	}
 	verdict := r.Defaults.ReviewUpdate(before.deployment, after.deployment, surroundings)
 	if len(verdict.Problems) > 0 && !after.sameTemplate(before) {
-		verdict = r.excuseRollback(ctx, req, verdict)
+		verdict = r.excuseRollback(ctx, req, change{before.deployment, after.deployment}, verdict)
 	}
 	return verdict, nil
 }
@@ -92,16 +92,28 @@ func concerns(req *admission.Request) bool {
 		(req.Operation == admissionv1.Create || req.Operation == admissionv1.Update)
 }
 
+// change is an update.
+type change struct{ before, after *appsv1.Deployment }
+
 // excuseRollback lets a rollback through: in an incident, the revision that worked yesterday has to come back whatever there is
-// to say about it. Only here, on the way to a refusal, the API server is asked for something.
-func (r *reviewer) excuseRollback(ctx context.Context, req *admission.Request, v annotations.Verdict) annotations.Verdict {
-	had, err := r.Revisions.Had(ctx, req.Namespace, req.Object.Raw)
-	switch {
-	case err != nil:
-		r.Log.Warn("cannot tell whether an update is a rollback; it is let through", append(whose(req), zap.Error(err))...)
-		return v.Excuse(annotations.FoundRolledBack, "let through because it could not be found out whether this is a rollback; "+unscaled)
-	case had:
-		return v.Excuse(annotations.FoundRolledBack, "let through because this is a rollback; "+unscaled)
+// to say about it, with the annotations that it had or with those that the Deployment has now. What neither of them had is no
+// part of a rollback. Only here, on the way to a refusal, the API server is asked for something.
+func (r *reviewer) excuseRollback(ctx context.Context, req *admission.Request, c change, v annotations.Verdict) annotations.Verdict {
+	excuse := annotations.Excuse{Rule: annotations.FoundRolledBack, Because: "let through because this is a rollback; " + unscaled}
+	earlier, err := r.Revisions.Find(ctx, req.Namespace, req.Object.Raw)
+	if err != nil {
+		r.Log.Warn("cannot tell whether an update is a rollback; it is let through", append(whose(req), zap.String("error", brief(err.Error())))...)
+		excuse.Because = "let through because it could not be found out whether this is a rollback; " + unscaled
+		return v.Excuse(excuse)
+	}
+	if earlier == nil {
+		return v
+	}
+	surroundings := r.Surroundings.Surroundings(cache.ObjectName{Namespace: req.Namespace, Name: req.Name})
+	for _, pairs := range []map[string]string{earlier.Annotations, c.before.Annotations} {
+		form := &appsv1.Deployment{Spec: earlier.Spec}
+		form.Annotations = pairs
+		v = v.ExcuseAsBefore(c.after, form, r.Defaults.Review(form, surroundings), excuse)
 	}
 	return v
 }
@@ -122,10 +134,29 @@ func (r *reviewer) respond(req *admission.Request, v annotations.Verdict) admiss
 	return response
 }
 
+// unchecked is the verdict on an object that cannot be read. It repeats nothing of the object, which can be anybody's.
+func unchecked(err error) annotations.Verdict {
+	why := "it cannot be decoded"
+	if errors.Is(err, errTooLarge) {
+		why = "a part of it is too large"
+	}
+	return annotations.Verdict{Warnings: []annotations.Warning{{Field: "metadata.annotations", Rule: annotations.FoundUnchecked,
+		Message: "the Deployment is not checked by mini-hpa: " + why}}}
+}
+
 // whose says whose request it is, for the log.
 func whose(req *admission.Request) []zap.Field {
-	return []zap.Field{zap.String("namespace", req.Namespace), zap.String("deployment", req.Name),
-		zap.String("operation", string(req.Operation)), zap.String("user", req.UserInfo.Username)}
+	return []zap.Field{zap.String("namespace", brief(req.Namespace)), zap.String("deployment", brief(req.Name)),
+		zap.String("operation", brief(string(req.Operation))), zap.String("user", brief(req.UserInfo.Username))}
+}
+
+// brief is as much of a text as a log needs. It can be a stranger's, hence megabytes long.
+func brief(text string) string {
+	const enough = 256
+	if len(text) > enough {
+		return strings.ToValidUTF8(text[:enough], "") + "..."
+	}
+	return text
 }
 
 // object is what is read of a Deployment in a request.

@@ -16,7 +16,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
 	admissionv1 "k8s.io/api/admission/v1"
+	appsv1 "k8s.io/api/apps/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/cache"
 
@@ -30,16 +33,23 @@ func (a around) Surroundings(cache.ObjectName) annotations.Surroundings {
 	return annotations.Surroundings(a)
 }
 
-// had answers that the Deployment had, or had not, this template; or fails.
+// had answers with a revision that the Deployment had, given as JSON, or none; or fails.
 type had struct {
-	yes   bool
-	err   error
-	asked int
+	revision string
+	err      error
+	asked    int
 }
 
-func (h *had) Had(context.Context, string, []byte) (bool, error) {
+func (h *had) Find(context.Context, string, []byte) (*appsv1.Deployment, error) {
 	h.asked++
-	return h.yes, h.err
+	if h.revision == "" {
+		return nil, h.err
+	}
+	o, err := decode([]byte(h.revision))
+	if err != nil {
+		return nil, err
+	}
+	return o.deployment, nil
 }
 
 // desk is a handler with what it asks.
@@ -123,15 +133,24 @@ func TestVerdicts(t *testing.T) {
 		want          string
 		lookups       int
 	}{
-		"good":                       {after: deployment(good, "1"), want: "allowed"},
-		"no request":                 {after: deployment(good, ""), want: "422 Invalid " + request0},
-		"two problems":               {after: deployment(`{"mini-hpa/target-cpu":"50","mini-hpa/max":"0"}`, ""), want: "422 Invalid metadata.annotations[mini-hpa/max] " + request0},
-		"a slip":                     {after: deployment(`{"mini-hpa/target-cpu":"50","mini-hpa/max":"10","mini-hpa/mini":"2"}`, "1"), want: "allowed; warned of metadata.annotations[mini-hpa/mini]"},
-		"a dry run":                  {after: deployment(good, ""), change: func(r *admissionv1.AdmissionRequest) { r.DryRun = new(true) }, want: "422 Invalid " + request0},
-		"annotated":                  {before: deployment(`{}`, ""), after: deployment(good, ""), want: "422 Invalid " + request0},
-		"an old problem":             {before: deployment(good, ""), after: deployment(`{"mini-hpa/target-cpu":"60","mini-hpa/max":"10"}`, ""), want: "allowed; warned of " + request0},
-		"a request is taken away":    {before: deployment(good, "1"), after: deployment(good, ""), want: "422 Invalid " + request0, lookups: 1},
-		"a rollback":                 {before: deployment(good, "1"), after: deployment(good, ""), revisions: had{yes: true}, want: "allowed; warned of " + request0, lookups: 1},
+		"good":                    {after: deployment(good, "1"), want: "allowed"},
+		"no request":              {after: deployment(good, ""), want: "422 Invalid " + request0},
+		"two problems":            {after: deployment(`{"mini-hpa/target-cpu":"50","mini-hpa/max":"0"}`, ""), want: "422 Invalid metadata.annotations[mini-hpa/max] " + request0},
+		"a slip":                  {after: deployment(`{"mini-hpa/target-cpu":"50","mini-hpa/max":"10","mini-hpa/mini":"2"}`, "1"), want: "allowed; warned of metadata.annotations[mini-hpa/mini]"},
+		"a dry run":               {after: deployment(good, ""), change: func(r *admissionv1.AdmissionRequest) { r.DryRun = new(true) }, want: "422 Invalid " + request0},
+		"annotated":               {before: deployment(`{}`, ""), after: deployment(good, ""), want: "422 Invalid " + request0},
+		"an old problem":          {before: deployment(good, ""), after: deployment(`{"mini-hpa/target-cpu":"60","mini-hpa/max":"10"}`, ""), want: "allowed; warned of " + request0},
+		"a request is taken away": {before: deployment(good, "1"), after: deployment(good, ""), want: "422 Invalid " + request0, lookups: 1},
+		"a rollback":              {before: deployment(good, "1"), after: deployment(good, ""), revisions: had{revision: deployment(good, "")}, want: "allowed; warned of " + request0, lookups: 1},
+		"a rollback to what had no annotations": {before: deployment(good, "1"), after: deployment(good, ""), revisions: had{revision: deployment(`{}`, "")},
+			want: "allowed; warned of " + request0, lookups: 1},
+		"a rollback that brings annotations back": {before: deployment(`{}`, "1"), after: deployment(`{"mini-hpa/target-cpu":"50","mini-hpa/max":"0"}`, ""),
+			revisions: had{revision: deployment(`{"mini-hpa/target-cpu":"50","mini-hpa/max":"0"}`, "")},
+			want:      "allowed; warned of metadata.annotations[mini-hpa/max]; warned of " + request0, lookups: 1},
+		"a rollback and a new mistake": {before: deployment(good, "1"), after: deployment(`{"mini-hpa/target-cpu":"50","mini-hpa/max":"0"}`, ""), revisions: had{revision: deployment(good, "")},
+			want: "422 Invalid metadata.annotations[mini-hpa/max]; warned of " + request0, lookups: 1},
+		"the first annotations and an old image": {before: deployment(`{}`, "1"), after: deployment(good, ""), revisions: had{revision: deployment(`{}`, "")},
+			want: "422 Invalid " + request0, lookups: 1},
 		"perhaps a rollback":         {before: deployment(good, "1"), after: deployment(good, ""), revisions: had{err: errors.New("no answer")}, want: "allowed; warned of " + request0, lookups: 1},
 		"terminating":                {before: deployment(good, "1"), after: terminating, want: "allowed"},
 		"an object that is no JSON":  {after: `{"metadata":{"annotations":3}}`, want: "allowed; warned of metadata.annotations"},
@@ -236,5 +255,65 @@ func TestAReviewCostsLittle(t *testing.T) {
 		if cost > most {
 			t.Errorf("%s: reading took %.1f bytes for each byte, want at most %d", name, cost, most)
 		}
+	}
+}
+
+// TestAStrangersTextIsNotRepeated, neither in an answer nor in the log.
+func TestAStrangersTextIsNotRepeated(t *testing.T) {
+	core, logs := observer.New(zapcore.DebugLevel)
+	d := newDesk(t, annotations.Surroundings{})
+	d.handler = NewHandler(HandlerConfig{Defaults: annotations.DefaultDefaults(), Surroundings: around{}, Revisions: d.revisions, Telemetry: d.telemetry, Log: zap.New(core)})
+	long := strings.Repeat("x", 1<<20)
+	for name, text := range map[string]string{
+		"deletion": `{"metadata":{"deletionTimestamp":"` + long + `"}}`, "replicas": `{"spec":{"replicas":` + strings.Repeat("9", 1<<20) + `}}`,
+		"annotations": `{"metadata":{"annotations":"\u001b[31m` + long + `"}}`,
+	} {
+		r := d.ask("", text, func(r *admissionv1.AdmissionRequest) { r.Name, r.UserInfo.Username = long, long })
+		if len(r.Warnings) != 1 || len(r.Warnings[0]) > 200 || strings.Contains(r.Warnings[0], "\x1b") {
+			t.Errorf("%s: %d warnings, %.300q", name, len(r.Warnings), r.Warnings)
+		}
+	}
+	for range 100 {
+		d.ask("", `{"metadata":3}`)
+	}
+	if logs.Len() == 0 || logs.Len() > 20 {
+		t.Errorf("%d lines were logged, want a few", logs.Len())
+	}
+	for _, line := range logs.All() {
+		for _, f := range line.Context {
+			if len(f.String) > 300 {
+				t.Errorf("%s: %d bytes in %s", line.Message, len(f.String), f.Key)
+			}
+		}
+	}
+}
+
+// TestTheMostProblemsCostLittle: a stranger's body of a few KiB cannot keep the handler busy, or its answer grow.
+func TestTheMostProblemsCostLittle(t *testing.T) {
+	var metrics, containers []string
+	for i := range 150 {
+		metrics = append(metrics, fmt.Sprintf(`{"type":"Resource","resource":{"name":"r%d","target":{"type":"Utilization","averageUtilization":1}}}`, i))
+	}
+	for i := range maxContainers {
+		containers = append(containers, fmt.Sprintf(`{"name":"c%d"}`, i))
+	}
+	pairs, err := json.Marshal(map[string]string{"mini-hpa/max": "10", "mini-hpa/metrics": "[" + strings.Join(metrics, ",") + "]"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := fmt.Sprintf(`{"metadata":{"annotations":%s},"spec":{"template":{"spec":{"containers":[%s]}}}}`, pairs, strings.Join(containers, ","))
+	d := newDesk(t, annotations.Surroundings{})
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	r := d.ask("", body)
+	runtime.ReadMemStats(&after)
+	answer, err := json.Marshal(r)
+	if err != nil || r.Allowed {
+		t.Fatal(err, r.Allowed)
+	}
+	const most = 100 << 20
+	t.Logf("%d bytes of request, %d of answer, %d MiB allocated", len(body), len(answer), (after.TotalAlloc-before.TotalAlloc)>>20)
+	if len(answer) > 200<<10 || after.TotalAlloc-before.TotalAlloc > most {
+		t.Errorf("%d bytes of answer, %d allocated", len(answer), after.TotalAlloc-before.TotalAlloc)
 	}
 }

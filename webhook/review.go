@@ -51,7 +51,7 @@ var reviewType = metav1.TypeMeta{APIVersion: admissionv1.SchemeGroupVersion.Stri
 func (s *reviews) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	req, err := readReview(r)
 	if err != nil {
-		s.log.Warn("a request could not be read", zap.Error(err))
+		s.log.Warn("a request could not be read", zap.String("error", brief(err.Error())))
 		http.Error(w, "this is no AdmissionReview with a request", http.StatusBadRequest)
 		return
 	}

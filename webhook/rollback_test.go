@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -12,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes/fake"
+	metadatafake "k8s.io/client-go/metadata/fake"
 	clienttesting "k8s.io/client-go/testing"
 )
 
@@ -40,28 +42,80 @@ func inReview(t *testing.T, image string) []byte {
 	return text
 }
 
+// remembered are ReplicaSets as the API server has them, metadata apart.
+func remembered(t *testing.T, sets ...*appsv1.ReplicaSet) (*metadatafake.FakeMetadataClient, *fake.Clientset) {
+	scheme := metadatafake.NewTestScheme()
+	if err := metav1.AddMetaToScheme(scheme); err != nil {
+		t.Fatal(err)
+	}
+	var names, objects []runtime.Object
+	for _, rs := range sets {
+		names = append(names, &metav1.PartialObjectMetadata{TypeMeta: metav1.TypeMeta{APIVersion: "apps/v1", Kind: "ReplicaSet"}, ObjectMeta: rs.ObjectMeta})
+		objects = append(objects, rs)
+	}
+	return metadatafake.NewSimpleMetadataClient(scheme, names...), fake.NewClientset(objects...)
+}
+
 func TestARollbackIsATemplateOfBefore(t *testing.T) {
-	client := fake.NewClientset(replicaSet("one", "ours", "app:1"), replicaSet("two", "ours", "app:2"), replicaSet("foreign", "theirs", "app:3"))
-	for image, want := range map[string]bool{"app:1": true, "app:2": true, "app:3": false, "app:4": false} {
-		if got, err := NewRevisions(client).Had(t.Context(), "shop", inReview(t, image)); err != nil || got != want {
-			t.Errorf("%s: %v %v, want %v", image, got, err, want)
+	restarted := replicaSet("two", "ours", "app:2")
+	restarted.Spec.Template.Annotations = map[string]string{restartedAt: "2026-01-01T00:00:00Z"}
+	restarted.Annotations = map[string]string{"mini-hpa/max": "3"}
+	other := replicaSet("other", "ours", "app:4")
+	other.Spec.Template.Labels["tier"] = "web"
+	names, objects := remembered(t, replicaSet("one", "ours", "app:1"), restarted, replicaSet("foreign", "theirs", "app:3"), other)
+	for image, want := range map[string]bool{"app:1": true, "app:2": true, "app:3": false, "app:4": false, "app:5": false} {
+		got, err := NewRevisions(names, objects).Find(t.Context(), "shop", inReview(t, image))
+		if err != nil || (got != nil) != want {
+			t.Errorf("%s: %v %v, want one: %v", image, got, err, want)
+		}
+		if image == "app:2" && got.Annotations["mini-hpa/max"] != "3" {
+			t.Errorf("annotations of the revision: %v", got.Annotations)
+		}
+	}
+	for _, a := range objects.Actions() {
+		if get, ok := a.(clienttesting.GetAction); ok && get.GetName() == "foreign" {
+			t.Error("the ReplicaSet of another Deployment was read")
 		}
 	}
 }
 
 func TestWhatCannotBeCompared(t *testing.T) {
-	broken := fake.NewClientset()
-	broken.PrependReactor("list", "replicasets", func(clienttesting.Action) (bool, runtime.Object, error) {
+	names, objects := remembered(t)
+	names.PrependReactor("list", "replicasets", func(clienttesting.Action) (bool, runtime.Object, error) {
 		return true, nil, errors.New("connection refused")
 	})
 	for name, tc := range map[string]struct{ text, want string }{
 		"too large":            {`{"metadata":{"name":"` + strings.Repeat("x", maxRevised) + `"}}`, "is not compared"},
-		"no JSON":              {`{`, "reading the Deployment"},
-		"no selector":          {`{"spec":{"selector":{"matchExpressions":[{"operator":"Odd"}]}}}`, "reading the selector"},
+		"no JSON":              {`{`, "cannot be decoded"},
+		"a bad selector":       {`{"metadata":{"uid":"u"},"spec":{"selector":{"matchExpressions":[{"operator":"Odd"}]}}}`, "has no selector"},
+		"no selector":          {`{"metadata":{"uid":"u"}}`, "has no selector"},
+		"an empty selector":    {`{"metadata":{"uid":"u"},"spec":{"selector":{}}}`, "has no selector"},
+		"no UID":               {`{"spec":{"selector":{"matchLabels":{"a":"b"}}}}`, "has no selector"},
 		"no answer of the API": {string(inReview(t, "app:1")), "connection refused"},
 	} {
-		if _, err := NewRevisions(broken).Had(t.Context(), "shop", []byte(tc.text)); err == nil || !strings.Contains(err.Error(), tc.want) {
+		if _, err := NewRevisions(names, objects).Find(t.Context(), "shop", []byte(tc.text)); err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s: error %v, want one that says %q", name, err, tc.want)
 		}
 	}
+	if _, err := NewRevisions(names, objects).Find(t.Context(), "", inReview(t, "app:1")); err == nil || !strings.Contains(err.Error(), "has no selector") {
+		t.Errorf("without a namespace: %v", err)
+	}
+}
+
+// TestFewAreComparedAtATime: the others wait, and give up.
+func TestFewAreComparedAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		names, objects := remembered(t)
+		r := NewRevisions(names, objects).(*revisions)
+		for range maxLookups {
+			r.places <- struct{}{}
+		}
+		if _, err := r.Find(t.Context(), "shop", inReview(t, "app:1")); err == nil {
+			t.Error("no error, want one: all places are taken")
+		}
+		<-r.places
+		if _, err := r.Find(t.Context(), "shop", inReview(t, "app:1")); err != nil {
+			t.Error(err)
+		}
+	})
 }

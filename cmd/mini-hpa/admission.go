@@ -40,7 +40,7 @@ func (w *webhookFlags) admit(api clients, namespace string, h webhook.HandlerCon
 	if a.certificates, err = w.certificates(api, namespace, h.Log.Named("certificates")); err != nil {
 		return nil, err
 	}
-	h.Revisions = webhook.NewRevisions(api.act)
+	h.Revisions = webhook.NewRevisions(api.names, api.revisions)
 	a.server, err = webhook.Listen(webhook.ServerConfig{Address: w.address, Path: webhook.Path, Handler: webhook.NewHandler(h),
 		GetCertificate: a.certificates.GetCertificate, Drain: w.drain, Log: h.Log, OnRefused: h.Telemetry.Refused})
 	if err != nil {
@@ -126,7 +126,7 @@ type expirations struct {
 
 func newExpirations(c certificates) *expirations {
 	return &expirations{c, prometheus.NewDesc("mini_hpa_webhook_certificate_expiry_timestamp_seconds",
-		"When the webhook's certificates expire, in seconds since 1970; 'type' is ca or leaf. Both are replaced at two thirds of their life.", []string{"type"}, nil)}
+		"When the webhook's certificates expire, in seconds since 1970; 'type' is ca or leaf. Those that mini-hpa makes are replaced at two thirds of their life.", []string{"type"}, nil)}
 }
 
 // Describe is prometheus.Collector's.

@@ -38,17 +38,27 @@ func (a *apiFlags) declareTimeout(f *pflag.FlagSet) {
 		"deadline of one request to the API server, reading metrics included; custom and external metrics have twice as long, watches have none")
 }
 
+// What admission may ask of the API server per second, and at once.
+const (
+	slowRate  = 20
+	slowBurst = 40
+)
+
 // clients are the connections to one API server. They share one TCP connection, but each has its own rate limit, so that
 // Events cannot delay a scale-out, nor either of them the renewal of the lease.
 type clients struct {
-	watch    kubernetes.Interface // has no deadline: a watch is meant to last
-	replica  metadata.Interface   // watches ReplicaSets
-	dynamic  dynamic.Interface    // watches ScaledObjects
-	act      kubernetes.Interface // writes scales
-	tell     kubernetes.Interface // writes Events
-	lead     kubernetes.Interface // writes the lease
-	samples  metrics.Lister
-	deadline time.Duration // of one call of samples
+	watch   kubernetes.Interface // has no deadline: a watch is meant to last
+	replica metadata.Interface   // watches ReplicaSets
+	dynamic dynamic.Interface    // watches ScaledObjects
+	act     kubernetes.Interface // writes scales
+	tell    kubernetes.Interface // writes Events
+	lead    kubernetes.Interface // writes the lease
+	// names and revisions read the ReplicaSets of a Deployment whose update is about to be refused. Strangers can make the webhook
+	// ask, so they are slow on purpose.
+	names     metadata.Interface
+	revisions kubernetes.Interface
+	samples   metrics.Lister
+	deadline  time.Duration // of one call of samples
 	// custom and external are asked metric by metric, each within patience.
 	custom, external metrics.Source
 	patience         time.Duration
@@ -58,7 +68,7 @@ type clients struct {
 func (a apiFlags) connect(base *rest.Config, scope string, leaseTimeout time.Duration) (clients, error) {
 	// Adapters ask others in turn, and a first question is preceded by discovery.
 	c := clients{deadline: a.timeout, patience: 2 * a.timeout}
-	var errs [8]error
+	var errs [10]error
 	c.watch, errs[0] = kubernetes.NewForConfig(a.config(base, 0))
 	c.act, errs[1] = kubernetes.NewForConfig(a.config(base, a.timeout))
 	c.tell, errs[2] = kubernetes.NewForConfig(a.config(base, a.timeout))
@@ -67,6 +77,9 @@ func (a apiFlags) connect(base *rest.Config, scope string, leaseTimeout time.Dur
 	c.samples, errs[5] = metrics.NewLister(a.config(base, a.timeout), scope)
 	c.custom, c.external, errs[6] = metrics.NewSources(a.config(base, 0), c.patience)
 	c.dynamic, errs[7] = dynamic.NewForConfig(a.config(base, 0))
+	slow := apiFlags{qps: slowRate, burst: slowBurst}.config(base, a.timeout)
+	c.names, errs[8] = metadata.NewForConfig(slow)
+	c.revisions, errs[9] = kubernetes.NewForConfig(slow)
 	if err := errors.Join(errs[:]...); err != nil {
 		return clients{}, fmt.Errorf("cannot make clients for the API server: %w", err)
 	}

@@ -68,6 +68,11 @@ func TestExplain(t *testing.T) {
 			stderr: "mini-hpa explain: deployment default/web cannot be autoscaled, so mini-hpa leaves it alone:\n" +
 				"  metadata.annotations: Forbidden: HorizontalPodAutoscaler \"web\" already scales this Deployment, ",
 		},
+		"other autoscalers are forbidden": {
+			annotations: good, args: []string{"web"}, prepare: func(s *apiServer) { s.forbidden = "horizontalpodautoscalers" },
+			stdout: []string{"deployment default/web: scale from 2 to 6 replicas\n", "warning: metadata.annotations: it is not known whether another autoscaler scales the Deployment: " +
+				`cannot list the HorizontalPodAutoscalers of namespace "default": `},
+		},
 		"LimitRanges are forbidden": {
 			annotations: good, args: []string{"web"}, prepare: func(s *apiServer) { s.forbidden = "limitranges" },
 			stdout: []string{"deployment default/web: scale from 2 to 6 replicas\n"},

@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 	"k8s.io/klog/v2"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 )
 
 // logFlags say how much is logged, and in which form.
@@ -50,8 +51,10 @@ func (l logFlags) live(s streams, name string, work func(log *zap.Logger) error)
 	return nil
 }
 
-// bridge sends what libraries log there too, for as long as the process lives: klog, hence client-go, and Go's own log.
+// bridge sends what libraries log there too, for as long as the process lives: klog, hence client-go, controller-runtime, and Go's
+// own log.
 func bridge(log *zap.Logger) {
+	ctrllog.SetLogger(zapr.NewLogger(log.Named("controller-runtime")))
 	klog.SetLoggerWithOptions(zapr.NewLogger(log.Named("client-go")), klog.ContextualLogger(true))
 	zap.RedirectStdLog(log.Named("log"))
 }

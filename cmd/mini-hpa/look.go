@@ -55,24 +55,26 @@ func (e *explainTask) explain(ctx context.Context, api clients, key cache.Object
 	readers := metrics.NewReaders(metrics.ReadersConfig{Custom: api.custom, External: api.external, Timeout: api.patience, Concurrency: togetherAsked})
 	defer readers.Close()
 	asked := &interview{ask: readers.Fetch, answers: map[metrics.Question]*reply{}}
-	if _, err := e.decide(seen{set, around}, feed, asked, key); err != nil {
+	if _, err := e.decide(seen{set, around.of(key.Name)}, feed, asked, key); err != nil {
 		return scaler.Explanation{}, err
 	}
 	if err := asked.hold(ctx); err != nil {
 		return scaler.Explanation{}, err
 	}
-	return e.decide(seen{set, around}, feed, asked, key)
+	explanation, err := e.decide(seen{set, around.of(key.Name)}, feed, asked, key)
+	explanation.Warnings = append(explanation.Warnings, around.warnings()...)
+	return explanation, err
 }
 
 // precheck asks for what the informers would go on asking for in vain, so that what is missing or forbidden is said at once.
 // It returns what bears on the workload.
-func (e *explainTask) precheck(ctx context.Context, api clients, key cache.ObjectName) (annotations.Surroundings, error) {
+func (e *explainTask) precheck(ctx context.Context, api clients, key cache.ObjectName) (neighborhood, error) {
 	d, err := api.act.AppsV1().Deployments(key.Namespace).Get(ctx, key.Name, metav1.GetOptions{})
 	if err != nil {
-		return annotations.Surroundings{}, fmt.Errorf("cannot read deployment %s: %w", key, err)
+		return neighborhood{}, fmt.Errorf("cannot read deployment %s: %w", key, err)
 	}
 	if !annotations.Selected(d.Annotations) {
-		return annotations.Surroundings{}, fmt.Errorf("deployment %s has no %s annotation, so mini-hpa does not scale it; set at least %s and %s",
+		return neighborhood{}, fmt.Errorf("deployment %s has no %s annotation, so mini-hpa does not scale it; set at least %s and %s",
 			key, annotations.Prefix, annotations.Max, annotations.TargetCPU)
 	}
 	around, err := readSurroundings(ctx, api.act, api.dynamic, key.Namespace)
@@ -82,7 +84,17 @@ func (e *explainTask) precheck(ctx context.Context, api clients, key cache.Objec
 	if err == nil {
 		err = seesPods(ctx, api, key)
 	}
-	return around.of(key.Name), err
+	return around, err
+}
+
+// warnings tell what else could bear on the workload and could not be seen.
+func (n neighborhood) warnings() []annotations.Warning {
+	var warnings []annotations.Warning
+	for _, err := range n.hidden {
+		warnings = append(warnings, annotations.Warning{Field: "metadata.annotations", Rule: annotations.FoundUnchecked,
+			Message: "it is not known whether another autoscaler scales the Deployment: " + err.Error()})
+	}
+	return warnings
 }
 
 // seesPods says what keeps the pods from being seen.

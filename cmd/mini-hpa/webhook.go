@@ -43,7 +43,7 @@ type webhookTask struct {
 func (w *webhookTask) declare(f *pflag.FlagSet) {
 	w.webhook.declare(f)
 	declareMinSyncPeriod(f, &w.defaults)
-	f.VarP(namespaced(&w.namespace), "namespace", "n", "the only namespace whose LimitRanges and autoscalers are known; without it all")
+	f.VarP(namespaced(&w.namespace), "namespace", "n", "the only namespace whose LimitRanges and autoscalers are known; without it all. The namespaceSelector of the ValidatingWebhookConfiguration has to say the same")
 	w.cluster.declare(f, "the pod's service account, else KUBECONFIG or ~/.kube/config")
 	w.api.declare(f)
 	w.serve.declare(f)

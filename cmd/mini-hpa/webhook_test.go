@@ -142,14 +142,17 @@ func TestTheWebhookEndsWithoutDroppingARequest(t *testing.T) {
 
 func TestWebhookUsage(t *testing.T) {
 	const hint = "\nRun \"mini-hpa webhook --help\" for what it takes.\n"
-	for name, tc := range map[string]struct{ arg, want string }{
+	for name, tc := range map[string]struct{ args, want string }{
 		"half a certificate": {"--tls-cert-file=x", "--tls-cert-file and --tls-private-key-file belong together: want both or neither"},
-		"nothing to serve":   {"--webhook-bind-address=0", `invalid value "0" for --webhook-bind-address: want an address, since there is nothing else to serve`},
-		"a bad host":         {"--webhook-hosts=a,-b", `invalid value "a,-b" for --webhook-hosts: want DNS names and IP addresses, separated by commas`},
-		"a short CA":         {"--webhook-ca-duration=1s", `invalid value "1s" for --webhook-ca-duration: want a duration from 10s to 87600h, such as 8760h`},
+		"two kinds of certificates": {"--tls-cert-file=x --tls-private-key-file=y --webhook-hosts=a",
+			"--webhook-hosts is about certificates that mini-hpa makes, and --tls-cert-file names one that somebody else makes: want one of them"},
+		"a leaf that outlives its CA": {"--webhook-ca-duration=1h --webhook-certificate-duration=2h", `invalid value "2h" for --webhook-certificate-duration: want at most --webhook-ca-duration (1h)`},
+		"nothing to serve":            {"--webhook-bind-address=0", `invalid value "0" for --webhook-bind-address: want an address, since there is nothing else to serve`},
+		"a bad host":                  {"--webhook-hosts=a,-b", `invalid value "a,-b" for --webhook-hosts: want DNS names and IP addresses, separated by commas`},
+		"a short CA":                  {"--webhook-ca-duration=1s", `invalid value "1s" for --webhook-ca-duration: want a duration from 10s to 87600h, such as 8760h`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			code, stdout, stderr := call(t, "webhook", tc.arg)
+			code, stdout, stderr := call(t, append([]string{"webhook"}, strings.Fields(tc.args)...)...)
 			if want := "mini-hpa webhook: " + tc.want + hint; code != exitUsage || stdout != "" || stderr != want {
 				t.Errorf("exit code %d, standard output %q, standard error %q, want %q", code, stdout, stderr, want)
 			}

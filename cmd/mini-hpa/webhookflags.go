@@ -21,6 +21,8 @@ type webhookFlags struct {
 	hosts             []string
 	caLife, leafLife  time.Duration
 	drain             time.Duration
+	// given says whether a flag was set.
+	given func(name string) bool
 }
 
 func defaultWebhookFlags(address string) webhookFlags {
@@ -39,13 +41,23 @@ func (w *webhookFlags) declare(f *pflag.FlagSet) {
 	f.Var(duration(&w.caLife, 10*time.Second, 10*365*24*time.Hour), "webhook-ca-duration", "how long a CA is valid; another one takes over at two thirds of it")
 	f.Var(duration(&w.leafLife, 10*time.Second, 365*24*time.Hour), "webhook-certificate-duration", "how long a replica's certificate is valid; it is renewed at two thirds of it")
 	f.Var(duration(&w.drain, 0, 10*time.Minute), "shutdown-delay-duration",
-		"how long the webhook goes on answering after it was told to end, while /readyz fails already: at least what the cluster needs to send nobody here any more")
+		"how long the webhook goes on answering after it was told to end, while /readyz fails already: at least what the cluster needs to send nobody here any more, "+
+			"and with 10s more at most the pod's terminationGracePeriodSeconds")
+	w.given = f.Changed
 }
 
 // check holds the flags to each other.
 func (w *webhookFlags) check() error {
 	if (w.certFile == "") != (w.keyFile == "") {
 		return usagef("", "--tls-cert-file and --tls-private-key-file belong together: want both or neither")
+	}
+	for _, name := range []string{"webhook-ca-secret", "webhook-configuration", "webhook-service", "webhook-hosts", "webhook-ca-duration", "webhook-certificate-duration"} {
+		if w.certFile != "" && w.given(name) {
+			return usagef("", "--%s is about certificates that mini-hpa makes, and --tls-cert-file names one that somebody else makes: want one of them", name)
+		}
+	}
+	if w.leafLife > w.caLife && w.given("webhook-certificate-duration") {
+		return usagef("", "invalid value %q for --webhook-certificate-duration: want at most --webhook-ca-duration (%s)", short(w.leafLife), short(w.caLife))
 	}
 	return nil
 }

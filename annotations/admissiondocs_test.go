@@ -141,13 +141,19 @@ The webhook never changes an object, has no side effects, and answers a dry run 
 
 ~~~sh
 kubectl apply -f docs/webhook.yaml        # after the steps of the README
-kubectl -n mini-hpa patch deployment mini-hpa --type=json \
-  -p '[{"op": "replace", "path": "/spec/template/spec/containers/0/command", "value": ["/mini-hpa", "controller", "--webhook-bind-address=:10250"]}]'
+kubectl -n mini-hpa patch deployment mini-hpa -p '{"spec": {"replicas": 2, "strategy": {"rollingUpdate": {"maxUnavailable": 0}},
+  "template": {"spec": {"terminationGracePeriodSeconds": 45, "containers": [{"name": "mini-hpa",
+  "command": ["/mini-hpa", "controller", "--webhook-bind-address=:10250"],
+  "readinessProbe": {"httpGet": {"path": "/readyz", "port": 8081}}}]}}}}'
 ~~~
 
-Every replica answers, whether it leads or not; run two. Or run
-~mini-hpa webhook~ as a Deployment of its own. [webhook.yaml](webhook.yaml) has the rights, the Service and the
+Every replica answers, whether it leads or not. The readiness probe matters: it keeps requests away from a replica that has no certificate
+yet, or that was told to end. Or run ~mini-hpa webhook~ as a Deployment of its own, with the same flags as the controller where they say
+what annotations mean (~--min-sync-period~). [webhook.yaml](webhook.yaml) has the rights, the Service and the
 ValidatingWebhookConfiguration.
+
+A controller that works in one namespace (~--namespace~) knows the LimitRanges and autoscalers of that one only. Limit the
+~namespaceSelector~ to it; of other namespaces the webhook only warns where a request is missing.
 
 ## What is found
 
@@ -169,7 +175,8 @@ What a value may be is in [annotations.md](annotations.md#what-each-accepts), wo
 A request counts if every pod will have it: one of the container, or a limit of it (Kubernetes copies it), or a default of a
 LimitRange (with a warning), or resources of the pod as a whole. Sidecars (init containers with ~restartPolicy: Always~) count as
 containers, other init containers do not. With ~mini-hpa/container~ only that container has to have one. An absolute target needs none.
-A sidecar that another webhook injects into the pods cannot be seen here; the controller leaves it out of the decision if it has no request.
+What other webhooks do to the pods cannot be seen here: a sidecar that is injected is left out of the decision if it has no request, and
+requests that are put into pods only (by VPA, say) do not count: the template needs one, too.
 
 ## Updates: only what they bring
 
@@ -180,10 +187,14 @@ are never sent to the webhook at all; neither are changes of labels, of other an
 ~replicas~ (which an apply should leave alone).
 
 **Rollbacks are let through.** ~kubectl rollout undo~ (or ~helm rollback~, or a GitOps tool that goes back) sets the pod template to one that
-the Deployment has had before, and undo brings back the annotations of that revision, too. If that revision has a problem, the update is
-allowed with a warning: in an incident, what worked yesterday has to come back. The webhook recognizes it by comparing the template with
-the Deployment's ReplicaSets, and it asks the API server for them only when it would refuse the update otherwise; if it gets no answer
-within 2 s, it lets the update through. Until the problem is fixed, mini-hpa does not scale the Deployment: its replicas stay as they are.
+the Deployment has had before, and undo brings back the annotations of that revision, too. What that revision had wrong, with its own
+annotations or with those that the Deployment has now, gives a warning: in an incident, what worked yesterday has to come back. A mistake that
+is new is refused, whichever template it comes with. Until the problem is fixed, mini-hpa does not scale the Deployment: its replicas stay
+as they are.
+
+The webhook recognizes a rollback by the Deployment's ReplicaSets, and asks the API server for them only when it would refuse the update
+otherwise. So it goes as far back as ~spec.revisionHistoryLimit~ (10 revisions). Times of ~kubectl rollout restart~ do not count. If it gets
+no answer within 2 s, or if the Deployment is larger than 128 KiB, it lets the update through.
 
 ## When the webhook is away
 
@@ -215,7 +226,11 @@ With ~--tls-cert-file~ and ~--tls-private-key-file~ the certificate comes from f
 cert-manager writes into a Secret, for instance. The ~caBundle~ is then somebody else's, too (cert-manager's ~cainjector~).
 ~mini_hpa_webhook_certificate_expiry_timestamp_seconds~ is there for alerts.
 
-The server speaks TLS 1.3. On SIGTERM ~/readyz~ fails first, and it goes on answering for ~--shutdown-delay-duration~ (10 s), so that an
-update of mini-hpa drops no request. Bodies are limited to 7 MiB, and the memory, the connections and the time that strangers can make
-it spend are bounded.
+The server speaks TLS 1.3. On SIGTERM ~/readyz~ fails first, and it goes on answering for ~--shutdown-delay-duration~ (10 s) and then up to
+10 s more; the pod's ~terminationGracePeriodSeconds~ must be above the sum. HTTP/1.1 leaves one gap: a request that the API server sends
+on an idle connection in the very moment when that is closed is lost. A delay above 90 s, after which the API server itself closes
+idle connections, leaves none.
+
+Bodies are limited to 7 MiB; memory, connections and the time of one request are bounded whoever sends them. What strangers can spend is
+CPU: a NetworkPolicy should let only the API server reach the port.
 `, "~", "`")))

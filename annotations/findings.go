@@ -88,8 +88,8 @@ func Findings() []Finding {
 			"Leave `spec.replicas` out of the manifest. After `kubectl apply`, first take it out of what kubectl remembers, with `kubectl apply edit-last-applied`: " +
 				"a field that disappears is set to 1 once."},
 		{FoundUnchanged, false, "The Deployment has a problem, and had it before this update.", "Fix the problem: mini-hpa does not scale the Deployment until then."},
-		{FoundRolledBack, false, "The update is a rollback: it sets the pod template to one that the Deployment has had before, and that revision has a problem.",
+		{FoundRolledBack, false, "The update is a rollback: it sets the pod template to one that the Deployment has had before, and that revision had the problem, too.",
 			"Fix it after the incident; until then the replicas stay as they are."},
-		{FoundUnchecked, false, "The object is too large or too deep to be read safely.", "The controller looks at it again before it scales."},
+		{FoundUnchecked, false, "The object is too large or too deep to be read safely, or (for `mini-hpa explain`) other autoscalers may not be listed.", "The controller looks at it again before it scales."},
 	}
 }

@@ -58,15 +58,15 @@ func sourcesOf(annotations map[string]string) func(i int) source {
 		}
 		i -= len(short)
 		return source{name: fmt.Sprintf("%s[%d]", Metrics, i), container: path(Metrics).Index(i).Child("containerResource", "container"),
-			amount: fmt.Sprintf("a target of type %s", autoscalingv2.AverageValueMetricType)}
+			amount: fmt.Sprintf("use a target of type %s", autoscalingv2.AverageValueMetricType)}
 	}
 }
 
 func amounts(key string) string {
 	if key == TargetMemory {
-		return `an amount such as "512Mi"`
+		return `make the target an amount such as "512Mi"`
 	}
-	return `an amount such as "250m"`
+	return `make the target an amount such as "250m"`
 }
 
 // source is where a target was asked for.
@@ -201,7 +201,7 @@ func (c *requestCheck) lacking(d denominator, at *field.Path, subject string) {
 			"%s has no %s request, and it is not known whether a LimitRange gives it one: %s", subject, d.what(), c.surroundings.Unknown))
 		return
 	}
-	c.problem(field.Required(d.in(at), fmt.Sprintf("%s has no %s request, and %s is a percentage of it; set its resources.requests.%s, or make the target %s",
+	c.problem(field.Required(d.in(at), fmt.Sprintf("%s has no %s request, and %s is a percentage of it; set its resources.requests.%s, or %s",
 		subject, d.what(), d.source.name, clean(string(d.resource), shown), d.source.amount)), FoundMissingRequest)
 }
 

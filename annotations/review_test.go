@@ -177,7 +177,7 @@ func TestMessagesSayWhatToDo(t *testing.T) {
 				`percentage of it; set its resources.requests.cpu, or make the target an amount such as "250m"`},
 		"list": {deploy(map[string]string{"metrics": `[{type: Resource, resource: {name: memory, target: {type: Utilization, averageUtilization: 50}}}]`, "max": "9"}, box("app")), Surroundings{},
 			`spec.template.spec.containers[0].resources.requests[memory]: Required value: container "app" has no memory request, and mini-hpa/metrics[0] is a ` +
-				`percentage of it; set its resources.requests.memory, or make the target a target of type AverageValue`},
+				`percentage of it; set its resources.requests.memory, or use a target of type AverageValue`},
 		"zero": {deploy(map[string]string{"target-cpu": "50", "max": "9"}, box("app", "cpu=0")), Surroundings{},
 			`spec.template.spec.containers[0].resources.requests[cpu]: Invalid value: "0": must be above 0 because mini-hpa/target-cpu is a percentage of what container "app" requests`},
 		"too much": {deploy(map[string]string{"target-cpu": "50", "max": "9"}, box("app", "cpu=8Ei")), Surroundings{},

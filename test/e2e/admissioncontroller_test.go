@@ -1,0 +1,182 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/mini-hpa/mini-hpa/test/controlplane/loadsim"
+)
+
+// unguarded is the namespace where a manifest of the corpus is stored without a webhook.
+func (m *manifest) unguarded() string { return m.name + "-stored" }
+
+// event is the reason of the Warning that the controller tells of a Deployment; "" for one with nothing to tell.
+func (m *manifest) event(lint linted) string {
+	switch {
+	case !strings.Contains(fmt.Sprint(m.deployment.GetAnnotations()), "mini-hpa/"):
+		return "" // annotations on the template only: the controller does not look at it
+	case m.verdict == warned:
+		return "AnnotationWarning"
+	case m.verdict == accepted:
+		return ""
+	}
+	for _, p := range lint.problems { // those of annotations come first, then those of the template, then other autoscalers
+		if strings.HasPrefix(p, "metadata.annotations[") {
+			return "InvalidAnnotations"
+		}
+	}
+	if slices.ContainsFunc(lint.problems, func(p string) bool { return strings.HasPrefix(p, "spec.") }) {
+		return "MissingRequest"
+	}
+	return "ConflictingAutoscaler"
+}
+
+// told are the Warnings about what was written: the reasons that admission has too.
+func (a *admission) told(ctx context.Context, t *testing.T) map[string][]string {
+	t.Helper()
+	list, err := a.client.CoreV1().Events("").List(ctx, metav1.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string][]string{}
+	for _, e := range list.Items {
+		isAbout := slices.Contains([]string{"InvalidAnnotations", "MissingRequest", "ConflictingAutoscaler", "AnnotationWarning"}, e.Reason)
+		if isAbout && e.Source.Component == "mini-hpa" {
+			found[e.Namespace] = append(found[e.Namespace], fmt.Sprintf("%d %s %s", e.Count, e.Reason, e.Message))
+		}
+	}
+	return found
+}
+
+// controllerAgrees stores the corpus where no webhook is asked, and lets the controller look at it: it refuses what admission
+// denies, tells why in one Event, and scales everything else.
+func (a *admission) controllerAgrees(t *testing.T) {
+	want := map[string]string{}
+	for _, m := range a.manifests {
+		ns := a.space(t, m.unguarded(), false)
+		a.load.SetLoad(ns, "web", loadsim.Constant(10_000)) // more than there may be replicas for
+		a.store(t, ns, append(slices.Clone(m.companions), m.deployment)...)
+		if reason := m.event(m.lint(t)); reason != "" {
+			want[ns] = reason
+		}
+	}
+	a.controls(t)
+	eventually(t, "an Event for each that is wrong or doubtful", func(ctx context.Context) (bool, string) {
+		told := a.told(ctx, t)
+		missing := 0
+		for ns, reason := range want {
+			if !strings.Contains(strings.Join(told[ns], "\n"), " "+reason+" ") {
+				missing++
+			}
+		}
+		return missing == 0, fmt.Sprintf("%d of %d are missing", missing, len(want))
+	})
+	last := a.deploy(t, a.space(t, "last-of-all", false), "last", 1, 2200, map[string]string{"target-cpu": "50", "max": "10"})
+	last.await(5) // hence all others were looked at
+	a.samples(t, 2)
+	a.compareEvents(t)
+	a.compareWrites(t)
+}
+
+// compareEvents wants one Event that holds all problems, or one that holds all warnings, or none.
+func (a *admission) compareEvents(t *testing.T) {
+	told, count := a.told(t.Context(), t), map[string]int{}
+	for _, m := range a.manifests {
+		lint := m.lint(t)
+		reason, events := m.event(lint), told[m.unguarded()]
+		count[reason]++
+		var others []string
+		for _, e := range events {
+			if strings.HasPrefix(e, "1 "+reason+" ") {
+				m.wantTold(t, e, lint)
+			} else if !(m.verdict == denied && len(lint.warnings) > 0 && strings.HasPrefix(e, "1 AnnotationWarning ")) {
+				others = append(others, e)
+			}
+		}
+		if len(others) > 0 || reason == "" && len(events) > 0 {
+			t.Errorf("%s: Events %q, want one of reason %q", m.name, events, reason)
+		}
+	}
+	t.Logf("%d manifests by the Event that the controller told: %v", len(a.manifests), count)
+}
+
+// wantTold looks for each finding in an Event's message; a long message names at least their fields.
+func (m *manifest) wantTold(t *testing.T, event string, lint linted) {
+	t.Helper()
+	findings := lint.problems
+	if m.verdict == warned {
+		findings = lint.warnings
+	}
+	const most = 16 // of more, the Event counts the rest
+	if rest := len(findings) - most; rest > 0 {
+		findings = findings[:most]
+		if !strings.Contains(event, fmt.Sprintf("and %d more", rest)) {
+			t.Errorf("%s: the Event %q does not count the rest", m.name, event)
+		}
+	}
+	for _, finding := range findings {
+		if len(event) > 900 { // each finding has its share
+			finding = finding[:min(len(finding), 900/len(findings)-20)]
+		}
+		if !strings.Contains(event, finding) {
+			t.Errorf("%s: the Event %q does not say %q", m.name, event, finding)
+		}
+	}
+}
+
+// compareWrites looks at the API server's audit log: what is denied was never scaled.
+func (a *admission) compareWrites(t *testing.T) {
+	scaled, count := a.scaled(t), map[string]int{}
+	for _, m := range a.manifests {
+		if n := scaled[m.unguarded()]; n > 0 {
+			count[m.verdict]++
+		}
+	}
+	t.Logf("scaled by the controller: %v", count)
+	if count[denied] > 0 || count[accepted] == 0 || count[warned] == 0 {
+		t.Error("want some of the accepted and of the warned scaled, and none of the denied")
+	}
+}
+
+// scaled counts the program's writes of the scale, by namespace.
+func (a *admission) scaled(t *testing.T) map[string]int {
+	t.Helper()
+	count := map[string]int{}
+	for _, e := range a.audit(t) {
+		if e.ObjectRef != nil && e.ObjectRef.Subresource == "scale" && e.Verb == "update" {
+			count[e.ObjectRef.Namespace]++
+		}
+	}
+	return count
+}
+
+// audited is a request of the program.
+type audited struct {
+	request
+	RequestURI string
+}
+
+// audit is what the program has asked of the API server, by the API server's own account.
+func (a *admission) audit(t *testing.T) []audited {
+	t.Helper()
+	log, err := os.ReadFile(a.cluster.AuditLog())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []audited
+	for line := range strings.Lines(string(log)) {
+		var e audited
+		if !strings.Contains(line, fmt.Sprintf("%q", user)) || json.Unmarshal([]byte(line), &e) != nil || e.User.Username != user {
+			continue
+		}
+		all = append(all, e)
+	}
+	return all
+}

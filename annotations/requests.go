@@ -86,10 +86,10 @@ type denominator struct {
 
 // what is the resource as people write it. A name from a list of metrics can be any text.
 func (d *denominator) what() string {
-	switch d.resource {
-	case corev1.ResourceCPU:
+	if d.resource == corev1.ResourceCPU {
 		return "CPU"
-	case corev1.ResourceMemory:
+	}
+	if d.resource == corev1.ResourceMemory {
 		return "memory"
 	}
 	return fmt.Sprintf("%q", clean(string(d.resource), shown))

@@ -119,7 +119,7 @@ func (n *Neighbors) followLimitRanges() error {
 		}
 	}
 	_, err := n.limitRanges.AddEventHandler(cache.ResourceEventHandlerFuncs{AddFunc: tell, DeleteFunc: tell, UpdateFunc: func(before, after any) {
-		if !equality.Semantic.DeepEqual(before.(*corev1.LimitRange).Spec, after.(*corev1.LimitRange).Spec) {
+		if b, a := typed[*corev1.LimitRange](before), typed[*corev1.LimitRange](after); !equality.Semantic.DeepEqual(&b.Spec, &a.Spec) {
 			tell(after)
 		}
 	}})
@@ -133,12 +133,21 @@ func (n *Neighbors) follow(autoscalers cache.SharedIndexInformer) error {
 		AddFunc:    func(obj any) { n.autoscalersChanged(obj) },
 		DeleteFunc: func(obj any) { n.autoscalersChanged(obj) },
 		UpdateFunc: func(before, after any) {
-			if before.(*autoscaler).says() != after.(*autoscaler).says() {
+			if typed[*autoscaler](before).says() != typed[*autoscaler](after).says() {
 				n.autoscalersChanged(before, after)
 			}
 		},
 	})
 	return err
+}
+
+// typed is what a transform has made: an informer holds nothing else.
+func typed[T any](obj any) T {
+	t, ok := obj.(T)
+	if !ok {
+		panic(fmt.Errorf("an informer holds a %T", obj))
+	}
+	return t
 }
 
 func (n *Neighbors) autoscalersChanged(objs ...any) {

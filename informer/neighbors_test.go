@@ -198,7 +198,7 @@ func TestWhatIsForbiddenIsNotWaitedFor(t *testing.T) {
 			return !allowed.Load(), nil, apierrors.NewForbidden(a.GetResource().GroupResource(), "", nil)
 		})
 		h.start()
-		if s := h.n.Surroundings(shopWeb); s.Unknown == "" || s.LimitRanges != nil && len(s.LimitRanges) > 0 {
+		if s := h.n.Surroundings(shopWeb); s.Unknown == "" || len(s.LimitRanges) > 0 {
 			t.Errorf("surroundings %+v, want unknown ones", s)
 		}
 		if len(h.errs) != 2 || !strings.Contains(strings.Join(h.errs, "\n"), "limitranges") {

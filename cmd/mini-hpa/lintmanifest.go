@@ -129,14 +129,19 @@ func (m *manifests) place(o object) error {
 		}
 		around.limitRanges[limits.Name] = limits
 	case kind.Group == "autoscaling" && kind.Kind == annotations.KindHPA, kind.Group == annotations.GroupKEDA && kind.Kind == annotations.KindScaledObject:
-		var s scalerObject
-		if err := o.decode(&s); err != nil {
-			return err
-		}
-		around.addScaler(kind.Kind, s)
+		return around.decodeScaler(o, kind.Kind)
 	default:
 		m.findings = append(m.findings, misplacedOn(o)...)
 	}
+	return nil
+}
+
+func (n neighborhood) decodeScaler(o object, kind string) error {
+	var s scalerObject
+	if err := o.decode(&s); err != nil {
+		return err
+	}
+	n.addScaler(kind, s)
 	return nil
 }
 

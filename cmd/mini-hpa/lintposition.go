@@ -50,13 +50,11 @@ func steps(path string) []string {
 // part is one step: the node that names a part of another one, and the part.
 func part(n *yaml.Node, step string) (name, value *yaml.Node) {
 	n = followed(n)
-	switch n.Kind {
-	case yaml.MappingNode:
+	if n.Kind == yaml.MappingNode {
 		return member(n, step)
-	case yaml.SequenceNode:
-		if i, err := strconv.Atoi(step); err == nil && 0 <= i && i < len(n.Content) {
-			return n.Content[i], n.Content[i]
-		}
+	}
+	if i, err := strconv.Atoi(step); n.Kind == yaml.SequenceNode && err == nil && 0 <= i && i < len(n.Content) {
+		return n.Content[i], n.Content[i]
 	}
 	return nil, nil
 }

@@ -46,7 +46,7 @@ type cluster struct {
 }
 
 func newCluster() *cluster {
-	c := &cluster{Clientset: fake.NewSimpleClientset()} //nolint:staticcheck // field managers are kept in applied
+	c := &cluster{Clientset: fake.NewSimpleClientset()}
 	c.applied = clienttesting.NewFieldManagedObjectTracker(scheme.Scheme, scheme.Codecs.UniversalDecoder(),
 		applyconfigurations.NewTypeConverter(scheme.Scheme))
 	c.PrependReactor("*", "*", c.react)

@@ -17,9 +17,9 @@ const (
 )
 
 const (
-	// leadFraction of a CA's life is how long it has to be known before a leaf depends on it,
+	// leadFraction of a CA's life is how long it has to be known before a leaf depends on it.
 	leadFraction = 1. / 10
-	// longestLead at most: an API server sees a change of the configuration at once, or after it found that its watch is
+	// longestLead is the most that this may take: an API server sees a change of the configuration at once, or after it found that its watch is
 	// dead, but not after weeks.
 	longestLead = 10 * time.Minute
 	// longestWait is when everything is looked at again whatever is planned: timers stand still while a machine sleeps.

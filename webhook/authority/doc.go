@@ -6,11 +6,12 @@
 //
 // A CA is replaced long before its end, in three phases, so that at every moment every leaf that is served is trusted:
 //
-//	life of a CA   0 ----------- 1/2 ------ 2/3 ------------------ 1
-//	ca.crt         current       current    gone to previous       forgotten
-//	next.crt                     next    -> current
-//	caBundle       current       both       both                   the new one
-//	leaves         current       current    of the new one
+//	life of a CA   0 --------- 1/2 --------- 2/3 ------------------ 1
+//	ca.crt         | this CA   | this CA     | the new one
+//	next.crt       |           | the new one |
+//	previous.crt   |           |             | this CA              | nothing
+//	caBundle       | this CA   | both        | both                 | the new one
+//	leaves         | this CA's | this CA's   | the new one's
 //
 // All moments derive from the certificates themselves. The one thing remembered beside them is since when this process
 // has seen a CA in the live caBundle: the API server must have had time to see it too before a leaf depends on it.

@@ -17,7 +17,8 @@ writes nothing.
 DEPLOYMENT is NAME, deploy/NAME, deployment/NAME or deployments.apps/NAME. The flags of the decision are the
 controller's: give them as it was given them. It needs the rights to get, list and watch Deployments and to list and
 watch ReplicaSets and Pods in the namespace, and to list pods.metrics.k8s.io there; for custom and external metrics
-also to get and list those of custom.metrics.k8s.io and external.metrics.k8s.io.`
+also to get and list those of custom.metrics.k8s.io and external.metrics.k8s.io. LimitRanges, HorizontalPodAutoscalers and
+ScaledObjects that may not be listed are told as not known.`
 
 func explainCommand() command {
 	return command{

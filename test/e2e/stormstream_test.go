@@ -164,15 +164,22 @@ func (as stormAnswers) wrong() stormAnswers {
 	return slices.DeleteFunc(slices.Clone(as), func(a stormAnswer) bool { return a.outcome == stormRight })
 }
 
+// outcomes counts those of one outcome.
+func (as stormAnswers) outcomes(of stormOutcome) int {
+	n := 0
+	for _, a := range as {
+		if a.outcome == of {
+			n++
+		}
+	}
+	return n
+}
+
 // String counts them by their outcome, and tells some of those that are not right.
 func (as stormAnswers) String() string {
-	counts := map[stormOutcome]int{}
-	for _, a := range as {
-		counts[a.outcome]++
-	}
 	text := fmt.Sprintf("%d answers", len(as))
 	for _, outcome := range []stormOutcome{stormRight, stormUnchecked, stormDenied, stormFailed} {
-		text += fmt.Sprintf(", %d %s", counts[outcome], outcome)
+		text += fmt.Sprintf(", %d %s", as.outcomes(outcome), outcome)
 	}
 	wrong := as.wrong()
 	for _, a := range wrong[:min(len(wrong), 5)] {

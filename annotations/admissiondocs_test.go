@@ -229,7 +229,7 @@ cert-manager writes into a Secret, for instance. The ~caBundle~ is then somebody
 The server speaks TLS 1.3. On SIGTERM ~/readyz~ fails first, and it goes on answering for ~--shutdown-delay-duration~ (10 s) and then up to
 10 s more; the pod's ~terminationGracePeriodSeconds~ must be above the sum. HTTP/1.1 leaves one gap: a request that the API server sends
 on an idle connection in the very moment when that is closed is lost. A delay above 90 s, after which the API server itself closes
-idle connections, leaves none.
+idle connections, leaves next to none.
 
 Bodies are limited to 7 MiB; memory, connections and the time of one request are bounded whoever sends them. What strangers can spend is
 CPU: a NetworkPolicy should let only the API server reach the port.

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -53,22 +51,7 @@ func (a *admission) launch(t *testing.T, args ...string) *controller {
 	t.Helper()
 	c := &controller{t: t, address: freeAddress(t), health: freeAddress(t), done: make(chan struct{}),
 		logFile: filepath.Join(t.TempDir(), args[0]+".log")}
-	log, err := os.Create(c.logFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer log.Close()
-	c.cmd = exec.Command(program, append(args, "--kubeconfig", a.own, "--metrics-bind-address", c.address, "--health-probe-bind-address", c.health)...)
-	c.cmd.Stdout, c.cmd.Stderr = log, log
-	c.cmd.SysProcAttr = dieWithParent()
-	if err := c.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func() {
-		c.ended = c.cmd.Wait()
-		close(c.done)
-	}()
-	t.Cleanup(c.end)
+	c.start(append(args, "--kubeconfig", a.own, "--metrics-bind-address", c.address, "--health-probe-bind-address", c.health)...)
 	return c
 }
 

@@ -29,25 +29,31 @@ func (w *world) controller(t *testing.T, namespace string, args ...string) *cont
 	t.Helper()
 	c := &controller{t: t, address: freeAddress(t), health: freeAddress(t), done: make(chan struct{}),
 		logFile: filepath.Join(t.TempDir(), "controller.log")}
-	log, err := os.Create(c.logFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer log.Close()
 	args = append([]string{"controller", "--kubeconfig", w.kubeconfig, "--namespace", namespace, "--metrics-resolution", samplePeriod.String(),
 		"--leader-elect-resource-namespace", namespace, "--metrics-bind-address", c.address, "--health-probe-bind-address", c.health}, args...)
+	c.start(args...)
+	return c
+}
+
+// start starts the program, whose log goes to the file; the test ends it.
+func (c *controller) start(args ...string) {
+	c.t.Helper()
+	log, err := os.Create(c.logFile)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer log.Close()
 	c.cmd = exec.Command(program, args...)
 	c.cmd.Stdout, c.cmd.Stderr = log, log
 	c.cmd.SysProcAttr = dieWithParent()
 	if err := c.cmd.Start(); err != nil {
-		t.Fatal(err)
+		c.t.Fatal(err)
 	}
 	go func() {
 		c.ended = c.cmd.Wait()
 		close(c.done)
 	}()
-	t.Cleanup(c.end)
-	return c
+	c.t.Cleanup(c.end)
 }
 
 // end asks the controller to end, and fails the test if it does not do so well.

@@ -2,7 +2,7 @@
 # verify-x says what is wrong, update-x repairs it.
 
 GO ?= go
-MODULES := . test/controlplane test test/conformance
+MODULES := . test/controlplane test test/chart test/conformance
 GOLANGCI_LINT ?= $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 COMMIT ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
@@ -17,6 +17,12 @@ help: ## Show this list.
 build: ## Build bin/mini-hpa.
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)" -o $(BIN)/mini-hpa ./cmd/mini-hpa
 
+.PHONY: image
+IMAGE ?= ghcr.io/mini-hpa/mini-hpa
+PLATFORMS ?= linux/amd64,linux/arm64
+image: ## Write bin/mini-hpa-image.tar (amd64 and arm64) without a container engine.
+	cd test && $(GO) run ./image/build -o $(abspath $(BIN))/mini-hpa-image.tar -name $(IMAGE) -version $(VERSION) -commit $(COMMIT) -platform $(PLATFORMS)
+
 .PHONY: control-plane
 control-plane: ## Build the control plane's binaries, once; 10 to 15 minutes on two cores.
 	cd test/controlplane && $(GO) run ./cmd/controlplane build
@@ -27,6 +33,7 @@ test: control-plane ## Run every test, with the race detector, against a real co
 	$(GO) test -race -timeout 15m ./...
 	cd test/controlplane && $(GO) vet ./... && $(GO) test -race -timeout 20m ./...
 	cd test && $(GO) vet ./... && $(GO) test -count=1 -race -parallel 4 -timeout 45m ./...
+	cd test/chart && $(GO) vet ./... && $(GO) test -count=1 -race -timeout 20m ./...
 	cd test/conformance && $(GO) vet ./... && $(GO) test -timeout 15m ./...
 
 .PHONY: test-short
@@ -69,6 +76,18 @@ cluster-up: ## Start a control plane with load simulation in the background and 
 cluster-down: ## Stop it.
 	@cd test/controlplane && $(GO) run ./cmd/controlplane down
 
+.PHONY: demo-node
+demo-node: ## Install the chart on a real node on this machine (root, containerd, runc) and watch it scale pods that use CPU.
+	cd test && $(GO) run ./node demo
+
+.PHONY: node-up
+node-up: ## Start a real node in the background and print its KUBECONFIG.
+	@cd test && $(GO) run ./node up
+
+.PHONY: node-down
+node-down: ## Stop it.
+	@cd test && $(GO) run ./node down
+
 .PHONY: lint verify verify-lint update-lint verify-docs update-docs verify-deps update-deps
 lint: verify-lint ## Run golangci-lint.
 
@@ -78,6 +97,7 @@ verify-lint:
 	$(GOLANGCI_LINT) run ./...
 	cd test/controlplane && $(GOLANGCI_LINT) run -c ../../.golangci.yml ./...
 	cd test && $(GOLANGCI_LINT) run -c ../.golangci.yml ./...
+	cd test/chart && $(GOLANGCI_LINT) run -c ../../.golangci.yml ./...
 	cd test/conformance && $(GOLANGCI_LINT) run -c ../../.golangci.yml ./...
 
 update-lint:
@@ -86,9 +106,11 @@ update-lint:
 
 verify-docs:
 	$(GO) test -run 'Page|Docs' ./...
+	cd test/chart && $(GO) test -run Readme ./...
 
-update-docs: ## Generate the pages under docs/ from the code.
+update-docs: ## Generate the pages under docs/ and the chart's README from the code.
 	$(GO) test -run 'Page|Docs' ./annotations ./scaler ./scaler/recommend ./cmd/mini-hpa -update
+	cd test/chart && $(GO) tool helm-docs --chart-search-root ../../charts --sort-values-order file
 
 verify-deps:
 	for module in $(MODULES); do (cd $$module && $(GO) mod tidy -diff && $(GO) mod verify) || exit 1; done

@@ -139,18 +139,13 @@ The webhook never changes an object, has no side effects, and answers a dry run 
 
 ## Set it up
 
-~~~sh
-kubectl apply -f docs/webhook.yaml        # after the steps of the README
-kubectl -n mini-hpa patch deployment mini-hpa -p '{"spec": {"replicas": 2, "strategy": {"rollingUpdate": {"maxUnavailable": 0}},
-  "template": {"spec": {"terminationGracePeriodSeconds": 45, "containers": [{"name": "mini-hpa",
-  "command": ["/mini-hpa", "controller", "--webhook-bind-address=:10250"],
-  "readinessProbe": {"httpGet": {"path": "/readyz", "port": 8081}}}]}}}}'
-~~~
+The [Helm chart](install.md) does (~webhook.enabled~, on by default): every replica of the controller answers, whether it leads or not, and one that
+was told to end, or has no certificate yet, is kept out of the Service by its readiness probe.
 
-Every replica answers, whether it leads or not. The readiness probe matters: it keeps requests away from a replica that has no certificate
-yet, or that was told to end. Or run ~mini-hpa webhook~ as a Deployment of its own, with the same flags as the controller where they say
-what annotations mean (~--min-sync-period~). [webhook.yaml](webhook.yaml) has the rights, the Service and the
-ValidatingWebhookConfiguration.
+Without Helm, ~mini-hpa controller --webhook-bind-address=:10250~ serves it, or ~mini-hpa webhook~ as a Deployment of its own, with the same
+flags as the controller where they say what annotations mean (~--min-sync-period~). [webhook.yaml](webhook.yaml) has the rights, the Service and
+the ValidatingWebhookConfiguration, [rbac.yaml](rbac.yaml) the rights of the controller. Give it a readiness probe on ~/readyz~, and pods 20
+seconds more to end than ~--shutdown-delay-duration~.
 
 A controller that works in one namespace (~--namespace~) knows the LimitRanges and autoscalers of that one only. Limit the
 ~namespaceSelector~ to it; of other namespaces the webhook only warns where a request is missing.

@@ -31,8 +31,15 @@ func (s *Scaler) act(ctx context.Context, w *workload, d *appsv1.Deployment, p a
 	if err != nil {
 		return s.failed(w, d, decision, err)
 	}
+	w.written = d.ResourceVersion
 	s.applied(w, d, decision)
 	return nil
+}
+
+// outdated says that the Deployment is still seen as it was before the last write, which a watch may be late to tell. What is
+// decided on that would be written a second time, meet the first write as a conflict, and be told and counted as another change.
+func (w *workload) outdated(d *appsv1.Deployment) bool {
+	return w.written != "" && w.written == d.ResourceVersion
 }
 
 // applied remembers and tells what was written.

@@ -2,6 +2,8 @@ package scaler
 
 import (
 	"context"
+	"errors"
+	"strconv"
 	"testing"
 	"time"
 
@@ -10,6 +12,7 @@ import (
 	"go.uber.org/zap"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -50,8 +53,13 @@ type cluster struct {
 	asked    []string
 	scaleErr error
 	// scaling is called when a write begins.
-	scaling     func()
-	writes      []int32
+	scaling func()
+	writes  []int32
+	// stored is what the last write has made of the Deployment, replaced the version that it was made for. A late watch does
+	// not show it yet.
+	stored      *appsv1.Deployment
+	replaced    string
+	late        bool
 	events      *record.FakeRecorder
 	scaler      *Scaler
 	registry    *prometheus.Registry
@@ -140,8 +148,19 @@ func (c *cluster) Scale(ctx context.Context, d *appsv1.Deployment, replicas int3
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if c.replaced == d.ResourceVersion {
+		return apierrors.NewConflict(deployments, d.Name, errors.New("changed"))
+	}
+	c.replaced = d.ResourceVersion
 	c.writes = append(c.writes, replicas)
-	d.Spec.Replicas = &replicas
+	c.stored = d.DeepCopy()
+	c.stored.Spec.Replicas = &replicas
+	version, _ := strconv.Atoi(d.ResourceVersion)
+	c.stored.ResourceVersion = strconv.Itoa(version + 1)
+	c.stored.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: FieldManager, Subresource: "scale"}}
+	if !c.late {
+		c.deployment = c.stored
+	}
 	return nil
 }
 

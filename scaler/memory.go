@@ -23,6 +23,8 @@ type workload struct {
 	// seen is false until the first decision, for which the history is restored from the cluster.
 	seen    bool
 	history recommend.History
+	// written is the resourceVersion that the last write has replaced.
+	written string
 	// attempt is a write of which it is not known whether it was carried out; nil if there is none.
 	attempt *attempt
 	// told is the last thing said about each topic, so that nothing is said twice.

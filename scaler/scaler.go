@@ -89,16 +89,19 @@ func (s *Scaler) Reconcile(ctx context.Context, key cache.ObjectName) (time.Dura
 		return 0, nil
 	}
 	w := s.recall(key, d)
+	if w.outdated(d) {
+		return 0, nil // the version that was written is on its way
+	}
 	s.settle(w, d)
 	policy, ok := s.review(w, d)
 	if !ok || policy.Mode == annotations.ModePaused {
-		s.Telemetry.observe(outcome{invalid: !ok, took: s.Now().Sub(started)})
+		s.Telemetry.observe(outcome{key: key, policy: policy, invalid: !ok, took: s.Now().Sub(started)})
 		return 0, nil
 	}
 	decision := s.decide(w, d, policy, s.gather(d, policy, w.history))
 	err := s.act(ctx, w, d, policy, decision)
 	s.tell(w, d, policy, decision)
-	s.Telemetry.observe(outcome{key: key, decision: &decision, err: err, took: s.Now().Sub(started)})
+	s.Telemetry.observe(outcome{key: key, policy: policy, decision: &decision, err: err, took: s.Now().Sub(started)})
 	return s.next(key, policy, decision), err
 }
 

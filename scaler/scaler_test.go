@@ -77,8 +77,8 @@ func TestUnannotatingStopsAndForgets(t *testing.T) {
 	if c.reconcile(tick).wantWrites(); c.lastWait != 0 || len(c.scaler.Keys()) != 0 {
 		t.Errorf("next look in %s, remembered %v; want neither", c.lastWait, c.scaler.Keys())
 	}
-	if n := testutil.CollectAndCount(c.scaler.Telemetry.desired); n != 0 {
-		t.Errorf("%d series of desired replicas are left", n)
+	if n := testutil.CollectAndCount(c.scaler.Telemetry.board); n != 0 {
+		t.Errorf("%d series of the workload are left", n)
 	}
 }
 
@@ -211,6 +211,21 @@ func TestAConflictLooksAgainInSilence(t *testing.T) {
 	}
 	c.scaleErr, c.deployment.ResourceVersion = nil, "2"
 	c.reconcile(tick).wantWrites(5) // the failed write has not used up the policy's budget
+}
+
+// TestALateWatch shows the Deployment for a while as it was before a write. Nothing is decided on that: the second write would
+// be a conflict, then be taken for one that was carried out, told again, and counted in the policies' budget.
+func TestALateWatch(t *testing.T) {
+	c := newCluster(t, map[string]string{"target-cpu": "50", "max": "100", "scale-up-policies": "4 pods/60s"})
+	c.milliCPU, c.late = 1500, true
+	const told = "Normal SuccessfulRescale New size: 3; reason: cpu utilization 150% above target 50% (1 of 1 pods, sample 2s old)"
+	c.reconcile(time.Second).wantWrites(3).wantEvents(told)
+	if c.reconcile(time.Second).wantWrites(3).wantEvents(); c.lastFailure != nil {
+		t.Errorf("error %v, want none", c.lastFailure)
+	}
+	c.deployment, c.late = c.stored, false
+	c.milliCPU = 2200
+	c.reconcile(time.Second).wantWrites(3, 5) // two of the four pods of the minute are left
 }
 
 func TestARefusedWriteIsToldOnceAndRetried(t *testing.T) {

@@ -1,11 +1,16 @@
 package scaler
 
 import (
+	"maps"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/tools/cache"
 
+	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 )
 
@@ -15,13 +20,15 @@ import (
 type Telemetry struct {
 	reconciliations, computations *prometheus.CounterVec
 	reconciling, computing        *prometheus.HistogramVec
-	desired                       *prometheus.GaugeVec
 	workloads                     prometheus.Gauge
+	board                         *board
 }
 
 // outcome is what one reconciliation came to.
 type outcome struct {
 	key cache.ObjectName
+	// policy is what the annotations ask for; it means nothing where they are invalid.
+	policy annotations.Policy
 	// decision is nil where nothing was decided: annotations that are invalid or say paused.
 	decision *recommend.Decision
 	invalid  bool
@@ -38,12 +45,11 @@ func NewTelemetry(r prometheus.Registerer) *Telemetry {
 		computations: counter("metric_computation_total", "Number of metric computations.", "action", "error", "metric_type"),
 		computing: histogram("metric_computation_duration_seconds",
 			"Time of the reconciliation in which a metric was computed. The samples are in memory already.", "action", "error", "metric_type"),
-		desired: prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: metricsNamespace, Name: "desired_replicas",
-			Help: "Replicas that the last decision asked for."}, []string{"namespace", "hpa_name"}),
 		workloads: prometheus.NewGauge(prometheus.GaugeOpts{Namespace: metricsNamespace, Name: "num_horizontal_pod_autoscalers",
 			Help: "Number of autoscaled Deployments."}),
+		board: newBoard(),
 	}
-	r.MustRegister(t.reconciliations, t.reconciling, t.computations, t.computing, t.desired, t.workloads)
+	r.MustRegister(t.reconciliations, t.reconciling, t.computations, t.computing, t.workloads, t.board)
 	return t
 }
 
@@ -61,15 +67,15 @@ func histogram(name, help string, labels ...string) *prometheus.HistogramVec {
 
 const labelHelp = " 'action' is scale_up, scale_down or none; 'error' is spec (the annotations, the pod template or another autoscaler), internal or none."
 
-// observe counts one reconciliation.
+// observe counts one reconciliation and shows how it left the workload.
 func (t *Telemetry) observe(o outcome) {
 	action, failed := o.labels()
 	t.reconciliations.WithLabelValues(action, failed).Inc()
 	t.reconciling.WithLabelValues(action, failed).Observe(o.took.Seconds())
+	t.board.show(o)
 	if o.decision == nil {
 		return
 	}
-	t.desired.WithLabelValues(o.key.Namespace, o.key.Name).Set(float64(o.decision.Desired))
 	for _, m := range o.decision.Metrics {
 		t.observeMetric(m, o.decision.Current, o.took)
 	}
@@ -85,7 +91,16 @@ func (t *Telemetry) observeMetric(m recommend.MetricResult, current int32, took 
 }
 
 func (t *Telemetry) forget(key cache.ObjectName) {
-	t.desired.DeleteLabelValues(key.Namespace, key.Name)
+	t.board.mu.Lock()
+	defer t.board.mu.Unlock()
+	delete(t.board.standings, key)
+}
+
+// Clear drops what is shown of every workload: this process leads no more, and another one shows them. Counters stay.
+func (t *Telemetry) Clear() {
+	t.board.mu.Lock()
+	defer t.board.mu.Unlock()
+	clear(t.board.standings)
 }
 
 // labels are the HPA controller's values of 'action' and 'error'.
@@ -109,4 +124,127 @@ func actionOf(current, desired int32) string {
 		return "scale_down"
 	}
 	return "none"
+}
+
+// board shows how each workload stands. It is asked at a scrape, so that a look at a workload costs no more than to note
+// the outcome, and all series of a workload come and go together.
+type board struct {
+	mu        sync.Mutex
+	standings map[cache.ObjectName]standing
+	descs     []*prometheus.Desc // in the order of Collect
+}
+
+func newBoard() *board {
+	return &board{standings: map[cache.ObjectName]standing{}, descs: []*prometheus.Desc{
+		shown("min_replicas", "Lower bound of the replicas, by the annotations; absent while they are invalid."),
+		shown("max_replicas", "Upper bound of the replicas, by the annotations; absent while they are invalid."),
+		shown("current_replicas", "Replicas in the Deployment's spec as the last decision saw them."),
+		shown("desired_replicas", "Replicas that the last decision asked for."),
+		shown("recommended_replicas", "Replicas that the metrics and the stabilization windows ask for, before bounds and policies; absent while no metric is valid."),
+		shown("condition", "Condition as an HPA has it: 1 is true, 0 is false; absent while it is unknown. 'condition' is ScalingActive, AbleToScale or ScalingLimited.", "condition"),
+		shown("workload_mode", "A constant 1, labeled with how the workload is treated: 'mode' is auto, observe or paused as in its annotations, "+
+			"disabled where its replicas are 0, or invalid where the annotations, the pod template or another autoscaler stand in the way.", "mode"),
+	}}
+}
+
+// shown describes a metric of one workload.
+func shown(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc(metricsNamespace+"_"+name, help, append([]string{"namespace", "hpa_name"}, labels...), nil)
+}
+
+// Describe is prometheus.Collector's.
+func (b *board) Describe(c chan<- *prometheus.Desc) {
+	for _, desc := range b.descs {
+		c <- desc
+	}
+}
+
+// Collect is prometheus.Collector's. Whoever reads slowly does not hold up the workers.
+func (b *board) Collect(c chan<- prometheus.Metric) {
+	b.mu.Lock()
+	standings := maps.Clone(b.standings)
+	b.mu.Unlock()
+	for key, s := range standings {
+		show := func(i int, f figure, labels ...string) {
+			if f.known {
+				c <- prometheus.MustNewConstMetric(b.descs[i], prometheus.GaugeValue, float64(f.value), append([]string{key.Namespace, key.Name}, labels...)...)
+			}
+		}
+		for i, f := range [...]figure{s.min, s.max, s.current, s.desired, s.recommended} {
+			show(i, f)
+		}
+		show(5, s.active, "ScalingActive")
+		show(5, s.able, "AbleToScale")
+		show(5, s.limited, "ScalingLimited")
+		show(6, figure{1, s.mode != ""}, string(s.mode))
+	}
+}
+
+func (b *board) show(o outcome) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.standings[o.key] = b.standings[o.key].after(o)
+}
+
+// figure is a number that may be unknown.
+type figure struct {
+	value int32
+	known bool
+}
+
+// truth is the figure of a condition.
+func truth(holds bool) figure {
+	if holds {
+		return figure{1, true}
+	}
+	return figure{0, true}
+}
+
+// standing is how a workload stands after a look at it.
+type standing struct {
+	mode                                                           annotations.Mode
+	min, max, current, desired, recommended, active, able, limited figure
+}
+
+// after is the standing after another look. Where nothing was decided the workload is not scaled, whatever the reason;
+// current and desired stay as the last decision has left them.
+func (s standing) after(o outcome) standing {
+	bounded := !o.invalid && o.policy.Max > 0
+	s.mode, s.min, s.max = o.mode(), figure{o.policy.Min, bounded}, figure{o.policy.Max, bounded}
+	d := o.decision
+	if d == nil {
+		s.recommended, s.active, s.able, s.limited = figure{}, truth(false), figure{}, figure{}
+		return s
+	}
+	s.current, s.desired, s.recommended = figure{d.Current, true}, figure{d.Desired, true}, recommended(d)
+	if d.Active != "" {
+		s.active = truth(d.Active == recommend.ActiveValidMetric)
+	}
+	if d.Limited != "" {
+		s.limited = truth(d.Limited != recommend.LimitedNot)
+	}
+	if o.err == nil || !apierrors.IsConflict(o.err) { // which passes by itself
+		s.able = truth(o.err == nil)
+	}
+	return s
+}
+
+// mode is the policy's, unless something stands in its way.
+func (o *outcome) mode() annotations.Mode {
+	switch {
+	case o.invalid:
+		return "invalid"
+	case o.decision != nil && o.decision.Active == recommend.ActiveDisabled:
+		return "disabled"
+	}
+	return o.policy.Mode
+}
+
+// recommended is what the bounds were applied to; without a valid metric there is nothing of the kind.
+func recommended(d *recommend.Decision) figure {
+	at := slices.IndexFunc(d.Steps, func(step recommend.Step) bool { return step.Stage == recommend.StageBounds })
+	if at < 0 || d.Active != recommend.ActiveValidMetric {
+		return figure{}
+	}
+	return figure{d.Steps[at].From, true}
 }

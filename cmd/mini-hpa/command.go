@@ -47,7 +47,7 @@ type task interface {
 
 // commands is the table of subcommands, in the order in which usage lists them.
 func commands() []command {
-	return []command{controllerCommand(), explainCommand(), lintCommand(), replayCommand(), simulateCommand(), webhookCommand(), versionCommand()}
+	return []command{controllerCommand(), explainCommand(), lintCommand(), replayCommand(), selftestCommand(), simulateCommand(), webhookCommand(), versionCommand()}
 }
 
 // run does what the arguments ask for and returns the exit code.

@@ -125,9 +125,13 @@ func TestTermForgetsWhatWasLeftAloneInBetween(t *testing.T) {
 		if err := c.process.set.Start(ctx); err != nil {
 			t.Fatal(err)
 		}
-		c.term(t, func() {})
-		if len(c.process.scaler.Keys()) != 1 || len(c.series(t)) != 1 {
-			t.Fatalf("the first term knows %v, %v", c.process.scaler.Keys(), c.series(t))
+		c.term(t, func() {
+			if len(c.process.scaler.Keys()) != 1 || len(c.series(t)) != 1 {
+				t.Errorf("the first term knows %v, %v", c.process.scaler.Keys(), c.series(t))
+			}
+		})
+		if len(c.process.scaler.Keys()) != 1 || len(c.series(t)) != 0 {
+			t.Fatalf("after the first term %v is known and %v is shown, want the workload and nothing", c.process.scaler.Keys(), c.series(t))
 		}
 		d, err := c.client.AppsV1().Deployments("default").Get(ctx, "web", metav1.GetOptions{})
 		if err != nil {

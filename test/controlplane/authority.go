@@ -73,13 +73,17 @@ func (a *authority) client(user string, groups ...string) (pair, error) {
 	})
 }
 
-// server identifies whatever listens on loopback.
-func (a *authority) server() (pair, error) {
+// server identifies whatever listens on loopback, and on the further addresses.
+func (a *authority) server(further ...string) (pair, error) {
+	addresses := []net.IP{net.ParseIP(loopback)}
+	for _, address := range further {
+		addresses = append(addresses, net.ParseIP(address))
+	}
 	return a.issue(&x509.Certificate{
 		Subject:     pkix.Name{CommonName: "localhost"},
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 		DNSNames:    []string{"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc"},
-		IPAddresses: []net.IP{net.ParseIP(loopback)},
+		IPAddresses: addresses,
 	})
 }
 
@@ -112,8 +116,9 @@ func encodeCertificate(der []byte) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: cert.CertificateBlockType, Bytes: der})
 }
 
-// writeIdentities makes the cluster's certificates in dir and returns the authority that signs its clients.
-func writeIdentities(dir string) (*authority, error) {
+// writeIdentities makes the cluster's certificates in dir, for an API server that is also at address unless that is "", and returns
+// the authority that signs its clients.
+func writeIdentities(dir, address string) (*authority, error) {
 	clients, err := newAuthority("mini-hpa-test-ca")
 	if err != nil {
 		return nil, err
@@ -122,7 +127,7 @@ func writeIdentities(dir string) (*authority, error) {
 	if err != nil {
 		return nil, err
 	}
-	pairs, err := identities(clients, proxies)
+	pairs, err := identities(clients, proxies, address)
 	if err != nil {
 		return nil, err
 	}
@@ -134,13 +139,20 @@ func writeIdentities(dir string) (*authority, error) {
 }
 
 // identities are the certificates of the components towards each other.
-func identities(clients, proxies *authority) (map[string]pair, error) {
-	serving, servingErr := clients.server()
+func identities(clients, proxies *authority, address string) (map[string]pair, error) {
+	var further []string
+	if address != "" {
+		further = []string{address, serviceAddress}
+	}
+	serving, servingErr := clients.server(further...)
 	proxy, proxyErr := proxies.client(frontProxyUser)
 	store, storeErr := clients.client("etcd-client")
 	accounts, accountsErr := clients.client("service-accounts") // only its key is used, to sign tokens
-	pairs := map[string]pair{"serving": serving, "front-proxy": proxy, "etcd-client": store, "sa": accounts}
-	return pairs, errors.Join(servingErr, proxyErr, storeErr, accountsErr)
+	kubelets, kubeletsErr := clients.client("kube-apiserver-kubelet-client", adminGroup)
+	pairs := map[string]pair{
+		"serving": serving, "front-proxy": proxy, "etcd-client": store, "sa": accounts, "kubelet-client": kubelets,
+	}
+	return pairs, errors.Join(servingErr, proxyErr, storeErr, accountsErr, kubeletsErr)
 }
 
 func writeFiles(dir string, files map[string][]byte) error {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"sync"
 	"testing"
@@ -19,11 +20,12 @@ import (
 
 // Options describe a cluster. The zero value is a cluster with one node in a temporary directory.
 type Options struct {
-	Dir   string                 // holds data, certificates and logs; must be empty; "" = temporary, removed by Stop
-	Audit bool                   // write AuditLog
-	Out   io.Writer              // progress of the first build and further attempts; nil = os.Stderr
-	Nodes int                    // KWOK nodes, each big enough for every pod of a test; 0 = 1
-	Args  map[Component][]string // further command-line flags; a later flag wins over an earlier one
+	Dir     string                 // holds data, certificates and logs; must be empty; "" = temporary, removed by Stop
+	Audit   bool                   // write AuditLog
+	Out     io.Writer              // progress of the first build and further attempts; nil = os.Stderr
+	Nodes   int                    // KWOK nodes, each big enough for every pod of a test; 0 = 1, < 0 = none, nor KWOK
+	Address string                 // IP address of this machine under which pods of real nodes reach the API server; "" = on loopback only
+	Args    map[Component][]string // further command-line flags; a later flag wins over an earlier one
 }
 
 // Cluster is a running control plane. Its methods may be called from several goroutines.
@@ -66,6 +68,9 @@ func Run(ctx context.Context, o Options) (*Cluster, error) {
 
 // run is Run with a choice of ports.
 func run(ctx context.Context, o Options, choose func() (ports, error)) (*Cluster, error) {
+	if o.Address != "" && net.ParseIP(o.Address) == nil {
+		return nil, fmt.Errorf("the cluster's address must be an IP address, got %.64q", o.Address)
+	}
 	o.Nodes = cmp.Or(o.Nodes, 1)
 	o.Out = cmp.Or[io.Writer](o.Out, os.Stderr)
 	files, err := binaries.Ensure(ctx, o.Out)
@@ -88,7 +93,7 @@ func prepare(o Options, files binaries.Files) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	authority, err := writeIdentities(home.path)
+	authority, err := writeIdentities(home.path, o.Address)
 	if err == nil {
 		err = writeFiles(home.path, map[string][]byte{auditPolicyFile: []byte(auditPolicy)})
 	}

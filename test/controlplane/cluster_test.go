@@ -139,3 +139,26 @@ func isLogged(path string, want auditEvent) check {
 		return fmt.Errorf("the audit log lacks %+v (%w)", want, lines.Err())
 	}
 }
+
+// The address need not be this machine's as long as no pod asks for it.
+func TestClusterForRealNodes(t *testing.T) {
+	const address = "192.0.2.7"
+	c := Start(t, Options{Nodes: -1, Address: address})
+	client := clientOf(t, c.Kubeconfig())
+
+	nodes, err := client.CoreV1().Nodes().List(t.Context(), metav1.ListOptions{})
+	if err != nil || len(nodes.Items) != 0 {
+		t.Errorf("%d nodes, want none: %v", len(nodes.Items), err)
+	}
+	if err := c.Kill(KWOK); err == nil {
+		t.Error("KWOK was running")
+	}
+	service, err := client.CoreV1().Services(metav1.NamespaceDefault).Get(t.Context(), "kubernetes", metav1.GetOptions{})
+	if err != nil || service.Spec.ClusterIP != serviceAddress {
+		t.Errorf("pods find the API server at %q, want %s: %v", service.Spec.ClusterIP, serviceAddress, err)
+	}
+	slices, err := client.DiscoveryV1().EndpointSlices(metav1.NamespaceDefault).List(t.Context(), metav1.ListOptions{})
+	if err != nil || len(slices.Items) != 1 || slices.Items[0].Endpoints[0].Addresses[0] != address {
+		t.Errorf("pods are sent to %+v, want %s: %v", slices.Items, address, err)
+	}
+}

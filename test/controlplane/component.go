@@ -5,6 +5,7 @@ package controlplane
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strconv"
 )
 
@@ -36,8 +37,12 @@ const (
 // their heartbeats stop while a test has the API server or KWOK down.
 const nodeGrace = "24h"
 
-// serviceRange holds the virtual addresses of Services; nothing routes them here.
-const serviceRange = "10.96.0.0/16"
+// serviceRange holds the virtual addresses of Services, which only the pods of real nodes can reach. The Service "kubernetes" has the
+// first one.
+const (
+	serviceRange   = "10.96.0.0/16"
+	serviceAddress = "10.96.0.1"
+)
 
 // args is a component's command line.
 func (c *Cluster) args(component Component) []string {
@@ -46,7 +51,7 @@ func (c *Cluster) args(component Component) []string {
 	case Etcd:
 		args = c.etcdArgs()
 	case APIServer:
-		args = append(c.apiServerArgs(), c.auditArgs()...)
+		args = slices.Concat(c.apiServerArgs(), c.addressArgs(), c.auditArgs())
 	case ControllerManager:
 		args = append(c.clientArgs(component, c.ports.manager), "--service-account-private-key-file="+c.file("sa.key"),
 			"--root-ca-file="+c.file("ca.crt"), "--node-monitor-grace-period="+nodeGrace)
@@ -73,24 +78,37 @@ func (c *Cluster) etcdArgs() []string {
 	}
 }
 
-// apiServerArgs include the front proxy's certificates, with which aggregated APIs know who asks. No endpoint reconciler: the
-// address of the Service "kubernetes" would be a loopback one, which the API refuses.
+// apiServerArgs include the front proxy's certificates, with which aggregated APIs know who asks.
 func (c *Cluster) apiServerArgs() []string {
 	return []string{
 		"--etcd-servers=" + c.url(c.ports.etcd), "--etcd-cafile=" + c.file("ca.crt"),
 		"--etcd-certfile=" + c.file("etcd-client.crt"), "--etcd-keyfile=" + c.file("etcd-client.key"),
-		"--bind-address=" + loopback, "--advertise-address=" + loopback, "--secure-port=" + strconv.Itoa(c.ports.api),
+		"--secure-port=" + strconv.Itoa(c.ports.api),
 		"--tls-cert-file=" + c.file("serving.crt"), "--tls-private-key-file=" + c.file("serving.key"),
 		"--client-ca-file=" + c.file("ca.crt"),
 		"--authorization-mode=Node,RBAC",
 		"--service-cluster-ip-range=" + serviceRange,
-		"--endpoint-reconciler-type=none",
 		"--service-account-issuer=https://kubernetes.default.svc",
 		"--service-account-key-file=" + c.file("sa.key"), "--service-account-signing-key-file=" + c.file("sa.key"),
 		"--requestheader-client-ca-file=" + c.file("front-proxy-ca.crt"), "--requestheader-allowed-names=" + frontProxyUser,
 		"--requestheader-username-headers=X-Remote-User", "--requestheader-group-headers=X-Remote-Group",
 		"--requestheader-extra-headers-prefix=X-Remote-Extra-",
 		"--proxy-client-cert-file=" + c.file("front-proxy.crt"), "--proxy-client-key-file=" + c.file("front-proxy.key"),
+	}
+}
+
+// addressArgs say where the API server is reached and, with real nodes, how it reaches them and their pods: kube-proxy has no part in
+// that. Without an address there is no endpoint reconciler: the address of the Service "kubernetes" would be a loopback one, which
+// the API refuses.
+func (c *Cluster) addressArgs() []string {
+	if c.options.Address == "" {
+		return []string{"--bind-address=" + loopback, "--advertise-address=" + loopback, "--endpoint-reconciler-type=none"}
+	}
+	return []string{
+		"--bind-address=0.0.0.0", "--advertise-address=" + c.options.Address,
+		"--enable-aggregator-routing=true", "--allow-privileged=true",
+		"--kubelet-client-certificate=" + c.file("kubelet-client.crt"), "--kubelet-client-key=" + c.file("kubelet-client.key"),
+		"--kubelet-preferred-address-types=InternalIP",
 	}
 }
 

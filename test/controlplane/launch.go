@@ -54,7 +54,11 @@ func (c *Cluster) launch(ctx context.Context, choose func() (ports, error)) erro
 func (c *Cluster) startAll(ctx context.Context) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, group := range [][]Component{{Etcd, APIServer}, {ControllerManager, Scheduler, KWOK}} {
+	clients := []Component{ControllerManager, Scheduler}
+	if c.options.Nodes > 0 {
+		clients = append(clients, KWOK)
+	}
+	for _, group := range [][]Component{{Etcd, APIServer}, clients} {
 		for _, component := range group {
 			if err := c.start(component); err != nil {
 				return err
@@ -69,7 +73,7 @@ func (c *Cluster) startAll(ctx context.Context) error {
 	return nil
 }
 
-// populate creates the nodes and waits until a pod would run.
+// populate creates the nodes and waits until a pod would run, or, without nodes, until it would be admitted.
 func (c *Cluster) populate(ctx context.Context) error {
 	config := c.Config()
 	client, err := kubernetes.NewForConfig(config)

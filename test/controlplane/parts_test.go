@@ -31,7 +31,7 @@ func TestPortsDifferAndLieInTheRange(t *testing.T) {
 
 func TestCertificates(t *testing.T) {
 	dir := t.TempDir()
-	authority, err := writeIdentities(dir)
+	authority, err := writeIdentities(dir, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,6 +56,25 @@ func TestCertificates(t *testing.T) {
 	}
 	if _, err := certificateOf(t, dir, "jane").Verify(x509.VerifyOptions{Roots: proxies, KeyUsages: client}); err == nil {
 		t.Error("a user passes for a front proxy")
+	}
+}
+
+func TestCertificateOfAnAddress(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := writeIdentities(dir, "192.0.2.7"); err != nil {
+		t.Fatal(err)
+	}
+	roots := poolOf(t, dir, "ca.crt")
+	for _, name := range []string{loopback, "192.0.2.7", serviceAddress} {
+		if _, err := certificateOf(t, dir, "serving").Verify(x509.VerifyOptions{Roots: roots, DNSName: name}); err != nil {
+			t.Errorf("serving %s: %v", name, err)
+		}
+	}
+}
+
+func TestAddressIsAnIPAddress(t *testing.T) {
+	if _, err := Run(t.Context(), Options{Address: "not \x1b[31m one"}); err == nil || !strings.Contains(err.Error(), `got "not \x1b[31m one"`) {
+		t.Errorf("got %v", err)
 	}
 }
 
@@ -87,7 +106,7 @@ func TestKeysAreForTheirOwnerOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer home.close()
-	if _, err := writeIdentities(home.path); err != nil {
+	if _, err := writeIdentities(home.path, ""); err != nil {
 		t.Fatal(err)
 	}
 	paths, _ := filepath.Glob(filepath.Join(home.path, "*.key"))

@@ -38,6 +38,19 @@ func Ensure(ctx context.Context, out io.Writer) (Files, error) {
 	return Builder{Assets: os.Getenv(AssetsVariable), Out: out}.Build(ctx, pins...)
 }
 
+// EnsureNode is Ensure with the programs of a node that runs containers.
+func EnsureNode(ctx context.Context, out io.Writer) (Files, error) {
+	pins, err := Pins(ctx)
+	if err != nil {
+		return nil, err
+	}
+	more, err := NodePins(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return Builder{Assets: os.Getenv(AssetsVariable), Out: out}.Build(ctx, append(pins, more...)...)
+}
+
 // Build makes the missing files of the pins and returns all of them. An error names what could not be built and carries the end
 // of the compiler's output.
 func (b Builder) Build(ctx context.Context, pins ...Pin) (Files, error) {

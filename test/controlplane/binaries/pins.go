@@ -46,6 +46,29 @@ func Pins(ctx context.Context) ([]Pin, error) {
 	return []Pin{kubernetes(filepath.Join(root, "pins", "kubernetes")), kwok(filepath.Join(root, "pins", "kwok"))}, nil
 }
 
+// NodePins are the pins of a node that runs containers: kubelet and kube-proxy, metrics-server, and helm, which installs on it.
+func NodePins(ctx context.Context) ([]Pin, error) {
+	root, err := moduleDir(ctx)
+	if err != nil {
+		return nil, err
+	}
+	dir := func(name string) string { return filepath.Join(root, "pins", name) }
+	return []Pin{
+		{
+			Dir:   dir("node"),
+			Stamp: "k8s.io/kubernetes",
+			Programs: []Program{
+				{Name: "kubelet", Package: "k8s.io/kubernetes/cmd/kubelet"},
+				{Name: "kube-proxy", Package: "k8s.io/kubernetes/cmd/kube-proxy"},
+			},
+		},
+		{
+			Dir: dir("metrics-server"), Programs: []Program{{Name: "metrics-server", Package: "sigs.k8s.io/metrics-server/cmd/metrics-server"}},
+		},
+		{Dir: dir("helm"), Programs: []Program{{Name: "helm", Package: "helm.sh/helm/v4/cmd/helm"}}},
+	}, nil
+}
+
 func kubernetes(dir string) Pin {
 	return Pin{
 		Dir:   dir,

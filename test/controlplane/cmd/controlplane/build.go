@@ -13,7 +13,11 @@ import (
 
 // build makes what is missing, so that a test started afterwards does not seem to hang.
 func (a *app) build(ctx context.Context) error {
-	files, err := binaries.Ensure(ctx, a.stderr)
+	ensure := binaries.Ensure
+	if a.node {
+		ensure = binaries.EnsureNode
+	}
+	files, err := ensure(ctx, a.stderr)
 	if err != nil {
 		return err
 	}

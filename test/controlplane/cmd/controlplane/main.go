@@ -30,6 +30,7 @@ type app struct {
 	dir            string // where the background control plane lives
 	nodes          int    // KWOK nodes
 	audit          bool   // write an audit log
+	node           bool   // build the programs of a real node too
 	readyFD        int    // where serve reports that it is ready; 0 = nowhere
 }
 
@@ -42,7 +43,7 @@ type command struct {
 
 func commands() []command {
 	return []command{
-		{"build", "build the programs that are missing and print where all are", func(*app, *pflag.FlagSet) {}, (*app).build},
+		{"build", "build the programs that are missing and print where all are", (*app).buildFlags, (*app).build},
 		{"up", "start a control plane with a metrics API in the background and print what to export", (*app).startFlags, (*app).up},
 		{"env", "print the environment for the running control plane, its kubectl in PATH", (*app).dirFlag, (*app).env},
 		{"down", "stop it", (*app).dirFlag, (*app).down},
@@ -130,6 +131,10 @@ func (a *app) dirFlag(set *pflag.FlagSet) {
 	set.StringVar(&a.dir, "dir", defaultDir(), "directory of this control plane; another one makes another control plane")
 }
 
+func (a *app) buildFlags(set *pflag.FlagSet) {
+	set.BoolVar(&a.node, "node", false, "also build what a real node needs: kubelet, kube-proxy, metrics-server, helm")
+}
+
 func (a *app) startFlags(set *pflag.FlagSet) {
 	a.dirFlag(set)
 	set.IntVar(&a.nodes, "nodes", 1, "how many nodes KWOK plays")
@@ -157,9 +162,11 @@ func usage() string {
 	for _, c := range commands() {
 		fmt.Fprintf(&text, "  %-6s %s\n", c.name, c.summary)
 	}
-	set := pflag.NewFlagSet("up", pflag.ContinueOnError)
-	(&app{}).serveFlags(set)
-	text.WriteString("\nflags (up, serve; --dir also env, down):\n" + set.FlagUsages())
+	building, starting := pflag.NewFlagSet("build", pflag.ContinueOnError), pflag.NewFlagSet("up", pflag.ContinueOnError)
+	(&app{}).buildFlags(building)
+	(&app{}).serveFlags(starting)
+	text.WriteString("\nflags (build):\n" + building.FlagUsages())
+	text.WriteString("\nflags (up, serve; --dir also env, down):\n" + starting.FlagUsages())
 	return text.String()
 }
 

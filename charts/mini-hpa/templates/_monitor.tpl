@@ -1,0 +1,38 @@
+{{/* A ServiceMonitor or PodMonitor. Takes its values with root, kind, endpoints (the field's name) and component (whose label it selects by). */}}
+{{- define "mini-hpa.monitor" -}}
+apiVersion: monitoring.coreos.com/v1
+kind: {{ .kind }}
+metadata:
+  name: {{ include "mini-hpa.fullname" .root }}
+  namespace: {{ .namespace | default (include "mini-hpa.namespace" .root) }}
+  labels:
+    {{- include "mini-hpa.labels" .root | nindent 4 }}
+    {{- with .labels }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+spec:
+  namespaceSelector:
+    matchNames: [{{ include "mini-hpa.namespace" .root }}]
+  selector:
+    matchLabels:
+      {{- include "mini-hpa.names" .root | nindent 6 }}
+      app.kubernetes.io/component: {{ .component }}
+  {{ .endpoints }}:
+  - port: metrics
+    path: /metrics
+    honorLabels: true # the label "namespace" is the workload's
+    {{- with .interval }}
+    interval: {{ . }}
+    {{- end }}
+    {{- with .scrapeTimeout }}
+    scrapeTimeout: {{ . }}
+    {{- end }}
+    {{- with .relabelings }}
+    relabelings:
+      {{- toYaml . | nindent 6 }}
+    {{- end }}
+    {{- with .metricRelabelings }}
+    metricRelabelings:
+      {{- toYaml . | nindent 6 }}
+    {{- end }}
+{{- end -}}

@@ -1,0 +1,130 @@
+{{/*
+Values that contradict each other, one to a line: where, what was seen, what is allowed. What a single value may be is in
+values.schema.json.
+*/}}
+{{- define "mini-hpa.problems" -}}
+{{- include "mini-hpa.availabilityProblems" . -}}
+{{- include "mini-hpa.podProblems" . -}}
+{{- include "mini-hpa.argumentProblems" . -}}
+{{- if .Values.webhook.enabled -}}
+{{- include "mini-hpa.webhookProblems" . -}}
+{{- end -}}
+{{- include "mini-hpa.monitoringProblems" . -}}
+{{- end -}}
+
+{{- define "mini-hpa.availabilityProblems" -}}
+{{- $replicas := int .Values.replicas -}}
+{{- if and (gt $replicas 1) (not .Values.controller.leaderElection) }}
+replicas: {{ $replicas }}, while controller.leaderElection is false: must be at most 1, or they would all scale
+{{- end }}
+{{- if and .Values.webhook.enabled (eq .Values.webhook.failurePolicy "Fail") (lt $replicas 2) (not .Values.webhook.acceptFailClosedWithOneReplica) }}
+webhook.failurePolicy: Fail, while replicas is {{ $replicas }}: must be Ignore, or replicas at least 2, or webhook.acceptFailClosedWithOneReplica true
+{{- end }}
+{{- if and (not .Values.serviceAccount.create) (not .Values.serviceAccount.name) }}
+serviceAccount.name: empty, while serviceAccount.create is false: must be the name of a ServiceAccount that exists
+{{- end }}
+{{- end -}}
+
+{{- define "mini-hpa.podProblems" -}}
+{{- $ports := list (list "healthPort" .Values.healthPort) -}}
+{{- if .Values.metrics.enabled }}{{ $ports = append $ports (list "metrics.port" .Values.metrics.port) }}{{ end -}}
+{{- if .Values.webhook.enabled }}{{ $ports = append $ports (list "webhook.port" .Values.webhook.port) }}{{ end -}}
+{{- $taken := dict -}}
+{{- range $ports -}}
+{{- $port := index . 1 | int | toString -}}
+{{- if hasKey $taken $port }}
+{{ index . 0 }}: {{ $port }}, which is {{ get $taken $port }} too: must be a port of its own
+{{- end }}
+{{- $_ := set $taken $port (index . 0) -}}
+{{- if and $.Values.hostNetwork (eq $port "10250") }}
+{{ index . 0 }}: 10250, while hostNetwork is true: must be another port, because that one is the kubelet's
+{{- end }}
+{{- end }}
+{{- if and .Values.hostNetwork (kindIs "bool" .Values.hostUsers) (not .Values.hostUsers) }}
+hostUsers: false, while hostNetwork is true: must be true or null, because Kubernetes refuses both together
+{{- end }}
+{{- range .Values.extraEnv -}}
+{{- if eq .name "POD_NAMESPACE" }}
+extraEnv: has POD_NAMESPACE, which the chart sets: must be another variable
+{{- end }}
+{{- end }}
+{{- $limit := include "mini-hpa.memoryLimit" . -}}
+{{- if and $limit (not (regexMatch (include "mini-hpa.quantity" .) $limit)) }}
+resources.limits.memory: {{ quote $limit }}: must be an amount such as 256Mi, 1G or 268435456
+{{- end }}
+{{- end -}}
+
+{{- define "mini-hpa.argumentProblems" -}}
+{{- range .Values.controller.extraArgs -}}
+{{- $flag := regexFind "^--[a-z-]+" . | trimPrefix "--" -}}
+{{- $value := get (include "mini-hpa.flagValues" $ | fromYaml) $flag -}}
+{{- if $value }}
+controller.extraArgs: has --{{ $flag }}: must be set by {{ $value }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* The flags that the chart sets, and the values by which it does. */}}
+{{- define "mini-hpa.flagValues" -}}
+namespace: controller.watchNamespace
+sync-period: controller.syncPeriod
+tolerance: controller.tolerance
+downscale-stabilization: controller.downscaleStabilization
+metrics-resolution: controller.metricsResolution
+workers: controller.workers
+kube-api-qps: controller.kubeApiQPS
+kube-api-burst: controller.kubeApiBurst
+log-level: controller.logLevel
+log-format: controller.logFormat
+leader-elect: controller.leaderElection
+leader-elect-resource-name: fullnameOverride
+leader-elect-resource-namespace: the release's namespace
+health-probe-bind-address: healthPort
+metrics-bind-address: metrics.port and metrics.enabled
+webhook-bind-address: webhook.port and webhook.enabled
+webhook-configuration: fullnameOverride
+webhook-service: fullnameOverride
+webhook-ca-secret: fullnameOverride
+webhook-hosts: webhook.hosts
+webhook-ca-duration: webhook.tls.caDuration
+webhook-certificate-duration: webhook.tls.certificateDuration
+tls-cert-file: webhook.tls.mode
+tls-private-key-file: webhook.tls.mode
+shutdown-delay-duration: webhook.drainSeconds
+{{- end -}}
+
+{{- define "mini-hpa.webhookProblems" -}}
+{{- $scope := .Values.controller.watchNamespace -}}
+{{- $unasked := append (.Values.webhook.excludedNamespaces | default list) .Release.Namespace -}}
+{{- if and $scope (has $scope $unasked) }}
+controller.watchNamespace: {{ quote $scope }}: must not be the release's namespace or in webhook.excludedNamespaces ({{ join ", " $unasked }}), unless webhook.enabled is false
+{{- end }}
+{{- $tests := include "mini-hpa.testsNamespace" . -}}
+{{- if and .Values.tests.enabled (has $tests $unasked) (ne $tests $scope) }}
+tests.namespace: {{ quote $tests }}: must be one about which the webhook is asked, not the release's namespace or in webhook.excludedNamespaces ({{ join ", " $unasked }})
+{{- end }}
+{{- if and .Values.tests.enabled $scope (ne $tests $scope) }}
+tests.namespace: {{ quote $tests }}: must be controller.watchNamespace ({{ quote $scope }}), because the webhook is asked about no other
+{{- end }}
+{{- if and (eq .Values.webhook.tls.mode "existing-secret") (not .Values.webhook.tls.existingSecret.name) }}
+webhook.tls.existingSecret.name: empty, while webhook.tls.mode is existing-secret: must be the name of a Secret with tls.crt and tls.key
+{{- end }}
+{{- if and (ne .Values.webhook.tls.mode "existing-secret") .Values.webhook.tls.existingSecret.name }}
+webhook.tls.existingSecret.name: {{ quote .Values.webhook.tls.existingSecret.name }}, while webhook.tls.mode is {{ .Values.webhook.tls.mode }}: must be empty, or the mode existing-secret
+{{- end }}
+{{- if and (ne .Values.webhook.tls.mode "cert-manager") .Values.webhook.tls.certManager.issuerRef }}
+webhook.tls.certManager.issuerRef: set, while webhook.tls.mode is {{ .Values.webhook.tls.mode }}: must be empty, or the mode cert-manager
+{{- end }}
+{{- end -}}
+
+{{- define "mini-hpa.monitoringProblems" -}}
+{{- if and .Values.metrics.serviceMonitor.enabled .Values.metrics.podMonitor.enabled }}
+metrics.podMonitor.enabled: true, while metrics.serviceMonitor.enabled is: must be one of them, or all is counted twice
+{{- end }}
+{{- $monitors := dict "metrics.serviceMonitor" .Values.metrics.serviceMonitor.enabled "metrics.podMonitor" .Values.metrics.podMonitor.enabled "prometheusRule" .Values.prometheusRule.enabled -}}
+{{- range $path, $enabled := $monitors -}}
+{{- if and $enabled (not $.Values.metrics.enabled) }}
+{{ $path }}.enabled: true, while metrics.enabled is false: must be false, because there is nothing to scrape
+{{- end }}
+{{- end }}
+{{- end -}}

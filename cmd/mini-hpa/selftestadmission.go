@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	admissionv1 "k8s.io/api/admissionregistration/v1"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+)
+
+// unreached is what keeps the API server from the webhook, most often.
+const unreached = "likely causes: mini-hpa's pods are not ready, a firewall between control plane and nodes closes the webhook's port (10250), " +
+	"a NetworkPolicy keeps the API server out, or the caBundle is of another CA"
+
+// missingField is what the webhook finds missing where there is no CPU request.
+const missingField = "spec.template.spec.containers[0].resources.requests[cpu]"
+
+// warnings are what the API server says beside an answer.
+type warnings struct{ texts []string }
+
+// HandleWarningHeader is rest.WarningHandler's.
+func (w *warnings) HandleWarningHeader(_ int, _, text string) { w.texts = append(w.texts, text) }
+
+// checkAdmission has the API server say what it would say to users' Deployments.
+func (t *tester) checkAdmission(ctx context.Context, hooks []admissionv1.ValidatingWebhook) {
+	without := annotatedTrial()
+	delete(without.Spec.Template.Spec.Containers[0].Resources.Requests, corev1.ResourceCPU)
+	t.checkRefusal(ctx, without, hooks)
+	t.checkAdmitted(ctx, "a Deployment with a CPU request is admitted", annotatedTrial())
+	t.checkAdmitted(ctx, "a Deployment without annotations is admitted", trial())
+}
+
+func (t *tester) checkAdmitted(ctx context.Context, claim string, d *appsv1.Deployment) {
+	if err := t.tryOut(ctx, d); err != nil {
+		t.fail(claim, err.Error(), adviceAfter(err))
+		return
+	}
+	t.ok(claim, "as a dry run in namespace "+quote(t.namespace))
+}
+
+// checkRefusal wants the webhook to refuse a Deployment, in words that nobody else has.
+func (t *tester) checkRefusal(ctx context.Context, d *appsv1.Deployment, hooks []admissionv1.ValidatingWebhook) {
+	const claim = "a Deployment without a CPU request is refused"
+	err := t.tryOut(ctx, d)
+	told := slices.IndexFunc(t.said.texts, func(text string) bool { return strings.Contains(text, missingField) })
+	switch {
+	case isOurRefusal(err):
+		t.ok(claim, "the webhook was asked, and says what is missing")
+	case err == nil && told >= 0: // a LimitRange supplies the request, or might
+		t.ok(claim, "the webhook was asked, and warns only: "+t.said.texts[told])
+	case err != nil:
+		t.fail(claim, err.Error(), adviceAfter(err))
+	case leavesOut(hooks, t.namespace):
+		t.fail(claim, fmt.Sprintf("it was admitted, because the webhook's namespaceSelector leaves out namespace %s", quote(t.namespace)),
+			"name another one with --namespace")
+	default:
+		t.fail(claim, "it was admitted, so the API server did not ask the webhook or got no answer (with failurePolicy Ignore it lets everything through then)", unreached)
+	}
+}
+
+// tryOut creates a Deployment as a dry run.
+func (t *tester) tryOut(ctx context.Context, d *appsv1.Deployment) error {
+	t.said.texts = nil
+	_, err := t.create.AppsV1().Deployments(t.namespace).Create(ctx, d, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+	return err
+}
+
+// adviceAfter is what to do where a Deployment was refused that should not have been, or not by whom it should have been.
+func adviceAfter(err error) string {
+	status := apierrors.APIStatus(nil)
+	switch {
+	case !errors.As(err, &status):
+		return "see that the API server answers"
+	case apierrors.IsNotFound(err):
+		return "name a namespace that exists with --namespace"
+	case strings.Contains(err.Error(), "failed calling webhook"):
+		return unreached
+	case strings.Contains(err.Error(), "cannot create resource"): // the words of its authorizer
+		return `grant verb "create" on deployments.apps there to whoever runs this test`
+	}
+	return "if something else than mini-hpa refused it, name a namespace with --namespace where it does not"
+}
+
+// isOurRefusal says whether it was refused because of that field: nobody else demands it under that name, the API server itself least of all.
+func isOurRefusal(err error) bool {
+	status := apierrors.APIStatus(nil)
+	if !apierrors.IsInvalid(err) || !errors.As(err, &status) || status.Status().Details == nil {
+		return false
+	}
+	return slices.ContainsFunc(status.Status().Details.Causes, func(c metav1.StatusCause) bool { return c.Field == missingField })
+}
+
+// leavesOut says whether every webhook's selector leaves out a namespace by its name. What labels it has besides is not known here.
+func leavesOut(hooks []admissionv1.ValidatingWebhook, namespace string) bool {
+	selects := func(hook admissionv1.ValidatingWebhook) bool {
+		byName := &metav1.LabelSelector{}
+		if hook.NamespaceSelector != nil {
+			for _, r := range hook.NamespaceSelector.MatchExpressions {
+				if r.Key == corev1.LabelMetadataName {
+					byName.MatchExpressions = append(byName.MatchExpressions, r)
+				}
+			}
+			if name, ok := hook.NamespaceSelector.MatchLabels[corev1.LabelMetadataName]; ok {
+				byName.MatchLabels = map[string]string{corev1.LabelMetadataName: name}
+			}
+		}
+		selector, err := metav1.LabelSelectorAsSelector(byName)
+		return err != nil || selector.Matches(labels.Set{corev1.LabelMetadataName: namespace})
+	}
+	return len(hooks) > 0 && !slices.ContainsFunc(hooks, selects)
+}
+
+// annotatedTrial is a Deployment that mini-hpa would scale.
+func annotatedTrial() *appsv1.Deployment {
+	d := trial()
+	d.Annotations = map[string]string{annotations.TargetCPU: "50", annotations.Max: "2"}
+	return d
+}
+
+// trial is a Deployment that nobody should object to: it keeps to the restricted Pod Security Standard, and has requests and limits.
+func trial() *appsv1.Deployment {
+	label := map[string]string{"app.kubernetes.io/name": "mini-hpa-selftest"}
+	memory, cpu := resource.MustParse("16Mi"), resource.MustParse("10m")
+	container := corev1.Container{Name: "app", Image: "registry.k8s.io/pause:3.10",
+		Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceCPU: cpu, corev1.ResourceMemory: memory},
+			Limits: corev1.ResourceList{corev1.ResourceMemory: memory}},
+		SecurityContext: &corev1.SecurityContext{AllowPrivilegeEscalation: new(false), ReadOnlyRootFilesystem: new(true),
+			Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}}}}
+	return &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: "mini-hpa-selftest", Labels: label},
+		Spec: appsv1.DeploymentSpec{Selector: &metav1.LabelSelector{MatchLabels: label}, Template: corev1.PodTemplateSpec{
+			ObjectMeta: metav1.ObjectMeta{Labels: label}, Spec: corev1.PodSpec{Containers: []corev1.Container{container},
+				SecurityContext: &corev1.PodSecurityContext{RunAsNonRoot: new(true), RunAsUser: new(int64(65532)),
+					SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault}}}}}}
+}

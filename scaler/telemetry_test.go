@@ -1,0 +1,211 @@
+package scaler
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/tools/cache"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/scaler/recommend"
+)
+
+// standings are the series of each workload, without the labels of the workload that they all have.
+func standings(t *testing.T, b *board) []string {
+	t.Helper()
+	registry := prometheus.NewPedanticRegistry() // checks what is collected against what is described
+	registry.MustRegister(b)
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var series []string
+	for _, family := range families {
+		for _, metric := range family.GetMetric() {
+			labels := map[string]string{}
+			for _, pair := range metric.GetLabel() {
+				labels[pair.GetName()] = pair.GetValue()
+			}
+			if labels["namespace"] != "default" || labels["hpa_name"] != "web" {
+				t.Errorf("%s has labels %v, want those of the workload", family.GetName(), labels)
+			}
+			which := labels["condition"] + labels["mode"]
+			series = append(series, strings.TrimSpace(fmt.Sprintf("%s %s", strings.TrimPrefix(family.GetName(), "mini_hpa_"), which))+
+				fmt.Sprintf(" = %v", metric.GetGauge().GetValue()))
+		}
+	}
+	slices.Sort(series)
+	return series
+}
+
+// automatic is the policy of 1 to 10 replicas.
+func automatic() annotations.Policy {
+	return annotations.Policy{Min: 1, Max: 10, Mode: annotations.ModeAuto}
+}
+
+// grown is a decision to go from 4 to 10 replicas where the metrics ask for 14.
+func grown() *recommend.Decision {
+	return &recommend.Decision{Current: 4, Desired: 10, Active: recommend.ActiveValidMetric, Able: recommend.AbleReady, Limited: recommend.LimitedTooMany,
+		Steps: []recommend.Step{{Stage: recommend.StageLargest, From: 4, To: 14}, {Stage: recommend.StageBounds, From: 14, To: 10}, {Stage: recommend.StagePolicy, From: 10, To: 10}}}
+}
+
+func TestTheBoardShowsHowAWorkloadStands(t *testing.T) {
+	deciding := []string{"condition AbleToScale = 1", "condition ScalingActive = 1", "condition ScalingLimited = 1", "current_replicas = 4",
+		"desired_replicas = 10", "max_replicas = 10", "min_replicas = 1", "recommended_replicas = 14", "workload_mode auto = 1"}
+	grew := outcome{key: web, policy: automatic(), decision: grown()}
+	tests := map[string]struct {
+		outcomes []outcome
+		want     []string
+	}{
+		"the metrics ask for more than is allowed": {[]outcome{grew}, deciding},
+		"within the bounds": {
+			[]outcome{{key: web, policy: automatic(), decision: &recommend.Decision{Current: 4, Desired: 5, Active: recommend.ActiveValidMetric,
+				Able: recommend.AbleReady, Limited: recommend.LimitedNot, Steps: []recommend.Step{{Stage: recommend.StageBounds, From: 5, To: 5}}}}},
+			[]string{"condition AbleToScale = 1", "condition ScalingActive = 1", "condition ScalingLimited = 0", "current_replicas = 4",
+				"desired_replicas = 5", "max_replicas = 10", "min_replicas = 1", "recommended_replicas = 5", "workload_mode auto = 1"},
+		},
+		"no metric is valid, so nobody knows what is asked for, and what limited it last is still said": {
+			[]outcome{grew, {key: web, policy: automatic(), decision: &recommend.Decision{Current: 10, Desired: 10, Active: recommend.ActiveFailedResource, Able: recommend.AbleSucceededGetScale}}},
+			[]string{"condition AbleToScale = 1", "condition ScalingActive = 0", "condition ScalingLimited = 1", "current_replicas = 10",
+				"desired_replicas = 10", "max_replicas = 10", "min_replicas = 1", "workload_mode auto = 1"},
+		},
+		"replicas out of bounds say nothing of the metrics": {
+			[]outcome{{key: web, policy: automatic(), decision: &recommend.Decision{Current: 12, Desired: 10, Able: recommend.AbleSucceededGetScale,
+				Steps: []recommend.Step{{Stage: recommend.StageBounds, From: 12, To: 10}}}}},
+			[]string{"condition AbleToScale = 1", "current_replicas = 12", "desired_replicas = 10", "max_replicas = 10", "min_replicas = 1", "workload_mode auto = 1"},
+		},
+		"a refused write": {
+			[]outcome{{key: web, policy: automatic(), decision: grown(), err: apierrors.NewForbidden(deployments, "web", errors.New("no"))}},
+			append([]string{"condition AbleToScale = 0"}, deciding[1:]...),
+		},
+		"a conflict passes by itself": {
+			[]outcome{grew, {key: web, policy: automatic(), decision: grown(), err: fmt.Errorf("scaling: %w", apierrors.NewConflict(deployments, "web", errors.New("changed")))}},
+			deciding,
+		},
+		"no replicas": {
+			[]outcome{{key: web, policy: automatic(), decision: &recommend.Decision{Active: recommend.ActiveDisabled, Able: recommend.AbleSucceededGetScale}}},
+			[]string{"condition AbleToScale = 1", "condition ScalingActive = 0", "current_replicas = 0", "desired_replicas = 0", "max_replicas = 10",
+				"min_replicas = 1", "workload_mode disabled = 1"},
+		},
+		"paused": {
+			[]outcome{grew, {key: web, policy: annotations.Policy{Min: 1, Max: 10, Mode: annotations.ModePaused}}},
+			[]string{"condition ScalingActive = 0", "current_replicas = 4", "desired_replicas = 10", "max_replicas = 10", "min_replicas = 1", "workload_mode paused = 1"},
+		},
+		"invalid annotations have no bounds": {
+			[]outcome{grew, {key: web, policy: automatic(), invalid: true}},
+			[]string{"condition ScalingActive = 0", "current_replicas = 4", "desired_replicas = 10", "workload_mode invalid = 1"},
+		},
+		"invalid from the start": {
+			[]outcome{{key: web, invalid: true}},
+			[]string{"condition ScalingActive = 0", "workload_mode invalid = 1"},
+		},
+		"valid again": {[]outcome{{key: web, invalid: true}, grew}, deciding},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			b := newBoard()
+			for _, o := range test.outcomes {
+				b.show(o)
+			}
+			if diff := cmp.Diff(test.want, standings(t, b)); diff != "" {
+				t.Errorf("series (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestTheBoardForgets(t *testing.T) {
+	telemetry := NewTelemetry(prometheus.NewRegistry())
+	other := cache.ObjectName{Namespace: "default", Name: "other"}
+	for _, key := range []cache.ObjectName{web, other} {
+		telemetry.observe(outcome{key: key, policy: automatic(), decision: grown()})
+	}
+	both := testutil.CollectAndCount(telemetry.board)
+	telemetry.forget(other)
+	if n := len(standings(t, telemetry.board)); n == 0 || 2*n != both {
+		t.Errorf("%d series of one workload, %d of two", n, both)
+	}
+	telemetry.Clear()
+	if n := testutil.CollectAndCount(telemetry.board); n != 0 {
+		t.Errorf("%d series are left of a process that does not lead", n)
+	}
+	if n := testutil.ToFloat64(telemetry.reconciliations.WithLabelValues("scale_up", "none")); n != 2 {
+		t.Errorf("%v reconciliations, want the 2 from before", n)
+	}
+}
+
+// TestAWorkloadHasFewSeries: whoever has thousands of workloads pays for each.
+func TestAWorkloadHasFewSeries(t *testing.T) {
+	b := newBoard()
+	b.show(outcome{key: web, policy: automatic(), decision: grown()})
+	if n := testutil.CollectAndCount(b); n > 12 {
+		t.Errorf("%d series, want 12 at most", n)
+	}
+}
+
+func TestShowingAKnownWorkloadAllocatesNothing(t *testing.T) {
+	b, o := newBoard(), outcome{key: web, policy: automatic(), decision: grown()}
+	b.show(o)
+	if n := testing.AllocsPerRun(100, func() { b.show(o) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+// BenchmarkObserve is the cost of telemetry for each look at a workload.
+func BenchmarkObserve(b *testing.B) {
+	telemetry, o := NewTelemetry(prometheus.NewRegistry()), outcome{key: web, policy: automatic(), decision: grown()}
+	b.ReportAllocs()
+	for b.Loop() {
+		telemetry.observe(o)
+	}
+}
+
+// BenchmarkScrape is the cost of one scrape for each of 1000 workloads.
+func BenchmarkScrape(b *testing.B) {
+	registry := prometheus.NewRegistry()
+	telemetry := NewTelemetry(registry)
+	for i := range 1000 {
+		telemetry.observe(outcome{key: cache.ObjectName{Namespace: "default", Name: fmt.Sprint("web-", i)}, policy: automatic(), decision: grown()})
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := registry.Gather(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// TestEachLookIsShown: whatever a look comes to, the series say so, and they go with the annotations.
+func TestEachLookIsShown(t *testing.T) {
+	c := newCluster(t, selected())
+	c.milliCPU = 2200
+	want := func(what, mode string, active bool) {
+		t.Helper()
+		c.reconcile(tick)
+		got := standings(t, c.scaler.Telemetry.board)
+		if !slices.Contains(got, "workload_mode "+mode+" = 1") || slices.Contains(got, "condition ScalingActive = 1") != active {
+			t.Errorf("%s: %v", what, got)
+		}
+	}
+	want("load", "auto", true)
+	c.annotate(map[string]string{"target-cpu": "fifty", "max": "10"})
+	want("invalid annotations", "invalid", false)
+	c.annotate(map[string]string{"target-cpu": "50", "max": "7", "mode": "paused"})
+	want("paused", "paused", false)
+	if got := standings(t, c.scaler.Telemetry.board); !slices.Contains(got, "max_replicas = 7") {
+		t.Errorf("the new bounds are not shown: %v", got)
+	}
+	c.annotate(map[string]string{"target-cpu": "50", "max": "10", "mode": "observe"})
+	want("observed", "observe", true)
+	c.annotate(nil)
+	if c.reconcile(tick); len(standings(t, c.scaler.Telemetry.board)) != 0 {
+		t.Error("a Deployment without annotations is still shown")
+	}
+}

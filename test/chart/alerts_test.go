@@ -1,0 +1,292 @@
+package chart
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/promql"
+	"github.com/prometheus/prometheus/promql/promqltest"
+	"github.com/prometheus/prometheus/template"
+	"github.com/prometheus/prometheus/util/teststorage"
+)
+
+// Series of the release's pods and of a workload. A story names its series by these, in the notation of promtool: value, then
+// +step x times, one a minute.
+const (
+	leader  = `namespace="mini-hpa",pod="mini-hpa-75675f5897-7ci7o",job="mini-hpa-metrics",instance="10.0.0.1:8080"`
+	standby = `namespace="mini-hpa",pod="mini-hpa-75675f5897-b2xkq",job="mini-hpa-metrics",instance="10.0.0.2:8080"`
+	// stranger is somebody else's process in the same namespace.
+	stranger = `namespace="mini-hpa",pod="prometheus-0",job="prometheus",instance="10.0.0.3:8080"`
+	shop     = `namespace="shop",hpa_name="web",pod="mini-hpa-75675f5897-7ci7o",job="mini-hpa-metrics",instance="10.0.0.1:8080"`
+	// after is the same workload as the next leader shows it.
+	after = `namespace="shop",hpa_name="web",pod="mini-hpa-75675f5897-b2xkq",job="mini-hpa-metrics",instance="10.0.0.2:8080"`
+)
+
+// plot is what happens, and which alerts come of it.
+type plot struct {
+	series []string
+	// minutes is how long it goes on.
+	minutes int
+	// want are the labels of the alerts that fire in the end; none if nothing is to be told.
+	want []string
+}
+
+// plots are stories for each alert: at least one in which it fires, and one in which it is close to it.
+func plots() map[string]map[string]plot {
+	return map[string]map[string]plot{
+		"MiniHPADown": {
+			"nobody is there":           {[]string{`mini_hpa_build_info{` + stranger + `} 1x20`}, 10, []string{`namespace="mini-hpa"`}},
+			"one of two is there":       {[]string{`mini_hpa_build_info{` + leader + `} 1x20`}, 10, nil},
+			"a restart of four minutes": {[]string{`mini_hpa_build_info{` + leader + `} 1x5 stale _x10`}, 10, nil},
+		},
+		"MiniHPANoLeader": {
+			"two stand by": {[]string{`leader_election_master_status{name="mini-hpa",` + leader + `} 0x20`, `leader_election_master_status{name="mini-hpa",` + standby + `} 0x20`},
+				10, []string{`namespace="mini-hpa"`}},
+			"somebody else leads something": {[]string{`leader_election_master_status{name="mini-hpa",` + leader + `} 0x20`, `leader_election_master_status{name="other",` + stranger + `} 1x20`},
+				10, []string{`namespace="mini-hpa"`}},
+			"one leads": {[]string{`leader_election_master_status{name="mini-hpa",` + leader + `} 1x20`, `leader_election_master_status{name="mini-hpa",` + standby + `} 0x20`}, 10, nil},
+			"they take turns": {[]string{`leader_election_master_status{name="mini-hpa",` + leader + `} 1x5 0x20`, `leader_election_master_status{name="mini-hpa",` + standby + `} 0x6 1x20`},
+				10, nil},
+			"the next leader is slow": {[]string{`leader_election_master_status{name="mini-hpa",` + leader + `} 1x5 0x20`, `leader_election_master_status{name="mini-hpa",` + standby + `} 0x30`},
+				8, nil},
+			"without an election": {[]string{`mini_hpa_build_info{` + leader + `} 1x20`}, 10, nil},
+		},
+		"MiniHPAMetricsStale": {
+			"nothing new for ten minutes":         {[]string{`mini_hpa_metrics_age_seconds{` + leader + `} 10+60x20`}, 10, []string{`namespace="mini-hpa"`}},
+			"as usual":                            {[]string{`mini_hpa_metrics_age_seconds{` + leader + `} 30x20`}, 10, nil},
+			"a resolution of a minute and a half": {[]string{`mini_hpa_metrics_age_seconds{` + leader + `} 240x20`}, 10, nil},
+		},
+		"MiniHPAMetricsListFailing": {
+			"all fail":       {[]string{`mini_hpa_metrics_lists_total{` + leader + `} 0+4x20`, `mini_hpa_metrics_list_failures_total{` + leader + `} 0+4x20`}, 15, []string{`namespace="mini-hpa"`}},
+			"one in four":    {[]string{`mini_hpa_metrics_lists_total{` + leader + `} 0+4x20`, `mini_hpa_metrics_list_failures_total{` + leader + `} 0+1x20`}, 15, nil},
+			"nobody asks":    {[]string{`mini_hpa_metrics_lists_total{` + leader + `} 7x20`, `mini_hpa_metrics_list_failures_total{` + leader + `} 7x20`}, 15, nil},
+			"a short outage": {[]string{`mini_hpa_metrics_lists_total{` + leader + `} 0+4x20`, `mini_hpa_metrics_list_failures_total{` + leader + `} 0x5 0+4x3 12x20`}, 15, nil},
+		},
+		"MiniHPACustomMetricsFailing": {
+			"the adapter is away": {[]string{`mini_hpa_metric_answers_total{` + leader + `} 0+40x40`, `mini_hpa_metric_answer_failures_total{` + leader + `} 0+40x40`}, 30, []string{`namespace="mini-hpa"`}},
+			"one of ten metrics":  {[]string{`mini_hpa_metric_answers_total{` + leader + `} 0+40x40`, `mini_hpa_metric_answer_failures_total{` + leader + `} 0+4x40`}, 30, nil},
+			"nobody asks":         {[]string{`mini_hpa_metric_answers_total{` + leader + `} 0x40`, `mini_hpa_metric_answer_failures_total{` + leader + `} 0x40`}, 30, nil},
+		},
+		"MiniHPAReconcileErrors": {
+			"most fail": {[]string{`mini_hpa_reconciliations_total{action="none",error="internal",` + leader + `} 0+9x40`, `mini_hpa_reconciliations_total{action="none",error="none",` + leader + `} 0+3x40`},
+				30, []string{`namespace="mini-hpa"`}},
+			"annotations that are wrong are somebody else's": {[]string{`mini_hpa_reconciliations_total{action="none",error="spec",` + leader + `} 0+9x40`,
+				`mini_hpa_reconciliations_total{action="none",error="none",` + leader + `} 0+3x40`}, 30, nil},
+		},
+		"MiniHPAReconcileSlow": {
+			"four seconds":  {histogram("mini_hpa_reconciliation_duration_seconds", `action="none",error="none",`+leader, "2.048", "4.096"), 30, []string{`namespace="mini-hpa"`}},
+			"a millisecond": {histogram("mini_hpa_reconciliation_duration_seconds", `action="none",error="none",`+leader, "0.001", "0.002"), 30, nil},
+		},
+		"MiniHPAQueueBacklog": {
+			"ten seconds":       {histogram("workqueue_queue_duration_seconds", `name="mini-hpa",controller="mini-hpa",`+leader, "1", "10"), 30, []string{`namespace="mini-hpa"`}},
+			"a tenth":           {histogram("workqueue_queue_duration_seconds", `name="mini-hpa",controller="mini-hpa",`+leader, "0.01", "0.1"), 30, nil},
+			"a queue of others": {histogram("workqueue_queue_duration_seconds", `name="other",controller="other",`+stranger, "1", "10"), 30, nil},
+		},
+		"MiniHPAWorkerStuck": {
+			"it hangs": {[]string{`workqueue_longest_running_processor_seconds{name="mini-hpa",controller="mini-hpa",` + leader + `} 0+60x20`}, 10,
+				[]string{`namespace="mini-hpa", pod="mini-hpa-75675f5897-7ci7o"`}},
+			"it works": {[]string{`workqueue_longest_running_processor_seconds{name="mini-hpa",controller="mini-hpa",` + leader + `} 0.2x20`}, 10, nil},
+		},
+		"MiniHPAAPIErrors": {
+			"no answers":  {requests("GET", "<error>", "30", "PUT", "200", "30"), 30, []string{`namespace="mini-hpa"`}},
+			"unavailable": {requests("GET", "503", "30", "PUT", "200", "30"), 30, []string{`namespace="mini-hpa"`}},
+			"some":        {requests("GET", "503", "4", "PUT", "200", "30"), 30, nil},
+			"conflicts":   {requests("PUT", "409", "30", "PUT", "200", "30"), 30, nil},
+		},
+		"MiniHPAAPIForbidden": {
+			"a right is missing": {requests("GET", "403", "2", "PUT", "200", "30"), 40, []string{`method="GET", namespace="mini-hpa"`}},
+			"all is allowed":     {requests("GET", "200", "2", "PUT", "200", "30"), 40, nil},
+			"it was missing":     {[]string{`rest_client_requests_total{method="GET",code="403",host="h",` + leader + `} 5x50`}, 40, nil},
+		},
+		"MiniHPAAPIThrottled": {
+			"by the API server": {requests("PUT", "429", "30", "PUT", "200", "30"), 30, []string{`namespace="mini-hpa"`}},
+			"by the own limit":  {histogram("rest_client_rate_limiter_duration_seconds", `verb="PUT",host="h",`+leader, "2", "4"), 30, []string{`namespace="mini-hpa"`}},
+			"not at all":        {append(requests("PUT", "429", "0", "PUT", "200", "30"), histogram("rest_client_rate_limiter_duration_seconds", `verb="PUT",host="h",`+leader, "0.005", "0.025")...), 30, nil},
+		},
+		"MiniHPAWebhookCertificateExpiring": {
+			"a leaf for twelve hours": {[]string{`mini_hpa_webhook_certificate_expiry_timestamp_seconds{type="leaf",` + leader + `} 43200x40`}, 30,
+				[]string{`namespace="mini-hpa", pod="mini-hpa-75675f5897-7ci7o", type="leaf"`}},
+			"a CA for three days": {[]string{`mini_hpa_webhook_certificate_expiry_timestamp_seconds{type="ca",` + leader + `} 259200x40`}, 30,
+				[]string{`namespace="mini-hpa", pod="mini-hpa-75675f5897-7ci7o", type="ca"`}},
+			"one that has expired": {[]string{`mini_hpa_webhook_certificate_expiry_timestamp_seconds{type="leaf",` + standby + `} 60x40`}, 30,
+				[]string{`namespace="mini-hpa", pod="mini-hpa-75675f5897-b2xkq", type="leaf"`}},
+			"just before they are replaced": {[]string{`mini_hpa_webhook_certificate_expiry_timestamp_seconds{type="leaf",` + leader + `} 201600x40`,
+				`mini_hpa_webhook_certificate_expiry_timestamp_seconds{type="ca",` + leader + `} 10512000x40`}, 30, nil},
+		},
+		"MiniHPAWebhookRefusing": {
+			"too many":               {[]string{`mini_hpa_webhook_refused_total{reason="busy",` + leader + `} 0+60x40`}, 30, []string{`namespace="mini-hpa", reason="busy"`}},
+			"a panic now and then":   {[]string{`mini_hpa_webhook_refused_total{reason="panic",` + leader + `} 0+1x40`}, 30, []string{`namespace="mini-hpa", reason="panic"`}},
+			"a scanner now and then": {[]string{`mini_hpa_webhook_refused_total{reason="connection",` + leader + `} 0+1x40`}, 30, nil},
+		},
+		"MiniHPAWebhookSlow": {
+			"two seconds":   {histogram("mini_hpa_webhook_duration_seconds", leader, "0.5", "2.5"), 30, []string{`namespace="mini-hpa"`}},
+			"a millisecond": {histogram("mini_hpa_webhook_duration_seconds", leader, "0.0005", "0.001"), 30, nil},
+		},
+		"MiniHPAWorkloadLimited": {
+			"more is asked for": {[]string{`mini_hpa_recommended_replicas{` + shop + `} 14x60`, `mini_hpa_max_replicas{` + shop + `} 10x60`}, 45, []string{`hpa_name="web", namespace="shop"`}},
+			"another leader half way through": {[]string{`mini_hpa_recommended_replicas{` + shop + `} 14x20`, `mini_hpa_max_replicas{` + shop + `} 10x20`,
+				`mini_hpa_recommended_replicas{` + after + `} _x20 14x60`, `mini_hpa_max_replicas{` + after + `} _x20 10x60`}, 45, []string{`hpa_name="web", namespace="shop"`}},
+			"just at the maximum": {[]string{`mini_hpa_recommended_replicas{` + shop + `} 10x60`, `mini_hpa_max_replicas{` + shop + `} 10x60`}, 45, nil},
+			"a peak":              {[]string{`mini_hpa_recommended_replicas{` + shop + `} 5x20 14x60`, `mini_hpa_max_replicas{` + shop + `} 10x60`}, 45, nil},
+			"another one has room": {[]string{`mini_hpa_recommended_replicas{` + shop + `} 14x60`, `mini_hpa_max_replicas{` + shop + `} 20x60`,
+				`mini_hpa_max_replicas{namespace="shop",hpa_name="api"} 10x60`}, 45, nil},
+		},
+		"MiniHPAWorkloadNotActive": {
+			"no metrics":  {[]string{`mini_hpa_condition{condition="ScalingActive",` + shop + `} 0x60`, `mini_hpa_workload_mode{mode="auto",` + shop + `} 1x60`}, 30, []string{`hpa_name="web", namespace="shop"`}},
+			"paused":      {[]string{`mini_hpa_condition{condition="ScalingActive",` + shop + `} 0x60`, `mini_hpa_workload_mode{mode="paused",` + shop + `} 1x60`}, 30, nil},
+			"no replicas": {[]string{`mini_hpa_condition{condition="ScalingActive",` + shop + `} 0x60`, `mini_hpa_workload_mode{mode="disabled",` + shop + `} 1x60`}, 30, nil},
+			"pods start":  {[]string{`mini_hpa_condition{condition="ScalingActive",` + shop + `} 1x20 0x5 1x40`, `mini_hpa_workload_mode{mode="auto",` + shop + `} 1x60`}, 30, nil},
+		},
+		"MiniHPAWorkloadInvalid": {
+			"invalid":   {[]string{`mini_hpa_workload_mode{mode="invalid",` + shop + `} 1x60`}, 30, []string{`hpa_name="web", namespace="shop"`}},
+			"corrected": {[]string{`mini_hpa_workload_mode{mode="invalid",` + shop + `} 1x20 stale`, `mini_hpa_workload_mode{mode="auto",` + shop + `} _x20 1x60`}, 30, nil},
+		},
+		"MiniHPAWorkloadNotWritten": {
+			"refused": {[]string{`mini_hpa_condition{condition="AbleToScale",` + shop + `} 0x60`}, 30, []string{`hpa_name="web", namespace="shop"`}},
+			"written": {[]string{`mini_hpa_condition{condition="AbleToScale",` + shop + `} 1x60`, `mini_hpa_condition{condition="ScalingLimited",` + shop + `} 0x60`}, 30, nil},
+		},
+		"MiniHPAWorkloadPaused": {
+			"for two days":  {[]string{`mini_hpa_workload_mode{mode="paused",` + shop + `} 1x2880`}, 2880, []string{`hpa_name="web", namespace="shop"`}},
+			"for two hours": {[]string{`mini_hpa_workload_mode{mode="paused",` + shop + `} 1x120`}, 120, nil},
+			"observed":      {[]string{`mini_hpa_workload_mode{mode="observe",` + shop + `} 1x2880`}, 2880, nil},
+		},
+	}
+}
+
+// histogram has 60 observations a minute between two of its bounds.
+func histogram(name, with, low, high string) []string {
+	return []string{fmt.Sprintf(`%s_bucket{le=%q,%s} 0x60`, name, low, with), fmt.Sprintf(`%s_bucket{le=%q,%s} 0+60x60`, name, high, with),
+		fmt.Sprintf(`%s_bucket{le="+Inf",%s} 0+60x60`, name, with)}
+}
+
+// requests are two kinds of requests, each with so many a minute, beside those of a stranger that all fail.
+func requests(method, code, each, method2, code2, each2 string) []string {
+	const series = `rest_client_requests_total{method=%q,code=%q,host="h",%s} 0+%sx60`
+	return []string{fmt.Sprintf(series, method, code, leader, each), fmt.Sprintf(series, method2, code2, standby, each2),
+		fmt.Sprintf(series, "GET", "429", stranger, "999"), fmt.Sprintf(series, "GET", "403", stranger, "999"), fmt.Sprintf(series, "GET", "500", stranger, "999")}
+}
+
+// label is where a description names one.
+var label = regexp.MustCompile(`\$labels\.([a-z_]+)`)
+
+func TestAlertsFireWhenTheyShould(t *testing.T) {
+	t.Parallel()
+	engine, stories := promqltest.NewTestEngine(t, false, 5*time.Minute, 1e6), plots()
+	for _, r := range alerts(rulesWith(t, nil)) {
+		fires, holds := false, false
+		for name, p := range stories[r.Alert] {
+			fires, holds = fires || len(p.want) > 0, holds || len(p.want) == 0
+			t.Run(r.Alert+" "+name, func(t *testing.T) {
+				if diff := cmp.Diff(p.want, firing(t, engine, r, p)); diff != "" {
+					t.Errorf("alerts that fire after %d minutes (-want +got):\n%s", p.minutes, diff)
+				}
+				for _, used := range label.FindAllStringSubmatch(r.Annotations["description"], -1) {
+					if len(p.want) > 0 && !strings.Contains(p.want[0], used[1]+"=") {
+						t.Errorf("the description has %s, which is none of the alert's labels: %s", used[0], p.want[0])
+					}
+				}
+			})
+		}
+		if !fires || !holds {
+			t.Errorf("%s has no story in which it fires, or none in which it does not", r.Alert)
+		}
+	}
+}
+
+// firing are the labels of the alerts of a rule that have been there for as long as it waits, evaluated once a minute.
+func firing(t *testing.T, engine *promql.Engine, r rule, p plot) []string {
+	t.Helper()
+	wait, err := model.ParseDuration(r.For)
+	if err != nil {
+		t.Fatal(err)
+	}
+	end := time.Unix(int64(p.minutes)*60, 0)
+	query, err := engine.NewRangeQuery(t.Context(), loaded(t, p.series), nil, r.Expr, end.Add(-time.Duration(wait)), end, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer query.Close()
+	matrix, err := query.Exec(t.Context()).Matrix()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	for _, series := range matrix {
+		if len(series.Floats) == int(time.Duration(wait)/time.Minute)+1 {
+			found = append(found, strings.Trim(series.Metric.DropReserved(func(name string) bool { return name == model.MetricNameLabel }).String(), "{}"))
+		}
+	}
+	return found
+}
+
+// loaded is a database with the series.
+func loaded(t *testing.T, series []string) *teststorage.TestStorage {
+	t.Helper()
+	return promqltest.LoadedStorage(t, "load 1m\n  "+strings.Join(series, "\n  ")+"\n")
+}
+
+// TestTheNamesOfKubeStateMetricsSayTheSame: each mode of a workload, as a board made for HPAs sees it.
+func TestTheNamesOfKubeStateMetricsSayTheSame(t *testing.T) {
+	t.Parallel()
+	const (
+		who    = `{horizontalpodautoscaler="web", namespace="shop"}`
+		prefix = "kube_horizontalpodautoscaler_"
+	)
+	bounds := []string{`mini_hpa_min_replicas{` + shop + `} 2x9`, `mini_hpa_max_replicas{` + shop + `} 10x9`, `mini_hpa_current_replicas{` + shop + `} 4x9`,
+		`mini_hpa_desired_replicas{` + shop + `} 7x9`, `mini_hpa_condition{condition="ScalingActive",` + shop + `} 1x9`}
+	for name, test := range map[string]struct {
+		series  []string
+		desired string
+	}{
+		"scaled":      {append(bounds, `mini_hpa_workload_mode{mode="auto",`+shop+`} 1x9`), "7"},
+		"observed":    {append(bounds, `mini_hpa_workload_mode{mode="observe",`+shop+`} 1x9`), "4"},
+		"paused":      {append(bounds, `mini_hpa_workload_mode{mode="paused",`+shop+`} 1x9`), "4"},
+		"two leaders": {append(bounds, `mini_hpa_workload_mode{mode="auto",`+shop+`} 1x9`, `mini_hpa_workload_mode{mode="auto",`+after+`} 1x9`, `mini_hpa_current_replicas{`+after+`} 4x9`), "7"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			engine, storage := promqltest.NewTestEngine(t, false, 5*time.Minute, 1e6), loaded(t, test.series)
+			var got []string
+			for _, r := range recordings(rulesWith(t, nil)) {
+				query, err := engine.NewInstantQuery(t.Context(), storage, nil, r.Expr, time.Unix(300, 0))
+				if err != nil {
+					t.Fatal(err)
+				}
+				vector, err := query.Exec(t.Context()).Vector()
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, sample := range vector {
+					got = append(got, fmt.Sprintf("%s%s %s= %v", strings.TrimPrefix(r.Record, prefix), sample.Metric, r.Labels["status"], sample.F))
+				}
+				query.Close()
+			}
+			const active = `{condition="ScalingActive", horizontalpodautoscaler="web", namespace="shop"}`
+			want := []string{"spec_min_replicas" + who + " = 2", "spec_max_replicas" + who + " = 10", "status_current_replicas" + who + " = 4",
+				"status_desired_replicas" + who + " = " + test.desired, "status_condition" + active + " true= 1", "status_condition" + active + " false= 0",
+				"status_condition" + active + " unknown= 0"}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("recorded (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestAnnotationsCanBeFilledIn: a mistake in a template shows only when the alert fires.
+func TestAnnotationsCanBeFilledIn(t *testing.T) {
+	t.Parallel()
+	for _, r := range alerts(rulesWith(t, nil)) {
+		values := map[string]string{"namespace": "shop", "hpa_name": "web", "pod": "p", "type": "leaf", "reason": "busy", "method": "GET"}
+		for key, text := range r.Annotations {
+			const head = "{{$labels := .Labels}}{{$value := .Value}}"
+			filled, err := template.NewTemplateExpander(t.Context(), head+text, r.Alert, template.AlertTemplateData(values, nil, "", promql.Sample{F: 0.75}), 0, nil, nil, nil).Expand()
+			if err != nil || strings.Contains(filled, "<no value>") || strings.Contains(filled, "{{") {
+				t.Errorf("%s: %s is %q: %v", r.Alert, key, filled, err)
+			}
+		}
+	}
+}

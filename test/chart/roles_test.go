@@ -1,0 +1,299 @@
+package chart
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	admissionv1 "k8s.io/api/admission/v1"
+	appsv1 "k8s.io/api/apps/v1"
+	authenticationv1 "k8s.io/api/authentication/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/mini-hpa/mini-hpa/test/controlplane/loadsim"
+)
+
+// account is the name under which the API server knows the release's pods.
+const account = "system:serviceaccount:" + home + ":" + release
+
+// TestTheRolesAreWhatIsUsed runs everything that the program can do and holds what it asked of the API server, by the
+// audit log, against what the chart's roles grant: nothing was refused, and nothing is granted that was not used.
+func TestTheRolesAreWhatIsUsed(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.kubectl(t, "create", "-f", filepath.Join("..", "e2e", "testdata", "admission", "scaledobjects.yaml"))
+	s.kubectl(t, "wait", "--for=condition=Established", "crd/scaledobjects.keda.sh")
+	must(t, "install", newHelm4(t, s.cluster.Kubeconfig(), product()).install(nil))
+	// An API server before 1.32 is listed first and watched then; newer ones send the list as part of the watch.
+	s.start(t, "KUBE_FEATURE_WatchListClient=false").stop()
+	p := s.start(t)
+	s.scaleByEveryMetric(t)
+	s.sayItTwice(t)
+	s.rollBack(t, p)
+	s.restoreWhatIsDeleted(t)
+	p.stop()
+
+	granted, asked := s.granted(t), s.asked(t)
+	for _, r := range asked {
+		if r.code == http.StatusForbidden {
+			t.Errorf("refused: %s", r)
+		}
+	}
+	for _, g := range granted {
+		if !slices.ContainsFunc(asked, g.covers) {
+			t.Errorf("granted but not used: %s", g)
+		}
+	}
+	for _, r := range asked {
+		if !slices.ContainsFunc(granted, func(g grant) bool { return g.covers(r) }) {
+			t.Errorf("used but not granted by the chart: %s", r)
+		}
+	}
+	t.Logf("%d requests, %d kinds of them granted", len(asked), len(granted))
+}
+
+func (s *site) scaleByEveryMetric(t *testing.T) {
+	s.load.SetLoad("shop", "cpu", loadsim.Constant(2200))
+	s.load.SetExternal("backlog", map[string]string{"queue": "mail"}, loadsim.Constant(40_000))
+	s.load.SetObjectMetric(loadsim.Object{Namespace: "shop", Resource: "services", Kind: "Service", Name: "front"}, "rate", loadsim.Constant(40_000))
+	s.deploy(t, "cpu", map[string]string{"mini-hpa/target-cpu": "50", "mini-hpa/max": "10"})
+	s.deploy(t, "external", map[string]string{"mini-hpa/max": "4", "mini-hpa/metrics": `[{type: External, external: {metric: {name: backlog,
+		selector: {matchLabels: {queue: mail}}}, target: {type: AverageValue, averageValue: 10}}}]`})
+	s.deploy(t, "object", map[string]string{"mini-hpa/max": "4", "mini-hpa/metrics": `[{type: Object, object: {metric: {name: rate},
+		describedObject: {apiVersion: v1, kind: Service, name: front}, target: {type: AverageValue, averageValue: 10}}}]`})
+	s.deploy(t, "pods", map[string]string{"mini-hpa/max": "4", "mini-hpa/metrics": `[{type: Pods, pods: {metric: {name: hits},
+		target: {type: AverageValue, averageValue: 10}}}]`})
+	s.load.SetPodsMetric("shop", "pods", "hits", loadsim.Constant(40_000))
+	s.replicas(t, "cpu", 5)
+	for _, name := range []string{"external", "object", "pods"} {
+		s.replicas(t, name, 4)
+	}
+}
+
+// sayItTwice has the same Event twice, which is one Event counted up.
+func (s *site) sayItTwice(t *testing.T) {
+	s.load.SetLoad("shop", "wrong", loadsim.Constant(2200))
+	s.deploy(t, "wrong", map[string]string{"mini-hpa/target-cpu": "much", "mini-hpa/max": "10"})
+	s.told(t, "wrong", 1)
+	s.kubectl(t, "-n", "shop", "annotate", "deployment", "wrong", "--overwrite", "mini-hpa/target-cpu=50")
+	s.replicas(t, "wrong", 5)
+	s.kubectl(t, "-n", "shop", "annotate", "deployment", "wrong", "--overwrite", "mini-hpa/target-cpu=much")
+	s.told(t, "wrong", 2)
+}
+
+// told waits for an Event that has been counted so often.
+func (s *site) told(t *testing.T, name string, count int32) {
+	t.Helper()
+	eventually(t, fmt.Sprintf("the Event is counted %d times", count), func(ctx context.Context) (bool, string) {
+		events, err := s.client.CoreV1().Events("shop").List(ctx, metav1.ListOptions{FieldSelector: "reason=InvalidAnnotations,involvedObject.name=" + name})
+		if err != nil || len(events.Items) == 0 {
+			return false, fmt.Sprint(err)
+		}
+		return events.Items[0].Count == count, fmt.Sprint(events.Items[0].Count)
+	})
+}
+
+// rollBack asks the webhook about an update to a pod template that cannot be autoscaled, but is one that the Deployment had.
+func (s *site) rollBack(t *testing.T, p *process) {
+	s.deploy(t, "undone", nil)
+	without, with := s.revision(t, "undone", "0"), s.revision(t, "undone", "1")
+	for _, d := range []*appsv1.Deployment{without, with} {
+		d.Annotations["mini-hpa/target-cpu"], d.Annotations["mini-hpa/max"] = "50", "10"
+	}
+	answer, err := s.review(t.Context(), p.webhook, with, without)
+	must(t, "ask the webhook", err)
+	if !answer.Allowed {
+		t.Errorf("the rollback was refused: %v", answer.Result)
+	}
+	without.Spec.Template.Spec.Containers[0].Image = "new"
+	answer, err = s.review(t.Context(), p.webhook, with, without)
+	must(t, "ask the webhook", err)
+	if answer.Allowed {
+		t.Error("what is no rollback was let through")
+	}
+}
+
+// revision rolls out a CPU request and returns the Deployment as it is then.
+func (s *site) revision(t *testing.T, name, cpu string) *appsv1.Deployment {
+	t.Helper()
+	s.kubectl(t, "-n", "shop", "set", "resources", "deployment", name, "--requests=cpu="+cpu)
+	s.kubectl(t, "-n", "shop", "rollout", "status", "deployment", name, "--timeout="+patience.String())
+	d, err := s.client.AppsV1().Deployments("shop").Get(t.Context(), name, metav1.GetOptions{})
+	must(t, "read the Deployment", err)
+	return d
+}
+
+// review is what the API server does with an update, beside its own way to the Service.
+func (s *site) review(ctx context.Context, address string, old, updated *appsv1.Deployment) (*admissionv1.AdmissionResponse, error) {
+	trust := x509.NewCertPool()
+	bundle, err := s.bundle(ctx)
+	if err != nil || !trust.AppendCertsFromPEM(bundle) {
+		return nil, fmt.Errorf("no caBundle: %w", err)
+	}
+	encode := func(d *appsv1.Deployment) runtime.RawExtension {
+		d = d.DeepCopy()
+		d.SetGroupVersionKind(appsv1.SchemeGroupVersion.WithKind("Deployment"))
+		text, _ := json.Marshal(d) // typed objects always encode
+		return runtime.RawExtension{Raw: text}
+	}
+	kind, resource := metav1.GroupVersionKind{Group: "apps", Version: "v1", Kind: "Deployment"}, metav1.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}
+	question, err := json.Marshal(admissionv1.AdmissionReview{
+		TypeMeta: metav1.TypeMeta{APIVersion: "admission.k8s.io/v1", Kind: "AdmissionReview"},
+		Request: &admissionv1.AdmissionRequest{UID: types.UID("1"), Kind: kind, Resource: resource, RequestKind: &kind, RequestResource: &resource,
+			Name: updated.Name, Namespace: updated.Namespace, Operation: admissionv1.Update, UserInfo: authenticationv1.UserInfo{Username: "somebody"},
+			Object: encode(updated), OldObject: encode(old)},
+	})
+	if err != nil {
+		return nil, err
+	}
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: trust, ServerName: release + "-webhook." + home + ".svc"}}}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+address+"/validate-apps-v1-deployment?timeout=5s", bytes.NewReader(question))
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Content-Type", "application/json")
+	response, err := client.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	var review admissionv1.AdmissionReview
+	if err := json.NewDecoder(response.Body).Decode(&review); err != nil || review.Response == nil {
+		return nil, fmt.Errorf("%s: %w", response.Status, err)
+	}
+	return review.Response, nil
+}
+
+// restoreWhatIsDeleted takes away what the program owns at run time.
+func (s *site) restoreWhatIsDeleted(t *testing.T) {
+	s.kubectl(t, "-n", home, "delete", "secret", release+"-webhook-ca")
+	s.kubectl(t, "-n", home, "delete", "lease", release)
+	eventually(t, "the CA and the Lease are back", func(ctx context.Context) (bool, string) {
+		secret, err := s.client.CoreV1().Secrets(home).Get(ctx, release+"-webhook-ca", metav1.GetOptions{})
+		if err != nil || len(secret.Data) == 0 {
+			return false, fmt.Sprint(err)
+		}
+		lease, err := s.client.CoordinationV1().Leases(home).Get(ctx, release, metav1.GetOptions{})
+		return err == nil && lease.Spec.HolderIdentity != nil, fmt.Sprint(err)
+	})
+}
+
+// asked are the requests of the release's pods, discovery aside, which everybody may.
+func (s *site) asked(t *testing.T) []request {
+	t.Helper()
+	file, err := os.Open(s.cluster.AuditLog())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	var found []request
+	lines := bufio.NewScanner(file)
+	lines.Buffer(nil, 4<<20)
+	for lines.Scan() {
+		var e struct {
+			Verb           string
+			User           struct{ Username string }
+			ObjectRef      *struct{ APIGroup, Resource, Subresource, Namespace, Name string }
+			ResponseStatus struct{ Code int }
+		}
+		if json.Unmarshal(lines.Bytes(), &e) != nil || e.User.Username != account || e.ObjectRef == nil {
+			continue
+		}
+		r := request{verb: e.Verb, group: e.ObjectRef.APIGroup, resource: strings.TrimSuffix(e.ObjectRef.Resource+"/"+e.ObjectRef.Subresource, "/"),
+			namespace: e.ObjectRef.Namespace, name: e.ObjectRef.Name, code: e.ResponseStatus.Code}
+		if found = append(found, r); r.verb == "patch" && r.code == http.StatusCreated { // an apply that creates needs both
+			r.verb = "create"
+			found = append(found, r)
+		}
+	}
+	if err := lines.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+// request is one that the API server saw.
+type request struct {
+	verb, group, resource, namespace, name string
+	code                                   int
+}
+
+func (r request) String() string {
+	return fmt.Sprintf("%s %s.%s %s/%s (%d)", r.verb, r.resource, r.group, r.namespace, r.name, r.code)
+}
+
+// grant is one verb on one resource, with the names and the namespace to which it is limited; empty is all.
+type grant struct {
+	verb, group, resource, namespace string
+	names                            []string
+}
+
+func (g grant) String() string {
+	return fmt.Sprintf("%s %s.%s in %q, names %q", g.verb, g.resource, g.group, g.namespace, g.names)
+}
+
+func (g grant) covers(r request) bool {
+	return g.verb == r.verb && g.group == r.group && (g.resource == "*" || g.resource == r.resource) &&
+		(g.namespace == "" || g.namespace == r.namespace) && (len(g.names) == 0 || slices.Contains(g.names, r.name))
+}
+
+// granted is every rule of every role that is bound to the release's pods.
+func (s *site) granted(t *testing.T) []grant {
+	t.Helper()
+	var found []grant
+	clusterBindings, err := s.client.RbacV1().ClusterRoleBindings().List(t.Context(), metav1.ListOptions{})
+	must(t, "list the bindings", err)
+	for i := range clusterBindings.Items {
+		if b := &clusterBindings.Items[i]; bound(b.Subjects) {
+			role, err := s.client.RbacV1().ClusterRoles().Get(t.Context(), b.RoleRef.Name, metav1.GetOptions{})
+			must(t, "read the role", err)
+			found = append(found, expand("", role.Rules)...)
+		}
+	}
+	bindings, err := s.client.RbacV1().RoleBindings("").List(t.Context(), metav1.ListOptions{})
+	must(t, "list the bindings", err)
+	for i := range bindings.Items {
+		if b := &bindings.Items[i]; bound(b.Subjects) {
+			role, err := s.client.RbacV1().Roles(b.Namespace).Get(t.Context(), b.RoleRef.Name, metav1.GetOptions{})
+			must(t, "read the role", err)
+			found = append(found, expand(b.Namespace, role.Rules)...)
+		}
+	}
+	if len(found) == 0 {
+		t.Fatal("no role is bound to the release's pods")
+	}
+	return found
+}
+
+func bound(subjects []rbacv1.Subject) bool {
+	return slices.ContainsFunc(subjects, func(s rbacv1.Subject) bool {
+		return s.Kind == rbacv1.ServiceAccountKind && s.Namespace == home && s.Name == release
+	})
+}
+
+func expand(namespace string, rules []rbacv1.PolicyRule) []grant {
+	var found []grant
+	for _, rule := range rules {
+		for _, group := range rule.APIGroups {
+			for _, resource := range rule.Resources {
+				for _, verb := range rule.Verbs {
+					found = append(found, grant{verb, group, resource, namespace, rule.ResourceNames})
+				}
+			}
+		}
+	}
+	return found
+}

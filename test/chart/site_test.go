@@ -1,0 +1,180 @@
+package chart
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/metadata"
+
+	"github.com/mini-hpa/mini-hpa/test/controlplane"
+	"github.com/mini-hpa/mini-hpa/test/controlplane/loadsim"
+)
+
+// samplePeriod is how often loadsim publishes here: faster than metrics-server, so that a story takes seconds.
+const samplePeriod = 2 * time.Second
+
+// site is a cluster into which the chart is installed. Its pods are KWOK's; what would run in them runs beside it.
+type site struct {
+	cluster *controlplane.Cluster
+	load    *loadsim.Server
+	client  kubernetes.Interface
+	objects metadata.Interface
+	program string
+}
+
+// newSite is a cluster with a namespace for the release that demands restricted pods, and a namespace shop.
+func newSite(t *testing.T) *site {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("needs a control plane, which -short leaves out")
+	}
+	s := &site{cluster: controlplane.Start(t, controlplane.Options{Audit: true, Out: t.Output()}), program: build(t)}
+	config := s.cluster.Config()
+	var err error
+	if s.client, err = kubernetes.NewForConfig(config); err != nil {
+		t.Fatal(err)
+	}
+	if s.objects, err = metadata.NewForConfig(config); err != nil {
+		t.Fatal(err)
+	}
+	s.load, err = loadsim.Start(t.Context(), config, loadsim.Options{Period: samplePeriod, Window: samplePeriod, FirstSample: samplePeriod})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.load.Close() }) // its API server ends with the test
+	s.namespace(t, home, map[string]string{"pod-security.kubernetes.io/enforce": "restricted"})
+	s.namespace(t, "shop", nil)
+	return s
+}
+
+func (s *site) namespace(t *testing.T, name string, labels map[string]string) {
+	t.Helper()
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}}
+	if _, err := s.client.CoreV1().Namespaces().Create(t.Context(), ns, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// deploy makes a Deployment of one pod that requests a core, in the namespace shop.
+func (s *site) deploy(t *testing.T, name string, annotations map[string]string) {
+	t.Helper()
+	labels := map[string]string{"app": name}
+	d := &appsv1.Deployment{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Annotations: annotations},
+		Spec: appsv1.DeploymentSpec{Selector: &metav1.LabelSelector{MatchLabels: labels}, Template: corev1.PodTemplateSpec{
+			ObjectMeta: metav1.ObjectMeta{Labels: labels},
+			Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Image: "app", Resources: corev1.ResourceRequirements{
+				Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1")}}}}},
+		}},
+	}
+	if _, err := s.client.AppsV1().Deployments("shop").Create(t.Context(), d, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// replicas waits until a Deployment of the namespace shop has so many.
+func (s *site) replicas(t *testing.T, name string, want int32) {
+	t.Helper()
+	eventually(t, fmt.Sprintf("%s has %d replicas", name, want), func(ctx context.Context) (bool, string) {
+		d, err := s.client.AppsV1().Deployments("shop").Get(ctx, name, metav1.GetOptions{})
+		if err != nil {
+			return false, err.Error()
+		}
+		return *d.Spec.Replicas == want, fmt.Sprint(*d.Spec.Replicas)
+	})
+}
+
+// kubectl runs it as the administrator.
+func (s *site) kubectl(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), s.cluster.Kubectl(), append([]string{"--kubeconfig", s.cluster.Kubeconfig()}, args...)...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("kubectl %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+// inventory names every stored object, except the traces that components leave on their own: Events, and what renews
+// itself outside of the release's namespace.
+func (s *site) inventory(ctx context.Context) ([]string, error) {
+	lists, err := s.client.Discovery().ServerPreferredResources()
+	if err != nil {
+		return nil, err
+	}
+	lists = discovery.FilteredBy(discovery.SupportsAllVerbs{Verbs: []string{"list", "create", "delete"}}, lists)
+	var names []string
+	for _, list := range lists {
+		gv, err := schema.ParseGroupVersion(list.GroupVersion)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range list.APIResources {
+			if r.Name == "events" {
+				continue
+			}
+			found, err := s.objects.Resource(gv.WithResource(r.Name)).List(ctx, metav1.ListOptions{})
+			if err != nil {
+				return nil, fmt.Errorf("list %s: %w", r.Name, err)
+			}
+			for i := range found.Items {
+				names = append(names, r.Name+" "+found.Items[i].Namespace+"/"+found.Items[i].Name)
+			}
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// difference is what one inventory has more than the other, with the sign of a diff.
+func difference(before, after []string) []string {
+	var found []string
+	for _, name := range before {
+		if !slices.Contains(after, name) {
+			found = append(found, "-"+name)
+		}
+	}
+	for _, name := range after {
+		if !slices.Contains(before, name) {
+			found = append(found, "+"+name)
+		}
+	}
+	return found
+}
+
+// eventually waits until something is so; told says what was seen instead.
+func eventually(t *testing.T, what string, so func(context.Context) (bool, string)) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	for {
+		done, told := so(ctx)
+		if done {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("%s: not within %s; last seen: %s", what, patience, told)
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// merged is one set of values with another laid over it, both of one level.
+func merged(a, b map[string]any) map[string]any {
+	m := maps.Clone(a)
+	maps.Copy(m, b)
+	return m
+}

@@ -1,0 +1,85 @@
+//go:build linux
+
+package machine
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/mini-hpa/mini-hpa/test/controlplane/binaries"
+	"github.com/mini-hpa/mini-hpa/test/image"
+)
+
+// The images on the node. The registry does not exist, so that nothing can be pulled by mistake.
+const (
+	registry      = "mini-hpa.invalid/"
+	Tag           = "node"                     // of all images
+	Repository    = registry + "mini-hpa"      // the product's image without its tag
+	BurnerImage   = registry + "burner:" + Tag // serves HTTP and burns CPU as the requests say
+	pauseImage    = registry + "pause:" + Tag  // holds a pod's namespaces
+	metricsServer = "metrics-server"           // also the name of its program and its objects
+	metricsImage  = registry + metricsServer + ":" + Tag
+	nobody        = "65532:65532" // the same user as in the product's own image
+	imagesDir     = "images"
+)
+
+// recipe is an image and the Go program in it; a program that is there already has a file instead.
+type recipe struct {
+	name, pkg, ldflags, file string
+}
+
+// BuildImages writes the archives of all images into the directory of the sandbox, which needs the go command and is therefore done
+// before the sandbox starts. root is the directory of the product's module.
+func BuildImages(ctx context.Context, root, dir string, files binaries.Files, out io.Writer) error {
+	if err := os.MkdirAll(filepath.Join(dir, imagesDir), 0o755); err != nil {
+		return fmt.Errorf("make the directory of the images: %w", err)
+	}
+	for _, r := range []recipe{
+		{name: pauseImage, pkg: "./node/pause"},
+		{name: BurnerImage, pkg: "./node/burner"},
+		{name: Repository + ":" + Tag, pkg: "./cmd/mini-hpa", ldflags: "-X main.version=" + Tag},
+		{name: metricsImage, file: files[metricsServer]},
+	} {
+		if err := r.build(ctx, root, filepath.Join(dir, imagesDir), out); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r recipe) build(ctx context.Context, root, dir string, out io.Writer) error {
+	base := filepath.Base(r.pkg)
+	if r.file != "" {
+		base = filepath.Base(r.file)
+	}
+	platform := "linux/" + runtime.GOARCH
+	if r.file == "" {
+		r.file = filepath.Join(dir, base)
+		source := image.Source{Dir: r.module(root), Package: r.pkg, LDFlags: r.ldflags}
+		if err := image.Compile(ctx, source, platform, r.file); err != nil {
+			return err
+		}
+		defer func() { _ = os.Remove(r.file) }() // only its image is needed
+	}
+	result, err := image.Write(filepath.Join(dir, base+".tar"), r.name, image.Spec{
+		Binaries: map[string]string{platform: r.file}, Path: "/" + base, User: nobody,
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "image %s, %d MiB\n", result.Name, result.Size>>20)
+	return nil
+}
+
+// module is the directory of the module that holds the program.
+func (r recipe) module(root string) string {
+	if strings.HasPrefix(r.pkg, "./node/") {
+		return filepath.Join(root, "test")
+	}
+	return root
+}

@@ -1,0 +1,161 @@
+//go:build linux
+
+// Command node runs a Kubernetes cluster of one real node on this machine, in namespaces of its own: kubelet, containerd, runc,
+// kube-proxy and metrics-server, with images from local archives. It needs root and the packages containerd, runc,
+// containernetworking-plugins, iptables and iproute2, and leaves nothing behind.
+//
+//	go run ./node demo   install the Helm chart on it, play a story with real CPU usage, and check what happens
+//	go run ./node up     start it in the background and print what to export
+//	go run ./node down   stop it
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/pflag"
+
+	"github.com/mini-hpa/mini-hpa/test/controlplane/binaries"
+	"github.com/mini-hpa/mini-hpa/test/node/machine"
+	"github.com/mini-hpa/mini-hpa/test/node/sandbox"
+)
+
+// What the process tells its caller.
+const (
+	exitHeld        = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitImpossible  = 3 // the machine lacks something
+	exitInterrupted = 130
+)
+
+const usage = `usage: node COMMAND [--dir DIRECTORY]
+
+  demo   install mini-hpa on a real node, play a story with real CPU usage, and check what happens
+  up     start a real node in the background and print what to export
+  down   stop it
+  serve  run it in the foreground until interrupted
+
+  --dir  where up, down and serve keep what they know of each other (default mini-hpa/node in the user's cache directory)
+`
+
+// product is the module that is under test.
+const product = "github.com/mini-hpa/mini-hpa"
+
+// app is one invocation. Standard output is for what was asked for, standard error for how it goes.
+type app struct {
+	stdout, stderr io.Writer
+	state          state
+}
+
+// impossible says that this machine cannot run a node, and why.
+type impossible []string
+
+// Error lists what is missing.
+func (i impossible) Error() string {
+	return "this machine cannot run a node; it lacks\n  " + strings.Join(i, "\n  ")
+}
+
+func main() {
+	sandbox.Play(work)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// run is main with its surroundings as arguments; it returns the exit code.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	a := &app{stdout: stdout, stderr: stderr}
+	command, err := a.parse(args)
+	switch {
+	case errors.Is(err, pflag.ErrHelp):
+		fmt.Fprint(stdout, usage)
+		return exitHeld
+	case err != nil:
+		a.say("%v\n\n%s", err, usage)
+		return exitUsage
+	}
+	if err = command(ctx); err == nil {
+		return exitHeld
+	}
+	a.say("%v", err)
+	switch {
+	case ctx.Err() != nil:
+		return exitInterrupted
+	case errors.As(err, new(impossible)):
+		return exitImpossible
+	}
+	return exitFailed
+}
+
+func (a *app) parse(args []string) (func(context.Context) error, error) {
+	flags := pflag.NewFlagSet("node", pflag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.Usage = func() {}
+	dir := flags.String("dir", "", "")
+	if err := flags.Parse(args); errors.Is(err, pflag.ErrHelp) {
+		return nil, err
+	} else if err != nil {
+		return nil, fmt.Errorf("the flags are not understood: %.100q", err.Error())
+	}
+	commands := map[string]func(context.Context) error{"demo": a.demo, "up": a.up, "down": a.down, "serve": a.serve}
+	command := commands[flags.Arg(0)]
+	if flags.NArg() != 1 || command == nil {
+		return nil, fmt.Errorf("one of demo, up, down and serve is wanted, got %.64q", flags.Args())
+	}
+	var err error
+	a.state, err = newState(*dir)
+	return command, err
+}
+
+func (a *app) say(format string, args ...any) { fmt.Fprintf(a.stderr, "node: "+format+"\n", args...) }
+
+// demo plays the story on a node of its own.
+func (a *app) demo(ctx context.Context) error {
+	dir, err := prepare(ctx, a.stderr)
+	if err != nil {
+		return err
+	}
+	return sandbox.Run(ctx, sandbox.Config{Dir: dir, Args: []string{workStory}, Out: a.stdout, Err: a.stderr})
+}
+
+// prepare builds whatever the sandbox needs, since there is no network in it, and returns its directory.
+func prepare(ctx context.Context, out io.Writer) (string, error) {
+	if missing := sandbox.Missing(); len(missing) > 0 {
+		return "", impossible(missing)
+	}
+	files, err := binaries.EnsureNode(ctx, out)
+	if err != nil {
+		return "", err
+	}
+	root, err := productDir(ctx)
+	if err != nil {
+		return "", err
+	}
+	dir, err := sandbox.MakeDir()
+	if err != nil {
+		return "", err
+	}
+	if err := machine.BuildImages(ctx, root, dir, files, out); err != nil {
+		return "", errors.Join(err, os.RemoveAll(dir))
+	}
+	return dir, nil
+}
+
+// productDir is the directory of the product's module, where its chart and its command are.
+func productDir(ctx context.Context) (string, error) {
+	out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", product).Output()
+	if err != nil {
+		return "", fmt.Errorf("find the module %s: %w", product, err)
+	}
+	return filepath.Clean(strings.TrimSpace(string(out))), nil
+}

@@ -1,0 +1,60 @@
+//go:build linux
+
+package story
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+const (
+	// patience bounds every wait. It is far longer than any of them takes, so that a busy machine fails nothing.
+	patience = 8 * time.Minute
+	interval = 250 * time.Millisecond
+)
+
+func (d *director) kubectl(ctx context.Context, args ...string) (string, error) {
+	return d.run(ctx, "kubectl", args...)
+}
+
+func (d *director) helm(ctx context.Context, args ...string) (string, error) {
+	return d.run(ctx, "helm", args...)
+}
+
+// run runs a program as an administrator at a terminal would; the error carries what it said.
+func (d *director) run(ctx context.Context, program string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, d.Programs[program], args...)
+	home := filepath.Join(d.dir, "home")
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+d.Cluster.Kubeconfig(), "HOME="+home, "XDG_CACHE_HOME="+home, "XDG_CONFIG_HOME="+home, "XDG_DATA_HOME="+home)
+	var out, complaints strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &complaints
+	if err := cmd.Run(); err != nil {
+		said := strings.TrimSpace(complaints.String() + "\n" + out.String())
+		return out.String(), fmt.Errorf("%s %s: %w: %s", program, strings.Join(args, " "), err, said)
+	}
+	return out.String(), nil
+}
+
+// eventually waits until the check holds; the error of the last one says what is still amiss.
+func (d *director) eventually(ctx context.Context, what string, check func(ctx context.Context) error) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("not within %s", patience))
+	defer cancel()
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+	for {
+		amiss := check(ctx)
+		if amiss == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%s: %w: %w", what, context.Cause(ctx), amiss)
+		case <-tick.C:
+		}
+	}
+}

@@ -1,0 +1,114 @@
+//go:build linux
+
+// Package story is what happens on the real node: mini-hpa is installed by its Helm chart, scales a web server that really uses CPU,
+// loses its leader, and is removed again. Every scene says what it expects, and the first expectation that fails ends the story.
+package story
+
+import (
+	"bytes"
+	"context"
+	"embed"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+	"text/template"
+	"time"
+
+	"github.com/mini-hpa/mini-hpa/test/node/machine"
+)
+
+//go:embed files
+var files embed.FS
+
+// Names in the story. The release is also the name of the chart's Deployment, its Lease and its webhook configuration.
+const (
+	release   = "mini-hpa"
+	namespace = "mini-hpa"
+	shop      = "shop" // where the web server is
+	web       = "web"
+)
+
+// director knows everything that a scene needs.
+type director struct {
+	*machine.Machine
+
+	chart, dir string // the chart's directory; a place for files
+	began      time.Time
+	rate       throttle // requests per second to the web server
+
+	mu  sync.Mutex // the watcher also speaks
+	out io.Writer
+}
+
+// scene is a part of the story. Its error says what was expected and what happened instead.
+type scene struct {
+	title string
+	play  func(ctx context.Context) error
+}
+
+// Play plays the story on the machine, with the chart in a directory, its scratch files in dir, telling it as it goes.
+func Play(ctx context.Context, m *machine.Machine, chart, dir string, out io.Writer) error {
+	d := &director{Machine: m, chart: chart, dir: dir, began: time.Now(), out: out}
+	scenes := []scene{
+		{"helm install", d.install},
+		{"a web server is deployed and annotated", d.deploy},
+		{"a Deployment that cannot be autoscaled is refused", d.refuse},
+		{"load comes on", d.scaleOut},
+		{"the leader dies under load", d.loseLeader},
+		{"load goes off", d.scaleIn},
+		{"kubectl describe", d.describe},
+		{"helm test", d.test},
+		{"helm uninstall", d.uninstall},
+	}
+	for number, s := range scenes {
+		d.say("=== %d of %d: %s", number+1, len(scenes), s.title)
+		if err := s.play(ctx); err != nil {
+			return fmt.Errorf("scene %q: %w\n%s", s.title, err, d.lookAround(ctx))
+		}
+	}
+	d.say("The story is over; everything was as expected.")
+	return nil
+}
+
+// lookAround is what a person would look at after a failure.
+func (d *director) lookAround(ctx context.Context) string {
+	text := d.Describe(ctx, namespace) + d.Describe(ctx, shop)
+	ctx = context.WithoutCancel(ctx)
+	for _, args := range [][]string{
+		{"-n", namespace, "logs", "--selector=app.kubernetes.io/component=controller", "--tail=20", "--prefix"},
+		{"-n", shop, "describe", "deployment", web},
+	} {
+		said, err := d.kubectl(ctx, args...)
+		if err != nil {
+			said = err.Error()
+		}
+		text += said + "\n"
+	}
+	return text
+}
+
+// say prints a line with the time since the story began.
+func (d *director) say(format string, args ...any) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	fmt.Fprintf(d.out, "%6.1fs  %s\n", time.Since(d.began).Seconds(), fmt.Sprintf(format, args...))
+}
+
+// file writes a manifest with the names of the images filled in, and returns its path.
+func (d *director) file(name string) (string, error) {
+	parsed, err := template.ParseFS(files, "files/"+name)
+	if err != nil {
+		return "", fmt.Errorf("read the manifest %s: %w", name, err)
+	}
+	var text bytes.Buffer
+	if err := parsed.Execute(&text, map[string]string{"Burner": machine.BurnerImage}); err != nil {
+		return "", fmt.Errorf("fill in the manifest %s: %w", name, err)
+	}
+	path := filepath.Join(d.dir, name)
+	if err := os.WriteFile(path, text.Bytes(), 0o600); err != nil {
+		return "", fmt.Errorf("write the manifest %s: %w", name, err)
+	}
+	return path, nil
+}

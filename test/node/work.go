@@ -1,0 +1,62 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/mini-hpa/mini-hpa/test/node/machine"
+	"github.com/mini-hpa/mini-hpa/test/node/story"
+)
+
+// What the worker in the sandbox does.
+const (
+	workStory = "story"
+	workServe = "serve"
+)
+
+// The files by which a serving sandbox and its caller meet.
+const (
+	gateFile  = "api.sock" // a socket that leads to the API server
+	readyFile = "ready"    // appears when the node is ready
+)
+
+// work is what runs in the sandbox.
+func work(ctx context.Context, dir string, args []string) error {
+	m, err := machine.Start(ctx, dir, os.Stdout)
+	if err != nil {
+		return err
+	}
+	switch args[0] {
+	case workStory:
+		return play(ctx, m, dir)
+	case workServe:
+		return hold(ctx, m, dir)
+	}
+	return fmt.Errorf("there is no work called %.64q", args[0])
+}
+
+func play(ctx context.Context, m *machine.Machine, dir string) error {
+	root, err := productDir(ctx)
+	if err != nil {
+		return err
+	}
+	return story.Play(ctx, m, filepath.Join(root, "charts", "mini-hpa"), dir, os.Stdout)
+}
+
+// hold keeps the node running and lets callers from outside in.
+func hold(ctx context.Context, m *machine.Machine, dir string) error {
+	gate, err := openGate(ctx, filepath.Join(dir, gateFile), m.Cluster.Config().Host)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(dir, readyFile), nil, 0o600); err != nil {
+		return errors.Join(fmt.Errorf("say that the node is ready: %w", err), gate.Close())
+	}
+	<-ctx.Done()
+	return gate.Close()
+}

@@ -25,7 +25,7 @@ image: ## Write bin/mini-hpa-image.tar (amd64 and arm64) without a container eng
 
 .PHONY: control-plane
 control-plane: ## Build the control plane's binaries, once; 10 to 15 minutes on two cores.
-	cd test/controlplane && $(GO) run ./cmd/controlplane build
+	cd test/controlplane && $(GO) run ./cmd/controlplane build $(if $(filter required,$(MINI_HPA_NODE)),--node)
 
 .PHONY: test
 test: control-plane ## Run every test, with the race detector, against a real control plane.

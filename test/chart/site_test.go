@@ -98,13 +98,12 @@ func (s *site) replicas(t *testing.T, name string, want int32) {
 }
 
 // kubectl runs it as the administrator.
-func (s *site) kubectl(t *testing.T, args ...string) string {
+func (s *site) kubectl(t *testing.T, args ...string) {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), s.cluster.Kubectl(), append([]string{"--kubeconfig", s.cluster.Kubeconfig()}, args...)...).CombinedOutput()
 	if err != nil {
 		t.Fatalf("kubectl %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
-	return string(out)
 }
 
 // inventory names every stored object, except the traces that components leave on their own: Events, and what renews

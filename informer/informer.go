@@ -101,7 +101,7 @@ func (s *Set) shape() error {
 	return errors.Join(
 		s.deployments.SetTransform(slimDeployment),
 		s.replicaSets.SetTransform(slimReplicaSet),
-		s.pods.SetTransform(slimPod),
+		s.pods.SetTransform(newTemplates().slimPod),
 		s.deployments.SetWatchErrorHandlerWithContext(watchFailed("deployments")),
 		s.replicaSets.SetWatchErrorHandlerWithContext(watchFailed("replicasets")),
 		s.pods.SetWatchErrorHandlerWithContext(watchFailed("pods")),

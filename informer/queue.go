@@ -43,7 +43,9 @@ func newTerm(f ReconcileFunc, onError func(error)) *term {
 	return &term{
 		TypedRateLimitingInterface: workqueue.NewTypedRateLimitingQueueWithConfig(
 			workqueue.NewTypedItemExponentialFailureRateLimiter[Key](firstRetry, lastRetry),
-			workqueue.TypedRateLimitingQueueConfig[Key]{Name: queueName},
+			workqueue.TypedRateLimitingQueueConfig[Key]{DelayingQueue: workqueue.NewTypedDelayingQueueWithConfig(
+				workqueue.TypedDelayingQueueConfig[Key]{Name: queueName, Queue: workqueue.NewTypedWithConfig(
+					workqueue.TypedQueueConfig[Key]{Name: queueName, Queue: newFairQueue()})})},
 		),
 		wakeups:   wakeups{timers: map[Key]*time.Timer{}},
 		reconcile: f,

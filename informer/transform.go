@@ -15,6 +15,9 @@ import (
 // there is one: API servers (1.36, and 1.37 by its source) leave it empty in what they record of a write to the scale subresource.
 const fieldManager = "mini-hpa"
 
+// appsV1 is the version in which Deployments and ReplicaSets are owners, unless an old object says otherwise.
+const appsV1 = "apps/v1"
+
 // The transforms build a new object from the fields that are read and leave the one they were given as it was: it may
 // belong to somebody else, and what is not copied is freed with it. Given their own result they return its equal, because
 // a streamed initial list goes through them twice. What is not of their type, a tombstone above all, passes untouched.
@@ -89,9 +92,11 @@ func slimController(in metav1.Object, kind string) []metav1.OwnerReference {
 	if ref == nil || ref.Kind != kind || !strings.HasPrefix(ref.APIVersion, appsv1.GroupName+"/") {
 		return nil
 	}
-	return []metav1.OwnerReference{{
-		APIVersion: ref.APIVersion, Kind: ref.Kind, Name: ref.Name, UID: ref.UID, Controller: ref.Controller,
-	}}
+	version := ref.APIVersion
+	if version == appsV1 {
+		version = appsV1 // the constant's memory instead of one for each pod
+	}
+	return []metav1.OwnerReference{{APIVersion: version, Kind: kind, Name: ref.Name, UID: ref.UID, Controller: ref.Controller}}
 }
 
 // slimPodSpec keeps what the requests of a pod are computed from. Overhead counts where requests are set for the pod as

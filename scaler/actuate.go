@@ -31,15 +31,22 @@ func (s *Scaler) act(ctx context.Context, w *workload, d *appsv1.Deployment, p a
 	if err != nil {
 		return s.failed(w, d, decision, err)
 	}
-	w.written = d.ResourceVersion
+	w.written, w.writtenAt = d.ResourceVersion, s.Now()
 	s.applied(w, d, decision)
 	return nil
 }
 
-// outdated says that the Deployment is still seen as it was before the last write, which a watch may be late to tell. What is
-// decided on that would be written a second time, meet the first write as a conflict, and be told and counted as another change.
-func (w *workload) outdated(d *appsv1.Deployment) bool {
-	return w.written != "" && w.written == d.ResourceVersion
+// lateWatch is how long a watch may be late to tell of a write. It is only a limit for what should not happen, such as a restored
+// etcd, in which the version that was replaced is the newest again.
+const lateWatch = 15 * time.Second
+
+// outdated is how long not to look at a Deployment that is still seen as it was before the last write. What is decided on that
+// would be written a second time, meet the first write as a conflict, and be told and counted as another change.
+func (s *Scaler) outdated(w *workload, d *appsv1.Deployment) time.Duration {
+	if w.written == "" || w.written != d.ResourceVersion {
+		return 0
+	}
+	return lateWatch - s.Now().Sub(w.writtenAt)
 }
 
 // applied remembers and tells what was written.
@@ -102,12 +109,16 @@ type scaleWriter struct{ client kubernetes.Interface }
 // NewScales writes through the /scale subresource of Deployments as field manager "mini-hpa".
 func NewScales(client kubernetes.Interface) Scales { return scaleWriter{client} }
 
-// Scale sends the UID and the resourceVersion that were decided on: without them the write would be unconditional.
+// Scale sends the UID and the resourceVersion that were decided on: without them the write would be unconditional. What somebody
+// on the way has made of it is no success, even if it was stored.
 func (w scaleWriter) Scale(ctx context.Context, d *appsv1.Deployment, replicas int32) error {
 	scale := &autoscalingv1.Scale{
 		ObjectMeta: metav1.ObjectMeta{Namespace: d.Namespace, Name: d.Name, UID: d.UID, ResourceVersion: d.ResourceVersion},
 		Spec:       autoscalingv1.ScaleSpec{Replicas: replicas},
 	}
-	_, err := w.client.AppsV1().Deployments(d.Namespace).UpdateScale(ctx, d.Name, scale, metav1.UpdateOptions{FieldManager: FieldManager})
+	stored, err := w.client.AppsV1().Deployments(d.Namespace).UpdateScale(ctx, d.Name, scale, metav1.UpdateOptions{FieldManager: FieldManager})
+	if err == nil && stored.Spec.Replicas != replicas {
+		return fmt.Errorf("the API server has stored %d replicas instead of %d: an admission policy or webhook changes the scale", stored.Spec.Replicas, replicas)
+	}
 	return err
 }

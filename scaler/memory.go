@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -23,8 +24,9 @@ type workload struct {
 	// seen is false until the first decision, for which the history is restored from the cluster.
 	seen    bool
 	history recommend.History
-	// written is the resourceVersion that the last write has replaced.
-	written string
+	// written is the resourceVersion that the last write has replaced, and when.
+	written   string
+	writtenAt time.Time
 	// attempt is a write of which it is not known whether it was carried out; nil if there is none.
 	attempt *attempt
 	// told is the last thing said about each topic, so that nothing is said twice.

@@ -53,3 +53,28 @@ func TestTheEndWaitsForTheEvents(t *testing.T) {
 		t.Errorf("%d Events are written at the end (%v), want 50", len(events.Items), err)
 	}
 }
+
+// TestABurstOfEventsIsKept: a load step on all workloads of a big cluster tells of thousands of changes at once, faster than an API
+// server takes them. One broadcaster alone keeps a thousand or two.
+func TestABurstOfEventsIsKept(t *testing.T) {
+	const workloads = 10_000
+	client := fake.NewClientset()
+	open := make(chan struct{})
+	written := make(chan string, workloads)
+	client.PrependReactor("create", "events", func(action clienttesting.Action) (bool, runtime.Object, error) {
+		<-open
+		event := action.(clienttesting.CreateAction).GetObject().(*corev1.Event)
+		written <- event.InvolvedObject.Name
+		return true, event, nil
+	})
+	recorder, end := NewRecorder(client)
+	for i := range workloads {
+		d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: fmt.Sprint("web-", i), UID: types.UID(fmt.Sprint(i))}}
+		recorder.Event(d, corev1.EventTypeNormal, EventSuccessfulRescale, "New size: 5")
+	}
+	close(open)
+	end()
+	if len(written) != workloads {
+		t.Errorf("%d Events of %d were written", len(written), workloads)
+	}
+}

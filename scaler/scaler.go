@@ -8,8 +8,8 @@ import (
 	"go.uber.org/zap"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/tools/cache"
-	"k8s.io/client-go/tools/record"
 	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
@@ -35,7 +35,7 @@ type Samples interface {
 // Scales writes the number of replicas.
 type Scales interface {
 	// Scale sets spec.replicas of the Deployment as it was seen: it fails with a conflict if somebody else has
-	// written since.
+	// written since, and with another error if something else than these replicas was stored.
 	Scale(ctx context.Context, d *appsv1.Deployment, replicas int32) error
 }
 
@@ -43,6 +43,12 @@ type Scales interface {
 type Surroundings interface {
 	// Surroundings returns them for one workload. They are shared: read-only.
 	Surroundings(key cache.ObjectName) annotations.Surroundings
+}
+
+// Events tells the users of a workload, as client-go's record.EventRecorder does.
+type Events interface {
+	// Event records an Event of type Normal or Warning. It returns at once and does not write to the object.
+	Event(object runtime.Object, kind, reason, message string)
 }
 
 // Traces keeps what was seen, so that it can be decided on again elsewhere.
@@ -59,7 +65,7 @@ type Deps struct {
 	Samples      Samples
 	Answers      Answers
 	Scales       Scales
-	Events       record.EventRecorder
+	Events       Events
 	// Traces is nil where nothing is to be recorded.
 	Traces Traces
 	// Defaults are the operator's values for annotations that are not set, Rules those of the decision.
@@ -89,8 +95,8 @@ func (s *Scaler) Reconcile(ctx context.Context, key cache.ObjectName) (time.Dura
 		return 0, nil
 	}
 	w := s.recall(key, d)
-	if w.outdated(d) {
-		return 0, nil // the version that was written is on its way
+	if wait := s.outdated(w, d); wait > 0 {
+		return wait, nil // the version that was written is on its way
 	}
 	s.settle(w, d)
 	policy, ok := s.review(w, d)

@@ -228,6 +228,18 @@ func TestALateWatch(t *testing.T) {
 	c.reconcile(time.Second).wantWrites(3, 5) // two of the four pods of the minute are left
 }
 
+// TestAVersionThatNeverComes: a restored etcd may have the version that was replaced for its newest.
+func TestAVersionThatNeverComes(t *testing.T) {
+	c := newCluster(t, selected())
+	c.milliCPU, c.late = 2200, true
+	c.reconcile(time.Second).wantWrites(5)
+	if c.reconcile(time.Minute); c.lastWait <= 0 || c.lastWait > time.Minute {
+		t.Errorf("it looks again after %s, want a wait of less than a minute", c.lastWait)
+	}
+	c.replaced = ""
+	c.reconcile(time.Second).wantWrites(5, 5)
+}
+
 func TestARefusedWriteIsToldOnceAndRetried(t *testing.T) {
 	c := newCluster(t, selected())
 	c.milliCPU = 2200

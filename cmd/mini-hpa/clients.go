@@ -23,12 +23,12 @@ type apiFlags struct {
 	timeout time.Duration
 }
 
-// defaultAPIFlags lets a burst of writes through: a load step on many workloads at once is when speed counts, and at
-// rest there are no requests to limit. The API server protects itself by priority and fairness.
-func defaultAPIFlags() apiFlags { return apiFlags{qps: 100, burst: 200, timeout: 5 * time.Second} }
+// defaultAPIFlags have no limit: a load step on many workloads at once is when speed counts, and at rest there are no requests. The
+// API server protects itself: it queues by priority and fairness, and what it turns away it tells when to come again.
+func defaultAPIFlags() apiFlags { return apiFlags{qps: -1, burst: 200, timeout: 5 * time.Second} }
 
 func (a *apiFlags) declare(f *pflag.FlagSet) {
-	f.Var(rate(&a.qps), "kube-api-qps", "requests per second to the API server, for each kind (writes of the scale, Events) by itself; -1 is no limit")
+	f.Var(rate(&a.qps), "kube-api-qps", "requests per second to the API server, for each kind (writes of the scale, Events) by itself; -1 is no limit but that of the API server's priority and fairness, and 100 for Events")
 	f.Var(count(&a.burst, 1, 100000), "kube-api-burst", "requests that may be sent at once before the limit holds")
 	a.declareTimeout(f)
 }
@@ -37,6 +37,13 @@ func (a *apiFlags) declareTimeout(f *pflag.FlagSet) {
 	f.Var(duration(&a.timeout, 100*time.Millisecond, 5*time.Minute), "kube-api-timeout",
 		"deadline of one request to the API server, reading metrics included; custom and external metrics have twice as long, watches have none")
 }
+
+// What Events may ask of the API server per second, and at once: after a load step on thousands of workloads the scales are written
+// first, and the story of it while there is time.
+const (
+	tellRate  = 100
+	tellBurst = 200
+)
 
 // What admission may ask of the API server per second, and at once.
 const (
@@ -71,7 +78,7 @@ func (a apiFlags) connect(base *rest.Config, scope string, leaseTimeout time.Dur
 	var errs [10]error
 	c.watch, errs[0] = kubernetes.NewForConfig(a.config(base, 0))
 	c.act, errs[1] = kubernetes.NewForConfig(a.config(base, a.timeout))
-	c.tell, errs[2] = kubernetes.NewForConfig(a.config(base, a.timeout))
+	c.tell, errs[2] = kubernetes.NewForConfig(a.atMost(tellRate, tellBurst).config(base, a.timeout))
 	c.lead, errs[3] = kubernetes.NewForConfig(a.config(base, leaseTimeout))
 	c.replica, errs[4] = metadata.NewForConfig(a.config(base, 0))
 	c.samples, errs[5] = metrics.NewLister(a.config(base, a.timeout), scope)
@@ -84,6 +91,14 @@ func (a apiFlags) connect(base *rest.Config, scope string, leaseTimeout time.Dur
 		return clients{}, fmt.Errorf("cannot make clients for the API server: %w", err)
 	}
 	return c, nil
+}
+
+// atMost is the same with a limit that is no higher.
+func (a apiFlags) atMost(qps float32, burst int) apiFlags {
+	if a.qps < 0 || a.qps > qps {
+		a.qps, a.burst = qps, burst
+	}
+	return a
 }
 
 // config is a copy of base with the limits, the name by which API server logs know this program, and the compact encoding.

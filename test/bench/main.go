@@ -1,0 +1,138 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/spf13/pflag"
+)
+
+// settings are what one run measures and how.
+type settings struct {
+	sizes        []int
+	pods         int
+	perNamespace int
+	contenders   []string
+	rounds       int
+	rest         time.Duration
+	out          string
+	page         string
+	extra        []string
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	s, err := parse(os.Args[1:])
+	if errors.Is(err, pflag.ErrHelp) {
+		return
+	}
+	if err == nil {
+		err = run(ctx, s)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		stop()
+		os.Exit(1) //nolint:gocritic // stop has been called
+	}
+}
+
+func parse(args []string) (settings, error) {
+	var s settings
+	f := pflag.NewFlagSet("bench", pflag.ContinueOnError)
+	f.IntSliceVar(&s.sizes, "n", []int{100, 1000}, "how many workloads, one run after the other")
+	f.IntVar(&s.pods, "pods", 2, "pods of a workload at rest")
+	f.IntVar(&s.perNamespace, "per-namespace", 50, "workloads in a namespace")
+	f.StringSliceVar(&s.contenders, "contenders", []string{tunedHPA, defaultHPA, miniHPA}, "who is measured, in that order")
+	f.IntVar(&s.rounds, "rounds", 3, "load steps; figures are their medians")
+	f.DurationVar(&s.rest, "rest", time.Minute, "how long a state is measured")
+	f.StringVar(&s.out, "out", "bench-output", "directory of what was measured, and of the logs")
+	f.StringArrayVar(&s.extra, "flag", nil, "a flag for mini-hpa, such as --workers=50; none is what is compared")
+	f.StringVar(&s.page, "page", "", "file of the page that is made of it; none without it")
+	if err := f.Parse(args); err != nil {
+		return s, err
+	}
+	return s, s.check()
+}
+
+func (s settings) check() error {
+	for _, n := range s.sizes {
+		if n < 1 || n > 20_000 {
+			return fmt.Errorf("--n must be from 1 to 20000, got %d", n)
+		}
+	}
+	for _, name := range s.contenders {
+		if _, known := makers()[name]; !known {
+			return fmt.Errorf("--contenders knows %s, %s and %s, got %q", miniHPA, tunedHPA, defaultHPA, name)
+		}
+	}
+	return s.within()
+}
+
+// within bounds what one run asks of the machine.
+func (s settings) within() error {
+	for _, flag := range []struct {
+		name             string
+		value, low, high int
+	}{
+		{"pods", s.pods, 1, 50}, {"per-namespace", s.perNamespace, 1, 20_000}, {"rounds", s.rounds, 1, 20},
+	} {
+		if flag.value < flag.low || flag.value > flag.high {
+			return fmt.Errorf("--%s must be from %d to %d, got %d", flag.name, flag.low, flag.high, flag.value)
+		}
+	}
+	if s.rest < 10*time.Second || s.rest > time.Hour {
+		return fmt.Errorf("--rest must be from 10s to 1h, got %s", s.rest)
+	}
+	return nil
+}
+
+func run(ctx context.Context, s settings) error {
+	if err := os.MkdirAll(s.out, 0o755); err != nil {
+		return err
+	}
+	program, err := build(ctx, s.out)
+	if err != nil {
+		return err
+	}
+	book, err := openBook(filepath.Join(s.out, "results.json"))
+	if err != nil {
+		return err
+	}
+	for _, n := range s.sizes {
+		if err := measure(ctx, s, program, n, book); err != nil {
+			return fmt.Errorf("%d workloads: %w", n, err)
+		}
+	}
+	if _, err := fmt.Fprint(os.Stdout, table(book.results())); err != nil || s.page == "" {
+		return err
+	}
+	return writePage(s.page, book.results())
+}
+
+// build makes the program as it is shipped.
+func build(ctx context.Context, dir string) (string, error) {
+	path, err := filepath.Abs(filepath.Join(dir, "mini-hpa"))
+	if err != nil {
+		return "", err
+	}
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, "./cmd/mini-hpa")
+	cmd.Dir, cmd.Env = filepath.Join(".."), append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build mini-hpa: %w\n%s", err, out)
+	}
+	return path, nil
+}
+
+func say(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, "%s "+format+"\n", append([]any{time.Now().Format("15:04:05")}, args...)...)
+}

@@ -1,0 +1,60 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"text/template"
+	"time"
+)
+
+// page is docs/benchmarks.md around the tables.
+var page = template.Must(template.New("").Parse(`# Benchmarks
+
+<!-- Written by ~make bench-hpa~. Do not edit. -->
+
+mini-hpa and the HPA controller of Kubernetes {{.Kubernetes}}, one after the other in one run, on the same Deployments, control plane, samples and
+load. {{.Date}}, {{.Machine}}, {{.Go}}.
+
+The control plane is real (etcd, kube-apiserver, the other controllers and the scheduler, all on this machine), pods are
+[KWOK](https://kwok.sigs.k8s.io)'s, and their CPU comes from a simulated metrics API that publishes every 15 seconds, as metrics-server does. The HPA
+controller is kube-controller-manager with that one controller; "tuned" is as fast as its flags make it (~--kube-api-qps=1000
+--kube-api-burst=2000 --concurrent-horizontal-pod-autoscaler-syncs=20~). mini-hpa has its default flags. Neither elects a leader. At rest nothing changes
+for a minute; a load step is 48 % to 60 % usage, with a target of 50 %, on all workloads at once, and what is shown is the median of the steps.
+Requests of the HPA controller that the API server passes on to the metrics API are counted as metrics LISTs and as API requests. CPU of the API server and of etcd
+is what is above the same cluster without an autoscaler; no more than noise is shown as 0. Everything shares {{.CPUs}} processors, also the pods' life after a
+step: an API server with processors of its own is faster for both.
+{{.Tables}}
+To repeat it: ~make bench-hpa N=100,1000~.
+`))
+
+// writePage writes docs/benchmarks.md.
+func writePage(path string, all []result) error {
+	var out bytes.Buffer
+	err := page.Execute(&out, map[string]any{
+		"Kubernetes": "1.36", "Date": time.Now().Format("2 January 2006"), "Machine": machine(), "Go": runtime.Version(), "CPUs": runtime.NumCPU(), "Tables": table(all),
+	})
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, bytes.ReplaceAll(out.Bytes(), []byte("~"), []byte("`")), 0o644)
+}
+
+// machine is what a reader needs to know of it.
+func machine() string {
+	model, memory := "unknown processor", "unknown memory"
+	if text, err := os.ReadFile("/proc/cpuinfo"); err == nil {
+		if _, rest, found := strings.Cut(string(text), "model name"); found {
+			line, _, _ := strings.Cut(rest, "\n")
+			model = strings.TrimSpace(strings.TrimLeft(line, "\t :"))
+		}
+	}
+	if kib, err := fieldOf("/proc/meminfo", "MemTotal:"); err == nil {
+		memory = fmt.Sprintf("%d GiB", (kib+1<<29)>>30)
+	}
+	return fmt.Sprintf("%d × %s, %s, %s/%s", runtime.NumCPU(), model, memory, runtime.GOOS, runtime.GOARCH)
+}

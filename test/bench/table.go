@@ -1,0 +1,114 @@
+//go:build linux
+
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// row is one figure of every contender; less is better in all of them.
+type row struct {
+	name   string
+	of     func(result) float64
+	format func(float64) string
+}
+
+func rows() []row {
+	plain := func(v float64) string { return fmt.Sprintf("%.0f", v) }
+	seconds := func(v float64) string { return fmt.Sprintf("%.2f s", v) }
+	mebibytes := func(v float64) string { return fmt.Sprintf("%.0f MiB", v/(1<<20)) }
+	duration := func(of func(result) time.Duration) func(result) float64 {
+		return func(r result) float64 { return of(r).Seconds() }
+	}
+	return []row{
+		{"API requests per minute at rest", func(r result) float64 { return r.Rest.total() }, plain},
+		{"metrics LISTs per minute", func(r result) float64 { return r.Rest.Lists }, plain},
+		{"samples listed per minute", func(r result) float64 { return r.Rest.Items }, plain},
+		{"controller CPU per minute", func(r result) float64 { return r.Rest.Controller }, seconds},
+		{"API server CPU per minute above idle", func(r result) float64 { return r.Rest.APIServer }, seconds},
+		{"etcd CPU per minute above idle", func(r result) float64 { return r.Rest.Etcd }, seconds},
+		{"controller RSS", func(r result) float64 { return float64(r.RSS) }, mebibytes},
+		{"controller RSS, peak", func(r result) float64 { return float64(r.PeakRSS) }, mebibytes},
+		{"age of the last evaluation, p50", duration(func(r result) time.Duration { return r.Age.P50 }), seconds},
+		{"age of the last evaluation, p99", duration(func(r result) time.Duration { return r.Age.P99 }), seconds},
+		{"readable sample to write, p50", duration(func(r result) time.Duration { return r.reaction().FromSample.P50 }), seconds},
+		{"readable sample to write, p99", duration(func(r result) time.Duration { return r.reaction().FromSample.P99 }), seconds},
+		{"readable sample to write, last", duration(func(r result) time.Duration { return r.reaction().FromSample.Last }), seconds},
+		{"load change to write, p50", duration(func(r result) time.Duration { return r.reaction().FromLoad.P50 }), seconds},
+		{"load change to write, p99", duration(func(r result) time.Duration { return r.reaction().FromLoad.P99 }), seconds},
+	}
+}
+
+// table is all results in Markdown, one table for each number of workloads, with the ratio of mini-hpa to the tuned HPA controller.
+func table(all []result) string {
+	var out strings.Builder
+	for _, group := range groups(all) {
+		fmt.Fprintf(&out, "\n### %d workloads, %d pods\n\n", group[0].Workloads, group[0].Workloads*group[0].Pods)
+		writeTable(&out, group)
+	}
+	return out.String()
+}
+
+// groups puts results of equal size together, small ones first.
+func groups(all []result) [][]result {
+	all = slices.Clone(all)
+	slices.SortStableFunc(all, func(a, b result) int { return cmp.Or(a.Workloads-b.Workloads, a.Pods-b.Pods) })
+	var found [][]result
+	for _, r := range all {
+		if last := len(found) - 1; last >= 0 && found[last][0].Workloads == r.Workloads && found[last][0].Pods == r.Pods {
+			found[last] = append(found[last], r)
+			continue
+		}
+		found = append(found, []result{r})
+	}
+	return found
+}
+
+func writeTable(out *strings.Builder, group []result) {
+	header, line := "| |", "| --- |"
+	for _, r := range group {
+		header, line = header+" "+title(r.Name)+" |", line+" ---: |"
+	}
+	ours, theirs := find(group, miniHPA), find(group, tunedHPA)
+	both := ours != nil && theirs != nil
+	if both {
+		header, line = header+" mini-hpa : HPA tuned |", line+" ---: |"
+	}
+	fmt.Fprintf(out, "%s\n%s\n", header, line)
+	for _, row := range rows() {
+		fmt.Fprintf(out, "| %s |", row.name)
+		for _, r := range group {
+			fmt.Fprintf(out, " %s |", row.format(row.of(r)))
+		}
+		if both {
+			fmt.Fprintf(out, " %s |", ratio(row.of(*ours), row.of(*theirs)))
+		}
+		out.WriteString("\n")
+	}
+}
+
+func find(group []result, name string) *result {
+	if i := slices.IndexFunc(group, func(r result) bool { return r.Name == name }); i >= 0 {
+		return &group[i]
+	}
+	return nil
+}
+
+func title(name string) string {
+	return map[string]string{miniHPA: "mini-hpa", tunedHPA: "HPA, tuned", defaultHPA: "HPA, default flags"}[name]
+}
+
+// ratio is a : b, as people say it.
+func ratio(a, b float64) string {
+	switch {
+	case a <= 0 || b <= 0:
+		return ""
+	case a <= b:
+		return fmt.Sprintf("1 : %.1f", b/a)
+	}
+	return fmt.Sprintf("%.1f : 1", a/b)
+}

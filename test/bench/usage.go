@@ -1,0 +1,178 @@
+//go:build linux
+
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/mini-hpa/mini-hpa/test/controlplane"
+)
+
+// usage is what a minute costs.
+type usage struct {
+	// Requests are those that the API server has answered, by verb and resource.
+	Requests map[string]float64
+	// Lists and Items are requests for lists of pod metrics, and the samples in their answers.
+	Lists, Items float64
+	// Controller, APIServer and Etcd are CPU seconds.
+	Controller, APIServer, Etcd float64
+}
+
+// reading is the state of all counters at one time.
+type reading struct {
+	at       time.Time
+	requests map[string]float64
+	cpu      map[string]float64
+	lists    int64
+	items    int64
+}
+
+// usage measures for as long as one state is measured; p is nil where there is no contender.
+func (a *arena) usage(ctx context.Context, p *process) (usage, error) {
+	before, err := a.read(ctx, p)
+	if err != nil {
+		return usage{}, err
+	}
+	if err := pause(ctx, a.rest); err != nil {
+		return usage{}, err
+	}
+	after, err := a.read(ctx, p)
+	if err != nil {
+		return usage{}, err
+	}
+	return between(before, after), nil
+}
+
+func (a *arena) read(ctx context.Context, p *process) (reading, error) {
+	r := reading{at: time.Now(), lists: a.load.Lists(), items: a.load.Listed(), cpu: map[string]float64{}}
+	pids := map[string]int{}
+	for _, component := range []controlplane.Component{controlplane.APIServer, controlplane.Etcd} {
+		pid, err := a.cluster.PID(component)
+		if err != nil {
+			return r, err
+		}
+		pids[string(component)] = pid
+	}
+	if p != nil {
+		pids["controller"] = p.cmd.Process.Pid
+	}
+	var err error
+	for name, pid := range pids {
+		if r.cpu[name], err = cpuOf(pid); err != nil {
+			return r, err
+		}
+	}
+	r.requests, err = a.requests(ctx)
+	return r, err
+}
+
+// requests are the API server's own counters.
+func (a *arena) requests(ctx context.Context) (map[string]float64, error) {
+	text, err := a.client.Discovery().RESTClient().Get().AbsPath("/metrics").DoRaw(ctx)
+	if err != nil {
+		return nil, err
+	}
+	series, err := seriesOf(string(text), "apiserver_request_total")
+	if err != nil {
+		return nil, err
+	}
+	found := map[string]float64{}
+	for _, s := range series {
+		if verb := s.labels["verb"]; s.labels["resource"] == "" || verb == "WATCH" || verb == "CONNECT" {
+			continue // health checks, discovery and the like; and watches, of which each counts once in the minutes that it lasts
+		}
+		what := strings.Trim(s.labels["resource"]+"/"+s.labels["subresource"], "/")
+		if group := s.labels["group"]; group != "" {
+			what += "." + group
+		}
+		found[s.labels["verb"]+" "+what] += s.value
+	}
+	return found, nil
+}
+
+func between(before, after reading) usage {
+	perMinute := 1 / after.at.Sub(before.at).Minutes()
+	u := usage{Requests: map[string]float64{}, Lists: float64(after.lists-before.lists) * perMinute, Items: float64(after.items-before.items) * perMinute}
+	for what, n := range after.requests {
+		if d := (n - before.requests[what]) * perMinute; d > 0 {
+			u.Requests[what] = d
+		}
+	}
+	cpu := func(name string) float64 { return (after.cpu[name] - before.cpu[name]) * perMinute }
+	u.Controller, u.APIServer, u.Etcd = cpu("controller"), cpu(string(controlplane.APIServer)), cpu(string(controlplane.Etcd))
+	return u
+}
+
+// above is what is more than in an idle cluster. Less than that is noise.
+func (u usage) above(idle usage) usage {
+	d := usage{Requests: map[string]float64{}, Lists: u.Lists, Items: u.Items, Controller: u.Controller,
+		APIServer: max(0, u.APIServer-idle.APIServer), Etcd: max(0, u.Etcd-idle.Etcd)}
+	for what, n := range u.Requests {
+		if more := n - idle.Requests[what]; more >= 0.5 {
+			d.Requests[what] = more
+		}
+	}
+	return d
+}
+
+// total is all requests. The API server passes those for pod metrics on without counting them by resource.
+func (u usage) total() float64 {
+	sum := u.Lists
+	for _, n := range u.Requests {
+		sum += n
+	}
+	return sum
+}
+
+func (u usage) String() string {
+	var parts []string
+	for _, what := range slices.Sorted(maps.Keys(u.Requests)) {
+		parts = append(parts, fmt.Sprintf("%s %.0f", what, u.Requests[what]))
+	}
+	return fmt.Sprintf("%.0f requests/min (%s), %.0f metrics LISTs/min of %.0f samples, CPU s/min: controller %.2f, API server %.2f, etcd %.2f",
+		u.total(), strings.Join(parts, ", "), u.Lists, u.Items, u.Controller, u.APIServer, u.Etcd)
+}
+
+// series is one line of the Prometheus text format.
+type series struct {
+	labels map[string]string
+	value  float64
+}
+
+// seriesOf reads one metric out of a page of the text format; the pages have megabytes of others.
+func seriesOf(page, name string) ([]series, error) {
+	var found []series
+	lines := bufio.NewScanner(strings.NewReader(page))
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		rest, ours := strings.CutPrefix(lines.Text(), name)
+		if !ours || rest == "" || rest[0] != '{' && rest[0] != ' ' {
+			continue
+		}
+		end := strings.LastIndexByte(rest, '}') + 1
+		value, err := strconv.ParseFloat(strings.Fields(rest[end:])[0], 64)
+		if err != nil {
+			return nil, fmt.Errorf("metric %s: %w", name, err)
+		}
+		found = append(found, series{labels: labelsOf(strings.Trim(rest[:end], "{}")), value: value})
+	}
+	return found, lines.Err()
+}
+
+// labelsOf reads labels whose values hold neither quotes nor commas, as those of requests do.
+func labelsOf(text string) map[string]string {
+	labels := map[string]string{}
+	for _, pair := range strings.Split(text, ",") {
+		if key, value, found := strings.Cut(pair, "="); found {
+			labels[key] = strings.Trim(value, `"`)
+		}
+	}
+	return labels
+}

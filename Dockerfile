@@ -3,7 +3,8 @@
 #
 #   docker build --build-arg VERSION=v0.1.0 --build-arg COMMIT=$(git rev-parse HEAD) -t mini-hpa:v0.1.0 .
 #
-# The same sources, VERSION and COMMIT give the same binary, whatever machine builds it. For the same image, say its time too:
+# The same sources, VERSION and COMMIT give the same binary with the same Go release (that of GO_IMAGE), whatever machine builds it.
+# For the same image, say its time too:
 #
 #   export SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
 #   docker buildx build --platform linux/amd64,linux/arm64 --provenance=false --output type=oci,dest=image.tar,rewrite-timestamp=true ...

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -18,7 +19,10 @@ Checked are the metrics API; the certificate that the webhook shows, held to the
 says to Deployments with and without a CPU request, which tells whether it reaches the webhook; and the rights of the controller's
 service account, those that it needs and some that it must not have.
 
-It needs the rights to list pods.metrics.k8s.io and to create Deployments in --namespace, to get the
+The metrics API is asked about the namespace of --service-account, where mini-hpa's own pods run, else about --namespace. Without
+one sample nothing is known of it, which is a skip.
+
+It needs the rights to list pods.metrics.k8s.io there, to create Deployments in --namespace, to get the
 ValidatingWebhookConfiguration, and to create SubjectAccessReviews. The certificate of a webhook that is called by its Service
 can be looked at from inside of the cluster only.`
 
@@ -49,7 +53,7 @@ type selftestTask struct {
 func (t *selftestTask) declare(f *pflag.FlagSet) {
 	f.VarP(namespaced(&t.namespace), "namespace", "n", "where Deployments are tried out as a dry run; the webhook has to be asked about it")
 	f.Var(optionalName(&t.configuration), "webhook-configuration", "the webhook's ValidatingWebhookConfiguration; empty if there is no webhook")
-	f.Var(serviceAccount(&t.account), "service-account", "the controller's service account; without it rights are not tested")
+	f.Var(serviceAccount(&t.account), "service-account", "the controller's service account, in the namespace of its pods; without it rights are not tested")
 	f.Var(namespaced(&t.watched), "watch-namespace", "the only namespace that the controller works in; without it all")
 	f.Var(optionalName(&t.lease), "leader-elect-resource-name", "the Lease by which replicas elect their leader; without it the rights to it are not tested")
 	f.Var(optionalName(&t.secret), "webhook-ca-secret", "the Secret of the CA that replicas share; without it the rights to it and to the caBundle are not tested")
@@ -73,6 +77,9 @@ func (t *selftestTask) run(ctx context.Context, _ []string, s streams) error {
 	}
 	return tests.run(ctx)
 }
+
+// home is where pods should have samples: where mini-hpa's own run, if that is known.
+func (t *selftestTask) home() string { return cmp.Or(t.account.namespace, t.namespace) }
 
 // tally is the list of findings, one to a line, written as they are made.
 type tally struct {

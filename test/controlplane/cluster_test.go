@@ -143,7 +143,8 @@ func isLogged(path string, want auditEvent) check {
 // The address need not be this machine's as long as no pod asks for it.
 func TestClusterForRealNodes(t *testing.T) {
 	const address = "192.0.2.7"
-	c := Start(t, Options{Nodes: -1, Address: address})
+	// Nothing of a test listens to the network of the machine.
+	c := Start(t, Options{Nodes: -1, Address: address, Args: map[Component][]string{APIServer: {"--bind-address=" + loopback}}})
 	client := clientOf(t, c.Kubeconfig())
 
 	nodes, err := client.CoreV1().Nodes().List(t.Context(), metav1.ListOptions{})

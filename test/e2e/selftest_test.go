@@ -40,11 +40,22 @@ kind: Role
 metadata: {name: selftest, namespace: selftest}
 rules:
 - {apiGroups: [apps], resources: [deployments], verbs: [create]}
-- {apiGroups: [metrics.k8s.io], resources: [pods], verbs: [list]}
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: RoleBinding
 metadata: {name: selftest, namespace: selftest}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: selftest}
+subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: selftest}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: selftest, namespace: mini-hpa}
+rules:
+- {apiGroups: [metrics.k8s.io], resources: [pods], verbs: [list]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: selftest, namespace: mini-hpa}
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: selftest}
 subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: selftest}]
 ---
@@ -72,7 +83,8 @@ const selftestLimits = `{"apiVersion":"v1","kind":"LimitRange","metadata":{"name
 
 // The lines of a good report that stories change.
 const (
-	selftestCertificate = iota + 1
+	selftestMetrics = iota
+	selftestCertificate
 	selftestRefusal
 	selftestAdmission
 	selftestPlain
@@ -83,7 +95,7 @@ const (
 // selftestReport is a good report, with some lines replaced by others.
 func selftestReport(instead map[int]string) []string {
 	lines := []string{
-		`ok   the metrics API answers: metrics.k8s.io/v1beta1 has samples of 0 pods in namespace "selftest"`,
+		`ok   the metrics API answers: metrics.k8s.io/v1beta1 has samples of 1 pods in namespace "mini-hpa"`,
 		"ok   the certificate of webhook deployments.webhook.mini-hpa: WEBHOOK shows one that is trusted, for another TIME",
 		"ok   a Deployment without a CPU request is refused: the webhook was asked, and says what is missing",
 		`ok   a Deployment with a CPU request is admitted: as a dry run in namespace "selftest"`,
@@ -145,6 +157,7 @@ func TestSelftest(t *testing.T) {
 	}
 	c := s.serve(t, "--webhook-hosts", "127.0.0.1")
 	s.webhook = c.cmd.Args[slices.Index(c.cmd.Args, "--webhook-bind-address")+1]
+	t.Run("NoSamples", s.noSamples)
 	t.Run("ByService", s.byService)
 	s.configure(t, fmt.Sprintf(`{"clientConfig":{"service":null,"url":"https://%s/validate-apps-v1-deployment"}}`, s.webhook))
 	t.Run("AllIsWell", func(t *testing.T) { s.awaitReport(t, selftestReport(nil)) })
@@ -157,10 +170,21 @@ func TestSelftest(t *testing.T) {
 	s.nothingStored(t)
 }
 
+// selftestSkipped is the certificate's line while it is shown under a name that this machine does not know.
+const selftestSkipped = "skip the certificate of webhook deployments.webhook.mini-hpa: " +
+	"mini-hpa-webhook.mini-hpa.svc cannot be looked up from here; if it is a name inside of the cluster, run this in a pod"
+
+// noSamples: the metrics API answers with an empty list until a pod runs beside the program, as its own ones do in a cluster.
+func (s *selftest) noSamples(t *testing.T) {
+	s.awaitReport(t, selftestReport(map[int]string{selftestCertificate: selftestSkipped,
+		selftestMetrics: `skip the metrics API answers: metrics.k8s.io/v1beta1 does, but has no samples of pods in namespace "mini-hpa"; ` +
+			"run this again when pods there are older than a minute, and if there are none then, see metrics-server's log"}))
+	s.deploy(t, home, "beside", 1, 100, nil)
+}
+
 // byService: the API server knows what a Service's name means, and this machine does not.
 func (s *selftest) byService(t *testing.T) {
-	s.awaitReport(t, selftestReport(map[int]string{selftestCertificate: "skip the certificate of webhook deployments.webhook.mini-hpa: " +
-		"mini-hpa-webhook.mini-hpa.svc cannot be looked up from here; if it is a name inside of the cluster, run this in a pod"}))
+	s.awaitReport(t, selftestReport(map[int]string{selftestCertificate: selftestSkipped}))
 }
 
 func (s *selftest) limitRange(t *testing.T) {

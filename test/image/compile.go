@@ -24,8 +24,34 @@ const linkerFlags = "-s -w -buildid="
 // maxComplaint is how many bytes of the compiler's last words an error carries.
 const maxComplaint = 4 << 10
 
+// whereabouts are the go command's settings that say where things are and come from, and which release it is: those of the user hold.
+func whereabouts() []string {
+	return []string{"GOTOOLCHAIN", "GOCACHE", "GOMODCACHE", "GOPROXY", "GONOPROXY", "GOPRIVATE", "GOSUMDB", "GONOSUMDB", "GOINSECURE", "GOAUTH", "GOVCS"}
+}
+
+// environment is that of the compiler: what of the user's would change the binary has its default. An empty variable has not, if the
+// user wrote another value down with `go env -w`; so that file is not read.
+func environment(ctx context.Context, dir string, target platform) ([]string, error) {
+	settings := exec.CommandContext(ctx, "go", append([]string{"env"}, whereabouts()...)...)
+	settings.Dir = dir
+	output, err := settings.Output()
+	if err != nil {
+		return nil, fmt.Errorf("ask for the go command's settings: %w", err)
+	}
+	env := os.Environ()
+	values := strings.Split(string(output), "\n")
+	for i, name := range whereabouts() {
+		if i < len(values) && values[i] != "" {
+			env = append(env, name+"="+values[i])
+		}
+	}
+	env = append(env, "GOENV=off", "GOFLAGS=", "GOEXPERIMENT=", "GOFIPS140=off", "GOWORK=off", "CGO_ENABLED=0", "GOOS=linux")
+	return append(env, target.environment...), nil
+}
+
 // Compile builds the program for a platform of Platforms, static and with the paths of the machine left out, into the file
-// out. An error carries the end of the compiler's output.
+// out. With the same release of Go the same sources give the same bytes, whatever the user has set. An error carries the end of the
+// compiler's output.
 func Compile(ctx context.Context, source Source, platform, out string) error {
 	target, err := findPlatform(platform)
 	if err != nil {
@@ -38,7 +64,9 @@ func Compile(ctx context.Context, source Source, platform, out string) error {
 	flags := strings.TrimSpace(linkerFlags + " " + source.LDFlags)
 	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", flags, "-o", out, source.Package)
 	build.Dir = source.Dir
-	build.Env = append(os.Environ(), append([]string{"CGO_ENABLED=0", "GOOS=linux"}, target.environment...)...)
+	if build.Env, err = environment(ctx, source.Dir, target); err != nil {
+		return fmt.Errorf("compile %s: %w", source.Package, err)
+	}
 	if output, err := build.CombinedOutput(); err != nil {
 		output = bytes.TrimSpace(output)
 		return fmt.Errorf("compile %s for %s: %w\n%s", source.Package, platform, err, output[max(0, len(output)-maxComplaint):])

@@ -1,6 +1,7 @@
 package image
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"strings"
@@ -28,6 +29,44 @@ func TestACompiledProgramIsTakenAsItsPlatformsBinary(t *testing.T) {
 		}
 	}
 	mustWrite(t, "localhost/hello:1", spec)
+}
+
+// The user's settings are in the environment and, written down by `go env -w`, in a file. Each of these alone changes the binary, or
+// keeps it from being compiled.
+func TestTheUsersSettingsDoNotChangeTheBinary(t *testing.T) {
+	source := Source{Dir: module(t, program), Package: "./hello"}
+	compile := func() []byte {
+		out := filepath.Join(t.TempDir(), "hello")
+		if err := Compile(t.Context(), source, "linux/amd64", out); err != nil {
+			t.Fatal(err)
+		}
+		return must(os.ReadFile(out))(t)
+	}
+	settings := map[string]string{
+		"GOFLAGS": "-tags=own -ldflags=-X=main.greeting=own", "GOEXPERIMENT": "fieldtrack", "GOFIPS140": "latest", "GOAMD64": "v3",
+		"GOWORK": filepath.Join(t.TempDir(), "go.work"), "GOOS": "windows", "GOARCH": "arm64",
+	}
+	want := compile()
+	written := ""
+	for name, value := range settings {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv(name, value)
+			if !bytes.Equal(compile(), want) {
+				t.Errorf("%s=%s in the environment changes the binary", name, value)
+			}
+		})
+		if name != "GOWORK" { // which the go command does not take from the file
+			written += name + "=" + value + "\n"
+		}
+	}
+	file := filepath.Join(t.TempDir(), "env")
+	if err := os.WriteFile(file, []byte(written), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("GOENV", file)
+	if !bytes.Equal(compile(), want) {
+		t.Errorf("settings that were written down change the binary:\n%s", written)
+	}
 }
 
 func TestAProgramThatDoesNotCompileIsToldWithTheCompilersWords(t *testing.T) {

@@ -265,6 +265,43 @@ func TestAnOlderArchiveIsReplaced(t *testing.T) {
 	must(tarball.ImageFromPath(path, nil))(t)
 }
 
+func TestAnOlderArchiveIsKeptIfNoNewOneCanBeWritten(t *testing.T) {
+	t.Parallel()
+	// The temporary file beside it would have a longer name than file systems allow.
+	longest := strings.Repeat("i", 250)
+	tests := map[string]struct {
+		file, name string
+		change     func(*Spec)
+	}{
+		"its name is wrong":              {file: "image.tar", name: "mini-hpa"},
+		"there is no binary":             {file: "image.tar", name: fullName, change: func(s *Spec) { s.Binaries = nil }},
+		"the last binary is missing":     {file: "image.tar", name: fullName, change: func(s *Spec) { s.Binaries["linux/arm64"] = "/nowhere/x" }},
+		"there can be no file beside it": {file: longest, name: fullName},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			folder, old, spec := t.TempDir(), bytes.Repeat([]byte("old"), 1<<10), specification(t)
+			path := filepath.Join(folder, test.file)
+			if err := os.WriteFile(path, old, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if test.change != nil {
+				test.change(&spec)
+			}
+			if _, err := Write(path, test.name, spec); err == nil {
+				t.Fatal("it was written")
+			}
+			if kept := must(os.ReadFile(path))(t); !bytes.Equal(kept, old) {
+				t.Errorf("of %d bytes %d are left, or others", len(old), len(kept))
+			}
+			if left := must(os.ReadDir(folder))(t); len(left) != 1 {
+				t.Errorf("%d files are there, want the old one alone", len(left))
+			}
+		})
+	}
+}
+
 // specification has binaries of their own for two platforms.
 func specification(t *testing.T) Spec {
 	return Spec{

@@ -4,9 +4,10 @@
 // kube-proxy and metrics-server, with images from local archives. It needs root and the packages containerd, runc,
 // containernetworking-plugins, iptables and iproute2, and leaves nothing behind.
 //
-//	go run ./node demo   install the Helm chart on it, play a story with real CPU usage, and check what happens
-//	go run ./node up     start it in the background and print what to export
-//	go run ./node down   stop it
+//	go run ./node demo      install the Helm chart on it, play a story with real CPU usage, and check what happens
+//	go run ./node up        start it in the background and print what to export
+//	go run ./node down      stop it
+//	go run ./node missing   say whether this machine can do it, and if not, what it lacks
 package main
 
 import (
@@ -39,12 +40,13 @@ const (
 
 const usage = `usage: node COMMAND [--dir DIRECTORY]
 
-  demo   install mini-hpa on a real node, play a story with real CPU usage, and check what happens
-  up     start a real node in the background and print what to export
-  down   stop it
-  serve  run it in the foreground until interrupted
+  demo     install mini-hpa on a real node, play a story with real CPU usage, and check what happens
+  up       start a real node in the background and print what to export
+  down     stop it
+  serve    run it in the foreground until interrupted
+  missing  say whether this machine can do it; if not (exit code 3), what it lacks, one to a line
 
-  --dir  where up, down and serve keep what they know of each other (default mini-hpa/node in the user's cache directory)
+  --dir    where up, down and serve keep what they know of each other (default mini-hpa/node in the user's cache directory)
 `
 
 // product is the module that is under test.
@@ -84,8 +86,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		a.say("%v\n\n%s", err, usage)
 		return exitUsage
 	}
-	if err = command(ctx); err == nil {
+	err = command(ctx)
+	switch {
+	case err == nil:
 		return exitHeld
+	case errors.Is(err, errTold):
+		return exitImpossible
 	}
 	a.say("%v", err)
 	switch {
@@ -107,10 +113,12 @@ func (a *app) parse(args []string) (func(context.Context) error, error) {
 	} else if err != nil {
 		return nil, fmt.Errorf("the flags are not understood: %.100q", err.Error())
 	}
-	commands := map[string]func(context.Context) error{"demo": a.demo, "up": a.up, "down": a.down, "serve": a.serve}
+	commands := map[string]func(context.Context) error{
+		"demo": a.demo, "up": a.up, "down": a.down, "serve": a.serve, "missing": a.missing,
+	}
 	command := commands[flags.Arg(0)]
 	if flags.NArg() != 1 || command == nil {
-		return nil, fmt.Errorf("one of demo, up, down and serve is wanted, got %.64q", flags.Args())
+		return nil, fmt.Errorf("one of demo, up, down, serve and missing is wanted, got %.64q", flags.Args())
 	}
 	var err error
 	a.state, err = newState(*dir)
@@ -118,6 +126,19 @@ func (a *app) parse(args []string) (func(context.Context) error, error) {
 }
 
 func (a *app) say(format string, args ...any) { fmt.Fprintf(a.stderr, "node: "+format+"\n", args...) }
+
+// errTold is what missing ends with where something is, which it has said.
+var errTold = errors.New("something is missing")
+
+// missing says on standard output what becomes of the test on this machine.
+func (a *app) missing(context.Context) error {
+	missing := sandbox.Missing()
+	tellMissing(a.stdout, missing, os.Getenv(requiredVariable) == required)
+	if len(missing) > 0 {
+		return errTold
+	}
+	return nil
+}
 
 // demo plays the story on a node of its own.
 func (a *app) demo(ctx context.Context) error {

@@ -36,7 +36,7 @@ func need(t *testing.T) {
 	missing := sandbox.Missing()
 	switch {
 	case len(missing) == 0:
-	case os.Getenv("MINI_HPA_NODE") == "required":
+	case os.Getenv(requiredVariable) == required:
 		t.Fatal(impossible(missing))
 	default:
 		t.Skip(impossible(missing))
@@ -105,7 +105,7 @@ func TestCommandLine(t *testing.T) {
 		says string
 	}{
 		"help is no mistake":          {args: []string{"--help"}, code: exitHeld, says: "usage: node COMMAND"},
-		"a command is wanted":         {code: exitUsage, says: "one of demo, up, down and serve is wanted, got []"},
+		"a command is wanted":         {code: exitUsage, says: "one of demo, up, down, serve and missing is wanted, got []"},
 		"one command is wanted":       {args: []string{"up", "down"}, code: exitUsage, says: `got ["up" "down"]`},
 		"an unknown one is quoted":    {args: []string{"\x1b[31m"}, code: exitUsage, says: `got ["\x1b[31m"]`},
 		"an unknown flag is quoted":   {args: []string{"up", "--\x1b"}, code: exitUsage, says: `\x1b`},
@@ -118,6 +118,45 @@ func TestCommandLine(t *testing.T) {
 				t.Errorf("exit code %d, want %d; said\n%s\nwant %s", code, tc.code, said.String(), tc.says)
 			}
 		})
+	}
+}
+
+func TestWhatIsMissingIsTold(t *testing.T) {
+	t.Parallel()
+	lacks := []string{"root: the user id is 7", "runc: not in PATH (package runc)"}
+	for name, tc := range map[string]struct {
+		missing    []string
+		isRequired bool
+		says       string
+	}{
+		"nothing is":               {says: "the real node test runs here\n"},
+		"nothing is, as it must":   {isRequired: true, says: "the real node test runs here\n"},
+		"a test is skipped":        {missing: lacks, says: "the real node test is SKIPPED here; missing:\n  root: the user id is 7\n  runc: not in PATH (package runc)\n"},
+		"a required test will not": {missing: lacks[:1], isRequired: true, says: "the real node test FAILS here, since MINI_HPA_NODE=required; missing:\n  root: the user id is 7\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var said bytes.Buffer
+			if tellMissing(&said, tc.missing, tc.isRequired); said.String() != tc.says {
+				t.Errorf("it says\n%s\nwant\n%s", said.String(), tc.says)
+			}
+		})
+	}
+}
+
+// Without PATH there are no programs.
+func TestTheCommandThatTellsWhatIsMissing(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	t.Setenv(requiredVariable, "")
+	var said, complaints bytes.Buffer
+	code := run(t.Context(), []string{"missing"}, &said, &complaints)
+	if code != exitImpossible || complaints.Len() > 0 {
+		t.Errorf("exit code %d, want %d; it complains %q", code, exitImpossible, complaints.String())
+	}
+	for _, want := range []string{"the real node test is SKIPPED here; missing:\n", "\n  runc: not in PATH (package runc)\n"} {
+		if !strings.Contains(said.String(), want) {
+			t.Errorf("no %q in\n%s", want, said.String())
+		}
 	}
 }
 

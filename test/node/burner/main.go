@@ -28,7 +28,7 @@ const (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	server := &http.Server{Addr: address, Handler: handler(), ReadHeaderTimeout: headerTimeout}
+	server := &http.Server{Addr: address, Handler: handler(burn), ReadHeaderTimeout: headerTimeout}
 	ended := make(chan error, 1)
 	go func() { ended <- server.ListenAndServe() }()
 	select {
@@ -44,7 +44,7 @@ func main() {
 	}
 }
 
-func handler() http.Handler {
+func handler(burn func(time.Duration) error) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
@@ -53,7 +53,10 @@ func handler() http.Handler {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
-		burn(duration)
+		if err := burn(duration); err != nil {
+			http.Error(w, "burner: "+err.Error(), http.StatusInternalServerError)
+			return
+		}
 		fmt.Fprintln(w, "burnt")
 	})
 	return mux
@@ -70,21 +73,28 @@ func parse(text string) (time.Duration, error) {
 }
 
 // burn uses CPU time of its own thread, so that the amount is the same however many share the processors.
-func burn(duration time.Duration) {
+func burn(duration time.Duration) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	for end := used() + duration; used() < end; {
+	return burnUntil(duration, used)
+}
+
+// burnUntil burns until a clock has gone on by duration.
+func burnUntil(duration time.Duration, clock func() (time.Duration, error)) error {
+	now, err := clock()
+	for end := now + duration; err == nil && now < end; now, err = clock() {
 		for range 10_000 {
 			runtime.KeepAlive(nil)
 		}
 	}
+	return err
 }
 
 // used is the calling thread's CPU time so far.
-func used() time.Duration {
+func used() (time.Duration, error) {
 	var usage syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_THREAD, &usage); err != nil {
-		return most // not on this kernel: nothing is burnt, and the load does not show
+		return 0, fmt.Errorf("read the thread's CPU time: %w", err)
 	}
-	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano()), nil
 }

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
@@ -14,10 +15,34 @@ func TestRequestsBurnWhatTheySay(t *testing.T) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	const asked = 30 * time.Millisecond
-	before := used()
-	burn(asked)
-	if burnt := used() - before; burnt < asked || burnt > most {
+	before, beforeErr := used()
+	err := burn(asked)
+	after, afterErr := used()
+	if err := errors.Join(beforeErr, err, afterErr); err != nil {
+		t.Fatal(err)
+	}
+	if burnt := after - before; burnt < asked || burnt > most {
 		t.Errorf("burnt %s, asked for %s", burnt, asked)
+	}
+}
+
+func TestABrokenClockEndsTheBurning(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("no such clock")
+	for name, good := range map[string]int{"at once": 0, "while it burns": 2} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			reads := 0
+			err := burnUntil(most, func() (time.Duration, error) {
+				if reads++; reads > good {
+					return 0, broken
+				}
+				return 0, nil
+			})
+			if !errors.Is(err, broken) || reads != good+1 {
+				t.Errorf("after %d reads: %v", reads, err)
+			}
+		})
 	}
 }
 
@@ -34,9 +59,19 @@ func TestAnswers(t *testing.T) {
 		"/else":      http.StatusNotFound,
 	} {
 		recorder := httptest.NewRecorder()
-		handler().ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, target, nil))
+		handler(burn).ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, target, nil))
 		if recorder.Code != want {
 			t.Errorf("%s: got %d, want %d", target, recorder.Code, want)
 		}
+	}
+}
+
+func TestWhatCannotBeBurntIsNotAnsweredAsIfItWere(t *testing.T) {
+	t.Parallel()
+	recorder := httptest.NewRecorder()
+	broken := func(time.Duration) error { return errors.New("no such clock") }
+	handler(broken).ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, "/?cpu=1ms", nil))
+	if body := recorder.Body.String(); recorder.Code != http.StatusInternalServerError || body != "burner: no such clock\n" {
+		t.Errorf("got %d, %q", recorder.Code, body)
 	}
 }

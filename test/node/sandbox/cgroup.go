@@ -9,21 +9,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/wait"
 )
 
-const (
-	cgroupRoot = "/sys/fs/cgroup"
-	// enabledFile exists in every directory of the unified hierarchy (version 2).
-	enabledFile   = "cgroup.controllers"
-	delegatedFile = "cgroup.subtree_control"
-)
-
-// needed are the controllers without which a kubelet does not start.
-func needed() []string { return []string{"cpu", "cpuset", "memory", "pids"} }
+const cgroupRoot = "/sys/fs/cgroup"
 
 // Cgroup is the path, below the root of every hierarchy, of the cgroups that belong to the sandbox in dir.
 func Cgroup(dir string) string { return "/" + filepath.Base(dir) }
@@ -56,7 +47,7 @@ func makeCgroups(dir string) error {
 		if err := os.Mkdir(path, 0o755); err != nil {
 			return fmt.Errorf("make a cgroup: %w", err)
 		}
-		if err := furnish(hierarchy, path); err != nil {
+		if err := furnish(hierarchy, path, filepath.Join(dir, switchedFile)); err != nil {
 			return fmt.Errorf("make the cgroup %s usable: %w", path, err)
 		}
 	}
@@ -64,10 +55,9 @@ func makeCgroups(dir string) error {
 }
 
 // furnish gives a new cgroup what its children need: CPUs and memory nodes in version 1, controllers in version 2.
-func furnish(hierarchy, path string) error {
+func furnish(hierarchy, path, note string) error {
 	if unified() {
-		all := []byte("+" + strings.Join(needed(), " +"))
-		return errors.Join(os.WriteFile(filepath.Join(hierarchy, delegatedFile), all, 0o600), os.WriteFile(filepath.Join(path, delegatedFile), all, 0o600))
+		return delegate(hierarchy, path, note)
 	}
 	for _, name := range []string{"cpuset.cpus", "cpuset.mems"} {
 		value, err := os.ReadFile(filepath.Join(hierarchy, name))
@@ -99,6 +89,9 @@ func remove(dir string) error {
 	})
 	if failure != nil {
 		return fmt.Errorf("remove the sandbox's cgroups: %w", failure)
+	}
+	if unified() {
+		restore(cgroupRoot, filepath.Join(dir, switchedFile))
 	}
 	if err := os.RemoveAll(dir); err != nil {
 		return fmt.Errorf("remove the sandbox's directory: %w", err)

@@ -4,9 +4,7 @@ package sandbox
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -60,7 +58,7 @@ func PluginDir() (string, error) {
 	return "", fmt.Errorf("CNI plugins bridge, host-local and loopback: not in any of %s (package containernetworking-plugins)", strings.Join(dirs, ", "))
 }
 
-// missingControllers looks for the cgroup controllers and for the right to make cgroups.
+// missingControllers looks for the cgroup controllers and tries to make cgroups that have them.
 func missingControllers() []string {
 	var missing []string
 	for _, controller := range needed() {
@@ -68,23 +66,13 @@ func missingControllers() []string {
 			missing = append(missing, fmt.Sprintf("cgroup controller %s: not below %s", controller, cgroupRoot))
 		}
 	}
-	for _, hierarchy := range hierarchies() {
-		path := filepath.Join(hierarchy, fmt.Sprintf("%sprobe-%d", dirPrefix, os.Getpid()))
-		if err := os.Mkdir(path, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
-			return append(missing, fmt.Sprintf("the right to make cgroups: %v", err))
-		}
-		_ = os.Remove(path)
+	if len(missing) > 0 {
+		return missing
 	}
-	return missing
-}
-
-func controls(controller string) bool {
-	if !unified() {
-		_, err := os.Stat(filepath.Join(cgroupRoot, controller))
-		return err == nil
+	if err := tryCgroups(); err != nil {
+		return []string{fmt.Sprintf("the right to make cgroups with controllers: %v", err)}
 	}
-	content, _ := os.ReadFile(filepath.Join(cgroupRoot, enabledFile))
-	return strings.Contains(" "+strings.TrimSpace(string(content))+" ", " "+controller+" ")
+	return nil
 }
 
 // tryNamespaces does in short what a sandbox does.

@@ -4,6 +4,7 @@ package story
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -22,7 +23,7 @@ func TestAdmissionsAreCounted(t *testing.T) {
 	}{
 		"a bad one is refused":                       {bad: true, err: invalid, want: tally{refused: 1, row: 3}},
 		"a bad one is let through":                   {bad: true, want: tally{through: 1}},
-		"a bad one that fails otherwise is no proof": {bad: true, err: broken, want: tally{hindered: 1, last: broken}},
+		"a bad one that fails otherwise is no proof": {bad: true, err: broken, want: tally{unanswered: 1, last: broken}},
 		"a good one is admitted":                     {want: tally{admitted: 1, row: 3}},
 		"a good one is refused":                      {err: invalid, want: tally{hindered: 1, last: invalid}},
 	} {
@@ -36,6 +37,28 @@ func TestAdmissionsAreCounted(t *testing.T) {
 			}
 			if got.total() != 1 {
 				t.Errorf("the total is %d", got.total())
+			}
+		})
+	}
+}
+
+func TestAdmissionsAreJudged(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("no answer")
+	for name, tc := range map[string]struct {
+		tally tally
+		says  string
+	}{
+		"all were right":                   {tally: tally{refused: 50, admitted: 50}},
+		"one of each had no answer":        {tally: tally{refused: 49, admitted: 49, hindered: 1, unanswered: 1, last: broken}},
+		"bad ones alone had none":          {tally: tally{unanswered: 3, last: broken}, says: "3 admissions had no answer, which 2 at most may have, at last: no answer"},
+		"good ones alone had none":         {tally: tally{hindered: 3, last: broken}, says: "3 admissions had no answer"},
+		"one bad one that passed is a lot": {tally: tally{refused: 99, admitted: 100, through: 1}, says: "1 bad Deployments were admitted"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if err := tc.tally.err(); (err == nil) != (tc.says == "") || err != nil && !strings.Contains(err.Error(), tc.says) {
+				t.Errorf("got %v, want %q", err, tc.says)
 			}
 		})
 	}

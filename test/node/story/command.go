@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -26,11 +27,18 @@ func (d *director) helm(ctx context.Context, args ...string) (string, error) {
 	return d.run(ctx, "helm", args...)
 }
 
+// environment is ours without what kubectl and Helm would take from it: the user's kubeconfig, Helm's settings and its plugins.
+func environment(kubeconfig, home string) []string {
+	env := slices.DeleteFunc(os.Environ(), func(entry string) bool {
+		return strings.HasPrefix(entry, "HELM_") || strings.HasPrefix(entry, "KUBE")
+	})
+	return append(env, "KUBECONFIG="+kubeconfig, "HOME="+home, "XDG_CACHE_HOME="+home, "XDG_CONFIG_HOME="+home, "XDG_DATA_HOME="+home)
+}
+
 // run runs a program as an administrator at a terminal would; the error carries what it said.
 func (d *director) run(ctx context.Context, program string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, d.Programs[program], args...)
-	home := filepath.Join(d.dir, "home")
-	cmd.Env = append(os.Environ(), "KUBECONFIG="+d.Cluster.Kubeconfig(), "HOME="+home, "XDG_CACHE_HOME="+home, "XDG_CONFIG_HOME="+home, "XDG_DATA_HOME="+home)
+	cmd.Env = environment(d.Cluster.Kubeconfig(), filepath.Join(d.dir, "home"))
 	var out, complaints strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &complaints
 	if err := cmd.Run(); err != nil {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -13,7 +14,8 @@ import (
 	"github.com/mini-hpa/mini-hpa/test/node/machine"
 )
 
-// install is done into a namespace that enforces the restricted Pod Security Standard.
+// install is done into a namespace that enforces the restricted Pod Security Standard. With failurePolicy Fail, an admission that nobody
+// answers does not pass for one that was answered.
 func (d *director) install(ctx context.Context) error {
 	if _, err := d.kubectl(ctx, "create", "namespace", namespace); err != nil {
 		return err
@@ -23,7 +25,7 @@ func (d *director) install(ctx context.Context) error {
 	}
 	_, err := d.helm(ctx, "install", release, d.chart, "--namespace="+namespace, "--wait", "--timeout="+patience.String(),
 		"--set=image.repository="+machine.Repository, "--set=image.tag="+machine.Tag, "--set=image.pullPolicy=Never",
-		"--set=controller.metricsResolution="+machine.Resolution.String())
+		"--set=controller.metricsResolution="+machine.Resolution.String(), "--set=webhook.failurePolicy=Fail")
 	if err != nil {
 		return err
 	}
@@ -46,6 +48,22 @@ func (d *director) test(ctx context.Context) error {
 	}
 	_, logs, _ := strings.Cut(out, "POD LOGS: ") // before them, Helm tells the same about every object of the test
 	d.say("%s", strings.TrimSpace(logs))
+	return checkReport(logs)
+}
+
+// checkReport wants the lines that tell of what only a real cluster has, and none that tells of something that failed or was left out.
+func checkReport(report string) error {
+	lines := strings.Split(report, "\n")
+	for _, want := range []string{"ok   the metrics API answers", "ok   the certificate of webhook", "ok   a Deployment without a CPU request is refused"} {
+		if !slices.ContainsFunc(lines, func(line string) bool { return strings.HasPrefix(line, want) }) {
+			return fmt.Errorf("the test's report should have a line that begins with %q", want)
+		}
+	}
+	for _, line := range lines {
+		if strings.HasPrefix(line, "skip ") || strings.HasPrefix(line, "FAIL") {
+			return fmt.Errorf("the test's report should not have the line %q", line)
+		}
+	}
 	return nil
 }
 

@@ -26,11 +26,11 @@ func (d *director) loseLeader(ctx context.Context) error {
 	if err := d.eventually(ctx, "some admissions before", stream.sawAtLeast(10)); err != nil {
 		return err
 	}
-	d.rate.set(heavyLoad)
 	killed := time.Now()
 	if _, err := d.kubectl(ctx, "--namespace="+namespace, "delete", "pod", old, "--grace-period=0", "--force"); err != nil {
 		return err
 	}
+	d.rate.set(heavyLoad) // not before: the old leader should not answer it
 	d.say("the leading pod %s is killed, and %d requests come per second", old, heavyLoad)
 	if err := d.awaitSuccessor(ctx, old); err != nil {
 		return err

@@ -57,6 +57,7 @@ func Play(ctx context.Context, m *machine.Machine, chart, dir string, out io.Wri
 		{"a Deployment that cannot be autoscaled is refused", d.refuse},
 		{"load comes on", d.scaleOut},
 		{"the leader dies under load", d.loseLeader},
+		{"mini-hpa has asked for nothing that it may not", d.nothingForbidden},
 		{"load goes off", d.scaleIn},
 		{"kubectl describe", d.describe},
 		{"helm test", d.test},

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -55,7 +56,7 @@ func (d *director) serviceAddress(ctx context.Context) (string, error) {
 	return service.Spec.ClusterIP, nil
 }
 
-// refuse expects the webhook's own words, which come through its Service: while nobody answers, everything is let through.
+// refuse expects the webhook's own words, which come through its Service: while nobody answers, everything is refused in others.
 func (d *director) refuse(ctx context.Context) error {
 	manifest, err := d.file("unrequested.yaml")
 	if err != nil {
@@ -95,8 +96,16 @@ func (d *director) describe(ctx context.Context) error {
 		return err
 	}
 	d.say("kubectl describe deployment %s\n%s", web, strings.TrimSpace(out))
-	if !strings.Contains(out, "mini-hpa") || !strings.Contains(out, "SuccessfulRescale") {
-		return errors.New("the description should have Events of mini-hpa about rescaling")
+	return checkEvents(out)
+}
+
+// checkEvents wants to read of the growth that the new leader has answered the heavy load with, and of the end of the load.
+func checkEvents(description string) error {
+	for _, size := range []int{maxPods, 1} {
+		line := fmt.Sprintf(`(?m)^\s+Normal\s+SuccessfulRescale\s.*\smini-hpa\s+New size: %d; reason: `, size)
+		if !regexp.MustCompile(line).MatchString(description) {
+			return fmt.Errorf("the description should have an Event SuccessfulRescale from mini-hpa that says New size: %d", size)
+		}
 	}
 	return nil
 }

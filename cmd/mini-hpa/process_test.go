@@ -228,11 +228,13 @@ func TestAgeOfSamples(t *testing.T) {
 	newest := time.Now().Add(-7 * time.Second)
 	tests := map[string]struct {
 		newest  time.Time
+		pods    int
 		leading bool
 		want    []float64
 	}{
-		"leading":             {newest: newest, leading: true, want: []float64{7}},
-		"standing by":         {newest: newest},
+		"leading":             {newest: newest, pods: 3, leading: true, want: []float64{7}},
+		"nothing runs now":    {newest: newest, leading: true},
+		"standing by":         {newest: newest, pods: 3},
 		"no sample as yet":    {leading: true},
 		"standing by, no age": {},
 	}
@@ -240,7 +242,7 @@ func TestAgeOfSamples(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			tel := newTelemetry()
 			tel.leading.Store(test.leading)
-			tel.watch(fixed{Newest: test.newest, Lists: 5, Failures: 2})
+			tel.watch(fixed{Newest: test.newest, Pods: test.pods, Lists: 5, Failures: 2})
 			families, err := tel.registry.Gather()
 			if err != nil {
 				t.Fatal(err)

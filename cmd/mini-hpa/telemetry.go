@@ -46,7 +46,7 @@ type feed interface{ Status() metrics.Status }
 func (t *telemetry) watch(f feed) {
 	t.registry.MustRegister(
 		&sampleAge{feed: f, leading: &t.leading, desc: prometheus.NewDesc("mini_hpa_metrics_age_seconds",
-			"Age of the newest sample that the resource metrics API returned; absent in a standby.", nil, nil)},
+			"Age of the newest sample that the resource metrics API returned; absent in a standby, and where there are no samples.", nil, nil)},
 		counterOf("mini_hpa_metrics_lists_total", "LIST requests to the resource metrics API.",
 			func() uint64 { return f.Status().Lists }),
 		counterOf("mini_hpa_metrics_list_failures_total", "LIST requests to the resource metrics API that got no good answer.",
@@ -81,8 +81,8 @@ func (t *telemetry) handler(log *zap.Logger) http.Handler {
 	return mux
 }
 
-// sampleAge is absent while this process does not lead, and before the first sample: the age of nothing would look like
-// an alarm, or like none.
+// sampleAge is absent while this process does not lead, before the first sample, and while there are no pods to be sampled: the age of
+// nothing would look like an alarm, or like none.
 type sampleAge struct {
 	feed    feed
 	leading *atomic.Bool
@@ -94,9 +94,9 @@ func (a *sampleAge) Describe(c chan<- *prometheus.Desc) { c <- a.desc }
 
 // Collect is prometheus.Collector's.
 func (a *sampleAge) Collect(c chan<- prometheus.Metric) {
-	newest := a.feed.Status().Newest
-	if newest.IsZero() || !a.leading.Load() {
+	status := a.feed.Status()
+	if status.Newest.IsZero() || status.Pods == 0 || !a.leading.Load() {
 		return
 	}
-	c <- prometheus.MustNewConstMetric(a.desc, prometheus.GaugeValue, time.Since(newest).Seconds())
+	c <- prometheus.MustNewConstMetric(a.desc, prometheus.GaugeValue, time.Since(status.Newest).Seconds())
 }

@@ -546,3 +546,23 @@ func TestEachAlertWaits(t *testing.T) {
 		}
 	}
 }
+
+// TestAlertsFindPodsOfLongNames: Kubernetes cuts what it generates a pod's name from to 58 characters, so the hash of a long name may be
+// gone, and the hyphen with it.
+func TestAlertsFindPodsOfLongNames(t *testing.T) {
+	t.Parallel()
+	for _, length := range []int{8, 46, 47, 52} {
+		name := strings.Repeat("a", length)
+		objects := render(t, parsed(t, fmt.Appendf(nil, "{fullnameOverride: %s, prometheusRule: {enabled: true, renderMode: alwaysRender}}", name)))
+		text := fmt.Sprint(pick(t, objects, "PrometheusRule", name).Object)
+		found := regexp.MustCompile(`pod=~"([^"]+)"`).FindStringSubmatch(text)
+		if found == nil {
+			t.Fatalf("no alert names pods: %s", text)
+		}
+		base := name + "-75675f5897-"
+		pod := base[:min(len(base), 58)] + "7hxqz"
+		if !regexp.MustCompile("^(?:" + found[1] + ")$").MatchString(pod) {
+			t.Errorf("%q does not match the pod %q", found[1], pod)
+		}
+	}
+}

@@ -121,13 +121,14 @@ func TestCertificatesOfCertManager(t *testing.T) {
 	t.Parallel()
 	objects := renderYAML(t, "webhook: {hosts: [a.example.com, 10.0.0.1, '::1'], tls: {mode: cert-manager, caDuration: 100h, certificateDuration: 10h}}")
 	key := map[string]any{"algorithm": "ECDSA", "size": float64(256), "rotationPolicy": "Always"}
+	stays := map[string]any{"algorithm": "ECDSA", "size": float64(256), "rotationPolicy": "Never"} // old leaves stay trusted
 	for _, want := range []struct {
 		kind, name string
 		spec       map[string]any
 	}{
 		{"Issuer", "mini-hpa-webhook-root", map[string]any{"selfSigned": map[string]any{}}},
 		{"Certificate", "mini-hpa-webhook-ca", map[string]any{"isCA": true, "commonName": "mini-hpa-webhook-ca", "secretName": "mini-hpa-webhook-issuer", "duration": "100h",
-			"privateKey": key, "issuerRef": map[string]any{"name": "mini-hpa-webhook-root", "kind": "Issuer"}}},
+			"privateKey": stays, "issuerRef": map[string]any{"name": "mini-hpa-webhook-root", "kind": "Issuer"}}},
 		{"Issuer", "mini-hpa-webhook-ca", map[string]any{"ca": map[string]any{"secretName": "mini-hpa-webhook-issuer"}}},
 		{"Certificate", "mini-hpa-webhook", map[string]any{"secretName": "mini-hpa-webhook-tls", "duration": "10h", "usages": []any{"digital signature", "server auth"},
 			"dnsNames":    []any{"mini-hpa-webhook.mini-hpa.svc", "mini-hpa-webhook.mini-hpa.svc.cluster.local", "a.example.com"},
@@ -159,18 +160,18 @@ func TestTheTestMayDoWhatItDoes(t *testing.T) {
 		want   map[string][]permission
 		args   []string
 	}{
-		"everywhere": {want: map[string][]permission{"": append(webhook, review...), "default": append(create, metrics...)},
+		"everywhere": {want: map[string][]permission{"": append(webhook, review...), "default": create, home: metrics},
 			args: []string{"--namespace=default", "--webhook-configuration=mini-hpa", "--service-account=mini-hpa/mini-hpa",
 				"--leader-elect-resource-name=mini-hpa", "--webhook-ca-secret=mini-hpa-webhook-ca"}},
 		"in one namespace": {values: "controller: {watchNamespace: shop}",
-			want: map[string][]permission{"": append(webhook, review...), "shop": append(create, metrics...)},
+			want: map[string][]permission{"": append(webhook, review...), "shop": create, home: metrics},
 			args: []string{"--namespace=shop", "--webhook-configuration=mini-hpa", "--service-account=mini-hpa/mini-hpa", "--watch-namespace=shop",
 				"--leader-elect-resource-name=mini-hpa", "--webhook-ca-secret=mini-hpa-webhook-ca"}},
 		"without a webhook or an election": {values: "{replicas: 1, webhook: {enabled: false}, controller: {leaderElection: false}, tests: {namespace: kube-system}, serviceAccount: {name: other}}",
-			want: map[string][]permission{"": review, "kube-system": metrics},
+			want: map[string][]permission{"": review, home: metrics},
 			args: []string{"--namespace=kube-system", "--webhook-configuration=", "--service-account=mini-hpa/other"}},
 		"with somebody's certificate": {values: "webhook: {tls: {mode: cert-manager}}",
-			want: map[string][]permission{"": append(webhook, review...), "default": append(create, metrics...)},
+			want: map[string][]permission{"": append(webhook, review...), "default": create, home: metrics},
 			args: []string{"--namespace=default", "--webhook-configuration=mini-hpa", "--service-account=mini-hpa/mini-hpa", "--leader-elect-resource-name=mini-hpa"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -55,10 +55,10 @@ func TestArguments(t *testing.T) {
 webhook: {enabled: false}
 metrics: {port: 9080}
 healthPort: 9081
-controller: {watchNamespace: shop, syncPeriod: 30s, tolerance: 5%, downscaleStabilization: 1h, metricsResolution: 1m, workers: 1000, kubeApiQPS: -1,
+controller: {watchNamespace: shop, syncPeriod: 30s, tolerance: 5%, downscaleStabilization: 1h, metricsResolution: 1m, workers: 1000, kubeApiQPS: 50,
   kubeApiBurst: 100000, logLevel: warn, logFormat: console, extraArgs: [--hpa-compat, --record=/tmp]}`,
 			want: []string{"--namespace=shop", leads, "--sync-period=30s", "--tolerance=5%", "--downscale-stabilization=1h", "--metrics-resolution=1m", "--workers=1000",
-				"--kube-api-qps=-1", "--kube-api-burst=100000", "--log-level=warn", "--log-format=console", "--metrics-bind-address=:9080",
+				"--kube-api-qps=50", "--kube-api-burst=100000", "--log-level=warn", "--log-format=console", "--metrics-bind-address=:9080",
 				"--health-probe-bind-address=:9081", "--hpa-compat", "--record=/tmp"}},
 		"zero is a value": {values: "{controller: {tolerance: 0, downscaleStabilization: 0s}, webhook: {enabled: false}}",
 			want: []string{leads, "--tolerance=0", "--downscale-stabilization=0s"}},
@@ -71,7 +71,7 @@ controller: {watchNamespace: shop, syncPeriod: 30s, tolerance: 5%, downscaleStab
 webhook: {port: 9443, drainSeconds: 0, hosts: [a.example.com, 10.0.0.1], tls: {caDuration: 100h, certificateDuration: 10h}}`,
 			want: slices.Concat([]string{leads, "--webhook-bind-address=:9443", "--shutdown-delay-duration=0s"}, own,
 				[]string{"--webhook-hosts=a.example.com,10.0.0.1", "--webhook-ca-duration=100h", "--webhook-certificate-duration=10h"})},
-		"cert-manager's certificates are files": {values: "webhook: {hosts: [a.example.com], tls: {mode: cert-manager, caDuration: 100h}}",
+		"cert-manager's certificates are files": {values: "webhook: {hosts: [a.example.com], tls: {mode: cert-manager, caDuration: 100h, certificateDuration: 50h}}",
 			want: append([]string{leads, "--webhook-bind-address=:10250"}, files...)},
 		"somebody's certificates are files": {values: "webhook: {tls: {mode: existing-secret, existingSecret: {name: c}}}",
 			want: append([]string{leads, "--webhook-bind-address=:10250"}, files...)},
@@ -100,8 +100,10 @@ func TestTheProgramTakesTheArguments(t *testing.T) {
 				calls = append(calls, test.Spec.Containers[0].Args)
 			}
 			for _, args := range calls {
-				if out, err := exec.Command(program, append(args, "--help")...).CombinedOutput(); err != nil {
-					t.Errorf("mini-hpa %q: %v\n%s", args, err, out)
+				// What it ends with is that there is no cluster: all checks of the flags come before.
+				out, err := exec.Command(program, append(args, "--kubeconfig=/nonexistent")...).CombinedOutput()
+				if err == nil || !strings.Contains(string(out), "/nonexistent") {
+					t.Errorf("mini-hpa %q: %v, want the missing kubeconfig\n%s", args, err, out)
 				}
 			}
 		})
@@ -376,4 +378,23 @@ func read(t testing.TB, path ...string) []byte {
 		t.Fatal(err)
 	}
 	return text
+}
+
+// TestRollout: on the host's network a surplus pod would find the node's ports taken, and without a lease there are never two.
+func TestRollout(t *testing.T) {
+	t.Parallel()
+	for values, want := range map[string]string{
+		"": "RollingUpdate 0 1",
+		"{hostNetwork: true, webhook: {port: 10260}}":        "RollingUpdate 1 0",
+		"{replicas: 1, controller: {leaderElection: false}}": "Recreate",
+	} {
+		strategy := deployed(t, render(t, parsed(t, []byte(values)))).Spec.Strategy
+		got := string(strategy.Type)
+		if r := strategy.RollingUpdate; r != nil {
+			got += " " + r.MaxUnavailable.String() + " " + r.MaxSurge.String()
+		}
+		if got != want {
+			t.Errorf("%s: %s, want %s", values, got, want)
+		}
+	}
 }

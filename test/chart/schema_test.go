@@ -64,6 +64,15 @@ func TestWrongValuesAreRefused(t *testing.T) {
 		"an account without a name":          {"serviceAccount: {create: false}", "serviceAccount.name: empty, while serviceAccount.create is false"},
 		"two ports that are one":             {"metrics: {port: 8081}", "metrics.port: 8081, which is healthPort too"},
 		"the webhook's port twice":           {"webhook: {port: 8080}", "webhook.port: 8080, which is metrics.port too"},
+		"looks without a pause":              {"controller: {syncPeriod: 1ms}", "controller.syncPeriod: 1ms: must be from 100ms to 1h"},
+		"a resolution of a moment":           {"controller: {metricsResolution: 1ms}", "controller.metricsResolution: 1ms: must be from 1s to 10m"},
+		"an endless window":                  {"controller: {downscaleStabilization: 1000h}", "controller.downscaleStabilization: 1000h: must be from 0s to 1h"},
+		"a window of half seconds":           {"controller: {downscaleStabilization: 1500ms}", "controller.downscaleStabilization: 1500ms: must be whole seconds"},
+		"a CA for a moment":                  {"webhook: {tls: {caDuration: 1s}}", "webhook.tls.caDuration: 1s: must be from 10s to 87600h"},
+		"a certificate of more than a year":  {"webhook: {tls: {certificateDuration: 8761h, caDuration: 87600h}}", "webhook.tls.certificateDuration: 8761h: must be from 10s to 8760h"},
+		"a certificate that outlives its CA": {"webhook: {tls: {caDuration: 50h30m, certificateDuration: 50h31m}}", "webhook.tls.certificateDuration: 50h31m: must be at most webhook.tls.caDuration (50h30m)"},
+		"hosts of somebody's certificate":    {"webhook: {hosts: [a.example.com], tls: {mode: existing-secret, existingSecret: {name: tls}}}", "webhook.hosts: set, while webhook.tls.mode is existing-secret"},
+		"a dashboard of nothing":             {"{metrics: {enabled: false}, dashboard: {enabled: true}}", "dashboard.enabled: true, while metrics.enabled is false"},
 		"the kubelet's port":                 {"hostNetwork: true", "webhook.port: 10250, while hostNetwork is true"},
 		"a user namespace of the host's":     {"{hostNetwork: true, hostUsers: false, webhook: {port: 10260}}", "hostUsers: false, while hostNetwork is true"},
 		"a variable that the chart sets":     {"extraEnv: [{name: POD_NAMESPACE, value: x}]", "extraEnv: has POD_NAMESPACE"},
@@ -115,6 +124,7 @@ func TestValuesThatLookWrongAndAreNot(t *testing.T) {
 		"excluded namespaces that are null":    "webhook: {excludedNamespaces: null}",
 		"a tolerance in percent":               "controller: {tolerance: 10%}",
 		"a port that the kubelet does not use": "{hostNetwork: true, webhook: {port: 10260}}",
+		"durations of several units":           "{controller: {syncPeriod: 59m60s, downscaleStabilization: 0s, metricsResolution: 1.5s}, webhook: {tls: {caDuration: 87600h, certificateDuration: 8760h}}}",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

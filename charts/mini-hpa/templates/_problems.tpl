@@ -6,6 +6,7 @@ values.schema.json.
 {{- include "mini-hpa.availabilityProblems" . -}}
 {{- include "mini-hpa.podProblems" . -}}
 {{- include "mini-hpa.argumentProblems" . -}}
+{{- include "mini-hpa.durationProblems" . -}}
 {{- if .Values.webhook.enabled -}}
 {{- include "mini-hpa.webhookProblems" . -}}
 {{- end -}}
@@ -64,6 +65,51 @@ controller.extraArgs: has --{{ $flag }}: must be set by {{ $value }}
 {{- end }}
 {{- end -}}
 
+{{/* Durations that the program would refuse, which it does by ending. The limits are those of its flags. */}}
+{{- define "mini-hpa.durationProblems" -}}
+{{- $controller := .Values.controller -}}
+{{- range list
+      (list "controller.syncPeriod" $controller.syncPeriod "100ms" "1h")
+      (list "controller.metricsResolution" $controller.metricsResolution "1s" "10m")
+      (list "controller.downscaleStabilization" $controller.downscaleStabilization "0s" "1h") -}}
+{{- include "mini-hpa.durationProblem" . -}}
+{{- end -}}
+{{- if and .Values.webhook.enabled (ne .Values.webhook.tls.mode "existing-secret") -}}
+{{- $tls := .Values.webhook.tls -}}
+{{- include "mini-hpa.durationProblem" (list "webhook.tls.caDuration" $tls.caDuration "10s" "87600h") -}}
+{{- include "mini-hpa.durationProblem" (list "webhook.tls.certificateDuration" $tls.certificateDuration "10s" "8760h") -}}
+{{- if gt (include "mini-hpa.milliseconds" $tls.certificateDuration | int64) (include "mini-hpa.milliseconds" $tls.caDuration | int64) }}
+webhook.tls.certificateDuration: {{ $tls.certificateDuration }}: must be at most webhook.tls.caDuration ({{ $tls.caDuration }})
+{{- end }}
+{{- end -}}
+{{- $window := $controller.downscaleStabilization -}}
+{{- if and $window (ne (mod (include "mini-hpa.milliseconds" $window | int64) 1000) 0) }}
+controller.downscaleStabilization: {{ $window }}: must be whole seconds
+{{- end }}
+{{- end -}}
+
+{{/* Takes a list of path, value, least and most. A value that was unset is the program's default. */}}
+{{- define "mini-hpa.durationProblem" -}}
+{{- $value := index . 1 -}}
+{{- if $value -}}
+{{- $milliseconds := include "mini-hpa.milliseconds" $value | int64 -}}
+{{- if or (lt $milliseconds (include "mini-hpa.milliseconds" (index . 2) | int64)) (gt $milliseconds (include "mini-hpa.milliseconds" (index . 3) | int64)) }}
+{{ index . 0 }}: {{ $value }}: must be from {{ index . 2 }} to {{ index . 3 }}
+{{- end }}
+{{- end -}}
+{{- end -}}
+
+{{/* A duration like 1h30m, whose form the schema has checked, as a number. */}}
+{{- define "mini-hpa.milliseconds" -}}
+{{- $units := dict "ms" 1.0 "s" 1000.0 "m" 60000.0 "h" 3600000.0 -}}
+{{- $sum := 0.0 -}}
+{{- range regexFindAll "[0-9]+([.][0-9]+)?(ms|s|m|h)" . -1 -}}
+{{- $unit := regexFind "[a-z]+$" . -}}
+{{- $sum = addf $sum (mulf (trimSuffix $unit . | float64) (get $units $unit)) -}}
+{{- end -}}
+{{- $sum | int64 -}}
+{{- end -}}
+
 {{/* The flags that the chart sets, and the values by which it does. */}}
 {{- define "mini-hpa.flagValues" -}}
 namespace: controller.watchNamespace
@@ -112,6 +158,9 @@ webhook.tls.existingSecret.name: empty, while webhook.tls.mode is existing-secre
 {{- if and (ne .Values.webhook.tls.mode "existing-secret") .Values.webhook.tls.existingSecret.name }}
 webhook.tls.existingSecret.name: {{ quote .Values.webhook.tls.existingSecret.name }}, while webhook.tls.mode is {{ .Values.webhook.tls.mode }}: must be empty, or the mode existing-secret
 {{- end }}
+{{- if and .Values.webhook.hosts (eq .Values.webhook.tls.mode "existing-secret") }}
+webhook.hosts: set, while webhook.tls.mode is existing-secret: must be empty, because the Secret's certificate says for whom it is
+{{- end }}
 {{- if and (ne .Values.webhook.tls.mode "cert-manager") .Values.webhook.tls.certManager.issuerRef }}
 webhook.tls.certManager.issuerRef: set, while webhook.tls.mode is {{ .Values.webhook.tls.mode }}: must be empty, or the mode cert-manager
 {{- end }}
@@ -120,6 +169,9 @@ webhook.tls.certManager.issuerRef: set, while webhook.tls.mode is {{ .Values.web
 {{- define "mini-hpa.monitoringProblems" -}}
 {{- if and .Values.metrics.serviceMonitor.enabled .Values.metrics.podMonitor.enabled }}
 metrics.podMonitor.enabled: true, while metrics.serviceMonitor.enabled is: must be one of them, or all is counted twice
+{{- end }}
+{{- if and .Values.dashboard.enabled (not .Values.metrics.enabled) }}
+dashboard.enabled: true, while metrics.enabled is false: must be false, because there is nothing to show
 {{- end }}
 {{- $monitors := dict "metrics.serviceMonitor" .Values.metrics.serviceMonitor.enabled "metrics.podMonitor" .Values.metrics.podMonitor.enabled "prometheusRule" .Values.prometheusRule.enabled -}}
 {{- range $path, $enabled := $monitors -}}

@@ -27,10 +27,14 @@ ipAddresses:
 {{- end }}
 {{- end -}}
 
-{{/* A cert-manager Certificate's key, new with every certificate. */}}
+{{/*
+A cert-manager Certificate's key. That of the CA stays (Never): the first leaf of a new CA puts that CA into the caBundle at once, and pods serve
+their old leaf until the kubelet has brought them the new one; with the same key the new CA's certificate verifies both. That of a leaf is new
+each time (Always).
+*/}}
 {{- define "mini-hpa.privateKey" -}}
 privateKey:
   algorithm: ECDSA
   size: 256
-  rotationPolicy: Always
+  rotationPolicy: {{ . }}
 {{- end -}}

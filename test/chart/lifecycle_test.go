@@ -5,15 +5,21 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/watch"
 
 	"github.com/mini-hpa/mini-hpa/test/controlplane/loadsim"
 )
 
-// afterUninstall is how long the program goes on after its release is gone: longer than pods take to end.
+// afterUninstall is how long the program goes on after its release is gone, as pods do that are told to end.
 const afterUninstall = 12 * time.Second
 
 // TestLifecycle: what the program writes (its CA, the caBundle, the Lease, the replicas of others) and what Helm writes
@@ -35,20 +41,17 @@ func (s *site) lifecycle(t *testing.T, h helm) {
 	s.replicas(t, web, 5)
 	trust := s.trust(t)
 
-	must(t, "upgrade", h.upgrade(map[string]any{"replicas": 3, "controller": map[string]any{"logLevel": "debug"}, "webhook": map[string]any{"timeoutSeconds": 7}}))
-	s.undisturbed(t, web, trust)
+	s.undisturbed(t, web, trust, "upgrade", func() error {
+		return h.upgrade(map[string]any{"replicas": 3, "controller": map[string]any{"logLevel": "debug"}, "webhook": map[string]any{"timeoutSeconds": 7}})
+	})
 	s.timeout(t, 7)
 	current := s.start(t)
 	old.stop()
 	s.led(t)
-	must(t, "upgrade without a change", h.upgrade(nil))
-	s.undisturbed(t, web, trust)
-
-	must(t, "rollback", h.rollback(2))
-	s.undisturbed(t, web, trust)
+	s.undisturbed(t, web, trust, "upgrade without a change", func() error { return h.upgrade(nil) })
+	s.undisturbed(t, web, trust, "rollback", func() error { return h.rollback(2) })
 	s.timeout(t, 7)
-	must(t, "rollback", h.rollback(1))
-	s.undisturbed(t, web, trust)
+	s.undisturbed(t, web, trust, "rollback", func() error { return h.rollback(1) })
 	s.timeout(t, 5)
 
 	must(t, "uninstall", h.uninstall())
@@ -68,11 +71,13 @@ func (s *site) takeOver(t *testing.T) {
 	s.replicas(t, web, 5)
 	trust := s.trust(t)
 	h := newHelm4(t, s.cluster.Kubeconfig(), product()).(*helm4)
-	must(t, "upgrade with Helm 4", h.upgrade(map[string]any{"webhook": map[string]any{"timeoutSeconds": 6}}))
-	s.undisturbed(t, web, trust)
+	s.undisturbed(t, web, trust, "upgrade with Helm 4", func() error {
+		return h.upgrade(map[string]any{"webhook": map[string]any{"timeoutSeconds": 6}})
+	})
 	h.serverSide = "true"
-	must(t, "upgrade on the server's side", h.upgrade(map[string]any{"webhook": map[string]any{"timeoutSeconds": 7}}))
-	s.undisturbed(t, web, trust)
+	s.undisturbed(t, web, trust, "upgrade on the server's side", func() error {
+		return h.upgrade(map[string]any{"webhook": map[string]any{"timeoutSeconds": 7}})
+	})
 	s.timeout(t, 7)
 	must(t, "uninstall with Helm 4", h.uninstall())
 	p.stop()
@@ -125,23 +130,77 @@ func (s *site) bundle(ctx context.Context) ([]byte, error) {
 	return configuration.Webhooks[0].ClientConfig.CABundle, nil
 }
 
-// undisturbed fails the test if Helm took something away that the program wrote, even for a moment that is over.
-func (s *site) undisturbed(t *testing.T, web string, trust []byte) {
+// undisturbed does something with Helm and fails the test if it takes away what the program wrote, be it for a moment: the program
+// would put it back, and meanwhile nobody would be asked.
+func (s *site) undisturbed(t *testing.T, web string, trust []byte, what string, do func() error) {
 	t.Helper()
-	if got, err := s.bundle(t.Context()); err != nil || !bytes.Equal(got, trust) {
-		t.Errorf("the caBundle has changed (%v)", err)
+	named := func(name string) metav1.ListOptions {
+		return metav1.ListOptions{FieldSelector: "metadata.name=" + name}
 	}
-	secret, err := s.client.CoreV1().Secrets(home).Get(t.Context(), release+"-webhook-ca", metav1.GetOptions{})
-	if err != nil || len(secret.Data) == 0 {
-		t.Errorf("the CA is gone (%v)", err)
+	var watches []*witness
+	observe := func(kind string, w watch.Interface, err error, intact func(runtime.Object) bool) {
+		must(t, "watch the "+kind, err)
+		watches = append(watches, newWitness(kind, w, intact))
 	}
-	if holder, err := s.holder(t.Context()); holder == "" {
-		t.Errorf("the Lease has no holder (%v)", err)
+	configurations, err := s.client.AdmissionregistrationV1().ValidatingWebhookConfigurations().Watch(t.Context(), named(release))
+	observe("caBundle", configurations, err, func(o runtime.Object) bool {
+		c, ok := o.(*admissionregistrationv1.ValidatingWebhookConfiguration)
+		return ok && bytes.Equal(c.Webhooks[0].ClientConfig.CABundle, trust)
+	})
+	secrets, err := s.client.CoreV1().Secrets(home).Watch(t.Context(), named(release+"-webhook-ca"))
+	observe("CA", secrets, err, func(o runtime.Object) bool {
+		secret, ok := o.(*corev1.Secret)
+		return ok && len(secret.Data) > 0
+	})
+	leases, err := s.client.CoordinationV1().Leases(home).Watch(t.Context(), named(release))
+	observe("holder of the Lease", leases, err, func(o runtime.Object) bool {
+		lease, ok := o.(*coordinationv1.Lease)
+		return ok && lease.Spec.HolderIdentity != nil && *lease.Spec.HolderIdentity != ""
+	})
+	must(t, what, do())
+	for _, w := range watches {
+		if seen, lost := w.end(); lost > 0 || seen == 0 {
+			t.Errorf("%s: of %d versions %d had lost the %s", what, seen, lost, w.kind)
+		}
 	}
 	d, err := s.client.AppsV1().Deployments("shop").Get(t.Context(), web, metav1.GetOptions{})
-	if err != nil || *d.Spec.Replicas != 5 {
-		t.Errorf("the replicas have changed (%v): %d", err, *d.Spec.Replicas)
+	must(t, "read the Deployment", err)
+	if *d.Spec.Replicas != 5 {
+		t.Errorf("%s: the replicas have changed: %d", what, *d.Spec.Replicas)
 	}
+}
+
+// witness looks at every version of an object.
+type witness struct {
+	kind       string
+	watch      watch.Interface
+	done       chan struct{}
+	ending     atomic.Bool
+	seen, lost int
+}
+
+func newWitness(kind string, w watch.Interface, intact func(runtime.Object) bool) *witness {
+	v := &witness{kind: kind, watch: w, done: make(chan struct{})}
+	go func() {
+		defer close(v.done)
+		for event := range w.ResultChan() {
+			if event.Type == watch.Error && v.ending.Load() {
+				continue // the end of the stream
+			}
+			v.seen++
+			if event.Type == watch.Deleted || !intact(event.Object) {
+				v.lost++
+			}
+		}
+	}()
+	return v
+}
+
+func (v *witness) end() (seen, lost int) {
+	v.ending.Store(true)
+	v.watch.Stop()
+	<-v.done
+	return v.seen, v.lost
 }
 
 // led waits for a successor after an end.

@@ -14,8 +14,8 @@ import (
 // that is forgotten costs memory for its next pods, nothing else.
 const templatesKept = 8192
 
-// templates lets the pods of a ReplicaSet share what their template has given all of them. Names and requests of the containers are
-// more than half of what is kept of a pod; in a cluster of 25,000 pods they are 40 MB.
+// templates lets the pods of a ReplicaSet share what their template has given all of them. With one container and five pods to a
+// ReplicaSet, 1.9 kB are kept of a pod instead of 2.8.
 type templates struct{ last *lru.Cache }
 
 func newTemplates() templates { return templates{lru.New(templatesKept)} }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"runtime/debug"
 	"sync"
 
 	"go.uber.org/zap"
@@ -48,6 +49,7 @@ func (p *process) work(parent context.Context) error {
 		return err
 	}
 	p.log.Info("caches filled", zap.Int("selected", len(p.set.Selected())))
+	debug.FreeOSMemory() // the first lists are the most that is ever read at once, and little of them is kept
 	return p.leadership.run(ctx)
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -35,10 +34,10 @@ type lister struct {
 }
 
 // List is metrics.Lister's.
-func (l *lister) List(context.Context) ([]metricsv1beta1.PodMetrics, error) {
+func (l *lister) List(context.Context) ([]metrics.Sample, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return slices.Clone(l.samples), l.err
+	return metrics.SamplesOf(l.samples), l.err
 }
 
 func (l *lister) set(err error, samples ...metricsv1beta1.PodMetrics) {

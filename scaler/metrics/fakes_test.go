@@ -24,7 +24,10 @@ var epoch = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 // listerFunc is a scripted Lister.
 type listerFunc func(ctx context.Context) ([]metricsv1beta1.PodMetrics, error)
 
-func (f listerFunc) List(ctx context.Context) ([]metricsv1beta1.PodMetrics, error) { return f(ctx) }
+func (f listerFunc) List(ctx context.Context) ([]Sample, error) {
+	items, err := f(ctx)
+	return SamplesOf(items), err
+}
 
 // pod is one item of a LIST.
 func pod(namespace, name string, at time.Time, containers ...string) metricsv1beta1.PodMetrics {

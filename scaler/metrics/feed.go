@@ -106,9 +106,13 @@ func (f *Feed) Refresh(ctx context.Context) error {
 	return err
 }
 
-// PodMetrics is the newest sample of a pod; nil if the newest good LIST had none. It is shared and must not be written to.
+// PodMetrics is the newest sample of a pod, made for the caller; nil if the newest good LIST had none.
 func (f *Feed) PodMetrics(namespace, name string) *metricsv1beta1.PodMetrics {
-	return (*f.snapshot.Load())[types.NamespacedName{Namespace: namespace, Name: name}].sample
+	sample := (*f.snapshot.Load())[types.NamespacedName{Namespace: namespace, Name: name}].sample
+	if sample == nil {
+		return nil
+	}
+	return sample.podMetrics()
 }
 
 // Err says why there are no current metrics; nil while the API answers. A single failed LIST after a good one is not told.
@@ -169,7 +173,7 @@ func (f *Feed) plan(o observation) (wait time.Duration) {
 }
 
 // call makes the request. The deadline covers reading and decoding the answer.
-func (f *Feed) call(ctx context.Context) ([]metricsv1beta1.PodMetrics, error) {
+func (f *Feed) call(ctx context.Context) ([]Sample, error) {
 	f.mu.Lock()
 	f.status.Lists++
 	f.mu.Unlock()

@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"k8s.io/client-go/rest"
-	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
 	client "k8s.io/metrics/pkg/client/clientset/versioned/typed/metrics/v1beta1"
 )
 
@@ -21,7 +20,7 @@ const (
 // Lister reads the newest sample of every pod of a scope in one call. It must return when ctx ends. The caller owns the
 // returned slice and what it refers to.
 type Lister interface {
-	List(ctx context.Context) ([]metricsv1beta1.PodMetrics, error)
+	List(ctx context.Context) ([]Sample, error)
 }
 
 // podLister lists pods.metrics.k8s.io of one namespace, or of all of them.
@@ -49,11 +48,15 @@ func NewLister(config *rest.Config, namespace string) (Lister, error) {
 
 // List makes exactly one request. Retries are the schedule's: client-go's own (up to ten on a Retry-After) would use up the
 // deadline in silence and turn "service unavailable" into a timeout.
-func (l *podLister) List(ctx context.Context) ([]metricsv1beta1.PodMetrics, error) {
-	var list metricsv1beta1.PodMetricsList
-	err := l.client.Get().NamespaceIfScoped(l.namespace, l.namespace != "").Resource("pods").MaxRetries(0).Do(ctx).Into(&list)
+func (l *podLister) List(ctx context.Context) ([]Sample, error) {
+	body, err := l.client.Get().NamespaceIfScoped(l.namespace, l.namespace != "").Resource("pods").MaxRetries(0).Stream(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("list pods.metrics.k8s.io: %w", err)
 	}
-	return list.Items, nil
+	defer body.Close() //nolint:errcheck // what was read is known to be whole by its encoding
+	samples, err := readList(body)
+	if err != nil {
+		return nil, fmt.Errorf("list pods.metrics.k8s.io: %w", err)
+	}
+	return samples, nil
 }

@@ -52,12 +52,13 @@ func play(t *testing.T, a answer, f func(*testing.T, *scene)) {
 	})
 }
 
-func (sc *scene) List(ctx context.Context) ([]metricsv1beta1.PodMetrics, error) {
+func (sc *scene) List(ctx context.Context) ([]Sample, error) {
 	at := time.Since(sc.start)
 	sc.mu.Lock()
 	sc.lists = append(sc.lists, at)
 	sc.mu.Unlock()
-	return sc.answer(ctx, at)
+	items, err := sc.answer(ctx, at)
+	return SamplesOf(items), err
 }
 
 func (sc *scene) tell(what string) {

@@ -5,9 +5,7 @@ import (
 	"slices"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
 )
 
 // snapshot is what is known of every pod of the newest LIST. It is never written to once it can be read by others.
@@ -20,7 +18,7 @@ type entry struct {
 	// seen is the local time at which this timestamp was first read.
 	seen time.Time
 	// sample is nil for a pod that nobody wants kept.
-	sample *metricsv1beta1.PodMetrics
+	sample *Sample
 }
 
 // reading turns one LIST into the next snapshot and says what it changed.
@@ -42,8 +40,8 @@ type reading struct {
 	newest time.Time
 }
 
-// read takes over the items of a LIST; the caller gives them up.
-func (r *reading) read(items []metricsv1beta1.PodMetrics) {
+// read takes over the samples of a LIST; the caller gives them up.
+func (r *reading) read(items []Sample) {
 	r.next = make(snapshot, len(items))
 	for i := range items {
 		r.take(&items[i])
@@ -51,22 +49,23 @@ func (r *reading) read(items []metricsv1beta1.PodMetrics) {
 	r.dropVanished()
 }
 
-func (r *reading) take(item *metricsv1beta1.PodMetrics) {
-	pod := types.NamespacedName{Namespace: item.Namespace, Name: item.Name}
+func (r *reading) take(item *Sample) {
+	pod := item.Pod
 	old, known := r.old[pod]
 	if _, twice := r.next[pod]; twice {
 		return
 	}
 	e, isNew := old, !known || r.newer(old, item)
 	if isNew {
-		e = entry{timestamp: item.Timestamp.Time, seen: r.now}
+		e = entry{timestamp: item.Timestamp, seen: r.now}
 	}
 	if known {
 		r.compare(old, e)
 	}
 	// A pod that became wanted later has an entry without a sample.
-	if (isNew || e.sample == nil) && r.keep(item.Namespace, item.Name) {
-		e.sample = trim(item)
+	if (isNew || e.sample == nil) && r.keep(pod.Namespace, pod.Name) {
+		own := *item // not a part of the LIST's array, which would stay as long as one of its pods has nothing newer
+		e.sample = &own
 		r.changed = append(r.changed, pod)
 	}
 	r.next[pod] = e
@@ -91,7 +90,7 @@ func (r *reading) compare(old, e entry) {
 // usually another replica of metrics-server answering, whose samples are a part of a period behind: deciding on them would
 // be going back in time. Only if nothing newer was served for the whole patience was the clock of the pod's node set
 // back, and then the earlier timestamp is the new one.
-func (r *reading) newer(old entry, item *metricsv1beta1.PodMetrics) bool {
+func (r *reading) newer(old entry, item *Sample) bool {
 	switch item.Timestamp.Compare(old.timestamp) {
 	case 1:
 		return true
@@ -99,16 +98,6 @@ func (r *reading) newer(old entry, item *metricsv1beta1.PodMetrics) bool {
 		return r.now.Sub(old.seen) > r.patience
 	}
 	return false
-}
-
-// trim copies what is read of an item, so that neither its labels nor the array it stands in stay in memory.
-func trim(item *metricsv1beta1.PodMetrics) *metricsv1beta1.PodMetrics {
-	return &metricsv1beta1.PodMetrics{
-		ObjectMeta: metav1.ObjectMeta{Namespace: item.Namespace, Name: item.Name},
-		Timestamp:  item.Timestamp,
-		Window:     item.Window,
-		Containers: item.Containers,
-	}
 }
 
 func (r *reading) dropVanished() {

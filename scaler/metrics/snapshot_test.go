@@ -1,8 +1,10 @@
 package metrics
 
 import (
+	"runtime"
 	"testing"
 	"time"
+	"weak"
 
 	gocmp "github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/types"
@@ -117,7 +119,7 @@ func TestSnapshotStories(t *testing.T) {
 				if p.after == 0 {
 					now = now.Add(15 * time.Second)
 				}
-				r := f.take(items(p.list), now)
+				r := f.take(SamplesOf(items(p.list)), now)
 				if p.begins {
 					f.schedule.set.began = now
 				}
@@ -158,20 +160,33 @@ func TestSnapshotWantedLater(t *testing.T) {
 	wanted := false
 	f := NewFeed(Config{Keep: func(string, string) bool { return wanted }})
 	list := []sample{{"a", 0}}
-	if r := f.take(items(list), epoch); len(r.changed) > 0 || f.PodMetrics("shop", "a") != nil {
+	if r := f.take(SamplesOf(items(list)), epoch); len(r.changed) > 0 || f.PodMetrics("shop", "a") != nil {
 		t.Fatalf("kept a pod nobody wants: %v", r.changed)
 	}
 	wanted = true
-	r := f.take(items(list), epoch.Add(time.Second))
+	r := f.take(SamplesOf(items(list)), epoch.Add(time.Second))
 	want := []types.NamespacedName{{Namespace: "shop", Name: "a"}}
 	if diff := gocmp.Diff(want, r.changed); diff != "" || f.PodMetrics("shop", "a") == nil || r.advanced != 0 {
 		t.Errorf("wanted now: %d advanced, changed (-want +got):\n%s", r.advanced, diff)
 	}
 	wanted = false
-	r = f.take(items([]sample{{"a", 15}}), epoch.Add(15*time.Second))
+	r = f.take(SamplesOf(items([]sample{{"a", 15}})), epoch.Add(15*time.Second))
 	if len(r.changed) > 0 || f.PodMetrics("shop", "a") != nil || r.advanced != 1 {
 		t.Errorf("still kept when nobody wants it any more: %v", r.changed)
 	}
+}
+
+// TestSnapshotsBeforeAreFreed: only the newest samples stay in memory.
+func TestSnapshotsBeforeAreFreed(t *testing.T) {
+	f := NewFeed(Config{})
+	f.take(SamplesOf(items([]sample{{"a", 0}})), epoch)
+	before := weak.Make((*f.snapshot.Load())[types.NamespacedName{Namespace: "shop", Name: "a"}].sample)
+	f.take(SamplesOf(items([]sample{{"a", 15}})), epoch.Add(15*time.Second))
+	runtime.GC()
+	if before.Value() != nil {
+		t.Error("the sample before the newest one is still in memory")
+	}
+	runtime.KeepAlive(f)
 }
 
 // TestSnapshotKeepsWhatIsRead is what stays of an item, and that it is no part of the list it came with.
@@ -180,7 +195,7 @@ func TestSnapshotKeepsWhatIsRead(t *testing.T) {
 	item.Labels = map[string]string{"app": "shop"}
 	list := []metricsv1beta1.PodMetrics{item}
 	f := NewFeed(Config{})
-	f.take(list, epoch)
+	f.take(SamplesOf(list), epoch)
 	list[0].Containers = nil
 
 	want := pod("shop", "a", epoch, "app", "proxy")

@@ -4,17 +4,17 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
-	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
 )
 
 // take makes the items of a LIST the newest samples.
-func (f *Feed) take(items []metricsv1beta1.PodMetrics, now time.Time) reading {
+func (f *Feed) take(items []Sample, now time.Time) reading {
 	r := reading{
 		old: *f.snapshot.Load(), now: now, keep: f.config.Keep, began: f.schedule.set.began,
 		patience: 2 * max(f.schedule.period(), f.config.Resolution),
 	}
 	r.read(items)
-	f.snapshot.Store(&r.next)
+	next := r.next // not &r.next, which would keep the whole reading, and with it the samples before
+	f.snapshot.Store(&next)
 
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -77,7 +77,7 @@ func (f *fleet) create(ctx context.Context) error {
 			return err
 		}
 	}
-	f.setLoad(calm)
+	f.setLoad(f.names, calm)
 	err := f.each(func(name types.NamespacedName) error {
 		_, err := f.client.AppsV1().Deployments(name.Namespace).Create(ctx, deployment(name, f.pods), metav1.CreateOptions{})
 		if apierrors.IsAlreadyExists(err) {
@@ -129,9 +129,9 @@ func (f *fleet) each(do func(types.NamespacedName) error) error {
 	return errors.Join(failed...)
 }
 
-// setLoad sets what each pod uses while there are as many as at rest.
-func (f *fleet) setLoad(perPod int64) {
-	for _, name := range f.names {
+// setLoad sets what each pod of these workloads uses while there are as many as at rest.
+func (f *fleet) setLoad(names []types.NamespacedName, perPod int64) {
+	for _, name := range names {
 		f.load.SetLoad(name.Namespace, name.Name, loadsim.Constant(perPod*int64(f.pods)))
 	}
 }
@@ -185,7 +185,7 @@ func (f *fleet) await(ctx context.Context, what string, so func() (bool, string)
 
 // settle puts every workload back to its size at rest, whatever the autoscaler has made of it, and waits for the pods.
 func (f *fleet) settle(ctx context.Context) error {
-	f.setLoad(calm)
+	f.setLoad(f.names, calm)
 	f.mu.Lock()
 	var off []types.NamespacedName
 	for name, size := range f.size {

@@ -58,13 +58,27 @@ fuzz: ## Fuzz the parsers and the invariants of the decision, a minute each.
 		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime 1m ./scaler/simulate || exit 1; done
 
 .PHONY: bench
-bench: ## Run the benchmarks of the hot paths.
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+BENCHSTAT ?= $(GO) run golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
+COUNT ?= 6
+BENCH ?= .
+bench: ## Run the benchmarks of the hot paths COUNT times, and compare them with the run before; five minutes.
+	@mkdir -p bench-output && if [ -f bench-output/now.txt ]; then mv bench-output/now.txt bench-output/before.txt; fi
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -benchtime 0.3s -count $(COUNT) ./annotations ./informer ./scaler ./scaler/metrics ./scaler/recommend > bench-output/now.txt || { cat bench-output/now.txt; exit 1; }
+	$(BENCHSTAT) $(wildcard bench-output/before.txt) bench-output/now.txt
 
 .PHONY: bench-hpa
 N ?= 100,1000
-bench-hpa: control-plane ## Hold mini-hpa against the HPA controller with N workloads; about a quarter of an hour for 100,1000. Writes docs/benchmarks.md.
-	cd test && $(GO) run ./bench --n $(N) --page ../docs/benchmarks.md
+PODS ?= 2
+bench-hpa: control-plane ## Hold mini-hpa against the HPA controller with N workloads of PODS pods; 40 minutes for 100,1000. Writes docs/benchmarks.md.
+	cd test && $(GO) run ./bench --n $(N) --pods $(PODS) --page ../docs/benchmarks.md
+
+.PHONY: bench-fairness
+bench-fairness: control-plane ## Measure what a namespace of 4,000 workloads does to another's ten; 20 minutes. Adds to docs/benchmarks.md.
+	cd test && $(GO) run ./bench fairness --page ../docs/benchmarks.md
+
+.PHONY: bench-churn
+bench-churn: control-plane ## Measure what is left of 30,000 workloads that come and go; a quarter of an hour. Adds to docs/benchmarks.md.
+	cd test && $(GO) run ./bench churn --page ../docs/benchmarks.md
 
 .PHONY: demo
 demo: control-plane ## Watch an annotated Deployment scale on a control plane of its own; pictures in demo-output/.

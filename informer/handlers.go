@@ -95,6 +95,7 @@ func (s *Set) replicaSetUpdated(before, after *metav1.PartialObjectMetadata) {
 
 func (s *Set) replicaSetDeleted(gone cache.DeletedObject[*metav1.PartialObjectMetadata]) {
 	if gone.OptionalObj != nil {
+		s.templates.forget(gone.OptionalObj.UID)
 		s.replicaSetCame(gone.OptionalObj)
 	}
 }

@@ -54,6 +54,7 @@ type Set struct {
 	deployments cache.TypedSharedIndexInformer[*appsv1.Deployment]
 	replicaSets cache.TypedSharedIndexInformer[*metav1.PartialObjectMetadata]
 	pods        cache.TypedSharedIndexInformer[*corev1.Pod]
+	templates   templates
 
 	onError func(error)
 	// handled are done when the handlers have seen all of the initial lists, hence the caches hold them too.
@@ -70,7 +71,7 @@ func New(c Config) (*Set, error) {
 	if c.Client == nil || c.Metadata == nil {
 		return nil, errors.New("informers need both a typed client and a metadata client")
 	}
-	s := &Set{onError: c.OnError, terms: make(chan struct{}, 1)}
+	s := &Set{templates: newTemplates(), onError: c.OnError, terms: make(chan struct{}, 1)}
 	if s.onError == nil {
 		s.onError = handleError
 	}
@@ -101,7 +102,7 @@ func (s *Set) shape() error {
 	return errors.Join(
 		s.deployments.SetTransform(slimDeployment),
 		s.replicaSets.SetTransform(slimReplicaSet),
-		s.pods.SetTransform(newTemplates().slimPod),
+		s.pods.SetTransform(s.templates.slimPod),
 		s.deployments.SetWatchErrorHandlerWithContext(watchFailed("deployments")),
 		s.replicaSets.SetWatchErrorHandlerWithContext(watchFailed("replicasets")),
 		s.pods.SetWatchErrorHandlerWithContext(watchFailed("pods")),

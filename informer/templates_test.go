@@ -1,7 +1,10 @@
 package informer
 
 import (
+	"context"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
@@ -69,4 +72,39 @@ func slimmed(t *testing.T, shapes templates, pod *corev1.Pod) *corev1.Pod {
 		t.Fatal(err)
 	}
 	return out.(*corev1.Pod)
+}
+
+// TestADeletedWorkloadLeavesNothing: thousands of workloads may come and go in a day.
+func TestADeletedWorkloadLeavesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		web := deployment("web")
+		rs := replicaSet(web, "web-1")
+		c := newCluster(t)
+		c.start()
+		term := newTerm(func(context.Context, Key) (time.Duration, error) {
+			if c.set.Deployment(webKey) == nil {
+				return 0, nil
+			}
+			return time.Hour, nil
+		}, c.onError)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go c.set.lead(ctx, 1, term)
+		held := func() []int {
+			synctest.Wait()
+			term.wakeups.mu.Lock()
+			defer term.wakeups.mu.Unlock()
+			return []int{len(term.wakeups.timers), c.set.templates.last.Len(), len(c.set.pods.GetStore().ListKeys()),
+				len(c.set.replicaSets.GetStore().ListKeys()), len(c.set.deployments.GetStore().ListKeys())}
+		}
+		check(t, "at first: planned, templates, pods, ReplicaSets, Deployments", held(), []int{0, 0, 0, 0, 0})
+		c.put(web)
+		c.put(rs)
+		c.put(pod(rs, "web-1-a"))
+		check(t, "with one: planned, templates, pods, ReplicaSets, Deployments", held(), []int{1, 1, 1, 1, 1})
+		c.remove(web)
+		c.remove(rs)
+		c.remove(pod(rs, "web-1-a"))
+		check(t, "at last: planned, templates, pods, ReplicaSets, Deployments", held(), []int{0, 0, 0, 0, 0})
+	})
 }

@@ -89,7 +89,14 @@ func (c *cluster) annotate(pairs map[string]string) {
 	}
 }
 
-func (c *cluster) Deployment(cache.ObjectName) *appsv1.Deployment { return c.deployment }
+// Deployment is another object each time, because the tests write to the one they have.
+func (c *cluster) Deployment(cache.ObjectName) *appsv1.Deployment {
+	if c.deployment == nil {
+		return nil
+	}
+	seen := *c.deployment
+	return &seen
+}
 
 func (c *cluster) Surroundings(cache.ObjectName) annotations.Surroundings { return c.surroundings }
 

@@ -24,6 +24,8 @@ type workload struct {
 	// seen is false until the first decision, for which the history is restored from the cluster.
 	seen    bool
 	history recommend.History
+	// reviewed is what was last said of its annotations and requests.
+	reviewed reviewed
 	// written is the resourceVersion that the last write has replaced, and when.
 	written   string
 	writtenAt time.Time

@@ -17,6 +17,10 @@ import (
 // then: a load step on all workloads of a big cluster is more than that.
 const lanes = 16
 
+// remembered is of how many objects and reasons each lane knows what it has said, to count what is repeated: 4096 in all, as many as
+// one broadcaster has by default. With the default for each lane it would come to 70 MB where workloads come and go.
+const remembered = 4096 / lanes
+
 // NewRecorder records Events as component "mini-hpa". Its spam filter counts each reason of a workload by itself (the
 // usual one counts all of a workload together: 25 at once, then one in 5 minutes), so that a metric that keeps failing
 // cannot use up what scaling Events need. Events of one workload are written in order. The returned function ends it, after what is
@@ -37,7 +41,7 @@ type lane struct {
 }
 
 func newLane(client kubernetes.Interface) lane {
-	broadcaster := record.NewBroadcaster(record.WithCorrelatorOptions(record.CorrelatorOptions{SpamKeyFunc: spamKey}))
+	broadcaster := record.NewBroadcaster(record.WithCorrelatorOptions(record.CorrelatorOptions{SpamKeyFunc: spamKey, LRUCacheSize: remembered}))
 	sink := &flushable{EventSink: &typedcorev1.EventSinkImpl{Interface: client.CoreV1().Events("")}, flushed: make(chan struct{})}
 	broadcaster.StartRecordingToSink(sink)
 	return lane{broadcaster.NewRecorder(scheme.Scheme, corev1.EventSource{Component: FieldManager}), broadcaster, sink}

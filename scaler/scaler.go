@@ -125,14 +125,6 @@ func (s *Scaler) decide(w *workload, d *appsv1.Deployment, p annotations.Policy,
 	return decision
 }
 
-// review holds the workload to the same checks as admission, which may have been away when it was stored, and tells what is
-// wrong. A workload with a problem is not scaled.
-func (s *Scaler) review(w *workload, d *appsv1.Deployment) (annotations.Policy, bool) {
-	v := s.Defaults.Review(d, s.Surroundings.Surroundings(cache.MetaObjectToName(d)))
-	s.tellVerdict(w, d, v)
-	return v.Policy, len(v.Problems) == 0
-}
-
 // next is when to look again: when time alone changes the decision, at the latest after the sync period. Each key adds
 // its own share of a tenth, so that a fleet does not pulse and a period that equals the samples' does not look twice.
 func (s *Scaler) next(key cache.ObjectName, p annotations.Policy, d recommend.Decision) time.Duration {

@@ -73,10 +73,10 @@ func (c *controllerTask) run(ctx context.Context, _ []string, s streams) error {
 	return c.logs.live(s, "controller", func(log *zap.Logger) error { return c.control(ctx, log) })
 }
 
-// spareMemory lets the heap grow by a quarter between two collections instead of to its double: most of it is the cluster's pods,
+// spareMemory lets the heap grow by a fifth between two collections instead of to its double: most of it is the cluster's pods,
 // which stay, and the processor has next to nothing else to do (docs/scaling.md has the figures). The environment has the last word.
 func spareMemory() {
-	const growth = 25
+	const growth = 20
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(growth)
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"k8s.io/client-go/kubernetes"
@@ -36,6 +37,9 @@ func measure(ctx context.Context, s settings, program string, size int, book *bo
 		return err
 	}
 	defer closeAll()
+	if book.Kubernetes, err = a.version(); err != nil {
+		return err
+	}
 	say("%d workloads of %d pods are ready; measuring the cluster without an autoscaler", size, s.pods)
 	if err := a.quiet(ctx); err != nil {
 		return err
@@ -50,13 +54,22 @@ func measure(ctx context.Context, s settings, program string, size int, book *bo
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
-		r.Name, r.Workloads, r.Pods = name, size, s.pods
+		r.Name, r.Workloads, r.Pods, r.Date = name, size, s.pods, time.Now()
 		if err := book.add(r); err != nil {
 			return err
 		}
 		_, _ = fmt.Fprint(os.Stderr, table([]result{r})) // as progress is told
 	}
 	return nil
+}
+
+// version is the API server's, such as 1.36.3.
+func (a *arena) version() (string, error) {
+	version, err := a.client.Discovery().ServerVersion()
+	if err != nil {
+		return "", err
+	}
+	return strings.TrimPrefix(version.GitVersion, "v"), nil
 }
 
 func (a *arena) open(ctx context.Context) (closeAll func(), err error) {

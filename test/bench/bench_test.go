@@ -3,6 +3,10 @@
 package main
 
 import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -121,8 +125,8 @@ func TestBookKeepsWhatIsMeasuredLast(t *testing.T) {
 		}
 	}
 	b, err := openBook(path)
-	if err != nil || len(b.results()) != 1 || b.results()[0].RSS != 1 {
-		t.Errorf("results: %+v (%v), want the later one only", b.results(), err)
+	if err != nil || len(b.Results) != 1 || b.Results[0].RSS != 1 {
+		t.Errorf("results: %+v (%v), want the later one only", b.Results, err)
 	}
 }
 
@@ -172,11 +176,27 @@ func TestOwnCPUAndMemory(t *testing.T) {
 func TestPage(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "page.md")
-	if err := writePage(path, []result{{Name: miniHPA, Workloads: 100, Pods: 2}}); err != nil {
+	if err := writePage(path, &book{Kubernetes: "1.2.3", Results: []result{{Name: miniHPA, Workloads: 100, Pods: 2}, {Name: tunedHPA, Workloads: 100, Pods: 2, RSS: 1 << 30},
+		{Name: miniHPA, Workloads: 1000, Pods: 2}}, Fairness: &fairness{Crowd: 4000, Few: 10}, Churn: &churn{Created: 30_000}}); err != nil {
 		t.Fatal(err)
 	}
 	text, err := os.ReadFile(path)
-	if err != nil || !strings.Contains(string(text), "### 100 workloads") || strings.Contains(string(text), "unknown") {
+	if err != nil || strings.Contains(string(text), "unknown") {
 		t.Errorf("the page (%v):\n%s", err, text)
+	}
+	picture, err := os.ReadFile(strings.TrimSuffix(path, "md") + "svg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for decoder := xml.NewDecoder(bytes.NewReader(picture)); err == nil; {
+		_, err = decoder.Token()
+	}
+	if !errors.Is(err, io.EOF) || strings.Contains(string(picture), "NaN") {
+		t.Errorf("the picture (%v):\n%s", err, picture)
+	}
+	for _, want := range []string{"Kubernetes 1.2.3", "(page.svg)", "### 100 workloads", "### A crowd of 4000, and 10 in another namespace", "30000 workloads in 0s"} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("the page has no %q:\n%s", want, text)
+		}
 	}
 }

@@ -5,6 +5,7 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"slices"
@@ -15,10 +16,12 @@ import (
 type result struct {
 	Name            string
 	Workloads, Pods int
-	Rest            usage
-	RSS, PeakRSS    int64
-	Age             spread
-	Steps           []step
+	// Date is when it was measured.
+	Date         time.Time
+	Rest         usage
+	RSS, PeakRSS int64
+	Age          spread
+	Steps        []step
 }
 
 // reaction is the median over the steps.
@@ -46,7 +49,12 @@ func (r result) reaction() step {
 // after the other. A new result takes the place of an older one of the same kind.
 type book struct {
 	path string
-	all  []result
+	// Kubernetes is the version of what was measured against.
+	Kubernetes string
+
+	Results  []result
+	Fairness *fairness `json:",omitempty"`
+	Churn    *churn    `json:",omitempty"`
 }
 
 func openBook(path string) (*book, error) {
@@ -58,18 +66,23 @@ func openBook(path string) (*book, error) {
 	if err != nil {
 		return nil, err
 	}
-	return b, json.Unmarshal(text, &b.all)
+	if err := json.Unmarshal(text, b); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return b, nil
 }
 
 func (b *book) add(r result) error {
-	b.all = append(slices.DeleteFunc(b.all, func(old result) bool {
+	b.Results = append(slices.DeleteFunc(b.Results, func(old result) bool {
 		return old.Name == r.Name && old.Workloads == r.Workloads && old.Pods == r.Pods
 	}), r)
-	text, err := json.MarshalIndent(b.all, "", "  ")
+	return b.save()
+}
+
+func (b *book) save() error {
+	text, err := json.MarshalIndent(b, "", "  ")
 	if err != nil {
 		return err
 	}
 	return os.WriteFile(b.path, text, 0o644)
 }
-
-func (b *book) results() []result { return b.all }

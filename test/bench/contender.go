@@ -4,14 +4,10 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
-	"io"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
@@ -168,6 +164,11 @@ func (m *annotated) grant(ctx context.Context) error {
 	return err
 }
 
+// page is all of its metrics.
+func (m *annotated) page(ctx context.Context) (string, error) {
+	return scrape(ctx, "http://"+m.address+"/metrics")
+}
+
 func (m *annotated) evaluations(ctx context.Context) (float64, error) {
 	return counter(ctx, "http://"+m.address+"/metrics", "mini_hpa_reconciliations_total")
 }
@@ -179,32 +180,4 @@ func freeAddress() (string, error) {
 	}
 	defer listener.Close()
 	return listener.Addr().String(), nil
-}
-
-// counter is the sum of all series of a counter.
-func counter(ctx context.Context, url, name string) (float64, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return 0, err
-	}
-	// The controller manager makes its own certificate; the address is one that this process has just chosen.
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} //nolint:gosec // see above
-	response, err := client.Do(request)
-	if err != nil {
-		return 0, err
-	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
-	if err != nil {
-		return 0, err
-	}
-	series, err := seriesOf(string(text), name)
-	if err != nil {
-		return 0, fmt.Errorf("%s: %w", strings.TrimSpace(response.Status), err)
-	}
-	total := 0.0
-	for _, s := range series {
-		total += s.value
-	}
-	return total, nil
 }

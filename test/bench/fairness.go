@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 
 	"k8s.io/apimachinery/pkg/types"
 )
@@ -18,6 +19,17 @@ type fairness struct {
 	// Alone is the reaction to a step on the few while the crowd rests, Together that of the few when the load of all changes at
 	// once, and Others then is the crowd's.
 	Alone, Together, Others step
+}
+
+func (f *fairness) table() string {
+	row := func(who string, s spread) string {
+		return fmt.Sprintf("| %s | %s | %s | %s |\n", who, round(s.P50), round(s.P99), round(s.Last))
+	}
+	return fmt.Sprintf("\n### A crowd of %d, and %d in another namespace\n\n"+
+		"From the readable sample to the write of the scale, over %d steps of each kind.\n\n"+
+		"| | p50 | p99 | last |\n| --- | ---: | ---: | ---: |\n%s%s%s", f.Crowd, f.Few, f.Rounds,
+		row("the few, while the crowd rests", f.Alone.FromSample), row("the few, when the load of all changes", f.Together.FromSample),
+		row("the crowd then", f.Others.FromSample))
 }
 
 // measureFairness measures mini-hpa with a crowd of so many.

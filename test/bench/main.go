@@ -10,15 +10,37 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
 	"github.com/spf13/pflag"
 )
 
+// What can be measured.
+const (
+	compare      = "compare"
+	withCrowd    = "fairness"
+	comingGoing  = "churn"
+	rewritesPage = "page"
+)
+
+const about = `bench [compare|fairness|churn|page] measures, on a control plane of its own:
+
+  compare   what mini-hpa and the HPA controller cost and how fast they are, for each --n (the default)
+  fairness  what a load step on --crowd workloads of one namespace does to the ten of another
+  churn     what is left in memory while workloads come and go for --churn
+  page      nothing: it writes --page from what was measured before
+
+`
+
 // settings are what one run measures and how.
 type settings struct {
+	what         string
 	sizes        []int
+	crowd        int
+	churn        time.Duration
+	perSecond    int
 	pods         int
 	perNamespace int
 	contenders   []string
@@ -49,7 +71,11 @@ func main() {
 func parse(args []string) (settings, error) {
 	var s settings
 	f := pflag.NewFlagSet("bench", pflag.ContinueOnError)
+	f.Usage = func() { fmt.Fprint(os.Stderr, about+f.FlagUsages()) }
 	f.IntSliceVar(&s.sizes, "n", []int{100, 1000}, "how many workloads, one run after the other")
+	f.IntVar(&s.crowd, "crowd", 4000, "workloads of the crowd")
+	f.DurationVar(&s.churn, "churn", 10*time.Minute, "how long workloads come and go")
+	f.IntVar(&s.perSecond, "per-second", 50, "how many come, and how many go, each second of the churn")
 	f.IntVar(&s.pods, "pods", 2, "pods of a workload at rest")
 	f.IntVar(&s.perNamespace, "per-namespace", 50, "workloads in a namespace")
 	f.StringSliceVar(&s.contenders, "contenders", []string{tunedHPA, defaultHPA, miniHPA}, "who is measured, in that order")
@@ -60,6 +86,13 @@ func parse(args []string) (settings, error) {
 	f.StringVar(&s.page, "page", "", "file of the page that is made of it; none without it")
 	if err := f.Parse(args); err != nil {
 		return s, err
+	}
+	s.what = compare
+	if f.NArg() > 0 {
+		s.what = f.Arg(0)
+	}
+	if f.NArg() > 1 || !slices.Contains([]string{compare, withCrowd, comingGoing, rewritesPage}, s.what) {
+		return s, fmt.Errorf("what to measure is one of compare, fairness, churn and page, got %q", f.Args())
 	}
 	return s, s.check()
 }
@@ -85,6 +118,7 @@ func (s settings) within() error {
 		value, low, high int
 	}{
 		{"pods", s.pods, 1, 50}, {"per-namespace", s.perNamespace, 1, 20_000}, {"rounds", s.rounds, 1, 20},
+		{"crowd", s.crowd, 1, 20_000}, {"per-second", s.perSecond, 1, 200},
 	} {
 		if flag.value < flag.low || flag.value > flag.high {
 			return fmt.Errorf("--%s must be from %d to %d, got %d", flag.name, flag.low, flag.high, flag.value)
@@ -93,6 +127,9 @@ func (s settings) within() error {
 	if s.rest < 10*time.Second || s.rest > time.Hour {
 		return fmt.Errorf("--rest must be from 10s to 1h, got %s", s.rest)
 	}
+	if s.churn < 2*time.Minute || s.churn > time.Hour {
+		return fmt.Errorf("--churn must be from 2m to 1h, got %s", s.churn)
+	}
 	return nil
 }
 
@@ -100,23 +137,38 @@ func run(ctx context.Context, s settings) error {
 	if err := os.MkdirAll(s.out, 0o755); err != nil {
 		return err
 	}
-	program, err := build(ctx, s.out)
-	if err != nil {
-		return err
-	}
 	book, err := openBook(filepath.Join(s.out, "results.json"))
 	if err != nil {
 		return err
+	}
+	if s.what != rewritesPage {
+		program, err := build(ctx, s.out)
+		if err != nil {
+			return err
+		}
+		if err := measurements(ctx, s, program, book); err != nil {
+			return err
+		}
+	}
+	if _, err := fmt.Fprint(os.Stdout, tables(book)); err != nil || s.page == "" {
+		return err
+	}
+	return writePage(s.page, book)
+}
+
+func measurements(ctx context.Context, s settings, program string, book *book) error {
+	switch s.what {
+	case withCrowd:
+		return measureFairness(ctx, s, program, s.crowd, book)
+	case comingGoing:
+		return measureChurn(ctx, s, program, book)
 	}
 	for _, n := range s.sizes {
 		if err := measure(ctx, s, program, n, book); err != nil {
 			return fmt.Errorf("%d workloads: %w", n, err)
 		}
 	}
-	if _, err := fmt.Fprint(os.Stdout, table(book.results())); err != nil || s.page == "" {
-		return err
-	}
-	return writePage(s.page, book.results())
+	return nil
 }
 
 // build makes the program as it is shipped.

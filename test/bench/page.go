@@ -6,10 +6,10 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"text/template"
-	"time"
 )
 
 // page is docs/benchmarks.md around the tables.
@@ -17,26 +17,37 @@ var page = template.Must(template.New("").Parse(`# Benchmarks
 
 <!-- Written by ~make bench-hpa~. Do not edit. -->
 
-mini-hpa and the HPA controller of Kubernetes {{.Kubernetes}}, one after the other in one run, on the same Deployments, control plane, samples and
-load. {{.Date}}, {{.Machine}}, {{.Go}}.
+mini-hpa and the HPA controller of Kubernetes {{.Kubernetes}}, one after the other in one run for each number of workloads, on the same Deployments, control plane, samples and
+load. {{.Machine}}, {{.Go}}.
 
 The control plane is real (etcd, kube-apiserver, the other controllers and the scheduler, all on this machine), pods are
 [KWOK](https://kwok.sigs.k8s.io)'s, and their CPU comes from a simulated metrics API that publishes every 15 seconds, as metrics-server does. The HPA
 controller is kube-controller-manager with that one controller; "tuned" is as fast as its flags make it (~--kube-api-qps=1000
 --kube-api-burst=2000 --concurrent-horizontal-pod-autoscaler-syncs=20~). mini-hpa has its default flags. Neither elects a leader. At rest nothing changes
-for a minute; a load step is 48 % to 60 % usage, with a target of 50 %, on all workloads at once, and what is shown is the median of the steps.
+for a minute; a load step is 48 % to 60 % usage, with a target of 50 %, on all workloads at once.
 Requests of the HPA controller that the API server passes on to the metrics API are counted as metrics LISTs and as API requests. CPU of the API server and of etcd
 is what is above the same cluster without an autoscaler; no more than noise is shown as 0. Everything shares {{.CPUs}} processors, also the pods' life after a
-step: an API server with processors of its own is faster for both.
-{{.Tables}}
-To repeat it: ~make bench-hpa N=100,1000~.
+step: an API server with processors of its own is faster for both. What it means for a cluster is in [scaling.md](scaling.md).
+{{if .Curve}}
+![API requests, CPU, memory and reaction over the number of workloads]({{.Curve}})
+{{end}}{{.Tables}}
+To repeat it: ~make bench-hpa N=100,1000~, ~make bench-hpa N=5000 PODS=5~, ~make bench-fairness~, ~make bench-churn~. Each adds to this page what
+it has measured; what was measured before is in ~test/bench-output~.
 `))
 
-// writePage writes docs/benchmarks.md.
-func writePage(path string, all []result) error {
+// writePage writes docs/benchmarks.md, and the picture beside it.
+func writePage(path string, b *book) error {
+	picture := ""
+	if text := curve(b.Results); text != "" {
+		picture = strings.TrimSuffix(path, filepath.Ext(path)) + ".svg"
+		if err := os.WriteFile(picture, []byte(text), 0o644); err != nil {
+			return err
+		}
+		picture = filepath.Base(picture)
+	}
 	var out bytes.Buffer
 	err := page.Execute(&out, map[string]any{
-		"Kubernetes": "1.36", "Date": time.Now().Format("2 January 2006"), "Machine": machine(), "Go": runtime.Version(), "CPUs": runtime.NumCPU(), "Tables": table(all),
+		"Kubernetes": b.Kubernetes, "Machine": machine(), "Go": runtime.Version(), "CPUs": runtime.NumCPU(), "Tables": tables(b), "Curve": picture,
 	})
 	if err != nil {
 		return err

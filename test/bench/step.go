@@ -28,7 +28,9 @@ func (d *delays) add(more delays) {
 	d.fromSample, d.fromLoad = append(d.fromSample, more.fromSample...), append(d.fromLoad, more.fromLoad...)
 }
 
-func (d *delays) step() step { return step{FromSample: spreadOf(d.fromSample), FromLoad: spreadOf(d.fromLoad)} }
+func (d *delays) step() step {
+	return step{FromSample: spreadOf(d.fromSample), FromLoad: spreadOf(d.fromLoad)}
+}
 
 // moments are those of a step at which its delays begin.
 type moments struct{ changed, readable time.Time }

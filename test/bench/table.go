@@ -43,11 +43,24 @@ func rows() []row {
 	}
 }
 
+// tables are all that a book holds, in Markdown.
+func tables(b *book) string {
+	text := table(b.Results)
+	if b.Fairness != nil {
+		text += b.Fairness.table()
+	}
+	if b.Churn != nil {
+		text += b.Churn.table()
+	}
+	return text
+}
+
 // table is all results in Markdown, one table for each number of workloads, with the ratio of mini-hpa to the tuned HPA controller.
 func table(all []result) string {
 	var out strings.Builder
 	for _, group := range groups(all) {
-		fmt.Fprintf(&out, "\n### %d workloads, %d pods\n\n", group[0].Workloads, group[0].Workloads*group[0].Pods)
+		fmt.Fprintf(&out, "\n### %d workloads, %d pods\n\n%s, medians of %d load steps.\n\n", group[0].Workloads, group[0].Workloads*group[0].Pods,
+			group[0].Date.Format("2 January 2006"), len(group[0].Steps))
 		writeTable(&out, group)
 	}
 	return out.String()

@@ -3,12 +3,10 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -138,41 +136,4 @@ func (u usage) String() string {
 	}
 	return fmt.Sprintf("%.0f requests/min (%s), %.0f metrics LISTs/min of %.0f samples, CPU s/min: controller %.2f, API server %.2f, etcd %.2f",
 		u.total(), strings.Join(parts, ", "), u.Lists, u.Items, u.Controller, u.APIServer, u.Etcd)
-}
-
-// series is one line of the Prometheus text format.
-type series struct {
-	labels map[string]string
-	value  float64
-}
-
-// seriesOf reads one metric out of a page of the text format; the pages have megabytes of others.
-func seriesOf(page, name string) ([]series, error) {
-	var found []series
-	lines := bufio.NewScanner(strings.NewReader(page))
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		rest, ours := strings.CutPrefix(lines.Text(), name)
-		if !ours || rest == "" || rest[0] != '{' && rest[0] != ' ' {
-			continue
-		}
-		end := strings.LastIndexByte(rest, '}') + 1
-		value, err := strconv.ParseFloat(strings.Fields(rest[end:])[0], 64)
-		if err != nil {
-			return nil, fmt.Errorf("metric %s: %w", name, err)
-		}
-		found = append(found, series{labels: labelsOf(strings.Trim(rest[:end], "{}")), value: value})
-	}
-	return found, lines.Err()
-}
-
-// labelsOf reads labels whose values hold neither quotes nor commas, as those of requests do.
-func labelsOf(text string) map[string]string {
-	labels := map[string]string{}
-	for _, pair := range strings.Split(text, ",") {
-		if key, value, found := strings.Cut(pair, "="); found {
-			labels[key] = strings.Trim(value, `"`)
-		}
-	}
-	return labels
 }

@@ -1,0 +1,136 @@
+package scaler
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/tools/record"
+	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/scaler/metrics"
+	"github.com/mini-hpa/mini-hpa/scaler/recommend"
+)
+
+// resting is a workload at rest: what its Scaler reads is in memory, as in a cluster, and nothing has to be written.
+type resting struct {
+	*metrics.Feed
+	deployment *appsv1.Deployment
+	pods       []*corev1.Pod
+}
+
+func (s *resting) Deployment(cache.ObjectName) *appsv1.Deployment                { return s.deployment }
+func (s *resting) Pods(*appsv1.Deployment) []*corev1.Pod                         { return s.pods }
+func (s *resting) Surroundings(cache.ObjectName) (none annotations.Surroundings) { return none }
+
+// List is metrics.Lister's: every pod uses what its target is.
+func (s *resting) List(context.Context) ([]metrics.Sample, error) {
+	items := make([]metricsv1beta1.PodMetrics, len(s.pods))
+	for i, pod := range s.pods {
+		items[i] = metricsv1beta1.PodMetrics{ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name},
+			Timestamp: metav1.NewTime(noon), Window: metav1.Duration{Duration: 15 * time.Second},
+			Containers: []metricsv1beta1.ContainerMetrics{{Name: "app", Usage: corev1.ResourceList{
+				corev1.ResourceCPU: *resource.NewMilliQuantity(500, resource.DecimalSI), corev1.ResourceMemory: resource.MustParse("512Mi")}}}}
+	}
+	return metrics.SamplesOf(items), nil
+}
+
+func newResting(b *testing.B, pods int, pairs map[string]string) *Scaler {
+	b.Helper()
+	s := &resting{}
+	start := metav1.NewTime(noon.Add(-time.Hour))
+	for i := range pods {
+		s.pods = append(s.pods, &corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: fmt.Sprintf("web-7c5ddbdf54-%05d", i), CreationTimestamp: start},
+			Spec:       corev1.PodSpec{Containers: []corev1.Container{app()}},
+			Status: corev1.PodStatus{Phase: corev1.PodRunning, StartTime: &start, Conditions: []corev1.PodCondition{
+				{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: start}}},
+		})
+	}
+	n := int32(pods) //nolint:gosec // the sizes of the benchmark
+	s.deployment = &appsv1.Deployment{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "web", UID: types.UID("u1"), ResourceVersion: "1", Annotations: map[string]string{}},
+		Spec:       appsv1.DeploymentSpec{Replicas: &n, Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{Containers: []corev1.Container{app()}}}},
+		Status:     appsv1.DeploymentStatus{Replicas: n},
+	}
+	for key, value := range pairs {
+		s.deployment.Annotations[annotations.Prefix+key] = value
+	}
+	s.Feed = metrics.NewFeed(metrics.Config{Lister: s})
+	if err := s.Refresh(context.Background()); err != nil {
+		b.Fatal(err)
+	}
+	now := noon.Add(2 * time.Second)
+	return New(Deps{Workloads: s, Surroundings: s, Samples: s, Scales: NewScales(nil), Events: record.NewFakeRecorder(1),
+		Defaults: annotations.DefaultDefaults(), Rules: recommend.DefaultRules(), Telemetry: NewTelemetry(prometheus.NewRegistry()), Log: zap.NewNop(),
+		Now: func() time.Time { return now }})
+}
+
+const (
+	longMetrics = `
+- type: Resource
+  resource: {name: cpu, target: {type: Utilization, averageUtilization: 50}}
+- type: Resource
+  resource: {name: memory, target: {type: Utilization, averageUtilization: 80}}
+`
+	longBehavior = `
+scaleDown: {stabilizationWindowSeconds: 120, policies: [{type: Percent, value: 10, periodSeconds: 60}]}
+scaleUp: {policies: [{type: Pods, value: 4, periodSeconds: 15}, {type: Percent, value: 100, periodSeconds: 15}]}
+`
+)
+
+// annotated are the ways in which a benchmark's workload says what it wants.
+func annotated(pods int) map[string]map[string]string {
+	most := fmt.Sprint(2 * pods)
+	return map[string]map[string]string{
+		"short": {"target-cpu": "50", "max": most},
+		"long":  {"metrics": longMetrics, "behavior": longBehavior, "max": most},
+	}
+}
+
+// BenchmarkReconcile is a whole look at a workload that needs no change, everything but the queue.
+func BenchmarkReconcile(b *testing.B) {
+	for _, pods := range []int{10, 100, 1000} {
+		for kind, pairs := range annotated(pods) {
+			b.Run(fmt.Sprintf("annotations=%s/pods=%d", kind, pods), func(b *testing.B) {
+				s := newResting(b, pods, pairs)
+				b.ReportAllocs()
+				for b.Loop() {
+					if wait, err := s.Reconcile(context.Background(), web); wait == 0 || err != nil {
+						b.Fatal(wait, err)
+					}
+				}
+			})
+		}
+	}
+}
+
+// BenchmarkGather is what of it is needed to put together what the decision sees.
+func BenchmarkGather(b *testing.B) {
+	for _, pods := range []int{10, 100, 1000} {
+		b.Run(fmt.Sprintf("pods=%d", pods), func(b *testing.B) {
+			s := newResting(b, pods, annotated(pods)["short"])
+			d := s.Workloads.Deployment(web)
+			policy, ok := s.review(s.recall(web, d), d)
+			if !ok {
+				b.Fatal("it cannot be autoscaled")
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				if got := s.gather(d, policy, recommend.History{}); len(got.PodMetrics) != pods {
+					b.Fatal(len(got.PodMetrics))
+				}
+			}
+		})
+	}
+}

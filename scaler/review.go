@@ -1,0 +1,35 @@
+package scaler
+
+import (
+	"slices"
+
+	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/client-go/tools/cache"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+)
+
+// reviewed is a verdict, and all that it came of. What it is made of never changes, it is only replaced: so the verdict holds for
+// as long as the same objects are in the caches. With documents in YAML it is most of the work of a look at a workload.
+type reviewed struct {
+	deployment   *appsv1.Deployment
+	surroundings annotations.Surroundings
+	verdict      annotations.Verdict
+}
+
+func (r *reviewed) of(d *appsv1.Deployment, s annotations.Surroundings) bool {
+	return r.deployment == d && r.surroundings.Unknown == s.Unknown &&
+		slices.Equal(r.surroundings.LimitRanges, s.LimitRanges) && slices.Equal(r.surroundings.Autoscalers, s.Autoscalers)
+}
+
+// review holds the workload to the same checks as admission, which may have been away when it was stored, and tells what is
+// wrong. A workload with a problem is not scaled.
+func (s *Scaler) review(w *workload, d *appsv1.Deployment) (annotations.Policy, bool) {
+	surroundings := s.Surroundings.Surroundings(cache.MetaObjectToName(d))
+	if !w.reviewed.of(d, surroundings) {
+		w.reviewed = reviewed{d, surroundings, s.Defaults.Review(d, surroundings)}
+	}
+	v := w.reviewed.verdict
+	s.tellVerdict(w, d, v)
+	return v.Policy, len(v.Problems) == 0
+}

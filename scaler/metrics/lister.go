@@ -53,7 +53,7 @@ func (l *podLister) List(ctx context.Context) ([]Sample, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list pods.metrics.k8s.io: %w", err)
 	}
-	defer body.Close() //nolint:errcheck // what was read is known to be whole by its encoding
+	defer body.Close()
 	samples, err := readList(body)
 	if err != nil {
 		return nil, fmt.Errorf("list pods.metrics.k8s.io: %w", err)

@@ -184,26 +184,37 @@ func (w *wire) field() (number uint64, size int64, err error) {
 		if err != nil {
 			return 0, 0, err
 		}
-		switch number = tag >> 3; tag & 7 {
-		case wireBytes:
-			size, err := binary.ReadUvarint(w)
-			if err == nil && size > 1<<40 {
-				err = fmt.Errorf("field %d has %d bytes", number, size)
-			}
-			return number, int64(size), broken(err) //nolint:gosec // bounded above
-		case wireVarint:
-			_, err = binary.ReadUvarint(w)
-		case wireFixed64:
-			err = w.skip(8)
-		case wireFixed32:
-			err = w.skip(4)
-		default:
-			err = fmt.Errorf("field %d has the wire type %d", number, tag&7)
+		if number = tag >> 3; tag&7 == wireBytes {
+			size, err := w.size(number)
+			return number, size, broken(err)
 		}
-		if err != nil {
+		if err := w.number(number, tag&7); err != nil {
 			return 0, 0, broken(err)
 		}
 	}
+}
+
+func (w *wire) size(field uint64) (int64, error) {
+	const most = 1 << 40
+	size, err := binary.ReadUvarint(w)
+	if err == nil && size > most {
+		err = fmt.Errorf("field %d has %d bytes", field, size)
+	}
+	return int64(min(size, most)), err
+}
+
+// number reads over the value of a field that is not bytes.
+func (w *wire) number(field, wireType uint64) error {
+	switch wireType {
+	case wireVarint:
+		_, err := binary.ReadUvarint(w)
+		return err
+	case wireFixed64:
+		return w.skip(8)
+	case wireFixed32:
+		return w.skip(4)
+	}
+	return fmt.Errorf("field %d has the wire type %d", field, wireType)
 }
 
 func (w *wire) skip(size int64) error {

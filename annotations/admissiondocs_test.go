@@ -177,7 +177,7 @@ requests that are put into pods only (by VPA, say) do not count: the template ne
 
 An update is refused only for a problem that it introduces. What was wrong before, and stays wrong in the same way, gives a warning:
 whoever changes the image, a label or a finalizer of a Deployment is not kept from it by somebody else's mistake. A bad value that is
-replaced by another bad value is a new problem. Scaling, status, deletion and everything about objects without mini-hpa's annotations
+replaced by another bad value of the same annotation is a new problem. Scaling, status, deletion and everything about objects without mini-hpa's annotations
 are never sent to the webhook at all; neither are changes of labels, of other annotations, or of the spec but for the pod template and
 ~replicas~ (which an apply should leave alone).
 

@@ -155,9 +155,6 @@ func (p *draft) fillNumber(into reflect.Value, from any, at *field.Path) {
 	into.SetInt(n)
 }
 
-// maxExponent is the number of digits of an exponent: a quantity of 1e999999999 takes hours to read.
-const maxExponent = 2
-
 // fillQuantity takes a string, with blanks around it, or a number, as the API server does. It may be larger than what
 // Quantity.MilliValue can hold.
 func (p *draft) fillQuantity(into *resource.Quantity, from any, at *field.Path) {
@@ -176,12 +173,6 @@ func (p *draft) fillQuantity(into *resource.Quantity, from any, at *field.Path) 
 		return
 	}
 	*into = quantity
-}
-
-// isQuick says whether an amount has no exponent or a short one.
-func isQuick(amount string) bool {
-	i := strings.LastIndexAny(amount, "eE")
-	return i < 0 || len(strings.TrimLeft(amount[i+1:], "+-0")) <= maxExponent
 }
 
 // describe is what a message shows of a part of a document that is not what it should be.

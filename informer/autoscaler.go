@@ -79,7 +79,14 @@ func slimLimitRange(obj any) (any, error) {
 	if !ok {
 		return obj, nil
 	}
-	return &corev1.LimitRange{ObjectMeta: slimMeta(&in.ObjectMeta), Spec: in.Spec}, nil
+	out := &corev1.LimitRange{ObjectMeta: slimMeta(&in.ObjectMeta)}
+	for _, item := range in.Spec.Limits {
+		for _, list := range []*corev1.ResourceList{&item.Max, &item.Min, &item.Default, &item.DefaultRequest, &item.MaxLimitRequestRatio} {
+			*list = annotations.BoundedList(*list)
+		}
+		out.Spec.Limits = append(out.Spec.Limits, item)
+	}
+	return out, nil
 }
 
 const (

@@ -95,7 +95,6 @@ func (s *Set) replicaSetUpdated(before, after *metav1.PartialObjectMetadata) {
 
 func (s *Set) replicaSetDeleted(gone cache.DeletedObject[*metav1.PartialObjectMetadata]) {
 	if gone.OptionalObj != nil {
-		s.templates.forget(gone.OptionalObj.UID)
 		s.replicaSetCame(gone.OptionalObj)
 	}
 }
@@ -119,6 +118,15 @@ func (s *Set) podUpdated(before, after *corev1.Pod) {
 func (s *Set) podDeleted(gone cache.DeletedObject[*corev1.Pod]) {
 	if gone.OptionalObj != nil {
 		s.podAdded(gone.OptionalObj)
+		s.forgetTemplate(gone.OptionalObj)
+	}
+}
+
+// forgetTemplate drops the template of the last pod of a ReplicaSet. The ReplicaSet's own deletion is no moment for that: its pods
+// outlive it, and each change of one would bring the template back.
+func (s *Set) forgetTemplate(pod *corev1.Pod) {
+	if ref := metav1.GetControllerOfNoCopy(pod); ref != nil && len(indexed[*corev1.Pod](s.pods.GetIndexer(), byController, string(ref.UID))) == 0 {
+		s.templates.forget(ref.UID)
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 )
 
 // templatesKept bounds what is remembered: as many ReplicaSets as roll out or scale at about the same time, far fewer than exist. One
-// that is forgotten costs memory for its next pods, nothing else. Those that are deleted are forgotten at once.
+// that is forgotten costs memory for its next pods, nothing else. One whose last pod is deleted is forgotten at once.
 const templatesKept = 8192
 
 // templates lets the pods of a ReplicaSet share what their template has given all of them. With one container and five pods to a
@@ -60,4 +60,5 @@ func equalPolicies(a, b *corev1.ContainerRestartPolicy) bool {
 	return a == b || a != nil && b != nil && *a == *b
 }
 
+// equalQuantities compares what slimResources has bounded.
 func equalQuantities(a, b resource.Quantity) bool { return a.Format == b.Format && a.Cmp(b) == 0 }

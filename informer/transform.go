@@ -105,7 +105,7 @@ func slimPodSpec(in *corev1.PodSpec) corev1.PodSpec {
 	out := corev1.PodSpec{
 		Containers:     slimContainers(in.Containers),
 		InitContainers: slimContainers(in.InitContainers),
-		Overhead:       in.Overhead,
+		Overhead:       annotations.BoundedList(in.Overhead),
 	}
 	if in.Resources != nil {
 		slim := slimResources(in.Resources)
@@ -129,7 +129,7 @@ func slimContainers(in []corev1.Container) []corev1.Container {
 }
 
 func slimResources(in *corev1.ResourceRequirements) corev1.ResourceRequirements {
-	return corev1.ResourceRequirements{Requests: in.Requests, Limits: in.Limits}
+	return corev1.ResourceRequirements{Requests: annotations.BoundedList(in.Requests), Limits: annotations.BoundedList(in.Limits)}
 }
 
 func readyCondition(in []corev1.PodCondition) []corev1.PodCondition {

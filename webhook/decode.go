@@ -174,7 +174,7 @@ func (a *wireAmounts) UnmarshalJSON(raw []byte) error {
 		return fmt.Errorf("its resources are no object: %w", err)
 	}
 	*a = wireAmounts{}
-	for decoder.More() {
+	for n := 0; decoder.More(); n++ {
 		key, err := decoder.Token()
 		if err != nil {
 			return err
@@ -183,17 +183,24 @@ func (a *wireAmounts) UnmarshalJSON(raw []byte) error {
 		if err := decoder.Decode(&text); err != nil {
 			return err
 		}
-		if len(*a) == maxResources || len(text) > maxQuantity {
+		if n == maxResources || len(text) > maxQuantity {
 			return fmt.Errorf("its list of more than %d resources, or one of their quantities, is %w", maxResources, errTooLarge)
 		}
-		var amount resource.Quantity
-		if err := amount.UnmarshalJSON(text); err != nil {
+		name, _ := key.(string)
+		if (*a)[corev1.ResourceName(name)], err = wireAmount(text); err != nil {
 			return err
 		}
-		name, _ := key.(string)
-		(*a)[corev1.ResourceName(name)] = amount
 	}
 	return nil
+}
+
+// wireAmount reads a quantity as its own UnmarshalJSON does, but one that cannot take long.
+func wireAmount(raw json.RawMessage) (resource.Quantity, error) {
+	if isNull(raw) {
+		return resource.Quantity{}, nil
+	}
+	text := strings.TrimSuffix(strings.TrimPrefix(string(raw), `"`), `"`)
+	return annotations.Amount(strings.TrimSpace(text))
 }
 
 func (c wireContainers) core() []corev1.Container {

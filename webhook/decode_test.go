@@ -63,6 +63,7 @@ func hostile(size int) map[string]string {
 		"resources":       fill(`{"spec":{"template":{"spec":{"containers":[`, `{"resources":{"requests":{"a":1,"b":1,"c":1,"d":1,"e":1,"f":1,"g":1,"h":1}}}`, `]}}}}`),
 		"many resources":  `{"spec":{"template":{"spec":{"containers":[{"resources":{"requests":{` + strings.TrimSuffix(numbered(size/10), ",") + `}}}]}}}}`,
 		"a quantity":      `{"spec":{"template":{"spec":{"containers":[{"resources":{"requests":{"cpu":"` + strings.Repeat("9", size) + `"}}}]}}}}`,
+		"exponents":       fill(`{"spec":{"template":{"spec":{"containers":[{"resources":{"requests":{`, `"cpu":"1e-999999999"`, `}}}]}}}}`),
 		"nesting":         `{"spec":{"template":` + strings.Repeat("[", size/2) + strings.Repeat("]", size/2) + `}}`,
 		"text":            `{"metadata":{"name":"` + strings.Repeat("x", size) + `"}}`,
 	}
@@ -98,7 +99,7 @@ func TestDecodingCostsLittle(t *testing.T) {
 }
 
 func TestWhatIsTooLarge(t *testing.T) {
-	for _, name := range []string{"containers", "init containers", "annotations", "a quantity", "many resources"} {
+	for _, name := range []string{"containers", "init containers", "annotations", "a quantity", "many resources", "exponents"} {
 		if _, err := decode([]byte(hostile(2 << 20)[name])); !errors.Is(err, errTooLarge) {
 			t.Errorf("%s: error %v, want too large", name, err)
 		}

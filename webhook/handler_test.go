@@ -196,6 +196,19 @@ func TestOtherAutoscalersAreRefused(t *testing.T) {
 	}
 }
 
+// TestExponents: what quantities of this size mean is clear at once; computing with them would take hours.
+func TestExponents(t *testing.T) {
+	d := newDesk(t, annotations.Surroundings{})
+	for request, want := range map[string]string{
+		"1e999999999": "422 Invalid " + request0, "-1e999999999": "422 Invalid " + request0, "0e999999999": "422 Invalid " + request0,
+		"1e-999999999": "allowed",
+	} {
+		if got := outline(d.ask("", deployment(good, request))); got != want {
+			t.Errorf("%s: %s, want %s", request, got, want)
+		}
+	}
+}
+
 func TestVerdictsAreCounted(t *testing.T) {
 	d := newDesk(t, annotations.Surroundings{})
 	d.ask("", deployment(good, "1"))

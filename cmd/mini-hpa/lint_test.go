@@ -274,3 +274,21 @@ func TestLintEscapes(t *testing.T) {
 		}
 	}
 }
+
+// TestLintTakesNoTimeForLargeExponents: a quantity of 1e999999999 is valid, and computing with it takes hours.
+func TestLintTakesNoTimeForLargeExponents(t *testing.T) {
+	for request, want := range map[string]int{`"1e999999999"`: exitFailure, `"-1e99999999"`: exitFailure, `"1e-999999999"`: 0, `1e-999999999`: exitFailure, `1e300`: exitFailure} {
+		path := filepath.Join(t.TempDir(), "web.yaml")
+		manifest := fmt.Sprintf(`apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, annotations: {mini-hpa/target-cpu: "50", mini-hpa/max: "5"}}
+spec: {template: {spec: {containers: [{name: app, resources: {requests: {cpu: %s}}}]}}}
+`, request)
+		if err := os.WriteFile(path, []byte(manifest), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if code, stdout, stderr := call(t, "lint", path); code != want {
+			t.Errorf("%s: exit code %d, want %d\n%s%s", request, code, want, stdout, stderr)
+		}
+	}
+}

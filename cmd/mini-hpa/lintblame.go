@@ -5,18 +5,20 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
-	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/json"
 	yaml "sigs.k8s.io/yaml/goyaml.v3"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
 // decode makes an API object of the fields as the API server does: names are the same only if their case is.
 func (o object) decode(into any) error {
-	text, err := stdjson.Marshal(o.Object)
+	text, err := stdjson.Marshal(quick(o.Object))
 	if err == nil {
 		err = json.Unmarshal(text, into)
 	}
@@ -26,6 +28,35 @@ func (o object) decode(into any) error {
 	// The library that tells cases apart does not tell where; the standard one does.
 	again := stdjson.Unmarshal(text, into)
 	return atLine{o.culprit(again).Line, fmt.Errorf("cannot be read as %s %s: %w", o.GetKind(), o.title(), err)}
+}
+
+// slow is a quantity that takes long to read, see annotations.Amount.
+var slow = regexp.MustCompile(`^\s*[+-]?[0-9.]+[eE][+-]?[0-9]{3,}\s*$`)
+
+// quick is a copy of a tree in which such quantities are bounded.
+func quick(value any) any {
+	switch v := value.(type) {
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for name, item := range v {
+			out[name] = quick(item)
+		}
+		return out
+	case []any:
+		out := make([]any, len(v))
+		for i, item := range v {
+			out[i] = quick(item)
+		}
+		return out
+	case string:
+		if !slow.MatchString(v) {
+			return v
+		}
+		if q, err := annotations.Amount(strings.TrimSpace(v)); err == nil {
+			return q.String()
+		}
+	}
+	return value
 }
 
 // culprit is the node that is of the wrong type, or else the object.
@@ -73,7 +104,7 @@ func isNoQuantity(path []string, value any) bool {
 	if !ok {
 		return !slices.Contains([]string{"number", "null"}, jsonType(value))
 	}
-	_, err := resource.ParseQuantity(text)
+	_, err := annotations.Amount(strings.TrimSpace(text))
 	return err != nil
 }
 

@@ -34,6 +34,7 @@ func stormShapes() []stormShape {
 		{"empty containers", deployment(`"spec":{"template":{"spec":{"containers":[{}`), ",{}", `]}}}}}}`},
 		{"annotations", review(`"object":{"metadata":{"annotations":{"x":""`), `,"mini-hpa/#":""`, `}}}}}`},
 		{"long quantity", deployment(`"spec":{"template":{"spec":{"containers":[{"resources":{"requests":{"cpu":"`), "99999999", `"}}}]}}}}}}`},
+		{"large exponents", deployment(`"spec":{"template":{"spec":{"containers":[{"resources":{"requests":{"cpu":1`), `,"cpu":"1e-99999999"`, `}}}]}}}}}}`},
 		{"nested arrays", deployment(`"spec":`), "[", ""},
 		{"noise", "", string(noise), ""},
 		{"user's groups", review(`"userInfo":{"groups":[""`), `,""`, `]}}}`},

@@ -1,0 +1,92 @@
+package annotations
+
+import (
+	"maps"
+	"math"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+)
+
+// A quantity of 1e999999999 is valid, and the API server stores it. Reading one of 1e-999999999, and exact arithmetic with either, takes
+// hours and gigabytes. So whatever comes from outside is bounded where it comes in; 1e30 is far more than any resource has.
+const (
+	// maxExponent is the number of digits of an exponent that is read exactly.
+	maxExponent = 2
+	// boundless is what stands for anything larger.
+	boundless = "1e30"
+)
+
+var largest = resource.MustParse(boundless)
+
+// Amount reads a quantity as resource.ParseQuantity does, in bounded time: what is larger than 1e30 is 1e30, and what is smaller than a
+// billionth a billionth, to which ParseQuantity rounds it up, too. The error is ParseQuantity's.
+func Amount(text string) (resource.Quantity, error) {
+	if isQuick(text) {
+		q, err := resource.ParseQuantity(text)
+		return Bounded(q), err
+	}
+	at := strings.LastIndexAny(text, "eE")
+	exponent := strings.TrimLeft(text[at+1:], "+-")
+	if !isDigits(exponent) || len(exponent)+1 < len(text[at+1:]) || strings.Trim(text[:at], "+-0123456789.") != "" {
+		return resource.ParseQuantity(text) // which refuses it
+	}
+	q, err := resource.ParseQuantity(text[:at])
+	if err != nil || q.Sign() == 0 {
+		return Bounded(q), err
+	}
+	least := resource.MustParse("1n")
+	bound := &largest
+	if text[at+1] == '-' {
+		bound = &least
+	}
+	q = bound.DeepCopy()
+	if strings.HasPrefix(text, "-") {
+		q.Neg()
+	}
+	return q, nil
+}
+
+// isQuick says whether an amount has no exponent or a short one.
+func isQuick(amount string) bool {
+	i := strings.LastIndexAny(amount, "eE")
+	return i < 0 || len(strings.TrimLeft(amount[i+1:], "+-0")) <= maxExponent
+}
+
+// Bounded is the quantity, or 1e30 in place of a larger one, with its sign.
+func Bounded(q resource.Quantity) resource.Quantity {
+	if isBounded(q) {
+		return q
+	}
+	bound := largest.DeepCopy()
+	switch q.Sign() {
+	case 0:
+		return resource.Quantity{Format: q.Format}
+	case -1:
+		bound.Neg()
+	}
+	return bound
+}
+
+// isBounded looks at the size in floating point, which takes no time whatever the exponent is.
+func isBounded(q resource.Quantity) bool {
+	const most = 1e30
+	size := math.Abs(q.AsApproximateFloat64())
+	return size <= most && size >= 0 // not NaN, which is 0e999999999
+}
+
+// BoundedList is the list, or a copy of it with what has to be bounded.
+func BoundedList(list corev1.ResourceList) corev1.ResourceList {
+	own := false
+	for name, q := range list {
+		if isBounded(q) {
+			continue
+		}
+		if !own {
+			list, own = maps.Clone(list), true
+		}
+		list[name] = Bounded(q)
+	}
+	return list
+}

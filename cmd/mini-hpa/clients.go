@@ -28,7 +28,7 @@ type apiFlags struct {
 func defaultAPIFlags() apiFlags { return apiFlags{qps: -1, burst: 200, timeout: 5 * time.Second} }
 
 func (a *apiFlags) declare(f *pflag.FlagSet) {
-	f.Var(rate(&a.qps), "kube-api-qps", "requests per second to the API server, for each kind (writes of the scale, Events) by itself; -1 is no limit but that of the API server's priority and fairness, and 100 for Events")
+	f.Var(rate(&a.qps), "kube-api-qps", "requests per second to the API server, for each kind (writes of the scale, Events) by itself; -1 is no limit but that of the API server's priority and fairness, and 50 for Events")
 	f.Var(count(&a.burst, 1, 100000), "kube-api-burst", "requests that may be sent at once before the limit holds")
 	a.declareTimeout(f)
 }
@@ -41,8 +41,8 @@ func (a *apiFlags) declareTimeout(f *pflag.FlagSet) {
 // What Events may ask of the API server per second, and at once: after a load step on thousands of workloads the scales are written
 // first, and the story of it while there is time.
 const (
-	tellRate  = 100
-	tellBurst = 200
+	tellRate  = 50
+	tellBurst = 50
 )
 
 // What admission may ask of the API server per second, and at once.

@@ -44,7 +44,7 @@ type controllerTask struct {
 
 func newControllerTask() *controllerTask {
 	return &controllerTask{decision: defaultDecisionFlags(), api: defaultAPIFlags(), serve: defaultServeFlags(),
-		election: defaultElectionFlags(), logs: defaultLogFlags(), record: defaultRecordFlags(), webhook: defaultWebhookFlags(disabled), workers: 20, resolution: 15 * time.Second}
+		election: defaultElectionFlags(), logs: defaultLogFlags(), record: defaultRecordFlags(), webhook: defaultWebhookFlags(disabled), workers: 100, resolution: 15 * time.Second}
 }
 
 func (c *controllerTask) declare(f *pflag.FlagSet) {

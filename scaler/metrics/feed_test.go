@@ -39,7 +39,7 @@ func TestFeedFollowsThePublisher(t *testing.T) {
 				if len(all) != 3*periods || worst > 600*ms {
 					t.Errorf("%d samples, %v late at worst; want each of the %d once, 600ms late at most", len(all), worst, 3*periods)
 				}
-				if n := sc.listed(from, to); n > periods*8/5 {
+				if n := sc.listed(from, to); n > periods*9/5 {
 					t.Errorf("%d LISTs in %d periods", n, periods)
 				}
 				if got := sc.feed.Status().Period; (got - story.period).Abs() > 100*ms {

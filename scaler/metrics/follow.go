@@ -79,5 +79,5 @@ func (f *follow) part(after time.Duration, complete bool) {
 		f.left = 0
 	}
 	f.found, f.patience = true, patience
-	f.spread = max(after-earlier, firstRetry)
+	f.spread = max(after-earlier, near)
 }

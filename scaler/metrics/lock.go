@@ -3,8 +3,11 @@ package metrics
 import "time"
 
 const (
-	// firstRetry is how soon a LIST is repeated that came too early for its set; it bounds the delay of a sample.
-	firstRetry = 500 * time.Millisecond
+	// firstRetry is how soon a LIST is repeated that came too early for its set, secondRetry how soon after that once more; they
+	// bound the delay of a sample. A set that is not there by then is not merely a little late.
+	firstRetry, secondRetry = 200 * time.Millisecond, 400 * time.Millisecond
+	// near is how far from when it was due a set may be for its moment to count as the next one of the rhythm.
+	near = firstRetry + secondRetry
 	// lateness is how long after its moment a set is waited for in fine steps.
 	lateness = 5 * time.Second
 	// settled is the number of sets after which a lock is trusted and the period is exact enough.
@@ -63,7 +66,7 @@ func (s schedule) lockOn(o observation, width time.Duration) (schedule, time.Dur
 }
 
 func (s schedule) nextLocked(o observation, begins bool) (schedule, time.Duration) {
-	early := s.lock.due.Sub(o.sent) > firstRetry
+	early := s.lock.due.Sub(o.sent) > near
 	switch {
 	case begins && early && s.lock.lost:
 		return s.relearn(o) // in the middle of what should be a period
@@ -114,7 +117,7 @@ func (l *lock) locate(at time.Time) time.Time {
 	case l.tries == 0:
 		l.run++
 		return at
-	case delay <= firstRetry || l.span < settled/2:
+	case delay <= near || l.span < settled/2:
 		l.measure(at)
 	case wasLate:
 		l.slack, l.span, l.anchor, l.sets = fineStep, 1, at, 0
@@ -140,8 +143,11 @@ func (s schedule) tooEarly(o observation) (schedule, time.Duration) {
 	l := &s.lock
 	l.tries++
 	retry := fineStep
-	if l.tries == 1 {
+	switch l.tries {
+	case 1:
 		retry = firstRetry
+	case 2:
+		retry = secondRetry
 	}
 	at := o.sent.Add(retry)
 	if at.Before(l.due.Add(l.patience())) {

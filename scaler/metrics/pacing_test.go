@@ -13,8 +13,8 @@ func TestPause(t *testing.T) {
 	now := epoch
 	for name, story := range map[string]struct{ took, ahead, want time.Duration }{
 		"planned":              {100 * ms, 3 * s, 3 * s},
-		"overdue":              {20 * ms, -3 * s, 480 * ms},
-		"overdue, not so fast": {450 * ms, -3 * s, 225 * ms},
+		"overdue":              {20 * ms, -3 * s, 180 * ms},
+		"overdue, not so fast": {180 * ms, -3 * s, 100 * ms},
 		"overdue, slow":        {4 * s, -3 * s, 2 * s},
 		"due just now":         {500 * ms, 10 * ms, 250 * ms},
 	} {
@@ -51,7 +51,7 @@ func TestScheduleLocksFromAnyPhase(t *testing.T) {
 		r := p.run(15*s, 10*m)
 		learning := chapter{from: phase + 30*s, to: 3 * m, period: 15 * s, lists: 4, mean: 800 * ms, worst: 1200 * ms}
 		learning.check(t, p, r)
-		locked := chapter{from: 3 * m, to: 10 * m, period: 15 * s, lists: 1.6, mean: 450 * ms, worst: 600 * ms}
+		locked := chapter{from: 3 * m, to: 10 * m, period: 15 * s, lists: 1.8, mean: 250 * ms, worst: 600 * ms}
 		locked.check(t, p, r)
 		if t.Failed() {
 			t.Fatalf("with the first set %v after the start", phase)

@@ -51,7 +51,7 @@ type observation struct {
 //
 // In the locked mode a LIST that finds its set at once cannot know for how long it was readable. So each such set makes the next
 // one due a bit earlier (see creep) until a LIST is too early; the retry after it finds the set and knows its moment to
-// within firstRetry. Delay and cost are both bounded by that sawtooth: about 1.4 LISTs per period.
+// within firstRetry. Delay and cost are both bounded by that sawtooth: about 1.6 LISTs per period, 0.13 s.
 type schedule struct {
 	resolution time.Duration
 	mode       mode

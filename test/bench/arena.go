@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/mini-hpa/mini-hpa/test/controlplane"
@@ -96,7 +97,9 @@ func (a *arena) open(ctx context.Context) (closeAll func(), err error) {
 }
 
 func (a *arena) populate(ctx context.Context) (err error) {
-	if a.client, err = kubernetes.NewForConfig(a.cluster.Config()); err != nil {
+	config := a.cluster.Config()
+	config.ContentType = runtime.ContentTypeProtobuf // who watches should cost what is watched as little as can be
+	if a.client, err = kubernetes.NewForConfig(config); err != nil {
 		return err
 	}
 	if a.load, err = loadsim.Start(ctx, a.cluster.Config(), loadsim.Options{Period: period}); err != nil {

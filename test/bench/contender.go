@@ -128,12 +128,15 @@ func (m *annotated) patch(ctx context.Context, annotations string) error {
 	})
 }
 
-// start runs it with its own flags and rights, as a user of whom the API server thinks no better than of others.
+// account is what it is in a cluster, whose requests have the priority of every other ServiceAccount's.
+const account = "system:serviceaccount:mini-hpa:mini-hpa"
+
+// start runs it with its own flags and rights.
 func (m *annotated) start(ctx context.Context) (*process, error) {
 	if err := m.grant(ctx); err != nil {
 		return nil, err
 	}
-	kubeconfig, err := m.cluster.KubeconfigFor(miniHPA)
+	kubeconfig, err := m.cluster.KubeconfigFor(account, "system:serviceaccounts")
 	if err != nil {
 		return nil, err
 	}
@@ -159,7 +162,7 @@ func (m *annotated) grant(ctx context.Context) error {
 	}
 	binding := &rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: miniHPA},
 		RoleRef:  rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role.Name},
-		Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: miniHPA}}}
+		Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: account}}}
 	_, err = m.client.RbacV1().ClusterRoleBindings().Create(ctx, binding, metav1.CreateOptions{})
 	return err
 }

@@ -15,7 +15,7 @@
       (list "tolerance" $controller.tolerance "0.1")
       (list "downscale-stabilization" $controller.downscaleStabilization "5m")
       (list "metrics-resolution" $controller.metricsResolution "15s")
-      (list "workers" $controller.workers "20")
+      (list "workers" $controller.workers "100")
       (list "kube-api-qps" $controller.kubeApiQPS "-1")
       (list "kube-api-burst" $controller.kubeApiBurst "200")
       (list "log-level" $controller.logLevel "info")

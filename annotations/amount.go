@@ -3,6 +3,7 @@ package annotations
 import (
 	"maps"
 	"math"
+	"strconv"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -10,10 +11,11 @@ import (
 )
 
 // A quantity of 1e999999999 is valid, and the API server stores it. Reading one of 1e-999999999, and exact arithmetic with either, takes
-// hours and gigabytes. So whatever comes from outside is bounded where it comes in; 1e30 is far more than any resource has.
+// hours and gigabytes. So what users of a cluster can write is bounded where it comes in: by the informers, the webhook and lint. 1e30 is
+// far more than any resource has.
 const (
-	// maxExponent is the number of digits of an exponent that is read exactly.
-	maxExponent = 2
+	// exactExponent is the number of digits of an exponent that is read exactly, longestAmount that of a quantity.
+	exactExponent, longestAmount = 3, 500
 	// boundless is what stands for anything larger.
 	boundless = "1e30"
 )
@@ -21,15 +23,17 @@ const (
 var largest = resource.MustParse(boundless)
 
 // Amount reads a quantity as resource.ParseQuantity does, in bounded time: what is larger than 1e30 is 1e30, and what is smaller than a
-// billionth a billionth, to which ParseQuantity rounds it up, too. The error is ParseQuantity's.
+// billionth a billionth, to which ParseQuantity rounds it up, too. The error is ParseQuantity's; more than 500 bytes are one, too.
 func Amount(text string) (resource.Quantity, error) {
-	if isQuick(text) {
+	if len(text) > longestAmount {
+		return resource.Quantity{}, resource.ErrFormatWrong
+	}
+	if isQuick(text, exactExponent) {
 		q, err := resource.ParseQuantity(text)
 		return Bounded(q), err
 	}
 	at := strings.LastIndexAny(text, "eE")
-	exponent := strings.TrimLeft(text[at+1:], "+-")
-	if !isDigits(exponent) || len(exponent)+1 < len(text[at+1:]) || strings.Trim(text[:at], "+-0123456789.") != "" {
+	if _, err := strconv.ParseInt(text[at+1:], 10, 64); err != nil || strings.Trim(text[:at], "+-0123456789.") != "" {
 		return resource.ParseQuantity(text) // which refuses it
 	}
 	q, err := resource.ParseQuantity(text[:at])
@@ -48,10 +52,10 @@ func Amount(text string) (resource.Quantity, error) {
 	return q, nil
 }
 
-// isQuick says whether an amount has no exponent or a short one.
-func isQuick(amount string) bool {
+// isQuick says whether an amount has no exponent or one of no more digits.
+func isQuick(amount string, digits int) bool {
 	i := strings.LastIndexAny(amount, "eE")
-	return i < 0 || len(strings.TrimLeft(amount[i+1:], "+-0")) <= maxExponent
+	return i < 0 || len(strings.TrimLeft(amount[i+1:], "+-0")) <= digits
 }
 
 // Bounded is the quantity, or 1e30 in place of a larger one, with its sign.

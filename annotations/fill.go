@@ -155,6 +155,9 @@ func (p *draft) fillNumber(into reflect.Value, from any, at *field.Path) {
 	into.SetInt(n)
 }
 
+// maxExponent is the number of digits of an exponent that a document may have, see Amount.
+const maxExponent = 2
+
 // fillQuantity takes a string, with blanks around it, or a number, as the API server does. It may be larger than what
 // Quantity.MilliValue can hold.
 func (p *draft) fillQuantity(into *resource.Quantity, from any, at *field.Path) {
@@ -163,7 +166,7 @@ func (p *draft) fillQuantity(into *resource.Quantity, from any, at *field.Path) 
 		text = string(number)
 	}
 	text = strings.TrimSpace(text)
-	if len(text) > maxScalarLength || !isQuick(text) {
+	if len(text) > maxScalarLength || !isQuick(text, maxExponent) {
 		p.wrong(at, describe(from), fmt.Sprintf("must be at most %d bytes long, with an exponent of at most %d digits", maxScalarLength, maxExponent))
 		return
 	}

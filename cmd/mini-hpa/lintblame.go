@@ -18,7 +18,7 @@ import (
 
 // decode makes an API object of the fields as the API server does: names are the same only if their case is.
 func (o object) decode(into any) error {
-	text, err := stdjson.Marshal(quick(o.Object))
+	text, err := stdjson.Marshal(quick("", o.Object))
 	if err == nil {
 		err = json.Unmarshal(text, into)
 	}
@@ -31,32 +31,41 @@ func (o object) decode(into any) error {
 }
 
 // slow is a quantity that takes long to read, see annotations.Amount.
-var slow = regexp.MustCompile(`^\s*[+-]?[0-9.]+[eE][+-]?[0-9]{3,}\s*$`)
+var slow = regexp.MustCompile(`^[+-]?[0-9.]+[eE][+-]?[0-9]{3,}$`)
 
-// quick is a copy of a tree in which such quantities are bounded.
-func quick(value any) any {
+// amounts are the names of lists of quantities in a Deployment and in a LimitRange.
+var amounts = []string{"requests", "limits", "overhead", "max", "min", "default", "defaultRequest", "maxLimitRequestRatio"}
+
+// quick is a copy of a tree in which such quantities are bounded. Its parent is the name that it has in the tree.
+func quick(parent string, value any) any {
 	switch v := value.(type) {
 	case map[string]any:
 		out := make(map[string]any, len(v))
 		for name, item := range v {
-			out[name] = quick(item)
+			if text, isText := item.(string); isText && slices.Contains(amounts, parent) {
+				out[name] = bounded(text)
+			} else {
+				out[name] = quick(name, item)
+			}
 		}
 		return out
 	case []any:
 		out := make([]any, len(v))
 		for i, item := range v {
-			out[i] = quick(item)
+			out[i] = quick(parent, item)
 		}
 		return out
-	case string:
-		if !slow.MatchString(v) {
-			return v
-		}
-		if q, err := annotations.Amount(strings.TrimSpace(v)); err == nil {
+	}
+	return value
+}
+
+func bounded(text string) string {
+	if trimmed := strings.TrimSpace(text); slow.MatchString(trimmed) {
+		if q, err := annotations.Amount(trimmed); err == nil {
 			return q.String()
 		}
 	}
-	return value
+	return text
 }
 
 // culprit is the node that is of the wrong type, or else the object.

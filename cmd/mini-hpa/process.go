@@ -49,7 +49,7 @@ func (p *process) work(parent context.Context) error {
 		return err
 	}
 	p.log.Info("caches filled", zap.Int("selected", len(p.set.Selected())))
-	debug.FreeOSMemory() // the first lists are the most that is ever read at once, and little of them is kept
+	debug.FreeOSMemory() // of the first lists, read all at once, little is kept
 	return p.leadership.run(ctx)
 }
 

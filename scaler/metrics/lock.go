@@ -6,8 +6,9 @@ const (
 	// firstRetry is how soon a LIST is repeated that came too early for its set, secondRetry how soon after that once more; they
 	// bound the delay of a sample. A set that is not there by then is not merely a little late.
 	firstRetry, secondRetry = 200 * time.Millisecond, 400 * time.Millisecond
-	// near is how far from when it was due a set may be for its moment to count as the next one of the rhythm.
-	near = firstRetry + secondRetry
+	// near is how far from when it was due a set may be for its moment to count as the next one of the rhythm: what the second
+	// retry finds is, also where each LIST takes its time.
+	near = firstRetry + secondRetry + breather
 	// lateness is how long after its moment a set is waited for in fine steps.
 	lateness = 5 * time.Second
 	// settled is the number of sets after which a lock is trusted and the period is exact enough.

@@ -10,7 +10,7 @@ import (
 	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
 )
 
-// Sample is what is read of a PodMetrics, in a fifth of its memory: that has a map for each container, which takes 0.7 kB for two
+// Sample is what is read of a PodMetrics, in a third of its memory: that has a map for each container, which takes 0.7 kB for two
 // amounts, and labels that nobody reads.
 type Sample struct {
 	// Pod is whose sample it is, Timestamp the end of the Window in which it was taken, by the publisher's clock.

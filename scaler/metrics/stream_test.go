@@ -95,6 +95,7 @@ func message(parts ...any) (out []byte) {
 }
 
 func TestReadListRefuses(t *testing.T) {
+	typed := magic + string(message(1<<3|wireBytes, 16, 2<<3|wireBytes, 14, "PodMetricsList"))
 	for name, story := range map[string]struct {
 		body []byte
 		want string
@@ -102,11 +103,14 @@ func TestReadListRefuses(t *testing.T) {
 		"nothing":                  {nil, "unexpected EOF"},
 		"an envelope of nothing":   {message(magic), "unexpected EOF"},
 		"another kind":             {message(magic, 1<<3|wireBytes, 8, 2<<3|wireBytes, 6, "Status"), `of kind "Status" instead of PodMetricsList`},
-		"an item of gigabytes":     {message(magic, 2<<3|wireBytes, 1<<32, 2<<3|wireBytes, 1<<31), "an item has 2147483648 bytes"},
-		"a field beyond its list":  {message(magic, 2<<3|wireBytes, 4, 1<<3|wireBytes, 100), "more than its list"},
+		"an item of gigabytes":     {message(typed, 2<<3|wireBytes, 1<<32, 2<<3|wireBytes, 1<<31), "an item has 2147483648 bytes"},
+		"a field beyond its list":  {message(typed, 2<<3|wireBytes, 4, 1<<3|wireBytes, 100), "more than its list"},
 		"a group, as of long ago":  {message(magic, 2<<3|3), "wire type 3"},
-		"a length without measure": {message(magic, 2<<3|wireBytes, 1<<41), "has 2199023255552 bytes"},
-		"garbage in an item":       {message(magic, 2<<3|wireBytes, 4, 2<<3|wireBytes, 2, "\xff\xff"), ""},
+		"a length without measure": {message(typed, 2<<3|wireBytes, 1<<41), "has 2199023255552 bytes"},
+		"garbage in an item":       {message(typed, 2<<3|wireBytes, 4, 2<<3|wireBytes, 2, "\xff\xff"), ""},
+		"no type":                  {message(magic, 2<<3|wireBytes, 0), "behind its type"},
+		"two lists":                {message(typed, 2<<3|wireBytes, 0, 2<<3|wireBytes, 0), "not one object"},
+		"a field across the end":   {message(typed, 2<<3|wireBytes, 3, 9<<3|wireFixed64, "12345678"), "more than its list"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got, err := readList(bytes.NewReader(story.body)); err == nil || !strings.Contains(err.Error(), story.want) {
@@ -122,7 +126,12 @@ func TestReadListReadsOverWhatIsNew(t *testing.T) {
 	extra := message(9<<3|wireVarint, 1<<40, 10<<3|wireFixed64, "12345678", 11<<3|wireFixed32, "1234", 12<<3|wireBytes, 3, "new")
 	body = append(append([]byte(magic), extra...), body[len(magic):]...)
 	if got, err := readList(bytes.NewReader(append(body, extra...))); err != nil || len(got) != 1 {
-		t.Errorf("%d samples, error %v", len(got), err)
+		t.Errorf("in the envelope: %d samples, error %v", len(got), err)
+	}
+	inner := message(1<<3|wireBytes, 0, 2<<3|wireBytes, 0, 9<<3|wireVarint, 1<<40)
+	body = message(magic, 1<<3|wireBytes, 16, 2<<3|wireBytes, 14, "PodMetricsList", 2<<3|wireBytes, len(inner), string(inner), 3<<3|wireBytes, 0)
+	if got, err := readList(bytes.NewReader(body)); err != nil || len(got) != 1 {
+		t.Errorf("at the end of the list: %d samples, error %v", len(got), err)
 	}
 }
 

@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 )
@@ -28,7 +29,7 @@ func spreadOf(all []time.Duration) spread {
 		return spread{}
 	}
 	slices.Sort(all)
-	at := func(q float64) time.Duration { return all[min(len(all)-1, int(q*float64(len(all))))] }
+	at := func(q float64) time.Duration { return all[min(len(all)-1, int(math.Ceil(q*float64(len(all))))-1)] }
 	return spread{at(0.5), at(0.99), all[len(all)-1]}
 }
 

@@ -24,7 +24,7 @@ type churn struct {
 	// Created counts the workloads, Lasted is for how long they came and went.
 	Created int
 	Lasted  time.Duration
-	// Scaled are the writes that mini-hpa made meanwhile.
+	// Scaled is how often mini-hpa has changed the replicas of one meanwhile.
 	Scaled float64
 	// Before is before the first workload came, During once a minute, After when all have long gone.
 	Before, After holding
@@ -59,8 +59,20 @@ func measureChurn(ctx context.Context, s settings, program string, book *book) e
 	if err := c.play(ctx, a, m, p); err != nil {
 		return err
 	}
+	if book.Kubernetes, err = a.version(); err != nil {
+		return err
+	}
 	book.Churn = c
-	return book.save()
+	return errors.Join(book.save(), c.leftovers())
+}
+
+// leftovers says what is kept of workloads that are gone. Go's maps and caches of bounded size keep some memory.
+func (c *churn) leftovers() error {
+	const goroutines = 5
+	if b, a := c.Before, c.After; a.Series > b.Series || a.Workloads > b.Workloads || a.Goroutines > b.Goroutines+goroutines {
+		return fmt.Errorf("something of the workloads is left: %s; before them: %s", a, b)
+	}
+	return nil
 }
 
 // openBare starts an API server with as good as no controllers, and no nodes.
@@ -193,7 +205,7 @@ func (c *churn) table() string {
 	}
 	row("after", c.After)
 	return fmt.Sprintf("\n### Workloads that come and go\n\n%d workloads in %s: %d a second are created, live for %s and are deleted, each with a ReplicaSet and a pod, while "+
-		"mini-hpa scales them (%.0f writes). Heap is what a garbage collection leaves.\n\n"+
+		"mini-hpa scales them (%.0f times). Heap is what a garbage collection leaves.\n\n"+
 		"| | heap | RSS | goroutines | series | workloads |\n| --- | ---: | ---: | ---: | ---: | ---: |\n%s",
 		c.Created, c.Lasted.Round(time.Second), c.PerSecond, lifetime, c.Scaled, rows.String())
 }

@@ -51,6 +51,9 @@ func measureFairness(ctx context.Context, s settings, program string, crowd int,
 	if err := a.disturb(ctx, &f); err != nil {
 		return err
 	}
+	if book.Kubernetes, err = a.version(); err != nil {
+		return err
+	}
 	book.Fairness = &f
 	return book.save()
 }

@@ -51,7 +51,13 @@ func (a *arena) rise(ctx context.Context, round int, names []types.NamespacedNam
 		return moments{}, err
 	}
 	return moments{changed, sample.Published}, a.fleet.await(ctx, "all workloads are scaled", func() (bool, string) {
-		return len(a.fleet.moved) >= len(names), fmt.Sprintf("%d of %d", len(a.fleet.moved), len(names))
+		n := 0
+		for _, name := range names {
+			if _, moved := a.fleet.moved[name]; moved {
+				n++
+			}
+		}
+		return n == len(names), fmt.Sprintf("%d of %d", n, len(names))
 	})
 }
 

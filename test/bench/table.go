@@ -33,8 +33,8 @@ func rows() []row {
 		{"etcd CPU per minute above idle", func(r result) float64 { return r.Rest.Etcd }, seconds},
 		{"controller RSS", func(r result) float64 { return float64(r.RSS) }, mebibytes},
 		{"controller RSS, peak", func(r result) float64 { return float64(r.PeakRSS) }, mebibytes},
-		{"age of the last evaluation, p50", duration(func(r result) time.Duration { return r.Age.P50 }), seconds},
-		{"age of the last evaluation, p99", duration(func(r result) time.Duration { return r.Age.P99 }), seconds},
+		{"age of the last evaluation (from their number), p50", duration(func(r result) time.Duration { return r.Age.P50 }), seconds},
+		{"age of the last evaluation (from their number), p99", duration(func(r result) time.Duration { return r.Age.P99 }), seconds},
 		{"readable sample to write, p50", duration(func(r result) time.Duration { return r.reaction().FromSample.P50 }), seconds},
 		{"readable sample to write, p99", duration(func(r result) time.Duration { return r.reaction().FromSample.P99 }), seconds},
 		{"readable sample to write, last", duration(func(r result) time.Duration { return r.reaction().FromSample.Last }), seconds},
@@ -59,7 +59,7 @@ func tables(b *book) string {
 func table(all []result) string {
 	var out strings.Builder
 	for _, group := range groups(all) {
-		fmt.Fprintf(&out, "\n### %d workloads, %d pods\n\n%s, medians of %d load steps.\n\n", group[0].Workloads, group[0].Workloads*group[0].Pods,
+		fmt.Fprintf(&out, "\n### %d workloads, %d pods\n\n%s; at rest one reading, reactions are medians of %d load steps.\n\n", group[0].Workloads, group[0].Workloads*group[0].Pods,
 			group[0].Date.Format("2 January 2006"), len(group[0].Steps))
 		writeTable(&out, group)
 	}

@@ -61,7 +61,7 @@ fuzz: ## Fuzz the parsers and the invariants of the decision, a minute each.
 BENCHSTAT ?= $(GO) run golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 COUNT ?= 6
 BENCH ?= .
-bench: ## Run the benchmarks of the hot paths COUNT times, and compare them with the run before; five minutes.
+bench: ## Run the benchmarks of the hot paths COUNT times, and compare them with the run before.
 	@mkdir -p bench-output && if [ -f bench-output/now.txt ]; then mv bench-output/now.txt bench-output/before.txt; fi
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -benchtime 0.3s -count $(COUNT) ./annotations ./informer ./scaler ./scaler/metrics ./scaler/recommend > bench-output/part.txt || { cat bench-output/part.txt; exit 1; }
 	@mv bench-output/part.txt bench-output/now.txt
@@ -70,11 +70,11 @@ bench: ## Run the benchmarks of the hot paths COUNT times, and compare them with
 .PHONY: bench-hpa
 N ?= 100,1000
 PODS ?= 2
-bench-hpa: control-plane ## Hold mini-hpa against the HPA controller with N workloads of PODS pods; 40 minutes for 100,1000. Writes docs/benchmarks.md.
+bench-hpa: control-plane ## Hold mini-hpa against the HPA controller with N workloads of PODS pods. Writes docs/benchmarks.md.
 	cd test && $(GO) run ./bench --n $(N) --pods $(PODS) --page ../docs/benchmarks.md
 
 .PHONY: bench-fairness
-bench-fairness: control-plane ## Measure what a namespace of 4,000 workloads does to another's ten; 20 minutes. Adds to docs/benchmarks.md.
+bench-fairness: control-plane ## Measure what a namespace of 4,000 workloads does to another's ten. Adds to docs/benchmarks.md.
 	cd test && $(GO) run ./bench fairness --page ../docs/benchmarks.md
 
 .PHONY: bench-churn

@@ -18,7 +18,7 @@ import (
 const lanes = 16
 
 // remembered is of how many objects and reasons each lane knows what it has said, to count what is repeated: 4096 in all, as many as
-// one broadcaster has by default. With the default for each lane it would come to 70 MB where workloads come and go.
+// one broadcaster has by default. With the default for each lane it would be 16 times as many, of workloads that are long gone.
 const remembered = 4096 / lanes
 
 // NewRecorder records Events as component "mini-hpa". Its spam filter counts each reason of a workload by itself (the

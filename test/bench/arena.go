@@ -74,26 +74,30 @@ func (a *arena) version() (string, error) {
 }
 
 func (a *arena) open(ctx context.Context) (closeAll func(), err error) {
-	a.cluster, err = controlplane.Run(ctx, controlplane.Options{
-		Nodes: 1 + a.size*a.pods/5000,
-		Args: map[controlplane.Component][]string{
-			controlplane.ControllerManager: {"--controllers=*,-horizontal-pod-autoscaler-controller"},
-		},
-	})
+	stop, err := a.boot(ctx, 1+a.size*a.pods/5000, "*,-horizontal-pod-autoscaler-controller")
 	if err != nil {
 		return nil, err
 	}
-	closeAll = func() {
+	if err := a.populate(ctx); err != nil {
+		stop()
+		return nil, err
+	}
+	return func() { a.fleet.stop(); _ = a.load.Close(); stop() }, nil // the APIService goes with the cluster
+}
+
+// boot starts a cluster with so many nodes (less than none: not even KWOK) and these controllers.
+func (a *arena) boot(ctx context.Context, nodes int, controllers string) (stop func(), err error) {
+	a.cluster, err = controlplane.Run(ctx, controlplane.Options{Nodes: nodes, Args: map[controlplane.Component][]string{
+		controlplane.ControllerManager: {"--controllers=" + controllers},
+	}})
+	if err != nil {
+		return nil, err
+	}
+	return func() {
 		if err := a.cluster.Stop(); err != nil {
 			say("stopping the cluster: %v", err)
 		}
-	}
-	if err := a.populate(ctx); err != nil {
-		closeAll()
-		return nil, err
-	}
-	stop := closeAll
-	return func() { a.fleet.stop(); _ = a.load.Close(); stop() }, nil // the APIService goes with the cluster
+	}, nil
 }
 
 func (a *arena) populate(ctx context.Context) (err error) {

@@ -11,7 +11,6 @@ import (
 
 	"k8s.io/client-go/kubernetes"
 
-	"github.com/mini-hpa/mini-hpa/test/controlplane"
 	"github.com/mini-hpa/mini-hpa/test/controlplane/loadsim"
 )
 
@@ -77,25 +76,17 @@ func (c *churn) leftovers() error {
 
 // openBare starts an API server with as good as no controllers, and no nodes.
 func (a *arena) openBare(ctx context.Context) (closeAll func(), err error) {
-	a.cluster, err = controlplane.Run(ctx, controlplane.Options{Nodes: -1, Args: map[controlplane.Component][]string{
-		controlplane.ControllerManager: {"--controllers=serviceaccount-controller"},
-	}})
+	stop, err := a.boot(ctx, -1, "serviceaccount-controller")
 	if err != nil {
 		return nil, err
-	}
-	closeAll = func() {
-		if err := a.cluster.Stop(); err != nil {
-			say("stopping the cluster: %v", err)
-		}
 	}
 	if a.client, err = kubernetes.NewForConfig(a.cluster.Config()); err == nil {
 		a.load, err = loadsim.Start(ctx, a.cluster.Config(), loadsim.Options{Period: period})
 	}
 	if err != nil {
-		closeAll()
+		stop()
 		return nil, err
 	}
-	stop := closeAll
 	return func() { _ = a.load.Close(); stop() }, nil // the APIService goes with the cluster
 }
 

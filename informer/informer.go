@@ -100,7 +100,7 @@ func (s *Set) shape() error {
 		return (&outage{what: what, report: s.onError}).failed
 	}
 	return errors.Join(
-		s.deployments.SetTransform(slimDeployment),
+		s.deployments.SetTransform(s.templates.slimDeployment),
 		s.replicaSets.SetTransform(slimReplicaSet),
 		s.pods.SetTransform(s.templates.slimPod),
 		s.deployments.SetWatchErrorHandlerWithContext(watchFailed("deployments")),

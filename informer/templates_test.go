@@ -2,11 +2,13 @@ package informer
 
 import (
 	"context"
+	"reflect"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/types"
@@ -46,6 +48,46 @@ func TestPodsOfOneTemplateShareIt(t *testing.T) {
 				t.Errorf("sharing changes what is kept (-alone +shared):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestEqualRequestsAreShared: by a Deployment and the pods of another one, for example.
+func TestEqualRequestsAreShared(t *testing.T) {
+	t.Parallel()
+	shapes := newTemplates()
+	of := func(list corev1.ResourceList) uintptr { return reflect.ValueOf(list).Pointer() }
+	web := deployment("web")
+	web.Annotations = map[string]string{"mini-hpa/target-cpu": "50"}
+	web.Spec.Template.Spec = templated().Spec
+	slim, err := shapes.slimDeployment(web)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mine := slim.(*appsv1.Deployment).Spec.Template.Spec.Containers[0].Resources.Requests
+	for name, story := range map[string]struct {
+		change func(*corev1.Pod)
+		shared bool
+	}{
+		"an equal pod":                    {func(*corev1.Pod) {}, true},
+		"the same amount in another unit": {request("1000m"), true},
+		"another amount":                  {request("1001m"), false},
+		"one more resource": {func(p *corev1.Pod) {
+			p.Spec.Containers[0].Resources.Requests[corev1.ResourceMemory] = resource.MustParse("1Gi")
+		}, false},
+		"an amount in another format": {func(p *corev1.Pod) {
+			p.Spec.Containers[0].Resources.Requests[corev1.ResourceCPU] = *resource.NewQuantity(1, resource.BinarySI)
+		}, false},
+	} {
+		pod := templated()
+		pod.OwnerReferences[0].UID = types.UID(name)
+		story.change(pod)
+		kept := slimmed(t, shapes, pod).Spec.Containers[0].Resources.Requests
+		if got := of(kept) == of(mine); got != story.shared {
+			t.Errorf("%s: the requests are shared: %t, want %t", name, got, story.shared)
+		}
+		if diff := cmp.Diff(slimmed(t, newTemplates(), pod).Spec.Containers[0].Resources.Requests, kept); diff != "" {
+			t.Errorf("%s: sharing changes what is kept (-alone +shared):\n%s", name, diff)
+		}
 	}
 }
 

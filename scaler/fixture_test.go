@@ -3,6 +3,7 @@ package scaler
 import (
 	"context"
 	"errors"
+	"reflect"
 	"strconv"
 	"testing"
 	"time"
@@ -34,6 +35,8 @@ type cluster struct {
 	t          *testing.T
 	now        time.Time
 	deployment *appsv1.Deployment
+	// seen is the Deployment as the Scaler has it.
+	seen *appsv1.Deployment
 	// surroundings are the LimitRanges and the other autoscalers.
 	surroundings annotations.Surroundings
 	// milliCPU is each pod's usage; below 0 the pods have no sample.
@@ -89,13 +92,15 @@ func (c *cluster) annotate(pairs map[string]string) {
 	}
 }
 
-// Deployment is another object each time, because the tests write to the one they have.
+// Deployment is the same object for as long as nothing of it changes, as an informer's is, and never the one that the tests write to.
 func (c *cluster) Deployment(cache.ObjectName) *appsv1.Deployment {
 	if c.deployment == nil {
 		return nil
 	}
-	seen := *c.deployment
-	return &seen
+	if !reflect.DeepEqual(c.seen, c.deployment) {
+		c.seen = c.deployment.DeepCopy()
+	}
+	return c.seen
 }
 
 func (c *cluster) Surroundings(cache.ObjectName) annotations.Surroundings { return c.surroundings }

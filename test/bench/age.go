@@ -14,10 +14,10 @@ import (
 type spread struct{ P50, P99, Last time.Duration }
 
 func (s spread) String() string {
-	return fmt.Sprintf("p50 %s, p99 %s, last %s", round(s.P50), round(s.P99), round(s.Last))
+	return fmt.Sprintf("p50 %s, p99 %s, last %s", rounded(s.P50), rounded(s.P99), rounded(s.Last))
 }
 
-func round(d time.Duration) time.Duration {
+func rounded(d time.Duration) time.Duration {
 	if d < 10*time.Second {
 		return d.Round(10 * time.Millisecond)
 	}
@@ -43,7 +43,7 @@ const (
 	// look is how often the counter is read, hence how exact the ages are.
 	look = 500 * time.Millisecond
 	// longest bounds the watching of a contender that needs long for a round.
-	longest = 6 * time.Minute
+	longest = 5 * time.Minute
 )
 
 // ages is how old the last evaluation of a workload is, over workloads and time. It comes from the number of evaluations alone: both
@@ -57,7 +57,7 @@ func (a *arena) ages(ctx context.Context, c contender) (spread, error) {
 			return spread{}, err
 		}
 		seen = append(seen, point{time.Now(), n})
-		if rounds := (n - seen[0].count) / float64(a.size); rounds >= 3 && time.Since(began) > 3*period || time.Since(began) > longest {
+		if rounds := (n - seen[0].count) / float64(a.size); rounds >= 2 && time.Since(began) > 3*period || time.Since(began) > longest {
 			return spreadOf(agesOf(seen, a.size)), nil
 		}
 		if err := pause(ctx, look); err != nil {

@@ -19,6 +19,10 @@ import (
 // period is metrics-server's default.
 const period = 15 * time.Second
 
+// enough is how long after its first round a contender begins another one. The HPA controller with its default flags needs minutes for
+// each thing that it does to a thousand workloads.
+const enough = 9 * time.Minute
+
 // arena is a cluster with workloads, in which one contender after the other is measured.
 type arena struct {
 	settings
@@ -41,21 +45,16 @@ func measure(ctx context.Context, s settings, program string, size int, book *bo
 	if book.Kubernetes, err = a.version(); err != nil {
 		return err
 	}
-	say("%d workloads of %d pods are ready; measuring the cluster without an autoscaler", size, s.pods)
-	if err := a.quiet(ctx); err != nil {
-		return err
-	}
-	idle, err := a.usage(ctx, nil)
-	if err != nil {
-		return err
-	}
+	say("%d workloads of %d pods are ready", size, s.pods)
+	began := time.Now()
 	for _, name := range s.contenders {
-		say("%s begins", name)
-		r, err := a.contend(ctx, makers()[name](a), idle)
-		if err != nil {
+		r := result{Name: name, Workloads: size, Pods: s.pods, Run: began, Commit: s.commit}
+		if name == miniHPA {
+			r.Flags = s.extra
+		}
+		if r.Rounds, err = a.contend(ctx, name); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
-		r.Name, r.Workloads, r.Pods, r.Date = name, size, s.pods, time.Now()
 		if err := book.add(r); err != nil {
 			return err
 		}
@@ -125,10 +124,40 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// contend measures one contender from its start to its end.
-func (a *arena) contend(ctx context.Context, c contender, idle usage) (result, error) {
-	r := result{}
-	p, err := a.begin(ctx, c)
+// contend measures one contender. It is started anew in each round, each time at another phase of the samples: when it looks at the
+// workloads may depend on when it was started.
+func (a *arena) contend(ctx context.Context, name string) ([]round, error) {
+	say("measuring the cluster without an autoscaler; then %s", name)
+	if err := a.quiet(ctx); err != nil {
+		return nil, err
+	}
+	idle, err := a.usage(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	c := makers()[name](a)
+	if err := c.arm(ctx); err != nil {
+		return nil, err
+	}
+	var all []round
+	for i, began := 0, time.Now(); i < a.rounds && time.Since(began) < enough; i++ {
+		r, err := a.round(ctx, c, i, idle)
+		if err != nil {
+			return nil, err
+		}
+		say("  round %d of %d: %s", i+1, a.rounds, r)
+		all = append(all, r)
+	}
+	if err := c.disarm(ctx); err != nil {
+		return nil, err
+	}
+	return all, a.fleet.settle(ctx)
+}
+
+// round is the life of one process: a start, a rest, and a load step.
+func (a *arena) round(ctx context.Context, c contender, i int, idle usage) (round, error) {
+	r := round{}
+	p, err := a.begin(ctx, c, time.Duration(2*i+1)*period/time.Duration(2*a.rounds))
 	if err != nil {
 		return r, err
 	}
@@ -136,29 +165,21 @@ func (a *arena) contend(ctx context.Context, c contender, idle usage) (result, e
 	if err := a.atRest(ctx, c, p, idle, &r); err != nil {
 		return r, err
 	}
-	for round := range a.rounds {
-		step, err := a.step(ctx, round)
-		if err != nil {
-			return r, err
-		}
-		say("  load step %d: %s", round+1, step)
-		r.Steps = append(r.Steps, step)
-	}
-	r.PeakRSS, err = p.peak()
-	if err != nil {
+	if r.Step, err = a.step(ctx, i); err != nil {
 		return r, err
 	}
-	if err := p.stop(); err != nil {
+	if r.PeakRSS, err = p.peak(); err != nil {
 		return r, err
 	}
-	if err := c.disarm(ctx); err != nil {
-		return r, err
-	}
-	return r, a.fleet.settle(ctx)
+	return r, p.stop()
 }
 
-func (a *arena) begin(ctx context.Context, c contender) (*process, error) {
-	if err := c.arm(ctx); err != nil {
+// begin starts it so long after a set of samples was published.
+func (a *arena) begin(ctx context.Context, c contender, phase time.Duration) (*process, error) {
+	if _, err := a.load.AwaitSample(ctx, a.load.LastSample().Timestamp); err != nil {
+		return nil, err
+	}
+	if err := pause(ctx, phase); err != nil {
 		return nil, err
 	}
 	p, err := c.start(ctx)
@@ -190,7 +211,7 @@ func (a *arena) underWay(ctx context.Context, c contender) error {
 }
 
 // atRest measures what it costs while nothing changes.
-func (a *arena) atRest(ctx context.Context, c contender, p *process, idle usage, r *result) error {
+func (a *arena) atRest(ctx context.Context, c contender, p *process, idle usage, r *round) error {
 	used, err := a.usage(ctx, p)
 	if err != nil {
 		return err
@@ -200,6 +221,5 @@ func (a *arena) atRest(ctx context.Context, c contender, p *process, idle usage,
 		return err
 	}
 	r.Age, err = a.ages(ctx, c)
-	say("  at rest: %s; age of the last evaluation %s", r.Rest, r.Age)
 	return err
 }

@@ -90,11 +90,16 @@ func TestAboveIdle(t *testing.T) {
 
 func TestTable(t *testing.T) {
 	t.Parallel()
-	of := func(d time.Duration) step { return step{FromSample: spread{d, d, d}} }
+	run := time.Date(2026, 11, 25, 0, 0, 0, 0, time.UTC)
+	of := func(lists float64, mib int64, d time.Duration) round {
+		return round{Rest: usage{Lists: lists}, RSS: mib << 20, Step: step{FromSample: spread{d, d, d}}}
+	}
 	text := table([]result{
-		{Name: tunedHPA, Workloads: 1000, Pods: 2, Rest: usage{Lists: 4000}, RSS: 100 << 20, Steps: []step{of(9 * time.Second)}},
-		{Name: miniHPA, Workloads: 1000, Pods: 2, Rest: usage{Lists: 8}, RSS: 50 << 20, Steps: []step{of(time.Second), of(3 * time.Second), of(2 * time.Second)}},
-		{Name: miniHPA, Workloads: 100, Pods: 2},
+		{Name: tunedHPA, Workloads: 1000, Pods: 2, Run: run, Commit: "abc", Rounds: []round{of(4000, 100, 9*time.Second)}},
+		{Name: miniHPA, Workloads: 1000, Pods: 2, Run: run, Commit: "abc", Rounds: []round{of(9, 90, time.Second), of(8, 50, 3*time.Second), of(7, 40, 2*time.Second)}},
+		{Name: miniHPA, Workloads: 100, Pods: 2, Run: run, Commit: "abc", Rounds: []round{of(2, 1, 0), of(4, 1, 0)}},
+		{Name: miniHPA, Workloads: 10, Pods: 2, Run: run, Commit: "abc", Flags: []string{"--workers=5"}},
+		{Name: defaultHPA, Workloads: 10, Pods: 2, Run: run.Add(time.Hour), Commit: "abc"},
 	})
 	for _, want := range []string{
 		"### 100 workloads, 200 pods", "### 1000 workloads, 2000 pods",
@@ -102,6 +107,10 @@ func TestTable(t *testing.T) {
 		"| metrics LISTs per minute | 4000 | 8 | 1 : 500.0 |",
 		"| controller RSS | 100 MiB | 50 MiB | 1 : 2.0 |",
 		"| readable sample to write, p99 | 9.00 s | 2.00 s | 1 : 4.5 |",
+		"200 pods\n\n25 November 2026, abc, medians of 2.\n\n| | mini-hpa |",
+		"| metrics LISTs per minute | 3 |",
+		"HPA, tuned: 25 November 2026, abc, medians of 1; mini-hpa: 25 November 2026, abc, medians of 3.",
+		"mini-hpa: 25 November 2026, abc, medians of 0, with --workers=5; HPA, default flags: 25 November 2026, abc, medians of 0; not in one run.",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the table lacks %q:\n%s", want, text)
@@ -120,12 +129,12 @@ func TestBookKeepsWhatIsMeasuredLast(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := b.add(result{Name: miniHPA, Workloads: 100, Pods: 2, RSS: rss}); err != nil {
+		if err := b.add(result{Name: miniHPA, Workloads: 100, Pods: 2, Rounds: []round{{RSS: rss}}}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	b, err := openBook(path)
-	if err != nil || len(b.Results) != 1 || b.Results[0].RSS != 1 {
+	if err != nil || len(b.Results) != 1 || b.Results[0].Rounds[0].RSS != 1 {
 		t.Errorf("results: %+v (%v), want the later one only", b.Results, err)
 	}
 }
@@ -176,8 +185,8 @@ func TestOwnCPUAndMemory(t *testing.T) {
 func TestPage(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "page.md")
-	if err := writePage(path, &book{Kubernetes: "1.2.3", Results: []result{{Name: miniHPA, Workloads: 100, Pods: 2}, {Name: tunedHPA, Workloads: 100, Pods: 2, RSS: 1 << 30},
-		{Name: miniHPA, Workloads: 1000, Pods: 2}}, Fairness: &fairness{Crowd: 4000, Few: 10}, Churn: &churn{Created: 30_000}}); err != nil {
+	if err := writePage(path, &book{Kubernetes: "1.2.3", Results: []result{{Name: miniHPA, Workloads: 100, Pods: 2}, {Name: tunedHPA, Workloads: 100, Pods: 2, Rounds: []round{{RSS: 1 << 30}}},
+		{Name: miniHPA, Workloads: 1000, Pods: 5}}, Fairness: &fairness{Crowd: 4000, Few: 10}, Churn: &churn{Created: 30_000}}); err != nil {
 		t.Fatal(err)
 	}
 	text, err := os.ReadFile(path)
@@ -190,6 +199,9 @@ func TestPage(t *testing.T) {
 	}
 	for decoder := xml.NewDecoder(bytes.NewReader(picture)); err == nil; {
 		_, err = decoder.Token()
+	}
+	if strings.Count(string(picture), "stroke-dasharray") != 4 || !strings.Contains(string(picture), ">1000×5<") {
+		t.Errorf("the picture does not tell that the workloads of one size have other pods:\n%s", picture)
 	}
 	if !errors.Is(err, io.EOF) || strings.Contains(string(picture), "NaN") {
 		t.Errorf("the picture (%v):\n%s", err, picture)

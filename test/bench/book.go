@@ -16,33 +16,36 @@ import (
 type result struct {
 	Name            string
 	Workloads, Pods int
-	// Date is when it was measured.
-	Date         time.Time
+	// Run is when the measuring of all contenders with so many began, Commit what was measured, and Flags are mini-hpa's own.
+	Run    time.Time
+	Commit string
+	Flags  []string `json:",omitempty"`
+	Rounds []round
+}
+
+// round is what came of one start: a rest and a load step.
+type round struct {
 	Rest         usage
 	RSS, PeakRSS int64
 	Age          spread
-	Steps        []step
+	Step         step
 }
 
-// reaction is the median over the steps.
-func (r result) reaction() step {
-	median := func(of func(step) time.Duration) time.Duration {
-		var all []time.Duration
-		for _, s := range r.Steps {
-			all = append(all, of(s))
-		}
-		slices.Sort(all)
-		return all[len(all)/2]
+func (r round) String() string {
+	return fmt.Sprintf("%s; RSS %d MiB, peak %d MiB; age of the last evaluation %s; step: %s", r.Rest, r.RSS>>20, r.PeakRSS>>20, r.Age, r.Step)
+}
+
+// median is that of a figure over the rounds, 0 without any. Of an even number it is the mean of the two in the middle.
+func (r result) median(of func(round) float64) float64 {
+	var all []float64
+	for _, round := range r.Rounds {
+		all = append(all, of(round))
 	}
-	if len(r.Steps) == 0 {
-		return step{}
+	if len(all) == 0 {
+		return 0
 	}
-	return step{
-		FromSample: spread{median(func(s step) time.Duration { return s.FromSample.P50 }), median(func(s step) time.Duration { return s.FromSample.P99 }),
-			median(func(s step) time.Duration { return s.FromSample.Last })},
-		FromLoad: spread{median(func(s step) time.Duration { return s.FromLoad.P50 }), median(func(s step) time.Duration { return s.FromLoad.P99 }),
-			median(func(s step) time.Duration { return s.FromLoad.Last })},
-	}
+	slices.Sort(all)
+	return (all[(len(all)-1)/2] + all[len(all)/2]) / 2
 }
 
 // book keeps the results in a file, so that a long run that fails late has not been for nothing, and sizes may be measured one

@@ -19,6 +19,9 @@ const lifetime = 40 * time.Second
 
 // churn is what mini-hpa holds while workloads come and go, and afterwards.
 type churn struct {
+	// Run is when it was measured, Commit what.
+	Run       time.Time
+	Commit    string
 	PerSecond int
 	// Created counts the workloads, Lasted is for how long they came and went.
 	Created int
@@ -54,7 +57,7 @@ func measureChurn(ctx context.Context, s settings, program string, book *book) e
 		return err
 	}
 	defer p.kill()
-	c := &churn{PerSecond: s.perSecond}
+	c := &churn{Run: time.Now(), Commit: s.commit, PerSecond: s.perSecond}
 	if err := c.play(ctx, a, m, p); err != nil {
 		return err
 	}
@@ -195,8 +198,8 @@ func (c *churn) table() string {
 		row(fmt.Sprintf("%.0f min", h.At.Minutes()), h)
 	}
 	row("after", c.After)
-	return fmt.Sprintf("\n### Workloads that come and go\n\n%d workloads in %s: %d a second are created, live for %s and are deleted, each with a ReplicaSet and a pod, while "+
-		"mini-hpa scales them (%.0f times). Heap is what a garbage collection leaves.\n\n"+
+	return fmt.Sprintf("\n### Workloads that come and go\n\n%s. %d workloads in %s: %d a second are created, live for %s and are deleted, each with a ReplicaSet and a pod, while "+
+		"mini-hpa scales them (%.0f times), by a set of samples at a time: each request that is under way is a goroutine. Heap is what a garbage collection leaves.\n\n"+
 		"| | heap | RSS | goroutines | series | workloads |\n| --- | ---: | ---: | ---: | ---: | ---: |\n%s",
-		c.Created, c.Lasted.Round(time.Second), c.PerSecond, lifetime, c.Scaled, rows.String())
+		dated(c.Run, c.Commit), c.Created, c.Lasted.Round(time.Second), c.PerSecond, lifetime, c.Scaled, rows.String())
 }

@@ -88,7 +88,7 @@ func (h *hpa) start(context.Context) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	kubeconfig, err := h.cluster.KubeconfigFor("system:kube-controller-manager", "system:masters")
+	kubeconfig, err := h.cluster.KubeconfigFor("system:kube-controller-manager")
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +96,8 @@ func (h *hpa) start(context.Context) (*process, error) {
 		return nil, err
 	}
 	_, port, _ := net.SplitHostPort(h.address)
-	args := append([]string{"--controllers=horizontal-pod-autoscaler-controller", "--leader-elect=false", "--bind-address=127.0.0.1", "--secure-port=" + port,
+	args := append([]string{"--controllers=horizontal-pod-autoscaler-controller", "--leader-elect=false",
+		"--use-service-account-credentials", "--bind-address=127.0.0.1", "--secure-port=" + port,
 		"--kubeconfig=" + kubeconfig, "--authentication-kubeconfig=" + kubeconfig, "--authorization-kubeconfig=" + kubeconfig,
 		"--authorization-always-allow-paths=/metrics", "--authentication-skip-lookup", "--cert-dir=" + h.cluster.Dir()}, h.flags...)
 	return launch(program, args, filepath.Join(h.out, "hpa-controller.log"))

@@ -84,16 +84,16 @@ type plot struct {
 func newPlot(r row, all []result, sizes []int) *plot {
 	p := &plot{row: r, all: all, sizes: sizes, low: math.Inf(1), high: lowestShown * 10}
 	for _, result := range all {
-		v := p.value(result)
+		v := p.shown(result)
 		p.low, p.high = min(p.low, v), max(p.high, v)
 	}
 	p.low, p.high = math.Pow(10, math.Floor(math.Log10(p.low))), math.Pow(10, math.Ceil(math.Log10(p.high)))
 	return p
 }
 
-// value is in the unit that the axis shows.
-func (p *plot) value(r result) float64 {
-	v := p.of(r)
+// shown is the value in the unit that the axis shows.
+func (p *plot) shown(r result) float64 {
+	v := p.value(r)
 	if p.name == "controller RSS" {
 		v /= 1 << 20
 	}
@@ -126,29 +126,47 @@ func (p *plot) draw(out *strings.Builder) {
 	}
 	for _, size := range p.sizes {
 		x, _ := p.at(size, p.low)
-		fmt.Fprintf(out, `<line class="grid" x1="%.1f" y1="%.0f" x2="%.1f" y2="%.0f"/><text class="dim" x="%.1f" y="%.0f" text-anchor="middle">%d</text>`+"\n",
-			x, p.y, x, p.y+panelHeight+tickLength, x, p.y+panelHeight+20, size)
+		fmt.Fprintf(out, `<line class="grid" x1="%.1f" y1="%.0f" x2="%.1f" y2="%.0f"/><text class="dim" x="%.1f" y="%.0f" text-anchor="middle">%s</text>`+"\n",
+			x, p.y, x, p.y+panelHeight+tickLength, x, p.y+panelHeight+20, p.named(size))
 	}
-	fmt.Fprintf(out, `<text class="dim" x="%.0f" y="%.0f" text-anchor="middle">workloads</text>`+"\n", p.x+panelWidth/2, p.y+panelHeight+38)
+	fmt.Fprintf(out, `<text class="dim" x="%.0f" y="%.0f" text-anchor="middle">workloads × pods of each</text>`+"\n", p.x+panelWidth/2, p.y+panelHeight+38)
 	for _, name := range contendersOf(p.all) {
 		p.line(out, name)
 	}
 }
 
-// line draws one contender.
+// line draws one contender. What was measured with other pods than the size before is joined by a dashed line.
 func (p *plot) line(out *strings.Builder, name string) {
-	var points []string
+	var last *result
 	for _, group := range groups(p.all) {
 		r := find(group, name)
 		if r == nil {
 			continue
 		}
-		x, y := p.at(r.Workloads, p.value(*r))
-		points = append(points, fmt.Sprintf("%.1f,%.1f", x, y))
-		fmt.Fprintf(out, `<circle cx="%.1f" cy="%.1f" r="%d" fill="%s"><title>%s, %d workloads: %s</title></circle>`+"\n",
-			x, y, dotSize, shade(name), title(name), r.Workloads, p.format(p.of(*r)))
+		x, y := p.at(r.Workloads, p.shown(*r))
+		fmt.Fprintf(out, `<circle cx="%.1f" cy="%.1f" r="%d" fill="%s"><title>%s, %d workloads of %d pods: %s</title></circle>`+"\n",
+			x, y, dotSize, shade(name), title(name), r.Workloads, r.Pods, p.format(p.value(*r)))
+		if last != nil {
+			dash := ""
+			if last.Pods != r.Pods {
+				dash = ` stroke-dasharray="6 4"`
+			}
+			x0, y0 := p.at(last.Workloads, p.shown(*last))
+			fmt.Fprintf(out, `<line stroke="%s" stroke-width="2"%s x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f"/>`+"\n", shade(name), dash, x0, y0, x, y)
+		}
+		last = r
 	}
-	fmt.Fprintf(out, `<polyline fill="none" stroke="%s" stroke-width="2" points="%s"/>`+"\n", shade(name), strings.Join(points, " "))
+}
+
+// named is a number of workloads with their pods, such as 1000×2.
+func (p *plot) named(size int) string {
+	var pods []string
+	for _, group := range groups(p.all) {
+		if group[0].Workloads == size {
+			pods = append(pods, fmt.Sprint(group[0].Pods))
+		}
+	}
+	return fmt.Sprintf("%d×%s", size, strings.Join(pods, ","))
 }
 
 // tick is a power of ten as it is read.

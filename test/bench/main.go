@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -49,6 +50,7 @@ type settings struct {
 	out          string
 	page         string
 	extra        []string
+	commit       string
 }
 
 func main() {
@@ -79,17 +81,20 @@ func parse(args []string) (settings, error) {
 	f.IntVar(&s.pods, "pods", 2, "pods of a workload at rest")
 	f.IntVar(&s.perNamespace, "per-namespace", 50, "workloads in a namespace")
 	f.StringSliceVar(&s.contenders, "contenders", []string{tunedHPA, defaultHPA, miniHPA}, "who is measured, in that order")
-	f.IntVar(&s.rounds, "rounds", 3, "load steps; figures are their medians")
-	f.DurationVar(&s.rest, "rest", time.Minute, "how long a state is measured")
+	f.IntVar(&s.rounds, "rounds", 3, "starts, each with a rest and a load step; figures are their medians")
+	f.DurationVar(&s.rest, "rest", 30*time.Second, "how long a state is measured")
 	f.StringVar(&s.out, "out", "bench-output", "directory of what was measured, and of the logs")
 	f.StringArrayVar(&s.extra, "flag", nil, "a flag for mini-hpa, such as --workers=50; none is what is compared")
 	f.StringVar(&s.page, "page", "", "file of the page that is made of it; none without it")
 	if err := f.Parse(args); err != nil {
 		return s, err
 	}
-	s.what = compare
+	s.what, s.commit = compare, commit()
 	if f.NArg() > 0 {
 		s.what = f.Arg(0)
+	}
+	if s.what == withCrowd && !f.Changed("rounds") {
+		s.rounds = 8 // a p99 of ten values each is their last
 	}
 	if f.NArg() > 1 || !slices.Contains([]string{compare, withCrowd, comingGoing, rewritesPage}, s.what) {
 		return s, fmt.Errorf("what to measure is one of compare, fairness, churn and page, got %q", f.Args())
@@ -183,6 +188,22 @@ func build(ctx context.Context, dir string) (string, error) {
 		return "", fmt.Errorf("build mini-hpa: %w\n%s", err, out)
 	}
 	return path, nil
+}
+
+// commit names what is measured.
+func commit() string {
+	git := func(args ...string) (string, error) {
+		out, err := exec.CommandContext(context.Background(), "git", args...).Output()
+		return strings.TrimSpace(string(out)), err
+	}
+	name, err := git("rev-parse", "--short", "HEAD")
+	if err != nil {
+		return "no commit"
+	}
+	if changed, err := git("status", "--porcelain", "--", ":(top)*.go", ":(top)*go.mod"); err != nil || changed != "" {
+		name += " with changes"
+	}
+	return name
 }
 
 func say(format string, args ...any) {

@@ -23,13 +23,14 @@ load. {{.Machine}}, {{.Go}}.
 The control plane is real (etcd, kube-apiserver, the other controllers and the scheduler, all on this machine), pods are
 [KWOK](https://kwok.sigs.k8s.io)'s, and their CPU comes from a simulated metrics API that publishes every 15 seconds, as metrics-server does. The HPA
 controller is kube-controller-manager with that one controller; "tuned" evaluates 20 at a time and may make 1,000 requests a second
-(~--kube-api-qps=1000 --kube-api-burst=2000 --concurrent-horizontal-pod-autoscaler-syncs=20~), with the default period of 15 seconds; its requests have priority
-over all others (~system:masters~). mini-hpa has its default flags and the rights and priority of a ServiceAccount. Neither elects a leader. At rest nothing changes;
-a load step is 48 % to 60 % usage, with a target of 50 %, on all workloads at once, and in the first quarter of a period of samples, so that most of the time from
+(~--kube-api-qps=1000 --kube-api-burst=2000 --concurrent-horizontal-pod-autoscaler-syncs=20~), with the default period of 15 seconds; its
+requests have the rights and priority of its own ServiceAccount (~--use-service-account-credentials~), those of mini-hpa, which has its default flags, too. Neither
+elects a leader. At rest nothing changes; a load step is 48 % to 60 % usage, with a target of 50 %, on all workloads at once, and in the first quarter of a period of samples, so that most of the time from
 the load to the write is spent waiting for the sample. The HPA controller looks at each object every 15 seconds, counted from its own start: how late after the
-sample that is, from 0 to 15 seconds, is a matter of chance, and changes little from step to step. The samples of this metrics API come exactly every 15 seconds.
+sample that is, from 0 to 15 seconds, is a matter of chance. So each contender is started anew in each round, at phases that are spread evenly over a period of samples; in fewer rounds where they take many minutes.
+The samples of this metrics API come exactly every 15 seconds.
 Requests of the HPA controller that the API server passes on to the metrics API are counted as metrics LISTs and as API requests. CPU of the API server and of etcd
-is what is above the same cluster without an autoscaler; no more than noise is shown as 0. Everything shares {{.CPUs}} processors, also the pods' life after a
+is what is above the same cluster without an autoscaler just before; no more than noise is shown as 0. Everything shares {{.CPUs}} processors, also the pods' life after a
 step: an API server with processors of its own is faster for both. What it means for a cluster is in [scaling.md](scaling.md).
 {{if .Curve}}
 ![API requests, CPU, memory and reaction over the number of workloads]({{.Curve}})

@@ -36,7 +36,7 @@ func (d *delays) step() step {
 type moments struct{ changed, readable time.Time }
 
 // rise raises the load of these workloads and returns when all of them were scaled. The load changes a little after a set of samples
-// was published, later in each round, but early enough for the next set to ask for more replicas.
+// was published, later in each round (from 0), but early enough for the next set to ask for more replicas.
 func (a *arena) rise(ctx context.Context, round int, names []types.NamespacedName) (moments, error) {
 	last := a.load.LastSample()
 	if _, err := a.load.AwaitSample(ctx, last.Timestamp); err != nil {
@@ -64,10 +64,7 @@ func (a *arena) rise(ctx context.Context, round int, names []types.NamespacedNam
 // fall takes the load away again and returns when nothing moves any more.
 func (a *arena) fall(ctx context.Context) error {
 	a.change(a.fleet.names, calm)
-	if err := a.fleet.atRest(ctx); err != nil {
-		return err
-	}
-	return a.quiet(ctx)
+	return a.fleet.atRest(ctx)
 }
 
 // change sets the load of these workloads and begins to note whose replicas change.

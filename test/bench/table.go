@@ -13,33 +13,36 @@ import (
 // row is one figure of every contender; less is better in all of them.
 type row struct {
 	name   string
-	of     func(result) float64
+	of     func(round) float64
 	format func(float64) string
 }
+
+// value is the median over a result's rounds.
+func (r row) value(of result) float64 { return of.median(r.of) }
 
 func rows() []row {
 	plain := func(v float64) string { return fmt.Sprintf("%.0f", v) }
 	seconds := func(v float64) string { return fmt.Sprintf("%.2f s", v) }
 	mebibytes := func(v float64) string { return fmt.Sprintf("%.0f MiB", v/(1<<20)) }
-	duration := func(of func(result) time.Duration) func(result) float64 {
-		return func(r result) float64 { return of(r).Seconds() }
+	duration := func(of func(round) time.Duration) func(round) float64 {
+		return func(r round) float64 { return of(r).Seconds() }
 	}
 	return []row{
-		{"API requests per minute at rest", func(r result) float64 { return r.Rest.total() }, plain},
-		{"metrics LISTs per minute", func(r result) float64 { return r.Rest.Lists }, plain},
-		{"samples listed per minute", func(r result) float64 { return r.Rest.Items }, plain},
-		{"controller CPU per minute", func(r result) float64 { return r.Rest.Controller }, seconds},
-		{"API server CPU per minute above idle", func(r result) float64 { return r.Rest.APIServer }, seconds},
-		{"etcd CPU per minute above idle", func(r result) float64 { return r.Rest.Etcd }, seconds},
-		{"controller RSS", func(r result) float64 { return float64(r.RSS) }, mebibytes},
-		{"controller RSS, peak", func(r result) float64 { return float64(r.PeakRSS) }, mebibytes},
-		{"age of the last evaluation (from their number), p50", duration(func(r result) time.Duration { return r.Age.P50 }), seconds},
-		{"age of the last evaluation (from their number), p99", duration(func(r result) time.Duration { return r.Age.P99 }), seconds},
-		{"readable sample to write, p50", duration(func(r result) time.Duration { return r.reaction().FromSample.P50 }), seconds},
-		{"readable sample to write, p99", duration(func(r result) time.Duration { return r.reaction().FromSample.P99 }), seconds},
-		{"readable sample to write, last", duration(func(r result) time.Duration { return r.reaction().FromSample.Last }), seconds},
-		{"load change to write, p50", duration(func(r result) time.Duration { return r.reaction().FromLoad.P50 }), seconds},
-		{"load change to write, p99", duration(func(r result) time.Duration { return r.reaction().FromLoad.P99 }), seconds},
+		{"API requests per minute at rest", func(r round) float64 { return r.Rest.total() }, plain},
+		{"metrics LISTs per minute", func(r round) float64 { return r.Rest.Lists }, plain},
+		{"samples listed per minute", func(r round) float64 { return r.Rest.Items }, plain},
+		{"controller CPU per minute", func(r round) float64 { return r.Rest.Controller }, seconds},
+		{"API server CPU per minute above idle", func(r round) float64 { return r.Rest.APIServer }, seconds},
+		{"etcd CPU per minute above idle", func(r round) float64 { return r.Rest.Etcd }, seconds},
+		{"controller RSS", func(r round) float64 { return float64(r.RSS) }, mebibytes},
+		{"controller RSS, peak", func(r round) float64 { return float64(r.PeakRSS) }, mebibytes},
+		{"age of the last evaluation (from their number), p50", duration(func(r round) time.Duration { return r.Age.P50 }), seconds},
+		{"age of the last evaluation (from their number), p99", duration(func(r round) time.Duration { return r.Age.P99 }), seconds},
+		{"readable sample to write, p50", duration(func(r round) time.Duration { return r.Step.FromSample.P50 }), seconds},
+		{"readable sample to write, p99", duration(func(r round) time.Duration { return r.Step.FromSample.P99 }), seconds},
+		{"readable sample to write, last", duration(func(r round) time.Duration { return r.Step.FromSample.Last }), seconds},
+		{"load change to write, p50", duration(func(r round) time.Duration { return r.Step.FromLoad.P50 }), seconds},
+		{"load change to write, p99", duration(func(r round) time.Duration { return r.Step.FromLoad.P99 }), seconds},
 	}
 }
 
@@ -59,12 +62,37 @@ func tables(b *book) string {
 func table(all []result) string {
 	var out strings.Builder
 	for _, group := range groups(all) {
-		fmt.Fprintf(&out, "\n### %d workloads, %d pods\n\n%s; at rest one reading, reactions are medians of %d load steps.\n\n", group[0].Workloads, group[0].Workloads*group[0].Pods,
-			group[0].Date.Format("2 January 2006"), len(group[0].Steps))
+		first := group[0]
+		fmt.Fprintf(&out, "\n### %d workloads, %d pods\n\n%s.\n\n", first.Workloads, first.Workloads*first.Pods, provenance(group))
 		writeTable(&out, group)
 	}
 	return out.String()
 }
+
+// provenance says when and how the results of a table were measured, and whether together.
+func provenance(group []result) string {
+	var told []string
+	for _, r := range group {
+		text := fmt.Sprintf("%s, medians of %d", dated(r.Run, r.Commit), len(r.Rounds))
+		if len(r.Flags) > 0 {
+			text += ", with " + strings.Join(r.Flags, " ")
+		}
+		told = append(told, text)
+	}
+	apart := slices.ContainsFunc(group, func(r result) bool { return !r.Run.Equal(group[0].Run) })
+	if !apart && len(slices.Compact(slices.Clone(told))) == 1 {
+		return told[0]
+	}
+	for i := range told {
+		told[i] = title(group[i].Name) + ": " + told[i]
+	}
+	if apart {
+		told = append(told, "not in one run")
+	}
+	return strings.Join(told, "; ")
+}
+
+func dated(at time.Time, commit string) string { return at.Format("2 January 2006") + ", " + commit }
 
 // groups puts results of equal size together, small ones first.
 func groups(all []result) [][]result {
@@ -95,10 +123,10 @@ func writeTable(out *strings.Builder, group []result) {
 	for _, row := range rows() {
 		fmt.Fprintf(out, "| %s |", row.name)
 		for _, r := range group {
-			fmt.Fprintf(out, " %s |", row.format(row.of(r)))
+			fmt.Fprintf(out, " %s |", row.format(row.value(r)))
 		}
 		if both {
-			fmt.Fprintf(out, " %s |", ratio(row.of(*ours), row.of(*theirs)))
+			fmt.Fprintf(out, " %s |", ratio(row.value(*ours), row.value(*theirs)))
 		}
 		out.WriteString("\n")
 	}

@@ -1,0 +1,53 @@
+package informer
+
+import (
+	"maps"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/lru"
+)
+
+// listsKept bounds what is remembered. One that is forgotten costs memory for those who come with it next, nothing else.
+const listsKept = 1024
+
+// lists lets all containers with equal requests or limits share them: a Deployment, its ReplicaSets' pods, and all that were given the
+// same by habit. A list of one resource takes 0.7 kB, ten times its text.
+type lists struct{ last *lru.Cache }
+
+func newLists() lists { return lists{lru.New(listsKept)} }
+
+// shareAll puts lists seen earlier in place of those that equal them.
+func (l lists) shareAll(spec *corev1.PodSpec) {
+	for _, containers := range [][]corev1.Container{spec.Containers, spec.InitContainers} {
+		for i := range containers {
+			r := &containers[i].Resources
+			r.Requests, r.Limits = l.share(r.Requests), l.share(r.Limits)
+		}
+	}
+}
+
+func (l lists) share(list corev1.ResourceList) corev1.ResourceList {
+	if len(list) == 0 {
+		return nil
+	}
+	key := textOf(list)
+	if earlier, known := l.last.Get(key); known {
+		if shared, ok := earlier.(corev1.ResourceList); ok {
+			return shared
+		}
+	}
+	l.last.Add(key, list)
+	return list
+}
+
+// textOf is the same for two lists if and only if they are equal. Names of resources have none of its separators.
+func textOf(list corev1.ResourceList) string {
+	var text []byte
+	for _, name := range slices.Sorted(maps.Keys(list)) {
+		q := list[name]
+		text = append(append(append(text, name...), '='), q.String()...)
+		text = append(append(append(text, ' '), q.Format...), ',')
+	}
+	return string(text)
+}

@@ -57,7 +57,7 @@ func (a *arena) ages(ctx context.Context, c contender) (spread, error) {
 			return spread{}, err
 		}
 		seen = append(seen, point{time.Now(), n})
-		if rounds := (n - seen[0].count) / float64(a.size); rounds >= 2 && time.Since(began) > 3*period || time.Since(began) > longest {
+		if rounds := (n - seen[0].count) / float64(a.size); rounds >= 2 && time.Since(began) > 2*period || time.Since(began) > longest {
 			return spreadOf(agesOf(seen, a.size)), nil
 		}
 		if err := pause(ctx, look); err != nil {

@@ -94,7 +94,7 @@ func parse(args []string) (settings, error) {
 		s.what = f.Arg(0)
 	}
 	if s.what == withCrowd && !f.Changed("rounds") {
-		s.rounds = 8 // a p99 of ten values each is their last
+		s.rounds = 6 // a p99 of ten values each is their last
 	}
 	if f.NArg() > 1 || !slices.Contains([]string{compare, withCrowd, comingGoing, rewritesPage}, s.what) {
 		return s, fmt.Errorf("what to measure is one of compare, fairness, churn and page, got %q", f.Args())

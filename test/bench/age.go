@@ -58,7 +58,11 @@ func (a *arena) ages(ctx context.Context, c contender) (spread, error) {
 		}
 		seen = append(seen, point{time.Now(), n})
 		if rounds := (n - seen[0].count) / float64(a.size); rounds >= 2 && time.Since(began) > 2*period || time.Since(began) > longest {
-			return spreadOf(agesOf(seen, a.size)), nil
+			ages := agesOf(seen, a.size)
+			if len(ages) == 0 {
+				return spread{}, fmt.Errorf("in %s only %.0f evaluations of %d workloads", longest, n-seen[0].count, a.size)
+			}
+			return spreadOf(ages), nil
 		}
 		if err := pause(ctx, look); err != nil {
 			return spread{}, err

@@ -4,9 +4,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
-	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime"
@@ -19,7 +19,7 @@ import (
 // period is metrics-server's default.
 const period = 15 * time.Second
 
-// enough is how long after its first round a contender begins another one. The HPA controller with its default flags needs minutes for
+// enough is how long after the beginning of its first round a contender begins another one. The HPA controller with its default flags needs minutes for
 // each thing that it does to a thousand workloads.
 const enough = 9 * time.Minute
 
@@ -42,34 +42,29 @@ func measure(ctx context.Context, s settings, program string, size int, book *bo
 		return err
 	}
 	defer closeAll()
-	if book.Kubernetes, err = a.version(); err != nil {
+	now, err := a.setting(ctx)
+	if err != nil {
 		return err
 	}
 	say("%d workloads of %d pods are ready", size, s.pods)
-	began := time.Now()
+	var failed error
 	for _, name := range s.contenders {
-		r := result{Name: name, Workloads: size, Pods: s.pods, Run: began, Commit: s.commit}
+		r := result{Name: name, Workloads: size, Pods: s.pods, setting: now}
 		if name == miniHPA {
 			r.Flags = s.extra
 		}
 		if r.Rounds, err = a.contend(ctx, name); err != nil {
-			return fmt.Errorf("%s: %w", name, err)
+			failed = errors.Join(failed, fmt.Errorf("%s: %w", name, err)) // another one may do better
+		}
+		if len(r.Rounds) == 0 {
+			continue
 		}
 		if err := book.add(r); err != nil {
 			return err
 		}
 		_, _ = fmt.Fprint(os.Stderr, table([]result{r})) // as progress is told
 	}
-	return nil
-}
-
-// version is the API server's, such as 1.36.3.
-func (a *arena) version() (string, error) {
-	version, err := a.client.Discovery().ServerVersion()
-	if err != nil {
-		return "", err
-	}
-	return strings.TrimPrefix(version.GitVersion, "v"), nil
+	return failed
 }
 
 func (a *arena) open(ctx context.Context) (closeAll func(), err error) {
@@ -131,7 +126,7 @@ func (a *arena) contend(ctx context.Context, name string) ([]round, error) {
 	if err := a.quiet(ctx); err != nil {
 		return nil, err
 	}
-	idle, err := a.usage(ctx, nil)
+	idle, err := a.usage(ctx, nil, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -139,19 +134,21 @@ func (a *arena) contend(ctx context.Context, name string) ([]round, error) {
 	if err := c.arm(ctx); err != nil {
 		return nil, err
 	}
-	var all []round
+	all, err := a.roundsOf(ctx, c, idle)
+	return all, errors.Join(err, c.disarm(ctx), a.fleet.settle(ctx))
+}
+
+// roundsOf returns the rounds before the first that fails.
+func (a *arena) roundsOf(ctx context.Context, c contender, idle usage) (all []round, err error) {
 	for i, began := 0, time.Now(); i < a.rounds && time.Since(began) < enough; i++ {
 		r, err := a.round(ctx, c, i, idle)
 		if err != nil {
-			return nil, err
+			return all, err
 		}
 		say("  round %d of %d: %s", i+1, a.rounds, r)
 		all = append(all, r)
 	}
-	if err := c.disarm(ctx); err != nil {
-		return nil, err
-	}
-	return all, a.fleet.settle(ctx)
+	return all, nil
 }
 
 // round is the life of one process: a start, a rest, and a load step.
@@ -168,9 +165,11 @@ func (a *arena) round(ctx context.Context, c contender, i int, idle usage) (roun
 	if r.Step, err = a.step(ctx, i); err != nil {
 		return r, err
 	}
-	if r.PeakRSS, err = p.peak(); err != nil {
+	peak, err := p.peak()
+	if err != nil {
 		return r, err
 	}
+	r.PeakRSS = max(r.PeakRSS, peak)
 	return r, p.stop()
 }
 
@@ -202,7 +201,7 @@ func (a *arena) underWay(ctx context.Context, c contender) error {
 			return a.quiet(ctx)
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("after %s it has made %.0f evaluations of %d workloads (%w)", patience, count, a.size, err)
+			return errors.Join(fmt.Errorf("after %s it has made %.0f evaluations of %d workloads", patience, count, a.size), err)
 		}
 		if err := pause(ctx, time.Second); err != nil {
 			return err
@@ -212,14 +211,19 @@ func (a *arena) underWay(ctx context.Context, c contender) error {
 
 // atRest measures what it costs while nothing changes.
 func (a *arena) atRest(ctx context.Context, c contender, p *process, idle usage, r *round) error {
-	used, err := a.usage(ctx, p)
+	used, err := a.usage(ctx, c, p)
 	if err != nil {
 		return err
 	}
-	r.Rest = used.above(idle)
+	r.Rest, r.Evaluations = used.above(idle), used.Evaluations/float64(a.size)*period.Minutes()
 	if r.RSS, err = p.rss(); err != nil {
 		return err
 	}
-	r.Age, err = a.ages(ctx, c)
-	return err
+	if r.PeakRSS, err = p.peak(); err != nil {
+		return err
+	}
+	if r.Age, err = a.ages(ctx, c); err != nil {
+		return err
+	}
+	return p.forgetPeak() // reading pages of metrics again and again costs memory that nobody else would ask for
 }

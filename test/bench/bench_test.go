@@ -77,8 +77,8 @@ func TestAgesOf(t *testing.T) {
 func TestAboveIdle(t *testing.T) {
 	t.Parallel()
 	idle := usage{Requests: map[string]float64{"GET leases": 10}, APIServer: 2, Etcd: 1}
-	used := usage{Requests: map[string]float64{"GET leases": 10.2, "GET scale": 40}, Lists: 40, Items: 80, Controller: 1, APIServer: 5, Etcd: 0.5}
-	want := usage{Requests: map[string]float64{"GET scale": 40}, Lists: 40, Items: 80, Controller: 1, APIServer: 3}
+	used := usage{Requests: map[string]float64{"GET leases": 10.2, "GET scale": 40}, Lists: 40, Items: 80, Controller: 1, APIServer: 5, Etcd: 0.75}
+	want := usage{Requests: map[string]float64{"GET scale": 40}, Lists: 40, Items: 80, Controller: 1, APIServer: 3, Etcd: -0.25}
 	got := used.above(idle)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("above idle (-want +got):\n%s", diff)
@@ -94,23 +94,29 @@ func TestTable(t *testing.T) {
 	of := func(lists float64, mib int64, d time.Duration) round {
 		return round{Rest: usage{Lists: lists}, RSS: mib << 20, Step: step{FromSample: spread{d, d, d}}}
 	}
+	here := setting{run, "abc", "a machine", "1.2.3"}
+	later := here
+	later.Run = run.Add(time.Hour)
+	hpa := of(4000, 100, 9*time.Second)
+	hpa.Rest.Requests = map[string]float64{"GET scale": 4000, "GET noise": 0.4}
 	text := table([]result{
-		{Name: tunedHPA, Workloads: 1000, Pods: 2, Run: run, Commit: "abc", Rounds: []round{of(4000, 100, 9*time.Second)}},
-		{Name: miniHPA, Workloads: 1000, Pods: 2, Run: run, Commit: "abc", Rounds: []round{of(9, 90, time.Second), of(8, 50, 3*time.Second), of(7, 40, 2*time.Second)}},
-		{Name: miniHPA, Workloads: 100, Pods: 2, Run: run, Commit: "abc", Rounds: []round{of(2, 1, 0), of(4, 1, 0)}},
-		{Name: miniHPA, Workloads: 10, Pods: 2, Run: run, Commit: "abc", Flags: []string{"--workers=5"}},
-		{Name: defaultHPA, Workloads: 10, Pods: 2, Run: run.Add(time.Hour), Commit: "abc"},
+		{Name: tunedHPA, Workloads: 1000, Pods: 2, setting: here, Rounds: []round{hpa}},
+		{Name: miniHPA, Workloads: 1000, Pods: 2, setting: here, Rounds: []round{of(9, 90, time.Second), of(8, 50, 3*time.Second), of(7, 40, 2*time.Second)}},
+		{Name: miniHPA, Workloads: 100, Pods: 2, setting: here, Rounds: []round{of(2, 1, 0), of(4, 1, 0)}},
+		{Name: miniHPA, Workloads: 10, Pods: 2, setting: here, Flags: []string{"--workers=5"}},
+		{Name: defaultHPA, Workloads: 10, Pods: 2, setting: later},
 	})
 	for _, want := range []string{
 		"### 100 workloads, 200 pods", "### 1000 workloads, 2000 pods",
 		"| | HPA, tuned | mini-hpa | mini-hpa : HPA tuned |",
-		"| metrics LISTs per minute | 4000 | 8 | 1 : 500.0 |",
+		"| API requests per minute at rest | 8000 | 8 | 1 : 1000.0 |",
+		"| of them GET scale | 4000 | 0 |  |\n| of them metrics LISTs | 4000 | 8 | 1 : 500.0 |",
 		"| controller RSS | 100 MiB | 50 MiB | 1 : 2.0 |",
 		"| readable sample to write, p99 | 9.00 s | 2.00 s | 1 : 4.5 |",
-		"200 pods\n\n25 November 2026, abc, medians of 2.\n\n| | mini-hpa |",
-		"| metrics LISTs per minute | 3 |",
-		"HPA, tuned: 25 November 2026, abc, medians of 1; mini-hpa: 25 November 2026, abc, medians of 3.",
-		"mini-hpa: 25 November 2026, abc, medians of 0, with --workers=5; HPA, default flags: 25 November 2026, abc, medians of 0; not in one run.",
+		"200 pods\n\n25 November 2026; commit abc, Kubernetes 1.2.3; a machine; medians of 2.\n\n| | mini-hpa |",
+		"| of them metrics LISTs | 3 |",
+		"HPA, tuned: 25 November 2026; commit abc, Kubernetes 1.2.3; a machine; medians of 1; mini-hpa: 25 November",
+		"medians of 0, with --workers=5; HPA, default flags: 25 November 2026; commit abc, Kubernetes 1.2.3; a machine; medians of 0; not in one run.",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the table lacks %q:\n%s", want, text)
@@ -132,6 +138,13 @@ func TestBookKeepsWhatIsMeasuredLast(t *testing.T) {
 		if err := b.add(result{Name: miniHPA, Workloads: 100, Pods: 2, Rounds: []round{{RSS: rss}}}); err != nil {
 			t.Fatal(err)
 		}
+	}
+	old := filepath.Join(t.TempDir(), "old.json")
+	if err := os.WriteFile(old, []byte(`{"Results":[{"Name":"mini-hpa","RSS":1}]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := openBook(old); err == nil || !strings.Contains(err.Error(), "result 1 has no rounds") {
+		t.Errorf("a result without rounds is taken: %v", err)
 	}
 	b, err := openBook(path)
 	if err != nil || len(b.Results) != 1 || b.Results[0].Rounds[0].RSS != 1 {
@@ -185,7 +198,7 @@ func TestOwnCPUAndMemory(t *testing.T) {
 func TestPage(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "page.md")
-	if err := writePage(path, &book{Kubernetes: "1.2.3", Results: []result{{Name: miniHPA, Workloads: 100, Pods: 2}, {Name: tunedHPA, Workloads: 100, Pods: 2, Rounds: []round{{RSS: 1 << 30}}},
+	if err := writePage(path, &book{Results: []result{{Name: miniHPA, Workloads: 100, Pods: 2}, {Name: tunedHPA, Workloads: 100, Pods: 2, Rounds: []round{{RSS: 1 << 30}}},
 		{Name: miniHPA, Workloads: 1000, Pods: 5}}, Fairness: &fairness{Crowd: 4000, Few: 10}, Churn: &churn{Created: 30_000}}); err != nil {
 		t.Fatal(err)
 	}
@@ -206,7 +219,7 @@ func TestPage(t *testing.T) {
 	if !errors.Is(err, io.EOF) || strings.Contains(string(picture), "NaN") {
 		t.Errorf("the picture (%v):\n%s", err, picture)
 	}
-	for _, want := range []string{"Kubernetes 1.2.3", "(page.svg)", "### 100 workloads", "### A crowd of 4000, and 10 in another namespace", "30000 workloads in 0s"} {
+	for _, want := range []string{"(page.svg)", "### 100 workloads", "### A crowd of 4000, and 10 in another namespace", "30000 workloads in 0s"} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("the page has no %q:\n%s", want, text)
 		}

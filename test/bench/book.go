@@ -9,16 +9,14 @@ import (
 	"io/fs"
 	"os"
 	"slices"
-	"time"
 )
 
 // result is what one contender did with so many workloads.
 type result struct {
 	Name            string
 	Workloads, Pods int
-	// Run is when the measuring of all contenders with so many began, Commit what was measured, and Flags are mini-hpa's own.
-	Run    time.Time
-	Commit string
+	setting
+	// Flags are those that mini-hpa was given.
 	Flags  []string `json:",omitempty"`
 	Rounds []round
 }
@@ -27,12 +25,14 @@ type result struct {
 type round struct {
 	Rest         usage
 	RSS, PeakRSS int64
-	Age          spread
-	Step         step
+	// Evaluations is how often each workload was evaluated in one period of the samples, on the average.
+	Evaluations float64
+	Age         spread
+	Step        step
 }
 
 func (r round) String() string {
-	return fmt.Sprintf("%s; RSS %d MiB, peak %d MiB; age of the last evaluation %s; step: %s", r.Rest, r.RSS>>20, r.PeakRSS>>20, r.Age, r.Step)
+	return fmt.Sprintf("%s; RSS %d MiB, peak %d MiB; %.2f evaluations a period, age of the last %s; step: %s", r.Rest, r.RSS>>20, r.PeakRSS>>20, r.Evaluations, r.Age, r.Step)
 }
 
 // median is that of a figure over the rounds, 0 without any. Of an even number it is the mean of the two in the middle.
@@ -52,8 +52,6 @@ func (r result) median(of func(round) float64) float64 {
 // after the other. A new result takes the place of an older one of the same kind.
 type book struct {
 	path string
-	// Kubernetes is the version of what was measured against.
-	Kubernetes string
 
 	Results  []result
 	Fairness *fairness `json:",omitempty"`
@@ -71,6 +69,9 @@ func openBook(path string) (*book, error) {
 	}
 	if err := json.Unmarshal(text, b); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if i := slices.IndexFunc(b.Results, func(r result) bool { return len(r.Rounds) == 0 }); i >= 0 {
+		return nil, fmt.Errorf("%s: result %d has no rounds: it is of another version of this program, remove it", path, i+1)
 	}
 	return b, nil
 }

@@ -19,9 +19,7 @@ const lifetime = 40 * time.Second
 
 // churn is what mini-hpa holds while workloads come and go, and afterwards.
 type churn struct {
-	// Run is when it was measured, Commit what.
-	Run       time.Time
-	Commit    string
+	setting
 	PerSecond int
 	// Created counts the workloads, Lasted is for how long they came and went.
 	Created int
@@ -57,24 +55,39 @@ func measureChurn(ctx context.Context, s settings, program string, book *book) e
 		return err
 	}
 	defer p.kill()
-	c := &churn{Run: time.Now(), Commit: s.commit, PerSecond: s.perSecond}
-	if err := c.play(ctx, a, m, p); err != nil {
+	c := &churn{PerSecond: s.perSecond}
+	if c.setting, err = a.setting(ctx); err != nil {
 		return err
 	}
-	if book.Kubernetes, err = a.version(); err != nil {
+	if err := c.play(ctx, a, m, p); err != nil {
 		return err
 	}
 	book.Churn = c
 	return errors.Join(book.save(), c.leftovers())
 }
 
-// leftovers says what is kept of workloads that are gone. Go's maps and caches of bounded size keep some memory.
+// leftovers says what is kept of workloads that are gone, and whether more is held the longer they come and go. Go's maps and caches
+// of bounded size keep some memory, which the first minutes fill.
 func (c *churn) leftovers() error {
-	const goroutines = 5
+	const goroutines, growth = 5, 1.1
+	if n := len(c.During); n >= 7 {
+		if early, late := heapOf(c.During[1:4]), heapOf(c.During[n-3:]); late > growth*early {
+			return fmt.Errorf("the heap grows: from %.1f to %.1f MiB", early/(1<<20), late/(1<<20))
+		}
+	}
 	if b, a := c.Before, c.After; a.Series > b.Series || a.Workloads > b.Workloads || a.Goroutines > b.Goroutines+goroutines {
 		return fmt.Errorf("something of the workloads is left: %s; before them: %s", a, b)
 	}
 	return nil
+}
+
+// heapOf is the mean.
+func heapOf(held []holding) float64 {
+	sum := 0.0
+	for _, h := range held {
+		sum += h.Heap
+	}
+	return sum / float64(len(held))
 }
 
 // openBare starts an API server with as good as no controllers, and no nodes.
@@ -201,5 +214,5 @@ func (c *churn) table() string {
 	return fmt.Sprintf("\n### Workloads that come and go\n\n%s. %d workloads in %s: %d a second are created, live for %s and are deleted, each with a ReplicaSet and a pod, while "+
 		"mini-hpa scales them (%.0f times), by a set of samples at a time: each request that is under way is a goroutine. Heap is what a garbage collection leaves.\n\n"+
 		"| | heap | RSS | goroutines | series | workloads |\n| --- | ---: | ---: | ---: | ---: | ---: |\n%s",
-		dated(c.Run, c.Commit), c.Created, c.Lasted.Round(time.Second), c.PerSecond, lifetime, c.Scaled, rows.String())
+		c.setting, c.Created, c.Lasted.Round(time.Second), c.PerSecond, lifetime, c.Scaled, rows.String())
 }

@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 )
@@ -15,9 +14,7 @@ const few = 10
 
 // fairness is what a load step on a crowd does to the few of another namespace.
 type fairness struct {
-	// Run is when it was measured, Commit what.
-	Run    time.Time
-	Commit string
+	setting
 	// Crowd and Few are how many workloads there are, Rounds how often each step was made; the distributions are over all of them.
 	Crowd, Few, Rounds int
 	// Alone is the reaction to a step on the few while the crowd rests, Together that of the few when the load of all changes at
@@ -31,7 +28,7 @@ func (f *fairness) table() string {
 	}
 	return fmt.Sprintf("\n### A crowd of %d, and %d in another namespace\n\n"+
 		"%s. From the readable sample to the write of the scale, over %d steps of each kind. The p99 of the few with the crowd to theirs without it is %s.\n\n"+
-		"| | p50 | p99 | last |\n| --- | ---: | ---: | ---: |\n%s%s%s", f.Crowd, f.Few, dated(f.Run, f.Commit), f.Rounds,
+		"| | p50 | p99 | last |\n| --- | ---: | ---: | ---: |\n%s%s%s", f.Crowd, f.Few, f.setting, f.Rounds,
 		ratio(f.Together.FromSample.P99.Seconds(), f.Alone.FromSample.P99.Seconds()),
 		row("the few, while the crowd rests", f.Alone.FromSample), row("the few, when the load of all changes", f.Together.FromSample),
 		row("the crowd then", f.Others.FromSample))
@@ -47,16 +44,20 @@ func measureFairness(ctx context.Context, s settings, program string, crowd int,
 	}
 	defer closeAll()
 	say("%d workloads are ready, %d of them in a namespace of their own", a.size, few)
-	p, err := a.begin(ctx, &annotated{arena: a}, 0)
+	m := &annotated{arena: a}
+	if err := m.arm(ctx); err != nil {
+		return err
+	}
+	p, err := a.begin(ctx, m, 0)
 	if err != nil {
 		return err
 	}
 	defer p.kill()
-	f := fairness{Run: time.Now(), Commit: s.commit, Crowd: crowd, Few: few, Rounds: s.rounds}
-	if err := a.disturb(ctx, &f); err != nil {
+	f := fairness{Crowd: crowd, Few: few, Rounds: s.rounds}
+	if f.setting, err = a.setting(ctx); err != nil {
 		return err
 	}
-	if book.Kubernetes, err = a.version(); err != nil {
+	if err := a.disturb(ctx, &f); err != nil {
 		return err
 	}
 	book.Fairness = &f
@@ -94,8 +95,5 @@ func (a *arena) disturbance(ctx context.Context, round int, names []types.Namesp
 	for i, group := range groups {
 		all[i] = a.delays(group, since)
 	}
-	if err := a.fall(ctx); err != nil {
-		return nil, err
-	}
-	return all, pause(ctx, period)
+	return all, a.fall(ctx)
 }

@@ -50,7 +50,6 @@ type settings struct {
 	out          string
 	page         string
 	extra        []string
-	commit       string
 }
 
 func main() {
@@ -80,21 +79,21 @@ func parse(args []string) (settings, error) {
 	f.IntVar(&s.perSecond, "per-second", 50, "how many come, and how many go, each second of the churn")
 	f.IntVar(&s.pods, "pods", 2, "pods of a workload at rest")
 	f.IntVar(&s.perNamespace, "per-namespace", 50, "workloads in a namespace")
-	f.StringSliceVar(&s.contenders, "contenders", []string{tunedHPA, defaultHPA, miniHPA}, "who is measured, in that order")
+	f.StringSliceVar(&s.contenders, "contenders", []string{miniHPA, tunedHPA, defaultHPA}, "who is measured, in that order")
 	f.IntVar(&s.rounds, "rounds", 3, "starts, each with a rest and a load step; figures are their medians")
 	f.DurationVar(&s.rest, "rest", 30*time.Second, "how long a state is measured")
-	f.StringVar(&s.out, "out", "bench-output", "directory of what was measured, and of the logs")
+	f.StringVar(&s.out, "out", "bench-output", "directory of the program and the logs, and without a --page of what was measured")
 	f.StringArrayVar(&s.extra, "flag", nil, "a flag for mini-hpa, such as --workers=50; none is what is compared")
-	f.StringVar(&s.page, "page", "", "file of the page that is made of it; none without it")
+	f.StringVar(&s.page, "page", "", "file of the page that is made of what was measured, which is kept beside it as .json; no page without it")
 	if err := f.Parse(args); err != nil {
 		return s, err
 	}
-	s.what, s.commit = compare, commit()
+	s.what = compare
 	if f.NArg() > 0 {
 		s.what = f.Arg(0)
 	}
 	if s.what == withCrowd && !f.Changed("rounds") {
-		s.rounds = 6 // a p99 of ten values each is their last
+		s.rounds = 10 // a p99 of fewer than a hundred values, ten each, would be their last
 	}
 	if f.NArg() > 1 || !slices.Contains([]string{compare, withCrowd, comingGoing, rewritesPage}, s.what) {
 		return s, fmt.Errorf("what to measure is one of compare, fairness, churn and page, got %q", f.Args())
@@ -142,23 +141,26 @@ func run(ctx context.Context, s settings) error {
 	if err := os.MkdirAll(s.out, 0o755); err != nil {
 		return err
 	}
-	book, err := openBook(filepath.Join(s.out, "results.json"))
+	path := filepath.Join(s.out, "results.json")
+	if s.page != "" {
+		path = strings.TrimSuffix(s.page, filepath.Ext(s.page)) + ".json"
+	}
+	book, err := openBook(path)
 	if err != nil {
 		return err
 	}
+	var failed error // what was measured before that is kept all the same
 	if s.what != rewritesPage {
 		program, err := build(ctx, s.out)
 		if err != nil {
 			return err
 		}
-		if err := measurements(ctx, s, program, book); err != nil {
-			return err
-		}
+		failed = measurements(ctx, s, program, book)
 	}
 	if _, err := fmt.Fprint(os.Stdout, tables(book)); err != nil || s.page == "" {
-		return err
+		return errors.Join(failed, err)
 	}
-	return writePage(s.page, book)
+	return errors.Join(failed, writePage(s.page, book))
 }
 
 func measurements(ctx context.Context, s settings, program string, book *book) error {
@@ -188,22 +190,6 @@ func build(ctx context.Context, dir string) (string, error) {
 		return "", fmt.Errorf("build mini-hpa: %w\n%s", err, out)
 	}
 	return path, nil
-}
-
-// commit names what is measured.
-func commit() string {
-	git := func(args ...string) (string, error) {
-		out, err := exec.CommandContext(context.Background(), "git", args...).Output()
-		return strings.TrimSpace(string(out)), err
-	}
-	name, err := git("rev-parse", "--short", "HEAD")
-	if err != nil {
-		return "no commit"
-	}
-	if changed, err := git("status", "--porcelain", "--", ":(top)*.go", ":(top)*go.mod"); err != nil || changed != "" {
-		name += " with changes"
-	}
-	return name
 }
 
 func say(format string, args ...any) {

@@ -78,6 +78,11 @@ func (p *process) kill() {
 func (p *process) rss() (int64, error)  { return statusOf(p.cmd.Process.Pid, "VmRSS:") }
 func (p *process) peak() (int64, error) { return statusOf(p.cmd.Process.Pid, "VmHWM:") }
 
+// forgetPeak lets the peak begin at what there is now (proc_pid_clear_refs(5)).
+func (p *process) forgetPeak() error {
+	return os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", p.cmd.Process.Pid), []byte("5"), 0)
+}
+
 // statusOf is a field of /proc/PID/status in bytes.
 func statusOf(pid int, field string) (int64, error) {
 	return fieldOf(fmt.Sprintf("/proc/%d/status", pid), field)

@@ -36,7 +36,7 @@ func (d *delays) step() step {
 type moments struct{ changed, readable time.Time }
 
 // rise raises the load of these workloads and returns when all of them were scaled. The load changes a little after a set of samples
-// was published, later in each round (from 0), but early enough for the next set to ask for more replicas.
+// was published, later in each round, which are counted from 0, but early enough for the next set to ask for more replicas.
 func (a *arena) rise(ctx context.Context, round int, names []types.NamespacedName) (moments, error) {
 	last := a.load.LastSample()
 	if _, err := a.load.AwaitSample(ctx, last.Timestamp); err != nil {

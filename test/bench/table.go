@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// row is one figure of every contender; less is better in all of them.
+// row is one figure of every contender.
 type row struct {
 	name   string
 	of     func(round) float64
@@ -29,13 +29,14 @@ func rows() []row {
 	}
 	return []row{
 		{"API requests per minute at rest", func(r round) float64 { return r.Rest.total() }, plain},
-		{"metrics LISTs per minute", func(r round) float64 { return r.Rest.Lists }, plain},
+		{"of them metrics LISTs", func(r round) float64 { return r.Rest.Lists }, plain},
 		{"samples listed per minute", func(r round) float64 { return r.Rest.Items }, plain},
 		{"controller CPU per minute", func(r round) float64 { return r.Rest.Controller }, seconds},
 		{"API server CPU per minute above idle", func(r round) float64 { return r.Rest.APIServer }, seconds},
 		{"etcd CPU per minute above idle", func(r round) float64 { return r.Rest.Etcd }, seconds},
 		{"controller RSS", func(r round) float64 { return float64(r.RSS) }, mebibytes},
 		{"controller RSS, peak", func(r round) float64 { return float64(r.PeakRSS) }, mebibytes},
+		{"evaluations of each workload in 15 seconds", func(r round) float64 { return r.Evaluations }, func(v float64) string { return fmt.Sprintf("%.2f", v) }},
 		{"age of the last evaluation (from their number), p50", duration(func(r round) time.Duration { return r.Age.P50 }), seconds},
 		{"age of the last evaluation (from their number), p99", duration(func(r round) time.Duration { return r.Age.P99 }), seconds},
 		{"readable sample to write, p50", duration(func(r round) time.Duration { return r.Step.FromSample.P50 }), seconds},
@@ -43,7 +44,33 @@ func rows() []row {
 		{"readable sample to write, last", duration(func(r round) time.Duration { return r.Step.FromSample.Last }), seconds},
 		{"load change to write, p50", duration(func(r round) time.Duration { return r.Step.FromLoad.P50 }), seconds},
 		{"load change to write, p99", duration(func(r round) time.Duration { return r.Step.FromLoad.P99 }), seconds},
+		{"load change to write, last", duration(func(r round) time.Duration { return r.Step.FromLoad.Last }), seconds},
 	}
+}
+
+// requestRows are the requests by verb and resource, as many as the total counts besides the metrics LISTs.
+func requestRows(group []result) []row {
+	var found []row
+	for what := range everyRequest(group) {
+		r := row{"of them " + what, func(r round) float64 { return r.Rest.Requests[what] }, func(v float64) string { return fmt.Sprintf("%.0f", v) }}
+		if slices.ContainsFunc(group, func(of result) bool { return r.value(of) >= 0.5 }) {
+			found = append(found, r)
+		}
+	}
+	slices.SortFunc(found, func(a, b row) int { return strings.Compare(a.name, b.name) })
+	return found
+}
+
+func everyRequest(group []result) map[string]bool {
+	all := map[string]bool{}
+	for _, result := range group {
+		for _, round := range result.Rounds {
+			for what := range round.Rest.Requests {
+				all[what] = true
+			}
+		}
+	}
+	return all
 }
 
 // tables are all that a book holds, in Markdown.
@@ -73,7 +100,7 @@ func table(all []result) string {
 func provenance(group []result) string {
 	var told []string
 	for _, r := range group {
-		text := fmt.Sprintf("%s, medians of %d", dated(r.Run, r.Commit), len(r.Rounds))
+		text := fmt.Sprintf("%s; medians of %d", r.setting, len(r.Rounds))
 		if len(r.Flags) > 0 {
 			text += ", with " + strings.Join(r.Flags, " ")
 		}
@@ -91,8 +118,6 @@ func provenance(group []result) string {
 	}
 	return strings.Join(told, "; ")
 }
-
-func dated(at time.Time, commit string) string { return at.Format("2 January 2006") + ", " + commit }
 
 // groups puts results of equal size together, small ones first.
 func groups(all []result) [][]result {
@@ -120,7 +145,8 @@ func writeTable(out *strings.Builder, group []result) {
 		header, line = header+" mini-hpa : HPA tuned |", line+" ---: |"
 	}
 	fmt.Fprintf(out, "%s\n%s\n", header, line)
-	for _, row := range rows() {
+	total, rest := rows()[:1], rows()[1:]
+	for _, row := range slices.Concat(total, requestRows(group), rest) {
 		fmt.Fprintf(out, "| %s |", row.name)
 		for _, r := range group {
 			fmt.Fprintf(out, " %s |", row.format(row.value(r)))

@@ -19,6 +19,8 @@ type usage struct {
 	Requests map[string]float64
 	// Lists and Items are requests for lists of pod metrics, and the samples in their answers.
 	Lists, Items float64
+	// Evaluations is how often the contender looked at a workload.
+	Evaluations float64
 	// Controller, APIServer and Etcd are CPU seconds.
 	Controller, APIServer, Etcd float64
 }
@@ -30,25 +32,34 @@ type reading struct {
 	cpu      map[string]float64
 	lists    int64
 	items    int64
+	// evaluations is 0 without a contender.
+	evaluations float64
 }
 
-// usage measures for as long as one state is measured; p is nil where there is no contender.
-func (a *arena) usage(ctx context.Context, p *process) (usage, error) {
-	before, err := a.read(ctx, p)
+// usage measures for as long as one state is measured; without a contender c and p are nil.
+func (a *arena) usage(ctx context.Context, c contender, p *process) (usage, error) {
+	// From the middle between two sets of samples on, every period that is measured has one of them.
+	if _, err := a.load.AwaitSample(ctx, a.load.LastSample().Timestamp); err != nil {
+		return usage{}, err
+	}
+	if err := pause(ctx, period/2); err != nil {
+		return usage{}, err
+	}
+	before, err := a.read(ctx, c, p)
 	if err != nil {
 		return usage{}, err
 	}
 	if err := pause(ctx, a.rest); err != nil {
 		return usage{}, err
 	}
-	after, err := a.read(ctx, p)
+	after, err := a.read(ctx, c, p)
 	if err != nil {
 		return usage{}, err
 	}
 	return between(before, after), nil
 }
 
-func (a *arena) read(ctx context.Context, p *process) (reading, error) {
+func (a *arena) read(ctx context.Context, c contender, p *process) (reading, error) {
 	r := reading{at: time.Now(), lists: a.load.Lists(), items: a.load.Listed(), cpu: map[string]float64{}}
 	pids := map[string]int{}
 	for _, component := range []controlplane.Component{controlplane.APIServer, controlplane.Etcd} {
@@ -62,6 +73,11 @@ func (a *arena) read(ctx context.Context, p *process) (reading, error) {
 		pids["controller"] = p.cmd.Process.Pid
 	}
 	var err error
+	if c != nil {
+		if r.evaluations, err = c.evaluations(ctx); err != nil {
+			return r, err
+		}
+	}
 	for name, pid := range pids {
 		if r.cpu[name], err = cpuOf(pid); err != nil {
 			return r, err
@@ -70,6 +86,9 @@ func (a *arena) read(ctx context.Context, p *process) (reading, error) {
 	r.requests, err = a.requests(ctx)
 	return r, err
 }
+
+// others are resources of the API server itself and of the nodes, which are asked for now and then and are no autoscaler's.
+var others = []string{"leases", "nodes", "services", "endpoints", "endpointslices", "ipaddresses", "servicecidrs"}
 
 // requests are the API server's own counters.
 func (a *arena) requests(ctx context.Context) (map[string]float64, error) {
@@ -83,7 +102,7 @@ func (a *arena) requests(ctx context.Context) (map[string]float64, error) {
 	}
 	found := map[string]float64{}
 	for _, s := range series {
-		if verb := s.labels["verb"]; s.labels["resource"] == "" || verb == "WATCH" || verb == "CONNECT" {
+		if verb := s.labels["verb"]; s.labels["resource"] == "" || verb == "WATCH" || verb == "CONNECT" || slices.Contains(others, s.labels["resource"]) {
 			continue // health checks, discovery and the like; and watches, of which each counts once in the minutes that it lasts
 		}
 		what := strings.Trim(s.labels["resource"]+"/"+s.labels["subresource"], "/")
@@ -97,7 +116,8 @@ func (a *arena) requests(ctx context.Context) (map[string]float64, error) {
 
 func between(before, after reading) usage {
 	perMinute := 1 / after.at.Sub(before.at).Minutes()
-	u := usage{Requests: map[string]float64{}, Lists: float64(after.lists-before.lists) * perMinute, Items: float64(after.items-before.items) * perMinute}
+	u := usage{Requests: map[string]float64{}, Lists: float64(after.lists-before.lists) * perMinute, Items: float64(after.items-before.items) * perMinute,
+		Evaluations: (after.evaluations - before.evaluations) * perMinute}
 	for what, n := range after.requests {
 		if d := (n - before.requests[what]) * perMinute; d > 0 {
 			u.Requests[what] = d
@@ -108,10 +128,10 @@ func between(before, after reading) usage {
 	return u
 }
 
-// above is what is more than in an idle cluster. Less than that is noise.
+// above is what is more than in an idle cluster.
 func (u usage) above(idle usage) usage {
-	d := usage{Requests: map[string]float64{}, Lists: u.Lists, Items: u.Items, Controller: u.Controller,
-		APIServer: max(0, u.APIServer-idle.APIServer), Etcd: max(0, u.Etcd-idle.Etcd)}
+	d := usage{Requests: map[string]float64{}, Lists: u.Lists, Items: u.Items, Evaluations: u.Evaluations, Controller: u.Controller,
+		APIServer: u.APIServer - idle.APIServer, Etcd: u.Etcd - idle.Etcd}
 	for what, n := range u.Requests {
 		if more := n - idle.Requests[what]; more >= 0.5 {
 			d.Requests[what] = more

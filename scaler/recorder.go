@@ -23,8 +23,8 @@ const remembered = 4096 / lanes
 
 // NewRecorder records Events as component "mini-hpa". Its spam filter counts each reason of a workload by itself (the
 // usual one counts all of a workload together: 25 at once, then one in 5 minutes), so that a metric that keeps failing
-// cannot use up what scaling Events need; it knows the newest 4096 of them. Events of one workload are written in order. The returned function ends it, after what is
-// under way was written or a few seconds have passed.
+// cannot use up what scaling Events need; it knows the newest 4096 of them. Events of one workload are written in order. The
+// returned function ends it, after what is under way was written or a few seconds have passed.
 func NewRecorder(client kubernetes.Interface) (Events, func()) {
 	r := make(recorder, lanes)
 	for i := range r {

@@ -19,8 +19,8 @@ import (
 // period is metrics-server's default.
 const period = 15 * time.Second
 
-// enough is how long after the beginning of its first round a contender begins another one. The HPA controller with its default flags needs minutes for
-// each thing that it does to a thousand workloads.
+// enough is how long after the beginning of its first round a contender begins another one. The HPA controller with its default flags
+// needs minutes for each thing that it does to a thousand workloads.
 const enough = 9 * time.Minute
 
 // arena is a cluster with workloads, in which one contender after the other is measured.

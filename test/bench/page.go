@@ -15,21 +15,26 @@ var page = template.Must(template.New("").Parse(`# Benchmarks
 
 <!-- Written by ~make bench-hpa~. Do not edit. -->
 
-mini-hpa and the HPA controller of Kubernetes, one after the other in one run for each number of workloads, on the same Deployments, control plane, samples and load.
+mini-hpa and the HPA controller of Kubernetes, one after the other in one run for each number of workloads, on the same Deployments,
+control plane, samples and load. What it means for a cluster is in [scaling.md](scaling.md).
 
-The control plane is real (etcd, kube-apiserver, the other controllers and the scheduler, all on this machine), pods are
-[KWOK](https://kwok.sigs.k8s.io)'s, and their CPU comes from a simulated metrics API that publishes every 15 seconds, as metrics-server does. The HPA
-controller is kube-controller-manager with that one controller; "tuned" evaluates 20 at a time and may make 1,000 requests a second
-(~--kube-api-qps=1000 --kube-api-burst=2000 --concurrent-horizontal-pod-autoscaler-syncs=20~), with the default period of 15 seconds; its
-requests are those of its own ServiceAccount (~--use-service-account-credentials~), which the API server prefers as one of ~kube-system~; mini-hpa has its default flags
-and the rights and priority of any other ServiceAccount. Neither elects a leader. The write is when a watch of Deployments shows it. At rest nothing changes; a load step is 48 % to 60 % usage, with a target of 50 %, on all workloads at once, and in the first quarter of a period of samples, so that most of the time from
-the load to the write is spent waiting for the sample. The HPA controller looks at each object every 15 seconds, counted from its own start: how late after the
-sample that is, from 0 to 15 seconds, is a matter of chance. So each contender is started anew in each round, at phases that are spread evenly over a period of samples; in fewer rounds where they take many minutes.
-The samples of this metrics API come exactly every 15 seconds.
-Requests of the HPA controller that the API server passes on to the metrics API are counted as metrics LISTs and as API requests. CPU of the API server and of etcd
-is what is above the same cluster without an autoscaler just before, which is measured once: a few hundredths of a second are noise. Watches are not counted as requests,
-nor is what the API server and the nodes do by themselves. An evaluation of the HPA controller is due every 15 seconds, of mini-hpa with every set of samples. Everything shares the machine's processors, also the pods' life
-after a step: an API server with processors of its own is faster for both. What it means for a cluster is in [scaling.md](scaling.md).
+- The control plane is real: etcd, kube-apiserver, the other controllers and the scheduler. Pods are [KWOK](https://kwok.sigs.k8s.io)'s,
+  and their CPU comes from a simulated metrics API that publishes every 15 seconds exactly; metrics-server's default is the same.
+- Everything shares the machine's processors, also the pods' life after a step: an API server with processors of its own is faster for all.
+- The HPA controller is kube-controller-manager with that one controller and the default period of 15 seconds. "Tuned" evaluates 20 at a
+  time and may make 1,000 requests a second (~--kube-api-qps=1000 --kube-api-burst=2000 --concurrent-horizontal-pod-autoscaler-syncs=20~).
+  Its requests are those of its own ServiceAccount (~--use-service-account-credentials~), which the API server prefers as one of
+  ~kube-system~. mini-hpa has its default flags and the rights and priority of any other ServiceAccount. Neither elects a leader.
+- At rest nothing changes. A load step is 48 % to 60 % usage, with a target of 50 %, on all workloads at once, and in the first quarter of
+  a period of samples, so that most of the time from the load to the write is spent waiting for the sample. The write is when a watch of
+  Deployments shows it.
+- The HPA controller looks at each object every 15 seconds, counted from its own start: how late after the sample that is, from 0 to 15
+  seconds, is a matter of chance. So each contender is started anew in each round, at phases that are spread over a period of samples.
+  Where rounds take many minutes there are fewer.
+- Requests are those that the API server counts, without watches and without what it and the nodes ask by themselves, and the metrics
+  LISTs that it passes on. CPU of the API server and of etcd is what is above the same cluster without an autoscaler just before, which is
+  measured once: a tenth of a second is noise, and so is what is less than nothing.
+- An evaluation of the HPA controller is due every 15 seconds, one of mini-hpa with every set of samples.
 {{if .Curve}}
 ![API requests, CPU, memory and reaction over the number of workloads]({{.Curve}})
 {{end}}{{.Tables}}
@@ -48,10 +53,7 @@ func writePage(path string, b *book) error {
 		picture = filepath.Base(picture)
 	}
 	var out bytes.Buffer
-	err := page.Execute(&out, map[string]any{
-		"Tables": tables(b), "Curve": picture,
-	})
-	if err != nil {
+	if err := page.Execute(&out, map[string]any{"Tables": tables(b), "Curve": picture}); err != nil {
 		return err
 	}
 	return os.WriteFile(path, bytes.ReplaceAll(out.Bytes(), []byte("~"), []byte("`")), 0o644)

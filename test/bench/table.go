@@ -98,25 +98,30 @@ func table(all []result) string {
 
 // provenance says when and how the results of a table were measured, and whether together.
 func provenance(group []result) string {
+	apart := slices.ContainsFunc(group, func(r result) bool { return !r.Run.Equal(group[0].Run) })
 	var told []string
 	for _, r := range group {
-		text := fmt.Sprintf("%s; medians of %d", r.setting, len(r.Rounds))
+		text := fmt.Sprintf("medians of %d", len(r.Rounds))
+		if apart {
+			text = fmt.Sprintf("%s; %s", r.setting, text)
+		}
 		if len(r.Flags) > 0 {
 			text += ", with " + strings.Join(r.Flags, " ")
 		}
 		told = append(told, text)
 	}
-	apart := slices.ContainsFunc(group, func(r result) bool { return !r.Run.Equal(group[0].Run) })
-	if !apart && len(slices.Compact(slices.Clone(told))) == 1 {
-		return told[0]
+	if len(slices.Compact(slices.Clone(told))) == 1 {
+		told = told[:1]
 	}
 	for i := range told {
-		told[i] = title(group[i].Name) + ": " + told[i]
+		if len(told) > 1 {
+			told[i] = title(group[i].Name) + ": " + told[i]
+		}
 	}
 	if apart {
-		told = append(told, "not in one run")
+		return strings.Join(append(told, "not in one run"), "; ")
 	}
-	return strings.Join(told, "; ")
+	return fmt.Sprintf("%s; %s", group[0].setting, strings.Join(told, "; "))
 }
 
 // groups puts results of equal size together, small ones first.
@@ -172,6 +177,8 @@ func title(name string) string {
 // ratio is a : b, as people say it.
 func ratio(a, b float64) string {
 	switch {
+	case a <= 0 && b > 0:
+		return "none measurable"
 	case a <= 0 || b <= 0:
 		return ""
 	case a <= b:

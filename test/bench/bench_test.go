@@ -225,3 +225,28 @@ func TestPage(t *testing.T) {
 		}
 	}
 }
+
+func TestLeftovers(t *testing.T) {
+	t.Parallel()
+	minutes := func(step float64) []holding {
+		all := make([]holding, 10)
+		for i := range all {
+			all[i].Heap = 30 + step*float64(i)
+		}
+		return all
+	}
+	for name, story := range map[string]struct {
+		churn churn
+		want  string
+	}{
+		"all is gone":         {churn{Before: holding{Series: 131, Goroutines: 193}, After: holding{Series: 131, Goroutines: 194}, During: minutes(0.1)}, ""},
+		"a series is left":    {churn{After: holding{Series: 1}}, "is left"},
+		"a workload is left":  {churn{After: holding{Workloads: 1}}, "is left"},
+		"goroutines are left": {churn{Before: holding{Goroutines: 193}, After: holding{Goroutines: 293}}, "is left"},
+		"the heap grows":      {churn{During: minutes(1)}, "the heap grows"},
+	} {
+		if got := errorText(story.churn.leftovers()); story.want == "" && got != "" || !strings.Contains(got, story.want) {
+			t.Errorf("%s: error %q, want %q", name, got, story.want)
+		}
+	}
+}

@@ -71,7 +71,7 @@ bench: ## Run the benchmarks of the hot paths COUNT times, and compare them with
 N ?= 100,1000
 PODS ?= 2
 bench-hpa: control-plane ## Hold mini-hpa against the HPA controller with N workloads of PODS pods. Writes docs/benchmarks.md.
-	cd test && $(GO) run ./bench --n $(N) --pods $(PODS) --page ../docs/benchmarks.md
+	cd test && $(GO) run ./bench --n $(N) --pods $(PODS) $(BENCH_FLAGS) --page ../docs/benchmarks.md
 
 .PHONY: bench-fairness
 bench-fairness: control-plane ## Measure what a namespace of 4,000 workloads does to another's ten. Adds to docs/benchmarks.md.

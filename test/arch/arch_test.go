@@ -30,7 +30,7 @@ func TestImports(t *testing.T) {
 	}
 }
 
-func TestStyle(t *testing.T) {
+func TestNames(t *testing.T) {
 	t.Parallel()
 	modules := read(t)
 	for _, module := range []string{".", "test", "test/controlplane"} {
@@ -39,10 +39,7 @@ func TestStyle(t *testing.T) {
 			if len(files) == 0 {
 				t.Fatal("there are no files")
 			}
-			n := Summarize(files, Measure(files))
-			t.Logf("%d files, %d functions: median %d lines, %d %% up to %d lines, longest %d lines",
-				n.Files, n.Functions, n.Median, mostPercent, n.Most, n.Longest)
-			for _, finding := range append(CheckSize(files), CheckNames(files)...) {
+			for _, finding := range CheckNames(files) {
 				t.Error(finding)
 			}
 		})

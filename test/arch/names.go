@@ -162,3 +162,22 @@ func root(expr ast.Expr) string {
 	}
 	return ""
 }
+
+func functionName(fn *ast.FuncDecl) string {
+	if fn.Recv.NumFields() == 0 {
+		return fn.Name.Name
+	}
+	return receiver(fn) + "." + fn.Name.Name
+}
+
+// receiver is the name of the type that a method belongs to.
+func receiver(fn *ast.FuncDecl) string {
+	name := ""
+	ast.Inspect(fn.Recv.List[0].Type, func(node ast.Node) bool {
+		if ident, ok := node.(*ast.Ident); ok && name == "" {
+			name = ident.Name
+		}
+		return name == ""
+	})
+	return name
+}

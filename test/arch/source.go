@@ -1,7 +1,6 @@
 package arch
 
 import (
-	"bytes"
 	"fmt"
 	"go/ast"
 	"go/parser"
@@ -15,8 +14,6 @@ import (
 type File struct {
 	// Path is where it is, below the root that was read.
 	Path string
-	// Lines counts all lines, comments and blank ones too.
-	Lines int
 	// Syntax is what it says.
 	Syntax *ast.File
 
@@ -62,17 +59,12 @@ func readFile(fsys fs.FS, name string) (File, error) {
 	if err != nil {
 		return File{}, err
 	}
-	return File{Path: name, Lines: bytes.Count(text, []byte("\n")), Syntax: syntax, positions: positions}, nil
+	return File{Path: name, Syntax: syntax, positions: positions}, nil
 }
 
 // at renders a position as people and editors know it.
 func (f File) at(node ast.Node) string {
 	return fmt.Sprintf("%s:%d", f.Path, f.positions.Position(node.Pos()).Line)
-}
-
-// lines counts from the first to the last line of a node, without the documentation above it.
-func (f File) lines(node ast.Node) int {
-	return f.positions.Position(node.End()).Line - f.positions.Position(node.Pos()).Line + 1
 }
 
 // dir is the package's directory.

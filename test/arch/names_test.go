@@ -1,7 +1,6 @@
 package arch
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -17,47 +16,6 @@ func parse(t *testing.T, source string) []File {
 		t.Fatal(err)
 	}
 	return files
-}
-
-// function is the source of a function of so many lines.
-func function(name string, lines int) string {
-	return fmt.Sprintf("func %s() {\n%s}\n", name, strings.Repeat("\t_ = 0\n", lines-2))
-}
-
-func TestCheckSize(t *testing.T) {
-	t.Parallel()
-	short := strings.Repeat(function("f", 3), 20)
-	tests := map[string]struct {
-		source string
-		want   []string
-	}{
-		"all in order":             {"package a\n" + function("f", 12), nil},
-		"a file at its limit":      {"package a\n" + strings.Repeat("\n", 249), nil},
-		"a file above it":          {"package a\n" + strings.Repeat("\n", 250), []string{"a/a.go: lines in the file: 251, more than 250"}},
-		"a function at its limit":  {"package a\n" + short + function("long", 50), nil},
-		"a function above it":      {"package a\n" + short + function("long", 51), []string{"a/a.go:62: lines in long: 51, more than 50"}},
-		"documentation is free":    {"package a\n" + short + strings.Repeat("// Words.\n", 60) + function("f", 5), nil},
-		"a method above it":        {"package a\n" + short + strings.Replace(function("long", 51), "func ", "func (r *room[T]) ", 1), []string{"a/a.go:62: lines in room.long: 51, more than 50"}},
-		"hidden in a variable":     {"package a\n" + short + "var v = " + strings.Replace(function("", 51), " (", "(", 1), []string{"a/a.go:62: lines in a function in a declaration: 51, more than 50"}},
-		"many functions above 12":  {"package a\n" + function("f", 13) + function("g", 13) + function("h", 3), []string{"lines in the median function: 13, more than 12"}},
-		"many functions above 30":  {"package a\n" + short[:len(function("f", 3))*8] + function("g", 31) + function("h", 31), []string{"lines that 90% of the functions do not exceed: 31, more than 30"}},
-		"one in ten above 30":      {"package a\n" + short[:len(function("f", 3))*10] + function("g", 31), nil},
-		"five parameters":          {"package a\nfunc (r room) f(a, b int, c ...int) (x, y, z int) { return }\nfunc g(int, int, int, int, int) {}\n", nil},
-		"six parameters":           {"package a\nfunc f(a, b int, c, d, e, f string) {}\n", []string{"a/a.go:2: parameters of f: 6, more than 5"}},
-		"six without names":        {"package a\nfunc f(int, int, int, int, int, int) {}\n", []string{"a/a.go:2: parameters of f: 6, more than 5"}},
-		"a function without body":  {"package a\nfunc f(a, b, c, d, e, f int)\n", nil},
-		"ten ways through":         {"package a\nfunc f(a bool) {" + strings.Repeat("if a {};", 9) + "}\n", nil},
-		"eleven ways through":      {"package a\nfunc f(a bool) {" + strings.Repeat("if a {};", 10) + "}\n", []string{"a/a.go:2: cyclomatic complexity of f: 11, more than 10"}},
-		"eleven ways of each kind": {"package a\nfunc f(a bool, c chan int) {\nfor a && a || a {}; for range c {}; if a {}\nswitch { case a: case a, !a: default: }\nselect { case <-c: case c <- 1: default: }\n_ = func() { if a {} }\n}\n", []string{"a/a.go:2: cyclomatic complexity of f: 11, more than 10"}},
-	}
-	for name, tc := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			if diff := cmp.Diff(tc.want, CheckSize(parse(t, tc.source))); diff != "" {
-				t.Errorf("findings (-want +got):\n%s", diff)
-			}
-		})
-	}
 }
 
 func TestCheckNames(t *testing.T) {
@@ -147,17 +105,5 @@ func TestRead(t *testing.T) {
 	}
 	if _, err := Read(fstest.MapFS{"a.go": {Data: []byte("package")}}); err == nil || !strings.Contains(err.Error(), "a.go:1") {
 		t.Errorf("want an error that says where the file breaks, got %v", err)
-	}
-}
-
-func TestSummarize(t *testing.T) {
-	t.Parallel()
-	functions := []Function{{Lines: 50}, {Lines: 3}, {Lines: 9}, {Lines: 4}, {Lines: 5}}
-	want := Numbers{Files: 1, Functions: 5, Median: 5, Most: 9, Longest: 50}
-	if diff := cmp.Diff(want, Summarize(make([]File, 1), functions)); diff != "" {
-		t.Errorf("numbers (-want +got):\n%s", diff)
-	}
-	if diff := cmp.Diff(Numbers{Files: 2}, Summarize(make([]File, 2), nil)); diff != "" {
-		t.Errorf("numbers of nothing (-want +got):\n%s", diff)
 	}
 }

@@ -21,7 +21,7 @@ func (c *cluster) two(a, b any) *cluster {
 const (
 	aFails  = "Warning FailedGetExternalMetric metric a: no route; until it is back, replicas may go up for the other metrics but not down"
 	works   = int64(10)
-	working = "Normal ValidMetricFound metrics are usable again: a 10 for 1 pods at target 10 for each"
+	working = "Normal ValidMetricFound metrics are usable again: a 10 for 1 replicas at target 10 for each"
 )
 
 var errRoute = errors.New("no route")

@@ -2,6 +2,7 @@ package recommend
 
 import (
 	"encoding/json"
+	"fmt"
 	"testing"
 	"time"
 
@@ -156,4 +157,57 @@ func TestADeletedPodIsNobodysSidecar(t *testing.T) {
 	if d.Desired != 4 || d.Omitted != "" || d.Repairs != RepairParticipants {
 		t.Errorf("desired = %d, omitted %q, repairs %v; want 4, nothing and only-participants", d.Desired, d.Omitted, d.Repairs.Names())
 	}
+}
+
+// TestATotalDoesNotDependOnPods: a rollout doubles the pods, and they come and go while the backlog grows and shrinks.
+func TestATotalDoesNotDependOnPods(t *testing.T) {
+	for name, metric := range map[string]func(Snapshot, string) (annotations.Policy, Snapshot){
+		"External": func(s Snapshot, total string) (annotations.Policy, Snapshot) {
+			return totals(t, autoscalingv2.ExternalMetricSourceType, "100"), withBacklog(s, total)
+		},
+		"Object": func(s Snapshot, total string) (annotations.Policy, Snapshot) {
+			p, each := totals(t, autoscalingv2.ObjectMetricSourceType, "100"), resource.MustParse("100")
+			p.Metrics[0].Object.Target = autoscalingv2.MetricTarget{Type: autoscalingv2.AverageValueMetricType, AverageValue: &each}
+			return p, withHits(s, total)
+		},
+	} {
+		for total, want := range map[string]int32{"1500": 15, "1900": 19, "1101": 12, "1100": 10, "1000": 10, "900": 10, "899": 9, "100": 1} {
+			for status := int32(0); status <= 20; status += 5 {
+				p, s := metric(surging(snapshot(noon, 10, pods(noon, int(status), "0")), status), total)
+				if d, _ := Recommend(p, s, History{}); d.Desired != want {
+					t.Errorf("%s metric of %s with %d pods: desired = %d, want %d\n%s", name, total, status, d.Desired, want, steps(d))
+				}
+			}
+		}
+	}
+}
+
+// TestNamesCostWhatTheMetricsDo: as many metrics as an annotation holds are looked at in time that grows with their number.
+func TestNamesCostWhatTheMetricsDo(t *testing.T) {
+	allocations := func(n int) float64 {
+		p, s := queues(t, n)
+		return testing.AllocsPerRun(5, func() { Recommend(p, s, History{}) })
+	}
+	if few, many := allocations(16), allocations(128); many > 12*few {
+		t.Errorf("%v allocations for 16 metrics, %v for 128", few, many)
+	}
+}
+
+func BenchmarkManyMetrics(b *testing.B) {
+	p, s := queues(b, 126)
+	b.ReportAllocs()
+	for b.Loop() {
+		Recommend(p, s, History{})
+	}
+}
+
+// queues is a policy with so many External metrics of one name, and a look at them.
+func queues(t testing.TB, n int) (annotations.Policy, Snapshot) {
+	p := totals(t, autoscalingv2.ExternalMetricSourceType, "100")
+	for i := range n - 1 {
+		m := *p.Metrics[0].DeepCopy()
+		m.External.Metric.Selector = &metav1.LabelSelector{MatchLabels: map[string]string{"queue": fmt.Sprint(i)}}
+		p.Metrics = append(p.Metrics, m)
+	}
+	return p, withBacklog(snapshot(noon, 10, pods(noon, 10, "0")), "1000")
 }

@@ -40,8 +40,9 @@ func (v *view) measure(d *draft, p annotations.Policy) bool {
 	d.Metrics = make([]MetricResult, 0, len(p.Metrics))
 	var best proposal
 	failedActive, valid := "", 0
+	names := v.series(p.Metrics)
 	for i := range p.Metrics {
-		made, failure := v.propose(d, &p.Metrics[i], v.series(p.Metrics, i))
+		made, failure := v.propose(d, &p.Metrics[i], names(i))
 		d.Metrics = append(d.Metrics, result(p.Metrics[i].Type, made, failure))
 		if failure != nil {
 			if d.Failure == nil {
@@ -64,20 +65,27 @@ func (v *view) measure(d *draft, p annotations.Policy) bool {
 	return true
 }
 
-// series is where the Snapshot holds a metric's values: under its name if it was made by hand, else as SeriesNames says.
-func (v *view) series(specs []autoscalingv2.MetricSpec, i int) string {
-	id, _ := series(specs[i])
-	if id == nil {
-		return ""
+// series says where the Snapshot holds the values of the i-th metric: under its name if it was made by hand, else as
+// SeriesNames says. All are named at once, and none if no metric has a name.
+func (v *view) series(specs []autoscalingv2.MetricSpec) func(i int) string {
+	var names []string
+	return func(i int) string {
+		id, _ := series(specs[i])
+		if id == nil {
+			return ""
+		}
+		if names == nil {
+			names = SeriesNames(specs)
+		}
+		name := names[i]
+		_, custom := v.CustomMetrics[name]
+		_, external := v.ExternalMetrics[name]
+		_, failed := v.Errors[name]
+		if custom || external || failed {
+			return name
+		}
+		return id.Name
 	}
-	name := SeriesNames(specs)[i]
-	_, custom := v.CustomMetrics[name]
-	_, external := v.ExternalMetrics[name]
-	_, failed := v.Errors[name]
-	if custom || external || failed {
-		return name
-	}
-	return id.Name
 }
 
 // fail says that nothing is decided, because all metrics failed or because the others would scale in.

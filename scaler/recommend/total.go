@@ -54,28 +54,37 @@ func (v *view) byValue(d *draft, m *totalMetric) (proposal, *Failure) {
 	return v.proposeTotal(d, m, o), nil
 }
 
-// byAverage holds the total for each pod at the target. The pods are those that exist, by the Deployment's status.
+// byAverage holds the total for each replica at the target.
 //
-// It repairs "spec, not status": within the tolerance the replicas stay as they are. The HPA returns the status's
-// number, and so makes a rollout's surge permanent (kubernetes/kubernetes#138505).
+// It repairs "spec, not status": what a total asks for is the total divided by the target, whatever pods there are. The
+// HPA compares it with the pods of the Deployment's status, so that within the tolerance the surge of a rollout becomes permanent
+// (kubernetes/kubernetes#138505).
 func (v *view) byAverage(d *draft, m *totalMetric) proposal {
-	ratio := float64(m.value) / (float64(m.target) * float64(v.StatusReplicas))
-	d.write().decimal(m.value).str(" / ").int(int64(v.StatusReplicas)).str(" pods / target ").decimal(m.target).str(" = ratio ").float(ratio)
-	d.note(StageRatio, m.name, ReasonMeasured)
-	if v.band.within(ratio) {
-		o := outcome{ratio: ratio, to: v.StatusReplicas, reason: ReasonWithin}
-		if o.to != d.Current && d.repaired(RepairSpec, v.repairs(RepairSpec)) {
-			o.to = d.Current
-		}
-		return v.proposeTotal(d, m, o)
+	o := v.divided(d, m, v.StatusReplicas)
+	if v.repairs(RepairSpec) {
+		status := o.to
+		o = v.divided(d, m, v.Replicas)
+		d.repaired(RepairSpec, o.to != status)
 	}
-	o := outcome{ratio: ratio, reason: ReasonOutside}
+	d.write().decimal(m.value).str(" / ").int(int64(o.pods)).str(" replicas / target ").decimal(m.target).str(" = ratio ").float(o.ratio)
+	d.note(StageRatio, m.name, ReasonMeasured)
+	if o.reason == ReasonOutside {
+		v.turn(d, &o)
+	}
+	return v.proposeTotal(d, m, o)
+}
+
+// divided is the total divided by the target, where that is not about so many replicas (HPA: GetExternalPerPodMetricReplicas).
+func (v *view) divided(d *draft, m *totalMetric, replicas int32) outcome {
+	o := outcome{ratio: float64(m.value) / (float64(m.target) * float64(replicas)), pods: int(replicas), to: replicas, reason: ReasonWithin}
+	if v.band.within(o.ratio) {
+		return o
+	}
 	needed := float64(m.value) / float64(m.target)
-	if o.to = d.numbers.ceil(needed); m.external {
+	if o.to, o.reason = d.numbers.ceil(needed), ReasonOutside; m.external {
 		o.to = d.numbers.capped(math.Ceil(needed))
 	}
-	v.turn(d, &o)
-	return v.proposeTotal(d, m, o)
+	return o
 }
 
 // outcome is what became of a total: how many pods it was multiplied by, with how many assumed to be at their target.
@@ -87,8 +96,7 @@ type outcome struct {
 	reason   string
 }
 
-// turn holds an outcome that would go against its ratio. While a surge carries the load below its target, replicas stay,
-// even if they are too few for it alone: when the surge ends, the ratio says so.
+// turn holds an outcome that would go against its ratio.
 func (v *view) turn(d *draft, o *outcome) {
 	against := o.ratio < 1 && o.to > d.Current || o.ratio > 1 && o.to < d.Current
 	if o.made = o.to; d.repaired(RepairAgainst, against && v.repairs(RepairAgainst)) {
@@ -133,7 +141,7 @@ func (v *view) proposeTotal(d *draft, m *totalMetric, o outcome) proposal {
 	d.suggest(m.name, o.to, o.reason)
 	sentence := d.write().str(m.name).str(" ").decimal(m.value)
 	if m.average {
-		sentence.str(" for ").int(int64(v.StatusReplicas)).str(" pods")
+		sentence.str(" for ").int(int64(o.pods)).str(" replicas")
 	}
 	sentence.relation(o.ratio).decimal(m.target)
 	if m.average {

@@ -49,7 +49,7 @@ func TestExternalMetric(t *testing.T) {
 	scaled := d.await(4)
 	other.await(4)
 	t.Logf("set to scaled: %s", scaled.at.Sub(changed).Round(time.Millisecond))
-	if event := d.awaitEvent("SuccessfulRescale"); !strings.Contains(event, "New size: 4; reason: backlog-a 40 for 1 pods above target 10 for each") {
+	if event := d.awaitEvent("SuccessfulRescale"); !strings.Contains(event, "New size: 4; reason: backlog-a 40 for 1 replicas above target 10 for each") {
 		t.Errorf("event %q does not tell the numbers", event)
 	}
 	before, from := shared.load.Asked(loadsim.ExternalAPI, "backlog-a"), time.Now()
@@ -151,7 +151,7 @@ func TestPodsAndObjectMetrics(t *testing.T) {
 	set(400)
 	pods.await(4)
 	object.await(4)
-	if event := object.awaitEvent("SuccessfulRescale"); !strings.Contains(event, "rate of Ingress front 400 for 1 pods above target 100") {
+	if event := object.awaitEvent("SuccessfulRescale"); !strings.Contains(event, "rate of Ingress front 400 for 1 replicas above target 100") {
 		t.Errorf("event %q does not tell the numbers", event)
 	}
 	set(100)

@@ -84,6 +84,8 @@ const (
 	StageRatio = "ratio"
 	// StageTolerance holds where the ratio is close to 1, and proposes a number of replicas where it is not.
 	StageTolerance = "tolerance"
+	// StageOutside proposes at least what was needed before somebody else's scale-in (see outside.go).
+	StageOutside = "outside"
 	// StageLargest takes the largest proposal of all metrics.
 	StageLargest = "largest"
 	// StageStabilize holds the recommendation within those of the stabilization windows.
@@ -152,6 +154,10 @@ const (
 	ReasonAgainst = "AgainstRatio"
 	// ReasonAllUnready holds: no pod is ready (see total.go).
 	ReasonAllUnready = "AllPodsUnready"
+	// ReasonCarried proposes what the pods carry that somebody else's scale-in has not ended yet (see outside.go).
+	ReasonCarried = "StillCarried"
+	// ReasonRestored proposes what was needed before somebody else's scale-in.
+	ReasonRestored = "RestoredToNeed"
 	// ReasonLargest says which metric's proposal won.
 	ReasonLargest = "LargestProposal"
 	// ReasonPartial holds: some metrics failed and the others would scale in.

@@ -20,6 +20,12 @@ type History struct {
 	Since time.Time
 	// resumed is the present number at the first evaluation after a gap: see resume.
 	resumed Sample
+	// left is the number of replicas that the last evaluation, or the write of its decision, has left; 0 before there was one.
+	left int32
+	// asked is what the metrics asked for last.
+	asked Sample
+	// outside is a scale-in by somebody else that the workload has not got over yet.
+	outside outside
 	// unplaced says that the last change has not been put in its place yet: see placed.
 	unplaced bool
 }
@@ -30,7 +36,8 @@ type Sample struct {
 	Replicas int32
 }
 
-// Change is one replica change that was written: Delta pods were added, or removed where it is negative.
+// Change is one replica change that was written: Delta pods were added, or removed where it is negative. It is 0 where somebody
+// else's scale-in was taken back.
 type Change struct {
 	Time  time.Time
 	Delta int32
@@ -69,8 +76,11 @@ func Unremembered(p annotations.Policy, s Snapshot) History {
 // must not use up a policy's budget (HPA: storeScaleEvent).
 func (h History) Applied(d Decision) History {
 	if d.Desired != d.Current {
-		h.Changes = append(slices.Clone(h.Changes), Change{Time: d.Time, Delta: d.Desired - d.Current})
+		// A way back is no change for the policies, but one for the samples: hence a Change of 0.
+		base := min(h.base(d.Current, d.Desired), max(d.Current, d.Desired))
+		h.Changes = append(slices.Clone(h.Changes), Change{Time: d.Time, Delta: d.Desired - base})
 		h.unplaced = true
+		h.left, h.outside = d.Desired, outside{}
 	}
 	return h
 }

@@ -65,15 +65,17 @@ func (d *draft) allowed(h History, rules autoscalingv2.HPAScalingRules, up bool)
 	if (*rules.SelectPolicy != autoscalingv2.MinChangePolicySelect) == up {
 		pick = maxReplicas // the largest change upwards, or the smallest downwards
 	}
+	base := h.base(d.Current, d.Desired)
+	d.repaired(RepairOutside, base != d.Current)
 	chosen, ends := d.grant(h, rules.Policies[0], up)
 	for _, policy := range rules.Policies[1:] {
 		to, end := d.grant(h, policy, up)
 		chosen, ends = pick(chosen, to), earlier(ends, end)
 	}
 	if up {
-		return max(chosen, d.Current), ends
+		return max(chosen, base), ends
 	}
-	return min(chosen, d.Current), ends
+	return min(chosen, base), ends
 }
 
 func disabled(rules autoscalingv2.HPAScalingRules) bool {
@@ -99,9 +101,9 @@ func (d *draft) grant(h History, policy autoscalingv2.HPAScalingPolicy, up bool)
 	if !up && h.Since.After(cutoff) {
 		return d.Current, h.Since.Add(period)
 	}
-	start, ends := d.Current, time.Time{}
+	start, ends := h.base(d.Current, d.Desired), time.Time{}
 	for _, change := range h.Changes {
-		if change.Time.After(cutoff) {
+		if change.Delta != 0 && change.Time.After(cutoff) {
 			start, ends = d.numbers.plus(start, -change.Delta), earlier(ends, change.Time.Add(period))
 		}
 	}

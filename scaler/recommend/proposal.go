@@ -24,7 +24,11 @@ type view struct {
 	Snapshot
 	// changed is when the replicas were last changed by a decision; zero if that is not remembered.
 	changed time.Time
-	band    tolerances
+	// outside is a scale-in by somebody else that the workload has not got over yet; incomplete says that a metric could not be
+	// measured on all the pods of before.
+	outside    outside
+	incomplete bool
+	band       tolerances
 	// found are the samples of the metric that is being evaluated, partial says that a container of the pod that is
 	// being read does not count.
 	found   finder
@@ -45,6 +49,7 @@ func (v *view) measure(d *draft, p annotations.Policy) bool {
 		made, failure := v.propose(d, &p.Metrics[i], names(i))
 		d.Metrics = append(d.Metrics, result(p.Metrics[i].Type, made, failure))
 		if failure != nil {
+			v.incomplete = true
 			if d.Failure == nil {
 				d.Failure, failedActive = failure, activeFailed(p.Metrics[i].Type)
 			}
@@ -53,6 +58,9 @@ func (v *view) measure(d *draft, p annotations.Policy) bool {
 		if valid++; best.replicas == 0 || made.replicas > best.replicas {
 			best = made
 		}
+	}
+	if valid > 0 {
+		best = v.restore(d, best)
 	}
 	if valid == 0 || d.Failure != nil && best.replicas < v.Replicas {
 		d.Active = failedActive

@@ -54,6 +54,7 @@ func (v *view) proposeFrom(d *draft, m *podMetric, c *cohort) (proposal, *Failur
 	d.write().arithmetic(v.band, o).held(o.reason, d.Current)
 	d.suggest(m.name, o.to, o.reason)
 	d.write().sentence(m, c, value, ratio).age(d.Time, c.oldest)
+	d.text.instead(o.reason, d.Current, v.outside)
 	return proposal{metric: m.name, replicas: o.to, ratio: ratio, reason: d.written()}, nil
 }
 
@@ -95,6 +96,8 @@ func (v *view) outlook(d *draft, m *podMetric, c *cohort, ratio float64) outlook
 		d.repaired(bits, o.to != plain)
 	}
 	v.against(d, &o)
+	v.partly(c.count[inReady])
+	v.carried(d, &o)
 	return o
 }
 
@@ -155,17 +158,32 @@ func (t *text) value(m *podMetric, value int64) *text {
 	return t.amount(m.resource, value)
 }
 
+// instead says why a load that its pods can bear asks for a change all the same.
+func (t *text) instead(reason string, current int32, o outside) {
+	if reason == ReasonCarried {
+		t.str("; somebody else has set ").int(int64(current)).str(" instead of ").int(int64(o.from))
+	}
+}
+
 // arithmetic is that of the proposal: "ratio 4.4 is outside 0.9..1.1; ceil(4.4 * 1 pods) = 5".
 func (t *text) arithmetic(band tolerances, o outlook) *text {
 	t.str("ratio ").float(o.careful)
 	if n := o.assumed + o.held; n > 0 {
 		t.str(" with careful assumptions for ").int(int64(n)).str(" pods")
 	}
-	if band.within(o.careful) {
-		return t.str(" is within ").tolerances(band)
+	if t.str(" is ").side(band, o.careful).tolerances(band); band.within(o.careful) && o.reason != ReasonCarried {
+		return t
 	}
-	t.str(" is outside ").tolerances(band).str("; ceil(").float(o.careful).str(" * ").int(int64(o.pods)).str(" pods) = ")
+	t.str("; ceil(").float(o.careful).str(" * ").int(int64(o.pods)).str(" pods) = ")
 	return t.int(int64(o.made))
+}
+
+// side says on which side of the tolerance a ratio is.
+func (t *text) side(band tolerances, ratio float64) *text {
+	if band.within(ratio) {
+		return t.str("within ")
+	}
+	return t.str("outside ")
 }
 
 // held says why the arithmetic's result is not the proposal.
@@ -175,6 +193,8 @@ func (t *text) held(reason string, current int32) {
 		t.str(", which is against the ratio: stay at ").int(int64(current))
 	case ReasonUncertain:
 		t.str(", the other way than without the assumptions: stay at ").int(int64(current))
+	case ReasonCarried:
+		t.str("; the pods that still run carry more than ").int(int64(current)).str(" can bear")
 	}
 }
 

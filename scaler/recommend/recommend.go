@@ -37,19 +37,26 @@ func Recommend(p annotations.Policy, s Snapshot, h History) (Decision, History) 
 // to the next call, by way of History.Applied where the decision was written.
 func (r Rules) Recommend(p annotations.Policy, s Snapshot, h History) (Decision, History) {
 	d := newDraft(s, r)
-	h = r.prepared(h, s, p)
+	h = r.prepared(r.witnessed(h, s, p), s, p)
+	v := &view{Rules: r, Snapshot: s, changed: h.lastChange(), outside: h.outside}
+	below := s.Replicas < p.Min && h.outside.within(p)
 	switch {
 	case s.Replicas == 0:
 		d.Active, d.Reason = ActiveDisabled, "replicas is 0: scaling is disabled until somebody sets it above 0"
-	case s.Replicas < p.Min || s.Replicas > p.Max:
+	case (s.Replicas < p.Min || s.Replicas > p.Max) && !below:
 		d.correct(p)
-	case (&view{Rules: r, Snapshot: s, changed: h.lastChange()}).measure(d, p):
+	case v.measure(d, p):
 		raw := Sample{Time: s.Time, Replicas: d.Desired}
+		h.asked, h.outside = raw, v.outside
+		d.repaired(RepairOutside, below)
 		h = r.resume(h, s, p)
 		d.stabilize(p, h)
 		d.bound(p)
 		d.limit(p, h)
 		h = r.recorded(h, raw, p)
+	}
+	if below && d.Desired < p.Min {
+		d.correct(p)
 	}
 	return d.decision(), h
 }
@@ -61,7 +68,7 @@ func (d *draft) correct(p annotations.Policy) {
 		bound, key, relation = p.Min, annotations.Min, "below"
 	}
 	d.write().str("current number of replicas ").int(int64(d.Current)).str(" ").str(relation).str(" ").str(key).str(" ").int(int64(bound))
-	d.reason = d.written()
+	d.reason, d.Reason, d.Active = d.written(), "", ""
 	d.step(StageBounds, "", bound, boundReason(d.Current, bound))
 	d.details[len(d.details)-1] = d.reason
 }

@@ -33,6 +33,8 @@ const (
 	RepairUnseen
 	// RepairBlind is "after a gap the present size is a recommendation".
 	RepairBlind
+	// RepairOutside is "somebody else's scale-in does not hide the load".
+	RepairOutside
 )
 
 // Repair is one row of the table of repairs.
@@ -94,6 +96,10 @@ func RepairTable() []Repair {
 			"After a gap longer than the window, such as an outage of the metrics, the present number of replicas holds scale-in for a window.",
 			"It scales in at the first sample after the outage: the recommendations of the time before have left the window.",
 			"stabilizeRecommendationWithBehaviors of horizontal.go"},
+		{RepairOutside, "outside-scale-in",
+			"After somebody else has lowered the replicas, what the pods that still run carry is proposed, or what was needed before if they have gone; neither policies nor windows of scale-up stand in the way back.",
+			"The pods that still run are within the tolerance of any number. When they have gone, those that are left are overloaded, and each step back waits for the policies.",
+			"reconcileAutoscaler of horizontal.go does not compare the replicas with those that it left"},
 	}
 }
 

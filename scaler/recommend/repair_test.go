@@ -123,6 +123,9 @@ func repairStories(t testing.TB) []repairStory {
 		{repair: RepairBlind, told: "The metrics API was down for an hour, and said so all the time. The first sample after that says 1 % of a target of 50 %, with a window of 5 minutes for scale-down.",
 			policy: policy(t, "target-cpu=50", "max=40"), before: append([]Snapshot{snapshot(noon, 10, pods(noon, 10, "500m"))}, outage(noon, later, 10)...),
 			now: snapshot(later, 10, pods(later, 10, "10m")), hpa: 1, ours: 10},
+		{repair: RepairOutside, told: "12 replicas are at their target of 50 % when a manifest is applied that says 1. Its pods still run.",
+			policy: eager(t, "target-cpu=50"), before: []Snapshot{snapshot(noon, 12, pods(noon, 12, "500m"))},
+			now: surging(snapshot(noon.Add(time.Second), 1, pods(noon, 12, "500m")), 12), hpa: 1, ours: 12},
 	}
 }
 

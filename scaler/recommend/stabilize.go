@@ -32,6 +32,9 @@ type envelope struct {
 //	     +-------------------------------> time
 func (d *draft) stabilize(p annotations.Policy, h History) {
 	e := h.envelope(d.Time, d.Desired, p)
+	if back := min(d.Desired, h.base(d.Current, d.Desired)); back > d.Current && d.repaired(RepairOutside, back > e.low) {
+		e.low = back // the way back from somebody else's scale-in
+	}
 	to := min(max(d.Current, e.low), e.high)
 	d.Able = AbleReady
 	if to == d.Desired {

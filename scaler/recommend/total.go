@@ -34,12 +34,18 @@ func (v *view) byValue(d *draft, m *totalMetric) (proposal, *Failure) {
 	d.write().decimal(m.value).str(" / target ").decimal(m.target).str(" = ratio ").float(ratio)
 	d.note(StageRatio, m.name, ReasonMeasured)
 	if v.band.within(ratio) {
-		return v.proposeTotal(d, m, outcome{ratio: ratio, to: d.Current, reason: ReasonWithin}), nil
+		o := outcome{ratio: ratio, to: d.Current, reason: ReasonWithin}
+		if !v.outside.zero() {
+			v.partly(v.readyPods(d))
+			v.borne(d, &o)
+		}
+		return v.proposeTotal(d, m, o), nil
 	}
 	if len(v.Pods) == 0 {
 		return proposal{}, &Failure{Metric: m.name, Reason: ReasonNoPods, Detail: "no pods that metric " + m.name + " could be the load of"}
 	}
 	o := outcome{ratio: ratio, pods: v.readyPods(d), reason: ReasonOutside}
+	v.partly(o.pods)
 	waiting := max(int(d.Current)-o.pods, 0)
 	switch {
 	case o.pods == 0 && v.repairs(RepairAllUnready):
@@ -51,7 +57,20 @@ func (v *view) byValue(d *draft, m *totalMetric) (proposal, *Failure) {
 	}
 	o.to = d.numbers.capped(ratio*float64(o.pods) + float64(o.assumed))
 	v.turn(d, &o)
+	v.borne(d, &o)
 	return v.proposeTotal(d, m, o), nil
+}
+
+// borne is carried for a total: it is the load of the pods that are ready.
+func (v *view) borne(d *draft, o *outcome) {
+	if v.outside.zero() || o.assumed > 0 {
+		return
+	}
+	ready := v.readyPods(d)
+	load := o.ratio * float64(ready)
+	if made := d.numbers.capped(load); v.carries(d, load, made) {
+		o.pods, o.made, o.to, o.reason = ready, made, made, ReasonCarried
+	}
 }
 
 // byAverage holds the total for each replica at the target.
@@ -132,11 +151,11 @@ func (v *view) proposeTotal(d *draft, m *totalMetric, o outcome) proposal {
 	case m.average:
 		detail.str(" is outside ").tolerances(v.band).str("; ceil(").decimal(m.value).str(" / ").decimal(m.target).str(") = ").int(int64(o.made)).held(o.reason, o.to)
 	default:
-		detail.str(" is outside ").tolerances(v.band).str("; ceil(").float(o.ratio).str(" * ").int(int64(o.pods)).str(" ready pods")
+		detail.str(" is ").side(v.band, o.ratio).tolerances(v.band).str("; ceil(").float(o.ratio).str(" * ").int(int64(o.pods)).str(" ready pods")
 		if o.assumed > 0 {
 			detail.str(" + ").int(int64(o.assumed)).str(" at the target")
 		}
-		detail.str(") = ").int(int64(o.made)).held(o.reason, o.to)
+		detail.str(") = ").int(int64(o.made)).held(o.reason, d.Current)
 	}
 	d.suggest(m.name, o.to, o.reason)
 	sentence := d.write().str(m.name).str(" ").decimal(m.value)
@@ -147,5 +166,6 @@ func (v *view) proposeTotal(d *draft, m *totalMetric, o outcome) proposal {
 	if m.average {
 		sentence.str(" for each")
 	}
+	sentence.instead(o.reason, d.Current, v.outside)
 	return proposal{metric: m.name, replicas: o.to, ratio: o.ratio, reason: d.written()}
 }

@@ -1,0 +1,139 @@
+package recommend
+
+import (
+	"time"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+)
+
+// outside is a scale-in that somebody else has made and that the workload has not got over yet. The zero value is none.
+//
+//	replicas
+//	  12 |-----+                 +----- taken back
+//	     |     |  the pods go    |
+//	   1 |     +-----------------+
+//	     +-----^-----------------------> time
+//	           at
+//
+// For a moment its pods still run and their samples say what the load needs; then the pods are gone, and for as long as the
+// samples of those that are left are from before, nothing says so any more but what was known before.
+type outside struct {
+	at time.Time
+	// from is the number that was left to the workload before.
+	from int32
+	// needed is what the load asked for when it was last measured on all the pods; 0 if that was not, or not lately.
+	needed int32
+}
+
+func (o outside) zero() bool { return o.from == 0 }
+
+// within says that the number before was within bounds that the present one may be below.
+func (o outside) within(p annotations.Policy) bool {
+	return !o.zero() && o.from >= p.Min && o.from <= p.Max
+}
+
+// witnessed compares the replicas with those that were left at the last evaluation. That they are fewer is not enough: a write
+// that was never carried out looks the same. There have to be pods that nobody asks for any more.
+func (r Rules) witnessed(h History, s Snapshot, p annotations.Policy) History {
+	left := h.left
+	h.left = s.Replicas
+	switch lowered := s.Replicas < left && s.crowded(); {
+	case !r.repairs(RepairOutside), s.Replicas == 0, s.Replicas >= h.outside.from && !lowered:
+		h.outside = outside{}
+	case lowered && h.outside.zero():
+		h.outside = outside{at: s.Time, from: left}
+		if s.Time.Sub(h.asked.Time) <= max(longestGap, 2*p.SyncPeriod) {
+			h.outside.needed = h.asked.Replicas
+		}
+	case lowered:
+		h.outside.at = s.Time
+	}
+	return h
+}
+
+// crowded says that there are pods that nobody asks for any more.
+func (s Snapshot) crowded() bool {
+	existing := int32(0)
+	for _, pod := range s.Pods {
+		if pod.DeletionTimestamp != nil || !over(pod) {
+			existing++
+		}
+	}
+	return max(existing, s.StatusReplicas) > s.Replicas
+}
+
+// carried repairs "somebody else's scale-in is within the tolerance": while more pods run than are asked for, the load is what
+// all of them carry. The tolerance is that of the replicas which they are to become: 12 pods at the target are not within it if 1
+// is to be left, but they are if it is 11.
+func (v *view) carried(d *draft, o *outlook) {
+	load := min(o.ratio, o.careful) * float64(o.pods) // pods that could not be measured carry no more than the others
+	if made := d.numbers.ceil(load); v.carries(d, load, made) {
+		o.made, o.to, o.reason = made, made, ReasonCarried
+	}
+}
+
+// carries says whether a load, in pods at their target, is more than the replicas that somebody else has left can bear.
+func (v *view) carries(d *draft, load float64, made int32) bool {
+	return !v.outside.zero() && made > d.Current && !v.band.within(load/float64(d.Current)) && d.repaired(RepairOutside, true)
+}
+
+// partly says that a metric was not measured on all the pods that there were before somebody else's scale-in.
+func (v *view) partly(measured int) {
+	v.incomplete = v.incomplete || measured < int(v.outside.from)
+}
+
+// restore proposes at least what was needed before somebody else's scale-in, where the pods that could say so have gone or have no
+// sample. After a minute what is measured is the load on those that are left: if they can bear it, somebody else's number is
+// accepted; if they cannot, how much more there is of it does not show, because a pod uses no more than its limit.
+func (v *view) restore(d *draft, best proposal) proposal {
+	if v.outside.zero() {
+		return best
+	}
+	settled := v.outside.at.Add(sampleGrace)
+	if !v.Time.Before(settled) && best.replicas <= d.Current {
+		v.outside = outside{}
+		return best
+	}
+	d.before(later(v.Time, settled))
+	if !v.incomplete {
+		v.outside.needed = best.replicas
+		return best
+	}
+	if v.outside.needed <= max(best.replicas, d.Current) {
+		return best
+	}
+	d.write().str("somebody else has set ").int(int64(d.Current)).str(" instead of ").int(int64(v.outside.from)).str(" ")
+	d.text.seconds(v.Time.Sub(v.outside.at)).str(" ago; before that the load asked for ").int(int64(v.outside.needed))
+	d.repaired(RepairOutside, true)
+	d.add(Step{Stage: StageOutside, From: best.replicas, To: v.outside.needed, Reason: ReasonRestored})
+	best.replicas = v.outside.needed
+	return best
+}
+
+// later is the second moment if it is still to come; else zero, which is none.
+func later(now, t time.Time) time.Time {
+	if t.After(now) {
+		return t
+	}
+	return time.Time{}
+}
+
+// base is where a change begins, for policies and windows: those of scale-up do not stand in the way back to the number from before
+// somebody else's scale-in.
+func (h History) base(current, desired int32) int32 {
+	if desired <= current {
+		return current
+	}
+	return max(current, h.outside.from)
+}
+
+// Adopted is the history after another controller that goes by the same annotations has changed the replicas. Its change uses up
+// the policies as an own one would: between two of them nothing is granted twice.
+func (h History) Adopted(at time.Time, replicas int32) History {
+	if h.left > 0 && replicas > 0 && replicas != h.left {
+		h.Changes = append(h.Changes[:len(h.Changes):len(h.Changes)], Change{Time: at, Delta: replicas - h.left})
+		h.unplaced = true
+	}
+	h.left, h.outside = replicas, outside{}
+	return h
+}

@@ -41,6 +41,11 @@ test: control-plane ## Run every test, with the race detector, against a real co
 test-short: ## Run the tests of the product's own packages; no control plane, half a minute.
 	$(GO) test -race -short ./...
 
+.PHONY: test-faults
+FAULTS ?= TestFault
+test-faults: control-plane ## Stop and kill controllers, and break their API server, for long; FAULTS=TestFaultX plays one story.
+	cd test && $(GO) test -count=1 -timeout 3h -v -parallel 8 -run '^$(FAULTS)' ./e2e -args -long
+
 .PHONY: conformance
 CONFORMANCE ?= -seed=1 -workloads=550 -decisions=50000
 conformance: ## Hold every decision to the real HPA controller's on 550 generated workloads, and plant faults to test that.

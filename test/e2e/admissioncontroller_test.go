@@ -2,9 +2,7 @@ package e2e
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/mini-hpa/mini-hpa/test/controlplane/loadsim"
+	"github.com/mini-hpa/mini-hpa/test/rig"
 )
 
 // unguarded is the namespace where a manifest of the corpus is stored without a webhook.
@@ -157,26 +156,8 @@ func (a *admission) scaled(t *testing.T) map[string]int {
 	return count
 }
 
-// audited is a request of the program.
-type audited struct {
-	request
-	RequestURI string
-}
-
 // audit is what the program has asked of the API server, by the API server's own account.
-func (a *admission) audit(t *testing.T) []audited {
+func (a *admission) audit(t *testing.T) []rig.Record {
 	t.Helper()
-	log, err := os.ReadFile(a.cluster.AuditLog())
-	if err != nil {
-		t.Fatal(err)
-	}
-	var all []audited
-	for line := range strings.Lines(string(log)) {
-		var e audited
-		if !strings.Contains(line, fmt.Sprintf("%q", user)) || json.Unmarshal([]byte(line), &e) != nil || e.User.Username != user {
-			continue
-		}
-		all = append(all, e)
-	}
-	return all
+	return slices.DeleteFunc(a.world.audit(t), func(r rig.Record) bool { return r.User.Username != user })
 }

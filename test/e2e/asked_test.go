@@ -1,9 +1,7 @@
 package e2e
 
 import (
-	"encoding/json"
 	"fmt"
-	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -192,17 +190,9 @@ func TestNoMetricsAdapter(t *testing.T) {
 // discoveries counts the controllers' requests for an API group, by the API server's own account.
 func (w *world) discoveries(t *testing.T, api loadsim.API) int {
 	t.Helper()
-	log, err := os.ReadFile(w.cluster.AuditLog())
-	if err != nil {
-		t.Fatal(err)
-	}
 	n := 0
-	for line := range strings.Lines(string(log)) {
-		var e struct {
-			RequestURI string
-			User       struct{ Username string }
-		}
-		if json.Unmarshal([]byte(line), &e) == nil && e.User.Username == user && strings.HasPrefix(e.RequestURI, "/apis/"+string(api)) {
+	for _, r := range w.audit(t) {
+		if r.User.Username == user && strings.HasPrefix(r.RequestURI, "/apis/"+string(api)) {
 			n++
 		}
 	}

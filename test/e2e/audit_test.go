@@ -1,50 +1,39 @@
 package e2e
 
 import (
-	"bufio"
-	"encoding/json"
 	"net/http"
-	"os"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/mini-hpa/mini-hpa/test/rig"
 )
 
-// request is what these tests read of an audit.k8s.io/v1 Event.
-type request struct {
-	Verb      string    `json:"verb"`
-	Received  time.Time `json:"requestReceivedTimestamp"`
-	User      struct{ Username string }
-	ObjectRef *struct{ Resource, Subresource, Namespace, APIGroup string }
-	Response  struct{ Code int } `json:"responseStatus"`
+// audit is the API server's own account of all requests so far.
+func (w *world) audit(t *testing.T) []rig.Record {
+	t.Helper()
+	records, err := rig.ReadAudit(w.cluster.AuditLog())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return records
 }
 
 // requests are what the controllers asked of the API server since a moment, by its own account, in one namespace; ""
 // is cluster-wide requests.
-func (w *world) requests(t *testing.T, since time.Time, namespace string) []request {
+func (w *world) requests(t *testing.T, since time.Time, namespace string) []rig.Record {
 	t.Helper()
-	file, err := os.Open(w.cluster.AuditLog())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	var found []request
-	lines := bufio.NewScanner(file)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		var e request
-		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
-			continue // the last line may still be being written
-		}
-		if e.User.Username == user && e.ObjectRef != nil && e.ObjectRef.Namespace == namespace && e.Received.After(since) {
-			found = append(found, e)
+	var found []rig.Record
+	for _, r := range w.audit(t) {
+		if r.User.Username == user && r.ObjectRef != nil && r.ObjectRef.Namespace == namespace && r.Received.After(since) {
+			found = append(found, r)
 		}
 	}
 	return found
 }
 
 // writes are those that change something, each as "verb resource/subresource".
-func writes(requests []request) []string {
+func writes(requests []rig.Record) []string {
 	var found []string
 	for _, e := range requests {
 		if e.Verb == "get" || e.Verb == "list" || e.Verb == "watch" {
@@ -56,7 +45,7 @@ func writes(requests []request) []string {
 }
 
 // count counts the requests of a verb and resource.
-func count(requests []request, verb, resource, group string) int {
+func count(requests []rig.Record, verb, resource, group string) int {
 	n := 0
 	for _, e := range requests {
 		if e.Verb == verb && e.ObjectRef.Resource == resource && e.ObjectRef.APIGroup == group {

@@ -67,11 +67,24 @@ func (c *controller) end() {
 	}
 }
 
+// pause stops the process with SIGSTOP: nothing of it runs, its connections stay open, until resume. To the process it is as if no
+// time had passed, as with a virtual machine that is frozen or starved.
+func (c *controller) pause() { c.signal(syscall.SIGSTOP) }
+
+// resume lets a process go on that was paused.
+func (c *controller) resume() { c.signal(syscall.SIGCONT) }
+
+func (c *controller) signal(s syscall.Signal) {
+	c.t.Helper()
+	if err := c.cmd.Process.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		c.t.Errorf("%s: %v", s, err)
+	}
+}
+
 // terminate sends SIGTERM and waits.
 func (c *controller) terminate() {
-	if err := c.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		c.t.Errorf("SIGTERM: %v", err)
-	}
+	c.resume() // who is paused sees no SIGTERM
+	c.signal(syscall.SIGTERM)
 	select {
 	case <-c.done:
 	case <-time.After(patience):

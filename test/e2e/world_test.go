@@ -24,6 +24,7 @@ import (
 var (
 	idleFor  = flag.Duration("idle", 10*time.Minute, "how long the idle workloads are watched; a tenth of it with -short")
 	faultFor = flag.Duration("fault", 2*time.Minute, "how long each fault of the metrics API lasts; a tenth of it with -short")
+	long     = flag.Bool("long", false, "play the stories about faults (TestFault...) in full")
 )
 
 // samplePeriod is how often loadsim publishes here: faster than metrics-server, so that a story takes seconds.
@@ -32,7 +33,8 @@ const samplePeriod = 2 * time.Second
 // patience bounds every wait. It is no assertion: what is waited for comes at once or never.
 const patience = 90 * time.Second
 
-// user is who the controller is for the API server. It may do what its ClusterRole grants and nothing else.
+// user is who the controller is for the API server. It may do what its ClusterRole grants and nothing else. A group of the same name
+// has the same rights, for controllers that are to be told apart.
 const user = "mini-hpa"
 
 // program is the built mini-hpa.
@@ -155,8 +157,9 @@ func grant(ctx context.Context, client kubernetes.Interface) error {
 		return err
 	}
 	binding := &rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: user},
-		RoleRef:  rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role.Name},
-		Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}}}
+		RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role.Name},
+		Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user},
+			{APIGroup: rbacv1.GroupName, Kind: rbacv1.GroupKind, Name: user}}}
 	_, err = client.RbacV1().ClusterRoleBindings().Create(ctx, binding, metav1.CreateOptions{})
 	return err
 }

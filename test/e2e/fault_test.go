@@ -1,0 +1,76 @@
+package e2e
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/mini-hpa/mini-hpa/test/rig"
+)
+
+// proxied is a proxy before the API server, which the test may break, and the flags with which a controller goes through it. Towards
+// the API server the controller is a user of its own with the rights of all controllers; the audit log tells it from others.
+func (w *world) proxied(t *testing.T, user string) (*rig.Proxy, []string) {
+	t.Helper()
+	path := w.userKubeconfig(t, user)
+	config, err := clientcmd.BuildConfigFromFlags("", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy, err := rig.Start(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(proxy.Close)
+	if path, err = proxy.Kubeconfig(t.TempDir()); err != nil {
+		t.Fatal(err)
+	}
+	return proxy, []string{"--kubeconfig", path}
+}
+
+// userKubeconfig is a kubeconfig file of a user with the rights of all controllers.
+func (w *world) userKubeconfig(t *testing.T, name string) string {
+	t.Helper()
+	path, err := w.cluster.KubeconfigFor(name, user)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// scaleWrites are all writes of the replicas of a namespace's Deployments, by whomever, stored or refused.
+func (w *world) scaleWrites(t *testing.T, namespace string) []rig.Write {
+	t.Helper()
+	return rig.Writes(w.audit(t), namespace, "")
+}
+
+// TestFaultLostAnswer: a write whose answer is lost was carried out. It is not made again, and told once.
+func TestFaultLostAnswer(t *testing.T) {
+	t.Parallel()
+	ns := shared.namespace(t)
+	d := shared.deploy(t, ns, "web", 1, 2200, map[string]string{"target-cpu": "50", "max": "10"})
+	proxy, through := shared.proxied(t, ns)
+	lift := proxy.Break(rig.On("update", "deployments/scale"), rig.Fault{Lose: true})
+	c := shared.controller(t, ns, through...)
+	d.await(5)
+	if event := d.awaitEvent("SuccessfulRescale"); !strings.HasPrefix(event, "1 Normal SuccessfulRescale New size: 5") {
+		t.Errorf("event %q", event)
+	}
+	lift()
+	d.setLoad(4800)
+	d.await(10)
+	var stored []string
+	for _, w := range shared.scaleWrites(t, ns) {
+		if w.Scale && w.Stored() {
+			stored = append(stored, fmt.Sprintf("%s %s %d->%d", w.User, w.Manager, w.From, w.To))
+		}
+	}
+	want := []string{ns + " mini-hpa 1->5", ns + " mini-hpa 5->10"}
+	if diff := cmp.Diff(want, stored); diff != "" {
+		t.Errorf("stored (-want +got):\n%s", diff)
+	}
+	c.running()
+}

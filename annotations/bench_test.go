@@ -9,7 +9,7 @@ func BenchmarkParse(b *testing.B) {
 		"all": basic(map[string]string{
 			TargetMemory: "512Mi", Container: "app", Min: "2", Tolerance: "5%", ScaleUpStabilization: "30s",
 			ScaleDownStabilization: "2m", ScaleUpPolicies: "4 pods/15s, 100%/15s", ScaleDownPolicies: "1 pod/60s",
-			SyncPeriod: "5s", ModeKey: "auto",
+			WarmUp: "90s", SyncPeriod: "5s", ModeKey: "auto",
 		}),
 		"metrics and behavior, JSON": {Max: "10", Metrics: goodMetrics()[1].value, Behavior: goodBehaviors()[5].value},
 		"metrics and behavior, YAML": {Max: "10", Metrics: exampleMetrics, Behavior: exampleBehavior},

@@ -8,12 +8,14 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 )
 
-// Defaults are what the operator sets for all workloads by flags. A workload's annotations override the first three.
+// Defaults are what the operator sets for all workloads by flags. A workload's annotations override all but the last.
 type Defaults struct {
 	// Tolerance is a fraction of the target: 0.1 is 10 %.
 	Tolerance resource.Quantity
 	// ScaleDownStabilization is the window of scale-down, in whole seconds.
 	ScaleDownStabilization time.Duration
+	// WarmUp is how long a pod may use more than its share of the load after it has become ready.
+	WarmUp time.Duration
 	// SyncPeriod is the longest time between two evaluations of a workload.
 	SyncPeriod time.Duration
 	// MinSyncPeriod is the shortest sync period that an annotation may ask for.
@@ -21,7 +23,7 @@ type Defaults struct {
 }
 
 // DefaultDefaults returns the values of the HPA controller's flags (--horizontal-pod-autoscaler-tolerance,
-// -downscale-stabilization and -sync-period), and 1 s as the shortest sync period.
+// -downscale-stabilization and -sync-period), no warm-up, which the HPA does not know, and 1 s as the shortest sync period.
 func DefaultDefaults() Defaults {
 	return Defaults{
 		Tolerance:              *resource.NewMilliQuantity(100, resource.DecimalSI),
@@ -44,6 +46,7 @@ func (d Defaults) Validate() error {
 	window := d.ScaleDownStabilization
 	demand(window >= 0 && window <= maxStabilization && window%time.Second == 0,
 		"scale-down stabilization %v must be in whole seconds from 0s to %v", window, maxStabilization)
+	demand(d.WarmUp >= 0 && d.WarmUp <= maxWarmUp, "warm-up %v must be from 0s to %v", d.WarmUp, maxWarmUp)
 	demand(d.MinSyncPeriod > 0, "shortest sync period %v must be above 0s", d.MinSyncPeriod)
 	demand(d.MinSyncPeriod <= d.SyncPeriod && d.SyncPeriod <= maxSyncPeriod,
 		"sync period %v must be from %v to %v", d.SyncPeriod, d.MinSyncPeriod, maxSyncPeriod)

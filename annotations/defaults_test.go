@@ -12,12 +12,14 @@ func TestDefaultsAreUsed(t *testing.T) {
 	d := Defaults{
 		Tolerance:              resource.MustParse("0.2"),
 		ScaleDownStabilization: 90 * time.Second,
+		WarmUp:                 time.Minute,
 		SyncPeriod:             30 * time.Second,
 		MinSyncPeriod:          10 * time.Second,
 	}
 	want := basicPolicy(func(p *Policy) {
 		tolerance("0.2")(p)
 		*p.Down.StabilizationWindowSeconds = 90
+		p.WarmUp = time.Minute
 		p.SyncPeriod = 30 * time.Second
 	})
 	got, _, errs := d.Parse(basic(nil))
@@ -34,7 +36,7 @@ func TestDefaultsAreUsed(t *testing.T) {
 }
 
 func TestDefaultsAreOverridden(t *testing.T) {
-	d := Defaults{Tolerance: resource.MustParse("0.2"), ScaleDownStabilization: time.Minute, SyncPeriod: time.Minute, MinSyncPeriod: time.Second}
+	d := Defaults{Tolerance: resource.MustParse("0.2"), ScaleDownStabilization: time.Minute, WarmUp: time.Minute, SyncPeriod: time.Minute, MinSyncPeriod: time.Second}
 	all := basic(nil)
 	for _, key := range Keys() {
 		if key.Default != "" {
@@ -59,6 +61,9 @@ func TestDefaultsValidate(t *testing.T) {
 		"window too long":     {func(d *Defaults) { d.ScaleDownStabilization = time.Hour + time.Second }, "scale-down stabilization 1h0m1s must be in whole seconds from 0s to 1h0m0s"},
 		"negative window":     {func(d *Defaults) { d.ScaleDownStabilization = -time.Second }, "scale-down stabilization -1s must be in whole seconds from 0s to 1h0m0s"},
 		"part of a second":    {func(d *Defaults) { d.ScaleDownStabilization = 1500 * time.Millisecond }, "scale-down stabilization 1.5s must be in whole seconds from 0s to 1h0m0s"},
+		"longest warm-up":     {func(d *Defaults) { d.WarmUp = 30 * time.Minute }, ""},
+		"negative warm-up":    {func(d *Defaults) { d.WarmUp = -time.Second }, "warm-up -1s must be from 0s to 30m0s"},
+		"too long a warm-up":  {func(d *Defaults) { d.WarmUp = 31 * time.Minute }, "warm-up 31m0s must be from 0s to 30m0s"},
 		"no floor":            {func(d *Defaults) { d.MinSyncPeriod = 0 }, "shortest sync period 0s must be above 0s"},
 		"below its own floor": {func(d *Defaults) { d.SyncPeriod = time.Millisecond }, "sync period 1ms must be from 1s to 1h0m0s"},
 		"too long a period":   {func(d *Defaults) { d.SyncPeriod = 2 * time.Hour }, "sync period 2h0m0s must be from 1s to 1h0m0s"},

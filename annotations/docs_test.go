@@ -152,7 +152,7 @@ kubectl annotate deployment web mini-hpa/target-cpu- mini-hpa/max-     # stop; t
 | --- | --- | --- | --- |
 {{range .}}| ~{{.Name}}~ | {{quoted .Examples}} | {{if .Default}}~{{.Default}}~{{else if .Required}}required{{else}}-{{end}} | {{.Doc}} |
 {{end}}
-The defaults of ~tolerance~, ~scale-down-stabilization~ and ~sync-period~ are those of the controller's flags; the table shows what
+The defaults of ~tolerance~, ~scale-down-stabilization~, ~warm-up~ and ~sync-period~ are those of the controller's flags; the table shows what
 they are if the operator has not changed them.
 
 ## Metrics and behavior

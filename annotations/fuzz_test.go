@@ -193,6 +193,9 @@ func mustBeComplete(t *testing.T, p Policy) {
 	}
 	mustBeInLimits(t, p.Up)
 	mustBeInLimits(t, p.Down)
+	if p.WarmUp < 0 || p.WarmUp > 30*time.Minute {
+		t.Errorf("warm-up %v", p.WarmUp)
+	}
 	if p.SyncPeriod < time.Second || p.SyncPeriod > time.Hour {
 		t.Errorf("sync period %v", p.SyncPeriod)
 	}

@@ -31,6 +31,8 @@ const (
 	ScaleUpPolicies = Prefix + "scale-up-policies"
 	// ScaleDownPolicies limits the rate of scale-down.
 	ScaleDownPolicies = Prefix + "scale-down-policies"
+	// WarmUp is how long a pod may use more than its share of the load after it has become ready.
+	WarmUp = Prefix + "warm-up"
 	// SyncPeriod is the longest time between two evaluations.
 	SyncPeriod = Prefix + "sync-period"
 	// ModeKey says how far the controller goes; its values are the Mode constants.

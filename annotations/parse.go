@@ -56,6 +56,7 @@ func (d Defaults) draft(annotations map[string]string) *draft {
 type draft struct {
 	min, max    int32
 	mode        Mode
+	warmUp      time.Duration
 	syncPeriod  time.Duration
 	minSync     time.Duration
 	cpu, memory target
@@ -73,7 +74,7 @@ type draft struct {
 }
 
 func newDraft(d Defaults) *draft {
-	p := &draft{min: 1, mode: ModeAuto, syncPeriod: d.SyncPeriod, minSync: d.MinSyncPeriod}
+	p := &draft{min: 1, mode: ModeAuto, warmUp: d.WarmUp, syncPeriod: d.SyncPeriod, minSync: d.MinSyncPeriod}
 	p.up = newRules(d.Tolerance, 0)
 	p.down = newRules(d.Tolerance, d.ScaleDownStabilization)
 	return p
@@ -132,6 +133,7 @@ func (p *draft) policy() Policy {
 		Up:         p.up.scaling(defaultScaleUp),
 		Down:       p.down.scaling(defaultScaleDown),
 		Mode:       p.mode,
+		WarmUp:     p.warmUp,
 		SyncPeriod: p.syncPeriod,
 	}
 }

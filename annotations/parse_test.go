@@ -136,6 +136,9 @@ func TestParseGoodValues(t *testing.T) {
 		"scale-down-policies":               {map[string]string{ScaleDownPolicies: "1 pods/60s"}, func(p *Policy) { p.Down.Policies = []autoscalingv2.HPAScalingPolicy{pods(1, 60)} }},
 		"scale-down-policies, singular":     {map[string]string{ScaleDownPolicies: "1 pod/60s"}, func(p *Policy) { p.Down.Policies = []autoscalingv2.HPAScalingPolicy{pods(1, 60)} }},
 		"scale-down-policies disabled":      {map[string]string{ScaleDownPolicies: "disabled"}, func(p *Policy) { off(&p.Down) }},
+		"warm-up":                           {map[string]string{WarmUp: "90s"}, func(p *Policy) { p.WarmUp = 90 * time.Second }},
+		"no warm-up":                        {map[string]string{WarmUp: "0s"}, nil},
+		"the longest warm-up":               {map[string]string{WarmUp: "30m"}, func(p *Policy) { p.WarmUp = 30 * time.Minute }},
 		"sync-period":                       {map[string]string{SyncPeriod: "5s"}, func(p *Policy) { p.SyncPeriod = 5 * time.Second }},
 		"sync-period at the floor":          {map[string]string{SyncPeriod: "1s"}, func(p *Policy) { p.SyncPeriod = time.Second }},
 		"sync-period in parts of a second":  {map[string]string{SyncPeriod: "1500ms"}, func(p *Policy) { p.SyncPeriod = 1500 * time.Millisecond }},
@@ -179,7 +182,7 @@ func TestParseReportsEverythingAtOnce(t *testing.T) {
 	annotations := map[string]string{
 		TargetCPU: "fast", TargetMemory: "0", Container: "App", Min: "0", Max: "+5", Metrics: "[]", Behavior: "[]",
 		Tolerance: "10", ScaleUpStabilization: "5", ScaleDownStabilization: "2h", ScaleUpPolicies: "0 pods/15s, all",
-		ScaleDownPolicies: "1 pod/31m", SyncPeriod: "1ms", ModeKey: "off", "mini-hpa/maxx": "3",
+		ScaleDownPolicies: "1 pod/31m", WarmUp: "90", SyncPeriod: "1ms", ModeKey: "off", "mini-hpa/maxx": "3",
 	}
 	policy, warnings, errs := Parse(annotations)
 
@@ -188,7 +191,7 @@ func TestParseReportsEverythingAtOnce(t *testing.T) {
 	}
 	want := map[string]int{
 		TargetCPU: 1, TargetMemory: 1, Container: 1, Min: 1, Max: 1, Metrics: 1, Behavior: 1, Tolerance: 1,
-		ScaleUpStabilization: 1, ScaleDownStabilization: 1, ScaleUpPolicies: 2, ScaleDownPolicies: 1, SyncPeriod: 1, ModeKey: 1,
+		ScaleUpStabilization: 1, ScaleDownStabilization: 1, ScaleUpPolicies: 2, ScaleDownPolicies: 1, WarmUp: 1, SyncPeriod: 1, ModeKey: 1,
 	}
 	got := map[string]int{}
 	for i, err := range errs {

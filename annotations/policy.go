@@ -31,6 +31,9 @@ type Policy struct {
 	Up, Down autoscalingv2.HPAScalingRules
 	// Mode says whether to decide and whether to write.
 	Mode Mode
+	// WarmUp is how long after it has become ready a pod's CPU does not count for more than that of the others when scaling
+	// up; 0 is not at all.
+	WarmUp time.Duration
 	// SyncPeriod is the longest time between two evaluations.
 	SyncPeriod time.Duration
 }

@@ -19,6 +19,7 @@ const (
 	windowAllowed = `must be a duration in whole seconds from "0s" to "1h", with a unit, such as "90s" or "5m"`
 	policyAllowed = ` must be a number of pods or a percent, each from 1 to 2147483647, within a period in whole ` +
 		`seconds from "1s" to "30m", such as "4 pods/15s" or "100%/15s"; or the whole value is "disabled"`
+	warmUpAllowed  = `must be a duration from "0s" to "30m", with a unit, such as "90s"`
 	periodAllowed  = `must be a duration from "1s" to "1h", with a unit, such as "5s"`
 	modeAllowed    = `must be "auto", "observe" or "paused"`
 	labelAllowed   = `must be the name of a container: up to 63 lowercase letters, digits and "-", with a letter or digit at both ends`
@@ -46,6 +47,7 @@ func TestParseBadValues(t *testing.T) {
 		"tolerance":                {Tolerance, toleranceAllowed, []string{"10", "1", "-1%", "+1%", "1.5%", "%", "1000001%", "1e-1", "0,1", ".1", "1.", "-0.1", "10001.0", "0.1234567891", "0.1Mi", "0.1.1", "NaN", "٠"}},
 		"scale-up-stabilization":   {ScaleUpStabilization, windowAllowed, windows},
 		"scale-down-stabilization": {ScaleDownStabilization, windowAllowed, windows},
+		"warm-up":                  {WarmUp, warmUpAllowed, []string{"90", "0", "-1s", "+90s", "30m1s", "1 m", "2562047h48m", "90%"}},
 		"sync-period":              {SyncPeriod, periodAllowed, []string{"5", "0", "0s", "999ms", "-5s", "+5s", "1h1ms", "1 s", "2562047h48m"}},
 		"mode":                     {ModeKey, modeAllowed, []string{"Auto", "off", "true", "auto,paused"}},
 		"container":                {Container, labelAllowed, []string{"App", "a_b", "-a", "a b", "é", "a.b", "a-", strings.Repeat("a", 64)}},

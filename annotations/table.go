@@ -81,6 +81,13 @@ var table = [...]Key{
 		aliases: []string{"scale-down-policy", "scale-down"},
 	},
 	{
+		Name: WarmUp, Default: "0s", MaxLength: maxScalarLength, set: setWarmUp,
+		Examples: []string{"90s"},
+		Doc: "How long a pod uses more CPU than its share of the load after it has become ready, such as a JVM that compiles. " +
+			"When scaling up, such a pod's CPU counts at most as the average of the pods that are past it or, if there is none, as its target.",
+		aliases: []string{"warmup", "warm-up-period", "warmup-period", "instance-warmup", "initialization-period", "cpu-initialization-period"},
+	},
+	{
 		Name: SyncPeriod, Default: "15s", MaxLength: maxScalarLength, set: setSyncPeriod,
 		Examples: []string{"5s"},
 		Doc:      "The longest time between two evaluations, and up to a tenth of it more, so that workloads are not all evaluated at once. The operator sets the shortest that is accepted.",

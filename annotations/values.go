@@ -14,6 +14,9 @@ import (
 // maxSyncPeriod bounds what a workload may ask for: a longer one would sleep through the longest stabilization window.
 const maxSyncPeriod = time.Hour
 
+// maxWarmUp bounds the time for which a pod's own usage does not count when scaling up.
+const maxWarmUp = 30 * time.Minute
+
 // maxTolerancePercent is far beyond any use, and small enough that nothing wraps around.
 const maxTolerancePercent = 1_000_000
 
@@ -104,6 +107,15 @@ func bound(ok bool) error {
 		return nil
 	}
 	return fmt.Errorf("must be a whole number of replicas from 1 to %d, in digits only", math.MaxInt32)
+}
+
+func setWarmUp(p *draft, value string) error {
+	warmUp, ok := duration(value, 0, maxWarmUp)
+	if !ok {
+		return errors.New(`must be a duration from "0s" to "30m", with a unit, such as "90s"`)
+	}
+	p.warmUp = warmUp
+	return nil
 }
 
 func setSyncPeriod(p *draft, value string) error {

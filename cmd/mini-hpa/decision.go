@@ -29,6 +29,8 @@ func (d *decisionFlags) declare(f *pflag.FlagSet) {
 		"no change while usage divided by target is within 1 plus or minus this; for workloads without mini-hpa/tolerance")
 	f.Var(seconds(&d.defaults.ScaleDownStabilization, 0, time.Hour), "downscale-stabilization",
 		"window whose highest recommendation holds back scale-down; for workloads without mini-hpa/scale-down-stabilization")
+	f.Var(duration(&d.defaults.WarmUp, 0, 30*time.Minute), "default-warm-up",
+		"when scaling up, the CPU of a pod that became ready less than this ago counts at most as that of the others; for workloads without mini-hpa/warm-up")
 	f.Var(duration(&d.rules.CPUInitializationPeriod, 0, time.Hour), "cpu-initialization-period",
 		"after its start, a pod's CPU sample counts only if the pod was ready for the whole of it")
 	f.Var(duration(&d.rules.InitialReadinessDelay, 0, time.Hour), "initial-readiness-delay",

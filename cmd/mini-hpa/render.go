@@ -104,6 +104,9 @@ func (p *page) policy(a annotations.Policy) {
 	}
 	p.row("scale up", direction(a.Up))
 	p.row("scale down", direction(a.Down))
+	if a.WarmUp > 0 {
+		p.row("warm-up", fmt.Sprintf("pods ready for less than %s count at most as the others when scaling up", short(a.WarmUp)))
+	}
 	p.row("sync period", short(a.SyncPeriod))
 	p.row("mode", string(a.Mode))
 }

@@ -32,7 +32,7 @@ func explanations(now time.Time) map[string]scaler.Explanation {
 	out := scene{now: now, replicas: 2, annotations: map[string]string{annotations.TargetCPU: "50", annotations.Max: "10"}}
 	out.add("web-1", "220m", "64Mi")
 	out.add("web-2", "240m", "65Mi")
-	rollout := scene{now: now, replicas: 4, annotations: map[string]string{annotations.TargetCPU: "50", annotations.TargetMemory: "512Mi",
+	rollout := scene{now: now, replicas: 4, annotations: map[string]string{annotations.TargetCPU: "50", annotations.TargetMemory: "512Mi", annotations.WarmUp: "90s",
 		annotations.Max: "10", annotations.Min: "2", annotations.ModeKey: "observe", annotations.ScaleDownPolicies: "1 pods/60s", annotations.Prefix + "mox": "1"}}
 	rollout.add("web-1", "10m", "64Mi")
 	rollout.add("web-2", "12m", "1Gi")

@@ -28,6 +28,7 @@ type policyJSON struct {
 	Metrics     []autoscalingv2.MetricSpec                    `json:"metrics"`
 	Behavior    autoscalingv2.HorizontalPodAutoscalerBehavior `json:"behavior"`
 	Mode        annotations.Mode                              `json:"mode"`
+	WarmUp      string                                        `json:"warmUp"`
 	SyncPeriod  string                                        `json:"syncPeriod"`
 }
 
@@ -43,7 +44,7 @@ func machineForm(e scaler.Explanation) explanationJSON {
 	p := e.Policy
 	form := explanationJSON{
 		Namespace: e.Key.Namespace, Name: e.Key.Name, Snapshot: e.Snapshot, Decision: e.Decision, Note: strings.ReplaceAll(noHistory, "\n", " "),
-		Policy: policyJSON{MinReplicas: p.Min, MaxReplicas: p.Max, Metrics: p.Metrics, Mode: p.Mode, SyncPeriod: p.SyncPeriod.String(),
+		Policy: policyJSON{MinReplicas: p.Min, MaxReplicas: p.Max, Metrics: p.Metrics, Mode: p.Mode, WarmUp: p.WarmUp.String(), SyncPeriod: p.SyncPeriod.String(),
 			Behavior: autoscalingv2.HorizontalPodAutoscalerBehavior{ScaleUp: &p.Up, ScaleDown: &p.Down}},
 	}
 	for _, w := range e.Warnings {

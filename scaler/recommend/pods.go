@@ -35,6 +35,8 @@ type reading struct {
 	group group
 	// before says that the sample's window began before the last change of the replicas.
 	before bool
+	// warming says that the sample's window began before the pod's warm-up was over.
+	warming bool
 }
 
 // cohort is the workload's pods as one metric sees them (HPA: groupPods).
@@ -50,6 +52,8 @@ type cohort struct {
 	ignored  int
 	// early is how many of the ready have a sample whose window began before the last change.
 	early int
+	// warming is how many of the ready are warming up.
+	warming int
 	// oldest is the timestamp of the oldest sample among the ready.
 	oldest time.Time
 	// changes is the earliest moment at which time alone regroups a pod; zero if none.
@@ -105,6 +109,7 @@ func (c *cohort) place(v *view, d *draft, pod *corev1.Pod, u *usage, request int
 		c.changes = earlier(c.changes, v.initialized(pod))
 	default:
 		r.usage, r.before = u.value, !v.changed.IsZero() && !u.at.IsZero() && u.at.Add(-u.window).Before(v.changed)
+		r.warming = u.cpu && v.warming(pod, u)
 		c.sampled(r, u.at)
 	}
 	c.add(r)
@@ -114,6 +119,9 @@ func (c *cohort) place(v *view, d *draft, pod *corev1.Pod, u *usage, request int
 func (c *cohort) sampled(r reading, at time.Time) {
 	if r.before {
 		c.early++
+	}
+	if r.warming {
+		c.warming++
 	}
 	if c.oldest.IsZero() || at.Before(c.oldest) {
 		c.oldest = at

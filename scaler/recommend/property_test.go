@@ -93,7 +93,8 @@ func randomPolicy(t *testing.T, rng *rand.Rand) randomized {
 		fmt.Sprintf("scale-up-stabilization=%ds", rng.IntN(60)), fmt.Sprintf("scale-down-stabilization=%ds", rng.IntN(120)),
 		fmt.Sprintf("scale-up-policies=%d pods/%ds", 1+rng.IntN(5), 1+rng.IntN(60)),
 		fmt.Sprintf("scale-down-policies=%d%%/%ds", 1+rng.IntN(100), 1+rng.IntN(60)),
-		[]string{"target-cpu=50", "target-cpu=150", "target-cpu=300m", "target-memory=40"}[rng.IntN(4)]}
+		[]string{"target-cpu=50", "target-cpu=150", "target-cpu=300m", "target-memory=40"}[rng.IntN(4)],
+		[]string{"warm-up=0s", "warm-up=90s"}[rng.IntN(2)]}
 	p := policy(t, pairs...)
 	for range rng.IntN(3) {
 		p.Metrics = append(p.Metrics, randomMetric(rng))
@@ -150,7 +151,7 @@ func randomValues(rng *rand.Rand, s *Snapshot) {
 
 func randomSnapshot(rng *rand.Rand, now time.Time, replicas int32) Snapshot {
 	states := []option{func(*fixture, time.Time) {}, without, pending, failed, deleted, started(20 * time.Second),
-		sampled(time.Minute), ready(corev1.ConditionFalse, time.Hour), noRequest, requesting("0"), sidecar("", "200m")}
+		sampled(time.Minute), ready(corev1.ConditionFalse, time.Hour), noRequest, requesting("0"), sidecar("", "200m"), warm(time.Minute, 20*time.Second)}
 	healthy := rng.IntN(2) == 0
 	var made []fixture
 	for i := range max(int(replicas)+rng.IntN(3)-1, 0) {

@@ -29,6 +29,8 @@ type view struct {
 	outside    outside
 	incomplete bool
 	band       tolerances
+	// warmUp is the policy's; 0 where the repair is off.
+	warmUp time.Duration
 	// found are the samples of the metric that is being evaluated, partial says that a container of the pod that is
 	// being read does not count.
 	found   finder
@@ -41,6 +43,9 @@ type view struct {
 // a recommendation: not if all metrics failed, nor if some did and the others would scale in.
 func (v *view) measure(d *draft, p annotations.Policy) bool {
 	v.band = tolerancesOf(p)
+	if v.repairs(RepairWarmUp) {
+		v.warmUp = p.WarmUp
+	}
 	d.Metrics = make([]MetricResult, 0, len(p.Metrics))
 	var best proposal
 	failedActive, valid := "", 0

@@ -81,6 +81,8 @@ type outlook struct {
 	ratio, careful float64
 	pods           int
 	assumed, held  int
+	// capped is how many pods that warm up counted as less than they use, like others that many.
+	capped, others int
 	// made is what the arithmetic makes of it, to what is proposed, with the reason for it.
 	made, to int32
 	reason   string
@@ -90,7 +92,7 @@ type outlook struct {
 func (v *view) outlook(d *draft, m *podMetric, c *cohort, ratio float64) outlook {
 	as := careful(ratio)
 	o := v.evaluate(d, m, c, as, ratio)
-	if bits := v.more(c, &as, ratio); bits != 0 {
+	if bits := v.more(d, c, &as, ratio); bits != 0 {
 		plain := o.to
 		o = v.evaluate(d, m, c, as, ratio)
 		d.repaired(bits, o.to != plain)
@@ -108,7 +110,7 @@ func (v *view) evaluate(d *draft, m *podMetric, c *cohort, as treatments, ratio 
 	o.assumed = c.assumed(as)
 	if o.assumed > 0 || as.group[inReady] != measured {
 		s := c.sum(&d.numbers, m, as)
-		o.held = s.held
+		o.held, o.capped, o.others = s.held, s.capped, as.warm.pods
 		o.careful, _, _ = m.ratio(&d.numbers, s)
 		if o.assumed > 0 {
 			o.pods = s.pods
@@ -168,8 +170,13 @@ func (t *text) instead(reason string, current int32, o outside) {
 // arithmetic is that of the proposal: "ratio 4.4 is outside 0.9..1.1; ceil(4.4 * 1 pods) = 5".
 func (t *text) arithmetic(band tolerances, o outlook) *text {
 	t.str("ratio ").float(o.careful)
+	with := " with "
 	if n := o.assumed + o.held; n > 0 {
-		t.str(" with careful assumptions for ").int(int64(n)).str(" pods")
+		t.str(with).str("careful assumptions for ").int(int64(n)).str(" pods")
+		with = " and "
+	}
+	if o.capped > 0 {
+		t.str(with).warmUp(o.capped, o.others)
 	}
 	if t.str(" is ").side(band, o.careful).tolerances(band); band.within(o.careful) && o.reason != ReasonCarried {
 		return t
@@ -184,6 +191,16 @@ func (t *text) side(band tolerances, ratio float64) *text {
 		return t.str("within ")
 	}
 	return t.str("outside ")
+}
+
+// warmUp says what pods count as whose samples are from their warm-up.
+func (t *text) warmUp(capped, others int) {
+	t.int(int64(capped)).str(" pods that warm up counted as ")
+	if others == 0 {
+		t.str("at the target")
+		return
+	}
+	t.str("the average of the ").int(int64(others)).str(" others")
 }
 
 // held says why the arithmetic's result is not the proposal.

@@ -35,6 +35,8 @@ const (
 	RepairBlind
 	// RepairOutside is "somebody else's scale-in does not hide the load".
 	RepairOutside
+	// RepairWarmUp is "what a pod uses while it warms up is not what its load asks for".
+	RepairWarmUp
 )
 
 // Repair is one row of the table of repairs.
@@ -100,6 +102,10 @@ func RepairTable() []Repair {
 			"After somebody else has lowered the replicas, what the pods that still run carry is proposed, or what was needed before if they have gone; neither policies nor windows of scale-up stand in the way back.",
 			"The pods that still run are within the tolerance of any number. When they have gone, those that are left are overloaded, and each step back waits for the policies.",
 			"reconcileAutoscaler of horizontal.go does not compare the replicas with those that it left"},
+		{RepairWarmUp, "warm-up",
+			"On the way out, the CPU of a pod that became ready less than `mini-hpa/warm-up` before its sample counts at most as the average of the pods that are past it; if there is none, as the target.",
+			"Pods that compile and fill their caches after they are ready, such as JVMs, scale the workload out; the new pods do the same, up to the maximum.",
+			"kubernetes/kubernetes#29989, #71255; groupPods of replica_calculator.go looks no further than a pod's readiness"},
 	}
 }
 

@@ -126,6 +126,9 @@ func repairStories(t testing.TB) []repairStory {
 		{repair: RepairOutside, told: "12 replicas are at their target of 50 % when a manifest is applied that says 1. Its pods still run.",
 			policy: eager(t, "target-cpu=50"), before: []Snapshot{snapshot(noon, 12, pods(noon, 12, "500m"))},
 			now: surging(snapshot(noon.Add(time.Second), 1, pods(noon, 12, "500m")), 12), hpa: 1, ours: 12},
+		{repair: RepairWarmUp, told: "4 pods use 40 % of a target of 50 %. 2 pods of a JVM that are ready for 30 s use 150 % each, and `mini-hpa/warm-up` is 90 s.",
+			policy: eager(t, "target-cpu=50", "warm-up=90s"), now: snapshot(noon, 6, pods(noon, 4, "400m"),
+				pods(noon, 2, "1500m", started(time.Minute), ready(corev1.ConditionTrue, 30*time.Second))), hpa: 10, ours: 6},
 	}
 }
 

@@ -59,8 +59,8 @@ func (v *view) outdated(d *draft, name string, at time.Time, windowSeconds *int6
 	return &Failure{Metric: name, Reason: ReasonNoSamples, Detail: fmt.Sprintf("metric %s: its value is %s old", name, v.Time.Sub(at).Truncate(time.Second))}
 }
 
-// more adds to the HPA's assumptions those of two repairs, both on the way in. It returns the ones that have something to
-// say.
+// more adds to the HPA's assumptions those of the repairs that depend on the direction. It returns the ones that have something
+// to say.
 //
 // "Monotone in load": pods that are not ready count as being at their target, up to the replicas that are asked for. The
 // HPA leaves them out, so that half of the pods turning unready halves the workload.
@@ -69,8 +69,14 @@ func (v *view) outdated(d *draft, name string, at time.Time, windowSeconds *int6
 // counts as at least the target. Each pod that a scale-in removes is a reason to look again, and what its siblings used
 // while it still carried its share would take the workload down step by step: 40 -> 8 -> 2. The HPA looks every 15 s, by
 // which time there usually is a newer sample.
-func (v *view) more(c *cohort, as *treatments, ratio float64) Repairs {
+//
+// "What a pod uses while it warms up is not what its load asks for", on the way out: see warming.
+func (v *view) more(d *draft, c *cohort, as *treatments, ratio float64) Repairs {
 	var bits Repairs
+	if ratio > 1 && c.warming > 0 {
+		as.group[inReady], as.warm = atMostOthers, c.warm(&d.numbers)
+		return RepairWarmUp
+	}
 	if ratio >= 1 {
 		return bits
 	}
@@ -84,6 +90,38 @@ func (v *view) more(c *cohort, as *treatments, ratio float64) Repairs {
 		bits |= RepairSettled
 	}
 	return bits
+}
+
+// firstReady is how long after its start a pod becomes ready for the first time, at the latest. What turns ready later
+// than that was ready before.
+const firstReady = 5 * time.Minute
+
+// warming says whether a CPU sample is of the pod's warm-up: its window began less than mini-hpa/warm-up after the pod became
+// ready. The sample is asked, not the clock: what is known of a pod is from its warm-up until there is a later sample, so
+// that time alone changes nothing.
+//
+//	start ---- ready ---- warm-up ---->|
+//	                [ warming  ]   [ warming ]   [ past ]      samples
+//
+// Usage that new pods have whatever their load makes more of them, which do the same. On the way out they count like the
+// others; if all pods are new, nothing is known of the load. On the way in they count as they are.
+//
+// A pod warms up once. Its Ready condition knows its last change only, and under an overload that makes readiness flap,
+// pods that begin to warm up each time would never scale out.
+func (v *view) warming(pod *corev1.Pod, u *usage) bool {
+	condition := readyCondition(pod)
+	if v.warmUp == 0 || condition == nil || pod.Status.StartTime == nil {
+		return false
+	}
+	since := condition.LastTransitionTime.Time
+	if latest := pod.Status.StartTime.Add(max(firstReady, v.CPUInitializationPeriod)); latest.Before(since) {
+		since = latest
+	}
+	began := u.at.Add(-u.window)
+	if u.at.IsZero() {
+		began = v.Time
+	}
+	return began.Before(since.Add(v.warmUp))
 }
 
 // unseen repairs "a pod that is not seen does not exist": replicas that the Deployment's status counts and whose pods

@@ -16,6 +16,8 @@ const (
 	atTarget
 	// atLeastTarget counts with what it uses, if the sample is from after the last change, else with at least its target.
 	atLeastTarget
+	// atMostOthers counts with what it uses or, if its sample is from its warm-up, with at most the average of the others
+	atMostOthers
 	// full counts with its request, or more where the target is above 100 %.
 	full
 )
@@ -25,14 +27,17 @@ type treatments struct {
 	group [groupCount]treatment
 	// unready is how many unready pods count at most.
 	unready int
+	// warm is what the ready pods use that are past their warm-up, for atMostOthers.
+	warm sum
 }
 
 // sum is what some pods use together, in milli-units.
 type sum struct {
 	used, requested int64
 	pods            int
-	// held is how many pods counted as more than they use, because their sample is from before the last change.
-	held int
+	// held is how many pods counted as more than they use, because their sample is from before the last change; capped
+	// how many counted as less, because it is from their warm-up.
+	held, capped int
 }
 
 // assumed is for how many pods the treatments assume something.
@@ -67,8 +72,14 @@ func (c *cohort) sum(n *numbers, m *podMetric, as treatments) sum {
 			continue // it has no request to be a percent of
 		}
 		used := m.counted(n, r, how)
-		if how == atLeastTarget && used != r.usage {
+		if how == atMostOthers && r.warming {
+			used = min(used, m.typical(n, r, as.warm))
+		}
+		switch {
+		case how == atLeastTarget && used != r.usage:
 			s.held++
+		case how == atMostOthers && used != r.usage:
+			s.capped++
 		}
 		s.used, s.requested = n.add(s.used, n.times(used, times)), n.add(s.requested, n.times(r.request, times))
 	}
@@ -78,7 +89,7 @@ func (c *cohort) sum(n *numbers, m *podMetric, as treatments) sum {
 // counted is what a pod counts with, in milli-units.
 func (m *podMetric) counted(n *numbers, r *reading, how treatment) int64 {
 	switch how {
-	case measured:
+	case measured, atMostOthers:
 		return r.usage
 	case atTarget:
 		return m.atTarget(n, r)
@@ -101,6 +112,34 @@ func (m *podMetric) full(n *numbers, r *reading) int64 {
 		return m.target
 	}
 	return n.percent(r.request, max(100, m.target))
+}
+
+// warm adds up the ready pods that are past their warm-up.
+func (c *cohort) warm(n *numbers) sum {
+	var s sum
+	for i := range c.readings {
+		if r := &c.readings[i]; r.group == inReady && !r.warming {
+			s.used, s.requested, s.pods = n.add(s.used, r.usage), n.add(s.requested, r.request), s.pods+1
+		}
+	}
+	return s
+}
+
+// typical is what a pod would use if it were like those others, rounded up; without others, or without anything that they
+// could be compared by, its target.
+func (m *podMetric) typical(n *numbers, r *reading, others sum) int64 {
+	share, all := int64(1), int64(others.pods)
+	if m.utilization {
+		share, all = r.request, others.requested
+	}
+	if all <= 0 {
+		return m.atTarget(n, r)
+	}
+	usage := n.mulDiv(others.used, share, all)
+	if share > 0 && n.mulDiv(usage, all, share) < others.used && usage < math.MaxInt64 {
+		usage++
+	}
+	return usage
 }
 
 // atTarget is a pod that uses its target: the least usage that is not rounded to less than it.

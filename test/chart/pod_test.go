@@ -55,9 +55,9 @@ func TestArguments(t *testing.T) {
 webhook: {enabled: false}
 metrics: {port: 9080}
 healthPort: 9081
-controller: {watchNamespace: shop, syncPeriod: 30s, tolerance: 5%, downscaleStabilization: 1h, metricsResolution: 1m, workers: 1000, kubeApiQPS: 50,
+controller: {watchNamespace: shop, syncPeriod: 30s, tolerance: 5%, downscaleStabilization: 1h, defaultWarmUp: 90s, metricsResolution: 1m, workers: 1000, kubeApiQPS: 50,
   kubeApiBurst: 100000, logLevel: warn, logFormat: console, extraArgs: [--hpa-compat, --record=/tmp]}`,
-			want: []string{"--namespace=shop", leads, "--sync-period=30s", "--tolerance=5%", "--downscale-stabilization=1h", "--metrics-resolution=1m", "--workers=1000",
+			want: []string{"--namespace=shop", leads, "--sync-period=30s", "--tolerance=5%", "--downscale-stabilization=1h", "--default-warm-up=90s", "--metrics-resolution=1m", "--workers=1000",
 				"--kube-api-qps=50", "--kube-api-burst=100000", "--log-level=warn", "--log-format=console", "--metrics-bind-address=:9080",
 				"--health-probe-bind-address=:9081", "--hpa-compat", "--record=/tmp"}},
 		"zero is a value": {values: "{controller: {tolerance: 0, downscaleStabilization: 0s}, webhook: {enabled: false}}",
@@ -134,7 +134,7 @@ func TestDefaultsAreTheProgramsDefaults(t *testing.T) {
 	t.Parallel()
 	defaults, values := cliDefaults(t), parsed(t, read(t, "values.yaml"))
 	for flag, path := range map[string]string{
-		"sync-period": "controller.syncPeriod", "tolerance": "controller.tolerance", "downscale-stabilization": "controller.downscaleStabilization",
+		"sync-period": "controller.syncPeriod", "tolerance": "controller.tolerance", "downscale-stabilization": "controller.downscaleStabilization", "default-warm-up": "controller.defaultWarmUp",
 		"metrics-resolution": "controller.metricsResolution", "workers": "controller.workers", "kube-api-qps": "controller.kubeApiQPS",
 		"kube-api-burst": "controller.kubeApiBurst", "log-level": "controller.logLevel", "log-format": "controller.logFormat",
 		"leader-elect": "controller.leaderElection", "metrics-bind-address": "metrics.port", "health-probe-bind-address": "healthPort",

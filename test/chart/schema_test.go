@@ -67,6 +67,7 @@ func TestWrongValuesAreRefused(t *testing.T) {
 		"looks without a pause":              {"controller: {syncPeriod: 1ms}", "controller.syncPeriod: 1ms: must be from 100ms to 1h"},
 		"a resolution of a moment":           {"controller: {metricsResolution: 1ms}", "controller.metricsResolution: 1ms: must be from 1s to 10m"},
 		"an endless window":                  {"controller: {downscaleStabilization: 1000h}", "controller.downscaleStabilization: 1000h: must be from 0s to 1h"},
+		"an endless warm-up":                 {"controller: {defaultWarmUp: 31m}", "controller.defaultWarmUp: 31m: must be from 0s to 30m"},
 		"a window of half seconds":           {"controller: {downscaleStabilization: 1500ms}", "controller.downscaleStabilization: 1500ms: must be whole seconds"},
 		"a CA for a moment":                  {"webhook: {tls: {caDuration: 1s}}", "webhook.tls.caDuration: 1s: must be from 10s to 87600h"},
 		"a certificate of more than a year":  {"webhook: {tls: {certificateDuration: 8761h, caDuration: 87600h}}", "webhook.tls.certificateDuration: 8761h: must be from 10s to 8760h"},

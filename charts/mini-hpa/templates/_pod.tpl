@@ -14,6 +14,7 @@
       (list "sync-period" $controller.syncPeriod "15s")
       (list "tolerance" $controller.tolerance "0.1")
       (list "downscale-stabilization" $controller.downscaleStabilization "5m")
+      (list "default-warm-up" $controller.defaultWarmUp "0s")
       (list "metrics-resolution" $controller.metricsResolution "15s")
       (list "workers" $controller.workers "100")
       (list "kube-api-qps" $controller.kubeApiQPS "-1")

@@ -71,7 +71,8 @@ controller.extraArgs: has --{{ $flag }}: must be set by {{ $value }}
 {{- range list
       (list "controller.syncPeriod" $controller.syncPeriod "100ms" "1h")
       (list "controller.metricsResolution" $controller.metricsResolution "1s" "10m")
-      (list "controller.downscaleStabilization" $controller.downscaleStabilization "0s" "1h") -}}
+      (list "controller.downscaleStabilization" $controller.downscaleStabilization "0s" "1h")
+      (list "controller.defaultWarmUp" $controller.defaultWarmUp "0s" "30m") -}}
 {{- include "mini-hpa.durationProblem" . -}}
 {{- end -}}
 {{- if and .Values.webhook.enabled (ne .Values.webhook.tls.mode "existing-secret") -}}
@@ -116,6 +117,7 @@ namespace: controller.watchNamespace
 sync-period: controller.syncPeriod
 tolerance: controller.tolerance
 downscale-stabilization: controller.downscaleStabilization
+default-warm-up: controller.defaultWarmUp
 metrics-resolution: controller.metricsResolution
 workers: controller.workers
 kube-api-qps: controller.kubeApiQPS

@@ -75,14 +75,17 @@ func take(snapshot *recommend.Snapshot, name string, kind autoscalingv2.MetricSo
 		put(&snapshot.Errors, name, reasonFor(err))
 	case kind == autoscalingv2.ExternalMetricSourceType:
 		put(&snapshot.ExternalMetrics, name, answer.External)
-	case kind == autoscalingv2.PodsMetricSourceType:
-		put(&snapshot.CustomMetrics, name, ofPods(answer.Custom, snapshot.Pods))
+		put(&snapshot.Taken.ExternalMetrics, name, answer.Taken)
 	default:
+		if kind == autoscalingv2.PodsMetricSourceType {
+			answer = ofPods(answer, snapshot.Pods)
+		}
 		put(&snapshot.CustomMetrics, name, answer.Custom)
+		put(&snapshot.Taken.CustomMetrics, name, answer.Taken)
 	}
 }
 
-func put[V string | []custommetricsv1beta2.MetricValue | []externalmetricsv1beta1.ExternalMetricValue](in *map[string]V, name string, value V) {
+func put[V string | []custommetricsv1beta2.MetricValue | []externalmetricsv1beta1.ExternalMetricValue | []time.Time](in *map[string]V, name string, value V) {
 	if *in == nil {
 		*in = map[string]V{}
 	}
@@ -98,15 +101,19 @@ func reasonFor(err error) string {
 }
 
 // ofPods keeps the values of the workload's own pods. The API is asked by label, and labels say nothing of ownership.
-func ofPods(values []custommetricsv1beta2.MetricValue, pods []*corev1.Pod) []custommetricsv1beta2.MetricValue {
+func ofPods(all metrics.Answer, pods []*corev1.Pod) metrics.Answer {
 	own := sets.New[string]()
 	for _, pod := range pods {
 		own.Insert(pod.Name)
 	}
-	kept := make([]custommetricsv1beta2.MetricValue, 0, len(values))
-	for _, value := range values {
-		if own.Has(value.DescribedObject.Name) {
-			kept = append(kept, value)
+	kept := metrics.Answer{Asked: all.Asked, Custom: make([]custommetricsv1beta2.MetricValue, 0, len(all.Custom))}
+	for i, value := range all.Custom {
+		if !own.Has(value.DescribedObject.Name) {
+			continue
+		}
+		kept.Custom = append(kept.Custom, value)
+		if i < len(all.Taken) {
+			kept.Taken = append(kept.Taken, all.Taken[i])
 		}
 	}
 	return kept

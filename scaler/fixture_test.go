@@ -22,6 +22,7 @@ import (
 	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/scaler/clock"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 )
 
@@ -45,6 +46,9 @@ type cluster struct {
 	// created is the pods' creation, where it differs from their start.
 	created    time.Time
 	samplesErr error
+	// ahead is how far the clock of the pods' node is ahead, advanced that this is certain.
+	ahead    time.Duration
+	advanced bool
 	// injected adds a container without a request to each pod.
 	injected bool
 	// unrequested takes away the request of each pod.
@@ -135,17 +139,19 @@ func (c *cluster) Pods(d *appsv1.Deployment) []*corev1.Pod {
 	return made
 }
 
-func (c *cluster) PodMetrics(namespace, name string) *metricsv1beta1.PodMetrics {
+func (c *cluster) PodMetrics(namespace, name string) (*metricsv1beta1.PodMetrics, clock.Stamp) {
 	if c.milliCPU < 0 {
-		return nil
+		return nil, clock.Stamp{}
 	}
+	sampled := c.now.Add(-2 * time.Second)
+	stamp := clock.Stamp{Timestamp: sampled.Add(c.ahead), Taken: sampled, Advanced: c.advanced}
 	return &metricsv1beta1.PodMetrics{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
-		Timestamp:  metav1.NewTime(c.now.Add(-2 * time.Second)),
+		Timestamp:  metav1.NewTime(stamp.Timestamp),
 		Window:     metav1.Duration{Duration: 15 * time.Second},
 		Containers: []metricsv1beta1.ContainerMetrics{{Name: "app", Usage: corev1.ResourceList{
 			corev1.ResourceCPU: *resource.NewMilliQuantity(c.milliCPU, resource.DecimalSI)}}},
-	}
+	}, stamp
 }
 
 func (c *cluster) Err() error { return c.samplesErr }

@@ -26,7 +26,7 @@ func (s *Scaler) gather(d *appsv1.Deployment, p annotations.Policy, h recommend.
 		snapshot.MetricsError = err.Error()
 		return snapshot
 	}
-	snapshot.PodMetrics = s.samplesOf(snapshot.Pods)
+	snapshot.PodMetrics, snapshot.Taken.PodMetrics = s.samplesOf(snapshot.Pods)
 	return snapshot
 }
 
@@ -38,14 +38,15 @@ func lastChange(h recommend.History) time.Time {
 	return h.Changes[len(h.Changes)-1].Time
 }
 
-func (s *Scaler) samplesOf(pods []*corev1.Pod) []*metricsv1beta1.PodMetrics {
-	samples := make([]*metricsv1beta1.PodMetrics, 0, len(pods))
+// samplesOf are the newest samples of the pods that have one, and when they were taken.
+func (s *Scaler) samplesOf(pods []*corev1.Pod) ([]*metricsv1beta1.PodMetrics, []time.Time) {
+	samples, taken := make([]*metricsv1beta1.PodMetrics, 0, len(pods)), make([]time.Time, 0, len(pods))
 	for _, pod := range pods {
-		if sample := s.Samples.PodMetrics(pod.Namespace, pod.Name); sample != nil {
-			samples = append(samples, sample)
+		if sample, stamp := s.Samples.PodMetrics(pod.Namespace, pod.Name); sample != nil {
+			samples, taken = append(samples, sample), append(taken, stamp.Taken)
 		}
 	}
-	return samples
+	return samples, taken
 }
 
 // replicasOf is spec.replicas; the API server stores 1 where it is not set.

@@ -13,6 +13,7 @@ import (
 	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/scaler/clock"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 )
 
@@ -26,8 +27,8 @@ type Workloads interface {
 
 // Samples is what the resource metrics API said last, read from memory.
 type Samples interface {
-	// PodMetrics returns the newest sample of a pod, or nil. It is shared: read-only.
-	PodMetrics(namespace, name string) *metricsv1beta1.PodMetrics
+	// PodMetrics returns the newest sample of a pod, or nil, and its stamp. It is shared: read-only.
+	PodMetrics(namespace, name string) (*metricsv1beta1.PodMetrics, clock.Stamp)
 	// Err says why there are no current samples; nil while the API answers.
 	Err() error
 }

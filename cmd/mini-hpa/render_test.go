@@ -12,6 +12,7 @@ import (
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler"
+	"github.com/mini-hpa/mini-hpa/scaler/clock"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 )
 
@@ -96,13 +97,13 @@ func (s *scene) Surroundings(cache.ObjectName) annotations.Surroundings {
 func (s *scene) Pods(*appsv1.Deployment) []*corev1.Pod { return s.pods }
 
 // PodMetrics is scaler.Samples'.
-func (s *scene) PodMetrics(_, name string) *metricsv1beta1.PodMetrics {
+func (s *scene) PodMetrics(_, name string) (*metricsv1beta1.PodMetrics, clock.Stamp) {
 	for _, sample := range s.samples {
 		if sample.Name == name {
-			return sample
+			return sample, clock.First(sample.Timestamp.Time, s.now, clock.Believable(sample.Window.Duration))
 		}
 	}
-	return nil
+	return nil, clock.Stamp{}
 }
 
 // Err is scaler.Samples'.

@@ -36,7 +36,7 @@ func BenchmarkIngest(b *testing.B) {
 				at = at.Add(step)
 				items := fleetList(at)
 				b.StartTimer()
-				f.take(SamplesOf(items), at)
+				f.take(SamplesOf(items), listed(at))
 			}
 		})
 	}
@@ -45,10 +45,10 @@ func BenchmarkIngest(b *testing.B) {
 func BenchmarkLookup(b *testing.B) {
 	f := NewFeed(Config{})
 	items := fleetList(epoch)
-	f.take(SamplesOf(items), epoch)
+	f.take(SamplesOf(items), listed(epoch))
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i = (i + 1) % fleet {
-		if f.PodMetrics(items[i].Namespace, items[i].Name) == nil {
+		if newest(f, items[i].Namespace, items[i].Name) == nil {
 			b.Fatal("lost")
 		}
 	}
@@ -94,7 +94,7 @@ func BenchmarkMemory(b *testing.B) {
 				f := NewFeed(Config{Keep: keep})
 				runtime.GC()
 				runtime.ReadMemStats(&before)
-				f.take(SamplesOf(fleetList(epoch)), epoch)
+				f.take(SamplesOf(fleetList(epoch)), listed(epoch))
 				runtime.GC()
 				runtime.ReadMemStats(&after)
 				runtime.KeepAlive(f)

@@ -29,6 +29,15 @@ func (f listerFunc) List(ctx context.Context) ([]Sample, error) {
 	return SamplesOf(items), err
 }
 
+// newest is what a feed has of a pod.
+func newest(f *Feed, namespace, name string) *metricsv1beta1.PodMetrics {
+	sample, _ := f.PodMetrics(namespace, name)
+	return sample
+}
+
+// listed is a LIST that took no time.
+func listed(at time.Time) observation { return observation{sent: at, done: at} }
+
 // pod is one item of a LIST.
 func pod(namespace, name string, at time.Time, containers ...string) metricsv1beta1.PodMetrics {
 	p := metricsv1beta1.PodMetrics{

@@ -10,6 +10,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
+
+	"github.com/mini-hpa/mini-hpa/scaler/clock"
 )
 
 const (
@@ -44,7 +46,7 @@ type Status struct {
 	Lists, Failures uint64
 	// LastSuccess is the local time at which the newest good answer was complete.
 	LastSuccess time.Time
-	// Newest is the newest timestamp of the newest good answer that was not empty, by the publisher's clock.
+	// Newest is when the newest sample of the newest good answer that was not empty was taken, by the local clock.
 	Newest time.Time
 	// Period is the publisher's, as learnt; 0 while it is not known.
 	Period time.Duration
@@ -106,13 +108,13 @@ func (f *Feed) Refresh(ctx context.Context) error {
 	return err
 }
 
-// PodMetrics is the newest sample of a pod, made for the caller; nil if the newest good LIST had none.
-func (f *Feed) PodMetrics(namespace, name string) *metricsv1beta1.PodMetrics {
-	sample := (*f.snapshot.Load())[types.NamespacedName{Namespace: namespace, Name: name}].sample
-	if sample == nil {
-		return nil
+// PodMetrics is the newest sample of a pod, made for the caller, with its stamp; nil if the newest good LIST had none.
+func (f *Feed) PodMetrics(namespace, name string) (*metricsv1beta1.PodMetrics, clock.Stamp) {
+	e := (*f.snapshot.Load())[types.NamespacedName{Namespace: namespace, Name: name}]
+	if e.sample == nil {
+		return nil, clock.Stamp{}
 	}
-	return sample.podMetrics()
+	return e.sample.podMetrics(), e.stamp
 }
 
 // Err says why there are no current metrics; nil while the API answers. A single failed LIST after a good one is not told.
@@ -123,9 +125,6 @@ func (f *Feed) Err() error {
 	defer f.mu.Unlock()
 	return f.health.err()
 }
-
-// Newest is the newest timestamp of the newest good answer that was not empty, by the publisher's clock; zero before the first.
-func (f *Feed) Newest() time.Time { return f.Status().Newest }
 
 // Status summarises the feed.
 func (f *Feed) Status() Status {
@@ -156,7 +155,7 @@ func (f *Feed) list(ctx context.Context, relearn bool) (time.Duration, error) {
 		o.failed = true
 		return f.plan(o), f.failed(explain(err, f.config.Timeout))
 	}
-	r := f.take(items, o.done)
+	r := f.take(items, o)
 	o.listed, o.comparable, o.advanced, o.repeated = len(r.next), r.comparable, r.advanced, r.repeated
 	wait := f.plan(o)
 	f.tell(r.changed, o.done)

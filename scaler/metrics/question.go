@@ -37,6 +37,8 @@ type Answer struct {
 	// Custom are the values of Pods and Object metrics, External those of External metrics.
 	Custom   []custommetricsv1beta2.MetricValue
 	External []externalmetricsv1beta1.ExternalMetricValue
+	// Taken is when they were taken, by the local clock, in their order; zero for those that do not say so.
+	Taken []time.Time
 }
 
 // api is one of the two APIs that are asked question by question.

@@ -9,6 +9,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/client-go/tools/cache"
+
+	"github.com/mini-hpa/mini-hpa/scaler/clock"
 )
 
 const (
@@ -81,6 +83,8 @@ type inquiry struct {
 	// since is when the answer's age begins: when it was asked for; or, if the API did not answer in time, when that
 	// was certain, so that a question that hangs has a period's rest.
 	since time.Time
+	// stamps are those of the values of the newest good answer.
+	stamps clock.Log
 	// slow says that the API took long, or too long, the last time.
 	slow bool
 	// keys have asked since the answer came.

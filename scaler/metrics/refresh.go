@@ -24,6 +24,9 @@ func (r *Readers) refresh(i *inquiry, slow bool) {
 func (r *Readers) answered(i *inquiry, answer Answer, slow bool, err error) []cache.ObjectName {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if err == nil {
+		i.stamp(&answer)
+	}
 	i.answer, i.err, i.answered, i.underway = answer, err, true, false
 	i.slow, i.since = slow, answer.Asked
 	if slow && err != nil {
@@ -36,6 +39,15 @@ func (r *Readers) answered(i *inquiry, answer Answer, slow bool, err error) []ca
 	keys := i.keys.UnsortedList()
 	i.keys.Clear()
 	return keys
+}
+
+// stamp says when the values of the next answer were taken.
+func (i *inquiry) stamp(next *Answer) {
+	if i.question.api() == externalAPI {
+		i.stamps, next.Taken = i.stamps.External(next.External, next.Asked)
+	} else {
+		i.stamps, next.Taken = i.stamps.Custom(next.Custom, next.Asked)
+	}
 }
 
 // Fetch asks now and waits for the answer, which is not kept, until ctx ends or the Timeout has passed.

@@ -74,7 +74,7 @@ func (sc *scene) onSamples(pods []types.NamespacedName) {
 	}
 	for _, p := range pods {
 		what := "gone"
-		if s := sc.feed.PodMetrics(p.Namespace, p.Name); s != nil {
+		if s := newest(sc.feed, p.Namespace, p.Name); s != nil {
 			what = fmt.Sprint(s.Timestamp.Sub(epoch))
 		}
 		sc.tell(p.Name + " " + what)

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/mini-hpa/mini-hpa/scaler/clock"
 )
 
 // snapshot is what is known of every pod of the newest LIST. It is never written to once it can be read by others.
@@ -13,8 +15,8 @@ type snapshot map[types.NamespacedName]entry
 
 // entry is the newest sample of one pod.
 type entry struct {
-	// timestamp is the publisher's; it is compared with other timestamps of the same pod and never with the local clock.
-	timestamp time.Time
+	// stamp is the publisher's timestamp, which is compared with others of the same pod, and what it is on the local clock.
+	stamp clock.Stamp
 	// seen is the local time at which this timestamp was first read.
 	seen time.Time
 	// sample is nil for a pod that nobody wants kept.
@@ -24,8 +26,9 @@ type entry struct {
 // reading turns one LIST into the next snapshot and says what it changed.
 type reading struct {
 	old, next snapshot
-	// now is the local time of the LIST.
-	now time.Time
+	// sent and now are the local times at which the LIST was sent and answered. What it first brings was received, as far as a
+	// sample's age goes, when it was sent.
+	sent, now time.Time
 	// patience is how long a pod's newest sample outlives older ones being served instead, see newer.
 	patience time.Duration
 	keep     func(namespace, name string) bool
@@ -36,7 +39,7 @@ type reading struct {
 	changed []types.NamespacedName
 	// comparable, advanced and repeated are those of an observation.
 	comparable, advanced, repeated int
-	// newest is the newest timestamp of the LIST.
+	// newest is when the newest sample of the LIST was taken, by the local clock.
 	newest time.Time
 }
 
@@ -57,7 +60,7 @@ func (r *reading) take(item *Sample) {
 	}
 	e, isNew := old, !known || r.newer(old, item)
 	if isNew {
-		e = entry{timestamp: item.Timestamp, seen: r.now}
+		e = entry{stamp: old.stamp.Next(item.Timestamp, r.sent, clock.Believable(item.Window)), seen: r.now}
 	}
 	if known {
 		r.compare(old, e)
@@ -69,15 +72,15 @@ func (r *reading) take(item *Sample) {
 		r.changed = append(r.changed, pod)
 	}
 	r.next[pod] = e
-	if e.timestamp.After(r.newest) {
-		r.newest = e.timestamp
+	if e.stamp.Taken.After(r.newest) {
+		r.newest = e.stamp.Taken
 	}
 }
 
 // compare counts what the schedule learns from a pod that the LIST before had too.
 func (r *reading) compare(old, e entry) {
 	r.comparable++
-	if !e.timestamp.After(old.timestamp) {
+	if !e.stamp.Timestamp.After(old.stamp.Timestamp) {
 		return
 	}
 	r.advanced++
@@ -91,7 +94,7 @@ func (r *reading) compare(old, e entry) {
 // be going back in time. Only if nothing newer was served for the whole patience was the clock of the pod's node set
 // back, and then the earlier timestamp is the new one.
 func (r *reading) newer(old entry, item *Sample) bool {
-	switch item.Timestamp.Compare(old.timestamp) {
+	switch item.Timestamp.Compare(old.stamp.Timestamp) {
 	case 1:
 		return true
 	case -1:

@@ -119,7 +119,7 @@ func TestSnapshotStories(t *testing.T) {
 				if p.after == 0 {
 					now = now.Add(15 * time.Second)
 				}
-				r := f.take(SamplesOf(items(p.list)), now)
+				r := f.take(SamplesOf(items(p.list)), listed(now))
 				if p.begins {
 					f.schedule.set.began = now
 				}
@@ -141,7 +141,7 @@ func (p page) check(t *testing.T, i int, f *Feed, r reading) {
 	if p.kept != nil {
 		kept := map[string]float64{}
 		for pod := range *f.snapshot.Load() {
-			if s := f.PodMetrics(pod.Namespace, pod.Name); s != nil {
+			if s := newest(f, pod.Namespace, pod.Name); s != nil {
 				kept[pod.Name] = s.Timestamp.Sub(epoch).Seconds()
 			}
 		}
@@ -160,18 +160,18 @@ func TestSnapshotWantedLater(t *testing.T) {
 	wanted := false
 	f := NewFeed(Config{Keep: func(string, string) bool { return wanted }})
 	list := []sample{{"a", 0}}
-	if r := f.take(SamplesOf(items(list)), epoch); len(r.changed) > 0 || f.PodMetrics("shop", "a") != nil {
+	if r := f.take(SamplesOf(items(list)), listed(epoch)); len(r.changed) > 0 || newest(f, "shop", "a") != nil {
 		t.Fatalf("kept a pod nobody wants: %v", r.changed)
 	}
 	wanted = true
-	r := f.take(SamplesOf(items(list)), epoch.Add(time.Second))
+	r := f.take(SamplesOf(items(list)), listed(epoch.Add(time.Second)))
 	want := []types.NamespacedName{{Namespace: "shop", Name: "a"}}
-	if diff := gocmp.Diff(want, r.changed); diff != "" || f.PodMetrics("shop", "a") == nil || r.advanced != 0 {
+	if diff := gocmp.Diff(want, r.changed); diff != "" || newest(f, "shop", "a") == nil || r.advanced != 0 {
 		t.Errorf("wanted now: %d advanced, changed (-want +got):\n%s", r.advanced, diff)
 	}
 	wanted = false
-	r = f.take(SamplesOf(items([]sample{{"a", 15}})), epoch.Add(15*time.Second))
-	if len(r.changed) > 0 || f.PodMetrics("shop", "a") != nil || r.advanced != 1 {
+	r = f.take(SamplesOf(items([]sample{{"a", 15}})), listed(epoch.Add(15*time.Second)))
+	if len(r.changed) > 0 || newest(f, "shop", "a") != nil || r.advanced != 1 {
 		t.Errorf("still kept when nobody wants it any more: %v", r.changed)
 	}
 }
@@ -179,9 +179,9 @@ func TestSnapshotWantedLater(t *testing.T) {
 // TestSnapshotsBeforeAreFreed: only the newest samples stay in memory.
 func TestSnapshotsBeforeAreFreed(t *testing.T) {
 	f := NewFeed(Config{})
-	f.take(SamplesOf(items([]sample{{"a", 0}})), epoch)
+	f.take(SamplesOf(items([]sample{{"a", 0}})), listed(epoch))
 	before := weak.Make((*f.snapshot.Load())[types.NamespacedName{Namespace: "shop", Name: "a"}].sample)
-	f.take(SamplesOf(items([]sample{{"a", 15}})), epoch.Add(15*time.Second))
+	f.take(SamplesOf(items([]sample{{"a", 15}})), listed(epoch.Add(15*time.Second)))
 	runtime.GC()
 	if before.Value() != nil {
 		t.Error("the sample before the newest one is still in memory")
@@ -195,12 +195,12 @@ func TestSnapshotKeepsWhatIsRead(t *testing.T) {
 	item.Labels = map[string]string{"app": "shop"}
 	list := []metricsv1beta1.PodMetrics{item}
 	f := NewFeed(Config{})
-	f.take(SamplesOf(list), epoch)
+	f.take(SamplesOf(list), listed(epoch))
 	list[0].Containers = nil
 
 	want := pod("shop", "a", epoch, "app", "proxy")
 	want.CreationTimestamp.Reset()
-	if diff := gocmp.Diff(&want, f.PodMetrics("shop", "a")); diff != "" {
+	if diff := gocmp.Diff(&want, newest(f, "shop", "a")); diff != "" {
 		t.Errorf("kept (-want +got):\n%s", diff)
 	}
 	if got := f.Status(); got.Pods != 1 || !got.Newest.Equal(epoch) {

@@ -7,9 +7,9 @@ import (
 )
 
 // take makes the items of a LIST the newest samples.
-func (f *Feed) take(items []Sample, now time.Time) reading {
+func (f *Feed) take(items []Sample, o observation) reading {
 	r := reading{
-		old: *f.snapshot.Load(), now: now, keep: f.config.Keep, began: f.schedule.set.began,
+		old: *f.snapshot.Load(), sent: o.sent, now: o.done, keep: f.config.Keep, began: f.schedule.set.began,
 		patience: 2 * max(f.schedule.period(), f.config.Resolution),
 	}
 	r.read(items)

@@ -146,7 +146,8 @@ func (v *view) object(d *draft, source *autoscalingv2.ObjectMetricSource, series
 		return proposal{}, v.seriesFailure(m.name, series, 0)
 	}
 	m.value = d.numbers.milli(values[i].Value)
-	if failure := v.outdated(d, m.name, values[i].Timestamp.Time, values[i].WindowSeconds); failure != nil {
+	at := taken(v.Taken.CustomMetrics[series], i, values[i].Timestamp.Time)
+	if failure := v.outdated(d, m.name, at, values[i].WindowSeconds); failure != nil {
 		return proposal{}, failure
 	}
 	return v.total(d, &m, source.Target)
@@ -160,7 +161,8 @@ func (v *view) external(d *draft, source *autoscalingv2.ExternalMetricSource, se
 	}
 	average := source.Target.AverageValue != nil
 	for i := range values {
-		if failure := v.outdated(d, m.name, values[i].Timestamp.Time, values[i].WindowSeconds); failure != nil {
+		at := taken(v.Taken.ExternalMetrics[series], i, values[i].Timestamp.Time)
+		if failure := v.outdated(d, m.name, at, values[i].WindowSeconds); failure != nil {
 			return proposal{}, failure
 		}
 	}

@@ -54,8 +54,8 @@ type cohort struct {
 	early int
 	// warming is how many of the ready are warming up.
 	warming int
-	// oldest is the timestamp of the oldest sample among the ready.
-	oldest time.Time
+	// oldest is when the oldest sample among the ready was taken, newest the newest one among those that are too old.
+	oldest, newest time.Time
 	// changes is the earliest moment at which time alone regroups a pod; zero if none.
 	changes time.Time
 	// fresh is how long all samples stay fresh that are; 0 if none is or none grows stale.
@@ -104,13 +104,13 @@ func (c *cohort) place(v *view, d *draft, pod *corev1.Pod, u *usage, request int
 		r.group = inUnready
 	case !u.found || d.repaired(RepairStale, v.stale(u, c)):
 		r.group = inMissing
-	case u.cpu && v.unready(pod, u, v.Time):
+	case u.cpu && v.unstarted(d, pod, u):
 		r.group = inUnready
-		c.changes = earlier(c.changes, v.initialized(pod))
+		c.changes = earlier(c.changes, v.initialized(pod, u))
 	default:
-		r.usage, r.before = u.value, !v.changed.IsZero() && !u.at.IsZero() && u.at.Add(-u.window).Before(v.changed)
+		r.usage, r.before = u.value, !u.began().IsZero() && u.began().Before(v.changed)
 		r.warming = u.cpu && v.warming(pod, u)
-		c.sampled(r, u.at)
+		c.sampled(r, u.taken)
 	}
 	c.add(r)
 }
@@ -126,6 +126,16 @@ func (c *cohort) sampled(r reading, at time.Time) {
 	if c.oldest.IsZero() || at.Before(c.oldest) {
 		c.oldest = at
 	}
+}
+
+// unstarted is unready at this moment. It repairs "a node's clock is ours": the moment is put on the clock of the pod's node, which
+// all the other times are by. Where that is minutes ahead or behind, the HPA looks at the wrong time of a pod's life.
+func (v *view) unstarted(d *draft, pod *corev1.Pod, u *usage) bool {
+	plain, theirs := v.unready(pod, u, v.Time), v.unready(pod, u, v.Time.Add(u.ahead()))
+	if plain != theirs && d.repaired(RepairClock, v.repairs(RepairClock)) {
+		return theirs
+	}
+	return plain
 }
 
 // unready says whether a pod's CPU sample does not speak for the pod's normal work yet.
@@ -148,11 +158,15 @@ func (r *Rules) unready(pod *corev1.Pod, u *usage, now time.Time) bool {
 }
 
 // initialized is when a pod leaves the period in which its CPU usage is looked at more closely; zero if it has.
-func (v *view) initialized(pod *corev1.Pod) time.Time {
+func (v *view) initialized(pod *corev1.Pod, u *usage) time.Time {
 	if pod.Status.StartTime == nil {
 		return time.Time{}
 	}
-	if end := pod.Status.StartTime.Add(v.CPUInitializationPeriod); end.After(v.Time) {
+	end := pod.Status.StartTime.Add(v.CPUInitializationPeriod)
+	if v.repairs(RepairClock) {
+		end = end.Add(-u.ahead())
+	}
+	if end.After(v.Time) {
 		return end
 	}
 	return time.Time{}
@@ -186,6 +200,9 @@ func (v *view) failure(c *cohort, m *podMetric) *Failure {
 		f.Reason, f.Detail = ReasonAwaitingSample, fmt.Sprintf("waiting for the first %s sample of %s", m.name, c)
 	default:
 		f.Detail = fmt.Sprintf("no usable %s sample of any pod: %s", m.name, c)
+		if !c.newest.IsZero() {
+			f.Detail += fmt.Sprintf("; the newest is %s old", v.Time.Sub(c.newest).Truncate(time.Second))
+		}
 	}
 	return f
 }

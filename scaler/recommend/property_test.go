@@ -230,6 +230,28 @@ func (r randomized) attribute(t *testing.T, s Snapshot, h History, d Decision) {
 	}
 }
 
+// TestNodeClocksDoNotMatter: whatever the clocks of the nodes show, the decision is that of right ones.
+func TestNodeClocksDoNotMatter(t *testing.T) {
+	for seed := range uint64(300) {
+		rng := rand.New(rand.NewPCG(seed, 4))
+		p, replicas := randomPolicy(t, rng), 1+rng.Int32N(20)
+		h := History{Samples: []Sample{{noon.Add(-time.Minute), replicas}}, Changes: []Change{{noon.Add(-time.Duration(rng.IntN(60)) * time.Second), 1}}}
+		s := randomSnapshot(rng, noon, replicas)
+		want, _ := p.decide(behind(s, 0, 0), h)
+		for _, by := range []time.Duration{20 * time.Second, 40 * time.Second, time.Minute, 10 * time.Minute, -20 * time.Second, -time.Minute, -10 * time.Minute} {
+			s.Taken = Taken{}
+			n := rng.IntN(len(s.Pods) + 1)
+			got, _ := p.decide(behind(s, by, n), h)
+			want.Repairs, got.Repairs = 0, 0
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Fatalf("seed %d, the clock of %d pods %s behind (-right clocks +got):\n%s", seed, n, by, diff)
+			}
+			s.Taken = Taken{}
+			behind(s, -by, n)
+		}
+	}
+}
+
 // TestMonotoneInLoad: more load on the same pods never means fewer replicas.
 func TestMonotoneInLoad(t *testing.T) {
 	p := policy(t, "target-cpu=80", "max=1000", "scale-up-policies=1000%/15s", "scale-down-stabilization=0s")

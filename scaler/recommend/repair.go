@@ -37,6 +37,8 @@ const (
 	RepairOutside
 	// RepairWarmUp is "what a pod uses while it warms up is not what its load asks for".
 	RepairWarmUp
+	// RepairClock is "a node's clock is not ours".
+	RepairClock
 )
 
 // Repair is one row of the table of repairs.
@@ -83,7 +85,7 @@ func RepairTable() []Repair {
 			"They wrap around, and extreme load scales in.",
 			"kubernetes/kubernetes#126892"},
 		{RepairStale, "stale-is-missing",
-			"A pod's sample older than two of its windows and the 15 s between two publications is a missing sample; a value of an Object or External metric older than two windows, of at least 5 minutes, is a failure.",
+			"A pod's sample older than two of its windows and the 15 s between two publications is a missing sample, wherever its node's clock stands; a value of an Object or External metric older than two windows, of at least 5 minutes, is a failure.",
 			"It is taken at face value, however old.",
 			"groupPods of replica_calculator.go looks at the timestamp of young pods only"},
 		{RepairSettled, "settled-samples",
@@ -106,6 +108,10 @@ func RepairTable() []Repair {
 			"On the way out, the CPU of a pod that became ready less than `mini-hpa/warm-up` before its sample counts at most as the average of the pods that are past it; if there is none, as the target.",
 			"Pods that compile and fill their caches after they are ready, such as JVMs, scale the workload out; the new pods do the same, up to the maximum.",
 			"kubernetes/kubernetes#29989, #71255; groupPods of replica_calculator.go looks no further than a pod's readiness"},
+		{RepairClock, "node-clocks",
+			"When a pod started is judged by the clock of its node. What a node's clock shows is known from its samples: one is never newer than the LIST that first brought it, and less than 20 s older.",
+			"The node's time is compared with its own: pods of a node whose clock is minutes behind count with the CPU that their start takes, those of one that is ahead are left out for longer.",
+			"groupPods of replica_calculator.go compares status.startTime with its own clock"},
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	custommetricsv1beta2 "k8s.io/metrics/pkg/apis/custom_metrics/v1beta2"
 	externalmetricsv1beta1 "k8s.io/metrics/pkg/apis/external_metrics/v1beta1"
 
@@ -129,7 +130,32 @@ func repairStories(t testing.TB) []repairStory {
 		{repair: RepairWarmUp, told: "4 pods use 40 % of a target of 50 %. 2 pods of a JVM that are ready for 30 s use 150 % each, and `mini-hpa/warm-up` is 90 s.",
 			policy: eager(t, "target-cpu=50", "warm-up=90s"), now: snapshot(noon, 6, pods(noon, 4, "400m"),
 				pods(noon, 2, "1500m", started(time.Minute), ready(corev1.ConditionTrue, 30*time.Second))), hpa: 10, ours: 6},
+		{repair: RepairClock, told: "2 of 4 pods are ready for 5 s, on a node whose clock is 10 minutes behind; they have used 1900m to start. The other 2 use 50 % of a target of 50 %.",
+			policy: eager(t, "target-cpu=50"), now: behind(snapshot(noon, 4, pods(noon, 2, "500m"),
+				pods(noon, 2, "1900m", started(time.Minute), ready(corev1.ConditionTrue, 5*time.Second))), 10*time.Minute, 2), hpa: 10, ours: 4},
 	}
+}
+
+// behind sets back the clock of the node of the last n pods: what it stamps, but not when that was taken.
+func behind(s Snapshot, by time.Duration, n int) Snapshot {
+	for _, sample := range s.PodMetrics {
+		s.Taken.PodMetrics = append(s.Taken.PodMetrics, sample.Timestamp.Time)
+	}
+	back := func(at *metav1.Time) { *at = metav1.NewTime(at.Add(-by)) }
+	for _, pod := range s.Pods[len(s.Pods)-n:] {
+		start := *pod.Status.StartTime // shared with other fields
+		back(&start)
+		pod.Status.StartTime = &start
+		for i := range pod.Status.Conditions {
+			back(&pod.Status.Conditions[i].LastTransitionTime)
+		}
+		for _, sample := range s.PodMetrics {
+			if sample.Name == pod.Name {
+				back(&sample.Timestamp)
+			}
+		}
+	}
+	return s
 }
 
 func TestRepairs(t *testing.T) {

@@ -18,8 +18,11 @@ func (v *view) stale(u *usage, c *cohort) bool {
 	if !v.repairs(RepairStale) || u.at.IsZero() {
 		return false
 	}
-	left := u.lasts() - v.Time.Sub(u.at)
+	left := u.lasts() - v.Time.Sub(u.taken)
 	if left <= 0 {
+		if u.taken.After(c.newest) {
+			c.newest = u.taken
+		}
 		return true
 	}
 	if c.fresh == 0 || left < c.fresh {
@@ -47,7 +50,7 @@ func (v *view) outdated(d *draft, name string, at time.Time, windowSeconds *int6
 	if at.IsZero() || !v.repairs(RepairStale) {
 		return nil
 	}
-	u := usage{at: at, window: totalWindow}
+	u := usage{window: totalWindow}
 	if windowSeconds != nil {
 		u.window = max(u.window, time.Duration(*windowSeconds)*time.Second)
 	}

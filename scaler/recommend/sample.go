@@ -14,10 +14,11 @@ const customWindow = time.Minute
 // usage is what one pod's sample says of one metric, in milli-units.
 type usage struct {
 	// found says that there is a sample and that it holds the metric.
-	found  bool
-	value  int64
-	at     time.Time
-	window time.Duration
+	found bool
+	value int64
+	// at is the sample's timestamp, by the clock of the pod's node, and taken the same moment by that of the Snapshot.
+	at, taken time.Time
+	window    time.Duration
 	// cpu marks usage that depends on whether the pod was ready: start-up burns CPU, not memory.
 	cpu bool
 }
@@ -26,7 +27,9 @@ type usage struct {
 type finder struct {
 	resources []*metricsv1beta1.PodMetrics
 	custom    []custommetricsv1beta2.MetricValue
-	next      int
+	// taken is when they were taken.
+	taken []time.Time
+	next  int
 	// byName are the samples that hold the metric; the last one of a name wins, as in the HPA.
 	byName map[string]int
 	// matched is how many pods a sample was found for.
@@ -35,9 +38,10 @@ type finder struct {
 
 func (v *view) finder(d *draft, m *podMetric) *finder {
 	f := &v.found
-	*f = finder{resources: v.PodMetrics}
+	*f = finder{resources: v.PodMetrics, taken: v.Taken.PodMetrics}
 	if m.series != "" {
-		*f = finder{custom: v.podValues(m)}
+		*f = finder{}
+		f.custom, f.taken = v.podValues(m)
 	}
 	if !v.repairs(RepairParticipants) {
 		v.index(d, m)
@@ -98,7 +102,21 @@ func (v *view) usage(d *draft, m *podMetric, i int, pod *corev1.Pod) *usage {
 	default:
 		u.found = v.resourceUsage(d, m, v.PodMetrics[i], pod)
 	}
+	if u.found {
+		u.taken = taken(v.found.taken, i, u.at)
+	}
 	return u
+}
+
+// ahead is how far the clock that the sample's timestamp is by is ahead of the Snapshot's.
+func (u *usage) ahead() time.Duration { return u.at.Sub(u.taken) }
+
+// began is when the sample's window began, by the clock of the Snapshot; zero if it does not say when it was taken.
+func (u *usage) began() time.Time {
+	if u.at.IsZero() {
+		return time.Time{}
+	}
+	return u.taken.Add(-u.window)
 }
 
 // resourceUsage adds up the containers. As in the HPA, a pod counts only if every container was measured.
@@ -145,27 +163,26 @@ func (v *view) strays(d *draft, m *podMetric, c *cohort) {
 	}
 }
 
-// podValues are the custom metric's values that describe pods.
-func (v *view) podValues(m *podMetric) []custommetricsv1beta2.MetricValue {
-	values := v.CustomMetrics[m.series]
+// podValues are the custom metric's values that describe pods, and when they were taken.
+func (v *view) podValues(m *podMetric) ([]custommetricsv1beta2.MetricValue, []time.Time) {
+	values, times := v.CustomMetrics[m.series], v.Taken.CustomMetrics[m.series]
 	for i := range values {
 		if !describesPod(values[i]) {
-			return podsOnly(values)
+			return podsOnly(values, times)
 		}
 	}
-	return values
+	return values, times
 }
 
 func describesPod(value custommetricsv1beta2.MetricValue) bool {
 	return value.DescribedObject.Kind == "Pod" || value.DescribedObject.Kind == ""
 }
 
-func podsOnly(values []custommetricsv1beta2.MetricValue) []custommetricsv1beta2.MetricValue {
-	var pods []custommetricsv1beta2.MetricValue
-	for _, value := range values {
+func podsOnly(values []custommetricsv1beta2.MetricValue, times []time.Time) (pods []custommetricsv1beta2.MetricValue, ofPods []time.Time) {
+	for i, value := range values {
 		if describesPod(value) {
-			pods = append(pods, value)
+			pods, ofPods = append(pods, value), append(ofPods, taken(times, i, value.Timestamp.Time))
 		}
 	}
-	return pods
+	return pods, ofPods
 }

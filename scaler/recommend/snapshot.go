@@ -30,4 +30,22 @@ type Snapshot struct {
 	ExternalMetrics map[string][]externalmetricsv1beta1.ExternalMetricValue `json:"externalMetrics,omitempty"`
 	// Errors says, by SeriesNames, why a custom or external metric gave nothing.
 	Errors map[string]string `json:"errors,omitempty"`
+	// Taken is when all that was measured was taken.
+	Taken Taken `json:"taken,omitzero"`
+}
+
+// Taken is when samples and values were taken, by the clock of Snapshot.Time, each list in the order of the one that it is about
+// (see package clock). Where a time is missing or zero, the timestamp itself is taken for it.
+type Taken struct {
+	PodMetrics      []time.Time            `json:"podMetrics,omitempty"`
+	CustomMetrics   map[string][]time.Time `json:"customMetrics,omitempty"`
+	ExternalMetrics map[string][]time.Time `json:"externalMetrics,omitempty"`
+}
+
+// taken is the i-th of some times, or else what the timestamp says.
+func taken(times []time.Time, i int, timestamp time.Time) time.Time {
+	if i < len(times) && !times[i].IsZero() {
+		return times[i]
+	}
+	return timestamp
 }

@@ -173,6 +173,9 @@ func (w *world) snapshot() recommend.Snapshot {
 		}
 		s.Errors[name] = "a simulation has CPU and memory only"
 	}
+	if w.distort != nil {
+		s = w.distort(s)
+	}
 	return s
 }
 

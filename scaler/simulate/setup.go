@@ -34,6 +34,8 @@ type Setup struct {
 	MetricsPeriod, MetricsDelay time.Duration
 	// Record, if set, gets the observations.
 	Record *trace.Writer
+	// distort, if set, makes of what there is what the controller sees of it.
+	distort func(recommend.Snapshot) recommend.Snapshot
 }
 
 // DefaultSetup is the metrics API's usual period of 15 s, samples that are 5 s old when they can be read, and pods that

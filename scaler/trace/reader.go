@@ -168,7 +168,25 @@ func observation(text []byte) (recommend.Snapshot, error) {
 		return *s, fmt.Errorf("replicas %d, statusReplicas %d: must not be negative", *line.Replicas, s.StatusReplicas)
 	}
 	line.Snapshot.Replicas = *line.Replicas
-	return line.Snapshot, filled(&line.Snapshot)
+	return line.Snapshot, errors.Join(filled(&line.Snapshot), stamped(&line.Snapshot))
+}
+
+// stamped refuses times of which nobody could say what they are of.
+func stamped(s *recommend.Snapshot) error {
+	if times, n := len(s.Taken.PodMetrics), len(s.PodMetrics); times != 0 && times != n {
+		return fmt.Errorf("taken.podMetrics has %d times for %d podMetrics; want one for each", times, n)
+	}
+	for name, times := range s.Taken.CustomMetrics {
+		if n := len(s.CustomMetrics[name]); len(times) != n {
+			return fmt.Errorf("taken.customMetrics[%q] has %d times for %d values; want one for each", name, len(times), n)
+		}
+	}
+	for name, times := range s.Taken.ExternalMetrics {
+		if n := len(s.ExternalMetrics[name]); len(times) != n {
+			return fmt.Errorf("taken.externalMetrics[%q] has %d times for %d values; want one for each", name, len(times), n)
+		}
+	}
+	return nil
 }
 
 // filled refuses null where a pod or a sample should be.

@@ -31,17 +31,22 @@ type Outcome struct {
 
 // Replay feeds observations in order to the recommender, starting from an empty history. It takes every decision to
 // change the replicas as successfully written, and the replicas of every observation as they are: between two of them
-// somebody else may have scaled. The policy's mode makes no difference.
+// somebody else may have scaled. The policy's mode makes no difference. Where an observation does not say when its samples
+// were taken, they were received when the first observation was made that shows them.
 type Replay struct {
 	policy  annotations.Policy
 	rules   recommend.Rules
 	history recommend.History
+	// stamps are those of what was seen so far.
+	stamps stamps
 	// active, able and limited are the conditions as the HPA's status would hold them.
 	active, able, limited string
 }
 
 // NewReplay starts a replay from an empty history.
-func NewReplay(p annotations.Policy, r recommend.Rules) *Replay { return &Replay{policy: p, rules: r} }
+func NewReplay(p annotations.Policy, r recommend.Rules) *Replay {
+	return &Replay{policy: p, rules: r, stamps: newStamps()}
+}
 
 // Next decides on the next observation.
 func (r *Replay) Next(s recommend.Snapshot) Outcome {
@@ -52,6 +57,7 @@ func (r *Replay) Next(s recommend.Snapshot) Outcome {
 func (r *Replay) Observe(s recommend.Snapshot) Outcome { return r.decide(s, false) }
 
 func (r *Replay) decide(s recommend.Snapshot, written bool) Outcome {
+	r.stamps.stamp(&s)
 	d, history := r.rules.Recommend(r.policy, s, r.history)
 	able := d.Able
 	if written {

@@ -6,24 +6,25 @@ import "slices"
 func House() Plan {
 	vocabulary := []string{"k8s.io/api", "k8s.io/apimachinery", "sigs.k8s.io/yaml"}
 	decision := slices.Concat(vocabulary, []string{"k8s.io/metrics/pkg/apis", "./annotations"})
-	replay := slices.Concat(decision, []string{"./scaler/recommend"})
+	replay := slices.Concat(decision, []string{"./scaler/recommend", "./scaler/clock"})
 	simulation := slices.Concat(replay, []string{"./scaler/trace"})
 	client := slices.Concat(vocabulary, []string{"k8s.io/client-go"})
 	return Plan{
 		Module: "github.com/mini-hpa/mini-hpa",
 		Closed: []string{"cmd/mini-hpa"},
-		Pure:   []string{"annotations", "scaler/recommend", "scaler/simulate", "scaler/picture"},
+		Pure:   []string{"annotations", "scaler/clock", "scaler/recommend", "scaler/simulate", "scaler/picture"},
 		Rooms: map[string][]string{
 			"annotations":      vocabulary,
+			"scaler/clock":     {"k8s.io/apimachinery", "k8s.io/metrics/pkg/apis"},
 			"scaler/recommend": decision,
 			"scaler/trace":     replay,
 			"scaler/simulate":  simulation,
 			"scaler/picture":   {},
-			"scaler/metrics":   slices.Concat(client, []string{"k8s.io/metrics"}),
+			"scaler/metrics":   slices.Concat(client, []string{"k8s.io/metrics", "./scaler/clock"}),
 			"informer":         slices.Concat(client, []string{"k8s.io/utils/lru", "./annotations"}),
 			"scaler": slices.Concat(client, []string{
 				"k8s.io/metrics", "go.uber.org/zap", "github.com/prometheus/client_golang",
-				"./annotations", "./scaler/recommend", "./scaler/metrics", "./scaler/trace",
+				"./annotations", "./scaler/clock", "./scaler/recommend", "./scaler/metrics", "./scaler/trace",
 			}),
 			"webhook": slices.Concat(client, []string{
 				"sigs.k8s.io/controller-runtime/pkg/webhook", "go.uber.org/zap", "github.com/prometheus/client_golang", "./annotations",
@@ -34,7 +35,7 @@ func House() Plan {
 				"go.uber.org/zap", "github.com/go-logr/zapr", "github.com/go-logr/logr",
 				"github.com/prometheus/client_golang", "github.com/spf13/pflag",
 				"./annotations", "./informer", "./scaler", "./webhook", "./webhook/authority",
-				"./scaler/recommend", "./scaler/metrics", "./scaler/trace", "./scaler/simulate", "./scaler/picture",
+				"./scaler/clock", "./scaler/recommend", "./scaler/metrics", "./scaler/trace", "./scaler/simulate", "./scaler/picture",
 			}),
 		},
 	}

@@ -1,0 +1,74 @@
+// Package clock puts the timestamps of other clocks on our own. A sample is stamped by the clock of the node that it is from, a
+// value by that of its adapter, and either may be any amount off; what is known for certain is when it was first received.
+//
+//	their clock      ... 12:09:45 ----- 12:10:00 ----- 12:10:15 ...        10 minutes ahead
+//	                        \              \              \
+//	our clock        ... 11:59:46       12:00:01       12:00:16 ...        received
+//	taken, by ours   ... 11:59:45       12:00:00       12:00:15 ...        a second before, and then in their steps
+//
+// It is pure: time is an argument.
+package clock
+
+import "time"
+
+// Believable is how old a pod's sample may believably be when it is first received: less than the 15 s between two publications of
+// metrics-server (--metric-resolution in its manifests and chart), and 5 s, at most the sample's window, for it to be published. That
+// it is more than that is taken for the clocks' difference. A sample so old still counts when the next one is due.
+func Believable(window time.Duration) time.Duration {
+	const period, publishing = 15 * time.Second, 5 * time.Second
+	return period + min(window, publishing)
+}
+
+// resolution is that of the timestamps of Kubernetes' APIs, which are cut to a second. What has just been received was taken so long
+// ago, if nothing better is known.
+const resolution = time.Second
+
+// Stamp is a timestamp of another clock and what it is on ours. The zero Stamp is that of nothing.
+type Stamp struct {
+	// Timestamp is by the other clock.
+	Timestamp time.Time
+	// Taken is the same moment by our clock: never after it was first received.
+	Taken time.Time
+	// Advanced says that the timestamp before was an earlier one: the other clock goes, and Offset is its difference to ours. Before,
+	// what looks like a difference may also be a sample that was old when it was first received.
+	Advanced bool
+}
+
+// First is the stamp of something of which nothing was received before. If its timestamp is not believable, it has been taken just
+// now.
+func First(timestamp, received time.Time, believable time.Duration) Stamp {
+	return Stamp{}.Next(timestamp, received, believable)
+}
+
+// Doubted is First where old things may be served as they are: up to the first step forward it is taken at its word, however old it is.
+// Nothing is newer than now.
+func Doubted(timestamp, received time.Time) Stamp {
+	return First(timestamp, received, max(received.Sub(timestamp), 0)+1)
+}
+
+// Next is the stamp of what was received next from the same clock. It stays what it was for as long as the timestamp does, so that
+// what is served again and again grows old, wherever its clock stands. A new timestamp is taken with the clocks' difference as
+// it was found before, or at its word, if one of them says that it was taken less than believable before it was received;
+// or else as having been taken just now.
+func (s Stamp) Next(timestamp, received time.Time, believable time.Duration) Stamp {
+	switch {
+	case timestamp.IsZero():
+		return Stamp{}
+	case timestamp.Equal(s.Timestamp):
+		return s
+	}
+	age := received.Sub(timestamp)
+	switch adjusted := age + s.Offset(); {
+	case within(adjusted, believable):
+		age = adjusted
+	case !within(age, believable):
+		age = resolution
+	}
+	// Counted from the moment of reception, which has a monotonic reading, it does not jump when our clock is set.
+	return Stamp{Timestamp: timestamp, Taken: received.Add(-age), Advanced: !s.Timestamp.IsZero() && timestamp.After(s.Timestamp)}
+}
+
+func within(age, believable time.Duration) bool { return age >= 0 && age < believable }
+
+// Offset is how far the other clock is ahead of ours; negative if it is behind. It is 0 where timestamps are taken at their word.
+func (s Stamp) Offset() time.Duration { return s.Timestamp.Sub(s.Taken) }

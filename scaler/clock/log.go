@@ -1,0 +1,66 @@
+package clock
+
+import (
+	"time"
+
+	"k8s.io/apimachinery/pkg/labels"
+	custommetricsv1beta2 "k8s.io/metrics/pkg/apis/custom_metrics/v1beta2"
+	externalmetricsv1beta1 "k8s.io/metrics/pkg/apis/external_metrics/v1beta1"
+	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
+)
+
+// measuring is what a custom or external value covers if it does not say (HPA: metricServerDefaultMetricWindow).
+const measuring = time.Minute
+
+// Log has the stamps of all that was received together, by what they are of. It is a value: what is received next makes the next Log,
+// in which there is nothing any more of what was not received again. The nil Log is that of nothing.
+type Log map[string]Stamp
+
+// Pods takes samples of pods of one namespace and says when each was taken.
+func (l Log) Pods(samples []*metricsv1beta1.PodMetrics, received time.Time) (Log, []time.Time) {
+	next, taken := make(Log, len(samples)), make([]time.Time, len(samples))
+	for i, sample := range samples {
+		stamp := l[sample.Name].Next(sample.Timestamp.Time, received, Believable(sample.Window.Duration))
+		next[sample.Name], taken[i] = stamp, stamp.Taken
+	}
+	return next, taken
+}
+
+// Custom takes the values of one custom metric and says when each was taken.
+func (l Log) Custom(values []custommetricsv1beta2.MetricValue, received time.Time) (Log, []time.Time) {
+	next, taken := make(Log, len(values)), make([]time.Time, len(values))
+	for i := range values {
+		v := &values[i]
+		key := v.DescribedObject.Kind + "/" + v.DescribedObject.Name
+		stamp := l.adapted(key, v.Timestamp.Time, v.WindowSeconds, received)
+		next[key], taken[i] = stamp, stamp.Taken
+	}
+	return next, taken
+}
+
+// External takes the values of one external metric and says when each was taken.
+func (l Log) External(values []externalmetricsv1beta1.ExternalMetricValue, received time.Time) (Log, []time.Time) {
+	next, taken := make(Log, len(values)), make([]time.Time, len(values))
+	for i := range values {
+		v := &values[i]
+		key := labels.Set(v.MetricLabels).String()
+		stamp := l.adapted(key, v.Timestamp.Time, v.WindowSeconds, received)
+		next[key], taken[i] = stamp, stamp.Taken
+	}
+	return next, taken
+}
+
+// adapted is the stamp of a value that its adapter stamps, which may go on serving one that is long past. It may believably be as
+// old as what it covers.
+func (l Log) adapted(key string, timestamp time.Time, windowSeconds *int64, received time.Time) Stamp {
+	before, known := l[key]
+	if !known {
+		return Doubted(timestamp, received)
+	}
+	believable := measuring
+	if windowSeconds != nil {
+		window := time.Duration(*windowSeconds) * time.Second
+		believable = max(window, Believable(window))
+	}
+	return before.Next(timestamp, received, believable)
+}

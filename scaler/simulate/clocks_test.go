@@ -1,0 +1,89 @@
+package simulate
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/scaler/recommend"
+)
+
+// skewed is what was seen with the clocks of some pods' nodes ahead or behind: all that a kubelet stamps is.
+func skewed(s recommend.Snapshot, ahead time.Duration, which func(pod int) bool) recommend.Snapshot {
+	shift := func(at metav1.Time) metav1.Time { return metav1.NewTime(at.Add(ahead)) }
+	moved := map[string]bool{}
+	for i, pod := range s.Pods {
+		if !which(i) {
+			continue
+		}
+		moved[pod.Name] = true
+		pod = pod.DeepCopy()
+		start := shift(*pod.Status.StartTime)
+		pod.Status.StartTime = &start
+		for c := range pod.Status.Conditions {
+			pod.Status.Conditions[c].LastTransitionTime = shift(pod.Status.Conditions[c].LastTransitionTime)
+		}
+		s.Pods[i] = pod
+	}
+	for i, sample := range s.PodMetrics {
+		if moved[sample.Name] {
+			sample = sample.DeepCopy()
+			sample.Timestamp = shift(sample.Timestamp)
+			s.PodMetrics[i] = sample
+		}
+	}
+	return s
+}
+
+// TestClocksOfNodesDoNotMatter plays closed loops in which the clocks of nodes are off: the sizes over time are those with right clocks.
+func TestClocksOfNodesDoNotMatter(t *testing.T) {
+	quick := map[string]string{annotations.ScaleDownStabilization: "0s"}
+	stories := map[string]struct {
+		load  string
+		pairs map[string]string
+		// period and delay of the samples; 15 s and 5 s if not set.
+		period, delay time.Duration
+	}{
+		"a step out":             {load: "step:from=900,to=7000,at=2m"},
+		"a step out and in":      {load: "spike:from=900,to=7000,at=2m,for=5m"},
+		"in at once":             {load: "step:from=9000,to=5400,at=2m", pairs: quick},
+		"in at once, and far":    {load: "step:from=9000,to=500,at=2m7s", pairs: quick},
+		"in by a pod a minute":   {load: "step:from=4800,to=300,at=2m", pairs: map[string]string{annotations.ScaleDownPolicies: "1 pod/60s", annotations.ScaleDownStabilization: "0s"}},
+		"steady":                 {load: "steady:load=2400", pairs: quick},
+		"waves":                  {load: "sine:low=1000,high=8000,period=6m", pairs: quick},
+		"waves, with the window": {load: "sine:low=1000,high=8000,period=6m"},
+		"samples of 5 s":         {load: "sine:low=1000,high=8000,period=6m", pairs: quick, period: 5 * second, delay: second},
+		"samples of 5 s, late":   {load: "sine:low=1000,high=8000,period=6m", pairs: quick, period: 5 * second, delay: 4 * second},
+		"samples of 5 s, steady": {load: "steady:load=2400", pairs: quick, period: 5 * second, delay: second},
+		"samples of a minute":    {load: "sine:low=1000,high=8000,period=6m", pairs: quick, period: time.Minute, delay: 10 * second},
+	}
+	which := map[string]func(int) bool{
+		"all": func(int) bool { return true }, "a third": func(pod int) bool { return pod%3 == 0 }, "half": func(pod int) bool { return pod%2 == 0 },
+	}
+	for name, story := range stories {
+		t.Run(name, func(t *testing.T) {
+			sizes := func(ahead time.Duration, which func(int) bool) []Moment {
+				s := setup(t, story.load, story.pairs)
+				if story.period != 0 {
+					s.MetricsPeriod, s.MetricsDelay = story.period, story.delay
+				}
+				s.Policy.Max, s.Duration, s.StartupMilli = 40, 12*time.Minute, 1900
+				s.distort = func(seen recommend.Snapshot) recommend.Snapshot { return skewed(seen, ahead, which) }
+				return play(t, s).Moments
+			}
+			want := sizes(0, which["all"])
+			for _, ahead := range []time.Duration{20 * second, 40 * second, 60 * second, 10 * time.Minute, time.Hour} {
+				for who, pods := range which {
+					for _, ahead := range []time.Duration{ahead, -ahead} {
+						if diff := cmp.Diff(want, sizes(ahead, pods)); diff != "" {
+							t.Errorf("%s of the nodes %s ahead (-right clocks +got):\n%s", who, ahead, diff)
+						}
+					}
+				}
+			}
+		})
+	}
+}

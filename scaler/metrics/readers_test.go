@@ -14,6 +14,7 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/cache"
 	custommetricsv1beta2 "k8s.io/metrics/pkg/apis/custom_metrics/v1beta2"
 	externalmetricsv1beta1 "k8s.io/metrics/pkg/apis/external_metrics/v1beta1"
@@ -398,4 +399,26 @@ func BenchmarkAsk(b *testing.B) {
 	for b.Loop() {
 		_, _ = r.Ask(key, backlog, time.Minute)
 	}
+}
+
+// TestAnAdaptersClockDoesNotMatter: a value is as old as the time since it was first received.
+func TestAnAdaptersClockDoesNotMatter(t *testing.T) {
+	sit(t, func(d *desk) {
+		d.turn(func(_ context.Context, n int) (Answer, error) {
+			answer := externalValues("1")
+			answer.External[0].Timestamp = metav1.NewTime(d.start.Add(time.Hour + time.Duration(min(n, 2))*15*time.Second)) // the third is the second again
+			return answer, nil
+		})
+		var ages []time.Duration
+		for range 4 {
+			answer, _ := d.readers.Ask(cache.ObjectName{Namespace: "shop", Name: "web"}, backlog, 15*time.Second)
+			for _, at := range answer.Taken {
+				ages = append(ages, time.Since(at))
+			}
+			time.Sleep(15 * time.Second)
+		}
+		if diff := gocmp.Diff([]time.Duration{16 * time.Second, 16 * time.Second, 31 * time.Second}, ages); diff != "" {
+			t.Errorf("ages (-want +got):\n%s", diff)
+		}
+	})
 }

@@ -128,12 +128,14 @@ func (c *cohort) sampled(r reading, at time.Time) {
 	}
 }
 
-// unstarted is unready at this moment. It repairs "a node's clock is ours": the moment is put on the clock of the pod's node, which
-// all the other times are by. Where that is minutes ahead or behind, the HPA looks at the wrong time of a pod's life.
+// unstarted is unready at this moment. It repairs "a node's clock is not ours": sample, moment and the pod's life are put on one
+// clock. Where that of the node is minutes ahead or behind, the HPA looks at the wrong time of a pod's life.
 func (v *view) unstarted(d *draft, pod *corev1.Pod, u *usage) bool {
-	plain, theirs := v.unready(pod, u, v.Time), v.unready(pod, u, v.Time.Add(u.ahead()))
-	if plain != theirs && d.repaired(RepairClock, v.repairs(RepairClock)) {
-		return theirs
+	plain := v.unready(pod, u, v.Time)
+	ahead := u.kubeletAhead(pod)
+	onNode := usage{at: u.taken.Add(ahead), window: u.window}
+	if right := v.unready(pod, &onNode, v.Time.Add(ahead)); right != plain && d.repaired(RepairClock, v.repairs(RepairClock)) {
+		return right
 	}
 	return plain
 }
@@ -164,7 +166,7 @@ func (v *view) initialized(pod *corev1.Pod, u *usage) time.Time {
 	}
 	end := pod.Status.StartTime.Add(v.CPUInitializationPeriod)
 	if v.repairs(RepairClock) {
-		end = end.Add(-u.ahead())
+		end = end.Add(-u.kubeletAhead(pod))
 	}
 	if end.After(v.Time) {
 		return end

@@ -120,7 +120,7 @@ func (v *view) warming(pod *corev1.Pod, u *usage) bool {
 	if latest := pod.Status.StartTime.Add(max(firstReady, v.CPUInitializationPeriod)); latest.Before(since) {
 		since = latest
 	}
-	began := u.at.Add(-u.window)
+	began := u.taken.Add(u.kubeletAhead(pod) - u.window)
 	if u.at.IsZero() {
 		began = v.Time
 	}

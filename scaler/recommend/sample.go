@@ -108,8 +108,21 @@ func (v *view) usage(d *draft, m *podMetric, i int, pod *corev1.Pod) *usage {
 	return u
 }
 
-// ahead is how far the clock that the sample's timestamp is by is ahead of the Snapshot's.
-func (u *usage) ahead() time.Duration { return u.at.Sub(u.taken) }
+// kubeletAhead is how far the clock that has stamped the pod's conditions is ahead of the Snapshot's. It is that of the sample's
+// timestamp, if the pod's start says so too: the kubelet stamps that after the API server has stamped the creation, and no
+// earlier than it is itself ahead. Otherwise somebody else has stamped the one or the other.
+func (u *usage) kubeletAhead(pod *corev1.Pod) time.Duration {
+	const unsure = 5 * time.Second
+	ahead := u.at.Sub(u.taken)
+	if pod.Status.StartTime == nil {
+		return ahead
+	}
+	waited := pod.Status.StartTime.Sub(pod.CreationTimestamp.Time)
+	if ahead < 0 && waited > -unsure || ahead > 0 && waited < ahead-unsure {
+		return 0
+	}
+	return ahead
+}
 
 // began is when the sample's window began, by the clock of the Snapshot; zero if it does not say when it was taken.
 func (u *usage) began() time.Time {

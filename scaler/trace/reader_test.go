@@ -64,6 +64,8 @@ func TestReader(t *testing.T) {
 		"too many replicas":   {text: headLine + `{"time":"2026-01-01T12:00:00Z","replicas":4294967296}`, err: "line 2: cannot decode"},
 		"a null pod":          {text: headLine + `{"time":"2026-01-01T12:00:00Z","replicas":1,"pods":[{},null]}`, err: "line 2: pods[1] is null"},
 		"a null sample":       {text: headLine + `{"time":"2026-01-01T12:00:00Z","replicas":1,"podMetrics":[null]}`, err: "line 2: podMetrics[0] is null"},
+		"times of nothing":    {text: headLine + `{"time":"2026-01-01T12:00:00Z","replicas":1,"podMetrics":[{}],"taken":{"podMetrics":["2026-01-01T12:00:00Z","2026-01-01T12:00:00Z"]}}`, err: "line 2: taken.podMetrics has 2 times for 1 podMetrics"},
+		"times of no values":  {text: headLine + `{"time":"2026-01-01T12:00:00Z","replicas":1,"taken":{"externalMetrics":{"backlog":["2026-01-01T12:00:00Z"]}}}`, err: `line 2: taken.externalMetrics["backlog"] has 1 times for 0 values`},
 		"two objects a line":  {text: headLine + strings.TrimSpace(at("15")) + at("30"), err: "line 2: cannot decode: invalid character '{' after top-level value"},
 		"too long":            {text: headLine + at("15") + strings.Repeat(" ", 2000), times: []string{"15"}, err: "line 3: the line is longer than 1000 bytes"},
 	}

@@ -1,0 +1,74 @@
+package clock
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	custommetricsv1beta2 "k8s.io/metrics/pkg/apis/custom_metrics/v1beta2"
+	externalmetricsv1beta1 "k8s.io/metrics/pkg/apis/external_metrics/v1beta1"
+	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
+)
+
+// TestALogFollowsEachThing: timestamps are followed by what they are of, in whatever order they come.
+func TestALogFollowsEachThing(t *testing.T) {
+	timestamp := func(seconds time.Duration) metav1.Time { return metav1.NewTime(noon.Add(seconds * second)) }
+	ages := func(now time.Time, taken []time.Time) (ages []time.Duration) {
+		for _, at := range taken {
+			ages = append(ages, now.Sub(at))
+		}
+		return ages
+	}
+	sample := func(name string, at time.Duration) *metricsv1beta1.PodMetrics {
+		return &metricsv1beta1.PodMetrics{ObjectMeta: metav1.ObjectMeta{Name: name}, Timestamp: timestamp(at), Window: metav1.Duration{Duration: 15 * second}}
+	}
+	custom := func(name string, at time.Duration) custommetricsv1beta2.MetricValue {
+		return custommetricsv1beta2.MetricValue{DescribedObject: corev1.ObjectReference{Kind: "Pod", Name: name}, Timestamp: timestamp(at)}
+	}
+	external := func(queue string, at time.Duration) externalmetricsv1beta1.ExternalMetricValue {
+		return externalmetricsv1beta1.ExternalMetricValue{MetricLabels: map[string]string{"queue": queue}, Timestamp: timestamp(at)}
+	}
+	later := noon.Add(30 * second)
+	for name, got := range map[string][2][]time.Duration{
+		"pods": func() [2][]time.Duration {
+			log, first := Log(nil).Pods([]*metricsv1beta1.PodMetrics{sample("a", -3), sample("b", 600)}, noon)
+			_, second := log.Pods([]*metricsv1beta1.PodMetrics{sample("b", 600), sample("a", 27)}, later)
+			return [2][]time.Duration{ages(noon, first), ages(later, second)}
+		}(),
+		"custom": func() [2][]time.Duration {
+			log, first := Log(nil).Custom([]custommetricsv1beta2.MetricValue{custom("a", -3), custom("b", 600)}, noon)
+			_, second := log.Custom([]custommetricsv1beta2.MetricValue{custom("b", 600), custom("a", 27)}, later)
+			return [2][]time.Duration{ages(noon, first), ages(later, second)}
+		}(),
+		"external": func() [2][]time.Duration {
+			log, first := Log(nil).External([]externalmetricsv1beta1.ExternalMetricValue{external("a", -3), external("b", 600)}, noon)
+			_, second := log.External([]externalmetricsv1beta1.ExternalMetricValue{external("b", 600), external("a", 27)}, later)
+			return [2][]time.Duration{ages(noon, first), ages(later, second)}
+		}(),
+	} {
+		want := [2][]time.Duration{{3 * second, second}, {31 * second, 3 * second}}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: ages (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+// TestAnAdapterWhoseClockIsBehind is believed from its second value on; one that says nothing of time is taken to speak of now.
+func TestAnAdapterWhoseClockIsBehind(t *testing.T) {
+	value := func(at time.Time) []externalmetricsv1beta1.ExternalMetricValue {
+		return []externalmetricsv1beta1.ExternalMetricValue{{Timestamp: metav1.NewTime(at)}}
+	}
+	log, first := Log(nil).External(value(noon.Add(-time.Hour)), noon)
+	_, next := log.External(value(noon.Add(-time.Hour+15*second)), noon.Add(15*second))
+	if got := noon.Sub(first[0]); got != time.Hour {
+		t.Errorf("the first one is %s old", got)
+	}
+	if got := noon.Add(15 * second).Sub(next[0]); got != second {
+		t.Errorf("the next one is %s old", got)
+	}
+	if _, none := log.External(value(time.Time{}), noon); !none[0].IsZero() {
+		t.Errorf("without a timestamp it was taken at %s", none[0])
+	}
+}

@@ -1,0 +1,65 @@
+package trace
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
+
+	"github.com/mini-hpa/mini-hpa/scaler/recommend"
+)
+
+// overloaded is an observation of 2 pods at 190 % of a target of 50 %, whose samples say that they are so many seconds old.
+func overloaded(second, old int) recommend.Snapshot {
+	s := bare(second, 2)
+	long := metav1.NewTime(noon.Add(-time.Hour))
+	for _, name := range []string{"web-a", "web-b"} {
+		s.Pods = append(s.Pods, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name, CreationTimestamp: long},
+			Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Resources: corev1.ResourceRequirements{
+				Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1")}}}}},
+			Status: corev1.PodStatus{Phase: corev1.PodRunning, StartTime: &long,
+				Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: long}}}})
+		s.PodMetrics = append(s.PodMetrics, &metricsv1beta1.PodMetrics{ObjectMeta: metav1.ObjectMeta{Name: name},
+			Timestamp: metav1.NewTime(s.Time.Add(-time.Duration(old) * time.Second)), Window: metav1.Duration{Duration: 15 * time.Second},
+			Containers: []metricsv1beta1.ContainerMetrics{{Name: "app", Usage: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1900m")}}}})
+	}
+	return s
+}
+
+// TestWhenASampleIsStale: one that advances is not, one whose timestamp stands still is after 45 s, wherever the node's clock stands.
+func TestWhenASampleIsStale(t *testing.T) {
+	policy := policyOf(t, map[string]string{"mini-hpa/min": "1", "mini-hpa/max": "20", "mini-hpa/target-cpu": "50"})
+	for name, ahead := range map[string]int{"right": 0, "20 s ahead": 20, "10 min ahead": 600, "an hour ahead": 3600,
+		"20 s behind": -20, "40 s behind": -40, "10 min behind": -600, "an hour behind": -3600} {
+		t.Run(name, func(t *testing.T) {
+			advancing, frozen := NewReplay(policy, recommend.DefaultRules()), NewReplay(policy, recommend.DefaultRules())
+			var goes, stands []int32
+			for i := range 6 {
+				goes = append(goes, advancing.Next(overloaded(15*i, 2-ahead)).Desired)
+				stands = append(stands, frozen.Next(overloaded(15*i, 2+15*i-ahead)).Desired)
+			}
+			if diff := cmp.Diff([]int32{6, 6, 6, 6, 6, 6}, goes); diff != "" {
+				t.Errorf("advancing (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff([]int32{6, 6, 6, 2, 2, 2}, stands); diff != "" {
+				t.Errorf("frozen (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestWhatIsRecordedOfASamplesAgeCounts: the controller knew more than the trace's first observation shows.
+func TestWhatIsRecordedOfASamplesAgeCounts(t *testing.T) {
+	policy := policyOf(t, map[string]string{"mini-hpa/min": "1", "mini-hpa/max": "20", "mini-hpa/target-cpu": "50"})
+	s := overloaded(0, -3600)
+	s.Taken.PodMetrics = []time.Time{noon.Add(-time.Minute), noon.Add(-time.Minute)}
+	o := NewReplay(policy, recommend.DefaultRules()).Next(s)
+	want := "no usable cpu sample of any pod: 2 pods: 0 ready, 0 unready, 2 without a current sample, 0 ignored; the newest is 1m0s old"
+	if o.Desired != 2 || o.Reason != want {
+		t.Errorf("%d: %s", o.Desired, o.Reason)
+	}
+}

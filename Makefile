@@ -52,15 +52,11 @@ conformance: ## Hold every decision to the real HPA controller's on 550 generate
 	cd test/conformance && $(GO) test -count=1 -timeout 60m -args $(CONFORMANCE) -faults=-1
 
 .PHONY: fuzz
-fuzz: ## Fuzz the parsers and the invariants of the decision, a minute each.
-	for target in FuzzParse FuzzMetrics FuzzBehavior; do \
-		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime 1m ./annotations || exit 1; done
-	$(GO) test -run '^$$' -fuzz FuzzInvariants -fuzztime 1m ./scaler/recommend
-	$(GO) test -run '^$$' -fuzz FuzzRead -fuzztime 1m ./scaler/trace
-	$(GO) test -run '^$$' -fuzz FuzzDecode -fuzztime 1m ./webhook
-	$(GO) test -run '^$$' -fuzz FuzzLint -fuzztime 1m -fuzzminimizetime 1x ./cmd/mini-hpa
-	for target in FuzzReadCSV FuzzParseShape; do \
-		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime 1m ./scaler/simulate || exit 1; done
+FUZZTIME ?= 1m
+fuzz: ## Fuzz every target that there is, FUZZTIME each: the parsers, and the invariants of the decision.
+	@grep -roE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . | sort | while IFS=: read -r file function; do \
+		target=$${function#func } package=$$(dirname "$$file"); echo "$$package $$target"; \
+		(cd "$$package" && $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x .) || exit 1; done
 
 .PHONY: bench
 BENCHSTAT ?= $(GO) run golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+	appsv1 "k8s.io/api/apps/v1"
 
 	"github.com/mini-hpa/mini-hpa/scaler/simulate"
 	"github.com/mini-hpa/mini-hpa/scaler/trace"
@@ -49,7 +50,8 @@ type simulateTask struct {
 	decision              decisionFlags
 	file, load            string
 	interpolation, output string
-	startupCPU            int
+	startupCPU, warmUpCPU int
+	rollout, outage       string
 	duration              time.Duration
 	set, compare          settings
 	record                string
@@ -66,6 +68,16 @@ func (t *simulateTask) declare(f *pflag.FlagSet) {
 	f.Var(span(&t.duration, longestSimulation), "duration", "how long to simulate; without it as long as the file, or 30m")
 	f.Var(seconds(&t.setup.Startup, 0, hour), "startup", "time from a pod's creation until it is ready; it is Pending for the first half")
 	f.Var(count(&t.startupCPU, 0, 1_000_000), "startup-cpu", "millicores that a pod uses while it runs and is not ready")
+	f.Var(seconds(&t.setup.WarmUp, 0, hour), "warm-up", "how long a pod uses --warm-up-cpu after it is ready; what the decision makes of that is mini-hpa/warm-up")
+	f.Var(count(&t.warmUpCPU, 0, 1_000_000), "warm-up-cpu", "millicores that a pod uses for --warm-up, besides those that its load takes")
+	f.Var(incident(&t.rollout, "PODS are a number or a percent of the replicas, by default the manifest's strategy or 25%", "at=10m,surge=25%,unavailable=25%", func(text string) error {
+		_, err := simulate.ParseRollout(text, appsv1.DeploymentStrategy{})
+		return err
+	}), "rollout", "replace all pods by new ones, as after a change of the template: `at=TIME,surge=PODS,unavailable=PODS`")
+	f.Var(incident(&t.outage, "", "at=10m,for=5m", func(text string) error {
+		_, err := simulate.ParseOutage(text)
+		return err
+	}), "outage", "let the metrics API fail: `at=TIME,for=TIME`")
 	f.Var(seconds(&t.setup.MetricsPeriod, time.Second, 10*time.Minute), "metrics-period", "time between two samples of a pod (metrics-server --metric-resolution)")
 	f.Var(seconds(&t.setup.MetricsDelay, 0, 10*time.Minute), "metrics-delay", "how old a sample is when it can be read; may be longer than the period")
 	f.Var(t.set, "set", "another `mini-hpa/KEY=VALUE` than in the manifest; without a VALUE the annotation is removed. May be repeated")
@@ -92,6 +104,16 @@ func span(value *time.Duration, hi time.Duration) checked[time.Duration] {
 			d, err := time.ParseDuration(s)
 			return d, err == nil && time.Second <= d && d <= hi && d%time.Second == 0
 		}}
+}
+
+// incident is something that happens in a simulation, in words that parse takes; empty if it does not.
+func incident(value *string, more, example string, parse func(string) error) checked[string] {
+	want := "it in this form, such as " + example
+	if more != "" {
+		want += "; " + more
+	}
+	return checked[string]{value: value, kind: "event", format: asIs, want: want,
+		parse: func(s string) (string, bool) { return s, parse(s) == nil }}
 }
 
 func (t *simulateTask) run(ctx context.Context, _ []string, s streams) error {
@@ -144,6 +166,7 @@ func (t *simulateTask) play(ctx context.Context, v *variant, s streams) error {
 		return err
 	}
 	v.setup.Policy, v.setup.Rules, v.setup.StartupMilli = policy, t.decision.rules, float64(t.startupCPU)
+	v.setup.WarmUpMilli = float64(t.warmUpCPU)
 	if t.record == "" {
 		return v.simulate(ctx)
 	}

@@ -17,6 +17,8 @@ const (
 	flapping = "simulate --load burst --set mini-hpa/tolerance=0 --set mini-hpa/scale-down-stabilization=0s" +
 		" --compare mini-hpa/tolerance=0.1 --compare mini-hpa/scale-down-stabilization=5m"
 	cured = "simulate --load burst --duration 12m"
+	jvm   = "simulate --load step:from=1600,to=2600,at=5m --warm-up-cpu 1500 --set mini-hpa/max=40" +
+		" --compare mini-hpa/max=40 --compare mini-hpa/warm-up=90s"
 )
 
 // simulated is what a call writes; it must not fail.
@@ -40,7 +42,7 @@ func TestSimulatePage(t *testing.T) {
 		t.Fatal(err)
 	}
 	var text strings.Builder
-	if err := page.Execute(&text, []string{flapping, cured}); err != nil {
+	if err := page.Execute(&text, []string{flapping, cured, jvm}); err != nil {
 		t.Fatal(err)
 	}
 	golden(t, "../../docs/simulate.md", text.String())
@@ -172,27 +174,29 @@ func TestSimulateRefuses(t *testing.T) {
 		args []string
 		want string
 	}{
-		"no load":             {nil, "mini-hpa simulate: nothing to simulate: --load is not set; want a shape such as burst, or a file of time,millicores such as load.csv\n" + hint},
-		"an unknown shape":    {[]string{"--load", "brst"}, `mini-hpa simulate: invalid value "brst" for --load: "brst" is not a shape; want one of steady, step, ramp, spike, sine, burst, noise; a file's name has to end in .csv` + "\n" + hint},
-		"a bad parameter":     {[]string{"--load", "step:at=x"}, `mini-hpa simulate: invalid value "step:at=x" for --load: step: at: "x" is not a time; want seconds or a duration from 0s to 1000h, such as 90 or 1m30s; a step has from=500,to=4000,at=5m; a file's name has to end in .csv` + "\n" + hint},
-		"a duration of parts": {[]string{"--load", "step", "--duration", "1500ms"}, `mini-hpa simulate: invalid value "1500ms" for --duration: want a duration of whole seconds from 1s to 24h, such as 30m` + "\n" + hint},
-		"an unknown key":      {[]string{"--load", "step", "--compare", "mini-hpa/mx=1"}, `mini-hpa simulate: invalid value "mini-hpa/mx=1" for --compare: want mini-hpa/KEY=VALUE with a KEY of docs/annotations.md, such as mini-hpa/target-cpu=70, each KEY once` + "\n" + hint},
-		"two from one input":  {[]string{"--load", "-", "-f", "-"}, "mini-hpa simulate: --filename and --load cannot both be standard input\n" + hint},
-		"a trace of two":      {[]string{"--load", "step", "--record", "x", "--compare", "mini-hpa/max=1"}, "mini-hpa simulate: --record and --compare cannot be used together: a trace is of one variant\n" + hint},
-		"steps of a shape":    {[]string{"--load", "step", "--interpolation=linear"}, `mini-hpa simulate: --interpolation is for the points of a file; --load "step" is a shape` + "\n" + hint},
-		"all of all":          {[]string{"--load", "step", "--all", "-o", "json"}, "mini-hpa simulate: --all and --output json cannot be used together: only the table leaves evaluations out\n" + hint},
-		"too long a curve":    {[]string{"--load", long}, "mini-hpa simulate: the load lasts 25h; want --duration, at most 24h\n" + hint},
-		"an argument":         {[]string{"x"}, `mini-hpa simulate: unexpected argument "x"; it takes flags only` + "\n" + hint},
-		"no such file":        {[]string{"--load", dir + "/no.csv"}, fmt.Sprintf("mini-hpa simulate: cannot read the load %s: no such file or directory\n", quote(dir+"/no.csv"))},
-		"a bad curve":         {[]string{"--load", bad}, fmt.Sprintf("mini-hpa simulate: cannot read the load %s: line 2: \"much\" is not a load; want millicores from 0 to 1000000000, such as 500\n", quote(bad))},
-		"no such manifest":    {[]string{"--load", "step", "-f", dir + "/no.yaml"}, fmt.Sprintf("mini-hpa simulate: cannot read the manifest %s: no such file or directory\n", quote(dir+"/no.yaml"))},
-		"no Deployment":       {[]string{"--load", "step", "-f", none}, fmt.Sprintf("mini-hpa simulate: cannot read the manifest %s: 0 Deployments among its objects (\"Service\"); want exactly one\n", quote(none))},
-		"a misspelt field":    {[]string{"--load", "step", "-f", misspelt}, fmt.Sprintf("mini-hpa simulate: cannot read the manifest %s: document 1: error unmarshaling JSON: while decoding JSON: json: unknown field \"request\"\n", quote(misspelt))},
-		"another version":     {[]string{"--load", "step", "-f", ancient}, fmt.Sprintf("mini-hpa simulate: cannot read the manifest %s: document 1: apiVersion of the Deployment is \"apps/v1beta1\"; want \"apps/v1\"\n", quote(ancient))},
-		"a needle":            {[]string{"--load", "spike:for=0"}, `mini-hpa simulate: invalid value "spike:for=0" for --load: spike: for is 0s; want at least 1s`},
-		"not YAML":            {[]string{"--load", "step", "-f", broken}, fmt.Sprintf("mini-hpa simulate: cannot read the manifest %s: document 1: ", quote(broken))},
-		"bad annotations":     {[]string{"--load", "step", "--set", "mini-hpa/max=x"}, "mini-hpa simulate: cannot simulate deployment default/web --set: its annotations are invalid:\n  metadata.annotations[mini-hpa/max]: "},
-		"nowhere to record":   {[]string{"--load", "step", "--record", dir + "/no/trace"}, "mini-hpa simulate: cannot record: open "},
+		"no load":                  {nil, "mini-hpa simulate: nothing to simulate: --load is not set; want a shape such as burst, or a file of time,millicores such as load.csv\n" + hint},
+		"an unknown shape":         {[]string{"--load", "brst"}, `mini-hpa simulate: invalid value "brst" for --load: "brst" is not a shape; want one of steady, step, ramp, spike, sine, burst, noise; a file's name has to end in .csv` + "\n" + hint},
+		"a bad parameter":          {[]string{"--load", "step:at=x"}, `mini-hpa simulate: invalid value "step:at=x" for --load: step: at: "x" is not a time; want seconds or a duration from 0s to 1000h, such as 90 or 1m30s; a step has from=500,to=4000,at=5m; a file's name has to end in .csv` + "\n" + hint},
+		"a duration of parts":      {[]string{"--load", "step", "--duration", "1500ms"}, `mini-hpa simulate: invalid value "1500ms" for --duration: want a duration of whole seconds from 1s to 24h, such as 30m` + "\n" + hint},
+		"an unknown key":           {[]string{"--load", "step", "--compare", "mini-hpa/mx=1"}, `mini-hpa simulate: invalid value "mini-hpa/mx=1" for --compare: want mini-hpa/KEY=VALUE with a KEY of docs/annotations.md, such as mini-hpa/target-cpu=70, each KEY once` + "\n" + hint},
+		"two from one input":       {[]string{"--load", "-", "-f", "-"}, "mini-hpa simulate: --filename and --load cannot both be standard input\n" + hint},
+		"a trace of two":           {[]string{"--load", "step", "--record", "x", "--compare", "mini-hpa/max=1"}, "mini-hpa simulate: --record and --compare cannot be used together: a trace is of one variant\n" + hint},
+		"steps of a shape":         {[]string{"--load", "step", "--interpolation=linear"}, `mini-hpa simulate: --interpolation is for the points of a file; --load "step" is a shape` + "\n" + hint},
+		"all of all":               {[]string{"--load", "step", "--all", "-o", "json"}, "mini-hpa simulate: --all and --output json cannot be used together: only the table leaves evaluations out\n" + hint},
+		"too long a curve":         {[]string{"--load", long}, "mini-hpa simulate: the load lasts 25h; want --duration, at most 24h\n" + hint},
+		"an argument":              {[]string{"x"}, `mini-hpa simulate: unexpected argument "x"; it takes flags only` + "\n" + hint},
+		"no such file":             {[]string{"--load", dir + "/no.csv"}, fmt.Sprintf("mini-hpa simulate: cannot read the load %s: no such file or directory\n", quote(dir+"/no.csv"))},
+		"a bad curve":              {[]string{"--load", bad}, fmt.Sprintf("mini-hpa simulate: cannot read the load %s: line 2: \"much\" is not a load; want millicores from 0 to 1000000000, such as 500\n", quote(bad))},
+		"no such manifest":         {[]string{"--load", "step", "-f", dir + "/no.yaml"}, fmt.Sprintf("mini-hpa simulate: cannot read the manifest %s: no such file or directory\n", quote(dir+"/no.yaml"))},
+		"no Deployment":            {[]string{"--load", "step", "-f", none}, fmt.Sprintf("mini-hpa simulate: cannot read the manifest %s: 0 Deployments among its objects (\"Service\"); want exactly one\n", quote(none))},
+		"a misspelt field":         {[]string{"--load", "step", "-f", misspelt}, fmt.Sprintf("mini-hpa simulate: cannot read the manifest %s: document 1: error unmarshaling JSON: while decoding JSON: json: unknown field \"request\"\n", quote(misspelt))},
+		"another version":          {[]string{"--load", "step", "-f", ancient}, fmt.Sprintf("mini-hpa simulate: cannot read the manifest %s: document 1: apiVersion of the Deployment is \"apps/v1beta1\"; want \"apps/v1\"\n", quote(ancient))},
+		"a needle":                 {[]string{"--load", "spike:for=0"}, `mini-hpa simulate: invalid value "spike:for=0" for --load: spike: for is 0s; want at least 1s`},
+		"a rollout without a time": {[]string{"--load", "step", "--rollout", "surge=1"}, `mini-hpa simulate: invalid value "surge=1" for --rollout: want it in this form, such as at=10m,surge=25%,unavailable=25%; PODS are a number or a percent of the replicas, by default the manifest's strategy or 25%` + "\n" + hint},
+		"an endless outage":        {[]string{"--load", "step", "--outage", "at=1m"}, `mini-hpa simulate: invalid value "at=1m" for --outage: want it in this form, such as at=10m,for=5m` + "\n" + hint},
+		"not YAML":                 {[]string{"--load", "step", "-f", broken}, fmt.Sprintf("mini-hpa simulate: cannot read the manifest %s: document 1: ", quote(broken))},
+		"bad annotations":          {[]string{"--load", "step", "--set", "mini-hpa/max=x"}, "mini-hpa simulate: cannot simulate deployment default/web --set: its annotations are invalid:\n  metadata.annotations[mini-hpa/max]: "},
+		"nowhere to record":        {[]string{"--load", "step", "--record", dir + "/no/trace"}, "mini-hpa simulate: cannot record: open "},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -33,6 +33,9 @@ func (t *simulateTask) prepare(s streams) error {
 		return err
 	}
 	t.setup.Workload, t.setup.Load = workload, load
+	if err := t.events(workload); err != nil {
+		return err
+	}
 	switch {
 	case t.duration > 0:
 		t.setup.Duration = t.duration
@@ -43,6 +46,19 @@ func (t *simulateTask) prepare(s streams) error {
 		return usagef("", "the load lasts %s; want --duration, at most %s", short(load.Length), short(longestSimulation))
 	}
 	return nil
+}
+
+// events reads what happens besides the load.
+func (t *simulateTask) events(workload *appsv1.Deployment) (err error) {
+	if t.rollout != "" {
+		if t.setup.Rollout, err = simulate.ParseRollout(t.rollout, workload.Spec.Strategy); err != nil {
+			return err
+		}
+	}
+	if t.outage != "" {
+		t.setup.Outage, err = simulate.ParseOutage(t.outage)
+	}
+	return err
 }
 
 func (t *simulateTask) manifest(s streams) (*appsv1.Deployment, error) {

@@ -39,13 +39,14 @@ func (v *variant) simulate(ctx context.Context) (err error) {
 
 // summary is what a variant came to, for every form of output.
 func (v *variant) summary() []picture.Fact {
-	r, above := v.run, "not measured" // no target, or no request that it is a percentage of
+	r, above, beyond := v.run, "not measured", "not measured" // no target, or no request that it is a percentage of
 	if v.setup.PerReplica() > 0 {
-		above = short(r.Above)
+		above, beyond = short(r.Above), short(r.Beyond)
 	}
 	return []picture.Fact{
 		{Name: "changes of replicas", Value: fmt.Sprint(r.Changes)},
 		{Name: "time above target", Value: above},
+		{Name: "time above tolerance", Value: beyond},
 		{Name: "replica-hours", Value: fmt.Sprintf("%.2f", r.ReplicaHours)},
 		{Name: "unserved core-seconds", Value: fmt.Sprintf("%.0f", r.UnservedCores)},
 	}
@@ -116,6 +117,15 @@ func facts(v *variant) []string {
 	pods := fmt.Sprintf("Pods are ready %s after their creation; a sample every %s, read %s later.", short(s.Startup), short(s.MetricsPeriod), short(s.MetricsDelay))
 	if s.StartupMilli > 0 {
 		pods += fmt.Sprintf(" Starting takes %.0fm.", s.StartupMilli)
+	}
+	if s.WarmUpMilli > 0 {
+		pods += fmt.Sprintf(" Warming up takes %.0fm more for %s.", s.WarmUpMilli, short(s.WarmUp))
+	}
+	if r := s.Rollout; r != nil {
+		pods += fmt.Sprintf(" At %s a rollout begins: surge %s, unavailable %s.", picture.Clock(r.At), r.Surge.String(), r.Unavailable.String())
+	}
+	if o := s.Outage; o != nil {
+		pods += fmt.Sprintf(" From %s to %s the metrics API fails.", picture.Clock(o.At), picture.Clock(o.At+o.For))
 	}
 	if per := s.PerReplica(); per > 0 {
 		pods += fmt.Sprintf(" At its target a pod carries %.0fm.", per)

@@ -13,8 +13,14 @@ import (
 // pod is one pod of the workload.
 type pod struct {
 	name string
-	// created is when it was made, runs when its containers start, ready when it takes load; counted from the start.
-	created, runs, ready time.Duration
+	// created is when it was made, runs when its containers start, ready when it takes load, warm when that takes no more CPU than
+	// it asks for; counted from the start.
+	created, runs, ready, warm time.Duration
+	// old pods are those that a rollout replaces.
+	old bool
+	// shown is the pod as the API server shows it from the last of these moments on.
+	shown *corev1.Pod
+	since time.Duration
 	// used is the CPU of each container so far, in millicore-seconds; last is used at the last scrape.
 	used, last []float64
 	// sample is what the metrics API says of it, awaited what was scraped but is not served yet, oldest first.
@@ -22,8 +28,22 @@ type pod struct {
 	awaited []*metricsv1beta1.PodMetrics
 }
 
-// object is the pod as the API server would show it at a time: Pending, then running, then ready.
+// object is the pod as the API server would show it at a time: Pending, then running, then ready. What is returned is not
+// written to any more: it is that of the time before, too, if nothing has happened to the pod.
 func (t *template) object(p *pod, now time.Duration) *corev1.Pod {
+	stage := p.created
+	for _, reached := range []time.Duration{p.runs, p.ready} {
+		if now >= reached {
+			stage = reached
+		}
+	}
+	if p.shown == nil || p.since != stage {
+		p.shown, p.since = t.show(p, now), stage
+	}
+	return p.shown
+}
+
+func (t *template) show(p *pod, now time.Duration) *corev1.Pod {
 	at := func(d time.Duration) metav1.Time { return metav1.NewTime(Epoch().Add(d)) }
 	out := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: t.namespace, Name: p.name, Labels: t.meta.Labels,
 		CreationTimestamp: at(p.created)}, Spec: t.spec}
@@ -81,9 +101,11 @@ func (t *template) sampled(p *pod, now, window time.Duration) *metricsv1beta1.Po
 	return out
 }
 
-// newPod is the n-th pod that is made.
-func (t *template) newPod(n int, created, startup time.Duration) *pod {
-	return &pod{name: fmt.Sprintf("%s-%d", t.name, n), created: created,
-		runs: created + (startup / 2).Truncate(Tick), ready: created + startup,
+// newPod is the next pod that is made.
+func (w *world) newPod(created time.Duration) *pod {
+	t, ready := w.template, created+w.Startup
+	w.made++
+	return &pod{name: fmt.Sprintf("%s-%d", t.name, w.made-1), created: created,
+		runs: created + (w.Startup / 2).Truncate(Tick), ready: ready, warm: ready + w.WarmUp,
 		used: make([]float64, len(t.running)), last: make([]float64, len(t.running))}
 }

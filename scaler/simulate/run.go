@@ -18,12 +18,14 @@ type Run struct {
 	Evaluations []Evaluation
 	// Summary sums up the decisions.
 	Summary trace.Summary
-	// Changes is how often replicas were changed, ReplicaHours the integral of the replicas that were there. They differ
-	// from the Summary's where decisions are not carried out: in mode observe.
+	// Changes is how often replicas were changed, ReplicaHours the integral of the pods that were there. They differ
+	// from the Summary's where decisions are not carried out, in mode observe, and by the surge of a rollout.
 	Changes      int
 	ReplicaHours float64
 	// Above is the time in which the load was more than the ready pods carry at their CPU target.
 	Above time.Duration
+	// Beyond is the part of that in which it was more by more than the tolerance.
+	Beyond time.Duration
 	// UnservedCores is the load that no ready pod had room for, in core-seconds.
 	UnservedCores float64
 }
@@ -57,6 +59,7 @@ func Simulate(ctx context.Context, s Setup) (*Run, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, fmt.Errorf("stopped at %s: %w", w.now, context.Cause(ctx))
 		}
+		w.roll()
 		w.refresh()
 		if w.due() {
 			if err := w.evaluate(); err != nil {
@@ -83,25 +86,34 @@ type world struct {
 	fresh     bool
 	evaluated time.Duration
 	next      time.Duration
-	perPod    float64
+	// perPod is the load that a pod carries at its target, tolerated the fraction of more that changes nothing.
+	perPod, tolerated float64
 }
 
 // newWorld starts with pods that are ready, and with the samples of a past in which the load was as at the start.
 func newWorld(s Setup) *world {
-	w := &world{Setup: s, template: newTemplate(&s), replay: trace.NewReplay(s.Policy, s.Rules), perPod: s.PerReplica()}
+	w := &world{Setup: s, template: newTemplate(&s), replay: trace.NewReplay(s.Policy, s.Rules), perPod: s.PerReplica(), tolerated: s.Tolerance()}
 	w.replicas = s.first()
-	w.evaluated = -s.Policy.SyncPeriod
+	w.evaluated = w.phase() - s.Policy.SyncPeriod
 	// At 0 there has to be a sample of a whole period, however late samples are.
 	past := (3 + (s.MetricsDelay+s.MetricsPeriod-1)/s.MetricsPeriod) * s.MetricsPeriod
 	for range w.replicas {
-		p := w.template.newPod(w.made, -past-s.Startup-time.Hour, s.Startup)
-		w.pods, w.made = append(w.pods, p), w.made+1
+		w.pods = append(w.pods, w.newPod(-past-s.Startup-s.WarmUp-time.Hour))
 	}
 	for w.now = -past; w.now < 0; w.now += Tick {
 		w.refresh()
 		w.use()
 	}
 	return w
+}
+
+// phase is when the first look is. mini-hpa looks at once; the HPA controller at a time that has nothing to do with that of the
+// samples, so the mean of all is taken: half of the time goes by between a sample and the look at it that could.
+func (w *world) phase() time.Duration {
+	if !w.Rules.Compat {
+		return 0
+	}
+	return (w.MetricsDelay + min(w.Policy.SyncPeriod, w.MetricsPeriod)/2).Truncate(Tick) % max(w.Policy.SyncPeriod, Tick)
 }
 
 // refresh scrapes the pods, and serves what was scraped when it is time.
@@ -113,6 +125,7 @@ func (w *world) refresh() {
 		}
 		w.fresh = p.serve(w.now, w.MetricsDelay) || w.fresh
 	}
+	w.fresh = w.fresh && !w.Outage.on(w.now)
 }
 
 // due says whether the controller looks at the workload now.
@@ -157,12 +170,15 @@ func (w *world) evaluate() error {
 }
 
 func (w *world) snapshot() recommend.Snapshot {
-	s := recommend.Snapshot{Time: Epoch().Add(w.now), Replicas: w.replicas, StatusReplicas: w.replicas}
+	s := recommend.Snapshot{Time: Epoch().Add(w.now), Replicas: w.replicas, StatusReplicas: int32(len(w.pods))}
 	for _, p := range w.pods {
 		s.Pods = append(s.Pods, w.template.object(p, w.now))
-		if p.sample != nil {
+		if p.sample != nil && !w.Outage.on(w.now) {
 			s.PodMetrics = append(s.PodMetrics, p.sample)
 		}
+	}
+	if w.Outage.on(w.now) {
+		s.MetricsError = "the metrics API cannot be reached"
 	}
 	for _, name := range recommend.SeriesNames(w.Policy.Metrics) {
 		if name == "" {
@@ -177,14 +193,4 @@ func (w *world) snapshot() recommend.Snapshot {
 		s = w.distort(s)
 	}
 	return s
-}
-
-// scale makes and removes pods as the ReplicaSet controller would: those that are not ready go first, then the newest.
-func (w *world) scale(to int32) {
-	w.replicas = to
-	for int32(len(w.pods)) < to {
-		w.pods, w.made = append(w.pods, w.template.newPod(w.made, w.now, w.Startup)), w.made+1
-	}
-	// Pods are in the order of their creation, and all take equally long to start: the last one is the one to go.
-	w.pods = w.pods[:min(len(w.pods), int(to))]
 }

@@ -8,20 +8,28 @@ func (w *world) pass() {
 	}
 	m := w.use()
 	w.run.Moments = append(w.run.Moments, m)
-	w.run.ReplicaHours += float64(m.Replicas) * Tick.Hours()
+	w.run.ReplicaHours += float64(len(w.pods)) * Tick.Hours()
 	w.run.UnservedCores += m.Unserved / 1000 * Tick.Seconds()
 	if w.perPod > 0 && m.Load > w.perPod*float64(m.Ready)*(1+1e-9) {
 		w.run.Above += Tick
 	}
+	if w.perPod > 0 && m.Load > w.perPod*float64(m.Ready)*(1+w.tolerated)*(1+1e-9) {
+		w.run.Beyond += Tick
+	}
 }
 
-// use shares the load of one second among the ready pods; those that are starting use what starting takes.
+// use shares the load of one second among the ready pods; those that are starting or warm up use what that takes.
 func (w *world) use() Moment {
 	m := w.moment()
 	if m.Ready > 0 {
-		each := w.template.divide((m.Load - m.Unserved) / float64(m.Ready))
+		share := (m.Load - m.Unserved) / float64(m.Ready)
+		each, warming := w.template.divide(share), w.template.divide(min(share+w.WarmUpMilli, w.template.limit))
 		for _, p := range w.pods {
-			if p.ready <= w.now {
+			switch {
+			case w.now < p.ready:
+			case w.now < p.warm:
+				p.use(warming)
+			default:
 				p.use(each)
 			}
 		}

@@ -29,6 +29,13 @@ type Setup struct {
 	Startup time.Duration
 	// StartupMilli is the CPU in millicores that a pod uses while it runs and is not ready.
 	StartupMilli float64
+	// WarmUpMilli is the CPU in millicores that a pod uses, besides what its load takes, for WarmUp after it has become ready. The
+	// first pods are past it.
+	WarmUp      time.Duration
+	WarmUpMilli float64
+	// Rollout, if set, replaces all pods; Outage, if set, is when the metrics API fails.
+	Rollout *Rollout
+	Outage  *Outage
 	// MetricsPeriod is the time between two samples of a pod, MetricsDelay how much later they can be read;
 	// it may be the longer one.
 	MetricsPeriod, MetricsDelay time.Duration
@@ -41,7 +48,7 @@ type Setup struct {
 // DefaultSetup is the metrics API's usual period of 15 s, samples that are 5 s old when they can be read, and pods that
 // need 20 s to start, for half an hour.
 func DefaultSetup() Setup {
-	return Setup{Rules: recommend.DefaultRules(), Duration: 30 * time.Minute, Startup: 20 * time.Second,
+	return Setup{Rules: recommend.DefaultRules(), Duration: 30 * time.Minute, Startup: 20 * time.Second, WarmUp: 90 * time.Second,
 		MetricsPeriod: 15 * time.Second, MetricsDelay: 5 * time.Second}
 }
 
@@ -70,7 +77,14 @@ func (s *Setup) check() error {
 	if s.MetricsPeriod < Tick {
 		return fmt.Errorf("the time between two samples is %s; want at least %s", s.MetricsPeriod, Tick)
 	}
-	for _, d := range []time.Duration{s.Duration, s.Startup, s.MetricsPeriod, s.MetricsDelay} {
+	times := []time.Duration{s.Duration, s.Startup, s.WarmUp, s.MetricsPeriod, s.MetricsDelay}
+	if s.Rollout != nil {
+		times = append(times, s.Rollout.At)
+	}
+	if s.Outage != nil {
+		times = append(times, s.Outage.At, s.Outage.For)
+	}
+	for _, d := range times {
 		if d < 0 || d%Tick != 0 {
 			return fmt.Errorf("%s is not a whole number of seconds from 0 up", d)
 		}
@@ -96,6 +110,14 @@ func (s *Setup) PerReplica() float64 {
 		}
 	}
 	return 0
+}
+
+// Tolerance is the fraction by which usage may be above its target without a change.
+func (s *Setup) Tolerance() float64 {
+	if s.Policy.Up.Tolerance == nil {
+		return 0
+	}
+	return s.Policy.Up.Tolerance.AsApproximateFloat64()
 }
 
 func atTarget(target autoscalingv2.MetricTarget, request float64) float64 {

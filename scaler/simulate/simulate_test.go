@@ -202,7 +202,7 @@ func TestTheHPAControllerLooksOncePerPeriod(t *testing.T) {
 	}
 	const second = time.Second
 	s.Rules.Compat = true
-	if diff := cmp.Diff([]time.Duration{0, 20 * second, 40 * second, 60 * second, 80 * second}, times()); diff != "" {
+	if diff := cmp.Diff([]time.Duration{12 * second, 32 * second, 52 * second, 72 * second, 92 * second}, times()); diff != "" {
 		t.Errorf("compat (-want +got):\n%s", diff)
 	}
 	s.Rules.Compat = false

@@ -150,6 +150,23 @@ func (t *term) process(ctx context.Context, key Key) {
 	}
 }
 
+// WorkloadError is why a workload is looked at again. Of those in a row only the first, the second, the fourth, the eighth and so on are
+// told: the number says how many there were.
+type WorkloadError struct {
+	Key Key
+	// Failures are those in a row, this one included.
+	Failures int
+	Err      error
+}
+
+// Error names the workload.
+func (e *WorkloadError) Error() string {
+	return fmt.Sprintf("reconciling %s (failure %d in a row): %v", e.Key, e.Failures, e.Err)
+}
+
+// Unwrap is the error itself.
+func (e *WorkloadError) Unwrap() error { return e.Err }
+
 // retry brings the key back after a pause. A retry that is due after something else has already led to a success is one
 // look too many; it is not worth a second bookkeeping beside the queue's, which keeps one per key.
 func (t *term) retry(ctx context.Context, key Key, err error) {
@@ -157,8 +174,8 @@ func (t *term) retry(ctx context.Context, key Key, err error) {
 		return // The error is that the term has ended.
 	}
 	t.AddRateLimited(key)
-	if !apierrors.IsConflict(err) {
-		t.onError(fmt.Errorf("reconciling %s (failure %d in a row): %w", key, t.NumRequeues(key), err))
+	if n := t.NumRequeues(key); n&(n-1) == 0 && !apierrors.IsConflict(err) {
+		t.onError(&WorkloadError{Key: key, Failures: n, Err: err})
 	}
 }
 

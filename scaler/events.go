@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/client-go/tools/cache"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
@@ -84,8 +85,11 @@ const maxMessage = 1000
 // maxQuoted is how much of an error's own text an Event repeats.
 const maxQuoted = 300
 
-// event says it in the cluster and in the log.
+// event says it in the cluster and in the log, if the budget allows it.
 func (s *Scaler) event(d *appsv1.Deployment, kind, reason, message string) {
+	if !s.Budget.Take(cache.MetaObjectToName(d), reason) {
+		return
+	}
 	message = cut(message, maxMessage)
 	s.Events.Event(d, kind, reason, message)
 	s.Log.Info(message, zap.String("deployment", name(d)), zap.String("reason", reason))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
@@ -20,10 +21,78 @@ type outage struct {
 	metrics       []string
 }
 
+// steady is how long a failure lasts until it is told, and how long a metric works until that is told: what flaps is told once.
+const steady = 30 * time.Second
+
+// Spell follows something that comes and goes, for whoever tells of it. It is worth telling when it has been the case for 30 s in all,
+// and over when it has not been for 30 s in a row. Between two looks it is taken to have stayed as it was at the first of them. The
+// zero value is a spell that has not begun; a Spell is a value.
+//
+//	the case   #   # # # ## # ### #### ## ############ #
+//	told                               |--------------------------|
+type Spell struct {
+	on, told   bool
+	at         time.Time     // of the last look
+	held, rest time.Duration // how long it was the case since it began, and how long it has not been since it last was
+}
+
+// Look is the spell after a look at it. It is news if it is now to be told that it is the case, or, after that, that it is over.
+func (s Spell) Look(on bool, now time.Time) (_ Spell, news bool) {
+	s = s.passed(now)
+	if s.on = on; on {
+		s.rest = 0
+	}
+	switch {
+	case on && !s.told && s.held >= steady:
+		s.told = true
+		return s, true
+	case !on && s.rest >= steady:
+		return Spell{}, s.told
+	}
+	return s, false
+}
+
+// unknown is the spell after a look that could not tell.
+func (s Spell) unknown(now time.Time) Spell {
+	s = s.passed(now)
+	s.on, s.rest = false, 0
+	return s
+}
+
+// passed is the spell up to now.
+func (s Spell) passed(now time.Time) Spell {
+	switch {
+	case s.at.IsZero():
+	case s.on:
+		s.held += now.Sub(s.at)
+	default:
+		s.rest += now.Sub(s.at)
+	}
+	s.at = now
+	return s
+}
+
+// Told says whether it is the case, as far as it was told.
+func (s Spell) Told() bool { return s.told }
+
+// Due is how long it takes until there may be news even if nothing changes; 0 if there will not be.
+func (s Spell) Due() time.Duration {
+	switch {
+	case s.on && !s.told:
+		return steady - s.held
+	case !s.on && s.told:
+		return steady - s.rest
+	}
+	return 0
+}
+
+// failure is a metric of a workload together with the Event that tells of its failure.
+type failure struct{ metric, event string }
+
 // tellMetrics tells when a metric fails, each by itself, and when all of which that was told are back.
 func (s *Scaler) tellMetrics(w *workload, d *appsv1.Deployment, p annotations.Policy, decision recommend.Decision) {
 	working := slices.ContainsFunc(decision.Metrics, func(m recommend.MetricResult) bool { return !m.Failed })
-	outages := w.newOutages(p, decision)
+	outages := w.newOutages(s.Now(), p, decision)
 	for len(outages) > 0 {
 		event := outages[0].event
 		var one []outage // Event
@@ -36,34 +105,63 @@ func (s *Scaler) tellMetrics(w *workload, d *appsv1.Deployment, p annotations.Po
 		s.event(d, corev1.EventTypeWarning, event, failureText(one, working))
 		w.told[topicMetrics] = event
 	}
-	if len(w.failed) == 0 && w.told[topicMetrics] != "" && decision.Active == recommend.ActiveValidMetric {
+	if w.told[topicMetrics] != "" && decision.Active == recommend.ActiveValidMetric && !w.failing() {
 		w.told[topicMetrics] = ""
 		s.event(d, corev1.EventTypeNormal, EventValidMetricFound, "metrics are usable again: "+decision.Reason)
 	}
 }
 
-// newOutages remembers which metrics fail and returns those of which that was not told. A failure that passes by itself
-// is neither told nor an end of one that was: pods that have just started have no samples yet.
-func (w *workload) newOutages(p annotations.Policy, decision recommend.Decision) (outages []outage) {
-	if len(decision.Metrics) != len(p.Metrics) {
-		return nil // nothing was measured
-	}
-	failed := map[string]string{}
-	names := recommend.SeriesNames(p.Metrics)
-	for i, m := range decision.Metrics {
-		key := fmt.Sprintf("%s %s", m.Type, cmp.Or(names[i], m.Metric))
-		event := eventOf(m)
-		if m.Failed && event == "" {
-			event = w.failed[key]
+// failing says whether a metric fails, or did until now, as far as was told.
+func (w *workload) failing() bool {
+	for _, spell := range w.failures {
+		if spell.on || spell.told {
+			return true
 		}
+	}
+	return false
+}
+
+// dueToTell is how long it takes until a failure, or its end, is to be told; 0 if there is none.
+func (w *workload) dueToTell() time.Duration {
+	next := time.Duration(0)
+	for _, spell := range w.failures {
+		if due := spell.Due(); due > 0 && (next == 0 || due < next) {
+			next = due
+		}
+	}
+	return next
+}
+
+// newOutages follows which metrics fail and returns those of which that is to be told. A failure that passes by itself
+// is neither told nor an end of one that was: pods that have just started have no samples yet. Where nothing was measured, nothing
+// is known of any.
+func (w *workload) newOutages(now time.Time, p annotations.Policy, decision recommend.Decision) (outages []outage) {
+	measured := len(decision.Metrics) == len(p.Metrics)
+	before, after, names := w.failures, map[failure]Spell{}, recommend.SeriesNames(p.Metrics)
+	awaited := map[string]bool{} // by metric; one that is not in it is gone
+	for i, m := range decision.Metrics {
+		key, event := fmt.Sprintf("%s %s", m.Type, cmp.Or(names[i], m.Metric)), eventOf(m)
+		awaited[key] = m.Failed && event == ""
 		if event == "" {
 			continue
 		}
-		if failed[key] = event; w.failed[key] != event {
+		spell, news := before[failure{key, event}].Look(true, now)
+		if after[failure{key, event}] = spell; news {
 			outages = with(outages, outage{event: event, detail: m.Failure.Detail, metrics: []string{m.Failure.Metric}})
 		}
 	}
-	w.failed = failed
+	for f, spell := range before {
+		awaits, there := awaited[f.metric]
+		if _, fails := after[f]; fails || measured && !there {
+			continue
+		}
+		if awaits || !measured {
+			after[f] = spell.unknown(now)
+		} else if spell, _ = spell.Look(false, now); spell != (Spell{}) {
+			after[f] = spell
+		}
+	}
+	w.failures = after
 	return outages
 }
 

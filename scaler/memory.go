@@ -33,8 +33,8 @@ type workload struct {
 	attempt *attempt
 	// told is the last thing said about each topic, so that nothing is said twice.
 	told map[topic]string
-	// failed are the metrics whose failure was told and that have not worked since, each with the Event it was told by.
-	failed map[string]string
+	// failures are the metrics that fail or did so shortly before.
+	failures map[failure]Spell
 }
 
 // attempt is a decision that was sent for a Deployment as of a resourceVersion.
@@ -92,6 +92,7 @@ func (s *Scaler) recall(key cache.ObjectName, d *appsv1.Deployment) *workload {
 	w, added := s.memory.recall(key, d)
 	if added {
 		s.Telemetry.workloads.Inc()
+		s.Budget.arrive(key)
 	}
 	return w
 }
@@ -110,6 +111,7 @@ func (s *Scaler) forget(key cache.ObjectName) {
 	if s.memory.forget(key) {
 		s.Telemetry.forget(key)
 		s.Telemetry.workloads.Dec()
+		s.Budget.leave(key)
 	}
 }
 

@@ -1,108 +1,234 @@
 package scaler
 
 import (
+	"context"
+	"errors"
+	"math"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/client-go/kubernetes"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes/scheme"
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
-	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/record"
+	recordutil "k8s.io/client-go/tools/record/util"
+	"k8s.io/client-go/tools/reference"
+	"k8s.io/client-go/util/workqueue"
 )
 
-// lanes is how many Events are written at a time. A broadcaster writes one after the other, keeps a thousand, and drops what comes
-// then: a load step on all workloads of a big cluster is more than that.
-const lanes = 16
-
-// remembered is of how many objects and reasons each lane knows what it has said, to count what is repeated: 4096 in all, as many as
-// one broadcaster has by default. With the default for each lane it would be 16 times as many, of workloads that are long gone.
-const remembered = 4096 / lanes
-
-// NewRecorder records Events as component "mini-hpa". Its spam filter counts each reason of a workload by itself (the
-// usual one counts all of a workload together: 25 at once, then one in 5 minutes), so that a metric that keeps failing
-// cannot use up what scaling Events need; it knows the newest 4096 of them. Events of one workload are written in order. The
-// returned function ends it, after what is under way was written or a few seconds have passed.
-func NewRecorder(client kubernetes.Interface) (Events, func()) {
-	r := make(recorder, lanes)
-	for i := range r {
-		r[i] = newLane(client)
-	}
-	return r, r.end
-}
-
-// lane is one broadcaster with its sink.
-type lane struct {
-	record.EventRecorder
-	broadcaster record.EventBroadcaster
-	sink        *flushable
-}
-
-func newLane(client kubernetes.Interface) lane {
-	broadcaster := record.NewBroadcaster(record.WithCorrelatorOptions(record.CorrelatorOptions{SpamKeyFunc: spamKey, LRUCacheSize: remembered}))
-	sink := &flushable{EventSink: &typedcorev1.EventSinkImpl{Interface: client.CoreV1().Events("")}, flushed: make(chan struct{})}
-	broadcaster.StartRecordingToSink(sink)
-	return lane{broadcaster.NewRecorder(scheme.Scheme, corev1.EventSource{Component: FieldManager}), broadcaster, sink}
-}
-
-// recorder has each object's Events in a lane of its own.
-type recorder []lane
-
-// Event records an Event of type Normal or Warning.
-func (r recorder) Event(object runtime.Object, kind, reason, message string) {
-	r.lane(object).Event(object, kind, reason, message)
-}
-
-func (r recorder) lane(object runtime.Object) lane {
-	named, err := meta.Accessor(object)
-	if err != nil {
-		return r[0] // a reference
-	}
-	return r[int(share(cache.ObjectName{Namespace: named.GetNamespace(), Name: named.GetName()})*float64(len(r)))]
-}
-
-// end waits until every lane has written what it was given before.
-func (r recorder) end() {
-	late := time.After(flushTimeout)
-	for _, l := range r {
-		defer l.broadcaster.Shutdown()
-		l.Event(&corev1.ObjectReference{Kind: "Flush", Namespace: "default"}, corev1.EventTypeNormal, flushReason, "")
-	}
-	for _, l := range r {
-		select {
-		case <-l.sink.flushed:
-		case <-late:
-			return
-		}
-	}
-}
-
-// spamKey is the workload and the reason.
-func spamKey(event *corev1.Event) string {
-	return string(event.InvolvedObject.UID) + "/" + event.Type + "/" + event.Reason
-}
-
 const (
-	// flushReason marks the Event that is recorded last and goes nowhere.
-	flushReason = "Flush"
+	// writers is how many Events are written at a time, each of another namespace.
+	writers = 16
+	// mostWaiting is how many Events may wait: a load step on all workloads of a big cluster is as many as it has workloads. Each
+	// takes 0.2 kB and its message, which is 0.2 kB as a rule and never more than 1.
+	mostWaiting = 20_000
+	// tries is how often the API server is asked to take an Event while it cannot be reached, over a minute and a half or so.
+	tries = 12
+	// longestPause is the longest time between two of them.
+	longestPause = 10 * time.Second
 	// flushTimeout leaves time for the rest of a graceful end within the usual 30 s (terminationGracePeriodSeconds).
 	flushTimeout = 5 * time.Second
 )
 
-// flushable is a sink that knows when it is done. A broadcaster hands Events to its sink in order, one after the other,
-// but cannot be asked whether any are left: the arrival of the last one tells.
-type flushable struct {
-	record.EventSink
-	flushed chan struct{}
+// recorder writes Events in the background. client-go's has one queue for all, which keeps a thousand, drops what comes then, and
+// writes one after the other. Here namespaces take turns:
+//
+//	Event --> waiting, by namespace --> turns, a queue of namespaces --> writer --> correlator --> API server
+//
+// The queue hands a namespace to one writer at a time. So the Events of a workload are written in order, and a namespace whose Events
+// are taken slowly, or of which there are thousands, keeps no other one waiting.
+type recorder struct {
+	client     typedcorev1.EventsGetter
+	correlator *record.EventCorrelator
+	budget     *Budget
+	turns      *workqueue.Typed[string]
+	working    sync.WaitGroup
+
+	mu        sync.Mutex
+	waiting   map[string][]telling // by namespace
+	unwritten int                  // of those that wait, and those that are being written
+	ending    bool
+	written   chan struct{} // closed in the end, when nothing is unwritten
 }
 
-// Create writes an Event, but for the last one.
-func (f *flushable) Create(event *corev1.Event) (*corev1.Event, error) {
-	if event.Reason == flushReason {
-		close(f.flushed)
-		return event, nil
+// telling is an Event that waits. It is smaller than an Event.
+type telling struct {
+	about                 *corev1.ObjectReference
+	kind, reason, message string
+	at                    time.Time
+}
+
+// NewRecorder writes Events as component "mini-hpa": namespaces take turns, and Events of one workload are written in order. What is
+// said again of a workload is counted in the Event that has said it; what is similar to ten others within ten minutes is put into one.
+// Events that are not written are told to the budget, which may be nil. The returned function ends it, after what was recorded before
+// is written or a few seconds have passed.
+func NewRecorder(client typedcorev1.EventsGetter, budget *Budget) (Events, func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	r := &recorder{client: client, budget: budget, waiting: map[string][]telling{}, written: make(chan struct{}),
+		turns: workqueue.NewTypedWithConfig(workqueue.TypedQueueConfig[string]{}),
+		// The correlator drops what it calls spam and says so to nobody; how much is told is the budget's.
+		correlator: record.NewEventCorrelatorWithOptions(record.CorrelatorOptions{BurstSize: math.MaxInt32,
+			SpamKeyFunc: func(*corev1.Event) string { return "" }})}
+	for range writers {
+		r.working.Go(func() { r.write(ctx) })
 	}
-	return f.EventSink.Create(event)
+	return r, func() { r.end(cancel) }
+}
+
+// Event records an Event of type Normal or Warning.
+func (r *recorder) Event(object runtime.Object, kind, reason, message string) {
+	about, err := reference.GetReference(scheme.Scheme, object)
+	if err != nil {
+		r.budget.lose("", notStored, 1, err)
+		return
+	}
+	namespace := about.Namespace
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ending {
+		r.budget.lose(namespace, overFull, 1, errEnding)
+		return
+	}
+	r.waiting[namespace] = append(r.waiting[namespace], telling{about, kind, reason, message, time.Now()})
+	if r.unwritten++; r.unwritten > mostWaiting {
+		r.dropOne()
+	}
+	r.turns.Add(namespace)
+}
+
+var (
+	errEnding = errors.New("the process is ending")
+	errFull   = errors.New("too many Events are waiting")
+)
+
+// dropOne drops the last Event of the namespace that has the most of them.
+func (r *recorder) dropOne() {
+	longest := ""
+	for namespace, waiting := range r.waiting {
+		if len(waiting) > len(r.waiting[longest]) {
+			longest = namespace
+		}
+	}
+	r.waiting[longest] = r.waiting[longest][:len(r.waiting[longest])-1]
+	r.unwritten--
+	r.budget.lose(longest, overFull, 1, errFull)
+}
+
+// write writes Events, one of a namespace in its turn, until there are no more turns.
+func (r *recorder) write(ctx context.Context) {
+	for {
+		namespace, over := r.turns.Get()
+		if over || ctx.Err() != nil {
+			return
+		}
+		if t, some := r.next(namespace); some {
+			r.done(namespace, r.store(ctx, t.event()))
+		}
+		r.turns.Done(namespace)
+	}
+}
+
+// next takes the first Event of a namespace, which has another turn if there are more.
+func (r *recorder) next(namespace string) (telling, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	waiting := r.waiting[namespace]
+	switch len(waiting) {
+	case 0: // it was dropped
+		return telling{}, false
+	case 1:
+		delete(r.waiting, namespace)
+	default:
+		r.waiting[namespace] = waiting[1:]
+		r.turns.Add(namespace)
+	}
+	return waiting[0], true
+}
+
+// done counts an Event that was written, or could not be.
+func (r *recorder) done(namespace string, err error) {
+	if err != nil {
+		r.budget.lose(namespace, notStored, 1, err)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.unwritten--; r.unwritten == 0 && r.ending {
+		close(r.written)
+	}
+}
+
+// store writes an Event, or counts it in one that says the same. While the API server cannot be asked it tries again; an answer,
+// whatever it is, is the end of it.
+func (r *recorder) store(ctx context.Context, e *corev1.Event) error {
+	correlated, err := r.correlator.EventCorrelate(e)
+	if err != nil {
+		return err
+	}
+	for try := 1; ; try++ {
+		stored, err := r.send(ctx, correlated)
+		switch {
+		case err == nil:
+			r.correlator.UpdateState(stored)
+			return nil
+		case apierrors.IsAlreadyExists(err): // by an earlier try whose answer was lost
+			return nil
+		case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause): // nobody is left to read it
+			return nil
+		case try == tries, apierrors.ReasonForError(err) != metav1.StatusReasonUnknown:
+			return err
+		}
+		select {
+		case <-time.After(wait.Jitter(min(time.Second<<(try-1), longestPause), 0.5)):
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
+
+// send makes one request. An Event that is gone, after an hour as a rule, is written anew.
+func (r *recorder) send(ctx context.Context, c *record.EventCorrelateResult) (*corev1.Event, error) {
+	events := r.client.Events(c.Event.Namespace)
+	if c.Patch != nil {
+		stored, err := events.Patch(ctx, c.Event.Name, types.StrategicMergePatchType, c.Patch, metav1.PatchOptions{})
+		if !apierrors.IsNotFound(err) {
+			return stored, err
+		}
+	}
+	c.Event.ResourceVersion = ""
+	return events.Create(ctx, c.Event, metav1.CreateOptions{})
+}
+
+// event is what is stored. Its name is made as client-go's is, of the object's and the time.
+func (t telling) event() *corev1.Event {
+	at := metav1.NewTime(t.at)
+	return &corev1.Event{
+		ObjectMeta:     metav1.ObjectMeta{Namespace: t.about.Namespace, Name: recordutil.GenerateEventName(t.about.Name, t.at.UnixNano())},
+		InvolvedObject: *t.about, Type: t.kind, Reason: t.reason, Message: t.message,
+		FirstTimestamp: at, LastTimestamp: at, Count: 1,
+		Source: corev1.EventSource{Component: FieldManager}, ReportingController: FieldManager,
+	}
+}
+
+// end waits until all that was recorded before is written, but not for ever.
+func (r *recorder) end(cancel func()) {
+	r.mu.Lock()
+	if r.ending = true; r.unwritten == 0 {
+		close(r.written)
+	}
+	r.mu.Unlock()
+	select {
+	case <-r.written:
+	case <-time.After(flushTimeout):
+	}
+	cancel()
+	r.turns.ShutDown()
+	r.working.Wait()
+	for namespace, waiting := range r.waiting {
+		r.budget.lose(namespace, overFull, len(waiting), errEnding)
+	}
 }

@@ -1,80 +1,282 @@
 package scaler
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/kubernetes/fake"
-	clienttesting "k8s.io/client-go/testing"
+	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 )
 
-// TestAFailingMetricDoesNotUseUpTheScalingEvents: the usual correlator drops everything after 25 Events of one object.
-func TestAFailingMetricDoesNotUseUpTheScalingEvents(t *testing.T) {
-	client := fake.NewClientset()
-	rescaled := make(chan struct{})
-	client.PrependReactor("create", "events", func(action clienttesting.Action) (bool, runtime.Object, error) {
-		event := action.(clienttesting.CreateAction).GetObject().(*corev1.Event)
-		if event.Reason == EventSuccessfulRescale && event.InvolvedObject.Kind == "Deployment" && event.Source.Component == "mini-hpa" {
-			close(rescaled)
-		}
-		return false, nil, nil
-	})
-	recorder, shutdown := NewRecorder(client)
-	defer shutdown()
-	d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "web", UID: "u1"}}
-	for i := range 60 {
-		recorder.Event(d, corev1.EventTypeWarning, EventFailedGetResourceMetric, fmt.Sprintf("failure %d", i))
+// etcd stores Events, each of which takes a while.
+type etcd struct {
+	typedcorev1.EventInterface // of which only what is below is asked
+	// takes is how long an Event of a namespace takes.
+	takes func(namespace string) time.Duration
+	// fails, if set, is why an Event is not stored.
+	fails func(e *corev1.Event) error
+
+	mu      sync.Mutex
+	started time.Time
+	stored  map[string]*corev1.Event
+	written []string // when, which, how often
+}
+
+func newEtcd() *etcd {
+	return &etcd{started: time.Now(), stored: map[string]*corev1.Event{}, takes: func(string) time.Duration { return 0 },
+		fails: func(*corev1.Event) error { return nil }}
+}
+
+func (s *etcd) Events(string) typedcorev1.EventInterface { return s }
+
+func (s *etcd) Create(ctx context.Context, e *corev1.Event, _ metav1.CreateOptions) (*corev1.Event, error) {
+	return s.write(ctx, e.DeepCopy())
+}
+
+// Patch counts, which is all that is ever changed of an Event, but for its time and message.
+func (s *etcd) Patch(ctx context.Context, name string, _ types.PatchType, _ []byte, _ metav1.PatchOptions, _ ...string) (*corev1.Event, error) {
+	s.mu.Lock()
+	e := s.stored[name].DeepCopy()
+	s.mu.Unlock()
+	if e == nil {
+		return nil, apierrors.NewNotFound(schema.GroupResource{Resource: "events"}, name)
 	}
-	recorder.Event(d, corev1.EventTypeNormal, EventSuccessfulRescale, "New size: 5")
+	e.Count++
+	return s.write(ctx, e)
+}
+
+func (s *etcd) write(ctx context.Context, e *corev1.Event) (*corev1.Event, error) {
 	select {
-	case <-rescaled:
-	case <-time.After(30 * time.Second):
-		t.Fatal("the scaling Event was never written")
+	case <-time.After(s.takes(e.Namespace)):
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.fails(e); err != nil {
+		return nil, err
+	}
+	s.stored[e.Name] = e
+	s.written = append(s.written, fmt.Sprintf("%s %s/%s %s %d", time.Since(s.started), e.Namespace, e.InvolvedObject.Name, e.Message, e.Count))
+	return e, nil
+}
+
+func named(namespace, name string) *appsv1.Deployment {
+	return &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, UID: types.UID(namespace + "/" + name)}}
+}
+
+// watchedBudget is a budget and what it says in the log.
+func watchedBudget() (*Budget, *observer.ObservedLogs) {
+	core, logs := observer.New(zap.InfoLevel)
+	return NewBudget(prometheus.NewRegistry(), zap.New(core)), logs
+}
+
+// lines are the log's, each with its fields.
+func lines(logs *observer.ObservedLogs) (lines []string) {
+	for _, entry := range logs.TakeAll() {
+		lines = append(lines, fmt.Sprint(entry.Message, " ", entry.ContextMap()))
+	}
+	return lines
+}
+
+// TestNamespacesTakeTurns: a namespace that has much to tell, or whose Events are taken slowly, keeps no other one waiting.
+func TestNamespacesTakeTurns(t *testing.T) {
+	for name, slow := range map[string]time.Duration{"much to tell": 100 * time.Millisecond, "taken slowly": time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := newEtcd()
+				store.takes = func(namespace string) time.Duration {
+					if namespace == "noisy" {
+						return slow
+					}
+					return 100 * time.Millisecond
+				}
+				recorder, end := NewRecorder(store, nil)
+				for i := range 5000 {
+					recorder.Event(named("noisy", fmt.Sprint("web-", i)), corev1.EventTypeWarning, EventInvalidAnnotations, "no")
+				}
+				time.Sleep(time.Second)
+				store.mu.Lock()
+				store.written = nil
+				store.mu.Unlock()
+				recorder.Event(named("quiet", "web"), corev1.EventTypeNormal, EventSuccessfulRescale, "New size: 5")
+				time.Sleep(150 * time.Millisecond)
+				store.mu.Lock()
+				if len(store.written) == 0 || store.written[0] != "1.1s quiet/web New size: 5 1" && store.written[len(store.written)-1] != "1.1s quiet/web New size: 5 1" {
+					t.Errorf("written %q, want that of the other namespace as well", store.written)
+				}
+				store.mu.Unlock()
+				end()
+			})
+		})
 	}
 }
 
-// TestTheEndWaitsForTheEvents: what was recorded before is written when the end returns, and nothing else is.
-func TestTheEndWaitsForTheEvents(t *testing.T) {
-	client := fake.NewClientset()
-	recorder, end := NewRecorder(client)
-	for i := range 50 {
-		d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: fmt.Sprint("web-", i), UID: types.UID(fmt.Sprint(i))}}
-		recorder.Event(d, corev1.EventTypeNormal, EventSuccessfulRescale, "New size: 5")
-	}
-	end()
-	events, err := client.CoreV1().Events("default").List(t.Context(), metav1.ListOptions{})
-	if err != nil || len(events.Items) != 50 {
-		t.Errorf("%d Events are written at the end (%v), want 50", len(events.Items), err)
-	}
+// TestEventsOfAWorkloadAreInOrder, however long each takes, and what is said again is counted.
+func TestEventsOfAWorkloadAreInOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newEtcd()
+		turn := 0
+		store.takes = func(string) time.Duration { turn++; return time.Second / time.Duration(turn) }
+		recorder, end := NewRecorder(store, nil)
+		for _, message := range []string{"a", "b", "a", "c"} {
+			recorder.Event(named("shop", "web"), corev1.EventTypeNormal, EventSuccessfulRescale, message)
+			time.Sleep(time.Nanosecond)
+		}
+		end()
+		want := []string{"1s shop/web a 1", "1.5s shop/web b 1", "1.833333333s shop/web a 2", "2.083333333s shop/web c 1"}
+		if diff := cmp.Diff(want, store.written); diff != "" {
+			t.Errorf("written (-want +got):\n%s", diff)
+		}
+	})
 }
 
 // TestABurstOfEventsIsKept: a load step on all workloads of a big cluster tells of thousands of changes at once, faster than an API
-// server takes them. One broadcaster alone keeps a thousand or two.
+// server takes them, in one namespace or in many.
 func TestABurstOfEventsIsKept(t *testing.T) {
 	const workloads = 10_000
-	client := fake.NewClientset()
-	open := make(chan struct{})
-	written := make(chan string, workloads)
-	client.PrependReactor("create", "events", func(action clienttesting.Action) (bool, runtime.Object, error) {
-		<-open
-		event := action.(clienttesting.CreateAction).GetObject().(*corev1.Event)
-		written <- event.InvolvedObject.Name
-		return true, event, nil
-	})
-	recorder, end := NewRecorder(client)
-	for i := range workloads {
-		d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: fmt.Sprint("web-", i), UID: types.UID(fmt.Sprint(i))}}
-		recorder.Event(d, corev1.EventTypeNormal, EventSuccessfulRescale, "New size: 5")
+	for name, namespaces := range map[string]int{"one namespace": 1, "many": 500} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := newEtcd()
+				recorder, end := NewRecorder(store, nil)
+				for i := range workloads {
+					recorder.Event(named(fmt.Sprint("ns-", i%namespaces), fmt.Sprint("web-", i)), corev1.EventTypeNormal, EventSuccessfulRescale, "New size: 5")
+				}
+				end()
+				if len(store.written) != workloads {
+					t.Errorf("%d Events of %d were written", len(store.written), workloads)
+				}
+			})
+		})
 	}
-	close(open)
-	end()
-	if len(written) != workloads {
-		t.Errorf("%d Events of %d were written", len(written), workloads)
+}
+
+// TestTooManyEventsWait: the namespace that has the most of them loses some, and that is counted and said.
+func TestTooManyEventsWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newEtcd()
+		store.takes = func(string) time.Duration { return time.Hour }
+		budget, logs := watchedBudget()
+		recorder, end := NewRecorder(store, budget)
+		for range mostWaiting + 100 {
+			recorder.Event(named("noisy", "web"), corev1.EventTypeWarning, EventInvalidAnnotations, "no")
+		}
+		recorder.Event(named("quiet", "web"), corev1.EventTypeNormal, EventSuccessfulRescale, "New size: 5")
+		store.takes = func(string) time.Duration { return 0 }
+		time.Sleep(2 * time.Minute)
+		want := []string{"Events could not be written map[error:too many Events are waiting lost:101 namespace:noisy]"}
+		if diff := cmp.Diff(want, lines(logs)); diff != "" {
+			t.Errorf("said (-want +got):\n%s", diff)
+		}
+		end()
+	})
+}
+
+// TestAnAPIServerThatIsAway is asked again for a while; what it refuses is not sent again.
+func TestAnAPIServerThatIsAway(t *testing.T) {
+	refused := apierrors.NewForbidden(schema.GroupResource{Resource: "events"}, "", errors.New("no"))
+	for name, story := range map[string]struct {
+		err  error
+		away time.Duration
+		want []string
+		said []string
+	}{
+		"away for a minute": {errors.New("connection refused"), time.Minute, []string{"shop/web New size: 5 1"}, nil},
+		"away for long": {errors.New("connection refused"), time.Hour, nil,
+			[]string{"Events could not be written map[error:connection refused lost:1 namespace:shop]"}},
+		"refused":             {refused, time.Minute, nil, []string{"Events could not be written map[error:events is forbidden: no lost:1 namespace:shop]"}},
+		"the answer was lost": {apierrors.NewAlreadyExists(schema.GroupResource{Resource: "events"}, "web.1"), time.Minute, nil, nil},
+		"the namespace ends": {&apierrors.StatusError{ErrStatus: metav1.Status{Reason: metav1.StatusReasonForbidden, Details: &metav1.StatusDetails{
+			Causes: []metav1.StatusCause{{Type: corev1.NamespaceTerminatingCause}}}}}, time.Minute, nil, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store, began := newEtcd(), time.Now()
+				store.fails = func(*corev1.Event) error {
+					if time.Since(began) < story.away {
+						return story.err
+					}
+					return nil
+				}
+				budget, logs := watchedBudget()
+				recorder, end := NewRecorder(store, budget)
+				recorder.Event(named("shop", "web"), corev1.EventTypeNormal, EventSuccessfulRescale, "New size: 5")
+				time.Sleep(10 * time.Minute)
+				var written []string
+				for _, line := range store.written {
+					var at string
+					fmt.Sscan(line, &at)
+					written = append(written, line[len(at)+1:])
+				}
+				if diff := cmp.Diff(story.want, written); diff != "" {
+					t.Errorf("written (-want +got):\n%s", diff)
+				}
+				if diff := cmp.Diff(story.said, lines(logs)); diff != "" {
+					t.Errorf("said (-want +got):\n%s", diff)
+				}
+				end()
+			})
+		})
+	}
+}
+
+// TestTheEndWaitsForTheEvents: what was recorded before is written when the end returns; but it does not wait for ever, and says what
+// is missing.
+func TestTheEndWaitsForTheEvents(t *testing.T) {
+	for name, story := range map[string]struct {
+		takes, ends time.Duration
+		written     int
+		said        []string
+	}{
+		"in time":  {10 * time.Millisecond, 500 * time.Millisecond, 50, nil},
+		"too slow": {2 * time.Second, flushTimeout, 2, []string{"Events could not be written map[error:the process is ending lost:48 namespace:shop]"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := newEtcd()
+				store.takes = func(string) time.Duration { return story.takes }
+				budget, logs := watchedBudget()
+				recorder, end := NewRecorder(store, budget)
+				for i := range 50 {
+					recorder.Event(named("shop", fmt.Sprint("web-", i)), corev1.EventTypeNormal, EventSuccessfulRescale, "New size: 5")
+				}
+				began := time.Now()
+				end()
+				if took := time.Since(began); took != story.ends || len(store.written) != story.written {
+					t.Errorf("%d Events are written after %s, want %d after %s", len(store.written), took, story.written, story.ends)
+				}
+				budget.SayAll()
+				if diff := cmp.Diff(story.said, lines(logs)); diff != "" {
+					t.Errorf("said (-want +got):\n%s", diff)
+				}
+			})
+		})
+	}
+}
+
+// BenchmarkWaiting is what an Event that waits takes.
+func BenchmarkWaiting(b *testing.B) {
+	store := newEtcd()
+	store.takes = func(string) time.Duration { return time.Hour }
+	recorder, _ := NewRecorder(store, nil)
+	d := named("shop", "web")
+	b.ReportAllocs()
+	for b.Loop() {
+		recorder.Event(d, corev1.EventTypeNormal, EventSuccessfulRescale, "New size: 5")
 	}
 }

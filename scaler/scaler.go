@@ -59,7 +59,7 @@ type Traces interface {
 	Trace(d *appsv1.Deployment, s recommend.Snapshot, fresh bool)
 }
 
-// Deps is everything that a Scaler works with. All fields but Traces are required.
+// Deps is everything that a Scaler works with. All fields but Budget and Traces are required.
 type Deps struct {
 	Workloads    Workloads
 	Surroundings Surroundings
@@ -67,6 +67,8 @@ type Deps struct {
 	Answers      Answers
 	Scales       Scales
 	Events       Events
+	// Budget is how much is told; nil where nothing is left out.
+	Budget *Budget
 	// Traces is nil where nothing is to be recorded.
 	Traces Traces
 	// Defaults are the operator's values for annotations that are not set, Rules those of the decision.
@@ -109,7 +111,11 @@ func (s *Scaler) Reconcile(ctx context.Context, key cache.ObjectName) (time.Dura
 	err := s.act(ctx, w, d, policy, decision)
 	s.tell(w, d, policy, decision)
 	s.Telemetry.observe(outcome{key: key, policy: policy, decision: &decision, err: err, took: s.Now().Sub(started)})
-	return s.next(key, policy, decision), err
+	next := s.next(key, policy, decision)
+	if due := w.dueToTell(); due > 0 {
+		next = min(next, due)
+	}
+	return next, err
 }
 
 // decide recommends and remembers.

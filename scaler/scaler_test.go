@@ -136,7 +136,7 @@ func TestAFailingMetricsAPIIsToldAtEachTransition(t *testing.T) {
 		c.samplesErr = errors.New("the metrics API does not answer")
 		c.reconcile(tick).reconcile(tick).reconcile(tick).wantEvents("Warning FailedGetResourceMetric the metrics API does not answer")
 		c.samplesErr = nil
-		c.reconcile(tick).reconcile(tick).
+		c.reconcile(tick).reconcile(tick).reconcile(tick).
 			wantEvents("Normal ValidMetricFound metrics are usable again: cpu utilization 50% at target 50% (1 of 1 pods, sample 2s old)")
 	}
 	c.wantWrites()
@@ -157,7 +157,7 @@ func TestOneOutageIsToldOnce(t *testing.T) {
 	}
 	c.wantEvents("Warning FailedGetResourceMetric 503")
 	c.milliCPU = 2200
-	c.reconcile(tick).wantEvents("Normal ValidMetricFound metrics are usable again: cpu utilization 220% above target 50% (2 of 2 pods, sample 2s old)")
+	c.reconcile(tick).reconcile(tick).reconcile(tick).wantEvents("Normal ValidMetricFound metrics are usable again: cpu utilization 220% above target 50% (2 of 2 pods, sample 2s old)")
 }
 
 func TestManyProblemsAreAllNamed(t *testing.T) {
@@ -196,7 +196,7 @@ func TestPodsThatHaveJustStartedAreNoFailure(t *testing.T) {
 	c.milliCPU, c.podAge = -1, 20*time.Second
 	c.reconcile(tick).wantEvents()
 	c.podAge = 2 * time.Minute
-	c.reconcile(tick).wantEvents("Warning FailedGetResourceMetric no usable cpu sample of any pod: " +
+	c.reconcile(tick).reconcile(tick).reconcile(tick).wantEvents("Warning FailedGetResourceMetric no usable cpu sample of any pod: " +
 		"1 pods: 0 ready, 0 unready, 1 without a current sample, 0 ignored")
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
@@ -39,7 +40,8 @@ func day(c *cluster) {
 func TestWhatIsRecordedReplaysToTheSameWrites(t *testing.T) {
 	c := newCluster(t, map[string]string{"target-cpu": "50", "max": "10", "scale-down-policies": "3 pods/60s"})
 	dir := t.TempDir()
-	recorder, err := trace.NewRecorder(dir, trace.DefaultLimits(), func(workload string, err error) { t.Errorf("%s: %v", workload, err) })
+	recorder, err := trace.NewRecorder(dir, trace.DefaultLimits(), func(types.NamespacedName) bool { return true },
+		func(workload types.NamespacedName, err error) { t.Errorf("%s: %v", workload, err) })
 	if err != nil {
 		t.Fatal(err)
 	}

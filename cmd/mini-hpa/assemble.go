@@ -36,9 +36,10 @@ func (c *controllerTask) assemble(api clients, log *zap.Logger) (*process, error
 		OnAnswer: func(keys []informer.Key) { p.set.Enqueue(keys...) }})
 	p.telemetry.watch(p.feed)
 	p.telemetry.follow(p.readers)
+	p.budget = scaler.NewBudget(p.telemetry.registry, log.Named("scaler"))
 	p.leadership = &leadership{flags: c.election, client: api.lead.CoordinationV1(), identity: name, term: p.term,
 		watchdog: leaderelection.NewLeaderHealthzAdaptor(wedged), log: log.Named("election")}
-	if p.traces, err = c.record.start(p.log.Named("record")); err != nil {
+	if p.traces, err = c.record.start(p); err != nil {
 		return nil, err
 	}
 	if err := c.open(p, api); err != nil {
@@ -52,10 +53,13 @@ func (c *controllerTask) assemble(api clients, log *zap.Logger) (*process, error
 
 // scaler makes the one who decides. From here on there is something to flush.
 func (c *controllerTask) scaler(p *process, api clients) *scaler.Scaler {
-	events, flush := scaler.NewRecorder(api.tell)
-	p.flush = flush
+	events, end := scaler.NewRecorder(api.tell.CoreV1(), p.budget)
+	p.flush = func() {
+		end()
+		p.budget.SayAll()
+	}
 	deps := scaler.Deps{
-		Workloads: p.set, Surroundings: p.front.neighbors, Samples: p.feed, Answers: p.readers, Scales: scaler.NewScales(api.act), Events: events,
+		Workloads: p.set, Surroundings: p.front.neighbors, Samples: p.feed, Answers: p.readers, Scales: scaler.NewScales(api.act), Events: events, Budget: p.budget,
 		Defaults: c.decision.defaults, Rules: c.decision.rules, Telemetry: scaler.NewTelemetry(p.telemetry.registry),
 		Log: p.log.Named("scaler"), Now: time.Now,
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"runtime/debug"
 	"sync"
+	"time"
 
 	"go.uber.org/zap"
 	"k8s.io/apimachinery/pkg/util/sets"
@@ -22,6 +23,8 @@ type process struct {
 	readers    *metrics.Readers
 	scaler     *scaler.Scaler
 	leadership *leadership
+	budget     *scaler.Budget
+	outage     outage // of the resource metrics API
 	telemetry  *telemetry
 	front      *front
 	flush      func()          // sends the Events that are under way
@@ -67,6 +70,7 @@ func (p *process) term(ctx context.Context) {
 	working.Go(func() { p.feed.Run(ctx) })
 	working.Go(func() { p.set.Run(ctx, p.workers, p.scaler.Reconcile) })
 	working.Wait()
+	p.outage.end()
 }
 
 // forgetGone looks at the workloads that are remembered from an earlier term but were deleted or un-annotated since. The
@@ -86,13 +90,64 @@ func (p *process) forgetGone(ctx context.Context) {
 // metricsChanged is told when the metrics API stops answering (err says why) and when it answers again (nil). Every
 // workload's decision depends on it.
 func (p *process) metricsChanged(err error) {
-	if err != nil {
-		p.log.Warn("no current metrics; nothing is scaled in until they are back", zap.Error(err))
-	} else {
-		p.log.Info("metrics are current")
-	}
+	p.outage.changed(p.log, err)
 	p.set.EnqueueSelected()
 }
 
-// failed is told the errors that nobody else can handle.
-func (p *process) failed(err error) { p.log.Error("will try again", zap.Error(err)) }
+// outage is what the log says of the resource metrics API. As with a metric of a workload, a failure is told when it has lasted; what
+// it holds back, it holds back at once.
+type outage struct {
+	mu    sync.Mutex
+	spell scaler.Spell
+	err   error       // of the last change
+	again *time.Timer // looks when nothing changes
+}
+
+// changed takes in what the API does from now on.
+func (o *outage) changed(log *zap.Logger, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.err = err
+	o.look(log)
+}
+
+// look tells what there is to tell, and looks again when there may be more.
+func (o *outage) look(log *zap.Logger) {
+	o.stop()
+	var news bool
+	if o.spell, news = o.spell.Look(o.err != nil, time.Now()); news && o.err != nil {
+		log.Warn("no current metrics; nothing is scaled in until they are back", zap.Error(o.err))
+	} else if news {
+		log.Info("metrics are current")
+	}
+	if due := o.spell.Due(); due > 0 {
+		o.again = time.AfterFunc(due, func() {
+			o.mu.Lock()
+			defer o.mu.Unlock()
+			o.look(log)
+		})
+	}
+}
+
+// end forgets: nobody looks any more.
+func (o *outage) end() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.stop()
+	o.spell, o.err = scaler.Spell{}, nil
+}
+
+func (o *outage) stop() {
+	if o.again != nil {
+		o.again.Stop()
+	}
+}
+
+// failed is told the errors that nobody else can handle. Of a workload that fails again and again, and of namespaces in which many
+// do, not all is said.
+func (p *process) failed(err error) {
+	if about := new(informer.WorkloadError); errors.As(err, &about) && !p.budget.Take(about.Key, "retry") {
+		return
+	}
+	p.log.Error("will try again", zap.Error(err))
+}

@@ -6,7 +6,10 @@ import (
 
 	"github.com/spf13/pflag"
 	"go.uber.org/zap"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/cache"
 
+	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler/trace"
 )
 
@@ -26,19 +29,28 @@ func (r *recordFlags) declare(f *pflag.FlagSet) {
 }
 
 // start begins to record; the recorder is nil if nobody asked for one.
-func (r *recordFlags) start(log *zap.Logger) (*trace.Recorder, error) {
+func (r *recordFlags) start(p *process) (*trace.Recorder, error) {
 	if r.dir == "" {
 		return nil, nil
 	}
 	limits := trace.DefaultLimits()
 	limits.Total = int64(r.mib) << 20
-	return trace.NewRecorder(r.dir, limits, func(workload string, err error) {
-		if err != nil {
-			log.Warn("cannot record; scaling goes on", zap.String("deployment", workload), zap.Error(err))
-		} else {
-			log.Info("recording works again", zap.String("deployment", workload))
+	log := p.log.Named("record")
+	return trace.NewRecorder(r.dir, limits, p.autoscaled, func(workload types.NamespacedName, err error) {
+		switch {
+		case !p.budget.Take(cache.NamespacedNameAsObjectName(workload), "record"):
+		case err != nil:
+			log.Warn("cannot record; scaling goes on", zap.Stringer("deployment", workload), zap.Error(err))
+		default:
+			log.Info("recording works again", zap.Stringer("deployment", workload))
 		}
 	})
+}
+
+// autoscaled says whether there is a Deployment of this name that is to be scaled.
+func (p *process) autoscaled(workload types.NamespacedName) bool {
+	d := p.set.Deployment(cache.NamespacedNameAsObjectName(workload))
+	return d != nil && annotations.Selected(d.Annotations)
 }
 
 // recordingGrace is how long what has been seen may take to be written when the process ends.

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"sync/atomic"
 
 	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 )
@@ -18,8 +20,8 @@ type Limits struct {
 	File int64
 	// Files is how many files are kept of one workload, the one being written included.
 	Files int
-	// Total is how many bytes are kept in the directory, and AllFiles how many files: the oldest ones go first,
-	// whichever workload they are of.
+	// Total is how many bytes are kept in the directory, and AllFiles how many files. Where there is no room, the namespace that has
+	// the most of them makes some: its oldest file goes, those of workloads that are gone before all others.
 	Total    int64
 	AllFiles int
 }
@@ -40,9 +42,9 @@ type Recorder struct {
 	stopped sync.Once
 	dropped atomic.Int64
 	// tell hears of a workload whose recording fails, and again (nil) when it works; nothing in between.
-	tell    func(workload string, err error)
+	tell    func(workload types.NamespacedName, err error)
 	store   *store
-	failing map[string]bool
+	failing map[types.NamespacedName]bool
 }
 
 // observed is what waits to be written.
@@ -53,15 +55,15 @@ type observed struct {
 }
 
 // NewRecorder records into a directory, which is made if it does not exist; files are for the process' own user only.
-// tell is called from another goroutine when the recording of a workload begins to fail, with the error, and when it
-// works again, with nil.
-func NewRecorder(dir string, limits Limits, tell func(workload string, err error)) (*Recorder, error) {
-	s, err := newStore(dir, limits)
+// Both functions are called from another goroutine: exists says whether there still is a workload; tell is called when the recording
+// of one begins to fail, with the error, and when it works again, with nil.
+func NewRecorder(dir string, limits Limits, exists func(types.NamespacedName) bool, tell func(types.NamespacedName, error)) (*Recorder, error) {
+	s, err := newStore(dir, limits, exists)
 	if err != nil {
 		return nil, fmt.Errorf("cannot record into %q: %w", dir, err)
 	}
 	r := &Recorder{queue: make(chan observed, backlog), stop: make(chan struct{}), done: make(chan struct{}),
-		tell: tell, store: s, failing: map[string]bool{}}
+		tell: tell, store: s, failing: map[types.NamespacedName]bool{}}
 	go r.run()
 	return r, nil
 }
@@ -113,15 +115,24 @@ func (r *Recorder) drain() {
 }
 
 func (r *Recorder) write(o observed) {
-	name := o.workload.Namespace + "/" + o.workload.Name
+	name := types.NamespacedName{Namespace: o.workload.Namespace, Name: o.workload.Name}
 	err := r.store.write(o)
 	if lost := r.dropped.Swap(0); lost > 0 {
 		err = errors.Join(err, fmt.Errorf("%d observations came faster than they could be written and are lost", lost))
 	}
 	if failing := err != nil; failing != r.failing[name] {
 		r.tell(name, err)
-		if r.failing[name] = failing; !failing {
-			delete(r.failing, name)
-		}
+		r.note(name, failing)
+	}
+}
+
+// note remembers which workloads fail. Now and then it forgets those that were deleted since.
+func (r *Recorder) note(name types.NamespacedName, failing bool) {
+	if !failing {
+		delete(r.failing, name)
+		return
+	}
+	if r.failing[name] = true; len(r.failing)%1000 == 0 {
+		maps.DeleteFunc(r.failing, func(name types.NamespacedName, _ bool) bool { return !r.store.exists(name) })
 	}
 }

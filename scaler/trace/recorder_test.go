@@ -3,6 +3,7 @@ package trace
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -15,6 +16,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
 
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
@@ -31,7 +33,9 @@ type shelf struct {
 	dir    string
 	limits Limits
 	told   []string
-	r      *Recorder
+	// gone are workloads that do not exist any more, by name.
+	gone map[string]bool
+	r    *Recorder
 }
 
 func newShelf(t *testing.T, limits Limits) *shelf {
@@ -41,18 +45,20 @@ func newShelf(t *testing.T, limits Limits) *shelf {
 func (s *shelf) open() *shelf {
 	s.t.Helper()
 	var err error
-	s.r, err = NewRecorder(s.dir, s.limits, func(workload string, err error) {
+	s.r, err = NewRecorder(s.dir, s.limits, s.exists, func(workload types.NamespacedName, err error) {
 		text := "works"
 		if err != nil {
 			text = err.Error()
 		}
-		s.told = append(s.told, workload+": "+text)
+		s.told = append(s.told, workload.String()+": "+text)
 	})
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	return s
 }
+
+func (s *shelf) exists(workload types.NamespacedName) bool { return !s.gone[workload.Name] }
 
 func (s *shelf) close() *shelf {
 	s.t.Helper()
@@ -168,6 +174,58 @@ func TestFilesAreBounded(t *testing.T) {
 	}
 }
 
+// TestNamesThatComeAndGoThrowOutNoOthers: the namespace that has the most makes room, and there first what is of workloads that are gone.
+func TestNamesThatComeAndGoThrowOutNoOthers(t *testing.T) {
+	line, head := sizes(t)
+	for name, limits := range map[string]Limits{
+		"too many files": {File: 1 << 20, Files: 2, Total: 1 << 30, AllFiles: 10},
+		"too many bytes": {File: 1 << 20, Files: 2, Total: 10*(head+line+10) + 10*line, AllFiles: 1000},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newShelf(t, limits)
+			s.gone = map[string]bool{}
+			neighbor := web("50")
+			neighbor.Namespace = "bank"
+			s.r.Trace(neighbor, bare(10, 2), true)
+			s.r.Trace(web("50"), bare(10, 2), true)
+			s.r.Trace(web("60"), bare(11, 2), false)
+			for i := range 40 { // all of them are gone by the time when there is no room
+				d := web("50")
+				d.Name = fmt.Sprintf("web-%02d", i)
+				s.gone[d.Name] = true
+				s.r.Trace(d, bare(12+i, 2), true)
+			}
+			s.r.Trace(neighbor, bare(59, 2), false)
+			found := s.close().files()
+			for path, want := range map[string][]string{
+				"bank/web_20260101T120010.000Z.trace.jsonl":    {"10", "59"},
+				"shop/web_20260101T120010.000Z.trace.jsonl":    {"10"},
+				"shop/web_20260101T120011.000Z.trace.jsonl":    {"11"},
+				"shop/web-39_20260101T120051.000Z.trace.jsonl": {"51"},
+			} {
+				if diff := cmp.Diff(want, found[path]); diff != "" {
+					t.Errorf("%s (-want +got):\n%s", path, diff)
+				}
+			}
+			if len(found) < 8 || len(found) > 12 {
+				t.Errorf("%d files, want about 10", len(found))
+			}
+		})
+	}
+}
+
+// TestNamesThatFailAreForgotten when they are gone.
+func TestNamesThatFailAreForgotten(t *testing.T) {
+	gone := &store{exists: func(types.NamespacedName) bool { return false }}
+	r := &Recorder{store: gone, failing: map[types.NamespacedName]bool{}}
+	for i := range 10_500 {
+		r.note(types.NamespacedName{Namespace: "shop", Name: fmt.Sprint("web-", i)}, true)
+	}
+	if len(r.failing) >= 1000 {
+		t.Errorf("%d workloads that are gone are remembered", len(r.failing))
+	}
+}
+
 func TestFilesOfDeletedWorkloadsAndOfEarlierProcessesCount(t *testing.T) {
 	line, head := sizes(t)
 	s := newShelf(t, Limits{File: 1 << 20, Files: 2, Total: 3 * (head + line), AllFiles: 100})
@@ -199,7 +257,7 @@ func TestFilesOfDeletedWorkloadsAndOfEarlierProcessesCount(t *testing.T) {
 
 func TestAFileThatIsTakenAwayIsBegunAnew(t *testing.T) {
 	s := newShelf(t, DefaultLimits()).close()
-	written, err := newStore(s.dir, s.limits)
+	written, err := newStore(s.dir, s.limits, s.exists)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -240,7 +298,7 @@ func TestFailuresAreToldOnTransition(t *testing.T) {
 
 func TestADiskThatHangsHoldsNobodyUp(t *testing.T) {
 	hang := make(chan struct{})
-	r := &Recorder{queue: make(chan observed, 1), stop: make(chan struct{}), done: make(chan struct{}), failing: map[string]bool{}}
+	r := &Recorder{queue: make(chan observed, 1), stop: make(chan struct{}), done: make(chan struct{}), failing: map[types.NamespacedName]bool{}}
 	go func() { <-hang; close(r.done) }()
 	for range 5 {
 		r.Trace(web("50"), bare(10, 2), false)
@@ -261,7 +319,7 @@ func TestTheDirectoryMustBeUsable(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := NewRecorder(file, DefaultLimits(), nil); err == nil || !strings.Contains(err.Error(), "cannot record into ") {
+	if _, err := NewRecorder(file, DefaultLimits(), nil, nil); err == nil || !strings.Contains(err.Error(), "cannot record into ") {
 		t.Errorf("error %v", err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // Recorded traces show what runs in a cluster: they are for the process' own user.
@@ -25,6 +26,7 @@ const (
 type store struct {
 	root    *os.Root
 	limits  Limits
+	exists  func(types.NamespacedName) bool
 	files   []file // all of them, oldest first
 	total   int64  // their bytes
 	current map[string]*current
@@ -34,6 +36,7 @@ type store struct {
 type file struct {
 	path, base, stamp string
 	size              int64
+	workload          types.NamespacedName
 }
 
 // current is the file that a workload's next observation goes to.
@@ -44,7 +47,7 @@ type current struct {
 	last     time.Time
 }
 
-func newStore(dir string, limits Limits) (*store, error) {
+func newStore(dir string, limits Limits, exists func(types.NamespacedName) bool) (*store, error) {
 	if err := os.MkdirAll(dir, modeDirectory); err != nil {
 		return nil, err
 	}
@@ -52,7 +55,7 @@ func newStore(dir string, limits Limits) (*store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &store{root: root, limits: limits, current: map[string]*current{}}
+	s := &store{root: root, limits: limits, exists: exists, current: map[string]*current{}}
 	if err := s.scan(); err != nil {
 		return nil, errors.Join(err, root.Close())
 	}
@@ -105,6 +108,7 @@ func (s *store) begin(base string, o observed, identity, line []byte) error {
 	if err != nil {
 		return err
 	}
+	f.workload = types.NamespacedName{Namespace: o.workload.Namespace, Name: o.workload.Name}
 	s.files = append(s.files, f)
 	s.current[base] = &current{path: f.path, identity: identity, last: o.snapshot.Time}
 	if err = s.extend(base, append(head, line...)); err != nil {
@@ -148,7 +152,7 @@ func (s *store) extend(base string, text []byte) error {
 	return errors.Join(err, out.Close())
 }
 
-// grow counts what was written, and makes room for it: the oldest files go, but not the one that was written.
+// grow counts what was written, and makes room for it: other files go than the one that was written.
 func (s *store) grow(c *current, size int64) {
 	c.size += size
 	s.total += size
@@ -158,9 +162,34 @@ func (s *store) grow(c *current, size int64) {
 		}
 	}
 	for len(s.files) > 1 && (s.total > s.limits.Total || len(s.files) > s.limits.AllFiles) {
-		oldest := slices.IndexFunc(s.files, func(f file) bool { return f.path != c.path })
-		s.remove(oldest)
+		s.remove(s.dispensable(c.path))
 	}
+}
+
+// dispensable is the file to go when there are too many bytes or files, but not the one at this path: the oldest one of the namespace
+// that has the most, those of workloads that are gone before all others. Names that come and go cost a namespace nothing, so they must
+// not cost others their traces.
+func (s *store) dispensable(path string) int {
+	used, most := map[string]int64{}, ""
+	for _, f := range s.files {
+		if f.path == path {
+			continue
+		}
+		space := namespaceOf(f.path)
+		if s.total > s.limits.Total {
+			used[space] += f.size
+		} else {
+			used[space]++
+		}
+		if used[space] > used[most] {
+			most = space
+		}
+	}
+	others := func(f file) bool { return f.path != path && namespaceOf(f.path) == most }
+	if gone := slices.IndexFunc(s.files, func(f file) bool { return others(f) && !s.exists(f.workload) }); gone >= 0 {
+		return gone
+	}
+	return slices.IndexFunc(s.files, others)
 }
 
 // forget removes the oldest files of a workload until so many are left.

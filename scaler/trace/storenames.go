@@ -12,6 +12,7 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
@@ -71,7 +72,8 @@ func (s *store) found(name string, entry fs.DirEntry) error {
 	if err != nil {
 		return err
 	}
-	s.files = append(s.files, file{path: name, base: parts[1], stamp: parts[2], size: info.Size()})
+	workload := types.NamespacedName{Namespace: namespaceOf(name), Name: path.Base(parts[1])} // of a long name there is no such workload
+	s.files = append(s.files, file{path: name, base: parts[1], stamp: parts[2], size: info.Size(), workload: workload})
 	s.total += info.Size()
 	return nil
 }

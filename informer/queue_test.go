@@ -3,6 +3,7 @@ package informer
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -128,6 +129,23 @@ func TestFailuresAreReportedOnceEach(t *testing.T) {
 			"reconciling shop/web (failure 2 in a row): connection refused",
 		})
 		end()
+	})
+}
+
+// TestAFailureThatGoesOnIsReportedEverMoreRarely: the number says how many there were.
+func TestAFailureThatGoesOnIsReportedEverMoreRarely(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, deployment("web"))
+		c.verdict = func(Key, int) (time.Duration, error) { return 0, errDown }
+		c.start()
+		end := c.lead(1, c.reconcile)
+		time.Sleep(10 * time.Minute)
+		end()
+		var want []string
+		for _, n := range []int{1, 2, 4, 8, 16, 32} {
+			want = append(want, fmt.Sprintf("reconciling shop/web (failure %d in a row): connection refused", n))
+		}
+		check(t, "errors", c.told(), want)
 	})
 }
 

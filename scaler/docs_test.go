@@ -45,6 +45,14 @@ written when something happens or changes, never to repeat what was said before;
 it finds. Reasons that the HPA controller has
 for the same thing are the HPA's.
 
+A metric that fails is told when it has failed for 30 s in all, and that it works again when it has worked for 30 s in a row. So one that
+flaps is told once, and one that is away for some seconds not at all. What a failure holds back, it holds back at once, and the metric
+` + "`mini_hpa_condition`" + ` shows it at once.
+
+Namespaces take turns: one that has much to tell keeps no other one waiting. Of a namespace so much is told as is in it: in ten minutes 200
+Events and 5 for each autoscaled Deployment. Of one Deployment and reason there are 30 at once, and then one a minute. What is more
+is left out together with its log line; the log says once a minute how much that was, and the metric ` + "`mini_hpa_events_left_out_total`" + ` counts it.
+
 | reason | meaning |
 | --- | --- |
 `

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
 
 	"github.com/mini-hpa/mini-hpa/scaler"
 	"github.com/mini-hpa/mini-hpa/scaler/metrics"
@@ -35,6 +36,7 @@ func TestMetricsDocs(t *testing.T) {
 	telemetry.watch(metrics.NewFeed(metrics.Config{}))
 	telemetry.follow(metrics.NewReaders(metrics.ReadersConfig{}))
 	scaler.NewTelemetry(telemetry.registry)
+	scaler.NewBudget(telemetry.registry, zap.NewNop())
 	webhook.NewTelemetry(telemetry.registry)
 	telemetry.registry.MustRegister(newExpirations(nil))
 	rows := metricRows(t, telemetry.registry)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"strings"
 	"sync"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
@@ -23,6 +25,8 @@ import (
 	metadatafake "k8s.io/client-go/metadata/fake"
 	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
 
+	"github.com/mini-hpa/mini-hpa/informer"
+	"github.com/mini-hpa/mini-hpa/scaler"
 	"github.com/mini-hpa/mini-hpa/scaler/metrics"
 )
 
@@ -216,6 +220,56 @@ func TestMetricsComeAndGo(t *testing.T) {
 			t.Errorf("the log tells (-want +got):\n%s", diff)
 		}
 	})
+}
+
+// TestTheLogTellsOfAnOutageOnce, however often the metrics API comes and goes meanwhile.
+func TestTheLogTellsOfAnOutageOnce(t *testing.T) {
+	gone := "no current metrics; nothing is scaled in until they are back"
+	for name, story := range map[string]struct {
+		fails, works time.Duration
+		times        int
+		want         []string
+	}{
+		"a blip":      {20 * time.Second, 10 * time.Second, 1, nil},
+		"an outage":   {time.Minute, time.Minute, 1, []string{gone, "metrics are current"}},
+		"it flaps":    {time.Second, time.Second, 300, []string{gone, "metrics are current"}},
+		"two outages": {time.Minute, time.Minute, 2, []string{gone, "metrics are current", gone, "metrics are current"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				core, logs := observer.New(zapcore.InfoLevel)
+				log, o := zap.New(core), outage{}
+				for range story.times {
+					o.changed(log, errors.New("down"))
+					time.Sleep(story.fails)
+					o.changed(log, nil)
+					time.Sleep(story.works)
+				}
+				time.Sleep(time.Hour)
+				o.end()
+				var told []string
+				for _, line := range logs.All() {
+					told = append(told, line.Message)
+				}
+				if diff := cmp.Diff(story.want, told); diff != "" {
+					t.Errorf("the log tells (-want +got):\n%s", diff)
+				}
+			})
+		})
+	}
+}
+
+// TestFailuresOfANamespaceAreBounded, as all is that the log says of one.
+func TestFailuresOfANamespaceAreBounded(t *testing.T) {
+	core, logs := observer.New(zapcore.InfoLevel)
+	p := &process{log: zap.New(core), budget: scaler.NewBudget(prometheus.NewRegistry(), zap.NewNop())}
+	for range 300 {
+		p.failed(fmt.Errorf("working: %w", &informer.WorkloadError{Key: informer.Key{Namespace: "shop", Name: "web"}, Failures: 1, Err: errors.New("forbidden")}))
+	}
+	p.failed(errors.New("something else"))
+	if n := logs.Len(); n != 201 {
+		t.Errorf("%d lines, want 200 of the namespace, and that of something else", n)
+	}
 }
 
 func sampleAt(at time.Time) metricsv1beta1.PodMetrics {

@@ -108,6 +108,11 @@ func plots() map[string]map[string]plot {
 			"by the own limit":  {histogram("rest_client_rate_limiter_duration_seconds", `verb="PUT",host="h",`+leader, "2", "4"), 30, []string{`namespace="mini-hpa"`}},
 			"not at all":        {append(requests("PUT", "429", "0", "PUT", "200", "30"), histogram("rest_client_rate_limiter_duration_seconds", `verb="PUT",host="h",`+leader, "0.005", "0.025")...), 30, nil},
 		},
+		"MiniHPAEventsLeftOut": {
+			"somebody creates and deletes without end": {[]string{`mini_hpa_events_left_out_total{cause="budget",` + leader + `} 0+3000x100`}, 90, []string{`cause="budget", namespace="mini-hpa"`}},
+			"for half an hour":                         {[]string{`mini_hpa_events_left_out_total{cause="budget",` + leader + `} 0+3000x30 90000x100`}, 90, nil},
+			"a few":                                    {[]string{`mini_hpa_events_left_out_total{cause="api",` + leader + `} 0+1x100`}, 90, nil},
+		},
 		"MiniHPAWebhookCertificateExpiring": {
 			"a leaf for twelve hours": {[]string{`mini_hpa_webhook_certificate_expiry_timestamp_seconds{type="leaf",` + leader + `} 43200x40`}, 30,
 				[]string{`namespace="mini-hpa", pod="mini-hpa-75675f5897-7ci7o", type="leaf"`}},

@@ -5,6 +5,10 @@ type draft struct {
 	Decision
 	numbers numbers
 	text    text
+	// alone is what the observations recommend by themselves, where assumptions have a say in Desired; nothing if nothing.
+	alone int32
+	// early says that a metric has samples from before the last change of the replicas.
+	early bool
 	// details are the steps' Detail, as long as they are part of the text; reason is the Reason's.
 	details []span
 	reason  span

@@ -10,37 +10,68 @@ import (
 // History is all that is remembered of a workload between two evaluations. It is a value: functions return a new one
 // and never write to the one they were given.
 type History struct {
-	// Samples are the unstabilized recommendations, oldest first. Of equal recommendations only the latest is kept:
-	// it is in a window whenever an earlier one is, so its age says all that stabilization asks.
+	// Samples are the unstabilized recommendations, oldest first, and what stands in for one. Of equal ones only the latest
+	// is kept: it is in a window whenever an earlier one is, so its age says all that stabilization asks.
 	Samples []Sample
 	// Changes are the replica changes that were written, oldest first.
 	Changes []Change
 	// Since is the moment before which an earlier process may have removed pods that nobody remembers: policies of
 	// scale-down grant nothing until their period after it has passed. Zero if there was none.
 	Since time.Time
+	// certain is when observations alone were decided on the last time, without an assumption; zero if that is not known.
+	certain time.Time
 	// resumed is the present number at the first evaluation after a gap: see resume.
 	resumed Sample
 	// left is the number of replicas that the last evaluation, or the write of its decision, has left; 0 before there was one.
 	left int32
-	// asked is what the metrics asked for last.
-	asked Sample
+	// asked is what the metrics asked for last, carried what they asked for when the last change was decided on; 0 if nothing.
+	asked   Sample
+	carried int32
 	// outside is a scale-in by somebody else that the workload has not got over yet.
 	outside outside
 	// unplaced says that the last change has not been put in its place yet: see placed.
 	unplaced bool
 }
 
-// Sample is one unstabilized recommendation.
+// Sample is one unstabilized recommendation, or what stands in for one.
 type Sample struct {
 	Time     time.Time
 	Replicas int32
+	Basis    Basis
+}
+
+// Basis is what a Sample rests on.
+type Basis uint8
+
+const (
+	// Recommended is what observations recommended.
+	Recommended Basis = iota
+	// Found is the number of replicas at the first look.
+	Found
+	// Assumed is what was proposed with assumptions for pods that could not be measured. It stands against what is proposed
+	// with assumptions, too, and not against a recommendation.
+	Assumed
+	// Raised is the number of replicas that somebody else has raised it to.
+	Raised
+)
+
+// bases is a set of them.
+type bases uint8
+
+func basesOf(all ...Basis) bases {
+	var set bases
+	for _, b := range all {
+		set |= 1 << b
+	}
+	return set
 }
 
 // Change is one replica change that was written: Delta pods were added, or removed where it is negative. It is 0 where somebody
-// else's scale-in was taken back.
+// else's scale-in was taken back. From is the number of replicas before it, 0 if that is not known.
 type Change struct {
 	Time  time.Time
 	Delta int32
+	From  int32
 }
 
 // Restored is what the cluster itself remembers of the changes that an earlier process wrote, for one that has just
@@ -78,8 +109,8 @@ func (h History) Applied(d Decision) History {
 	if d.Desired != d.Current {
 		// A way back is no change for the policies, but one for the samples: hence a Change of 0.
 		base := min(h.base(d.Current, d.Desired), max(d.Current, d.Desired))
-		h.Changes = append(slices.Clone(h.Changes), Change{Time: d.Time, Delta: d.Desired - base})
-		h.unplaced = true
+		h.Changes = append(slices.Clone(h.Changes), Change{Time: d.Time, Delta: d.Desired - base, From: d.Current})
+		h.carried, h.unplaced = h.asked.Replicas, true
 		h.left, h.outside = d.Desired, outside{}
 	}
 	return h
@@ -93,7 +124,7 @@ func (r Rules) prepared(h History, s Snapshot, p annotations.Policy) History {
 	}
 	h.unplaced = false
 	if len(h.Samples) == 0 {
-		h.Samples = []Sample{{Time: s.Time, Replicas: s.Replicas}}
+		h.Samples, h.certain = []Sample{{Time: s.Time, Replicas: s.Replicas, Basis: Found}}, s.Time
 	}
 	return h
 }
@@ -119,29 +150,65 @@ func (h History) placed(p annotations.Policy) History {
 	return h
 }
 
-// lastChange is when the last known change was written; zero if there is none.
-func (h History) lastChange() time.Time {
-	if len(h.Changes) == 0 {
-		return time.Time{}
-	}
-	return h.Changes[len(h.Changes)-1].Time
-}
+// longestSample is how long a change is remembered for the samples from before it: as old as those of the usual windows are
+// at most, and more.
+const longestSample = 5 * time.Minute
 
-// recorded adds an unstabilized recommendation and drops what no window and no policy looks at any more.
-func (r Rules) recorded(h History, s Sample, p annotations.Policy) History {
-	oldest := s.Time.Add(-max(window(p.Up), window(p.Down)))
-	kept := make([]Sample, 0, len(h.Samples)+1)
+// recorded adds what was proposed at one look, and drops what no window, no policy and no sample looks at any more.
+//
+// It repairs "what was assumed is remembered as recommended": where assumptions had a say, what the observations alone
+// recommend is remembered, and beside it what was assumed.
+func (r Rules) recorded(h History, l look, p annotations.Policy) History {
+	kept := make([]Sample, 0, len(h.Samples)+2)
+	keep := func(s Sample) {
+		kept = slices.DeleteFunc(kept, func(old Sample) bool {
+			return old.Replicas == s.Replicas && (old.Basis == s.Basis || s.Basis == Recommended)
+		})
+		kept = append(kept, s)
+	}
+	oldest := l.time.Add(-max(window(p.Up), window(p.Down)))
 	for _, old := range h.Samples {
-		if old.Replicas != s.Replicas && old.Time.After(oldest) {
+		if old.Time.After(oldest) {
 			kept = append(kept, old)
 		}
 	}
-	h.Samples = append(kept, s)
+	if !l.assumed() {
+		h.certain = l.time
+	}
+	if l.alone != nothing {
+		keep(Sample{Time: l.time, Replicas: l.alone})
+	}
+	if l.assumed() {
+		keep(Sample{Time: l.time, Replicas: l.proposed, Basis: Assumed})
+	}
+	h.Samples = kept
 	if !r.Compat {
-		h.Changes = h.since(s.Time.Add(-max(longestPeriod(p.Up), longestPeriod(p.Down))))
+		h.Changes = h.since(l.time.Add(-max(longestPeriod(p.Up), longestPeriod(p.Down), longestSample)))
 	}
 	return h
 }
+
+// look is what was proposed at one look, before windows, bounds and policies: with assumptions, and by the observations
+// alone.
+type look struct {
+	time            time.Time
+	proposed, alone int32
+}
+
+// nothing is what observations recommend by which nothing can be said.
+const nothing = -1
+
+// look is what was proposed.
+func (r Rules) look(d *draft) look {
+	l := look{time: d.Time, proposed: d.Desired, alone: d.Desired}
+	if r.repairs(RepairAssumed) {
+		l.alone = d.alone
+	}
+	return l
+}
+
+// assumed says that an assumption had a say.
+func (l look) assumed() bool { return l.alone != l.proposed }
 
 // since returns the changes after the cutoff, and at least the last one, however old: samples are held to it. They are
 // ordered by time, so nothing is copied.

@@ -140,11 +140,15 @@ func TestUnreadyPodsDoNotMatterForMemory(t *testing.T) {
 
 // TestAtTargetIsNotRoundedBelowIt: with a tolerance of 0, one percent less would scale in.
 func TestAtTargetIsNotRoundedBelowIt(t *testing.T) {
-	p := policy(t, "target-cpu=50", "max=200", "tolerance=0", "scale-down-stabilization=0s")
-	s := snapshot(noon, 100, pods(noon, 100, "100m", requesting("1001m")))
-	d, _ := Recommend(p, s, History{Changes: []Change{{Time: noon.Add(-time.Second), Delta: -10}}})
-	if d.Desired != 100 {
-		t.Errorf("desired = %d, want 100: every sample is from before the change\n%s", d.Desired, steps(d))
+	var n numbers
+	for request := int64(1); request < 3000; request += 7 {
+		for _, target := range []int64{1, 33, 50, 99, 100, 150} {
+			m := podMetric{utilization: true, target: target}
+			used := m.atTarget(&n, &reading{request: request})
+			if got := n.utilization(used, request); got < target || used > 1 && n.utilization(used-1, request) >= target {
+				t.Errorf("a pod with a request of %dm at a target of %d%% uses %dm, which is %d%%", request, target, used, got)
+			}
+		}
 	}
 }
 

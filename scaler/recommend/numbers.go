@@ -78,6 +78,20 @@ func (n *numbers) mulDiv(a, b, c int64) int64 {
 	return int64(min(quotient, math.MaxInt64))
 }
 
+// scaled is a*f, rounded, for f >= 0.
+func (n *numbers) scaled(a int64, f float64) int64 {
+	switch product := math.Round(float64(a) * f); {
+	case product >= math.MaxInt64:
+		n.saturated = true
+		return math.MaxInt64
+	case product <= math.MinInt64:
+		n.saturated = true
+		return math.MinInt64
+	default:
+		return int64(product)
+	}
+}
+
 // utilization is used as a percent of requested, which is above 0, in the 32 bits that the HPA has for it.
 func (n *numbers) utilization(used, requested int64) int64 {
 	value := n.mulDiv(used, 100, requested)

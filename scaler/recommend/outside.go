@@ -37,6 +37,9 @@ func (o outside) within(p annotations.Policy) bool {
 func (r Rules) witnessed(h History, s Snapshot, p annotations.Policy) History {
 	left := h.left
 	h.left = s.Replicas
+	if left > 0 && s.Replicas > left && r.repairs(RepairAssumed) && !h.undone(s) {
+		h.Samples = append(h.Samples[:len(h.Samples):len(h.Samples)], Sample{Time: s.Time, Replicas: s.Replicas, Basis: Raised})
+	}
 	switch lowered := s.Replicas < left && s.crowded(); {
 	case !r.repairs(RepairOutside), s.Replicas == 0, s.Replicas >= h.outside.from && !lowered:
 		h.outside = outside{}
@@ -49,6 +52,13 @@ func (r Rules) witnessed(h History, s Snapshot, p annotations.Policy) History {
 		h.outside.at = s.Time
 	}
 	return h
+}
+
+// undone says that somebody else has raised the replicas to no more than there were before the scale-in of a moment ago: a rival does
+// that, and it looks the same if the scale-in was never carried out.
+func (h History) undone(s Snapshot) bool {
+	n := len(h.Changes)
+	return n > 0 && s.Replicas <= h.Changes[n-1].From && s.Time.Sub(h.Changes[n-1].Time) < sampleGrace
 }
 
 // crowded says that there are pods that nobody asks for any more.
@@ -106,7 +116,7 @@ func (v *view) restore(d *draft, best proposal) proposal {
 	d.text.seconds(v.Time.Sub(v.outside.at)).str(" ago; before that the load asked for ").int(int64(v.outside.needed))
 	d.repaired(RepairOutside, true)
 	d.add(Step{Stage: StageOutside, From: best.replicas, To: v.outside.needed, Reason: ReasonRestored})
-	best.replicas = v.outside.needed
+	best.replicas, d.alone = v.outside.needed, v.outside.needed
 	return best
 }
 

@@ -33,8 +33,8 @@ type reading struct {
 	// times is how many pods this is, if not one.
 	times int32
 	group group
-	// before says that the sample's window began before the last change of the replicas.
-	before bool
+	// settled is the usage, or what it would be if the present replicas carried what more of them did in the sample's window.
+	settled int64
 	// warming says that the sample's window began before the pod's warm-up was over.
 	warming bool
 }
@@ -108,24 +108,52 @@ func (c *cohort) place(v *view, d *draft, pod *corev1.Pod, u *usage, request int
 		r.group = inUnready
 		c.changes = earlier(c.changes, v.initialized(pod, u))
 	default:
-		r.usage, r.before = u.value, !u.began().IsZero() && u.began().Before(v.changed)
-		r.warming = u.cpu && v.warming(pod, u)
-		c.sampled(r, u.taken)
+		r.usage, r.warming = u.value, u.cpu && v.warming(pod, u)
+		if r.settled = u.value; c.sampled(v, &r, u) && v.repairs(RepairSettled) {
+			r.settled = d.numbers.scaled(u.value, v.crowd(u))
+		}
 	}
 	c.add(r)
 }
 
-// sampled remembers what is said of all samples together.
-func (c *cohort) sampled(r reading, at time.Time) {
-	if r.before {
-		c.early++
-	}
+// sampled remembers what is said of all samples together, and says whether this one began before the last change.
+func (c *cohort) sampled(v *view, r *reading, u *usage) bool {
 	if r.warming {
 		c.warming++
 	}
-	if c.oldest.IsZero() || at.Before(c.oldest) {
-		c.oldest = at
+	if c.oldest.IsZero() || u.taken.Before(c.oldest) {
+		c.oldest = u.taken
 	}
+	n := len(v.changes)
+	early := n > 0 && !u.began().IsZero() && v.changes[n-1].Time.After(u.began())
+	if early {
+		c.early++
+	}
+	return early
+}
+
+// crowd is by how many replicas the load was carried in a sample's window, as a multiple of those of now. Each of n replicas uses the
+// n-th part of a steady load, so it is their harmonic mean. Fewer than now count as if they were as many.
+//
+//	replicas  8 ____________
+//	          4             |____      12 s with 8 and 3 s with 4 replicas, which there are now:
+//	            <---- 15 s ---->       15 / (12 * 4/8 + 3 * 4/4) = 1.67
+func (v *view) crowd(u *usage) float64 {
+	window := max(u.window, 1) // a value of one moment has none
+	begin, end := u.taken.Add(-window), u.taken
+	now, then, share := float64(v.Replicas), float64(v.Replicas), 0.0
+	until := func(from time.Time) {
+		if from.Before(end) {
+			share += end.Sub(from).Seconds() * now / max(then, now)
+			end = from
+		}
+	}
+	for i := len(v.changes) - 1; i >= 0 && v.changes[i].Time.After(begin); i-- {
+		until(v.changes[i].Time)
+		then = float64(v.changes[i].From)
+	}
+	until(begin)
+	return window.Seconds() / share
 }
 
 // unstarted is unready at this moment. It repairs "a node's clock is not ours": sample, moment and the pod's life are put on one

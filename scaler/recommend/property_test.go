@@ -235,7 +235,8 @@ func TestNodeClocksDoNotMatter(t *testing.T) {
 	for seed := range uint64(150) {
 		rng := rand.New(rand.NewPCG(seed, 4))
 		p, replicas := randomPolicy(t, rng), 1+rng.Int32N(20)
-		h := History{Samples: []Sample{{noon.Add(-time.Minute), replicas}}, Changes: []Change{{noon.Add(-time.Duration(rng.IntN(60)) * time.Second), 1}}}
+		h := History{Samples: []Sample{{Time: noon.Add(-time.Minute), Replicas: replicas}},
+			Changes: []Change{{Time: noon.Add(-time.Duration(rng.IntN(60)) * time.Second), Delta: -1, From: replicas + 1}}}
 		s := randomSnapshot(rng, noon, replicas)
 		want, _ := p.decide(behind(s, 0, 0), h)
 		for _, by := range []time.Duration{20 * time.Second, 40 * time.Second, time.Minute, 10 * time.Minute, -20 * time.Second, -time.Minute, -10 * time.Minute} {
@@ -309,12 +310,13 @@ func TestSeeingLessNeverScalesIn(t *testing.T) {
 func TestInputsStayUntouched(t *testing.T) {
 	p := policy(t, "target-cpu=50", "target-memory=50", "max=10")
 	s := snapshot(noon, 4, pods(noon, 2, "900m"), pods(noon, 1, "0", without), neverReady(1))
-	h := History{Samples: []Sample{{noon.Add(-time.Minute), 7}, {noon.Add(-time.Second), 3}},
-		Changes: []Change{{noon.Add(-time.Hour), 2}, {noon.Add(-time.Second), -1}}}
+	h := History{Samples: []Sample{{Time: noon.Add(-time.Minute), Replicas: 7}, {Time: noon.Add(-time.Second), Replicas: 3}},
+		Changes: []Change{{Time: noon.Add(-time.Hour), Delta: 2}, {Time: noon.Add(-time.Second), Delta: -1}}}
 	before := struct {
 		s Snapshot
 		h History
-	}{Snapshot{Time: s.Time, Replicas: s.Replicas, StatusReplicas: s.StatusReplicas}, History{Samples: append([]Sample{}, h.Samples...), Changes: append([]Change{}, h.Changes...), Since: h.Since}}
+	}{Snapshot{Time: s.Time, Replicas: s.Replicas, StatusReplicas: s.StatusReplicas},
+		History{Samples: append([]Sample{}, h.Samples...), Changes: append([]Change{}, h.Changes...), Since: h.Since}}
 	for _, pod := range s.Pods {
 		before.s.Pods = append(before.s.Pods, pod.DeepCopy())
 	}
@@ -339,11 +341,11 @@ func TestHistoryStaysSmall(t *testing.T) {
 		now := noon.Add(time.Duration(i) * time.Second)
 		s := Snapshot{Time: now, Replicas: 1}
 		r := DefaultRules()
-		h = r.recorded(r.prepared(h, s, p), Sample{now, int32(i % 10)}, p)
+		h = r.recorded(r.prepared(h, s, p), look{now, int32(i % 10), int32(i % 7)}, p)
 		h = h.Applied(Decision{Time: noon.Add(time.Duration(i) * time.Second), Current: 1, Desired: 2})
 	}
-	if len(h.Samples) > 10 || len(h.Changes) > 16 {
-		t.Errorf("%d samples and %d changes are kept, want at most 10 and 16", len(h.Samples), len(h.Changes))
+	if len(h.Samples) > 17 || len(h.Changes) > 301 {
+		t.Errorf("%d samples and %d changes are kept, want at most 17 and 301", len(h.Samples), len(h.Changes))
 	}
 }
 
@@ -354,12 +356,18 @@ func TestKeptSamplesDecideAsAllWould(t *testing.T) {
 	small, all := History{}, History{}
 	for i := range 5000 {
 		now, desired := noon.Add(time.Duration(i)*7*time.Second), 1+rng.Int32N(10)
-		got, want := small.envelope(now, desired, p), all.envelope(now, desired, p)
-		if got.low != want.low || got.high != want.high {
-			t.Fatalf("evaluation %d: %d..%d, want %d..%d", i, got.low, got.high, want.low, want.high)
+		proposed := desired + rng.Int32N(2)
+		for _, counted := range []bases{basesOf(Recommended), basesOf(Recommended, Assumed)} {
+			got, want := small.envelope(now, desired, p, counted), all.envelope(now, desired, p, counted)
+			if got.nearest(1) != want.nearest(1) || got.nearest(20) != want.nearest(20) || got.low.ends != want.low.ends || got.high.ends != want.high.ends {
+				t.Fatalf("evaluation %d: %+v, want %+v", i, got, want)
+			}
 		}
-		small = DefaultRules().recorded(small, Sample{now, desired}, p)
-		all.Samples = append(all.Samples, Sample{now, desired})
+		small = DefaultRules().recorded(small, look{now, proposed, desired}, p)
+		all.Samples = append(all.Samples, Sample{Time: now, Replicas: desired})
+		if proposed != desired {
+			all.Samples = append(all.Samples, Sample{Time: now, Replicas: proposed, Basis: Assumed})
+		}
 	}
 }
 

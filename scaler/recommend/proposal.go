@@ -13,7 +13,9 @@ import (
 type proposal struct {
 	metric   string
 	replicas int32
-	ratio    float64
+	// alone is what it would be without assumptions for pods that could not be measured; nothing if there is nothing else.
+	alone int32
+	ratio float64
 	// reason is the sentence for the Event: "cpu utilization 220% above target 50% (1 of 1 pods, sample 2s old)".
 	reason span
 }
@@ -22,8 +24,8 @@ type proposal struct {
 type view struct {
 	Rules
 	Snapshot
-	// changed is when the replicas were last changed by a decision; zero if that is not remembered.
-	changed time.Time
+	// changes are those of the replicas that are remembered, oldest first.
+	changes []Change
 	// outside is a scale-in by somebody else that the workload has not got over yet; incomplete says that a metric could not be
 	// measured on all the pods of before.
 	outside    outside
@@ -48,6 +50,7 @@ func (v *view) measure(d *draft, p annotations.Policy) bool {
 	}
 	d.Metrics = make([]MetricResult, 0, len(p.Metrics))
 	var best proposal
+	d.alone = nothing
 	failedActive, valid := "", 0
 	names := v.series(p.Metrics)
 	for i := range p.Metrics {
@@ -63,6 +66,7 @@ func (v *view) measure(d *draft, p annotations.Policy) bool {
 		if valid++; best.replicas == 0 || made.replicas > best.replicas {
 			best = made
 		}
+		d.alone = max(d.alone, made.alone)
 	}
 	if valid > 0 {
 		best = v.restore(d, best)
@@ -71,6 +75,9 @@ func (v *view) measure(d *draft, p annotations.Policy) bool {
 		d.Active = failedActive
 		v.fail(d, best, valid)
 		return false
+	}
+	if d.Failure != nil && d.alone < v.Replicas {
+		d.alone = nothing // the metric that fails may have asked for more
 	}
 	d.Active, d.reason = ActiveValidMetric, best.reason
 	d.step(StageLargest, best.metric, max(best.replicas, 0), ReasonLargest)

@@ -55,7 +55,8 @@ func (v *view) proposeFrom(d *draft, m *podMetric, c *cohort) (proposal, *Failur
 	d.suggest(m.name, o.to, o.reason)
 	d.write().sentence(m, c, value, ratio).age(d.Time, c.oldest)
 	d.text.instead(o.reason, d.Current, v.outside)
-	return proposal{metric: m.name, replicas: o.to, ratio: ratio, reason: d.written()}, nil
+	d.early = d.early || c.early > 0
+	return proposal{metric: m.name, replicas: o.to, alone: o.alone, ratio: ratio, reason: d.written()}, nil
 }
 
 // everyReady counts the pods that have a usable sample, and what else has one.
@@ -78,17 +79,18 @@ func careful(ratio float64) treatments {
 // outlook is a ratio before and after the careful assumptions, over how many pods, for how many they were made, and what
 // comes of it.
 type outlook struct {
-	ratio, careful float64
-	pods           int
-	assumed, held  int
+	ratio, careful   float64
+	pods             int
+	assumed, shifted int
 	// capped is how many pods that warm up counted as less than they use, like others that many.
 	capped, others int
-	// made is what the arithmetic makes of it, to what is proposed, with the reason for it.
-	made, to int32
-	reason   string
+	// made is what the arithmetic makes of it, to what is proposed, with the reason for it, and alone what would be without
+	// assumptions.
+	made, to, alone int32
+	reason          string
 }
 
-// outlook evaluates the metric with the HPA's assumptions, then with those that repair them.
+// outlook evaluates the metric with the HPA's assumptions, then with those that repair them, and on the way in without any.
 func (v *view) outlook(d *draft, m *podMetric, c *cohort, ratio float64) outlook {
 	as := careful(ratio)
 	o := v.evaluate(d, m, c, as, ratio)
@@ -100,6 +102,11 @@ func (v *view) outlook(d *draft, m *podMetric, c *cohort, ratio float64) outlook
 	v.against(d, &o)
 	v.partly(c.count[inReady])
 	v.carried(d, &o)
+	if o.alone = o.to; ratio < 1 && o.assumed > 0 && o.reason != ReasonCarried {
+		alone := v.evaluate(d, m, c, treatments{group: [groupCount]treatment{inReady: as.group[inReady], inStray: measured}}, ratio)
+		v.against(d, &alone)
+		o.alone = alone.to
+	}
 	return o
 }
 
@@ -110,7 +117,7 @@ func (v *view) evaluate(d *draft, m *podMetric, c *cohort, as treatments, ratio 
 	o.assumed = c.assumed(as)
 	if o.assumed > 0 || as.group[inReady] != measured {
 		s := c.sum(&d.numbers, m, as)
-		o.held, o.capped, o.others = s.held, s.capped, as.warm.pods
+		o.shifted, o.capped, o.others = s.shifted, s.capped, as.warm.pods
 		o.careful, _, _ = m.ratio(&d.numbers, s)
 		if o.assumed > 0 {
 			o.pods = s.pods
@@ -171,12 +178,15 @@ func (t *text) instead(reason string, current int32, o outside) {
 func (t *text) arithmetic(band tolerances, o outlook) *text {
 	t.str("ratio ").float(o.careful)
 	with := " with "
-	if n := o.assumed + o.held; n > 0 {
-		t.str(with).str("careful assumptions for ").int(int64(n)).str(" pods")
+	if o.assumed > 0 {
+		t.str(with).str("careful assumptions for ").int(int64(o.assumed)).str(" pods")
 		with = " and "
 	}
 	if o.capped > 0 {
 		t.str(with).warmUp(o.capped, o.others)
+	}
+	if o.shifted > 0 {
+		t.str(" once ").int(int64(o.shifted)).str(" pods carry what more of them did")
 	}
 	if t.str(" is ").side(band, o.careful).tolerances(band); band.within(o.careful) && o.reason != ReasonCarried {
 		return t

@@ -38,7 +38,7 @@ func Recommend(p annotations.Policy, s Snapshot, h History) (Decision, History) 
 func (r Rules) Recommend(p annotations.Policy, s Snapshot, h History) (Decision, History) {
 	d := newDraft(s, r)
 	h = r.prepared(r.witnessed(h, s, p), s, p)
-	v := &view{Rules: r, Snapshot: s, changed: h.lastChange(), outside: h.outside}
+	v := &view{Rules: r, Snapshot: s, changes: h.Changes, outside: h.outside}
 	below := s.Replicas < p.Min && h.outside.within(p)
 	switch {
 	case s.Replicas == 0:
@@ -46,14 +46,14 @@ func (r Rules) Recommend(p annotations.Policy, s Snapshot, h History) (Decision,
 	case (s.Replicas < p.Min || s.Replicas > p.Max) && !below:
 		d.correct(p)
 	case v.measure(d, p):
-		raw := Sample{Time: s.Time, Replicas: d.Desired}
-		h.asked, h.outside = raw, v.outside
+		l := r.look(d)
+		h.asked, h.outside = Sample{Time: l.time, Replicas: l.proposed}, v.outside
 		d.repaired(RepairOutside, below)
-		h = r.resume(h, s, p)
-		d.stabilize(p, h)
+		h = r.resume(h, s, l, p)
+		d.stabilize(p, h, l, r)
 		d.bound(p)
 		d.limit(p, h)
-		h = r.recorded(h, raw, p)
+		h = r.recorded(h, l, p)
 	}
 	if below && d.Desired < p.Min {
 		d.correct(p)

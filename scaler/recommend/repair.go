@@ -39,6 +39,8 @@ const (
 	RepairWarmUp
 	// RepairClock is "a node's clock is not ours".
 	RepairClock
+	// RepairAssumed is "what was assumed is no recommendation".
+	RepairAssumed
 )
 
 // Repair is one row of the table of repairs.
@@ -89,7 +91,7 @@ func RepairTable() []Repair {
 			"It is taken at face value, however old.",
 			"groupPods of replica_calculator.go looks at the timestamp of young pods only"},
 		{RepairSettled, "settled-samples",
-			"On the way in, a sample whose window began before the last change counts as at least its target: a sample drives one scale-in, not several.",
+			"On the way in, a sample whose window began while there were more replicas counts with what all of those carried, divided over the present ones, and a scale-in goes no further than what the samples before it asked for: a sample drives one scale-in, not several.",
 			"It looks every 15 s, by which time there mostly is a newer sample; mini-hpa looks again whenever a pod goes.",
 			"reconcileAutoscaler of horizontal.go knows no sample's age"},
 		{RepairUnseen, "unseen-is-missing",
@@ -97,7 +99,7 @@ func RepairTable() []Repair {
 			"Pods that its cache does not hold yet do not exist.",
 			"Watches of different kinds are not ordered among each other"},
 		{RepairBlind, "blind-gap",
-			"After a gap longer than the window, such as an outage of the metrics, the present number of replicas holds scale-in for a window.",
+			"After a gap longer than the window, such as an outage of the metrics or a time in which pods could not be measured, the present number of replicas holds scale-in for a window.",
 			"It scales in at the first sample after the outage: the recommendations of the time before have left the window.",
 			"stabilizeRecommendationWithBehaviors of horizontal.go"},
 		{RepairOutside, "outside-scale-in",
@@ -112,6 +114,10 @@ func RepairTable() []Repair {
 			"When a pod started is judged by the clock of its node. What a node's clock shows is known from its samples: one is never newer than the LIST that first brought it, and less than 20 s older.",
 			"The node's time is compared with its own: pods of a node whose clock is minutes behind count with the CPU that their start takes, those of one that is ahead are left out for longer.",
 			"groupPods of replica_calculator.go compares status.startTime with its own clock"},
+		{RepairAssumed, "assumed-is-not-recommended",
+			"A number that only assumptions about pods which could not be measured have held is not remembered as a recommendation: once they can be measured, it does not hold scale-in for another window. What somebody else has raised the replicas to does.",
+			"Whatever was proposed is remembered, and holds scale-in for a window.",
+			"normalizeDesiredReplicasWithBehaviors of horizontal.go"},
 	}
 }
 

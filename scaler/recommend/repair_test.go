@@ -100,6 +100,10 @@ func outage(from, to time.Time, replicas int32) []Snapshot {
 func repairStories(t testing.TB) []repairStory {
 	notReady := ready(corev1.ConditionFalse, 30*time.Second)
 	later := noon.Add(time.Hour)
+	idle := func(after time.Duration, measured int) Snapshot {
+		now := noon.Add(after)
+		return snapshot(now, 10, pods(now, measured, "100m"), pods(now, 10-measured, "0", without))
+	}
 	return []repairStory{
 		{repair: RepairAgainst, told: "A rollout of 4 replicas has a fifth pod in surge. Usage is 34 %, the target 40 %.",
 			policy: eager(t, "target-cpu=40"), now: surging(snapshot(noon, 4, pods(noon, 5, "340m")), 5), hpa: 5, ours: 4},
@@ -117,8 +121,8 @@ func repairStories(t testing.TB) []repairStory {
 			policy: eager(t, "target-memory=100%"), now: snapshot(noon, 4, pods(noon, 4, "0", usingMemory("8Ti", "24Ti"))), hpa: 1, ours: 12},
 		{repair: RepairStale, told: "The node of 2 pods is cut off. Their last samples say 1 %, and are an hour old.",
 			policy: eager(t, "target-cpu=50"), now: snapshot(noon, 2, pods(noon, 2, "10m", sampled(time.Hour))), hpa: 1, ours: 2},
-		{repair: RepairSettled, told: "5 s after a scale-in from 40 to 8, the samples are still those of before it: 10 % of a target of 50 %.",
-			policy: eager(t, "target-cpu=50"), changed: []Change{{noon.Add(-5 * time.Second), -32}}, now: snapshot(noon, 8, pods(noon, 8, "100m")), hpa: 2, ours: 8},
+		{repair: RepairSettled, told: "1 s after a scale-in from 40 to 8, the samples are still those of before it: 10 % of a target of 50 %.",
+			policy: eager(t, "target-cpu=50"), changed: []Change{{Time: noon.Add(-time.Second), Delta: -32, From: 40}}, now: snapshot(noon, 8, pods(noon, 8, "100m")), hpa: 2, ours: 8},
 		{repair: RepairUnseen, told: "The status counts 10 pods, 4 of them are known so far, and they use 44 % of a target of 50 %.",
 			policy: eager(t, "target-cpu=50"), now: snapshot(noon, 10, pods(noon, 4, "440m")), hpa: 4, ours: 10},
 		{repair: RepairBlind, told: "The metrics API was down for an hour, and said so all the time. The first sample after that says 1 % of a target of 50 %, with a window of 5 minutes for scale-down.",
@@ -133,6 +137,9 @@ func repairStories(t testing.TB) []repairStory {
 		{repair: RepairClock, told: "2 of 4 pods are ready for 5 s, on a node whose clock is 10 minutes behind; they have used 1900m to start. The other 2 use 50 % of a target of 50 %.",
 			policy: eager(t, "target-cpu=50"), now: behind(snapshot(noon, 4, pods(noon, 2, "500m"),
 				pods(noon, 2, "1900m", started(time.Minute), ready(corev1.ConditionTrue, 5*time.Second))), 10*time.Minute, 2), hpa: 10, ours: 4},
+		{repair: RepairAssumed, told: "10 pods have used 10 % of a target of 50 % for 5 minutes. One minute ago the samples of half of them were missing.",
+			policy: policy(t, "target-cpu=50", "max=40"), before: []Snapshot{idle(0, 10), idle(2*time.Minute, 10), idle(4*time.Minute, 5)},
+			now: idle(5*time.Minute, 10), hpa: 10, ours: 2},
 	}
 }
 

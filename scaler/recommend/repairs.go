@@ -68,10 +68,11 @@ func (v *view) outdated(d *draft, name string, at time.Time, windowSeconds *int6
 // "Monotone in load": pods that are not ready count as being at their target, up to the replicas that are asked for. The
 // HPA leaves them out, so that half of the pods turning unready halves the workload.
 //
-// "A sample is evaluated against replicas that it knows nothing of": a sample whose window began before the last change
-// counts as at least the target. Each pod that a scale-in removes is a reason to look again, and what its siblings used
-// while it still carried its share would take the workload down step by step: 40 -> 8 -> 2. The HPA looks every 15 s, by
-// which time there usually is a newer sample.
+// "A sample is evaluated against replicas that it knows nothing of": a sample whose window began while there were more replicas
+// counts with what the pod uses once the present ones carry what all of those did. Each pod that a scale-in removes is a reason to look
+// again, and what its siblings used while it still carried its share would take the workload down step by step: 40 -> 8 -> 2. The
+// HPA looks every 15 s, by which time there usually is a newer sample. Pods do not use equally much, so until there is one
+// the scale-in ends where the samples had it end at first: see draft.envelope.
 //
 // "What a pod uses while it warms up is not what its load asks for", on the way out: see warming.
 func (v *view) more(d *draft, c *cohort, as *treatments, ratio float64) Repairs {
@@ -89,7 +90,7 @@ func (v *view) more(d *draft, c *cohort, as *treatments, ratio float64) Repairs 
 		bits |= RepairUnready
 	}
 	if v.repairs(RepairSettled) && c.early > 0 {
-		as.group[inReady] = atLeastTarget
+		as.group[inReady] = settled
 		bits |= RepairSettled
 	}
 	return bits
@@ -198,13 +199,16 @@ const longestGap = 5 * time.Minute
 
 // resume repairs "stabilization ends with the last look": at the first evaluation after an outage of the metrics, a pause
 // or a time at 0 replicas that outlasted the window, the present number holds scale-in for a window, as it does after a
-// restart. The HPA scales in at the first sample after an outage. A workload that is always evaluated after a gap, such
-// as one of a coarse trace, is held at every other evaluation only.
-func (r Rules) resume(h History, s Snapshot, p annotations.Policy) History {
+// restart. The HPA scales in at the first sample after an outage. So it is after looks that rested on assumptions, if for a
+// whole window there was no other. A workload that is always evaluated after a gap, such as one of a coarse trace, is held at
+// every other evaluation only.
+func (r Rules) resume(h History, s Snapshot, l look, p annotations.Policy) History {
 	last := h.Samples[len(h.Samples)-1].Time
 	gap := max(window(p.Up), window(p.Down), longestGap, 2*p.SyncPeriod)
-	if r.repairs(RepairBlind) && s.Time.Sub(last) > gap && !h.resumed.Time.Equal(last) {
-		h.resumed = Sample{Time: s.Time, Replicas: s.Replicas}
+	blind := s.Time.Sub(last) > gap && !h.resumed.Time.Equal(last)
+	unsure := !l.assumed() && last.After(h.certain) && s.Time.Sub(h.certain) > window(p.Down) && !h.resumed.Time.Equal(h.certain)
+	if r.repairs(RepairBlind) && (blind || unsure && !h.certain.IsZero()) {
+		h.resumed = Sample{Time: s.Time, Replicas: s.Replicas, Basis: Found}
 	}
 	return h
 }

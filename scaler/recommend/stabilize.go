@@ -12,12 +12,27 @@ func window(rules autoscalingv2.HPAScalingRules) time.Duration {
 	return time.Duration(*rules.StabilizationWindowSeconds) * time.Second
 }
 
-// envelope is the range that past recommendations allow, with the moment at which each end moves by itself.
-type envelope struct {
-	low, high         int32
-	lowEnds, highEnds time.Time
-	// resumed says that the high end is that of RepairBlind.
-	resumed bool
+// hold is one end of the range that the past allows: the replicas, what they rest on, and when that ends by itself.
+type hold struct {
+	replicas int32
+	basis    Basis
+	ends     time.Time
+}
+
+// What holds for another reason than a Sample.
+const (
+	// carriedOut is the recommendation that the last change carries out.
+	carriedOut = Raised + 1 + iota
+	// afterGap is the number at the first look after a gap.
+	afterGap
+)
+
+// envelope is the range that the past allows.
+type envelope struct{ low, high hold }
+
+// nearest is what of the range is nearest to the present number.
+func (e envelope) nearest(current int32) int32 {
+	return min(max(current, e.low.replicas), e.high.replicas)
 }
 
 // stabilize keeps the replicas where recent recommendations disagree (HPA: stabilizeRecommendationWithBehaviors).
@@ -30,48 +45,94 @@ type envelope struct {
 //	     |  /  current ----+---- held here until "high" leaves the scale-down window
 //	     | /                \_____ *
 //	     +-------------------------------> time
-func (d *draft) stabilize(p annotations.Policy, h History) {
-	e := h.envelope(d.Time, d.Desired, p)
-	if back := min(d.Desired, h.base(d.Current, d.Desired)); back > d.Current && d.repaired(RepairOutside, back > e.low) {
-		e.low = back // the way back from somebody else's scale-in
+func (d *draft) stabilize(p annotations.Policy, h History, l look, r Rules) {
+	e := d.envelope(p, h, l, r)
+	if back := min(d.Desired, h.base(d.Current, d.Desired)); back > d.Current && d.repaired(RepairOutside, back > e.low.replicas) {
+		e.low.replicas = back // the way back from somebody else's scale-in
 	}
-	to := min(max(d.Current, e.low), e.high)
+	to := e.nearest(d.Current)
 	d.Able = AbleReady
 	if to == d.Desired {
 		d.write().str("no recommendation of the windows stands against it")
 		d.note(StageStabilize, "", AbleReady)
 		return
 	}
-	ends, detail := e.highEnds, d.write()
-	if d.Desired >= d.Current {
-		d.Able, ends = AbleUpStabilized, e.lowEnds
-		detail.int(int64(e.low)).str(" is the lowest recommendation of the last ").seconds(window(p.Up))
-	} else {
-		d.Able = AbleDownStabilized
-		d.repaired(RepairBlind, e.resumed)
-		detail.int(int64(e.high)).str(" is the highest recommendation of the last ").seconds(window(p.Down))
+	held, rules, which := e.high, p.Down, "highest"
+	if d.Able = AbleDownStabilized; d.Desired >= d.Current {
+		d.Able, held, rules, which = AbleUpStabilized, e.low, p.Up, "lowest"
 	}
-	if !ends.IsZero() {
-		d.before(ends)
-		detail.str("; it ends in ").seconds(ends.Sub(d.Time).Round(time.Second))
+	detail := d.write().standing(held, which, window(rules))
+	if !held.ends.IsZero() {
+		d.before(held.ends)
+		detail.str("; it ends in ").seconds(held.ends.Sub(d.Time).Round(time.Second))
 	}
 	d.step(StageStabilize, "", to, d.Able)
 }
 
-// envelope looks at the recommendations of both windows and at the one of now.
-func (h History) envelope(now time.Time, desired int32, p annotations.Policy) envelope {
-	e := envelope{low: desired, high: desired}
-	up, down := window(p.Up), window(p.Down)
-	for _, s := range h.Samples {
-		if s.Time.After(now.Add(-up)) && s.Replicas < e.low {
-			e.low, e.lowEnds = s.Replicas, s.Time.Add(up)
+// envelope looks at what the windows hold, and at what the repairs add to it and leave out.
+func (d *draft) envelope(p annotations.Policy, h History, l look, r Rules) envelope {
+	e := h.envelope(d.Time, d.Desired, p, basesOf(Recommended, Found, Assumed))
+	if r.repairs(RepairAssumed) {
+		counted := basesOf(Recommended, Found, Raised)
+		if l.assumed() {
+			counted |= basesOf(Assumed)
 		}
-		if s.Time.After(now.Add(-down)) && s.Replicas > e.high {
-			e.high, e.highEnds = s.Replicas, s.Time.Add(down)
-		}
+		ours := h.envelope(d.Time, d.Desired, p, counted)
+		d.repaired(RepairAssumed, ours.nearest(d.Current) != e.nearest(d.Current))
+		e = ours
 	}
-	if s := h.resumed; s.Time.After(now.Add(-down)) && s.Replicas > e.high {
-		e.high, e.highEnds, e.resumed = s.Replicas, s.Time.Add(down), true
+	if d.early && r.repairs(RepairSettled) {
+		d.repaired(RepairSettled, d.raise(&e, hold{replicas: min(h.carried, d.Current), basis: carriedOut}))
+	}
+	if down := window(p.Down); h.resumed.Time.After(d.Time.Add(-down)) {
+		d.repaired(RepairBlind, d.raise(&e, hold{replicas: h.resumed.Replicas, basis: afterGap, ends: h.resumed.Time.Add(down)}))
 	}
 	return e
+}
+
+// raise lets a scale-in go no further than the hold, and says whether it would have.
+func (d *draft) raise(e *envelope, to hold) bool {
+	if to.replicas <= e.high.replicas || e.high.replicas >= d.Current {
+		return false
+	}
+	e.high = to
+	return true
+}
+
+// envelope looks at the samples of both windows that rest on one of the bases, and at the proposal of now.
+func (h History) envelope(now time.Time, desired int32, p annotations.Policy, counted bases) envelope {
+	e := envelope{low: hold{replicas: desired}, high: hold{replicas: desired}}
+	up, down := window(p.Up), window(p.Down)
+	for _, s := range h.Samples { // the oldest first: of equal ones, the last to leave holds
+		if counted&basesOf(s.Basis) == 0 {
+			continue
+		}
+		if s.Time.After(now.Add(-up)) && s.Replicas <= e.low.replicas && s.Replicas < desired {
+			e.low = hold{s.Replicas, s.Basis, s.Time.Add(up)}
+		}
+		if s.Time.After(now.Add(-down)) && s.Replicas >= e.high.replicas && s.Replicas > desired {
+			e.high = hold{s.Replicas, s.Basis, s.Time.Add(down)}
+		}
+	}
+	return e
+}
+
+// standing says what holds, and why.
+func (t *text) standing(h hold, which string, window time.Duration) *text {
+	t.int(int64(h.replicas))
+	switch h.basis {
+	case Recommended:
+		t.str(" is the ").str(which).str(" recommendation of the last ").seconds(window)
+	case Found:
+		t.str(" is the number at the first look, which holds for ").seconds(window)
+	case Raised:
+		t.str(" is what somebody else has set, which holds for ").seconds(window)
+	case Assumed:
+		t.str(" is the ").str(which).str(" that pods which could not be measured held it at in the last ").seconds(window)
+	case carriedOut:
+		t.str(" is what the last change was to come to, and there are samples from before it")
+	case afterGap:
+		t.str(" is the number at the first look after a gap, which holds for ").seconds(window)
+	}
+	return t
 }

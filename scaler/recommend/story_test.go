@@ -1,9 +1,12 @@
 package recommend
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -199,4 +202,144 @@ func TestAfterAGapScaleInWaitsForAWindow(t *testing.T) {
 			w.load(100, tick).want(1)
 		})
 	}
+}
+
+// TestAScaleInTakesItsStepsAtThePoliciesPace: what holds it between two steps is the policy alone, though each step leaves samples from
+// before it, and nobody recommended the numbers on the way.
+func TestAScaleInTakesItsStepsAtThePoliciesPace(t *testing.T) {
+	for policies, c := range map[string]struct {
+		replicas int32
+		want     time.Duration
+	}{
+		"1 pod/60s":    {10, 8 * time.Minute},
+		"1 pod/15s":    {10, 2 * time.Minute},
+		"10%/60s":      {60, 25 * time.Minute},
+		"50%/2m":       {40, 10 * time.Minute},
+		"3 pods/10m":   {10, 20 * time.Minute},
+		"1 pod/1s":     {10, 2 * time.Minute},
+		"100%/15s":     {10, 0},
+		"1000 pods/5m": {60, 0},
+	} {
+		t.Run(policies, func(t *testing.T) {
+			w := newWorkload(t, c.replicas, "target-cpu=50", "max=100", "scale-down-policies="+policies)
+			for range 19 {
+				w.load(300, tick).want(c.replicas)
+			}
+			recommended, began := map[string]bool{fmt.Sprint(c.replicas): true}, time.Time{}
+			for end := w.now.Add(time.Hour); w.replicas > 1 && w.now.Before(end); {
+				w.load(300, tick)
+				if began.IsZero() && w.changes > 0 {
+					began = w.last.Time
+				}
+				for _, step := range w.last.Steps {
+					n, _, told := strings.Cut(step.Detail, " is the highest recommendation")
+					if recommended[fmt.Sprint(step.To)] = recommended[fmt.Sprint(step.To)] || step.Stage == StageLargest; told && !recommended[n] {
+						t.Fatalf("%q, which nobody recommended", step.Detail)
+					}
+				}
+			}
+			if took := w.last.Time.Sub(began); w.replicas > 1 || took > c.want {
+				t.Errorf("%d replicas after %s, want 1 after at most %s", w.replicas, took, c.want)
+			}
+		})
+	}
+}
+
+// TestALoadThatFallsBetweenTwoSamples: the second step comes with the next sample after the first.
+func TestALoadThatFallsBetweenTwoSamples(t *testing.T) {
+	w := newWorkload(t, 8, "target-cpu=50", "max=10")
+	w.load(4000, tick).want(8)
+	w.load(3300, tick).want(8) // 41 %, which asks for 7
+	for range 18 {
+		w.load(400, tick).want(8)
+	}
+	w.load(400, tick).want(7)
+	w.load(400, tick).want(1)
+}
+
+// TestTheBusiestPodsGoFirst: what is left uses less than the average, and still one sample drives one scale-in.
+func TestTheBusiestPodsGoFirst(t *testing.T) {
+	w := newWorkload(t, 10, "target-cpu=50", "max=10", "scale-down-stabilization=0s")
+	uneven := func(idle, busy int) Snapshot {
+		return snapshot(w.now, w.replicas, pods(noon, idle, "50m"), pods(noon, busy, "800m"))
+	}
+	w.see(uneven(5, 5), time.Second).want(9) // 42 %
+	for busy := 4; busy >= 2; busy-- {
+		w.see(uneven(5, busy), time.Second).want(9)
+	}
+	w.now = noon.Add(20 * time.Second)
+	w.load(3000, tick).want(6)
+}
+
+// TestWhatIsAssumedHoldsNow and not for a window more, unless there was nothing else for a window.
+func TestWhatIsAssumedHoldsNow(t *testing.T) {
+	half := func(w *workload) Snapshot {
+		return snapshot(w.now, w.replicas, pods(w.now, int(w.replicas)/2, "100m"), pods(w.now, int(w.replicas)/2, "0", without))
+	}
+	for name, c := range map[string]struct {
+		without int // looks of 15 s at which half of the samples are missing
+		want    int // looks after those until it scales in
+	}{
+		"one look":                  {1, 15},
+		"for less than the window":  {10, 6},
+		"for almost a whole window": {15, 1},
+		"for longer than a window":  {40, 20},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorkload(t, 10, "target-cpu=50", "max=10")
+			for range 5 {
+				w.load(1000, tick).want(10)
+			}
+			for range c.without {
+				w.see(half(w), tick).want(10)
+			}
+			for range c.want - 1 {
+				w.load(1000, tick).want(10)
+			}
+			w.load(1000, tick)
+			w.load(1000, tick).want(2)
+		})
+	}
+}
+
+// TestAssumptionsAreStabilizedAmongThemselves: a pod that never has a sample does not switch the window off.
+func TestAssumptionsAreStabilizedAmongThemselves(t *testing.T) {
+	w := newWorkload(t, 10, "target-cpu=50", "max=10")
+	for i := range 100 {
+		each := "400m"
+		if i%4 > 0 {
+			each = "100m"
+		}
+		w.see(snapshot(w.now, w.replicas, pods(w.now, int(w.replicas)-1, each), pods(w.now, 1, "0", without)), tick)
+	}
+	w.want(10)
+}
+
+// TestWhileAMetricFailsTheOthersRecommendNothingSmaller.
+func TestWhileAMetricFailsTheOthersRecommendNothingSmaller(t *testing.T) {
+	w := newWorkload(t, 10, "target-cpu=50", "target-memory=50", "max=10")
+	w.load(5000, tick).want(10)
+	for range 16 {
+		s := snapshot(w.now, 10, pods(w.now, 9, "100m"), pods(w.now, 1, "0", without))
+		for _, sample := range s.PodMetrics {
+			delete(sample.Containers[0].Usage, corev1.ResourceMemory)
+		}
+		w.see(s, tick).want(10)
+	}
+}
+
+// TestARaiseBySomebodyElseHoldsForAWindow, with or without pods that start, but not where it only takes back what was just scaled in.
+func TestARaiseBySomebodyElseHoldsForAWindow(t *testing.T) {
+	w := newWorkload(t, 4, "target-cpu=50", "max=20")
+	for range 21 {
+		w.load(1600, tick).want(4)
+	}
+	w.replicas = 12
+	w.see(snapshot(w.now, 12, pods(w.now, 4, "400m"), pods(w.now, 8, "0", pending)), tick).want(12)
+	for range 19 {
+		w.load(1600, tick).want(12)
+	}
+	w.load(1600, tick).want(4)
+	w.replicas = 12
+	w.load(1600, tick).want(4)
 }

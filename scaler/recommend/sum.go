@@ -14,8 +14,8 @@ const (
 	idle
 	// atTarget counts with its target.
 	atTarget
-	// atLeastTarget counts with what it uses, if the sample is from after the last change, else with at least its target.
-	atLeastTarget
+	// settled counts with what it uses, or would if the present replicas carried what more of them did in its sample's window.
+	settled
 	// atMostOthers counts with what it uses or, if its sample is from its warm-up, with at most the average of the others
 	atMostOthers
 	// full counts with its request, or more where the target is above 100 %.
@@ -35,9 +35,9 @@ type treatments struct {
 type sum struct {
 	used, requested int64
 	pods            int
-	// held is how many pods counted as more than they use, because their sample is from before the last change; capped
-	// how many counted as less, because it is from their warm-up.
-	held, capped int
+	// shifted is how many pods counted with more than they use, because their sample is from before the last change; capped
+	// how many with less, because it is from their warm-up.
+	shifted, capped int
 }
 
 // assumed is for how many pods the treatments assume something.
@@ -76,8 +76,8 @@ func (c *cohort) sum(n *numbers, m *podMetric, as treatments) sum {
 			used = min(used, m.typical(n, r, as.warm))
 		}
 		switch {
-		case how == atLeastTarget && used != r.usage:
-			s.held++
+		case how == settled && used != r.usage:
+			s.shifted++
 		case how == atMostOthers && used != r.usage:
 			s.capped++
 		}
@@ -91,15 +91,12 @@ func (m *podMetric) counted(n *numbers, r *reading, how treatment) int64 {
 	switch how {
 	case measured, atMostOthers:
 		return r.usage
+	case settled:
+		return r.settled
 	case atTarget:
 		return m.atTarget(n, r)
 	case full:
 		return m.full(n, r)
-	case atLeastTarget:
-		if r.before {
-			return max(r.usage, m.atTarget(n, r))
-		}
-		return r.usage
 	case leftOut, idle:
 	}
 	return 0

@@ -51,14 +51,23 @@ func (v *view) byValue(d *draft, m *totalMetric) (proposal, *Failure) {
 	case o.pods == 0 && v.repairs(RepairAllUnready):
 		d.repaired(RepairAllUnready, true)
 		o.to, o.reason = d.Current, ReasonAllUnready
-		return v.proposeTotal(d, m, o), nil
+		made := v.proposeTotal(d, m, o)
+		made.alone = nothing
+		return made, nil
 	case ratio < 1 && waiting > 0 && d.repaired(RepairUnready, v.repairs(RepairUnready)):
 		o.assumed = waiting
 	}
+	alone := o
+	alone.to = d.numbers.capped(ratio * float64(o.pods))
 	o.to = d.numbers.capped(ratio*float64(o.pods) + float64(o.assumed))
 	v.turn(d, &o)
 	v.borne(d, &o)
-	return v.proposeTotal(d, m, o), nil
+	made := v.proposeTotal(d, m, o)
+	if o.assumed > 0 {
+		v.turn(d, &alone)
+		made.alone = alone.to
+	}
+	return made, nil
 }
 
 // borne is carried for a total: it is the load of the pods that are ready.
@@ -167,5 +176,5 @@ func (v *view) proposeTotal(d *draft, m *totalMetric, o outcome) proposal {
 		sentence.str(" for each")
 	}
 	sentence.instead(o.reason, d.Current, v.outside)
-	return proposal{metric: m.name, replicas: o.to, ratio: o.ratio, reason: d.written()}
+	return proposal{metric: m.name, replicas: o.to, alone: o.to, ratio: o.ratio, reason: d.written()}
 }

@@ -104,7 +104,8 @@ generated workloads, records what it saw and did, and replays that.
 ## Repairs
 
 Without ` + "`--hpa-compat`" + ` the following rules replace the HPA controller's, where that is known to decide wrongly. Each decision names the repairs
-that had a say in it (` + "`repairs`" + ` in JSON). A decision without any is the HPA controller's, given the same history.
+that had a say in it (` + "`repairs`" + ` in JSON). A decision without any is the HPA controller's, given the same history. What they come to
+over hours of load, [closed-loops.md](closed-loops.md) measures.
 `
 
 const decisionsElsewhere = `

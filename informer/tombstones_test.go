@@ -54,7 +54,7 @@ func TestDeletionsMissedByTheWatch(t *testing.T) {
 				check(t, "during the outage", c.looked(), []string(nil))
 				c.outage(nil)
 				time.Sleep(2 * time.Minute) // more than the longest backoff of a reflector
-				check(t, "after it", unique(c.looked()), story.want)
+				check(t, "after it", distinct(c.looked()), story.want)
 				end()
 			})
 		})
@@ -79,7 +79,7 @@ func TestTombstonesWithoutAnObject(t *testing.T) {
 }
 
 // unique drops repetitions from a sorted list: how many watches bring a piece of news does not matter there.
-func unique(sorted []string) []string {
+func distinct(sorted []string) []string {
 	var out []string
 	for i, s := range sorted {
 		if i == 0 || s != sorted[i-1] {

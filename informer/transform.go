@@ -2,6 +2,7 @@ package informer
 
 import (
 	"strings"
+	"unique"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -73,6 +74,7 @@ func slimPod(obj any) (any, error) {
 	out.CreationTimestamp = in.CreationTimestamp
 	out.DeletionTimestamp = in.DeletionTimestamp
 	out.Spec = slimPodSpec(&in.Spec)
+	out.Spec.NodeName = unique.Make(in.Spec.NodeName).Value() // the memory of one name for all pods of the node
 	out.Status = corev1.PodStatus{
 		Phase:      in.Status.Phase,
 		StartTime:  in.Status.StartTime,

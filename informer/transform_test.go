@@ -39,7 +39,7 @@ func keptPodSpec() corev1.PodSpec {
 
 func keptPod() *corev1.Pod {
 	spec := keptPodSpec()
-	spec.Overhead = quantities("10m", "20Mi")
+	spec.Overhead, spec.NodeName = quantities("10m", "20Mi"), "node-17"
 	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: "shop", Name: "web-6d5f7c9b8d-x7k2p", UID: "3b1c2f5e-3c55-4f0e-9a52-0d6a3c0b9d11", ResourceVersion: "918273",

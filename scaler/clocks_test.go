@@ -239,3 +239,56 @@ func TestClocksOfNodesDoNotMatter(t *testing.T) {
 		}
 	}
 }
+
+// TestAClockThatIsOffIsToldOnce: on the first Deployment that shows the node, with how far it is off, and not while that is not certain.
+func TestAClockThatIsOffIsToldOnce(t *testing.T) {
+	c := newCluster(t, map[string]string{"target-cpu": "50", "max": "10"})
+	c.node = "n1"
+	text := func(off string) string {
+		return "Warning NodeClockOff the clock of node n1 is " + off + " the controller's; its pods are scaled as if it were right, but set it (NTP): " +
+			"certificates, leases and logs depend on it. If many nodes are told of, see to the controller's own node"
+	}
+	offset := func() float64 { return gathered(t, c.registry, "mini_hpa_node_clock_offset_seconds") }
+
+	c.ahead, c.advanced = 10*time.Minute, false
+	c.reconcile(tick).wantEvents() // a first sample may be an old one
+	c.advanced = true
+	c.reconcile(tick).reconcile(tick).wantEvents(text("10m0s ahead of"))
+	if got := offset(); got != 600 {
+		t.Errorf("offset %v, want 600", got)
+	}
+	c.ahead = 50 * time.Second
+	c.reconcile(tick).wantEvents() // it is neither off nor right
+	c.ahead = 2 * time.Second
+	c.reconcile(tick).wantEvents()
+	if got := offset(); got != 0 {
+		t.Errorf("offset %v of a clock that is right", got)
+	}
+	c.ahead = -61 * time.Second
+	c.reconcile(tick).wantEvents(text("1m1s behind"))
+	if got := offset(); got != -61 {
+		t.Errorf("offset %v, want -61", got)
+	}
+	c.scaler.Telemetry.Clear()
+	if got := offset(); got != 0 {
+		t.Errorf("offset %v in a standby", got)
+	}
+}
+
+// gathered is the sum of a gauge's series; 0 if there are none.
+func gathered(t *testing.T, registry *prometheus.Registry, name string) float64 {
+	t.Helper()
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := 0.0
+	for _, family := range families {
+		for _, metric := range family.GetMetric() {
+			if family.GetName() == name {
+				sum += metric.GetGauge().GetValue()
+			}
+		}
+	}
+	return sum
+}

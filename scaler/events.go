@@ -52,6 +52,9 @@ const (
 	EventScalingLimited = "ScalingLimited"
 	// EventScalingDisabled: replicas is 0, which pauses autoscaling.
 	EventScalingDisabled = recommend.ActiveDisabled
+	// EventNodeClockOff: the clock of a node is more than a minute ahead or behind. That does not change how its pods are scaled. It is told
+	// once for each node, on the first Deployment that shows it.
+	EventNodeClockOff = "NodeClockOff"
 	// EventRescaleObserved: what would have been written, were mini-hpa/mode not observe.
 	EventRescaleObserved = "RescaleObserved"
 )

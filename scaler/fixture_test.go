@@ -49,6 +49,8 @@ type cluster struct {
 	// ahead is how far the clock of the pods' node is ahead, advanced that this is certain.
 	ahead    time.Duration
 	advanced bool
+	// node is where the pods run.
+	node string
 	// injected adds a container without a request to each pod.
 	injected bool
 	// unrequested takes away the request of each pod.
@@ -125,7 +127,7 @@ func (c *cluster) Pods(d *appsv1.Deployment) []*corev1.Pod {
 	for i := range made {
 		made[i] = &corev1.Pod{
 			ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "web-" + string(rune('a'+i)), CreationTimestamp: created},
-			Spec:       corev1.PodSpec{Containers: []corev1.Container{app()}},
+			Spec:       corev1.PodSpec{Containers: []corev1.Container{app()}, NodeName: c.node},
 			Status: corev1.PodStatus{Phase: corev1.PodRunning, StartTime: &start, Conditions: []corev1.PodCondition{
 				{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: start}}},
 		}

@@ -107,7 +107,9 @@ func (s *Scaler) Reconcile(ctx context.Context, key cache.ObjectName) (time.Dura
 		s.Telemetry.observe(outcome{key: key, policy: policy, invalid: !ok, took: s.Now().Sub(started)})
 		return 0, nil
 	}
-	decision := s.decide(w, d, policy, s.gather(d, policy, w.history))
+	seen := s.gather(d, policy, w.history)
+	s.tellClocks(d, seen)
+	decision := s.decide(w, d, policy, seen)
 	err := s.act(ctx, w, d, policy, decision)
 	s.tell(w, d, policy, decision)
 	s.Telemetry.observe(outcome{key: key, policy: policy, decision: &decision, err: err, took: s.Now().Sub(started)})

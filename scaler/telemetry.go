@@ -22,6 +22,7 @@ type Telemetry struct {
 	reconciling, computing        *prometheus.HistogramVec
 	workloads                     prometheus.Gauge
 	board                         *board
+	clocks                        *nodeClocks
 }
 
 // outcome is what one reconciliation came to.
@@ -47,9 +48,10 @@ func NewTelemetry(r prometheus.Registerer) *Telemetry {
 			"Time of the reconciliation in which a metric was computed. The samples are in memory already.", "action", "error", "metric_type"),
 		workloads: prometheus.NewGauge(prometheus.GaugeOpts{Namespace: metricsNamespace, Name: "num_horizontal_pod_autoscalers",
 			Help: "Number of autoscaled Deployments."}),
-		board: newBoard(),
+		board:  newBoard(),
+		clocks: newNodeClocks(),
 	}
-	r.MustRegister(t.reconciliations, t.reconciling, t.computations, t.computing, t.workloads, t.board)
+	r.MustRegister(t.reconciliations, t.reconciling, t.computations, t.computing, t.workloads, t.board, t.clocks)
 	return t
 }
 
@@ -101,6 +103,7 @@ func (t *Telemetry) Clear() {
 	t.board.mu.Lock()
 	defer t.board.mu.Unlock()
 	clear(t.board.standings)
+	t.clocks.clear()
 }
 
 // labels are the HPA controller's values of 'action' and 'error'.

@@ -65,20 +65,32 @@ func (p *page) pods(e scaler.Explanation) {
 	}
 	p.row(append(head, "SAMPLE")...)
 	for _, pod := range s.Pods {
-		p.pod(pod, sampleOf(s, pod), measures, s.Time)
+		sample, taken := sampleOf(s, pod)
+		p.pod(pod, sample, measures, sampleText(sample, taken, s.Time))
 	}
 }
 
-func (p *page) pod(pod *corev1.Pod, sample *metricsv1beta1.PodMetrics, measures []measure, now time.Time) {
+func (p *page) pod(pod *corev1.Pod, sample *metricsv1beta1.PodMetrics, measures []measure, age string) {
 	cells := []string{pod.Name, phase(pod), ready(pod)}
 	for _, m := range measures {
 		cells = append(cells, m.used(sample), m.requested(pod))
 	}
-	age := "none"
-	if sample != nil {
-		age = fmt.Sprintf("%s old, over %s", max(now.Sub(sample.Timestamp.Time), 0).Truncate(time.Second), sample.Window.Duration)
-	}
 	p.row(append(cells, age)...)
+}
+
+// sampleText is how old a sample is, and how far its timestamp is off where that cannot be believed.
+func sampleText(sample *metricsv1beta1.PodMetrics, taken, now time.Time) string {
+	if sample == nil {
+		return "none"
+	}
+	text := fmt.Sprintf("%s old, over %s", max(now.Sub(taken), 0).Truncate(time.Second), sample.Window.Duration)
+	switch ahead := sample.Timestamp.Sub(taken).Round(time.Second); {
+	case ahead > 0:
+		text += fmt.Sprintf("; its node's clock is %s ahead", ahead)
+	case ahead < 0:
+		text += fmt.Sprintf("; its node's clock is %s behind, if this is not an old one", -ahead)
+	}
+	return text
 }
 
 func measuresOf(metrics []autoscalingv2.MetricSpec) []measure {
@@ -91,13 +103,14 @@ func measuresOf(metrics []autoscalingv2.MetricSpec) []measure {
 	return measures
 }
 
-func sampleOf(s recommend.Snapshot, pod *corev1.Pod) *metricsv1beta1.PodMetrics {
-	for _, sample := range s.PodMetrics {
+// sampleOf is a pod's sample, and when it was taken.
+func sampleOf(s recommend.Snapshot, pod *corev1.Pod) (*metricsv1beta1.PodMetrics, time.Time) {
+	for i, sample := range s.PodMetrics {
 		if sample.Name == pod.Name && sample.Namespace == pod.Namespace {
-			return sample
+			return sample, s.SampleTaken(i)
 		}
 	}
-	return nil
+	return nil, time.Time{}
 }
 
 func phase(pod *corev1.Pod) string {

@@ -42,6 +42,11 @@ type Taken struct {
 	ExternalMetrics map[string][]time.Time `json:"externalMetrics,omitempty"`
 }
 
+// SampleTaken is when the i-th of PodMetrics was taken, by the clock of Time.
+func (s *Snapshot) SampleTaken(i int) time.Time {
+	return taken(s.Taken.PodMetrics, i, s.PodMetrics[i].Timestamp.Time)
+}
+
 // taken is the i-th of some times, or else what the timestamp says.
 func taken(times []time.Time, i int, timestamp time.Time) time.Time {
 	if i < len(times) && !times[i].IsZero() {

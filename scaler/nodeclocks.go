@@ -1,0 +1,128 @@
+package scaler
+
+import (
+	"fmt"
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/mini-hpa/mini-hpa/scaler/recommend"
+)
+
+const (
+	// clockOff is how far a node's clock is off when that is told, clockRight when it is said to be right again.
+	clockOff, clockRight = time.Minute, 30 * time.Second
+	// clockKnown is for how long it counts as off after its last sample: nodes come and go.
+	clockKnown = 10 * time.Minute
+)
+
+// nodeClocks knows the nodes whose clock is off. Scaling does not depend on that (see package clock), but much else in a cluster does.
+type nodeClocks struct {
+	mu   sync.Mutex
+	off  map[string]nodeClock
+	desc *prometheus.Desc
+}
+
+// nodeClock is how far a node's clock is ahead, and when that was last seen.
+type nodeClock struct {
+	ahead time.Duration
+	seen  time.Time
+}
+
+func newNodeClocks() *nodeClocks {
+	return &nodeClocks{off: map[string]nodeClock{}, desc: prometheus.NewDesc(metricsNamespace+"_node_clock_offset_seconds",
+		"How far the clock of a node is ahead of the controller's, negative if it is behind; of nodes that run pods of autoscaled Deployments and are more than a minute off, absent for others.",
+		[]string{"node"}, nil)}
+}
+
+// tellClocks tells of each node whose clock is off, once, on the Deployment that shows it first, and when it is right again.
+func (s *Scaler) tellClocks(d *appsv1.Deployment, seen recommend.Snapshot) {
+	clocks := s.Telemetry.clocks
+	wrong := clocks.any()
+	next := 0
+	for _, pod := range seen.Pods {
+		if next == len(seen.PodMetrics) || seen.PodMetrics[next].Name != pod.Name {
+			continue
+		}
+		ahead := seen.PodMetrics[next].Timestamp.Sub(seen.SampleTaken(next))
+		next++
+		if pod.Spec.NodeName == "" || ahead.Abs() <= clockOff && !wrong {
+			continue
+		}
+		switch was, changed := s.noteClock(pod, ahead); {
+		case changed && was == 0:
+			s.event(d, corev1.EventTypeWarning, EventNodeClockOff, clockText(pod.Spec.NodeName, ahead))
+		case changed:
+			s.Log.Info("the clock of a node is right again", zap.String("node", pod.Spec.NodeName))
+		}
+	}
+}
+
+// noteClock is nodeClocks.note for a pod's node, if how far that is off is certain: a first sample may also have been old, and one that is
+// old by now says nothing of the clock now.
+func (s *Scaler) noteClock(pod *corev1.Pod, ahead time.Duration) (was time.Duration, changed bool) {
+	_, stamp := s.Samples.PodMetrics(pod.Namespace, pod.Name)
+	if !stamp.Advanced || s.Now().Sub(stamp.Taken) > clockOff {
+		return 0, false
+	}
+	return s.Telemetry.clocks.note(pod.Spec.NodeName, ahead)
+}
+
+func clockText(node string, ahead time.Duration) string {
+	relation := "ahead of"
+	if ahead < 0 {
+		relation = "behind"
+	}
+	return fmt.Sprintf("the clock of node %s is %s %s the controller's; its pods are scaled as if it were right, but set it (NTP): certificates, leases and logs depend on it. If many nodes are told of, see to the controller's own node",
+		node, ahead.Abs().Round(time.Second), relation)
+}
+
+// any says whether any clock is known to be off.
+func (c *nodeClocks) any() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.off) > 0
+}
+
+// note takes in how far a node's clock is ahead. It says whether that has changed between right and off, and how far it was off
+// before; 0 is right.
+func (c *nodeClocks) note(node string, ahead time.Duration) (was time.Duration, changed bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	known, wrong := c.off[node]
+	switch {
+	case ahead.Abs() > clockOff:
+		c.off[node] = nodeClock{ahead, time.Now()}
+		return known.ahead, !wrong
+	case wrong && ahead.Abs() < clockRight:
+		delete(c.off, node)
+		return known.ahead, true
+	}
+	return known.ahead, false
+}
+
+// clear forgets all nodes.
+func (c *nodeClocks) clear() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	clear(c.off)
+}
+
+// Describe is prometheus.Collector's.
+func (c *nodeClocks) Describe(descs chan<- *prometheus.Desc) { descs <- c.desc }
+
+// Collect is prometheus.Collector's. Nodes of which nothing was heard for long are forgotten.
+func (c *nodeClocks) Collect(metrics chan<- prometheus.Metric) {
+	c.mu.Lock()
+	maps.DeleteFunc(c.off, func(_ string, n nodeClock) bool { return time.Since(n.seen) > clockKnown })
+	off := maps.Clone(c.off)
+	c.mu.Unlock()
+	for node, n := range off {
+		metrics <- prometheus.MustNewConstMetric(c.desc, prometheus.GaugeValue, n.ahead.Seconds(), node)
+	}
+}

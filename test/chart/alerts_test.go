@@ -62,7 +62,7 @@ func plots() map[string]map[string]plot {
 			"a resolution of a minute and a half": {[]string{`mini_hpa_metrics_age_seconds{` + leader + `} 240x20`}, 10, nil},
 		},
 		"MiniHPANodeClockOff": {
-			"ten minutes behind": {[]string{`mini_hpa_node_clock_offset_seconds{node="n1",` + leader + `} -600x20`}, 15, []string{`namespace="mini-hpa",node="n1"`}},
+			"ten minutes behind": {[]string{`mini_hpa_node_clock_offset_seconds{node="n1",` + leader + `} -600x20`}, 15, []string{`namespace="mini-hpa", node="n1"`}},
 			"set right in time":  {[]string{`mini_hpa_node_clock_offset_seconds{node="n1",` + leader + `} 90x5 stale _x15`}, 15, nil},
 			"no node is off":     {[]string{`mini_hpa_build_info{` + leader + `} 1x20`}, 15, nil},
 		},

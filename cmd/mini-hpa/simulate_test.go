@@ -258,6 +258,18 @@ func TestSimulateKnowsTheMode(t *testing.T) {
 	}
 }
 
+// TestSimulateDrawsAnOutage: it is named, and there is no usage in it.
+func TestSimulateDrawsAnOutage(t *testing.T) {
+	const line = "simulate --load steady -o svg --duration 20m"
+	plain, outage := simulated(t, line), simulated(t, line+" --outage at=5m,for=5m")
+	if strings.Contains(plain, "no metrics") || !strings.Contains(outage, ">no metrics</text>") {
+		t.Error("the outage is not named, or there is one where none is")
+	}
+	if a, b := strings.Count(plain, `<path d="M`), strings.Count(outage, `<path d="M`); b != a+1 {
+		t.Errorf("%d lines without an outage, %d with one; want one more, as the usage is in two parts", a, b)
+	}
+}
+
 func TestSimulateTellsOfWarnings(t *testing.T) {
 	t.Chdir(t.TempDir())
 	if err := os.WriteFile("web.yaml", []byte(strings.Replace(builtIn, "mini-hpa/min:", "mini-hpa/mim:", 1)), 0o600); err != nil {

@@ -26,8 +26,18 @@ func simulatePicture(w io.Writer, form string, variants []*variant) error {
 }
 
 func (v *variant) picture() picture.Variant {
-	return picture.Variant{Name: v.title(), Facts: append([]string{v.words()}, v.mode()...), Summary: v.summary(), To: v.setup.Duration,
+	return picture.Variant{Name: v.title(), Facts: append([]string{v.words()}, v.mode()...), Summary: v.summary(), To: v.setup.Duration, Spans: v.spans(),
 		Panels: []picture.Panel{v.replicasPanel(), v.usagePanel()}}
+}
+
+// spans sets an outage of the metrics apart.
+func (v *variant) spans() []picture.Span {
+	o := v.setup.Outage
+	if o == nil || o.At >= v.setup.Duration {
+		return nil
+	}
+	end := min(o.At+o.For, v.setup.Duration)
+	return []picture.Span{{To: o.At}, {Name: "no metrics", From: o.At, To: end, Alarm: true}, {From: end, To: v.setup.Duration}}
 }
 
 // replicasPanel is the load in pods at their target, and the replicas that are there for it.

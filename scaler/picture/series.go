@@ -5,25 +5,36 @@ import (
 	"math"
 )
 
-// bands and lines go first, so that nothing hides a mark.
+// panel draws bands and lines first, so that nothing hides a mark, and what is written last, where there is room for it.
 func (a axes) panel(c *canvas, p Panel) {
+	g := newGround(point{a.left, a.top}, point{a.right + outset + margin, a.bottom})
 	for _, b := range p.Bands {
 		c.rect(point{a.left, a.y(b.High)}, point{a.right, a.y(b.Low)}, "band")
 	}
+	var shown []Line
 	for _, l := range p.Lines {
 		if l.Look != Bound || l.highest() <= a.peak {
-			a.line(c, l)
+			shown = append(shown, l)
+			a.line(c, g, l)
 		}
 	}
-	a.marks(c, p.Marks)
+	for _, m := range p.Marks {
+		at := point{a.x(m.At), a.y(m.To)}
+		c.dot(at, class("mark", m.Tone), fmt.Sprintf("%s  %s  %s", Clock(m.At), m, m.Tip))
+		g.fill(point{at.x - 4, at.y - 4}, point{at.x + 4, at.y + 4})
+	}
+	for _, l := range shown {
+		a.label(c, g, l)
+	}
+	a.marks(c, g, p.Marks)
 }
 
 // line draws one series, broken where there is no value.
-func (a axes) line(c *canvas, l Line) {
+func (a axes) line(c *canvas, g *ground, l Line) {
 	var piece []point
 	for _, at := range l.Points {
 		if math.IsNaN(at.Value) {
-			a.piece(c, l, piece)
+			a.piece(c, g, l, piece)
 			piece = nil
 			continue
 		}
@@ -33,22 +44,31 @@ func (a axes) line(c *canvas, l Line) {
 		}
 		piece = append(piece, point{x, y})
 	}
-	a.piece(c, l, piece)
-	if n := len(piece); n > 0 && l.Label != "" {
-		a.label(c, piece[n-1].y, l.Label)
-	}
+	a.piece(c, g, l, piece)
 }
 
-// label stands to the right of the panel or, where a second scale is, above the line's end.
-func (a axes) label(c *canvas, y float64, text string) {
-	if a.labelled {
-		c.text(point{a.right - 4, y - 5}, "note end", text)
+// label is written to the right of the panel or, where a second scale is, above or below the line, as near to its end as there is
+// room.
+func (a axes) label(c *canvas, g *ground, l Line) {
+	n := len(l.Points)
+	if l.Label == "" || n == 0 || math.IsNaN(l.Points[n-1].Value) {
 		return
 	}
-	c.text(point{a.right + 8, y + 4}, "note", text)
+	y := a.y(l.Points[n-1].Value)
+	places := []place{{point{a.right + 8, y + 4}, "note"}, {point{a.right + 8, y + 16}, "note"}, {point{a.right + 8, y - 8}, "note"}}
+	if a.labelled {
+		places = nil
+		for x := a.right - 4; x > (a.left+a.right)/2; x -= 20 {
+			places = append(places, place{point{x, y - 7}, "note end"}, place{point{x, y + 14}, "note end"})
+		}
+	}
+	g.write(c, l.Label, places)
 }
 
-func (a axes) piece(c *canvas, l Line, piece []point) {
+func (a axes) piece(c *canvas, g *ground, l Line, piece []point) {
+	for i := 1; i < len(piece); i++ {
+		g.draw(piece[i-1], piece[i])
+	}
 	if n := len(piece); l.Look == Area && n > 0 {
 		floor := a.y(0)
 		area := append([]point{{piece[0].x, floor}}, piece...)
@@ -67,17 +87,18 @@ func class(what string, t Tone) string {
 	return what + " " + string(t)
 }
 
-// marks labels the changes, leaving out a label that would lie on its neighbour.
-func (a axes) marks(c *canvas, marks []Mark) {
-	free := 0.0
+// marks labels the changes, each where there is room around it. One that would lie on a line or on another label is left out: its
+// mark tells when the pointer rests on it.
+func (a axes) marks(c *canvas, g *ground, marks []Mark) {
 	for _, m := range marks {
-		at := point{a.x(m.At), a.y(m.To)}
-		c.dot(at, class("mark", m.Tone), fmt.Sprintf("%s  %s  %s", Clock(m.At), m, m.Tip))
-		if at.x < free {
-			continue
-		}
-		c.text(point{at.x, a.y(max(m.From, m.To)) - 9}, "note middle", m.String())
-		free = at.x + 44
+		x, high, low := a.x(m.At), a.y(max(m.From, m.To)), a.y(min(m.From, m.To))
+		g.write(c, m.String(), []place{
+			{point{x, high - 9}, "note middle"},
+			{point{x - 7, high - 2}, "note end"}, {point{x + 7, high - 5}, "note"},
+			{point{x, low + 17}, "note middle"},
+			{point{x - 7, low + 14}, "note end"}, {point{x + 7, low + 14}, "note"},
+			{point{x - 7, (high+low)/2 + 4}, "note end"}, {point{x + 7, (high+low)/2 + 4}, "note"},
+		})
 	}
 }
 

@@ -58,7 +58,7 @@ func (w *world) moment() Moment {
 	return m
 }
 
-// measured is the average CPU of the pods that have a sample, in millicores; negative if none has.
+// measured is the average CPU of the pods that have a sample, in millicores; negative if none has, or none can be read.
 func (w *world) measured() float64 {
 	sum, count := 0.0, 0
 	for _, p := range w.pods {
@@ -70,7 +70,7 @@ func (w *world) measured() float64 {
 			sum += float64(c.Usage.Cpu().MilliValue())
 		}
 	}
-	if count == 0 {
+	if count == 0 || w.Outage.on(w.now) {
 		return -1
 	}
 	return sum / float64(count)

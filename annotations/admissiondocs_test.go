@@ -3,6 +3,7 @@ package annotations
 import (
 	"bytes"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"text/template"
@@ -99,7 +100,7 @@ func TestEverySampleIsOfItsFinding(t *testing.T) {
 	for _, f := range Findings() {
 		s, ok := samples()[f.Name]
 		if !ok {
-			if f.Name != FoundRolledBack && f.Name != FoundUnchecked {
+			if !slices.Contains([]string{FoundRolledBack, FoundUnchecked, FoundInvalidField}, f.Name) {
 				t.Errorf("%s has no sample", f.Name)
 			}
 			continue
@@ -131,7 +132,7 @@ The Deployment "web" is invalid: {{said "MissingRequest"}}
 The same checks are made in three places, by the same function, with the same words:
 
 - the webhook, before a Deployment is stored: a problem refuses the request (422 Invalid, one cause for each problem), a warning is
-  printed by kubectl;
+  printed by kubectl; another autoscaler is only a warning here, so that a release can [replace it](migrate.md);
 - the controller, at each look: what was stored before there was a webhook, or while it was away, is not scaled, and one Event says why;
 - ~mini-hpa lint~, in a pull request: [cli.md](cli.md#mini-hpa-lint).
 
@@ -157,7 +158,7 @@ A problem is refused, a warning is only told. The names are the rules of ~mini-h
 {{range .}}
 ### {{.Name}}
 
-{{if .Denies}}**Refused.**{{else}}*Warning.*{{end}} {{.When}} {{.Fix}}
+{{if eq .Name "ConflictingAutoscaler"}}**Not scaled,** but stored with a warning.{{else if eq .Name "InvalidField"}}**An error.**{{else if .Denies}}**Refused.**{{else}}*Warning.*{{end}} {{.When}} {{.Fix}}
 {{with said .Name}}
 ~~~text
 {{.}}
@@ -169,14 +170,16 @@ What a value may be is in [annotations.md](annotations.md#what-each-accepts), wo
 
 A request counts if every pod will have it: one of the container, or a limit of it (Kubernetes copies it), or a default of a
 LimitRange (with a warning), or resources of the pod as a whole. Sidecars (init containers with ~restartPolicy: Always~) count as
-containers, other init containers do not. With ~mini-hpa/container~ only that container has to have one. An absolute target needs none.
+containers, other init containers do not. With ~mini-hpa/container~ only that container has to have one. An absolute target needs none. While ~mini-hpa/mode~ is ~paused~, a request that is
+missing is a warning.
 What other webhooks do to the pods cannot be seen here: a sidecar that is injected is left out of the decision if it has no request, and
 requests that are put into pods only (by VPA, say) do not count: the template needs one, too.
 
 ## Updates: only what they bring
 
 An update is refused only for a problem that it introduces. What was wrong before, and stays wrong in the same way, gives a warning:
-whoever changes the image, a label or a finalizer of a Deployment is not kept from it by somebody else's mistake. A bad value that is
+whoever changes the image, a label or a finalizer of a Deployment is not kept from it by somebody else's mistake. The same is true of a
+request whose absence was hidden, because the metrics could not be read before, and of a container that was renamed. A bad value that is
 replaced by another bad value of the same annotation is a new problem. Scaling, status, deletion and everything about objects without mini-hpa's annotations
 are never sent to the webhook at all; neither are changes of labels, of other annotations, or of the spec but for the pod template and
 ~replicas~ (which an apply should leave alone).
@@ -188,7 +191,8 @@ is new is refused, whichever template it comes with. Until the problem is fixed,
 as they are.
 
 The webhook recognizes a rollback by the Deployment's ReplicaSets, and asks the API server for them only when it would refuse the update
-otherwise. So it goes as far back as ~spec.revisionHistoryLimit~ (10 revisions). Times of ~kubectl rollout restart~ do not count. If it gets
+otherwise. So it goes as far back as ~spec.revisionHistoryLimit~ (10 revisions). Where that is 0, there is no trace of any revision, and an update of the
+template of an autoscaled Deployment is not refused for a request that goes missing with it. Times of ~kubectl rollout restart~ do not count. If it gets
 no answer within 2 s, or if the Deployment is larger than 128 KiB, it lets the update through.
 
 ## When the webhook is away

@@ -3,6 +3,7 @@ package annotations
 import (
 	"cmp"
 	"fmt"
+	"strconv"
 
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
@@ -19,12 +20,16 @@ const (
 	KindScaledObject = "ScaledObject"
 	// GroupKEDA is the API group of KindScaledObject.
 	GroupKEDA = "keda.sh"
+	// GroupPausing is what the annotations of KEDA that pause a ScaledObject begin with.
+	GroupPausing = "autoscaling.keda.sh/"
 )
 
 // Autoscaler is an object that scales a workload.
 type Autoscaler struct {
 	// Kind is HorizontalPodAutoscaler or ScaledObject; Name is the object's name, in the workload's namespace.
 	Kind, Name string
+	// Paused says that it does not scale until somebody resumes it.
+	Paused bool
 }
 
 // Scales says as what an object that scales something is told, and the name of the Deployment that it scales; empty if it scales
@@ -36,12 +41,25 @@ func Scales(kind string, o metav1.Object, ref autoscalingv2.CrossVersionObjectRe
 		is = Autoscaler{Kind: KindScaledObject, Name: owner.Name}
 	}
 	if kind == KindScaledObject {
+		is.Paused = pausedByKEDA(o.GetAnnotations())
 		ref.APIVersion, ref.Kind = cmp.Or(ref.APIVersion, appsv1.SchemeGroupVersion.String()), cmp.Or(ref.Kind, "Deployment")
 	}
 	if ref.Kind != "Deployment" || groupOf(ref.APIVersion) != appsv1.GroupName {
 		return is, ""
 	}
 	return is, ref.Name
+}
+
+// pausedByKEDA reads the annotations of a ScaledObject as KEDA does (ScaledObject.NeedToBePausedByAnnotation): any value but a false
+// one pauses. It deletes the HorizontalPodAutoscaler that it has made, so while that is there, it still scales.
+func pausedByKEDA(pairs map[string]string) bool {
+	const paused, pausedAt = GroupPausing + "paused", GroupPausing + "paused-replicas"
+	if _, ok := pairs[pausedAt]; ok {
+		return true
+	}
+	value, ok := pairs[paused]
+	off, err := strconv.ParseBool(value)
+	return ok && (off || err != nil)
 }
 
 func groupOf(apiVersion string) string {
@@ -53,22 +71,48 @@ func groupOf(apiVersion string) string {
 }
 
 // CheckAutoscalers finds others that scale the workload. While mini-hpa only watches (see Mode) they are no problem: that is
-// how two autoscalers are compared.
+// how two autoscalers are compared. Neither is one that is paused.
 func CheckAutoscalers(_ *appsv1.Deployment, p Policy, s Surroundings) ([]Warning, field.ErrorList) {
 	var warnings []Warning
 	var errs field.ErrorList
 	at := field.NewPath("metadata", "annotations")
-	for _, other := range s.Autoscalers {
-		already := fmt.Sprintf("%s %q already scales this Deployment", other.Kind, clean(other.Name, shownName))
-		if p.Mode == ModeObserve || p.Mode == ModePaused {
-			warnings = append(warnings, Warning{Field: at.String(), Rule: FoundObservedAutoscaler,
-				Message: fmt.Sprintf("%s; delete it before you set %s to %q", already, ModeKey, ModeAuto)})
-			continue
+	for i, other := range s.Autoscalers {
+		if i == maxProblems {
+			break // nobody reads more, and a manifest may hold thousands
 		}
-		errs = append(errs, field.Forbidden(at, fmt.Sprintf("%s, and two autoscalers would undo each other's changes; "+
-			"delete it, or set %s to %q to only compare", already, ModeKey, ModeObserve)).WithOrigin(FoundConflict))
+		name := s.title(other.Kind, other.Name)
+		switch {
+		case p.Mode == ModeObserve || p.Mode == ModePaused:
+			warnings = append(warnings, Warning{Field: at.String(), Rule: FoundObservedAutoscaler,
+				Message: fmt.Sprintf("%s already scales this Deployment; delete it before you set %s to %q", name, ModeKey, ModeAuto)})
+		case other.Paused:
+			warnings = append(warnings, Warning{Field: at.String(), Rule: FoundObservedAutoscaler,
+				Message: fmt.Sprintf("%s is paused, so mini-hpa scales this Deployment; once it is resumed, mini-hpa leaves the Deployment to it; delete it", name)})
+		default:
+			problem := field.Forbidden(at, fmt.Sprintf("%s already scales this Deployment, and two autoscalers would undo each other's changes: "+
+				"mini-hpa leaves the Deployment alone until that is gone; delete it, or set %s to %q to only compare", name, ModeKey, ModeObserve))
+			problem.BadValue = other
+			errs = append(errs, problem.WithOrigin(FoundConflict))
+		}
 	}
 	return warnings, errs
+}
+
+// Replacing makes warnings of the problems that are other autoscalers, but for those that stay (nil if none does). A release that replaces an
+// autoscaler changes the Deployment first and deletes the other one when that has worked: a refusal would keep both for ever. It
+// costs nothing to store the Deployment, because the controller leaves it alone until the other one is gone.
+func (v Verdict) Replacing(stays func(Autoscaler) bool) Verdict {
+	var left field.ErrorList
+	for _, problem := range v.Problems {
+		other, isOther := problem.BadValue.(Autoscaler)
+		if !isOther || stays != nil && stays(other) {
+			left = append(left, problem)
+			continue
+		}
+		v.Warnings = append(v.Warnings, Warning{Field: problem.Field, Rule: problem.Origin, Message: problem.Detail})
+	}
+	v.Problems = left
+	return v
 }
 
 // shownName is enough for the name of every object.

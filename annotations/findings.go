@@ -11,6 +11,8 @@ const (
 	FoundMissingRequest = "MissingRequest"
 	// FoundInvalidRequest: a request that nothing can be a percentage of.
 	FoundInvalidRequest = "InvalidRequest"
+	// FoundInvalidField: a field of a manifest that the API server would not take.
+	FoundInvalidField = "InvalidField"
 	// FoundUnknownContainer: a metric of a container that does not exist.
 	FoundUnknownContainer = "UnknownContainer"
 	// FoundConflict: another autoscaler scales the workload.
@@ -45,7 +47,8 @@ const (
 type Finding struct {
 	// Name is one of the constants.
 	Name string
-	// Denies says that it is a problem: admission refuses it and the controller does not scale. Anything else is a warning.
+	// Denies says that it is a problem: admission refuses it, unless it is FoundConflict, and the controller does not scale. Anything else
+	// is a warning.
 	Denies bool
 	// When says what is found, Fix what to do about it; both are one line of Markdown.
 	When, Fix string
@@ -67,8 +70,12 @@ func Findings() []Finding {
 			"Set a request above zero; an explicit `\"0\"` is not replaced by any default."},
 		{FoundUnknownContainer, true, "`mini-hpa/container`, or a metric of type `ContainerResource`, names a container that the pod template does not have, " +
 			"or an init container that ends before the others start.", "Use one of the names that the message lists."},
-		{FoundConflict, true, "A HorizontalPodAutoscaler or a KEDA ScaledObject has this Deployment for its target. Two autoscalers would undo each other's writes.",
-			"Delete the other one. To compare first, set `mini-hpa/mode: observe`: mini-hpa then decides and tells, but does not write."},
+		{FoundInvalidField, true, "`mini-hpa lint` only: a field of a manifest has a value that the API server does not take, such as a number where a string belongs. " +
+			"Everything else in the object is looked at all the same.", "Write it as the message says; the API server would refuse the whole object."},
+		{FoundConflict, true, "A HorizontalPodAutoscaler or a KEDA ScaledObject has this Deployment for its target. Two autoscalers would undo each other's writes. " +
+			"Admission only warns, because a release that replaces an HPA changes the Deployment before it deletes the HPA; the controller leaves the Deployment alone until the other one is gone, " +
+			"and then goes on from the replicas that are there. So does `mini-hpa lint --server-side` of one that only the cluster has; of two in the manifests one is too many.",
+			"Delete the other one: [migrate.md](migrate.md). To compare first, set `mini-hpa/mode: observe`: mini-hpa then decides and tells, but does not write."},
 		{FoundUnknownAnnotation, false, "A key begins with `mini-hpa/` and means nothing.", "The message names the nearest key that does; it may be a slip."},
 		{FoundDoubtful, false, "A value works, but is likely not to mean what was meant: blanks around it, a percentage above 1000, the same metric twice, a container without a target.",
 			"Write it as the message says."},
@@ -81,14 +88,14 @@ func Findings() []Finding {
 			"Set the request: whoever removes the LimitRange also stops the autoscaling."},
 		{FoundUnverifiedRequest, false, "A container has no request, and the LimitRanges of the namespace could not be read.",
 			"Set the request, or let mini-hpa read LimitRanges."},
-		{FoundObservedAutoscaler, false, "Another autoscaler has this Deployment for its target, and `mini-hpa/mode` is `observe` or `paused`.",
-			"Nothing for as long as you compare; delete the other one before you set the mode to `auto`."},
-		{FoundReplicasOverwritten, false, "An update (not a scale) changes `spec.replicas` of an autoscaled Deployment, as `kubectl apply` does with a manifest that has the field. " +
+		{FoundObservedAutoscaler, false, "Another autoscaler has this Deployment for its target, but `mini-hpa/mode` is `observe` or `paused`, or the other one is a ScaledObject that is paused (`autoscaling.keda.sh/paused`).",
+			"Nothing for as long as you compare; delete the other one before you set the mode to `auto`, or before somebody resumes it."},
+		{FoundReplicasOverwritten, false, "An update (not a scale) changes `spec.replicas` of an autoscaled Deployment, as `kubectl apply` does with a manifest that has the field, or had it until now. " +
 			"0 and changes from 0 are left out: they pause and resume autoscaling.",
 			"Leave `spec.replicas` out of the manifest. After `kubectl apply`, first take it out of what kubectl remembers, with `kubectl apply edit-last-applied`: " +
 				"a field that disappears is set to 1 once."},
-		{FoundUnchanged, false, "The Deployment has a problem, and had it before this update.", "Fix the problem: mini-hpa does not scale the Deployment until then."},
-		{FoundRolledBack, false, "The update is a rollback: it sets the pod template to one that the Deployment has had before, and that revision had the problem, too.",
+		{FoundUnchanged, false, "The Deployment has a problem, and had it before this update, though perhaps hidden by another one or under another name of its container.", "Fix the problem: mini-hpa does not scale the Deployment until then."},
+		{FoundRolledBack, false, "The update is a rollback: it sets the pod template to one that the Deployment has had before, and that revision had the problem, too; or a request went missing, and `revisionHistoryLimit` is 0, so that nobody knows what there was before.",
 			"Fix it after the incident; until then the replicas stay as they are."},
 		{FoundUnchecked, false, "The object is too large or too deep to be read safely, or (for `mini-hpa explain`) other autoscalers may not be listed.", "The controller looks at it again before it scales."},
 	}

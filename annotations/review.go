@@ -1,6 +1,7 @@
 package annotations
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -17,6 +18,21 @@ type Surroundings struct {
 	Autoscalers []Autoscaler
 	// Unknown says why the LimitRanges could not be read; empty if they could.
 	Unknown string
+	// Where says in which file one of these objects is, by its kind and name, or nothing for one that is in the cluster. It is nil where
+	// all are.
+	Where func(kind, name string) string
+}
+
+// title is an object as messages name it.
+func (s Surroundings) title(kind, name string) string {
+	title := fmt.Sprintf("%s %q", kind, clean(name, shownName))
+	if s.Where == nil {
+		return title
+	}
+	if place := s.Where(kind, name); place != "" {
+		title += " (" + place + ")"
+	}
+	return title
 }
 
 // Verdict is what there is to say of one workload.
@@ -27,6 +43,8 @@ type Verdict struct {
 	Problems field.ErrorList
 	// Warnings do not.
 	Warnings []Warning
+	// Mode is what the annotations ask for, also where there are problems; the default where it cannot be read.
+	Mode Mode
 }
 
 // Review is the one opinion that admission, controller and lint have of a workload: Parse, CheckRequests and
@@ -37,12 +55,12 @@ func (d Defaults) Review(w *appsv1.Deployment, s Surroundings) Verdict {
 		return Verdict{Warnings: misplaced(w)}
 	}
 	p := d.draft(w.Annotations)
-	v := Verdict{Problems: p.errs, Warnings: append(p.warnings, misplaced(w)...)}
+	v := Verdict{Problems: p.errs, Warnings: append(p.warnings, misplaced(w)...), Mode: p.mode}
 	known := Policy{Mode: p.mode}
 	if p.knowsMetrics() {
 		known.Metrics = p.metrics()
 	}
-	for _, check := range []func(*appsv1.Deployment, Policy, Surroundings) ([]Warning, field.ErrorList){CheckRequests, CheckAutoscalers} {
+	for _, check := range []func(*appsv1.Deployment, Policy, Surroundings) ([]Warning, field.ErrorList){checkTemplate, CheckAutoscalers} {
 		warnings, problems := check(w, known, s)
 		v.Warnings, v.Problems = append(v.Warnings, warnings...), append(v.Problems, problems...)
 	}
@@ -50,6 +68,19 @@ func (d Defaults) Review(w *appsv1.Deployment, s Surroundings) Verdict {
 		v.Policy = p.policy()
 	}
 	return v
+}
+
+// checkTemplate is CheckRequests, whose problems keep nobody from anything while nothing is decided.
+func checkTemplate(w *appsv1.Deployment, p Policy, s Surroundings) ([]Warning, field.ErrorList) {
+	warnings, problems := CheckRequests(w, p, s)
+	if p.Mode != ModePaused {
+		return warnings, problems
+	}
+	for _, problem := range problems {
+		warnings = append(warnings, Warning{Field: problem.Field, Rule: problem.Origin, Message: fmt.Sprintf(
+			"%s (this counts as soon as %s is no longer %q)", problem.ErrorBody(), ModeKey, ModePaused)})
+	}
+	return warnings, nil
 }
 
 // knowsMetrics says whether what is measured, and where, could be read: only then can requests be missing for it.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -185,8 +186,8 @@ func TestMessagesSayWhatToDo(t *testing.T) {
 		"container": {deploy(map[string]string{"target-cpu": "50", "max": "9", "container": "web"}, box("app", "cpu=1"), box("envoy")), Surroundings{},
 			`metadata.annotations[mini-hpa/container]: Invalid value: "web": must be a container of the pod template that runs as long as the pod: "app", "envoy"`},
 		"conflict": {deploy(map[string]string{"target-cpu": "50", "max": "9"}, box("app", "cpu=1")), hpa,
-			`metadata.annotations: Forbidden: HorizontalPodAutoscaler "web" already scales this Deployment, and two autoscalers would undo each other's changes; ` +
-				`delete it, or set mini-hpa/mode to "observe" to only compare`},
+			`metadata.annotations: Forbidden: HorizontalPodAutoscaler "web" already scales this Deployment, and two autoscalers would undo each other's changes: ` +
+				`mini-hpa leaves the Deployment alone until that is gone; delete it, or set mini-hpa/mode to "observe" to only compare`},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -227,6 +228,29 @@ func TestMisplacedWithoutAnyOther(t *testing.T) {
 	}
 }
 
+// TestAPausedRivalIsNone, as long as KEDA would take it for paused.
+func TestAPausedRivalIsNone(t *testing.T) {
+	const isRival, isPaused = FoundConflict + " metadata.annotations", "(" + FoundObservedAutoscaler + ") metadata.annotations"
+	for pairs, want := range map[[2]string]string{
+		{"autoscaling.keda.sh/paused", "true"}: isPaused, {"autoscaling.keda.sh/paused", "false"}: isRival, {"autoscaling.keda.sh/paused", "yes"}: isPaused,
+		{"autoscaling.keda.sh/paused", ""}: isPaused, {"autoscaling.keda.sh/paused-replicas", "3"}: isPaused, {"autoscaling.keda.sh/paused-scale-in", "true"}: isRival, {"paused", "true"}: isRival,
+	} {
+		is, target := Scales(KindScaledObject, &metav1.ObjectMeta{Name: "q", Annotations: map[string]string{pairs[0]: pairs[1]}}, autoscalingv2.CrossVersionObjectReference{Name: "web"})
+		d := deploy(map[string]string{"target-cpu": "50", "max": "9"}, box("app", "cpu=1"))
+		if diff := cmp.Diff([]string{want}, found(DefaultDefaults().Review(d, Surroundings{Autoscalers: []Autoscaler{is}}))); target != "web" || diff != "" {
+			t.Errorf("%q: %s", pairs, diff)
+		}
+	}
+}
+
+// TestRivalsAreBounded: a manifest may hold thousands that all name one Deployment.
+func TestRivalsAreBounded(t *testing.T) {
+	v := DefaultDefaults().Review(deploy(map[string]string{"target-cpu": "50", "max": "9"}, box("app", "cpu=1")), Surroundings{Autoscalers: make([]Autoscaler, 5000)})
+	if len(v.Problems) != maxProblems {
+		t.Errorf("%d problems, want %d", len(v.Problems), maxProblems)
+	}
+}
+
 // TestAnUpdateAnswersForWhatItBrings: each case is a Deployment before and after.
 func TestAnUpdateAnswersForWhatItBrings(t *testing.T) {
 	good := map[string]string{"target-cpu": "50", "max": "10"}
@@ -251,20 +275,38 @@ func TestAnUpdateAnswersForWhatItBrings(t *testing.T) {
 		"a bad value stays":                   {deploy(bad, box("app", "cpu=1")), deploy(bad, box("app", "cpu=2")), Surroundings{}, []string{"(UnchangedProblem) metadata.annotations[mini-hpa/max]"}},
 		"a worse value":                       {deploy(bad, box("app", "cpu=1")), deploy(with("max", "any"), box("app", "cpu=1")), Surroundings{}, []string{"InvalidAnnotations metadata.annotations[mini-hpa/max]"}},
 		"repaired":                            {deploy(bad, box("app", "cpu=1")), deploy(good, box("app", "cpu=1")), Surroundings{}, nil},
-		"an HPA was there":                    {deploy(nil, box("app", "cpu=1")), deploy(good, box("app", "cpu=1")), hpa, []string{"ConflictingAutoscaler metadata.annotations"}},
-		"an HPA came later":                   {deploy(good, box("app", "cpu=1")), deploy(with("max", "20"), box("app", "cpu=1")), hpa, []string{"(UnchangedProblem) metadata.annotations"}},
+		"an HPA was there":                    {deploy(nil, box("app", "cpu=1")), deploy(good, box("app", "cpu=1")), hpa, []string{"(ConflictingAutoscaler) metadata.annotations"}},
+		"an HPA came later":                   {deploy(good, box("app", "cpu=1")), deploy(with("max", "20"), box("app", "cpu=1")), hpa, []string{"(ConflictingAutoscaler) metadata.annotations"}},
 		"another bad document":                {deploy(with("metrics", strings.Repeat("x", 100)+"a"), box("app", "cpu=1")), deploy(with("metrics", strings.Repeat("x", 100)+"b"), box("app", "cpu=1")), Surroundings{}, []string{"InvalidAnnotations metadata.annotations[mini-hpa/metrics]"}},
 		"a metric before a bad one":           {deploy(with("metrics", "[{type: Odd}]"), box("app", "cpu=1")), deploy(with("metrics", "[{type: External, external: {metric: {name: q}, target: {type: Value, value: 1}}}, {type: Odd}]"), box("app", "cpu=1")), Surroundings{}, []string{"(UnchangedProblem) metadata.annotations[mini-hpa/metrics][1].type"}},
 		"memory of the whole":                 {deploy(good, box("app")), whole(deploy(good, box("app")), "memory=1Gi"), Surroundings{}, []string{"(UnchangedProblem) spec.template.spec.resources.requests[cpu]"}},
 		"no longer of the whole":              {whole(deploy(good, box("app")), "memory=1Gi"), deploy(good, box("app")), Surroundings{}, []string{"(UnchangedProblem) " + cpuOf0}},
 		"a sidecar becomes one of the others": {initially(deploy(good, box("app", "cpu=1")), sidecar(box("log"))), deploy(good, box("app", "cpu=1"), box("log")), Surroundings{}, []string{"(UnchangedProblem) " + cpuOf1}},
-		"observe becomes auto":                {deploy(with("mode", "observe"), box("app", "cpu=1")), deploy(good, box("app", "cpu=1")), hpa, []string{"ConflictingAutoscaler metadata.annotations"}},
+		"observe becomes auto":                {deploy(with("mode", "observe"), box("app", "cpu=1")), deploy(good, box("app", "cpu=1")), hpa, []string{"(ConflictingAutoscaler) metadata.annotations"}},
 		"replicas are set":                    {replicas(deploy(good, box("app", "cpu=1")), 5), replicas(deploy(good, box("app", "cpu=1")), 2), Surroundings{}, []string{"(ReplicasOverwritten) spec.replicas"}},
 		"replicas are left out":               {replicas(deploy(good, box("app", "cpu=1")), 5), deploy(good, box("app", "cpu=1")), Surroundings{}, []string{"(ReplicasOverwritten) spec.replicas"}},
 		"paused by 0":                         {replicas(deploy(good, box("app", "cpu=1")), 5), replicas(deploy(good, box("app", "cpu=1")), 0), Surroundings{}, nil},
 		"resumed from 0":                      {replicas(deploy(good, box("app", "cpu=1")), 0), replicas(deploy(good, box("app", "cpu=1")), 5), Surroundings{}, nil},
 		"replicas of a watcher":               {replicas(deploy(with("mode", "observe"), box("app", "cpu=1")), 5), replicas(deploy(with("mode", "observe"), box("app", "cpu=1")), 2), Surroundings{}, nil},
-		"replicas at the start":               {replicas(deploy(nil, box("app", "cpu=1")), 5), replicas(deploy(good, box("app", "cpu=1")), 2), Surroundings{}, nil},
+		"replicas at the start":               {replicas(deploy(nil, box("app", "cpu=1")), 5), replicas(deploy(good, box("app", "cpu=1")), 2), Surroundings{}, []string{"(ReplicasOverwritten) spec.replicas"}},
+		"replicas go at the start":            {replicas(deploy(nil, box("app", "cpu=1")), 3), deploy(good, box("app", "cpu=1")), Surroundings{}, []string{"(ReplicasOverwritten) spec.replicas"}},
+		"replicas go where an HPA was":        {replicas(deploy(nil, box("app", "cpu=1")), 3), deploy(good, box("app", "cpu=1")), hpa, []string{"(ConflictingAutoscaler) metadata.annotations", "(ReplicasOverwritten) spec.replicas"}},
+		"replicas are left alone":             {replicas(deploy(nil, box("app", "cpu=1")), 3), replicas(deploy(good, box("app", "cpu=1")), 3), Surroundings{}, nil},
+		"another problem hid it":              {deploy(with("target-cpu", "half"), box("app")), deploy(good, box("app")), Surroundings{}, []string{"(UnchangedProblem) " + cpuOf0}},
+		"a zero was hidden":                   {deploy(with("metrics", "[{type: Odd}]"), box("app", "cpu=0")), deploy(good, box("app", "cpu=0")), Surroundings{}, []string{"(UnchangedProblem) " + cpuOf0}},
+		"no metric hid it":                    {deploy(map[string]string{"max": "10"}, box("app")), deploy(good, box("app")), Surroundings{}, []string{"(UnchangedProblem) " + cpuOf0}},
+		"an amount hid nothing":               {deploy(with("target-cpu", "250m"), box("app")), deploy(good, box("app")), Surroundings{}, []string{"MissingRequest " + cpuOf0}},
+		"hidden, and a bad value comes":       {deploy(with("target-cpu", "half"), box("app")), deploy(with("max", "ten"), box("app")), Surroundings{}, []string{"InvalidAnnotations metadata.annotations[mini-hpa/max]", "(UnchangedProblem) " + cpuOf0}},
+		"hidden, and another goes missing":    {deploy(with("target-cpu", "half"), box("app"), box("log", "cpu=1")), deploy(good, box("app"), box("log")), Surroundings{}, []string{"MissingRequest " + cpuOf1, "(UnchangedProblem) " + cpuOf0}},
+		"hidden, and a wrong container comes": {deploy(with("target-cpu", "half"), box("app", "cpu=1")), deploy(with("container", "ap"), box("app", "cpu=1")), Surroundings{}, []string{"UnknownContainer metadata.annotations[mini-hpa/container]"}},
+		"renamed":                             {deploy(good, box("app")), deploy(good, box("web")), Surroundings{}, []string{"(UnchangedProblem) " + cpuOf0}},
+		"renamed, and moved":                  {deploy(good, box("app"), box("log", "cpu=1")), deploy(good, box("log", "cpu=1"), box("web")), Surroundings{}, []string{"(UnchangedProblem) " + cpuOf1}},
+		"renamed into a sidecar":              {deploy(good, box("app", "cpu=1"), box("log")), initially(deploy(good, box("app", "cpu=1")), sidecar(box("logs"))), Surroundings{}, []string{"(UnchangedProblem) spec.template.spec.initContainers[0].resources.requests[cpu]"}},
+		"one for two":                         {deploy(good, box("app")), deploy(good, box("web"), box("log")), Surroundings{}, []string{"MissingRequest " + cpuOf1, "(UnchangedProblem) " + cpuOf0}},
+		"renamed, and now zero":               {deploy(good, box("app")), deploy(good, box("web", "cpu=0")), Surroundings{}, []string{"InvalidRequest " + cpuOf0}},
+		"renamed, and the request goes":       {deploy(good, box("app", "cpu=1")), deploy(good, box("web")), Surroundings{}, []string{"MissingRequest " + cpuOf0}},
+		"paused":                              {deploy(nil, box("app")), deploy(with("mode", "paused"), box("app")), Surroundings{}, []string{"(MissingRequest) " + cpuOf0}},
+		"no longer paused":                    {deploy(with("mode", "paused"), box("app")), deploy(good, box("app")), Surroundings{}, []string{"MissingRequest " + cpuOf0}},
 		"no longer autoscaled":                {deploy(bad, box("app")), deploy(nil, box("app")), Surroundings{}, nil},
 	}
 	for name, tc := range tests {

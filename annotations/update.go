@@ -3,6 +3,7 @@ package annotations
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -11,15 +12,37 @@ import (
 )
 
 // ReviewUpdate reviews what an update makes of a workload, and finds fault only with what the update has brought: a problem
-// that was there before is a warning, so that nobody who changes something else is kept from doing so.
+// that was there before is a warning, so that nobody who changes something else is kept from doing so. So is another autoscaler, see
+// Replacing.
 func (d Defaults) ReviewUpdate(before, after *appsv1.Deployment, s Surroundings) Verdict {
-	v := d.Review(after, s)
-	v.Warnings = append(v.Warnings, overwritten(before, after, v.Policy)...)
+	v := d.Review(after, s).Replacing(nil)
 	if len(v.Problems) == 0 {
+		v.Warnings = append(v.Warnings, overwritten(before, after, v.Mode)...)
 		return v
 	}
-	return v.ExcuseAsBefore(after, before, d.Review(before, s), Excuse{FoundUnchanged,
-		"it was so before this change; mini-hpa does not scale the Deployment until it is fixed"})
+	excuse := Excuse{FoundUnchanged, "it was so before this change; mini-hpa does not scale the Deployment until it is fixed"}
+	v = v.ExcuseAsBefore(after, before, d.Review(before, s), excuse)
+	if len(v.Problems) > 0 && d.hidRequests(before) {
+		form := &appsv1.Deployment{ObjectMeta: after.ObjectMeta, Spec: before.Spec}
+		v = v.ExcuseAsBefore(after, form, d.Review(form, s).ofRequests(), excuse)
+	}
+	return v
+}
+
+// hidRequests says whether a workload asked to be scaled, but not on what: nobody looked for its requests then, so that they may have
+// been missing before somebody repaired the annotations.
+func (d Defaults) hidRequests(w *appsv1.Deployment) bool {
+	if !Selected(w.Annotations) {
+		return false
+	}
+	p := d.draft(w.Annotations)
+	return !p.measured || !p.knowsMetrics()
+}
+
+// ofRequests is the verdict with no other problems than those of requests.
+func (v Verdict) ofRequests() Verdict {
+	v.Problems = slices.DeleteFunc(v.Problems, func(e *field.Error) bool { return !ofRequest(e) })
+	return v
 }
 
 // Excuse is why a problem is let through.
@@ -33,13 +56,61 @@ func (v Verdict) Excuse(e Excuse) Verdict {
 	return v.excuse(e, func(*field.Error) bool { return true })
 }
 
+// ExcuseRequests turns the problems of requests into warnings.
+func (v Verdict) ExcuseRequests(e Excuse) Verdict {
+	return v.excuse(e, ofRequest)
+}
+
+func ofRequest(e *field.Error) bool {
+	return e.Origin == FoundMissingRequest || e.Origin == FoundInvalidRequest
+}
+
 // ExcuseAsBefore turns those problems of a workload into warnings that an earlier form of it had, too.
 func (v Verdict) ExcuseAsBefore(w, earlier *appsv1.Deployment, old Verdict, e Excuse) Verdict {
 	had := history{}
 	for _, problem := range old.Problems {
 		had.add(earlier, problem)
 	}
-	return v.excuse(e, func(problem *field.Error) bool { return had.knows(w, problem) })
+	renamed := renamed(subject{earlier, old.Problems}, subject{w, v.Problems})
+	return v.excuse(e, func(problem *field.Error) bool { return had.knows(w, problem) || renamed[problem] })
+}
+
+// subject is a workload and what is wrong with it.
+type subject struct {
+	workload *appsv1.Deployment
+	problems field.ErrorList
+}
+
+// renamed are the problems of containers that only have another name now: for each container that is gone, one that has come may have
+// the same problem.
+func renamed(before, after subject) map[*field.Error]bool {
+	gone := map[trait]int{}
+	before.ofStrangers(after.workload, func(_ *field.Error, t trait) { gone[t]++ })
+	found := map[*field.Error]bool{}
+	after.ofStrangers(before.workload, func(e *field.Error, t trait) {
+		if gone[t] > 0 {
+			gone[t]--
+			found[e] = true
+		}
+	})
+	return found
+}
+
+// ofStrangers visits the problems of containers that another form of the workload does not have, each as one of any container.
+func (s subject) ofStrangers(other *appsv1.Deployment, visit func(*field.Error, trait)) {
+	known := map[string]bool{}
+	for _, container := range everyContainer(&other.Spec.Template.Spec) {
+		known["container "+container.Name] = true
+	}
+	for _, e := range s.problems {
+		if !containerField.MatchString(e.Field) {
+			continue
+		}
+		if t := traitOf(s.workload, e); !known[t.subject] {
+			t.subject = anyContainer
+			visit(e, t)
+		}
+	}
 }
 
 func (v Verdict) excuse(e Excuse, excused func(*field.Error) bool) Verdict {
@@ -108,9 +179,6 @@ func traitOf(w *appsv1.Deployment, e *field.Error) trait {
 	if key, ok := wholeAnnotation(e.Field); ok {
 		return trait{e.Origin, key, w.Annotations[key]} // all of it: a message repeats only the beginning of a long one
 	}
-	if e.Origin == FoundConflict {
-		return trait{e.Origin, e.Field, e.Detail}
-	}
 	return trait{e.Origin, listIndex.ReplaceAllString(e.Field, ""), value}
 }
 
@@ -133,16 +201,20 @@ func containerName(w *appsv1.Deployment, list, index string) string {
 	return "container " + containers[i].Name
 }
 
-// overwritten warns of an update that sets the replicas of a workload that is autoscaled before and after it. Zero is how
-// autoscaling is paused on purpose.
-func overwritten(before, after *appsv1.Deployment, p Policy) []Warning {
+// overwritten warns of an update that sets the replicas of a workload that is autoscaled after it. Zero is how autoscaling is paused on
+// purpose.
+func overwritten(before, after *appsv1.Deployment, mode Mode) []Warning {
 	from, to := replicas(before), replicas(after)
-	if from == to || from == 0 || to == 0 || p.Mode != ModeAuto || !Selected(before.Annotations) {
+	if from == to || from == 0 || to == 0 || mode != ModeAuto || !Selected(after.Annotations) {
 		return nil
 	}
-	return []Warning{{Field: "spec.replicas", Rule: FoundReplicasOverwritten, Message: fmt.Sprintf(
-		"changed from %d to %d, but mini-hpa scales this Deployment and will change it again; leave spec.replicas out of the manifest "+
-			`(take it out of what "kubectl apply" remembers with "kubectl apply edit-last-applied" first)`, from, to)}}
+	message := fmt.Sprintf("changed from %d to %d, but mini-hpa scales this Deployment and will change it again; leave spec.replicas out of the manifest ", from, to)
+	if !Selected(before.Annotations) {
+		message = fmt.Sprintf("goes from %d to %d with this change, and mini-hpa goes on from there; to begin with the replicas that there are, "+
+			"leave spec.replicas out of the manifest: a field that disappears is set to 1 once ", from, to)
+	}
+	return []Warning{{Field: "spec.replicas", Rule: FoundReplicasOverwritten,
+		Message: message + `(take it out of what "kubectl apply" remembers with "kubectl apply edit-last-applied" first)`}}
 }
 
 // replicas is spec.replicas; the API server stores 1 where it is not set.

@@ -37,6 +37,12 @@ type workload struct {
 	failures map[failure]Spell
 }
 
+// standDown forgets what was decided before another autoscaler began to scale the workload: once that is gone, mini-hpa goes on from
+// the replicas that are there, as a controller that starts anew.
+func (w *workload) standDown() {
+	w.seen, w.history = false, recommend.History{}
+}
+
 // attempt is a decision that was sent for a Deployment as of a resourceVersion.
 type attempt struct {
 	version  string

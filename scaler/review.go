@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
@@ -20,6 +21,11 @@ type reviewed struct {
 func (r *reviewed) of(d *appsv1.Deployment, s annotations.Surroundings) bool {
 	return r.deployment == d && r.surroundings.Unknown == s.Unknown &&
 		slices.Equal(r.surroundings.LimitRanges, s.LimitRanges) && slices.Equal(r.surroundings.Autoscalers, s.Autoscalers)
+}
+
+// hasRival says whether another autoscaler keeps the workload from being scaled.
+func (r *reviewed) hasRival() bool {
+	return slices.ContainsFunc(r.verdict.Problems, func(e *field.Error) bool { return e.Origin == annotations.FoundConflict })
 }
 
 // review holds the workload to the same checks as admission, which may have been away when it was stored, and tells what is

@@ -103,6 +103,9 @@ func (s *Scaler) Reconcile(ctx context.Context, key cache.ObjectName) (time.Dura
 	}
 	s.settle(w, d)
 	policy, ok := s.review(w, d)
+	if w.reviewed.hasRival() {
+		w.standDown()
+	}
 	if !ok || policy.Mode == annotations.ModePaused {
 		s.Telemetry.observe(outcome{key: key, policy: policy, invalid: !ok, took: s.Now().Sub(started)})
 		return 0, nil

@@ -46,7 +46,7 @@ func decode(raw []byte) (*object, error) {
 	}
 	d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: o.Metadata.Namespace, Name: o.Metadata.Name, UID: o.Metadata.UID,
 		Annotations: o.Metadata.Annotations, DeletionTimestamp: o.Metadata.DeletionTimestamp}}
-	d.Spec.Replicas = o.Spec.Replicas
+	d.Spec.Replicas, d.Spec.RevisionHistoryLimit = o.Spec.Replicas, o.Spec.RevisionHistoryLimit
 	d.Spec.Template.Annotations = t.Metadata.Annotations
 	d.Spec.Template.Spec = corev1.PodSpec{Containers: t.Spec.Containers.core(), InitContainers: t.Spec.InitContainers.core()}
 	if t.Spec.Resources != nil {
@@ -61,8 +61,9 @@ type (
 	wireDeployment struct {
 		Metadata wireMeta `json:"metadata"`
 		Spec     struct {
-			Replicas *int32          `json:"replicas"`
-			Template json.RawMessage `json:"template"`
+			Replicas             *int32          `json:"replicas"`
+			RevisionHistoryLimit *int32          `json:"revisionHistoryLimit"`
+			Template             json.RawMessage `json:"template"`
 		} `json:"spec"`
 	}
 	wireMeta struct {

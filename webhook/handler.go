@@ -73,7 +73,7 @@ func (r *reviewer) review(ctx context.Context, req *admission.Request) (annotati
 	}
 	surroundings := r.Surroundings.Surroundings(cache.ObjectName{Namespace: req.Namespace, Name: req.Name})
 	if req.Operation == admissionv1.Create {
-		return r.Defaults.Review(after.deployment, surroundings), nil
+		return r.Defaults.Review(after.deployment, surroundings).Replacing(nil), nil
 	}
 	before, err := decode(req.OldObject.Raw)
 	if err != nil {
@@ -106,6 +106,10 @@ func (r *reviewer) excuseRollback(ctx context.Context, req *admission.Request, c
 		excuse.Because = "let through because it could not be found out whether this is a rollback; " + unscaled
 		return v.Excuse(excuse)
 	}
+	if earlier == nil && keepsNoHistory(c.before) && annotations.Selected(c.before.Annotations) {
+		excuse.Because = "let through because revisionHistoryLimit is 0, so that it cannot be found out whether this is a rollback; " + unscaled
+		return v.ExcuseRequests(excuse)
+	}
 	if earlier == nil {
 		return v
 	}
@@ -116,6 +120,11 @@ func (r *reviewer) excuseRollback(ctx context.Context, req *admission.Request, c
 		v = v.ExcuseAsBefore(c.after, form, r.Defaults.Review(form, surroundings), excuse)
 	}
 	return v
+}
+
+// keepsNoHistory says that there is no trace of what a Deployment was before.
+func keepsNoHistory(d *appsv1.Deployment) bool {
+	return d.Spec.RevisionHistoryLimit != nil && *d.Spec.RevisionHistoryLimit == 0
 }
 
 const unscaled = "mini-hpa does not scale the Deployment until it is fixed"

@@ -77,6 +77,11 @@ func deployment(pairs, cpu string) string {
 		`"containers":[{"name":"app","image":"app","resources":{"requests":%s}}]}}}}`, pairs, requests)
 }
 
+// forgetful is such a Deployment that keeps none of its earlier revisions.
+func forgetful(pairs, cpu string) string {
+	return strings.Replace(deployment(pairs, cpu), `"spec":{`, `"spec":{"revisionHistoryLimit":0,`, 1)
+}
+
 const good = `{"mini-hpa/target-cpu":"50","mini-hpa/max":"10","team":"shop"}`
 
 // ask sends one review; before is empty for a create.
@@ -152,6 +157,10 @@ func TestVerdicts(t *testing.T) {
 		"the first annotations and an old image": {before: deployment(`{}`, "1"), after: deployment(good, ""), revisions: had{revision: deployment(`{}`, "")},
 			want: "422 Invalid " + request0, lookups: 1},
 		"perhaps a rollback":         {before: deployment(good, "1"), after: deployment(good, ""), revisions: had{err: errors.New("no answer")}, want: "allowed; warned of " + request0, lookups: 1},
+		"no history is kept":         {before: forgetful(good, "1"), after: forgetful(good, ""), want: "allowed; warned of " + request0, lookups: 1},
+		"no history, and a mistake":  {before: forgetful(good, "1"), after: forgetful(`{"mini-hpa/target-cpu":"50","mini-hpa/max":"0"}`, ""), want: "422 Invalid metadata.annotations[mini-hpa/max]; warned of " + request0, lookups: 1},
+		"no history of annotations":  {before: forgetful(`{}`, "1"), after: forgetful(good, ""), want: "422 Invalid " + request0, lookups: 1},
+		"no history, same template":  {before: forgetful(`{"mini-hpa/target-cpu":"250m","mini-hpa/max":"5"}`, ""), after: forgetful(good, ""), want: "422 Invalid " + request0},
 		"terminating":                {before: deployment(good, "1"), after: terminating, want: "allowed"},
 		"an object that is no JSON":  {after: `{"metadata":{"annotations":3}}`, want: "allowed; warned of metadata.annotations"},
 		"an old object that is none": {before: `{"spec":3}`, after: deployment(good, ""), want: "allowed; warned of metadata.annotations"},
@@ -189,10 +198,16 @@ func TestARefusalIsWrittenAsTheAPIServerWould(t *testing.T) {
 	}
 }
 
-func TestOtherAutoscalersAreRefused(t *testing.T) {
+// TestOtherAutoscalersAreNoReasonToRefuse: whatever replaces one changes the Deployment first, or makes another one.
+func TestOtherAutoscalersAreNoReasonToRefuse(t *testing.T) {
 	d := newDesk(t, annotations.Surroundings{Autoscalers: []annotations.Autoscaler{{Kind: "ScaledObject", Name: "web"}}})
-	if got := outline(d.ask(deployment(`{}`, "1"), deployment(good, "1"))); got != "422 Invalid metadata.annotations" {
-		t.Error(got)
+	for before, want := range map[string]string{deployment(`{}`, "1"): "allowed; warned of metadata.annotations", deployment(good, "1"): "allowed; warned of metadata.annotations", "": "allowed; warned of metadata.annotations"} {
+		if got := outline(d.ask(before, deployment(good, "1"))); got != want {
+			t.Errorf("before %q: %s", before, got)
+		}
+	}
+	if got := outline(d.ask(deployment(`{}`, "1"), deployment(good, ""))); got != "422 Invalid "+request0+"; warned of metadata.annotations" {
+		t.Errorf("what else is wrong is refused: %s", got)
 	}
 }
 

@@ -37,6 +37,8 @@ type command struct {
 	summary string // one line for the list of commands
 	about   string // paragraphs for its own help
 	task    func() task
+	// offline says that it leaves nothing behind, so that it ends at once when it is told to.
+	offline bool
 }
 
 // task is one call of a command: it declares its flags, then runs with what they were set to.
@@ -103,7 +105,22 @@ func (c command) call(ctx context.Context, args []string, s streams) error {
 	case c.args == "" && flags.NArg() > 0:
 		return usagef(c.name, "unexpected argument %s; it takes flags only", quote(flags.Arg(0)))
 	}
+	if c.offline {
+		return c.named(abandonable(ctx, func() error { return t.run(ctx, flags.Args(), s) }))
+	}
 	return c.named(t.run(ctx, flags.Args(), s))
+}
+
+// abandonable returns when ctx ends, whatever is still being computed: the process is about to end, too.
+func abandonable(ctx context.Context, work func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- work() }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return errors.New("was told to end before it was done")
+	}
 }
 
 // named says which command an error comes from.

@@ -29,6 +29,7 @@ if a file cannot be read; its name and line are told, and the others are looked 
 func lintCommand() command {
 	return command{
 		name:    "lint",
+		offline: true,
 		args:    "FILE|DIR|-...",
 		summary: "find what is wrong with manifests before the cluster does",
 		about:   lintAbout,
@@ -64,7 +65,7 @@ func (l *lintTask) run(ctx context.Context, args []string, s streams) error {
 	if err := l.check(args); err != nil {
 		return err
 	}
-	var ask func(context.Context, string) (neighborhood, error)
+	var ask func(context.Context, string) (*neighborhood, error)
 	if l.serverSide {
 		// What libraries log is no finding.
 		s.bridge(logFlags{level: "error", format: "console"}.logger(s.err))
@@ -94,7 +95,7 @@ func (l *lintTask) check(args []string) error {
 }
 
 // connect finds the cluster, and with it the namespace of manifests that name none.
-func (l *lintTask) connect() (func(context.Context, string) (neighborhood, error), error) {
+func (l *lintTask) connect() (func(context.Context, string) (*neighborhood, error), error) {
 	t, err := l.cluster.forUser()
 	if err != nil {
 		return nil, err
@@ -111,15 +112,15 @@ func (l *lintTask) connect() (func(context.Context, string) (neighborhood, error
 	if err != nil {
 		return nil, fmt.Errorf("cannot make a client for ScaledObjects: %w", err)
 	}
-	return func(ctx context.Context, namespace string) (neighborhood, error) {
+	return func(ctx context.Context, namespace string) (*neighborhood, error) {
 		return readSurroundings(ctx, client, scaledObjects, namespace)
 	}, nil
 }
 
 // lint reads everything first, because what a Deployment is next to may be in a later file. A cluster is asked only if
 // ask is not nil.
-func (l *lintTask) lint(ctx context.Context, args []string, s streams, ask func(context.Context, string) (neighborhood, error)) error {
-	m := manifests{namespace: l.namespace, around: map[string]neighborhood{}}
+func (l *lintTask) lint(ctx context.Context, args []string, s streams, ask func(context.Context, string) (*neighborhood, error)) error {
+	m := newManifests(l.namespace)
 	for _, source := range sources(args) {
 		m.read(source, s.in)
 	}
@@ -127,7 +128,7 @@ func (l *lintTask) lint(ctx context.Context, args []string, s streams, ask func(
 		fmt.Fprintf(s.err, "mini-hpa lint: %s\n", clean(err.Error()))
 	}
 	if ask != nil {
-		if err := l.askCluster(ctx, &m, s, ask); err != nil {
+		if err := l.askCluster(ctx, m, s, ask); err != nil {
 			return err
 		}
 	}
@@ -145,7 +146,7 @@ func (l *lintTask) lint(ctx context.Context, args []string, s streams, ask func(
 }
 
 // askCluster adds what the cluster has to what the manifests have.
-func (l *lintTask) askCluster(ctx context.Context, m *manifests, s streams, ask func(context.Context, string) (neighborhood, error)) error {
+func (l *lintTask) askCluster(ctx context.Context, m *manifests, s streams, ask func(context.Context, string) (*neighborhood, error)) error {
 	for _, namespace := range m.namespaces() {
 		inCluster, err := ask(ctx, namespace)
 		if err != nil {
@@ -154,7 +155,8 @@ func (l *lintTask) askCluster(ctx context.Context, m *manifests, s streams, ask 
 		for _, hidden := range inCluster.hidden {
 			fmt.Fprintf(s.err, "mini-hpa lint: warning: %s\n", clean(hidden.Error()))
 		}
-		m.around[namespace] = m.around[namespace].over(inCluster)
+		where := area{namespace: namespace}
+		m.around[where] = m.around[where].over(inCluster)
 	}
 	return nil
 }

@@ -79,9 +79,9 @@ func TestLintExitCodes(t *testing.T) {
 		"a directory":         {"list", exitOK, "2 Deployments autoscaled, 0 errors, 0 warnings in 3 files (0 other objects, 1 other document)\n"},
 		"not parsed":          {"broken.yaml", exitUsage, "mini-hpa lint: broken.yaml:1: cannot be parsed: did not find expected node content\n" + none(", 1 unreadable")},
 		"the others are read": {"broken.yaml faulty.yaml", exitUsage, "mini-hpa lint: broken.yaml:1: cannot be parsed: did not find expected node content\n1 Deployment autoscaled, 1 error, 0 warnings in 2 files (0 other objects, 1 unreadable)\n"},
-		"of a wrong type":     {"typed.yaml", exitUsage, "mini-hpa lint: typed.yaml:13: cannot be read as Deployment web: json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32\n" + none(", 1 unreadable")},
-		"no quantity":         {"quantity.yaml", exitUsage, "mini-hpa lint: quantity.yaml:15: cannot be read as Deployment web: quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'\n" + none(", 1 unreadable")},
-		"a neighbor's type":   {"stateful.yaml", exitUsage, "mini-hpa lint: stateful.yaml:4: cannot be read as HorizontalPodAutoscaler web: json: cannot unmarshal array into Go struct field .spec.scaleTargetRef of type v2.CrossVersionObjectReference\n0 Deployments autoscaled, 0 errors, 0 warnings in 1 file (1 other object, 1 unreadable)\n"},
+		"of a wrong type":     {"typed.yaml", exitFailure, "1 Deployment autoscaled, 1 error, 0 warnings in 1 file (0 other objects)\n"},
+		"no quantity":         {"quantity.yaml", exitFailure, "1 Deployment autoscaled, 1 error, 0 warnings in 1 file (0 other objects)\n"},
+		"a neighbor's type":   {"stateful.yaml", exitFailure, "0 Deployments autoscaled, 1 error, 0 warnings in 1 file (1 other object)\n"},
 		"a template":          {"chart.yaml", exitUsage, "mini-hpa lint: chart.yaml:3: cannot be parsed: could not find expected ':'; if this is a Helm template, run \"helm template ... | mini-hpa lint -\"\n" + none(", 1 unreadable")},
 		"a templated value":   {"value.yaml", exitUsage, "mini-hpa lint: value.yaml:7: the name in a mapping must be text; if this is a Helm template, run \"helm template ... | mini-hpa lint -\"\n" + none(", 1 unreadable")},
 		"not parsed later":    {"later.yaml", exitUsage, "mini-hpa lint: later.yaml:5: cannot be parsed: did not find expected key\n1 Deployment autoscaled, 0 errors, 0 warnings in 1 file (0 other objects, 1 unreadable)\n"},
@@ -151,8 +151,8 @@ func TestLintSurroundings(t *testing.T) {
 		return "\n---\napiVersion: keda.sh/v1alpha1\nkind: ScaledObject\nmetadata: {name: queue}\nspec: {scaleTargetRef: {" + target + "}}\n"
 	}
 	const (
-		byHPA  = `HorizontalPodAutoscaler "other" already scales this Deployment`
-		byKEDA = `ScaledObject "queue" already scales this Deployment`
+		byHPA  = `HorizontalPodAutoscaler "other" (standard input:`
+		byKEDA = `ScaledObject "queue" (standard input:`
 		limits = "\n---\napiVersion: v1\nkind: LimitRange\nmetadata: {name: small, namespace: NS}\nspec: {limits: [{type: Container, defaultRequest: {cpu: 1}}]}\n"
 	)
 	needy := strings.Replace(workload(), "250m", "50%", 1)
@@ -175,7 +175,7 @@ func TestLintSurroundings(t *testing.T) {
 			"other, ownerReferences: [{apiVersion: keda.sh/v1alpha1, kind: ScaledObject, name: queue, controller: true}]", 1), nil, []string{byKEDA}},
 		"only compared":       {workload("mode: observe") + keda("name: web"), nil, []string{"ObservedAutoscaler"}},
 		"no request":          {needy, nil, []string{"MissingRequest"}},
-		"one by a LimitRange": {needy + strings.Replace(limits, ", namespace: NS", "", 1), nil, []string{`its pods get 1 from LimitRange "small"`}},
+		"one by a LimitRange": {needy + strings.Replace(limits, ", namespace: NS", "", 1), nil, []string{`its pods get 1 from LimitRange "small" (standard input:15)`}},
 		"one elsewhere":       {needy + limits, nil, []string{"MissingRequest"}},
 		"below the floor":     {workload("sync-period: 5s"), []string{"--min-sync-period=10s"}, []string{"[mini-hpa/sync-period]"}},
 		"a typed list": {"apiVersion: apps/v1\nkind: DeploymentList\nitems:\n- metadata: {name: web, annotations: {mini-hpa/max: '1'}}\n", nil,

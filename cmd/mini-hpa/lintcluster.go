@@ -20,11 +20,11 @@ import (
 
 // readSurroundings asks the API server for the neighborhood of one namespace. What the caller may not list is a part of
 // the answer; any other failure is an error.
-func readSurroundings(ctx context.Context, client kubernetes.Interface, scaledObjects dynamic.Interface, namespace string) (neighborhood, error) {
+func readSurroundings(ctx context.Context, client kubernetes.Interface, scaledObjects dynamic.Interface, namespace string) (*neighborhood, error) {
 	r := clusterReader{client: client, dynamic: scaledObjects, namespace: namespace, found: newNeighborhood()}
 	for _, read := range []func(context.Context) error{r.readLimitRanges, r.readHPAs, r.readScaledObjects} {
 		if err := read(ctx); err != nil {
-			return neighborhood{}, err
+			return nil, err
 		}
 	}
 	return r.found, nil
@@ -35,7 +35,7 @@ type clusterReader struct {
 	client    kubernetes.Interface
 	dynamic   dynamic.Interface
 	namespace string
-	found     neighborhood
+	found     *neighborhood
 }
 
 func (r *clusterReader) readLimitRanges(ctx context.Context) error {
@@ -44,7 +44,7 @@ func (r *clusterReader) readLimitRanges(ctx context.Context) error {
 	}
 	err := pager.New(list).EachListItem(ctx, metav1.ListOptions{}, func(found runtime.Object) error {
 		if limits, ok := found.(*corev1.LimitRange); ok {
-			r.found.limitRanges[limits.Name] = limits
+			r.found.addLimitRange(limits, "")
 		}
 		return nil
 	})
@@ -63,7 +63,7 @@ func (r *clusterReader) readHPAs(ctx context.Context) error {
 		if hpa, ok := found.(*autoscalingv2.HorizontalPodAutoscaler); ok {
 			s := scalerObject{Metadata: hpa.ObjectMeta}
 			s.Spec.ScaleTargetRef = hpa.Spec.ScaleTargetRef
-			r.found.addScaler(annotations.KindHPA, s)
+			r.found.addScaler(annotations.KindHPA, s, "")
 		}
 		return nil
 	})
@@ -85,7 +85,7 @@ func (r *clusterReader) readScaledObjects(ctx context.Context) error {
 		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, &s); err != nil {
 			return fmt.Errorf("cannot read ScaledObject %s: %w", quote(o.GetName()), err)
 		}
-		r.found.addScaler(annotations.KindScaledObject, s)
+		r.found.addScaler(annotations.KindScaledObject, s, "")
 		return nil
 	})
 	if apierrors.IsNotFound(err) {

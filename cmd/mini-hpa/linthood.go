@@ -2,7 +2,9 @@ package main
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
@@ -12,18 +14,57 @@ import (
 	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
-// neighborhood is what in one namespace bears on whether its Deployments can be scaled.
+// area is where objects are neighbors: a namespace or, for objects that name none, a directory, because those of another directory
+// may be another environment's.
+type area struct{ namespace, dir string }
+
+// areaOf is an object's own.
+func areaOf(o object) area {
+	if o.namespace != "" || o.file == standardInput {
+		return area{namespace: o.namespace}
+	}
+	dir, err := filepath.Abs(filepath.Dir(o.file))
+	if err != nil { // the working directory is gone
+		dir = filepath.Dir(o.file)
+	}
+	return area{dir: dir}
+}
+
+// around are the area and those it is a part of, the nearest first: what is in a directory also counts below it.
+func (a area) around() []area {
+	all := []area{a}
+	for dir := a.dir; dir != filepath.Dir(dir) && dir != ""; {
+		dir = filepath.Dir(dir)
+		all = append(all, area{dir: dir})
+	}
+	return all
+}
+
+// neighborhood is what in one area bears on whether its Deployments can be scaled.
 type neighborhood struct {
 	limitRanges map[string]*corev1.LimitRange
-	// scalers are the names of the Deployments that an autoscaler scales.
-	scalers map[annotations.Autoscaler][]string
+	scalers     map[neighbor]*rival
 	// unknown says why the LimitRanges could not be read, hidden what else could not, for whoever asked.
 	unknown string
 	hidden  []error
+	// places are where in the manifests the objects are. Those of a cluster have none.
+	places map[neighbor]string
+	// ranges are the LimitRanges in the order of their names, targets what scales each Deployment; nil until they are asked for.
+	ranges  []*corev1.LimitRange
+	targets map[string][]annotations.Autoscaler
 }
 
-func newNeighborhood() neighborhood {
-	return neighborhood{limitRanges: map[string]*corev1.LimitRange{}, scalers: map[annotations.Autoscaler][]string{}}
+// neighbor names an object.
+type neighbor struct{ kind, name string }
+
+// rival is an autoscaler and the names of the Deployments that it scales.
+type rival struct {
+	is          annotations.Autoscaler
+	deployments []string
+}
+
+func newNeighborhood() *neighborhood {
+	return &neighborhood{limitRanges: map[string]*corev1.LimitRange{}, scalers: map[neighbor]*rival{}, places: map[neighbor]string{}}
 }
 
 // scalerObject is what an HPA of any version and a ScaledObject have in common.
@@ -34,36 +75,93 @@ type scalerObject struct {
 	} `json:"spec"`
 }
 
+// addLimitRange adds one that is in a place of the manifests, or in the cluster if that is empty.
+func (n *neighborhood) addLimitRange(limits *corev1.LimitRange, place string) {
+	n.limitRanges[limits.Name] = limits
+	n.places[neighbor{kindLimitRange, limits.Name}] = place
+}
+
+const kindLimitRange = "LimitRange"
+
 // addScaler adds an object that scales something. One that scales something else takes the place of one in the cluster, too.
-func (n neighborhood) addScaler(kind string, s scalerObject) {
-	scaler, deployment := annotations.Scales(kind, &s.Metadata, s.Spec.ScaleTargetRef)
-	targets := n.scalers[scaler]
-	if deployment != "" {
-		targets = append(targets, deployment)
+func (n *neighborhood) addScaler(kind string, s scalerObject, place string) {
+	is, deployment := annotations.Scales(kind, &s.Metadata, s.Spec.ScaleTargetRef)
+	name := neighbor{is.Kind, is.Name}
+	known, ok := n.scalers[name]
+	if !ok {
+		known = &rival{is: is}
+		n.scalers[name], n.places[name] = known, place
 	}
-	n.scalers[scaler] = targets
+	if deployment != "" {
+		known.deployments = append(known.deployments, deployment)
+	}
 }
 
 // over is the neighborhood with what another one has besides.
-func (n neighborhood) over(other neighborhood) neighborhood {
-	maps.Copy(other.limitRanges, n.limitRanges)
-	maps.Copy(other.scalers, n.scalers)
+func (n *neighborhood) over(other *neighborhood) *neighborhood {
+	if n != nil {
+		maps.Copy(other.limitRanges, n.limitRanges)
+		maps.Copy(other.scalers, n.scalers)
+		maps.Copy(other.places, n.places)
+	}
 	return other
 }
 
 // of is what the neighborhood is for one Deployment.
-func (n neighborhood) of(deployment string) annotations.Surroundings {
-	s := annotations.Surroundings{Unknown: n.unknown}
-	for _, name := range slices.Sorted(maps.Keys(n.limitRanges)) {
-		s.LimitRanges = append(s.LimitRanges, n.limitRanges[name])
+func (n *neighborhood) of(deployment string) annotations.Surroundings {
+	if n.targets == nil {
+		n.sort()
 	}
-	for scaler, targets := range n.scalers {
-		if slices.Contains(targets, deployment) {
-			s.Autoscalers = append(s.Autoscalers, scaler)
+	return annotations.Surroundings{Unknown: n.unknown, LimitRanges: n.ranges, Autoscalers: n.targets[deployment],
+		Where: func(kind, name string) string { return n.places[neighbor{kind, name}] }}
+}
+
+// sort makes what is asked for once for each Deployment.
+func (n *neighborhood) sort() {
+	for _, name := range slices.Sorted(maps.Keys(n.limitRanges)) {
+		n.ranges = append(n.ranges, n.limitRanges[name])
+	}
+	n.targets = map[string][]annotations.Autoscaler{}
+	for _, s := range n.scalers {
+		slices.Sort(s.deployments)
+		for _, deployment := range slices.Compact(s.deployments) {
+			n.targets[deployment] = append(n.targets[deployment], s.is)
 		}
 	}
-	slices.SortFunc(s.Autoscalers, func(a, b annotations.Autoscaler) int {
-		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name))
-	})
-	return s
+	for _, all := range n.targets {
+		slices.SortFunc(all, func(a, b annotations.Autoscaler) int {
+			return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name))
+		})
+	}
 }
+
+// surroundings are those of an object of the manifests. Of each kind, the nearest area that has any counts.
+func (m *manifests) surroundings(o object) annotations.Surroundings {
+	var all annotations.Surroundings
+	nowhere := func(string, string) string { return "" }
+	ofRange, ofScaler := nowhere, nowhere
+	for _, a := range areaOf(o).around() {
+		n, ok := m.around[a]
+		if !ok {
+			continue
+		}
+		near := n.of(o.GetName())
+		all.Unknown = cmp.Or(all.Unknown, near.Unknown)
+		if len(all.LimitRanges) == 0 {
+			all.LimitRanges, ofRange = near.LimitRanges, near.Where
+		}
+		if len(all.Autoscalers) == 0 {
+			all.Autoscalers, ofScaler = near.Autoscalers, near.Where
+		}
+	}
+	all.Where = func(kind, name string) string {
+		if kind == kindLimitRange {
+			return ofRange(kind, name)
+		}
+		return ofScaler(kind, name)
+	}
+	return all
+}
+
+// place is where an object is, as messages about others name it.
+func (o object) place() string { return fmt.Sprintf("%s:%d", o.file, o.node.Line) }

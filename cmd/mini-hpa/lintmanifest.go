@@ -18,19 +18,27 @@ import (
 	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
-// manifests are what was read of all files.
+// manifests are what was read of all files; see newManifests.
 type manifests struct {
 	// namespace is that of objects that name none.
 	namespace   string
 	deployments []*candidate
-	// around are, by namespace, the objects that bear on the Deployments.
-	around map[string]neighborhood
+	// around are the objects that bear on the Deployments.
+	around map[area]*neighborhood
 	// findings are those for which nothing but the object is needed.
 	findings   []finding
 	unreadable []error
 	files      int
+	// atlas finds the places of what is found, structs what the fields of objects should be.
+	atlas   atlas
+	structs structs
 	// others and strangers are passed over: objects, and documents that are none.
 	others, strangers int
+}
+
+// newManifests has nothing yet; namespace is that of objects that name none.
+func newManifests(namespace string) *manifests {
+	return &manifests{namespace: namespace, around: map[area]*neighborhood{}, atlas: atlas{}, structs: structs{}}
 }
 
 // object is one object of a manifest.
@@ -39,6 +47,8 @@ type object struct {
 	file      string
 	node      *yaml.Node
 	namespace string
+	atlas     atlas
+	structs   structs
 }
 
 // candidate is a Deployment that is looked at.
@@ -77,7 +87,7 @@ func (m *manifests) fail(file string, err error) {
 // add takes an object, or all of a list. The items of a typed list have its kind if they do not name one.
 func (m *manifests) add(file string, node *yaml.Node, value any, inherited schema.GroupVersionKind) {
 	fields, _ := value.(map[string]any)
-	o := object{Unstructured: unstructured.Unstructured{Object: fields}, file: file, node: node, namespace: m.namespace}
+	o := object{Unstructured: unstructured.Unstructured{Object: fields}, file: file, node: node, namespace: m.namespace, atlas: m.atlas, structs: m.structs}
 	if fields != nil && o.GetKind() == "" && inherited.Kind != "" {
 		o.SetGroupVersionKind(inherited)
 	}
@@ -98,7 +108,7 @@ func (m *manifests) addAll(list object, items []any) {
 	kind := list.GroupVersionKind()
 	kind.Kind = strings.TrimSuffix(kind.Kind, "List")
 	for i, item := range items {
-		_, at := walk(list.node, []string{"items", strconv.Itoa(i)})
+		_, at := m.atlas.walk(list.node, []string{"items", strconv.Itoa(i)})
 		if at == nil {
 			at = list.node // of what is merged in, kubectl's parser may take another one
 		}
@@ -116,40 +126,47 @@ func (m *manifests) place(o object) error {
 		return m.addDeployment(o)
 	}
 	m.others++
-	around, ok := m.around[o.namespace]
-	if !ok {
-		around = newNeighborhood()
-		m.around[o.namespace] = around
-	}
 	switch {
 	case kind == corev1.SchemeGroupVersion.WithKind("LimitRange"):
 		limits := &corev1.LimitRange{}
-		if err := o.decode(limits); err != nil {
+		problems, err := o.decode(limits)
+		if err != nil {
 			return err
 		}
-		around.limitRanges[limits.Name] = limits
+		m.findings = append(m.findings, o.errors(problems)...)
+		m.neighborhood(o).addLimitRange(limits, o.place())
 	case kind.Group == "autoscaling" && kind.Kind == annotations.KindHPA, kind.Group == annotations.GroupKEDA && kind.Kind == annotations.KindScaledObject:
-		return around.decodeScaler(o, kind.Kind)
+		var s scalerObject
+		problems, err := o.decode(&s)
+		if err != nil {
+			return err
+		}
+		m.findings = append(m.findings, o.errors(problems)...)
+		m.neighborhood(o).addScaler(kind.Kind, s, o.place())
 	default:
 		m.findings = append(m.findings, misplacedOn(o)...)
 	}
 	return nil
 }
 
-func (n neighborhood) decodeScaler(o object, kind string) error {
-	var s scalerObject
-	if err := o.decode(&s); err != nil {
-		return err
+// neighborhood is the one that an object is a part of.
+func (m *manifests) neighborhood(o object) *neighborhood {
+	where := areaOf(o)
+	around, ok := m.around[where]
+	if !ok {
+		around = newNeighborhood()
+		m.around[where] = around
 	}
-	n.addScaler(kind, s)
-	return nil
+	return around
 }
 
 func (m *manifests) addDeployment(o object) error {
 	d := &candidate{object: o, workload: &appsv1.Deployment{}, problems: o.quoteAnnotations()}
-	if err := o.decode(d.workload); err != nil {
+	problems, err := o.decode(d.workload)
+	if err != nil {
 		return err
 	}
+	d.problems = append(d.problems, problems...)
 	if !annotations.Selected(d.workload.Annotations) {
 		m.others++
 	}

@@ -74,7 +74,7 @@ func (o object) unquoted(key string, value any) unquoted {
 		return unquoted{seen: field.OmitValueType{}, text: string(text), advice: `write "|" behind its name, which makes text of what follows`}
 	}
 	u := unquoted{seen: value, text: string(text)}
-	if _, at := walk(o.node, []string{"metadata", "annotations", key}); at != nil && followed(at).Kind == yaml.ScalarNode {
+	if _, at := o.atlas.walk(o.node, []string{"metadata", "annotations", key}); at != nil && followed(at).Kind == yaml.ScalarNode {
 		u.text = followed(at).Value // as it is written: 010 is 8 by now
 	}
 	u.advice = "put it in quotes: " + quote(u.text)

@@ -7,18 +7,25 @@ import (
 	yaml "sigs.k8s.io/yaml/goyaml.v3"
 )
 
+// atlas finds the parts of documents. It remembers the members of each mapping that it was asked about, because there may be as many
+// findings in a mapping as it has members.
+type atlas map[*yaml.Node]map[string]entry
+
+// entry is a member of a mapping: its name and its value.
+type entry struct{ name, value *yaml.Node }
+
 // deepest is the last node on the way along a path, such as spec.containers[1].resources.requests[cpu], that is there.
 // Of a member of a mapping it is the name.
-func deepest(root *yaml.Node, path string) *yaml.Node {
-	name, _ := walk(root, steps(path))
+func (a atlas) deepest(root *yaml.Node, path string) *yaml.Node {
+	name, _ := a.walk(root, steps(path))
 	return name
 }
 
 // walk goes as far as it can, and says where it has come to. The value is nil if that is not the end.
-func walk(root *yaml.Node, steps []string) (name, value *yaml.Node) {
+func (a atlas) walk(root *yaml.Node, steps []string) (name, value *yaml.Node) {
 	name, value = root, root
 	for _, step := range steps {
-		nextName, nextValue := part(value, step)
+		nextName, nextValue := a.part(value, step)
 		if nextName == nil {
 			return name, nil
 		}
@@ -48,10 +55,11 @@ func steps(path string) []string {
 }
 
 // part is one step: the node that names a part of another one, and the part.
-func part(n *yaml.Node, step string) (name, value *yaml.Node) {
+func (a atlas) part(n *yaml.Node, step string) (name, value *yaml.Node) {
 	n = followed(n)
 	if n.Kind == yaml.MappingNode {
-		return member(n, step)
+		found := a.members(n)[step]
+		return found.name, found.value
 	}
 	if i, err := strconv.Atoi(step); n.Kind == yaml.SequenceNode && err == nil && 0 <= i && i < len(n.Content) {
 		return n.Content[i], n.Content[i]
@@ -59,12 +67,14 @@ func part(n *yaml.Node, step string) (name, value *yaml.Node) {
 	return nil, nil
 }
 
-// member looks from the end: of two of the same name, the last one counts. What is merged in comes after what is there.
-func member(n *yaml.Node, step string) (name, value *yaml.Node) {
-	for i := len(n.Content) - 2; i >= 0; i -= 2 {
-		if followed(n.Content[i]).Value == step {
-			return n.Content[i], n.Content[i+1]
-		}
+// members are those of a mapping: of two of the same name the last one, and what is merged in only where it has no name of its own.
+func (a atlas) members(n *yaml.Node) map[string]entry {
+	if known, ok := a[n]; ok {
+		return known
+	}
+	found := make(map[string]entry, len(n.Content)/2)
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		found[followed(n.Content[i]).Value] = entry{n.Content[i], n.Content[i+1]}
 	}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		if n.Content[i].Tag != "!!merge" {
@@ -76,12 +86,18 @@ func member(n *yaml.Node, step string) (name, value *yaml.Node) {
 			candidates = merged.Content
 		}
 		for _, candidate := range candidates {
-			if name, value := part(candidate, step); name != nil {
-				return name, value
+			if candidate = followed(candidate); candidate.Kind != yaml.MappingNode {
+				continue
+			}
+			for name, member := range a.members(candidate) {
+				if _, ok := found[name]; !ok {
+					found[name] = member
+				}
 			}
 		}
 	}
-	return nil, nil
+	a[n] = found
+	return found
 }
 
 // followed is what an alias stands for. An alias of an alias there is not.

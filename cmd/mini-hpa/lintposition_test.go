@@ -118,7 +118,7 @@ func TestLintPositions(t *testing.T) {
 	for name, text := range tests {
 		t.Run(name, func(t *testing.T) {
 			lines := strings.Split(strings.TrimPrefix(text, "\ufeff"), "\n")
-			m := manifests{around: map[string]neighborhood{}}
+			m := newManifests("")
 			m.read(source{name: "-"}, strings.NewReader(text))
 			if len(m.deployments) == 0 {
 				t.Fatalf("no Deployment: %v", m.unreadable)
@@ -150,7 +150,7 @@ func TestLintPositionsOfMarks(t *testing.T) {
 		}
 	}
 	hpa := "---\napiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: web}\nspec: {scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}}\n"
-	m := manifests{around: map[string]neighborhood{}}
+	m := newManifests("")
 	m.read(source{name: "-"}, strings.NewReader(strings.ReplaceAll(misdone, "@", "")+hpa))
 	got := map[int]bool{}
 	for _, f := range m.report(annotations.DefaultDefaults()).Findings {
@@ -192,7 +192,7 @@ func TestLintLastOfTwoCounts(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]int{"a": 3, "b": 2, "d": 4, "e": 1, "[0]": 1} {
-		if got := deepest(document.Content[0], path); got.Line != want {
+		if got := (atlas{}).deepest(document.Content[0], path); got.Line != want {
 			t.Errorf("%s is in line %d, want %d", path, got.Line, want)
 		}
 	}
@@ -210,7 +210,7 @@ func FuzzLint(f *testing.F) {
 	f.Add("apiVersion: v1\nkind: LimitRange\nmetadata: {name: x}\nspec: {limits: [{default: {cpu: 1e999999999}}]}\n---\napiVersion: keda.sh/v1\nkind: ScaledObject\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		lines := strings.Count(text, "\n") + 1
-		m := manifests{around: map[string]neighborhood{}}
+		m := newManifests("")
 		m.read(source{name: "-"}, strings.NewReader(text))
 		for _, err := range m.unreadable {
 			if at := (atLine{}); errors.As(err, &at) && (at.line < 1 || at.line > lines) {

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
 	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
@@ -55,7 +57,7 @@ func (m *manifests) report(defaults annotations.Defaults) report {
 		if annotations.Selected(d.workload.Annotations) {
 			r.Summary.Autoscaled++
 		}
-		r.Findings = append(r.Findings, d.review(defaults, m.around[d.namespace])...)
+		r.Findings = append(r.Findings, d.review(defaults, m.surroundings(d.object))...)
 	}
 	slices.SortStableFunc(r.Findings, func(a, b finding) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
@@ -70,11 +72,14 @@ func (m *manifests) report(defaults annotations.Defaults) report {
 	return r
 }
 
-func (d *candidate) review(defaults annotations.Defaults, around neighborhood) []finding {
-	verdict := defaults.Review(d.workload, around.of(d.GetName()))
-	var found []finding
-	for _, problem := range append(d.problems, verdict.Problems...) {
-		found = append(found, d.finding(severityError, problem.Origin, problem.Field, problem.ErrorBody()))
+func (d *candidate) review(defaults annotations.Defaults, s annotations.Surroundings) []finding {
+	inManifests := func(other annotations.Autoscaler) bool { return s.Where(other.Kind, other.Name) != "" }
+	verdict := defaults.Review(d.workload, s).Replacing(inManifests)
+	found := d.errors(d.problems)
+	for _, problem := range verdict.Problems {
+		if !d.isToldAt(problem.Field) {
+			found = append(found, d.errors(field.ErrorList{problem})...)
+		}
 	}
 	for _, warning := range verdict.Warnings {
 		found = append(found, d.finding(severityWarning, warning.Rule, warning.Path(), warning.Message))
@@ -82,9 +87,25 @@ func (d *candidate) review(defaults annotations.Defaults, around neighborhood) [
 	return found
 }
 
+// isToldAt says whether a field, or one that it is a part of, is one that could not be read: what was made of it says nothing.
+func (d *candidate) isToldAt(path string) bool {
+	return slices.ContainsFunc(d.problems, func(e *field.Error) bool {
+		return e.Origin == annotations.FoundInvalidField && (path == e.Field || strings.HasPrefix(path, e.Field+".") || strings.HasPrefix(path, e.Field+"["))
+	})
+}
+
+// errors are the findings that problems come to.
+func (o object) errors(problems field.ErrorList) []finding {
+	var found []finding
+	for _, problem := range problems {
+		found = append(found, o.finding(severityError, problem.Origin, problem.Field, problem.ErrorBody()))
+	}
+	return found
+}
+
 // finding is one about a field of the object, in the place where it is, or where it is missing.
 func (o object) finding(severity, rule, path, message string) finding {
-	at := deepest(o.node, path)
+	at := o.atlas.deepest(o.node, path)
 	return finding{File: o.file, Line: at.Line, Column: at.Column, Severity: severity, Rule: rule, Kind: clean(o.GetKind()),
 		Namespace: clean(o.namespace), Name: clean(o.GetName()), Field: clean(path), Message: clean(message)}
 }

@@ -105,7 +105,7 @@ func (c chunk) readYAML() (d document, err error) {
 	if _, err := (&expansion{anchored: map[*yaml.Node]int{}}).measure(d.node); err != nil {
 		return d, err
 	}
-	if kind, _ := part(d.node, "kind"); kind == nil {
+	if kind, _ := (atlas{}).part(d.node, "kind"); kind == nil {
 		return d, nil // large files are often none of Kubernetes
 	}
 	text, err := kubectl.YAMLToJSON([]byte(c.text))

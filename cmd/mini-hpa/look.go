@@ -68,13 +68,13 @@ func (e *explainTask) explain(ctx context.Context, api clients, key cache.Object
 
 // precheck asks for what the informers would go on asking for in vain, so that what is missing or forbidden is said at once.
 // It returns what bears on the workload.
-func (e *explainTask) precheck(ctx context.Context, api clients, key cache.ObjectName) (neighborhood, error) {
+func (e *explainTask) precheck(ctx context.Context, api clients, key cache.ObjectName) (*neighborhood, error) {
 	d, err := api.act.AppsV1().Deployments(key.Namespace).Get(ctx, key.Name, metav1.GetOptions{})
 	if err != nil {
-		return neighborhood{}, fmt.Errorf("cannot read deployment %s: %w", key, err)
+		return nil, fmt.Errorf("cannot read deployment %s: %w", key, err)
 	}
 	if !annotations.Selected(d.Annotations) {
-		return neighborhood{}, fmt.Errorf("deployment %s has no %s annotation, so mini-hpa does not scale it; set at least %s and %s",
+		return nil, fmt.Errorf("deployment %s has no %s annotation, so mini-hpa does not scale it; set at least %s and %s",
 			key, annotations.Prefix, annotations.Max, annotations.TargetCPU)
 	}
 	around, err := readSurroundings(ctx, api.act, api.dynamic, key.Namespace)
@@ -88,7 +88,7 @@ func (e *explainTask) precheck(ctx context.Context, api clients, key cache.Objec
 }
 
 // warnings tell what else could bear on the workload and could not be seen.
-func (n neighborhood) warnings() []annotations.Warning {
+func (n *neighborhood) warnings() []annotations.Warning {
 	var warnings []annotations.Warning
 	for _, err := range n.hidden {
 		warnings = append(warnings, annotations.Warning{Field: "metadata.annotations", Rule: annotations.FoundUnchecked,

@@ -64,6 +64,7 @@ func samples() map[string]sample {
 		FoundConflict:              {workload: deploy(half, fine), surroundings: hpa},
 		FoundUnknownAnnotation:     {workload: deploy(with("minimum", "2"), fine)},
 		FoundDoubtful:              {workload: deploy(map[string]string{"target-cpu": "1500", "max": "10"}, fine)},
+		FoundUnreachable:           {workload: deploy(map[string]string{"target-cpu": "500", "max": "10"}, box("app", "cpu=100m", "limit cpu=200m"))},
 		FoundFixedReplicas:         {workload: deploy(with("min", "10"), fine)},
 		FoundMisplaced:             {workload: misplaced},
 		FoundRequestFromLimit:      {workload: deploy(half, box("app", "limit cpu=500m"))},

@@ -77,8 +77,8 @@ func CheckAutoscalers(_ *appsv1.Deployment, p Policy, s Surroundings) ([]Warning
 	var errs field.ErrorList
 	at := field.NewPath("metadata", "annotations")
 	for i, other := range s.Autoscalers {
-		if i == maxProblems {
-			break // nobody reads more, and a manifest may hold thousands
+		if i == maxRivals {
+			break
 		}
 		name := s.title(other.Kind, other.Name)
 		switch {
@@ -114,6 +114,9 @@ func (v Verdict) Replacing(stays func(Autoscaler) bool) Verdict {
 	v.Problems = left
 	return v
 }
+
+// maxRivals is how many are told: nobody reads more, and a manifest may hold thousands.
+const maxRivals = 8
 
 // shownName is enough for the name of every object.
 const shownName = 253

@@ -39,13 +39,34 @@ func requestOf(container *corev1.Container, name corev1.ResourceName) (resource.
 // defaultRequest is the request above zero that a LimitRange gives to a container that has none, and the LimitRange's name.
 func defaultRequest(ranges []*corev1.LimitRange, name corev1.ResourceName) (string, resource.Quantity, bool) {
 	for _, r := range ranges {
-		for i := range r.Spec.Limits {
-			if amount, ok := defaultOf(&r.Spec.Limits[i], name); ok && amount.Sign() > 0 {
-				return r.Name, amount, true
-			}
+		if amount, ok := DefaultRequest(r, name); ok {
+			return r.Name, amount, true
 		}
 	}
 	return "", resource.Quantity{}, false
+}
+
+// DefaultRequest is the request above zero that a LimitRange gives to a container that has none.
+func DefaultRequest(r *corev1.LimitRange, name corev1.ResourceName) (resource.Quantity, bool) {
+	for i := range r.Spec.Limits {
+		if amount, ok := defaultOf(&r.Spec.Limits[i], name); ok && amount.Sign() > 0 {
+			return amount, true
+		}
+	}
+	return resource.Quantity{}, false
+}
+
+// DefaultLimit is the limit above zero that a LimitRange gives to a container that has none.
+func DefaultLimit(r *corev1.LimitRange, name corev1.ResourceName) (resource.Quantity, bool) {
+	for i := range r.Spec.Limits {
+		item := &r.Spec.Limits[i]
+		for _, list := range [...]corev1.ResourceList{item.Default, item.Max} { // SetDefaults_LimitRangeItem
+			if amount, ok := list[name]; ok && item.Type == corev1.LimitTypeContainer && amount.Sign() > 0 {
+				return amount, true
+			}
+		}
+	}
+	return resource.Quantity{}, false
 }
 
 // defaultOf is the default request of one item. What stands in for one that is not set is the API server's choice

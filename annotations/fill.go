@@ -1,6 +1,7 @@
 package annotations
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -76,7 +77,7 @@ func (p *draft) fillStruct(into reflect.Value, from any, at *field.Path) {
 	for _, m := range members {
 		i := indexOf(fields, m.name)
 		if i < 0 {
-			p.wrong(at, m.name, "is not a field here; must be one of "+alternatives(fields))
+			p.wrong(at, m.name, cmp.Or(formerly(into.Type(), m.name, m.value), "is not a field here; must be one of "+alternatives(fields)))
 			continue
 		}
 		if seen[i] {

@@ -21,6 +21,8 @@ const (
 	FoundUnknownAnnotation = "UnknownAnnotation"
 	// FoundDoubtful: a value that is likely to mean something else than what was meant.
 	FoundDoubtful = "DoubtfulAnnotation"
+	// FoundUnreachable: a target that usage cannot exceed.
+	FoundUnreachable = "UnreachableTarget"
 	// FoundFixedReplicas: bounds that leave nothing to scale.
 	FoundFixedReplicas = "FixedReplicas"
 	// FoundMisplaced: annotations on the pod template.
@@ -77,11 +79,14 @@ func Findings() []Finding {
 			"and then goes on from the replicas that are there. So does `mini-hpa lint --server-side` of one that only the cluster has; of two in the manifests one is too many.",
 			"Delete the other one: [migrate.md](migrate.md). To compare first, set `mini-hpa/mode: observe`: mini-hpa then decides and tells, but does not write."},
 		{FoundUnknownAnnotation, false, "A key begins with `mini-hpa/` and means nothing.", "The message names the nearest key that does; it may be a slip."},
-		{FoundDoubtful, false, "A value works, but is likely not to mean what was meant: blanks around it, a percentage above 1000, the same metric twice, a container without a target.",
+		{FoundDoubtful, false, "A value works, but is likely not to mean what was meant: blanks around it, a percentage above 1000 (of memory: 100) without its sign, the same metric twice, a container without a target.",
 			"Write it as the message says."},
+		{FoundUnreachable, false, "Usage cannot exceed the target, because the containers' limits are below it, or within the tolerance of it. Such a target never adds a replica.",
+			"Lower the target, or raise the limit, as the numbers in the message say. Limits of LimitRanges and of the pod as a whole count."},
 		{FoundFixedReplicas, false, "`mini-hpa/min` equals `mini-hpa/max`.", "Raise `mini-hpa/max`, unless this is meant."},
-		{FoundMisplaced, false, "A `mini-hpa/` annotation is on the pod template, or (for `mini-hpa lint`) on an object of another kind, where nothing reads it.",
-			"Move it to the metadata of the Deployment itself; only Deployments are autoscaled."},
+		{FoundMisplaced, false, "A `mini-hpa/` annotation is where nothing reads it: on the pod template or, for `mini-hpa lint`, on an object of another kind, among the labels, " +
+			"in a field that is misspelt, or in kustomize's `commonAnnotations`, which writes to everything (told once, however many objects have it).",
+			"Move it to the annotations of the Deployment itself; only Deployments are autoscaled."},
 		{FoundRequestFromLimit, false, "A container has a limit but no request. Kubernetes copies the limit into the request of each pod, so the target is a percentage of the limit.",
 			"Set the request to what the container usually needs."},
 		{FoundRequestFromLimitRange, false, "A container has no request of its own; a LimitRange of the namespace supplies one.",
@@ -90,7 +95,7 @@ func Findings() []Finding {
 			"Set the request, or let mini-hpa read LimitRanges."},
 		{FoundObservedAutoscaler, false, "Another autoscaler has this Deployment for its target, but `mini-hpa/mode` is `observe` or `paused`, or the other one is a ScaledObject that is paused (`autoscaling.keda.sh/paused`).",
 			"Nothing for as long as you compare; delete the other one before you set the mode to `auto`, or before somebody resumes it."},
-		{FoundReplicasOverwritten, false, "An update (not a scale) changes `spec.replicas` of an autoscaled Deployment, as `kubectl apply` does with a manifest that has the field, or had it until now. " +
+		{FoundReplicasOverwritten, false, "An update (not a scale) changes `spec.replicas` of an autoscaled Deployment, as `kubectl apply` does with a manifest that has the field, or had it until now. `mini-hpa lint` tells of the field in a manifest. " +
 			"0 and changes from 0 are left out: they pause and resume autoscaling.",
 			"Leave `spec.replicas` out of the manifest. After `kubectl apply`, first take it out of what kubectl remembers, with `kubectl apply edit-last-applied`: " +
 				"a field that disappears is set to 1 once."},

@@ -635,3 +635,29 @@ func mustRefuse(t *testing.T, key string, tc badDocument) {
 		t.Errorf("%q (-want +got):\n%s", tc.value, diff)
 	}
 }
+
+// TestFieldsOfV2beta1 are refused with what they are called now.
+func TestFieldsOfV2beta1(t *testing.T) {
+	for metric, want := range map[string]string{
+		"{type: Resource, resource: {name: cpu, targetAverageUtilization: 80}}":                                  `"targetAverageUtilization": is a field of autoscaling/v2beta1; in v2 write target: {type: Utilization, averageUtilization: 80}`,
+		"{type: Resource, resource: {name: memory, targetAverageValue: 1Gi}}":                                    `in v2 write target: {type: AverageValue, averageValue: "1Gi"}`,
+		"{type: ContainerResource, containerResource: {name: cpu, container: app, targetAverageUtilization: 5}}": `in v2 write target: {type: Utilization, averageUtilization: 5}`,
+		"{type: Pods, pods: {metricName: rps, targetAverageValue: 40}}":                                          `"metricName": is a field of autoscaling/v2beta1; in v2 write metric: {name: "rps"}`,
+		"{type: Pods, pods: {metric: {name: a}, selector: {}, targetAverageValue: 40}}":                          `"selector": is a field of autoscaling/v2beta1; in v2 write metric: {selector: ...}`,
+		"{type: External, external: {metricName: q, metricSelector: {}, targetValue: 3}}":                        `in v2 write target: {type: Value, value: 3}`,
+		"{type: External, external: {metricName: q, targetAverageValue: 3}}":                                     `in v2 write target: {type: AverageValue, averageValue: 3}`,
+		"{type: Object, object: {target: {kind: Ingress, name: main}, metricName: rps, targetValue: 100}}":       `"kind": autoscaling/v2 names the object in describedObject`,
+		"{type: Object, object: {metricName: rps, averageValue: 100}}":                                           `in v2 write target: {type: AverageValue, averageValue: 100}`,
+		"{type: Resource, resource: {name: cpu, targetAverageUtilisation: 80}}":                                  `is not a field here; must be one of "name", "target"`,
+		"{type: Resource, resource: {name: cpu, targetAverageUtilization: [1]}}":                                 `averageUtilization: <a list>}`,
+	} {
+		_, _, errs := Parse(map[string]string{Max: "10", Metrics: "[" + metric + "]"})
+		var text []string
+		for _, e := range errs {
+			text = append(text, e.Error())
+		}
+		if !strings.Contains(strings.Join(text, "\n"), want) {
+			t.Errorf("%s: %q lacks %s", metric, text, want)
+		}
+	}
+}

@@ -107,7 +107,7 @@ func TestParseGoodValues(t *testing.T) {
 		"target-cpu as the largest amount":   {map[string]string{TargetCPU: "1000000000m"}, metrics(average(cpu, "1M"))},
 		"target-cpu as the smallest amount":  {map[string]string{TargetCPU: "1m"}, metrics(average(cpu, "1m"))},
 		"target-memory beside target-cpu":    {map[string]string{TargetMemory: "70%"}, metrics(utilization(cpu, 50), utilization(memory, 70))},
-		"target-memory plain is a percent":   {map[string]string{TargetMemory: "512"}, metrics(utilization(cpu, 50), utilization(memory, 512))},
+		"target-memory plain is a percent":   {map[string]string{TargetMemory: "100"}, metrics(utilization(cpu, 50), utilization(memory, 100))},
 		"target-memory as a binary amount":   {map[string]string{TargetMemory: "512Mi"}, metrics(utilization(cpu, 50), average(memory, "512Mi"))},
 		"target-memory as a decimal amount":  {map[string]string{TargetMemory: "2G"}, metrics(utilization(cpu, 50), average(memory, "2000M"))},
 		"target-memory with a fraction":      {map[string]string{TargetMemory: "1.5Gi"}, metrics(utilization(cpu, 50), average(memory, "1536Mi"))},

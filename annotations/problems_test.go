@@ -163,6 +163,10 @@ func TestParseWarnings(t *testing.T) {
 		"a number that looks like bytes": {basic(map[string]string{TargetMemory: "536870912"}), []Warning{
 			{Key: TargetMemory, Rule: FoundDoubtful, Message: `is read as 536870912% of the request; an amount needs a unit, such as "536870912Mi"`},
 		}},
+		"a number that looks like mebibytes": {basic(map[string]string{TargetMemory: "101"}), []Warning{
+			{Key: TargetMemory, Rule: FoundDoubtful, Message: `is read as 101% of the request; an amount needs a unit, such as "101Mi"`},
+		}},
+		"with its sign it is meant": {basic(map[string]string{TargetMemory: "512%"}), nil},
 		"unknown keys, sorted": {basic(map[string]string{"mini-hpa/target-cup": "1", "mini-hpa/Max": "2", "mini-hpa/scale-down-stabilisation": "1m"}), []Warning{
 			unknown("mini-hpa/Max", Max),
 			unknown("mini-hpa/scale-down-stabilisation", ScaleDownStabilization),

@@ -54,10 +54,10 @@ func sourcesOf(annotations map[string]string) func(i int) source {
 	}
 	return func(i int) source {
 		if i < len(short) {
-			return source{name: short[i], container: path(Container), amount: amounts(short[i])}
+			return source{name: short[i], at: path(short[i]), container: path(Container), amount: amounts(short[i])}
 		}
 		i -= len(short)
-		return source{name: fmt.Sprintf("%s[%d]", Metrics, i), container: path(Metrics).Index(i).Child("containerResource", "container"),
+		return source{name: fmt.Sprintf("%s[%d]", Metrics, i), at: path(Metrics).Index(i), container: path(Metrics).Index(i).Child("containerResource", "container"),
 			amount: fmt.Sprintf("use a target of type %s", autoscalingv2.AverageValueMetricType)}
 	}
 }
@@ -72,6 +72,7 @@ func amounts(key string) string {
 // source is where a target was asked for.
 type source struct {
 	name      string      // for messages
+	at        *field.Path // where it is
 	container *field.Path // where the container is named
 	amount    string      // what needs no request
 }

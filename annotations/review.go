@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
@@ -47,8 +48,8 @@ type Verdict struct {
 	Mode Mode
 }
 
-// Review is the one opinion that admission, controller and lint have of a workload: Parse, CheckRequests and
-// CheckAutoscalers together, and a look at the pod template for annotations that do nothing there. A workload without
+// Review is the one opinion that admission, controller and lint have of a workload: Parse, CheckRequests, CheckAutoscalers and
+// CheckReach together, and a look at the pod template for annotations that do nothing there. A workload without
 // annotations has no problems. Nothing that it is given is written to.
 func (d Defaults) Review(w *appsv1.Deployment, s Surroundings) Verdict {
 	if !Selected(w.Annotations) {
@@ -56,7 +57,7 @@ func (d Defaults) Review(w *appsv1.Deployment, s Surroundings) Verdict {
 	}
 	p := d.draft(w.Annotations)
 	v := Verdict{Problems: p.errs, Warnings: append(p.warnings, misplaced(w)...), Mode: p.mode}
-	known := Policy{Mode: p.mode}
+	known := Policy{Mode: p.mode, Up: autoscalingv2.HPAScalingRules{Tolerance: &p.up.tolerance}}
 	if p.knowsMetrics() {
 		known.Metrics = p.metrics()
 	}
@@ -64,6 +65,7 @@ func (d Defaults) Review(w *appsv1.Deployment, s Surroundings) Verdict {
 		warnings, problems := check(w, known, s)
 		v.Warnings, v.Problems = append(v.Warnings, warnings...), append(v.Problems, problems...)
 	}
+	v.Warnings = append(v.Warnings, CheckReach(w, known, s)...)
 	if len(v.Problems) == 0 {
 		v.Policy = p.policy()
 	}
@@ -94,11 +96,13 @@ func (p *draft) knowsMetrics() bool {
 	})
 }
 
-// misplaced warns of keys on the pod template.
+// misplaced warns of keys on the pod template. What the Deployment has as well, as kustomize's commonAnnotations writes it, misleads nobody.
 func misplaced(w *appsv1.Deployment) []Warning {
-	if !Selected(w.Spec.Template.Annotations) {
-		return nil
+	for key, value := range w.Spec.Template.Annotations {
+		if own, ok := w.Annotations[key]; strings.HasPrefix(key, Prefix) && (!ok || own != value) {
+			return []Warning{{Field: "spec.template.metadata.annotations", Rule: FoundMisplaced,
+				Message: Prefix + " annotations have no effect on the pod template; set them on the Deployment itself"}}
+		}
 	}
-	return []Warning{{Field: "spec.template.metadata.annotations", Rule: FoundMisplaced,
-		Message: Prefix + " annotations have no effect on the pod template; set them on the Deployment itself"}}
+	return nil
 }

@@ -228,6 +228,67 @@ func TestMisplacedWithoutAnyOther(t *testing.T) {
 	}
 }
 
+func TestCopiesOnTheTemplateAreNotMisplaced(t *testing.T) {
+	for value, want := range map[string][]string{"9": nil, "8": {"(MisplacedAnnotation) spec.template.metadata.annotations"}} {
+		d := deploy(map[string]string{"target-cpu": "50", "max": "9"}, box("app", "cpu=1"))
+		d.Spec.Template.Annotations = map[string]string{Max: value, "other": "x"}
+		if diff := cmp.Diff(want, found(DefaultDefaults().Review(d, Surroundings{}))); diff != "" {
+			t.Errorf("%s: %s", value, diff)
+		}
+	}
+}
+
+// TestReach: what is said of a target depends on how far usage can go.
+func TestReach(t *testing.T) {
+	with := func(pairs ...string) map[string]string {
+		all := map[string]string{"max": "10"}
+		for i := 0; i < len(pairs); i += 2 {
+			all[pairs[i]] = pairs[i+1]
+		}
+		return all
+	}
+	limited := []*corev1.LimitRange{limitRange("all", corev1.LimitRangeItem{Type: corev1.LimitTypeContainer, Default: cpus("200m")})}
+	tests := map[string]struct {
+		workload *appsv1.Deployment
+		ranges   []*corev1.LimitRange
+		want     string
+	}{
+		"above the limit":          {deploy(with("target-cpu", "500"), box("app", "cpu=100m", "limit cpu=200m")), nil, "[mini-hpa/target-cpu]: 500% of the 100m that the pod requests is 500m, above its limit of 200m"},
+		"an amount":                {deploy(with("target-cpu", "500m"), box("app", "cpu=100m", "limit cpu=200m")), nil, "the target is 500m, above its limit of 200m"},
+		"an amount, no request":    {deploy(with("target-cpu", "500m"), box("app", "limit cpu=200m")), nil, "the target is 500m, above its limit of 200m"},
+		"memory":                   {deploy(with("target-memory", "200%"), box("app", "memory=128Mi", "limit memory=192Mi")), nil, "200% of the 128Mi that the pod requests is 256Mi, above its limit of 192Mi"},
+		"an amount of memory":      {deploy(with("target-memory", "1Gi"), box("app", "memory=128Mi", "limit memory=192Mi")), nil, "the target is 1Gi, above its limit of 192Mi"},
+		"below":                    {deploy(with("target-cpu", "150"), box("app", "cpu=100m", "limit cpu=200m")), nil, ""},
+		"no limit":                 {deploy(with("target-cpu", "500"), box("app", "cpu=100m")), nil, ""},
+		"at the limit":             {deploy(with("target-cpu", "100"), box("app", "limit cpu=200m")), nil, "100% of the 200m that the pod requests is 200m, and replicas are only added above 220m (mini-hpa/tolerance): usage cannot get there, because the limit is 200m"},
+		"within the tolerance":     {deploy(with("target-cpu", "95"), box("app", "cpu=1", "limit cpu=1")), nil, "only added above 1045m"},
+		"with a smaller tolerance": {deploy(with("target-cpu", "95", "tolerance", "1%"), box("app", "cpu=1", "limit cpu=1")), nil, ""},
+		"all containers":           {deploy(with("target-cpu", "300"), box("app", "cpu=100m", "limit cpu=200m"), box("log", "cpu=100m", "limit cpu=300m")), nil, "300% of the 200m that the pod requests is 600m, above its limit of 500m"},
+		"one without a limit":      {deploy(with("target-cpu", "300"), box("app", "cpu=100m", "limit cpu=200m"), box("log", "cpu=100m")), nil, ""},
+		"one container":            {deploy(with("target-cpu", "300", "container", "app"), box("app", "cpu=100m", "limit cpu=200m"), box("log", "cpu=100m")), nil, `300% of the 100m that container "app" requests is 300m, above its limit of 200m`},
+		"a limit by default":       {deploy(with("target-cpu", "300"), box("app", "cpu=100m")), limited, "above its limit of 200m"},
+		"of the pod as a whole":    {whole(deploy(with("target-cpu", "300"), box("app"), box("log")), "cpu=100m", "limit cpu=200m"), nil, "above its limit of 200m"},
+		"a sidecar counts":         {initially(deploy(with("target-cpu", "150"), box("app", "cpu=100m", "limit cpu=100m")), sidecar(box("log", "cpu=100m", "limit cpu=100m"))), nil, "above its limit of 200m"},
+		"in the list": {deploy(with("metrics", `[{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 500}}}]`), box("app", "cpu=100m", "limit cpu=200m")), nil,
+			"[mini-hpa/metrics][0]: 500% of the 100m that the pod requests is 500m, above its limit of 200m"},
+		"beyond any number":   {deploy(with("target-cpu", "500"), box("app", "cpu=100m", "limit cpu=1e30")), nil, ""},
+		"a container too few": {deploy(with("target-cpu", "500m", "container", "ap"), box("app", "cpu=100m", "limit cpu=200m")), nil, ""},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			var got []string
+			for _, w := range DefaultDefaults().Review(tc.workload, Surroundings{LimitRanges: tc.ranges}).Warnings {
+				if w.Rule == FoundUnreachable {
+					got = append(got, w.String())
+				}
+			}
+			if want := tc.want != ""; len(got) > 1 || want != (len(got) == 1) || want && !strings.Contains(got[0], tc.want) {
+				t.Errorf("%q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
 // TestAPausedRivalIsNone, as long as KEDA would take it for paused.
 func TestAPausedRivalIsNone(t *testing.T) {
 	const isRival, isPaused = FoundConflict + " metadata.annotations", "(" + FoundObservedAutoscaler + ") metadata.annotations"
@@ -246,8 +307,8 @@ func TestAPausedRivalIsNone(t *testing.T) {
 // TestRivalsAreBounded: a manifest may hold thousands that all name one Deployment.
 func TestRivalsAreBounded(t *testing.T) {
 	v := DefaultDefaults().Review(deploy(map[string]string{"target-cpu": "50", "max": "9"}, box("app", "cpu=1")), Surroundings{Autoscalers: make([]Autoscaler, 5000)})
-	if len(v.Problems) != maxProblems {
-		t.Errorf("%d problems, want %d", len(v.Problems), maxProblems)
+	if len(v.Problems) != maxRivals {
+		t.Errorf("%d problems, want %d", len(v.Problems), maxRivals)
 	}
 }
 

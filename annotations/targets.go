@@ -18,8 +18,9 @@ const (
 	maxMilliCPU = 1_000_000_000
 	// maxMemory in bytes is 1Pi; MilliValue wraps around above 8Pi.
 	maxMemory = 1 << 50
-	// doubtfulPercent is where a number without any sign or unit is more likely to be an amount than a percent.
-	doubtfulPercent = 1000
+	// doubtfulCPU and doubtfulMemory are where a number without any sign or unit may be meant as an amount and not as a percent. Memory
+	// cannot be put off as CPU can, so that hardly anybody wants more of it than was requested.
+	doubtfulCPU, doubtfulMemory = 1000, 100
 )
 
 // memoryUnits are the suffixes of an amount of memory. Milli-bytes ("512m"), a frequent slip, are not among them.
@@ -59,7 +60,7 @@ func setTargetCPU(p *draft, value string) error {
 	p.cpu.resource = corev1.ResourceCPU
 	digits, isAmount := strings.CutSuffix(value, "m")
 	if !isAmount {
-		return p.setPercent(&p.cpu, value, "m", errCPU)
+		return p.setPercent(&p.cpu, value, asPercent{"m", doubtfulCPU, errCPU})
 	}
 	milli, ok := number(digits, 1, maxMilliCPU)
 	if !ok {
@@ -73,7 +74,7 @@ func setTargetCPU(p *draft, value string) error {
 func setTargetMemory(p *draft, value string) error {
 	p.memory.resource = corev1.ResourceMemory
 	if !hasMemoryUnit(value) {
-		return p.setPercent(&p.memory, value, "Mi", errMemory)
+		return p.setPercent(&p.memory, value, asPercent{"Mi", doubtfulMemory, errMemory})
 	}
 	amount, err := resource.ParseQuantity(value)
 	// Compared as quantities: Value and MilliValue would already have wrapped around.
@@ -86,15 +87,22 @@ func setTargetMemory(p *draft, value string) error {
 	return nil
 }
 
-// setPercent reads "70" or "70%"; unit is what an amount of this resource might have been meant in.
-func (p *draft) setPercent(t *target, value, unit string, allowed error) error {
+// asPercent says what else a percent of a resource might have been meant as.
+type asPercent struct {
+	unit     string // of an amount
+	doubtful int64  // from above this
+	allowed  error
+}
+
+// setPercent reads "70" or "70%".
+func (p *draft) setPercent(t *target, value string, as asPercent) error {
 	digits, hasSign := strings.CutSuffix(value, "%")
 	percent, ok := number(digits, 1, math.MaxInt32)
 	if !ok {
-		return allowed
+		return as.allowed
 	}
-	if percent > doubtfulPercent && !hasSign {
-		p.warn(fmt.Sprintf("is read as %d%% of the request; an amount needs a unit, such as \"%d%s\"", percent, percent, unit))
+	if percent > as.doubtful && !hasSign {
+		p.warn(fmt.Sprintf("is read as %d%% of the request; an amount needs a unit, such as \"%d%s\"", percent, percent, as.unit))
 	}
 	t.kind = autoscalingv2.UtilizationMetricType
 	t.percent = int32(percent)

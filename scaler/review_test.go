@@ -2,6 +2,7 @@ package scaler
 
 import (
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -37,4 +38,31 @@ func TestAVerdictHoldsForAsLongAsWhatItCameOf(t *testing.T) {
 			t.Errorf("step %d: %.0f allocations for a verdict that is known", i, n)
 		}
 	}
+}
+
+// TestTakingOver: while another autoscaler scales, what is remembered grows old; once it is gone, scaling goes on from the replicas that
+// are there, and in no sooner than after a window.
+func TestTakingOver(t *testing.T) {
+	hpa := annotations.Surroundings{Autoscalers: []annotations.Autoscaler{{Kind: annotations.KindHPA, Name: "web"}}}
+	c := newCluster(t, selected())
+	c.reconcile(15 * time.Second).wantWrites() // 1 replica, and it is right
+	c.surroundings = hpa
+	c.reconcile(30 * time.Second)
+	nine := int32(9)
+	c.deployment.Spec.Replicas, c.deployment.ResourceVersion = &nine, "2" // the other one writes
+	c.milliCPU = 100                                                      // 2 would do
+	c.reconcile(30 * time.Second).wantWrites()
+	c.surroundings = annotations.Surroundings{}
+	for range 19 {
+		c.reconcile(15 * time.Second).wantWrites()
+	}
+	c.reconcile(15 * time.Second).reconcile(15 * time.Second).reconcile(15 * time.Second).wantWrites(2)
+
+	c = newCluster(t, selected())
+	c.surroundings = hpa
+	c.deployment.Spec.Replicas = &nine
+	c.reconcile(15 * time.Second)
+	c.surroundings = annotations.Surroundings{Autoscalers: []annotations.Autoscaler{{Kind: annotations.KindScaledObject, Name: "web", Paused: true}}}
+	c.milliCPU = 600
+	c.reconcile(15 * time.Second).wantWrites(10) // of one that is paused it takes over at once
 }

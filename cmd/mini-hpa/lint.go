@@ -20,10 +20,13 @@ requests are missing, a second autoscaler. It needs no cluster and changes nothi
 FILE is YAML or JSON of any number of documents, DIR all *.yaml, *.yml and *.json below it except in hidden directories;
 for - it is standard input. Templates and patches are not whole: helm template . | mini-hpa lint -, kustomize build . | mini-hpa lint -.
 Deployments of apps/v1 are looked at; HorizontalPodAutoscalers, KEDA ScaledObjects and LimitRanges count if they are in
-the same namespace, in whichever file they are. Everything else is passed over and counted. With --server-side what the
+the same namespace, in whichever file they are. Where neither names a namespace, they count if they are in the same directory
+or one above it, the nearest of each kind: other directories may be other environments. With --namespace all that name none are
+in that one. Of other objects only annotations that have no effect there are told. With --server-side what the
 cluster has of those three counts too, unless a manifest has one of the same name; for that you need the right to list them.
 
-Each problem has its file and line. The exit code is 1 if there are errors and 0 if there are warnings at most. It is 2
+Each problem has its file and line, and names the file of what it rests on. A field that the API server would refuse is an error, and the
+others are looked at all the same. The exit code is 1 if there are errors and 0 if there are warnings at most. It is 2
 if a file cannot be read; its name and line are told, and the others are looked at.`
 
 func lintCommand() command {

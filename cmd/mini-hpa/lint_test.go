@@ -182,7 +182,7 @@ func TestLintSurroundings(t *testing.T) {
 			[]string{"NoMetric", "FixedReplicas"}},
 		"a DaemonSet":       {strings.Replace(workload(), "kind: Deployment", "kind: DaemonSet", 1), nil, []string{`no effect on "DaemonSet" of "apps/v1"`}},
 		"an old Deployment": {strings.Replace(workload(), "apps/v1", "extensions/v1beta1", 1), nil, []string{`no effect on "Deployment" of "extensions/v1beta1"`}},
-		"a Service":         {strings.Replace(workload(), "apps/v1\nkind: Deployment", "v1\nkind: Service", 1), nil, nil},
+		"a Service":         {strings.Replace(workload(), "apps/v1\nkind: Deployment", "v1\nkind: Service", 1), nil, []string{`no effect on "Service" of "v1"`}},
 		"names of any case": {strings.Replace(needy, "- name: app", "- name: app\n        Resources: {requests: {cpu: 1}}", 1), nil, []string{"MissingRequest"}},
 		"JSON after JSON":   {`{"kind":"A","apiVersion":"v1"}` + "\n" + `{"kind":"B","apiVersion":"v1"}`, nil, nil},
 		"a list of two minds": {"x: &x {items: [{kind: Deployment, apiVersion: apps/v1, metadata: {annotations: {mini-hpa/max: 1}}}]}\nkind: List\napiVersion: v1\nitems: []\n<<: *x\n", nil,

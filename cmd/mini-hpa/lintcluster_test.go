@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -107,7 +108,7 @@ func TestReadSurroundings(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s := n.of("web")
+			s := n.of(&appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: "web"}})
 			if diff := cmp.Diff(tt.scalers, s.Autoscalers); diff != "" {
 				t.Errorf("autoscalers (-want +got):\n%s", diff)
 			}
@@ -132,7 +133,7 @@ func TestReadSurroundingsTurnsPages(t *testing.T) {
 		return true, page, nil
 	})
 	n, err := c.ask(t.Context(), "shop")
-	if err != nil || len(n.of("web").LimitRanges) != 2 {
+	if err != nil || len(n.limitRanges) != 2 {
 		t.Errorf("%v, %+v", err, n)
 	}
 }

@@ -6,9 +6,13 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
+	"unicode"
 
+	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
@@ -49,8 +53,9 @@ type neighborhood struct {
 	hidden  []error
 	// places are where in the manifests the objects are. Those of a cluster have none.
 	places map[neighbor]string
-	// ranges are the LimitRanges in the order of their names, targets what scales each Deployment; nil until they are asked for.
-	ranges  []*corev1.LimitRange
+	// ranges are, by resource, the LimitRanges that supply requests and limits, in the order of their names; targets is what scales each
+	// Deployment. Both are nil until they are asked for.
+	ranges  map[corev1.ResourceName][]*corev1.LimitRange
 	targets map[string][]annotations.Autoscaler
 }
 
@@ -108,18 +113,48 @@ func (n *neighborhood) over(other *neighborhood) *neighborhood {
 }
 
 // of is what the neighborhood is for one Deployment.
-func (n *neighborhood) of(deployment string) annotations.Surroundings {
+func (n *neighborhood) of(d *appsv1.Deployment) annotations.Surroundings {
 	if n.targets == nil {
 		n.sort()
 	}
-	return annotations.Surroundings{Unknown: n.unknown, LimitRanges: n.ranges, Autoscalers: n.targets[deployment],
+	return annotations.Surroundings{Unknown: n.unknown, LimitRanges: n.rangesFor(d), Autoscalers: n.targets[d.Name],
 		Where: func(kind, name string) string { return n.places[neighbor{kind, name}] }}
 }
 
-// sort makes what is asked for once for each Deployment.
+// rangesFor are the LimitRanges that could matter to a Deployment: those that supply a resource which is measured, so that
+// thousands of others take no time. What its list of metrics names is one of its words.
+func (n *neighborhood) rangesFor(d *appsv1.Deployment) []*corev1.LimitRange {
+	names := strings.FieldsFunc(d.Annotations[annotations.Metrics], func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-._/", r)
+	})
+	var found []*corev1.LimitRange
+	for _, name := range append(names, string(corev1.ResourceCPU), string(corev1.ResourceMemory)) {
+		for _, r := range n.ranges[corev1.ResourceName(name)] {
+			if !slices.Contains(found, r) {
+				found = append(found, r)
+			}
+		}
+	}
+	slices.SortFunc(found, func(a, b *corev1.LimitRange) int { return cmp.Compare(a.Name, b.Name) })
+	return found
+}
+
+// sort makes what is asked for once for each Deployment. Of the LimitRanges that supply the same, the first one counts.
 func (n *neighborhood) sort() {
-	for _, name := range slices.Sorted(maps.Keys(n.limitRanges)) {
-		n.ranges = append(n.ranges, n.limitRanges[name])
+	n.ranges = map[corev1.ResourceName][]*corev1.LimitRange{}
+	requests, limits := map[corev1.ResourceName]bool{}, map[corev1.ResourceName]bool{}
+	first := func(r *corev1.LimitRange, name corev1.ResourceName, supplied map[corev1.ResourceName]bool, amount func(*corev1.LimitRange, corev1.ResourceName) (resource.Quantity, bool)) {
+		if _, ok := amount(r, name); ok && !supplied[name] {
+			supplied[name] = true
+			n.ranges[name] = append(n.ranges[name], r)
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(n.limitRanges)) {
+		r := n.limitRanges[key]
+		for name := range resourcesOf(r) {
+			first(r, name, requests, annotations.DefaultRequest)
+			first(r, name, limits, annotations.DefaultLimit)
+		}
 	}
 	n.targets = map[string][]annotations.Autoscaler{}
 	for _, s := range n.scalers {
@@ -135,17 +170,31 @@ func (n *neighborhood) sort() {
 	}
 }
 
-// surroundings are those of an object of the manifests. Of each kind, the nearest area that has any counts.
-func (m *manifests) surroundings(o object) annotations.Surroundings {
+// resourcesOf are the resources about which a LimitRange says something.
+func resourcesOf(r *corev1.LimitRange) map[corev1.ResourceName]bool {
+	names := map[corev1.ResourceName]bool{}
+	for i := range r.Spec.Limits {
+		item := &r.Spec.Limits[i]
+		for _, list := range []corev1.ResourceList{item.DefaultRequest, item.Default, item.Max, item.Min} {
+			for name := range list {
+				names[name] = true
+			}
+		}
+	}
+	return names
+}
+
+// surroundings are those of a Deployment of the manifests. Of each kind, the nearest area that has any counts.
+func (m *manifests) surroundings(d *candidate) annotations.Surroundings {
 	var all annotations.Surroundings
 	nowhere := func(string, string) string { return "" }
 	ofRange, ofScaler := nowhere, nowhere
-	for _, a := range areaOf(o).around() {
+	for _, a := range areaOf(d.object).around() {
 		n, ok := m.around[a]
 		if !ok {
 			continue
 		}
-		near := n.of(o.GetName())
+		near := n.of(d.workload)
 		all.Unknown = cmp.Or(all.Unknown, near.Unknown)
 		if len(all.LimitRanges) == 0 {
 			all.LimitRanges, ofRange = near.LimitRanges, near.Where

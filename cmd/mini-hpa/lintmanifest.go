@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -25,6 +24,9 @@ type manifests struct {
 	deployments []*candidate
 	// around are the objects that bear on the Deployments.
 	around map[area]*neighborhood
+	// strays are annotations that nothing reads, kustomizations objects that may write some to all others.
+	strays         []stray
+	kustomizations []object
 	// findings are those for which nothing but the object is needed.
 	findings   []finding
 	unreadable []error
@@ -49,6 +51,7 @@ type object struct {
 	namespace string
 	atlas     atlas
 	structs   structs
+	sheet     *sheet
 }
 
 // candidate is a Deployment that is looked at.
@@ -66,13 +69,15 @@ func (m *manifests) read(s source, stdin io.Reader) {
 		return
 	}
 	m.files++
+	kind := kustomization(s.name)
 	for _, c := range chunks(text) {
+		c.always = kind.Kind != ""
 		documents, err := c.documents()
 		if err != nil {
 			m.fail(s.shown(), err)
 		}
 		for _, d := range documents {
-			m.add(s.shown(), d.node, d.value, schema.GroupVersionKind{})
+			m.add(part{file: s.shown(), document: d}, kind)
 		}
 	}
 }
@@ -84,10 +89,17 @@ func (m *manifests) fail(file string, err error) {
 	m.unreadable = append(m.unreadable, fmt.Errorf("%s: %w", file, err))
 }
 
+// part is a document, or an item of one.
+type part struct {
+	file string
+	document
+}
+
 // add takes an object, or all of a list. The items of a typed list have its kind if they do not name one.
-func (m *manifests) add(file string, node *yaml.Node, value any, inherited schema.GroupVersionKind) {
-	fields, _ := value.(map[string]any)
-	o := object{Unstructured: unstructured.Unstructured{Object: fields}, file: file, node: node, namespace: m.namespace, atlas: m.atlas, structs: m.structs}
+func (m *manifests) add(p part, inherited schema.GroupVersionKind) {
+	fields, _ := p.value.(map[string]any)
+	o := object{Unstructured: unstructured.Unstructured{Object: fields}, file: p.file, node: p.node, namespace: m.namespace,
+		atlas: m.atlas, structs: m.structs, sheet: p.sheet}
 	if fields != nil && o.GetKind() == "" && inherited.Kind != "" {
 		o.SetGroupVersionKind(inherited)
 	}
@@ -100,7 +112,7 @@ func (m *manifests) add(file string, node *yaml.Node, value any, inherited schem
 		return
 	}
 	if err := m.place(o); err != nil {
-		m.fail(file, err)
+		m.fail(p.file, err)
 	}
 }
 
@@ -112,7 +124,7 @@ func (m *manifests) addAll(list object, items []any) {
 		if at == nil {
 			at = list.node // of what is merged in, kubectl's parser may take another one
 		}
-		m.add(list.file, at, item, kind)
+		m.add(part{list.file, document{node: at, value: item, sheet: list.sheet}}, kind)
 	}
 }
 
@@ -121,11 +133,12 @@ func (m *manifests) place(o object) error {
 	if namespace := o.GetNamespace(); namespace != "" {
 		o.namespace = namespace
 	}
-	kind := o.GroupVersionKind()
-	if kind == appsv1.SchemeGroupVersion.WithKind("Deployment") {
+	m.strays = append(m.strays, o.strays()...)
+	if o.isDeployment() {
 		return m.addDeployment(o)
 	}
 	m.others++
+	kind := o.GroupVersionKind()
 	switch {
 	case kind == corev1.SchemeGroupVersion.WithKind("LimitRange"):
 		limits := &corev1.LimitRange{}
@@ -143,8 +156,8 @@ func (m *manifests) place(o object) error {
 		}
 		m.findings = append(m.findings, o.errors(problems)...)
 		m.neighborhood(o).addScaler(kind.Kind, s, o.place())
-	default:
-		m.findings = append(m.findings, misplacedOn(o)...)
+	case o.isKustomization():
+		m.kustomizations = append(m.kustomizations, o)
 	}
 	return nil
 }
@@ -172,17 +185,4 @@ func (m *manifests) addDeployment(o object) error {
 	}
 	m.deployments = append(m.deployments, d)
 	return nil
-}
-
-// misplacedOn warns of annotations on workloads of other kinds, where users may hope for an effect.
-func misplacedOn(o object) []finding {
-	if !slices.Contains([]string{"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Pod", "Job", "CronJob"}, o.GetKind()) {
-		return nil
-	}
-	keys := o.ownKeys()
-	if len(keys) == 0 {
-		return nil
-	}
-	return []finding{o.finding(severityWarning, annotations.FoundMisplaced, field.NewPath("metadata", "annotations").Key(keys[0]).String(), fmt.Sprintf(
-		"%s annotations have no effect on %s of %s; only Deployments of apps/v1 are autoscaled", annotations.Prefix, quote(o.GetKind()), quote(o.GetAPIVersion())))}
 }

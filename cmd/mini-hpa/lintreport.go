@@ -57,7 +57,11 @@ func (m *manifests) report(defaults annotations.Defaults) report {
 		if annotations.Selected(d.workload.Annotations) {
 			r.Summary.Autoscaled++
 		}
-		r.Findings = append(r.Findings, d.review(defaults, m.surroundings(d.object))...)
+		r.Findings = append(r.Findings, d.review(defaults, m.surroundings(d))...)
+	}
+	r.Findings = append(r.Findings, m.misplaced()...)
+	for _, o := range m.kustomizations {
+		r.Findings = append(r.Findings, o.common(defaults)...)
 	}
 	slices.SortStableFunc(r.Findings, func(a, b finding) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
@@ -81,10 +85,27 @@ func (d *candidate) review(defaults annotations.Defaults, s annotations.Surround
 			found = append(found, d.errors(field.ErrorList{problem})...)
 		}
 	}
+	if verdict.Mode == annotations.ModeAuto {
+		found = append(found, d.fixedReplicas()...)
+	}
 	for _, warning := range verdict.Warnings {
 		found = append(found, d.finding(severityWarning, warning.Rule, warning.Path(), warning.Message))
 	}
 	return found
+}
+
+// fixedReplicas warns of replicas in the manifest of a workload that is autoscaled. What a cluster has written always has them.
+func (d *candidate) fixedReplicas() []finding {
+	_, isFromCluster := d.Object["status"]
+	if !annotations.Selected(d.workload.Annotations) || d.workload.Spec.Replicas == nil || isFromCluster || d.workload.UID != "" {
+		return nil
+	}
+	message := fmt.Sprintf("each apply sets the replicas to %d, whatever mini-hpa has made of them", *d.workload.Spec.Replicas)
+	if *d.workload.Spec.Replicas == 0 {
+		message = fmt.Sprintf("0 replicas pause autoscaling, and each apply does so again; if that is meant, set %s to %q", annotations.ModeKey, annotations.ModePaused)
+	}
+	return []finding{d.finding(severityWarning, annotations.FoundReplicasOverwritten, "spec.replicas", message+
+		`; leave spec.replicas out (take it out of what "kubectl apply" remembers with "kubectl apply edit-last-applied" first: a field that disappears is set to 1 once)`)}
 }
 
 // isToldAt says whether a field, or one that it is a part of, is one that could not be read: what was made of it says nothing.
@@ -98,15 +119,18 @@ func (d *candidate) isToldAt(path string) bool {
 func (o object) errors(problems field.ErrorList) []finding {
 	var found []finding
 	for _, problem := range problems {
-		found = append(found, o.finding(severityError, problem.Origin, problem.Field, problem.ErrorBody()))
+		f := o.finding(severityError, problem.Origin, problem.Field, problem.ErrorBody())
+		at := o.spot(problem.Field, problem.BadValue)
+		f.Line, f.Column = at.line, at.column
+		found = append(found, f)
 	}
 	return found
 }
 
 // finding is one about a field of the object, in the place where it is, or where it is missing.
 func (o object) finding(severity, rule, path, message string) finding {
-	at := o.atlas.deepest(o.node, path)
-	return finding{File: o.file, Line: at.Line, Column: at.Column, Severity: severity, Rule: rule, Kind: clean(o.GetKind()),
+	at := o.spot(path, nil)
+	return finding{File: o.file, Line: at.line, Column: at.column, Severity: severity, Rule: rule, Kind: clean(o.GetKind()),
 		Namespace: clean(o.namespace), Name: clean(o.GetName()), Field: clean(path), Message: clean(message)}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -17,12 +18,15 @@ import (
 type document struct {
 	node  *yaml.Node
 	value any
+	sheet *sheet // nil if it is JSON
 }
 
 // chunk is a part of a file: one YAML document, or any number of JSON values.
 type chunk struct {
 	text string
 	line int // the line of the file that it begins with
+	// always says that its objects need not name their kind.
+	always bool
 }
 
 // atLine is an error with the line of the file that it is about.
@@ -48,12 +52,12 @@ func chunks(text string) []chunk {
 			end = offset + i + 1
 		}
 		if offset > 0 && isSeparator(text[offset:end]) {
-			parts = append(parts, chunk{text[start:offset], first})
+			parts = append(parts, chunk{text: text[start:offset], line: first})
 			start, first = offset, line
 		}
 		offset = end
 	}
-	parts = append(parts, chunk{text[start:], first})
+	parts = append(parts, chunk{text: text[start:], line: first})
 	if !isSeparator(parts[0].text) && parts[0].isEmpty() {
 		return parts[1:] // comments and directives before the first document
 	}
@@ -85,16 +89,20 @@ func (c chunk) documents() ([]document, error) {
 	}
 	d, err := c.readYAML()
 	if err != nil {
-		return nil, c.advised(err)
+		err = c.advised(err)
 	}
-	return []document{d}, nil
+	if err != nil && d.value == nil {
+		return nil, err
+	}
+	return []document{d}, err
 }
 
+// readYAML reads the only document of the chunk. With an error there may be a document all the same, of which only a part is wrong.
 func (c chunk) readYAML() (d document, err error) {
 	// Where a parser contradicts itself, it panics.
 	defer func() {
 		if recover() != nil {
-			err = atLine{c.line, errors.New("the YAML parser does not understand it")}
+			d.value, err = nil, atLine{c.line, errors.New("the YAML parser does not understand it")}
 		}
 	}()
 	lines := c.lines()
@@ -105,17 +113,27 @@ func (c chunk) readYAML() (d document, err error) {
 	if _, err := (&expansion{anchored: map[*yaml.Node]int{}}).measure(d.node); err != nil {
 		return d, err
 	}
-	if kind, _ := (atlas{}).part(d.node, "kind"); kind == nil {
+	if kind, _ := (atlas{}).part(d.node, "kind"); kind == nil && !c.always {
 		return d, nil // large files are often none of Kubernetes
 	}
+	d.sheet = &sheet{chunk: c, numbers: lines}
 	text, err := kubectl.YAMLToJSON([]byte(c.text))
+	var odd error
+	if none := infinite(d.node); err != nil && len(none) > 0 {
+		odd = atLine{none[0].Line, fmt.Errorf("cannot be parsed: %s is no number in JSON, so the API server gets nothing of this; put it in quotes", none[0].Value)}
+		if quoted, ok := c.quoted(none); ok {
+			text, err = kubectl.YAMLToJSON([]byte(quoted.text))
+		} else {
+			err = odd
+		}
+	}
 	if err != nil {
-		return d, c.failed(err, lines)
+		return d, cmp.Or(odd, c.failed(err, lines))
 	}
 	if err := json.Unmarshal(text, &d.value); err != nil {
 		return d, atLine{d.node.Line, err}
 	}
-	return d, nil
+	return d, odd
 }
 
 // nodes reads the only document of the chunk.

@@ -34,7 +34,7 @@ func (e *explainTask) look(ctx context.Context, t target, key cache.ObjectName) 
 }
 
 func (e *explainTask) explain(ctx context.Context, api clients, key cache.ObjectName) (scaler.Explanation, error) {
-	around, err := e.precheck(ctx, api, key)
+	d, around, err := e.precheck(ctx, api, key)
 	if err != nil {
 		return scaler.Explanation{}, err
 	}
@@ -55,36 +55,36 @@ func (e *explainTask) explain(ctx context.Context, api clients, key cache.Object
 	readers := metrics.NewReaders(metrics.ReadersConfig{Custom: api.custom, External: api.external, Timeout: api.patience, Concurrency: togetherAsked})
 	defer readers.Close()
 	asked := &interview{ask: readers.Fetch, answers: map[metrics.Question]*reply{}}
-	if _, err := e.decide(seen{set, around.of(key.Name)}, feed, asked, key); err != nil {
+	if _, err := e.decide(seen{set, around.of(d)}, feed, asked, key); err != nil {
 		return scaler.Explanation{}, err
 	}
 	if err := asked.hold(ctx); err != nil {
 		return scaler.Explanation{}, err
 	}
-	explanation, err := e.decide(seen{set, around.of(key.Name)}, feed, asked, key)
+	explanation, err := e.decide(seen{set, around.of(d)}, feed, asked, key)
 	explanation.Warnings = append(explanation.Warnings, around.warnings()...)
 	return explanation, err
 }
 
 // precheck asks for what the informers would go on asking for in vain, so that what is missing or forbidden is said at once.
-// It returns what bears on the workload.
-func (e *explainTask) precheck(ctx context.Context, api clients, key cache.ObjectName) (*neighborhood, error) {
+// It returns the workload and what bears on it.
+func (e *explainTask) precheck(ctx context.Context, api clients, key cache.ObjectName) (*appsv1.Deployment, *neighborhood, error) {
 	d, err := api.act.AppsV1().Deployments(key.Namespace).Get(ctx, key.Name, metav1.GetOptions{})
 	if err != nil {
-		return nil, fmt.Errorf("cannot read deployment %s: %w", key, err)
+		return nil, nil, fmt.Errorf("cannot read deployment %s: %w", key, err)
 	}
 	if !annotations.Selected(d.Annotations) {
-		return nil, fmt.Errorf("deployment %s has no %s annotation, so mini-hpa does not scale it; set at least %s and %s",
+		return nil, nil, fmt.Errorf("deployment %s has no %s annotation, so mini-hpa does not scale it; set at least %s and %s",
 			key, annotations.Prefix, annotations.Max, annotations.TargetCPU)
 	}
 	around, err := readSurroundings(ctx, api.act, api.dynamic, key.Namespace)
 	if err == nil {
-		err = e.scalable(d, around.of(key.Name))
+		err = e.scalable(d, around.of(d))
 	}
 	if err == nil {
 		err = seesPods(ctx, api, key)
 	}
-	return around, err
+	return d, around, err
 }
 
 // warnings tell what else could bear on the workload and could not be seen.

@@ -27,7 +27,6 @@ If a file cannot be read, its name and line are told, the others are replayed, a
 func replayCommand() command {
 	return command{
 		name:    "replay",
-		offline: true,
 		args:    "FILE...",
 		summary: "decide again on what a controller saw, or try other annotations on it",
 		about:   replayAbout,

@@ -21,7 +21,7 @@ func (m *manifest) event(lint linted) string {
 	switch {
 	case !strings.Contains(fmt.Sprint(m.deployment.GetAnnotations()), "mini-hpa/"):
 		return "" // annotations on the template only: the controller does not look at it
-	case m.verdict == warned:
+	case m.verdict == warned && len(lint.problems) == 0:
 		return "AnnotationWarning"
 	case m.verdict == accepted:
 		return ""
@@ -95,7 +95,7 @@ func (a *admission) compareEvents(t *testing.T) {
 		for _, e := range events {
 			if strings.HasPrefix(e, "1 "+reason+" ") {
 				m.wantTold(t, e, lint)
-			} else if !(m.verdict == denied && len(lint.warnings) > 0 && strings.HasPrefix(e, "1 AnnotationWarning ")) {
+			} else if !(len(lint.problems) > 0 && len(lint.warnings) > 0 && strings.HasPrefix(e, "1 AnnotationWarning ")) {
 				others = append(others, e)
 			}
 		}
@@ -110,7 +110,7 @@ func (a *admission) compareEvents(t *testing.T) {
 func (m *manifest) wantTold(t *testing.T, event string, lint linted) {
 	t.Helper()
 	findings := lint.problems
-	if m.verdict == warned {
+	if len(findings) == 0 {
 		findings = lint.warnings
 	}
 	const most = 16 // of more, the Event counts the rest
@@ -130,12 +130,15 @@ func (m *manifest) wantTold(t *testing.T, event string, lint linted) {
 	}
 }
 
-// compareWrites looks at the API server's audit log: what is denied was never scaled.
+// compareWrites looks at the API server's audit log: what has a problem was never scaled, also where admission stores it.
 func (a *admission) compareWrites(t *testing.T) {
 	scaled, count := a.scaled(t), map[string]int{}
 	for _, m := range a.manifests {
 		if n := scaled[m.unguarded()]; n > 0 {
 			count[m.verdict]++
+			if problems := m.lint(t).problems; len(problems) > 0 {
+				t.Errorf("%s was scaled %d times in spite of %q", m.name, n, problems)
+			}
 		}
 	}
 	t.Logf("scaled by the controller: %v", count)

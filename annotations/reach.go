@@ -1,0 +1,143 @@
+package annotations
+
+import (
+	"fmt"
+	"math"
+
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+)
+
+// CheckReach warns of targets for usage that usage cannot exceed, because of the limits of the containers: such a target never adds a
+// replica, however much load there is.
+//
+//	0 ---- request ---- limit ---- target --- target + tolerance
+//	       usage stays below ^                ^ only from here on replicas are added
+func CheckReach(w *appsv1.Deployment, p Policy, s Surroundings) []Warning {
+	var warnings []Warning
+	sources := sourcesOf(w.Annotations)
+	for i := range p.Metrics {
+		t := targetOf(&p.Metrics[i])
+		if t == nil {
+			continue
+		}
+		name, container, _ := usage(&p.Metrics[i])
+		r := reach{pod: &w.Spec.Template.Spec, ranges: s.LimitRanges, denominator: denominator{resource: name, container: container, source: sources(i)}}
+		if message := r.exceeded(t, p.Up.Tolerance); message != "" {
+			warnings = append(warnings, Warning{Field: r.source.at.String(), Rule: FoundUnreachable, Message: message})
+		}
+	}
+	return warnings
+}
+
+// reach is how far the usage of a pod, or of one of its containers, can go.
+type reach struct {
+	pod    *corev1.PodSpec
+	ranges []*corev1.LimitRange
+	denominator
+}
+
+// exceeded says why usage does not get beyond a target; empty if it can, or if that is not known.
+func (r *reach) exceeded(t *autoscalingv2.MetricTarget, tolerance *resource.Quantity) string {
+	limit, isLimited := r.limit()
+	if !isLimited {
+		return ""
+	}
+	target, wording := 0.0, ""
+	switch {
+	case t.AverageUtilization != nil:
+		request, ok := r.request()
+		if !ok {
+			return ""
+		}
+		target = request * float64(*t.AverageUtilization) / 100
+		wording = fmt.Sprintf("%d%% of the %s that %s requests is %s", *t.AverageUtilization, r.amount(request), r.subject(), r.amount(target))
+	case t.AverageValue != nil:
+		target = t.AverageValue.AsApproximateFloat64()
+		wording = fmt.Sprintf("the target is %s", r.amount(target))
+	}
+	most := r.amount(limit)
+	switch begin := target * (1 + tolerance.AsApproximateFloat64()); {
+	case target > limit:
+		return fmt.Sprintf("%s, above its limit of %s: usage cannot get there, so this target never adds a replica; lower it, or raise the limit", wording, most)
+	case begin >= limit && target > 0:
+		return fmt.Sprintf("%s, and replicas are only added above %s (%s): usage cannot get there, because the limit is %s; lower the target, or raise the limit",
+			wording, r.amount(begin), Tolerance, most)
+	}
+	return ""
+}
+
+func (r *reach) subject() string {
+	if r.container != "" {
+		return fmt.Sprintf("container %q", clean(r.container, shown))
+	}
+	return "the pod"
+}
+
+// amount writes a number of cores, bytes or whatever the resource is counted in.
+func (r *reach) amount(n float64) string {
+	if r.resource == corev1.ResourceCPU {
+		return resource.NewMilliQuantity(int64(math.Round(min(n*1000, math.MaxInt64/2))), resource.DecimalSI).String()
+	}
+	return resource.NewQuantity(int64(math.Round(min(n, math.MaxInt64/2))), resource.BinarySI).String()
+}
+
+// limit is the most that can be used, and whether there is a limit at all. One of the pod as a whole limits each container, too.
+func (r *reach) limit() (float64, bool) {
+	sum, isLimited := r.sum(func(container *corev1.Container) (resource.Quantity, bool) {
+		if limit, ok := container.Resources.Limits[r.resource]; ok {
+			return limit, true
+		}
+		for _, given := range r.ranges {
+			if limit, ok := DefaultLimit(given, r.resource); ok {
+				return limit, true
+			}
+		}
+		return resource.Quantity{}, false
+	})
+	if r.pod.Resources == nil {
+		return sum, isLimited
+	}
+	whole, ok := r.pod.Resources.Limits[r.resource]
+	switch n := whole.AsApproximateFloat64(); {
+	case !ok:
+		return sum, isLimited
+	case !isLimited || n < sum:
+		return n, true
+	}
+	return sum, true
+}
+
+// request is what a percentage is one of, and whether that is known.
+func (r *reach) request() (float64, bool) {
+	if r.container == "" && isWhole(r.pod) {
+		if whole, ok := r.pod.Resources.Requests[r.resource]; ok {
+			return whole.AsApproximateFloat64(), true
+		}
+	}
+	return r.sum(func(container *corev1.Container) (resource.Quantity, bool) {
+		if request, kind := requestOf(container, r.resource); kind != noRequest {
+			return request, true
+		}
+		_, request, ok := defaultRequest(r.ranges, r.resource)
+		return request, ok
+	})
+}
+
+// sum adds up an amount of the containers that count, and says whether each of them has one.
+func (r *reach) sum(of func(*corev1.Container) (resource.Quantity, bool)) (float64, bool) {
+	sum, n := 0.0, 0
+	for _, container := range longRunning(r.pod) {
+		if r.container != "" && container.Name != r.container {
+			continue
+		}
+		amount, ok := of(container)
+		if !ok {
+			return 0, false
+		}
+		sum, n = sum+amount.AsApproximateFloat64(), n+1
+	}
+	return sum, n > 0
+}

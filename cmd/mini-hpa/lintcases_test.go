@@ -1,0 +1,292 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// TestLintCases are manifests as users have written them: what each line of the answer has to hold, in order.
+func TestLintCases(t *testing.T) {
+	tests := map[string]struct {
+		code int
+		want []string
+	}{
+		"replicas-in-manifest.yaml":            {exitOK, []string{":9: warning: Deployment web: spec.replicas: each apply sets the replicas to 3, whatever mini-hpa has made of them; leave spec.replicas out"}},
+		"limitrange-of-other-environment":      {exitFailure, []string{"prod/deploy.yaml:10: error: Deployment web: spec.template.spec.containers[0].resources.requests[cpu]: Required"}},
+		"limitrange-of-other-environment/prod": {exitFailure, []string{"prod/deploy.yaml:10: error: Deployment web: spec.template.spec.containers[0].resources.requests[cpu]: Required"}},
+		"labels.yaml":                          {exitOK, []string{":7: warning: Deployment web: metadata.labels[mini-hpa/max]: mini-hpa/ keys have no effect among the labels"}},
+		"rollout.yaml":                         {exitOK, []string{`:7: warning: Rollout web: metadata.annotations[mini-hpa/max]: mini-hpa/ annotations have no effect on "Rollout" of "argoproj.io/v1alpha1"`}},
+		"annotation-singular.yaml":             {exitOK, []string{`:7: warning: Deployment web: metadata.annotation[mini-hpa/max]: "annotation" is no field of metadata`}},
+		"kustomize-commonannotations.yaml":     {exitFailure, []string{":5: warning: Kustomization (unnamed): commonAnnotations[mini-hpa/max]: kustomize writes these to every object", `:5: error: Kustomization (unnamed): commonAnnotations[mini-hpa/max]: Invalid value: "ten"`}},
+		"line-inside-metrics.yaml":             {exitFailure, []string{`:20: error: Deployment web: metadata.annotations[mini-hpa/metrics][1].pods.target: Invalid value: "averageValu"`}},
+		"nan-line.yaml":                        {exitUsage, []string{`:6: error: Deployment web: metadata.annotations[mini-hpa/target-cpu]: Invalid value: ".nan"`}},
+		"other-field-wrong.yaml":               {exitFailure, []string{`:5: error: Deployment web: metadata.annotations[mini-hpa/max]: Invalid value: "ten"`, ":12: error: Deployment web: spec.template.spec.containers[0].resources.requests[cpu]: Required", `:14: error: Deployment web: spec.template.spec.containers[0].env[0].value: Invalid value: true: must be a string; put it in quotes: "true"`}},
+		"hang-sizelimit.yaml":                  {exitOK, nil},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			code, stdout, stderr := call(t, "lint", filepath.Join("testdata", "lint", "cases", name))
+			expect(t, stdout, tt.want)
+			if code != tt.code {
+				t.Errorf("exit code %d, want %d: %s", code, tt.code, stderr)
+			}
+		})
+	}
+}
+
+// expect wants lines that hold something each.
+func expect(t *testing.T, text string, want []string) {
+	t.Helper()
+	var lines []string
+	for line := range strings.Lines(text) {
+		lines = append(lines, line)
+	}
+	if len(lines) != len(want) {
+		t.Fatalf("%d findings, want %d:\n%s", len(lines), len(want), text)
+	}
+	for i, part := range want {
+		if !strings.Contains(lines[i], part) {
+			t.Errorf("%q lacks %q", lines[i], part)
+		}
+	}
+}
+
+// TestLintTellsEveryWrongField in the words of whoever wrote it, and reads the rest.
+func TestLintTellsEveryWrongField(t *testing.T) {
+	const before, after = "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\n  annotations: {mini-hpa/target-cpu: 50%, mini-hpa/max: '9'}\n", ""
+	container := func(field string) string {
+		return before + "spec:\n  template:\n    spec:\n      containers:\n      - name: app\n        resources: {requests: {cpu: 1}}\n        " + field + "\n"
+	}
+	tests := map[string]struct{ text, line, want string }{
+		"a number for a string":     {container("image: 1"), "12", "containers[0].image: Invalid value: 1: must be a string; put it in quotes: \"1\""},
+		"a list for a string":       {container("image: [a]"), "12", "containers[0].image: Invalid value: must be a string"},
+		"a string for a number":     {container(`ports: [{containerPort: "80"}]`), "12", `ports[0].containerPort: Invalid value: "80": must be a whole number, without quotes`},
+		"a fraction":                {container(`ports: [{containerPort: 8.5}]`), "12", `ports[0].containerPort: Invalid value: 8.5: must be a whole number, without quotes`},
+		"too large":                 {container(`ports: [{containerPort: 80000000000}]`), "12", `ports[0].containerPort: Invalid value: 80000000000: must be a whole number`},
+		"a string for a truth":      {container(`tty: "yes"`), "12", `tty: Invalid value: "yes": must be true or false, without quotes`},
+		"a mapping for a list":      {container("env: {A: b}"), "12", "env: Invalid value: must be a list; begin each of its items with \"- \""},
+		"a string for a mapping":    {container("resources: none"), "12", `resources: Invalid value: "none": must be a mapping of names to values`},
+		"no quantity":               {container("resources: {requests: {cpu: 1x}}"), "12", `resources.requests[cpu]: Invalid value: "1x": must be a quantity such as "500m", "2" or "1Gi"`},
+		"a quantity of another one": {container("resources: {requests: {cpu: 1, memory: true}}"), "12", `resources.requests[memory]: Invalid value: true: must be a quantity`},
+		"a port that is a truth":    {container("readinessProbe: {httpGet: {port: true}}"), "12", `httpGet.port: Invalid value: true: must be a whole number or a string such as "25%"`},
+		"a time":                    {strings.Replace(container(""), "  name: web\n", "  name: web\n  creationTimestamp: now\n", 1), "5", `metadata.creationTimestamp: Invalid value: "now": must be a time such as`},
+		"another annotation":        {strings.Replace(container(""), "annotations: {", "annotations: {team: 7, ", 1), "5", `metadata.annotations[team]: Invalid value: 7: must be a string; put it in quotes: "7"`},
+		"in an inlined struct":      {container("x: 1\n      volumes: [{name: v, secret: {optional: 1}}]"), "13", `volumes[0].secret.optional: Invalid value: 1: must be true or false`},
+		"one that nobody knows":     {container("whatever: {a: [1]}"), "", ""},
+		"nothing":                   {container("image:\n        env: [null]"), "", ""},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, stdout, _ := lint(t, tt.text+after)
+			if tt.want == "" {
+				expect(t, stdout, nil)
+				return
+			}
+			expect(t, stdout, []string{"standard input:" + tt.line + ": error: Deployment web: "})
+			if !strings.Contains(stdout, tt.want) || !strings.Contains(stdout, "[InvalidField]") {
+				t.Errorf("%q lacks %q", stdout, tt.want)
+			}
+		})
+	}
+}
+
+// TestLintTakesLinearTime: what took more than linear time would take minutes here.
+func TestLintTakesLinearTime(t *testing.T) {
+	many := func(n int, item func(i int) string) string {
+		var b strings.Builder
+		for i := range n {
+			b.WriteString(item(i))
+		}
+		return b.String()
+	}
+	const deployment = "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\n  annotations:\n    mini-hpa/target-cpu: 50%\n    mini-hpa/max: '9'\n"
+	for name, text := range map[string]string{
+		"unquoted values":        deployment + many(80_000, func(i int) string { return fmt.Sprintf("    mini-hpa/x%d: 1\n", i) }),
+		"merged values":          deployment + "    <<: [" + many(30_000, func(i int) string { return fmt.Sprintf("{mini-hpa/x%d: 1},", i) }) + "]\n",
+		"wrong fields":           deployment + "spec: {template: {spec: {containers: [{name: a, env: [" + many(30_000, func(int) string { return "{value: 1}," }) + "]}]}}}\n",
+		"autoscalers":            many(8_000, func(i int) string { return needyWeb(i) + "---\n" + hpaFor(i) }),
+		"autoscalers of one":     many(2_000, func(int) string { return needyWeb(0) + "---\n" + hpaFor(0) }),
+		"LimitRanges":            many(6_000, func(i int) string { return limitRangeOf(i) + "---\n" + needyWeb(i) }),
+		"quantities of any kind": deployment + "spec: {template: {spec: {volumes: [" + many(20_000, func(int) string { return "{name: v, emptyDir: {sizeLimit: 1e-999999999}}," }) + "]}}}\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+			defer cancel()
+			code := execute(ctx, []string{"lint", "-", "-o", "json"}, streams{in: strings.NewReader(text), out: io.Discard, err: io.Discard, bridge: func(*zap.Logger) {}})
+			if ctx.Err() != nil {
+				t.Errorf("exit code %d, and not in time", code)
+			}
+		})
+	}
+}
+
+func needyWeb(i int) string {
+	return fmt.Sprintf("---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: w%d, annotations: {mini-hpa/target-cpu: 50%%}}\nspec: {template: {spec: {containers: [{name: a}]}}}\n", i)
+}
+
+func hpaFor(i int) string {
+	return fmt.Sprintf("apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: h%d}\nspec: {scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: w%d}}\n", i, i)
+}
+
+func limitRangeOf(i int) string {
+	return fmt.Sprintf("---\napiVersion: v1\nkind: LimitRange\nmetadata: {name: l%d}\nspec: {limits: [{type: Container, max: {r%d: 1}}]}\n", i, i)
+}
+
+// TestLintEndsWhenItIsToldTo, whatever it is doing.
+func TestLintEndsWhenItIsToldTo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		endless, end := io.Pipe()
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan int)
+		var messages strings.Builder
+		go func() {
+			ended <- execute(ctx, []string{"lint", "-"}, streams{in: endless, out: io.Discard, err: &messages, bridge: func(*zap.Logger) {}})
+		}()
+		synctest.Wait()
+		cancel()
+		if code := <-ended; code != exitFailure || messages.String() != "mini-hpa lint: was told to end before it was done\n" {
+			t.Errorf("exit code %d, %q", code, messages.String())
+		}
+		end.Close()
+	})
+}
+
+// TestLintAreas: of objects without a namespace, only those in the same directory or above it are neighbors, the nearest first.
+func TestLintAreas(t *testing.T) {
+	const web = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, annotations: {mini-hpa/target-cpu: 50%, mini-hpa/max: '9'}}\nspec: {template: {spec: {containers: [{name: a}]}}}\n"
+	in := func(namespace, text string) string {
+		return strings.Replace(text, "metadata: {", "metadata: {namespace: "+namespace+", ", 1)
+	}
+	limits := func(cpu string) string {
+		return "apiVersion: v1\nkind: LimitRange\nmetadata: {name: defaults}\nspec: {limits: [{type: Container, defaultRequest: {cpu: " + cpu + "}}]}\n"
+	}
+	const hpa = "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: web}\nspec: {scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}}\n"
+	tests := map[string]struct {
+		files map[string]string
+		args  []string
+		want  []string
+	}{
+		"of another environment": {map[string]string{"prod/web.yaml": web, "staging/l.yaml": limits("1")}, nil, []string{"MissingRequest"}},
+		"beside it":              {map[string]string{"prod/web.yaml": web, "prod/l.yaml": limits("1")}, nil, []string{`get 1 from LimitRange "defaults" (prod/l.yaml:1)`}},
+		"above it":               {map[string]string{"prod/web/d.yaml": web, "prod/l.yaml": limits("1")}, nil, []string{`get 1 from LimitRange "defaults" (prod/l.yaml:1)`}},
+		"below it":               {map[string]string{"prod/d.yaml": web, "prod/x/l.yaml": limits("1")}, nil, []string{"MissingRequest"}},
+		"the nearest":            {map[string]string{"prod/web/d.yaml": web, "prod/l.yaml": limits("2"), "l.yaml": limits("1")}, nil, []string{`get 2 from LimitRange "defaults" (prod/l.yaml:1)`}},
+		"one namespace":          {map[string]string{"a/d.yaml": in("shop", web), "b/l.yaml": in("shop", limits("1"))}, nil, []string{`get 1 from LimitRange "defaults" (b/l.yaml:1)`}},
+		"two namespaces":         {map[string]string{"a/d.yaml": in("shop", web), "a/l.yaml": in("x", limits("1"))}, nil, []string{"MissingRequest"}},
+		"all in one":             {map[string]string{"prod/web.yaml": web, "staging/l.yaml": limits("1")}, []string{"-n", "shop"}, []string{`get 1 from LimitRange "defaults" (staging/l.yaml:1)`}},
+		"an HPA of another":      {map[string]string{"prod/web.yaml": web + "---\n" + limits("1"), "staging/h.yaml": hpa}, nil, []string{"RequestFromLimitRange"}},
+		"an HPA beside it":       {map[string]string{"prod/web.yaml": web + "---\n" + limits("1"), "prod/h.yaml": hpa}, nil, []string{`HorizontalPodAutoscaler "web" (prod/h.yaml:1) already scales`, "RequestFromLimitRange"}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			for file, text := range tt.files {
+				if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			_, stdout, _ := call(t, append([]string{"lint", "."}, tt.args...)...)
+			expect(t, stdout, tt.want)
+		})
+	}
+}
+
+// TestLintStrays are annotations where nothing reads them.
+func TestLintStrays(t *testing.T) {
+	common := func(name string) string {
+		return "---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: " + name + ", annotations: {mini-hpa/target-cpu: 250m, mini-hpa/max: '9'}}\n" +
+			"spec: {template: {metadata: {annotations: {mini-hpa/target-cpu: 250m, mini-hpa/max: '9'}}, spec: {containers: [{name: a}]}}}\n" +
+			"---\napiVersion: v1\nkind: Service\nmetadata: {name: " + name + ", annotations: {mini-hpa/target-cpu: 250m, mini-hpa/max: '9'}}\n"
+	}
+	object := func(version, kind, rest string) string {
+		return fmt.Sprintf("apiVersion: %s\nkind: %s\nmetadata: {name: x}\n%s\n", version, kind, rest)
+	}
+	const annotated = "metadata: {annotations: {mini-hpa/max: '9'}}"
+	tests := map[string]struct {
+		text string
+		want []string
+	}{
+		"on an HPA":                      {"apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\n" + annotated + "\nspec: {scaleTargetRef: {}}\n", []string{`no effect on "HorizontalPodAutoscaler" of "autoscaling/v2"`}},
+		"on a ScaledObject":              {"apiVersion: keda.sh/v1alpha1\nkind: ScaledObject\n" + annotated + "\n", []string{`no effect on "ScaledObject" of "keda.sh/v1alpha1"`}},
+		"on any kind":                    {"apiVersion: x.example.com/v1\nkind: Thing\n" + annotated + "\n", []string{`no effect on "Thing" of "x.example.com/v1"`}},
+		"on the template of a Job":       {object("batch/v1", "CronJob", "spec: {jobTemplate: {spec: {template: {"+annotated+"}}}}"), []string{"spec.jobTemplate.spec.template.metadata.annotations[mini-hpa/max]: mini-hpa/ keys have no effect here"}},
+		"on the template of a Rollout":   {object("argoproj.io/v1alpha1", "Rollout", "spec: {template: {"+annotated+"}}"), []string{"spec.template.metadata.annotations[mini-hpa/max]"}},
+		"among the values of a chart":    {object("helm.toolkit.fluxcd.io/v2", "HelmRelease", "spec: {values: {annotations: {mini-hpa/max: '9'}}}"), nil},
+		"beside the metadata":            {object("apps/v1", "Deployment", "annotations: {mini-hpa/max: '9'}"), []string{"annotations[mini-hpa/max]: mini-hpa/ keys have no effect here"}},
+		"in the spec":                    {object("apps/v1", "Deployment", "spec: {annotations: {mini-hpa/max: '9'}}"), []string{"spec.annotations[mini-hpa/max]: mini-hpa/ keys have no effect here"}},
+		"among the labels of a template": {object("apps/v1", "Deployment", "spec: {template: {metadata: {labels: {mini-hpa/max: '9'}}}}"), []string{"spec.template.metadata.labels[mini-hpa/max]: mini-hpa/ keys have no effect among the labels"}},
+		"on the template alone":          {object("apps/v1", "Deployment", "spec: {template: {"+annotated+"}}"), []string{"spec.template.metadata.annotations: mini-hpa/ annotations have no effect on the pod template"}},
+		"of kustomize, everywhere":       {common("a") + common("b") + common("c"), []string{"Deployment a: spec.template.metadata.annotations: the same mini-hpa/ annotations are on the Deployment and on its pod template, as kustomize's commonAnnotations writes them to everything (here to 6 objects)"}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, stdout, _ := lint(t, tt.text)
+			expect(t, stdout, tt.want)
+		})
+	}
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("kustomization.yaml", []byte("resources: [a.yaml]\ncommonAnnotations:\n  mini-hpa/max: 9\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, stdout, _ := call(t, "lint", ".")
+	expect(t, stdout, []string{"kustomization.yaml:3: warning: Kustomization (unnamed): commonAnnotations[mini-hpa/max]: kustomize writes these"})
+}
+
+// TestLintReplicas: only what an apply would set is told.
+func TestLintReplicas(t *testing.T) {
+	with := func(replicas, more string) string { return workload(more) + "  replicas: " + replicas + "\n" }
+	for name, tt := range map[string]struct {
+		text string
+		want []string
+	}{
+		"three":              {with("3", "tolerance: 5%"), []string{"each apply sets the replicas to 3"}},
+		"zero":               {with("0", "tolerance: 5%"), []string{`0 replicas pause autoscaling, and each apply does so again; if that is meant, set mini-hpa/mode to "paused"`}},
+		"none":               {with("null", "tolerance: 5%"), nil},
+		"only observed":      {with("3", "mode: observe"), nil},
+		"paused":             {with("3", "mode: paused"), nil},
+		"not autoscaled":     {strings.ReplaceAll(with("3", "tolerance: 5%"), "mini-hpa/", "x/"), nil},
+		"out of a cluster":   {with("3", "tolerance: 5%") + "status: {}\n", nil},
+		"of another version": {strings.Replace(with("3", "tolerance: 5%"), "  name: web\n", "  name: web\n  uid: a\n", 1), nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, stdout, _ := lint(t, tt.text)
+			expect(t, stdout, tt.want)
+		})
+	}
+}
+
+// TestLintLinesInside are the places of what is wrong with a document in an annotation.
+func TestLintLinesInside(t *testing.T) {
+	for name, tt := range map[string]struct {
+		document string
+		line     string
+	}{
+		"a name":           {"behavior: |\n      scaleUp:\n        stabilisation: 3", "10"},
+		"a value":          {"behavior: |\n      scaleUp:\n        stabilizationWindowSeconds: -1", "10"},
+		"after a comment":  {"behavior: | # what\n      # this\n\n      scaleUp:\n        stabilizationWindowSeconds: -1", "12"},
+		"what is missing":  {"metrics: |\n      - type: Pods\n        pods:\n          metric: {name: a}\n          target: {type: AverageValue}", "12"},
+		"no YAML":          {"metrics: |\n      - a\n       b: c\n      - [", "10"},
+		"no YAML, later":   {"metrics: |-\n      - a: b\n        c: [\n", "10"},
+		"JSON in a block":  {"behavior: |\n      {\"scaleUp\": {},\n       \"scaleDwn\": {}}", "10"},
+		"in quotes":        {"behavior: '{scaleUp: {x: 1}}'", "8"},
+		"the whole":        {"behavior: |\n      - a", "8"},
+		"of a folded text": {"behavior: >\n      {scaleUp:\n      {x: 1}}", "8"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, stdout, _ := lint(t, workload(tt.document))
+			expect(t, stdout, []string{"standard input:" + tt.line + ": error: "})
+		})
+	}
+}

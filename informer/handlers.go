@@ -19,8 +19,8 @@ import (
 //	ReplicaSet  added, deleted or handed to another Deployment while there are pods of it
 //	Pod         added, deleted; updated in owner, deletion, resources, phase, start time or readiness
 //
-// The status of a Deployment is not in the list: its replicas change only together with a pod, and what else is in it
-// changes several times during every rollout without changing a decision. Neither are managedFields and resource version.
+// The status of a Deployment is not in the list: its replicas change only together with a pod, that its pods cannot be created is
+// told after a sync period, and what else is in it changes several times during every rollout without changing a decision. Neither are managedFields and resource version.
 //
 // An update is judged by what it says, not by its resource version: after the API server was away every object comes as
 // an update from itself to itself.
@@ -135,7 +135,18 @@ func podChanged(a, b *corev1.Pod) bool {
 		deleting(a) != deleting(b) ||
 		!equality.Semantic.DeepEqual(a.OwnerReferences, b.OwnerReferences) ||
 		!equality.Semantic.DeepEqual(&a.Spec, &b.Spec) ||
-		!equality.Semantic.DeepEqual(&a.Status, &b.Status)
+		a.Status.Phase != b.Status.Phase || !a.Status.StartTime.Equal(b.Status.StartTime) ||
+		!equality.Semantic.DeepEqual(readyCondition(a), readyCondition(b))
+}
+
+// readyCondition is nil before there is one. What the scheduler says of a pod is no reason to look: it changes with every node.
+func readyCondition(pod *corev1.Pod) *corev1.PodCondition {
+	for i := range pod.Status.Conditions {
+		if pod.Status.Conditions[i].Type == corev1.PodReady {
+			return &pod.Status.Conditions[i]
+		}
+	}
+	return nil
 }
 
 // deleting is all that a decision reads of a deletion; when the grace period ends does not matter.

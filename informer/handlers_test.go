@@ -66,12 +66,18 @@ func TestWhatMakesAWorkloadBeLookedAt(t *testing.T) {
 			})),
 			put("foreign annotation", deployment("web", noted("deployment.kubernetes.io/revision", "2"))),
 			put("own write seen in managedFields", deployment("web", func(d *appsv1.Deployment) {
-				d.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: fieldManager, Subresource: "scale", Time: new(at("10:00:00"))}}
+				d.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "mini-hpa", Subresource: "scale", Time: new(at("10:00:00"))}}
 			})),
 			put("pod resync", pod(webRS, "web-1-a")),
 			put("pod condition and address", pod(webRS, "web-1-a", func(p *corev1.Pod) {
 				p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionTrue}}
 				p.Status.PodIP = "10.0.0.7"
+			})),
+			put("the scheduler says something else each time", pod(webRS, "web-1-a", func(p *corev1.Pod) {
+				p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: "Unschedulable", Message: "0/3"}}
+			})),
+			put("its pods are refused", deployment("web", func(d *appsv1.Deployment) {
+				d.Status.Conditions = []appsv1.DeploymentCondition{{Type: appsv1.DeploymentReplicaFailure, Status: corev1.ConditionTrue}}
 			})),
 			put("ReplicaSet resync", webRS),
 			put("new ReplicaSet without pods", replicaSet(web, "web-2")),

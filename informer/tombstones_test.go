@@ -1,6 +1,7 @@
 package informer
 
 import (
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -54,7 +55,7 @@ func TestDeletionsMissedByTheWatch(t *testing.T) {
 				check(t, "during the outage", c.looked(), []string(nil))
 				c.outage(nil)
 				time.Sleep(2 * time.Minute) // more than the longest backoff of a reflector
-				check(t, "after it", distinct(c.looked()), story.want)
+				check(t, "after it", slices.Compact(c.looked()), story.want)
 				end()
 			})
 		})
@@ -76,15 +77,4 @@ func TestTombstonesWithoutAnObject(t *testing.T) {
 		check(t, "ReplicaSet and pod", c.looked(), []string(nil))
 		end()
 	})
-}
-
-// unique drops repetitions from a sorted list: how many watches bring a piece of news does not matter there.
-func distinct(sorted []string) []string {
-	var out []string
-	for i, s := range sorted {
-		if i == 0 || s != sorted[i-1] {
-			out = append(out, s)
-		}
-	}
-	return out
 }

@@ -1,6 +1,8 @@
 package informer
 
 import (
+	"bytes"
+	"encoding/json"
 	"strings"
 	"unique"
 
@@ -10,11 +12,6 @@ import (
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 )
-
-// fieldManager is the name under which mini-hpa writes to the scale subresource. Its entry in managedFields is kept,
-// because after a restart it is what tells that mini-hpa, and nobody since, has set spec.replicas. Its time is kept where
-// there is one: API servers (1.36, and 1.37 by its source) leave it empty in what they record of a write to the scale subresource.
-const fieldManager = "mini-hpa"
 
 // appsV1 is the version in which Deployments and ReplicaSets are owners, unless an old object says otherwise.
 const appsV1 = "apps/v1"
@@ -36,7 +33,7 @@ func slimDeployment(obj any) (any, error) {
 	out.Generation = in.Generation
 	out.DeletionTimestamp = in.DeletionTimestamp
 	out.Annotations = ownAnnotations(in.Annotations)
-	out.ManagedFields = ownScaleWrites(in.ManagedFields)
+	out.ManagedFields = replicasOwners(in.ManagedFields)
 	out.Spec.Replicas = in.Spec.Replicas
 	out.Spec.Selector = in.Spec.Selector
 	out.Spec.Template.Annotations = ownAnnotations(in.Spec.Template.Annotations)
@@ -44,6 +41,7 @@ func slimDeployment(obj any) (any, error) {
 	out.Status = appsv1.DeploymentStatus{
 		ObservedGeneration: in.Status.ObservedGeneration,
 		Replicas:           in.Status.Replicas,
+		Conditions:         refusal(in.Status.Conditions),
 	}
 	return out, nil
 }
@@ -78,7 +76,7 @@ func slimPod(obj any) (any, error) {
 	out.Status = corev1.PodStatus{
 		Phase:      in.Status.Phase,
 		StartTime:  in.Status.StartTime,
-		Conditions: readyCondition(in.Status.Conditions),
+		Conditions: podConditions(in.Status.Conditions),
 	}
 	return out, nil
 }
@@ -134,15 +132,36 @@ func slimResources(in *corev1.ResourceRequirements) corev1.ResourceRequirements 
 	return corev1.ResourceRequirements{Requests: annotations.BoundedList(in.Requests), Limits: annotations.BoundedList(in.Limits)}
 }
 
-func readyCondition(in []corev1.PodCondition) []corev1.PodCondition {
+// podConditions keeps whether a pod is ready, and why no node takes it.
+func podConditions(in []corev1.PodCondition) []corev1.PodCondition {
+	var out []corev1.PodCondition
 	for i := range in {
-		if in[i].Type == corev1.PodReady {
-			return []corev1.PodCondition{{
-				Type: corev1.PodReady, Status: in[i].Status, LastTransitionTime: in[i].LastTransitionTime,
-			}}
+		switch c := &in[i]; {
+		case c.Type == corev1.PodReady:
+			out = append(out, corev1.PodCondition{Type: c.Type, Status: c.Status, LastTransitionTime: c.LastTransitionTime})
+		case c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse:
+			out = append(out, corev1.PodCondition{Type: c.Type, Status: c.Status, LastTransitionTime: c.LastTransitionTime, Message: words(c.Message)})
+		}
+	}
+	return out
+}
+
+// refusal keeps why the pods of a Deployment cannot be created.
+func refusal(in []appsv1.DeploymentCondition) []appsv1.DeploymentCondition {
+	for i := range in {
+		if c := &in[i]; c.Type == appsv1.DeploymentReplicaFailure && c.Status == corev1.ConditionTrue {
+			return []appsv1.DeploymentCondition{{Type: c.Type, Status: c.Status, Reason: words(c.Reason), Message: words(c.Message)}}
 		}
 	}
 	return nil
+}
+
+// maxWords is how much is kept of what other controllers say, in bytes: as much as an Event repeats.
+const maxWords = 300
+
+// words is the beginning of a text. Mostly all pods of a workload say the same, and then share it.
+func words(text string) string {
+	return unique.Make(strings.ToValidUTF8(text[:min(len(text), maxWords)], "")).Value()
 }
 
 // ownAnnotations keeps the annotations that are addressed to mini-hpa; nil if there are none.
@@ -160,15 +179,33 @@ func ownAnnotations(in map[string]string) map[string]string {
 	return out
 }
 
-// ownScaleWrites keeps who, how and when of mini-hpa's writes to the scale subresource, without the list of fields.
-func ownScaleWrites(in []metav1.ManagedFieldsEntry) []metav1.ManagedFieldsEntry {
+// replicasOwners keeps who has set spec.replicas, how and when, without the list of fields. After a restart it is what tells that
+// mini-hpa, and nobody since, has; and where somebody else has, it is the name to tell. API servers (1.36, and 1.37 by its source)
+// record no time of a write to the scale subresource.
+func replicasOwners(in []metav1.ManagedFieldsEntry) []metav1.ManagedFieldsEntry {
 	var out []metav1.ManagedFieldsEntry
-	for _, e := range in {
-		if e.Manager == fieldManager && e.Subresource == "scale" {
+	for i := range in {
+		if e := &in[i]; e.Subresource != "status" && ownsReplicas(e.FieldsV1) {
 			out = append(out, metav1.ManagedFieldsEntry{
-				Manager: e.Manager, Operation: e.Operation, Time: e.Time, Subresource: e.Subresource,
+				Manager: words(e.Manager), Operation: e.Operation, Time: e.Time, Subresource: words(e.Subresource),
 			})
 		}
 	}
 	return out
+}
+
+// ownsReplicas says whether spec.replicas is among the fields. An entry without a list was kept before.
+func ownsReplicas(fields *metav1.FieldsV1) bool {
+	if fields == nil {
+		return true
+	}
+	if !bytes.Contains(fields.Raw, []byte(`"f:replicas"`)) {
+		return false // most lists are long, and to look for a word is cheap; labels and the status have it too
+	}
+	var owned struct {
+		Spec struct {
+			Replicas json.RawMessage `json:"f:replicas"`
+		} `json:"f:spec"`
+	}
+	return json.Unmarshal(fields.Raw, &owned) == nil && owned.Spec.Replicas != nil
 }

@@ -3,6 +3,7 @@ package informer
 import (
 	"encoding/json"
 	"os"
+	"strings"
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -64,6 +65,8 @@ func keptDeployment() *appsv1.Deployment {
 			Annotations: map[string]string{"mini-hpa/target-cpu": "50", "mini-hpa/min": "2", "mini-hpa/max": "10"},
 			ManagedFields: []metav1.ManagedFieldsEntry{{
 				Manager: "mini-hpa", Operation: metav1.ManagedFieldsOperationUpdate, Time: new(at("11:30:00")), Subresource: "scale",
+			}, {
+				Manager: "someone-else", Operation: metav1.ManagedFieldsOperationUpdate, Time: new(at("10:00:00")), Subresource: "scale",
 			}},
 		},
 		Spec: appsv1.DeploymentSpec{
@@ -117,6 +120,20 @@ func TestTransformsKeepWhatADecisionReadsAndNothingElse(t *testing.T) {
 				p.Status = corev1.PodStatus{Phase: corev1.PodPending}
 				return p
 			}(), 1000},
+		"a pod that no node takes": {slimPod,
+			podOf(func(p *corev1.Pod) {
+				p.Status = corev1.PodStatus{Phase: corev1.PodPending, Conditions: []corev1.PodCondition{
+					{Type: corev1.PodInitialized, Status: corev1.ConditionTrue},
+					{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable, LastTransitionTime: at("10:00:01"),
+						LastProbeTime: at("10:00:02"), Message: strings.Repeat("0/3 nodes are available: 3 Insufficient cpu. ", 20)}}}
+			}),
+			func() any {
+				p := keptPod()
+				p.Status = corev1.PodStatus{Phase: corev1.PodPending, Conditions: []corev1.PodCondition{
+					{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, LastTransitionTime: at("10:00:01"),
+						Message: strings.Repeat("0/3 nodes are available: 3 Insufficient cpu. ", 20)[:300]}}}
+				return p
+			}(), 1500},
 		"a pod of a DaemonSet":                 {slimPod, podOf(controlledBy("apps/v1", "DaemonSet")), onlyIdentity, 200},
 		"a pod of somebody else's ReplicaSet":  {slimPod, podOf(controlledBy("example.com/v1", "ReplicaSet")), onlyIdentity, 200},
 		"a pod that its ReplicaSet has let go": {slimPod, podOf(func(p *corev1.Pod) { p.OwnerReferences[1].Controller = nil }), onlyIdentity, 200},
@@ -136,6 +153,16 @@ func TestTransformsKeepWhatADecisionReadsAndNothingElse(t *testing.T) {
 			}}, 200},
 		"a ReplicaSet in a tombstone": {slimReplicaSet, tombstone, tombstone, 1e6},
 		"a selected Deployment":       {slimDeployment, deploymentOf(), keptDeployment(), 1500},
+		"a Deployment whose pods are refused": {slimDeployment, deploymentOf(func(d *appsv1.Deployment) {
+			d.Status.Conditions = []appsv1.DeploymentCondition{
+				{Type: appsv1.DeploymentAvailable, Status: corev1.ConditionTrue, Message: "Deployment has minimum availability."},
+				{Type: appsv1.DeploymentReplicaFailure, Status: corev1.ConditionTrue, Reason: "FailedCreate", LastUpdateTime: at("10:00:01"), Message: "exceeded quota: 3"}}
+		}), func() any {
+			d := keptDeployment()
+			d.Status.Conditions = []appsv1.DeploymentCondition{
+				{Type: appsv1.DeploymentReplicaFailure, Status: corev1.ConditionTrue, Reason: "FailedCreate", Message: "exceeded quota: 3"}}
+			return d
+		}(), 1700},
 		"a Deployment that is not selected": {slimDeployment, deploymentOf(unselected),
 			&appsv1.Deployment{ObjectMeta: identity(keptDeployment())}, 400},
 		"a Deployment in a tombstone": {slimDeployment, tombstone, tombstone, 1e6},

@@ -22,7 +22,7 @@ func (s *Scaler) act(ctx context.Context, w *workload, d *appsv1.Deployment, p a
 		w.told[topicWrite] = ""
 		return nil
 	}
-	if p.Mode == annotations.ModeObserve || ctx.Err() != nil {
+	if p.Mode == annotations.ModeObserve || ctx.Err() != nil || s.yields(w, d, p, decision) {
 		return nil
 	}
 	ctx, cancel := finish(ctx)
@@ -52,18 +52,19 @@ func (s *Scaler) outdated(w *workload, d *appsv1.Deployment) time.Duration {
 // applied remembers and tells what was written.
 func (s *Scaler) applied(w *workload, d *appsv1.Deployment, decision recommend.Decision) {
 	w.history = w.history.Applied(decision)
+	w.replicas = decision.Desired
 	s.tellRescale(w, d, decision)
 }
 
 // failed remembers a write without a good answer. Unless it was plainly refused it may have been carried out: the answer
-// may be lost, or a retry on the way may have met its own first try as a conflict.
+// may be lost. After a conflict it was not, though a retry on the way may have met its own first try: see namesake.
 func (s *Scaler) failed(w *workload, d *appsv1.Deployment, decision recommend.Decision, err error) error {
 	if apierrors.IsNotFound(err) {
 		return nil // deleted meanwhile: a normal end
 	}
 	conflict := apierrors.IsConflict(err)
 	if (conflict || !refused(err)) && (w.attempt == nil || w.attempt.version != d.ResourceVersion) {
-		w.attempt = &attempt{version: d.ResourceVersion, decision: decision}
+		w.attempt = &attempt{version: d.ResourceVersion, decision: decision, conflict: conflict}
 	}
 	if !conflict {
 		s.tellFailedRescale(w, d, decision, err)
@@ -83,7 +84,7 @@ func (s *Scaler) settle(w *workload, d *appsv1.Deployment) {
 	if w.attempt == nil || w.attempt.version == d.ResourceVersion {
 		return
 	}
-	if replicasOf(d) == w.attempt.decision.Desired && scaledBefore(d) {
+	if replicasOf(d) == w.attempt.decision.Desired && scaledBefore(d) && !w.attempt.conflict {
 		s.applied(w, d, w.attempt.decision)
 	}
 	w.attempt = nil

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"strings"
+	"time"
 
 	"go.uber.org/zap"
 	appsv1 "k8s.io/api/apps/v1"
@@ -55,6 +56,14 @@ const (
 	// EventNodeClockOff: the clock of a node is more than a minute ahead or behind. That does not change how its pods are scaled. It is told
 	// once for each node, on the first Deployment that shows it.
 	EventNodeClockOff = "NodeClockOff"
+	// EventReplicasOverwritten: somebody else sets the replicas again and again, soon after mini-hpa has taken it back, or for the third
+	// time in an hour. mini-hpa waits longer each time before it tries again, up to 20 sync periods, and less once the replicas stay.
+	EventReplicasOverwritten = "ReplicasOverwritten"
+	// EventSecondInstallation: another controller writes replicas under the name mini-hpa; told once, on one Deployment.
+	EventSecondInstallation = "SecondInstallation"
+	// EventReplicasNotComing: replicas that are asked for do not come, for a sync period because the API server refuses their pods (a
+	// quota, most often), or for a minute because no node takes them. They stay asked for, but while pods are refused no more are.
+	EventReplicasNotComing = "ReplicasNotComing"
 	// EventRescaleObserved: what would have been written, were mini-hpa/mode not observe.
 	EventRescaleObserved = "RescaleObserved"
 )
@@ -71,6 +80,8 @@ const (
 	topicMax      topic = "max"
 	topicDisabled topic = "disabled"
 	topicObserved topic = "observed"
+	topicRival    topic = "rival"
+	topicMissing  topic = "missing"
 )
 
 // news remembers what is now the case and says whether that is new. Nothing being the case is "".
@@ -157,6 +168,7 @@ func (s *Scaler) tell(w *workload, d *appsv1.Deployment, p annotations.Policy, d
 	s.tellOmitted(w, d, decision)
 	s.tellMax(w, d, p, decision)
 	s.tellObserved(w, d, p, decision)
+	s.tellMissing(w, d, p, decision)
 	disabled := ""
 	if decision.Active == recommend.ActiveDisabled {
 		disabled = decision.Reason
@@ -181,6 +193,25 @@ func (s *Scaler) tellMax(w *workload, d *appsv1.Deployment, p annotations.Policy
 		w.told[topicMax] = ""
 	} else if w.news(topicMax, fmt.Sprint(p.Max)) {
 		s.event(d, corev1.EventTypeWarning, EventScalingLimited, limited)
+	}
+}
+
+// patience is how long no node may take a pod before that is told: a cluster autoscaler needs about as long to notice.
+const patience = time.Minute
+
+// tellMissing tells once what keeps replicas from coming, and again after all had come.
+func (s *Scaler) tellMissing(w *workload, d *appsv1.Deployment, p annotations.Policy, decision recommend.Decision) {
+	m := decision.Missing
+	if m == nil {
+		w.told[topicMissing] = ""
+		return
+	}
+	kind, wait := "refused", p.SyncPeriod
+	if m.Refused == 0 {
+		kind, wait = "unscheduled", max(p.SyncPeriod, patience)
+	}
+	if decision.Time.Sub(m.Since) >= wait && w.news(topicMissing, kind) {
+		s.event(d, corev1.EventTypeWarning, EventReplicasNotComing, m.Text(decision.Current))
 	}
 }
 
@@ -216,7 +247,7 @@ func (s *Scaler) tellFailedRescale(w *workload, d *appsv1.Deployment, decision r
 func reasonOf(decision recommend.Decision) string {
 	text := decision.Reason
 	for _, step := range decision.Steps {
-		limits := step.Stage == recommend.StageStabilize || step.Stage == recommend.StageBounds || step.Stage == recommend.StagePolicy
+		limits := step.Stage == recommend.StageOutside || step.Stage == recommend.StageStabilize || step.Stage == recommend.StageBounds || step.Stage == recommend.StagePolicy
 		if limits && step.From != step.To && decision.Active != "" {
 			text += fmt.Sprintf("; %d instead of %d: %s", step.To, step.From, step.Detail)
 		}

@@ -1,6 +1,7 @@
 package scaler
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"reflect"
@@ -8,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 	appsv1 "k8s.io/api/apps/v1"
@@ -43,6 +44,10 @@ type cluster struct {
 	// milliCPU is each pod's usage; below 0 the pods have no sample.
 	milliCPU int64
 	podAge   time.Duration
+	// running is how many pods there are, where that differs from the replicas.
+	running int32
+	// unscheduled is what the scheduler says of all pods but the first; "" if they run. They have waited since noon.
+	unscheduled string
 	// created is the pods' creation, where it differs from their start.
 	created    time.Time
 	samplesErr error
@@ -123,7 +128,7 @@ func (c *cluster) Pods(d *appsv1.Deployment) []*corev1.Pod {
 	if !c.created.IsZero() {
 		created = metav1.NewTime(c.created)
 	}
-	made := make([]*corev1.Pod, *d.Spec.Replicas)
+	made := make([]*corev1.Pod, cmp.Or(c.running, *d.Spec.Replicas))
 	for i := range made {
 		made[i] = &corev1.Pod{
 			ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "web-" + string(rune('a'+i)), CreationTimestamp: created},
@@ -133,6 +138,10 @@ func (c *cluster) Pods(d *appsv1.Deployment) []*corev1.Pod {
 		}
 		if c.unrequested {
 			made[i].Spec.Containers[0].Resources = corev1.ResourceRequirements{}
+		}
+		if c.unscheduled != "" && i > 0 {
+			made[i].Status = corev1.PodStatus{Phase: corev1.PodPending, Conditions: []corev1.PodCondition{{Type: corev1.PodScheduled,
+				Status: corev1.ConditionFalse, Message: c.unscheduled, LastTransitionTime: metav1.NewTime(noon)}}}
 		}
 		if c.injected {
 			made[i].Spec.Containers = append(made[i].Spec.Containers, corev1.Container{Name: "proxy"})
@@ -199,7 +208,7 @@ func (c *cluster) wantEvents(want ...string) *cluster {
 	for len(c.events.Events) > 0 {
 		got = append(got, <-c.events.Events)
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := gocmp.Diff(want, got); diff != "" {
 		c.t.Errorf("events (-want +got):\n%s", diff)
 	}
 	return c
@@ -207,8 +216,17 @@ func (c *cluster) wantEvents(want ...string) *cluster {
 
 func (c *cluster) wantWrites(want ...int32) *cluster {
 	c.t.Helper()
-	if diff := cmp.Diff(want, c.writes); diff != "" {
+	if diff := gocmp.Diff(want, c.writes); diff != "" {
 		c.t.Errorf("written replicas (-want +got):\n%s", diff)
 	}
 	return c
+}
+
+// overwrite is a write by somebody else.
+func (c *cluster) overwrite(manager, subresource string, replicas int32) {
+	version, _ := strconv.Atoi(c.deployment.ResourceVersion)
+	c.deployment = c.deployment.DeepCopy()
+	c.deployment.Spec.Replicas = &replicas
+	c.deployment.ResourceVersion = strconv.Itoa(version + 1)
+	c.deployment.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: manager, Subresource: subresource}}
 }

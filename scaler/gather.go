@@ -1,6 +1,7 @@
 package scaler
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -19,6 +20,7 @@ func (s *Scaler) gather(d *appsv1.Deployment, p annotations.Policy, h recommend.
 		Time:           s.Now(),
 		Replicas:       replicasOf(d),
 		StatusReplicas: d.Status.Replicas,
+		Refused:        refusal(d),
 		Pods:           s.Workloads.Pods(d),
 	}
 	s.ask(&snapshot, d, p, lastChange(h))
@@ -29,6 +31,20 @@ func (s *Scaler) gather(d *appsv1.Deployment, p annotations.Policy, h recommend.
 	snapshot.PodMetrics, snapshot.Taken.PodMetrics = s.samplesOf(snapshot.Pods)
 	return snapshot
 }
+
+// refusal is why the Deployment's pods cannot be created; "" if they can.
+func refusal(d *appsv1.Deployment) string {
+	for i := range d.Status.Conditions {
+		c := &d.Status.Conditions[i]
+		if c.Type == appsv1.DeploymentReplicaFailure && c.Status == corev1.ConditionTrue && c.Reason == failedCreate {
+			return cmp.Or(c.Message, c.Reason)
+		}
+	}
+	return ""
+}
+
+// failedCreate is the reason of ReplicaFailure that the ReplicaSet controller has for pods that it cannot create.
+const failedCreate = "FailedCreate"
 
 // lastChange is when the replicas were last changed; zero if that is not remembered.
 func lastChange(h recommend.History) time.Time {

@@ -31,6 +31,13 @@ type workload struct {
 	writtenAt time.Time
 	// attempt is a write of which it is not known whether it was carried out; nil if there is none.
 	attempt *attempt
+	// replicas are those of the last look or write, once there was one; first is when it was.
+	replicas int32
+	known    bool
+	first    time.Time
+	// outside is a change by somebody else that no decision has agreed to or gone back on yet; nil if there is none.
+	outside *interference
+	rival   rival
 	// told is the last thing said about each topic, so that nothing is said twice.
 	told map[topic]string
 	// failures are the metrics that fail or did so shortly before.
@@ -47,6 +54,8 @@ func (w *workload) standDown() {
 type attempt struct {
 	version  string
 	decision recommend.Decision
+	// conflict says that somebody was first, most likely somebody else.
+	conflict bool
 }
 
 // memory keeps the workloads by key. The zero value is empty and ready to use.
@@ -111,6 +120,7 @@ func (s *Scaler) Forget() {
 	for _, key := range s.memory.keys() {
 		s.forget(key)
 	}
+	s.namesake.forget()
 }
 
 func (s *Scaler) forget(key cache.ObjectName) {

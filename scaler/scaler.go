@@ -82,7 +82,8 @@ type Deps struct {
 // Scaler reconciles workloads. It is safe for concurrent use as long as no two calls share a key.
 type Scaler struct {
 	Deps
-	memory memory
+	memory   memory
+	namesake namesake
 }
 
 // New makes a Scaler that remembers nothing.
@@ -101,21 +102,26 @@ func (s *Scaler) Reconcile(ctx context.Context, key cache.ObjectName) (time.Dura
 	if wait := s.outdated(w, d); wait > 0 {
 		return wait, nil // the version that was written is on its way
 	}
+	tried := w.attempt
 	s.settle(w, d)
+	s.witness(w, d, tried)
 	policy, ok := s.review(w, d)
 	if w.reviewed.hasRival() {
 		w.standDown()
 	}
 	if !ok || policy.Mode == annotations.ModePaused {
+		w.outside = nil // nobody goes back on it
 		s.Telemetry.observe(outcome{key: key, policy: policy, invalid: !ok, took: s.Now().Sub(started)})
 		return 0, nil
 	}
 	seen := s.gather(d, policy, w.history)
 	s.tellClocks(d, seen)
 	decision := s.decide(w, d, policy, seen)
+	s.calm(w, policy, decision)
 	err := s.act(ctx, w, d, policy, decision)
+	decision.Next = w.rival.wake(decision.Next, s.Now())
 	s.tell(w, d, policy, decision)
-	s.Telemetry.observe(outcome{key: key, policy: policy, decision: &decision, err: err, took: s.Now().Sub(started)})
+	s.Telemetry.observe(outcome{key: key, policy: policy, decision: &decision, pause: w.rival.shown(policy.SyncPeriod, started), err: err, took: s.Now().Sub(started)})
 	next := s.next(key, policy, decision)
 	if due := w.dueToTell(); due > 0 {
 		next = min(next, due)

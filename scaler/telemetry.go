@@ -21,6 +21,7 @@ type Telemetry struct {
 	reconciliations, computations *prometheus.CounterVec
 	reconciling, computing        *prometheus.HistogramVec
 	workloads                     prometheus.Gauge
+	namesakes                     prometheus.Counter
 	board                         *board
 	clocks                        *nodeClocks
 }
@@ -33,8 +34,10 @@ type outcome struct {
 	// decision is nil where nothing was decided: annotations that are invalid or say paused.
 	decision *recommend.Decision
 	invalid  bool
-	err      error
-	took     time.Duration
+	// pause is how long writes rest, where somebody else overwrites them again and again.
+	pause figure
+	err   error
+	took  time.Duration
 }
 
 // NewTelemetry makes the metrics and registers them; it panics if they are registered already.
@@ -48,10 +51,12 @@ func NewTelemetry(r prometheus.Registerer) *Telemetry {
 			"Time of the reconciliation in which a metric was computed. The samples are in memory already.", "action", "error", "metric_type"),
 		workloads: prometheus.NewGauge(prometheus.GaugeOpts{Namespace: metricsNamespace, Name: "num_horizontal_pod_autoscalers",
 			Help: "Number of autoscaled Deployments."}),
+		namesakes: prometheus.NewCounter(prometheus.CounterOpts{Namespace: metricsNamespace, Name: "second_installation_writes_total",
+			Help: "Changes of replicas under the field manager mini-hpa that this process has not written."}),
 		board:  newBoard(),
 		clocks: newNodeClocks(),
 	}
-	r.MustRegister(t.reconciliations, t.reconciling, t.computations, t.computing, t.workloads, t.board, t.clocks)
+	r.MustRegister(t.reconciliations, t.reconciling, t.computations, t.computing, t.workloads, t.namesakes, t.board, t.clocks)
 	return t
 }
 
@@ -147,6 +152,8 @@ func newBoard() *board {
 		shown("condition", "Condition as an HPA has it: 1 is true, 0 is false; absent while it is unknown. 'condition' is ScalingActive, AbleToScale or ScalingLimited.", "condition"),
 		shown("workload_mode", "A constant 1, labeled with how the workload is treated: 'mode' is auto, observe or paused as in its annotations, "+
 			"disabled where its replicas are 0, or invalid where the annotations, the pod template or another autoscaler stand in the way.", "mode"),
+		shown("missing_replicas", "Replicas that are asked for and do not come, because their pods cannot be created or no node takes them; absent while there are none."),
+		shown("overwritten_pause_seconds", "How long mini-hpa waits before it takes the replicas back from somebody else who sets them again and again; absent while nobody does."),
 	}}
 }
 
@@ -180,6 +187,8 @@ func (b *board) Collect(c chan<- prometheus.Metric) {
 		show(5, s.able, "AbleToScale")
 		show(5, s.limited, "ScalingLimited")
 		show(6, figure{1, s.mode != ""}, string(s.mode))
+		show(7, s.missing)
+		show(8, s.pause)
 	}
 }
 
@@ -207,6 +216,7 @@ func truth(holds bool) figure {
 type standing struct {
 	mode                                                           annotations.Mode
 	min, max, current, desired, recommended, active, able, limited figure
+	missing, pause                                                 figure
 }
 
 // after is the standing after another look. Where nothing was decided the workload is not scaled, whatever the reason;
@@ -214,10 +224,14 @@ type standing struct {
 func (s standing) after(o outcome) standing {
 	bounded := !o.invalid && o.policy.Max > 0
 	s.mode, s.min, s.max = o.mode(), figure{o.policy.Min, bounded}, figure{o.policy.Max, bounded}
+	s.missing, s.pause = figure{}, o.pause
 	d := o.decision
 	if d == nil {
 		s.recommended, s.active, s.able, s.limited = figure{}, truth(false), figure{}, figure{}
 		return s
+	}
+	if d.Missing != nil {
+		s.missing = figure{d.Missing.Refused + d.Missing.Unscheduled, true}
 	}
 	s.current, s.desired, s.recommended = figure{d.Current, true}, figure{d.Desired, true}, recommended(d)
 	if d.Active != "" {

@@ -167,6 +167,9 @@ func (p *page) outlook(e scaler.Explanation, now time.Time) {
 	if f := d.Failure; f != nil {
 		p.row(fmt.Sprintf("%s cannot be evaluated (%s): %s", f.Metric, f.Reason, f.Detail))
 	}
+	if d.Missing != nil {
+		p.row(d.Missing.Text(d.Current))
+	}
 	for _, w := range e.Warnings {
 		p.row("warning: " + w.String())
 	}

@@ -26,6 +26,8 @@ type scene struct {
 	pods        []*corev1.Pod
 	samples     []*metricsv1beta1.PodMetrics
 	err         string
+	// refused is why no more pods can be created.
+	refused string
 }
 
 // explanations are decided by the real recommender.
@@ -46,8 +48,12 @@ func explanations(now time.Time) map[string]scaler.Explanation {
 	container := scene{now: now, replicas: 1, annotations: map[string]string{annotations.TargetCPU: "100m", annotations.Container: "app", annotations.Max: "3", annotations.ModeKey: "paused"}}
 	container.add("web-1", "101m", "64Mi")
 	stopped := scene{now: now, replicas: 0, annotations: map[string]string{annotations.TargetCPU: "50", annotations.Max: "10"}}
+	quota := scene{now: now, replicas: 6, annotations: map[string]string{annotations.TargetCPU: "50", annotations.Max: "10"},
+		refused: "pods \"web-3\" is forbidden: exceeded quota: small\x1b[2J\n"}
+	quota.add("web-1", "220m", "64Mi")
+	quota.add("web-2", "240m", "65Mi")
 	return map[string]scaler.Explanation{"asked": asked(now), "scale-out": out.explain(), "rollout": rollout.explain(), "hostile": hostile.explain(),
-		"container": container.explain(), "stopped": stopped.explain()}
+		"container": container.explain(), "stopped": stopped.explain(), "quota": quota.explain()}
 }
 
 // add adds a ready pod that requests 100m and 128Mi, and its sample if it uses anything.
@@ -78,8 +84,12 @@ func (s *scene) explain() scaler.Explanation {
 
 // Deployment is scaler.Workloads'.
 func (s *scene) Deployment(key cache.ObjectName) *appsv1.Deployment {
+	status := appsv1.DeploymentStatus{Replicas: int32(len(s.pods))}
+	if s.refused != "" {
+		status.Conditions = []appsv1.DeploymentCondition{{Type: appsv1.DeploymentReplicaFailure, Status: corev1.ConditionTrue, Reason: "FailedCreate", Message: s.refused}}
+	}
 	return &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name, Annotations: s.annotations},
-		Spec: appsv1.DeploymentSpec{Replicas: &s.replicas, Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{Containers: []corev1.Container{app()}}}}, Status: appsv1.DeploymentStatus{Replicas: int32(len(s.pods))}}
+		Spec: appsv1.DeploymentSpec{Replicas: &s.replicas, Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{Containers: []corev1.Container{app()}}}}, Status: status}
 }
 
 // app is the container of the template and of every pod.

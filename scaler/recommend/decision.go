@@ -26,6 +26,8 @@ type Decision struct {
 	Metrics []MetricResult `json:"metrics,omitempty"`
 	// Failure is the first metric that could not be evaluated; nil if all could.
 	Failure *Failure `json:"failure,omitempty"`
+	// Missing are replicas that are asked for and do not come; nil if there are none.
+	Missing *Missing `json:"missing,omitempty"`
 	// Omitted names a container that was left out because it has no request to be a percent of; empty if there is none.
 	Omitted string `json:"omitted,omitempty"`
 	// Repairs are those that changed which pods or values count, what a metric proposes, or what a window holds. A decision

@@ -65,7 +65,7 @@ func change(d Decision) string {
 func reasoning(d Decision) string {
 	var b strings.Builder
 	for _, s := range d.Steps {
-		if s.Metric != "" && s.Stage != StageLargest || s.From != s.To && s.Stage == StageBounds || s.Stage == StageStabilize && s.Reason != AbleReady {
+		if s.Metric != "" && s.Stage != StageLargest || s.From != s.To && (s.Stage == StageBounds || s.Stage == StagePolicy) || s.Stage == StageStabilize && s.Reason != AbleReady {
 			fmt.Fprintf(&b, "  %-9s  %s\n", s.Stage, s.Detail)
 		}
 	}
@@ -135,6 +135,29 @@ While a decision from 4 to 6 is on its way, somebody scales to 12 because a camp
 | | the HPA controller | mini-hpa |
 | --- | --- | --- |
 | replicas | 4 -> 6, over the 12 | stay at 12, and in after the stabilization window |
+
+### rivals-are-not-fought
+
+Somebody else's number is taken back at once. If it comes again soon, the next write waits for a sync period, then for two, four, eight, up to 20, and
+for half as long each time that the replicas have stayed. The HPA controller writes at each sync. Source: reconcileAutoscaler in horizontal.go.
+
+A GitOps tool puts its manifest's 1 back a second after each write of 12.
+
+| | the HPA controller | mini-hpa |
+| --- | --- | --- |
+| writes in 12 minutes | up to 48 | 6 |
+
+### namesakes-are-told-apart
+
+A change under the name of mini-hpa that was not written here comes from a second installation in the cluster. It uses up the policies
+as an own one does, no Event claims it, and one tells of it. The HPA controller takes every change for somebody else's, and grants its policies again.
+Source: storeScaleEvent in horizontal.go.
+
+4 pods in 60 s are allowed; a second installation has just added 4.
+
+| | the HPA controller | mini-hpa |
+| --- | --- | --- |
+| replicas | 8 -> 12 | stay at 8 for 60 s |
 
 ### policies-are-remembered
 

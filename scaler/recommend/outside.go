@@ -141,8 +141,8 @@ func (h History) base(current, desired int32) int32 {
 // the policies as an own one would: between two of them nothing is granted twice.
 func (h History) Adopted(at time.Time, replicas int32) History {
 	if h.left > 0 && replicas > 0 && replicas != h.left {
-		h.Changes = append(h.Changes[:len(h.Changes):len(h.Changes)], Change{Time: at, Delta: replicas - h.left})
-		h.unplaced = true
+		h.Changes = append(h.Changes[:len(h.Changes):len(h.Changes)], Change{Time: at, Delta: replicas - h.left, From: h.left})
+		h.carried, h.unplaced = h.asked.Replicas, true
 	}
 	h.left, h.outside = replicas, outside{}
 	return h

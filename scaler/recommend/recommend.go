@@ -39,6 +39,7 @@ func (r Rules) Recommend(p annotations.Policy, s Snapshot, h History) (Decision,
 	d := newDraft(s, r)
 	h = r.prepared(r.witnessed(h, s, p), s, p)
 	v := &view{Rules: r, Snapshot: s, changes: h.Changes, outside: h.outside}
+	d.Missing = s.missing(h)
 	below := s.Replicas < p.Min && h.outside.within(p)
 	switch {
 	case s.Replicas == 0:
@@ -53,6 +54,7 @@ func (r Rules) Recommend(p annotations.Policy, s Snapshot, h History) (Decision,
 		d.stabilize(p, h, l, r)
 		d.bound(p)
 		d.limit(p, h)
+		r.refused(d, p)
 		h = r.recorded(h, l, p)
 	}
 	if below && d.Desired < p.Min {

@@ -35,6 +35,8 @@ const (
 	RepairBlind
 	// RepairOutside is "somebody else's scale-in does not hide the load".
 	RepairOutside
+	// RepairRefused is "what is refused is not asked for again".
+	RepairRefused
 	// RepairWarmUp is "what a pod uses while it warms up is not what its load asks for".
 	RepairWarmUp
 	// RepairClock is "a node's clock is not ours".
@@ -106,6 +108,10 @@ func RepairTable() []Repair {
 			"After somebody else has lowered the replicas, what the pods that still run carry is proposed, or what was needed before if they have gone; neither policies nor windows of scale-up stand in the way back.",
 			"The pods that still run are within the tolerance of any number. When they have gone, those that are left are overloaded, and each step back waits for the policies.",
 			"reconcileAutoscaler of horizontal.go does not compare the replicas with those that it left"},
+		{RepairRefused, "refused-pods",
+			"While the API server refuses to create pods that are asked for already, and none has come for a sync period, no more replicas are asked for.",
+			"It raises the replicas at each sync, up to the maximum, though a quota lets none of them come.",
+			"horizontal.go does not look at the Deployment's condition ReplicaFailure"},
 		{RepairWarmUp, "warm-up",
 			"On the way out, the CPU of a pod that became ready less than `mini-hpa/warm-up` before its sample counts at most as the average of the pods that are past it; if there is none, as the target.",
 			"Pods that compile and fill their caches after they are ready, such as JVMs, scale the workload out; the new pods do the same, up to the maximum.",

@@ -78,6 +78,11 @@ func surging(s Snapshot, status int32) Snapshot {
 	return s
 }
 
+func refusing(s Snapshot) Snapshot {
+	s.Refused = "exceeded quota: pods, requested: pods=1, used: pods=3, limited: pods=3"
+	return s
+}
+
 func usingMemory(request, usage string) option {
 	return func(f *fixture, _ time.Time) {
 		f.pod.Spec.Containers[0] = container("app", "1", request)
@@ -131,6 +136,9 @@ func repairStories(t testing.TB) []repairStory {
 		{repair: RepairOutside, told: "12 replicas are at their target of 50 % when a manifest is applied that says 1. Its pods still run.",
 			policy: eager(t, "target-cpu=50"), before: []Snapshot{snapshot(noon, 12, pods(noon, 12, "500m"))},
 			now: surging(snapshot(noon.Add(time.Second), 1, pods(noon, 12, "500m")), 12), hpa: 1, ours: 12},
+		{repair: RepairRefused, told: "A quota lets 3 pods be, and 6 replicas have been asked for since a minute ago. The 3 pods use eight times their target.",
+			policy: eager(t, "target-cpu=50"), changed: []Change{{noon.Add(-time.Minute), 3, 3}},
+			now: refusing(surging(snapshot(noon, 6, pods(noon, 3, "4")), 3)), hpa: 24, ours: 6},
 		{repair: RepairWarmUp, told: "4 pods use 40 % of a target of 50 %. 2 pods of a JVM that are ready for 30 s use 150 % each, and `mini-hpa/warm-up` is 90 s.",
 			policy: eager(t, "target-cpu=50", "warm-up=90s"), now: snapshot(noon, 6, pods(noon, 4, "400m"),
 				pods(noon, 2, "1500m", started(time.Minute), ready(corev1.ConditionTrue, 30*time.Second))), hpa: 10, ours: 6},

@@ -18,6 +18,8 @@ type Snapshot struct {
 	Replicas int32 `json:"replicas"`
 	// StatusReplicas is status.replicas: what exists, surge included.
 	StatusReplicas int32 `json:"statusReplicas"`
+	// Refused, if set, says why the API server refuses to create pods that are asked for (the Deployment's condition ReplicaFailure).
+	Refused string `json:"refused,omitempty"`
 	// Pods are the pods that belong to the workload. Ownership is settled while gathering.
 	Pods []*corev1.Pod `json:"pods"`
 	// PodMetrics is what the resource metrics API returned for those pods.

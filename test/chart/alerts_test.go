@@ -97,6 +97,10 @@ func plots() map[string]map[string]plot {
 				[]string{`namespace="mini-hpa", pod="mini-hpa-75675f5897-7ci7o"`}},
 			"it works": {[]string{`workqueue_longest_running_processor_seconds{name="mini-hpa",controller="mini-hpa",` + leader + `} 0.2x20`}, 10, nil},
 		},
+		"MiniHPASecondInstallation": {
+			"one more write a minute": {[]string{`mini_hpa_second_installation_writes_total{` + leader + `} 0x10 0+1x60`}, 30, []string{`namespace="mini-hpa"`}},
+			"a proxy, once":           {[]string{`mini_hpa_second_installation_writes_total{` + leader + `} 0x10 1x60`}, 30, nil},
+		},
 		"MiniHPAAPIErrors": {
 			"no answers":  {requests("GET", "<error>", "30", "PUT", "200", "30"), 30, []string{`namespace="mini-hpa"`}},
 			"unavailable": {requests("GET", "503", "30", "PUT", "200", "30"), 30, []string{`namespace="mini-hpa"`}},
@@ -159,6 +163,16 @@ func plots() map[string]map[string]plot {
 		"MiniHPAWorkloadNotWritten": {
 			"refused": {[]string{`mini_hpa_condition{condition="AbleToScale",` + shop + `} 0x60`}, 30, []string{`hpa_name="web", namespace="shop"`}},
 			"written": {[]string{`mini_hpa_condition{condition="AbleToScale",` + shop + `} 1x60`, `mini_hpa_condition{condition="ScalingLimited",` + shop + `} 0x60`}, 30, nil},
+		},
+		"MiniHPAWorkloadOverwritten": {
+			"it is fought for":    {[]string{`mini_hpa_overwritten_pause_seconds{` + shop + `} 0x3 15x3 300x60`}, 30, []string{`hpa_name="web", namespace="shop"`}},
+			"somebody is patient": {[]string{`mini_hpa_overwritten_pause_seconds{` + shop + `} 0x60`}, 30, []string{`hpa_name="web", namespace="shop"`}},
+			"it was told, and stopped": {[]string{`mini_hpa_overwritten_pause_seconds{` + shop + `} 15x5 stale`, `mini_hpa_current_replicas{` + shop + `} 12x60`},
+				30, nil},
+		},
+		"MiniHPAWorkloadNotComing": {
+			"a quota":              {[]string{`mini_hpa_missing_replicas{` + shop + `} 4x60`}, 30, []string{`hpa_name="web", namespace="shop"`}},
+			"a node is on its way": {[]string{`mini_hpa_missing_replicas{` + shop + `} _x10 4x8 stale`}, 30, nil},
 		},
 		"MiniHPAWorkloadPaused": {
 			"for two days":  {[]string{`mini_hpa_workload_mode{mode="paused",` + shop + `} 1x2880`}, 2880, []string{`hpa_name="web", namespace="shop"`}},

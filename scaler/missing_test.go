@@ -1,0 +1,79 @@
+package scaler
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+)
+
+// quota is what the Deployment controller says while a quota lets three pods be.
+func (c *cluster) quota(status corev1.ConditionStatus, reason string) {
+	c.running = 3
+	c.deployment = c.deployment.DeepCopy()
+	c.deployment.Status.Conditions = []appsv1.DeploymentCondition{{Type: appsv1.DeploymentReplicaFailure, Status: status, Reason: reason,
+		Message: `pods "web-5d4-x7k2p" is forbidden: exceeded quota: small, requested: pods=1, used: pods=3, limited: pods=3`}}
+}
+
+func TestReplicasThatAQuotaRefuses(t *testing.T) {
+	c := newCluster(t, map[string]string{"target-cpu": "50", "max": "600"})
+	c.milliCPU, c.running = 20_000, 3 // 40 times the target
+	three := int32(3)
+	c.deployment.Spec.Replicas = &three
+	c.reconcile(tick).wantWrites(7)
+	c.quota(corev1.ConditionTrue, "FailedCreate")
+	for range 40 {
+		c.reconcile(tick)
+	}
+	c.wantWrites(7)
+	if got := standings(t, c.scaler.Telemetry.board); !slices.Contains(got, "missing_replicas = 4") {
+		t.Errorf("shown: %v", got)
+	}
+	<-c.events.Events // SuccessfulRescale
+	c.wantEvents(`Warning ReplicasNotComing 4 of 7 replicas do not come, because their pods cannot be created: ` +
+		`"pods \"web-5d4-x7k2p\" is forbidden: exceeded quota: small, requested: pods=1, used: pods=3, limited: pods=3"`)
+	c.deployment.Status.Conditions, c.running = nil, 7 // the quota was raised
+	c.reconcile(tick).wantWrites(7, 14)
+	<-c.events.Events
+	c.quota(corev1.ConditionTrue, "FailedCreate")
+	c.reconcile(tick).reconcile(tick)
+	if event := <-c.events.Events; !strings.Contains(event, "ReplicasNotComing 11 of 14") {
+		t.Errorf("told: %s; want again what does not come again", event)
+	}
+}
+
+// TestWhatIsNoRefusal: pods that cannot be deleted, and what is over.
+func TestWhatIsNoRefusal(t *testing.T) {
+	for _, condition := range []struct {
+		status corev1.ConditionStatus
+		reason string
+	}{{corev1.ConditionTrue, "FailedDelete"}, {corev1.ConditionFalse, "FailedCreate"}} {
+		c := newCluster(t, map[string]string{"target-cpu": "50", "max": "40"})
+		c.milliCPU = 100_000
+		three := int32(7)
+		c.deployment.Spec.Replicas = &three
+		c.quota(condition.status, condition.reason)
+		c.reconcile(tick).wantWrites(14)
+	}
+}
+
+// TestPodsThatNoNodeTakes are told, and go on being asked for.
+func TestPodsThatNoNodeTakes(t *testing.T) {
+	c := newCluster(t, map[string]string{"target-cpu": "50", "max": "20"})
+	c.milliCPU, c.unscheduled = 2200, "0/3 nodes are available: 3 Insufficient cpu.\n\x1b[31m"
+	c.reconcile(tick).wantWrites(5)
+	<-c.events.Events
+	c.milliCPU = 100_000
+	c.reconcile(tick).wantWrites(5, 10)
+	<-c.events.Events
+	c.reconcile(tick).reconcile(tick).reconcile(tick).wantWrites(5, 10, 20)
+	<-c.events.Events
+	<-c.events.Events // ScalingLimited
+	c.reconcile(time.Minute).reconcile(time.Minute).
+		wantEvents(`Warning ReplicasNotComing 19 of 20 replicas do not come, because no node takes their pods: "0/3 nodes are available: 3 Insufficient cpu.\n\x1b[31m"`)
+	c.unscheduled = ""
+	c.reconcile(tick).wantEvents()
+}

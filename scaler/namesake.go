@@ -1,0 +1,73 @@
+package scaler
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+)
+
+// A second installation in one cluster writes under the same field manager, and decides on the same samples at the same moment: its
+// writes look like own ones. Own is what was written here, and nothing else: a number that was answered with success, or
+// one whose answer never came. A conflict says that somebody else was first, even if with the same number.
+
+// namesake gathers what speaks for somebody else who acts as mini-hpa. The zero value knows nothing.
+type namesake struct {
+	mu sync.Mutex
+	// weight is what was gathered since a moment.
+	weight int
+	since  time.Time
+	told   bool
+}
+
+const (
+	// certain is how much has to be gathered within an hour, and what a change weighs that cannot be an own one.
+	certain = 3
+	// doubtful is what a change weighs that may be an own one after all: a proxy on the way has sent the write twice, and the answer
+	// is that to the second try.
+	doubtful = 1
+	// inherited is how long after the first look the writes of a former leader of the same installation may still arrive. The
+	// Lease lasts for 15 s.
+	inherited = 30 * time.Second
+)
+
+// gather adds to the evidence and says whether it is enough for the first time.
+func (n *namesake) gather(now time.Time, weight int) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if now.Sub(n.since) > time.Hour {
+		n.weight, n.since = 0, now
+	}
+	n.weight += weight
+	enough := n.weight >= certain && !n.told
+	n.told = n.told || enough
+	return enough
+}
+
+func (n *namesake) forget() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.weight, n.since, n.told = 0, time.Time{}, false
+}
+
+// suspect considers a change that was made under mini-hpa's name and not here; tried is the write whose fate was not known until
+// now, nil if there was none.
+func (s *Scaler) suspect(w *workload, d *appsv1.Deployment, tried *attempt) {
+	now, weight := s.Now(), certain
+	switch {
+	case now.Sub(w.first) < inherited:
+		return
+	case tried != nil && !tried.conflict:
+		return // the own write, changed by somebody on the way
+	case tried != nil && tried.decision.Desired == w.replicas:
+		weight = doubtful
+	}
+	s.Telemetry.namesakes.Inc()
+	if s.namesake.gather(now, weight) {
+		s.event(d, corev1.EventTypeWarning, EventSecondInstallation, fmt.Sprintf("somebody else acts as mini-hpa: the replicas went from %d to %d "+
+			"under the field manager %q, and this controller has not written them. Of two installations in one cluster remove one, or give each "+
+			"namespaces of its own (--namespace)", w.outside.from, w.replicas, FieldManager))
+	}
+}

@@ -1,0 +1,96 @@
+package scaler
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+)
+
+// settled is a workload that this controller has known for a while.
+func settled(t *testing.T) *cluster {
+	c := newCluster(t, map[string]string{"target-cpu": "50", "max": "100", "scale-up-policies": "2 pods/60s"})
+	return c.reconcile(time.Minute).wantWrites()
+}
+
+const second = `Warning SecondInstallation somebody else acts as mini-hpa: the replicas went from 1 to 3 under the field manager "mini-hpa", and this ` +
+	`controller has not written them. Of two installations in one cluster remove one, or give each namespaces of its own (--namespace)`
+
+func TestTwoInstallationsGrantAPolicyOnce(t *testing.T) {
+	c := settled(t)
+	c.milliCPU = 2200
+	c.overwrite(FieldManager, "scale", 3)
+	c.reconcile(time.Second).wantWrites().wantEvents(second)
+	c.overwrite(FieldManager, "scale", 4)
+	c.reconcile(time.Minute).wantWrites().wantEvents()
+	c.reconcile(time.Second).wantWrites(6)
+	if n := testutil.ToFloat64(c.scaler.Telemetry.namesakes); n != 2 {
+		t.Errorf("%v writes of somebody else's counted, want 2", n)
+	}
+}
+
+// TestAConflictIsNoSuccess: two controllers decide on the same samples at the same moment, and one of them is first.
+func TestAConflictIsNoSuccess(t *testing.T) {
+	c := settled(t)
+	c.milliCPU = 1500
+	var events []string
+	for _, replicas := range []int32{3, 5, 7, 9} {
+		c.scaleErr = apierrors.NewConflict(deployments, "web", errors.New("changed"))
+		c.reconcile(time.Second)
+		c.overwrite(FieldManager, "scale", replicas)
+		c.scaleErr = nil
+		c.reconcile(2 * time.Minute).wantWrites()
+		for len(c.events.Events) > 0 {
+			events = append(events, <-c.events.Events)
+		}
+	}
+	if len(events) != 1 || !strings.Contains(events[0], "SecondInstallation") || !strings.Contains(events[0], "from 5 to 7") {
+		t.Errorf("Events %q, want one at the third of them: the first may have been a proxy that tries twice", events)
+	}
+}
+
+func TestWhatLooksLikeASecondInstallation(t *testing.T) {
+	for name, happens := range map[string]func(c *cluster){
+		"the last write of a former leader": func(c *cluster) {
+			c.scaler.Forget()
+			c.reconcile(20 * time.Second)
+			c.overwrite(FieldManager, "scale", 3)
+		},
+		"a policy that changes what is written": func(c *cluster) {
+			c.milliCPU, c.scaleErr = 2200, errors.New("the API server has stored 2 replicas instead of 3")
+			c.reconcile(time.Second)
+			c.milliCPU, c.scaleErr = 500, nil
+			c.overwrite(FieldManager, "scale", 2)
+		},
+		"nothing but a new version": func(c *cluster) { c.overwrite(FieldManager, "scale", 1) },
+		"a user of kubectl":         func(c *cluster) { c.overwrite("kubectl", "scale", 3) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := settled(t)
+			happens(c)
+			for c.reconcile(time.Second); len(c.events.Events) > 0; {
+				if event := <-c.events.Events; strings.Contains(event, "SecondInstallation") {
+					t.Error(event)
+				}
+			}
+		})
+	}
+}
+
+// TestTwoThatDisagreeDoNotFight: operators may have given them different defaults.
+func TestTwoThatDisagreeDoNotFight(t *testing.T) {
+	c := settled(t)
+	c.milliCPU, c.running = 1500, 1
+	c.reconcile(0).wantWrites(3)
+	for range 20 {
+		c.overwrite(FieldManager, "scale", 1)
+		c.now = c.now.Add(time.Second)
+		c.reconcile(0)
+	}
+	if len(c.writes) > 3 {
+		t.Errorf("%d writes in 20 s, want 3 at most: %v", len(c.writes), c.writes)
+	}
+}

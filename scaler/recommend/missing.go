@@ -1,0 +1,95 @@
+package recommend
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+)
+
+// Missing are replicas that are asked for and do not come.
+type Missing struct {
+	// Refused is how many replicas have no pod, because the API server refuses to create it: a quota, most often.
+	Refused int32 `json:"refused,omitempty"`
+	// Unscheduled is how many have a pod that no node takes.
+	Unscheduled int32 `json:"unscheduled,omitempty"`
+	// Words are why: those of the API server where any pod is refused, else the scheduler's. They come from outside, and may hold
+	// anything.
+	Words string `json:"words,omitempty"`
+	// Since is when the last pod was created or, if that was later, the replicas were changed. Where none is refused it is when the
+	// pod that has waited longest began to.
+	Since time.Time `json:"since"`
+}
+
+// Text says it for people, of how many replicas that are asked for.
+func (m *Missing) Text(asked int32) string {
+	const quoted = 300 // bytes of what comes from outside
+	words := strings.ToValidUTF8(m.Words[:min(len(m.Words), quoted)], "")
+	if m.Refused > 0 {
+		return fmt.Sprintf("%d of %d replicas do not come, because their pods cannot be created: %q", m.Refused, asked, words)
+	}
+	return fmt.Sprintf("%d of %d replicas do not come, because no node takes their pods: %q", m.Unscheduled, asked, words)
+}
+
+// missing is nil if all replicas have come or are on their way.
+func (s Snapshot) missing(h History) *Missing {
+	m := Missing{}
+	if n := len(h.Changes); n > 0 {
+		m.Since = h.Changes[n-1].Time
+	}
+	existing, waits := int32(0), (*corev1.PodCondition)(nil)
+	for _, pod := range s.Pods {
+		if over(pod) {
+			continue
+		}
+		if existing++; pod.CreationTimestamp.After(m.Since) {
+			m.Since = pod.CreationTimestamp.Time
+		}
+		if c := unscheduled(pod); c != nil {
+			if m.Unscheduled++; waits == nil || c.LastTransitionTime.Before(&waits.LastTransitionTime) {
+				waits = c
+			}
+		}
+	}
+	if s.Refused != "" {
+		m.Refused, m.Words = max(s.Replicas-max(existing, s.StatusReplicas), 0), s.Refused
+	}
+	switch {
+	case m.Refused > 0:
+	case m.Unscheduled > 0 && s.Replicas > 0:
+		m.Since, m.Words = waits.LastTransitionTime.Time, waits.Message
+	default:
+		return nil
+	}
+	return &m
+}
+
+// unscheduled is why no node takes a pod; nil if one has.
+func unscheduled(pod *corev1.Pod) *corev1.PodCondition {
+	if pod.Status.Phase != corev1.PodPending {
+		return nil
+	}
+	for i := range pod.Status.Conditions {
+		if c := &pod.Status.Conditions[i]; c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse {
+			return c
+		}
+	}
+	return nil
+}
+
+// refused repairs "what is refused is asked for again and again": while the API server refuses the pods of replicas that are asked for
+// already, and none has come for a sync period, no more are asked for. Those that are stay asked for: a quota may be raised. Pods
+// that exist and that no node takes hold nothing: it is they that bring a cluster autoscaler to add nodes.
+func (r Rules) refused(d *draft, p annotations.Policy) {
+	m := d.Missing
+	if m == nil || m.Refused == 0 || d.Desired <= d.Current || d.Time.Sub(m.Since) < p.SyncPeriod || !d.repaired(RepairRefused, r.repairs(RepairRefused)) {
+		return
+	}
+	d.Limited = LimitedUp
+	d.write().int(int64(m.Refused)).str(" of ").int(int64(d.Current)).str(" replicas are refused, and none has come for ").
+		seconds(d.Time.Sub(m.Since)).str(": no further than ").int(int64(d.Current)).str(" now")
+	d.step(StagePolicy, "", d.Current, LimitedUp)
+}

@@ -1,0 +1,59 @@
+package recommend
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// unscheduledFor is a pod that no node takes.
+func unscheduledFor(ago time.Duration, message string) option {
+	return func(f *fixture, now time.Time) {
+		pending(f, now)
+		f.pod.CreationTimestamp = metav1.NewTime(now.Add(-ago))
+		f.pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse,
+			LastTransitionTime: metav1.NewTime(now.Add(-ago)), Message: message}}
+	}
+}
+
+func TestReplicasThatDoNotCome(t *testing.T) {
+	quota := refusing(Snapshot{}).Refused
+	for name, c := range map[string]struct {
+		seen Snapshot
+		// raised is how long ago the replicas were raised by 3; 0 is never.
+		raised  time.Duration
+		missing *Missing
+		want    int32
+	}{
+		"they are on their way": {surging(snapshot(noon, 6, pods(noon, 3, "4")), 3), time.Minute, nil, 24},
+		"refused since a minute": {refusing(surging(snapshot(noon, 6, pods(noon, 3, "4")), 3)), time.Minute,
+			&Missing{Refused: 3, Words: quota, Since: noon.Add(-time.Minute)}, 6},
+		"refused since a moment": {refusing(surging(snapshot(noon, 6, pods(noon, 3, "4")), 3)), 10 * time.Second,
+			&Missing{Refused: 3, Words: quota, Since: noon.Add(-10 * time.Second)}, 24},
+		"one has come a moment ago": {refusing(surging(snapshot(noon, 6, pods(noon, 3, "4"), pods(noon, 1, "0", created(5*time.Second), pending)), 4)), time.Minute,
+			&Missing{Refused: 2, Words: quota, Since: noon.Add(-5 * time.Second)}, 24},
+		"somebody else asks for them": {refusing(surging(snapshot(noon, 6, pods(noon, 3, "4")), 3)), 0,
+			&Missing{Refused: 3, Words: quota, Since: noon.Add(-time.Hour)}, 6},
+		"refused, and less load": {refusing(surging(snapshot(noon, 6, pods(noon, 3, "10m")), 3)), time.Minute,
+			&Missing{Refused: 3, Words: quota, Since: noon.Add(-time.Minute)}, 1},
+		"only the surge of a rollout is refused": {refusing(snapshot(noon, 3, pods(noon, 3, "4"))), time.Minute, nil, 24},
+		"no node takes them, which is what brings one": {snapshot(noon, 6, pods(noon, 3, "4"), pods(noon, 1, "0", unscheduledFor(time.Minute, "0/3 nodes")),
+			pods(noon, 2, "0", unscheduledFor(2*time.Minute, "0/2 nodes"))), 2 * time.Minute,
+			&Missing{Unscheduled: 3, Words: "0/2 nodes", Since: noon.Add(-2 * time.Minute)}, 24},
+		"a pod that is being deleted waits for nothing": {snapshot(noon, 3, pods(noon, 3, "4"), pods(noon, 1, "0", unscheduledFor(time.Hour, ""), deleted)), time.Hour, nil, 24},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, h := eager(t, "target-cpu=50"), History{}
+			if c.raised > 0 {
+				h.Changes = []Change{{noon.Add(-c.raised), 3, 3}}
+			}
+			d, _ := Recommend(p, c.seen, h)
+			if diff := cmp.Diff(c.missing, d.Missing); diff != "" || d.Desired != c.want {
+				t.Errorf("desired = %d, want %d; missing (-want +got):\n%s\n%s", d.Desired, c.want, diff, steps(d))
+			}
+		})
+	}
+}

@@ -1,0 +1,167 @@
+package scaler
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/scaler/recommend"
+)
+
+// interference is a change of the replicas by somebody else.
+type interference struct {
+	manager  string
+	from, to int32
+}
+
+// takenBack says whether so many replicas go back on the change, in part or beyond what was there before. To go on in its direction
+// is to agree.
+func (i *interference) takenBack(desired int32) bool {
+	return i.to > i.from && desired < i.to || i.to < i.from && desired > i.to
+}
+
+// rival is somebody else who sets the replicas of a workload again and again. One whose number is taken back at once and who writes
+// it again at once would be met with as many writes as the API server takes. So each time that the replicas are overwritten soon
+// after they were taken back, the next write waits twice as long:
+//
+//	strength   1    2    3    4    5    6    7
+//	pause      0    1    2    4    8   16   20   sync periods
+//
+// and each time that they stay for as long as the pause, and for two sync periods at least, it waits half as long.
+type rival struct {
+	strength int
+	// until is when the next write may be made, and since when the replicas are at rest.
+	until, since time.Time
+	// taken are the last times that a number was taken back, the latest last.
+	taken [3]time.Time
+}
+
+const (
+	// strongest is the strength whose pause is the longest.
+	strongest = 7
+	// mostPeriods is that pause, in sync periods.
+	mostPeriods = 20
+	// rivalry is how long somebody who writes seldom is remembered: three times in it is again and again.
+	rivalry = time.Hour
+)
+
+// pause is how long the next write waits.
+func (r *rival) pause(sync time.Duration) time.Duration {
+	if r.strength < 2 {
+		return 0
+	}
+	return sync * time.Duration(min(1<<(r.strength-2), mostPeriods))
+}
+
+// takeBack notes that a number of somebody else's is about to be taken back.
+func (r *rival) takeBack(now time.Time, sync time.Duration) {
+	r.strength = min(r.strength+1, strongest)
+	r.taken = [3]time.Time{r.taken[1], r.taken[2], now}
+	r.until = now.Add(r.pause(sync))
+	r.since = r.until
+}
+
+// rest notes that nobody has overwritten the replicas until now.
+func (r *rival) rest(now time.Time, sync time.Duration) {
+	for r.strength > 0 {
+		calm := max(r.pause(sync), 2*sync)
+		if now.Sub(r.since) < calm {
+			return
+		}
+		r.strength--
+		r.since = r.since.Add(calm)
+	}
+}
+
+// insists says that this is no single change.
+func (r *rival) insists(now time.Time) bool { return r.strength > 1 || now.Sub(r.taken[0]) < rivalry }
+
+// shown is the pause as a metric, where there is a rival.
+func (r *rival) shown(sync time.Duration, now time.Time) figure {
+	return figure{int32(r.pause(sync).Seconds()), r.insists(now)}
+}
+
+// wake is the earlier of a moment, zero for none, and the end of the pause.
+func (r *rival) wake(next, now time.Time) time.Time {
+	if r.until.After(now) && (next.IsZero() || r.until.Before(next)) {
+		return r.until
+	}
+	return next
+}
+
+// witness notices what has become of the replicas since the last look, however they came to change. What was written here is
+// known already.
+func (s *Scaler) witness(w *workload, d *appsv1.Deployment, tried *attempt) {
+	now := replicasOf(d)
+	before := w.replicas
+	w.replicas = now
+	if !w.known {
+		w.known, w.first = true, s.Now()
+		return
+	}
+	if now == before {
+		return
+	}
+	if w.outside == nil {
+		w.outside = &interference{from: before}
+	}
+	w.outside.manager, w.outside.to = setBy(d), now
+	if scaledBefore(d) {
+		w.history = w.history.Adopted(s.Now(), now)
+		s.suspect(w, d, tried)
+	}
+}
+
+// setBy is the field manager that owns spec.replicas; "" if nobody does, as when managedFields were removed.
+func setBy(d *appsv1.Deployment) string {
+	var names []string
+	for i := range d.ManagedFields {
+		names = append(names, d.ManagedFields[i].Manager)
+	}
+	return strings.Join(names, ", ")
+}
+
+// yields says whether a decision is not written now, because somebody else overwrites what is written. It also counts, and tells.
+func (s *Scaler) yields(w *workload, d *appsv1.Deployment, p annotations.Policy, decision recommend.Decision) bool {
+	now := s.Now()
+	if o := w.outside; o != nil && o.takenBack(decision.Desired) {
+		w.outside = nil
+		w.rival.takeBack(now, p.SyncPeriod)
+		s.tellRival(w, d, o, decision, w.rival.pause(p.SyncPeriod))
+	}
+	return now.Before(w.rival.until)
+}
+
+// calm lets a rival rest, and agrees to what a decision agrees to.
+func (s *Scaler) calm(w *workload, p annotations.Policy, decision recommend.Decision) {
+	now := s.Now()
+	w.rival.rest(now, p.SyncPeriod)
+	if !w.rival.insists(now) {
+		w.told[topicRival] = ""
+	}
+	if decision.Desired == decision.Current && decision.Active == recommend.ActiveValidMetric {
+		w.outside = nil
+	}
+}
+
+// tellRival tells who sets the replicas again and again, and what to do.
+func (s *Scaler) tellRival(w *workload, d *appsv1.Deployment, o *interference, decision recommend.Decision, pause time.Duration) {
+	if !w.rival.insists(s.Now()) || !w.news(topicRival, "insists") {
+		return
+	}
+	who := "somebody whom managedFields do not name"
+	if o.manager != "" {
+		who = fmt.Sprintf("field manager %q", cut(o.manager, maxQuoted))
+	}
+	when := "at once"
+	if pause > 0 {
+		when = "in " + pause.String()
+	}
+	s.event(d, corev1.EventTypeWarning, EventReplicasOverwritten, fmt.Sprintf("%s sets the replicas again and again: now to %d, where mini-hpa "+
+		"wants %d and tries again %s, later the more often they are overwritten. Take spec.replicas out of the manifest (or let the tool ignore it: "+
+		"ignoreDifferences in Argo CD), or remove the other autoscaler; to set replicas by hand, set %s to paused first", who, o.to, decision.Desired, when, annotations.ModeKey))
+}

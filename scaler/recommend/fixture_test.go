@@ -77,9 +77,13 @@ func container(name, cpu, memory string) corev1.Container {
 	return corev1.Container{Name: name, Resources: corev1.ResourceRequirements{Requests: requests}}
 }
 
-func without(f *fixture, _ time.Time)   { f.sample = nil }
-func pending(f *fixture, _ time.Time)   { f.pod.Status.Phase = corev1.PodPending; f.sample = nil }
-func failed(f *fixture, _ time.Time)    { f.pod.Status.Phase = corev1.PodFailed }
+func without(f *fixture, _ time.Time) { f.sample = nil }
+func pending(f *fixture, _ time.Time) { f.pod.Status.Phase = corev1.PodPending; f.sample = nil }
+func failed(f *fixture, _ time.Time)  { f.pod.Status.Phase = corev1.PodFailed }
+func succeeded(f *fixture, _ time.Time) {
+	f.pod.Status.Phase, f.pod.Status.Conditions[0].Status = corev1.PodSucceeded, corev1.ConditionFalse
+	f.sample = nil
+}
 func deleted(f *fixture, now time.Time) { f.pod.DeletionTimestamp = &metav1.Time{Time: now} }
 func noRequest(f *fixture, _ time.Time) { f.pod.Spec.Containers[0].Resources.Requests = nil }
 

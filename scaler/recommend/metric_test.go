@@ -60,14 +60,35 @@ func TestOneEvaluation(t *testing.T) {
 			groups(pods(noon, 9, "1"), pods(noon, 1, "0", without)), false, want{6, ActiveValidMetric, ""}},
 		"missing pods count as idle on the way out": {cpu50, 4, groups(pods(noon, 2, "900m"), pods(noon, 2, "0", without)), false,
 			want{4, ActiveValidMetric, ""}},
-		"surge below target does not scale out":     {with("target-cpu=40"), 4, groups(pods(noon, 5, "340m")), false, want{4, ActiveValidMetric, ""}},
-		"surge below target, as the HPA":            {with("target-cpu=40"), 4, groups(pods(noon, 5, "340m")), true, want{5, ActiveValidMetric, ""}},
-		"unready pods on the way in":                {with("target-cpu=80"), 10, groups(pods(noon, 5, "700m"), neverReady(5)), false, want{10, ActiveValidMetric, ""}},
-		"unready pods on the way in, as the HPA":    {with("target-cpu=80"), 10, groups(pods(noon, 5, "700m"), neverReady(5)), true, want{5, ActiveValidMetric, ""}},
-		"two of six ready, as the HPA":              {cpu50, 6, groups(pods(noon, 2, "20m"), pods(noon, 4, "0", pending)), true, want{1, ActiveValidMetric, ""}},
-		"usage beyond any number saturates at max":  {cpu50, 4, groups(pods(noon, 4, "9000000000000000000")), false, want{44, ActiveValidMetric, ""}},
-		"requests beyond any number do not wrap":    {cpu50, 4, groups(pods(noon, 4, "1", requesting("9223372036854775807"))), false, want{1, ActiveValidMetric, ""}},
-		"a pod whose readiness is unknown is ready": {cpu50, 2, groups(pods(noon, 2, "900m", ready(corev1.ConditionUnknown, time.Minute))), false, want{4, ActiveValidMetric, ""}},
+		"surge below target does not scale out":    {with("target-cpu=40"), 4, groups(pods(noon, 5, "340m")), false, want{4, ActiveValidMetric, ""}},
+		"surge below target, as the HPA":           {with("target-cpu=40"), 4, groups(pods(noon, 5, "340m")), true, want{5, ActiveValidMetric, ""}},
+		"pods that turned unready on the way in":   {with("target-cpu=80"), 10, groups(pods(noon, 5, "700m"), turnedUnready(5)), false, want{10, ActiveValidMetric, ""}},
+		"pods that were never ready on the way in": {with("target-cpu=80"), 10, groups(pods(noon, 5, "700m"), starting(5)), false, want{5, ActiveValidMetric, ""}},
+		"they hold nothing without a sample either": {cpu50, 10, groups(pods(noon, 4, "20m"), pods(noon, 3, "0", pending), pods(noon, 3, "0", without, ready("False", time.Hour))), false,
+			want{1, ActiveValidMetric, ""}},
+		"they count as idle on the way out": {cpu50, 10, groups(pods(noon, 4, "900m"), pods(noon, 2, "0", without, ready("False", time.Hour))), false,
+			want{10, ActiveValidMetric, ""}},
+		"succeeded pods do not take part on the way in": {cpu50, 10, groups(pods(noon, 10, "100m"), pods(noon, 10, "0", succeeded)), false, want{2, ActiveValidMetric, ""}},
+		"nor on the way out":                            {cpu50, 4, groups(pods(noon, 4, "1500m"), pods(noon, 20, "0", succeeded)), false, want{12, ActiveValidMetric, ""}},
+		"nor without a request":                         {cpu50, 4, groups(pods(noon, 4, "1"), pods(noon, 1, "0", succeeded, noRequest)), false, want{8, ActiveValidMetric, ""}},
+		"succeeded pods, as the HPA":                    {cpu50, 10, groups(pods(noon, 10, "100m"), pods(noon, 10, "0", succeeded)), true, want{10, ActiveValidMetric, ""}},
+		"only succeeded pods":                           {cpu50, 4, groups(pods(noon, 4, "0", succeeded)), false, want{4, ActiveFailedResource, ReasonNoPods}},
+		"unknown readiness with samples that are fresh": {cpu50, 10, groups(pods(noon, 5, "900m"), pods(noon, 5, "10m", ready("Unknown", time.Minute))), false, want{14, ActiveValidMetric, ""}},
+		"and with more than the target":                 {cpu50, 10, groups(pods(noon, 5, "900m"), pods(noon, 5, "750m", ready("Unknown", time.Minute))), false, want{17, ActiveValidMetric, ""}},
+		"one unknown pod of ten":                        {cpu50, 10, groups(pods(noon, 9, "560m"), pods(noon, 1, "0", without, ready("Unknown", time.Minute))), false, want{12, ActiveValidMetric, ""}},
+		"unknown pods beside others that are starting":  {cpu50, 14, groups(pods(noon, 5, "900m"), pods(noon, 5, "0", without, ready("Unknown", time.Minute)), starting(4)), false, want{14, ActiveValidMetric, ""}},
+		"unknown readiness holds on the way in":         {cpu50, 10, groups(pods(noon, 5, "100m"), pods(noon, 5, "0", ready("Unknown", time.Minute))), false, want{6, ActiveValidMetric, ""}},
+		"and more so without samples":                   {cpu50, 10, groups(pods(noon, 5, "100m"), pods(noon, 5, "0", without, ready("Unknown", time.Minute))), false, want{10, ActiveValidMetric, ""}},
+		"usage below zero":                              {cpu50, 6, groups(pods(noon, 5, "500m"), pods(noon, 1, "-5")), false, want{6, ActiveValidMetric, ""}},
+		"usage below zero of one container":             {cpu50, 2, groups(pods(noon, 1, "900m"), pods(noon, 1, "900m", sidecar("1", "-1"))), false, want{2, ActiveValidMetric, ""}},
+		"usage below zero on the way in":                {cpu50, 6, groups(pods(noon, 5, "100m"), pods(noon, 1, "-5")), false, want{3, ActiveValidMetric, ""}},
+		"usage below zero everywhere":                   {cpu50, 6, groups(pods(noon, 6, "-1n")), false, want{6, ActiveFailedResource, ReasonNoSamples}},
+		"usage below zero, as the HPA":                  {cpu50, 6, groups(pods(noon, 5, "500m"), pods(noon, 1, "-5")), true, want{1, ActiveValidMetric, ""}},
+		"unready pods on the way in, as the HPA":        {with("target-cpu=80"), 10, groups(pods(noon, 5, "700m"), starting(5)), true, want{5, ActiveValidMetric, ""}},
+		"two of six ready, as the HPA":                  {cpu50, 6, groups(pods(noon, 2, "20m"), pods(noon, 4, "0", pending)), true, want{1, ActiveValidMetric, ""}},
+		"usage beyond any number saturates at max":      {cpu50, 4, groups(pods(noon, 4, "9000000000000000000")), false, want{44, ActiveValidMetric, ""}},
+		"requests beyond any number do not wrap":        {cpu50, 4, groups(pods(noon, 4, "1", requesting("9223372036854775807"))), false, want{1, ActiveValidMetric, ""}},
+		"a pod whose readiness is unknown is ready":     {cpu50, 2, groups(pods(noon, 2, "900m", ready(corev1.ConditionUnknown, time.Minute))), false, want{4, ActiveValidMetric, ""}},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -87,8 +108,12 @@ func TestOneEvaluation(t *testing.T) {
 
 func groups(g ...[]fixture) [][]fixture { return g }
 
-func neverReady(n int) []fixture {
+func starting(n int) []fixture {
 	return pods(noon, n, "0", started(time.Minute), ready(corev1.ConditionFalse, time.Minute))
+}
+
+func turnedUnready(n int) []fixture {
+	return pods(noon, n, "0", started(time.Minute), ready(corev1.ConditionFalse, 20*time.Second))
 }
 
 func requesting(cpu string) option {

@@ -27,6 +27,23 @@ const (
 	groupCount
 )
 
+// mark is what the repairs know of a pod beside its group, which is the HPA controller's.
+type mark uint8
+
+const (
+	unmarked mark = iota
+	// neverReady is a pod that has never been ready, neverSampled one of them that the HPA takes for one without a sample.
+	neverReady
+	neverSampled
+	// unknownReady is a pod with a sample of which nobody knows whether it is ready, lost is one without.
+	unknownReady
+	lost
+	// unseen is a pod that the Deployment's status counts and nobody has seen, awaited one that it does not count yet.
+	unseen
+	awaited
+	markCount
+)
+
 // reading is one pod as one metric sees it, in milli-units.
 type reading struct {
 	usage, request int64
@@ -37,11 +54,12 @@ type reading struct {
 	settled int64
 	// warming says that the sample's window began before the pod's warm-up was over.
 	warming bool
+	mark    mark
 }
 
 // cohort is the workload's pods as one metric sees them (HPA: groupPods).
 //
-//	being deleted, Failed                        -> ignored
+//	being deleted, Failed (and Succeeded)        -> ignored
 //	Pending                                      -> unready
 //	no sample, or one that is too old            -> missing
 //	CPU only: not ready since the sample began   -> unready
@@ -51,7 +69,8 @@ type cohort struct {
 	count    [groupCount]int
 	ignored  int
 	// early is how many of the ready have a sample whose window began before the last change.
-	early int
+	early  int
+	marked [markCount]int
 	// warming is how many of the ready are warming up.
 	warming int
 	// oldest is when the oldest sample among the ready was taken, newest the newest one among those that are too old.
@@ -67,7 +86,7 @@ func (v *view) sort(d *draft, m *podMetric) (cohort, *Failure) {
 	v.finder(d, m)
 	c := cohort{readings: make([]reading, 0, len(v.Pods)+1)}
 	for _, pod := range v.Pods {
-		if ignored(pod) {
+		if !v.participates(d, pod) {
 			c.ignored++
 			v.find(d, m, pod.Name)
 			if failure := v.bystander(d, m, pod); failure != nil {
@@ -91,9 +110,18 @@ func ignored(pod *corev1.Pod) bool {
 	return pod.DeletionTimestamp != nil || pod.Status.Phase == corev1.PodFailed
 }
 
+// participates says whether a pod takes part. Those that have Succeeded do not, which is a part of the repair "only the pods that take
+// part": in the HPA they have no sample, and hold whichever way it would go (kubernetes/kubernetes#141298).
+func (v *view) participates(d *draft, pod *corev1.Pod) bool {
+	ended := pod.Status.Phase == corev1.PodSucceeded
+	return !ignored(pod) && !(ended && d.repaired(RepairParticipants, v.repairs(RepairParticipants)))
+}
+
 func (c *cohort) add(r reading) {
+	times := int(max(r.times, 1))
 	c.readings = append(c.readings, r)
-	c.count[r.group] += int(max(r.times, 1))
+	c.count[r.group] += times
+	c.marked[r.mark] += times
 }
 
 // place puts one pod that takes part into its group.
@@ -113,7 +141,39 @@ func (c *cohort) place(v *view, d *draft, pod *corev1.Pod, u *usage, request int
 			r.settled = d.numbers.scaled(u.value, v.crowd(u))
 		}
 	}
+	r.mark = v.mark(pod, r.group)
 	c.add(r)
+}
+
+// mark is what the repairs know of a pod of that group.
+func (v *view) mark(pod *corev1.Pod, g group) mark {
+	switch {
+	case g != inReady && v.repairs(RepairNever) && v.neverReady(pod):
+		if g == inMissing {
+			return neverSampled
+		}
+		return neverReady
+	case g == inReady && v.repairs(RepairUnknown) && unknown(pod):
+		return unknownReady
+	case g == inMissing && v.repairs(RepairUnknown) && unknown(pod):
+		return lost
+	}
+	return unmarked
+}
+
+// neverReady says that a pod has never been ready, as far as its conditions tell (HPA: groupPods, for pods past their start).
+func (r *Rules) neverReady(pod *corev1.Pod) bool {
+	condition := readyCondition(pod)
+	if pod.Status.Phase == corev1.PodPending || condition == nil || pod.Status.StartTime == nil {
+		return true
+	}
+	return condition.Status == corev1.ConditionFalse && pod.Status.StartTime.Add(r.InitialReadinessDelay).After(condition.LastTransitionTime.Time)
+}
+
+// unknown says that the kubelet of the pod's node has not been heard of for a while.
+func unknown(pod *corev1.Pod) bool {
+	condition := readyCondition(pod)
+	return condition != nil && condition.Status == corev1.ConditionUnknown
 }
 
 // sampled remembers what is said of all samples together, and says whether this one began before the last change.
@@ -225,7 +285,7 @@ func (v *view) failure(c *cohort, m *podMetric) *Failure {
 	f := &Failure{Metric: m.name, Reason: ReasonNoSamples}
 	switch {
 	case known == 0:
-		f.Reason, f.Detail = ReasonNoPods, fmt.Sprintf("no pods to measure (%d being deleted or failed)", c.ignored)
+		f.Reason, f.Detail = ReasonNoPods, fmt.Sprintf("no pods to measure (%d being deleted, failed or ended)", c.ignored)
 	case v.young():
 		f.Reason, f.Detail = ReasonAwaitingSample, fmt.Sprintf("waiting for the first %s sample of %s", m.name, c)
 	default:
@@ -240,7 +300,7 @@ func (v *view) failure(c *cohort, m *podMetric) *Failure {
 // young says that no pod is old enough for a missing sample to be a problem.
 func (v *view) young() bool {
 	return !slices.ContainsFunc(v.Pods, func(pod *corev1.Pod) bool {
-		return !ignored(pod) && v.Time.Sub(pod.CreationTimestamp.Time) >= sampleGrace
+		return !over(pod) && v.Time.Sub(pod.CreationTimestamp.Time) >= sampleGrace
 	})
 }
 

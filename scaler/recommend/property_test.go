@@ -272,7 +272,7 @@ func TestMonotoneInLoad(t *testing.T) {
 	p := policy(t, "target-cpu=80", "max=1000", "scale-up-policies=1000%/15s", "scale-down-stabilization=0s")
 	last := int32(0)
 	for load := 0; load < 2000; load += 10 {
-		s := snapshot(noon, 10, pods(noon, 5, fmt.Sprintf("%dm", load)), neverReady(3), pods(noon, 2, "0", without))
+		s := snapshot(noon, 10, pods(noon, 5, fmt.Sprintf("%dm", load)), starting(3), pods(noon, 2, "0", without))
 		d, _ := Recommend(p, s, History{})
 		if d.Desired < last {
 			t.Fatalf("at %dm for each pod: %d replicas, at 10m less %d\n%s", load, d.Desired, last, steps(d))
@@ -309,7 +309,7 @@ func TestSeeingLessNeverScalesIn(t *testing.T) {
 // TestInputsStayUntouched compares deep copies: a decision is a function of its inputs and leaves them as they are.
 func TestInputsStayUntouched(t *testing.T) {
 	p := policy(t, "target-cpu=50", "target-memory=50", "max=10")
-	s := snapshot(noon, 4, pods(noon, 2, "900m"), pods(noon, 1, "0", without), neverReady(1))
+	s := snapshot(noon, 4, pods(noon, 2, "900m"), pods(noon, 1, "0", without), starting(1))
 	h := History{Samples: []Sample{{Time: noon.Add(-time.Minute), Replicas: 7}, {Time: noon.Add(-time.Second), Replicas: 3}},
 		Changes: []Change{{Time: noon.Add(-time.Hour), Delta: 2}, {Time: noon.Add(-time.Second), Delta: -1}}}
 	before := struct {

@@ -44,13 +44,20 @@ func (m *podMetric) ratio(n *numbers, s sum) (ratio float64, value int64, ok boo
 // If these assumptions turn the ratio round or bring it within tolerance, nothing changes.
 func (v *view) proposeFrom(d *draft, m *podMetric, c *cohort) (proposal, *Failure) {
 	seen := c.sum(&d.numbers, m, everyReady())
-	ratio, value, ok := m.ratio(&d.numbers, seen)
+	plain, value, ok := m.ratio(&d.numbers, seen)
 	if !ok {
 		return proposal{}, &Failure{Metric: m.name, Reason: ReasonMissingRequest, Detail: "the requests of all pods add up to 0"}
 	}
+	ratio := plain
+	if c.partlyKnown() {
+		known := c.sum(&d.numbers, m, everyKnown())
+		if r, of, ok := m.ratio(&d.numbers, known); ok {
+			seen, ratio, value = known, r, of
+		}
+	}
 	d.write().measured(m, seen, value, ratio)
 	d.note(StageRatio, m.name, ReasonMeasured)
-	o := v.outlook(d, m, c, ratio)
+	o := v.outlook(d, m, c, plain, ratio)
 	d.write().arithmetic(v.band, o).held(o.reason, d.Current)
 	d.suggest(m.name, o.to, o.reason)
 	d.write().sentence(m, c, value, ratio).age(d.Time, c.oldest)
@@ -62,6 +69,13 @@ func (v *view) proposeFrom(d *draft, m *podMetric, c *cohort) (proposal, *Failur
 // everyReady counts the pods that have a usable sample, and what else has one.
 func everyReady() treatments {
 	return treatments{group: [groupCount]treatment{inReady: measured, inStray: measured}}
+}
+
+// everyKnown are those of them of which it is known that they are ready.
+func everyKnown() treatments {
+	as := everyReady()
+	as.mark[unknownReady] = absent
+	return as
 }
 
 // careful says what the pods without a usable sample count as: whatever speaks against a change (HPA: the same).
@@ -82,6 +96,9 @@ type outlook struct {
 	ratio, careful   float64
 	pods             int
 	assumed, shifted int
+	// aside is how many pods count beside those, as so many times their target.
+	aside   int
+	targets float64
 	// capped is how many pods that warm up counted as less than they use, like others that many.
 	capped, others int
 	// made is what the arithmetic makes of it, to what is proposed, with the reason for it, and alone what would be without
@@ -90,20 +107,24 @@ type outlook struct {
 	reason          string
 }
 
-// outlook evaluates the metric with the HPA's assumptions, then with those that repair them, and on the way in without any.
-func (v *view) outlook(d *draft, m *podMetric, c *cohort, ratio float64) outlook {
-	as := careful(ratio)
-	o := v.evaluate(d, m, c, as, ratio)
+// outlook evaluates the metric with the HPA's ratio and assumptions, then with those that repair them, and on the way in without
+// any.
+func (v *view) outlook(d *draft, m *podMetric, c *cohort, plain, ratio float64) outlook {
+	hpa, as := careful(plain), careful(ratio)
+	hpa.mark[unseen], hpa.mark[awaited] = absent, absent
+	o := v.evaluate(d, m, c, hpa, plain)
 	if bits := v.more(d, c, &as, ratio); bits != 0 {
-		plain := o.to
+		to := o.to
 		o = v.evaluate(d, m, c, as, ratio)
-		d.repaired(bits, o.to != plain)
+		d.repaired(bits, o.to != to)
 	}
 	v.against(d, &o)
 	v.partly(c.count[inReady])
 	v.carried(d, &o)
 	if o.alone = o.to; ratio < 1 && o.assumed > 0 && o.reason != ReasonCarried {
-		alone := v.evaluate(d, m, c, treatments{group: [groupCount]treatment{inReady: as.group[inReady], inStray: measured}}, ratio)
+		without := everyKnown()
+		without.group[inReady] = as.group[inReady]
+		alone := v.evaluate(d, m, c, without, ratio)
 		v.against(d, &alone)
 		o.alone = alone.to
 	}
@@ -113,15 +134,14 @@ func (v *view) outlook(d *draft, m *podMetric, c *cohort, ratio float64) outlook
 // evaluate is the outlook under some assumptions. As in the HPA, samples of pods that do not exist count only beside pods
 // for which something was assumed.
 func (v *view) evaluate(d *draft, m *podMetric, c *cohort, as treatments, ratio float64) outlook {
-	o := outlook{ratio: ratio, careful: ratio, pods: c.count[inReady]}
-	o.assumed = c.assumed(as)
-	if o.assumed > 0 || as.group[inReady] != measured {
-		s := c.sum(&d.numbers, m, as)
-		o.shifted, o.capped, o.others = s.shifted, s.capped, as.warm.pods
+	s := c.sum(&d.numbers, m, as)
+	o := outlook{ratio: ratio, careful: ratio, pods: s.ready, assumed: s.assumed, shifted: s.shifted,
+		capped: s.capped, others: as.warm.pods, aside: s.aside, targets: s.targets}
+	if s.assumed > 0 {
+		o.pods = s.pods
+	}
+	if s.assumed > 0 || as.group[inReady] != measured {
 		o.careful, _, _ = m.ratio(&d.numbers, s)
-		if o.assumed > 0 {
-			o.pods = s.pods
-		}
 	}
 	v.settle(d, &o)
 	return o
@@ -129,7 +149,7 @@ func (v *view) evaluate(d *draft, m *podMetric, c *cohort, as treatments, ratio 
 
 // settle turns the ratio into replicas, with the reason for it (HPA: the same).
 func (v *view) settle(d *draft, o *outlook) {
-	o.to, o.made = d.Current, d.numbers.ceil(o.careful*float64(o.pods))
+	o.to, o.made = d.Current, d.numbers.ceil(o.careful*float64(o.pods)+o.targets)
 	switch {
 	case v.band.within(o.careful):
 		o.reason = ReasonWithin
@@ -191,7 +211,11 @@ func (t *text) arithmetic(band tolerances, o outlook) *text {
 	if t.str(" is ").side(band, o.careful).tolerances(band); band.within(o.careful) && o.reason != ReasonCarried {
 		return t
 	}
-	t.str("; ceil(").float(o.careful).str(" * ").int(int64(o.pods)).str(" pods) = ")
+	t.str("; ceil(").float(o.careful).str(" * ").int(int64(o.pods)).str(" pods")
+	if o.aside > 0 {
+		t.str(" + ").float(o.targets).str(" for ").int(int64(o.aside)).str(" whose readiness is unknown")
+	}
+	t.str(") = ")
 	return t.int(int64(o.made))
 }
 

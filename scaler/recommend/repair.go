@@ -43,6 +43,12 @@ const (
 	RepairClock
 	// RepairAssumed is "what was assumed is no recommendation".
 	RepairAssumed
+	// RepairNever is "what has never been ready holds nothing".
+	RepairNever
+	// RepairUnknown is "what is not known to serve is no capacity".
+	RepairUnknown
+	// RepairNegative is "usage below zero is a missing sample".
+	RepairNegative
 )
 
 // Repair is one row of the table of repairs.
@@ -65,7 +71,7 @@ func RepairTable() []Repair {
 			"The ratio is multiplied by the pods that are ready, whatever spec.replicas is, so that the surge pods of a rollout scale a workload out below its target.",
 			"kubernetes/kubernetes#72775, #84142, #98914"},
 		{RepairUnready, "unready-at-target",
-			"On the way in, pods that are not ready count as being at their target, up to the replicas that are asked for.",
+			"On the way in, pods that were ready and are not count as being at their target, up to the replicas that are asked for.",
 			"They are left out: at the edge of the tolerance, half of the pods turning unready halves the workload.",
 			"replica_calculator.go, the path without missing pods"},
 		{RepairSpec, "spec-not-status",
@@ -77,9 +83,9 @@ func RepairTable() []Repair {
 			"The ratio is multiplied by 0, and the workload falls to its minimum.",
 			"kubernetes/kubernetes#130130"},
 		{RepairParticipants, "only-participants",
-			"Only the pods that take part need requests, are counted and are multiplied; a pod that is being deleted, has failed or does not exist does not.",
-			"One pod on its way out that lacks a request fails the metric, pods that a scale-in has just removed still count as ready for an Object or External metric, and samples of pods that are gone still count.",
-			"calculateRequests and getReadyPodsCount of replica_calculator.go"},
+			"Only the pods that take part need requests, are counted and are multiplied; a pod that is being deleted, has failed, has ended or does not exist does not.",
+			"One pod on its way out that lacks a request fails the metric, pods that a scale-in has just removed still count as ready for an Object or External metric, samples of pods that are gone still count, and pods that have succeeded count as missing.",
+			"calculateRequests and getReadyPodsCount of replica_calculator.go; kubernetes/kubernetes#141298"},
 		{RepairSidecar, "unrequested-sidecar",
 			"A container without a request (or with one of 0), such as one that was injected, is left out of usage and requests as long as another container of its pod has one; a Warning names it.",
 			"The whole metric fails, and nothing scales any more.",
@@ -97,7 +103,7 @@ func RepairTable() []Repair {
 			"It looks every 15 s, by which time there mostly is a newer sample; mini-hpa looks again whenever a pod goes.",
 			"reconcileAutoscaler of horizontal.go knows no sample's age"},
 		{RepairUnseen, "unseen-is-missing",
-			"Replicas that the Deployment's status counts and whose pods are not seen are missing pods.",
+			"Replicas that the Deployment's status counts and whose pods are not seen are missing pods; those that it does not count yet are unready ones.",
 			"Pods that its cache does not hold yet do not exist.",
 			"Watches of different kinds are not ordered among each other"},
 		{RepairBlind, "blind-gap",
@@ -124,6 +130,18 @@ func RepairTable() []Repair {
 			"A number that only assumptions about pods which could not be measured have held is not remembered as a recommendation: once they can be measured, it does not hold scale-in for another window. What somebody else has raised the replicas to does.",
 			"Whatever was proposed is remembered, and holds scale-in for a window.",
 			"normalizeDesiredReplicasWithBehaviors of horizontal.go"},
+		{RepairNever, "never-ready-holds-nothing",
+			"On the way in, a pod that has never been ready does not count, whether it has a sample or not.",
+			"One that runs and has no sample counts as using its whole request, so that pods which never start hold the others up.",
+			"groupPods of replica_calculator.go looks for a sample first"},
+		{RepairUnknown, "unknown-is-no-capacity",
+			"On the way out, a pod whose readiness is unknown, because its node is not heard of, keeps its place beside the pods that are known to be ready, and those have to carry the load. On the way in it counts with at least its target.",
+			"It is a ready pod with its last sample, or an idle one without: when half of the nodes are lost, the load of the others is halved on paper.",
+			"groupPods of replica_calculator.go asks whether the condition is False"},
+		{RepairNegative, "negative-is-missing",
+			"A pod's usage below zero is a missing sample.",
+			"It is subtracted from what the other pods use: one broken sample scales the workload in.",
+			"GetResourceUtilizationRatio adds up whatever the metrics API says"},
 	}
 }
 

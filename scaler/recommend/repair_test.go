@@ -148,6 +148,12 @@ func repairStories(t testing.TB) []repairStory {
 		{repair: RepairAssumed, told: "10 pods have used 10 % of a target of 50 % for 5 minutes. One minute ago the samples of half of them were missing.",
 			policy: policy(t, "target-cpu=50", "max=40"), before: []Snapshot{idle(0, 10), idle(2*time.Minute, 10), idle(4*time.Minute, 5)},
 			now: idle(5*time.Minute, 10), hpa: 10, ours: 2},
+		{repair: RepairNever, told: "10 replicas are wanted; 4 pods use 2 % of a target of 50 %, the containers of the others end as soon as they start.",
+			policy: eager(t, "target-cpu=50"), now: snapshot(noon, 10, pods(noon, 4, "10m"), pods(noon, 6, "0", without, ready(corev1.ConditionFalse, time.Hour))), hpa: 10, ours: 1},
+		{repair: RepairUnknown, told: "The nodes of 5 of 10 pods are not heard of any more. Their share of the load has gone to the others, which use 90 % of a target of 50 %.",
+			policy: eager(t, "target-cpu=50"), now: snapshot(noon, 10, pods(noon, 5, "900m"), pods(noon, 5, "10m", without, ready(corev1.ConditionUnknown, time.Minute))), hpa: 10, ours: 14},
+		{repair: RepairNegative, told: "5 of 6 pods use 50 % of a target of 50 %. The sixth is said to use -5 cores.",
+			policy: eager(t, "target-cpu=50"), now: snapshot(noon, 6, pods(noon, 5, "500m"), pods(noon, 1, "-5")), hpa: 1, ours: 6},
 	}
 }
 

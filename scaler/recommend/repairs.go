@@ -65,8 +65,12 @@ func (v *view) outdated(d *draft, name string, at time.Time, windowSeconds *int6
 // more adds to the HPA's assumptions those of the repairs that depend on the direction. It returns the ones that have something
 // to say.
 //
-// "Monotone in load": pods that are not ready count as being at their target, up to the replicas that are asked for. The
-// HPA leaves them out, so that half of the pods turning unready halves the workload.
+// "Monotone in load": pods that were ready and are not count as being at their target, up to the replicas that are asked for. The
+// HPA leaves them out, so that half of the pods turning unready halves the workload. Pods that have never been ready carry
+// nothing, so they do not count, with or without a sample.
+//
+// "What is not known to serve is no capacity": on the way out, pods of which nobody knows whether they are ready keep their place, and
+// the others have to carry the load. On the way in they are like those that have turned unready.
 //
 // "A sample is evaluated against replicas that it knows nothing of": a sample whose window began while there were more replicas
 // counts with what the pod uses once the present ones carry what all of those did. Each pod that a scale-in removes is a reason to look
@@ -76,16 +80,22 @@ func (v *view) outdated(d *draft, name string, at time.Time, windowSeconds *int6
 //
 // "What a pod uses while it warms up is not what its load asks for", on the way out: see warming.
 func (v *view) more(d *draft, c *cohort, as *treatments, ratio float64) Repairs {
-	var bits Repairs
-	if ratio > 1 && c.warming > 0 {
-		as.group[inReady], as.warm = atMostOthers, c.warm(&d.numbers)
-		return RepairWarmUp
+	if ratio > 1 {
+		return v.moreOut(d, c, as)
 	}
-	if ratio >= 1 {
+	var bits Repairs
+	if ratio == 1 {
 		return bits
 	}
-	room := int(v.Replicas) - c.count[inReady] - c.count[inMissing]
-	if v.repairs(RepairUnready) && c.count[inUnready] > 0 && room > 0 {
+	as.mark[neverReady], as.mark[neverSampled], as.mark[awaited] = absent, absent, absent
+	bits |= RepairNever&c.some(neverSampled) | RepairUnseen&c.some(unseen)
+	if c.partlyKnown() {
+		as.mark[unknownReady] = atLeastTarget
+		bits |= RepairUnknown
+	}
+	waiting := c.count[inUnready] - c.marked[neverReady] - c.marked[awaited]
+	room := int(v.Replicas) - c.count[inReady] - c.count[inMissing] + c.marked[neverSampled]
+	if v.repairs(RepairUnready) && waiting > 0 && room > 0 {
 		as.group[inUnready], as.unready = atTarget, room
 		bits |= RepairUnready
 	}
@@ -94,6 +104,33 @@ func (v *view) more(d *draft, c *cohort, as *treatments, ratio float64) Repairs 
 		bits |= RepairSettled
 	}
 	return bits
+}
+
+// moreOut is more on the way out.
+func (v *view) moreOut(d *draft, c *cohort, as *treatments) Repairs {
+	bits := RepairUnseen & (c.some(unseen) | c.some(awaited))
+	if c.warming > 0 {
+		as.group[inReady], as.warm = atMostOthers, c.warm(&d.numbers)
+		bits |= RepairWarmUp
+	}
+	if c.partlyKnown() {
+		as.mark[unknownReady], as.mark[lost] = beside, beside
+		bits |= RepairUnknown
+	}
+	return bits
+}
+
+// some is every repair if a pod has the mark, else none.
+func (c *cohort) some(m mark) Repairs {
+	if c.marked[m] > 0 {
+		return ^Repairs(0)
+	}
+	return 0
+}
+
+// partlyKnown says that some pods are known to be ready, and that nobody knows it of others.
+func (c *cohort) partlyKnown() bool {
+	return c.marked[unknownReady]+c.marked[lost] > 0 && c.count[inReady] > c.marked[unknownReady]
 }
 
 // firstReady is how long after its start a pod becomes ready for the first time, at the latest. What turns ready later
@@ -129,19 +166,24 @@ func (v *view) warming(pod *corev1.Pod, u *usage) bool {
 }
 
 // unseen repairs "a pod that is not seen does not exist": replicas that the Deployment's status counts and whose pods
-// are not among those gathered are missing. Watches are not ordered among each other, so that a pod can be known
-// before the ReplicaSet that makes it one of this workload's. Their request is the average of the others.
+// are not among those gathered are missing, and those that it does not count yet are unready. Watches are not ordered among each
+// other, so that a pod can be known before the ReplicaSet that makes it one of this workload's, and the status lags behind both.
+// Their request is the average of the others.
 func (v *view) unseen(d *draft, c *cohort) {
 	seen := len(c.readings)
-	count := int(min(v.Replicas, v.StatusReplicas)) - seen
-	if count <= 0 || seen == 0 || !d.repaired(RepairUnseen, v.repairs(RepairUnseen)) {
+	if seen == 0 || int(v.Replicas) <= seen || !v.repairs(RepairUnseen) {
 		return
 	}
 	var total int64
 	for i := range c.readings {
 		total = d.numbers.add(total, c.readings[i].request)
 	}
-	c.add(reading{request: total / int64(seen), group: inMissing, times: int32(count)})
+	counted := max(int(min(v.Replicas, v.StatusReplicas)), seen)
+	for _, r := range []reading{{group: inMissing, mark: unseen, times: int32(counted - seen)}, {group: inUnready, mark: awaited, times: v.Replicas - int32(counted)}} {
+		if r.request = total / int64(seen); r.times > 0 {
+			c.add(r)
+		}
+	}
 }
 
 // bystander is a pod that does not take part. It repairs "only the pods that take part need requests": the HPA fails

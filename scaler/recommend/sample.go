@@ -102,6 +102,9 @@ func (v *view) usage(d *draft, m *podMetric, i int, pod *corev1.Pod) *usage {
 	default:
 		u.found = v.resourceUsage(d, m, v.PodMetrics[i], pod)
 	}
+	if u.found && u.value < 0 && v.negative(d) {
+		u.found = false
+	}
 	if u.found {
 		u.taken = taken(v.found.taken, i, u.at)
 	}
@@ -145,12 +148,20 @@ func (v *view) resourceUsage(d *draft, m *podMetric, pm *metricsv1beta1.PodMetri
 		if !ok {
 			return false
 		}
+		if q.Sign() < 0 && v.negative(d) {
+			return false
+		}
 		u.value, found = d.numbers.add(u.value, d.numbers.milli(q)), true
 		if m.container != "" {
 			break
 		}
 	}
 	return found
+}
+
+// negative repairs "usage below zero is usage": it is a missing sample. In the HPA it is subtracted from what the others use.
+func (v *view) negative(d *draft) bool {
+	return d.repaired(RepairNegative, v.repairs(RepairNegative))
 }
 
 // strays are samples of pods that do not exist. The HPA controller counts them, a part of the repair "only the pods that

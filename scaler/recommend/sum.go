@@ -20,6 +20,12 @@ const (
 	atMostOthers
 	// full counts with its request, or more where the target is above 100 %.
 	full
+	// atLeastTarget counts with what it uses, and with no less than its target.
+	atLeastTarget
+	// beside counts like atLeastTarget, but not among the pods that the ratio is of.
+	beside
+	// absent is leftOut, for marks.
+	absent
 )
 
 // treatments is what the pods of each group count as.
@@ -29,27 +35,33 @@ type treatments struct {
 	unready int
 	// warm is what the ready pods use that are past their warm-up, for atMostOthers.
 	warm sum
+	// mark is what a marked pod counts as, where that is not what its group does.
+	mark [markCount]treatment
+}
+
+// of is what a pod counts as.
+func (as *treatments) of(r *reading) treatment {
+	switch how := as.mark[r.mark]; how {
+	case leftOut:
+		return as.group[r.group]
+	case absent:
+		return leftOut
+	default:
+		return how
+	}
 }
 
 // sum is what some pods use together, in milli-units.
 type sum struct {
 	used, requested int64
-	pods            int
+	// pods is how many there are, ready how many of them have a usable sample; for assumed of them something is assumed.
+	pods, ready, assumed int
 	// shifted is how many pods counted with more than they use, because their sample is from before the last change; capped
 	// how many with less, because it is from their warm-up.
 	shifted, capped int
-}
-
-// assumed is for how many pods the treatments assume something.
-func (c *cohort) assumed(as treatments) int {
-	n := 0
-	if as.group[inUnready] != leftOut {
-		n += min(c.count[inUnready], as.unready)
-	}
-	if as.group[inMissing] != leftOut {
-		n += c.count[inMissing]
-	}
-	return n
+	// aside is how many pods count beside these, targets how many times their target that is.
+	aside   int
+	targets float64
 }
 
 // sum adds up the cohort.
@@ -58,7 +70,7 @@ func (c *cohort) sum(n *numbers, m *podMetric, as treatments) sum {
 	unready := 0
 	for i := range c.readings {
 		r := &c.readings[i]
-		how := as.group[r.group]
+		how := as.of(r)
 		if how == leftOut {
 			continue
 		}
@@ -67,23 +79,43 @@ func (c *cohort) sum(n *numbers, m *podMetric, as treatments) sum {
 			times = min(times, max(as.unready-unready, 0))
 			unready += times
 		}
-		s.pods += times
-		if r.group == inStray && m.utilization {
-			continue // it has no request to be a percent of
+		if how == beside {
+			s.aside, s.targets = s.aside+times, s.targets+float64(times)*m.targets(n, r)
+			continue
 		}
-		used := m.counted(n, r, how)
-		if how == atMostOthers && r.warming {
-			used = min(used, m.typical(n, r, as.warm))
-		}
-		switch {
-		case how == settled && used != r.usage:
-			s.shifted++
-		case how == atMostOthers && used != r.usage:
-			s.capped++
-		}
-		s.used, s.requested = n.add(s.used, n.times(used, times)), n.add(s.requested, n.times(r.request, times))
+		s.add(n, m, as, r, times)
 	}
 	return s
+}
+
+// add adds a pod, that many times.
+func (s *sum) add(n *numbers, m *podMetric, as treatments, r *reading, times int) {
+	how := as.of(r)
+	s.pods += times
+	switch {
+	case r.group == inReady && how != atLeastTarget:
+		s.ready += times
+	case r.group != inStray:
+		s.assumed += times
+	case m.utilization:
+		return // it has no request to be a percent of
+	}
+	used := m.counted(n, r, how)
+	if how == atMostOthers && r.warming {
+		used = min(used, m.typical(n, r, as.warm))
+	}
+	switch {
+	case how == settled && used != r.usage:
+		s.shifted++
+	case how == atMostOthers && used != r.usage:
+		s.capped++
+	}
+	s.used, s.requested = n.add(s.used, n.times(used, times)), n.add(s.requested, n.times(r.request, times))
+}
+
+// targets is how many times its target a pod counts as.
+func (m *podMetric) targets(n *numbers, r *reading) float64 {
+	return max(float64(r.usage)/float64(max(m.atTarget(n, r), 1)), 1)
 }
 
 // counted is what a pod counts with, in milli-units.
@@ -93,11 +125,13 @@ func (m *podMetric) counted(n *numbers, r *reading, how treatment) int64 {
 		return r.usage
 	case settled:
 		return r.settled
+	case atLeastTarget:
+		return max(r.usage, m.atTarget(n, r))
 	case atTarget:
 		return m.atTarget(n, r)
 	case full:
 		return m.full(n, r)
-	case leftOut, idle:
+	case leftOut, idle, beside, absent:
 	}
 	return 0
 }

@@ -26,9 +26,10 @@ func (v *view) total(d *draft, m *totalMetric, target autoscalingv2.MetricTarget
 
 // byValue holds the total at the target: ratio times the pods that are ready.
 //
-// It repairs "monotone in load" and "all pods unready holds": on the way in, replicas without a ready pod count as being
+// It repairs "monotone in load" and "all pods unready holds": on the way in, pods that were ready and are not count as being
 // at the target, and if no pod is ready there is nothing that the ratio could be of. The HPA multiplies by the ready
-// pods alone, so that a workload whose pods all turn unready falls to its minimum (kubernetes/kubernetes#130130).
+// pods alone, so that a workload whose pods all turn unready falls to its minimum (kubernetes/kubernetes#130130). On the way out,
+// pods of which nobody knows whether they are ready keep their place.
 func (v *view) byValue(d *draft, m *totalMetric) (proposal, *Failure) {
 	ratio := float64(m.value) / float64(m.target)
 	d.write().decimal(m.value).str(" / target ").decimal(m.target).str(" = ratio ").float(ratio)
@@ -46,7 +47,7 @@ func (v *view) byValue(d *draft, m *totalMetric) (proposal, *Failure) {
 	}
 	o := outcome{ratio: ratio, pods: v.readyPods(d), reason: ReasonOutside}
 	v.partly(o.pods)
-	waiting := max(int(d.Current)-o.pods, 0)
+	waiting, unknown := v.notReady(o.pods)
 	switch {
 	case o.pods == 0 && v.repairs(RepairAllUnready):
 		d.repaired(RepairAllUnready, true)
@@ -56,6 +57,9 @@ func (v *view) byValue(d *draft, m *totalMetric) (proposal, *Failure) {
 		return made, nil
 	case ratio < 1 && waiting > 0 && d.repaired(RepairUnready, v.repairs(RepairUnready)):
 		o.assumed = waiting
+	case ratio > 1 && unknown > 0:
+		o.assumed = unknown
+		d.repaired(RepairUnknown, true)
 	}
 	alone := o
 	alone.to = d.numbers.capped(ratio * float64(o.pods))
@@ -63,7 +67,7 @@ func (v *view) byValue(d *draft, m *totalMetric) (proposal, *Failure) {
 	v.turn(d, &o)
 	v.borne(d, &o)
 	made := v.proposeTotal(d, m, o)
-	if o.assumed > 0 {
+	if o.assumed > 0 && ratio < 1 {
 		v.turn(d, &alone)
 		made.alone = alone.to
 	}
@@ -147,6 +151,30 @@ func (v *view) readyPods(d *draft) int {
 		n++
 	}
 	return n
+}
+
+// notReady is how many replicas without a ready pod hold on the way in, and of how many pods nobody knows whether they are ready.
+func (v *view) notReady(ready int) (waiting, unknowns int) {
+	existing := 0
+	for _, pod := range v.Pods {
+		if over(pod) {
+			continue
+		}
+		existing++
+		switch condition := readyCondition(pod); {
+		case v.repairs(RepairUnknown) && unknown(pod):
+			unknowns++
+			waiting++
+		case condition != nil && condition.Status == corev1.ConditionTrue && pod.Status.Phase == corev1.PodRunning:
+		case !v.neverReady(pod) || !v.repairs(RepairNever):
+			waiting++
+		}
+	}
+	waiting += max(int(min(v.Replicas, v.StatusReplicas))-existing, 0)
+	if !v.repairs(RepairNever) {
+		waiting = int(v.Replicas)
+	}
+	return max(min(waiting, int(v.Replicas)-ready), 0), unknowns
 }
 
 // proposeTotal says what was made of a total.

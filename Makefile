@@ -44,7 +44,7 @@ test-short: ## Run the tests of the product's own packages; no control plane, ha
 .PHONY: test-faults
 FAULTS ?= TestFault
 test-faults: control-plane ## Stop and kill controllers, and break their API server, for long; FAULTS=TestFaultX plays one story.
-	cd test && $(GO) test -count=1 -timeout 3h -v -parallel 8 -run '^$(FAULTS)' ./e2e -args -long
+	cd test && $(GO) test -count=1 -timeout 3h -v -parallel 16 -run '^$(FAULTS)' ./e2e -args -long
 
 .PHONY: conformance
 CONFORMANCE ?= -seed=1 -workloads=550 -decisions=50000

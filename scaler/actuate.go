@@ -66,7 +66,7 @@ func (s *Scaler) failed(w *workload, d *appsv1.Deployment, decision recommend.De
 	if (conflict || !refused(err)) && (w.attempt == nil || w.attempt.version != d.ResourceVersion) {
 		w.attempt = &attempt{version: d.ResourceVersion, decision: decision, conflict: conflict}
 	}
-	if !conflict {
+	if !conflict && !errors.Is(err, ErrNotLeading) {
 		s.tellFailedRescale(w, d, decision, err)
 	}
 	return fmt.Errorf("scaling deployment %s from %d to %d: %w", name(d), decision.Current, decision.Desired, err)
@@ -90,8 +90,8 @@ func (s *Scaler) settle(w *workload, d *appsv1.Deployment) {
 	w.attempt = nil
 }
 
-// writeGrace is how long a write may go on after the controller was told to stop or has lost its Lease. It is short
-// beside what the Lease lasts beyond its renewal (15 s - 10 s), so that the write ends before another replica leads.
+// writeGrace is how long a write may go on after the controller was told to stop. Scales ends it earlier where another replica may lead
+// by then.
 const writeGrace = time.Second
 
 // finish lets a write that has begun come to its end, when the context that it was begun under ends: a write that is

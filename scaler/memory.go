@@ -106,7 +106,6 @@ func (m *memory) keys() []cache.ObjectName {
 func (s *Scaler) recall(key cache.ObjectName, d *appsv1.Deployment) *workload {
 	w, added := s.memory.recall(key, d)
 	if added {
-		s.Telemetry.workloads.Inc()
 		s.Budget.arrive(key)
 	}
 	return w
@@ -126,7 +125,6 @@ func (s *Scaler) Forget() {
 func (s *Scaler) forget(key cache.ObjectName) {
 	if s.memory.forget(key) {
 		s.Telemetry.forget(key)
-		s.Telemetry.workloads.Dec()
 		s.Budget.leave(key)
 	}
 }

@@ -3,6 +3,7 @@ package scaler
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"go.uber.org/zap"
@@ -33,10 +34,15 @@ type Samples interface {
 	Err() error
 }
 
+// ErrNotLeading is why a write was not sent, or its answer not waited for: another process may lead by now. Whatever there is to do and
+// to tell is that one's.
+var ErrNotLeading = errors.New("this process may no longer write: it has not renewed its lease in time")
+
 // Scales writes the number of replicas.
 type Scales interface {
 	// Scale sets spec.replicas of the Deployment as it was seen: it fails with a conflict if somebody else has
-	// written since, and with another error if something else than these replicas was stored.
+	// written since, with ErrNotLeading if another process may lead, and with another error if something else than these
+	// replicas was stored.
 	Scale(ctx context.Context, d *appsv1.Deployment, replicas int32) error
 }
 
@@ -90,7 +96,8 @@ type Scaler struct {
 func New(d Deps) *Scaler { return &Scaler{Deps: d} }
 
 // Reconcile looks at one workload once and does what has to be done. It returns when to look again even if nothing
-// happens until then; 0 means not before something does. An error means that the write failed and is to be retried.
+// happens until then; 0 means not before something does. An error means that the write failed and is to be retried; ErrNotLeading
+// that it is to be retried by whoever leads.
 func (s *Scaler) Reconcile(ctx context.Context, key cache.ObjectName) (time.Duration, error) {
 	started := s.Now()
 	d := s.Workloads.Deployment(key)
@@ -119,6 +126,9 @@ func (s *Scaler) Reconcile(ctx context.Context, key cache.ObjectName) (time.Dura
 	decision := s.decide(w, d, policy, seen)
 	s.calm(w, policy, decision)
 	err := s.act(ctx, w, d, policy, decision)
+	if errors.Is(err, ErrNotLeading) {
+		return 0, err
+	}
 	decision.Next = w.rival.wake(decision.Next, s.Now())
 	s.tell(w, d, policy, decision)
 	s.Telemetry.observe(outcome{key: key, policy: policy, decision: &decision, pause: w.rival.shown(policy.SyncPeriod, started), err: err, took: s.Now().Sub(started)})

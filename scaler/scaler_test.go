@@ -77,8 +77,8 @@ func TestUnannotatingStopsAndForgets(t *testing.T) {
 	if c.reconcile(tick).wantWrites(); c.lastWait != 0 || len(c.scaler.Keys()) != 0 {
 		t.Errorf("next look in %s, remembered %v; want neither", c.lastWait, c.scaler.Keys())
 	}
-	if n := testutil.CollectAndCount(c.scaler.Telemetry.board); n != 0 {
-		t.Errorf("%d series of the workload are left", n)
+	if series := standings(t, c.scaler.Telemetry.board); len(series) != 0 {
+		t.Errorf("series of the workload are left: %v", series)
 	}
 }
 
@@ -333,7 +333,7 @@ func TestAnnotationsOnThePodTemplateAreTold(t *testing.T) {
 func TestForgetDropsEverything(t *testing.T) {
 	c := newCluster(t, selected())
 	c.reconcile(tick)
-	if c.scaler.Forget(); len(c.scaler.Keys()) != 0 || testutil.ToFloat64(c.scaler.Telemetry.workloads) != 0 {
+	if c.scaler.Forget(); len(c.scaler.Keys()) != 0 || testutil.CollectAndCount(c.scaler.Telemetry.board) != 1 {
 		t.Error("something is remembered")
 	}
 }
@@ -382,7 +382,7 @@ mini_hpa_desired_replicas{hpa_name="web",namespace="default"} 10
 # HELP mini_hpa_metric_computation_total Number of metric computations. 'action' is scale_up, scale_down or none; 'error' is spec (the annotations, the pod template or another autoscaler), internal or none.
 # TYPE mini_hpa_metric_computation_total counter
 mini_hpa_metric_computation_total{action="scale_up",error="none",metric_type="Resource"} 2
-# HELP mini_hpa_num_horizontal_pod_autoscalers Number of autoscaled Deployments.
+# HELP mini_hpa_num_horizontal_pod_autoscalers Number of autoscaled Deployments; 0 in a standby.
 # TYPE mini_hpa_num_horizontal_pod_autoscalers gauge
 mini_hpa_num_horizontal_pod_autoscalers 1
 # HELP mini_hpa_reconciliations_total Number of reconciliations. 'action' is scale_up, scale_down or none; 'error' is spec (the annotations, the pod template or another autoscaler), internal or none.
@@ -393,6 +393,30 @@ mini_hpa_reconciliations_total{action="scale_up",error="none"} 2
 	if err := testutil.GatherAndCompare(c.registry, strings.NewReader(want), "mini_hpa_desired_replicas", "mini_hpa_metric_computation_total",
 		"mini_hpa_num_horizontal_pod_autoscalers", "mini_hpa_reconciliations_total"); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestWhoMayNotWriteTellsNothing: what there is to tell is another process's to tell. A write of which nobody knows what became of it
+// is told if it turns out to have been carried out, and nobody else has led since.
+func TestWhoMayNotWriteTellsNothing(t *testing.T) {
+	c := newCluster(t, selected())
+	c.milliCPU = 2200
+	c.scaleErr = fmt.Errorf("%w: %w", ErrNotLeading, context.DeadlineExceeded)
+	c.reconcile(tick).wantWrites().wantEvents()
+	if !errors.Is(c.lastFailure, ErrNotLeading) {
+		t.Errorf("error %v, want %v", c.lastFailure, ErrNotLeading)
+	}
+	if series := standings(t, c.scaler.Telemetry.board); len(series) > 0 {
+		t.Errorf("shown: %v", series)
+	}
+	c.scaleErr = nil
+	if err := c.Scale(t.Context(), c.deployment, 5); err != nil {
+		t.Fatal(err)
+	}
+	c.milliCPU = 500
+	c.reconcile(tick)
+	if told := len(c.events.Events); told != 1 {
+		t.Errorf("%d Events, want the one of the write that was carried out", told)
 	}
 }
 

@@ -20,7 +20,6 @@ import (
 type Telemetry struct {
 	reconciliations, computations *prometheus.CounterVec
 	reconciling, computing        *prometheus.HistogramVec
-	workloads                     prometheus.Gauge
 	namesakes                     prometheus.Counter
 	board                         *board
 	clocks                        *nodeClocks
@@ -49,14 +48,12 @@ func NewTelemetry(r prometheus.Registerer) *Telemetry {
 		computations: counter("metric_computation_total", "Number of metric computations.", "action", "error", "metric_type"),
 		computing: histogram("metric_computation_duration_seconds",
 			"Time of the reconciliation in which a metric was computed. The samples are in memory already.", "action", "error", "metric_type"),
-		workloads: prometheus.NewGauge(prometheus.GaugeOpts{Namespace: metricsNamespace, Name: "num_horizontal_pod_autoscalers",
-			Help: "Number of autoscaled Deployments."}),
 		namesakes: prometheus.NewCounter(prometheus.CounterOpts{Namespace: metricsNamespace, Name: "second_installation_writes_total",
 			Help: "Changes of replicas under the field manager mini-hpa that this process has not written."}),
 		board:  newBoard(),
 		clocks: newNodeClocks(),
 	}
-	r.MustRegister(t.reconciliations, t.reconciling, t.computations, t.computing, t.workloads, t.namesakes, t.board, t.clocks)
+	r.MustRegister(t.reconciliations, t.reconciling, t.computations, t.computing, t.namesakes, t.board, t.clocks)
 	return t
 }
 
@@ -139,11 +136,13 @@ func actionOf(current, desired int32) string {
 type board struct {
 	mu        sync.Mutex
 	standings map[cache.ObjectName]standing
+	number    *prometheus.Desc
 	descs     []*prometheus.Desc // in the order of Collect
 }
 
 func newBoard() *board {
-	return &board{standings: map[cache.ObjectName]standing{}, descs: []*prometheus.Desc{
+	number := prometheus.NewDesc(metricsNamespace+"_num_horizontal_pod_autoscalers", "Number of autoscaled Deployments; 0 in a standby.", nil, nil)
+	return &board{standings: map[cache.ObjectName]standing{}, number: number, descs: []*prometheus.Desc{
 		shown("min_replicas", "Lower bound of the replicas, by the annotations; absent while they are invalid."),
 		shown("max_replicas", "Upper bound of the replicas, by the annotations; absent while they are invalid."),
 		shown("current_replicas", "Replicas in the Deployment's spec as the last decision saw them."),
@@ -164,6 +163,7 @@ func shown(name, help string, labels ...string) *prometheus.Desc {
 
 // Describe is prometheus.Collector's.
 func (b *board) Describe(c chan<- *prometheus.Desc) {
+	c <- b.number
 	for _, desc := range b.descs {
 		c <- desc
 	}
@@ -174,6 +174,7 @@ func (b *board) Collect(c chan<- prometheus.Metric) {
 	b.mu.Lock()
 	standings := maps.Clone(b.standings)
 	b.mu.Unlock()
+	c <- prometheus.MustNewConstMetric(b.number, prometheus.GaugeValue, float64(len(standings)))
 	for key, s := range standings {
 		show := func(i int, f figure, labels ...string) {
 			if f.known {

@@ -37,7 +37,7 @@ func (c *controllerTask) assemble(api clients, log *zap.Logger) (*process, error
 	p.telemetry.watch(p.feed)
 	p.telemetry.follow(p.readers)
 	p.budget = scaler.NewBudget(p.telemetry.registry, log.Named("scaler"))
-	p.leadership = &leadership{flags: c.election, client: api.lead.CoordinationV1(), identity: name, term: p.term,
+	p.leadership = &leadership{flags: c.election, client: api.lead.CoordinationV1(), identity: name, term: p.term, tenure: api.tenure,
 		watchdog: leaderelection.NewLeaderHealthzAdaptor(wedged), log: log.Named("election")}
 	if p.traces, err = c.record.start(p); err != nil {
 		return nil, err
@@ -59,7 +59,7 @@ func (c *controllerTask) scaler(p *process, api clients) *scaler.Scaler {
 		p.budget.SayAll()
 	}
 	deps := scaler.Deps{
-		Workloads: p.set, Surroundings: p.front.neighbors, Samples: p.feed, Answers: p.readers, Scales: scaler.NewScales(api.act), Events: events, Budget: p.budget,
+		Workloads: p.set, Surroundings: p.front.neighbors, Samples: p.feed, Answers: p.readers, Scales: leased{scaler.NewScales(api.act), api.tenure}, Events: events, Budget: p.budget,
 		Defaults: c.decision.defaults, Rules: c.decision.rules, Telemetry: scaler.NewTelemetry(p.telemetry.registry),
 		Log: p.log.Named("scaler"), Now: time.Now,
 	}

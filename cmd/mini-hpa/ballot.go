@@ -1,47 +1,75 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 )
 
-// ballot is the lock of one candidacy, from the first try to get the lease to the end of the term that it wins. The
-// leader election calls it from one goroutine.
+// ballot is the lock of one candidacy, from the moment at which the lease seems free to the end of the term that it wins. The leader
+// election calls it from one goroutine.
 type ballot struct {
 	resourcelock.Interface
+	// seen is the lease that nobody holds, as the candidate has read it; empty if there is none.
+	seen lease
 	// won is what the lease said when it was won; nil before that.
 	won *resourcelock.LeaderElectionRecord
+	// tenure is told of each renewal, and when the lease is somebody else's.
+	tenure *tenure
+	// begin is called when the lease is won.
+	begin func()
 	// concede ends the candidacy.
 	concede context.CancelFunc
 }
 
-// Get reads the lease. A leader that finds another one in it gives up at once: client-go would go on trying, and the
-// term with it, until the renew deadline. It happens where this process was stopped for longer than the lease lasts.
+// Get reads the lease. Whoever finds somebody else in it gives up at once. A candidate goes back to watching it; a leader was
+// stopped for longer than the lease lasts, and client-go would let it go on trying, and its term with it, until the renew deadline.
+// A lease that has run out is shown as one that nobody holds: client-go would only begin to watch it now.
 func (b *ballot) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
 	record, raw, err := b.Interface.Get(ctx)
-	if err == nil && b.won != nil && record.HolderIdentity != b.Identity() {
-		b.concede()
+	if err != nil || record.HolderIdentity == "" || record.HolderIdentity == b.Identity() {
+		return record, raw, err
 	}
-	return record, raw, err
+	if b.won == nil && bytes.Equal(raw, b.seen.raw) {
+		record.HolderIdentity = ""
+		return record, raw, nil
+	}
+	b.lost()
+	return record, raw, nil
 }
 
 // Create is the first lease ever.
 func (b *ballot) Create(ctx context.Context, r resourcelock.LeaderElectionRecord) error {
-	return b.count(r, b.Interface.Create(ctx, r))
+	sent := b.tenure.clock()
+	return b.count(sent, r, b.Interface.Create(ctx, r))
 }
 
 // Update takes or renews the lease.
 func (b *ballot) Update(ctx context.Context, r resourcelock.LeaderElectionRecord) error {
-	return b.count(r, b.Interface.Update(ctx, r))
+	sent := b.tenure.clock()
+	return b.count(sent, r, b.Interface.Update(ctx, r))
 }
 
-func (b *ballot) count(r resourcelock.LeaderElectionRecord, err error) error {
-	if err == nil && b.won == nil {
-		b.won = &r
+func (b *ballot) count(sent moment, r resourcelock.LeaderElectionRecord, err error) error {
+	switch {
+	case err == nil:
+		b.tenure.renew(sent)
+		if b.won == nil {
+			b.won = &r
+			b.begin()
+		}
+	case b.won == nil && (apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err)):
+		b.lost() // to a faster one
 	}
 	return err
+}
+
+func (b *ballot) lost() {
+	b.tenure.end()
+	b.concede()
 }
 
 // sameReign says whether nobody else held the lease between two wins of this process. A candidate that finds itself in

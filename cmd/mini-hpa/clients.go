@@ -57,7 +57,8 @@ type clients struct {
 	watch   kubernetes.Interface // has no deadline: a watch is meant to last
 	replica metadata.Interface   // watches ReplicaSets
 	dynamic dynamic.Interface    // watches ScaledObjects
-	act     kubernetes.Interface // writes scales
+	act     kubernetes.Interface // writes scales; the controller's does so within the tenure
+	tenure  *tenure              // the controller's
 	tell    kubernetes.Interface // writes Events
 	lead    kubernetes.Interface // writes the lease
 	// names and revisions read the ReplicaSets of a Deployment whose update is about to be refused. Strangers can make the webhook
@@ -91,6 +92,17 @@ func (a apiFlags) connect(base *rest.Config, scope string, leaseTimeout time.Dur
 		return clients{}, fmt.Errorf("cannot make clients for the API server: %w", err)
 	}
 	return c, nil
+}
+
+// actor is the client that writes scales of a controller. What it sends, it sends within the tenure.
+func (a apiFlags) actor(base *rest.Config, t *tenure) (kubernetes.Interface, error) {
+	config := a.config(base, a.timeout)
+	config.Wrap(t.guard)
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("cannot make the client that writes scales: %w", err)
+	}
+	return client, nil
 }
 
 // atMost is the same with a limit that is no higher.

@@ -98,6 +98,10 @@ func (c *controllerTask) control(ctx context.Context, log *zap.Logger) error {
 	if err != nil {
 		return err
 	}
+	api.tenure = newTenure(c.election)
+	if api.act, err = c.api.actor(t.config, api.tenure); err != nil {
+		return err
+	}
 	p, err := c.assemble(api, log)
 	if err != nil {
 		return err

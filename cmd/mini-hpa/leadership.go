@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"sync/atomic"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/go-logr/zapr"
 	"go.uber.org/zap"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	coordinationv1client "k8s.io/client-go/kubernetes/typed/coordination/v1"
 	"k8s.io/client-go/tools/leaderelection"
@@ -18,8 +20,10 @@ import (
 
 // leadership competes for a lease for as long as the process lives, and works while it holds it.
 //
-//	compete --won--> term ... --lost--> wait for the term's end --> compete ...
-//	                          --told to end--> wait for the term's end --> release the lease
+//	watch the lease <------lost, or somebody was faster------+
+//	  |                                                      |
+//	  +--free--> take it --won--> term --lost--> wait for the term's end
+//	                                   --told to end--> wait for the term's end --> release the lease
 type leadership struct {
 	flags    electionFlags
 	client   coordinationv1client.LeasesGetter
@@ -28,11 +32,14 @@ type leadership struct {
 	term func(ctx context.Context)
 	// forget is called before a term if another process led since the last one.
 	forget func()
+	// tenure is for how long writes are allowed.
+	tenure *tenure
 	// watchdog reports a leader that neither renews its lease nor ends its term.
 	watchdog *leaderelection.HealthzAdaptor
 	log      *zap.Logger
 
-	last   *resourcelock.LeaderElectionRecord // what the lease said when it was last won
+	seen   lease                              // the lease as it was last read
+	last   *resourcelock.LeaderElectionRecord // what it said when it was last won
 	ending atomic.Pointer[time.Time]          // since when a term that has lost its lease is ending
 }
 
@@ -52,11 +59,73 @@ func (l *leadership) run(ctx context.Context) error {
 	return nil
 }
 
-// compete is one candidacy: it tries to get the lease, works while it can renew it, and returns when the work has ended.
+// lease is a Lease as it was read.
+type lease struct {
+	raw    []byte // what it said, to the letter; empty where there is none
+	holder string // "" where nobody is in it
+	lasts  time.Duration
+	since  time.Time // when it was first read like this
+}
+
+// awaitFree returns when nobody else holds the lease, or when ctx ends. client-go looks every 2 to 4.4 s, at random, after a lease has
+// run out as well as before; here it is read twice in a retry period, and at the moment at which it runs out. It has run out when it
+// has said the same for as long as it lasts, by our own clock: nobody else's counts.
+//
+//	leader      renews  killed
+//	            |       |
+//	standby    reads   reads   reads                       reads
+//	                |       |       |          ...         |
+//	                |<------ what the lease lasts -------->| free
+func (l *leadership) awaitFree(ctx context.Context) {
+	failing := false
+	for ctx.Err() == nil {
+		asked := time.Now() // what is read is no older
+		err := l.read(ctx)
+		if err != nil && !failing && ctx.Err() == nil {
+			l.log.Warn("cannot read the lease", zap.Error(err))
+		}
+		if failing = err != nil; !failing && l.free(asked) {
+			return
+		}
+		pause := l.flags.retryPeriod / 2
+		if rest := l.seen.lasts - time.Since(l.seen.since); !failing && rest > 0 {
+			pause = min(pause, rest)
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// read looks at the lease.
+func (l *leadership) read(ctx context.Context) error {
+	record, raw, err := l.lock().Get(ctx)
+	if apierrors.IsNotFound(err) {
+		l.seen = lease{since: time.Now()}
+		return nil
+	}
+	if err != nil || len(l.seen.raw) > 0 && bytes.Equal(raw, l.seen.raw) {
+		return err
+	}
+	if record.HolderIdentity != "" && record.HolderIdentity != l.seen.holder {
+		l.log.Info("leader observed", zap.String("identity", record.HolderIdentity))
+	}
+	l.seen = lease{raw: raw, holder: record.HolderIdentity, lasts: time.Duration(record.LeaseDurationSeconds) * time.Second, since: time.Now()}
+	return nil
+}
+
+// free says whether nobody else held the lease, as it was last read, at a moment.
+func (l *leadership) free(at time.Time) bool {
+	return l.seen.holder == "" || l.seen.holder == l.identity || at.Sub(l.seen.since) >= l.seen.lasts
+}
+
+// compete is one candidacy: it waits until the lease is free, takes it, works while it can renew it, and returns when the work has
+// ended.
 func (l *leadership) compete(parent context.Context) error {
 	ctx, cancel := context.WithCancel(parent)
 	defer cancel()
-	b := &ballot{Interface: l.lock(), concede: cancel}
+	b := &ballot{Interface: l.lock(), tenure: l.tenure, concede: cancel}
 	ended := make(chan struct{})
 	elector, err := leaderelection.NewLeaderElector(l.config(b, func(ctx context.Context) {
 		defer close(ended)
@@ -65,12 +134,15 @@ func (l *leadership) compete(parent context.Context) error {
 	if err != nil {
 		return fmt.Errorf("cannot take part in the leader election: %w", err)
 	}
-	l.watchdog.SetLeaderElection(elector)
+	l.awaitFree(ctx)
+	b.seen, b.begin = l.seen, func() { l.watchdog.SetLeaderElection(elector) }
 	elector.Run(ctx)
 	if b.won != nil {
 		now := time.Now()
 		l.ending.Store(&now)
 		<-ended
+		l.tenure.end()
+		l.watchdog.SetLeaderElection(nil)
 		l.ending.Store(nil)
 	}
 	return nil
@@ -113,7 +185,6 @@ func (l *leadership) config(lock resourcelock.Interface, lead func(context.Conte
 		Callbacks: leaderelection.LeaderCallbacks{
 			OnStartedLeading: lead,
 			OnStoppedLeading: func() {},
-			OnNewLeader:      func(identity string) { l.log.Info("leader observed", zap.String("identity", identity)) },
 		},
 	}
 }

@@ -27,18 +27,21 @@ import (
 
 const us, them = "us", "them"
 
-// pause is the longest between two tries to get the lease: the retry period and its jitter.
-const pause = 4400 * time.Millisecond
+// pause is between two looks at the lease: half the retry period.
+const pause = time.Second
 
 // world is an API server with one Lease, and a leadership that competes for it, in a synctest bubble.
 type world struct {
 	t      *testing.T
 	stored k8stesting.ObjectTracker
+	flags  electionFlags // others'
 	lead   *leadership
 	began  time.Time
 	down   atomic.Bool
-	// refused is whether the next update conflicts: the tracker checks no resource versions.
+	// refused is whether the next update conflicts, because somebody else was faster: the tracker checks no resource versions.
 	refused atomic.Bool
+	// readOnly is whether all updates fail.
+	readOnly atomic.Bool
 	// lingers is how long a term takes to end.
 	lingers time.Duration
 	story   []event
@@ -52,7 +55,7 @@ type event struct {
 	what string
 }
 
-// expected is an event that must happen between two moments: tries to get a lease are 2 s to 4.4 s apart, at random.
+// expected is an event that must happen between two moments.
 type expected struct {
 	what     string
 	from, to time.Duration
@@ -90,7 +93,8 @@ func newWorld(t *testing.T) *world {
 	api.AddReactor("*", "leases", k8stesting.ObjectReaction(w.stored))
 	flags := defaultElectionFlags()
 	flags.namespace = "default"
-	w.lead = &leadership{flags: flags, client: &fakecoordination.FakeCoordinationV1{Fake: api}, identity: us, log: zap.NewNop(),
+	w.flags = flags
+	w.lead = &leadership{flags: flags, client: &fakecoordination.FakeCoordinationV1{Fake: api}, identity: us, log: zap.NewNop(), tenure: newTenure(flags),
 		watchdog: leaderelection.NewLeaderHealthzAdaptor(wedged),
 		forget:   func() { w.tell("forget") },
 		term: func(ctx context.Context) {
@@ -106,7 +110,10 @@ func (w *world) fault(action k8stesting.Action) (bool, runtime.Object, error) {
 	switch {
 	case w.down.Load():
 		return true, nil, errors.New("the API server is down")
+	case action.GetVerb() == "update" && w.readOnly.Load():
+		return true, nil, errors.New("etcd has no space left")
 	case action.GetVerb() == "update" && w.refused.Swap(false):
+		w.write(them, 1)
 		return true, nil, apierrors.NewConflict(leases.GroupResource(), "mini-hpa", errors.New("it has been modified"))
 	}
 	return false, nil, nil
@@ -163,7 +170,7 @@ var leases = coordinationv1.SchemeGroupVersion.WithResource("leases")
 func (w *world) write(holder string, transitions int) {
 	now := metav1.Now()
 	spec := resourcelock.LeaderElectionRecordToLeaseSpec(&resourcelock.LeaderElectionRecord{HolderIdentity: holder,
-		LeaseDurationSeconds: 15, AcquireTime: now, RenewTime: now, LeaderTransitions: transitions})
+		LeaseDurationSeconds: int(w.flags.leaseDuration.Seconds()), AcquireTime: now, RenewTime: now, LeaderTransitions: transitions})
 	lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "mini-hpa"}, Spec: spec}
 	write := w.stored.Update
 	if w.lease() == nil {
@@ -209,7 +216,49 @@ func TestLeadership(t *testing.T) {
 				w.after(30 * time.Second)
 				w.stop()
 			},
-			want: []expected{between(15*time.Second, 15*time.Second+pause, "term begins"), exactly(30*time.Second, "term ends, lease is us's"), exactly(30*time.Second, "ended, lease is nobody's")},
+			want: []expected{exactly(15*time.Second, "term begins"), exactly(30*time.Second, "term ends, lease is us's"), exactly(30*time.Second, "ended, lease is nobody's")},
+		},
+		"takes over at the moment at which the lease of somebody who died runs out": {
+			play: func(w *world) {
+				w.write(them, 0)
+				w.start()
+				w.after(7300 * time.Millisecond)
+				w.write(them, 0) // seen at 8 s
+				w.after(30 * time.Second)
+				w.stop()
+			},
+			want: []expected{exactly(23*time.Second, "term begins"), exactly(37300*time.Millisecond, "term ends, lease is us's"), exactly(37300*time.Millisecond, "ended, lease is nobody's")},
+		},
+		"takes over from somebody who was told to end within a second": {
+			play: func(w *world) {
+				w.write(them, 0)
+				w.start()
+				w.after(7300 * time.Millisecond)
+				w.write("", 0)
+				w.after(time.Second)
+				w.stop()
+			},
+			want: []expected{exactly(8*time.Second, "term begins"), exactly(8300*time.Millisecond, "term ends, lease is us's"), exactly(8300*time.Millisecond, "ended, lease is nobody's")},
+		},
+		"a lease lasts as long as its holder says": {
+			play: func(w *world) {
+				w.flags.leaseDuration = time.Minute
+				w.write(them, 0)
+				w.start()
+				w.after(61 * time.Second)
+				w.stop()
+			},
+			want: []expected{exactly(60*time.Second, "term begins"), exactly(61*time.Second, "term ends, lease is us's"), exactly(61*time.Second, "ended, lease is nobody's")},
+		},
+		"whoever is slower to take a free lease watches it again": {
+			play: func(w *world) {
+				w.write(them, 0)
+				w.refused.Store(true)
+				w.start()
+				w.after(35 * time.Second)
+				w.stop()
+			},
+			want: []expected{exactly(30*time.Second, "term begins"), exactly(35*time.Second, "term ends, lease is us's"), exactly(35*time.Second, "ended, lease is nobody's")},
 		},
 		"an API server that is away ends the term before the lease expires; the next term remembers": {
 			play: func(w *world) {
@@ -237,7 +286,7 @@ func TestLeadership(t *testing.T) {
 				w.stop()
 			},
 			want: []expected{exactly(0*time.Second, "term begins"), exactly(32*time.Second, "term ends, lease is us's"),
-				between(57*time.Second, 57*time.Second+2*pause, "forget"), between(57*time.Second, 57*time.Second+2*pause, "term begins"),
+				between(57*time.Second, 57*time.Second+pause, "forget"), between(57*time.Second, 57*time.Second+pause, "term begins"),
 				exactly(102*time.Second, "term ends, lease is us's"), exactly(102*time.Second, "ended, lease is nobody's")},
 		},
 		"another leader in between that released the lease makes it forget too": {
@@ -259,7 +308,6 @@ func TestLeadership(t *testing.T) {
 			play: func(w *world) {
 				w.start()
 				w.after(21 * time.Second)
-				w.write(them, 1)
 				w.refused.Store(true)
 				w.after(5 * time.Second)
 				w.stop()
@@ -307,12 +355,16 @@ func TestHealthOfALeader(t *testing.T) {
 			trouble: func(w *world) { w.down.Store(true) },
 			want:    map[time.Duration]int{9 * time.Second: 200, 29 * time.Second: 200, 40 * time.Second: 200, 10 * time.Minute: 200},
 		},
+		"a leader that can read its lease but not renew it is no leader any more, and healthy": {
+			trouble: func(w *world) { w.readOnly.Store(true) },
+			want:    map[time.Duration]int{9 * time.Second: 200, 29 * time.Second: 200, 40 * time.Second: 200, 90 * time.Second: 200, 10 * time.Minute: 200},
+		},
 		"a term that does not end is not": {
 			lingers: time.Hour, trouble: func(w *world) { w.down.Store(true) },
 			want: map[time.Duration]int{9 * time.Second: 200, 29 * time.Second: 200, 40 * time.Second: 500, 10 * time.Minute: 500},
 		},
 		"a term that does not end while another process leads is not either": {
-			lingers: time.Hour, trouble: func(w *world) { w.write(them, 1); w.refused.Store(true) },
+			lingers: time.Hour, trouble: func(w *world) { w.refused.Store(true) },
 			want: map[time.Duration]int{9 * time.Second: 200, 20 * time.Second: 200, 29 * time.Second: 500, 10 * time.Minute: 500},
 		},
 	}

@@ -68,9 +68,22 @@ func (p *process) term(ctx context.Context) {
 	p.forgetGone(ctx)
 	var working sync.WaitGroup
 	working.Go(func() { p.feed.Run(ctx) })
-	working.Go(func() { p.set.Run(ctx, p.workers, p.scaler.Reconcile) })
+	working.Go(func() { p.set.Run(ctx, p.workers, p.reconcile) })
 	working.Wait()
 	p.outage.end()
+}
+
+// reconcile looks at one workload for as long as this process may write. A process that was stopped may find out here, before the
+// election does, that it may not: the term ends soon, or goes on when the lease is renewed.
+func (p *process) reconcile(ctx context.Context, key informer.Key) (time.Duration, error) {
+	err := p.leadership.tenure.check()
+	if err == nil {
+		var next time.Duration
+		if next, err = p.scaler.Reconcile(ctx, key); !errors.Is(err, scaler.ErrNotLeading) {
+			return next, err
+		}
+	}
+	return p.leadership.flags.retryPeriod, nil
 }
 
 // forgetGone looks at the workloads that are remembered from an earlier term but were deleted or un-annotated since. The

@@ -81,7 +81,7 @@ func newCluster(t *testing.T) *cluster {
 	task.election.enabled = false
 	task.serve = serveFlags{metrics: disabled, probes: disabled}
 	p, err := task.assemble(clients{watch: c.client, dynamic: dynamicfake.NewSimpleDynamicClient(scheme), replica: metadatafake.NewSimpleMetadataClient(scheme, rs), act: c.client, tell: c.client,
-		lead: c.client, samples: c.samples, deadline: time.Second}, zap.New(core))
+		lead: c.client, samples: c.samples, deadline: time.Second, tenure: newTenure(task.election)}, zap.New(core))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,6 +172,33 @@ func (c *cluster) looks(t *testing.T) (n float64) {
 		}
 	}
 	return n
+}
+
+// TestALeaderThatMayNotWriteWaits: until its lease is renewed, or its term ends.
+func TestALeaderThatMayNotWriteWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t)
+		tenure := newTenure(defaultElectionFlags())
+		c.process.leadership.tenure = tenure
+		ctx, stop := context.WithCancel(t.Context())
+		if err := c.process.set.Start(ctx); err != nil {
+			t.Fatal(err)
+		}
+		c.term(t, func() {
+			if n := c.looks(t); n != 0 {
+				t.Errorf("%v looks without a tenure", n)
+			}
+			tenure.renew(tenure.clock())
+			time.Sleep(c.process.leadership.flags.retryPeriod)
+			synctest.Wait()
+			if n := c.looks(t); n != 1 {
+				t.Errorf("%v looks after the renewal, want 1", n)
+			}
+		})
+		stop()
+		c.process.set.Wait()
+		c.process.flush()
+	})
 }
 
 func TestMetricsComeAndGo(t *testing.T) {

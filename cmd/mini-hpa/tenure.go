@@ -1,0 +1,160 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+
+	"github.com/mini-hpa/mini-hpa/scaler"
+)
+
+// tenure is for how long this process may write: for the renew deadline after the last renewal of its lease was sent. Nobody else
+// can have the lease before the lease duration has passed since, which is longer.
+//
+//	renewal sent          stored         renew deadline       lease expires
+//	|---------------------|--------------|~~~~~~~~~~~~~~~~~~~~|-- another may lead
+//	|<-------- may write, seconds ------>|
+//
+// The leader election ends a term at the same moment, but not when the process did not run: one that was stopped goes on wherever
+// it was, with what it has in memory, before the election looks at the clock. So each write looks at it, just before it is sent.
+type tenure struct {
+	always bool // without an election
+	lasts  time.Duration
+	clock  func() moment
+
+	mu      sync.Mutex
+	renewed moment
+	over    bool
+}
+
+// moment is one moment by two clocks.
+type moment struct {
+	// wall is set by others, so it jumps; but it goes on while a virtual machine is suspended.
+	wall time.Time
+	// steady never jumps, and does not count suspensions. A process that is stopped goes by both.
+	steady time.Time
+}
+
+// now is the present moment.
+func now() moment {
+	t := time.Now()
+	return moment{wall: t.Round(0), steady: t} // without its monotonic reading a time goes by the wall
+}
+
+// since is how much later m is, by the clock that says more.
+func (m moment) since(earlier moment) time.Duration {
+	return max(m.wall.Sub(earlier.wall), m.steady.Sub(earlier.steady))
+}
+
+// newTenure is one that begins with the first renewal, or that lasts for ever if there is no election.
+func newTenure(e electionFlags) *tenure {
+	return &tenure{always: !e.enabled, lasts: e.renewDeadline, clock: now, over: true}
+}
+
+// renew is told of a renewal that the API server has confirmed, and when it was sent.
+func (t *tenure) renew(sent moment) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.renewed, t.over = sent, false
+}
+
+// end says that the lease is given up, or somebody else's.
+func (t *tenure) end() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.over = true
+}
+
+// left is for how long this process may still write; nothing or less where it may not.
+func (t *tenure) left() time.Duration {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case t.always:
+		return t.lasts
+	case t.over:
+		return 0
+	}
+	return t.lasts - t.clock().since(t.renewed)
+}
+
+// check fails where this process may not write.
+func (t *tenure) check() error {
+	if t.left() > 0 {
+		return nil
+	}
+	return scaler.ErrNotLeading
+}
+
+// leased writes within the tenure only.
+type leased struct {
+	scaler.Scales
+	tenure *tenure
+}
+
+// Scale ends with the tenure at the latest, even if the answer is still to come. The error is scaler.ErrNotLeading then.
+func (l leased) Scale(ctx context.Context, d *appsv1.Deployment, replicas int32) error {
+	if err := l.tenure.check(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, l.tenure.left())
+	defer cancel()
+	err := l.Scales.Scale(ctx, d, replicas)
+	if err != nil && l.tenure.check() != nil {
+		return fmt.Errorf("%w: %w", scaler.ErrNotLeading, err)
+	}
+	return err
+}
+
+// guard lets requests that change something pass within the tenure only. It is asked at each try of the client to send them, and
+// once more when the body is read, which is after a connection was found or made.
+func (t *tenure) guard(next http.RoundTripper) http.RoundTripper { return guarded{next, t} }
+
+type guarded struct {
+	next   http.RoundTripper
+	tenure *tenure
+}
+
+// RoundTrip is http.RoundTripper's.
+func (g guarded) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Method == http.MethodGet {
+		return g.next.RoundTrip(r)
+	}
+	if err := g.tenure.check(); err != nil {
+		if r.Body != nil {
+			r.Body.Close()
+		}
+		return nil, err
+	}
+	if r.Body == nil || r.Body == http.NoBody {
+		return g.next.RoundTrip(r)
+	}
+	checked := r.Clone(r.Context())
+	checked.Body = body{r.Body, g.tenure}
+	if again := r.GetBody; again != nil { // the transport sends a request again where a connection ended before it was read
+		checked.GetBody = func() (io.ReadCloser, error) {
+			b, err := again()
+			return body{b, g.tenure}, err
+		}
+	}
+	return g.next.RoundTrip(checked)
+}
+
+// body is that of a request.
+type body struct {
+	io.ReadCloser
+	tenure *tenure
+}
+
+// Read fails where this process may no longer write, which ends the request.
+func (b body) Read(p []byte) (int, error) {
+	if err := b.tenure.check(); err != nil {
+		return 0, err
+	}
+	return b.ReadCloser.Read(p)
+}

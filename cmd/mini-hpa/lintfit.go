@@ -78,8 +78,9 @@ func (f *fitting) fit(value any, t reflect.Type, at *field.Path) (any, bool) {
 		return f.mapping(value, at, func(string) reflect.Type { return t.Elem() }, key)
 	case reflect.Slice:
 		return f.list(value, t.Elem(), at)
+	default:
+		return f.scalar(value, t, at)
 	}
-	return f.scalar(value, t, at)
 }
 
 // mapping is fit for what has named parts. Of what no type is known for, nothing is read.
@@ -124,8 +125,9 @@ func (f *fitting) scalar(value any, t reflect.Type, at *field.Path) (any, bool) 
 		return f.demand(ok, value, at, "must be true or false, without quotes")
 	case reflect.Int32, reflect.Int64:
 		return f.demand(isWhole(value, t.Bits()), value, at, "must be a whole number, without quotes")
+	default:
+		return value, true // the library decides; the objects that are read have nothing else
 	}
-	return value, true // the library decides; the objects that are read have nothing else
 }
 
 // quotesFor is the advice for a scalar that should be a string.

@@ -97,13 +97,12 @@ func TestAWriteThatIsRefusedIsTriedAgain(t *testing.T) {
 	w := newWorkload(t, 12, "target-cpu=50", "max=40")
 	w.load(6000, tick).want(12)
 	w.replicas = 1
-	look := func(s Snapshot, want int32) Decision {
+	look := func(s Snapshot, want int32) {
 		t.Helper()
 		w.last, w.history = w.rules.Recommend(w.policy, s, w.history)
 		if w.now = w.now.Add(5 * time.Second); w.last.Desired != want {
 			t.Fatalf("desired = %d, want %d\n%s", w.last.Desired, want, steps(w.last))
 		}
-		return w.last
 	}
 	look(surging(snapshot(w.now, 1, pods(w.now, 12, "500m")), 12), 12)
 	look(snapshot(w.now, 1, pods(w.now, 1, "500m")), 12)

@@ -16,7 +16,7 @@ const (
 	atTarget
 	// settled counts with what it uses, or would if the present replicas carried what more of them did in its sample's window.
 	settled
-	// atMostOthers counts with what it uses or, if its sample is from its warm-up, with at most the average of the others
+	// atMostOthers counts with what it uses or, if its sample is from its warm-up, with at most the average of the others.
 	atMostOthers
 	// full counts with its request, or more where the target is above 100 %.
 	full

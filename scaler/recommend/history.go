@@ -103,13 +103,17 @@ func Unremembered(p annotations.Policy, s Snapshot) History {
 	return History{Samples: []Sample{{Time: left, Replicas: s.Replicas}}}
 }
 
+// mostChanges is how many changes are remembered: more than one a second for the longest period that a policy can have.
+const mostChanges = 2000
+
 // Applied is the history after the decision was written. Call it only after the write succeeded: what was not written
 // must not use up a policy's budget (HPA: storeScaleEvent).
 func (h History) Applied(d Decision) History {
 	if d.Desired != d.Current {
 		// A way back is no change for the policies, but one for the samples: hence a Change of 0.
 		base := min(h.base(d.Current, d.Desired), max(d.Current, d.Desired))
-		h.Changes = append(slices.Clone(h.Changes), Change{Time: d.Time, Delta: d.Desired - base, From: d.Current})
+		kept := h.Changes[max(len(h.Changes)-mostChanges+1, 0):]
+		h.Changes = append(slices.Clone(kept), Change{Time: d.Time, Delta: d.Desired - base, From: d.Current})
 		h.carried, h.unplaced = h.asked.Replicas, true
 		h.left, h.outside = d.Desired, outside{}
 	}

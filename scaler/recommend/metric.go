@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
@@ -200,9 +199,11 @@ func (v *view) seriesFailure(name, series string, n int) *Failure {
 
 // printable quotes a name that the API server accepts and a terminal should not see as it is.
 func printable(name string) string {
-	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-:|"
-	if strings.Trim(name, plain) == "" {
-		return name
+	for i := range len(name) {
+		c := name[i]
+		if plain := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == ':' || c == '.' || c == '_' || c == '-' || c == '|'; !plain {
+			return strconv.Quote(name)
+		}
 	}
-	return strconv.Quote(name)
+	return name
 }

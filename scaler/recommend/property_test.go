@@ -349,6 +349,22 @@ func TestHistoryStaysSmall(t *testing.T) {
 	}
 }
 
+// TestChangesStayFew: a rival that sets the replicas out of bounds again and again is answered each time, and nothing grows.
+func TestChangesStayFew(t *testing.T) {
+	for _, compat := range []bool{false, true} {
+		r, p, h := DefaultRules(), policy(t, "target-cpu=50", "min=5", "max=10"), History{}
+		r.Compat = compat
+		for i := range 3 * mostChanges {
+			var d Decision
+			d, h = r.Recommend(p, Snapshot{Time: noon.Add(time.Duration(i) * time.Millisecond), Replicas: 1}, h)
+			h = h.Applied(d)
+		}
+		if len(h.Changes) != mostChanges {
+			t.Errorf("compat %v: %d changes are kept, want %d", compat, len(h.Changes), mostChanges)
+		}
+	}
+}
+
 // TestKeptSamplesDecideAsAllWould compares the small history with one that forgets nothing.
 func TestKeptSamplesDecideAsAllWould(t *testing.T) {
 	p := policy(t, "target-cpu=50", "max=10", "scale-up-stabilization=30s", "scale-down-stabilization=1m")

@@ -98,7 +98,9 @@ func (t *Reader) header() error {
 	if err != nil {
 		return err
 	}
-	var h header
+	var h struct {
+		Workload *deployment `json:"workload"`
+	}
 	if err := decode(text, &h); err != nil {
 		return err
 	}
@@ -108,7 +110,7 @@ func (t *Reader) header() error {
 	if kind := h.Workload.Kind; kind != "" && kind != "Deployment" {
 		return fmt.Errorf("the workload is a %q; want a Deployment", kind)
 	}
-	t.workload = h.Workload
+	t.workload = h.Workload.whole()
 	return nil
 }
 
@@ -154,11 +156,18 @@ func observation(text []byte) (recommend.Snapshot, error) {
 	var line struct {
 		recommend.Snapshot
 		// Replicas tells "not there" from 0, which means that autoscaling is off.
-		Replicas *int32 `json:"replicas"`
+		Replicas        *int32                     `json:"replicas"`
+		Pods            []*pod                     `json:"pods"`
+		PodMetrics      []*sample                  `json:"podMetrics"`
+		CustomMetrics   map[string][]customValue   `json:"customMetrics"`
+		ExternalMetrics map[string][]externalValue `json:"externalMetrics"`
 	}
 	if err := decode(text, &line); err != nil {
 		return recommend.Snapshot{}, err
 	}
+	line.Snapshot.Pods, line.Snapshot.PodMetrics = each(line.Pods, (*pod).whole), each(line.PodMetrics, (*sample).whole)
+	line.Snapshot.CustomMetrics = eachOf(line.CustomMetrics, customValue.whole)
+	line.Snapshot.ExternalMetrics = eachOf(line.ExternalMetrics, externalValue.whole)
 	switch s := &line.Snapshot; {
 	case s.Time.IsZero():
 		return *s, errors.New(`the observation has no time; want "time": "2026-01-01T12:00:00Z"`)

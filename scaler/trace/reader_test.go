@@ -107,6 +107,42 @@ func packed(t *testing.T, text string) string {
 	return b.String()
 }
 
+// TestQuantitiesAreBounded: reading one of these takes hours, wherever it is, and what is done with it does not end either. The test
+// would not end.
+func TestQuantitiesAreBounded(t *testing.T) {
+	for _, q := range []string{`"1e-999999999"`, `"1e999999999"`, `1e-999999999`, `"1\u0065-999999999"`, `" 1e-999999999 "`} {
+		list := `{"cpu":` + q + `}`
+		spec := `{"containers":[{"name":"app","resources":{"requests":` + list + `,"limits":` + list + `}}],"overhead":` + list + `,"resources":{"requests":` + list + `},
+			"volumes":[{"name":"v","emptyDir":{"sizeLimit":` + q + `}}]}`
+		header := `{"workload":{"spec":{"template":{"spec":` + spec + `}}}}`
+		line := `{"time":"2026-01-01T12:00:00Z","replicas":1,"pods":[{"metadata":{"name":"a"},"spec":` + spec + `,"status":{"phase":"Running","startTime":"2026-01-01T11:00:00Z",
+			"conditions":[{"type":"Ready","status":"True","lastTransitionTime":"2026-01-01T11:00:00Z"}],"containerStatuses":[{"allocatedResources":` + list + `}]}}],
+			"podMetrics":[{"metadata":{"name":"a"},"timestamp":"2026-01-01T12:00:00Z","window":"15s","containers":[{"name":"app","usage":` + list + `}]}],
+			"customMetrics":{"a":[{"describedObject":{"kind":"Pod","name":"a"},"value":` + q + `}]},"externalMetrics":{"a":[{"value":` + q + `}]}}`
+		r, err := NewReader(strings.NewReader(strings.ReplaceAll(strings.ReplaceAll(header, "\n", "")+"@"+strings.ReplaceAll(line, "\n", ""), "@", "\n")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := r.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		replay := NewReplay(policyOf(t, map[string]string{"mini-hpa/max": "10", "mini-hpa/target-cpu": "50"}), recommend.DefaultRules())
+		if o := replay.Next(s); o.Active != recommend.ActiveValidMetric {
+			t.Errorf("%s: %+v", q, o)
+		}
+	}
+}
+
+func TestQuantitiesThatAreNone(t *testing.T) {
+	for q, want := range map[string]string{`"much"`: `quantity "much"`, `"1e"`: `quantity "1e"`, `{}`: `quantity "{}"`, `"` + strings.Repeat("1", 501) + `"`: `quantity "1111`} {
+		_, err := readAll(strings.NewReader(headLine+`{"time":"2026-01-01T12:00:00Z","replicas":1,"externalMetrics":{"a":[{"value":`+q+`}]}}`), 1000)
+		if !matches(err, "line 2: cannot decode: "+want) {
+			t.Errorf("%.20s: error %v, want one with %q", q, err, want)
+		}
+	}
+}
+
 func TestCompressedDataThatWasCutOff(t *testing.T) {
 	text := packed(t, headLine+at("15"))
 	for _, c := range []struct {

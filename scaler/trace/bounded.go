@@ -1,0 +1,195 @@
+package trace
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	custommetricsv1beta2 "k8s.io/metrics/pkg/apis/custom_metrics/v1beta2"
+	externalmetricsv1beta1 "k8s.io/metrics/pkg/apis/external_metrics/v1beta1"
+	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+)
+
+// Reading a quantity such as 1e-999999999 takes hours. So what a trace holds is read into types whose quantities are bounded, see
+// annotations.Amount; a field that could hold others, and that no decision depends on, is not read at all. Fields of the same name in
+// a struct that is embedded are hidden by those here.
+
+// amount is a quantity.
+type amount struct{ resource.Quantity }
+
+// UnmarshalJSON takes what a quantity's does.
+func (a *amount) UnmarshalJSON(text []byte) (err error) {
+	if string(text) == "null" {
+		return nil
+	}
+	said := string(text)
+	if text[0] == '"' {
+		if err := json.Unmarshal(text, &said); err != nil {
+			return err
+		}
+	}
+	if a.Quantity, err = annotations.Amount(strings.TrimSpace(said)); err != nil {
+		return fmt.Errorf("quantity %.40q: %w", said, err)
+	}
+	return nil
+}
+
+type amounts map[corev1.ResourceName]amount
+
+func (a amounts) list() corev1.ResourceList {
+	if a == nil {
+		return nil
+	}
+	list := make(corev1.ResourceList, len(a))
+	for name, q := range a {
+		list[name] = q.Quantity
+	}
+	return list
+}
+
+type resources struct {
+	Requests amounts `json:"requests"`
+	Limits   amounts `json:"limits"`
+}
+
+func (r resources) requirements() corev1.ResourceRequirements {
+	return corev1.ResourceRequirements{Requests: r.Requests.list(), Limits: r.Limits.list()}
+}
+
+type container struct {
+	Name          string                         `json:"name"`
+	RestartPolicy *corev1.ContainerRestartPolicy `json:"restartPolicy"`
+	Resources     resources                      `json:"resources"`
+}
+
+type podSpec struct {
+	Containers     []container `json:"containers"`
+	InitContainers []container `json:"initContainers"`
+	Overhead       amounts     `json:"overhead"`
+	Resources      *resources  `json:"resources"`
+}
+
+func (p podSpec) spec() corev1.PodSpec {
+	spec := corev1.PodSpec{Containers: containers(p.Containers), InitContainers: containers(p.InitContainers), Overhead: p.Overhead.list()}
+	if p.Resources != nil {
+		whole := p.Resources.requirements()
+		spec.Resources = &whole
+	}
+	return spec
+}
+
+func containers(in []container) []corev1.Container {
+	if in == nil {
+		return nil
+	}
+	out := make([]corev1.Container, len(in))
+	for i, c := range in {
+		out[i] = corev1.Container{Name: c.Name, RestartPolicy: c.RestartPolicy, Resources: c.Resources.requirements()}
+	}
+	return out
+}
+
+type pod struct {
+	corev1.Pod
+	Spec   podSpec `json:"spec"`
+	Status struct {
+		Phase      corev1.PodPhase       `json:"phase"`
+		StartTime  *metav1.Time          `json:"startTime"`
+		Conditions []corev1.PodCondition `json:"conditions"`
+	} `json:"status"`
+}
+
+func (p *pod) whole() *corev1.Pod {
+	if p == nil {
+		return nil
+	}
+	p.Pod.Spec = p.Spec.spec()
+	p.Pod.Status = corev1.PodStatus{Phase: p.Status.Phase, StartTime: p.Status.StartTime, Conditions: p.Status.Conditions}
+	return &p.Pod
+}
+
+type sample struct {
+	metricsv1beta1.PodMetrics
+	Containers []struct {
+		Name  string  `json:"name"`
+		Usage amounts `json:"usage"`
+	} `json:"containers"`
+}
+
+func (s *sample) whole() *metricsv1beta1.PodMetrics {
+	if s == nil {
+		return nil
+	}
+	for _, c := range s.Containers {
+		s.PodMetrics.Containers = append(s.PodMetrics.Containers, metricsv1beta1.ContainerMetrics{Name: c.Name, Usage: c.Usage.list()})
+	}
+	return &s.PodMetrics
+}
+
+type customValue struct {
+	custommetricsv1beta2.MetricValue
+	Value amount `json:"value"`
+}
+
+func (v customValue) whole() custommetricsv1beta2.MetricValue {
+	v.MetricValue.Value = v.Value.Quantity
+	return v.MetricValue
+}
+
+type externalValue struct {
+	externalmetricsv1beta1.ExternalMetricValue
+	Value amount `json:"value"`
+}
+
+func (v externalValue) whole() externalmetricsv1beta1.ExternalMetricValue {
+	v.ExternalMetricValue.Value = v.Value.Quantity
+	return v.ExternalMetricValue
+}
+
+type deployment struct {
+	appsv1.Deployment
+	Spec struct {
+		Replicas *int32                `json:"replicas"`
+		Selector *metav1.LabelSelector `json:"selector"`
+		Template struct {
+			metav1.ObjectMeta `json:"metadata"`
+			Spec              podSpec `json:"spec"`
+		} `json:"template"`
+	} `json:"spec"`
+}
+
+func (d *deployment) whole() *appsv1.Deployment {
+	d.Deployment.Spec = appsv1.DeploymentSpec{Replicas: d.Spec.Replicas, Selector: d.Spec.Selector,
+		Template: corev1.PodTemplateSpec{ObjectMeta: d.Spec.Template.ObjectMeta, Spec: d.Spec.Template.Spec.spec()}}
+	return &d.Deployment
+}
+
+// each converts the items of a list; nil stays nil.
+func each[In, Out any](in []In, whole func(In) Out) []Out {
+	if in == nil {
+		return nil
+	}
+	out := make([]Out, len(in))
+	for i := range in {
+		out[i] = whole(in[i])
+	}
+	return out
+}
+
+// eachOf converts the lists of a map; nil stays nil.
+func eachOf[In, Out any](in map[string][]In, whole func(In) Out) map[string][]Out {
+	if in == nil {
+		return nil
+	}
+	out := make(map[string][]Out, len(in))
+	for name, list := range in {
+		out[name] = each(list, whole)
+	}
+	return out
+}

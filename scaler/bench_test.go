@@ -34,7 +34,7 @@ func (s *resting) Pods(*appsv1.Deployment) []*corev1.Pod                        
 func (s *resting) Surroundings(cache.ObjectName) (none annotations.Surroundings) { return none }
 
 // List is metrics.Lister's: every pod uses what its target is.
-func (s *resting) List(context.Context) ([]metrics.Sample, error) {
+func (s *resting) List(context.Context) (metrics.Listing, error) {
 	items := make([]metricsv1beta1.PodMetrics, len(s.pods))
 	for i, pod := range s.pods {
 		items[i] = metricsv1beta1.PodMetrics{ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name},
@@ -42,7 +42,7 @@ func (s *resting) List(context.Context) ([]metrics.Sample, error) {
 			Containers: []metricsv1beta1.ContainerMetrics{{Name: "app", Usage: corev1.ResourceList{
 				corev1.ResourceCPU: *resource.NewMilliQuantity(500, resource.DecimalSI), corev1.ResourceMemory: resource.MustParse("512Mi")}}}}
 	}
-	return metrics.SamplesOf(items), nil
+	return metrics.Listing{Samples: metrics.SamplesOf(items)}, nil
 }
 
 func newResting(b *testing.B, pods int, pairs map[string]string) *Scaler {

@@ -105,7 +105,7 @@ func (f *fleet) onSamples([]types.NamespacedName) {
 }
 
 // List is metrics.Lister's.
-func (f *fleet) List(context.Context) ([]metrics.Sample, error) {
+func (f *fleet) List(context.Context) (metrics.Listing, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	items := []metricsv1beta1.PodMetrics{}
@@ -114,7 +114,7 @@ func (f *fleet) List(context.Context) ([]metrics.Sample, error) {
 			items = append(items, *m.sample)
 		}
 	}
-	return metrics.SamplesOf(items), nil
+	return metrics.Listing{Samples: metrics.SamplesOf(items)}, nil
 }
 
 // run lets time pass. At each look the size after it is noted, if it is another one.

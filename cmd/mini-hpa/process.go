@@ -100,6 +100,15 @@ func (p *process) forgetGone(ctx context.Context) {
 	}
 }
 
+// unreadable is told when samples cannot be read, and with nil when all can again.
+func (p *process) unreadable(err error) {
+	if err != nil {
+		p.log.Warn("pods count as without a sample", zap.Error(err))
+	} else {
+		p.log.Info("all samples can be read again")
+	}
+}
+
 // metricsChanged is told when the metrics API stops answering (err says why) and when it answers again (nil). Every
 // workload's decision depends on it.
 func (p *process) metricsChanged(err error) {

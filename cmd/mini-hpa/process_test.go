@@ -38,10 +38,10 @@ type lister struct {
 }
 
 // List is metrics.Lister's.
-func (l *lister) List(context.Context) ([]metrics.Sample, error) {
+func (l *lister) List(context.Context) (metrics.Listing, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return metrics.SamplesOf(l.samples), l.err
+	return metrics.Listing{Samples: metrics.SamplesOf(l.samples)}, l.err
 }
 
 func (l *lister) set(err error, samples ...metricsv1beta1.PodMetrics) {

@@ -47,6 +47,9 @@ func (t *telemetry) watch(f feed) {
 	t.registry.MustRegister(
 		&sampleAge{feed: f, leading: &t.leading, desc: prometheus.NewDesc("mini_hpa_metrics_age_seconds",
 			"Age of the newest sample that the resource metrics API returned; absent in a standby, and where there are no samples.", nil, nil)},
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "mini_hpa_metrics_unreadable_samples",
+			Help: "Samples in the newest answer of the resource metrics API that cannot be read; their pods count as without one."},
+			func() float64 { return float64(f.Status().Unreadable) }),
 		counterOf("mini_hpa_metrics_lists_total", "LIST requests to the resource metrics API.",
 			func() uint64 { return f.Status().Lists }),
 		counterOf("mini_hpa_metrics_list_failures_total", "LIST requests to the resource metrics API that got no good answer.",

@@ -6,12 +6,16 @@ import (
 	"net/http"
 )
 
-// maxBody bounds one answer: it is read into memory as a whole. 5000 values take about 2 MB of JSON.
-const maxBody = 8 << 20
+// mostRefused bounds what an API has to say of why it does not answer, which is read into memory as a whole.
+const mostRefused = 1 << 20
 
-// bounded is a transport for APIs that cannot be trusted to be brief or prompt: answers beyond maxBody fail, and no
-// server can talk the client into waiting and asking again within one question's deadline.
-type bounded struct{ next http.RoundTripper }
+// bounded is a transport for APIs that cannot be trusted to be brief or prompt: answers of more than so many bytes fail, and no
+// server can talk the client into waiting and asking again within one question's deadline. Bytes are counted as they are read, after they
+// were decompressed.
+type bounded struct {
+	next http.RoundTripper
+	most int64
+}
 
 // RoundTrip is http.RoundTripper's.
 func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -20,7 +24,11 @@ func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
 		return response, err
 	}
 	response.Header.Del("Retry-After")
-	response.Body = &boundedBody{ReadCloser: response.Body, left: maxBody}
+	most := b.most
+	if response.StatusCode >= http.StatusMultipleChoices {
+		most = min(most, mostRefused)
+	}
+	response.Body = &boundedBody{ReadCloser: response.Body, left: most, most: most}
 	return response, nil
 }
 
@@ -30,14 +38,28 @@ func (b bounded) WrappedRoundTripper() http.RoundTripper { return b.next }
 // boundedBody fails where it is longer than allowed; cut off, it might still parse.
 type boundedBody struct {
 	io.ReadCloser
-	left int64
+	left, most int64
 }
 
 // Read is io.Reader's.
 func (b *boundedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if b.left -= int64(n); b.left < 0 {
-		return 0, fmt.Errorf("the answer is longer than %d MiB", maxBody>>20)
+		return 0, &excess{fmt.Sprintf("it is longer than %s", sizeText(b.most))}
 	}
 	return n, err
 }
+
+func sizeText(bytes int64) string {
+	const kibi, mebi = 1 << 10, 1 << 20
+	if bytes < mebi {
+		return fmt.Sprintf("%d KiB", bytes/kibi)
+	}
+	return fmt.Sprintf("%d MiB", bytes/mebi)
+}
+
+// excess is an answer that is not read to its end because there is too much of it.
+type excess struct{ text string }
+
+// Error says what is too much.
+func (e *excess) Error() string { return "the answer is not read: " + e.text }

@@ -11,7 +11,7 @@ import (
 // TestTheTransportBelowIsFound: else client-go warns at each request that times out.
 func TestTheTransportBelowIsFound(t *testing.T) {
 	want := &tls.Config{ServerName: "below", MinVersion: tls.VersionTLS12}
-	got, err := utilnet.TLSClientConfig(bounded{&http.Transport{TLSClientConfig: want}})
+	got, err := utilnet.TLSClientConfig(bounded{&http.Transport{TLSClientConfig: want}, 1})
 	if err != nil || got != want {
 		t.Errorf("%v, error %v; want the configuration of the transport below", got, err)
 	}

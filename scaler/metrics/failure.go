@@ -41,7 +41,11 @@ func explain(err error, timeout time.Duration) *failure {
 func diagnose(err error, timeout time.Duration) (kind, advice string) {
 	var status apierrors.APIStatus
 	var netErr net.Error
+	var tooMuch *excess
 	switch {
+	case errors.As(err, &tooMuch):
+		return "too much", "the answer of the resource metrics API (metrics.k8s.io) is not read: " + tooMuch.text +
+			"; if so many pods are right, let each controller see a part of the namespaces (--namespace)"
 	case errors.Is(err, context.DeadlineExceeded):
 		return "timeout", fmt.Sprintf("the resource metrics API (metrics.k8s.io) did not answer within %v", timeout)
 	case errors.As(err, &status):

@@ -24,9 +24,9 @@ var epoch = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 // listerFunc is a scripted Lister.
 type listerFunc func(ctx context.Context) ([]metricsv1beta1.PodMetrics, error)
 
-func (f listerFunc) List(ctx context.Context) ([]Sample, error) {
+func (f listerFunc) List(ctx context.Context) (Listing, error) {
 	items, err := f(ctx)
-	return SamplesOf(items), err
+	return Listing{Samples: SamplesOf(items)}, err
 }
 
 // newest is what a feed has of a pod.

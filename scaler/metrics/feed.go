@@ -38,6 +38,9 @@ type Config struct {
 	// OnState is called once per transition: with the reason when two LISTs in a row failed, about a second apart, and
 	// with nil at the first good LIST after that, before OnSamples.
 	OnState func(err error)
+	// OnUnreadable is called once per transition: with the reason when the samples of some pods cannot be read, which then have none,
+	// and with nil when all can again.
+	OnUnreadable func(err error)
 }
 
 // Status is a summary of a feed for telemetry. Times are zero before the first success.
@@ -50,8 +53,8 @@ type Status struct {
 	Newest time.Time
 	// Period is the publisher's, as learnt; 0 while it is not known.
 	Period time.Duration
-	// Pods counts the pods of the newest good answer, kept or not.
-	Pods int
+	// Pods counts the pods of the newest good answer, kept or not, Unreadable those whose samples in it could not be read.
+	Pods, Unreadable int
 }
 
 // Feed keeps the newest sample of every pod of a scope. Its methods may be called from any goroutine.
@@ -79,6 +82,9 @@ func NewFeed(c Config) *Feed {
 	}
 	if c.OnState == nil {
 		c.OnState = func(error) {}
+	}
+	if c.OnUnreadable == nil {
+		c.OnUnreadable = func(error) {}
 	}
 	f := &Feed{config: c, turn: make(chan struct{}, 1), schedule: newSchedule(c.Resolution)}
 	f.snapshot.Store(&snapshot{})
@@ -146,7 +152,7 @@ func (f *Feed) list(ctx context.Context, relearn bool) (time.Duration, error) {
 		f.schedule = newSchedule(f.config.Resolution)
 	}
 	o := observation{sent: time.Now()}
-	items, err := f.call(ctx)
+	list, err := f.call(ctx)
 	o.done = time.Now()
 	if ctx.Err() != nil {
 		return 0, interrupted(ctx)
@@ -155,10 +161,11 @@ func (f *Feed) list(ctx context.Context, relearn bool) (time.Duration, error) {
 		o.failed = true
 		return f.plan(o), f.failed(explain(err, f.config.Timeout))
 	}
-	r := f.take(items, o)
+	r := f.take(list.Samples, o)
 	o.listed, o.comparable, o.advanced, o.repeated = len(r.next), r.comparable, r.advanced, r.repeated
 	wait := f.plan(o)
 	f.tell(r.changed, o.done)
+	f.tellUnreadable(list)
 	return wait, nil
 }
 
@@ -172,18 +179,18 @@ func (f *Feed) plan(o observation) (wait time.Duration) {
 }
 
 // call makes the request. The deadline covers reading and decoding the answer.
-func (f *Feed) call(ctx context.Context) ([]Sample, error) {
+func (f *Feed) call(ctx context.Context) (Listing, error) {
 	f.mu.Lock()
 	f.status.Lists++
 	f.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, f.config.Timeout)
 	defer cancel()
-	items, err := f.config.Lister.List(ctx)
+	list, err := f.config.Lister.List(ctx)
 	if err != nil && ctx.Err() != nil {
 		// client-go's rate limiter and transports wrap or replace the context's error in several ways.
 		err = fmt.Errorf("%w: %w", ctx.Err(), err)
 	}
-	return items, err
+	return list, err
 }
 
 func interrupted(ctx context.Context) error {

@@ -240,3 +240,28 @@ func TestFeedNewest(t *testing.T) {
 		}
 	})
 }
+
+// TestUnreadableSamplesAreToldOnTransition: once when they begin, once when all can be read again.
+func TestUnreadableSamplesAreToldOnTransition(t *testing.T) {
+	var told []string
+	list := Listing{}
+	feed := NewFeed(Config{Lister: scripted(func() Listing { return list }), OnUnreadable: func(err error) { told = append(told, fmt.Sprint(err)) }})
+	broken := Listing{Samples: SamplesOf(items([]sample{{"a", 0}})), Unreadable: 2, Why: errors.New("pod shop/b: no number")}
+	for _, list = range []Listing{{}, broken, broken, {}, {}} {
+		if err := feed.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := feed.Status().Unreadable; got != list.Unreadable {
+			t.Errorf("status: %d unreadable, want %d", got, list.Unreadable)
+		}
+	}
+	want := []string{"the resource metrics API (metrics.k8s.io) has 2 samples that cannot be read; the first is that of pod shop/b: no number", "<nil>"}
+	if diff := gocmp.Diff(want, told); diff != "" {
+		t.Errorf("told (-want +got):\n%s", diff)
+	}
+}
+
+// scripted is a Lister without errors.
+type scripted func() Listing
+
+func (s scripted) List(context.Context) (Listing, error) { return s(), nil }

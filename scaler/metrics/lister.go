@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 
 	"k8s.io/client-go/rest"
 	client "k8s.io/metrics/pkg/client/clientset/versioned/typed/metrics/v1beta1"
@@ -15,12 +16,15 @@ const (
 	acceptedContent = "application/vnd.kubernetes.protobuf,application/json"
 	// listQPS and listBurst bound the client, not the feed: its own schedule asks three times in 0.6 s, and otherwise once a second at most.
 	listQPS, listBurst = 5, 10
+	// mostListed bounds the text of an answer, decompressed: 150,000 pods, the largest cluster that Kubernetes supports, have 33 MB of protobuf
+	// and two to three times that of JSON. It is read as it comes.
+	mostListed = 96 << 20
 )
 
 // Lister reads the newest sample of every pod of a scope in one call. It must return when ctx ends. The caller owns the
-// returned slice and what it refers to.
+// returned Listing and what it refers to.
 type Lister interface {
-	List(ctx context.Context) ([]Sample, error)
+	List(ctx context.Context) (Listing, error)
 }
 
 // podLister lists pods.metrics.k8s.io of one namespace, or of all of them.
@@ -39,6 +43,7 @@ func NewLister(config *rest.Config, namespace string) (Lister, error) {
 	own := rest.CopyConfig(config)
 	own.AcceptContentTypes = acceptedContent
 	own.QPS, own.Burst, own.RateLimiter, own.Timeout = listQPS, listBurst, nil, 0
+	own.Wrap(func(next http.RoundTripper) http.RoundTripper { return bounded{next, mostListed} })
 	c, err := client.NewForConfig(own)
 	if err != nil {
 		return nil, fmt.Errorf("make a client of the resource metrics API: %w", err)
@@ -48,15 +53,15 @@ func NewLister(config *rest.Config, namespace string) (Lister, error) {
 
 // List makes exactly one request. Retries are the schedule's: client-go's own (up to ten on a Retry-After) would use up the
 // deadline in silence and turn "service unavailable" into a timeout.
-func (l *podLister) List(ctx context.Context) ([]Sample, error) {
+func (l *podLister) List(ctx context.Context) (Listing, error) {
 	body, err := l.client.Get().NamespaceIfScoped(l.namespace, l.namespace != "").Resource("pods").MaxRetries(0).Stream(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("list pods.metrics.k8s.io: %w", err)
+		return Listing{}, fmt.Errorf("list pods.metrics.k8s.io: %w", err)
 	}
 	defer body.Close()
-	samples, err := readList(body)
+	list, err := readList(body)
 	if err != nil {
-		return nil, fmt.Errorf("list pods.metrics.k8s.io: %w", err)
+		return Listing{}, fmt.Errorf("list pods.metrics.k8s.io: %w", err)
 	}
-	return samples, nil
+	return list, nil
 }

@@ -1,7 +1,10 @@
 package metrics
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -58,7 +61,7 @@ func TestListerReadsProtobufAndJSON(t *testing.T) {
 			for i := range sent {
 				sent[i].CreationTimestamp.Reset()
 			}
-			if diff := gocmp.Diff(sent, podMetricsOf(got)); diff != "" {
+			if diff := gocmp.Diff(sent, podMetricsOf(got.Samples)); diff != "" {
 				t.Errorf("items (-want +got):\n%s", diff)
 			}
 			want := []any{story.path, "", "application/vnd.kubernetes.protobuf,application/json", int32(1)}
@@ -129,6 +132,24 @@ func TestListerThroughFeed(t *testing.T) {
 				<-r.Context().Done()
 			},
 			"did not answer within 50ms", func(error) bool { return true },
+		},
+		"it never ends, and is small on the wire": {
+			func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Type", jsonType)
+				w.Header().Set("Content-Encoding", "gzip")
+				zip := gzip.NewWriter(w)
+				defer zip.Close()
+				io.Copy(zip, &endless{text: bytes.Repeat([]byte(" "), 1<<20), left: 512 << 20})
+			},
+			"is not read: an item has more than 4 MiB", func(error) bool { return true },
+		},
+		"it refuses without end": {
+			func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Content-Type", jsonType)
+				w.WriteHeader(500)
+				io.Copy(w, &endless{text: bytes.Repeat([]byte(" "), 1<<20), left: 512 << 20})
+			},
+			"is not read: it is longer than 1 MiB; if so many pods are right", func(error) bool { return true },
 		},
 		"it talks nonsense": {
 			func(w http.ResponseWriter, _ *http.Request) {

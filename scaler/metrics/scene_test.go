@@ -52,13 +52,13 @@ func play(t *testing.T, a answer, f func(*testing.T, *scene)) {
 	})
 }
 
-func (sc *scene) List(ctx context.Context) ([]Sample, error) {
+func (sc *scene) List(ctx context.Context) (Listing, error) {
 	at := time.Since(sc.start)
 	sc.mu.Lock()
 	sc.lists = append(sc.lists, at)
 	sc.mu.Unlock()
 	items, err := sc.answer(ctx, at)
-	return SamplesOf(items), err
+	return Listing{Samples: SamplesOf(items)}, err
 }
 
 func (sc *scene) tell(what string) {

@@ -38,8 +38,7 @@ func NewSources(config *rest.Config, timeout time.Duration) (custom, external So
 	own := rest.CopyConfig(config)
 	own.ContentType, own.AcceptContentTypes = runtime.ContentTypeJSON, runtime.ContentTypeJSON
 	own.QPS, own.RateLimiter, own.Timeout = -1, nil, timeout
-	own.Wrap(func(next http.RoundTripper) http.RoundTripper { return bounded{next} })
-	found, err := discovery.NewDiscoveryClientForConfig(own)
+	found, err := discovery.NewDiscoveryClientForConfig(atMost(own, mostDiscovered))
 	if err != nil {
 		return nil, nil, fmt.Errorf("make a discovery client: %w", err)
 	}
@@ -49,13 +48,29 @@ func NewSources(config *rest.Config, timeout time.Duration) (custom, external So
 		custommetricsv1beta2.SchemeGroupVersion:   customscheme.Codecs,
 		externalmetricsv1beta1.SchemeGroupVersion: scheme.Codecs,
 	} {
-		own.APIPath, own.GroupVersion, own.NegotiatedSerializer = "/apis", &version, codecs.WithoutConversion()
-		if clients[version], err = rest.RESTClientFor(own); err != nil {
+		most := mostCustom
+		if version == externalmetricsv1beta1.SchemeGroupVersion {
+			most = mostExternal
+		}
+		its := atMost(own, most)
+		its.APIPath, its.GroupVersion, its.NegotiatedSerializer = "/apis", &version, codecs.WithoutConversion()
+		if clients[version], err = rest.RESTClientFor(its); err != nil {
 			return nil, nil, fmt.Errorf("make a client of %s: %w", version, err)
 		}
 	}
 	custom = customSource(clients, newKinds(found), newRegistration(customAPI, found.RESTClient()))
 	return custom, externalSource(clients, newRegistration(externalAPI, found.RESTClient())), nil
+}
+
+// What an answer may have in bytes, decompressed. It is read into memory as a whole, up to ten of each API at a time. A value takes about 400
+// bytes: there is room for twice as many as are allowed (see maxCustom and maxExternal).
+const mostCustom, mostExternal, mostDiscovered int64 = 4 << 20, 1 << 20, 8 << 20
+
+// atMost is a configuration for a client that reads no longer answers.
+func atMost(config *rest.Config, most int64) *rest.Config {
+	own := rest.CopyConfig(config)
+	own.Wrap(func(next http.RoundTripper) http.RoundTripper { return bounded{next, most} })
+	return own
 }
 
 // clientsOf has a client for each version of the APIs.
@@ -160,9 +175,12 @@ func (r *registration) ask(ctx context.Context, q Question, get func(schema.Grou
 func (r *registration) explain(err error) error {
 	var status apierrors.APIStatus
 	var connection net.Error
+	var tooMuch *excess
 	switch {
 	case err == nil:
 		return nil
+	case errors.As(err, &tooMuch):
+		return &refusal{text: fmt.Sprintf("the answer of the %s is not read: %s; choose among its values by the metric's selector", r.api, tooMuch.text), cause: err}
 	case errors.As(err, &status):
 		return &refusal{text: r.explainStatus(err, status.Status()), cause: err}
 	case errors.As(err, &connection) && connection.Timeout():

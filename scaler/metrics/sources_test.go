@@ -47,7 +47,7 @@ func (a *adapter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","message":"unavailable","reason":"ServiceUnavailable","code":503}`)
 	case body == "endless":
 		_, _ = w.Write([]byte(`{"kind":"ExternalMetricValueList","apiVersion":"external.metrics.k8s.io/v1beta1","items":[`))
-		for range maxBody / 1024 {
+		for range mostExternal / 1024 {
 			if _, err := w.Write([]byte("{}," + strings.Repeat(" ", 1024))); err != nil {
 				return
 			}
@@ -163,7 +163,7 @@ func TestSourcesAskTheAPIs(t *testing.T) {
 			request: externalV1 + "backlog", body: "503",
 			want: `the external metrics API is not available, see why APIService v1beta1.external.metrics.k8s.io is not: "unavailable"`},
 		"an endless answer": {q: Question{Type: autoscalingv2.ExternalMetricSourceType, Metric: "backlog"},
-			request: externalV1 + "backlog", body: "endless", want: `"unexpected error when reading response body. Please retry. Original error: the answer is longer than 8 MiB"`},
+			request: externalV1 + "backlog", body: "endless", want: "the answer of the external metrics API is not read: it is longer than 1 MiB; choose among its values by the metric's selector"},
 		"no path leads out": {q: Question{Type: autoscalingv2.ExternalMetricSourceType, Metric: "../../pods"},
 			want: `"invalid resource \"../../pods\": [may not contain '/']"`},
 	} {

@@ -9,7 +9,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/runtime"
 	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
-	"k8s.io/metrics/pkg/client/clientset/versioned/scheme"
 )
 
 const (
@@ -32,34 +31,69 @@ const (
 	wireFixed32 = 5
 )
 
+// Listing is what a LIST has brought.
+type Listing struct {
+	Samples []Sample
+	// Unreadable is how many more there were that could not be read, Why the reason for the first of them; nil if there were none.
+	Unreadable int
+	Why        error
+}
+
 // readList reads the body of a LIST item by item: of 25,000 pods the body has 6 MB and the decoded list 50 MB, which would be the
-// largest thing in the controller's memory every 15 seconds. Answers that are not protobuf are read as a whole.
-func readList(body io.Reader) ([]Sample, error) {
+// largest thing in the controller's memory every 15 seconds. It is all or nothing, but for items that are whole and do not say what they
+// should: those are left out.
+func readList(body io.Reader) (Listing, error) { return readAtMost(body, keepable) }
+
+// keepable is what the samples of a LIST may take in memory: a third more than those of 150,000 pods of two containers do, which is the
+// largest cluster that Kubernetes supports.
+const keepable = 128 << 20
+
+func readAtMost(body io.Reader, keepable int) (Listing, error) {
 	in := bufio.NewReaderSize(body, window)
 	start, err := in.Peek(len(magic))
 	if err != nil && (len(start) == 0 || !errors.Is(err, io.EOF)) {
-		return nil, broken(err)
+		return Listing{}, broken(err)
 	}
-	if string(start) != magic {
-		return readWhole(in)
+	l := &listing{wire: wire{in: in}, known: names{}, keepable: keepable}
+	if string(start) == magic {
+		if _, err := in.Discard(len(magic)); err != nil {
+			return Listing{}, err
+		}
+		err = l.read()
+	} else {
+		err = l.readJSON(in)
 	}
-	if _, err := in.Discard(len(magic)); err != nil {
-		return nil, err
+	if err != nil {
+		return Listing{}, broken(err)
 	}
-	list := &listing{wire: wire{in: in}, known: names{}}
-	if err := list.read(); err != nil {
-		return nil, broken(err)
-	}
-	return list.samples, nil
+	return l.Listing, nil
 }
 
 // listing is a LIST that is being read.
 type listing struct {
+	Listing
 	wire
-	samples []Sample
-	known   names
+	known names
+	// spent is what the samples take in memory, about, keepable what they may.
+	spent, keepable int
 	// typed and found say that the envelope told the type of what it holds, and held it.
 	typed, found bool
+}
+
+// add takes over an item, or what is wrong with it.
+func (l *listing) add(item *metricsv1beta1.PodMetrics, err error) error {
+	if err != nil {
+		if l.Unreadable++; l.Why == nil {
+			l.Why = fmt.Errorf("pod %s/%s: %s", item.Namespace, item.Name, quote(err.Error()))
+		}
+		return nil
+	}
+	s := sampleOf(item, l.known)
+	if l.spent += s.size(); l.spent > l.keepable {
+		return &excess{fmt.Sprintf("its samples, %d of which were read, take more than the %s of memory that are kept for them", len(l.Samples), sizeText(int64(l.keepable)))}
+	}
+	l.Samples = append(l.Samples, s)
+	return nil
 }
 
 // read reads the envelope.
@@ -92,8 +126,13 @@ func (l *listing) checkType(size int64) error {
 	if err := got.Unmarshal(text); err != nil {
 		return err
 	}
-	if l.typed = true; got.Kind != "PodMetricsList" {
-		return fmt.Errorf("the answer is of kind %s instead of PodMetricsList", quote(got.Kind))
+	l.typed = true
+	return checkKind(got.Kind)
+}
+
+func checkKind(got string) error {
+	if got != "PodMetricsList" {
+		return fmt.Errorf("the answer is of kind %s instead of PodMetricsList", quote(got))
 	}
 	return nil
 }
@@ -128,24 +167,7 @@ func (l *listing) readItem(size int64) error {
 		return err
 	}
 	var item metricsv1beta1.PodMetrics
-	if err := item.Unmarshal(text); err != nil {
-		return err
-	}
-	l.samples = append(l.samples, sampleOf(&item, l.known))
-	return nil
-}
-
-// readWhole is for other encodings, of which JSON is the only one that is asked for.
-func readWhole(in io.Reader) ([]Sample, error) {
-	body, err := io.ReadAll(in)
-	if err != nil {
-		return nil, err
-	}
-	list := &metricsv1beta1.PodMetricsList{}
-	if err := runtime.DecodeInto(scheme.Codecs.UniversalDeserializer(), body, list); err != nil {
-		return nil, err
-	}
-	return SamplesOf(list.Items), nil
+	return l.add(&item, item.Unmarshal(text))
 }
 
 // wire reads protobuf messages and counts the bytes.
@@ -168,7 +190,7 @@ func (w *wire) ReadByte() (byte, error) {
 // bytes reads so many; they are good until the next call.
 func (w *wire) bytes(size int64) ([]byte, error) {
 	if size > largest {
-		return nil, fmt.Errorf("an item has %d bytes, more than the %d that are read", size, largest)
+		return nil, &excess{fmt.Sprintf("an item has %d bytes", size)}
 	}
 	if int64(cap(w.buffer)) < size {
 		w.buffer = make([]byte, size)

@@ -13,7 +13,9 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/runtime"
 	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
+	"k8s.io/metrics/pkg/client/clientset/versioned/scheme"
 )
 
 // oddItems are PodMetrics as they come, and as no publisher that is known makes them.
@@ -41,7 +43,7 @@ func TestReadListIsWhatWasSent(t *testing.T) {
 					t.Fatal(err)
 				}
 				want := podMetricsOf(SamplesOf(sent))
-				if diff := gocmp.Diff(want, podMetricsOf(got)); diff != "" {
+				if diff := gocmp.Diff(want, podMetricsOf(got.Samples)); diff != "" {
 					t.Errorf("(-want +got):\n%s", diff)
 				}
 			})
@@ -66,18 +68,108 @@ func TestSamplesLoseNothingThatIsRead(t *testing.T) {
 func TestReadListRefusesAPart(t *testing.T) {
 	body := encode(t, protobufType, []metricsv1beta1.PodMetrics{pod("shop", "a", epoch, "app"), pod("shop", "b", epoch, "app")})
 	whole, err := readList(bytes.NewReader(body))
-	if err != nil || len(whole) != 2 {
-		t.Fatalf("%d samples, error %v", len(whole), err)
+	if err != nil || len(whole.Samples) != 2 {
+		t.Fatalf("%d samples, error %v", len(whole.Samples), err)
 	}
 	for n := range len(body) {
 		got, err := readList(bytes.NewReader(body[:n]))
-		if err == nil && len(got) != len(whole) {
-			t.Errorf("the first %d of %d bytes were taken for %d samples", n, len(body), len(got))
+		if err == nil && len(got.Samples) != len(whole.Samples) {
+			t.Errorf("the first %d of %d bytes were taken for %d samples", n, len(body), len(got.Samples))
 		}
 		broke := errors.New("connection reset")
 		if _, err := readList(io.MultiReader(bytes.NewReader(body[:n]), iotest.ErrReader(broke))); !errors.Is(err, broke) {
 			t.Errorf("a connection that broke after %d bytes: error %v", n, err)
 		}
+	}
+}
+
+// readWhole is what apimachinery makes of an answer.
+func readWhole(body []byte) ([]Sample, error) {
+	list := &metricsv1beta1.PodMetricsList{}
+	err := runtime.DecodeInto(scheme.Codecs.UniversalDeserializer(), body, list)
+	return SamplesOf(list.Items), err
+}
+
+// TestAPartOfJSONIsRefused as one of protobuf is.
+func TestAPartOfJSONIsRefused(t *testing.T) {
+	body := bytes.TrimSpace(encode(t, jsonType, []metricsv1beta1.PodMetrics{pod("shop", "a", epoch, "app"), pod("shop", "b", epoch, "app")}))
+	for n := range len(body) {
+		if got, err := readList(bytes.NewReader(body[:n])); err == nil {
+			t.Errorf("the first %d of %d bytes were taken for %d samples", n, len(body), len(got.Samples))
+		}
+	}
+}
+
+// TestOneUnreadableQuantityCostsThatPod, and no other.
+func TestOneUnreadableQuantityCostsThatPod(t *testing.T) {
+	items := []metricsv1beta1.PodMetrics{pod("shop", "a", epoch, "app"), pod("shop", "b", epoch, "app"), pod("shop", "c", epoch, "app")}
+	for _, mediaType := range []string{protobufType, jsonType} {
+		body := bytes.ReplaceAll(encode(t, mediaType, items[1:2]), []byte("123456789n"), []byte("1234five9n"))
+		if bytes.Count(body, []byte("five")) != 1 {
+			t.Fatalf("%s: nothing was broken", mediaType)
+		}
+		whole := bytes.Replace(encode(t, mediaType, items), bytes.TrimSpace(item(t, mediaType, encode(t, mediaType, items[1:2]))), item(t, mediaType, body), 1)
+		got, err := readList(bytes.NewReader(whole))
+		if err != nil {
+			t.Fatalf("%s: %v", mediaType, err)
+		}
+		var names []string
+		for _, s := range got.Samples {
+			names = append(names, s.Pod.Name)
+		}
+		if diff := gocmp.Diff([]string{"a", "c"}, names); diff != "" || got.Unreadable != 1 || !strings.HasPrefix(got.Why.Error(), "pod shop/b: ") {
+			t.Errorf("%s: %d cannot be read, %v, samples (-want +got):\n%s", mediaType, got.Unreadable, got.Why, diff)
+		}
+	}
+}
+
+// item is the only item of an answer, as it is in it.
+func item(t *testing.T, mediaType string, body []byte) []byte {
+	t.Helper()
+	if mediaType == jsonType {
+		from, to := bytes.Index(body, []byte(`"items":[`))+len(`"items":[`), bytes.LastIndex(body, []byte("]"))
+		return body[from:to]
+	}
+	from := bytes.Index(body, []byte("shop")) - 8
+	return body[from : len(body)-6]
+}
+
+// endless goes on with the same text for so many bytes.
+type endless struct {
+	text []byte
+	left int
+	at   int
+}
+
+func (e *endless) Read(p []byte) (int, error) {
+	if e.left <= 0 {
+		return 0, io.EOF
+	}
+	n := copy(p[:min(len(p), e.left)], e.text[e.at:])
+	e.at, e.left = (e.at+n)%len(e.text), e.left-n
+	return n, nil
+}
+
+// TestReadListIsBounded: whatever an answer holds, little of it is in memory at a time, and it is refused.
+func TestReadListIsBounded(t *testing.T) {
+	const begin, much = `{"kind":"PodMetricsList","apiVersion":"metrics.k8s.io/v1beta1","items":[`, 256 << 20
+	for name, text := range map[string]string{
+		"pods without anything":    `{"metadata":{"name":"a"}},`,
+		"pods as they are":         string(item(t, jsonType, encode(t, jsonType, []metricsv1beta1.PodMetrics{pod("shop", "a", epoch, "app", "proxy")}))) + ",",
+		"pods of many containers":  `{"containers":[` + strings.Repeat(`{"name":"a","usage":{"cpu":"1"}},`, 1000) + `{}]},`,
+		"one pod without end":      `{"metadata":{"name":"a","labels":{"` + strings.Repeat("a", 5<<20),
+		"one number without end":   strings.Repeat("1", 5<<20),
+		"objects within objects":   strings.Repeat(`{"a":`, 2000),
+		"nothing but white spaces": strings.Repeat(" ", 1<<20),
+		"pods of nothing":          `{},`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			body := &boundedBody{ReadCloser: io.NopCloser(io.MultiReader(strings.NewReader(begin), &endless{text: []byte(text), left: much})), left: mostListed, most: mostListed}
+			got, err := readAtMost(body, 4<<20)
+			if read := mostListed - body.left; err == nil || read > 9<<20 {
+				t.Fatalf("%d samples of %d MiB were read, error %v", len(got.Samples), read>>20, err)
+			}
+		})
 	}
 }
 
@@ -107,14 +199,13 @@ func TestReadListRefuses(t *testing.T) {
 		"a field beyond its list":  {message(typed, 2<<3|wireBytes, 4, 1<<3|wireBytes, 100), "more than its list"},
 		"a group, as of long ago":  {message(magic, 2<<3|3), "wire type 3"},
 		"a length without measure": {message(typed, 2<<3|wireBytes, 1<<41), "has 2199023255552 bytes"},
-		"garbage in an item":       {message(typed, 2<<3|wireBytes, 4, 2<<3|wireBytes, 2, "\xff\xff"), ""},
 		"no type":                  {message(magic, 2<<3|wireBytes, 0), "behind its type"},
 		"two lists":                {message(typed, 2<<3|wireBytes, 0, 2<<3|wireBytes, 0), "not one object"},
 		"a field across the end":   {message(typed, 2<<3|wireBytes, 3, 9<<3|wireFixed64, "12345678"), "more than its list"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got, err := readList(bytes.NewReader(story.body)); err == nil || !strings.Contains(err.Error(), story.want) {
-				t.Errorf("%d samples, error %v, want %q in it", len(got), err, story.want)
+				t.Errorf("%d samples, error %v, want %q in it", len(got.Samples), err, story.want)
 			}
 		})
 	}
@@ -125,13 +216,13 @@ func TestReadListReadsOverWhatIsNew(t *testing.T) {
 	body := encode(t, protobufType, []metricsv1beta1.PodMetrics{pod("shop", "a", epoch, "app")})
 	extra := message(9<<3|wireVarint, 1<<40, 10<<3|wireFixed64, "12345678", 11<<3|wireFixed32, "1234", 12<<3|wireBytes, 3, "new")
 	body = append(append([]byte(magic), extra...), body[len(magic):]...)
-	if got, err := readList(bytes.NewReader(append(body, extra...))); err != nil || len(got) != 1 {
-		t.Errorf("in the envelope: %d samples, error %v", len(got), err)
+	if got, err := readList(bytes.NewReader(append(body, extra...))); err != nil || len(got.Samples) != 1 {
+		t.Errorf("in the envelope: %d samples, error %v", len(got.Samples), err)
 	}
 	inner := message(1<<3|wireBytes, 0, 2<<3|wireBytes, 0, 9<<3|wireVarint, 1<<40)
 	body = message(magic, 1<<3|wireBytes, 16, 2<<3|wireBytes, 14, "PodMetricsList", 2<<3|wireBytes, len(inner), string(inner), 3<<3|wireBytes, 0)
-	if got, err := readList(bytes.NewReader(body)); err != nil || len(got) != 1 {
-		t.Errorf("at the end of the list: %d samples, error %v", len(got), err)
+	if got, err := readList(bytes.NewReader(body)); err != nil || len(got.Samples) != 1 {
+		t.Errorf("at the end of the list: %d samples, error %v", len(got.Samples), err)
 	}
 }
 
@@ -141,14 +232,14 @@ func FuzzReadList(f *testing.F) {
 	f.Add(encode(f, jsonType, oddItems()[3:]))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		got, err := readList(bytes.NewReader(body))
-		if err != nil || !bytes.HasPrefix(body, []byte(magic)) {
+		if err != nil || got.Unreadable > 0 {
 			return
 		}
-		want, err := readWhole(bytes.NewReader(body))
+		want, err := readWhole(body)
 		if err != nil {
 			return // stricter about what is not read
 		}
-		if diff := gocmp.Diff(podMetricsOf(want), podMetricsOf(got)); diff != "" {
+		if diff := gocmp.Diff(podMetricsOf(want), podMetricsOf(got.Samples)); diff != "" {
 			t.Errorf("(-apimachinery +here):\n%s", diff)
 		}
 	})

@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"fmt"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -52,4 +53,18 @@ func (f *Feed) failed(why *failure) error {
 		f.config.OnState(why)
 	}
 	return why
+}
+
+// tellUnreadable reports samples that could not be read.
+func (f *Feed) tellUnreadable(list Listing) {
+	f.mu.Lock()
+	before := f.status.Unreadable
+	f.status.Unreadable = list.Unreadable
+	f.mu.Unlock()
+	switch {
+	case list.Unreadable > 0 && before == 0:
+		f.config.OnUnreadable(fmt.Errorf("the resource metrics API (metrics.k8s.io) has %d samples that cannot be read; the first is that of %w", list.Unreadable, list.Why))
+	case list.Unreadable == 0 && before > 0:
+		f.config.OnUnreadable(nil)
+	}
 }

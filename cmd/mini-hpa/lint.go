@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"time"
 
@@ -18,7 +20,10 @@ const lintAbout = `Tells of manifests what admission and controller would say of
 requests are missing, a second autoscaler. It needs no cluster and changes nothing.
 
 FILE is YAML or JSON of any number of documents, DIR all *.yaml, *.yml and *.json below it except in hidden directories;
-for - it is standard input. Templates and patches are not whole: helm template . | mini-hpa lint -, kustomize build . | mini-hpa lint -.
+for - it is standard input. Templates are counted and passed over, and patches are not whole: helm template . | mini-hpa lint -,
+kustomize build . | mini-hpa lint -. What --exclude matches is left out, and so is what .mini-hpa-lint.yaml lists under "exclude", in the
+working directory or in a DIR: globs relative to the directory, in which ** stands for any number of directories; one without a slash
+matches at any depth, and what matches a directory leaves out all that is in it.
 Deployments of apps/v1 are looked at; HorizontalPodAutoscalers, KEDA ScaledObjects and LimitRanges count if they are in
 the same namespace, in whichever file they are. Where neither names a namespace, they count if they are in the same directory
 or one above it, the nearest of each kind: other directories may be other environments. With --namespace all that name none are
@@ -46,6 +51,7 @@ type lintTask struct {
 	defaults   annotations.Defaults
 	namespace  string
 	output     string
+	exclude    []string
 	serverSide bool
 	cluster    clusterFlags
 	api        apiFlags
@@ -57,6 +63,7 @@ func (l *lintTask) declare(f *pflag.FlagSet) {
 	f.VarP(oneOf(&l.output, "text", "json", "sarif", "github"), "output", "o",
 		"text for people, json for programs, sarif for code scanning, github for annotations in the log of a GitHub workflow")
 	f.VarP(namespaced(&l.namespace), "namespace", "n", "the namespace of manifests that name none; without it none, or with --server-side the context's")
+	f.Var(globs(&l.exclude), "exclude", "files and directories that are left out; may be repeated")
 	declareMinSyncPeriod(f, &l.defaults)
 	f.BoolVar(&l.serverSide, "server-side", false, "let the LimitRanges and autoscalers that are in the cluster count too")
 	l.cluster.declare(f, "KUBECONFIG, ~/.kube/config or the pod's service account. For --server-side, as the next two")
@@ -124,11 +131,15 @@ func (l *lintTask) connect() (func(context.Context, string) (*neighborhood, erro
 // ask is not nil.
 func (l *lintTask) lint(ctx context.Context, args []string, s streams, ask func(context.Context, string) (*neighborhood, error)) error {
 	m := newManifests(l.namespace)
-	for _, source := range sources(args) {
+	var x exclusions
+	if err := errors.Join(x.add(".", l.exclude), x.configure(args)); err != nil {
+		return err
+	}
+	for _, source := range sources(args, x) {
 		m.read(source, s.in)
 	}
-	for _, err := range m.unreadable {
-		fmt.Fprintf(s.err, "mini-hpa lint: %s\n", clean(err.Error()))
+	for _, n := range m.unreadable {
+		fmt.Fprintf(s.err, "mini-hpa lint: %s\n", plain(n.text()))
 	}
 	if ask != nil {
 		if err := l.askCluster(ctx, m, s, ask); err != nil {
@@ -167,21 +178,35 @@ func (l *lintTask) askCluster(ctx context.Context, m *manifests, s streams, ask 
 func (l *lintTask) show(r report, s streams) error {
 	switch l.output {
 	case "json":
-		return writeJSON(s.out, r)
+		return writeInert(s.out, r)
 	case "sarif":
-		return writeJSON(s.out, sarifOf(r))
+		return writeInert(s.out, sarifOf(r))
 	}
 	line := finding.text
+	var errs []error
 	if l.output == "github" {
 		line = finding.workflowCommand
+		for _, n := range r.Unreadable {
+			_, err := fmt.Fprintln(s.out, n.workflowCommand())
+			errs = append(errs, err)
+		}
 	}
-	var errs []error
 	for _, f := range r.Findings {
 		_, err := fmt.Fprintln(s.out, line(f))
 		errs = append(errs, err)
 	}
 	fmt.Fprintln(s.err, r.Summary)
 	return errors.Join(errs...)
+}
+
+// writeInert writes JSON in which, as in plain, there is nothing that the log of a workflow would obey. In JSON, two # are in a string.
+func writeInert(w io.Writer, value any) error {
+	var text bytes.Buffer
+	if err := writeJSON(&text, value); err != nil {
+		return err
+	}
+	_, err := w.Write(bytes.ReplaceAll(text.Bytes(), []byte("##"), []byte(`#\u0023`)))
+	return err
 }
 
 // namespaces are those in which a Deployment asks to be scaled, sorted.

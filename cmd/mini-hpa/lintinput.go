@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
 // maxManifest is the largest file that is read, in bytes; an API server takes no object above 3 MiB.
@@ -23,6 +25,8 @@ const standardInput = "standard input"
 type source struct {
 	name string // as the user would write it; - is standard input
 	err  error
+	// met says that nobody has named it: it is somewhere below a DIR, and need not be for us.
+	met bool
 }
 
 // shown is the file in what is written.
@@ -33,12 +37,12 @@ func (s source) shown() string {
 	return s.name
 }
 
-// sources finds the files that the arguments mean, each once.
-func sources(args []string) []source {
+// sources finds the files that the arguments mean, each once, without those that are excluded.
+func sources(args []string, x exclusions) []source {
 	var found []source
 	seen := map[string]bool{}
 	for _, arg := range args {
-		for _, s := range sourcesOf(arg) {
+		for _, s := range sourcesOf(arg, x) {
 			if path := filepath.Clean(s.name); !seen[path] {
 				seen[path], found = true, append(found, s)
 			}
@@ -47,9 +51,12 @@ func sources(args []string) []source {
 	return found
 }
 
-func sourcesOf(arg string) []source {
+func sourcesOf(arg string, x exclusions) []source {
 	if arg == "-" {
 		return []source{{name: arg}}
+	}
+	if x.excluded(arg) {
+		return nil
 	}
 	info, err := os.Stat(arg)
 	switch {
@@ -58,32 +65,37 @@ func sourcesOf(arg string) []source {
 	case !info.IsDir():
 		return []source{{name: arg}}
 	}
-	found := manifestsBelow(arg)
-	if len(found) == 0 {
+	found, passed := manifestsBelow(arg, x)
+	if len(found)+passed == 0 {
 		return []source{{name: arg, err: errors.New("holds no *.yaml, *.yml or *.json")}}
 	}
 	return found
 }
 
-// manifestsBelow walks in lexical order. Links to directories are not followed, as they may lead in circles.
-func manifestsBelow(dir string) []source {
-	var found []source
+// manifestsBelow walks in lexical order, and counts what is excluded. Links to directories are not followed, as they may lead in circles.
+func manifestsBelow(dir string, x exclusions) (found []source, passed int) {
 	root := os.DirFS(dir)
 	// The function returns no error but SkipDir, hence neither does WalkDir.
 	_ = fs.WalkDir(root, ".", func(name string, entry fs.DirEntry, err error) error {
 		full := filepath.Join(dir, filepath.FromSlash(name))
 		switch {
 		case err != nil:
-			found = append(found, source{name: full, err: bare(err)})
-		case entry.IsDir() && name != "." && strings.HasPrefix(entry.Name(), "."):
+			found = append(found, source{name: full, err: bare(err), met: true})
+		case entry.IsDir() && name != "." && (strings.HasPrefix(entry.Name(), ".") || x.excluded(full)):
+			if !strings.HasPrefix(entry.Name(), ".") {
+				passed++
+			}
 			return fs.SkipDir
-		case !slices.Contains([]string{".yaml", ".yml", ".json"}, path.Ext(name)):
+		case entry.Name() == lintConfigFile:
+		case !slices.Contains([]string{".yaml", ".yml", ".json"}, strings.ToLower(path.Ext(name))):
+		case x.excluded(full):
+			passed++
 		case isRegular(root, name):
-			found = append(found, source{name: full})
+			found = append(found, source{name: full, met: true})
 		}
 		return nil
 	})
-	return found
+	return found, passed
 }
 
 // isRegular follows links: the files of a mounted ConfigMap are some.
@@ -98,6 +110,24 @@ func bare(err error) error {
 		return wrapped.Err
 	}
 	return err
+}
+
+// errNotOurs is what files are that nobody has named and nobody can mean: binary, or very large without a word of mini-hpa.
+var errNotOurs = errors.New("is not for mini-hpa")
+
+// mentionsUs says whether there is one of our annotations in a file, of which the beginning was read already.
+func mentionsUs(text []byte, rest io.Reader) bool {
+	more := make([]byte, 1<<20)
+	for {
+		if bytes.Contains(text, []byte(annotations.Prefix)) {
+			return true
+		}
+		n, err := rest.Read(more)
+		if err != nil && n == 0 {
+			return false
+		}
+		text = append(bytes.Clone(text[max(0, len(text)-len(annotations.Prefix)):]), more[:n]...) // it may lie across
+	}
 }
 
 // read returns the text of a file.
@@ -118,8 +148,12 @@ func (s source) read(stdin io.Reader) (string, error) {
 	switch {
 	case err != nil:
 		return "", bare(err)
+	case len(text) > maxManifest && s.met && !mentionsUs(text, in):
+		return "", errNotOurs
 	case len(text) > maxManifest:
 		return "", fmt.Errorf("is larger than %d MiB; split it", maxManifest>>20)
+	case bytes.IndexByte(text, 0) >= 0 && s.met && !bytes.HasPrefix(text, []byte("\xff\xfe")) && !bytes.HasPrefix(text, []byte("\xfe\xff")):
+		return "", errNotOurs
 	case bytes.IndexByte(text, 0) >= 0:
 		return "", errors.New("holds NUL bytes, so it is no text in UTF-8")
 	}

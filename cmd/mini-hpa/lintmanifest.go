@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"strconv"
 	"strings"
@@ -29,13 +28,13 @@ type manifests struct {
 	kustomizations []object
 	// findings are those for which nothing but the object is needed.
 	findings   []finding
-	unreadable []error
+	unreadable []notice
 	files      int
 	// atlas finds the places of what is found, structs what the fields of objects should be.
 	atlas   atlas
 	structs structs
-	// others and strangers are passed over: objects, and documents that are none.
-	others, strangers int
+	// others, strangers and templates are passed over: objects, documents that are none, and those that are to be filled in first.
+	others, strangers, templates int
 }
 
 // newManifests has nothing yet; namespace is that of objects that name none.
@@ -64,6 +63,10 @@ type candidate struct {
 
 func (m *manifests) read(s source, stdin io.Reader) {
 	text, err := s.read(stdin)
+	if s.met && errors.Is(err, errNotOurs) {
+		m.strangers++
+		return
+	}
 	if err != nil {
 		m.fail(s.shown(), err)
 		return
@@ -73,20 +76,31 @@ func (m *manifests) read(s source, stdin io.Reader) {
 	for _, c := range chunks(text) {
 		c.always = kind.Kind != ""
 		documents, err := c.documents()
-		if err != nil {
+		switch {
+		case err == nil:
+		case c.isTemplate(s.name):
+			m.templates++
+			continue
+		case s.met && !c.mayBeManifest():
+			m.strangers++
+			continue
+		default:
 			m.fail(s.shown(), err)
 		}
 		for _, d := range documents {
+			if c.isUnfilled(s.name, d) {
+				m.templates++
+				continue
+			}
 			m.add(part{file: s.shown(), document: d}, kind)
 		}
 	}
 }
 
 func (m *manifests) fail(file string, err error) {
-	if at := (atLine{}); errors.As(err, &at) {
-		file = fmt.Sprintf("%s:%d", file, at.line)
-	}
-	m.unreadable = append(m.unreadable, fmt.Errorf("%s: %w", file, err))
+	at := atLine{}
+	errors.As(err, &at)
+	m.unreadable = append(m.unreadable, notice{File: file, Line: at.line, Message: clean(err.Error())})
 }
 
 // part is a document, or an item of one.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"strings"
 	"testing"
 
@@ -217,9 +216,9 @@ func FuzzLint(f *testing.F) {
 		lines := strings.Count(text, "\n") + 1
 		m := newManifests("")
 		m.read(source{name: "-"}, strings.NewReader(text))
-		for _, err := range m.unreadable {
-			if at := (atLine{}); errors.As(err, &at) && (at.line < 1 || at.line > lines) {
-				t.Errorf("line %d of %d: %v", at.line, lines, err)
+		for _, n := range m.unreadable {
+			if n.Line < 0 || n.Line > lines || strings.ContainsAny(n.text()+n.workflowCommand(), "\n\r\x1b") {
+				t.Errorf("of %d lines: %+v", lines, n)
 			}
 		}
 		r := m.report(annotations.DefaultDefaults())

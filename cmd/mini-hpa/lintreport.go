@@ -32,6 +32,22 @@ type finding struct {
 	Message   string `json:"message"`
 }
 
+// notice is what could not be read, and why.
+type notice struct {
+	File string `json:"file"`
+	// Line begins at 1; 0 where the file as a whole is meant.
+	Line    int    `json:"line,omitempty"`
+	Message string `json:"message"`
+}
+
+// text is a notice for people.
+func (n notice) text() string {
+	if n.Line == 0 {
+		return clean(fmt.Sprintf("%s: %s", n.File, n.Message))
+	}
+	return clean(fmt.Sprintf("%s:%d: %s", n.File, n.Line, n.Message))
+}
+
 // summary counts.
 type summary struct {
 	Autoscaled     int `json:"autoscaled"` // Deployments with annotations, sound or not
@@ -40,19 +56,21 @@ type summary struct {
 	Files          int `json:"files"`
 	OtherObjects   int `json:"otherObjects"`
 	OtherDocuments int `json:"otherDocuments"` // empty, or no object of Kubernetes
+	Templates      int `json:"templates"`      // documents that are to be filled in first
 	Unreadable     int `json:"unreadable"`     // files, documents and objects
 }
 
 // report is all that lint finds; as JSON it is for programs.
 type report struct {
-	Findings []finding `json:"findings"`
-	Summary  summary   `json:"summary"`
+	Findings   []finding `json:"findings"`
+	Unreadable []notice  `json:"unreadable"`
+	Summary    summary   `json:"summary"`
 }
 
 // report reviews the Deployments. Its findings are in the order of their files and lines.
 func (m *manifests) report(defaults annotations.Defaults) report {
-	r := report{Findings: append([]finding{}, m.findings...), Summary: summary{
-		Files: m.files, OtherObjects: m.others, OtherDocuments: m.strangers, Unreadable: len(m.unreadable)}}
+	r := report{Findings: append([]finding{}, m.findings...), Unreadable: append([]notice{}, m.unreadable...), Summary: summary{
+		Files: m.files, OtherObjects: m.others, OtherDocuments: m.strangers, Templates: m.templates, Unreadable: len(m.unreadable)}}
 	for _, d := range m.deployments {
 		if annotations.Selected(d.workload.Annotations) {
 			r.Summary.Autoscaled++
@@ -136,7 +154,7 @@ func (o object) finding(severity, rule, path, message string) finding {
 
 // text is a finding for people, as compilers write it.
 func (f finding) text() string {
-	return clean(fmt.Sprintf("%s:%d: %s: %s [%s]", f.File, f.Line, f.Severity, f.sentence(), f.Rule))
+	return plain(clean(fmt.Sprintf("%s:%d: %s: %s [%s]", f.File, f.Line, f.Severity, f.sentence(), f.Rule)))
 }
 
 // sentence says what is found in what.
@@ -148,15 +166,32 @@ func (f finding) sentence() string {
 	return fmt.Sprintf("%s %s: %s: %s", f.Kind, name, f.Field, f.Message)
 }
 
-// workflowCommand is a finding as the log of a GitHub workflow has it. Standard input is no file of the repository.
+// plain is a line that the log of a workflow shows and does not obey: its commands are ::name:: at the beginning of a line, and ##[name] or
+// ##vso[name] anywhere. The names of files are anybody's who may open a pull request.
+func plain(line string) string {
+	if strings.HasPrefix(strings.TrimSpace(line), "::") {
+		line = "./" + line
+	}
+	return strings.NewReplacer("##[", `#\x23[`, "##vso[", `#\x23vso[`).Replace(line)
+}
+
+// workflowCommand is a finding as the log of a GitHub workflow has it.
 func (f finding) workflowCommand() string {
+	return workflowCommand(f.Severity, f.Rule, notice{File: f.File, Line: f.Line, Message: f.sentence()})
+}
+
+// workflowCommand is a notice as an error of a workflow.
+func (n notice) workflowCommand() string { return workflowCommand(severityError, "Unreadable", n) }
+
+// workflowCommand tells of a place in a file. Standard input is no file of the repository.
+func workflowCommand(severity, title string, n notice) string {
 	data := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
 	property := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
-	at := fmt.Sprintf("file=%s,line=%d,", property.Replace(slashed(f.File)), f.Line)
-	if f.File == standardInput {
-		at = ""
+	at := ""
+	if n.File != standardInput {
+		at = fmt.Sprintf("file=%s,line=%d,", property.Replace(clean(slashed(n.File))), max(n.Line, 1))
 	}
-	return fmt.Sprintf("::%s %stitle=%s::%s", f.Severity, at, property.Replace(f.Rule), data.Replace(f.sentence()))
+	return fmt.Sprintf("::%s %stitle=%s::%s", severity, at, property.Replace(title), data.Replace(n.Message))
 }
 
 // String is the last line that people see.
@@ -165,6 +200,9 @@ func (s summary) String() string {
 		plural(s.Warnings, "warning"), plural(s.Files, "file"), plural(s.OtherObjects, "other object"))
 	if s.OtherDocuments > 0 {
 		text += ", " + plural(s.OtherDocuments, "other document")
+	}
+	if s.Templates > 0 {
+		text += ", " + plural(s.Templates, "template")
 	}
 	if s.Unreadable > 0 {
 		text += fmt.Sprintf(", %d unreadable", s.Unreadable)

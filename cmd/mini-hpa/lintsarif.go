@@ -45,7 +45,13 @@ type (
 		Markdown string `json:"markdown,omitempty"`
 	}
 	sarifInvocation struct {
-		ExecutionSuccessful bool `json:"executionSuccessful"`
+		ExecutionSuccessful bool                `json:"executionSuccessful"`
+		Notifications       []sarifNotification `json:"toolExecutionNotifications,omitempty"`
+	}
+	sarifNotification struct {
+		Level     string          `json:"level"`
+		Message   sarifMessage    `json:"message"`
+		Locations []sarifLocation `json:"locations,omitempty"`
 	}
 	sarifResult struct {
 		RuleID    string          `json:"ruleId"`
@@ -59,7 +65,7 @@ type (
 	}
 	sarifPhysicalLocation struct {
 		ArtifactLocation sarifArtifact `json:"artifactLocation"`
-		Region           sarifRegion   `json:"region"`
+		Region           *sarifRegion  `json:"region,omitempty"` // without one, the file is meant
 	}
 	sarifArtifact struct {
 		URI string `json:"uri"`
@@ -76,17 +82,30 @@ func sarifOf(r report) sarifLog {
 	rules := sarifRules()
 	run := sarifRun{
 		Tool:        sarifTool{sarifDriver{Name: "mini-hpa", Version: thisBuild().Version, InformationURI: homepage, Rules: rules}},
-		Invocations: []sarifInvocation{{ExecutionSuccessful: r.Summary.Unreadable == 0}},
+		Invocations: []sarifInvocation{{ExecutionSuccessful: len(r.Unreadable) == 0}},
 		Results:     []sarifResult{},
 	}
 	for _, f := range r.Findings {
 		run.Results = append(run.Results, sarifResult{
 			RuleID: f.Rule, Level: f.Severity, Message: sarifMessage{Text: f.sentence()},
 			RuleIndex: slices.IndexFunc(rules, func(rule sarifRule) bool { return rule.ID == f.Rule }), // -1 is the absence of one
-			Locations: []sarifLocation{{sarifPhysicalLocation{ArtifactLocation: sarifArtifact{fileURI(f.File)}, Region: sarifRegion{f.Line}}}},
+			Locations: sarifPlace(f.File, f.Line),
 		})
 	}
+	for _, n := range r.Unreadable {
+		run.Invocations[0].Notifications = append(run.Invocations[0].Notifications,
+			sarifNotification{Level: severityError, Message: sarifMessage{Text: n.Message}, Locations: sarifPlace(n.File, n.Line)})
+	}
 	return sarifLog{Schema: "https://json.schemastore.org/sarif-2.1.0.json", Version: "2.1.0", Runs: []sarifRun{run}}
+}
+
+// sarifPlace is a line of a file, or if that is 0 the file.
+func sarifPlace(file string, line int) []sarifLocation {
+	at := sarifPhysicalLocation{ArtifactLocation: sarifArtifact{fileURI(file)}}
+	if line > 0 {
+		at.Region = &sarifRegion{line}
+	}
+	return []sarifLocation{{at}}
 }
 
 func sarifRules() []sarifRule {

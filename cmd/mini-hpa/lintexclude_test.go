@@ -1,0 +1,217 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// layOut writes files below the working directory.
+func layOut(t *testing.T, files map[string]string) {
+	t.Helper()
+	t.Chdir(t.TempDir())
+	for name, text := range files {
+		if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestGlobs(t *testing.T) {
+	tests := map[string]struct {
+		glob          string
+		match, others []string
+	}{
+		"a name":               {"testdata", []string{"testdata", "a/testdata", "a/testdata/b/c.yaml"}, []string{"testdata2", "a/mytestdata"}},
+		"a kind":               {"*.json", []string{"a.json", "a/b.json"}, []string{"a.yaml", "a.json5"}},
+		"a path":               {"a/b", []string{"a/b", "a/b/c"}, []string{"x/a/b", "a", "a/bc", "b"}},
+		"from here on":         {"/a", []string{"a", "a/b"}, []string{"x/a"}},
+		"of a directory":       {"a/", []string{"a", "x/a", "x/a/b"}, []string{"ab"}},
+		"as tools write it":    {"./a", []string{"a", "a/b"}, []string{"x/a"}},
+		"one level":            {"charts/*/templates", []string{"charts/web/templates/a.yaml"}, []string{"charts/templates", "charts/a/b/templates", "charts/web"}},
+		"any level":            {"charts/**/templates", []string{"charts/templates", "charts/a/b/templates/x"}, []string{"charts", "a/charts/templates"}},
+		"all below":            {"a/**", []string{"a/b", "a/b/c"}, []string{"b"}},
+		"any of several":       {"**/[ab]?/*.yaml", []string{"a1/x.yaml", "x/y/b2/z.yaml"}, []string{"a/x.yaml", "c1/x.yaml"}},
+		"a glob with two ways": {"**/a/**/b/c", []string{"a/b/b/c", "a/b/a/b/c", "x/a/y/b/c/z"}, []string{"a/c/b", "b/c/a"}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			var x exclusions
+			if err := x.add(".", []string{tt.glob}); err != nil {
+				t.Fatal(err)
+			}
+			for _, path := range tt.match {
+				if !x.excluded(path) {
+					t.Errorf("%s does not match %s", tt.glob, path)
+				}
+			}
+			for _, path := range append(tt.others, "..", "../x") {
+				if x.excluded(path) {
+					t.Errorf("%s matches %s", tt.glob, path)
+				}
+			}
+		})
+	}
+}
+
+// TestGlobsTakeNoTime: each ** could be anything.
+func TestGlobsTakeNoTime(t *testing.T) {
+	glob := strings.Split(strings.Repeat("**/a/", 50)+"b", "/")
+	if matchesPart(glob, strings.Split(strings.Repeat("a/", 2000)+"c", "/")) {
+		t.Error("it matches")
+	}
+}
+
+func TestLintLeavesOut(t *testing.T) {
+	layOut(t, map[string]string{
+		"deploy/web.yaml": workload(), "deploy/old/web.yaml": workload(`min: "x"`), "deploy/notes.json": "{ // no JSON\n}",
+		"vendor/x/bad.yaml": "apiVersion: v1\nkind: [\n", "configured/.mini-hpa-lint.yaml": "exclude: [old]\n", "configured/old/web.yaml": workload(`min: "x"`),
+		"wrong/.mini-hpa-lint.yaml": "exlude: [old]\n", "wrong/web.yaml": workload(), "odd/.mini-hpa-lint.yaml": "exclude: ['[']\n", "odd/web.yaml": workload(),
+	})
+	const one = "1 Deployment autoscaled, 0 errors, 0 warnings in 1 file (0 other objects)\n"
+	const none = "0 Deployments autoscaled, 0 errors, 0 warnings in 0 files (0 other objects)\n"
+	for name, tt := range map[string]struct {
+		args string
+		code int
+		want string
+	}{
+		"nothing":              {"deploy", exitFailure, "2 Deployments autoscaled, 1 error, 0 warnings in 3 files (0 other objects, 1 other document)\n"},
+		"by flag":              {"deploy --exclude deploy/old --exclude=*.json", exitOK, one},
+		"by a name":            {"--exclude old --exclude notes.json deploy", exitOK, one},
+		"a file that is named": {"--exclude old deploy/web.yaml deploy/old/web.yaml", exitOK, one},
+		"all":                  {"--exclude deploy deploy", exitOK, none},
+		"all that is in it":    {"--exclude vendor/** vendor", exitOK, none},
+		"by file":              {"configured", exitOK, none},
+		"by a file elsewhere":  {"configured/old", exitFailure, "1 Deployment autoscaled, 1 error, 0 warnings in 1 file (0 other objects)\n"},
+		"not parsed":           {"vendor", exitUsage, "mini-hpa lint: vendor/x/bad.yaml:2: cannot be parsed: did not find expected node content\n0 Deployments autoscaled, 0 errors, 0 warnings in 1 file (0 other objects, 1 unreadable)\n"},
+		"a field that is not":  {"wrong", exitUsage, "mini-hpa lint: cannot read \"wrong/.mini-hpa-lint.yaml\": error unmarshaling JSON: while decoding JSON: json: unknown field \"exlude\"\nRun \"mini-hpa lint --help\" for what it takes.\n"},
+		"a bad glob in a file": {"odd", exitUsage, "mini-hpa lint: cannot read \"odd/.mini-hpa-lint.yaml\": the glob \"[\" has a syntax error in \"[\"\nRun \"mini-hpa lint --help\" for what it takes.\n"},
+		"a bad glob":           {"--exclude [ deploy", exitUsage, "mini-hpa lint: invalid value \"[\" for --exclude: want a glob such as \"charts/*/templates\", \"**/testdata\" or \"*.json\"\nRun \"mini-hpa lint --help\" for what it takes.\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			code, _, stderr := call(t, append([]string{"lint"}, strings.Fields(tt.args)...)...)
+			if diff := cmp.Diff(tt.want, stderr); code != tt.code || diff != "" {
+				t.Errorf("exit code %d, want %d; standard error (-want +got):\n%s", code, tt.code, diff)
+			}
+		})
+	}
+}
+
+// TestLintReadsTheWorkingDirectorysFile, whatever is named.
+func TestLintReadsTheWorkingDirectorysFile(t *testing.T) {
+	layOut(t, map[string]string{".mini-hpa-lint.yaml": "exclude:\n- deploy/old\n", "deploy/web.yaml": workload(), "deploy/old/web.yaml": workload(`min: "x"`)})
+	if code, stdout, stderr := call(t, "lint", "deploy"); code != exitOK {
+		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+}
+
+// TestLintTemplates: what is to be filled in first is counted, and hides nothing of what is wrong beside it.
+func TestLintTemplates(t *testing.T) {
+	const template, unreadable, looked = "template", "unreadable", "looked at"
+	helm := strings.Replace(workload(), `"10"`, "{{ .Values.max }}", 1)
+	for name, tt := range map[string]struct{ file, text, want string }{
+		"a value":                          {"web.yaml", helm, template},
+		"a value in quotes":                {"web.yaml", strings.Replace(workload(), `"10"`, `"{{ .Values.max }}"`, 1), template},
+		"a name":                           {"web.yaml", strings.Replace(workload(), "name: web", `name: "{{ .Release.Name }}-web"`, 1), template},
+		"blocks":                           {"web.yaml", "{{- if .Values.on }}\n" + workload() + "{{- end }}\n", template},
+		"more lines":                       {"web.yaml", "{{- /*\n a comment: [\n*/}}\n" + workload(), template},
+		"a part of many lines":             {"web.yaml", workload() + "        resources: {{- toYaml .Values.resources | nindent 10 }}\n", template},
+		"Ansible":                          {"web.yaml", "{% if on %}\n" + workload() + "{% endif %}\n", template},
+		"Flux":                             {"web.yaml", strings.Replace(workload(), `"10"`, `${max}`, 1), template},
+		"envsubst":                         {"web.yaml", strings.Replace(workload(), "name: web", "name: ${NAME}", 1), template},
+		"an item of a list":                {"web.json", `{"kind":"List","apiVersion":"v1","items":[{"kind":"Deployment","apiVersion":"apps/v1","metadata":{"annotations":{"mini-hpa/max":"${MAX}"}}}]}`, template},
+		"two of the same name":             {"chart/templates/web.yaml", "a: {{ x }}\na: {{ y }}\n{{- fail }}: b: c\n", template},
+		"anywhere in a chart":              {"chart/templates/web.yaml", workload() + `        image: "{{ .Values.image }}"` + "\n", template},
+		"outside of a chart":               {"web.yaml", workload() + `        args: ["--format={{.Name}}"]` + "\n", looked},
+		"a plain one in a chart":           {"chart/templates/web.yaml", workload(), looked},
+		"a mistake beside an alert's text": {"web.yaml", "apiVersion: v1\nkind: ConfigMap\ndata:\n  text: \"{{ $labels.pod }} is down\"\n  a: [\n", unreadable},
+		"a mistake":                        {"web.yaml", "apiVersion: v1\nkind: [\n", unreadable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			layOut(t, map[string]string{tt.file: tt.text, "chart/Chart.yaml": "name: web\n"})
+			_, stdout, stderr := call(t, "lint", tt.file, "-o", "json")
+			var r report
+			if err := json.Unmarshal([]byte(stdout), &r); err != nil {
+				t.Fatalf("%v, %s", err, stderr)
+			}
+			got := map[bool]string{r.Summary.Templates == 1: template, r.Summary.Unreadable == 1: unreadable, r.Summary.Autoscaled == 1: looked}[true]
+			if got != tt.want || r.Summary.Templates+r.Summary.Unreadable+r.Summary.Autoscaled != 1 {
+				t.Errorf("%s, want that it is %s: %+v\n%s", got, tt.want, r.Summary, stderr)
+			}
+		})
+	}
+}
+
+// TestLintPassesOverWhatIsNoManifest, where nobody has named it.
+func TestLintPassesOverWhatIsNoManifest(t *testing.T) {
+	large := strings.Repeat("# 3456789\n", maxManifest/10+1)
+	for name, tt := range map[string]struct {
+		text string
+		code int
+	}{
+		"JSON with comments":        {"{\n  // a comment\n  \"a\": 1\n}", exitOK},
+		"binary":                    {"PK\x03\x04\x00\x00", exitOK},
+		"large":                     {large, exitOK},
+		"a large manifest":          {large[:maxManifest-4] + workload(), exitUsage},
+		"a manifest in UTF-16":      {"\xff\xfea\x00", exitUsage},
+		"a manifest with a mistake": {workload() + "  a: b: c\n", exitUsage},
+		"another one":               {"apiVersion: v1\nkind: [\n", exitUsage},
+	} {
+		t.Run(name, func(t *testing.T) {
+			layOut(t, map[string]string{"file.YAML": tt.text})
+			if code, _, stderr := call(t, "lint", "."); code != tt.code {
+				t.Errorf("exit code %d, want %d: %s", code, tt.code, stderr)
+			}
+			if code, _, stderr := call(t, "lint", "file.YAML"); code != exitUsage {
+				t.Errorf("exit code %d of a file that is named, want %d: %s", code, exitUsage, stderr)
+			}
+		})
+	}
+}
+
+// TestLintTellsWhatItCouldNotReadToPrograms as well as to people.
+func TestLintTellsWhatItCouldNotReadToPrograms(t *testing.T) {
+	layOut(t, map[string]string{"a,b.yaml": "apiVersion: v1\nkind: \"x\ny: [\n", "nul.yaml": "\x00"})
+	for output, want := range map[string][]string{
+		"text":   nil,
+		"github": {`::error file=a%2Cb.yaml,line=`, `,title=Unreadable::cannot be parsed: `, "::error file=nul.yaml,line=1,title=Unreadable::holds NUL bytes, so it is no text in UTF-8\n"},
+		"json":   {`"file": "a,b.yaml",`, `"message": "cannot be parsed: `, `"file": "nul.yaml",` + "\n" + `      "message": "holds NUL bytes`},
+		"sarif": {`"executionSuccessful": false,`, `"toolExecutionNotifications": [`, `"text": "cannot be parsed: `,
+			`"uri": "nul.yaml"`},
+	} {
+		t.Run(output, func(t *testing.T) {
+			code, stdout, stderr := call(t, "lint", "a,b.yaml", "nul.yaml", "-o", output)
+			if code != exitUsage || strings.Count(stderr, "mini-hpa lint: ") != 2 {
+				t.Errorf("exit code %d, standard error %s", code, stderr)
+			}
+			for _, part := range want {
+				if !strings.Contains(stdout, part) {
+					t.Errorf("no %s in\n%s", part, stdout)
+				}
+			}
+		})
+	}
+}
+
+// TestLintObeysNoFileName: whoever opens a pull request names the files, and a workflow's log is read for commands.
+func TestLintObeysNoFileName(t *testing.T) {
+	layOut(t, map[string]string{"::add-mask::x.yaml": workload(`min: "x"`), " ::error::y.yaml": "apiVersion: v1\nkind: [",
+		"##[add-mask]z.yaml": workload(`min: "x"`), "a\x1b[2J\r::error::b.yaml": "apiVersion: v1\nkind: [", "##vso[task.x]w.yaml": "apiVersion: v1\nkind: ["})
+	for _, output := range []string{"text", "github", "sarif", "json"} {
+		_, stdout, stderr := call(t, "lint", ".", "::add-mask::x.yaml", "-o", output)
+		for line := range strings.Lines(stdout + stderr) {
+			own := output == "github" && (strings.HasPrefix(line, "::error file=") || strings.HasPrefix(line, "::warning file="))
+			if strings.ContainsAny(line, "\x1b\r") || !own && (strings.HasPrefix(strings.TrimSpace(line), "::") || strings.Contains(line, "##")) {
+				t.Errorf("%s: %q", output, line)
+			}
+		}
+	}
+}

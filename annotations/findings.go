@@ -79,7 +79,7 @@ func Findings() []Finding {
 			"and then goes on from the replicas that are there. So does `mini-hpa lint --server-side` of one that only the cluster has; of two in the manifests one is too many.",
 			"Delete the other one: [migrate.md](migrate.md). To compare first, set `mini-hpa/mode: observe`: mini-hpa then decides and tells, but does not write."},
 		{FoundUnknownAnnotation, false, "A key begins with `mini-hpa/` and means nothing.", "The message names the nearest key that does; it may be a slip."},
-		{FoundDoubtful, false, "A value works, but is likely not to mean what was meant: blanks around it, a percentage above 1000 (of memory: 100) without its sign, the same metric twice, a container without a target.",
+		{FoundDoubtful, false, "A value works, but is likely not to mean what was meant: blanks around it, a percentage above 1000 (of memory: 100) without its sign, the same metric twice, a container without a target; for `mini-hpa lint` also memory in milli-bytes (`128m`).",
 			"Write it as the message says."},
 		{FoundUnreachable, false, "Usage cannot exceed the target, because the containers' limits are below it, or within the tolerance of it. Such a target never adds a replica.",
 			"Lower the target, or raise the limit, as the numbers in the message say. Limits of LimitRanges and of the pod as a whole count."},

@@ -11,6 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/zap"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
 // lint runs the command on standard input.
@@ -117,7 +119,7 @@ func TestLintValuesThatAreNoStrings(t *testing.T) {
 		"a number in octal":  {`min: 007`, []string{`Invalid value: 7: must be a string; put it in quotes: "007"`}},
 		"a number and worse": {`min: 11`, []string{`Invalid value: "10": must be at least mini-hpa/min (11)`, `Invalid value: 11: must be a string; put it in quotes: "11"`}},
 		"a fraction":         {`tolerance: 0.05`, []string{`Invalid value: 0.05: must be a string; put it in quotes: "0.05"`}},
-		"YAML 1.1's false":   {`mode: off`, []string{`Invalid value: false: must be a string; put it in quotes: "off"`, `Invalid value: "off": must be "auto", "observe" or "paused"`}},
+		"YAML 1.1's false":   {`mode: off`, []string{`Invalid value: false: must be a string; put it in quotes: "off"; it is refused in quotes, too: must be "auto", "observe" or "paused"`}},
 		"a mapping": {"behavior:\n      scaleDown: {stabilizationWindowSeconds: 60}",
 			[]string{`Invalid value: must be a string; write "|" behind its name, which makes text of what follows`}},
 		"a bad mapping": {"behavior:\n      scaleDwn: {}",
@@ -138,6 +140,39 @@ func TestLintValuesThatAreNoStrings(t *testing.T) {
 				if got := r.Findings[i]; !strings.HasPrefix(got.Message, want) || got.Severity != severityError || got.Rule != "InvalidAnnotations" {
 					t.Errorf("%+v, want %q", got, want)
 				}
+			}
+		})
+	}
+}
+
+// TestLintMilliBytes: the API server takes 128m of memory, an eighth of a byte, where 128M was meant.
+func TestLintMilliBytes(t *testing.T) {
+	resources := func(list string) string { return workload() + "        resources: {" + list + "}\n" }
+	for name, tt := range map[string]struct {
+		text string
+		want []string // places
+	}{
+		"a request":      {resources("requests: {memory: 128m, cpu: 128m}"), []string{"spec.template.spec.containers[0].resources.requests[memory]"}},
+		"a limit":        {resources("limits: {memory: 1500m}"), []string{"spec.template.spec.containers[0].resources.limits[memory]"}},
+		"whole bytes":    {resources("requests: {memory: 128000m}, limits: {memory: 1.5Gi}"), nil},
+		"not autoscaled": {strings.ReplaceAll(resources("requests: {memory: 128m}"), "mini-hpa/", "x/"), nil},
+		"an init container": {resources("requests: {cpu: 1}") + "      initContainers: [{name: a, resources: {requests: {memory: 1m}}}]\n",
+			[]string{"spec.template.spec.initContainers[0].resources.requests[memory]"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, stdout, stderr := lint(t, tt.text, "-o", "json")
+			var r report
+			if err := json.Unmarshal([]byte(stdout), &r); err != nil {
+				t.Fatalf("%v, %s", err, stderr)
+			}
+			var got []string
+			for _, f := range r.Findings {
+				if f.Rule == annotations.FoundDoubtful {
+					got = append(got, f.Field)
+				}
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("told of (-want +got):\n%s%s", diff, stdout)
 			}
 		})
 	}

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
@@ -97,19 +99,69 @@ func (m *manifests) report(defaults annotations.Defaults) report {
 func (d *candidate) review(defaults annotations.Defaults, s annotations.Surroundings) []finding {
 	inManifests := func(other annotations.Autoscaler) bool { return s.Where(other.Kind, other.Name) != "" }
 	verdict := defaults.Review(d.workload, s).Replacing(inManifests)
-	found := d.errors(d.problems)
-	for _, problem := range verdict.Problems {
-		if !d.isToldAt(problem.Field) {
-			found = append(found, d.errors(field.ErrorList{problem})...)
-		}
-	}
+	found := d.errors(d.withUnquoted(verdict.Problems))
 	if verdict.Mode == annotations.ModeAuto {
 		found = append(found, d.fixedReplicas()...)
 	}
-	for _, warning := range verdict.Warnings {
+	for _, warning := range append(verdict.Warnings, d.milliBytes(verdict.Policy)...) {
 		found = append(found, d.finding(severityWarning, warning.Rule, warning.Path(), warning.Message))
 	}
 	return found
+}
+
+// withUnquoted are all problems, those of the manifest first. What is also wrong with a value that only lacks quotes is said together with
+// that, and nothing of what was made of a field that could not be read.
+func (d *candidate) withUnquoted(others field.ErrorList) field.ErrorList {
+	own := map[string]*field.Error{}
+	var all field.ErrorList
+	for _, problem := range d.problems {
+		told := *problem
+		if _, isBlock := told.BadValue.(field.OmitValueType); told.Origin == annotations.FoundInvalid && !isBlock {
+			own[told.Field] = &told
+		}
+		all = append(all, &told)
+	}
+	for _, other := range others {
+		if told := own[other.Field]; told != nil {
+			told.Detail += "; it is refused in quotes, too: " + other.Detail
+		} else if !d.isToldAt(other.Field) {
+			all = append(all, other)
+		}
+	}
+	return all
+}
+
+// milliBytes warns of memory with a fraction of a byte: 128m is an eighth of a byte, where 128M was meant. The API server takes it, with
+// a warning of its own.
+func (d *candidate) milliBytes(p annotations.Policy) []annotations.Warning {
+	if !annotations.Selected(d.workload.Annotations) {
+		return nil
+	}
+	var warnings []annotations.Warning
+	check := func(path *field.Path, memory resource.Quantity) {
+		if whole := memory.DeepCopy(); !whole.RoundUp(0) {
+			warnings = append(warnings, annotations.Warning{Field: path.String(), Rule: annotations.FoundDoubtful,
+				Message: fmt.Sprintf("%s of memory are less than a byte or a part of one; for mega- or mebibytes write M or Mi instead of m", quote(memory.String()))})
+		}
+	}
+	each := func(path *field.Path, containers []corev1.Container) {
+		for i, c := range containers {
+			at := path.Index(i).Child("resources")
+			for name, list := range map[string]corev1.ResourceList{"limits": c.Resources.Limits, "requests": c.Resources.Requests} {
+				check(at.Child(name).Key(string(corev1.ResourceMemory)), list[corev1.ResourceMemory])
+			}
+		}
+	}
+	spec := field.NewPath("spec", "template", "spec")
+	each(spec.Child("containers"), d.workload.Spec.Template.Spec.Containers)
+	each(spec.Child("initContainers"), d.workload.Spec.Template.Spec.InitContainers)
+	for _, m := range p.Metrics {
+		if m.Resource != nil && m.Resource.Name == corev1.ResourceMemory && m.Resource.Target.AverageValue != nil {
+			check(field.NewPath("metadata", "annotations").Key(annotations.Metrics), *m.Resource.Target.AverageValue)
+		}
+	}
+	slices.SortStableFunc(warnings, func(a, b annotations.Warning) int { return cmp.Compare(a.Field, b.Field) })
+	return warnings
 }
 
 // fixedReplicas warns of replicas in the manifest of a workload that is autoscaled. What a cluster has written always has them.

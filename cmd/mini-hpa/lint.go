@@ -20,8 +20,8 @@ const lintAbout = `Tells of manifests what admission and controller would say of
 requests are missing, a second autoscaler. It needs no cluster and changes nothing.
 
 FILE is YAML or JSON of any number of documents, DIR all *.yaml, *.yml and *.json below it except in hidden directories;
-for - it is standard input. Templates are counted and passed over, and patches are not whole: helm template . | mini-hpa lint -,
-kustomize build . | mini-hpa lint -. What --exclude matches is left out, and so is what .mini-hpa-lint.yaml lists under "exclude", in the
+for - it is standard input. Templates are counted and passed over, and of the patches of a kustomization only the annotations are looked at:
+helm template . | mini-hpa lint -, kustomize build . | mini-hpa lint - see the whole. What --exclude matches is left out, and so is what .mini-hpa-lint.yaml lists under "exclude", in the
 working directory or in a DIR: globs relative to the directory, in which ** stands for any number of directories; one without a slash
 matches at any depth, and what matches a directory leaves out all that is in it.
 Deployments of apps/v1 are looked at; HorizontalPodAutoscalers, KEDA ScaledObjects and LimitRanges count if they are in
@@ -135,7 +135,9 @@ func (l *lintTask) lint(ctx context.Context, args []string, s streams, ask func(
 	if err := errors.Join(x.add(".", l.exclude), x.configure(args)); err != nil {
 		return err
 	}
-	for _, source := range sources(args, x) {
+	found := sources(args, x)
+	m.patchFiles = patchFiles(found)
+	for _, source := range found {
 		m.read(source, s.in)
 	}
 	for _, n := range m.unreadable {

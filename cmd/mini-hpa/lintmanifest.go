@@ -33,8 +33,12 @@ type manifests struct {
 	// atlas finds the places of what is found, structs what the fields of objects should be.
 	atlas   atlas
 	structs structs
-	// others, strangers and templates are passed over: objects, documents that are none, and those that are to be filled in first.
-	others, strangers, templates int
+	// patchFiles are the absolute paths of patches, patched the Deployments that they are parts of.
+	patchFiles map[string]bool
+	patched    []object
+	// others, strangers, templates and patches are passed over: objects, documents that are none, those that are to be filled in first, and
+	// parts of objects.
+	others, strangers, templates, patches int
 }
 
 // newManifests has nothing yet; namespace is that of objects that name none.
@@ -92,7 +96,11 @@ func (m *manifests) read(s source, stdin io.Reader) {
 				m.templates++
 				continue
 			}
-			m.add(part{file: s.shown(), document: d}, kind)
+			if p := (part{file: s.shown(), document: d}); m.isPatch(s) {
+				m.addPatch(p)
+			} else {
+				m.add(p, kind)
+			}
 		}
 	}
 }

@@ -59,6 +59,7 @@ type summary struct {
 	OtherObjects   int `json:"otherObjects"`
 	OtherDocuments int `json:"otherDocuments"` // empty, or no object of Kubernetes
 	Templates      int `json:"templates"`      // documents that are to be filled in first
+	Patches        int `json:"patches"`        // documents that a kustomization calls patches
 	Unreadable     int `json:"unreadable"`     // files, documents and objects
 }
 
@@ -72,7 +73,7 @@ type report struct {
 // report reviews the Deployments. Its findings are in the order of their files and lines.
 func (m *manifests) report(defaults annotations.Defaults) report {
 	r := report{Findings: append([]finding{}, m.findings...), Unreadable: append([]notice{}, m.unreadable...), Summary: summary{
-		Files: m.files, OtherObjects: m.others, OtherDocuments: m.strangers, Templates: m.templates, Unreadable: len(m.unreadable)}}
+		Files: m.files, OtherObjects: m.others, OtherDocuments: m.strangers, Templates: m.templates, Patches: m.patches, Unreadable: len(m.unreadable)}}
 	for _, d := range m.deployments {
 		if annotations.Selected(d.workload.Annotations) {
 			r.Summary.Autoscaled++
@@ -80,6 +81,9 @@ func (m *manifests) report(defaults annotations.Defaults) report {
 		r.Findings = append(r.Findings, d.review(defaults, m.surroundings(d))...)
 	}
 	r.Findings = append(r.Findings, m.misplaced()...)
+	for _, o := range m.patched {
+		r.Findings = append(r.Findings, o.values(defaults)...)
+	}
 	for _, o := range m.kustomizations {
 		r.Findings = append(r.Findings, o.common(defaults)...)
 	}
@@ -131,7 +135,7 @@ func (d *candidate) withUnquoted(others field.ErrorList) field.ErrorList {
 	return all
 }
 
-// milliBytes warns of memory with a fraction of a byte: 128m is an eighth of a byte, where 128M was meant. The API server takes it, with
+// milliBytes warns of memory with a fraction of a byte: 128m is an eighth of a byte, where 128Mi was meant. The API server takes it, with
 // a warning of its own.
 func (d *candidate) milliBytes(p annotations.Policy) []annotations.Warning {
 	if !annotations.Selected(d.workload.Annotations) {
@@ -141,7 +145,7 @@ func (d *candidate) milliBytes(p annotations.Policy) []annotations.Warning {
 	check := func(path *field.Path, memory resource.Quantity) {
 		if whole := memory.DeepCopy(); !whole.RoundUp(0) {
 			warnings = append(warnings, annotations.Warning{Field: path.String(), Rule: annotations.FoundDoubtful,
-				Message: fmt.Sprintf("%s of memory are less than a byte or a part of one; for mega- or mebibytes write M or Mi instead of m", quote(memory.String()))})
+				Message: fmt.Sprintf("%s of memory is no whole number of bytes, since m stands for thousandths; for mega- or mebibytes write M or Mi", quote(memory.String()))})
 		}
 	}
 	each := func(path *field.Path, containers []corev1.Container) {
@@ -255,6 +259,9 @@ func (s summary) String() string {
 	}
 	if s.Templates > 0 {
 		text += ", " + plural(s.Templates, "template")
+	}
+	if s.Patches > 0 {
+		text += fmt.Sprintf(", %d of patches", s.Patches)
 	}
 	if s.Unreadable > 0 {
 		text += fmt.Sprintf(", %d unreadable", s.Unreadable)

@@ -80,6 +80,15 @@ func reports(t testing.TB) map[string]reported {
 		"the same with containers that end at once": {usual, every(22, func(i int, now time.Time) Snapshot {
 			return snapshot(now, 10, pods(now, 4, "10m"), pods(now, 6, "0", without, ready(corev1.ConditionFalse, time.Hour)))
 		}), then(then(nil, 20, 10), 2, 1)},
+		"10 wanted, 4 fit, and the hits of their ingress fall": {totals(t, autoscalingv2.ObjectMetricSourceType, "100"), every(2, func(i int, now time.Time) Snapshot {
+			return withHits(snapshot(now, 10, pods(now, 4, "0"), pods(now, 6, "0", pending)), "10")
+		}), then(nil, 2, 1)},
+		"nodes are lost, and the hits of the ingress are too many for the others": {totals(t, autoscalingv2.ObjectMetricSourceType, "100"), every(2, func(i int, now time.Time) Snapshot {
+			return withHits(snapshot(now, 10, pods(now, 5, "0"), pods(now, 5, "0", ready(corev1.ConditionUnknown, time.Minute))), "180")
+		}), then(nil, 2, 14)},
+		"12 wanted, a quota allows 4, and the load falls": {usual, every(22, func(_ int, now time.Time) Snapshot {
+			return surging(snapshot(now, 12, pods(now, 4, "10m")), 4)
+		}), then(then(nil, 20, 12), 2, 1)},
 		"pods that are made are seen one by one, and the status lags": {usual, every(5, func(i int, now time.Time) Snapshot {
 			return surging(snapshot(now, 12, pods(now, 8, "756m"), pods(now, i, "0", pending)), 8)
 		}), then(nil, 5, 12)},

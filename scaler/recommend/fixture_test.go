@@ -84,6 +84,9 @@ func succeeded(f *fixture, _ time.Time) {
 	f.pod.Status.Phase, f.pod.Status.Conditions[0].Status = corev1.PodSucceeded, corev1.ConditionFalse
 	f.sample = nil
 }
+func negative(f *fixture, _ time.Time) {
+	f.sample.Containers[0].Usage[corev1.ResourceCPU] = resource.MustParse("-3")
+}
 func deleted(f *fixture, now time.Time) { f.pod.DeletionTimestamp = &metav1.Time{Time: now} }
 func noRequest(f *fixture, _ time.Time) { f.pod.Spec.Containers[0].Resources.Requests = nil }
 

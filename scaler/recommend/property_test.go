@@ -151,7 +151,9 @@ func randomValues(rng *rand.Rand, s *Snapshot) {
 
 func randomSnapshot(rng *rand.Rand, now time.Time, replicas int32) Snapshot {
 	states := []option{func(*fixture, time.Time) {}, without, pending, failed, deleted, started(20 * time.Second),
-		sampled(time.Minute), ready(corev1.ConditionFalse, time.Hour), noRequest, requesting("0"), sidecar("", "200m"), warm(time.Minute, 20*time.Second)}
+		sampled(time.Minute), ready(corev1.ConditionFalse, time.Hour), noRequest, succeeded, negative,
+		ready(corev1.ConditionUnknown, time.Minute), func(f *fixture, now time.Time) { without(f, now); ready(corev1.ConditionFalse, time.Hour)(f, now) },
+		func(f *fixture, now time.Time) { without(f, now); ready(corev1.ConditionUnknown, time.Minute)(f, now) }, requesting("0"), sidecar("", "200m"), warm(time.Minute, 20*time.Second)}
 	healthy := rng.IntN(2) == 0
 	var made []fixture
 	for i := range max(int(replicas)+rng.IntN(3)-1, 0) {
@@ -221,7 +223,12 @@ func (r randomized) attribute(t *testing.T, s Snapshot, h History, d Decision) {
 	h.unplaced, h.resumed, h.outside, h.left = false, Sample{}, outside{}, 0 // of these the HPA knows nothing
 	want, _ := compat.Recommend(r.parsed, s, h)
 	off, _ := none.Recommend(r.parsed, s, h)
-	for name, got := range map[string]Decision{"by default": d, "with every repair switched off": off} {
+	fewer, some := r.Rules, d
+	for some.Repairs != 0 { // without those that had a say, and those that have one then
+		fewer.Without |= some.Repairs
+		some, _ = fewer.Recommend(r.parsed, s, h)
+	}
+	for name, got := range map[string]Decision{"by default": d, "with every repair switched off": off, "without those that had a say": some} {
 		same := got.Desired == want.Desired && got.Active == want.Active && got.Able == want.Able && got.Limited == want.Limited
 		if got.Repairs == 0 && !same || got.Repairs != 0 && name != "by default" {
 			t.Errorf("%s, repairs %v: %d %s %s %s, want %d %s %s %s\n%s\nHPA:\n%s", name, got.Repairs.Names(), got.Desired, got.Active, got.Able,

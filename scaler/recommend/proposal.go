@@ -76,9 +76,6 @@ func (v *view) measure(d *draft, p annotations.Policy) bool {
 		v.fail(d, best, valid)
 		return false
 	}
-	if d.Failure != nil && d.alone < v.Replicas {
-		d.alone = nothing // the metric that fails may have asked for more
-	}
 	d.Active, d.reason = ActiveValidMetric, best.reason
 	d.step(StageLargest, best.metric, max(best.replicas, 0), ReasonLargest)
 	d.details[len(d.details)-1] = best.reason

@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -313,19 +312,6 @@ func TestAssumptionsAreStabilizedAmongThemselves(t *testing.T) {
 		w.see(snapshot(w.now, w.replicas, pods(w.now, int(w.replicas)-1, each), pods(w.now, 1, "0", without)), tick)
 	}
 	w.want(10)
-}
-
-// TestWhileAMetricFailsTheOthersRecommendNothingSmaller.
-func TestWhileAMetricFailsTheOthersRecommendNothingSmaller(t *testing.T) {
-	w := newWorkload(t, 10, "target-cpu=50", "target-memory=50", "max=10")
-	w.load(5000, tick).want(10)
-	for range 16 {
-		s := snapshot(w.now, 10, pods(w.now, 9, "100m"), pods(w.now, 1, "0", without))
-		for _, sample := range s.PodMetrics {
-			delete(sample.Containers[0].Usage, corev1.ResourceMemory)
-		}
-		w.see(s, tick).want(10)
-	}
 }
 
 // TestARaiseBySomebodyElseHoldsForAWindow, with or without pods that start, but not where it only takes back what was just scaled in.

@@ -75,3 +75,32 @@ var faults = []fault{
 	{"numbers.go", "if n.wrap {\n\t\treturn a * b / c", "if false {\n\t\treturn a * b / c", "products do not wrap around"},
 	{"numbers.go", "return int64(int32(value))", "return value", "utilization has more than 32 bits"},
 }
+
+// repairFaults are the same for the repairs, which the controller cannot be asked about.
+var repairFaults = []fault{
+	{"pods.go", "ended := pod.Status.Phase == corev1.PodSucceeded", "ended := pod.Status.Phase == corev1.PodFailed", "pods that have succeeded take part"},
+	{"pods.go", "case g != inReady && v.repairs(RepairNever)", "case g == inUnready && v.repairs(RepairNever)", "pods that were never ready hold if they have no sample"},
+	{"pods.go", "condition.Status == corev1.ConditionUnknown", "condition.Status == corev1.ConditionFalse", "unready pods are taken for lost ones"},
+	{"pods.go", "then = float64(v.changes[i].From)", "then = now", "a sample knows nothing of more replicas before"},
+	{"sum.go", "return max(float64(r.usage)/float64(max(m.atTarget(n, r), 1)), 1)", "return min(float64(r.usage)/float64(max(m.atTarget(n, r), 1)), 1)", "lost pods keep less than their place"},
+	{"repairs.go", "as.mark[unknownReady], as.mark[lost] = beside, beside", "as.mark[unknownReady], as.mark[lost] = idle, idle", "lost pods are capacity"},
+	{"repairs.go", "as.mark[unknownReady] = atLeastTarget", "as.mark[unknownReady] = measured", "lost pods hold no more than they use"},
+	{"repairs.go", "as.group[inUnready], as.unready = atTarget, room", "as.group[inUnready], as.unready = atTarget, waiting", "more unready pods hold than are asked for"},
+	{"repairs.go", "counted := max(int(min(v.Replicas, v.StatusReplicas)), seen)", "counted := max(int(v.Replicas), seen)", "replicas that were never made hold"},
+	{"repairs.go", "mark: awaited, times: v.Replicas - int32(counted)}", "mark: awaited, times: 0}", "replicas that the status does not count yet do not exist"},
+	{"repairs.go", "bits |= RepairSettled", "bits |= 0", "nobody is told of what more replicas carried"},
+	{"repairs.go", "unsure && !h.certain.IsZero()", "unsure && h.certain.IsZero()", "after a window of assumptions the first look scales in"},
+	{"repairs.go", "(blind || unsure", "(blind && false || unsure", "after an outage the first look scales in"},
+	{"repairs.go", "if left <= 0 {", "if left <= -24*time.Hour {", "a sample is never stale"},
+	{"repairs.go", "as.group[inReady], as.warm = atMostOthers,", "as.group[inReady], as.warm = measured,", "pods that warm up count with what they use"},
+	{"history.go", "l.alone = d.alone", "l.alone = d.Desired", "what was assumed is a recommendation"},
+	{"history.go", "h.carried, h.unplaced = h.asked.Replicas, true", "h.carried, h.unplaced = 0, true", "one sample drives several scale-ins"},
+	{"stabilize.go", "if l.assumed() {", "if false {", "what is assumed is not stabilized"},
+	{"stabilize.go", "basesOf(Recommended, Found, Raised)", "basesOf(Recommended, Found)", "what somebody else has raised the replicas to does not hold"},
+	{"outside.go", "&& !h.undone(s) {", "{", "a scale-in that a rival takes back holds for a window"},
+	{"total.go", "o = v.divided(d, m, v.Replicas)", "o = v.divided(d, m, v.StatusReplicas)", "an average is for the pods of the status"},
+	{"total.go", "case !v.neverReady(pod) || !v.repairs(RepairNever):", "default:", "pods that were never ready hold a total"},
+	{"total.go", "case o.pods == 0 && v.repairs(RepairAllUnready):", "case o.pods < 0 && v.repairs(RepairAllUnready):", "all pods unready is the minimum"},
+	{"sample.go", "if q.Sign() < 0 && v.negative(d) {", "if false && v.negative(d) {", "usage below zero of a container is usage"},
+	{"numbers.go", "if n.wrap || (sum > a) == (b > 0) {", "if true || (sum > a) == (b > 0) {", "sums wrap around"},
+}

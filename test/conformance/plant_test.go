@@ -48,6 +48,27 @@ func TestPlantedFaults(t *testing.T) {
 	}
 }
 
+// TestPlantedRepairFaults is the test of the recommender's own tests: each fault in a repair must make one of them fail. The page of the
+// decisions does not count, as it shows whatever was changed.
+func TestPlantedRepairFaults(t *testing.T) {
+	for _, f := range repairFaults {
+		f.planted(t)
+	}
+	if t.Failed() {
+		return
+	}
+	for _, f := range spread(repairFaults, *plant) {
+		t.Run(f.name, func(t *testing.T) {
+			tests := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-overlay", f.overlay(t), "-skip", "Page", "./scaler/recommend")
+			tests.Dir = filepath.Join("..", "..")
+			out, err := tests.CombinedOutput()
+			if failed := bytes.Contains(out, []byte("--- FAIL: ")); err == nil || !failed {
+				t.Fatalf("%v: no test of the recommender notices that %s\n%s", err, f.name, out)
+			}
+		})
+	}
+}
+
 // spread chooses n of the faults from all over the list; all if n is negative.
 func spread(all []fault, n int) []fault {
 	if n < 0 || n >= len(all) {

@@ -36,35 +36,33 @@ func (m *Missing) Text(asked int32) string {
 
 // missing is nil if all replicas have come or are on their way.
 func (s Snapshot) missing(h History) *Missing {
-	m := Missing{}
+	var since time.Time // the last pod came, or the replicas were changed
 	if n := len(h.Changes); n > 0 {
-		m.Since = h.Changes[n-1].Time
+		since = h.Changes[n-1].Time
 	}
-	existing, waits := int32(0), (*corev1.PodCondition)(nil)
+	var existing, waiting int32
+	var longest *corev1.PodCondition
 	for _, pod := range s.Pods {
 		if over(pod) {
 			continue
 		}
-		if existing++; pod.CreationTimestamp.After(m.Since) {
-			m.Since = pod.CreationTimestamp.Time
+		if existing++; pod.CreationTimestamp.After(since) {
+			since = pod.CreationTimestamp.Time
 		}
 		if c := unscheduled(pod); c != nil {
-			if m.Unscheduled++; waits == nil || c.LastTransitionTime.Before(&waits.LastTransitionTime) {
-				waits = c
+			if waiting++; longest == nil || c.LastTransitionTime.Before(&longest.LastTransitionTime) {
+				longest = c
 			}
 		}
 	}
-	if s.Refused != "" {
-		m.Refused, m.Words = max(s.Replicas-max(existing, s.StatusReplicas), 0), s.Refused
-	}
+	refused := max(s.Replicas-max(existing, s.StatusReplicas), 0)
 	switch {
-	case m.Refused > 0:
-	case m.Unscheduled > 0 && s.Replicas > 0:
-		m.Since, m.Words = waits.LastTransitionTime.Time, waits.Message
-	default:
-		return nil
+	case s.Refused != "" && refused > 0:
+		return &Missing{Refused: refused, Unscheduled: waiting, Words: s.Refused, Since: since}
+	case waiting > 0 && s.Replicas > 0:
+		return &Missing{Unscheduled: waiting, Words: longest.Message, Since: longest.LastTransitionTime.Time}
 	}
-	return &m
+	return nil
 }
 
 // unscheduled is why no node takes a pod; nil if one has.

@@ -16,7 +16,7 @@ import (
 // namesake gathers what speaks for somebody else who acts as mini-hpa. The zero value knows nothing.
 type namesake struct {
 	mu sync.Mutex
-	// weight is what was gathered since a moment.
+	// weight is what was gathered since the first of it.
 	weight int
 	since  time.Time
 	told   bool
@@ -28,9 +28,9 @@ const (
 	// doubtful is what a change weighs that may be an own one after all: a proxy on the way has sent the write twice, and the answer
 	// is that to the second try.
 	doubtful = 1
-	// inherited is how long after the first look the writes of a former leader of the same installation may still arrive. The
-	// Lease lasts for 15 s.
-	inherited = 30 * time.Second
+	// overlap is how long two controllers of one installation may both be at work: after a change of leaders, whose Lease lasts for
+	// 15 s, or while one without an election is replaced.
+	overlap = 30 * time.Second
 )
 
 // gather adds to the evidence and says whether it is enough for the first time.
@@ -41,7 +41,7 @@ func (n *namesake) gather(now time.Time, weight int) bool {
 		n.weight, n.since = 0, now
 	}
 	n.weight += weight
-	enough := n.weight >= certain && !n.told
+	enough := n.weight >= certain && now.Sub(n.since) >= overlap && !n.told
 	n.told = n.told || enough
 	return enough
 }
@@ -57,7 +57,7 @@ func (n *namesake) forget() {
 func (s *Scaler) suspect(w *workload, d *appsv1.Deployment, tried *attempt) {
 	now, weight := s.Now(), certain
 	switch {
-	case now.Sub(w.first) < inherited:
+	case now.Sub(w.first) < overlap:
 		return
 	case tried != nil && !tried.conflict:
 		return // the own write, changed by somebody on the way

@@ -16,19 +16,21 @@ func settled(t *testing.T) *cluster {
 	return c.reconcile(time.Minute).wantWrites()
 }
 
-const second = `Warning SecondInstallation somebody else acts as mini-hpa: the replicas went from 1 to 3 under the field manager "mini-hpa", and this ` +
+const second = `Warning SecondInstallation somebody else acts as mini-hpa: the replicas went from 3 to 4 under the field manager "mini-hpa", and this ` +
 	`controller has not written them. Of two installations in one cluster remove one, or give each namespaces of its own (--namespace)`
 
 func TestTwoInstallationsGrantAPolicyOnce(t *testing.T) {
 	c := settled(t)
 	c.milliCPU = 2200
 	c.overwrite(FieldManager, "scale", 3)
-	c.reconcile(time.Second).wantWrites().wantEvents(second)
+	c.reconcile(31 * time.Second).wantWrites().wantEvents()
 	c.overwrite(FieldManager, "scale", 4)
+	c.reconcile(time.Second).wantWrites().wantEvents(second)
+	c.overwrite(FieldManager, "scale", 5)
 	c.reconcile(time.Minute).wantWrites().wantEvents()
-	c.reconcile(time.Second).wantWrites(6)
-	if n := testutil.ToFloat64(c.scaler.Telemetry.namesakes); n != 2 {
-		t.Errorf("%v writes of somebody else's counted, want 2", n)
+	c.reconcile(time.Second).wantWrites(7)
+	if n := testutil.ToFloat64(c.scaler.Telemetry.namesakes); n != 3 {
+		t.Errorf("%v writes of somebody else's counted, want 3", n)
 	}
 }
 
@@ -58,6 +60,12 @@ func TestWhatLooksLikeASecondInstallation(t *testing.T) {
 			c.scaler.Forget()
 			c.reconcile(20 * time.Second)
 			c.overwrite(FieldManager, "scale", 3)
+		},
+		"the first writes of a successor": func(c *cluster) {
+			for i := range int32(20) {
+				c.overwrite(FieldManager, "scale", 2+i)
+				c.reconcile(time.Second)
+			}
 		},
 		"a policy that changes what is written": func(c *cluster) {
 			c.milliCPU, c.scaleErr = 2200, errors.New("the API server has stored 2 replicas instead of 3")

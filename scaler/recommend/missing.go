@@ -56,10 +56,11 @@ func (s Snapshot) missing(h History) *Missing {
 		}
 	}
 	refused := max(s.Replicas-max(existing, s.StatusReplicas), 0)
+	waiting = min(waiting, s.Replicas-(existing-waiting)) // what else waits is the surge of a rollout
 	switch {
 	case s.Refused != "" && refused > 0:
-		return &Missing{Refused: refused, Unscheduled: waiting, Words: s.Refused, Since: since}
-	case waiting > 0 && s.Replicas > 0:
+		return &Missing{Refused: refused, Unscheduled: max(waiting, 0), Words: s.Refused, Since: since}
+	case waiting > 0:
 		return &Missing{Unscheduled: waiting, Words: longest.Message, Since: longest.LastTransitionTime.Time}
 	}
 	return nil

@@ -43,6 +43,7 @@ func TestReplicasThatDoNotCome(t *testing.T) {
 		"no node takes them, which is what brings one": {snapshot(noon, 6, pods(noon, 3, "4"), pods(noon, 1, "0", unscheduledFor(time.Minute, "0/3 nodes")),
 			pods(noon, 2, "0", unscheduledFor(2*time.Minute, "0/2 nodes"))), 2 * time.Minute,
 			&Missing{Unscheduled: 3, Words: "0/2 nodes", Since: noon.Add(-2 * time.Minute)}, 24},
+		"only the surge of a rollout finds no node":     {snapshot(noon, 3, pods(noon, 3, "4"), pods(noon, 1, "0", unscheduledFor(time.Hour, "0/3 nodes"))), time.Hour, nil, 24},
 		"a pod that is being deleted waits for nothing": {snapshot(noon, 3, pods(noon, 3, "4"), pods(noon, 1, "0", unscheduledFor(time.Hour, ""), deleted)), time.Hour, nil, 24},
 	} {
 		t.Run(name, func(t *testing.T) {

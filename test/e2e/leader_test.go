@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"slices"
 	"strings"
@@ -223,6 +224,7 @@ func TestFaultFailover(t *testing.T) {
 func (m *team) failOver(end func(*controller)) time.Duration {
 	m.t.Helper()
 	gone := m.leader
+	<-time.After(rand.N(2 * time.Second)) // at any moment between two renewals
 	began := time.Now()
 	end(m.both[gone])
 	m.awaitChange()

@@ -34,6 +34,8 @@ func newTestTenure() *testTenure {
 
 // pass lets time pass by both clocks.
 func (t *testTenure) pass(d time.Duration) {
+	t.mu.Lock() // which the tenure holds when it asks its clock
+	defer t.mu.Unlock()
 	t.wall += d
 	t.steady += d
 }

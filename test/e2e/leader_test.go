@@ -33,7 +33,7 @@ func (w *world) newTeam(t *testing.T, period time.Duration) *team {
 	m := &team{t: t, w: w, ns: w.namespace(t), flags: []string{"--metrics-resolution", period.String()}}
 	for i := range 3 {
 		m.workloads = append(m.workloads, w.deploy(t, m.ns, fmt.Sprint("web-", i), 5, busyLoad, map[string]string{"target-cpu": "50", "max": "10",
-			"scale-down-stabilization": scaleDownWindow.String()}))
+			"scale-down-stabilization": (period + grace).String()}))
 	}
 	m.start(0)
 	m.holder = w.awaitLeader(t, m.ns)
@@ -48,8 +48,8 @@ const (
 	busyLoad = 2400
 )
 
-// scaleDownWindow is how long a team's workloads are not scaled in after the load has gone.
-const scaleDownWindow = 8 * time.Second
+// grace is for how long a team's workloads are not scaled in, beyond the time between two samples, after the load has gone.
+const grace = 10 * time.Second
 
 func (m *team) setLoad(millicores int64) {
 	for _, d := range m.workloads {
@@ -163,22 +163,24 @@ func (w *world) stopLeaders(t *testing.T, period time.Duration, teams int, stops
 }
 
 // stopLeader stops the leader for some time, and says whether the other one took over. It is stopped when it has seen that the load has
-// gone, and waits to scale in. When it goes on, that time has passed, and the load has been back for long; but nobody has written
-// anything, so that no version tells the API server that it is late.
+// gone, and waits to scale in. When it goes on, that time has passed. The other one has not seen the load, so it waits for as long
+// anew; where the load has come back, there is nothing to scale in. Nobody has written anything meanwhile, so that no version tells
+// the API server that a write is late.
 func (m *team) stopLeader(stop time.Duration) bool {
 	m.w.samples(m.t, 1)
 	m.setLoad(idleLoad)
 	m.w.samples(m.t, 1)
-	<-time.After(time.Second) // in which it is read
+	<-time.After(grace * 4 / 5)
 	before := m.leader
 	m.both[before].pause()
-	m.setLoad(busyLoad)
+	m.workloads[0].setLoad(busyLoad)
 	<-time.After(stop)
 	m.both[before].resume()
 	m.w.samples(m.t, 2)
 	if now := m.holds(m.t.Context()); now != "" && now != m.holder {
 		m.holder, m.leader = now, 1-m.leader
 	}
+	m.setLoad(busyLoad)
 	for _, d := range m.workloads {
 		d.await(5)
 	}

@@ -245,3 +245,23 @@ func TestWhereReplicasAreMultiplied(t *testing.T) {
 		t.Error("a Pods metric is multiplied")
 	}
 }
+
+// TestAWorkloadThatNobodyScalesAsksNothing: its replicas are 0, it is paused, or its annotations are wrong.
+func TestAWorkloadThatNobodyScalesAsksNothing(t *testing.T) {
+	for name, change := range map[string]func(*cluster){
+		"replicas 0": func(c *cluster) { *c.deployment.Spec.Replicas = 0 },
+		"paused":     func(c *cluster) { c.deployment.Annotations["mini-hpa/mode"] = "paused" },
+		"invalid":    func(c *cluster) { c.deployment.Annotations["mini-hpa/min"] = "ten" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCluster(t, quick())
+			c.two(works, works)
+			c.asked = nil
+			change(c)
+			c.reconcile(tick)
+			if len(c.asked) > 0 {
+				t.Errorf("asked for %v", c.asked)
+			}
+		})
+	}
+}

@@ -23,7 +23,9 @@ func (s *Scaler) gather(d *appsv1.Deployment, p annotations.Policy, h recommend.
 		Refused:        refusal(d),
 		Pods:           s.Workloads.Pods(d),
 	}
-	s.ask(&snapshot, d, p, lastChange(h))
+	if snapshot.Replicas > 0 { // nobody scales it from 0: nothing is asked for it
+		s.ask(&snapshot, d, p, lastChange(h))
+	}
 	if err := s.Samples.Err(); err != nil {
 		snapshot.MetricsError = err.Error()
 		return snapshot

@@ -68,7 +68,9 @@ func (t *telemetry) follow(r reader) {
 		counterOf("mini_hpa_metric_answer_failures_total", "Custom and external metrics that could not be read.",
 			func() uint64 { return r.Status().Failures }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "mini_hpa_metric_questions",
-			Help: "Different custom and external metrics that are being asked for."}, func() float64 { return float64(r.Status().Questions) }),
+			Help: "Different custom and external metrics that are being asked for; there is room for 20000."}, func() float64 { return float64(r.Status().Questions) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "mini_hpa_metric_values",
+			Help: "Values of custom and external metrics that are kept; there is room for 100000."}, func() float64 { return float64(r.Status().Values) }),
 	)
 }
 

@@ -20,8 +20,8 @@ const (
 	maxCustom = 5000
 	// maxExternal is the same for the rest of the world, of which a decision needs the sum.
 	maxExternal = 1000
-	// defaultMaxQuestions is two for each of 10000 workloads.
-	defaultMaxQuestions = 20000
+	// defaultMaxQuestions is two for each of 10000 workloads; defaultMaxValues takes about 80 MB.
+	defaultMaxQuestions, defaultMaxValues = 20000, 100_000
 	// keptPeriods is for how many maximum ages an answer is kept after it was last asked for.
 	keptPeriods = 3
 )
@@ -39,8 +39,10 @@ type ReadersConfig struct {
 	// Concurrency is how many questions are put to each of the two APIs at a time. Three tenths of them may be of one
 	// namespace, and as many may be questions that were not answered in time before. Default 10.
 	Concurrency int
-	// MaxQuestions is how many different questions are kept; others get an error. Default 20000.
-	MaxQuestions int
+	// MaxQuestions is how many different questions are kept, MaxValues how many values their answers have together; others get an
+	// error. Beyond that, namespaces have equal shares: one that has less finds room, one that has more gives it up. Default
+	// 20000 and 100000.
+	MaxQuestions, MaxValues int
 	// OnAnswer is called when an answer has come, good or failed, with the keys that asked since the one before, each
 	// once. It is called from several goroutines. Nil tells nobody.
 	OnAnswer func([]cache.ObjectName)
@@ -70,7 +72,9 @@ type Readers struct {
 
 	mu        sync.Mutex
 	inquiries map[Question]*inquiry
-	status    ReadersStatus
+	// questions and values are what is kept, by namespace.
+	questions, values shares
+	status            ReadersStatus
 }
 
 // inquiry is one question and its newest answer.
@@ -83,8 +87,9 @@ type inquiry struct {
 	// since is when the answer's age begins: when it was asked for; or, if the API did not answer in time, when that
 	// was certain, so that a question that hangs has a period's rest.
 	since time.Time
-	// stamps are those of the values of the newest good answer.
+	// stamps are those of the values of the newest good answer, values how many are kept.
 	stamps clock.Log
+	values int
 	// slow says that the API took long, or too long, the last time.
 	slow bool
 	// keys have asked since the answer came.
@@ -102,10 +107,12 @@ func NewReaders(c ReadersConfig) *Readers {
 	c.Timeout = cmp.Or(max(c.Timeout, 0), defaultAnswerTimeout)
 	c.Concurrency = cmp.Or(max(c.Concurrency, 0), defaultConcurrency)
 	c.MaxQuestions = cmp.Or(max(c.MaxQuestions, 0), defaultMaxQuestions)
+	c.MaxValues = cmp.Or(max(c.MaxValues, 0), defaultMaxValues)
 	if c.OnAnswer == nil {
 		c.OnAnswer = func([]cache.ObjectName) {}
 	}
-	r := &Readers{config: c, sources: [apis]Source{c.Custom, c.External}, inquiries: map[Question]*inquiry{}}
+	r := &Readers{config: c, sources: [apis]Source{c.Custom, c.External}, inquiries: map[Question]*inquiry{},
+		questions: newShares(c.MaxQuestions), values: newShares(c.MaxValues)}
 	for a := range r.turns {
 		r.turns[a] = newTurns(api(a), c.Concurrency)
 	}
@@ -117,8 +124,10 @@ func NewReaders(c ReadersConfig) *Readers {
 func (r *Readers) Close() {
 	r.mu.Lock()
 	r.end()
+	for _, t := range r.turns {
+		t.close()
+	}
 	for _, i := range r.inquiries {
-		i.expiry.Stop()
 		r.drop(i)
 	}
 	r.mu.Unlock()
@@ -137,7 +146,7 @@ func (r *Readers) Ask(key cache.ObjectName, q Question, maxAge time.Duration) (A
 	}
 	i := r.inquiry(q)
 	if i == nil {
-		return Answer{}, fmt.Errorf("not asked: %d different custom and external metrics are asked for already, as many as are allowed", r.config.MaxQuestions)
+		return Answer{}, fmt.Errorf("not asked: too many different custom and external metrics: %s", r.questions.full(q.Namespace))
 	}
 	r.keep(i, keptPeriods*maxAge+r.config.Timeout)
 	i.keys.Insert(key)
@@ -176,8 +185,7 @@ func (r *Readers) renew(i *inquiry) {
 func (r *Readers) begin(i *inquiry) {
 	i.stopRenewal()
 	i.underway = true
-	slow := i.slow
-	r.running.Go(func() { r.refresh(i, slow) })
+	r.refresh(i)
 }
 
 func (i *inquiry) stopRenewal() {
@@ -187,14 +195,34 @@ func (i *inquiry) stopRenewal() {
 	}
 }
 
-// inquiry is that of the question; nil if there are too many others.
+// inquiry is that of the question; nil if its namespace has too many others.
 func (r *Readers) inquiry(q Question) *inquiry {
 	i := r.inquiries[q]
-	if i == nil && len(r.inquiries) < r.config.MaxQuestions {
+	switch {
+	case i != nil && r.questions.excessive(q.Namespace):
+		r.drop(i)
+		return nil
+	case i == nil && r.questions.room(q.Namespace, 1):
 		i = &inquiry{question: q, keys: sets.New[cache.ObjectName]()}
 		r.inquiries[q] = i
+		r.questions.add(q.Namespace, 1)
 	}
 	return i
+}
+
+// keepable makes the values of a good answer the ones that are kept, or says why there is no room for them.
+func (r *Readers) keepable(i *inquiry, values int) error {
+	if r.inquiries[i.question] != i {
+		return nil // forgotten; nobody keeps it
+	}
+	namespace := i.question.Namespace
+	r.values.add(namespace, -i.values)
+	if i.values = values; !r.values.room(namespace, values) {
+		i.values = 0
+		return fmt.Errorf("not kept: too many values of custom and external metrics: %s", r.values.full(namespace))
+	}
+	r.values.add(namespace, values)
+	return nil
 }
 
 // keep forgets the inquiry after a while, unless it is asked for again.
@@ -222,15 +250,20 @@ func (r *Readers) expire(i *inquiry) {
 
 func (r *Readers) drop(i *inquiry) {
 	i.stopRenewal()
+	if i.expiry != nil {
+		i.expiry.Stop()
+	}
 	delete(r.inquiries, i.question)
+	r.questions.add(i.question.Namespace, -1)
+	r.values.add(i.question.Namespace, -i.values)
 }
 
 // ReadersStatus is a summary of Readers for telemetry.
 type ReadersStatus struct {
 	// Answers counts the answers that came, Failures those of them that are errors.
 	Answers, Failures uint64
-	// Questions is how many are being asked at present.
-	Questions int
+	// Questions is how many are being asked at present, Values how many values of their answers are kept.
+	Questions, Values int
 }
 
 // Status summarises the readers.
@@ -238,6 +271,6 @@ func (r *Readers) Status() ReadersStatus {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	status := r.status
-	status.Questions = len(r.inquiries)
+	status.Questions, status.Values = r.questions.used, r.values.used
 	return status
 }

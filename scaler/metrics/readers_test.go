@@ -319,12 +319,12 @@ func TestAnswersThatNothingCanBeMadeOf(t *testing.T) {
 
 func TestNoMoreQuestionsThanAllowedAreKept(t *testing.T) {
 	sit(t, func(d *desk) {
-		d.readers.config.MaxQuestions = 2
+		d.readers.questions = newShares(2)
 		d.ask("web", backlog)
 		d.ask("web", hits)
 		d.pass(0)
 		third := Question{Type: autoscalingv2.ExternalMetricSourceType, Namespace: "shop", Metric: "third"}
-		d.want("web", third, "not asked: 2 different custom and external metrics are asked for already, as many as are allowed")
+		d.want("web", third, `not asked: too many different custom and external metrics: there is room for 2 in all, and namespace "shop" has 2 of the 2 that are kept`)
 		d.want("web", backlog, "1")
 		d.want("web", hits, "7")
 		d.pass(time.Hour) // and they are forgotten

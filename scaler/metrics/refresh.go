@@ -9,9 +9,26 @@ import (
 	"k8s.io/client-go/tools/cache"
 )
 
-// refresh fetches an answer and tells those who asked.
-func (r *Readers) refresh(i *inquiry, slow bool) {
-	answer, slow, err := r.fetch(r.lifetime, i.question, slow)
+// refresh fetches an answer in its turn and tells those who asked.
+func (r *Readers) refresh(i *inquiry) {
+	asked, from := time.Now(), origin{i.question.Namespace, i.slow}
+	until := asked.Add(r.config.Timeout)
+	r.turns[i.question.api()].take(&waiter{origin: from, until: until,
+		begin: func() {
+			r.running.Go(func() {
+				ctx, cancel := context.WithDeadline(r.lifetime, until)
+				defer cancel()
+				answer, slow, err := r.inTurn(ctx, i.question, from)
+				answer.Asked = asked
+				r.conclude(i, answer, slow, err)
+			})
+		},
+		late: func(err error) { r.conclude(i, Answer{Asked: asked}, from.slow, r.unserved(err)) },
+	})
+}
+
+// conclude takes in what came of a question, and tells those who asked.
+func (r *Readers) conclude(i *inquiry, answer Answer, slow bool, err error) {
 	if r.lifetime.Err() != nil {
 		return
 	}
@@ -20,12 +37,20 @@ func (r *Readers) refresh(i *inquiry, slow bool) {
 	}
 }
 
+// unserved is the error of a question that got no turn in time.
+func (r *Readers) unserved(err error) error { return fmt.Errorf("%w after %s", err, r.config.Timeout) }
+
 // answered makes the answer the newest one and returns who is to be told.
 func (r *Readers) answered(i *inquiry, answer Answer, slow bool, err error) []cache.ObjectName {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err == nil {
+		err = r.keepable(i, len(answer.Custom)+len(answer.External))
+	}
+	if err == nil {
 		i.stamp(&answer)
+	} else {
+		answer = Answer{Asked: answer.Asked}
 	}
 	i.answer, i.err, i.answered, i.underway = answer, err, true, false
 	i.slow, i.since = slow, answer.Asked
@@ -51,28 +76,29 @@ func (i *inquiry) stamp(next *Answer) {
 }
 
 // Fetch asks now and waits for the answer, which is not kept, until ctx ends or the Timeout has passed.
-func (r *Readers) Fetch(ctx context.Context, q Question) (Answer, error) {
-	answer, _, err := r.fetch(ctx, q, false)
-	return answer, err
-}
-
-// fetch asks a question that was slow the last time or not, and says whether it was this time.
-func (r *Readers) fetch(parent context.Context, q Question, slow bool) (Answer, bool, error) {
+func (r *Readers) Fetch(parent context.Context, q Question) (Answer, error) {
 	asked := time.Now()
 	ctx, cancel := context.WithTimeout(parent, r.config.Timeout)
 	defer cancel()
-	answer, slow, err := r.inTurn(ctx, q, slow)
-	if err == nil {
-		err = r.reasonable(q, answer)
+	turn, from := make(chan struct{}), origin{namespace: q.Namespace}
+	w := &waiter{origin: from, until: asked.Add(2 * r.config.Timeout), begin: func() { close(turn) }, late: func(error) {}}
+	turns := r.turns[q.api()]
+	turns.take(w)
+	var answer Answer
+	var err error
+	select {
+	case <-turn:
+		answer, _, err = r.inTurn(ctx, q, from)
+	case <-ctx.Done():
+		if err = r.unserved(turns.busy(from)); !turns.leave(w) {
+			turns.give(from) // it came at the same moment
+		}
 	}
 	if err != nil && parent.Err() != nil {
 		err = fmt.Errorf("the %s was not waited for: %w", q.api(), context.Cause(parent))
 	}
-	if err != nil {
-		return Answer{Asked: asked}, slow, err
-	}
 	answer.Asked = asked
-	return answer, slow, nil
+	return answer, err
 }
 
 // reasonable refuses answers that nothing can be made of.
@@ -90,14 +116,9 @@ func (r *Readers) reasonable(q Question, a Answer) error {
 	return nil
 }
 
-// inTurn asks when the API has a turn free. The turn is given back by the source and not by the deadline: sources that
-// ignore it would otherwise pile up. A question is slow that holds its turn for half the Timeout or until the deadline; one
-// that got no turn stays what it was.
-func (r *Readers) inTurn(ctx context.Context, q Question, slow bool) (Answer, bool, error) {
-	turns, groups := r.turns[q.api()], groupsOf(q, slow)
-	if err := turns.take(ctx, groups); err != nil {
-		return Answer{}, slow, fmt.Errorf("%w after %s", err, r.config.Timeout)
-	}
+// inTurn asks a question that has a turn. The turn is given back by the source and not by the deadline: sources that
+// ignore it would otherwise pile up. A question is slow that holds its turn for half the Timeout or until the deadline.
+func (r *Readers) inTurn(ctx context.Context, q Question, from origin) (Answer, bool, error) {
 	began := time.Now()
 	type result struct {
 		answer Answer
@@ -105,13 +126,20 @@ func (r *Readers) inTurn(ctx context.Context, q Question, slow bool) (Answer, bo
 	}
 	done := make(chan result, 1)
 	go func() {
-		defer turns.give(groups)
+		defer r.turns[q.api()].give(from)
 		answer, err := guarded(ctx, r.sources[q.api()], q)
 		done <- result{answer, err}
 	}()
 	select {
 	case got := <-done:
-		return got.answer, ctx.Err() != nil || time.Since(began) >= r.config.Timeout/2, r.late(q, got.err)
+		slow := ctx.Err() != nil || time.Since(began) >= r.config.Timeout/2
+		if got.err == nil {
+			got.err = r.reasonable(q, got.answer)
+		}
+		if got.err != nil {
+			return Answer{}, slow, r.late(q, got.err)
+		}
+		return got.answer, slow, nil
 	case <-ctx.Done():
 		return Answer{}, true, r.late(q, ctx.Err())
 	}

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	gocmp "github.com/google/go-cmp/cmp"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	"k8s.io/client-go/tools/cache"
 )
@@ -87,34 +89,98 @@ func TestMetricsThatHangCostOthersNothing(t *testing.T) {
 func TestTheNamespaceWithTheFewestTurnsIsNext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		turns := newTurns(externalAPI, 10)
-		order := make(chan string, 20)
-		arrive := func(namespace string) {
-			go func() {
-				if err := turns.take(t.Context(), []group{{namespace: namespace}}); err == nil {
-					order <- namespace
-				}
-			}()
-			synctest.Wait()
-		}
-		for _, namespace := range strings.Split("aaabbbcccdddddef", "") {
-			arrive(namespace)
+		got, late := "", []string{}
+		for i, namespace := range strings.Split("aaabbbcccdddddef", "") {
+			turns.take(&waiter{origin: origin{namespace: namespace}, until: time.Now().Add(time.Duration(i) * s),
+				begin: func() { got += namespace }, late: func(err error) { late = append(late, fmt.Sprint(namespace, ": ", err)) }})
 		}
 		for _, namespace := range []string{"a", "a", "d"} {
-			turns.give([]group{{namespace: namespace}})
-			synctest.Wait()
-		}
-		got := ""
-		for len(order) > 0 {
-			got += <-order
+			turns.give(origin{namespace: namespace})
 		}
 		if want := "aaabbbcccd" + "ef" + "d"; got != want {
 			t.Errorf("turns of %s, want %s", got, want)
 		}
-		hurried, cancel := context.WithTimeout(t.Context(), s)
-		defer cancel()
-		const want = `the external metrics API is still busy with 3 other questions of namespace "b"`
-		if err := turns.take(hurried, []group{{namespace: "b"}}); err == nil || err.Error() != want {
-			t.Errorf("error %v, want %s", err, want)
+		time.Sleep(20 * s)
+		synctest.Wait()
+		const busy = `d: the external metrics API is still busy with 10 other questions`
+		if diff := gocmp.Diff([]string{busy, busy, busy}, late); diff != "" {
+			t.Errorf("late (-want +got):\n%s", diff)
 		}
+	})
+}
+
+// TestANamespaceThatAsksForAllKeepsNobodyFromAsking: 20,000 questions of one namespace, on an API that answers slowly, then one of
+// another namespace. Those that wait take no goroutine each.
+func TestANamespaceThatAsksForAllKeepsNobodyFromAsking(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		source := func(context.Context, Question) (Answer, error) {
+			time.Sleep(s)
+			return externalValues("1"), nil
+		}
+		readers := NewReaders(ReadersConfig{Custom: source, External: source})
+		ask := func(namespace string, n int) error {
+			_, err := readers.Ask(cache.ObjectName{Namespace: namespace, Name: "web"},
+				Question{Type: autoscalingv2.ExternalMetricSourceType, Namespace: namespace, Metric: fmt.Sprint(n)}, 15*s)
+			return err
+		}
+		refused := 0
+		for n := range 25_000 {
+			if err := ask("greedy", n); err != nil && !errors.Is(err, ErrPending) {
+				refused++
+			}
+		}
+		if refused != 5000 {
+			t.Errorf("%d of 25,000 questions were refused, want 5000", refused)
+		}
+		if n := runtime.NumGoroutine(); n > 50 {
+			t.Errorf("%d goroutines wait", n)
+		}
+		if err := ask("modest", 0); !errors.Is(err, ErrPending) {
+			t.Errorf("another namespace's question: %v", err)
+		}
+		time.Sleep(5 * s)
+		if err := ask("modest", 0); err != nil {
+			t.Errorf("another namespace's question, after 5 s: %v", err)
+		}
+		const want = `not asked: too many different custom and external metrics: there is room for 20000 in all, and namespace "greedy" has 20000 of the 20001 that are kept`
+		if err := ask("greedy", 24_999); err == nil || err.Error() != want {
+			t.Errorf("error %v\nwant  %s", err, want)
+		}
+		_ = ask("greedy", 0)
+		if got := readers.Status().Questions; got != 20_000 {
+			t.Errorf("%d questions after the greedy one asked again, want it to have given up one", got)
+		}
+		readers.Close()
+		time.Sleep(time.Minute)
+	})
+}
+
+// TestANamespacesValuesAreBounded, too: its answers fail beyond its share, those of others do not.
+func TestANamespacesValuesAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		source := func(context.Context, Question) (Answer, error) {
+			values := make([]string, 40)
+			for i := range values {
+				values[i] = "1"
+			}
+			return externalValues(values...), nil
+		}
+		readers := NewReaders(ReadersConfig{Custom: source, External: source, MaxValues: 100})
+		ask := func(namespace string, n int) string {
+			_, err := readers.Ask(cache.ObjectName{Namespace: namespace, Name: "web"},
+				Question{Type: autoscalingv2.ExternalMetricSourceType, Namespace: namespace, Metric: fmt.Sprint(n)}, 15*s)
+			return fmt.Sprint(err)
+		}
+		for n := range 3 {
+			ask("greedy", n)
+			time.Sleep(s)
+		}
+		ask("modest", 0)
+		time.Sleep(s)
+		const full = `not kept: too many values of custom and external metrics: there is room for 100 in all, and namespace "greedy" has 80 of the 80 that are kept`
+		if diff := gocmp.Diff([]string{"<nil>", "<nil>", full, "<nil>"}, []string{ask("greedy", 0), ask("greedy", 1), ask("greedy", 2), ask("modest", 0)}); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		readers.Close()
 	})
 }

@@ -15,6 +15,9 @@ const mostRefused = 1 << 20
 type bounded struct {
 	next http.RoundTripper
 	most int64
+	// values, if not 0, is about how many values the JSON of an answer may have. Decoded, an empty one takes a hundred times the
+	// memory of its text.
+	values int
 }
 
 // RoundTrip is http.RoundTripper's.
@@ -28,7 +31,7 @@ func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
 	if response.StatusCode >= http.StatusMultipleChoices {
 		most = min(most, mostRefused)
 	}
-	response.Body = &boundedBody{ReadCloser: response.Body, left: most, most: most}
+	response.Body = &boundedBody{ReadCloser: response.Body, left: most, most: most, values: b.values}
 	return response, nil
 }
 
@@ -39,6 +42,8 @@ func (b bounded) WrappedRoundTripper() http.RoundTripper { return b.next }
 type boundedBody struct {
 	io.ReadCloser
 	left, most int64
+	values     int
+	counted    separators
 }
 
 // Read is io.Reader's.
@@ -47,7 +52,42 @@ func (b *boundedBody) Read(p []byte) (int, error) {
 	if b.left -= int64(n); b.left < 0 {
 		return 0, &excess{fmt.Sprintf("it is longer than %s", sizeText(b.most))}
 	}
+	if b.values > 0 {
+		b.counted.read(p[:n])
+		const some, fields = 4, 40 // the exact number is judged, and told, when they are decoded
+		if b.counted.listed > some*b.values || b.counted.all > fields*b.values {
+			return 0, &excess{fmt.Sprintf("it has far more than %d values", b.values)}
+		}
+	}
 	return n, err
+}
+
+// separators counts those of JSON as it comes: what a list in the outermost object has between its items, and all.
+type separators struct {
+	listed, all      int
+	depth            int
+	quoted, verbatim bool
+}
+
+func (s *separators) read(text []byte) {
+	for _, c := range text {
+		switch {
+		case s.verbatim:
+			s.verbatim = false
+		case s.quoted:
+			s.verbatim, s.quoted = c == '\\', c != '"'
+		case c == '"':
+			s.quoted = true
+		case c == '{' || c == '[':
+			s.depth++
+		case c == '}' || c == ']':
+			s.depth--
+		case c == ',':
+			if s.all++; s.depth == 2 {
+				s.listed++
+			}
+		}
+	}
 }
 
 func sizeText(bytes int64) string {

@@ -43,7 +43,7 @@ func NewLister(config *rest.Config, namespace string) (Lister, error) {
 	own := rest.CopyConfig(config)
 	own.AcceptContentTypes = acceptedContent
 	own.QPS, own.Burst, own.RateLimiter, own.Timeout = listQPS, listBurst, nil, 0
-	own.Wrap(func(next http.RoundTripper) http.RoundTripper { return bounded{next, mostListed} })
+	own.Wrap(func(next http.RoundTripper) http.RoundTripper { return bounded{next: next, most: mostListed} })
 	c, err := client.NewForConfig(own)
 	if err != nil {
 		return nil, fmt.Errorf("make a client of the resource metrics API: %w", err)

@@ -210,8 +210,9 @@ func (r *Readers) inquiry(q Question) *inquiry {
 	return i
 }
 
-// keepable makes the values of a good answer the ones that are kept, or says why there is no room for them.
-func (r *Readers) keepable(i *inquiry, values int) error {
+// makeRoom gives up the values of an inquiry's answer for those of the next one; a failed one has none. The error says why there is no
+// room for them.
+func (r *Readers) makeRoom(i *inquiry, values int) error {
 	if r.inquiries[i.question] != i {
 		return nil // forgotten; nobody keeps it
 	}

@@ -44,8 +44,8 @@ func (r *Readers) unserved(err error) error { return fmt.Errorf("%w after %s", e
 func (r *Readers) answered(i *inquiry, answer Answer, slow bool, err error) []cache.ObjectName {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if err == nil {
-		err = r.keepable(i, len(answer.Custom)+len(answer.External))
+	if full := r.makeRoom(i, len(answer.Custom)+len(answer.External)); err == nil {
+		err = full
 	}
 	if err == nil {
 		i.stamp(&answer)

@@ -38,7 +38,7 @@ func NewSources(config *rest.Config, timeout time.Duration) (custom, external So
 	own := rest.CopyConfig(config)
 	own.ContentType, own.AcceptContentTypes = runtime.ContentTypeJSON, runtime.ContentTypeJSON
 	own.QPS, own.RateLimiter, own.Timeout = -1, nil, timeout
-	found, err := discovery.NewDiscoveryClientForConfig(atMost(own, mostDiscovered))
+	found, err := discovery.NewDiscoveryClientForConfig(atMost(own, mostDiscovered, 0))
 	if err != nil {
 		return nil, nil, fmt.Errorf("make a discovery client: %w", err)
 	}
@@ -48,11 +48,10 @@ func NewSources(config *rest.Config, timeout time.Duration) (custom, external So
 		custommetricsv1beta2.SchemeGroupVersion:   customscheme.Codecs,
 		externalmetricsv1beta1.SchemeGroupVersion: scheme.Codecs,
 	} {
-		most := mostCustom
+		its := atMost(own, mostCustom, maxCustom)
 		if version == externalmetricsv1beta1.SchemeGroupVersion {
-			most = mostExternal
+			its = atMost(own, mostExternal, maxExternal)
 		}
-		its := atMost(own, most)
 		its.APIPath, its.GroupVersion, its.NegotiatedSerializer = "/apis", &version, codecs.WithoutConversion()
 		if clients[version], err = rest.RESTClientFor(its); err != nil {
 			return nil, nil, fmt.Errorf("make a client of %s: %w", version, err)
@@ -67,9 +66,9 @@ func NewSources(config *rest.Config, timeout time.Duration) (custom, external So
 const mostCustom, mostExternal, mostDiscovered int64 = 4 << 20, 1 << 20, 8 << 20
 
 // atMost is a configuration for a client that reads no longer answers.
-func atMost(config *rest.Config, most int64) *rest.Config {
+func atMost(config *rest.Config, most int64, values int) *rest.Config {
 	own := rest.CopyConfig(config)
-	own.Wrap(func(next http.RoundTripper) http.RoundTripper { return bounded{next, most} })
+	own.Wrap(func(next http.RoundTripper) http.RoundTripper { return bounded{next, most, values} })
 	return own
 }
 

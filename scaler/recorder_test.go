@@ -61,8 +61,11 @@ func (s *etcd) Patch(ctx context.Context, name string, _ types.PatchType, _ []by
 }
 
 func (s *etcd) write(ctx context.Context, e *corev1.Event) (*corev1.Event, error) {
+	s.mu.Lock()
+	takes := s.takes(e.Namespace)
+	s.mu.Unlock()
 	select {
-	case <-time.After(s.takes(e.Namespace)):
+	case <-time.After(takes):
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
@@ -74,6 +77,20 @@ func (s *etcd) write(ctx context.Context, e *corev1.Event) (*corev1.Event, error
 	s.stored[e.Name] = e
 	s.written = append(s.written, fmt.Sprintf("%s %s/%s %s %d", time.Since(s.started), e.Namespace, e.InvolvedObject.Name, e.Message, e.Count))
 	return e, nil
+}
+
+// lines are what was written so far.
+func (s *etcd) lines() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.written)
+}
+
+// slow says how long Events take from now on.
+func (s *etcd) slow(takes time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.takes = func(string) time.Duration { return takes }
 }
 
 func named(namespace, name string) *appsv1.Deployment {
@@ -116,11 +133,9 @@ func TestNamespacesTakeTurns(t *testing.T) {
 				store.mu.Unlock()
 				recorder.Event(named("quiet", "web"), corev1.EventTypeNormal, EventSuccessfulRescale, "New size: 5")
 				time.Sleep(150 * time.Millisecond)
-				store.mu.Lock()
-				if !slices.Contains(store.written, "1.1s quiet/web New size: 5 1") {
-					t.Errorf("written %q, want that of the other namespace as well", store.written)
+				if written := store.lines(); !slices.Contains(written, "1.1s quiet/web New size: 5 1") {
+					t.Errorf("written %q, want that of the other namespace as well", written)
 				}
-				store.mu.Unlock()
 				end()
 			})
 		})
@@ -140,7 +155,7 @@ func TestEventsOfAWorkloadAreInOrder(t *testing.T) {
 		}
 		end()
 		want := []string{"1s shop/web a 1", "1.5s shop/web b 1", "1.833333333s shop/web a 2", "2.083333333s shop/web c 1"}
-		if diff := cmp.Diff(want, store.written); diff != "" {
+		if diff := cmp.Diff(want, store.lines()); diff != "" {
 			t.Errorf("written (-want +got):\n%s", diff)
 		}
 	})
@@ -159,8 +174,8 @@ func TestABurstOfEventsIsKept(t *testing.T) {
 					recorder.Event(named(fmt.Sprint("ns-", i%namespaces), fmt.Sprint("web-", i)), corev1.EventTypeNormal, EventSuccessfulRescale, "New size: 5")
 				}
 				end()
-				if len(store.written) != workloads {
-					t.Errorf("%d Events of %d were written", len(store.written), workloads)
+				if len(store.lines()) != workloads {
+					t.Errorf("%d Events of %d were written", len(store.lines()), workloads)
 				}
 			})
 		})
@@ -171,14 +186,14 @@ func TestABurstOfEventsIsKept(t *testing.T) {
 func TestTooManyEventsWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newEtcd()
-		store.takes = func(string) time.Duration { return time.Hour }
+		store.slow(time.Hour)
 		budget, logs := watchedBudget()
 		recorder, end := NewRecorder(store, budget)
 		for range mostWaiting + 100 {
 			recorder.Event(named("noisy", "web"), corev1.EventTypeWarning, EventInvalidAnnotations, "no")
 		}
 		recorder.Event(named("quiet", "web"), corev1.EventTypeNormal, EventSuccessfulRescale, "New size: 5")
-		store.takes = func(string) time.Duration { return 0 }
+		store.slow(0)
 		time.Sleep(2 * time.Minute)
 		want := []string{"Events could not be written map[error:too many Events are waiting lost:101 namespace:noisy]"}
 		if diff := cmp.Diff(want, lines(logs)); diff != "" {
@@ -219,7 +234,7 @@ func TestAnAPIServerThatIsAway(t *testing.T) {
 				recorder.Event(named("shop", "web"), corev1.EventTypeNormal, EventSuccessfulRescale, "New size: 5")
 				time.Sleep(10 * time.Minute)
 				var written []string
-				for _, line := range store.written {
+				for _, line := range store.lines() {
 					var at string
 					fmt.Sscan(line, &at)
 					written = append(written, line[len(at)+1:])
@@ -250,7 +265,7 @@ func TestTheEndWaitsForTheEvents(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				store := newEtcd()
-				store.takes = func(string) time.Duration { return story.takes }
+				store.slow(story.takes)
 				budget, logs := watchedBudget()
 				recorder, end := NewRecorder(store, budget)
 				for i := range 50 {
@@ -258,8 +273,8 @@ func TestTheEndWaitsForTheEvents(t *testing.T) {
 				}
 				began := time.Now()
 				end()
-				if took := time.Since(began); took != story.ends || len(store.written) != story.written {
-					t.Errorf("%d Events are written after %s, want %d after %s", len(store.written), took, story.written, story.ends)
+				if took := time.Since(began); took != story.ends || len(store.lines()) != story.written {
+					t.Errorf("%d Events are written after %s, want %d after %s", len(store.lines()), took, story.written, story.ends)
 				}
 				budget.SayAll()
 				if diff := cmp.Diff(story.said, lines(logs)); diff != "" {
@@ -273,7 +288,7 @@ func TestTheEndWaitsForTheEvents(t *testing.T) {
 // BenchmarkWaiting is what an Event that waits takes.
 func BenchmarkWaiting(b *testing.B) {
 	store := newEtcd()
-	store.takes = func(string) time.Duration { return time.Hour }
+	store.slow(time.Hour)
 	recorder, _ := NewRecorder(store, nil)
 	d := named("shop", "web")
 	b.ReportAllocs()

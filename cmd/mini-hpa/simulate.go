@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 	appsv1 "k8s.io/api/apps/v1"
 
+	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler/simulate"
 	"github.com/mini-hpa/mini-hpa/scaler/trace"
 )
@@ -56,6 +57,9 @@ type simulateTask struct {
 	set, compare          settings
 	record                string
 	all                   bool
+	// deployment is what the manifest has, around what is beside it.
+	deployment *candidate
+	around     annotations.Surroundings
 	// given says whether a flag was set.
 	given func(flag string) bool
 }
@@ -165,6 +169,7 @@ func (t *simulateTask) play(ctx context.Context, v *variant, s streams) error {
 	if err != nil {
 		return err
 	}
+	supply(&v.setup.Workload.Spec.Template.Spec, t.around.LimitRanges)
 	v.setup.Policy, v.setup.Rules, v.setup.StartupMilli = policy, t.decision.rules, float64(t.startupCPU)
 	v.setup.WarmUpMilli = float64(t.warmUpCPU)
 	if t.record == "" {

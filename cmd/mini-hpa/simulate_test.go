@@ -166,37 +166,47 @@ func TestSimulateRefuses(t *testing.T) {
 	}
 	long := file("long.csv", "0,1\n25h,1\n")
 	bad := file("bad.csv", "0,1\n60,much\n")
-	none := file("none.yaml", "kind: Service\n")
-	misspelt := file("misspelt.yaml", strings.Replace(builtIn, "requests:", "request:", 1))
+	none := file("none.yaml", "apiVersion: v1\nkind: Service\n")
+	misspelt := file("misspelt.yaml", strings.NewReplacer("requests:", "request:", "limits:", "limit:").Replace(builtIn))
+	unquoted := file("unquoted.yaml", strings.Replace(builtIn, `max: "10"`, "max: 10", 1))
+	half := file("half.yaml", strings.Replace(builtIn, "containers:", "initContainers: [{name: proxy, restartPolicy: Always}]\n      containers:", 1))
+	rival := file("rival.yaml", builtIn+"---\napiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: old, namespace: default}\n"+
+		"spec: {scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}}\n")
+	template := file("template.yaml", strings.Replace(builtIn, `max: "10"`, "max: {{ .Values.max }}", 1))
+	const scaled = "mini-hpa simulate: cannot simulate deployment default/web annotated: it would not be scaled:\n  "
 	ancient := file("ancient.yaml", strings.Replace(builtIn, "apps/v1", "apps/v1beta1", 1))
 	broken := file("broken.yaml", "kind: [\n")
 	tests := map[string]struct {
 		args []string
 		want string
 	}{
-		"no load":                  {nil, "mini-hpa simulate: nothing to simulate: --load is not set; want a shape such as burst, or a file of time,millicores such as load.csv\n" + hint},
-		"an unknown shape":         {[]string{"--load", "brst"}, `mini-hpa simulate: invalid value "brst" for --load: "brst" is not a shape; want one of steady, step, ramp, spike, sine, burst, noise; a file's name has to end in .csv` + "\n" + hint},
-		"a bad parameter":          {[]string{"--load", "step:at=x"}, `mini-hpa simulate: invalid value "step:at=x" for --load: step: at: "x" is not a time; want seconds or a duration from 0s to 1000h, such as 90 or 1m30s; a step has from=500,to=4000,at=5m; a file's name has to end in .csv` + "\n" + hint},
-		"a duration of parts":      {[]string{"--load", "step", "--duration", "1500ms"}, `mini-hpa simulate: invalid value "1500ms" for --duration: want a duration of whole seconds from 1s to 24h, such as 30m` + "\n" + hint},
-		"an unknown key":           {[]string{"--load", "step", "--compare", "mini-hpa/mx=1"}, `mini-hpa simulate: invalid value "mini-hpa/mx=1" for --compare: want mini-hpa/KEY=VALUE with a KEY of docs/annotations.md, such as mini-hpa/target-cpu=70, each KEY once` + "\n" + hint},
-		"two from one input":       {[]string{"--load", "-", "-f", "-"}, "mini-hpa simulate: --filename and --load cannot both be standard input\n" + hint},
-		"a trace of two":           {[]string{"--load", "step", "--record", "x", "--compare", "mini-hpa/max=1"}, "mini-hpa simulate: --record and --compare cannot be used together: a trace is of one variant\n" + hint},
-		"steps of a shape":         {[]string{"--load", "step", "--interpolation=linear"}, `mini-hpa simulate: --interpolation is for the points of a file; --load "step" is a shape` + "\n" + hint},
-		"all of all":               {[]string{"--load", "step", "--all", "-o", "json"}, "mini-hpa simulate: --all and --output json cannot be used together: only the table leaves evaluations out\n" + hint},
-		"too long a curve":         {[]string{"--load", long}, "mini-hpa simulate: the load lasts 25h; want --duration, at most 24h\n" + hint},
-		"an argument":              {[]string{"x"}, `mini-hpa simulate: unexpected argument "x"; it takes flags only` + "\n" + hint},
-		"no such file":             {[]string{"--load", dir + "/no.csv"}, fmt.Sprintf("mini-hpa simulate: cannot read the load %s: no such file or directory\n", quote(dir+"/no.csv"))},
-		"a bad curve":              {[]string{"--load", bad}, fmt.Sprintf("mini-hpa simulate: cannot read the load %s: line 2: \"much\" is not a load; want millicores from 0 to 1000000000, such as 500\n", quote(bad))},
-		"no such manifest":         {[]string{"--load", "step", "-f", dir + "/no.yaml"}, fmt.Sprintf("mini-hpa simulate: cannot read the manifest %s: no such file or directory\n", quote(dir+"/no.yaml"))},
-		"no Deployment":            {[]string{"--load", "step", "-f", none}, fmt.Sprintf("mini-hpa simulate: cannot read the manifest %s: 0 Deployments among its objects (\"Service\"); want exactly one\n", quote(none))},
-		"a misspelt field":         {[]string{"--load", "step", "-f", misspelt}, fmt.Sprintf("mini-hpa simulate: cannot read the manifest %s: document 1: error unmarshaling JSON: while decoding JSON: json: unknown field \"request\"\n", quote(misspelt))},
-		"another version":          {[]string{"--load", "step", "-f", ancient}, fmt.Sprintf("mini-hpa simulate: cannot read the manifest %s: document 1: apiVersion of the Deployment is \"apps/v1beta1\"; want \"apps/v1\"\n", quote(ancient))},
-		"a needle":                 {[]string{"--load", "spike:for=0"}, `mini-hpa simulate: invalid value "spike:for=0" for --load: spike: for is 0s; want at least 1s`},
-		"a rollout without a time": {[]string{"--load", "step", "--rollout", "surge=1"}, `mini-hpa simulate: invalid value "surge=1" for --rollout: want it in this form, such as at=10m,surge=25%,unavailable=25%; PODS are a number or a percent of the replicas, by default the manifest's strategy or 25%` + "\n" + hint},
-		"an endless outage":        {[]string{"--load", "step", "--outage", "at=1m"}, `mini-hpa simulate: invalid value "at=1m" for --outage: want it in this form, such as at=10m,for=5m` + "\n" + hint},
-		"not YAML":                 {[]string{"--load", "step", "-f", broken}, fmt.Sprintf("mini-hpa simulate: cannot read the manifest %s: document 1: ", quote(broken))},
-		"bad annotations":          {[]string{"--load", "step", "--set", "mini-hpa/max=x"}, "mini-hpa simulate: cannot simulate deployment default/web --set: its annotations are invalid:\n  metadata.annotations[mini-hpa/max]: "},
-		"nowhere to record":        {[]string{"--load", "step", "--record", dir + "/no/trace"}, "mini-hpa simulate: cannot record: open "},
+		"no load":                     {nil, "mini-hpa simulate: nothing to simulate: --load is not set; want a shape such as burst, or a file of time,millicores such as load.csv\n" + hint},
+		"an unknown shape":            {[]string{"--load", "brst"}, `mini-hpa simulate: invalid value "brst" for --load: "brst" is not a shape; want one of steady, step, ramp, spike, sine, burst, noise; a file's name has to end in .csv` + "\n" + hint},
+		"a bad parameter":             {[]string{"--load", "step:at=x"}, `mini-hpa simulate: invalid value "step:at=x" for --load: step: at: "x" is not a time; want seconds or a duration from 0s to 1000h, such as 90 or 1m30s; a step has from=500,to=4000,at=5m; a file's name has to end in .csv` + "\n" + hint},
+		"a duration of parts":         {[]string{"--load", "step", "--duration", "1500ms"}, `mini-hpa simulate: invalid value "1500ms" for --duration: want a duration of whole seconds from 1s to 24h, such as 30m` + "\n" + hint},
+		"an unknown key":              {[]string{"--load", "step", "--compare", "mini-hpa/mx=1"}, `mini-hpa simulate: invalid value "mini-hpa/mx=1" for --compare: want mini-hpa/KEY=VALUE with a KEY of docs/annotations.md, such as mini-hpa/target-cpu=70, each KEY once` + "\n" + hint},
+		"two from one input":          {[]string{"--load", "-", "-f", "-"}, "mini-hpa simulate: --filename and --load cannot both be standard input\n" + hint},
+		"a trace of two":              {[]string{"--load", "step", "--record", "x", "--compare", "mini-hpa/max=1"}, "mini-hpa simulate: --record and --compare cannot be used together: a trace is of one variant\n" + hint},
+		"steps of a shape":            {[]string{"--load", "step", "--interpolation=linear"}, `mini-hpa simulate: --interpolation is for the points of a file; --load "step" is a shape` + "\n" + hint},
+		"all of all":                  {[]string{"--load", "step", "--all", "-o", "json"}, "mini-hpa simulate: --all and --output json cannot be used together: only the table leaves evaluations out\n" + hint},
+		"too long a curve":            {[]string{"--load", long}, "mini-hpa simulate: the load lasts 25h; want --duration, at most 24h\n" + hint},
+		"an argument":                 {[]string{"x"}, `mini-hpa simulate: unexpected argument "x"; it takes flags only` + "\n" + hint},
+		"no such file":                {[]string{"--load", dir + "/no.csv"}, fmt.Sprintf("mini-hpa simulate: cannot read the load %s: no such file or directory\n", quote(dir+"/no.csv"))},
+		"a bad curve":                 {[]string{"--load", bad}, fmt.Sprintf("mini-hpa simulate: cannot read the load %s: line 2: \"much\" is not a load; want millicores from 0 to 1000000000, such as 500\n", quote(bad))},
+		"no such manifest":            {[]string{"--load", "step", "-f", dir + "/no.yaml"}, "mini-hpa simulate: cannot read the manifest:\n  " + dir + "/no.yaml: no such file or directory\n"},
+		"no Deployment":               {[]string{"--load", "step", "-f", none}, fmt.Sprintf("mini-hpa simulate: cannot simulate the manifest %s: 0 Deployments of apps/v1 beside 1 other object; want exactly one Deployment\n", quote(none))},
+		"a misspelt field":            {[]string{"--load", "step", "-f", misspelt}, "mini-hpa simulate: cannot simulate deployment default/web annotated: it would not be scaled:\n  " + misspelt + ":21: error: Deployment default/web: spec.template.spec.containers[0].resources.requests[cpu]: Required value"},
+		"another version":             {[]string{"--load", "step", "-f", ancient}, fmt.Sprintf("mini-hpa simulate: cannot simulate the manifest %s: 0 Deployments of apps/v1 beside 1 other object; want exactly one Deployment\n", quote(ancient))},
+		"a needle":                    {[]string{"--load", "spike:for=0"}, `mini-hpa simulate: invalid value "spike:for=0" for --load: spike: for is 0s; want at least 1s`},
+		"a rollout without a time":    {[]string{"--load", "step", "--rollout", "surge=1"}, `mini-hpa simulate: invalid value "surge=1" for --rollout: want it in this form, such as at=10m,surge=25%,unavailable=25%; PODS are a number or a percent of the replicas, by default the manifest's strategy or 25%` + "\n" + hint},
+		"an endless outage":           {[]string{"--load", "step", "--outage", "at=1m"}, `mini-hpa simulate: invalid value "at=1m" for --outage: want it in this form, such as at=10m,for=5m` + "\n" + hint},
+		"a template":                  {[]string{"--load", "step", "-f", template}, "mini-hpa simulate: cannot read the manifest " + quote(template) + ": it is a template, to be filled in first, as in: helm template"},
+		"an unquoted value":           {[]string{"--load", "step", "-f", unquoted}, scaled + unquoted + `:10: error: Deployment default/web: metadata.annotations[mini-hpa/max]: Invalid value: 10: must be a string; put it in quotes: "10" [InvalidAnnotations]` + "\n"},
+		"a sidecar without a request": {[]string{"--load", "step", "-f", half}, scaled + half + `:18: error: Deployment default/web: spec.template.spec.initContainers[0].resources.requests[cpu]: Required value: `},
+		"another autoscaler":          {[]string{"--load", "step", "-f", rival}, scaled + rival + `:7: error: Deployment default/web: metadata.annotations: Forbidden: HorizontalPodAutoscaler "old" (`},
+		"not YAML":                    {[]string{"--load", "step", "-f", broken}, "mini-hpa simulate: cannot read the manifest:\n  " + broken + ":1: cannot be parsed: "},
+		"bad annotations":             {[]string{"--load", "step", "--set", "mini-hpa/max=x"}, "mini-hpa simulate: cannot simulate deployment default/web --set: it would not be scaled:\n  metadata.annotations[mini-hpa/max]: "},
+		"nowhere to record":           {[]string{"--load", "step", "--record", dir + "/no/trace"}, "mini-hpa simulate: cannot record: open "},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -211,19 +221,42 @@ func TestSimulateRefuses(t *testing.T) {
 	}
 }
 
+// TestSimulateReadsAsLintDoes: what another field says wrongly is no matter, --set puts an unquoted value right, a LimitRange beside the
+// Deployment counts, and quantities that would take hours are bounded.
+func TestSimulateReadsAsLintDoes(t *testing.T) {
+	t.Chdir(t.TempDir())
+	limits := "---\napiVersion: v1\nkind: LimitRange\nmetadata: {name: usual, namespace: default}\nspec: {limits: [{type: Container, defaultRequest: {cpu: 500m}}]}\n"
+	for name, tt := range map[string]struct{ text, more, want, warning string }{
+		"an unknown field":        {strings.Replace(builtIn, "spec:\n  selector", "spec:\n  future: 1\n  selector", 1), "", "8 -> 10", ""},
+		"an unquoted value":       {strings.Replace(builtIn, `max: "10"`, "max: ten", 1), "--set mini-hpa/max=7", "4 -> 7", ""},
+		"a LimitRange":            {strings.NewReplacer("requests:", "request:", "limits:", "limit:").Replace(builtIn) + limits, "", "At its target a pod carries 250m", "LimitRange \"usual\""},
+		"a quantity without end":  {strings.Replace(builtIn, "      containers:", "      volumes: [{name: v, emptyDir: {sizeLimit: 1e-999999999}}]\n      containers:", 1), "", "8 -> 10", ""},
+		"a list with one of them": {"apiVersion: v1\nkind: List\nitems:\n- " + strings.ReplaceAll(strings.TrimSpace(builtIn[strings.Index(builtIn, "apiVersion"):]), "\n", "\n  "), "", "8 -> 10", ""},
+	} {
+		if err := os.WriteFile("web.yaml", []byte(tt.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		code, out, messages := call(t, strings.Fields("simulate -f web.yaml --load step:to=8000,at=1m --duration 4m "+tt.more)...)
+		if code != exitOK || !strings.Contains(out, tt.want) || (messages == "") != (tt.warning == "") || !strings.Contains(messages, tt.warning) {
+			t.Errorf("%s: exit code %d, lacks %q or %q:\n%s\n%s", name, code, tt.want, tt.warning, messages, out)
+		}
+	}
+}
+
 func TestSimulateSaysWhatWasNotMeasured(t *testing.T) {
 	t.Chdir(t.TempDir())
 	const resources = `          requests: {cpu: "1", memory: 256Mi}
           limits: {cpu: "2"}`
-	for replacement, want := range map[string]string{
-		`          limits: {cpu: "2"}`:   "time above target      1m55s\n",
-		`          limits: {memory: 1M}`: "time above target      not measured\n",
+	if err := os.WriteFile("web.yaml", []byte(strings.Replace(builtIn, resources, `          limits: {cpu: "2"}`, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for line, want := range map[string]string{
+		"simulate -f web.yaml --load step --metrics-delay 20s":                                                "time above target      1m55s\n",
+		"simulate --load step --set mini-hpa/target-cpu= --set mini-hpa/target-memory=90 --metrics-delay 20s": "time above target      not measured\ntime above tolerance   not measured\n",
 	} {
-		if err := os.WriteFile("web.yaml", []byte(strings.Replace(builtIn, resources, replacement, 1)), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if got := simulated(t, "simulate -f web.yaml --load step --metrics-delay 20s"); !strings.Contains(got, want) {
-			t.Errorf("%s: lacks %q:\n%s", replacement, want, got)
+		code, got, _ := call(t, strings.Fields(line)...)
+		if got = strings.ReplaceAll(got, "\n  ", "\n"); code != exitOK || !strings.Contains(got, want) {
+			t.Errorf("%s: exit code %d, lacks %q:\n%s", line, code, want, got)
 		}
 	}
 }

@@ -1,19 +1,17 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	_ "embed"
 	"errors"
 	"fmt"
-	"io"
 	"os"
+	"slices"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	documents "k8s.io/apimachinery/pkg/util/yaml"
-	"sigs.k8s.io/yaml"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler/simulate"
@@ -24,10 +22,11 @@ var builtIn string
 
 // prepare reads the manifest and the load.
 func (t *simulateTask) prepare(s streams) error {
-	workload, err := t.manifest(s)
-	if err != nil {
+	var err error
+	if t.deployment, err = t.manifest(s); err != nil {
 		return err
 	}
+	workload := t.deployment.workload
 	load, err := t.curve(s)
 	if err != nil {
 		return err
@@ -61,58 +60,31 @@ func (t *simulateTask) events(workload *appsv1.Deployment) (err error) {
 	return err
 }
 
-func (t *simulateTask) manifest(s streams) (*appsv1.Deployment, error) {
-	text, err := []byte(builtIn), error(nil)
-	if t.file != "" {
-		text, err = input(t.file, s)
+// manifest reads the only Deployment, and what is said beside it, as lint does.
+func (t *simulateTask) manifest(s streams) (*candidate, error) {
+	from, in := source{name: t.file}, s.in
+	if t.file == "" {
+		from, in = source{name: "-"}, strings.NewReader(builtIn)
 	}
-	var d *appsv1.Deployment
-	if err == nil {
-		d, err = deployment(text)
-	}
-	if err != nil {
-		return nil, unreadable{fmt.Errorf("cannot read the manifest %s: %w", inputName(t.file), err)}
-	}
-	return d, nil
-}
-
-// deployment finds the only Deployment among the documents of a manifest.
-func deployment(text []byte) (*appsv1.Deployment, error) {
-	var found []*appsv1.Deployment
-	var kinds []string
-	r := documents.NewYAMLReader(bufio.NewReader(bytes.NewReader(text)))
-	for n := 1; ; n++ {
-		document, err := r.Read()
-		if errors.Is(err, io.EOF) {
-			break
+	m := newManifests("")
+	m.read(from, in)
+	if len(m.unreadable) > 0 {
+		text := "cannot read the manifest:"
+		for _, n := range m.unreadable {
+			text += "\n" + n.text()
 		}
-		var meta metav1.TypeMeta
-		if err == nil {
-			err = yaml.Unmarshal(document, &meta)
-		}
-		d := &appsv1.Deployment{}
-		if err == nil && meta.Kind == "Deployment" {
-			found, err = append(found, d), decode(document, meta.APIVersion, d)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("document %d: %w", n, err)
-		}
-		if meta.Kind != "" {
-			kinds = append(kinds, quote(meta.Kind))
-		}
+		return nil, unreadable{errors.New(text)}
 	}
-	if len(found) != 1 {
-		return nil, fmt.Errorf("%d Deployments among its objects (%s); want exactly one", len(found), strings.Join(kinds, ", "))
+	if m.templates > 0 {
+		return nil, unreadable{fmt.Errorf("cannot read the manifest %s: it is a template, to be filled in first, as in: helm template . | mini-hpa simulate -f -", inputName(t.file))}
 	}
-	return named(found[0]), nil
-}
-
-// decode is strict: what is misspelt would be missing from the simulation without a word.
-func decode(document []byte, version string, d *appsv1.Deployment) error {
-	if want := appsv1.SchemeGroupVersion.String(); version != want {
-		return fmt.Errorf("apiVersion of the Deployment is %s; want %q", quote(version), want)
+	if n := len(m.deployments); n != 1 {
+		return nil, unreadable{fmt.Errorf("cannot simulate the manifest %s: %s of apps/v1 beside %s; want exactly one Deployment",
+			inputName(t.file), plural(n, "Deployment"), plural(m.others, "other object"))}
 	}
-	return yaml.UnmarshalStrict(document, d)
+	t.around = m.surroundings(m.deployments[0])
+	named(m.deployments[0].workload)
+	return m.deployments[0], nil
 }
 
 // named fills in what kubectl apply would, for the reader's sake.
@@ -137,27 +109,20 @@ func (t *simulateTask) curve(s streams) (simulate.Load, error) {
 		}
 		return load, nil
 	}
-	text, err := input(t.load, s)
-	var load simulate.Load
-	if err == nil {
-		load, err = simulate.ReadCSV(bytes.NewReader(text), t.load, t.interpolation == "step")
+	in := s.in
+	if t.load != "-" {
+		file, err := os.Open(t.load)
+		if err != nil {
+			return simulate.Load{}, unreadable{fmt.Errorf("cannot read the load %s: %w", inputName(t.load), bare(err))}
+		}
+		defer file.Close()
+		in = file
 	}
+	load, err := simulate.ReadCSV(in, t.load, t.interpolation == "step")
 	if err != nil {
 		return load, unreadable{fmt.Errorf("cannot read the load %s: %w", inputName(t.load), err)}
 	}
 	return load, nil
-}
-
-// input reads a file, or standard input where its name is -.
-func input(name string, s streams) ([]byte, error) {
-	if name == "-" {
-		return io.ReadAll(s.in)
-	}
-	text, err := os.ReadFile(name)
-	if path := (*os.PathError)(nil); errors.As(err, &path) {
-		return nil, path.Err // it is named by the caller
-	}
-	return text, err
 }
 
 func inputName(name string) string {
@@ -167,14 +132,74 @@ func inputName(name string) string {
 	return quote(name)
 }
 
-// policy reads the annotations of a variant.
+// policy is what the annotations of a variant ask for. What admission would refuse is not simulated, and what it would warn of is told.
 func (t *simulateTask) policy(v *variant, s streams) (annotations.Policy, error) {
-	policy, err := t.decision.policy(v.setup.Workload.Annotations, func(warning string) {
-		fmt.Fprintf(s.err, "mini-hpa simulate: %s: warning: %s\n", v.name, warning)
+	d := *t.deployment
+	d.workload = v.setup.Workload
+	d.problems = slices.DeleteFunc(slices.Clone(d.problems), func(e *field.Error) bool { return v.set.says(e.Field) })
+	verdict := t.decision.defaults.Review(d.workload, t.around).Replacing(func(other annotations.Autoscaler) bool {
+		return t.around.Where(other.Kind, other.Name) != ""
 	})
-	if err != nil {
-		return policy, unreadable{fmt.Errorf("cannot simulate deployment %s %s: its annotations are invalid:\n%w",
-			v.setup.Workload.Namespace+"/"+v.setup.Workload.Name, v.name, err)}
+	for _, w := range verdict.Warnings {
+		fmt.Fprintf(s.err, "mini-hpa simulate: %s: warning: %s\n", v.name, clean(w.String()))
 	}
-	return policy, nil
+	if !annotations.Selected(d.workload.Annotations) {
+		_, _, verdict.Problems = t.decision.defaults.Parse(d.workload.Annotations)
+	}
+	var refused []string
+	for _, problem := range d.withUnquoted(verdict.Problems) {
+		if t.file == "" || v.set.says(problem.Field) {
+			refused = append(refused, problem.Error())
+		} else {
+			refused = append(refused, d.errors(field.ErrorList{problem})[0].text())
+		}
+	}
+	if len(refused) == 0 {
+		return verdict.Policy, nil
+	}
+	return annotations.Policy{}, unreadable{fmt.Errorf("cannot simulate deployment %s/%s %s: it would not be scaled:\n%s",
+		d.workload.Namespace, d.workload.Name, v.name, strings.Join(refused, "\n"))}
+}
+
+// says whether a field is an annotation that is set here.
+func (s settings) says(path string) bool {
+	for key := range s {
+		if path == field.NewPath("metadata", "annotations").Key(key).String() {
+			return true
+		}
+	}
+	return false
+}
+
+// supply gives the containers what LimitRanges give to those of a new pod.
+func supply(spec *corev1.PodSpec, ranges []*corev1.LimitRange) {
+	for _, containers := range [][]corev1.Container{spec.Containers, spec.InitContainers} {
+		for i := range containers {
+			for _, name := range []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory} {
+				for _, r := range ranges {
+					supplied(&containers[i].Resources, name, r)
+				}
+			}
+		}
+	}
+}
+
+// supplied adds what is missing. A limit alone is the request, too, before a LimitRange is asked.
+func supplied(r *corev1.ResourceRequirements, name corev1.ResourceName, from *corev1.LimitRange) {
+	_, requested := r.Requests[name]
+	_, limited := r.Limits[name]
+	if request, ok := annotations.DefaultRequest(from, name); ok && !requested && !limited {
+		r.Requests = with(r.Requests, name, request)
+	}
+	if limit, ok := annotations.DefaultLimit(from, name); ok && !limited {
+		r.Limits = with(r.Limits, name, limit)
+	}
+}
+
+func with(list corev1.ResourceList, name corev1.ResourceName, q resource.Quantity) corev1.ResourceList {
+	if list == nil {
+		list = corev1.ResourceList{}
+	}
+	list[name] = q
+	return list
 }

@@ -9,17 +9,23 @@ import (
 	"strings"
 )
 
-// longestCurve is how many points a curve may have.
-const longestCurve = 1_000_000
+// longestCurve is how many points a curve may have, largestCurve how many bytes.
+const (
+	longestCurve = 1_000_000
+	largestCurve = 64 << 20
+)
 
 // ReadCSV reads a load from rows of time and millicores, in the order of time. A time is in seconds or a duration with
 // units, counted from the start of the simulation. The first row may be a header; rows that begin with # are left out.
 // Between two points the load goes straight or, with steps, stays until the next one; see Through. The error says
 // which line is wrong.
 func ReadCSV(in io.Reader, name string, steps bool) (Load, error) {
-	text, err := io.ReadAll(io.LimitReader(in, 64<<20))
+	text, err := io.ReadAll(io.LimitReader(in, largestCurve+1))
 	if err != nil {
 		return Load{}, fmt.Errorf("cannot read: %w", err)
+	}
+	if len(text) > largestCurve {
+		return Load{}, fmt.Errorf("it is larger than %d MiB", largestCurve>>20)
 	}
 	points, err := readPoints(text)
 	if err != nil {

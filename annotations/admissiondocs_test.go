@@ -64,6 +64,7 @@ func samples() map[string]sample {
 		FoundConflict:              {workload: deploy(half, fine), surroundings: hpa},
 		FoundUnknownAnnotation:     {workload: deploy(with("minimum", "2"), fine)},
 		FoundDoubtful:              {workload: deploy(map[string]string{"target-cpu": "1500", "max": "10"}, fine)},
+		FoundInjected:              {workload: deploy(with("container", "istio-proxy"), fine)},
 		FoundUnreachable:           {workload: deploy(map[string]string{"target-cpu": "500", "max": "10"}, box("app", "cpu=100m", "limit cpu=200m"))},
 		FoundFixedReplicas:         {workload: deploy(with("min", "10"), fine)},
 		FoundMisplaced:             {workload: misplaced},
@@ -174,7 +175,9 @@ LimitRange (with a warning), or resources of the pod as a whole. Sidecars (init 
 containers, other init containers do not. With ~mini-hpa/container~ only that container has to have one. An absolute target needs none. While ~mini-hpa/mode~ is ~paused~, a request that is
 missing is a warning.
 What other webhooks do to the pods cannot be seen here: a sidecar that is injected is left out of the decision if it has no request, and
-requests that are put into pods only (by VPA, say) do not count: the template needs one, too.
+requests that are put into pods only (by VPA, say) do not count: the template needs one, too. A container that is injected may be named where
+that is announced: by a label or an annotation of the template with ~inject~ in its name (or ~istio.io/rev~, ~dapr.io/enabled~), or by such a label of the
+namespace, for which the webhook asks the API server only when it would refuse the Deployment otherwise. ~sidecar.istio.io/inject: "false"~ on the template counts more than the namespace.
 
 ## Updates: only what they bring
 

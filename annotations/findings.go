@@ -21,6 +21,8 @@ const (
 	FoundUnknownAnnotation = "UnknownAnnotation"
 	// FoundDoubtful: a value that is likely to mean something else than what was meant.
 	FoundDoubtful = "DoubtfulAnnotation"
+	// FoundInjected: a container that another webhook puts into the pods.
+	FoundInjected = "InjectedContainer"
 	// FoundUnreachable: a target that usage cannot exceed.
 	FoundUnreachable = "UnreachableTarget"
 	// FoundFixedReplicas: bounds that leave nothing to scale.
@@ -71,7 +73,7 @@ func Findings() []Finding {
 			"more than a million CPUs or 1Pi of memory. Numbers like `1e20` or `8Ei` pass the API server and wrap around to zero or below where usage is divided by them.",
 			"Set a request above zero; an explicit `\"0\"` is not replaced by any default."},
 		{FoundUnknownContainer, true, "`mini-hpa/container`, or a metric of type `ContainerResource`, names a container that the pod template does not have, " +
-			"or an init container that ends before the others start.", "Use one of the names that the message lists."},
+			"and that nothing says is injected, or an init container that ends before the others start.", "Use one of the names that the message lists."},
 		{FoundInvalidField, true, "`mini-hpa lint` only: a field of a manifest has a value that the API server does not take, such as a number where a string belongs. " +
 			"Everything else in the object is looked at all the same.", "Write it as the message says; the API server would refuse the whole object."},
 		{FoundConflict, true, "A HorizontalPodAutoscaler or a KEDA ScaledObject has this Deployment for its target. Two autoscalers would undo each other's writes. " +
@@ -81,6 +83,9 @@ func Findings() []Finding {
 		{FoundUnknownAnnotation, false, "A key begins with `mini-hpa/` and means nothing.", "The message names the nearest key that does; it may be a slip."},
 		{FoundDoubtful, false, "A value works, but is likely not to mean what was meant: blanks around it, a percentage above 1000 (of memory: 100) without its sign, the same metric twice, a container without a target; for `mini-hpa lint` also memory in milli-bytes (`128m`).",
 			"Write it as the message says."},
+		{FoundInjected, false, "`mini-hpa/container` or a metric names a container that the pod template lacks but that may be injected: the labels or annotations of the template announce it, or a label of the " +
+			"namespace does, or the pods have it, or it is a well-known one such as `istio-proxy`. Or a container is a placeholder for one that is injected (`image: auto`), and has no request.",
+			"Nothing, if that is so. While pods lack the container, the metric fails and replicas are held."},
 		{FoundUnreachable, false, "Usage cannot exceed the target, because the containers' limits are below it, or within the tolerance of it. Such a target never adds a replica.",
 			"Lower the target, or raise the limit, as the numbers in the message say. Limits of LimitRanges and of the pod as a whole count."},
 		{FoundFixedReplicas, false, "`mini-hpa/min` equals `mini-hpa/max`.", "Raise `mini-hpa/max`, unless this is meant."},

@@ -21,7 +21,7 @@ import (
 //
 // Containers are those that run as long as the pod: the ordinary ones, and init containers with restartPolicy Always.
 func CheckRequests(w *appsv1.Deployment, p Policy, s Surroundings) ([]Warning, field.ErrorList) {
-	c := requestCheck{pod: &w.Spec.Template.Spec, surroundings: s, told: map[string]bool{}, looked: map[corev1.ResourceName]bool{}}
+	c := requestCheck{template: &w.Spec.Template, pod: &w.Spec.Template.Spec, surroundings: s, told: map[string]bool{}, looked: map[corev1.ResourceName]bool{}}
 	sources := sourcesOf(w.Annotations)
 	for i := range p.Metrics {
 		m := &p.Metrics[i]
@@ -115,6 +115,7 @@ const maxFindings = 100
 
 // requestCheck is one call of CheckRequests.
 type requestCheck struct {
+	template     *corev1.PodTemplateSpec
 	pod          *corev1.PodSpec
 	surroundings Surroundings
 	// told are the fields about which something was found, so that two metrics of one resource do not tell the same; looked are
@@ -160,6 +161,11 @@ func (c *requestCheck) checkOne(d denominator) {
 			names = append(names, fmt.Sprintf("%q", clean(container.Name, shown)))
 		}
 	}
+	if why := injected(c.template, c.surroundings, d.container); why != "" {
+		c.warn(d.source.container, FoundInjected, fmt.Sprintf(
+			"container %q is not in the pod template; it may be injected (%s), and there is nothing to measure in pods that lack it", clean(d.container, shown), why))
+		return
+	}
 	c.problem(field.Invalid(d.source.container, d.container,
 		"must be a container of the pod template that runs as long as the pod: "+strings.Join(names, ", ")), FoundUnknownContainer)
 }
@@ -177,6 +183,11 @@ func (c *requestCheck) checkContainer(d denominator, place place, container *cor
 	}
 	if from, amount, ok := defaultRequest(c.surroundings.LimitRanges, d.resource); ok {
 		c.ranged(d, at, subject, from, amount)
+		return
+	}
+	if isPlaceholder(container) {
+		c.warn(d.in(at.Child("requests")), FoundInjected, fmt.Sprintf("%s has no %s request; it is a placeholder (its image is %q), and what is injected in its place needs one",
+			subject, d.what(), PlaceholderImage))
 		return
 	}
 	c.lacking(d, at, subject)

@@ -238,6 +238,50 @@ func TestCopiesOnTheTemplateAreNotMisplaced(t *testing.T) {
 	}
 }
 
+// TestInjectedContainers: a container may be named that the template lacks, where something says that it will be there.
+func TestInjectedContainers(t *testing.T) {
+	const unknown, warned = "UnknownContainer metadata.annotations[mini-hpa/container]", "(InjectedContainer) metadata.annotations[mini-hpa/container]"
+	tests := map[string]struct {
+		container           string
+		labels, annotations map[string]string
+		s                   Surroundings
+		want                string
+	}{
+		"a slip":                            {container: "ap", want: unknown},
+		"Istio's":                           {container: "istio-proxy", want: warned},
+		"announced by a label":              {container: "proxy", labels: map[string]string{"sidecar.istio.io/inject": "true"}, want: warned},
+		"announced by a revision":           {container: "proxy", labels: map[string]string{"istio.io/rev": "canary"}, want: warned},
+		"announced by an annotation":        {container: "proxy", annotations: map[string]string{"linkerd.io/inject": "enabled"}, want: warned},
+		"Vault's":                           {container: "vault", annotations: map[string]string{"vault.hashicorp.com/agent-inject": "true"}, want: warned},
+		"Dapr's":                            {container: "sidecar", annotations: map[string]string{"dapr.io/enabled": "true"}, want: warned},
+		"OpenTelemetry's":                   {container: "collector", annotations: map[string]string{"sidecar.opentelemetry.io/inject": "shop"}, want: warned},
+		"kept out":                          {container: "istio-proxy", labels: map[string]string{"sidecar.istio.io/inject": "false"}, want: unknown},
+		"kept out by an annotation":         {container: "linkerd-proxy", annotations: map[string]string{"linkerd.io/inject": "disabled"}, want: unknown},
+		"the namespace announces it":        {container: "proxy", s: Surroundings{Injection: "the namespace says so"}, want: warned},
+		"the namespace does, the pod not":   {container: "proxy", labels: map[string]string{"sidecar.istio.io/inject": "false"}, s: Surroundings{Injection: "x"}, want: unknown},
+		"the pods have it":                  {container: "proxy", s: Surroundings{Containers: []string{"proxy"}}, want: warned},
+		"the pods have another":             {container: "proxy", s: Surroundings{Containers: []string{"log"}}, want: unknown},
+		"another label of the same company": {container: "proxy", labels: map[string]string{"istio.io/dataplane-mode": "ambient"}, want: unknown},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			for _, target := range []string{"50", "250m"} {
+				d := deploy(map[string]string{"target-cpu": target, "max": "9", "container": tc.container}, box("app", "cpu=1"))
+				d.Spec.Template.Labels, d.Spec.Template.Annotations = tc.labels, tc.annotations
+				if diff := cmp.Diff([]string{tc.want}, found(DefaultDefaults().Review(d, tc.s))); diff != "" {
+					t.Errorf("%s: %s", target, diff)
+				}
+			}
+		})
+	}
+	placeholder := box("istio-proxy")
+	placeholder.Image = PlaceholderImage
+	d := deploy(map[string]string{"target-cpu": "50", "max": "9"}, box("app", "cpu=1"), placeholder)
+	if diff := cmp.Diff([]string{"(InjectedContainer) " + cpuOf1}, found(DefaultDefaults().Review(d, Surroundings{}))); diff != "" {
+		t.Errorf("a placeholder: %s", diff)
+	}
+}
+
 // TestReach: what is said of a target depends on how far usage can go.
 func TestReach(t *testing.T) {
 	with := func(pairs ...string) map[string]string {

@@ -61,6 +61,11 @@ func (v Verdict) ExcuseRequests(e Excuse) Verdict {
 	return v.excuse(e, ofRequest)
 }
 
+// ExcuseContainers turns containers that are not known into warnings.
+func (v Verdict) ExcuseContainers(e Excuse) Verdict {
+	return v.excuse(e, LacksContainer)
+}
+
 func ofRequest(e *field.Error) bool {
 	return e.Origin == FoundMissingRequest || e.Origin == FoundInvalidRequest
 }

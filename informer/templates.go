@@ -65,7 +65,7 @@ func (t templates) forget(replicaSet types.UID) { t.last.Remove(replicaSet) }
 
 // equalContainers compares what slimContainers keeps.
 func equalContainers(a, b corev1.Container) bool {
-	return a.Name == b.Name && equalPolicies(a.RestartPolicy, b.RestartPolicy) &&
+	return a.Name == b.Name && a.Image == b.Image && equalPolicies(a.RestartPolicy, b.RestartPolicy) &&
 		maps.EqualFunc(a.Resources.Requests, b.Resources.Requests, equalQuantities) &&
 		maps.EqualFunc(a.Resources.Limits, b.Resources.Limits, equalQuantities)
 }

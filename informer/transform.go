@@ -36,7 +36,8 @@ func slimDeployment(obj any) (any, error) {
 	out.ManagedFields = replicasOwners(in.ManagedFields)
 	out.Spec.Replicas = in.Spec.Replicas
 	out.Spec.Selector = in.Spec.Selector
-	out.Spec.Template.Annotations = ownAnnotations(in.Spec.Template.Annotations)
+	out.Spec.Template.Labels = kept(in.Spec.Template.Labels, annotations.Announces)
+	out.Spec.Template.Annotations = kept(in.Spec.Template.Annotations, func(key string) bool { return isOwn(key) || annotations.Announces(key) })
 	out.Spec.Template.Spec = slimPodSpec(&in.Spec.Template.Spec)
 	out.Status = appsv1.DeploymentStatus{
 		ObservedGeneration: in.Status.ObservedGeneration,
@@ -114,7 +115,7 @@ func slimPodSpec(in *corev1.PodSpec) corev1.PodSpec {
 	return out
 }
 
-// slimContainers keeps names and resources, and the restart policy that tells a sidecar from an init container.
+// slimContainers keeps names and resources, the restart policy that tells a sidecar from an init container, and that an image is none.
 func slimContainers(in []corev1.Container) []corev1.Container {
 	if len(in) == 0 {
 		return nil
@@ -123,6 +124,9 @@ func slimContainers(in []corev1.Container) []corev1.Container {
 	for i := range in {
 		out[i] = corev1.Container{
 			Name: in[i].Name, Resources: slimResources(&in[i].Resources), RestartPolicy: in[i].RestartPolicy,
+		}
+		if in[i].Image == annotations.PlaceholderImage {
+			out[i].Image = annotations.PlaceholderImage
 		}
 	}
 	return out
@@ -165,10 +169,15 @@ func words(text string) string {
 }
 
 // ownAnnotations keeps the annotations that are addressed to mini-hpa; nil if there are none.
-func ownAnnotations(in map[string]string) map[string]string {
+func ownAnnotations(in map[string]string) map[string]string { return kept(in, isOwn) }
+
+func isOwn(key string) bool { return strings.HasPrefix(key, annotations.Prefix) }
+
+// kept are the pairs of which the keys are wanted; nil if there are none.
+func kept(in map[string]string, wanted func(key string) bool) map[string]string {
 	var out map[string]string
 	for k, v := range in {
-		if !strings.HasPrefix(k, annotations.Prefix) {
+		if !wanted(k) {
 			continue
 		}
 		if out == nil {

@@ -98,7 +98,7 @@ func (s *Scaler) Explain(key cache.ObjectName) (Explanation, error) {
 	if !annotations.Selected(d.Annotations) {
 		return Explanation{}, fmt.Errorf("deployment %s has no %s annotation: it is not autoscaled", key, annotations.Prefix)
 	}
-	v := s.Defaults.Review(d, s.Surroundings.Surroundings(key))
+	v := s.opinion(d, s.Surroundings.Surroundings(key))
 	policy := v.Policy
 	e := Explanation{Key: key, Policy: policy, Warnings: v.Warnings}
 	if len(v.Problems) > 0 {

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/client-go/tools/cache"
 
@@ -32,10 +33,28 @@ func (r *reviewed) hasRival() bool {
 // wrong. A workload with a problem is not scaled.
 func (s *Scaler) review(w *workload, d *appsv1.Deployment) (annotations.Policy, bool) {
 	surroundings := s.Surroundings.Surroundings(cache.MetaObjectToName(d))
-	if !w.reviewed.of(d, surroundings) {
-		w.reviewed = reviewed{d, surroundings, s.Defaults.Review(d, surroundings)}
+	if !w.reviewed.of(d, surroundings) || slices.ContainsFunc(w.reviewed.verdict.Problems, annotations.LacksContainer) {
+		w.reviewed = reviewed{d, surroundings, s.opinion(d, surroundings)}
 	}
 	v := w.reviewed.verdict
 	s.tellVerdict(w, d, v)
 	return v.Policy, len(v.Problems) == 0
+}
+
+// opinion is the review, with what the pods show of containers that are put into them.
+func (s *Scaler) opinion(d *appsv1.Deployment, around annotations.Surroundings) annotations.Verdict {
+	v := s.Defaults.Review(d, around)
+	if !slices.ContainsFunc(v.Problems, annotations.LacksContainer) {
+		return v
+	}
+	for _, pod := range s.Workloads.Pods(d) {
+		for _, containers := range [][]corev1.Container{pod.Spec.Containers, pod.Spec.InitContainers} {
+			for i := range containers {
+				if name := containers[i].Name; !slices.Contains(around.Containers, name) {
+					around.Containers = append(around.Containers, name)
+				}
+			}
+		}
+	}
+	return s.Defaults.Review(d, around)
 }

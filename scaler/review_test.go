@@ -1,6 +1,7 @@
 package scaler
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -65,4 +66,20 @@ func TestTakingOver(t *testing.T) {
 	c.surroundings = annotations.Surroundings{Autoscalers: []annotations.Autoscaler{{Kind: annotations.KindScaledObject, Name: "web", Paused: true}}}
 	c.milliCPU = 600
 	c.reconcile(15 * time.Second).wantWrites(10) // of one that is paused it takes over at once
+}
+
+// TestAContainerThatThePodsHave need not be in the template: another webhook may have put it there.
+func TestAContainerThatThePodsHave(t *testing.T) {
+	pairs := selected()
+	pairs["container"], pairs["target-cpu"] = "proxy", "250m"
+	c := newCluster(t, pairs)
+	c.reconcile(15 * time.Second)
+	if event := <-c.events.Events; !strings.Contains(event, `Warning InvalidAnnotations metadata.annotations[mini-hpa/container]: Invalid value: "proxy"`) {
+		t.Error(event)
+	}
+	c.injected = true
+	c.reconcile(15 * time.Second)
+	if event := <-c.events.Events; !strings.Contains(event, `Warning AnnotationWarning metadata.annotations[mini-hpa/container]: container "proxy" is not in the pod template; it may be injected (the pods have it)`) {
+		t.Error(event)
+	}
 }

@@ -47,7 +47,7 @@ func decode(raw []byte) (*object, error) {
 	d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: o.Metadata.Namespace, Name: o.Metadata.Name, UID: o.Metadata.UID,
 		Annotations: o.Metadata.Annotations, DeletionTimestamp: o.Metadata.DeletionTimestamp}}
 	d.Spec.Replicas, d.Spec.RevisionHistoryLimit = o.Spec.Replicas, o.Spec.RevisionHistoryLimit
-	d.Spec.Template.Annotations = t.Metadata.Annotations
+	d.Spec.Template.Labels, d.Spec.Template.Annotations = t.Metadata.Labels, t.Metadata.Annotations
 	d.Spec.Template.Spec = corev1.PodSpec{Containers: t.Spec.Containers.core(), InitContainers: t.Spec.InitContainers.core()}
 	if t.Spec.Resources != nil {
 		whole := t.Spec.Resources.core()
@@ -75,6 +75,7 @@ type (
 	}
 	wireTemplate struct {
 		Metadata struct {
+			Labels      ownAnnotations `json:"labels"`
 			Annotations ownAnnotations `json:"annotations"`
 		} `json:"metadata"`
 		Spec struct {
@@ -85,6 +86,7 @@ type (
 	}
 	wireContainer struct {
 		Name          string                         `json:"name"`
+		Image         string                         `json:"image"`
 		Resources     wireResources                  `json:"resources"`
 		RestartPolicy *corev1.ContainerRestartPolicy `json:"restartPolicy"`
 	}
@@ -94,7 +96,7 @@ type (
 	}
 	wireAmounts    corev1.ResourceList
 	wireContainers []wireContainer
-	// ownAnnotations are those with mini-hpa's prefix.
+	// ownAnnotations are those with mini-hpa's prefix, and labels or annotations that announce an injected container.
 	ownAnnotations map[string]string
 )
 
@@ -110,7 +112,7 @@ func enter(decoder *json.Decoder, begin json.Delim) error {
 	return err
 }
 
-// UnmarshalJSON keeps mini-hpa's annotations and skips the others.
+// UnmarshalJSON keeps what is read and skips the others.
 func (a *ownAnnotations) UnmarshalJSON(raw []byte) error {
 	if isNull(raw) {
 		return nil
@@ -132,7 +134,7 @@ func (a *ownAnnotations) UnmarshalJSON(raw []byte) error {
 		if err := decoder.Decode(&value); err != nil {
 			return fmt.Errorf("its annotations are no strings: %w", err)
 		}
-		if name, _ := key.(string); strings.HasPrefix(name, annotations.Prefix) {
+		if name, _ := key.(string); strings.HasPrefix(name, annotations.Prefix) || annotations.Announces(name) {
 			(*a)[name] = value
 		}
 	}
@@ -210,7 +212,7 @@ func (c wireContainers) core() []corev1.Container {
 	}
 	containers := make([]corev1.Container, len(c))
 	for i := range c {
-		containers[i] = corev1.Container{Name: c[i].Name, Resources: c[i].Resources.core(), RestartPolicy: c[i].RestartPolicy}
+		containers[i] = corev1.Container{Name: c[i].Name, Image: c[i].Image, Resources: c[i].Resources.core(), RestartPolicy: c[i].RestartPolicy}
 	}
 	return containers
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,6 +35,7 @@ type HandlerConfig struct {
 	Defaults     annotations.Defaults
 	Surroundings Surroundings
 	Revisions    Revisions
+	Injections   Injections
 	Telemetry    *Telemetry
 	// Log gets each kind of line at most ten times a minute; the metrics count all.
 	Log *zap.Logger
@@ -71,19 +73,41 @@ func (r *reviewer) review(ctx context.Context, req *admission.Request) (annotati
 	if err != nil || after.deployment.DeletionTimestamp != nil { // nothing may keep an object from going
 		return annotations.Verdict{}, err
 	}
-	surroundings := r.Surroundings.Surroundings(cache.ObjectName{Namespace: req.Namespace, Name: req.Name})
-	if req.Operation == admissionv1.Create {
-		return r.Defaults.Review(after.deployment, surroundings).Replacing(nil), nil
+	c := change{after: after.deployment}
+	isRolledOut := false
+	if req.Operation == admissionv1.Update {
+		before, err := decode(req.OldObject.Raw)
+		if err != nil {
+			return annotations.Verdict{}, err
+		}
+		c.before, isRolledOut = before.deployment, !after.sameTemplate(before)
 	}
-	before, err := decode(req.OldObject.Raw)
-	if err != nil {
-		return annotations.Verdict{}, err
+	verdict := r.judge(c, r.Surroundings.Surroundings(cache.ObjectName{Namespace: req.Namespace, Name: req.Name}))
+	if slices.ContainsFunc(verdict.Problems, annotations.LacksContainer) {
+		verdict = r.expectInjected(ctx, req, c, verdict)
 	}
-	verdict := r.Defaults.ReviewUpdate(before.deployment, after.deployment, surroundings)
-	if len(verdict.Problems) > 0 && !after.sameTemplate(before) {
-		verdict = r.excuseRollback(ctx, req, change{before.deployment, after.deployment}, verdict)
+	if len(verdict.Problems) > 0 && isRolledOut {
+		verdict = r.excuseRollback(ctx, req, c, verdict)
 	}
 	return verdict, nil
+}
+
+// judge reviews what a request makes of a Deployment.
+func (r *reviewer) judge(c change, s annotations.Surroundings) annotations.Verdict {
+	if c.before == nil {
+		return r.Defaults.Review(c.after, s).Replacing(nil)
+	}
+	return r.Defaults.ReviewUpdate(c.before, c.after, s)
+}
+
+// expectInjected judges again, with what the API server says of injected containers. It is asked only here, on the way to a refusal.
+func (r *reviewer) expectInjected(ctx context.Context, req *admission.Request, c change, v annotations.Verdict) annotations.Verdict {
+	around, err := r.Injections.Find(ctx, req.Namespace, req.Object.Raw, r.Surroundings.Surroundings(cache.ObjectName{Namespace: req.Namespace, Name: req.Name}))
+	if err != nil {
+		r.Log.Warn("cannot tell whether a container is injected; the Deployment is let through", append(whose(req), zap.String("error", brief(err.Error())))...)
+		return v.ExcuseContainers(annotations.Excuse{Rule: annotations.FoundInjected, Because: "let through because it could not be found out whether it is injected; " + unscaled})
+	}
+	return r.judge(c, around)
 }
 
 // concerns says whether this is what the webhook is there for. The configuration asks the API server for nothing else.
@@ -92,7 +116,7 @@ func concerns(req *admission.Request) bool {
 		(req.Operation == admissionv1.Create || req.Operation == admissionv1.Update)
 }
 
-// change is an update.
+// change is an update, or a new Deployment, of which there is nothing before.
 type change struct{ before, after *appsv1.Deployment }
 
 // excuseRollback lets a rollback through: in an incident, the revision that worked yesterday has to come back whatever there is

@@ -54,15 +54,30 @@ func (h *had) Find(context.Context, string, []byte) (*appsv1.Deployment, error) 
 
 // desk is a handler with what it asks.
 type desk struct {
-	t         *testing.T
-	handler   http.Handler
-	revisions *had
-	telemetry *Telemetry
+	t          *testing.T
+	handler    http.Handler
+	revisions  *had
+	injections *injects
+	telemetry  *Telemetry
+}
+
+// injects answers that a namespace announces containers, or that pods have some; or fails.
+type injects struct {
+	announced  string
+	containers []string
+	err        error
+	asked      int
+}
+
+func (i *injects) Find(_ context.Context, _ string, _ []byte, s annotations.Surroundings) (annotations.Surroundings, error) {
+	i.asked++
+	s.Injection, s.Containers = i.announced, i.containers
+	return s, i.err
 }
 
 func newDesk(t *testing.T, s annotations.Surroundings) *desk {
-	d := &desk{t: t, revisions: &had{}, telemetry: NewTelemetry(prometheus.NewRegistry())}
-	d.handler = NewHandler(HandlerConfig{Defaults: annotations.DefaultDefaults(), Surroundings: around(s), Revisions: d.revisions,
+	d := &desk{t: t, revisions: &had{}, injections: &injects{}, telemetry: NewTelemetry(prometheus.NewRegistry())}
+	d.handler = NewHandler(HandlerConfig{Defaults: annotations.DefaultDefaults(), Surroundings: around(s), Revisions: d.revisions, Injections: d.injections,
 		Telemetry: d.telemetry, Log: zap.NewNop()})
 	return d
 }
@@ -198,6 +213,33 @@ func TestARefusalIsWrittenAsTheAPIServerWould(t *testing.T) {
 	}
 }
 
+// TestInjectedContainersAreAskedFor only on the way to a refusal.
+func TestInjectedContainersAreAskedFor(t *testing.T) {
+	const of, field = `{"mini-hpa/target-cpu":"50","mini-hpa/max":"10","mini-hpa/container":"proxy"}`, "metadata.annotations[mini-hpa/container]"
+	announcing := strings.Replace(deployment(of, "1"), `"template":{`, `"template":{"metadata":{"labels":{"sidecar.istio.io/inject":"true"}},`, 1)
+	for name, tc := range map[string]struct {
+		before, after, want string
+		injections          injects
+		asked               int
+	}{
+		"of a container that is there": {after: deployment(good, "1"), want: "allowed"},
+		"announced by the template":    {after: announcing, want: "allowed; warned of " + field},
+		"announced by the namespace":   {after: deployment(of, "1"), injections: injects{announced: "it says so"}, want: "allowed; warned of " + field, asked: 1},
+		"the pods have it":             {before: deployment(good, "1"), after: deployment(of, "1"), injections: injects{containers: []string{"app", "proxy"}}, want: "allowed; warned of " + field, asked: 1},
+		"nobody has it":                {before: deployment(good, "1"), after: deployment(of, "1"), injections: injects{containers: []string{"app"}}, want: "422 Invalid " + field, asked: 1},
+		"no answer":                    {after: deployment(of, "1"), injections: injects{err: errors.New("no")}, want: "allowed; warned of " + field, asked: 1},
+		"no answer, and a mistake":     {after: deployment(strings.Replace(of, `"10"`, `"0"`, 1), "1"), injections: injects{err: errors.New("no")}, want: "422 Invalid metadata.annotations[mini-hpa/max]; warned of " + field, asked: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDesk(t, annotations.Surroundings{})
+			*d.injections = tc.injections
+			if got := outline(d.ask(tc.before, tc.after)); got != tc.want || d.injections.asked != tc.asked {
+				t.Errorf("got  %s, asked %d times\nwant %s, %d times", got, d.injections.asked, tc.want, tc.asked)
+			}
+		})
+	}
+}
+
 // TestOtherAutoscalersAreNoReasonToRefuse: whatever replaces one changes the Deployment first, or makes another one.
 func TestOtherAutoscalersAreNoReasonToRefuse(t *testing.T) {
 	d := newDesk(t, annotations.Surroundings{Autoscalers: []annotations.Autoscaler{{Kind: "ScaledObject", Name: "web"}}})
@@ -290,7 +332,7 @@ func TestAReviewCostsLittle(t *testing.T) {
 func TestAStrangersTextIsNotRepeated(t *testing.T) {
 	core, logs := observer.New(zapcore.DebugLevel)
 	d := newDesk(t, annotations.Surroundings{})
-	d.handler = NewHandler(HandlerConfig{Defaults: annotations.DefaultDefaults(), Surroundings: around{}, Revisions: d.revisions, Telemetry: d.telemetry, Log: zap.New(core)})
+	d.handler = NewHandler(HandlerConfig{Defaults: annotations.DefaultDefaults(), Surroundings: around{}, Revisions: d.revisions, Injections: d.injections, Telemetry: d.telemetry, Log: zap.New(core)})
 	long := strings.Repeat("x", 1<<20)
 	for name, text := range map[string]string{
 		"deletion": `{"metadata":{"deletionTimestamp":"` + long + `"}}`, "replicas": `{"spec":{"replicas":` + strings.Repeat("9", 1<<20) + `}}`,

@@ -40,7 +40,7 @@ func (w *webhookFlags) admit(api clients, namespace string, h webhook.HandlerCon
 	if a.certificates, err = w.certificates(api, namespace, h.Log.Named("certificates")); err != nil {
 		return nil, err
 	}
-	h.Revisions = webhook.NewRevisions(api.names, api.revisions)
+	h.Revisions, h.Injections = webhook.NewRevisions(api.names, api.revisions), webhook.NewInjections(api.names, api.revisions)
 	a.server, err = webhook.Listen(webhook.ServerConfig{Address: w.address, Path: webhook.Path, Handler: webhook.NewHandler(h),
 		GetCertificate: a.certificates.GetCertificate, Drain: w.drain, Log: h.Log, OnRefused: h.Telemetry.Refused})
 	if err != nil {

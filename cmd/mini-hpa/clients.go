@@ -61,7 +61,7 @@ type clients struct {
 	tenure  *tenure              // the controller's
 	tell    kubernetes.Interface // writes Events
 	lead    kubernetes.Interface // writes the lease
-	// names and revisions read the ReplicaSets of a Deployment whose update is about to be refused. Strangers can make the webhook
+	// names and revisions read the ReplicaSets, pods and namespace of a Deployment that is about to be refused. Strangers can make the webhook
 	// ask, so they are slow on purpose.
 	names     metadata.Interface
 	revisions kubernetes.Interface

@@ -22,7 +22,7 @@ import (
 // the answer; any other failure is an error.
 func readSurroundings(ctx context.Context, client kubernetes.Interface, scaledObjects dynamic.Interface, namespace string) (*neighborhood, error) {
 	r := clusterReader{client: client, dynamic: scaledObjects, namespace: namespace, found: newNeighborhood()}
-	for _, read := range []func(context.Context) error{r.readLimitRanges, r.readHPAs, r.readScaledObjects} {
+	for _, read := range []func(context.Context) error{r.readLimitRanges, r.readHPAs, r.readScaledObjects, r.readNamespace} {
 		if err := read(ctx); err != nil {
 			return nil, err
 		}
@@ -92,6 +92,22 @@ func (r *clusterReader) readScaledObjects(ctx context.Context) error {
 		return nil
 	}
 	return r.hidden("ScaledObjects", err)
+}
+
+// readNamespace learns whether the namespace announces injected containers. Who may not read it is not told: few name such containers.
+func (r *clusterReader) readNamespace(ctx context.Context) error {
+	namespace, err := r.client.CoreV1().Namespaces().Get(ctx, r.namespace, metav1.GetOptions{})
+	switch {
+	case apierrors.IsForbidden(err):
+		r.found.injection = fmt.Sprintf("reading the labels of namespace %s is forbidden, so that it is not known what it announces", quote(r.namespace))
+		return nil
+	case apierrors.IsNotFound(err):
+		return nil
+	case err != nil:
+		return fmt.Errorf("cannot read namespace %s: %w", quote(r.namespace), err)
+	}
+	r.found.injection = annotations.NamespaceInjection(namespace)
+	return nil
 }
 
 // hidden makes what is forbidden something to tell.

@@ -51,6 +51,8 @@ type neighborhood struct {
 	// unknown says why the LimitRanges could not be read, hidden what else could not, for whoever asked.
 	unknown string
 	hidden  []error
+	// injection is annotations.Surroundings'.
+	injection string
 	// places are where in the manifests the objects are. Those of a cluster have none.
 	places map[neighbor]string
 	// ranges are, by resource, the LimitRanges that supply requests and limits, in the order of their names; targets is what scales each
@@ -108,6 +110,7 @@ func (n *neighborhood) over(other *neighborhood) *neighborhood {
 		maps.Copy(other.limitRanges, n.limitRanges)
 		maps.Copy(other.scalers, n.scalers)
 		maps.Copy(other.places, n.places)
+		other.injection = cmp.Or(n.injection, other.injection)
 	}
 	return other
 }
@@ -117,7 +120,7 @@ func (n *neighborhood) of(d *appsv1.Deployment) annotations.Surroundings {
 	if n.targets == nil {
 		n.sort()
 	}
-	return annotations.Surroundings{Unknown: n.unknown, LimitRanges: n.rangesFor(d), Autoscalers: n.targets[d.Name],
+	return annotations.Surroundings{Unknown: n.unknown, Injection: n.injection, LimitRanges: n.rangesFor(d), Autoscalers: n.targets[d.Name],
 		Where: func(kind, name string) string { return n.places[neighbor{kind, name}] }}
 }
 
@@ -195,7 +198,7 @@ func (m *manifests) surroundings(d *candidate) annotations.Surroundings {
 			continue
 		}
 		near := n.of(d.workload)
-		all.Unknown = cmp.Or(all.Unknown, near.Unknown)
+		all.Unknown, all.Injection = cmp.Or(all.Unknown, near.Unknown), cmp.Or(all.Injection, near.Injection)
 		if len(all.LimitRanges) == 0 {
 			all.LimitRanges, ofRange = near.LimitRanges, near.Where
 		}

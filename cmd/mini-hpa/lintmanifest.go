@@ -178,6 +178,10 @@ func (m *manifests) place(o object) error {
 		}
 		m.findings = append(m.findings, o.errors(problems)...)
 		m.neighborhood(o).addScaler(kind.Kind, s, o.place())
+	case kind == corev1.SchemeGroupVersion.WithKind("Namespace"):
+		where := o
+		where.namespace = o.GetName()
+		m.neighborhood(where).injection = annotations.NamespaceInjection(&o)
 	case o.isKustomization():
 		m.kustomizations = append(m.kustomizations, o)
 	}

@@ -65,6 +65,7 @@ func samples() map[string]sample {
 		FoundUnknownAnnotation:     {workload: deploy(with("minimum", "2"), fine)},
 		FoundDoubtful:              {workload: deploy(map[string]string{"target-cpu": "1500", "max": "10"}, fine)},
 		FoundInjected:              {workload: deploy(with("container", "istio-proxy"), fine)},
+		FoundResized:               {workload: deploy(half, fine), surroundings: Surroundings{Resizers: []*Resizer{{Name: "web"}}}},
 		FoundUnreachable:           {workload: deploy(map[string]string{"target-cpu": "500", "max": "10"}, box("app", "cpu=100m", "limit cpu=200m"))},
 		FoundFixedReplicas:         {workload: deploy(with("min", "10"), fine)},
 		FoundMisplaced:             {workload: misplaced},

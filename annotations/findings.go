@@ -23,6 +23,8 @@ const (
 	FoundDoubtful = "DoubtfulAnnotation"
 	// FoundInjected: a container that another webhook puts into the pods.
 	FoundInjected = "InjectedContainer"
+	// FoundResized: requests that something else changes.
+	FoundResized = "ResizedRequest"
 	// FoundUnreachable: a target that usage cannot exceed.
 	FoundUnreachable = "UnreachableTarget"
 	// FoundFixedReplicas: bounds that leave nothing to scale.
@@ -86,6 +88,8 @@ func Findings() []Finding {
 		{FoundInjected, false, "`mini-hpa/container` or a metric names a container that the pod template lacks but that may be injected: the labels or annotations of the template announce it, or a label of the " +
 			"namespace does, or the pods have it, or it is a well-known one such as `istio-proxy`. Or a container is a placeholder for one that is injected (`image: auto`), and has no request.",
 			"Nothing, if that is so. While pods lack the container, the metric fails and replicas are held."},
+		{FoundResized, false, "A VerticalPodAutoscaler changes the requests that the target is a percentage of: it makes them what usage is, and so undoes what the replicas are for.",
+			"Set its `updateMode: Off` (it still recommends), take the resource out of its `controlledResources`, or hold an amount, which needs no request."},
 		{FoundUnreachable, false, "Usage cannot exceed the target, because the containers' limits are below it, or within the tolerance of it. Such a target never adds a replica.",
 			"Lower the target, or raise the limit, as the numbers in the message say. Limits of LimitRanges and of the pod as a whole count."},
 		{FoundFixedReplicas, false, "`mini-hpa/min` equals `mini-hpa/max`.", "Raise `mini-hpa/max`, unless this is meant."},

@@ -17,6 +17,8 @@ type Surroundings struct {
 	LimitRanges []*corev1.LimitRange
 	// Autoscalers are others that scale the workload, sorted by kind and name.
 	Autoscalers []Autoscaler
+	// Resizers change the requests of its pods, sorted by name. They are only read.
+	Resizers []*Resizer
 	// Unknown says why the LimitRanges could not be read; empty if they could.
 	Unknown string
 	// Injection says that containers may be put into the pods of the workload that its template does not announce, as by a label of its
@@ -53,8 +55,8 @@ type Verdict struct {
 	Mode Mode
 }
 
-// Review is the one opinion that admission, controller and lint have of a workload: Parse, CheckRequests, CheckAutoscalers and
-// CheckReach together, and a look at the pod template for annotations that do nothing there. A workload without
+// Review is the one opinion that admission, controller and lint have of a workload: Parse, CheckRequests, CheckAutoscalers,
+// CheckResizers and CheckReach together, and a look at the pod template for annotations that do nothing there. A workload without
 // annotations has no problems. Nothing that it is given is written to.
 func (d Defaults) Review(w *appsv1.Deployment, s Surroundings) Verdict {
 	if !Selected(w.Annotations) {
@@ -70,7 +72,7 @@ func (d Defaults) Review(w *appsv1.Deployment, s Surroundings) Verdict {
 		warnings, problems := check(w, known, s)
 		v.Warnings, v.Problems = append(v.Warnings, warnings...), append(v.Problems, problems...)
 	}
-	v.Warnings = append(v.Warnings, CheckReach(w, known, s)...)
+	v.Warnings = append(append(v.Warnings, CheckResizers(w, known, s)...), CheckReach(w, known, s)...)
 	if len(v.Problems) == 0 {
 		v.Policy = p.policy()
 	}

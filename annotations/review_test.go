@@ -282,6 +282,56 @@ func TestInjectedContainers(t *testing.T) {
 	}
 }
 
+// TestResizers: a VerticalPodAutoscaler is told where it changes what a target is a percentage of.
+func TestResizers(t *testing.T) {
+	type object = map[string]any
+	target := object{"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
+	mode := func(value any) object {
+		return object{"targetRef": target, "updatePolicy": object{"updateMode": value}}
+	}
+	policies := func(all ...any) object {
+		return object{"targetRef": target, "resourcePolicy": object{"containerPolicies": all}}
+	}
+	memoryOnly := object{"containerName": "*", "controlledResources": []any{"memory"}}
+	half := map[string]string{"target-cpu": "50", "max": "9"}
+	tests := map[string]struct {
+		spec  object
+		pairs map[string]string
+		want  bool
+	}{
+		"Auto":                        {mode("Auto"), half, true},
+		"by default":                  {object{"targetRef": target}, half, true},
+		"Initial":                     {mode("Initial"), half, true},
+		"in place":                    {mode("InPlaceOrRecreate"), half, true},
+		"Off":                         {mode("Off"), half, false},
+		"memory only":                 {policies(memoryOnly), half, false},
+		"memory only, and its target": {policies(memoryOnly), map[string]string{"target-memory": "50", "max": "9"}, true},
+		"no resource":                 {policies(object{"controlledResources": []any{}}), half, false},
+		"not this container":          {policies(object{"containerName": "app", "mode": "Off"}, object{"containerName": "log", "mode": "Off"}), half, false},
+		"one of two":                  {policies(object{"containerName": "app", "mode": "Off"}), half, true},
+		"not the one that counts":     {policies(object{"containerName": "app", "mode": "Off"}), map[string]string{"target-cpu": "50", "max": "9", "container": "app"}, false},
+		"an amount":                   {mode("Auto"), map[string]string{"target-cpu": "50m", "max": "9"}, false},
+		"in the list":                 {mode("Auto"), map[string]string{"max": "9", "metrics": "[{type: ContainerResource, containerResource: {name: cpu, container: app, target: {type: Utilization, averageUtilization: 50}}}]"}, true},
+		"of another Deployment":       {object{"targetRef": object{"apiVersion": "apps/v1", "kind": "Deployment", "name": "api"}}, half, false},
+		"of a StatefulSet":            {object{"targetRef": object{"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "web"}}, half, false},
+		"of another group":            {object{"targetRef": object{"apiVersion": "x.io/v1", "kind": "Deployment", "name": "web"}}, half, false},
+		"fields of another type":      {object{"targetRef": target, "updatePolicy": 1, "resourcePolicy": []any{}}, half, true},
+		"nothing at all":              {nil, half, false},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			var s Surroundings
+			if r, of := ReadResizer("vpa", object{"spec": tc.spec}); of == "web" {
+				s.Resizers = []*Resizer{r}
+			}
+			v := DefaultDefaults().Review(deploy(tc.pairs, box("app", "cpu=1", "memory=1Gi"), box("log", "cpu=1", "memory=1Gi")), s)
+			if got := strings.Contains(strings.Join(found(v), " "), "(ResizedRequest)"); got != tc.want || len(v.Problems) > 0 {
+				t.Errorf("%v, want a warning: %t", found(v), tc.want)
+			}
+		})
+	}
+}
+
 // TestReach: what is said of a target depends on how far usage can go.
 func TestReach(t *testing.T) {
 	with := func(pairs ...string) map[string]string {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
@@ -24,10 +25,17 @@ type autoscaler struct {
 	metav1.ObjectMeta
 	is     annotations.Autoscaler
 	target Key // the zero Key if it is not a Deployment
+	// resizer is nil unless it is one that scales vertically.
+	resizer *annotations.Resizer
 }
 
 // says is all that is ever read of it.
-func (a *autoscaler) says() string { return fmt.Sprint(a.is, a.target) }
+func (a *autoscaler) says() string {
+	if a.resizer != nil {
+		return fmt.Sprint(*a.resizer, a.target)
+	}
+	return fmt.Sprint(a.is, a.target)
+}
 
 // targetOf is the index by the Deployment that is scaled.
 func targetOf(obj any) ([]string, error) {
@@ -73,6 +81,20 @@ func slimScaledObject(obj any) (any, error) {
 	return slim(annotations.KindScaledObject, in, ref), nil
 }
 
+// slimResizer keeps of a VerticalPodAutoscaler whose requests it changes.
+func slimResizer(obj any) (any, error) {
+	in, ok := obj.(*unstructured.Unstructured)
+	if !ok {
+		return obj, nil
+	}
+	out := &autoscaler{ObjectMeta: metav1.ObjectMeta{Namespace: in.GetNamespace(), Name: in.GetName(), UID: in.GetUID(), ResourceVersion: in.GetResourceVersion()}}
+	var deployment string
+	if out.resizer, deployment = annotations.ReadResizer(in.GetName(), in.Object); deployment != "" {
+		out.target = Key{Namespace: in.GetNamespace(), Name: deployment}
+	}
+	return out, nil
+}
+
 // slimLimitRange leaves out what nobody reads.
 func slimLimitRange(obj any) (any, error) {
 	in, ok := obj.(*corev1.LimitRange)
@@ -90,29 +112,54 @@ func slimLimitRange(obj any) (any, error) {
 }
 
 const (
-	// lookForKEDA is how often the API server is asked whether it has ScaledObjects by now.
-	lookForKEDA = 5 * time.Minute
+	// lookForExtensions is how often the API server is asked whether it has such objects by now.
+	lookForExtensions = 5 * time.Minute
 	// askAgain is how often it is asked while it does not answer.
 	askAgain = 10 * time.Second
 )
 
-// followScaledObjects watches ScaledObjects for as long as the cluster has them, and looks whether it has them otherwise.
+// extension is a kind of autoscaler that few clusters have.
+type extension struct {
+	resource schema.GroupVersionResource
+	slim     cache.TransformFunc
+	// informer is nil while the cluster has none.
+	informer atomic.Pointer[cache.SharedIndexInformer]
+	// looked is done when it is known whether there are any.
+	looked *awaited
+}
+
+// The resources of KEDA 2 and of the VerticalPodAutoscaler.
+var (
+	scaledObjects = schema.GroupVersionResource{Group: annotations.GroupKEDA, Version: "v1alpha1", Resource: "scaledobjects"}
+	resizers      = schema.GroupVersionResource{Group: annotations.GroupResizer, Version: "v1", Resource: "verticalpodautoscalers"}
+)
+
+// of are the objects of the extension that have the Deployment for their target.
+func (x *extension) of(deployment Key) []*autoscaler {
+	informer := x.informer.Load()
+	if informer == nil {
+		return nil
+	}
+	return indexed[*autoscaler]((*informer).GetIndexer(), byTarget, deployment.String())
+}
+
+// followExtension watches for as long as the cluster has the resource, and looks whether it has it otherwise.
 //
 //	no such resource --installed--> watch --removed--> no such resource
-func (n *Neighbors) followScaledObjects(ctx context.Context) {
-	failing := &outage{what: "whether there are scaledobjects", report: n.config.OnError}
+func (n *Neighbors) followExtension(ctx context.Context, x *extension) {
+	failing := &outage{what: "whether there are " + x.resource.Resource, report: n.config.OnError}
 	for ctx.Err() == nil {
-		served, err := n.servesScaledObjects(ctx)
+		served, err := n.serves(ctx, x.resource)
 		if err == nil && served {
-			err = n.watchScaledObjects(ctx)
+			err = n.watchExtension(ctx, x)
 		}
-		pause := lookForKEDA
+		pause := lookForExtensions
 		if err != nil {
 			failing.failed(ctx, nil, err)
 			pause = askAgain
 		}
 		if err == nil || withheld(err) {
-			n.looked.end()
+			x.looked.end()
 		}
 		select {
 		case <-ctx.Done():
@@ -121,60 +168,57 @@ func (n *Neighbors) followScaledObjects(ctx context.Context) {
 	}
 }
 
-// scaledObjects is the resource of KEDA 2.
-var scaledObjects = schema.GroupVersionResource{Group: annotations.GroupKEDA, Version: "v1alpha1", Resource: "scaledobjects"}
-
-func (n *Neighbors) servesScaledObjects(parent context.Context) (bool, error) {
+func (n *Neighbors) serves(parent context.Context, resource schema.GroupVersionResource) (bool, error) {
 	ctx, cancel := context.WithTimeout(parent, askAgain)
 	defer cancel()
-	list, err := discovery.ToDiscoveryInterfaceWithContext(n.config.Client.Discovery()).ServerResourcesForGroupVersionWithContext(ctx, scaledObjects.GroupVersion().String())
+	list, err := discovery.ToDiscoveryInterfaceWithContext(n.config.Client.Discovery()).ServerResourcesForGroupVersionWithContext(ctx, resource.GroupVersion().String())
 	if apierrors.IsNotFound(err) {
 		return false, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("asking for the resources of %s: %w", scaledObjects.GroupVersion(), err)
+		return false, fmt.Errorf("asking for the resources of %s: %w", resource.GroupVersion(), err)
 	}
 	for _, r := range list.APIResources {
-		if r.Name == scaledObjects.Resource {
+		if r.Name == resource.Resource {
 			return true, nil
 		}
 	}
 	return false, nil
 }
 
-// watchScaledObjects runs until ctx ends or the resource is gone.
-func (n *Neighbors) watchScaledObjects(parent context.Context) error {
+// watchExtension runs until ctx ends or the resource is gone.
+func (n *Neighbors) watchExtension(parent context.Context, x *extension) error {
 	ctx, cancel := context.WithCancel(parent)
 	defer cancel()
-	informer, err := n.newScaledObjectInformer(func(err error) {
+	informer, err := n.newExtensionInformer(x, func(err error) {
 		if withheld(err) {
-			n.looked.end()
+			x.looked.end()
 		}
 		if apierrors.IsNotFound(err) {
 			cancel()
 		}
 	})
 	if err != nil {
-		return fmt.Errorf("preparing the informer of %s: %w", scaledObjects.Resource, err)
+		return fmt.Errorf("preparing the informer of %s: %w", x.resource.Resource, err)
 	}
-	n.scaledObjects.Store(&informer)
+	x.informer.Store(&informer)
 	n.running.Go(func() {
 		if cache.WaitFor(ctx, "", informer.HasSyncedChecker()) {
-			n.looked.end()
+			x.looked.end()
 		}
 	})
 	informer.RunWithContext(ctx)
-	n.scaledObjects.Store(nil)
+	x.informer.Store(nil)
 	n.autoscalersChanged(informer.GetStore().List()...)
 	return nil
 }
 
-// newScaledObjectInformer makes an informer that is told to followers; failed hears of each list or watch that fails.
-func (n *Neighbors) newScaledObjectInformer(failed func(error)) (cache.SharedIndexInformer, error) {
-	informer := dynamicinformer.NewFilteredDynamicInformer(n.config.Dynamic, scaledObjects, n.config.Namespace, noResync,
+// newExtensionInformer makes an informer that is told to followers; failed hears of each list or watch that fails.
+func (n *Neighbors) newExtensionInformer(x *extension, failed func(error)) (cache.SharedIndexInformer, error) {
+	informer := dynamicinformer.NewFilteredDynamicInformer(n.config.Dynamic, x.resource, n.config.Namespace, noResync,
 		cache.Indexers{byTarget: targetOf}, nil).Informer()
-	failing := &outage{what: scaledObjects.Resource, report: n.config.OnError}
-	return informer, errors.Join(informer.SetTransform(slimScaledObject), n.follow(informer),
+	failing := &outage{what: x.resource.Resource, report: n.config.OnError}
+	return informer, errors.Join(informer.SetTransform(x.slim), n.follow(informer),
 		informer.SetWatchErrorHandlerWithContext(func(ctx context.Context, r *cache.Reflector, err error) {
 			failing.failed(ctx, r, err)
 			failed(err)

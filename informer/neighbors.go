@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -24,9 +23,9 @@ import (
 
 // NeighborsConfig says what to watch and whom to tell.
 type NeighborsConfig struct {
-	// Client reads LimitRanges and HorizontalPodAutoscalers, and finds out whether there are ScaledObjects. Required.
+	// Client reads LimitRanges and HorizontalPodAutoscalers, and finds out which of the others there are. Required.
 	Client kubernetes.Interface
-	// Dynamic reads KEDA's ScaledObjects, where the cluster has them. Required.
+	// Dynamic reads KEDA's ScaledObjects and VerticalPodAutoscalers, where the cluster has them. Required.
 	Dynamic dynamic.Interface
 	// Namespace is the only namespace to watch; empty means all of them.
 	Namespace string
@@ -39,17 +38,15 @@ type NeighborsConfig struct {
 }
 
 // Neighbors knows what else in the cluster bears on whether a workload can be scaled: the LimitRanges of its namespace, which
-// supply requests, and other autoscalers. All methods may be called from any goroutine.
+// supply requests, other autoscalers, and VerticalPodAutoscalers, which change requests. All methods may be called from any goroutine.
 type Neighbors struct {
 	config      NeighborsConfig
 	limitRanges cache.SharedIndexInformer
 	hpas        cache.SharedIndexInformer
-	// scaledObjects is nil while the cluster has none.
-	scaledObjects atomic.Pointer[cache.SharedIndexInformer]
-	// looked is done when it is known whether there are any.
-	looked  *awaited
-	awaited []*awaited
-	running sync.WaitGroup
+	// scaledObjects and resizers are watched where the cluster has them.
+	scaledObjects, resizers *extension
+	awaited                 []*awaited
+	running                 sync.WaitGroup
 }
 
 // awaited is a kind of object that is waited for: until its first list has come, or it is known that it will not.
@@ -78,7 +75,8 @@ func NewNeighbors(c NeighborsConfig) (*Neighbors, error) {
 		limitRanges: coreinformers.NewLimitRangeInformer(c.Client, c.Namespace, noResync, cache.Indexers{byNamespace: cache.MetaNamespaceIndexFunc}),
 		hpas:        autoscalinginformers.NewHorizontalPodAutoscalerInformer(c.Client, c.Namespace, noResync, cache.Indexers{byTarget: targetOf}),
 	}
-	n.looked = n.await(nil)
+	n.scaledObjects = &extension{resource: scaledObjects, slim: slimScaledObject, looked: n.await(nil)}
+	n.resizers = &extension{resource: resizers, slim: slimResizer, looked: n.await(nil)}
 	if n.config.OnError == nil {
 		n.config.OnError = handleError
 	}
@@ -168,22 +166,24 @@ func (n *Neighbors) autoscalersChanged(objs ...any) {
 func (n *Neighbors) Start(ctx context.Context) {
 	n.running.Go(func() { n.limitRanges.RunWithContext(ctx) })
 	n.running.Go(func() { n.hpas.RunWithContext(ctx) })
-	n.running.Go(func() { n.followScaledObjects(ctx) })
-	n.running.Go(func() {
-		select {
-		case <-ctx.Done():
-		case <-n.looked.ended:
-		case <-time.After(optional):
-			n.looked.end()
-		}
-	})
+	for _, x := range []*extension{n.scaledObjects, n.resizers} {
+		n.running.Go(func() { n.followExtension(ctx, x) })
+		n.running.Go(func() {
+			select {
+			case <-ctx.Done():
+			case <-x.looked.ended:
+			case <-time.After(optional):
+				x.looked.end()
+			}
+		})
+	}
 }
 
-// optional is how long ScaledObjects are waited for. They are somebody else's, and what serves them may be broken.
+// optional is how long extensions are waited for. They are somebody else's, and what serves them may be broken.
 const optional = 30 * time.Second
 
 // Fill returns when what is watched is known, or known to be out of reach: a role may leave out LimitRanges or
-// HorizontalPodAutoscalers, and few clusters have ScaledObjects. It fails if ctx ends before that.
+// HorizontalPodAutoscalers, and few clusters have the others. It fails if ctx ends before that.
 func (n *Neighbors) Fill(ctx context.Context) error {
 	for _, a := range n.awaited {
 		select {
@@ -224,13 +224,15 @@ func (n *Neighbors) Surroundings(deployment Key) annotations.Surroundings {
 	s.LimitRanges = indexed[*corev1.LimitRange](n.limitRanges.GetIndexer(), byNamespace, deployment.Namespace)
 	slices.SortFunc(s.LimitRanges, func(a, b *corev1.LimitRange) int { return strings.Compare(a.Name, b.Name) })
 	found := indexed[*autoscaler](n.hpas.GetIndexer(), byTarget, deployment.String())
-	if informer := n.scaledObjects.Load(); informer != nil {
-		found = append(found, indexed[*autoscaler]((*informer).GetIndexer(), byTarget, deployment.String())...)
-	}
+	found = append(found, n.scaledObjects.of(deployment)...)
 	for _, a := range found {
 		s.Autoscalers = append(s.Autoscalers, a.is)
 	}
 	slices.SortFunc(s.Autoscalers, func(a, b annotations.Autoscaler) int { return strings.Compare(a.Kind+" "+a.Name, b.Kind+" "+b.Name) })
 	s.Autoscalers = slices.Compact(s.Autoscalers) // a ScaledObject and the HorizontalPodAutoscaler that KEDA made for it
+	for _, a := range n.resizers.of(deployment) {
+		s.Resizers = append(s.Resizers, a.resizer)
+	}
+	slices.SortFunc(s.Resizers, func(a, b *annotations.Resizer) int { return strings.Compare(a.Name, b.Name) })
 	return s
 }

@@ -41,8 +41,10 @@ type neighborhood struct {
 
 func newNeighborhood(t *testing.T, objects ...runtime.Object) *neighborhood {
 	h := &neighborhood{t: t, client: fake.NewClientset(objects...),
-		dynamic: dynamicfake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), map[schema.GroupVersionResource]string{scaledObjects: "ScaledObjectList"})}
-	h.client.Resources = []*metav1.APIResourceList{{GroupVersion: "keda.sh/v1alpha1", APIResources: []metav1.APIResource{{Name: "scaledobjects"}}}}
+		dynamic: dynamicfake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), map[schema.GroupVersionResource]string{scaledObjects: "ScaledObjectList", resizers: "VerticalPodAutoscalerList"})}
+	h.client.Resources = []*metav1.APIResourceList{
+		{GroupVersion: "keda.sh/v1alpha1", APIResources: []metav1.APIResource{{Name: "scaledobjects"}}},
+		{GroupVersion: "autoscaling.k8s.io/v1", APIResources: []metav1.APIResource{{Name: "verticalpodautoscalers"}}}}
 	h.client.PrependReactor("get", "resource", func(clienttesting.Action) (bool, runtime.Object, error) {
 		return !h.hasKEDA.Load(), nil, apierrors.NewNotFound(scaledObjects.GroupResource(), "")
 	})
@@ -219,10 +221,10 @@ func TestKEDAComesAndGoes(t *testing.T) {
 		if err := h.dynamic.Tracker().Create(scaledObjects, scaledObject("queue", map[string]any{"name": "web"}), "shop"); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(lookForKEDA + time.Second)
+		time.Sleep(lookForExtensions + time.Second)
 		check(t, "told before KEDA is there", h.heard(), []string(nil))
 		h.hasKEDA.Store(true)
-		time.Sleep(lookForKEDA)
+		time.Sleep(lookForExtensions)
 		check(t, "told when KEDA is there", h.heard(), []string{"shop/web"})
 		autoscalers, _ := h.surroundingsOf(shopWeb)
 		check(t, "autoscalers", autoscalers, []annotations.Autoscaler{{Kind: annotations.KindScaledObject, Name: "queue"}})
@@ -238,6 +240,36 @@ func TestKEDAComesAndGoes(t *testing.T) {
 		check(t, "told when the object is gone", h.heard(), []string{"shop/web"})
 		autoscalers, _ = h.surroundingsOf(shopWeb)
 		check(t, "autoscalers afterwards", autoscalers, []annotations.Autoscaler(nil))
+	})
+}
+
+// TestAResizerComesChangesAndGoes: its Deployment is told of what matters, not of what it recommends.
+func TestAResizerComesChangesAndGoes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newNeighborhood(t)
+		h.hasKEDA.Store(true) // and all other extensions
+		h.start()
+		vpa := func(mode, recommended string) *unstructured.Unstructured {
+			return &unstructured.Unstructured{Object: map[string]any{"apiVersion": "autoscaling.k8s.io/v1", "kind": "VerticalPodAutoscaler",
+				"metadata": map[string]any{"namespace": "shop", "name": "web"}, "status": map[string]any{"recommendation": recommended},
+				"spec": map[string]any{"targetRef": map[string]any{"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"},
+					"updatePolicy": map[string]any{"updateMode": mode}}}}
+		}
+		step := func(name string, err error, want int, told ...string) {
+			t.Helper()
+			if err != nil {
+				t.Fatal(err)
+			}
+			check(t, name+": told", h.heard(), told)
+			if got := len(h.n.Surroundings(shopWeb).Resizers); got != want {
+				t.Errorf("%s: %d resizers, want %d", name, got, want)
+			}
+		}
+		step("it comes", h.dynamic.Tracker().Create(resizers, vpa("Auto", "a"), "shop"), 1, "shop/web")
+		step("it recommends", h.dynamic.Tracker().Update(resizers, vpa("Auto", "b"), "shop"), 1)
+		step("it is turned off", h.dynamic.Tracker().Update(resizers, vpa("Off", "b"), "shop"), 0, "shop/web")
+		step("it is turned on", h.dynamic.Tracker().Update(resizers, vpa("Initial", "b"), "shop"), 1, "shop/web")
+		step("it goes", h.dynamic.Tracker().Delete(resizers, "shop", "web"), 0, "shop/web")
 	})
 }
 

@@ -21,7 +21,8 @@ type reviewed struct {
 
 func (r *reviewed) of(d *appsv1.Deployment, s annotations.Surroundings) bool {
 	return r.deployment == d && r.surroundings.Unknown == s.Unknown &&
-		slices.Equal(r.surroundings.LimitRanges, s.LimitRanges) && slices.Equal(r.surroundings.Autoscalers, s.Autoscalers)
+		slices.Equal(r.surroundings.LimitRanges, s.LimitRanges) && slices.Equal(r.surroundings.Autoscalers, s.Autoscalers) &&
+		slices.Equal(r.surroundings.Resizers, s.Resizers)
 }
 
 // hasRival says whether another autoscaler keeps the workload from being scaled.

@@ -24,11 +24,12 @@ for - it is standard input. Templates are counted and passed over, and of the pa
 helm template . | mini-hpa lint -, kustomize build . | mini-hpa lint - see the whole. What --exclude matches is left out, and so is what .mini-hpa-lint.yaml lists under "exclude", in the
 working directory or in a DIR: globs relative to the directory, in which ** stands for any number of directories; one without a slash
 matches at any depth, and what matches a directory leaves out all that is in it.
-Deployments of apps/v1 are looked at; HorizontalPodAutoscalers, KEDA ScaledObjects and LimitRanges count if they are in
+Deployments of apps/v1 are looked at; HorizontalPodAutoscalers, KEDA ScaledObjects, VerticalPodAutoscalers and LimitRanges count if they are in
 the same namespace, in whichever file they are. Where neither names a namespace, they count if they are in the same directory
 or one above it, the nearest of each kind: other directories may be other environments. With --namespace all that name none are
 in that one. Of other objects only annotations that have no effect there are told. With --server-side what the
-cluster has of those three counts too, unless a manifest has one of the same name; for that you need the right to list them.
+cluster has of those counts too, unless a manifest has one of the same name, and what the namespace's labels announce; for that
+you need the right to list them, and to get the namespace.
 
 Each problem has its file and line, and names the file of what it rests on. A field that the API server would refuse is an error, and the
 others are looked at all the same. The exit code is 1 if there are errors and 0 if there are warnings at most. It is 2

@@ -22,7 +22,7 @@ import (
 // the answer; any other failure is an error.
 func readSurroundings(ctx context.Context, client kubernetes.Interface, scaledObjects dynamic.Interface, namespace string) (*neighborhood, error) {
 	r := clusterReader{client: client, dynamic: scaledObjects, namespace: namespace, found: newNeighborhood()}
-	for _, read := range []func(context.Context) error{r.readLimitRanges, r.readHPAs, r.readScaledObjects, r.readNamespace} {
+	for _, read := range []func(context.Context) error{r.readLimitRanges, r.readHPAs, r.readScaledObjects, r.readResizers, r.readNamespace} {
 		if err := read(ctx); err != nil {
 			return nil, err
 		}
@@ -72,26 +72,41 @@ func (r *clusterReader) readHPAs(ctx context.Context) error {
 
 // readScaledObjects finds none where KEDA is not installed.
 func (r *clusterReader) readScaledObjects(ctx context.Context) error {
-	resource := r.dynamic.Resource(schema.GroupVersionResource{Group: annotations.GroupKEDA, Version: "v1alpha1", Resource: "scaledobjects"})
+	return r.readExtension(ctx, schema.GroupVersionResource{Group: annotations.GroupKEDA, Version: "v1alpha1", Resource: "scaledobjects"}, "ScaledObjects",
+		func(o *unstructured.Unstructured) error {
+			var s scalerObject
+			if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, &s); err != nil {
+				return fmt.Errorf("cannot read ScaledObject %s: %w", quote(o.GetName()), err)
+			}
+			r.found.addScaler(annotations.KindScaledObject, s, "")
+			return nil
+		})
+}
+
+// readResizers finds none where there is no VerticalPodAutoscaler.
+func (r *clusterReader) readResizers(ctx context.Context) error {
+	return r.readExtension(ctx, schema.GroupVersionResource{Group: annotations.GroupResizer, Version: "v1", Resource: "verticalpodautoscalers"}, "VerticalPodAutoscalers",
+		func(o *unstructured.Unstructured) error {
+			r.found.addResizer(o.GetName(), o.Object, "")
+			return nil
+		})
+}
+
+// readExtension reads a kind that few clusters have.
+func (r *clusterReader) readExtension(ctx context.Context, resource schema.GroupVersionResource, what string, add func(*unstructured.Unstructured) error) error {
 	list := func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
-		return resource.Namespace(r.namespace).List(ctx, o)
+		return r.dynamic.Resource(resource).Namespace(r.namespace).List(ctx, o)
 	}
 	err := pager.New(list).EachListItem(ctx, metav1.ListOptions{}, func(found runtime.Object) error {
-		o, ok := found.(*unstructured.Unstructured)
-		if !ok {
-			return nil
+		if o, ok := found.(*unstructured.Unstructured); ok {
+			return add(o)
 		}
-		var s scalerObject
-		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, &s); err != nil {
-			return fmt.Errorf("cannot read ScaledObject %s: %w", quote(o.GetName()), err)
-		}
-		r.found.addScaler(annotations.KindScaledObject, s, "")
 		return nil
 	})
 	if apierrors.IsNotFound(err) {
 		return nil
 	}
-	return r.hidden("ScaledObjects", err)
+	return r.hidden(what, err)
 }
 
 // readNamespace learns whether the namespace announces injected containers. Who may not read it is not told: few name such containers.

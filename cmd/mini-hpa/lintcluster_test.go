@@ -50,7 +50,8 @@ func newFakeCluster() fakeCluster {
 		core: fake.NewClientset(limits, hpa("api", "api"), hpa("keda-hpa-queue", "web", metav1.OwnerReference{
 			APIVersion: "keda.sh/v1alpha1", Kind: "ScaledObject", Name: "queue", Controller: new(true)})),
 		keda: dynamicfake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(),
-			map[schema.GroupVersionResource]string{{Group: annotations.GroupKEDA, Version: "v1alpha1", Resource: "scaledobjects"}: "ScaledObjectList"}, scaled),
+			map[schema.GroupVersionResource]string{{Group: annotations.GroupKEDA, Version: "v1alpha1", Resource: "scaledobjects"}: "ScaledObjectList",
+				{Group: annotations.GroupResizer, Version: "v1", Resource: "verticalpodautoscalers"}: "VerticalPodAutoscalerList"}, scaled),
 	}
 }
 

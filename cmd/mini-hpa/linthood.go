@@ -48,6 +48,7 @@ func (a area) around() []area {
 type neighborhood struct {
 	limitRanges map[string]*corev1.LimitRange
 	scalers     map[neighbor]*rival
+	resizers    map[string]resizer
 	// unknown says why the LimitRanges could not be read, hidden what else could not, for whoever asked.
 	unknown string
 	hidden  []error
@@ -56,9 +57,10 @@ type neighborhood struct {
 	// places are where in the manifests the objects are. Those of a cluster have none.
 	places map[neighbor]string
 	// ranges are, by resource, the LimitRanges that supply requests and limits, in the order of their names; targets is what scales each
-	// Deployment. Both are nil until they are asked for.
+	// Deployment, and resized what changes its requests. They are nil until they are asked for.
 	ranges  map[corev1.ResourceName][]*corev1.LimitRange
 	targets map[string][]annotations.Autoscaler
+	resized map[string][]*annotations.Resizer
 }
 
 // neighbor names an object.
@@ -71,7 +73,7 @@ type rival struct {
 }
 
 func newNeighborhood() *neighborhood {
-	return &neighborhood{limitRanges: map[string]*corev1.LimitRange{}, scalers: map[neighbor]*rival{}, places: map[neighbor]string{}}
+	return &neighborhood{limitRanges: map[string]*corev1.LimitRange{}, scalers: map[neighbor]*rival{}, resizers: map[string]resizer{}, places: map[neighbor]string{}}
 }
 
 // scalerObject is what an HPA of any version and a ScaledObject have in common.
@@ -89,6 +91,18 @@ func (n *neighborhood) addLimitRange(limits *corev1.LimitRange, place string) {
 }
 
 const kindLimitRange = "LimitRange"
+
+// resizer is a VerticalPodAutoscaler and the Deployment whose requests it changes; empty if none.
+type resizer struct {
+	is         *annotations.Resizer
+	deployment string
+}
+
+// addResizer adds a VerticalPodAutoscaler by its fields.
+func (n *neighborhood) addResizer(name string, fields map[string]any, place string) {
+	is, deployment := annotations.ReadResizer(name, fields)
+	n.resizers[name], n.places[neighbor{annotations.KindResizer, name}] = resizer{is, deployment}, place
+}
 
 // addScaler adds an object that scales something. One that scales something else takes the place of one in the cluster, too.
 func (n *neighborhood) addScaler(kind string, s scalerObject, place string) {
@@ -109,6 +123,7 @@ func (n *neighborhood) over(other *neighborhood) *neighborhood {
 	if n != nil {
 		maps.Copy(other.limitRanges, n.limitRanges)
 		maps.Copy(other.scalers, n.scalers)
+		maps.Copy(other.resizers, n.resizers)
 		maps.Copy(other.places, n.places)
 		other.injection = cmp.Or(n.injection, other.injection)
 	}
@@ -120,7 +135,7 @@ func (n *neighborhood) of(d *appsv1.Deployment) annotations.Surroundings {
 	if n.targets == nil {
 		n.sort()
 	}
-	return annotations.Surroundings{Unknown: n.unknown, Injection: n.injection, LimitRanges: n.rangesFor(d), Autoscalers: n.targets[d.Name],
+	return annotations.Surroundings{Unknown: n.unknown, Injection: n.injection, LimitRanges: n.rangesFor(d), Autoscalers: n.targets[d.Name], Resizers: n.resized[d.Name],
 		Where: func(kind, name string) string { return n.places[neighbor{kind, name}] }}
 }
 
@@ -159,6 +174,11 @@ func (n *neighborhood) sort() {
 			first(r, name, limits, annotations.DefaultLimit)
 		}
 	}
+	n.resized = map[string][]*annotations.Resizer{}
+	for _, name := range slices.Sorted(maps.Keys(n.resizers)) {
+		r := n.resizers[name]
+		n.resized[r.deployment] = append(n.resized[r.deployment], r.is)
+	}
 	n.targets = map[string][]annotations.Autoscaler{}
 	for _, s := range n.scalers {
 		slices.Sort(s.deployments)
@@ -191,7 +211,7 @@ func resourcesOf(r *corev1.LimitRange) map[corev1.ResourceName]bool {
 func (m *manifests) surroundings(d *candidate) annotations.Surroundings {
 	var all annotations.Surroundings
 	nowhere := func(string, string) string { return "" }
-	ofRange, ofScaler := nowhere, nowhere
+	ofRange, ofScaler, ofResizer := nowhere, nowhere, nowhere
 	for _, a := range areaOf(d.object).around() {
 		n, ok := m.around[a]
 		if !ok {
@@ -205,10 +225,16 @@ func (m *manifests) surroundings(d *candidate) annotations.Surroundings {
 		if len(all.Autoscalers) == 0 {
 			all.Autoscalers, ofScaler = near.Autoscalers, near.Where
 		}
+		if len(all.Resizers) == 0 {
+			all.Resizers, ofResizer = near.Resizers, near.Where
+		}
 	}
 	all.Where = func(kind, name string) string {
-		if kind == kindLimitRange {
+		switch kind {
+		case kindLimitRange:
 			return ofRange(kind, name)
+		case annotations.KindResizer:
+			return ofResizer(kind, name)
 		}
 		return ofScaler(kind, name)
 	}

@@ -178,6 +178,8 @@ func (m *manifests) place(o object) error {
 		}
 		m.findings = append(m.findings, o.errors(problems)...)
 		m.neighborhood(o).addScaler(kind.Kind, s, o.place())
+	case kind.Group == annotations.GroupResizer && kind.Kind == annotations.KindResizer:
+		m.neighborhood(o).addResizer(o.GetName(), o.Object, o.place())
 	case kind == corev1.SchemeGroupVersion.WithKind("Namespace"):
 		where := o
 		where.namespace = o.GetName()

@@ -40,7 +40,7 @@ type right struct {
 }
 
 // rights is the table: what the controller needs, in the order of docs/rbac.yaml and docs/webhook.yaml, and what it must not have,
-// because whoever takes over its process would have it, too. What only custom metrics or KEDA need is left out.
+// because whoever takes over its process would have it, too. What only custom metrics, KEDA or VerticalPodAutoscalers need is left out.
 func (t *selftestTask) rights() []right {
 	return []right{
 		{"list watch", "deployments.apps", inWatched, "", toScale},
@@ -54,6 +54,7 @@ func (t *selftestTask) rights() []right {
 		{"create", "leases.coordination.k8s.io", inHome, "", toElect},
 		{"get update", "leases.coordination.k8s.io", inHome, t.lease, toElect},
 		{"get", "replicasets.apps", inWatched, "", toAnswer}, // whether an update is a rollback
+		{"get", "namespaces", inWatched, "", toAnswer},       // whether containers are injected
 		{"get list watch create update patch", "secrets", inHome, t.secret, toCertify},
 		{"get list watch patch", "validatingwebhookconfigurations.admissionregistration.k8s.io", inCluster, t.configuration, toCertify},
 

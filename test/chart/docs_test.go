@@ -134,7 +134,7 @@ func TestTheRolesAreThoseOfTheDocs(t *testing.T) {
 
 func TestRolesFollowTheValues(t *testing.T) {
 	t.Parallel()
-	optional := map[string]permission{"keda": {"keda.sh", "scaledobjects", "", "list"}, "customMetrics": {"custom.metrics.k8s.io", "*", "", "get"},
+	optional := map[string]permission{"keda": {"keda.sh", "scaledobjects", "", "list"}, "vpa": {"autoscaling.k8s.io", "verticalpodautoscalers", "", "list"}, "customMetrics": {"custom.metrics.k8s.io", "*", "", "get"},
 		"externalMetrics": {"external.metrics.k8s.io", "*", "", "list"}}
 	for value, p := range optional {
 		if !slices.Contains(permissions(t, render(t, nil))[""], p) || slices.Contains(permissions(t, renderYAML(t, "rbac: {"+value+": false}"))[""], p) {

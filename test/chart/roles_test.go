@@ -34,8 +34,7 @@ const account = "system:serviceaccount:" + home + ":" + release
 func TestTheRolesAreWhatIsUsed(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	s.kubectl(t, "create", "-f", filepath.Join("..", "e2e", "testdata", "admission", "scaledobjects.yaml"))
-	s.kubectl(t, "wait", "--for=condition=Established", "crd/scaledobjects.keda.sh")
+	s.extend(t)
 	must(t, "install", newHelm4(t, s.cluster.Kubeconfig(), product()).install(nil))
 	// An API server before 1.32 is listed first and watched then; newer ones send the list as part of the watch.
 	s.start(t, "KUBE_FEATURE_WatchListClient=false").stop()
@@ -43,6 +42,7 @@ func TestTheRolesAreWhatIsUsed(t *testing.T) {
 	s.scaleByEveryMetric(t)
 	s.sayItTwice(t)
 	s.rollBack(t, p)
+	s.nameAContainer(t, p)
 	s.restoreWhatIsDeleted(t)
 	p.stop()
 
@@ -104,6 +104,33 @@ func (s *site) told(t *testing.T, name string, count int32) {
 		}
 		return events.Items[0].Count == count, fmt.Sprint(events.Items[0].Count)
 	})
+}
+
+// extend gives the cluster the resources of KEDA and of the VerticalPodAutoscaler.
+func (s *site) extend(t *testing.T) {
+	t.Helper()
+	for file, name := range map[string]string{"scaledobjects": "scaledobjects.keda.sh", "verticalpodautoscalers": "verticalpodautoscalers.autoscaling.k8s.io"} {
+		s.kubectl(t, "create", "-f", filepath.Join("..", "e2e", "testdata", "admission", file+".yaml"))
+		s.kubectl(t, "wait", "--for=condition=Established", "crd/"+name)
+	}
+}
+
+// nameAContainer asks the webhook about a container that neither the template nor the pods have, nor the namespace announces.
+func (s *site) nameAContainer(t *testing.T, p *process) {
+	before := s.revision(t, "cpu", "1")
+	after := before.DeepCopy()
+	after.Annotations["mini-hpa/container"] = "proxy"
+	answer, err := s.review(t.Context(), p.webhook, before, after)
+	must(t, "ask the webhook", err)
+	if answer.Allowed {
+		t.Error("a container that is nowhere was let through")
+	}
+	s.kubectl(t, "label", "namespace", "shop", "istio-injection=enabled")
+	answer, err = s.review(t.Context(), p.webhook, before, after)
+	must(t, "ask the webhook", err)
+	if !answer.Allowed || len(answer.Warnings) == 0 {
+		t.Errorf("a container that may be injected: %+v", answer)
+	}
 }
 
 // rollBack asks the webhook about an update to a pod template that cannot be autoscaled, but is one that the Deployment had.

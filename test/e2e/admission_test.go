@@ -27,6 +27,7 @@ func (a *admission) serving(t *testing.T) {
 		t.Run("Corpus", a.corpus)
 		t.Run("Updates", a.updates)
 		t.Run("Stories", a.tell)
+		t.Run("Migrations", a.migrates)
 	})
 	a.neverUnclear(t, c)
 }

@@ -128,7 +128,7 @@ func (a *admission) awaitNeighbors(t *testing.T) {
 	a.store(t, ns, last.companions...)
 	eventually(t, "the webhook knows what is in the cluster", func(ctx context.Context) (bool, string) {
 		answer := a.ask(ctx, t, ns, last.deployment)
-		return len(answer.warnings) == 3, fmt.Sprint(*answer)
+		return len(answer.warnings) == 4, fmt.Sprint(*answer)
 	})
 }
 
@@ -139,6 +139,8 @@ const lastManifest = `# warned: ConflictingAutoscaler
 {apiVersion: autoscaling/v2, kind: HorizontalPodAutoscaler, metadata: {name: last}, spec: {scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}, maxReplicas: 2}}
 ---
 {apiVersion: keda.sh/v1alpha1, kind: ScaledObject, metadata: {name: last}, spec: {scaleTargetRef: {name: web}}}
+---
+{apiVersion: autoscaling.k8s.io/v1, kind: VerticalPodAutoscaler, metadata: {name: last}, spec: {targetRef: {apiVersion: apps/v1, kind: Deployment, name: web}}}
 ---
 apiVersion: apps/v1
 kind: Deployment

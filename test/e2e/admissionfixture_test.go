@@ -51,8 +51,8 @@ func newAdmission(t *testing.T) *admission {
 		t.Fatal(err)
 	}
 	a.own = a.atHome(t)
-	a.must(t, "", "create", "-f", "scaledobjects.yaml") // the program looks for it when it starts
-	a.must(t, "", "wait", "--for=condition=Established", "crd/scaledobjects.keda.sh")
+	a.must(t, "", "create", "-f", "scaledobjects.yaml", "-f", "verticalpodautoscalers.yaml") // the program looks for them when it starts
+	a.must(t, "", "wait", "--for=condition=Established", "crd/scaledobjects.keda.sh", "crd/verticalpodautoscalers.autoscaling.k8s.io")
 	a.space(t, home, false)
 	a.must(t, adjusted(t), "create", "-f", "-")
 	return a

@@ -25,6 +25,10 @@ func stories() map[string]storyOf {
 	wrong := strings.NewReplacer(requests, "", `max: "10"`, `max: "5"`).Replace(right)
 	doubly := strings.Replace(wrong, `max: "5"`, `max: "5", mini-hpa/min: "0"`, 1)
 	undo := "rollout undo deployment web"
+	unannotated := strings.Replace(plain, "  paused: true\n", "", 1)
+	forgetful := func(manifest string) string {
+		return strings.Replace(manifest, "spec:\n  sel", "spec:\n  revisionHistoryLimit: 0\n  sel", 1)
+	}
 	return map[string]storyOf{
 		// A rollback brings back a template without a request, and the annotations of that time.
 		"rollback": {wrong, []step{
@@ -65,6 +69,33 @@ func stories() map[string]storyOf {
 			{"apply -f -", right, warned}, // kubectl takes the field away, hence the API server sets it to 1
 			{"scale deployment web --replicas=4", "", accepted},
 			{"apply -f -", right, accepted},
+		}},
+		// The same field, in the manifest of a Deployment that was not autoscaled: it goes when the annotations come.
+		"replicas-go-with-the-first-annotations": {strings.Replace(unannotated, "spec:\n  sel", "spec:\n  replicas: 3\n  sel", 1), []step{
+			{"apply -f - --dry-run=server", right, warned},
+			{"apply -f -", right, warned},
+			{"scale deployment web --replicas=4", "", accepted},
+			{"apply -f -", right, accepted},
+		}},
+		// A request was missing before, too; only that nobody could see it.
+		"what-was-hidden": {strings.Replace(wrong, `target-cpu: "50"`, `target-cpu: "half"`, 1), []step{
+			{"apply -f -", wrong, warned},
+			{"set image deployment web app=app:2", "", warned},
+		}},
+		"a-container-is-renamed": {wrong, []step{
+			{"apply -f -", strings.Replace(wrong, "- name: app", "- name: main", 1), warned},
+		}},
+		// Nothing is kept of what there was before, so that going back looks like a mistake.
+		"rollback-without-history": {forgetful(strings.Replace(unannotated, requests, "", 1)), []step{
+			{"apply -f -", forgetful(strings.Replace(right, "app:1", "app:2", 1)), accepted},
+			{"apply -f -", forgetful(strings.Replace(right, requests, "", 1)), warned},
+		}},
+		// Nothing is decided while it is paused.
+		"paused-without-a-request": {strings.Replace(unannotated, requests, "", 1), []step{
+			{"annotate deployment web mini-hpa/target-cpu=50 mini-hpa/max=10 mini-hpa/mode=paused", "", warned},
+			{"annotate deployment web --overwrite mini-hpa/mode=auto", "", denied},
+			{"set resources deployment web --requests=cpu=100m", "", accepted},
+			{"annotate deployment web --overwrite mini-hpa/mode=auto", "", accepted},
 		}},
 		// Somebody begins to autoscale: a slip, then another one, then it works.
 		"first-steps": {strings.Replace(plain, requests, "", 1), []step{

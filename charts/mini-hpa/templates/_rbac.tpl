@@ -46,6 +46,17 @@ metadata:
   resources: [scaledobjects]
   verbs: [list, watch]
 {{- end }}
+{{- if .Values.rbac.vpa }}
+- apiGroups: [autoscaling.k8s.io]
+  resources: [verticalpodautoscalers]
+  verbs: [list, watch]
+{{- end }}
+{{- if .Values.webhook.enabled }}
+- apiGroups: [""]
+  resources: [namespaces]
+  {{- /* The webhook reads its labels, to recognize that containers are injected. */}}
+  verbs: [get]
+{{- end }}
 - apiGroups: [metrics.k8s.io]
   resources: [pods]
   verbs: [list]

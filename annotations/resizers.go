@@ -1,0 +1,118 @@
+package annotations
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+)
+
+const (
+	// KindResizer is a VerticalPodAutoscaler, GroupResizer its API group.
+	KindResizer  = "VerticalPodAutoscaler"
+	GroupResizer = "autoscaling.k8s.io"
+)
+
+// Resizer is a VerticalPodAutoscaler: it changes the requests of a workload's pods, not of its template.
+type Resizer struct {
+	// Name is the object's name, in the workload's namespace.
+	Name string
+	// Policies say what it changes, by container; "*" is any other. Without one it changes CPU and memory.
+	Policies map[string]ResizePolicy
+}
+
+// ResizePolicy is what is done about one container.
+type ResizePolicy struct {
+	// Off says that its requests stay as they are.
+	Off bool
+	// Resources are those whose requests change; CPU and memory if it is nil.
+	Resources []corev1.ResourceName
+}
+
+// ReadResizer reads a VerticalPodAutoscaler from its fields, and the name of the Deployment whose pods it resizes: empty if it is
+// something else, or if it only recommends. A field of another type is as good as none.
+func ReadResizer(name string, fields map[string]any) (*Resizer, string) {
+	spec := part(fields, "spec")
+	ref := part(spec, "targetRef")
+	isDeployment := text(ref, "kind") == "Deployment" && groupOf(text(ref, "apiVersion")) == appsv1.GroupName
+	if !isDeployment || text(part(spec, "updatePolicy"), "updateMode") == "Off" {
+		return &Resizer{Name: name}, ""
+	}
+	r := &Resizer{Name: name, Policies: map[string]ResizePolicy{}}
+	policies, _ := part(spec, "resourcePolicy")["containerPolicies"].([]any)
+	for _, item := range policies {
+		one, _ := item.(map[string]any)
+		policy := ResizePolicy{Off: text(one, "mode") == "Off"}
+		if resources, ok := one["controlledResources"].([]any); ok {
+			policy.Resources = []corev1.ResourceName{}
+			for _, resource := range resources {
+				policy.Resources = append(policy.Resources, corev1.ResourceName(fmt.Sprint(resource)))
+			}
+		}
+		r.Policies[cmp.Or(text(one, "containerName"), anyOther)] = policy
+	}
+	return r, text(ref, "name")
+}
+
+// anyOther is the name of a policy for containers that have none of their own.
+const anyOther = "*"
+
+func part(fields map[string]any, name string) map[string]any {
+	members, _ := fields[name].(map[string]any)
+	return members
+}
+
+func text(fields map[string]any, name string) string {
+	value, _ := fields[name].(string)
+	return value
+}
+
+// resizes says whether the requests of a container for a resource change.
+func (r *Resizer) resizes(container string, resource corev1.ResourceName) bool {
+	policy, ok := r.Policies[container]
+	if !ok {
+		policy = r.Policies[anyOther]
+	}
+	if policy.Resources == nil {
+		policy.Resources = []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory}
+	}
+	return !policy.Off && slices.Contains(policy.Resources, resource)
+}
+
+// CheckResizers warns of VerticalPodAutoscalers that change the requests which a target is a percentage of: they make the requests what
+// usage is, so that usage is never far from any percentage, and the more replicas there are the less is requested.
+func CheckResizers(w *appsv1.Deployment, p Policy, s Surroundings) []Warning {
+	if len(s.Resizers) == 0 {
+		return nil
+	}
+	var warnings []Warning
+	sources := sourcesOf(w.Annotations)
+	for i := range p.Metrics {
+		t := targetOf(&p.Metrics[i])
+		if t == nil || t.AverageUtilization == nil {
+			continue
+		}
+		resource, container, _ := usage(&p.Metrics[i])
+		d := denominator{resource: resource, container: container, source: sources(i)}
+		for _, r := range s.Resizers[:min(len(s.Resizers), maxRivals)] {
+			if d.isResizedBy(r, &w.Spec.Template.Spec) {
+				warnings = append(warnings, Warning{Field: d.source.at.String(), Rule: FoundResized, Message: fmt.Sprintf(
+					`%s changes the %s requests that %s is a percentage of; set its updateMode to "Off", take %s out of its controlledResources, or %s`,
+					s.title(KindResizer, r.Name), d.what(), d.source.name, clean(string(resource), shown), d.source.amount)})
+			}
+		}
+	}
+	return warnings
+}
+
+// isResizedBy says whether any request changes that the percentage is one of.
+func (d *denominator) isResizedBy(r *Resizer, pod *corev1.PodSpec) bool {
+	for _, container := range longRunning(pod) {
+		if (d.container == "" || d.container == container.Name) && r.resizes(container.Name, d.resource) {
+			return true
+		}
+	}
+	return false
+}

@@ -398,7 +398,7 @@ func TestSelftest(t *testing.T) {
 				5: "ok   mini-hpa/mini-hpa has the rights it needs: all 17 that were asked about\n" +
 					"skip the rights to make certificates: --webhook-ca-secret is not given, or there is no webhook"})},
 		"nobody says what Lease and Secret there are": {args: []string{"--leader-elect-resource-name=", "--webhook-ca-secret="},
-			want: whole(map[int]string{5: "ok   mini-hpa/mini-hpa has the rights it needs: all 15 that were asked about\n" +
+			want: whole(map[int]string{5: "ok   mini-hpa/mini-hpa has the rights it needs: all 16 that were asked about\n" +
 				"skip the rights to the Lease: --leader-elect-resource-name is not given\n" +
 				"skip the rights to make certificates: --webhook-ca-secret is not given, or there is no webhook"})},
 		"nobody says who the controller is": {args: []string{"--service-account="},

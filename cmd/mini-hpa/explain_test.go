@@ -70,7 +70,7 @@ func TestExplain(t *testing.T) {
 		},
 		"other autoscalers are forbidden": {
 			annotations: good, args: []string{"web"}, prepare: func(s *apiServer) { s.forbidden = "horizontalpodautoscalers" },
-			stdout: []string{"deployment default/web: scale from 2 to 6 replicas\n", "warning: metadata.annotations: it is not known whether another autoscaler scales the Deployment: " +
+			stdout: []string{"deployment default/web: scale from 2 to 6 replicas\n", "warning: metadata.annotations: it is not known what else scales the Deployment or changes its requests: " +
 				`cannot list the HorizontalPodAutoscalers of namespace "default": `},
 		},
 		"LimitRanges are forbidden": {

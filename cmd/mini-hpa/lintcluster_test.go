@@ -206,11 +206,11 @@ func TestLintAsksOverHTTP(t *testing.T) {
 		}
 	}))
 	code, stdout, stderr := lint(t, strings.Replace(workload(), "250m", "50%", 1), "--server-side", "--kubeconfig", kubeconfigOf(t, server.URL))
-	if code != exitOK || !strings.Contains(stdout, "Deployment shop/web: ") || strings.Count(stderr, "warning: cannot list") != 2 {
+	if code != exitOK || !strings.Contains(stdout, "Deployment shop/web: ") || strings.Count(stderr, "warning: cannot list") != 3 {
 		t.Errorf("exit code %d, standard output %s, standard error %s", code, stdout, stderr)
 	}
 	want := []string{"/api/v1/namespaces/shop/limitranges", "/apis/autoscaling/v2/namespaces/shop/horizontalpodautoscalers",
-		"/apis/keda.sh/v1alpha1/namespaces/shop/scaledobjects"}
+		"/apis/keda.sh/v1alpha1/namespaces/shop/scaledobjects", "/apis/autoscaling.k8s.io/v1/namespaces/shop/verticalpodautoscalers", "/api/v1/namespaces/shop"}
 	if diff := cmp.Diff(want, asked); diff != "" {
 		t.Errorf("asked for (-want +got):\n%s", diff)
 	}

@@ -93,7 +93,7 @@ func (n *neighborhood) warnings() []annotations.Warning {
 	var warnings []annotations.Warning
 	for _, err := range n.hidden {
 		warnings = append(warnings, annotations.Warning{Field: "metadata.annotations", Rule: annotations.FoundUnchecked,
-			Message: "it is not known whether another autoscaler scales the Deployment: " + err.Error()})
+			Message: "it is not known what else scales the Deployment or changes its requests: " + err.Error()})
 	}
 	return warnings
 }

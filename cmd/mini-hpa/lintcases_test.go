@@ -30,6 +30,12 @@ func TestLintCases(t *testing.T) {
 		"line-inside-metrics.yaml":             {exitFailure, []string{`:20: error: Deployment web: metadata.annotations[mini-hpa/metrics][1].pods.target: Invalid value: "averageValu"`}},
 		"nan-line.yaml":                        {exitUsage, []string{`:6: error: Deployment web: metadata.annotations[mini-hpa/target-cpu]: Invalid value: ".nan"`}},
 		"other-field-wrong.yaml":               {exitFailure, []string{`:5: error: Deployment web: metadata.annotations[mini-hpa/max]: Invalid value: "ten"`, ":12: error: Deployment web: spec.template.spec.containers[0].resources.requests[cpu]: Required", `:14: error: Deployment web: spec.template.spec.containers[0].env[0].value: Invalid value: true: must be a string; put it in quotes: "true"`}},
+		"target-above-limit-percent.yaml":      {exitOK, []string{":6: warning: Deployment web: metadata.annotations[mini-hpa/target-cpu]: 500% of the 100m that the pod requests is 500m, above its limit of 200m"}},
+		"target-above-limit-amount.yaml":       {exitOK, []string{":6: warning: Deployment web: metadata.annotations[mini-hpa/target-cpu]: the target is 500m, above its limit of 200m"}},
+		"memory-512-without-unit.yaml":         {exitOK, []string{`:6: warning: Deployment web: metadata.annotations[mini-hpa/target-memory]: is read as 512% of the request; an amount needs a unit, such as "512Mi"`}},
+		"metric-of-injected-container.yaml":    {exitOK, []string{`:9: warning: Deployment web: metadata.annotations[mini-hpa/metrics][0].containerResource.container: container "istio-proxy" is not in the pod template; it may be injected (Istio injects one of that name)`}},
+		"v2beta1-metric.yaml":                  {exitFailure, []string{`:9: error: Deployment web: metadata.annotations[mini-hpa/metrics][0].resource: Invalid value: "targetAverageUtilization": is a field of autoscaling/v2beta1; in v2 write target: {type: Utilization, averageUtilization: 80}`}},
+		"vpa.yaml":                             {exitOK, []string{`:6: warning: Deployment web: metadata.annotations[mini-hpa/target-cpu]: VerticalPodAutoscaler "web" (testdata/lint/cases/vpa.yaml:18) changes the CPU requests that mini-hpa/target-cpu is a percentage of`}},
 		"hang-sizelimit.yaml":                  {exitOK, nil},
 	}
 	for name, tt := range tests {
@@ -242,6 +248,23 @@ func TestLintStrays(t *testing.T) {
 	}
 	_, stdout, _ := call(t, "lint", ".")
 	expect(t, stdout, []string{"kustomization.yaml:3: warning: Kustomization (unnamed): commonAnnotations[mini-hpa/max]: kustomize writes these"})
+}
+
+// TestLintInjection: the label of a namespace among the manifests announces what is injected there.
+func TestLintInjection(t *testing.T) {
+	text := strings.Replace(workload("container: proxy"), "  name: web\n", "  name: web\n  namespace: shop\n", 1)
+	namespace := func(name string) string {
+		return "---\napiVersion: v1\nkind: Namespace\nmetadata: {name: " + name + ", labels: {istio-injection: enabled}}\n"
+	}
+	for name, tt := range map[string]struct{ text, want string }{
+		"its namespace": {text + namespace("shop"), `warning: Deployment shop/web: metadata.annotations[mini-hpa/container]: container "proxy" is not in the pod template; it may be injected (namespace "shop" has "istio-injection: enabled")`},
+		"another one":   {text + namespace("other"), `error: Deployment shop/web: metadata.annotations[mini-hpa/container]: Invalid value: "proxy"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, stdout, _ := lint(t, tt.text)
+			expect(t, stdout, []string{tt.want})
+		})
+	}
 }
 
 // TestLintReplicas: only what an apply would set is told.

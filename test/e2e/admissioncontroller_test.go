@@ -69,13 +69,13 @@ func (a *admission) controllerAgrees(t *testing.T) {
 	a.controls(t)
 	eventually(t, "an Event for each that is wrong or doubtful", func(ctx context.Context) (bool, string) {
 		told := a.told(ctx, t)
-		missing := 0
+		var missing []string
 		for ns, reason := range want {
 			if !strings.Contains(strings.Join(told[ns], "\n"), " "+reason+" ") {
-				missing++
+				missing = append(missing, fmt.Sprintf("%s in %s, where there is %q", reason, ns, told[ns]))
 			}
 		}
-		return missing == 0, fmt.Sprintf("%d of %d are missing", missing, len(want))
+		return len(missing) == 0, fmt.Sprintf("%d of %d are missing: %.1000q", len(missing), len(want), missing)
 	})
 	last := a.deploy(t, a.space(t, "last-of-all", false), "last", 1, 2200, map[string]string{"target-cpu": "50", "max": "10"})
 	last.await(5) // hence all others were looked at

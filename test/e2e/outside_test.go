@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/mini-hpa/mini-hpa/test/rig"
 )
@@ -156,8 +157,8 @@ func TestFaultTwoInstallations(t *testing.T) {
 		told := sum("SuccessfulRescale")
 		return told == len(own) && told > 0, fmt.Sprintf("%d Events for %d writes", told, len(own))
 	})
-	if n := sum("SecondInstallation"); n != 2 {
-		t.Errorf("%d Events SecondInstallation, want one of each controller", n)
+	if n := sum("SecondInstallation"); n < 1 || n > 2 { // whoever is first to write each time has seen nothing of the other one
+		t.Errorf("%d Events SecondInstallation, want one of each controller that has met the other", n)
 	}
 }
 
@@ -168,8 +169,7 @@ func TestFaultQuota(t *testing.T) {
 	quota := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Name: "small"},
 		Spec: corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{corev1.ResourcePods: resource.MustParse("3")}}}
 	quotas := shared.client.CoreV1().ResourceQuotas(ns)
-	quota, err := quotas.Create(t.Context(), quota, metav1.CreateOptions{})
-	if err != nil {
+	if _, err := quotas.Create(t.Context(), quota, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	d := shared.deploy(t, ns, "web", 3, 1_200_000, map[string]string{"target-cpu": "50", "max": "600", "sync-period": "5s"})
@@ -196,8 +196,7 @@ func TestFaultQuota(t *testing.T) {
 		t.Errorf("/metrics (%d) does not show it", status)
 	}
 	t.Logf("with a quota of 3 replicas went %v", asked)
-	quota.Spec.Hard[corev1.ResourcePods] = resource.MustParse("1000")
-	if _, err := quotas.Update(t.Context(), quota, metav1.UpdateOptions{}); err != nil {
+	if _, err := quotas.Patch(t.Context(), "small", types.MergePatchType, []byte(`{"spec":{"hard":{"pods":"1000"}}}`), metav1.PatchOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	d.eventually("more are asked for", func(context.Context) (bool, string) {

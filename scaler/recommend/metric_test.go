@@ -62,8 +62,11 @@ func TestOneEvaluation(t *testing.T) {
 			want{4, ActiveValidMetric, ""}},
 		"surge below target does not scale out":    {with("target-cpu=40"), 4, groups(pods(noon, 5, "340m")), false, want{4, ActiveValidMetric, ""}},
 		"surge below target, as the HPA":           {with("target-cpu=40"), 4, groups(pods(noon, 5, "340m")), true, want{5, ActiveValidMetric, ""}},
-		"pods that turned unready on the way in":   {with("target-cpu=80"), 10, groups(pods(noon, 5, "700m"), turnedUnready(5)), false, want{10, ActiveValidMetric, ""}},
-		"no more of them than are asked for":       {cpu50, 10, groups(pods(noon, 8, "400m"), turnedUnready(5)), false, want{9, ActiveValidMetric, ""}},
+		"pods that turned unready on the way in":   {with("target-cpu=80"), 10, groups(pods(noon, 5, "700m"), unreadyAgain(5)), false, want{10, ActiveValidMetric, ""}},
+		"also those with a sample, however old":    {cpu50, 10, groups(pods(noon, 5, "100m"), pods(noon, 5, "10m", ready("False", time.Minute))), false, want{6, ActiveValidMetric, ""}},
+		"all pods turned unready":                  {cpu50, 6, groups(pods(noon, 6, "10m", ready("False", time.Minute))), false, want{6, ActiveValidMetric, ""}},
+		"all pods turned unready, as the HPA":      {cpu50, 6, groups(pods(noon, 6, "10m", ready("False", time.Minute))), true, want{1, ActiveValidMetric, ""}},
+		"no more of them than are asked for":       {cpu50, 10, groups(pods(noon, 8, "400m"), unreadyAgain(5)), false, want{9, ActiveValidMetric, ""}},
 		"pods that were never ready on the way in": {with("target-cpu=80"), 10, groups(pods(noon, 5, "700m"), starting(5)), false, want{5, ActiveValidMetric, ""}},
 		"they hold nothing without a sample either": {cpu50, 10, groups(pods(noon, 4, "20m"), pods(noon, 3, "0", pending), pods(noon, 3, "0", without, ready("False", time.Hour))), false,
 			want{1, ActiveValidMetric, ""}},
@@ -113,7 +116,7 @@ func starting(n int) []fixture {
 	return pods(noon, n, "0", started(time.Minute), ready(corev1.ConditionFalse, time.Minute))
 }
 
-func turnedUnready(n int) []fixture {
+func unreadyAgain(n int) []fixture {
 	return pods(noon, n, "0", started(time.Minute), ready(corev1.ConditionFalse, 20*time.Second))
 }
 

@@ -35,6 +35,8 @@ const (
 	// neverReady is a pod that has never been ready, neverSampled one of them that the HPA takes for one without a sample.
 	neverReady
 	neverSampled
+	// turnedUnready is a pod with a sample that was ready and is not.
+	turnedUnready
 	// unknownReady is a pod with a sample of which nobody knows whether it is ready, lost is one without.
 	unknownReady
 	lost
@@ -153,6 +155,8 @@ func (v *view) mark(pod *corev1.Pod, g group) mark {
 			return neverSampled
 		}
 		return neverReady
+	case g == inReady && v.repairs(RepairUnready) && !v.neverReady(pod) && readyCondition(pod).Status == corev1.ConditionFalse:
+		return turnedUnready
 	case g == inReady && v.repairs(RepairUnknown) && unknown(pod):
 		return unknownReady
 	case g == inMissing && v.repairs(RepairUnknown) && unknown(pod):

@@ -33,6 +33,8 @@ type view struct {
 	band       tolerances
 	// warmUp is the policy's; 0 where the repair is off.
 	warmUp time.Duration
+	// names are the metrics' in the Snapshot, once one of them was looked for.
+	names []string
 	// found are the samples of the metric that is being evaluated, partial says that a container of the pod that is
 	// being read does not count.
 	found   finder
@@ -52,9 +54,8 @@ func (v *view) measure(d *draft, p annotations.Policy) bool {
 	var best proposal
 	d.alone = nothing
 	failedActive, valid := "", 0
-	names := v.series(p.Metrics)
 	for i := range p.Metrics {
-		made, failure := v.propose(d, &p.Metrics[i], names(i))
+		made, failure := v.propose(d, &p.Metrics[i], v.series(p.Metrics, i))
 		d.Metrics = append(d.Metrics, result(p.Metrics[i].Type, made, failure))
 		if failure != nil {
 			v.incomplete = true
@@ -82,27 +83,23 @@ func (v *view) measure(d *draft, p annotations.Policy) bool {
 	return true
 }
 
-// series says where the Snapshot holds the values of the i-th metric: under its name if it was made by hand, else as
-// SeriesNames says. All are named at once, and none if no metric has a name.
-func (v *view) series(specs []autoscalingv2.MetricSpec) func(i int) string {
-	var names []string
-	return func(i int) string {
-		id, _ := series(specs[i])
-		if id == nil {
-			return ""
-		}
-		if names == nil {
-			names = SeriesNames(specs)
-		}
-		name := names[i]
-		_, custom := v.CustomMetrics[name]
-		_, external := v.ExternalMetrics[name]
-		_, failed := v.Errors[name]
-		if custom || external || failed {
-			return name
-		}
-		return id.Name
+// series is where the Snapshot holds a metric's values: under its name if it was made by hand, else as SeriesNames says.
+func (v *view) series(specs []autoscalingv2.MetricSpec, i int) string {
+	id, _ := series(specs[i])
+	if id == nil {
+		return ""
 	}
+	if v.names == nil {
+		v.names = SeriesNames(specs) // all at once
+	}
+	name := v.names[i]
+	_, custom := v.CustomMetrics[name]
+	_, external := v.ExternalMetrics[name]
+	_, failed := v.Errors[name]
+	if custom || external || failed {
+		return name
+	}
+	return id.Name
 }
 
 // fail says that nothing is decided, because all metrics failed or because the others would scale in.

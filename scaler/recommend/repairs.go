@@ -88,7 +88,8 @@ func (v *view) more(d *draft, c *cohort, as *treatments, ratio float64) Repairs 
 		return bits
 	}
 	as.mark[neverReady], as.mark[neverSampled], as.mark[awaited] = absent, absent, absent
-	bits |= RepairNever&c.some(neverSampled) | RepairUnseen&c.some(unseen)
+	as.mark[turnedUnready] = atLeastTarget
+	bits |= RepairNever&c.some(neverSampled) | RepairUnseen&c.some(unseen) | RepairUnready&c.some(turnedUnready)
 	if c.partlyKnown() {
 		as.mark[unknownReady] = atLeastTarget
 		bits |= RepairUnknown

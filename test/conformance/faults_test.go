@@ -85,6 +85,7 @@ var repairFaults = []fault{
 	{"sum.go", "return max(float64(r.usage)/float64(max(m.atTarget(n, r), 1)), 1)", "return min(float64(r.usage)/float64(max(m.atTarget(n, r), 1)), 1)", "lost pods keep less than their place"},
 	{"repairs.go", "as.mark[unknownReady], as.mark[lost] = beside, beside", "as.mark[unknownReady], as.mark[lost] = idle, idle", "lost pods are capacity"},
 	{"repairs.go", "as.mark[unknownReady] = atLeastTarget", "as.mark[unknownReady] = measured", "lost pods hold no more than they use"},
+	{"repairs.go", "as.mark[turnedUnready] = atLeastTarget", "as.mark[turnedUnready] = measured", "old pods that turn unready hold nothing"},
 	{"repairs.go", "as.group[inUnready], as.unready = atTarget, room", "as.group[inUnready], as.unready = atTarget, waiting", "more unready pods hold than are asked for"},
 	{"repairs.go", "counted := max(int(min(v.Replicas, v.StatusReplicas)), seen)", "counted := max(int(v.Replicas), seen)", "replicas that were never made hold"},
 	{"repairs.go", "mark: awaited, times: v.Replicas - int32(counted)}", "mark: awaited, times: 0}", "replicas that the status does not count yet do not exist"},

@@ -211,3 +211,14 @@ func queues(t testing.TB, n int) (annotations.Policy, Snapshot) {
 	}
 	return p, withBacklog(snapshot(noon, 10, pods(noon, 10, "0")), "1000")
 }
+
+// TestASettledSampleBeyondNumbersIsNoRepair where the numbers wrap around: nothing of the HPA's was computed.
+func TestASettledSampleBeyondNumbersIsNoRepair(t *testing.T) {
+	p, changed := hitsOfPods(t), History{Changes: []Change{{Time: noon.Add(-time.Second), Delta: -32, From: 40}}}
+	s := ofPods(snapshot(noon, 8, pods(noon, 8, "0")), "9e15", noon.Add(-2*time.Second), nil)
+	rules := DefaultRules()
+	rules.Without = RepairSaturation
+	if d, _ := rules.Recommend(p, s, changed); d.Repairs&RepairSaturation != 0 {
+		t.Errorf("repairs %v, and saturation is switched off\n%s", d.Repairs.Names(), steps(d))
+	}
+}

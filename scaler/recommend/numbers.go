@@ -80,16 +80,13 @@ func (n *numbers) mulDiv(a, b, c int64) int64 {
 
 // scaled is a*f, rounded, for f >= 0.
 func (n *numbers) scaled(a int64, f float64) int64 {
-	switch product := math.Round(float64(a) * f); {
-	case product >= math.MaxInt64:
-		n.saturated = true
+	product := math.Round(float64(a) * f)
+	cut := min(max(product, math.MinInt64), math.MaxInt64)
+	n.saturated = n.saturated || cut != product && !n.wrap // there is nothing of the HPA's that could wrap around
+	if cut >= math.MaxInt64 {
 		return math.MaxInt64
-	case product <= math.MinInt64:
-		n.saturated = true
-		return math.MinInt64
-	default:
-		return int64(product)
 	}
+	return int64(cut)
 }
 
 // utilization is used as a percent of requested, which is above 0, in the 32 bits that the HPA has for it.

@@ -134,6 +134,12 @@ func randomValues(rng *rand.Rand, s *Snapshot) {
 		}
 		return *resource.NewQuantity(rng.Int64N(1000), resource.DecimalSI)
 	}
+	usual := func() resource.Quantity {
+		if rng.IntN(100) == 0 {
+			return amount()
+		}
+		return *resource.NewQuantity(rng.Int64N(90), resource.DecimalSI)
+	}
 	if rng.IntN(8) == 0 {
 		s.Errors = map[string]string{"m": []string{"the adapter is down", ErrorPending}[rng.IntN(2)]}
 		return
@@ -142,7 +148,7 @@ func randomValues(rng *rand.Rand, s *Snapshot) {
 	for _, pod := range s.Pods {
 		if rng.IntN(5) > 0 {
 			values = append(values, custommetricsv1beta2.MetricValue{DescribedObject: corev1.ObjectReference{Kind: "Pod", Name: pod.Name},
-				Timestamp: metav1.NewTime(s.Time.Add(-time.Duration(rng.IntN(200)) * time.Second)), Value: *resource.NewQuantity(rng.Int64N(90), resource.DecimalSI)})
+				Timestamp: metav1.NewTime(s.Time.Add(-time.Duration(rng.IntN(200)) * time.Second)), Value: usual()})
 		}
 	}
 	s.CustomMetrics = map[string][]custommetricsv1beta2.MetricValue{"m": values}
@@ -224,7 +230,7 @@ func (r randomized) attribute(t *testing.T, s Snapshot, h History, d Decision) {
 	want, _ := compat.Recommend(r.parsed, s, h)
 	off, _ := none.Recommend(r.parsed, s, h)
 	fewer, some := r.Rules, d
-	for some.Repairs != 0 { // without those that had a say, and those that have one then
+	for range len(RepairTable()) { // without those that had a say, and those that have one then
 		fewer.Without |= some.Repairs
 		some, _ = fewer.Recommend(r.parsed, s, h)
 	}

@@ -14,10 +14,10 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/discovery"
-	"k8s.io/client-go/dynamic/dynamicinformer"
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/informer/watching"
 )
 
 // autoscaler is what is kept of an object that scales something.
@@ -147,15 +147,21 @@ func (x *extension) of(deployment Key) []*autoscaler {
 //
 //	no such resource --installed--> watch --removed--> no such resource
 func (n *Neighbors) followExtension(ctx context.Context, x *extension) {
-	failing := &outage{what: "whether there are " + x.resource.Resource, report: n.config.OnError}
+	failing := n.config.Watches.Outage(x.resource.Resource, n.config.OnError)
+	failing.What = "whether there are " + x.resource.Resource
 	for ctx.Err() == nil {
-		served, err := n.serves(ctx, x.resource)
+		var served bool
+		err := n.config.Watches.Insist(ctx, x.resource.Resource, func() error {
+			var err error
+			served, err = n.serves(ctx, x.resource)
+			return err
+		})
 		if err == nil && served {
 			err = n.watchExtension(ctx, x)
 		}
 		pause := lookForExtensions
 		if err != nil {
-			failing.failed(ctx, nil, err)
+			failing.Failed(ctx, nil, err)
 			pause = askAgain
 		}
 		if err == nil || withheld(err) {
@@ -215,12 +221,11 @@ func (n *Neighbors) watchExtension(parent context.Context, x *extension) error {
 
 // newExtensionInformer makes an informer that is told to followers; failed hears of each list or watch that fails.
 func (n *Neighbors) newExtensionInformer(x *extension, failed func(error)) (cache.SharedIndexInformer, error) {
-	informer := dynamicinformer.NewFilteredDynamicInformer(n.config.Dynamic, x.resource, n.config.Namespace, noResync,
-		cache.Indexers{byTarget: targetOf}, nil).Informer()
-	failing := &outage{what: x.resource.Resource, report: n.config.OnError}
+	s := watching.New(x.resource.Resource, n.config.Dynamic.Resource(x.resource).Namespace(n.config.Namespace), n.config.Watches, n.config.OnError)
+	informer := s.Informer(n.config.Dynamic, &unstructured.Unstructured{}, cache.Indexers{byTarget: targetOf})
 	return informer, errors.Join(informer.SetTransform(x.slim), n.follow(informer),
 		informer.SetWatchErrorHandlerWithContext(func(ctx context.Context, r *cache.Reflector, err error) {
-			failing.failed(ctx, r, err)
+			s.Failed(ctx, r, err)
 			failed(err)
 		}))
 }

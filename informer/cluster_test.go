@@ -170,6 +170,13 @@ func (c *cluster) outage(err error) {
 	synctest.Wait()
 }
 
+// mute lets the watch of a kind of object that is open tell nothing more.
+func (c *cluster) mute(resource string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.watches[resource].Reset() // another channel, to which nobody listens
+}
+
 // put creates or updates an object under a new resource version.
 func (c *cluster) put(o runtime.Object) {
 	c.t.Helper()

@@ -23,12 +23,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
-	appsinformers "k8s.io/client-go/informers/apps/v1"
-	coreinformers "k8s.io/client-go/informers/core/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/metadata"
-	"k8s.io/client-go/metadata/metadatainformer"
 	"k8s.io/client-go/tools/cache"
+
+	"github.com/mini-hpa/mini-hpa/informer/watching"
 )
 
 // noResync turns off the periodic repetition of unchanged objects as updates: nothing here waits for it.
@@ -38,10 +37,14 @@ const noResync = 0
 type Config struct {
 	// Client reads Deployments and Pods. Required.
 	Client kubernetes.Interface
+	// Reader reads single Deployments, with a deadline for each; nil is Client.
+	Reader kubernetes.Interface
 	// Metadata reads ReplicaSets, of which only the metadata is needed. Required.
 	Metadata metadata.Interface
 	// Namespace is the only namespace to watch; empty means all of them.
 	Namespace string
+	// Watches is what these informers share with others, such as Neighbors; nil where there are none.
+	Watches *watching.Watches
 	// OnError, if set, is told the errors that have no caller to be returned to: a reconcile that failed or panicked (a
 	// conflict is only retried), and a watch that fails (each kind of object at most once a minute). It is called from
 	// several goroutines and must return quickly. Without it they go to klog.
@@ -55,6 +58,9 @@ type Set struct {
 	replicaSets cache.TypedSharedIndexInformer[*metav1.PartialObjectMetadata]
 	pods        cache.TypedSharedIndexInformer[*corev1.Pod]
 	templates   templates
+	reader      kubernetes.Interface
+	// doubtDeployments lists Deployments again, because their watch has not told what is known from elsewhere.
+	doubtDeployments func(why string)
 
 	onError func(error)
 	// handled are done when the handlers have seen all of the initial lists, hence the caches hold them too.
@@ -71,20 +77,29 @@ func New(c Config) (*Set, error) {
 	if c.Client == nil || c.Metadata == nil {
 		return nil, errors.New("informers need both a typed client and a metadata client")
 	}
-	s := &Set{templates: newTemplates(), onError: c.OnError, terms: make(chan struct{}, 1)}
+	s := &Set{templates: newTemplates(), reader: c.Reader, onError: c.OnError, terms: make(chan struct{}, 1)}
+	if s.reader == nil {
+		s.reader = c.Client
+	}
 	if s.onError == nil {
 		s.onError = handleError
 	}
-	s.deployments = appsinformers.NewTypedDeploymentInformer(c.Client, c.Namespace, noResync,
-		appsinformers.DeploymentIndexers{bySelection: selection})
-	s.pods = coreinformers.NewTypedPodInformer(c.Client, c.Namespace, noResync,
-		coreinformers.PodIndexers{byController: controllerUID[*corev1.Pod]})
-	s.replicaSets = cache.NewTypedSharedIndexInformer[*metav1.PartialObjectMetadata](metadatainformer.NewFilteredMetadataInformer(
-		c.Metadata, appsv1.SchemeGroupVersion.WithResource("replicasets"), c.Namespace, noResync,
-		cache.TypedIndexersToIndexers(cache.TypedIndexers[*metav1.PartialObjectMetadata]{
-			byController: controllerUID[*metav1.PartialObjectMetadata],
-		}), nil).Informer())
-	if err := errors.Join(s.shape(), s.subscribe()); err != nil {
+	deployments := watching.New("deployments", c.Client.AppsV1().Deployments(c.Namespace), c.Watches, s.onError)
+	replicaSets := watching.New("replicasets", c.Metadata.Resource(appsv1.SchemeGroupVersion.WithResource("replicasets")).Namespace(c.Namespace), c.Watches, s.onError)
+	pods := watching.New("pods", c.Client.CoreV1().Pods(c.Namespace), c.Watches, s.onError)
+	s.deployments = cache.NewTypedSharedIndexInformer[*appsv1.Deployment](deployments.Informer(c.Client, &appsv1.Deployment{},
+		cache.TypedIndexersToIndexers(cache.TypedIndexers[*appsv1.Deployment]{bySelection: selection})))
+	s.replicaSets = cache.NewTypedSharedIndexInformer[*metav1.PartialObjectMetadata](replicaSets.Informer(c.Metadata, &metav1.PartialObjectMetadata{},
+		cache.TypedIndexersToIndexers(cache.TypedIndexers[*metav1.PartialObjectMetadata]{byController: controllerUID[*metav1.PartialObjectMetadata]})))
+	s.pods = cache.NewTypedSharedIndexInformer[*corev1.Pod](pods.Informer(c.Client, &corev1.Pod{},
+		cache.TypedIndexersToIndexers(cache.TypedIndexers[*corev1.Pod]{byController: controllerUID[*corev1.Pod]})))
+	s.doubtDeployments = deployments.Doubt
+	if err := errors.Join(
+		s.deployments.SetTransform(s.templates.slimDeployment), s.deployments.SetWatchErrorHandlerWithContext(deployments.Failed),
+		s.replicaSets.SetTransform(slimReplicaSet), s.replicaSets.SetWatchErrorHandlerWithContext(replicaSets.Failed),
+		s.pods.SetTransform(s.templates.slimPod), s.pods.SetWatchErrorHandlerWithContext(pods.Failed),
+		s.subscribe(),
+	); err != nil {
 		return nil, fmt.Errorf("preparing the informers: %w", err)
 	}
 	return s, nil
@@ -92,21 +107,6 @@ func New(c Config) (*Set, error) {
 
 func handleError(err error) {
 	utilruntime.HandleErrorWithContext(context.Background(), err, "mini-hpa informers")
-}
-
-// shape makes each informer keep only what is read, and report when its watch fails.
-func (s *Set) shape() error {
-	watchFailed := func(what string) cache.WatchErrorHandlerWithContext {
-		return (&outage{what: what, report: s.onError}).failed
-	}
-	return errors.Join(
-		s.deployments.SetTransform(s.templates.slimDeployment),
-		s.replicaSets.SetTransform(slimReplicaSet),
-		s.pods.SetTransform(s.templates.slimPod),
-		s.deployments.SetWatchErrorHandlerWithContext(watchFailed("deployments")),
-		s.replicaSets.SetWatchErrorHandlerWithContext(watchFailed("replicasets")),
-		s.pods.SetWatchErrorHandlerWithContext(watchFailed("pods")),
-	)
 }
 
 // Start starts the informers and returns when all caches are filled. They run until ctx ends. It fails if ctx ends

@@ -3,14 +3,11 @@ package informer
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/kubernetes/fake"
 )
 
@@ -107,31 +104,4 @@ func TestAnOutageIsToldOnceAMinute(t *testing.T) {
 		c.set.Wait()
 		check(t, "errors at the end", c.told(), []string(nil))
 	})
-}
-
-func TestWhatCountsAsAFailedWatch(t *testing.T) {
-	cases := map[string]struct {
-		err  error
-		want []string
-	}{
-		"closed by the server":     {io.EOF, nil},
-		"cut off":                  {fmt.Errorf("reading: %w", io.ErrUnexpectedEOF), nil},
-		"resource version too old": {apierrors.NewResourceExpired("compacted"), nil},
-		"refused":                  {errDown, []string{"watching pods (0 more failures since the last report): connection refused"}},
-	}
-	for name, c := range cases {
-		t.Run(name, func(t *testing.T) {
-			var told []string
-			o := outage{what: "pods", report: func(err error) { told = append(told, err.Error()) }}
-			o.failed(t.Context(), nil, c.err)
-			check(t, "told", told, c.want)
-		})
-	}
-}
-
-func TestAWatchThatEndsWithTheProgramHasNotFailed(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	o := outage{what: "pods", report: func(err error) { t.Errorf("told: %v", err) }}
-	o.failed(ctx, nil, fmt.Errorf("listing: %w", ctx.Err()))
 }

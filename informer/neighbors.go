@@ -9,16 +9,16 @@ import (
 	"sync"
 	"time"
 
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/dynamic"
-	autoscalinginformers "k8s.io/client-go/informers/autoscaling/v2"
-	coreinformers "k8s.io/client-go/informers/core/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/informer/watching"
 )
 
 // NeighborsConfig says what to watch and whom to tell.
@@ -29,6 +29,8 @@ type NeighborsConfig struct {
 	Dynamic dynamic.Interface
 	// Namespace is the only namespace to watch; empty means all of them.
 	Namespace string
+	// Watches is what these informers share with others, such as a Set; nil where there are none.
+	Watches *watching.Watches
 	// OnError, if set, is told what fails, each kind of object at most once a minute. See Config.OnError.
 	OnError func(err error)
 	// OnAutoscaler, if set, is told the Deployments that an autoscaler begins or ceases to scale, OnLimitRange the namespaces
@@ -70,17 +72,22 @@ func NewNeighbors(c NeighborsConfig) (*Neighbors, error) {
 	if c.Client == nil || c.Dynamic == nil {
 		return nil, errors.New("the informers of neighbors need both a typed and a dynamic client")
 	}
+	if c.OnError == nil {
+		c.OnError = handleError
+	}
+	if c.Watches == nil {
+		c.Watches = watching.NewWatches("", nil)
+	}
+	limitRanges := watching.New("limitranges", c.Client.CoreV1().LimitRanges(c.Namespace), c.Watches, c.OnError)
+	hpas := watching.New("horizontalpodautoscalers", c.Client.AutoscalingV2().HorizontalPodAutoscalers(c.Namespace), c.Watches, c.OnError)
 	n := &Neighbors{
 		config:      c,
-		limitRanges: coreinformers.NewLimitRangeInformer(c.Client, c.Namespace, noResync, cache.Indexers{byNamespace: cache.MetaNamespaceIndexFunc}),
-		hpas:        autoscalinginformers.NewHorizontalPodAutoscalerInformer(c.Client, c.Namespace, noResync, cache.Indexers{byTarget: targetOf}),
+		limitRanges: limitRanges.Informer(c.Client, &corev1.LimitRange{}, cache.Indexers{byNamespace: cache.MetaNamespaceIndexFunc}),
+		hpas:        hpas.Informer(c.Client, &autoscalingv2.HorizontalPodAutoscaler{}, cache.Indexers{byTarget: targetOf}),
 	}
 	n.scaledObjects = &extension{resource: scaledObjects, slim: slimScaledObject, looked: n.await(nil)}
 	n.resizers = &extension{resource: resizers, slim: slimResizer, looked: n.await(nil)}
-	if n.config.OnError == nil {
-		n.config.OnError = handleError
-	}
-	if err := errors.Join(n.shape(n.limitRanges, "limitranges", slimLimitRange), n.shape(n.hpas, "horizontalpodautoscalers", slimHPA),
+	if err := errors.Join(n.shape(n.limitRanges, limitRanges.Failed, slimLimitRange), n.shape(n.hpas, hpas.Failed, slimHPA),
 		n.followLimitRanges(), n.follow(n.hpas)); err != nil {
 		return nil, fmt.Errorf("preparing the informers of neighbors: %w", err)
 	}
@@ -95,11 +102,11 @@ func (n *Neighbors) await(came <-chan struct{}) *awaited {
 }
 
 // shape makes an informer keep only what is read, and tells when its watch fails.
-func (n *Neighbors) shape(informer cache.SharedIndexInformer, what string, slim cache.TransformFunc) error {
-	first, failing := n.await(informer.HasSyncedChecker().Done()), &outage{what: what, report: n.config.OnError}
+func (n *Neighbors) shape(informer cache.SharedIndexInformer, failed cache.WatchErrorHandlerWithContext, slim cache.TransformFunc) error {
+	first := n.await(informer.HasSyncedChecker().Done())
 	return errors.Join(informer.SetTransform(slim), informer.SetWatchErrorHandlerWithContext(
 		func(ctx context.Context, r *cache.Reflector, err error) {
-			failing.failed(ctx, r, err)
+			failed(ctx, r, err)
 			if withheld(err) {
 				first.end()
 			}

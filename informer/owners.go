@@ -2,6 +2,7 @@ package informer
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/cache"
 
@@ -45,6 +47,31 @@ func controllerUID[T metav1.Object](o T) ([]string, error) {
 // namespace, name, UID and resource version are known. The object is shared: it must not be written to.
 func (s *Set) Deployment(key Key) *appsv1.Deployment {
 	return named[*appsv1.Deployment](s.deployments.GetStore(), key)
+}
+
+// Live reads a Deployment from the API server, as Deployment would return it; nil if there is none of that name. It is a list of
+// one, because to list is a right that watching needs anyway.
+func (s *Set) Live(ctx context.Context, key Key) (*appsv1.Deployment, error) {
+	list, err := s.reader.AppsV1().Deployments(key.Namespace).List(ctx, metav1.ListOptions{
+		FieldSelector: fields.OneTermEqualSelector(metav1.ObjectNameField, key.Name).String()})
+	if err != nil {
+		return nil, err
+	}
+	at := slices.IndexFunc(list.Items, func(d appsv1.Deployment) bool { return d.Name == key.Name })
+	if at < 0 {
+		return nil, nil
+	}
+	slim, err := s.templates.slimDeployment(&list.Items[at])
+	if err != nil {
+		return nil, err
+	}
+	return typed[*appsv1.Deployment](slim), nil
+}
+
+// Doubt is told that the API server has had a version of a Deployment for so long that the watch should have told of it. Deployments
+// are listed again then, which is told.
+func (s *Set) Doubt(key Key, version string) {
+	s.doubtDeployments(fmt.Sprintf("nothing came of version %s of %s", version, key))
 }
 
 // Selected returns the workloads that have an annotation of mini-hpa, sorted by namespace and name.

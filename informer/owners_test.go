@@ -1,8 +1,11 @@
 package informer
 
 import (
+	"errors"
 	"fmt"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -173,4 +176,49 @@ func crowd(b *testing.B) (*Set, *appsv1.Deployment, []types.NamespacedName) {
 		}
 	}
 	return filled(b, world...), world[0].(*appsv1.Deployment), pods
+}
+
+// TestLive reads what the watch has not told of, in the form in which it would.
+func TestLive(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, deployment("web"), deployment("api"))
+		c.start()
+		key := Key{Namespace: "shop", Name: "web"}
+		live, err := c.set.Live(t.Context(), key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		check(t, "live", live, c.set.Deployment(key))
+		if live, err := c.set.Live(t.Context(), Key{Namespace: "shop", Name: "none"}); live != nil || err != nil {
+			t.Errorf("live %v, error %v of a Deployment that does not exist", live, err)
+		}
+		c.outage(errDown)
+		if _, err := c.set.Live(t.Context(), key); !errors.Is(err, errDown) {
+			t.Errorf("error %v", err)
+		}
+		c.outage(nil)
+		c.stop()
+		c.set.Wait()
+	})
+}
+
+// TestDoubt lists Deployments again, of which the watch tells nothing, and tells that.
+func TestDoubt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, deployment("web"))
+		c.start()
+		end := c.lead(1, c.reconcile)
+		c.looked()
+		c.mute("deployments")
+		c.put(deployment("web", replicas(7)))
+		key := Key{Namespace: "shop", Name: "web"}
+		c.set.Doubt(key, "1002")
+		time.Sleep(2 * time.Second)
+		check(t, "looks", c.looked(), []string{"shop/web"})
+		check(t, "replicas", *c.set.Deployment(key).Spec.Replicas, int32(7))
+		check(t, "told", c.told(), []string{"watching deployments: nothing came of version 1002 of shop/web; listed again, and 1 of 1 had changed"})
+		end()
+		c.stop()
+		c.set.Wait()
+	})
 }

@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/util/workqueue"
 )
@@ -23,6 +24,8 @@ const (
 	// lastRetry caps the backoff at the sync period of the HPA (15 s), so that a workload that fails is looked at as
 	// often as one that does not.
 	lastRetry = 15 * time.Second
+	// contended is about the longest pause between conflicts: where others write often, to wait longer is to meet as many of them.
+	contended = time.Second
 )
 
 // ReconcileFunc looks at one workload. It is never called for the same key from two goroutines at once. A next above
@@ -34,15 +37,17 @@ type ReconcileFunc func(ctx context.Context, key Key) (next time.Duration, err e
 // term is one period of leadership: a queue of its own, and the moments at which workloads want to be looked at again.
 type term struct {
 	workqueue.TypedRateLimitingInterface[Key]
+	limiter   workqueue.TypedRateLimiter[Key]
 	wakeups   wakeups
 	reconcile ReconcileFunc
 	onError   func(error)
 }
 
 func newTerm(f ReconcileFunc, onError func(error)) *term {
+	limiter := workqueue.NewTypedItemExponentialFailureRateLimiter[Key](firstRetry, lastRetry)
 	return &term{
-		TypedRateLimitingInterface: workqueue.NewTypedRateLimitingQueueWithConfig(
-			workqueue.NewTypedItemExponentialFailureRateLimiter[Key](firstRetry, lastRetry),
+		limiter: limiter,
+		TypedRateLimitingInterface: workqueue.NewTypedRateLimitingQueueWithConfig(limiter,
 			workqueue.TypedRateLimitingQueueConfig[Key]{DelayingQueue: workqueue.NewTypedDelayingQueueWithConfig(
 				workqueue.TypedDelayingQueueConfig[Key]{Name: queueName, Queue: workqueue.NewTypedWithConfig(
 					workqueue.TypedQueueConfig[Key]{Name: queueName, Queue: newFairQueue()})})},
@@ -173,10 +178,21 @@ func (t *term) retry(ctx context.Context, key Key, err error) {
 	if ctx.Err() != nil {
 		return // The error is that the term has ended.
 	}
-	t.AddRateLimited(key)
+	t.AddAfter(key, t.pause(key, err))
 	if n := t.NumRequeues(key); n&(n-1) == 0 && !apierrors.IsConflict(err) {
 		t.onError(&WorkloadError{Key: key, Failures: n, Err: err})
 	}
+}
+
+// pause is how long to wait after one more failure of the key. Who is asked by the API server to come later does, but not later than
+// after the longest pause: the answer may be wrong, and the load goes on.
+func (t *term) pause(key Key, err error) time.Duration {
+	pause := t.limiter.When(key)
+	if apierrors.IsConflict(err) {
+		return min(pause, wait.Jitter(contended*3/4, 2./3))
+	}
+	seconds, _ := apierrors.SuggestsClientDelay(err)
+	return max(pause, min(time.Duration(seconds)*time.Second, lastRetry))
 }
 
 // guarded turns a panic into an error: one workload that trips over a bug must not take the others down.

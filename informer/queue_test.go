@@ -85,6 +85,14 @@ func TestWhenAWorkloadIsLookedAtAgain(t *testing.T) {
 			}
 			return 0, nil
 		}, seconds(0, 0.1, 0.3)},
+		"when the API server asks to, after a failure": {nil, func(nth int) (time.Duration, error) {
+			if nth == 1 {
+				return 0, apierrors.NewTooManyRequests("come again", 7)
+			}
+			return 0, nil
+		}, seconds(0, 7)},
+		"sooner than the API server asks to": {nil, always(0, fmt.Errorf("scaling: %w", apierrors.NewTooManyRequests("come again", 3600))),
+			seconds(0, 15, 30, 45, 60, 75, 90, 105, 120)},
 		"the moment of a failed look does not count": {nil, func(nth int) (time.Duration, error) {
 			if nth == 1 {
 				return time.Minute, errDown
@@ -105,6 +113,25 @@ func TestWhenAWorkloadIsLookedAtAgain(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestConflictsThatGoOn: others write often, and who waits longer meets as many of them.
+func TestConflictsThatGoOn(t *testing.T) {
+	conflict := apierrors.NewConflict(schema.GroupResource{Group: "apps", Resource: "deployments"}, "web", errors.New("modified"))
+	synctest.Test(t, func(t *testing.T) {
+		looks := looksAt(t, 2*time.Minute, nil, func(int) (time.Duration, error) { return 0, conflict })
+		check(t, "first looks", looks[:4], seconds(0, 0.1, 0.3, 0.7))
+		pauses := map[time.Duration]bool{}
+		for i := 4; i < len(looks); i++ {
+			pause := looks[i] - looks[i-1]
+			if pauses[pause] = true; pause < 700*time.Millisecond || pause > 1300*time.Millisecond {
+				t.Errorf("%s between two conflicts, want about a second", pause)
+			}
+		}
+		if len(looks) < 100 || len(pauses) < 20 {
+			t.Errorf("%d looks in two minutes after %d different pauses, want about one a second, with jitter", len(looks), len(pauses))
+		}
+	})
 }
 
 func TestFailuresAreReportedOnceEach(t *testing.T) {

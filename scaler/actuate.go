@@ -10,43 +10,38 @@ import (
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/kubernetes/scheme"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 )
 
-// act writes the decision. A conflict comes back as an error too, so that the workload is looked at again at once.
+// act writes the decision. A conflict comes back as an error too, so that the workload is looked at again soon.
 func (s *Scaler) act(ctx context.Context, w *workload, d *appsv1.Deployment, p annotations.Policy, decision recommend.Decision) error {
 	if decision.Desired == decision.Current {
-		w.told[topicWrite] = ""
+		w.told[topicWrite], w.conflicts = "", conflicts{}
 		return nil
 	}
 	if p.Mode == annotations.ModeObserve || ctx.Err() != nil || s.yields(w, d, p, decision) {
+		w.conflicts = conflicts{} // nobody tries any more
 		return nil
 	}
 	ctx, cancel := finish(ctx)
 	defer cancel()
-	err := s.Scales.Scale(ctx, d, decision.Desired)
+	stored, err := s.Scales.Scale(ctx, w.conflicts.condition(d), decision.Desired)
 	if err != nil {
 		return s.failed(w, d, decision, err)
 	}
-	w.written, w.writtenAt = d.ResourceVersion, s.Now()
+	w.conflicts = conflicts{}
+	w.version.replace(d.ResourceVersion)
+	if stored != "" {
+		w.version.meet(stored)
+	}
 	s.applied(w, d, decision)
 	return nil
-}
-
-// lateWatch is how long a watch may be late to tell of a write. It is only a limit for what should not happen, such as a restored
-// etcd, in which the version that was replaced is the newest again.
-const lateWatch = 15 * time.Second
-
-// outdated is how long not to look at a Deployment that is still seen as it was before the last write. What is decided on that
-// would be written a second time, meet the first write as a conflict, and be told and counted as another change.
-func (s *Scaler) outdated(w *workload, d *appsv1.Deployment) time.Duration {
-	if w.written == "" || w.written != d.ResourceVersion {
-		return 0
-	}
-	return lateWatch - s.Now().Sub(w.writtenAt)
 }
 
 // applied remembers and tells what was written.
@@ -66,7 +61,13 @@ func (s *Scaler) failed(w *workload, d *appsv1.Deployment, decision recommend.De
 	if (conflict || !refused(err)) && (w.attempt == nil || w.attempt.version != d.ResourceVersion) {
 		w.attempt = &attempt{version: d.ResourceVersion, decision: decision, conflict: conflict}
 	}
-	if !conflict && !errors.Is(err, ErrNotLeading) {
+	if passes(err) {
+		err = w.conflicts.add(err, d.ResourceVersion, s.Now())
+	}
+	if conflict {
+		s.Telemetry.conflicts.Inc()
+	}
+	if !w.conflicts.passing(err, s.Now()) && !errors.Is(err, ErrNotLeading) {
 		s.tellFailedRescale(w, d, decision, err)
 	}
 	return fmt.Errorf("scaling deployment %s from %d to %d: %w", name(d), decision.Current, decision.Desired, err)
@@ -110,16 +111,43 @@ type scaleWriter struct{ client kubernetes.Interface }
 // NewScales writes through the /scale subresource of Deployments as field manager "mini-hpa".
 func NewScales(client kubernetes.Interface) Scales { return scaleWriter{client} }
 
-// Scale sends the UID and the resourceVersion that were decided on: without them the write would be unconditional. What somebody
-// on the way has made of it is no success, even if it was stored.
-func (w scaleWriter) Scale(ctx context.Context, d *appsv1.Deployment, replicas int32) error {
+// Scale sends what was decided on: without it the write would be unconditional. What somebody on the way has made of it is no
+// success, even if it was stored.
+func (w scaleWriter) Scale(ctx context.Context, d *appsv1.Deployment, replicas int32) (string, error) {
+	write := w.update
+	if d.ResourceVersion == "" {
+		write = w.patch
+	}
+	stored, err := write(ctx, d, replicas)
+	if err != nil {
+		return "", err
+	}
+	if stored.Spec.Replicas != replicas {
+		return "", fmt.Errorf("the API server has stored %d replicas instead of %d: an admission policy or webhook changes the scale", stored.Spec.Replicas, replicas)
+	}
+	return stored.ResourceVersion, nil
+}
+
+// update is conditional on the version.
+func (w scaleWriter) update(ctx context.Context, d *appsv1.Deployment, replicas int32) (*autoscalingv1.Scale, error) {
 	scale := &autoscalingv1.Scale{
 		ObjectMeta: metav1.ObjectMeta{Namespace: d.Namespace, Name: d.Name, UID: d.UID, ResourceVersion: d.ResourceVersion},
 		Spec:       autoscalingv1.ScaleSpec{Replicas: replicas},
 	}
-	stored, err := w.client.AppsV1().Deployments(d.Namespace).UpdateScale(ctx, d.Name, scale, metav1.UpdateOptions{FieldManager: FieldManager})
-	if err == nil && stored.Spec.Replicas != replicas {
-		return fmt.Errorf("the API server has stored %d replicas instead of %d: an admission policy or webhook changes the scale", stored.Spec.Replicas, replicas)
+	return w.client.AppsV1().Deployments(d.Namespace).UpdateScale(ctx, d.Name, scale, metav1.UpdateOptions{FieldManager: FieldManager})
+}
+
+// patch is conditional on the UID and the replicas. The API server tests them together with its write, which it repeats by itself when
+// others write at the same time.
+func (w scaleWriter) patch(ctx context.Context, d *appsv1.Deployment, replicas int32) (*autoscalingv1.Scale, error) {
+	was := replicasOf(d)
+	body := fmt.Appendf(nil, `[{"op":"test","path":"/metadata/uid","value":%q},{"op":"test","path":"/spec/replicas","value":%d},{"op":"replace","path":"/spec/replicas","value":%d}]`,
+		d.UID, was, replicas)
+	stored := &autoscalingv1.Scale{}
+	err := w.client.AppsV1().RESTClient().Patch(types.JSONPatchType).Namespace(d.Namespace).Resource("deployments").Name(d.Name).SubResource("scale").
+		VersionedParams(&metav1.PatchOptions{FieldManager: FieldManager}, scheme.ParameterCodec).Body(body).Do(ctx).Into(stored)
+	if apierrors.IsInvalid(err) { // all that the API server says of a test that has failed
+		err = apierrors.NewConflict(schema.GroupResource{Group: appsv1.GroupName, Resource: "deployments"}, d.Name, fmt.Errorf("the replicas are no longer %d: %w", was, err))
 	}
-	return err
+	return stored, err
 }

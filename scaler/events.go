@@ -21,7 +21,8 @@ import (
 const (
 	// EventSuccessfulRescale: replicas were written.
 	EventSuccessfulRescale = "SuccessfulRescale"
-	// EventFailedRescale: the API server refused the write.
+	// EventFailedRescale: the API server refused the write, or for half a minute turned away each one, because others were writing at the
+	// same time or it had too much to do.
 	EventFailedRescale = "FailedRescale"
 	// EventFailedGetResourceMetric: no usable CPU or memory samples. Replicas are held; while other metrics work, they
 	// may go up but not down. The same is true of the five below.

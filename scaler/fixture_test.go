@@ -71,9 +71,15 @@ type cluster struct {
 	writes  []int32
 	// stored is what the last write has made of the Deployment, replaced the version that it was made for. A late watch does
 	// not show it yet.
-	stored      *appsv1.Deployment
-	replaced    string
-	late        bool
+	stored   *appsv1.Deployment
+	replaced string
+	late     bool
+	// live is the Deployment as the API server has it, where the watch does not tell of it; liveErr is how reading it fails.
+	live        *appsv1.Deployment
+	liveErr     error
+	lives       int
+	doubts      []string
+	conditions  []string // the versions that writes were for
 	events      *record.FakeRecorder
 	scaler      *Scaler
 	registry    *prometheus.Registry
@@ -89,7 +95,7 @@ func newCluster(t *testing.T, pairs map[string]string) *cluster {
 			Spec:       appsv1.DeploymentSpec{Replicas: &one, Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{Containers: []corev1.Container{app()}}}},
 		}}
 	c.annotate(pairs)
-	c.scaler = New(Deps{Workloads: c, Surroundings: c, Samples: c, Answers: c, Scales: c, Events: c.events, Defaults: annotations.DefaultDefaults(),
+	c.scaler = New(Deps{Workloads: c, Origin: c, Surroundings: c, Samples: c, Answers: c, Scales: c, Events: c.events, Defaults: annotations.DefaultDefaults(),
 		Rules: recommend.DefaultRules(), Telemetry: NewTelemetry(c.registry), Log: zap.NewNop(), Now: func() time.Time { return c.now }})
 	return c
 }
@@ -167,18 +173,39 @@ func (c *cluster) PodMetrics(namespace, name string) (*metricsv1beta1.PodMetrics
 
 func (c *cluster) Err() error { return c.samplesErr }
 
-func (c *cluster) Scale(ctx context.Context, d *appsv1.Deployment, replicas int32) error {
+func (c *cluster) Live(context.Context, cache.ObjectName) (*appsv1.Deployment, error) {
+	c.lives++
+	if c.live != nil {
+		return c.live.DeepCopy(), c.liveErr
+	}
+	return c.deployment.DeepCopy(), c.liveErr
+}
+
+func (c *cluster) Doubt(_ cache.ObjectName, version string) { c.doubts = append(c.doubts, version) }
+
+func (c *cluster) Scale(ctx context.Context, d *appsv1.Deployment, replicas int32) (string, error) {
+	c.conditions = append(c.conditions, d.ResourceVersion)
 	if c.scaling != nil {
 		c.scaling()
 	}
 	if c.scaleErr != nil {
-		return c.scaleErr
+		return "", c.scaleErr
 	}
 	if err := ctx.Err(); err != nil {
-		return err
+		return "", err
 	}
-	if c.replaced == d.ResourceVersion {
-		return apierrors.NewConflict(deployments, d.Name, errors.New("changed"))
+	current := c.deployment
+	if c.live != nil {
+		current = c.live
+	}
+	if d.ResourceVersion == "" {
+		d = d.DeepCopy()
+		d.ResourceVersion = current.ResourceVersion
+		if replicasOf(d) != replicasOf(current) {
+			return "", apierrors.NewConflict(deployments, d.Name, errors.New("other replicas"))
+		}
+	} else if c.replaced == d.ResourceVersion || c.live != nil && d.ResourceVersion != c.live.ResourceVersion {
+		return "", apierrors.NewConflict(deployments, d.Name, errors.New("changed"))
 	}
 	c.replaced = d.ResourceVersion
 	c.writes = append(c.writes, replicas)
@@ -187,10 +214,12 @@ func (c *cluster) Scale(ctx context.Context, d *appsv1.Deployment, replicas int3
 	version, _ := strconv.Atoi(d.ResourceVersion)
 	c.stored.ResourceVersion = strconv.Itoa(version + 1)
 	c.stored.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: FieldManager, Subresource: "scale"}}
-	if !c.late {
+	if c.live != nil {
+		c.live = c.stored
+	} else if !c.late {
 		c.deployment = c.stored
 	}
-	return nil
+	return c.stored.ResourceVersion, nil
 }
 
 // reconcile looks once, then lets some time pass.

@@ -25,10 +25,9 @@ type workload struct {
 	seen    bool
 	history recommend.History
 	// reviewed is what was last said of its annotations and requests.
-	reviewed reviewed
-	// written is the resourceVersion that the last write has replaced, and when.
-	written   string
-	writtenAt time.Time
+	reviewed  reviewed
+	version   version
+	conflicts conflicts
 	// attempt is a write of which it is not known whether it was carried out; nil if there is none.
 	attempt *attempt
 	// replicas are those of the last look or write, once there was one; first is when it was.

@@ -26,6 +26,14 @@ type Workloads interface {
 	Pods(d *appsv1.Deployment) []*corev1.Pod
 }
 
+// Origin is where what is in memory comes from.
+type Origin interface {
+	// Live asks the API server for the Deployment; nil if it does not exist.
+	Live(ctx context.Context, key cache.ObjectName) (*appsv1.Deployment, error)
+	// Doubt is told that the API server has had a version of a Deployment for so long that the memory should have it.
+	Doubt(key cache.ObjectName, version string)
+}
+
 // Samples is what the resource metrics API said last, read from memory.
 type Samples interface {
 	// PodMetrics returns the newest sample of a pod, or nil, and its stamp. It is shared: read-only.
@@ -40,10 +48,10 @@ var ErrNotLeading = errors.New("this process may no longer write: it has not ren
 
 // Scales writes the number of replicas.
 type Scales interface {
-	// Scale sets spec.replicas of the Deployment as it was seen: it fails with a conflict if somebody else has
-	// written since, with ErrNotLeading if another process may lead, and with another error if something else than these
-	// replicas was stored.
-	Scale(ctx context.Context, d *appsv1.Deployment, replicas int32) error
+	// Scale sets spec.replicas of the Deployment as it was seen and returns the resourceVersion that this has brought about. It fails
+	// with a conflict if somebody else has written since, with ErrNotLeading if another process may lead, and with another error if something else than these replicas was stored. Of a
+	// Deployment without a resourceVersion it matters only that it is still the same and has as many replicas.
+	Scale(ctx context.Context, d *appsv1.Deployment, replicas int32) (version string, err error)
 }
 
 // Surroundings is what else in the cluster bears on whether a workload can be scaled, read from memory.
@@ -65,9 +73,11 @@ type Traces interface {
 	Trace(d *appsv1.Deployment, s recommend.Snapshot, fresh bool)
 }
 
-// Deps is everything that a Scaler works with. All fields but Budget and Traces are required.
+// Deps is everything that a Scaler works with. All fields but Origin, Budget and Traces are required.
 type Deps struct {
-	Workloads    Workloads
+	Workloads Workloads
+	// Origin is nil where nothing is written.
+	Origin       Origin
 	Surroundings Surroundings
 	Samples      Samples
 	Answers      Answers
@@ -106,8 +116,9 @@ func (s *Scaler) Reconcile(ctx context.Context, key cache.ObjectName) (time.Dura
 		return 0, nil
 	}
 	w := s.recall(key, d)
-	if wait := s.outdated(w, d); wait > 0 {
-		return wait, nil // the version that was written is on its way
+	d, wait, err := s.current(ctx, w, d)
+	if d == nil {
+		return wait, err
 	}
 	tried := w.attempt
 	s.settle(w, d)
@@ -117,7 +128,7 @@ func (s *Scaler) Reconcile(ctx context.Context, key cache.ObjectName) (time.Dura
 		w.standDown()
 	}
 	if !ok || policy.Mode == annotations.ModePaused {
-		w.outside = nil // nobody goes back on it
+		w.outside, w.conflicts = nil, conflicts{} // nobody goes back on it, and nobody tries any more
 		s.Telemetry.observe(outcome{key: key, policy: policy, invalid: !ok, took: s.Now().Sub(started)})
 		return 0, nil
 	}
@@ -125,13 +136,14 @@ func (s *Scaler) Reconcile(ctx context.Context, key cache.ObjectName) (time.Dura
 	s.tellClocks(d, seen)
 	decision := s.decide(w, d, policy, seen)
 	s.calm(w, policy, decision)
-	err := s.act(ctx, w, d, policy, decision)
+	err = s.act(ctx, w, d, policy, decision)
 	if errors.Is(err, ErrNotLeading) {
 		return 0, err
 	}
 	decision.Next = w.rival.wake(decision.Next, s.Now())
 	s.tell(w, d, policy, decision)
-	s.Telemetry.observe(outcome{key: key, policy: policy, decision: &decision, pause: w.rival.shown(policy.SyncPeriod, started), err: err, took: s.Now().Sub(started)})
+	s.Telemetry.observe(outcome{key: key, policy: policy, decision: &decision, pause: w.rival.shown(policy.SyncPeriod, started), err: err,
+		passing: w.conflicts.passing(err, s.Now()), took: s.Now().Sub(started)})
 	next := s.next(key, policy, decision)
 	if due := w.dueToTell(); due > 0 {
 		next = min(next, due)

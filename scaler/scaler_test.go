@@ -410,7 +410,7 @@ func TestWhoMayNotWriteTellsNothing(t *testing.T) {
 		t.Errorf("shown: %v", series)
 	}
 	c.scaleErr = nil
-	if err := c.Scale(t.Context(), c.deployment, 5); err != nil {
+	if _, err := c.Scale(t.Context(), c.deployment, 5); err != nil {
 		t.Fatal(err)
 	}
 	c.milliCPU = 500

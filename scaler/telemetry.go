@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
@@ -20,7 +19,7 @@ import (
 type Telemetry struct {
 	reconciliations, computations *prometheus.CounterVec
 	reconciling, computing        *prometheus.HistogramVec
-	namesakes                     prometheus.Counter
+	conflicts, namesakes          prometheus.Counter
 	board                         *board
 	clocks                        *nodeClocks
 }
@@ -36,7 +35,9 @@ type outcome struct {
 	// pause is how long writes rest, where somebody else overwrites them again and again.
 	pause figure
 	err   error
-	took  time.Duration
+	// passing says that the error is of a kind that passes by itself, and not old enough to be told.
+	passing bool
+	took    time.Duration
 }
 
 // NewTelemetry makes the metrics and registers them; it panics if they are registered already.
@@ -50,10 +51,12 @@ func NewTelemetry(r prometheus.Registerer) *Telemetry {
 			"Time of the reconciliation in which a metric was computed. The samples are in memory already.", "action", "error", "metric_type"),
 		namesakes: prometheus.NewCounter(prometheus.CounterOpts{Namespace: metricsNamespace, Name: "second_installation_writes_total",
 			Help: "Changes of replicas under the field manager mini-hpa that this process has not written."}),
+		conflicts: prometheus.NewCounter(prometheus.CounterOpts{Namespace: metricsNamespace, Name: "scale_conflicts_total",
+			Help: "Writes of replicas that were refused because somebody else had changed the Deployment meanwhile. They are decided on again."}),
 		board:  newBoard(),
 		clocks: newNodeClocks(),
 	}
-	r.MustRegister(t.reconciliations, t.reconciling, t.computations, t.computing, t.namesakes, t.board, t.clocks)
+	r.MustRegister(t.reconciliations, t.reconciling, t.computations, t.computing, t.conflicts, t.namesakes, t.board, t.clocks)
 	return t
 }
 
@@ -241,7 +244,7 @@ func (s standing) after(o outcome) standing {
 	if d.Limited != "" {
 		s.limited = truth(d.Limited != recommend.LimitedNot)
 	}
-	if o.err == nil || !apierrors.IsConflict(o.err) { // which passes by itself
+	if !o.passing {
 		s.able = truth(o.err == nil)
 	}
 	return s

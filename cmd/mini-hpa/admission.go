@@ -141,7 +141,7 @@ func (e *expirations) Collect(c chan<- prometheus.Metric) {
 
 // neighbors watches what bears on workloads. The set, if there is one, looks again at those concerned.
 func neighbors(api clients, namespace string, set *informer.Set, failed func(error)) (*informer.Neighbors, error) {
-	c := informer.NeighborsConfig{Client: api.watch, Dynamic: api.dynamic, Namespace: namespace, OnError: failed}
+	c := informer.NeighborsConfig{Client: api.watch, Dynamic: api.dynamic, Watches: api.watches, Namespace: namespace, OnError: failed}
 	if set != nil {
 		c.OnAutoscaler, c.OnLimitRange = set.Enqueue, set.EnqueueNamespace
 	}

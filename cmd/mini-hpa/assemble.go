@@ -23,7 +23,8 @@ func (c *controllerTask) assemble(api clients, log *zap.Logger) (*process, error
 		return nil, err
 	}
 	p := &process{front: &front{log: log}, workers: c.workers, telemetry: newTelemetry(), log: log}
-	p.set, err = informer.New(informer.Config{Client: api.watch, Metadata: api.replica, Namespace: c.namespace, OnError: p.failed})
+	tellReach(api.watches, log)
+	p.set, err = informer.New(informer.Config{Client: api.watch, Reader: api.act, Metadata: api.replica, Namespace: c.namespace, Watches: api.watches, OnError: p.failed})
 	if err != nil {
 		return nil, fmt.Errorf("cannot watch the cluster: %w", err)
 	}
@@ -37,6 +38,7 @@ func (c *controllerTask) assemble(api clients, log *zap.Logger) (*process, error
 	p.telemetry.watch(p.feed)
 	p.telemetry.follow(p.readers)
 	p.budget = scaler.NewBudget(p.telemetry.registry, log.Named("scaler"))
+	p.telemetry.listen(api.watches)
 	p.leadership = &leadership{flags: c.election, client: api.lead.CoordinationV1(), identity: name, term: p.term, tenure: api.tenure,
 		watchdog: leaderelection.NewLeaderHealthzAdaptor(wedged), log: log.Named("election")}
 	if p.traces, err = c.record.start(p); err != nil {
@@ -59,7 +61,7 @@ func (c *controllerTask) scaler(p *process, api clients) *scaler.Scaler {
 		p.budget.SayAll()
 	}
 	deps := scaler.Deps{
-		Workloads: p.set, Surroundings: p.front.neighbors, Samples: p.feed, Answers: p.readers, Scales: leased{scaler.NewScales(api.act), api.tenure}, Events: events, Budget: p.budget,
+		Workloads: p.set, Origin: p.set, Surroundings: p.front.neighbors, Samples: p.feed, Answers: p.readers, Scales: leased{scaler.NewScales(api.act), api.tenure}, Events: events, Budget: p.budget,
 		Defaults: c.decision.defaults, Rules: c.decision.rules, Telemetry: scaler.NewTelemetry(p.telemetry.registry),
 		Log: p.log.Named("scaler"), Now: time.Now,
 	}

@@ -3,16 +3,19 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"runtime"
 	"time"
 
 	"github.com/spf13/pflag"
+	"go.uber.org/zap"
 	apiruntime "k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
 
+	"github.com/mini-hpa/mini-hpa/informer/watching"
 	"github.com/mini-hpa/mini-hpa/scaler/metrics"
 )
 
@@ -57,6 +60,7 @@ type clients struct {
 	watch   kubernetes.Interface // has no deadline: a watch is meant to last
 	replica metadata.Interface   // watches ReplicaSets
 	dynamic dynamic.Interface    // watches ScaledObjects
+	watches *watching.Watches    // what those who watch share
 	act     kubernetes.Interface // writes scales; the controller's does so within the tenure
 	tenure  *tenure              // the controller's
 	tell    kubernetes.Interface // writes Events
@@ -75,16 +79,22 @@ type clients struct {
 // connect makes the clients; it sends nothing. The scope is the namespace that is read, or empty for all.
 func (a apiFlags) connect(base *rest.Config, scope string, leaseTimeout time.Duration) (clients, error) {
 	// Adapters ask others in turn, and a first question is preceded by discovery.
-	c := clients{deadline: a.timeout, patience: 2 * a.timeout}
+	c := clients{watches: watching.NewWatches(base.Host, nil), deadline: a.timeout, patience: 2 * a.timeout}
 	var errs [10]error
-	c.watch, errs[0] = kubernetes.NewForConfig(a.config(base, 0))
-	c.act, errs[1] = kubernetes.NewForConfig(a.config(base, a.timeout))
+	watched := a.config(base, 0)
+	watched.Wrap(c.watches.Transport)
+	watched.Wrap(promptly)
+	c.watch, errs[0] = kubernetes.NewForConfig(watched)
+	acting, leading := a.config(base, a.timeout), a.config(base, leaseTimeout)
+	acting.Wrap(promptly)
+	leading.Wrap(promptly)
+	c.act, errs[1] = kubernetes.NewForConfig(acting)
 	c.tell, errs[2] = kubernetes.NewForConfig(a.atMost(tellRate, tellBurst).config(base, a.timeout))
-	c.lead, errs[3] = kubernetes.NewForConfig(a.config(base, leaseTimeout))
-	c.replica, errs[4] = metadata.NewForConfig(a.config(base, 0))
+	c.lead, errs[3] = kubernetes.NewForConfig(leading)
+	c.replica, errs[4] = metadata.NewForConfig(watched)
 	c.samples, errs[5] = metrics.NewLister(a.config(base, a.timeout), scope)
 	c.custom, c.external, errs[6] = metrics.NewSources(a.config(base, 0), c.patience)
-	c.dynamic, errs[7] = dynamic.NewForConfig(a.config(base, 0))
+	c.dynamic, errs[7] = dynamic.NewForConfig(watched)
 	slow := apiFlags{qps: slowRate, burst: slowBurst}.config(base, a.timeout)
 	c.names, errs[8] = metadata.NewForConfig(slow)
 	c.revisions, errs[9] = kubernetes.NewForConfig(slow)
@@ -97,12 +107,42 @@ func (a apiFlags) connect(base *rest.Config, scope string, leaseTimeout time.Dur
 // actor is the client that writes scales of a controller. What it sends, it sends within the tenure.
 func (a apiFlags) actor(base *rest.Config, t *tenure) (kubernetes.Interface, error) {
 	config := a.config(base, a.timeout)
+	config.Wrap(promptly)
 	config.Wrap(t.guard)
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return nil, fmt.Errorf("cannot make the client that writes scales: %w", err)
 	}
 	return client, nil
+}
+
+// promptly hands on an answer that asks to come again later, where client-go would wait for as long with the worker that has asked, an
+// hour if need be, and try ten times. Whoever asks knows better what to do meanwhile: the body says how long to wait, too.
+func promptly(next http.RoundTripper) http.RoundTripper { return hurried{next} }
+
+type hurried struct{ http.RoundTripper }
+
+// RoundTrip is http.RoundTripper's.
+func (h hurried) RoundTrip(r *http.Request) (*http.Response, error) {
+	response, err := h.RoundTripper.RoundTrip(r)
+	if err == nil {
+		response.Header.Del("Retry-After")
+	}
+	return response, err
+}
+
+// WrappedRoundTripper lets client-go find what is wrapped.
+func (h hurried) WrappedRoundTripper() http.RoundTripper { return h.RoundTripper }
+
+// tellReach logs when the API server cannot be reached, and when it answers again.
+func tellReach(w *watching.Watches, log *zap.Logger) {
+	w.Tell(func(err error) {
+		if err != nil {
+			log.Error("cannot reach the API server", zap.Error(err))
+			return
+		}
+		log.Info("the API server answers again")
+	})
 }
 
 // atMost is the same with a limit that is no higher.

@@ -146,6 +146,6 @@ func (e *explainTask) decide(s seen, feed *metrics.Feed, answers scaler.Answers,
 type readOnly struct{}
 
 // Scale always fails; see scaler.Scales.
-func (readOnly) Scale(context.Context, *appsv1.Deployment, int32) error {
-	return errors.New("explaining writes nothing")
+func (readOnly) Scale(context.Context, *appsv1.Deployment, int32) (string, error) {
+	return "", errors.New("explaining writes nothing")
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
+	"github.com/mini-hpa/mini-hpa/informer/watching"
 	"github.com/mini-hpa/mini-hpa/scaler"
 	"github.com/mini-hpa/mini-hpa/scaler/metrics"
 	"github.com/mini-hpa/mini-hpa/webhook"
@@ -35,6 +36,7 @@ func TestMetricsDocs(t *testing.T) {
 	telemetry := newTelemetry()
 	telemetry.watch(metrics.NewFeed(metrics.Config{}))
 	telemetry.follow(metrics.NewReaders(metrics.ReadersConfig{}))
+	telemetry.listen(watching.NewWatches("", nil))
 	scaler.NewTelemetry(telemetry.registry)
 	scaler.NewBudget(telemetry.registry, zap.NewNop())
 	webhook.NewTelemetry(telemetry.registry)

@@ -26,6 +26,7 @@ import (
 	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
 
 	"github.com/mini-hpa/mini-hpa/informer"
+	"github.com/mini-hpa/mini-hpa/informer/watching"
 	"github.com/mini-hpa/mini-hpa/scaler"
 	"github.com/mini-hpa/mini-hpa/scaler/metrics"
 )
@@ -80,8 +81,8 @@ func newCluster(t *testing.T) *cluster {
 	task := newControllerTask()
 	task.election.enabled = false
 	task.serve = serveFlags{metrics: disabled, probes: disabled}
-	p, err := task.assemble(clients{watch: c.client, dynamic: dynamicfake.NewSimpleDynamicClient(scheme), replica: metadatafake.NewSimpleMetadataClient(scheme, rs), act: c.client, tell: c.client,
-		lead: c.client, samples: c.samples, deadline: time.Second, tenure: newTenure(task.election)}, zap.New(core))
+	p, err := task.assemble(clients{watches: watching.NewWatches("", nil), watch: c.client, dynamic: dynamicfake.NewSimpleDynamicClient(scheme),
+		replica: metadatafake.NewSimpleMetadataClient(scheme, rs), act: c.client, tell: c.client, lead: c.client, samples: c.samples, deadline: time.Second, tenure: newTenure(task.election)}, zap.New(core))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -395,7 +395,7 @@ func TestSelftest(t *testing.T) {
 			want:    whole(map[int]string{1: configuration + "it lists no webhook; compare it with docs/webhook.yaml"})},
 		"there is no webhook": {args: []string{"--webhook-configuration="},
 			want: whole(map[int]string{1: "skip the webhook: there is none, --webhook-configuration is empty", 2: "", 3: "", 4: "",
-				5: "ok   mini-hpa/mini-hpa has the rights it needs: all 17 that were asked about\n" +
+				5: "ok   mini-hpa/mini-hpa has the rights it needs: all 18 that were asked about\n" +
 					"skip the rights to make certificates: --webhook-ca-secret is not given, or there is no webhook"})},
 		"nobody says what Lease and Secret there are": {args: []string{"--leader-elect-resource-name=", "--webhook-ca-secret="},
 			want: whole(map[int]string{5: "ok   mini-hpa/mini-hpa has the rights it needs: all 16 that were asked about\n" +

@@ -45,7 +45,7 @@ func (t *selftestTask) rights() []right {
 	return []right{
 		{"list watch", "deployments.apps", inWatched, "", toScale},
 		{"list watch", "replicasets.apps", inWatched, "", toScale},
-		{"update", "deployments.apps/scale", inWatched, "", toScale},
+		{"update patch", "deployments.apps/scale", inWatched, "", toScale},
 		{"list watch", "pods", inWatched, "", toScale},
 		{"list watch", "limitranges", inWatched, "", toScale},
 		{"list watch", "horizontalpodautoscalers.autoscaling", inWatched, "", toScale},

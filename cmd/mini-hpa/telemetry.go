@@ -12,6 +12,7 @@ import (
 	_ "sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue" // brings the workqueue_* metrics into the registry below
 	crmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 
+	"github.com/mini-hpa/mini-hpa/informer/watching"
 	"github.com/mini-hpa/mini-hpa/scaler/metrics"
 )
 
@@ -72,6 +73,30 @@ func (t *telemetry) follow(r reader) {
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "mini_hpa_metric_values",
 			Help: "Values of custom and external metrics that are kept; there is room for 100000."}, func() float64 { return float64(r.Status().Values) }),
 	)
+}
+
+// listen adds how often watches have failed.
+func (t *telemetry) listen(w *watching.Watches) {
+	t.registry.MustRegister(&watchFailures{watches: w, desc: prometheus.NewDesc("mini_hpa_watch_failures_total",
+		"Lists and watches that failed. 'resource' is the kind of object; 'reason' is unreachable (no answer from the API server), refused (an error), "+
+			"expired (a watch that ended as soon as it had begun, again and again) or silent (a watch that was open and told nothing of what had changed).",
+		[]string{"resource", "reason"}, nil)})
+}
+
+// watchFailures shows watching.Watches.Failures.
+type watchFailures struct {
+	watches *watching.Watches
+	desc    *prometheus.Desc
+}
+
+// Describe is prometheus.Collector's.
+func (w *watchFailures) Describe(c chan<- *prometheus.Desc) { c <- w.desc }
+
+// Collect is prometheus.Collector's.
+func (w *watchFailures) Collect(c chan<- prometheus.Metric) {
+	for failure, n := range w.watches.Failures() {
+		c <- prometheus.MustNewConstMetric(w.desc, prometheus.CounterValue, float64(n), failure.Resource, failure.Reason)
+	}
 }
 
 func counterOf(name, help string, value func() uint64) prometheus.Collector {

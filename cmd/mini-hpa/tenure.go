@@ -98,17 +98,17 @@ type leased struct {
 }
 
 // Scale ends with the tenure at the latest, even if the answer is still to come. The error is scaler.ErrNotLeading then.
-func (l leased) Scale(ctx context.Context, d *appsv1.Deployment, replicas int32) error {
+func (l leased) Scale(ctx context.Context, d *appsv1.Deployment, replicas int32) (string, error) {
 	if err := l.tenure.check(); err != nil {
-		return err
+		return "", err
 	}
 	ctx, cancel := context.WithTimeout(ctx, l.tenure.left())
 	defer cancel()
-	err := l.Scales.Scale(ctx, d, replicas)
+	version, err := l.Scales.Scale(ctx, d, replicas)
 	if err != nil && l.tenure.check() != nil {
-		return fmt.Errorf("%w: %w", scaler.ErrNotLeading, err)
+		return "", fmt.Errorf("%w: %w", scaler.ErrNotLeading, err)
 	}
-	return err
+	return version, err
 }
 
 // guard lets requests that change something pass within the tenure only. It is asked at each try of the client to send them, and

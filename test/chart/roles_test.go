@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	admissionv1 "k8s.io/api/admission/v1"
@@ -41,6 +42,7 @@ func TestTheRolesAreWhatIsUsed(t *testing.T) {
 	p := s.start(t)
 	s.scaleByEveryMetric(t)
 	s.sayItTwice(t)
+	s.writeAmongOthers(t)
 	s.rollBack(t, p)
 	s.nameAContainer(t, p)
 	s.restoreWhatIsDeleted(t)
@@ -80,6 +82,35 @@ func (s *site) scaleByEveryMetric(t *testing.T) {
 	s.replicas(t, "cpu", 5)
 	for _, name := range []string{"external", "object", "pods"} {
 		s.replicas(t, name, 4)
+	}
+}
+
+// writeAmongOthers scales a Deployment that somebody else changes all the time.
+func (s *site) writeAmongOthers(t *testing.T) {
+	s.load.SetLoad("shop", "crowded", loadsim.Constant(500))
+	s.deploy(t, "crowded", map[string]string{"mini-hpa/target-cpu": "50", "mini-hpa/max": "10", "mini-hpa/scale-down-stabilization": "0s",
+		"mini-hpa/scale-up-policies": "10 pods/1s", "mini-hpa/scale-down-policies": "10 pods/1s"})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var writing sync.WaitGroup
+	defer writing.Wait()
+	writing.Go(func() {
+		for n := 0; ctx.Err() == nil; n++ {
+			body := fmt.Appendf(nil, `{"metadata":{"labels":{"n":"%d"}}}`, n)
+			if _, err := s.client.AppsV1().Deployments("shop").Patch(ctx, "crowded", types.MergePatchType, body, metav1.PatchOptions{}); err != nil && ctx.Err() == nil {
+				t.Error(err)
+			}
+		}
+	})
+	defer cancel()
+	for range 10 { // a write may get through by chance
+		s.load.SetLoad("shop", "crowded", loadsim.Constant(2200))
+		s.replicas(t, "crowded", 5)
+		s.load.SetLoad("shop", "crowded", loadsim.Constant(500))
+		s.replicas(t, "crowded", 1)
+		if slices.ContainsFunc(s.asked(t), func(r request) bool { return r.verb == "patch" && r.resource == "deployments/scale" }) {
+			return
+		}
 	}
 }
 

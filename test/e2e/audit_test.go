@@ -60,7 +60,7 @@ func (w *world) scaleTimes(t *testing.T, namespace string) []time.Time {
 	t.Helper()
 	var times []time.Time
 	for _, r := range w.requests(t, time.Time{}, namespace) {
-		if r.Verb == "update" && r.ObjectRef.Subresource == "scale" && r.Response.Code == http.StatusOK {
+		if (r.Verb == "update" || r.Verb == "patch") && r.ObjectRef.Subresource == "scale" && r.Response.Code == http.StatusOK {
 			times = append(times, r.Received)
 		}
 	}

@@ -210,7 +210,7 @@ func (s *selftest) missingRight(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.awaitReport(t, selftestReport(map[int]string{selftestNeeded: "FAIL mini-hpa/mini-hpa has the rights it needs: it may not " +
-		"update deployments.apps/scale in all namespaces, list limitranges in all namespaces, watch limitranges in all namespaces; " +
+		"update deployments.apps/scale in all namespaces, patch deployments.apps/scale in all namespaces, list limitranges in all namespaces, watch limitranges in all namespaces; " +
 		"grant what docs/rbac.yaml and docs/webhook.yaml say"}))
 	role.Rules = all
 	if _, err := roles.Update(t.Context(), role, metav1.UpdateOptions{}); err != nil {

@@ -30,7 +30,7 @@ metadata:
   verbs: [list, watch]
 - apiGroups: [apps]
   resources: [deployments/scale]
-  verbs: [update]
+  verbs: [update, patch]
 - apiGroups: [apps]
   resources: [replicasets]
   {{- /* The webhook reads single ones, to recognize a rollback. */}}

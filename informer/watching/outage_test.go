@@ -1,0 +1,53 @@
+package watching
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func check(t *testing.T, what string, got, want any) {
+	t.Helper()
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", what, diff)
+	}
+}
+
+var errDown = errors.New("connection refused")
+
+func TestWhatCountsAsAFailedWatch(t *testing.T) {
+	cases := map[string]struct {
+		err  error
+		want []string
+	}{
+		"closed by the server":     {io.EOF, nil},
+		"cut off":                  {fmt.Errorf("reading: %w", io.ErrUnexpectedEOF), nil},
+		"resource version too old": {apierrors.NewResourceExpired("compacted"), nil},
+		"refused":                  {errDown, []string{"watching pods (0 more failures since the last report): connection refused"}},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			var told []string
+			w := NewWatches("", nil)
+			o := w.Outage("pods", func(err error) { told = append(told, err.Error()) })
+			o.Failed(t.Context(), nil, c.err)
+			check(t, "told", told, c.want)
+			check(t, "counted", w.Failures()[Failure{"pods", FailedRefused}], uint64(len(c.want)))
+		})
+	}
+}
+
+func TestAWatchThatEndsWithTheProgramHasNotFailed(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	o := NewWatches("", nil).Outage("pods", func(err error) { t.Errorf("told: %v", err) })
+	o.Failed(ctx, nil, fmt.Errorf("listing: %w", ctx.Err()))
+}

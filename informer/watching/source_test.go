@@ -1,0 +1,644 @@
+package watching
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/tools/cache"
+)
+
+// server is an API server of pods, inside a bubble of fake time. It streams lists and sends bookmarks as a real one does.
+type server struct {
+	t *testing.T
+
+	mu       sync.Mutex
+	version  int
+	pods     map[string]*corev1.Pod
+	open     []*watch.RaceFreeFakeWatcher
+	bookless bool                                                // it sends no bookmarks of its own accord
+	silent   bool                                                // what is watched is told nothing, from now on
+	answer   func(streamed bool) (watch.Interface, error)        // if set, what a watch is answered
+	refusal  func(ctx context.Context, watched bool) (err error) // if set, how a request fails
+	requests []string
+	told     []string
+	reach    []string
+}
+
+func newServer(t *testing.T) *server { return &server{t: t, pods: map[string]*corev1.Pod{}} }
+
+// put creates or updates a pod and tells those who watch.
+func (s *server) put(name string) {
+	s.mu.Lock()
+	s.version++
+	kind := watch.Modified
+	if s.pods[name] == nil {
+		kind = watch.Added
+	}
+	p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name, ResourceVersion: strconv.Itoa(s.version)}}
+	s.pods[name] = p
+	if !s.silent {
+		for _, w := range s.open {
+			if !w.IsStopped() {
+				w.Action(kind, p)
+			}
+		}
+	}
+	s.mu.Unlock()
+	synctest.Wait()
+}
+
+func (s *server) List(ctx context.Context, opts metav1.ListOptions) (*corev1.PodList, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.requests = append(s.requests, "list from "+strconv.Quote(opts.ResourceVersion))
+	if s.refusal != nil {
+		if err := s.refused(ctx, false); err != nil {
+			return nil, err
+		}
+	}
+	list := &corev1.PodList{ListMeta: metav1.ListMeta{ResourceVersion: strconv.Itoa(s.version)}}
+	for _, p := range s.pods {
+		list.Items = append(list.Items, *p)
+	}
+	return list, nil
+}
+
+func (s *server) refused(ctx context.Context, watched bool) error {
+	refusal := s.refusal
+	s.mu.Unlock()
+	defer s.mu.Lock()
+	return refusal(ctx, watched)
+}
+
+func (s *server) Watch(ctx context.Context, opts metav1.ListOptions) (watch.Interface, error) {
+	streamed := opts.SendInitialEvents != nil
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.requests = append(s.requests, map[bool]string{false: "watch", true: "stream"}[streamed])
+	if s.refusal != nil {
+		if err := s.refused(ctx, true); err != nil {
+			return nil, err
+		}
+	}
+	if s.answer != nil {
+		return s.answer(streamed)
+	}
+	w := watch.NewRaceFreeFake()
+	s.open = append(s.open, w)
+	if streamed && !s.silent {
+		for _, p := range s.pods {
+			w.Action(watch.Added, p)
+		}
+		w.Action(watch.Bookmark, s.mark("true"))
+	} else if from, err := strconv.Atoi(opts.ResourceVersion); err == nil && !s.silent {
+		for _, p := range s.pods {
+			if v, _ := strconv.Atoi(p.ResourceVersion); v > from {
+				w.Action(watch.Modified, p)
+			}
+		}
+	}
+	life := time.Duration(*opts.TimeoutSeconds) * time.Second
+	go func() {
+		select {
+		case <-time.After(life - 2*time.Second):
+			s.bookmark(w)
+		case <-ctx.Done():
+		}
+		select {
+		case <-time.After(2 * time.Second):
+			w.Stop()
+		case <-ctx.Done():
+		}
+	}()
+	return w, nil
+}
+
+func (s *server) bookmark(w *watch.RaceFreeFakeWatcher) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.silent && !s.bookless && !w.IsStopped() {
+		w.Action(watch.Bookmark, s.mark(""))
+	}
+}
+
+func (s *server) mark(initial string) *corev1.Pod {
+	p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{ResourceVersion: strconv.Itoa(s.version)}}
+	if initial != "" {
+		p.Annotations = map[string]string{metav1.InitialEventsAnnotationKey: initial}
+	}
+	return p
+}
+
+// set changes how the server answers.
+func (s *server) set(change func()) {
+	s.mu.Lock()
+	change()
+	s.mu.Unlock()
+	synctest.Wait()
+}
+
+// taken empties what a field has noted.
+func (s *server) taken(field *[]string) []string {
+	synctest.Wait()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	noted := *field
+	*field = nil
+	return noted
+}
+
+func (s *server) note(field *[]string, text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	*field = append(*field, text)
+}
+
+// follow runs an informer of the server's pods until the test or end ends it.
+func (s *server) follow() (informer cache.SharedIndexInformer, from *Source[*corev1.PodList], end func()) {
+	from = New("pods", s, NewWatches("https://10.0.0.1:6443", func(err error) { s.note(&s.reach, fmt.Sprint(err)) }),
+		func(err error) { s.note(&s.told, err.Error()) })
+	informer = from.Informer(struct{}{}, &corev1.Pod{}, nil)
+	if err := informer.SetWatchErrorHandlerWithContext(from.Failed); err != nil {
+		s.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(s.t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { informer.RunWithContext(ctx) })
+	end = func() { cancel(); running.Wait() }
+	s.t.Cleanup(end)
+	synctest.Wait()
+	return informer, from, end
+}
+
+// versions are the pods in the informer with their versions.
+func versions(informer cache.SharedIndexInformer) []string {
+	synctest.Wait()
+	var found []string
+	for _, obj := range informer.GetStore().List() {
+		p := obj.(*corev1.Pod)
+		found = append(found, p.Name+"@"+p.ResourceVersion)
+	}
+	slices.Sort(found)
+	return found
+}
+
+func TestAQuietWatchIsNotASilentOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t)
+		s.put("a")
+		informer, from, end := s.follow()
+		check(t, "first requests", s.taken(&s.requests), []string{"stream"})
+		time.Sleep(time.Hour)
+		requests := s.taken(&s.requests)
+		if n := len(requests); n < 70 || n > 76 || slices.ContainsFunc(requests, func(r string) bool { return r != "watch" }) {
+			t.Errorf("%d requests in an hour in which nothing changes, %q..., want 75 watches", n, requests[0])
+		}
+		check(t, "told", s.taken(&s.told), []string(nil))
+		check(t, "failures", from.watches.Failures(), map[Failure]uint64{
+			{"pods", FailedUnreachable}: 0, {"pods", FailedRefused}: 0, {"pods", FailedExpired}: 0, {"pods", FailedSilent}: 0})
+		s.put("b")
+		check(t, "known", versions(informer), []string{"a@1", "b@2"})
+		end()
+	})
+}
+
+// Whatever was the last that a watch has told, and however long it has been quiet before: within a minute of its silence the pods
+// are listed, and how it was silent is told.
+func TestASilentWatchIsNoticed(t *testing.T) {
+	for _, quiet := range []time.Duration{0, 10 * time.Second, 45 * time.Second, 46 * time.Second, 47 * time.Second, 10 * time.Minute} {
+		t.Run(quiet.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newServer(t)
+				s.put("a")
+				s.put("b")
+				informer, from, end := s.follow()
+				time.Sleep(2 * time.Minute) // the server's bookmarks are known by then
+				s.put("a")
+				time.Sleep(quiet)
+				s.taken(&s.requests)
+				s.set(func() { s.silent = true })
+				s.put("c")
+				s.put("b")
+				check(t, "known of what is kept back", versions(informer), []string{"a@3", "b@2"})
+				time.Sleep(time.Minute)
+				check(t, "known after a minute", versions(informer), []string{"a@3", "b@5", "c@4"})
+				told := s.taken(&s.told)
+				if len(told) == 0 || !strings.HasPrefix(told[0], "watching pods: open and silent for 5") || !strings.HasSuffix(told[0], "; listed again, and 2 of 3 had changed") {
+					t.Errorf("told %q, want the silence and what it has kept back", told)
+				}
+				if requests := s.taken(&s.requests); !slices.Contains(requests, `list from ""`) {
+					t.Errorf("%q: the list must not be from the API server's memory", requests)
+				}
+				s.put("d")
+				time.Sleep(10 * time.Minute)
+				n := from.watches.Failures()[Failure{"pods", FailedSilent}]
+				if n < 9 || n > 40 {
+					t.Errorf("%d silences counted in 11 minutes", n)
+				}
+				check(t, "known, as long as it lasts", versions(informer), []string{"a@3", "b@5", "c@4", "d@6"})
+				s.taken(&s.requests)
+				s.set(func() { s.silent = false })
+				time.Sleep(2 * time.Minute)
+				s.taken(&s.told)
+				s.put("a")
+				check(t, "known after its end", versions(informer), []string{"a@7", "b@5", "c@4", "d@6"})
+				time.Sleep(time.Hour)
+				check(t, "told after its end", s.taken(&s.told), []string(nil))
+				end()
+			})
+		})
+	}
+}
+
+// What has been deleted while the watch was silent counts as well.
+func TestASilentWatchKeepsBackADeletion(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t)
+		s.put("a")
+		s.put("b")
+		informer, _, end := s.follow()
+		s.set(func() { s.silent = true; delete(s.pods, "a") })
+		time.Sleep(time.Minute)
+		check(t, "known", versions(informer), []string{"b@2"})
+		told := s.taken(&s.told)
+		if len(told) != 1 || !strings.HasSuffix(told[0], "; listed again, and 1 of 1 had changed") {
+			t.Errorf("told %q", told)
+		}
+		end()
+	})
+}
+
+// An API server may send no bookmarks. Then a quiet watch looks like a silent one: it is checked by a list, more and more seldom, and
+// nothing is told.
+func TestAServerWithoutBookmarks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t)
+		s.bookless = true
+		s.put("a")
+		informer, _, end := s.follow()
+		time.Sleep(3 * time.Hour)
+		lists := 0
+		for _, r := range s.taken(&s.requests) {
+			if strings.HasPrefix(r, "list") {
+				lists++
+			}
+		}
+		if lists == 0 || lists > 20 {
+			t.Errorf("%d lists in three hours in which nothing changes, want one in 15 minutes", lists)
+		}
+		check(t, "told", s.taken(&s.told), []string(nil))
+		s.put("b")
+		check(t, "known", versions(informer), []string{"a@1", "b@2"})
+		end()
+	})
+}
+
+// A list that is streamed and never comes is given up, and what is known comes from a list that is not.
+func TestAStreamThatIsSilentFromTheBeginning(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t)
+		s.put("a")
+		s.silent = true
+		informer, _, end := s.follow()
+		time.Sleep(20 * time.Second)
+		check(t, "known", versions(informer), []string{"a@1"})
+		end()
+	})
+}
+
+// Somebody knows better than the watch.
+func TestADoubtedWatchIsReplacedByAList(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t)
+		s.put("a")
+		informer, from, end := s.follow()
+		s.set(func() { s.silent = true })
+		s.put("a")
+		from.Doubt("version 2 of shop/a is not in the cache")
+		time.Sleep(2 * time.Second)
+		check(t, "known", versions(informer), []string{"a@2"})
+		check(t, "told", s.taken(&s.told), []string{"watching pods: version 2 of shop/a is not in the cache; listed again, and 1 of 1 had changed"})
+		end()
+	})
+}
+
+// A process that was stopped for longer than a watch may be silent hears first what has come meanwhile.
+func TestWhatHasComeMeanwhileIsHeard(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t)
+		s.put("a")
+		_, from, end := s.follow()
+		w := &stream{ctx: t.Context(), in: watch.NewRaceFreeFake(), out: make(chan watch.Event), done: make(chan struct{}), doubts: make(chan string, 1)}
+		from.heard = time.Now().Add(-time.Hour)
+		go from.listen(w)
+		time.Sleep(time.Second)
+		w.in.(*watch.RaceFreeFakeWatcher).Action(watch.Bookmark, s.mark(""))
+		if e := <-w.out; e.Type != watch.Bookmark {
+			t.Errorf("the watch told %v instead of what had come", e)
+		}
+		w.Stop()
+		synctest.Wait()
+		end()
+	})
+}
+
+// Every watch is answered with 410, whether it is to stream a list or not: pods are listed now and then, which is told.
+func TestAWatchThatExpiresForEver(t *testing.T) {
+	gone := apierrors.NewResourceExpired("too old resource version")
+	for name, answer := range map[string]func(bool) (watch.Interface, error){
+		"refused": func(bool) (watch.Interface, error) { return nil, gone },
+		"opened": func(bool) (watch.Interface, error) {
+			w := watch.NewRaceFreeFake()
+			status := gone.Status()
+			w.Error(&status)
+			return w, nil
+		},
+		"closed": func(bool) (watch.Interface, error) {
+			w := watch.NewRaceFreeFake()
+			w.Stop()
+			return w, nil
+		},
+		"of a version that is too large": func(bool) (watch.Interface, error) {
+			err := apierrors.NewTimeoutError("Too large resource version", 1)
+			err.ErrStatus.Details.Causes = []metav1.StatusCause{{Type: metav1.CauseTypeResourceVersionTooLarge}}
+			return nil, err
+		},
+		"closed after one event": func(streamed bool) (watch.Interface, error) {
+			w := watch.NewRaceFreeFake()
+			w.Action(watch.Modified, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "a", ResourceVersion: "1"}})
+			w.Stop()
+			return w, nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newServer(t)
+				s.put("a")
+				s.answer = answer
+				informer, from, end := s.follow()
+				time.Sleep(time.Minute)
+				check(t, "known", versions(informer), []string{"a@1"})
+				s.taken(&s.requests)
+				time.Sleep(10 * time.Minute)
+				if n := len(s.taken(&s.requests)); n > 600 {
+					t.Errorf("%d requests in 10 minutes", n)
+				}
+				if name == "closed after one event" {
+					end()
+					return // which is no trouble, if it is not done more than once a second
+				}
+				told := s.taken(&s.told)
+				if len(told) < 2 || len(told) > 22 || !strings.HasPrefix(told[0], "watching pods (") {
+					t.Errorf("told %d times, the first is %q", len(told), told)
+				}
+				if failures := from.watches.Failures(); failures[Failure{"pods", FailedExpired}] == 0 {
+					t.Errorf("counted %v", failures)
+				}
+				s.set(func() { s.answer = nil })
+				time.Sleep(2 * time.Minute)
+				s.put("b")
+				check(t, "known after its end", versions(informer), []string{"a@1", "b@2"})
+				end()
+			})
+		})
+	}
+}
+
+// Once is everyday life: after a pause a watch goes on from what is listed.
+func TestAWatchThatExpiresOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t)
+		s.put("a")
+		_, _, end := s.follow()
+		s.taken(&s.requests)
+		status := apierrors.NewResourceExpired("too old resource version").Status()
+		s.open[0].Error(&status)
+		time.Sleep(2 * time.Second)
+		check(t, "requests", s.taken(&s.requests), []string{"stream"})
+		check(t, "told", s.taken(&s.told), []string(nil))
+		end()
+	})
+}
+
+// refusing is a connection that is refused, as client-go says it.
+func refusing(context.Context, bool) error {
+	return &url.Error{Op: "Get", URL: "https://10.0.0.1:6443/api/v1/pods", Err: fmt.Errorf("dial tcp 10.0.0.1:6443: connect: %w", syscall.ECONNREFUSED)}
+}
+
+// The API server cannot be reached when the program starts, or later: that is said at once and each time when it is tried again,
+// and nobody waits for it when the program ends.
+func TestAnAPIServerThatCannotBeReached(t *testing.T) {
+	for name, begin := range map[string]func(s *server){
+		"from the beginning": func(s *server) { s.set(func() { s.refusal = refusing }) },
+		"later":              func(*server) {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newServer(t)
+				s.put("a")
+				begin(s)
+				informer, from, end := s.follow()
+				s.set(func() {
+					s.refusal = refusing
+					for _, w := range s.open {
+						w.Stop()
+					}
+				})
+				time.Sleep(2 * time.Second)
+				reach := s.taken(&s.reach)
+				const first = `no answer from the API server https://10.0.0.1:6443 (try 1 in 0s, the next one in `
+				const why = `: Get "https://10.0.0.1:6443/api/v1/pods": dial tcp 10.0.0.1:6443: connect: connection refused`
+				if len(reach) == 0 || !strings.HasPrefix(reach[0], first) || !strings.HasSuffix(reach[0], why) {
+					t.Fatalf("told %q, want at once %q...%q", reach, first, why)
+				}
+				time.Sleep(10 * time.Minute)
+				if n := len(s.taken(&s.reach)); n < 30 || n > 45 {
+					t.Errorf("told %d times in ten minutes, want each time when it is tried", n)
+				}
+				check(t, "told besides", s.taken(&s.told), []string(nil))
+				if from.watches.Failures()[Failure{"pods", FailedUnreachable}] == 0 {
+					t.Error("no failure is counted")
+				}
+				s.set(func() { s.refusal = nil })
+				time.Sleep(lastPause * 2)
+				check(t, "the end is told", s.taken(&s.reach), []string{"<nil>"})
+				s.put("b")
+				check(t, "known", versions(informer), []string{"a@1", "b@2"})
+
+				s.set(func() {
+					s.refusal = refusing
+					for _, w := range s.open {
+						w.Stop()
+					}
+				})
+				time.Sleep(3 * time.Minute)
+				ending := time.Now()
+				end()
+				if took := time.Since(ending); took > 0 {
+					t.Errorf("the informer ended only after %s", took)
+				}
+			})
+		})
+	}
+}
+
+// What ends a watch when the program ends is no failure.
+func TestAWatchThatEndsWithTheProgram(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		from := New("pods", s, nil, func(err error) { t.Errorf("told %v", err) })
+		in := watch.NewRaceFreeFake()
+		w := from.follow(ctx, in, false)
+		cancel()
+		status := apierrors.NewInternalError(context.Canceled).Status()
+		in.Error(&status)
+		if e := <-w.ResultChan(); e.Type != watch.Error {
+			t.Errorf("the reflector is told %v", e)
+		}
+		w.Stop()
+		synctest.Wait()
+	})
+}
+
+// Nobody waits for it when the program ends before it was ever reached.
+func TestTheEndBeforeTheAPIServerIsReached(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t)
+		s.refusal = refusing
+		_, _, end := s.follow()
+		time.Sleep(5 * time.Minute)
+		ending := time.Now()
+		end()
+		if took := time.Since(ending); took > 0 {
+			t.Errorf("the informer ended only after %s", took)
+		}
+	})
+}
+
+// Kinds of objects that fail together are told together.
+func TestThoseThatFailTogetherAreToldTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		var told []string
+		w := NewWatches("here", func(err error) { told = append(told, err.Error()) })
+		var asking sync.WaitGroup
+		for _, kind := range []string{"pods", "deployments", "replicasets"} {
+			asking.Go(func() {
+				if err := w.Insist(ctx, kind, func() error { return refusing(ctx, true) }); err == nil {
+					t.Error("no error")
+				}
+			})
+		}
+		time.Sleep(10 * time.Second)
+		cancel()
+		asking.Wait()
+		if n := len(told); n < 3 || n > 5 {
+			t.Errorf("told %d times in 10 s: %q, want at 0, 1, 3 and 7", n, told)
+		}
+		check(t, "failures", len(w.Failures()), 3)
+	})
+}
+
+// An API server that takes requests and never answers is one that cannot be reached.
+func TestAnAPIServerThatNeverAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t)
+		s.refusal = func(ctx context.Context, _ bool) error {
+			<-ctx.Done()
+			return &url.Error{Op: "Get", URL: "https://10.0.0.1:6443/api/v1/pods", Err: ctx.Err()}
+		}
+		_, _, end := s.follow()
+		time.Sleep(15 * time.Second)
+		if told := s.taken(&s.told); len(told) == 0 || !strings.Contains(told[0], `: no answer within 10s: Get "https://10.0.0.1:6443/api/v1/pods"`) {
+			t.Errorf("told %q", told)
+		}
+		time.Sleep(5 * time.Minute)
+		if told := s.taken(&s.told); len(told) < 3 || len(told) > 10 {
+			t.Errorf("told %q in five minutes", told)
+		}
+		ending := time.Now()
+		end()
+		if took := time.Since(ending); took > 0 {
+			t.Errorf("the informer ended only after %s", took)
+		}
+	})
+}
+
+// One that answers lists, but no watches, is listed.
+func TestWatchesThatAreNeverAnswered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t)
+		s.put("a")
+		informer, from, end := s.follow()
+		s.set(func() {
+			s.refusal = func(ctx context.Context, watched bool) error {
+				if watched {
+					<-ctx.Done()
+					return &url.Error{Op: "Get", URL: "https://10.0.0.1:6443/api/v1/pods", Err: ctx.Err()}
+				}
+				return nil
+			}
+		})
+		time.Sleep(time.Minute)
+		s.put("b")
+		time.Sleep(time.Minute)
+		check(t, "known", versions(informer), []string{"a@1", "b@2"})
+		if told := s.taken(&s.told); len(told) == 0 || !strings.Contains(told[0], ": no answer within 10s: ") {
+			t.Errorf("told %q", told)
+		}
+		if from.watches.Failures()[Failure{"pods", FailedUnreachable}] == 0 {
+			t.Error("no failure is counted")
+		}
+		end()
+	})
+}
+
+// An API server that is overloaded asks to come again later, when a watch is opened or in the middle of it.
+func TestAskedToComeLater(t *testing.T) {
+	busy := apierrors.NewTooManyRequests("come later", 3600)
+	for name, answer := range map[string]func(bool) (watch.Interface, error){
+		"refused": func(bool) (watch.Interface, error) { return nil, busy },
+		"opened": func(bool) (watch.Interface, error) {
+			w := watch.NewRaceFreeFake()
+			status := busy.Status()
+			w.Error(&status)
+			return w, nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newServer(t)
+				s.put("a")
+				s.answer = answer
+				informer, _, end := s.follow()
+				time.Sleep(5 * time.Minute)
+				check(t, "known", versions(informer), []string{"a@1"})
+				if told := s.taken(&s.told); len(told) < 2 || len(told) > 10 || !strings.HasSuffix(told[0], "come later") {
+					t.Errorf("told %q", told)
+				}
+				if n := len(s.taken(&s.requests)); n > 100 {
+					t.Errorf("%d requests in 5 minutes", n)
+				}
+				ending := time.Now()
+				end()
+				if took := time.Since(ending); took > 0 {
+					t.Errorf("the informer ended only after %s", took)
+				}
+			})
+		})
+	}
+}

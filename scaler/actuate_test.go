@@ -1,0 +1,80 @@
+package scaler
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv1 "k8s.io/api/autoscaling/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+)
+
+// TestWhatIsSent is how a write is conditional, and what becomes of the answer.
+func TestWhatIsSent(t *testing.T) {
+	t.Parallel()
+	stored := func(replicas int32) (int, any) {
+		return http.StatusOK, &autoscalingv1.Scale{TypeMeta: metav1.TypeMeta{Kind: "Scale", APIVersion: "autoscaling/v1"},
+			ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web", ResourceVersion: "9"}, Spec: autoscalingv1.ScaleSpec{Replicas: replicas}}
+	}
+	refused := func(code int, reason metav1.StatusReason) (int, any) {
+		return code, &metav1.Status{TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusFailure, Code: int32(code), Reason: reason, Message: "no"}
+	}
+	const put = "PUT /apis/apps/v1/namespaces/shop/deployments/web/scale?fieldManager=mini-hpa application/json " +
+		`{"kind":"Scale","apiVersion":"autoscaling/v1","metadata":{"name":"web","namespace":"shop","uid":"u1","resourceVersion":"7"},"spec":{"replicas":5},"status":{"replicas":0}}` + "\n"
+	const patch = "PATCH /apis/apps/v1/namespaces/shop/deployments/web/scale?fieldManager=mini-hpa application/json-patch+json " +
+		`[{"op":"test","path":"/metadata/uid","value":"u1"},{"op":"test","path":"/spec/replicas","value":2},{"op":"replace","path":"/spec/replicas","value":5}]`
+	for name, c := range map[string]struct {
+		version string
+		answer  func() (int, any)
+		want    string // what is sent
+		stored  string
+		err     func(error) bool
+	}{
+		"a version":                      {"7", func() (int, any) { return stored(5) }, put, "9", nil},
+		"another version was newer":      {"7", func() (int, any) { return refused(http.StatusConflict, metav1.StatusReasonConflict) }, put, "", apierrors.IsConflict},
+		"something else was stored":      {"7", func() (int, any) { return stored(3) }, put, "", func(err error) bool { return !apierrors.IsConflict(err) }},
+		"replicas":                       {"", func() (int, any) { return stored(5) }, patch, "9", nil},
+		"the replicas were others":       {"", func() (int, any) { return refused(http.StatusUnprocessableEntity, metav1.StatusReasonInvalid) }, patch, "", apierrors.IsConflict},
+		"the right is missing":           {"", func() (int, any) { return refused(http.StatusForbidden, metav1.StatusReasonForbidden) }, patch, "", apierrors.IsForbidden},
+		"something else, in spite of it": {"", func() (int, any) { return stored(3) }, patch, "", func(err error) bool { return !apierrors.IsConflict(err) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var sent string
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				body, err := io.ReadAll(r.Body)
+				if err != nil {
+					t.Error(err)
+				}
+				sent = fmt.Sprintf("%s %s %s %s", r.Method, r.URL, r.Header.Get("Content-Type"), body)
+				code, answer := c.answer()
+				w.Header().Set("Content-Type", "application/json")
+				w.WriteHeader(code)
+				if err := json.NewEncoder(w).Encode(answer); err != nil {
+					t.Error(err)
+				}
+			}))
+			defer server.Close()
+			client, err := kubernetes.NewForConfig(&rest.Config{Host: server.URL, ContentConfig: rest.ContentConfig{ContentType: "application/json"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			two := int32(2)
+			d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web", UID: "u1", ResourceVersion: c.version}, Spec: appsv1.DeploymentSpec{Replicas: &two}}
+			version, err := NewScales(client).Scale(t.Context(), d, 5)
+			if sent != c.want {
+				t.Errorf("sent %s\nwant %s", sent, c.want)
+			}
+			if version != c.stored || (err == nil) != (c.err == nil) || err != nil && !c.err(err) {
+				t.Errorf("version %q, error %v", version, err)
+			}
+		})
+	}
+}

@@ -1,0 +1,66 @@
+package scaler
+
+import (
+	"fmt"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+)
+
+// goesOn is how long writes may be turned away before that is told. Shorter than that they are everyday life: somebody else has
+// written at the same time, or an API server that has much to do asks to come again later.
+const goesOn = 30 * time.Second
+
+// conflicts are the writes of a workload that were turned away since the last one that was not. The zero value is none.
+//
+// The first is tried again on what the cache has then, by which time it should have the change of the other one. If the cache has not
+// moved, or somebody was first again, what is live is decided on, and the write does not depend any more on everything about the Deployment
+// but on what was decided on: that it is the same, with the same number of replicas. Otherwise labels that somebody
+// else changes often, on an API server that is slow, would keep the workload from being scaled for ever.
+type conflicts struct {
+	number int
+	since  time.Time
+	// met are those that were conflicts, and version is what the last of them was for.
+	met     int
+	version string
+}
+
+// passes says whether an error is one that passes by itself.
+func passes(err error) bool { return apierrors.IsConflict(err) || apierrors.IsTooManyRequests(err) }
+
+// add counts one and returns it, with how many there were if they go on.
+func (c *conflicts) add(err error, version string, now time.Time) error {
+	if c.number == 0 {
+		c.since = now
+	}
+	c.number++
+	if apierrors.IsConflict(err) {
+		c.met++
+		c.version = version
+	}
+	if gone := now.Sub(c.since); gone >= goesOn {
+		return fmt.Errorf("turned away %d times in %s: %w", c.number, gone.Round(time.Second), err)
+	}
+	return err
+}
+
+// contended says whether others write so often that the cached version is not worth a write.
+func (c *conflicts) contended(cached string) bool {
+	return c.met > 1 || c.met == 1 && c.version == cached
+}
+
+// condition is the Deployment as a write is conditional on it: see Scales.
+func (c *conflicts) condition(d *appsv1.Deployment) *appsv1.Deployment {
+	if !c.contended(d.ResourceVersion) {
+		return d
+	}
+	d = d.DeepCopy()
+	d.ResourceVersion = ""
+	return d
+}
+
+// passing says whether an error is still to be expected to pass.
+func (c *conflicts) passing(err error, now time.Time) bool {
+	return err != nil && passes(err) && now.Sub(c.since) < goesOn
+}

@@ -1,0 +1,87 @@
+package scaler
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
+	"k8s.io/client-go/tools/cache"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+)
+
+// Which version of a Deployment is decided on:
+//
+//	the cached one   as a rule
+//	none             while the cache has not told of a version that is known to exist, such as that of an own write
+//	a live one       where it has not told of it for lateWatch, and where writes meet conflicts
+//
+// To decide on an old version would be to write a second time, to meet the first write as a conflict, and to take what oneself has
+// changed for somebody else's.
+
+// lateWatch is how long a watch may be late to tell of a version that is known to exist.
+const lateWatch = 5 * time.Second
+
+// version is what is known of the versions of a workload's Deployment.
+type version struct {
+	// newest is the newest that is known; "" before there is one. over says that it has been written over since.
+	newest string
+	over   bool
+	// stuck is the version that the cache has had since a moment, although a newer one was known.
+	stuck string
+	since time.Time
+}
+
+// meet notes a version that was seen live, or that a write has brought about.
+func (v *version) meet(newest string) { v.newest, v.over = newest, false }
+
+// replace notes a write on a version, of which it is not known what it has brought about.
+func (v *version) replace(old string) { v.newest, v.over = old, true }
+
+// behind is for how long the cache has had this version although a newer one is known; false if none is.
+func (v *version) behind(cached string, now time.Time) (time.Duration, bool) {
+	if !v.newerThan(cached) {
+		v.stuck = ""
+		return 0, false
+	}
+	if v.stuck != cached {
+		v.stuck, v.since = cached, now
+	}
+	return now.Sub(v.since), true
+}
+
+func (v *version) newerThan(cached string) bool {
+	order, err := resourceversion.CompareResourceVersion(cached, v.newest)
+	if err != nil { // in no order, so only the same is known to be no newer
+		return v.over && cached == v.newest
+	}
+	return order < 0 || order == 0 && v.over
+}
+
+// current is the Deployment to decide on, given the cached one. Where there is none yet it returns when to look again, or the error
+// for which there is none.
+func (s *Scaler) current(ctx context.Context, w *workload, cached *appsv1.Deployment) (*appsv1.Deployment, time.Duration, error) {
+	late, behind := w.version.behind(cached.ResourceVersion, s.Now())
+	contended := w.conflicts.contended(cached.ResourceVersion)
+	switch {
+	case !behind && !contended || s.Origin == nil:
+		return cached, 0, nil
+	case !contended && late < lateWatch:
+		return nil, lateWatch - late, nil // the version is on its way
+	}
+	key := cache.MetaObjectToName(cached)
+	live, err := s.Origin.Live(ctx, key)
+	if err != nil {
+		return nil, 0, fmt.Errorf("reading deployment %s, which others change: %w", key, err)
+	}
+	if live == nil || live.UID != cached.UID || live.DeletionTimestamp != nil || !annotations.Selected(live.Annotations) {
+		return nil, lateWatch, nil // the watch will say so
+	}
+	w.version.meet(live.ResourceVersion)
+	if late >= lateWatch && w.version.newerThan(cached.ResourceVersion) {
+		s.Origin.Doubt(key, live.ResourceVersion)
+	}
+	return live, 0, nil
+}

@@ -1,0 +1,143 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/mini-hpa/mini-hpa/test/rig"
+)
+
+// label patches a label of the Deployment so many times a second until the test ends or the function is called; a few at a time, since
+// an API server that has to do with many at once does nothing else any more.
+func (d *workload) label(perSecond int) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var patching sync.WaitGroup
+	turns := make(chan struct{}, 5)
+	patching.Go(func() {
+		beat := time.NewTicker(time.Second / time.Duration(perSecond))
+		defer beat.Stop()
+		for n := 0; ctx.Err() == nil; n++ {
+			<-beat.C
+			turns <- struct{}{}
+			patching.Go(func() {
+				defer func() { <-turns }()
+				body := fmt.Appendf(nil, `{"metadata":{"labels":{"n":"%d"}}}`, n)
+				_, err := d.w.client.AppsV1().Deployments(d.namespace).Patch(ctx, d.name, types.MergePatchType, body, metav1.PatchOptions{FieldManager: "labels"})
+				if err != nil && ctx.Err() == nil {
+					d.t.Error(err)
+				}
+			})
+		}
+	})
+	stop = func() { cancel(); patching.Wait() }
+	d.t.Cleanup(stop)
+	return stop
+}
+
+// TestFaultOthersWriteOften: somebody else patches a label 20 times a second, while each write of ours is under way for a quarter of a
+// second. The workload is scaled all the same, and nobody's write is undone.
+func TestFaultOthersWriteOften(t *testing.T) {
+	t.Parallel()
+	ns := shared.namespace(t)
+	d := shared.deploy(t, ns, "web", 2, 1000, map[string]string{"target-cpu": "50", "max": "20", "scale-down-stabilization": "0s"})
+	proxy, through := shared.proxied(t, ns)
+	for _, verb := range []string{"update", "patch"} {
+		proxy.Break(rig.On(verb, "deployments/scale"), rig.Fault{Delay: 250 * time.Millisecond})
+	}
+	c := shared.controller(t, ns, through...)
+	shared.awaitLeader(t, ns)
+	shared.samples(t, 3)
+	d.wantHistory(2)
+	stop := d.label(20)
+	steps := 2
+	if *long {
+		steps = 8
+	}
+	for step := range steps {
+		pods := int32(2 + 2*((step+1)%2))
+		d.setLoad(int64(pods) * 500)
+		changed := time.Now()
+		took := d.await(pods).at.Sub(changed)
+		t.Logf("load for %d pods: written after %s", pods, took.Round(time.Millisecond))
+		if took > 45*time.Second {
+			t.Errorf("written only after %s", took)
+		}
+		shared.samples(t, 2)
+	}
+	stop()
+	refused, stored := 0, 0
+	for _, w := range shared.scaleWrites(t, ns) {
+		switch {
+		case w.Stored() && w.User == ns:
+			stored++
+		case w.User == ns:
+			refused++
+		}
+	}
+	t.Logf("%d writes stored, %d refused", stored, refused)
+	if stored != steps || refused > 5*steps {
+		t.Errorf("%d writes stored and %d refused, want %d stored and few refused", stored, refused, steps)
+	}
+	c.running()
+}
+
+// TestFaultConflictsGoOn: what is refused for half a minute is told, and made up for afterwards.
+func TestFaultConflictsGoOn(t *testing.T) {
+	t.Parallel()
+	ns := shared.namespace(t)
+	d := shared.deploy(t, ns, "web", 2, 1000, map[string]string{"target-cpu": "50", "max": "20"})
+	proxy, through := shared.proxied(t, ns)
+	c := shared.controller(t, ns, through...)
+	shared.awaitLeader(t, ns)
+	shared.samples(t, 3)
+	lift := proxy.Break(rig.On("update", "deployments/scale"), rig.Fault{Answer: http.StatusConflict})
+	lift2 := proxy.Break(rig.On("patch", "deployments/scale"), rig.Fault{Answer: http.StatusConflict})
+	d.setLoad(2000)
+	event := d.awaitEvent("FailedRescale")
+	if !strings.Contains(event, "1 Warning FailedRescale New size: 4; reason: cpu utilization") || !strings.Contains(event, "turned away ") {
+		t.Errorf("event %q", event)
+	}
+	tries := append(proxy.Seen(rig.On("update", "deployments/scale")), proxy.Seen(rig.On("patch", "deployments/scale"))...)
+	if took := tries[len(tries)-1].At.Sub(tries[0].At); len(tries) < int(took.Seconds()/2) || len(tries) > int(took.Seconds()*3) {
+		t.Errorf("%d writes in %s, want about one a second", len(tries), took)
+	}
+	lift()
+	lift2()
+	d.await(4)
+	c.running()
+}
+
+// TestFaultComeAgainInAnHour: the API server asks to come again in an hour, for many workloads and never for one. Few workers are
+// enough for that one.
+func TestFaultComeAgainInAnHour(t *testing.T) {
+	t.Parallel()
+	ns := shared.namespace(t)
+	proxy, through := shared.proxied(t, ns)
+	proxy.Break(func(r rig.Request) bool { return r.Resource == "deployments/scale" && r.Name != "quick" },
+		rig.Fault{Answer: http.StatusTooManyRequests, RetryAfter: time.Hour})
+	annotations := map[string]string{"target-cpu": "50", "max": "20"}
+	for i := range 20 {
+		shared.deploy(t, ns, fmt.Sprintf("slow-%02d", i), 1, 2000, annotations)
+	}
+	quick := shared.deploy(t, ns, "quick", 1, 500, annotations)
+	c := shared.controller(t, ns, append(through, "--workers", "2")...)
+	shared.awaitLeader(t, ns)
+	shared.samples(t, 3)
+	quick.wantHistory(1)
+	quick.setLoad(1000)
+	changed := time.Now()
+	took := quick.await(2).at.Sub(changed)
+	t.Logf("written %s after the load has changed", took.Round(time.Millisecond))
+	if took > 4*samplePeriod {
+		t.Errorf("written only after %s", took)
+	}
+	c.running()
+}

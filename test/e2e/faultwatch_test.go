@@ -1,0 +1,197 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mini-hpa/mini-hpa/test/rig"
+)
+
+// noticed is how long a watch may be silent before that is told and made up for.
+const noticed = time.Minute
+
+// line is a line of a controller's log.
+type line struct {
+	At      time.Time `json:"ts"`
+	Level   string
+	Message string `json:"msg"`
+	Error   string
+}
+
+// lines are those of the log in which something is said, in the message or in the error.
+func (c *controller) lines(said string) []line {
+	c.t.Helper()
+	log, err := os.ReadFile(c.logFile)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	var found []line
+	for text := range strings.Lines(string(log)) {
+		var l line
+		if err := json.Unmarshal([]byte(text), &l); err == nil && (strings.Contains(l.Message, said) || strings.Contains(l.Error, said)) {
+			found = append(found, l)
+		}
+	}
+	return found
+}
+
+// awaitLine waits until the log says something, and returns the first line that does.
+func (c *controller) awaitLine(said string) line {
+	c.t.Helper()
+	var found []line
+	eventually(c.t, "the log says "+said, func(context.Context) (bool, string) {
+		found = c.lines(said)
+		return len(found) > 0, ""
+	})
+	return found[0]
+}
+
+// TestFaultSilentWatch: the watch of one kind of object is open and tells nothing, those that follow it as well. Within a minute that
+// is told, and what happened meanwhile is known.
+func TestFaultSilentWatch(t *testing.T) {
+	t.Parallel()
+	for resource, story := range map[string]func(t *testing.T, d *workload){
+		// Nothing is written that could meet a conflict: a change of the annotations is all there is to see.
+		"deployments": func(_ *testing.T, d *workload) {
+			d.annotate(map[string]string{"max": "9"})
+			d.await(9)
+			d.annotate(map[string]string{"max": "7"})
+			d.await(7)
+			d.setLoad(3000) // and a load step, whose write meets a version that the watch has not told of
+			d.await(6)
+			d.setLoad(8000)
+			d.await(7)
+		},
+		"pods": func(_ *testing.T, d *workload) {
+			d.annotate(map[string]string{"max": "20"})
+			d.await(16)
+		},
+		"replicasets": func(t *testing.T, d *workload) {
+			d.patch(map[string]any{"spec": map[string]any{"template": map[string]any{"metadata": map[string]any{"labels": map[string]any{"version": "2"}}}}})
+			d.annotate(map[string]string{"max": "20"})
+			d.await(16)
+		},
+	} {
+		t.Run(resource, func(t *testing.T) {
+			t.Parallel()
+			ns := shared.namespace(t)
+			d := shared.deploy(t, ns, "web", 4, 8000, map[string]string{"target-cpu": "50", "max": "4", "scale-down-stabilization": "0s",
+				"scale-up-policies": "20 pods/1s"})
+			proxy, through := shared.proxied(t, ns)
+			c := shared.controller(t, ns, through...)
+			shared.awaitLeader(t, ns)
+			shared.samples(t, 3)
+			d.wantHistory(4)
+
+			silent := time.Now()
+			lift := proxy.Break(rig.On("watch", resource), rig.Fault{Silence: true})
+			story(t, d)
+			told := c.awaitLine("watching " + resource + ": ")
+			t.Logf("told after %s: %s", told.At.Sub(silent).Round(time.Second), told.Error)
+			if after := told.At.Sub(silent); after > noticed {
+				t.Errorf("told %s after the watch has become silent", after)
+			}
+			lift()
+			d.annotate(map[string]string{"max": "3"})
+			d.await(3)
+		})
+	}
+}
+
+// TestFaultExpiredWatch: every watch is answered with 410, in place of one or in the midst of it. Objects are listed instead, and
+// that costs about one request a second.
+func TestFaultExpiredWatch(t *testing.T) {
+	t.Parallel()
+	for name, fault := range map[string]rig.Fault{
+		"refused":  {Answer: http.StatusGone},
+		"streamed": {Answer: http.StatusGone, InStream: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			lasts := 20 * time.Second
+			if *long {
+				lasts = 3 * time.Minute
+			}
+			ns := shared.namespace(t)
+			d := shared.deploy(t, ns, "web", 2, 1000, map[string]string{"target-cpu": "50", "max": "10"})
+			proxy, through := shared.proxied(t, ns)
+			c := shared.controller(t, ns, through...)
+			shared.awaitLeader(t, ns)
+			shared.samples(t, 3)
+			d.wantHistory(2)
+
+			since := time.Now()
+			lift := proxy.Break(rig.On("watch", ""), fault)
+			proxy.Cut()
+			proxy.Mend() // which ends the watches that are open
+			d.setLoad(2000)
+			d.await(4)
+			c.awaitLine("watches in a row ended before they had begun")
+			<-time.After(time.Until(since.Add(lasts)))
+			requests := len(proxy.Seen(rig.On("watch", ""))) + len(proxy.Seen(rig.On("list", "")))
+			seconds := time.Since(since).Seconds()
+			t.Logf("%d lists and watches of 5 kinds of objects in %.0f s", requests, seconds)
+			if float64(requests) > 5*seconds+50 {
+				t.Errorf("%d lists and watches in %.0f s, want at most one a second for each of 5 kinds", requests, seconds)
+			}
+			lift()
+			d.setLoad(4000)
+			d.await(8)
+		})
+	}
+}
+
+// TestFaultUnreachable: what cannot be reached is said at once, with its address, and each time when it is tried again. Who is told to
+// end meanwhile does.
+func TestFaultUnreachable(t *testing.T) {
+	t.Parallel()
+	for name, cut := range map[string]func(*rig.Proxy){
+		"closed":    (*rig.Proxy).Cut,
+		"swallowed": (*rig.Proxy).Swallow,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ns := shared.namespace(t)
+			shared.deploy(t, ns, "web", 2, 1000, map[string]string{"target-cpu": "50", "max": "10"})
+			proxy, through := shared.proxied(t, ns)
+			cut(proxy)
+			started := time.Now()
+			c := shared.controller(t, ns, through...)
+			told := c.awaitLine("https://127.0.0.1:")
+			t.Logf("told after %s: %s", told.At.Sub(started).Round(time.Millisecond), told.Error)
+			wantEnd(c, 5*time.Second)
+
+			proxy.Mend()
+			c = shared.controller(t, ns, through...)
+			shared.awaitLeader(t, ns)
+			shared.samples(t, 2)
+			cut(proxy)
+			lost := time.Now()
+			said := "cannot reach the API server"
+			if name == "swallowed" {
+				said = "http2: client connection lost" // pings are sent after 30 s in which nothing came
+			}
+			told = c.awaitLine(said)
+			t.Logf("told after %s: %s", told.At.Sub(lost).Round(time.Millisecond), told.Error)
+			wantEnd(c, 15*time.Second)
+			proxy.Mend()
+		})
+	}
+}
+
+// wantEnd ends a controller and fails where that takes longer.
+func wantEnd(c *controller, limit time.Duration) {
+	c.t.Helper()
+	ending := time.Now()
+	c.terminate()
+	took := time.Since(ending)
+	c.t.Logf("ended %s after SIGTERM", took.Round(time.Millisecond))
+	if took > limit {
+		c.t.Errorf("ended only %s after SIGTERM", took)
+	}
+}

@@ -269,7 +269,7 @@ func whole(instead map[int]string) []string {
 		`ok   a Deployment without a CPU request is refused: the webhook was asked, and says what is missing`,
 		`ok   a Deployment with a CPU request is admitted: as a dry run in namespace "default"`,
 		`ok   a Deployment without annotations is admitted: as a dry run in namespace "default"`,
-		`ok   mini-hpa/mini-hpa has the rights it needs: all 29 that were asked about`,
+		`ok   mini-hpa/mini-hpa has the rights it needs: all 30 that were asked about`,
 		`ok   mini-hpa/mini-hpa has no rights that it must not have: none of 13 that were asked about`,
 	}
 	for i, line := range instead {
@@ -398,7 +398,7 @@ func TestSelftest(t *testing.T) {
 				5: "ok   mini-hpa/mini-hpa has the rights it needs: all 18 that were asked about\n" +
 					"skip the rights to make certificates: --webhook-ca-secret is not given, or there is no webhook"})},
 		"nobody says what Lease and Secret there are": {args: []string{"--leader-elect-resource-name=", "--webhook-ca-secret="},
-			want: whole(map[int]string{5: "ok   mini-hpa/mini-hpa has the rights it needs: all 16 that were asked about\n" +
+			want: whole(map[int]string{5: "ok   mini-hpa/mini-hpa has the rights it needs: all 17 that were asked about\n" +
 				"skip the rights to the Lease: --leader-elect-resource-name is not given\n" +
 				"skip the rights to make certificates: --webhook-ca-secret is not given, or there is no webhook"})},
 		"nobody says who the controller is": {args: []string{"--service-account="},

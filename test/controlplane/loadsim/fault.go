@@ -2,11 +2,13 @@ package loadsim
 
 import (
 	"context"
+	"hash/fnv"
 	"math"
 	"net/http"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
 	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
 )
 
@@ -23,6 +25,10 @@ type Fault struct {
 	// Partial is the share of each workload's sampled pods that is left out, 0 to 1, rounded half up to whole pods:
 	// the first ones by name. Pods that no Deployment owns count as one workload.
 	Partial float64
+	// Ahead is how far the clocks are ahead that stamp the samples of a Skewed share of all pods, 0 to 1; negative is behind. It is always
+	// the same pods.
+	Ahead  time.Duration
+	Skewed float64
 	// Empty leaves every pod and node out: lists are empty, a single one is not found.
 	Empty bool
 }
@@ -30,6 +36,16 @@ type Fault struct {
 // hides says whether the fault leaves out the pod of that rank (by name, from 0) among the count sampled pods of a workload.
 func (f Fault) hides(rank, count int) bool {
 	return f.Empty || float64(rank) < math.Floor(f.Partial*float64(count)+0.5)
+}
+
+// stamp is the timestamp of a pod's sample that was taken at a time.
+func (f Fault) stamp(pod types.UID, at time.Time) time.Time {
+	hash := fnv.New32a()
+	hash.Write([]byte(pod)) // never fails
+	if float64(hash.Sum32()) < f.Skewed*(1<<32) {
+		return at.Add(f.Ahead)
+	}
+	return at
 }
 
 // strike delays and refuses a request as the fault wants. It returns early when the request ends.

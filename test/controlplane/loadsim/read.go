@@ -99,7 +99,7 @@ func (s *simulation) podMetrics(now time.Time, which selection) []metricsv1beta1
 		}
 		items = append(items, metricsv1beta1.PodMetrics{
 			ObjectMeta: answerMeta(now, &p.object.ObjectMeta),
-			Timestamp:  metav1.NewTime(s.served.Timestamp),
+			Timestamp:  metav1.NewTime(s.fault.stamp(uid, s.served.Timestamp)),
 			Window:     metav1.Duration{Duration: sample.window},
 			Containers: sample.containers,
 		})

@@ -208,7 +208,8 @@ func ownsReplicas(fields *metav1.FieldsV1) bool {
 	if fields == nil {
 		return true
 	}
-	if !bytes.Contains(fields.Raw, []byte(`"f:replicas"`)) {
+	raw := fields.GetRawBytes()
+	if !bytes.Contains(raw, []byte(`"f:replicas"`)) {
 		return false // most lists are long, and to look for a word is cheap; labels and the status have it too
 	}
 	var owned struct {
@@ -216,5 +217,5 @@ func ownsReplicas(fields *metav1.FieldsV1) bool {
 			Replicas json.RawMessage `json:"f:replicas"`
 		} `json:"f:spec"`
 	}
-	return json.Unmarshal(fields.Raw, &owned) == nil && owned.Spec.Replicas != nil
+	return json.Unmarshal(raw, &owned) == nil && owned.Spec.Replicas != nil
 }

@@ -73,7 +73,7 @@ type lease struct {
 //
 //	leader      renews  killed
 //	            |       |
-//	standby    reads   reads   reads                       reads
+//	standby         a       b       c                      d    reads it
 //	                |       |       |          ...         |
 //	                |<------ what the lease lasts -------->| free
 func (l *leadership) awaitFree(ctx context.Context) {

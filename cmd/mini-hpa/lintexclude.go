@@ -81,11 +81,11 @@ func (x *exclusions) configure(args []string) error {
 	read := map[string]bool{}
 	for _, dir := range append([]string{"."}, args...) {
 		file := filepath.Join(dir, lintConfigFile)
-		if whole, err := filepath.Abs(file); err != nil || read[whole] {
+		whole, err := filepath.Abs(file)
+		if err != nil || read[whole] {
 			continue
-		} else {
-			read[whole] = true
 		}
+		read[whole] = true
 		text, err := os.ReadFile(file)
 		if err != nil && !isDirectory(dir) || errors.Is(err, fs.ErrNotExist) {
 			continue

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -127,7 +128,7 @@ func (g guarded) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	if err := g.tenure.check(); err != nil {
 		if r.Body != nil {
-			r.Body.Close()
+			err = errors.Join(err, r.Body.Close())
 		}
 		return nil, err
 	}

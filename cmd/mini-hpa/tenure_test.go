@@ -107,7 +107,7 @@ func TestAWriteEndsWithTheTenure(t *testing.T) {
 		write := func(want error, takes time.Duration) {
 			t.Helper()
 			began := time.Now()
-			if _, err := writer.Scale(t.Context(), nil, 5); !errors.Is(err, want) || errors.Is(err, scaler.ErrNotLeading) != (want == scaler.ErrNotLeading) {
+			if _, err := writer.Scale(t.Context(), nil, 5); !errors.Is(err, want) || errors.Is(err, scaler.ErrNotLeading) != errors.Is(want, scaler.ErrNotLeading) {
 				t.Errorf("error %v, want %v", err, want)
 			}
 			if took := time.Since(began); took != takes {
@@ -178,7 +178,11 @@ func TestTheBodyIsTheLastMoment(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := transport.RoundTrip(request); !errors.Is(err, scaler.ErrNotLeading) || len(got) != 2 || got[0] != "5 replicas" || got[1] != "" {
+	response, err := transport.RoundTrip(request)
+	if err == nil {
+		response.Body.Close()
+	}
+	if !errors.Is(err, scaler.ErrNotLeading) || len(got) != 2 || got[0] != "5 replicas" || got[1] != "" {
 		t.Errorf("%v; sent %q, want the body once", err, got)
 	}
 }

@@ -146,7 +146,7 @@ func TestListerThroughFeed(t *testing.T) {
 		"it refuses without end": {
 			func(w http.ResponseWriter, r *http.Request) {
 				w.Header().Set("Content-Type", jsonType)
-				w.WriteHeader(500)
+				w.WriteHeader(http.StatusInternalServerError)
 				io.Copy(w, &endless{text: bytes.Repeat([]byte(" "), 1<<20), left: 512 << 20})
 			},
 			"is not read: it is longer than 1 MiB; if so many pods are right", func(error) bool { return true },

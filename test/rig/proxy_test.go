@@ -109,7 +109,7 @@ func (b *bench) watch(ctx context.Context, path string) <-chan string {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	response, err := b.client.Do(request)
+	response, err := b.client.Do(request) //nolint:bodyclose // by the goroutine that reads it
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -9,8 +9,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
+// A Resizer's kind and API group.
 const (
-	// KindResizer is a VerticalPodAutoscaler, GroupResizer its API group.
 	KindResizer  = "VerticalPodAutoscaler"
 	GroupResizer = "autoscaling.k8s.io"
 )

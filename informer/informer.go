@@ -30,9 +30,6 @@ import (
 	"github.com/mini-hpa/mini-hpa/informer/watching"
 )
 
-// noResync turns off the periodic repetition of unchanged objects as updates: nothing here waits for it.
-const noResync = 0
-
 // Config says what to watch and whom to tell when that fails.
 type Config struct {
 	// Client reads Deployments and Pods. Required.

@@ -32,12 +32,11 @@ func (c *cluster) told() []string {
 	return told
 }
 
-func (c *cluster) wantConditions(want ...string) *cluster {
+func (c *cluster) wantConditions(want ...string) {
 	c.t.Helper()
 	if diff := cmp.Diff(want, c.conditions); diff != "" {
 		c.t.Errorf("versions that writes were for (-want +got):\n%s", diff)
 	}
-	return c
 }
 
 // TestAWatchThatTellsNothing: what a conflict was about is read live, and the write is made. The memory is doubted as soon as

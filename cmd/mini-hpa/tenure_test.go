@@ -88,7 +88,9 @@ func TestTenure(t *testing.T) {
 type scaleFunc func(ctx context.Context) error
 
 // Scale is scaler.Scales'.
-func (f scaleFunc) Scale(ctx context.Context, _ *appsv1.Deployment, _ int32) (string, error) { return "", f(ctx) }
+func (f scaleFunc) Scale(ctx context.Context, _ *appsv1.Deployment, _ int32) (string, error) {
+	return "", f(ctx)
+}
 
 // TestAWriteEndsWithTheTenure: whoever waits for an answer waits no longer than nobody else can lead.
 func TestAWriteEndsWithTheTenure(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -90,9 +91,14 @@ func TestTheNamespaceWithTheFewestTurnsIsNext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		turns := newTurns(externalAPI, 10)
 		got, late := "", []string{}
+		var mu sync.Mutex // each of those whose time is up is sent away by a timer of its own
 		for i, namespace := range strings.Split("aaabbbcccdddddef", "") {
 			turns.take(&waiter{origin: origin{namespace: namespace}, until: time.Now().Add(time.Duration(i) * s),
-				begin: func() { got += namespace }, late: func(err error) { late = append(late, fmt.Sprint(namespace, ": ", err)) }})
+				begin: func() { got += namespace }, late: func(err error) {
+					mu.Lock()
+					defer mu.Unlock()
+					late = append(late, fmt.Sprint(namespace, ": ", err))
+				}})
 		}
 		for _, namespace := range []string{"a", "a", "d"} {
 			turns.give(origin{namespace: namespace})
@@ -102,6 +108,8 @@ func TestTheNamespaceWithTheFewestTurnsIsNext(t *testing.T) {
 		}
 		time.Sleep(20 * s)
 		synctest.Wait()
+		mu.Lock()
+		defer mu.Unlock()
 		const busy = `d: the external metrics API is still busy with 10 other questions`
 		if diff := gocmp.Diff([]string{busy, busy, busy}, late); diff != "" {
 			t.Errorf("late (-want +got):\n%s", diff)

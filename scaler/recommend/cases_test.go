@@ -54,10 +54,21 @@ func reports(t testing.TB) map[string]reported {
 			return snapshot(now, 10, pods(now, 5, "900m"), pods(now, 5, others, append(options, ready(status, since))...))
 		}
 	}
+	lost := func(milliCPU int, others string, options ...option) func(time.Time) Snapshot {
+		return func(now time.Time) Snapshot {
+			return snapshot(now, 10, pods(now, 5, fmt.Sprintf("%dm", milliCPU)), pods(now, 5, others, append(options, ready(corev1.ConditionUnknown, 30*time.Second))...))
+		}
+	}
 	return map[string]reported{
 		"half of the nodes are lost, and the load goes to the others": {usual, every(16, func(i int, now time.Time) Snapshot {
 			return turned(corev1.ConditionUnknown, "450m", i, sampled(min(time.Duration(i-2)*tick, 10*time.Minute)))(now)
 		}), then(then(nil, 3, 10), 13, 14)},
+		"half of the nodes are lost while the others are at their target, and they are still heard of a little": {usual, every(22, func(i int, now time.Time) Snapshot {
+			return lost(500, "10m")(now)
+		}), then(nil, 22, 10)},
+		"the same, and the lost ones were busy": {usual, every(2, func(i int, now time.Time) Snapshot {
+			return lost(500, "1500m")(now)
+		}), then(nil, 2, 10)},
 		"half of the pods turn unready and idle": {usual, every(16, func(i int, now time.Time) Snapshot {
 			return turned(corev1.ConditionFalse, "10m", i)(now)
 		}), then(nil, 16, 10)},

@@ -161,13 +161,22 @@ func randomSnapshot(rng *rand.Rand, now time.Time, replicas int32) Snapshot {
 		ready(corev1.ConditionUnknown, time.Minute), func(f *fixture, now time.Time) { without(f, now); ready(corev1.ConditionFalse, time.Hour)(f, now) },
 		func(f *fixture, now time.Time) { without(f, now); ready(corev1.ConditionUnknown, time.Minute)(f, now) }, requesting("0"), sidecar("", "200m"), warm(time.Minute, 20*time.Second)}
 	healthy := rng.IntN(2) == 0
+	unheard := ready(corev1.ConditionUnknown, time.Minute)
+	atTarget := rng.IntN(8) == 0 // the pods that are known to be ready
+	if atTarget {
+		states, healthy = []option{states[0], unheard}, false
+	}
 	var made []fixture
 	for i := range max(int(replicas)+rng.IntN(3)-1, 0) {
 		state := states[0]
 		if !healthy {
 			state = states[rng.IntN(len(states))]
 		}
-		made = append(made, newFixture(now, i, fmt.Sprintf("%dm", rng.IntN(1500)), state))
+		f := newFixture(now, i, fmt.Sprintf("%dm", rng.IntN(1500)), state)
+		if atTarget && !unknown(f.pod) {
+			f.sample.Containers[0].Usage[corev1.ResourceCPU] = resource.MustParse("500m")
+		}
+		made = append(made, f)
 	}
 	s := snapshot(now, replicas, made)
 	if !healthy && rng.IntN(4) == 0 {
@@ -206,7 +215,7 @@ func (r randomized) check(t *testing.T, s Snapshot, d Decision) {
 		complain("scaled in while a metric fails")
 	}
 	scaledOutside := d.Repairs&RepairOutside != 0 // the pods that are measured are not those that are asked for
-	if inBounds && !scaledOutside && d.Active == ActiveValidMetric && (largest < 1 && d.Desired > d.Current || largest > 1 && d.Desired < d.Current) {
+	if inBounds && !scaledOutside && d.Active == ActiveValidMetric && (largest <= 1 && d.Desired > d.Current || largest >= 1 && d.Desired < d.Current) {
 		complain(fmt.Sprintf("against the largest ratio %v", largest))
 	}
 	if !d.Next.IsZero() && !d.Next.After(s.Time) {
@@ -280,20 +289,32 @@ func TestNodeClocksDoNotMatter(t *testing.T) {
 	}
 }
 
-// TestMonotoneInLoad: more load on the same pods never means fewer replicas.
+// TestMonotoneInLoad: more load on the same pods never means fewer replicas, whatever there is beside them.
 func TestMonotoneInLoad(t *testing.T) {
-	p := policy(t, "target-cpu=80", "max=1000", "scale-up-policies=1000%/15s", "scale-down-stabilization=0s")
-	last := int32(0)
-	for load := 0; load < 2000; load += 10 {
-		s := snapshot(noon, 10, pods(noon, 5, fmt.Sprintf("%dm", load)), starting(3), pods(noon, 2, "0", without))
-		d, _ := Recommend(p, s, History{})
-		if d.Desired < last {
-			t.Fatalf("at %dm for each pod: %d replicas, at 10m less %d\n%s", load, d.Desired, last, steps(d))
+	unheard := ready(corev1.ConditionUnknown, 30*time.Second)
+	for name, others := range map[string]func() []fixture{
+		"nothing":                   func() []fixture { return nil },
+		"idle pods nobody hears of": func() []fixture { return pods(noon, 5, "10m", unheard) },
+		"busy ones":                 func() []fixture { return pods(noon, 5, "1500m", unheard) },
+		"ones without a sample":     func() []fixture { return pods(noon, 5, "0", unheard, without) },
+	} {
+		for _, tolerance := range []string{"0", "10%"} {
+			t.Run(name+", tolerance "+tolerance, func(t *testing.T) {
+				p := policy(t, "target-cpu=80", "max=1000", "scale-up-policies=1000%/15s", "scale-down-stabilization=0s", "tolerance="+tolerance)
+				last := int32(0)
+				for load := 0; load < 2000; load += 10 {
+					s := snapshot(noon, 10, pods(noon, 5, fmt.Sprintf("%dm", load)), starting(3), pods(noon, 2, "0", without), others())
+					d, _ := Recommend(p, s, History{})
+					if d.Desired < last {
+						t.Fatalf("at %dm for each pod: %d replicas, at 10m less %d\n%s", load, d.Desired, last, steps(d))
+					}
+					last = d.Desired
+				}
+				if last <= 10 {
+					t.Fatalf("the highest load asks for %d replicas, want more than the present 10", last)
+				}
+			})
 		}
-		last = d.Desired
-	}
-	if last <= 10 {
-		t.Fatalf("the highest load asks for %d replicas, want more than the present 10", last)
 	}
 }
 

@@ -84,7 +84,11 @@ func (v *view) more(d *draft, c *cohort, as *treatments, ratio float64) Repairs 
 		return v.moreOut(d, c, as)
 	}
 	var bits Repairs
-	if ratio == 1 {
+	if ratio == 1 { // nothing changes, and pods of which nobody knows whether they are ready have no say in that
+		if c.partlyKnown() {
+			as.mark[unknownReady] = absent
+			bits |= RepairUnknown
+		}
 		return bits
 	}
 	as.mark[neverReady], as.mark[neverSampled], as.mark[awaited] = absent, absent, absent

@@ -69,6 +69,9 @@ func reports(t testing.TB) map[string]reported {
 		"the same, and the lost ones were busy": {usual, every(2, func(i int, now time.Time) Snapshot {
 			return lost(500, "1500m")(now)
 		}), then(nil, 2, 10)},
+		"half of the nodes are lost soon after the pods have started": {usual, every(3, func(i int, now time.Time) Snapshot {
+			return lost(900, "10m", started(4*time.Minute), sampled(40*time.Second))(now)
+		}), then(nil, 3, 14)},
 		"half of the pods turn unready and idle": {usual, every(16, func(i int, now time.Time) Snapshot {
 			return turned(corev1.ConditionFalse, "10m", i)(now)
 		}), then(nil, 16, 10)},

@@ -37,7 +37,8 @@ const (
 	neverSampled
 	// turnedUnready is a pod with a sample that was ready and is not.
 	turnedUnready
-	// unknownReady is a pod with a sample of which nobody knows whether it is ready, lost is one without.
+	// unknownReady is a pod with a sample of which nobody knows whether it is ready, lost is one without, or with one that says
+	// nothing yet.
 	unknownReady
 	lost
 	// unseen is a pod that the Deployment's status counts and nobody has seen, awaited one that it does not count yet.
@@ -159,7 +160,7 @@ func (v *view) mark(pod *corev1.Pod, g group) mark {
 		return turnedUnready
 	case g == inReady && v.repairs(RepairUnknown) && unknown(pod):
 		return unknownReady
-	case g == inMissing && v.repairs(RepairUnknown) && unknown(pod):
+	case g != inReady && v.repairs(RepairUnknown) && unknown(pod):
 		return lost
 	}
 	return unmarked

@@ -297,6 +297,9 @@ func TestMonotoneInLoad(t *testing.T) {
 		"idle pods nobody hears of": func() []fixture { return pods(noon, 5, "10m", unheard) },
 		"busy ones":                 func() []fixture { return pods(noon, 5, "1500m", unheard) },
 		"ones without a sample":     func() []fixture { return pods(noon, 5, "0", unheard, without) },
+		"young ones": func() []fixture {
+			return pods(noon, 5, "10m", started(4*time.Minute), sampled(20*time.Second), unheard)
+		},
 	} {
 		for _, tolerance := range []string{"0", "10%"} {
 			t.Run(name+", tolerance "+tolerance, func(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -61,8 +62,11 @@ func (s *Scaler) failed(w *workload, d *appsv1.Deployment, decision recommend.De
 	if (conflict || !refused(err)) && (w.attempt == nil || w.attempt.version != d.ResourceVersion) {
 		w.attempt = &attempt{version: d.ResourceVersion, decision: decision, conflict: conflict}
 	}
-	if passes(err) {
+	switch {
+	case passes(err):
 		err = w.conflicts.add(err, d.ResourceVersion, s.Now())
+	case refused(err):
+		w.conflicts.refuse(d.ResourceVersion)
 	}
 	if conflict {
 		s.Telemetry.conflicts.Inc()
@@ -146,8 +150,18 @@ func (w scaleWriter) patch(ctx context.Context, d *appsv1.Deployment, replicas i
 	stored := &autoscalingv1.Scale{}
 	err := w.client.AppsV1().RESTClient().Patch(types.JSONPatchType).Namespace(d.Namespace).Resource("deployments").Name(d.Name).SubResource("scale").
 		VersionedParams(&metav1.PatchOptions{FieldManager: FieldManager}, scheme.ParameterCodec).Body(body).Do(ctx).Into(stored)
-	if apierrors.IsInvalid(err) { // all that the API server says of a test that has failed
+	if testFailed(err) {
 		err = apierrors.NewConflict(schema.GroupResource{Group: appsv1.GroupName, Resource: "deployments"}, d.Name, fmt.Errorf("the replicas are no longer %d: %w", was, err))
 	}
 	return stored, err
+}
+
+// failedTest is all that an API server says of a JSON patch that does not apply, such as one with a test that fails: it makes its answer
+// of the code alone. Policies and validation answer with the same code and reason, but in words of their own.
+var failedTest = apierrors.NewGenericServerResponse(http.StatusUnprocessableEntity, "", schema.GroupResource{}, "", "", 0, false).Status().Message
+
+// testFailed says whether a patch was not carried out because something it tests is no longer so.
+func testFailed(err error) bool {
+	var status apierrors.APIStatus
+	return apierrors.IsInvalid(err) && errors.As(err, &status) && status.Status().Message == failedTest
 }

@@ -26,6 +26,18 @@ func TestWhatIsSent(t *testing.T) {
 	refused := func(code int, reason metav1.StatusReason) (int, any) {
 		return code, &metav1.Status{TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusFailure, Code: int32(code), Reason: reason, Message: "no"}
 	}
+	// What API servers answer to a patch with a test that fails, and where a ValidatingAdmissionPolicy says no without a reason.
+	failedTest := func() (int, any) {
+		return http.StatusUnprocessableEntity, &metav1.Status{TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusFailure,
+			Code: http.StatusUnprocessableEntity, Reason: metav1.StatusReasonInvalid, Details: &metav1.StatusDetails{},
+			Message: "the server rejected our request due to an error in our request"}
+	}
+	policy := func() (int, any) {
+		const denied = "ValidatingAdmissionPolicy 'few' with binding 'few' denied request: at most 4"
+		return http.StatusUnprocessableEntity, &metav1.Status{TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusFailure,
+			Code: http.StatusUnprocessableEntity, Reason: metav1.StatusReasonInvalid, Message: `deployments.apps "web" is forbidden: ` + denied,
+			Details: &metav1.StatusDetails{Name: "web", Group: "apps", Kind: "deployments", Causes: []metav1.StatusCause{{Message: denied}}}}
+	}
 	const put = "PUT /apis/apps/v1/namespaces/shop/deployments/web/scale?fieldManager=mini-hpa application/json " +
 		`{"kind":"Scale","apiVersion":"autoscaling/v1","metadata":{"name":"web","namespace":"shop","uid":"u1","resourceVersion":"7"},"spec":{"replicas":5},"status":{"replicas":0}}` + "\n"
 	const patch = "PATCH /apis/apps/v1/namespaces/shop/deployments/web/scale?fieldManager=mini-hpa application/json-patch+json " +
@@ -41,7 +53,10 @@ func TestWhatIsSent(t *testing.T) {
 		"another version was newer":      {"7", func() (int, any) { return refused(http.StatusConflict, metav1.StatusReasonConflict) }, put, "", apierrors.IsConflict},
 		"something else was stored":      {"7", func() (int, any) { return stored(3) }, put, "", func(err error) bool { return !apierrors.IsConflict(err) }},
 		"replicas":                       {"", func() (int, any) { return stored(5) }, patch, "9", nil},
-		"the replicas were others":       {"", func() (int, any) { return refused(http.StatusUnprocessableEntity, metav1.StatusReasonInvalid) }, patch, "", apierrors.IsConflict},
+		"the replicas were others":       {"", failedTest, patch, "", apierrors.IsConflict},
+		"a policy says no":               {"", policy, patch, "", apierrors.IsInvalid},
+		"a webhook says no":              {"", func() (int, any) { return refused(http.StatusUnprocessableEntity, metav1.StatusReasonInvalid) }, patch, "", apierrors.IsInvalid},
+		"it is no Status":                {"", func() (int, any) { return http.StatusUnprocessableEntity, "no" }, patch, "", apierrors.IsInvalid},
 		"the right is missing":           {"", func() (int, any) { return refused(http.StatusForbidden, metav1.StatusReasonForbidden) }, patch, "", apierrors.IsForbidden},
 		"something else, in spite of it": {"", func() (int, any) { return stored(3) }, patch, "", func(err error) bool { return !apierrors.IsConflict(err) }},
 	} {

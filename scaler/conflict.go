@@ -18,12 +18,16 @@ const goesOn = 30 * time.Second
 // moved, or somebody was first again, what is live is decided on, and the write does not depend any more on everything about the Deployment
 // but on what was decided on: that it is the same, with the same number of replicas. Otherwise labels that somebody
 // else changes often, on an API server that is slow, would keep the workload from being scaled for ever.
+//
+// That takes a patch, which may be refused where an update is not, by a role or a policy. Then the version of what is live has to do.
 type conflicts struct {
 	number int
 	since  time.Time
 	// met are those that were conflicts, and version is what the last of them was for.
 	met     int
 	version string
+	// unpatched says that a patch was refused since.
+	unpatched bool
 }
 
 // passes says whether an error is one that passes by itself.
@@ -52,12 +56,24 @@ func (c *conflicts) contended(cached string) bool {
 
 // condition is the Deployment as a write is conditional on it: see Scales.
 func (c *conflicts) condition(d *appsv1.Deployment) *appsv1.Deployment {
-	if !c.contended(d.ResourceVersion) {
+	if !c.patches(d.ResourceVersion) {
 		return d
 	}
 	d = d.DeepCopy()
 	d.ResourceVersion = ""
 	return d
+}
+
+// patches says whether a write decided on this version is conditional on less than the version.
+func (c *conflicts) patches(version string) bool { return c.contended(version) && !c.unpatched }
+
+// refuse notes that a write that was decided on this version was refused for something else than a conflict.
+func (c *conflicts) refuse(version string) {
+	if c.patches(version) {
+		c.unpatched = true
+		return
+	}
+	*c = conflicts{} // an update is refused as well: it does not matter what others write
 }
 
 // passing says whether an error is still to be expected to pass.

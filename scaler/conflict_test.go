@@ -2,6 +2,7 @@ package scaler
 
 import (
 	"errors"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -203,4 +204,52 @@ func TestALiveReadThatFails(t *testing.T) {
 	}
 	c.liveErr = nil
 	c.reconcile(time.Second).wantWrites(5)
+}
+
+// TestAPatchThatIsRefused: by a role that does not grant it, or a policy. What others have written does not keep the workload from
+// being scaled for ever: an update, on what is live, does as soon as nobody is faster.
+func TestAPatchThatIsRefused(t *testing.T) {
+	for name, refusal := range map[string]error{
+		"by a role":   apierrors.NewForbidden(deployments, "web", errors.New("cannot patch")),
+		"by a policy": apierrors.NewGenericServerResponse(http.StatusUnprocessableEntity, "patch", deployments, "web", "at most 4", 0, true),
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCluster(t, selected())
+			c.milliCPU = 2200
+			others := 4 // writes of others, each just before one of ours
+			c.scaling = func() {
+				if others--; others >= 0 {
+					c.change(func() {})
+				}
+				c.scaleErr = nil
+				if c.conditions[len(c.conditions)-1] == "" {
+					c.scaleErr = refusal
+				}
+			}
+			for range 4 {
+				c.reconcile(time.Second).wantWrites()
+			}
+			c.reconcile(time.Second).wantWrites(5).wantConditions("1", "2", "", "4", "5")
+		})
+	}
+}
+
+// TestAllWritesAreRefused: after conflicts as well they are made as usual then, and no live reads.
+func TestAllWritesAreRefused(t *testing.T) {
+	c := newCluster(t, selected())
+	c.milliCPU = 2200
+	c.scaleErr = apierrors.NewConflict(deployments, "web", errors.New("changed"))
+	c.reconcile(time.Second).reconcile(time.Second).wantEvents()
+	c.scaleErr = apierrors.NewForbidden(deployments, "web", errors.New("no"))
+	c.reconcile(time.Second).reconcile(time.Second)
+	if told := c.told(); len(told) != 1 || !strings.Contains(told[0], "FailedRescale") {
+		t.Errorf("told %q", told)
+	}
+	lives := c.lives
+	for range 10 {
+		c.reconcile(time.Minute).wantEvents()
+	}
+	if c.lives != lives {
+		t.Errorf("%d live reads of a workload that nobody else writes", c.lives-lives)
+	}
 }

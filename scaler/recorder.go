@@ -27,9 +27,10 @@ const (
 	// mostWaiting is how many Events may wait: a load step on all workloads of a big cluster is as many as it has workloads. Each
 	// takes 0.2 kB and its message, which is 0.2 kB as a rule and never more than 1.
 	mostWaiting = 20_000
-	// tries is how often the API server is asked to take an Event while it cannot be reached, over a minute and a half or so.
+	// tries is how often the API server is asked to take an Event while it cannot be reached or has too much to do, over two
+	// minutes or so.
 	tries = 12
-	// longestPause is the longest time between two of them.
+	// longestPause is the longest time between two of them, whatever the API server asks for: an Event that comes after an hour helps nobody.
 	longestPause = 10 * time.Second
 	// flushTimeout leaves time for the rest of a graceful end within the usual 30 s (terminationGracePeriodSeconds).
 	flushTimeout = 5 * time.Second
@@ -41,7 +42,8 @@ const (
 //	Event --> waiting, by namespace --> turns, a queue of namespaces --> writer --> correlator --> API server
 //
 // The queue hands a namespace to one writer at a time. So the Events of a workload are written in order, and a namespace whose Events
-// are taken slowly, or of which there are thousands, keeps no other one waiting.
+// are taken slowly, or of which there are thousands, keeps no other one waiting. Nor does one whose Events are not taken: between two tries
+// the namespace pauses, and no writer does.
 type recorder struct {
 	client     typedcorev1.EventsGetter
 	correlator *record.EventCorrelator
@@ -50,10 +52,27 @@ type recorder struct {
 	working    sync.WaitGroup
 
 	mu        sync.Mutex
-	waiting   map[string][]telling // by namespace
-	unwritten int                  // of those that wait, and those that are being written
+	lines     map[string]*line // by namespace, while there is something in it
+	unwritten int              // of those that wait, and those that are being written
 	ending    bool
 	written   chan struct{} // closed in the end, when nothing is unwritten
+}
+
+// line is what waits of one namespace.
+type line struct {
+	waiting []telling
+	// first is the Event whose turn has come, until it is written or given up; nil if there is none.
+	first *attemptedEvent
+	// pausing says that it is to be tried again later.
+	pausing bool
+}
+
+// attemptedEvent is an Event that is being written. Only the writer that has the namespace's turn uses it.
+type attemptedEvent struct {
+	telling
+	// correlated is what there is to send. It is made once, as making it counts the Event.
+	correlated *record.EventCorrelateResult
+	tries      int
 }
 
 // telling is an Event that waits. It is smaller than an Event.
@@ -69,7 +88,7 @@ type telling struct {
 // is written or a few seconds have passed.
 func NewRecorder(client typedcorev1.EventsGetter, budget *Budget) (Events, func()) {
 	ctx, cancel := context.WithCancel(context.Background())
-	r := &recorder{client: client, budget: budget, waiting: map[string][]telling{}, written: make(chan struct{}),
+	r := &recorder{client: client, budget: budget, lines: map[string]*line{}, written: make(chan struct{}),
 		turns: workqueue.NewTypedWithConfig(workqueue.TypedQueueConfig[string]{}),
 		// The correlator drops what it calls spam and says so to nobody; how much is told is the budget's.
 		correlator: record.NewEventCorrelatorWithOptions(record.CorrelatorOptions{BurstSize: math.MaxInt32,
@@ -94,7 +113,12 @@ func (r *recorder) Event(object runtime.Object, kind, reason, message string) {
 		r.budget.lose(namespace, overFull, 1, errEnding)
 		return
 	}
-	r.waiting[namespace] = append(r.waiting[namespace], telling{about, kind, reason, message, time.Now()})
+	l := r.lines[namespace]
+	if l == nil {
+		l = &line{}
+		r.lines[namespace] = l
+	}
+	l.waiting = append(l.waiting, telling{about, kind, reason, message, time.Now()})
 	if r.unwritten++; r.unwritten > mostWaiting {
 		r.dropOne()
 	}
@@ -108,13 +132,14 @@ var (
 
 // dropOne drops the last Event of the namespace that has the most of them.
 func (r *recorder) dropOne() {
-	longest := ""
-	for namespace, waiting := range r.waiting {
-		if len(waiting) > len(r.waiting[longest]) {
-			longest = namespace
+	longest, most := "", 0
+	for namespace, l := range r.lines {
+		if len(l.waiting) > most {
+			longest, most = namespace, len(l.waiting)
 		}
 	}
-	r.waiting[longest] = r.waiting[longest][:len(r.waiting[longest])-1]
+	l := r.lines[longest] // there is one: what was recorded just now waits
+	l.waiting = l.waiting[:most-1]
 	r.unwritten--
 	r.budget.lose(longest, overFull, 1, errFull)
 }
@@ -126,68 +151,92 @@ func (r *recorder) write(ctx context.Context) {
 		if over || ctx.Err() != nil {
 			return
 		}
-		if t, some := r.next(namespace); some {
-			r.done(namespace, r.store(ctx, t.event()))
+		if e := r.next(namespace); e != nil {
+			if err := r.try(ctx, e); !again(err) || e.tries == tries || ctx.Err() != nil {
+				r.done(namespace, err)
+			} else {
+				asked, _ := apierrors.SuggestsClientDelay(err)
+				r.pause(namespace, wait.Jitter(min(max(time.Second<<(e.tries-1), time.Duration(asked)*time.Second), longestPause), 0.5))
+			}
 		}
 		r.turns.Done(namespace)
 	}
 }
 
-// next takes the first Event of a namespace, which has another turn if there are more.
-func (r *recorder) next(namespace string) (telling, bool) {
+// next is the Event of a namespace whose turn it is; nil if there is none yet, or none any more.
+func (r *recorder) next(namespace string) *attemptedEvent {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	waiting := r.waiting[namespace]
-	switch len(waiting) {
-	case 0: // it was dropped
-		return telling{}, false
-	case 1:
-		delete(r.waiting, namespace)
-	default:
-		r.waiting[namespace] = waiting[1:]
-		r.turns.Add(namespace)
+	l := r.lines[namespace]
+	switch {
+	case l == nil || l.pausing:
+		return nil
+	case l.first == nil && len(l.waiting) == 0: // it was dropped
+		delete(r.lines, namespace)
+		return nil
+	case l.first == nil:
+		l.first = &attemptedEvent{telling: l.waiting[0]}
+		l.waiting = l.waiting[1:]
 	}
-	return waiting[0], true
+	return l.first
 }
 
-// done counts an Event that was written, or could not be.
+// pause keeps a namespace's first Event for later. What is recorded meanwhile waits behind it.
+func (r *recorder) pause(namespace string, lasts time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	l := r.lines[namespace]
+	l.pausing = true
+	time.AfterFunc(lasts, func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		l.pausing = false
+		r.turns.Add(namespace)
+	})
+}
+
+// done ends with a namespace's first Event, which was written or could not be. If there are more, the namespace has another turn.
 func (r *recorder) done(namespace string, err error) {
 	if err != nil {
 		r.budget.lose(namespace, notStored, 1, err)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	l := r.lines[namespace]
+	if l.first = nil; len(l.waiting) > 0 {
+		r.turns.Add(namespace)
+	} else {
+		delete(r.lines, namespace)
+	}
 	if r.unwritten--; r.unwritten == 0 && r.ending {
 		close(r.written)
 	}
 }
 
-// store writes an Event, or counts it in one that says the same. While the API server cannot be asked it tries again; an answer,
-// whatever it is, is the end of it.
-func (r *recorder) store(ctx context.Context, e *corev1.Event) error {
-	correlated, err := r.correlator.EventCorrelate(e)
-	if err != nil {
-		return err
-	}
-	for try := 1; ; try++ {
-		stored, err := r.send(ctx, correlated)
-		switch {
-		case err == nil:
-			r.correlator.UpdateState(stored)
-			return nil
-		case apierrors.IsAlreadyExists(err): // by an earlier try whose answer was lost
-			return nil
-		case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause): // nobody is left to read it
-			return nil
-		case try == tries, apierrors.ReasonForError(err) != metav1.StatusReasonUnknown:
-			return err
-		}
-		select {
-		case <-time.After(wait.Jitter(min(time.Second<<(try-1), longestPause), 0.5)):
-		case <-ctx.Done():
+// try asks the API server once to store an Event, or to count it in one that says the same.
+func (r *recorder) try(ctx context.Context, e *attemptedEvent) (err error) {
+	if e.correlated == nil {
+		if e.correlated, err = r.correlator.EventCorrelate(e.event()); err != nil {
+			e.tries = tries
 			return err
 		}
 	}
+	e.tries++
+	stored, err := r.send(ctx, e.correlated)
+	switch {
+	case err == nil:
+		r.correlator.UpdateState(stored)
+	case apierrors.IsAlreadyExists(err): // by an earlier try whose answer was lost
+		return nil
+	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause): // nobody is left to read it
+		return nil
+	}
+	return err
+}
+
+// again says whether an Event may be taken later. No is an answer; that there is too much to do, or a fault, is none.
+func again(err error) bool {
+	return err != nil && (!refused(err) || apierrors.IsTooManyRequests(err))
 }
 
 // send makes one request. An Event that is gone, after an hour as a rule, is written anew.
@@ -228,7 +277,13 @@ func (r *recorder) end(cancel func()) {
 	cancel()
 	r.turns.ShutDown()
 	r.working.Wait()
-	for namespace, waiting := range r.waiting {
-		r.budget.lose(namespace, overFull, len(waiting), errEnding)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for namespace, l := range r.lines {
+		left := len(l.waiting)
+		if l.first != nil {
+			left++
+		}
+		r.budget.lose(namespace, overFull, left, errEnding)
 	}
 }

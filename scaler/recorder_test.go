@@ -203,6 +203,75 @@ func TestTooManyEventsWait(t *testing.T) {
 	})
 }
 
+// TestAskedToTellLater: the API server asks to come again in an hour, for the Events of more namespaces than there are writers. Another
+// one's are written at once, and theirs in order as soon as they are taken.
+func TestAskedToTellLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, began := newEtcd(), time.Now()
+		store.fails = func(e *corev1.Event) error {
+			if e.Namespace != "quiet" && time.Since(began) < 30*time.Second {
+				return apierrors.NewTooManyRequests("come again", 3600)
+			}
+			return nil
+		}
+		budget, logs := watchedBudget()
+		recorder, end := NewRecorder(store, budget)
+		const turnedAway = 10 * writers
+		for _, message := range []string{"a", "b", "c"} {
+			for i := range turnedAway {
+				recorder.Event(named(fmt.Sprint("shop-", i), "web"), corev1.EventTypeWarning, EventInvalidAnnotations, message)
+			}
+			time.Sleep(time.Second)
+		}
+		recorder.Event(named("quiet", "web"), corev1.EventTypeNormal, EventSuccessfulRescale, "New size: 5")
+		synctest.Wait()
+		if diff := cmp.Diff([]string{"3s quiet/web New size: 5 1"}, store.lines()); diff != "" {
+			t.Errorf("written (-want +got):\n%s", diff)
+		}
+		time.Sleep(time.Minute)
+		told := map[string][]string{}
+		for _, line := range store.lines()[1:] {
+			var at, who, what string
+			fmt.Sscan(line, &at, &who, &what)
+			told[who] = append(told[who], what)
+		}
+		for i := range turnedAway {
+			who := fmt.Sprintf("shop-%d/web", i)
+			if diff := cmp.Diff([]string{"a", "b", "c"}, told[who]); diff != "" {
+				t.Errorf("written of %s (-want +got):\n%s", who, diff)
+			}
+		}
+		end()
+		budget.SayAll()
+		if said := lines(logs); said != nil {
+			t.Errorf("said %q", said)
+		}
+	})
+}
+
+// TestTheEndCountsWhatPauses: what was to be tried again later, and what waits behind it, is lost and said.
+func TestTheEndCountsWhatPauses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newEtcd()
+		store.fails = func(*corev1.Event) error { return apierrors.NewTooManyRequests("come again", 3600) }
+		budget, logs := watchedBudget()
+		recorder, end := NewRecorder(store, budget)
+		for i := range 3 {
+			recorder.Event(named("shop", fmt.Sprint("web-", i)), corev1.EventTypeNormal, EventSuccessfulRescale, "New size: 5")
+		}
+		began := time.Now()
+		end()
+		if took := time.Since(began); took != flushTimeout {
+			t.Errorf("ended after %s, want %s", took, flushTimeout)
+		}
+		budget.SayAll()
+		want := []string{"Events could not be written map[error:the process is ending lost:3 namespace:shop]"}
+		if diff := cmp.Diff(want, lines(logs)); diff != "" {
+			t.Errorf("said (-want +got):\n%s", diff)
+		}
+	})
+}
+
 // TestAnAPIServerThatIsAway is asked again for a while; what it refuses is not sent again.
 func TestAnAPIServerThatIsAway(t *testing.T) {
 	refused := apierrors.NewForbidden(schema.GroupResource{Resource: "events"}, "", errors.New("no"))
@@ -215,6 +284,11 @@ func TestAnAPIServerThatIsAway(t *testing.T) {
 		"away for a minute": {errors.New("connection refused"), time.Minute, []string{"shop/web New size: 5 1"}, nil},
 		"away for long": {errors.New("connection refused"), time.Hour, nil,
 			[]string{"Events could not be written map[error:connection refused lost:1 namespace:shop]"}},
+		"much to do":       {apierrors.NewTooManyRequests("come again", 3600), time.Minute, []string{"shop/web New size: 5 1"}, nil},
+		"about to end":     {apierrors.NewServiceUnavailable("shutting down"), time.Minute, []string{"shop/web New size: 5 1"}, nil},
+		"its etcd is slow": {apierrors.NewInternalError(errors.New("etcdserver: request timed out")), time.Minute, []string{"shop/web New size: 5 1"}, nil},
+		"much to do for long": {apierrors.NewTooManyRequests("come again", 3600), time.Hour, nil,
+			[]string{"Events could not be written map[error:come again lost:1 namespace:shop]"}},
 		"refused":             {refused, time.Minute, nil, []string{"Events could not be written map[error:events is forbidden: no lost:1 namespace:shop]"}},
 		"the answer was lost": {apierrors.NewAlreadyExists(schema.GroupResource{Resource: "events"}, "web.1"), time.Minute, nil, nil},
 		"the namespace ends": {&apierrors.StatusError{ErrStatus: metav1.Status{Reason: metav1.StatusReasonForbidden, Details: &metav1.StatusDetails{

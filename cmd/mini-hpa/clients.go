@@ -85,11 +85,12 @@ func (a apiFlags) connect(base *rest.Config, scope string, leaseTimeout time.Dur
 	watched.Wrap(c.watches.Transport)
 	watched.Wrap(promptly)
 	c.watch, errs[0] = kubernetes.NewForConfig(watched)
-	acting, leading := a.config(base, a.timeout), a.config(base, leaseTimeout)
-	acting.Wrap(promptly)
-	leading.Wrap(promptly)
+	acting, leading, telling := a.config(base, a.timeout), a.config(base, leaseTimeout), a.atMost(tellRate, tellBurst).config(base, a.timeout)
+	for _, config := range []*rest.Config{acting, leading, telling} {
+		config.Wrap(promptly)
+	}
 	c.act, errs[1] = kubernetes.NewForConfig(acting)
-	c.tell, errs[2] = kubernetes.NewForConfig(a.atMost(tellRate, tellBurst).config(base, a.timeout))
+	c.tell, errs[2] = kubernetes.NewForConfig(telling)
 	c.lead, errs[3] = kubernetes.NewForConfig(leading)
 	c.replica, errs[4] = metadata.NewForConfig(watched)
 	c.samples, errs[5] = metrics.NewLister(a.config(base, a.timeout), scope)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
@@ -43,6 +44,10 @@ func TestComeAgainInAnHour(t *testing.T) {
 		},
 		"a live read": func() error {
 			_, err := api.act.AppsV1().Deployments("shop").List(t.Context(), metav1.ListOptions{})
+			return err
+		},
+		"an Event": func() error {
+			_, err := api.tell.CoreV1().Events("shop").Create(t.Context(), &corev1.Event{}, metav1.CreateOptions{})
 			return err
 		},
 		"the lease": func() error {

@@ -52,14 +52,14 @@ func (s *Scaler) applied(w *workload, d *appsv1.Deployment, decision recommend.D
 	s.tellRescale(w, d, decision)
 }
 
-// failed remembers a write without a good answer. Unless it was plainly refused it may have been carried out: the answer
-// may be lost. After a conflict it was not, though a retry on the way may have met its own first try: see namesake.
+// failed remembers a write without a good answer. Unless it was plainly refused, or not sent at all, it may have been carried
+// out: the answer may be lost. After a conflict it was not, though a retry on the way may have met its own first try: see namesake.
 func (s *Scaler) failed(w *workload, d *appsv1.Deployment, decision recommend.Decision, err error) error {
 	if apierrors.IsNotFound(err) {
 		return nil // deleted meanwhile: a normal end
 	}
 	conflict := apierrors.IsConflict(err)
-	if (conflict || !refused(err)) && (w.attempt == nil || w.attempt.version != d.ResourceVersion) {
+	if (conflict || !refused(err) && !errors.Is(err, ErrNotSent)) && (w.attempt == nil || w.attempt.version != d.ResourceVersion) {
 		w.attempt = &attempt{version: d.ResourceVersion, decision: decision, conflict: conflict}
 	}
 	switch {

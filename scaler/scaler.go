@@ -4,6 +4,7 @@ package scaler
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"go.uber.org/zap"
@@ -46,11 +47,14 @@ type Samples interface {
 // to tell is that one's.
 var ErrNotLeading = errors.New("this process may no longer write: it has not renewed its lease in time")
 
+// ErrNotSent is the ErrNotLeading of a write of which nothing was sent: it is certain not to have been carried out.
+var ErrNotSent = fmt.Errorf("not sent: %w", ErrNotLeading)
+
 // Scales writes the number of replicas.
 type Scales interface {
 	// Scale sets spec.replicas of the Deployment as it was seen and returns the resourceVersion that this has brought about. It fails
-	// with a conflict if somebody else has written since, with ErrNotLeading if another process may lead, and with another error if something else than these replicas was stored. Of a
-	// Deployment without a resourceVersion it matters only that it is still the same and has as many replicas.
+	// with a conflict if somebody else has written since, with ErrNotLeading (ErrNotSent where that is certain) if another process may lead, and
+	// with another error if something else than these replicas was stored. Of a Deployment without a resourceVersion it matters only that it is still the same and has as many replicas.
 	Scale(ctx context.Context, d *appsv1.Deployment, replicas int32) (version string, err error)
 }
 

@@ -420,6 +420,33 @@ func TestWhoMayNotWriteTellsNothing(t *testing.T) {
 	}
 }
 
+// TestWhatWasNotSentIsNotCarriedOut: the same number by whoever leads is that one's to tell.
+func TestWhatWasNotSentIsNotCarriedOut(t *testing.T) {
+	for name, story := range map[string]struct {
+		err  error
+		told bool
+	}{
+		"not sent": {ErrNotSent, false},
+		"sent":     {fmt.Errorf("%w: %w", ErrNotLeading, context.DeadlineExceeded), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCluster(t, selected())
+			c.milliCPU = 2200
+			c.scaleErr = story.err
+			c.reconcile(time.Second).wantWrites().wantEvents()
+			if !errors.Is(c.lastFailure, ErrNotLeading) {
+				t.Errorf("error %v, want %v", c.lastFailure, ErrNotLeading)
+			}
+			c.overwrite(FieldManager, "scale", 5)
+			c.milliCPU = 500
+			c.reconcile(time.Second)
+			if told := c.told(); (len(told) > 0) != story.told {
+				t.Errorf("told %q", told)
+			}
+		})
+	}
+}
+
 func TestSharesSpreadAFleet(t *testing.T) {
 	var low, high int
 	for i := range 1000 {

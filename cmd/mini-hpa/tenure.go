@@ -98,10 +98,11 @@ type leased struct {
 	tenure *tenure
 }
 
-// Scale ends with the tenure at the latest, even if the answer is still to come. The error is scaler.ErrNotLeading then.
+// Scale ends with the tenure at the latest, even if the answer is still to come. The error is scaler.ErrNotLeading then,
+// and scaler.ErrNotSent where it had ended before.
 func (l leased) Scale(ctx context.Context, d *appsv1.Deployment, replicas int32) (string, error) {
-	if err := l.tenure.check(); err != nil {
-		return "", err
+	if l.tenure.check() != nil {
+		return "", scaler.ErrNotSent
 	}
 	ctx, cancel := context.WithTimeout(ctx, l.tenure.left())
 	defer cancel()

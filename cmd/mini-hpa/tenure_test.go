@@ -109,19 +109,20 @@ func TestAWriteEndsWithTheTenure(t *testing.T) {
 		write := func(want error, takes time.Duration) {
 			t.Helper()
 			began := time.Now()
-			if _, err := writer.Scale(t.Context(), nil, 5); !errors.Is(err, want) || errors.Is(err, scaler.ErrNotLeading) != errors.Is(want, scaler.ErrNotLeading) {
+			if _, err := writer.Scale(t.Context(), nil, 5); !errors.Is(err, want) || errors.Is(err, scaler.ErrNotLeading) != errors.Is(want, scaler.ErrNotLeading) ||
+				errors.Is(err, scaler.ErrNotSent) != errors.Is(want, scaler.ErrNotSent) {
 				t.Errorf("error %v, want %v", err, want)
 			}
 			if took := time.Since(began); took != takes {
 				t.Errorf("it took %s, want %s", took, takes)
 			}
 		}
-		write(scaler.ErrNotLeading, 0)
+		write(scaler.ErrNotSent, 0)
 		tenure.renew(tenure.clock())
 		write(refused, 3*time.Second)
 		time.Sleep(6 * time.Second)
 		write(scaler.ErrNotLeading, time.Second)
-		write(scaler.ErrNotLeading, 0)
+		write(scaler.ErrNotSent, 0)
 		if sent != 2 {
 			t.Errorf("%d writes were sent, want 2", sent)
 		}

@@ -28,7 +28,7 @@ const (
 // omissionPeriod is how often a namespace's log line says what was left out.
 const omissionPeriod = time.Minute
 
-// Causes of Events that were not written.
+// Causes for which something was left out.
 const (
 	overBudget = "budget"
 	overFull   = "queue"
@@ -75,8 +75,8 @@ func (b bucket) drained(now time.Time, share int, period time.Duration) bucket {
 func NewBudget(r prometheus.Registerer, log *zap.Logger) *Budget {
 	b := &Budget{log: log, now: time.Now, namespaces: map[string]*allowance{}, leftOut: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: metricsNamespace, Name: "events_left_out_total",
-		Help: "Events that were not written. 'cause' is budget (more than is told of one namespace or workload; the log lines are left out, too), " +
-			"queue (too many were waiting) or api (the API server did not take it).",
+		Help: "What was to be told of workloads and was not. 'cause' is budget (more than is told of one namespace or workload: an Event with its log line, or " +
+			"a log line alone, such as one about a retry), queue (an Event; too many were waiting) or api (an Event; the API server did not take it).",
 	}, []string{"cause"})}
 	for _, cause := range []string{overBudget, overFull, notStored} {
 		b.leftOut.WithLabelValues(cause)

@@ -3,11 +3,15 @@ package e2e
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/mini-hpa/mini-hpa/test/rig"
 )
@@ -146,47 +150,70 @@ func TestFaultExpiredWatch(t *testing.T) {
 	}
 }
 
+// awaitUnreached waits until the log has told that the API server cannot be reached or that a watch of it is not answered, and a while later
+// has told it once more, each time with the address. It returns the first line.
+func (c *controller) awaitUnreached(server string) line {
+	c.t.Helper()
+	var found []line
+	eventually(c.t, "the log tells again and again that "+server+" cannot be reached", func(context.Context) (bool, string) {
+		found = slices.DeleteFunc(c.lines(server), func(l line) bool { return l.Message != unreachable && !strings.HasPrefix(l.Error, "watching ") })
+		return len(found) > 0 && found[len(found)-1].At.Sub(found[0].At) >= time.Second, fmt.Sprint(found)
+	})
+	return found[0]
+}
+
+// unreachable is the message of a line about the API server, where nothing listens or a connection has ended.
+const unreachable = "cannot reach the API server"
+
 // TestFaultUnreachable: what cannot be reached is said at once, with its address, and each time when it is tried again. Who is told to
 // end meanwhile does.
 func TestFaultUnreachable(t *testing.T) {
 	t.Parallel()
-	for name, cut := range map[string]func(*rig.Proxy){
-		"closed":    (*rig.Proxy).Cut,
-		"swallowed": (*rig.Proxy).Swallow,
+	for name, story := range map[string]struct {
+		cut func(*rig.Proxy)
+		// lost is what the log says when a connection is lost, and again of a further try; "" where each kind of object has its own words.
+		lost, again string
+	}{
+		"closed":    {(*rig.Proxy).Cut, unreachable, "(try 2 in "},
+		"swallowed": {(*rig.Proxy).Swallow, "http2: client connection lost", ""}, // pings are sent after 30 s in which nothing came
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			ns := shared.namespace(t)
 			shared.deploy(t, ns, "web", 2, 1000, map[string]string{"target-cpu": "50", "max": "10"})
 			proxy, through := shared.proxied(t, ns)
-			cut(proxy)
+			config, err := clientcmd.BuildConfigFromFlags("", through[1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			story.cut(proxy)
 			started := time.Now()
 			c := shared.controller(t, ns, through...)
-			told := c.awaitLine("https://127.0.0.1:")
+			told := c.awaitUnreached(config.Host)
 			t.Logf("told after %s: %s", told.At.Sub(started).Round(time.Millisecond), told.Error)
-			wantEnd(c, 5*time.Second)
+			c.awaitLine(story.again)
+			wantEnd(c)
 
 			proxy.Mend()
 			c = shared.controller(t, ns, through...)
 			shared.awaitLeader(t, ns)
 			shared.samples(t, 2)
-			cut(proxy)
+			story.cut(proxy)
 			lost := time.Now()
-			said := "cannot reach the API server"
-			if name == "swallowed" {
-				said = "http2: client connection lost" // pings are sent after 30 s in which nothing came
-			}
-			told = c.awaitLine(said)
+			told = c.awaitLine(story.lost)
 			t.Logf("told after %s: %s", told.At.Sub(lost).Round(time.Millisecond), told.Error)
-			wantEnd(c, 15*time.Second)
+			c.awaitUnreached(config.Host)
+			c.awaitLine(story.again)
+			wantEnd(c)
 			proxy.Mend()
 		})
 	}
 }
 
-// wantEnd ends a controller and fails where that takes longer.
-func wantEnd(c *controller, limit time.Duration) {
+// wantEnd ends a controller and fails where that takes longer than anything but a wait that nothing cuts short.
+func wantEnd(c *controller) {
 	c.t.Helper()
+	const limit = 15 * time.Second
 	ending := time.Now()
 	c.terminate()
 	took := time.Since(ending)

@@ -113,7 +113,9 @@ func (m *team) holds(ctx context.Context) string {
 func TestFaultStoppedLeader(t *testing.T) {
 	t.Parallel()
 	if !*long {
-		shared.stopLeaders(t, samplePeriod, 1, 18*time.Second)
+		if takeovers := shared.stopLeaders(t, samplePeriod, 1, surelyOver); takeovers != 1 {
+			t.Errorf("%d takeovers in one stop of %s, want one: otherwise it says nothing", takeovers, surelyOver)
+		}
 		return
 	}
 	for _, period := range []time.Duration{5 * time.Second, 15 * time.Second} {
@@ -126,6 +128,9 @@ func TestFaultStoppedLeader(t *testing.T) {
 		})
 	}
 }
+
+// surelyOver is longer than the Lease lasts (15 s) after its last renewal, and the second each in which a standby has seen that and looks again.
+const surelyOver = 22 * time.Second
 
 // stopLeaders stops the leaders of several teams for these times each and returns how often another one took over. No write by
 // somebody who does not hold the Lease may reach the API server.

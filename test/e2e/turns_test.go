@@ -19,9 +19,9 @@ import (
 // spamRate is how many Deployments a second somebody creates and deletes: more than Events are written.
 const spamRate = 60
 
-// TestOneNamespaceHasMuchToTell: somebody creates and deletes bad Deployments without end. Another namespace's Events are written in
+// TestFaultOneNamespaceHasMuchToTell: somebody creates and deletes bad Deployments without end. Another namespace's Events are written in
 // time all the same, the log stays short, and it says how much was left out.
-func TestOneNamespaceHasMuchToTell(t *testing.T) {
+func TestFaultOneNamespaceHasMuchToTell(t *testing.T) {
 	t.Parallel()
 	w := isolated(t, samplePeriod)
 	noisy, quiet := w.namespace(t, "-noisy"), w.namespace(t, "-quiet")

@@ -25,8 +25,9 @@ type History struct {
 	// left is the number of replicas that the last evaluation, or the write of its decision, has left; 0 before there was one.
 	left int32
 	// asked is what the metrics asked for last, carried what they asked for when the last change was decided on; 0 if nothing.
-	asked   Sample
-	carried int32
+	asked, carried int32
+	// needed is what the measured pods asked for last, by themselves.
+	needed Sample
 	// outside is a scale-in by somebody else that the workload has not got over yet.
 	outside outside
 	// unplaced says that the last change has not been put in its place yet: see placed.
@@ -114,7 +115,7 @@ func (h History) Applied(d Decision) History {
 		base := min(h.base(d.Current, d.Desired), max(d.Current, d.Desired))
 		kept := h.Changes[max(len(h.Changes)-mostChanges+1, 0):]
 		h.Changes = append(slices.Clone(kept), Change{Time: d.Time, Delta: d.Desired - base, From: d.Current})
-		h.carried, h.unplaced = h.asked.Replicas, true
+		h.carried, h.unplaced = h.asked, true
 		h.left, h.outside = d.Desired, outside{}
 	}
 	return h

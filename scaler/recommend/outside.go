@@ -21,7 +21,7 @@ type outside struct {
 	at time.Time
 	// from is the number that was left to the workload before.
 	from int32
-	// needed is what the load asked for when it was last measured on all the pods; 0 if that was not, or not lately.
+	// needed is what the load asked for when it was last measured; 0 if it was not, or not lately.
 	needed int32
 }
 
@@ -45,8 +45,8 @@ func (r Rules) witnessed(h History, s Snapshot, p annotations.Policy) History {
 		h.outside = outside{}
 	case lowered && h.outside.zero():
 		h.outside = outside{at: s.Time, from: left}
-		if s.Time.Sub(h.asked.Time) <= max(longestGap, 2*p.SyncPeriod) {
-			h.outside.needed = h.asked.Replicas
+		if h.needed.current(s.Time, p) {
+			h.outside.needed = h.needed.Replicas
 		}
 	case lowered:
 		h.outside.at = s.Time
@@ -87,9 +87,29 @@ func (v *view) carries(d *draft, load float64, made int32) bool {
 	return !v.outside.zero() && made > d.Current && !v.band.within(load/float64(d.Current)) && d.repaired(RepairOutside, true)
 }
 
-// partly says that a metric was not measured on all the pods that there were before somebody else's scale-in.
-func (v *view) partly(measured int) {
-	v.incomplete = v.incomplete || measured < int(v.outside.from)
+// weigh takes into account on how many pods a proposal was measured: whether on all that there were before somebody else's scale-in,
+// and whether it says what is needed. The present number does not, where it only stays because nothing is known of some of its pods:
+// somebody may have set it a moment ago, and may take it back.
+func (v *view) weigh(made proposal) {
+	v.incomplete = v.incomplete || made.measured < int(v.outside.from)
+	if held := made.alone == nothing || made.alone == v.Replicas && made.measured < int(v.Replicas); held {
+		v.held = true
+		return
+	}
+	v.needed = max(v.needed, made.alone)
+}
+
+// needs is what the measured pods ask for. While a metric only holds, what was known before is still right, unless others ask for more.
+func (v *view) needs(before Sample, p annotations.Policy) Sample {
+	if v.held && (v.needed <= before.Replicas && before.current(v.Time, p) || v.needed == 0) {
+		return before
+	}
+	return Sample{Time: v.Time, Replicas: v.needed}
+}
+
+// current says whether something is known lately enough to count.
+func (s Sample) current(now time.Time, p annotations.Policy) bool {
+	return now.Sub(s.Time) <= max(longestGap, 2*p.SyncPeriod)
 }
 
 // restore proposes at least what was needed before somebody else's scale-in, where the pods that could say so have gone or have no
@@ -116,7 +136,7 @@ func (v *view) restore(d *draft, best proposal) proposal {
 	d.text.seconds(v.Time.Sub(v.outside.at)).str(" ago; before that the load asked for ").int(int64(v.outside.needed))
 	d.repaired(RepairOutside, true)
 	d.add(Step{Stage: StageOutside, From: best.replicas, To: v.outside.needed, Reason: ReasonRestored})
-	best.replicas, d.alone = v.outside.needed, v.outside.needed
+	best.replicas, d.alone, v.needed, v.held = v.outside.needed, v.outside.needed, v.outside.needed, false
 	return best
 }
 
@@ -142,7 +162,7 @@ func (h History) base(current, desired int32) int32 {
 func (h History) Adopted(at time.Time, replicas int32) History {
 	if h.left > 0 && replicas > 0 && replicas != h.left {
 		h.Changes = append(h.Changes[:len(h.Changes):len(h.Changes)], Change{Time: at, Delta: replicas - h.left, From: h.left})
-		h.carried, h.unplaced = h.asked.Replicas, true
+		h.carried, h.unplaced = h.asked, true
 	}
 	h.left, h.outside = replicas, outside{}
 	return h

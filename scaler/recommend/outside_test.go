@@ -163,3 +163,47 @@ func TestATotalForEachPod(t *testing.T) {
 	w.replicas = 1
 	w.see(withBacklog(surging(snapshot(w.now, 1, pods(w.now, 1, "0")), 12), "1200"), time.Second).want(12)
 }
+
+// TestANumberThatIsTakenBackStaysSo: nobody has measured that the load would ask for it, only that the pods of before carry theirs.
+func TestANumberThatIsTakenBackStaysSo(t *testing.T) {
+	hits := func(s Snapshot) Snapshot { return withHits(s, "100") }
+	plain := func(s Snapshot) Snapshot { return s }
+	for name, c := range map[string]struct {
+		typo, want int32
+		usage      string
+		coming     []option
+		with       func(Snapshot) Snapshot
+	}{
+		"pending":                      {40, 4, "500m", []option{pending}, plain},
+		"a few more":                   {6, 4, "500m", []option{pending}, plain},
+		"started, without a sample":    {40, 4, "500m", []option{without}, plain},
+		"within the tolerance":         {40, 4, "530m", []option{without}, plain},
+		"a little below the target":    {40, 4, "470m", []option{pending}, plain},
+		"half of the target":           {40, 4, "250m", []option{pending}, plain},
+		"too much for those of before": {40, 8, "900m", []option{pending}, plain},
+		"a total":                      {40, 4, "0", []option{pending, ready("False", time.Second)}, hits},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for how, going := range map[string][]option{"they still come": c.coming, "they are being deleted": append([]option{deleted}, c.coming...)} {
+				w := newWorkload(t, 4, "target-cpu=50", "max=50")
+				if c.usage == "0" {
+					w.policy.Metrics = totals(t, autoscalingv2.ObjectMetricSourceType, "100").Metrics
+				}
+				seen := func(n, others int32, as []option) {
+					t.Helper()
+					w.see(c.with(surging(snapshot(w.now, n, pods(w.now, 4, c.usage), pods(w.now, int(others), "0", as...)), 4+others)), time.Second)
+				}
+				seen(4, 0, nil)
+				w.replicas = c.typo
+				seen(c.typo, 0, nil)
+				seen(c.typo, c.typo-4, c.coming)
+				w.replicas = 4
+				seen(4, c.typo-4, going)
+				t.Log(how)
+				w.want(c.want)
+				seen(w.replicas, 0, nil)
+				w.want(c.want)
+			}
+		})
+	}
+}

@@ -15,7 +15,9 @@ type proposal struct {
 	replicas int32
 	// alone is what it would be without assumptions for pods that could not be measured; nothing if there is nothing else.
 	alone int32
-	ratio float64
+	// measured is on how many pods that rests.
+	measured int
+	ratio    float64
 	// reason is the sentence for the Event: "cpu utilization 220% above target 50% (1 of 1 pods, sample 2s old)".
 	reason span
 }
@@ -30,7 +32,10 @@ type view struct {
 	// measured on all the pods of before.
 	outside    outside
 	incomplete bool
-	band       tolerances
+	// needed is the most that the measured pods ask for, held says that a metric does not know: see weigh.
+	needed int32
+	held   bool
+	band   tolerances
 	// warmUp is the policy's; 0 where the repair is off.
 	warmUp time.Duration
 	// names are the metrics' in the Snapshot, once one of them was looked for.
@@ -58,7 +63,7 @@ func (v *view) measure(d *draft, p annotations.Policy) bool {
 		made, failure := v.propose(d, &p.Metrics[i], v.series(p.Metrics, i))
 		d.Metrics = append(d.Metrics, result(p.Metrics[i].Type, made, failure))
 		if failure != nil {
-			v.incomplete = true
+			v.incomplete, v.held = true, true
 			if d.Failure == nil {
 				d.Failure, failedActive = failure, activeFailed(p.Metrics[i].Type)
 			}
@@ -68,6 +73,7 @@ func (v *view) measure(d *draft, p annotations.Policy) bool {
 			best = made
 		}
 		d.alone = max(d.alone, made.alone)
+		v.weigh(made)
 	}
 	if valid > 0 {
 		best = v.restore(d, best)

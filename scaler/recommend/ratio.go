@@ -63,7 +63,7 @@ func (v *view) proposeFrom(d *draft, m *podMetric, c *cohort) (proposal, *Failur
 	d.write().sentence(m, c, value, ratio).age(d.Time, c.oldest)
 	d.text.instead(o.reason, d.Current, v.outside)
 	d.early = d.early || c.early > 0
-	return proposal{metric: m.name, replicas: o.to, alone: o.alone, ratio: ratio, reason: d.written()}, nil
+	return proposal{metric: m.name, replicas: o.to, alone: o.alone, measured: c.count[inReady], ratio: ratio, reason: d.written()}, nil
 }
 
 // everyReady counts the pods that have a usable sample, and what else has one.
@@ -119,7 +119,6 @@ func (v *view) outlook(d *draft, m *podMetric, c *cohort, plain, ratio float64) 
 		d.repaired(bits, o.to != to)
 	}
 	v.against(d, &o)
-	v.partly(c.count[inReady])
 	v.carried(d, &o)
 	if o.alone = o.to; ratio < 1 && o.assumed > 0 && o.reason != ReasonCarried {
 		without := everyKnown()

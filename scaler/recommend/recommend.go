@@ -48,7 +48,7 @@ func (r Rules) Recommend(p annotations.Policy, s Snapshot, h History) (Decision,
 		d.correct(p)
 	case v.measure(d, p):
 		l := r.look(d)
-		h.asked, h.outside = Sample{Time: l.time, Replicas: l.proposed}, v.outside
+		h.asked, h.outside, h.needed = l.proposed, v.outside, v.needs(h.needed, p)
 		d.repaired(RepairOutside, below)
 		h = r.resume(h, s, l, p)
 		d.stabilize(p, h, l, r)

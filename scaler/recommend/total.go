@@ -36,24 +36,22 @@ func (v *view) byValue(d *draft, m *totalMetric) (proposal, *Failure) {
 	d.note(StageRatio, m.name, ReasonMeasured)
 	if v.band.within(ratio) {
 		o := outcome{ratio: ratio, to: d.Current, reason: ReasonWithin}
-		if !v.outside.zero() {
-			v.partly(v.readyPods(d))
-			v.borne(d, &o)
-		}
-		return v.proposeTotal(d, m, o), nil
+		v.borne(d, &o)
+		made := v.proposeTotal(d, m, o)
+		made.measured, _ = v.serving()
+		return made, nil
 	}
 	if len(v.Pods) == 0 {
 		return proposal{}, &Failure{Metric: m.name, Reason: ReasonNoPods, Detail: "no pods that metric " + m.name + " could be the load of"}
 	}
 	o := outcome{ratio: ratio, pods: v.readyPods(d), reason: ReasonOutside}
-	v.partly(o.pods)
 	waiting, unknown := v.notReady(o.pods)
 	switch {
 	case o.pods == 0 && v.repairs(RepairAllUnready):
 		d.repaired(RepairAllUnready, true)
 		o.to, o.reason = d.Current, ReasonAllUnready
 		made := v.proposeTotal(d, m, o)
-		made.alone = nothing
+		made.alone, made.measured = nothing, 0
 		return made, nil
 	case ratio < 1 && waiting > 0 && d.repaired(RepairUnready, v.repairs(RepairUnready)):
 		o.assumed = waiting
@@ -61,13 +59,13 @@ func (v *view) byValue(d *draft, m *totalMetric) (proposal, *Failure) {
 		o.assumed = unknown
 		d.repaired(RepairUnknown, true)
 	}
-	alone := o
+	alone, ready := o, o.pods
 	alone.to = d.numbers.capped(ratio * float64(o.pods))
 	o.to = d.numbers.capped(ratio*float64(o.pods) + float64(o.assumed))
 	v.turn(d, &o)
 	v.borne(d, &o)
 	made := v.proposeTotal(d, m, o)
-	if o.assumed > 0 && ratio < 1 {
+	if made.measured = ready; o.assumed > 0 && ratio < 1 {
 		v.turn(d, &alone)
 		made.alone = alone.to
 	}
@@ -139,18 +137,26 @@ func (v *view) turn(d *draft, o *outcome) {
 // readyPods counts the pods that are running and ready. Those that are being deleted do not take part any more; the HPA
 // counts them, so that the pods which a scale-in has just removed can scale out again.
 func (v *view) readyPods(d *draft) int {
-	n := 0
-	for _, pod := range v.Pods {
-		condition := readyCondition(pod)
-		if pod.Status.Phase != corev1.PodRunning || condition == nil || condition.Status != corev1.ConditionTrue {
-			continue
-		}
-		if ignored(pod) && d.repaired(RepairParticipants, v.repairs(RepairParticipants)) {
-			continue
-		}
-		n++
+	n, leaving := v.serving()
+	if leaving > 0 && !d.repaired(RepairParticipants, v.repairs(RepairParticipants)) {
+		n += leaving
 	}
 	return n
+}
+
+// serving counts the pods that are running and ready, and those of them that are on their way out.
+func (v *view) serving() (n, leaving int) {
+	for _, pod := range v.Pods {
+		condition := readyCondition(pod)
+		switch {
+		case pod.Status.Phase != corev1.PodRunning || condition == nil || condition.Status != corev1.ConditionTrue:
+		case ignored(pod):
+			leaving++
+		default:
+			n++
+		}
+	}
+	return n, leaving
 }
 
 // notReady is how many replicas without a ready pod hold on the way in, and of how many pods nobody knows whether they are ready.
@@ -204,5 +210,5 @@ func (v *view) proposeTotal(d *draft, m *totalMetric, o outcome) proposal {
 		sentence.str(" for each")
 	}
 	sentence.instead(o.reason, d.Current, v.outside)
-	return proposal{metric: m.name, replicas: o.to, alone: o.to, ratio: o.ratio, reason: d.written()}
+	return proposal{metric: m.name, replicas: o.to, alone: o.to, measured: math.MaxInt, ratio: o.ratio, reason: d.written()}
 }

@@ -32,12 +32,14 @@ type Stamp struct {
 	// Advanced says that the timestamp before was an earlier one: the other clock goes, and Offset is its difference to ours. Before,
 	// what looks like a difference may also be a sample that was old when it was first received.
 	Advanced bool
+	// newest is the latest timestamp of those received, and served when it was received last.
+	newest, served time.Time
 }
 
 // First is the stamp of something of which nothing was received before. If its timestamp is not believable, it has been taken just
 // now.
 func First(timestamp, received time.Time, believable time.Duration) Stamp {
-	return Stamp{}.Next(timestamp, received, believable)
+	return Stamp{}.Next(timestamp, received, believable, 0)
 }
 
 // Doubted is First where old things may be served as they are: up to the first step forward it is taken at its word, however old it is.
@@ -50,11 +52,18 @@ func Doubted(timestamp, received time.Time) Stamp {
 // what is served again and again grows old, wherever its clock stands. A new timestamp is taken with the clocks' difference as
 // it was found before, or at its word, if one of them says that it was taken less than believable before it was received;
 // or else as having been taken just now.
-func (s Stamp) Next(timestamp, received time.Time, believable time.Duration) Stamp {
+//
+// One that is earlier than the newest is mostly from another replica of whoever serves it, which is behind or stuck: it is by so much
+// older. Only if the newest was not served again for the whole patience was the clock set back, and then the earlier one is new.
+func (s Stamp) Next(timestamp, received time.Time, believable, patience time.Duration) Stamp {
 	switch {
 	case timestamp.IsZero():
 		return Stamp{}
-	case timestamp.Equal(s.Timestamp):
+	case timestamp.Equal(s.newest):
+		s.served = received
+		fallthrough
+	case timestamp.Equal(s.Timestamp), timestamp.Before(s.newest) && received.Sub(s.served) <= patience:
+		s.Timestamp, s.Taken = timestamp, s.Taken.Add(timestamp.Sub(s.Timestamp))
 		return s
 	}
 	age := received.Sub(timestamp)
@@ -65,8 +74,12 @@ func (s Stamp) Next(timestamp, received time.Time, believable time.Duration) Sta
 		age = resolution
 	}
 	// Counted from the moment of reception, which has a monotonic reading, it does not jump when our clock is set.
-	return Stamp{Timestamp: timestamp, Taken: received.Add(-age), Advanced: !s.Timestamp.IsZero() && timestamp.After(s.Timestamp)}
+	return Stamp{Timestamp: timestamp, Taken: received.Add(-age), newest: timestamp, served: received,
+		Advanced: !s.Timestamp.IsZero() && timestamp.After(s.newest)}
 }
+
+// Behind says that something newer was received before.
+func (s Stamp) Behind() bool { return s.Timestamp.Before(s.newest) }
 
 func within(age, believable time.Duration) bool { return age >= 0 && age < believable }
 

@@ -43,17 +43,23 @@ func TestOnOurClock(t *testing.T) {
 			[]received{{100 * second, 5 * second}, {115 * second, 15 * second}, {130 * second, 30 * second}},
 			[]told{{second, 96 * second, false}, {second, 101 * second, true}, {second, 101 * second, true}}},
 		"put right by 40 s": {[]received{{-41 * second, 0}, {14 * second, 15 * second}}, []told{{second, -40 * second, false}, {second, 0, true}}},
-		"put back by an hour": {[]received{{3600 * second, 0}, {12 * second, 15 * second}},
-			[]told{{second, 3601 * second, false}, {3 * second, 0, false}}},
+		"put back by an hour": {[]received{{3600 * second, 0}, {12 * second, 15 * second}, {132 * second, 135 * second}, {147 * second, 150 * second}},
+			[]told{{second, 3601 * second, false}, {3604 * second, 3601 * second, false}, {3 * second, 0, false}, {3 * second, 0, true}}},
+		"a stuck one between": {[]received{{-5 * second, 0}, {-600 * second, 15 * second}, {-5 * second, 16 * second}, {25 * second, 30 * second}, {-600 * second, 45 * second}},
+			[]told{{5 * second, 0, false}, {615 * second, 0, false}, {21 * second, 0, false}, {5 * second, 0, true}, {645 * second, 0, true}}},
+		"a stuck one between, ahead": {[]received{{600 * second, 0}, {10 * second, 15 * second}, {630 * second, 30 * second}},
+			[]told{{second, 601 * second, false}, {606 * second, 601 * second, false}, {second, 601 * second, true}}},
+		"two that are stuck": {[]received{{-5 * second, 0}, {-20 * second, 15 * second}, {-5 * second, 30 * second}, {-20 * second, 90 * second}},
+			[]told{{5 * second, 0, false}, {35 * second, 0, false}, {35 * second, 0, false}, {110 * second, 0, false}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var stamp Stamp
 			var got []told
 			for _, r := range test.received {
 				at := noon.Add(r.at)
-				stamp = stamp.Next(noon.Add(r.timestamp), at, Believable(15*second))
+				stamp = stamp.Next(noon.Add(r.timestamp), at, Believable(15*second), podPatience)
 				got = append(got, told{at.Sub(stamp.Taken), stamp.Offset(), stamp.Advanced})
-				if again := stamp.Next(noon.Add(r.timestamp), at.Add(time.Hour), Believable(15*second)); again != stamp {
+				if again := stamp.Next(noon.Add(r.timestamp), at.Add(time.Hour), Believable(15*second), podPatience); again.Taken != stamp.Taken || again.Advanced != stamp.Advanced {
 					t.Errorf("served again it is %v, was %v", again, stamp)
 				}
 			}
@@ -69,7 +75,7 @@ func TestADoubtedValueIsAsOldAsItSaysUntilItAdvances(t *testing.T) {
 	if got := noon.Sub(old.Taken); got != 6*time.Hour {
 		t.Errorf("it is %s old", got)
 	}
-	next := old.Next(noon.Add(-6*time.Hour+30*second), noon.Add(30*second), time.Minute)
+	next := old.Next(noon.Add(-6*time.Hour+30*second), noon.Add(30*second), time.Minute, valuePatience)
 	if got := noon.Add(30 * second).Sub(next.Taken); got != second || !next.Advanced {
 		t.Errorf("after a step it is %s old, advanced %t", got, next.Advanced)
 	}
@@ -80,7 +86,7 @@ func TestADoubtedValueIsAsOldAsItSaysUntilItAdvances(t *testing.T) {
 }
 
 func TestWithoutATimestampThereIsNoStamp(t *testing.T) {
-	if got := First(noon, noon, Believable(15*second)).Next(time.Time{}, noon, Believable(15*second)); got != (Stamp{}) {
+	if got := First(noon, noon, Believable(15*second)).Next(time.Time{}, noon, Believable(15*second), 0); got != (Stamp{}) {
 		t.Errorf("%v", got)
 	}
 }
@@ -93,7 +99,7 @@ func FuzzNeverNewerNorOlder(f *testing.F) {
 		stamp := Stamp{}
 		for i, seconds := range []int64{a, b, c} {
 			at := noon.Add(time.Duration(i) * 15 * second)
-			stamp = stamp.Next(noon.Add(time.Duration(seconds%1e6)*second), at, Believable(15*second))
+			stamp = stamp.Next(noon.Add(time.Duration(seconds%1e6)*second), at, Believable(15*second), 0)
 			if age := at.Sub(stamp.Taken); age < 0 && stamp.Timestamp != noon || age >= Believable(15*second)+time.Duration(i)*15*second {
 				t.Errorf("%d, %d, %d: number %d is %s old", a, b, c, i, age)
 			}

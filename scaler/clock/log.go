@@ -12,6 +12,10 @@ import (
 // measuring is what a custom or external value covers if it does not say (HPA: metricServerDefaultMetricWindow).
 const measuring = time.Minute
 
+// How long the newest timestamp of a pod, and of a value, outlives earlier ones being received instead: see Stamp.Next. A stuck replica
+// of an adapter may answer many times in a row.
+const podPatience, valuePatience = 2 * time.Minute, 5 * time.Minute
+
 // Log has the stamps of all that was received together, by what they are of. It is a value: what is received next makes the next Log,
 // in which there is nothing any more of what was not received again. The nil Log is that of nothing.
 type Log map[string]Stamp
@@ -20,7 +24,8 @@ type Log map[string]Stamp
 func (l Log) Pods(samples []*metricsv1beta1.PodMetrics, received time.Time) (Log, []time.Time) {
 	next, taken := make(Log, len(samples)), make([]time.Time, len(samples))
 	for i, sample := range samples {
-		stamp := l[sample.Name].Next(sample.Timestamp.Time, received, Believable(sample.Window.Duration))
+		before, _ := l.before(next, sample.Name)
+		stamp := before.Next(sample.Timestamp.Time, received, Believable(sample.Window.Duration), podPatience)
 		next[sample.Name], taken[i] = stamp, stamp.Taken
 	}
 	return next, taken
@@ -32,7 +37,7 @@ func (l Log) Custom(values []custommetricsv1beta2.MetricValue, received time.Tim
 	for i := range values {
 		v := &values[i]
 		key := v.DescribedObject.Kind + "/" + v.DescribedObject.Name
-		stamp := l.adapted(key, v.Timestamp.Time, v.WindowSeconds, received)
+		stamp := l.adapted(next, key, v.Timestamp.Time, v.WindowSeconds, received)
 		next[key], taken[i] = stamp, stamp.Taken
 	}
 	return next, taken
@@ -44,16 +49,25 @@ func (l Log) External(values []externalmetricsv1beta1.ExternalMetricValue, recei
 	for i := range values {
 		v := &values[i]
 		key := labels.Set(v.MetricLabels).String()
-		stamp := l.adapted(key, v.Timestamp.Time, v.WindowSeconds, received)
+		stamp := l.adapted(next, key, v.Timestamp.Time, v.WindowSeconds, received)
 		next[key], taken[i] = stamp, stamp.Taken
 	}
 	return next, taken
 }
 
+// before is the stamp of what was received before: in the same answer, if that holds several of that key.
+func (l Log) before(next Log, key string) (Stamp, bool) {
+	if stamp, known := next[key]; known {
+		return stamp, true
+	}
+	stamp, known := l[key]
+	return stamp, known
+}
+
 // adapted is the stamp of a value that its adapter stamps, which may go on serving one that is long past. It may believably be as
 // old as what it covers.
-func (l Log) adapted(key string, timestamp time.Time, windowSeconds *int64, received time.Time) Stamp {
-	before, known := l[key]
+func (l Log) adapted(next Log, key string, timestamp time.Time, windowSeconds *int64, received time.Time) Stamp {
+	before, known := l.before(next, key)
 	if !known {
 		return Doubted(timestamp, received)
 	}
@@ -62,5 +76,5 @@ func (l Log) adapted(key string, timestamp time.Time, windowSeconds *int64, rece
 		window := time.Duration(*windowSeconds) * time.Second
 		believable = max(window, Believable(window))
 	}
-	return before.Next(timestamp, received, believable)
+	return before.Next(timestamp, received, believable, valuePatience)
 }

@@ -72,3 +72,51 @@ func TestAnAdapterWhoseClockIsBehind(t *testing.T) {
 		t.Errorf("without a timestamp it was taken at %s", none[0])
 	}
 }
+
+// TestAStuckReplicaMakesNothingNewer: what it serves grows old, whether it answers in turn with another one or beside it, and however
+// many are stuck.
+func TestAStuckReplicaMakesNothingNewer(t *testing.T) {
+	const fresh, stuck = 3 * second, time.Hour
+	for name, answer := range map[string]func(i int, now time.Time) []time.Time{
+		"in turn": func(i int, now time.Time) []time.Time {
+			if i%2 == 1 {
+				return []time.Time{noon.Add(-stuck)}
+			}
+			return []time.Time{now.Add(-fresh)}
+		},
+		"beside it":   func(_ int, now time.Time) []time.Time { return []time.Time{now.Add(-fresh), noon.Add(-stuck)} },
+		"before it":   func(_ int, now time.Time) []time.Time { return []time.Time{noon.Add(-stuck), now.Add(-fresh)} },
+		"both, aside": func(int, time.Time) []time.Time { return []time.Time{noon.Add(-fresh), noon.Add(-stuck)} },
+		"both, in turn": func(i int, _ time.Time) []time.Time {
+			return []time.Time{noon.Add(-fresh - time.Duration(i%2)*15*second)}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var external, custom, pods Log
+			for i := range 40 {
+				now := noon.Add(time.Duration(i) * 15 * second)
+				stamps := answer(i, now)
+				var e []externalmetricsv1beta1.ExternalMetricValue
+				var c []custommetricsv1beta2.MetricValue
+				var p []*metricsv1beta1.PodMetrics
+				for _, at := range stamps {
+					e = append(e, externalmetricsv1beta1.ExternalMetricValue{Timestamp: metav1.NewTime(at)})
+					c = append(c, custommetricsv1beta2.MetricValue{Timestamp: metav1.NewTime(at)})
+					p = append(p, &metricsv1beta1.PodMetrics{Timestamp: metav1.NewTime(at), Window: metav1.Duration{Duration: 15 * second}})
+				}
+				var taken [3][]time.Time
+				external, taken[0] = external.External(e, now)
+				custom, taken[1] = custom.Custom(c, now)
+				pods, taken[2] = pods.Pods(p, now)
+				for _, got := range taken[:2] {
+					if diff := cmp.Diff(stamps, got); diff != "" {
+						t.Fatalf("look %d: taken (-want +got):\n%s", i, diff)
+					}
+				}
+				if diff := cmp.Diff(stamps, taken[2]); diff != "" && name != "before it" { // the first sample of a pod is never that old
+					t.Fatalf("look %d: the pod's taken (-want +got):\n%s", i, diff)
+				}
+			}
+		})
+	}
+}

@@ -29,7 +29,8 @@ type reading struct {
 	// sent and now are the local times at which the LIST was sent and answered. What it first brings was received, as far as a
 	// sample's age goes, when it was sent.
 	sent, now time.Time
-	// patience is how long a pod's newest sample outlives older ones being served instead, see newer.
+	// patience is how long a pod's newest sample outlives older ones being served instead, see clock.Stamp.Next: deciding on
+	// those would be going back in time.
 	patience time.Duration
 	keep     func(namespace, name string) bool
 	// began is when the set being published was first seen.
@@ -58,9 +59,13 @@ func (r *reading) take(item *Sample) {
 	if _, twice := r.next[pod]; twice {
 		return
 	}
-	e, isNew := old, !known || r.newer(old, item)
-	if isNew {
-		e = entry{stamp: old.stamp.Next(item.Timestamp, r.sent, clock.Believable(item.Window)), seen: r.now}
+	stamp := old.stamp.Next(item.Timestamp, r.sent, clock.Believable(item.Window), r.patience)
+	e, isNew := old, !known || !stamp.Behind() && !stamp.Timestamp.Equal(old.stamp.Timestamp)
+	switch {
+	case isNew:
+		e = entry{stamp: stamp, seen: r.now}
+	case !stamp.Behind():
+		e.stamp = stamp
 	}
 	if known {
 		r.compare(old, e)
@@ -87,20 +92,6 @@ func (r *reading) compare(old, e entry) {
 	if !old.seen.Before(r.began) {
 		r.repeated++
 	}
-}
-
-// newer says whether a served item takes the place of the one kept. A later timestamp does at once. An earlier one is
-// usually another replica of metrics-server answering, whose samples are a part of a period behind: deciding on them would
-// be going back in time. Only if nothing newer was served for the whole patience was the clock of the pod's node set
-// back, and then the earlier timestamp is the new one.
-func (r *reading) newer(old entry, item *Sample) bool {
-	switch item.Timestamp.Compare(old.stamp.Timestamp) {
-	case 1:
-		return true
-	case -1:
-		return r.now.Sub(old.seen) > r.patience
-	}
-	return false
 }
 
 func (r *reading) dropVanished() {

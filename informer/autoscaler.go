@@ -174,10 +174,13 @@ func (n *Neighbors) followExtension(ctx context.Context, x *extension) {
 	}
 }
 
-func (n *Neighbors) serves(parent context.Context, resource schema.GroupVersionResource) (bool, error) {
-	ctx, cancel := context.WithTimeout(parent, askAgain)
-	defer cancel()
-	list, err := discovery.ToDiscoveryInterfaceWithContext(n.config.Client.Discovery()).ServerResourcesForGroupVersionWithContext(ctx, resource.GroupVersion().String())
+func (n *Neighbors) serves(ctx context.Context, resource schema.GroupVersionResource) (bool, error) {
+	var list *metav1.APIResourceList
+	// One extension API that hangs is no API server that cannot be reached.
+	err := watching.Within(ctx, askAgain, func(ctx context.Context) (err error) {
+		list, err = discovery.ToDiscoveryInterfaceWithContext(n.config.Client.Discovery()).ServerResourcesForGroupVersionWithContext(ctx, resource.GroupVersion().String())
+		return err
+	})
 	if apierrors.IsNotFound(err) {
 		return false, nil
 	}

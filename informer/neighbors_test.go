@@ -2,6 +2,7 @@ package informer
 
 import (
 	"context"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -18,7 +19,9 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/discovery"
 	dynamicfake "k8s.io/client-go/dynamic/fake"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
 
@@ -332,6 +335,35 @@ func TestABrokenKEDAIsNotWaitedForForever(t *testing.T) {
 		h.start()
 		if waited := time.Since(before); waited != optional {
 			t.Errorf("waited %s, want %s", waited, optional)
+		}
+	})
+}
+
+// hanging is an API server that answers all but what it has of an extension.
+type hanging struct{ kubernetes.Interface }
+
+func (hanging) Discovery() discovery.DiscoveryInterfaces { return hangingDiscovery{} }
+
+type hangingDiscovery struct{ discovery.DiscoveryInterfaces }
+
+func (hangingDiscovery) ServerResourcesForGroupVersionWithContext(ctx context.Context, group string) (*metav1.APIResourceList, error) {
+	<-ctx.Done()
+	return nil, &url.Error{Op: "Get", URL: "https://10.0.0.1:6443/apis/" + group, Err: ctx.Err()}
+}
+
+// TestAnExtensionThatHangs is told as what it is: the API server can be reached, and answers all else.
+func TestAnExtensionThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newNeighborhood(t)
+		h.n.config.Client = hanging{h.client}
+		h.n.config.Watches.Tell(func(err error) { t.Errorf("the API server: %v", err) })
+		h.start()
+		time.Sleep(5 * time.Minute)
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		const want = `: no answer within 10s: Get "https://10.0.0.1:6443/apis/`
+		if n := len(h.errs); n < 8 || n > 14 || !strings.HasPrefix(h.errs[0], "watching whether there are ") || !strings.Contains(h.errs[0], want) {
+			t.Errorf("told %q, want one a minute of each extension that says %q", h.errs, want)
 		}
 	})
 }

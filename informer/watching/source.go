@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/util/flowcontrol"
@@ -36,12 +37,25 @@ const (
 	firstLife  = 10 * time.Second
 	// lastHearing is what a process that was stopped itself gets, to hear what has come meanwhile.
 	lastHearing = 2 * time.Second
+	// onTime is how long before the end of its life a watch may end without having been cut off.
+	onTime = 3 * time.Second
 	// quietest caps the limit where an API server sends no bookmarks: it doubles with each list that finds nothing new.
 	quietest = 15 * time.Minute
-	// answerLimit is how long a watch may take to open, listLimit a list; an API server gives up after a minute by itself.
-	answerLimit = 10 * time.Second
-	listLimit   = time.Minute
+	// answerLimit is how long a list, or the opening of a watch, may take; an API server gives up after a minute by itself. One that
+	// lets requests wait must not be asked for a list because of a watch that it was about to answer.
+	answerLimit = time.Minute
 )
+
+// How long it is until objects may be listed once more because of a watch that is not answered, or one that is late. It doubles while
+// that goes on, since neither gets better by lists.
+const (
+	firstRelist  = time.Minute
+	unopenRelist = 4 * time.Minute // at most, for then nothing else tells of changes
+	lateRelist   = 15 * time.Minute
+)
+
+// longestBusy caps the pause of a watch that is asked to come again later; it begins with firstPause and doubles.
+const longestBusy = 30 * time.Second
 
 // How often the watch of one kind of object is opened, per second and at once. Whatever the API server answers, no error of a
 // watch costs more.
@@ -68,14 +82,47 @@ type Source[L runtime.Object] struct {
 	// known is the informer's store.
 	known cache.KeyListerGetter
 
-	mu      sync.Mutex
-	heard   time.Time     // when the API server last said something of this kind
-	quiet   time.Duration // how long it may say nothing
-	marks   bool          // it has sent a bookmark of its own accord
-	silent  string        // why what is known is not trusted: how the watch was silent; "" where it is
-	proving bool          // the last watch was silent, and the next has not shown yet that it is not
-	expired int           // watches in a row that ended before they had begun
-	current *stream
+	mu       sync.Mutex
+	heard    time.Time     // when the API server last said something of this kind, later by the time that does not count as silence
+	shut     time.Time     // since when no watch is open
+	cut      bool          // the last watch has ended before its time
+	forgiven time.Duration // how much silence of watches that were cut off does not count
+	quiet    time.Duration // how long it may say nothing
+	marks    bool          // it has sent a bookmark of its own accord
+	fault    fault         // why what is known is not trusted; the zero value where it is
+	proving  bool          // the last watch was silent, and the next has not shown yet that it is not
+	expired  int           // watches in a row that ended before they had begun
+	busy     time.Duration // how long a watch was last left alone that was to come again later
+	unopened pace          // of the lists because of watches that are not answered
+	late     pace          // of those because of watches that are late
+	current  *stream       // the watch that is open, or nil
+}
+
+// fault is what was wrong with a watch, so that objects are listed.
+type fault struct {
+	reason string // one of the Failed constants
+	how    string
+}
+
+// pace holds back what is not to be done again and again.
+type pace struct {
+	next  time.Time
+	pause time.Duration
+}
+
+// due says whether it is time to do it. The pause until the next time doubles up to the longest; it is short again where it was not
+// asked for in the meantime.
+func (p *pace) due(longest time.Duration) bool {
+	now := time.Now()
+	if now.Before(p.next) {
+		return false
+	}
+	if now.Sub(p.next) > p.pause {
+		p.pause = 0
+	}
+	p.pause = min(max(2*p.pause, firstRelist), longest)
+	p.next = now.Add(p.pause)
+	return true
 }
 
 // New makes the source of one kind of object, by its name in the API. The function is told of failures, each kind of failure at most
@@ -103,10 +150,12 @@ func (s *Source[L]) Informer(base any, example runtime.Object, indexers cache.In
 
 // Failed is the informer's watch error handler: a list or watch has ended with an error.
 func (s *Source[L]) Failed(ctx context.Context, r *cache.Reflector, err error) {
-	s.failing.Failed(ctx, r, err)
+	if !errors.Is(err, errDistrusted) {
+		s.failing.Failed(ctx, r, err)
+	}
 }
 
-// errDistrusted makes a reflector list instead of watch, errNoAnswer is a request that was given up.
+// errDistrusted makes a reflector list instead of watch, and has been told; errNoAnswer is a request that was given up.
 var (
 	errDistrusted = errors.New("the watches of this kind do not work: it is listed")
 	errNoAnswer   = errors.New("no answer")
@@ -115,26 +164,33 @@ var (
 // list reads all objects, or a page of them.
 func (s *Source[L]) list(ctx context.Context, opts metav1.ListOptions) (runtime.Object, error) {
 	s.mu.Lock()
-	silent := s.silent
+	found := s.fault
 	s.mu.Unlock()
-	if silent != "" && opts.Continue == "" {
+	if found.reason != "" && opts.Continue == "" {
 		opts.ResourceVersion = "" // not from the memory of an API server: it may be its own watch that is silent
 	}
 	var list L
 	err := s.watches.Insist(ctx, s.what, func() error {
-		limited, cancel := context.WithTimeoutCause(ctx, listLimit, fmt.Errorf("%w within %s", errNoAnswer, listLimit))
-		defer cancel()
-		var err error
-		list, err = s.client.List(limited, opts)
-		return because(limited, err)
+		return Within(ctx, answerLimit, func(ctx context.Context) (err error) {
+			list, err = s.client.List(ctx, opts)
+			return err
+		})
 	})
 	if err != nil {
 		return nil, err
 	}
 	if page, err := meta.ListAccessor(list); err == nil && page.GetContinue() == "" {
-		s.listed(list, silent, opts.Continue != "")
+		s.listed(list, found, opts.Continue != "")
 	}
 	return list, nil
+}
+
+// Within makes a request and gives it up where it takes longer than the limit. The error says so, and Insist does not take it for that of an
+// API server that cannot be reached.
+func Within(parent context.Context, limit time.Duration, request func(context.Context) error) error {
+	ctx, cancel := context.WithTimeoutCause(parent, limit, fmt.Errorf("%w within %s", errNoAnswer, limit))
+	defer cancel()
+	return because(ctx, request(ctx))
 }
 
 // because names the cause where a request was cut off by its context.
@@ -145,30 +201,36 @@ func because(ctx context.Context, err error) error {
 	return err
 }
 
-// listed tells what a silent watch had kept back, now that it is known, if the list is not only the last page.
-func (s *Source[L]) listed(list runtime.Object, silent string, last bool) {
+// listed tells what a watch had kept back, now that it is known, if the list is not only the last page.
+func (s *Source[L]) listed(list runtime.Object, found fault, last bool) {
 	var changed, total int
-	if silent != "" && !last {
+	if found.reason != "" && !last {
 		changed, total = s.changed(list)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.heard = time.Now()
-	if silent == "" {
+	s.heard, s.cut, s.forgiven = time.Now(), false, 0
+	if found.reason == "" {
 		return
 	}
-	s.silent = ""
-	if changed == 0 && !s.marks && !last {
-		// Nothing was missed, and no bookmark was ever heard of: this API server sends none.
-		s.proving, s.quiet = false, min(2*s.quiet, quietest)
-		return
+	s.fault = fault{}
+	switch found.reason {
+	case FailedUnreachable: // which was counted when it happened
+	case FailedSilent:
+		if changed == 0 && !s.marks && !last {
+			// Nothing was missed, and no bookmark was ever heard of: this API server sends none.
+			s.proving, s.quiet = false, min(2*s.quiet, quietest)
+			return
+		}
+		fallthrough
+	default:
+		s.watches.count(s.what, found.reason)
 	}
-	s.watches.count(s.what, FailedSilent)
 	text := "listed again"
 	if !last {
 		text += fmt.Sprintf(", and %d of %d had changed", changed, total)
 	}
-	s.report(fmt.Errorf("watching %s: %s; %s", s.what, silent, text))
+	s.report(fmt.Errorf("watching %s: %s; %s", s.what, found.how, text))
 }
 
 // changed counts the objects that are not in the cache as they are in the list, on either side. The informer puts nothing into its
@@ -199,9 +261,71 @@ func (s *Source[L]) changed(list runtime.Object) (changed, total int) {
 	return changed + gone, total
 }
 
-// watch opens a watch, in which a reflector may ask for a list to be streamed.
+// watch opens a watch, in which a reflector may ask for a list to be streamed. Where the API server is too busy for a watch, or does not
+// answer, it is asked again from here: a reflector would list instead, which costs that API server more.
 func (s *Source[L]) watch(ctx context.Context, opts metav1.ListOptions) (watch.Interface, error) {
 	streamed := opts.SendInitialEvents != nil && *opts.SendInitialEvents
+	for {
+		w, err := s.ask(ctx, opts, streamed)
+		switch {
+		case err == nil || ctx.Err() != nil:
+			return w, err
+		case apierrors.IsTooManyRequests(err):
+			s.failed(FailedRefused, err)
+			if streamed { // nothing is known yet
+				return nil, errDistrusted
+			}
+			if err := s.comeLater(ctx, nil); err != nil {
+				return nil, err
+			}
+		case errors.Is(err, errNoAnswer):
+			s.failed(FailedUnreachable, err)
+			if s.unanswered(streamed) {
+				return nil, errDistrusted
+			}
+		default:
+			if expired(err) {
+				s.endedEarly(err)
+			}
+			return nil, err
+		}
+	}
+}
+
+// failed counts and tells what the reflector is not to hear of.
+func (s *Source[L]) failed(reason string, err error) {
+	s.watches.count(s.what, reason)
+	s.failing.note(err)
+}
+
+// comeLater is a pause that grows until a watch tells something. It ends with the context, or when done is closed.
+func (s *Source[L]) comeLater(ctx context.Context, done <-chan struct{}) error {
+	s.mu.Lock()
+	s.busy = min(max(2*s.busy, firstPause), longestBusy)
+	// Longer rather than shorter: a reflector takes a watch of less than a second for one that has failed.
+	pause := wait.Jitter(s.busy, 0.2)
+	s.mu.Unlock()
+	select {
+	case <-ctx.Done():
+	case <-done:
+	case <-time.After(pause):
+	}
+	return context.Cause(ctx)
+}
+
+// unanswered notes that a watch was not answered. It says whether objects are to be listed now.
+func (s *Source[L]) unanswered(streamed bool) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !streamed && !s.unopened.due(unopenRelist) {
+		return false
+	}
+	s.fault = fault{FailedUnreachable, "a watch was not answered"}
+	return true
+}
+
+// ask asks once for a watch.
+func (s *Source[L]) ask(ctx context.Context, opts metav1.ListOptions, streamed bool) (watch.Interface, error) {
 	life, err := s.life(streamed)
 	if err != nil {
 		return nil, err
@@ -212,15 +336,17 @@ func (s *Source[L]) watch(ctx context.Context, opts metav1.ListOptions) (watch.I
 	seconds := int64(life.Seconds())
 	opts.TimeoutSeconds = &seconds
 	var w watch.Interface
+	var until time.Time
 	err = s.watches.Insist(ctx, s.what, func() error {
+		until = time.Now().Add(life)
 		var err error
 		w, err = s.open(ctx, opts)
 		return err
 	})
 	if err != nil {
-		return nil, s.refused(err)
+		return nil, err
 	}
-	return s.follow(ctx, w, streamed), nil
+	return s.follow(ctx, w, streamed, until), nil
 }
 
 // life is how long the next watch is to last. It fails where a list is not to be streamed.
@@ -228,7 +354,7 @@ func (s *Source[L]) life(streamed bool) (time.Duration, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case streamed && (s.silent != "" || s.expired > 1):
+	case streamed && (s.fault.reason != "" || s.expired > 1):
 		return 0, errDistrusted
 	case s.proving:
 		return firstLife, nil
@@ -263,25 +389,6 @@ type opened struct {
 func (o *opened) Stop() {
 	o.Interface.Stop()
 	o.end()
-}
-
-// refused notes that no watch could be opened. The reflector waits after an error, but where it is asked to come again later it
-// does so without hearing that the program ends, and where a version is not known it does not wait at all; see life.
-func (s *Source[L]) refused(err error) error {
-	switch {
-	case errors.Is(err, errNoAnswer):
-		s.watches.count(s.what, FailedUnreachable)
-		s.failing.note(err)
-		s.mu.Lock()
-		s.silent, s.proving = "a watch was not answered", true
-		s.mu.Unlock()
-	case expired(err):
-		s.endedEarly(err)
-	}
-	if apierrors.IsTooManyRequests(err) {
-		return fmt.Errorf("refused: %v", err) //nolint:errorlint // it is not to be recognized
-	}
-	return err
 }
 
 // expired says whether a watch is to begin with another version, or with none.

@@ -208,7 +208,7 @@ func TestAQuietWatchIsNotASilentOne(t *testing.T) {
 		}
 		check(t, "told", s.taken(&s.told), []string(nil))
 		check(t, "failures", from.watches.Failures(), map[Failure]uint64{
-			{"pods", FailedUnreachable}: 0, {"pods", FailedRefused}: 0, {"pods", FailedExpired}: 0, {"pods", FailedSilent}: 0})
+			{"pods", FailedUnreachable}: 0, {"pods", FailedRefused}: 0, {"pods", FailedExpired}: 0, {"pods", FailedSilent}: 0, {"pods", FailedLate}: 0})
 		s.put("b")
 		check(t, "known", versions(informer), []string{"a@1", "b@2"})
 		end()
@@ -502,7 +502,7 @@ func TestAWatchThatEndsWithTheProgram(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		from := New("pods", s, nil, func(err error) { t.Errorf("told %v", err) })
 		in := watch.NewRaceFreeFake()
-		w := from.follow(ctx, in, false)
+		w := from.follow(ctx, in, false, time.Now().Add(watchLife))
 		cancel()
 		status := apierrors.NewInternalError(context.Canceled).Status()
 		in.Error(&status)
@@ -562,8 +562,8 @@ func TestAnAPIServerThatNeverAnswers(t *testing.T) {
 			return &url.Error{Op: "Get", URL: "https://10.0.0.1:6443/api/v1/pods", Err: ctx.Err()}
 		}
 		_, _, end := s.follow()
-		time.Sleep(15 * time.Second)
-		if told := s.taken(&s.told); len(told) == 0 || !strings.Contains(told[0], `: no answer within 10s: Get "https://10.0.0.1:6443/api/v1/pods"`) {
+		time.Sleep(65 * time.Second)
+		if told := s.taken(&s.told); len(told) == 0 || !strings.Contains(told[0], `: no answer within 1m0s: Get "https://10.0.0.1:6443/api/v1/pods"`) {
 			t.Errorf("told %q", told)
 		}
 		time.Sleep(5 * time.Minute)
@@ -578,33 +578,245 @@ func TestAnAPIServerThatNeverAnswers(t *testing.T) {
 	})
 }
 
-// One that answers lists, but no watches, is listed.
+// slowly is an API server that takes some time to open a watch; for ever, if it is 0.
+func slowly(takes time.Duration) func(context.Context, bool) error {
+	return func(ctx context.Context, watched bool) error {
+		if !watched {
+			return nil
+		}
+		var answer <-chan time.Time
+		if takes > 0 {
+			answer = time.After(takes)
+		}
+		select {
+		case <-answer:
+			return nil
+		case <-ctx.Done():
+			return &url.Error{Op: "Get", URL: "https://10.0.0.1:6443/api/v1/pods", Err: ctx.Err()}
+		}
+	}
+}
+
+// tally counts requests of each sort.
+func tally(requests []string) map[string]int {
+	n := map[string]int{}
+	for _, r := range requests {
+		n[r]++
+	}
+	return n
+}
+
+// One that answers lists, but no watches, is listed, less and less often; each watch that is not answered is counted once.
 func TestWatchesThatAreNeverAnswered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(t)
 		s.put("a")
 		informer, from, end := s.follow()
-		s.set(func() {
-			s.refusal = func(ctx context.Context, watched bool) error {
-				if watched {
-					<-ctx.Done()
-					return &url.Error{Op: "Get", URL: "https://10.0.0.1:6443/api/v1/pods", Err: ctx.Err()}
-				}
-				return nil
-			}
-		})
+		s.taken(&s.requests)
+		s.set(func() { s.refusal = slowly(0) })
 		time.Sleep(time.Minute)
 		s.put("b")
 		time.Sleep(time.Minute)
 		check(t, "known", versions(informer), []string{"a@1", "b@2"})
-		if told := s.taken(&s.told); len(told) == 0 || !strings.Contains(told[0], ": no answer within 10s: ") {
+		if told := s.taken(&s.told); len(told) == 0 || !strings.Contains(told[0], ": no answer within 1m0s: ") {
 			t.Errorf("told %q", told)
 		}
-		if from.watches.Failures()[Failure{"pods", FailedUnreachable}] == 0 {
-			t.Error("no failure is counted")
+		time.Sleep(28 * time.Minute)
+		requests := tally(s.taken(&s.requests))
+		if n := requests[`list from ""`]; n < 6 || n > 10 {
+			t.Errorf("%d lists in half an hour, want them after 1, 2, and every 4 minutes", n)
+		}
+		failures := from.watches.Failures()
+		// One of the watches is under way, and the list is not streamed after one that was not answered.
+		if n, asked := failures[Failure{"pods", FailedUnreachable}], uint64(requests["watch"]); n > asked || n+2 < asked { //nolint:gosec // small
+			t.Errorf("%d failures counted of %d watches", n, asked)
+		}
+		check(t, "silent ones", failures[Failure{"pods", FailedSilent}], uint64(0))
+		ending := time.Now()
+		end()
+		if took := time.Since(ending); took > 0 {
+			t.Errorf("the informer ended only after %s", took)
+		}
+	})
+}
+
+// While no watch is open, it is no watch that is silent. Nor is one that was cut off before it had to say something.
+func TestTimeWithoutAWatchIsNoSilence(t *testing.T) {
+	cutOff := func(s *server) {
+		s.set(func() {
+			for _, w := range s.open {
+				w.Stop()
+			}
+		})
+	}
+	outage := func(s *server) {
+		s.set(func() { s.refusal = refusing })
+		cutOff(s)
+		time.Sleep(2 * time.Minute)
+		s.set(func() { s.refusal = nil })
+		s.taken(&s.reach)
+	}
+	for name, story := range map[string]func(s *server){
+		"an outage":                outage,
+		"one outage after another": func(s *server) { outage(s); time.Sleep(17 * time.Second); outage(s) },
+		"cut off":                  func(s *server) { time.Sleep(29 * time.Second); cutOff(s) },
+		"opened in 7 s":            func(s *server) { s.set(func() { s.refusal = slowly(7 * time.Second) }) },
+		"opened in 11 s":           func(s *server) { s.set(func() { s.refusal = slowly(11 * time.Second) }) },
+		"opened in 50 s":           func(s *server) { s.set(func() { s.refusal = slowly(50 * time.Second) }) },
+	} {
+		for _, quiet := range []time.Duration{0, 10 * time.Second, 20 * time.Second, 30 * time.Second, 40 * time.Second} {
+			t.Run(name+" after "+quiet.String(), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s := newServer(t)
+					s.put("a")
+					informer, from, end := s.follow()
+					time.Sleep(3*time.Minute + quiet)
+					s.taken(&s.requests)
+					story(s)
+					time.Sleep(10 * time.Minute)
+					requests := tally(s.taken(&s.requests))
+					delete(requests, "watch")
+					check(t, "requests besides watches", requests, map[string]int{})
+					check(t, "told", s.taken(&s.told), []string(nil))
+					check(t, "silent ones", from.watches.Failures()[Failure{"pods", FailedSilent}], uint64(0))
+
+					s.set(func() { s.silent = true })
+					s.put("b")
+					time.Sleep(3 * time.Minute)
+					check(t, "known of what is kept back afterwards", versions(informer), []string{"a@1", "b@2"})
+					end()
+				})
+			})
+		}
+	}
+}
+
+// Watches that are all cut off before they had to say something are silent in the end.
+func TestWatchesThatAreAllCutOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t)
+		s.put("a")
+		informer, from, end := s.follow()
+		time.Sleep(3 * time.Minute)
+		s.set(func() { s.silent = true })
+		s.put("b")
+		for range 5 {
+			time.Sleep(30 * time.Second)
+			s.set(func() {
+				for _, w := range s.open {
+					w.Stop()
+				}
+			})
+		}
+		check(t, "known", versions(informer), []string{"a@1", "b@2"})
+		if from.watches.Failures()[Failure{"pods", FailedSilent}] == 0 {
+			t.Error("no silence is counted")
 		}
 		end()
 	})
+}
+
+// A watch that tells all, but late, is doubted at each write: it is listed again once, and then less and less often, for lists make no
+// watch faster.
+func TestAWatchThatIsLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t)
+		s.put("a")
+		informer, from, end := s.follow()
+		time.Sleep(time.Minute)
+		s.taken(&s.requests)
+		for range 600 {
+			s.mu.Lock()
+			s.version++
+			version := s.version
+			p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "a", ResourceVersion: strconv.Itoa(version)}}
+			s.pods["a"] = p
+			s.mu.Unlock()
+			time.AfterFunc(5*time.Second, func() {
+				obj, _, err := informer.GetStore().GetByKey("shop/a")
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if known, err := strconv.Atoi(obj.(*corev1.Pod).ResourceVersion); err == nil && known < version {
+					from.Doubt("nothing came of it")
+				}
+			})
+			time.AfterFunc(6*time.Second, func() {
+				s.mu.Lock()
+				defer s.mu.Unlock()
+				for _, w := range s.open {
+					if !w.IsStopped() {
+						w.Action(watch.Modified, p)
+					}
+				}
+			})
+			time.Sleep(time.Second)
+		}
+		time.Sleep(10 * time.Second)
+		lists := tally(s.taken(&s.requests))[`list from ""`]
+		if lists < 2 || lists > 4 {
+			t.Errorf("%d lists in ten minutes, want them after 0, 1, 3 and 7 minutes", lists)
+		}
+		failures := from.watches.Failures()
+		check(t, "late ones", failures[Failure{"pods", FailedLate}], uint64(lists)) //nolint:gosec // small
+		check(t, "silent ones", failures[Failure{"pods", FailedSilent}], uint64(0))
+		end()
+	})
+}
+
+// What is known stays known while the API server is too busy for watches: nothing is listed or streamed, which would cost it more.
+func TestAskedToComeLaterWhenAllIsKnown(t *testing.T) {
+	busy := apierrors.NewTooManyRequests("come later", 1)
+	for name, answer := range map[string]func(bool) (watch.Interface, error){
+		"refused": func(bool) (watch.Interface, error) { return nil, busy },
+		"opened": func(bool) (watch.Interface, error) {
+			w := watch.NewRaceFreeFake()
+			status := busy.Status()
+			w.Error(&status)
+			return w, nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newServer(t)
+				s.put("a")
+				informer, from, end := s.follow()
+				time.Sleep(3 * time.Minute)
+				s.taken(&s.requests)
+				s.set(func() { s.answer = answer })
+				time.Sleep(10 * time.Minute)
+				requests := tally(s.taken(&s.requests))
+				asked := requests["watch"]
+				delete(requests, "watch")
+				check(t, "requests besides watches", requests, map[string]int{})
+				if asked < 15 || asked > 30 {
+					t.Errorf("%d watches in ten minutes, want one in 30 s or a little more", asked)
+				}
+				check(t, "refused ones", from.watches.Failures()[Failure{"pods", FailedRefused}], uint64(asked)) //nolint:gosec // small
+				if told := s.taken(&s.told); len(told) < 7 || len(told) > 10 || !strings.HasSuffix(told[0], "come later") {
+					t.Errorf("told %q", told)
+				}
+				s.set(func() { s.answer = nil })
+				s.put("b")
+				time.Sleep(40 * time.Second)
+				check(t, "known after its end", versions(informer), []string{"a@1", "b@2"})
+				time.Sleep(10 * time.Minute)
+				requests = tally(s.taken(&s.requests))
+				delete(requests, "watch")
+				check(t, "requests besides watches after its end", requests, map[string]int{})
+				check(t, "told after its end", s.taken(&s.told), []string(nil))
+
+				s.set(func() { s.answer = answer })
+				time.Sleep(3 * time.Minute)
+				ending := time.Now()
+				end()
+				if took := time.Since(ending); took > 0 {
+					t.Errorf("the informer ended only after %s", took)
+				}
+			})
+		})
+	}
 }
 
 // An API server that is overloaded asks to come again later, when a watch is opened or in the middle of it.

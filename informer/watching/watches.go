@@ -44,8 +44,10 @@ const (
 	FailedRefused = "refused"
 	// FailedExpired: it ended the watch at once, because of the version that the watch was to begin with.
 	FailedExpired = "expired"
-	// FailedSilent: the watch was open and told nothing, not even what was found to have changed.
+	// FailedSilent: the watch was open, and neither a change nor a bookmark came for too long.
 	FailedSilent = "silent"
+	// FailedLate: the watch had not told of a version that was known to exist for some time.
+	FailedLate = "late"
 )
 
 // How long the API server is left alone when it cannot be reached, after the first try and at most.
@@ -111,7 +113,7 @@ func (w *Watches) Failures() map[Failure]uint64 {
 func (w *Watches) expect(resource string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, reason := range []string{FailedUnreachable, FailedRefused, FailedExpired, FailedSilent} {
+	for _, reason := range []string{FailedUnreachable, FailedRefused, FailedExpired, FailedSilent, FailedLate} {
 		w.failures[Failure{resource, reason}] += 0
 	}
 }

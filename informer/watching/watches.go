@@ -129,7 +129,10 @@ func (w *Watches) count(resource, reason string) {
 func (w *Watches) Insist(ctx context.Context, resource string, request func() error) error {
 	for lost := false; ; lost = true {
 		err := request()
-		if ctx.Err() != nil || !unanswered(err) {
+		switch {
+		case err != nil && ctx.Err() != nil:
+			return context.Cause(ctx) // after a connection that was refused a reflector would wait all the same
+		case !unanswered(err):
 			if lost {
 				w.reached()
 			}
@@ -138,7 +141,7 @@ func (w *Watches) Insist(ctx context.Context, resource string, request func() er
 		w.count(resource, FailedUnreachable)
 		select {
 		case <-ctx.Done():
-			return context.Cause(ctx) // after a connection that was refused a reflector would wait all the same
+			return context.Cause(ctx)
 		case <-time.After(w.unreached(err)):
 		}
 	}

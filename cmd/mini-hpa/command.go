@@ -37,7 +37,7 @@ type command struct {
 	summary string // one line for the list of commands
 	about   string // paragraphs for its own help
 	task    func() task
-	// offline says that it leaves nothing behind, so that it ends at once when it is told to.
+	// offline says that it leaves nothing behind but a file it was asked for, so that it ends at once when it is told to.
 	offline bool
 }
 
@@ -117,10 +117,12 @@ func abandonable(ctx context.Context, work func() error) error {
 	go func() { done <- work() }()
 	select {
 	case err := <-done:
-		return err
+		if !errors.Is(err, context.Canceled) {
+			return err
+		}
 	case <-ctx.Done():
-		return errors.New("was told to end before it was done")
 	}
+	return errors.New("was told to end before it was done")
 }
 
 // named says which command an error comes from.

@@ -147,23 +147,37 @@ func limitRangeOf(i int) string {
 	return fmt.Sprintf("---\napiVersion: v1\nkind: LimitRange\nmetadata: {name: l%d}\nspec: {limits: [{type: Container, max: {r%d: 1}}]}\n", i, i)
 }
 
-// TestLintEndsWhenItIsToldTo, whatever it is doing.
-func TestLintEndsWhenItIsToldTo(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		endless, end := io.Pipe()
-		ctx, cancel := context.WithCancel(t.Context())
-		ended := make(chan int)
-		var messages strings.Builder
-		go func() {
-			ended <- execute(ctx, []string{"lint", "-"}, streams{in: endless, out: io.Discard, err: &messages, bridge: func(*zap.Logger) {}})
-		}()
-		synctest.Wait()
-		cancel()
-		if code := <-ended; code != exitFailure || messages.String() != "mini-hpa lint: was told to end before it was done\n" {
-			t.Errorf("exit code %d, %q", code, messages.String())
-		}
-		end.Close()
-	})
+// TestOfflineEndsWhenItIsToldTo, whatever a command without a cluster is doing.
+func TestOfflineEndsWhenItIsToldTo(t *testing.T) {
+	for command, args := range map[string][]string{
+		"lint":     {"lint", "-"},
+		"simulate": {"simulate", "-f", "-", "--load", "burst"},
+		"replay":   {"replay", "-"},
+	} {
+		t.Run(command, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				endless, end := io.Pipe()
+				defer end.Close()
+				ctx, cancel := context.WithCancel(t.Context())
+				ended := make(chan int, 1)
+				var messages strings.Builder
+				go func() {
+					ended <- execute(ctx, args, streams{in: endless, out: io.Discard, err: &messages, bridge: func(*zap.Logger) {}})
+				}()
+				synctest.Wait()
+				cancel()
+				synctest.Wait()
+				select {
+				case code := <-ended:
+					if want := "mini-hpa " + command + ": was told to end before it was done\n"; code != exitFailure || messages.String() != want {
+						t.Errorf("exit code %d, %q", code, messages.String())
+					}
+				default:
+					t.Error("it goes on")
+				}
+			})
+		})
+	}
 }
 
 // TestLintAreas: of objects without a namespace, only those in the same directory or above it are neighbors, the nearest first.

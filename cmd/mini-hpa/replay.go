@@ -27,6 +27,7 @@ If a file cannot be read, its name and line are told, the others are replayed, a
 func replayCommand() command {
 	return command{
 		name:    "replay",
+		offline: true,
 		args:    "FILE...",
 		summary: "decide again on what a controller saw, or try other annotations on it",
 		about:   replayAbout,
@@ -146,7 +147,7 @@ func (j replayJob) each(ctx context.Context, r *trace.Reader, c *comparison) err
 			return fmt.Errorf("cannot write what was replayed: %w", err)
 		}
 	}
-	return fmt.Errorf("stopped at line %d of %s: %w", r.Line(), j.source(), context.Cause(ctx))
+	return context.Cause(ctx)
 }
 
 // compare prepares the replay under the annotations as recorded, and under those of --set if there are any. Where there

@@ -183,7 +183,7 @@ func TestAnEndlessReplayCanBeEnded(t *testing.T) {
 	cancel()
 	var out, errs bytes.Buffer
 	code := execute(ctx, []string{"replay", "-o", "json", "a"}, streams{out: &out, err: &errs})
-	if code != exitFailure || out.Len() > 0 || errs.String() != "mini-hpa replay: stopped at line 1 of \"a\": context canceled\n" {
+	if code != exitFailure || out.Len() > 0 || errs.String() != "mini-hpa replay: was told to end before it was done\n" {
 		t.Errorf("exit code %d, standard output %q, standard error %q", code, out.String(), errs.String())
 	}
 }

@@ -29,6 +29,7 @@ and without those of --set. The flags of the decision are the controller's.`
 func simulateCommand() command {
 	return command{
 		name:    "simulate",
+		offline: true,
 		summary: "try annotations on a load, without a cluster",
 		about:   fmt.Sprintf(simulateAbout, shapesText()),
 		task: func() task {

@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
@@ -46,9 +47,55 @@ func AnnouncedBy(pairs map[string]string) (what string, off bool) {
 	return "", off
 }
 
+// RunningIn are the names, sorted, of the containers that run as long as the newest of the pods, which those of the same ReplicaSet are: what
+// older pods have, an earlier template may have had.
+func RunningIn(pods []*corev1.Pod) []string {
+	if len(pods) == 0 {
+		return nil
+	}
+	newest := slices.MaxFunc(pods, func(a, b *corev1.Pod) int { return a.CreationTimestamp.Compare(b.CreationTimestamp.Time) })
+	var names []string
+	for _, pod := range pods {
+		if ownerOf(pod) == ownerOf(newest) {
+			for _, container := range longRunning(&pod.Spec) {
+				names = append(names, container.Name)
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+func ownerOf(pod *corev1.Pod) types.UID {
+	if owner := metav1.GetControllerOfNoCopy(pod); owner != nil {
+		return owner.UID
+	}
+	return ""
+}
+
+// withoutThoseOf are the surroundings without those containers of pods that come of a template.
+func (s Surroundings) withoutThoseOf(t *corev1.PodTemplateSpec) Surroundings {
+	s.Containers = slices.DeleteFunc(slices.Clone(s.Containers), func(name string) bool {
+		return hasContainer(&t.Spec, name)
+	})
+	return s
+}
+
+func hasContainer(spec *corev1.PodSpec, name string) bool {
+	for _, container := range everyContainer(spec) {
+		if container.Name == name {
+			return true
+		}
+	}
+	return false
+}
+
 // injected says why pods may have a container that the template does not have; empty if nothing says so. What the template says
 // of itself counts more than what is said of its namespace.
 func injected(t *corev1.PodTemplateSpec, s Surroundings, container string) string {
+	if hasContainer(&t.Spec, container) {
+		return "" // it is an init container, which ends
+	}
 	if slices.Contains(s.Containers, container) {
 		return "the pods have it"
 	}

@@ -24,7 +24,7 @@ type Surroundings struct {
 	// Injection says that containers may be put into the pods of the workload that its template does not announce, as by a label of its
 	// namespace; empty if that is not so, or not known.
 	Injection string
-	// Containers are names of containers that pods of the workload have and its template has not, as far as that is known.
+	// Containers are those that the pods of the workload have, as far as that is known; see RunningIn.
 	Containers []string
 	// Where says in which file one of these objects is, by its kind and name, or nothing for one that is in the cluster. It is nil where
 	// all are.

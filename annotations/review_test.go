@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
@@ -274,11 +275,42 @@ func TestInjectedContainers(t *testing.T) {
 			}
 		})
 	}
+	setup := initially(deploy(map[string]string{"target-cpu": "50", "max": "9", "container": "proxy"}, box("app", "cpu=1")), box("proxy"))
+	setup.Spec.Template.Labels = map[string]string{"sidecar.istio.io/inject": "true"}
+	if diff := cmp.Diff([]string{unknown}, found(DefaultDefaults().Review(setup, Surroundings{Injection: "x", Containers: []string{"proxy"}}))); diff != "" {
+		t.Errorf("an init container that ends: %s", diff)
+	}
 	placeholder := box("istio-proxy")
 	placeholder.Image = PlaceholderImage
 	d := deploy(map[string]string{"target-cpu": "50", "max": "9"}, box("app", "cpu=1"), placeholder)
 	if diff := cmp.Diff([]string{"(InjectedContainer) " + cpuOf1}, found(DefaultDefaults().Review(d, Surroundings{}))); diff != "" {
 		t.Errorf("a placeholder: %s", diff)
+	}
+}
+
+// TestRunningIn: what only older pods have, or what ends before the others start, is not injected.
+func TestRunningIn(t *testing.T) {
+	pod := func(set types.UID, age int64, containers ...string) *corev1.Pod {
+		p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{CreationTimestamp: metav1.Unix(-age, 0), OwnerReferences: []metav1.OwnerReference{{UID: set, Controller: new(true)}}}}
+		for _, name := range containers {
+			p.Spec.Containers = append(p.Spec.Containers, box(name))
+		}
+		p.Spec.InitContainers = []corev1.Container{sidecar(box("log")), box("setup")}
+		return p
+	}
+	for name, tc := range map[string]struct {
+		pods []*corev1.Pod
+		want []string
+	}{
+		"none":                     {},
+		"one":                      {[]*corev1.Pod{pod("a", 1, "app", "proxy")}, []string{"app", "log", "proxy"}},
+		"those of one template":    {[]*corev1.Pod{pod("a", 1, "app"), pod("a", 2, "app", "proxy")}, []string{"app", "log", "proxy"}},
+		"those of an earlier one":  {[]*corev1.Pod{pod("a", 2, "app", "proxy"), pod("b", 1, "app")}, []string{"app", "log"}},
+		"the others come later on": {[]*corev1.Pod{pod("b", 1, "app"), pod("a", 2, "app", "proxy")}, []string{"app", "log"}},
+	} {
+		if diff := cmp.Diff(tc.want, RunningIn(tc.pods)); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 // that was there before is a warning, so that nobody who changes something else is kept from doing so. So is another autoscaler, see
 // Replacing.
 func (d Defaults) ReviewUpdate(before, after *appsv1.Deployment, s Surroundings) Verdict {
+	s = s.withoutThoseOf(&before.Spec.Template) // which are not injected into the pods that there are
 	v := d.Review(after, s).Replacing(nil)
 	if len(v.Problems) == 0 {
 		v.Warnings = append(v.Warnings, overwritten(before, after, v.Mode)...)

@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/client-go/tools/cache"
 
@@ -48,14 +47,6 @@ func (s *Scaler) opinion(d *appsv1.Deployment, around annotations.Surroundings) 
 	if !slices.ContainsFunc(v.Problems, annotations.LacksContainer) {
 		return v
 	}
-	for _, pod := range s.Workloads.Pods(d) {
-		for _, containers := range [][]corev1.Container{pod.Spec.Containers, pod.Spec.InitContainers} {
-			for i := range containers {
-				if name := containers[i].Name; !slices.Contains(around.Containers, name) {
-					around.Containers = append(around.Containers, name)
-				}
-			}
-		}
-	}
+	around.Containers = annotations.RunningIn(s.Workloads.Pods(d))
 	return s.Defaults.Review(d, around)
 }

@@ -226,6 +226,7 @@ func TestInjectedContainersAreAskedFor(t *testing.T) {
 		"announced by the template":    {after: announcing, want: "allowed; warned of " + field},
 		"announced by the namespace":   {after: deployment(of, "1"), injections: injects{announced: "it says so"}, want: "allowed; warned of " + field, asked: 1},
 		"the pods have it":             {before: deployment(good, "1"), after: deployment(of, "1"), injections: injects{containers: []string{"app", "proxy"}}, want: "allowed; warned of " + field, asked: 1},
+		"the old template had it":      {before: strings.Replace(deployment(good, "1"), `"name":"app"`, `"name":"proxy"`, 1), after: deployment(of, "1"), injections: injects{containers: []string{"proxy"}}, want: "422 Invalid " + field, asked: 1},
 		"nobody has it":                {before: deployment(good, "1"), after: deployment(of, "1"), injections: injects{containers: []string{"app"}}, want: "422 Invalid " + field, asked: 1},
 		"no answer":                    {after: deployment(of, "1"), injections: injects{err: errors.New("no")}, want: "allowed; warned of " + field, asked: 1},
 		"no answer, and a mistake":     {after: deployment(strings.Replace(of, `"10"`, `"0"`, 1), "1"), injections: injects{err: errors.New("no")}, want: "422 Invalid metadata.annotations[mini-hpa/max]; warned of " + field, asked: 1},

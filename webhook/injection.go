@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -17,8 +16,7 @@ import (
 
 // Injections knows what other webhooks put into the pods of a Deployment.
 type Injections interface {
-	// Find adds to the surroundings what the namespace of the Deployment in a request announces, and which containers its pods have that
-	// its template lacks. The error says why that is not known.
+	// Find adds to the surroundings what the namespace of the Deployment in a request announces, or which containers its pods have. The error says why that is not known.
 	Find(ctx context.Context, namespace string, deployment []byte, s annotations.Surroundings) (annotations.Surroundings, error)
 }
 
@@ -60,7 +58,7 @@ func (i *injections) Find(ctx context.Context, namespace string, deployment []by
 	return s, err
 }
 
-// containers are the names of those that pods have.
+// containers are the names of those that run in pods.
 func (i *injections) containers(ctx context.Context, namespace string, deployment []byte) ([]string, error) {
 	var d struct {
 		Spec struct {
@@ -78,14 +76,9 @@ func (i *injections) containers(ctx context.Context, namespace string, deploymen
 	if err != nil {
 		return nil, fmt.Errorf("listing pods of the Deployment: %w", err)
 	}
-	var names []string
-	for p := range list.Items {
-		for _, containers := range [][]corev1.Container{list.Items[p].Spec.Containers, list.Items[p].Spec.InitContainers} {
-			for c := range containers {
-				names = append(names, containers[c].Name)
-			}
-		}
+	pods := make([]*corev1.Pod, len(list.Items))
+	for i := range list.Items {
+		pods[i] = &list.Items[i]
 	}
-	slices.Sort(names)
-	return slices.Compact(names), nil
+	return annotations.RunningIn(pods), nil
 }

@@ -33,7 +33,7 @@ func TestWhatIsInjected(t *testing.T) {
 		"nothing":                   {},
 		"a label of the namespace":  {labels: map[string]string{"istio-injection": "enabled"}, want: annotations.Surroundings{Injection: `namespace "shop" has "istio-injection: enabled"`}},
 		"a label that says no":      {labels: map[string]string{"istio-injection": "disabled"}},
-		"its pods":                  {pods: []runtime.Object{pod("web", "app", "proxy"), pod("web", "app")}, want: annotations.Surroundings{Containers: []string{"app", "init-app", "proxy"}}},
+		"its pods":                  {pods: []runtime.Object{pod("web", "app", "proxy"), pod("web", "app")}, want: annotations.Surroundings{Containers: []string{"app", "proxy"}}},
 		"the pods of somebody else": {pods: []runtime.Object{pod("api", "app", "proxy")}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -122,6 +122,8 @@ func TestLintTakesLinearTime(t *testing.T) {
 		"autoscalers":            many(8_000, func(i int) string { return needyWeb(i) + "---\n" + hpaFor(i) }),
 		"autoscalers of one":     many(2_000, func(int) string { return needyWeb(0) + "---\n" + hpaFor(0) }),
 		"LimitRanges":            many(6_000, func(i int) string { return limitRangeOf(i) + "---\n" + needyWeb(i) }),
+		"keys at every level":    "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"data\":" + strings.Repeat(`{"mini-hpa/a":`, 9_900) + "1" + strings.Repeat("}", 9_901),
+		"no numbers":             deployment + "data: [" + strings.Repeat(".nan,", 60_000) + "]\n",
 		"quantities of any kind": deployment + "spec: {template: {spec: {volumes: [" + many(20_000, func(int) string { return "{name: v, emptyDir: {sizeLimit: 1e-999999999}}," }) + "]}}}\n",
 	} {
 		t.Run(name, func(t *testing.T) {

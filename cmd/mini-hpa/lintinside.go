@@ -103,31 +103,37 @@ func (p *sheet) below(block *yaml.Node, inside place) place {
 // notFinite are the numbers that YAML has and JSON has not, as kubectl's parser knows them.
 var notFinite = []string{".nan", ".NaN", ".NAN", ".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF", "-.inf", "-.Inf", "-.INF"}
 
-// infinite are the nodes of a document that are no numbers of JSON.
-func infinite(n *yaml.Node) []*yaml.Node {
+// infinite adds to what was found the nodes of a document that are no numbers of JSON.
+func infinite(n *yaml.Node, found []*yaml.Node) []*yaml.Node {
 	const isText = yaml.TaggedStyle | yaml.DoubleQuotedStyle | yaml.SingleQuotedStyle | yaml.LiteralStyle | yaml.FoldedStyle
 	if n.Kind == yaml.ScalarNode && n.Style&isText == 0 && slices.Contains(notFinite, n.Value) {
-		return []*yaml.Node{n}
+		return append(found, n)
 	}
-	var found []*yaml.Node
 	for _, child := range n.Content {
-		found = append(found, infinite(child)...)
+		found = infinite(child, found)
 	}
 	return found
 }
 
-// quoted is the chunk with quotes around nodes of it. It fails where the parser counts lines or columns otherwise than editors do.
+// quoted is the chunk with quotes around nodes of it, which are in its order. It fails where the parser counts lines or columns otherwise than
+// editors do.
 func (c chunk) quoted(nodes []*yaml.Node) (chunk, bool) {
 	lines := strings.SplitAfter(c.text, "\n")
-	for _, n := range slices.Backward(nodes) { // so that the columns of those that come before stay as they are
-		at := n.Line - c.line
-		line := []rune(lines[at])
-		start := n.Column - 1
-		end := start + utf8.RuneCountInString(n.Value)
-		if end > len(line) || string(line[start:end]) != n.Value {
-			return c, false
+	for len(nodes) > 0 {
+		number := nodes[0].Line
+		line := []rune(lines[number-c.line])
+		var text strings.Builder
+		done := 0
+		for len(nodes) > 0 && nodes[0].Line == number {
+			start, value := nodes[0].Column-1, nodes[0].Value
+			end := start + utf8.RuneCountInString(value)
+			if start < done || end > len(line) || string(line[start:end]) != value {
+				return c, false
+			}
+			fmt.Fprintf(&text, "%s%q", string(line[done:start]), value)
+			done, nodes = end, nodes[1:]
 		}
-		lines[at] = string(line[:start]) + fmt.Sprintf("%q", n.Value) + string(line[end:])
+		lines[number-c.line] = text.String() + string(line[done:])
 	}
 	return chunk{text: strings.Join(lines, ""), line: c.line}, true
 }

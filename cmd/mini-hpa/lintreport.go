@@ -116,19 +116,20 @@ func (d *candidate) review(defaults annotations.Defaults, s annotations.Surround
 // withUnquoted are all problems, those of the manifest first. What is also wrong with a value that only lacks quotes is said together with
 // that, and nothing of what was made of a field that could not be read.
 func (d *candidate) withUnquoted(others field.ErrorList) field.ErrorList {
-	own := map[string]*field.Error{}
+	own, unread := map[string]*field.Error{}, map[string]bool{}
 	var all field.ErrorList
 	for _, problem := range d.problems {
 		told := *problem
 		if _, isBlock := told.BadValue.(field.OmitValueType); told.Origin == annotations.FoundInvalid && !isBlock {
 			own[told.Field] = &told
 		}
+		unread[told.Field] = unread[told.Field] || told.Origin == annotations.FoundInvalidField
 		all = append(all, &told)
 	}
 	for _, other := range others {
 		if told := own[other.Field]; told != nil {
 			told.Detail += "; it is refused in quotes, too: " + other.Detail
-		} else if !d.isToldAt(other.Field) {
+		} else if !isPartOf(other.Field, unread) {
 			all = append(all, other)
 		}
 	}
@@ -182,11 +183,14 @@ func (d *candidate) fixedReplicas() []finding {
 		`; leave spec.replicas out (take it out of what "kubectl apply" remembers with "kubectl apply edit-last-applied" first: a field that disappears is set to 1 once)`)}
 }
 
-// isToldAt says whether a field, or one that it is a part of, is one that could not be read: what was made of it says nothing.
-func (d *candidate) isToldAt(path string) bool {
-	return slices.ContainsFunc(d.problems, func(e *field.Error) bool {
-		return e.Origin == annotations.FoundInvalidField && (path == e.Field || strings.HasPrefix(path, e.Field+".") || strings.HasPrefix(path, e.Field+"["))
-	})
+// isPartOf says whether a field, or one that it is a part of, is one that could not be read: what was made of it says nothing.
+func isPartOf(path string, unread map[string]bool) bool {
+	for i := range path {
+		if (path[i] == '.' || path[i] == '[') && unread[path[:i]] {
+			return true
+		}
+	}
+	return unread[path]
 }
 
 // errors are the findings that problems come to.

@@ -52,9 +52,12 @@ func isOwnKind(kind schema.GroupVersionKind) bool {
 
 // straysIn adds those below a value to what was found.
 func (o object) straysIn(value any, at *field.Path, found []stray) []stray {
+	if len(found) == maxStrays {
+		return found // strayAt looks at all that is below, and would do so at each level
+	}
 	switch v := value.(type) {
 	case map[string]any:
-		if s, ok := o.strayAt(v, at); ok && len(found) < maxStrays {
+		if s, ok := o.strayAt(v, at); ok {
 			found = append(found, s)
 		}
 		for _, name := range slices.Sorted(maps.Keys(v)) {

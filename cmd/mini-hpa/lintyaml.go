@@ -119,7 +119,7 @@ func (c chunk) readYAML() (d document, err error) {
 	d.sheet = &sheet{chunk: c, numbers: lines}
 	text, err := kubectl.YAMLToJSON([]byte(c.text))
 	var odd error
-	if none := infinite(d.node); err != nil && len(none) > 0 {
+	if none := infinite(d.node, nil); err != nil && len(none) > 0 {
 		odd = atLine{none[0].Line, fmt.Errorf("cannot be parsed: %s is no number in JSON, so the API server gets nothing of this; put it in quotes", none[0].Value)}
 		if quoted, ok := c.quoted(none); ok {
 			text, err = kubectl.YAMLToJSON([]byte(quoted.text))

@@ -150,6 +150,21 @@ func TestLintTemplates(t *testing.T) {
 	}
 }
 
+// TestLintATemplateInAList hides nothing of what else is in the list, whose places stay as they are.
+func TestLintATemplateInAList(t *testing.T) {
+	item := func(name, limit string) string {
+		return "- apiVersion: apps/v1\n  kind: Deployment\n  metadata: {name: " + name + ", annotations: {mini-hpa/target-cpu: 250m, mini-hpa/max: '" + limit + "'}}\n  spec: {template: {spec: {containers: [{name: a, image: '${IMAGE}'}]}}}\n"
+	}
+	_, stdout, _ := lint(t, "apiVersion: v1\nkind: List\nitems:\n"+item("a", "x")+item("b", "${MAX}")+item("c", "y"))
+	expect(t, stdout, []string{"standard input:6: error: Deployment a: metadata.annotations[mini-hpa/max]", "standard input:14: error: Deployment c: metadata.annotations[mini-hpa/max]"})
+	layOut(t, map[string]string{"chart/Chart.yaml": "name: web\n", "chart/templates/web.yaml": "apiVersion: v1\nkind: List\nitems:\n" + strings.ReplaceAll(item("a", "x"), "${IMAGE}", "app") + item("b", "y")})
+	_, stdout, stderr := call(t, "lint", ".")
+	expect(t, stdout, []string{"chart/templates/web.yaml:6: error: Deployment a: metadata.annotations[mini-hpa/max]"})
+	if want := "1 template"; !strings.Contains(stderr, want) {
+		t.Errorf("%q lacks %q", stderr, want)
+	}
+}
+
 // TestLintPassesOverWhatIsNoManifest, where nobody has named it.
 func TestLintPassesOverWhatIsNoManifest(t *testing.T) {
 	large := strings.Repeat("# 3456789\n", maxManifest/10+1)

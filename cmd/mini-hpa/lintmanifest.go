@@ -91,12 +91,9 @@ func (m *manifests) read(s source, stdin io.Reader) {
 		default:
 			m.fail(s.shown(), err)
 		}
+		unfilled := c.unfilled(s.name)
 		for _, d := range documents {
-			if c.isUnfilled(s.name, d) {
-				m.templates++
-				continue
-			}
-			if p := (part{file: s.shown(), document: d}); m.isPatch(s) {
+			if p := (part{s.shown(), d, unfilled}); m.isPatch(s) {
 				m.addPatch(p)
 			} else {
 				m.add(p, kind)
@@ -115,6 +112,8 @@ func (m *manifests) fail(file string, err error) {
 type part struct {
 	file string
 	document
+	// unfilled is the chunk's.
+	unfilled func(fields map[string]any) bool
 }
 
 // add takes an object, or all of a list. The items of a typed list have its kind if they do not name one.
@@ -125,12 +124,17 @@ func (m *manifests) add(p part, inherited schema.GroupVersionKind) {
 	if fields != nil && o.GetKind() == "" && inherited.Kind != "" {
 		o.SetGroupVersionKind(inherited)
 	}
-	if o.GetAPIVersion() == "" || o.GetKind() == "" {
+	items, ok := fields["items"].([]any)
+	isList := ok && strings.HasSuffix(o.GetKind(), "List")
+	switch {
+	case !isList && p.unfilled(fields):
+		m.templates++
+		return
+	case o.GetAPIVersion() == "" || o.GetKind() == "":
 		m.strangers++
 		return
-	}
-	if items, ok := fields["items"].([]any); ok && strings.HasSuffix(o.GetKind(), "List") {
-		m.addAll(o, items)
+	case isList:
+		m.addAll(p, o, items)
 		return
 	}
 	if err := m.place(o); err != nil {
@@ -138,7 +142,7 @@ func (m *manifests) add(p part, inherited schema.GroupVersionKind) {
 	}
 }
 
-func (m *manifests) addAll(list object, items []any) {
+func (m *manifests) addAll(p part, list object, items []any) {
 	kind := list.GroupVersionKind()
 	kind.Kind = strings.TrimSuffix(kind.Kind, "List")
 	for i, item := range items {
@@ -146,7 +150,7 @@ func (m *manifests) addAll(list object, items []any) {
 		if at == nil {
 			at = list.node // of what is merged in, kubectl's parser may take another one
 		}
-		m.add(part{list.file, document{node: at, value: item, sheet: list.sheet}}, kind)
+		m.add(part{p.file, document{node: at, value: item, sheet: p.sheet}, p.unfilled}, kind)
 	}
 }
 

@@ -61,8 +61,12 @@ func (m *manifests) isPatch(s source) bool {
 
 // addPatch takes a part of a Deployment. Whatever else a patch is a part of bears on nothing by itself.
 func (m *manifests) addPatch(p part) {
-	m.patches++
 	fields, _ := p.value.(map[string]any)
+	if p.unfilled(fields) {
+		m.templates++
+		return
+	}
+	m.patches++
 	o := object{Unstructured: unstructured.Unstructured{Object: fields}, file: p.file, node: p.node, namespace: m.namespace,
 		atlas: m.atlas, structs: m.structs, sheet: p.sheet}
 	if o.GroupVersionKind() == appsv1.SchemeGroupVersion.WithKind("Deployment") && len(o.ownKeys()) > 0 {

@@ -52,20 +52,20 @@ func inChart(file string) bool {
 	return false
 }
 
-// isUnfilled says whether a document that can be parsed is a template: the names of an object, or what it asks of mini-hpa, are still to
-// be filled in. Where a chart has its templates, one action anywhere is enough.
-func (c chunk) isUnfilled(file string, d document) bool {
-	return placeholder.MatchString(c.text) && (toFill(d.value) || inChart(file) && mentions(d.value))
+// unfilled returns what says whether an object of the chunk is a template though it can be parsed: its names, or what it asks of mini-hpa,
+// are still to be filled in. Where a chart has its templates, one action anywhere is enough.
+func (c chunk) unfilled(file string) func(fields map[string]any) bool {
+	if !placeholder.MatchString(c.text) {
+		return func(map[string]any) bool { return false }
+	}
+	isOfChart := inChart(file)
+	return func(fields map[string]any) bool { return toFill(fields) || isOfChart && mentions(fields) }
 }
 
-// toFill says whether an object, or one of a list, has an action where none can be meant.
-func toFill(value any) bool {
-	fields, _ := value.(map[string]any)
+// toFill says whether an object has an action where none can be meant.
+func toFill(fields map[string]any) bool {
 	if fields == nil {
 		return false
-	}
-	if items, ok := fields["items"].([]any); ok {
-		return slices.ContainsFunc(items, toFill)
 	}
 	o := object{Unstructured: unstructured.Unstructured{Object: fields}}
 	texts := []string{o.GetAPIVersion(), o.GetKind(), o.GetName(), o.GetNamespace()}

@@ -225,6 +225,23 @@ func TestLintAreas(t *testing.T) {
 	}
 }
 
+// TestLintAPausedScaledObject is judged alike in whatever order it and what KEDA has made for it are read.
+func TestLintAPausedScaledObject(t *testing.T) {
+	const scaled = "---\napiVersion: keda.sh/v1alpha1\nkind: ScaledObject\nmetadata: {name: queue, annotations: {autoscaling.keda.sh/paused: 'true'}}\nspec: {scaleTargetRef: {name: web}}\n"
+	const made = "---\napiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: keda-hpa-queue, ownerReferences: [{apiVersion: keda.sh/v1alpha1, kind: ScaledObject, name: queue, uid: u, controller: true}]}\n" +
+		"spec: {scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}}\n"
+	for name, tt := range map[string]struct{ text, want string }{
+		"alone":             {scaled, `warning: Deployment web: metadata.annotations: ScaledObject "queue" (standard input:14) is paused`},
+		"what is made last": {scaled + made, `error: Deployment web: metadata.annotations: Forbidden: ScaledObject "queue" (standard input:14) already scales`},
+		"and first":         {made + scaled, `error: Deployment web: metadata.annotations: Forbidden: ScaledObject "queue" (standard input:19) already scales`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, stdout, _ := lint(t, workload()+tt.text)
+			expect(t, stdout, []string{tt.want})
+		})
+	}
+}
+
 // TestLintStrays are annotations where nothing reads them.
 func TestLintStrays(t *testing.T) {
 	common := func(name string) string {
@@ -296,7 +313,9 @@ func TestLintReplicas(t *testing.T) {
 		"only observed":      {with("3", "mode: observe"), nil},
 		"paused":             {with("3", "mode: paused"), nil},
 		"not autoscaled":     {strings.ReplaceAll(with("3", "tolerance: 5%"), "mini-hpa/", "x/"), nil},
-		"out of a cluster":   {with("3", "tolerance: 5%") + "status: {}\n", nil},
+		"a dry run's output": {with("3", "tolerance: 5%") + "status: {}\n", []string{"each apply sets the replicas to 3"}},
+		"out of a cluster":   {with("3", "tolerance: 5%") + "status: {replicas: 3}\n", nil},
+		"as it was stored":   {strings.Replace(with("3", "tolerance: 5%"), "  name: web\n", "  name: web\n  resourceVersion: '7'\n", 1), nil},
 		"of another version": {strings.Replace(with("3", "tolerance: 5%"), "  name: web\n", "  name: web\n  uid: a\n", 1), nil},
 	} {
 		t.Run(name, func(t *testing.T) {

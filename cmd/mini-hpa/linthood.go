@@ -70,6 +70,8 @@ type neighbor struct{ kind, name string }
 type rival struct {
 	is          annotations.Autoscaler
 	deployments []string
+	// itself says that it was met, and not only what was made for it.
+	itself bool
 }
 
 func newNeighborhood() *neighborhood {
@@ -104,7 +106,8 @@ func (n *neighborhood) addResizer(name string, fields map[string]any, place stri
 	n.resizers[name], n.places[neighbor{annotations.KindResizer, name}] = resizer{is, deployment}, place
 }
 
-// addScaler adds an object that scales something. One that scales something else takes the place of one in the cluster, too.
+// addScaler adds an object that scales something. One that scales something else takes the place of one in the cluster, too. A ScaledObject and
+// the HorizontalPodAutoscaler that KEDA has made for it are one, whichever comes first, and not paused for as long as both are there.
 func (n *neighborhood) addScaler(kind string, s scalerObject, place string) {
 	is, deployment := annotations.Scales(kind, &s.Metadata, s.Spec.ScaleTargetRef)
 	name := neighbor{is.Kind, is.Name}
@@ -113,6 +116,10 @@ func (n *neighborhood) addScaler(kind string, s scalerObject, place string) {
 		known = &rival{is: is}
 		n.scalers[name], n.places[name] = known, place
 	}
+	if kind == is.Kind && !known.itself {
+		known.itself, n.places[name] = true, place
+	}
+	known.is.Paused = known.is.Paused && is.Paused
 	if deployment != "" {
 		known.deployments = append(known.deployments, deployment)
 	}

@@ -171,8 +171,7 @@ func (d *candidate) milliBytes(p annotations.Policy) []annotations.Warning {
 
 // fixedReplicas warns of replicas in the manifest of a workload that is autoscaled. What a cluster has written always has them.
 func (d *candidate) fixedReplicas() []finding {
-	_, isFromCluster := d.Object["status"]
-	if !annotations.Selected(d.workload.Annotations) || d.workload.Spec.Replicas == nil || isFromCluster || d.workload.UID != "" {
+	if !annotations.Selected(d.workload.Annotations) || d.workload.Spec.Replicas == nil || d.isFromCluster() {
 		return nil
 	}
 	message := fmt.Sprintf("each apply sets the replicas to %d, whatever mini-hpa has made of them", *d.workload.Spec.Replicas)
@@ -181,6 +180,12 @@ func (d *candidate) fixedReplicas() []finding {
 	}
 	return []finding{d.finding(severityWarning, annotations.FoundReplicasOverwritten, "spec.replicas", message+
 		`; leave spec.replicas out (take it out of what "kubectl apply" remembers with "kubectl apply edit-last-applied" first: a field that disappears is set to 1 once)`)}
+}
+
+// isFromCluster says whether a cluster has written the manifest. Clients write an empty status, too.
+func (d *candidate) isFromCluster() bool {
+	status, _ := d.Object["status"].(map[string]any)
+	return len(status) > 0 || d.workload.UID != "" || d.workload.ResourceVersion != ""
 }
 
 // isPartOf says whether a field, or one that it is a part of, is one that could not be read: what was made of it says nothing.

@@ -38,7 +38,7 @@ func (r Rules) witnessed(h History, s Snapshot, p annotations.Policy) History {
 	left := h.left
 	h.left = s.Replicas
 	if left > 0 && s.Replicas > left && r.repairs(RepairAssumed) && !h.undone(s) {
-		h.Samples = append(h.Samples[:len(h.Samples):len(h.Samples)], Sample{Time: s.Time, Replicas: s.Replicas, Basis: Raised})
+		h.Samples = h.raised(s, p)
 	}
 	switch lowered := s.Replicas < left && s.crowded(); {
 	case !r.repairs(RepairOutside), s.Replicas == 0, s.Replicas >= h.outside.from && !lowered:
@@ -52,6 +52,19 @@ func (r Rules) witnessed(h History, s Snapshot, p annotations.Policy) History {
 		h.outside.at = s.Time
 	}
 	return h
+}
+
+// raised adds the number that somebody else has raised the replicas to. It drops those that this one outlasts, and those that no window
+// looks at any more: while there are no metrics, nobody else does.
+func (h History) raised(s Snapshot, p annotations.Policy) []Sample {
+	oldest := s.Time.Add(-max(window(p.Up), window(p.Down)))
+	kept := make([]Sample, 0, len(h.Samples)+1)
+	for _, old := range h.Samples {
+		if old.Basis != Raised || old.Replicas != s.Replicas && old.Time.After(oldest) {
+			kept = append(kept, old)
+		}
+	}
+	return append(kept, Sample{Time: s.Time, Replicas: s.Replicas, Basis: Raised})
 }
 
 // undone says that somebody else has raised the replicas to no more than there were before the scale-in of a moment ago: a rival does

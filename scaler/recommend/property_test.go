@@ -386,6 +386,24 @@ func TestHistoryStaysSmall(t *testing.T) {
 	}
 }
 
+// TestHistoryStaysSmallWithoutMetrics, however often somebody else raises the replicas.
+func TestHistoryStaysSmallWithoutMetrics(t *testing.T) {
+	for name, n := range map[string]func(i int) int32{
+		"to and fro": func(i int) int32 { return []int32{4, 12}[i%2] },
+		"upwards":    func(i int) int32 { return 1 + int32(i)%20000 },
+	} {
+		p, h := policy(t, "target-cpu=50", "max=100000", "scale-down-stabilization=5m"), History{}
+		most := 0
+		for i := range 20000 {
+			_, h = Recommend(p, Snapshot{Time: noon.Add(time.Duration(i) * time.Second), Replicas: n(i), MetricsError: "down"}, h)
+			most = max(most, len(h.Samples))
+		}
+		if most > 302 {
+			t.Errorf("%s: %d samples are kept, want at most one a second for 5 minutes", name, most)
+		}
+	}
+}
+
 // TestChangesStayFew: a rival that sets the replicas out of bounds again and again is answered each time, and nothing grows.
 func TestChangesStayFew(t *testing.T) {
 	for _, compat := range []bool{false, true} {

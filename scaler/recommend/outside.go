@@ -89,9 +89,10 @@ func (s Snapshot) crowded() bool {
 // all of them carry. The tolerance is that of the replicas which they are to become: 12 pods at the target are not within it if 1
 // is to be left, but they are if it is 11.
 func (v *view) carried(d *draft, o *outlook) {
-	load := min(o.ratio, o.careful) * float64(o.pods) // pods that could not be measured carry no more than the others
-	if made := d.numbers.ceil(load); v.carries(d, load, made) {
-		o.made, o.to, o.reason = made, made, ReasonCarried
+	each := min(o.ratio, o.careful) // pods that could not be measured carry no more than the others
+	load := each*float64(o.pods) + o.targets
+	if made := d.numbers.ceil(load); made >= o.to && v.carries(d, load, made) {
+		o.each, o.made, o.to, o.reason = each, made, made, ReasonCarried
 	}
 }
 

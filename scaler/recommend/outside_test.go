@@ -1,6 +1,9 @@
 package recommend
 
 import (
+	"math"
+	"regexp"
+	"strconv"
 	"testing"
 	"time"
 
@@ -55,15 +58,38 @@ func TestSomebodyElsesScaleIn(t *testing.T) {
 		"half of them have no sample": {before: "500m", to: 1, seen: func(now time.Time) Snapshot {
 			return surging(snapshot(now, 1, pods(now, 6, "500m"), pods(now, 6, "0", without)), 12)
 		}, want: 12},
+		"half of them have no sample, the others less to do": {before: "500m", to: 1, seen: func(now time.Time) Snapshot {
+			return surging(snapshot(now, 1, pods(now, 6, "400m"), pods(now, 6, "0", without)), 12)
+		}, want: 12},
+		"half of them are not heard of": {before: "500m", to: 1, seen: func(now time.Time) Snapshot {
+			return surging(snapshot(now, 1, pods(now, 6, "850m"), pods(now, 6, "540m", ready("Unknown", time.Second))), 12)
+		}, want: 17},
+		"half of them are not heard of, the others less to do": {before: "500m", to: 1, seen: func(now time.Time) Snapshot {
+			return surging(snapshot(now, 1, pods(now, 6, "400m"), pods(now, 6, "540m", ready("Unknown", time.Second))), 12)
+		}, want: 10},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorkload(t, 12, append([]string{"target-cpu=50", "max=40"}, c.pairs...)...)
 			w.see(snapshot(w.now, 12, pods(w.now, 12, c.before)), time.Second)
 			w.replicas = c.to
 			w.see(c.seen(w.now), time.Second).want(c.want)
+			for _, step := range w.last.Steps {
+				if written := arithmetic.FindStringSubmatch(step.Detail); written != nil {
+					ratio, _ := strconv.ParseFloat(written[1], 64)
+					pods, _ := strconv.ParseFloat(written[2], 64)
+					aside, _ := strconv.ParseFloat(written[3], 64)
+					made, _ := strconv.ParseFloat(written[4], 64)
+					if made != math.Ceil(ratio*pods+aside-1e-9) {
+						t.Errorf("%q is not true", step.Detail)
+					}
+				}
+			}
 		})
 	}
 }
+
+// arithmetic is what a decision writes of its own.
+var arithmetic = regexp.MustCompile(`ceil\(([\d.]+) \* (\d+) pods(?: \+ ([\d.]+) for .*)?\) = (\d+)`)
 
 // TestTheWayBackIsFree: afterwards the policies stand where they would stand had nobody interfered.
 func TestTheWayBackIsFree(t *testing.T) {

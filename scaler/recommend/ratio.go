@@ -93,7 +93,9 @@ func careful(ratio float64) treatments {
 // outlook is a ratio before and after the careful assumptions, over how many pods, for how many they were made, and what
 // comes of it.
 type outlook struct {
-	ratio, careful   float64
+	ratio, careful float64
+	// each is how many times its target each of those pods counts as in what is made of it.
+	each             float64
 	pods             int
 	assumed, shifted int
 	// aside is how many pods count beside those, as so many times their target.
@@ -148,7 +150,7 @@ func (v *view) evaluate(d *draft, m *podMetric, c *cohort, as treatments, ratio 
 
 // settle turns the ratio into replicas, with the reason for it (HPA: the same).
 func (v *view) settle(d *draft, o *outlook) {
-	o.to, o.made = d.Current, d.numbers.ceil(o.careful*float64(o.pods)+o.targets)
+	o.each, o.to, o.made = o.careful, d.Current, d.numbers.ceil(o.careful*float64(o.pods)+o.targets)
 	switch {
 	case v.band.within(o.careful):
 		o.reason = ReasonWithin
@@ -210,7 +212,7 @@ func (t *text) arithmetic(band tolerances, o outlook) *text {
 	if t.str(" is ").side(band, o.careful).tolerances(band); band.within(o.careful) && o.reason != ReasonCarried {
 		return t
 	}
-	t.str("; ceil(").float(o.careful).str(" * ").int(int64(o.pods)).str(" pods")
+	t.str("; ceil(").float(o.each).str(" * ").int(int64(o.pods)).str(" pods")
 	if o.aside > 0 {
 		t.str(" + ").float(o.targets).str(" for ").int(int64(o.aside)).str(" whose readiness is unknown")
 	}

@@ -58,7 +58,7 @@ func TestExternalMetric(t *testing.T) {
 		t.Errorf("asked %d times in %.1f s, want about once a second", asked, seconds)
 	}
 	out, err := exec.Command(program, "explain", "--kubeconfig", shared.cluster.Kubeconfig(), "-n", ns, "web").CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "queue=mail") || !strings.Contains(string(out), "40 / 4 pods / target 10 = ratio 1") {
+	if err != nil || !strings.Contains(string(out), "queue=mail") || !strings.Contains(string(out), "40 / 4 replicas / target 10 = ratio 1") {
 		t.Errorf("explain (%v) does not show the metric:\n%s", err, out)
 	}
 	shared.setQueue("backlog-a", 10)

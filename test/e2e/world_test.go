@@ -30,8 +30,9 @@ var (
 // samplePeriod is how often loadsim publishes here: faster than metrics-server, so that a story takes seconds.
 const samplePeriod = 2 * time.Second
 
-// patience bounds every wait. It is no assertion: what is waited for comes at once or never.
-const patience = 90 * time.Second
+// patience bounds every wait. It is no assertion: what is waited for comes at once or never, but for a failure of the metrics, which
+// is told when it has lasted for 30 s, and of pods that are new after another minute.
+const patience = 150 * time.Second
 
 // user is who the controller is for the API server. It may do what its ClusterRole grants and nothing else. A group of the same name
 // has the same rights, for controllers that are to be told apart.

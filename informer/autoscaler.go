@@ -225,8 +225,8 @@ func (n *Neighbors) watchExtension(parent context.Context, x *extension) error {
 // newExtensionInformer makes an informer that is told to followers; failed hears of each list or watch that fails.
 func (n *Neighbors) newExtensionInformer(x *extension, failed func(error)) (cache.SharedIndexInformer, error) {
 	s := watching.New(x.resource.Resource, n.config.Dynamic.Resource(x.resource).Namespace(n.config.Namespace), n.config.Watches, n.config.OnError)
-	informer := s.Informer(n.config.Dynamic, &unstructured.Unstructured{}, cache.Indexers{byTarget: targetOf})
-	return informer, errors.Join(informer.SetTransform(x.slim), n.follow(informer),
+	informer := s.Informer(n.config.Dynamic, &unstructured.Unstructured{}, cache.Indexers{byTarget: targetOf}, x.slim)
+	return informer, errors.Join(n.follow(informer),
 		informer.SetWatchErrorHandlerWithContext(func(ctx context.Context, r *cache.Reflector, err error) {
 			s.Failed(ctx, r, err)
 			failed(err)

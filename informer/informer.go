@@ -85,16 +85,16 @@ func New(c Config) (*Set, error) {
 	replicaSets := watching.New("replicasets", c.Metadata.Resource(appsv1.SchemeGroupVersion.WithResource("replicasets")).Namespace(c.Namespace), c.Watches, s.onError)
 	pods := watching.New("pods", c.Client.CoreV1().Pods(c.Namespace), c.Watches, s.onError)
 	s.deployments = cache.NewTypedSharedIndexInformer[*appsv1.Deployment](deployments.Informer(c.Client, &appsv1.Deployment{},
-		cache.TypedIndexersToIndexers(cache.TypedIndexers[*appsv1.Deployment]{bySelection: selection})))
+		cache.TypedIndexersToIndexers(cache.TypedIndexers[*appsv1.Deployment]{bySelection: selection}), s.templates.slimDeployment))
 	s.replicaSets = cache.NewTypedSharedIndexInformer[*metav1.PartialObjectMetadata](replicaSets.Informer(c.Metadata, &metav1.PartialObjectMetadata{},
-		cache.TypedIndexersToIndexers(cache.TypedIndexers[*metav1.PartialObjectMetadata]{byController: controllerUID[*metav1.PartialObjectMetadata]})))
+		cache.TypedIndexersToIndexers(cache.TypedIndexers[*metav1.PartialObjectMetadata]{byController: controllerUID[*metav1.PartialObjectMetadata]}), slimReplicaSet))
 	s.pods = cache.NewTypedSharedIndexInformer[*corev1.Pod](pods.Informer(c.Client, &corev1.Pod{},
-		cache.TypedIndexersToIndexers(cache.TypedIndexers[*corev1.Pod]{byController: controllerUID[*corev1.Pod]})))
+		cache.TypedIndexersToIndexers(cache.TypedIndexers[*corev1.Pod]{byController: controllerUID[*corev1.Pod]}), s.templates.slimPod))
 	s.doubtDeployments = deployments.Doubt
 	if err := errors.Join(
-		s.deployments.SetTransform(s.templates.slimDeployment), s.deployments.SetWatchErrorHandlerWithContext(deployments.Failed),
-		s.replicaSets.SetTransform(slimReplicaSet), s.replicaSets.SetWatchErrorHandlerWithContext(replicaSets.Failed),
-		s.pods.SetTransform(s.templates.slimPod), s.pods.SetWatchErrorHandlerWithContext(pods.Failed),
+		s.deployments.SetWatchErrorHandlerWithContext(deployments.Failed),
+		s.replicaSets.SetWatchErrorHandlerWithContext(replicaSets.Failed),
+		s.pods.SetWatchErrorHandlerWithContext(pods.Failed),
 		s.subscribe(),
 	); err != nil {
 		return nil, fmt.Errorf("preparing the informers: %w", err)

@@ -82,12 +82,12 @@ func NewNeighbors(c NeighborsConfig) (*Neighbors, error) {
 	hpas := watching.New("horizontalpodautoscalers", c.Client.AutoscalingV2().HorizontalPodAutoscalers(c.Namespace), c.Watches, c.OnError)
 	n := &Neighbors{
 		config:      c,
-		limitRanges: limitRanges.Informer(c.Client, &corev1.LimitRange{}, cache.Indexers{byNamespace: cache.MetaNamespaceIndexFunc}),
-		hpas:        hpas.Informer(c.Client, &autoscalingv2.HorizontalPodAutoscaler{}, cache.Indexers{byTarget: targetOf}),
+		limitRanges: limitRanges.Informer(c.Client, &corev1.LimitRange{}, cache.Indexers{byNamespace: cache.MetaNamespaceIndexFunc}, slimLimitRange),
+		hpas:        hpas.Informer(c.Client, &autoscalingv2.HorizontalPodAutoscaler{}, cache.Indexers{byTarget: targetOf}, slimHPA),
 	}
 	n.scaledObjects = &extension{resource: scaledObjects, slim: slimScaledObject, looked: n.await(nil)}
 	n.resizers = &extension{resource: resizers, slim: slimResizer, looked: n.await(nil)}
-	if err := errors.Join(n.shape(n.limitRanges, limitRanges.Failed, slimLimitRange), n.shape(n.hpas, hpas.Failed, slimHPA),
+	if err := errors.Join(n.waitFor(n.limitRanges, limitRanges.Failed), n.waitFor(n.hpas, hpas.Failed),
 		n.followLimitRanges(), n.follow(n.hpas)); err != nil {
 		return nil, fmt.Errorf("preparing the informers of neighbors: %w", err)
 	}
@@ -101,10 +101,10 @@ func (n *Neighbors) await(came <-chan struct{}) *awaited {
 	return a
 }
 
-// shape makes an informer keep only what is read, and tells when its watch fails.
-func (n *Neighbors) shape(informer cache.SharedIndexInformer, failed cache.WatchErrorHandlerWithContext, slim cache.TransformFunc) error {
+// waitFor makes Fill wait for an informer, and tells when its watch fails.
+func (n *Neighbors) waitFor(informer cache.SharedIndexInformer, failed cache.WatchErrorHandlerWithContext) error {
 	first := n.await(informer.HasSyncedChecker().Done())
-	return errors.Join(informer.SetTransform(slim), informer.SetWatchErrorHandlerWithContext(
+	return errors.Join(informer.SetWatchErrorHandlerWithContext(
 		func(ctx context.Context, r *cache.Reflector, err error) {
 			failed(ctx, r, err)
 			if withheld(err) {

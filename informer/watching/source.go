@@ -11,11 +11,13 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/apis/meta/internalversion"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/tools/pager"
 	"k8s.io/client-go/util/flowcontrol"
 )
 
@@ -81,6 +83,8 @@ type Source[L runtime.Object] struct {
 	failing, expiry *Outage
 	// known is the informer's store.
 	known cache.KeyListerGetter
+	// slim makes of an object what is kept of it; nil if that is all.
+	slim cache.TransformFunc
 
 	mu       sync.Mutex
 	heard    time.Time     // when the API server last said something of this kind, later by the time that does not count as silence
@@ -139,12 +143,14 @@ func New[L runtime.Object](what string, client Lister[L], w *Watches, report fun
 }
 
 // Informer makes the informer that is fed from here, which is to be done once. The base is the client, which knows whether it can
-// stream a list; of the example only the type matters.
-func (s *Source[L]) Informer(base any, example runtime.Object, indexers cache.Indexers) cache.SharedIndexInformer {
+// stream a list; of the example only the type matters. What is kept of each object is what slim makes of it, all if it is nil; given its
+// own result, it must return its equal.
+func (s *Source[L]) Informer(base any, example runtime.Object, indexers cache.Indexers, slim cache.TransformFunc) cache.SharedIndexInformer {
 	informer := cache.NewSharedIndexInformerWithOptions(cache.ToListWatcherWithWatchListSemantics(
 		&cache.ListWatch{ListWithContextFunc: s.list, WatchFuncWithContext: s.watch}, base),
 		example, cache.SharedIndexInformerOptions{Indexers: indexers, ObjectDescription: s.what})
-	s.known = informer.GetStore()
+	_ = informer.SetTransform(slim) // it fails only where the informer runs already
+	s.known, s.slim = informer.GetStore(), slim
 	return informer
 }
 
@@ -161,28 +167,76 @@ var (
 	errNoAnswer   = errors.New("no answer")
 )
 
-// list reads all objects, or a page of them.
+// list reads all objects, or a page of them where the reflector asks for pages.
 func (s *Source[L]) list(ctx context.Context, opts metav1.ListOptions) (runtime.Object, error) {
 	s.mu.Lock()
 	found := s.fault
 	s.mu.Unlock()
-	if found.reason != "" && opts.Continue == "" {
-		opts.ResourceVersion = "" // not from the memory of an API server: it may be its own watch that is silent
+	if found.reason != "" {
+		return s.listInstead(ctx, opts, found)
 	}
-	var list L
-	err := s.watches.Insist(ctx, s.what, func() error {
+	list, err := s.page(ctx, opts)
+	if err != nil {
+		return nil, err
+	}
+	if page, err := meta.ListAccessor(list); err == nil && page.GetContinue() == "" {
+		s.listed(list, found)
+	}
+	return list, nil
+}
+
+// listInstead reads all objects because of a watch. Not from the memory of an API server, for it may be its own watch that is silent; and page
+// by page, each made slim before the next is read, since a reflector would hold all of them whole beside the cache that they replace.
+func (s *Source[L]) listInstead(ctx context.Context, opts metav1.ListOptions, found fault) (runtime.Object, error) {
+	opts.ResourceVersion = ""
+	list, _, err := pager.New(func(ctx context.Context, opts metav1.ListOptions) (runtime.Object, error) {
+		page, err := s.page(ctx, opts)
+		if err != nil {
+			return nil, err
+		}
+		return s.slimmed(page)
+	}).List(ctx, opts)
+	if err != nil {
+		return nil, err
+	}
+	s.listed(list, found)
+	return list, nil
+}
+
+func (s *Source[L]) page(ctx context.Context, opts metav1.ListOptions) (list L, err error) {
+	err = s.watches.Insist(ctx, s.what, func() error {
 		return Within(ctx, answerLimit, func(ctx context.Context) (err error) {
 			list, err = s.client.List(ctx, opts)
 			return err
 		})
 	})
+	return list, err
+}
+
+// slimmed is a list of what is kept of the objects of a list.
+func (s *Source[L]) slimmed(list L) (runtime.Object, error) {
+	from, err := meta.ListAccessor(list)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("reading a list of %s: %w", s.what, err)
 	}
-	if page, err := meta.ListAccessor(list); err == nil && page.GetContinue() == "" {
-		s.listed(list, found, opts.Continue != "")
+	out := &internalversion.List{ListMeta: metav1.ListMeta{ResourceVersion: from.GetResourceVersion(), Continue: from.GetContinue()}}
+	err = meta.EachListItemWithAlloc(list, func(o runtime.Object) error {
+		if s.slim != nil {
+			kept, err := s.slim(o)
+			if err != nil {
+				return err
+			}
+			if kept, ok := kept.(runtime.Object); ok { // else the informer does it, as always
+				o = kept
+			}
+		}
+		out.Items = append(out.Items, o)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading a list of %s: %w", s.what, err)
 	}
-	return list, nil
+	return out, nil
 }
 
 // Within makes a request and gives it up where it takes longer than the limit. The error says so, and Insist does not take it for that of an
@@ -201,10 +255,10 @@ func because(ctx context.Context, err error) error {
 	return err
 }
 
-// listed tells what a watch had kept back, now that it is known, if the list is not only the last page.
-func (s *Source[L]) listed(list runtime.Object, found fault, last bool) {
+// listed tells what a watch had kept back, now that it is known.
+func (s *Source[L]) listed(list runtime.Object, found fault) {
 	var changed, total int
-	if found.reason != "" && !last {
+	if found.reason != "" {
 		changed, total = s.changed(list)
 	}
 	s.mu.Lock()
@@ -217,7 +271,7 @@ func (s *Source[L]) listed(list runtime.Object, found fault, last bool) {
 	switch found.reason {
 	case FailedUnreachable: // which was counted when it happened
 	case FailedSilent:
-		if changed == 0 && !s.marks && !last {
+		if changed == 0 && !s.marks {
 			// Nothing was missed, and no bookmark was ever heard of: this API server sends none.
 			s.proving, s.quiet = false, min(2*s.quiet, quietest)
 			return
@@ -226,11 +280,7 @@ func (s *Source[L]) listed(list runtime.Object, found fault, last bool) {
 	default:
 		s.watches.count(s.what, found.reason)
 	}
-	text := "listed again"
-	if !last {
-		text += fmt.Sprintf(", and %d of %d had changed", changed, total)
-	}
-	s.report(fmt.Errorf("watching %s: %s; %s", s.what, found.how, text))
+	s.report(fmt.Errorf("watching %s: %s; listed again, and %d of %d had changed", s.what, found.how, changed, total))
 }
 
 // changed counts the objects that are not in the cache as they are in the list, on either side. The informer puts nothing into its

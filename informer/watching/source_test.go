@@ -3,6 +3,7 @@ package watching
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -15,7 +16,9 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/tools/cache"
 )
@@ -70,8 +73,17 @@ func (s *server) List(ctx context.Context, opts metav1.ListOptions) (*corev1.Pod
 		}
 	}
 	list := &corev1.PodList{ListMeta: metav1.ListMeta{ResourceVersion: strconv.Itoa(s.version)}}
-	for _, p := range s.pods {
-		list.Items = append(list.Items, *p)
+	names := slices.Sorted(maps.Keys(s.pods))
+	begin := 0
+	if opts.Continue != "" {
+		begin, _ = slices.BinarySearch(names, opts.Continue)
+	}
+	for i, name := range names[begin:] {
+		if opts.Limit > 0 && int64(i) == opts.Limit {
+			list.Continue = name
+			break
+		}
+		list.Items = append(list.Items, *s.pods[name])
 	}
 	return list, nil
 }
@@ -166,11 +178,19 @@ func (s *server) note(field *[]string, text string) {
 	*field = append(*field, text)
 }
 
+// slimmed keeps no labels of a pod.
+func slimmed(obj any) (any, error) {
+	if p, ok := obj.(*corev1.Pod); ok {
+		return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: p.Namespace, Name: p.Name, ResourceVersion: p.ResourceVersion}}, nil
+	}
+	return obj, nil
+}
+
 // follow runs an informer of the server's pods until the test or end ends it.
 func (s *server) follow() (informer cache.SharedIndexInformer, from *Source[*corev1.PodList], end func()) {
 	from = New("pods", s, NewWatches("https://10.0.0.1:6443", func(err error) { s.note(&s.reach, fmt.Sprint(err)) }),
 		func(err error) { s.note(&s.told, err.Error()) })
-	informer = from.Informer(struct{}{}, &corev1.Pod{}, nil)
+	informer = from.Informer(struct{}{}, &corev1.Pod{}, nil, slimmed)
 	if err := informer.SetWatchErrorHandlerWithContext(from.Failed); err != nil {
 		s.t.Fatal(err)
 	}
@@ -302,6 +322,47 @@ func TestAServerWithoutBookmarks(t *testing.T) {
 		check(t, "told", s.taken(&s.told), []string(nil))
 		s.put("b")
 		check(t, "known", versions(informer), []string{"a@1", "b@2"})
+		end()
+	})
+}
+
+// What is listed because of a watch is read page by page, of which only what is kept is held.
+func TestAListInsteadOfAWatchIsReadInPages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t)
+		s.put("gone")
+		informer, from, end := s.follow()
+		s.set(func() {
+			s.silent = true
+			delete(s.pods, "gone")
+			for i := range 1200 {
+				name := fmt.Sprintf("pod-%04d", i)
+				s.pods[name] = &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name, ResourceVersion: "2", Labels: map[string]string{"kept": "no"}}}
+			}
+			s.version = 2
+		})
+		s.taken(&s.requests)
+		from.Doubt("nothing came of it")
+		time.Sleep(2 * time.Second)
+		check(t, "requests", tally(s.taken(&s.requests)), map[string]int{`list from ""`: 3, "watch": 1})
+		check(t, "told", s.taken(&s.told), []string{"watching pods: nothing came of it; listed again, and 1201 of 1200 had changed"})
+		check(t, "known", len(versions(informer)), 1200)
+
+		list, err := from.listInstead(t.Context(), metav1.ListOptions{ResourceVersion: "7"}, fault{FailedLate, "a test"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		whole := 0
+		if err := meta.EachListItem(list, func(o runtime.Object) error {
+			if len(o.(*corev1.Pod).Labels) > 0 {
+				whole++
+			}
+			return nil
+		}); err != nil {
+			t.Error(err)
+		}
+		check(t, "pods that are held whole", whole, 0)
+		check(t, "pods", meta.LenList(list), 1200)
 		end()
 	})
 }

@@ -115,21 +115,32 @@ func (v *view) outlook(d *draft, m *podMetric, c *cohort, plain, ratio float64) 
 	hpa, as := careful(plain), careful(ratio)
 	hpa.mark[unseen], hpa.mark[awaited] = absent, absent
 	o := v.evaluate(d, m, c, hpa, plain)
-	if bits := v.more(d, c, &as, ratio); bits != 0 {
-		to := o.to
+	theirs, bits := o, v.more(d, c, &as, ratio)
+	if bits != 0 {
 		o = v.evaluate(d, m, c, as, ratio)
-		d.repaired(bits, o.to != to)
 	}
-	v.against(d, &o)
-	v.carried(d, &o)
+	if v.carried(d, &o); o.reason == ReasonCarried {
+		v.carried(d, &theirs)
+	}
+	d.repaired(bits, o.to != theirs.to)
+	d.repaired(RepairAgainst, v.against(d.Current, &o))
 	if o.alone = o.to; ratio < 1 && o.assumed > 0 && o.reason != ReasonCarried {
-		without := everyKnown()
-		without.group[inReady] = as.group[inReady]
-		alone := v.evaluate(d, m, c, without, ratio)
-		v.against(d, &alone)
-		o.alone = alone.to
+		o.alone = v.alone(d, m, c, as.group[inReady], ratio)
 	}
 	return o
+}
+
+// alone is what the pods that are known to be ready and have a sample ask for on the way in; nothing if there is none. It is remembered and
+// not decided on: a repair that it needs has no say now.
+func (v *view) alone(d *draft, m *podMetric, c *cohort, counted treatment, ratio float64) int32 {
+	if c.count[inReady] == c.marked[unknownReady] {
+		return nothing
+	}
+	as := everyKnown()
+	as.group[inReady] = counted
+	o := v.evaluate(d, m, c, as, ratio)
+	v.against(d.Current, &o)
+	return o.to
 }
 
 // evaluate is the outlook under some assumptions. As in the HPA, samples of pods that do not exist count only beside pods

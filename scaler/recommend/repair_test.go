@@ -207,6 +207,38 @@ func TestRepairs(t *testing.T) {
 	}
 }
 
+// TestOnlyRepairsThatHadASayAreNamed: what is computed aside, or overruled by another repair, is not.
+func TestOnlyRepairsThatHadASayAreNamed(t *testing.T) {
+	cut := func(s Snapshot) Snapshot {
+		s.Replicas, s.Time = 1, noon.Add(time.Second)
+		return surging(s, 12)
+	}
+	for name, c := range map[string]struct {
+		policy annotations.Policy
+		looks  []Snapshot
+		to     int32
+		want   Repairs
+	}{
+		"what the measured pods ask for would be against the ratio": {eager(t, "target-cpu=40"),
+			[]Snapshot{snapshot(noon, 4, pods(noon, 5, "340m"), pods(noon, 1, "0", without))}, 4, 0},
+		"the pods that still run carry more than somebody else has left": {eager(t, "target-cpu=50"),
+			[]Snapshot{snapshot(noon, 12, pods(noon, 12, "400m")), cut(snapshot(noon, 12, pods(noon, 12, "400m")))}, 10, RepairOutside},
+		"so does a total": {totals(t, autoscalingv2.ObjectMetricSourceType, "100"),
+			[]Snapshot{withHits(snapshot(noon, 12, pods(noon, 12, "0")), "80"), withHits(cut(snapshot(noon, 12, pods(noon, 12, "0"))), "80")}, 10, RepairOutside},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var d Decision
+			h := History{}
+			for _, s := range c.looks {
+				d, h = Recommend(c.policy, s, h)
+			}
+			if d.Desired != c.to || d.Repairs != c.want {
+				t.Errorf("%d -> %d with repairs %v, want %d with %v\n%s", d.Current, d.Desired, d.Repairs.Names(), c.to, c.want.Names(), steps(d))
+			}
+		})
+	}
+}
+
 func TestRepairsInJSON(t *testing.T) {
 	for _, set := range []Repairs{0, RepairStale, RepairAgainst | RepairBlind} {
 		raw, err := json.Marshal(Decision{Repairs: set})

@@ -33,11 +33,14 @@ func (v *view) stale(u *usage, c *cohort) bool {
 
 // against repairs "never against the ratio": usage below the target never scales out, above it never in. The HPA
 // multiplies the ratio by the ready pods without a look at spec.replicas, so that surge pods of a rollout scale out a
-// workload below its target (kubernetes/kubernetes#72775); only where it made assumptions for some pods it looks.
-func (v *view) against(d *draft, o *outlook) {
-	if o.reason == ReasonOutside && o.turned(d.Current) && d.repaired(RepairAgainst, v.repairs(RepairAgainst)) {
-		o.to, o.reason = d.Current, ReasonAgainst
+// workload below its target (kubernetes/kubernetes#72775); only where it made assumptions for some pods it looks. It says whether it
+// had to.
+func (v *view) against(current int32, o *outlook) bool {
+	turned := o.reason == ReasonOutside && o.turned(current) && v.repairs(RepairAgainst)
+	if turned {
+		o.to, o.reason = current, ReasonAgainst
 	}
+	return turned
 }
 
 // totalWindow is what the value of an Object or External metric covers at least: systems outside the cluster publish

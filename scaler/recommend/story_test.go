@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -328,4 +329,17 @@ func TestARaiseBySomebodyElseHoldsForAWindow(t *testing.T) {
 	w.load(1600, tick).want(4)
 	w.replicas = 12
 	w.load(1600, tick).want(4)
+}
+
+// TestNobodyRecommendsNothing: where nobody hears of any pod that has a sample, there is no recommendation without assumptions.
+func TestNobodyRecommendsNothing(t *testing.T) {
+	w := newWorkload(t, 5, "target-cpu=50", "max=20", "scale-up-stabilization=60s")
+	unheard := snapshot(w.now, 5, pods(w.now, 4, "100m", ready(corev1.ConditionUnknown, 30*time.Second)), pods(w.now, 1, "0", without))
+	w.see(unheard, tick).want(5)
+	w.load(4000, tick).want(5)
+	if held := steps(w.last); strings.Contains(held, " 0 is the lowest recommendation") {
+		t.Errorf("nobody has recommended 0:\n%s", held)
+	}
+	w.now = noon.Add(time.Minute)
+	w.load(4000, tick).want(8)
 }

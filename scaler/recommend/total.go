@@ -59,15 +59,14 @@ func (v *view) byValue(d *draft, m *totalMetric) (proposal, *Failure) {
 		o.assumed = unknown
 		d.repaired(RepairUnknown, true)
 	}
-	alone, ready := o, o.pods
-	alone.to = d.numbers.capped(ratio * float64(o.pods))
+	alone, ready := d.numbers.capped(ratio*float64(o.pods)), o.pods
 	o.to = d.numbers.capped(ratio*float64(o.pods) + float64(o.assumed))
-	v.turn(d, &o)
+	v.turn(d.Current, &o)
 	v.borne(d, &o)
+	d.repaired(RepairAgainst, o.reason == ReasonAgainst)
 	made := v.proposeTotal(d, m, o)
 	if made.measured = ready; o.assumed > 0 && ratio < 1 {
-		v.turn(d, &alone)
-		made.alone = alone.to
+		made.alone = alone
 	}
 	return made, nil
 }
@@ -99,7 +98,8 @@ func (v *view) byAverage(d *draft, m *totalMetric) proposal {
 	d.write().decimal(m.value).str(" / ").int(int64(o.pods)).str(" replicas / target ").decimal(m.target).str(" = ratio ").float(o.ratio)
 	d.note(StageRatio, m.name, ReasonMeasured)
 	if o.reason == ReasonOutside {
-		v.turn(d, &o)
+		v.turn(d.Current, &o)
+		d.repaired(RepairAgainst, o.reason == ReasonAgainst)
 	}
 	return v.proposeTotal(d, m, o)
 }
@@ -127,10 +127,10 @@ type outcome struct {
 }
 
 // turn holds an outcome that would go against its ratio.
-func (v *view) turn(d *draft, o *outcome) {
-	against := o.ratio < 1 && o.to > d.Current || o.ratio > 1 && o.to < d.Current
-	if o.made = o.to; d.repaired(RepairAgainst, against && v.repairs(RepairAgainst)) {
-		o.to, o.reason = d.Current, ReasonAgainst
+func (v *view) turn(current int32, o *outcome) {
+	against := (o.ratio < 1 && o.to > current || o.ratio > 1 && o.to < current) && v.repairs(RepairAgainst)
+	if o.made = o.to; against {
+		o.to, o.reason = current, ReasonAgainst
 	}
 }
 

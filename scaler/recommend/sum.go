@@ -145,11 +145,15 @@ func (m *podMetric) full(n *numbers, r *reading) int64 {
 	return n.percent(r.request, max(100, m.target))
 }
 
-// warm adds up the ready pods that are past their warm-up.
+// warm adds up the ready pods that are past their warm-up, without those that are known not to serve: what they use says nothing of the
+// load. If nobody knows of any pod whether it is ready, all of them count.
 func (c *cohort) warm(n *numbers) sum {
 	var s sum
+	away := c.partlyKnown() // those whose readiness is unknown
 	for i := range c.readings {
-		if r := &c.readings[i]; r.group == inReady && !r.warming {
+		r := &c.readings[i]
+		serves := r.mark != turnedUnready && (r.mark != unknownReady || !away)
+		if r.group == inReady && serves && !r.warming {
 			s.used, s.requested, s.pods = n.add(s.used, r.usage), n.add(s.requested, r.request), s.pods+1
 		}
 	}

@@ -131,7 +131,7 @@ func RepairTable() []Repair {
 			"Whatever was proposed is remembered, and holds scale-in for a window.",
 			"normalizeDesiredReplicasWithBehaviors of horizontal.go"},
 		{RepairNever, "never-ready-holds-nothing",
-			"On the way in, a pod that has never been ready does not count, whether it has a sample or not.",
+			"On the way in, a pod that has never been ready does not count: for CPU whether it has a sample or not, for memory and Pods metrics as long as it has none.",
 			"One that runs and has no sample counts as using its whole request, so that pods which never start hold the others up.",
 			"groupPods of replica_calculator.go looks for a sample first"},
 		{RepairUnknown, "unknown-is-no-capacity",

@@ -70,7 +70,7 @@ func (v *view) outdated(d *draft, name string, at time.Time, windowSeconds *int6
 //
 // "Monotone in load": pods that were ready and are not count as being at their target, up to the replicas that are asked for. The
 // HPA leaves them out, so that half of the pods turning unready halves the workload. Pods that have never been ready carry
-// nothing, so they do not count, with or without a sample.
+// nothing, so they do not count: for CPU with or without a sample, for what they hold before they serve, such as memory, without one.
 //
 // "What is not known to serve is no capacity": on the way out, pods of which nobody knows whether they are ready keep their place, and
 // the others have to carry the load. On the way in they are like those that have turned unready.

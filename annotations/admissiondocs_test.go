@@ -98,6 +98,15 @@ func said(name string) string {
 	return strings.Join(lines, "\n")
 }
 
+// injectorKeys are the keys of the known injectors, by what injects.
+func injectorKeys() string {
+	var all []string
+	for _, i := range injectors {
+		all = append(all, "`"+strings.Join(i.keys, "`, `")+"`")
+	}
+	return strings.Join(all, ", ")
+}
+
 // TestEverySampleIsOfItsFinding alone, and only those that depend on the request have none.
 func TestEverySampleIsOfItsFinding(t *testing.T) {
 	for _, f := range Findings() {
@@ -120,7 +129,7 @@ func TestEverySampleIsOfItsFinding(t *testing.T) {
 	}
 }
 
-var admissionPage = template.Must(template.New("admission").Funcs(template.FuncMap{"said": said}).Parse(strings.ReplaceAll(`<!-- Generated from annotations/findings.go by: go test ./annotations -run Page -update -->
+var admissionPage = template.Must(template.New("admission").Funcs(template.FuncMap{"said": said, "injectors": injectorKeys}).Parse(strings.ReplaceAll(`<!-- Generated from annotations/findings.go by: go test ./annotations -run Page -update -->
 
 # Admission
 
@@ -177,8 +186,9 @@ containers, other init containers do not. With ~mini-hpa/container~ only that co
 missing is a warning.
 What other webhooks do to the pods cannot be seen here: a sidecar that is injected is left out of the decision if it has no request, and
 requests that are put into pods only (by VPA, say) do not count: the template needs one, too. A container that is injected may be named where
-that is announced: by a label or an annotation of the template with ~inject~ in its name (or ~istio.io/rev~, ~dapr.io/enabled~), or by such a label of the
-namespace, for which the webhook asks the API server only when it would refuse the Deployment otherwise. ~sidecar.istio.io/inject: "false"~ on the template counts more than the namespace.
+that is announced: by a label or an annotation of the template with which a known injector is asked for it ({{injectors}}), or by such a label of the
+namespace, for which the webhook asks the API server only when it would refuse the Deployment otherwise. A key of the template that keeps it out, such as
+~sidecar.istio.io/inject: "false"~, counts more than the namespace. Of an injector that is not known here, the container may be named once the pods have it.
 
 ## Updates: only what they bring
 

@@ -83,13 +83,13 @@ func Findings() []Finding {
 			"and then goes on from the replicas that are there. So does `mini-hpa lint --server-side` of one that only the cluster has; of two in the manifests one is too many.",
 			"Delete the other one: [migrate.md](migrate.md). To compare first, set `mini-hpa/mode: observe`: mini-hpa then decides and tells, but does not write."},
 		{FoundUnknownAnnotation, false, "A key begins with `mini-hpa/` and means nothing.", "The message names the nearest key that does; it may be a slip."},
-		{FoundDoubtful, false, "A value works, but is likely not to mean what was meant: blanks around it, a percentage above 1000 (of memory: 100) without its sign, the same metric twice, a container without a target; for `mini-hpa lint` also memory in milli-bytes (`128m`).",
+		{FoundDoubtful, false, "A value works, but is likely not to mean what was meant: blanks around it, a percentage above 1000 (of memory: 100) without its sign, the same metric twice, a container without a target, memory in milli-bytes (`128m`).",
 			"Write it as the message says."},
 		{FoundInjected, false, "`mini-hpa/container` or a metric names a container that the pod template lacks but that may be injected: the labels or annotations of the template announce it, or a label of the " +
 			"namespace does, or the pods have it, or it is a well-known one such as `istio-proxy`. Or a container is a placeholder for one that is injected (`image: auto`), and has no request.",
 			"Nothing, if that is so. While pods lack the container, the metric fails and replicas are held."},
 		{FoundResized, false, "A VerticalPodAutoscaler changes the requests that the target is a percentage of: it makes them what usage is, and so undoes what the replicas are for.",
-			"Set its `updateMode: Off` (it still recommends), take the resource out of its `controlledResources`, or hold an amount, which needs no request."},
+			"Set its `updateMode: \"Off\"` (it still recommends; in quotes, as `Off` without them is false in YAML, and the API server refuses that), take the resource out of its `controlledResources`, or hold an amount, which needs no request."},
 		{FoundUnreachable, false, "Usage cannot exceed the target, because the containers' limits are below it, or within the tolerance of it. Such a target never adds a replica.",
 			"Lower the target, or raise the limit, as the numbers in the message say. Limits of LimitRanges and of the pod as a whole count."},
 		{FoundFixedReplicas, false, "`mini-hpa/min` equals `mini-hpa/max`.", "Raise `mini-hpa/max`, unless this is meant."},
@@ -106,8 +106,7 @@ func Findings() []Finding {
 			"Nothing for as long as you compare; delete the other one before you set the mode to `auto`, or before somebody resumes it."},
 		{FoundReplicasOverwritten, false, "An update (not a scale) changes `spec.replicas` of an autoscaled Deployment, as `kubectl apply` does with a manifest that has the field, or had it until now. `mini-hpa lint` tells of the field in a manifest. " +
 			"0 and changes from 0 are left out: they pause and resume autoscaling.",
-			"Leave `spec.replicas` out of the manifest. After `kubectl apply`, first take it out of what kubectl remembers, with `kubectl apply edit-last-applied`: " +
-				"a field that disappears is set to 1 once."},
+			"Leave `spec.replicas` out of the manifest; [install.md](install.md#who-owns-specreplicas) has what each tool does when the field goes, and how it goes without a moment at 1 replica."},
 		{FoundUnchanged, false, "The Deployment has a problem, and had it before this update, though perhaps hidden by another one or under another name of its container.", "Fix the problem: mini-hpa does not scale the Deployment until then."},
 		{FoundRolledBack, false, "The update is a rollback: it sets the pod template to one that the Deployment has had before, and that revision had the problem, too; or a request went missing, and `revisionHistoryLimit` is 0, so that nobody knows what there was before.",
 			"Fix it after the incident; until then the replicas stay as they are."},

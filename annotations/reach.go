@@ -25,6 +25,7 @@ func CheckReach(w *appsv1.Deployment, p Policy, s Surroundings) []Warning {
 		}
 		name, container, _ := usage(&p.Metrics[i])
 		r := reach{pod: &w.Spec.Template.Spec, ranges: s.LimitRanges, denominator: denominator{resource: name, container: container, source: sources(i)}}
+		r.hasMore = container == "" && injects(&w.Spec.Template, s)
 		if message := r.exceeded(t, p.Up.Tolerance); message != "" {
 			warnings = append(warnings, Warning{Field: r.source.at.String(), Rule: FoundUnreachable, Message: message})
 		}
@@ -37,6 +38,8 @@ type reach struct {
 	pod    *corev1.PodSpec
 	ranges []*corev1.LimitRange
 	denominator
+	// hasMore says that what is injected counts, too, with requests and limits that nobody knows.
+	hasMore bool
 }
 
 // exceeded says why usage does not get beyond a target; empty if it can, or if that is not known.
@@ -97,6 +100,7 @@ func (r *reach) limit() (float64, bool) {
 		}
 		return resource.Quantity{}, false
 	})
+	isLimited = isLimited && !r.hasMore
 	if r.pod.Resources == nil {
 		return sum, isLimited
 	}
@@ -117,16 +121,17 @@ func (r *reach) request() (float64, bool) {
 			return whole.AsApproximateFloat64(), true
 		}
 	}
-	return r.sum(func(container *corev1.Container) (resource.Quantity, bool) {
+	sum, ok := r.sum(func(container *corev1.Container) (resource.Quantity, bool) {
 		if request, kind := requestOf(container, r.resource); kind != noRequest {
 			return request, true
 		}
 		_, request, ok := defaultRequest(r.ranges, r.resource)
 		return request, ok
 	})
+	return sum, ok && !r.hasMore
 }
 
-// sum adds up an amount of the containers that count, and says whether each of them has one.
+// sum adds up an amount of the containers of the template that count, and says whether each of them has one.
 func (r *reach) sum(of func(*corev1.Container) (resource.Quantity, bool)) (float64, bool) {
 	sum, n := 0.0, 0
 	for _, container := range longRunning(r.pod) {

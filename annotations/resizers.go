@@ -99,7 +99,7 @@ func CheckResizers(w *appsv1.Deployment, p Policy, s Surroundings) []Warning {
 		for _, r := range s.Resizers[:min(len(s.Resizers), maxRivals)] {
 			if d.isResizedBy(r, &w.Spec.Template.Spec) {
 				warnings = append(warnings, Warning{Field: d.source.at.String(), Rule: FoundResized, Message: fmt.Sprintf(
-					`%s changes the %s requests that %s is a percentage of; set its updateMode to "Off", take %s out of its controlledResources, or %s`,
+					`%s changes the %s requests that %s is a percentage of; set updateMode: "Off" in it (with the quotes), take %s out of its controlledResources, or %s`,
 					s.title(KindResizer, r.Name), d.what(), d.source.name, clean(string(resource), shown), d.source.amount)})
 			}
 		}

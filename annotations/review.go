@@ -55,8 +55,8 @@ type Verdict struct {
 	Mode Mode
 }
 
-// Review is the one opinion that admission, controller and lint have of a workload: Parse, CheckRequests, CheckAutoscalers,
-// CheckResizers and CheckReach together, and a look at the pod template for annotations that do nothing there. A workload without
+// Review is the one opinion that admission, controller, lint and simulate have of a workload: Parse, CheckRequests, CheckAutoscalers,
+// CheckResizers, CheckReach and CheckBytes together, and a look at the pod template for annotations that do nothing there. A workload without
 // annotations has no problems. Nothing that it is given is written to.
 func (d Defaults) Review(w *appsv1.Deployment, s Surroundings) Verdict {
 	if !Selected(w.Annotations) {
@@ -72,7 +72,7 @@ func (d Defaults) Review(w *appsv1.Deployment, s Surroundings) Verdict {
 		warnings, problems := check(w, known, s)
 		v.Warnings, v.Problems = append(v.Warnings, warnings...), append(v.Problems, problems...)
 	}
-	v.Warnings = append(append(v.Warnings, CheckResizers(w, known, s)...), CheckReach(w, known, s)...)
+	v.Warnings = append(append(append(v.Warnings, CheckResizers(w, known, s)...), CheckReach(w, known, s)...), CheckBytes(w, known)...)
 	if len(v.Problems) == 0 {
 		v.Policy = p.policy()
 	}

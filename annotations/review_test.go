@@ -263,6 +263,20 @@ func TestInjectedContainers(t *testing.T) {
 		"the pods have it":                  {container: "proxy", s: Surroundings{Containers: []string{"proxy"}}, want: warned},
 		"the pods have another":             {container: "proxy", s: Surroundings{Containers: []string{"log"}}, want: unknown},
 		"another label of the same company": {container: "proxy", labels: map[string]string{"istio.io/dataplane-mode": "ambient"}, want: unknown},
+		"Datadog's":                         {container: "agent", labels: map[string]string{"agent.datadoghq.com/sidecar": "fargate"}, want: warned},
+		"Kuma's":                            {container: "proxy", labels: map[string]string{"kuma.io/sidecar-injection": "enabled"}, want: warned},
+		"Consul's":                          {container: "proxy", annotations: map[string]string{"consul.hashicorp.com/connect-inject": "true"}, want: warned},
+		"only the word":                     {container: "proxy", labels: map[string]string{"shop.example.com/injected-by": "us", "team": "injection"}, want: unknown},
+		"of what ends":                      {container: "java", annotations: map[string]string{"instrumentation.opentelemetry.io/inject-java": "true"}, want: unknown},
+		"of what runs":                      {container: "go", annotations: map[string]string{"instrumentation.opentelemetry.io/inject-go": "true"}, want: warned},
+		"what goes with a secret":           {container: "vault", annotations: map[string]string{"vault.hashicorp.com/agent-inject-secret-db": "db"}, want: unknown},
+		"only at the start":                 {container: "vault-agent", annotations: map[string]string{"vault.hashicorp.com/agent-inject": "true", "vault.hashicorp.com/agent-pre-populate-only": "true"}, want: unknown},
+		"not only at the start":             {container: "vault-agent", annotations: map[string]string{"vault.hashicorp.com/agent-inject": "true", "vault.hashicorp.com/agent-pre-populate-only": "false"}, want: warned},
+		"kept out, another one comes":       {container: "istio-proxy", labels: map[string]string{"sidecar.istio.io/inject": "false"}, annotations: map[string]string{"dapr.io/enabled": "true"}, want: unknown},
+		"another one is kept out":           {container: "istio-proxy", annotations: map[string]string{"linkerd.io/inject": "disabled"}, want: warned},
+		"kept out of a revision":            {container: "istio-proxy", labels: map[string]string{"istio.io/rev": "canary", "sidecar.istio.io/inject": "false"}, want: unknown},
+		"a label before an annotation":      {container: "istio-proxy", labels: map[string]string{"sidecar.istio.io/inject": "false"}, annotations: map[string]string{"sidecar.istio.io/inject": "true"}, want: unknown},
+		"the namespace, and kept out":       {container: "istio-proxy", annotations: map[string]string{"sidecar.istio.io/inject": "False"}, s: Surroundings{Injection: "x"}, want: unknown},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -397,8 +411,17 @@ func TestReach(t *testing.T) {
 		"a sidecar counts":         {initially(deploy(with("target-cpu", "150"), box("app", "cpu=100m", "limit cpu=100m")), sidecar(box("log", "cpu=100m", "limit cpu=100m"))), nil, "above its limit of 200m"},
 		"in the list": {deploy(with("metrics", `[{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 500}}}]`), box("app", "cpu=100m", "limit cpu=200m")), nil,
 			"[mini-hpa/metrics][0]: 500% of the 100m that the pod requests is 500m, above its limit of 200m"},
-		"beyond any number":   {deploy(with("target-cpu", "500"), box("app", "cpu=100m", "limit cpu=1e30")), nil, ""},
-		"a container too few": {deploy(with("target-cpu", "500m", "container", "ap"), box("app", "cpu=100m", "limit cpu=200m")), nil, ""},
+		"beyond any number":     {deploy(with("target-cpu", "500"), box("app", "cpu=100m", "limit cpu=1e30")), nil, ""},
+		"a container too few":   {deploy(with("target-cpu", "500m", "container", "ap"), box("app", "cpu=100m", "limit cpu=200m")), nil, ""},
+		"an exponent":           {deploy(with("target-cpu", "500"), box("app", "cpu=1e-1", "limit cpu=2e-1")), nil, "is 500m, above its limit of 200m"},
+		"a large exponent":      {deploy(with("target-memory", "200"), box("app", "memory=1e3", "limit memory=15e2")), nil, "200% of the 1k that the pod requests is 2000, above its limit of 1500"},
+		"a fraction":            {deploy(with("target-cpu", "300"), box("app", "cpu=0.5", "limit cpu=1")), nil, "300% of the 500m that the pod requests is 1500m, above its limit of 1"},
+		"thousandths":           {deploy(with("target-cpu", "2000m"), box("app", "cpu=1", "limit cpu=1500m")), nil, "the target is 2, above its limit of 1500m"},
+		"other units":           {deploy(with("target-memory", "2Gi"), box("app", "memory=1G", "limit memory=1Gi")), nil, "the target is 2Gi, above its limit of 1Gi"},
+		"what is injected":      {toIstio(deploy(with("target-cpu", "500"), box("app", "cpu=100m", "limit cpu=200m")), "true"), nil, ""},
+		"what is kept out":      {toIstio(deploy(with("target-cpu", "500"), box("app", "cpu=100m", "limit cpu=200m")), "false"), nil, "above its limit of 200m"},
+		"injected, one counts":  {toIstio(deploy(with("target-cpu", "500", "container", "app"), box("app", "cpu=100m", "limit cpu=200m")), "true"), nil, "above its limit of 200m"},
+		"injected into a whole": {toIstio(whole(deploy(with("target-cpu", "300"), box("app")), "cpu=100m", "limit cpu=200m"), "true"), nil, "above its limit of 200m"},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -412,6 +435,76 @@ func TestReach(t *testing.T) {
 				t.Errorf("%q, want %q", got, tc.want)
 			}
 		})
+	}
+}
+
+// toIstio says whether it may inject its container.
+func toIstio(d *appsv1.Deployment, value string) *appsv1.Deployment {
+	d.Spec.Template.Labels = map[string]string{"sidecar.istio.io/inject": value}
+	return d
+}
+
+// TestBytes: a fraction of a byte is told wherever it is, beside whatever else is wrong.
+func TestBytes(t *testing.T) {
+	of := func(container, name, value string) string {
+		kind := "Resource"
+		if container != "" {
+			kind = "ContainerResource"
+			container = "container: " + container + ", "
+		}
+		return "{type: " + kind + ", " + strings.ToLower(kind[:1]) + kind[1:] + ": {name: " + name + ", " + container + "target: {type: AverageValue, averageValue: " + value + "}}}"
+	}
+	const at, list = "metadata.annotations[mini-hpa/metrics]", "spec.template.spec."
+	for name, tc := range map[string]struct {
+		pairs map[string]string
+		box   corev1.Container
+		want  []string
+	}{
+		"none":                {map[string]string{"target-cpu": "50m", "max": "9"}, box("app", "memory=500Mi", "cpu=500m"), nil},
+		"a request":           {map[string]string{"target-cpu": "50m", "max": "9"}, box("app", "memory=500m"), []string{list + "containers[0].resources.requests[memory]"}},
+		"a limit":             {map[string]string{"target-cpu": "50m", "max": "ten"}, box("app", "limit memory=500m"), []string{list + "containers[0].resources.limits[memory]"}},
+		"a target":            {map[string]string{"target-cpu": "50m", "max": "9", "metrics": "[" + of("", "memory", "500m") + "]"}, box("app"), []string{at + "[0].resource.target.averageValue"}},
+		"of a container":      {map[string]string{"max": "9", "metrics": "[" + of("app", "cpu", "500m") + "," + of("app", "memory", "500m") + "]"}, box("app"), []string{at + "[1].containerResource.target.averageValue"}},
+		"beside a problem":    {map[string]string{"max": "ten", "metrics": "[" + of("app", "memory", "500m") + "]"}, box("app"), []string{at + "[0].containerResource.target.averageValue"}},
+		"of another resource": {map[string]string{"target-cpu": "50m", "max": "9"}, box("app", "ephemeral-storage=1500m"), []string{list + "containers[0].resources.requests[ephemeral-storage]"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got []string
+			for _, w := range DefaultDefaults().Review(deploy(tc.pairs, tc.box), Surroundings{}).Warnings {
+				if strings.Contains(w.Message, "no whole number of bytes") {
+					got = append(got, w.Path())
+				}
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// TestReplicasThatGo: what is said has the numbers, and what to do.
+func TestReplicasThatGo(t *testing.T) {
+	good := map[string]string{"target-cpu": "50", "max": "9"}
+	fine := box("app", "cpu=1")
+	of := func(d *appsv1.Deployment, n int32) *appsv1.Deployment {
+		d.Spec.Replicas = &n
+		return d
+	}
+	for name, tc := range map[string]struct {
+		before, after *appsv1.Deployment
+		want          []string
+	}{
+		"with the first annotations": {of(deploy(nil, fine), 3), deploy(good, fine), []string{"goes from 3 to 1 with this change, and mini-hpa goes on from 1; the API server sets 1 once when the field disappears", `"kubectl scale deployment web --replicas=3" brings the replicas back`}},
+		"later":                      {of(deploy(good, fine), 4), deploy(good, fine), []string{"changed from 4 to 1, but mini-hpa scales this Deployment and will change it again; the API server sets 1 once", "--replicas=4"}},
+		"another number":             {of(deploy(nil, fine), 5), of(deploy(good, fine), 2), []string{"goes from 5 to 2 with this change, and mini-hpa goes on from 2; leave spec.replicas out of the manifest"}},
+	} {
+		tc.after.Name = "web"
+		v := DefaultDefaults().ReviewUpdate(tc.before, tc.after, Surroundings{})
+		for _, want := range tc.want {
+			if len(v.Warnings) != 1 || !strings.Contains(v.Warnings[0].Message, want) {
+				t.Errorf("%s: %v, want %q", name, v.Warnings, want)
+			}
+		}
 	}
 }
 

@@ -214,14 +214,24 @@ func overwritten(before, after *appsv1.Deployment, mode Mode) []Warning {
 	if from == to || from == 0 || to == 0 || mode != ModeAuto || !Selected(after.Annotations) {
 		return nil
 	}
-	message := fmt.Sprintf("changed from %d to %d, but mini-hpa scales this Deployment and will change it again; leave spec.replicas out of the manifest ", from, to)
+	message := fmt.Sprintf("changed from %d to %d, but mini-hpa scales this Deployment and will change it again", from, to)
 	if !Selected(before.Annotations) {
-		message = fmt.Sprintf("goes from %d to %d with this change, and mini-hpa goes on from there; to begin with the replicas that there are, "+
-			"leave spec.replicas out of the manifest: a field that disappears is set to 1 once ", from, to)
+		message = fmt.Sprintf("goes from %d to %d with this change, and mini-hpa goes on from %d", from, to, to)
 	}
-	return []Warning{{Field: "spec.replicas", Rule: FoundReplicasOverwritten,
-		Message: message + `(take it out of what "kubectl apply" remembers with "kubectl apply edit-last-applied" first)`}}
+	if to == 1 {
+		message += fmt.Sprintf("; the API server sets 1 once when the field disappears from what is applied (to avoid that, first %s): "+
+			`"kubectl scale deployment %s --replicas=%d" brings the replicas back, and a manifest without the field keeps them`, takeOut, clean(after.Name, shownName), from)
+	} else {
+		message += "; " + LeaveReplicasOut
+	}
+	return []Warning{{Field: "spec.replicas", Rule: FoundReplicasOverwritten, Message: message}}
 }
+
+const (
+	takeOut = `take it out of what kubectl remembers with "kubectl apply edit-last-applied"`
+	// LeaveReplicasOut is what to do about spec.replicas in the manifest of a Deployment that is autoscaled.
+	LeaveReplicasOut = "leave spec.replicas out of the manifest (first " + takeOut + ": when the field disappears from what is applied, the API server sets 1 once)"
+)
 
 // replicas is spec.replicas; the API server stores 1 where it is not set.
 func replicas(w *appsv1.Deployment) int32 {

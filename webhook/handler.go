@@ -82,7 +82,8 @@ func (r *reviewer) review(ctx context.Context, req *admission.Request) (annotati
 		}
 		c.before, isRolledOut = before.deployment, !after.sameTemplate(before)
 	}
-	verdict := r.judge(c, r.Surroundings.Surroundings(cache.ObjectName{Namespace: req.Namespace, Name: req.Name}))
+	c.around = r.Surroundings.Surroundings(cache.ObjectName{Namespace: req.Namespace, Name: req.Name})
+	verdict := r.judge(c)
 	if slices.ContainsFunc(verdict.Problems, annotations.LacksContainer) {
 		verdict = r.expectInjected(ctx, req, c, verdict)
 	}
@@ -93,21 +94,22 @@ func (r *reviewer) review(ctx context.Context, req *admission.Request) (annotati
 }
 
 // judge reviews what a request makes of a Deployment.
-func (r *reviewer) judge(c change, s annotations.Surroundings) annotations.Verdict {
+func (r *reviewer) judge(c change) annotations.Verdict {
 	if c.before == nil {
-		return r.Defaults.Review(c.after, s).Replacing(nil)
+		return r.Defaults.Review(c.after, c.around).Replacing(nil)
 	}
-	return r.Defaults.ReviewUpdate(c.before, c.after, s)
+	return r.Defaults.ReviewUpdate(c.before, c.after, c.around)
 }
 
 // expectInjected judges again, with what the API server says of injected containers. It is asked only here, on the way to a refusal.
 func (r *reviewer) expectInjected(ctx context.Context, req *admission.Request, c change, v annotations.Verdict) annotations.Verdict {
-	around, err := r.Injections.Find(ctx, req.Namespace, req.Object.Raw, r.Surroundings.Surroundings(cache.ObjectName{Namespace: req.Namespace, Name: req.Name}))
+	around, err := r.Injections.Find(ctx, req.Namespace, req.Object.Raw, c.around)
 	if err != nil {
 		r.Log.Warn("cannot tell whether a container is injected; the Deployment is let through", append(whose(req), zap.String("error", brief(err.Error())))...)
 		return v.ExcuseContainers(annotations.Excuse{Rule: annotations.FoundInjected, Because: "let through because it could not be found out whether it is injected; " + unscaled})
 	}
-	return r.judge(c, around)
+	c.around = around
+	return r.judge(c)
 }
 
 // concerns says whether this is what the webhook is there for. The configuration asks the API server for nothing else.
@@ -116,8 +118,12 @@ func concerns(req *admission.Request) bool {
 		(req.Operation == admissionv1.Create || req.Operation == admissionv1.Update)
 }
 
-// change is an update, or a new Deployment, of which there is nothing before.
-type change struct{ before, after *appsv1.Deployment }
+// change is an update, or a new Deployment, of which there is nothing before, and what is around it. That is asked for once, so that all
+// of a verdict is about the same.
+type change struct {
+	before, after *appsv1.Deployment
+	around        annotations.Surroundings
+}
 
 // excuseRollback lets a rollback through: in an incident, the revision that worked yesterday has to come back whatever there is
 // to say about it, with the annotations that it had or with those that the Deployment has now. What neither of them had is no
@@ -137,11 +143,10 @@ func (r *reviewer) excuseRollback(ctx context.Context, req *admission.Request, c
 	if earlier == nil {
 		return v
 	}
-	surroundings := r.Surroundings.Surroundings(cache.ObjectName{Namespace: req.Namespace, Name: req.Name})
 	for _, pairs := range []map[string]string{earlier.Annotations, c.before.Annotations} {
 		form := &appsv1.Deployment{Spec: earlier.Spec}
 		form.Annotations = pairs
-		v = v.ExcuseAsBefore(c.after, form, r.Defaults.Review(form, surroundings), excuse)
+		v = v.ExcuseAsBefore(c.after, form, r.Defaults.Review(form, c.around), excuse)
 	}
 	return v
 }

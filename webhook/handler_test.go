@@ -388,3 +388,22 @@ func TestTheMostProblemsCostLittle(t *testing.T) {
 		t.Errorf("%d bytes of answer, %d allocated", len(answer), after.TotalAlloc-before.TotalAlloc)
 	}
 }
+
+// counted is a neighborhood that counts how often it is asked for.
+type counted struct{ asked int }
+
+func (c *counted) Surroundings(cache.ObjectName) annotations.Surroundings {
+	c.asked++
+	return annotations.Surroundings{}
+}
+
+// TestTheSurroundingsAreAskedForOnce, so that all of a verdict is about the same, however far it goes.
+func TestTheSurroundingsAreAskedForOnce(t *testing.T) {
+	d, around := newDesk(t, annotations.Surroundings{}), &counted{}
+	d.handler = NewHandler(HandlerConfig{Defaults: annotations.DefaultDefaults(), Surroundings: around, Revisions: d.revisions, Injections: d.injections, Telemetry: d.telemetry, Log: zap.NewNop()})
+	d.revisions.revision = deployment(good, "")
+	d.ask(deployment(good, "1"), deployment(`{"mini-hpa/target-cpu":"50","mini-hpa/max":"10","mini-hpa/container":"proxy"}`, ""))
+	if around.asked != 1 || d.injections.asked != 1 || d.revisions.asked != 1 {
+		t.Errorf("asked %d times for the surroundings, %d for what is injected, %d for revisions", around.asked, d.injections.asked, d.revisions.asked)
+	}
+}

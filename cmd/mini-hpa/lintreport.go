@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
@@ -107,7 +105,7 @@ func (d *candidate) review(defaults annotations.Defaults, s annotations.Surround
 	if verdict.Mode == annotations.ModeAuto {
 		found = append(found, d.fixedReplicas()...)
 	}
-	for _, warning := range append(verdict.Warnings, d.milliBytes(verdict.Policy)...) {
+	for _, warning := range verdict.Warnings {
 		found = append(found, d.finding(severityWarning, warning.Rule, warning.Path(), warning.Message))
 	}
 	return found
@@ -136,39 +134,6 @@ func (d *candidate) withUnquoted(others field.ErrorList) field.ErrorList {
 	return all
 }
 
-// milliBytes warns of memory with a fraction of a byte: 128m is an eighth of a byte, where 128Mi was meant. The API server takes it, with
-// a warning of its own.
-func (d *candidate) milliBytes(p annotations.Policy) []annotations.Warning {
-	if !annotations.Selected(d.workload.Annotations) {
-		return nil
-	}
-	var warnings []annotations.Warning
-	check := func(path *field.Path, memory resource.Quantity) {
-		if whole := memory.DeepCopy(); !whole.RoundUp(0) {
-			warnings = append(warnings, annotations.Warning{Field: path.String(), Rule: annotations.FoundDoubtful,
-				Message: fmt.Sprintf("%s of memory is no whole number of bytes, since m stands for thousandths; for mega- or mebibytes write M or Mi", quote(memory.String()))})
-		}
-	}
-	each := func(path *field.Path, containers []corev1.Container) {
-		for i, c := range containers {
-			at := path.Index(i).Child("resources")
-			for name, list := range map[string]corev1.ResourceList{"limits": c.Resources.Limits, "requests": c.Resources.Requests} {
-				check(at.Child(name).Key(string(corev1.ResourceMemory)), list[corev1.ResourceMemory])
-			}
-		}
-	}
-	spec := field.NewPath("spec", "template", "spec")
-	each(spec.Child("containers"), d.workload.Spec.Template.Spec.Containers)
-	each(spec.Child("initContainers"), d.workload.Spec.Template.Spec.InitContainers)
-	for _, m := range p.Metrics {
-		if m.Resource != nil && m.Resource.Name == corev1.ResourceMemory && m.Resource.Target.AverageValue != nil {
-			check(field.NewPath("metadata", "annotations").Key(annotations.Metrics), *m.Resource.Target.AverageValue)
-		}
-	}
-	slices.SortStableFunc(warnings, func(a, b annotations.Warning) int { return cmp.Compare(a.Field, b.Field) })
-	return warnings
-}
-
 // fixedReplicas warns of replicas in the manifest of a workload that is autoscaled. What a cluster has written always has them.
 func (d *candidate) fixedReplicas() []finding {
 	if !annotations.Selected(d.workload.Annotations) || d.workload.Spec.Replicas == nil || d.isFromCluster() {
@@ -179,7 +144,7 @@ func (d *candidate) fixedReplicas() []finding {
 		message = fmt.Sprintf("0 replicas pause autoscaling, and each apply does so again; if that is meant, set %s to %q", annotations.ModeKey, annotations.ModePaused)
 	}
 	return []finding{d.finding(severityWarning, annotations.FoundReplicasOverwritten, "spec.replicas", message+
-		`; leave spec.replicas out (take it out of what "kubectl apply" remembers with "kubectl apply edit-last-applied" first: a field that disappears is set to 1 once)`)}
+		"; "+annotations.LeaveReplicasOut)}
 }
 
 // isFromCluster says whether a cluster has written the manifest. Clients write an empty status, too.

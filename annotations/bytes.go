@@ -1,0 +1,58 @@
+package annotations
+
+import (
+	"fmt"
+	"slices"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
+
+// CheckBytes warns of amounts with a fraction of a byte, in the pod template and in targets: 128m is an eighth of a byte, where 128Mi was
+// meant. The API server takes them; of those in a template it warns, too.
+func CheckBytes(w *appsv1.Deployment, p Policy) []Warning {
+	var c byteCheck
+	for at, container := range everyContainer(&w.Spec.Template.Spec) {
+		c.checkResources(container.Resources, func() *field.Path { return at.path().Child("resources") })
+	}
+	if whole := w.Spec.Template.Spec.Resources; whole != nil {
+		c.checkResources(*whole, func() *field.Path { return field.NewPath("spec", "template", "spec", "resources") })
+	}
+	sources := sourcesOf(w.Annotations)
+	for i := range p.Metrics {
+		t := targetOf(&p.Metrics[i])
+		if t == nil || t.AverageValue == nil {
+			continue
+		}
+		name, container, _ := usage(&p.Metrics[i])
+		kind := "resource"
+		if container != "" {
+			kind = "containerResource"
+		}
+		c.check(name, *t.AverageValue, func() *field.Path { return sources(i).at.Child(kind, "target", "averageValue") })
+	}
+	return c.warnings
+}
+
+// byteCheck is one call of CheckBytes.
+type byteCheck struct{ warnings []Warning }
+
+func (c *byteCheck) checkResources(r corev1.ResourceRequirements, at func() *field.Path) {
+	for _, name := range countedInBytes {
+		c.check(name, r.Limits[name], func() *field.Path { return at().Child("limits").Key(string(name)) })
+		c.check(name, r.Requests[name], func() *field.Path { return at().Child("requests").Key(string(name)) })
+	}
+}
+
+var countedInBytes = []corev1.ResourceName{corev1.ResourceEphemeralStorage, corev1.ResourceMemory}
+
+// check looks at one amount; its path is made only where there is something to say.
+func (c *byteCheck) check(name corev1.ResourceName, amount resource.Quantity, at func() *field.Path) {
+	if whole := amount.DeepCopy(); len(c.warnings) >= maxFindings || !slices.Contains(countedInBytes, name) || whole.RoundUp(0) {
+		return
+	}
+	c.warnings = append(c.warnings, Warning{Field: at().String(), Rule: FoundDoubtful, Message: fmt.Sprintf(
+		"%q of %s is no whole number of bytes, since m stands for thousandths; for mega- or mebibytes write M or Mi", clean(amount.String(), shown), name)})
+}

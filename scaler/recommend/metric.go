@@ -166,20 +166,23 @@ func (v *view) external(d *draft, source *autoscalingv2.ExternalMetricSource, se
 		}
 	}
 	for i := 0; i < len(values) && m.value < maxTotal; i++ {
-		m.value = accumulate(d, m.value, d.numbers.milli(values[i].Value), average)
+		m.value = v.accumulate(d, m.value, d.numbers.milli(values[i].Value), average)
 	}
 	return v.total(d, &m, source.Target)
 }
 
 // accumulate adds up external values, which the HPA stops at the largest number, each kind of target in its own way:
 // for an average a sum below 0 counts as an overflow.
-func accumulate(d *draft, total, value int64, average bool) int64 {
+func (v *view) accumulate(d *draft, total, value int64, average bool) int64 {
 	sum := d.numbers.add(total, value)
-	overflown := average && sum < 0 || !average && value > 0 && sum < total
-	if d.numbers.wrap && overflown {
+	below := average && sum < 0
+	switch {
+	case below && v.negative(d):
+	case d.numbers.wrap && (below || !average && value > 0 && sum < total):
 		return maxTotal
+	case below:
+		d.numbers.saturated = true
 	}
-	d.numbers.saturated = d.numbers.saturated || overflown
 	return sum
 }
 

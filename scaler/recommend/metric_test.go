@@ -19,6 +19,7 @@ func TestOneEvaluation(t *testing.T) {
 	}
 	cpu50 := []string{"target-cpu=50", "max=100", "scale-up-policies=1000%/15s", "scale-down-stabilization=0s"}
 	with := func(pairs ...string) []string { return append(pairs, cpu50[1:]...) }
+	memory, never := with("target-memory=100%"), ready(corev1.ConditionFalse, time.Hour)
 	cases := map[string]struct {
 		policy   []string
 		replicas int32
@@ -70,10 +71,22 @@ func TestOneEvaluation(t *testing.T) {
 		"pods that were never ready on the way in": {with("target-cpu=80"), 10, groups(pods(noon, 5, "700m"), starting(5)), false, want{5, ActiveValidMetric, ""}},
 		"they hold nothing without a sample either": {cpu50, 10, groups(pods(noon, 4, "20m"), pods(noon, 3, "0", pending), pods(noon, 3, "0", without, ready("False", time.Hour))), false,
 			want{1, ActiveValidMetric, ""}},
-		"of memory they count with the sample that they have": {with("target-memory=100%"), 10, groups(pods(noon, 4, "0"), pods(noon, 6, "0", ready("False", time.Hour))), false,
-			want{5, ActiveValidMetric, ""}},
-		"and not without one": {with("target-memory=100%"), 10, groups(pods(noon, 4, "0"), pods(noon, 6, "0", without, ready("False", time.Hour))), false,
-			want{2, ActiveValidMetric, ""}},
+		"whatever memory they use": {memory, 10, groups(pods(noon, 4, "0", usingMemory("1Gi", "100Mi")), pods(noon, 6, "0", usingMemory("1Gi", "1Gi"), never)), false,
+			want{1, ActiveValidMetric, ""}},
+		"and whichever way they would have it": {memory, 10, groups(pods(noon, 4, "0", usingMemory("1Gi", "100Mi")), pods(noon, 6, "0", usingMemory("1Gi", "3Gi"), never)), false,
+			want{1, ActiveValidMetric, ""}},
+		"and without a sample of it": {memory, 10, groups(pods(noon, 4, "0"), pods(noon, 6, "0", without, never)), false, want{2, ActiveValidMetric, ""}},
+		"much memory of theirs asks for nothing": {memory, 10, groups(pods(noon, 4, "0", usingMemory("1Gi", "1200Mi")), pods(noon, 6, "0", usingMemory("1Gi", "3Gi"), never)), false,
+			want{10, ActiveValidMetric, ""}},
+		"little memory of theirs ends nothing": {memory, 10, groups(pods(noon, 4, "0", usingMemory("1Gi", "1200Mi")), pods(noon, 6, "0", usingMemory("1Gi", "100Mi"), never)), false,
+			want{10, ActiveValidMetric, ""}},
+		"more than they will take over": {memory, 5, groups(pods(noon, 4, "0", usingMemory("1Gi", "2Gi")), pods(noon, 1, "0", usingMemory("1Gi", "100Mi"), never)), false,
+			want{8, ActiveValidMetric, ""}},
+		"the others at their target": {memory, 10, groups(pods(noon, 4, "0", usingMemory("1Gi", "1Gi")), pods(noon, 6, "0", usingMemory("1Gi", "3Gi"), never)), false,
+			want{10, ActiveValidMetric, ""}},
+		"no pod was ever ready": {memory, 4, groups(pods(noon, 4, "0", usingMemory("1Gi", "2Gi"), never)), false, want{8, ActiveValidMetric, ""}},
+		"memory of pods that were never ready, as the HPA": {memory, 10, groups(pods(noon, 4, "0", usingMemory("1Gi", "100Mi")), pods(noon, 6, "0", usingMemory("1Gi", "3Gi"), never)), true,
+			want{19, ActiveValidMetric, ""}},
 		"they count as idle on the way out": {cpu50, 10, groups(pods(noon, 4, "900m"), pods(noon, 2, "0", without, ready("False", time.Hour))), false,
 			want{10, ActiveValidMetric, ""}},
 		"succeeded pods do not take part on the way in": {cpu50, 10, groups(pods(noon, 10, "100m"), pods(noon, 10, "0", succeeded)), false, want{2, ActiveValidMetric, ""}},

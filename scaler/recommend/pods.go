@@ -32,9 +32,11 @@ type mark uint8
 
 const (
 	unmarked mark = iota
-	// neverReady is a pod that has never been ready, neverSampled one of them that the HPA takes for one without a sample.
+	// neverReady is a pod that has never been ready, neverSampled one of them that the HPA takes for one without a sample, and
+	// neverServed one with a sample that it counts all the same, because that is not of CPU.
 	neverReady
 	neverSampled
+	neverServed
 	// turnedUnready is a pod with a sample that was ready and is not.
 	turnedUnready
 	// unknownReady is a pod with a sample of which nobody knows whether it is ready, lost is one without, or with one that says
@@ -151,11 +153,8 @@ func (c *cohort) place(v *view, d *draft, pod *corev1.Pod, u *usage, request int
 // mark is what the repairs know of a pod of that group.
 func (v *view) mark(pod *corev1.Pod, g group) mark {
 	switch {
-	case g != inReady && v.repairs(RepairNever) && v.neverReady(pod):
-		if g == inMissing {
-			return neverSampled
-		}
-		return neverReady
+	case v.repairs(RepairNever) && v.neverReady(pod):
+		return [groupCount]mark{inReady: neverServed, inUnready: neverReady, inMissing: neverSampled}[g]
 	case g == inReady && v.repairs(RepairUnready) && !v.neverReady(pod) && readyCondition(pod).Status == corev1.ConditionFalse:
 		return turnedUnready
 	case g == inReady && v.repairs(RepairUnknown) && unknown(pod):

@@ -74,7 +74,7 @@ func everyReady() treatments {
 // everyKnown are those of them of which it is known that they are ready.
 func everyKnown() treatments {
 	as := everyReady()
-	as.mark[unknownReady] = absent
+	as.mark[unknownReady], as.mark[neverServed] = absent, absent
 	return as
 }
 
@@ -133,7 +133,7 @@ func (v *view) outlook(d *draft, m *podMetric, c *cohort, plain, ratio float64) 
 // alone is what the pods that are known to be ready and have a sample ask for on the way in; nothing if there is none. It is remembered and
 // not decided on: a repair that it needs has no say now.
 func (v *view) alone(d *draft, m *podMetric, c *cohort, counted treatment, ratio float64) int32 {
-	if c.count[inReady] == c.marked[unknownReady] {
+	if c.known() == 0 {
 		return nothing
 	}
 	as := everyKnown()
@@ -267,7 +267,7 @@ func (t *text) sentence(m *podMetric, c *cohort, value int64, ratio float64) *te
 	if m.utilization {
 		t.str(" utilization")
 	}
-	t.str(" ").value(m, value).relation(ratio).value(m, m.target).str(" (").int(int64(c.count[inReady])).str(" of ")
+	t.str(" ").value(m, value).relation(ratio).value(m, m.target).str(" (").int(int64(c.spoken())).str(" of ")
 	return t.int(int64(c.count[inReady] + c.count[inUnready] + c.count[inMissing])).str(" pods")
 }
 

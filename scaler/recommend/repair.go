@@ -47,7 +47,7 @@ const (
 	RepairNever
 	// RepairUnknown is "what is not known to serve is no capacity".
 	RepairUnknown
-	// RepairNegative is "usage below zero is a missing sample".
+	// RepairNegative is "what is below zero was not measured".
 	RepairNegative
 )
 
@@ -131,17 +131,17 @@ func RepairTable() []Repair {
 			"Whatever was proposed is remembered, and holds scale-in for a window.",
 			"normalizeDesiredReplicasWithBehaviors of horizontal.go"},
 		{RepairNever, "never-ready-holds-nothing",
-			"On the way in, a pod that has never been ready does not count: for CPU whether it has a sample or not, for memory and Pods metrics as long as it has none.",
-			"One that runs and has no sample counts as using its whole request, so that pods which never start hold the others up.",
-			"groupPods of replica_calculator.go looks for a sample first"},
+			"A pod that has never been ready counts alike for every metric, whatever it uses: on the way in not at all, on the way out as one that has nothing to do yet. If there is no pod that has been ready, memory and Pods metrics are those of the pods that there are.",
+			"One that runs and has no sample counts as using its whole request, so that pods which never start hold the others up; so do those that use much memory to start, which for CPU only would not count.",
+			"groupPods of replica_calculator.go looks for a sample first, and at readiness for CPU only"},
 		{RepairUnknown, "unknown-is-no-capacity",
 			"On the way out, a pod whose readiness is unknown, because its node is not heard of, keeps its place beside the pods that are known to be ready, and those have to carry the load. On the way in it counts with at least its target.",
 			"It is a ready pod with its last sample, or an idle one without: when half of the nodes are lost, the load of the others is halved on paper.",
 			"groupPods of replica_calculator.go asks whether the condition is False"},
 		{RepairNegative, "negative-is-missing",
-			"A pod's usage below zero is a missing sample.",
-			"It is subtracted from what the other pods use: one broken sample scales the workload in.",
-			"GetResourceUtilizationRatio adds up whatever the metrics API says"},
+			"A pod's usage below zero is a missing sample, and a total of an Object or External metric below zero is a failure.",
+			"It is subtracted from what the other pods use: one broken sample scales the workload in. A total below zero is a load of nothing, or of all that there can be.",
+			"GetResourceUtilizationRatio adds up whatever the metrics API says; GetExternalMetricReplicas"},
 	}
 }
 

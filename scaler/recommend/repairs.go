@@ -69,8 +69,10 @@ func (v *view) outdated(d *draft, name string, at time.Time, windowSeconds *int6
 // to say.
 //
 // "Monotone in load": pods that were ready and are not count as being at their target, up to the replicas that are asked for. The
-// HPA leaves them out, so that half of the pods turning unready halves the workload. Pods that have never been ready carry
-// nothing, so they do not count: for CPU with or without a sample, for what they hold before they serve, such as memory, without one.
+// HPA leaves them out, so that half of the pods turning unready halves the workload.
+//
+// "What has never been ready holds nothing": pods that have never been ready carry nothing, so on the way in they do not count, and on the
+// way out they use nothing yet. So it is in the HPA for CPU; for what they use before they serve, such as memory, it counts them.
 //
 // "What is not known to serve is no capacity": on the way out, pods of which nobody knows whether they are ready keep their place, and
 // the others have to carry the load. On the way in they are like those that have turned unready.
@@ -87,11 +89,11 @@ func (v *view) more(d *draft, c *cohort, as *treatments, ratio float64) Repairs 
 		return v.moreOut(d, c, as)
 	}
 	var bits Repairs
-	if ratio == 1 { // nothing changes, and pods of which nobody knows whether they are ready have no say in that
-		if c.partlyKnown() {
-			as.mark[unknownReady] = absent
-			bits |= RepairUnknown
-		}
+	if c.partlyKnown() {
+		as.mark[unknownReady], as.mark[neverServed] = absent, absent
+		bits |= RepairUnknown&(c.some(unknownReady)|c.some(lost)) | RepairNever&c.some(neverServed)
+	}
+	if ratio == 1 { // nothing changes, and pods that are not known to be ready have no say in that
 		return bits
 	}
 	as.mark[neverReady], as.mark[neverSampled], as.mark[awaited] = absent, absent, absent
@@ -99,10 +101,9 @@ func (v *view) more(d *draft, c *cohort, as *treatments, ratio float64) Repairs 
 	bits |= RepairNever&c.some(neverSampled) | RepairUnseen&c.some(unseen) | RepairUnready&c.some(turnedUnready)
 	if c.partlyKnown() {
 		as.mark[unknownReady] = atLeastTarget
-		bits |= RepairUnknown
 	}
 	waiting := c.count[inUnready] - c.marked[neverReady] - c.marked[awaited]
-	room := int(v.Replicas) - c.count[inReady] - c.count[inMissing] + c.marked[neverSampled]
+	room := int(v.Replicas) - c.count[inReady] - c.count[inMissing] + c.marked[neverSampled] + c.marked[neverServed]
 	if v.repairs(RepairUnready) && waiting > 0 && room > 0 {
 		as.group[inUnready], as.unready = atTarget, room
 		bits |= RepairUnready
@@ -122,8 +123,8 @@ func (v *view) moreOut(d *draft, c *cohort, as *treatments) Repairs {
 		bits |= RepairWarmUp
 	}
 	if c.partlyKnown() {
-		as.mark[unknownReady], as.mark[lost] = beside, beside
-		bits |= RepairUnknown
+		as.mark[unknownReady], as.mark[lost], as.mark[neverServed] = beside, beside, idle
+		bits |= RepairUnknown&(c.some(unknownReady)|c.some(lost)) | RepairNever&c.some(neverServed)
 	}
 	return bits
 }
@@ -136,9 +137,22 @@ func (c *cohort) some(m mark) Repairs {
 	return 0
 }
 
-// partlyKnown says that some pods are known to be ready, and that nobody knows it of others.
+// known is how many of the HPA's ready pods are known to be, or to have been ready.
+func (c *cohort) known() int {
+	return c.count[inReady] - c.marked[unknownReady] - c.marked[neverServed]
+}
+
+// partlyKnown says that some pods are known to be ready, and others are not.
 func (c *cohort) partlyKnown() bool {
-	return c.marked[unknownReady]+c.marked[lost] > 0 && c.count[inReady] > c.marked[unknownReady]
+	return c.known() > 0 && c.marked[unknownReady]+c.marked[lost]+c.marked[neverServed] > 0
+}
+
+// spoken is how many pods the measured usage is of.
+func (c *cohort) spoken() int {
+	if c.partlyKnown() {
+		return c.known()
+	}
+	return c.count[inReady]
 }
 
 // firstReady is how long after its start a pod becomes ready for the first time, at the latest. What turns ready later

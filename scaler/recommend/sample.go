@@ -159,7 +159,7 @@ func (v *view) resourceUsage(d *draft, m *podMetric, pm *metricsv1beta1.PodMetri
 	return found
 }
 
-// negative repairs "usage below zero is usage": it is a missing sample. In the HPA it is subtracted from what the others use.
+// negative repairs "what is below zero was measured": it is a missing sample. In the HPA it is subtracted from what the others use.
 func (v *view) negative(d *draft) bool {
 	return d.repaired(RepairNegative, v.repairs(RepairNegative))
 }

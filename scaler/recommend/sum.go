@@ -80,7 +80,7 @@ func (c *cohort) sum(n *numbers, m *podMetric, as treatments) sum {
 			unready += times
 		}
 		if how == beside {
-			s.aside, s.targets = s.aside+times, s.targets+float64(times)*m.targets(n, r)
+			s.aside, s.targets = s.aside+times, s.targets+float64(times)*m.targets(n, r, s.usage(n, m, as, r))
 			continue
 		}
 		s.add(n, m, as, r, times)
@@ -88,12 +88,24 @@ func (c *cohort) sum(n *numbers, m *podMetric, as treatments) sum {
 	return s
 }
 
+// usage is what a pod counts as using where it has a sample: like the others at most, while it warms up and they are asked.
+func (s *sum) usage(n *numbers, m *podMetric, as treatments, r *reading) int64 {
+	if as.group[inReady] != atMostOthers || !r.warming {
+		return r.usage
+	}
+	typical := m.typical(n, r, as.warm)
+	if typical < r.usage {
+		s.capped++
+	}
+	return min(r.usage, typical)
+}
+
 // add adds a pod, that many times.
 func (s *sum) add(n *numbers, m *podMetric, as treatments, r *reading, times int) {
 	how := as.of(r)
 	s.pods += times
 	switch {
-	case r.group == inReady && how != atLeastTarget:
+	case r.group == inReady && how != atLeastTarget && how != idle:
 		s.ready += times
 	case r.group != inStray:
 		s.assumed += times
@@ -101,21 +113,18 @@ func (s *sum) add(n *numbers, m *podMetric, as treatments, r *reading, times int
 		return // it has no request to be a percent of
 	}
 	used := m.counted(n, r, how)
-	if how == atMostOthers && r.warming {
-		used = min(used, m.typical(n, r, as.warm))
-	}
 	switch {
 	case how == settled && used != r.usage:
 		s.shifted++
-	case how == atMostOthers && used != r.usage:
-		s.capped++
+	case how == atMostOthers:
+		used = s.usage(n, m, as, r)
 	}
 	s.used, s.requested = n.add(s.used, n.times(used, times)), n.add(s.requested, n.times(r.request, times))
 }
 
-// targets is how many times its target a pod counts as.
-func (m *podMetric) targets(n *numbers, r *reading) float64 {
-	return max(float64(r.usage)/float64(max(m.atTarget(n, r), 1)), 1)
+// targets is how many times its target a pod counts as that uses so much.
+func (m *podMetric) targets(n *numbers, r *reading, used int64) float64 {
+	return max(float64(used)/float64(max(m.atTarget(n, r), 1)), 1)
 }
 
 // counted is what a pod counts with, in milli-units.
@@ -149,10 +158,10 @@ func (m *podMetric) full(n *numbers, r *reading) int64 {
 // load. If nobody knows of any pod whether it is ready, all of them count.
 func (c *cohort) warm(n *numbers) sum {
 	var s sum
-	away := c.partlyKnown() // those whose readiness is unknown
+	partly := c.partlyKnown()
 	for i := range c.readings {
 		r := &c.readings[i]
-		serves := r.mark != turnedUnready && (r.mark != unknownReady || !away)
+		serves := r.mark != turnedUnready && (!partly || r.mark != unknownReady)
 		if r.group == inReady && serves && !r.warming {
 			s.used, s.requested, s.pods = n.add(s.used, r.usage), n.add(s.requested, r.request), s.pods+1
 		}

@@ -1,6 +1,7 @@
 package recommend
 
 import (
+	"fmt"
 	"math"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
@@ -10,8 +11,13 @@ import (
 // maxTotal is where the sum of external values stops.
 const maxTotal = math.MaxInt64
 
-// total evaluates a metric that does not describe the pods (HPA: GetObjectMetricReplicas and the three beside it).
+// total evaluates a metric that does not describe the pods (HPA: GetObjectMetricReplicas and the three beside it). One below zero is a
+// failure, a part of the repair "what is below zero was measured": in the HPA there is nothing to do then.
 func (v *view) total(d *draft, m *totalMetric, target autoscalingv2.MetricTarget) (proposal, *Failure) {
+	if m.value < 0 && v.negative(d) {
+		return proposal{}, &Failure{Metric: m.name, Reason: ReasonNoSamples, Detail: fmt.Sprintf("metric %s: its value is %s, and what is below zero cannot be a load",
+			m.name, (&text{}).decimal(m.value).written.String())}
+	}
 	// An external target goes by the field, another one also by its type.
 	switch {
 	case target.AverageValue != nil && (m.external || target.Type == autoscalingv2.AverageValueMetricType):

@@ -275,6 +275,28 @@ func TestAClockThatIsOffIsToldOnce(t *testing.T) {
 	}
 }
 
+// TestAClockOfANodeThatIsGoneIsForgotten once nothing was heard of it for long, whether anybody asks for metrics or not.
+func TestAClockOfANodeThatIsGoneIsForgotten(t *testing.T) {
+	c := newCluster(t, map[string]string{"target-cpu": "50", "max": "10"})
+	c.ahead, c.advanced = 10*time.Minute, true
+	offset := func() float64 { return gathered(t, c.registry, "mini_hpa_node_clock_offset_seconds") }
+	for i := range 100 { // nodes that come, are off and go
+		c.node = fmt.Sprintf("n%d", i)
+		c.reconcile(time.Minute)
+	}
+	if n := len(c.scaler.Telemetry.clocks.off); n > 12 {
+		t.Errorf("%d nodes are remembered", n)
+	}
+	c.node, c.ahead = "right", 0
+	if c.reconcile(clockKnown - time.Minute).reconcile(0); offset() != 600 {
+		t.Errorf("the last one is %v ahead, want 600", offset())
+	}
+	c.now = c.now.Add(3 * time.Minute)
+	if c.reconcile(0); offset() != 0 {
+		t.Errorf("it is gone, and %v ahead", offset())
+	}
+}
+
 // gathered is the sum of a gauge's series; 0 if there are none.
 func gathered(t *testing.T, registry *prometheus.Registry, name string) float64 {
 	t.Helper()

@@ -19,13 +19,16 @@ const (
 	clockOff, clockRight = time.Minute, 30 * time.Second
 	// clockKnown is for how long it counts as off after its last sample: nodes come and go.
 	clockKnown = 10 * time.Minute
+	// pruning is how often those of which nothing was heard for so long are looked for.
+	pruning = time.Minute
 )
 
 // nodeClocks knows the nodes whose clock is off. Scaling does not depend on that (see package clock), but much else in a cluster does.
 type nodeClocks struct {
-	mu   sync.Mutex
-	off  map[string]nodeClock
-	desc *prometheus.Desc
+	mu     sync.Mutex
+	off    map[string]nodeClock
+	pruned time.Time
+	desc   *prometheus.Desc
 }
 
 // nodeClock is how far a node's clock is ahead, and when that was last seen.
@@ -43,7 +46,7 @@ func newNodeClocks() *nodeClocks {
 // tellClocks tells of each node whose clock is off, once, on the Deployment that shows it first, and when it is right again.
 func (s *Scaler) tellClocks(d *appsv1.Deployment, seen recommend.Snapshot) {
 	clocks := s.Telemetry.clocks
-	wrong := clocks.any()
+	wrong := clocks.any(s.Now())
 	next := 0
 	for _, pod := range seen.Pods {
 		if next == len(seen.PodMetrics) || seen.PodMetrics[next].Name != pod.Name {
@@ -66,11 +69,12 @@ func (s *Scaler) tellClocks(d *appsv1.Deployment, seen recommend.Snapshot) {
 // noteClock is nodeClocks.note for a pod's node, if how far that is off is certain: a first sample may also have been old, and one that is
 // old by now says nothing of the clock now.
 func (s *Scaler) noteClock(pod *corev1.Pod, ahead time.Duration) (was time.Duration, changed bool) {
+	now := s.Now()
 	_, stamp := s.Samples.PodMetrics(pod.Namespace, pod.Name)
-	if !stamp.Advanced || s.Now().Sub(stamp.Taken) > clockOff {
+	if !stamp.Advanced || now.Sub(stamp.Taken) > clockOff {
 		return 0, false
 	}
-	return s.Telemetry.clocks.note(pod.Spec.NodeName, ahead)
+	return s.Telemetry.clocks.note(pod.Spec.NodeName, ahead, now)
 }
 
 func clockText(node string, ahead time.Duration) string {
@@ -82,22 +86,26 @@ func clockText(node string, ahead time.Duration) string {
 		node, ahead.Abs().Round(time.Second), relation)
 }
 
-// any says whether any clock is known to be off.
-func (c *nodeClocks) any() bool {
+// any says whether any clock is known to be off. It forgets nodes of which nothing was heard for long.
+func (c *nodeClocks) any(now time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if now.Sub(c.pruned) >= pruning {
+		maps.DeleteFunc(c.off, func(_ string, n nodeClock) bool { return now.Sub(n.seen) > clockKnown })
+		c.pruned = now
+	}
 	return len(c.off) > 0
 }
 
 // note takes in how far a node's clock is ahead. It says whether that has changed between right and off, and how far it was off
 // before; 0 is right.
-func (c *nodeClocks) note(node string, ahead time.Duration) (was time.Duration, changed bool) {
+func (c *nodeClocks) note(node string, ahead time.Duration, now time.Time) (was time.Duration, changed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	known, wrong := c.off[node]
 	switch {
 	case ahead.Abs() > clockOff:
-		c.off[node] = nodeClock{ahead, time.Now()}
+		c.off[node] = nodeClock{ahead, now}
 		return known.ahead, !wrong
 	case wrong && ahead.Abs() < clockRight:
 		delete(c.off, node)
@@ -116,10 +124,9 @@ func (c *nodeClocks) clear() {
 // Describe is prometheus.Collector's.
 func (c *nodeClocks) Describe(descs chan<- *prometheus.Desc) { descs <- c.desc }
 
-// Collect is prometheus.Collector's. Nodes of which nothing was heard for long are forgotten.
+// Collect is prometheus.Collector's.
 func (c *nodeClocks) Collect(metrics chan<- prometheus.Metric) {
 	c.mu.Lock()
-	maps.DeleteFunc(c.off, func(_ string, n nodeClock) bool { return time.Since(n.seen) > clockKnown })
 	off := maps.Clone(c.off)
 	c.mu.Unlock()
 	for node, n := range off {

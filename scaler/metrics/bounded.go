@@ -54,12 +54,24 @@ func (b *boundedBody) Read(p []byte) (int, error) {
 	}
 	if b.values > 0 {
 		b.counted.read(p[:n])
-		const some, fields = 4, 40 // the exact number is judged, and told, when they are decoded
-		if b.counted.listed > some*b.values || b.counted.all > fields*b.values {
-			return 0, &excess{fmt.Sprintf("it has far more than %d values", b.values)}
+		if tooMuch := b.counted.judge(b.values); tooMuch != nil {
+			return 0, tooMuch
 		}
 	}
 	return n, err
+}
+
+// judge says what there is too much of, for an answer of at most so many values; nil if there is not. The exact number of values is
+// judged, and told, when they are decoded.
+func (s *separators) judge(values int) error {
+	const some, fields = 4, 40
+	switch {
+	case s.listed > some*values:
+		return &excess{fmt.Sprintf("it has more than %d values, and %d are allowed", s.listed, values)}
+	case s.all > fields*values:
+		return &excess{fmt.Sprintf("what it says of its first %d values, such as labels, has more than %d parts, and %d are allowed", s.listed+1, s.all, fields*values)}
+	}
+	return nil
 }
 
 // separators counts those of JSON as it comes: what a list in the outermost object has between its items, and all.

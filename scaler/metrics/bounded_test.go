@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 )
@@ -30,11 +31,16 @@ func TestTextThatGrowsWhenItIsDecodedIsNotRead(t *testing.T) {
 		"values as they are":   {`{"items":[` + strings.Repeat(value+",", 999) + value + `]}`, "<nil>"},
 		"a few too many":       {`{"items":[` + strings.Repeat(value+",", 1500) + value + `]}`, "<nil>"},
 		"one value of commas":  {`{"items":[{"metricName":"` + strings.Repeat(",", 100_000) + `"}]}`, "<nil>"},
-		"values of nothing":    {`{"items":[` + strings.Repeat("{},", 100_000) + `{}]}`, "the answer is not read: it has far more than 1000 values"},
-		"a value of much":      {`{"items":[{"metricLabels":{` + strings.Repeat(`"":"",`, 100_000) + `"":""}}]}`, "the answer is not read: it has far more than 1000 values"},
-		"values behind values": {`{"items":[` + strings.Repeat("[],", 100_000) + `{}]}`, "the answer is not read: it has far more than 1000 values"},
+		"values of nothing":    {`{"items":[` + strings.Repeat("{},", 100_000) + `{}]}`, "the answer is not read: it has more than 4001 values, and 1000 are allowed"},
+		"values behind values": {`{"items":[` + strings.Repeat("[],", 100_000) + `{}]}`, "the answer is not read: it has more than 4001 values, and 1000 are allowed"},
+		"a value of much": {`{"items":[{"metricLabels":{` + strings.Repeat(`"":"",`, 100_000) + `"":""}}]}`,
+			"the answer is not read: what it says of its first 1 values, such as labels, has more than 40001 parts, and 40000 are allowed"},
+		"a few values with many labels": {`{"items":[` + strings.Repeat(`{"metricLabels":{`+strings.Repeat(`"a":"",`, 1000)+`"b":""}},`, 300) + `{}]}`,
+			"the answer is not read: what it says of its first 40 values, such as labels, has more than 40001 parts, and 40000 are allowed"},
 	} {
-		_, err := io.ReadAll(&boundedBody{ReadCloser: io.NopCloser(strings.NewReader(story.text)), left: mostExternal, most: mostExternal, values: maxExternal})
+		// Byte by byte, so that what was counted does not depend on how much is read at a time.
+		text := iotest.OneByteReader(strings.NewReader(story.text))
+		_, err := io.ReadAll(&boundedBody{ReadCloser: io.NopCloser(text), left: mostExternal, most: mostExternal, values: maxExternal})
 		if got := fmt.Sprint(err); got != story.want {
 			t.Errorf("%s: %s, want %s", name, got, story.want)
 		}

@@ -47,7 +47,7 @@ func (s *Scaler) act(ctx context.Context, w *workload, d *appsv1.Deployment, p a
 
 // applied remembers and tells what was written.
 func (s *Scaler) applied(w *workload, d *appsv1.Deployment, decision recommend.Decision) {
-	w.history = w.history.Applied(decision)
+	w.history, w.past.Unwritten = w.history.Applied(decision), false
 	w.replicas = decision.Desired
 	s.tellRescale(w, d, decision)
 }

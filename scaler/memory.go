@@ -24,6 +24,8 @@ type workload struct {
 	// seen is false until the first decision, for which the history is restored from the cluster.
 	seen    bool
 	history recommend.History
+	// past is what has become of the history since the last decision.
+	past recommend.Past
 	// reviewed is what was last said of its annotations and requests.
 	reviewed  reviewed
 	version   version

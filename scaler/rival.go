@@ -111,7 +111,7 @@ func (s *Scaler) witness(w *workload, d *appsv1.Deployment, tried *attempt) {
 	}
 	w.outside.manager, w.outside.to = setBy(d), now
 	if scaledBefore(d) {
-		w.history = w.history.Adopted(s.Now(), now)
+		w.history, w.past.Adopted = w.history.Adopted(s.Now(), now), true
 		s.suspect(w, d, tried)
 	}
 }

@@ -157,15 +157,16 @@ func (s *Scaler) Reconcile(ctx context.Context, key cache.ObjectName) (time.Dura
 
 // decide recommends and remembers.
 func (s *Scaler) decide(w *workload, d *appsv1.Deployment, p annotations.Policy, snapshot recommend.Snapshot) recommend.Decision {
-	if s.Traces != nil {
-		s.Traces.Trace(d, snapshot, !w.seen)
-	}
 	if !w.seen && scaledBefore(d) {
-		w.history = recommend.Restored(snapshot)
+		w.history, w.past.Restored = recommend.Restored(snapshot), true
+	}
+	if s.Traces != nil {
+		snapshot.Past = w.past
+		s.Traces.Trace(d, snapshot, !w.seen)
 	}
 	w.seen = true
 	decision, history := s.Rules.Recommend(p, snapshot, w.history)
-	w.history = history
+	w.history, w.past = history, recommend.Past{Unwritten: decision.Desired != decision.Current}
 	return decision
 }
 

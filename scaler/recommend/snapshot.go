@@ -34,6 +34,34 @@ type Snapshot struct {
 	Errors map[string]string `json:"errors,omitempty"`
 	// Taken is when all that was measured was taken.
 	Taken Taken `json:"taken,omitzero"`
+	// Past is what has become of the History since the observation before. The decision does not look at it: who hands in a History
+	// has brought it up to date.
+	Past
+}
+
+// Past is what a History needs beside the observations, so that a trace can be decided on again as it was. The zero value says that the
+// decision before was carried out, if it was to change anything.
+type Past struct {
+	// Unwritten says that it was not: a write has failed or met a conflict, or was not even tried.
+	Unwritten bool `json:"unwritten,omitempty"`
+	// Adopted says that another controller which goes by the same annotations has changed the replicas: see History.Adopted.
+	Adopted bool `json:"adopted,omitempty"`
+	// Restored says that nothing was remembered, and the replicas are those that an earlier process has written: see Restored.
+	Restored bool `json:"restored,omitempty"`
+}
+
+// Follow is the history at the next observation, after the last decision; nil is none that was to change anything.
+func (h History) Follow(last *Decision, s Snapshot) History {
+	if last != nil && !s.Unwritten {
+		h = h.Applied(*last)
+	}
+	if s.Adopted {
+		h = h.Adopted(s.Time, s.Replicas)
+	}
+	if s.Restored {
+		h = Restored(s)
+	}
+	return h
 }
 
 // Taken is when samples and values were taken, by the clock of Snapshot.Time, each list in the order of the one that it is about

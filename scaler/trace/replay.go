@@ -30,13 +30,15 @@ type Outcome struct {
 }
 
 // Replay feeds observations in order to the recommender, starting from an empty history. It takes every decision to
-// change the replicas as successfully written, and the replicas of every observation as they are: between two of them
-// somebody else may have scaled. The policy's mode makes no difference. Where an observation does not say when its samples
-// were taken, they were received when the first observation was made that shows them.
+// change the replicas as successfully written, unless the next observation says otherwise, and the replicas of every observation
+// as they are: between two of them somebody else may have scaled. The policy's mode makes no difference. Where an observation does
+// not say when its samples were taken, they were received when the first observation was made that shows them.
 type Replay struct {
 	policy  annotations.Policy
 	rules   recommend.Rules
 	history recommend.History
+	// last is the last decision, if the replicas are to be as it says; nil if not.
+	last *recommend.Decision
 	// stamps are those of what was seen so far.
 	stamps stamps
 	// active, able and limited are the conditions as the HPA's status would hold them.
@@ -58,15 +60,12 @@ func (r *Replay) Observe(s recommend.Snapshot) Outcome { return r.decide(s, fals
 
 func (r *Replay) decide(s recommend.Snapshot, written bool) Outcome {
 	r.stamps.stamp(&s)
-	d, history := r.rules.Recommend(r.policy, s, r.history)
+	d, history := r.rules.Recommend(r.policy, s, r.history.Follow(r.last, s))
 	able := d.Able
-	if written {
-		history = history.Applied(d)
-		if d.Desired != d.Current {
-			able = recommend.AbleSucceededRescale
-		}
+	r.history, r.last = history, nil
+	if written && d.Desired != d.Current {
+		r.last, able = &d, recommend.AbleSucceededRescale
 	}
-	r.history = history
 	keep(&r.active, d.Active)
 	keep(&r.able, able)
 	keep(&r.limited, d.Limited)

@@ -9,8 +9,8 @@ import (
 	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
 )
 
-// measuring is what a custom or external value covers if it does not say (HPA: metricServerDefaultMetricWindow).
-const measuring = time.Minute
+// Window is what a custom or external value covers if it does not say (HPA: metricServerDefaultMetricWindow).
+const Window = time.Minute
 
 // How long the newest timestamp of a pod, and of a value, outlives earlier ones being received instead: see Stamp.Next. A stuck replica
 // of an adapter may answer many times in a row.
@@ -71,7 +71,7 @@ func (l Log) adapted(next Log, key string, timestamp time.Time, windowSeconds *i
 	if !known {
 		return Doubted(timestamp, received)
 	}
-	believable := measuring
+	believable := Window
 	if windowSeconds != nil {
 		window := time.Duration(*windowSeconds) * time.Second
 		believable = max(window, Believable(window))

@@ -40,13 +40,13 @@ func (s Snapshot) missing(h History) *Missing {
 	if n := len(h.Changes); n > 0 {
 		since = h.Changes[n-1].Time
 	}
-	var existing, waiting int32
+	var waiting int32
 	var longest *corev1.PodCondition
 	for _, pod := range s.Pods {
 		if over(pod) {
 			continue
 		}
-		if existing++; pod.CreationTimestamp.After(since) {
+		if pod.CreationTimestamp.After(since) {
 			since = pod.CreationTimestamp.Time
 		}
 		if c := unscheduled(pod); c != nil {
@@ -55,6 +55,7 @@ func (s Snapshot) missing(h History) *Missing {
 			}
 		}
 	}
+	existing := s.existing()
 	refused := max(s.Replicas-max(existing, s.StatusReplicas), 0)
 	waiting = min(waiting, s.Replicas-(existing-waiting)) // what else waits is the surge of a rollout
 	switch {

@@ -76,13 +76,13 @@ func (h History) undone(s Snapshot) bool {
 
 // crowded says that there are pods that nobody asks for any more.
 func (s Snapshot) crowded() bool {
-	existing := int32(0)
+	leaving := int32(0)
 	for _, pod := range s.Pods {
-		if pod.DeletionTimestamp != nil || !over(pod) {
-			existing++
+		if pod.DeletionTimestamp != nil {
+			leaving++
 		}
 	}
-	return max(existing, s.StatusReplicas) > s.Replicas
+	return max(s.existing()+leaving, s.StatusReplicas) > s.Replicas
 }
 
 // carried repairs "somebody else's scale-in is within the tolerance": while more pods run than are asked for, the load is what

@@ -271,6 +271,12 @@ func over(pod *corev1.Pod) bool {
 	return ignored(pod) || pod.Status.Phase == corev1.PodSucceeded
 }
 
+// serves says that a pod runs and is ready.
+func serves(pod *corev1.Pod) bool {
+	condition := readyCondition(pod)
+	return pod.Status.Phase == corev1.PodRunning && condition != nil && condition.Status == corev1.ConditionTrue
+}
+
 func readyCondition(pod *corev1.Pod) *corev1.PodCondition {
 	for i := range pod.Status.Conditions {
 		if pod.Status.Conditions[i].Type == corev1.PodReady {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/scaler/clock"
 )
 
 // tolerances are the half-widths of the band around 1 in which a ratio changes nothing (KEP-4951).
@@ -295,7 +296,7 @@ func (t *text) relation(ratio float64) *text {
 func (u *usage) lasts() time.Duration {
 	window := u.window
 	if window <= 0 {
-		window = customWindow
+		window = clock.Window
 	}
 	return 2*window + sampleResolution
 }

@@ -6,10 +6,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	custommetricsv1beta2 "k8s.io/metrics/pkg/apis/custom_metrics/v1beta2"
 	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
-)
 
-// customWindow is what a custom metric's value covers if it does not say (HPA: metricServerDefaultMetricWindow).
-const customWindow = time.Minute
+	"github.com/mini-hpa/mini-hpa/scaler/clock"
+)
 
 // usage is what one pod's sample says of one metric, in milli-units.
 type usage struct {
@@ -95,7 +94,7 @@ func (v *view) usage(d *draft, m *podMetric, i int, pod *corev1.Pod) *usage {
 	case i < 0:
 	case m.series != "":
 		value := &v.found.custom[i]
-		*u = usage{found: true, value: d.numbers.milli(value.Value), at: value.Timestamp.Time, window: customWindow}
+		*u = usage{found: true, value: d.numbers.milli(value.Value), at: value.Timestamp.Time, window: clock.Window}
 		if value.WindowSeconds != nil {
 			u.window = time.Duration(*value.WindowSeconds) * time.Second
 		}

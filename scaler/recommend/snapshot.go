@@ -72,6 +72,17 @@ type Taken struct {
 	ExternalMetrics map[string][]time.Time `json:"externalMetrics,omitempty"`
 }
 
+// existing is how many pods are seen that have not ended and are not about to.
+func (s *Snapshot) existing() int32 {
+	n := int32(0)
+	for _, pod := range s.Pods {
+		if !over(pod) {
+			n++
+		}
+	}
+	return n
+}
+
 // SampleTaken is when the i-th of PodMetrics was taken, by the clock of Time.
 func (s *Snapshot) SampleTaken(i int) time.Time {
 	return taken(s.Taken.PodMetrics, i, s.PodMetrics[i].Timestamp.Time)

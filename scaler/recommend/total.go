@@ -5,7 +5,6 @@ import (
 	"math"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
-	corev1 "k8s.io/api/core/v1"
 )
 
 // maxTotal is where the sum of external values stops.
@@ -153,9 +152,8 @@ func (v *view) readyPods(d *draft) int {
 // serving counts the pods that are running and ready, and those of them that are on their way out.
 func (v *view) serving() (n, leaving int) {
 	for _, pod := range v.Pods {
-		condition := readyCondition(pod)
 		switch {
-		case pod.Status.Phase != corev1.PodRunning || condition == nil || condition.Status != corev1.ConditionTrue:
+		case !serves(pod):
 		case ignored(pod):
 			leaving++
 		default:
@@ -167,22 +165,18 @@ func (v *view) serving() (n, leaving int) {
 
 // notReady is how many replicas without a ready pod hold on the way in, and of how many pods nobody knows whether they are ready.
 func (v *view) notReady(ready int) (waiting, unknowns int) {
-	existing := 0
 	for _, pod := range v.Pods {
-		if over(pod) {
-			continue
-		}
-		existing++
-		switch condition := readyCondition(pod); {
+		switch {
+		case over(pod):
 		case v.repairs(RepairUnknown) && unknown(pod):
 			unknowns++
 			waiting++
-		case condition != nil && condition.Status == corev1.ConditionTrue && pod.Status.Phase == corev1.PodRunning:
+		case serves(pod):
 		case !v.neverReady(pod) || !v.repairs(RepairNever):
 			waiting++
 		}
 	}
-	waiting += max(int(min(v.Replicas, v.StatusReplicas))-existing, 0)
+	waiting += max(int(min(v.Replicas, v.StatusReplicas)-v.existing()), 0)
 	if !v.repairs(RepairNever) {
 		waiting = int(v.Replicas)
 	}

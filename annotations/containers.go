@@ -36,14 +36,14 @@ func requestOf(container *corev1.Container, name corev1.ResourceName) (resource.
 	return resource.Quantity{}, noRequest
 }
 
-// defaultRequest is the request above zero that a LimitRange gives to a container that has none, and the LimitRange's name.
-func defaultRequest(ranges []*corev1.LimitRange, name corev1.ResourceName) (string, resource.Quantity, bool) {
+// defaultRequest is the request above zero that a container gets if it has none, and the LimitRange that gives it.
+func defaultRequest(ranges []*corev1.LimitRange, name corev1.ResourceName) (*corev1.LimitRange, resource.Quantity, bool) {
 	for _, r := range ranges {
 		if amount, ok := DefaultRequest(r, name); ok {
-			return r.Name, amount, true
+			return r, amount, true
 		}
 	}
-	return "", resource.Quantity{}, false
+	return nil, resource.Quantity{}, false
 }
 
 // DefaultRequest is the request above zero that a LimitRange gives to a container that has none.

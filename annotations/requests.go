@@ -194,15 +194,15 @@ func (c *requestCheck) checkContainer(d denominator, place place, container *cor
 }
 
 // ranged is about a request that a LimitRange gives.
-func (c *requestCheck) ranged(d denominator, at *field.Path, subject, from string, amount resource.Quantity) {
+func (c *requestCheck) ranged(d denominator, at *field.Path, subject string, from *corev1.LimitRange, amount resource.Quantity) {
 	at = d.in(at.Child("requests"))
 	if most := d.most(); amount.Cmp(most) > 0 {
 		c.problem(field.Invalid(at, clean(amount.String(), shown), fmt.Sprintf("is what %s gives %s; must be at most %s because %s is a percentage of it",
-			c.surroundings.title("LimitRange", from), subject, most.String(), d.source.name)), FoundInvalidRequest)
+			c.surroundings.titleOf(from), subject, most.String(), d.source.name)), FoundInvalidRequest)
 		return
 	}
 	c.warn(at, FoundRequestFromLimitRange, fmt.Sprintf(
-		"%s has no %s request; its pods get %s from %s, and cannot be autoscaled without it", subject, d.what(), amount.String(), c.surroundings.title("LimitRange", from)))
+		"%s has no %s request; its pods get %s from %s, and cannot be autoscaled without it", subject, d.what(), amount.String(), c.surroundings.titleOf(from)))
 }
 
 // lacking is about a request that nothing supplies, as far as is known.

@@ -13,7 +13,7 @@ import (
 
 // Surroundings are what else in the cluster bears on whether a workload can be scaled.
 type Surroundings struct {
-	// LimitRanges are those of the workload's namespace, sorted by name. They are only read.
+	// LimitRanges are those of the workload's namespace, in the order in which they count. They are only read.
 	LimitRanges []*corev1.LimitRange
 	// Autoscalers are others that scale the workload, sorted by kind and name.
 	Autoscalers []Autoscaler
@@ -29,15 +29,31 @@ type Surroundings struct {
 	// Where says in which file one of these objects is, by its kind and name, or nothing for one that is in the cluster. It is nil where
 	// all are.
 	Where func(kind, name string) string
+	// WhereRange is Where for a LimitRange; of those there may be two of one name.
+	WhereRange func(*corev1.LimitRange) string
 }
 
 // title is an object as messages name it.
 func (s Surroundings) title(kind, name string) string {
-	title := fmt.Sprintf("%s %q", kind, clean(name, shownName))
-	if s.Where == nil {
-		return title
+	place := ""
+	if s.Where != nil {
+		place = s.Where(kind, name)
 	}
-	if place := s.Where(kind, name); place != "" {
+	return titleAt(kind, name, place)
+}
+
+// titleOf is title for a LimitRange.
+func (s Surroundings) titleOf(r *corev1.LimitRange) string {
+	place := ""
+	if s.WhereRange != nil {
+		place = s.WhereRange(r)
+	}
+	return titleAt("LimitRange", r.Name, place)
+}
+
+func titleAt(kind, name, place string) string {
+	title := fmt.Sprintf("%s %q", kind, clean(name, shownName))
+	if place != "" {
 		title += " (" + place + ")"
 	}
 	return title

@@ -191,6 +191,8 @@ func TestLintAreas(t *testing.T) {
 	limits := func(cpu string) string {
 		return "apiVersion: v1\nkind: LimitRange\nmetadata: {name: defaults}\nspec: {limits: [{type: Container, defaultRequest: {cpu: " + cpu + "}}]}\n"
 	}
+	both := strings.Replace(web, "mini-hpa/max", "mini-hpa/target-memory: 50%, mini-hpa/max", 1)
+	memory := strings.Replace(limits("1Gi"), "cpu:", "memory:", 1)
 	const hpa = "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: web}\nspec: {scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}}\n"
 	tests := map[string]struct {
 		files map[string]string
@@ -205,6 +207,8 @@ func TestLintAreas(t *testing.T) {
 		"one namespace":          {map[string]string{"a/d.yaml": in("shop", web), "b/l.yaml": in("shop", limits("1"))}, nil, []string{`get 1 from LimitRange "defaults" (b/l.yaml:1)`}},
 		"two namespaces":         {map[string]string{"a/d.yaml": in("shop", web), "a/l.yaml": in("x", limits("1"))}, nil, []string{"MissingRequest"}},
 		"all in one":             {map[string]string{"prod/web.yaml": web, "staging/l.yaml": limits("1")}, []string{"-n", "shop"}, []string{`get 1 from LimitRange "defaults" (staging/l.yaml:1)`}},
+		"for each resource":      {map[string]string{"prod/web/d.yaml": both, "prod/l.yaml": limits("2"), "l.yaml": memory}, nil, []string{`get 2 from LimitRange "defaults" (prod/l.yaml:1)`, `get 1Gi from LimitRange "defaults" (l.yaml:1)`}},
+		"the nearest of both":    {map[string]string{"prod/web/d.yaml": both, "prod/l.yaml": memory + "---\n" + strings.Replace(limits("2"), "name: defaults", "name: cpu", 1), "l.yaml": limits("1")}, nil, []string{`get 2 from LimitRange "cpu" (prod/l.yaml:6)`, `get 1Gi from LimitRange "defaults" (prod/l.yaml:1)`}},
 		"an HPA of another":      {map[string]string{"prod/web.yaml": web + "---\n" + limits("1"), "staging/h.yaml": hpa}, nil, []string{"RequestFromLimitRange"}},
 		"an HPA beside it":       {map[string]string{"prod/web.yaml": web + "---\n" + limits("1"), "prod/h.yaml": hpa}, nil, []string{`HorizontalPodAutoscaler "web" (prod/h.yaml:1) already scales`, "RequestFromLimitRange"}},
 	}
@@ -281,6 +285,57 @@ func TestLintStrays(t *testing.T) {
 	}
 	_, stdout, _ := call(t, "lint", ".")
 	expect(t, stdout, []string{"kustomization.yaml:3: warning: Kustomization (unnamed): commonAnnotations[mini-hpa/max]: kustomize writes these"})
+}
+
+// TestLintUnquotedOff: what YAML makes of Off without quotes is told, and what was meant counts.
+func TestLintUnquotedOff(t *testing.T) {
+	vpa := func(spec string) string {
+		return "---\napiVersion: autoscaling.k8s.io/v1\nkind: VerticalPodAutoscaler\nmetadata: {name: web}\nspec:\n  targetRef: {apiVersion: apps/v1, kind: Deployment, name: web}\n  " + spec + "\n"
+	}
+	half := strings.Replace(workload("min: '2'"), "250m", "50%", 1) + "        resources: {requests: {cpu: 1}}\n"
+	const resized = `VerticalPodAutoscaler "web" (standard input:16) changes the CPU requests`
+	told := func(line, field, written string) string {
+		return "standard input:" + line + ": warning: VerticalPodAutoscaler web: " + field + ": Invalid value: false: must be a string: without quotes " + written + " is a truth value in YAML; put it in quotes: "
+	}
+	for name, tt := range map[string]struct {
+		spec string
+		want []string
+	}{
+		"in quotes":      {`updatePolicy: {updateMode: "Off"}`, nil},
+		"no quotes":      {"updatePolicy:\n    updateMode: Off", []string{told("22", "spec.updatePolicy.updateMode", `"Off"`) + `updateMode: "Off"; the API server refuses the whole object`}},
+		"another case":   {"updatePolicy: {updateMode: off}", []string{told("21", "spec.updatePolicy.updateMode", `"off"`) + `updateMode: "Off"`}},
+		"of a container": {"resourcePolicy:\n    containerPolicies:\n    - containerName: app\n      mode: Off", []string{told("24", "spec.resourcePolicy.containerPolicies[0].mode", `"Off"`) + `mode: "Off"`}},
+		"on":             {"updatePolicy: {updateMode: Auto}", []string{resized}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			code, stdout, _ := lint(t, half+vpa(tt.spec))
+			expect(t, stdout, tt.want)
+			if code != exitOK {
+				t.Errorf("exit code %d", code)
+			}
+		})
+	}
+}
+
+// TestLintOthersFailNoCheck: a field that is wrong in an object that asks nothing of mini-hpa is at most a warning.
+func TestLintOthersFailNoCheck(t *testing.T) {
+	for name, tt := range map[string]struct {
+		text string
+		want []string
+	}{
+		"a Deployment":   {"apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, annotations: {team: 7}}\nspec: {replicas: many}\n", nil},
+		"a LimitRange":   {"apiVersion: v1\nkind: LimitRange\nmetadata: {name: l}\nspec: {limits: [{type: Container, default: {cpu: 1x}}]}\n", []string{`standard input:4: warning: LimitRange l: spec.limits[0].default[cpu]: Invalid value: "1x": must be a quantity such as "500m", "2" or "1Gi"; the API server refuses the whole object [InvalidField]`}},
+		"an HPA":         {"apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: h}\nspec: {scaleTargetRef: {name: 7}}\n", []string{`warning: HorizontalPodAutoscaler h: spec.scaleTargetRef.name: Invalid value: 7: must be a string; put it in quotes: "7"`}},
+		"a ScaledObject": {"apiVersion: keda.sh/v1alpha1\nkind: ScaledObject\nmetadata: {name: h}\nspec: {scaleTargetRef: {name: 010}}\n", []string{`warning: ScaledObject h: spec.scaleTargetRef.name: Invalid value: 8: must be a string; put it in quotes: "010"`}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			code, stdout, stderr := lint(t, tt.text)
+			expect(t, stdout, tt.want)
+			if code != exitOK {
+				t.Errorf("exit code %d: %s", code, stderr)
+			}
+		})
+	}
 }
 
 // TestLintInjection: the label of a namespace among the manifests announces what is injected there.

@@ -25,7 +25,7 @@ import (
 // server would refuse is left out and told, so that it hides nothing of what else there is to say. Quantities that take long to
 // read are bounded, wherever in the object they are.
 func (o object) decode(into any) (field.ErrorList, error) {
-	f := fitting{structs: o.structs}
+	f := fitting{structs: o.structs, written: o.written}
 	fitted, _ := f.fit(o.Object, reflect.TypeOf(into).Elem(), nil)
 	text, err := stdjson.Marshal(fitted)
 	if err == nil {
@@ -41,6 +41,8 @@ func (o object) decode(into any) (field.ErrorList, error) {
 type fitting struct {
 	problems field.ErrorList
 	structs
+	// written is a scalar as the manifest has it: what was read of Off is false.
+	written func(at *field.Path, value any) string
 }
 
 // structs are the types of the fields of each struct that was met, by their JSON names.
@@ -119,7 +121,7 @@ func (f *fitting) scalar(value any, t reflect.Type, at *field.Path) (any, bool) 
 	switch t.Kind() {
 	case reflect.String:
 		_, ok := value.(string)
-		return f.demand(ok, value, at, "must be a string"+quotesFor(value))
+		return f.demand(ok, value, at, "must be a string"+f.quotesFor(value, at, ok))
 	case reflect.Bool:
 		_, ok := value.(bool)
 		return f.demand(ok, value, at, "must be true or false, without quotes")
@@ -131,12 +133,15 @@ func (f *fitting) scalar(value any, t reflect.Type, at *field.Path) (any, bool) 
 }
 
 // quotesFor is the advice for a scalar that should be a string.
-func quotesFor(value any) string {
+func (f *fitting) quotesFor(value any, at *field.Path, isString bool) string {
 	switch value.(type) {
 	case map[string]any, []any:
 		return ""
 	}
-	return "; put it in quotes: " + quote(fmt.Sprint(value))
+	if isString {
+		return ""
+	}
+	return "; put it in quotes: " + quote(f.written(at, value))
 }
 
 // isWhole says whether a number has no fraction and fits into so many bits.

@@ -214,20 +214,19 @@ func resourcesOf(r *corev1.LimitRange) map[corev1.ResourceName]bool {
 	return names
 }
 
-// surroundings are those of a Deployment of the manifests. Of each kind, the nearest area that has any counts.
+// surroundings are those of a Deployment of the manifests, from the nearest level on. Of autoscalers the nearest level that has any counts. Of
+// LimitRanges it is the nearest that supplies a resource: one may have a default for CPU, and one farther away a default for memory.
 func (m *manifests) surroundings(d *candidate) annotations.Surroundings {
 	var all annotations.Surroundings
 	nowhere := func(string, string) string { return "" }
-	ofRange, ofScaler, ofResizer := nowhere, nowhere, nowhere
-	for _, a := range areaOf(d.object).around() {
-		n, ok := m.around[a]
-		if !ok {
-			continue
-		}
+	ofScaler, ofResizer, ofRange := nowhere, nowhere, map[*corev1.LimitRange]string{}
+	for _, n := range m.levels(d.object) {
 		near := n.of(d.workload)
 		all.Unknown, all.Injection = cmp.Or(all.Unknown, near.Unknown), cmp.Or(all.Injection, near.Injection)
-		if len(all.LimitRanges) == 0 {
-			all.LimitRanges, ofRange = near.LimitRanges, near.Where
+		for _, r := range near.LimitRanges {
+			if _, known := ofRange[r]; !known {
+				all.LimitRanges, ofRange[r] = append(all.LimitRanges, r), near.Where(kindLimitRange, r.Name)
+			}
 		}
 		if len(all.Autoscalers) == 0 {
 			all.Autoscalers, ofScaler = near.Autoscalers, near.Where
@@ -236,16 +235,25 @@ func (m *manifests) surroundings(d *candidate) annotations.Surroundings {
 			all.Resizers, ofResizer = near.Resizers, near.Where
 		}
 	}
+	all.WhereRange = func(r *corev1.LimitRange) string { return ofRange[r] }
 	all.Where = func(kind, name string) string {
-		switch kind {
-		case kindLimitRange:
-			return ofRange(kind, name)
-		case annotations.KindResizer:
+		if kind == annotations.KindResizer {
 			return ofResizer(kind, name)
 		}
 		return ofScaler(kind, name)
 	}
 	return all
+}
+
+// levels are the neighborhoods of an object, the nearest first.
+func (m *manifests) levels(o object) []*neighborhood {
+	var found []*neighborhood
+	for _, a := range areaOf(o).around() {
+		if n, ok := m.around[a]; ok {
+			found = append(found, n)
+		}
+	}
+	return found
 }
 
 // place is where an object is, as messages about others name it.

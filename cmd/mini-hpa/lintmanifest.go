@@ -172,7 +172,7 @@ func (m *manifests) place(o object) error {
 		if err != nil {
 			return err
 		}
-		m.findings = append(m.findings, o.errors(problems)...)
+		m.findings = append(m.findings, o.notes(problems)...)
 		m.neighborhood(o).addLimitRange(limits, o.place())
 	case kind.Group == "autoscaling" && kind.Kind == annotations.KindHPA, kind.Group == annotations.GroupKEDA && kind.Kind == annotations.KindScaledObject:
 		var s scalerObject
@@ -180,9 +180,10 @@ func (m *manifests) place(o object) error {
 		if err != nil {
 			return err
 		}
-		m.findings = append(m.findings, o.errors(problems)...)
+		m.findings = append(m.findings, o.notes(problems)...)
 		m.neighborhood(o).addScaler(kind.Kind, s, o.place())
 	case kind.Group == annotations.GroupResizer && kind.Kind == annotations.KindResizer:
+		m.findings = append(m.findings, o.notes(o.unquotedModes())...)
 		m.neighborhood(o).addResizer(o.GetName(), o.Object, o.place())
 	case kind == corev1.SchemeGroupVersion.WithKind("Namespace"):
 		where := o

@@ -2,6 +2,7 @@ package main
 
 import (
 	stdjson "encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -73,10 +74,53 @@ func (o object) unquoted(key string, value any) unquoted {
 	case map[string]any, []any:
 		return unquoted{seen: field.OmitValueType{}, text: string(text), advice: `write "|" behind its name, which makes text of what follows`}
 	}
-	u := unquoted{seen: value, text: string(text)}
-	if _, at := o.atlas.walk(o.node, []string{"metadata", "annotations", key}); at != nil && followed(at).Kind == yaml.ScalarNode {
-		u.text = followed(at).Value // as it is written: 010 is 8 by now
-	}
+	u := unquoted{seen: value, text: o.written(field.NewPath("metadata", "annotations").Key(key), string(text))}
 	u.advice = "put it in quotes: " + quote(u.text)
 	return u
+}
+
+// written is a scalar as it stands in the manifest: what was read of 010 is 8, and of Off false.
+func (o object) written(at *field.Path, value any) string {
+	if _, node := o.atlas.walk(o.node, steps(at.String())); node != nil && followed(node).Kind == yaml.ScalarNode {
+		return followed(node).Value
+	}
+	return fmt.Sprint(value)
+}
+
+// unquotedMode makes the word that was meant of an Off or On without quotes, which are truth values in YAML: in a mapping of the object, under
+// a name.
+func (o object) unquotedMode(members map[string]any, at *field.Path, name string) field.ErrorList {
+	value, isTruth := members[name].(bool)
+	if !isTruth {
+		return nil
+	}
+	meant := map[bool]string{false: "Off", true: "Auto"}[value]
+	members[name] = meant
+	return field.ErrorList{field.Invalid(at.Child(name), value, fmt.Sprintf("must be a string: without quotes %s is a truth value in YAML; put it in quotes: %s %q",
+		quote(o.written(at.Child(name), value)), name+":", meant)).WithOrigin(annotations.FoundInvalidField)}
+}
+
+// unquotedModes are those of a VerticalPodAutoscaler.
+func (o object) unquotedModes() field.ErrorList {
+	spec, _ := o.Object["spec"].(map[string]any)
+	update, _ := spec["updatePolicy"].(map[string]any)
+	errs := o.unquotedMode(update, field.NewPath("spec", "updatePolicy"), "updateMode")
+	resources, _ := spec["resourcePolicy"].(map[string]any)
+	policies, _ := resources["containerPolicies"].([]any)
+	for i, item := range policies {
+		policy, _ := item.(map[string]any)
+		errs = append(errs, o.unquotedMode(policy, field.NewPath("spec", "resourcePolicy", "containerPolicies").Index(i), "mode")...)
+	}
+	return errs
+}
+
+// notes are problems of an object that asks nothing of mini-hpa. They fail nobody's check, but what it says does not count for as long as
+// the API server refuses it.
+func (o object) notes(problems field.ErrorList) []finding {
+	found := o.errors(problems)
+	for i := range found {
+		found[i].Severity = severityWarning
+		found[i].Message += "; the API server refuses the whole object"
+	}
+	return found
 }

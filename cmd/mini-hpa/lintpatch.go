@@ -90,8 +90,9 @@ func (o object) values(defaults annotations.Defaults) []finding {
 			invalid = append(invalid, problem)
 		}
 	}
-	found := d.errors(d.withUnquoted(invalid))
-	for _, warning := range warnings {
+	verdict := d.withUnquoted(annotations.Verdict{Problems: invalid, Warnings: warnings})
+	found := d.errors(verdict.Problems)
+	for _, warning := range verdict.Warnings {
 		if warning.Rule == annotations.FoundUnknownAnnotation {
 			found = append(found, o.finding(severityWarning, warning.Rule, warning.Path(), warning.Message))
 		}

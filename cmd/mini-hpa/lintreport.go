@@ -101,7 +101,10 @@ func (m *manifests) report(defaults annotations.Defaults) report {
 func (d *candidate) review(defaults annotations.Defaults, s annotations.Surroundings) []finding {
 	inManifests := func(other annotations.Autoscaler) bool { return s.Where(other.Kind, other.Name) != "" }
 	verdict := defaults.Review(d.workload, s).Replacing(inManifests)
-	found := d.errors(d.withUnquoted(verdict.Problems))
+	if annotations.Selected(d.workload.Annotations) { // what is wrong with other Deployments is none of mini-hpa's business
+		verdict = d.withUnquoted(verdict)
+	}
+	found := d.errors(verdict.Problems)
 	if verdict.Mode == annotations.ModeAuto {
 		found = append(found, d.fixedReplicas()...)
 	}
@@ -109,29 +112,6 @@ func (d *candidate) review(defaults annotations.Defaults, s annotations.Surround
 		found = append(found, d.finding(severityWarning, warning.Rule, warning.Path(), warning.Message))
 	}
 	return found
-}
-
-// withUnquoted are all problems, those of the manifest first. What is also wrong with a value that only lacks quotes is said together with
-// that, and nothing of what was made of a field that could not be read.
-func (d *candidate) withUnquoted(others field.ErrorList) field.ErrorList {
-	own, unread := map[string]*field.Error{}, map[string]bool{}
-	var all field.ErrorList
-	for _, problem := range d.problems {
-		told := *problem
-		if _, isBlock := told.BadValue.(field.OmitValueType); told.Origin == annotations.FoundInvalid && !isBlock {
-			own[told.Field] = &told
-		}
-		unread[told.Field] = unread[told.Field] || told.Origin == annotations.FoundInvalidField
-		all = append(all, &told)
-	}
-	for _, other := range others {
-		if told := own[other.Field]; told != nil {
-			told.Detail += "; it is refused in quotes, too: " + other.Detail
-		} else if !isPartOf(other.Field, unread) {
-			all = append(all, other)
-		}
-	}
-	return all
 }
 
 // fixedReplicas warns of replicas in the manifest of a workload that is autoscaled. What a cluster has written always has them.
@@ -151,16 +131,6 @@ func (d *candidate) fixedReplicas() []finding {
 func (d *candidate) isFromCluster() bool {
 	status, _ := d.Object["status"].(map[string]any)
 	return len(status) > 0 || d.workload.UID != "" || d.workload.ResourceVersion != ""
-}
-
-// isPartOf says whether a field, or one that it is a part of, is one that could not be read: what was made of it says nothing.
-func isPartOf(path string, unread map[string]bool) bool {
-	for i := range path {
-		if (path[i] == '.' || path[i] == '[') && unread[path[:i]] {
-			return true
-		}
-	}
-	return unread[path]
 }
 
 // errors are the findings that problems come to.

@@ -58,9 +58,10 @@ type simulateTask struct {
 	set, compare          settings
 	record                string
 	all                   bool
-	// deployment is what the manifest has, around what is beside it.
+	// deployment is what the manifest has, around what is beside it, and besides what else lint finds in it.
 	deployment *candidate
 	around     annotations.Surroundings
+	besides    []finding
 	// given says whether a flag was set.
 	given func(flag string) bool
 }
@@ -127,6 +128,9 @@ func (t *simulateTask) run(ctx context.Context, _ []string, s streams) error {
 	}
 	if err := t.prepare(s); err != nil {
 		return err
+	}
+	for _, f := range t.besides {
+		fmt.Fprintf(s.err, "mini-hpa simulate: %s\n", f.text())
 	}
 	variants := []*variant{{name: "annotated", set: t.set}}
 	if len(t.set) > 0 {

@@ -313,3 +313,24 @@ func TestSimulateTellsOfWarnings(t *testing.T) {
 		t.Errorf("exit code %d, %q", code, stderr)
 	}
 }
+
+// TestSimulateTellsWhatLintTells: annotations that nothing reads, fractions of bytes, and fields of what is beside the Deployment.
+func TestSimulateTellsWhatLintTells(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "web.yaml")
+	text := strings.Replace(builtIn, "containers:", "initContainers: [{name: proxy, restartPolicy: Always, resources: {requests: {cpu: 100m, memory: 500m}}}]\n      containers:", 1) +
+		"---\napiVersion: v1\nkind: Service\nmetadata: {name: web, labels: {mini-hpa/max: '9'}}\n" +
+		"---\napiVersion: v1\nkind: LimitRange\nmetadata: {name: l}\nspec: {limits: [{type: Container, default: {cpu: 1x}}]}\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, _, stderr := call(t, "simulate", "--load", "step", "-f", file)
+	for _, want := range []string{
+		"warning: Service web: metadata.labels[mini-hpa/max]: mini-hpa/ keys have no effect among the labels",
+		`warning: LimitRange l: spec.limits[0].default[cpu]: Invalid value: "1x"`,
+		`annotated: warning: spec.template.spec.initContainers[0].resources.requests[memory]: "500m" of memory is no whole number of bytes`,
+	} {
+		if !strings.Contains(stderr, want) || code != exitOK {
+			t.Errorf("exit code %d, %q lacks %q", code, stderr, want)
+		}
+	}
+}

@@ -5,13 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
-	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler/simulate"
@@ -82,7 +80,7 @@ func (t *simulateTask) manifest(s streams) (*candidate, error) {
 		return nil, unreadable{fmt.Errorf("cannot simulate the manifest %s: %s of apps/v1 beside %s; want exactly one Deployment",
 			inputName(t.file), plural(n, "Deployment"), plural(m.others, "other object"))}
 	}
-	t.around = m.surroundings(m.deployments[0])
+	t.around, t.besides = m.surroundings(m.deployments[0]), append(m.findings, m.misplaced()...)
 	named(m.deployments[0].workload)
 	return m.deployments[0], nil
 }
@@ -130,45 +128,6 @@ func inputName(name string) string {
 		return "on standard input"
 	}
 	return quote(name)
-}
-
-// policy is what the annotations of a variant ask for. What admission would refuse is not simulated, and what it would warn of is told.
-func (t *simulateTask) policy(v *variant, s streams) (annotations.Policy, error) {
-	d := *t.deployment
-	d.workload = v.setup.Workload
-	d.problems = slices.DeleteFunc(slices.Clone(d.problems), func(e *field.Error) bool { return v.set.says(e.Field) })
-	verdict := t.decision.defaults.Review(d.workload, t.around).Replacing(func(other annotations.Autoscaler) bool {
-		return t.around.Where(other.Kind, other.Name) != ""
-	})
-	for _, w := range verdict.Warnings {
-		fmt.Fprintf(s.err, "mini-hpa simulate: %s: warning: %s\n", v.name, clean(w.String()))
-	}
-	if !annotations.Selected(d.workload.Annotations) {
-		_, _, verdict.Problems = t.decision.defaults.Parse(d.workload.Annotations)
-	}
-	var refused []string
-	for _, problem := range d.withUnquoted(verdict.Problems) {
-		if t.file == "" || v.set.says(problem.Field) {
-			refused = append(refused, problem.Error())
-		} else {
-			refused = append(refused, d.errors(field.ErrorList{problem})[0].text())
-		}
-	}
-	if len(refused) == 0 {
-		return verdict.Policy, nil
-	}
-	return annotations.Policy{}, unreadable{fmt.Errorf("cannot simulate deployment %s/%s %s: it would not be scaled:\n%s",
-		d.workload.Namespace, d.workload.Name, v.name, strings.Join(refused, "\n"))}
-}
-
-// says whether a field is an annotation that is set here.
-func (s settings) says(path string) bool {
-	for key := range s {
-		if path == field.NewPath("metadata", "annotations").Key(key).String() {
-			return true
-		}
-	}
-	return false
 }
 
 // supply gives the containers what LimitRanges give to those of a new pod.

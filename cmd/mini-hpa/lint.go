@@ -1,12 +1,14 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -141,9 +143,11 @@ func (l *lintTask) lint(ctx context.Context, args []string, s streams, ask func(
 	for _, source := range found {
 		m.read(source, s.in)
 	}
+	var told strings.Builder
 	for _, n := range m.unreadable {
-		fmt.Fprintf(s.err, "mini-hpa lint: %s\n", plain(n.text()))
+		fmt.Fprintf(&told, "mini-hpa lint: %s\n", plain(n.text()))
 	}
+	_, _ = io.WriteString(s.err, told.String()) // as of all messages, there is nobody to tell that they cannot be written
 	if ask != nil {
 		if err := l.askCluster(ctx, m, s, ask); err != nil {
 			return err
@@ -186,20 +190,19 @@ func (l *lintTask) show(r report, s streams) error {
 		return writeInert(s.out, sarifOf(r))
 	}
 	line := finding.text
-	var errs []error
+	out := bufio.NewWriter(s.out) // which keeps its first error
 	if l.output == "github" {
 		line = finding.workflowCommand
 		for _, n := range r.Unreadable {
-			_, err := fmt.Fprintln(s.out, n.workflowCommand())
-			errs = append(errs, err)
+			fmt.Fprintln(out, n.workflowCommand())
 		}
 	}
 	for _, f := range r.Findings {
-		_, err := fmt.Fprintln(s.out, line(f))
-		errs = append(errs, err)
+		fmt.Fprintln(out, line(f))
 	}
+	err := out.Flush()
 	fmt.Fprintln(s.err, r.Summary)
-	return errors.Join(errs...)
+	return err
 }
 
 // writeInert writes JSON in which, as in plain, there is nothing that the log of a workflow would obey. In JSON, two # are in a string.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 
 	yaml "sigs.k8s.io/yaml/goyaml.v3"
 )
@@ -9,7 +10,9 @@ import (
 const (
 	// maxRepeated is how much aliases may repeat in a document, in bytes. A few lines of them can stand for gigabytes, or be
 	// nested without end.
-	maxRepeated = 16 << 20
+	maxRepeated = 8 << 20
+	// maxNested is how many lists and mappings may be in each other. What is deeper takes longer than its length.
+	maxNested = 1000
 	// nodeWeight is about what a node takes in memory besides its text.
 	nodeWeight = 64
 )
@@ -19,6 +22,8 @@ type expansion struct {
 	// anchored are the weights of the nodes with an anchor. Those come before their aliases.
 	anchored map[*yaml.Node]int
 	repeated int
+	// nested is how deep what is measured is.
+	nested int
 }
 
 // measure returns what a node comes to when its aliases are followed. It refuses what is no tree then, and names that are
@@ -27,6 +32,11 @@ func (x *expansion) measure(n *yaml.Node) (int, error) {
 	if n.Kind == yaml.AliasNode {
 		return x.repeat(n)
 	}
+	if x.nested == maxNested {
+		return 0, atLine{n.Line, fmt.Errorf("is nested too deep; at most %d levels are allowed", maxNested)}
+	}
+	x.nested++
+	defer func() { x.nested-- }()
 	weight := nodeWeight + len(n.Value)
 	for i, child := range n.Content {
 		if n.Kind == yaml.MappingNode && i%2 == 0 && followed(child).Kind != yaml.ScalarNode {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -386,20 +387,64 @@ func TestLintLinesInside(t *testing.T) {
 		document string
 		line     string
 	}{
-		"a name":           {"behavior: |\n      scaleUp:\n        stabilisation: 3", "10"},
-		"a value":          {"behavior: |\n      scaleUp:\n        stabilizationWindowSeconds: -1", "10"},
-		"after a comment":  {"behavior: | # what\n      # this\n\n      scaleUp:\n        stabilizationWindowSeconds: -1", "12"},
-		"what is missing":  {"metrics: |\n      - type: Pods\n        pods:\n          metric: {name: a}\n          target: {type: AverageValue}", "12"},
-		"no YAML":          {"metrics: |\n      - a\n       b: c\n      - [", "10"},
-		"no YAML, later":   {"metrics: |-\n      - a: b\n        c: [\n", "10"},
-		"JSON in a block":  {"behavior: |\n      {\"scaleUp\": {},\n       \"scaleDwn\": {}}", "10"},
-		"in quotes":        {"behavior: '{scaleUp: {x: 1}}'", "8"},
-		"the whole":        {"behavior: |\n      - a", "8"},
-		"of a folded text": {"behavior: >\n      {scaleUp:\n      {x: 1}}", "8"},
+		"a name":          {"behavior: |\n      scaleUp:\n        stabilisation: 3", "10"},
+		"a value":         {"behavior: |\n      scaleUp:\n        stabilizationWindowSeconds: -1", "10"},
+		"after a comment": {"behavior: | # what\n      # this\n\n      scaleUp:\n        stabilizationWindowSeconds: -1", "12"},
+		"what is missing": {"metrics: |\n      - type: Pods\n        pods:\n          metric: {name: a}\n          target: {type: AverageValue}", "12"},
+		"no YAML":         {"metrics: |\n      - a\n       b: c\n      - [", "10"},
+		"no YAML, later":  {"metrics: |-\n      - a: b\n        c: [\n", "10"},
+		"JSON in a block": {"behavior: |\n      {\"scaleUp\": {},\n       \"scaleDwn\": {}}", "10"},
+		"in quotes":       {"behavior: '{scaleUp: {x: 1}}'", "8"},
+		"the whole":       {"behavior: |\n      - a", "8"},
+
+		"folded":                 {"behavior: >\n      {scaleUp:\n      {x: 1}}", "10"},
+		"folded, no break":       {"behavior: >-\n      {scaleUp:\n\n\n      {x: 1}}", "12"},
+		"folded, indented":       {"behavior: >2-\n        scaleDown: {}\n\n        scaleUp:\n\n          x: 1", "13"},
+		"folded, more indented":  {"behavior: >\n\n      scaleDown: {}\n\n      scaleUp:\n\n        x: 1", "14"},
+		"a block's header":       {"metrics: !!str |+1 # what\n     -\n      type: x\n\n", "10"},
+		"single quotes":          {"behavior: '{scaleUp:\n      {stabilizationWindowSeconds: 1, selectPolicy: ''Max'',\n\n      x: 1}}'", "11"},
+		"double quotes":          {"behavior: \"{scaleUp:   \n      {selectPolicy: \\\"Max\\\", \\\n      \\x20 x: 1}}\"", "10"},
+		"double quotes, escapes": {"behavior: \"scaleUp:\\n  selectPolicy: \\u004dax\\n  \\\n      x: 1\"", "9"},
+		"behind an anchor":       {"behavior: &b !!str '{scaleUp:\n      {x: 1}}'", "9"},
+		"on the next line":       {"behavior:\n      '{scaleUp: {x: 1}}'", "9"},
+		"no YAML, folded":        {"metrics: >\n      - a: [\n      b\n      c: d", "8"},
+		"no YAML, in quotes":     {"metrics: '- a\n\n      b: c: d\n\n      e: f: g'", "10"},
+		"with U+2028":            {"behavior: \"{\u2028scaleUp:\n      {x: 1}}\"", "8"},
+		"with CRLF":              {"behavior: >\r\n      {scaleUp:\r\n      {x: 1}}\r", "10"},
+		"with characters":        {"behavior: 'scaleDown: {} # éé🚀\n\n      🚀🚀🚀: 1'", "10"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, stdout, _ := lint(t, workload(tt.document))
 			expect(t, stdout, []string{"standard input:" + tt.line + ": error: "})
+		})
+	}
+}
+
+// TestLintColumnsInside are the places in values that have no lines, but columns.
+func TestLintColumnsInside(t *testing.T) {
+	const inYAML = "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  annotations: {mini-hpa/target-cpu: 250m, mini-hpa/max: '9', mini-hpa/behavior: @}\n"
+	const inJSON = `{"kind": "Deployment", "apiVersion": "apps/v1", "metadata": {"name": "é", "annotations": {"mini-hpa/target-cpu": "250m", "mini-hpa/max": "9", "mini-hpa/behavior": @}}}`
+	for name, tt := range map[string]struct{ text, value string }{
+		"single quotes":   {inYAML, `'{scaleUp: {selectPolicy: ''Max'', x@: 1}}'`},
+		"double quotes":   {inYAML, `"{\"scaleUp\":\t{\x22selectPolicy\": \"Max\", \"éx@\": 1}}"`},
+		"escaped in YAML": {inYAML, `"{scaleUp: {\U0001F680\_\ud7ffx@: 1}}"`},
+		"JSON":            {inJSON, `"{\"scaleUp\":{\"selectPolicy\":\"Max\",\"\ud83d\ude80é\u0078@\":1}}"`},
+		"odd JSON":        {inJSON, `"{\"scaleUp\": {\n\"\ud83d\u0078@\": 1}}"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			before, after, _ := strings.Cut(tt.value, "@")
+			text := strings.Replace(tt.text, "@", before+after, 1)
+			_, stdout, _ := lint(t, text, "-o", "json")
+			var r report
+			if err := json.Unmarshal([]byte(stdout), &r); err != nil || len(r.Findings) != 1 {
+				t.Fatal(err, stdout)
+			}
+			lines := strings.Split(text, "\n")
+			rest := string([]rune(lines[r.Findings[0].Line-1])[r.Findings[0].Column-1:])
+			name, _, _ := strings.Cut(rest, after)
+			if !strings.HasSuffix(before, name) || name == "" {
+				t.Errorf("%d:%d is %q", r.Findings[0].Line, r.Findings[0].Column, rest)
+			}
 		})
 	}
 }

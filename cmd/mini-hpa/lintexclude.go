@@ -118,9 +118,16 @@ func (x exclusions) excluded(name string) bool {
 	if err != nil {
 		return false
 	}
+	inside := map[string][]string{} // by the directory that it is relative to; there are few of those, and may be many globs
 	return slices.ContainsFunc(x, func(e exclusion) bool {
-		inside, err := filepath.Rel(e.dir, whole)
-		return err == nil && filepath.IsLocal(inside) && matchesPart(e.segments, strings.Split(filepath.ToSlash(inside), "/"))
+		parts, known := inside[e.dir]
+		if !known {
+			if way, err := filepath.Rel(e.dir, whole); err == nil && filepath.IsLocal(way) {
+				parts = strings.Split(filepath.ToSlash(way), "/")
+			}
+			inside[e.dir] = parts
+		}
+		return parts != nil && matchesPart(e.segments, parts)
 	})
 }
 

@@ -12,7 +12,6 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
@@ -168,17 +167,14 @@ func (n *neighborhood) rangesFor(d *appsv1.Deployment) []*corev1.LimitRange {
 func (n *neighborhood) sort() {
 	n.ranges = map[corev1.ResourceName][]*corev1.LimitRange{}
 	requests, limits := map[corev1.ResourceName]bool{}, map[corev1.ResourceName]bool{}
-	first := func(r *corev1.LimitRange, name corev1.ResourceName, supplied map[corev1.ResourceName]bool, amount func(*corev1.LimitRange, corev1.ResourceName) (resource.Quantity, bool)) {
-		if _, ok := amount(r, name); ok && !supplied[name] {
-			supplied[name] = true
-			n.ranges[name] = append(n.ranges[name], r)
-		}
-	}
 	for _, key := range slices.Sorted(maps.Keys(n.limitRanges)) {
-		r := n.limitRanges[key]
-		for name := range resourcesOf(r) {
-			first(r, name, requests, annotations.DefaultRequest)
-			first(r, name, limits, annotations.DefaultLimit)
+		for name, part := range partsOf(n.limitRanges[key]) {
+			_, hasRequest := annotations.DefaultRequest(part, name)
+			_, hasLimit := annotations.DefaultLimit(part, name)
+			if hasRequest && !requests[name] || hasLimit && !limits[name] {
+				n.ranges[name] = append(n.ranges[name], part)
+			}
+			requests[name], limits[name] = requests[name] || hasRequest, limits[name] || hasLimit
 		}
 	}
 	n.resized = map[string][]*annotations.Resizer{}
@@ -200,15 +196,37 @@ func (n *neighborhood) sort() {
 	}
 }
 
-// resourcesOf are the resources about which a LimitRange says something.
-func resourcesOf(r *corev1.LimitRange) map[corev1.ResourceName]bool {
-	names := map[corev1.ResourceName]bool{}
+// partsOf are, by resource, what a LimitRange supplies: of all its items, of which there may be thousands, the first that counts.
+func partsOf(r *corev1.LimitRange) map[corev1.ResourceName]*corev1.LimitRange {
+	parts := map[corev1.ResourceName]*corev1.LimitRange{}
 	for i := range r.Spec.Limits {
-		item := &r.Spec.Limits[i]
-		for _, list := range []corev1.ResourceList{item.DefaultRequest, item.Default, item.Max, item.Min} {
-			for name := range list {
-				names[name] = true
+		one := &corev1.LimitRange{Spec: corev1.LimitRangeSpec{Limits: r.Spec.Limits[i : i+1]}}
+		for name := range resourcesOf(&r.Spec.Limits[i]) {
+			request, hasRequest := annotations.DefaultRequest(one, name)
+			limit, hasLimit := annotations.DefaultLimit(one, name)
+			if parts[name] == nil {
+				nothing := corev1.ResourceList{name: {}} // and not what stands in for one that is not set
+				parts[name] = &corev1.LimitRange{ObjectMeta: r.ObjectMeta, Spec: corev1.LimitRangeSpec{Limits: []corev1.LimitRangeItem{
+					{Type: corev1.LimitTypeContainer, DefaultRequest: nothing, Default: corev1.ResourceList{}}}}}
 			}
+			part := &parts[name].Spec.Limits[0]
+			if known := part.DefaultRequest[name]; hasRequest && known.IsZero() {
+				part.DefaultRequest[name] = request
+			}
+			if _, known := part.Default[name]; hasLimit && !known {
+				part.Default[name] = limit
+			}
+		}
+	}
+	return parts
+}
+
+// resourcesOf are the resources about which an item of a LimitRange says something.
+func resourcesOf(item *corev1.LimitRangeItem) map[corev1.ResourceName]bool {
+	names := map[corev1.ResourceName]bool{}
+	for _, list := range []corev1.ResourceList{item.DefaultRequest, item.Default, item.Max, item.Min} {
+		for name := range list {
+			names[name] = true
 		}
 	}
 	return names
@@ -245,14 +263,19 @@ func (m *manifests) surroundings(d *candidate) annotations.Surroundings {
 	return all
 }
 
-// levels are the neighborhoods of an object, the nearest first.
+// levels are the neighborhoods of an object, the nearest first. All must have been read.
 func (m *manifests) levels(o object) []*neighborhood {
+	area := areaOf(o)
+	if found, ok := m.known[area]; ok {
+		return found
+	}
 	var found []*neighborhood
-	for _, a := range areaOf(o).around() {
+	for _, a := range area.around() {
 		if n, ok := m.around[a]; ok {
 			found = append(found, n)
 		}
 	}
+	m.known[area] = found
 	return found
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -9,24 +10,6 @@ import (
 
 	yaml "sigs.k8s.io/yaml/goyaml.v3"
 )
-
-// sheet is the text of a chunk, line by line.
-type sheet struct {
-	chunk
-	numbers []int    // the lines of the file, by the lines that YAML counts
-	texts   []string // nil until they are asked for
-}
-
-// textOf is the text of a line of the file.
-func (p *sheet) textOf(number int) string {
-	if p.texts == nil {
-		p.texts = strings.Split(p.text, "\n")
-	}
-	if i := number - p.chunk.line; 0 <= i && i < len(p.texts) {
-		return strings.TrimSuffix(p.texts[i], "\r")
-	}
-	return ""
-}
 
 // spot is where a field is, or the last part of the way to it that is there. Of a member of a mapping it is the name. A value that is
 // itself a document, as those of the annotations for metrics and behavior are, is looked into; and if what is wrong with a mapping is
@@ -59,31 +42,61 @@ func (o object) named(name, value *yaml.Node, wrong any) place {
 	return placeOf(name)
 }
 
-// spotInside goes on in the lines of a block ("|"), which are lines of the file. Elsewhere the value has no lines of its own.
-func (o object) spotInside(block *yaml.Node, way []string, wrong any, outside place) place {
-	block = followed(block)
-	if block.Kind != yaml.ScalarNode || block.Style&yaml.LiteralStyle == 0 || o.sheet == nil {
-		return outside
+// inside is a document in a scalar of another one.
+type inside struct {
+	sheet
+	root   *yaml.Node // nil if there is none
+	broken int        // the line that cannot be parsed; 0 if all can
+	pieces []piece
+}
+
+// inside reads the document in a scalar, once.
+func (p *sheet) inside(block *yaml.Node) *inside {
+	if known := p.insides[block]; known != nil {
+		return known
 	}
-	inside := chunk{text: block.Value, line: 1}
-	root, err := inside.nodes(inside.lines())
-	at := atLine{}
-	switch {
-	case errors.As(err, &at):
-		return o.sheet.below(block, place{line: at.line, column: 1})
-	case err != nil || root == nil:
-		return outside
-	}
-	whole := object{node: root, atlas: atlas{}}
-	if text, isName := wrong.(string); len(way) == 0 && isName {
-		if member, _ := whole.atlas.part(root, text); member != nil {
-			return o.sheet.below(block, placeOf(member))
+	d := &inside{sheet: sheet{chunk: chunk{text: block.Value, line: 1}}}
+	if d.pieces = p.pieces(block); d.pieces != nil {
+		root, err := d.nodes()
+		if at := (atLine{}); errors.As(d.told(err), &at) {
+			d.broken = at.line
+		} else if root != nil {
+			renumber(root, d.lines())
+			d.root = root
 		}
 	}
-	if len(way) == 0 {
+	if p.insides == nil {
+		p.insides = map[*yaml.Node]*inside{}
+	}
+	p.insides[block] = d
+	return d
+}
+
+// spotInside goes on in the text of a scalar.
+func (o object) spotInside(block *yaml.Node, way []string, wrong any, outside place) place {
+	block = followed(block)
+	if block.Kind != yaml.ScalarNode || o.sheet == nil {
 		return outside
 	}
-	return o.sheet.below(block, whole.spot(fieldPath(way), wrong))
+	text, isName := wrong.(string)
+	if len(way) == 0 && !isName {
+		return outside
+	}
+	d := o.sheet.inside(block)
+	switch {
+	case d.broken > 0:
+		return o.sheet.lineBelow(d, outside)
+	case d.root == nil:
+		return outside
+	}
+	whole := object{node: d.root, atlas: o.atlas}
+	if len(way) > 0 {
+		return o.sheet.below(d, whole.spot(fieldPath(way), wrong), outside)
+	}
+	if member, _ := whole.atlas.part(d.root, text); member != nil {
+		return o.sheet.below(d, placeOf(member), outside)
+	}
+	return outside
 }
 
 // fieldPath puts steps together again.
@@ -91,13 +104,36 @@ func fieldPath(way []string) string {
 	return "[" + strings.Join(way, "][") + "]"
 }
 
-// below makes a place of the file of one in the text of a block.
-func (p *sheet) below(block *yaml.Node, inside place) place {
-	header, _ := slices.BinarySearch(p.numbers, block.Line)
-	line := p.numbers[min(header+inside.line, len(p.numbers)-1)]
-	texts := strings.Split(block.Value, "\n")
-	indentation := utf8.RuneCountInString(p.textOf(line)) - utf8.RuneCountInString(texts[min(inside.line, len(texts))-1])
-	return place{line: line, column: inside.column + max(indentation, 0)}
+// below makes a place of the file of one in a scalar of it.
+func (p *sheet) below(d *inside, at, outside place) place {
+	offset, ok := d.offset(at)
+	if !ok {
+		return outside
+	}
+	return p.placeAt(origin(d.pieces, offset))
+}
+
+// lineBelow is where the broken line of a scalar begins, if all of it is on one line of the file.
+func (p *sheet) lineBelow(d *inside, outside place) place {
+	start, ok := d.offset(place{line: d.broken, column: 1})
+	if !ok {
+		return outside
+	}
+	text, _, _ := strings.Cut(d.text[start:], "\n")
+	first, last := p.placeAt(origin(d.pieces, start)), p.placeAt(origin(d.pieces, start+max(len(text)-1, 0)))
+	if first.line != last.line {
+		return outside
+	}
+	return first
+}
+
+// origin is where in the text an offset of a value comes from.
+func origin(pieces []piece, offset int) int {
+	i, found := slices.BinarySearchFunc(pieces, offset, func(p piece, offset int) int { return cmp.Compare(p.value, offset) })
+	if !found {
+		i--
+	}
+	return pieces[i].text + offset - pieces[i].value
 }
 
 // notFinite are the numbers that YAML has and JSON has not, as kubectl's parser knows them.

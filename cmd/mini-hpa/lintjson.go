@@ -12,32 +12,38 @@ import (
 	yaml "sigs.k8s.io/yaml/goyaml.v3"
 )
 
-// readJSON reads a stream of JSON objects. Not all JSON is YAML: "\ud83d\ude80" is not. It says whether it is JSON.
-func (c chunk) readJSON() ([]document, bool) {
+// readJSON reads a stream of JSON objects. Not all JSON is YAML: "\ud83d\ude80" is not. With an error there are those before what is no JSON;
+// there are none if none begins here.
+func (c chunk) readJSON() ([]document, error) {
 	if !strings.HasPrefix(strings.TrimLeft(c.text, " \t\r\n"), "{") {
-		return nil, false
+		return nil, nil
 	}
 	var documents []document
 	decoder := json.NewDecoder(strings.NewReader(c.text))
 	at := place{line: c.line, column: 1}
+	all := &sheet{chunk: c, isJSON: true}
 	for {
 		var raw json.RawMessage // also bounds the depth
 		err := decoder.Decode(&raw)
 		if errors.Is(err, io.EOF) {
-			return documents, true
+			return documents, nil
 		}
-		var d document
+		d := document{sheet: all}
 		if err == nil {
 			err = kubejson.Unmarshal(raw, &d.value)
 		}
-		if err != nil {
-			return nil, false
-		}
 		end := int(decoder.InputOffset())
-		at.advance(c.text[:end-len(raw)])
-		d.node, err = nodesOf(string(raw), at)
+		if syntax := (*json.SyntaxError)(nil); errors.As(err, &syntax) && raw == nil {
+			end = int(syntax.Offset)
+		} else if errors.Is(err, io.ErrUnexpectedEOF) {
+			end = len(strings.TrimRight(c.text, " \t\r\n"))
+		}
 		if err != nil {
-			return nil, false
+			return documents, atLine{c.line + strings.Count(c.text[:end], "\n"), fmt.Errorf("cannot be parsed as JSON: %w", err)}
+		}
+		at.advance(c.text[:end-len(raw)])
+		if d.node, err = nodesOf(string(raw), at); err != nil {
+			return documents, atLine{at.line, err}
 		}
 		documents = append(documents, d)
 	}
@@ -89,6 +95,9 @@ func (r *jsonNodes) node() (*yaml.Node, error) {
 		n.Value = "null"
 	default:
 		n.Value = fmt.Sprint(token)
+		if _, isText := token.(string); isText {
+			n.Style = yaml.DoubleQuotedStyle
+		}
 	}
 	return n, nil
 }

@@ -23,6 +23,8 @@ type manifests struct {
 	deployments []*candidate
 	// around are the objects that bear on the Deployments.
 	around map[area]*neighborhood
+	// known is what levels has found.
+	known map[area][]*neighborhood
 	// strays are annotations that nothing reads, kustomizations objects that may write some to all others.
 	strays         []stray
 	kustomizations []object
@@ -43,7 +45,7 @@ type manifests struct {
 
 // newManifests has nothing yet; namespace is that of objects that name none.
 func newManifests(namespace string) *manifests {
-	return &manifests{namespace: namespace, around: map[area]*neighborhood{}, atlas: atlas{}, structs: structs{}}
+	return &manifests{namespace: namespace, around: map[area]*neighborhood{}, known: map[area][]*neighborhood{}, atlas: atlas{}, structs: structs{}}
 }
 
 // object is one object of a manifest.
@@ -89,7 +91,7 @@ func (m *manifests) read(s source, stdin io.Reader) {
 			m.strangers++
 			continue
 		default:
-			m.fail(s.shown(), err)
+			m.fail(s.shown(), c.advised(err))
 		}
 		unfilled := c.unfilled(s.name)
 		for _, d := range documents {

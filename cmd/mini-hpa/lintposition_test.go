@@ -54,13 +54,8 @@ spec:
             @cpu: "0"
 `
 
-// placesIn are the fields that the findings in misdone are about, and what stands in their places. A block has lines of its own; JSON
-// has no blocks.
-func placesIn(hasBlocks bool) map[string]string {
-	inMetrics := "mini-hpa/metrics"
-	if hasBlocks {
-		inMetrics = "type: Resource, resource"
-	}
+// placesIn are the fields that the findings in misdone are about, and what stands in their places.
+func placesIn() map[string]string {
 	const containers = "spec.template.spec.containers"
 	return map[string]string{
 		"metadata.annotations":                                              "annotations",
@@ -68,7 +63,7 @@ func placesIn(hasBlocks bool) map[string]string {
 		"metadata.annotations[mini-hpa/max]":                                "mini-hpa/max",
 		"metadata.annotations[mini-hpa/min]":                                "mini-hpa/min",
 		"metadata.annotations[mini-hpa/tolerance]":                          "mini-hpa/tolerance",
-		"metadata.annotations[mini-hpa/metrics][0].type":                    inMetrics,
+		"metadata.annotations[mini-hpa/metrics][0].type":                    "type: Resource, resource",
 		"metadata.annotations[mini-hpa/stabilisation]":                      "mini-hpa/stabilisation",
 		"metadata.annotations[mini-hpa/unknown]":                            "annotations",
 		"metadata.labels[x].y":                                              "metadata",
@@ -128,7 +123,7 @@ func TestLintPositions(t *testing.T) {
 				t.Fatalf("no Deployment: %v", m.unreadable)
 			}
 			for _, d := range m.deployments {
-				for field, want := range placesIn(!strings.HasPrefix(name, "as JSON")) {
+				for field, want := range placesIn() {
 					f := d.finding(severityError, "", field, "")
 					if got := behind(lines, f); !strings.HasPrefix(got, want) {
 						t.Errorf("%s is at %d:%d, where there is %.30q", field, f.Line, f.Column, got)

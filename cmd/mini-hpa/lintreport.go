@@ -137,17 +137,18 @@ func (d *candidate) isFromCluster() bool {
 func (o object) errors(problems field.ErrorList) []finding {
 	var found []finding
 	for _, problem := range problems {
-		f := o.finding(severityError, problem.Origin, problem.Field, problem.ErrorBody())
 		at := o.spot(problem.Field, problem.BadValue)
-		f.Line, f.Column = at.line, at.column
-		found = append(found, f)
+		found = append(found, o.findingAt(at, severityError, problem.Origin, problem.Field, problem.ErrorBody()))
 	}
 	return found
 }
 
 // finding is one about a field of the object, in the place where it is, or where it is missing.
 func (o object) finding(severity, rule, path, message string) finding {
-	at := o.spot(path, nil)
+	return o.findingAt(o.spot(path, nil), severity, rule, path, message)
+}
+
+func (o object) findingAt(at place, severity, rule, path, message string) finding {
 	return finding{File: o.file, Line: at.line, Column: at.column, Severity: severity, Rule: rule, Kind: clean(o.GetKind()),
 		Namespace: clean(o.namespace), Name: clean(o.GetName()), Field: clean(path), Message: clean(message)}
 }
@@ -172,8 +173,10 @@ func plain(line string) string {
 	if strings.HasPrefix(strings.TrimSpace(line), "::") {
 		line = "./" + line
 	}
-	return strings.NewReplacer("##[", `#\x23[`, "##vso[", `#\x23vso[`).Replace(line)
+	return orders.Replace(line)
 }
+
+var orders = strings.NewReplacer("##[", `#\x23[`, "##vso[", `#\x23vso[`)
 
 // workflowCommand is a finding as the log of a GitHub workflow has it.
 func (f finding) workflowCommand() string {
@@ -183,15 +186,19 @@ func (f finding) workflowCommand() string {
 // workflowCommand is a notice as an error of a workflow.
 func (n notice) workflowCommand() string { return workflowCommand(severityError, "Unreadable", n) }
 
+// What is escaped in the two parts of a workflow's command.
+var (
+	workflowData     = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
+	workflowProperty = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
+)
+
 // workflowCommand tells of a place in a file. Standard input is no file of the repository.
 func workflowCommand(severity, title string, n notice) string {
-	data := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
-	property := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
 	at := ""
 	if n.File != standardInput {
-		at = fmt.Sprintf("file=%s,line=%d,", property.Replace(clean(slashed(n.File))), max(n.Line, 1))
+		at = fmt.Sprintf("file=%s,line=%d,", workflowProperty.Replace(clean(slashed(n.File))), max(n.Line, 1))
 	}
-	return fmt.Sprintf("::%s %stitle=%s::%s", severity, at, property.Replace(title), data.Replace(n.Message))
+	return fmt.Sprintf("::%s %stitle=%s::%s", severity, at, workflowProperty.Replace(title), workflowData.Replace(n.Message))
 }
 
 // String is the last line that people see.

@@ -34,8 +34,7 @@ func (c chunk) isTemplate(file string) bool {
 			rest.WriteString(strings.ReplaceAll(line, "\x00", "x"))
 		}
 	}
-	_, err := chunk{text: rest.String(), line: c.line}.readYAML()
-	return err == nil
+	return chunk{text: rest.String(), line: c.line}.isYAML()
 }
 
 // inChart says whether a file is below the templates of a Helm chart.

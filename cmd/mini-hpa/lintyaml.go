@@ -18,7 +18,7 @@ import (
 type document struct {
 	node  *yaml.Node
 	value any
-	sheet *sheet // nil if it is JSON
+	sheet *sheet
 }
 
 // chunk is a part of a file: one YAML document, or any number of JSON values.
@@ -84,12 +84,13 @@ func (c chunk) documents() ([]document, error) {
 	if c.isEmpty() {
 		return []document{{}}, nil
 	}
-	if documents, ok := c.readJSON(); ok {
+	documents, bad := c.readJSON()
+	if len(documents) > 0 && bad == nil {
 		return documents, nil
 	}
 	d, err := c.readYAML()
-	if err != nil {
-		err = c.advised(err)
+	if err != nil && len(documents) > 0 {
+		return documents, bad
 	}
 	if err != nil && d.value == nil {
 		return nil, err
@@ -106,7 +107,7 @@ func (c chunk) readYAML() (d document, err error) {
 		}
 	}()
 	lines := c.lines()
-	if d.node, err = c.nodes(lines); err != nil || d.node == nil {
+	if d.node, err = c.nodes(); err != nil || d.node == nil {
 		return d, err
 	}
 	renumber(d.node, lines)
@@ -116,7 +117,7 @@ func (c chunk) readYAML() (d document, err error) {
 	if kind, _ := (atlas{}).part(d.node, "kind"); kind == nil && !c.always {
 		return d, nil // large files are often none of Kubernetes
 	}
-	d.sheet = &sheet{chunk: c, numbers: lines}
+	d.sheet = &sheet{chunk: c}
 	text, err := kubectl.YAMLToJSON([]byte(c.text))
 	var odd error
 	if none := infinite(d.node, nil); err != nil && len(none) > 0 {
@@ -136,23 +137,46 @@ func (c chunk) readYAML() (d document, err error) {
 	return d, odd
 }
 
-// nodes reads the only document of the chunk.
-func (c chunk) nodes(lines []int) (*yaml.Node, error) {
+// isYAML says whether the chunk can be parsed.
+func (c chunk) isYAML() bool {
+	_, err := c.nodes()
+	return err == nil
+}
+
+// unparsed is what the parser has said, which may be told better.
+type unparsed struct{ error }
+
+// nodes reads the only document of the chunk. They have the lines that YAML counts.
+func (c chunk) nodes() (node *yaml.Node, err error) {
+	// Where a parser contradicts itself, it panics.
+	defer func() {
+		if recover() != nil {
+			node, err = nil, atLine{c.line, errors.New("the YAML parser does not understand it")}
+		}
+	}()
 	decoder := yaml.NewDecoder(strings.NewReader(c.text))
 	var document, next yaml.Node
 	switch err := decoder.Decode(&document); {
 	case errors.Is(err, io.EOF):
 		return nil, nil
 	case err != nil:
-		return nil, c.failed(c.better(err), lines)
+		return nil, unparsed{err}
 	}
 	switch err := decoder.Decode(&next); {
 	case err == nil:
-		return nil, atLine{lineOf(next.Line, lines), errors.New("another document begins here; separate documents with ---")}
+		return nil, atLine{lineOf(next.Line, c.lines()), errors.New("another document begins here; separate documents with ---")}
 	case !errors.Is(err, io.EOF):
-		return nil, c.failed(err, lines)
+		return nil, unparsed{err}
 	}
 	return document.Content[0], nil
+}
+
+// told is an error in words, with its line. It takes the time of another look at the chunk.
+func (c chunk) told(err error) error {
+	if raw := (unparsed{}); errors.As(err, &raw) {
+		return c.failed(c.better(raw.error), c.lines())
+	}
+	return err
 }
 
 // better asks kubectl's parser, which tells of a mistake where it is, and not where that part of the document begins. It
@@ -182,6 +206,7 @@ func (c chunk) failed(err error, lines []int) error {
 
 // advised says what to do with what is no manifest yet.
 func (c chunk) advised(err error) error {
+	err = c.told(err)
 	at := atLine{line: c.line, err: err}
 	if errors.As(err, &at); strings.Contains(c.text, "{{") {
 		return atLine{at.line, fmt.Errorf(`%w; if this is a Helm template, run "helm template ... | mini-hpa lint -"`, at.err)}

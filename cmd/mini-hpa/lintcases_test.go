@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
 // TestLintCases are manifests as users have written them: what each line of the answer has to hold, in order.
@@ -125,6 +127,7 @@ func TestLintTakesLinearTime(t *testing.T) {
 		"LimitRanges":            many(6_000, func(i int) string { return limitRangeOf(i) + "---\n" + needyWeb(i) }),
 		"keys at every level":    "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"data\":" + strings.Repeat(`{"mini-hpa/a":`, 9_900) + "1" + strings.Repeat("}", 9_901),
 		"no numbers":             deployment + "data: [" + strings.Repeat(".nan,", 60_000) + "]\n",
+		"LimitRange of all":      "apiVersion: v1\nkind: LimitRange\nmetadata: {name: l}\nspec: {limits: [" + many(100_000, func(i int) string { return fmt.Sprintf("{type: Container, max: {r%d: 1}},", i) }) + "]}\n" + needyWeb(0),
 		"quantities of any kind": deployment + "spec: {template: {spec: {volumes: [" + many(20_000, func(int) string { return "{name: v, emptyDir: {sizeLimit: 1e-999999999}}," }) + "]}}}\n",
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -148,6 +151,25 @@ func hpaFor(i int) string {
 
 func limitRangeOf(i int) string {
 	return fmt.Sprintf("---\napiVersion: v1\nkind: LimitRange\nmetadata: {name: l%d}\nspec: {limits: [{type: Container, max: {r%d: 1}}]}\n", i, i)
+}
+
+// TestLintReadsADocumentInsideOnce, however often an alias stands for it, and however much is wrong with it.
+func TestLintReadsADocumentInsideOnce(t *testing.T) {
+	var text strings.Builder
+	text.WriteString("apiVersion: v1\nkind: List\nitems:\n- apiVersion: apps/v1\n  kind: Deployment\n  metadata:\n    annotations: &a\n      mini-hpa/metrics: |\n")
+	for i := range 100 {
+		fmt.Fprintf(&text, "        - {type: Pods, pods: {metric: {name: m%d}, target: {type: AverageValue}}}\n", i)
+	}
+	text.WriteString(strings.Repeat("- {apiVersion: apps/v1, kind: Deployment, metadata: {annotations: *a}}\n", 900))
+	m := newManifests("")
+	m.read(source{name: "-"}, strings.NewReader(text.String()))
+	found := m.report(annotations.DefaultDefaults()).Findings
+	if len(m.deployments) != 901 || len(found) < 9010 {
+		t.Fatalf("%d Deployments, %d findings", len(m.deployments), len(found))
+	}
+	if n := len(m.deployments[0].sheet.insides); n != 1 || m.deployments[0].sheet != m.deployments[900].sheet {
+		t.Errorf("%d documents inside were read, want 1", n)
+	}
 }
 
 // TestOfflineEndsWhenItIsToldTo, whatever a command without a cluster is doing.

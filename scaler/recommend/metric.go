@@ -193,11 +193,11 @@ func (v *view) seriesFailure(name, series string, n int) *Failure {
 	case n > 0:
 		return nil // in a trace made by hand, another metric may fail under the same name
 	case known && reason == ErrorPending:
-		return &Failure{Metric: name, Reason: ReasonAwaitingSample, Detail: fmt.Sprintf("metric %s: %s", name, reason)}
+		return &Failure{Metric: name, Reason: ReasonAwaitingSample, Detail: "metric " + name + ": " + reason}
 	case known:
-		return &Failure{Metric: name, Reason: ReasonMetricsUnavailable, Detail: fmt.Sprintf("metric %s: %s", name, reason)}
+		return &Failure{Metric: name, Reason: ReasonMetricsUnavailable, Detail: "metric " + name + ": " + reason}
 	}
-	return &Failure{Metric: name, Reason: ReasonNoSamples, Detail: fmt.Sprintf("metric %s: the metrics API returned no value", name)}
+	return &Failure{Metric: name, Reason: ReasonNoSamples, Detail: "metric " + name + ": the metrics API returned no value"}
 }
 
 // printable quotes a name that the API server accepts and a terminal should not see as it is.

@@ -95,6 +95,9 @@ func (v *view) series(specs []autoscalingv2.MetricSpec, i int) string {
 	if id == nil {
 		return ""
 	}
+	if len(v.CustomMetrics)+len(v.ExternalMetrics)+len(v.Errors) == 0 {
+		return id.Name // it is held nowhere
+	}
 	if v.names == nil {
 		v.names = SeriesNames(specs) // all at once
 	}

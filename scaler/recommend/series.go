@@ -17,7 +17,7 @@ import (
 //	hits of Ingress.networking.k8s.io/front         an Object one of several
 //	hits of pods                                    a Pods one of several
 func SeriesNames(specs []autoscalingv2.MetricSpec) []string {
-	names, count := make([]string, len(specs)), map[string]int{}
+	names, count := make([]string, len(specs)), make(map[string]int, len(specs))
 	for i := range specs {
 		if id, _ := series(specs[i]); id != nil {
 			names[i] = id.Name

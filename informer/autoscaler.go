@@ -12,6 +12,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/tools/cache"
@@ -27,6 +28,14 @@ type autoscaler struct {
 	target Key // the zero Key if it is not a Deployment
 	// resizer is nil unless it is one that scales vertically.
 	resizer *annotations.Resizer
+}
+
+// GetObjectKind is runtime.Object's. What kind it was, it says itself.
+func (a *autoscaler) GetObjectKind() schema.ObjectKind { return schema.EmptyObjectKind }
+
+// DeepCopyObject is runtime.Object's. Nobody writes to a resizer.
+func (a *autoscaler) DeepCopyObject() runtime.Object {
+	return &autoscaler{ObjectMeta: *a.ObjectMeta.DeepCopy(), is: a.is, target: a.target, resizer: a.resizer}
 }
 
 // says is all that is ever read of it.

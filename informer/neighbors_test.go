@@ -2,7 +2,10 @@ package informer
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/url"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -19,11 +22,13 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/discovery"
 	dynamicfake "k8s.io/client-go/dynamic/fake"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
+	"k8s.io/client-go/tools/cache"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 )
@@ -274,6 +279,63 @@ func TestAResizerComesChangesAndGoes(t *testing.T) {
 		step("it is turned on", h.dynamic.Tracker().Update(resizers, vpa("Initial", "b"), "shop"), 1, "shop/web")
 		step("it goes", h.dynamic.Tracker().Delete(resizers, "shop", "web"), 0, "shop/web")
 	})
+}
+
+// TestNeighborsWhoseWatchesTellNothing are listed, and of such a list no more is held than of what is watched.
+func TestNeighborsWhoseWatchesTellNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newNeighborhood(t)
+		h.hasKEDA.Store(true)
+		mute := func(clienttesting.Action) (bool, watch.Interface, error) { return true, watch.NewRaceFreeFake(), nil }
+		h.client.PrependWatchReactor("*", mute)
+		h.dynamic.PrependWatchReactor("*", mute)
+		h.start()
+		vpa := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "autoscaling.k8s.io/v1", "kind": "VerticalPodAutoscaler",
+			"metadata": map[string]any{"namespace": "shop", "name": "web"}, "spec": map[string]any{"targetRef": map[string]any{"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}}}}
+		if err := errors.Join(h.client.Tracker().Add(hpa("web", "apps/v1", "Deployment", "web")), h.client.Tracker().Add(limits("shop", "y", "1")),
+			h.dynamic.Tracker().Create(scaledObjects, scaledObject("queue", map[string]any{"name": "web"}), "shop"), h.dynamic.Tracker().Create(resizers, vpa, "shop")); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		autoscalers, ranges := h.surroundingsOf(shopWeb)
+		check(t, "autoscalers", autoscalers, []annotations.Autoscaler{{Kind: annotations.KindHPA, Name: "web"}, {Kind: annotations.KindScaledObject, Name: "queue"}})
+		check(t, "LimitRanges", ranges, []string{"y"})
+		check(t, "resizers", len(h.n.Surroundings(shopWeb).Resizers), 1)
+		check(t, "told", h.heard(), []string{"namespace shop", "shop/web", "shop/web", "shop/web"})
+	})
+}
+
+// TestWhatIsKeptOfNeighbors is an object, so that a list can be made of it, and stays the same when it is kept again.
+func TestWhatIsKeptOfNeighbors(t *testing.T) {
+	long := strings.Repeat("x", 10_000)
+	vpa := &unstructured.Unstructured{Object: map[string]any{"metadata": map[string]any{"namespace": "shop", "name": "v", "annotations": map[string]any{"a": long}},
+		"spec": map[string]any{"targetRef": map[string]any{"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}}}}
+	ofKEDA, ofKubernetes, limits := scaledObject("s", map[string]any{"name": "web"}), hpa("h", "apps/v1", "Deployment", "web"), limits("shop", "l", "1")
+	ofKEDA.SetAnnotations(map[string]string{"a": long})
+	ofKubernetes.Annotations, limits.Annotations = map[string]string{"a": long}, map[string]string{"a": long}
+	for name, kind := range map[string]struct {
+		in   runtime.Object
+		slim cache.TransformFunc
+	}{
+		"HorizontalPodAutoscaler": {ofKubernetes, slimHPA},
+		"ScaledObject":            {ofKEDA, slimScaledObject},
+		"VerticalPodAutoscaler":   {vpa, slimResizer},
+		"LimitRange":              {limits, slimLimitRange},
+	} {
+		kept, err := kind.slim(kind.in)
+		object, ok := kept.(runtime.Object)
+		if err != nil || !ok {
+			t.Errorf("of a %s a %T is kept (%v), which is no object", name, kept, err)
+			continue
+		}
+		again, err := kind.slim(object.DeepCopyObject())
+		if err != nil || !reflect.DeepEqual(again, kept) {
+			t.Errorf("%s: %+v is kept of %+v (%v)", name, again, kept, err)
+		}
+		if text := fmt.Sprintf("%+v", kept); strings.Contains(text, long) {
+			t.Errorf("%s: %s is kept", name, text)
+		}
+	}
 }
 
 // TestAnAPIServerThatIsAwayIsWaitedFor: until it is known who else scales, nobody is scaled.

@@ -85,3 +85,35 @@ func metricRows(t *testing.T, registry *prometheus.Registry) []string {
 	}
 	return rows
 }
+
+// TestEachReasonOfAFailedWatchIsTold: the runbook says what it is, and the alert is for it, but for the one that another alert is for.
+func TestEachReasonOfAFailedWatchIsTold(t *testing.T) {
+	const alert = "MiniHPAWatchFailing"
+	section := func(path, from, to string) string {
+		text, err := os.ReadFile(filepath.Join("..", "..", path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, found, _ := strings.Cut(string(text), from)
+		found, _, _ = strings.Cut(found, to)
+		return found
+	}
+	runbook, rule := section("docs/runbooks.md", "## "+alert+"\n", "\n## "), section("charts/mini-hpa/files/alerts.yaml", "alert: "+alert+"\n", "for:")
+	var want, got []string
+	for _, reason := range watching.Reasons() {
+		if !strings.Contains(runbook, "`"+reason+"`") {
+			t.Errorf("the runbook of %s says nothing of %q", alert, reason)
+		}
+		if reason != watching.FailedForbidden { // MiniHPAAPIForbidden
+			want = append(want, reason)
+		}
+	}
+	for _, found := range regexp.MustCompile(`reason=~?"([^"]*)"`).FindAllStringSubmatch(rule, -1) {
+		got = append(got, strings.Split(found[1], "|")...)
+	}
+	slices.Sort(want)
+	slices.Sort(got)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("reasons that %s is for (-want +got):\n%s", alert, diff)
+	}
+}

@@ -39,12 +39,19 @@ func (o *Outage) Failed(ctx context.Context, _ *cache.Reflector, err error) {
 	if ctx.Err() != nil || routine(err) {
 		return
 	}
-	if errors.Is(err, errNoAnswer) {
-		o.watches.count(o.resource, FailedUnreachable)
-	} else {
-		o.watches.count(o.resource, FailedRefused)
-	}
+	o.watches.count(o.resource, reasonOf(err))
 	o.note(err)
+}
+
+// reasonOf is the reason of a failure that ended a request.
+func reasonOf(err error) string {
+	switch {
+	case errors.Is(err, errNoAnswer):
+		return FailedUnreachable
+	case apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err):
+		return FailedForbidden
+	}
+	return FailedRefused
 }
 
 // note reports a failure, if it is time to.

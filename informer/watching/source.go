@@ -24,15 +24,15 @@ import (
 // A watch can be open and say nothing: a proxy that holds back what it should pass on, or an API server whose own watch hangs. The
 // connection is in order, so nobody notices, and the cache grows old. What shows that a watch lives where nothing changes is
 // its bookmarks. An API server sends one a minute, and one two seconds before the end of the watch (KEP-956), hence
-// a watch is made short: one that lives says something every 50 seconds.
+// a watch is made short: one that lives says something every 44 seconds.
 //
-//	0 s                          46 s   48 s                  94 s   96 s
+//	0 s                          42 s   44 s                  86 s   88 s
 //	|------- events, if any -----bookmark|------- events ------bookmark|--
 const (
 	// watchLife is how long the API server is asked to keep a watch open.
-	watchLife = 48 * time.Second
+	watchLife = 44 * time.Second
 	// quietLimit is how long a watch may say nothing before it counts as silent.
-	quietLimit = 52 * time.Second
+	quietLimit = 48 * time.Second
 	// quietFirst is the same for the beginning of a watch: the list that is streamed, or what shows that a watch lives
 	// after one that did not. Its life is as much shorter.
 	quietFirst = 14 * time.Second
@@ -43,9 +43,13 @@ const (
 	onTime = 3 * time.Second
 	// quietest caps the limit where an API server sends no bookmarks: it doubles with each list that finds nothing new.
 	quietest = 15 * time.Minute
-	// answerLimit is how long a list, or the opening of a watch, may take; an API server gives up after a minute by itself. One that
-	// lets requests wait must not be asked for a list because of a watch that it was about to answer.
+	// answerLimit is how long a list may take; an API server gives up after a minute by itself.
 	answerLimit = time.Minute
+	// openLimit is how long the opening of a watch may: long, since an API server that lets requests wait must not be asked for a list
+	// because of a watch that it was about to answer, but less than the minute within which it is noticed that nothing comes.
+	openLimit = 45 * time.Second
+	// lateList is after which time it is told that a list because of a watch is not answered either.
+	lateList = 5 * time.Second
 )
 
 // How long it is until objects may be listed once more because of a watch that is not answered, or one that is late. It doubles while
@@ -144,7 +148,7 @@ func New[L runtime.Object](what string, client Lister[L], w *Watches, report fun
 
 // Informer makes the informer that is fed from here, which is to be done once. The base is the client, which knows whether it can
 // stream a list; of the example only the type matters. What is kept of each object is what slim makes of it, all if it is nil; given its
-// own result, it must return its equal.
+// own result, it must return its equal, and that must be a runtime.Object.
 func (s *Source[L]) Informer(base any, example runtime.Object, indexers cache.Indexers, slim cache.TransformFunc) cache.SharedIndexInformer {
 	informer := cache.NewSharedIndexInformerWithOptions(cache.ToListWatcherWithWatchListSemantics(
 		&cache.ListWatch{ListWithContextFunc: s.list, WatchFuncWithContext: s.watch}, base),
@@ -189,8 +193,11 @@ func (s *Source[L]) list(ctx context.Context, opts metav1.ListOptions) (runtime.
 // by page, each made slim before the next is read, since a reflector would hold all of them whole beside the cache that they replace.
 func (s *Source[L]) listInstead(ctx context.Context, opts metav1.ListOptions, found fault) (runtime.Object, error) {
 	opts.ResourceVersion = ""
+	waiting := time.AfterFunc(lateList, func() { s.failing.note(fmt.Errorf("%s, and a list is not answered either", found.how)) })
+	defer waiting.Stop()
 	list, _, err := pager.New(func(ctx context.Context, opts metav1.ListOptions) (runtime.Object, error) {
 		page, err := s.page(ctx, opts)
+		waiting.Stop()
 		if err != nil {
 			return nil, err
 		}
@@ -226,9 +233,11 @@ func (s *Source[L]) slimmed(list L) (runtime.Object, error) {
 			if err != nil {
 				return err
 			}
-			if kept, ok := kept.(runtime.Object); ok { // else the informer does it, as always
-				o = kept
+			object, ok := kept.(runtime.Object)
+			if !ok {
+				return fmt.Errorf("what is kept of it, a %T, is no object", kept)
 			}
+			o = object
 		}
 		out.Items = append(out.Items, o)
 		return nil
@@ -415,7 +424,7 @@ func (s *Source[L]) life(streamed bool) (time.Duration, error) {
 // open opens a watch, but does not wait for its answer for ever.
 func (s *Source[L]) open(parent context.Context, opts metav1.ListOptions) (watch.Interface, error) {
 	ctx, cancel := context.WithCancelCause(parent)
-	late := time.AfterFunc(answerLimit, func() { cancel(fmt.Errorf("%w within %s", errNoAnswer, answerLimit)) })
+	late := time.AfterFunc(openLimit, func() { cancel(fmt.Errorf("%w within %s", errNoAnswer, openLimit)) })
 	w, err := s.client.Watch(ctx, opts)
 	if !late.Stop() && err == nil {
 		w.Stop()

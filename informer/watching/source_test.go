@@ -33,6 +33,7 @@ type server struct {
 	open     []*watch.RaceFreeFakeWatcher
 	bookless bool                                                // it sends no bookmarks of its own accord
 	silent   bool                                                // what is watched is told nothing, from now on
+	stuck    bool                                                // nor does it end
 	answer   func(streamed bool) (watch.Interface, error)        // if set, what a watch is answered
 	refusal  func(ctx context.Context, watched bool) (err error) // if set, how a request fails
 	requests []string
@@ -131,7 +132,7 @@ func (s *server) Watch(ctx context.Context, opts metav1.ListOptions) (watch.Inte
 		}
 		select {
 		case <-time.After(2 * time.Second):
-			w.Stop()
+			s.end(w)
 		case <-ctx.Done():
 		}
 	}()
@@ -143,6 +144,14 @@ func (s *server) bookmark(w *watch.RaceFreeFakeWatcher) {
 	defer s.mu.Unlock()
 	if !s.silent && !s.bookless && !w.IsStopped() {
 		w.Action(watch.Bookmark, s.mark(""))
+	}
+}
+
+func (s *server) end(w *watch.RaceFreeFakeWatcher) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.stuck {
+		w.Stop()
 	}
 }
 
@@ -223,12 +232,12 @@ func TestAQuietWatchIsNotASilentOne(t *testing.T) {
 		check(t, "first requests", s.taken(&s.requests), []string{"stream"})
 		time.Sleep(time.Hour)
 		requests := s.taken(&s.requests)
-		if n := len(requests); n < 70 || n > 76 || slices.ContainsFunc(requests, func(r string) bool { return r != "watch" }) {
-			t.Errorf("%d requests in an hour in which nothing changes, %q..., want 75 watches", n, requests[0])
+		if n := len(requests); n < 77 || n > 83 || slices.ContainsFunc(requests, func(r string) bool { return r != "watch" }) {
+			t.Errorf("%d requests in an hour in which nothing changes, %q..., want 82 watches", n, requests[0])
 		}
 		check(t, "told", s.taken(&s.told), []string(nil))
 		check(t, "failures", from.watches.Failures(), map[Failure]uint64{
-			{"pods", FailedUnreachable}: 0, {"pods", FailedRefused}: 0, {"pods", FailedExpired}: 0, {"pods", FailedSilent}: 0, {"pods", FailedLate}: 0})
+			{"pods", FailedUnreachable}: 0, {"pods", FailedRefused}: 0, {"pods", FailedForbidden}: 0, {"pods", FailedExpired}: 0, {"pods", FailedSilent}: 0, {"pods", FailedLate}: 0})
 		s.put("b")
 		check(t, "known", versions(informer), []string{"a@1", "b@2"})
 		end()
@@ -238,7 +247,7 @@ func TestAQuietWatchIsNotASilentOne(t *testing.T) {
 // Whatever was the last that a watch has told, and however long it has been quiet before: within a minute of its silence the pods
 // are listed, and how it was silent is told.
 func TestASilentWatchIsNoticed(t *testing.T) {
-	for _, quiet := range []time.Duration{0, 10 * time.Second, 45 * time.Second, 46 * time.Second, 47 * time.Second, 10 * time.Minute} {
+	for _, quiet := range []time.Duration{0, 10 * time.Second, 41 * time.Second, 42 * time.Second, 43 * time.Second, 10 * time.Minute} {
 		t.Run(quiet.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newServer(t)
@@ -277,6 +286,38 @@ func TestASilentWatchIsNoticed(t *testing.T) {
 				check(t, "known after its end", versions(informer), []string{"a@7", "b@5", "c@4", "d@6"})
 				time.Sleep(time.Hour)
 				check(t, "told after its end", s.taken(&s.told), []string(nil))
+				end()
+			})
+		})
+	}
+}
+
+// The API server answers nothing else either, while its connection is in order: that is told within a minute as well, as long as it lasts.
+func TestASilentWatchOfAnAPIServerThatAnswersNothing(t *testing.T) {
+	for _, quiet := range []time.Duration{0, 10 * time.Second, 41 * time.Second, 43 * time.Second} {
+		t.Run(quiet.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newServer(t)
+				s.put("a")
+				informer, from, end := s.follow()
+				time.Sleep(2*time.Minute + quiet)
+				s.set(func() { s.silent, s.stuck = true, true; s.refusal = never })
+				s.put("b")
+				time.Sleep(56 * time.Second)
+				told := s.taken(&s.told)
+				if len(told) != 1 || !strings.HasSuffix(told[0], "s, and a list is not answered either") || !strings.Contains(told[0], ": open and silent for 5") {
+					t.Errorf("told %q", told)
+				}
+				time.Sleep(5 * time.Minute)
+				if told := s.taken(&s.told); len(told) < 4 || len(told) > 6 {
+					t.Errorf("told %d times in the next five minutes: %q", len(told), told)
+				}
+				s.set(func() { s.silent, s.stuck, s.refusal = false, false, nil })
+				time.Sleep(2 * time.Minute)
+				check(t, "known after its end", versions(informer), []string{"a@1", "b@2"})
+				if n := from.watches.Failures()[Failure{"pods", FailedUnreachable}]; n < 4 || n > 8 {
+					t.Errorf("%d requests without an answer are counted in six minutes", n)
+				}
 				end()
 			})
 		})
@@ -618,13 +659,10 @@ func TestThoseThatFailTogetherAreToldTogether(t *testing.T) {
 func TestAnAPIServerThatNeverAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(t)
-		s.refusal = func(ctx context.Context, _ bool) error {
-			<-ctx.Done()
-			return &url.Error{Op: "Get", URL: "https://10.0.0.1:6443/api/v1/pods", Err: ctx.Err()}
-		}
+		s.refusal = never
 		_, _, end := s.follow()
-		time.Sleep(65 * time.Second)
-		if told := s.taken(&s.told); len(told) == 0 || !strings.Contains(told[0], `: no answer within 1m0s: Get "https://10.0.0.1:6443/api/v1/pods"`) {
+		time.Sleep(50 * time.Second)
+		if told := s.taken(&s.told); len(told) == 0 || !strings.Contains(told[0], `: no answer within 45s: Get "https://10.0.0.1:6443/api/v1/pods"`) {
 			t.Errorf("told %q", told)
 		}
 		time.Sleep(5 * time.Minute)
@@ -637,6 +675,12 @@ func TestAnAPIServerThatNeverAnswers(t *testing.T) {
 			t.Errorf("the informer ended only after %s", took)
 		}
 	})
+}
+
+// never is an API server that takes requests and does not answer.
+func never(ctx context.Context, _ bool) error {
+	<-ctx.Done()
+	return &url.Error{Op: "Get", URL: "https://10.0.0.1:6443/api/v1/pods", Err: ctx.Err()}
 }
 
 // slowly is an API server that takes some time to open a watch; for ever, if it is 0.
@@ -679,7 +723,7 @@ func TestWatchesThatAreNeverAnswered(t *testing.T) {
 		s.put("b")
 		time.Sleep(time.Minute)
 		check(t, "known", versions(informer), []string{"a@1", "b@2"})
-		if told := s.taken(&s.told); len(told) == 0 || !strings.Contains(told[0], ": no answer within 1m0s: ") {
+		if told := s.taken(&s.told); len(told) == 0 || !strings.Contains(told[0], ": no answer within 45s: ") {
 			t.Errorf("told %q", told)
 		}
 		time.Sleep(28 * time.Minute)
@@ -723,9 +767,9 @@ func TestTimeWithoutAWatchIsNoSilence(t *testing.T) {
 		"cut off":                  func(s *server) { time.Sleep(29 * time.Second); cutOff(s) },
 		"opened in 7 s":            func(s *server) { s.set(func() { s.refusal = slowly(7 * time.Second) }) },
 		"opened in 11 s":           func(s *server) { s.set(func() { s.refusal = slowly(11 * time.Second) }) },
-		"opened in 50 s":           func(s *server) { s.set(func() { s.refusal = slowly(50 * time.Second) }) },
+		"opened in 40 s":           func(s *server) { s.set(func() { s.refusal = slowly(40 * time.Second) }) },
 	} {
-		for _, quiet := range []time.Duration{0, 10 * time.Second, 20 * time.Second, 30 * time.Second, 40 * time.Second} {
+		for _, quiet := range []time.Duration{0, 10 * time.Second, 20 * time.Second, 30 * time.Second, 39 * time.Second} {
 			t.Run(name+" after "+quiet.String(), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					s := newServer(t)

@@ -40,8 +40,10 @@ type Failure struct {
 const (
 	// FailedUnreachable: the API server gave no answer.
 	FailedUnreachable = "unreachable"
-	// FailedRefused: it answered with an error.
+	// FailedRefused: it answered with an error, or that it has too much to do.
 	FailedRefused = "refused"
+	// FailedForbidden: it answered that the right is missing, or did not know who asks.
+	FailedForbidden = "forbidden"
 	// FailedExpired: it ended the watch at once, because of the version that the watch was to begin with.
 	FailedExpired = "expired"
 	// FailedSilent: the watch was open, and neither a change nor a bookmark came for too long.
@@ -49,6 +51,11 @@ const (
 	// FailedLate: the watch had not told of a version that was known to exist for some time.
 	FailedLate = "late"
 )
+
+// Reasons are all of them.
+func Reasons() []string {
+	return []string{FailedUnreachable, FailedRefused, FailedForbidden, FailedExpired, FailedSilent, FailedLate}
+}
 
 // How long the API server is left alone when it cannot be reached, after the first try and at most.
 const (
@@ -113,7 +120,7 @@ func (w *Watches) Failures() map[Failure]uint64 {
 func (w *Watches) expect(resource string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, reason := range []string{FailedUnreachable, FailedRefused, FailedExpired, FailedSilent, FailedLate} {
+	for _, reason := range Reasons() {
 		w.failures[Failure{resource, reason}] += 0
 	}
 }

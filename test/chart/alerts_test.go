@@ -108,11 +108,17 @@ func plots() map[string]map[string]plot {
 			"conflicts":   {requests("PUT", "409", "30", "PUT", "200", "30"), 30, nil},
 		},
 		"MiniHPAWatchFailing": {
-			"silent each minute": {[]string{`mini_hpa_watch_failures_total{resource="pods",reason="silent",` + leader + `} 0x5 1+1x30`},
-				20, []string{`namespace="mini-hpa", pod="mini-hpa-75675f5897-7ci7o", reason="silent", resource="pods"`}},
-			"silent once":              {[]string{`mini_hpa_watch_failures_total{resource="pods",reason="silent",` + leader + `} 0x5 1x30`}, 20, nil},
-			"the API server is away":   {[]string{`mini_hpa_watch_failures_total{resource="pods",reason="unreachable",` + leader + `} 0x5 1+5x30`}, 20, nil},
-			"one of each now and then": {[]string{`mini_hpa_watch_failures_total{resource="pods",reason="expired",` + leader + `} 0x5 1x8 2x30`}, 20, nil},
+			"silent each minute":      {failingWatch("silent", "0x5 1+1x40"), 30, []string{failedWatch("silent")}},
+			"silent once":             {failingWatch("silent", "0x5 1x40"), 30, nil},
+			"expired each minute":     {failingWatch("expired", "0x5 1+1x40"), 30, []string{failedWatch("expired")}},
+			"expired now and then":    {failingWatch("expired", "0x5 1x8 2x40"), 30, nil},
+			"late for an hour":        {failingWatch("late", "0x5 1x1 2x2 3x4 4x14 5x14 6x14 7x14"), 60, []string{failedWatch("late")}},
+			"late twice":              {failingWatch("late", "0x5 1x1 2x70"), 60, nil},
+			"a watch is not answered": {failingWatch("unreachable", "0x5 1+1x40"), 30, []string{failedWatch("unreachable")}},
+			"the API server restarts": {failingWatch("unreachable", "0x5 1+5x3 16x40"), 20, nil},
+			"refused twice a minute":  {failingWatch("refused", "0x5 1+2x40"), 30, []string{failedWatch("refused")}},
+			"refused for a while":     {failingWatch("refused", "0x5 1+2x4 9x40"), 20, nil},
+			"a right is missing":      {failingWatch("forbidden", "0x5 1+2x40"), 30, nil},
 		},
 		"MiniHPAAPIForbidden": {
 			"a right is missing": {requests("GET", "403", "2", "PUT", "200", "30"), 40, []string{`method="GET", namespace="mini-hpa"`}},
@@ -187,6 +193,15 @@ func plots() map[string]map[string]plot {
 			"observed":      {[]string{`mini_hpa_workload_mode{mode="observe",` + shop + `} 1x2880`}, 2880, nil},
 		},
 	}
+}
+
+// failingWatch is a watch that fails in a way, and failedWatch the labels of the alert about it.
+func failingWatch(reason, failures string) []string {
+	return []string{fmt.Sprintf(`mini_hpa_watch_failures_total{resource="pods",reason=%q,%s} %s`, reason, leader, failures)}
+}
+
+func failedWatch(reason string) string {
+	return fmt.Sprintf(`namespace="mini-hpa", pod="mini-hpa-75675f5897-7ci7o", reason=%q, resource="pods"`, reason)
 }
 
 // histogram has 60 observations a minute between two of its bounds.

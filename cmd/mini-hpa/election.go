@@ -28,7 +28,7 @@ func (e *electionFlags) declare(f *pflag.FlagSet) {
 		"how long a lease that is not renewed keeps others out")
 	f.Var(duration(&e.renewDeadline, time.Second, time.Hour), "leader-elect-renew-deadline",
 		"how long the leader tries to renew before it stops working; shorter than the lease")
-	f.Var(duration(&e.retryPeriod, 100*time.Millisecond, time.Hour), "leader-elect-retry-period", "pause between two tries to renew the lease; a standby looks at it twice as often")
+	f.Var(duration(&e.retryPeriod, 100*time.Millisecond, time.Hour), "leader-elect-retry-period", "pause between two tries to renew the lease, and between two looks of a standby at it")
 	f.Var(objectName(&e.name), "leader-elect-resource-name", "name of the Lease")
 	f.Var(namespaced(&e.namespace), "leader-elect-resource-namespace", "namespace of the Lease; without it the pod's, else the context's")
 }

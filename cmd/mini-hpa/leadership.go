@@ -68,7 +68,7 @@ type lease struct {
 }
 
 // awaitFree returns when nobody else holds the lease, or when ctx ends. client-go looks every 2 to 4.4 s, at random, after a lease has
-// run out as well as before; here it is read twice in a retry period, and at the moment at which it runs out. It has run out when it
+// run out as well as before; here it is read once in a retry period, and at the moment at which it runs out. It has run out when it
 // has said the same for as long as it lasts, by our own clock: nobody else's counts.
 //
 //	leader      renews  killed
@@ -87,7 +87,7 @@ func (l *leadership) awaitFree(ctx context.Context) {
 		if failing = err != nil; !failing && l.free(asked) {
 			return
 		}
-		pause := l.flags.retryPeriod / 2
+		pause := l.flags.retryPeriod
 		if rest := l.seen.lasts - time.Since(l.seen.since); !failing && rest > 0 {
 			pause = min(pause, rest)
 		}

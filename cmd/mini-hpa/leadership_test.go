@@ -27,8 +27,8 @@ import (
 
 const us, them = "us", "them"
 
-// pause is between two looks at the lease: half the retry period.
-const pause = time.Second
+// pause is between two looks at the lease: the retry period.
+const pause = 2 * time.Second
 
 // world is an API server with one Lease, and a leadership that competes for it, in a synctest bubble.
 type world struct {
@@ -229,7 +229,7 @@ func TestLeadership(t *testing.T) {
 			},
 			want: []expected{exactly(23*time.Second, "term begins"), exactly(37300*time.Millisecond, "term ends, lease is us's"), exactly(37300*time.Millisecond, "ended, lease is nobody's")},
 		},
-		"takes over from somebody who was told to end within a second": {
+		"takes over from somebody who was told to end at the next look": {
 			play: func(w *world) {
 				w.write(them, 0)
 				w.start()

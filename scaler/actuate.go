@@ -36,6 +36,9 @@ func (s *Scaler) act(ctx context.Context, w *workload, d *appsv1.Deployment, p a
 	if err != nil {
 		return s.failed(w, d, decision, err)
 	}
+	if w.conflicts.patches(d.ResourceVersion) {
+		w.told[topicPatch] = ""
+	}
 	w.conflicts = conflicts{}
 	w.version.replace(d.ResourceVersion)
 	if stored != "" {
@@ -58,7 +61,7 @@ func (s *Scaler) failed(w *workload, d *appsv1.Deployment, decision recommend.De
 	if apierrors.IsNotFound(err) {
 		return nil // deleted meanwhile: a normal end
 	}
-	conflict := apierrors.IsConflict(err)
+	conflict, patched := apierrors.IsConflict(err), w.conflicts.patches(d.ResourceVersion)
 	if (conflict || !refused(err) && !errors.Is(err, ErrNotSent)) && (w.attempt == nil || w.attempt.version != d.ResourceVersion) {
 		w.attempt = &attempt{version: d.ResourceVersion, decision: decision, conflict: conflict}
 	}
@@ -72,7 +75,7 @@ func (s *Scaler) failed(w *workload, d *appsv1.Deployment, decision recommend.De
 		s.Telemetry.conflicts.Inc()
 	}
 	if !w.conflicts.passing(err, s.Now()) && !errors.Is(err, ErrNotLeading) {
-		s.tellFailedRescale(w, d, decision, err)
+		s.tellFailedRescale(w, d, decision, err, patched)
 	}
 	return fmt.Errorf("scaling deployment %s from %d to %d: %w", name(d), decision.Current, decision.Desired, err)
 }

@@ -230,6 +230,18 @@ func TestAPatchThatIsRefused(t *testing.T) {
 				c.reconcile(time.Second).wantWrites()
 			}
 			c.reconcile(time.Second).wantWrites(5).wantConditions("1", "2", "", "4", "5")
+			if told := c.told(); len(told) != 2 || !strings.Contains(told[0], "FailedRescale") || !strings.Contains(told[1], "SuccessfulRescale") {
+				t.Errorf("told %q, want what is missing, and the write", told)
+			}
+			c.now = c.now.Add(tick) // after which the policies allow it
+			c.milliCPU, others = 900, 4
+			for range 5 {
+				c.reconcile(time.Second)
+			}
+			c.wantWrites(5, 9)
+			if told := c.told(); len(told) != 1 || !strings.Contains(told[0], "SuccessfulRescale") {
+				t.Errorf("told %q, want only the write: what is missing is known", told)
+			}
 		})
 	}
 }

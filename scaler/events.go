@@ -78,6 +78,7 @@ const (
 	topicMetrics  topic = "metrics"
 	topicOmitted  topic = "omitted"
 	topicWrite    topic = "write"
+	topicPatch    topic = "patch"
 	topicMax      topic = "max"
 	topicDisabled topic = "disabled"
 	topicObserved topic = "observed"
@@ -235,10 +236,15 @@ func (s *Scaler) tellRescale(w *workload, d *appsv1.Deployment, decision recomme
 		fmt.Sprintf("New size: %d; reason: %s", decision.Desired, reasonOf(decision)))
 }
 
-// tellFailedRescale tells what could not be written, once for each kind of error: the text of one may differ each time.
-func (s *Scaler) tellFailedRescale(w *workload, d *appsv1.Deployment, decision recommend.Decision, err error) {
+// tellFailedRescale tells what could not be written, once for each kind of error: the text of one may differ each time. That a patch is
+// refused is not told again before one is stored, whatever updates become of it.
+func (s *Scaler) tellFailedRescale(w *workload, d *appsv1.Deployment, decision recommend.Decision, err error, patched bool) {
 	kind := cmp.Or(string(apierrors.ReasonForError(err)), "no answer")
-	if w.news(topicWrite, kind) {
+	news := w.news(topicWrite, kind)
+	if patched && refused(err) {
+		news = w.news(topicPatch, kind)
+	}
+	if news {
 		s.event(d, corev1.EventTypeWarning, EventFailedRescale,
 			fmt.Sprintf("New size: %d; reason: %s; error: %q", decision.Desired, reasonOf(decision), cut(err.Error(), maxQuoted)))
 	}

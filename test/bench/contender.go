@@ -33,8 +33,10 @@ type contender interface {
 	arm(ctx context.Context) error
 	disarm(ctx context.Context) error
 	start(ctx context.Context) (*process, error)
-	// evaluations counts how often a workload was looked at, as it says itself.
+	// evaluations counts how often a workload was looked at, and requests what was asked of the API server, watches included, as it says
+	// itself.
 	evaluations(ctx context.Context) (float64, error)
+	requests(ctx context.Context) (float64, error)
 }
 
 func makers() map[string]func(*arena) contender {
@@ -108,6 +110,10 @@ func (h *hpa) evaluations(ctx context.Context) (float64, error) {
 	return counter(ctx, "https://"+h.address+"/metrics", "horizontal_pod_autoscaler_controller_reconciliations_total")
 }
 
+func (h *hpa) requests(ctx context.Context) (float64, error) {
+	return counter(ctx, "https://"+h.address+"/metrics", "rest_client_requests_total")
+}
+
 // annotated is mini-hpa.
 type annotated struct {
 	*arena
@@ -179,6 +185,10 @@ func (m *annotated) page(ctx context.Context) (string, error) {
 
 func (m *annotated) evaluations(ctx context.Context) (float64, error) {
 	return counter(ctx, "http://"+m.address+"/metrics", "mini_hpa_reconciliations_total")
+}
+
+func (m *annotated) requests(ctx context.Context) (float64, error) {
+	return counter(ctx, "http://"+m.address+"/metrics", "rest_client_requests_total")
 }
 
 func freeAddress() (string, error) {

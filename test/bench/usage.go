@@ -19,8 +19,9 @@ type usage struct {
 	Requests map[string]float64
 	// Lists and Items are requests for lists of pod metrics, and the samples in their answers.
 	Lists, Items float64
-	// Evaluations is how often the contender looked at a workload.
-	Evaluations float64
+	// Evaluations is how often the contender looked at a workload, and Own its requests by its own count, which has watches and whatever
+	// else the API server's count leaves out.
+	Evaluations, Own float64
 	// Controller, APIServer and Etcd are CPU seconds.
 	Controller, APIServer, Etcd float64
 }
@@ -32,8 +33,8 @@ type reading struct {
 	cpu      map[string]float64
 	lists    int64
 	items    int64
-	// evaluations is 0 without a contender.
-	evaluations float64
+	// evaluations and own are 0 without a contender.
+	evaluations, own float64
 }
 
 // usage measures for as long as one state is measured; without a contender c and p are nil.
@@ -77,6 +78,9 @@ func (a *arena) read(ctx context.Context, c contender, p *process) (reading, err
 		if r.evaluations, err = c.evaluations(ctx); err != nil {
 			return r, err
 		}
+		if r.own, err = c.requests(ctx); err != nil {
+			return r, err
+		}
 	}
 	for name, pid := range pids {
 		if r.cpu[name], err = cpuOf(pid); err != nil {
@@ -117,7 +121,7 @@ func (a *arena) requests(ctx context.Context) (map[string]float64, error) {
 func between(before, after reading) usage {
 	perMinute := 1 / after.at.Sub(before.at).Minutes()
 	u := usage{Requests: map[string]float64{}, Lists: float64(after.lists-before.lists) * perMinute, Items: float64(after.items-before.items) * perMinute,
-		Evaluations: (after.evaluations - before.evaluations) * perMinute}
+		Evaluations: (after.evaluations - before.evaluations) * perMinute, Own: (after.own - before.own) * perMinute}
 	for what, n := range after.requests {
 		if d := (n - before.requests[what]) * perMinute; d > 0 {
 			u.Requests[what] = d
@@ -130,7 +134,7 @@ func between(before, after reading) usage {
 
 // above is what is more than in an idle cluster.
 func (u usage) above(idle usage) usage {
-	d := usage{Requests: map[string]float64{}, Lists: u.Lists, Items: u.Items, Evaluations: u.Evaluations, Controller: u.Controller,
+	d := usage{Requests: map[string]float64{}, Lists: u.Lists, Items: u.Items, Evaluations: u.Evaluations, Own: u.Own, Controller: u.Controller,
 		APIServer: u.APIServer - idle.APIServer, Etcd: u.Etcd - idle.Etcd}
 	for what, n := range u.Requests {
 		if more := n - idle.Requests[what]; more >= 0.5 {
@@ -154,6 +158,6 @@ func (u usage) String() string {
 	for _, what := range slices.Sorted(maps.Keys(u.Requests)) {
 		parts = append(parts, fmt.Sprintf("%s %.0f", what, u.Requests[what]))
 	}
-	return fmt.Sprintf("%.0f requests/min (%s), %.0f metrics LISTs/min of %.0f samples, CPU s/min: controller %.2f, API server %.2f, etcd %.2f",
-		u.total(), strings.Join(parts, ", "), u.Lists, u.Items, u.Controller, u.APIServer, u.Etcd)
+	return fmt.Sprintf("%.0f requests/min (%s), %.0f by its own count, %.0f metrics LISTs/min of %.0f samples, CPU s/min: controller %.2f, API server %.2f, etcd %.2f",
+		u.total(), strings.Join(parts, ", "), u.Own, u.Lists, u.Items, u.Controller, u.APIServer, u.Etcd)
 }

@@ -19,6 +19,8 @@ import (
 type Record struct {
 	Verb       string
 	RequestURI string
+	// Stage is ResponseStarted when a watch begins, and ResponseComplete when a request has been answered, or a watch has ended.
+	Stage string
 	// Received and Answered are when the API server had read the request and when it had answered it.
 	Received  time.Time `json:"requestReceivedTimestamp"`
 	Answered  time.Time `json:"stageTimestamp"`

@@ -56,6 +56,8 @@ type Fault struct {
 	// InStream gives the Answer as the API server answers watches from a version that it has forgotten: status 200, an event of type
 	// ERROR, and the end.
 	InStream bool
+	// Respond answers in the API server's place.
+	Respond http.HandlerFunc
 	// Lose passes the request on and loses the answer: the stream ends without one.
 	Lose bool
 	// Silence lets nothing more of the answer through, of answers that are under way as well, until the fault is lifted. The
@@ -195,6 +197,10 @@ func (p *Proxy) matching(r Request) []*rule {
 func (f *rule) before(w http.ResponseWriter, r *http.Request, request Request) bool {
 	if f.fault.Delay > 0 || f.fault.Hold {
 		f.wait(r.Context())
+	}
+	if f.fault.Respond != nil {
+		f.fault.Respond(w, r)
+		return true
 	}
 	if f.fault.Answer == 0 {
 		return false

@@ -222,6 +222,8 @@ func TestAnswer(t *testing.T) {
 	b.want(b.ask(t.Context(), http.MethodGet, "/api/v1/secrets"), "429 Too Many Requests", `"reason":"TooManyRequests"`, `"retryAfterSeconds":3600`)
 	lift()
 	b.want(b.ask(t.Context(), http.MethodGet, "/api/v1/secrets"), "200 OK request 1")
+	b.proxy.Break(On("", "secrets"), Fault{Respond: func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("another answer")) }})
+	b.want(b.ask(t.Context(), http.MethodGet, "/api/v1/secrets"), "200 OK another answer")
 }
 
 // TestLose: the request is carried out, and its answer does not come.

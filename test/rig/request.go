@@ -10,6 +10,8 @@ import (
 type Request struct {
 	// Verb is get, list, watch, create, update, patch, delete or deletecollection.
 	Verb string
+	// Group is the API group; "" is the core group, or no resource.
+	Group string
 	// Resource is the plural with its subresource, as "deployments/scale"; "" for what is no resource, as /version.
 	Resource string
 	// Namespace and Name are "" where the request names none.
@@ -28,6 +30,9 @@ func parse(r *http.Request, at time.Time) Request {
 	prefix := map[string]int{"api": 2, "apis": 3}[path[0]]
 	if prefix == 0 || len(path) <= prefix {
 		return parsed
+	}
+	if path[0] == "apis" {
+		parsed.Group = path[1]
 	}
 	path = path[prefix:]
 	if path[0] == "namespaces" && len(path) > 2 {

@@ -16,12 +16,12 @@ func TestParse(t *testing.T) {
 		want         Request
 	}{
 		"a list of all namespaces": {"GET", "/api/v1/pods?limit=5", Request{Verb: "list", Resource: "pods"}},
-		"a watch":                  {"GET", "/apis/apps/v1/deployments?watch=true", Request{Verb: "watch", Resource: "deployments"}},
+		"a watch":                  {"GET", "/apis/apps/v1/deployments?watch=true", Request{Verb: "watch", Group: "apps", Resource: "deployments"}},
 		"a watch of one namespace": {"GET", "/api/v1/namespaces/a/pods?watch=1", Request{Verb: "watch", Resource: "pods", Namespace: "a"}},
-		"an object":                {"GET", "/apis/apps/v1/namespaces/a/deployments/web", Request{Verb: "get", Resource: "deployments", Namespace: "a", Name: "web"}},
-		"a subresource":            {"PUT", "/apis/apps/v1/namespaces/a/deployments/web/scale", Request{Verb: "update", Resource: "deployments/scale", Namespace: "a", Name: "web"}},
+		"an object":                {"GET", "/apis/apps/v1/namespaces/a/deployments/web", Request{Verb: "get", Group: "apps", Resource: "deployments", Namespace: "a", Name: "web"}},
+		"a subresource":            {"PUT", "/apis/apps/v1/namespaces/a/deployments/web/scale", Request{Verb: "update", Group: "apps", Resource: "deployments/scale", Namespace: "a", Name: "web"}},
 		"a patch":                  {"PATCH", "/api/v1/namespaces/a/events/e", Request{Verb: "patch", Resource: "events", Namespace: "a", Name: "e"}},
-		"a new object":             {"POST", "/apis/coordination.k8s.io/v1/namespaces/a/leases", Request{Verb: "create", Resource: "leases", Namespace: "a"}},
+		"a new object":             {"POST", "/apis/coordination.k8s.io/v1/namespaces/a/leases", Request{Verb: "create", Group: "coordination.k8s.io", Resource: "leases", Namespace: "a"}},
 		"a namespace":              {"GET", "/api/v1/namespaces/a", Request{Verb: "get", Resource: "namespaces", Name: "a"}},
 		"an end":                   {"DELETE", "/api/v1/namespaces/a/pods/p", Request{Verb: "delete", Resource: "pods", Namespace: "a", Name: "p"}},
 		"an end of many":           {"DELETE", "/api/v1/namespaces/a/pods", Request{Verb: "deletecollection", Resource: "pods", Namespace: "a"}},

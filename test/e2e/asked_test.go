@@ -90,12 +90,13 @@ func TestExternalFailing(t *testing.T) {
 	for time.Since(began) < *faultFor {
 		shared.samples(t, 1)
 	}
-	d.wantHistory(2, 4)
-	if n := len(shared.scaleTimes(t, ns)); n != 1 {
-		t.Errorf("%d writes of the scale, want the one that scaled out", n)
+	d.wantTurns(2, 4)
+	writes := len(d.history()) - 1
+	if n := len(shared.scaleTimes(t, ns)); n != writes {
+		t.Errorf("%d writes of the scale, want those that scaled out: %v", n, d.history())
 	}
-	if events := d.events(); len(events) != 2 {
-		t.Errorf("Events %q, want the failure and the rescale, each once", events)
+	if events := d.events(); d.told("FailedGetExternalMetric") != 1 || d.told("SuccessfulRescale") != writes || len(events) != writes+1 {
+		t.Errorf("Events %q, want the failure, and each write once: %v", events, d.history())
 	}
 
 	shared.load.SetMetricFault(loadsim.ExternalAPI, "backlog-b", loadsim.Fault{})

@@ -14,7 +14,10 @@ import (
 
 // controller is a running `mini-hpa controller`.
 type controller struct {
-	t       *testing.T
+	t *testing.T
+	// program is what runs, with these variables besides the test's.
+	program string
+	env     []string
 	cmd     *exec.Cmd
 	logFile string
 	// address serves /metrics, health serves /healthz and /readyz.
@@ -27,12 +30,23 @@ type controller struct {
 // controller starts one for a namespace; the test ends it gracefully and looks at its exit status.
 func (w *world) controller(t *testing.T, namespace string, args ...string) *controller {
 	t.Helper()
-	c := &controller{t: t, address: freeAddress(t), health: freeAddress(t), done: make(chan struct{}),
-		logFile: filepath.Join(t.TempDir(), "controller.log")}
-	args = append([]string{"controller", "--kubeconfig", w.kubeconfig, "--namespace", namespace, "--metrics-resolution", samplePeriod.String(),
-		"--leader-elect-resource-namespace", namespace, "--metrics-bind-address", c.address, "--health-probe-bind-address", c.health}, args...)
-	c.start(args...)
+	c := newController(t)
+	c.lead(w, append([]string{"--namespace", namespace, "--leader-elect-resource-namespace", namespace}, args...)...)
 	return c
+}
+
+// newController is one that does not run yet.
+func newController(t *testing.T) *controller {
+	t.Helper()
+	return &controller{t: t, program: program, address: freeAddress(t), health: freeAddress(t), done: make(chan struct{}),
+		logFile: filepath.Join(t.TempDir(), "controller.log")}
+}
+
+// lead starts `mini-hpa controller` in a world.
+func (c *controller) lead(w *world, args ...string) {
+	c.t.Helper()
+	c.start(append([]string{"controller", "--kubeconfig", w.kubeconfig, "--metrics-resolution", samplePeriod.String(),
+		"--metrics-bind-address", c.address, "--health-probe-bind-address", c.health}, args...)...)
 }
 
 // start starts the program, whose log goes to the file; the test ends it.
@@ -43,7 +57,8 @@ func (c *controller) start(args ...string) {
 		c.t.Fatal(err)
 	}
 	defer log.Close()
-	c.cmd = exec.Command(program, args...)
+	c.cmd = exec.Command(c.program, args...)
+	c.cmd.Env = append(os.Environ(), c.env...)
 	c.cmd.Stdout, c.cmd.Stderr = log, log
 	c.cmd.SysProcAttr = dieWithParent()
 	if err := c.cmd.Start(); err != nil {

@@ -15,7 +15,12 @@ import (
 // the API server the controller is a user of its own with the rights of all controllers; the audit log tells it from others.
 func (w *world) proxied(t *testing.T, user string) (*rig.Proxy, []string) {
 	t.Helper()
-	path := w.userKubeconfig(t, user)
+	return proxiedWith(t, w.userKubeconfig(t, user))
+}
+
+// proxiedWith is the same for the user of a kubeconfig file.
+func proxiedWith(t *testing.T, path string) (*rig.Proxy, []string) {
+	t.Helper()
 	config, err := clientcmd.BuildConfigFromFlags("", path)
 	if err != nil {
 		t.Fatal(err)

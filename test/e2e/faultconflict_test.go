@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -83,8 +85,8 @@ func TestFaultOthersWriteOften(t *testing.T) {
 		}
 	}
 	t.Logf("%d writes stored, %d refused", stored, refused)
-	if stored != steps || refused > 5*steps {
-		t.Errorf("%d writes stored and %d refused, want %d stored and few refused", stored, refused, steps)
+	if stored < steps || stored > 2*steps || refused > 5*stored { // the first sample may show a part of the load
+		t.Errorf("%d writes stored and %d refused, want about %d stored and few refused", stored, refused, steps)
 	}
 	c.running()
 }
@@ -106,12 +108,63 @@ func TestFaultConflictsGoOn(t *testing.T) {
 		t.Errorf("event %q", event)
 	}
 	tries := append(proxy.Seen(rig.On("update", "deployments/scale")), proxy.Seen(rig.On("patch", "deployments/scale"))...)
-	if took := tries[len(tries)-1].At.Sub(tries[0].At); len(tries) < int(took.Seconds()/2) || len(tries) > int(took.Seconds()*3) {
+	if took := tries[len(tries)-1].At.Sub(tries[0].At); len(tries) < int(took.Seconds()/4) || len(tries) > int(took.Seconds()*3) {
 		t.Errorf("%d writes in %s, want about one a second", len(tries), took)
 	}
 	lift()
 	lift2()
 	d.await(4)
+	c.running()
+}
+
+// withoutPatch is a kubeconfig file of a user with the rights of all controllers, but without the one to patch the scale, as roles of
+// earlier versions were.
+func (w *world) withoutPatch(t *testing.T, name string) string {
+	t.Helper()
+	role, err := documentedRole()
+	if err != nil {
+		t.Fatal(err)
+	}
+	role.Name = name
+	for i := range role.Rules {
+		if rule := &role.Rules[i]; slices.Contains(rule.Resources, "deployments/scale") {
+			rule.Verbs = slices.DeleteFunc(rule.Verbs, func(verb string) bool { return verb == "patch" })
+		}
+	}
+	if err := bind(t.Context(), w.client, role, rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: name}); err != nil {
+		t.Fatal(err)
+	}
+	path, err := w.cluster.KubeconfigFor(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestFaultARoleWithoutPatch: the right to patch the scale is missing. A workload that others write as well is scaled all the same, by an
+// update of what is live; and which right it is, is told once.
+func TestFaultARoleWithoutPatch(t *testing.T) {
+	t.Parallel()
+	ns := shared.namespace(t)
+	d := shared.deploy(t, ns, "web", 2, 1000, map[string]string{"target-cpu": "50", "max": "20", "scale-down-stabilization": "0s"})
+	proxy, through := proxiedWith(t, shared.withoutPatch(t, ns))
+	c := shared.controller(t, ns, through...)
+	shared.awaitLeader(t, ns)
+	shared.samples(t, 3)
+	d.wantHistory(2)
+	patches := rig.On("patch", "deployments/scale")
+	for _, pods := range []int32{4, 2, 4} {
+		tried := len(proxy.Seen(patches))
+		lift := proxy.Break(rig.On("update", "deployments/scale"), rig.Fault{Answer: http.StatusConflict})
+		d.setLoad(int64(pods) * 500)
+		d.eventually("a patch is tried", func(context.Context) (bool, string) { return len(proxy.Seen(patches)) > tried, "" })
+		lift()
+		d.await(pods)
+		shared.samples(t, 2)
+	}
+	if event := d.awaitEvent("FailedRescale"); d.told("FailedRescale") != 1 || !strings.Contains(event, `cannot patch resource \"deployments/scale\" in API group \"apps\"`) {
+		t.Errorf("told %d times: %s", d.told("FailedRescale"), event)
+	}
 	c.running()
 }
 
@@ -124,7 +177,7 @@ func TestFaultComeAgainInAnHour(t *testing.T) {
 	proxy.Break(func(r rig.Request) bool { return r.Resource == "deployments/scale" && r.Name != "quick" },
 		rig.Fault{Answer: http.StatusTooManyRequests, RetryAfter: time.Hour})
 	annotations := map[string]string{"target-cpu": "50", "max": "20"}
-	for i := range 20 {
+	for i := range 40 {
 		shared.deploy(t, ns, fmt.Sprintf("slow-%02d", i), 1, 2000, annotations)
 	}
 	quick := shared.deploy(t, ns, "quick", 1, 500, annotations)
@@ -136,7 +189,7 @@ func TestFaultComeAgainInAnHour(t *testing.T) {
 	changed := time.Now()
 	took := quick.await(2).at.Sub(changed)
 	t.Logf("written %s after the load has changed", took.Round(time.Millisecond))
-	if took > 4*samplePeriod {
+	if took > 30*time.Second { // to wait with each of the others, for as long as a request may take, is more than a minute
 		t.Errorf("written only after %s", took)
 	}
 	c.running()

@@ -210,10 +210,10 @@ func TestFaultUnreachable(t *testing.T) {
 	}
 }
 
-// wantEnd ends a controller and fails where that takes longer than anything but a wait that nothing cuts short.
+// wantEnd ends a controller and fails where that takes longer than anything but a wait that nothing cuts short. A pod has 30 s.
 func wantEnd(c *controller) {
 	c.t.Helper()
-	const limit = 15 * time.Second
+	const limit = 25 * time.Second
 	ending := time.Now()
 	c.terminate()
 	took := time.Since(ending)

@@ -106,8 +106,9 @@ func TestFromOneToTenAndBack(t *testing.T) {
 	d.setLoad(200)
 	empty := d.await(1)
 	t.Logf("full after %s, load gone, empty %s later", full.at.Sub(d.history()[0].at).Round(time.Second), empty.at.Sub(full.at).Round(time.Second))
-	if history := d.history(); history[1].replicas != 5 {
-		t.Errorf("replicas went %v, want 1, 5, ..., 10, ..., 1", history)
+	d.wantTurns(1, 10, 1)
+	if history := d.history(); history[1].replicas > 5 {
+		t.Errorf("replicas went %v, want at most 5 first, by the policies", history)
 	}
 	output, err := exec.Command(shared.cluster.Kubectl(), "--kubeconfig", shared.cluster.Kubeconfig(), "-n", ns, "describe", "deployment", "web").CombinedOutput()
 	if err != nil || !strings.Contains(string(output), "SuccessfulRescale") || !strings.Contains(string(output), "mini-hpa ") {

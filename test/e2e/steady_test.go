@@ -24,6 +24,8 @@ func TestIdleIsSilent(t *testing.T) {
 	shared.controller(t, one)
 	shared.awaitLeader(t, many)
 	shared.awaitLeader(t, one)
+	standby := many + "-standby"
+	shared.controller(t, many, "--kubeconfig", shared.userKubeconfig(t, standby))
 	shared.samples(t, 5)
 	since := time.Now()
 	shared.samples(t, int(*idleFor/samplePeriod))
@@ -43,6 +45,7 @@ func TestIdleIsSilent(t *testing.T) {
 		lists[i] = count(requests, "list", "pods", "metrics.k8s.io")
 	}
 	t.Logf("in %s: %d metrics LISTs with 20 workloads, %d with one; %d sample sets", took, lists[0], lists[1], int(took/samplePeriod))
+	shared.wantIdle(t, standby, since, took)
 	if lists[0] == 0 || lists[0] > lists[1]*5/4+3 {
 		t.Errorf("%d metrics LISTs with 20 workloads, %d with one: want the same", lists[0], lists[1])
 	}
@@ -51,6 +54,26 @@ func TestIdleIsSilent(t *testing.T) {
 			t.Errorf("%s: Events %q while nothing happens", d.name, events)
 		}
 		d.wantHistory(2)
+	}
+}
+
+// wantIdle holds what a standby has asked of the API server to what it needs: a look at the Lease in each retry period, and short watches.
+func (w *world) wantIdle(t *testing.T, user string, since time.Time, took time.Duration) {
+	t.Helper()
+	asked := map[string]int{}
+	for _, r := range w.audit(t) {
+		if r.User.Username == user && r.ObjectRef != nil && r.Stage == "ResponseComplete" && r.Answered.After(since) && r.Answered.Before(since.Add(took)) {
+			asked[r.Verb+" "+r.ObjectRef.Resource]++
+		}
+	}
+	t.Logf("in %s a standby has asked: %v", took, asked)
+	for what, n := range asked {
+		if perMinute := float64(n) / took.Minutes(); perMinute > 33 || what != "get leases" && perMinute > 2 {
+			t.Errorf("a standby has made %d requests to %s in %s", n, what, took)
+		}
+	}
+	if asked["get leases"] == 0 || asked["watch pods"] == 0 {
+		t.Error("no look at the Lease, or no watch, was seen: is the audit log read rightly?")
 	}
 }
 

@@ -206,14 +206,19 @@ func (r *stormReplica) shown(ctx context.Context, trusted *x509.CertPool) (*x509
 // memory are VmRSS and VmHWM in MiB: what the process takes, and the most that it took.
 func (r *stormReplica) memory() (now, most float64) {
 	r.t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", r.cmd.Process.Pid))
+	return memoryOf(r.t, r.cmd.Process.Pid)
+}
+
+func memoryOf(t *testing.T, pid int) (now, most float64) {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
-		r.t.Fatal(err)
+		t.Fatal(err)
 	}
 	read := func(name string) float64 {
 		found := regexp.MustCompile(name + `:\s+(\d+) kB`).FindSubmatch(text)
 		if found == nil {
-			r.t.Fatalf("no %s in:\n%s", name, text)
+			t.Fatalf("no %s in:\n%s", name, text)
 		}
 		kB, _ := strconv.ParseFloat(string(found[1]), 64) // digits, by the expression
 		return kB / 1024

@@ -6,7 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -26,9 +26,8 @@ func TestFaultOneNamespaceHasMuchToTell(t *testing.T) {
 	w := isolated(t, samplePeriod)
 	noisy, quiet := w.namespace(t, "-noisy"), w.namespace(t, "-quiet")
 	d := w.deploy(t, quiet, "web", 1, 500, map[string]string{"target-cpu": "50", "max": "100", "scale-down-stabilization": "0s"})
-	c := &controller{t: t, address: freeAddress(t), health: freeAddress(t), done: make(chan struct{}), logFile: filepath.Join(t.TempDir(), "controller.log")}
-	c.start("controller", "--kubeconfig", w.kubeconfig, "--metrics-resolution", samplePeriod.String(), "--leader-elect-resource-namespace", quiet,
-		"--metrics-bind-address", c.address, "--health-probe-bind-address", c.health)
+	c := newController(t)
+	c.lead(w, "--leader-elect-resource-namespace", quiet)
 	w.awaitLeader(t, quiet)
 	w.samples(t, 3)
 
@@ -38,7 +37,7 @@ func TestFaultOneNamespaceHasMuchToTell(t *testing.T) {
 	spamming.Go(func() { made = w.spam(ctx, t, noisy) })
 	defer spamming.Wait()
 	defer stop()
-	var latest time.Duration
+	var delays []time.Duration
 	began, size := time.Now(), int32(1)
 	for time.Since(began) < *faultFor {
 		time.Sleep(*faultFor / 8)
@@ -51,10 +50,11 @@ func TestFaultOneNamespaceHasMuchToTell(t *testing.T) {
 		})
 		took := time.Since(scaled.at)
 		t.Logf("%3.0f s: %d replicas, told after %s", time.Since(began).Seconds(), size, took.Round(time.Millisecond))
-		latest = max(latest, took)
+		delays = append(delays, took)
 	}
-	if latest > 2*time.Second {
-		t.Errorf("an Event was written %s after the replicas, want it within 2s", latest)
+	slices.Sort(delays)
+	if usual, latest := delays[len(delays)/2], delays[len(delays)-1]; usual > 2*time.Second || latest > 10*time.Second {
+		t.Errorf("Events were written %s after the replicas, want them within 2s, and on a busy machine none much later", delays)
 	}
 	stop()
 	spamming.Wait()

@@ -151,6 +151,22 @@ func (d *workload) wantHistory(want ...int32) {
 	}
 }
 
+// wantTurns compares the replicas at which their direction has changed, with those of the beginning and now. How many steps lead from one
+// to the next depends on how much of a load the first sample shows.
+func (d *workload) wantTurns(want ...int32) {
+	d.t.Helper()
+	var got []int32
+	for _, p := range d.history() {
+		if n := len(got); n > 1 && (got[n-1] > got[n-2]) == (p.replicas > got[n-1]) {
+			got = got[:n-1]
+		}
+		got = append(got, p.replicas)
+	}
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		d.t.Errorf("%s: replicas went %v, which turns at %v, want %v", d.name, d.history(), got, want)
+	}
+}
+
 // annotate does what kubectl annotate does: a merge patch; "" removes a key.
 func (d *workload) annotate(pairs map[string]string) {
 	d.t.Helper()

@@ -146,21 +146,34 @@ func isolated(t *testing.T, period time.Duration) *world {
 
 // grant lets the controller do what docs/rbac.yaml says, and nothing else.
 func grant(ctx context.Context, client kubernetes.Interface) error {
-	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "rbac.yaml"))
+	role, err := documentedRole()
 	if err != nil {
 		return err
 	}
+	return bind(ctx, client, role, rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user},
+		rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: rbacv1.GroupKind, Name: user})
+}
+
+// documentedRole is that of docs/rbac.yaml.
+func documentedRole() (*rbacv1.ClusterRole, error) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "rbac.yaml"))
+	if err != nil {
+		return nil, err
+	}
 	role := &rbacv1.ClusterRole{}
 	if err := yaml.UnmarshalStrict(text, role); err != nil {
-		return fmt.Errorf("docs/rbac.yaml: %w", err)
+		return nil, fmt.Errorf("docs/rbac.yaml: %w", err)
 	}
+	return role, nil
+}
+
+// bind gives a new role to somebody, in the whole cluster.
+func bind(ctx context.Context, client kubernetes.Interface, role *rbacv1.ClusterRole, subjects ...rbacv1.Subject) error {
 	if _, err := client.RbacV1().ClusterRoles().Create(ctx, role, metav1.CreateOptions{}); err != nil {
 		return err
 	}
-	binding := &rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: user},
-		RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role.Name},
-		Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user},
-			{APIGroup: rbacv1.GroupName, Kind: rbacv1.GroupKind, Name: user}}}
-	_, err = client.RbacV1().ClusterRoleBindings().Create(ctx, binding, metav1.CreateOptions{})
+	binding := &rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: role.Name}, Subjects: subjects,
+		RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role.Name}}
+	_, err := client.RbacV1().ClusterRoleBindings().Create(ctx, binding, metav1.CreateOptions{})
 	return err
 }

@@ -2,6 +2,6 @@
 // that the controller has, too (annotations.Review), before a mistake in it can do harm.
 //
 // A handler gathers what the checks need, from memory, and renders their verdict as the API server's own validation would: all
-// problems at once, each with its field. Around it, a server that bounds what a stranger can make it spend, and that ends
-// without dropping a request. Its certificates are in the package authority.
+// problems at once, each with its field. The server in front of it, which bounds what a stranger can make it spend, is in the
+// package guard, and the certificates of that server are in the package authority.
 package webhook

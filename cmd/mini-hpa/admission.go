@@ -14,11 +14,12 @@ import (
 	"github.com/mini-hpa/mini-hpa/informer"
 	"github.com/mini-hpa/mini-hpa/webhook"
 	"github.com/mini-hpa/mini-hpa/webhook/authority"
+	"github.com/mini-hpa/mini-hpa/webhook/guard"
 )
 
 // admission is the webhook as a part of a process.
 type admission struct {
-	server       *webhook.Server
+	server       *guard.Server
 	certificates certificates
 }
 
@@ -41,7 +42,7 @@ func (w *webhookFlags) admit(api clients, namespace string, h webhook.HandlerCon
 		return nil, err
 	}
 	h.Revisions, h.Injections = webhook.NewRevisions(api.names, api.revisions), webhook.NewInjections(api.names, api.revisions)
-	a.server, err = webhook.Listen(webhook.ServerConfig{Address: w.address, Path: webhook.Path, Handler: webhook.NewHandler(h),
+	a.server, err = guard.Listen(guard.Config{Address: w.address, Path: webhook.Path, Handler: webhook.NewHandler(h),
 		GetCertificate: a.certificates.GetCertificate, Drain: w.drain, Log: h.Log, OnRefused: h.Telemetry.Refused})
 	if err != nil {
 		return nil, fmt.Errorf("--webhook-bind-address=%s: %w", w.address, err)

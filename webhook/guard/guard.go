@@ -1,4 +1,4 @@
-package webhook
+package guard
 
 import (
 	"context"
@@ -53,7 +53,7 @@ func newLane(bytes, answers int, v victim) lane {
 }
 
 // newGuard fills in the usual bounds.
-func newGuard(c *ServerConfig) *guard {
+func newGuard(c *Config) *guard {
 	return &guard{
 		path: c.Path, next: c.Handler, refused: c.OnRefused, log: c.Log,
 		small: newLane(smallReserve, smallAnswers, oldest),

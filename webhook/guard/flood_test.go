@@ -1,4 +1,4 @@
-package webhook
+package guard
 
 import (
 	"context"
@@ -215,7 +215,7 @@ func TestFlood(t *testing.T) {
 	if testing.Short() {
 		scale, requests = 10, 50
 	}
-	s := started(t, ServerConfig{Handler: allowing(t)})
+	s := started(t, Config{Handler: allowing(t)})
 	body := review(t, maxBody-mebibyte/8)
 	crews := map[string]*crew{
 		"large":   {members: 500 / scale, rounds: 12, attack: s.attacker(large(body))},

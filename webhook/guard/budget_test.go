@@ -1,4 +1,4 @@
-package webhook
+package guard
 
 import (
 	"math/rand/v2"
@@ -94,7 +94,7 @@ func TestYoungestLargeBodyHasToGo(t *testing.T) {
 // Of those that the server uses, the small one drops the oldest and the large one the youngest.
 func TestReservesOfTheGuard(t *testing.T) {
 	t.Parallel()
-	g := newGuard(&ServerConfig{})
+	g := newGuard(&Config{})
 	for name, tc := range map[string]struct {
 		reserve *reserve
 		bytes   int

@@ -1,4 +1,4 @@
-package webhook
+package guard
 
 import (
 	"bytes"
@@ -18,7 +18,7 @@ import (
 
 func TestRefusals(t *testing.T) {
 	t.Parallel()
-	s := started(t, ServerConfig{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the handler was called") })})
+	s := started(t, Config{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the handler was called") })})
 	client := s.client(t)
 	for name, tc := range map[string]struct {
 		method, path, contentType string
@@ -69,7 +69,7 @@ func TestRefusals(t *testing.T) {
 // What is too large is refused before it is sent.
 func TestTooLargeBody(t *testing.T) {
 	t.Parallel()
-	s := started(t, ServerConfig{Handler: http.HandlerFunc(ok)})
+	s := started(t, Config{Handler: http.HandlerFunc(ok)})
 	conn := s.dial(t)
 	if _, err := io.WriteString(conn, head(maxBody, "")); err != nil {
 		t.Fatal(err)
@@ -82,7 +82,7 @@ func TestTooLargeBody(t *testing.T) {
 // The handler gets the whole body and a deadline.
 func TestBodiesArriveComplete(t *testing.T) {
 	t.Parallel()
-	s := started(t, ServerConfig{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s := started(t, Config{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		deadline, has := r.Context().Deadline()
 		if !has || time.Until(deadline) > maxTime {
 			t.Errorf("the handler has time until %v, %v", deadline, has)
@@ -125,7 +125,7 @@ func TestTimeLimit(t *testing.T) {
 
 func TestSlowWriter(t *testing.T) {
 	t.Parallel()
-	s := started(t, ServerConfig{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the handler was called") })})
+	s := started(t, Config{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the handler was called") })})
 	conn := s.dial(t)
 	if _, err := io.WriteString(conn, head(4096, "?timeout=50ms")+"{"); err != nil {
 		t.Fatal(err)
@@ -137,9 +137,9 @@ func TestSlowWriter(t *testing.T) {
 
 func TestBrokenOffBody(t *testing.T) {
 	t.Parallel()
-	s := prepared(t, ServerConfig{Handler: http.HandlerFunc(ok)})
+	s := prepared(t, Config{Handler: http.HandlerFunc(ok)})
 	refused := make(chan string, 1)
-	g := newGuard(&ServerConfig{Path: testPath, Handler: http.HandlerFunc(ok), OnRefused: func(reason string) { refused <- reason }})
+	g := newGuard(&Config{Path: testPath, Handler: http.HandlerFunc(ok), OnRefused: func(reason string) { refused <- reason }})
 	s.http.Handler = g
 	s.serve(t)
 	conn := s.dial(t)
@@ -155,8 +155,8 @@ func TestBrokenOffBody(t *testing.T) {
 // Three bodies in a reserve for two: whoever began first has to go, and the third is answered.
 func TestSlowWriterMakesRoom(t *testing.T) {
 	t.Parallel()
-	s := prepared(t, ServerConfig{Handler: http.HandlerFunc(ok)})
-	g := newGuard(&ServerConfig{Path: testPath, Handler: http.HandlerFunc(ok), OnRefused: s.refused.add})
+	s := prepared(t, Config{Handler: http.HandlerFunc(ok)})
+	g := newGuard(&Config{Path: testPath, Handler: http.HandlerFunc(ok), OnRefused: s.refused.add})
 	g.small = newLane(2*chunkSize, smallAnswers, oldest)
 	s.http.Handler = g
 	s.serve(t)
@@ -204,10 +204,10 @@ func eventually(t *testing.T, holds func() bool) {
 // No more than so many are answered at a time; the next one waits for its turn, and is sent away when its time is over.
 func TestAnswersAtATime(t *testing.T) {
 	t.Parallel()
-	s := prepared(t, ServerConfig{Handler: http.HandlerFunc(ok)})
+	s := prepared(t, Config{Handler: http.HandlerFunc(ok)})
 	begun, release := make(chan struct{}), make(chan struct{})
 	var now atomic.Int32
-	g := newGuard(&ServerConfig{Path: testPath, OnRefused: s.refused.add, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	g := newGuard(&Config{Path: testPath, OnRefused: s.refused.add, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if n := now.Add(1); n > 1 {
 			t.Errorf("%d are answered at a time", n)
 		}
@@ -248,9 +248,9 @@ func TestAnswersAtATime(t *testing.T) {
 // While one large body is being answered, the next finds no memory. Small ones have their own.
 func TestSmallBodiesDoNotWaitForLargeOnes(t *testing.T) {
 	t.Parallel()
-	s := prepared(t, ServerConfig{Handler: http.HandlerFunc(ok)})
+	s := prepared(t, Config{Handler: http.HandlerFunc(ok)})
 	begun, release := make(chan struct{}), make(chan struct{})
-	g := newGuard(&ServerConfig{Path: testPath, OnRefused: s.refused.add, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	g := newGuard(&Config{Path: testPath, OnRefused: s.refused.add, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ContentLength > smallBody {
 			close(begun)
 			<-release
@@ -289,7 +289,7 @@ func TestSmallBodiesDoNotWaitForLargeOnes(t *testing.T) {
 func TestPanics(t *testing.T) {
 	t.Parallel()
 	core, logs := observer.New(zap.WarnLevel)
-	s := started(t, ServerConfig{Log: zap.New(core), Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s := started(t, Config{Log: zap.New(core), Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.RawQuery {
 		case "bug":
 			panic("secret")

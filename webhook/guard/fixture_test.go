@@ -1,4 +1,4 @@
-package webhook
+package guard
 
 import (
 	"bufio"
@@ -88,7 +88,7 @@ type instance struct {
 }
 
 // prepared is an instance that does not serve yet.
-func prepared(t *testing.T, c ServerConfig) *instance {
+func prepared(t *testing.T, c Config) *instance {
 	t.Helper()
 	i := &instance{ended: make(chan struct{})}
 	c.Address, c.Path, c.OnRefused = "127.0.0.1:0", testPath, i.refused.add
@@ -118,7 +118,7 @@ func (i *instance) serve(t *testing.T) *instance {
 	return i
 }
 
-func started(t *testing.T, c ServerConfig) *instance {
+func started(t *testing.T, c Config) *instance {
 	t.Helper()
 	return prepared(t, c).serve(t)
 }

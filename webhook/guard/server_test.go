@@ -1,4 +1,4 @@
-package webhook
+package guard
 
 import (
 	"crypto/tls"
@@ -19,8 +19,8 @@ import (
 func TestListen(t *testing.T) {
 	t.Parallel()
 	certificate, _ := identity(t)
-	config := ServerConfig{Address: "127.0.0.1:0", Path: testPath, Handler: http.HandlerFunc(ok), GetCertificate: certificate}
-	if _, err := Listen(ServerConfig{Address: "127.0.0.1:0"}); err == nil {
+	config := Config{Address: "127.0.0.1:0", Path: testPath, Handler: http.HandlerFunc(ok), GetCertificate: certificate}
+	if _, err := Listen(Config{Address: "127.0.0.1:0"}); err == nil {
 		t.Error("a server without a handler was made")
 	}
 	s, err := Listen(config)
@@ -57,7 +57,7 @@ func TestServerIsMorePatientThanTheClient(t *testing.T) {
 	if !isTransport {
 		t.Fatal("the default transport is another")
 	}
-	s := newHTTPServer(&ServerConfig{}, nil)
+	s := newHTTPServer(&Config{}, nil)
 	if s.IdleTimeout <= transport.IdleConnTimeout || s.ReadHeaderTimeout <= transport.IdleConnTimeout || s.ReadTimeout != 0 {
 		t.Errorf("idle %v, header %v, read %v; the client waits for %v",
 			s.IdleTimeout, s.ReadHeaderTimeout, s.ReadTimeout, transport.IdleConnTimeout)
@@ -69,7 +69,7 @@ func TestServerIsMorePatientThanTheClient(t *testing.T) {
 
 func TestProtocols(t *testing.T) {
 	t.Parallel()
-	s := started(t, ServerConfig{Handler: http.HandlerFunc(ok)})
+	s := started(t, Config{Handler: http.HandlerFunc(ok)})
 	dial := func(version uint16, protocols ...string) (*tls.Conn, error) {
 		config := s.trust.Clone()
 		config.MaxVersion, config.NextProtos = version, protocols
@@ -101,7 +101,7 @@ func TestGarbageDoesNotFillTheLog(t *testing.T) {
 	t.Parallel()
 	const garbage = 30
 	core, logs := observer.New(zap.WarnLevel)
-	s := started(t, ServerConfig{Log: zap.New(core), Handler: http.HandlerFunc(ok)})
+	s := started(t, Config{Log: zap.New(core), Handler: http.HandlerFunc(ok)})
 	for range garbage {
 		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", s.Addr().String())
 		if err != nil {
@@ -200,7 +200,7 @@ func excess(t *testing.T, sent string) {
 	begun, release := make(chan struct{}), make(chan struct{})
 	s := &instance{}
 	open := newConnections(limit, func() { s.refused.add("connections") })
-	*s = *prepared(t, ServerConfig{Handler: open.spare(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	*s = *prepared(t, Config{Handler: open.spare(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.RawQuery == "long" {
 			close(begun)
 			<-release
@@ -240,7 +240,7 @@ func excess(t *testing.T, sent string) {
 func TestShutdownWaitsForAnswers(t *testing.T) {
 	t.Parallel()
 	begun, release := make(chan struct{}), make(chan struct{})
-	s := started(t, ServerConfig{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s := started(t, Config{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		close(begun)
 		<-release
 		ok(w, r)
@@ -334,12 +334,12 @@ func TestDrainLosesNothing(t *testing.T) {
 			ok(w, r)
 		})
 	}
-	first := prepared(t, ServerConfig{Handler: answering(&byFirst), Drain: enough})
+	first := prepared(t, Config{Handler: answering(&byFirst), Drain: enough})
 	drained := make(chan time.Time)
 	first.after = func(time.Duration) <-chan time.Time { return drained }
 	first.serve(t)
 	t.Cleanup(func() { _ = first.http.Close() }) // if it failed before the end
-	second := started(t, ServerConfig{Handler: answering(&bySecond)})
+	second := started(t, Config{Handler: answering(&bySecond)})
 	b := balance(t, first.Addr().String())
 	client := first.client(t)
 	transport, _ := client.Transport.(*http.Transport)
@@ -386,7 +386,7 @@ func TestDrainLosesNothing(t *testing.T) {
 // While it drains, a connection that was kept is answered and closed, and a new one as well.
 func TestDrainClosesWhatWasKept(t *testing.T) {
 	t.Parallel()
-	s := prepared(t, ServerConfig{Handler: http.HandlerFunc(ok), Drain: time.Minute})
+	s := prepared(t, Config{Handler: http.HandlerFunc(ok), Drain: time.Minute})
 	drained := make(chan time.Time)
 	s.after = func(d time.Duration) <-chan time.Time {
 		if d != time.Minute {

@@ -1,10 +1,6 @@
 package authority
 
 import (
-	"go/parser"
-	"go/token"
-	"os"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -56,38 +52,4 @@ func TestBeforeRun(t *testing.T) {
 	if a.Status() != (Status{}) {
 		t.Errorf("%+v", a.Status())
 	}
-}
-
-func TestImports(t *testing.T) {
-	t.Parallel()
-	entries, err := os.ReadDir(".")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, entry := range entries {
-		if !strings.HasSuffix(entry.Name(), ".go") || strings.HasSuffix(entry.Name(), "_test.go") {
-			continue
-		}
-		file, err := parser.ParseFile(token.NewFileSet(), entry.Name(), nil, parser.ImportsOnly)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, spec := range file.Imports {
-			path, _ := strconv.Unquote(spec.Path.Value)
-			root, _, _ := strings.Cut(path, "/")
-			if allowed(path) || !strings.Contains(root, ".") {
-				continue
-			}
-			t.Errorf("%s imports %s", entry.Name(), path)
-		}
-	}
-}
-
-func allowed(path string) bool {
-	for _, root := range []string{"k8s.io/api/", "k8s.io/apimachinery/", "k8s.io/client-go/", "go.uber.org/zap"} {
-		if strings.HasPrefix(path+"/", root) || path == root {
-			return true
-		}
-	}
-	return false
 }

@@ -28,9 +28,9 @@ import (
 )
 
 const (
-	namespace     = "hpa-system"
-	secretName    = "mini-hpa-webhook-ca"
-	configuration = "mini-hpa"
+	namespace         = "hpa-system"
+	secretName        = "mini-hpa-webhook-ca"
+	configurationName = "mini-hpa"
 )
 
 // cluster is an API server with what client-go's fake does not have: resource versions that are checked, and outages. Server-side
@@ -208,7 +208,7 @@ const lived = time.Minute
 func (c *cluster) start(t *testing.T, change ...func(*Config)) *replica {
 	t.Helper()
 	core, logs := observer.New(zapcore.DebugLevel)
-	config := Config{Client: c, Namespace: namespace, Secret: secretName, Configuration: configuration,
+	config := Config{Client: c, Namespace: namespace, Secret: secretName, Configuration: configurationName,
 		Hosts: []string{host, "10.0.0.7"}, CALife: lived, Log: zap.New(core)}
 	for _, f := range change {
 		f(&config)
@@ -236,7 +236,7 @@ func (c *cluster) install(t *testing.T, annotations map[string]string) {
 	t.Helper()
 	none := admissionv1.SideEffectClassNone
 	url := "https://" + host + "/validate"
-	object := &admissionv1.ValidatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: configuration, Annotations: annotations}}
+	object := &admissionv1.ValidatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: configurationName, Annotations: annotations}}
 	for _, name := range []string{"deployments.mini-hpa.io", "scale.mini-hpa.io"} {
 		object.Webhooks = append(object.Webhooks, admissionv1.ValidatingWebhook{Name: name, SideEffects: &none,
 			AdmissionReviewVersions: []string{"v1"}, ClientConfig: admissionv1.WebhookClientConfig{URL: &url}})
@@ -250,7 +250,7 @@ func (c *cluster) install(t *testing.T, annotations map[string]string) {
 // live is the configuration as it is, and secret the Secret; nil if there is none.
 func (c *cluster) live(t *testing.T) *admissionv1.ValidatingWebhookConfiguration {
 	t.Helper()
-	object, err := c.AdmissionregistrationV1().ValidatingWebhookConfigurations().Get(context.Background(), configuration, metav1.GetOptions{})
+	object, err := c.AdmissionregistrationV1().ValidatingWebhookConfigurations().Get(context.Background(), configurationName, metav1.GetOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,16 +13,16 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// long is the life of the CAs in the tables, in which nothing waits: half of it is 500s, the lead 100s.
+// long is the life of the CAs in the tables, in which nothing waits: half of it is 500s, propagation takes 100s.
 const long = 1000 * time.Second
 
 // noon is when the tables begin.
 func noon() time.Time { return time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC) }
 
 // fresh makes a CA.
-func fresh(t testing.TB, now time.Time, life time.Duration) *signer {
+func fresh(t testing.TB, now time.Time, life time.Duration) *ca {
 	t.Helper()
-	s, err := newSigner(now, life)
+	s, err := newCA(now, life)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,11 +32,11 @@ func fresh(t testing.TB, now time.Time, life time.Duration) *signer {
 // stage has CAs with names: A made at noon, B after 500s, C after 10s, X after 600s.
 type stage struct {
 	t   *testing.T
-	cas map[string]*signer
+	cas map[string]*ca
 }
 
 func newStage(t *testing.T) stage {
-	return stage{t: t, cas: map[string]*signer{
+	return stage{t: t, cas: map[string]*ca{
 		"A": fresh(t, noon(), long), "B": fresh(t, noon().Add(500*time.Second), long),
 		"C": fresh(t, noon().Add(10*time.Second), long), "X": fresh(t, noon().Add(600*time.Second), long),
 	}}
@@ -51,43 +51,43 @@ func (g stage) certs(names string) []*x509.Certificate {
 	return all
 }
 
-// vault is given as "current/next/previous previous".
-func (g stage) vault(text string) vault {
+// rotation is given as "current/next/previous previous".
+func (g stage) rotation(text string) rotation {
 	parts := strings.Split(text+"//", "/")
-	return vault{current: g.cas[parts[0]], next: g.cas[parts[1]], previous: g.certs(parts[2])}
+	return rotation{current: g.cas[parts[0]], next: g.cas[parts[1]], previous: g.certs(parts[2])}
 }
 
-// scene is a sight in words; times are seconds after noon.
+// scene is what is observed, in words; times are seconds after noon.
 type scene struct {
-	at      int
-	secret  string // "-" there is none, "?" it could not be read, else a vault
-	spoil   func(map[string][]byte)
-	bundle  string // CAs in each caBundle; "-" there is no configuration, "?" it was never read, "!" it is cert-manager's
-	since   int    // since when all of them are seen there
-	known   string // a vault
-	leaf    string // the CA of the leaf
-	issued  int    // when that was
-	noSpare bool
+	at         int
+	secret     string // "-" there is none, "?" it could not be read, else a rotation
+	spoil      func(map[string][]byte)
+	bundle     string // CAs in each caBundle; "-" there is no configuration, "?" it was never read, "!" it is cert-manager's
+	since      int    // since when all of them are seen there
+	known      string // a rotation
+	leaf       string // the CA of the leaf
+	issued     int    // when that was
+	unprepared bool
 }
 
 // outcome is a plan in words.
 type outcome struct {
 	Write, Issue, Bundle, Known string
-	Spare, Danger               bool
-	Again                       int
+	Prepare, Expiring           bool
+	Recheck                     int
 }
 
 const leafLife = 300 * time.Second
 
-func (g stage) sight(c scene) sight {
+func (g stage) observed(c scene) observed {
 	now := noon().Add(time.Duration(c.at) * time.Second)
-	s := sight{now: now, known: g.vault(c.known), since: map[string]time.Time{}}
+	s := observed{now: now, known: g.rotation(c.known), trustedSince: map[string]time.Time{}}
 	switch c.secret {
 	case "?":
 	case "-":
 		s.secret = &secret{}
 	default:
-		data, err := g.vault(c.secret).content()
+		data, err := g.rotation(c.secret).content()
 		if err != nil {
 			g.t.Fatal(err)
 		}
@@ -99,14 +99,14 @@ func (g stage) sight(c scene) sight {
 	switch c.bundle {
 	case "?":
 	case "-":
-		s.target = &target{}
+		s.configuration = &configuration{}
 	case "!":
-		s.target = &target{foreign: true, hooks: []hook{{name: "h"}}}
+		s.configuration = &configuration{injected: true, webhooks: []webhook{{name: "h"}}}
 	default:
 		cas := g.certs(c.bundle)
-		s.target = &target{hooks: []hook{{"h", encode(cas...), cas}, {"i", encode(cas...), cas}}}
+		s.configuration = &configuration{webhooks: []webhook{{"h", encodePEM(cas...), cas}, {"i", encodePEM(cas...), cas}}}
 		for _, ca := range cas {
-			s.since[string(ca.Raw)] = noon().Add(time.Duration(c.since) * time.Second)
+			s.trustedSince[string(ca.Raw)] = noon().Add(time.Duration(c.since) * time.Second)
 		}
 	}
 	if c.leaf != "" {
@@ -116,9 +116,9 @@ func (g stage) sight(c scene) sight {
 		}
 		s.leaf = l
 	}
-	if !c.noSpare {
-		s.spare = fresh(g.t, now, long)
-		g.cas["new"] = s.spare
+	if !c.unprepared {
+		s.prepared = fresh(g.t, now, long)
+		g.cas["new"] = s.prepared
 	}
 	return s
 }
@@ -141,9 +141,9 @@ func (g stage) names(all []*x509.Certificate) string {
 	return strings.Join(names, " ")
 }
 
-func (g stage) text(v vault) string {
+func (g stage) text(v rotation) string {
 	names := []string{"", "", g.names(v.previous)}
-	for i, s := range []*signer{v.current, v.next} {
+	for i, s := range []*ca{v.current, v.next} {
 		if s != nil {
 			names[i] = g.name(s.cert)
 		}
@@ -152,8 +152,8 @@ func (g stage) text(v vault) string {
 }
 
 func (g stage) outcome(p plan) outcome {
-	o := outcome{Spare: p.spare, Danger: p.danger != ""}
-	if p.spare {
+	o := outcome{Prepare: p.prepare, Expiring: p.expiring != ""}
+	if p.prepare {
 		return o
 	}
 	o.Known = g.text(p.known)
@@ -163,9 +163,9 @@ func (g stage) outcome(p plan) outcome {
 	if p.issue != nil {
 		o.Issue = g.name(p.issue.cert)
 	}
-	cas, _ := decode(p.bundle)
+	cas, _ := decodePEM(p.bundle)
 	o.Bundle = g.names(cas)
-	o.Again = int(p.again.Sub(noon()) / time.Second)
+	o.Recheck = int(p.recheck.Sub(noon()) / time.Second)
 	return o
 }
 
@@ -179,82 +179,82 @@ func TestDecide(t *testing.T) {
 		want  outcome
 	}{
 		// a first start
-		"nothing at all needs a CA":             {scene{secret: "-", bundle: "-", noSpare: true}, outcome{Spare: true}},
-		"nothing at all":                        {scene{secret: "-", bundle: "-"}, outcome{Write: "new//", Known: "//", Again: 3600}},
-		"a Secret of another replica":           {scene{at: 1, secret: "A//", bundle: "-"}, outcome{Issue: "A", Known: "A//", Again: 500}},
-		"a bundle that is empty":                {scene{at: 1, secret: "A//", bundle: "", leaf: "A"}, outcome{Bundle: "A", Known: "A//", Again: 200}},
-		"a bundle with somebody else's":         {scene{at: 1, secret: "A//", bundle: "A X", leaf: "A"}, outcome{Bundle: "A", Known: "A//", Again: 200}},
-		"a bundle that is cert-manager's":       {scene{at: 1, secret: "A//", bundle: "!", leaf: "A"}, outcome{Known: "A//", Again: 200}},
-		"no Secret, but leaves of a lost CA":    {scene{at: 20, secret: "-", bundle: "C A"}, outcome{Write: "new//A C", Known: "//", Again: 3620}},
-		"no Secret, and an expired lost CA":     {scene{at: 1005, secret: "-", bundle: "A C"}, outcome{Write: "new//C", Known: "//", Again: 4605}},
-		"neither can be read, and nothing is":   {scene{secret: "?", bundle: "?"}, outcome{Known: "//", Again: 3600}},
-		"the configuration can't be read":       {scene{at: 1, secret: "A//", bundle: "?"}, outcome{Issue: "A", Known: "A//", Again: 500}},
-		"the Secret can't be read, all is well": {scene{at: 1, secret: "?", bundle: "A", known: "A//", leaf: "A"}, outcome{Known: "A//", Again: 200}},
+		"nothing at all needs a CA":             {scene{secret: "-", bundle: "-", unprepared: true}, outcome{Prepare: true}},
+		"nothing at all":                        {scene{secret: "-", bundle: "-"}, outcome{Write: "new//", Known: "//", Recheck: 3600}},
+		"a Secret of another replica":           {scene{at: 1, secret: "A//", bundle: "-"}, outcome{Issue: "A", Known: "A//", Recheck: 500}},
+		"a bundle that is empty":                {scene{at: 1, secret: "A//", bundle: "", leaf: "A"}, outcome{Bundle: "A", Known: "A//", Recheck: 200}},
+		"a bundle with somebody else's":         {scene{at: 1, secret: "A//", bundle: "A X", leaf: "A"}, outcome{Bundle: "A", Known: "A//", Recheck: 200}},
+		"a bundle that is cert-manager's":       {scene{at: 1, secret: "A//", bundle: "!", leaf: "A"}, outcome{Known: "A//", Recheck: 200}},
+		"no Secret, but leaves of a lost CA":    {scene{at: 20, secret: "-", bundle: "C A"}, outcome{Write: "new//A C", Known: "//", Recheck: 3620}},
+		"no Secret, and an expired lost CA":     {scene{at: 1005, secret: "-", bundle: "A C"}, outcome{Write: "new//C", Known: "//", Recheck: 4605}},
+		"neither can be read, and nothing is":   {scene{secret: "?", bundle: "?"}, outcome{Known: "//", Recheck: 3600}},
+		"the configuration can't be read":       {scene{at: 1, secret: "A//", bundle: "?"}, outcome{Issue: "A", Known: "A//", Recheck: 500}},
+		"the Secret can't be read, all is well": {scene{at: 1, secret: "?", bundle: "A", known: "A//", leaf: "A"}, outcome{Known: "A//", Recheck: 200}},
 
 		// a life
-		"before half":          {scene{at: 499, secret: "A//", bundle: "A", known: "A//", leaf: "A", issued: 490}, outcome{Known: "A//", Again: 500}},
-		"half, needs a CA":     {scene{at: 500, secret: "A//", bundle: "A", known: "A//", leaf: "A", issued: 490, noSpare: true}, outcome{Spare: true}},
-		"half":                 {scene{at: 500, secret: "A//", bundle: "A", known: "A//", leaf: "A", issued: 490}, outcome{Write: "A/B/", Known: "A//", Again: 690}},
-		"made known":           {scene{at: 501, secret: "A/B/", bundle: "A", known: "A/B/", leaf: "A", issued: 490}, outcome{Bundle: "A B", Known: "A/B/", Again: 666}},
-		"before two thirds":    {scene{at: 666, secret: "A/B/", bundle: "A B", since: 501, known: "A/B/", leaf: "A", issued: 490}, outcome{Known: "A/B/", Again: 666}},
-		"two thirds":           {scene{at: 667, secret: "A/B/", bundle: "A B", since: 501, known: "A/B/", leaf: "A", issued: 490}, outcome{Write: "B//A", Known: "A/B/", Again: 690}},
-		"two thirds, unknown":  {scene{at: 667, secret: "A/B/", bundle: "A", since: 501, known: "A/B/", leaf: "A", issued: 490}, outcome{Bundle: "A B", Known: "A/B/", Again: 690}},
-		"known for a moment":   {scene{at: 667, secret: "A/B/", bundle: "A B", since: 600, known: "A/B/", leaf: "A", issued: 490}, outcome{Known: "A/B/", Again: 690}},
-		"nobody to make known": {scene{at: 667, secret: "A/B/", bundle: "-", known: "A/B/", leaf: "A", issued: 490}, outcome{Write: "B//A", Known: "A/B/", Again: 690}},
-		"not known whom":       {scene{at: 667, secret: "A/B/", bundle: "?", known: "A/B/", leaf: "A", issued: 490}, outcome{Known: "A/B/", Again: 690}},
+		"before half":          {scene{at: 499, secret: "A//", bundle: "A", known: "A//", leaf: "A", issued: 490}, outcome{Known: "A//", Recheck: 500}},
+		"half, needs a CA":     {scene{at: 500, secret: "A//", bundle: "A", known: "A//", leaf: "A", issued: 490, unprepared: true}, outcome{Prepare: true}},
+		"half":                 {scene{at: 500, secret: "A//", bundle: "A", known: "A//", leaf: "A", issued: 490}, outcome{Write: "A/B/", Known: "A//", Recheck: 690}},
+		"made known":           {scene{at: 501, secret: "A/B/", bundle: "A", known: "A/B/", leaf: "A", issued: 490}, outcome{Bundle: "A B", Known: "A/B/", Recheck: 666}},
+		"before two thirds":    {scene{at: 666, secret: "A/B/", bundle: "A B", since: 501, known: "A/B/", leaf: "A", issued: 490}, outcome{Known: "A/B/", Recheck: 666}},
+		"two thirds":           {scene{at: 667, secret: "A/B/", bundle: "A B", since: 501, known: "A/B/", leaf: "A", issued: 490}, outcome{Write: "B//A", Known: "A/B/", Recheck: 690}},
+		"two thirds, unknown":  {scene{at: 667, secret: "A/B/", bundle: "A", since: 501, known: "A/B/", leaf: "A", issued: 490}, outcome{Bundle: "A B", Known: "A/B/", Recheck: 690}},
+		"known for a moment":   {scene{at: 667, secret: "A/B/", bundle: "A B", since: 600, known: "A/B/", leaf: "A", issued: 490}, outcome{Known: "A/B/", Recheck: 690}},
+		"nobody to make known": {scene{at: 667, secret: "A/B/", bundle: "-", known: "A/B/", leaf: "A", issued: 490}, outcome{Write: "B//A", Known: "A/B/", Recheck: 690}},
+		"not known whom":       {scene{at: 667, secret: "A/B/", bundle: "?", known: "A/B/", leaf: "A", issued: 490}, outcome{Known: "A/B/", Recheck: 690}},
 		"cert-manager makes known": {scene{at: 667, secret: "A/B/", bundle: "!", known: "A/B/", leaf: "A", issued: 490},
-			outcome{Write: "B//A", Known: "A/B/", Again: 690}},
-		"two thirds, and no leaf": {scene{at: 667, secret: "A/B/", bundle: "A B", since: 501, known: "A/B/"}, outcome{Write: "B//A", Issue: "A", Known: "A/B/", Again: 950}},
-		"promoted":                {scene{at: 668, secret: "B//A", bundle: "A B", since: 501, known: "A/B/", leaf: "A", issued: 490}, outcome{Issue: "B", Known: "B//A", Again: 690}},
-		"with a new leaf":         {scene{at: 668, secret: "B//A", bundle: "A B", since: 501, known: "B//A", leaf: "B", issued: 668}, outcome{Known: "B//A", Again: 868}},
-		"before the end":          {scene{at: 999, secret: "B//A", bundle: "A B", since: 501, known: "B//A", leaf: "B", issued: 868}, outcome{Known: "B//A", Again: 1000}},
-		"the end":                 {scene{at: 1000, secret: "X//A B", bundle: "A B X", since: 501, known: "X//A B", leaf: "X", issued: 868}, outcome{Write: "X//B", Known: "X//A B", Again: 1068}},
-		"forgotten":               {scene{at: 1001, secret: "X//B", bundle: "A B X", since: 501, known: "X//B", leaf: "X", issued: 868}, outcome{Bundle: "B X", Known: "X//B", Again: 1068}},
+			outcome{Write: "B//A", Known: "A/B/", Recheck: 690}},
+		"two thirds, and no leaf": {scene{at: 667, secret: "A/B/", bundle: "A B", since: 501, known: "A/B/"}, outcome{Write: "B//A", Issue: "A", Known: "A/B/", Recheck: 950}},
+		"promoted":                {scene{at: 668, secret: "B//A", bundle: "A B", since: 501, known: "A/B/", leaf: "A", issued: 490}, outcome{Issue: "B", Known: "B//A", Recheck: 690}},
+		"with a new leaf":         {scene{at: 668, secret: "B//A", bundle: "A B", since: 501, known: "B//A", leaf: "B", issued: 668}, outcome{Known: "B//A", Recheck: 868}},
+		"before the end":          {scene{at: 999, secret: "B//A", bundle: "A B", since: 501, known: "B//A", leaf: "B", issued: 868}, outcome{Known: "B//A", Recheck: 1000}},
+		"the end":                 {scene{at: 1000, secret: "X//A B", bundle: "A B X", since: 501, known: "X//A B", leaf: "X", issued: 868}, outcome{Write: "X//B", Known: "X//A B", Recheck: 1068}},
+		"forgotten":               {scene{at: 1001, secret: "X//B", bundle: "A B X", since: 501, known: "X//B", leaf: "X", issued: 868}, outcome{Bundle: "B X", Known: "X//B", Recheck: 1068}},
 
 		// late
-		"last call":                  {scene{at: 950, secret: "A/X/", bundle: "A X", since: 949, known: "A/X/", leaf: "A", issued: 790}, outcome{Write: "X//A", Known: "A/X/", Danger: true, Again: 1000}},
-		"last call, nobody heard":    {scene{at: 951, secret: "A/X/", bundle: "A", known: "A/X/", leaf: "A", issued: 790}, outcome{Bundle: "A X", Known: "A/X/", Danger: true, Again: 1000}},
-		"promoted early":             {scene{at: 940, secret: "X//A", bundle: "A X", since: 930, known: "X//A", leaf: "A", issued: 790}, outcome{Known: "X//A", Again: 950}},
-		"promoted by last call":      {scene{at: 951, secret: "X//A", bundle: "A X", since: 949, known: "X//A", leaf: "A", issued: 790}, outcome{Issue: "X", Known: "X//A", Again: 1000}},
-		"an expired one with a next": {scene{at: 1000, secret: "A/X/", bundle: "A X", known: "A/X/", leaf: "A", issued: 790}, outcome{Write: "X//", Known: "A/X/", Danger: true, Again: 1600}},
-		"everything is expired":      {scene{at: 1700, secret: "A/B/C", bundle: "A B C", known: "A/B/C", leaf: "A", issued: 690}, outcome{Write: "new//", Known: "A/B/C", Danger: true, Again: 5300}},
+		"the deadline":               {scene{at: 950, secret: "A/X/", bundle: "A X", since: 949, known: "A/X/", leaf: "A", issued: 790}, outcome{Write: "X//A", Known: "A/X/", Expiring: true, Recheck: 1000}},
+		"the deadline, nobody heard": {scene{at: 951, secret: "A/X/", bundle: "A", known: "A/X/", leaf: "A", issued: 790}, outcome{Bundle: "A X", Known: "A/X/", Expiring: true, Recheck: 1000}},
+		"promoted early":             {scene{at: 940, secret: "X//A", bundle: "A X", since: 930, known: "X//A", leaf: "A", issued: 790}, outcome{Known: "X//A", Recheck: 950}},
+		"promoted by the deadline":   {scene{at: 951, secret: "X//A", bundle: "A X", since: 949, known: "X//A", leaf: "A", issued: 790}, outcome{Issue: "X", Known: "X//A", Recheck: 1000}},
+		"an expired one with a next": {scene{at: 1000, secret: "A/X/", bundle: "A X", known: "A/X/", leaf: "A", issued: 790}, outcome{Write: "X//", Known: "A/X/", Expiring: true, Recheck: 1600}},
+		"everything is expired":      {scene{at: 1700, secret: "A/B/C", bundle: "A B C", known: "A/B/C", leaf: "A", issued: 690}, outcome{Write: "new//", Known: "A/B/C", Expiring: true, Recheck: 5300}},
 
 		// leaves
-		"a leaf is due":                  {scene{at: 200, secret: "A//", bundle: "A", known: "A//", leaf: "A"}, outcome{Issue: "A", Known: "A//", Again: 500}},
-		"a leaf is due, the API is away": {scene{at: 200, secret: "?", bundle: "A", known: "A//", leaf: "A"}, outcome{Issue: "A", Known: "A//", Again: 500}},
-		"a leaf that ends with its CA":   {scene{at: 980, secret: "?", bundle: "A", known: "A//", leaf: "A", issued: 720}, outcome{Known: "A//", Danger: true, Again: 1000}},
-		"a leaf of a CA that was lost":   {scene{at: 100, secret: "C//A", bundle: "A C", since: 50, known: "C//A", leaf: "A"}, outcome{Known: "C//A", Again: 150}},
-		"until the new one is known":     {scene{at: 150, secret: "C//A", bundle: "A C", since: 50, known: "C//A", leaf: "A"}, outcome{Issue: "C", Known: "C//A", Again: 200}},
-		"it is renewed meanwhile":        {scene{at: 200, secret: "C//A", bundle: "A C", since: 150, known: "C//A", leaf: "A"}, outcome{Issue: "A", Known: "C//A", Again: 250}},
-		"a leaf that nobody trusts":      {scene{at: 100, secret: "C//A", bundle: "C", since: 99, known: "C//A", leaf: "A"}, outcome{Issue: "C", Bundle: "A C", Known: "C//A", Again: 199}},
-		"a leaf's CA is missing":         {scene{at: 100, secret: "C//", bundle: "C A", since: 99, known: "C//", leaf: "A"}, outcome{Write: "C//A", Known: "C//", Again: 199}},
+		"a leaf is due":                  {scene{at: 200, secret: "A//", bundle: "A", known: "A//", leaf: "A"}, outcome{Issue: "A", Known: "A//", Recheck: 500}},
+		"a leaf is due, the API is away": {scene{at: 200, secret: "?", bundle: "A", known: "A//", leaf: "A"}, outcome{Issue: "A", Known: "A//", Recheck: 500}},
+		"a leaf that ends with its CA":   {scene{at: 980, secret: "?", bundle: "A", known: "A//", leaf: "A", issued: 720}, outcome{Known: "A//", Expiring: true, Recheck: 1000}},
+		"a leaf of a CA that was lost":   {scene{at: 100, secret: "C//A", bundle: "A C", since: 50, known: "C//A", leaf: "A"}, outcome{Known: "C//A", Recheck: 150}},
+		"until the new one is known":     {scene{at: 150, secret: "C//A", bundle: "A C", since: 50, known: "C//A", leaf: "A"}, outcome{Issue: "C", Known: "C//A", Recheck: 200}},
+		"it is renewed meanwhile":        {scene{at: 200, secret: "C//A", bundle: "A C", since: 150, known: "C//A", leaf: "A"}, outcome{Issue: "A", Known: "C//A", Recheck: 250}},
+		"a leaf that nobody trusts":      {scene{at: 100, secret: "C//A", bundle: "C", since: 99, known: "C//A", leaf: "A"}, outcome{Issue: "C", Bundle: "A C", Known: "C//A", Recheck: 199}},
+		"a leaf's CA is missing":         {scene{at: 100, secret: "C//", bundle: "C A", since: 99, known: "C//", leaf: "A"}, outcome{Write: "C//A", Known: "C//", Recheck: 199}},
 
 		// repairs
-		"deleted":                   {scene{at: 100, secret: "-", bundle: "A", known: "A//", leaf: "A"}, outcome{Write: "A/new/", Known: "A//", Again: 200}},
-		"deleted, needs a CA":       {scene{at: 100, secret: "-", bundle: "A", known: "A//", leaf: "A", noSpare: true}, outcome{Spare: true}},
-		"deleted while rotating":    {scene{at: 600, secret: "-", bundle: "A B", known: "A/B/", leaf: "A", issued: 490}, outcome{Write: "A/X/B", Known: "A/B/", Again: 666}},
-		"deleted after rotating":    {scene{at: 700, secret: "-", bundle: "A B", known: "B//A", leaf: "B", issued: 690}, outcome{Write: "B/new/A", Known: "B//A", Again: 890}},
-		"deleted behind our back":   {scene{at: 100, secret: "C//A", bundle: "A C", since: 99, known: "A//", leaf: "A"}, outcome{Known: "C//A", Again: 199}},
-		"early next, not known":     {scene{at: 109, secret: "A/C/", bundle: "A C", since: 10, known: "A/C/", leaf: "A"}, outcome{Known: "A/C/", Again: 110}},
-		"early next, known":         {scene{at: 110, secret: "A/C/", bundle: "A C", since: 10, known: "A/C/", leaf: "A"}, outcome{Write: "C//A", Known: "A/C/", Again: 200}},
-		"another CA was put there":  {scene{at: 505, secret: "C//", bundle: "A B", known: "A/B/", leaf: "A", issued: 500}, outcome{Write: "C//A B", Known: "A/B/", Again: 666}},
-		"a former one was given up": {scene{at: 700, secret: "B//", bundle: "A B", known: "B//A", leaf: "B", issued: 690}, outcome{Bundle: "B", Known: "B//", Again: 890}},
-		"garbage, known":            {scene{at: 100, secret: "A//", spoil: garbage("ca.crt", "x"), bundle: "A", known: "A//", leaf: "A"}, outcome{Write: "A/new/", Known: "A//", Again: 200}},
-		"garbage, unknown":          {scene{at: 100, secret: "A//", spoil: garbage("ca.key", "x"), bundle: "A"}, outcome{Write: "new//A", Known: "//", Again: 3700}},
-		"garbage with a next":       {scene{at: 600, secret: "A/B/C", spoil: garbage("ca.key", "x"), bundle: "A B"}, outcome{Write: "B//A C", Known: "//", Again: 4200}},
-		"garbage for a next":        {scene{at: 510, secret: "A/B/", spoil: garbage("next.key", "x"), bundle: "A B", known: "A//", leaf: "A", issued: 490}, outcome{Write: "A/new/B", Known: "A//", Again: 690}},
-		"garbage among former ones": {scene{at: 20, secret: "A//C", spoil: garbage("previous.crt", "x"), bundle: "A C", known: "A//C", leaf: "A"}, outcome{Write: "A//C", Known: "A//C", Again: 200}},
+		"deleted":                   {scene{at: 100, secret: "-", bundle: "A", known: "A//", leaf: "A"}, outcome{Write: "A/new/", Known: "A//", Recheck: 200}},
+		"deleted, needs a CA":       {scene{at: 100, secret: "-", bundle: "A", known: "A//", leaf: "A", unprepared: true}, outcome{Prepare: true}},
+		"deleted while rotating":    {scene{at: 600, secret: "-", bundle: "A B", known: "A/B/", leaf: "A", issued: 490}, outcome{Write: "A/X/B", Known: "A/B/", Recheck: 666}},
+		"deleted after rotating":    {scene{at: 700, secret: "-", bundle: "A B", known: "B//A", leaf: "B", issued: 690}, outcome{Write: "B/new/A", Known: "B//A", Recheck: 890}},
+		"deleted behind our back":   {scene{at: 100, secret: "C//A", bundle: "A C", since: 99, known: "A//", leaf: "A"}, outcome{Known: "C//A", Recheck: 199}},
+		"early next, not known":     {scene{at: 109, secret: "A/C/", bundle: "A C", since: 10, known: "A/C/", leaf: "A"}, outcome{Known: "A/C/", Recheck: 110}},
+		"early next, known":         {scene{at: 110, secret: "A/C/", bundle: "A C", since: 10, known: "A/C/", leaf: "A"}, outcome{Write: "C//A", Known: "A/C/", Recheck: 200}},
+		"another CA was put there":  {scene{at: 505, secret: "C//", bundle: "A B", known: "A/B/", leaf: "A", issued: 500}, outcome{Write: "C//A B", Known: "A/B/", Recheck: 666}},
+		"a former one was given up": {scene{at: 700, secret: "B//", bundle: "A B", known: "B//A", leaf: "B", issued: 690}, outcome{Bundle: "B", Known: "B//", Recheck: 890}},
+		"garbage, known":            {scene{at: 100, secret: "A//", spoil: garbage("ca.crt", "x"), bundle: "A", known: "A//", leaf: "A"}, outcome{Write: "A/new/", Known: "A//", Recheck: 200}},
+		"garbage, unknown":          {scene{at: 100, secret: "A//", spoil: garbage("ca.key", "x"), bundle: "A"}, outcome{Write: "new//A", Known: "//", Recheck: 3700}},
+		"garbage with a next":       {scene{at: 600, secret: "A/B/C", spoil: garbage("ca.key", "x"), bundle: "A B"}, outcome{Write: "B//A C", Known: "//", Recheck: 4200}},
+		"garbage for a next":        {scene{at: 510, secret: "A/B/", spoil: garbage("next.key", "x"), bundle: "A B", known: "A//", leaf: "A", issued: 490}, outcome{Write: "A/new/B", Known: "A//", Recheck: 690}},
+		"garbage among former ones": {scene{at: 20, secret: "A//C", spoil: garbage("previous.crt", "x"), bundle: "A C", known: "A//C", leaf: "A"}, outcome{Write: "A//C", Known: "A//C", Recheck: 200}},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			g := newStage(t)
-			s := g.sight(tc.scene)
+			s := g.observed(tc.scene)
 			if tc.want.Write == "A/B/" { // B of the stage is made then
-				s.spare = g.cas["B"]
+				s.prepared = g.cas["B"]
 			}
 			if tc.want.Write == "A/X/B" {
-				s.spare = g.cas["X"]
+				s.prepared = g.cas["X"]
 			}
 			before := fmt.Sprintf("%+v", s)
 			got := g.outcome(decide(s))

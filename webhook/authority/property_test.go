@@ -61,7 +61,7 @@ type dated struct {
 // actor is a replica between two requests.
 type actor struct {
 	memory memory
-	s      sight
+	s      observed
 	stage  int
 	failed bool
 	read   int // the version of the Secret that was read
@@ -132,11 +132,11 @@ func (w *world) step(a *actor) {
 		}
 		a.stage, a.failed = 1, false
 		m := a.memory
-		a.s = sight{now: w.now, known: m.known, since: m.since, leaf: m.leaf, target: m.target, jitter: w.rand.Float64()}
+		a.s = observed{now: w.now, known: m.known, trustedSince: m.trustedSince, leaf: m.leaf, configuration: m.configuration, jitter: w.rand.Float64()}
 		if a.failed = w.now.Before(a.away); !a.failed {
-			cas, _ := decode(w.bundle)
-			a.s.target = &target{version: fmt.Sprint(w.edition), hooks: []hook{{name: "h", bundle: w.bundle, cas: cas}}}
-			a.s.since = a.s.target.since(m.since, w.now)
+			cas, _ := decodePEM(w.bundle)
+			a.s.configuration = &configuration{version: fmt.Sprint(w.edition), webhooks: []webhook{{name: "h", bundle: w.bundle, cas: cas}}}
+			a.s.trustedSince = a.s.configuration.trustedSince(m.trustedSince, w.now)
 		}
 	case 1:
 		a.stage = 2
@@ -158,8 +158,8 @@ func (w *world) step(a *actor) {
 func (w *world) act(a *actor, p plan) {
 	err := error(nil)
 	switch {
-	case p.spare:
-		a.s.spare = fresh(w.t, a.s.now, long)
+	case p.prepare:
+		a.s.prepared = fresh(w.t, a.s.now, long)
 	case p.write != nil:
 		err = w.store(a, *p.write)
 	case p.issue != nil:
@@ -167,11 +167,11 @@ func (w *world) act(a *actor, p plan) {
 		a.memory.leaf = a.s.leaf // served from now on
 		w.tell("leaf of %s for replica %d", w.name(p.issue.cert), slices.Index(w.actors, a))
 	case p.bundle != nil:
-		a.s.published = true
+		a.s.bundleWritten = true
 		err = w.publish(a, p.bundle)
 	default:
-		a.memory = memory{known: p.known, since: a.s.since, leaf: a.s.leaf, target: a.s.target}
-		a.stage, a.wake = 0, p.again
+		a.memory = memory{known: p.known, trustedSince: a.s.trustedSince, leaf: a.s.leaf, configuration: a.s.configuration}
+		a.stage, a.wake = 0, p.recheck
 		if a.failed {
 			a.wake = w.now.Add(long / 100)
 		}
@@ -179,8 +179,8 @@ func (w *world) act(a *actor, p plan) {
 	a.failed = a.failed || err != nil
 }
 
-func (w *world) store(a *actor, v vault) error {
-	a.s.secret, a.s.spare = nil, nil
+func (w *world) store(a *actor, v rotation) error {
+	a.s.secret, a.s.prepared = nil, nil
 	if w.now.Before(a.away) || a.read != w.version {
 		return errors.New("moved")
 	}
@@ -233,16 +233,16 @@ func (w *world) writeSecret(data map[string][]byte) {
 }
 
 func (w *world) publish(a *actor, bundle []byte) error {
-	if w.now.Before(a.away) || a.s.target.version != fmt.Sprint(w.edition) {
+	if w.now.Before(a.away) || a.s.configuration.version != fmt.Sprint(w.edition) {
 		return errors.New("moved")
 	}
 	w.bundle = bundle
 	w.edition++
-	cas, _ := decode(bundle)
+	cas, _ := decodePEM(bundle)
 	w.tell("bundle: %s", w.name(cas...))
 	w.bundles = append(w.bundles, dated{from: w.now, cas: cas})
-	a.s.target = &target{version: fmt.Sprint(w.edition), hooks: []hook{{name: "h", bundle: bundle, cas: cas}}}
-	a.s.since = a.s.target.since(a.s.since, w.now)
+	a.s.configuration = &configuration{version: fmt.Sprint(w.edition), webhooks: []webhook{{name: "h", bundle: bundle, cas: cas}}}
+	a.s.trustedSince = a.s.configuration.trustedSince(a.s.trustedSince, w.now)
 	w.ring()
 	return nil
 }
@@ -263,7 +263,7 @@ func (w *world) check(i int, a *actor) {
 	}
 	live := w.bundles[len(w.bundles)-1]
 	if a.ready.IsZero() {
-		if !holds(live.cas, a.memory.leaf.by.cert) {
+		if !contains(live.cas, a.memory.leaf.by.cert) {
 			return
 		}
 		a.ready = w.now
@@ -277,7 +277,7 @@ func (w *world) check(i int, a *actor) {
 		from = a.ready
 	}
 	for j := len(w.bundles) - 1; j >= 0; j-- {
-		if !holds(w.bundles[j].cas, a.memory.leaf.by.cert) {
+		if !contains(w.bundles[j].cas, a.memory.leaf.by.cert) {
 			w.fail("the bundle of %s does not trust replica %d and CA %s", w.bundles[j].from, i, w.name(a.memory.leaf.by.cert))
 		}
 		w.verified++

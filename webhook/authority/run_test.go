@@ -248,7 +248,7 @@ func TestConfigurationAppearsLater(t *testing.T) {
 		if err := r.Ready(); err != nil {
 			t.Errorf("nobody calls: %v", err)
 		}
-		_, err := c.AdmissionregistrationV1().ValidatingWebhookConfigurations().Get(t.Context(), configuration, metav1.GetOptions{})
+		_, err := c.AdmissionregistrationV1().ValidatingWebhookConfigurations().Get(t.Context(), configurationName, metav1.GetOptions{})
 		if !apierrors.IsNotFound(err) {
 			t.Errorf("the configuration was made: %v", err)
 		}
@@ -271,7 +271,7 @@ func TestResetBundleIsRestored(t *testing.T) {
 		c.install(t, nil)
 		r := c.start(t)
 		settle()
-		for _, vandalized := range [][]byte{nil, []byte("garbage"), encode(fresh(t, time.Now(), lived).cert)} {
+		for _, vandalized := range [][]byte{nil, []byte("garbage"), encodePEM(fresh(t, time.Now(), lived).cert)} {
 			live := c.live(t)
 			live.Webhooks[1].ClientConfig.CABundle = vandalized
 			if _, err := c.AdmissionregistrationV1().ValidatingWebhookConfigurations().Update(t.Context(), live, metav1.UpdateOptions{FieldManager: "vandal"}); err != nil {
@@ -287,7 +287,7 @@ func TestResetBundleIsRestored(t *testing.T) {
 }
 
 func TestCertManagerIsRespected(t *testing.T) {
-	for _, annotation := range injected() {
+	for _, annotation := range injectors() {
 		synctest.Test(t, func(t *testing.T) {
 			c := newCluster()
 			c.install(t, map[string]string{annotation: "x/y"})
@@ -387,7 +387,7 @@ func TestBundleCannotBeWritten(t *testing.T) {
 		settle()
 		c.fails(func(a clienttesting.Action) error {
 			if a.GetVerb() == "patch" && a.GetResource().Resource != "secrets" {
-				return apierrors.NewForbidden(schema.GroupResource{Resource: a.GetResource().Resource}, configuration, errors.New("no"))
+				return apierrors.NewForbidden(schema.GroupResource{Resource: a.GetResource().Resource}, configurationName, errors.New("no"))
 			}
 			return nil
 		})

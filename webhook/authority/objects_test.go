@@ -38,10 +38,10 @@ func forged(t testing.TB, now time.Time, curve elliptic.Curve, change func(*x509
 	if err != nil {
 		t.Fatal(err)
 	}
-	return map[string][]byte{"ca.crt": encode(made), "ca.key": text}
+	return map[string][]byte{"ca.crt": encodePEM(made), "ca.key": text}
 }
 
-func content(t testing.TB, v vault) map[string][]byte {
+func content(t testing.TB, v rotation) map[string][]byte {
 	t.Helper()
 	data, err := v.content()
 	if err != nil {
@@ -55,7 +55,7 @@ func spoilt(t testing.TB, now time.Time) map[string]struct {
 	data map[string][]byte
 	want string
 } {
-	good, other := content(t, vault{current: fresh(t, now, long)}), content(t, vault{current: fresh(t, now, long)})
+	good, other := content(t, rotation{current: fresh(t, now, long)}), content(t, rotation{current: fresh(t, now, long)})
 	broken := slices.Clone(good["ca.crt"])
 	broken[len(broken)/2] ^= 1
 	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
@@ -106,24 +106,24 @@ func TestSpoiltSecret(t *testing.T) {
 				t.Errorf("%s: the fault repeats %s", name, key)
 			}
 		}
-		p := decide(sight{now: noon(), secret: s, target: &target{}, spare: fresh(t, noon(), long)})
+		p := decide(observed{now: noon(), secret: s, configuration: &configuration{}, prepared: fresh(t, noon(), long)})
 		if p.write == nil || p.write.current == nil {
 			t.Errorf("%s: nothing is written", name)
 		}
 	}
 }
 
-func TestVaultComesBack(t *testing.T) {
+func TestRotationComesBack(t *testing.T) {
 	t.Parallel()
 	g := newStage(t)
 	for _, text := range []string{"A//", "A/B/", "B//A", "X/C/A B"} {
-		v := g.vault(text)
+		v := g.rotation(text)
 		s := readSecret(&corev1.Secret{Data: content(t, v)}, noon().Add(time.Second))
-		if diff := cmp.Diff(text, g.text(s.vault)); diff != "" || len(s.faults) > 0 || s.differs(v) {
+		if diff := cmp.Diff(text, g.text(s.rotation)); diff != "" || len(s.faults) > 0 || s.differs(v) {
 			t.Errorf("%s (%q)", diff, s.faults)
 		}
 	}
-	if g.vault("A//").current.cert.SerialNumber.Cmp(g.cas["B"].cert.SerialNumber) == 0 ||
+	if g.rotation("A//").current.cert.SerialNumber.Cmp(g.cas["B"].cert.SerialNumber) == 0 ||
 		string(g.cas["A"].cert.SubjectKeyId) == string(g.cas["B"].cert.SubjectKeyId) {
 		t.Error("two CAs have the same identity")
 	}
@@ -132,29 +132,29 @@ func TestVaultComesBack(t *testing.T) {
 // TestMany keeps a bundle from growing without end.
 func TestMany(t *testing.T) {
 	t.Parallel()
-	var v vault
+	var v rotation
 	for i := range 3 * mostPrevious {
 		v.previous = append(v.previous, fresh(t, noon().Add(time.Duration(i)*time.Second), long).cert)
 	}
 	newest := v.previous[len(v.previous)-1]
 	v.current = fresh(t, noon().Add(time.Minute), long)
-	s := &secret{vault: v, object: &corev1.Secret{}}
-	p := decide(sight{now: noon().Add(time.Minute), secret: s, target: &target{}})
-	if p.write == nil || len(p.write.previous) != mostPrevious || !holds(p.write.previous, newest) {
+	s := &secret{rotation: v, object: &corev1.Secret{}}
+	p := decide(observed{now: noon().Add(time.Minute), secret: s, configuration: &configuration{}})
+	if p.write == nil || len(p.write.previous) != mostPrevious || !contains(p.write.previous, newest) {
 		t.Errorf("wrote %v", p.write)
 	}
 }
 
 func FuzzSecret(f *testing.F) {
-	good := content(f, vault{current: fresh(f, noon(), long), next: fresh(f, noon(), long)})
+	good := content(f, rotation{current: fresh(f, noon(), long), next: fresh(f, noon(), long)})
 	f.Add(good["ca.crt"], good["ca.key"], good["next.crt"])
 	for _, tc := range spoilt(f, noon()) {
 		f.Add(tc.data["ca.crt"], tc.data["ca.key"], good["ca.crt"])
 	}
-	spare := fresh(f, noon(), long)
+	prepared := fresh(f, noon(), long)
 	f.Fuzz(func(t *testing.T, crt, key, previous []byte) {
 		object := &corev1.Secret{Data: map[string][]byte{"ca.crt": crt, "ca.key": key, "previous.crt": previous}}
-		p := decide(sight{now: noon(), secret: readSecret(object, noon()), target: &target{}, spare: spare})
+		p := decide(observed{now: noon(), secret: readSecret(object, noon()), configuration: &configuration{}, prepared: prepared})
 		if p.write == nil {
 			return
 		}

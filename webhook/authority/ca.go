@@ -27,20 +27,20 @@ const (
 	longestName = 64
 )
 
-// signer is a CA with its key. Nobody changes it once it is made.
-type signer struct {
+// ca is a CA with its private key. It is never changed once it is made.
+type ca struct {
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey
 }
 
-// leaf is a certificate to serve, and the CA that signed it.
+// leaf is a serving certificate, and the CA that signed it.
 type leaf struct {
 	served *tls.Certificate
-	by     *signer
+	by     *ca
 }
 
-// newSigner makes a CA that ends after a life, truncated to seconds as all times in certificates are.
-func newSigner(now time.Time, life time.Duration) (*signer, error) {
+// newCA makes a CA that ends after a life, truncated to seconds as all times in certificates are.
+func newCA(now time.Time, life time.Duration) (*ca, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, fmt.Errorf("cannot make the key of a CA: %w", err)
@@ -58,26 +58,26 @@ func newSigner(now time.Time, life time.Duration) (*signer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot make the certificate of a CA: %w", err)
 	}
-	return &signer{cert: made, key: key}, nil
+	return &ca{cert: made, key: key}, nil
 }
 
 // issue makes a leaf for hosts that ends after a life, but not after its CA.
-func (s *signer) issue(hosts []string, now time.Time, life time.Duration) (*leaf, error) {
+func (c *ca) issue(hosts []string, now time.Time, life time.Duration) (*leaf, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, fmt.Errorf("cannot make the key of a leaf: %w", err)
 	}
 	template := leafTemplate(hosts)
 	template.NotBefore, template.NotAfter = now.Add(-skew), now.Add(life)
-	if template.NotAfter.After(s.cert.NotAfter) {
-		template.NotAfter = s.cert.NotAfter
+	if template.NotAfter.After(c.cert.NotAfter) {
+		template.NotAfter = c.cert.NotAfter
 	}
-	made, err := sign(template, s.cert, key, s.key)
+	made, err := sign(template, c.cert, key, c.key)
 	if err != nil {
 		return nil, fmt.Errorf("cannot make the certificate of a leaf: %w", err)
 	}
 	served := &tls.Certificate{Certificate: [][]byte{made.Raw}, PrivateKey: key, Leaf: made}
-	return &leaf{served: served, by: s}, nil
+	return &leaf{served: served, by: c}, nil
 }
 
 func leafTemplate(hosts []string) *x509.Certificate {
@@ -122,25 +122,25 @@ func at(c *x509.Certificate, fraction float64) time.Time {
 // reached says whether a moment has come.
 func reached(now, moment time.Time) bool { return !now.Before(moment) }
 
-// good says whether a CA is there and can still sign.
-func (s *signer) good(now time.Time) bool { return s != nil && !reached(now, s.cert.NotAfter) }
+// isValid says whether a CA is there and can still sign.
+func (c *ca) isValid(now time.Time) bool { return c != nil && !reached(now, c.cert.NotAfter) }
 
 // is says whether both are there and the same CA.
-func (s *signer) is(other *signer) bool { return s != nil && other != nil && s.cert.Equal(other.cert) }
+func (c *ca) is(other *ca) bool { return c != nil && other != nil && c.cert.Equal(other.cert) }
 
-// isOurs says whether a certificate is a CA made here.
-func isOurs(c *x509.Certificate) bool {
+// isWebhookCA says whether a certificate is a CA made here.
+func isWebhookCA(c *x509.Certificate) bool {
 	return c.Subject.CommonName == commonName && c.BasicConstraintsValid && c.IsCA && c.KeyUsage&x509.KeyUsageCertSign != 0
 }
 
-// holds says whether a certificate is among others.
-func holds(all []*x509.Certificate, c *x509.Certificate) bool {
+// contains says whether a certificate is among others.
+func contains(all []*x509.Certificate, c *x509.Certificate) bool {
 	return slices.ContainsFunc(all, c.Equal)
 }
 
-// ordered sorts by age and drops repetitions. The order depends on nothing but the certificates, so that replicas which
+// sorted sorts by age and drops repetitions. The order depends on nothing but the certificates, so that replicas which
 // still differ on who signs agree on the bytes of a bundle.
-func ordered(all []*x509.Certificate) []*x509.Certificate {
+func sorted(all []*x509.Certificate) []*x509.Certificate {
 	all = slices.Clone(all)
 	slices.SortFunc(all, func(a, b *x509.Certificate) int {
 		return cmp.Or(a.NotBefore.Compare(b.NotBefore), bytes.Compare(a.Raw, b.Raw))
@@ -148,8 +148,8 @@ func ordered(all []*x509.Certificate) []*x509.Certificate {
 	return slices.CompactFunc(all, (*x509.Certificate).Equal)
 }
 
-// encode writes certificates as PEM.
-func encode(all ...*x509.Certificate) []byte {
+// encodePEM writes certificates as PEM.
+func encodePEM(all ...*x509.Certificate) []byte {
 	var text []byte
 	for _, c := range all {
 		text = append(text, pem.EncodeToMemory(&pem.Block{Type: cert.CertificateBlockType, Bytes: c.Raw})...)
@@ -157,8 +157,8 @@ func encode(all ...*x509.Certificate) []byte {
 	return text
 }
 
-// decode reads the certificates of a PEM text, and skips and counts what is none.
-func decode(text []byte) (all []*x509.Certificate, bad int) {
+// decodePEM reads the certificates of a PEM text, and skips and counts what is none.
+func decodePEM(text []byte) (all []*x509.Certificate, bad int) {
 	for len(bytes.TrimSpace(text)) > 0 {
 		var block *pem.Block
 		if block, text = pem.Decode(text); block == nil {

@@ -1,0 +1,402 @@
+package authority
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	admissionv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/types"
+	admissionapply "k8s.io/client-go/applyconfigurations/admissionregistration/v1"
+	coreapply "k8s.io/client-go/applyconfigurations/core/v1"
+	admissioninformers "k8s.io/client-go/informers/admissionregistration/v1"
+	coreinformers "k8s.io/client-go/informers/core/v1"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/util/keyutil"
+)
+
+// Keys of the Secret's data. Others are left alone.
+const (
+	currentName  = "ca"   // .crt and .key of the CA that signs
+	nextName     = "next" // .crt and .key of the CA that is being made known
+	previousFile = "previous.crt"
+)
+
+// smallestCurve is the size in bits of the smallest curve that a CA may use.
+const smallestCurve = 256
+
+// rotation is the CAs that the Secret holds, by their part in a rotation.
+type rotation struct {
+	current  *ca                 // signs; nil if the Secret has no good one
+	next     *ca                 // will sign; nil most of the time
+	previous []*x509.Certificate // signed once, and trusted until they expire
+}
+
+// secret is the Secret as it was read.
+type secret struct {
+	rotation
+	object *corev1.Secret // nil if it does not exist
+	faults []string       // what is wrong with it, without its content
+}
+
+// readSecret takes what is good, and says what is not.
+func readSecret(object *corev1.Secret, now time.Time) *secret {
+	s, data := &secret{object: object}, object.Data
+	var currentErr, nextErr error
+	s.current, currentErr = readCA(data, currentName, now)
+	s.next, nextErr = readCA(data, nextName, now)
+	for _, err := range []error{currentErr, nextErr} {
+		if err != nil {
+			s.faults = append(s.faults, err.Error())
+		}
+	}
+	if s.next.is(s.current) {
+		s.next = nil
+	}
+	all, bad := decodePEM(data[previousFile])
+	for _, c := range all {
+		if isWebhookCA(c) {
+			s.previous = append(s.previous, c)
+		} else {
+			bad++
+		}
+	}
+	if bad > 0 {
+		s.faults = append(s.faults, fmt.Sprintf("%s has %d parts that are no certificate of a webhook CA", previousFile, bad))
+	}
+	return s
+}
+
+// readCA reads a CA that can sign now. Without a trace of one it is nil without an error.
+func readCA(data map[string][]byte, name string, now time.Time) (*ca, error) {
+	crt, key := data[name+".crt"], data[name+".key"]
+	if len(crt) == 0 && len(key) == 0 {
+		return nil, nil
+	}
+	all, bad := decodePEM(crt)
+	if len(all) != 1 || bad > 0 {
+		return nil, fmt.Errorf("%s.crt is not one PEM certificate", name)
+	}
+	c, err := parseCA(all[0], key)
+	if err == nil && !c.isValid(now) {
+		err = fmt.Errorf("it expired at %s", c.cert.NotAfter.Format(time.RFC3339))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s.crt and %s.key are no CA to sign with: %w", name, name, err)
+	}
+	return c, nil
+}
+
+// parseCA puts the certificate and the private key of a CA together. No error repeats what it read.
+func parseCA(c *x509.Certificate, text []byte) (*ca, error) {
+	parsed, err := keyutil.ParsePrivateKeyPEM(text)
+	if err != nil {
+		return nil, errors.New("the key is not PEM")
+	}
+	key, ok := parsed.(*ecdsa.PrivateKey)
+	switch {
+	case !ok:
+		return nil, errors.New("the key is not for ECDSA")
+	case key.Curve.Params().BitSize < smallestCurve:
+		return nil, errors.New("the key is weak")
+	case !key.PublicKey.Equal(c.PublicKey):
+		return nil, errors.New("the key is not that of the certificate")
+	case !isWebhookCA(c):
+		return nil, errors.New("the certificate is not a webhook CA's")
+	case c.CheckSignatureFrom(c) != nil:
+		return nil, errors.New("the certificate is not signed by itself")
+	}
+	return &ca{cert: c, key: key}, nil
+}
+
+// all are the CAs to trust, the oldest first.
+func (r rotation) all() []*x509.Certificate {
+	all := slices.Clone(r.previous)
+	for _, c := range []*ca{r.current, r.next} {
+		if c != nil {
+			all = append(all, c.cert)
+		}
+	}
+	return sorted(all)
+}
+
+// bundle is what belongs into each caBundle.
+func (r rotation) bundle() []byte { return encodePEM(r.all()...) }
+
+// content is what belongs into the Secret.
+func (r rotation) content() (map[string][]byte, error) {
+	data := map[string][]byte{}
+	for name, c := range map[string]*ca{currentName: r.current, nextName: r.next} {
+		if c == nil {
+			continue
+		}
+		key, err := keyutil.MarshalPrivateKeyToPEM(c.key)
+		if err != nil {
+			return nil, fmt.Errorf("cannot encode the key of a CA: %w", err)
+		}
+		data[name+".crt"], data[name+".key"] = encodePEM(c.cert), key
+	}
+	if len(r.previous) > 0 {
+		data[previousFile] = encodePEM(r.previous...)
+	}
+	return data, nil
+}
+
+// ownKeys are the keys of the Secret that are written here.
+func ownKeys() []string {
+	return []string{currentName + ".crt", currentName + ".key", nextName + ".crt", nextName + ".key", previousFile}
+}
+
+// differs says whether the Secret has to be written to hold r. Only certificates and faults count: a key that is encoded
+// in another way is the same key.
+func (s *secret) differs(r rotation) bool {
+	same := func(a, b *ca) bool { return a == b || a.is(b) }
+	return len(s.faults) > 0 || !same(s.current, r.current) || !same(s.next, r.next) ||
+		!bytes.Equal(encodePEM(s.previous...), encodePEM(r.previous...))
+}
+
+// configuration is the live ValidatingWebhookConfiguration: which webhooks the API server calls, and which CAs it trusts for each.
+type configuration struct {
+	version  string    // resourceVersion, for a write that fails if anything changed
+	injected bool      // somebody else injects the caBundles
+	webhooks []webhook // empty: no webhook is called
+}
+
+// webhook is one of the configuration.
+type webhook struct {
+	name   string
+	bundle []byte
+	cas    []*x509.Certificate
+}
+
+// injectors are the annotations by which cert-manager's cainjector is told to write the caBundles.
+func injectors() []string {
+	return []string{"cert-manager.io/inject-ca-from", "cert-manager.io/inject-ca-from-secret", "cert-manager.io/inject-apiserver-ca"}
+}
+
+// readConfiguration takes of a configuration what is needed here.
+func readConfiguration(c *admissionv1.ValidatingWebhookConfiguration) *configuration {
+	live := &configuration{version: c.ResourceVersion}
+	live.injected = slices.ContainsFunc(injectors(), func(key string) bool {
+		_, ok := c.Annotations[key]
+		return ok
+	})
+	for _, w := range c.Webhooks {
+		cas, _ := decodePEM(w.ClientConfig.CABundle) // what is no certificate is overwritten
+		live.webhooks = append(live.webhooks, webhook{name: w.Name, bundle: w.ClientConfig.CABundle, cas: cas})
+	}
+	return live
+}
+
+// managed says whether there are caBundles to keep.
+func (live *configuration) managed() bool {
+	return live != nil && !live.injected && len(live.webhooks) > 0
+}
+
+// trusts says whether a CA is in the caBundle of every webhook.
+func (live *configuration) trusts(c *x509.Certificate) bool {
+	return live.managed() && !slices.ContainsFunc(live.webhooks, func(w webhook) bool { return !contains(w.cas, c) })
+}
+
+// isWritten says whether the caBundle of every webhook has these bytes.
+func (live *configuration) isWritten(bundle []byte) bool {
+	return !slices.ContainsFunc(live.webhooks, func(w webhook) bool { return !bytes.Equal(w.bundle, bundle) })
+}
+
+// cas are the CAs made here that are in the caBundle of some webhook.
+func (live *configuration) cas() []*x509.Certificate {
+	var all []*x509.Certificate
+	if !live.managed() {
+		return nil
+	}
+	for _, w := range live.webhooks {
+		all = append(all, w.cas...)
+	}
+	return slices.DeleteFunc(sorted(all), func(c *x509.Certificate) bool { return !isWebhookCA(c) })
+}
+
+// trustedSince says of each CA that every webhook trusts when that was first seen, given what was seen before.
+func (live *configuration) trustedSince(before map[string]time.Time, now time.Time) map[string]time.Time {
+	since := map[string]time.Time{}
+	for _, c := range live.cas() {
+		if !live.trusts(c) {
+			continue
+		}
+		since[string(c.Raw)] = now
+		if was, ok := before[string(c.Raw)]; ok {
+			since[string(c.Raw)] = was
+		}
+	}
+	return since
+}
+
+// verify fails if the caBundle of some webhook does not verify a leaf.
+func (live *configuration) verify(served *tls.Certificate, now time.Time) error {
+	for _, w := range live.webhooks {
+		roots := x509.NewCertPool()
+		for _, c := range w.cas {
+			roots.AddCert(c)
+		}
+		if _, err := served.Leaf.Verify(x509.VerifyOptions{Roots: roots, CurrentTime: now}); err != nil {
+			return fmt.Errorf("the caBundle of webhook %s does not verify the certificate that is served: %w", w.name, err)
+		}
+	}
+	return nil
+}
+
+// fieldManager owns the caBundles and nothing else of the configuration.
+const fieldManager = "mini-hpa"
+
+// getConfiguration reads the configuration. That there is none is no error.
+func (a *Authority) getConfiguration(ctx context.Context) (*configuration, error) {
+	read, err := a.config.Client.AdmissionregistrationV1().ValidatingWebhookConfigurations().Get(ctx, a.config.Configuration, metav1.GetOptions{})
+	switch {
+	case apierrors.IsNotFound(err):
+		return &configuration{}, nil
+	case err != nil:
+		return nil, fmt.Errorf("cannot read the ValidatingWebhookConfiguration %s: %w", a.config.Configuration, err)
+	}
+	return readConfiguration(read), nil
+}
+
+// writeBundle writes the caBundle of every webhook, and fails if the configuration was changed or deleted since it was read.
+//
+// It is a strategic merge patch, which finds webhooks by name and never makes a configuration anew. Server-side apply would
+// do so too, but has to own the names it finds them by: then a chart that is itself applied by the server (Helm 4) could
+// neither remove nor rename a webhook, because what remained of the old one would be invalid.
+func (a *Authority) writeBundle(ctx context.Context, s *observed, bundle []byte) error {
+	c := admissionapply.ValidatingWebhookConfiguration(a.config.Configuration).WithResourceVersion(s.configuration.version)
+	for _, w := range s.configuration.webhooks {
+		c.WithWebhooks(admissionapply.ValidatingWebhook().WithName(w.name).
+			WithClientConfig(admissionapply.WebhookClientConfig().WithCABundle(bundle...)))
+	}
+	patch, err := json.Marshal(c)
+	if err != nil {
+		return fmt.Errorf("cannot encode the caBundles: %w", err)
+	}
+	written, err := a.config.Client.AdmissionregistrationV1().ValidatingWebhookConfigurations().Patch(ctx, a.config.Configuration,
+		types.StrategicMergePatchType, patch, metav1.PatchOptions{FieldManager: fieldManager})
+	if err != nil {
+		return fmt.Errorf("cannot write the caBundles of the ValidatingWebhookConfiguration %s: %w", a.config.Configuration, conflict(err))
+	}
+	s.configuration = readConfiguration(written)
+	s.trustedSince = s.configuration.trustedSince(s.trustedSince, time.Now())
+	return nil
+}
+
+// getSecret reads the Secret. That there is none is no error.
+func (a *Authority) getSecret(ctx context.Context) (*secret, error) {
+	read, err := a.config.Client.CoreV1().Secrets(a.config.Namespace).Get(ctx, a.config.Secret, metav1.GetOptions{})
+	switch {
+	case apierrors.IsNotFound(err):
+		return &secret{}, nil
+	case err != nil:
+		return nil, fmt.Errorf("cannot read the Secret %s: %w", a.secretName(), err)
+	}
+	return readSecret(read, time.Now()), nil
+}
+
+// writeSecret writes a rotation into the Secret if that is still as it was read, and returns it as it is then.
+func (a *Authority) writeSecret(ctx context.Context, read *secret, r rotation) (*secret, error) {
+	data, err := r.content()
+	if err != nil {
+		return nil, err
+	}
+	write := a.update
+	if read.object == nil {
+		write = a.create
+	}
+	written, err := write(ctx, read.object, data)
+	if err != nil {
+		return nil, fmt.Errorf("cannot write the Secret %s: %w", a.secretName(), conflict(err))
+	}
+	return readSecret(written, time.Now()), nil
+}
+
+func (a *Authority) update(ctx context.Context, object *corev1.Secret, data map[string][]byte) (*corev1.Secret, error) {
+	object = object.DeepCopy()
+	if object.Data == nil {
+		object.Data = map[string][]byte{}
+	}
+	for _, key := range ownKeys() {
+		delete(object.Data, key)
+	}
+	maps.Copy(object.Data, data)
+	return a.config.Client.CoreV1().Secrets(a.config.Namespace).Update(ctx, object, metav1.UpdateOptions{FieldManager: fieldManager})
+}
+
+// create makes the Secret by server-side apply: of all ways to create, it is the only one that is authorized by name. It
+// is done without force and by a manager of this process alone, so that of two that create at once one gets a conflict:
+// at least one of their CAs is a new one.
+func (a *Authority) create(ctx context.Context, _ *corev1.Secret, data map[string][]byte) (*corev1.Secret, error) {
+	s := coreapply.Secret(a.config.Secret, a.config.Namespace).WithType(corev1.SecretTypeOpaque).WithData(data)
+	return a.config.Client.CoreV1().Secrets(a.config.Namespace).Apply(ctx, s, metav1.ApplyOptions{FieldManager: a.creator})
+}
+
+func (a *Authority) secretName() string { return a.config.Namespace + "/" + a.config.Secret }
+
+// watches notify of every change of the Secret or the configuration, once they run. Each object is watched by its name, so that a right by
+// name suffices. The watches only say that something changed; decisions are made on what is read then, which is never older than
+// what another replica has seen.
+func (a *Authority) watches() ([]cache.SharedIndexInformer, error) {
+	var informers []cache.SharedIndexInformer
+	for what, informer := range map[string]cache.SharedIndexInformer{
+		"watching the Secret " + a.secretName(): coreinformers.NewFilteredSecretInformer(
+			a.config.Client, a.config.Namespace, 0, nil, named(a.config.Secret)),
+		"watching the ValidatingWebhookConfiguration " + a.config.Configuration: admissioninformers.NewFilteredValidatingWebhookConfigurationInformer(
+			a.config.Client, 0, nil, named(a.config.Configuration)),
+	} {
+		if err := a.listen(what, informer); err != nil {
+			return nil, err
+		}
+		informers = append(informers, informer)
+	}
+	return informers, nil
+}
+
+// listen prepares an informer that has not been started. It keeps nothing of an object but its identity, so that no copy of a private
+// key lies in a cache.
+func (a *Authority) listen(what string, informer cache.SharedIndexInformer) error {
+	failures := &failureLog{what: what, log: a.config.Log}
+	notify := func(any) { a.notify() }
+	_, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
+		AddFunc: notify, UpdateFunc: func(_, changed any) { notify(changed) }, DeleteFunc: notify})
+	if err == nil {
+		err = informer.SetTransform(identity)
+	}
+	if err == nil {
+		err = informer.SetWatchErrorHandlerWithContext(failures.watchFailed)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot prepare %s: %w", what, err)
+	}
+	return nil
+}
+
+// identity is what remains of an object in a cache.
+func identity(object any) (any, error) {
+	o, ok := object.(metav1.Object)
+	if !ok {
+		return object, nil // a tombstone
+	}
+	slim := &metav1.PartialObjectMetadata{}
+	slim.Name, slim.Namespace, slim.UID, slim.ResourceVersion = o.GetName(), o.GetNamespace(), o.GetUID(), o.GetResourceVersion()
+	return slim, nil
+}
+
+func named(name string) func(*metav1.ListOptions) {
+	selector := fields.OneTermEqualSelector(metav1.ObjectNameField, name).String()
+	return func(o *metav1.ListOptions) { o.FieldSelector = selector }
+}

@@ -128,6 +128,7 @@ update-lint:
 
 verify-docs:
 	$(GO) test -run 'Page|Docs' ./...
+	cd test && $(GO) test -count=1 -run 'Links|Pages|Threats|OnRecord' ./arch
 	cd test/chart && $(GO) test -run Readme ./...
 
 update-docs: ## Generate the pages under docs/ and the chart's README from the code.

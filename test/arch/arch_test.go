@@ -30,7 +30,7 @@ func TestImports(t *testing.T) {
 	}
 }
 
-func TestNames(t *testing.T) {
+func TestSource(t *testing.T) {
 	t.Parallel()
 	modules := read(t)
 	for _, module := range []string{".", "test", "test/controlplane"} {
@@ -39,7 +39,7 @@ func TestNames(t *testing.T) {
 			if len(files) == 0 {
 				t.Fatal("there are no files")
 			}
-			for _, finding := range CheckNames(files) {
+			for _, finding := range CheckWrites(files) {
 				t.Error(finding)
 			}
 		})

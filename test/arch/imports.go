@@ -1,6 +1,6 @@
-// Package arch holds the repository to its plan: which room may import which, and how long, how wide and how well
-// documented the code is. The checkers take values and return findings; the tests run them on the repository, and on
-// small bad inputs.
+// Package arch holds the repository to its plan: which room may import which, what pure rooms stay away from, that no package variable
+// changes, and that pages name what is there. What golangci-lint says (.golangci.yml) is not said again here. The checkers take values
+// and return findings; the tests run them on the repository, and on small bad inputs.
 package arch
 
 import (

@@ -7,66 +7,18 @@ import (
 	"slices"
 )
 
-// CheckNames returns one line for each exported name without documentation, each init function, each package whose
-// name says nothing, and each package variable that is written to.
-func CheckNames(files []File) []string {
+// CheckWrites returns one line for each place where a package variable is written to.
+func CheckWrites(files []File) []string {
 	var findings []string
 	variables := packageVariables(files)
 	for _, file := range files {
-		if name := file.Syntax.Name.Name; slices.Contains(Forbidden(), name) {
-			findings = append(findings, fmt.Sprintf("%s: %q is no name for a package", file.Path, name))
-		}
 		for _, decl := range file.Syntax.Decls {
-			switch decl := decl.(type) {
-			case *ast.FuncDecl:
-				findings = append(findings, file.checkFunction(decl, variables[file.dir()])...)
-			case *ast.GenDecl:
-				findings = append(findings, file.checkDeclaration(decl)...)
+			if fn, ok := decl.(*ast.FuncDecl); ok {
+				findings = append(findings, file.checkWrites(fn, variables[file.dir()])...)
 			}
 		}
 	}
 	return findings
-}
-
-func (f File) checkFunction(fn *ast.FuncDecl, variables []string) []string {
-	var findings []string
-	name := functionName(fn)
-	if name == "init" {
-		findings = append(findings, fmt.Sprintf("%s: init runs unasked; call a function from main", f.at(fn.Type)))
-	}
-	isMethodOfHidden := fn.Recv.NumFields() > 0 && !ast.IsExported(receiver(fn))
-	if fn.Name.IsExported() && !isMethodOfHidden && fn.Doc.Text() == "" {
-		findings = append(findings, fmt.Sprintf("%s: %s has no documentation", f.at(fn.Type), name))
-	}
-	return append(findings, f.checkWrites(fn, variables)...)
-}
-
-// checkDeclaration takes the documentation of a group for all its members, but not for types.
-func (f File) checkDeclaration(decl *ast.GenDecl) []string {
-	var findings []string
-	for _, spec := range decl.Specs {
-		for _, name := range undocumented(decl, spec) {
-			findings = append(findings, fmt.Sprintf("%s: %s has no documentation", f.at(name), name.Name))
-		}
-	}
-	return findings
-}
-
-func undocumented(decl *ast.GenDecl, spec ast.Spec) []*ast.Ident {
-	var names []*ast.Ident
-	documented := decl.Doc.Text() != ""
-	switch spec := spec.(type) {
-	case *ast.TypeSpec:
-		names = []*ast.Ident{spec.Name}
-		documented = spec.Doc.Text() != "" || documented && len(decl.Specs) == 1
-	case *ast.ValueSpec:
-		names = spec.Names
-		documented = documented || spec.Doc.Text() != "" || spec.Comment.Text() != ""
-	}
-	if documented {
-		return nil
-	}
-	return slices.DeleteFunc(slices.Clone(names), func(name *ast.Ident) bool { return !name.IsExported() })
 }
 
 // packageVariables returns the names of the variables of each package, by its directory.

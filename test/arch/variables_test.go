@@ -18,26 +18,12 @@ func parse(t *testing.T, source string) []File {
 	return files
 }
 
-func TestCheckNames(t *testing.T) {
+func TestCheckWrites(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		source string
 		want   []string
 	}{
-		"documented": {"package a\n// F is.\nfunc F() {}\n// T is.\ntype T int\n// M is.\nfunc (T) M() {}\n// C are.\nconst (\nC = 1\nD = 2\n)\nvar V = 1 // V is.\nfunc f() {}\ntype t int\nconst c = 1\n", nil},
-		"undocumented": {"package a\nfunc F() {}\ntype T int\nfunc (*T) M() {}\nconst C, c = 1, 2\nvar V = 1\n", []string{
-			"a/a.go:2: F has no documentation",
-			"a/a.go:3: T has no documentation",
-			"a/a.go:4: T.M has no documentation",
-			"a/a.go:5: C has no documentation",
-			"a/a.go:6: V has no documentation",
-		}},
-		"a group documents no types":  {"package a\n// Some types.\ntype (\nA int\nB int\n)\n", []string{"a/a.go:4: A has no documentation", "a/a.go:5: B has no documentation"}},
-		"a directive is no document":  {"package a\n//go:noinline\nfunc F() {}\n", []string{"a/a.go:3: F has no documentation"}},
-		"methods of hidden types":     {"package a\ntype t[K any] int\nfunc (t[K]) M() {}\n", nil},
-		"init":                        {"package a\nfunc init() {}\n", []string{"a/a.go:2: init runs unasked; call a function from main"}},
-		"init is a name for a method": {"package a\ntype t int\nfunc (t) init() {}\n", nil},
-		"a name that says nothing":    {"package helpers\n", []string{`a/a.go: "helpers" is no name for a package`}},
 		"variables that change": {"package a\nvar n, m = 0, map[string]int{}\nvar s struct{ f int }\nvar p *int\nfunc f() {\nn = 1\nn++\nm[\"\"] += 1\ns.f = 1\n(*p) = 1\n}\n", []string{
 			"a/a.go:6: f writes to the package variable n",
 			"a/a.go:7: f writes to the package variable n",
@@ -50,15 +36,15 @@ func TestCheckNames(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if diff := cmp.Diff(tc.want, CheckNames(parse(t, tc.source))); diff != "" {
+			if diff := cmp.Diff(tc.want, CheckWrites(parse(t, tc.source))); diff != "" {
 				t.Errorf("findings (-want +got):\n%s", diff)
 			}
 		})
 	}
 }
 
-// TestCheckNamesAcrossFiles finds a variable that another file of the package declares, and only of this package.
-func TestCheckNamesAcrossFiles(t *testing.T) {
+// TestCheckWritesAcrossFiles finds a variable that another file of the package declares, and only of this package.
+func TestCheckWritesAcrossFiles(t *testing.T) {
 	t.Parallel()
 	files, err := Read(fstest.MapFS{
 		"a/a.go": {Data: []byte("package a\nvar n int\n")},
@@ -69,7 +55,7 @@ func TestCheckNamesAcrossFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{"a/b.go:2: f writes to the package variable n"}
-	if diff := cmp.Diff(want, CheckNames(files)); diff != "" {
+	if diff := cmp.Diff(want, CheckWrites(files)); diff != "" {
 		t.Errorf("findings (-want +got):\n%s", diff)
 	}
 }

@@ -41,7 +41,7 @@ func (f File) checkWrites(fn *ast.FuncDecl, variables []string) []string {
 	var findings []string
 	check := func(written ast.Expr) {
 		name := root(written)
-		if slices.Contains(variables, name) && !slices.Contains(local, name) {
+		if name != "" && slices.Contains(variables, name) && !slices.Contains(local, name) {
 			findings = append(findings, fmt.Sprintf("%s: %s writes to the package variable %s", f.at(written), functionName(fn), name))
 		}
 	}

@@ -31,7 +31,8 @@ func TestCheckWrites(t *testing.T) {
 			"a/a.go:9: f writes to the package variable s",
 			"a/a.go:10: f writes to the package variable p",
 		}},
-		"variables of the same name": {"package a\nvar n, m, k, i, x = 0, 0, 0, 0, 0\nfunc f(n int) (m int) {\nvar k int\nn, m, k = 1, 2, 3\nfor i := range 3 { i++ }\nx := 1\nx++\nreturn k\n}\n", nil},
+		"what a call returns is no variable": {"package a\nvar n = func() int { for i := range 3 { return i }; return 1 }\nfunc f(g func() *struct{ f int }) {\ng().f = 1\n}\n", nil},
+		"variables of the same name":         {"package a\nvar n, m, k, i, x = 0, 0, 0, 0, 0\nfunc f(n int) (m int) {\nvar k int\nn, m, k = 1, 2, 3\nfor i := range 3 { i++ }\nx := 1\nx++\nreturn k\n}\n", nil},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -34,6 +34,9 @@ type Stamp struct {
 	Advanced bool
 	// newest is the latest timestamp of those received, and served when it was received last.
 	newest, served time.Time
+	// risen is how many times in a row a timestamp earlier than that came after one that was earlier still, and came when the last did.
+	risen int
+	came  time.Time
 }
 
 // First is the stamp of something of which nothing was received before. If its timestamp is not believable, it has been taken just
@@ -54,17 +57,22 @@ func Doubted(timestamp, received time.Time) Stamp {
 // or else as having been taken just now.
 //
 // One that is earlier than the newest is mostly from another replica of whoever serves it, which is behind or stuck: it is by so much
-// older. Only if the newest was not served again for the whole patience was the clock set back, and then the earlier one is new.
+// older. If the newest was not served again for the whole patience, or earlier ones go on as a clock does, the clock was set back, and
+// then the earlier one is new.
 func (s Stamp) Next(timestamp, received time.Time, believable, patience time.Duration) Stamp {
 	switch {
 	case timestamp.IsZero():
 		return Stamp{}
 	case timestamp.Equal(s.newest):
 		s.served = received
-		fallthrough
-	case timestamp.Equal(s.Timestamp), timestamp.Before(s.newest) && received.Sub(s.served) <= patience:
-		s.Timestamp, s.Taken = timestamp, s.Taken.Add(timestamp.Sub(s.Timestamp))
+		return s.at(timestamp)
+	case timestamp.Equal(s.Timestamp):
 		return s
+	case timestamp.Before(s.newest) && received.Sub(s.served) <= patience:
+		if s.risen = s.rise(timestamp, received, believable); s.risen < setBack {
+			s.came = received
+			return s.at(timestamp)
+		}
 	}
 	age := received.Sub(timestamp)
 	switch adjusted := age + s.Offset(); {
@@ -76,6 +84,23 @@ func (s Stamp) Next(timestamp, received time.Time, believable, patience time.Dur
 	// Counted from the moment of reception, which has a monotonic reading, it does not jump when our clock is set.
 	return Stamp{Timestamp: timestamp, Taken: received.Add(-age), newest: timestamp, served: received,
 		Advanced: !s.Timestamp.IsZero() && timestamp.After(s.newest)}
+}
+
+// setBack is how many steps in a row are those of a clock. Two stuck replicas that answer in turn go one forward and one back.
+const setBack = 2
+
+// rise counts a step forward that is no longer than the time it took: none of a stuck replica is.
+func (s Stamp) rise(timestamp, received time.Time, believable time.Duration) int {
+	if step := timestamp.Sub(s.Timestamp); s.Behind() && 0 < step && step <= received.Sub(s.came)+believable {
+		return s.risen + 1
+	}
+	return 0
+}
+
+// at is the stamp at another timestamp of the same clock.
+func (s Stamp) at(timestamp time.Time) Stamp {
+	s.Timestamp, s.Taken = timestamp, s.Taken.Add(timestamp.Sub(s.Timestamp))
+	return s
 }
 
 // Behind says that something newer was received before.

@@ -45,6 +45,15 @@ func TestOnOurClock(t *testing.T) {
 		"put right by 40 s": {[]received{{-41 * second, 0}, {14 * second, 15 * second}}, []told{{second, -40 * second, false}, {second, 0, true}}},
 		"put back by an hour": {[]received{{3600 * second, 0}, {12 * second, 15 * second}, {132 * second, 135 * second}, {147 * second, 150 * second}},
 			[]told{{second, 3601 * second, false}, {3604 * second, 3601 * second, false}, {3 * second, 0, false}, {3 * second, 0, true}}},
+		"put back by ten minutes, and going on": {
+			[]received{{-3 * second, 0}, {-588 * second, 15 * second}, {-588 * second, 20 * second}, {-573 * second, 30 * second}, {-558 * second, 45 * second}, {-543 * second, 60 * second}},
+			[]told{{3 * second, 0, false}, {603 * second, 0, false}, {608 * second, 0, false}, {603 * second, 0, false}, {second, -602 * second, false}, {second, -602 * second, true}}},
+		"two that are stuck and answer in turn": {
+			[]received{{-3 * second, 0}, {-600 * second, 15 * second}, {-590 * second, 30 * second}, {-600 * second, 45 * second}, {-590 * second, 60 * second}, {-590 * second, 75 * second}},
+			[]told{{3 * second, 0, false}, {615 * second, 0, false}, {620 * second, 0, false}, {645 * second, 0, false}, {650 * second, 0, false}, {665 * second, 0, false}}},
+		"those of replicas that are stuck since different times": {
+			[]received{{-3 * second, 0}, {-3600 * second, 15 * second}, {-600 * second, 30 * second}, {-60 * second, 45 * second}},
+			[]told{{3 * second, 0, false}, {3615 * second, 0, false}, {630 * second, 0, false}, {105 * second, 0, false}}},
 		"a stuck one between": {[]received{{-5 * second, 0}, {-600 * second, 15 * second}, {-5 * second, 16 * second}, {25 * second, 30 * second}, {-600 * second, 45 * second}},
 			[]told{{5 * second, 0, false}, {615 * second, 0, false}, {21 * second, 0, false}, {5 * second, 0, true}, {645 * second, 0, true}}},
 		"a stuck one between, ahead": {[]received{{600 * second, 0}, {10 * second, 15 * second}, {630 * second, 30 * second}},

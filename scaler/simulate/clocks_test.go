@@ -40,6 +40,38 @@ func skewed(s recommend.Snapshot, ahead time.Duration, which func(pod int) bool,
 	return s
 }
 
+// TestAClockThatIsPutBackIsFollowedSoon: by ten minutes, on all nodes, while the load steps up.
+func TestAClockThatIsPutBackIsFollowedSoon(t *testing.T) {
+	sizes := func(ahead time.Duration) (changed []time.Duration) {
+		s := setup(t, "step:from=900,to=7000,at=5m2s", nil)
+		s.Policy.Max, s.Duration = 40, 8*time.Minute
+		s.distort = func(seen recommend.Snapshot) recommend.Snapshot {
+			shift := func(at metav1.Time) metav1.Time {
+				if at.Sub(Epoch()) < 5*time.Minute {
+					return metav1.NewTime(at.Add(ahead))
+				}
+				return at
+			}
+			for i, sample := range seen.PodMetrics {
+				sample = sample.DeepCopy()
+				sample.Timestamp = shift(sample.Timestamp)
+				seen.PodMetrics[i] = sample
+			}
+			return seen
+		}
+		for _, e := range play(t, s).Evaluations {
+			if e.Desired != e.Current && e.Moment.At > 5*time.Minute {
+				changed = append(changed, e.Moment.At)
+			}
+		}
+		return changed
+	}
+	right, putBack := sizes(0), sizes(10*time.Minute)
+	if len(right) == 0 || len(putBack) == 0 || putBack[0] > right[0]+30*second {
+		t.Errorf("changes at %v, with right clocks at %v; want the first at most two samples later", putBack, right)
+	}
+}
+
 // TestClocksOfNodesDoNotMatter plays closed loops in which the clocks of nodes are off: the sizes over time are those with right clocks.
 func TestClocksOfNodesDoNotMatter(t *testing.T) {
 	quick := map[string]string{annotations.ScaleDownStabilization: "0s"}

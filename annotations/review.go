@@ -124,8 +124,11 @@ func misplaced(w *appsv1.Deployment) []Warning {
 	for key, value := range w.Spec.Template.Annotations {
 		if own, ok := w.Annotations[key]; strings.HasPrefix(key, Prefix) && (!ok || own != value) {
 			return []Warning{{Field: "spec.template.metadata.annotations", Rule: FoundMisplaced,
-				Message: Prefix + " annotations have no effect on the pod template; set them on the Deployment itself"}}
+				Message: OnTheTemplate}}
 		}
 	}
 	return nil
 }
+
+// OnTheTemplate is what there is to say of annotations on a pod template.
+const OnTheTemplate = Prefix + " annotations have no effect on the pod template; set them on the Deployment itself"

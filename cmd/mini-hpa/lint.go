@@ -22,13 +22,13 @@ const lintAbout = `Tells of manifests what admission and controller would say of
 requests are missing, a second autoscaler. It needs no cluster and changes nothing.
 
 FILE is YAML or JSON of any number of documents, DIR all *.yaml, *.yml and *.json below it except in hidden directories;
-for - it is standard input. Templates are counted and passed over, and of the patches of a kustomization only the annotations are looked at:
+for - it is standard input. Templates are counted and passed over, and of the patches of a kustomization only what they set is looked at:
 helm template . | mini-hpa lint -, kustomize build . | mini-hpa lint - see the whole. What --exclude matches is left out, and so is what .mini-hpa-lint.yaml lists under "exclude", in the
 working directory or in a DIR: globs relative to the directory, in which ** stands for any number of directories; one without a slash
 matches at any depth, and what matches a directory leaves out all that is in it.
 Deployments of apps/v1 are looked at; HorizontalPodAutoscalers, KEDA ScaledObjects, VerticalPodAutoscalers and LimitRanges count if they are in
 the same namespace, in whichever file they are. Where neither names a namespace, they count if they are in the same directory
-or one above it, the nearest of each kind: other directories may be other environments. With --namespace all that name none are
+or one above it, or in what a kustomization there is made of, the nearest of each kind: other directories may be other environments. With --namespace all that name none are
 in that one. Of other objects only annotations that have no effect there are told. With --server-side what the
 cluster has of those counts too, unless a manifest has one of the same name, and what the namespace's labels announce; for that
 you need the right to list them, and to get the namespace.
@@ -139,7 +139,7 @@ func (l *lintTask) lint(ctx context.Context, args []string, s streams, ask func(
 		return err
 	}
 	found := sources(args, x)
-	m.patchFiles = patchFiles(found)
+	m.layout = newLayout(found)
 	for _, source := range found {
 		m.read(source, s.in)
 	}

@@ -294,7 +294,7 @@ func TestLintStrays(t *testing.T) {
 		"in the spec":                    {object("apps/v1", "Deployment", "spec: {annotations: {mini-hpa/max: '9'}}"), []string{"spec.annotations[mini-hpa/max]: mini-hpa/ keys have no effect here"}},
 		"among the labels of a template": {object("apps/v1", "Deployment", "spec: {template: {metadata: {labels: {mini-hpa/max: '9'}}}}"), []string{"spec.template.metadata.labels[mini-hpa/max]: mini-hpa/ keys have no effect among the labels"}},
 		"on the template alone":          {object("apps/v1", "Deployment", "spec: {template: {"+annotated+"}}"), []string{"spec.template.metadata.annotations: mini-hpa/ annotations have no effect on the pod template"}},
-		"of kustomize, everywhere":       {common("a") + common("b") + common("c"), []string{"Deployment a: spec.template.metadata.annotations: the same mini-hpa/ annotations are on the Deployment and on its pod template, as kustomize's commonAnnotations writes them to everything (here to 6 objects)"}},
+		"of kustomize, everywhere":       {common("a") + common("b") + common("c"), []string{"Deployment a: spec.template.metadata.annotations: the same mini-hpa/ annotations are on the Deployment and on its pod template, as kustomize's commonAnnotations writes them to everything (here to 6 objects, also on the template of b, c)"}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -307,7 +307,8 @@ func TestLintStrays(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, stdout, _ := call(t, "lint", ".")
-	expect(t, stdout, []string{"kustomization.yaml:3: warning: Kustomization (unnamed): commonAnnotations[mini-hpa/max]: kustomize writes these"})
+	expect(t, stdout, []string{"kustomization.yaml:3: warning: Kustomization (unnamed): commonAnnotations[mini-hpa/max]: kustomize writes these",
+		`kustomization.yaml:3: error: Kustomization (unnamed): commonAnnotations[mini-hpa/max]: Invalid value: 9: must be a string; put it in quotes: "9"`})
 }
 
 // TestLintUnquotedOff: what YAML makes of Off without quotes is told, and what was meant counts.

@@ -18,8 +18,8 @@ import (
 )
 
 // area is where objects are neighbors: a namespace or, for objects that name none, a directory, because those of another directory
-// may be another environment's.
-type area struct{ namespace, dir string }
+// may be another environment's. A file is an area of its own where a kustomization names it.
+type area struct{ namespace, dir, file string }
 
 // areaOf is an object's own.
 func areaOf(o object) area {
@@ -121,6 +121,26 @@ func (n *neighborhood) addScaler(kind string, s scalerObject, place string) {
 	known.is.Paused = known.is.Paused && is.Paused
 	if deployment != "" {
 		known.deployments = append(known.deployments, deployment)
+	}
+}
+
+// take adds what another neighborhood has and this one has not.
+func (n *neighborhood) take(other *neighborhood) {
+	if other == nil {
+		return
+	}
+	addMissing(n.limitRanges, other.limitRanges)
+	addMissing(n.scalers, other.scalers)
+	addMissing(n.resizers, other.resizers)
+	addMissing(n.places, other.places)
+	n.injection = cmp.Or(n.injection, other.injection)
+}
+
+func addMissing[K comparable, V any](to, from map[K]V) {
+	for key, value := range from {
+		if _, ok := to[key]; !ok {
+			to[key] = value
+		}
 	}
 }
 
@@ -265,17 +285,24 @@ func (m *manifests) surroundings(d *candidate) annotations.Surroundings {
 
 // levels are the neighborhoods of an object, the nearest first. All must have been read.
 func (m *manifests) levels(o object) []*neighborhood {
-	area := areaOf(o)
-	if found, ok := m.known[area]; ok {
+	key := areaOf(o)
+	around := key.around()
+	if len(m.layout.parts) > 0 {
+		key.file = o.file // of two files in a directory, a kustomization above it may be made of one
+	}
+	if found, ok := m.known[key]; ok {
 		return found
 	}
 	var found []*neighborhood
-	for _, a := range area.around() {
+	for _, a := range around {
 		if n, ok := m.around[a]; ok {
 			found = append(found, n)
 		}
+		if n := m.composed(o, a); n != nil {
+			found = append(found, n)
+		}
 	}
-	m.known[area] = found
+	m.known[key] = found
 	return found
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"io"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -35,9 +36,12 @@ type manifests struct {
 	// atlas finds the places of what is found, structs what the fields of objects should be.
 	atlas   atlas
 	structs structs
-	// patchFiles are the absolute paths of patches, patched the Deployments that they are parts of.
-	patchFiles map[string]bool
-	patched    []object
+	// layout is what kustomizations say of the files, patched what their patches change.
+	layout  layout
+	patched []patched
+	// deleted are objects that patches take away; scaled are, by file, the names of Deployments that mini-hpa scales, nil until it is asked for.
+	deleted map[deletion]bool
+	scaled  map[string]map[string]bool
 	// others, strangers, templates and patches are passed over: objects, documents that are none, those that are to be filled in first, and
 	// parts of objects.
 	others, strangers, templates, patches int
@@ -45,7 +49,7 @@ type manifests struct {
 
 // newManifests has nothing yet; namespace is that of objects that name none.
 func newManifests(namespace string) *manifests {
-	return &manifests{namespace: namespace, around: map[area]*neighborhood{}, known: map[area][]*neighborhood{}, atlas: atlas{}, structs: structs{}}
+	return &manifests{namespace: namespace, around: map[area]*neighborhood{}, known: map[area][]*neighborhood{}, deleted: map[deletion]bool{}, atlas: atlas{}, structs: structs{}}
 }
 
 // object is one object of a manifest.
@@ -57,6 +61,7 @@ type object struct {
 	atlas     atlas
 	structs   structs
 	sheet     *sheet
+	host      *host
 }
 
 // candidate is a Deployment that is looked at.
@@ -79,8 +84,9 @@ func (m *manifests) read(s source, stdin io.Reader) {
 	}
 	m.files++
 	kind := kustomization(s.name)
+	use, isPatch := m.patchUse(s)
 	for _, c := range chunks(text) {
-		c.always = kind.Kind != ""
+		c.always = kind.Kind != "" || isPatch
 		documents, err := c.documents()
 		switch {
 		case err == nil:
@@ -95,8 +101,9 @@ func (m *manifests) read(s source, stdin io.Reader) {
 		}
 		unfilled := c.unfilled(s.name)
 		for _, d := range documents {
-			if p := (part{s.shown(), d, unfilled}); m.isPatch(s) {
-				m.addPatch(p)
+			p := part{file: s.shown(), document: d, unfilled: unfilled}
+			if isPatch {
+				m.addPatch(p, use)
 			} else {
 				m.add(p, kind)
 			}
@@ -116,6 +123,8 @@ type part struct {
 	document
 	// unfilled is the chunk's.
 	unfilled func(fields map[string]any) bool
+	// host is the text in which it stands, if it is not a document of the file.
+	host *host
 }
 
 // add takes an object, or all of a list. The items of a typed list have its kind if they do not name one.
@@ -152,7 +161,7 @@ func (m *manifests) addAll(p part, list object, items []any) {
 		if at == nil {
 			at = list.node // of what is merged in, kubectl's parser may take another one
 		}
-		m.add(part{p.file, document{node: at, value: item, sheet: p.sheet}, p.unfilled}, kind)
+		m.add(part{file: p.file, document: document{node: at, value: item, sheet: p.sheet}, unfilled: p.unfilled}, kind)
 	}
 }
 
@@ -175,7 +184,9 @@ func (m *manifests) place(o object) error {
 			return err
 		}
 		m.findings = append(m.findings, o.notes(problems)...)
-		m.neighborhood(o).addLimitRange(limits, o.place())
+		for _, n := range m.neighborhoods(o) {
+			n.addLimitRange(limits, o.place())
+		}
 	case kind.Group == "autoscaling" && kind.Kind == annotations.KindHPA, kind.Group == annotations.GroupKEDA && kind.Kind == annotations.KindScaledObject:
 		var s scalerObject
 		problems, err := o.decode(&s)
@@ -183,23 +194,38 @@ func (m *manifests) place(o object) error {
 			return err
 		}
 		m.findings = append(m.findings, o.notes(problems)...)
-		m.neighborhood(o).addScaler(kind.Kind, s, o.place())
+		for _, n := range m.neighborhoods(o) {
+			n.addScaler(kind.Kind, s, o.place())
+		}
 	case kind.Group == annotations.GroupResizer && kind.Kind == annotations.KindResizer:
 		m.findings = append(m.findings, o.notes(o.unquotedModes())...)
-		m.neighborhood(o).addResizer(o.GetName(), o.Object, o.place())
+		for _, n := range m.neighborhoods(o) {
+			n.addResizer(o.GetName(), o.Object, o.place())
+		}
 	case kind == corev1.SchemeGroupVersion.WithKind("Namespace"):
 		where := o
 		where.namespace = o.GetName()
-		m.neighborhood(where).injection = annotations.NamespaceInjection(&o)
-	case o.isKustomization():
+		for _, n := range m.neighborhoods(where) {
+			n.injection = annotations.NamespaceInjection(&o)
+		}
+	case len(o.writers()) > 0:
 		m.kustomizations = append(m.kustomizations, o)
+		m.addInline(o)
 	}
 	return nil
 }
 
-// neighborhood is the one that an object is a part of.
-func (m *manifests) neighborhood(o object) *neighborhood {
+// neighborhoods are those that an object is a part of: that of its area, and that of its file where a kustomization names it.
+func (m *manifests) neighborhoods(o object) []*neighborhood {
 	where := areaOf(o)
+	all := []*neighborhood{m.neighborhood(where)}
+	if file, err := filepath.Abs(o.file); where.dir != "" && err == nil && m.layout.listed[file] {
+		all = append(all, m.neighborhood(area{file: file}))
+	}
+	return all
+}
+
+func (m *manifests) neighborhood(where area) *neighborhood {
 	around, ok := m.around[where]
 	if !ok {
 		around = newNeighborhood()

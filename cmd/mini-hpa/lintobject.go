@@ -124,3 +124,12 @@ func (o object) notes(problems field.ErrorList) []finding {
 	}
 	return found
 }
+
+// located is where in the file a field is.
+func (o object) located(path string, wrong any) place {
+	at := o.spot(path, wrong)
+	if o.host != nil {
+		return o.host.place(at)
+	}
+	return at
+}

@@ -1,80 +1,179 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	yaml "sigs.k8s.io/yaml/goyaml.v3"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
-// patchFiles are the files, as absolute paths, that the kustomizations among the sources call patches: what is in them is no whole object.
-func patchFiles(sources []source) map[string]bool {
-	found := map[string]bool{}
-	for _, s := range sources {
-		if kustomization(s.name).Kind == "" {
-			continue
-		}
-		text, err := s.read(nil)
-		if err != nil {
-			continue // which is told when it is read for what else is in it
-		}
-		for _, c := range chunks(text) {
-			c.always = true
-			documents, _ := c.documents()
-			for _, d := range documents {
-				for _, name := range patchesIn(d.value) {
-					if whole, err := filepath.Abs(filepath.Join(filepath.Dir(s.name), name)); err == nil {
-						found[whole] = true
-					}
-				}
+// patched is a patch: a part of an object, or a list of operations on one (RFC 6902). What is not in it may be in what is patched.
+type patched struct {
+	object
+	operations []any
+	use        patchUse
+}
+
+// patchRef is one entry of the lists of patches that a Kustomization may have.
+type patchRef struct {
+	// path is a file, at the place of a text beside it; one of both is empty.
+	path string
+	at   []string
+	// kind and name are of what is patched, if they are given.
+	kind, name string
+}
+
+// patchesOf are those of a mapping that has the lists of a Kustomization.
+func patchesOf(fields map[string]any) []patchRef {
+	var found []patchRef
+	for _, list := range []string{"patches", "patchesStrategicMerge", "patchesJson6902"} {
+		items, _ := fields[list].([]any)
+		for i, item := range items {
+			members, isMapping := item.(map[string]any)
+			if !isMapping {
+				members = map[string]any{"path": item}
 			}
+			target, _ := members["target"].(map[string]any)
+			p := patchRef{at: []string{list, strconv.Itoa(i)}}
+			p.kind, _ = target["kind"].(string)
+			p.name, _ = target["name"].(string)
+			switch text, _ := members["path"].(string); {
+			case members["patch"] != nil:
+				p.at = append(p.at, "patch")
+			case strings.Contains(text, "\n"): // the patch itself
+			case text != "":
+				p.path = text
+			default:
+				continue
+			}
+			found = append(found, p)
 		}
 	}
 	return found
 }
 
-// patchesIn are the names of the files in the three lists of patches that a Kustomization may have.
-func patchesIn(value any) (names []string) {
-	fields, _ := value.(map[string]any)
-	for _, list := range []string{"patches", "patchesStrategicMerge", "patchesJson6902"} {
-		items, _ := fields[list].([]any)
-		for _, item := range items {
-			if members, ok := item.(map[string]any); ok {
-				item = members["path"]
-			}
-			if name, ok := item.(string); ok && name != "" {
-				names = append(names, name)
-			}
-		}
-	}
-	return names
-}
-
-// isPatch says whether a source is one of the patches.
-func (m *manifests) isPatch(s source) bool {
+// patchUse says where a source is used as a patch.
+func (m *manifests) patchUse(s source) (patchUse, bool) {
 	whole, err := filepath.Abs(s.name)
-	return err == nil && s.name != "-" && m.patchFiles[whole]
+	if err != nil || s.name == "-" {
+		return patchUse{}, false
+	}
+	use, ok := m.layout.patches[whole]
+	return use, ok
 }
 
-// addPatch takes a part of a Deployment. Whatever else a patch is a part of bears on nothing by itself.
-func (m *manifests) addPatch(p part) {
+// addPatch takes a part of an object, or operations.
+func (m *manifests) addPatch(p part, use patchUse) {
 	fields, _ := p.value.(map[string]any)
+	operations, isList := p.value.([]any)
 	if p.unfilled(fields) {
 		m.templates++
 		return
 	}
 	m.patches++
+	if isList {
+		fields = map[string]any{"kind": use.kind, "metadata": map[string]any{"name": use.name}}
+	} else if fields == nil {
+		return
+	}
 	o := object{Unstructured: unstructured.Unstructured{Object: fields}, file: p.file, node: p.node, namespace: m.namespace,
-		atlas: m.atlas, structs: m.structs, sheet: p.sheet}
-	if o.GroupVersionKind() == appsv1.SchemeGroupVersion.WithKind("Deployment") && len(o.ownKeys()) > 0 {
-		m.patched = append(m.patched, o)
+		atlas: m.atlas, structs: m.structs, sheet: p.sheet, host: p.host}
+	if !isList {
+		m.strays = append(m.strays, o.strays()...)
+	}
+	if o.Object["$patch"] == "delete" {
+		m.deleted[deletion{use.dir, o.GetKind(), o.GetName()}] = true
+	}
+	m.patched = append(m.patched, patched{o, operations, use})
+}
+
+// deletion is an object that a patch takes out of a kustomization.
+type deletion struct{ dir, kind, name string }
+
+// addInline takes the patches that stand in a Kustomization, or in what has the lists of one.
+func (m *manifests) addInline(o object) {
+	for _, w := range o.writers() {
+		for _, p := range patchesOf(w.fields) {
+			_, node := m.atlas.walk(o.node, append(slices.Clone(w.way), p.at...))
+			if p.path != "" || node == nil {
+				continue
+			}
+			dir, _ := filepath.Abs(filepath.Dir(o.file))
+			m.addText(o, followed(node), patchUse{dir: dir, kind: p.kind, name: p.name})
+		}
 	}
 }
 
-// values judges each annotation of a patch by itself: what is missing may be in what is patched. Null takes an annotation away.
+// addText takes the text of a patch.
+func (m *manifests) addText(o object, text *yaml.Node, use patchUse) {
+	if text.Kind != yaml.ScalarNode {
+		return
+	}
+	h := &host{outside: placeOf(text), sheet: o.sheet}
+	if o.sheet != nil {
+		h.text = o.sheet.inside(text)
+	}
+	for _, c := range chunks(text.Value) {
+		c.always = true
+		documents, err := c.documents()
+		if err != nil {
+			err, at := c.told(err), atLine{line: c.line}
+			errors.As(err, &at)
+			m.fail(o.file, atLine{h.place(place{line: at.line, column: 1}).line, fmt.Errorf("a patch in it: %w", err)})
+			continue
+		}
+		for _, d := range documents {
+			if d.node != nil {
+				m.addPatch(part{file: o.file, document: d, unfilled: c.unfilled(o.file), host: h}, use)
+			}
+		}
+	}
+}
+
+// host is the text of a manifest that is itself one.
+type host struct {
+	sheet   *sheet // nil if there are no places in it
+	text    *inside
+	outside place
+}
+
+// place is where in the file a place of the text is.
+func (h *host) place(at place) place {
+	if h.text == nil || h.text.pieces == nil {
+		return h.outside
+	}
+	return h.sheet.below(h.text, at, h.outside)
+}
+
+// judge tells what can be known of a patch.
+func (m *manifests) judge(p patched, defaults annotations.Defaults) []finding {
+	if p.operations != nil {
+		return m.operate(p, defaults)
+	}
+	if !p.isDeployment() {
+		return nil
+	}
+	found := p.values(defaults)
+	if len(p.pairs("spec", "template", "metadata")) > 0 && len(p.pairs("metadata")) == 0 {
+		found = append(found, p.finding(severityWarning, annotations.FoundMisplaced, onTemplate, annotations.OnTheTemplate))
+	}
+	found = append(found, p.lookalikes()...)
+	spec, _ := p.Object["spec"].(map[string]any)
+	found = append(found, m.replicas(p, "spec.replicas", spec["replicas"], p.annotations())...)
+	return append(found, m.rivals(p)...)
+}
+
+// values judges each annotation of a patch by itself. Null takes an annotation away.
 func (o object) values(defaults annotations.Defaults) []finding {
 	d := &candidate{object: o, problems: o.quoteAnnotations()}
 	pairs, set := map[string]string{}, o.annotations()
@@ -83,19 +182,182 @@ func (o object) values(defaults annotations.Defaults) []finding {
 			pairs[key] = text
 		}
 	}
-	_, warnings, problems := defaults.Parse(pairs)
-	var invalid field.ErrorList
-	for _, problem := range problems {
-		if problem.Type == field.ErrorTypeInvalid {
-			invalid = append(invalid, problem)
-		}
-	}
-	verdict := d.withUnquoted(annotations.Verdict{Problems: invalid, Warnings: warnings})
+	verdict := d.withUnquoted(partly(pairs, defaults))
 	found := d.errors(verdict.Problems)
 	for _, warning := range verdict.Warnings {
-		if warning.Rule == annotations.FoundUnknownAnnotation {
-			found = append(found, o.finding(severityWarning, warning.Rule, warning.Path(), warning.Message))
+		found = append(found, o.finding(severityWarning, warning.Rule, warning.Path(), warning.Message))
+	}
+	return found
+}
+
+// partly is what there is to say of annotations beside which there may be others: none is missing.
+func partly(pairs map[string]string, defaults annotations.Defaults) annotations.Verdict {
+	if len(pairs) == 0 {
+		return annotations.Verdict{}
+	}
+	_, warnings, problems := defaults.Parse(pairs)
+	isMissing := func(e *field.Error) bool {
+		key, _, _ := strings.Cut(strings.TrimPrefix(e.Field, "metadata.annotations["), "]")
+		_, ok := pairs[key]
+		return !ok
+	}
+	isOfOthers := func(w annotations.Warning) bool {
+		return w.Rule != annotations.FoundUnknownAnnotation && (w.Rule != annotations.FoundDoubtful || w.Key == annotations.Container)
+	}
+	return annotations.Verdict{Problems: slices.DeleteFunc(problems, isMissing), Warnings: slices.DeleteFunc(warnings, isOfOthers)}
+}
+
+// replicas warns of replicas that a patch gives a Deployment which mini-hpa scales.
+func (m *manifests) replicas(p patched, at string, value any, own map[string]any) []finding {
+	n, ok := value.(int64)
+	if !ok || n == 0 {
+		return nil
+	}
+	mode, _ := own[annotations.ModeKey].(string)
+	switch {
+	case mode != "" && mode != string(annotations.ModeAuto), len(p.ownKeys()) == 0 && !m.scales(p.use, p.GetName()):
+		return nil
+	}
+	return []finding{p.finding(severityWarning, annotations.FoundReplicasOverwritten, at, overwritten(n))}
+}
+
+// overwritten is what there is to say of replicas that a manifest sets.
+func overwritten(n int64) string {
+	return fmt.Sprintf("each apply sets the replicas to %d, whatever mini-hpa has made of them; %s", n, annotations.LeaveReplicasOut)
+}
+
+// scales says whether a kustomization is made of a Deployment of a name that mini-hpa scales; of any if the name is empty.
+func (m *manifests) scales(use patchUse, name string) bool {
+	if use.dir == "" {
+		return false
+	}
+	if m.scaled == nil {
+		m.scaled = map[string]map[string]bool{}
+		for _, d := range m.deployments {
+			mode := d.workload.Annotations[annotations.ModeKey]
+			if file, err := filepath.Abs(d.file); err == nil && annotations.Selected(d.workload.Annotations) && (mode == "" || mode == string(annotations.ModeAuto)) {
+				if m.scaled[file] == nil {
+					m.scaled[file] = map[string]bool{"": true}
+				}
+				m.scaled[file][d.GetName()] = true
+			}
+		}
+	}
+	c := m.layout.compose(use.dir, m.layout.namespaces[use.dir])
+	return slices.ContainsFunc(c.order, func(part string) bool { return m.scaled[part][name] })
+}
+
+// rivals warns of autoscalers in what is patched, if the patch asks for mini-hpa.
+func (m *manifests) rivals(p patched) []finding {
+	if len(p.ownKeys()) == 0 || p.use.dir == "" {
+		return nil
+	}
+	pairs := map[string]string{}
+	for key, value := range p.annotations() {
+		pairs[key], _ = value.(string)
+	}
+	d := &candidate{object: p.object, workload: &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: p.GetName(), Annotations: pairs}}}
+	d.file = filepath.Join(p.use.dir, filepath.Base(p.file))
+	around := m.surroundings(d)
+	around.Autoscalers = slices.DeleteFunc(slices.Clone(around.Autoscalers), func(a annotations.Autoscaler) bool { return m.deleted[deletion{p.use.dir, a.Kind, a.Name}] })
+	mode := annotations.Mode(pairs[annotations.ModeKey])
+	warnings, problems := annotations.CheckAutoscalers(d.workload, annotations.Policy{Mode: mode}, around)
+	var found []finding
+	for _, w := range (annotations.Verdict{Problems: problems, Warnings: warnings}).Replacing(nil).Warnings {
+		found = append(found, p.finding(severityWarning, w.Rule, w.Path(), w.Message))
+	}
+	return found
+}
+
+// operate judges the operations of a patch (RFC 6902).
+func (m *manifests) operate(p patched, defaults annotations.Defaults) []finding {
+	var found []finding
+	for i, item := range p.operations {
+		members, _ := item.(map[string]any)
+		op, _ := members["op"].(string)
+		if pointer, ok := members["path"].(string); ok && (op == "add" || op == "replace") {
+			o := operation{patched: p, at: (*field.Path)(nil).Index(i), way: pointed(pointer), value: members["value"]}
+			found = append(found, m.operation(o, defaults)...)
 		}
 	}
 	return found
+}
+
+// operation is one that sets a value.
+type operation struct {
+	patched
+	at    *field.Path
+	way   []string
+	value any
+}
+
+// pointed takes a JSON pointer apart (RFC 6901).
+func pointed(pointer string) []string {
+	steps := strings.Split(strings.TrimPrefix(pointer, "/"), "/")
+	for i := range steps {
+		steps[i] = strings.NewReplacer("~1", "/", "~0", "~").Replace(steps[i])
+	}
+	return steps
+}
+
+// place is the path of a part of the operation.
+func (o operation) place(name string) string { return o.at.Child(name).String() }
+
+func (m *manifests) operation(o operation, defaults annotations.Defaults) []finding {
+	whole := strings.Join(o.way, "/")
+	own, last := map[string]any{}, len(o.way)-1
+	mapping := whole
+	if members, ok := o.value.(map[string]any); ok && (o.way[last] == "annotations" || o.way[last] == "labels") {
+		for key, value := range members {
+			if strings.HasPrefix(key, annotations.Prefix) {
+				own[key] = value
+			}
+		}
+	} else if strings.HasPrefix(o.way[last], annotations.Prefix) {
+		own[o.way[last]], mapping = o.value, strings.Join(o.way[:last], "/")
+	}
+	isOther := o.use.kind != "" && o.use.kind != "Deployment"
+	switch {
+	case whole == "spec/replicas" && !isOther:
+		return m.replicas(o.patched, o.place("value"), o.value, nil)
+	case strings.Contains(whole+"/", "annotations/"+annotations.Prefix) && len(own) == 0:
+		return []finding{o.finding(severityWarning, annotations.FoundMisplaced, o.place("path"),
+			`in a JSON pointer a slash within a name is written ~1, as in /metadata/annotations/mini-hpa~1max`)}
+	case len(own) == 0:
+		return nil
+	case isOther:
+		return []finding{o.finding(severityWarning, annotations.FoundMisplaced, o.place("path"), fmt.Sprintf("%s annotations have no effect on %s; only Deployments of apps/v1 are autoscaled",
+			annotations.Prefix, quote(o.use.kind)))}
+	case mapping != "metadata/annotations":
+		return []finding{o.finding(severityWarning, annotations.FoundMisplaced, o.place("path"),
+			fmt.Sprintf("%s keys have no effect here; only those in the metadata.annotations of Deployments of apps/v1 have one", annotations.Prefix))}
+	}
+	return o.values(own, defaults)
+}
+
+// values judges what an operation writes into the annotations.
+func (o operation) values(own map[string]any, defaults annotations.Defaults) []finding {
+	changed := o.object
+	changed.Unstructured = unstructured.Unstructured{Object: map[string]any{"kind": "Deployment", "apiVersion": "apps/v1",
+		"metadata": map[string]any{"name": o.GetName(), "annotations": own}}}
+	_, isMapping := o.value.(map[string]any)
+	way := steps(o.place("value"))
+	_, value := o.atlas.walk(o.node, way)
+	if value == nil {
+		return nil
+	}
+	// The annotations as they would stand in a Deployment, made of the nodes of the operation, so that what is found has their lines.
+	pairs := value
+	if !isMapping {
+		key := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: o.way[len(o.way)-1], Line: value.Line, Column: value.Column}
+		pairs = &yaml.Node{Kind: yaml.MappingNode, Content: []*yaml.Node{key, value}, Line: value.Line, Column: value.Column}
+	}
+	changed.node = mapped("metadata", mapped("annotations", pairs))
+	return changed.values(defaults)
+}
+
+// mapped is a mapping with one member.
+func mapped(name string, value *yaml.Node) *yaml.Node {
+	key := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: name, Line: value.Line, Column: value.Column}
+	return &yaml.Node{Kind: yaml.MappingNode, Content: []*yaml.Node{key, value}, Line: value.Line, Column: value.Column}
 }

@@ -79,11 +79,11 @@ func (m *manifests) report(defaults annotations.Defaults) report {
 		r.Findings = append(r.Findings, d.review(defaults, m.surroundings(d))...)
 	}
 	r.Findings = append(r.Findings, m.misplaced()...)
-	for _, o := range m.patched {
-		r.Findings = append(r.Findings, o.values(defaults)...)
+	for _, p := range m.patched {
+		r.Findings = append(r.Findings, m.judge(p, defaults)...)
 	}
 	for _, o := range m.kustomizations {
-		r.Findings = append(r.Findings, o.common(defaults)...)
+		r.Findings = append(r.Findings, m.written(o, defaults)...)
 	}
 	slices.SortStableFunc(r.Findings, func(a, b finding) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
@@ -109,9 +109,11 @@ func (d *candidate) review(defaults annotations.Defaults, s annotations.Surround
 		found = append(found, d.fixedReplicas()...)
 	}
 	for _, warning := range verdict.Warnings {
-		found = append(found, d.finding(severityWarning, warning.Rule, warning.Path(), warning.Message))
+		if warning.Field != onTemplate { // of all templates together there is less to say
+			found = append(found, d.finding(severityWarning, warning.Rule, warning.Path(), warning.Message))
+		}
 	}
-	return found
+	return append(found, d.lookalikes()...)
 }
 
 // fixedReplicas warns of replicas in the manifest of a workload that is autoscaled. What a cluster has written always has them.
@@ -119,12 +121,12 @@ func (d *candidate) fixedReplicas() []finding {
 	if !annotations.Selected(d.workload.Annotations) || d.workload.Spec.Replicas == nil || d.isFromCluster() {
 		return nil
 	}
-	message := fmt.Sprintf("each apply sets the replicas to %d, whatever mini-hpa has made of them", *d.workload.Spec.Replicas)
+	message := overwritten(int64(*d.workload.Spec.Replicas))
 	if *d.workload.Spec.Replicas == 0 {
-		message = fmt.Sprintf("0 replicas pause autoscaling, and each apply does so again; if that is meant, set %s to %q", annotations.ModeKey, annotations.ModePaused)
+		message = fmt.Sprintf("0 replicas pause autoscaling, and each apply does so again; if that is meant, set %s to %q; %s",
+			annotations.ModeKey, annotations.ModePaused, annotations.LeaveReplicasOut)
 	}
-	return []finding{d.finding(severityWarning, annotations.FoundReplicasOverwritten, "spec.replicas", message+
-		"; "+annotations.LeaveReplicasOut)}
+	return []finding{d.finding(severityWarning, annotations.FoundReplicasOverwritten, "spec.replicas", message)}
 }
 
 // isFromCluster says whether a cluster has written the manifest. Clients write an empty status, too.
@@ -137,7 +139,7 @@ func (d *candidate) isFromCluster() bool {
 func (o object) errors(problems field.ErrorList) []finding {
 	var found []finding
 	for _, problem := range problems {
-		at := o.spot(problem.Field, problem.BadValue)
+		at := o.located(problem.Field, problem.BadValue)
 		found = append(found, o.findingAt(at, severityError, problem.Origin, problem.Field, problem.ErrorBody()))
 	}
 	return found

@@ -4,7 +4,6 @@ import (
 	stdjson "encoding/json"
 	"fmt"
 	"maps"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -18,8 +17,9 @@ import (
 // stray is a mapping with mini-hpa's keys that nothing reads.
 type stray struct {
 	object
-	at   *field.Path // of the mapping
-	keys []string
+	at      *field.Path // of the mapping
+	members map[string]any
+	keys    []string
 	// pairs is what it says, to know it again.
 	pairs string
 }
@@ -73,7 +73,7 @@ func (o object) straysIn(value any, at *field.Path, found []stray) []stray {
 
 // strayAt looks at one mapping.
 func (o object) strayAt(members map[string]any, at *field.Path) (stray, bool) {
-	s := stray{object: o, at: at}
+	s := stray{object: o, at: at, members: members}
 	for key := range members {
 		if strings.HasPrefix(key, annotations.Prefix) {
 			s.keys = append(s.keys, key)
@@ -83,7 +83,11 @@ func (o object) strayAt(members map[string]any, at *field.Path) (stray, bool) {
 		return s, false
 	}
 	slices.Sort(s.keys)
-	s.pairs = pairsOf(members, s.keys)
+	own := make(map[string]any, len(s.keys))
+	for _, key := range s.keys {
+		own[key] = members[key]
+	}
+	s.pairs = pairsOf(own)
 	return s, true
 }
 
@@ -102,13 +106,9 @@ func (o object) isDeployment() bool {
 	return o.GroupVersionKind() == appsv1.SchemeGroupVersion.WithKind("Deployment")
 }
 
-// pairsOf is what a mapping says by some of its keys.
-func pairsOf(members map[string]any, keys []string) string {
-	own := make(map[string]any, len(keys))
-	for _, key := range keys {
-		own[key] = members[key]
-	}
-	text, _ := stdjson.Marshal(own) // what was read from JSON can be written as such
+// pairsOf is what a mapping says, to know it again.
+func pairsOf(members map[string]any) string {
+	text, _ := stdjson.Marshal(members) // what was read from JSON can be written as such
 	return string(text)
 }
 
@@ -130,100 +130,160 @@ func (s stray) tell() finding {
 	return s.finding(severityWarning, annotations.FoundMisplaced, s.at.Key(s.keys[0]).String(), message)
 }
 
-// misplaced tells of all strays. What kustomize's commonAnnotations writes to everything is one hint, however many objects have it.
+// misplaced tells of all strays, and of the pod templates of Deployments. What kustomize's commonAnnotations writes to everything is one hint,
+// however many objects have it.
 func (m *manifests) misplaced() []finding {
-	hints := map[string]*hint{}
+	h := hint{common: map[string]bool{}}
+	groups := map[string]*crowd{}
 	for _, d := range m.deployments {
-		own, copied := d.ownPairs("metadata"), d.ownPairs("spec", "template", "metadata")
-		if own != "" && own == copied {
-			if hints[own] == nil {
-				hints[own] = &hint{first: d.object}
-			}
-			hints[own].count++
+		h.hear(d, groups)
+	}
+	for _, s := range m.strays {
+		if h.knows(s) {
+			h.others++
+			continue
 		}
+		join(groups, s.pairs, s.tell())
 	}
 	var found []finding
-	for _, s := range m.strays {
-		if h := hints[s.pairs]; h != nil && strings.HasSuffix(s.at.String(), "annotations") {
-			h.count++
-		} else {
-			found = append(found, s.tell())
-		}
+	for _, key := range slices.Sorted(maps.Keys(groups)) {
+		found = append(found, groups[key].tell()...)
 	}
-	for _, pairs := range slices.Sorted(maps.Keys(hints)) {
-		found = append(found, hints[pairs].tell())
+	if len(h.names) > 0 {
+		found = append(found, h.tell())
 	}
 	return found
 }
 
+// crowd are findings of objects that say the same.
+type crowd []finding
+
+// join adds a finding to those of objects that say the same in the same words.
+func join(groups map[string]*crowd, pairs string, f finding) {
+	key := pairs + "\x00" + f.Field + "\x00" + f.Message
+	if !strings.Contains(f.Field, "annotations[") && f.Field != onTemplate {
+		key += "\x00" + f.File + fmt.Sprint(f.Line) // which is seldom written by a tool
+	}
+	if groups[key] == nil {
+		groups[key] = &crowd{}
+	}
+	*groups[key] = append(*groups[key], f)
+}
+
+// tell tells of each, or of a crowd once.
+func (c crowd) tell() []finding {
+	const few = 2
+	if len(c) <= few {
+		return c
+	}
+	first := c[0]
+	first.Message += fmt.Sprintf(" (so it is on %s more, as where a tool writes them to everything)", plural(len(c)-1, "object"))
+	return []finding{first}
+}
+
 // hint is about annotations that were written to Deployments and to pod templates alike.
 type hint struct {
-	first object
-	count int
+	first  object
+	keys   []string
+	names  []string // of the Deployments
+	others int
+	// common are the pairs of keys and values.
+	common map[string]bool
+}
+
+const onTemplate = "spec.template.metadata.annotations"
+
+// hear looks at the pod template of a Deployment. What it only repeats is a part of the hint, and anything else a finding.
+func (h *hint) hear(d *candidate, groups map[string]*crowd) {
+	copied := d.pairs("spec", "template", "metadata")
+	if len(copied) == 0 {
+		return
+	}
+	own, repeats := d.pairs("metadata"), true
+	for key, value := range copied {
+		h.common[pairOf(key, value)] = true
+		repeats = repeats && own[key] == value
+	}
+	if !repeats {
+		join(groups, pairsOf(copied), d.finding(severityWarning, annotations.FoundMisplaced, onTemplate, annotations.OnTheTemplate))
+		return
+	}
+	if len(h.names) == 0 {
+		h.first, h.keys = d.object, slices.Sorted(maps.Keys(copied))
+	}
+	h.names = append(h.names, d.title())
+}
+
+// knows says whether a stray has nothing but what pod templates have, too.
+func (h *hint) knows(s stray) bool {
+	if !strings.HasSuffix(s.at.String(), "annotations") || len(h.names) == 0 {
+		return false
+	}
+	return !slices.ContainsFunc(s.keys, func(key string) bool { return !h.common[pairOf(key, s.members[key])] })
 }
 
 func (h *hint) tell() finding {
-	return h.first.finding(severityWarning, annotations.FoundMisplaced, "spec.template.metadata.annotations", fmt.Sprintf(
-		"the same %s annotations are on the Deployment and on its pod template, as kustomize's commonAnnotations writes them to everything (here to %s): "+
-			"they only count on the Deployment, and on the template each change of them restarts the pods; write them with a patch of the Deployment",
-		annotations.Prefix, plural(h.count, "object")))
+	what := "the same " + annotations.Prefix + " annotations are"
+	if len(h.keys) == 1 {
+		what = h.keys[0] + " is"
+	}
+	where := ""
+	if n := len(h.names) + h.others; n > 1 {
+		where = fmt.Sprintf(" (here to %s%s)", plural(n, "object"), alsoNamed(h.names[1:]))
+	}
+	return h.first.finding(severityWarning, annotations.FoundMisplaced, onTemplate, fmt.Sprintf(
+		"%s on the Deployment and on its pod template, as kustomize's commonAnnotations writes them to everything%s: "+onlyOnDeployments, what, where))
 }
 
-// ownPairs is what the annotations of a metadata field say to mini-hpa; empty if nothing.
-func (o object) ownPairs(way ...string) string {
+// onlyOnDeployments is why that is no good.
+const onlyOnDeployments = "they only count on the Deployment, and on the template each change of them restarts the pods; write them with a patch of the Deployment"
+
+// alsoNamed are a few names of Deployments.
+func alsoNamed(names []string) string {
+	const few = 3
+	switch more := len(names) - few; {
+	case len(names) == 0:
+		return ""
+	case more > 0:
+		return fmt.Sprintf(", also on the templates of %s and %d more", strings.Join(names[:few], ", "), more)
+	}
+	return ", also on the template of " + strings.Join(names, ", ")
+}
+
+// pairs are what the annotations of a metadata field say to mini-hpa, as text.
+func (o object) pairs(way ...string) map[string]any {
 	value := any(o.Object)
 	for _, name := range append(way, "annotations") {
 		members, _ := value.(map[string]any)
 		value = members[name]
 	}
 	members, _ := value.(map[string]any)
-	s, ok := object{}.strayAt(members, nil)
-	if !ok {
-		return ""
-	}
-	return s.pairs
-}
-
-const commonAnnotations = "commonAnnotations"
-
-// isKustomization goes by the kind, which the file need not have.
-func (o object) isKustomization() bool {
-	return o.GroupVersionKind().Group == groupKustomize
-}
-
-const groupKustomize = "kustomize.config.k8s.io"
-
-// kustomization is the kind of objects in a file of that name that name none.
-func kustomization(file string) schema.GroupVersionKind {
-	if slices.Contains([]string{"kustomization.yaml", "kustomization.yml"}, filepath.Base(file)) {
-		return schema.GroupVersionKind{Group: groupKustomize, Version: "v1beta1", Kind: "Kustomization"}
-	}
-	return schema.GroupVersionKind{}
-}
-
-// common judges what a Kustomization writes to everything. Other annotations may come from elsewhere, so that none is missing.
-func (o object) common(defaults annotations.Defaults) []finding {
-	members, _ := o.Object[commonAnnotations].(map[string]any)
-	s, ok := object{}.strayAt(members, field.NewPath(commonAnnotations))
-	if !ok {
-		return nil
-	}
-	pairs := map[string]string{}
-	for _, key := range s.keys {
-		text, isText := members[key].(string)
-		if !isText {
-			text = fmt.Sprint(members[key])
+	own := map[string]any{}
+	for key, value := range members {
+		if strings.HasPrefix(key, annotations.Prefix) {
+			own[key] = fmt.Sprint(value)
 		}
-		pairs[key] = text
 	}
-	found := []finding{o.finding(severityWarning, annotations.FoundMisplaced, s.at.Key(s.keys[0]).String(), fmt.Sprintf(
-		"kustomize writes these to every object and to the pod templates, but %s annotations only count on Deployments, and on a template each change of them restarts the pods; "+
-			"write them with a patch of the Deployment", annotations.Prefix))}
-	_, _, problems := defaults.Parse(pairs)
-	for _, problem := range problems {
-		if problem.Type == field.ErrorTypeInvalid {
-			problem.Field = strings.Replace(problem.Field, "metadata.annotations", commonAnnotations, 1)
-			found = append(found, o.errors(field.ErrorList{problem})...)
+	return own
+}
+
+func pairOf(key string, value any) string { return key + "=" + fmt.Sprint(value) }
+
+// lookalikes warns of keys that were meant for mini-hpa, which does not know them.
+func (o object) lookalikes() []finding {
+	var found []finding
+	for _, way := range [][]string{{"metadata", "annotations"}, {"metadata", "labels"}, {"spec", "template", "metadata", "annotations"}} {
+		value, at := any(o.Object), (*field.Path)(nil)
+		for _, name := range way {
+			members, _ := value.(map[string]any)
+			value, at = members[name], at.Child(name)
+		}
+		members, _ := value.(map[string]any)
+		for _, key := range slices.Sorted(maps.Keys(members)) {
+			if meant := annotations.Lookalike(key); meant != "" && len(found) < maxStrays {
+				found = append(found, o.finding(severityWarning, annotations.FoundUnknownAnnotation, at.Key(key).String(),
+					fmt.Sprintf("it has no effect: mini-hpa reads keys that begin with %s in the metadata.annotations; did you mean %q?", annotations.Prefix, meant)))
+			}
 		}
 	}
 	return found

@@ -26,6 +26,9 @@ func (t *simulateTask) policy(v *variant, s streams) (annotations.Policy, error)
 	}
 	verdict = d.withUnquoted(verdict)
 	for _, w := range verdict.Warnings {
+		if w.Field == onTemplate {
+			continue // it is told for all variants
+		}
 		fmt.Fprintf(s.err, "mini-hpa simulate: %s: warning: %s\n", v.name, clean(w.String()))
 	}
 	var refused []string

@@ -1,0 +1,40 @@
+package annotations
+
+import (
+	"strings"
+	"unicode"
+)
+
+// Lookalike says which annotation a key was meant to be that has not quite the Prefix, such as minihpa/min or mini-hpa.io/max; empty if it
+// is somebody else's.
+func Lookalike(key string) string {
+	if strings.HasPrefix(key, Prefix) || len(key) > shownKey {
+		return ""
+	}
+	domain, name, isQualified := strings.Cut(key, "/")
+	if !isQualified { // mini-hpa-max
+		name, isQualified = strings.CutPrefix(strings.ToLower(strings.NewReplacer("_", "-", ".", "-").Replace(key)), "mini-hpa-")
+		domain = Prefix
+	}
+	const own, few = "minihpa", 2
+	letters := lettersOf(domain)
+	meant := nearest(Prefix + name)
+	isNear := EditDistance(lettersOf(name), lettersOf(strings.TrimPrefix(meant, Prefix))) <= few
+	switch {
+	case !isQualified || name == "":
+		return ""
+	case letters == own, isNear && (strings.HasPrefix(letters, own) || EditDistance(letters, own) <= few):
+		return meant
+	}
+	return ""
+}
+
+// lettersOf are the letters of a name, which is what is left of it in one's memory.
+func lettersOf(name string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) {
+			return unicode.ToLower(r)
+		}
+		return -1
+	}, name)
+}

@@ -1,0 +1,235 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// repository makes files in a directory that is the working directory from now on.
+func repository(t *testing.T, files map[string]string) {
+	t.Helper()
+	t.Chdir(t.TempDir())
+	for file, text := range files {
+		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+const (
+	plainWeb      = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {template: {spec: {containers: [{name: a}]}}}\n"
+	annotatedWeb  = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, annotations: {mini-hpa/target-cpu: 50%, mini-hpa/max: '9'}}\nspec: {template: {spec: {containers: [{name: a}]}}}\n"
+	absoluteWeb   = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, annotations: {mini-hpa/target-cpu: 250m, mini-hpa/max: '9'}}\nspec: {template: {spec: {containers: [{name: a}]}}}\n"
+	defaultCPU    = "apiVersion: v1\nkind: LimitRange\nmetadata: {name: cpu}\nspec: {limits: [{type: Container, defaultRequest: {cpu: 1}}]}\n"
+	webHPA        = "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: web}\nspec: {scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}}\n"
+	webVPA        = "apiVersion: autoscaling.k8s.io/v1\nkind: VerticalPodAutoscaler\nmetadata: {name: web}\nspec: {targetRef: {apiVersion: apps/v1, kind: Deployment, name: web}}\n"
+	patchMetadata = "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\n"
+)
+
+// TestLintCompositions: what a kustomization is made of bears on all of it, and on nothing else.
+func TestLintCompositions(t *testing.T) {
+	for name, tt := range map[string]struct {
+		files map[string]string
+		want  []string
+	}{
+		"a base": {map[string]string{"base/kustomization.yaml": "resources: [l.yaml]\n", "base/l.yaml": defaultCPU, "prod/kustomization.yaml": "resources: [../base, d.yaml]\n", "prod/d.yaml": annotatedWeb},
+			[]string{`get 1 from LimitRange "cpu" (base/l.yaml:1)`}},
+		"bases, as it was once": {map[string]string{"base/kustomization.yml": "resources: [l.yaml]\n", "base/l.yaml": defaultCPU, "prod/kustomization.yaml": "bases: [../base]\nresources: [d.yaml]\n", "prod/d.yaml": annotatedWeb},
+			[]string{`get 1 from LimitRange "cpu" (base/l.yaml:1)`}},
+		"a component": {map[string]string{"c/kustomization.yaml": "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nresources: [l.yaml]\n", "c/l.yaml": defaultCPU, "prod/kustomization.yaml": "components: [../c]\nresources: [d.yaml]\n", "prod/d.yaml": annotatedWeb},
+			[]string{`get 1 from LimitRange "cpu" (c/l.yaml:1)`}},
+		"a base of a base": {map[string]string{"x/kustomization.yaml": "resources: [l.yaml]\n", "x/l.yaml": defaultCPU, "base/kustomization.yaml": "resources: [../x]\n", "prod/kustomization.yaml": "resources: [../base, d.yaml]\n", "prod/d.yaml": annotatedWeb},
+			[]string{`get 1 from LimitRange "cpu" (x/l.yaml:1)`}},
+		"a circle": {map[string]string{"base/kustomization.yaml": "resources: [l.yaml, ../prod]\n", "base/l.yaml": defaultCPU, "prod/kustomization.yaml": "resources: [../base, d.yaml, .]\n", "prod/d.yaml": annotatedWeb},
+			[]string{`get 1 from LimitRange "cpu" (base/l.yaml:1)`}},
+		"what the base leaves out": {map[string]string{"base/kustomization.yaml": "resources: [x.yaml]\n", "base/l.yaml": defaultCPU, "prod/kustomization.yaml": "resources: [../base, d.yaml]\n", "prod/d.yaml": annotatedWeb},
+			[]string{"MissingRequest"}},
+		"not the other way round": {map[string]string{"base/kustomization.yaml": "resources: [d.yaml]\n", "base/d.yaml": annotatedWeb, "prod/kustomization.yaml": "resources: [../base, l.yaml]\n", "prod/l.yaml": defaultCPU},
+			[]string{"MissingRequest"}},
+		"a file somewhere else": {map[string]string{"shared/l.yaml": defaultCPU, "shared/m.yaml": webHPA, "prod/kustomization.yaml": "resources: [../shared/l.yaml, d.yaml]\n", "prod/d.yaml": annotatedWeb},
+			[]string{`get 1 from LimitRange "cpu" (shared/l.yaml:1)`}},
+		"files below it": {map[string]string{"prod/x/l.yaml": defaultCPU, "prod/y/d.yaml": annotatedWeb, "prod/kustomization.yaml": "resources: [x/l.yaml, y/d.yaml]\n"},
+			[]string{`get 1 from LimitRange "cpu" (prod/x/l.yaml:1)`}},
+		"not a file beside those": {map[string]string{"prod/x/l.yaml": defaultCPU, "prod/y/d.yaml": annotatedWeb, "prod/kustomization.yaml": "resources: [x/l.yaml, y/other.yaml]\n"},
+			[]string{"MissingRequest"}},
+		"another namespace": {map[string]string{"infra/kustomization.yaml": "namespace: infra\nresources: [l.yaml]\n", "infra/l.yaml": defaultCPU, "kustomization.yaml": "resources: [infra, shop]\n", "shop/kustomization.yaml": "namespace: shop\nresources: [d.yaml]\n", "shop/d.yaml": annotatedWeb},
+			[]string{"MissingRequest"}},
+		"all into one namespace": {map[string]string{"infra/kustomization.yaml": "namespace: infra\nresources: [l.yaml]\n", "infra/l.yaml": defaultCPU, "kustomization.yaml": "namespace: all\nresources: [infra, shop]\n", "shop/kustomization.yaml": "namespace: shop\nresources: [d.yaml]\n", "shop/d.yaml": annotatedWeb},
+			[]string{`get 1 from LimitRange "cpu" (infra/l.yaml:1)`}},
+		"an HPA": {map[string]string{"base/kustomization.yaml": "resources: [h.yaml]\n", "base/h.yaml": webHPA, "prod/kustomization.yaml": "resources: [../base, d.yaml]\n", "prod/d.yaml": absoluteWeb},
+			[]string{`error: Deployment web: metadata.annotations: Forbidden: HorizontalPodAutoscaler "web" (base/h.yaml:1) already scales`}},
+		"a VPA": {map[string]string{"base/kustomization.yaml": "resources: [v.yaml, l.yaml]\n", "base/v.yaml": webVPA, "base/l.yaml": defaultCPU, "prod/kustomization.yaml": "resources: [../base, d.yaml]\n", "prod/d.yaml": annotatedWeb},
+			[]string{`VerticalPodAutoscaler "web" (base/v.yaml:1) changes the CPU requests`, "RequestFromLimitRange"}},
+		"from the network": {map[string]string{"prod/kustomization.yaml": "resources: [https://example.com/base?ref=v1, github.com/x/y, d.yaml]\n", "prod/d.yaml": annotatedWeb},
+			[]string{"MissingRequest"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			repository(t, tt.files)
+			_, stdout, _ := call(t, "lint", ".")
+			expect(t, stdout, tt.want)
+		})
+	}
+}
+
+// TestLintPatches: of a patch that is judged which is known, with its line, and nothing is missing in it.
+func TestLintPatches(t *testing.T) {
+	base := map[string]string{"base/kustomization.yaml": "resources: [d.yaml]\n", "base/d.yaml": plainWeb}
+	scaled := map[string]string{"base/kustomization.yaml": "resources: [d.yaml]\n", "base/d.yaml": absoluteWeb}
+	rival := map[string]string{"base/kustomization.yaml": "resources: [d.yaml, h.yaml]\n", "base/d.yaml": plainWeb, "base/h.yaml": webHPA}
+	const overlay = "resources: [../base]\n"
+	const ten = patchMetadata + "  annotations:\n    mini-hpa/target-cpu: 50%\n    mini-hpa/max: ten\n"
+	indented := func(text, by string) string {
+		return by + strings.TrimSuffix(strings.ReplaceAll(text, "\n", "\n"+by), by)
+	}
+	for name, tt := range map[string]struct {
+		base          map[string]string
+		kustomization string
+		patch         string
+		want          []string
+	}{
+		"a file":               {base, "patches: [{path: p.yaml}]\n", ten, []string{`prod/p.yaml:7: error: Deployment web: metadata.annotations[mini-hpa/max]: Invalid value: "ten"`}},
+		"as it was once":       {base, "patchesStrategicMerge: [p.yaml]\n", ten, []string{`prod/p.yaml:7: error: Deployment web: metadata.annotations[mini-hpa/max]: Invalid value: "ten"`}},
+		"in the text":          {base, "patches:\n- patch: |-\n" + indented(ten, "    "), "", []string{`prod/kustomization.yaml:10: error: Deployment web: metadata.annotations[mini-hpa/max]: Invalid value: "ten"`}},
+		"in the old text":      {base, "patchesStrategicMerge:\n- |-\n" + indented(ten, "  "), "", []string{`prod/kustomization.yaml:10: error: Deployment web: metadata.annotations[mini-hpa/max]: Invalid value: "ten"`}},
+		"in quotes":            {base, "patches:\n- target: {kind: Deployment}\n  patch: '{\"apiVersion\": \"apps/v1\", \"kind\": \"Deployment\", \"metadata\": {\"name\": \"web\", \"annotations\": {\"mini-hpa/max\": \"ten\"}}}'\n", "", []string{`prod/kustomization.yaml:4: error: Deployment web: metadata.annotations[mini-hpa/max]: Invalid value: "ten"`}},
+		"deep in the text":     {base, "patches:\n- patch: |-\n" + indented(patchMetadata+"  annotations:\n    mini-hpa/behavior: |\n      scaleUp:\n        window: 1\n", "    "), "", []string{`prod/kustomization.yaml:11: error: Deployment web: metadata.annotations[mini-hpa/behavior].scaleUp: Invalid value: "window"`}},
+		"of two":               {base, "patches:\n- patch: |-\n    ---\n    apiVersion: v1\n    kind: Service\n    metadata: {name: a}\n    ---\n" + indented(ten, "    "), "", []string{`prod/kustomization.yaml:15: error: Deployment web: metadata.annotations[mini-hpa/max]`}},
+		"no quotes":            {base, "patches: [{path: p.yaml}]\n", patchMetadata + "  annotations: {mini-hpa/max: 9, mini-hpa/metrics: [a]}\n", []string{`mini-hpa/max]: Invalid value: 9: must be a string; put it in quotes: "9"`, "mini-hpa/metrics]: Invalid value: must be a string"}},
+		"nothing missing":      {base, "patches: [{path: p.yaml}]\n", patchMetadata + "  annotations: {mini-hpa/target-cpu: 50%}\nspec: {template: {spec: {containers: [{name: a}]}}}\n", nil},
+		"a container alone":    {base, "patches: [{path: p.yaml}]\n", patchMetadata + "  annotations: {mini-hpa/container: a}\n", nil},
+		"taken away":           {base, "patches: [{path: p.yaml}]\n", patchMetadata + "  annotations: {mini-hpa/max: null}\n", nil},
+		"a doubtful value":     {base, "patches: [{path: p.yaml}]\n", patchMetadata + "  annotations: {mini-hpa/target-memory: '512'}\n", []string{"is read as 512% of the request"}},
+		"of a StatefulSet":     {base, "patches: [{path: p.yaml}]\n", strings.Replace(ten, "Deployment", "StatefulSet", 1), []string{`mini-hpa/ annotations have no effect on "StatefulSet"`}},
+		"on the template":      {base, "patches: [{path: p.yaml}]\n", patchMetadata + "spec: {template: {metadata: {annotations: {mini-hpa/max: '9'}}}}\n", []string{"have no effect on the pod template"}},
+		"among the labels":     {base, "patches: [{path: p.yaml}]\n", patchMetadata + "  labels: {mini-hpa/max: '9'}\n", []string{"have no effect among the labels"}},
+		"replicas":             {scaled, "patches: [{path: p.yaml}]\n", patchMetadata + "spec: {replicas: 3}\n", []string{"prod/p.yaml:5: warning: Deployment web: spec.replicas: each apply sets the replicas to 3"}},
+		"replicas of others":   {base, "patches: [{path: p.yaml}]\n", patchMetadata + "spec: {replicas: 3}\n", nil},
+		"replicas with it":     {base, "patches: [{path: p.yaml}]\n", patchMetadata + "  annotations: {mini-hpa/max: '9'}\nspec: {replicas: 3}\n", []string{"each apply sets the replicas to 3"}},
+		"counted":              {scaled, "replicas:\n- name: web\n  count: 3\n- {name: api, count: 2}\n", "", []string{`prod/kustomization.yaml:4: warning: Kustomization (unnamed): replicas[0].count: of Deployment "web": each apply sets the replicas to 3`}},
+		"an HPA is there":      {rival, "patches: [{path: p.yaml}]\n", patchMetadata + "  annotations: {mini-hpa/target-cpu: 50%, mini-hpa/max: '9'}\n", []string{`prod/p.yaml:5: warning: Deployment web: metadata.annotations: HorizontalPodAutoscaler "web" (base/h.yaml:1) already scales`}},
+		"an HPA that goes":     {rival, "patches:\n- path: p.yaml\n- patch: |-\n    $patch: delete\n    apiVersion: autoscaling/v2\n    kind: HorizontalPodAutoscaler\n    metadata: {name: web}\n", patchMetadata + "  annotations: {mini-hpa/target-cpu: 50%, mini-hpa/max: '9'}\n", nil},
+		"operations":           {base, "patches: [{path: p.yaml, target: {kind: Deployment, name: web}}]\n", "- op: add\n  path: /metadata/annotations/mini-hpa~1max\n  value: ten\n", []string{`prod/p.yaml:3: error: Deployment web: metadata.annotations[mini-hpa/max]: Invalid value: "ten"`}},
+		"operations in text":   {base, "patches:\n- target: {kind: Deployment}\n  patch: |-\n    - op: test\n      path: /a\n    - op: replace\n      path: /metadata/annotations/mini-hpa~1max\n      value: 9\n", "", []string{`prod/kustomization.yaml:9: error: Deployment (unnamed): metadata.annotations[mini-hpa/max]: Invalid value: 9: must be a string; put it in quotes: "9"`}},
+		"operations as JSON":   {base, "patchesJson6902: [{path: p.yaml, target: {group: apps, version: v1, kind: Deployment, name: web}}]\n", "[{\"op\": \"add\", \"path\": \"/metadata/annotations\",\n \"value\": {\"mini-hpa/max\": \"9\",\n  \"mini-hpa/mn\": \"1\"}}]\n", []string{`prod/p.yaml:3: warning: Deployment web: metadata.annotations[mini-hpa/mn]: unknown annotation`}},
+		"an operation's lines": {base, "patches: [{path: p.yaml, target: {kind: Deployment}}]\n", "- op: add\n  path: /metadata/annotations/mini-hpa~1behavior\n  value: |\n    scaleUp:\n      window: 1\n", []string{`prod/p.yaml:5: error: Deployment (unnamed): metadata.annotations[mini-hpa/behavior].scaleUp`}},
+		"an operation's slash": {base, "patches: [{path: p.yaml, target: {kind: Deployment}}]\n", "- {op: add, path: /metadata/annotations/mini-hpa/max, value: '9'}\n", []string{"a slash within a name is written ~1"}},
+		"operations elsewhere": {base, "patches: [{path: p.yaml, target: {kind: Deployment}}]\n", "- {op: add, path: /spec/template/metadata/annotations/mini-hpa~1max, value: '9'}\n", []string{"mini-hpa/ keys have no effect here"}},
+		"of another kind":      {base, "patches: [{path: p.yaml, target: {kind: StatefulSet}}]\n", "- {op: add, path: /metadata/annotations/mini-hpa~1max, value: '9'}\n", []string{`have no effect on "StatefulSet"`}},
+		"operations: replicas": {scaled, "patches: [{path: p.yaml, target: {kind: Deployment, name: web}}]\n", "- {op: replace, path: /spec/replicas, value: 3}\n", []string{"each apply sets the replicas to 3"}},
+		"replicas of nobody":   {scaled, "patches: [{path: p.yaml, target: {kind: Deployment, name: api}}]\n", "- {op: replace, path: /spec/replicas, value: 3}\n", nil},
+		"operations: others":   {scaled, "patches: [{path: p.yaml, target: {kind: Deployment}}]\n", "- {op: remove, path: /metadata/annotations/mini-hpa~1max}\n- {op: add, path: /metadata/annotations/team, value: 9}\n- 7\n", nil},
+		"not YAML":             {base, "patches:\n- patch: |-\n    a: b\n     c: [\n", "", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			files := map[string]string{"prod/kustomization.yaml": overlay + tt.kustomization}
+			for file, text := range tt.base {
+				files[file] = text
+			}
+			if tt.patch != "" {
+				files["prod/p.yaml"] = tt.patch
+			}
+			repository(t, files)
+			code, stdout, stderr := call(t, "lint", ".")
+			expect(t, stdout, tt.want)
+			if isUnreadable := code == exitUsage; isUnreadable != (name == "not YAML") {
+				t.Errorf("exit code %d: %s", code, stderr)
+			}
+			if name == "not YAML" && !strings.Contains(stderr, "prod/kustomization.yaml:5: a patch in it: ") {
+				t.Errorf("%q", stderr)
+			}
+		})
+	}
+}
+
+// TestLintWriters: what a tool writes to everything is one hint, and its values are judged where they are.
+func TestLintWriters(t *testing.T) {
+	argo := func(kind, source string) string {
+		return "apiVersion: argoproj.io/v1alpha1\nkind: " + kind + "\nmetadata: {name: a}\nspec:\n" + source
+	}
+	for name, tt := range map[string]struct {
+		text string
+		want []string
+	}{
+		"a Component":    {"apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\ncommonAnnotations:\n  mini-hpa/max: ten\n", []string{"Component (unnamed): commonAnnotations[mini-hpa/max]: kustomize writes these to every object and to the pod templates", `commonAnnotations[mini-hpa/max]: Invalid value: "ten"`}},
+		"Flux":           {"apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: a}\nspec:\n  commonMetadata:\n    annotations:\n      mini-hpa/max: \"ten\"\n", []string{"standard input:7: warning: Kustomization a: spec.commonMetadata.annotations[mini-hpa/max]: Flux writes these to every object: mini-hpa scales each", `:7: error: Kustomization a: spec.commonMetadata.annotations[mini-hpa/max]: Invalid value: "ten"`}},
+		"Flux's patches": {"apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: a}\nspec:\n  patches:\n  - target: {kind: Deployment}\n    patch: |\n      - op: add\n        path: /metadata/annotations/mini-hpa~1max\n        value: ten\n", []string{`standard input:10: error: Deployment (unnamed): metadata.annotations[mini-hpa/max]: Invalid value: "ten"`}},
+		"a HelmRelease":  {"apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: a}\nspec:\n  postRenderers:\n  - kustomize:\n      patches:\n      - patch: |\n          apiVersion: apps/v1\n          kind: Deployment\n          metadata: {name: web, annotations: {mini-hpa/max: ten}}\n", []string{`standard input:11: error: Deployment web: metadata.annotations[mini-hpa/max]: Invalid value: "ten"`}},
+		"Argo CD":        {argo("Application", "  source:\n    kustomize:\n      commonAnnotations: {mini-hpa/max: ten}\n"), []string{"spec.source.kustomize.commonAnnotations[mini-hpa/max]: Argo CD writes these to every object and to the pod templates", `Invalid value: "ten"`}},
+		"its sources":    {argo("Application", "  sources:\n  - chart: x\n  - kustomize:\n      commonAnnotations: {mini-hpa/max: '9'}\n"), []string{"spec.sources[1].kustomize.commonAnnotations[mini-hpa/max]: Argo CD writes"}},
+		"its sets":       {argo("ApplicationSet", "  template:\n    spec:\n      source:\n        kustomize:\n          commonAnnotations: {mini-hpa/max: '9'}\n"), []string{"spec.template.spec.source.kustomize.commonAnnotations[mini-hpa/max]: Argo CD writes"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, stdout, _ := lint(t, tt.text)
+			expect(t, stdout, tt.want)
+		})
+	}
+}
+
+// TestLintCommonAnnotations: objects and templates that have some of the same are one hint.
+func TestLintCommonAnnotations(t *testing.T) {
+	web := func(name, own, copied string) string {
+		return "---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: " + name + ", annotations: {" + own + "}}\nspec: {template: {metadata: {annotations: {" + copied + "}}, spec: {containers: [{name: a}]}}}\n" +
+			"---\napiVersion: v1\nkind: Service\nmetadata: {name: " + name + ", annotations: {" + copied + "}}\n"
+	}
+	const cpu, maximum, minimum = "mini-hpa/target-cpu: 250m", "mini-hpa/max: '9'", "mini-hpa/min: '2'"
+	for name, tt := range map[string]struct {
+		text string
+		want []string
+	}{
+		"one key":            {web("a", cpu+", "+maximum, maximum), []string{"Deployment a: spec.template.metadata.annotations: mini-hpa/max is on the Deployment and on its pod template, as kustomize's commonAnnotations writes them to everything (here to 2 objects): they only count"}},
+		"alone":              {strings.Split(web("a", cpu+", "+maximum, maximum), "---\napiVersion: v1")[0], []string{"mini-hpa/max is on the Deployment and on its pod template"}},
+		"own ones besides":   {web("a", cpu+", "+maximum, maximum) + web("b", "mini-hpa/target-cpu: 100m, "+maximum, maximum), []string{"(here to 4 objects, also on the template of b)"}},
+		"other sets":         {web("a", cpu+", "+maximum, maximum) + web("b", cpu+", "+maximum+", "+minimum, maximum+", "+minimum), []string{"(here to 4 objects, also on the template of b)"}},
+		"many":               {web("a", cpu+", "+maximum, maximum) + web("b", cpu+", "+maximum, maximum) + web("c", cpu+", "+maximum, maximum) + web("d", cpu+", "+maximum, maximum) + web("e", cpu+", "+maximum, maximum) + web("f", cpu+", "+maximum, maximum), []string{"(here to 12 objects, also on the templates of b, c, d and 2 more)"}},
+		"own ones instead":   {web("a", cpu+", mini-hpa/max: '5'", maximum) + web("b", cpu+", mini-hpa/max: '6'", maximum) + web("c", cpu+", mini-hpa/max: '7'", maximum), []string{"Deployment a: spec.template.metadata.annotations: mini-hpa/ annotations have no effect on the pod template; set them on the Deployment itself (so it is on 2 objects more", `no effect on "Service" of "v1"; only Deployments of apps/v1 are autoscaled (so it is on 2 objects more`}},
+		"two that are wrong": {web("a", cpu+", "+maximum, minimum), []string{"no effect on the pod template", `no effect on "Service"`}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, stdout, _ := lint(t, tt.text)
+			expect(t, stdout, tt.want)
+		})
+	}
+}
+
+// TestLintLookalikes: keys that were meant for mini-hpa are told.
+func TestLintLookalikes(t *testing.T) {
+	for key, want := range map[string]string{
+		"minihpa/min": "mini-hpa/min", "mini-hpa.io/max": "mini-hpa/max", "Mini-HPA/max": "mini-hpa/max", "mini_hpa/target-cpu": "mini-hpa/target-cpu", "mini-hpa-max": "mini-hpa/max", "mini-hpa.target-cpu": "mini-hpa/target-cpu",
+		"mini-hap/max": "mini-hpa/max", "minihpa.dev/target_cpu": "mini-hpa/target-cpu", "mini-hpa.example.com/owner": "", "team/max": "", "app.kubernetes.io/name": "", "hpa.example.com/target-cpu": "", "mini-hpa": "", "max": "",
+	} {
+		text := "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\n  annotations:\n    " + key + ": '9'\n"
+		_, stdout, _ := lint(t, text)
+		if want == "" {
+			expect(t, stdout, nil)
+			continue
+		}
+		expect(t, stdout, []string{fmt.Sprintf("standard input:6: warning: Deployment web: metadata.annotations[%s]: it has no effect: mini-hpa reads keys that begin with mini-hpa/ in the metadata.annotations; did you mean %q?", key, want)})
+	}
+}
+
+// TestLintKustomizationsTakeLinearTime, in whatever way they are made of each other.
+func TestLintKustomizationsTakeLinearTime(t *testing.T) {
+	files := map[string]string{}
+	const n = 300
+	for i := range n {
+		dir := fmt.Sprintf("o%d", i)
+		next := fmt.Sprintf("../o%d", (i+1)%n)
+		files[dir+"/kustomization.yaml"] = fmt.Sprintf("resources: [d.yaml, l.yaml, %s, ../o%d, ../all]\npatches: [{path: p.yaml}]\n", next, (i+7)%n)
+		files[dir+"/d.yaml"], files[dir+"/l.yaml"], files[dir+"/p.yaml"] = annotatedWeb, strings.Replace(defaultCPU, "name: cpu", fmt.Sprintf("name: cpu%d", i), 1), patchMetadata+"spec: {replicas: 3}\n"
+		files["all/kustomization.yaml"] += fmt.Sprintf("- ../o%d\n", i)
+	}
+	files["all/kustomization.yaml"] = "resources:\n" + files["all/kustomization.yaml"]
+	repository(t, files)
+	begin := time.Now()
+	code, _, _ := call(t, "lint", ".", "-o", "json")
+	if took := time.Since(begin); code != exitOK || took > 2*time.Minute {
+		t.Errorf("exit code %d after %s", code, took)
+	}
+}

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"path/filepath"
+	"strings"
+)
+
+// layout is what the kustomizations among the files say of other files. Nothing is fetched, and nothing is read that is not among them.
+type layout struct {
+	// patches are files, by their absolute paths, that hold parts of objects.
+	patches map[string]patchUse
+	// parts are, by the directory of a kustomization, the files and directories that it is made of, as absolute paths. Namespaces are those
+	// that it sets.
+	parts      map[string][]string
+	namespaces map[string]string
+	// listed are the files that are a part of something.
+	listed map[string]bool
+	// wholes are what was asked for of all that a kustomization is made of.
+	wholes map[string]*composition
+}
+
+// patchUse is where a patch is used: the directory of the kustomization, and what it is for if that is said.
+type patchUse struct{ dir, kind, name string }
+
+// composition is all that a kustomization is made of, also by way of others.
+type composition struct {
+	// order has the nearest first.
+	order   []string
+	members map[string]bool
+	// around is what bears on Deployments; nil until it is asked for.
+	around *neighborhood
+}
+
+// Of a composition there is so much and no more, so that many kustomizations of one large base take no quadratic time.
+const maxParts, maxDepth = 1000, 32
+
+// newLayout reads the kustomizations among the sources.
+func newLayout(sources []source) layout {
+	l := layout{patches: map[string]patchUse{}, parts: map[string][]string{}, namespaces: map[string]string{}, listed: map[string]bool{}, wholes: map[string]*composition{}}
+	for _, s := range sources {
+		if s.name == "-" || kustomization(s.name).Kind == "" {
+			continue
+		}
+		text, err := s.read(nil)
+		dir, where := filepath.Abs(filepath.Dir(s.name))
+		if err != nil || where != nil {
+			continue // which is told when it is read for what else is in it
+		}
+		for _, c := range chunks(text) {
+			c.always = true
+			documents, _ := c.documents()
+			for _, d := range documents {
+				fields, _ := d.value.(map[string]any)
+				l.add(dir, fields)
+			}
+		}
+	}
+	return l
+}
+
+// add takes in one kustomization.
+func (l *layout) add(dir string, fields map[string]any) {
+	for _, list := range []string{"resources", "bases", "components"} {
+		items, _ := fields[list].([]any)
+		for _, item := range items {
+			name, ok := item.(string)
+			if !ok || name == "" || strings.Contains(name, "://") {
+				continue
+			}
+			whole := below(dir, name)
+			l.parts[dir], l.listed[whole] = append(l.parts[dir], whole), true
+		}
+	}
+	if namespace, ok := fields["namespace"].(string); ok {
+		l.namespaces[dir] = namespace
+	}
+	for _, p := range patchesOf(fields) {
+		if p.path != "" {
+			l.patches[below(dir, p.path)] = patchUse{dir: dir, kind: p.kind, name: p.name}
+		}
+	}
+}
+
+// below is a path that a kustomization names.
+func below(dir, name string) string {
+	if filepath.IsAbs(name) {
+		return filepath.Clean(name)
+	}
+	return filepath.Join(dir, filepath.FromSlash(name))
+}
+
+// compose finds what a directory's kustomization is made of, for somebody in a namespace. What is in another one is left out, unless the
+// kustomization puts all into its own.
+func (l *layout) compose(dir, namespace string) *composition {
+	if l.namespaces[dir] != "" {
+		namespace = ""
+	}
+	key := dir + "\x00" + namespace
+	if known, ok := l.wholes[key]; ok {
+		return known
+	}
+	c := &composition{members: map[string]bool{dir: true}}
+	l.wholes[key] = c
+	next := l.parts[dir]
+	for depth := 0; depth < maxDepth && len(next) > 0; depth++ {
+		var further []string
+		for _, part := range next {
+			other := l.namespaces[part]
+			if c.members[part] || len(c.order) == maxParts || l.namespaces[dir] == "" && other != "" && other != namespace {
+				continue
+			}
+			c.members[part], c.order = true, append(c.order, part)
+			further = append(further, l.parts[part]...)
+		}
+		next = further
+	}
+	return c
+}
+
+// home is the namespace that the nearest kustomization sets for a file.
+func (l *layout) home(dir string) string {
+	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
+		if _, ok := l.parts[dir]; ok {
+			return l.namespaces[dir]
+		}
+	}
+	return ""
+}
+
+// holds says whether a file is part of a composition: itself, or one of its directories up to the one of the kustomization.
+func (c *composition) holds(file, dir string) bool {
+	for at := file; at != dir && at != filepath.Dir(at); at = filepath.Dir(at) {
+		if c.members[at] {
+			return true
+		}
+	}
+	return filepath.Dir(file) == dir
+}
+
+// composed is what bears on an object because a kustomization in its directory, or one above that, is made of it and of other things; nil if
+// that is nothing.
+func (m *manifests) composed(o object, a area) *neighborhood {
+	if len(m.layout.parts[a.dir]) == 0 || o.file == standardInput {
+		return nil
+	}
+	file, err := filepath.Abs(o.file)
+	if err != nil {
+		return nil
+	}
+	c := m.layout.compose(a.dir, m.layout.home(filepath.Dir(file)))
+	if !c.holds(file, a.dir) {
+		return nil
+	}
+	if c.around == nil {
+		c.around = newNeighborhood()
+		for _, part := range c.order {
+			c.around.take(m.around[area{file: part}])
+			if _, isKustomization := m.layout.parts[part]; !isKustomization {
+				c.around.take(m.around[area{dir: part}])
+			}
+		}
+	}
+	return c.around
+}

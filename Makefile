@@ -2,7 +2,7 @@
 # verify-x says what is wrong, update-x repairs it.
 
 GO ?= go
-MODULES := . test/controlplane test test/chart test/conformance
+MODULES := . test test/chart test/conformance
 GOLANGCI_LINT ?= $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 COMMIT ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
@@ -25,15 +25,15 @@ image: ## Write bin/mini-hpa-image.tar (amd64 and arm64) without a container eng
 
 .PHONY: control-plane
 control-plane: ## Build the control plane's binaries, once; 10 to 15 minutes on two cores.
-	cd test/controlplane && $(GO) run ./cmd/controlplane build $(if $(filter required,$(MINI_HPA_NODE)),--node)
+	cd test && $(GO) run ./controlplane/cmd/controlplane build $(if $(filter required,$(MINI_HPA_NODE)),--node)
 
 .PHONY: test
 test: control-plane ## Run every test, with the race detector, against a real control plane.
 	$(GO) vet ./...
 	$(GO) test -race -timeout 15m ./...
-	cd test/controlplane && $(GO) vet ./... && $(GO) test -race -timeout 20m ./...
+	cd test && $(GO) vet ./... && $(GO) test -race -timeout 20m ./controlplane/...
 	cd test && $(GO) run ./node missing || true # says whether the test of the real node runs
-	cd test && $(GO) vet ./... && $(GO) test -count=1 -race -p 1 -parallel 4 -timeout 45m ./...
+	cd test && $(GO) test -count=1 -race -p 1 -parallel 4 -timeout 45m $$($(GO) list ./... | grep -v /controlplane)
 	cd test/chart && $(GO) vet ./... && $(GO) test -count=1 -race -timeout 20m ./...
 	cd test/conformance && $(GO) vet ./... && $(GO) test -timeout 15m ./...
 
@@ -92,11 +92,11 @@ demo-here: ## The same on the current cluster (KUBECONFIG), if it has a metrics 
 
 .PHONY: cluster-up
 cluster-up: ## Start a control plane with load simulation in the background and print its KUBECONFIG.
-	@cd test/controlplane && $(GO) run ./cmd/controlplane up
+	@cd test && $(GO) run ./controlplane/cmd/controlplane up
 
 .PHONY: cluster-down
 cluster-down: ## Stop it.
-	@cd test/controlplane && $(GO) run ./cmd/controlplane down
+	@cd test && $(GO) run ./controlplane/cmd/controlplane down
 
 .PHONY: demo-node
 demo-node: ## Install the chart on a real node on this machine (root, containerd, runc) and watch it scale pods that use CPU.
@@ -117,7 +117,6 @@ verify: verify-lint verify-docs verify-deps ## Everything that verify-* checks.
 
 verify-lint:
 	$(GOLANGCI_LINT) run ./...
-	cd test/controlplane && $(GOLANGCI_LINT) run -c ../../.golangci.yml ./...
 	cd test && $(GOLANGCI_LINT) run -c ../.golangci.yml ./...
 	cd test/chart && $(GOLANGCI_LINT) run -c ../../.golangci.yml ./...
 	cd test/conformance && $(GOLANGCI_LINT) run -c ../../.golangci.yml ./...

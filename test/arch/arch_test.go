@@ -33,7 +33,7 @@ func TestImports(t *testing.T) {
 func TestSource(t *testing.T) {
 	t.Parallel()
 	modules := read(t)
-	for _, module := range []string{".", "test", "test/controlplane"} {
+	for _, module := range []string{".", "test"} {
 		files := modules[module]
 		t.Run(module, func(t *testing.T) {
 			if len(files) == 0 {

@@ -5,12 +5,12 @@ go 1.26.7
 
 replace (
 	github.com/mini-hpa/mini-hpa => ../..
-	github.com/mini-hpa/mini-hpa/test/controlplane => ../controlplane
+	github.com/mini-hpa/mini-hpa/test => ..
 )
 
 require (
 	github.com/google/go-cmp v0.7.0
-	github.com/mini-hpa/mini-hpa/test/controlplane v0.0.0-00010101000000-000000000000
+	github.com/mini-hpa/mini-hpa/test v0.0.0-00010101000000-000000000000
 	github.com/prometheus/client_golang v1.25.0
 	github.com/prometheus/common v0.72.1
 	github.com/prometheus/prometheus v0.316.0

@@ -10,8 +10,8 @@ import (
 	"runtime"
 )
 
-// module is the module that holds this package and, beside it, the pinned versions.
-const module = "github.com/mini-hpa/mini-hpa/test/controlplane"
+// module is the module that holds this package; the pinned versions are in its directory controlplane/pins.
+const module = "github.com/mini-hpa/mini-hpa/test"
 
 // Stages is the name of the file of KWOK stages among the Files: what a node and a pod do by themselves.
 const Stages = "stages.yaml"
@@ -39,7 +39,7 @@ type Text struct {
 
 // Pins are the pins of the control plane: Kubernetes with its etcd and kubectl, and KWOK.
 func Pins(ctx context.Context) ([]Pin, error) {
-	root, err := moduleDir(ctx)
+	root, err := rootDir(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +48,7 @@ func Pins(ctx context.Context) ([]Pin, error) {
 
 // NodePins are the pins of a node that runs containers: kubelet and kube-proxy, metrics-server, and helm, which installs on it.
 func NodePins(ctx context.Context) ([]Pin, error) {
-	root, err := moduleDir(ctx)
+	root, err := rootDir(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -102,9 +102,9 @@ func kwok(dir string) Pin {
 	}
 }
 
-// moduleDir finds the module's directory. The compiler knows it, except under -trimpath; then the go command does, as long as
+// rootDir finds the directory that holds pins. The compiler knows it, except under -trimpath; then the go command does, as long as
 // the working directory belongs to a module that requires this one, which holds for every test.
-func moduleDir(ctx context.Context) (string, error) {
+func rootDir(ctx context.Context) (string, error) {
 	if _, file, _, ok := runtime.Caller(0); ok && filepath.IsAbs(file) {
 		dir := filepath.Dir(filepath.Dir(file))
 		if _, err := os.Stat(filepath.Join(dir, "pins")); err == nil {
@@ -115,5 +115,5 @@ func moduleDir(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("find the directory of module %s: %w", module, err)
 	}
-	return dir, nil
+	return filepath.Join(dir, "controlplane"), nil
 }

@@ -21,8 +21,8 @@ import (
 const lintAbout = `Tells of manifests what admission and controller would say of them: annotations that cannot be followed, targets whose
 requests are missing, a second autoscaler. It needs no cluster and changes nothing.
 
-FILE is YAML or JSON of any number of documents, DIR all *.yaml, *.yml and *.json below it except in hidden directories;
-for - it is standard input. Templates are counted and passed over, and of the patches of a kustomization only what they set is looked at:
+FILE is YAML or JSON of any number of documents, DIR all *.yaml, *.yml, *.json and Kustomization below it except in hidden
+directories; for - it is standard input. Templates, of whatever tool, are counted and passed over, and of the patches of a kustomization only what they set is looked at:
 helm template . | mini-hpa lint -, kustomize build . | mini-hpa lint - see the whole. What --exclude matches is left out, and so is what .mini-hpa-lint.yaml lists under "exclude", in the
 working directory or in a DIR: globs relative to the directory, in which ** stands for any number of directories; one without a slash
 matches at any depth, and what matches a directory leaves out all that is in it.

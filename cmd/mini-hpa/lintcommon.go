@@ -21,9 +21,12 @@ const (
 // isKustomization goes by the group, which the file need not have: there are Kustomizations and Components.
 func (o object) isKustomization() bool { return o.GroupVersionKind().Group == groupKustomize }
 
+// kustomizationFiles are the names that kustomize knows.
+var kustomizationFiles = []string{"kustomization.yaml", "kustomization.yml", "Kustomization"}
+
 // kustomization is the kind of objects in a file of that name that name none.
 func kustomization(file string) schema.GroupVersionKind {
-	if slices.Contains([]string{"kustomization.yaml", "kustomization.yml", "Kustomization"}, filepath.Base(file)) {
+	if slices.Contains(kustomizationFiles, filepath.Base(file)) {
 		return schema.GroupVersionKind{Group: groupKustomize, Version: "v1beta1", Kind: "Kustomization"}
 	}
 	return schema.GroupVersionKind{}

@@ -118,22 +118,47 @@ func TestLintTemplates(t *testing.T) {
 	const template, unreadable, looked = "template", "unreadable", "looked at"
 	helm := strings.Replace(workload(), `"10"`, "{{ .Values.max }}", 1)
 	for name, tt := range map[string]struct{ file, text, want string }{
-		"a value":                          {"web.yaml", helm, template},
-		"a value in quotes":                {"web.yaml", strings.Replace(workload(), `"10"`, `"{{ .Values.max }}"`, 1), template},
-		"a name":                           {"web.yaml", strings.Replace(workload(), "name: web", `name: "{{ .Release.Name }}-web"`, 1), template},
-		"blocks":                           {"web.yaml", "{{- if .Values.on }}\n" + workload() + "{{- end }}\n", template},
-		"more lines":                       {"web.yaml", "{{- /*\n a comment: [\n*/}}\n" + workload(), template},
-		"a part of many lines":             {"web.yaml", workload() + "        resources: {{- toYaml .Values.resources | nindent 10 }}\n", template},
-		"Ansible":                          {"web.yaml", "{% if on %}\n" + workload() + "{% endif %}\n", template},
-		"Flux":                             {"web.yaml", strings.Replace(workload(), `"10"`, `${max}`, 1), template},
-		"envsubst":                         {"web.yaml", strings.Replace(workload(), "name: web", "name: ${NAME}", 1), template},
-		"an item of a list":                {"web.json", `{"kind":"List","apiVersion":"v1","items":[{"kind":"Deployment","apiVersion":"apps/v1","metadata":{"annotations":{"mini-hpa/max":"${MAX}"}}}]}`, template},
-		"two of the same name":             {"chart/templates/web.yaml", "a: {{ x }}\na: {{ y }}\n{{- fail }}: b: c\n", template},
-		"anywhere in a chart":              {"chart/templates/web.yaml", workload() + `        image: "{{ .Values.image }}"` + "\n", template},
-		"outside of a chart":               {"web.yaml", workload() + `        args: ["--format={{.Name}}"]` + "\n", looked},
-		"a plain one in a chart":           {"chart/templates/web.yaml", workload(), looked},
-		"a mistake beside an alert's text": {"web.yaml", "apiVersion: v1\nkind: ConfigMap\ndata:\n  text: \"{{ $labels.pod }} is down\"\n  a: [\n", unreadable},
-		"a mistake":                        {"web.yaml", "apiVersion: v1\nkind: [\n", unreadable},
+		"a value":                            {"web.yaml", helm, template},
+		"a value in quotes":                  {"web.yaml", strings.Replace(workload(), `"10"`, `"{{ .Values.max }}"`, 1), template},
+		"a name":                             {"web.yaml", strings.Replace(workload(), "name: web", `name: "{{ .Release.Name }}-web"`, 1), template},
+		"blocks":                             {"web.yaml", "{{- if .Values.on }}\n" + workload() + "{{- end }}\n", template},
+		"more lines":                         {"web.yaml", "{{- /*\n a comment: [\n*/}}\n" + workload(), template},
+		"a part of many lines":               {"web.yaml", workload() + "        resources: {{- toYaml .Values.resources | nindent 10 }}\n", template},
+		"Ansible":                            {"web.yaml", "{% if on %}\n" + workload() + "{% endif %}\n", template},
+		"Flux":                               {"web.yaml", strings.Replace(workload(), `"10"`, `${max}`, 1), template},
+		"envsubst":                           {"web.yaml", strings.Replace(workload(), "name: web", "name: ${NAME}", 1), template},
+		"an item of a list":                  {"web.json", `{"kind":"List","apiVersion":"v1","items":[{"kind":"Deployment","apiVersion":"apps/v1","metadata":{"annotations":{"mini-hpa/max":"${MAX}"}}}]}`, template},
+		"two of the same name":               {"chart/templates/web.yaml", "a: {{ x }}\na: {{ y }}\n{{- fail }}: b: c\n", template},
+		"anywhere in a chart":                {"chart/templates/web.yaml", workload() + `        image: "{{ .Values.image }}"` + "\n", template},
+		"ERB":                                {"web.yaml", "<% if on %>\n" + strings.Replace(workload(), `"10"`, `<%= max %>`, 1) + "<% end %>\n", template},
+		"a value of ERB":                     {"web.yaml", strings.Replace(workload(), `"10"`, `<%= max %>`, 1), template},
+		"ytt":                                {"web.yaml", "#@ load(\"@ytt:data\", \"data\")\n---\n" + strings.Replace(workload(), `"10"`, `#@ str(data.values.max)`, 1), template},
+		"ytt, a condition":                   {"web.yaml", "#@ if data.values.on:\n" + workload() + "#@ end\n", template},
+		"ytt, an overlay":                    {"web.yaml", "#@overlay/match by=overlay.subset({})\n" + workload(), template},
+		"ytt, a text":                        {"web.yaml", strings.Replace(workload(), `"10"`, `"9" #@ TODO lower`, 1), looked},
+		"a remark like ytt's":                {"web.yaml", "#@ TODO: something\n#@todo if\n" + workload(), looked},
+		"autoconf":                           {"web.yaml", strings.Replace(workload(), `"10"`, `@MAX@`, 1), template},
+		"autoconf in quotes":                 {"web.yaml", strings.Replace(workload(), `"10"`, `"@max.replicas@"`, 1), template},
+		"Concourse":                          {"web.yaml", strings.Replace(workload(), `"10"`, `((max))`, 1), template},
+		"a shell's":                          {"web.yaml", strings.Replace(workload(), `"10"`, `$MAX`, 1), template},
+		"a shell's with a default":           {"web.yaml", strings.Replace(workload(), `"10"`, `${MAX:-10}`, 1), template},
+		"kustomize":                          {"web.yaml", strings.Replace(workload(), `"10"`, `$(MAX)`, 1), template},
+		"Octopus":                            {"web.yaml", strings.Replace(workload(), `"10"`, `"#{Max}#"`, 1), template},
+		"brackets":                           {"web.yaml", strings.Replace(workload(), `"10"`, `[[ .max ]]`, 1), template},
+		"brackets around lines":              {"web.yaml", "[[ if .on ]]\n" + workload() + "[[ end ]]\n", template},
+		"a name in brackets":                 {"web.yaml", strings.Replace(workload(), "name: web", "name: web-[[ env ]]", 1), template},
+		"Jinja's comments":                   {"web.yaml", "{# a comment: [\n more #}\n" + workload(), template},
+		"a request":                          {"web.yaml", workload() + "        resources: {requests: {cpu: ((cpu))}}\n", template},
+		"a number":                           {"web.yaml", workload() + "  replicas: ${REPLICAS}\n", template},
+		"a number in brackets":               {"web.yaml", workload() + "  replicas: [[ replicas ]]\n", template},
+		"a shell's command":                  {"web.yaml", workload() + "        args: ['echo $HOME $(date) ((1)) [[ -f x ]] @a@b']\n", looked},
+		"a mistake beside a shell's command": {"web.yaml", "apiVersion: v1\nkind: ConfigMap\ndata:\n  text: echo $HOME ((x)) [[ -f x ]] @a@\n  a: [\n", unreadable},
+		"a list of lists":                    {"web.yaml", "apiVersion: v1\nkind: ConfigMap\ndata: [[1, 2], [3]\n", unreadable},
+		"a name that begins with @":          {"web.yaml", "apiVersion: v1\nkind: ConfigMap\ndata: {a: @b}\n", unreadable},
+		"outside of a chart":                 {"web.yaml", workload() + `        args: ["--format={{.Name}}"]` + "\n", looked},
+		"a plain one in a chart":             {"chart/templates/web.yaml", workload(), looked},
+		"a mistake beside an alert's text":   {"web.yaml", "apiVersion: v1\nkind: ConfigMap\ndata:\n  text: \"{{ $labels.pod }} is down\"\n  a: [\n", unreadable},
+		"a mistake":                          {"web.yaml", "apiVersion: v1\nkind: [\n", unreadable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			layOut(t, map[string]string{tt.file: tt.text, "chart/Chart.yaml": "name: web\n"})
@@ -228,5 +253,72 @@ func TestLintObeysNoFileName(t *testing.T) {
 				t.Errorf("%s: %q", output, line)
 			}
 		}
+	}
+}
+
+// TestLintReadsEveryEncodingOfAFile that editors write, or says what is wrong with it.
+func TestLintReadsEveryEncodingOfAFile(t *testing.T) {
+	const mark = "\ufeff"
+	wide := func(text string, first, second int) string {
+		var b strings.Builder
+		for _, r := range []byte(text) {
+			pair := [2]byte{}
+			pair[first], pair[second] = r, 0
+			b.Write(pair[:])
+		}
+		return b.String()
+	}
+	bad := workload(`min: "x"`)
+	for name, tt := range map[string]struct{ text, want string }{
+		"a mark":                       {mark + bad, "web.yaml:8: error: "},
+		"a mark before a separator":    {mark + "---\n" + bad, "web.yaml:9: error: "},
+		"a mark behind a separator":    {"a: b\n---\n" + mark + bad, "web.yaml:10: error: "},
+		"a mark on a separator's line": {"a: b\n--- " + mark + "# x\n" + bad, "web.yaml:10: error: "},
+		"marks and CRLF":               {strings.ReplaceAll(mark+"a: b\n---\n"+mark+bad, "\n", "\r\n"), "web.yaml:10: error: "},
+		"UTF-16":                       {"\xff\xfe" + wide(bad, 0, 1), "web.yaml: is text in UTF-16; save it as UTF-8"},
+		"UTF-16, the other way round":  {"\xfe\xff" + wide(bad, 1, 0), "web.yaml: is text in UTF-16; save it as UTF-8"},
+		"UTF-16 without a mark":        {wide(bad, 0, 1), "web.yaml: is text in UTF-16; save it as UTF-8"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			layOut(t, map[string]string{"web.yaml": tt.text})
+			_, stdout, stderr := call(t, "lint", ".")
+			if !strings.Contains(stdout+stderr, tt.want) {
+				t.Errorf("%s%s lacks %q", stdout, stderr, tt.want)
+			}
+		})
+	}
+}
+
+// TestLintReadsAKustomization by whatever name kustomize does.
+func TestLintReadsAKustomization(t *testing.T) {
+	for _, name := range []string{"kustomization.yaml", "kustomization.yml", "Kustomization"} {
+		layOut(t, map[string]string{"base/" + name: "resources: [a.yaml]\npatches: [{path: p.yaml}]\ncommonAnnotations: {mini-hpa/max: '9'}\n",
+			"base/p.yaml": "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, annotations: {mini-hpa/max: x}}\n", "base/deployments": "["})
+		_, stdout, stderr := call(t, "lint", ".")
+		expect(t, stdout, []string{"base/" + name + ":3: warning: Kustomization", "base/p.yaml:3: error: Deployment web: metadata.annotations[mini-hpa/max]"})
+		if !strings.Contains(stderr, "1 of patches") {
+			t.Errorf("%s: %s", name, stderr)
+		}
+	}
+}
+
+// TestLintJudgesWhatIsBeforeBrokenJSON, which has its line.
+func TestLintJudgesWhatIsBeforeBrokenJSON(t *testing.T) {
+	const bad = `{"kind": "Deployment", "apiVersion": "apps/v1", "metadata": {"annotations": {"mini-hpa/max": "x"}}}`
+	for name, tt := range map[string]struct{ rest, want string }{
+		"a comma":       {"\n{\n\"a\": 1,,\n\"b\": 2}", "standard input:3: cannot be parsed as JSON: invalid character ','"},
+		"the end":       {"\n\n{\n\"a\": {\n", "standard input:4: cannot be parsed as JSON: it ends too early"},
+		"no JSON":       {"\nkind: a\n", "standard input:2: cannot be parsed as JSON: invalid character 'k'"},
+		"on the line":   {" {]", "standard input:1: cannot be parsed as JSON: invalid character ']'"},
+		"too deep":      {"\n" + strings.Repeat("[", 20_000), "standard input:2: cannot be parsed as JSON: invalid character '[' exceeded max depth"},
+		"of three":      {"\n" + strings.ReplaceAll(bad, "max", "min") + "\n}", "standard input:3: cannot be parsed as JSON: invalid character '}'"},
+		"not a problem": {" # a comment of YAML\n", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, stdout, stderr := lint(t, bad+tt.rest)
+			if !strings.Contains(stdout, "standard input:1: error: Deployment (unnamed): metadata.annotations[mini-hpa/max]") || strings.Contains(stderr, "cannot be parsed") != (tt.want != "") || !strings.Contains(stderr, tt.want) {
+				t.Errorf("%s%s lacks %q", stdout, stderr, tt.want)
+			}
+		})
 	}
 }

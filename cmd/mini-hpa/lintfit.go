@@ -27,6 +27,9 @@ import (
 func (o object) decode(into any) (field.ErrorList, error) {
 	f := fitting{structs: o.structs, written: o.written}
 	fitted, _ := f.fit(o.Object, reflect.TypeOf(into).Elem(), nil)
+	if o.awaits(f.problems) {
+		return nil, errUnfilled
+	}
 	text, err := stdjson.Marshal(fitted)
 	if err == nil {
 		err = json.Unmarshal(text, into)

@@ -67,7 +67,7 @@ func sourcesOf(arg string, x exclusions) []source {
 	}
 	found, passed := manifestsBelow(arg, x)
 	if len(found)+passed == 0 {
-		return []source{{name: arg, err: errors.New("holds no *.yaml, *.yml or *.json")}}
+		return []source{{name: arg, err: errors.New("holds no *.yaml, *.yml, *.json or Kustomization")}}
 	}
 	return found
 }
@@ -87,7 +87,7 @@ func manifestsBelow(dir string, x exclusions) (found []source, passed int) {
 			}
 			return fs.SkipDir
 		case entry.Name() == lintConfigFile:
-		case !slices.Contains([]string{".yaml", ".yml", ".json"}, strings.ToLower(path.Ext(name))):
+		case !slices.Contains([]string{".yaml", ".yml", ".json"}, strings.ToLower(path.Ext(name))) && !slices.Contains(kustomizationFiles, entry.Name()):
 		case x.excluded(full):
 			passed++
 		case isRegular(root, name):
@@ -130,6 +130,24 @@ func mentionsUs(text []byte, rest io.Reader) bool {
 	}
 }
 
+// isUTF16 goes by the mark that such a text begins with or, without one, by the first characters, one of whose bytes is 0.
+func isUTF16(text []byte) bool {
+	if bytes.HasPrefix(text, []byte("\xff\xfe")) || bytes.HasPrefix(text, []byte("\xfe\xff")) {
+		return true
+	}
+	const enough = 4
+	if len(text) < 2*enough {
+		return false
+	}
+	zeros := [2]int{}
+	for i, b := range text[:2*enough] {
+		if b == 0 {
+			zeros[i%2]++
+		}
+	}
+	return zeros == [2]int{enough, 0} || zeros == [2]int{0, enough}
+}
+
 // read returns the text of a file.
 func (s source) read(stdin io.Reader) (string, error) {
 	if s.err != nil {
@@ -152,7 +170,9 @@ func (s source) read(stdin io.Reader) (string, error) {
 		return "", errNotOurs
 	case len(text) > maxManifest:
 		return "", fmt.Errorf("is larger than %d MiB; split it", maxManifest>>20)
-	case bytes.IndexByte(text, 0) >= 0 && s.met && !bytes.HasPrefix(text, []byte("\xff\xfe")) && !bytes.HasPrefix(text, []byte("\xfe\xff")):
+	case isUTF16(text):
+		return "", errors.New("is text in UTF-16; save it as UTF-8")
+	case bytes.IndexByte(text, 0) >= 0 && s.met:
 		return "", errNotOurs
 	case bytes.IndexByte(text, 0) >= 0:
 		return "", errors.New("holds NUL bytes, so it is no text in UTF-8")

@@ -36,7 +36,7 @@ func (c chunk) readJSON() ([]document, error) {
 		if syntax := (*json.SyntaxError)(nil); errors.As(err, &syntax) && raw == nil {
 			end = int(syntax.Offset)
 		} else if errors.Is(err, io.ErrUnexpectedEOF) {
-			end = len(strings.TrimRight(c.text, " \t\r\n"))
+			end, err = len(strings.TrimRight(c.text, " \t\r\n")), errors.New("it ends too early")
 		}
 		if err != nil {
 			return documents, atLine{c.line + strings.Count(c.text[:end], "\n"), fmt.Errorf("cannot be parsed as JSON: %w", err)}

@@ -148,7 +148,10 @@ func (m *manifests) add(p part, inherited schema.GroupVersionKind) {
 		m.addAll(p, o, items)
 		return
 	}
-	if err := m.place(o); err != nil {
+	switch err := m.place(o); {
+	case errors.Is(err, errUnfilled):
+		m.templates++
+	case err != nil:
 		m.fail(p.file, err)
 	}
 }
@@ -170,11 +173,19 @@ func (m *manifests) place(o object) error {
 	if namespace := o.GetNamespace(); namespace != "" {
 		o.namespace = namespace
 	}
-	m.strays = append(m.strays, o.strays()...)
+	add := m.addOther
 	if o.isDeployment() {
-		return m.addDeployment(o)
+		add = m.addDeployment
 	}
-	m.others++
+	err := add(o)
+	if err == nil {
+		m.strays = append(m.strays, o.strays()...)
+	}
+	return err
+}
+
+// addOther takes what is no Deployment.
+func (m *manifests) addOther(o object) error {
 	kind := o.GroupVersionKind()
 	switch {
 	case kind == corev1.SchemeGroupVersion.WithKind("LimitRange"):
@@ -212,6 +223,7 @@ func (m *manifests) place(o object) error {
 		m.kustomizations = append(m.kustomizations, o)
 		m.addInline(o)
 	}
+	m.others++
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -8,23 +9,36 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	yaml "sigs.k8s.io/yaml/goyaml.v3"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
-// placeholder is what the languages of templates put between braces: those of Helm and Ansible, and what envsubst and Flux replace.
-var placeholder = regexp.MustCompile(`(?s)\{\{.*?\}\}|\{%.*?%\}|\$\{[A-Za-z_][^\n{}]*\}`)
+// braces are what the languages of templates put between braces: those of Helm, Jinja and Ansible, and what envsubst and Flux replace.
+var braces = regexp.MustCompile(`(?s)\{\{.*?\}\}|\{%.*?%\}|\$\{[A-Za-z_][^\n{}]*\}`)
 
-// isTemplate says whether what cannot be parsed is a template: it can be once its actions stand for nothing, or it is where a chart has its
-// templates.
+// placeholder is an action, a comment of Jinja, or what other tools replace. Where it stands for a name or a number, nothing else can be meant.
+//
+//	<% if x %> <%= x %>   ERB, EJS
+//	$X $(X) #{X}#         envsubst, kustomize, Octopus
+//	((x)) @x@ [[ x ]]     Concourse and BOSH, autoconf and Maven, others
+var placeholder = regexp.MustCompile(braces.String() + `|(?s:\{#.*?#\}|<%.*?%>)|\$[A-Za-z_]\w*|\$\([A-Za-z_][\w.-]*\)|#\{[A-Za-z_][^\n{}]*\}#?` +
+	`|\(\([^\n()]+\)\)|@[A-Za-z_][\w.-]*@|\[\[[^\n\[\]]+\]\]`)
+
+// ytt is a line of its language, or a value that is one, in what YAML takes for comments.
+var ytt = regexp.MustCompile(`(?m)^[ \t]*(?:- )?#@(?:[ \t]*(?:if|for|def|end|load|else|elif|while|return)\b|[a-z-]+/[a-z])|^[^#\n]*[:-][ \t]+#@[ \t]+\S`)
+
+// isTemplate says whether what cannot be parsed is a template: it can be once its placeholders stand for nothing, or it is where a chart has
+// its templates.
 func (c chunk) isTemplate(file string) bool {
 	if !placeholder.MatchString(c.text) {
 		return false
 	}
-	if inChart(file) {
+	if braces.MatchString(c.text) && inChart(file) {
 		return true
 	}
-	// An action is a value, or a line of its own such as {{- if .Values.ingress }}. It may go over several lines.
+	// A placeholder is a value, or a line of its own such as {{- if .Values.ingress }}. It may go over several lines.
 	plain := placeholder.ReplaceAllStringFunc(c.text, func(text string) string { return "\x00" + strings.Repeat("\n\x00", strings.Count(text, "\n")) })
 	var rest strings.Builder
 	for line := range strings.Lines(plain) {
@@ -52,16 +66,19 @@ func inChart(file string) bool {
 }
 
 // unfilled returns what says whether an object of the chunk is a template though it can be parsed: its names, or what it asks of mini-hpa,
-// are still to be filled in. Where a chart has its templates, one action anywhere is enough.
+// are still to be filled in. Where a chart has its templates, one action anywhere is enough, and in what ytt reads, all is.
 func (c chunk) unfilled(file string) func(fields map[string]any) bool {
-	if !placeholder.MatchString(c.text) {
+	switch {
+	case ytt.MatchString(c.text):
+		return func(fields map[string]any) bool { return fields != nil }
+	case !placeholder.MatchString(c.text):
 		return func(map[string]any) bool { return false }
 	}
 	isOfChart := inChart(file)
-	return func(fields map[string]any) bool { return toFill(fields) || isOfChart && mentions(fields) }
+	return func(fields map[string]any) bool { return toFill(fields) || isOfChart && mentions(fields, braces) }
 }
 
-// toFill says whether an object has an action where none can be meant.
+// toFill says whether an object has a placeholder where none can be meant.
 func toFill(fields map[string]any) bool {
 	if fields == nil {
 		return false
@@ -70,26 +87,59 @@ func toFill(fields map[string]any) bool {
 	texts := []string{o.GetAPIVersion(), o.GetKind(), o.GetName(), o.GetNamespace()}
 	set := o.annotations()
 	for _, key := range o.ownKeys() {
-		if text, ok := set[key].(string); ok {
-			texts = append(texts, text)
+		switch value := set[key].(type) {
+		case string:
+			texts = append(texts, value)
+		case []any:
+			if len(value) == 1 { // as YAML reads [[ x ]]
+				if inner, ok := value[0].([]any); ok && len(inner) == 1 {
+					return true
+				}
+			}
 		}
 	}
 	return slices.ContainsFunc(texts, placeholder.MatchString)
 }
 
-// mentions says whether there is an action in a tree.
-func mentions(value any) bool {
+// errUnfilled is what an object is of which a field cannot be read, because there is a placeholder in it.
+var errUnfilled = errors.New("is a template")
+
+// awaits says whether a field that cannot be read is still to be filled in.
+func (o object) awaits(problems field.ErrorList) bool {
+	return slices.ContainsFunc(problems, func(e *field.Error) bool {
+		_, value := o.atlas.walk(o.node, steps(e.Field))
+		if value == nil {
+			return false
+		}
+		value = followed(value)
+		if inner := onlyOne(onlyOne(value)); inner != nil { // as YAML reads [[ x ]]
+			return inner.Kind == yaml.ScalarNode
+		}
+		return value.Kind == yaml.ScalarNode && placeholder.MatchString(value.Value)
+	})
+}
+
+// onlyOne is the only item of a list; nil if it is none.
+func onlyOne(n *yaml.Node) *yaml.Node {
+	if n == nil || n.Kind != yaml.SequenceNode || len(n.Content) != 1 {
+		return nil
+	}
+	return followed(n.Content[0])
+}
+
+// mentions says whether there is one of such texts in a tree.
+func mentions(value any, such *regexp.Regexp) bool {
 	switch v := value.(type) {
 	case string:
-		return placeholder.MatchString(v)
+		return such.MatchString(v)
 	case map[string]any:
 		for name, item := range v {
-			if placeholder.MatchString(name) || mentions(item) {
+			if such.MatchString(name) || mentions(item, such) {
 				return true
 			}
 		}
 	case []any:
-		return slices.ContainsFunc(v, mentions)
+		return slices.ContainsFunc(v, func(item any) bool { return mentions(item, such) })
 	}
 	return false
 }

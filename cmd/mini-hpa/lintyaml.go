@@ -58,10 +58,22 @@ func chunks(text string) []chunk {
 		offset = end
 	}
 	parts = append(parts, chunk{text: text[start:], line: first})
+	for i := range parts {
+		parts[i].text = withoutMark(parts[i].text)
+	}
 	if !isSeparator(parts[0].text) && parts[0].isEmpty() {
 		return parts[1:] // comments and directives before the first document
 	}
 	return parts
+}
+
+// withoutMark is a document without the mark of UTF-8, which files that were put together have behind the separator, on its line or the next.
+func withoutMark(text string) string {
+	first, rest, found := strings.Cut(text, "\n")
+	if !isSeparator(text) || !found || !strings.Contains(first, "\ufeff") && !strings.HasPrefix(rest, "\ufeff") {
+		return text
+	}
+	return strings.Replace(first, "\ufeff", "", 1) + "\n" + strings.TrimPrefix(rest, "\ufeff")
 }
 
 func isSeparator(line string) bool {

@@ -7,21 +7,19 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
-	"sigs.k8s.io/yaml"
+	yaml "sigs.k8s.io/yaml/goyaml.v3"
 )
 
 // lintConfigFile is read in the working directory and in each DIR, if it is there.
 const lintConfigFile = ".mini-hpa-lint.yaml"
 
-// lintConfig is what it may hold.
-type lintConfig struct {
-	// Exclude are globs, relative to the directory of the file.
-	Exclude []string `json:"exclude"`
-}
+// lintConfigField is all that it may hold: a list of globs, relative to its directory.
+const lintConfigField = "exclude"
 
 // exclusion is a glob, and the directory that it is relative to.
 type exclusion struct {
@@ -34,44 +32,62 @@ type exclusions []exclusion
 
 // globs is a flag that may be repeated.
 func globs(values *[]string) pflag.Value {
-	return checked[[]string]{value: values, kind: "glob", want: `a glob such as "charts/*/templates", "**/testdata" or "*.json"`,
+	return checked[[]string]{value: values, kind: "glob", want: `a glob such as "charts/*/templates", "**/testdata" or "*.json", without braces or a leading !`,
 		format: func(values []string) string { return strings.Join(values, " ") },
 		parse: func(s string) ([]string, bool) {
-			_, err := segmentsOf(s)
+			_, _, err := globOf(s)
 			return append(slices.Clip(*values), s), err == nil
 		}}
 }
 
-// segmentsOf takes a glob apart. One without a slash is meant at any depth, as in .gitignore.
-func segmentsOf(glob string) ([]string, error) {
-	if strings.Trim(glob, "/ ") == "" {
-		return nil, errors.New("is empty")
+// globOf takes a glob apart: up is how many directories above its own it begins in. One without a slash is meant at any depth, as in
+// .gitignore.
+func globOf(glob string) (up int, segments []string, err error) {
+	switch {
+	case strings.HasPrefix(glob, "!"):
+		return 0, nil, errors.New("begins with !, but nothing that is left out can be taken in again")
+	case strings.ContainsAny(glob, "{}"):
+		return 0, nil, errors.New("has braces, which are not known; write a glob for each of what is in them")
 	}
 	deep := !strings.Contains(strings.TrimRight(glob, "/"), "/")
-	segments := strings.Split(strings.Trim(path.Clean("/"+glob), "/"), "/")
+	rest := path.Clean(strings.TrimSpace(glob))
+	for rest == ".." || strings.HasPrefix(rest, "../") {
+		up, rest, deep = up+1, strings.TrimPrefix(rest[2:], "/"), false
+	}
+	if rest = strings.Trim(rest, "/"); rest == "" || rest == "." {
+		return 0, nil, errors.New("names nothing")
+	}
+	segments = strings.Split(rest, "/")
 	for _, segment := range segments {
 		if _, err := path.Match(segment, ""); err != nil {
-			return nil, fmt.Errorf("has a syntax error in %s", quote(segment))
+			return 0, nil, fmt.Errorf("has a syntax error in %s", quote(segment))
 		}
 	}
 	if deep {
 		segments = append([]string{"**"}, segments...)
 	}
-	return slices.CompactFunc(segments, func(a, b string) bool { return a == "**" && b == "**" }), nil
+	return up, slices.CompactFunc(segments, func(a, b string) bool { return a == "**" && b == "**" }), nil
 }
 
-// add adds globs that are relative to a directory.
+// add adds globs that are relative to a directory. One that begins with a slash may also be relative to the root, as a shell would write it.
 func (x *exclusions) add(dir string, globs []string) error {
 	whole, err := filepath.Abs(dir)
 	if err != nil {
 		return fmt.Errorf("cannot tell where %s is: %w", quote(dir), err)
 	}
 	for _, glob := range globs {
-		segments, err := segmentsOf(glob)
+		up, segments, err := globOf(glob)
 		if err != nil {
 			return fmt.Errorf("the glob %s %w", quote(glob), err)
 		}
-		*x = append(*x, exclusion{whole, segments})
+		from := whole
+		for range up {
+			from = filepath.Dir(from)
+		}
+		*x = append(*x, exclusion{from, segments})
+		if root := filepath.VolumeName(whole) + string(filepath.Separator); strings.HasPrefix(glob, "/") {
+			*x = append(*x, exclusion{root, segments})
+		}
 	}
 	return nil
 }
@@ -86,23 +102,63 @@ func (x *exclusions) configure(args []string) error {
 			continue
 		}
 		read[whole] = true
-		text, err := os.ReadFile(file)
+		text, err := source{name: file}.read(nil)
 		if err != nil && !isDirectory(dir) || errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
-		var c lintConfig
 		if err == nil {
-			err = yaml.UnmarshalStrict(text, &c)
+			err = x.read(dir, text)
 		}
-		if err == nil {
-			err = x.add(dir, c.Exclude)
-		}
-		if err != nil {
-			return usagef("", "cannot read %s: %v", quote(file), bare(err))
+		at := atLine{}
+		switch errors.As(err, &at); {
+		case at.line > 0:
+			return usagef("", "cannot read %s: line %d: %v", quote(file), at.line, at.err)
+		case err != nil:
+			return usagef("", "cannot read %s: %v", quote(file), err)
 		}
 	}
 	return nil
 }
+
+// read adds what one file says.
+func (x *exclusions) read(dir, text string) error {
+	c := chunk{text: text, line: 1}
+	root, err := c.nodes()
+	if at := (atLine{}); errors.As(c.told(err), &at) && unquotedGlob.MatchString(text) {
+		return atLine{at.line, fmt.Errorf("%w; put a glob that begins with * in quotes", at.err)}
+	}
+	if err != nil || root == nil {
+		return c.told(err)
+	}
+	renumber(root, c.lines())
+	if root.Kind != yaml.MappingNode {
+		return atLine{root.Line, fmt.Errorf(`want "%s:" and a list of globs`, lintConfigField)}
+	}
+	for i := 0; i+1 < len(root.Content); i += 2 {
+		name, value := root.Content[i], followed(root.Content[i+1])
+		switch {
+		case name.Value != lintConfigField:
+			return atLine{name.Line, fmt.Errorf("%s is not a field here; the only one is %q", quote(name.Value), lintConfigField)}
+		case value.Tag == "!!null":
+			continue
+		case value.Kind != yaml.SequenceNode:
+			return atLine{value.Line, fmt.Errorf(`%s must be a list; begin each glob with "- "`, lintConfigField)}
+		}
+		for _, item := range value.Content {
+			item = followed(item)
+			if item.Kind != yaml.ScalarNode {
+				return atLine{item.Line, fmt.Errorf("an item of %s is no glob but a list or a mapping", lintConfigField)}
+			}
+			if err := x.add(dir, []string{item.Value}); err != nil {
+				return atLine{item.Line, err}
+			}
+		}
+	}
+	return nil
+}
+
+// unquotedGlob is what YAML takes for an alias.
+var unquotedGlob = regexp.MustCompile(`(?m)(?:^[ \t]*-|[\[,])[ \t]*\*`)
 
 func isDirectory(name string) bool {
 	info, err := os.Stat(name)

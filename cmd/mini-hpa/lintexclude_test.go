@@ -62,6 +62,64 @@ func TestGlobs(t *testing.T) {
 	}
 }
 
+// TestGlobsElsewhere are relative to a directory above, or to the root, as a shell completes them.
+func TestGlobsElsewhere(t *testing.T) {
+	layOut(t, map[string]string{"here/a.yaml": "", "there/vendor/b.yaml": workload(`min: "x"`), "there/c.yaml": workload()})
+	root, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir("here")
+	for _, glob := range []string{"../there/vendor", "./../there/vendor/", "../*/vendor", "../**/b.yaml", root + "/there/vendor", root + "/**/vendor", "../there/x/../vendor"} {
+		if code, stdout, stderr := call(t, "lint", "../there", "--exclude", glob); code != exitOK {
+			t.Errorf("%s: exit code %d\n%s%s", glob, code, stdout, stderr)
+		}
+	}
+	for _, glob := range []string{"there/vendor", "/there/vendor", "../vendor", "../../there/vendor"} {
+		if code, _, _ := call(t, "lint", "../there", "--exclude", glob); code != exitFailure {
+			t.Errorf("%s: exit code %d", glob, code)
+		}
+	}
+}
+
+// TestLintConfigFile: what is wrong with it has its line and is said in words of the file.
+func TestLintConfigFile(t *testing.T) {
+	for name, tt := range map[string]struct{ text, want string }{
+		"empty":                {"", ""},
+		"only a comment":       {"# exclude: x\n", ""},
+		"no globs":             {"exclude:\n", ""},
+		"a mark and CRLF":      {"\ufeffexclude:\r\n- old\r\n", ""},
+		"an anchor":            {"exclude: &x\n- &o old\n- *o\n", ""},
+		"another field":        {"exclude: [old]\nrules:\n  a: b\n", `line 2: "rules" is not a field here; the only one is "exclude"`},
+		"one glob":             {"\nexclude: old\n", `line 2: exclude must be a list; begin each glob with "- "`},
+		"a mapping":            {"exclude:\n- old: true\n", `line 2: an item of exclude is no glob but a list or a mapping`},
+		"a list":               {"- old\n", `line 1: want "exclude:" and a list of globs`},
+		"no YAML":              {"exclude:\n- [\n", `line 2: cannot be parsed: did not find expected node content`},
+		"a glob unquoted":      {"exclude:\n- *.json\n", `line 2: cannot be parsed: did not find expected alphabetic or numeric character; put a glob that begins with * in quotes`},
+		"another unquoted":     {"exclude: [**/old]\n", `line 1: cannot be parsed: did not find expected alphabetic or numeric character; put a glob that begins with * in quotes`},
+		"nothing":              {"exclude: ['']\n", `line 1: the glob "" names nothing`},
+		"the directory":        {"exclude:\n- a\n- ./\n", `line 3: the glob "./" names nothing`},
+		"negated":              {"exclude: ['!a']\n", `line 1: the glob "!a" begins with !, but nothing that is left out can be taken in again`},
+		"braces":               {"exclude: ['*.{yml,json}']\n", `line 1: the glob "*.{yml,json}" has braces, which are not known; write a glob for each of what is in them`},
+		"two documents":        {"exclude: []\n---\nexclude: [old]\n", `line 2: another document begins here`},
+		"UTF-16":               {"\xff\xfee\x00", `is text in UTF-16; save it as UTF-8`},
+		"a line of a terminal": {"\"\\e[2J\": 1\n", `line 1: "\x1b[2J" is not a field here`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			layOut(t, map[string]string{"d/.mini-hpa-lint.yaml": tt.text, "d/web.yaml": workload()})
+			code, _, stderr := call(t, "lint", "d")
+			want := `mini-hpa lint: cannot read "d/.mini-hpa-lint.yaml": ` + tt.want
+			if tt.want == "" {
+				if code != exitOK {
+					t.Errorf("exit code %d: %s", code, stderr)
+				}
+			} else if code != exitUsage || !strings.HasPrefix(stderr, want) {
+				t.Errorf("exit code %d, %q lacks %q", code, stderr, want)
+			}
+		})
+	}
+}
+
 // TestGlobsTakeNoTime: each ** could be anything.
 func TestGlobsTakeNoTime(t *testing.T) {
 	glob := strings.Split(strings.Repeat("**/a/", 50)+"b", "/")
@@ -92,9 +150,9 @@ func TestLintLeavesOut(t *testing.T) {
 		"by file":              {"configured", exitOK, none},
 		"by a file elsewhere":  {"configured/old", exitFailure, "1 Deployment autoscaled, 1 error, 0 warnings in 1 file (0 other objects)\n"},
 		"not parsed":           {"vendor", exitUsage, "mini-hpa lint: vendor/x/bad.yaml:2: cannot be parsed: did not find expected node content\n0 Deployments autoscaled, 0 errors, 0 warnings in 1 file (0 other objects, 1 unreadable)\n"},
-		"a field that is not":  {"wrong", exitUsage, "mini-hpa lint: cannot read \"wrong/.mini-hpa-lint.yaml\": error unmarshaling JSON: while decoding JSON: json: unknown field \"exlude\"\nRun \"mini-hpa lint --help\" for what it takes.\n"},
-		"a bad glob in a file": {"odd", exitUsage, "mini-hpa lint: cannot read \"odd/.mini-hpa-lint.yaml\": the glob \"[\" has a syntax error in \"[\"\nRun \"mini-hpa lint --help\" for what it takes.\n"},
-		"a bad glob":           {"--exclude [ deploy", exitUsage, "mini-hpa lint: invalid value \"[\" for --exclude: want a glob such as \"charts/*/templates\", \"**/testdata\" or \"*.json\"\nRun \"mini-hpa lint --help\" for what it takes.\n"},
+		"a field that is not":  {"wrong", exitUsage, "mini-hpa lint: cannot read \"wrong/.mini-hpa-lint.yaml\": line 1: \"exlude\" is not a field here; the only one is \"exclude\"\nRun \"mini-hpa lint --help\" for what it takes.\n"},
+		"a bad glob in a file": {"odd", exitUsage, "mini-hpa lint: cannot read \"odd/.mini-hpa-lint.yaml\": line 1: the glob \"[\" has a syntax error in \"[\"\nRun \"mini-hpa lint --help\" for what it takes.\n"},
+		"a bad glob":           {"--exclude [ deploy", exitUsage, "mini-hpa lint: invalid value \"[\" for --exclude: want a glob such as \"charts/*/templates\", \"**/testdata\" or \"*.json\", without braces or a leading !\nRun \"mini-hpa lint --help\" for what it takes.\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, _, stderr := call(t, append([]string{"lint"}, strings.Fields(tt.args)...)...)

@@ -158,6 +158,8 @@ func (c chunk) isYAML() bool {
 // unparsed is what the parser has said, which may be told better.
 type unparsed struct{ error }
 
+var errAnother = errors.New("another document begins here")
+
 // nodes reads the only document of the chunk. They have the lines that YAML counts.
 func (c chunk) nodes() (node *yaml.Node, err error) {
 	// Where a parser contradicts itself, it panics.
@@ -176,7 +178,7 @@ func (c chunk) nodes() (node *yaml.Node, err error) {
 	}
 	switch err := decoder.Decode(&next); {
 	case err == nil:
-		return nil, atLine{lineOf(next.Line, c.lines()), errors.New("another document begins here; separate documents with ---")}
+		return nil, atLine{lineOf(next.Line, c.lines()), errAnother}
 	case !errors.Is(err, io.EOF):
 		return nil, unparsed{err}
 	}
@@ -220,7 +222,11 @@ func (c chunk) failed(err error, lines []int) error {
 func (c chunk) advised(err error) error {
 	err = c.told(err)
 	at := atLine{line: c.line, err: err}
-	if errors.As(err, &at); strings.Contains(c.text, "{{") {
+	errors.As(err, &at)
+	switch {
+	case errors.Is(err, errAnother):
+		return atLine{at.line, fmt.Errorf("%w; separate documents with ---", at.err)}
+	case strings.Contains(c.text, "{{"):
 		return atLine{at.line, fmt.Errorf(`%w; if this is a Helm template, run "helm template ... | mini-hpa lint -"`, at.err)}
 	}
 	return at

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
-	appsv1 "k8s.io/api/apps/v1"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler/simulate"
@@ -76,14 +75,9 @@ func (t *simulateTask) declare(f *pflag.FlagSet) {
 	f.Var(count(&t.startupCPU, 0, 1_000_000), "startup-cpu", "millicores that a pod uses while it runs and is not ready")
 	f.Var(seconds(&t.setup.WarmUp, 0, hour), "warm-up", "how long a pod uses --warm-up-cpu after it is ready; what the decision makes of that is mini-hpa/warm-up")
 	f.Var(count(&t.warmUpCPU, 0, 1_000_000), "warm-up-cpu", "millicores that a pod uses for --warm-up, besides those that its load takes")
-	f.Var(incident(&t.rollout, "PODS are a number or a percent of the replicas, by default the manifest's strategy or 25%", "at=10m,surge=25%,unavailable=25%", func(text string) error {
-		_, err := simulate.ParseRollout(text, appsv1.DeploymentStrategy{})
-		return err
-	}), "rollout", "replace all pods by new ones, as after a change of the template: `at=TIME,surge=PODS,unavailable=PODS`")
-	f.Var(incident(&t.outage, "", "at=10m,for=5m", func(text string) error {
-		_, err := simulate.ParseOutage(text)
-		return err
-	}), "outage", "let the metrics API fail: `at=TIME,for=TIME`")
+	f.Var(incident(&t.rollout, "at=10m,surge=25%,unavailable=25%; PODS are a number or a percent of the replicas, by default the manifest's strategy or 25%"),
+		"rollout", "replace all pods by new ones, as after a change of the template: `at=TIME,surge=PODS,unavailable=PODS`")
+	f.Var(incident(&t.outage, "at=10m,for=5m"), "outage", "let the metrics API fail: `at=TIME,for=TIME`")
 	f.Var(seconds(&t.setup.MetricsPeriod, time.Second, 10*time.Minute), "metrics-period", "time between two samples of a pod (metrics-server --metric-resolution)")
 	f.Var(seconds(&t.setup.MetricsDelay, 0, 10*time.Minute), "metrics-delay", "how old a sample is when it can be read; may be longer than the period")
 	f.Var(t.set, "set", "another `mini-hpa/KEY=VALUE` than in the manifest; without a VALUE the annotation is removed. May be repeated")
@@ -112,14 +106,10 @@ func span(value *time.Duration, hi time.Duration) checked[time.Duration] {
 		}}
 }
 
-// incident is something that happens in a simulation, in words that parse takes; empty if it does not.
-func incident(value *string, more, example string, parse func(string) error) checked[string] {
-	want := "it in this form, such as " + example
-	if more != "" {
-		want += "; " + more
-	}
-	return checked[string]{value: value, kind: "event", format: asIs, want: want,
-		parse: func(s string) (string, bool) { return s, parse(s) == nil }}
+// incident is something that happens in a simulation; empty if it does not. What is wrong with its words is said when all of them are known.
+func incident(value *string, example string) checked[string] {
+	return checked[string]{value: value, kind: "event", format: asIs, want: "it in this form, such as " + example,
+		parse: func(s string) (string, bool) { return s, true }}
 }
 
 func (t *simulateTask) run(ctx context.Context, _ []string, s streams) error {
@@ -163,9 +153,22 @@ func (t *simulateTask) check() error {
 	return t.decision.check()
 }
 
+// progress tells now and then how far a long simulation is.
+func (t *simulateTask) progress(s streams) func(at time.Duration) {
+	const often = 5 * time.Second
+	told := time.Now()
+	return func(at time.Duration) {
+		if at%time.Minute == 0 && time.Since(told) >= often {
+			told = time.Now()
+			fmt.Fprintf(s.err, "mini-hpa simulate: at %s of %s\n", short(at), short(t.setup.Duration))
+		}
+	}
+}
+
 // play simulates one variant.
 func (t *simulateTask) play(ctx context.Context, v *variant, s streams) error {
 	v.setup = t.setup
+	v.setup.Progress = t.progress(s)
 	v.setup.Workload = t.setup.Workload.DeepCopy()
 	if changed := v.set.apply(v.setup.Workload.Annotations); changed != nil {
 		v.setup.Workload.Annotations = changed

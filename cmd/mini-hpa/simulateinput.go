@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -30,9 +31,6 @@ func (t *simulateTask) prepare(s streams) error {
 		return err
 	}
 	t.setup.Workload, t.setup.Load = workload, load
-	if err := t.events(workload); err != nil {
-		return err
-	}
 	switch {
 	case t.duration > 0:
 		t.setup.Duration = t.duration
@@ -42,20 +40,36 @@ func (t *simulateTask) prepare(s streams) error {
 	if t.setup.Duration > longestSimulation {
 		return usagef("", "the load lasts %s; want --duration, at most %s", short(load.Length), short(longestSimulation))
 	}
-	return nil
+	return t.events(workload)
 }
 
 // events reads what happens besides the load.
 func (t *simulateTask) events(workload *appsv1.Deployment) (err error) {
-	if t.rollout != "" {
-		if t.setup.Rollout, err = simulate.ParseRollout(t.rollout, workload.Spec.Strategy); err != nil {
-			return err
+	if t.given("rollout") {
+		if t.setup.Rollout, err = simulate.ParseRollout(t.rollout, workload.Spec.Strategy); err == nil {
+			err = t.isInTime(t.setup.Rollout.At)
+		}
+		if err != nil {
+			return usagef("", "invalid value %s for --rollout: %s", quote(t.rollout), clean(err.Error()))
 		}
 	}
-	if t.outage != "" {
-		t.setup.Outage, err = simulate.ParseOutage(t.outage)
+	if t.given("outage") {
+		if t.setup.Outage, err = simulate.ParseOutage(t.outage); err == nil {
+			err = t.isInTime(t.setup.Outage.At)
+		}
+		if err != nil {
+			return usagef("", "invalid value %s for --outage: %s", quote(t.outage), clean(err.Error()))
+		}
 	}
-	return err
+	return nil
+}
+
+// isInTime refuses what would never be seen.
+func (t *simulateTask) isInTime(at time.Duration) error {
+	if at < t.setup.Duration {
+		return nil
+	}
+	return fmt.Errorf("at is %s, and the simulation ends at %s; want a time before that, or a longer --duration", short(at), short(t.setup.Duration))
 }
 
 // manifest reads the only Deployment, and what is said beside it, as lint does.

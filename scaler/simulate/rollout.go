@@ -43,18 +43,22 @@ func ParseRollout(text string, strategy appsv1.DeploymentStrategy) (*Rollout, er
 	err := pairs(text, func(name, value string) (err error) {
 		switch name {
 		case "at":
-			r.At, err = parseTime(value)
+			r.At, err = parseMoment(value)
 		case "surge":
-			r.Surge, err = parsePods(value)
+			r.Surge, err = parsePods(value, 1000)
 		case "unavailable":
-			r.Unavailable, err = parsePods(value)
+			r.Unavailable, err = parsePods(value, 100)
 		default:
 			return errors.New("is not known")
 		}
 		return err
 	})
-	if err == nil && r.At < 0 {
+	switch {
+	case err != nil:
+	case r.At < 0:
 		err = errors.New("at is missing")
+	case isNone(r.Surge) && isNone(r.Unavailable): // ValidateRollingUpdateDeployment
+		err = fmt.Errorf("surge is %s and unavailable is %s, so that no pod could ever be replaced, and a Deployment with both is refused", r.Surge.String(), r.Unavailable.String())
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w; want at=TIME,surge=PODS,unavailable=PODS, such as at=10m,surge=25%%,unavailable=1", err)
@@ -68,9 +72,11 @@ func ParseOutage(text string) (*Outage, error) {
 	err := pairs(text, func(name, value string) (err error) {
 		switch name {
 		case "at":
-			o.At, err = parseTime(value)
+			o.At, err = parseMoment(value)
 		case "for":
-			o.For, err = parseTime(value)
+			if o.For, err = parseMoment(value); err == nil && o.For < Tick {
+				err = fmt.Errorf("%q is too short; want at least %s", value, Tick)
+			}
 		default:
 			return errors.New("is not known")
 		}
@@ -80,8 +86,8 @@ func ParseOutage(text string) (*Outage, error) {
 	case err != nil:
 	case o.At < 0:
 		err = errors.New("at is missing")
-	case o.For < Tick:
-		err = fmt.Errorf("for is missing, or less than %s", Tick)
+	case o.For == 0:
+		err = errors.New("for is missing")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w; want at=TIME,for=TIME, such as at=10m,for=5m", err)
@@ -106,16 +112,30 @@ func pairs(text string, set func(name, value string) error) error {
 	return nil
 }
 
-// parsePods reads a number of pods, or a percent of the replicas.
-func parsePods(text string) (intstr.IntOrString, error) {
+// parseMoment reads a time of whole seconds.
+func parseMoment(text string) (time.Duration, error) {
+	d, err := parseTime(text)
+	if err == nil && d%Tick != 0 {
+		err = fmt.Errorf("%q is not a whole number of seconds", text)
+	}
+	return d, err
+}
+
+// isNone says whether it is no pod, however many replicas there are.
+func isNone(pods intstr.IntOrString) bool {
+	return strings.Trim(pods.String(), "0") == "" || strings.Trim(pods.String(), "0") == "%"
+}
+
+// parsePods reads a number of pods, or a percent of the replicas up to the largest one.
+func parsePods(text string, percents int64) (intstr.IntOrString, error) {
 	digits, isPercent := strings.CutSuffix(text, "%")
 	highest := int64(mostPods)
 	if isPercent {
-		highest = 100
+		highest = percents
 	}
 	n, err := strconv.ParseUint(digits, 10, 31)
 	if err != nil || int64(n) > highest {
-		return intstr.IntOrString{}, fmt.Errorf("%q is neither a number of pods from 0 to %d nor a percent from 0%% to 100%%", text, mostPods)
+		return intstr.IntOrString{}, fmt.Errorf("%q is neither a number of pods from 0 to %d nor a percent from 0%% to %d%%", text, mostPods, percents)
 	}
 	if isPercent {
 		return intstr.FromString(text), nil

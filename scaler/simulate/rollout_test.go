@@ -53,7 +53,7 @@ func TestARolloutKeepsItsBounds(t *testing.T) {
 		"surge=25%,unavailable=25%":  {10, 6},
 		"surge=1,unavailable=0":      {9, 8},
 		"surge=0,unavailable=1":      {8, 7},
-		"surge=0,unavailable=0":      {8, 7},
+		"surge=0,unavailable=1%":     {8, 7},
 		"surge=100%,unavailable=0%":  {16, 8},
 		"surge=0%,unavailable=100%":  {8, 0},
 		"surge=10%,unavailable=10%":  {9, 8},
@@ -131,24 +131,32 @@ func TestTheStrategyIsTheManifests(t *testing.T) {
 }
 
 func TestEventsAreRefused(t *testing.T) {
+	none := appsv1.DeploymentStrategy{RollingUpdate: &appsv1.RollingUpdateDeployment{MaxSurge: new(intstr.FromString("0%")), MaxUnavailable: new(intstr.FromInt32(0))}}
+	if _, err := ParseRollout("at=1m", none); err == nil || !strings.HasPrefix(err.Error(), "surge is 0% and unavailable is 0") {
+		t.Errorf("a strategy that the API server refuses: %v", err)
+	}
 	for text, want := range map[string]string{
-		"":                        `"": is not known`,
-		"surge=1":                 "at is missing",
-		"at=x":                    `"at": "x" is not a time`,
-		"at=1m,at=2m":             `"at": is there twice`,
-		"at=1m,surge=-1":          `"surge": "-1" is neither a number of pods`,
-		"at=1m,surge=101%":        `"surge": "101%" is neither a number of pods`,
-		"at=1m,unavailable=5001":  `"unavailable": "5001" is neither a number of pods`,
-		"at=1m,unavailable=1e3":   `"unavailable": "1e3" is neither a number of pods`,
-		"at=1m,for=1m":            `"for": is not known`,
-		"at=1m,surge=1,extra=yes": `"extra": is not known`,
+		"":                              `"": is not known`,
+		"surge=1":                       "at is missing",
+		"at=x":                          `"at": "x" is not a time`,
+		"at=1m,at=2m":                   `"at": is there twice`,
+		"at=1m,surge=-1":                `"surge": "-1" is neither a number of pods`,
+		"at=1m,surge=1001%":             `"surge": "1001%" is neither a number of pods`,
+		"at=1m,unavailable=101%":        `"unavailable": "101%" is neither a number of pods`,
+		"at=1m,surge=0,unavailable=00%": "surge is 0 and unavailable is 00%, so that no pod could ever be replaced",
+		"at=1m,surge=0%,unavailable=0":  "surge is 0% and unavailable is 0, so that no pod could ever be replaced",
+		"at=500ms":                      `"at": "500ms" is not a whole number of seconds`,
+		"at=1m,unavailable=5001":        `"unavailable": "5001" is neither a number of pods`,
+		"at=1m,unavailable=1e3":         `"unavailable": "1e3" is neither a number of pods`,
+		"at=1m,for=1m":                  `"for": is not known`,
+		"at=1m,surge=1,extra=yes":       `"extra": is not known`,
 	} {
 		if _, err := ParseRollout(text, appsv1.DeploymentStrategy{}); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("rollout %q: %v, want %s", text, err, want)
 		}
 	}
 	for text, want := range map[string]string{
-		"": `"": is not known`, "for=1m": "at is missing", "at=1m": "for is missing", "at=1m,for=0": "for is missing, or less than 1s",
+		"": `"": is not known`, "for=1m": "at is missing", "at=1m": "for is missing", "at=1m,for=0": `"for": "0" is too short; want at least 1s`, "at=1m,for=1.5s": `"for": "1.5s" is not a whole number of seconds`,
 		"at=1m,for=1m,for=1m": `"for": is there twice`, "at=-1s,for=1m": `"at": "-1s" is not a time`,
 	} {
 		if _, err := ParseOutage(text); err == nil || !strings.HasPrefix(err.Error(), want) {

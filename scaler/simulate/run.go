@@ -59,6 +59,9 @@ func Simulate(ctx context.Context, s Setup) (*Run, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, fmt.Errorf("stopped at %s: %w", w.now, context.Cause(ctx))
 		}
+		if s.Progress != nil {
+			s.Progress(w.now)
+		}
 		w.roll()
 		w.refresh()
 		if w.due() {

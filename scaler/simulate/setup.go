@@ -41,6 +41,8 @@ type Setup struct {
 	MetricsPeriod, MetricsDelay time.Duration
 	// Record, if set, gets the observations.
 	Record *trace.Writer
+	// Progress, if set, is called at each Tick.
+	Progress func(at time.Duration)
 	// distort, if set, makes of what there is what the controller sees of it.
 	distort func(recommend.Snapshot) recommend.Snapshot
 }

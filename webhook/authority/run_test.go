@@ -166,6 +166,29 @@ func TestQuiet(t *testing.T) {
 	})
 }
 
+// TestSomebodyUndoesWhatIsWritten: whoever deletes the Secret whenever it is there does not make the API server busy.
+func TestSomebodyUndoesWhatIsWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster()
+		c.install(t, nil)
+		c.start(t)
+		settle()
+		const lasts = time.Minute
+		before := c.written()
+		for end := time.Now().Add(lasts); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+			if c.secret(t) != nil {
+				c.deleteSecret(t)
+			}
+		}
+		synctest.Wait()
+		// A reconciliation writes the Secret and the caBundle.
+		most := 2 * (reconcilesAtOnce + reconcilesPerSecond*int(lasts/time.Second))
+		if n := c.written() - before; n < 10 || n > most {
+			t.Errorf("%d writes in a minute, want at most %d, and at least 10 to restore it", n, most)
+		}
+	})
+}
+
 func TestDeletedSecret(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster()

@@ -161,7 +161,7 @@ func TestParseWarnings(t *testing.T) {
 			{Key: TargetCPU, Rule: FoundDoubtful, Message: `is read as 1500% of the request; an amount needs a unit, such as "1500m"`},
 		}},
 		"a number that looks like bytes": {basic(map[string]string{TargetMemory: "536870912"}), []Warning{
-			{Key: TargetMemory, Rule: FoundDoubtful, Message: `is read as 536870912% of the request; an amount needs a unit, such as "536870912Mi"`},
+			{Key: TargetMemory, Rule: FoundDoubtful, Message: `is read as 536870912% of the request; an amount needs a unit, such as "512Mi"`},
 		}},
 		"a number that looks like mebibytes": {basic(map[string]string{TargetMemory: "101"}), []Warning{
 			{Key: TargetMemory, Rule: FoundDoubtful, Message: `is read as 101% of the request; an amount needs a unit, such as "101Mi"`},

@@ -102,7 +102,11 @@ func (p *draft) setPercent(t *target, value string, as asPercent) error {
 		return as.allowed
 	}
 	if percent > as.doubtful && !hasSign {
-		p.warn(fmt.Sprintf("is read as %d%% of the request; an amount needs a unit, such as \"%d%s\"", percent, percent, as.unit))
+		amount := fmt.Sprintf("%d%s", percent, as.unit)
+		if t.resource == corev1.ResourceMemory && percent >= 1<<20 { // meant as bytes
+			amount = fmt.Sprintf("%dMi", (percent+1<<19)>>20)
+		}
+		p.warn(fmt.Sprintf("is read as %d%% of the request; an amount needs a unit, such as %q", percent, amount))
 	}
 	t.kind = autoscalingv2.UtilizationMetricType
 	t.percent = int32(percent)

@@ -260,10 +260,15 @@ func TestLintAPausedScaledObject(t *testing.T) {
 	for name, tt := range map[string]struct{ text, want string }{
 		"alone":             {scaled, `warning: Deployment web: metadata.annotations: ScaledObject "queue" (standard input:14) is paused`},
 		"what is made last": {scaled + made, `error: Deployment web: metadata.annotations: Forbidden: ScaledObject "queue" (standard input:14) already scales`},
+		"no quotes":         {strings.Replace(scaled, "'true'", "true", 1), `warning: Deployment web: metadata.annotations: ScaledObject "queue" (standard input:14) is paused`},
 		"and first":         {made + scaled, `error: Deployment web: metadata.annotations: Forbidden: ScaledObject "queue" (standard input:19) already scales`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, stdout, _ := lint(t, workload()+tt.text)
+			if name == "no quotes" {
+				expect(t, stdout, []string{tt.want, `standard input:16: warning: ScaledObject queue: metadata.annotations[autoscaling.keda.sh/paused]: Invalid value: true: must be a string; put it in quotes: "true"`})
+				return
+			}
 			expect(t, stdout, []string{tt.want})
 		})
 	}
@@ -327,6 +332,7 @@ func TestLintUnquotedOff(t *testing.T) {
 	}{
 		"in quotes":      {`updatePolicy: {updateMode: "Off"}`, nil},
 		"no quotes":      {"updatePolicy:\n    updateMode: Off", []string{told("22", "spec.updatePolicy.updateMode", `"Off"`) + `updateMode: "Off"; the API server refuses the whole object`}},
+		"a wrong case":   {`updatePolicy: {updateMode: "off"}`, []string{`spec.updatePolicy.updateMode: Invalid value: "off": must be in the right case: updateMode: "Off"; the API server refuses the whole object`}},
 		"another case":   {"updatePolicy: {updateMode: off}", []string{told("21", "spec.updatePolicy.updateMode", `"off"`) + `updateMode: "Off"`}},
 		"of a container": {"resourcePolicy:\n    containerPolicies:\n    - containerName: app\n      mode: Off", []string{told("24", "spec.resourcePolicy.containerPolicies[0].mode", `"Off"`) + `mode: "Off"`}},
 		"on":             {"updatePolicy: {updateMode: Auto}", []string{resized}},

@@ -214,6 +214,25 @@ func TestLintLookalikes(t *testing.T) {
 	}
 }
 
+// TestLintAnnotationsOfNoUse: annotations that are no mapping of keys to strings, and a mapping where a key should have been.
+func TestLintAnnotationsOfNoUse(t *testing.T) {
+	for name, tt := range map[string]struct {
+		annotations string
+		want        []string
+	}{
+		"a list":             {"\n  - mini-hpa/max: '9'\n  - mini-hpa/min: '1'", []string{"standard input:5: error: Deployment web: metadata.annotations: Invalid value: must be a mapping of names to values [InvalidField]"}},
+		"a text":             {" mini-hpa/max=9", []string{`metadata.annotations: Invalid value: "mini-hpa/max=9": must be a mapping of names to values`}},
+		"a mapping in it":    {"\n    mini-hpa:\n      max: 9", []string{`standard input:6: warning: Deployment web: metadata.annotations[mini-hpa]: it has no effect: mini-hpa reads keys that begin with mini-hpa/ in the metadata.annotations; did you mean "mini-hpa/max"?`}},
+		"another's text":     {" team=9", nil},
+		"an amount in bytes": {"\n    mini-hpa/max: '9'\n    mini-hpa/target-memory: '500000000'\n    mini-hpa/mode: paused", []string{`is read as 500000000% of the request; an amount needs a unit, such as "477Mi"`, "MissingRequest"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, stdout, _ := lint(t, "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\n  annotations:"+tt.annotations+"\nspec: {template: {spec: {containers: [{name: a}]}}}\n")
+			expect(t, stdout, tt.want)
+		})
+	}
+}
+
 // TestLintKustomizationsTakeLinearTime, in whatever way they are made of each other.
 func TestLintKustomizationsTakeLinearTime(t *testing.T) {
 	files := map[string]string{}

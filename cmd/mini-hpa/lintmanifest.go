@@ -200,16 +200,17 @@ func (m *manifests) addOther(o object) error {
 		}
 	case kind.Group == "autoscaling" && kind.Kind == annotations.KindHPA, kind.Group == annotations.GroupKEDA && kind.Kind == annotations.KindScaledObject:
 		var s scalerObject
+		quoted := o.quotedPausing()
 		problems, err := o.decode(&s)
 		if err != nil {
 			return err
 		}
-		m.findings = append(m.findings, o.notes(problems)...)
+		m.findings = append(m.findings, o.notes(append(quoted, problems...))...)
 		for _, n := range m.neighborhoods(o) {
 			n.addScaler(kind.Kind, s, o.place())
 		}
 	case kind.Group == annotations.GroupResizer && kind.Kind == annotations.KindResizer:
-		m.findings = append(m.findings, o.notes(o.unquotedModes())...)
+		m.findings = append(m.findings, o.notes(o.quotedModes())...)
 		for _, n := range m.neighborhoods(o) {
 			n.addResizer(o.GetName(), o.Object, o.place())
 		}

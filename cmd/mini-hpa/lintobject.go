@@ -3,6 +3,7 @@ package main
 import (
 	stdjson "encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -87,29 +88,40 @@ func (o object) written(at *field.Path, value any) string {
 	return fmt.Sprint(value)
 }
 
-// unquotedMode makes the word that was meant of an Off or On without quotes, which are truth values in YAML: in a mapping of the object, under
-// a name.
-func (o object) unquotedMode(members map[string]any, at *field.Path, name string) field.ErrorList {
-	value, isTruth := members[name].(bool)
-	if !isTruth {
+// quotedMode makes the word that was meant of an Off or On without quotes, which are truth values in YAML, or in another case: in a mapping of
+// the object, under a name.
+func (o object) quotedMode(members map[string]any, at *field.Path, name string) field.ErrorList {
+	at = at.Child(name)
+	value, meant, why := members[name], "", ""
+	switch v := value.(type) {
+	case bool:
+		meant = map[bool]string{false: "Off", true: "Auto"}[v]
+		why = "must be a string: without quotes " + quote(o.written(at, v)) + " is a truth value in YAML; put it in quotes"
+	case string:
+		if i := slices.IndexFunc(resizerModes, func(mode string) bool { return strings.EqualFold(mode, v) }); i >= 0 && resizerModes[i] != v {
+			meant, why = resizerModes[i], "must be in the right case"
+		}
+	}
+	if meant == "" {
 		return nil
 	}
-	meant := map[bool]string{false: "Off", true: "Auto"}[value]
 	members[name] = meant
-	return field.ErrorList{field.Invalid(at.Child(name), value, fmt.Sprintf("must be a string: without quotes %s is a truth value in YAML; put it in quotes: %s %q",
-		quote(o.written(at.Child(name), value)), name+":", meant)).WithOrigin(annotations.FoundInvalidField)}
+	return field.ErrorList{field.Invalid(at, value, fmt.Sprintf("%s: %s: %q", why, name, meant)).WithOrigin(annotations.FoundInvalidField)}
 }
 
-// unquotedModes are those of a VerticalPodAutoscaler.
-func (o object) unquotedModes() field.ErrorList {
+// resizerModes are those of a VerticalPodAutoscaler.
+var resizerModes = []string{"Off", "Initial", "Recreate", "InPlaceOrRecreate", "Auto"}
+
+// quotedModes are those of a VerticalPodAutoscaler.
+func (o object) quotedModes() field.ErrorList {
 	spec, _ := o.Object["spec"].(map[string]any)
 	update, _ := spec["updatePolicy"].(map[string]any)
-	errs := o.unquotedMode(update, field.NewPath("spec", "updatePolicy"), "updateMode")
+	errs := o.quotedMode(update, field.NewPath("spec", "updatePolicy"), "updateMode")
 	resources, _ := spec["resourcePolicy"].(map[string]any)
 	policies, _ := resources["containerPolicies"].([]any)
 	for i, item := range policies {
 		policy, _ := item.(map[string]any)
-		errs = append(errs, o.unquotedMode(policy, field.NewPath("spec", "resourcePolicy", "containerPolicies").Index(i), "mode")...)
+		errs = append(errs, o.quotedMode(policy, field.NewPath("spec", "resourcePolicy", "containerPolicies").Index(i), "mode")...)
 	}
 	return errs
 }
@@ -132,4 +144,30 @@ func (o object) located(path string, wrong any) place {
 		return o.host.place(at)
 	}
 	return at
+}
+
+// quotedPausing makes strings of the annotations that pause a ScaledObject: what was meant counts.
+func (o object) quotedPausing() field.ErrorList {
+	var errs field.ErrorList
+	set := o.annotations()
+	for _, key := range slices.Sorted(maps.Keys(set)) {
+		_, isText := set[key].(string)
+		if isText || set[key] == nil || !strings.HasPrefix(key, annotations.GroupPausing) {
+			continue
+		}
+		problem := o.unquoted(key, set[key])
+		set[key], errs = problem.text, append(errs, field.Invalid(field.NewPath("metadata", "annotations").Key(key), problem.seen,
+			"must be a string; "+problem.advice).WithOrigin(annotations.FoundInvalidField))
+	}
+	return errs
+}
+
+// asksInVain says whether the annotations of an object name mini-hpa's, but are no mapping.
+func (o object) asksInVain() bool {
+	metadata, _ := o.Object["metadata"].(map[string]any)
+	if _, isMapping := metadata["annotations"].(map[string]any); isMapping || metadata["annotations"] == nil {
+		return false
+	}
+	text, err := stdjson.Marshal(metadata["annotations"])
+	return err == nil && strings.Contains(string(text), annotations.Prefix)
 }

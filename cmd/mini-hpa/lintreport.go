@@ -103,6 +103,8 @@ func (d *candidate) review(defaults annotations.Defaults, s annotations.Surround
 	verdict := defaults.Review(d.workload, s).Replacing(inManifests)
 	if annotations.Selected(d.workload.Annotations) { // what is wrong with other Deployments is none of mini-hpa's business
 		verdict = d.withUnquoted(verdict)
+	} else if d.asksInVain() {
+		verdict.Problems = d.problems
 	}
 	found := d.errors(verdict.Problems)
 	if verdict.Mode == annotations.ModeAuto {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	stdjson "encoding/json"
 	"fmt"
 	"maps"
@@ -95,7 +96,7 @@ func (o object) strayAt(members map[string]any, at *field.Path) (stray, bool) {
 func (o object) isReadAt(at string) bool {
 	switch {
 	case o.isDeployment():
-		return at == "metadata.annotations" || at == "spec.template.metadata.annotations"
+		return strings.HasPrefix(at, "metadata.annotations") || at == onTemplate
 	case o.isKustomization():
 		return at == commonAnnotations
 	}
@@ -280,7 +281,12 @@ func (o object) lookalikes() []finding {
 		}
 		members, _ := value.(map[string]any)
 		for _, key := range slices.Sorted(maps.Keys(members)) {
-			if meant := annotations.Lookalike(key); meant != "" && len(found) < maxStrays {
+			name := key
+			if inside, ok := members[key].(map[string]any); ok && len(inside) > 0 { // mini-hpa: {max: 9}
+				name += "/" + slices.Min(slices.Collect(maps.Keys(inside)))
+			}
+			if meant := annotations.Lookalike(name); (meant != "" || name != key && strings.HasPrefix(name, annotations.Prefix)) && len(found) < maxStrays {
+				meant = cmp.Or(meant, name)
 				found = append(found, o.finding(severityWarning, annotations.FoundUnknownAnnotation, at.Key(key).String(),
 					fmt.Sprintf("it has no effect: mini-hpa reads keys that begin with %s in the metadata.annotations; did you mean %q?", annotations.Prefix, meant)))
 			}

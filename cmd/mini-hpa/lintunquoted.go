@@ -30,8 +30,13 @@ func (d *candidate) withUnquoted(v annotations.Verdict) annotations.Verdict {
 		}
 	}
 	v.Warnings = slices.DeleteFunc(slices.Clone(v.Warnings), func(w annotations.Warning) bool {
-		isOfValue := w.Rule == annotations.FoundUnknownAnnotation || w.Rule == annotations.FoundDoubtful
-		return isOfValue && u.takes(w.Path(), w.Message)
+		switch w.Rule {
+		case annotations.FoundDoubtful, annotations.FoundUnreachable:
+			return u.takes(w.Path(), "in quotes: "+w.Message)
+		case annotations.FoundUnknownAnnotation:
+			return u.takes(w.Path(), w.Message)
+		}
+		return false
 	})
 	for key, n := range u.said {
 		if n > 1 {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -94,7 +95,7 @@ func (t *simulateTask) manifest(s streams) (*candidate, error) {
 		return nil, unreadable{fmt.Errorf("cannot simulate the manifest %s: %s of apps/v1 beside %s; want exactly one Deployment",
 			inputName(t.file), plural(n, "Deployment"), plural(m.others, "other object"))}
 	}
-	t.around, t.besides = m.surroundings(m.deployments[0]), append(m.findings, m.misplaced()...)
+	t.around, t.besides = m.surroundings(m.deployments[0]), slices.Concat(m.findings, m.misplaced(), m.deployments[0].lookalikes())
 	named(m.deployments[0].workload)
 	return m.deployments[0], nil
 }

@@ -283,11 +283,27 @@ func (m *manifests) surroundings(d *candidate) annotations.Surroundings {
 	return all
 }
 
+// areas are those that an object is in, the nearest first. One that names the namespace into which a kustomization puts all of its directory
+// is also where those are that name none.
+func (m *manifests) areas(o object) []area {
+	all := areaOf(o).around()
+	if o.GetNamespace() == "" || o.file == standardInput || len(m.layout.namespaces) == 0 {
+		return all
+	}
+	o.namespace = ""
+	for _, a := range areaOf(o).around() {
+		if m.layout.namespaces[a.dir] == o.GetNamespace() {
+			all = append(all, a)
+		}
+	}
+	return all
+}
+
 // levels are the neighborhoods of an object, the nearest first. All must have been read.
 func (m *manifests) levels(o object) []*neighborhood {
 	key := areaOf(o)
-	around := key.around()
-	if len(m.layout.parts) > 0 {
+	around := m.areas(o)
+	if len(m.layout.parts)+len(m.layout.namespaces) > 0 {
 		key.file = o.file // of two files in a directory, a kustomization above it may be made of one
 	}
 	if found, ok := m.known[key]; ok {

@@ -33,6 +33,17 @@ const (
 	patchMetadata = "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\n"
 )
 
+func inShop(text string) string {
+	return strings.Replace(text, "metadata: {", "metadata: {namespace: shop, ", 1)
+}
+
+// TestLintOnePatch: a patch that is linted by itself is one all the same.
+func TestLintOnePatch(t *testing.T) {
+	repository(t, map[string]string{"prod/kustomization.yaml": "resources: [../base]\npatches: [{path: p.yaml}]\n", "prod/p.yaml": patchMetadata + "  annotations: {mini-hpa/target-cpu: half}\n"})
+	_, stdout, _ := call(t, "lint", "prod/p.yaml")
+	expect(t, stdout, []string{`prod/p.yaml:5: error: Deployment web: metadata.annotations[mini-hpa/target-cpu]: Invalid value: "half"`})
+}
+
 // TestLintCompositions: what a kustomization is made of bears on all of it, and on nothing else.
 func TestLintCompositions(t *testing.T) {
 	for name, tt := range map[string]struct {
@@ -67,6 +78,15 @@ func TestLintCompositions(t *testing.T) {
 			[]string{`error: Deployment web: metadata.annotations: Forbidden: HorizontalPodAutoscaler "web" (base/h.yaml:1) already scales`}},
 		"a VPA": {map[string]string{"base/kustomization.yaml": "resources: [v.yaml, l.yaml]\n", "base/v.yaml": webVPA, "base/l.yaml": defaultCPU, "prod/kustomization.yaml": "resources: [../base, d.yaml]\n", "prod/d.yaml": annotatedWeb},
 			[]string{`VerticalPodAutoscaler "web" (base/v.yaml:1) changes the CPU requests`, "RequestFromLimitRange"}},
+		"a file without an ending": {map[string]string{"base/Kustomization": "resources: [l.yaml]\n", "base/l.yaml": defaultCPU, "prod/Kustomization": "resources: [../base, d.yaml]\n", "prod/d.yaml": annotatedWeb},
+			[]string{`get 1 from LimitRange "cpu" (base/l.yaml:1)`}},
+		"a namespace that one names": {map[string]string{"kustomization.yaml": "namespace: shop\nresources: [l.yaml, d.yaml]\n", "l.yaml": defaultCPU, "d.yaml": inShop(annotatedWeb)},
+			[]string{`get 1 from LimitRange "cpu" (l.yaml:1)`}},
+		"a namespace that the other names": {map[string]string{"kustomization.yaml": "namespace: shop\nresources: [x/l.yaml, d.yaml]\n", "x/l.yaml": inShop(defaultCPU), "d.yaml": annotatedWeb},
+			[]string{`get 1 from LimitRange "cpu" (x/l.yaml:1)`}},
+		"a namespace of nobody": {map[string]string{"kustomization.yaml": "namespace: other\nresources: [l.yaml, d.yaml]\n", "l.yaml": defaultCPU, "d.yaml": inShop(annotatedWeb)},
+			[]string{"MissingRequest"}},
+		"a transformer": {map[string]string{"kustomization.yaml": "transformers: [t.yaml]\n", "t.yaml": "apiVersion: builtin\nkind: AnnotationsTransformer\nmetadata: {name: t}\nannotations: {mini-hpa/max: '9'}\n"}, nil},
 		"from the network": {map[string]string{"prod/kustomization.yaml": "resources: [https://example.com/base?ref=v1, github.com/x/y, d.yaml]\n", "prod/d.yaml": annotatedWeb},
 			[]string{"MissingRequest"}},
 	} {
@@ -122,7 +142,8 @@ func TestLintPatches(t *testing.T) {
 		"an operation's slash": {base, "patches: [{path: p.yaml, target: {kind: Deployment}}]\n", "- {op: add, path: /metadata/annotations/mini-hpa/max, value: '9'}\n", []string{"a slash within a name is written ~1"}},
 		"operations elsewhere": {base, "patches: [{path: p.yaml, target: {kind: Deployment}}]\n", "- {op: add, path: /spec/template/metadata/annotations/mini-hpa~1max, value: '9'}\n", []string{"mini-hpa/ keys have no effect here"}},
 		"of another kind":      {base, "patches: [{path: p.yaml, target: {kind: StatefulSet}}]\n", "- {op: add, path: /metadata/annotations/mini-hpa~1max, value: '9'}\n", []string{`have no effect on "StatefulSet"`}},
-		"operations: replicas": {scaled, "patches: [{path: p.yaml, target: {kind: Deployment, name: web}}]\n", "- {op: replace, path: /spec/replicas, value: 3}\n", []string{"each apply sets the replicas to 3"}},
+		"operations: replicas": {scaled, "patches: [{path: p.yaml, target: {kind: Deployment, name: web}}]\n", "- {op: replace, path: /spec/replicas, value: 3}\n", []string{"prod/p.yaml:1: warning: Deployment web: [0].value: each apply sets the replicas to 3"}},
+		"replicas in text":     {scaled, "patches:\n- target: {kind: Deployment, name: web}\n  patch: |-\n    - op: replace\n      path: /spec/replicas\n      value: 3\n", "", []string{"prod/kustomization.yaml:7: warning: Deployment web: [0].value: each apply sets the replicas to 3"}},
 		"replicas of nobody":   {scaled, "patches: [{path: p.yaml, target: {kind: Deployment, name: api}}]\n", "- {op: replace, path: /spec/replicas, value: 3}\n", nil},
 		"operations: others":   {scaled, "patches: [{path: p.yaml, target: {kind: Deployment}}]\n", "- {op: remove, path: /metadata/annotations/mini-hpa~1max}\n- {op: add, path: /metadata/annotations/team, value: 9}\n- 7\n", nil},
 		"not YAML":             {base, "patches:\n- patch: |-\n    a: b\n     c: [\n", "", nil},

@@ -1,11 +1,12 @@
 package main
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 )
 
-// layout is what the kustomizations among the files say of other files. Nothing is fetched, and nothing is read that is not among them.
+// layout is what the kustomizations among the files say of other files. Nothing is fetched, and what is not among the files bears on nothing.
 type layout struct {
 	// patches are files, by their absolute paths, that hold parts of objects.
 	patches map[string]patchUse
@@ -34,28 +35,55 @@ type composition struct {
 // Of a composition there is so much and no more, so that many kustomizations of one large base take no quadratic time.
 const maxParts, maxDepth = 1000, 32
 
-// newLayout reads the kustomizations among the sources.
+// newLayout reads the kustomizations among the sources, and those beside them for what is a patch.
 func newLayout(sources []source) layout {
 	l := layout{patches: map[string]patchUse{}, parts: map[string][]string{}, namespaces: map[string]string{}, listed: map[string]bool{}, wholes: map[string]*composition{}}
 	for _, s := range sources {
-		if s.name == "-" || kustomization(s.name).Kind == "" {
+		if s.name != "-" && kustomization(s.name).Kind != "" {
+			l.read(s, l.add)
+		}
+	}
+	for _, s := range beside(sources) {
+		l.read(s, l.addPatches)
+	}
+	return l
+}
+
+// beside are the kustomizations in the directories of files that were named: whoever lints a patch by itself should be told no less and no
+// more than whoever lints all.
+func beside(sources []source) []source {
+	var found []source
+	seen := map[string]bool{}
+	for _, s := range sources {
+		dir := filepath.Dir(s.name)
+		if s.met || s.name == "-" || seen[dir] {
 			continue
 		}
-		text, err := s.read(nil)
-		dir, where := filepath.Abs(filepath.Dir(s.name))
-		if err != nil || where != nil {
-			continue // which is told when it is read for what else is in it
-		}
-		for _, c := range chunks(text) {
-			c.always = true
-			documents, _ := c.documents()
-			for _, d := range documents {
-				fields, _ := d.value.(map[string]any)
-				l.add(dir, fields)
+		seen[dir] = true
+		for _, name := range kustomizationFiles {
+			if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
+				found = append(found, source{name: filepath.Join(dir, name)})
 			}
 		}
 	}
-	return l
+	return found
+}
+
+// read hands on each document of a kustomization. What cannot be read is told when it is read for what else is in it.
+func (l *layout) read(s source, add func(dir string, fields map[string]any)) {
+	text, err := s.read(nil)
+	dir, where := filepath.Abs(filepath.Dir(s.name))
+	if err != nil || where != nil {
+		return
+	}
+	for _, c := range chunks(text) {
+		c.always = true
+		documents, _ := c.documents()
+		for _, d := range documents {
+			fields, _ := d.value.(map[string]any)
+			add(dir, fields)
+		}
+	}
 }
 
 // add takes in one kustomization.
@@ -74,6 +102,10 @@ func (l *layout) add(dir string, fields map[string]any) {
 	if namespace, ok := fields["namespace"].(string); ok {
 		l.namespaces[dir] = namespace
 	}
+	l.addPatches(dir, fields)
+}
+
+func (l *layout) addPatches(dir string, fields map[string]any) {
 	for _, p := range patchesOf(fields) {
 		if p.path != "" {
 			l.patches[below(dir, p.path)] = patchUse{dir: dir, kind: p.kind, name: p.name}

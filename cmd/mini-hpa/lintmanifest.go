@@ -232,7 +232,7 @@ func (m *manifests) addOther(o object) error {
 func (m *manifests) neighborhoods(o object) []*neighborhood {
 	where := areaOf(o)
 	all := []*neighborhood{m.neighborhood(where)}
-	if file, err := filepath.Abs(o.file); where.dir != "" && err == nil && m.layout.listed[file] {
+	if file, err := filepath.Abs(o.file); err == nil && m.layout.listed[file] && (where.dir != "" || m.layout.home(filepath.Dir(file)) != "") {
 		all = append(all, m.neighborhood(area{file: file}))
 	}
 	return all

@@ -149,7 +149,7 @@ func (o object) errors(problems field.ErrorList) []finding {
 
 // finding is one about a field of the object, in the place where it is, or where it is missing.
 func (o object) finding(severity, rule, path, message string) finding {
-	return o.findingAt(o.spot(path, nil), severity, rule, path, message)
+	return o.findingAt(o.located(path, nil), severity, rule, path, message)
 }
 
 func (o object) findingAt(at place, severity, rule, path, message string) finding {

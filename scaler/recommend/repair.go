@@ -107,7 +107,7 @@ func RepairTable() []Repair {
 			"Pods that its cache does not hold yet do not exist.",
 			"Watches of different kinds are not ordered among each other"},
 		{RepairBlind, "blind-gap",
-			"After a gap longer than the window, such as an outage of the metrics or a time in which pods could not be measured, the present number of replicas holds scale-in for a window.",
+			"After a gap longer than the window, such as an outage of the metrics, the present number of replicas holds scale-in for a window; after a time in which pods could not be measured, what was assumed of them does.",
 			"It scales in at the first sample after the outage: the recommendations of the time before have left the window.",
 			"stabilizeRecommendationWithBehaviors of horizontal.go"},
 		{RepairOutside, "outside-scale-in",

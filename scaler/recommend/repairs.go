@@ -263,16 +263,30 @@ const longestGap = 5 * time.Minute
 
 // resume repairs "stabilization ends with the last look": at the first evaluation after an outage of the metrics, a pause
 // or a time at 0 replicas that outlasted the window, the present number holds scale-in for a window, as it does after a
-// restart. The HPA scales in at the first sample after an outage. So it is after looks that rested on assumptions, if for a
-// whole window there was no other. A workload that is always evaluated after a gap, such as one of a coarse trace, is held at
-// every other evaluation only.
+// restart. The HPA scales in at the first sample after an outage. After looks that rested on assumptions, if for a whole window there
+// was no other, it is what was assumed that holds. A workload that is always evaluated after a gap, such as one of a coarse trace, is
+// held at every other evaluation only.
 func (r Rules) resume(h History, s Snapshot, l look, p annotations.Policy) History {
 	last := h.Samples[len(h.Samples)-1].Time
 	gap := max(window(p.Up), window(p.Down), longestGap, 2*p.SyncPeriod)
 	blind := s.Time.Sub(last) > gap && !h.resumed.Time.Equal(last)
 	unsure := !l.assumed() && last.After(h.certain) && s.Time.Sub(h.certain) > window(p.Down) && !h.resumed.Time.Equal(h.certain)
-	if r.repairs(RepairBlind) && (blind || unsure && !h.certain.IsZero()) {
+	switch {
+	case !r.repairs(RepairBlind):
+	case blind:
 		h.resumed = Sample{Time: s.Time, Replicas: s.Replicas, Basis: Found}
+	case unsure && !h.certain.IsZero():
+		h.resumed = Sample{Time: s.Time, Replicas: h.assumed(s, p), Basis: Assumed}
 	}
 	return h
+}
+
+// assumed is the most that was proposed with assumptions in the scale-down window, and no more than the present number; that if there was
+// nothing.
+func (h History) assumed(s Snapshot, p annotations.Policy) int32 {
+	e := h.envelope(s.Time, nothing, p, basesOf(Assumed))
+	if e.high.replicas == nothing {
+		return s.Replicas
+	}
+	return min(e.high.replicas, s.Replicas)
 }

@@ -85,9 +85,18 @@ func (d *draft) envelope(p annotations.Policy, h History, l look, r Rules) envel
 		d.repaired(RepairSettled, d.raise(&e, hold{replicas: min(h.carried, d.Current), basis: carriedOut}))
 	}
 	if down := window(p.Down); h.resumed.Time.After(d.Time.Add(-down)) {
-		d.repaired(RepairBlind, d.raise(&e, hold{replicas: h.resumed.Replicas, basis: afterGap, ends: h.resumed.Time.Add(down)}))
+		d.repaired(RepairBlind, d.raise(&e, h.resumed.hold(down)))
 	}
 	return e
+}
+
+// hold is what holds after a gap.
+func (s Sample) hold(window time.Duration) hold {
+	held := hold{replicas: s.Replicas, basis: s.Basis, ends: s.Time.Add(window)}
+	if s.Basis == Found {
+		held.basis = afterGap
+	}
+	return held
 }
 
 // raise lets a scale-in go no further than the hold, and says whether it would have.

@@ -302,6 +302,32 @@ func TestWhatIsAssumedHoldsNow(t *testing.T) {
 	}
 }
 
+// TestAPodWithoutASampleGoes in a scale-in that policies spread over many steps: they go on at their pace, for what was assumed of it would
+// have let them. Where it held the number, that holds for a window more.
+func TestAPodWithoutASampleGoes(t *testing.T) {
+	for _, left := range []int{9, 7, 4} { // the replicas without it
+		w := newWorkload(t, 10, "target-cpu=50", "max=40", "scale-down-policies=1 pod/60s")
+		var steps []time.Duration
+		for w.now.Before(noon.Add(20 * time.Minute)) {
+			before := w.replicas
+			if measured := int(before); measured > left {
+				w.see(snapshot(w.now, before, pods(w.now, measured-1, "10m"), pods(w.now, 1, "0", without)), tick)
+			} else {
+				w.see(snapshot(w.now, before, pods(w.now, measured, "10m")), tick)
+			}
+			if w.replicas != before {
+				steps = append(steps, w.now.Sub(noon))
+			}
+		}
+		w.want(1)
+		for i := 1; i < 7; i++ {
+			if took := steps[i] - steps[i-1]; took > time.Minute+tick {
+				t.Errorf("with the pod gone at %d: step %d took %s", left, i, took)
+			}
+		}
+	}
+}
+
 // TestAssumptionsAreStabilizedAmongThemselves: a pod that never has a sample does not switch the window off.
 func TestAssumptionsAreStabilizedAmongThemselves(t *testing.T) {
 	w := newWorkload(t, 10, "target-cpu=50", "max=10")

@@ -2,6 +2,7 @@ package recommend
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -224,6 +225,16 @@ func TestMetricsErrorHolds(t *testing.T) {
 	want := &Failure{Metric: "cpu", Reason: ReasonMetricsUnavailable, Detail: s.MetricsError}
 	if diff := cmp.Diff(want, d.Failure); diff != "" || d.Desired != 8 || len(h.Samples) != 1 {
 		t.Errorf("desired = %d, samples = %v, failure (-want +got):\n%s", d.Desired, h.Samples, diff)
+	}
+}
+
+// TestPodsThatAreNotReadyAreNotCalledSo, though the HPA controller counts them among those that are.
+func TestPodsThatAreNotReadyAreNotCalledSo(t *testing.T) {
+	s := snapshot(noon, 10, pods(noon, 4, "0"), pods(noon, 5, "0", ready(corev1.ConditionFalse, time.Hour)), pods(noon, 1, "0", ready(corev1.ConditionUnknown, time.Minute)))
+	d, _ := Recommend(eager(t, "target-memory=100%"), s, History{})
+	const want = "10 pods: 4 ready, 6 not known to be, 0 unready, 0 without a current sample, 0 ignored"
+	if d.Steps[0].Detail != want || !strings.Contains(d.Reason, "(4 of 10 pods") {
+		t.Errorf("%q, reason %q; want %q", d.Steps[0].Detail, d.Reason, want)
 	}
 }
 

@@ -320,7 +320,11 @@ func (c *cohort) String() string { return (&text{}).cohort(c).written.String() }
 func (t *text) cohort(c *cohort) *text {
 	n := &c.count
 	t.int(int64(n[inReady] + n[inUnready] + n[inMissing] + c.ignored)).str(" pods: ")
-	t.int(int64(n[inReady])).str(" ready, ").int(int64(n[inUnready])).str(" unready, ").int(int64(n[inMissing])).str(" without a current sample, ")
+	t.int(int64(c.known())).str(" ready, ")
+	if others := n[inReady] - c.known(); others > 0 {
+		t.int(int64(others)).str(" not known to be, ")
+	}
+	t.int(int64(n[inUnready])).str(" unready, ").int(int64(n[inMissing])).str(" without a current sample, ")
 	t.int(int64(c.ignored)).str(" ignored")
 	if n[inStray] > 0 {
 		t.str(", and ").int(int64(n[inStray])).str(" samples of pods that do not exist")

@@ -477,3 +477,33 @@ func TestLintColumnsInside(t *testing.T) {
 		})
 	}
 }
+
+// TestLintLinesOfWhatCannotBeRead: the parser does not tell all of them.
+func TestLintLinesOfWhatCannotBeRead(t *testing.T) {
+	for name, tt := range map[string]struct{ text, want string }{
+		"a control character":    {workload() + "# \x0c\n", "13: cannot be parsed: control characters are not allowed"},
+		"a control in a value":   {workload("mode: '\x7f'"), "8: cannot be parsed: control characters are not allowed"},
+		"no UTF-8":               {workload() + "# caf\xe9\n", "13: cannot be parsed: incomplete UTF-8 octet sequence"},
+		"no UTF-8, further on":   {"a: b\n---\n" + workload() + "# \xff\xfe\n", "15: cannot be parsed: invalid leading UTF-8 octet"},
+		"an unknown anchor":      {workload("mode: *nope2", "x: *nope"), "8: cannot be parsed: unknown anchor 'nope2' referenced"},
+		"another anchor":         {"a: &nope2 1\nb: *nope2\nc: [*nope]\n", "3: cannot be parsed: unknown anchor 'nope' referenced"},
+		"a merge of a number":    {strings.Replace(workload(), "    mini-hpa/max", "    <<: 3\n    mini-hpa/max", 1), "7: cannot be parsed: what is merged with << must be a mapping, or a list of some"},
+		"a merge of some":        {"kind: a\nx: {a: &a {b: 1}}\ny:\n  <<: [*a,\n   b]\n", "5: cannot be parsed: what is merged with <<"},
+		"a list of objects":      {"- apiVersion: v1\n  kind: A\n", "1: is a list of objects, and only one of kind List can be applied; separate them with ---"},
+		"the same as JSON":       {"[\n{\"apiVersion\": \"v1\", \"kind\": \"A\"}]", "1: is a list of objects"},
+		"JSON with a comment":    {"{\n// a comment\n\"apiVersion\":\"apps/v1\",\"kind\":\"Deployment\",\"metadata\":{\"annotations\":{\"mini-hpa/max\":\"9\"}}}", "2: cannot be parsed as JSON: invalid character '/'"},
+		"a list of other things": {"- name: play\n  hosts: all\n", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, _, stderr := lint(t, tt.text)
+			if want := "mini-hpa lint: standard input:" + tt.want; tt.want != "" && !strings.HasPrefix(stderr, want) || tt.want == "" && strings.Contains(stderr, "unreadable") {
+				t.Errorf("%q lacks %q", stderr, want)
+			}
+		})
+	}
+	_, stdout, _ := lint(t, workload("metrics: |\n      - type: Pods\n       pods: x"))
+	expect(t, stdout, []string{"standard input:10: error: "})
+	if strings.Contains(stdout, "line ") {
+		t.Errorf("a line that nobody can look up: %s", stdout)
+	}
+}

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -137,12 +138,16 @@ func (d *candidate) isFromCluster() bool {
 	return len(status) > 0 || d.workload.UID != "" || d.workload.ResourceVersion != ""
 }
 
+// lineInside is the line of a document in an annotation, which nobody can look up in a file.
+var lineInside = regexp.MustCompile(`(cannot be read as one YAML or JSON document: )line \d+: `)
+
 // errors are the findings that problems come to.
 func (o object) errors(problems field.ErrorList) []finding {
 	var found []finding
 	for _, problem := range problems {
 		at := o.located(problem.Field, problem.BadValue)
-		found = append(found, o.findingAt(at, severityError, problem.Origin, problem.Field, problem.ErrorBody()))
+		message := lineInside.ReplaceAllString(problem.ErrorBody(), "$1")
+		found = append(found, o.findingAt(at, severityError, problem.Origin, problem.Field, message))
 	}
 	return found
 }

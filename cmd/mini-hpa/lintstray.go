@@ -123,6 +123,8 @@ func (s stray) tell() finding {
 	switch last := steps[len(steps)-1]; {
 	case s.at.String() == "metadata.annotations":
 		message = fmt.Sprintf("%s annotations have no effect on %s of %s; only Deployments of apps/v1 are autoscaled", annotations.Prefix, quote(s.GetKind()), quote(s.GetAPIVersion()))
+	case strings.HasPrefix(last, "annotations[") && len(steps) > 1 && steps[len(steps)-2] == "metadata":
+		message = fmt.Sprintf("annotations are a mapping and no list, so %s keys have no effect here; write them without \"- \"", annotations.Prefix)
 	case last == "labels":
 		message = fmt.Sprintf("%s keys have no effect among the labels; write them into the metadata.annotations of the Deployment", annotations.Prefix)
 	case last != "annotations" && len(steps) > 1 && steps[len(steps)-2] == "metadata":

@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 	"unicode/utf8"
 
 	"k8s.io/apimachinery/pkg/util/json"
 	kubectl "sigs.k8s.io/yaml"
 	yaml "sigs.k8s.io/yaml/goyaml.v3"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
 // document is one document of a file: its value as kubectl reads it, by YAML 1.1, and the nodes that say where each part
@@ -101,8 +104,11 @@ func (c chunk) documents() ([]document, error) {
 		return documents, nil
 	}
 	d, err := c.readYAML()
-	if err != nil && len(documents) > 0 {
+	switch {
+	case err != nil && len(documents) > 0:
 		return documents, bad
+	case err == nil && bad != nil && strings.Contains(c.text, annotations.Prefix) && !isObject(d.value):
+		return nil, bad // JSON with comments, say, means something else as YAML
 	}
 	if err != nil && d.value == nil {
 		return nil, err
@@ -126,6 +132,9 @@ func (c chunk) readYAML() (d document, err error) {
 	if _, err := (&expansion{anchored: map[*yaml.Node]int{}}).measure(d.node); err != nil {
 		return d, err
 	}
+	if isListOfObjects(d.node) {
+		return d, atLine{d.node.Line, errors.New("is a list of objects, and only one of kind List can be applied; separate them with ---")}
+	}
 	if kind, _ := (atlas{}).part(d.node, "kind"); kind == nil && !c.always {
 		return d, nil // large files are often none of Kubernetes
 	}
@@ -140,6 +149,11 @@ func (c chunk) readYAML() (d document, err error) {
 			err = odd
 		}
 	}
+	if err != nil && strings.Contains(err.Error(), "map merge") {
+		if wrong := wrongMerge(d.node); wrong != nil {
+			return d, cmp.Or(odd, error(atLine{wrong.Line, errors.New("cannot be parsed: what is merged with << must be a mapping, or a list of some")}))
+		}
+	}
 	if err != nil {
 		return d, cmp.Or(odd, c.failed(err, lines))
 	}
@@ -147,6 +161,21 @@ func (c chunk) readYAML() (d document, err error) {
 		return d, atLine{d.node.Line, err}
 	}
 	return d, odd
+}
+
+func isObject(value any) bool {
+	fields, _ := value.(map[string]any)
+	return fields["apiVersion"] != nil && fields["kind"] != nil
+}
+
+// isListOfObjects says whether a document is what no tool applies.
+func isListOfObjects(root *yaml.Node) bool {
+	if root.Kind != yaml.SequenceNode || len(root.Content) == 0 {
+		return false
+	}
+	kind, _ := (atlas{}).part(root.Content[0], "kind")
+	version, _ := (atlas{}).part(root.Content[0], "apiVersion")
+	return kind != nil && version != nil
 }
 
 // isYAML says whether the chunk can be parsed.
@@ -208,14 +237,67 @@ func (c chunk) better(err error) error {
 // failed makes a line of the file of the line that the parser tells.
 func (c chunk) failed(err error, lines []int) error {
 	said := strings.TrimPrefix(strings.TrimPrefix(err.Error(), "error converting YAML to JSON: "), "yaml: ")
-	line := 1
+	line := 0
 	if n, scanErr := fmt.Sscanf(said, "line %d:", &line); n == 1 && scanErr == nil {
 		_, said, _ = strings.Cut(said, ": ")
 		if strings.HasPrefix(said, "did not find expected") {
 			line++ // in these errors, the parser counts from 0
 		}
+		return atLine{lineOf(line, lines), errors.New("cannot be parsed: " + said)}
 	}
-	return atLine{lineOf(line, lines), errors.New("cannot be parsed: " + said)}
+	return atLine{c.line + strings.Count(c.text[:c.suspect(said)], "\n"), errors.New("cannot be parsed: " + said)}
+}
+
+// suspect is where in the text is what the parser tells of without a line; 0 if that is not known.
+func (c chunk) suspect(said string) int {
+	var name string
+	if n, err := fmt.Sscanf(said, "unknown anchor '%s", &name); n == 1 && err == nil {
+		unknown := regexp.MustCompile(`\*` + regexp.QuoteMeta(strings.TrimSuffix(name, "'")) + `(?:[\s,\]}]|$)`)
+		if at := unknown.FindStringIndex(c.text); at != nil {
+			return at[0]
+		}
+	}
+	if strings.Contains(said, "UTF-8") || strings.Contains(said, "control characters") {
+		for i, r := range c.text {
+			if _, size := utf8.DecodeRuneInString(c.text[i:]); r == utf8.RuneError && size == 1 || !isPrintable(r) {
+				return i
+			}
+		}
+	}
+	return 0
+}
+
+// isPrintable says whether YAML takes a character.
+func isPrintable(r rune) bool {
+	switch {
+	case r == '\t', r == '\n', r == '\r', r == '\u0085':
+		return true
+	case r < ' ', '\x7f' <= r && r < '\u00a0', '\ufffe' <= r && r <= '\uffff':
+		return false
+	}
+	return true
+}
+
+// wrongMerge is the first merge of something else than mappings; nil if there is none.
+func wrongMerge(n *yaml.Node) *yaml.Node {
+	for i, child := range n.Content {
+		if n.Kind == yaml.MappingNode && i%2 == 1 && n.Content[i-1].Tag == "!!merge" {
+			value := followed(child)
+			items := []*yaml.Node{value}
+			if value.Kind == yaml.SequenceNode {
+				items = value.Content
+			}
+			for _, item := range items {
+				if followed(item).Kind != yaml.MappingNode {
+					return item
+				}
+			}
+		}
+		if found := wrongMerge(child); found != nil {
+			return found
+		}
+	}
+	return nil
 }
 
 // advised says what to do with what is no manifest yet.

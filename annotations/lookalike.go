@@ -18,12 +18,11 @@ func Lookalike(key string) string {
 	}
 	const own, few = "minihpa", 2
 	letters := lettersOf(domain)
+	if !isQualified || name == "" || !strings.HasPrefix(letters, own) && EditDistance(letters, own) > few {
+		return "" // nearly always
+	}
 	meant := nearest(Prefix + name)
-	isNear := EditDistance(lettersOf(name), lettersOf(strings.TrimPrefix(meant, Prefix))) <= few
-	switch {
-	case !isQualified || name == "":
-		return ""
-	case letters == own, isNear && (strings.HasPrefix(letters, own) || EditDistance(letters, own) <= few):
+	if letters == own || EditDistance(lettersOf(name), lettersOf(strings.TrimPrefix(meant, Prefix))) <= few {
 		return meant
 	}
 	return ""

@@ -16,6 +16,8 @@ type layout struct {
 	namespaces map[string]string
 	// listed are the files that are a part of something.
 	listed map[string]bool
+	// writes are the directories of kustomizations that change annotations in other ways than by parts of objects.
+	writes map[string]bool
 	// wholes are what was asked for of all that a kustomization is made of.
 	wholes map[string]*composition
 }
@@ -37,7 +39,7 @@ const maxParts, maxDepth = 1000, 32
 
 // newLayout reads the kustomizations among the sources, and those beside them for what is a patch.
 func newLayout(sources []source) layout {
-	l := layout{patches: map[string]patchUse{}, parts: map[string][]string{}, namespaces: map[string]string{}, listed: map[string]bool{}, wholes: map[string]*composition{}}
+	l := layout{patches: map[string]patchUse{}, parts: map[string][]string{}, namespaces: map[string]string{}, listed: map[string]bool{}, writes: map[string]bool{}, wholes: map[string]*composition{}}
 	for _, s := range sources {
 		if s.name != "-" && kustomization(s.name).Kind != "" {
 			l.read(s, l.add)
@@ -102,6 +104,7 @@ func (l *layout) add(dir string, fields map[string]any) {
 	if namespace, ok := fields["namespace"].(string); ok {
 		l.namespaces[dir] = namespace
 	}
+	l.writes[dir] = l.writes[dir] || fields["transformers"] != nil || fields[commonAnnotations] != nil
 	l.addPatches(dir, fields)
 }
 

@@ -39,9 +39,9 @@ type manifests struct {
 	// layout is what kustomizations say of the files, patched what their patches change.
 	layout  layout
 	patched []patched
-	// deleted are objects that patches take away; scaled are, by file, the names of Deployments that mini-hpa scales, nil until it is asked for.
-	deleted map[deletion]bool
-	scaled  map[string]map[string]bool
+	// deleted are objects that patches take away; deploymentsIn are those of each file, nil until it is asked for.
+	deleted       map[deletion]bool
+	deploymentsIn map[string][]*candidate
 	// others, strangers, templates and patches are passed over: objects, documents that are none, those that are to be filled in first, and
 	// parts of objects.
 	others, strangers, templates, patches int
@@ -49,7 +49,7 @@ type manifests struct {
 
 // newManifests has nothing yet; namespace is that of objects that name none.
 func newManifests(namespace string) *manifests {
-	return &manifests{namespace: namespace, around: map[area]*neighborhood{}, known: map[area][]*neighborhood{}, deleted: map[deletion]bool{}, atlas: atlas{}, structs: structs{}}
+	return &manifests{namespace: namespace, around: map[area]*neighborhood{}, known: map[area][]*neighborhood{}, layout: newLayout(nil), deleted: map[deletion]bool{}, atlas: atlas{}, structs: structs{}}
 }
 
 // object is one object of a manifest.

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -82,6 +83,7 @@ func (m *manifests) addPatch(p part, use patchUse) {
 	}
 	m.patches++
 	if isList {
+		m.layout.writes[use.dir] = true
 		fields = map[string]any{"kind": use.kind, "metadata": map[string]any{"name": use.name}}
 	} else if fields == nil {
 		return
@@ -176,13 +178,7 @@ func (m *manifests) judge(p patched, defaults annotations.Defaults) []finding {
 // values judges each annotation of a patch by itself. Null takes an annotation away.
 func (o object) values(defaults annotations.Defaults) []finding {
 	d := &candidate{object: o, problems: o.quoteAnnotations()}
-	pairs, set := map[string]string{}, o.annotations()
-	for _, key := range o.ownKeys() {
-		if text, ok := set[key].(string); ok {
-			pairs[key] = text
-		}
-	}
-	verdict := d.withUnquoted(partly(pairs, defaults))
+	verdict := d.withUnquoted(partly(o.texts(), defaults))
 	found := d.errors(verdict.Problems)
 	for _, warning := range verdict.Warnings {
 		found = append(found, o.finding(severityWarning, warning.Rule, warning.Path(), warning.Message))
@@ -231,20 +227,106 @@ func (m *manifests) scales(use patchUse, name string) bool {
 	if use.dir == "" {
 		return false
 	}
-	if m.scaled == nil {
-		m.scaled = map[string]map[string]bool{}
+	return m.deploymentOf(use.dir, func(d *candidate) bool {
+		mode := d.workload.Annotations[annotations.ModeKey]
+		return (name == "" || d.GetName() == name) && annotations.Selected(d.workload.Annotations) && (mode == "" || mode == string(annotations.ModeAuto))
+	}) != nil
+}
+
+// deploymentOf is the first Deployment that a kustomization is made of and that is wanted; nil if there is none.
+func (m *manifests) deploymentOf(dir string, isWanted func(*candidate) bool) *candidate {
+	if m.deploymentsIn == nil {
+		m.deploymentsIn = map[string][]*candidate{}
 		for _, d := range m.deployments {
-			mode := d.workload.Annotations[annotations.ModeKey]
-			if file, err := filepath.Abs(d.file); err == nil && annotations.Selected(d.workload.Annotations) && (mode == "" || mode == string(annotations.ModeAuto)) {
-				if m.scaled[file] == nil {
-					m.scaled[file] = map[string]bool{"": true}
-				}
-				m.scaled[file][d.GetName()] = true
+			if file, err := filepath.Abs(d.file); err == nil {
+				m.deploymentsIn[file] = append(m.deploymentsIn[file], d)
 			}
 		}
 	}
-	c := m.layout.compose(use.dir, m.layout.namespaces[use.dir])
-	return slices.ContainsFunc(c.order, func(part string) bool { return m.scaled[part][name] })
+	for _, part := range m.layout.compose(dir, m.layout.namespaces[dir]).order {
+		if i := slices.IndexFunc(m.deploymentsIn[part], isWanted); i >= 0 {
+			return m.deploymentsIn[part][i]
+		}
+	}
+	return nil
+}
+
+// overlaid is a Deployment in one kustomization.
+type overlaid struct{ dir, name string }
+
+// together judges what the patches of a kustomization make of the annotations of a Deployment: each for itself may be right. Of what is missing
+// nothing is said, as it may come from elsewhere.
+func (m *manifests) together(defaults annotations.Defaults) []finding {
+	patches, keys := map[overlaid][]patched{}, []overlaid{}
+	for _, p := range m.patched {
+		if len(p.ownKeys()) > 0 && p.isDeployment() && p.use.dir != "" {
+			key := overlaid{p.use.dir, p.GetName()}
+			if patches[key] == nil {
+				keys = append(keys, key)
+			}
+			patches[key] = append(patches[key], p)
+		}
+	}
+	var found []finding
+	for _, key := range keys {
+		own := patches[key]
+		order := m.layout.compose(key.dir, m.layout.namespaces[key.dir]).order
+		if m.layout.writes[key.dir] || slices.ContainsFunc(order, func(part string) bool { return m.layout.writes[part] }) {
+			continue // who knows what becomes of them
+		}
+		d := m.deploymentOf(key.dir, func(d *candidate) bool { return d.GetName() == key.name })
+		if d == nil || !annotations.Selected(d.workload.Annotations) {
+			continue
+		}
+		pairs, known := maps.Clone(d.workload.Annotations), map[string]bool{}
+		note := func(v annotations.Verdict) {
+			for _, problem := range v.Problems {
+				known[problem.Error()] = true
+			}
+		}
+		note(partly(pairs, defaults))
+		for i := len(order) - 1; i >= 0; i-- { // what is nearer comes later
+			apply(pairs, patches[overlaid{order[i], key.name}])
+		}
+		note(partly(pairs, defaults))
+		apply(pairs, own)
+		for _, p := range own {
+			note(partly(p.texts(), defaults))
+		}
+		for _, problem := range partly(pairs, defaults).Problems {
+			if !known[problem.Error()] {
+				last := own[len(own)-1]
+				problem.Detail += fmt.Sprintf("; so it is with the annotations of %s", d.place())
+				found = append(found, last.errors(field.ErrorList{problem})...)
+			}
+		}
+	}
+	return found
+}
+
+// apply makes of annotations what patches make of them.
+func apply(pairs map[string]string, patches []patched) {
+	for _, p := range patches {
+		set := p.annotations()
+		for _, key := range p.ownKeys() {
+			if text, isText := set[key].(string); isText {
+				pairs[key] = text
+			} else {
+				delete(pairs, key)
+			}
+		}
+	}
+}
+
+// texts are the object's own annotations that are strings.
+func (o object) texts() map[string]string {
+	pairs, set := map[string]string{}, o.annotations()
+	for _, key := range o.ownKeys() {
+		if text, ok := set[key].(string); ok {
+			pairs[key] = text
+		}
+	}
+	return pairs
 }
 
 // rivals warns of autoscalers in what is patched, if the patch asks for mini-hpa.

@@ -83,6 +83,7 @@ func (m *manifests) report(defaults annotations.Defaults) report {
 	for _, p := range m.patched {
 		r.Findings = append(r.Findings, m.judge(p, defaults)...)
 	}
+	r.Findings = append(r.Findings, m.together(defaults)...)
 	for _, o := range m.kustomizations {
 		r.Findings = append(r.Findings, m.written(o, defaults)...)
 	}

@@ -286,11 +286,14 @@ func (o object) lookalikes() []finding {
 		}
 		members, _ := value.(map[string]any)
 		for _, key := range slices.Sorted(maps.Keys(members)) {
+			if len(found) == maxStrays {
+				return found
+			}
 			name := key
 			if inside, ok := members[key].(map[string]any); ok && len(inside) > 0 { // mini-hpa: {max: 9}
 				name += "/" + slices.Min(slices.Collect(maps.Keys(inside)))
 			}
-			if meant := annotations.Lookalike(name); (meant != "" || name != key && strings.HasPrefix(name, annotations.Prefix)) && len(found) < maxStrays {
+			if meant := annotations.Lookalike(name); meant != "" || name != key && strings.HasPrefix(name, annotations.Prefix) {
 				meant = cmp.Or(meant, name)
 				found = append(found, o.finding(severityWarning, annotations.FoundUnknownAnnotation, at.Key(key).String(),
 					fmt.Sprintf("it has no effect: mini-hpa reads keys that begin with %s in the metadata.annotations; did you mean %q?", annotations.Prefix, meant)))

@@ -255,7 +255,7 @@ func TestMonitoringGoesWhereItIsSelected(t *testing.T) {
 // TestProcessesAreThoseOfTheRelease: names that others export too are matched by the release's pods.
 func TestProcessesAreThoseOfTheRelease(t *testing.T) {
 	t.Parallel()
-	workload := regexp.MustCompile(`^mini_hpa_(condition|workload_mode|[a-z]+_replicas)$`)
+	workload := regexp.MustCompile(`^mini_hpa_(condition|workload_mode|overwritten_pause_seconds|[a-z]+_replicas)$`)
 	for _, r := range rulesWith(t, nil) {
 		for _, s := range selectors(t, r.Expr) {
 			got := map[string]string{}

@@ -158,14 +158,18 @@ func eventually(t *testing.T, what string, so func(context.Context) (bool, strin
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
+	seen := "nothing"
 	for {
 		done, told := so(ctx)
 		if done {
 			return
 		}
+		if ctx.Err() == nil { // what is cut short says only that
+			seen = told
+		}
 		select {
 		case <-ctx.Done():
-			t.Fatalf("%s: not within %s; last seen: %s", what, patience, told)
+			t.Fatalf("%s: not within %s; last seen: %s", what, patience, seen)
 		case <-time.After(100 * time.Millisecond):
 		}
 	}

@@ -24,19 +24,20 @@ import (
 // A watch can be open and say nothing: a proxy that holds back what it should pass on, or an API server whose own watch hangs. The
 // connection is in order, so nobody notices, and the cache grows old. What shows that a watch lives where nothing changes is
 // its bookmarks. An API server sends one a minute, and one two seconds before the end of the watch (KEP-956), hence
-// a watch is made short: one that lives says something every 44 seconds.
+// a watch is made short. An API server that has much to do may come to that one too late, when the watch has ended. So one bookmark
+// says little, and a watch that follows one without is shorter still: three have to be missing.
 //
-//	0 s                          42 s   44 s                  86 s   88 s
-//	|------- events, if any -----bookmark|------- events ------bookmark|--
+//	0 s              26 s   28 s       36 s   38 s       46 s   48 s
+//	|-- events, if any -- ? --|------- ? --|------- ? --| silent
 const (
-	// watchLife is how long the API server is asked to keep a watch open.
-	watchLife = 44 * time.Second
-	// quietLimit is how long a watch may say nothing before it counts as silent.
+	// watchLife is how long the API server is asked to keep a watch open, firstLife the same where the last one has not shown that it lives.
+	watchLife = 28 * time.Second
+	firstLife = 10 * time.Second
+	// quietLimit is how long watches may say nothing before they count as silent, quietFirst the same for those after a silent one.
 	quietLimit = 48 * time.Second
-	// quietFirst is the same for the beginning of a watch: the list that is streamed, or what shows that a watch lives
-	// after one that did not. Its life is as much shorter.
-	quietFirst = 14 * time.Second
-	firstLife  = 10 * time.Second
+	quietFirst = 24 * time.Second
+	// quietFill is the same for a list that is streamed.
+	quietFill = 14 * time.Second
 	// lastHearing is what a process that was stopped itself gets, to hear what has come meanwhile.
 	lastHearing = 2 * time.Second
 	// onTime is how long before the end of its life a watch may end without having been cut off.
@@ -415,7 +416,7 @@ func (s *Source[L]) life(streamed bool) (time.Duration, error) {
 	switch {
 	case streamed && (s.fault.reason != "" || s.expired > 1):
 		return 0, errDistrusted
-	case s.proving:
+	case s.proving || s.marks && time.Since(s.heard) >= firstLife:
 		return firstLife, nil
 	}
 	return watchLife, nil

@@ -31,9 +31,11 @@ type server struct {
 	version  int
 	pods     map[string]*corev1.Pod
 	open     []*watch.RaceFreeFakeWatcher
-	bookless bool                                                // it sends no bookmarks of its own accord
-	silent   bool                                                // what is watched is told nothing, from now on
-	stuck    bool                                                // nor does it end
+	bookless bool // it sends no bookmarks of its own accord
+	silent   bool // what is watched is told nothing, from now on
+	stuck    bool // nor does it end
+	late     int  // of three bookmarks so many come too late
+	marks    int
 	answer   func(streamed bool) (watch.Interface, error)        // if set, what a watch is answered
 	refusal  func(ctx context.Context, watched bool) (err error) // if set, how a request fails
 	requests []string
@@ -142,7 +144,8 @@ func (s *server) Watch(ctx context.Context, opts metav1.ListOptions) (watch.Inte
 func (s *server) bookmark(w *watch.RaceFreeFakeWatcher) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.silent && !s.bookless && !w.IsStopped() {
+	s.marks++
+	if !s.silent && !s.bookless && !w.IsStopped() && s.marks%3 >= s.late {
 		w.Action(watch.Bookmark, s.mark(""))
 	}
 }
@@ -232,8 +235,8 @@ func TestAQuietWatchIsNotASilentOne(t *testing.T) {
 		check(t, "first requests", s.taken(&s.requests), []string{"stream"})
 		time.Sleep(time.Hour)
 		requests := s.taken(&s.requests)
-		if n := len(requests); n < 77 || n > 83 || slices.ContainsFunc(requests, func(r string) bool { return r != "watch" }) {
-			t.Errorf("%d requests in an hour in which nothing changes, %q..., want 82 watches", n, requests[0])
+		if n := len(requests); n < 122 || n > 132 || slices.ContainsFunc(requests, func(r string) bool { return r != "watch" }) {
+			t.Errorf("%d requests in an hour in which nothing changes, %q..., want 129 watches", n, requests[0])
 		}
 		check(t, "told", s.taken(&s.told), []string(nil))
 		check(t, "failures", from.watches.Failures(), map[Failure]uint64{
@@ -244,10 +247,34 @@ func TestAQuietWatchIsNotASilentOne(t *testing.T) {
 	})
 }
 
+// An API server that has much to do comes to a bookmark only when the watch has ended, but not to each.
+func TestBookmarksThatGetLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t)
+		s.put("a")
+		informer, from, end := s.follow()
+		time.Sleep(2 * time.Minute)
+		s.taken(&s.requests)
+		s.set(func() { s.late = 2 })
+		time.Sleep(time.Hour)
+		requests := tally(s.taken(&s.requests))
+		if n := requests["watch"]; n < 180 || n > 250 {
+			t.Errorf("%d watches in an hour, want three in 48 s", n)
+		}
+		delete(requests, "watch")
+		check(t, "requests besides watches", requests, map[string]int{})
+		check(t, "told", s.taken(&s.told), []string(nil))
+		check(t, "silent ones", from.watches.Failures()[Failure{"pods", FailedSilent}], uint64(0))
+		s.put("b")
+		check(t, "known", versions(informer), []string{"a@1", "b@2"})
+		end()
+	})
+}
+
 // Whatever was the last that a watch has told, and however long it has been quiet before: within a minute of its silence the pods
 // are listed, and how it was silent is told.
 func TestASilentWatchIsNoticed(t *testing.T) {
-	for _, quiet := range []time.Duration{0, 10 * time.Second, 41 * time.Second, 42 * time.Second, 43 * time.Second, 10 * time.Minute} {
+	for _, quiet := range []time.Duration{0, 10 * time.Second, 25 * time.Second, 26 * time.Second, 27 * time.Second, 10 * time.Minute} {
 		t.Run(quiet.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newServer(t)
@@ -294,7 +321,7 @@ func TestASilentWatchIsNoticed(t *testing.T) {
 
 // The API server answers nothing else either, while its connection is in order: that is told within a minute as well, as long as it lasts.
 func TestASilentWatchOfAnAPIServerThatAnswersNothing(t *testing.T) {
-	for _, quiet := range []time.Duration{0, 10 * time.Second, 41 * time.Second, 43 * time.Second} {
+	for _, quiet := range []time.Duration{0, 10 * time.Second, 25 * time.Second, 27 * time.Second} {
 		t.Run(quiet.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newServer(t)

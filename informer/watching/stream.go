@@ -60,7 +60,7 @@ func (s *Source[L]) follow(ctx context.Context, in watch.Interface, streamed boo
 // resumed leaves out of the silence what is none. While no watch is open nothing can be told. And one that is cut off may have been about to
 // tell something, so the next has all of its time; but where each is cut off, that does not go on for ever.
 //
-//	heard ---- 40 s ---- cut off    2 min    opened ---- 46 s ---- bookmark
+//	heard ---- 20 s ---- cut off    2 min    opened ---- 8 s ---- bookmark
 //	                     |--- no watch ----|
 func (s *Source[L]) resumed(now time.Time) {
 	if s.heard.IsZero() {
@@ -140,7 +140,10 @@ func (s *Source[L]) patience(w *stream) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	limit := s.quiet
-	if w.filling || s.proving {
+	switch {
+	case w.filling:
+		limit = quietFill
+	case s.proving:
 		limit = quietFirst
 	}
 	return time.Until(s.heard.Add(limit))

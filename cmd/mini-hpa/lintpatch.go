@@ -259,46 +259,59 @@ type overlaid struct{ dir, name string }
 func (m *manifests) together(defaults annotations.Defaults) []finding {
 	patches, keys := map[overlaid][]patched{}, []overlaid{}
 	for _, p := range m.patched {
-		if len(p.ownKeys()) > 0 && p.isDeployment() && p.use.dir != "" {
-			key := overlaid{p.use.dir, p.GetName()}
-			if patches[key] == nil {
-				keys = append(keys, key)
-			}
-			patches[key] = append(patches[key], p)
+		if len(p.ownKeys()) == 0 || !p.isDeployment() || p.use.dir == "" {
+			continue
 		}
+		key := overlaid{p.use.dir, p.GetName()}
+		if patches[key] == nil {
+			keys = append(keys, key)
+		}
+		patches[key] = append(patches[key], p)
 	}
 	var found []finding
 	for _, key := range keys {
-		own := patches[key]
 		order := m.layout.compose(key.dir, m.layout.namespaces[key.dir]).order
-		if m.layout.writes[key.dir] || slices.ContainsFunc(order, func(part string) bool { return m.layout.writes[part] }) {
-			continue // who knows what becomes of them
-		}
 		d := m.deploymentOf(key.dir, func(d *candidate) bool { return d.GetName() == key.name })
-		if d == nil || !annotations.Selected(d.workload.Annotations) {
-			continue
+		isElsewhere := slices.ContainsFunc(append([]string{key.dir}, order...), func(part string) bool { return m.layout.writes[part] })
+		if d == nil || !annotations.Selected(d.workload.Annotations) || isElsewhere {
+			continue // who knows what becomes of it
 		}
-		pairs, known := maps.Clone(d.workload.Annotations), map[string]bool{}
-		note := func(v annotations.Verdict) {
-			for _, problem := range v.Problems {
-				known[problem.Error()] = true
-			}
+		o := overlay{on: d, own: patches[key]}
+		for _, part := range slices.Backward(order) { // what is nearer comes later
+			o.earlier = append(o.earlier, patches[overlaid{part, key.name}]...)
 		}
-		note(partly(pairs, defaults))
-		for i := len(order) - 1; i >= 0; i-- { // what is nearer comes later
-			apply(pairs, patches[overlaid{order[i], key.name}])
-		}
-		note(partly(pairs, defaults))
-		apply(pairs, own)
-		for _, p := range own {
-			note(partly(p.texts(), defaults))
-		}
+		found = append(found, o.judge(defaults)...)
+	}
+	return found
+}
+
+// overlay is a Deployment and its patches: those of other kustomizations, and then its own.
+type overlay struct {
+	on           *candidate
+	earlier, own []patched
+}
+
+// judge tells what is wrong with the annotations as they are in the end, and was not so before, nor in one of the patches alone.
+func (o overlay) judge(defaults annotations.Defaults) []finding {
+	known := map[string]bool{}
+	note := func(pairs map[string]string) {
 		for _, problem := range partly(pairs, defaults).Problems {
-			if !known[problem.Error()] {
-				last := own[len(own)-1]
-				problem.Detail += fmt.Sprintf("; so it is with the annotations of %s", d.place())
-				found = append(found, last.errors(field.ErrorList{problem})...)
-			}
+			known[problem.Error()] = true
+		}
+	}
+	pairs := maps.Clone(o.on.workload.Annotations)
+	note(pairs)
+	apply(pairs, o.earlier)
+	note(pairs)
+	for _, p := range o.own {
+		note(p.texts())
+	}
+	apply(pairs, o.own)
+	var found []finding
+	for _, problem := range partly(pairs, defaults).Problems {
+		if !known[problem.Error()] {
+			problem.Detail += "; so it is with the annotations of " + o.on.place()
+			found = append(found, o.own[len(o.own)-1].errors(field.ErrorList{problem})...)
 		}
 	}
 	return found

@@ -143,6 +143,9 @@ func (o object) common(w writer, defaults annotations.Defaults) []finding {
 	pairs := map[string]string{}
 	var problems field.ErrorList
 	for _, key := range s.keys {
+		if mentions(s.members[key], placeholder) {
+			continue // it is to be filled in first
+		}
 		text, isText := s.members[key].(string)
 		if value := s.members[key]; !isText && value != nil {
 			text = o.written(at.Key(key), value)

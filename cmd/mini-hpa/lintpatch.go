@@ -172,7 +172,7 @@ func (m *manifests) judge(p patched, defaults annotations.Defaults) []finding {
 	found = append(found, p.lookalikes()...)
 	spec, _ := p.Object["spec"].(map[string]any)
 	found = append(found, m.replicas(p, "spec.replicas", spec["replicas"], p.annotations())...)
-	return append(found, m.rivals(p)...)
+	return append(found, m.besidePatch(p, defaults)...)
 }
 
 // values judges each annotation of a patch by itself. Null takes an annotation away.
@@ -342,21 +342,23 @@ func (o object) texts() map[string]string {
 	return pairs
 }
 
-// rivals warns of autoscalers in what is patched, if the patch asks for mini-hpa.
-func (m *manifests) rivals(p patched) []finding {
+// besidePatch warns of autoscalers in what is patched, if the patch asks for mini-hpa.
+func (m *manifests) besidePatch(p patched, defaults annotations.Defaults) []finding {
 	if len(p.ownKeys()) == 0 || p.use.dir == "" {
 		return nil
 	}
-	pairs := map[string]string{}
-	for key, value := range p.annotations() {
-		pairs[key], _ = value.(string)
-	}
+	pairs := p.texts()
 	d := &candidate{object: p.object, workload: &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: p.GetName(), Annotations: pairs}}}
 	d.file = filepath.Join(p.use.dir, filepath.Base(p.file))
 	around := m.surroundings(d)
 	around.Autoscalers = slices.DeleteFunc(slices.Clone(around.Autoscalers), func(a annotations.Autoscaler) bool { return m.deleted[deletion{p.use.dir, a.Kind, a.Name}] })
 	mode := annotations.Mode(pairs[annotations.ModeKey])
 	warnings, problems := annotations.CheckAutoscalers(d.workload, annotations.Policy{Mode: mode}, around)
+	base := m.deploymentOf(p.use.dir, func(d *candidate) bool { return d.GetName() == p.GetName() })
+	if policy, _, wrong := defaults.Parse(pairs); base != nil && len(wrong) == 0 {
+		d.workload.Spec = base.workload.Spec
+		warnings = append(warnings, annotations.CheckResizers(d.workload, policy, around)...)
+	}
 	var found []finding
 	for _, w := range (annotations.Verdict{Problems: problems, Warnings: warnings}).Replacing(nil).Warnings {
 		found = append(found, p.finding(severityWarning, w.Rule, w.Path(), w.Message))
@@ -384,6 +386,8 @@ type operation struct {
 	at    *field.Path
 	way   []string
 	value any
+	// in is where in the value that is which counts.
+	in []string
 }
 
 // pointed takes a JSON pointer apart (RFC 6901).
@@ -399,6 +403,9 @@ func pointed(pointer string) []string {
 func (o operation) place(name string) string { return o.at.Child(name).String() }
 
 func (m *manifests) operation(o operation, defaults annotations.Defaults) []finding {
+	if members, ok := o.value.(map[string]any); ok && strings.Join(o.way, "/") == "metadata" && members["annotations"] != nil {
+		o.way, o.value, o.in = append(o.way, "annotations"), members["annotations"], []string{"annotations"}
+	}
 	whole := strings.Join(o.way, "/")
 	own, last := map[string]any{}, len(o.way)-1
 	mapping := whole
@@ -419,7 +426,7 @@ func (m *manifests) operation(o operation, defaults annotations.Defaults) []find
 		return []finding{o.finding(severityWarning, annotations.FoundMisplaced, o.place("path"),
 			`in a JSON pointer a slash within a name is written ~1, as in /metadata/annotations/mini-hpa~1max`)}
 	case len(own) == 0:
-		return nil
+		return o.lookalike(mapping)
 	case isOther:
 		return []finding{o.finding(severityWarning, annotations.FoundMisplaced, o.place("path"), fmt.Sprintf("%s annotations have no effect on %s; only Deployments of apps/v1 are autoscaled",
 			annotations.Prefix, quote(o.use.kind)))}
@@ -430,13 +437,25 @@ func (m *manifests) operation(o operation, defaults annotations.Defaults) []find
 	return o.values(own, defaults)
 }
 
+// lookalike warns of a key that was meant for mini-hpa.
+func (o operation) lookalike(mapping string) []finding {
+	key := o.way[len(o.way)-1]
+	if meant := annotations.Lookalike(key); meant != "" && mapping == "metadata/annotations/"+key {
+		return []finding{o.finding(severityWarning, annotations.FoundUnknownAnnotation, o.place("path"), noEffect(meant))}
+	}
+	return nil
+}
+
 // values judges what an operation writes into the annotations.
 func (o operation) values(own map[string]any, defaults annotations.Defaults) []finding {
 	changed := o.object
 	changed.Unstructured = unstructured.Unstructured{Object: map[string]any{"kind": "Deployment", "apiVersion": "apps/v1",
 		"metadata": map[string]any{"name": o.GetName(), "annotations": own}}}
+	if mentions(o.value, placeholder) {
+		return nil // it is to be filled in first
+	}
 	_, isMapping := o.value.(map[string]any)
-	way := steps(o.place("value"))
+	way := append(steps(o.place("value")), o.in...)
 	_, value := o.atlas.walk(o.node, way)
 	if value == nil {
 		return nil

@@ -275,6 +275,11 @@ func (o object) pairs(way ...string) map[string]any {
 
 func pairOf(key string, value any) string { return key + "=" + fmt.Sprint(value) }
 
+// noEffect is what there is to say of a key that was meant to be another one.
+func noEffect(meant string) string {
+	return fmt.Sprintf("it has no effect: mini-hpa reads keys that begin with %s in the metadata.annotations; did you mean %q?", annotations.Prefix, meant)
+}
+
 // lookalikes warns of keys that were meant for mini-hpa, which does not know them.
 func (o object) lookalikes() []finding {
 	var found []finding
@@ -296,7 +301,7 @@ func (o object) lookalikes() []finding {
 			if meant := annotations.Lookalike(name); meant != "" || name != key && strings.HasPrefix(name, annotations.Prefix) {
 				meant = cmp.Or(meant, name)
 				found = append(found, o.finding(severityWarning, annotations.FoundUnknownAnnotation, at.Key(key).String(),
-					fmt.Sprintf("it has no effect: mini-hpa reads keys that begin with %s in the metadata.annotations; did you mean %q?", annotations.Prefix, meant)))
+					noEffect(meant)))
 			}
 		}
 	}

@@ -18,14 +18,15 @@ func Lookalike(key string) string {
 	}
 	const own, few = "minihpa", 2
 	letters := lettersOf(domain)
-	if !isQualified || name == "" || !strings.HasPrefix(letters, own) && EditDistance(letters, own) > few {
-		return "" // nearly always
+	isOurs := strings.HasPrefix(letters, own) || len(letters) <= len(own)+few && EditDistance(letters, own) <= few
+	if !isQualified || name == "" || !isOurs {
+		return "" // most keys, of which there may be many, come no further
 	}
 	meant := nearest(Prefix + name)
-	if letters == own || EditDistance(lettersOf(name), lettersOf(strings.TrimPrefix(meant, Prefix))) <= few {
-		return meant
+	if letters != own && EditDistance(lettersOf(name), lettersOf(strings.TrimPrefix(meant, Prefix))) > few {
+		return ""
 	}
-	return ""
+	return meant
 }
 
 // lettersOf are the letters of a name, which is what is left of it in one's memory.

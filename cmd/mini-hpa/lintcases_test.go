@@ -507,3 +507,11 @@ func TestLintLinesOfWhatCannotBeRead(t *testing.T) {
 		t.Errorf("a line that nobody can look up: %s", stdout)
 	}
 }
+
+// TestLintTellsOfAnObjectNoMoreThanAnybodyReads, and how much more there is.
+func TestLintTellsOfAnObjectNoMoreThanAnybodyReads(t *testing.T) {
+	_, stdout, _ := lint(t, workload()+"        env: ["+strings.Repeat("{value: 1},", 1000)+"]\n")
+	if n := strings.Count(stdout, "\n"); n != maxErrors || !strings.HasSuffix(stdout, "(and 900 more of the same object) [InvalidField]\n") {
+		t.Errorf("%d findings: %s", n, stdout[len(stdout)-200:])
+	}
+}

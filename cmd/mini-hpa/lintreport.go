@@ -142,12 +142,19 @@ func (d *candidate) isFromCluster() bool {
 // lineInside is the line of a document in an annotation, which nobody can look up in a file.
 var lineInside = regexp.MustCompile(`(cannot be read as one YAML or JSON document: )line \d+: `)
 
+// maxErrors is how many are told of one object.
+const maxErrors = 100
+
 // errors are the findings that problems come to.
 func (o object) errors(problems field.ErrorList) []finding {
 	var found []finding
-	for _, problem := range problems {
+	more := len(problems) - maxErrors
+	for i, problem := range problems[:min(len(problems), maxErrors)] {
 		at := o.located(problem.Field, problem.BadValue)
 		message := lineInside.ReplaceAllString(problem.ErrorBody(), "$1")
+		if i+1 == maxErrors && more > 0 {
+			message += fmt.Sprintf(" (and %d more of the same object)", more)
+		}
 		found = append(found, o.findingAt(at, severityError, problem.Origin, problem.Field, message))
 	}
 	return found

@@ -26,13 +26,21 @@ var braces = regexp.MustCompile(`(?s)\{\{.*?\}\}|\{%.*?%\}|\$\{[A-Za-z_][^\n{}]*
 var placeholder = regexp.MustCompile(braces.String() + `|(?s:\{#.*?#\}|<%.*?%>)|\$[A-Za-z_]\w*|\$\([A-Za-z_][\w.-]*\)|#\{[A-Za-z_][^\n{}]*\}#?` +
 	`|\(\([^\n()]+\)\)|@[A-Za-z_][\w.-]*@|\[\[[^\n\[\]]+\]\]`)
 
+// opening are the texts of which each placeholder has one.
+var opening = []string{"{{", "{%", "{#", "<%", "$", "((", "@", "[[", "#{"}
+
+// mayHold says whether one of some texts is in the chunk. That takes a small part of the time of a pattern.
+func (c chunk) mayHold(texts ...string) bool {
+	return slices.ContainsFunc(texts, func(text string) bool { return strings.Contains(c.text, text) })
+}
+
 // ytt is a line of its language, or a value that is one, in what YAML takes for comments.
 var ytt = regexp.MustCompile(`(?m)^[ \t]*(?:- )?#@(?:[ \t]*(?:if|for|def|end|load|else|elif|while|return)\b|[a-z-]+/[a-z])|^[^#\n]*[:-][ \t]+#@[ \t]+\S`)
 
 // isTemplate says whether what cannot be parsed is a template: it can be once its placeholders stand for nothing, or it is where a chart has
 // its templates.
 func (c chunk) isTemplate(file string) bool {
-	if !placeholder.MatchString(c.text) {
+	if !c.mayHold(opening...) || !placeholder.MatchString(c.text) {
 		return false
 	}
 	if braces.MatchString(c.text) && inChart(file) {
@@ -69,9 +77,9 @@ func inChart(file string) bool {
 // are still to be filled in. Where a chart has its templates, one action anywhere is enough, and in what ytt reads, all is.
 func (c chunk) unfilled(file string) func(fields map[string]any) bool {
 	switch {
-	case ytt.MatchString(c.text):
+	case c.mayHold("#@") && ytt.MatchString(c.text):
 		return func(fields map[string]any) bool { return fields != nil }
-	case !placeholder.MatchString(c.text):
+	case !c.mayHold(opening...) || !placeholder.MatchString(c.text):
 		return func(map[string]any) bool { return false }
 	}
 	isOfChart := inChart(file)

@@ -77,12 +77,12 @@ func Findings() []Finding {
 		{FoundUnknownContainer, true, "`mini-hpa/container`, or a metric of type `ContainerResource`, names a container that the pod template does not have, " +
 			"and that nothing says is injected, or an init container that ends before the others start.", "Use one of the names that the message lists."},
 		{FoundInvalidField, true, "`mini-hpa lint` only: a field of a manifest has a value that the API server does not take, such as a number where a string belongs. " +
-			"Everything else in the object is looked at all the same.", "Write it as the message says; the API server would refuse the whole object."},
+			"Everything else in the object is looked at all the same. In an object that asks nothing of mini-hpa, such as a LimitRange, it is a warning, and in another Deployment nothing.", "Write it as the message says; the API server would refuse the whole object."},
 		{FoundConflict, true, "A HorizontalPodAutoscaler or a KEDA ScaledObject has this Deployment for its target. Two autoscalers would undo each other's writes. " +
 			"Admission only warns, because a release that replaces an HPA changes the Deployment before it deletes the HPA; the controller leaves the Deployment alone until the other one is gone, " +
 			"and then goes on from the replicas that are there. So does `mini-hpa lint --server-side` of one that only the cluster has; of two in the manifests one is too many.",
 			"Delete the other one: [migrate.md](migrate.md). To compare first, set `mini-hpa/mode: observe`: mini-hpa then decides and tells, but does not write."},
-		{FoundUnknownAnnotation, false, "A key begins with `mini-hpa/` and means nothing.", "The message names the nearest key that does; it may be a slip."},
+		{FoundUnknownAnnotation, false, "A key begins with `mini-hpa/` and means nothing, or, for `mini-hpa lint`, was meant to, such as `minihpa/max` or `mini-hpa.io/max`.", "The message names the nearest key that does; it may be a slip."},
 		{FoundDoubtful, false, "A value works, but is likely not to mean what was meant: blanks around it, a percentage above 1000 (of memory: 100) without its sign, the same metric twice, a container without a target, memory in milli-bytes (`128m`).",
 			"Write it as the message says."},
 		{FoundInjected, false, "`mini-hpa/container` or a metric names a container that the pod template lacks but that may be injected: the labels or annotations of the template announce it, or a label of the " +
@@ -91,10 +91,10 @@ func Findings() []Finding {
 		{FoundResized, false, "A VerticalPodAutoscaler changes the requests that the target is a percentage of: it makes them what usage is, and so undoes what the replicas are for.",
 			"Set its `updateMode: \"Off\"` (it still recommends; in quotes, as `Off` without them is false in YAML, and the API server refuses that), take the resource out of its `controlledResources`, or hold an amount, which needs no request."},
 		{FoundUnreachable, false, "Usage cannot exceed the target, because the containers' limits are below it, or within the tolerance of it. Such a target never adds a replica.",
-			"Lower the target, or raise the limit, as the numbers in the message say. Limits of LimitRanges and of the pod as a whole count."},
+			"Lower the target, or raise the limit, as the numbers in the message say. Limits of LimitRanges and of the pod as a whole count; of a pod into which containers are injected nothing is known."},
 		{FoundFixedReplicas, false, "`mini-hpa/min` equals `mini-hpa/max`.", "Raise `mini-hpa/max`, unless this is meant."},
 		{FoundMisplaced, false, "A `mini-hpa/` annotation is where nothing reads it: on the pod template or, for `mini-hpa lint`, on an object of another kind, among the labels, " +
-			"in a field that is misspelt, or in kustomize's `commonAnnotations`, which writes to everything (told once, however many objects have it).",
+			"in a field that is misspelt, or in what writes to everything: `commonAnnotations` of kustomize and Argo CD, `commonMetadata` of Flux (told once, however many objects have it).",
 			"Move it to the annotations of the Deployment itself; only Deployments are autoscaled."},
 		{FoundRequestFromLimit, false, "A container has a limit but no request. Kubernetes copies the limit into the request of each pod, so the target is a percentage of the limit.",
 			"Set the request to what the container usually needs."},

@@ -33,10 +33,13 @@ func areaOf(o object) area {
 	return area{dir: dir}
 }
 
+// maxAreas is how far up it is looked: there are files for each directory of a path, and directories for each file.
+const maxAreas = 64
+
 // around are the area and those it is a part of, the nearest first: what is in a directory also counts below it.
 func (a area) around() []area {
 	all := []area{a}
-	for dir := a.dir; dir != filepath.Dir(dir) && dir != ""; {
+	for dir := a.dir; dir != filepath.Dir(dir) && dir != "" && len(all) < maxAreas; {
 		dir = filepath.Dir(dir)
 		all = append(all, area{dir: dir})
 	}
@@ -302,7 +305,6 @@ func (m *manifests) areas(o object) []area {
 // levels are the neighborhoods of an object, the nearest first. All must have been read.
 func (m *manifests) levels(o object) []*neighborhood {
 	key := areaOf(o)
-	around := m.areas(o)
 	if len(m.layout.parts)+len(m.layout.namespaces) > 0 {
 		key.file = o.file // of two files in a directory, a kustomization above it may be made of one
 	}
@@ -310,7 +312,7 @@ func (m *manifests) levels(o object) []*neighborhood {
 		return found
 	}
 	var found []*neighborhood
-	for _, a := range around {
+	for _, a := range m.areas(o) {
 		if n, ok := m.around[a]; ok {
 			found = append(found, n)
 		}

@@ -282,3 +282,36 @@ func TestLintKustomizationsTakeLinearTime(t *testing.T) {
 		t.Errorf("exit code %d after %s", code, took)
 	}
 }
+
+// TestLintFindsWhatIsPatchedByName, and does not look at all Deployments for each of the patches: this would take minutes.
+func TestLintFindsWhatIsPatchedByName(t *testing.T) {
+	const n = 20_000
+	var deployments, patches strings.Builder
+	for i := range n {
+		fmt.Fprintf(&deployments, "---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: w%d}\n", i)
+		fmt.Fprintf(&patches, "- patch: |-\n    apiVersion: apps/v1\n    kind: Deployment\n    metadata: {name: w%d, annotations: {mini-hpa/min: '1'}}\n", i)
+	}
+	repository(t, map[string]string{"d.yaml": deployments.String(), "kustomization.yaml": "resources: [d.yaml]\npatches:\n" + patches.String()})
+	begin := time.Now()
+	code, _, stderr := call(t, "lint", ".")
+	if took := time.Since(begin); code != exitOK || took > 2*time.Minute {
+		t.Errorf("exit code %d after %s: %s", code, took, stderr)
+	}
+}
+
+// TestLintLooksUpSoFar: a path may have thousands of directories.
+func TestLintLooksUpSoFar(t *testing.T) {
+	files, dir := map[string]string{}, "d"
+	for range 300 {
+		files[dir+"/kustomization.yaml"], files[dir+"/d.yaml"] = "resources: [d.yaml, x]\n", annotatedWeb
+		dir += "/x"
+	}
+	repository(t, files)
+	m := newManifests("")
+	if got := len(m.areas(object{file: dir + "/d.yaml"})); got != maxAreas {
+		t.Errorf("looks at %d directories, want %d", got, maxAreas)
+	}
+	if code, _, stderr := call(t, "lint", "d"); code != exitFailure {
+		t.Errorf("exit code %d: %s", code, stderr)
+	}
+}

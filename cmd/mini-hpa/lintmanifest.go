@@ -39,9 +39,9 @@ type manifests struct {
 	// layout is what kustomizations say of the files, patched what their patches change.
 	layout  layout
 	patched []patched
-	// deleted are objects that patches take away; deploymentsIn are those of each file, nil until it is asked for.
+	// deleted are objects that patches take away; deploymentsIn are those of each file, all and by their names, nil until it is asked for.
 	deleted       map[deletion]bool
-	deploymentsIn map[string][]*candidate
+	deploymentsIn map[inFile][]*candidate
 	// others, strangers, templates and patches are passed over: objects, documents that are none, those that are to be filled in first, and
 	// parts of objects.
 	others, strangers, templates, patches int

@@ -227,25 +227,32 @@ func (m *manifests) scales(use patchUse, name string) bool {
 	if use.dir == "" {
 		return false
 	}
-	return m.deploymentOf(use.dir, func(d *candidate) bool {
+	return m.deploymentOf(use.dir, name, func(d *candidate) bool {
 		mode := d.workload.Annotations[annotations.ModeKey]
 		return (name == "" || d.GetName() == name) && annotations.Selected(d.workload.Annotations) && (mode == "" || mode == string(annotations.ModeAuto))
 	}) != nil
 }
 
-// deploymentOf is the first Deployment that a kustomization is made of and that is wanted; nil if there is none.
-func (m *manifests) deploymentOf(dir string, isWanted func(*candidate) bool) *candidate {
+// inFile are the Deployments of a file, by its absolute path, that have a name; all of them if it is empty.
+type inFile struct{ file, name string }
+
+// deploymentOf is the first Deployment that a kustomization is made of, has that name, unless it is empty, and is wanted; nil if there is none.
+func (m *manifests) deploymentOf(dir, name string, isWanted func(*candidate) bool) *candidate {
 	if m.deploymentsIn == nil {
-		m.deploymentsIn = map[string][]*candidate{}
+		m.deploymentsIn = map[inFile][]*candidate{}
 		for _, d := range m.deployments {
 			if file, err := filepath.Abs(d.file); err == nil {
-				m.deploymentsIn[file] = append(m.deploymentsIn[file], d)
+				m.deploymentsIn[inFile{file, ""}] = append(m.deploymentsIn[inFile{file, ""}], d)
+				if named := (inFile{file, d.GetName()}); named.name != "" {
+					m.deploymentsIn[named] = append(m.deploymentsIn[named], d)
+				}
 			}
 		}
 	}
 	for _, part := range m.layout.compose(dir, m.layout.namespaces[dir]).order {
-		if i := slices.IndexFunc(m.deploymentsIn[part], isWanted); i >= 0 {
-			return m.deploymentsIn[part][i]
+		found := m.deploymentsIn[inFile{part, name}]
+		if i := slices.IndexFunc(found, isWanted); i >= 0 {
+			return found[i]
 		}
 	}
 	return nil
@@ -271,7 +278,7 @@ func (m *manifests) together(defaults annotations.Defaults) []finding {
 	var found []finding
 	for _, key := range keys {
 		order := m.layout.compose(key.dir, m.layout.namespaces[key.dir]).order
-		d := m.deploymentOf(key.dir, func(d *candidate) bool { return d.GetName() == key.name })
+		d := m.deploymentOf(key.dir, key.name, func(d *candidate) bool { return d.GetName() == key.name })
 		isElsewhere := slices.ContainsFunc(append([]string{key.dir}, order...), func(part string) bool { return m.layout.writes[part] })
 		if d == nil || !annotations.Selected(d.workload.Annotations) || isElsewhere {
 			continue // who knows what becomes of it
@@ -354,7 +361,7 @@ func (m *manifests) besidePatch(p patched, defaults annotations.Defaults) []find
 	around.Autoscalers = slices.DeleteFunc(slices.Clone(around.Autoscalers), func(a annotations.Autoscaler) bool { return m.deleted[deletion{p.use.dir, a.Kind, a.Name}] })
 	mode := annotations.Mode(pairs[annotations.ModeKey])
 	warnings, problems := annotations.CheckAutoscalers(d.workload, annotations.Policy{Mode: mode}, around)
-	base := m.deploymentOf(p.use.dir, func(d *candidate) bool { return d.GetName() == p.GetName() })
+	base := m.deploymentOf(p.use.dir, p.GetName(), func(d *candidate) bool { return d.GetName() == p.GetName() })
 	if policy, _, wrong := defaults.Parse(pairs); base != nil && len(wrong) == 0 {
 		d.workload.Spec = base.workload.Spec
 		warnings = append(warnings, annotations.CheckResizers(d.workload, policy, around)...)

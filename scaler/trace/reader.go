@@ -8,7 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
+	"slices"
+	"strings"
 	"time"
+	"unicode"
 
 	appsv1 "k8s.io/api/apps/v1"
 
@@ -54,6 +58,12 @@ func newReader(r io.Reader, limit int) (*Reader, error) {
 			return nil, &LineError{Line: 1, Err: fmt.Errorf("cannot decompress: %w", err)}
 		}
 		t.in = bufio.NewReader(plain)
+	}
+	switch mark, _ := t.in.Peek(3); {
+	case bytes.HasPrefix(mark, []byte("\xff\xfe")), bytes.HasPrefix(mark, []byte("\xfe\xff")):
+		return nil, &LineError{Line: 1, Err: errors.New("the trace is text in UTF-16; save it as UTF-8")}
+	case string(mark) == "\ufeff":
+		_, _ = t.in.Discard(len(mark)) // they were seen already
 	}
 	t.line = 0
 	if err := t.header(); err != nil {
@@ -219,8 +229,46 @@ func decode(text []byte, into any) error {
 	if syntax := (*json.SyntaxError)(nil); errors.As(err, &syntax) && syntax.Offset >= int64(len(text)) {
 		return fmt.Errorf("the line is cut off: %w", err)
 	}
+	if other := (*json.UnmarshalTypeError)(nil); errors.As(err, &other) {
+		return fmt.Errorf("cannot decode: %s is %s; want %s", fieldOf(other), withArticle(other.Value), wanted(other.Type))
+	}
 	if err != nil {
 		return fmt.Errorf("cannot decode: %w", err)
 	}
 	return nil
+}
+
+// fieldOf is the field that an error is about, without the names that only this program has for its parts.
+func fieldOf(err *json.UnmarshalTypeError) string {
+	names := slices.DeleteFunc(strings.Split(err.Field, "."), func(name string) bool { return name == "" || unicode.IsUpper(rune(name[0])) })
+	if len(names) == 0 {
+		return "the line"
+	}
+	return strings.Join(names, ".")
+}
+
+// withArticle is a kind of JSON, of which numbers come with what they are.
+func withArticle(kind string) string {
+	if strings.HasPrefix(kind, "a") || strings.HasPrefix(kind, "o") {
+		return "an " + kind
+	}
+	return "a " + kind
+}
+
+// wanted is what JSON has for a type.
+func wanted(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Int32:
+		return "a whole number of 32 bits"
+	case reflect.Int, reflect.Int64:
+		return "a whole number"
+	case reflect.String:
+		return "a string"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Slice, reflect.Array:
+		return "an array"
+	default:
+		return "an object"
+	}
 }

@@ -52,6 +52,13 @@ func TestReader(t *testing.T) {
 		"blank lines and CRs": {text: "\r\n" + headLine + "\n  \n" + strings.ReplaceAll(at("15"), "\n", "\r\n") + "\n", times: []string{"15"}},
 		"empty":               {err: `line 1: the trace is empty; want a header {"workload": <Deployment>}`},
 		"no header":           {text: at("15"), err: "line 1: the header has no workload"},
+		"UTF-16":              {text: "\xff\xfe{\x00", err: "line 1: the trace is text in UTF-16; save it as UTF-8"},
+		"UTF-16, big end":     {text: "\xfe\xff\x00{", err: "line 1: the trace is text in UTF-16; save it as UTF-8"},
+		"an array":            {text: "[" + headLine, err: "line 1: "},
+		"whole arrays":        {text: "[]\n", err: "line 1: cannot decode: the line is an array; want an object"},
+		"replicas as text":    {text: headLine + `{"time":"2026-01-01T12:00:00Z","replicas":"4"}`, err: "line 2: cannot decode: replicas is a string; want a whole number of 32 bits"},
+		"pods as text":        {text: headLine + `{"time":"2026-01-01T12:00:00Z","replicas":4,"pods":[{"metadata":"x"}]}`, err: "line 2: cannot decode: pods.metadata is a string; want an object"},
+		"a list of no list":   {text: headLine + `{"time":"2026-01-01T12:00:00Z","replicas":4,"pods":{}}`, err: "line 2: cannot decode: pods is an object; want an array"},
 		"not JSON":            {text: "hello\n", err: "line 1: cannot decode: invalid character 'h'"},
 		"another kind":        {text: `{"workload":{"kind":"StatefulSet"}}`, err: `line 1: the workload is a "StatefulSet"; want a Deployment`},
 		"back in time":        {text: headLine + at("15") + at("14"), times: []string{"15"}, err: "line 3: time 2026-01-01T12:00:14Z is before that of the observation before, 2026-01-01T12:00:15Z"},
@@ -197,4 +204,15 @@ func FuzzRead(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestReaderSkipsAMark that editors write at the beginning.
+func TestReaderSkipsAMark(t *testing.T) {
+	r, err := NewReader(strings.NewReader("\ufeff" + headLine + `{"time":"2026-01-01T12:00:00Z","replicas":4}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s, err := r.Next(); err != nil || s.Replicas != 4 || r.Line() != 2 {
+		t.Errorf("%+v in line %d, %v", s, r.Line(), err)
+	}
 }

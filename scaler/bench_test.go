@@ -15,11 +15,11 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/record"
-	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler/metrics"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
+	"github.com/mini-hpa/mini-hpa/scaler/sample"
 )
 
 // resting is a workload at rest: what its Scaler reads is in memory, as in a cluster, and nothing has to be written.
@@ -35,14 +35,13 @@ func (s *resting) Surroundings(cache.ObjectName) (none annotations.Surroundings)
 
 // List is metrics.Lister's: every pod uses what its target is.
 func (s *resting) List(context.Context) (metrics.Listing, error) {
-	items := make([]metricsv1beta1.PodMetrics, len(s.pods))
+	items := make([]sample.Pod, len(s.pods))
 	for i, pod := range s.pods {
-		items[i] = metricsv1beta1.PodMetrics{ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name},
-			Timestamp: metav1.NewTime(noon), Window: metav1.Duration{Duration: 15 * time.Second},
-			Containers: []metricsv1beta1.ContainerMetrics{{Name: "app", Usage: corev1.ResourceList{
-				corev1.ResourceCPU: *resource.NewMilliQuantity(500, resource.DecimalSI), corev1.ResourceMemory: resource.MustParse("512Mi")}}}}
+		items[i] = sample.Pod{Namespace: pod.Namespace, Name: pod.Name, Time: noon, Window: 15 * time.Second,
+			Containers: []sample.Container{{Name: "app", Usage: sample.UsageOf(corev1.ResourceList{
+				corev1.ResourceCPU: *resource.NewMilliQuantity(500, resource.DecimalSI), corev1.ResourceMemory: resource.MustParse("512Mi")})}}}
 	}
-	return metrics.Listing{Samples: metrics.SamplesOf(items)}, nil
+	return metrics.Listing{Samples: items}, nil
 }
 
 func newResting(b *testing.B, pods int, pairs map[string]string) *Scaler {

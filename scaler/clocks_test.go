@@ -18,11 +18,11 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/record"
-	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler/metrics"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
+	"github.com/mini-hpa/mini-hpa/scaler/sample"
 )
 
 // fleet is a Deployment in a loop that is closed: its pods share the load, are sampled every 5 s over 5 s, and come and go one after
@@ -47,7 +47,7 @@ type member struct {
 	created, ready time.Time
 	leaves         time.Time // zero while it stays
 	used           float64   // millicore-seconds since the last sample
-	sample         *metricsv1beta1.PodMetrics
+	sample         *sample.Pod
 }
 
 const step = 100 * time.Millisecond
@@ -108,13 +108,13 @@ func (f *fleet) onSamples([]types.NamespacedName) {
 func (f *fleet) List(context.Context) (metrics.Listing, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	items := []metricsv1beta1.PodMetrics{}
+	var all metrics.Listing
 	for _, m := range f.pods {
 		if m.sample != nil {
-			items = append(items, *m.sample)
+			all.Samples = append(all.Samples, *m.sample)
 		}
 	}
-	return metrics.Listing{Samples: metrics.SamplesOf(items)}, nil
+	return all, nil
 }
 
 // run lets time pass. At each look the size after it is noted, if it is another one.
@@ -167,10 +167,10 @@ func (f *fleet) live(number int) {
 func (f *fleet) publish(m *member, whole bool) {
 	const window = 5 * time.Second
 	if whole && time.Since(m.created) >= window {
-		m.sample = &metricsv1beta1.PodMetrics{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: m.name()},
-			Timestamp: metav1.NewTime(time.Now().Add(f.skewed(m.number)).Truncate(time.Second)), Window: metav1.Duration{Duration: window},
-			Containers: []metricsv1beta1.ContainerMetrics{{Name: "app", Usage: corev1.ResourceList{
-				corev1.ResourceCPU: *resource.NewMilliQuantity(int64(m.used/window.Seconds()+.5), resource.DecimalSI)}}}}
+		m.sample = &sample.Pod{Namespace: "default", Name: m.name(),
+			Time: time.Now().Add(f.skewed(m.number)).Truncate(time.Second), Window: window,
+			Containers: []sample.Container{{Name: "app", Usage: sample.Usage{
+				{Resource: corev1.ResourceCPU, Quantity: *resource.NewMilliQuantity(int64(m.used/window.Seconds()+.5), resource.DecimalSI)}}}}}
 	}
 	m.used = 0
 }

@@ -20,11 +20,11 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/record"
-	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler/clock"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
+	"github.com/mini-hpa/mini-hpa/scaler/sample"
 )
 
 var (
@@ -156,18 +156,16 @@ func (c *cluster) Pods(d *appsv1.Deployment) []*corev1.Pod {
 	return made
 }
 
-func (c *cluster) PodMetrics(namespace, name string) (*metricsv1beta1.PodMetrics, clock.Stamp) {
+func (c *cluster) Sample(namespace, name string) (*sample.Pod, clock.Stamp) {
 	if c.milliCPU < 0 {
 		return nil, clock.Stamp{}
 	}
 	sampled := c.now.Add(-2 * time.Second)
 	stamp := clock.Stamp{Timestamp: sampled.Add(c.ahead), Taken: sampled, Advanced: c.advanced}
-	return &metricsv1beta1.PodMetrics{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
-		Timestamp:  metav1.NewTime(stamp.Timestamp),
-		Window:     metav1.Duration{Duration: 15 * time.Second},
-		Containers: []metricsv1beta1.ContainerMetrics{{Name: "app", Usage: corev1.ResourceList{
-			corev1.ResourceCPU: *resource.NewMilliQuantity(c.milliCPU, resource.DecimalSI)}}},
+	return &sample.Pod{
+		Namespace: namespace, Name: name, Time: stamp.Timestamp, Window: 15 * time.Second,
+		Containers: []sample.Container{{Name: "app", Usage: sample.Usage{
+			{Resource: corev1.ResourceCPU, Quantity: *resource.NewMilliQuantity(c.milliCPU, resource.DecimalSI)}}}},
 	}, stamp
 }
 

@@ -8,10 +8,10 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/tools/cache"
-	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
+	"github.com/mini-hpa/mini-hpa/scaler/sample"
 )
 
 // gather collects all that the decision may see, once.
@@ -57,11 +57,11 @@ func lastChange(h recommend.History) time.Time {
 }
 
 // samplesOf are the newest samples of the pods that have one, and when they were taken.
-func (s *Scaler) samplesOf(pods []*corev1.Pod) ([]*metricsv1beta1.PodMetrics, []time.Time) {
-	samples, taken := make([]*metricsv1beta1.PodMetrics, 0, len(pods)), make([]time.Time, 0, len(pods))
+func (s *Scaler) samplesOf(pods []*corev1.Pod) ([]*sample.Pod, []time.Time) {
+	samples, taken := make([]*sample.Pod, 0, len(pods)), make([]time.Time, 0, len(pods))
 	for _, pod := range pods {
-		if sample, stamp := s.Samples.PodMetrics(pod.Namespace, pod.Name); sample != nil {
-			samples, taken = append(samples, sample), append(taken, stamp.Taken)
+		if newest, stamp := s.Samples.Sample(pod.Namespace, pod.Name); newest != nil {
+			samples, taken = append(samples, newest), append(taken, stamp.Taken)
 		}
 	}
 	return samples, taken

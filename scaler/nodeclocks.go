@@ -52,7 +52,7 @@ func (s *Scaler) tellClocks(d *appsv1.Deployment, seen recommend.Snapshot) {
 		if next == len(seen.PodMetrics) || seen.PodMetrics[next].Name != pod.Name {
 			continue
 		}
-		ahead := seen.PodMetrics[next].Timestamp.Sub(seen.SampleTaken(next))
+		ahead := seen.PodMetrics[next].Time.Sub(seen.SampleTaken(next))
 		next++
 		if pod.Spec.NodeName == "" || ahead.Abs() <= clockOff && !wrong {
 			continue
@@ -70,7 +70,7 @@ func (s *Scaler) tellClocks(d *appsv1.Deployment, seen recommend.Snapshot) {
 // old by now says nothing of the clock now.
 func (s *Scaler) noteClock(pod *corev1.Pod, ahead time.Duration) (was time.Duration, changed bool) {
 	now := s.Now()
-	_, stamp := s.Samples.PodMetrics(pod.Namespace, pod.Name)
+	_, stamp := s.Samples.Sample(pod.Namespace, pod.Name)
 	if !stamp.Advanced || now.Sub(stamp.Taken) > clockOff {
 		return 0, false
 	}

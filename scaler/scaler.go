@@ -12,11 +12,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/tools/cache"
-	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler/clock"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
+	"github.com/mini-hpa/mini-hpa/scaler/sample"
 )
 
 // Workloads is what the cluster looks like, read from memory.
@@ -37,8 +37,8 @@ type Origin interface {
 
 // Samples is what the resource metrics API said last, read from memory.
 type Samples interface {
-	// PodMetrics returns the newest sample of a pod, or nil, and its stamp. It is shared: read-only.
-	PodMetrics(namespace, name string) (*metricsv1beta1.PodMetrics, clock.Stamp)
+	// Sample returns the newest sample of a pod, or nil, and its stamp. It is shared: read-only.
+	Sample(namespace, name string) (*sample.Pod, clock.Stamp)
 	// Err says why there are no current samples; nil while the API answers.
 	Err() error
 }

@@ -12,9 +12,9 @@ import (
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
 
 	"github.com/mini-hpa/mini-hpa/scaler"
+	"github.com/mini-hpa/mini-hpa/scaler/sample"
 )
 
 func TestExplain(t *testing.T) {
@@ -319,13 +319,14 @@ func TestRequestsOfAPod(t *testing.T) {
 }
 
 func TestUsageOfAPod(t *testing.T) {
-	sample := &metricsv1beta1.PodMetrics{ObjectMeta: metav1.ObjectMeta{Name: "a"}, Containers: []metricsv1beta1.ContainerMetrics{
-		{Name: "app", Usage: corev1.ResourceList{corev1.ResourceCPU: quantity("1500m"), corev1.ResourceMemory: quantity("300Mi")}},
-		{Name: "proxy", Usage: corev1.ResourceList{corev1.ResourceCPU: quantity("20m"), corev1.ResourceMemory: quantity("1Gi")}}}}
-	huge := &metricsv1beta1.PodMetrics{Containers: []metricsv1beta1.ContainerMetrics{{Name: "app", Usage: corev1.ResourceList{corev1.ResourceCPU: quantity("9E")}}}}
+	of := func(container, cpu, memory string) sample.Container {
+		return sample.Container{Name: container, Usage: sample.UsageOf(corev1.ResourceList{corev1.ResourceCPU: quantity(cpu), corev1.ResourceMemory: quantity(memory)})}
+	}
+	used := &sample.Pod{Name: "a", Containers: []sample.Container{of("app", "1500m", "300Mi"), of("proxy", "20m", "1Gi")}}
+	huge := &sample.Pod{Containers: []sample.Container{of("app", "9E", "0")}}
 	got := []string{
-		measure{resource: corev1.ResourceCPU}.used(sample), measure{resource: corev1.ResourceMemory}.used(sample),
-		measure{resource: corev1.ResourceCPU, container: "proxy"}.used(sample), measure{resource: corev1.ResourceCPU, container: "x"}.used(sample),
+		measure{resource: corev1.ResourceCPU}.used(used), measure{resource: corev1.ResourceMemory}.used(used),
+		measure{resource: corev1.ResourceCPU, container: "proxy"}.used(used), measure{resource: corev1.ResourceCPU, container: "x"}.used(used),
 		measure{resource: corev1.ResourceCPU}.used(nil), measure{resource: corev1.ResourceCPU}.used(huge),
 	}
 	if want := []string{"1520m", "1324Mi", "20m", "-", "-", "9E"}; !slices.Equal(want, got) {

@@ -23,29 +23,29 @@ import (
 	dynamicfake "k8s.io/client-go/dynamic/fake"
 	"k8s.io/client-go/kubernetes/fake"
 	metadatafake "k8s.io/client-go/metadata/fake"
-	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
 
 	"github.com/mini-hpa/mini-hpa/informer"
 	"github.com/mini-hpa/mini-hpa/informer/watching"
 	"github.com/mini-hpa/mini-hpa/scaler"
 	"github.com/mini-hpa/mini-hpa/scaler/metrics"
+	"github.com/mini-hpa/mini-hpa/scaler/sample"
 )
 
 // lister answers as the metrics API does, or with err.
 type lister struct {
 	mu      sync.Mutex
 	err     error
-	samples []metricsv1beta1.PodMetrics
+	samples []sample.Pod
 }
 
 // List is metrics.Lister's.
 func (l *lister) List(context.Context) (metrics.Listing, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return metrics.Listing{Samples: metrics.SamplesOf(l.samples)}, l.err
+	return metrics.Listing{Samples: append([]sample.Pod(nil), l.samples...)}, l.err
 }
 
-func (l *lister) set(err error, samples ...metricsv1beta1.PodMetrics) {
+func (l *lister) set(err error, samples ...sample.Pod) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.err, l.samples = err, samples
@@ -300,9 +300,8 @@ func TestFailuresOfANamespaceAreBounded(t *testing.T) {
 	}
 }
 
-func sampleAt(at time.Time) metricsv1beta1.PodMetrics {
-	return metricsv1beta1.PodMetrics{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "web-1-a"}, Timestamp: metav1.NewTime(at),
-		Window: metav1.Duration{Duration: 15 * time.Second}}
+func sampleAt(at time.Time) sample.Pod {
+	return sample.Pod{Namespace: "default", Name: "web-1-a", Time: at, Window: 15 * time.Second}
 }
 
 func TestAgeOfSamples(t *testing.T) {

@@ -8,12 +8,12 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/cache"
-	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler"
 	"github.com/mini-hpa/mini-hpa/scaler/clock"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
+	"github.com/mini-hpa/mini-hpa/scaler/sample"
 )
 
 func quantity(s string) resource.Quantity { return resource.MustParse(s) }
@@ -24,7 +24,7 @@ type scene struct {
 	annotations map[string]string
 	replicas    int32
 	pods        []*corev1.Pod
-	samples     []*metricsv1beta1.PodMetrics
+	samples     []*sample.Pod
 	err         string
 	// refused is why no more pods can be created.
 	refused string
@@ -67,10 +67,9 @@ func (s *scene) add(name, cpu, memory string) {
 	if cpu == "" {
 		return
 	}
-	s.samples = append(s.samples, &metricsv1beta1.PodMetrics{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name},
-		Timestamp: metav1.NewTime(s.now.Add(-4 * time.Second)), Window: metav1.Duration{Duration: 15 * time.Second},
-		Containers: []metricsv1beta1.ContainerMetrics{{Name: "app", Usage: corev1.ResourceList{
-			corev1.ResourceCPU: quantity(cpu), corev1.ResourceMemory: quantity(memory)}}}})
+	s.samples = append(s.samples, &sample.Pod{Namespace: "default", Name: name, Time: s.now.Add(-4 * time.Second), Window: 15 * time.Second,
+		Containers: []sample.Container{{Name: "app", Usage: sample.UsageOf(corev1.ResourceList{
+			corev1.ResourceCPU: quantity(cpu), corev1.ResourceMemory: quantity(memory)})}}})
 }
 
 func (s *scene) explain() scaler.Explanation {
@@ -106,11 +105,11 @@ func (s *scene) Surroundings(cache.ObjectName) annotations.Surroundings {
 // Pods is scaler.Workloads'.
 func (s *scene) Pods(*appsv1.Deployment) []*corev1.Pod { return s.pods }
 
-// PodMetrics is scaler.Samples'.
-func (s *scene) PodMetrics(_, name string) (*metricsv1beta1.PodMetrics, clock.Stamp) {
-	for _, sample := range s.samples {
-		if sample.Name == name {
-			return sample, clock.First(sample.Timestamp.Time, s.now, clock.Believable(sample.Window.Duration))
+// Sample is scaler.Samples'.
+func (s *scene) Sample(_, name string) (*sample.Pod, clock.Stamp) {
+	for _, newest := range s.samples {
+		if newest.Name == name {
+			return newest, clock.First(newest.Time, s.now, clock.Believable(newest.Window))
 		}
 	}
 	return nil, clock.Stamp{}

@@ -8,10 +8,10 @@ import (
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
-	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
 
 	"github.com/mini-hpa/mini-hpa/scaler"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
+	"github.com/mini-hpa/mini-hpa/scaler/sample"
 )
 
 // measure is what one metric looks at.
@@ -65,26 +65,26 @@ func (p *page) pods(e scaler.Explanation) {
 	}
 	p.row(append(head, "SAMPLE")...)
 	for _, pod := range s.Pods {
-		sample, taken := sampleOf(s, pod)
-		p.pod(pod, sample, measures, sampleText(sample, taken, s.Time))
+		seen, taken := sampleOf(s, pod)
+		p.pod(pod, seen, measures, sampleText(seen, taken, s.Time))
 	}
 }
 
-func (p *page) pod(pod *corev1.Pod, sample *metricsv1beta1.PodMetrics, measures []measure, age string) {
+func (p *page) pod(pod *corev1.Pod, used *sample.Pod, measures []measure, age string) {
 	cells := []string{pod.Name, phase(pod), ready(pod)}
 	for _, m := range measures {
-		cells = append(cells, m.used(sample), m.requested(pod))
+		cells = append(cells, m.used(used), m.requested(pod))
 	}
 	p.row(append(cells, age)...)
 }
 
 // sampleText is how old a sample is, and how far its timestamp is off where that cannot be believed.
-func sampleText(sample *metricsv1beta1.PodMetrics, taken, now time.Time) string {
-	if sample == nil {
+func sampleText(used *sample.Pod, taken, now time.Time) string {
+	if used == nil {
 		return "none"
 	}
-	text := fmt.Sprintf("%s old, over %s", max(now.Sub(taken), 0).Truncate(time.Second), sample.Window.Duration)
-	switch ahead := sample.Timestamp.Sub(taken).Round(time.Second); {
+	text := fmt.Sprintf("%s old, over %s", max(now.Sub(taken), 0).Truncate(time.Second), used.Window)
+	switch ahead := used.Time.Sub(taken).Round(time.Second); {
 	case ahead > 0:
 		text += fmt.Sprintf("; its node's clock is %s ahead", ahead)
 	case ahead < 0:
@@ -104,10 +104,10 @@ func measuresOf(metrics []autoscalingv2.MetricSpec) []measure {
 }
 
 // sampleOf is a pod's sample, and when it was taken.
-func sampleOf(s recommend.Snapshot, pod *corev1.Pod) (*metricsv1beta1.PodMetrics, time.Time) {
-	for i, sample := range s.PodMetrics {
-		if sample.Name == pod.Name && sample.Namespace == pod.Namespace {
-			return sample, s.SampleTaken(i)
+func sampleOf(s recommend.Snapshot, pod *corev1.Pod) (*sample.Pod, time.Time) {
+	for i, of := range s.PodMetrics {
+		if of.Name == pod.Name && of.Namespace == pod.Namespace {
+			return of, s.SampleTaken(i)
 		}
 	}
 	return nil, time.Time{}
@@ -130,13 +130,13 @@ func ready(pod *corev1.Pod) string {
 }
 
 // used is the sum over the containers that count; "-" where nothing was measured.
-func (m measure) used(sample *metricsv1beta1.PodMetrics) string {
-	if sample == nil {
+func (m measure) used(used *sample.Pod) string {
+	if used == nil {
 		return "-"
 	}
 	var total *resource.Quantity
-	for _, c := range sample.Containers {
-		if q, ok := c.Usage[m.resource]; ok && m.counts(c.Name) {
+	for _, c := range used.Containers {
+		if q, ok := c.Usage.Of(m.resource); ok && m.counts(c.Name) {
 			total = plus(total, q)
 		}
 	}

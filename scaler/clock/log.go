@@ -6,7 +6,8 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	custommetricsv1beta2 "k8s.io/metrics/pkg/apis/custom_metrics/v1beta2"
 	externalmetricsv1beta1 "k8s.io/metrics/pkg/apis/external_metrics/v1beta1"
-	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
+
+	"github.com/mini-hpa/mini-hpa/scaler/sample"
 )
 
 // Window is what a custom or external value covers if it does not say (HPA: metricServerDefaultMetricWindow).
@@ -21,12 +22,12 @@ const podPatience, valuePatience = 2 * time.Minute, 5 * time.Minute
 type Log map[string]Stamp
 
 // Pods takes samples of pods of one namespace and says when each was taken.
-func (l Log) Pods(samples []*metricsv1beta1.PodMetrics, received time.Time) (Log, []time.Time) {
+func (l Log) Pods(samples []*sample.Pod, received time.Time) (Log, []time.Time) {
 	next, taken := make(Log, len(samples)), make([]time.Time, len(samples))
-	for i, sample := range samples {
-		before, _ := l.before(next, sample.Name)
-		stamp := before.Next(sample.Timestamp.Time, received, Believable(sample.Window.Duration), podPatience)
-		next[sample.Name], taken[i] = stamp, stamp.Taken
+	for i, s := range samples {
+		before, _ := l.before(next, s.Name)
+		stamp := before.Next(s.Time, received, Believable(s.Window), podPatience)
+		next[s.Name], taken[i] = stamp, stamp.Taken
 	}
 	return next, taken
 }

@@ -9,7 +9,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	custommetricsv1beta2 "k8s.io/metrics/pkg/apis/custom_metrics/v1beta2"
 	externalmetricsv1beta1 "k8s.io/metrics/pkg/apis/external_metrics/v1beta1"
-	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
+
+	"github.com/mini-hpa/mini-hpa/scaler/sample"
 )
 
 // TestALogFollowsEachThing: timestamps are followed by what they are of, in whatever order they come.
@@ -21,8 +22,8 @@ func TestALogFollowsEachThing(t *testing.T) {
 		}
 		return ages
 	}
-	sample := func(name string, at time.Duration) *metricsv1beta1.PodMetrics {
-		return &metricsv1beta1.PodMetrics{ObjectMeta: metav1.ObjectMeta{Name: name}, Timestamp: timestamp(at), Window: metav1.Duration{Duration: 15 * second}}
+	pod := func(name string, at time.Duration) *sample.Pod {
+		return &sample.Pod{Name: name, Time: timestamp(at).Time, Window: 15 * second}
 	}
 	custom := func(name string, at time.Duration) custommetricsv1beta2.MetricValue {
 		return custommetricsv1beta2.MetricValue{DescribedObject: corev1.ObjectReference{Kind: "Pod", Name: name}, Timestamp: timestamp(at)}
@@ -33,8 +34,8 @@ func TestALogFollowsEachThing(t *testing.T) {
 	later := noon.Add(30 * second)
 	for name, got := range map[string][2][]time.Duration{
 		"pods": func() [2][]time.Duration {
-			log, first := Log(nil).Pods([]*metricsv1beta1.PodMetrics{sample("a", -3), sample("b", 600)}, noon)
-			_, second := log.Pods([]*metricsv1beta1.PodMetrics{sample("b", 600), sample("a", 27)}, later)
+			log, first := Log(nil).Pods([]*sample.Pod{pod("a", -3), pod("b", 600)}, noon)
+			_, second := log.Pods([]*sample.Pod{pod("b", 600), pod("a", 27)}, later)
 			return [2][]time.Duration{ages(noon, first), ages(later, second)}
 		}(),
 		"custom": func() [2][]time.Duration {
@@ -98,11 +99,11 @@ func TestAStuckReplicaMakesNothingNewer(t *testing.T) {
 				stamps := answer(i, now)
 				var e []externalmetricsv1beta1.ExternalMetricValue
 				var c []custommetricsv1beta2.MetricValue
-				var p []*metricsv1beta1.PodMetrics
+				var p []*sample.Pod
 				for _, at := range stamps {
 					e = append(e, externalmetricsv1beta1.ExternalMetricValue{Timestamp: metav1.NewTime(at)})
 					c = append(c, custommetricsv1beta2.MetricValue{Timestamp: metav1.NewTime(at)})
-					p = append(p, &metricsv1beta1.PodMetrics{Timestamp: metav1.NewTime(at), Window: metav1.Duration{Duration: 15 * second}})
+					p = append(p, &sample.Pod{Time: at, Window: 15 * second})
 				}
 				var taken [3][]time.Time
 				external, taken[0] = external.External(e, now)

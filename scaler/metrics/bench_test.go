@@ -36,7 +36,7 @@ func BenchmarkIngest(b *testing.B) {
 				at = at.Add(step)
 				items := fleetList(at)
 				b.StartTimer()
-				f.take(SamplesOf(items), listed(at))
+				f.take(samplesOf(items), listed(at))
 			}
 		})
 	}
@@ -45,7 +45,7 @@ func BenchmarkIngest(b *testing.B) {
 func BenchmarkLookup(b *testing.B) {
 	f := NewFeed(Config{})
 	items := fleetList(epoch)
-	f.take(SamplesOf(items), listed(epoch))
+	f.take(samplesOf(items), listed(epoch))
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i = (i + 1) % fleet {
 		if newest(f, items[i].Namespace, items[i].Name) == nil {
@@ -94,7 +94,7 @@ func BenchmarkMemory(b *testing.B) {
 				f := NewFeed(Config{Keep: keep})
 				runtime.GC()
 				runtime.ReadMemStats(&before)
-				f.take(SamplesOf(fleetList(epoch)), listed(epoch))
+				f.take(samplesOf(fleetList(epoch)), listed(epoch))
 				runtime.GC()
 				runtime.ReadMemStats(&after)
 				runtime.KeepAlive(f)

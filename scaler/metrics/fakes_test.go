@@ -11,6 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
 	"k8s.io/metrics/pkg/client/clientset/versioned/scheme"
+
+	"github.com/mini-hpa/mini-hpa/scaler/sample"
 )
 
 const (
@@ -26,13 +28,22 @@ type listerFunc func(ctx context.Context) ([]metricsv1beta1.PodMetrics, error)
 
 func (f listerFunc) List(ctx context.Context) (Listing, error) {
 	items, err := f(ctx)
-	return Listing{Samples: SamplesOf(items)}, err
+	return Listing{Samples: samplesOf(items)}, err
+}
+
+// samplesOf are those of the items of a LIST.
+func samplesOf(items []metricsv1beta1.PodMetrics) (all []sample.Pod) {
+	known := names{}
+	for i := range items {
+		all = append(all, sampleOf(&items[i], known))
+	}
+	return all
 }
 
 // newest is what a feed has of a pod.
-func newest(f *Feed, namespace, name string) *metricsv1beta1.PodMetrics {
-	sample, _ := f.PodMetrics(namespace, name)
-	return sample
+func newest(f *Feed, namespace, name string) *sample.Pod {
+	s, _ := f.Sample(namespace, name)
+	return s
 }
 
 // listed is a LIST that took no time.

@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
-	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
 
 	"github.com/mini-hpa/mini-hpa/scaler/clock"
+	"github.com/mini-hpa/mini-hpa/scaler/sample"
 )
 
 const (
@@ -114,13 +114,13 @@ func (f *Feed) Refresh(ctx context.Context) error {
 	return err
 }
 
-// PodMetrics is the newest sample of a pod, made for the caller, with its stamp; nil if the newest good LIST had none.
-func (f *Feed) PodMetrics(namespace, name string) (*metricsv1beta1.PodMetrics, clock.Stamp) {
+// Sample is the newest sample of a pod, which is shared, with its stamp; nil if the newest good LIST had none.
+func (f *Feed) Sample(namespace, name string) (*sample.Pod, clock.Stamp) {
 	e := (*f.snapshot.Load())[types.NamespacedName{Namespace: namespace, Name: name}]
 	if e.sample == nil {
 		return nil, clock.Stamp{}
 	}
-	return e.sample.podMetrics(), e.stamp
+	return e.sample, e.stamp
 }
 
 // Err says why there are no current metrics; nil while the API answers. A single failed LIST after a good one is not told.

@@ -246,7 +246,7 @@ func TestUnreadableSamplesAreToldOnTransition(t *testing.T) {
 	var told []string
 	list := Listing{}
 	feed := NewFeed(Config{Lister: scripted(func() Listing { return list }), OnUnreadable: func(err error) { told = append(told, fmt.Sprint(err)) }})
-	broken := Listing{Samples: SamplesOf(items([]sample{{"a", 0}})), Unreadable: 2, Why: errors.New("pod shop/b: no number")}
+	broken := Listing{Samples: samplesOf(items([]listedPod{{"a", 0}})), Unreadable: 2, Why: errors.New("pod shop/b: no number")}
 	for _, list = range []Listing{{}, broken, broken, {}, {}} {
 		if err := feed.Refresh(t.Context()); err != nil {
 			t.Fatal(err)

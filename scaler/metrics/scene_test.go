@@ -58,7 +58,7 @@ func (sc *scene) List(ctx context.Context) (Listing, error) {
 	sc.lists = append(sc.lists, at)
 	sc.mu.Unlock()
 	items, err := sc.answer(ctx, at)
-	return Listing{Samples: SamplesOf(items)}, err
+	return Listing{Samples: samplesOf(items)}, err
 }
 
 func (sc *scene) tell(what string) {
@@ -75,7 +75,7 @@ func (sc *scene) onSamples(pods []types.NamespacedName) {
 	for _, p := range pods {
 		what := "gone"
 		if s := newest(sc.feed, p.Namespace, p.Name); s != nil {
-			what = fmt.Sprint(s.Timestamp.Sub(epoch))
+			what = fmt.Sprint(s.Time.Sub(epoch))
 		}
 		sc.tell(p.Name + " " + what)
 	}

@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/mini-hpa/mini-hpa/scaler/clock"
+	"github.com/mini-hpa/mini-hpa/scaler/sample"
 )
 
 // snapshot is what is known of every pod of the newest LIST. It is never written to once it can be read by others.
@@ -20,7 +21,7 @@ type entry struct {
 	// seen is the local time at which this timestamp was first read.
 	seen time.Time
 	// sample is nil for a pod that nobody wants kept.
-	sample *Sample
+	sample *sample.Pod
 }
 
 // reading turns one LIST into the next snapshot and says what it changed.
@@ -45,7 +46,7 @@ type reading struct {
 }
 
 // read takes over the samples of a LIST; the caller gives them up.
-func (r *reading) read(items []Sample) {
+func (r *reading) read(items []sample.Pod) {
 	r.next = make(snapshot, len(items))
 	for i := range items {
 		r.take(&items[i])
@@ -53,13 +54,13 @@ func (r *reading) read(items []Sample) {
 	r.dropVanished()
 }
 
-func (r *reading) take(item *Sample) {
-	pod := item.Pod
+func (r *reading) take(item *sample.Pod) {
+	pod := types.NamespacedName{Namespace: item.Namespace, Name: item.Name}
 	old, known := r.old[pod]
 	if _, twice := r.next[pod]; twice {
 		return
 	}
-	stamp := old.stamp.Next(item.Timestamp, r.sent, clock.Believable(item.Window), r.patience)
+	stamp := old.stamp.Next(item.Time, r.sent, clock.Believable(item.Window), r.patience)
 	e, isNew := old, !known || !stamp.Behind() && !stamp.Timestamp.Equal(old.stamp.Timestamp)
 	switch {
 	case isNew:

@@ -12,7 +12,7 @@ import (
 )
 
 // sample is a pod's timestamp in seconds since epoch.
-type sample struct {
+type listedPod struct {
 	name string
 	at   float64
 }
@@ -21,7 +21,7 @@ type sample struct {
 type page struct {
 	// after is how much later than the LIST before it was made; 15 s if not set.
 	after time.Duration
-	list  []sample
+	list  []listedPod
 	// changed is what is reported, in order, kept is what can be read afterwards.
 	changed []string
 	kept    map[string]float64
@@ -32,7 +32,7 @@ type page struct {
 	begins bool
 }
 
-func items(list []sample) (ps []metricsv1beta1.PodMetrics) {
+func items(list []listedPod) (ps []metricsv1beta1.PodMetrics) {
 	for _, p := range list {
 		ps = append(ps, pod("shop", p.name, epoch.Add(time.Duration(p.at*float64(time.Second))), "app"))
 	}
@@ -45,69 +45,69 @@ func TestSnapshotStories(t *testing.T) {
 		book []page
 	}{
 		"the first LIST is all new": {book: []page{
-			{list: []sample{{"a", 0}, {"b", 0}}, changed: []string{"a", "b"}, kept: map[string]float64{"a": 0, "b": 0}},
+			{list: []listedPod{{"a", 0}, {"b", 0}}, changed: []string{"a", "b"}, kept: map[string]float64{"a": 0, "b": 0}},
 		}},
 		"an identical LIST changes nothing": {book: []page{
-			{list: []sample{{"a", 0}, {"b", 0}}, changed: []string{"a", "b"}},
-			{list: []sample{{"a", 0}, {"b", 0}}, kept: map[string]float64{"a": 0, "b": 0}, counted: true, comparable: 2},
+			{list: []listedPod{{"a", 0}, {"b", 0}}, changed: []string{"a", "b"}},
+			{list: []listedPod{{"a", 0}, {"b", 0}}, kept: map[string]float64{"a": 0, "b": 0}, counted: true, comparable: 2},
 		}},
 		"a new set whose nodes were scraped at different moments": {book: []page{
-			{list: []sample{{"a", 0}, {"b", 0.4}, {"c", 1.2}}, changed: []string{"a", "b", "c"}, begins: true},
+			{list: []listedPod{{"a", 0}, {"b", 0.4}, {"c", 1.2}}, changed: []string{"a", "b", "c"}, begins: true},
 			{
-				list: []sample{{"a", 15.1}, {"b", 15.3}, {"c", 16.5}}, changed: []string{"a", "b", "c"}, begins: true,
+				list: []listedPod{{"a", 15.1}, {"b", 15.3}, {"c", 16.5}}, changed: []string{"a", "b", "c"}, begins: true,
 				kept: map[string]float64{"a": 15.1, "b": 15.3, "c": 16.5}, counted: true, comparable: 3, advanced: 3, repeated: 3,
 			},
 		}},
 		"half of a set, then the other half": {book: []page{
-			{list: []sample{{"a", 0}, {"b", 0}}, changed: []string{"a", "b"}, begins: true},
-			{list: []sample{{"a", 15}, {"b", 0}}, changed: []string{"a"}, begins: true, counted: true, comparable: 2, advanced: 1, repeated: 1},
+			{list: []listedPod{{"a", 0}, {"b", 0}}, changed: []string{"a", "b"}, begins: true},
+			{list: []listedPod{{"a", 15}, {"b", 0}}, changed: []string{"a"}, begins: true, counted: true, comparable: 2, advanced: 1, repeated: 1},
 			{
-				list: []sample{{"a", 15}, {"b", 15}}, after: 2 * time.Second, changed: []string{"b"},
+				list: []listedPod{{"a", 15}, {"b", 15}}, after: 2 * time.Second, changed: []string{"b"},
 				counted: true, comparable: 2, advanced: 1,
 			},
-			{list: []sample{{"a", 30}, {"b", 15}}, changed: []string{"a"}, counted: true, comparable: 2, advanced: 1, repeated: 1},
+			{list: []listedPod{{"a", 30}, {"b", 15}}, changed: []string{"a"}, counted: true, comparable: 2, advanced: 1, repeated: 1},
 		}},
 		"a pod appears": {book: []page{
-			{list: []sample{{"a", 0}}, changed: []string{"a"}},
-			{list: []sample{{"a", 0}, {"b", 3}}, changed: []string{"b"}, counted: true, comparable: 1, kept: map[string]float64{"a": 0, "b": 3}},
+			{list: []listedPod{{"a", 0}}, changed: []string{"a"}},
+			{list: []listedPod{{"a", 0}, {"b", 3}}, changed: []string{"b"}, counted: true, comparable: 1, kept: map[string]float64{"a": 0, "b": 3}},
 		}},
 		"pods vanish and are told once": {book: []page{
-			{list: []sample{{"c", 0}, {"a", 0}, {"b", 0}}, changed: []string{"c", "a", "b"}},
-			{list: []sample{{"b", 15}}, changed: []string{"b", "a", "c"}, kept: map[string]float64{"b": 15}},
-			{list: []sample{{"b", 15}}},
+			{list: []listedPod{{"c", 0}, {"a", 0}, {"b", 0}}, changed: []string{"c", "a", "b"}},
+			{list: []listedPod{{"b", 15}}, changed: []string{"b", "a", "c"}, kept: map[string]float64{"b": 15}},
+			{list: []listedPod{{"b", 15}}},
 		}},
 		"an empty LIST drops every sample": {book: []page{
-			{list: []sample{{"a", 0}, {"b", 0}}, changed: []string{"a", "b"}},
+			{list: []listedPod{{"a", 0}, {"b", 0}}, changed: []string{"a", "b"}},
 			{changed: []string{"a", "b"}, kept: map[string]float64{}},
 			{},
-			{list: []sample{{"a", 0}}, changed: []string{"a"}},
+			{list: []listedPod{{"a", 0}}, changed: []string{"a"}},
 		}},
 		"the other replica of the publisher is behind": {book: []page{
-			{list: []sample{{"a", 20}}, changed: []string{"a"}},
-			{list: []sample{{"a", 13}}, after: 5 * time.Second, kept: map[string]float64{"a": 20}, counted: true, comparable: 1},
-			{list: []sample{{"a", 20}}, after: 5 * time.Second},
-			{list: []sample{{"a", 28}}, after: 5 * time.Second, changed: []string{"a"}, kept: map[string]float64{"a": 28}},
+			{list: []listedPod{{"a", 20}}, changed: []string{"a"}},
+			{list: []listedPod{{"a", 13}}, after: 5 * time.Second, kept: map[string]float64{"a": 20}, counted: true, comparable: 1},
+			{list: []listedPod{{"a", 20}}, after: 5 * time.Second},
+			{list: []listedPod{{"a", 28}}, after: 5 * time.Second, changed: []string{"a"}, kept: map[string]float64{"a": 28}},
 		}},
 		"a node's clock was set back": {book: []page{
-			{list: []sample{{"a", 3600}, {"b", 0}}, changed: []string{"a", "b"}},
-			{list: []sample{{"a", 15}, {"b", 15}}, changed: []string{"b"}},
-			{list: []sample{{"a", 30}, {"b", 30}}, changed: []string{"b"}, kept: map[string]float64{"a": 3600, "b": 30}},
+			{list: []listedPod{{"a", 3600}, {"b", 0}}, changed: []string{"a", "b"}},
+			{list: []listedPod{{"a", 15}, {"b", 15}}, changed: []string{"b"}},
+			{list: []listedPod{{"a", 30}, {"b", 30}}, changed: []string{"b"}, kept: map[string]float64{"a": 3600, "b": 30}},
 			{
-				list: []sample{{"a", 45}, {"b", 45}}, changed: []string{"a", "b"}, kept: map[string]float64{"a": 45, "b": 45},
+				list: []listedPod{{"a", 45}, {"b", 45}}, changed: []string{"a", "b"}, kept: map[string]float64{"a": 45, "b": 45},
 				counted: true, comparable: 2, advanced: 1, repeated: 1,
 			},
-			{list: []sample{{"a", 60}, {"b", 60}}, changed: []string{"a", "b"}},
+			{list: []listedPod{{"a", 60}, {"b", 60}}, changed: []string{"a", "b"}},
 		}},
 		"a pod listed twice counts once": {book: []page{
-			{list: []sample{{"a", 0}, {"a", 0}}, changed: []string{"a"}},
-			{list: []sample{{"a", 15}, {"a", 15}}, changed: []string{"a"}, counted: true, comparable: 1, advanced: 1, repeated: 1},
+			{list: []listedPod{{"a", 0}, {"a", 0}}, changed: []string{"a"}},
+			{list: []listedPod{{"a", 15}, {"a", 15}}, changed: []string{"a"}, counted: true, comparable: 1, advanced: 1, repeated: 1},
 		}},
 		"pods nobody wants are counted and not kept": {
 			keep: func(namespace, name string) bool { return namespace == "shop" && name == "a" },
 			book: []page{
-				{list: []sample{{"a", 0}, {"b", 0}}, changed: []string{"a"}, kept: map[string]float64{"a": 0}},
-				{list: []sample{{"a", 15}, {"b", 15}}, changed: []string{"a"}, counted: true, comparable: 2, advanced: 2, repeated: 2},
-				{list: []sample{{"a", 15}}, kept: map[string]float64{"a": 15}},
+				{list: []listedPod{{"a", 0}, {"b", 0}}, changed: []string{"a"}, kept: map[string]float64{"a": 0}},
+				{list: []listedPod{{"a", 15}, {"b", 15}}, changed: []string{"a"}, counted: true, comparable: 2, advanced: 2, repeated: 2},
+				{list: []listedPod{{"a", 15}}, kept: map[string]float64{"a": 15}},
 			},
 		},
 	}
@@ -119,7 +119,7 @@ func TestSnapshotStories(t *testing.T) {
 				if p.after == 0 {
 					now = now.Add(15 * time.Second)
 				}
-				r := f.take(SamplesOf(items(p.list)), listed(now))
+				r := f.take(samplesOf(items(p.list)), listed(now))
 				if p.begins {
 					f.schedule.set.began = now
 				}
@@ -142,7 +142,7 @@ func (p page) check(t *testing.T, i int, f *Feed, r reading) {
 		kept := map[string]float64{}
 		for pod := range *f.snapshot.Load() {
 			if s := newest(f, pod.Namespace, pod.Name); s != nil {
-				kept[pod.Name] = s.Timestamp.Sub(epoch).Seconds()
+				kept[pod.Name] = s.Time.Sub(epoch).Seconds()
 			}
 		}
 		if diff := gocmp.Diff(p.kept, kept); diff != "" {
@@ -159,18 +159,18 @@ func (p page) check(t *testing.T, i int, f *Feed, r reading) {
 func TestSnapshotWantedLater(t *testing.T) {
 	wanted := false
 	f := NewFeed(Config{Keep: func(string, string) bool { return wanted }})
-	list := []sample{{"a", 0}}
-	if r := f.take(SamplesOf(items(list)), listed(epoch)); len(r.changed) > 0 || newest(f, "shop", "a") != nil {
+	list := []listedPod{{"a", 0}}
+	if r := f.take(samplesOf(items(list)), listed(epoch)); len(r.changed) > 0 || newest(f, "shop", "a") != nil {
 		t.Fatalf("kept a pod nobody wants: %v", r.changed)
 	}
 	wanted = true
-	r := f.take(SamplesOf(items(list)), listed(epoch.Add(time.Second)))
+	r := f.take(samplesOf(items(list)), listed(epoch.Add(time.Second)))
 	want := []types.NamespacedName{{Namespace: "shop", Name: "a"}}
 	if diff := gocmp.Diff(want, r.changed); diff != "" || newest(f, "shop", "a") == nil || r.advanced != 0 {
 		t.Errorf("wanted now: %d advanced, changed (-want +got):\n%s", r.advanced, diff)
 	}
 	wanted = false
-	r = f.take(SamplesOf(items([]sample{{"a", 15}})), listed(epoch.Add(15*time.Second)))
+	r = f.take(samplesOf(items([]listedPod{{"a", 15}})), listed(epoch.Add(15*time.Second)))
 	if len(r.changed) > 0 || newest(f, "shop", "a") != nil || r.advanced != 1 {
 		t.Errorf("still kept when nobody wants it any more: %v", r.changed)
 	}
@@ -179,9 +179,9 @@ func TestSnapshotWantedLater(t *testing.T) {
 // TestSnapshotsBeforeAreFreed: only the newest samples stay in memory.
 func TestSnapshotsBeforeAreFreed(t *testing.T) {
 	f := NewFeed(Config{})
-	f.take(SamplesOf(items([]sample{{"a", 0}})), listed(epoch))
+	f.take(samplesOf(items([]listedPod{{"a", 0}})), listed(epoch))
 	before := weak.Make((*f.snapshot.Load())[types.NamespacedName{Namespace: "shop", Name: "a"}].sample)
-	f.take(SamplesOf(items([]sample{{"a", 15}})), listed(epoch.Add(15*time.Second)))
+	f.take(samplesOf(items([]listedPod{{"a", 15}})), listed(epoch.Add(15*time.Second)))
 	runtime.GC()
 	if before.Value() != nil {
 		t.Error("the sample before the newest one is still in memory")
@@ -195,11 +195,10 @@ func TestSnapshotKeepsWhatIsRead(t *testing.T) {
 	item.Labels = map[string]string{"app": "shop"}
 	list := []metricsv1beta1.PodMetrics{item}
 	f := NewFeed(Config{})
-	f.take(SamplesOf(list), listed(epoch))
+	f.take(samplesOf(list), listed(epoch))
 	list[0].Containers = nil
 
-	want := pod("shop", "a", epoch, "app", "proxy")
-	want.CreationTimestamp.Reset()
+	want := samplesOf([]metricsv1beta1.PodMetrics{pod("shop", "a", epoch, "app", "proxy")})[0]
 	if diff := gocmp.Diff(&want, newest(f, "shop", "a")); diff != "" {
 		t.Errorf("kept (-want +got):\n%s", diff)
 	}

@@ -9,6 +9,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/runtime"
 	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
+
+	"github.com/mini-hpa/mini-hpa/scaler/sample"
 )
 
 const (
@@ -33,7 +35,7 @@ const (
 
 // Listing is what a LIST has brought.
 type Listing struct {
-	Samples []Sample
+	Samples []sample.Pod
 	// Unreadable is how many more there were that could not be read, Why the reason for the first of them; nil if there were none.
 	Unreadable int
 	Why        error
@@ -89,7 +91,7 @@ func (l *listing) add(item *metricsv1beta1.PodMetrics, err error) error {
 		return nil
 	}
 	s := sampleOf(item, l.known)
-	if l.spent += s.size(); l.spent > l.keepable {
+	if l.spent += sizeOf(&s); l.spent > l.keepable {
 		return &excess{fmt.Sprintf("its samples, %d of which were read, take more than the %s of memory that are kept for them", len(l.Samples), sizeText(int64(l.keepable)))}
 	}
 	l.Samples = append(l.Samples, s)

@@ -3,6 +3,7 @@ package metrics
 import (
 	"bytes"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"io"
 	"strings"
@@ -16,6 +17,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
 	"k8s.io/metrics/pkg/client/clientset/versioned/scheme"
+
+	"github.com/mini-hpa/mini-hpa/scaler/sample"
 )
 
 // oddItems are PodMetrics as they come, and as no publisher that is known makes them.
@@ -42,8 +45,7 @@ func TestReadListIsWhatWasSent(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				want := podMetricsOf(SamplesOf(sent))
-				if diff := gocmp.Diff(want, podMetricsOf(got.Samples)); diff != "" {
+				if diff := gocmp.Diff(samplesOf(sent), got.Samples); diff != "" {
 					t.Errorf("(-want +got):\n%s", diff)
 				}
 			})
@@ -51,16 +53,30 @@ func TestReadListIsWhatWasSent(t *testing.T) {
 	}
 }
 
-// TestSamplesLoseNothingThatIsRead: what is made of a sample is the item without its metadata.
+// TestSamplesLoseNothingThatIsRead: what is written of a sample is the item without its metadata, byte for byte.
 func TestSamplesLoseNothingThatIsRead(t *testing.T) {
-	want := oddItems()
-	got := podMetricsOf(SamplesOf(want))
-	for i := range want {
-		want[i].Labels = nil
-		want[i].CreationTimestamp.Reset()
+	items := oddItems()
+	got, err := json.Marshal(samplesOf(items))
+	if err != nil {
+		t.Fatal(err)
 	}
-	if diff := gocmp.Diff(want, got); diff != "" {
+	for i := range items {
+		items[i].Labels = nil
+		items[i].CreationTimestamp.Reset()
+	}
+	want, err := json.Marshal(items)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := gocmp.Diff(string(want), string(got)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+	var again []sample.Pod
+	if err := json.Unmarshal(got, &again); err != nil {
+		t.Fatal(err)
+	}
+	if diff := gocmp.Diff(samplesOf(items), again); diff != "" {
+		t.Errorf("read again (-want +got):\n%s", diff)
 	}
 }
 
@@ -84,10 +100,10 @@ func TestReadListRefusesAPart(t *testing.T) {
 }
 
 // readWhole is what apimachinery makes of an answer.
-func readWhole(body []byte) ([]Sample, error) {
+func readWhole(body []byte) ([]sample.Pod, error) {
 	list := &metricsv1beta1.PodMetricsList{}
 	err := runtime.DecodeInto(scheme.Codecs.UniversalDeserializer(), body, list)
-	return SamplesOf(list.Items), err
+	return samplesOf(list.Items), err
 }
 
 // TestAPartOfJSONIsRefused as one of protobuf is.
@@ -115,7 +131,7 @@ func TestOneUnreadableQuantityCostsThatPod(t *testing.T) {
 		}
 		var names []string
 		for _, s := range got.Samples {
-			names = append(names, s.Pod.Name)
+			names = append(names, s.Name)
 		}
 		if diff := gocmp.Diff([]string{"a", "c"}, names); diff != "" || got.Unreadable != 1 || !strings.HasPrefix(got.Why.Error(), "pod shop/b: ") {
 			t.Errorf("%s: %d cannot be read, %v, samples (-want +got):\n%s", mediaType, got.Unreadable, got.Why, diff)
@@ -239,7 +255,7 @@ func FuzzReadList(f *testing.F) {
 		if err != nil {
 			return // stricter about what is not read
 		}
-		if diff := gocmp.Diff(podMetricsOf(want), podMetricsOf(got.Samples)); diff != "" {
+		if diff := gocmp.Diff(want, got.Samples); diff != "" {
 			t.Errorf("(-apimachinery +here):\n%s", diff)
 		}
 	})

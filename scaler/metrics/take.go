@@ -5,10 +5,12 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/mini-hpa/mini-hpa/scaler/sample"
 )
 
 // take makes the items of a LIST the newest samples.
-func (f *Feed) take(items []Sample, o observation) reading {
+func (f *Feed) take(items []sample.Pod, o observation) reading {
 	r := reading{
 		old: *f.snapshot.Load(), sent: o.sent, now: o.done, keep: f.config.Keep, began: f.schedule.set.began,
 		patience: 2 * max(f.schedule.period(), f.config.Resolution),

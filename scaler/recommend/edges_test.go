@@ -12,9 +12,9 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	custommetricsv1beta2 "k8s.io/metrics/pkg/apis/custom_metrics/v1beta2"
-	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/scaler/sample"
 )
 
 // hitsOfPods is an eager policy with a Pods metric, target 40 for each.
@@ -120,7 +120,7 @@ func TestManyUnseenReplicasCostNothing(t *testing.T) {
 func TestTheLastCompleteSampleOfANameCounts(t *testing.T) {
 	s := snapshot(noon, 2, pods(noon, 2, "900m"))
 	for _, pod := range s.Pods {
-		s.PodMetrics = append(s.PodMetrics, &metricsv1beta1.PodMetrics{ObjectMeta: metav1.ObjectMeta{Name: pod.Name}})
+		s.PodMetrics = append(s.PodMetrics, &sample.Pod{Name: pod.Name})
 	}
 	compat := DefaultRules()
 	compat.Compat = true

@@ -9,9 +9,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/scaler/sample"
 )
 
 // noon is when the stories begin. Their pods started an hour earlier unless they say otherwise.
@@ -37,7 +37,7 @@ func policy(t testing.TB, pairs ...string) annotations.Policy {
 // fixture builds one pod and its sample. The pod is running and ready, requests 1 CPU and 1Gi and has a fresh sample.
 type fixture struct {
 	pod    *corev1.Pod
-	sample *metricsv1beta1.PodMetrics
+	sample *sample.Pod
 }
 
 type option func(*fixture, time.Time)
@@ -52,18 +52,25 @@ func newFixture(now time.Time, index int, cpu string, options ...option) fixture
 			Status: corev1.PodStatus{Phase: corev1.PodRunning, StartTime: &start, Conditions: []corev1.PodCondition{
 				{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: start}}},
 		},
-		sample: &metricsv1beta1.PodMetrics{
-			ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "default"},
-			Timestamp:  metav1.NewTime(now.Add(-2 * time.Second)),
-			Window:     metav1.Duration{Duration: sampleWindow},
-			Containers: []metricsv1beta1.ContainerMetrics{{Name: "app", Usage: corev1.ResourceList{
-				corev1.ResourceCPU: resource.MustParse(cpu), corev1.ResourceMemory: resource.MustParse("512Mi")}}},
+		sample: &sample.Pod{
+			Name: name, Namespace: "default", Time: now.Add(-2 * time.Second), Window: sampleWindow,
+			Containers: []sample.Container{{Name: "app", Usage: sample.UsageOf(corev1.ResourceList{
+				corev1.ResourceCPU: resource.MustParse(cpu), corev1.ResourceMemory: resource.MustParse("512Mi")})}},
 		},
 	}
 	for _, o := range options {
 		o(&f, now)
 	}
 	return f
+}
+
+// uses replaces what the sample says of a resource.
+func (f *fixture) uses(name corev1.ResourceName, quantity string) {
+	for i := range f.sample.Containers[0].Usage {
+		if a := &f.sample.Containers[0].Usage[i]; a.Resource == name {
+			a.Quantity = resource.MustParse(quantity)
+		}
+	}
 }
 
 func container(name, cpu, memory string) corev1.Container {
@@ -85,7 +92,7 @@ func succeeded(f *fixture, _ time.Time) {
 	f.sample = nil
 }
 func negative(f *fixture, _ time.Time) {
-	f.sample.Containers[0].Usage[corev1.ResourceCPU] = resource.MustParse("-3")
+	f.uses(corev1.ResourceCPU, "-3")
 }
 func deleted(f *fixture, now time.Time) { f.pod.DeletionTimestamp = &metav1.Time{Time: now} }
 func noRequest(f *fixture, _ time.Time) { f.pod.Spec.Containers[0].Resources.Requests = nil }
@@ -96,8 +103,8 @@ func sidecar(cpu string, usage string) option {
 		c := container("proxy", cpu, "")
 		c.RestartPolicy = &always
 		f.pod.Spec.InitContainers = append(f.pod.Spec.InitContainers, c)
-		f.sample.Containers = append(f.sample.Containers, metricsv1beta1.ContainerMetrics{Name: "proxy",
-			Usage: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse(usage)}})
+		f.sample.Containers = append(f.sample.Containers, sample.Container{Name: "proxy",
+			Usage: sample.Usage{{Resource: corev1.ResourceCPU, Quantity: resource.MustParse(usage)}}})
 	}
 }
 
@@ -118,7 +125,7 @@ func ready(status corev1.ConditionStatus, ago time.Duration) option {
 }
 
 func sampled(ago time.Duration) option {
-	return func(f *fixture, now time.Time) { f.sample.Timestamp = metav1.NewTime(now.Add(-ago)) }
+	return func(f *fixture, now time.Time) { f.sample.Time = now.Add(-ago) }
 }
 
 // pods is n pods alike.

@@ -208,7 +208,7 @@ func TestPartialFailureScalesOutButNeverIn(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			made := pods(noon, 2, "1", noRequest)
 			for _, f := range made {
-				f.sample.Containers[0].Usage[corev1.ResourceMemory] = resource.MustParse(c.memory)
+				f.uses(corev1.ResourceMemory, c.memory)
 			}
 			d, _ := Recommend(p, snapshot(noon, 2, made), History{})
 			if d.Desired != c.want || d.Failure == nil || d.Failure.Reason != ReasonMissingRequest {

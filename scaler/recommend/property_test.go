@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	externalmetricsv1beta1 "k8s.io/metrics/pkg/apis/external_metrics/v1beta1"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/scaler/sample"
 )
 
 // TestInvariants plays random workloads and looks at what must hold in each decision. The seed is the name on failure.
@@ -174,7 +176,7 @@ func randomSnapshot(rng *rand.Rand, now time.Time, replicas int32) Snapshot {
 		}
 		f := newFixture(now, i, fmt.Sprintf("%dm", rng.IntN(1500)), state)
 		if atTarget && !unknown(f.pod) {
-			f.sample.Containers[0].Usage[corev1.ResourceCPU] = resource.MustParse("500m")
+			f.uses(corev1.ResourceCPU, "500m")
 		}
 		made = append(made, f)
 	}
@@ -272,9 +274,9 @@ func TestNodeClocksDoNotMatter(t *testing.T) {
 			s.Taken = Taken{}
 			behind(s, -by, n)
 			for i := range s.PodMetrics { // the samples' clock may be off by itself
-				s.Taken.PodMetrics = append(s.Taken.PodMetrics, s.PodMetrics[i].Timestamp.Time)
+				s.Taken.PodMetrics = append(s.Taken.PodMetrics, s.PodMetrics[i].Time)
 				if i%2 == 0 {
-					s.PodMetrics[i].Timestamp = metav1.NewTime(s.PodMetrics[i].Timestamp.Add(-by))
+					s.PodMetrics[i].Time = s.PodMetrics[i].Time.Add(-by)
 				}
 			}
 			got, _ = p.decide(s, h)
@@ -283,7 +285,7 @@ func TestNodeClocksDoNotMatter(t *testing.T) {
 				t.Fatalf("seed %d, the samples of every other pod %s behind (-right clocks +got):\n%s", seed, by, diff)
 			}
 			for i := range s.PodMetrics {
-				s.PodMetrics[i].Timestamp = metav1.NewTime(s.Taken.PodMetrics[i])
+				s.PodMetrics[i].Time = s.Taken.PodMetrics[i]
 			}
 		}
 	}
@@ -357,8 +359,16 @@ func TestInputsStayUntouched(t *testing.T) {
 	for _, pod := range s.Pods {
 		before.s.Pods = append(before.s.Pods, pod.DeepCopy())
 	}
-	for _, pm := range s.PodMetrics {
-		before.s.PodMetrics = append(before.s.PodMetrics, pm.DeepCopy())
+	for _, seen := range s.PodMetrics {
+		copied := *seen
+		copied.Containers = slices.Clone(seen.Containers)
+		for i, c := range seen.Containers {
+			copied.Containers[i].Usage = nil
+			for _, a := range c.Usage {
+				copied.Containers[i].Usage = append(copied.Containers[i].Usage, sample.Amount{Resource: a.Resource, Quantity: a.Quantity.DeepCopy()})
+			}
+		}
+		before.s.PodMetrics = append(before.s.PodMetrics, &copied)
 	}
 	first, firstHistory := Recommend(p, s, h)
 	_ = firstHistory.Applied(first)

@@ -86,7 +86,7 @@ func refusing(s Snapshot) Snapshot {
 func usingMemory(request, usage string) option {
 	return func(f *fixture, _ time.Time) {
 		f.pod.Spec.Containers[0] = container("app", "1", request)
-		f.sample.Containers[0].Usage[corev1.ResourceMemory] = resource.MustParse(usage)
+		f.uses(corev1.ResourceMemory, usage)
 	}
 }
 
@@ -160,7 +160,7 @@ func repairStories(t testing.TB) []repairStory {
 // behind sets back the clock of the node of the last n pods: what it stamps, but not when that was taken.
 func behind(s Snapshot, by time.Duration, n int) Snapshot {
 	for _, sample := range s.PodMetrics {
-		s.Taken.PodMetrics = append(s.Taken.PodMetrics, sample.Timestamp.Time)
+		s.Taken.PodMetrics = append(s.Taken.PodMetrics, sample.Time)
 	}
 	back := func(at *metav1.Time) { *at = metav1.NewTime(at.Add(-by)) }
 	for _, pod := range s.Pods[len(s.Pods)-n:] {
@@ -172,7 +172,7 @@ func behind(s Snapshot, by time.Duration, n int) Snapshot {
 		}
 		for _, sample := range s.PodMetrics {
 			if sample.Name == pod.Name {
-				back(&sample.Timestamp)
+				sample.Time = sample.Time.Add(-by)
 			}
 		}
 	}

@@ -5,9 +5,9 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	custommetricsv1beta2 "k8s.io/metrics/pkg/apis/custom_metrics/v1beta2"
-	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
 
 	"github.com/mini-hpa/mini-hpa/scaler/clock"
+	"github.com/mini-hpa/mini-hpa/scaler/sample"
 )
 
 // usage is what one pod's sample says of one metric, in milli-units.
@@ -24,7 +24,7 @@ type usage struct {
 
 // finder finds samples by the pod's name. They usually come in the order of the pods, which needs no map.
 type finder struct {
-	resources []*metricsv1beta1.PodMetrics
+	resources []*sample.Pod
 	custom    []custommetricsv1beta2.MetricValue
 	// taken is when they were taken.
 	taken []time.Time
@@ -135,15 +135,15 @@ func (u *usage) began() time.Time {
 }
 
 // resourceUsage adds up the containers. As in the HPA, a pod counts only if every container was measured.
-func (v *view) resourceUsage(d *draft, m *podMetric, pm *metricsv1beta1.PodMetrics, pod *corev1.Pod) bool {
+func (v *view) resourceUsage(d *draft, m *podMetric, s *sample.Pod, pod *corev1.Pod) bool {
 	u, found := &v.read, false
-	u.at, u.window, u.cpu = pm.Timestamp.Time, pm.Window.Duration, m.resource == corev1.ResourceCPU
-	for i := range pm.Containers {
-		c := &pm.Containers[i]
+	u.at, u.window, u.cpu = s.Time, s.Window, m.resource == corev1.ResourceCPU
+	for i := range s.Containers {
+		c := &s.Containers[i]
 		if m.container != "" && m.container != c.Name || v.partial && v.omitted(m, pod, c.Name) {
 			continue
 		}
-		q, ok := c.Usage[m.resource]
+		q, ok := c.Usage.Of(m.resource)
 		if !ok {
 			return false
 		}

@@ -6,7 +6,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	custommetricsv1beta2 "k8s.io/metrics/pkg/apis/custom_metrics/v1beta2"
 	externalmetricsv1beta1 "k8s.io/metrics/pkg/apis/external_metrics/v1beta1"
-	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
+
+	"github.com/mini-hpa/mini-hpa/scaler/sample"
 )
 
 // Snapshot is all that may be seen of a workload at one moment. Its JSON form is one line of a trace.
@@ -22,8 +23,8 @@ type Snapshot struct {
 	Refused string `json:"refused,omitempty"`
 	// Pods are the pods that belong to the workload. Ownership is settled while gathering.
 	Pods []*corev1.Pod `json:"pods"`
-	// PodMetrics is what the resource metrics API returned for those pods.
-	PodMetrics []*metricsv1beta1.PodMetrics `json:"podMetrics"`
+	// PodMetrics are the samples of those pods: what the resource metrics API returned for them.
+	PodMetrics []*sample.Pod `json:"podMetrics"`
 	// MetricsError, if set, says why the resource metrics API gave nothing.
 	MetricsError string `json:"metricsError,omitempty"`
 	// CustomMetrics is what the custom metrics API returned for Pods and Object metrics, by SeriesNames.
@@ -85,7 +86,7 @@ func (s *Snapshot) existing() int32 {
 
 // SampleTaken is when the i-th of PodMetrics was taken, by the clock of Time.
 func (s *Snapshot) SampleTaken(i int) time.Time {
-	return taken(s.Taken.PodMetrics, i, s.PodMetrics[i].Timestamp.Time)
+	return taken(s.Taken.PodMetrics, i, s.PodMetrics[i].Time)
 }
 
 // taken is the i-th of some times, or else what the timestamp says.

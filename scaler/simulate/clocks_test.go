@@ -30,11 +30,11 @@ func skewed(s recommend.Snapshot, ahead time.Duration, which func(pod int) bool,
 		}
 		s.Pods[i] = pod
 	}
-	for i, sample := range s.PodMetrics {
-		if moved[sample.Name] {
-			sample = sample.DeepCopy()
-			sample.Timestamp = shift(sample.Timestamp)
-			s.PodMetrics[i] = sample
+	for i, right := range s.PodMetrics {
+		if moved[right.Name] {
+			off := *right
+			off.Time = shift(metav1.NewTime(off.Time)).Time
+			s.PodMetrics[i] = &off
 		}
 	}
 	return s
@@ -46,16 +46,12 @@ func TestAClockThatIsPutBackIsFollowedSoon(t *testing.T) {
 		s := setup(t, "step:from=900,to=7000,at=5m2s", nil)
 		s.Policy.Max, s.Duration = 40, 8*time.Minute
 		s.distort = func(seen recommend.Snapshot) recommend.Snapshot {
-			shift := func(at metav1.Time) metav1.Time {
-				if at.Sub(Epoch()) < 5*time.Minute {
-					return metav1.NewTime(at.Add(ahead))
+			for i, right := range seen.PodMetrics {
+				if right.Time.Sub(Epoch()) < 5*time.Minute {
+					off := *right
+					off.Time = off.Time.Add(ahead)
+					seen.PodMetrics[i] = &off
 				}
-				return at
-			}
-			for i, sample := range seen.PodMetrics {
-				sample = sample.DeepCopy()
-				sample.Timestamp = shift(sample.Timestamp)
-				seen.PodMetrics[i] = sample
 			}
 			return seen
 		}

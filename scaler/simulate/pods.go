@@ -7,7 +7,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
+
+	"github.com/mini-hpa/mini-hpa/scaler/sample"
 )
 
 // pod is one pod of the workload.
@@ -24,8 +25,8 @@ type pod struct {
 	// used is the CPU of each container so far, in millicore-seconds; last is used at the last scrape.
 	used, last []float64
 	// sample is what the metrics API says of it, awaited what was scraped but is not served yet, oldest first.
-	sample  *metricsv1beta1.PodMetrics
-	awaited []*metricsv1beta1.PodMetrics
+	sample  *sample.Pod
+	awaited []*sample.Pod
 }
 
 // object is the pod as the API server would show it at a time: Pending, then running, then ready. What is returned is not
@@ -74,7 +75,7 @@ func (t *template) scrape(p *pod, now, period time.Duration) {
 // serve makes readable what was scraped so long ago, and says whether there was something.
 func (p *pod) serve(now, delay time.Duration) bool {
 	fresh := false
-	for len(p.awaited) > 0 && p.awaited[0].Timestamp.Sub(Epoch()) <= now-delay {
+	for len(p.awaited) > 0 && p.awaited[0].Time.Sub(Epoch()) <= now-delay {
 		p.sample, p.awaited, fresh = p.awaited[0], p.awaited[1:], true
 	}
 	return fresh
@@ -87,15 +88,14 @@ func (p *pod) use(parts []float64) {
 	}
 }
 
-func (t *template) sampled(p *pod, now, window time.Duration) *metricsv1beta1.PodMetrics {
-	out := &metricsv1beta1.PodMetrics{ObjectMeta: metav1.ObjectMeta{Namespace: t.namespace, Name: p.name},
-		Timestamp: metav1.NewTime(Epoch().Add(now)), Window: metav1.Duration{Duration: window}}
+func (t *template) sampled(p *pod, now, window time.Duration) *sample.Pod {
+	out := &sample.Pod{Namespace: t.namespace, Name: p.name, Time: Epoch().Add(now), Window: window}
 	for i, c := range t.running {
 		average := (p.used[i] - p.last[i]) / window.Seconds()
 		memory := c.Resources.Requests.Memory()
-		out.Containers = append(out.Containers, metricsv1beta1.ContainerMetrics{Name: c.Name, Usage: corev1.ResourceList{
-			corev1.ResourceCPU:    *resource.NewMilliQuantity(int64(average+0.5), resource.DecimalSI),
-			corev1.ResourceMemory: *resource.NewQuantity(memory.Value()/2, resource.BinarySI),
+		out.Containers = append(out.Containers, sample.Container{Name: c.Name, Usage: sample.Usage{
+			{Resource: corev1.ResourceCPU, Quantity: *resource.NewMilliQuantity(int64(average+0.5), resource.DecimalSI)},
+			{Resource: corev1.ResourceMemory, Quantity: *resource.NewQuantity(memory.Value()/2, resource.BinarySI)},
 		}})
 	}
 	return out

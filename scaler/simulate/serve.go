@@ -1,5 +1,7 @@
 package simulate
 
+import corev1 "k8s.io/api/core/v1"
+
 // pass lets one second go by.
 func (w *world) pass() {
 	if w.now >= w.Duration {
@@ -67,7 +69,8 @@ func (w *world) measured() float64 {
 		}
 		count++
 		for _, c := range p.sample.Containers {
-			sum += float64(c.Usage.Cpu().MilliValue())
+			cpu, _ := c.Usage.Of(corev1.ResourceCPU)
+			sum += float64(cpu.MilliValue())
 		}
 	}
 	if count == 0 || w.Outage.on(w.now) {

@@ -77,7 +77,7 @@ func TestTheFirstSampleOfAPod(t *testing.T) {
 		for w.pods[1].sample == nil {
 			w.until(w.now + Tick)
 		}
-		if got := w.pods[1].sample.Window.Duration; got != want {
+		if got := w.pods[1].sample.Window; got != want {
 			t.Errorf("created at %s: a window of %s, want %s", created, got, want)
 		}
 	}

@@ -11,9 +11,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	custommetricsv1beta2 "k8s.io/metrics/pkg/apis/custom_metrics/v1beta2"
 	externalmetricsv1beta1 "k8s.io/metrics/pkg/apis/external_metrics/v1beta1"
-	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/scaler/sample"
 )
 
 // Reading a quantity such as 1e-999999999 takes hours. So what a trace holds is read into types whose quantities are bounded, see
@@ -114,22 +114,25 @@ func (p *pod) whole() *corev1.Pod {
 	return &p.Pod
 }
 
-type sample struct {
-	metricsv1beta1.PodMetrics
-	Containers []struct {
+type podMetrics struct {
+	metav1.ObjectMeta `json:"metadata"`
+	Timestamp         metav1.Time     `json:"timestamp"`
+	Window            metav1.Duration `json:"window"`
+	Containers        []struct {
 		Name  string  `json:"name"`
 		Usage amounts `json:"usage"`
 	} `json:"containers"`
 }
 
-func (s *sample) whole() *metricsv1beta1.PodMetrics {
-	if s == nil {
+func (m *podMetrics) whole() *sample.Pod {
+	if m == nil {
 		return nil
 	}
-	for _, c := range s.Containers {
-		s.PodMetrics.Containers = append(s.PodMetrics.Containers, metricsv1beta1.ContainerMetrics{Name: c.Name, Usage: c.Usage.list()})
+	s := &sample.Pod{Namespace: m.Namespace, Name: m.Name, Time: m.Timestamp.Time, Window: m.Window.Duration}
+	for _, c := range m.Containers {
+		s.Containers = append(s.Containers, sample.Container{Name: c.Name, Usage: sample.UsageOf(c.Usage.list())})
 	}
-	return &s.PodMetrics
+	return s
 }
 
 type customValue struct {

@@ -168,14 +168,14 @@ func observation(text []byte) (recommend.Snapshot, error) {
 		// Replicas tells "not there" from 0, which means that autoscaling is off.
 		Replicas        *int32                     `json:"replicas"`
 		Pods            []*pod                     `json:"pods"`
-		PodMetrics      []*sample                  `json:"podMetrics"`
+		PodMetrics      []*podMetrics              `json:"podMetrics"`
 		CustomMetrics   map[string][]customValue   `json:"customMetrics"`
 		ExternalMetrics map[string][]externalValue `json:"externalMetrics"`
 	}
 	if err := decode(text, &line); err != nil {
 		return recommend.Snapshot{}, err
 	}
-	line.Snapshot.Pods, line.Snapshot.PodMetrics = each(line.Pods, (*pod).whole), each(line.PodMetrics, (*sample).whole)
+	line.Snapshot.Pods, line.Snapshot.PodMetrics = each(line.Pods, (*pod).whole), each(line.PodMetrics, (*podMetrics).whole)
 	line.Snapshot.CustomMetrics = eachOf(line.CustomMetrics, customValue.whole)
 	line.Snapshot.ExternalMetrics = eachOf(line.ExternalMetrics, externalValue.whole)
 	switch s := &line.Snapshot; {

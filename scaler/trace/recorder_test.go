@@ -17,9 +17,9 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
 
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
+	"github.com/mini-hpa/mini-hpa/scaler/sample"
 )
 
 func web(target string) *appsv1.Deployment {
@@ -352,7 +352,7 @@ func TestNothingElseIsWritten(t *testing.T) {
 	s := bare(10, 1)
 	s.Pods = []*corev1.Pod{{ObjectMeta: meta, Spec: d.Spec.Template.Spec,
 		Status: corev1.PodStatus{Phase: "Running", Message: secret, Conditions: []corev1.PodCondition{{Type: "Ready", Status: "True", Message: secret}}}}}
-	s.PodMetrics = []*metricsv1beta1.PodMetrics{{ObjectMeta: meta, Containers: []metricsv1beta1.ContainerMetrics{{Name: "app"}}}}
+	s.PodMetrics = []*sample.Pod{{Namespace: meta.Namespace, Name: meta.Name, Containers: []sample.Container{{Name: "app"}}}}
 	var text strings.Builder
 	w, err := NewWriter(&text, d)
 	if err == nil {

@@ -7,10 +7,10 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
+	"github.com/mini-hpa/mini-hpa/scaler/sample"
 )
 
 // What is written is listed here field by field, so that a field that may hold a secret gets into a trace only if
@@ -36,11 +36,10 @@ func slimSnapshot(s recommend.Snapshot) recommend.Snapshot {
 	for i, pod := range s.Pods {
 		pods[i] = slimPod(pod)
 	}
-	samples := make([]*metricsv1beta1.PodMetrics, len(s.PodMetrics))
-	for i, sample := range s.PodMetrics {
-		samples[i] = slimSample(sample)
+	s.Pods = pods
+	if s.PodMetrics == nil {
+		s.PodMetrics = []*sample.Pod{} // a list in every line
 	}
-	s.Pods, s.PodMetrics = pods, samples
 	if s.Refused != "" {
 		s.Refused = "refused" // why is free text, and decides nothing
 	}
@@ -62,13 +61,6 @@ func slimConditions(in []corev1.PodCondition) []corev1.PodCondition {
 		out = append(out, corev1.PodCondition{Type: c.Type, Status: c.Status, LastTransitionTime: c.LastTransitionTime})
 	}
 	return out
-}
-
-func slimSample(in *metricsv1beta1.PodMetrics) *metricsv1beta1.PodMetrics {
-	return &metricsv1beta1.PodMetrics{
-		ObjectMeta: metav1.ObjectMeta{Namespace: in.Namespace, Name: in.Name},
-		Timestamp:  in.Timestamp, Window: in.Window, Containers: in.Containers,
-	}
 }
 
 func slimMeta(in *metav1.ObjectMeta) metav1.ObjectMeta {

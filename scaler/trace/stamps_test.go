@@ -8,9 +8,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
 
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
+	"github.com/mini-hpa/mini-hpa/scaler/sample"
 )
 
 // overloaded is an observation of 2 pods at 190 % of a target of 50 %, whose samples say that they are so many seconds old.
@@ -23,9 +23,8 @@ func overloaded(second, old int) recommend.Snapshot {
 				Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1")}}}}},
 			Status: corev1.PodStatus{Phase: corev1.PodRunning, StartTime: &long,
 				Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: long}}}})
-		s.PodMetrics = append(s.PodMetrics, &metricsv1beta1.PodMetrics{ObjectMeta: metav1.ObjectMeta{Name: name},
-			Timestamp: metav1.NewTime(s.Time.Add(-time.Duration(old) * time.Second)), Window: metav1.Duration{Duration: 15 * time.Second},
-			Containers: []metricsv1beta1.ContainerMetrics{{Name: "app", Usage: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1900m")}}}})
+		s.PodMetrics = append(s.PodMetrics, &sample.Pod{Name: name, Time: s.Time.Add(-time.Duration(old) * time.Second), Window: 15 * time.Second,
+			Containers: []sample.Container{{Name: "app", Usage: sample.Usage{{Resource: corev1.ResourceCPU, Quantity: resource.MustParse("1900m")}}}}})
 	}
 	return s
 }

@@ -2,14 +2,14 @@ package generate
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
 
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
+	"github.com/mini-hpa/mini-hpa/scaler/sample"
 )
 
 // sample is what the resource metrics API returns.
@@ -45,15 +45,11 @@ func (w *Workload) measured(p *pod) bool {
 	return p.phase == corev1.PodRunning || w.dice.chance(0.3)
 }
 
-func (w *Workload) podMetrics(p *pod) *metricsv1beta1.PodMetrics {
+func (w *Workload) podMetrics(p *pod) *sample.Pod {
 	at, window := w.moment(p)
-	m := &metricsv1beta1.PodMetrics{
-		TypeMeta:   metav1.TypeMeta{APIVersion: "metrics.k8s.io/v1beta1", Kind: "PodMetrics"},
-		ObjectMeta: metav1.ObjectMeta{Name: p.name, Namespace: Namespace, Labels: map[string]string{"app": Name}},
-		Timestamp:  metav1.NewTime(at), Window: metav1.Duration{Duration: window},
-	}
+	m := &sample.Pod{Name: p.name, Namespace: Namespace, Time: at, Window: window}
 	for _, c := range running(&p.spec) {
-		m.Containers = append(m.Containers, metricsv1beta1.ContainerMetrics{Name: c.Name, Usage: corev1.ResourceList{}})
+		m.Containers = append(m.Containers, sample.Container{Name: c.Name})
 	}
 	for _, name := range []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory} {
 		w.use(p, name, m.Containers)
@@ -81,7 +77,7 @@ func (w *Workload) moment(p *pod) (time.Time, time.Duration) {
 }
 
 // hole makes the sample incomplete.
-func (w *Workload) hole(m *metricsv1beta1.PodMetrics) {
+func (w *Workload) hole(m *sample.Pod) {
 	last := len(m.Containers) - 1
 	switch w.dice.IntN(5) {
 	case 0:
@@ -89,18 +85,22 @@ func (w *Workload) hole(m *metricsv1beta1.PodMetrics) {
 	case 1:
 		m.Containers = nil
 	case 2:
-		delete(m.Containers[last].Usage, corev1.ResourceCPU)
+		unmeasured(&m.Containers[last], corev1.ResourceCPU)
 	case 3:
-		delete(m.Containers[0].Usage, corev1.ResourceMemory)
+		unmeasured(&m.Containers[0], corev1.ResourceMemory)
 	case 4:
-		m.Containers = append(m.Containers, metricsv1beta1.ContainerMetrics{Name: "unknown", Usage: corev1.ResourceList{
-			"cpu": resource.MustParse("17m"), "memory": resource.MustParse("5Mi")}})
+		m.Containers = append(m.Containers, sample.Container{Name: "unknown", Usage: sample.UsageOf(corev1.ResourceList{
+			"cpu": resource.MustParse("17m"), "memory": resource.MustParse("5Mi")})})
 	}
+}
+
+func unmeasured(c *sample.Container, name corev1.ResourceName) {
+	c.Usage = slices.DeleteFunc(c.Usage, func(a sample.Amount) bool { return a.Resource == name })
 }
 
 // use sets the usage of one resource so that the first metric that looks at it has its ratio. A metric of one container
 // gets its ratio there.
-func (w *Workload) use(p *pod, name corev1.ResourceName, containers []metricsv1beta1.ContainerMetrics) {
+func (w *Workload) use(p *pod, name corev1.ResourceName, containers []sample.Container) {
 	wanted := map[string]*metric{}
 	for _, m := range w.metrics {
 		if of, container := m.resource(); of == name && wanted[container] == nil {
@@ -121,7 +121,7 @@ func (w *Workload) use(p *pod, name corev1.ResourceName, containers []metricsv1b
 			value = w.usage(p, m, containerRequest(p, name, c.Name))
 		}
 		left = max(left-value, min(left, 0))
-		c.Usage[name] = *resource.NewMilliQuantity(value, resource.DecimalSI)
+		c.Usage = append(c.Usage, sample.Amount{Resource: name, Quantity: *resource.NewMilliQuantity(value, resource.DecimalSI)})
 	}
 }
 

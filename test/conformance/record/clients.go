@@ -138,7 +138,16 @@ func (p podMetrics) List(context.Context, metav1.ListOptions) (*metricsv1beta1.P
 	}
 	list := &metricsv1beta1.PodMetricsList{}
 	for _, m := range p.cluster.seen.PodMetrics {
-		list.Items = append(list.Items, *m)
+		item := metricsv1beta1.PodMetrics{ObjectMeta: metav1.ObjectMeta{Namespace: m.Namespace, Name: m.Name},
+			Timestamp: metav1.NewTime(m.Time), Window: metav1.Duration{Duration: m.Window}}
+		for _, c := range m.Containers {
+			usage := corev1.ResourceList{}
+			for _, a := range c.Usage {
+				usage[a.Resource] = a.Quantity
+			}
+			item.Containers = append(item.Containers, metricsv1beta1.ContainerMetrics{Name: c.Name, Usage: usage})
+		}
+		list.Items = append(list.Items, item)
 	}
 	return list, nil
 }

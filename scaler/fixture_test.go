@@ -156,12 +156,12 @@ func (c *cluster) Pods(d *appsv1.Deployment) []*corev1.Pod {
 	return made
 }
 
-func (c *cluster) Sample(namespace, name string) (*sample.Pod, clock.Stamp) {
+func (c *cluster) Sample(namespace, name string) (*sample.Pod, *clock.Stamp) {
 	if c.milliCPU < 0 {
-		return nil, clock.Stamp{}
+		return nil, nil
 	}
 	sampled := c.now.Add(-2 * time.Second)
-	stamp := clock.Stamp{Timestamp: sampled.Add(c.ahead), Taken: sampled, Advanced: c.advanced}
+	stamp := &clock.Stamp{Timestamp: sampled.Add(c.ahead), Taken: sampled, Advanced: c.advanced}
 	return &sample.Pod{
 		Namespace: namespace, Name: name, Time: stamp.Timestamp, Window: 15 * time.Second,
 		Containers: []sample.Container{{Name: "app", Usage: sample.Usage{

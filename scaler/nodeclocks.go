@@ -71,7 +71,7 @@ func (s *Scaler) tellClocks(d *appsv1.Deployment, seen recommend.Snapshot) {
 func (s *Scaler) noteClock(pod *corev1.Pod, ahead time.Duration) (was time.Duration, changed bool) {
 	now := s.Now()
 	_, stamp := s.Samples.Sample(pod.Namespace, pod.Name)
-	if !stamp.Advanced || now.Sub(stamp.Taken) > clockOff {
+	if stamp == nil || !stamp.Advanced || now.Sub(stamp.Taken) > clockOff {
 		return 0, false
 	}
 	return s.Telemetry.clocks.note(pod.Spec.NodeName, ahead, now)

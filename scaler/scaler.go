@@ -37,8 +37,8 @@ type Origin interface {
 
 // Samples is what the resource metrics API said last, read from memory.
 type Samples interface {
-	// Sample returns the newest sample of a pod, or nil, and its stamp. It is shared: read-only.
-	Sample(namespace, name string) (*sample.Pod, clock.Stamp)
+	// Sample returns the newest sample of a pod and its stamp, or nil for both. They are shared: read-only.
+	Sample(namespace, name string) (*sample.Pod, *clock.Stamp)
 	// Err says why there are no current samples; nil while the API answers.
 	Err() error
 }

@@ -106,13 +106,14 @@ func (s *scene) Surroundings(cache.ObjectName) annotations.Surroundings {
 func (s *scene) Pods(*appsv1.Deployment) []*corev1.Pod { return s.pods }
 
 // Sample is scaler.Samples'.
-func (s *scene) Sample(_, name string) (*sample.Pod, clock.Stamp) {
+func (s *scene) Sample(_, name string) (*sample.Pod, *clock.Stamp) {
 	for _, newest := range s.samples {
 		if newest.Name == name {
-			return newest, clock.First(newest.Time, s.now, clock.Believable(newest.Window))
+			stamp := clock.First(newest.Time, s.now, clock.Believable(newest.Window))
+			return newest, &stamp
 		}
 	}
-	return nil, clock.Stamp{}
+	return nil, nil
 }
 
 // Err is scaler.Samples'.

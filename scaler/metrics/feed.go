@@ -114,13 +114,13 @@ func (f *Feed) Refresh(ctx context.Context) error {
 	return err
 }
 
-// Sample is the newest sample of a pod, which is shared, with its stamp; nil if the newest good LIST had none.
-func (f *Feed) Sample(namespace, name string) (*sample.Pod, clock.Stamp) {
+// Sample is the newest sample of a pod and its stamp, both of them shared; nil if the newest good LIST had none.
+func (f *Feed) Sample(namespace, name string) (*sample.Pod, *clock.Stamp) {
 	e := (*f.snapshot.Load())[types.NamespacedName{Namespace: namespace, Name: name}]
-	if e.sample == nil {
-		return nil, clock.Stamp{}
+	if e == nil || e.sample == nil {
+		return nil, nil
 	}
-	return e.sample, e.stamp
+	return e.sample, &e.stamp
 }
 
 // Err says why there are no current metrics; nil while the API answers. A single failed LIST after a good one is not told.

@@ -11,8 +11,8 @@ import (
 	"github.com/mini-hpa/mini-hpa/scaler/sample"
 )
 
-// snapshot is what is known of every pod of the newest LIST. It is never written to once it can be read by others.
-type snapshot map[types.NamespacedName]entry
+// snapshot is what is known of every pod of the newest LIST. Neither it nor its entries are written to once they can be read by others.
+type snapshot map[types.NamespacedName]*entry
 
 // entry is the newest sample of one pod.
 type entry struct {
@@ -56,9 +56,12 @@ func (r *reading) read(items []sample.Pod) {
 
 func (r *reading) take(item *sample.Pod) {
 	pod := types.NamespacedName{Namespace: item.Namespace, Name: item.Name}
-	old, known := r.old[pod]
 	if _, twice := r.next[pod]; twice {
 		return
+	}
+	old, known := entry{}, false
+	if before := r.old[pod]; before != nil {
+		old, known = *before, true
 	}
 	stamp := old.stamp.Next(item.Time, r.sent, clock.Believable(item.Window), r.patience)
 	e, isNew := old, !known || !stamp.Behind() && !stamp.Timestamp.Equal(old.stamp.Timestamp)
@@ -77,7 +80,7 @@ func (r *reading) take(item *sample.Pod) {
 		e.sample = &own
 		r.changed = append(r.changed, pod)
 	}
-	r.next[pod] = e
+	r.next[pod] = &e
 	if e.stamp.Taken.After(r.newest) {
 		r.newest = e.stamp.Taken
 	}

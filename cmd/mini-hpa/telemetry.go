@@ -80,7 +80,7 @@ func (t *telemetry) listen(w *watching.Watches) {
 	t.registry.MustRegister(&watchFailures{watches: w, desc: prometheus.NewDesc("mini_hpa_watch_failures_total",
 		"Lists and watches that failed. 'resource' is the kind of object; 'reason' is unreachable (no answer from the API server), refused (an error, "+
 			"or to come again later), forbidden (a right is missing), expired (a watch that ended as soon as it had begun, again and again), silent (a watch "+
-			"that was open for 48 s, or 24 s after a silent one, and told neither a change nor a bookmark) or late (one that had not told of a version that was "+
+			"that was open for 48 s, or 24 s after a silent one, told neither a change nor a bookmark, and had kept changes back) or late (one that had not told of a version that was "+
 			"known to exist for 5 s).",
 		[]string{"resource", "reason"}, nil)})
 }

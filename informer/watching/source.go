@@ -281,9 +281,8 @@ func (s *Source[L]) listed(list runtime.Object, found fault) {
 	switch found.reason {
 	case FailedUnreachable: // which was counted when it happened
 	case FailedSilent:
-		if changed == 0 && !s.marks {
-			// Nothing was missed, and no bookmark was ever heard of: this API server sends none.
-			s.proving, s.quiet = false, min(2*s.quiet, quietest)
+		if changed == 0 {
+			s.quietAgain()
 			return
 		}
 		fallthrough
@@ -291,6 +290,16 @@ func (s *Source[L]) listed(list runtime.Object, found fault) {
 		s.watches.count(s.what, found.reason)
 	}
 	s.report(fmt.Errorf("watching %s: %s; listed again, and %d of %d had changed", s.what, found.how, changed, total))
+}
+
+// quietAgain takes back that a watch is silent, because nothing was missed. An API server sends a bookmark only where it knows of a newer
+// version than the one that the watch began with. In a cluster whose etcd does not tell of its progress it knows of none as long as nothing of the
+// kind changes. One that was never heard to send any is asked less and less often.
+func (s *Source[L]) quietAgain() {
+	s.proving = false
+	if !s.marks {
+		s.quiet = min(2*s.quiet, quietest)
+	}
 }
 
 // changed counts the objects that are not in the cache as they are in the list, on either side. The informer puts nothing into its

@@ -68,7 +68,7 @@ func (w *world) wantIdle(t *testing.T, user string, since time.Time, took time.D
 	}
 	t.Logf("in %s a standby has asked: %v", took, asked)
 	for what, n := range asked {
-		if perMinute := float64(n) / took.Minutes(); perMinute > 33 || what != "get leases" && perMinute > 5 || strings.HasPrefix(what, "list") {
+		if perMinute := float64(n) / took.Minutes(); perMinute > 33 || what != "get leases" && perMinute > 6 || strings.HasPrefix(what, "list") && perMinute > 2 {
 			t.Errorf("a standby has made %d requests to %s in %s", n, what, took)
 		}
 	}

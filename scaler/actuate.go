@@ -51,7 +51,7 @@ func (s *Scaler) act(ctx context.Context, w *workload, d *appsv1.Deployment, p a
 // applied remembers and tells what was written.
 func (s *Scaler) applied(w *workload, d *appsv1.Deployment, decision recommend.Decision) {
 	w.history, w.past.Unwritten = w.history.Applied(decision), false
-	w.replicas = decision.Desired
+	w.replicas, w.stand = decision.Desired, stand{before: decision.Current, replicas: decision.Desired, held: true}
 	s.tellRescale(w, d, decision)
 }
 

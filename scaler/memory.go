@@ -36,9 +36,8 @@ type workload struct {
 	replicas int32
 	known    bool
 	first    time.Time
-	// outside is a change by somebody else that no decision has agreed to or gone back on yet; nil if there is none.
-	outside *interference
-	rival   rival
+	stand    stand
+	rival    rival
 	// told is the last thing said about each topic, so that nothing is said twice.
 	told map[topic]string
 	// failures are the metrics that fail or did so shortly before.

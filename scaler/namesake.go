@@ -52,9 +52,9 @@ func (n *namesake) forget() {
 	n.weight, n.since, n.told = 0, time.Time{}, false
 }
 
-// suspect considers a change that was made under mini-hpa's name and not here; tried is the write whose fate was not known until
+// suspect considers a change that was made under mini-hpa's name and not here, from the number before; tried is the write whose fate was not known until
 // now, nil if there was none.
-func (s *Scaler) suspect(w *workload, d *appsv1.Deployment, tried *attempt) {
+func (s *Scaler) suspect(w *workload, d *appsv1.Deployment, before int32, tried *attempt) {
 	now, weight := s.Now(), certain
 	switch {
 	case now.Sub(w.first) < overlap:
@@ -68,6 +68,6 @@ func (s *Scaler) suspect(w *workload, d *appsv1.Deployment, tried *attempt) {
 	if s.namesake.gather(now, weight) {
 		s.event(d, corev1.EventTypeWarning, EventSecondInstallation, fmt.Sprintf("somebody else acts as mini-hpa: the replicas went from %d to %d "+
 			"under the field manager %q, and this controller has not written them. Of two installations in one cluster remove one, or give each "+
-			"namespaces of its own (--namespace)", w.outside.from, w.replicas, FieldManager))
+			"namespaces of its own (--namespace)", before, w.replicas, FieldManager))
 	}
 }

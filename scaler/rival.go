@@ -12,17 +12,29 @@ import (
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 )
 
-// interference is a change of the replicas by somebody else.
-type interference struct {
-	manager  string
-	from, to int32
+// stand is the number of replicas that was last written here, and the number before it; or, for both, one that a decision has agreed
+// to. The zero value is none, as after somebody else's number was found in its place.
+type stand struct {
+	before, replicas int32
+	held             bool
 }
 
-// takenBack says whether so many replicas go back on the change, in part or beyond what was there before. To go on in its direction
-// is to agree.
-func (i *interference) takenBack(desired int32) bool {
-	return i.to > i.from && desired < i.to || i.to < i.from && desired > i.to
+// undone says whether the number that is there now takes back what was written, while that is desired. To go on in the direction of
+// somebody else's change is to agree. Who has left more than half of what was written goes the same way, only not as far:
+//
+//	before     now        replicas    desired
+//	  |---------+---|---------|-----------|      taken back
+//	  |-------------|-+-------|-----------|      the same way
+func (s stand) undone(now, desired int32) bool {
+	back := now > s.replicas && desired < now || now < s.replicas && desired > now
+	sameWay := min(s.before, s.replicas) < now && now < max(s.before, s.replicas) && distance(now, s.replicas) < distance(now, s.before)
+	return s.held && back && !sameWay
 }
+
+// agreed is a number that is as good as written here.
+func agreed(replicas int32) stand { return stand{before: replicas, replicas: replicas, held: true} }
+
+func distance(a, b int32) int32 { return max(a-b, b-a) }
 
 // rival is somebody else who sets the replicas of a workload again and again. One whose number is taken back at once and who writes
 // it again at once would be met with as many writes as the API server takes. So each time that the replicas are overwritten soon
@@ -56,6 +68,9 @@ func (r *rival) pause(sync time.Duration) time.Duration {
 	}
 	return sync * time.Duration(min(1<<(r.strength-2), mostPeriods))
 }
+
+// paused says whether the next write still waits.
+func (r *rival) paused(now time.Time) bool { return now.Before(r.until) }
 
 // takeBack notes that a number of somebody else's is about to be taken back.
 func (r *rival) takeBack(now time.Time, sync time.Duration) {
@@ -101,18 +116,12 @@ func (s *Scaler) witness(w *workload, d *appsv1.Deployment, tried *attempt) {
 	w.replicas = now
 	if !w.known {
 		w.known, w.first = true, s.Now()
+		w.stand = agreed(now)
 		return
 	}
-	if now == before {
-		return
-	}
-	if w.outside == nil {
-		w.outside = &interference{from: before}
-	}
-	w.outside.manager, w.outside.to = setBy(d), now
-	if scaledBefore(d) {
+	if now != before && scaledBefore(d) {
 		w.history, w.past.Adopted = w.history.Adopted(s.Now(), now), true
-		s.suspect(w, d, tried)
+		s.suspect(w, d, before, tried)
 	}
 }
 
@@ -126,36 +135,37 @@ func setBy(d *appsv1.Deployment) string {
 }
 
 // yields says whether a decision is not written now, because somebody else overwrites what is written. It also counts, and tells.
+// What is set during a pause undoes nothing: otherwise somebody who writes often would make it last for ever.
 func (s *Scaler) yields(w *workload, d *appsv1.Deployment, p annotations.Policy, decision recommend.Decision) bool {
 	now := s.Now()
-	if o := w.outside; o != nil && o.takenBack(decision.Desired) {
-		w.outside = nil
+	if !w.rival.paused(now) && w.stand.undone(decision.Current, decision.Desired) {
+		w.stand = stand{}
 		w.rival.takeBack(now, p.SyncPeriod)
-		s.tellRival(w, d, o, decision, w.rival.pause(p.SyncPeriod))
+		s.tellRival(w, d, decision, w.rival.pause(p.SyncPeriod))
 	}
-	return now.Before(w.rival.until)
+	return w.rival.paused(now)
 }
 
-// calm lets a rival rest, and agrees to what a decision agrees to.
+// calm lets a rival rest, and agrees to what a decision agrees to, unless it is a number on the way during a pause.
 func (s *Scaler) calm(w *workload, p annotations.Policy, decision recommend.Decision) {
 	now := s.Now()
 	w.rival.rest(now, p.SyncPeriod)
 	if !w.rival.insists(now) {
 		w.told[topicRival] = ""
 	}
-	if decision.Desired == decision.Current && decision.Active == recommend.ActiveValidMetric {
-		w.outside = nil
+	if decision.Desired == decision.Current && decision.Active == recommend.ActiveValidMetric && !w.rival.paused(now) {
+		w.stand = agreed(decision.Current)
 	}
 }
 
 // tellRival tells who sets the replicas again and again, and what to do.
-func (s *Scaler) tellRival(w *workload, d *appsv1.Deployment, o *interference, decision recommend.Decision, pause time.Duration) {
+func (s *Scaler) tellRival(w *workload, d *appsv1.Deployment, decision recommend.Decision, pause time.Duration) {
 	if !w.rival.insists(s.Now()) || !w.news(topicRival, "insists") {
 		return
 	}
 	who := "somebody whom managedFields do not name"
-	if o.manager != "" {
-		who = fmt.Sprintf("field manager %q", cut(o.manager, maxQuoted))
+	if manager := setBy(d); manager != "" {
+		who = fmt.Sprintf("field manager %q", cut(manager, maxQuoted))
 	}
 	when := "at once"
 	if pause > 0 {
@@ -163,5 +173,5 @@ func (s *Scaler) tellRival(w *workload, d *appsv1.Deployment, o *interference, d
 	}
 	s.event(d, corev1.EventTypeWarning, EventReplicasOverwritten, fmt.Sprintf("%s sets the replicas again and again: now to %d, where mini-hpa "+
 		"wants %d and tries again %s, later the more often they are overwritten. Take spec.replicas out of the manifest (or let the tool ignore it: "+
-		"ignoreDifferences in Argo CD), or remove the other autoscaler; to set replicas by hand, set %s to paused first", who, o.to, decision.Desired, when, annotations.ModeKey))
+		"ignoreDifferences in Argo CD), or remove the other autoscaler; to set replicas by hand, set %s to paused first", who, decision.Current, decision.Desired, when, annotations.ModeKey))
 }

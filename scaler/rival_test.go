@@ -27,10 +27,15 @@ func twelve(t *testing.T, pairs map[string]string) *cluster {
 // insist lets somebody write a number every so often, wherever it is not there, and the controller look whenever it would: it returns when
 // the controller wrote.
 func (c *cluster) insist(lasting, every time.Duration, replicas int32) []time.Duration {
+	return c.insists(lasting, every, func(time.Duration) int32 { return replicas })
+}
+
+// insists is insist with a number of its own at each time.
+func (c *cluster) insists(lasting, every time.Duration, number func(time.Duration) int32) []time.Duration {
 	var wrote []time.Duration
 	begun, look := c.now, c.now
 	for end := c.now.Add(lasting); c.now.Before(end); c.now = c.now.Add(100 * time.Millisecond) {
-		if c.now.Sub(begun)%every == 0 && *c.deployment.Spec.Replicas != replicas {
+		if replicas := number(c.now.Sub(begun)); c.now.Sub(begun)%every == 0 && *c.deployment.Spec.Replicas != replicas {
 			c.overwrite("argocd-controller", "", replicas)
 			look = c.now
 		}
@@ -68,6 +73,42 @@ func TestARivalIsNotFoughtWithoutEnd(t *testing.T) {
 	}
 	if got := standings(t, c.scaler.Telemetry.board); !slices.Contains(got, "overwritten_pause_seconds = 300") {
 		t.Errorf("shown: %v", got)
+	}
+}
+
+// TestARivalWhoseNumberChanges is not fought without end either, whatever way it goes: what is set during a pause does not make it longer.
+func TestARivalWhoseNumberChanges(t *testing.T) {
+	for name, number := range map[string]func(after time.Duration, i int32) int32{
+		"one, then two": func(after time.Duration, _ int32) int32 {
+			if after < 5*time.Second {
+				return 1
+			}
+			return 2
+		},
+		"another autoscaler":   func(after time.Duration, _ int32) int32 { return 3 + int32(after/(30*time.Second))%4 },
+		"up and down by turns": func(_ time.Duration, i int32) int32 { return [...]int32{1, 18}[i%2] },
+		"always one more":      func(_ time.Duration, i int32) int32 { return 1 + i%11 },
+		"always one fewer":     func(_ time.Duration, i int32) int32 { return 11 - i%11 },
+		"anything":             func(_ time.Duration, i int32) int32 { return 1 + i*i*31%17%11 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := twelve(t, map[string]string{"scale-down-stabilization": "0s"})
+			i := int32(0)
+			got := c.insists(12*time.Minute, time.Second, func(after time.Duration) int32 {
+				if after%time.Second == 0 {
+					i++
+				}
+				return number(after, i)
+			})
+			if len(got) > 20 || len(got) < 4 {
+				t.Errorf("it wrote at %v, want a pause that grows, and an end of each", got)
+			}
+			told := c.told()
+			overwritten := slices.DeleteFunc(told, func(s string) bool { return !strings.Contains(s, "ReplicasOverwritten") })
+			if len(overwritten) != 1 {
+				t.Errorf("told %q, want who overwrites once", overwritten)
+			}
+		})
 	}
 }
 

@@ -132,7 +132,7 @@ func (s *Scaler) Reconcile(ctx context.Context, key cache.ObjectName) (time.Dura
 		w.standDown()
 	}
 	if !ok || policy.Mode == annotations.ModePaused {
-		w.outside, w.conflicts = nil, conflicts{} // nobody goes back on it, and nobody tries any more
+		w.stand, w.conflicts = agreed(w.replicas), conflicts{} // nobody goes back on it, and nobody tries any more
 		s.Telemetry.observe(outcome{key: key, policy: policy, invalid: !ok, took: s.Now().Sub(started)})
 		return 0, nil
 	}

@@ -106,6 +106,13 @@ func (s Stamp) at(timestamp time.Time) Stamp {
 // Behind says that something newer was received before.
 func (s Stamp) Behind() bool { return s.Timestamp.Before(s.newest) }
 
+// forgotten is for how long a stamp outlives its thing being served: pods come and go, and their stamps would be ever more.
+const forgotten = 10 * time.Minute
+
+// Remembered says that what is missing from what is received now may still come back. If it does with the same timestamp, it is as
+// old as if it had never been missing.
+func (s Stamp) Remembered(received time.Time) bool { return received.Sub(s.served) <= forgotten }
+
 func within(age, believable time.Duration) bool { return age >= 0 && age < believable }
 
 // Offset is how far the other clock is ahead of ours; negative if it is behind. It is 0 where timestamps are taken at their word.

@@ -17,8 +17,8 @@ const Window = time.Minute
 // of an adapter may answer many times in a row.
 const podPatience, valuePatience = 2 * time.Minute, 5 * time.Minute
 
-// Log has the stamps of all that was received together, by what they are of. It is a value: what is received next makes the next Log,
-// in which there is nothing any more of what was not received again. The nil Log is that of nothing.
+// Log has the stamps of all that was received together, by what they are of, and those of pods that had a sample not long before. It is
+// a value: what is received next makes the next Log. The nil Log is that of nothing.
 type Log map[string]Stamp
 
 // Pods takes samples of pods of one namespace and says when each was taken.
@@ -28,6 +28,11 @@ func (l Log) Pods(samples []*sample.Pod, received time.Time) (Log, []time.Time) 
 		before, _ := l.before(next, s.Name)
 		stamp := before.Next(s.Time, received, Believable(s.Window), podPatience)
 		next[s.Name], taken[i] = stamp, stamp.Taken
+	}
+	for name, stamp := range l {
+		if _, again := next[name]; !again && stamp.Remembered(received) {
+			next[name] = stamp
+		}
 	}
 	return next, taken
 }

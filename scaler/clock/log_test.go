@@ -121,3 +121,27 @@ func TestAStuckReplicaMakesNothingNewer(t *testing.T) {
 		})
 	}
 }
+
+// TestWhatComesBackIsAsOldAsBefore: a sample that stands still is no younger for having been missing, wherever its node's clock stands, for as
+// long as its pod is remembered.
+func TestWhatComesBackIsAsOldAsBefore(t *testing.T) {
+	for name, ahead := range map[string]time.Duration{"right": -5 * second, "ahead": 10 * time.Minute, "behind": -time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			frozen := []*sample.Pod{{Name: "a", Time: noon.Add(ahead), Window: 15 * second}}
+			log, first := Log(nil).Pods(frozen, noon)
+			for i := 1; i < 80; i++ {
+				now, served := noon.Add(time.Duration(i)*15*second), frozen
+				if i%10 != 0 {
+					served = nil
+				}
+				var taken []time.Time
+				if log, taken = log.Pods(served, now); served != nil && !taken[0].Equal(first[0]) {
+					t.Fatalf("after %s it was taken at %s, at first %s", now.Sub(noon), taken[0], first[0])
+				}
+			}
+			if log, _ = log.Pods(nil, noon.Add(time.Hour)); len(log) > 0 {
+				t.Errorf("it is still remembered: %v", log)
+			}
+		})
+	}
+}

@@ -61,9 +61,10 @@ type Status struct {
 type Feed struct {
 	config   Config
 	snapshot atomic.Pointer[snapshot]
-	// turn is held by the one goroutine that lists. It guards schedule.
+	// turn is held by the one goroutine that lists. It guards schedule and vanished.
 	turn     chan struct{}
 	schedule schedule
+	vanished vanished
 
 	mu     sync.Mutex
 	health health

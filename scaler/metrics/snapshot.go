@@ -24,9 +24,15 @@ type entry struct {
 	sample *sample.Pod
 }
 
+// vanished has the stamps of pods that had a sample not long before, and have none in the newest LIST.
+type vanished map[types.NamespacedName]clock.Stamp
+
 // reading turns one LIST into the next snapshot and says what it changed.
 type reading struct {
 	old, next snapshot
+	// gone and goneNext are what vanished before this LIST, and what is missing from it: what comes back is as old as if it had
+	// never been missing.
+	gone, goneNext vanished
 	// sent and now are the local times at which the LIST was sent and answered. What it first brings was received, as far as a
 	// sample's age goes, when it was sent.
 	sent, now time.Time
@@ -47,7 +53,7 @@ type reading struct {
 
 // read takes over the samples of a LIST; the caller gives them up.
 func (r *reading) read(items []sample.Pod) {
-	r.next = make(snapshot, len(items))
+	r.next, r.goneNext = make(snapshot, len(items)), vanished{}
 	for i := range items {
 		r.take(&items[i])
 	}
@@ -59,7 +65,7 @@ func (r *reading) take(item *sample.Pod) {
 	if _, twice := r.next[pod]; twice {
 		return
 	}
-	old, known := entry{}, false
+	old, known := entry{stamp: r.gone[pod]}, false
 	if before := r.old[pod]; before != nil {
 		old, known = *before, true
 	}
@@ -100,12 +106,24 @@ func (r *reading) compare(old, e entry) {
 
 func (r *reading) dropVanished() {
 	start := len(r.changed)
+	for pod, stamp := range r.gone {
+		r.remember(pod, stamp)
+	}
 	for pod, e := range r.old {
-		if _, listed := r.next[pod]; !listed && e.sample != nil {
+		if r.remember(pod, e.stamp) && e.sample != nil {
 			r.changed = append(r.changed, pod)
 		}
 	}
 	slices.SortFunc(r.changed[start:], byName)
+}
+
+// remember keeps the stamp of a pod that is not listed, for a while, and says whether it is not.
+func (r *reading) remember(pod types.NamespacedName, stamp clock.Stamp) bool {
+	_, listed := r.next[pod]
+	if !listed && stamp.Remembered(r.sent) {
+		r.goneNext[pod] = stamp
+	}
+	return !listed
 }
 
 func byName(a, b types.NamespacedName) int {

@@ -206,3 +206,31 @@ func TestSnapshotKeepsWhatIsRead(t *testing.T) {
 		t.Errorf("status %+v", got)
 	}
 }
+
+// TestASampleThatComesBackIsAsOldAsBefore: it is told again, and it is no younger for having been missing from a LIST.
+func TestASampleThatComesBackIsAsOldAsBefore(t *testing.T) {
+	for name, at := range map[string]float64{"right": -5, "ahead": 600, "behind": -3600} {
+		t.Run(name, func(t *testing.T) {
+			f, list := NewFeed(Config{}), []listedPod{{"a", at}}
+			f.take(samplesOf(items(list)), listed(epoch))
+			_, first := f.Sample("shop", "a")
+			for i := 1; i < 40; i++ {
+				now, served := epoch.Add(time.Duration(i)*15*time.Second), list
+				if i%3 != 0 {
+					served = nil
+				}
+				r := f.take(samplesOf(items(served)), listed(now))
+				newest, stamp := f.Sample("shop", "a")
+				switch {
+				case (newest != nil) != (served != nil):
+					t.Fatalf("after %s there is a sample: %t", now.Sub(epoch), newest != nil)
+				case newest != nil && (!stamp.Taken.Equal(first.Taken) || len(r.changed) != 1 || r.comparable != 0):
+					t.Fatalf("after %s it was taken at %s, at first %s; told %v, compared %d", now.Sub(epoch), stamp.Taken, first.Taken, r.changed, r.comparable)
+				}
+			}
+			if f.take(nil, listed(epoch.Add(time.Hour))); len(f.vanished) > 0 {
+				t.Errorf("it is still remembered: %v", f.vanished)
+			}
+		})
+	}
+}

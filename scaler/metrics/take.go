@@ -12,10 +12,11 @@ import (
 // take makes the items of a LIST the newest samples.
 func (f *Feed) take(items []sample.Pod, o observation) reading {
 	r := reading{
-		old: *f.snapshot.Load(), sent: o.sent, now: o.done, keep: f.config.Keep, began: f.schedule.set.began,
+		old: *f.snapshot.Load(), gone: f.vanished, sent: o.sent, now: o.done, keep: f.config.Keep, began: f.schedule.set.began,
 		patience: 2 * max(f.schedule.period(), f.config.Resolution),
 	}
 	r.read(items)
+	f.vanished = r.goneNext
 	next := r.next // not &r.next, which would keep the whole reading, and with it the samples before
 	f.snapshot.Store(&next)
 

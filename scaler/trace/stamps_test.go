@@ -62,3 +62,29 @@ func TestWhatIsRecordedOfASamplesAgeCounts(t *testing.T) {
 		t.Errorf("%d: %s", o.Desired, o.Reason)
 	}
 }
+
+// TestAFrozenSampleThatIsMissingFromTimeToTimeStaysStale: 2 pods at 1 % of a target of 50 %, of which nothing new is known.
+func TestAFrozenSampleThatIsMissingFromTimeToTimeStaysStale(t *testing.T) {
+	policy := policyOf(t, map[string]string{"mini-hpa/min": "1", "mini-hpa/max": "20", "mini-hpa/target-cpu": "50", "mini-hpa/scale-down-stabilization": "0s"})
+	for _, every := range []int{2, 3, 5, 10} {
+		for _, ahead := range []int{0, 600, -600} {
+			replay := NewReplay(policy, recommend.DefaultRules())
+			for i := range 40 {
+				s := overloaded(15*i, 2+15*i-ahead)
+				for _, p := range s.PodMetrics {
+					p.Containers[0].Usage[0].Quantity = resource.MustParse("500m")
+					if i > 0 {
+						p.Containers[0].Usage[0].Quantity = resource.MustParse("10m")
+					}
+				}
+				if i == 1 || i > 3 && i%every == 0 {
+					s.PodMetrics = nil
+				}
+				if o := replay.Next(s); i > 3 && o.Desired != 2 {
+					t.Errorf("missing from every %dth, %d s ahead: at %d s %d: %s", every, ahead, 15*i, o.Desired, o.Reason)
+					break
+				}
+			}
+		}
+	}
+}

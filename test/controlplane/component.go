@@ -74,7 +74,8 @@ func (c *Cluster) etcdArgs() []string {
 		"--client-cert-auth", "--trusted-ca-file=" + c.file("ca.crt"),
 		"--enable-grpc-gateway=false", // it would call etcd itself, with a certificate that is for servers only
 		"--listen-peer-urls=" + peer, "--initial-advertise-peer-urls=" + peer, "--initial-cluster=default=" + peer,
-		"--unsafe-no-fsync", // the data outlives the process, not the machine: all that a test asks for
+		"--watch-progress-notify-interval=5s", // as kubeadm has it: without it an API server sends no bookmarks where nothing changes
+		"--unsafe-no-fsync",                   // the data outlives the process, not the machine: all that a test asks for
 	}
 }
 

@@ -2,12 +2,11 @@ package recommend
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-
-	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
 // Missing are replicas that are asked for and do not come.
@@ -19,8 +18,8 @@ type Missing struct {
 	// Words are why: those of the API server where any pod is refused, else the scheduler's. They come from outside, and may hold
 	// anything.
 	Words string `json:"words,omitempty"`
-	// Since is when the last pod was created or, if that was later, the replicas were changed. Where none is refused it is when the
-	// pod that has waited longest began to.
+	// Since is when the replicas were changed or, if that was later and there are more of them than before, the last pod was created.
+	// Where none is refused it is when the pod that has waited longest began to.
 	Since time.Time `json:"since"`
 }
 
@@ -36,19 +35,18 @@ func (m *Missing) Text(asked int32) string {
 
 // missing is nil if all replicas have come or are on their way.
 func (s Snapshot) missing(h History) *Missing {
-	var since time.Time // the last pod came, or the replicas were changed
+	var changed time.Time
 	if n := len(h.Changes); n > 0 {
-		since = h.Changes[n-1].Time
+		changed = h.Changes[n-1].Time
 	}
+	var created time.Time // the last pod
 	var waiting int32
 	var longest *corev1.PodCondition
 	for _, pod := range s.Pods {
 		if over(pod) {
 			continue
 		}
-		if pod.CreationTimestamp.After(since) {
-			since = pod.CreationTimestamp.Time
-		}
+		created = latest(created, pod.CreationTimestamp.Time)
 		if c := unscheduled(pod); c != nil {
 			if waiting++; longest == nil || c.LastTransitionTime.Before(&longest.LastTransitionTime) {
 				longest = c
@@ -56,15 +54,40 @@ func (s Snapshot) missing(h History) *Missing {
 		}
 	}
 	existing := s.existing()
-	refused := max(s.Replicas-max(existing, s.StatusReplicas), 0)
+	refused := max(s.Replicas-s.come(), 0)
 	waiting = min(waiting, s.Replicas-(existing-waiting)) // what else waits is the surge of a rollout
 	switch {
 	case s.Refused != "" && refused > 0:
+		since := latest(changed, created)
+		if from, known := h.lastRaise(); known && s.come() <= from {
+			since = changed
+		}
 		return &Missing{Refused: refused, Unscheduled: max(waiting, 0), Words: s.Refused, Since: since}
 	case waiting > 0:
 		return &Missing{Unscheduled: waiting, Words: longest.Message, Since: longest.LastTransitionTime.Time}
 	}
 	return nil
+}
+
+// come is how many replicas have a pod.
+func (s *Snapshot) come() int32 { return max(s.existing(), s.StatusReplicas) }
+
+// lastRaise is the number of replicas before the last change that has added some; false if none is remembered. It has brought none
+// while no more than these have come: pods that were made anew, in the place of others, are not more.
+func (h History) lastRaise() (from int32, known bool) {
+	for _, change := range slices.Backward(h.Changes) {
+		if change.Delta > 0 && change.From > 0 {
+			return change.From, true
+		}
+	}
+	return 0, false
+}
+
+func latest(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 // unscheduled is why no node takes a pod; nil if one has.
@@ -81,15 +104,16 @@ func unscheduled(pod *corev1.Pod) *corev1.PodCondition {
 }
 
 // refused repairs "what is refused is asked for again and again": while the API server refuses the pods of replicas that are asked for
-// already, and none has come for a sync period, no more are asked for. Those that are stay asked for: a quota may be raised. Pods
-// that exist and that no node takes hold nothing: it is they that bring a cluster autoscaler to add nodes.
-func (r Rules) refused(d *draft, p annotations.Policy) {
+// already, and the last raise has brought none, no more are asked for, however soon after it the policies would grant them. Those that
+// are stay asked for: a quota may be raised. Pods that exist and that no node takes hold nothing: it is they that bring a cluster
+// autoscaler to add nodes.
+func (r Rules) refused(d *draft, s Snapshot, h History) {
 	m := d.Missing
-	if m == nil || m.Refused == 0 || d.Desired <= d.Current || d.Time.Sub(m.Since) < p.SyncPeriod || !d.repaired(RepairRefused, r.repairs(RepairRefused)) {
+	from, known := h.lastRaise()
+	if m == nil || m.Refused == 0 || known && s.come() > from || d.Desired <= d.Current || !d.repaired(RepairRefused, r.repairs(RepairRefused)) {
 		return
 	}
 	d.Limited = LimitedUp
-	d.write().int(int64(m.Refused)).str(" of ").int(int64(d.Current)).str(" replicas are refused, and none has come for ").
-		seconds(d.Time.Sub(m.Since)).str(": no further than ").int(int64(d.Current)).str(" now")
+	d.write().int(int64(m.Refused)).str(" of ").int(int64(d.Current)).str(" replicas are refused: no further than ").int(int64(d.Current)).str(" now")
 	d.step(StagePolicy, "", d.Current, LimitedUp)
 }

@@ -32,7 +32,9 @@ func TestReplicasThatDoNotCome(t *testing.T) {
 		"refused since a minute": {refusing(surging(snapshot(noon, 6, pods(noon, 3, "4")), 3)), time.Minute,
 			&Missing{Refused: 3, Words: quota, Since: noon.Add(-time.Minute)}, 6},
 		"refused since a moment": {refusing(surging(snapshot(noon, 6, pods(noon, 3, "4")), 3)), 10 * time.Second,
-			&Missing{Refused: 3, Words: quota, Since: noon.Add(-10 * time.Second)}, 24},
+			&Missing{Refused: 3, Words: quota, Since: noon.Add(-10 * time.Second)}, 6},
+		"refused, and pods are made anew": {refusing(surging(snapshot(noon, 6, pods(noon, 1, "4"), pods(noon, 2, "0", created(5*time.Second), pending)), 3)), time.Minute,
+			&Missing{Refused: 3, Words: quota, Since: noon.Add(-time.Minute)}, 6},
 		"one has come a moment ago": {refusing(surging(snapshot(noon, 6, pods(noon, 3, "4"), pods(noon, 1, "0", created(5*time.Second), pending)), 4)), time.Minute,
 			&Missing{Refused: 2, Words: quota, Since: noon.Add(-5 * time.Second)}, 24},
 		"somebody else asks for them": {refusing(surging(snapshot(noon, 6, pods(noon, 3, "4")), 3)), 0,
@@ -54,6 +56,42 @@ func TestReplicasThatDoNotCome(t *testing.T) {
 			d, _ := Recommend(p, c.seen, h)
 			if diff := cmp.Diff(c.missing, d.Missing); diff != "" || d.Desired != c.want {
 				t.Errorf("desired = %d, want %d; missing (-want +got):\n%s\n%s", d.Desired, c.want, diff, steps(d))
+			}
+		})
+	}
+}
+
+// TestAQuotaEndsTheRaises at the first that brings nothing, however fast the policies grant the next one and however long the sync
+// period is; where pods are evicted and made anew under the quota, too. Once the quota is raised nothing holds them.
+func TestAQuotaEndsTheRaises(t *testing.T) {
+	for name, c := range map[string]struct {
+		pairs       []string
+		first       int32
+		every, anew time.Duration
+	}{
+		"by default":                      {nil, 7, 15 * time.Second, 0},
+		"policies faster than the period": {[]string{"scale-up-policies=20 pods/5s"}, 23, 5 * time.Second, 0},
+		"a period longer than policies":   {[]string{"sync-period=5m"}, 7, 15 * time.Second, 0},
+		"the fastest, and the longest":    {[]string{"sync-period=10m", "scale-up-policies=100%/1s"}, 6, time.Second, 0},
+		"pods made anew":                  {nil, 7, 15 * time.Second, 10 * time.Second},
+		"pods made anew now and then":     {[]string{"sync-period=60s"}, 7, 15 * time.Second, 50 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorkload(t, 3, append(c.pairs, "target-cpu=50", "max=600")...)
+			for range 100 {
+				groups := [][]fixture{pods(w.now, 3, "4")}
+				if c.anew > 0 {
+					groups = [][]fixture{pods(w.now, 2, "4"), pods(w.now, 1, "4", started(w.now.Sub(noon)%c.anew))}
+				}
+				s := surging(snapshot(w.now, w.replicas, groups...), 3)
+				if w.replicas > 3 {
+					s = refusing(s)
+				}
+				w.see(s, c.every).want(c.first)
+			}
+			w.see(snapshot(w.now, c.first, pods(w.now, int(c.first), "4")), c.every)
+			if w.replicas <= c.first {
+				t.Errorf("%d replicas after the quota was raised, want more than %d", w.replicas, c.first)
 			}
 		})
 	}

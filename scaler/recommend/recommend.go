@@ -54,7 +54,7 @@ func (r Rules) Recommend(p annotations.Policy, s Snapshot, h History) (Decision,
 		d.stabilize(p, h, l, r)
 		d.bound(p)
 		d.limit(p, h)
-		r.refused(d, p)
+		r.refused(d, s, h)
 		h = r.recorded(h, l, p)
 	}
 	if below && d.Desired < p.Min {

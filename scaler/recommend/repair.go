@@ -115,7 +115,7 @@ func RepairTable() []Repair {
 			"The pods that still run are within the tolerance of any number. When they have gone, those that are left are overloaded, and each step back waits for the policies.",
 			"reconcileAutoscaler of horizontal.go does not compare the replicas with those that it left"},
 		{RepairRefused, "refused-pods",
-			"While the API server refuses to create pods that are asked for already, and none has come for a sync period, no more replicas are asked for.",
+			"While the API server refuses to create pods that are asked for already, and the last raise has brought none, no more replicas are asked for.",
 			"It raises the replicas at each sync, up to the maximum, though a quota lets none of them come.",
 			"horizontal.go does not look at the Deployment's condition ReplicaFailure"},
 		{RepairWarmUp, "warm-up",

@@ -13,6 +13,8 @@ import (
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/mini-hpa/mini-hpa/amount"
 )
 
 // names are the JSON names of the fields of every struct that can be part of a document, in the order of the fields;
@@ -43,8 +45,8 @@ func (p *draft) fill(into reflect.Value, from any, at *field.Path) {
 	if from == nil {
 		return
 	}
-	if quantity, ok := into.Addr().Interface().(*resource.Quantity); ok {
-		p.fillQuantity(quantity, from, at)
+	if q, ok := into.Addr().Interface().(*resource.Quantity); ok {
+		p.fillQuantity(q, from, at)
 		return
 	}
 	switch into.Kind() {
@@ -156,7 +158,7 @@ func (p *draft) fillNumber(into reflect.Value, from any, at *field.Path) {
 	into.SetInt(n)
 }
 
-// maxExponent is the number of digits of an exponent that a document may have, see Amount.
+// maxExponent is the number of digits of an exponent that a document may have, see amount.Read.
 const maxExponent = 2
 
 // fillQuantity takes a string, with blanks around it, or a number, as the API server does. It may be larger than what
@@ -167,16 +169,16 @@ func (p *draft) fillQuantity(into *resource.Quantity, from any, at *field.Path) 
 		text = string(number)
 	}
 	text = strings.TrimSpace(text)
-	if len(text) > maxScalarLength || !isQuick(text, maxExponent) {
+	if len(text) > maxScalarLength || !amount.IsQuick(text, maxExponent) {
 		p.wrong(at, describe(from), fmt.Sprintf("must be at most %d bytes long, with an exponent of at most %d digits", maxScalarLength, maxExponent))
 		return
 	}
-	quantity, err := resource.ParseQuantity(text)
+	q, err := resource.ParseQuantity(text)
 	if err != nil {
 		p.wrong(at, describe(from), `must be a quantity such as "500m", "40" or "1Gi"`)
 		return
 	}
-	*into = quantity
+	*into = q
 }
 
 // describe is what a message shows of a part of a document that is not what it should be.

@@ -17,6 +17,7 @@ import (
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/tools/cache"
 
+	"github.com/mini-hpa/mini-hpa/amount"
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/informer/watching"
 )
@@ -113,7 +114,7 @@ func slimLimitRange(obj any) (any, error) {
 	out := &corev1.LimitRange{ObjectMeta: slimMeta(&in.ObjectMeta)}
 	for _, item := range in.Spec.Limits {
 		for _, list := range []*corev1.ResourceList{&item.Max, &item.Min, &item.Default, &item.DefaultRequest, &item.MaxLimitRequestRatio} {
-			*list = annotations.BoundedList(*list)
+			*list = amount.BoundedList(*list)
 		}
 		out.Spec.Limits = append(out.Spec.Limits, item)
 	}

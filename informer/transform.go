@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/mini-hpa/mini-hpa/amount"
 	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
@@ -106,7 +107,7 @@ func slimPodSpec(in *corev1.PodSpec) corev1.PodSpec {
 	out := corev1.PodSpec{
 		Containers:     slimContainers(in.Containers),
 		InitContainers: slimContainers(in.InitContainers),
-		Overhead:       annotations.BoundedList(in.Overhead),
+		Overhead:       amount.BoundedList(in.Overhead),
 	}
 	if in.Resources != nil {
 		slim := slimResources(in.Resources)
@@ -133,7 +134,7 @@ func slimContainers(in []corev1.Container) []corev1.Container {
 }
 
 func slimResources(in *corev1.ResourceRequirements) corev1.ResourceRequirements {
-	return corev1.ResourceRequirements{Requests: annotations.BoundedList(in.Requests), Limits: annotations.BoundedList(in.Limits)}
+	return corev1.ResourceRequirements{Requests: amount.BoundedList(in.Requests), Limits: amount.BoundedList(in.Limits)}
 }
 
 // podConditions keeps whether a pod is ready, and why no node takes it.

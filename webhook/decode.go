@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	utiljson "k8s.io/apimachinery/pkg/util/json"
 
+	"github.com/mini-hpa/mini-hpa/amount"
 	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
@@ -203,7 +204,7 @@ func wireAmount(raw json.RawMessage) (resource.Quantity, error) {
 		return resource.Quantity{}, nil
 	}
 	text := strings.TrimSuffix(strings.TrimPrefix(string(raw), `"`), `"`)
-	return annotations.Amount(strings.TrimSpace(text))
+	return amount.Read(strings.TrimSpace(text))
 }
 
 func (c wireContainers) core() []corev1.Container {

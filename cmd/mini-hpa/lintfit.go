@@ -18,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/json"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
+	"github.com/mini-hpa/mini-hpa/amount"
 	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
@@ -163,7 +164,7 @@ func (f *fitting) intOrString(value any, at *field.Path) (any, bool) {
 	return f.demand(isText || isWhole(value, 32), value, at, `must be a whole number or a string such as "25%"`)
 }
 
-// quantity takes what the API server takes, numbers too, but in bounded time; see annotations.Amount.
+// quantity takes what the API server takes, numbers too, but in bounded time; see amount.Read.
 func (f *fitting) quantity(value any, at *field.Path) (any, bool) {
 	text, ok := value.(string)
 	switch n := value.(type) {
@@ -172,7 +173,7 @@ func (f *fitting) quantity(value any, at *field.Path) (any, bool) {
 	case float64:
 		text, ok = strconv.FormatFloat(n, 'g', -1, 64), true
 	}
-	q, err := annotations.Amount(strings.TrimSpace(text))
+	q, err := amount.Read(strings.TrimSpace(text))
 	if !ok || err != nil {
 		return f.demand(false, value, at, `must be a quantity such as "500m", "2" or "1Gi"`)
 	}

@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,16 +16,12 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	custommetricsv1beta1 "k8s.io/metrics/pkg/apis/custom_metrics/v1beta1"
 	custommetricsv1beta2 "k8s.io/metrics/pkg/apis/custom_metrics/v1beta2"
 	externalmetricsv1beta1 "k8s.io/metrics/pkg/apis/external_metrics/v1beta1"
-	"k8s.io/metrics/pkg/client/custom_metrics"
-	customscheme "k8s.io/metrics/pkg/client/custom_metrics/scheme"
-	"k8s.io/metrics/pkg/client/external_metrics"
 )
 
 // NewSources returns the Sources of the custom and the external metrics API of a cluster. They work on a copy of config
@@ -43,16 +40,14 @@ func NewSources(config *rest.Config, timeout time.Duration) (custom, external So
 		return nil, nil, fmt.Errorf("make a discovery client: %w", err)
 	}
 	clients := clientsOf{}
-	for version, codecs := range map[schema.GroupVersion]serializer.CodecFactory{
-		custommetricsv1beta1.SchemeGroupVersion:   customscheme.Codecs,
-		custommetricsv1beta2.SchemeGroupVersion:   customscheme.Codecs,
-		externalmetricsv1beta1.SchemeGroupVersion: scheme.Codecs,
+	for _, version := range []schema.GroupVersion{
+		custommetricsv1beta1.SchemeGroupVersion, custommetricsv1beta2.SchemeGroupVersion, externalmetricsv1beta1.SchemeGroupVersion,
 	} {
 		its := atMost(own, mostCustom, maxCustom)
 		if version == externalmetricsv1beta1.SchemeGroupVersion {
 			its = atMost(own, mostExternal, maxExternal)
 		}
-		its.APIPath, its.GroupVersion, its.NegotiatedSerializer = "/apis", &version, codecs.WithoutConversion()
+		its.APIPath, its.GroupVersion, its.NegotiatedSerializer = "/apis", &version, scheme.Codecs.WithoutConversion()
 		if clients[version], err = rest.RESTClientFor(its); err != nil {
 			return nil, nil, fmt.Errorf("make a client of %s: %w", version, err)
 		}
@@ -75,77 +70,94 @@ func atMost(config *rest.Config, most int64, values int) *rest.Config {
 // clientsOf has a client for each version of the APIs.
 type clientsOf map[schema.GroupVersion]rest.Interface
 
-// within is a client whose requests end with ctx's deadline, at the latest: those of the metrics APIs take no context.
-type within struct {
-	rest.Interface
-	left time.Duration
-}
-
-// within is the client of a version for one question.
-func (c clientsOf) within(ctx context.Context, version schema.GroupVersion) rest.Interface {
-	client := c[version]
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		return client
-	}
-	return within{client, max(time.Until(deadline), time.Millisecond)}
-}
-
-// Get is rest.Interface's; the clients use nothing else.
-func (w within) Get() *rest.Request { return w.Interface.Get().Timeout(w.left) }
-
 // customSource asks about pods and objects.
 func customSource(clients clientsOf, kinds meta.RESTMapper, r *registration) Source {
 	return func(ctx context.Context, q Question) (Answer, error) {
 		return r.ask(ctx, q, func(version schema.GroupVersion, selector labels.Selector) (a Answer, err error) {
-			client := custom_metrics.NewForVersion(clients.within(ctx, version), kinds, version)
+			request := with(clients[version].Get(), "metricLabelSelector", selector)
 			if q.Type == autoscalingv2.PodsMetricSourceType {
-				a.Custom, err = ofPods(client, q, selector)
+				a.Custom, err = ofPods(ctx, request, q)
 			} else {
-				a.Custom, err = ofObject(client, q, selector)
+				a.Custom, err = ofObject(ctx, request, kinds, q)
 			}
 			return a, err
 		})
 	}
 }
 
-func ofPods(client custom_metrics.CustomMetricsClient, q Question, selector labels.Selector) ([]custommetricsv1beta2.MetricValue, error) {
+func with(request *rest.Request, parameter string, selector labels.Selector) *rest.Request {
+	if selector.Empty() {
+		return request
+	}
+	return request.Param(parameter, selector.String())
+}
+
+// said is the text of an answer; the error is what the API says of why there is none.
+func said(result rest.Result) ([]byte, error) {
+	if err := result.Error(); err != nil {
+		return nil, err
+	}
+	return result.Raw()
+}
+
+const customList, externalList = "MetricValueList", "ExternalMetricValueList"
+
+// ofPods asks for the values of pods. One that cannot be read costs that pod only.
+func ofPods(ctx context.Context, request *rest.Request, q Question) ([]custommetricsv1beta2.MetricValue, error) {
 	pods, err := labels.Parse(q.Pods)
 	if err != nil {
 		return nil, fmt.Errorf("the pods' selector %q: %w", q.Pods, err)
 	}
-	list, err := client.NamespacedMetrics(q.Namespace).GetForObjects(schema.GroupKind{Kind: "Pod"}, pods, q.Metric, selector)
+	const all = "*"
+	text, err := said(with(request, "labelSelector", pods).Namespace(q.Namespace).Resource("pods").Name(all).SubResource(q.Metric).Do(ctx))
 	if err != nil {
 		return nil, err
 	}
-	return list.Items, nil
+	values, unreadable, err := readValues[customItem](text, customList)
+	if err == nil && len(values) == 0 {
+		err = unreadable
+	}
+	return values, err
 }
 
 // ofObject asks for the one value of an object. A Namespace is always the workload's own, whatever name is given: an
 // annotation does not reach into another one (HPA: GetObjectMetric).
-func ofObject(client custom_metrics.CustomMetricsClient, q Question, selector labels.Selector) ([]custommetricsv1beta2.MetricValue, error) {
-	kind := schema.FromAPIVersionAndKind(q.Object.APIVersion, q.Object.Kind).GroupKind()
-	scope, name := client.NamespacedMetrics(q.Namespace), q.Object.Name
-	if kind == (schema.GroupKind{Kind: "Namespace"}) {
-		scope, name = client.RootScopedMetrics(), q.Namespace
+func ofObject(ctx context.Context, request *rest.Request, kinds meta.RESTMapper, q Question) ([]custommetricsv1beta2.MetricValue, error) {
+	request = request.Namespace(q.Namespace)
+	if kind := schema.FromAPIVersionAndKind(q.Object.APIVersion, q.Object.Kind).GroupKind(); kind == (schema.GroupKind{Kind: "Namespace"}) {
+		request = request.Resource("metrics").Name(q.Metric)
+	} else {
+		mapping, err := kinds.RESTMapping(kind)
+		if err != nil {
+			return nil, fmt.Errorf("unable to map kind %s to resource: %w", kind, err)
+		}
+		request = request.Resource(mapping.Resource.GroupResource().String()).Name(q.Object.Name).SubResource(q.Metric)
 	}
-	value, err := scope.GetForObject(kind, name, q.Metric, selector)
+	text, err := said(request.Do(ctx))
 	if err != nil {
 		return nil, err
 	}
-	return []custommetricsv1beta2.MetricValue{*value}, nil
+	values, unreadable, err := readValues[customItem](text, customList)
+	switch {
+	case err != nil || unreadable != nil:
+		return nil, cmp.Or(err, unreadable)
+	case len(values) != 1:
+		return nil, fmt.Errorf("the custom metrics API returned %d values when it was asked for one", len(values))
+	}
+	return values, nil
 }
 
-// externalSource asks about the rest of the world.
+// externalSource asks about the rest of the world. A decision needs the sum, so there is none of values that cannot all be read.
 func externalSource(clients clientsOf, r *registration) Source {
 	return func(ctx context.Context, q Question) (Answer, error) {
 		return r.ask(ctx, q, func(version schema.GroupVersion, selector labels.Selector) (Answer, error) {
-			client := external_metrics.New(clients.within(ctx, version))
-			list, err := client.NamespacedMetrics(q.Namespace).List(q.Metric, selector)
+			request := with(clients[version].Get(), "labelSelector", selector)
+			text, err := said(request.Namespace(q.Namespace).Resource(q.Metric).Do(ctx))
 			if err != nil {
 				return Answer{}, err
 			}
-			return Answer{External: list.Items}, nil
+			values, unreadable, err := readValues[externalItem](text, externalList)
+			return Answer{External: values}, cmp.Or(err, unreadable)
 		})
 	}
 }

@@ -169,7 +169,7 @@ func (l *listing) readItem(size int64) error {
 		return err
 	}
 	var item metricsv1beta1.PodMetrics
-	return l.add(&item, item.Unmarshal(text))
+	return l.add(&item, unmarshal(&item, text))
 }
 
 // wire reads protobuf messages and counts the bytes.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -242,13 +243,16 @@ func TestReadListReadsOverWhatIsNew(t *testing.T) {
 	}
 }
 
+// immense is what apimachinery would read exactly, which may take it hours: an exponent, or many digits.
+var immense = regexp.MustCompile(`[eE][-+]?[0-9]{2,}|[0-9.]{12,}[A-Za-z]|[0-9.]{30,}`)
+
 // FuzzReadList holds that the answer is all or nothing and what apimachinery makes of it.
 func FuzzReadList(f *testing.F) {
 	f.Add(encode(f, protobufType, []metricsv1beta1.PodMetrics{oddItems()[0], oddItems()[5]}))
 	f.Add(encode(f, jsonType, oddItems()[3:]))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		got, err := readList(bytes.NewReader(body))
-		if err != nil || got.Unreadable > 0 {
+		if err != nil || got.Unreadable > 0 || immense.Match(body) {
 			return
 		}
 		want, err := readWhole(body)

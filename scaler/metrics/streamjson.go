@@ -7,7 +7,6 @@ import (
 	"io"
 
 	utiljson "k8s.io/apimachinery/pkg/util/json"
-	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
 )
 
 // readJSON reads a PodMetricsList item by item, for implementations that do not speak protobuf.
@@ -106,8 +105,9 @@ func (l *jsonList) items() error {
 		if err := l.decoder.Decode(&text); err != nil {
 			return err
 		}
-		var item metricsv1beta1.PodMetrics
-		if err := l.add(&item, utiljson.Unmarshal(text, &item)); err != nil {
+		var item jsonItem
+		err := utiljson.Unmarshal(text, &item)
+		if err := l.add(item.whole(), err); err != nil {
 			return err
 		}
 	}

@@ -1,65 +1,27 @@
 package trace
 
 import (
-	"encoding/json"
-	"fmt"
-	"strings"
-
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	custommetricsv1beta2 "k8s.io/metrics/pkg/apis/custom_metrics/v1beta2"
 	externalmetricsv1beta1 "k8s.io/metrics/pkg/apis/external_metrics/v1beta1"
 
-	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/amount"
 	"github.com/mini-hpa/mini-hpa/scaler/sample"
 )
 
 // Reading a quantity such as 1e-999999999 takes hours. So what a trace holds is read into types whose quantities are bounded, see
-// annotations.Amount; a field that could hold others, and that no decision depends on, is not read at all. Fields of the same name in
+// amount.Read; a field that could hold others, and that no decision depends on, is not read at all. Fields of the same name in
 // a struct that is embedded are hidden by those here.
 
-// amount is a quantity.
-type amount struct{ resource.Quantity }
-
-// UnmarshalJSON takes what a quantity's does.
-func (a *amount) UnmarshalJSON(text []byte) (err error) {
-	if string(text) == "null" {
-		return nil
-	}
-	said := string(text)
-	if text[0] == '"' {
-		if err := json.Unmarshal(text, &said); err != nil {
-			return err
-		}
-	}
-	if a.Quantity, err = annotations.Amount(strings.TrimSpace(said)); err != nil {
-		return fmt.Errorf("quantity %.40q: %w", said, err)
-	}
-	return nil
-}
-
-type amounts map[corev1.ResourceName]amount
-
-func (a amounts) list() corev1.ResourceList {
-	if a == nil {
-		return nil
-	}
-	list := make(corev1.ResourceList, len(a))
-	for name, q := range a {
-		list[name] = q.Quantity
-	}
-	return list
-}
-
 type resources struct {
-	Requests amounts `json:"requests"`
-	Limits   amounts `json:"limits"`
+	Requests amount.ListJSON `json:"requests"`
+	Limits   amount.ListJSON `json:"limits"`
 }
 
 func (r resources) requirements() corev1.ResourceRequirements {
-	return corev1.ResourceRequirements{Requests: r.Requests.list(), Limits: r.Limits.list()}
+	return corev1.ResourceRequirements{Requests: r.Requests.List(), Limits: r.Limits.List()}
 }
 
 type container struct {
@@ -69,14 +31,14 @@ type container struct {
 }
 
 type podSpec struct {
-	Containers     []container `json:"containers"`
-	InitContainers []container `json:"initContainers"`
-	Overhead       amounts     `json:"overhead"`
-	Resources      *resources  `json:"resources"`
+	Containers     []container     `json:"containers"`
+	InitContainers []container     `json:"initContainers"`
+	Overhead       amount.ListJSON `json:"overhead"`
+	Resources      *resources      `json:"resources"`
 }
 
 func (p podSpec) spec() corev1.PodSpec {
-	spec := corev1.PodSpec{Containers: containers(p.Containers), InitContainers: containers(p.InitContainers), Overhead: p.Overhead.list()}
+	spec := corev1.PodSpec{Containers: containers(p.Containers), InitContainers: containers(p.InitContainers), Overhead: p.Overhead.List()}
 	if p.Resources != nil {
 		whole := p.Resources.requirements()
 		spec.Resources = &whole
@@ -119,8 +81,8 @@ type podMetrics struct {
 	Timestamp         metav1.Time     `json:"timestamp"`
 	Window            metav1.Duration `json:"window"`
 	Containers        []struct {
-		Name  string  `json:"name"`
-		Usage amounts `json:"usage"`
+		Name  string          `json:"name"`
+		Usage amount.ListJSON `json:"usage"`
 	} `json:"containers"`
 }
 
@@ -130,14 +92,14 @@ func (m *podMetrics) whole() *sample.Pod {
 	}
 	s := &sample.Pod{Namespace: m.Namespace, Name: m.Name, Time: m.Timestamp.Time, Window: m.Window.Duration}
 	for _, c := range m.Containers {
-		s.Containers = append(s.Containers, sample.Container{Name: c.Name, Usage: sample.UsageOf(c.Usage.list())})
+		s.Containers = append(s.Containers, sample.Container{Name: c.Name, Usage: sample.UsageOf(c.Usage.List())})
 	}
 	return s
 }
 
 type customValue struct {
 	custommetricsv1beta2.MetricValue
-	Value amount `json:"value"`
+	Value amount.JSON `json:"value"`
 }
 
 func (v customValue) whole() custommetricsv1beta2.MetricValue {
@@ -147,7 +109,7 @@ func (v customValue) whole() custommetricsv1beta2.MetricValue {
 
 type externalValue struct {
 	externalmetricsv1beta1.ExternalMetricValue
-	Value amount `json:"value"`
+	Value amount.JSON `json:"value"`
 }
 
 func (v externalValue) whole() externalmetricsv1beta1.ExternalMetricValue {

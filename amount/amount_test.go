@@ -1,4 +1,4 @@
-package annotations
+package amount
 
 import (
 	"strings"
@@ -16,29 +16,29 @@ func TestAmountTakesNoTime(t *testing.T) {
 		"0e999999999": "0", "0e-999999999": "0", "0e99": "0",
 		"1e30": "1e30", "1e29": "1e29", "1e3": "1e3", "1e003": "1e3", "1" + strings.Repeat("0", 100) + "e-100": "1", "0." + strings.Repeat("0", 100) + "1e100": "0.1", "1E": "1E", "1Ei": "1Ei", "500m": "500m", "0": "0", "-1": "-1",
 	} {
-		got, err := Amount(text)
+		got, err := Read(text)
 		if err != nil || got.String() != want && got.Cmp(resource.MustParse(want)) != 0 {
 			t.Errorf("%s is read as %s (%v), want %s", text, got.String(), err, want)
 		}
 	}
 }
 
-func TestAmountRefusesWhatParseQuantityDoes(t *testing.T) {
+func TestReadRefusesWhatParseQuantityDoes(t *testing.T) {
 	for _, text := range []string{"", "e999999999", "1e", "1e+", "1e--5000", "1e+-5000", "1e1000k", "1e9999999999999999999999x", "1e9999999999999999999999", strings.Repeat("1", 501), "one", "1ee1000", "1e1000e1000", "1Ke1000", "1..2e1000"} {
-		if got, err := Amount(text); err == nil {
+		if got, err := Read(text); err == nil {
 			t.Errorf("%q is read as %s", text, got.String())
 		}
 	}
 }
 
-// FuzzAmount holds Amount to ParseQuantity wherever that is quick.
-func FuzzAmount(f *testing.F) {
+// FuzzRead holds Read to ParseQuantity wherever that is quick.
+func FuzzRead(f *testing.F) {
 	for _, text := range []string{"1e3", "-1.5Gi", "1e-9", "100e20", "0e0", "1e-500", "1000000e-103"} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		got, err := Amount(text)
-		if !isQuick(text, exactExponent) || len(text) > longestAmount {
+		got, err := Read(text)
+		if !IsQuick(text, exactExponent) || len(text) > longestAmount {
 			return
 		}
 		want, wanted := resource.ParseQuantity(text)

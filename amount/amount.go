@@ -1,6 +1,9 @@
-package annotations
+// Package amount reads quantities in bounded time, wherever they come in.
+package amount
 
 import (
+	"encoding/json"
+	"fmt"
 	"maps"
 	"math"
 	"strconv"
@@ -11,8 +14,8 @@ import (
 )
 
 // A quantity of 1e999999999 is valid, and the API server stores it. Reading one of 1e-999999999, and exact arithmetic with either, takes
-// hours and gigabytes. So what users of a cluster can write is bounded where it comes in: by the informers, the webhook and lint. 1e30 is
-// far more than any resource has.
+// hours and gigabytes. So what users of a cluster can write, and what a publisher of metrics says, is bounded where it comes in: by the
+// informers, the webhook, lint, the readers of the metrics APIs and those of traces. 1e30 is far more than any resource has.
 const (
 	// exactExponent is the number of digits of an exponent that is read exactly, longestAmount that of a quantity.
 	exactExponent, longestAmount = 3, 500
@@ -22,13 +25,13 @@ const (
 
 var largest = resource.MustParse(boundless)
 
-// Amount reads a quantity as resource.ParseQuantity does, in bounded time: what is larger than 1e30 is 1e30, and what is smaller than a
+// Read reads a quantity as resource.ParseQuantity does, in bounded time: what is larger than 1e30 is 1e30, and what is smaller than a
 // billionth a billionth, to which ParseQuantity rounds it up, too. The error is ParseQuantity's; more than 500 bytes are one, too.
-func Amount(text string) (resource.Quantity, error) {
+func Read(text string) (resource.Quantity, error) {
 	if len(text) > longestAmount {
 		return resource.Quantity{}, resource.ErrFormatWrong
 	}
-	if isQuick(text, exactExponent) {
+	if IsQuick(text, exactExponent) {
 		q, err := resource.ParseQuantity(text)
 		return Bounded(q), err
 	}
@@ -52,8 +55,8 @@ func Amount(text string) (resource.Quantity, error) {
 	return q, nil
 }
 
-// isQuick says whether an amount has no exponent or one of no more digits.
-func isQuick(amount string, digits int) bool {
+// IsQuick says whether an amount has no exponent or one of no more digits, so that resource.ParseQuantity takes no time for it.
+func IsQuick(amount string, digits int) bool {
 	i := strings.LastIndexAny(amount, "eE")
 	return i < 0 || len(strings.TrimLeft(amount[i+1:], "+-0")) <= digits
 }
@@ -91,6 +94,42 @@ func BoundedList(list corev1.ResourceList) corev1.ResourceList {
 			list, own = maps.Clone(list), true
 		}
 		list[name] = Bounded(q)
+	}
+	return list
+}
+
+// JSON is a quantity that is read from JSON in bounded time. A struct in which it hides the field of an embedded one is read like that.
+type JSON struct{ resource.Quantity }
+
+// UnmarshalJSON takes what a quantity's does.
+func (j *JSON) UnmarshalJSON(text []byte) (err error) {
+	if string(text) == "null" {
+		j.Quantity = resource.Quantity{}
+		return nil
+	}
+	said := string(text)
+	if text[0] == '"' {
+		if err := json.Unmarshal(text, &said); err != nil {
+			return err
+		}
+	}
+	if j.Quantity, err = Read(strings.TrimSpace(said)); err != nil {
+		return fmt.Errorf("quantity %.40q: %w", said, err)
+	}
+	return nil
+}
+
+// ListJSON is a list of quantities that are read from JSON in bounded time.
+type ListJSON map[corev1.ResourceName]JSON
+
+// List is the list of the API; nil stays nil.
+func (l ListJSON) List() corev1.ResourceList {
+	if l == nil {
+		return nil
+	}
+	list := make(corev1.ResourceList, len(l))
+	for name, q := range l {
+		list[name] = q.Quantity
 	}
 	return list
 }

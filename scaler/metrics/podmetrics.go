@@ -1,0 +1,137 @@
+package metrics
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
+
+	"github.com/mini-hpa/mini-hpa/amount"
+)
+
+// A PodMetrics is decoded here because its own decoders take hours for a quantity such as 1e-999999999, and the samples of the whole cluster
+// would wait for it.
+
+// jsonItem is a PodMetrics in JSON whose quantities, which hide those of the embedded one, are bounded.
+type jsonItem struct {
+	metricsv1beta1.PodMetrics
+	Containers []struct {
+		Name  string          `json:"name"`
+		Usage amount.ListJSON `json:"usage"`
+	} `json:"containers"`
+}
+
+func (j *jsonItem) whole() *metricsv1beta1.PodMetrics {
+	if j.Containers != nil {
+		j.PodMetrics.Containers = make([]metricsv1beta1.ContainerMetrics, len(j.Containers))
+	}
+	for i, c := range j.Containers {
+		j.PodMetrics.Containers[i] = metricsv1beta1.ContainerMetrics{Name: c.Name, Usage: c.Usage.List()}
+	}
+	return &j.PodMetrics
+}
+
+// unmarshal decodes a PodMetrics in protobuf. All that its messages have are texts and messages:
+//
+//	PodMetrics 1 metadata, 2 timestamp, 3 window, 4 containers
+//	ContainerMetrics 1 name, 2 usage, a map: 1 key, 2 value
+//	Quantity 1 text
+func unmarshal(item *metricsv1beta1.PodMetrics, text []byte) error {
+	return fields(text, func(field int32, value []byte) error {
+		switch field {
+		case 1:
+			return item.ObjectMeta.Unmarshal(value)
+		case 2:
+			return item.Timestamp.Unmarshal(value)
+		case 3:
+			return item.Window.Unmarshal(value)
+		case 4:
+			item.Containers = append(item.Containers, metricsv1beta1.ContainerMetrics{})
+			return unmarshalContainer(&item.Containers[len(item.Containers)-1], value)
+		}
+		return nil
+	})
+}
+
+func unmarshalContainer(c *metricsv1beta1.ContainerMetrics, text []byte) error {
+	return fields(text, func(field int32, value []byte) error {
+		switch field {
+		case 1:
+			c.Name = string(value)
+		case 2:
+			return unmarshalUsage(c, value)
+		}
+		return nil
+	})
+}
+
+func unmarshalUsage(c *metricsv1beta1.ContainerMetrics, entry []byte) error {
+	var name corev1.ResourceName
+	var used resource.Quantity
+	err := fields(entry, func(field int32, value []byte) (err error) {
+		switch field {
+		case 1:
+			name = corev1.ResourceName(value)
+		case 2:
+			used, err = unmarshalQuantity(value)
+		}
+		return err
+	})
+	if c.Usage == nil {
+		c.Usage = corev1.ResourceList{}
+	}
+	c.Usage[name] = used
+	return err
+}
+
+func unmarshalQuantity(text []byte) (q resource.Quantity, err error) {
+	return q, fields(text, func(field int32, value []byte) error {
+		if field != 1 {
+			return nil
+		}
+		if q, err = amount.Read(string(value)); err != nil {
+			return fmt.Errorf("quantity %.40q: %w", value, err)
+		}
+		return nil
+	})
+}
+
+// fields hands on those of a message that are not numbers, which only newer versions of these messages could have.
+func fields(text []byte, take func(field int32, value []byte) error) error {
+	const known = 4 // the largest that is no number
+	for len(text) > 0 {
+		tag, n := binary.Uvarint(text)
+		field, size := int32(tag>>3), uint64(0) //nolint:gosec // cut off like everywhere in protobuf
+		if n <= 0 || field <= 0 || tag&7 != wireBytes && field <= known {
+			return fmt.Errorf("field %d has the wire type %d", field, tag&7)
+		}
+		text = text[n:]
+		switch tag & 7 {
+		case wireVarint:
+			_, n = binary.Uvarint(text)
+		case wireFixed64:
+			n = 8
+		case wireFixed32:
+			n = 4
+		case wireBytes:
+			size, n = binary.Uvarint(text)
+		default:
+			return fmt.Errorf("field %d has the wire type %d", field, tag&7)
+		}
+		if n <= 0 || n > len(text) || size > uint64(len(text)-n) {
+			return io.ErrUnexpectedEOF
+		}
+		value := text[n : n+int(size)] //nolint:gosec // no more than there is
+		text = text[n+len(value):]
+		if tag&7 != wireBytes {
+			continue
+		}
+		if err := take(field, value); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -194,7 +194,8 @@ namespace, for which the webhook asks the API server only when it would refuse t
 
 An update is refused only for a problem that it introduces. What was wrong before, and stays wrong in the same way, gives a warning:
 whoever changes the image, a label or a finalizer of a Deployment is not kept from it by somebody else's mistake. The same is true of a
-request whose absence was hidden, because the metrics could not be read before, and of a container that was renamed. A bad value that is
+request whose absence was hidden, because the metrics could not be read before or named a container that was not there, and of a container that was
+renamed. A bad value that is
 replaced by another bad value of the same annotation is a new problem. Scaling, status, deletion and everything about objects without mini-hpa's annotations
 are never sent to the webhook at all; neither are changes of labels, of other annotations, or of the spec but for the pod template and
 ~replicas~ (which an apply should leave alone).

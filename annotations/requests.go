@@ -21,16 +21,25 @@ import (
 //
 // Containers are those that run as long as the pod: the ordinary ones, and init containers with restartPolicy Always.
 func CheckRequests(w *appsv1.Deployment, p Policy, s Surroundings) ([]Warning, field.ErrorList) {
-	c := requestCheck{template: &w.Spec.Template, pod: &w.Spec.Template.Spec, surroundings: s, told: map[string]bool{}, looked: map[corev1.ResourceName]bool{}}
-	sources := sourcesOf(w.Annotations)
+	c := newRequestCheck(w, s)
+	c.checkAgainst(p)
+	return c.warnings, c.errs
+}
+
+func newRequestCheck(w *appsv1.Deployment, s Surroundings) *requestCheck {
+	return &requestCheck{template: &w.Spec.Template, pod: &w.Spec.Template.Spec, surroundings: s, sources: sourcesOf(w.Annotations),
+		told: map[string]bool{}, looked: map[corev1.ResourceName]bool{}}
+}
+
+// checkAgainst is about all metrics of a policy.
+func (c *requestCheck) checkAgainst(p Policy) {
 	for i := range p.Metrics {
 		m := &p.Metrics[i]
 		if t := targetOf(m); t != nil {
 			name, container, _ := usage(m)
-			c.check(denominator{resource: name, container: container, source: sources(i), needed: t.Type == autoscalingv2.UtilizationMetricType})
+			c.check(denominator{resource: name, container: container, source: c.sources(i), needed: t.Type == autoscalingv2.UtilizationMetricType})
 		}
 	}
-	return c.warnings, c.errs
 }
 
 // targetOf is the target for the usage of a resource; nil if the metric is another one.
@@ -118,6 +127,9 @@ type requestCheck struct {
 	template     *corev1.PodTemplateSpec
 	pod          *corev1.PodSpec
 	surroundings Surroundings
+	sources      func(metric int) source
+	// behind says that a container which is not known may be any, alone or together with the others.
+	behind bool
 	// told are the fields about which something was found, so that two metrics of one resource do not tell the same; looked are
 	// the resources that were looked for in all containers.
 	told     map[string]bool
@@ -168,6 +180,13 @@ func (c *requestCheck) checkOne(d denominator) {
 	}
 	c.problem(field.Invalid(d.source.container, d.container,
 		"must be a container of the pod template that runs as long as the pod: "+strings.Join(names, ", ")), FoundUnknownContainer)
+	if c.behind && d.needed && !c.looked[d.resource] {
+		c.looked[d.resource] = true
+		c.checkAll(d)
+		for at, container := range longRunning(c.pod) {
+			c.checkContainer(d, at, container)
+		}
+	}
 }
 
 // checkContainer looks for the request of one container.

@@ -80,10 +80,7 @@ func (d Defaults) Review(w *appsv1.Deployment, s Surroundings) Verdict {
 	}
 	p := d.draft(w.Annotations)
 	v := Verdict{Problems: p.errs, Warnings: append(p.warnings, misplaced(w)...), Mode: p.mode}
-	known := Policy{Mode: p.mode, Up: autoscalingv2.HPAScalingRules{Tolerance: &p.up.tolerance}}
-	if p.knowsMetrics() {
-		known.Metrics = p.metrics()
-	}
+	known := p.known()
 	for _, check := range []func(*appsv1.Deployment, Policy, Surroundings) ([]Warning, field.ErrorList){checkTemplate, CheckAutoscalers} {
 		warnings, problems := check(w, known, s)
 		v.Warnings, v.Problems = append(v.Warnings, warnings...), append(v.Problems, problems...)
@@ -106,6 +103,15 @@ func checkTemplate(w *appsv1.Deployment, p Policy, s Surroundings) ([]Warning, f
 			"%s (this counts as soon as %s is no longer %q)", problem.ErrorBody(), ModeKey, ModePaused)})
 	}
 	return warnings, nil
+}
+
+// known is the policy as far as the checks need it and it could be read.
+func (p *draft) known() Policy {
+	known := Policy{Mode: p.mode, Up: autoscalingv2.HPAScalingRules{Tolerance: &p.up.tolerance}}
+	if p.knowsMetrics() {
+		known.Metrics = p.metrics()
+	}
+	return known
 }
 
 // knowsMetrics says whether what is measured, and where, could be read: only then can requests be missing for it.

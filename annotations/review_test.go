@@ -539,6 +539,9 @@ func TestAnUpdateAnswersForWhatItBrings(t *testing.T) {
 	with := func(key, value string) map[string]string {
 		return map[string]string{"target-cpu": "50", "max": "10", key: value}
 	}
+	listed := func(container string) map[string]string {
+		return map[string]string{"max": "10", "metrics": "[{type: ContainerResource, containerResource: {name: cpu, container: " + container + ", target: {type: Utilization, averageUtilization: 50}}}]"}
+	}
 	hpa := Surroundings{Autoscalers: []Autoscaler{{Kind: "HorizontalPodAutoscaler", Name: "web"}}}
 	tests := map[string]struct {
 		before, after *appsv1.Deployment
@@ -579,6 +582,20 @@ func TestAnUpdateAnswersForWhatItBrings(t *testing.T) {
 		"hidden, and a bad value comes":       {deploy(with("target-cpu", "half"), box("app")), deploy(with("max", "ten"), box("app")), Surroundings{}, []string{"InvalidAnnotations metadata.annotations[mini-hpa/max]", "(UnchangedProblem) " + cpuOf0}},
 		"hidden, and another goes missing":    {deploy(with("target-cpu", "half"), box("app"), box("log", "cpu=1")), deploy(good, box("app"), box("log")), Surroundings{}, []string{"MissingRequest " + cpuOf1, "(UnchangedProblem) " + cpuOf0}},
 		"hidden, and a wrong container comes": {deploy(with("target-cpu", "half"), box("app", "cpu=1")), deploy(with("container", "ap"), box("app", "cpu=1")), Surroundings{}, []string{"UnknownContainer metadata.annotations[mini-hpa/container]"}},
+		"a wrong container hid it":            {deploy(with("container", "ap"), box("app")), deploy(with("container", "app"), box("app")), Surroundings{}, []string{"(UnchangedProblem) " + cpuOf0}},
+		"it hid it, and goes":                 {deploy(with("container", "ap"), box("app")), deploy(good, box("app")), Surroundings{}, []string{"(UnchangedProblem) " + cpuOf0}},
+		"it hid it, and is there now":         {deploy(with("container", "ap"), box("app")), deploy(with("container", "ap"), box("ap")), Surroundings{}, []string{"(UnchangedProblem) " + cpuOf0}},
+		"it hid a zero":                       {deploy(with("container", "ap"), box("app", "cpu=0")), deploy(with("container", "app"), box("app", "cpu=0")), Surroundings{}, []string{"(UnchangedProblem) " + cpuOf0}},
+		"it hid one of two":                   {deploy(with("container", "ap"), box("app", "cpu=1"), box("log")), deploy(good, box("app", "cpu=1"), box("log")), Surroundings{}, []string{"(UnchangedProblem) " + cpuOf1}},
+		"it hid one of the list":              {deploy(listed("ap"), box("app")), deploy(listed("app"), box("app")), Surroundings{}, []string{"(UnchangedProblem) " + cpuOf0}},
+		"it hid one of a whole":               {whole(deploy(with("container", "ap"), box("app")), "cpu=1"), whole(deploy(with("container", "app"), box("app")), "cpu=1"), Surroundings{}, []string{"(UnchangedProblem) " + cpuOf0}},
+		"it hid a whole":                      {whole(deploy(with("container", "ap"), box("app")), "cpu=0"), whole(deploy(good, box("app")), "cpu=0"), Surroundings{}, []string{"(UnchangedProblem) spec.template.spec.resources.requests[cpu]"}},
+		"it hid no request that goes":         {deploy(with("container", "ap"), box("app", "cpu=1")), deploy(with("container", "app"), box("app")), Surroundings{}, []string{"MissingRequest " + cpuOf0}},
+		"it hid no new container":             {deploy(with("container", "ap"), box("app")), deploy(good, box("app"), box("log")), Surroundings{}, []string{"MissingRequest " + cpuOf1, "(UnchangedProblem) " + cpuOf0}},
+		"it hid nothing of an amount":         {deploy(map[string]string{"target-cpu": "250m", "max": "10", "container": "ap"}, box("app")), deploy(with("container", "app"), box("app")), Surroundings{}, []string{"MissingRequest " + cpuOf0}},
+		"another wrong container":             {deploy(with("container", "ap"), box("app")), deploy(with("container", "ab"), box("app")), Surroundings{}, []string{"UnknownContainer metadata.annotations[mini-hpa/container]"}},
+		"a wrong container was hidden":        {deploy(map[string]string{"target-cpu": "half", "max": "10", "container": "ap"}, box("app")), deploy(with("container", "ap"), box("app")), Surroundings{}, []string{"(UnchangedProblem) metadata.annotations[mini-hpa/container]"}},
+		"hidden twice":                        {deploy(map[string]string{"target-cpu": "half", "max": "10", "container": "ap"}, box("app")), deploy(with("container", "ap"), box("ap")), Surroundings{}, []string{"(UnchangedProblem) " + cpuOf0}},
 		"renamed":                             {deploy(good, box("app")), deploy(good, box("web")), Surroundings{}, []string{"(UnchangedProblem) " + cpuOf0}},
 		"renamed, and moved":                  {deploy(good, box("app"), box("log", "cpu=1")), deploy(good, box("log", "cpu=1"), box("web")), Surroundings{}, []string{"(UnchangedProblem) " + cpuOf1}},
 		"renamed into a sidecar":              {deploy(good, box("app", "cpu=1"), box("log")), initially(deploy(good, box("app", "cpu=1")), sidecar(box("logs"))), Surroundings{}, []string{"(UnchangedProblem) spec.template.spec.initContainers[0].resources.requests[cpu]"}},

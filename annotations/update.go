@@ -22,10 +22,23 @@ func (d Defaults) ReviewUpdate(before, after *appsv1.Deployment, s Surroundings)
 		return v
 	}
 	excuse := Excuse{FoundUnchanged, "it was so before this change; mini-hpa does not scale the Deployment until it is fixed"}
-	v = v.ExcuseAsBefore(after, before, d.Review(before, s), excuse)
+	v = v.ExcuseAsBefore(after, before, d.reviewBehind(before, s), excuse)
 	if len(v.Problems) > 0 && d.hidRequests(before) {
 		form := &appsv1.Deployment{ObjectMeta: after.ObjectMeta, Spec: before.Spec}
-		v = v.ExcuseAsBefore(after, form, d.Review(form, s).ofRequests(), excuse)
+		v = v.ExcuseAsBefore(after, before, d.reviewBehind(form, s).ofTemplate(), excuse)
+	}
+	return v
+}
+
+// reviewBehind is Review, but a container that is not known hides nothing: which one was meant shows when the mistake is repaired, so that
+// the problems of all that it may be are there.
+func (d Defaults) reviewBehind(w *appsv1.Deployment, s Surroundings) Verdict {
+	v := d.Review(w, s)
+	if slices.ContainsFunc(v.Problems, LacksContainer) {
+		check := newRequestCheck(w, s)
+		check.behind = true
+		check.checkAgainst(d.draft(w.Annotations).known())
+		v.Problems = append(slices.DeleteFunc(v.Problems, isOfTemplate), check.errs...)
 	}
 	return v
 }
@@ -40,11 +53,17 @@ func (d Defaults) hidRequests(w *appsv1.Deployment) bool {
 	return !p.measured || !p.knowsMetrics()
 }
 
-// ofRequests is the verdict with no other problems than those of requests.
-func (v Verdict) ofRequests() Verdict {
-	v.Problems = slices.DeleteFunc(v.Problems, func(e *field.Error) bool { return !ofRequest(e) })
+// ofTemplate is the verdict with no other problems than those of requests, and of the container of mini-hpa/container. Others are of metrics
+// that nobody could read before.
+func (v Verdict) ofTemplate() Verdict {
+	v.Problems = slices.DeleteFunc(v.Problems, func(e *field.Error) bool {
+		return !ofRequest(e) && !(LacksContainer(e) && e.Field == path(Container).String())
+	})
 	return v
 }
+
+// isOfTemplate says whether a problem is one that CheckRequests finds.
+func isOfTemplate(e *field.Error) bool { return ofRequest(e) || LacksContainer(e) }
 
 // Excuse is why a problem is let through.
 type Excuse struct {

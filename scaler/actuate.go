@@ -51,7 +51,7 @@ func (s *Scaler) act(ctx context.Context, w *workload, d *appsv1.Deployment, p a
 // applied remembers and tells what was written.
 func (s *Scaler) applied(w *workload, d *appsv1.Deployment, decision recommend.Decision) {
 	w.history, w.past.Unwritten = w.history.Applied(decision), false
-	w.replicas, w.stand = decision.Desired, stand{before: decision.Current, replicas: decision.Desired, held: true}
+	w.replicas, w.stand, w.attempt = decision.Desired, written(decision), nil
 	s.tellRescale(w, d, decision)
 }
 
@@ -62,8 +62,8 @@ func (s *Scaler) failed(w *workload, d *appsv1.Deployment, decision recommend.De
 		return nil // deleted meanwhile: a normal end
 	}
 	conflict, patched := apierrors.IsConflict(err), w.conflicts.patches(d.ResourceVersion)
-	if (conflict || !refused(err) && !errors.Is(err, ErrNotSent)) && (w.attempt == nil || w.attempt.version != d.ResourceVersion) {
-		w.attempt = &attempt{version: d.ResourceVersion, decision: decision, conflict: conflict}
+	if (conflict || !refused(err) && !errors.Is(err, ErrNotSent)) && (w.attempt == nil || w.attempt.version != d.ResourceVersion && !conflict) {
+		w.attempt = &attempt{version: d.ResourceVersion, decision: decision, at: s.Now(), patched: patched, conflict: conflict}
 	}
 	switch {
 	case passes(err):
@@ -86,17 +86,31 @@ func refused(err error) bool {
 	return errors.As(err, &status) && status.Status().Code >= 400 && status.Status().Code < 500 && !apierrors.IsTimeout(err)
 }
 
-// settle finds out what became of a write without an answer. It was made for one resourceVersion, so as soon as another
-// one is seen it has either been carried out, and the replicas say so, or it never will be.
+// settle finds out what became of a write without an answer, as soon as another resourceVersion is seen than that which it was decided
+// on. An update was made for that one, so it has either been carried out, and the replicas say so, or it never will be. A patch may
+// still be carried out for as long as the replicas are what they were, and an API server works on it. If that has been decided on
+// anew meanwhile, it is not the last decision that was carried out: the history takes it as a change of its own, see witness.
 func (s *Scaler) settle(w *workload, d *appsv1.Deployment) {
-	if w.attempt == nil || w.attempt.version == d.ResourceVersion {
+	a := w.attempt
+	if a == nil || a.version == d.ResourceVersion {
 		return
 	}
-	if replicasOf(d) == w.attempt.decision.Desired && scaledBefore(d) && !w.attempt.conflict {
-		s.applied(w, d, w.attempt.decision)
+	carriedOut := replicasOf(d) == a.decision.Desired && scaledBefore(d) && !a.conflict
+	switch {
+	case !carriedOut && a.patched && !a.conflict && replicasOf(d) == a.decision.Current && s.Now().Sub(a.at) < mostLate:
+		a.outlived = true
+		return
+	case carriedOut && a.outlived:
+		w.stand = written(a.decision)
+		s.tellRescale(w, d, a.decision)
+	case carriedOut:
+		s.applied(w, d, a.decision)
 	}
 	w.attempt = nil
 }
+
+// mostLate is how long an API server works on a request (kube-apiserver --request-timeout).
+const mostLate = time.Minute
 
 // writeGrace is how long a write may go on after the controller was told to stop. Scales ends it earlier where another replica may lead
 // by then.

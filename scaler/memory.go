@@ -54,6 +54,9 @@ func (w *workload) standDown() {
 type attempt struct {
 	version  string
 	decision recommend.Decision
+	at       time.Time
+	// patched says that it depends on the replicas alone, and outlived that other versions have been decided on since.
+	patched, outlived bool
 	// conflict says that somebody was first, most likely somebody else.
 	conflict bool
 }

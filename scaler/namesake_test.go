@@ -102,3 +102,55 @@ func TestTwoThatDisagreeDoNotFight(t *testing.T) {
 		t.Errorf("%d writes in 20 s, want 3 at most: %v", len(c.writes), c.writes)
 	}
 }
+
+// TestAPatchThatIsLate is the own one: its answer was lost, others have written something else, and only then is it carried out.
+func TestAPatchThatIsLate(t *testing.T) {
+	for name, story := range map[string]struct {
+		late  time.Duration
+		again bool // it is decided on again, and tried, before it is carried out
+		want  string
+	}{
+		"at once":        {0, false, "Normal SuccessfulRescale New size: 3"},
+		"after a change": {time.Second, false, "Normal SuccessfulRescale New size: 3"},
+		"after some":     {20 * time.Second, false, "Normal SuccessfulRescale New size: 3"},
+		"tried again":    {time.Second, true, "Normal SuccessfulRescale New size: 3"},
+		"much too late":  {2 * time.Minute, false, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := settled(t)
+			c.milliCPU = 2200
+			others := func() { c.change(func() {}); c.deployment = c.live }
+			c.scaling = others
+			c.reconcile(time.Second).reconcile(time.Second) // so that the next write is a patch
+			c.scaling, c.live, c.scaleErr = nil, nil, errors.New("read: connection reset by peer")
+			c.reconcile(time.Second).wantConditions("1", "2", "")
+			c.told()
+			if !story.again {
+				c.milliCPU = 500
+			}
+			for end := c.now.Add(story.late); c.now.Before(end); c.reconcile(time.Second) {
+				others()
+				c.live = nil
+				if c.scaleErr = nil; story.again {
+					c.scaleErr = apierrors.NewConflict(deployments, "web", errors.New("other replicas"))
+				}
+			}
+			c.scaleErr = nil
+			c.overwrite(FieldManager, "scale", 3)
+			c.milliCPU = 500
+			c.reconcile(time.Second)
+			told := c.told()
+			if story.want == "" && len(told) > 0 || story.want != "" && (len(told) != 1 || !strings.HasPrefix(told[0], story.want)) {
+				t.Errorf("told %q, want %q", told, story.want)
+			}
+			if n := testutil.ToFloat64(c.scaler.Telemetry.namesakes); (n > 0) != (story.want == "") {
+				t.Errorf("%v writes of somebody else's counted", n)
+			}
+			c.milliCPU = 2200
+			c.reconcile(time.Second)
+			if len(c.writes) > 0 {
+				t.Errorf("wrote %v: the policy was granted twice", c.writes)
+			}
+		})
+	}
+}

@@ -34,6 +34,11 @@ func (s stand) undone(now, desired int32) bool {
 // agreed is a number that is as good as written here.
 func agreed(replicas int32) stand { return stand{before: replicas, replicas: replicas, held: true} }
 
+// written is the number of a decision that was carried out.
+func written(d recommend.Decision) stand {
+	return stand{before: d.Current, replicas: d.Desired, held: true}
+}
+
 func distance(a, b int32) int32 { return max(a-b, b-a) }
 
 // rival is somebody else who sets the replicas of a workload again and again. One whose number is taken back at once and who writes

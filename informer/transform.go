@@ -137,12 +137,12 @@ func slimResources(in *corev1.ResourceRequirements) corev1.ResourceRequirements 
 	return corev1.ResourceRequirements{Requests: amount.BoundedList(in.Requests), Limits: amount.BoundedList(in.Limits)}
 }
 
-// podConditions keeps whether a pod is ready, and why no node takes it.
+// podConditions keeps whether a pod is ready, when a node was chosen for it, and why none takes it.
 func podConditions(in []corev1.PodCondition) []corev1.PodCondition {
 	var out []corev1.PodCondition
 	for i := range in {
 		switch c := &in[i]; {
-		case c.Type == corev1.PodReady:
+		case c.Type == corev1.PodReady, c.Type == corev1.PodScheduled && c.Status == corev1.ConditionTrue:
 			out = append(out, corev1.PodCondition{Type: c.Type, Status: c.Status, LastTransitionTime: c.LastTransitionTime})
 		case c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse:
 			out = append(out, corev1.PodCondition{Type: c.Type, Status: c.Status, LastTransitionTime: c.LastTransitionTime, Message: words(c.Message)})

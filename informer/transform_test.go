@@ -52,7 +52,8 @@ func keptPod() *corev1.Pod {
 		Spec: spec,
 		Status: corev1.PodStatus{
 			Phase: corev1.PodRunning, StartTime: new(at("10:00:01")),
-			Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: at("10:00:20")}},
+			Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: at("10:00:20")},
+				{Type: corev1.PodScheduled, Status: corev1.ConditionTrue, LastTransitionTime: at("10:00:00")}},
 		},
 	}
 }

@@ -106,21 +106,55 @@ func (v *view) usage(d *draft, m *podMetric, i int, pod *corev1.Pod) *usage {
 	}
 	if u.found {
 		u.taken = taken(v.found.taken, i, u.at)
+		if m.series == "" && pod != nil { // the values of custom metrics are stamped by their adapter
+			u.date(pod)
+		}
 	}
 	return u
 }
 
+// unsure is how far apart two of a kubelet's stamps may be that are of the same moment: they are cut to a second, and it has much to do.
+const unsure = 5 * time.Second
+
+// date puts the sample of a pod on the Snapshot's clock. What its timestamps show leaves open how old it was when it was first received;
+// if the pod's start shows how far the kubelet's clock is ahead, it is known. It is not made newer, but for the second to which timestamps are cut.
+//
+//	the node's clock, 20 s ahead     12:00:20 started                     12:01:05 taken
+//	ours                             12:00:00 placed     12:00:45 taken   12:00:59 received
+func (u *usage) date(pod *corev1.Pod) {
+	ahead := u.at.Sub(u.taken)
+	started, certain := aheadAtStart(pod)
+	if u.at.IsZero() || ahead == 0 && (!certain || started <= unsure) { // it is taken at its word
+		return
+	}
+	if ahead-time.Second <= started && started < ahead+clock.Believable(u.window) {
+		u.taken = u.at.Add(-started)
+	}
+}
+
+// aheadAtStart is how far the kubelet's clock was ahead when it began with a pod, which it does at once when a node is chosen for the pod. Of
+// a pod that does not say when that was, the creation is known, which may be long before; then it is not certain, and only the most
+// that it may be ahead.
+func aheadAtStart(pod *corev1.Pod) (ahead time.Duration, certain bool) {
+	if pod.Status.StartTime == nil {
+		return 0, false
+	}
+	for i := range pod.Status.Conditions {
+		if c := &pod.Status.Conditions[i]; c.Type == corev1.PodScheduled && c.Status == corev1.ConditionTrue && !c.LastTransitionTime.IsZero() {
+			return pod.Status.StartTime.Sub(c.LastTransitionTime.Time), true
+		}
+	}
+	return pod.Status.StartTime.Sub(pod.CreationTimestamp.Time), false
+}
+
 // kubeletAhead is how far the clock that has stamped the pod's conditions is ahead of the Snapshot's. It is that of the sample's
-// timestamp, if the pod's start says so too: the kubelet stamps that after the API server has stamped the creation, and no
-// earlier than it is itself ahead. Otherwise somebody else has stamped the one or the other.
+// timestamp, if the pod's start says so too. Otherwise somebody else has stamped the one or the other.
 func (u *usage) kubeletAhead(pod *corev1.Pod) time.Duration {
-	const unsure = 5 * time.Second
 	ahead := u.at.Sub(u.taken)
 	if pod.Status.StartTime == nil {
 		return ahead
 	}
-	waited := pod.Status.StartTime.Sub(pod.CreationTimestamp.Time)
-	if ahead < 0 && waited > -unsure || ahead > 0 && waited < ahead-unsure {
+	if started, _ := aheadAtStart(pod); ahead < 0 && started > -unsure || ahead > 0 && started < ahead-unsure {
 		return 0
 	}
 	return ahead

@@ -144,7 +144,7 @@ func (l *lintTask) lint(ctx context.Context, args []string, s streams, ask func(
 		m.read(source, s.in)
 	}
 	var told strings.Builder
-	for _, n := range m.unreadable {
+	for _, n := range m.notices() {
 		fmt.Fprintf(&told, "mini-hpa lint: %s\n", plain(n.text()))
 	}
 	_, _ = io.WriteString(s.err, told.String()) // as of all messages, there is nobody to tell that they cannot be written

@@ -508,6 +508,28 @@ func TestLintLinesOfWhatCannotBeRead(t *testing.T) {
 	}
 }
 
+// TestLintTellsOfAFileNoMoreThanAnybodyReads, and how much more there is.
+func TestLintTellsOfAFileNoMoreThanAnybodyReads(t *testing.T) {
+	for name, text := range map[string]string{
+		"documents":      strings.Repeat("---\n\"\n", 1000),
+		"inline patches": "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\npatches:\n" + strings.Repeat("- {patch: 'a: ['}\n", 1000),
+	} {
+		t.Run(name, func(t *testing.T) {
+			code, _, stderr := lint(t, text)
+			lines := strings.Split(stderr, "\n")
+			if code != exitUsage || len(lines) != maxErrors+2 || !strings.HasSuffix(lines[maxErrors-1], " (and 900 more of the same file)") ||
+				!strings.HasSuffix(lines[maxErrors], ", 1000 unreadable)") {
+				t.Errorf("exit code %d, %d lines: %s", code, len(lines), stderr[max(len(stderr)-300, 0):])
+			}
+			for _, output := range []string{"json", "sarif", "github"} {
+				if _, stdout, _ := lint(t, text, "-o", output); strings.Count(stdout, "annot be parsed") != maxErrors || !strings.Contains(stdout, "(and 900 more of the same file)") {
+					t.Errorf("%s tells of %d", output, strings.Count(stdout, "annot be parsed"))
+				}
+			}
+		})
+	}
+}
+
 // TestLintTellsOfAnObjectNoMoreThanAnybodyReads, and how much more there is.
 func TestLintTellsOfAnObjectNoMoreThanAnybodyReads(t *testing.T) {
 	_, stdout, _ := lint(t, workload()+"        env: ["+strings.Repeat("{value: 1},", 1000)+"]\n")

@@ -2,8 +2,10 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -30,8 +32,10 @@ type manifests struct {
 	strays         []stray
 	kustomizations []object
 	// findings are those for which nothing but the object is needed.
-	findings   []finding
+	findings []finding
+	// unreadable are the first of each file that could not be read, failed how many there are of each.
 	unreadable []notice
+	failed     map[string]int
 	files      int
 	// atlas finds the places of what is found, structs what the fields of objects should be.
 	atlas   atlas
@@ -49,7 +53,7 @@ type manifests struct {
 
 // newManifests has nothing yet; namespace is that of objects that name none.
 func newManifests(namespace string) *manifests {
-	return &manifests{namespace: namespace, around: map[area]*neighborhood{}, known: map[area][]*neighborhood{}, layout: newLayout(nil), deleted: map[deletion]bool{}, atlas: atlas{}, structs: structs{}}
+	return &manifests{namespace: namespace, around: map[area]*neighborhood{}, known: map[area][]*neighborhood{}, layout: newLayout(nil), deleted: map[deletion]bool{}, failed: map[string]int{}, atlas: atlas{}, structs: structs{}}
 }
 
 // object is one object of a manifest.
@@ -97,7 +101,10 @@ func (m *manifests) read(s source, stdin io.Reader) {
 			m.strangers++
 			continue
 		default:
-			m.fail(s.shown(), c.advised(err))
+			if m.failed[s.shown()] < maxErrors { // else nobody is told, and it takes time
+				err = c.advised(err)
+			}
+			m.fail(s.shown(), err)
 		}
 		unfilled := c.unfilled(s.name)
 		for _, d := range documents {
@@ -112,9 +119,27 @@ func (m *manifests) read(s source, stdin io.Reader) {
 }
 
 func (m *manifests) fail(file string, err error) {
+	if m.failed[file]++; m.failed[file] > maxErrors {
+		return
+	}
 	at := atLine{}
 	errors.As(err, &at)
 	m.unreadable = append(m.unreadable, notice{File: file, Line: at.line, Message: clean(err.Error())})
+}
+
+// notices are what could not be read, of each file the first of it and how much more there is.
+func (m *manifests) notices() []notice {
+	all := slices.Clone(m.unreadable)
+	last := map[string]int{}
+	for i, n := range all {
+		last[n.File] = i
+	}
+	for file, i := range last {
+		if more := m.failed[file] - maxErrors; more > 0 {
+			all[i].Message += fmt.Sprintf(" (and %d more of the same file)", more)
+		}
+	}
+	return all
 }
 
 // part is a document, or an item of one.

@@ -121,14 +121,15 @@ func (m *manifests) addText(o object, text *yaml.Node, use patchUse) {
 	if text.Kind != yaml.ScalarNode {
 		return
 	}
-	h := &host{outside: placeOf(text), sheet: o.sheet}
-	if o.sheet != nil {
-		h.text = o.sheet.inside(text)
-	}
+	h := &host{outside: placeOf(text), sheet: o.sheet, text: text}
 	for _, c := range chunks(text.Value) {
 		c.always = true
 		documents, err := c.documents()
 		if err != nil {
+			if m.failed[o.file] >= maxErrors {
+				m.fail(o.file, err)
+				continue
+			}
 			err, at := c.told(err), atLine{line: c.line}
 			errors.As(err, &at)
 			m.fail(o.file, atLine{h.place(place{line: at.line, column: 1}).line, fmt.Errorf("a patch in it: %w", err)})
@@ -145,16 +146,20 @@ func (m *manifests) addText(o object, text *yaml.Node, use patchUse) {
 // host is the text of a manifest that is itself one.
 type host struct {
 	sheet   *sheet // nil if there are no places in it
-	text    *inside
+	text    *yaml.Node
 	outside place
 }
 
 // place is where in the file a place of the text is.
 func (h *host) place(at place) place {
-	if h.text == nil || h.text.pieces == nil {
+	if h.sheet == nil {
 		return h.outside
 	}
-	return h.sheet.below(h.text, at, h.outside)
+	text := h.sheet.inside(h.text)
+	if text.pieces == nil {
+		return h.outside
+	}
+	return h.sheet.below(text, at, h.outside)
 }
 
 // judge tells what can be known of a patch.

@@ -71,8 +71,11 @@ type report struct {
 
 // report reviews the Deployments. Its findings are in the order of their files and lines.
 func (m *manifests) report(defaults annotations.Defaults) report {
-	r := report{Findings: append([]finding{}, m.findings...), Unreadable: append([]notice{}, m.unreadable...), Summary: summary{
-		Files: m.files, OtherObjects: m.others, OtherDocuments: m.strangers, Templates: m.templates, Patches: m.patches, Unreadable: len(m.unreadable)}}
+	r := report{Findings: append([]finding{}, m.findings...), Unreadable: append([]notice{}, m.notices()...), Summary: summary{
+		Files: m.files, OtherObjects: m.others, OtherDocuments: m.strangers, Templates: m.templates, Patches: m.patches}}
+	for _, n := range m.failed {
+		r.Summary.Unreadable += n
+	}
 	for _, d := range m.deployments {
 		if annotations.Selected(d.workload.Annotations) {
 			r.Summary.Autoscaled++
@@ -142,7 +145,7 @@ func (d *candidate) isFromCluster() bool {
 // lineInside is the line of a document in an annotation, which nobody can look up in a file.
 var lineInside = regexp.MustCompile(`(cannot be read as one YAML or JSON document: )line \d+: `)
 
-// maxErrors is how many are told of one object.
+// maxErrors is how many are told of one object, and of what cannot be read of one file.
 const maxErrors = 100
 
 // errors are the findings that problems come to.

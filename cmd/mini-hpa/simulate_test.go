@@ -229,6 +229,23 @@ func TestSimulateRefuses(t *testing.T) {
 	}
 }
 
+// TestSimulateTellsNoMoreThanAnybodyReads, and how much more there is.
+func TestSimulateTellsNoMoreThanAnybodyReads(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for want, text := range map[string]string{
+		" (and 900 more of the same file)": strings.Repeat("---\n\"\n", 1000),
+		"  (and 900 more)":                 strings.Replace(builtIn, "containers:", "volumes: ["+strings.Repeat("[],", 1000)+"]\n      containers:", 1),
+	} {
+		if err := os.WriteFile("web.yaml", []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		code, _, messages := call(t, "simulate", "-f", "web.yaml", "--load", "step")
+		if lines := strings.Count(messages, "\n"); code != exitUsage || lines > maxErrors+3 || !strings.Contains(messages, want+"\n") {
+			t.Errorf("exit code %d, %d lines without %q: %s", code, lines, want, messages[max(len(messages)-300, 0):])
+		}
+	}
+}
+
 // TestSimulateReadsAsLintDoes: what another field says wrongly is no matter, --set puts an unquoted value right, a LimitRange beside the
 // Deployment counts, and quantities that would take hours are bounded.
 func TestSimulateReadsAsLintDoes(t *testing.T) {

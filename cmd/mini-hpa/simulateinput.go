@@ -81,12 +81,12 @@ func (t *simulateTask) manifest(s streams) (*candidate, error) {
 	}
 	m := newManifests("")
 	m.read(from, in)
-	if len(m.unreadable) > 0 {
-		text := "cannot read the manifest:"
-		for _, n := range m.unreadable {
-			text += "\n" + n.text()
+	if notices := m.notices(); len(notices) > 0 {
+		lines := []string{"cannot read the manifest:"}
+		for _, n := range notices {
+			lines = append(lines, n.text())
 		}
-		return nil, unreadable{errors.New(text)}
+		return nil, unreadable{errors.New(strings.Join(lines, "\n"))}
 	}
 	if m.templates > 0 {
 		return nil, unreadable{fmt.Errorf("cannot read the manifest %s: it is a template, to be filled in first, as in: helm template . | mini-hpa simulate -f -", inputName(t.file))}

@@ -32,7 +32,11 @@ func (t *simulateTask) policy(v *variant, s streams) (annotations.Policy, error)
 		fmt.Fprintf(s.err, "mini-hpa simulate: %s: warning: %s\n", v.name, clean(w.String()))
 	}
 	var refused []string
-	for _, problem := range verdict.Problems {
+	for i, problem := range verdict.Problems {
+		if i == maxErrors {
+			refused = append(refused, fmt.Sprintf("(and %d more)", len(verdict.Problems)-maxErrors))
+			break
+		}
 		if t.file == "" || v.set.says(problem.Field) {
 			refused = append(refused, problem.Error())
 		} else {

@@ -67,9 +67,22 @@ func newReader(r io.Reader, limit int) (*Reader, error) {
 	}
 	t.line = 0
 	if err := t.header(); err != nil {
-		return nil, &LineError{Line: max(t.line, 1), Err: err}
+		return nil, t.failed(err)
 	}
 	return t, nil
+}
+
+// failed is an error with the line that was read last. An object that goes on in the next line was not cut off: somebody has made it pretty.
+func (t *Reader) failed(err error) *LineError {
+	told := &LineError{Line: max(t.line, 1), Err: err}
+	cut := cutOff{}
+	if !errors.As(err, &cut) {
+		return told
+	}
+	if next, err := t.read(); err == nil && !json.Valid(next) {
+		told.Err = fmt.Errorf("a trace has one JSON object in each line, and this one goes on in line %d; make it so with: %s", t.line, cut.remedy)
+	}
+	return told
 }
 
 // Workload is the Deployment of the header, with its mini-hpa/ annotations.
@@ -94,7 +107,7 @@ func (t *Reader) Next() (recommend.Snapshot, error) {
 			s.Time.Format(time.RFC3339Nano), t.last.Format(time.RFC3339Nano))
 	}
 	if err != nil {
-		return recommend.Snapshot{}, &LineError{Line: t.line, Err: err}
+		return recommend.Snapshot{}, t.failed(err)
 	}
 	t.last = s.Time
 	return s, nil
@@ -223,11 +236,27 @@ func filled(s *recommend.Snapshot) error {
 	return nil
 }
 
+// cutOff is what a line is that ends before its JSON does.
+type cutOff struct {
+	err error
+	// remedy is what makes a trace of such lines.
+	remedy string
+}
+
+// Error says what is missing.
+func (c cutOff) Error() string { return fmt.Sprintf("the line is cut off: %v", c.err) }
+
+// Unwrap returns what the decoder has said.
+func (c cutOff) Unwrap() error { return c.err }
+
 // decode reads one JSON object. A line that was cut off while it was written is told from one that was never JSON.
 func decode(text []byte, into any) error {
 	err := json.Unmarshal(text, into)
 	if syntax := (*json.SyntaxError)(nil); errors.As(err, &syntax) && syntax.Offset >= int64(len(text)) {
-		return fmt.Errorf("the line is cut off: %w", err)
+		if text[0] == '[' {
+			return cutOff{err, "jq -c '.[]'"}
+		}
+		return cutOff{err, "jq -c ."}
 	}
 	if other := (*json.UnmarshalTypeError)(nil); errors.As(err, &other) {
 		return fmt.Errorf("cannot decode: %s is %s; want %s", fieldOf(other), withArticle(other.Value), wanted(other.Type))

@@ -3,6 +3,7 @@ package trace
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/json"
 	"errors"
 	"io"
 	"strings"
@@ -63,6 +64,13 @@ func TestReader(t *testing.T) {
 		"another kind":        {text: `{"workload":{"kind":"StatefulSet"}}`, err: `line 1: the workload is a "StatefulSet"; want a Deployment`},
 		"back in time":        {text: headLine + at("15") + at("14"), times: []string{"15"}, err: "line 3: time 2026-01-01T12:00:14Z is before that of the observation before, 2026-01-01T12:00:15Z"},
 		"cut off":             {text: headLine + at("15") + at("30")[:40], times: []string{"15"}, err: "line 3: the line is cut off: unexpected end of JSON input"},
+		"cut off, and one":    {text: at("15")[:40] + "\n" + headLine, err: "line 1: the line is cut off"},
+		"cut off header":      {text: headLine[:40] + "\n\n", err: "line 1: the line is cut off"},
+		"pretty":              {text: pretty(headLine) + pretty(at("15")), err: "line 1: a trace has one JSON object in each line, and this one goes on in line 2; make it so with: jq -c ."},
+		"pretty from the 3rd": {text: headLine + at("15") + pretty(at("30")), times: []string{"15"}, err: "line 3: a trace has one JSON object in each line, and this one goes on in line 4; make it so with: jq -c ."},
+		"pretty and cut off":  {text: pretty(headLine)[:80], err: "goes on in line 2; make it so with: jq -c ."},
+		"pretty, blank lines": {text: strings.ReplaceAll(pretty(headLine), "\n", "\r\n\r\n"), err: "line 1: a trace has one JSON object in each line, and this one goes on in line 3"},
+		"a pretty array":      {text: pretty("[" + headLine + "," + at("15") + "]"), err: "goes on in line 2; make it so with: jq -c '.[]'"},
 		"blank lines count":   {text: headLine + "\n\n[]\n", err: "line 4: cannot decode"},
 		"no time":             {text: headLine + `{"replicas":1}`, err: "line 2: the observation has no time"},
 		"no replicas":         {text: headLine + `{"time":"2026-01-01T12:00:00Z"}`, err: "line 2: the observation has no replicas"},
@@ -92,6 +100,13 @@ func TestReader(t *testing.T) {
 			})
 		}
 	}
+}
+
+// pretty is a JSON value as people print it.
+func pretty(text string) string {
+	var b bytes.Buffer
+	_ = json.Indent(&b, []byte(text), "", "  ") // the tests are about what it makes of JSON
+	return b.String() + "\n"
 }
 
 func matches(err error, want string) bool {

@@ -183,16 +183,20 @@ func TestNamesThatComeAndGoThrowOutNoOthers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newShelf(t, limits)
-			s.gone = map[string]bool{}
+			comeAndGone := make([]string, 40)
+			s.gone = map[string]bool{} // which the recorder reads from now on: nobody may write to it any more
+			for i := range comeAndGone {
+				comeAndGone[i] = fmt.Sprintf("web-%02d", i)
+				s.gone[comeAndGone[i]] = true
+			}
 			neighbor := web("50")
 			neighbor.Namespace = "bank"
 			s.r.Trace(neighbor, bare(10, 2), true)
 			s.r.Trace(web("50"), bare(10, 2), true)
 			s.r.Trace(web("60"), bare(11, 2), false)
-			for i := range 40 { // all of them are gone by the time when there is no room
+			for i, name := range comeAndGone {
 				d := web("50")
-				d.Name = fmt.Sprintf("web-%02d", i)
-				s.gone[d.Name] = true
+				d.Name = name
 				s.r.Trace(d, bare(12+i, 2), true)
 			}
 			s.r.Trace(neighbor, bare(59, 2), false)

@@ -76,7 +76,7 @@ func Findings() []Finding {
 			"Set a request above zero; an explicit `\"0\"` is not replaced by any default."},
 		{FoundUnknownContainer, true, "`mini-hpa/container`, or a metric of type `ContainerResource`, names a container that the pod template does not have, " +
 			"and that nothing says is injected, or an init container that ends before the others start.", "Use one of the names that the message lists."},
-		{FoundInvalidField, true, "`mini-hpa lint` only: a field of a manifest has a value that the API server does not take, such as a number where a string belongs. " +
+		{FoundInvalidField, true, "`mini-hpa lint` only: a field of a manifest has a value that the API server does not take, such as a number where a string belongs, or a version that has no such workload; or a name is twice in a mapping (as where `---` is missing between two objects), of which kubectl keeps the last one without a word, and which kustomize refuses. " +
 			"Everything else in the object is looked at all the same. In an object that asks nothing of mini-hpa, such as a LimitRange, it is a warning, and in another Deployment nothing.", "Write it as the message says; the API server would refuse the whole object."},
 		{FoundConflict, true, "A HorizontalPodAutoscaler or a KEDA ScaledObject has this Deployment for its target. Two autoscalers would undo each other's writes. " +
 			"Admission only warns, because a release that replaces an HPA changes the Deployment before it deletes the HPA; the controller leaves the Deployment alone until the other one is gone, " +

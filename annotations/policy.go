@@ -40,7 +40,7 @@ type Policy struct {
 
 // Warning is something the user should know that does not make the annotations unusable.
 type Warning struct {
-	// Key is the annotation it is about, in full; empty if it is about another field.
+	// Key is the annotation it is about, in full and as it stands there, control characters included; empty if it is about another field.
 	Key string
 	// Field is the path of that other field, as in field.Error.
 	Field string
@@ -55,10 +55,10 @@ func (w Warning) String() string {
 	return w.Path() + ": " + w.Message
 }
 
-// Path is the path of the field that the warning is about.
+// Path is the path of the field that the warning is about, as it can be shown.
 func (w Warning) Path() string {
 	if w.Key != "" {
-		return path(w.Key).String()
+		return path(clean(w.Key, shownKey)).String()
 	}
 	return w.Field
 }

@@ -150,7 +150,7 @@ func (p *draft) warnUnknown(annotations map[string]string) {
 				Message: fmt.Sprintf("%d more keys that begin with %s are unknown and have no effect", len(unknown)-i, Prefix)})
 			return
 		}
-		p.warnings = append(p.warnings, Warning{Key: clean(key, shownKey), Rule: FoundUnknownAnnotation,
+		p.warnings = append(p.warnings, Warning{Key: key, Rule: FoundUnknownAnnotation,
 			Message: fmt.Sprintf("unknown annotation, it has no effect; did you mean %q?", nearest(key))})
 	}
 }

@@ -219,7 +219,7 @@ func TestLintSurroundings(t *testing.T) {
 		"a typed list": {"apiVersion: apps/v1\nkind: DeploymentList\nitems:\n- metadata: {name: web, annotations: {mini-hpa/max: '1'}}\n", nil,
 			[]string{"NoMetric", "FixedReplicas"}},
 		"a DaemonSet":       {strings.Replace(workload(), "kind: Deployment", "kind: DaemonSet", 1), nil, []string{`no effect on "DaemonSet" of "apps/v1"`}},
-		"an old Deployment": {strings.Replace(workload(), "apps/v1", "extensions/v1beta1", 1), nil, []string{`no effect on "Deployment" of "extensions/v1beta1"`}},
+		"an old Deployment": {strings.Replace(workload(), "apps/v1", "extensions/v1beta1", 1), nil, []string{`apiVersion: Invalid value: "extensions/v1beta1": API servers have no Deployment of this version; write apiVersion: apps/v1`}},
 		"a Service":         {strings.Replace(workload(), "apps/v1\nkind: Deployment", "v1\nkind: Service", 1), nil, []string{`no effect on "Service" of "v1"`}},
 		"names of any case": {strings.Replace(needy, "- name: app", "- name: app\n        Resources: {requests: {cpu: 1}}", 1), nil, []string{"MissingRequest"}},
 		"JSON after JSON":   {`{"kind":"A","apiVersion":"v1"}` + "\n" + `{"kind":"B","apiVersion":"v1"}`, nil, nil},

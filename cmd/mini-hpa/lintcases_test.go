@@ -73,7 +73,11 @@ func expect(t *testing.T, text string, want []string) {
 func TestLintTellsEveryWrongField(t *testing.T) {
 	const before, after = "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\n  annotations: {mini-hpa/target-cpu: 50%, mini-hpa/max: '9'}\n", ""
 	container := func(field string) string {
-		return before + "spec:\n  template:\n    spec:\n      containers:\n      - name: app\n        resources: {requests: {cpu: 1}}\n        " + field + "\n"
+		resources := "resources: {requests: {cpu: 1}}"
+		if strings.HasPrefix(field, "resources") {
+			resources = "tty: true"
+		}
+		return before + "spec:\n  template:\n    spec:\n      containers:\n      - name: app\n        " + resources + "\n        " + field + "\n"
 	}
 	tests := map[string]struct{ text, line, want string }{
 		"a number for a string":     {container("image: 1"), "12", "containers[0].image: Invalid value: 1: must be a string; put it in quotes: \"1\""},

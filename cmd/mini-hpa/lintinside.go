@@ -16,15 +16,14 @@ import (
 // one of its names, that is the spot.
 func (o object) spot(path string, wrong any) place {
 	name, value := o.node, o.node
-	way := steps(path)
-	for i, step := range way {
-		nextName, nextValue := o.atlas.part(value, step)
+	for rest := path; rest != ""; {
+		nextName, nextValue, left := o.atlas.step(value, rest)
 		if nextName == nil {
-			return o.spotInside(value, way[i:], wrong, placeOf(name))
+			return o.spotInside(value, steps(rest), wrong, placeOf(name))
 		}
-		name, value = nextName, nextValue
+		name, value, rest = nextName, nextValue, left
 	}
-	if _, isName := wrong.(string); isName || len(way) > 0 {
+	if _, isName := wrong.(string); isName || path != "" {
 		return o.spotInside(value, nil, wrong, o.named(name, value, wrong))
 	}
 	return placeOf(name)
@@ -139,16 +138,39 @@ func origin(pieces []piece, offset int) int {
 // notFinite are the numbers that YAML has and JSON has not, as kubectl's parser knows them.
 var notFinite = []string{".nan", ".NaN", ".NAN", ".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF", "-.inf", "-.Inf", "-.INF"}
 
-// infinite adds to what was found the nodes of a document that are no numbers of JSON.
-func infinite(n *yaml.Node, found []*yaml.Node) []*yaml.Node {
+// truths are the words that are true or false for kubectl's parser, though not for that of the nodes.
+var truths = []string{"y", "Y", "yes", "Yes", "YES", "on", "On", "ON", "True", "TRUE", "n", "N", "no", "No", "NO", "off", "Off", "OFF", "False", "FALSE"}
+
+// odd are the scalars of a document that kubectl's parser does not take for what they are meant to be, in the order of the document.
+type odd struct {
+	// names are words and numbers that are the names in mappings: of "on" it would make the name "true", and of 0x10 "16". none are names that
+	// are nothing at all.
+	names, none []*yaml.Node
+	// infinite are no numbers of JSON.
+	infinite []*yaml.Node
+}
+
+func (s *odd) look(n *yaml.Node, isName bool) {
 	const isText = yaml.TaggedStyle | yaml.DoubleQuotedStyle | yaml.SingleQuotedStyle | yaml.LiteralStyle | yaml.FoldedStyle
-	if n.Kind == yaml.ScalarNode && n.Style&isText == 0 && slices.Contains(notFinite, n.Value) {
-		return append(found, n)
+	switch {
+	case n.Kind != yaml.ScalarNode || n.Style&isText != 0:
+	case slices.Contains(notFinite, n.Value):
+		s.infinite = append(s.infinite, n)
+	case isName && n.Tag == "!!null":
+		s.none = append(s.none, n)
+	case isName && (slices.Contains(truths, n.Value) || n.Tag == "!!int" || n.Tag == "!!float"):
+		s.names = append(s.names, n)
 	}
-	for _, child := range n.Content {
-		found = infinite(child, found)
+	for i, child := range n.Content {
+		s.look(child, n.Kind == yaml.MappingNode && i%2 == 0)
 	}
-	return found
+}
+
+// all are those that need quotes.
+func (s *odd) all() []*yaml.Node {
+	return slices.SortedFunc(slices.Values(slices.Concat(s.names, s.infinite)), func(a, b *yaml.Node) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	})
 }
 
 // quoted is the chunk with quotes around nodes of it, which are in its order. It fails where the parser counts lines or columns otherwise than

@@ -166,14 +166,17 @@ func (m *manifests) add(p part, inherited schema.GroupVersionKind) {
 	case !isList && p.unfilled(fields):
 		m.templates++
 		return
-	case o.GetAPIVersion() == "" || o.GetKind() == "":
-		m.strangers++
-		return
-	case isList:
+	case isList && o.GetAPIVersion() != "":
+		m.findings = append(m.findings, o.repeated(isList)...)
 		m.addAll(p, o, items)
 		return
 	}
-	switch err := m.place(o); {
+	problems := o.rectified()
+	if o.GetAPIVersion() == "" || o.GetKind() == "" {
+		m.strangers++
+		return
+	}
+	switch err := m.place(o, problems); {
 	case errors.Is(err, errUnfilled):
 		m.templates++
 	case err != nil:
@@ -193,18 +196,20 @@ func (m *manifests) addAll(p part, list object, items []any) {
 	}
 }
 
-// place puts an object where it belongs.
-func (m *manifests) place(o object) error {
+// place puts an object where it belongs. There may be problems of its version.
+func (m *manifests) place(o object, problems field.ErrorList) error {
 	if namespace := o.GetNamespace(); namespace != "" {
 		o.namespace = namespace
 	}
-	add := m.addOther
+	var err error
 	if o.isDeployment() {
-		add = m.addDeployment
+		err = m.addDeployment(o, problems)
+	} else if err = m.addOther(o); err == nil {
+		m.findings = append(m.findings, o.errors(problems)...)
 	}
-	err := add(o)
 	if err == nil {
 		m.strays = append(m.strays, o.strays()...)
+		m.findings = append(m.findings, o.repeated(false)...)
 	}
 	return err
 }
@@ -272,8 +277,8 @@ func (m *manifests) neighborhood(where area) *neighborhood {
 	return around
 }
 
-func (m *manifests) addDeployment(o object) error {
-	d := &candidate{object: o, workload: &appsv1.Deployment{}, problems: o.quoteAnnotations()}
+func (m *manifests) addDeployment(o object, problems field.ErrorList) error {
+	d := &candidate{object: o, workload: &appsv1.Deployment{}, problems: append(problems, o.quoteAnnotations()...)}
 	problems, err := o.decode(d.workload)
 	if err != nil {
 		return err

@@ -162,12 +162,15 @@ func (o object) quotedPausing() field.ErrorList {
 	return errs
 }
 
-// asksInVain says whether the annotations of an object name mini-hpa's, but are no mapping.
+// asksInVain says whether the annotations of an object name mini-hpa's, but are no mapping, or all of its metadata is none.
 func (o object) asksInVain() bool {
-	metadata, _ := o.Object["metadata"].(map[string]any)
-	if _, isMapping := metadata["annotations"].(map[string]any); isMapping || metadata["annotations"] == nil {
-		return false
+	value := o.Object["metadata"]
+	if metadata, isMapping := value.(map[string]any); isMapping {
+		value = metadata["annotations"]
+		if _, isMapping := value.(map[string]any); isMapping {
+			return false
+		}
 	}
-	text, err := stdjson.Marshal(metadata["annotations"])
+	text, err := stdjson.Marshal(value)
 	return err == nil && strings.Contains(string(text), annotations.Prefix)
 }

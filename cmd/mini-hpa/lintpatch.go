@@ -93,6 +93,7 @@ func (m *manifests) addPatch(p part, use patchUse) {
 	if !isList {
 		m.strays = append(m.strays, o.strays()...)
 	}
+	m.findings = append(m.findings, o.repeated(false)...)
 	if o.Object["$patch"] == "delete" {
 		m.deleted[deletion{use.dir, o.GetKind(), o.GetName()}] = true
 	}

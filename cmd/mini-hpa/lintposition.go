@@ -54,6 +54,35 @@ func steps(path string) []string {
 	return found
 }
 
+// step is the first one of a path, and what is left of it. Names may have brackets and dots of their own, so that what is there decides where one
+// ends: the first place will do at which a part ends that is there. Few names have many such places, and not all of those are tried.
+func (a atlas) step(n *yaml.Node, path string) (name, value *yaml.Node, left string) {
+	const most = 16
+	opening, isKey := strings.CutPrefix(path, "[")
+	for end, tries := 0, 0; end < len(opening) && tries < most; end++ {
+		behind := opening[end+1:]
+		isEnd := opening[end] == '.' || opening[end] == '['
+		if isKey {
+			isEnd = opening[end] == ']' && (behind == "" || behind[0] == '.' || behind[0] == '[')
+		}
+		if !isEnd {
+			continue
+		}
+		tries++
+		if name, value = a.part(n, opening[:end]); name == nil {
+			continue
+		}
+		if opening[end] == '[' {
+			behind = opening[end:]
+		}
+		return name, value, strings.TrimPrefix(behind, ".")
+	}
+	if !isKey {
+		name, value = a.part(n, opening)
+	}
+	return name, value, ""
+}
+
 // part is one step: the node that names a part of another one, and the part.
 func (a atlas) part(n *yaml.Node, step string) (name, value *yaml.Node) {
 	n = followed(n)

@@ -183,7 +183,7 @@ func TestLintLastOfTwoCounts(t *testing.T) {
 	if err := json.Unmarshal([]byte(stdout), &r); err != nil {
 		t.Fatal(err)
 	}
-	if len(r.Findings) != 1 || !strings.Contains(r.Findings[0].Message, "(11)") {
+	if len(r.Findings) != 3 || !strings.Contains(r.Findings[0].Message, "(11)") {
 		t.Errorf("%+v", r.Findings)
 	}
 	var document yaml.Node

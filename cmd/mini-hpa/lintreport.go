@@ -117,10 +117,19 @@ func (d *candidate) review(defaults annotations.Defaults, s annotations.Surround
 	}
 	for _, warning := range verdict.Warnings {
 		if warning.Field != onTemplate { // of all templates together there is less to say
-			found = append(found, d.finding(severityWarning, warning.Rule, warning.Path(), warning.Message))
+			found = append(found, d.findingAt(d.placeOfWarning(warning), severityWarning, warning.Rule, warning.Path(), warning.Message))
 		}
 	}
 	return append(found, d.lookalikes()...)
+}
+
+// placeOfWarning goes by the annotation's key, of which the path has only what can be shown.
+func (d *candidate) placeOfWarning(w annotations.Warning) place {
+	if w.Key == "" {
+		return d.located(w.Path(), nil)
+	}
+	key, _ := d.atlas.walk(d.node, []string{"metadata", "annotations", w.Key})
+	return placeOf(key)
 }
 
 // fixedReplicas warns of replicas in the manifest of a workload that is autoscaled. What a cluster has written always has them.

@@ -19,6 +19,8 @@ type sheet struct {
 	starts, runes []int
 	// insides are the documents in its scalars that were asked about.
 	insides map[*yaml.Node]*inside
+	// isOurs says whether mini-hpa's keys may be in it, if that was searched for.
+	searched, isOurs bool
 }
 
 const stride = 4 << 10

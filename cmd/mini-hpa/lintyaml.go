@@ -139,15 +139,24 @@ func (c chunk) readYAML() (d document, err error) {
 		return d, nil // large files are often none of Kubernetes
 	}
 	d.sheet = &sheet{chunk: c}
-	text, err := kubectl.YAMLToJSON([]byte(c.text))
+	var scalars odd
+	scalars.look(d.node, false)
+	named := c
+	if quoted, ok := c.quoted(scalars.names); ok {
+		named = quoted
+	}
+	text, err := kubectl.YAMLToJSON([]byte(named.text))
 	var odd error
-	if none := infinite(d.node, nil); err != nil && len(none) > 0 {
+	if none := scalars.infinite; err != nil && len(none) > 0 {
 		odd = atLine{none[0].Line, fmt.Errorf("cannot be parsed: %s is no number in JSON, so the API server gets nothing of this; put it in quotes", none[0].Value)}
-		if quoted, ok := c.quoted(none); ok {
+		if quoted, ok := c.quoted(scalars.all()); ok {
 			text, err = kubectl.YAMLToJSON([]byte(quoted.text))
 		} else {
 			err = odd
 		}
+	}
+	if err != nil && len(scalars.none) > 0 {
+		return d, cmp.Or(odd, error(atLine{scalars.none[0].Line, errors.New("cannot be parsed: a name in a mapping is nothing at all; names must be text")}))
 	}
 	if err != nil && strings.Contains(err.Error(), "map merge") {
 		if wrong := wrongMerge(d.node); wrong != nil {

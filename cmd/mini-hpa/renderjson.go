@@ -48,7 +48,7 @@ func machineForm(e scaler.Explanation) explanationJSON {
 			Behavior: autoscalingv2.HorizontalPodAutoscalerBehavior{ScaleUp: &p.Up, ScaleDown: &p.Down}},
 	}
 	for _, w := range e.Warnings {
-		form.Warnings = append(form.Warnings, warningJSON{Key: w.Key, Field: w.Path(), Rule: w.Rule, Message: w.Message})
+		form.Warnings = append(form.Warnings, warningJSON{Key: clean(w.Key), Field: w.Path(), Rule: w.Rule, Message: w.Message})
 	}
 	return form
 }

@@ -175,6 +175,7 @@ func TestSimulateRefuses(t *testing.T) {
 	template := file("template.yaml", strings.Replace(builtIn, `max: "10"`, "max: {{ .Values.max }}", 1))
 	const scaled = "mini-hpa simulate: cannot simulate deployment default/web annotated: it would not be scaled:\n  "
 	ancient := file("ancient.yaml", strings.Replace(builtIn, "apps/v1", "apps/v1beta1", 1))
+	twice := file("twice.yaml", strings.Replace(builtIn, `mini-hpa/max: "10"`, "mini-hpa/max: \"9\"\n    mini-hpa/max: \"10\"", 1))
 	broken := file("broken.yaml", "kind: [\n")
 	tests := map[string]struct {
 		args []string
@@ -196,7 +197,8 @@ func TestSimulateRefuses(t *testing.T) {
 		"no such manifest":            {[]string{"--load", "step", "-f", dir + "/no.yaml"}, "mini-hpa simulate: cannot read the manifest:\n  " + dir + "/no.yaml: no such file or directory\n"},
 		"no Deployment":               {[]string{"--load", "step", "-f", none}, fmt.Sprintf("mini-hpa simulate: cannot simulate the manifest %s: 0 Deployments of apps/v1 beside 1 other object; want exactly one Deployment\n", quote(none))},
 		"a misspelt field":            {[]string{"--load", "step", "-f", misspelt}, "mini-hpa simulate: cannot simulate deployment default/web annotated: it would not be scaled:\n  " + misspelt + ":21: error: Deployment default/web: spec.template.spec.containers[0].resources.requests[cpu]: Required value"},
-		"another version":             {[]string{"--load", "step", "-f", ancient}, fmt.Sprintf("mini-hpa simulate: cannot simulate the manifest %s: 0 Deployments of apps/v1 beside 1 other object; want exactly one Deployment\n", quote(ancient))},
+		"another version":             {[]string{"--load", "step", "-f", ancient}, scaled + ancient + ":2: error: Deployment default/web: apiVersion: Invalid value: \"apps/v1beta1\": API servers have no Deployment of this version; write apiVersion: apps/v1 [InvalidField]\n"},
+		"a key that is there twice":   {[]string{"--load", "step", "-f", twice}, fmt.Sprintf("mini-hpa simulate: cannot simulate the manifest %s, which cannot be applied:\n  %s:11: error: Deployment default/web: metadata.annotations[mini-hpa/max]: is here again, after line 10; of the two, kubectl takes the last one without a word, and kustomize refuses the file; keep one [InvalidField]\n", quote(twice), twice)},
 		"a needle":                    {[]string{"--load", "spike:for=0"}, `mini-hpa simulate: invalid value "spike:for=0" for --load: spike: for is 0s; want at least 1s`},
 		"a rollout without a time":    {[]string{"--load", "step", "--rollout", "surge=1"}, `mini-hpa simulate: invalid value "surge=1" for --rollout: at is missing; want at=TIME,surge=PODS,unavailable=PODS, such as at=10m,surge=25%,unavailable=1` + "\n" + hint},
 		"a rollout that cannot begin": {[]string{"--load", "step", "--rollout", "at=1m,surge=0,unavailable=0%"}, `mini-hpa simulate: invalid value "at=1m,surge=0,unavailable=0%" for --rollout: surge is 0 and unavailable is 0%, so that no pod could ever be replaced, and a Deployment with both is refused; want at=TIME,surge=PODS,unavailable=PODS, such as at=10m,surge=25%,unavailable=1` + "\n" + hint},

@@ -95,6 +95,9 @@ func (t *simulateTask) manifest(s streams) (*candidate, error) {
 		return nil, unreadable{fmt.Errorf("cannot simulate the manifest %s: %s of apps/v1 beside %s; want exactly one Deployment",
 			inputName(t.file), plural(n, "Deployment"), plural(m.others, "other object"))}
 	}
+	if wrong := slices.IndexFunc(m.findings, func(f finding) bool { return f.Severity == severityError }); wrong >= 0 {
+		return nil, unreadable{fmt.Errorf("cannot simulate the manifest %s, which cannot be applied:\n%s", inputName(t.file), m.findings[wrong].text())}
+	}
 	t.around, t.besides = m.surroundings(m.deployments[0]), slices.Concat(m.findings, m.misplaced(), m.deployments[0].lookalikes())
 	named(m.deployments[0].workload)
 	return m.deployments[0], nil

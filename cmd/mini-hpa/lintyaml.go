@@ -141,11 +141,7 @@ func (c chunk) readYAML() (d document, err error) {
 	d.sheet = &sheet{chunk: c}
 	var scalars odd
 	scalars.look(d.node, false)
-	named := c
-	if quoted, ok := c.quoted(scalars.names); ok {
-		named = quoted
-	}
-	text, err := kubectl.YAMLToJSON([]byte(named.text))
+	text, err := c.withNames(scalars.names)
 	var odd error
 	if none := scalars.infinite; err != nil && len(none) > 0 {
 		odd = atLine{none[0].Line, fmt.Errorf("cannot be parsed: %s is no number in JSON, so the API server gets nothing of this; put it in quotes", none[0].Value)}
@@ -170,6 +166,14 @@ func (c chunk) readYAML() (d document, err error) {
 		return d, atLine{d.node.Line, err}
 	}
 	return d, odd
+}
+
+// withNames is the chunk as JSON with these names as they stand there.
+func (c chunk) withNames(names []*yaml.Node) ([]byte, error) {
+	if quoted, ok := c.quoted(names); ok {
+		c = quoted
+	}
+	return kubectl.YAMLToJSON([]byte(c.text))
 }
 
 func isObject(value any) bool {

@@ -84,7 +84,8 @@ var table = [...]Key{
 		Name: WarmUp, Default: "0s", MaxLength: maxScalarLength, set: setWarmUp,
 		Examples: []string{"90s"},
 		Doc: "How long a pod uses more CPU than its share of the load after it has become ready, such as a JVM that compiles. " +
-			"When scaling up, such a pod's CPU counts at most as the average of the pods that are past it or, if there is none, as its target.",
+			"When scaling up, such a pod's CPU counts at most as the average of the pods that are past it or, if there is none, as its target. " +
+			"A start of more than 5 minutes is known by others that took about as long.",
 		aliases: []string{"warmup", "warm-up-period", "warmup-period", "instance-warmup", "initialization-period", "cpu-initialization-period"},
 	},
 	{

@@ -57,8 +57,9 @@ type reading struct {
 	group group
 	// settled is the usage, or what it would be if the present replicas carried what more of them did in the sample's window.
 	settled int64
-	// warming says that the sample's window began before the pod's warm-up was over.
+	// warming says that the sample's window began before the pod's warm-up was over; warmUp is what the pod itself says of that.
 	warming bool
+	warmUp  warmUp
 	mark    mark
 }
 
@@ -105,6 +106,7 @@ func (v *view) sort(d *draft, m *podMetric) (cohort, *Failure) {
 		}
 		c.place(v, d, pod, v.usage(d, m, v.find(d, m, pod.Name), pod), what)
 	}
+	v.warming(&c)
 	v.strays(d, m, &c)
 	v.unseen(d, &c)
 	return c, nil
@@ -141,7 +143,7 @@ func (c *cohort) place(v *view, d *draft, pod *corev1.Pod, u *usage, request int
 		r.group = inUnready
 		c.changes = earlier(c.changes, v.initialized(pod, u))
 	default:
-		r.usage, r.warming = u.value, u.cpu && v.warming(pod, u)
+		r.usage, r.warmUp = u.value, v.warmingUp(pod, u)
 		if r.settled = u.value; c.sampled(v, &r, u) && v.repairs(RepairSettled) {
 			r.settled = d.numbers.scaled(u.value, v.crowd(u))
 		}
@@ -182,9 +184,6 @@ func unknown(pod *corev1.Pod) bool {
 
 // sampled remembers what is said of all samples together, and says whether this one began before the last change.
 func (c *cohort) sampled(v *view, r *reading, u *usage) bool {
-	if r.warming {
-		c.warming++
-	}
 	if c.oldest.IsZero() || u.taken.Before(c.oldest) {
 		c.oldest = u.taken
 	}

@@ -119,7 +119,7 @@ func RepairTable() []Repair {
 			"It raises the replicas at each sync, up to the maximum, though a quota lets none of them come.",
 			"horizontal.go does not look at the Deployment's condition ReplicaFailure"},
 		{RepairWarmUp, "warm-up",
-			"On the way out, the CPU of a pod that became ready less than `mini-hpa/warm-up` before its sample counts at most as the average of the pods that are past it and known to serve; if there is none, as the target.",
+			"On the way out, the CPU of a pod that became ready less than `mini-hpa/warm-up` before its sample counts at most as the average of the pods that are past it and known to serve; if there is none, as the target. Of a pod that became ready more than 5 minutes after its start, that holds if one that is past its warm-up took at least half as long; else it was ready before, and counts in full. A container that restarts begins no other warm-up.",
 			"Pods that compile and fill their caches after they are ready, such as JVMs, scale the workload out; the new pods do the same, up to the maximum.",
 			"kubernetes/kubernetes#29989, #71255; groupPods of replica_calculator.go looks no further than a pod's readiness"},
 		{RepairClock, "node-clocks",

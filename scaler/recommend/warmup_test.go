@@ -71,6 +71,19 @@ func TestWarmUp(t *testing.T) {
 			groups(pods(noon, 6, "1500m", warm(time.Hour, time.Hour-30*time.Second))), 18, ""},
 		"a pod that takes minutes to start warms up after that": {eager(t, "target-cpu=50", "warm-up=90s"), 6,
 			groups(pods(noon, 4, "500m"), pods(noon, 2, "1500m", warm(5*time.Minute, 4*time.Minute))), 6, "2 pods that warm up"},
+		"however long the start took, if those that are past it took as long": {eager(t, "target-cpu=50", "warm-up=90s"), 6,
+			groups(pods(noon, 4, "500m", warm(time.Hour, 10*time.Minute)), pods(noon, 2, "1500m", warm(11*time.Minute, 10*time.Minute))), 6, "2 pods that warm up"},
+		"or about as long": {eager(t, "target-cpu=50", "warm-up=90s"), 6,
+			groups(pods(noon, 4, "500m", warm(time.Hour, 6*time.Minute)), pods(noon, 2, "1500m", warm(12*time.Minute, 11*time.Minute))), 6, "2 pods that warm up"},
+		"the quickest of them tells": {eager(t, "target-cpu=50", "warm-up=90s"), 6,
+			groups(pods(noon, 3, "500m", warm(time.Hour, 40*time.Minute)), pods(noon, 1, "500m", warm(time.Hour, time.Minute)),
+				pods(noon, 2, "1500m", warm(11*time.Minute, 10*time.Minute))), 10, ""},
+		"of a late start alone nobody knows whether it is the first": {eager(t, "target-cpu=50", "warm-up=90s"), 4,
+			groups(pods(noon, 4, "1500m", warm(11*time.Minute, 10*time.Minute))), 12, ""},
+		"one that is not ready tells nothing of starts": {eager(t, "target-cpu=50", "warm-up=90s"), 6,
+			groups(pods(noon, 1, "500m", warm(time.Hour, 40*time.Minute), ready(corev1.ConditionUnknown, 20*time.Minute)), pods(noon, 5, "1500m", warm(11*time.Minute, 10*time.Minute))), 16, ""},
+		"one that turned unready late has no warm-up": {eager(t, "target-cpu=50", "warm-up=90s"), 6,
+			groups(pods(noon, 4, "500m", warm(time.Hour, 10*time.Minute)), pods(noon, 2, "1500m", started(11*time.Minute), ready(corev1.ConditionFalse, time.Minute))), 10, ""},
 		"those whose readiness is unknown are no others": {eager(t, "target-cpu=50", "warm-up=90s"), 10,
 			groups(pods(noon, 3, "900m"), hot(2, time.Minute), pods(noon, 5, "100m", ready(corev1.ConditionUnknown, 30*time.Second))), 14,
 			"2 pods that warm up counted as the average of the 3 others"},
@@ -145,6 +158,20 @@ func TestTheEndOfAWarmUpNeedsASample(t *testing.T) {
 		d, _ := Recommend(p, s, History{})
 		if d.Desired != first.Desired {
 			t.Errorf("%s later: %d, at first %d\n%s", later, d.Desired, first.Desired, steps(d))
+		}
+	}
+}
+
+// TestReadinessThatFlapsHoldsNoScaleOut, however old the pods are: as long as all of them flap, they count in full, and where some do not for
+// a while, those tell what the load is.
+func TestReadinessThatFlapsHoldsNoScaleOut(t *testing.T) {
+	p := eager(t, "target-cpu=50", "warm-up=90s", "max=100")
+	for _, age := range []time.Duration{6 * time.Minute, 20 * time.Minute, 3 * time.Hour} {
+		for steady := range 5 {
+			s := snapshot(noon, 5, pods(noon, steady, "1", warm(age, age-2*time.Minute)), pods(noon, 5-steady, "1", warm(age, age-30*time.Second)))
+			if d, _ := Recommend(p, s, History{}); d.Desired != 10 {
+				t.Errorf("pods of %v, %d of which have been ready for 2 minutes: %d -> %d, want 10\n%s", age, steady, d.Current, d.Desired, steps(d))
+			}
 		}
 	}
 }

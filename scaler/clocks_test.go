@@ -275,6 +275,18 @@ func TestAClockThatIsOffIsToldOnce(t *testing.T) {
 	}
 }
 
+// TestHowOldASampleWasIsNotTheClocksOffset: a node that is less than a minute behind and whose samples come late is not told.
+func TestHowOldASampleWasIsNotTheClocksOffset(t *testing.T) {
+	c := newCluster(t, map[string]string{"target-cpu": "50", "max": "10"})
+	c.node, c.advanced = "n1", true
+	for _, behind := range []time.Duration{50 * time.Second, 62 * time.Second} {
+		c.ahead, c.created = -behind-13*time.Second, c.now.Add(behind-c.podAge) // samples are 14 s old when they are read
+		c.reconcile(0)
+	}
+	c.wantEvents("Warning NodeClockOff the clock of node n1 is 1m2s behind the controller's; its pods are scaled as if it were right, but set it (NTP): " +
+		"certificates, leases and logs depend on it. If many nodes are told of, see to the controller's own node")
+}
+
 // TestAClockOfANodeThatIsGoneIsForgotten once nothing was heard of it for long, whether anybody asks for metrics or not.
 func TestAClockOfANodeThatIsGoneIsForgotten(t *testing.T) {
 	c := newCluster(t, map[string]string{"target-cpu": "50", "max": "10"})

@@ -52,7 +52,7 @@ func (s *Scaler) tellClocks(d *appsv1.Deployment, seen recommend.Snapshot) {
 		if next == len(seen.PodMetrics) || seen.PodMetrics[next].Name != pod.Name {
 			continue
 		}
-		ahead := seen.PodMetrics[next].Time.Sub(seen.SampleTaken(next))
+		ahead := seen.SampleAhead(next, pod)
 		next++
 		if pod.Spec.NodeName == "" || ahead.Abs() <= clockOff && !wrong {
 			continue

@@ -89,6 +89,14 @@ func (s *Snapshot) SampleTaken(i int) time.Time {
 	return taken(s.Taken.PodMetrics, i, s.PodMetrics[i].Time)
 }
 
+// SampleAhead is how far the clock that has stamped the i-th of PodMetrics is ahead of that of Time, as far as the sample and the start
+// of its pod show it. Where they do not agree, it is less by the age that the sample had when it was first received.
+func (s *Snapshot) SampleAhead(i int, pod *corev1.Pod) time.Duration {
+	u := usage{at: s.PodMetrics[i].Time, taken: s.SampleTaken(i), window: s.PodMetrics[i].Window}
+	u.date(pod)
+	return u.at.Sub(u.taken)
+}
+
 // taken is the i-th of some times, or else what the timestamp says.
 func taken(times []time.Time, i int, timestamp time.Time) time.Time {
 	if i < len(times) && !times[i].IsZero() {

@@ -541,3 +541,17 @@ func TestLintTellsOfAnObjectNoMoreThanAnybodyReads(t *testing.T) {
 		t.Errorf("%d findings: %s", n, stdout[len(stdout)-200:])
 	}
 }
+
+// TestLintListsEndWithWhatFits: of what the API server refuses, nothing is made that takes memory, but what is behind it keeps its place.
+func TestLintListsEndWithWhatFits(t *testing.T) {
+	m := newManifests("")
+	m.read(source{name: "-"}, strings.NewReader(strings.Replace(workload(), "containers:\n", "containers:\n      - []\n      - []\n", 1)+
+		"      - []\n      - text\n"))
+	if len(m.deployments) != 1 {
+		t.Fatalf("%d Deployments, %v", len(m.deployments), m.unreadable)
+	}
+	d := m.deployments[0]
+	if all := d.workload.Spec.Template.Spec.Containers; len(all) != 3 || all[2].Name != "app" || len(d.problems) != 4 {
+		t.Errorf("%d problems, containers %v", len(d.problems), all)
+	}
+}

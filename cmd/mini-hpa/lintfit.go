@@ -108,17 +108,20 @@ func (f *fitting) mapping(value any, at *field.Path, typeOf func(name string) re
 	return fitted, true
 }
 
-// list is fit for lists. An item that does not fit leaves its place empty, so that the others keep theirs.
+// list is fit for lists. An item that does not fit leaves its place empty, so that those behind it keep theirs.
 func (f *fitting) list(value any, item reflect.Type, at *field.Path) (any, bool) {
 	items, ok := value.([]any)
 	if !ok {
 		return f.demand(false, value, at, `must be a list; begin each of its items with "- "`)
 	}
-	fitted := make([]any, len(items))
+	fitted, end := make([]any, len(items)), 0
 	for i := range items {
-		fitted[i], _ = f.fit(items[i], item, at.Index(i))
+		var fits bool
+		if fitted[i], fits = f.fit(items[i], item, at.Index(i)); fits {
+			end = i + 1
+		}
 	}
-	return fitted, true
+	return fitted[:end], true
 }
 
 func (f *fitting) scalar(value any, t reflect.Type, at *field.Path) (any, bool) {

@@ -39,9 +39,12 @@ const maxAreas = 64
 // around are the area and those it is a part of, the nearest first: what is in a directory also counts below it.
 func (a area) around() []area {
 	all := []area{a}
-	for dir := a.dir; dir != filepath.Dir(dir) && dir != "" && len(all) < maxAreas; {
-		dir = filepath.Dir(dir)
-		all = append(all, area{dir: dir})
+	for dir := a.dir; dir != "" && len(all) < maxAreas; {
+		up := filepath.Dir(dir)
+		if up == dir {
+			break
+		}
+		dir, all = up, append(all, area{dir: up})
 	}
 	return all
 }

@@ -35,7 +35,8 @@ type composition struct {
 }
 
 // Of a composition there is so much and no more, so that many kustomizations of one large base take no quadratic time.
-const maxParts, maxDepth = 1000, 32
+// Where many are made of the same, parts are met again and again, and after maxMet nobody looks any further.
+const maxParts, maxDepth, maxMet = 1000, 32, 2000
 
 // newLayout reads the kustomizations among the sources, and those beside them for what is a patch.
 func newLayout(sources []source) layout {
@@ -136,10 +137,13 @@ func (l *layout) compose(dir, namespace string) *composition {
 	}
 	c := &composition{members: map[string]bool{dir: true}}
 	l.wholes[key] = c
-	next := l.parts[dir]
+	next, met := l.parts[dir], 0
 	for depth := 0; depth < maxDepth && len(next) > 0; depth++ {
 		var further []string
 		for _, part := range next {
+			if met++; met > maxMet {
+				return c
+			}
 			other := l.namespaces[part]
 			if c.members[part] || len(c.order) == maxParts || l.namespaces[dir] == "" && other != "" && other != namespace {
 				continue

@@ -193,6 +193,9 @@ func isListOfObjects(root *yaml.Node) bool {
 
 // isYAML says whether the chunk can be parsed.
 func (c chunk) isYAML() bool {
+	if c.isEmpty() {
+		return true
+	}
 	_, err := c.nodes()
 	return err == nil
 }

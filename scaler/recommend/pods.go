@@ -144,7 +144,7 @@ func (c *cohort) place(v *view, d *draft, pod *corev1.Pod, u *usage, request int
 		c.changes = earlier(c.changes, v.initialized(pod, u))
 	default:
 		r.usage, r.warmUp = u.value, v.warmingUp(pod, u)
-		if r.settled = u.value; c.sampled(v, &r, u) && v.repairs(RepairSettled) {
+		if r.settled = u.value; c.sampled(v, u) && v.repairs(RepairSettled) {
 			r.settled = d.numbers.scaled(u.value, v.crowd(u))
 		}
 	}
@@ -183,7 +183,7 @@ func unknown(pod *corev1.Pod) bool {
 }
 
 // sampled remembers what is said of all samples together, and says whether this one began before the last change.
-func (c *cohort) sampled(v *view, r *reading, u *usage) bool {
+func (c *cohort) sampled(v *view, u *usage) bool {
 	if c.oldest.IsZero() || u.taken.Before(c.oldest) {
 		c.oldest = u.taken
 	}

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
@@ -174,7 +175,7 @@ func TestFilesAreBounded(t *testing.T) {
 	}
 }
 
-// TestNamesThatComeAndGoThrowOutNoOthers: the namespace that has the most makes room, and there first what is of workloads that are gone.
+// TestNamesThatComeAndGoThrowOutNoOthers: what is of workloads that are gone makes room first.
 func TestNamesThatComeAndGoThrowOutNoOthers(t *testing.T) {
 	line, head := sizes(t)
 	for name, limits := range map[string]Limits{
@@ -213,6 +214,62 @@ func TestNamesThatComeAndGoThrowOutNoOthers(t *testing.T) {
 			}
 			if len(found) < 8 || len(found) > 12 {
 				t.Errorf("%d files, want about 10", len(found))
+			}
+		})
+	}
+}
+
+// TestTracesOfTheGoneGoFirst: names of one namespace that come and go throw out no trace of a living workload of another that has many more,
+// nor what that keeps of its own that are gone. Among the living the namespace that has the most gives first.
+func TestTracesOfTheGoneGoFirst(t *testing.T) {
+	for name, limits := range map[string]Limits{
+		"too many files": {File: 1 << 20, Files: 6, Total: 1 << 30, AllFiles: 100},
+		"too many bytes": {File: 1 << 20, Files: 6, Total: 37_000, AllFiles: 10_000},
+	} {
+		t.Run(name, func(t *testing.T) {
+			living := map[string]bool{}
+			s, err := newStore(t.TempDir(), limits, func(w types.NamespacedName) bool { return living[w.Name] })
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.close()
+			second := 0
+			put := func(namespace, name string) {
+				d := web("50")
+				d.Namespace, d.Name = namespace, name
+				second++
+				o := bare(0, 2)
+				o.Time = o.Time.Add(time.Duration(second) * time.Second)
+				if err := s.write(observed{workload: slimDeployment(d), snapshot: slimSnapshot(o)}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			kept := func() map[string]int {
+				n := map[string]int{}
+				for _, f := range s.files {
+					n[namespaceOf(f.path)]++
+				}
+				return n
+			}
+			put("shop", "gone")
+			for i := range 79 {
+				name := fmt.Sprint("web-", i)
+				living[name] = true
+				put("shop", name)
+			}
+			for i := range 500 {
+				put("tenant", fmt.Sprint("x-", i)) // deleted before the next one comes
+			}
+			if n := kept(); n["shop"] != 80 || n["tenant"] < 2 {
+				t.Fatalf("files after the churn: %v, want all 80 of the shop", n)
+			}
+			for i := range 30 {
+				name := fmt.Sprint("y-", i)
+				living[name] = true
+				put("bank", name)
+			}
+			if n := kept(); n["bank"] != 30 || n["tenant"] > 0 || n["shop"] < 60 || n["shop"] > 79 {
+				t.Errorf("files when all are living: %v, want those of the shop to make room", n)
 			}
 		})
 	}

@@ -166,30 +166,42 @@ func (s *store) grow(c *current, size int64) {
 	}
 }
 
-// dispensable is the file to go when there are too many bytes or files, but not the one at this path: the oldest one of the namespace
-// that has the most, those of workloads that are gone before all others. Names that come and go cost a namespace nothing, so they must
-// not cost others their traces.
+// dispensable is the file to go when there are too many bytes or files, but not the one at this path: of those of workloads that are gone or,
+// if there are none, of all, the oldest one of the namespace that has the most of them. Names that come and go cost a namespace nothing, so
+// they must not cost others their traces, however many of those there are.
 func (s *store) dispensable(path string) int {
-	used, most := map[string]int64{}, ""
-	for _, f := range s.files {
-		if f.path == path {
+	others := func(f file) bool { return f.path != path }
+	gone := func(f file) bool { return others(f) && !s.exists(f.workload) }
+	if i := s.oldestOfLargest(gone); i >= 0 {
+		return i
+	}
+	return s.oldestOfLargest(others)
+}
+
+// oldestOfLargest is the oldest one of these files in the namespace that has the most of them, in bytes or by number; -1 if there are none.
+func (s *store) oldestOfLargest(these func(file) bool) int {
+	used, first, most := map[string]int64{}, map[string]int{}, ""
+	for i, f := range s.files {
+		if !these(f) {
 			continue
 		}
 		space := namespaceOf(f.path)
+		if _, known := first[space]; !known {
+			first[space] = i
+		}
 		if s.total > s.limits.Total {
 			used[space] += f.size
 		} else {
 			used[space]++
 		}
-		if used[space] > used[most] {
+		if most == "" || used[space] > used[most] {
 			most = space
 		}
 	}
-	others := func(f file) bool { return f.path != path && namespaceOf(f.path) == most }
-	if gone := slices.IndexFunc(s.files, func(f file) bool { return others(f) && !s.exists(f.workload) }); gone >= 0 {
-		return gone
+	if most == "" {
+		return -1
 	}
-	return slices.IndexFunc(s.files, others)
+	return first[most]
 }
 
 // forget removes the oldest files of a workload until so many are left.

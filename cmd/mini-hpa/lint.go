@@ -28,7 +28,8 @@ working directory or in a DIR: globs relative to the directory, in which ** stan
 matches at any depth, and what matches a directory leaves out all that is in it.
 Deployments of apps/v1 are looked at; HorizontalPodAutoscalers, KEDA ScaledObjects, VerticalPodAutoscalers and LimitRanges count if they are in
 the same namespace, in whichever file they are. Where neither names a namespace, they count if they are in the same directory
-or one above it, or in what a kustomization there is made of, the nearest of each kind: other directories may be other environments. With --namespace all that name none are
+or one above it, or in what a kustomization there is made of, the nearest of each kind: other directories may be other environments. A Deployment is
+judged as the kustomizations that are made of it have it: with their patches, their namespace, and what else they are made of. With --namespace all that name none are
 in that one. Of other objects only annotations that have no effect there are told. With --server-side what the
 cluster has of those counts too, unless a manifest has one of the same name, and what the namespace's labels announce; for that
 you need the right to list them, and to get the namespace.

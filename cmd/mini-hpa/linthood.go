@@ -19,7 +19,12 @@ import (
 
 // area is where objects are neighbors: a namespace or, for objects that name none, a directory, because those of another directory
 // may be another environment's. A file is an area of its own where a kustomization names it.
-type area struct{ namespace, dir, file string }
+type area struct {
+	namespace, dir, file string
+	// isPut says that kustomizations put the objects into the namespace, which do not name it themselves. They count for those that name it, and
+	// not for each other: they may be of other clusters.
+	isPut bool
+}
 
 // areaOf is an object's own.
 func areaOf(o object) area {
@@ -261,11 +266,16 @@ func resourcesOf(item *corev1.LimitRangeItem) map[corev1.ResourceName]bool {
 // surroundings are those of a Deployment of the manifests, from the nearest level on. Of autoscalers the nearest level that has any counts. Of
 // LimitRanges it is the nearest that supplies a resource: one may have a default for CPU, and one farther away a default for memory.
 func (m *manifests) surroundings(d *candidate) annotations.Surroundings {
+	return m.surroundingsOf(d.workload, m.levels(d.object))
+}
+
+// surroundingsOf are those of a Deployment in neighborhoods, of which the nearest come first.
+func (m *manifests) surroundingsOf(d *appsv1.Deployment, levels []*neighborhood) annotations.Surroundings {
 	var all annotations.Surroundings
 	nowhere := func(string, string) string { return "" }
 	ofScaler, ofResizer, ofRange := nowhere, nowhere, map[*corev1.LimitRange]string{}
-	for _, n := range m.levels(d.object) {
-		near := n.of(d.workload)
+	for _, n := range levels {
+		near := n.of(d)
 		all.Unknown, all.Injection = cmp.Or(all.Unknown, near.Unknown), cmp.Or(all.Injection, near.Injection)
 		for _, r := range near.LimitRanges {
 			if _, known := ofRange[r]; !known {
@@ -290,19 +300,35 @@ func (m *manifests) surroundings(d *candidate) annotations.Surroundings {
 }
 
 // areas are those that an object is in, the nearest first. One that names the namespace into which a kustomization puts all of its directory
-// is also where those are that name none.
+// is also where those are that name none. One that names none and is put into a namespace is where those are that name it.
 func (m *manifests) areas(o object) []area {
 	all := areaOf(o).around()
-	if o.GetNamespace() == "" || o.file == standardInput || len(m.layout.namespaces) == 0 {
+	if o.file == standardInput || len(m.layout.namespaces) == 0 {
 		return all
 	}
+	if namespace := m.putInto(o); namespace != "" {
+		return append(all, area{namespace: namespace})
+	}
+	if o.GetNamespace() == "" {
+		return all
+	}
+	named := area{namespace: o.GetNamespace(), isPut: true}
 	o.namespace = ""
 	for _, a := range areaOf(o).around() {
 		if m.layout.namespaces[a.dir] == o.GetNamespace() {
 			all = append(all, a)
 		}
 	}
-	return all
+	return append(all, named)
+}
+
+// putInto is the namespace into which the nearest kustomization puts an object; empty if it names one itself, or is in none.
+func (m *manifests) putInto(o object) string {
+	where := areaOf(o)
+	if where.dir == "" || len(m.layout.namespaces) == 0 {
+		return ""
+	}
+	return m.layout.home(where.dir)
 }
 
 // levels are the neighborhoods of an object, the nearest first. All must have been read.

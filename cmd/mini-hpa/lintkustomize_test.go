@@ -26,6 +26,7 @@ func repository(t *testing.T, files map[string]string) {
 const (
 	plainWeb      = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {template: {spec: {containers: [{name: a}]}}}\n"
 	annotatedWeb  = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, annotations: {mini-hpa/target-cpu: 50%, mini-hpa/max: '9'}}\nspec: {template: {spec: {containers: [{name: a}]}}}\n"
+	roomyWeb      = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {template: {spec: {containers: [{name: a, resources: {requests: {cpu: 100m, memory: 1Gi}, limits: {cpu: 200m}}}]}}}\n"
 	absoluteWeb   = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, annotations: {mini-hpa/target-cpu: 250m, mini-hpa/max: '9'}}\nspec: {template: {spec: {containers: [{name: a}]}}}\n"
 	defaultCPU    = "apiVersion: v1\nkind: LimitRange\nmetadata: {name: cpu}\nspec: {limits: [{type: Container, defaultRequest: {cpu: 1}}]}\n"
 	webHPA        = "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: web}\nspec: {scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}}\n"
@@ -62,8 +63,8 @@ func TestLintCompositions(t *testing.T) {
 			[]string{`get 1 from LimitRange "cpu" (base/l.yaml:1)`}},
 		"what the base leaves out": {map[string]string{"base/kustomization.yaml": "resources: [x.yaml]\n", "base/l.yaml": defaultCPU, "prod/kustomization.yaml": "resources: [../base, d.yaml]\n", "prod/d.yaml": annotatedWeb},
 			[]string{"MissingRequest"}},
-		"not the other way round": {map[string]string{"base/kustomization.yaml": "resources: [d.yaml]\n", "base/d.yaml": annotatedWeb, "prod/kustomization.yaml": "resources: [../base, l.yaml]\n", "prod/l.yaml": defaultCPU},
-			[]string{"MissingRequest"}},
+		"the other way round": {map[string]string{"base/kustomization.yaml": "resources: [d.yaml]\n", "base/d.yaml": annotatedWeb, "prod/kustomization.yaml": "resources: [../base, l.yaml]\n", "prod/l.yaml": defaultCPU},
+			[]string{`prod/kustomization.yaml:1: warning: Kustomization (unnamed): resources: of Deployment "web" (base/d.yaml:1): spec.template.spec.containers[0].resources.requests[cpu]: container "a" has no CPU request; its pods get 1 from LimitRange "cpu" (prod/l.yaml:1)`}},
 		"a file somewhere else": {map[string]string{"shared/l.yaml": defaultCPU, "shared/m.yaml": webHPA, "prod/kustomization.yaml": "resources: [../shared/l.yaml, d.yaml]\n", "prod/d.yaml": annotatedWeb},
 			[]string{`get 1 from LimitRange "cpu" (shared/l.yaml:1)`}},
 		"files below it": {map[string]string{"prod/x/l.yaml": defaultCPU, "prod/y/d.yaml": annotatedWeb, "prod/kustomization.yaml": "resources: [x/l.yaml, y/d.yaml]\n"},
@@ -84,8 +85,8 @@ func TestLintCompositions(t *testing.T) {
 			[]string{`get 1 from LimitRange "cpu" (l.yaml:1)`}},
 		"a namespace that the other names": {map[string]string{"kustomization.yaml": "namespace: shop\nresources: [x/l.yaml, d.yaml]\n", "x/l.yaml": inShop(defaultCPU), "d.yaml": annotatedWeb},
 			[]string{`get 1 from LimitRange "cpu" (x/l.yaml:1)`}},
-		"a namespace of nobody": {map[string]string{"kustomization.yaml": "namespace: other\nresources: [l.yaml, d.yaml]\n", "l.yaml": defaultCPU, "d.yaml": inShop(annotatedWeb)},
-			[]string{"MissingRequest"}},
+		"a namespace that is changed": {map[string]string{"kustomization.yaml": "namespace: other\nresources: [l.yaml, d.yaml]\n", "l.yaml": defaultCPU, "d.yaml": inShop(annotatedWeb)},
+			[]string{`get 1 from LimitRange "cpu" (l.yaml:1)`}},
 		"a transformer": {map[string]string{"kustomization.yaml": "transformers: [t.yaml]\n", "t.yaml": "apiVersion: builtin\nkind: AnnotationsTransformer\nmetadata: {name: t}\nannotations: {mini-hpa/max: '9'}\n"}, nil},
 		"from the network": {map[string]string{"prod/kustomization.yaml": "resources: [https://example.com/base?ref=v1, github.com/x/y, d.yaml]\n", "prod/d.yaml": annotatedWeb},
 			[]string{"MissingRequest"}},
@@ -100,9 +101,9 @@ func TestLintCompositions(t *testing.T) {
 
 // TestLintPatches: of a patch that is judged which is known, with its line, and nothing is missing in it.
 func TestLintPatches(t *testing.T) {
-	base := map[string]string{"base/kustomization.yaml": "resources: [d.yaml]\n", "base/d.yaml": plainWeb}
+	base := map[string]string{"base/kustomization.yaml": "resources: [d.yaml]\n", "base/d.yaml": roomyWeb}
 	scaled := map[string]string{"base/kustomization.yaml": "resources: [d.yaml]\n", "base/d.yaml": absoluteWeb}
-	rival := map[string]string{"base/kustomization.yaml": "resources: [d.yaml, h.yaml]\n", "base/d.yaml": plainWeb, "base/h.yaml": webHPA}
+	rival := map[string]string{"base/kustomization.yaml": "resources: [d.yaml, h.yaml]\n", "base/d.yaml": roomyWeb, "base/h.yaml": webHPA}
 	const overlay = "resources: [../base]\n"
 	const ten = patchMetadata + "  annotations:\n    mini-hpa/target-cpu: 50%\n    mini-hpa/max: ten\n"
 	indented := func(text, by string) string {
@@ -133,7 +134,7 @@ func TestLintPatches(t *testing.T) {
 		"replicas of others":   {base, "patches: [{path: p.yaml}]\n", patchMetadata + "spec: {replicas: 3}\n", nil},
 		"replicas with it":     {base, "patches: [{path: p.yaml}]\n", patchMetadata + "  annotations: {mini-hpa/max: '9'}\nspec: {replicas: 3}\n", []string{"each apply sets the replicas to 3"}},
 		"counted":              {scaled, "replicas:\n- name: web\n  count: 3\n- {name: api, count: 2}\n", "", []string{`prod/kustomization.yaml:4: warning: Kustomization (unnamed): replicas[0].count: of Deployment "web": each apply sets the replicas to 3`}},
-		"an HPA is there":      {rival, "patches: [{path: p.yaml}]\n", patchMetadata + "  annotations: {mini-hpa/target-cpu: 50%, mini-hpa/max: '9'}\n", []string{`prod/p.yaml:5: warning: Deployment web: metadata.annotations: HorizontalPodAutoscaler "web" (base/h.yaml:1) already scales`}},
+		"an HPA is there":      {rival, "patches: [{path: p.yaml}]\n", patchMetadata + "  annotations: {mini-hpa/target-cpu: 50%, mini-hpa/max: '9'}\n", []string{`prod/p.yaml:5: error: Deployment web: metadata.annotations: Forbidden: HorizontalPodAutoscaler "web" (base/h.yaml:1) already scales`}},
 		"an HPA that goes":     {rival, "patches:\n- path: p.yaml\n- patch: |-\n    $patch: delete\n    apiVersion: autoscaling/v2\n    kind: HorizontalPodAutoscaler\n    metadata: {name: web}\n", patchMetadata + "  annotations: {mini-hpa/target-cpu: 50%, mini-hpa/max: '9'}\n", nil},
 		"operations":           {base, "patches: [{path: p.yaml, target: {kind: Deployment, name: web}}]\n", "- op: add\n  path: /metadata/annotations/mini-hpa~1max\n  value: ten\n", []string{`prod/p.yaml:3: error: Deployment web: metadata.annotations[mini-hpa/max]: Invalid value: "ten"`}},
 		"operations in text":   {base, "patches:\n- target: {kind: Deployment}\n  patch: |-\n    - op: test\n      path: /a\n    - op: replace\n      path: /metadata/annotations/mini-hpa~1max\n      value: 9\n", "", []string{`prod/kustomization.yaml:9: error: Deployment (unnamed): metadata.annotations[mini-hpa/max]: Invalid value: 9: must be a string; put it in quotes: "9"`}},
@@ -144,15 +145,15 @@ func TestLintPatches(t *testing.T) {
 		"of another kind":      {base, "patches: [{path: p.yaml, target: {kind: StatefulSet}}]\n", "- {op: add, path: /metadata/annotations/mini-hpa~1max, value: '9'}\n", []string{`have no effect on "StatefulSet"`}},
 		"operations: replicas": {scaled, "patches: [{path: p.yaml, target: {kind: Deployment, name: web}}]\n", "- {op: replace, path: /spec/replicas, value: 3}\n", []string{"prod/p.yaml:1: warning: Deployment web: [0].value: each apply sets the replicas to 3"}},
 		"replicas in text":     {scaled, "patches:\n- target: {kind: Deployment, name: web}\n  patch: |-\n    - op: replace\n      path: /spec/replicas\n      value: 3\n", "", []string{"prod/kustomization.yaml:7: warning: Deployment web: [0].value: each apply sets the replicas to 3"}},
-		"together with others": {scaled, "patches: [{path: p.yaml}]\n", patchMetadata + "  annotations:\n    mini-hpa/min: '20'\n", []string{`prod/p.yaml:5: error: Deployment web: metadata.annotations[mini-hpa/max]: Invalid value: "9": must be at least mini-hpa/min (20); so it is with the annotations of base/d.yaml:1`}},
+		"together with others": {scaled, "patches: [{path: p.yaml}]\n", patchMetadata + "  annotations:\n    mini-hpa/min: '20'\n", []string{`prod/p.yaml:5: error: Deployment web: metadata.annotations[mini-hpa/max]: Invalid value: "9": must be at least mini-hpa/min (20); so it is with base/d.yaml:1`}},
 		"two that fit":         {scaled, "patches:\n- path: p.yaml\n- patch: '{\"apiVersion\": \"apps/v1\", \"kind\": \"Deployment\", \"metadata\": {\"name\": \"web\", \"annotations\": {\"mini-hpa/max\": \"30\"}}}'\n", patchMetadata + "  annotations:\n    mini-hpa/min: '20'\n", nil},
-		"a VPA is there":       {map[string]string{"base/kustomization.yaml": "resources: [d.yaml, v.yaml]\n", "base/d.yaml": plainWeb, "base/v.yaml": webVPA}, "patches: [{path: p.yaml}]\n", patchMetadata + "  annotations: {mini-hpa/target-cpu: 50%, mini-hpa/max: '9'}\n", []string{`prod/p.yaml:5: warning: Deployment web: metadata.annotations[mini-hpa/target-cpu]: VerticalPodAutoscaler "web" (base/v.yaml:1) changes`}},
+		"a VPA is there":       {map[string]string{"base/kustomization.yaml": "resources: [d.yaml, v.yaml]\n", "base/d.yaml": roomyWeb, "base/v.yaml": webVPA}, "patches: [{path: p.yaml}]\n", patchMetadata + "  annotations: {mini-hpa/target-cpu: 50%, mini-hpa/max: '9'}\n", []string{`prod/p.yaml:5: warning: Deployment web: metadata.annotations[mini-hpa/target-cpu]: VerticalPodAutoscaler "web" (base/v.yaml:1) changes`}},
 		"to be filled in":      {base, "patches:\n- target: {kind: Deployment}\n  patch: |-\n    - {op: add, path: /metadata/annotations/mini-hpa~1max, value: \"${MAX}\"}\n", "", nil},
 		"all of the metadata":  {base, "patches: [{path: p.yaml, target: {kind: Deployment}}]\n", "- op: add\n  path: /metadata\n  value:\n    annotations:\n      mini-hpa/max: ten\n", []string{`prod/p.yaml:5: error: Deployment (unnamed): metadata.annotations[mini-hpa/max]: Invalid value: "ten"`}},
 		"almost the prefix":    {base, "patches: [{path: p.yaml, target: {kind: Deployment}}]\n", "- {op: add, path: /metadata/annotations/minihpa~1max, value: '9'}\n", []string{`did you mean "mini-hpa/max"?`}},
 		"operations that fit":  {scaled, "patches:\n- path: p.yaml\n- target: {kind: Deployment}\n  patch: '[{\"op\": \"replace\", \"path\": \"/metadata/annotations/mini-hpa~1max\", \"value\": \"30\"}]'\n", patchMetadata + "  annotations:\n    mini-hpa/min: '20'\n", nil},
 		"one that goes":        {scaled, "patches: [{path: p.yaml}]\n", patchMetadata + "  annotations: {mini-hpa/target-cpu: null, mini-hpa/metrics: '[{type: Resource, resource: {name: cpu, target: {type: AverageValue, averageValue: 1}}}]'}\n", nil},
-		"one that stays":       {scaled, "patches: [{path: p.yaml}]\n", patchMetadata + "  annotations: {mini-hpa/metrics: '[{type: Resource, resource: {name: cpu, target: {type: AverageValue, averageValue: 1}}}]'}\n", []string{"so it is with the annotations of base/d.yaml:1"}},
+		"one that stays":       {scaled, "patches: [{path: p.yaml}]\n", patchMetadata + "  annotations: {mini-hpa/metrics: '[{type: Resource, resource: {name: cpu, target: {type: AverageValue, averageValue: 1}}}]'}\n", []string{"so it is with base/d.yaml:1"}},
 		"replicas of nobody":   {scaled, "patches: [{path: p.yaml, target: {kind: Deployment, name: api}}]\n", "- {op: replace, path: /spec/replicas, value: 3}\n", nil},
 		"operations: others":   {scaled, "patches: [{path: p.yaml, target: {kind: Deployment}}]\n", "- {op: remove, path: /metadata/annotations/mini-hpa~1max}\n- {op: add, path: /metadata/annotations/team, value: 9}\n- 7\n", nil},
 		"not YAML":             {base, "patches:\n- patch: |-\n    a: b\n     c: [\n", "", nil},
@@ -174,6 +175,46 @@ func TestLintPatches(t *testing.T) {
 			if name == "not YAML" && !strings.Contains(stderr, "prod/kustomization.yaml:5: a patch in it: ") {
 				t.Errorf("%q", stderr)
 			}
+		})
+	}
+}
+
+// TestLintForms: a Deployment is judged as the kustomizations that are made of it have it.
+func TestLintForms(t *testing.T) {
+	const base, prod, staging = "base/kustomization.yaml", "prod/kustomization.yaml", "staging/kustomization.yaml"
+	const annotated = patchMetadata + "  annotations:\n    mini-hpa/max: '9'\n    mini-hpa/target-cpu: 50%\n"
+	const requests = patchMetadata + "spec: {template: {spec: {containers: [{name: a, resources: {requests: {cpu: 1}}}]}}}\n"
+	for name, tt := range map[string]struct {
+		files map[string]string
+		want  []string
+	}{
+		"an HPA beside the base":     {map[string]string{base: "resources: [d.yaml]\n", "base/d.yaml": absoluteWeb, prod: "resources:\n- ../base\n- h.yaml\n", "prod/h.yaml": webHPA}, []string{`prod/kustomization.yaml:1: error: Kustomization (unnamed): resources: of Deployment "web" (base/d.yaml:1): metadata.annotations: Forbidden: HorizontalPodAutoscaler "web" (prod/h.yaml:1) already scales`}},
+		"a component with one":       {map[string]string{base: "resources: [d.yaml]\n", "base/d.yaml": absoluteWeb, prod: "resources: [../base]\ncomponents: [../c]\n", "c/kustomization.yaml": "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nresources: [h.yaml]\n", "c/h.yaml": webHPA}, []string{`(c/h.yaml:1) already scales`}},
+		"an HPA of nobody's":         {map[string]string{base: "resources: [d.yaml]\n", "base/d.yaml": absoluteWeb, prod: "resources: [../base]\n", "staging/h.yaml": webHPA}, nil},
+		"a default for some":         {map[string]string{base: "resources: [d.yaml]\n", "base/d.yaml": annotatedWeb, prod: "resources: [../base, l.yaml]\n", "prod/l.yaml": defaultCPU, staging: "resources: [../base]\n"}, []string{`base/d.yaml:4: warning: Deployment web: spec.template.spec.containers[0].resources.requests[cpu]: Required value: container "a" has no CPU request, and mini-hpa/target-cpu is a percentage of it; set its resources.requests.cpu, or make the target an amount such as "250m"; so it is in "staging/kustomization.yaml", and not in the other kustomizations that are made of it`, "RequestFromLimitRange"}},
+		"a default for none":         {map[string]string{base: "resources: [d.yaml]\n", "base/d.yaml": annotatedWeb, prod: "resources: [../base]\n", staging: "resources: [../base]\n"}, []string{"base/d.yaml:4: error: "}},
+		"a request for all":          {map[string]string{base: "resources: [d.yaml]\n", "base/d.yaml": annotatedWeb, prod: "resources: [../base]\npatches: [{path: p.yaml}]\n", "prod/p.yaml": requests}, nil},
+		"a request by operations":    {map[string]string{base: "resources: [d.yaml]\n", "base/d.yaml": annotatedWeb, prod: "resources: [../base]\npatches: [{target: {kind: Deployment, name: w.*}, path: p.yaml}]\n", "prod/p.yaml": "- {op: add, path: /spec/template/spec/containers/0/resources, value: {requests: {cpu: 1}}}\n"}, nil},
+		"a request of a base's base": {map[string]string{base: "resources: [d.yaml]\n", "base/d.yaml": annotatedWeb, "mid/kustomization.yaml": "resources: [../base]\npatches: [{path: p.yaml}]\n", "mid/p.yaml": requests, prod: "resources: [../mid]\n"}, nil},
+		"a request of one directory": {map[string]string{"kustomization.yaml": "resources: [d.yaml]\npatches: [{path: p.yaml}]\n", "d.yaml": annotatedWeb, "p.yaml": requests}, nil},
+		"no request":                 {map[string]string{base: "resources: [d.yaml]\n", "base/d.yaml": plainWeb, prod: "resources: [../base]\npatches: [{path: p.yaml}]\n", "prod/p.yaml": annotated}, []string{`prod/p.yaml:6: error: Deployment web: spec.template.spec.containers[0].resources.requests[cpu]: Required value: container "a" has no CPU request, and mini-hpa/target-cpu is a percentage of it; set its resources.requests.cpu, or make the target an amount such as "250m"; so it is with base/d.yaml:1`}},
+		"no request, by operations":  {map[string]string{base: "resources: [d.yaml]\n", "base/d.yaml": plainWeb, prod: "resources: [../base]\npatches: [{target: {kind: Deployment, name: web}, path: p.yaml}]\n", "prod/p.yaml": "- op: test\n  path: /kind\n  value: Deployment\n- op: add\n  path: /metadata/annotations\n  value: {mini-hpa/max: '9', mini-hpa/target-cpu: 50%}\n"}, []string{`prod/p.yaml:6: error: Deployment web: spec.template.spec.containers[0].resources.requests[cpu]`}},
+		"no request in a namespace":  {map[string]string{base: "namespace: shop\nresources: [d.yaml]\n", "base/d.yaml": plainWeb, prod: "resources: [../base]\npatches: [{path: p.yaml}]\n", "prod/p.yaml": annotated}, []string{"prod/p.yaml:6: error: "}},
+		"replicas":                   {map[string]string{base: "resources: [d.yaml]\n", "base/d.yaml": strings.Replace(roomyWeb, "spec: {", "spec: {replicas: 3, ", 1), prod: "resources: [../base]\npatches: [{path: p.yaml}]\n", "prod/p.yaml": annotated}, []string{"prod/p.yaml:6: warning: Deployment web: spec.replicas: each apply sets the replicas to 3"}},
+		"replicas that go":           {map[string]string{base: "resources: [d.yaml]\n", "base/d.yaml": strings.Replace(roomyWeb, "spec: {", "spec: {replicas: 3, ", 1), prod: "resources: [../base]\npatches: [{path: p.yaml}]\n", "prod/p.yaml": annotated + "spec: {replicas: null}\n"}, nil},
+		"replicas of operations":     {map[string]string{base: "resources: [d.yaml]\n", "base/d.yaml": roomyWeb, prod: "resources: [../base]\npatches:\n- path: p.yaml\n- target: {kind: Deployment, name: web}\n  patch: '[{\"op\": \"add\", \"path\": \"/spec/replicas\", \"value\": 4}]'\n", "prod/p.yaml": annotated}, []string{"prod/kustomization.yaml:5: warning: Deployment web: [0].value: each apply sets the replicas to 4"}},
+		"a count":                    {map[string]string{base: "resources: [d.yaml]\n", "base/d.yaml": roomyWeb, prod: "resources: [../base]\npatches: [{path: p.yaml}]\nreplicas: [{name: web, count: 5}]\n", "prod/p.yaml": annotated}, []string{"prod/kustomization.yaml:3: warning: Kustomization (unnamed): replicas[0].count"}},
+		"out of reach":               {map[string]string{base: "resources: [d.yaml]\n", "base/d.yaml": roomyWeb, prod: "resources: [../base]\npatches: [{path: p.yaml}]\n", "prod/p.yaml": strings.Replace(annotated, "50%", "500%", 1)}, []string{"prod/p.yaml:7: warning: Deployment web: metadata.annotations[mini-hpa/target-cpu]: 500% of the 100m that the pod requests is 500m, above its limit of 200m"}},
+		"something else, too":        {map[string]string{base: "resources: [d.yaml]\n", "base/d.yaml": plainWeb, prod: "resources: [../base]\ntransformers: [t.yaml]\npatches: [{path: p.yaml}]\n", "prod/p.yaml": annotated}, nil},
+		"somewhere else by name":     {map[string]string{"app/kustomization.yaml": "namespace: shop\nresources: [d.yaml]\n", "app/d.yaml": absoluteWeb, "other/h.yaml": inShop(webHPA)}, []string{`app/d.yaml:3: error: Deployment web: metadata.annotations: Forbidden: HorizontalPodAutoscaler "web" (other/h.yaml:1) already scales`}},
+		"the other one by name":      {map[string]string{"app/kustomization.yaml": "namespace: shop\nresources: [h.yaml]\n", "app/h.yaml": webHPA, "other/d.yaml": inShop(absoluteWeb)}, []string{`(app/h.yaml:1) already scales`}},
+		"two clusters":               {map[string]string{"a/kustomization.yaml": "namespace: shop\nresources: [h.yaml]\n", "a/h.yaml": webHPA, "b/kustomization.yaml": "namespace: shop\nresources: [d.yaml]\n", "b/d.yaml": absoluteWeb}, nil},
+		"a default by name":          {map[string]string{base: "resources: [d.yaml]\n", "base/d.yaml": annotatedWeb, prod: "namespace: shop\nresources: [../base]\n", "cluster/l.yaml": inShop(defaultCPU)}, []string{`get 1 from LimitRange "cpu" (cluster/l.yaml:1)`}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			repository(t, tt.files)
+			_, stdout, _ := call(t, "lint", ".")
+			expect(t, stdout, tt.want)
 		})
 	}
 }

@@ -16,14 +16,20 @@ type layout struct {
 	namespaces map[string]string
 	// listed are the files that are a part of something.
 	listed map[string]bool
-	// writes are the directories of kustomizations that change annotations in other ways than by parts of objects.
-	writes map[string]bool
+	// writes are the directories of kustomizations that change Deployments in ways that are not known, annotates those that write annotations
+	// to all.
+	writes, annotates map[string]bool
 	// wholes are what was asked for of all that a kustomization is made of.
 	wholes map[string]*composition
 }
 
 // patchUse is where a patch is used: the directory of the kustomization, and what it is for if that is said.
-type patchUse struct{ dir, kind, name string }
+type patchUse struct {
+	dir, kind, name string
+	// order is its place among the patches of the kustomization. Selects says that it is only for some of what it names.
+	order   int
+	selects bool
+}
 
 // composition is all that a kustomization is made of, also by way of others.
 type composition struct {
@@ -40,7 +46,7 @@ const maxParts, maxDepth, maxMet = 1000, 32, 2000
 
 // newLayout reads the kustomizations among the sources, and those beside them for what is a patch.
 func newLayout(sources []source) layout {
-	l := layout{patches: map[string]patchUse{}, parts: map[string][]string{}, namespaces: map[string]string{}, listed: map[string]bool{}, writes: map[string]bool{}, wholes: map[string]*composition{}}
+	l := layout{patches: map[string]patchUse{}, parts: map[string][]string{}, namespaces: map[string]string{}, listed: map[string]bool{}, writes: map[string]bool{}, annotates: map[string]bool{}, wholes: map[string]*composition{}}
 	for _, s := range sources {
 		if s.name != "-" && kustomization(s.name).Kind != "" {
 			l.read(s, l.add)
@@ -105,14 +111,15 @@ func (l *layout) add(dir string, fields map[string]any) {
 	if namespace, ok := fields["namespace"].(string); ok {
 		l.namespaces[dir] = namespace
 	}
-	l.writes[dir] = l.writes[dir] || fields["transformers"] != nil || fields[commonAnnotations] != nil
+	l.writes[dir] = l.writes[dir] || fields["transformers"] != nil || fields["replacements"] != nil
+	l.annotates[dir] = l.annotates[dir] || fields[commonAnnotations] != nil
 	l.addPatches(dir, fields)
 }
 
 func (l *layout) addPatches(dir string, fields map[string]any) {
 	for _, p := range patchesOf(fields) {
 		if p.path != "" {
-			l.patches[below(dir, p.path)] = patchUse{dir: dir, kind: p.kind, name: p.name}
+			l.patches[below(dir, p.path)] = p.use(dir)
 		}
 	}
 }
@@ -124,6 +131,9 @@ func below(dir, name string) string {
 	}
 	return filepath.Join(dir, filepath.FromSlash(name))
 }
+
+// anyNamespace is that of somebody who asks what a kustomization is made of, and not what bears on whom.
+const anyNamespace = "*"
 
 // compose finds what a directory's kustomization is made of, for somebody in a namespace. What is in another one is left out, unless the
 // kustomization puts all into its own.
@@ -145,7 +155,7 @@ func (l *layout) compose(dir, namespace string) *composition {
 				return c
 			}
 			other := l.namespaces[part]
-			if c.members[part] || len(c.order) == maxParts || l.namespaces[dir] == "" && other != "" && other != namespace {
+			if c.members[part] || len(c.order) == maxParts || l.namespaces[dir] == "" && other != "" && other != namespace && namespace != anyNamespace {
 				continue
 			}
 			c.members[part], c.order = true, append(c.order, part)

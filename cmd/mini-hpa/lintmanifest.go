@@ -46,6 +46,10 @@ type manifests struct {
 	// deleted are objects that patches take away; deploymentsIn are those of each file, all and by their names, nil until it is asked for.
 	deleted       map[deletion]bool
 	deploymentsIn map[inFile][]*candidate
+	// readPatches are the files of patches that could be read, by their absolute paths.
+	readPatches map[string]bool
+	// overlays are made of the layout and of what was read; nil until they are asked for.
+	overlays *overlays
 	// others, strangers, templates and patches are passed over: objects, documents that are none, those that are to be filled in first, and
 	// parts of objects.
 	others, strangers, templates, patches int
@@ -53,7 +57,7 @@ type manifests struct {
 
 // newManifests has nothing yet; namespace is that of objects that name none.
 func newManifests(namespace string) *manifests {
-	return &manifests{namespace: namespace, around: map[area]*neighborhood{}, known: map[area][]*neighborhood{}, layout: newLayout(nil), deleted: map[deletion]bool{}, failed: map[string]int{}, atlas: atlas{}, structs: structs{}}
+	return &manifests{namespace: namespace, around: map[area]*neighborhood{}, known: map[area][]*neighborhood{}, layout: newLayout(nil), deleted: map[deletion]bool{}, readPatches: map[string]bool{}, failed: map[string]int{}, atlas: atlas{}, structs: structs{}}
 }
 
 // object is one object of a manifest.
@@ -89,9 +93,15 @@ func (m *manifests) read(s source, stdin io.Reader) {
 	m.files++
 	kind := kustomization(s.name)
 	use, isPatch := m.patchUse(s)
+	if path, err := filepath.Abs(s.name); err == nil && isPatch {
+		m.readPatches[path] = true
+	}
 	for _, c := range chunks(text) {
 		c.always = kind.Kind != "" || isPatch
 		documents, err := c.documents()
+		if err != nil && isPatch {
+			m.layout.writes[use.dir] = true
+		}
 		switch {
 		case err == nil:
 		case c.isTemplate(s.name):
@@ -264,6 +274,9 @@ func (m *manifests) neighborhoods(o object) []*neighborhood {
 	all := []*neighborhood{m.neighborhood(where)}
 	if file, err := filepath.Abs(o.file); err == nil && m.layout.listed[file] && (where.dir != "" || m.layout.home(filepath.Dir(file)) != "") {
 		all = append(all, m.neighborhood(area{file: file}))
+	}
+	if namespace := m.putInto(o); namespace != "" && o.file != standardInput {
+		all = append(all, m.neighborhood(area{namespace: namespace, isPut: true}))
 	}
 	return all
 }

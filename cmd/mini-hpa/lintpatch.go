@@ -1,9 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
-	"maps"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -30,14 +30,21 @@ type patchRef struct {
 	// path is a file, at the place of a text beside it; one of both is empty.
 	path string
 	at   []string
-	// kind and name are of what is patched, if they are given.
+	// kind and name are of what is patched, if they are given; selects says that more is said of it.
 	kind, name string
+	selects    bool
+	order      int
+}
+
+// use is that of the patch in the kustomization of a directory.
+func (p patchRef) use(dir string) patchUse {
+	return patchUse{dir: dir, kind: p.kind, name: p.name, order: p.order, selects: p.selects}
 }
 
 // patchesOf are those of a mapping that has the lists of a Kustomization.
 func patchesOf(fields map[string]any) []patchRef {
 	var found []patchRef
-	for _, list := range []string{"patches", "patchesStrategicMerge", "patchesJson6902"} {
+	for _, list := range []string{"patchesStrategicMerge", "patches", "patchesJson6902"} {
 		items, _ := fields[list].([]any)
 		for i, item := range items {
 			members, isMapping := item.(map[string]any)
@@ -45,7 +52,8 @@ func patchesOf(fields map[string]any) []patchRef {
 				members = map[string]any{"path": item}
 			}
 			target, _ := members["target"].(map[string]any)
-			p := patchRef{at: []string{list, strconv.Itoa(i)}}
+			p := patchRef{at: []string{list, strconv.Itoa(i)}, order: len(found)}
+			p.selects = target["labelSelector"] != nil || target["annotationSelector"] != nil || target["namespace"] != nil
 			p.kind, _ = target["kind"].(string)
 			p.name, _ = target["name"].(string)
 			switch text, _ := members["path"].(string); {
@@ -78,12 +86,12 @@ func (m *manifests) addPatch(p part, use patchUse) {
 	fields, _ := p.value.(map[string]any)
 	operations, isList := p.value.([]any)
 	if p.unfilled(fields) {
+		m.layout.writes[use.dir] = true
 		m.templates++
 		return
 	}
 	m.patches++
 	if isList {
-		m.layout.writes[use.dir] = true
 		fields = map[string]any{"kind": use.kind, "metadata": map[string]any{"name": use.name}}
 	} else if fields == nil {
 		return
@@ -112,7 +120,7 @@ func (m *manifests) addInline(o object) {
 				continue
 			}
 			dir, _ := filepath.Abs(filepath.Dir(o.file))
-			m.addText(o, followed(node), patchUse{dir: dir, kind: p.kind, name: p.name})
+			m.addText(o, followed(node), p.use(dir))
 		}
 	}
 }
@@ -133,6 +141,7 @@ func (m *manifests) addText(o object, text *yaml.Node, use patchUse) {
 			}
 			err, at := c.told(err), atLine{line: c.line}
 			errors.As(err, &at)
+			m.layout.writes[use.dir] = true
 			m.fail(o.file, atLine{h.place(place{line: at.line, column: 1}).line, fmt.Errorf("a patch in it: %w", err)})
 			continue
 		}
@@ -178,7 +187,7 @@ func (m *manifests) judge(p patched, defaults annotations.Defaults) []finding {
 	found = append(found, p.lookalikes()...)
 	spec, _ := p.Object["spec"].(map[string]any)
 	found = append(found, m.replicas(p, "spec.replicas", spec["replicas"], p.annotations())...)
-	return append(found, m.besidePatch(p, defaults)...)
+	return append(found, m.besidePatch(p)...)
 }
 
 // values judges each annotation of a patch by itself. Null takes an annotation away.
@@ -198,15 +207,19 @@ func partly(pairs map[string]string, defaults annotations.Defaults) annotations.
 		return annotations.Verdict{}
 	}
 	_, warnings, problems := defaults.Parse(pairs)
-	isMissing := func(e *field.Error) bool {
-		key, _, _ := strings.Cut(strings.TrimPrefix(e.Field, "metadata.annotations["), "]")
-		_, ok := pairs[key]
-		return !ok
-	}
+	isMissing := func(e *field.Error) bool { return isMissing(e, pairs) }
 	isOfOthers := func(w annotations.Warning) bool {
 		return w.Rule != annotations.FoundUnknownAnnotation && (w.Rule != annotations.FoundDoubtful || w.Key == annotations.Container)
 	}
 	return annotations.Verdict{Problems: slices.DeleteFunc(problems, isMissing), Warnings: slices.DeleteFunc(warnings, isOfOthers)}
+}
+
+// isMissing says whether a problem is that there is no annotation.
+func isMissing(e *field.Error, pairs map[string]string) bool {
+	rest, isAnnotation := strings.CutPrefix(e.Field, "metadata.annotations[")
+	key, _, _ := strings.Cut(rest, "]")
+	_, ok := pairs[key]
+	return isAnnotation && !ok
 }
 
 // replicas warns of replicas that a patch gives a Deployment which mini-hpa scales.
@@ -228,14 +241,18 @@ func overwritten(n int64) string {
 	return fmt.Sprintf("each apply sets the replicas to %d, whatever mini-hpa has made of them; %s", n, annotations.LeaveReplicasOut)
 }
 
-// scales says whether a kustomization is made of a Deployment of a name that mini-hpa scales; of any if the name is empty.
+// scales says whether a kustomization is made of a Deployment of a name that mini-hpa scales there; of any if the name is empty.
 func (m *manifests) scales(use patchUse, name string) bool {
 	if use.dir == "" {
 		return false
 	}
 	return m.deploymentOf(use.dir, name, func(d *candidate) bool {
-		mode := d.workload.Annotations[annotations.ModeKey]
-		return (name == "" || d.GetName() == name) && annotations.Selected(d.workload.Annotations) && (mode == "" || mode == string(annotations.ModeAuto))
+		pairs := d.workload.Annotations
+		if name != "" { // of all the forms of all names there may be too many
+			pairs = m.form(use.dir, d).workload.Annotations
+		}
+		mode := pairs[annotations.ModeKey]
+		return annotations.Selected(pairs) && (mode == "" || mode == string(annotations.ModeAuto))
 	}) != nil
 }
 
@@ -244,18 +261,8 @@ type inFile struct{ file, name string }
 
 // deploymentOf is the first Deployment that a kustomization is made of, has that name, unless it is empty, and is wanted; nil if there is none.
 func (m *manifests) deploymentOf(dir, name string, isWanted func(*candidate) bool) *candidate {
-	if m.deploymentsIn == nil {
-		m.deploymentsIn = map[inFile][]*candidate{}
-		for _, d := range m.deployments {
-			if file, err := filepath.Abs(d.file); err == nil {
-				m.deploymentsIn[inFile{file, ""}] = append(m.deploymentsIn[inFile{file, ""}], d)
-				if named := (inFile{file, d.GetName()}); named.name != "" {
-					m.deploymentsIn[named] = append(m.deploymentsIn[named], d)
-				}
-			}
-		}
-	}
-	for _, part := range m.layout.compose(dir, m.layout.namespaces[dir]).order {
+	m.sortDeployments()
+	for _, part := range m.layout.compose(dir, anyNamespace).order {
 		found := m.deploymentsIn[inFile{part, name}]
 		if i := slices.IndexFunc(found, isWanted); i >= 0 {
 			return found[i]
@@ -264,81 +271,17 @@ func (m *manifests) deploymentOf(dir, name string, isWanted func(*candidate) boo
 	return nil
 }
 
-// overlaid is a Deployment in one kustomization.
-type overlaid struct{ dir, name string }
-
-// together judges what the patches of a kustomization make of the annotations of a Deployment: each for itself may be right. Of what is missing
-// nothing is said, as it may come from elsewhere.
-func (m *manifests) together(defaults annotations.Defaults) []finding {
-	patches, keys := map[overlaid][]patched{}, []overlaid{}
-	for _, p := range m.patched {
-		if len(p.ownKeys()) == 0 || !p.isDeployment() || p.use.dir == "" {
-			continue
-		}
-		key := overlaid{p.use.dir, p.GetName()}
-		if patches[key] == nil {
-			keys = append(keys, key)
-		}
-		patches[key] = append(patches[key], p)
+// sortDeployments sorts them by their files and names, once.
+func (m *manifests) sortDeployments() {
+	if m.deploymentsIn != nil {
+		return
 	}
-	var found []finding
-	for _, key := range keys {
-		order := m.layout.compose(key.dir, m.layout.namespaces[key.dir]).order
-		d := m.deploymentOf(key.dir, key.name, func(d *candidate) bool { return d.GetName() == key.name })
-		isElsewhere := slices.ContainsFunc(append([]string{key.dir}, order...), func(part string) bool { return m.layout.writes[part] })
-		if d == nil || !annotations.Selected(d.workload.Annotations) || isElsewhere {
-			continue // who knows what becomes of it
-		}
-		o := overlay{on: d, own: patches[key]}
-		for _, part := range slices.Backward(order) { // what is nearer comes later
-			o.earlier = append(o.earlier, patches[overlaid{part, key.name}]...)
-		}
-		found = append(found, o.judge(defaults)...)
-	}
-	return found
-}
-
-// overlay is a Deployment and its patches: those of other kustomizations, and then its own.
-type overlay struct {
-	on           *candidate
-	earlier, own []patched
-}
-
-// judge tells what is wrong with the annotations as they are in the end, and was not so before, nor in one of the patches alone.
-func (o overlay) judge(defaults annotations.Defaults) []finding {
-	known := map[string]bool{}
-	note := func(pairs map[string]string) {
-		for _, problem := range partly(pairs, defaults).Problems {
-			known[problem.Error()] = true
-		}
-	}
-	pairs := maps.Clone(o.on.workload.Annotations)
-	note(pairs)
-	apply(pairs, o.earlier)
-	note(pairs)
-	for _, p := range o.own {
-		note(p.texts())
-	}
-	apply(pairs, o.own)
-	var found []finding
-	for _, problem := range partly(pairs, defaults).Problems {
-		if !known[problem.Error()] {
-			problem.Detail += "; so it is with the annotations of " + o.on.place()
-			found = append(found, o.own[len(o.own)-1].errors(field.ErrorList{problem})...)
-		}
-	}
-	return found
-}
-
-// apply makes of annotations what patches make of them.
-func apply(pairs map[string]string, patches []patched) {
-	for _, p := range patches {
-		set := p.annotations()
-		for _, key := range p.ownKeys() {
-			if text, isText := set[key].(string); isText {
-				pairs[key] = text
-			} else {
-				delete(pairs, key)
+	m.deploymentsIn = map[inFile][]*candidate{}
+	for _, d := range m.deployments {
+		if file, err := filepath.Abs(d.file); err == nil {
+			m.deploymentsIn[inFile{file, ""}] = append(m.deploymentsIn[inFile{file, ""}], d)
+			if named := (inFile{file, d.GetName()}); named.name != "" {
+				m.deploymentsIn[named] = append(m.deploymentsIn[named], d)
 			}
 		}
 	}
@@ -355,23 +298,21 @@ func (o object) texts() map[string]string {
 	return pairs
 }
 
-// besidePatch warns of autoscalers in what is patched, if the patch asks for mini-hpa.
-func (m *manifests) besidePatch(p patched, defaults annotations.Defaults) []finding {
+// besidePatch warns of autoscalers beside a patch that asks for mini-hpa, where it is not known what is patched.
+func (m *manifests) besidePatch(p patched) []finding {
 	if len(p.ownKeys()) == 0 || p.use.dir == "" {
+		return nil
+	}
+	isKnown := func(d *candidate) bool { return !m.form(p.use.dir, d).isUnknown }
+	if name := cmp.Or(p.use.name, p.GetName()); name != "" && m.deploymentOf(p.use.dir, name, isKnown) != nil {
 		return nil
 	}
 	pairs := p.texts()
 	d := &candidate{object: p.object, workload: &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: p.GetName(), Annotations: pairs}}}
 	d.file = filepath.Join(p.use.dir, filepath.Base(p.file))
 	around := m.surroundings(d)
-	around.Autoscalers = slices.DeleteFunc(slices.Clone(around.Autoscalers), func(a annotations.Autoscaler) bool { return m.deleted[deletion{p.use.dir, a.Kind, a.Name}] })
-	mode := annotations.Mode(pairs[annotations.ModeKey])
-	warnings, problems := annotations.CheckAutoscalers(d.workload, annotations.Policy{Mode: mode}, around)
-	base := m.deploymentOf(p.use.dir, p.GetName(), func(d *candidate) bool { return d.GetName() == p.GetName() })
-	if policy, _, wrong := defaults.Parse(pairs); base != nil && len(wrong) == 0 {
-		d.workload.Spec = base.workload.Spec
-		warnings = append(warnings, annotations.CheckResizers(d.workload, policy, around)...)
-	}
+	around.Autoscalers = slices.DeleteFunc(slices.Clone(around.Autoscalers), func(a annotations.Autoscaler) bool { return m.isDeleted(p.use.dir, a.Kind, a.Name) })
+	warnings, problems := annotations.CheckAutoscalers(d.workload, annotations.Policy{Mode: annotations.Mode(pairs[annotations.ModeKey])}, around)
 	var found []finding
 	for _, w := range (annotations.Verdict{Problems: problems, Warnings: warnings}).Replacing(nil).Warnings {
 		found = append(found, p.finding(severityWarning, w.Rule, w.Path(), w.Message))

@@ -80,13 +80,12 @@ func (m *manifests) report(defaults annotations.Defaults) report {
 		if annotations.Selected(d.workload.Annotations) {
 			r.Summary.Autoscaled++
 		}
-		r.Findings = append(r.Findings, d.review(defaults, m.surroundings(d))...)
+		r.Findings = append(r.Findings, m.review(d, defaults)...)
 	}
 	r.Findings = append(r.Findings, m.misplaced()...)
 	for _, p := range m.patched {
 		r.Findings = append(r.Findings, m.judge(p, defaults)...)
 	}
-	r.Findings = append(r.Findings, m.together(defaults)...)
 	for _, o := range m.kustomizations {
 		r.Findings = append(r.Findings, m.written(o, defaults)...)
 	}
@@ -103,7 +102,23 @@ func (m *manifests) report(defaults annotations.Defaults) report {
 	return r
 }
 
-func (d *candidate) review(defaults annotations.Defaults, s annotations.Surroundings) []finding {
+// review tells what is wrong with a Deployment, by itself and as kustomizations have it.
+func (m *manifests) review(d *candidate, defaults annotations.Defaults) []finding {
+	alone, forms := d.verdict(defaults, m.surroundings(d)), m.forms(d, defaults)
+	found := d.tell(m.asApplied(alone, forms))
+	told := map[finding]bool{}
+	for _, f := range forms {
+		for _, one := range m.tell(f, alone, defaults) {
+			if !told[one] {
+				told[one], found = true, append(found, one)
+			}
+		}
+	}
+	return found
+}
+
+// verdict is that of the manifest by itself.
+func (d *candidate) verdict(defaults annotations.Defaults, s annotations.Surroundings) annotations.Verdict {
 	inManifests := func(other annotations.Autoscaler) bool { return s.Where(other.Kind, other.Name) != "" }
 	verdict := defaults.Review(d.workload, s).Replacing(inManifests)
 	if annotations.Selected(d.workload.Annotations) { // what is wrong with other Deployments is none of mini-hpa's business
@@ -111,6 +126,11 @@ func (d *candidate) review(defaults annotations.Defaults, s annotations.Surround
 	} else if d.asksInVain() {
 		verdict.Problems = d.problems
 	}
+	return verdict
+}
+
+// tell tells of a verdict.
+func (d *candidate) tell(verdict annotations.Verdict) []finding {
 	found := d.errors(verdict.Problems)
 	if verdict.Mode == annotations.ModeAuto {
 		found = append(found, d.fixedReplicas()...)

@@ -37,7 +37,7 @@ func House() Plan {
 			"cmd/mini-hpa": slices.Concat(client, []string{
 				"k8s.io/metrics", "k8s.io/klog/v2", "sigs.k8s.io/controller-runtime",
 				"go.uber.org/zap", "github.com/go-logr/zapr", "github.com/go-logr/logr",
-				"github.com/prometheus/client_golang", "github.com/spf13/pflag",
+				"github.com/prometheus/client_golang", "github.com/spf13/pflag", "gopkg.in/evanphx/json-patch.v4",
 				"./amount", "./annotations", "./informer", "./informer/watching", "./scaler", "./webhook", "./webhook/authority", "./webhook/guard",
 				"./scaler/clock", "./scaler/sample", "./scaler/recommend", "./scaler/metrics", "./scaler/trace", "./scaler/simulate", "./scaler/picture",
 			}),

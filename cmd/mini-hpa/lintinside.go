@@ -176,6 +176,9 @@ func (s *odd) all() []*yaml.Node {
 // quoted is the chunk with quotes around nodes of it, which are in its order. It fails where the parser counts lines or columns otherwise than
 // editors do.
 func (c chunk) quoted(nodes []*yaml.Node) (chunk, bool) {
+	if len(nodes) == 0 {
+		return c, true // as nearly always
+	}
 	lines := strings.SplitAfter(c.text, "\n")
 	for len(nodes) > 0 {
 		number := nodes[0].Line

@@ -151,21 +151,26 @@ func (c chunk) readYAML() (d document, err error) {
 			err = odd
 		}
 	}
-	if err != nil && len(scalars.none) > 0 {
-		return d, cmp.Or(odd, error(atLine{scalars.none[0].Line, errors.New("cannot be parsed: a name in a mapping is nothing at all; names must be text")}))
-	}
-	if err != nil && strings.Contains(err.Error(), "map merge") {
-		if wrong := wrongMerge(d.node); wrong != nil {
-			return d, cmp.Or(odd, error(atLine{wrong.Line, errors.New("cannot be parsed: what is merged with << must be a mapping, or a list of some")}))
-		}
-	}
 	if err != nil {
-		return d, cmp.Or(odd, c.failed(err, lines))
+		return d, cmp.Or(odd, c.unfit(d.node, scalars.none, err))
 	}
 	if err := json.Unmarshal(text, &d.value); err != nil {
 		return d, atLine{d.node.Line, err}
 	}
 	return d, odd
+}
+
+// unfit says why the chunk, whose nodes could be read, cannot be JSON. None are the names in it that are nothing.
+func (c chunk) unfit(root *yaml.Node, none []*yaml.Node, err error) error {
+	if len(none) > 0 {
+		return atLine{none[0].Line, errors.New("cannot be parsed: a name in a mapping is nothing at all; names must be text")}
+	}
+	if strings.Contains(err.Error(), "map merge") {
+		if wrong := wrongMerge(root); wrong != nil {
+			return atLine{wrong.Line, errors.New("cannot be parsed: what is merged with << must be a mapping, or a list of some")}
+		}
+	}
+	return c.failed(err, c.lines())
 }
 
 // withNames is the chunk as JSON with these names as they stand there.

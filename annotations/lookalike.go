@@ -1,6 +1,7 @@
 package annotations
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -18,7 +19,7 @@ func Lookalike(key string) string {
 	}
 	const own, few = "minihpa", 2
 	letters := lettersOf(domain)
-	isOurs := strings.HasPrefix(letters, own) || len(letters) <= len(own)+few && EditDistance(letters, own) <= few
+	isOurs := strings.HasPrefix(letters, own) || len(letters) <= len(own)+1 && isNear(letters, own)
 	if !isQualified || name == "" || !isOurs {
 		return "" // most keys, of which there may be many, come no further
 	}
@@ -27,6 +28,16 @@ func Lookalike(key string) string {
 		return ""
 	}
 	return meant
+}
+
+// isNear says whether a name is another one but for one letter, or two that have changed places. With two other letters it may be somebody
+// else's, such as miniapp.
+func isNear(letters, own string) bool {
+	few := 1
+	if slices.Equal(slices.Sorted(slices.Values([]byte(letters))), slices.Sorted(slices.Values([]byte(own)))) {
+		few = 2
+	}
+	return EditDistance(letters, own) <= few
 }
 
 // lettersOf are the letters of a name, which is what is left of it in one's memory.

@@ -49,6 +49,8 @@ func (o object) writers() []writer {
 	switch {
 	case o.isKustomization():
 		return []writer{{by: "kustomize", fields: o.Object, pairs: []string{commonAnnotations}, onTemplates: true}}
+	case kind.Version == builtin && kind.Kind == "AnnotationsTransformer":
+		return []writer{{by: "kustomize", pairs: []string{"annotations"}, onTemplates: o.reachesTemplates()}}
 	case kind.Group == "kustomize.toolkit.fluxcd.io" && kind.Kind == "Kustomization":
 		return []writer{{by: "Flux", fields: o.mapping("spec"), way: []string{"spec"}, pairs: []string{"spec", "commonMetadata", "annotations"}}}
 	case kind.Group == "helm.toolkit.fluxcd.io" && kind.Kind == "HelmRelease":
@@ -64,6 +66,19 @@ func (o object) writers() []writer {
 		return o.sources("spec", "template", "spec")
 	}
 	return nil
+}
+
+// builtin is the version of kustomize's transformers.
+const builtin = "builtin"
+
+// reachesTemplates says whether a transformer writes to pod templates.
+func (o object) reachesTemplates() bool {
+	specs, _ := o.Object["fieldSpecs"].([]any)
+	return slices.ContainsFunc(specs, func(item any) bool {
+		members, _ := item.(map[string]any)
+		path, _ := members["path"].(string)
+		return strings.HasPrefix(path, "spec/template/")
+	})
 }
 
 // sources are those of an Argo CD application.

@@ -87,7 +87,7 @@ func TestLintCompositions(t *testing.T) {
 			[]string{`get 1 from LimitRange "cpu" (x/l.yaml:1)`}},
 		"a namespace that is changed": {map[string]string{"kustomization.yaml": "namespace: other\nresources: [l.yaml, d.yaml]\n", "l.yaml": defaultCPU, "d.yaml": inShop(annotatedWeb)},
 			[]string{`get 1 from LimitRange "cpu" (l.yaml:1)`}},
-		"a transformer": {map[string]string{"kustomization.yaml": "transformers: [t.yaml]\n", "t.yaml": "apiVersion: builtin\nkind: AnnotationsTransformer\nmetadata: {name: t}\nannotations: {mini-hpa/max: '9'}\n"}, nil},
+		"a transformer": {map[string]string{"kustomization.yaml": "transformers: [t.yaml]\n", "t.yaml": "apiVersion: builtin\nkind: AnnotationsTransformer\nmetadata: {name: t}\nannotations: {mini-hpa/max: '9'}\n"}, []string{"t.yaml:4: warning: AnnotationsTransformer t: annotations[mini-hpa/max]: kustomize writes these"}},
 		"from the network": {map[string]string{"prod/kustomization.yaml": "resources: [https://example.com/base?ref=v1, github.com/x/y, d.yaml]\n", "prod/d.yaml": annotatedWeb},
 			[]string{"MissingRequest"}},
 	} {
@@ -228,13 +228,15 @@ func TestLintWriters(t *testing.T) {
 		text string
 		want []string
 	}{
-		"a Component":    {"apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\ncommonAnnotations:\n  mini-hpa/max: ten\n", []string{"Component (unnamed): commonAnnotations[mini-hpa/max]: kustomize writes these to every object and to the pod templates", `commonAnnotations[mini-hpa/max]: Invalid value: "ten"`}},
-		"Flux":           {"apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: a}\nspec:\n  commonMetadata:\n    annotations:\n      mini-hpa/max: \"ten\"\n", []string{"standard input:7: warning: Kustomization a: spec.commonMetadata.annotations[mini-hpa/max]: Flux writes these to every object: mini-hpa scales each", `:7: error: Kustomization a: spec.commonMetadata.annotations[mini-hpa/max]: Invalid value: "ten"`}},
-		"Flux's patches": {"apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: a}\nspec:\n  patches:\n  - target: {kind: Deployment}\n    patch: |\n      - op: add\n        path: /metadata/annotations/mini-hpa~1max\n        value: ten\n", []string{`standard input:10: error: Deployment (unnamed): metadata.annotations[mini-hpa/max]: Invalid value: "ten"`}},
-		"a HelmRelease":  {"apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: a}\nspec:\n  postRenderers:\n  - kustomize:\n      patches:\n      - patch: |\n          apiVersion: apps/v1\n          kind: Deployment\n          metadata: {name: web, annotations: {mini-hpa/max: ten}}\n", []string{`standard input:11: error: Deployment web: metadata.annotations[mini-hpa/max]: Invalid value: "ten"`}},
-		"Argo CD":        {argo("Application", "  source:\n    kustomize:\n      commonAnnotations: {mini-hpa/max: ten}\n"), []string{"spec.source.kustomize.commonAnnotations[mini-hpa/max]: Argo CD writes these to every object and to the pod templates", `Invalid value: "ten"`}},
-		"its sources":    {argo("Application", "  sources:\n  - chart: x\n  - kustomize:\n      commonAnnotations: {mini-hpa/max: '9'}\n"), []string{"spec.sources[1].kustomize.commonAnnotations[mini-hpa/max]: Argo CD writes"}},
-		"its sets":       {argo("ApplicationSet", "  template:\n    spec:\n      source:\n        kustomize:\n          commonAnnotations: {mini-hpa/max: '9'}\n"), []string{"spec.template.spec.source.kustomize.commonAnnotations[mini-hpa/max]: Argo CD writes"}},
+		"a Component":     {"apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\ncommonAnnotations:\n  mini-hpa/max: ten\n", []string{"Component (unnamed): commonAnnotations[mini-hpa/max]: kustomize writes these to every object and to the pod templates", `commonAnnotations[mini-hpa/max]: Invalid value: "ten"`}},
+		"a transformer":   {"apiVersion: builtin\nkind: AnnotationsTransformer\nmetadata: {name: a}\nannotations:\n  mini-hpa/max: ten\nfieldSpecs: [{path: metadata/annotations, create: true}]\n", []string{"standard input:5: warning: AnnotationsTransformer a: annotations[mini-hpa/max]: kustomize writes these to every object: mini-hpa", `:5: error: AnnotationsTransformer a: annotations[mini-hpa/max]: Invalid value: "ten"`}},
+		"one in the text": {"apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\ntransformers:\n- |-\n  apiVersion: builtin\n  kind: AnnotationsTransformer\n  metadata: {name: a}\n  annotations:\n    mini-hpa/max: ten\n  fieldSpecs: [{path: spec/template/metadata/annotations}]\n", []string{"standard input:9: warning: AnnotationsTransformer a: annotations[mini-hpa/max]: kustomize writes these to every object and to the pod templates", `:9: error: AnnotationsTransformer a: annotations[mini-hpa/max]: Invalid value: "ten"`}},
+		"Flux":            {"apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: a}\nspec:\n  commonMetadata:\n    annotations:\n      mini-hpa/max: \"ten\"\n", []string{"standard input:7: warning: Kustomization a: spec.commonMetadata.annotations[mini-hpa/max]: Flux writes these to every object: mini-hpa scales each", `:7: error: Kustomization a: spec.commonMetadata.annotations[mini-hpa/max]: Invalid value: "ten"`}},
+		"Flux's patches":  {"apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: a}\nspec:\n  patches:\n  - target: {kind: Deployment}\n    patch: |\n      - op: add\n        path: /metadata/annotations/mini-hpa~1max\n        value: ten\n", []string{`standard input:10: error: Deployment (unnamed): metadata.annotations[mini-hpa/max]: Invalid value: "ten"`}},
+		"a HelmRelease":   {"apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: a}\nspec:\n  postRenderers:\n  - kustomize:\n      patches:\n      - patch: |\n          apiVersion: apps/v1\n          kind: Deployment\n          metadata: {name: web, annotations: {mini-hpa/max: ten}}\n", []string{`standard input:11: error: Deployment web: metadata.annotations[mini-hpa/max]: Invalid value: "ten"`}},
+		"Argo CD":         {argo("Application", "  source:\n    kustomize:\n      commonAnnotations: {mini-hpa/max: ten}\n"), []string{"spec.source.kustomize.commonAnnotations[mini-hpa/max]: Argo CD writes these to every object and to the pod templates", `Invalid value: "ten"`}},
+		"its sources":     {argo("Application", "  sources:\n  - chart: x\n  - kustomize:\n      commonAnnotations: {mini-hpa/max: '9'}\n"), []string{"spec.sources[1].kustomize.commonAnnotations[mini-hpa/max]: Argo CD writes"}},
+		"its sets":        {argo("ApplicationSet", "  template:\n    spec:\n      source:\n        kustomize:\n          commonAnnotations: {mini-hpa/max: '9'}\n"), []string{"spec.template.spec.source.kustomize.commonAnnotations[mini-hpa/max]: Argo CD writes"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, stdout, _ := lint(t, tt.text)
@@ -274,6 +276,7 @@ func TestLintLookalikes(t *testing.T) {
 	for key, want := range map[string]string{
 		"minihpa/min": "mini-hpa/min", "mini-hpa.io/max": "mini-hpa/max", "Mini-HPA/max": "mini-hpa/max", "mini_hpa/target-cpu": "mini-hpa/target-cpu", "mini-hpa-max": "mini-hpa/max", "mini-hpa.target-cpu": "mini-hpa/target-cpu",
 		"mini-hap/max": "mini-hpa/max", "minihpa.dev/target_cpu": "mini-hpa/target-cpu", "mini-hpa.example.com/owner": "", "team/max": "", "app.kubernetes.io/name": "", "hpa.example.com/target-cpu": "", "mini-hpa": "", "max": "",
+		"miniapp/max": "", "minihub/min": "", "mini-app/container": "", "mini-pha/max": "mini-hpa/max",
 	} {
 		text := "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\n  annotations:\n    " + key + ": '9'\n"
 		_, stdout, _ := lint(t, text)
@@ -294,6 +297,7 @@ func TestLintAnnotationsOfNoUse(t *testing.T) {
 		"a list":             {"\n  - mini-hpa/max: '9'\n  - mini-hpa/min: '1'", []string{"standard input:5: error: Deployment web: metadata.annotations: Invalid value: must be a mapping of names to values [InvalidField]"}},
 		"a text":             {" mini-hpa/max=9", []string{`metadata.annotations: Invalid value: "mini-hpa/max=9": must be a mapping of names to values`}},
 		"a mapping in it":    {"\n    mini-hpa:\n      max: 9", []string{`standard input:6: warning: Deployment web: metadata.annotations[mini-hpa]: it has no effect: mini-hpa reads keys that begin with mini-hpa/ in the metadata.annotations; did you mean "mini-hpa/max"?`}},
+		"fewer than none":    {"\n    mini-hpa/max: '9'\n    mini-hpa/target-cpu: 1m\nspec: {replicas: -1}\n---\na:", []string{"standard input:8: error: Deployment web: spec.replicas: Invalid value: -1: must be at least 0 [InvalidField]"}},
 		"another's text":     {" team=9", nil},
 		"an amount in bytes": {"\n    mini-hpa/max: '9'\n    mini-hpa/target-memory: '500000000'\n    mini-hpa/mode: paused", []string{`is read as 500000000% of the request; an amount needs a unit, such as "477Mi"`, "MissingRequest"}},
 	} {

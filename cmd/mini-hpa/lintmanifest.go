@@ -166,7 +166,7 @@ type part struct {
 func (m *manifests) add(p part, inherited schema.GroupVersionKind) {
 	fields, _ := p.value.(map[string]any)
 	o := object{Unstructured: unstructured.Unstructured{Object: fields}, file: p.file, node: p.node, namespace: m.namespace,
-		atlas: m.atlas, structs: m.structs, sheet: p.sheet}
+		atlas: m.atlas, structs: m.structs, sheet: p.sheet, host: p.host}
 	if fields != nil && o.GetKind() == "" && inherited.Kind != "" {
 		o.SetGroupVersionKind(inherited)
 	}
@@ -297,6 +297,10 @@ func (m *manifests) addDeployment(o object, problems field.ErrorList) error {
 		return err
 	}
 	d.problems = append(d.problems, problems...)
+	if n := d.workload.Spec.Replicas; n != nil && *n < 0 {
+		d.problems = append(d.problems, field.Invalid(field.NewPath("spec", "replicas"), *n, "must be at least 0").WithOrigin(annotations.FoundInvalidField))
+		d.workload.Spec.Replicas = nil
+	}
 	if !annotations.Selected(d.workload.Annotations) {
 		m.others++
 	}

@@ -12,6 +12,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	yaml "sigs.k8s.io/yaml/goyaml.v3"
 
@@ -120,16 +121,28 @@ func (m *manifests) addInline(o object) {
 				continue
 			}
 			dir, _ := filepath.Abs(filepath.Dir(o.file))
-			m.addText(o, followed(node), p.use(dir))
+			use := p.use(dir)
+			if !m.addText(o, followed(node), "patch", func(p part) { m.addPatch(p, use) }) {
+				m.layout.writes[dir] = true
+			}
+		}
+		transformers, _ := w.fields["transformers"].([]any)
+		for i, item := range transformers {
+			text, _ := item.(string)
+			_, node := m.atlas.walk(o.node, append(slices.Clone(w.way), "transformers", strconv.Itoa(i)))
+			if strings.Contains(text, "\n") && node != nil {
+				m.addText(o, followed(node), "transformer", func(p part) { m.add(p, schema.GroupVersionKind{}) })
+			}
 		}
 	}
 }
 
-// addText takes the text of a patch.
-func (m *manifests) addText(o object, text *yaml.Node, use patchUse) {
+// addText takes a text that is something in a Kustomization, and says whether all of it can be read.
+func (m *manifests) addText(o object, text *yaml.Node, what string, add func(part)) bool {
 	if text.Kind != yaml.ScalarNode {
-		return
+		return false
 	}
+	isRead := true
 	h := &host{outside: placeOf(text), sheet: o.sheet, text: text}
 	for _, c := range chunks(text.Value) {
 		c.always = true
@@ -141,16 +154,17 @@ func (m *manifests) addText(o object, text *yaml.Node, use patchUse) {
 			}
 			err, at := c.told(err), atLine{line: c.line}
 			errors.As(err, &at)
-			m.layout.writes[use.dir] = true
-			m.fail(o.file, atLine{h.place(place{line: at.line, column: 1}).line, fmt.Errorf("a patch in it: %w", err)})
+			isRead = false
+			m.fail(o.file, atLine{h.place(place{line: at.line, column: 1}).line, fmt.Errorf("a %s in it: %w", what, err)})
 			continue
 		}
 		for _, d := range documents {
 			if d.node != nil {
-				m.addPatch(part{file: o.file, document: d, unfilled: c.unfilled(o.file), host: h}, use)
+				add(part{file: o.file, document: d, unfilled: c.unfilled(o.file), host: h})
 			}
 		}
 	}
+	return isRead
 }
 
 // host is the text of a manifest that is itself one.

@@ -31,7 +31,7 @@ const maxStrays = 8
 // strays are those of an object. Of other kinds than Kubernetes' own only the metadata is looked at: a HelmRelease, say, has the
 // annotations of a Deployment among its values.
 func (o object) strays() []stray {
-	if o.GetAPIVersion() == "builtin" {
+	if o.GetAPIVersion() == builtin {
 		return nil // a transformer of kustomize, which writes them to others
 	}
 	if isOwnKind(o.GroupVersionKind()) {

@@ -14,7 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
-	"github.com/mini-hpa/mini-hpa/amount"
+	"github.com/mini-hpa/mini-hpa/annotations/amount"
 )
 
 // names are the JSON names of the fields of every struct that can be part of a document, in the order of the fields;

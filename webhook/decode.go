@@ -13,8 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	utiljson "k8s.io/apimachinery/pkg/util/json"
 
-	"github.com/mini-hpa/mini-hpa/amount"
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/annotations/amount"
 )
 
 // The webhook answers whoever reaches its port. Decoded into the API's own types, a body of a few MiB becomes gigabytes: "{}"

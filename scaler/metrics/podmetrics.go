@@ -9,7 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
 
-	"github.com/mini-hpa/mini-hpa/amount"
+	"github.com/mini-hpa/mini-hpa/annotations/amount"
 )
 
 // A PodMetrics is decoded here because its own decoders take hours for a quantity such as 1e-999999999, and the samples of the whole cluster

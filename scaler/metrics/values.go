@@ -10,7 +10,7 @@ import (
 	custommetricsv1beta2 "k8s.io/metrics/pkg/apis/custom_metrics/v1beta2"
 	externalmetricsv1beta1 "k8s.io/metrics/pkg/apis/external_metrics/v1beta1"
 
-	"github.com/mini-hpa/mini-hpa/amount"
+	"github.com/mini-hpa/mini-hpa/annotations/amount"
 )
 
 // customItem is a value of the custom metrics API, of v1beta2 or v1beta1, whose quantity, which hides the embedded one, is bounded.

@@ -5,32 +5,32 @@ import "slices"
 // House returns the plan of the product's module: who may import whom is said here and nowhere else. A new room needs a row.
 func House() Plan {
 	vocabulary := []string{"k8s.io/api", "k8s.io/apimachinery", "sigs.k8s.io/yaml"}
-	decision := slices.Concat(vocabulary, []string{"k8s.io/metrics/pkg/apis", "./amount", "./annotations", "./scaler/clock", "./scaler/sample"})
+	decision := slices.Concat(vocabulary, []string{"k8s.io/metrics/pkg/apis", "./annotations/amount", "./annotations", "./scaler/clock", "./scaler/sample"})
 	replay := slices.Concat(decision, []string{"./scaler/recommend"})
 	simulation := slices.Concat(replay, []string{"./scaler/trace"})
 	client := slices.Concat(vocabulary, []string{"k8s.io/client-go"})
 	return Plan{
 		Module: "github.com/mini-hpa/mini-hpa",
 		Closed: []string{"cmd/mini-hpa"},
-		Pure:   []string{"amount", "annotations", "scaler/sample", "scaler/clock", "scaler/recommend", "scaler/simulate", "scaler/picture"},
+		Pure:   []string{"annotations/amount", "annotations", "scaler/sample", "scaler/clock", "scaler/recommend", "scaler/simulate", "scaler/picture"},
 		Rooms: map[string][]string{
-			"amount":            {"k8s.io/api", "k8s.io/apimachinery"},
-			"annotations":       slices.Concat(vocabulary, []string{"./amount"}),
-			"scaler/sample":     {"k8s.io/api", "k8s.io/apimachinery"},
-			"scaler/clock":      {"k8s.io/apimachinery", "k8s.io/metrics/pkg/apis", "./scaler/sample"},
-			"scaler/recommend":  decision,
-			"scaler/trace":      replay,
-			"scaler/simulate":   simulation,
-			"scaler/picture":    {},
-			"scaler/metrics":    slices.Concat(client, []string{"k8s.io/metrics", "./amount", "./scaler/clock", "./scaler/sample"}),
-			"informer/watching": client,
-			"informer":          slices.Concat(client, []string{"k8s.io/utils/lru", "./amount", "./annotations", "./informer/watching"}),
+			"annotations/amount": {"k8s.io/api", "k8s.io/apimachinery"},
+			"annotations":        slices.Concat(vocabulary, []string{"./annotations/amount"}),
+			"scaler/sample":      {"k8s.io/api", "k8s.io/apimachinery"},
+			"scaler/clock":       {"k8s.io/apimachinery", "k8s.io/metrics/pkg/apis", "./scaler/sample"},
+			"scaler/recommend":   decision,
+			"scaler/trace":       replay,
+			"scaler/simulate":    simulation,
+			"scaler/picture":     {},
+			"scaler/metrics":     slices.Concat(client, []string{"k8s.io/metrics", "./annotations/amount", "./scaler/clock", "./scaler/sample"}),
+			"informer/watching":  client,
+			"informer":           slices.Concat(client, []string{"k8s.io/utils/lru", "./annotations/amount", "./annotations", "./informer/watching"}),
 			"scaler": slices.Concat(client, []string{
 				"k8s.io/metrics", "go.uber.org/zap", "github.com/prometheus/client_golang",
 				"./annotations", "./scaler/clock", "./scaler/sample", "./scaler/recommend", "./scaler/metrics", "./scaler/trace",
 			}),
 			"webhook": slices.Concat(client, []string{
-				"sigs.k8s.io/controller-runtime/pkg/webhook", "go.uber.org/zap", "github.com/prometheus/client_golang", "./amount", "./annotations",
+				"sigs.k8s.io/controller-runtime/pkg/webhook", "go.uber.org/zap", "github.com/prometheus/client_golang", "./annotations/amount", "./annotations",
 			}),
 			"webhook/authority": slices.Concat(client, []string{"go.uber.org/zap"}),
 			"webhook/guard":     {"go.uber.org/zap"},
@@ -38,7 +38,7 @@ func House() Plan {
 				"k8s.io/metrics", "k8s.io/klog/v2", "sigs.k8s.io/controller-runtime",
 				"go.uber.org/zap", "github.com/go-logr/zapr", "github.com/go-logr/logr",
 				"github.com/prometheus/client_golang", "github.com/spf13/pflag", "gopkg.in/evanphx/json-patch.v4",
-				"./amount", "./annotations", "./informer", "./informer/watching", "./scaler", "./webhook", "./webhook/authority", "./webhook/guard",
+				"./annotations/amount", "./annotations", "./informer", "./informer/watching", "./scaler", "./webhook", "./webhook/authority", "./webhook/guard",
 				"./scaler/clock", "./scaler/sample", "./scaler/recommend", "./scaler/metrics", "./scaler/trace", "./scaler/simulate", "./scaler/picture",
 			}),
 		},

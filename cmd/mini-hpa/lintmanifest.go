@@ -111,10 +111,7 @@ func (m *manifests) read(s source, stdin io.Reader) {
 			m.strangers++
 			continue
 		default:
-			if m.failed[s.shown()] < maxErrors { // else nobody is told, and it takes time
-				err = c.advised(err)
-			}
-			m.fail(s.shown(), err)
+			m.failIn(s.shown(), c, err)
 		}
 		unfilled := c.unfilled(s.name)
 		for _, d := range documents {
@@ -126,6 +123,14 @@ func (m *manifests) read(s source, stdin io.Reader) {
 			}
 		}
 	}
+}
+
+// failIn is fail for a chunk. Advice takes time, where nobody is told it, too.
+func (m *manifests) failIn(file string, c chunk, err error) {
+	if m.failed[file] < maxErrors {
+		err = c.advised(err)
+	}
+	m.fail(file, err)
 }
 
 func (m *manifests) fail(file string, err error) {

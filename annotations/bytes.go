@@ -3,6 +3,7 @@ package annotations
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -10,7 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// CheckBytes warns of amounts with a fraction of a byte, in the pod template and in targets: 128m is an eighth of a byte, where 128Mi was
+// CheckBytes warns of targets of a few bytes and of amounts with a fraction of a byte, in the pod template and in targets: 128m is an eighth of a byte, where 128Mi was
 // meant. The API server takes them; of those in a template it warns, too.
 func CheckBytes(w *appsv1.Deployment, p Policy) []Warning {
 	var c byteCheck
@@ -31,7 +32,9 @@ func CheckBytes(w *appsv1.Deployment, p Policy) []Warning {
 		if container != "" {
 			kind = "containerResource"
 		}
-		c.check(name, *t.AverageValue, func() *field.Path { return sources(i).at.Child(kind, "target", "averageValue") })
+		at := func() *field.Path { return sources(i).at.Child(kind, "target", "averageValue") }
+		c.check(name, *t.AverageValue, at)
+		c.checkUnit(name, *t.AverageValue, at)
 	}
 	return c.warnings
 }
@@ -47,6 +50,17 @@ func (c *byteCheck) checkResources(r corev1.ResourceRequirements, at func() *fie
 }
 
 var countedInBytes = []corev1.ResourceName{corev1.ResourceEphemeralStorage, corev1.ResourceMemory}
+
+// checkUnit warns of a target of a few bytes without a unit, as of those in short form.
+func (c *byteCheck) checkUnit(name corev1.ResourceName, amount resource.Quantity, at func() *field.Path) {
+	const tooFew = 1 << 20 // bytes, which no process does with
+	text := amount.String()
+	if len(c.warnings) >= maxFindings || name != corev1.ResourceMemory || amount.CmpInt64(tooFew) >= 0 || strings.Trim(text, "0123456789") != "" {
+		return
+	}
+	c.warnings = append(c.warnings, Warning{Field: at().String(), Rule: FoundDoubtful, Message: fmt.Sprintf(
+		"is read as %s bytes; an amount needs a unit, such as %q", text, text+"Mi")})
+}
 
 // check looks at one amount; its path is made only where there is something to say.
 func (c *byteCheck) check(name corev1.ResourceName, amount resource.Quantity, at func() *field.Path) {

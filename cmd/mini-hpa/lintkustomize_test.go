@@ -298,6 +298,8 @@ func TestLintAnnotationsOfNoUse(t *testing.T) {
 		"a text":             {" mini-hpa/max=9", []string{`metadata.annotations: Invalid value: "mini-hpa/max=9": must be a mapping of names to values`}},
 		"a mapping in it":    {"\n    mini-hpa:\n      max: 9", []string{`standard input:6: warning: Deployment web: metadata.annotations[mini-hpa]: it has no effect: mini-hpa reads keys that begin with mini-hpa/ in the metadata.annotations; did you mean "mini-hpa/max"?`}},
 		"fewer than none":    {"\n    mini-hpa/max: '9'\n    mini-hpa/target-cpu: 1m\nspec: {replicas: -1}\n---\na:", []string{"standard input:8: error: Deployment web: spec.replicas: Invalid value: -1: must be at least 0 [InvalidField]"}},
+		"a few bytes":        {"\n    mini-hpa/max: '9'\n    mini-hpa/metrics: '[{type: Resource, resource: {name: memory, target: {type: AverageValue, averageValue: 512}}}]'", []string{`is read as 512 bytes; an amount needs a unit, such as "512Mi"`}},
+		"enough bytes":       {"\n    mini-hpa/max: '9'\n    mini-hpa/metrics: '[{type: Resource, resource: {name: memory, target: {type: AverageValue, averageValue: 512Mi}}}]'", nil},
 		"another's text":     {" team=9", nil},
 		"an amount in bytes": {"\n    mini-hpa/max: '9'\n    mini-hpa/target-memory: '500000000'\n    mini-hpa/mode: paused", []string{`is read as 500000000% of the request; an amount needs a unit, such as "477Mi"`, "MissingRequest"}},
 	} {

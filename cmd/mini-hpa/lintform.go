@@ -81,6 +81,12 @@ func (m *manifests) newOverlays() *overlays {
 			}
 		}
 	}
+	o.addPatches(m)
+	return o
+}
+
+// addPatches sorts the patches by their kustomizations and by what they are for.
+func (o *overlays) addPatches(m *manifests) {
 	for path, use := range m.layout.patches {
 		m.layout.writes[use.dir] = m.layout.writes[use.dir] || !m.readPatches[path] // nobody knows what is in it
 	}
@@ -98,7 +104,6 @@ func (m *manifests) newOverlays() *overlays {
 		}
 		o.patched[key.name][key.dir] = true
 	}
-	return o
 }
 
 // isPlainName is what a target's name is if it is no regular expression.

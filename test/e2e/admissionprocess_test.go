@@ -49,7 +49,7 @@ func (a *admission) configure(t *testing.T, change string) {
 // launch runs the program until the end of the test, which looks at its exit status.
 func (a *admission) launch(t *testing.T, args ...string) *controller {
 	t.Helper()
-	c := &controller{t: t, address: freeAddress(t), health: freeAddress(t), done: make(chan struct{}),
+	c := &controller{t: t, program: program, address: freeAddress(t), health: freeAddress(t), done: make(chan struct{}),
 		logFile: filepath.Join(t.TempDir(), args[0]+".log")}
 	c.start(append(args, "--kubeconfig", a.own, "--metrics-bind-address", c.address, "--health-probe-bind-address", c.health)...)
 	return c

@@ -85,7 +85,9 @@ func TestFaultMemory(t *testing.T) {
 		w.samples(t, 5)
 	}
 	listed := map[string]bool{}
-	for _, r := range proxy.Seen(func(r rig.Request) bool { return r.Verb == "list" && r.Group != metricsv1beta1.GroupName && r.At.After(began) }) {
+	for _, r := range proxy.Seen(func(r rig.Request) bool {
+		return r.Verb == "list" && r.Group != metricsv1beta1.GroupName && r.At.After(began)
+	}) {
 		listed[r.Resource] = true
 	}
 	if len(listed) < 5 {

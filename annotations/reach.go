@@ -84,7 +84,12 @@ func (r *reach) amount(n float64) string {
 	if r.resource == corev1.ResourceCPU {
 		return resource.NewMilliQuantity(int64(math.Round(min(n*1000, math.MaxInt64/2))), resource.DecimalSI).String()
 	}
-	return resource.NewQuantity(int64(math.Round(min(n, math.MaxInt64/2))), resource.BinarySI).String()
+	whole := int64(math.Round(min(n, math.MaxInt64/2)))
+	binary, decimal := resource.NewQuantity(whole, resource.BinarySI).String(), resource.NewQuantity(whole, resource.DecimalSI).String()
+	if len(decimal) < len(binary) { // 200M is no whole number of Ki
+		return decimal
+	}
+	return binary
 }
 
 // limit is the most that can be used, and whether there is a limit at all. One of the pod as a whole limits each container, too.

@@ -175,7 +175,8 @@ func (c *requestCheck) checkOne(d denominator) {
 	}
 	if why := injected(c.template, c.surroundings, d.container); why != "" {
 		c.warn(d.source.container, FoundInjected, fmt.Sprintf(
-			"container %q is not in the pod template; it may be injected (%s), and there is nothing to measure in pods that lack it", clean(d.container, shown), why))
+			"container %q is not in the pod template, which has %s; it may be injected (%s), and there is nothing to measure in pods that lack it",
+			clean(d.container, shown), strings.Join(names, ", "), why))
 		return
 	}
 	c.problem(field.Invalid(d.source.container, d.container,

@@ -79,7 +79,7 @@ func TestAContainerThatThePodsHave(t *testing.T) {
 	}
 	c.injected = true
 	c.reconcile(15 * time.Second)
-	if event := <-c.events.Events; !strings.Contains(event, `Warning AnnotationWarning metadata.annotations[mini-hpa/container]: container "proxy" is not in the pod template; it may be injected (the pods have it)`) {
+	if event := <-c.events.Events; !strings.Contains(event, `Warning AnnotationWarning metadata.annotations[mini-hpa/container]: container "proxy" is not in the pod template, which has "app"; it may be injected (the pods have it)`) {
 		t.Error(event)
 	}
 }

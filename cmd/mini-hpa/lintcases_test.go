@@ -36,7 +36,7 @@ func TestLintCases(t *testing.T) {
 		"target-above-limit-percent.yaml":      {exitOK, []string{":6: warning: Deployment web: metadata.annotations[mini-hpa/target-cpu]: 500% of the 100m that the pod requests is 500m, above its limit of 200m"}},
 		"target-above-limit-amount.yaml":       {exitOK, []string{":6: warning: Deployment web: metadata.annotations[mini-hpa/target-cpu]: the target is 500m, above its limit of 200m"}},
 		"memory-512-without-unit.yaml":         {exitOK, []string{`:6: warning: Deployment web: metadata.annotations[mini-hpa/target-memory]: is read as 512% of the request; an amount needs a unit, such as "512Mi"`}},
-		"metric-of-injected-container.yaml":    {exitOK, []string{`:9: warning: Deployment web: metadata.annotations[mini-hpa/metrics][0].containerResource.container: container "istio-proxy" is not in the pod template; it may be injected (Istio injects one of that name)`}},
+		"metric-of-injected-container.yaml":    {exitOK, []string{`:9: warning: Deployment web: metadata.annotations[mini-hpa/metrics][0].containerResource.container: container "istio-proxy" is not in the pod template, which has "app"; it may be injected (Istio injects one of that name)`}},
 		"v2beta1-metric.yaml":                  {exitFailure, []string{`:9: error: Deployment web: metadata.annotations[mini-hpa/metrics][0].resource: Invalid value: "targetAverageUtilization": is a field of autoscaling/v2beta1; in v2 write target: {type: Utilization, averageUtilization: 80}`}},
 		"vpa.yaml":                             {exitOK, []string{`:6: warning: Deployment web: metadata.annotations[mini-hpa/target-cpu]: VerticalPodAutoscaler "web" (testdata/lint/cases/vpa.yaml:18) changes the CPU requests that mini-hpa/target-cpu is a percentage of`}},
 		"hang-sizelimit.yaml":                  {exitOK, nil},
@@ -379,7 +379,7 @@ func TestLintInjection(t *testing.T) {
 		return "---\napiVersion: v1\nkind: Namespace\nmetadata: {name: " + name + ", labels: {istio-injection: enabled}}\n"
 	}
 	for name, tt := range map[string]struct{ text, want string }{
-		"its namespace": {text + namespace("shop"), `warning: Deployment shop/web: metadata.annotations[mini-hpa/container]: container "proxy" is not in the pod template; it may be injected (namespace "shop" has "istio-injection: enabled")`},
+		"its namespace": {text + namespace("shop"), `warning: Deployment shop/web: metadata.annotations[mini-hpa/container]: container "proxy" is not in the pod template, which has "app"; it may be injected (namespace "shop" has "istio-injection: enabled")`},
 		"another one":   {text + namespace("other"), `error: Deployment shop/web: metadata.annotations[mini-hpa/container]: Invalid value: "proxy"`},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -30,7 +30,7 @@ metadata:
     ? @mini-hpa/tolerance
     : 5
     mini-hpa/metrics: |
-      - {type: Resource, resource: {name: memory, target: {type: AverageValue, averageValue: 1}}}
+      - {type: Resource, resource: {name: memory, target: {type: AverageValue, averageValue: @1}}}
     @mini-hpa/stabilisation: 5m
 spec:
   template:

@@ -17,6 +17,9 @@ func Lookalike(key string) string {
 		name, isQualified = strings.CutPrefix(strings.ToLower(strings.NewReplacer("_", "-", ".", "-").Replace(key)), "mini-hpa-")
 		domain = Prefix
 	}
+	if strings.Count(domain, ".") > 1 { // mini-hpa.example.com belongs to example.com, mini-hpa.io to nobody else
+		return ""
+	}
 	const own, few = "minihpa", 2
 	letters := lettersOf(domain)
 	isOurs := strings.HasPrefix(letters, own) || len(letters) <= len(own)+1 && isNear(letters, own)

@@ -275,7 +275,7 @@ func TestLintCommonAnnotations(t *testing.T) {
 func TestLintLookalikes(t *testing.T) {
 	for key, want := range map[string]string{
 		"minihpa/min": "mini-hpa/min", "mini-hpa.io/max": "mini-hpa/max", "Mini-HPA/max": "mini-hpa/max", "mini_hpa/target-cpu": "mini-hpa/target-cpu", "mini-hpa-max": "mini-hpa/max", "mini-hpa.target-cpu": "mini-hpa/target-cpu",
-		"mini-hap/max": "mini-hpa/max", "minihpa.dev/target_cpu": "mini-hpa/target-cpu", "mini-hpa.example.com/owner": "", "team/max": "", "app.kubernetes.io/name": "", "hpa.example.com/target-cpu": "", "mini-hpa": "", "max": "",
+		"mini-hap/max": "mini-hpa/max", "minihpa.dev/target_cpu": "mini-hpa/target-cpu", "mini-hpa.example.com/owner": "", "mini-hpa.example.com/max": "", "team/max": "", "app.kubernetes.io/name": "", "hpa.example.com/target-cpu": "", "mini-hpa": "", "max": "",
 		"miniapp/max": "", "minihub/min": "", "mini-app/container": "", "mini-pha/max": "mini-hpa/max",
 	} {
 		text := "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\n  annotations:\n    " + key + ": '9'\n"

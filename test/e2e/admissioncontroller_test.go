@@ -109,6 +109,7 @@ func (a *admission) compareEvents(t *testing.T) {
 // wantTold looks for each finding in an Event's message; a long message names at least their fields.
 func (m *manifest) wantTold(t *testing.T, event string, lint linted) {
 	t.Helper()
+	event = inValue.ReplaceAllString(event, "")
 	findings := lint.problems
 	if len(findings) == 0 {
 		findings = lint.warnings

@@ -37,6 +37,9 @@ func (l linted) admitted() answer {
 // inFile is how lint says where an object is that a finding rests on.
 var inFile = regexp.MustCompile(` \([^()]*\.yaml:\d+\)`)
 
+// inValue is how others say where in a value something is. Lint has the line of the file.
+var inValue = regexp.MustCompile(`\bline \d+: `)
+
 // lint runs the program on the file, once, without a cluster.
 func (m *manifest) lint(t *testing.T) linted {
 	t.Helper()

@@ -288,7 +288,7 @@ func readyCondition(pod *corev1.Pod) *corev1.PodCondition {
 // failure says why no pod can be measured; nil if at least one can.
 func (v *view) failure(c *cohort, m *podMetric) *Failure {
 	known := c.count[inReady] + c.count[inUnready] + c.count[inMissing]
-	if c.count[inReady] > 0 || c.count[inStray] > 0 && known+c.ignored > 0 {
+	if c.count[inReady] > 0 || c.count[inStray] > 0 && len(v.Pods) > 0 {
 		return nil
 	}
 	f := &Failure{Metric: m.name, Reason: ReasonNoSamples}

@@ -16,6 +16,17 @@ const (
 	webTemplate  = "spec:\n  template:\n    spec:\n      containers:\n      - name: app\n"
 )
 
+// expectLint wants an exit code of lint, and findings. It returns what was printed.
+func expectLint(t *testing.T, text string, code int, want []string) string {
+	t.Helper()
+	got, stdout, stderr := lint(t, text)
+	expect(t, stdout, want)
+	if got != code {
+		t.Errorf("exit code %d, want %d: %s", got, code, stderr)
+	}
+	return stdout
+}
+
 // TestLintTellsWhatIsThereTwice, where one of the two is lost, of what asks for mini-hpa in any reading.
 func TestLintTellsWhatIsThereTwice(t *testing.T) {
 	const (
@@ -51,11 +62,7 @@ func TestLintTellsWhatIsThereTwice(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			code, stdout, stderr := lint(t, tt.text)
-			expect(t, stdout, tt.want)
-			if code != tt.code {
-				t.Errorf("exit code %d, want %d: %s", code, tt.code, stderr)
-			}
+			stdout := expectLint(t, tt.text, tt.code, tt.want)
 			if strings.Contains(stdout, "as where ---") != strings.Contains(stdout, separator) {
 				t.Errorf("no advice in %q", stdout)
 			}
@@ -94,11 +101,7 @@ func TestLintSeesWorkloadsOfNoVersion(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			code, stdout, stderr := lint(t, tt.text)
-			expect(t, stdout, tt.want)
-			if code != tt.code {
-				t.Errorf("exit code %d, want %d: %s", code, tt.code, stderr)
-			}
+			expectLint(t, tt.text, tt.code, tt.want)
 		})
 	}
 }
@@ -121,11 +124,7 @@ func TestLintRefusesAnnotationsThatAreNone(t *testing.T) {
 		"in a list":            {"apiVersion: v1\nkind: List\nitems:\n- apiVersion: apps/v1\n  kind: Deployment\n  metadata:\n    annotations: [mini-hpa/max: '9']\n", exitFailure, []string{":7: error: Deployment (unnamed): metadata.annotations"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			code, stdout, stderr := lint(t, tt.text)
-			expect(t, stdout, tt.want)
-			if code != tt.code {
-				t.Errorf("exit code %d, want %d: %s", code, tt.code, stderr)
-			}
+			expectLint(t, tt.text, tt.code, tt.want)
 		})
 	}
 }

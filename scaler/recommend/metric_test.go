@@ -286,3 +286,14 @@ func BenchmarkRecommend(b *testing.B) {
 		})
 	}
 }
+
+// TestSamplesOfPodsThatDoNotExist: without pods there is nothing to measure, also where one is assumed because the spec asks for it.
+func TestSamplesOfPodsThatDoNotExist(t *testing.T) {
+	s := ofPods(snapshot(noon, 5, pods(noon, 4, "0")), "40", noon, nil)
+	s.Pods = nil
+	for name, rules := range map[string]Rules{"HPA": {Compat: true}, "all samples count": {Without: RepairParticipants}, "repaired": {}} {
+		if d, _ := rules.Recommend(hitsOfPods(t), s, History{}); d.Failure == nil || d.Active != "FailedGetPodsMetric" {
+			t.Errorf("%s: %d -> %d (%s), want a failure\n%s", name, d.Current, d.Desired, d.Active, steps(d))
+		}
+	}
+}

@@ -13,23 +13,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
+	"github.com/mini-hpa/mini-hpa/docs"
 	"github.com/mini-hpa/mini-hpa/informer/watching"
 	"github.com/mini-hpa/mini-hpa/scaler"
 	"github.com/mini-hpa/mini-hpa/scaler/metrics"
 	"github.com/mini-hpa/mini-hpa/webhook"
 )
-
-const metricsHeader = `# Metrics
-
-<!-- Generated from the code by ` + "`make update-docs`" + `. Do not edit. -->
-
-` + "`/metrics`" + ` of ` + "`mini-hpa controller`" + ` serves these and, as every Kubernetes controller does, client-go's ` + "`workqueue_*`, `rest_client_*`" + `
-and ` + "`leader_election_master_status`" + `, and Go's ` + "`go_*` and `process_*`" + `. Names and labels are those of the HPA controller with ` + "`mini_hpa_`" + ` for
-` + "`horizontal_pod_autoscaler_controller_`" + `, where it has the same thing; the label ` + "`hpa_name`" + ` holds the Deployment's name.
-
-| metric | labels | meaning |
-| --- | --- | --- |
-`
 
 // TestMetricsDocs renders what the registry describes.
 func TestMetricsDocs(t *testing.T) {
@@ -41,21 +30,9 @@ func TestMetricsDocs(t *testing.T) {
 	scaler.NewBudget(telemetry.registry, zap.NewNop())
 	webhook.NewTelemetry(telemetry.registry)
 	telemetry.registry.MustRegister(newExpirations(nil))
-	rows := metricRows(t, telemetry.registry)
-	page := metricsHeader + strings.Join(rows, "")
-	path := filepath.Join("..", "..", "docs", "metrics.md")
-	if *update {
-		if err := os.WriteFile(path, []byte(page), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	stored, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(stored), page); diff != "" {
-		t.Errorf("%s is stale; run make update-docs (-stored +code):\n%s", path, diff)
-	}
+	docs.Keep(t, filepath.Join("..", "..", "docs", "metrics.md"), *update, map[string]string{
+		"metrics": "| metric | labels | meaning |\n| --- | --- | --- |\n" + strings.Join(metricRows(t, telemetry.registry), ""),
+	})
 }
 
 // described is how client_golang prints a Desc, its only way to tell what is in it.

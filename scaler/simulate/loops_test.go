@@ -4,26 +4,21 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/docs"
 )
 
 var (
 	loops  = flag.Int("loops", someLoops, "how many closed loops to play")
-	update = flag.Bool("update", false, "play all closed loops and write docs/closed-loops.md instead of comparing it")
+	update = flag.Bool("update", false, "play all closed loops and write the generated blocks of docs/ instead of comparing them")
 )
 
-const (
-	loopsPage = "../../docs/closed-loops.md"
-	// someLoops are played by an ordinary test, allLoops for the page.
-	someLoops, allLoops = 50, 1000
-)
+// someLoops are played by an ordinary test, allLoops for the page.
+const someLoops, allLoops = 50, 1000
 
 // score is how well closed loops went.
 type score struct {
@@ -139,24 +134,17 @@ func TestClosedLoopsPage(t *testing.T) {
 	if ours.Changes >= hpa.Changes || ours.Reversals >= hpa.Reversals || ours.Above >= hpa.Above || ours.Hours > 1.01*hpa.Hours {
 		t.Errorf("not better than the HPA controller in %d loops:\n%s", n, table(ours, hpa))
 	}
-	if n != someLoops && n != allLoops {
-		return
-	}
-	written, err := os.ReadFile(loopsPage)
-	if *update {
+	blocks := map[string]string{}
+	switch {
+	case *update:
 		some, other := played(t, someLoops)
-		written, err = []byte(strings.NewReplacer("{{All}}", table(ours, hpa), "{{Some}}", table(some, other),
-			"{{AllLoops}}", fmt.Sprint(allLoops), "{{SomeLoops}}", fmt.Sprint(someLoops)).Replace(loopsText)), nil
-		if err := os.WriteFile(loopsPage, written, 0o644); err != nil {
-			t.Fatal(err)
-		}
+		blocks["all"], blocks["some"] = table(ours, hpa), table(some, other)
+	case n == allLoops:
+		blocks["all"] = table(ours, hpa)
+	case n == someLoops:
+		blocks["some"] = table(ours, hpa)
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !strings.Contains(string(written), table(ours, hpa)) {
-		t.Errorf("docs/closed-loops.md is stale; run `make update-docs`. It lacks (-page +now):\n%s", cmp.Diff(string(written), table(ours, hpa)))
-	}
+	docs.Keep(t, "../../docs/closed-loops.md", *update, blocks)
 }
 
 // table compares two scores.
@@ -172,17 +160,3 @@ func table(ours, hpa score) string {
 	row("replica-hours", fmt.Sprintf("%.1f", hpa.Hours), fmt.Sprintf("%.1f", ours.Hours), hpa.Hours, ours.Hours, &b)
 	return b.String()
 }
-
-const loopsText = `# In closed loop
-
-<!-- Generated from scaler/simulate by ` + "`make update-docs`" + `; do not edit. -->
-
-[decisions.md](decisions.md) compares single decisions with those of the HPA controller. What they come to when each acts on what the next one
-sees is compared here: {{AllLoops}} workloads of random annotations, loads, start-up times and sample periods, each played for 90 minutes with
-` + "`mini-hpa simulate`" + `'s world, once decided by mini-hpa and once with ` + "`--hpa-compat`" + ` as the HPA controller decides, every 15 s. A reversal is a change in
-the other direction than the one before it. Above the target is when the pods that are ready carry more than 110 % of it.
-
-{{All}}
-The first {{SomeLoops}} of them, which every run of the tests plays again:
-
-{{Some}}`

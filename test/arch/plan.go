@@ -14,6 +14,7 @@ func House() Plan {
 		Closed: []string{"cmd/mini-hpa"},
 		Pure:   []string{"annotations/amount", "annotations", "scaler/sample", "scaler/clock", "scaler/recommend", "scaler/simulate", "scaler/picture"},
 		Rooms: map[string][]string{
+			"docs":               {"github.com/google/go-cmp"},
 			"annotations/amount": {"k8s.io/api", "k8s.io/apimachinery"},
 			"annotations":        slices.Concat(vocabulary, []string{"./annotations/amount"}),
 			"scaler/sample":      {"k8s.io/api", "k8s.io/apimachinery"},

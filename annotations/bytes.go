@@ -23,11 +23,11 @@ func CheckBytes(w *appsv1.Deployment, p Policy) []Warning {
 	}
 	sources := sourcesOf(w.Annotations)
 	for i := range p.Metrics {
-		t := targetOf(&p.Metrics[i])
+		t := targetOf(&p.Metrics[i].Spec)
 		if t == nil || t.AverageValue == nil {
 			continue
 		}
-		name, container, _ := usage(&p.Metrics[i])
+		name, container, _ := usage(&p.Metrics[i].Spec)
 		kind := "resource"
 		if container != "" {
 			kind = "containerResource"

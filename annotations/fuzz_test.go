@@ -189,7 +189,7 @@ func mustBeComplete(t *testing.T, p Policy) {
 		t.Error("no metrics")
 	}
 	for _, m := range p.Metrics {
-		mustHaveTarget(t, m)
+		mustHaveTarget(t, m.Spec)
 	}
 	mustBeInLimits(t, p.Up)
 	mustBeInLimits(t, p.Down)

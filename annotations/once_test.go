@@ -38,7 +38,7 @@ func TestMetricsAreJoined(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			tc.annotations[Max] = "10"
 			got, warnings, errs := Parse(tc.annotations)
-			if diff := cmp.Diff(tc.want, got.Metrics); diff != "" || len(errs)+len(warnings) > 0 {
+			if diff := cmp.Diff(MetricsOf(tc.want), got.Metrics); diff != "" || len(errs)+len(warnings) > 0 {
 				t.Errorf("errors %v, warnings %v, metrics (-want +got):\n%s", errs, warnings, diff)
 			}
 		})
@@ -128,9 +128,9 @@ func TestDocumentsShareNothing(t *testing.T) {
 	second, _, _ := Parse(all)
 	want, _, _ := Parse(all)
 
-	first.Metrics[0].Pods.Target.AverageValue.Add(resource.MustParse("7"))
-	first.Metrics[1].External.Metric.Selector.MatchLabels["queue"] = "others"
-	first.Metrics[1].Type = autoscalingv2.PodsMetricSourceType
+	first.Metrics[0].Spec.Pods.Target.AverageValue.Add(resource.MustParse("7"))
+	first.Metrics[1].Spec.External.Metric.Selector.MatchLabels["queue"] = "others"
+	first.Metrics[1].Spec.Type = autoscalingv2.PodsMetricSourceType
 	first.Down.Policies[0].Value, *first.Down.SelectPolicy = 7, autoscalingv2.DisabledPolicySelect
 	*first.Up.StabilizationWindowSeconds = 7
 	first.Down.Tolerance.Add(resource.MustParse("7"))

@@ -138,12 +138,16 @@ func (p *draft) policy() Policy {
 	}
 }
 
-func (p *draft) metrics() []autoscalingv2.MetricSpec {
-	specs := make([]autoscalingv2.MetricSpec, 0, 2+len(p.specs))
+func (p *draft) metrics() []Metric {
+	all := make([]Metric, 0, 2+len(p.specs))
 	for _, t := range []*target{&p.cpu, &p.memory} {
 		if t.kind != "" {
-			specs = append(specs, t.spec(p.container))
+			all = append(all, Metric{Spec: t.spec(p.container)})
 		}
 	}
-	return append(specs, p.specs...)
+	for i := range p.specs {
+		all = append(all, Metric{Spec: p.specs[i]})
+	}
+	identify(all)
+	return all
 }

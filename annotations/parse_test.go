@@ -26,7 +26,7 @@ func basicPolicy(change func(p *Policy)) Policy {
 	p := Policy{
 		Min:     1,
 		Max:     10,
-		Metrics: []autoscalingv2.MetricSpec{utilization(corev1.ResourceCPU, 50)},
+		Metrics: MetricsOf([]autoscalingv2.MetricSpec{utilization(corev1.ResourceCPU, 50)}),
 		Up: autoscalingv2.HPAScalingRules{
 			StabilizationWindowSeconds: new(int32(0)),
 			SelectPolicy:               new(autoscalingv2.MaxChangePolicySelect),
@@ -89,7 +89,7 @@ func ofContainer(name string, m autoscalingv2.MetricSpec) autoscalingv2.MetricSp
 }
 
 func metrics(want ...autoscalingv2.MetricSpec) func(*Policy) {
-	return func(p *Policy) { p.Metrics = want }
+	return func(p *Policy) { p.Metrics = MetricsOf(want) }
 }
 
 func TestParseGoodValues(t *testing.T) {
@@ -226,7 +226,7 @@ func TestParseSharesNothing(t *testing.T) {
 	defaults := DefaultDefaults()
 	first, _, _ := defaults.Parse(annotations)
 	second, _, _ := defaults.Parse(annotations)
-	want := *first.Metrics[1].Resource.DeepCopy()
+	want := *first.Metrics[1].Spec.Resource.DeepCopy()
 
 	for _, r := range []autoscalingv2.HPAScalingRules{first.Up, first.Down} {
 		*r.StabilizationWindowSeconds = 7
@@ -234,14 +234,14 @@ func TestParseSharesNothing(t *testing.T) {
 		r.Policies[0].Value = 7
 	}
 	first.Up.Tolerance.Add(resource.MustParse("7"))
-	first.Metrics[1].Resource.Target.AverageValue.Add(resource.MustParse("7"))
-	*first.Metrics[0].Resource.Target.AverageUtilization = 7
+	first.Metrics[1].Spec.Resource.Target.AverageValue.Add(resource.MustParse("7"))
+	*first.Metrics[0].Spec.Resource.Target.AverageUtilization = 7
 
 	third, _, _ := defaults.Parse(annotations)
 	if diff := cmp.Diff(third, second); diff != "" {
 		t.Errorf("writing to one policy changed another:\n%s", diff)
 	}
-	if diff := cmp.Diff(&want, second.Metrics[1].Resource); diff != "" {
+	if diff := cmp.Diff(&want, second.Metrics[1].Spec.Resource); diff != "" {
 		t.Errorf("writing to one policy changed another:\n%s", diff)
 	}
 	if got := first.Down.Tolerance.String(); got != "200m" {
@@ -256,7 +256,7 @@ func TestParseTakesEveryMemoryUnit(t *testing.T) {
 	for _, unit := range memoryUnits {
 		policy, _, errs := Parse(map[string]string{TargetMemory: "0.25" + unit, Max: "1"})
 		want := []autoscalingv2.MetricSpec{average(corev1.ResourceMemory, "0.25"+unit)}
-		if diff := cmp.Diff(want, policy.Metrics); diff != "" || len(errs) > 0 {
+		if diff := cmp.Diff(MetricsOf(want), policy.Metrics); diff != "" || len(errs) > 0 {
 			t.Errorf("%s: errors %v, metrics (-want +got):\n%s", unit, errs, diff)
 		}
 	}

@@ -23,9 +23,9 @@ const (
 type Policy struct {
 	// Min and Max bound the replicas that are ever written; 1 <= Min <= Max.
 	Min, Max int32
-	// Metrics are the targets in the vocabulary of autoscaling/v2: CPU, memory, then the list of the metrics annotation,
+	// Metrics are the targets: CPU, memory, then the list of the metrics annotation,
 	// each as valid as the API server demands it of an HPA. Never empty after an error-free Parse.
-	Metrics []autoscalingv2.MetricSpec
+	Metrics []Metric
 	// Up and Down are the scaling rules of each direction. StabilizationWindowSeconds, SelectPolicy and Tolerance
 	// are never nil; Policies is empty only where SelectPolicy is Disabled, and need not be empty there.
 	Up, Down autoscalingv2.HPAScalingRules

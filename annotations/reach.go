@@ -19,11 +19,11 @@ func CheckReach(w *appsv1.Deployment, p Policy, s Surroundings) []Warning {
 	var warnings []Warning
 	sources := sourcesOf(w.Annotations)
 	for i := range p.Metrics {
-		t := targetOf(&p.Metrics[i])
+		t := targetOf(&p.Metrics[i].Spec)
 		if t == nil {
 			continue
 		}
-		name, container, _ := usage(&p.Metrics[i])
+		name, container, _ := usage(&p.Metrics[i].Spec)
 		r := reach{pod: &w.Spec.Template.Spec, ranges: s.LimitRanges, denominator: denominator{resource: name, container: container, source: sources(i)}}
 		r.hasMore = container == "" && injects(&w.Spec.Template, s)
 		if message := r.exceeded(t, p.Up.Tolerance); message != "" {

@@ -34,7 +34,7 @@ func newRequestCheck(w *appsv1.Deployment, s Surroundings) *requestCheck {
 // checkAgainst is about all metrics of a policy.
 func (c *requestCheck) checkAgainst(p Policy) {
 	for i := range p.Metrics {
-		m := &p.Metrics[i]
+		m := &p.Metrics[i].Spec
 		if t := targetOf(m); t != nil {
 			name, container, _ := usage(m)
 			c.check(denominator{resource: name, container: container, source: c.sources(i), needed: t.Type == autoscalingv2.UtilizationMetricType})

@@ -90,11 +90,11 @@ func CheckResizers(w *appsv1.Deployment, p Policy, s Surroundings) []Warning {
 	var warnings []Warning
 	sources := sourcesOf(w.Annotations)
 	for i := range p.Metrics {
-		t := targetOf(&p.Metrics[i])
+		t := targetOf(&p.Metrics[i].Spec)
 		if t == nil || t.AverageUtilization == nil {
 			continue
 		}
-		resource, container, _ := usage(&p.Metrics[i])
+		resource, container, _ := usage(&p.Metrics[i].Spec)
 		d := denominator{resource: resource, container: container, source: sources(i)}
 		for _, r := range s.Resizers[:min(len(s.Resizers), maxRivals)] {
 			if d.isResizedBy(r, &w.Spec.Template.Spec) {

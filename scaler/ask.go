@@ -37,26 +37,25 @@ func (s *Scaler) ask(snapshot *recommend.Snapshot, d *appsv1.Deployment, p annot
 	key := cache.ObjectName{Namespace: d.Namespace, Name: d.Name}
 	// A bit earlier than the workload is looked at anyway, and each key by a share of its own: see next.
 	maxAge := p.SyncPeriod - time.Duration(float64(p.SyncPeriod)*share(key)/10)
-	for i, name := range recommend.SeriesNames(p.Metrics) {
-		if name == "" {
-			continue // a resource metric
+	for i := range p.Metrics {
+		m := &p.Metrics[i]
+		if !asked(*m) {
+			continue
 		}
-		q, err := question(d, &p.Metrics[i])
+		q, err := question(d, &m.Spec)
 		var answer metrics.Answer
 		if err == nil {
 			answer, err = s.Answers.Ask(key, q, maxAge)
 		}
-		if err == nil && multiplied(&p.Metrics[i]) && !answer.Asked.After(changed) {
+		if err == nil && multiplied(&m.Spec) && !answer.Asked.After(changed) {
 			err = metrics.ErrPending
 		}
-		take(snapshot, name, q.Type, answer, err)
+		take(snapshot, m.ID, q.Type, answer, err)
 	}
 }
 
-// asked says whether a metric is one that an API is asked for by name; the others are sampled.
-func asked(spec autoscalingv2.MetricSpec) bool {
-	return spec.Pods != nil || spec.Object != nil || spec.External != nil
-}
+// asked says whether a source is asked for a metric; the others are sampled.
+func asked(m annotations.Metric) bool { return m.Source != "" }
 
 // multiplied says whether the replicas are multiplied by the metric's ratio. Then an answer from before the last change must
 // not be used a second time: every pod that becomes ready is a reason to look again, and 2 times the target would take 4

@@ -80,14 +80,14 @@ func (c *cluster) by(specs ...autoscalingv2.MetricSpec) recommend.Decision {
 // policy is that of the annotations, with other metrics.
 func (c *cluster) policy(specs ...autoscalingv2.MetricSpec) annotations.Policy {
 	policy, _, _ := c.scaler.Defaults.Parse(c.deployment.Annotations)
-	policy.Metrics = specs
+	policy.Metrics = annotations.MetricsOf(specs)
 	return policy
 }
 
 // withCPU looks once with these metrics and that of the annotations.
 func (c *cluster) withCPU(specs ...autoscalingv2.MetricSpec) {
 	policy, _, _ := c.scaler.Defaults.Parse(c.deployment.Annotations)
-	policy.Metrics = append(policy.Metrics, specs...)
+	policy.Metrics = append(policy.Metrics, annotations.MetricsOf(specs)...)
 	c.look(policy)
 }
 

@@ -137,10 +137,10 @@ func (w *workload) dueToTell() time.Duration {
 // is known of any.
 func (w *workload) newOutages(now time.Time, p annotations.Policy, decision recommend.Decision) (outages []outage) {
 	measured := len(decision.Metrics) == len(p.Metrics)
-	before, after, names := w.failures, map[failure]Spell{}, recommend.SeriesNames(p.Metrics)
+	before, after := w.failures, map[failure]Spell{}
 	awaited := map[string]bool{} // by metric; one that is not in it is gone
 	for i, m := range decision.Metrics {
-		key, event := fmt.Sprintf("%s %s", m.Type, cmp.Or(names[i], m.Metric)), eventOf(m)
+		key, event := fmt.Sprintf("%s %s", m.Type, cmp.Or(p.Metrics[i].ID, m.Metric)), eventOf(m)
 		awaited[key] = m.Failed && event == ""
 		if event == "" {
 			continue

@@ -100,7 +100,7 @@ func (p *page) policy(a annotations.Policy) {
 	p.title("Policy")
 	p.row("replicas", fmt.Sprintf("%d to %d", a.Min, a.Max))
 	for _, m := range a.Metrics {
-		p.row("target", targetText(m))
+		p.row("target", targetText(m.Spec))
 	}
 	p.row("scale up", direction(a.Up))
 	p.row("scale down", direction(a.Down))

@@ -44,8 +44,11 @@ func machineForm(e scaler.Explanation) explanationJSON {
 	p := e.Policy
 	form := explanationJSON{
 		Namespace: e.Key.Namespace, Name: e.Key.Name, Snapshot: e.Snapshot, Decision: e.Decision, Note: strings.ReplaceAll(noHistory, "\n", " "),
-		Policy: policyJSON{MinReplicas: p.Min, MaxReplicas: p.Max, Metrics: p.Metrics, Mode: p.Mode, WarmUp: p.WarmUp.String(), SyncPeriod: p.SyncPeriod.String(),
+		Policy: policyJSON{MinReplicas: p.Min, MaxReplicas: p.Max, Mode: p.Mode, WarmUp: p.WarmUp.String(), SyncPeriod: p.SyncPeriod.String(),
 			Behavior: autoscalingv2.HorizontalPodAutoscalerBehavior{ScaleUp: &p.Up, ScaleDown: &p.Down}},
+	}
+	for _, m := range p.Metrics {
+		form.Policy.Metrics = append(form.Policy.Metrics, m.Spec)
 	}
 	for _, w := range e.Warnings {
 		form.Warnings = append(form.Warnings, warningJSON{Key: clean(w.Key), Field: w.Path(), Rule: w.Rule, Message: w.Message})

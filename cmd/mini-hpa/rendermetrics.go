@@ -53,8 +53,9 @@ func called(id autoscalingv2.MetricIdentifier) string {
 // answers is what the custom and external metrics APIs said: a line for each value.
 func (p *page) answers(e scaler.Explanation) {
 	titled := false
-	for i, name := range recommend.SeriesNames(e.Policy.Metrics) {
-		if name == "" {
+	for i := range e.Policy.Metrics {
+		m := &e.Policy.Metrics[i]
+		if m.Source == "" {
 			continue
 		}
 		if !titled {
@@ -62,7 +63,7 @@ func (p *page) answers(e scaler.Explanation) {
 			p.row("METRIC", "OF", "VALUE", "MEASURED")
 			titled = true
 		}
-		p.answer(e.Snapshot, name, e.Policy.Metrics[i].External != nil)
+		p.answer(e.Snapshot, m.ID, m.Spec.External != nil)
 	}
 }
 

@@ -20,14 +20,14 @@ func asked(now time.Time) scaler.Explanation {
 	s.add("web-1", "", "")
 	s.add("web-2", "", "")
 	e := s.explain()
-	e.Policy.Metrics = []autoscalingv2.MetricSpec{
+	e.Policy.Metrics = annotations.MetricsOf([]autoscalingv2.MetricSpec{
 		queue("backlog", "mail"), queue("backlog", "print"), queue("lost", ""), queue("shards", ""),
 		{Type: autoscalingv2.PodsMetricSourceType, Pods: &autoscalingv2.PodsMetricSource{Metric: autoscalingv2.MetricIdentifier{Name: "hits"},
 			Target: autoscalingv2.MetricTarget{Type: autoscalingv2.AverageValueMetricType, AverageValue: new(quantity("100"))}}},
 		{Type: autoscalingv2.ObjectMetricSourceType, Object: &autoscalingv2.ObjectMetricSource{Metric: autoscalingv2.MetricIdentifier{Name: "rate"},
 			DescribedObject: autoscalingv2.CrossVersionObjectReference{Kind: "Ingress", Name: "front"},
 			Target:          autoscalingv2.MetricTarget{Type: autoscalingv2.ValueMetricType, Value: new(quantity("150"))}}},
-	}
+	})
 	at := metav1.NewTime(now.Add(-3500 * time.Millisecond))
 	value := func(kind, name, value string) custommetricsv1beta2.MetricValue {
 		return custommetricsv1beta2.MetricValue{DescribedObject: corev1.ObjectReference{Kind: kind, Name: name}, Value: quantity(value), Timestamp: at}

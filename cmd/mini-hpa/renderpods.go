@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 
+	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 	"github.com/mini-hpa/mini-hpa/scaler/sample"
@@ -93,10 +94,10 @@ func sampleText(used *sample.Pod, taken, now time.Time) string {
 	return text
 }
 
-func measuresOf(metrics []autoscalingv2.MetricSpec) []measure {
+func measuresOf(metrics []annotations.Metric) []measure {
 	var measures []measure
-	for _, spec := range metrics {
-		if m, ok := measureOf(spec); ok {
+	for i := range metrics {
+		if m, ok := measureOf(metrics[i].Spec); ok {
 			measures = append(measures, m)
 		}
 	}

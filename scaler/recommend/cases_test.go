@@ -38,8 +38,8 @@ func then(before []int32, n int, size int32) []int32 {
 func perPod(t testing.TB, each string) annotations.Policy {
 	p := policy(t, "target-cpu=50", "max=5")
 	q := resource.MustParse(each)
-	p.Metrics = []autoscalingv2.MetricSpec{{Type: autoscalingv2.PodsMetricSourceType, Pods: &autoscalingv2.PodsMetricSource{
-		Metric: autoscalingv2.MetricIdentifier{Name: "hits"}, Target: autoscalingv2.MetricTarget{Type: autoscalingv2.AverageValueMetricType, AverageValue: &q}}}}
+	p.Metrics = annotations.MetricsOf([]autoscalingv2.MetricSpec{{Type: autoscalingv2.PodsMetricSourceType, Pods: &autoscalingv2.PodsMetricSource{
+		Metric: autoscalingv2.MetricIdentifier{Name: "hits"}, Target: autoscalingv2.MetricTarget{Type: autoscalingv2.AverageValueMetricType, AverageValue: &q}}}})
 	return p
 }
 

@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -21,9 +20,9 @@ import (
 func hitsOfPods(t testing.TB) annotations.Policy {
 	p := eager(t, "target-cpu=50")
 	q := resource.MustParse("40")
-	p.Metrics = []autoscalingv2.MetricSpec{{Type: autoscalingv2.PodsMetricSourceType, Pods: &autoscalingv2.PodsMetricSource{
+	p.Metrics = annotations.MetricsOf([]autoscalingv2.MetricSpec{{Type: autoscalingv2.PodsMetricSourceType, Pods: &autoscalingv2.PodsMetricSource{
 		Metric: autoscalingv2.MetricIdentifier{Name: "hits"},
-		Target: autoscalingv2.MetricTarget{Type: autoscalingv2.AverageValueMetricType, AverageValue: &q}}}}
+		Target: autoscalingv2.MetricTarget{Type: autoscalingv2.AverageValueMetricType, AverageValue: &q}}}})
 	return p
 }
 
@@ -93,12 +92,9 @@ func TestAStaleTotalHolds(t *testing.T) {
 
 func TestOneOfTwoMetricsOfANameFails(t *testing.T) {
 	p, s := hitsOfPods(t), ofPods(snapshot(noon, 4, pods(noon, 4, "0")), "120", noon, nil)
-	external := totals(t, autoscalingv2.ExternalMetricSourceType, "100").Metrics[0]
+	external := totals(t, autoscalingv2.ExternalMetricSourceType, "100").Metrics[0].Spec
 	external.External.Metric.Name = "hits"
-	p.Metrics = append(p.Metrics, external)
-	if diff := cmp.Diff([]string{"hits of pods", "hits"}, SeriesNames(p.Metrics)); diff != "" {
-		t.Errorf("names (-want +got):\n%s", diff)
-	}
+	p.Metrics = annotations.MetricsOf([]autoscalingv2.MetricSpec{p.Metrics[0].Spec, external})
 	s.Errors = map[string]string{"hits": "the adapter is down"}
 	if d, _ := Recommend(p, s, History{}); d.Desired != 12 || d.Failure == nil {
 		t.Errorf("desired = %d, failure %v; want 12 with one metric that failed\n%s", d.Desired, d.Failure, steps(d))
@@ -167,7 +163,7 @@ func TestATotalDoesNotDependOnPods(t *testing.T) {
 		},
 		"Object": func(s Snapshot, total string) (annotations.Policy, Snapshot) {
 			p, each := totals(t, autoscalingv2.ObjectMetricSourceType, "100"), resource.MustParse("100")
-			p.Metrics[0].Object.Target = autoscalingv2.MetricTarget{Type: autoscalingv2.AverageValueMetricType, AverageValue: &each}
+			p.Metrics[0].Spec.Object.Target = autoscalingv2.MetricTarget{Type: autoscalingv2.AverageValueMetricType, AverageValue: &each}
 			return p, withHits(s, total)
 		},
 	} {
@@ -204,11 +200,13 @@ func BenchmarkManyMetrics(b *testing.B) {
 // queues is a policy with so many External metrics of one name, and a look at them.
 func queues(t testing.TB, n int) (annotations.Policy, Snapshot) {
 	p := totals(t, autoscalingv2.ExternalMetricSourceType, "100")
+	specs := []autoscalingv2.MetricSpec{p.Metrics[0].Spec}
 	for i := range n - 1 {
-		m := *p.Metrics[0].DeepCopy()
+		m := *specs[0].DeepCopy()
 		m.External.Metric.Selector = &metav1.LabelSelector{MatchLabels: map[string]string{"queue": fmt.Sprint(i)}}
-		p.Metrics = append(p.Metrics, m)
+		specs = append(specs, m)
 	}
+	p.Metrics = annotations.MetricsOf(specs)
 	return p, withBacklog(snapshot(noon, 10, pods(noon, 10, "0")), "1000")
 }
 

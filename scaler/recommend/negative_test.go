@@ -20,9 +20,9 @@ func totalTarget(t testing.TB, kind autoscalingv2.MetricSourceType, of autoscali
 		target = autoscalingv2.MetricTarget{Type: of, AverageValue: &q}
 	}
 	if kind == autoscalingv2.ExternalMetricSourceType {
-		p.Metrics[0].External.Target = target
+		p.Metrics[0].Spec.External.Target = target
 	} else {
-		p.Metrics[0].Object.Target = target
+		p.Metrics[0].Spec.Object.Target = target
 	}
 	return p
 }

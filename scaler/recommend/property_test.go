@@ -99,7 +99,7 @@ func randomPolicy(t *testing.T, rng *rand.Rand) randomized {
 		[]string{"warm-up=0s", "warm-up=90s"}[rng.IntN(2)]}
 	p := policy(t, pairs...)
 	for range rng.IntN(3) {
-		p.Metrics = append(p.Metrics, randomMetric(rng))
+		p.Metrics = append(p.Metrics, annotations.MetricsOf([]autoscalingv2.MetricSpec{randomMetric(rng)})...)
 	}
 	if rng.IntN(3) == 0 && len(p.Metrics) > 1 {
 		p.Metrics = p.Metrics[1:] // none of a resource

@@ -38,8 +38,6 @@ type view struct {
 	band   tolerances
 	// warmUp is the policy's; 0 where the repair is off.
 	warmUp time.Duration
-	// names are the metrics' in the Snapshot, once one of them was looked for.
-	names []string
 	// found are the samples of the metric that is being evaluated, partial says that a container of the pod that is
 	// being read does not count.
 	found   finder
@@ -60,12 +58,13 @@ func (v *view) measure(d *draft, p annotations.Policy) bool {
 	d.alone = nothing
 	failedActive, valid := "", 0
 	for i := range p.Metrics {
-		made, failure := v.propose(d, &p.Metrics[i], v.series(p.Metrics, i))
-		d.Metrics = append(d.Metrics, result(p.Metrics[i].Type, made, failure))
+		spec := &p.Metrics[i].Spec
+		made, failure := v.propose(d, spec, v.series(&p.Metrics[i]))
+		d.Metrics = append(d.Metrics, result(spec.Type, made, failure))
 		if failure != nil {
 			v.incomplete, v.held = true, true
 			if d.Failure == nil {
-				d.Failure, failedActive = failure, activeFailed(p.Metrics[i].Type)
+				d.Failure, failedActive = failure, activeFailed(spec.Type)
 			}
 			continue
 		}
@@ -89,26 +88,21 @@ func (v *view) measure(d *draft, p annotations.Policy) bool {
 	return true
 }
 
-// series is where the Snapshot holds a metric's values: under its name if it was made by hand, else as SeriesNames says.
-func (v *view) series(specs []autoscalingv2.MetricSpec, i int) string {
-	id, _ := series(specs[i])
-	if id == nil {
-		return ""
+// series is where the Snapshot holds a metric's values: under its ID or, in a trace that was made by hand, under its name.
+func (v *view) series(m *annotations.Metric) string {
+	_, custom := v.CustomMetrics[m.ID]
+	_, external := v.ExternalMetrics[m.ID]
+	_, failed := v.Errors[m.ID]
+	switch {
+	case custom || external || failed:
+	case m.Spec.Pods != nil:
+		return m.Spec.Pods.Metric.Name
+	case m.Spec.Object != nil:
+		return m.Spec.Object.Metric.Name
+	case m.Spec.External != nil:
+		return m.Spec.External.Metric.Name
 	}
-	if len(v.CustomMetrics)+len(v.ExternalMetrics)+len(v.Errors) == 0 {
-		return id.Name // it is held nowhere
-	}
-	if v.names == nil {
-		v.names = SeriesNames(specs) // all at once
-	}
-	name := v.names[i]
-	_, custom := v.CustomMetrics[name]
-	_, external := v.ExternalMetrics[name]
-	_, failed := v.Errors[name]
-	if custom || external || failed {
-		return name
-	}
-	return id.Name
+	return m.ID
 }
 
 // fail says that nothing is decided, because all metrics failed or because the others would scale in.

@@ -50,15 +50,15 @@ func totals(t testing.TB, kind autoscalingv2.MetricSourceType, target string) an
 	p := eager(t, "target-cpu=50")
 	q := resource.MustParse(target)
 	if kind == autoscalingv2.ExternalMetricSourceType {
-		p.Metrics = []autoscalingv2.MetricSpec{{Type: kind, External: &autoscalingv2.ExternalMetricSource{
+		p.Metrics = annotations.MetricsOf([]autoscalingv2.MetricSpec{{Type: kind, External: &autoscalingv2.ExternalMetricSource{
 			Metric: autoscalingv2.MetricIdentifier{Name: "backlog"},
-			Target: autoscalingv2.MetricTarget{Type: autoscalingv2.AverageValueMetricType, AverageValue: &q}}}}
+			Target: autoscalingv2.MetricTarget{Type: autoscalingv2.AverageValueMetricType, AverageValue: &q}}}})
 		return p
 	}
-	p.Metrics = []autoscalingv2.MetricSpec{{Type: kind, Object: &autoscalingv2.ObjectMetricSource{
+	p.Metrics = annotations.MetricsOf([]autoscalingv2.MetricSpec{{Type: kind, Object: &autoscalingv2.ObjectMetricSource{
 		DescribedObject: autoscalingv2.CrossVersionObjectReference{Kind: "Ingress", Name: "front", APIVersion: "networking.k8s.io/v1"},
 		Metric:          autoscalingv2.MetricIdentifier{Name: "hits"},
-		Target:          autoscalingv2.MetricTarget{Type: autoscalingv2.ValueMetricType, Value: &q}}}}
+		Target:          autoscalingv2.MetricTarget{Type: autoscalingv2.ValueMetricType, Value: &q}}}})
 	return p
 }
 

@@ -27,11 +27,11 @@ type Snapshot struct {
 	PodMetrics []*sample.Pod `json:"podMetrics"`
 	// MetricsError, if set, says why the resource metrics API gave nothing.
 	MetricsError string `json:"metricsError,omitempty"`
-	// CustomMetrics is what the custom metrics API returned for Pods and Object metrics, by SeriesNames.
+	// CustomMetrics is what the custom metrics API returned for Pods and Object metrics, by their ID.
 	CustomMetrics map[string][]custommetricsv1beta2.MetricValue `json:"customMetrics,omitempty"`
-	// ExternalMetrics is what the external metrics API returned, by SeriesNames.
+	// ExternalMetrics is what the external metrics API returned, by the metrics' ID.
 	ExternalMetrics map[string][]externalmetricsv1beta1.ExternalMetricValue `json:"externalMetrics,omitempty"`
-	// Errors says, by SeriesNames, why a custom or external metric gave nothing.
+	// Errors says, by ID, why a custom or external metric gave nothing.
 	Errors map[string]string `json:"errors,omitempty"`
 	// Taken is when all that was measured was taken.
 	Taken Taken `json:"taken,omitzero"`

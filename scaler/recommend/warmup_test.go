@@ -133,7 +133,7 @@ func TestWarmUpOfMetricsInFull(t *testing.T) {
 		"container resource": {Type: autoscalingv2.ContainerResourceMetricSourceType,
 			ContainerResource: &autoscalingv2.ContainerResourceMetricSource{Name: corev1.ResourceCPU, Container: "app", Target: cpu}},
 	} {
-		p.Metrics = []autoscalingv2.MetricSpec{spec}
+		p.Metrics = annotations.MetricsOf([]autoscalingv2.MetricSpec{spec})
 		if d, _ := Recommend(p, s, History{}); d.Desired != 6 || d.Repairs != RepairWarmUp {
 			t.Errorf("%s: %d -> %d, repairs %v\n%s", name, d.Current, d.Desired, d.Repairs.Names(), steps(d))
 		}

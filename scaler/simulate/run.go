@@ -183,14 +183,14 @@ func (w *world) snapshot() recommend.Snapshot {
 	if w.Outage.on(w.now) {
 		s.MetricsError = "the metrics API cannot be reached"
 	}
-	for _, name := range recommend.SeriesNames(w.Policy.Metrics) {
-		if name == "" {
+	for i := range w.Policy.Metrics {
+		if w.Policy.Metrics[i].Source == "" {
 			continue
 		}
 		if s.Errors == nil {
 			s.Errors = map[string]string{}
 		}
-		s.Errors[name] = "a simulation has CPU and memory only"
+		s.Errors[w.Policy.Metrics[i].ID] = "a simulation has CPU and memory only"
 	}
 	if w.distort != nil {
 		s = w.distort(s)

@@ -102,7 +102,8 @@ func (s *Setup) Request() float64 { return newTemplate(s).request("") }
 // the request that it is a percentage of, and if the container that it is about cannot use so much.
 func (s *Setup) PerReplica() float64 {
 	t := newTemplate(s)
-	for _, m := range s.Policy.Metrics {
+	for i := range s.Policy.Metrics {
+		m := &s.Policy.Metrics[i].Spec
 		switch {
 		case m.Resource != nil && m.Resource.Name == corev1.ResourceCPU:
 			return atTarget(m.Resource.Target, t.request(""))

@@ -100,8 +100,8 @@ func TestTimeAloneAsksForAnEvaluation(t *testing.T) {
 
 func TestWhatASimulationDoesNotHave(t *testing.T) {
 	s := setup(t, "steady", nil)
-	s.Policy.Metrics = append(s.Policy.Metrics, autoscalingv2.MetricSpec{Type: autoscalingv2.ExternalMetricSourceType,
-		External: &autoscalingv2.ExternalMetricSource{Metric: autoscalingv2.MetricIdentifier{Name: "backlog"}}})
+	s.Policy.Metrics = append(s.Policy.Metrics, annotations.MetricsOf([]autoscalingv2.MetricSpec{{Type: autoscalingv2.ExternalMetricSourceType,
+		External: &autoscalingv2.ExternalMetricSource{Metric: autoscalingv2.MetricIdentifier{Name: "backlog"}}}})...)
 	want := map[string]string{"backlog": "a simulation has CPU and memory only"}
 	if diff := cmp.Diff(want, newWorld(s).snapshot().Errors); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -10,6 +10,7 @@ import (
 	custommetricsv1beta2 "k8s.io/metrics/pkg/apis/custom_metrics/v1beta2"
 	externalmetricsv1beta1 "k8s.io/metrics/pkg/apis/external_metrics/v1beta1"
 
+	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 )
 
@@ -19,9 +20,9 @@ func (w *Workload) series(s *recommend.Snapshot) {
 	s.ExternalMetrics = map[string][]externalmetricsv1beta1.ExternalMetricValue{}
 	s.Errors = map[string]string{}
 	d := w.dice
-	for i, name := range recommend.SeriesNames(w.HPA.Spec.Metrics) {
-		m := w.metrics[i]
-		if name == "" {
+	for i, made := range annotations.MetricsOf(w.HPA.Spec.Metrics) {
+		m, name := w.metrics[i], made.ID
+		if made.Source == "" {
 			continue
 		}
 		quiet, empty := d.lasting(&m.quiet, w.mood.outage, 10), d.chance(w.mood.empty)

@@ -22,6 +22,7 @@ import (
 	"k8s.io/metrics/pkg/client/custom_metrics"
 	"k8s.io/metrics/pkg/client/external_metrics"
 
+	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 	"github.com/mini-hpa/mini-hpa/test/conformance/generate"
 )
@@ -45,10 +46,10 @@ type question struct{ kind, name, selector, object string }
 
 func questions(specs []autoscalingv2.MetricSpec) map[question]string {
 	asked := map[question]string{}
-	for i, name := range recommend.SeriesNames(specs) {
+	for _, m := range annotations.MetricsOf(specs) {
 		q := question{}
 		var selector *metav1.LabelSelector
-		switch s := specs[i]; s.Type {
+		switch s := m.Spec; s.Type {
 		case autoscalingv2.PodsMetricSourceType:
 			q, selector = question{kind: "Pod", name: s.Pods.Metric.Name}, s.Pods.Metric.Selector
 		case autoscalingv2.ObjectMetricSourceType:
@@ -64,7 +65,7 @@ func questions(specs []autoscalingv2.MetricSpec) map[question]string {
 			panic(err) // generated
 		}
 		q.selector = parsed.String()
-		asked[q] = name
+		asked[q] = m.ID
 	}
 	return asked
 }

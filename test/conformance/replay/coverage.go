@@ -52,7 +52,7 @@ func (c *Coverage) Add(r *Recording, p annotations.Policy) {
 func metricsOf(p annotations.Policy) []string {
 	var all []string
 	for _, m := range p.Metrics {
-		all = append(all, fmt.Sprintf("metric %s %s", m.Type, targetOf(m)))
+		all = append(all, fmt.Sprintf("metric %s %s", m.Spec.Type, targetOf(m.Spec)))
 	}
 	if len(all) > 1 {
 		all = append(all, "several metrics")

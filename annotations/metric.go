@@ -1,0 +1,99 @@
+package annotations
+
+import (
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+// Metric is one target of a policy.
+type Metric struct {
+	// ID is the metric's among those of its policy, made once, by the parser, and the same as long as the annotations are. Metrics
+	// that measure the same have the same ID, others have others. It is empty for what is sampled (see Source).
+	//
+	//	backlog                                         the only metric of that name
+	//	backlog{queue=mail}                             an External one of several, with a selector
+	//	hits of Ingress.networking.k8s.io/front         an Object one of several
+	//	hits of pods                                    a Pods one of several
+	//
+	// A Snapshot holds what was measured under it, and so do traces: IDs do not change from one version to the next.
+	ID string
+	// Spec says what is measured and what it is to be held at, in the vocabulary of autoscaling/v2.
+	Spec autoscalingv2.MetricSpec
+	// Source is who is asked for it: SourceCustom, SourceExternal, or "" for CPU and memory, which are sampled for all pods together.
+	Source string
+}
+
+// The sources that there are, by the name that a Metric has of them.
+const (
+	SourceCustom   = "custom"   // custom.metrics.k8s.io, asked for Pods and Object metrics
+	SourceExternal = "external" // external.metrics.k8s.io, asked for External metrics
+)
+
+// MetricsOf makes metrics of all specs of a policy.
+func MetricsOf(specs []autoscalingv2.MetricSpec) []Metric {
+	all := make([]Metric, len(specs))
+	for i := range specs {
+		all[i].Spec = specs[i]
+	}
+	identify(all)
+	return all
+}
+
+// identify gives each metric its source and its ID.
+func identify(all []Metric) {
+	named, known := map[string]int{}, map[string]series{}
+	for i := range all {
+		if s := seriesOf(&all[i].Spec); s.source != "" {
+			all[i].Source = s.source
+			named[s.name]++
+		}
+	}
+	for i := range all {
+		if all[i].Source == "" {
+			continue
+		}
+		s := seriesOf(&all[i].Spec)
+		id := s.name
+		if named[id] > 1 {
+			id = s.qualified()
+		}
+		for other, taken := known[id]; taken && other != s; other, taken = known[id] {
+			id += "'" // a name that looks like that of another metric with what tells it apart
+		}
+		known[id], all[i].ID = s, id
+	}
+}
+
+// series is what a source is asked for. That of a metric which is sampled is empty.
+type series struct {
+	source string
+	name   string // the metric's
+	labels string // its selector, in braces; none is not the same as an empty one
+	of     string // what it describes
+}
+
+func seriesOf(spec *autoscalingv2.MetricSpec) series {
+	switch {
+	case spec.Type == autoscalingv2.PodsMetricSourceType && spec.Pods != nil:
+		return askedFor(SourceCustom, &spec.Pods.Metric, " of pods")
+	case spec.Type == autoscalingv2.ObjectMetricSourceType && spec.Object != nil:
+		object := &spec.Object.DescribedObject
+		kind := schema.FromAPIVersionAndKind(object.APIVersion, object.Kind).GroupKind()
+		return askedFor(SourceCustom, &spec.Object.Metric, " of "+kind.String()+"/"+object.Name)
+	case spec.Type == autoscalingv2.ExternalMetricSourceType && spec.External != nil:
+		return askedFor(SourceExternal, &spec.External.Metric, "")
+	}
+	return series{}
+}
+
+func askedFor(source string, id *autoscalingv2.MetricIdentifier, of string) series {
+	s := series{source: source, name: id.Name, of: of}
+	if id.Selector != nil {
+		s.labels = "{" + metav1.FormatLabelSelector(id.Selector) + "}"
+	}
+	return s
+}
+
+// qualified is the name with what tells the series from others of that name.
+func (s series) qualified() string { return s.name + s.labels + s.of }

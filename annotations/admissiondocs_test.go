@@ -6,7 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/mini-hpa/mini-hpa/docs"
@@ -45,7 +44,7 @@ func findingsBlock() string {
 
 // sample is a Deployment that leads to a finding, with what is around it. Before is what an update starts from.
 type sample struct {
-	before, workload *appsv1.Deployment
+	before, workload *Workload
 	surroundings     Surroundings
 }
 
@@ -56,10 +55,9 @@ func samples() map[string]sample {
 		return map[string]string{"target-cpu": "50", "max": "10", key: value}
 	}
 	fine := box("app", "cpu=100m")
-	two, five := int32(2), int32(5)
 	misplaced, before, after := deploy(nil, fine), deploy(half, fine), deploy(half, fine)
-	misplaced.Spec.Template.Annotations = map[string]string{Max: "10"}
-	before.Spec.Replicas, after.Spec.Replicas = &five, &two
+	misplaced.Template.Annotations = map[string]string{Max: "10"}
+	before.Replicas, after.Replicas = 5, 2
 	hpa := Surroundings{Autoscalers: []Autoscaler{{Kind: "HorizontalPodAutoscaler", Name: "web"}}}
 	ranges := Surroundings{LimitRanges: []*corev1.LimitRange{limitRange("defaults", corev1.LimitRangeItem{Type: corev1.LimitTypeContainer, DefaultRequest: cpus("100m")})}}
 	return map[string]sample{

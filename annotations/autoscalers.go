@@ -42,9 +42,9 @@ func Scales(kind string, o metav1.Object, ref autoscalingv2.CrossVersionObjectRe
 	}
 	if kind == KindScaledObject {
 		is.Paused = pausedByKEDA(o.GetAnnotations())
-		ref.APIVersion, ref.Kind = cmp.Or(ref.APIVersion, appsv1.SchemeGroupVersion.String()), cmp.Or(ref.Kind, "Deployment")
+		ref.APIVersion, ref.Kind = cmp.Or(ref.APIVersion, appsv1.SchemeGroupVersion.String()), cmp.Or(ref.Kind, kindDeployment)
 	}
-	if ref.Kind != "Deployment" || groupOf(ref.APIVersion) != appsv1.GroupName {
+	if ref.Kind != kindDeployment || groupOf(ref.APIVersion) != appsv1.GroupName {
 		return is, ""
 	}
 	return is, ref.Name
@@ -72,7 +72,7 @@ func groupOf(apiVersion string) string {
 
 // CheckAutoscalers finds others that scale the workload. While mini-hpa only watches (see Mode) they are no problem: that is
 // how two autoscalers are compared. Neither is one that is paused.
-func CheckAutoscalers(_ *appsv1.Deployment, p Policy, s Surroundings) ([]Warning, field.ErrorList) {
+func CheckAutoscalers(_ *Workload, p Policy, s Surroundings) ([]Warning, field.ErrorList) {
 	var warnings []Warning
 	var errs field.ErrorList
 	at := field.NewPath("metadata", "annotations")

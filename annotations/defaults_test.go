@@ -38,7 +38,7 @@ func TestDefaultsAreUsed(t *testing.T) {
 func TestDefaultsAreOverridden(t *testing.T) {
 	d := Defaults{Tolerance: resource.MustParse("0.2"), ScaleDownStabilization: time.Minute, WarmUp: time.Minute, SyncPeriod: time.Minute, MinSyncPeriod: time.Second}
 	all := basic(nil)
-	for _, key := range Keys() {
+	for _, key := range Rows() {
 		if key.Default != "" {
 			all[key.Name] = key.Default
 		}

@@ -26,7 +26,7 @@ func TestAnnotationsPage(t *testing.T) {
 func tableBlock() string {
 	var b strings.Builder
 	b.WriteString("| annotation | examples | default | meaning |\n| --- | --- | --- | --- |\n")
-	for _, key := range Keys() {
+	for _, key := range Rows() {
 		value := "-"
 		if key.Default != "" {
 			value = "`" + key.Default + "`"
@@ -41,7 +41,7 @@ func tableBlock() string {
 // acceptedBlock is the rule of each annotation.
 func acceptedBlock() string {
 	var lines []string
-	for _, key := range Keys() {
+	for _, key := range Rows() {
 		lines = append(lines, fmt.Sprintf("**`%s`**: %s.\n", key.Name, allowed(key)))
 	}
 	return strings.Join(lines, "\n")
@@ -50,7 +50,7 @@ func acceptedBlock() string {
 // TestTable keeps the rows of the table complete and true.
 func TestTable(t *testing.T) {
 	seen := map[string]bool{}
-	for _, key := range Keys() {
+	for _, key := range Rows() {
 		if seen[key.Name] || !strings.HasPrefix(key.Name, Prefix) {
 			t.Errorf("%q is there twice or has no prefix", key.Name)
 		}
@@ -68,14 +68,14 @@ func TestTable(t *testing.T) {
 
 // TestKeysIsACopy keeps the table out of the reach of its readers.
 func TestKeysIsACopy(t *testing.T) {
-	Keys()[0].Examples[0], Keys()[0].Doc = "broken", "broken"
-	if got := Keys()[0]; got.Examples[0] == "broken" || got.Doc == "broken" {
+	Rows()[0].Examples[0], Rows()[0].Doc = "broken", "broken"
+	if got := Rows()[0]; got.Examples[0] == "broken" || got.Doc == "broken" {
 		t.Error("writing to what Keys returned changed the table")
 	}
 }
 
 // allowed is the rule as Parse tells it for a value that nothing accepts.
-func allowed(key Key) string {
+func allowed(key Row) string {
 	nothing := "?"
 	if key.document {
 		nothing = "x"

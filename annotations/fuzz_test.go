@@ -20,7 +20,7 @@ import (
 
 // FuzzParse puts any two annotations on top of a valid set, and holds Parse to what its callers rely on.
 func FuzzParse(f *testing.F) {
-	for _, key := range Keys() {
+	for _, key := range Rows() {
 		name := strings.TrimPrefix(key.Name, Prefix)
 		for _, value := range append(key.Examples, key.Default, "", " 7 ", "\x1b[31m", "\xff", "9223372036854775808", "-1") {
 			f.Add(name, value, "min", "2")

@@ -5,7 +5,7 @@ import "slices"
 // Prefix is what every annotation that mini-hpa reads starts with.
 const Prefix = "mini-hpa/"
 
-// The annotations, in full. The table behind Keys says what each of them means.
+// The annotations, in full. The table behind Rows says what each of them means.
 const (
 	// TargetCPU is the average CPU usage to hold.
 	TargetCPU = Prefix + "target-cpu"
@@ -46,8 +46,8 @@ const (
 	maxDocumentLength = 16 << 10
 )
 
-// Key is one row of the table that describes the annotations.
-type Key struct {
+// Row is one row of the table that describes the annotations.
+type Row struct {
 	// Name is the annotation in full.
 	Name string
 	// Default is the value an absent annotation stands for, while the operator's defaults are DefaultDefaults. It is
@@ -73,9 +73,9 @@ type Key struct {
 	set func(p *draft, value string) error
 }
 
-// Keys returns the table that Parse and the documentation share: one row for each annotation, in the order in which
+// Rows returns the table that Parse and the documentation share: one row for each annotation, in the order in which
 // they are documented.
-func Keys() []Key {
+func Rows() []Row {
 	rows := slices.Clone(table[:])
 	for i := range rows {
 		rows[i].Examples = slices.Clone(rows[i].Examples)

@@ -92,7 +92,7 @@ func (p *draft) read(annotations map[string]string) {
 	}
 }
 
-func (p *draft) readRow(row *Key, raw string) {
+func (p *draft) readRow(row *Row, raw string) {
 	p.key, p.measured = row.Name, p.measured || row.metric
 	found := len(p.errs)
 	value, err := p.tidy(row, raw)

@@ -211,7 +211,7 @@ func TestParseReportsEverythingAtOnce(t *testing.T) {
 // keyOf returns the annotation that an error is about, and fails if there is none.
 func keyOf(t *testing.T, err *field.Error) string {
 	t.Helper()
-	for _, key := range Keys() {
+	for _, key := range Rows() {
 		if rest, ok := strings.CutPrefix(err.Field, "metadata.annotations["+key.Name+"]"); ok && (rest == "" || key.document) {
 			return key.Name
 		}

@@ -82,7 +82,7 @@ func (p *draft) warn(message string) {
 
 // tidy does for every value what must happen before it is read: the cap of its length, the refusal of control
 // characters, the removal of surrounding blanks.
-func (p *draft) tidy(row *Key, raw string) (string, error) {
+func (p *draft) tidy(row *Row, raw string) (string, error) {
 	if len(raw) > row.MaxLength {
 		return "", fmt.Errorf("is %d bytes long; must be at most %d", len(raw), row.MaxLength)
 	}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 
-	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -15,7 +14,7 @@ import (
 //
 //	0 ---- request ---- limit ---- target --- target + tolerance
 //	       usage stays below ^                ^ only from here on replicas are added
-func CheckReach(w *appsv1.Deployment, p Policy, s Surroundings) []Warning {
+func CheckReach(w *Workload, p Policy, s Surroundings) []Warning {
 	var warnings []Warning
 	sources := sourcesOf(w.Annotations)
 	for i := range p.Metrics {
@@ -24,8 +23,8 @@ func CheckReach(w *appsv1.Deployment, p Policy, s Surroundings) []Warning {
 			continue
 		}
 		name, container, _ := usage(&p.Metrics[i].Spec)
-		r := reach{pod: &w.Spec.Template.Spec, ranges: s.LimitRanges, denominator: denominator{resource: name, container: container, source: sources(i)}}
-		r.hasMore = container == "" && injects(&w.Spec.Template, s)
+		r := reach{pod: &w.template().Spec, ranges: s.LimitRanges, denominator: denominator{resource: name, container: container, source: sources(i)}}
+		r.hasMore = container == "" && injects(w.template(), s)
 		if message := r.exceeded(t, p.Up.Tolerance); message != "" {
 			warnings = append(warnings, Warning{Field: r.source.at.String(), Rule: FoundUnreachable, Message: message})
 		}

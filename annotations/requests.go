@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 
-	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -20,14 +19,14 @@ import (
 //	resources of the pod as a whole             count instead of the containers' (KEP-2837)
 //
 // Containers are those that run as long as the pod: the ordinary ones, and init containers with restartPolicy Always.
-func CheckRequests(w *appsv1.Deployment, p Policy, s Surroundings) ([]Warning, field.ErrorList) {
+func CheckRequests(w *Workload, p Policy, s Surroundings) ([]Warning, field.ErrorList) {
 	c := newRequestCheck(w, s)
 	c.checkAgainst(p)
 	return c.warnings, c.errs
 }
 
-func newRequestCheck(w *appsv1.Deployment, s Surroundings) *requestCheck {
-	return &requestCheck{template: &w.Spec.Template, pod: &w.Spec.Template.Spec, surroundings: s, sources: sourcesOf(w.Annotations),
+func newRequestCheck(w *Workload, s Surroundings) *requestCheck {
+	return &requestCheck{template: w.template(), pod: &w.template().Spec, surroundings: s, sources: sourcesOf(w.Annotations),
 		told: map[string]bool{}, looked: map[corev1.ResourceName]bool{}}
 }
 

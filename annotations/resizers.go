@@ -36,7 +36,7 @@ type ResizePolicy struct {
 func ReadResizer(name string, fields map[string]any) (*Resizer, string) {
 	spec := part(fields, "spec")
 	ref := part(spec, "targetRef")
-	isDeployment := text(ref, "kind") == "Deployment" && groupOf(text(ref, "apiVersion")) == appsv1.GroupName
+	isDeployment := text(ref, "kind") == kindDeployment && groupOf(text(ref, "apiVersion")) == appsv1.GroupName
 	if !isDeployment || text(part(spec, "updatePolicy"), "updateMode") == "Off" {
 		return &Resizer{Name: name}, ""
 	}
@@ -83,7 +83,7 @@ func (r *Resizer) resizes(container string, resource corev1.ResourceName) bool {
 
 // CheckResizers warns of VerticalPodAutoscalers that change the requests which a target is a percentage of: they make the requests what
 // usage is, so that usage is never far from any percentage, and the more replicas there are the less is requested.
-func CheckResizers(w *appsv1.Deployment, p Policy, s Surroundings) []Warning {
+func CheckResizers(w *Workload, p Policy, s Surroundings) []Warning {
 	if len(s.Resizers) == 0 {
 		return nil
 	}
@@ -97,7 +97,7 @@ func CheckResizers(w *appsv1.Deployment, p Policy, s Surroundings) []Warning {
 		resource, container, _ := usage(&p.Metrics[i].Spec)
 		d := denominator{resource: resource, container: container, source: sources(i)}
 		for _, r := range s.Resizers[:min(len(s.Resizers), maxRivals)] {
-			if d.isResizedBy(r, &w.Spec.Template.Spec) {
+			if d.isResizedBy(r, &w.template().Spec) {
 				warnings = append(warnings, Warning{Field: d.source.at.String(), Rule: FoundResized, Message: fmt.Sprintf(
 					`%s changes the %s requests that %s is a percentage of; set updateMode: "Off" in it (with the quotes), take %s out of its controlledResources, or %s`,
 					s.title(KindResizer, r.Name), d.what(), d.source.name, clean(string(resource), shown), d.source.amount)})

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -74,14 +73,14 @@ type Verdict struct {
 // Review is the one opinion that admission, controller, lint and simulate have of a workload: Parse, CheckRequests, CheckAutoscalers,
 // CheckResizers, CheckReach and CheckBytes together, and a look at the pod template for annotations that do nothing there. A workload without
 // annotations has no problems. Nothing that it is given is written to.
-func (d Defaults) Review(w *appsv1.Deployment, s Surroundings) Verdict {
+func (d Defaults) Review(w *Workload, s Surroundings) Verdict {
 	if !Selected(w.Annotations) {
 		return Verdict{Warnings: misplaced(w)}
 	}
 	p := d.draft(w.Annotations)
 	v := Verdict{Problems: p.errs, Warnings: append(p.warnings, misplaced(w)...), Mode: p.mode}
 	known := p.known()
-	for _, check := range []func(*appsv1.Deployment, Policy, Surroundings) ([]Warning, field.ErrorList){checkTemplate, CheckAutoscalers} {
+	for _, check := range []func(*Workload, Policy, Surroundings) ([]Warning, field.ErrorList){checkTemplate, CheckAutoscalers} {
 		warnings, problems := check(w, known, s)
 		v.Warnings, v.Problems = append(v.Warnings, warnings...), append(v.Problems, problems...)
 	}
@@ -93,7 +92,7 @@ func (d Defaults) Review(w *appsv1.Deployment, s Surroundings) Verdict {
 }
 
 // checkTemplate is CheckRequests, whose problems keep nobody from anything while nothing is decided.
-func checkTemplate(w *appsv1.Deployment, p Policy, s Surroundings) ([]Warning, field.ErrorList) {
+func checkTemplate(w *Workload, p Policy, s Surroundings) ([]Warning, field.ErrorList) {
 	warnings, problems := CheckRequests(w, p, s)
 	if p.Mode != ModePaused {
 		return warnings, problems
@@ -126,8 +125,8 @@ func (p *draft) knowsMetrics() bool {
 }
 
 // misplaced warns of keys on the pod template. What the Deployment has as well, as kustomize's commonAnnotations writes it, misleads nobody.
-func misplaced(w *appsv1.Deployment) []Warning {
-	for key, value := range w.Spec.Template.Annotations {
+func misplaced(w *Workload) []Warning {
+	for key, value := range w.template().Annotations {
 		if own, ok := w.Annotations[key]; strings.HasPrefix(key, Prefix) && (!ok || own != value) {
 			return []Warning{{Field: "spec.template.metadata.annotations", Rule: FoundMisplaced,
 				Message: OnTheTemplate}}

@@ -2,6 +2,7 @@ package annotations
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 
@@ -15,13 +16,20 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
+// copyOf shares nothing that a review could write to.
+func copyOf(w *Workload) *Workload {
+	own := *w
+	own.Annotations, own.Template = maps.Clone(w.Annotations), w.Template.DeepCopy()
+	return &own
+}
+
 // deploy makes a Deployment of containers with annotations, whose keys lack the prefix.
-func deploy(pairs map[string]string, containers ...corev1.Container) *appsv1.Deployment {
-	d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web", Annotations: map[string]string{}}}
+func deploy(pairs map[string]string, containers ...corev1.Container) *Workload {
+	d := OfDeployment(&appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web", Annotations: map[string]string{}}})
 	for key, value := range pairs {
 		d.Annotations[Prefix+key] = value
 	}
-	d.Spec.Template.Spec.Containers = containers
+	d.Template.Spec.Containers = containers
 	return d
 }
 
@@ -46,14 +54,14 @@ func sidecar(c corev1.Container) corev1.Container {
 }
 
 // whole gives the pod amounts as a whole.
-func whole(d *appsv1.Deployment, amounts ...string) *appsv1.Deployment {
+func whole(d *Workload, amounts ...string) *Workload {
 	r := box("", amounts...).Resources
-	d.Spec.Template.Spec.Resources = &r
+	d.Template.Spec.Resources = &r
 	return d
 }
 
-func initially(d *appsv1.Deployment, containers ...corev1.Container) *appsv1.Deployment {
-	d.Spec.Template.Spec.InitContainers = containers
+func initially(d *Workload, containers ...corev1.Container) *Workload {
+	d.Template.Spec.InitContainers = containers
 	return d
 }
 
@@ -93,7 +101,7 @@ func TestRequests(t *testing.T) {
 	}
 	ofContainer := corev1.LimitTypeContainer
 	tests := map[string]struct {
-		workload *appsv1.Deployment
+		workload *Workload
 		ranges   []*corev1.LimitRange
 		want     []string
 	}{
@@ -152,7 +160,7 @@ func TestRequests(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			before := tc.workload.DeepCopy()
+			before := copyOf(tc.workload)
 			v := DefaultDefaults().Review(tc.workload, Surroundings{LimitRanges: tc.ranges})
 			if diff := cmp.Diff(tc.want, found(v)); diff != "" {
 				t.Errorf("(-want +got):\n%s\n%v %v", diff, v.Problems, v.Warnings)
@@ -170,7 +178,7 @@ func TestRequests(t *testing.T) {
 func TestMessagesSayWhatToDo(t *testing.T) {
 	hpa := Surroundings{Autoscalers: []Autoscaler{{Kind: "HorizontalPodAutoscaler", Name: "web"}}}
 	tests := map[string]struct {
-		workload *appsv1.Deployment
+		workload *Workload
 		s        Surroundings
 		want     string
 	}{
@@ -223,7 +231,7 @@ func TestOtherAutoscalersBesideAWatcher(t *testing.T) {
 
 func TestMisplacedWithoutAnyOther(t *testing.T) {
 	d := deploy(nil, box("app"))
-	d.Spec.Template.Annotations = map[string]string{Max: "3"}
+	d.Template.Annotations = map[string]string{Max: "3"}
 	if diff := cmp.Diff([]string{"(MisplacedAnnotation) spec.template.metadata.annotations"}, found(DefaultDefaults().Review(d, Surroundings{}))); diff != "" {
 		t.Error(diff)
 	}
@@ -232,7 +240,7 @@ func TestMisplacedWithoutAnyOther(t *testing.T) {
 func TestCopiesOnTheTemplateAreNotMisplaced(t *testing.T) {
 	for value, want := range map[string][]string{"9": nil, "8": {"(MisplacedAnnotation) spec.template.metadata.annotations"}} {
 		d := deploy(map[string]string{"target-cpu": "50", "max": "9"}, box("app", "cpu=1"))
-		d.Spec.Template.Annotations = map[string]string{Max: value, "other": "x"}
+		d.Template.Annotations = map[string]string{Max: value, "other": "x"}
 		if diff := cmp.Diff(want, found(DefaultDefaults().Review(d, Surroundings{}))); diff != "" {
 			t.Errorf("%s: %s", value, diff)
 		}
@@ -282,7 +290,7 @@ func TestInjectedContainers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			for _, target := range []string{"50", "250m"} {
 				d := deploy(map[string]string{"target-cpu": target, "max": "9", "container": tc.container}, box("app", "cpu=1"))
-				d.Spec.Template.Labels, d.Spec.Template.Annotations = tc.labels, tc.annotations
+				d.Template.Labels, d.Template.Annotations = tc.labels, tc.annotations
 				if diff := cmp.Diff([]string{tc.want}, found(DefaultDefaults().Review(d, tc.s))); diff != "" {
 					t.Errorf("%s: %s", target, diff)
 				}
@@ -290,7 +298,7 @@ func TestInjectedContainers(t *testing.T) {
 		})
 	}
 	setup := initially(deploy(map[string]string{"target-cpu": "50", "max": "9", "container": "proxy"}, box("app", "cpu=1")), box("proxy"))
-	setup.Spec.Template.Labels = map[string]string{"sidecar.istio.io/inject": "true"}
+	setup.Template.Labels = map[string]string{"sidecar.istio.io/inject": "true"}
 	if diff := cmp.Diff([]string{unknown}, found(DefaultDefaults().Review(setup, Surroundings{Injection: "x", Containers: []string{"proxy"}}))); diff != "" {
 		t.Errorf("an init container that ends: %s", diff)
 	}
@@ -389,7 +397,7 @@ func TestReach(t *testing.T) {
 	}
 	limited := []*corev1.LimitRange{limitRange("all", corev1.LimitRangeItem{Type: corev1.LimitTypeContainer, Default: cpus("200m")})}
 	tests := map[string]struct {
-		workload *appsv1.Deployment
+		workload *Workload
 		ranges   []*corev1.LimitRange
 		want     string
 	}{
@@ -440,8 +448,8 @@ func TestReach(t *testing.T) {
 }
 
 // toIstio says whether it may inject its container.
-func toIstio(d *appsv1.Deployment, value string) *appsv1.Deployment {
-	d.Spec.Template.Labels = map[string]string{"sidecar.istio.io/inject": value}
+func toIstio(d *Workload, value string) *Workload {
+	d.Template.Labels = map[string]string{"sidecar.istio.io/inject": value}
 	return d
 }
 
@@ -487,12 +495,12 @@ func TestBytes(t *testing.T) {
 func TestReplicasThatGo(t *testing.T) {
 	good := map[string]string{"target-cpu": "50", "max": "9"}
 	fine := box("app", "cpu=1")
-	of := func(d *appsv1.Deployment, n int32) *appsv1.Deployment {
-		d.Spec.Replicas = &n
+	of := func(d *Workload, n int32) *Workload {
+		d.Replicas = n
 		return d
 	}
 	for name, tc := range map[string]struct {
-		before, after *appsv1.Deployment
+		before, after *Workload
 		want          []string
 	}{
 		"with the first annotations": {of(deploy(nil, fine), 3), deploy(good, fine), []string{"goes from 3 to 1 with this change, and mini-hpa goes on from 1; the API server sets 1 once when the field disappears", `"kubectl scale deployment web --replicas=3" brings the replicas back`}},
@@ -536,7 +544,7 @@ func TestRivalsAreBounded(t *testing.T) {
 func TestAnUpdateAnswersForWhatItBrings(t *testing.T) {
 	good := map[string]string{"target-cpu": "50", "max": "10"}
 	bad := map[string]string{"target-cpu": "50", "max": "none"}
-	replicas := func(d *appsv1.Deployment, n int32) *appsv1.Deployment { d.Spec.Replicas = &n; return d }
+	replicas := func(d *Workload, n int32) *Workload { d.Replicas = n; return d }
 	with := func(key, value string) map[string]string {
 		return map[string]string{"target-cpu": "50", "max": "10", key: value}
 	}
@@ -545,7 +553,7 @@ func TestAnUpdateAnswersForWhatItBrings(t *testing.T) {
 	}
 	hpa := Surroundings{Autoscalers: []Autoscaler{{Kind: "HorizontalPodAutoscaler", Name: "web"}}}
 	tests := map[string]struct {
-		before, after *appsv1.Deployment
+		before, after *Workload
 		s             Surroundings
 		want          []string
 	}{

@@ -1,7 +1,7 @@
 package annotations
 
 // table is the only description of the annotations; nobody writes to it.
-var table = [...]Key{
+var table = [...]Row{
 	{
 		Name: TargetCPU, MaxLength: maxScalarLength, metric: true, set: setTargetCPU,
 		Examples: []string{"50", "50%", "250m"},

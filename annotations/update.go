@@ -7,15 +7,14 @@ import (
 	"strconv"
 	"strings"
 
-	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
 // ReviewUpdate reviews what an update makes of a workload, and finds fault only with what the update has brought: a problem
 // that was there before is a warning, so that nobody who changes something else is kept from doing so. So is another autoscaler, see
 // Replacing.
-func (d Defaults) ReviewUpdate(before, after *appsv1.Deployment, s Surroundings) Verdict {
-	s = s.withoutThoseOf(&before.Spec.Template) // which are not injected into the pods that there are
+func (d Defaults) ReviewUpdate(before, after *Workload, s Surroundings) Verdict {
+	s = s.withoutThoseOf(before.template()) // which are not injected into the pods that there are
 	v := d.Review(after, s).Replacing(nil)
 	if len(v.Problems) == 0 {
 		v.Warnings = append(v.Warnings, overwritten(before, after, v.Mode)...)
@@ -24,15 +23,16 @@ func (d Defaults) ReviewUpdate(before, after *appsv1.Deployment, s Surroundings)
 	excuse := Excuse{FoundUnchanged, "it was so before this change; mini-hpa does not scale the Deployment until it is fixed"}
 	v = v.ExcuseAsBefore(after, before, d.reviewBehind(before, s), excuse)
 	if len(v.Problems) > 0 && d.hidRequests(before) {
-		form := &appsv1.Deployment{ObjectMeta: after.ObjectMeta, Spec: before.Spec}
-		v = v.ExcuseAsBefore(after, before, d.reviewBehind(form, s).ofTemplate(), excuse)
+		form := *after
+		form.Template = before.Template
+		v = v.ExcuseAsBefore(after, before, d.reviewBehind(&form, s).ofTemplate(), excuse)
 	}
 	return v
 }
 
 // reviewBehind is Review, but a container that is not known hides nothing: which one was meant shows when the mistake is repaired, so that
 // the problems of all that it may be are there.
-func (d Defaults) reviewBehind(w *appsv1.Deployment, s Surroundings) Verdict {
+func (d Defaults) reviewBehind(w *Workload, s Surroundings) Verdict {
 	v := d.Review(w, s)
 	if slices.ContainsFunc(v.Problems, LacksContainer) {
 		check := newRequestCheck(w, s)
@@ -45,7 +45,7 @@ func (d Defaults) reviewBehind(w *appsv1.Deployment, s Surroundings) Verdict {
 
 // hidRequests says whether a workload asked to be scaled, but not on what: nobody looked for its requests then, so that they may have
 // been missing before somebody repaired the annotations.
-func (d Defaults) hidRequests(w *appsv1.Deployment) bool {
+func (d Defaults) hidRequests(w *Workload) bool {
 	if !Selected(w.Annotations) {
 		return false
 	}
@@ -91,7 +91,7 @@ func ofRequest(e *field.Error) bool {
 }
 
 // ExcuseAsBefore turns those problems of a workload into warnings that an earlier form of it had, too.
-func (v Verdict) ExcuseAsBefore(w, earlier *appsv1.Deployment, old Verdict, e Excuse) Verdict {
+func (v Verdict) ExcuseAsBefore(w, earlier *Workload, old Verdict, e Excuse) Verdict {
 	had := history{}
 	for _, problem := range old.Problems {
 		had.add(earlier, problem)
@@ -102,7 +102,7 @@ func (v Verdict) ExcuseAsBefore(w, earlier *appsv1.Deployment, old Verdict, e Ex
 
 // subject is a workload and what is wrong with it.
 type subject struct {
-	workload *appsv1.Deployment
+	workload *Workload
 	problems field.ErrorList
 }
 
@@ -122,9 +122,9 @@ func renamed(before, after subject) map[*field.Error]bool {
 }
 
 // ofStrangers visits the problems of containers that another form of the workload does not have, each as one of any container.
-func (s subject) ofStrangers(other *appsv1.Deployment, visit func(*field.Error, trait)) {
+func (s subject) ofStrangers(other *Workload, visit func(*field.Error, trait)) {
 	known := map[string]bool{}
-	for _, container := range everyContainer(&other.Spec.Template.Spec) {
+	for _, container := range everyContainer(&other.template().Spec) {
 		known["container "+container.Name] = true
 	}
 	for _, e := range s.problems {
@@ -162,7 +162,7 @@ const (
 	theWhole     = "the pod as a whole"
 )
 
-func (h history) add(w *appsv1.Deployment, e *field.Error) {
+func (h history) add(w *Workload, e *field.Error) {
 	t := traitOf(w, e)
 	h[t] = true
 	if e.Origin == FoundMissingRequest {
@@ -173,7 +173,7 @@ func (h history) add(w *appsv1.Deployment, e *field.Error) {
 
 // knows also takes a missing request for the same if it is now missing of the pod as a whole and not of a container, or the
 // other way round: resources of the pod as a whole were added or removed meanwhile.
-func (h history) knows(w *appsv1.Deployment, e *field.Error) bool {
+func (h history) knows(w *Workload, e *field.Error) bool {
 	t := traitOf(w, e)
 	if h[t] || e.Origin != FoundMissingRequest {
 		return h[t]
@@ -193,7 +193,7 @@ var (
 	listIndex      = regexp.MustCompile(`\[\d+\]`)
 )
 
-func traitOf(w *appsv1.Deployment, e *field.Error) trait {
+func traitOf(w *Workload, e *field.Error) trait {
 	value := fmt.Sprint(e.BadValue)
 	if found := containerField.FindStringSubmatch(e.Field); found != nil {
 		return trait{e.Origin, containerName(w, found[1], found[2]), found[3] + " " + value}
@@ -214,10 +214,10 @@ func wholeAnnotation(at string) (string, bool) {
 	return key, isAnnotation && isWhole && !strings.Contains(key, "]")
 }
 
-func containerName(w *appsv1.Deployment, list, index string) string {
-	containers := w.Spec.Template.Spec.Containers
+func containerName(w *Workload, list, index string) string {
+	containers := w.template().Spec.Containers
 	if list == initList {
-		containers = w.Spec.Template.Spec.InitContainers
+		containers = w.template().Spec.InitContainers
 	}
 	i, err := strconv.Atoi(index)
 	if err != nil || i >= len(containers) {
@@ -228,8 +228,8 @@ func containerName(w *appsv1.Deployment, list, index string) string {
 
 // overwritten warns of an update that sets the replicas of a workload that is autoscaled after it. Zero is how autoscaling is paused on
 // purpose.
-func overwritten(before, after *appsv1.Deployment, mode Mode) []Warning {
-	from, to := replicas(before), replicas(after)
+func overwritten(before, after *Workload, mode Mode) []Warning {
+	from, to := before.Replicas, after.Replicas
 	if from == to || from == 0 || to == 0 || mode != ModeAuto || !Selected(after.Annotations) {
 		return nil
 	}
@@ -251,11 +251,3 @@ const (
 	// LeaveReplicasOut is what to do about spec.replicas in the manifest of a Deployment that is autoscaled.
 	LeaveReplicasOut = "leave spec.replicas out of the manifest (first " + takeOut + ": when the field disappears from what is applied, the API server sets 1 once)"
 )
-
-// replicas is spec.replicas; the API server stores 1 where it is not set.
-func replicas(w *appsv1.Deployment) int32 {
-	if w.Spec.Replicas == nil {
-		return 1
-	}
-	return *w.Spec.Replicas
-}

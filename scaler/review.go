@@ -43,10 +43,10 @@ func (s *Scaler) review(w *workload, d *appsv1.Deployment) (annotations.Policy, 
 
 // opinion is the review, with what the pods show of containers that are put into them.
 func (s *Scaler) opinion(d *appsv1.Deployment, around annotations.Surroundings) annotations.Verdict {
-	v := s.Defaults.Review(d, around)
+	v := s.Defaults.Review(annotations.OfDeployment(d), around)
 	if !slices.ContainsFunc(v.Problems, annotations.LacksContainer) {
 		return v
 	}
 	around.Containers = annotations.RunningIn(s.Workloads.Pods(d))
-	return s.Defaults.Review(d, around)
+	return s.Defaults.Review(annotations.OfDeployment(d), around)
 }

@@ -162,13 +162,13 @@ func TestOneOutageIsToldOnce(t *testing.T) {
 
 func TestManyProblemsAreAllNamed(t *testing.T) {
 	pairs := map[string]string{}
-	for _, key := range annotations.Keys() {
+	for _, key := range annotations.Rows() {
 		pairs[strings.TrimPrefix(key.Name, annotations.Prefix)] = "no!"
 	}
 	c := newCluster(t, pairs)
 	c.reconcile(tick)
 	event := <-c.events.Events
-	for _, key := range annotations.Keys() {
+	for _, key := range annotations.Rows() {
 		if !strings.Contains(event, "["+key.Name+"]") {
 			t.Errorf("%s is not named in %q", key.Name, event)
 		}

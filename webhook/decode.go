@@ -45,16 +45,11 @@ func decode(raw []byte) (*object, error) {
 			return nil, fmt.Errorf("the pod template cannot be read: %w", err)
 		}
 	}
-	d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: o.Metadata.Namespace, Name: o.Metadata.Name, UID: o.Metadata.UID,
-		Annotations: o.Metadata.Annotations, DeletionTimestamp: o.Metadata.DeletionTimestamp}}
-	d.Spec.Replicas, d.Spec.RevisionHistoryLimit = o.Spec.Replicas, o.Spec.RevisionHistoryLimit
-	d.Spec.Template.Labels, d.Spec.Template.Annotations = t.Metadata.Labels, t.Metadata.Annotations
-	d.Spec.Template.Spec = corev1.PodSpec{Containers: t.Spec.Containers.core(), InitContainers: t.Spec.InitContainers.core()}
-	if t.Spec.Resources != nil {
-		whole := t.Spec.Resources.core()
-		d.Spec.Template.Spec.Resources = &whole
-	}
-	return &object{deployment: d, template: o.Spec.Template}, nil
+	w := &annotations.Workload{Key: annotations.DeploymentKey(o.Metadata.Namespace, o.Metadata.Name), APIVersion: appsv1.SchemeGroupVersion.String(),
+		UID: o.Metadata.UID, Deleting: o.Metadata.DeletionTimestamp != nil, Annotations: o.Metadata.Annotations,
+		Replicas: annotations.ReplicasOr1(o.Spec.Replicas), Template: t.core()}
+	limit := o.Spec.RevisionHistoryLimit
+	return &object{workload: w, template: o.Spec.Template, keepsNoHistory: limit != nil && *limit == 0}, nil
 }
 
 // The wire types have the fields of apps/v1 that are read, and their JSON names.
@@ -205,6 +200,16 @@ func wireAmount(raw json.RawMessage) (resource.Quantity, error) {
 	}
 	text := strings.TrimSuffix(strings.TrimPrefix(string(raw), `"`), `"`)
 	return amount.Read(strings.TrimSpace(text))
+}
+
+func (t *wireTemplate) core() *corev1.PodTemplateSpec {
+	template := &corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: t.Metadata.Labels, Annotations: t.Metadata.Annotations},
+		Spec: corev1.PodSpec{Containers: t.Spec.Containers.core(), InitContainers: t.Spec.InitContainers.core()}}
+	if t.Spec.Resources != nil {
+		whole := t.Spec.Resources.core()
+		template.Spec.Resources = &whole
+	}
+	return template
 }
 
 func (c wireContainers) core() []corev1.Container {

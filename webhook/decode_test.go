@@ -37,11 +37,12 @@ func TestWhatIsDecodedIsEnough(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want, got := annotations.DefaultDefaults().Review(&whole, annotations.Surroundings{}), annotations.DefaultDefaults().Review(slim.deployment, annotations.Surroundings{})
+			of := annotations.OfDeployment(&whole)
+			want, got := annotations.DefaultDefaults().Review(of, annotations.Surroundings{}), annotations.DefaultDefaults().Review(slim.workload, annotations.Surroundings{})
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("(-whole +slim):\n%s", diff)
 			}
-			if diff := cmp.Diff([]any{whole.Name, whole.Namespace, whole.UID, whole.Spec.Replicas}, []any{slim.deployment.Name, slim.deployment.Namespace, slim.deployment.UID, slim.deployment.Spec.Replicas}); diff != "" {
+			if diff := cmp.Diff([]any{of.Key, of.UID, of.Replicas}, []any{slim.workload.Key, slim.workload.UID, slim.workload.Replicas}); diff != "" {
 				t.Errorf("(-whole +slim):\n%s", diff)
 			}
 		})
@@ -121,7 +122,7 @@ func FuzzDecode(f *testing.F) {
 		if !valid || err != nil {
 			return
 		}
-		want, got := annotations.DefaultDefaults().Review(&whole, annotations.Surroundings{}), annotations.DefaultDefaults().Review(slim.deployment, annotations.Surroundings{})
+		want, got := annotations.DefaultDefaults().Review(annotations.OfDeployment(&whole), annotations.Surroundings{}), annotations.DefaultDefaults().Review(slim.workload, annotations.Surroundings{})
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%q (-whole +slim):\n%s", text, diff)
 		}

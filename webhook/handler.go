@@ -70,17 +70,17 @@ func (r *reviewer) review(ctx context.Context, req *admission.Request) (annotati
 		return annotations.Verdict{}, nil
 	}
 	after, err := decode(req.Object.Raw)
-	if err != nil || after.deployment.DeletionTimestamp != nil { // nothing may keep an object from going
+	if err != nil || after.workload.Deleting { // nothing may keep an object from going
 		return annotations.Verdict{}, err
 	}
-	c := change{after: after.deployment}
+	c := change{after: after}
 	isRolledOut := false
 	if req.Operation == admissionv1.Update {
 		before, err := decode(req.OldObject.Raw)
 		if err != nil {
 			return annotations.Verdict{}, err
 		}
-		c.before, isRolledOut = before.deployment, !after.sameTemplate(before)
+		c.before, isRolledOut = before, !after.sameTemplate(before)
 	}
 	c.around = r.Surroundings.Surroundings(cache.ObjectName{Namespace: req.Namespace, Name: req.Name})
 	verdict := r.judge(c)
@@ -96,9 +96,9 @@ func (r *reviewer) review(ctx context.Context, req *admission.Request) (annotati
 // judge reviews what a request makes of a Deployment.
 func (r *reviewer) judge(c change) annotations.Verdict {
 	if c.before == nil {
-		return r.Defaults.Review(c.after, c.around).Replacing(nil)
+		return r.Defaults.Review(c.after.workload, c.around).Replacing(nil)
 	}
-	return r.Defaults.ReviewUpdate(c.before, c.after, c.around)
+	return r.Defaults.ReviewUpdate(c.before.workload, c.after.workload, c.around)
 }
 
 // expectInjected judges again, with what the API server says of injected containers. It is asked only here, on the way to a refusal.
@@ -121,7 +121,7 @@ func concerns(req *admission.Request) bool {
 // change is an update, or a new Deployment, of which there is nothing before, and what is around it. That is asked for once, so that all
 // of a verdict is about the same.
 type change struct {
-	before, after *appsv1.Deployment
+	before, after *object
 	around        annotations.Surroundings
 }
 
@@ -136,24 +136,18 @@ func (r *reviewer) excuseRollback(ctx context.Context, req *admission.Request, c
 		excuse.Because = "let through because it could not be found out whether this is a rollback; " + unscaled
 		return v.Excuse(excuse)
 	}
-	if earlier == nil && keepsNoHistory(c.before) && annotations.Selected(c.before.Annotations) {
+	if earlier == nil && c.before.keepsNoHistory && annotations.Selected(c.before.workload.Annotations) {
 		excuse.Because = "let through because revisionHistoryLimit is 0, so that it cannot be found out whether this is a rollback; " + unscaled
 		return v.ExcuseRequests(excuse)
 	}
 	if earlier == nil {
 		return v
 	}
-	for _, pairs := range []map[string]string{earlier.Annotations, c.before.Annotations} {
-		form := &appsv1.Deployment{Spec: earlier.Spec}
-		form.Annotations = pairs
-		v = v.ExcuseAsBefore(c.after, form, r.Defaults.Review(form, c.around), excuse)
+	for _, pairs := range []map[string]string{earlier.Annotations, c.before.workload.Annotations} {
+		form := &annotations.Workload{Annotations: pairs, Template: earlier.Template}
+		v = v.ExcuseAsBefore(c.after.workload, form, r.Defaults.Review(form, c.around), excuse)
 	}
 	return v
-}
-
-// keepsNoHistory says that there is no trace of what a Deployment was before.
-func keepsNoHistory(d *appsv1.Deployment) bool {
-	return d.Spec.RevisionHistoryLimit != nil && *d.Spec.RevisionHistoryLimit == 0
 }
 
 const unscaled = "mini-hpa does not scale the Deployment until it is fixed"
@@ -199,8 +193,10 @@ func brief(text string) string {
 
 // object is what is read of a Deployment in a request.
 type object struct {
-	deployment *appsv1.Deployment
-	template   json.RawMessage
+	workload *annotations.Workload
+	template json.RawMessage
+	// keepsNoHistory says that there is no trace of what the Deployment was before.
+	keepsNoHistory bool
 }
 
 // sameTemplate says whether the pod templates are the same. Both were written by one encoder, so their bytes are.

@@ -19,7 +19,6 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 	admissionv1 "k8s.io/api/admission/v1"
-	appsv1 "k8s.io/api/apps/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/cache"
 
@@ -40,7 +39,7 @@ type had struct {
 	asked    int
 }
 
-func (h *had) Find(context.Context, string, []byte) (*appsv1.Deployment, error) {
+func (h *had) Find(context.Context, string, []byte) (*annotations.Workload, error) {
 	h.asked++
 	if h.revision == "" {
 		return nil, h.err
@@ -49,7 +48,7 @@ func (h *had) Find(context.Context, string, []byte) (*appsv1.Deployment, error) 
 	if err != nil {
 		return nil, err
 	}
-	return o.deployment, nil
+	return o.workload, nil
 }
 
 // desk is a handler with what it asks.

@@ -14,13 +14,15 @@ import (
 	utiljson "k8s.io/apimachinery/pkg/util/json"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/metadata"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
 // Revisions knows what a Deployment was before.
 type Revisions interface {
 	// Find returns an earlier revision of the Deployment that is in a request, as JSON, with the same pod template; nil if there
 	// is none. Of the revision, annotations and pod template are known. The error says why it is not known whether there is one.
-	Find(ctx context.Context, namespace string, deployment []byte) (*appsv1.Deployment, error)
+	Find(ctx context.Context, namespace string, deployment []byte) (*annotations.Workload, error)
 }
 
 const (
@@ -48,7 +50,7 @@ func NewRevisions(names metadata.Interface, objects kubernetes.Interface) Revisi
 }
 
 // Find is Revisions'.
-func (r *revisions) Find(ctx context.Context, namespace string, deployment []byte) (*appsv1.Deployment, error) {
+func (r *revisions) Find(ctx context.Context, namespace string, deployment []byte) (*annotations.Workload, error) {
 	if len(deployment) > maxRevised {
 		return nil, fmt.Errorf("a Deployment of %d bytes is not compared with its ReplicaSets", len(deployment))
 	}
@@ -105,10 +107,8 @@ func (r *revisions) owned(ctx context.Context, namespace string, d *appsv1.Deplo
 }
 
 // revisionOf is the Deployment as it was. The Deployment controller copies its annotations to its ReplicaSets.
-func revisionOf(rs *appsv1.ReplicaSet) *appsv1.Deployment {
-	d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: rs.Namespace, Annotations: rs.Annotations}}
-	d.Spec.Template = rs.Spec.Template
-	return d
+func revisionOf(rs *appsv1.ReplicaSet) *annotations.Workload {
+	return &annotations.Workload{Annotations: rs.Annotations, Template: &rs.Spec.Template}
 }
 
 // restartedAt is where kubectl rollout restart notes the time. A rollback by a tool that merges keeps it.

@@ -136,7 +136,7 @@ func (m *manifests) forms(d *candidate, defaults annotations.Defaults) []*form {
 			around := m.surroundingsOf(f.workload, m.levelsOf(f))
 			around.Autoscalers = slices.DeleteFunc(slices.Clone(around.Autoscalers), func(a annotations.Autoscaler) bool { return m.isDeleted(dir, a.Kind, a.Name) })
 			inManifests := func(other annotations.Autoscaler) bool { return around.Where(other.Kind, other.Name) != "" }
-			f.verdict = defaults.Review(f.workload, around).Replacing(inManifests)
+			f.verdict = defaults.Review(annotations.OfDeployment(f.workload), around).Replacing(inManifests)
 		}
 		found = append(found, f)
 	}

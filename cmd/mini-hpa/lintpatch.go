@@ -326,7 +326,7 @@ func (m *manifests) besidePatch(p patched) []finding {
 	d.file = filepath.Join(p.use.dir, filepath.Base(p.file))
 	around := m.surroundings(d)
 	around.Autoscalers = slices.DeleteFunc(slices.Clone(around.Autoscalers), func(a annotations.Autoscaler) bool { return m.isDeleted(p.use.dir, a.Kind, a.Name) })
-	warnings, problems := annotations.CheckAutoscalers(d.workload, annotations.Policy{Mode: annotations.Mode(pairs[annotations.ModeKey])}, around)
+	warnings, problems := annotations.CheckAutoscalers(annotations.OfDeployment(d.workload), annotations.Policy{Mode: annotations.Mode(pairs[annotations.ModeKey])}, around)
 	var found []finding
 	for _, w := range (annotations.Verdict{Problems: problems, Warnings: warnings}).Replacing(nil).Warnings {
 		found = append(found, p.finding(severityWarning, w.Rule, w.Path(), w.Message))

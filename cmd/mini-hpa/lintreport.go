@@ -120,7 +120,7 @@ func (m *manifests) review(d *candidate, defaults annotations.Defaults) []findin
 // verdict is that of the manifest by itself.
 func (d *candidate) verdict(defaults annotations.Defaults, s annotations.Surroundings) annotations.Verdict {
 	inManifests := func(other annotations.Autoscaler) bool { return s.Where(other.Kind, other.Name) != "" }
-	verdict := defaults.Review(d.workload, s).Replacing(inManifests)
+	verdict := defaults.Review(annotations.OfDeployment(d.workload), s).Replacing(inManifests)
 	if annotations.Selected(d.workload.Annotations) { // what is wrong with other Deployments is none of mini-hpa's business
 		verdict = d.withUnquoted(verdict)
 	} else if d.asksInVain() {

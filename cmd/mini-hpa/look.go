@@ -114,7 +114,7 @@ var replicaSets = schema.GroupVersionResource{Group: "apps", Version: "v1", Reso
 
 // scalable says what keeps the Deployment from being scaled. Whether a container is injected, its pods will show.
 func (e *explainTask) scalable(d *appsv1.Deployment, s annotations.Surroundings) error {
-	if problems := slices.DeleteFunc(e.decision.defaults.Review(d, s).Problems, annotations.LacksContainer); len(problems) > 0 {
+	if problems := slices.DeleteFunc(e.decision.defaults.Review(annotations.OfDeployment(d), s).Problems, annotations.LacksContainer); len(problems) > 0 {
 		errs := make([]error, len(problems)) // joined one to a line; the list's own aggregate puts all of them on one
 		for i, problem := range problems {
 			errs[i] = problem

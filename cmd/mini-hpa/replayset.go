@@ -28,7 +28,7 @@ func (s settings) Allowed() string {
 func (s settings) Set(pair string) error {
 	key, value, found := strings.Cut(pair, "=")
 	_, twice := s[key]
-	known := slices.ContainsFunc(annotations.Keys(), func(k annotations.Key) bool { return k.Name == key })
+	known := slices.ContainsFunc(annotations.Rows(), func(k annotations.Row) bool { return k.Name == key })
 	if !found || twice || !known {
 		return errors.New("not allowed")
 	}

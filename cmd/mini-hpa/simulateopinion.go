@@ -18,7 +18,7 @@ func (t *simulateTask) policy(v *variant, s streams) (annotations.Policy, error)
 			d.problems = append(d.problems, problem)
 		}
 	}
-	verdict := t.decision.defaults.Review(d.workload, t.around).Replacing(func(other annotations.Autoscaler) bool {
+	verdict := t.decision.defaults.Review(annotations.OfDeployment(d.workload), t.around).Replacing(func(other annotations.Autoscaler) bool {
 		return t.around.Where(other.Kind, other.Name) != ""
 	})
 	if !annotations.Selected(d.workload.Annotations) {

@@ -1,0 +1,77 @@
+package annotations
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+func TestKeysAreToldInFull(t *testing.T) {
+	for key, want := range map[Key]string{
+		DeploymentKey("shop", "web"): "deployments.apps/shop/web",
+		{Kind: schema.GroupKind{Group: "argoproj.io", Kind: "Rollout"}, Namespace: "shop", Name: "web"}: "rollouts.argoproj.io/shop/web",
+	} {
+		if got := key.String(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+		if got := key.NamespacedName().String(); got != "shop/web" {
+			t.Errorf("%q without the kind, want shop/web", got)
+		}
+	}
+}
+
+func TestADeploymentIsAWorkload(t *testing.T) {
+	five := int32(5)
+	d := &appsv1.Deployment{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web", UID: "u", ResourceVersion: "7", Annotations: map[string]string{Max: "10"}},
+		Spec: appsv1.DeploymentSpec{Replicas: &five, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}},
+			Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "app"}}}}},
+		Status: appsv1.DeploymentStatus{Replicas: 4, Conditions: []appsv1.DeploymentCondition{
+			{Type: appsv1.DeploymentReplicaFailure, Status: corev1.ConditionTrue, Reason: "FailedCreate", Message: "quota"}}},
+	}
+	want := &Workload{Key: DeploymentKey("shop", "web"), APIVersion: "apps/v1", UID: "u", Version: "7", Annotations: map[string]string{Max: "10"},
+		Template: &d.Spec.Template, Replicas: 5, StatusReplicas: 4, Selector: d.Spec.Selector, Refused: "quota"}
+	if diff := cmp.Diff(want, OfDeployment(d)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	now := metav1.Now()
+	d.Spec.Replicas, d.DeletionTimestamp, d.Status.Conditions[0].Reason = nil, &now, "Other"
+	if w := OfDeployment(d); w.Replicas != 1 || !w.Deleting || w.Refused != "" {
+		t.Errorf("%d replicas, deleting %t, refused %q; want 1, true and nothing", w.Replicas, w.Deleting, w.Refused)
+	}
+	ref := OfDeployment(d).Reference()
+	if diff := cmp.Diff(&corev1.ObjectReference{APIVersion: "apps/v1", Kind: "Deployment", Namespace: "shop", Name: "web", UID: "u", ResourceVersion: "7"}, ref); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestWhoHasSetTheReplicas(t *testing.T) {
+	replicas, labels := metav1.NewFieldsV1(`{"f:spec":{"f:replicas":{}}}`), metav1.NewFieldsV1(`{"f:metadata":{"f:labels":{"f:replicas":{}}}}`)
+	ours := metav1.ManagedFieldsEntry{Manager: FieldManager, Subresource: "scale", FieldsV1: replicas}
+	tests := map[string]struct {
+		entries []metav1.ManagedFieldsEntry
+		setBy   string
+		us      bool
+	}{
+		"nobody":                      {},
+		"mini-hpa":                    {[]metav1.ManagedFieldsEntry{ours}, "mini-hpa", true},
+		"mini-hpa, other fields":      {[]metav1.ManagedFieldsEntry{{Manager: FieldManager, Subresource: "scale", FieldsV1: labels}}, "", false},
+		"of that name, by the object": {[]metav1.ManagedFieldsEntry{{Manager: FieldManager, FieldsV1: replicas}}, "mini-hpa", false},
+		"somebody else":               {[]metav1.ManagedFieldsEntry{{Manager: "kubectl", FieldsV1: replicas}}, "kubectl", false},
+		"both":                        {[]metav1.ManagedFieldsEntry{{Manager: "kubectl", FieldsV1: replicas}, ours}, "kubectl, mini-hpa", true},
+		"the status":                  {[]metav1.ManagedFieldsEntry{{Manager: "kube-controller-manager", Subresource: "status", FieldsV1: replicas}}, "", false},
+		"no list of fields":           {[]metav1.ManagedFieldsEntry{{Manager: FieldManager, Subresource: "scale"}}, "mini-hpa", true},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			w := OfDeployment(&appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{ManagedFields: tc.entries}})
+			if w.SetBy != tc.setBy || w.ScaledByUs != tc.us {
+				t.Errorf("set by %q, by mini-hpa %t; want %q, %t", w.SetBy, w.ScaledByUs, tc.setBy, tc.us)
+			}
+		})
+	}
+}

@@ -17,23 +17,23 @@ import (
 	"github.com/mini-hpa/mini-hpa/annotations/amount"
 )
 
-// The webhook answers whoever reaches its port. Decoded into the API's own types, a body of a few MiB becomes gigabytes: "{}"
-// in a list of containers is three bytes with its comma, and a Container of nearly a kilobyte. Parsing a quantity takes more
-// than linear time. So what is decoded is only what the checks read, into types that are as small as their text, and what no
-// cluster could run is refused before it is decoded.
+// The webhook answers anyone who reaches its port. Decoded into the API's own types, a body of a few MiB takes gigabytes: each
+// "{}," in a list of containers is three bytes of text, but a Container of nearly a kilobyte. Parsing a quantity takes more than
+// linear time. So only the fields that the checks read are decoded, into types that are as small as their text, and an object
+// that no cluster could run is refused before it is decoded.
 const (
-	// maxContainers is per list. The kubelet's limit on pods of a node (110) says how far away real ones are.
+	// maxContainers is per list. Real lists are far shorter; by default, a kubelet runs at most 110 pods.
 	maxContainers = 1000
 	// maxAnnotations is in bytes of JSON. The API server allows 256 KiB in all (TotalAnnotationSizeLimitB), of which each byte
 	// may take six in JSON.
 	maxAnnotations = 6 * 256 << 10
 	// maxResources is per container, of requests and of limits.
 	maxResources = 20
-	// maxQuantity is in bytes; the API server has brought quantities into their shortest form.
+	// maxQuantity is in bytes. The API server sends quantities in their shortest form.
 	maxQuantity = 128
 )
 
-// decode reads a Deployment as far as the checks do, names in their exact case, as the API server does.
+// decode reads the fields of a Deployment that the checks need. Like the API server, it takes names in their exact case only.
 func decode(raw []byte) (*object, error) {
 	var o wireDeployment
 	if err := utiljson.Unmarshal(raw, &o); err != nil {
@@ -92,11 +92,11 @@ type (
 	}
 	wireAmounts    corev1.ResourceList
 	wireContainers []wireContainer
-	// ownAnnotations are those with mini-hpa's prefix, and labels or annotations that announce an injected container.
+	// ownAnnotations are the annotations with mini-hpa's prefix, and the labels or annotations that announce an injected container.
 	ownAnnotations map[string]string
 )
 
-// isNull says whether a value is like an absent one.
+// isNull says whether a value is null, which counts as absent.
 func isNull(raw []byte) bool { return string(raw) == "null" }
 
 // enter reads the beginning of an object or a list.
@@ -108,7 +108,7 @@ func enter(decoder *json.Decoder, begin json.Delim) error {
 	return err
 }
 
-// UnmarshalJSON keeps what is read and skips the others.
+// UnmarshalJSON keeps the keys that the checks read and skips all others.
 func (a *ownAnnotations) UnmarshalJSON(raw []byte) error {
 	if isNull(raw) {
 		return nil
@@ -163,7 +163,7 @@ func (c *wireContainers) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
-// UnmarshalJSON parses what is short enough, of as many resources as there can be.
+// UnmarshalJSON fails for too many resources, and for a quantity that is too long, before it parses it.
 func (a *wireAmounts) UnmarshalJSON(raw []byte) error {
 	if isNull(raw) {
 		return nil
@@ -193,7 +193,7 @@ func (a *wireAmounts) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
-// wireAmount reads a quantity as its own UnmarshalJSON does, but one that cannot take long.
+// wireAmount reads what resource.Quantity's UnmarshalJSON does, but only quantities that take bounded time.
 func wireAmount(raw json.RawMessage) (resource.Quantity, error) {
 	if isNull(raw) {
 		return resource.Quantity{}, nil

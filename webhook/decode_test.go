@@ -21,7 +21,7 @@ const full = `{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"namespace
 "containers":[{"name":"app","image":"a","env":[{"name":"A","value":"B"}],"resources":{"requests":{"cpu":"1","memory":"1Gi","nvidia.com/gpu":"1"},"limits":{"cpu":"2"}}},
 {"name":"envoy","image":"e","resources":{"limits":{"memory":"8Ei"}}}],"resources":{"requests":{"cpu":"3"}}}}}}`
 
-// TestWhatIsDecodedIsEnough: the verdict on what is left of a Deployment is that on the whole.
+// TestWhatIsDecodedIsEnough: the verdict on the decoded part of a Deployment is the same as on the whole.
 func TestWhatIsDecodedIsEnough(t *testing.T) {
 	texts := map[string]string{"full": full, "whole pod": full, "empty": `{}`, "nulls": `{"metadata":{"annotations":null},"spec":{"template":{"spec":{"containers":null,"resources":null}}}}`,
 		"missing": deployment(good, ""), "zero": deployment(good, "0"), "huge": deployment(good, "1e20"), "bad": deployment(`{"mini-hpa/max":"x"}`, "")}
@@ -49,7 +49,7 @@ func TestWhatIsDecodedIsEnough(t *testing.T) {
 	}
 }
 
-// hostile are bodies of about so many bytes that cost most when they are decoded as they are meant.
+// hostile returns the bodies of about so many bytes that cost most to decode into the API's own types.
 func hostile(size int) map[string]string {
 	fill := func(before, part, after string) string {
 		n := (size - len(before) - len(after)) / (len(part) + 1)
@@ -70,7 +70,7 @@ func hostile(size int) map[string]string {
 	}
 }
 
-// numbered are so many members of an object.
+// numbered returns so many members of an object.
 func numbered(n int) string {
 	var b strings.Builder
 	for i := range n {
@@ -79,8 +79,8 @@ func numbered(n int) string {
 	return b.String()
 }
 
-// TestDecodingCostsLittle: all that is ever allocated, most of it for a moment, is a small multiple of the text, whatever it
-// says. A list of empty containers in the API's own type takes more than 300 times its text.
+// TestDecodingCostsLittle: whatever the text says, decoding allocates a small multiple of it, most of that for a moment. A list of
+// empty containers in the API's own type takes more than 300 times its text.
 func TestDecodingCostsLittle(t *testing.T) {
 	const size, most = 1 << 20, 50
 	for name, text := range hostile(size) {
@@ -107,7 +107,7 @@ func TestWhatIsTooLarge(t *testing.T) {
 	}
 }
 
-// FuzzDecode holds decode to the decoder of the API's own types: it reads whatever that reads, but for what is too large.
+// FuzzDecode holds decode to the decoder of the API's own types: it reads whatever that reads, unless it is too large.
 func FuzzDecode(f *testing.F) {
 	f.Add(full)
 	f.Add(deployment(good, "1e3"))

@@ -1,7 +1,7 @@
-// Package webhook is admission: it answers the API server's question whether a Deployment may be stored, with the opinion
-// that the controller has, too (annotations.Review), before a mistake in it can do harm.
+// Package webhook is admission: it answers the API server's question whether a Deployment may be stored. It asks the same
+// checks as the controller (annotations.Review), so that a mistake is refused before it can do harm.
 //
 // A handler gathers what the checks need, from memory, and renders their verdict as the API server's own validation would: all
-// problems at once, each with its field. The server in front of it, which bounds what a stranger can make it spend, is in the
-// package guard, and the certificates of that server are in the package authority.
+// problems at once, each with its field. The package guard is the server in front of it and bounds what a stranger can make it
+// spend; the package authority has the certificates of that server.
 package webhook

@@ -18,59 +18,60 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/webhook/guard"
 )
 
-// Path is where the webhook answers; the ValidatingWebhookConfiguration names it. It is built as controller-runtime builds such paths.
+// Path is where the webhook answers; the ValidatingWebhookConfiguration names it. Its form is controller-runtime's.
 const Path = "/validate-apps-v1-deployment"
 
-// Surroundings is what else in the cluster bears on whether a workload can be scaled, read from memory.
+// Surroundings knows, from memory, what else in the cluster bears on whether a workload can be scaled.
 type Surroundings interface {
-	// Surroundings returns them for one Deployment. They are shared: read-only.
+	// Surroundings returns the surroundings of one Deployment. They are shared, so the caller must not change them.
 	Surroundings(key cache.ObjectName) annotations.Surroundings
 }
 
 // HandlerConfig is what the handler works with. All fields are required.
 type HandlerConfig struct {
-	// Defaults are the operator's values for annotations that are not set; the controller's must be the same.
+	// Defaults are the operator's values for annotations that are not set. The controller must have the same ones.
 	Defaults     annotations.Defaults
 	Surroundings Surroundings
 	Revisions    Revisions
 	Injections   Injections
 	Telemetry    *Telemetry
-	// Log gets each kind of line at most ten times a minute; the metrics count all.
+	// Log gets each kind of line at most ten times a minute; the metrics count every request.
 	Log *zap.Logger
 }
 
-// NewHandler answers AdmissionReviews (admission.k8s.io/v1) about Deployments (apps/v1). It never changes an object, and has no
-// side effects: a dry run is answered like any other request. A panic is left to the server, whose answer then is 500, so that
-// the failurePolicy decides and not an accident.
+// NewHandler answers AdmissionReviews (admission.k8s.io/v1) about Deployments (apps/v1). It never changes an object and has no
+// side effects, so it answers a dry run like any other request. It leaves a panic to the server, which answers with status 500,
+// so that the failurePolicy decides.
 func NewHandler(c HandlerConfig) http.Handler {
-	c.Log = sampled(c.Log) // whoever reaches the port can be refused as often as he likes
-	return &reviews{handler: &reviewer{c}, log: c.Log}
+	c.Log = guard.Sampled(c.Log) // a stranger can be refused as often as he likes
+	return &reviewHandler{handler: &reviewer{c}, log: c.Log}
 }
 
-// reviewer decides on one request at a time; it remembers nothing.
+// reviewer decides on each request by itself and remembers nothing.
 type reviewer struct{ HandlerConfig }
 
-// Handle is admission.Handler's.
+// Handle implements admission.Handler.
 func (r *reviewer) Handle(ctx context.Context, req admission.Request) admission.Response {
 	started := time.Now()
 	verdict, err := r.review(ctx, &req)
 	if err != nil {
-		r.Log.Warn("an object could not be looked at and is let through", append(whose(&req), zap.String("error", brief(err.Error())))...)
+		r.Log.Warn("an object could not be looked at and is let through", append(requestFields(&req), zap.String("error", shortened(err.Error())))...)
 		verdict = unchecked(err)
 	}
 	r.Telemetry.observe(string(req.Operation), verdict, time.Since(started))
 	return r.respond(&req, verdict)
 }
 
-// review decides. The error says why it could not: then the object is let through, and the controller looks at it again.
+// review decides on a request. An error says why it could not: the object is let through then, and the controller checks it later.
 func (r *reviewer) review(ctx context.Context, req *admission.Request) (annotations.Verdict, error) {
-	if !concerns(req) {
+	if !appliesTo(req) {
 		return annotations.Verdict{}, nil
 	}
 	after, err := decode(req.Object.Raw)
-	if err != nil || after.workload.Deleting { // nothing may keep an object from going
+	if err != nil || after.workload.Deleting { // a deletion is never held up
 		return annotations.Verdict{}, err
 	}
 	c := change{after: after}
@@ -82,8 +83,8 @@ func (r *reviewer) review(ctx context.Context, req *admission.Request) (annotati
 		}
 		c.before, isRolledOut = before, !after.sameTemplate(before)
 	}
-	c.around = r.Surroundings.Surroundings(cache.ObjectName{Namespace: req.Namespace, Name: req.Name})
-	verdict := r.judge(c)
+	c.surroundings = r.Surroundings.Surroundings(cache.ObjectName{Namespace: req.Namespace, Name: req.Name})
+	verdict := r.verdict(c)
 	if slices.ContainsFunc(verdict.Problems, annotations.LacksContainer) {
 		verdict = r.expectInjected(ctx, req, c, verdict)
 	}
@@ -93,46 +94,46 @@ func (r *reviewer) review(ctx context.Context, req *admission.Request) (annotati
 	return verdict, nil
 }
 
-// judge reviews what a request makes of a Deployment.
-func (r *reviewer) judge(c change) annotations.Verdict {
+// verdict reviews what a request makes of a Deployment.
+func (r *reviewer) verdict(c change) annotations.Verdict {
 	if c.before == nil {
-		return r.Defaults.Review(c.after.workload, c.around).Replacing(nil)
+		return r.Defaults.Review(c.after.workload, c.surroundings).Replacing(nil)
 	}
-	return r.Defaults.ReviewUpdate(c.before.workload, c.after.workload, c.around)
+	return r.Defaults.ReviewUpdate(c.before.workload, c.after.workload, c.surroundings)
 }
 
-// expectInjected judges again, with what the API server says of injected containers. It is asked only here, on the way to a refusal.
+// expectInjected decides again with what the API server says of injected containers. It asks only here, on the way to a refusal.
 func (r *reviewer) expectInjected(ctx context.Context, req *admission.Request, c change, v annotations.Verdict) annotations.Verdict {
-	around, err := r.Injections.Find(ctx, req.Namespace, req.Object.Raw, c.around)
+	found, err := r.Injections.Find(ctx, req.Namespace, req.Object.Raw, c.surroundings)
 	if err != nil {
-		r.Log.Warn("cannot tell whether a container is injected; the Deployment is let through", append(whose(req), zap.String("error", brief(err.Error())))...)
+		r.Log.Warn("cannot tell whether a container is injected; the Deployment is let through", append(requestFields(req), zap.String("error", shortened(err.Error())))...)
 		return v.ExcuseContainers(annotations.Excuse{Rule: annotations.FoundInjected, Because: "let through because it could not be found out whether it is injected; " + unscaled})
 	}
-	c.around = around
-	return r.judge(c)
+	c.surroundings = found
+	return r.verdict(c)
 }
 
-// concerns says whether this is what the webhook is there for. The configuration asks the API server for nothing else.
-func concerns(req *admission.Request) bool {
+// appliesTo says whether the webhook checks this kind of request. The configuration has the API server send no other.
+func appliesTo(req *admission.Request) bool {
 	return req.Resource.Group == appsv1.GroupName && req.Resource.Resource == "deployments" && req.SubResource == "" &&
 		(req.Operation == admissionv1.Create || req.Operation == admissionv1.Update)
 }
 
-// change is an update, or a new Deployment, of which there is nothing before, and what is around it. That is asked for once, so that all
-// of a verdict is about the same.
+// change is what a request makes of a Deployment, and its surroundings, which are read once so that the whole verdict is about the
+// same ones.
 type change struct {
-	before, after *object
-	around        annotations.Surroundings
+	before, after *object // before is nil for a new Deployment
+	surroundings  annotations.Surroundings
 }
 
-// excuseRollback lets a rollback through: in an incident, the revision that worked yesterday has to come back whatever there is
-// to say about it, with the annotations that it had or with those that the Deployment has now. What neither of them had is no
-// part of a rollback. Only here, on the way to a refusal, the API server is asked for something.
+// excuseRollback lets a rollback through: in an incident, the revision that worked yesterday has to come back whatever is wrong
+// with it. A problem is excused if the revision had it, with its own annotations or with those that the Deployment has now. It
+// asks the API server only here, on the way to a refusal.
 func (r *reviewer) excuseRollback(ctx context.Context, req *admission.Request, c change, v annotations.Verdict) annotations.Verdict {
 	excuse := annotations.Excuse{Rule: annotations.FoundRolledBack, Because: "let through because this is a rollback; " + unscaled}
 	earlier, err := r.Revisions.Find(ctx, req.Namespace, req.Object.Raw)
 	if err != nil {
-		r.Log.Warn("cannot tell whether an update is a rollback; it is let through", append(whose(req), zap.String("error", brief(err.Error())))...)
+		r.Log.Warn("cannot tell whether an update is a rollback; it is let through", append(requestFields(req), zap.String("error", shortened(err.Error())))...)
 		excuse.Because = "let through because it could not be found out whether this is a rollback; " + unscaled
 		return v.Excuse(excuse)
 	}
@@ -145,20 +146,20 @@ func (r *reviewer) excuseRollback(ctx context.Context, req *admission.Request, c
 	}
 	for _, pairs := range []map[string]string{earlier.Annotations, c.before.workload.Annotations} {
 		form := &annotations.Workload{Annotations: pairs, Template: earlier.Template}
-		v = v.ExcuseAsBefore(c.after.workload, form, r.Defaults.Review(form, c.around), excuse)
+		v = v.ExcuseAsBefore(c.after.workload, form, r.Defaults.Review(form, c.surroundings), excuse)
 	}
 	return v
 }
 
 const unscaled = "mini-hpa does not scale the Deployment until it is fixed"
 
-// respond renders the verdict. A refusal is the Status of the API server's own validation: kubectl prints its causes.
+// respond renders the verdict. A refusal has the form of the API server's own validation, whose causes kubectl prints.
 func (r *reviewer) respond(req *admission.Request, v annotations.Verdict) admission.Response {
 	response := admission.Allowed("")
 	if len(v.Problems) > 0 {
 		status := apierrors.NewInvalid(schema.GroupKind{Group: appsv1.GroupName, Kind: "Deployment"}, req.Name, v.Problems).ErrStatus
 		response = admission.Response{AdmissionResponse: admissionv1.AdmissionResponse{Allowed: false, Result: &status}}
-		r.Log.Info("refused", append(whose(req), zap.String("reason", v.Problems[0].Origin), zap.Int("problems", len(v.Problems)))...)
+		r.Log.Info("refused", append(requestFields(req), zap.String("reason", v.Problems[0].Origin), zap.Int("problems", len(v.Problems)))...)
 	}
 	for _, w := range v.Warnings {
 		response.Warnings = append(response.Warnings, w.String())
@@ -166,7 +167,7 @@ func (r *reviewer) respond(req *admission.Request, v annotations.Verdict) admiss
 	return response
 }
 
-// unchecked is the verdict on an object that cannot be read. It repeats nothing of the object, which can be anybody's.
+// unchecked is the verdict on an object that cannot be read. It repeats nothing of the object, which a stranger may have sent.
 func unchecked(err error) annotations.Verdict {
 	why := "it cannot be decoded"
 	if errors.Is(err, errTooLarge) {
@@ -176,14 +177,14 @@ func unchecked(err error) annotations.Verdict {
 		Message: "the Deployment is not checked by mini-hpa: " + why}}}
 }
 
-// whose says whose request it is, for the log.
-func whose(req *admission.Request) []zap.Field {
-	return []zap.Field{zap.String("namespace", brief(req.Namespace)), zap.String("deployment", brief(req.Name)),
-		zap.String("operation", brief(string(req.Operation))), zap.String("user", brief(req.UserInfo.Username))}
+// requestFields says for the log what a request is about and who sent it.
+func requestFields(req *admission.Request) []zap.Field {
+	return []zap.Field{zap.String("namespace", shortened(req.Namespace)), zap.String("deployment", shortened(req.Name)),
+		zap.String("operation", shortened(string(req.Operation))), zap.String("user", shortened(req.UserInfo.Username))}
 }
 
-// brief is as much of a text as a log needs. It can be a stranger's, hence megabytes long.
-func brief(text string) string {
+// shortened cuts a text to what a log needs. It may be a stranger's, and megabytes long.
+func shortened(text string) string {
 	const enough = 256
 	if len(text) > enough {
 		return strings.ToValidUTF8(text[:enough], "") + "..."
@@ -191,18 +192,18 @@ func brief(text string) string {
 	return text
 }
 
-// object is what is read of a Deployment in a request.
+// object is a Deployment in a request, as far as it was read.
 type object struct {
 	workload *annotations.Workload
 	template json.RawMessage
-	// keepsNoHistory says that there is no trace of what the Deployment was before.
+	// keepsNoHistory says that the Deployment has no earlier revisions.
 	keepsNoHistory bool
 }
 
-// sameTemplate says whether the pod templates are the same. Both were written by one encoder, so their bytes are.
+// sameTemplate says whether two objects have the same pod template. The API server encodes both, so their bytes are equal then.
 func (o *object) sameTemplate(other *object) bool {
 	return string(o.template) == string(other.template)
 }
 
-// errTooLarge is an object that no cluster could run, or that was made to exhaust memory.
+// errTooLarge is the error for an object that no cluster could run, or that was made to exhaust memory.
 var errTooLarge = errors.New("too large")

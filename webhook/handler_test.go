@@ -25,14 +25,14 @@ import (
 	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
-// around is a fixed neighborhood.
+// around always answers with the same surroundings.
 type around annotations.Surroundings
 
 func (a around) Surroundings(cache.ObjectName) annotations.Surroundings {
 	return annotations.Surroundings(a)
 }
 
-// had answers with a revision that the Deployment had, given as JSON, or none; or fails.
+// had finds one revision, given as JSON, or none, or fails.
 type had struct {
 	revision string
 	err      error
@@ -51,7 +51,7 @@ func (h *had) Find(context.Context, string, []byte) (*annotations.Workload, erro
 	return o.workload, nil
 }
 
-// desk is a handler with what it asks.
+// desk is a handler and the fakes that it asks.
 type desk struct {
 	t          *testing.T
 	handler    http.Handler
@@ -60,7 +60,7 @@ type desk struct {
 	telemetry  *Telemetry
 }
 
-// injects answers that a namespace announces containers, or that pods have some; or fails.
+// injects finds that a namespace announces containers, or that pods have some, or fails.
 type injects struct {
 	announced  string
 	containers []string
@@ -81,7 +81,7 @@ func newDesk(t *testing.T, s annotations.Surroundings) *desk {
 	return d
 }
 
-// deployment is the JSON of one, with a CPU request unless it is empty, and annotations given as JSON.
+// deployment is the JSON of a Deployment, with a CPU request unless that is empty, and annotations given as JSON.
 func deployment(pairs, cpu string) string {
 	requests := "{}"
 	if cpu != "" {
@@ -91,14 +91,14 @@ func deployment(pairs, cpu string) string {
 		`"containers":[{"name":"app","image":"app","resources":{"requests":%s}}]}}}}`, pairs, requests)
 }
 
-// forgetful is such a Deployment that keeps none of its earlier revisions.
+// forgetful is such a Deployment with a revisionHistoryLimit of 0.
 func forgetful(pairs, cpu string) string {
 	return strings.Replace(deployment(pairs, cpu), `"spec":{`, `"spec":{"revisionHistoryLimit":0,`, 1)
 }
 
 const good = `{"mini-hpa/target-cpu":"50","mini-hpa/max":"10","team":"shop"}`
 
-// ask sends one review; before is empty for a create.
+// ask sends one review; before is empty for a CREATE.
 func (d *desk) ask(before, after string, change ...func(*admissionv1.AdmissionRequest)) *admissionv1.AdmissionResponse {
 	d.t.Helper()
 	req := &admissionv1.AdmissionRequest{UID: "1", Namespace: "shop", Name: "web", Operation: admissionv1.Create,
@@ -125,7 +125,7 @@ func (d *desk) ask(before, after string, change ...func(*admissionv1.AdmissionRe
 	return review.Response
 }
 
-// outline is a response in a line: allowed or the fields of the causes, then the warnings' fields.
+// outline is a response in one line: "allowed" or the fields of the causes, then the fields of the warnings.
 func outline(r *admissionv1.AdmissionResponse) string {
 	text := "allowed"
 	if !r.Allowed {
@@ -240,7 +240,7 @@ func TestInjectedContainersAreAskedFor(t *testing.T) {
 	}
 }
 
-// TestOtherAutoscalersAreNoReasonToRefuse: whatever replaces one changes the Deployment first, or makes another one.
+// TestOtherAutoscalersAreNoReasonToRefuse: a migration from one changes the Deployment first, or makes a new one.
 func TestOtherAutoscalersAreNoReasonToRefuse(t *testing.T) {
 	d := newDesk(t, annotations.Surroundings{Autoscalers: []annotations.Autoscaler{{Kind: "ScaledObject", Name: "web"}}})
 	for before, want := range map[string]string{deployment(`{}`, "1"): "allowed; warned of metadata.annotations", deployment(good, "1"): "allowed; warned of metadata.annotations", "": "allowed; warned of metadata.annotations"} {
@@ -253,7 +253,7 @@ func TestOtherAutoscalersAreNoReasonToRefuse(t *testing.T) {
 	}
 }
 
-// TestExponents: what quantities of this size mean is clear at once; computing with them would take hours.
+// TestExponents: it is clear at once what quantities of this size mean, but computing with them would take hours.
 func TestExponents(t *testing.T) {
 	d := newDesk(t, annotations.Surroundings{})
 	for request, want := range map[string]string{
@@ -302,7 +302,7 @@ func TestWhatIsNoReview(t *testing.T) {
 	}
 }
 
-// TestAReviewCostsLittle: what is around the objects is not decoded, whatever it is.
+// TestAReviewCostsLittle: whatever a review has beside its objects is not decoded.
 func TestAReviewCostsLittle(t *testing.T) {
 	const size, most = 1 << 20, 12
 	around := func(part, before, after string) string {
@@ -358,7 +358,7 @@ func TestAStrangersTextIsNotRepeated(t *testing.T) {
 	}
 }
 
-// TestTheMostProblemsCostLittle: a stranger's body of a few KiB cannot keep the handler busy, or its answer grow.
+// TestTheMostProblemsCostLittle: a stranger's body of a few KiB cannot keep the handler busy or make its answer long.
 func TestTheMostProblemsCostLittle(t *testing.T) {
 	var metrics, containers []string
 	for i := range 150 {
@@ -388,7 +388,7 @@ func TestTheMostProblemsCostLittle(t *testing.T) {
 	}
 }
 
-// counted is a neighborhood that counts how often it is asked for.
+// counted are surroundings that count how often they are asked for.
 type counted struct{ asked int }
 
 func (c *counted) Surroundings(cache.ObjectName) annotations.Surroundings {
@@ -396,7 +396,7 @@ func (c *counted) Surroundings(cache.ObjectName) annotations.Surroundings {
 	return annotations.Surroundings{}
 }
 
-// TestTheSurroundingsAreAskedForOnce, so that all of a verdict is about the same, however far it goes.
+// TestTheSurroundingsAreAskedForOnce, so that the whole verdict is about the same ones.
 func TestTheSurroundingsAreAskedForOnce(t *testing.T) {
 	d, around := newDesk(t, annotations.Surroundings{}), &counted{}
 	d.handler = NewHandler(HandlerConfig{Defaults: annotations.DefaultDefaults(), Surroundings: around, Revisions: d.revisions, Injections: d.injections, Telemetry: d.telemetry, Log: zap.NewNop()})

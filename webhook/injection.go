@@ -14,43 +14,36 @@ import (
 	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
-// Injections knows what other webhooks put into the pods of a Deployment.
+// Injections finds out which containers other webhooks inject into the pods of a Deployment.
 type Injections interface {
-	// Find adds to the surroundings what the namespace of the Deployment in a request announces, or which containers its pods have. The error says why that is not known.
+	// Find adds to the surroundings of the Deployment in a request (as JSON) which injection its namespace announces, or else which
+	// containers its pods have. An error says why that is not known.
 	Find(ctx context.Context, namespace string, deployment []byte, s annotations.Surroundings) (annotations.Surroundings, error)
 }
 
-// injections asks the API server, in the same bounds as revisions.
-type injections struct {
-	names   metadata.Interface
-	objects kubernetes.Interface
-	places  chan struct{}
-}
+type injections struct{ lookups }
 
 // NewInjections asks the API server for the labels of the namespace and for a few pods of the Deployment.
-func NewInjections(names metadata.Interface, objects kubernetes.Interface) Injections {
-	return &injections{names: names, objects: objects, places: make(chan struct{}, maxLookups)}
+func NewInjections(m metadata.Interface, objects kubernetes.Interface) Injections {
+	return &injections{newLookups(m, objects)}
 }
 
-// samplePods is of how many pods the containers are looked at: all of a Deployment are alike, but for those that are older than the
-// injection.
+// samplePods is how many pods are asked for. A few will do: except for those that are older than the injection, the pods of a
+// Deployment have the same containers.
 const samplePods = 5
 
-// Find is Injections'.
+// Find implements Injections.
 func (i *injections) Find(ctx context.Context, namespace string, deployment []byte, s annotations.Surroundings) (annotations.Surroundings, error) {
-	ctx, cancel := context.WithTimeout(ctx, lookup)
-	defer cancel()
-	select {
-	case i.places <- struct{}{}:
-		defer func() { <-i.places }()
-	case <-ctx.Done():
+	ctx, end, ok := i.begin(ctx)
+	if !ok {
 		return s, errors.New("too many Deployments are being compared with their pods")
 	}
-	home, err := i.names.Resource(corev1.SchemeGroupVersion.WithResource("namespaces")).Get(ctx, namespace, cached)
+	defer end()
+	ns, err := i.metadata.Resource(corev1.SchemeGroupVersion.WithResource("namespaces")).Get(ctx, namespace, cached)
 	if err != nil {
 		return s, fmt.Errorf("reading the labels of the namespace: %w", err)
 	}
-	s.Injection = annotations.NamespaceInjection(home)
+	s.Injection = annotations.NamespaceInjection(ns)
 	if s.Injection != "" {
 		return s, nil
 	}
@@ -58,14 +51,14 @@ func (i *injections) Find(ctx context.Context, namespace string, deployment []by
 	return s, err
 }
 
-// containers are the names of those that run in pods.
+// containers returns the names of the containers that run in pods of the Deployment.
 func (i *injections) containers(ctx context.Context, namespace string, deployment []byte) ([]string, error) {
 	var d struct {
 		Spec struct {
 			Selector *metav1.LabelSelector `json:"selector"`
 		} `json:"spec"`
 	}
-	if len(deployment) > maxRevised || utiljson.Unmarshal(deployment, &d) != nil {
+	if len(deployment) > maxComparedBytes || utiljson.Unmarshal(deployment, &d) != nil {
 		return nil, errors.New("the Deployment is too large, or cannot be decoded")
 	}
 	selector, err := metav1.LabelSelectorAsSelector(d.Spec.Selector)

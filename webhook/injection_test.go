@@ -46,7 +46,7 @@ func TestWhatIsInjected(t *testing.T) {
 	}
 }
 
-// cluster is namespace shop with those labels, and pods.
+// cluster makes fake clients that have the namespace shop, with these labels, and its pods.
 func cluster(t *testing.T, labels map[string]string, pods ...runtime.Object) (*metadatafake.FakeMetadataClient, *fake.Clientset) {
 	t.Helper()
 	scheme := metadatafake.NewTestScheme()
@@ -63,7 +63,7 @@ func TestWhatIsNotKnownOfInjection(t *testing.T) {
 		"no pods":          {"pods", string(inReview(t, "app:1")), "listing pods of the Deployment: refused"},
 		"no selector":      {"", `{"spec":{"selector":{}}}`, "has no selector"},
 		"no JSON":          {"", `{`, "cannot be decoded"},
-		"a very large one": {"", `{"a":"` + strings.Repeat("x", maxRevised) + `"}`, "too large"},
+		"a very large one": {"", `{"a":"` + strings.Repeat("x", maxComparedBytes) + `"}`, "too large"},
 	} {
 		names, objects := cluster(t, nil)
 		refuse := func(clienttesting.Action) (bool, runtime.Object, error) { return true, nil, errors.New("refused") }

@@ -42,7 +42,7 @@ func inReview(t *testing.T, image string) []byte {
 	return text
 }
 
-// remembered are ReplicaSets as the API server has them, metadata apart.
+// remembered makes fake clients that have these ReplicaSets: one for their metadata, one for the whole objects.
 func remembered(t *testing.T, sets ...*appsv1.ReplicaSet) (*metadatafake.FakeMetadataClient, *fake.Clientset) {
 	scheme := metadatafake.NewTestScheme()
 	if err := metav1.AddMetaToScheme(scheme); err != nil {
@@ -85,7 +85,7 @@ func TestWhatCannotBeCompared(t *testing.T) {
 		return true, nil, errors.New("connection refused")
 	})
 	for name, tc := range map[string]struct{ text, want string }{
-		"too large":            {`{"metadata":{"name":"` + strings.Repeat("x", maxRevised) + `"}}`, "is not compared"},
+		"too large":            {`{"metadata":{"name":"` + strings.Repeat("x", maxComparedBytes) + `"}}`, "is not compared"},
 		"no JSON":              {`{`, "cannot be decoded"},
 		"a bad selector":       {`{"metadata":{"uid":"u"},"spec":{"selector":{"matchExpressions":[{"operator":"Odd"}]}}}`, "has no selector"},
 		"no selector":          {`{"metadata":{"uid":"u"}}`, "has no selector"},
@@ -102,18 +102,18 @@ func TestWhatCannotBeCompared(t *testing.T) {
 	}
 }
 
-// TestFewAreComparedAtATime: the others wait, and give up.
+// TestFewAreComparedAtATime: the others wait, and then give up.
 func TestFewAreComparedAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		names, objects := remembered(t)
 		r := NewRevisions(names, objects).(*revisions)
 		for range maxLookups {
-			r.places <- struct{}{}
+			r.turns <- struct{}{}
 		}
 		if _, err := r.Find(t.Context(), "shop", inReview(t, "app:1")); err == nil {
-			t.Error("no error, want one: all places are taken")
+			t.Error("no error, want one: there is no turn left")
 		}
-		<-r.places
+		<-r.turns
 		if _, err := r.Find(t.Context(), "shop", inReview(t, "app:1")); err != nil {
 			t.Error(err)
 		}

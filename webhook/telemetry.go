@@ -8,7 +8,7 @@ import (
 	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
-// Telemetry is the Prometheus metrics of admission.
+// Telemetry has the Prometheus metrics of admission.
 type Telemetry struct {
 	verdicts *prometheus.CounterVec
 	duration prometheus.Histogram
@@ -34,8 +34,8 @@ func NewTelemetry(r prometheus.Registerer) *Telemetry {
 // Refused counts a request that the server did not let through to the handler.
 func (t *Telemetry) Refused(reason string) { t.refused.WithLabelValues(reason).Inc() }
 
-// observe counts a verdict. The operation is one of the two that the API server is asked to send; another would be a stranger's,
-// who must not choose the values of labels.
+// observe counts a verdict. The API server sends only two operations. Any other is a stranger's, who must not choose the values of
+// labels.
 func (t *Telemetry) observe(operation string, v annotations.Verdict, took time.Duration) {
 	if operation != "CREATE" && operation != "UPDATE" {
 		operation = "other"

@@ -31,7 +31,7 @@ func House() Plan {
 				"./annotations", "./scaler/clock", "./scaler/sample", "./scaler/recommend", "./scaler/metrics", "./scaler/trace",
 			}),
 			"webhook": slices.Concat(client, []string{
-				"sigs.k8s.io/controller-runtime/pkg/webhook", "go.uber.org/zap", "github.com/prometheus/client_golang", "./annotations/amount", "./annotations",
+				"sigs.k8s.io/controller-runtime/pkg/webhook", "go.uber.org/zap", "github.com/prometheus/client_golang", "./annotations/amount", "./annotations", "./webhook/guard",
 			}),
 			"webhook/authority": slices.Concat(client, []string{"go.uber.org/zap"}),
 			"webhook/guard":     {"go.uber.org/zap"},

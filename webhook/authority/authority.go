@@ -1,8 +1,8 @@
 // Package authority keeps the certificates of the admission webhook.
 //
-// One Secret holds the CA that all replicas share. Every replica issues itself a short-lived leaf, which is in memory and
-// nowhere else, and any replica writes the CAs to trust into the caBundle of the ValidatingWebhookConfiguration. Nothing
-// is elected: writers are ordered by the resource versions of the two objects, and the one that loses reads again and takes over what the other wrote.
+// One Secret holds the CA that all replicas share. Every replica issues a short-lived leaf for itself and keeps it in memory
+// only. Any replica writes the CAs to trust into the caBundle of the ValidatingWebhookConfiguration. There is no leader: the
+// resource versions of the two objects order the writers, and a writer that loses reads again and takes over what the other wrote.
 //
 // A CA is replaced long before its end, in three phases, so that at every moment every leaf that is served is trusted:
 //
@@ -13,15 +13,15 @@
 //	caBundle       | this CA   | both        | both                 | the new one
 //	leaves         | this CA's | this CA's   | the new one's
 //
-// All moments derive from the certificates themselves. Beside them one thing is remembered: since when this process has seen a CA in the
-// live caBundle. API servers need time to see it too (propagation) before a leaf may depend on it.
+// All moments follow from the certificates. The process remembers only one thing more: since when it has seen each CA in the
+// live caBundle. API servers need time to see it as well (propagation) before a leaf may depend on it.
 //
-// Deleting the Secret means to rotate now: the CA comes back from the memory of some replica together with a new one,
-// which takes over as soon as it has propagated. A former CA is trusted until it expires; to end that sooner, remove
-// previous.crt once the new CA signs.
+// To rotate now, delete the Secret: some replica writes the CA back from its memory, together with a new one, which takes over
+// as soon as it has propagated. A former CA is trusted until it expires; to end that sooner, remove previous.crt once the new CA
+// signs.
 //
-// The rules are in decide.go, a function of values; ca.go makes and checks certificates; objects.go reads, writes and watches the Secret and
-// the configuration. Run, in authority.go, observes, does the first thing that decide says, and asks again.
+// The rules are in decide.go, a function of values; ca.go makes and checks certificates; objects.go reads, writes and watches the
+// Secret and the configuration. Run, in authority.go, observes, does the first thing that decide says, and decides again.
 package authority
 
 import (
@@ -51,15 +51,15 @@ import (
 const (
 	defaultCALife   = 365 * 24 * time.Hour
 	defaultLeafLife = 7 * 24 * time.Hour
-	// shortestLife keeps the phases of a life apart: times in certificates are whole seconds.
+	// shortestLife keeps the phases of a life apart, as times in certificates are whole seconds.
 	shortestLife = 10 * time.Second
 
-	// reconcilesPerSecond and reconcilesAtOnce bound what this costs the API server if somebody keeps undoing what is written.
+	// reconcilesPerSecond and reconcilesAtOnce bound the requests to an API server where somebody keeps undoing what is written.
 	reconcilesPerSecond = 2
 	reconcilesAtOnce    = 20
 )
 
-// Config says where the CA is kept, and whom its leaves are for.
+// Config says where the CA is kept, and for which hosts leaves are issued.
 type Config struct {
 	// Client reads and writes the two objects. Required. It needs the verbs get, list, watch, create, update and patch on
 	// the one Secret, and get, list, watch and patch on the one configuration, both by name.
@@ -67,43 +67,41 @@ type Config struct {
 	// Namespace and Secret say where the CA is kept. Required. The Secret is created if it is missing; keys of it that
 	// are not the CA's are left alone.
 	Namespace, Secret string
-	// Configuration is the name of the ValidatingWebhookConfiguration whose caBundles are kept. Required. It is never
+	// Configuration is the name of the ValidatingWebhookConfiguration whose caBundles are kept up to date. Required. It is never
 	// created, and left alone if an annotation tells cert-manager to inject the caBundles.
 	Configuration string
-	// Hosts are the DNS names and IP addresses that leaves are for. At least one.
+	// Hosts are the DNS names and IP addresses for which leaves are issued. At least one.
 	Hosts []string
 	// CALife is how long a CA made from now on is valid. Default 365 days, at least 10s.
 	CALife time.Duration
-	// LeafLife is how long a leaf is valid; none outlives its CA. Default 7 days, at least 10s.
+	// LeafLife is how long a leaf is valid, unless its CA expires earlier. Default 7 days, at least 10s.
 	LeafLife time.Duration
-	// Log is told what happens, never a key or a certificate. Nil logs nothing.
+	// Log gets what happens, but never a key or a certificate. Nil logs nothing.
 	Log *zap.Logger
 }
 
 // Status is a summary for telemetry.
 type Status struct {
-	// CA and Leaf are when the CA that signs and the leaf that is served expire; zero while there is none.
+	// CA and Leaf are the times at which the CA that signs and the leaf that is served expire; zero while there is none.
 	CA, Leaf time.Time
-	// Generations counts the CAs that this process has seen sign, Leaves those it issued.
-	Generations, Leaves int
 }
 
 // Authority keeps the certificates of one webhook. All methods may be called from any goroutine; one Run at a time.
 type Authority struct {
 	config      Config
-	creator     string        // the field manager of this process where it creates
-	jitter      float64       // in [0, 1): when this replica renews its leaves
-	changed     chan struct{} // has room for one: something changed
+	creator     string        // the field manager with which this process creates the Secret
+	jitter      float64       // in [0, 1): spreads the times at which replicas renew their leaves
+	changed     chan struct{} // of capacity 1: something changed
 	pace        flowcontrol.RateLimiter
 	memory      memory
-	reconciling *failureLog // of reading and writing
-	expiring    *failureLog // of getting another CA in time
+	reconciling *failureLog // failures to read and write
+	expiring    *failureLog // failures to get another CA in time
 
 	served atomic.Pointer[tls.Certificate]
 	view   atomic.Pointer[view]
 }
 
-// view is what those who ask are told; it is never changed once stored.
+// view is what Ready and Status answer with. It is never changed once it is stored.
 type view struct {
 	status        Status
 	configuration *configuration
@@ -129,7 +127,7 @@ func New(c Config) (*Authority, error) {
 	return a, nil
 }
 
-// check fails with all that is wrong.
+// check returns all problems of the configuration as one error.
 func (c Config) check() error {
 	var errs []error
 	if c.Client == nil {
@@ -154,7 +152,7 @@ func (c Config) check() error {
 	return errors.Join(errs...)
 }
 
-// GetCertificate returns the leaf to serve; it fits tls.Config. While there is none yet, the error says why.
+// GetCertificate returns the leaf to serve; its type is that of tls.Config's. As long as there is no leaf, the error says why.
 func (a *Authority) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	if served := a.served.Load(); served != nil {
 		return served, nil
@@ -162,8 +160,8 @@ func (a *Authority) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, erro
 	return nil, fmt.Errorf("there is no certificate to serve yet: %w", a.view.Load().reason())
 }
 
-// Ready is nil if the API server can call: a leaf is served, and every webhook of the configuration trusts it as far as
-// this process has seen. Without a configuration nobody calls, and a leaf is enough. Else the error says what is missing.
+// Ready returns nil if the API server can call the webhook: a leaf is served, and every caBundle of the configuration that was
+// last read trusts it. Without a configuration no API server calls, and a leaf is enough. Otherwise the error says what is missing.
 func (a *Authority) Ready() error {
 	served, err := a.GetCertificate(nil)
 	if err != nil {
@@ -179,7 +177,7 @@ func (a *Authority) Ready() error {
 // Status summarises the certificates.
 func (a *Authority) Status() Status { return a.view.Load().status }
 
-// reason is why something is missing.
+// reason says why something is missing.
 func (v *view) reason() error {
 	if v.err == nil {
 		return errors.New("it is being made")
@@ -189,19 +187,20 @@ func (v *view) reason() error {
 
 const (
 	firstRetry = 100 * time.Millisecond
-	// longestRetry and longestReconcile are for lives of days; shorter lives shorten them to slowFraction of the CA's.
+	// longestRetry and longestReconcile are for CAs that live for days. Where a CA's life is short, a slowFraction-th of it is the
+	// limit.
 	longestRetry     = 30 * time.Second
 	longestReconcile = 10 * time.Second
 	slowFraction     = 20
-	// quietConflicts in a row are how replicas agree; more are worth a line in the log.
+	// quietConflicts in a row are normal when replicas agree on a CA; more are logged.
 	quietConflicts = 5
 )
 
-// Run keeps the certificates until ctx ends. What it served last is served after that too. It may be called again after
-// it returned, which it does when nothing is left running.
+// Run keeps the certificates until ctx ends and all its goroutines have returned. The last leaf is served even after that. Run may
+// be called again after it returned.
 func (a *Authority) Run(ctx context.Context) {
 	informers, err := a.watches()
-	if err != nil { // only of informers that were started before
+	if err != nil { // only if an informer had been started before
 		a.config.Log.Error("changes will be noticed late", zap.Error(err))
 	}
 	var running sync.WaitGroup
@@ -230,11 +229,11 @@ func (a *Authority) loop(ctx context.Context) {
 		if !errors.Is(err, errConflict) || failures > quietConflicts {
 			a.reconciling.report(err)
 		}
-		a.rest(ctx, pause)
+		a.wait(ctx, pause)
 	}
 }
 
-// reconcileInTime gives up on an API server that does not answer: a leaf may have to be renewed meanwhile.
+// reconcileInTime gives up on an API server that does not answer, because a leaf may have to be renewed meanwhile.
 func (a *Authority) reconcileInTime(ctx context.Context) (time.Time, error) {
 	ctx, cancel := context.WithTimeout(ctx, min(longestReconcile, a.config.CALife/slowFraction))
 	defer cancel()
@@ -246,16 +245,16 @@ func (a *Authority) backoff() wait.Backoff {
 		Cap: min(longestRetry, a.config.CALife/slowFraction)}
 }
 
-// notify says that something changed. Said twice before it is heard, it is heard once.
+// notify says that something changed. Several calls before the loop looks count as one.
 func (a *Authority) notify() {
 	select {
 	case a.changed <- struct{}{}:
-	default: // it was said already
+	default: // the loop knows already
 	}
 }
 
-// rest lasts until the pause is over, something changed or ctx ends.
-func (a *Authority) rest(ctx context.Context, pause time.Duration) {
+// wait returns when the pause is over, something changed or ctx ends.
+func (a *Authority) wait(ctx context.Context, pause time.Duration) {
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	select {
@@ -265,10 +264,10 @@ func (a *Authority) rest(ctx context.Context, pause time.Duration) {
 	}
 }
 
-// mostActions end a reconciliation that does not come to an end because something undoes what it writes.
+// mostActions bounds a reconciliation, which would not end where somebody keeps undoing what it writes.
 const mostActions = 10
 
-// memory is what is kept from one reconciliation to the next. Only the goroutine of Run touches it.
+// memory is what one reconciliation keeps for the next. Only the goroutine of Run uses it.
 type memory struct {
 	known         rotation             // the last good content of the Secret
 	configuration *configuration       // the configuration as last read
@@ -276,11 +275,11 @@ type memory struct {
 	leaf          *leaf                // what is served
 }
 
-// errConflict says that another writer was faster. It is no failure: what is there now is read.
+// errConflict says that another writer was faster. That is not a failure: the next reconciliation reads what was written.
 var errConflict = errors.New("the object changed in between")
 
-// reconcile reads both objects, does what is to be done, and says when to do so again. An error says what could not be done; the
-// rest was done all the same.
+// reconcile reads both objects, does what decide says, and returns when to reconcile again. An error says what could not be done;
+// everything else was done all the same.
 func (a *Authority) reconcile(ctx context.Context) (time.Time, error) {
 	s, err := a.observe(ctx)
 	errs := []error{err}
@@ -299,7 +298,7 @@ func (a *Authority) reconcile(ctx context.Context) (time.Time, error) {
 	}
 }
 
-// observe reads the configuration before the Secret: decide relies on this order.
+// observe reads the configuration before the Secret, an order that decide relies on.
 func (a *Authority) observe(ctx context.Context) (observed, error) {
 	m := a.memory
 	s := observed{now: time.Now(), known: m.known, trustedSince: m.trustedSince, leaf: m.leaf, configuration: m.configuration, jitter: a.jitter}
@@ -312,7 +311,7 @@ func (a *Authority) observe(ctx context.Context) (observed, error) {
 	return s, errors.Join(configurationErr, secretErr)
 }
 
-// act does the first thing of a plan that is not done yet, and changes s accordingly. It says whether nothing is left.
+// act does the first action of a plan and updates s accordingly. It returns true if there is nothing left to do, or no way to go on.
 func (a *Authority) act(ctx context.Context, s *observed, p plan) (done bool, err error) {
 	switch {
 	case p.prepare:
@@ -323,7 +322,7 @@ func (a *Authority) act(ctx context.Context, s *observed, p plan) (done bool, er
 			a.config.Log.Info("wrote the Secret of the webhook's CA", zap.String("because", p.reason),
 				zap.Time("expires", p.write.current.cert.NotAfter))
 		}
-		s.prepared = nil // it is in use, or too old by the time of the next reconciliation
+		s.prepared = nil // it is in use now, or will be too old at the next reconciliation
 		return false, reason(err, p.reason)
 	case p.issue != nil:
 		err = a.issue(s, p.issue)
@@ -335,7 +334,7 @@ func (a *Authority) act(ctx context.Context, s *observed, p plan) (done bool, er
 	return true, nil
 }
 
-// reason adds to an error what was to be written, unless somebody else wrote first.
+// reason adds to an error why the Secret was to be written, unless another writer was faster.
 func reason(err error, why string) error {
 	if err == nil || errors.Is(err, errConflict) {
 		return err
@@ -343,7 +342,7 @@ func reason(err error, why string) error {
 	return fmt.Errorf("%w (%s)", err, why)
 }
 
-// issue makes a leaf and serves it from now on.
+// issue makes a leaf and has it served from now on.
 func (a *Authority) issue(s *observed, by *ca) error {
 	made, err := by.issue(a.config.Hosts, s.now, a.config.LeafLife)
 	if err != nil {
@@ -355,14 +354,10 @@ func (a *Authority) issue(s *observed, by *ca) error {
 	return nil
 }
 
-// remember keeps what the next reconciliation needs, and what Ready and Status answer.
+// remember stores what the next reconciliation needs, and what Ready and Status answer with.
 func (a *Authority) remember(s observed, p plan, err error) {
 	status := a.Status()
-	if p.known.current != nil && !p.known.current.is(a.memory.known.current) {
-		status.Generations++
-	}
-	if s.leaf != nil && s.leaf != a.memory.leaf {
-		status.Leaves++
+	if s.leaf != nil {
 		status.Leaf = s.leaf.served.Leaf.NotAfter
 	}
 	if p.known.current != nil {
@@ -377,7 +372,7 @@ func (a *Authority) remember(s observed, p plan, err error) {
 	a.expiring.report(expiring)
 }
 
-// conflict turns the errors of a write that another writer came before into errConflict.
+// conflict wraps the errors that a write gets when another writer was faster in errConflict.
 func conflict(err error) error {
 	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) || apierrors.IsAlreadyExists(err) {
 		return fmt.Errorf("%w: %w", errConflict, err)
@@ -388,7 +383,7 @@ func conflict(err error) error {
 // reminder is how often something that keeps failing is logged.
 const reminder = time.Minute
 
-// failureLog logs of the failures of one thing the first, then one a minute, and the end. Any goroutine may report to it.
+// failureLog logs failures of one kind: the first, then one a minute, and their end. Any goroutine may report to it.
 type failureLog struct {
 	what string
 	log  *zap.Logger
@@ -398,7 +393,7 @@ type failureLog struct {
 	silent int       // failures since then that were not logged
 }
 
-// report says how it went. Nil ends the failures; of a watch that is never reported.
+// report notes a failure, or with nil that it works again. Nobody reports that a watch works again.
 func (l *failureLog) report(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -416,7 +411,7 @@ func (l *failureLog) report(err error) {
 	}
 }
 
-// watchFailed is called by a reflector when a list or watch has ended. Whatever the reason is, the reflector tries again.
+// watchFailed is the watch error handler of an informer. Whatever the error is, the reflector tries again.
 func (l *failureLog) watchFailed(ctx context.Context, _ *cache.Reflector, err error) {
 	routine := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || apierrors.IsResourceExpired(err)
 	if ctx.Err() == nil && !routine {

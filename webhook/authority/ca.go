@@ -39,7 +39,7 @@ type leaf struct {
 	by     *ca
 }
 
-// newCA makes a CA that ends after a life, truncated to seconds as all times in certificates are.
+// newCA makes a CA that expires after a life. Like all times in certificates, that is truncated to seconds.
 func newCA(now time.Time, life time.Duration) (*ca, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -61,7 +61,7 @@ func newCA(now time.Time, life time.Duration) (*ca, error) {
 	return &ca{cert: made, key: key}, nil
 }
 
-// issue makes a leaf for hosts that ends after a life, but not after its CA.
+// issue makes a leaf for hosts that expires after a life, but not later than its CA.
 func (c *ca) issue(hosts []string, now time.Time, life time.Duration) (*leaf, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -122,24 +122,24 @@ func at(c *x509.Certificate, fraction float64) time.Time {
 // reached says whether a moment has come.
 func reached(now, moment time.Time) bool { return !now.Before(moment) }
 
-// isValid says whether a CA is there and can still sign.
+// isValid says whether there is a CA and it has not expired.
 func (c *ca) isValid(now time.Time) bool { return c != nil && !reached(now, c.cert.NotAfter) }
 
-// is says whether both are there and the same CA.
+// is says whether both exist and are the same CA.
 func (c *ca) is(other *ca) bool { return c != nil && other != nil && c.cert.Equal(other.cert) }
 
-// isWebhookCA says whether a certificate is a CA made here.
+// isWebhookCA says whether a certificate is a CA that mini-hpa made.
 func isWebhookCA(c *x509.Certificate) bool {
 	return c.Subject.CommonName == commonName && c.BasicConstraintsValid && c.IsCA && c.KeyUsage&x509.KeyUsageCertSign != 0
 }
 
-// contains says whether a certificate is among others.
+// contains says whether a certificate is in a list.
 func contains(all []*x509.Certificate, c *x509.Certificate) bool {
 	return slices.ContainsFunc(all, c.Equal)
 }
 
-// sorted sorts by age and drops repetitions. The order depends on nothing but the certificates, so that replicas which
-// still differ on who signs agree on the bytes of a bundle.
+// sorted sorts by age and drops repetitions. The order depends only on the certificates, so that replicas agree on the bytes of a
+// caBundle even while they disagree on which CA signs.
 func sorted(all []*x509.Certificate) []*x509.Certificate {
 	all = slices.Clone(all)
 	slices.SortFunc(all, func(a, b *x509.Certificate) int {
@@ -157,7 +157,7 @@ func encodePEM(all ...*x509.Certificate) []byte {
 	return text
 }
 
-// decodePEM reads the certificates of a PEM text, and skips and counts what is none.
+// decodePEM reads the certificates of a PEM text. It skips and counts other parts.
 func decodePEM(text []byte) (all []*x509.Certificate, bad int) {
 	for len(bytes.TrimSpace(text)) > 0 {
 		var block *pem.Block

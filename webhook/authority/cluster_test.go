@@ -33,8 +33,8 @@ const (
 	configurationName = "mini-hpa"
 )
 
-// cluster is an API server with what client-go's fake does not have: resource versions that are checked, and outages. Server-side
-// apply is the fake's own, hence that of the real one.
+// cluster is client-go's fake API server, but it checks resource versions and can have outages. Its server-side apply is the
+// fake's, which is the code of the real one.
 type cluster struct {
 	*fake.Clientset
 	applied clienttesting.ObjectTracker // the same objects with their field managers, without versions
@@ -43,17 +43,18 @@ type cluster struct {
 	version int
 	down    func(clienttesting.Action) error // nil: all is well
 	writes  int
+	signers map[string]bool // each ca.crt that the Secret ever had
 }
 
 func newCluster() *cluster {
-	c := &cluster{Clientset: fake.NewSimpleClientset()}
+	c := &cluster{Clientset: fake.NewSimpleClientset(), signers: map[string]bool{}}
 	c.applied = clienttesting.NewFieldManagedObjectTracker(scheme.Scheme, scheme.Codecs.UniversalDecoder(),
 		applyconfigurations.NewTypeConverter(scheme.Scheme))
 	c.PrependReactor("*", "*", c.react)
 	return c
 }
 
-// fails makes requests fail for which the function returns an error; nil ends that.
+// fails makes the requests fail for which the function returns an error; nil ends that.
 func (c *cluster) fails(down func(clienttesting.Action) error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -64,6 +65,13 @@ func (c *cluster) written() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.writes
+}
+
+// generations counts the CAs that have signed.
+func (c *cluster) generations() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.signers)
 }
 
 func (c *cluster) react(action clienttesting.Action) (bool, runtime.Object, error) {
@@ -95,7 +103,7 @@ func (c *cluster) react(action clienttesting.Action) (bool, runtime.Object, erro
 	return false, nil, nil
 }
 
-// write does one write and makes a new version of what came out.
+// write does one write and gives the result a new resource version.
 func (c *cluster) write(action clienttesting.Action, do func() error) (bool, runtime.Object, error) {
 	if err := do(); err != nil {
 		return true, nil, err
@@ -106,6 +114,9 @@ func (c *cluster) write(action clienttesting.Action, do func() error) (bool, run
 	object, err := c.applied.Get(action.GetResource(), action.GetNamespace(), name)
 	if err != nil {
 		return true, nil, err
+	}
+	if s, ok := object.(*corev1.Secret); ok && len(s.Data["ca.crt"]) > 0 {
+		c.signers[string(s.Data["ca.crt"])] = true
 	}
 	accessor, _ := meta.Accessor(object)
 	accessor.SetResourceVersion(strconv.Itoa(c.version))
@@ -130,7 +141,7 @@ func (c *cluster) apply(action clienttesting.PatchActionImpl) error {
 	return c.applied.Apply(action.Resource, bare(object), action.Namespace, action.PatchOptions)
 }
 
-// merge does what the real one does with a strategic merge patch of the configuration: it never creates.
+// merge applies a strategic merge patch to the configuration. Like a real API server, it never creates.
 func (c *cluster) merge(action clienttesting.PatchActionImpl) error {
 	object, err := c.Tracker().Get(action.Resource, action.Namespace, action.Name)
 	if err != nil {
@@ -154,7 +165,7 @@ func (c *cluster) merge(action clienttesting.PatchActionImpl) error {
 	return c.applied.Patch(action.Resource, bare(changed), action.Namespace, action.PatchOptions)
 }
 
-// check does what the real one does with the identity of an object that is written.
+// check checks the identity of a written object as a real API server does.
 func (c *cluster) check(action clienttesting.Action, object runtime.Object) error {
 	written, _ := meta.Accessor(object)
 	resource := action.GetResource().GroupResource()
@@ -186,7 +197,7 @@ func nameOf(action clienttesting.Action) string {
 	return ""
 }
 
-// bare is an object without what the server alone writes.
+// bare is an object without the fields that only the API server writes.
 func bare(object runtime.Object) runtime.Object {
 	accessor, _ := meta.Accessor(object)
 	accessor.SetResourceVersion("")
@@ -228,7 +239,7 @@ func (c *cluster) start(t *testing.T, change ...func(*Config)) *replica {
 	return &replica{Authority: a, logs: logs, stop: stop}
 }
 
-// host is whom the leaves of the tests are for.
+// host is the name in the leaves of the tests.
 const host = "mini-hpa-webhook.hpa-system.svc"
 
 // install makes the configuration as a chart does, without caBundles.
@@ -247,7 +258,7 @@ func (c *cluster) install(t *testing.T, annotations map[string]string) {
 	}
 }
 
-// live is the configuration as it is, and secret the Secret; nil if there is none.
+// live returns the configuration, and secret the Secret; nil if there is none.
 func (c *cluster) live(t *testing.T) *admissionv1.ValidatingWebhookConfiguration {
 	t.Helper()
 	object, err := c.AdmissionregistrationV1().ValidatingWebhookConfigurations().Get(context.Background(), configurationName, metav1.GetOptions{})
@@ -269,7 +280,7 @@ func (c *cluster) secret(t *testing.T) *corev1.Secret {
 	return object
 }
 
-// changeSecret writes what f makes of the Secret, as a person would.
+// changeSecret lets f change the Secret and writes it, as an administrator would.
 func (c *cluster) changeSecret(t *testing.T, f func(*corev1.Secret)) {
 	t.Helper()
 	object := c.secret(t)

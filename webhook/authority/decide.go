@@ -10,22 +10,22 @@ import (
 
 // Moments in the life of a CA and of a leaf, as fractions of it.
 const (
-	nextAt      = 1. / 2   // a next CA is made
+	nextAt      = 1. / 2   // the next CA is made
 	promoteAt   = 2. / 3   // the next CA signs
-	deadlineAt  = 19. / 20 // a CA signs and is served even if it had too little time to propagate
+	deadlineAt  = 19. / 20 // the next CA signs even if it had too little time to propagate
 	renewAt     = 2. / 3   // a leaf is renewed
-	renewWithin = 1. / 12  // and replicas spread over this much after it
+	renewWithin = 1. / 12  // the renewals of replicas are spread over this fraction after that
 )
 
 const (
-	// propagationFraction of a CA's life is how long it has to be in the caBundles before a leaf depends on it.
+	// propagationFraction is the fraction of a CA's life that it has to be in the caBundles before a leaf depends on it.
 	propagationFraction = 1. / 10
-	// longestPropagation bounds that time: an API server sees a change of the configuration at once, or after it has noticed that its watch
-	// is dead, which takes minutes and not weeks.
+	// longestPropagation bounds that time. An API server sees a change of the configuration at once, or after it has noticed that its
+	// watch is dead, which takes minutes and not weeks.
 	longestPropagation = 10 * time.Minute
-	// resync is the longest time between two looks at the objects, whatever is planned: timers stand still while a machine sleeps.
+	// resync is the longest time between two reconciliations, whatever is planned, because timers stand still while a machine sleeps.
 	resync = time.Hour
-	// mostPrevious former CAs are kept, so that a Secret that is deleted again and again does not fill the caBundle.
+	// mostPrevious is how many former CAs are kept, so that a Secret that is deleted again and again does not fill the caBundle.
 	mostPrevious = 16
 )
 
@@ -38,24 +38,24 @@ type observed struct {
 	known         rotation             // the last good content of the Secret
 	leaf          *leaf                // what is served
 	prepared      *ca                  // a CA that was made because decide asked for one; nil most of the time
-	jitter        float64              // in [0, 1), a replica's own
+	jitter        float64              // in [0, 1), different in each replica
 
-	bundleWritten bool // the caBundles were written since the configuration was read; once is enough
+	bundleWritten bool // the caBundles were written in this reconciliation; once is enough
 }
 
-// plan is what to do, in this order. What comes later is worth doing if what comes before failed.
+// plan is what to do, in this order. A later action is worth doing even if an earlier one failed.
 type plan struct {
 	prepare  bool      // make a CA: nothing else could be decided without one
-	write    *rotation // write this to the Secret, because of reason
+	write    *rotation // write this into the Secret, for this reason
 	issue    *ca       // serve a new leaf of this CA
 	bundle   []byte    // write this into the caBundles
-	reason   string    // why write
+	reason   string    // why to write, for the log
 	expiring string    // what to warn of: a CA that ends without a successor
 	known    rotation  // what the Secret holds, or last held
-	recheck  time.Time // when to reconcile again, if nothing happens before
+	recheck  time.Time // when to reconcile again if nothing changes before
 }
 
-// decide says what to do. It changes nothing of what it is given.
+// decide says what to do. It does not change its argument.
 func decide(s observed) plan {
 	want, reason, ok := s.desired()
 	if !ok {
@@ -66,9 +66,9 @@ func decide(s observed) plan {
 		p.write, p.reason, p.known = &want, reason, s.known
 	}
 	p.issue = s.issuer(p.known)
-	// A CA is written to the Secret before it is written to a caBundle. A replica reads the caBundles first and the Secret second, so each CA
-	// that it has found in a caBundle is in the Secret that it reads, unless the CA was given up. So no replica removes what another
-	// one has just added.
+	// A CA is written into the Secret before it is written into a caBundle, and a replica reads the caBundles before it reads the
+	// Secret. So each CA that it finds in a caBundle is also in the Secret, unless the CA was given up, and no replica removes a CA
+	// that another one has just added.
 	if s.secret != nil && p.write == nil && !s.bundleWritten && s.configuration.managed() && !s.configuration.isWritten(want.bundle()) {
 		p.bundle = want.bundle()
 	}
@@ -77,7 +77,7 @@ func decide(s observed) plan {
 	return p
 }
 
-// desired is what the Secret should hold, and why if it holds something else. It is not ok if a CA has to be made first.
+// desired returns what the Secret should hold, and if it holds something else, why. It is not ok if a CA has to be made first.
 func (s observed) desired() (want rotation, reason string, ok bool) {
 	switch {
 	case s.secret == nil:
@@ -94,10 +94,10 @@ func (s observed) desired() (want rotation, reason string, ok bool) {
 	return want, reason, true
 }
 
-// needsCA is the reason of a change for which a CA has to be made first.
+// needsCA is the reason for a change that needs a CA to be made first.
 const needsCA = "a CA has to be made"
 
-// rotated moves a good Secret on through the phases of a rotation.
+// rotated moves a good Secret on to the next phase of the rotation, if its time has come.
 func (s observed) rotated() (rotation, string) {
 	r := s.secret.rotation
 	switch {
@@ -127,8 +127,8 @@ func (s observed) promotes(r rotation) bool {
 	return s.unmanaged() || s.isPropagated(r.next.cert)
 }
 
-// promotion is the earliest moment at which the next CA may sign: at two thirds of the current CA's life, if the next one was made on
-// schedule. One that was made at another moment replaces a lost Secret, or is late: it may sign as soon as it had time to propagate.
+// promotion is the earliest moment at which the next CA may sign. If it was made on schedule, that is at two thirds of the current
+// CA's life. If not, it replaces a lost Secret or is late, and may sign as soon as it had time to propagate.
 func promotion(r rotation) time.Time {
 	made, half := created(r.next.cert), at(r.current.cert, nextAt)
 	known := made.Add(propagation(r.next.cert))
@@ -140,21 +140,21 @@ func promotion(r rotation) time.Time {
 	return known
 }
 
-// propagation is how long a CA has to be in the caBundles before leaves depend on it.
+// propagation is how long a CA has to be in the caBundles before a leaf depends on it.
 func propagation(c *x509.Certificate) time.Duration {
 	return min(time.Duration(propagationFraction*float64(life(c))), longestPropagation)
 }
 
-// isPropagated says whether a CA has been in every caBundle for so long that every API server has seen it.
+// isPropagated says whether a CA has been in every caBundle for long enough that every API server has seen it.
 func (s observed) isPropagated(c *x509.Certificate) bool {
 	since, ok := s.trustedSince[string(c.Raw)]
 	return ok && reached(s.now, since.Add(propagation(c)))
 }
 
-// unmanaged says whether it is known that there are no caBundles to keep.
+// unmanaged says whether it is known that there are no caBundles to keep up to date.
 func (s observed) unmanaged() bool { return s.configuration != nil && !s.configuration.managed() }
 
-// expiring tells of a CA that comes to its end without a successor.
+// expiring returns a warning if the CA comes to its end without a successor.
 func (s observed) expiring(r rotation) string {
 	if r.current == nil || !reached(s.now, at(r.current.cert, deadlineAt)) {
 		return ""
@@ -174,7 +174,7 @@ func (s observed) recheck(r rotation) time.Time {
 	return soonest
 }
 
-// moments are those at which a CA changes its part.
+// moments returns the moments at which a CA's part may change.
 func (s observed) moments(r rotation) []time.Time {
 	var all []time.Time
 	for _, c := range r.all() {
@@ -189,7 +189,7 @@ func (s observed) moments(r rotation) []time.Time {
 	return all
 }
 
-// propagatedAt is when a CA will have been in the caBundles for long enough; zero while it is not in all of them.
+// propagatedAt is when a CA will have propagated; zero as long as it is not in every caBundle.
 func (s observed) propagatedAt(c *x509.Certificate) time.Time {
 	since, ok := s.trustedSince[string(c.Raw)]
 	if !ok {
@@ -198,8 +198,8 @@ func (s observed) propagatedAt(c *x509.Certificate) time.Time {
 	return since.Add(propagation(c))
 }
 
-// recovered is what to write where the Secret has no CA to sign with: it is missing, empty, expired or garbage. What this
-// process knows goes first, because leaves of it are served and trusted.
+// recovered returns what to write if the Secret has no CA to sign with because it is missing, empty, expired or garbage. The CA that
+// this process knows comes first, because its leaves are being served and trusted.
 func (s observed) recovered() (rotation, string) {
 	next := s.secret.next
 	switch {
@@ -219,7 +219,7 @@ func (s observed) recovered() (rotation, string) {
 	return rotation{current: s.prepared, previous: s.secret.previous}, s.because("a CA is made")
 }
 
-// because says what was wrong before it says what is done.
+// because says what was wrong with the Secret, and then what is done.
 func (s observed) because(done string) string {
 	switch {
 	case s.secret.object == nil:
@@ -230,11 +230,12 @@ func (s observed) because(done string) string {
 	return strings.Join(s.secret.faults, ", ") + ": " + done
 }
 
-// formerCAs are the CAs to trust beside the two that a rotation has: each that may have signed a leaf which is still served somewhere.
+// formerCAs returns the CAs to trust beside the current and the next one: those that may have signed a leaf that some replica still
+// serves.
 //
-// Where the Secret was damaged, or lost the CA that was known to sign because somebody put another one there, the live
-// caBundles tell which those are. Otherwise only the Secret counts, so that a former CA can be given up by removing it from
-// there, and so that nobody gets a CA into the Secret by writing it into a caBundle.
+// They come from the live caBundles if the Secret was damaged, or if somebody replaced the CA that was known to sign. Otherwise
+// only the Secret counts, so that an administrator can give up a former CA by removing it from there, and so that nobody can get a
+// CA into the Secret by writing it into a caBundle.
 func (s observed) formerCAs(want rotation) []*x509.Certificate {
 	all := slices.Clone(want.previous)
 	lost := s.known.current.isValid(s.now) && !contains(s.secret.all(), s.known.current.cert)
@@ -250,7 +251,7 @@ func (s observed) formerCAs(want rotation) []*x509.Certificate {
 	return all[max(0, len(all)-mostPrevious):]
 }
 
-// issuer is the CA to sign a new leaf with; nil if the one that is served will do.
+// issuer returns the CA that is to sign a new leaf, or nil if the leaf that is served will do.
 func (s observed) issuer(r rotation) *ca {
 	switch {
 	case s.leaf != nil && (r.current.is(s.leaf.by) || !s.changes(r)):
@@ -263,9 +264,9 @@ func (s observed) issuer(r rotation) *ca {
 	return nil
 }
 
-// changes says whether to replace the served leaf by one of the CA that signs now. After a rotation that is done at once, because the
-// new CA has propagated before. If the CA was replaced in any other way, the leaf stays until the new CA has propagated, or
-// until there is nothing to lose.
+// changes says whether to replace the served leaf by one of the CA that signs now. After a rotation that happens at once, because
+// the new CA has propagated before. If the CA was replaced in any other way, the leaf stays until the new CA has propagated, or
+// until the leaf is of no more use.
 func (s observed) changes(r rotation) bool {
 	switch {
 	case r.current == nil:
@@ -280,8 +281,8 @@ func (s observed) changes(r rotation) bool {
 	return s.configuration.trusts(r.current.cert) && reached(s.now, s.leaf.deadline())
 }
 
-// renewal is when a leaf is due for another one of the same CA. One that ends with its CA never is: another one would end
-// at the same moment.
+// renewal is when a leaf is to be replaced by another one of the same CA. A leaf that expires with its CA is not: the other one
+// would expire at the same moment.
 func (l *leaf) renewal(jitter float64) time.Time {
 	if !l.served.Leaf.NotAfter.Before(l.by.cert.NotAfter) {
 		return l.by.cert.NotAfter
@@ -289,11 +290,11 @@ func (l *leaf) renewal(jitter float64) time.Time {
 	return at(l.served.Leaf, renewAt+renewWithin*jitter)
 }
 
-// deadline is when a leaf of a new CA is served even if that CA had too little time to propagate: the old CA comes to its end, and no leaf of
-// it can be renewed any longer.
+// deadline is when a leaf of the new CA is served even if that CA had too little time to propagate: by then the old CA is about to
+// expire, and with it all its leaves.
 func (l *leaf) deadline() time.Time { return l.by.cert.NotAfter.Add(-propagation(l.by.cert) / 2) }
 
-// leafMoments are those at which the leaf may have to change.
+// leafMoments returns the moments at which the leaf may have to be replaced.
 func (s observed) leafMoments(r rotation) []time.Time {
 	if s.leaf == nil {
 		return nil

@@ -13,10 +13,10 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// long is the life of the CAs in the tables, in which nothing waits: half of it is 500s, propagation takes 100s.
+// long is the life of the CAs in the tables, where time is an argument: half of it is 500s, propagation takes 100s.
 const long = 1000 * time.Second
 
-// noon is when the tables begin.
+// noon is the moment at which the tables begin.
 func noon() time.Time { return time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC) }
 
 // fresh makes a CA.

@@ -27,7 +27,7 @@ import (
 	"k8s.io/client-go/util/keyutil"
 )
 
-// Keys of the Secret's data. Others are left alone.
+// Keys of the Secret's data. Other keys are left alone.
 const (
 	currentName  = "ca"   // .crt and .key of the CA that signs
 	nextName     = "next" // .crt and .key of the CA that is being made known
@@ -37,7 +37,7 @@ const (
 // smallestCurve is the size in bits of the smallest curve that a CA may use.
 const smallestCurve = 256
 
-// rotation is the CAs that the Secret holds, by their part in a rotation.
+// rotation has the CAs of the Secret by their part in a rotation.
 type rotation struct {
 	current  *ca                 // signs; nil if the Secret has no good one
 	next     *ca                 // will sign; nil most of the time
@@ -51,7 +51,7 @@ type secret struct {
 	faults []string       // what is wrong with it, without its content
 }
 
-// readSecret takes what is good, and says what is not.
+// readSecret takes the good parts of a Secret and notes the faults of the others.
 func readSecret(object *corev1.Secret, now time.Time) *secret {
 	s, data := &secret{object: object}, object.Data
 	var currentErr, nextErr error
@@ -79,7 +79,7 @@ func readSecret(object *corev1.Secret, now time.Time) *secret {
 	return s
 }
 
-// readCA reads a CA that can sign now. Without a trace of one it is nil without an error.
+// readCA reads a CA that can sign now. It returns nil without an error if the Secret has neither its certificate nor its key.
 func readCA(data map[string][]byte, name string, now time.Time) (*ca, error) {
 	crt, key := data[name+".crt"], data[name+".key"]
 	if len(crt) == 0 && len(key) == 0 {
@@ -99,7 +99,7 @@ func readCA(data map[string][]byte, name string, now time.Time) (*ca, error) {
 	return c, nil
 }
 
-// parseCA puts the certificate and the private key of a CA together. No error repeats what it read.
+// parseCA checks that a certificate and a private key are a CA. No error repeats what it read.
 func parseCA(c *x509.Certificate, text []byte) (*ca, error) {
 	parsed, err := keyutil.ParsePrivateKeyPEM(text)
 	if err != nil {
@@ -121,7 +121,7 @@ func parseCA(c *x509.Certificate, text []byte) (*ca, error) {
 	return &ca{cert: c, key: key}, nil
 }
 
-// all are the CAs to trust, the oldest first.
+// all returns the CAs to trust, the oldest first.
 func (r rotation) all() []*x509.Certificate {
 	all := slices.Clone(r.previous)
 	for _, c := range []*ca{r.current, r.next} {
@@ -132,10 +132,10 @@ func (r rotation) all() []*x509.Certificate {
 	return sorted(all)
 }
 
-// bundle is what belongs into each caBundle.
+// bundle returns what each caBundle should be.
 func (r rotation) bundle() []byte { return encodePEM(r.all()...) }
 
-// content is what belongs into the Secret.
+// content returns what the data of the Secret should be.
 func (r rotation) content() (map[string][]byte, error) {
 	data := map[string][]byte{}
 	for name, c := range map[string]*ca{currentName: r.current, nextName: r.next} {
@@ -154,13 +154,13 @@ func (r rotation) content() (map[string][]byte, error) {
 	return data, nil
 }
 
-// ownKeys are the keys of the Secret that are written here.
+// ownKeys are the keys of the Secret that mini-hpa writes.
 func ownKeys() []string {
 	return []string{currentName + ".crt", currentName + ".key", nextName + ".crt", nextName + ".key", previousFile}
 }
 
-// differs says whether the Secret has to be written to hold r. Only certificates and faults count: a key that is encoded
-// in another way is the same key.
+// differs says whether the Secret has to be written to hold r. It compares certificates only, as a key that is encoded in another
+// way is the same key, and any fault is a difference.
 func (s *secret) differs(r rotation) bool {
 	same := func(a, b *ca) bool { return a == b || a.is(b) }
 	return len(s.faults) > 0 || !same(s.current, r.current) || !same(s.next, r.next) ||
@@ -170,23 +170,23 @@ func (s *secret) differs(r rotation) bool {
 // configuration is the live ValidatingWebhookConfiguration: which webhooks the API server calls, and which CAs it trusts for each.
 type configuration struct {
 	version  string    // resourceVersion, for a write that fails if anything changed
-	injected bool      // somebody else injects the caBundles
+	injected bool      // cert-manager injects the caBundles
 	webhooks []webhook // empty: no webhook is called
 }
 
-// webhook is one of the configuration.
+// webhook is one webhook of the configuration.
 type webhook struct {
 	name   string
 	bundle []byte
 	cas    []*x509.Certificate
 }
 
-// injectors are the annotations by which cert-manager's cainjector is told to write the caBundles.
+// injectors are the annotations that tell cert-manager's cainjector to write the caBundles.
 func injectors() []string {
 	return []string{"cert-manager.io/inject-ca-from", "cert-manager.io/inject-ca-from-secret", "cert-manager.io/inject-apiserver-ca"}
 }
 
-// readConfiguration takes of a configuration what is needed here.
+// readConfiguration takes the needed parts of a configuration.
 func readConfiguration(c *admissionv1.ValidatingWebhookConfiguration) *configuration {
 	live := &configuration{version: c.ResourceVersion}
 	live.injected = slices.ContainsFunc(injectors(), func(key string) bool {
@@ -194,13 +194,13 @@ func readConfiguration(c *admissionv1.ValidatingWebhookConfiguration) *configura
 		return ok
 	})
 	for _, w := range c.Webhooks {
-		cas, _ := decodePEM(w.ClientConfig.CABundle) // what is no certificate is overwritten
+		cas, _ := decodePEM(w.ClientConfig.CABundle) // anything else in a caBundle will be overwritten
 		live.webhooks = append(live.webhooks, webhook{name: w.Name, bundle: w.ClientConfig.CABundle, cas: cas})
 	}
 	return live
 }
 
-// managed says whether there are caBundles to keep.
+// managed says whether there are caBundles to keep up to date.
 func (live *configuration) managed() bool {
 	return live != nil && !live.injected && len(live.webhooks) > 0
 }
@@ -215,7 +215,7 @@ func (live *configuration) isWritten(bundle []byte) bool {
 	return !slices.ContainsFunc(live.webhooks, func(w webhook) bool { return !bytes.Equal(w.bundle, bundle) })
 }
 
-// cas are the CAs made here that are in the caBundle of some webhook.
+// cas returns the CAs of mini-hpa that are in the caBundle of at least one webhook.
 func (live *configuration) cas() []*x509.Certificate {
 	var all []*x509.Certificate
 	if !live.managed() {
@@ -227,7 +227,7 @@ func (live *configuration) cas() []*x509.Certificate {
 	return slices.DeleteFunc(sorted(all), func(c *x509.Certificate) bool { return !isWebhookCA(c) })
 }
 
-// trustedSince says of each CA that every webhook trusts when that was first seen, given what was seen before.
+// trustedSince returns, for each CA that is in every caBundle, when it was first seen there, given what was seen before.
 func (live *configuration) trustedSince(before map[string]time.Time, now time.Time) map[string]time.Time {
 	since := map[string]time.Time{}
 	for _, c := range live.cas() {
@@ -256,10 +256,10 @@ func (live *configuration) verify(served *tls.Certificate, now time.Time) error 
 	return nil
 }
 
-// fieldManager owns the caBundles and nothing else of the configuration.
+// fieldManager is the field manager that owns the caBundles and no other field of the configuration.
 const fieldManager = "mini-hpa"
 
-// getConfiguration reads the configuration. That there is none is no error.
+// getConfiguration reads the configuration. If it does not exist, the result is empty and there is no error.
 func (a *Authority) getConfiguration(ctx context.Context) (*configuration, error) {
 	read, err := a.config.Client.AdmissionregistrationV1().ValidatingWebhookConfigurations().Get(ctx, a.config.Configuration, metav1.GetOptions{})
 	switch {
@@ -271,11 +271,11 @@ func (a *Authority) getConfiguration(ctx context.Context) (*configuration, error
 	return readConfiguration(read), nil
 }
 
-// writeBundle writes the caBundle of every webhook, and fails if the configuration was changed or deleted since it was read.
+// writeBundle writes the caBundle of every webhook. It fails if the configuration was changed or deleted since it was read.
 //
-// It is a strategic merge patch, which finds webhooks by name and never makes a configuration anew. Server-side apply would
-// do so too, but has to own the names it finds them by: then a chart that is itself applied by the server (Helm 4) could
-// neither remove nor rename a webhook, because what remained of the old one would be invalid.
+// It uses a strategic merge patch, which finds webhooks by name and never creates a configuration. Server-side apply finds them by
+// name as well, but it has to own the names. A chart that is installed with server-side apply (Helm 4) could then neither remove
+// nor rename a webhook, because the rest of the old one would be invalid.
 func (a *Authority) writeBundle(ctx context.Context, s *observed, bundle []byte) error {
 	c := admissionapply.ValidatingWebhookConfiguration(a.config.Configuration).WithResourceVersion(s.configuration.version)
 	for _, w := range s.configuration.webhooks {
@@ -296,7 +296,7 @@ func (a *Authority) writeBundle(ctx context.Context, s *observed, bundle []byte)
 	return nil
 }
 
-// getSecret reads the Secret. That there is none is no error.
+// getSecret reads the Secret. If it does not exist, the result is empty and there is no error.
 func (a *Authority) getSecret(ctx context.Context) (*secret, error) {
 	read, err := a.config.Client.CoreV1().Secrets(a.config.Namespace).Get(ctx, a.config.Secret, metav1.GetOptions{})
 	switch {
@@ -308,7 +308,7 @@ func (a *Authority) getSecret(ctx context.Context) (*secret, error) {
 	return readSecret(read, time.Now()), nil
 }
 
-// writeSecret writes a rotation into the Secret if that is still as it was read, and returns it as it is then.
+// writeSecret writes a rotation into the Secret, unless that has changed since it was read, and returns the new Secret.
 func (a *Authority) writeSecret(ctx context.Context, read *secret, r rotation) (*secret, error) {
 	data, err := r.content()
 	if err != nil {
@@ -337,9 +337,9 @@ func (a *Authority) update(ctx context.Context, object *corev1.Secret, data map[
 	return a.config.Client.CoreV1().Secrets(a.config.Namespace).Update(ctx, object, metav1.UpdateOptions{FieldManager: fieldManager})
 }
 
-// create makes the Secret by server-side apply: of all ways to create, it is the only one that is authorized by name. It
-// is done without force and by a manager of this process alone, so that of two that create at once one gets a conflict:
-// at least one of their CAs is a new one.
+// create creates the Secret by server-side apply, the only way to create that is authorized by name. It does not force, and each
+// process has its own field manager. So if two processes create it at once, one of them gets a conflict, because their CAs
+// differ.
 func (a *Authority) create(ctx context.Context, _ *corev1.Secret, data map[string][]byte) (*corev1.Secret, error) {
 	s := coreapply.Secret(a.config.Secret, a.config.Namespace).WithType(corev1.SecretTypeOpaque).WithData(data)
 	return a.config.Client.CoreV1().Secrets(a.config.Namespace).Apply(ctx, s, metav1.ApplyOptions{FieldManager: a.creator})
@@ -347,9 +347,9 @@ func (a *Authority) create(ctx context.Context, _ *corev1.Secret, data map[strin
 
 func (a *Authority) secretName() string { return a.config.Namespace + "/" + a.config.Secret }
 
-// watches notify of every change of the Secret or the configuration, once they run. Each object is watched by its name, so that a right by
-// name suffices. The watches only say that something changed; decisions are made on what is read then, which is never older than
-// what another replica has seen.
+// watches returns the informers that notify of every change of the Secret or the configuration. Each watches one object by name, so
+// that a right by name suffices. They only say that something changed: decisions are made on what is read then, which is never
+// older than what another replica has seen.
 func (a *Authority) watches() ([]cache.SharedIndexInformer, error) {
 	var informers []cache.SharedIndexInformer
 	for what, informer := range map[string]cache.SharedIndexInformer{
@@ -366,8 +366,8 @@ func (a *Authority) watches() ([]cache.SharedIndexInformer, error) {
 	return informers, nil
 }
 
-// listen prepares an informer that has not been started. It keeps nothing of an object but its identity, so that no copy of a private
-// key lies in a cache.
+// listen prepares an informer that has not been started. The informer keeps only the identity of an object, so that no private key
+// is in a cache.
 func (a *Authority) listen(what string, informer cache.SharedIndexInformer) error {
 	failures := &failureLog{what: what, log: a.config.Log}
 	notify := func(any) { a.notify() }
@@ -385,7 +385,7 @@ func (a *Authority) listen(what string, informer cache.SharedIndexInformer) erro
 	return nil
 }
 
-// identity is what remains of an object in a cache.
+// identity is the transform of the informers: it keeps an object's identity and version only.
 func identity(object any) (any, error) {
 	o, ok := object.(metav1.Object)
 	if !ok {

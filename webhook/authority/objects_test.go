@@ -20,7 +20,7 @@ import (
 	"k8s.io/client-go/util/keyutil"
 )
 
-// forged makes the data of a CA that is wrong in one way.
+// forged makes the Secret's data of a CA that is wrong in one way.
 func forged(t testing.TB, now time.Time, curve elliptic.Curve, change func(*x509.Certificate)) map[string][]byte {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(curve, rand.Reader)
@@ -50,7 +50,7 @@ func content(t testing.TB, v rotation) map[string][]byte {
 	return data
 }
 
-// spoilt are all kinds of Secrets without a CA to sign with, and what is said about them.
+// spoilt returns all kinds of Secrets without a CA to sign with, and the faults that are found in them.
 func spoilt(t testing.TB, now time.Time) map[string]struct {
 	data map[string][]byte
 	want string

@@ -14,9 +14,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// The property: once an API server can call a replica, it always can, even with a caBundle as old as a tenth of a CA's life.
-// Whatever happens: time, latencies between any two requests, replicas that start, stop and lose the API server, a
-// Secret that is deleted or spoilt.
+// The property: once an API server can call a replica, it always can, even with a caBundle that is a tenth of a CA's life old. That
+// holds through rotations, latencies between any two requests, replicas that start, stop and lose the API server, and a Secret
+// that is deleted or spoilt.
 func TestWhoIsTrustedStaysTrusted(t *testing.T) {
 	const seeds = 10
 	for seed := range uint64(seeds) {
@@ -33,7 +33,7 @@ func TestWhoIsTrustedStaysTrusted(t *testing.T) {
 	}
 }
 
-// world is an API server in a few lines, and replicas whose every request is a step of its own.
+// world is an API server in a few lines, and replicas that make one request in a step.
 type world struct {
 	t       *testing.T
 	rand    *rand.Rand
@@ -48,7 +48,7 @@ type world struct {
 
 	generations, verified int
 
-	story []string // what happened, for when it ends badly
+	story []string // what happened, printed if the test fails
 	names map[string]string
 }
 
@@ -103,8 +103,8 @@ func (w *world) tick() {
 	w.accident()
 }
 
-// accident is what people do to a Secret. They leave time for a rotation in between: who deletes it again and again is left
-// with the CA that was there before, until it has to be replaced at short notice.
+// accident is what people do to a Secret. There is time for a rotation between two accidents: if the Secret is deleted again and
+// again, the former CA goes on signing until it has to be replaced at short notice.
 func (w *world) accident() {
 	if w.now.Before(w.calm) {
 		return
@@ -123,7 +123,7 @@ func (w *world) accident() {
 	}
 }
 
-// step does the next request of a replica.
+// step makes the next request of a replica.
 func (w *world) step(a *actor) {
 	switch a.stage {
 	case 0:
@@ -195,7 +195,7 @@ func (w *world) store(a *actor, v rotation) error {
 	return nil
 }
 
-// tell remembers what happened.
+// tell adds to the story.
 func (w *world) tell(format string, args ...any) {
 	w.story = append(w.story, fmt.Sprintf("%6.1fs ", w.now.Sub(noon()).Seconds())+fmt.Sprintf(format, args...))
 }
@@ -247,7 +247,7 @@ func (w *world) publish(a *actor, bundle []byte) error {
 	return nil
 }
 
-// ring lets every replica notice after a while.
+// ring has every replica notice a change after a while.
 func (w *world) ring() {
 	for _, a := range w.actors {
 		if moment := w.now.Add(w.within(long / 100)); moment.Before(a.wake) {
@@ -256,7 +256,7 @@ func (w *world) ring() {
 	}
 }
 
-// check calls a replica with every bundle of the last tenth of a life, but none from before it was first called.
+// check calls a replica with every caBundle of the last tenth of a life, but not with those from before it was first called.
 func (w *world) check(i int, a *actor) {
 	if a.memory.leaf == nil {
 		return

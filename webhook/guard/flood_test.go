@@ -84,8 +84,8 @@ func breathe(ctx context.Context) {
 	}
 }
 
-// raw opens a TCP connection that leaves nothing behind when it is closed, so that a flood does not use up the ports. What it
-// writes ahead is little, since the time for that is missing elsewhere.
+// raw opens a TCP connection that is gone at once when it is closed, so that a flood does not use up the ports. Its write buffer is
+// small: filling it takes processor time from the server.
 func raw(ctx context.Context, address string) (*net.TCPConn, error) {
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
 	if err != nil {
@@ -98,7 +98,7 @@ func raw(ctx context.Context, address string) (*net.TCPConn, error) {
 	return tcp, errors.Join(tcp.SetLinger(0), tcp.SetWriteBuffer(socketBuffer))
 }
 
-// attacker opens a TLS connection and does something on it; errors are what it deserves.
+// attacker opens a TLS connection and does something on it; it ignores errors, which are what it provokes.
 func (i *instance) attacker(do func(ctx context.Context, conn net.Conn)) func(context.Context, func()) {
 	return func(ctx context.Context, connected func()) {
 		tcp, err := raw(ctx, i.Addr().String())
@@ -148,7 +148,7 @@ func slow(ctx context.Context, conn net.Conn) {
 	}
 }
 
-// garbage returns an attack that says something else than TLS, or begins a handshake and leaves it at that.
+// garbage returns an attack that does not speak TLS, or begins a handshake and does not finish it.
 func (i *instance) garbage(text string) func(context.Context, func()) {
 	return func(ctx context.Context, connected func()) {
 		tcp, err := raw(ctx, i.Addr().String())
@@ -181,8 +181,8 @@ func watchMemory(ctx context.Context) (heap, total uint64) {
 	return heap, total
 }
 
-// honest asks 50 times a second, as an API server does, and returns how long each answer took. None may be wrong; that there is none, in
-// time, is told: the attackers take from the same processors, and so may others.
+// honest asks 50 times a second, as an API server does, and returns how long each answer took. No answer may be wrong. One that does
+// not come in time is only logged: the attackers share the processors with the server, and so may other programs.
 func (i *instance) honest(t *testing.T, requests int) []time.Duration {
 	t.Helper()
 	client, body := i.client(t), review(t, 4<<10)
@@ -211,8 +211,8 @@ func (i *instance) honest(t *testing.T, requests int) []time.Duration {
 	return took
 }
 
-// Strangers send as much as they can, as slowly as they can, and what is no TLS at all. Those who mean it are answered all the
-// same, and memory stays within bounds. The attackers are in this process, and what they take counts too: mostly 40 KiB each.
+// Strangers send as much as they can, as slowly as they can, and some do not even speak TLS. Honest clients are answered all the
+// same, and memory stays within bounds. The attackers run in this process, so their memory counts as well: mostly 40 KiB each.
 func TestFlood(t *testing.T) {
 	const mebibyte = 1 << 20
 	scale, requests, bound := 1, 200, uint64(200*mebibyte)

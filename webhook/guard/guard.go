@@ -17,23 +17,23 @@ const (
 	// maxBody is where controller-runtime refuses a body (maxRequestSize in pkg/webhook/admission/http.go): two objects of
 	// 3 MiB, which is twice what etcd stores, and what is around them. The guard refuses it before it is read.
 	maxBody = 7 << 20
-	// smallBody is the size up to which a body counts as small; honest ones nearly always are.
+	// smallBody is the size up to which a body counts as small. Honest bodies nearly always are.
 	smallBody = 256 << 10
-	// maxTime is all that a request has, from its header to its answer; the API server may ask for less.
+	// maxTime is how long a request may take from its header to its answer; the API server may ask for less.
 	maxTime = 5 * time.Second
 )
 
-// What all requests together may take. Bodies are a part of it only: decoding one costs several times its size again, for as
-// long as it is being answered.
+// What all requests together may take. The memory for bodies is only a part of it: while a request is answered, decoding its
+// body takes several times its size again.
 const (
-	smallReserve = 8 << 20  // 512 requests, or 32 of the largest small ones
-	largeReserve = 24 << 20 // three of the largest
+	smallMemory  = 8 << 20  // 512 requests, or 32 of the largest small ones
+	largeMemory  = 24 << 20 // three of the largest
 	smallAnswers = 64
 	largeAnswers = 2
 )
 
-// guard stands in front of the handler: it lets through what an API server would send, reads it within bounds of time and
-// memory, and hands it over complete.
+// guard stands in front of the handler. It lets only those requests through that an API server would send, reads them within
+// bounds of time and memory, and hands them over complete.
 type guard struct {
 	path         string
 	next         http.Handler
@@ -42,26 +42,26 @@ type guard struct {
 	log          *zap.Logger
 }
 
-// lane is the way of small requests, or that of large ones, so that neither has to wait for the other.
+// lane has the memory and the turns of small requests, or those of large ones, so that neither has to wait for the other.
 type lane struct {
-	reserve *reserve
-	answers chan struct{} // one place for each request that may be answered at the same time
+	memory *pool
+	turns  chan struct{} // as many as requests that may be answered at the same time
 }
 
 func newLane(bytes, answers int, v victim) lane {
-	return lane{reserve: newReserve(bytes, v), answers: make(chan struct{}, answers)}
+	return lane{memory: newPool(bytes, v), turns: make(chan struct{}, answers)}
 }
 
 // newGuard fills in the usual bounds.
 func newGuard(c *Config) *guard {
 	return &guard{
 		path: c.Path, next: c.Handler, refused: c.OnRefused, log: c.Log,
-		small: newLane(smallReserve, smallAnswers, oldest),
-		large: newLane(largeReserve, largeAnswers, youngest),
+		small: newLane(smallMemory, smallAnswers, oldest),
+		large: newLane(largeMemory, largeAnswers, youngest),
 	}
 }
 
-// ServeHTTP is http.Handler's.
+// ServeHTTP implements http.Handler.
 func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	no := g.check(r)
 	if no == nil {
@@ -72,16 +72,16 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// check looks at the header.
+// check judges a request by its header.
 func (g *guard) check(r *http.Request) *refusal {
 	switch {
 	case r.URL.Path != g.path:
 		return &noSuchPath
 	case r.Method != http.MethodPost:
 		return &wrongMethod
-	case r.Header.Get("Content-Type") != "application/json": // exactly this is what the API server says, and what the handler wants
+	case r.Header.Get("Content-Type") != "application/json": // the API server says exactly this
 		return &wrongType
-	case r.ContentLength < 0: // the API server always knows it
+	case r.ContentLength < 0: // the API server always gives it
 		return &noLength
 	case r.ContentLength == 0:
 		return &emptyBody
@@ -99,28 +99,28 @@ func (g *guard) answer(w http.ResponseWriter, r *http.Request) *refusal {
 	if r.ContentLength > smallBody {
 		lane = g.large
 	}
-	incoming, err := receive(ctx, w, lane.reserve)
+	incoming, err := receive(ctx, w, lane.memory)
 	if err != nil {
 		return &brokenOff
 	}
-	defer incoming.settle()
+	defer incoming.release()
 	body, no := incoming.read(r)
 	if no != nil {
-		return no // what was received is given back before the refusal is written, which may take a moment
+		return no // the memory is released before the refusal is written, which may take a moment
 	}
 	select {
 	case <-ctx.Done():
 		return &tooBusy
-	case lane.answers <- struct{}{}:
-		defer func() { <-lane.answers }()
+	case lane.turns <- struct{}{}:
+		defer func() { <-lane.turns }()
 	}
 	complete := r.WithContext(ctx)
 	complete.Body = io.NopCloser(&body)
 	return g.call(w, complete)
 }
 
-// timeLimit is what the API server says it waits for an answer (the webhook's timeoutSeconds, sent as "?timeout=10s"), and
-// maxTime if that is less.
+// timeLimit is how long the API server waits for the answer (the webhook's timeoutSeconds, sent as "?timeout=10s"), but at most
+// maxTime.
 func timeLimit(r *http.Request) time.Duration {
 	asked, err := time.ParseDuration(r.URL.Query().Get("timeout"))
 	if err != nil || asked <= 0 {
@@ -129,26 +129,26 @@ func timeLimit(r *http.Request) time.Duration {
 	return min(asked, maxTime)
 }
 
-// arrival is a body on its way.
-type arrival struct{ *loan }
+// incomingBody is a body that is being received.
+type incomingBody struct{ *reservation }
 
 // receive gives the body until the context's deadline to arrive. It fails if the connection is gone.
-func receive(ctx context.Context, w http.ResponseWriter, from *reserve) (arrival, error) {
+func receive(ctx context.Context, w http.ResponseWriter, memory *pool) (incomingBody, error) {
 	connection := http.NewResponseController(w)
 	deadline, _ := ctx.Deadline()
 	if err := connection.SetReadDeadline(deadline); err != nil {
-		return arrival{}, err
+		return incomingBody{}, err
 	}
 	// A deadline that has passed ends a read at once.
 	interrupt := func() { _ = connection.SetReadDeadline(time.Unix(1, 0)) }
-	return arrival{from.open(interrupt)}, nil
+	return incomingBody{memory.reserve(interrupt)}, nil
 }
 
-// read returns the body, or why there is none.
-func (a arrival) read(r *http.Request) (net.Buffers, *refusal) {
-	body, err := a.fill(r)
-	// The last byte and the decision to drop the body can meet. The deadline has passed then, so it is dropped all the same.
-	if !a.complete() {
+// read returns the body, or the refusal if it did not arrive.
+func (b incomingBody) read(r *http.Request) (net.Buffers, *refusal) {
+	body, err := b.fill(r)
+	// The last byte may arrive just as the body is dropped. Its read deadline has passed then, so it is refused all the same.
+	if !b.complete() {
 		return nil, &noMemory
 	}
 	switch {
@@ -160,12 +160,12 @@ func (a arrival) read(r *http.Request) (net.Buffers, *refusal) {
 	return body, nil
 }
 
-// fill reads the body chunk by chunk. They stay as they are: joining them would take twice the memory.
-func (a arrival) fill(r *http.Request) (net.Buffers, error) {
+// fill reads the body in chunks, which it does not join: that would take twice the memory.
+func (b incomingBody) fill(r *http.Request) (net.Buffers, error) {
 	var body net.Buffers
 	for missing := r.ContentLength; missing > 0; {
-		if !a.grow() {
-			return nil, nil // complete tells
+		if !b.grow() {
+			return nil, nil // complete returns false then
 		}
 		chunk := make([]byte, min(missing, chunkSize))
 		if _, err := io.ReadFull(r.Body, chunk); err != nil {
@@ -177,12 +177,12 @@ func (a arrival) fill(r *http.Request) (net.Buffers, error) {
 	return body, nil
 }
 
-// call has the request answered. A bug in the handler costs one request, not all that are under way.
+// call calls the handler. A panic in it costs one request, not all that are under way.
 func (g *guard) call(w http.ResponseWriter, r *http.Request) (no *refusal) {
 	defer func() {
 		switch cause := recover(); cause {
 		case nil:
-		case http.ErrAbortHandler: // meant so
+		case http.ErrAbortHandler: // not a bug: net/http aborts the answer
 			panic(cause)
 		default:
 			g.log.Error("a request could not be answered because of a bug", zap.Any("panic", cause), zap.Stack("stack"))

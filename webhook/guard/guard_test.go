@@ -66,7 +66,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// What is too large is refused before it is sent.
+// A body that is too large is refused before it is sent.
 func TestTooLargeBody(t *testing.T) {
 	t.Parallel()
 	s := started(t, Config{Handler: http.HandlerFunc(ok)})
@@ -152,7 +152,7 @@ func TestBrokenOffBody(t *testing.T) {
 	}
 }
 
-// Three bodies in a reserve for two: whoever began first has to go, and the third is answered.
+// Three bodies in a pool for two: the one that began first is dropped, and the third is answered.
 func TestSlowWriterMakesRoom(t *testing.T) {
 	t.Parallel()
 	s := prepared(t, Config{Handler: http.HandlerFunc(ok)})
@@ -167,9 +167,9 @@ func TestSlowWriterMakesRoom(t *testing.T) {
 			t.Fatal(err)
 		}
 		eventually(t, func() bool {
-			g.small.reserve.mu.Lock()
-			defer g.small.reserve.mu.Unlock()
-			return g.small.reserve.free == 1-i
+			g.small.memory.mu.Lock()
+			defer g.small.memory.mu.Unlock()
+			return g.small.memory.free == 1-i
 		})
 	}
 	if resp := post(t, s.client(t), s.url(), []byte("{}")); resp.status != http.StatusOK {
@@ -187,7 +187,7 @@ func TestSlowWriterMakesRoom(t *testing.T) {
 	}
 }
 
-// eventually waits for a state that nothing tells of.
+// eventually waits for a state that nothing announces.
 func eventually(t *testing.T, holds func() bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), enough)
@@ -201,7 +201,7 @@ func eventually(t *testing.T, holds func() bool) {
 	}
 }
 
-// No more than so many are answered at a time; the next one waits for its turn, and is sent away when its time is over.
+// Only so many requests are answered at a time; the next one waits for its turn, and is refused when its time is over.
 func TestAnswersAtATime(t *testing.T) {
 	t.Parallel()
 	s := prepared(t, Config{Handler: http.HandlerFunc(ok)})
@@ -216,7 +216,7 @@ func TestAnswersAtATime(t *testing.T) {
 		<-release
 		ok(w, r)
 	})})
-	g.small = newLane(smallReserve, 1, oldest)
+	g.small = newLane(smallMemory, 1, oldest)
 	s.http.Handler = g
 	s.serve(t)
 	client := s.client(t)

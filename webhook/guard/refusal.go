@@ -6,15 +6,15 @@ import (
 	"time"
 )
 
-// refusal is an answer that the guard gives by itself. It repeats nothing of the request.
+// refusal is an answer that the guard gives without the handler. It repeats nothing of the request.
 type refusal struct {
 	reason string // the value of the metric's label
 	status int
 	text   string
 }
 
-// The refusals. Those with status 429 carry Retry-After: the API server's client then asks again, a second later, as long as the
-// webhook's timeout lasts (client-go, rest/with_retry.go), and on a new connection, which may lead to another replica.
+// The refusals. Those with status 429 carry Retry-After. The API server's client then asks again a second later, until the
+// webhook's timeout (client-go, rest/with_retry.go), and on a new connection, which may lead to another replica.
 var (
 	noSuchPath   = refusal{"path", http.StatusNotFound, "there is nothing here"}
 	wrongMethod  = refusal{"method", http.StatusMethodNotAllowed, "only POST is answered"}
@@ -29,11 +29,11 @@ var (
 	panicked     = refusal{"panic", http.StatusInternalServerError, "the request could not be answered because of a bug"}
 )
 
-// leftover is for how long the rest of a refused body is read, so that a client that writes before it reads gets to see the
-// answer and not a connection that was reset. net/http reads 256 KiB of it at most.
-const leftover = time.Second
+// lingerTimeout is how long the server goes on reading a refused body, so that a client that writes before it reads sees the
+// answer and not a reset connection. net/http reads 256 KiB of it at most.
+const lingerTimeout = time.Second
 
-// refuse answers, and has the connection closed.
+// refuse writes the refusal and has the connection closed.
 func (g *guard) refuse(w http.ResponseWriter, no refusal) {
 	g.refused(no.reason)
 	h := w.Header()
@@ -44,7 +44,7 @@ func (g *guard) refuse(w http.ResponseWriter, no refusal) {
 	case http.StatusTooManyRequests:
 		h.Set("Retry-After", "1") // seconds
 	}
-	// It fails only for a connection that is gone, and then so does the answer, of which nobody needs to be told.
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(leftover))
+	// This fails only if the connection is gone. Then the answer fails as well, which is not worth a log line.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(lingerTimeout))
 	http.Error(w, no.text, no.status)
 }

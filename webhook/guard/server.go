@@ -1,14 +1,14 @@
-// Package guard is an HTTPS server that strangers cannot exhaust. Whoever reaches the port of an admission webhook may send what he likes
-// and as slowly as he likes; docs/security.md says which threats that makes and which part of this package answers each.
+// Package guard is an HTTPS server that strangers cannot exhaust. Anyone who reaches the port of an admission webhook may send
+// anything, as slowly as he likes. docs/security.md lists the threats and names the part of this package that answers each.
 //
 //	connection ---> header ---> body ---------> turn ----> handler
-//	connections.go  guard.go    budget.go       guard.go
+//	connections.go  guard.go    memory.go       guard.go
 //	1000 open; the  404 to 413  8 + 24 MiB for  64 small,
 //	longest waited              all bodies;     2 large
 //	for is closed               429, 408        at a time
 //
-// Small and large requests have memory and turns of their own, so that neither has to wait for the other. Each request has 5
-// seconds in all. What is refused is counted by its reason and told in the log ten times a minute at most.
+// Small and large requests have memory and turns of their own, so that neither has to wait for the other. A request may take
+// 5 seconds in all. Refusals are counted by reason; the log gets each kind at most ten times a minute.
 package guard
 
 import (
@@ -25,20 +25,20 @@ import (
 )
 
 const (
-	// patience is how long a connection may wait for a request: longer than the 90 s after which the API server's client closes
-	// one that it does not use (IdleConnTimeout of http.DefaultTransport, which client-go takes over). If both gave up at the
-	// same time, or the server first, a request could be under way to a connection that is being closed, and a POST is not sent
-	// twice. That client also opens connections in reserve, so the first request gets as long as every other. Whoever makes use
-	// of that to occupy connections is the first to be closed when there are too many.
-	patience = 3 * time.Minute
-	// maxExchange is from the end of a request's header to that of the answer; net/http gives the TLS handshake as much.
+	// idleTimeout is how long a connection may wait for a request. It is longer than the 90 s after which the API server's client
+	// closes a connection that it does not use (IdleConnTimeout of http.DefaultTransport, which client-go takes over). If the
+	// server closed it first or at the same time, a request could be on its way, and a POST is not sent twice. That client also
+	// opens connections in advance, so the first request may take as long as the others. A stranger who occupies connections
+	// this way loses them first when there are too many.
+	idleTimeout = 3 * time.Minute
+	// maxExchange is the time from the end of a request's header to the end of the answer; net/http gives the TLS handshake as much.
 	maxExchange = 2 * maxTime
 	// maxHeader is in bytes. The API server's headers take less than one KiB.
 	maxHeader = 16 << 10
-	// maxConnections is far more than all API servers of a cluster use: each keeps 25 of those it does not need (client-go's
-	// idleConnsPerHost). One takes about 40 KiB.
+	// maxConnections is far more than all API servers of a cluster use: each keeps at most 25 idle ones (client-go's
+	// idleConnsPerHost). A connection takes about 40 KiB.
 	maxConnections = 1000
-	// maxShutdown bounds the wait for requests that are being answered at the end.
+	// maxShutdown is how long the end waits for requests that are being answered.
 	maxShutdown = 2 * maxTime
 )
 
@@ -53,18 +53,18 @@ type Config struct {
 	Handler http.Handler
 	// GetCertificate returns the certificate at each handshake (see tls.Config). Required.
 	GetCertificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
-	// Drain is how long the server goes on after it was told to end: at least what a cluster needs to no longer send anybody here.
+	// Drain is how long the server goes on after it was told to end: at least until the cluster has stopped sending requests here.
 	Drain time.Duration
 	// Log gets each kind of failure at most ten times a minute. Nil logs nothing.
 	Log *zap.Logger
-	// OnRefused, if set, is told of each request that does not get to the Handler or panics there, and of each connection that
+	// OnRefused, if set, is called for each request that does not get to the Handler or panics there, and for each connection that
 	// fails or is closed because there are too many. The reason is one of some fifteen words. It is called from several
 	// goroutines and must return quickly.
 	OnRefused func(reason string)
 }
 
-// Server is the HTTPS server of an admission webhook: TLS 1.3 and HTTP/1.1, which is what API servers speak to webhooks. What a
-// stranger can make it spend is bounded in time, memory and connections, and when it ends, no request is lost.
+// Server is the HTTPS server of an admission webhook: TLS 1.3 and HTTP/1.1, which API servers speak to webhooks. It bounds the
+// time, memory and connections that a stranger can make it spend, and when it ends, no request is lost.
 type Server struct {
 	listener net.Listener
 	http     *http.Server
@@ -74,8 +74,8 @@ type Server struct {
 	log      *zap.Logger
 }
 
-// Listen opens the port at once, so that a port that is taken shows before anything else starts. Serve answers; without it, the
-// port must be closed by Close.
+// Listen opens the port at once, so that a port that is in use is noticed before anything else starts. Serve answers requests;
+// if it is never called, Close must close the port.
 func Listen(c Config) (*Server, error) {
 	if c.Handler == nil || c.GetCertificate == nil || c.Path == "" {
 		return nil, errors.New("the webhook server needs a path, a handler and a certificate")
@@ -90,12 +90,12 @@ func Listen(c Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot serve the webhook: %w", err)
 	}
-	s := &Server{listener: modest{listener}, drain: c.Drain, after: time.After, log: c.Log}
-	c.Log = sampled(c.Log)
+	s := &Server{listener: smallBuffers{listener}, drain: c.Drain, after: time.After, log: c.Log}
+	c.Log = Sampled(c.Log)
 	open := newConnections(maxConnections, func() { c.OnRefused("connections") })
-	c.Handler = open.spare(c.Handler)
-	s.http = newHTTPServer(&c, s.whileDraining(newGuard(&c)))
-	open.watch(s.http)
+	c.Handler = open.keepBusy(c.Handler)
+	s.http = newHTTPServer(&c, s.closeWhileDraining(newGuard(&c)))
+	open.track(s.http)
 	return s, nil
 }
 
@@ -106,15 +106,15 @@ func newHTTPServer(c *Config, h http.Handler) *http.Server {
 		Handler:   h,
 		Protocols: protocols, // without HTTP/2 there are no streams to be opened and reset by the thousand (CVE-2023-44487)
 		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS13, GetCertificate: c.GetCertificate},
-		ErrorLog:  complaints{log: c.Log, refused: c.OnRefused}.logger(),
-		// There is no ReadTimeout, which would begin before the header does: the guard gives each body its own deadline.
-		ReadHeaderTimeout: patience, IdleTimeout: patience, WriteTimeout: maxExchange, MaxHeaderBytes: maxHeader,
+		ErrorLog:  connectionErrors{log: c.Log, refused: c.OnRefused}.logger(),
+		// No ReadTimeout, which would begin before the header does: the guard gives each body its own deadline.
+		ReadHeaderTimeout: idleTimeout, IdleTimeout: idleTimeout, WriteTimeout: maxExchange, MaxHeaderBytes: maxHeader,
 	}
 }
 
-// whileDraining asks clients to go elsewhere with their next request. To disable keep-alives in the server would do the same, but
-// also close connections at once to which a request may be under way.
-func (s *Server) whileDraining(next http.Handler) http.Handler {
+// closeWhileDraining asks clients to send their next request elsewhere. Disabling the server's keep-alives would do the same, but
+// it would also close idle connections at once, and a request may be on its way to one.
+func (s *Server) closeWhileDraining(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if s.draining.Load() {
 			w.Header().Set("Connection", "close")
@@ -126,14 +126,14 @@ func (s *Server) whileDraining(next http.Handler) http.Handler {
 // Addr is where the server listens.
 func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 
-// Serve answers until ctx ends, and then for a while more, since clients learn of that later than the server:
+// Serve answers until ctx ends, and then for a while longer, because clients learn of the end later than the server:
 //
 //	ctx ends               Drain                       at most 10 s
 //	   |---------------------------------------------|--------------|
 //	   accepts and answers everything; each answer    answers what is
 //	   asks the client to close its connection        under way
 //
-// It returns nil after that, and an error if the server fails before.
+// It returns nil after that, or an error if the server fails before.
 func (s *Server) Serve(ctx context.Context) error {
 	failed := make(chan error, 1)
 	go func() { failed <- s.http.ServeTLS(s.listener, "", "") }()
@@ -166,8 +166,8 @@ func (s *Server) untilDrained(ctx context.Context, failed <-chan error) error {
 	}
 }
 
-// shutdown ends the server. A connection that nobody uses is closed at once. That is the one moment at which a request could
-// still be lost: one that is sent in that very instant.
+// shutdown ends the server and closes idle connections at once. A request that is sent on one of them at that very moment is
+// lost; there is no other gap.
 func (s *Server) shutdown() {
 	ctx, cancel := context.WithTimeout(context.Background(), maxShutdown)
 	defer cancel()
@@ -176,7 +176,7 @@ func (s *Server) shutdown() {
 	}
 }
 
-// Close closes the port of a server that Serve was never called for.
+// Close closes the port of a server on which Serve was never called.
 func (s *Server) Close() error {
 	if err := s.listener.Close(); err != nil {
 		return fmt.Errorf("cannot close the port of the webhook: %w", err)

@@ -49,8 +49,7 @@ func TestListen(t *testing.T) {
 	}
 }
 
-// The API server's client closes a connection that it does not use after 90 s. The server must not be first, not even with one
-// that was never used.
+// The API server's client closes an unused connection after 90 s. The server must not close it first, even if it was never used.
 func TestServerIsMorePatientThanTheClient(t *testing.T) {
 	t.Parallel()
 	transport, isTransport := http.DefaultTransport.(*http.Transport)
@@ -96,7 +95,7 @@ func TestProtocols(t *testing.T) {
 	}
 }
 
-// Whoever opens connections to fill the log gets ten lines a minute, and is counted.
+// A stranger who opens connections to fill the log gets ten lines a minute, and each connection is counted.
 func TestGarbageDoesNotFillTheLog(t *testing.T) {
 	t.Parallel()
 	const garbage = 30
@@ -163,26 +162,26 @@ func TestLongestWaitingConnectionIsClosed(t *testing.T) {
 	c.changed(conns[1], http.StateActive) // its last words
 	c.changed(conns[1], http.StateClosed)
 	for _, i := range []int{0, 2, 3} {
-		c.set(conns[i], true)
+		c.setBusy(conns[i], true)
 	}
 	c.changed(conns[4], http.StateNew)
 	expect("all others are busy", 1, 4)
 	c.changed(conns[2], http.StateClosed)
-	c.set(conns[0], false) // it has sent a request before, and keeps the connection
+	c.setBusy(conns[0], false) // it has sent a request before, and keeps the connection
 	c.changed(conns[5], http.StateNew)
 	expect("there is room again", 1, 4)
 	c.changed(conns[6], http.StateNew)
 	expect("0 is waited for longest, but has sent a request before", 1, 4, 5)
-	c.set(conns[6], true)
-	c.set(conns[7], true) // not open: nothing happens
+	c.setBusy(conns[6], true)
+	c.setBusy(conns[7], true) // not open: nothing happens
 	c.changed(conns[7], http.StateNew)
-	c.set(conns[7], true)
+	c.setBusy(conns[7], true)
 	c.changed(conns[7], http.StateClosed)
 	expect("the new one is the only one that has sent nothing", 1, 4, 5, 7)
 }
 
-// With all connections taken by somebody who lets the server wait, a request is still answered, and with one that is being
-// answered, it is to its end.
+// While somebody holds all connections and lets the server wait, a new request is still answered, and one that is being answered
+// is answered to its end.
 func TestConnectionsInExcess(t *testing.T) {
 	t.Parallel()
 	for name, sent := range map[string]string{
@@ -200,14 +199,14 @@ func excess(t *testing.T, sent string) {
 	begun, release := make(chan struct{}), make(chan struct{})
 	s := &instance{}
 	open := newConnections(limit, func() { s.refused.add("connections") })
-	*s = *prepared(t, Config{Handler: open.spare(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	*s = *prepared(t, Config{Handler: open.keepBusy(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.RawQuery == "long" {
 			close(begun)
 			<-release
 		}
 		ok(w, r)
 	}))})
-	open.watch(s.http)
+	open.track(s.http)
 	s.serve(t)
 	long := s.dial(t)
 	if _, err := io.WriteString(long, head(2, "?long")+"{}"); err != nil {
@@ -236,7 +235,7 @@ func excess(t *testing.T, sent string) {
 	}
 }
 
-// A request that is being answered when the time is over is answered to its end.
+// A request that is being answered when the drain is over is answered to its end.
 func TestShutdownWaitsForAnswers(t *testing.T) {
 	t.Parallel()
 	begun, release := make(chan struct{}), make(chan struct{})
@@ -366,7 +365,7 @@ func TestDrainLosesNothing(t *testing.T) {
 	}
 	askUntil(func() bool { return byFirst.Load() >= 100 })
 	first.end()
-	// It goes on getting new connections until everybody has heard that it ends.
+	// It gets new connections until every client has learnt that it ends.
 	askUntil(func() bool { return closed.Load() >= 50 })
 	target := second.Addr().String()
 	b.target.Store(&target)

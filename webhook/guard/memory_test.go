@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// lend opens a loan of so many chunks; interrupted counts how often it was told to go.
-func lend(t *testing.T, r *reserve, chunks int) (l *loan, interrupted *atomic.Int32) {
+// reserved makes a reservation of so many chunks; interrupted counts how often its body was interrupted.
+func reserved(t *testing.T, r *pool, chunks int) (l *reservation, interrupted *atomic.Int32) {
 	t.Helper()
 	interrupted = new(atomic.Int32)
-	l = r.open(func() { interrupted.Add(1) })
+	l = r.reserve(func() { interrupted.Add(1) })
 	for range chunks {
 		if !l.grow() {
 			t.Fatal("there was no chunk left")
@@ -22,8 +22,8 @@ func lend(t *testing.T, r *reserve, chunks int) (l *loan, interrupted *atomic.In
 	return l, interrupted
 }
 
-// growing lets a loan grow in the background; the channel has the result.
-func growing(l *loan) <-chan bool {
+// growing grows a reservation in the background; the channel has the result.
+func growing(l *reservation) <-chan bool {
 	grown := make(chan bool, 1)
 	go func() { grown <- l.grow() }()
 	return grown
@@ -42,13 +42,13 @@ func undecided(t *testing.T, grown <-chan bool) {
 func TestOldestSmallBodyMakesRoom(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newReserve(4*chunkSize, oldest)
-		done, _ := lend(t, r, 1)
+		r := newPool(4*chunkSize, oldest)
+		done, _ := reserved(t, r, 1)
 		if !done.complete() {
 			t.Fatal("it was dropped although there was room")
 		}
-		slow, slowTold := lend(t, r, 2)
-		fast, fastTold := lend(t, r, 1)
+		slow, slowTold := reserved(t, r, 2)
+		fast, fastTold := reserved(t, r, 1)
 
 		grown := growing(fast)
 		undecided(t, grown) // the slow one was told, and is still holding its memory
@@ -58,12 +58,12 @@ func TestOldestSmallBodyMakesRoom(t *testing.T) {
 		if slow.complete() {
 			t.Error("a body that was dropped counts as complete")
 		}
-		slow.settle()
+		slow.release()
 		if !<-grown || !fast.complete() {
 			t.Error("the fast one did not get the slow one's memory")
 		}
-		fast.settle()
-		done.settle()
+		fast.release()
+		done.release()
 		if r.free != 4 || r.leaving != 0 || len(r.arriving) != 0 {
 			t.Errorf("in the end %d chunks are free, %d are being given back by %d bodies", r.free, r.leaving, len(r.arriving))
 		}
@@ -73,10 +73,10 @@ func TestOldestSmallBodyMakesRoom(t *testing.T) {
 func TestYoungestLargeBodyHasToGo(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newReserve(4*chunkSize, youngest)
-		first, firstTold := lend(t, r, 2)
-		second, secondTold := lend(t, r, 2)
-		if third, _ := lend(t, r, 0); third.grow() {
+		r := newPool(4*chunkSize, youngest)
+		first, firstTold := reserved(t, r, 2)
+		second, secondTold := reserved(t, r, 2)
+		if third, _ := reserved(t, r, 0); third.grow() {
 			t.Error("a third one got memory that was not there")
 		}
 		grown := growing(first)
@@ -84,32 +84,32 @@ func TestYoungestLargeBodyHasToGo(t *testing.T) {
 		if firstTold.Load() != 0 || secondTold.Load() != 1 {
 			t.Fatalf("told the first one %d times and the second one %d times", firstTold.Load(), secondTold.Load())
 		}
-		second.settle()
+		second.release()
 		if !<-grown {
 			t.Error("the first one could not go on")
 		}
 	})
 }
 
-// Of those that the server uses, the small one drops the oldest and the large one the youngest.
+// The server's pool for small bodies drops the oldest, that for large ones the youngest.
 func TestReservesOfTheGuard(t *testing.T) {
 	t.Parallel()
 	g := newGuard(&Config{})
 	for name, tc := range map[string]struct {
-		reserve *reserve
+		memory  *pool
 		bytes   int
 		dropped int
 	}{
-		"small": {g.small.reserve, smallReserve, 0},
-		"large": {g.large.reserve, largeReserve, 2},
+		"small": {g.small.memory, smallMemory, 0},
+		"large": {g.large.memory, largeMemory, 2},
 	} {
 		var told [3]*atomic.Int32
-		_, told[0] = lend(t, tc.reserve, tc.bytes/chunkSize)
-		_, told[1] = lend(t, tc.reserve, 0)
-		_, told[2] = lend(t, tc.reserve, 0)
-		tc.reserve.mu.Lock()
-		tc.reserve.drop()
-		tc.reserve.mu.Unlock()
+		_, told[0] = reserved(t, tc.memory, tc.bytes/chunkSize)
+		_, told[1] = reserved(t, tc.memory, 0)
+		_, told[2] = reserved(t, tc.memory, 0)
+		tc.memory.mu.Lock()
+		tc.memory.drop()
+		tc.memory.mu.Unlock()
 		for i := range told {
 			if want := i == tc.dropped; (told[i].Load() == 1) != want {
 				t.Errorf("%s: number %d was told %d times", name, i, told[i].Load())
@@ -120,28 +120,28 @@ func TestReservesOfTheGuard(t *testing.T) {
 
 func TestCompleteBodiesStay(t *testing.T) {
 	t.Parallel()
-	r := newReserve(2*chunkSize, oldest)
-	done, told := lend(t, r, 2)
+	r := newPool(2*chunkSize, oldest)
+	done, told := reserved(t, r, 2)
 	done.complete()
-	late, _ := lend(t, r, 0)
+	late, _ := reserved(t, r, 0)
 	if late.grow() || told.Load() != 0 {
 		t.Error("a body that is being answered lost its memory")
 	}
-	late.settle()
-	done.settle()
-	done.settle() // twice is once
+	late.release()
+	done.release()
+	done.release() // twice is once
 	if r.free != 2 {
 		t.Errorf("%d chunks are free, not 2", r.free)
 	}
 }
 
-// One that waits for memory that another is giving back can be the next to go.
+// A body that waits for the memory of a dropped one can itself be dropped next.
 func TestWaitingBodyIsDropped(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newReserve(2*chunkSize, oldest)
-		slow, _ := lend(t, r, 1)
-		a, _ := lend(t, r, 1)
+		r := newPool(2*chunkSize, oldest)
+		slow, _ := reserved(t, r, 1)
+		a, _ := reserved(t, r, 1)
 		aGrown := growing(a)
 		undecided(t, aGrown) // waits for slow
 		r.mu.Lock()
@@ -150,16 +150,16 @@ func TestWaitingBodyIsDropped(t *testing.T) {
 		if <-aGrown {
 			t.Error("it grew although it was dropped")
 		}
-		slow.settle()
-		a.settle()
+		slow.release()
+		a.release()
 		if r.free != 2 || r.leaving != 0 {
 			t.Errorf("%d chunks are free and %d leaving", r.free, r.leaving)
 		}
 	})
 }
 
-// Whatever a crowd does, no more is ever lent than there is, and in the end everything is back.
-func TestReserveOfACrowd(t *testing.T) {
+// Whatever a crowd does, a pool never gives out more than it has, and in the end it has everything back.
+func TestPoolOfACrowd(t *testing.T) {
 	t.Parallel()
 	for name, choose := range map[string]victim{"oldest": oldest, "youngest": youngest} {
 		t.Run(name, func(t *testing.T) {
@@ -171,7 +171,7 @@ func TestReserveOfACrowd(t *testing.T) {
 
 func crowd(t *testing.T, choose victim) {
 	const chunks, bodies = 40, 500
-	r := newReserve(chunks*chunkSize, choose)
+	r := newPool(chunks*chunkSize, choose)
 	var held, finished atomic.Int64
 	var all sync.WaitGroup
 	for i := range bodies {
@@ -179,7 +179,7 @@ func crowd(t *testing.T, choose victim) {
 		all.Go(func() {
 			<-time.After(time.Duration(random.IntN(1000)) * time.Millisecond)
 			interrupted := make(chan struct{})
-			l := r.open(func() { close(interrupted) })
+			l := r.reserve(func() { close(interrupted) })
 			grown := int64(0)
 			for want := 1 + random.Int64N(10); grown < want && l.grow(); grown++ {
 				if n := held.Add(1); n > chunks {
@@ -195,7 +195,7 @@ func crowd(t *testing.T, choose victim) {
 				<-time.After(time.Millisecond)
 			}
 			held.Add(-grown)
-			l.settle()
+			l.release()
 		})
 	}
 	all.Wait()

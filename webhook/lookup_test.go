@@ -7,18 +7,18 @@ import (
 	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
-// TestFewAreComparedWithTheirPodsAtATime: the others wait, and give up.
+// TestFewAreComparedWithTheirPodsAtATime: the others wait, and then give up.
 func TestFewAreComparedWithTheirPodsAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		names, objects := cluster(t, nil)
 		i, _ := NewInjections(names, objects).(*injections)
 		for range maxLookups {
-			i.places <- struct{}{}
+			i.turns <- struct{}{}
 		}
 		if _, err := i.Find(t.Context(), "shop", inReview(t, "app:1"), annotations.Surroundings{}); err == nil || len(names.Actions()) > 0 {
-			t.Errorf("error %v and %d requests, want an error and none: all places are taken", err, len(names.Actions()))
+			t.Errorf("error %v and %d requests, want an error and none: there is no turn left", err, len(names.Actions()))
 		}
-		<-i.places
+		<-i.turns
 		if _, err := i.Find(t.Context(), "shop", inReview(t, "app:1"), annotations.Surroundings{}); err != nil {
 			t.Error(err)
 		}

@@ -15,10 +15,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 )
 
-// reviews carries AdmissionReviews between HTTP and a handler. controller-runtime's admission.Webhook would do that, too, but it
-// decodes the whole of a review, as JSON and if that fails as YAML, before anybody looks at it: from 256 KiB of "a,a,a," in
-// 200 requests that made more than a gigabyte.
-type reviews struct {
+// reviewHandler reads an AdmissionReview from HTTP, has it answered, and writes the answer. controller-runtime's
+// admission.Webhook would do that as well, but it decodes a whole review before it checks anything, as JSON and if that fails as
+// YAML: 200 requests of 256 KiB of "a,a,a," took more than a gigabyte.
+type reviewHandler struct {
 	handler admission.Handler
 	log     *zap.Logger
 }
@@ -29,7 +29,7 @@ type wireReview struct {
 	Request         *wireRequest `json:"request"`
 }
 
-// wireRequest has the fields of an AdmissionRequest that are read. The objects stay as they are.
+// wireRequest has the fields of an AdmissionRequest that are read. The objects are not decoded yet.
 type wireRequest struct {
 	UID         types.UID                   `json:"uid"`
 	Resource    metav1.GroupVersionResource `json:"resource"`
@@ -47,16 +47,16 @@ type wireRequest struct {
 // reviewType is the only version that the configuration asks for.
 var reviewType = metav1.TypeMeta{APIVersion: admissionv1.SchemeGroupVersion.String(), Kind: "AdmissionReview"}
 
-// ServeHTTP answers one review. What is none gets status 400, so that the failurePolicy decides.
-func (s *reviews) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+// ServeHTTP answers one review. A body that is not a review gets status 400, so that the failurePolicy decides.
+func (s *reviewHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	req, err := readReview(r)
 	if err != nil {
-		s.log.Warn("a request could not be read", zap.String("error", brief(err.Error())))
+		s.log.Warn("a request could not be read", zap.String("error", shortened(err.Error())))
 		http.Error(w, "this is no AdmissionReview with a request", http.StatusBadRequest)
 		return
 	}
 	response := s.handler.Handle(r.Context(), req)
-	if err := response.Complete(req); err != nil { // only patches can fail, and there are none
+	if err := response.Complete(req); err != nil { // it fails only for patches, and there are none
 		s.log.Error("a response could not be completed", zap.Error(err))
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -67,7 +67,7 @@ func (s *reviews) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func readReview(r *http.Request) (admission.Request, error) {
 	var body bytes.Buffer
-	body.Grow(int(max(r.ContentLength, 0)) + bytes.MinRead) // the server has limited it
+	body.Grow(int(max(r.ContentLength, 0)) + bytes.MinRead) // the server has limited the length
 	if _, err := io.Copy(&body, r.Body); err != nil {
 		return admission.Request{}, fmt.Errorf("reading the body: %w", err)
 	}

@@ -3,6 +3,7 @@ package scaler
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -173,7 +174,7 @@ func (s *Scaler) tell(w *workload, d *appsv1.Deployment, p annotations.Policy, d
 	s.tellMissing(w, d, p, decision)
 	disabled := ""
 	if decision.Active == recommend.ActiveDisabled {
-		disabled = decision.Reason
+		disabled = decision.Reason.String()
 	}
 	if w.news(topicDisabled, disabled) {
 		s.event(d, corev1.EventTypeNormal, EventScalingDisabled, disabled)
@@ -185,16 +186,13 @@ func (s *Scaler) tellMax(w *workload, d *appsv1.Deployment, p annotations.Policy
 	if decision.Active != recommend.ActiveValidMetric {
 		return // nobody knows what the load asks for
 	}
-	limited := ""
-	for _, step := range decision.Steps {
-		if step.Stage == recommend.StageBounds && step.Reason == recommend.LimitedTooMany {
-			limited = fmt.Sprintf("the load asks for more than %s %d: %s", annotations.Max, p.Max, decision.Reason)
-		}
-	}
-	if limited == "" {
+	limited := slices.ContainsFunc(decision.Steps, func(step recommend.Step) bool {
+		return step.Stage == recommend.StageBounds && step.Reason == recommend.LimitedTooMany
+	})
+	if !limited {
 		w.told[topicMax] = ""
 	} else if w.news(topicMax, fmt.Sprint(p.Max)) {
-		s.event(d, corev1.EventTypeWarning, EventScalingLimited, limited)
+		s.event(d, corev1.EventTypeWarning, EventScalingLimited, fmt.Sprintf("the load asks for more than %s %d: %s", annotations.Max, p.Max, decision.Reason))
 	}
 }
 
@@ -252,7 +250,7 @@ func (s *Scaler) tellFailedRescale(w *workload, d *appsv1.Deployment, decision r
 
 // reasonOf is what drove the decision and, where it was held back, by what.
 func reasonOf(decision recommend.Decision) string {
-	text := decision.Reason
+	text := decision.Reason.String()
 	for _, step := range decision.Steps {
 		limits := step.Stage == recommend.StageOutside || step.Stage == recommend.StageStabilize || step.Stage == recommend.StageBounds || step.Stage == recommend.StagePolicy
 		if limits && step.From != step.To && decision.Active != "" {

@@ -107,7 +107,7 @@ func (s *Scaler) tellMetrics(w *workload, d *appsv1.Deployment, p annotations.Po
 	}
 	if w.told[topicMetrics] != "" && decision.Active == recommend.ActiveValidMetric && !w.failing() {
 		w.told[topicMetrics] = ""
-		s.event(d, corev1.EventTypeNormal, EventValidMetricFound, "metrics are usable again: "+decision.Reason)
+		s.event(d, corev1.EventTypeNormal, EventValidMetricFound, "metrics are usable again: "+decision.Reason.String())
 	}
 }
 

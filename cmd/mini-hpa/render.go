@@ -72,7 +72,7 @@ func render(w io.Writer, e scaler.Explanation, now time.Time) error {
 func (p *page) verdict(e scaler.Explanation) {
 	d := e.Decision
 	p.line("deployment %s: %s", e.Key, verdict(e.Policy.Mode, d))
-	if d.Reason != "" {
+	if !d.Reason.IsZero() {
 		p.line("  %s", d.Reason)
 	}
 }
@@ -143,7 +143,7 @@ func rates(r autoscalingv2.HPAScalingRules) string {
 func (p *page) steps(d recommend.Decision) {
 	p.title("Reasoning")
 	if len(d.Steps) == 0 {
-		p.row("none: " + cmp.Or(d.Reason, "nothing was decided"))
+		p.row("none: " + cmp.Or(d.Reason.String(), "nothing was decided"))
 		return
 	}
 	p.row("STAGE", "METRIC", "REPLICAS", "RESULT", "BECAUSE")
@@ -152,7 +152,7 @@ func (p *page) steps(d recommend.Decision) {
 		if s.From != s.To {
 			move = fmt.Sprintf("%d -> %d", s.From, s.To)
 		}
-		p.row(s.Stage, cmp.Or(s.Metric, "-"), move, s.Reason, s.Detail)
+		p.row(s.Stage, cmp.Or(s.Metric, "-"), move, s.Reason, s.Detail.String())
 	}
 }
 

@@ -117,8 +117,8 @@ func ratio(o *trace.Outcome) string {
 }
 
 func because(o *trace.Outcome) string {
-	if o.Reason == "" && o.Decision.Failure != nil {
+	if o.Reason.IsZero() && o.Decision.Failure != nil {
 		return o.Decision.Failure.Detail
 	}
-	return o.Reason
+	return o.Reason.String()
 }

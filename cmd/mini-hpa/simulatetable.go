@@ -123,8 +123,8 @@ func held(e *simulate.Evaluation) string {
 		return reason
 	}
 	for _, s := range slices.Backward(e.Steps) {
-		if s.Detail != "" && (s.Stage == recommend.StageTolerance || s.From != s.To) {
-			return reason + "; stays: " + s.Detail
+		if !s.Detail.IsZero() && (s.Stage == recommend.StageTolerance || s.From != s.To) {
+			return reason + "; stays: " + s.Detail.String()
 		}
 	}
 	return reason

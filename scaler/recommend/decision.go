@@ -21,7 +21,7 @@ type Decision struct {
 	// Steps is the reasoning in order.
 	Steps []Step `json:"steps"`
 	// Reason is the one line that an Event carries: what drove the decision, with its numbers.
-	Reason string `json:"reason,omitempty"`
+	Reason Text `json:"reason,omitzero"`
 	// Metrics is what each metric proposed, in the order of the policy.
 	Metrics []MetricResult `json:"metrics,omitempty"`
 	// Failure is the first metric that could not be evaluated; nil if all could.
@@ -50,7 +50,7 @@ type Step struct {
 	// Reason is one of the Reason constants.
 	Reason string `json:"reason"`
 	// Detail is the arithmetic, in words and numbers, for people.
-	Detail string `json:"detail,omitempty"`
+	Detail Text `json:"detail,omitzero"`
 }
 
 // MetricResult is what one metric made of the workload.

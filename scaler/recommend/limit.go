@@ -13,14 +13,14 @@ import (
 func (d *draft) bound(p annotations.Policy) {
 	d.Limited = LimitedNot
 	to := min(max(d.Desired, p.Min), p.Max)
-	detail := d.write()
 	if to != d.Desired {
 		d.Limited = boundReason(d.Desired, to)
-		detail.int(int64(d.Desired)).str(" is not ")
 	}
-	detail.str("within ").int(int64(p.Min)).str("..").int(int64(p.Max))
-	d.step(StageBounds, "", to, d.Limited)
+	d.step(StageBounds, "", to, d.Limited, &bounds{min: p.Min, max: p.Max, from: d.Desired, to: to})
 }
+
+// bounds are the least and the most replicas, and what they made of a number.
+type bounds struct{ min, max, from, to int32 }
 
 func boundReason(from, to int32) string {
 	if to < from {
@@ -37,22 +37,26 @@ func (d *draft) limit(p annotations.Policy, h History) {
 		rules, reason = p.Down, LimitedDown
 	}
 	if d.Desired == d.Current {
-		d.write().str("no change to limit")
-		d.note(StagePolicy, "", LimitedNot)
+		d.note(StagePolicy, "", LimitedNot, plain("no change to limit"))
 		return
 	}
 	up := d.Desired > d.Current
 	allowed, ends := d.allowed(h, rules, up)
-	detail := d.write().policies(rules)
+	granted := &rates{rules: rules, allowed: allowed}
 	if up && allowed >= d.Desired || !up && allowed <= d.Desired {
-		detail.str(" would allow ").int(int64(allowed))
-		d.note(StagePolicy, "", LimitedNot)
+		d.note(StagePolicy, "", LimitedNot, granted)
 		return
 	}
-	d.Limited = reason
+	d.Limited, granted.limit = reason, true
 	d.before(ends)
-	detail.str(": no further than ").int(int64(allowed)).str(" now")
-	d.step(StagePolicy, "", allowed, reason)
+	d.step(StagePolicy, "", allowed, reason, granted)
+}
+
+// rates are the policies of one direction, how far they let the replicas go now, and whether that is a limit.
+type rates struct {
+	rules   autoscalingv2.HPAScalingRules
+	allowed int32
+	limit   bool
 }
 
 // allowed is how far the policies of one direction let the replicas go now, never back behind the current number, and
@@ -132,22 +136,4 @@ func longestPeriod(rules autoscalingv2.HPAScalingRules) time.Duration {
 		longest = max(longest, policy.PeriodSeconds)
 	}
 	return time.Duration(longest) * time.Second
-}
-
-// policies prints the rules as mini-hpa/scale-up-policies reads them.
-func (t *text) policies(rules autoscalingv2.HPAScalingRules) *text {
-	if disabled(rules) {
-		return t.str("scaling in this direction is disabled")
-	}
-	for i, policy := range rules.Policies {
-		if i > 0 {
-			t.str(", ")
-		}
-		unit := " pods/"
-		if policy.Type == autoscalingv2.PercentScalingPolicy {
-			unit = "%/"
-		}
-		t.int(int64(policy.Value)).str(unit).int(int64(policy.PeriodSeconds)).str("s")
-	}
-	return t
 }

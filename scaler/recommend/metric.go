@@ -120,13 +120,13 @@ func (v *view) average(d *draft, m *podMetric) (proposal, *Failure) {
 	if failure != nil {
 		return proposal{}, failure
 	}
-	d.write().cohort(&c)
-	d.note(StagePods, m.name, ReasonCounted)
+	facts := &averageFacts{metric: *m, counts: c.counts()}
+	d.note(StagePods, m.name, ReasonCounted, &facts.counts)
 	d.before(c.changes)
 	if c.fresh > 0 {
 		d.before(v.Time.Add(c.fresh))
 	}
-	return v.proposeFrom(d, m, &c)
+	return v.proposeFrom(d, facts, &c)
 }
 
 // object evaluates a metric of an object. A trace made by hand may hold its value without saying what it describes.

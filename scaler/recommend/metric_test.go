@@ -171,7 +171,7 @@ func TestReadiness(t *testing.T) {
 			v, m := view{Rules: DefaultRules(), Snapshot: s}, podMetric{name: "cpu", resource: "cpu", utilization: true, target: 50}
 			c2, failure := v.sort(newDraft(s, v.Rules), &m)
 			if failure != nil || c2.count[inUnready]+c2.count[inReady] != 1 || (c2.count[inUnready] == 1) != c.unready {
-				t.Errorf("%s, failure = %v; want unready: %t", &c2, failure, c.unready)
+				t.Errorf("%+v, failure = %v; want unready: %t", c2.counts(), failure, c.unready)
 			}
 		})
 	}
@@ -233,7 +233,7 @@ func TestPodsThatAreNotReadyAreNotCalledSo(t *testing.T) {
 	s := snapshot(noon, 10, pods(noon, 4, "0"), pods(noon, 5, "0", ready(corev1.ConditionFalse, time.Hour)), pods(noon, 1, "0", ready(corev1.ConditionUnknown, time.Minute)))
 	d, _ := Recommend(eager(t, "target-memory=100%"), s, History{})
 	const want = "10 pods: 4 ready, 6 not known to be, 0 unready, 0 without a current sample, 0 ignored"
-	if d.Steps[0].Detail != want || !strings.Contains(d.Reason, "(4 of 10 pods") {
+	if d.Steps[0].Detail.String() != want || !strings.Contains(d.Reason.String(), "(4 of 10 pods") {
 		t.Errorf("%q, reason %q; want %q", d.Steps[0].Detail, d.Reason, want)
 	}
 }
@@ -251,7 +251,7 @@ func TestReasonsTellTheNumbers(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			d, _ := Recommend(policy(t, append(c.policy, "max=10")...), snapshot(noon, 1, pods(noon, 1, "2200m")), History{})
-			if diff := cmp.Diff(c.want, d.Reason); diff != "" {
+			if diff := cmp.Diff(c.want, d.Reason.String()); diff != "" {
 				t.Errorf("reason (-want +got):\n%s", diff)
 			}
 		})
@@ -261,13 +261,13 @@ func TestReasonsTellTheNumbers(t *testing.T) {
 func TestStepsAreTheArithmetic(t *testing.T) {
 	d, _ := Recommend(policy(t, "target-cpu=50", "max=10"), snapshot(noon, 1, pods(noon, 1, "2200m")), History{})
 	want := []Step{
-		{StagePods, "cpu", 1, 1, ReasonCounted, "1 pods: 1 ready, 0 unready, 0 without a current sample, 0 ignored"},
-		{StageRatio, "cpu", 1, 1, ReasonMeasured, "usage 2200m / requests 1000m = 220%; 220% / target 50% = ratio 4.4"},
-		{StageTolerance, "cpu", 1, 5, ReasonOutside, "ratio 4.4 is outside 0.9..1.1; ceil(4.4 * 1 pods) = 5"},
-		{StageLargest, "cpu", 1, 5, ReasonLargest, "cpu utilization 220% above target 50% (1 of 1 pods, sample 2s old)"},
-		{StageStabilize, "", 5, 5, AbleReady, "no recommendation of the windows stands against it"},
-		{StageBounds, "", 5, 5, LimitedNot, "within 1..10"},
-		{StagePolicy, "", 5, 5, LimitedNot, "4 pods/15s, 100%/15s would allow 5"},
+		{StagePods, "cpu", 1, 1, ReasonCounted, Plain("1 pods: 1 ready, 0 unready, 0 without a current sample, 0 ignored")},
+		{StageRatio, "cpu", 1, 1, ReasonMeasured, Plain("usage 2200m / requests 1000m = 220%; 220% / target 50% = ratio 4.4")},
+		{StageTolerance, "cpu", 1, 5, ReasonOutside, Plain("ratio 4.4 is outside 0.9..1.1; ceil(4.4 * 1 pods) = 5")},
+		{StageLargest, "cpu", 1, 5, ReasonLargest, Plain("cpu utilization 220% above target 50% (1 of 1 pods, sample 2s old)")},
+		{StageStabilize, "", 5, 5, AbleReady, Plain("no recommendation of the windows stands against it")},
+		{StageBounds, "", 5, 5, LimitedNot, Plain("within 1..10")},
+		{StagePolicy, "", 5, 5, LimitedNot, Plain("4 pods/15s, 100%/15s would allow 5")},
 	}
 	if diff := cmp.Diff(want, d.Steps); diff != "" {
 		t.Errorf("steps (-want +got):\n%s", diff)

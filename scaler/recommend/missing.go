@@ -114,6 +114,8 @@ func (r Rules) refused(d *draft, s Snapshot, h History) {
 		return
 	}
 	d.Limited = LimitedUp
-	d.write().int(int64(m.Refused)).str(" of ").int(int64(d.Current)).str(" replicas are refused: no further than ").int(int64(d.Current)).str(" now")
-	d.step(StagePolicy, "", d.Current, LimitedUp)
+	d.step(StagePolicy, "", d.Current, LimitedUp, &refusals{m.Refused, d.Current})
 }
+
+// refusals is how many of the present replicas are refused.
+type refusals struct{ refused, current int32 }

@@ -63,7 +63,7 @@ func TestATotalBelowZeroIsNone(t *testing.T) {
 			if d.Desired != c.ours || d.Active != c.active {
 				t.Errorf("%d -> %d, %s; want %d, %s\n%s", d.Current, d.Desired, d.Active, c.ours, c.active, steps(d))
 			}
-			if failed := d.Active != ActiveValidMetric; failed && (d.Repairs != RepairNegative || !strings.Contains(d.Reason, "below zero")) {
+			if failed := d.Active != ActiveValidMetric; failed && (d.Repairs != RepairNegative || !strings.Contains(d.Reason.String(), "below zero")) {
 				t.Errorf("repairs %v, reason %q", d.Repairs.Names(), d.Reason)
 			}
 			compat := DefaultRules()

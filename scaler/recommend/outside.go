@@ -146,12 +146,17 @@ func (v *view) restore(d *draft, best proposal) proposal {
 	if v.outside.needed <= max(best.replicas, d.Current) {
 		return best
 	}
-	d.write().str("somebody else has set ").int(int64(d.Current)).str(" instead of ").int(int64(v.outside.from)).str(" ")
-	d.text.seconds(v.Time.Sub(v.outside.at)).str(" ago; before that the load asked for ").int(int64(v.outside.needed))
 	d.repaired(RepairOutside, true)
-	d.add(Step{Stage: StageOutside, From: best.replicas, To: v.outside.needed, Reason: ReasonRestored})
+	d.add(Step{Stage: StageOutside, From: best.replicas, To: v.outside.needed, Reason: ReasonRestored,
+		Detail: Text{&restored{current: d.Current, from: v.outside.from, needed: v.outside.needed, ago: v.Time.Sub(v.outside.at)}}})
 	best.replicas, d.alone, v.needed, v.held = v.outside.needed, v.outside.needed, v.outside.needed, false
 	return best
+}
+
+// restored is what was needed before somebody else's scale-in, so long ago.
+type restored struct {
+	current, from, needed int32
+	ago                   time.Duration
 }
 
 // later is the second moment if it is still to come; else zero, which is none.

@@ -74,7 +74,7 @@ func TestSomebodyElsesScaleIn(t *testing.T) {
 			w.replicas = c.to
 			w.see(c.seen(w.now), time.Second).want(c.want)
 			for _, step := range w.last.Steps {
-				if written := arithmetic.FindStringSubmatch(step.Detail); written != nil {
+				if written := arithmetic.FindStringSubmatch(step.Detail.String()); written != nil {
 					ratio, _ := strconv.ParseFloat(written[1], 64)
 					pods, _ := strconv.ParseFloat(written[2], 64)
 					aside, _ := strconv.ParseFloat(written[3], 64)

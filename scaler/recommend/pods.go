@@ -291,14 +291,14 @@ func (v *view) failure(c *cohort, m *podMetric) *Failure {
 	if c.count[inReady] > 0 || c.count[inStray] > 0 && len(v.Pods) > 0 {
 		return nil
 	}
-	f := &Failure{Metric: m.name, Reason: ReasonNoSamples}
+	f, counts := &Failure{Metric: m.name, Reason: ReasonNoSamples}, c.counts()
 	switch {
 	case known == 0:
 		f.Reason, f.Detail = ReasonNoPods, fmt.Sprintf("no pods to measure (%d being deleted, failed or ended)", c.ignored)
 	case v.young():
-		f.Reason, f.Detail = ReasonAwaitingSample, fmt.Sprintf("waiting for the first %s sample of %s", m.name, c)
+		f.Reason, f.Detail = ReasonAwaitingSample, fmt.Sprintf("waiting for the first %s sample of %s", m.name, &counts)
 	default:
-		f.Detail = fmt.Sprintf("no usable %s sample of any pod: %s", m.name, c)
+		f.Detail = fmt.Sprintf("no usable %s sample of any pod: %s", m.name, &counts)
 		if !c.newest.IsZero() {
 			f.Detail += fmt.Sprintf("; the newest is %s old", v.Time.Sub(c.newest).Truncate(time.Second))
 		}
@@ -313,20 +313,16 @@ func (v *view) young() bool {
 	})
 }
 
-// String counts the groups for people.
-func (c *cohort) String() string { return (&text{}).cohort(c).written.String() }
-
-func (t *text) cohort(c *cohort) *text {
-	n := &c.count
-	t.int(int64(n[inReady] + n[inUnready] + n[inMissing] + c.ignored)).str(" pods: ")
-	t.int(int64(c.known())).str(" ready, ")
-	if others := n[inReady] - c.known(); others > 0 {
-		t.int(int64(others)).str(" not known to be, ")
-	}
-	t.int(int64(n[inUnready])).str(" unready, ").int(int64(n[inMissing])).str(" without a current sample, ")
-	t.int(int64(c.ignored)).str(" ignored")
-	if n[inStray] > 0 {
-		t.str(", and ").int(int64(n[inStray])).str(" samples of pods that do not exist")
-	}
-	return t
+// podCounts is how many pods there are of each group.
+type podCounts struct {
+	// others count as ready without being known to be; strays are samples of pods that do not exist.
+	known, others, unready, missing, ignored, strays int
 }
+
+func (c *cohort) counts() podCounts {
+	n := &c.count
+	return podCounts{known: c.known(), others: n[inReady] - c.known(), unready: n[inUnready], missing: n[inMissing], ignored: c.ignored, strays: n[inStray]}
+}
+
+// all is how many take part.
+func (c *podCounts) all() int { return c.known + c.others + c.unready + c.missing }

@@ -1,6 +1,7 @@
 package recommend
 
 import (
+	"fmt"
 	"math"
 	"time"
 
@@ -18,8 +19,8 @@ type proposal struct {
 	// measured is on how many pods that rests.
 	measured int
 	ratio    float64
-	// reason is the sentence for the Event: "cpu utilization 220% above target 50% (1 of 1 pods, sample 2s old)".
-	reason span
+	// state is the metric's in one line, for Events.
+	state fmt.Stringer
 }
 
 // view is what the metrics are evaluated against.
@@ -82,9 +83,8 @@ func (v *view) measure(d *draft, p annotations.Policy) bool {
 		v.fail(d, best, valid)
 		return false
 	}
-	d.Active, d.reason = ActiveValidMetric, best.reason
-	d.step(StageLargest, best.metric, max(best.replicas, 0), ReasonLargest)
-	d.details[len(d.details)-1] = best.reason
+	d.Active, d.Reason = ActiveValidMetric, Text{best.state}
+	d.step(StageLargest, best.metric, max(best.replicas, 0), ReasonLargest, best.state)
 	return true
 }
 
@@ -110,11 +110,16 @@ func (v *view) fail(d *draft, best proposal, valid int) {
 	if d.Failure == nil {
 		return
 	}
-	d.Reason = d.Failure.Detail
+	d.Reason = Plain(d.Failure.Detail)
 	if valid > 0 {
-		d.write().int(int64(best.replicas)).str(" proposed, but not scaling in while another metric fails: ").str(d.Failure.Detail)
-		d.note(StageLargest, best.metric, ReasonPartial)
+		d.note(StageLargest, best.metric, ReasonPartial, &partial{best.replicas, d.Failure})
 	}
+}
+
+// partial is a proposal to scale in that does not count beside a failure.
+type partial struct {
+	replicas int32
+	failure  *Failure
 }
 
 func result(kind autoscalingv2.MetricSourceType, made proposal, failure *Failure) MetricResult {

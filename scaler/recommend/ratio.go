@@ -43,7 +43,8 @@ func (m *podMetric) ratio(n *numbers, s sum) (ratio float64, value int64, ok boo
 //	ratio > 1: pods without a sample and unready ones count as using nothing
 //
 // If these assumptions turn the ratio round or bring it within tolerance, nothing changes.
-func (v *view) proposeFrom(d *draft, m *podMetric, c *cohort) (proposal, *Failure) {
+func (v *view) proposeFrom(d *draft, facts *averageFacts, c *cohort) (proposal, *Failure) {
+	m := &facts.metric
 	seen := c.sum(&d.numbers, m, everyReady())
 	plain, value, ok := m.ratio(&d.numbers, seen)
 	if !ok {
@@ -56,15 +57,53 @@ func (v *view) proposeFrom(d *draft, m *podMetric, c *cohort) (proposal, *Failur
 			seen, ratio, value = known, r, of
 		}
 	}
-	d.write().measured(m, seen, value, ratio)
-	d.note(StageRatio, m.name, ReasonMeasured)
-	o := v.outlook(d, m, c, plain, ratio)
-	d.write().arithmetic(v.band, o).held(o.reason, d.Current)
-	d.suggest(m.name, o.to, o.reason)
-	d.write().sentence(m, c, value, ratio).age(d.Time, c.oldest)
-	d.text.instead(o.reason, d.Current, v.outside)
+	facts.ratio = averageRatio{metric: m, of: seen, value: value, ratio: ratio}
+	d.note(StageRatio, m.name, ReasonMeasured, &facts.ratio)
+	facts.outlook = v.outlook(d, m, c, plain, ratio)
+	o := &facts.outlook
+	d.suggest(m.name, o.to, o.reason, o)
+	facts.state = averageState{metric: m, value: value, ratio: ratio, spoken: c.spoken(), all: facts.counts.all(), oldest: c.oldest, now: d.Time,
+		cut: v.cut(o.reason)}
 	d.early = d.early || c.early > 0
-	return proposal{metric: m.name, replicas: o.to, alone: o.alone, measured: c.count[inReady], ratio: ratio, reason: d.written()}, nil
+	return proposal{metric: m.name, replicas: o.to, alone: o.alone, measured: c.count[inReady], ratio: ratio, state: &facts.state}, nil
+}
+
+// averageFacts is what the steps of a metric say that each pod has. It is in one piece, so that it is one allocation.
+type averageFacts struct {
+	metric  podMetric
+	counts  podCounts
+	ratio   averageRatio
+	outlook outlook
+	state   averageState
+}
+
+// averageRatio is how much of its target the pods use.
+type averageRatio struct {
+	metric *podMetric
+	of     sum
+	value  int64
+	ratio  float64
+}
+
+// averageState is what an Event says of the metric.
+type averageState struct {
+	metric *podMetric
+	value  int64
+	ratio  float64
+	// spoken is how many of all pods the value is of; the oldest sample among theirs was taken then, as seen from now.
+	spoken, all int
+	oldest, now time.Time
+	cut         cut
+}
+
+// cut is a scale-in by somebody else which is the reason of a change; the zero value is none.
+type cut struct{ from, to int32 }
+
+func (v *view) cut(reason string) cut {
+	if reason != ReasonCarried {
+		return cut{}
+	}
+	return cut{v.outside.from, v.Replicas}
 }
 
 // everyReady counts the pods that have a usable sample, and what else has one.
@@ -108,6 +147,9 @@ type outlook struct {
 	// assumptions.
 	made, to, alone int32
 	reason          string
+	// current is spec.replicas, band the tolerance around 1.
+	current int32
+	band    tolerances
 }
 
 // outlook evaluates the metric with the HPA's ratio and assumptions, then with those that repair them, and on the way in without
@@ -149,7 +191,7 @@ func (v *view) alone(d *draft, m *podMetric, c *cohort, counted treatment, ratio
 func (v *view) evaluate(d *draft, m *podMetric, c *cohort, as treatments, ratio float64) outlook {
 	s := c.sum(&d.numbers, m, as)
 	o := outlook{ratio: ratio, careful: ratio, pods: s.ready, assumed: s.assumed, shifted: s.shifted,
-		capped: s.capped, others: as.warm.pods, aside: s.aside, targets: s.targets}
+		capped: s.capped, others: as.warm.pods, aside: s.aside, targets: s.targets, current: v.Replicas, band: v.band}
 	if s.assumed > 0 {
 		o.pods = s.pods
 	}
@@ -178,117 +220,6 @@ func (v *view) settle(d *draft, o *outlook) {
 // turned says that the arithmetic goes against the ratio.
 func (o *outlook) turned(current int32) bool {
 	return o.careful < 1 && o.made > current || o.careful > 1 && o.made < current
-}
-
-// measured is the arithmetic of the ratio: "usage 2200m / requests 1000m = 220%; 220% / target 50% = ratio 4.4".
-func (t *text) measured(m *podMetric, s sum, value int64, ratio float64) *text {
-	t.str("usage ").amount(m.resource, s.used).str(" / ")
-	if m.utilization {
-		t.str("requests ").amount(m.resource, s.requested)
-	} else {
-		t.int(int64(s.pods)).str(" pods")
-	}
-	t.str(" = ").value(m, value).str("; ").value(m, value).str(" / target ").value(m, m.target)
-	return t.str(" = ratio ").float(ratio)
-}
-
-// value prints a value of the metric as its target is written.
-func (t *text) value(m *podMetric, value int64) *text {
-	if m.utilization {
-		return t.int(value).str("%")
-	}
-	return t.amount(m.resource, value)
-}
-
-// instead says why a load that its pods can bear asks for a change all the same.
-func (t *text) instead(reason string, current int32, o outside) {
-	if reason == ReasonCarried {
-		t.str("; somebody else has set ").int(int64(current)).str(" instead of ").int(int64(o.from))
-	}
-}
-
-// arithmetic is that of the proposal: "ratio 4.4 is outside 0.9..1.1; ceil(4.4 * 1 pods) = 5".
-func (t *text) arithmetic(band tolerances, o outlook) *text {
-	t.str("ratio ").float(o.careful)
-	with := " with "
-	if o.assumed > 0 {
-		t.str(with).str("careful assumptions for ").int(int64(o.assumed)).str(" pods")
-		with = " and "
-	}
-	if o.capped > 0 {
-		t.str(with).warmUp(o.capped, o.others)
-	}
-	if o.shifted > 0 {
-		t.str(" once ").int(int64(o.shifted)).str(" pods carry what more of them did")
-	}
-	if t.str(" is ").side(band, o.careful).tolerances(band); band.within(o.careful) && o.reason != ReasonCarried {
-		return t
-	}
-	t.str("; ceil(").float(o.each).str(" * ").int(int64(o.pods)).str(" pods")
-	if o.aside > 0 {
-		t.str(" + ").float(o.targets).str(" for ").int(int64(o.aside)).str(" whose readiness is unknown")
-	}
-	t.str(") = ")
-	return t.int(int64(o.made))
-}
-
-// side says on which side of the tolerance a ratio is.
-func (t *text) side(band tolerances, ratio float64) *text {
-	if band.within(ratio) {
-		return t.str("within ")
-	}
-	return t.str("outside ")
-}
-
-// warmUp says what pods count as whose samples are from their warm-up.
-func (t *text) warmUp(capped, others int) {
-	t.int(int64(capped)).str(" pods that warm up counted as ")
-	if others == 0 {
-		t.str("at the target")
-		return
-	}
-	t.str("the average of the ").int(int64(others)).str(" others")
-}
-
-// held says why the arithmetic's result is not the proposal.
-func (t *text) held(reason string, current int32) {
-	switch reason {
-	case ReasonAgainst:
-		t.str(", which is against the ratio: stay at ").int(int64(current))
-	case ReasonUncertain:
-		t.str(", the other way than without the assumptions: stay at ").int(int64(current))
-	case ReasonCarried:
-		t.str("; the pods that still run carry more than ").int(int64(current)).str(" can bear")
-	}
-}
-
-// sentence is the metric's state in one line, for Events; the sample's age is still to come.
-func (t *text) sentence(m *podMetric, c *cohort, value int64, ratio float64) *text {
-	t.str(m.name)
-	if m.utilization {
-		t.str(" utilization")
-	}
-	t.str(" ").value(m, value).relation(ratio).value(m, m.target).str(" (").int(int64(c.spoken())).str(" of ")
-	return t.int(int64(c.count[inReady] + c.count[inUnready] + c.count[inMissing])).str(" pods")
-}
-
-// age says how old the oldest sample is, if that is known.
-func (t *text) age(now, oldest time.Time) {
-	if !oldest.IsZero() {
-		t.str(", sample ").seconds(max(now.Sub(oldest), 0)).str(" old")
-	}
-	t.str(")")
-}
-
-// relation says on which side of the target a value is.
-func (t *text) relation(ratio float64) *text {
-	switch {
-	case ratio > 1:
-		return t.str(" above target ")
-	case ratio < 1:
-		return t.str(" below target ")
-	}
-	return t.str(" at target ")
 }
 
 // lasts is how old a sample may be. A window of 0 is that of a value of one moment, which says nothing about how

@@ -43,7 +43,7 @@ func (r Rules) Recommend(p annotations.Policy, s Snapshot, h History) (Decision,
 	below := s.Replicas < p.Min && h.outside.within(p)
 	switch {
 	case s.Replicas == 0:
-		d.Active, d.Reason = ActiveDisabled, "replicas is 0: scaling is disabled until somebody sets it above 0"
+		d.Active, d.Reason = ActiveDisabled, Plain("replicas is 0: scaling is disabled until somebody sets it above 0")
 	case (s.Replicas < p.Min || s.Replicas > p.Max) && !below:
 		d.correct(p)
 	case v.measure(d, p):
@@ -65,15 +65,16 @@ func (r Rules) Recommend(p annotations.Policy, s Snapshot, h History) (Decision,
 
 // correct brings replicas that are out of bounds back at once: no metric, window or policy has a say (HPA: the same).
 func (d *draft) correct(p annotations.Policy) {
-	bound, key, relation := p.Max, annotations.Max, "above"
+	o := &outOfBounds{current: d.Current, bound: p.Max}
 	if d.Current < p.Min {
-		bound, key, relation = p.Min, annotations.Min, "below"
+		o.bound = p.Min
 	}
-	d.write().str("current number of replicas ").int(int64(d.Current)).str(" ").str(relation).str(" ").str(key).str(" ").int(int64(bound))
-	d.reason, d.Reason, d.Active = d.written(), "", ""
-	d.step(StageBounds, "", bound, boundReason(d.Current, bound))
-	d.details[len(d.details)-1] = d.reason
+	d.Reason, d.Active = Text{o}, ""
+	d.step(StageBounds, "", o.bound, boundReason(o.current, o.bound), o)
 }
+
+// outOfBounds is a number of replicas that is above the one bound or below the other.
+type outOfBounds struct{ current, bound int32 }
 
 // before remembers the earliest moment at which time alone changes the decision; zero is none.
 func (d *draft) before(t time.Time) {

@@ -53,20 +53,25 @@ func (d *draft) stabilize(p annotations.Policy, h History, l look, r Rules) {
 	to := e.nearest(d.Current)
 	d.Able = AbleReady
 	if to == d.Desired {
-		d.write().str("no recommendation of the windows stands against it")
-		d.note(StageStabilize, "", AbleReady)
+		d.note(StageStabilize, "", AbleReady, plain("no recommendation of the windows stands against it"))
 		return
 	}
-	held, rules, which := e.high, p.Down, "highest"
+	held := &standing{hold: e.high, window: window(p.Down), down: true}
 	if d.Able = AbleDownStabilized; d.Desired >= d.Current {
-		d.Able, held, rules, which = AbleUpStabilized, e.low, p.Up, "lowest"
+		d.Able, held = AbleUpStabilized, &standing{hold: e.low, window: window(p.Up)}
 	}
-	detail := d.write().standing(held, which, window(rules))
 	if !held.ends.IsZero() {
 		d.before(held.ends)
-		detail.str("; it ends in ").seconds(held.ends.Sub(d.Time).Round(time.Second))
+		held.left = held.ends.Sub(d.Time)
 	}
-	d.step(StageStabilize, "", to, d.Able)
+	d.step(StageStabilize, "", to, d.Able, held)
+}
+
+// standing is what stands against a change: a hold of the window of scale-down or of scale-up, and how long it has left.
+type standing struct {
+	hold
+	window, left time.Duration
+	down         bool
 }
 
 // envelope looks at what the windows hold, and at what the repairs add to it and leave out.
@@ -124,24 +129,4 @@ func (h History) envelope(now time.Time, desired int32, p annotations.Policy, co
 		}
 	}
 	return e
-}
-
-// standing says what holds, and why.
-func (t *text) standing(h hold, which string, window time.Duration) *text {
-	t.int(int64(h.replicas))
-	switch h.basis {
-	case Recommended:
-		t.str(" is the ").str(which).str(" recommendation of the last ").seconds(window)
-	case Found:
-		t.str(" is the number at the first look, which holds for ").seconds(window)
-	case Raised:
-		t.str(" is what somebody else has set, which holds for ").seconds(window)
-	case Assumed:
-		t.str(" is the ").str(which).str(" that pods which could not be measured held it at in the last ").seconds(window)
-	case carriedOut:
-		t.str(" is what the last change was to come to, and there are samples from before it")
-	case afterGap:
-		t.str(" is the number at the first look after a gap, which holds for ").seconds(window)
-	}
-	return t
 }

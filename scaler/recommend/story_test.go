@@ -80,7 +80,7 @@ func TestReplicasOutOfBoundsAreCorrectedAtOnce(t *testing.T) {
 	w.load(100, tick).want(10)
 	w.replicas = 1 // somebody else scaled
 	w.load(100, tick).want(3)
-	if want := "current number of replicas 1 below mini-hpa/min 3"; w.last.Reason != want {
+	if want := "current number of replicas 1 below mini-hpa/min 3"; w.last.Reason.String() != want {
 		t.Errorf("reason = %q, want %q", w.last.Reason, want)
 	}
 }
@@ -232,7 +232,7 @@ func TestAScaleInTakesItsStepsAtThePoliciesPace(t *testing.T) {
 					began = w.last.Time
 				}
 				for _, step := range w.last.Steps {
-					n, _, told := strings.Cut(step.Detail, " is the highest recommendation")
+					n, _, told := strings.Cut(step.Detail.String(), " is the highest recommendation")
 					if recommended[fmt.Sprint(step.To)] = recommended[fmt.Sprint(step.To)] || step.Stage == StageLargest; told && !recommended[n] {
 						t.Fatalf("%q, which nobody recommended", step.Detail)
 					}

@@ -15,7 +15,7 @@ const maxTotal = math.MaxInt64
 func (v *view) total(d *draft, m *totalMetric, target autoscalingv2.MetricTarget) (proposal, *Failure) {
 	if m.value < 0 && v.negative(d) {
 		return proposal{}, &Failure{Metric: m.name, Reason: ReasonNoSamples, Detail: fmt.Sprintf("metric %s: its value is %s, and what is below zero cannot be a load",
-			m.name, (&text{}).decimal(m.value).written.String())}
+			m.name, decimal(m.value))}
 	}
 	// An external target goes by the field, another one also by its type.
 	switch {
@@ -37,8 +37,7 @@ func (v *view) total(d *draft, m *totalMetric, target autoscalingv2.MetricTarget
 // pods of which nobody knows whether they are ready keep their place.
 func (v *view) byValue(d *draft, m *totalMetric) (proposal, *Failure) {
 	ratio := float64(m.value) / float64(m.target)
-	d.write().decimal(m.value).str(" / target ").decimal(m.target).str(" = ratio ").float(ratio)
-	d.note(StageRatio, m.name, ReasonMeasured)
+	d.note(StageRatio, m.name, ReasonMeasured, &totalRatio{metric: *m, ratio: ratio})
 	if v.band.within(ratio) {
 		o := outcome{ratio: ratio, to: d.Current, reason: ReasonWithin}
 		v.borne(d, &o)
@@ -100,8 +99,7 @@ func (v *view) byAverage(d *draft, m *totalMetric) proposal {
 		o = v.divided(d, m, v.Replicas)
 		d.repaired(RepairSpec, o.to != status)
 	}
-	d.write().decimal(m.value).str(" / ").int(int64(o.pods)).str(" replicas / target ").decimal(m.target).str(" = ratio ").float(o.ratio)
-	d.note(StageRatio, m.name, ReasonMeasured)
+	d.note(StageRatio, m.name, ReasonMeasured, &totalRatio{metric: *m, replicas: o.pods, ratio: o.ratio})
 	if o.reason == ReasonOutside {
 		v.turn(d.Current, &o)
 		d.repaired(RepairAgainst, o.reason == ReasonAgainst)
@@ -129,6 +127,25 @@ type outcome struct {
 	// made is what the arithmetic makes of it, to what is proposed.
 	made, to int32
 	reason   string
+	// metric, current and band are what else the text says.
+	metric  totalMetric
+	current int32
+	band    tolerances
+}
+
+// totalRatio is how much of its target a total is, or its average over so many replicas.
+type totalRatio struct {
+	metric   totalMetric
+	replicas int
+	ratio    float64
+}
+
+// totalState is what an Event says of the metric.
+type totalState struct {
+	metric   *totalMetric
+	replicas int
+	ratio    float64
+	cut      cut
 }
 
 // turn holds an outcome that would go against its ratio.
@@ -185,30 +202,8 @@ func (v *view) notReady(ready int) (waiting, unknowns int) {
 
 // proposeTotal says what was made of a total.
 func (v *view) proposeTotal(d *draft, m *totalMetric, o outcome) proposal {
-	detail := d.write().str("ratio ").float(o.ratio)
-	switch {
-	case o.reason == ReasonWithin:
-		detail.str(" is within ").tolerances(v.band).str(": ").int(int64(o.to)).str(" replicas")
-	case o.reason == ReasonAllUnready:
-		detail.str(", but no pod is ready: there is nothing that the ratio could be of")
-	case m.average:
-		detail.str(" is outside ").tolerances(v.band).str("; ceil(").decimal(m.value).str(" / ").decimal(m.target).str(") = ").int(int64(o.made)).held(o.reason, o.to)
-	default:
-		detail.str(" is ").side(v.band, o.ratio).tolerances(v.band).str("; ceil(").float(o.ratio).str(" * ").int(int64(o.pods)).str(" ready pods")
-		if o.assumed > 0 {
-			detail.str(" + ").int(int64(o.assumed)).str(" at the target")
-		}
-		detail.str(") = ").int(int64(o.made)).held(o.reason, d.Current)
-	}
-	d.suggest(m.name, o.to, o.reason)
-	sentence := d.write().str(m.name).str(" ").decimal(m.value)
-	if m.average {
-		sentence.str(" for ").int(int64(o.pods)).str(" replicas")
-	}
-	sentence.relation(o.ratio).decimal(m.target)
-	if m.average {
-		sentence.str(" for each")
-	}
-	sentence.instead(o.reason, d.Current, v.outside)
-	return proposal{metric: m.name, replicas: o.to, alone: o.to, measured: math.MaxInt, ratio: o.ratio, reason: d.written()}
+	o.metric, o.current, o.band = *m, d.Current, v.band
+	d.suggest(m.name, o.to, o.reason, &o)
+	state := &totalState{metric: &o.metric, replicas: o.pods, ratio: o.ratio, cut: v.cut(o.reason)}
+	return proposal{metric: m.name, replicas: o.to, alone: o.to, measured: math.MaxInt, ratio: o.ratio, state: state}
 }

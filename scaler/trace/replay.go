@@ -22,7 +22,7 @@ type Outcome struct {
 	// Steps is the reasoning in order; empty where there was nothing to reason about, never nil.
 	Steps []recommend.Step `json:"steps"`
 	// Reason is the one line that an Event would carry.
-	Reason string `json:"reason,omitempty"`
+	Reason recommend.Text `json:"reason,omitzero"`
 	// Repairs are those that made the decision differ from the HPA controller's.
 	Repairs recommend.Repairs `json:"repairs,omitzero"`
 	// Decision is what the recommender said, for Summary.Add and for callers that want to know more.

@@ -115,10 +115,10 @@ func TestOutcomeAsJSON(t *testing.T) {
 		want string
 	}{
 		"steps": {Outcome{Time: noon, Current: 4, Desired: 7, Active: "ValidMetricFound", Able: "SucceededRescale", Limited: "DesiredWithinRange",
-			Steps: []recommend.Step{{Stage: "ratio", Metric: "cpu", From: 4, To: 4, Reason: "UsageMeasured", Detail: "d"}}},
+			Steps: []recommend.Step{{Stage: "ratio", Metric: "cpu", From: 4, To: 4, Reason: "UsageMeasured", Detail: recommend.Plain("d")}}},
 			`{"time":"2026-01-01T12:00:00Z","current":4,"desired":7,"active":"ValidMetricFound","able":"SucceededRescale","limited":"DesiredWithinRange",` +
 				`"steps":[{"stage":"ratio","metric":"cpu","from":4,"to":4,"reason":"UsageMeasured","detail":"d"}]}`},
-		"repairs": {Outcome{Time: noon, Steps: []recommend.Step{}, Reason: "r", Repairs: recommend.RepairStale},
+		"repairs": {Outcome{Time: noon, Steps: []recommend.Step{}, Reason: recommend.Plain("r"), Repairs: recommend.RepairStale},
 			`{"time":"2026-01-01T12:00:00Z","current":0,"desired":0,"active":"","able":"","limited":"","steps":[],"reason":"r","repairs":["stale-is-missing"]}`},
 	}
 	for name, c := range cases {

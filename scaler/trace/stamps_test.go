@@ -58,7 +58,7 @@ func TestWhatIsRecordedOfASamplesAgeCounts(t *testing.T) {
 	s.Taken.PodMetrics = []time.Time{noon.Add(-time.Minute), noon.Add(-time.Minute)}
 	o := NewReplay(policy, recommend.DefaultRules()).Next(s)
 	want := "no usable cpu sample of any pod: 2 pods: 0 ready, 0 unready, 2 without a current sample, 0 ignored; the newest is 1m0s old"
-	if o.Desired != 2 || o.Reason != want {
+	if o.Desired != 2 || o.Reason.String() != want {
 		t.Errorf("%d: %s", o.Desired, o.Reason)
 	}
 }

@@ -42,7 +42,7 @@ func (s *Scaler) ask(snapshot *recommend.Snapshot, d *appsv1.Deployment, p annot
 		if !asked(*m) {
 			continue
 		}
-		q, err := question(d, &m.Spec)
+		q, err := question(d, m)
 		var answer metrics.Answer
 		if err == nil {
 			answer, err = s.Answers.Ask(key, q, maxAge)
@@ -118,9 +118,10 @@ func ofPods(all metrics.Answer, pods []*corev1.Pod) metrics.Answer {
 	return kept
 }
 
-// question is what the metric asks of its API.
-func question(d *appsv1.Deployment, spec *autoscalingv2.MetricSpec) (metrics.Question, error) {
-	q := metrics.Question{Type: spec.Type, Namespace: d.Namespace}
+// question is what the metric's source is asked.
+func question(d *appsv1.Deployment, m *annotations.Metric) (metrics.Question, error) {
+	spec := &m.Spec
+	q := metrics.Question{Source: m.Source, Type: spec.Type, Namespace: d.Namespace}
 	var id autoscalingv2.MetricIdentifier
 	var err error
 	switch {

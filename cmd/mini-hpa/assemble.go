@@ -33,7 +33,7 @@ func (c *controllerTask) assemble(api clients, log *zap.Logger) (*process, error
 	}
 	p.feed = metrics.NewFeed(metrics.Config{Lister: api.samples, Resolution: c.resolution, Timeout: api.deadline,
 		OnSamples: p.set.EnqueueOwners, OnState: p.metricsChanged, OnUnreadable: p.unreadable})
-	p.readers = metrics.NewReaders(metrics.ReadersConfig{Custom: api.custom, External: api.external, Timeout: api.patience,
+	p.readers = metrics.NewReaders(metrics.ReadersConfig{Sources: api.sources, Timeout: api.patience,
 		OnAnswer: func(keys []informer.Key) { p.set.Enqueue(keys...) }})
 	p.telemetry.watch(p.feed)
 	p.telemetry.follow(p.readers)

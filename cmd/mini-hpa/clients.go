@@ -15,6 +15,7 @@ import (
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
 
+	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/informer/watching"
 	"github.com/mini-hpa/mini-hpa/scaler/metrics"
 )
@@ -71,9 +72,9 @@ type clients struct {
 	revisions kubernetes.Interface
 	samples   metrics.Lister
 	deadline  time.Duration // of one call of samples
-	// custom and external are asked metric by metric, each within patience.
-	custom, external metrics.Source
-	patience         time.Duration
+	// sources are asked metric by metric, each within patience.
+	sources  map[string]metrics.Source
+	patience time.Duration
 }
 
 // connect makes the clients; it sends nothing. The scope is the namespace that is read, or empty for all.
@@ -94,7 +95,8 @@ func (a apiFlags) connect(base *rest.Config, scope string, leaseTimeout time.Dur
 	c.lead, errs[3] = kubernetes.NewForConfig(leading)
 	c.replica, errs[4] = metadata.NewForConfig(watched)
 	c.samples, errs[5] = metrics.NewLister(a.config(base, a.timeout), scope)
-	c.custom, c.external, errs[6] = metrics.NewSources(a.config(base, 0), c.patience)
+	custom, external, err := metrics.NewSources(a.config(base, 0), c.patience)
+	c.sources, errs[6] = map[string]metrics.Source{annotations.SourceCustom: custom, annotations.SourceExternal: external}, err
 	c.dynamic, errs[7] = dynamic.NewForConfig(watched)
 	slow := apiFlags{qps: slowRate, burst: slowBurst}.config(base, a.timeout)
 	c.names, errs[8] = metadata.NewForConfig(slow)

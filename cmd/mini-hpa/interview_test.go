@@ -31,7 +31,7 @@ func TestAnInterviewTakesAsLongAsOneQuestion(t *testing.T) {
 		asked := &interview{ask: readers.Fetch, answers: map[metrics.Question]*reply{}}
 		var questions []metrics.Question
 		for n := range 30 {
-			questions = append(questions, metrics.Question{Type: autoscalingv2.ExternalMetricSourceType, Namespace: "default", Metric: fmt.Sprint("slow", n)})
+			questions = append(questions, metrics.Question{Source: "external", Type: autoscalingv2.ExternalMetricSourceType, Namespace: "default", Metric: fmt.Sprint("slow", n)})
 		}
 		good := questions[0]
 		good.Metric = "good"
@@ -65,7 +65,7 @@ func TestAnInterviewThatIsBrokenOff(t *testing.T) {
 		}
 		readers := interviewers(source, 10*time.Second)
 		asked := &interview{ask: readers.Fetch, answers: map[metrics.Question]*reply{}}
-		q := metrics.Question{Type: autoscalingv2.ExternalMetricSourceType, Metric: "slow"}
+		q := metrics.Question{Source: "external", Type: autoscalingv2.ExternalMetricSourceType, Metric: "slow"}
 		_, _ = asked.Ask(cache.ObjectName{}, q, 0)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -79,6 +79,17 @@ func TestAnInterviewThatIsBrokenOff(t *testing.T) {
 	})
 }
 
-func interviewers(source metrics.Source, timeout time.Duration) *metrics.Readers {
-	return metrics.NewReaders(metrics.ReadersConfig{Custom: source, External: source, Timeout: timeout, Concurrency: togetherAsked})
+func interviewers(ask externalAPI, timeout time.Duration) *metrics.Readers {
+	return metrics.NewReaders(metrics.ReadersConfig{Sources: map[string]metrics.Source{"external": ask}, Timeout: timeout, Concurrency: togetherAsked})
 }
+
+// externalAPI is a Source.
+type externalAPI func(context.Context, metrics.Question) (metrics.Answer, error)
+
+func (ask externalAPI) Ask(ctx context.Context, q metrics.Question) (metrics.Answer, error) {
+	return ask(ctx, q)
+}
+
+func (externalAPI) String() string { return "external metrics API" }
+
+func (externalAPI) Close() {}

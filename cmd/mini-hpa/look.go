@@ -53,7 +53,7 @@ func (e *explainTask) explain(ctx context.Context, api clients, key cache.Object
 	if err := feed.Refresh(gather); gather.Err() != nil {
 		return scaler.Explanation{}, err // any other failure is a part of the explanation
 	}
-	readers := metrics.NewReaders(metrics.ReadersConfig{Custom: api.custom, External: api.external, Timeout: api.patience, Concurrency: togetherAsked})
+	readers := metrics.NewReaders(metrics.ReadersConfig{Sources: api.sources, Timeout: api.patience, Concurrency: togetherAsked})
 	defer readers.Close()
 	asked := &interview{ask: readers.Fetch, answers: map[metrics.Question]*reply{}}
 	if _, err := e.decide(seen{set, around.of(d)}, feed, asked, key); err != nil {

@@ -31,6 +31,23 @@ func (f listerFunc) List(ctx context.Context) (Listing, error) {
 	return Listing{Samples: samplesOf(items)}, err
 }
 
+// fakeSource is a Source of one of the metrics APIs.
+type fakeSource struct {
+	name string
+	ask  func(context.Context, Question) (Answer, error)
+}
+
+func (s fakeSource) Ask(ctx context.Context, q Question) (Answer, error) { return s.ask(ctx, q) }
+
+func (s fakeSource) String() string { return s.name + " metrics API" }
+
+func (s fakeSource) Close() {}
+
+// both APIs answer alike.
+func both(ask func(context.Context, Question) (Answer, error)) map[string]Source {
+	return map[string]Source{"custom": fakeSource{"custom", ask}, "external": fakeSource{"external", ask}}
+}
+
 // samplesOf are those of the items of a LIST.
 func samplesOf(items []metricsv1beta1.PodMetrics) (all []sample.Pod) {
 	known := names{}

@@ -78,9 +78,9 @@ func TestNoQuantityTakesTime(t *testing.T) {
 // TestNoQuantityOfAnAdapterTakesTime, and of the values of pods each is for itself, while a sum of values is of all of them.
 func TestNoQuantityOfAnAdapterTakesTime(t *testing.T) {
 	for name, q := range map[string]Question{
-		"Pods":     {Type: autoscalingv2.PodsMetricSourceType},
-		"Object":   {Type: autoscalingv2.ObjectMetricSourceType, Object: autoscalingv2.CrossVersionObjectReference{Kind: "Namespace", APIVersion: "v1"}},
-		"External": {Type: autoscalingv2.ExternalMetricSourceType},
+		"Pods":     {Source: "custom", Type: autoscalingv2.PodsMetricSourceType},
+		"Object":   {Source: "custom", Type: autoscalingv2.ObjectMetricSourceType, Object: autoscalingv2.CrossVersionObjectReference{Kind: "Namespace", APIVersion: "v1"}},
+		"External": {Source: "external", Type: autoscalingv2.ExternalMetricSourceType},
 	} {
 		q.Namespace, q.Metric = "shop", "hits"
 		for _, version := range []string{"v1beta1", "v1beta2"} {
@@ -122,7 +122,7 @@ func TestNoQuantityOfAnAdapterTakesTime(t *testing.T) {
 func TestNoValueThatCanBeReadIsAnError(t *testing.T) {
 	a := newAdapter()
 	a.set(customV2+"pods/*/hits", values("v1beta2", "web-a", "seven"))
-	q := Question{Type: autoscalingv2.PodsMetricSourceType, Namespace: "shop", Metric: "hits"}
+	q := Question{Source: "custom", Type: autoscalingv2.PodsMetricSourceType, Namespace: "shop", Metric: "hits"}
 	if _, err := readersOf(t, a, 10*s).Fetch(t.Context(), q); err == nil || !strings.Contains(err.Error(), `value 1 of 1 cannot be read: quantity \"seven\"`) {
 		t.Errorf("error %v", err)
 	}
@@ -130,7 +130,7 @@ func TestNoValueThatCanBeReadIsAnError(t *testing.T) {
 
 // TestBothVersionsSayTheSame, each in fields of its own.
 func TestBothVersionsSayTheSame(t *testing.T) {
-	q := Question{Type: autoscalingv2.PodsMetricSourceType, Namespace: "shop", Metric: "hits"}
+	q := Question{Source: "custom", Type: autoscalingv2.PodsMetricSourceType, Namespace: "shop", Metric: "hits"}
 	var answers []Answer
 	for version, item := range map[string]string{
 		"v1beta1": `"metricName":"hits","window":30,"selector":{"matchLabels":{"a":"b"}}`,

@@ -3,10 +3,12 @@ package metrics
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
 
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/client-go/tools/cache"
 
@@ -26,17 +28,13 @@ const (
 	keptPeriods = 3
 )
 
-// Source asks one API one question. It should return when ctx ends; one that does not costs its turn until it does. The caller
-// owns what is returned, Asked is not read.
-type Source func(ctx context.Context, q Question) (Answer, error)
-
-// ReadersConfig is what Readers are made of. Custom and External are required.
+// ReadersConfig is what Readers are made of. Sources are required.
 type ReadersConfig struct {
-	// Custom answers questions about pods and objects, External those about the rest of the world.
-	Custom, External Source
+	// Sources are who can be asked, by name. Readers close them at the end.
+	Sources map[string]Source
 	// Timeout is the deadline of each answer, the wait for a turn included. Default 10s.
 	Timeout time.Duration
-	// Concurrency is how many questions are put to each of the two APIs at a time. Three tenths of them may be of one
+	// Concurrency is how many questions are put to each source at a time. Three tenths of them may be of one
 	// namespace, and as many may be questions that were not answered in time before. Default 10.
 	Concurrency int
 	// MaxQuestions is how many different questions are kept, MaxValues how many values their answers have together; others get an
@@ -48,9 +46,9 @@ type ReadersConfig struct {
 	OnAnswer func([]cache.ObjectName)
 }
 
-// Readers keep the newest answer to every question that is being asked. Nobody waits for an API:
+// Readers keep the newest answer to every question that is being asked. Nobody waits for a source:
 //
-//	scaler                  Readers                            API
+//	scaler                  Readers                            Source
 //	  Ask ------------------> nothing known: ErrPending
 //	                          in the background, in turn -------> GET
 //	  look again <- OnAnswer  the answer, or why there is none <--
@@ -60,11 +58,10 @@ type ReadersConfig struct {
 //
 // That goes on for as long as somebody asks between two answers. Their methods may be called from any goroutine.
 type Readers struct {
-	config  ReadersConfig
-	sources [apis]Source
-	// turns are one for each question under way. Each API has its own, so that one that hangs does not keep the other
+	config ReadersConfig
+	// turns are one for each question under way. Each source has its own, so that one that hangs does not keep the others
 	// from answering.
-	turns [apis]*turns
+	turns map[string]*turns
 
 	lifetime context.Context
 	end      context.CancelFunc
@@ -84,13 +81,13 @@ type inquiry struct {
 	err      error
 	// answered says that there was an answer; underway that the next one is being fetched.
 	answered, underway bool
-	// since is when the answer's age begins: when it was asked for; or, if the API did not answer in time, when that
+	// since is when the answer's age begins: when it was asked for; or, if the source did not answer in time, when that
 	// was certain, so that a question that hangs has a period's rest.
 	since time.Time
 	// stamps are those of the values of the newest good answer, values how many are kept.
 	stamps clock.Log
 	values int
-	// slow says that the API took long, or too long, the last time.
+	// slow says that the source took long, or too long, the last time.
 	slow bool
 	// keys have asked since the answer came.
 	keys sets.Set[cache.ObjectName]
@@ -111,16 +108,16 @@ func NewReaders(c ReadersConfig) *Readers {
 	if c.OnAnswer == nil {
 		c.OnAnswer = func([]cache.ObjectName) {}
 	}
-	r := &Readers{config: c, sources: [apis]Source{c.Custom, c.External}, inquiries: map[Question]*inquiry{},
+	r := &Readers{config: c, turns: map[string]*turns{}, inquiries: map[Question]*inquiry{},
 		questions: newShares(c.MaxQuestions), values: newShares(c.MaxValues)}
-	for a := range r.turns {
-		r.turns[a] = newTurns(api(a), c.Concurrency)
+	for name, source := range c.Sources {
+		r.turns[name] = newTurns(source.String(), c.Concurrency)
 	}
 	r.lifetime, r.end = context.WithCancel(context.Background())
 	return r
 }
 
-// Close ends what is under way and forgets all answers. Whatever is asked later stays pending.
+// Close ends what is under way, forgets all answers and closes the sources. Whatever is asked later stays pending.
 func (r *Readers) Close() {
 	r.mu.Lock()
 	r.end()
@@ -132,17 +129,23 @@ func (r *Readers) Close() {
 	}
 	r.mu.Unlock()
 	r.running.Wait()
+	for _, source := range r.config.Sources {
+		source.Close()
+	}
 }
 
 // Ask returns the newest answer and sees to it that the next one is asked for when this one is older than maxAge; OnAnswer
-// tells the key of it. The error is why the API gave no answer, which counts as an answer and is not papered over with
-// an older one; that too many other questions are being asked; or ErrPending if there is none yet, or none that came within
+// tells the key of it. The error is why the source gave no answer, which counts as an answer and is not papered over with
+// an older one; that there is no such source, or that too many other questions are being asked; or ErrPending if there is none yet, or none that came within
 // maxAge and what a next one may take.
 func (r *Readers) Ask(key cache.ObjectName, q Question, maxAge time.Duration) (Answer, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.lifetime.Err() != nil {
 		return Answer{}, ErrPending
+	}
+	if r.turns[q.Source] == nil {
+		return Answer{}, unknown(q)
 	}
 	i := r.inquiry(q)
 	if i == nil {
@@ -156,6 +159,10 @@ func (r *Readers) Ask(key cache.ObjectName, q Question, maxAge time.Duration) (A
 		return Answer{}, ErrPending
 	}
 	return i.answer, i.err
+}
+
+func unknown(q Question) error {
+	return fmt.Errorf("there is no source of metrics called %q", q.Source)
 }
 
 // plan fetches the next answer when this one is older than maxAge, or before if somebody else has asked for that.
@@ -257,6 +264,163 @@ func (r *Readers) drop(i *inquiry) {
 	delete(r.inquiries, i.question)
 	r.questions.add(i.question.Namespace, -1)
 	r.values.add(i.question.Namespace, -i.values)
+}
+
+// refresh fetches an answer in its turn and tells those who asked.
+func (r *Readers) refresh(i *inquiry) {
+	asked, from := time.Now(), origin{i.question.Namespace, i.slow}
+	until := asked.Add(r.config.Timeout)
+	r.turns[i.question.Source].take(&waiter{origin: from, until: until,
+		begin: func() {
+			r.running.Go(func() {
+				ctx, cancel := context.WithDeadline(r.lifetime, until)
+				defer cancel()
+				answer, slow, err := r.inTurn(ctx, i.question, from)
+				answer.Asked = asked
+				r.conclude(i, answer, slow, err)
+			})
+		},
+		late: func(err error) { r.conclude(i, Answer{Asked: asked}, from.slow, r.unserved(err)) },
+	})
+}
+
+// conclude takes in what came of a question, and tells those who asked.
+func (r *Readers) conclude(i *inquiry, answer Answer, slow bool, err error) {
+	if r.lifetime.Err() != nil {
+		return
+	}
+	if keys := r.answered(i, answer, slow, err); len(keys) > 0 {
+		r.config.OnAnswer(keys)
+	}
+}
+
+// unserved is the error of a question that got no turn in time.
+func (r *Readers) unserved(err error) error { return fmt.Errorf("%w after %s", err, r.config.Timeout) }
+
+// answered makes the answer the newest one and returns who is to be told.
+func (r *Readers) answered(i *inquiry, answer Answer, slow bool, err error) []cache.ObjectName {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if full := r.makeRoom(i, len(answer.Custom)+len(answer.External)); err == nil {
+		err = full
+	}
+	if err == nil {
+		i.stamp(&answer)
+	} else {
+		answer = Answer{Asked: answer.Asked}
+	}
+	i.answer, i.err, i.answered, i.underway = answer, err, true, false
+	i.slow, i.since = slow, answer.Asked
+	if slow && err != nil {
+		i.since = time.Now()
+	}
+	r.status.Answers++
+	if err != nil {
+		r.status.Failures++
+	}
+	keys := i.keys.UnsortedList()
+	i.keys.Clear()
+	return keys
+}
+
+// stamp says when the values of the next answer were taken.
+func (i *inquiry) stamp(next *Answer) {
+	if i.question.Type == autoscalingv2.ExternalMetricSourceType {
+		i.stamps, next.Taken = i.stamps.External(next.External, next.Asked)
+	} else {
+		i.stamps, next.Taken = i.stamps.Custom(next.Custom, next.Asked)
+	}
+}
+
+// Fetch asks now and waits for the answer, which is not kept, until ctx ends or the Timeout has passed.
+func (r *Readers) Fetch(parent context.Context, q Question) (Answer, error) {
+	asked := time.Now()
+	ctx, cancel := context.WithTimeout(parent, r.config.Timeout)
+	defer cancel()
+	turn, from := make(chan struct{}), origin{namespace: q.Namespace}
+	w := &waiter{origin: from, until: asked.Add(2 * r.config.Timeout), begin: func() { close(turn) }, late: func(error) {}}
+	turns := r.turns[q.Source]
+	if turns == nil {
+		return Answer{}, unknown(q)
+	}
+	turns.take(w)
+	var answer Answer
+	var err error
+	select {
+	case <-turn:
+		answer, _, err = r.inTurn(ctx, q, from)
+	case <-ctx.Done():
+		if err = r.unserved(turns.busy(from)); !turns.leave(w) {
+			turns.give(from) // it came at the same moment
+		}
+	}
+	if err != nil && parent.Err() != nil {
+		err = fmt.Errorf("the %s was not waited for: %w", r.config.Sources[q.Source], context.Cause(parent))
+	}
+	answer.Asked = asked
+	return answer, err
+}
+
+// reasonable refuses answers that nothing can be made of.
+func (r *Readers) reasonable(q Question, a Answer) error {
+	most := maxCustom
+	if q.Type == autoscalingv2.ExternalMetricSourceType {
+		most = maxExternal
+	}
+	switch n := len(a.Custom) + len(a.External); {
+	case n == 0:
+		return fmt.Errorf("the %s returned no value", r.config.Sources[q.Source])
+	case n > most:
+		return fmt.Errorf("the %s returned %d values, more than the %d that are allowed: choose among them by the metric's selector", r.config.Sources[q.Source], n, most)
+	}
+	return nil
+}
+
+// inTurn asks a question that has a turn. The turn is given back by the source and not by the deadline: sources that
+// ignore it would otherwise pile up. A question is slow that holds its turn for half the Timeout or until the deadline.
+func (r *Readers) inTurn(ctx context.Context, q Question, from origin) (Answer, bool, error) {
+	began := time.Now()
+	type result struct {
+		answer Answer
+		err    error
+	}
+	done := make(chan result, 1)
+	go func() {
+		defer r.turns[q.Source].give(from)
+		answer, err := guarded(ctx, r.config.Sources[q.Source], q)
+		done <- result{answer, err}
+	}()
+	select {
+	case got := <-done:
+		slow := ctx.Err() != nil || time.Since(began) >= r.config.Timeout/2
+		if got.err == nil {
+			got.err = r.reasonable(q, got.answer)
+		}
+		if got.err != nil {
+			return Answer{}, slow, r.late(q, got.err)
+		}
+		return got.answer, slow, nil
+	case <-ctx.Done():
+		return Answer{}, true, r.late(q, ctx.Err())
+	}
+}
+
+// late puts the deadline into words; other errors are left as they are.
+func (r *Readers) late(q Question, err error) error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("the %s did not answer within %s", r.config.Sources[q.Source], r.config.Timeout)
+	}
+	return err
+}
+
+// guarded turns a panic into an error: what a source returns must not end the controller.
+func guarded(ctx context.Context, source Source, q Question) (answer Answer, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			answer, err = Answer{}, fmt.Errorf("the answer of the %s caused a panic: %s", source, quote(fmt.Sprint(p)))
+		}
+	}()
+	return source.Ask(ctx, q)
 }
 
 // ReadersStatus is a summary of Readers for telemetry.

@@ -21,8 +21,8 @@ import (
 )
 
 var (
-	backlog = Question{Type: autoscalingv2.ExternalMetricSourceType, Namespace: "shop", Metric: "backlog"}
-	hits    = Question{Type: autoscalingv2.PodsMetricSourceType, Namespace: "shop", Metric: "hits", Pods: "app=web"}
+	backlog = Question{Source: "external", Type: autoscalingv2.ExternalMetricSourceType, Namespace: "shop", Metric: "backlog"}
+	hits    = Question{Source: "custom", Type: autoscalingv2.PodsMetricSourceType, Namespace: "shop", Metric: "hits", Pods: "app=web"}
 )
 
 // desk is the Readers of a test, between two scripted APIs and a log of who was told when.
@@ -47,14 +47,15 @@ func sit(t *testing.T, story func(*desk)) {
 		d := &desk{t: t, start: time.Now()}
 		d.custom = func(context.Context, int) (Answer, error) { return customValues("7"), nil }
 		d.external = func(_ context.Context, n int) (Answer, error) { return externalValues(fmt.Sprint(n)), nil }
-		d.readers = NewReaders(ReadersConfig{Custom: d.source(&d.custom, &d.askedC), External: d.source(&d.external, &d.askedE), OnAnswer: d.tell})
+		d.readers = NewReaders(ReadersConfig{OnAnswer: d.tell, Sources: map[string]Source{
+			"custom": fakeSource{"custom", d.source(&d.custom, &d.askedC)}, "external": fakeSource{"external", d.source(&d.external, &d.askedE)}}})
 		story(d)
 		d.readers.Close()
 		time.Sleep(2 * time.Hour) // until sources that ignore their deadline have returned
 	})
 }
 
-func (d *desk) source(answer *func(context.Context, int) (Answer, error), count *int) Source {
+func (d *desk) source(answer *func(context.Context, int) (Answer, error), count *int) func(context.Context, Question) (Answer, error) {
 	return func(ctx context.Context, _ Question) (Answer, error) {
 		d.mu.Lock()
 		*count++
@@ -323,7 +324,7 @@ func TestNoMoreQuestionsThanAllowedAreKept(t *testing.T) {
 		d.ask("web", backlog)
 		d.ask("web", hits)
 		d.pass(0)
-		third := Question{Type: autoscalingv2.ExternalMetricSourceType, Namespace: "shop", Metric: "third"}
+		third := Question{Source: "external", Type: autoscalingv2.ExternalMetricSourceType, Namespace: "shop", Metric: "third"}
 		d.want("web", third, `not asked: too many different custom and external metrics: there is room for 2 in all, and namespace "shop" has 2 of the 2 that are kept`)
 		d.want("web", backlog, "1")
 		d.want("web", hits, "7")
@@ -392,7 +393,7 @@ func TestManyAskAtOnce(t *testing.T) {
 // BenchmarkAsk is what a look at a workload costs for each metric that is asked for by name.
 func BenchmarkAsk(b *testing.B) {
 	source := func(context.Context, Question) (Answer, error) { return externalValues("1"), nil }
-	r := NewReaders(ReadersConfig{Custom: source, External: source})
+	r := NewReaders(ReadersConfig{Sources: both(source)})
 	defer r.Close()
 	key := cache.ObjectName{Namespace: "shop", Name: "web"}
 	b.ReportAllocs()

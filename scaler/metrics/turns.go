@@ -7,10 +7,11 @@ import (
 	"time"
 )
 
-// turns bound how many questions one API is asked at a time, in all and of each group, so that no group keeps the others
+// turns bound how many questions one source is asked at a time, in all and of each group, so that no group keeps the others
 // from being asked. Those that wait are data: nobody sleeps for them.
 type turns struct {
-	api api
+	// source is what messages call it.
+	source string
 	// limit holds in all, share for each group.
 	limit, share int
 
@@ -65,8 +66,8 @@ type waiter struct {
 	number uint64
 }
 
-func newTurns(a api, limit int) *turns {
-	return &turns{api: a, limit: limit, share: max(1, limit*3/10), held: map[group]int{}, queues: map[origin][]*waiter{}}
+func newTurns(source string, limit int) *turns {
+	return &turns{source: source, limit: limit, share: max(1, limit*3/10), held: map[group]int{}, queues: map[origin][]*waiter{}}
 }
 
 // take asks for a turn.
@@ -194,10 +195,10 @@ func (t *turns) busy(o origin) error {
 func (t *turns) taken(o origin) error {
 	for _, g := range o.groups() {
 		if t.held[g] >= t.share {
-			return fmt.Errorf("the %s is still busy with %d other questions %s", t.api, t.held[g], g)
+			return fmt.Errorf("the %s is still busy with %d other questions %s", t.source, t.held[g], g)
 		}
 	}
-	return fmt.Errorf("the %s is still busy with %d other questions", t.api, t.used)
+	return fmt.Errorf("the %s is still busy with %d other questions", t.source, t.used)
 }
 
 // shorten takes a part out of a queue.

@@ -25,7 +25,7 @@ type crowd struct {
 
 func (c *crowd) ask(key cache.ObjectName) {
 	for n := range c.questions {
-		q := Question{Type: autoscalingv2.ExternalMetricSourceType, Namespace: key.Namespace, Metric: fmt.Sprint(n)}
+		q := Question{Source: "external", Type: autoscalingv2.ExternalMetricSourceType, Namespace: key.Namespace, Metric: fmt.Sprint(n)}
 		_, _ = c.readers.Ask(key, q, 14*s)
 	}
 }
@@ -61,12 +61,12 @@ func TestMetricsThatHangCostOthersNothing(t *testing.T) {
 					return externalValues("1"), nil
 				}
 				c := &crowd{namespaces: story.namespaces, questions: story.questions}
-				c.readers = NewReaders(ReadersConfig{Custom: source, External: source, OnAnswer: func(keys []cache.ObjectName) {
+				c.readers = NewReaders(ReadersConfig{Sources: both(source), OnAnswer: func(keys []cache.ObjectName) {
 					for _, key := range keys {
 						c.ask(key)
 					}
 				}})
-				good := Question{Type: autoscalingv2.ExternalMetricSourceType, Namespace: "good", Metric: "backlog"}
+				good := Question{Source: "external", Type: autoscalingv2.ExternalMetricSourceType, Namespace: "good", Metric: "backlog"}
 				c.askAll()
 				time.Sleep(s)
 				_, _ = c.readers.Ask(cache.ObjectName{Namespace: "good", Name: "web"}, good, 14*s)
@@ -89,7 +89,7 @@ func TestMetricsThatHangCostOthersNothing(t *testing.T) {
 // TestTheNamespaceWithTheFewestTurnsIsNext, however many of another one were there before.
 func TestTheNamespaceWithTheFewestTurnsIsNext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		turns := newTurns(externalAPI, 10)
+		turns := newTurns("external metrics API", 10)
 		got, late := "", []string{}
 		var mu sync.Mutex // each of those whose time is up is sent away by a timer of its own
 		for i, namespace := range strings.Split("aaabbbcccdddddef", "") {
@@ -125,10 +125,10 @@ func TestANamespaceThatAsksForAllKeepsNobodyFromAsking(t *testing.T) {
 			time.Sleep(s)
 			return externalValues("1"), nil
 		}
-		readers := NewReaders(ReadersConfig{Custom: source, External: source})
+		readers := NewReaders(ReadersConfig{Sources: both(source)})
 		ask := func(namespace string, n int) error {
 			_, err := readers.Ask(cache.ObjectName{Namespace: namespace, Name: "web"},
-				Question{Type: autoscalingv2.ExternalMetricSourceType, Namespace: namespace, Metric: fmt.Sprint(n)}, 15*s)
+				Question{Source: "external", Type: autoscalingv2.ExternalMetricSourceType, Namespace: namespace, Metric: fmt.Sprint(n)}, 15*s)
 			return err
 		}
 		refused := 0
@@ -173,10 +173,10 @@ func TestANamespacesValuesAreBounded(t *testing.T) {
 			}
 			return externalValues(values...), nil
 		}
-		readers := NewReaders(ReadersConfig{Custom: source, External: source, MaxValues: 100})
+		readers := NewReaders(ReadersConfig{Sources: both(source), MaxValues: 100})
 		ask := func(namespace string, n int) string {
 			_, err := readers.Ask(cache.ObjectName{Namespace: namespace, Name: "web"},
-				Question{Type: autoscalingv2.ExternalMetricSourceType, Namespace: namespace, Metric: fmt.Sprint(n)}, 15*s)
+				Question{Source: "external", Type: autoscalingv2.ExternalMetricSourceType, Namespace: namespace, Metric: fmt.Sprint(n)}, 15*s)
 			return fmt.Sprint(err)
 		}
 		for n := range 3 {

@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"context"
 	"time"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
@@ -8,8 +9,23 @@ import (
 	externalmetricsv1beta1 "k8s.io/metrics/pkg/apis/external_metrics/v1beta1"
 )
 
-// Question is what can be asked of the custom and external metrics APIs. Equal questions have one answer, whoever asks.
+// Source is who is asked for metrics: an API of the cluster, or a system beside it such as a message broker. It is asked one question at a
+// time and several at once: turns, deadlines and what is kept of a namespace are counted by question. One that can fetch the answers of
+// several at a time collects them by itself. Its methods may be called from any goroutine.
+type Source interface {
+	// Ask answers a question. It should return when ctx ends; one that does not costs its turn until it does. The caller
+	// owns what is returned, Asked is not read. The error is shown to people.
+	Ask(ctx context.Context, q Question) (Answer, error)
+	// String is what messages call the source, after "the".
+	String() string
+	// Close gives up its connections. Nothing is asked afterwards, but what ignores its deadline may not have returned yet.
+	Close()
+}
+
+// Question is what can be asked of a source. Equal questions have one answer, whoever asks.
 type Question struct {
+	// Source is the name of who is asked, in ReadersConfig.Sources.
+	Source string
 	// Type is PodsMetricSourceType, ObjectMetricSourceType or ExternalMetricSourceType.
 	Type autoscalingv2.MetricSourceType
 	// Namespace is the workload's: no metric is read across namespaces.
@@ -22,15 +38,7 @@ type Question struct {
 	Object autoscalingv2.CrossVersionObjectReference
 }
 
-// api is the API that is asked.
-func (q Question) api() api {
-	if q.Type == autoscalingv2.ExternalMetricSourceType {
-		return externalAPI
-	}
-	return customAPI
-}
-
-// Answer is what an API returned for a Question. It is shared: read-only.
+// Answer is what a source returned for a Question. It is shared: read-only.
 type Answer struct {
 	// Asked is when the request was sent, by the local clock: the values are at least as old.
 	Asked time.Time
@@ -39,26 +47,4 @@ type Answer struct {
 	External []externalmetricsv1beta1.ExternalMetricValue
 	// Taken is when they were taken, by the local clock, in their order; zero for those that do not say so.
 	Taken []time.Time
-}
-
-// api is one of the two APIs that are asked question by question.
-type api int
-
-const (
-	customAPI api = iota
-	externalAPI
-	apis // how many there are
-)
-
-// String is what messages call the API.
-func (a api) String() string { return [apis]string{"custom", "external"}[a] + " metrics API" }
-
-// service is the name of the APIService by which an adapter registers.
-func (a api) service() string {
-	return [apis]string{"v1beta2.custom.metrics.k8s.io", "v1beta1.external.metrics.k8s.io"}[a]
-}
-
-// group is the API group.
-func (a api) group() string {
-	return [apis]string{custommetricsv1beta2.GroupName, externalmetricsv1beta1.GroupName}[a]
 }

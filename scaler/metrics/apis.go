@@ -52,8 +52,8 @@ func NewSources(config *rest.Config, timeout time.Duration) (custom, external So
 			return nil, nil, fmt.Errorf("make a client of %s: %w", version, err)
 		}
 	}
-	custom = customSource(clients, newKinds(found), newRegistration(customAPI, found.RESTClient()))
-	return custom, externalSource(clients, newRegistration(externalAPI, found.RESTClient())), nil
+	return &customSource{newRegistration(customAPI(), found.RESTClient()), clients, newKinds(found)},
+		&externalSource{newRegistration(externalAPI(), found.RESTClient()), clients}, nil
 }
 
 // What an answer may have in bytes, decompressed. It is read into memory as a whole, up to ten of each API at a time. A value takes about 400
@@ -70,19 +70,45 @@ func atMost(config *rest.Config, most int64, values int) *rest.Config {
 // clientsOf has a client for each version of the APIs.
 type clientsOf map[schema.GroupVersion]rest.Interface
 
+// api is an aggregated API that is asked question by question.
+type api struct {
+	name    string
+	group   string
+	service string // the APIService by which an adapter registers
+}
+
+func customAPI() api {
+	return api{"custom metrics API", custommetricsv1beta2.GroupName, "v1beta2.custom.metrics.k8s.io"}
+}
+
+func externalAPI() api {
+	return api{"external metrics API", externalmetricsv1beta1.GroupName, "v1beta1.external.metrics.k8s.io"}
+}
+
+// String is what messages call the API.
+func (a api) String() string { return a.name }
+
+// Close does nothing: the connections are the API server's, and shared with other clients of it.
+func (a api) Close() {}
+
 // customSource asks about pods and objects.
-func customSource(clients clientsOf, kinds meta.RESTMapper, r *registration) Source {
-	return func(ctx context.Context, q Question) (Answer, error) {
-		return r.ask(ctx, q, func(version schema.GroupVersion, selector labels.Selector) (a Answer, err error) {
-			request := with(clients[version].Get(), "metricLabelSelector", selector)
-			if q.Type == autoscalingv2.PodsMetricSourceType {
-				a.Custom, err = ofPods(ctx, request, q)
-			} else {
-				a.Custom, err = ofObject(ctx, request, kinds, q)
-			}
-			return a, err
-		})
-	}
+type customSource struct {
+	*registration
+	clients clientsOf
+	kinds   meta.RESTMapper
+}
+
+// Ask is Source's.
+func (c *customSource) Ask(ctx context.Context, q Question) (Answer, error) {
+	return c.ask(ctx, q, func(version schema.GroupVersion, selector labels.Selector) (a Answer, err error) {
+		request := with(c.clients[version].Get(), "metricLabelSelector", selector)
+		if q.Type == autoscalingv2.PodsMetricSourceType {
+			a.Custom, err = ofPods(ctx, request, q)
+		} else {
+			a.Custom, err = ofObject(ctx, request, c.kinds, q)
+		}
+		return a, err
+	})
 }
 
 func with(request *rest.Request, parameter string, selector labels.Selector) *rest.Request {
@@ -148,18 +174,22 @@ func ofObject(ctx context.Context, request *rest.Request, kinds meta.RESTMapper,
 }
 
 // externalSource asks about the rest of the world. A decision needs the sum, so there is none of values that cannot all be read.
-func externalSource(clients clientsOf, r *registration) Source {
-	return func(ctx context.Context, q Question) (Answer, error) {
-		return r.ask(ctx, q, func(version schema.GroupVersion, selector labels.Selector) (Answer, error) {
-			request := with(clients[version].Get(), "labelSelector", selector)
-			text, err := said(request.Namespace(q.Namespace).Resource(q.Metric).Do(ctx))
-			if err != nil {
-				return Answer{}, err
-			}
-			values, unreadable, err := readValues[externalItem](text, externalList)
-			return Answer{External: values}, cmp.Or(err, unreadable)
-		})
-	}
+type externalSource struct {
+	*registration
+	clients clientsOf
+}
+
+// Ask is Source's.
+func (e *externalSource) Ask(ctx context.Context, q Question) (Answer, error) {
+	return e.ask(ctx, q, func(version schema.GroupVersion, selector labels.Selector) (Answer, error) {
+		request := with(e.clients[version].Get(), "labelSelector", selector)
+		text, err := said(request.Namespace(q.Namespace).Resource(q.Metric).Do(ctx))
+		if err != nil {
+			return Answer{}, err
+		}
+		values, unreadable, err := readValues[externalItem](text, externalList)
+		return Answer{External: values}, cmp.Or(err, unreadable)
+	})
 }
 
 // ask asks an API that is registered, and explains what it says where it does not answer.
@@ -205,9 +235,9 @@ func (r *registration) explainStatus(err error, status metav1.Status) string {
 	said := quote(status.Message)
 	switch {
 	case apierrors.IsServiceUnavailable(err):
-		return fmt.Sprintf("the %s is not available, see why APIService %s is not: %s", r.api, r.api.service(), said)
+		return fmt.Sprintf("the %s is not available, see why APIService %s is not: %s", r.api, r.api.service, said)
 	case apierrors.IsForbidden(err):
-		return fmt.Sprintf("grant verbs get and list on all resources of API group %q: %s", r.api.group(), said)
+		return fmt.Sprintf("grant verbs get and list on all resources of API group %q: %s", r.api.group, said)
 	}
 	return fmt.Sprintf("the %s answered %d: %s", r.api, status.Code, said)
 }

@@ -24,7 +24,7 @@ const (
 
 // registration knows whether an API is registered with the API server, and in which version to ask it.
 type registration struct {
-	api api
+	api
 	// discover asks for the API group; its error is a NotFound where there is none. It ends by a deadline of its own.
 	discover func() (*metav1.APIGroup, error)
 
@@ -43,7 +43,7 @@ type registration struct {
 func newRegistration(a api, client rest.Interface) *registration {
 	return &registration{api: a, discover: func() (*metav1.APIGroup, error) {
 		var group metav1.APIGroup
-		err := client.Get().AbsPath("/apis", a.group()).Do(context.Background()).Into(&group)
+		err := client.Get().AbsPath("/apis", a.group).Do(context.Background()).Into(&group)
 		return &group, err
 	}}
 }
@@ -98,7 +98,7 @@ func (r *registration) find() {
 	r.unsure, r.doubted = false, false
 	switch {
 	case apierrors.IsNotFound(err):
-		r.err = fmt.Errorf("no %s is registered (APIService %s)", r.api, r.api.service())
+		r.err = fmt.Errorf("no %s is registered (APIService %s)", r.api, r.api.service)
 	case err != nil:
 		r.err, r.unsure = r.unknown(err), true
 	default:
@@ -115,7 +115,7 @@ func (r *registration) unknown(err error) error {
 // choose takes the newest version that both sides know, whatever the API server prefers.
 func (r *registration) choose(group *metav1.APIGroup) (schema.GroupVersion, error) {
 	known := []schema.GroupVersion{custommetricsv1beta2.SchemeGroupVersion, custommetricsv1beta1.SchemeGroupVersion}
-	if r.api == externalAPI {
+	if r.api == externalAPI() {
 		known = []schema.GroupVersion{externalmetricsv1beta1.SchemeGroupVersion}
 	}
 	for _, version := range known {
@@ -125,5 +125,5 @@ func (r *registration) choose(group *metav1.APIGroup) (schema.GroupVersion, erro
 			}
 		}
 	}
-	return schema.GroupVersion{}, fmt.Errorf("no %s of a known version is registered (APIService %s)", r.api, r.api.service())
+	return schema.GroupVersion{}, fmt.Errorf("no %s of a known version is registered (APIService %s)", r.api, r.api.service)
 }

@@ -19,7 +19,7 @@ import (
 func TestALookUpThatFailsIsSharedAndRemembered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start, looked := time.Now(), 0
-		r := &registration{api: customAPI, discover: func() (*metav1.APIGroup, error) {
+		r := &registration{api: customAPI(), discover: func() (*metav1.APIGroup, error) {
 			looked++
 			time.Sleep(10 * s)
 			return nil, errors.New("no route")
@@ -77,7 +77,7 @@ func TestRequestsEndWithTheQuestion(t *testing.T) {
 	}
 	for q, source := range map[Question]Source{backlog: external, hits: custom} {
 		ctx, cancel := context.WithTimeout(t.Context(), 300*ms)
-		if _, err := source(ctx, q); err == nil {
+		if _, err := source.Ask(ctx, q); err == nil {
 			t.Errorf("an answer to %v from a server that gives none", q)
 		}
 		cancel()

@@ -121,7 +121,7 @@ func readersOf(t *testing.T, a *adapter, timeout time.Duration) *Readers {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := NewReaders(ReadersConfig{Custom: custom, External: external, Timeout: timeout})
+	r := NewReaders(ReadersConfig{Sources: map[string]Source{"custom": custom, "external": external}, Timeout: timeout})
 	t.Cleanup(func() {
 		r.Close()
 		for _, idle := range closing {
@@ -142,29 +142,29 @@ func TestSourcesAskTheAPIs(t *testing.T) {
 		v1beta1 bool
 		want    string
 	}{
-		"pods": {q: Question{Type: autoscalingv2.PodsMetricSourceType, Metric: "hits", Pods: "app=web"},
+		"pods": {q: Question{Source: "custom", Type: autoscalingv2.PodsMetricSourceType, Metric: "hits", Pods: "app=web"},
 			request: customV2 + "pods/*/hits?labelSelector=app%3Dweb", body: values("v1beta2", "web-a", "7"), want: "7"},
-		"pods, with a selector of the metric": {q: Question{Type: autoscalingv2.PodsMetricSourceType, Metric: "hits", Pods: "app=web", Selector: "verb=GET"},
+		"pods, with a selector of the metric": {q: Question{Source: "custom", Type: autoscalingv2.PodsMetricSourceType, Metric: "hits", Pods: "app=web", Selector: "verb=GET"},
 			request: customV2 + "pods/*/hits?labelSelector=app%3Dweb&metricLabelSelector=verb%3DGET", body: values("v1beta2", "web-a", "7"), want: "7"},
-		"pods of an old adapter": {q: Question{Type: autoscalingv2.PodsMetricSourceType, Metric: "hits"},
+		"pods of an old adapter": {q: Question{Source: "custom", Type: autoscalingv2.PodsMetricSourceType, Metric: "hits"},
 			v1beta1: true, request: customV1 + "pods/*/hits", body: values("v1beta1", "web-a", "7"), want: "7"},
-		"an object": {q: Question{Type: autoscalingv2.ObjectMetricSourceType, Metric: "hits", Object: object("Ingress", "networking.k8s.io/v1", "front")},
+		"an object": {q: Question{Source: "custom", Type: autoscalingv2.ObjectMetricSourceType, Metric: "hits", Object: object("Ingress", "networking.k8s.io/v1", "front")},
 			request: customV2 + "ingresses.networking.k8s.io/front/hits", body: values("v1beta2", "front", "1500m"), want: "1500m"},
-		"the own namespace, whatever is named": {q: Question{Type: autoscalingv2.ObjectMetricSourceType, Metric: "hits", Object: object("Namespace", "v1", "kube-system")},
+		"the own namespace, whatever is named": {q: Question{Source: "custom", Type: autoscalingv2.ObjectMetricSourceType, Metric: "hits", Object: object("Namespace", "v1", "kube-system")},
 			request: customV2 + "metrics/hits", body: values("v1beta2", "shop", "3"), want: "3"},
-		"an object of a kind that there is not": {q: Question{Type: autoscalingv2.ObjectMetricSourceType, Metric: "hits", Object: object("Lorry", "example.com/v1", "x")},
+		"an object of a kind that there is not": {q: Question{Source: "custom", Type: autoscalingv2.ObjectMetricSourceType, Metric: "hits", Object: object("Lorry", "example.com/v1", "x")},
 			want: `"unable to map kind Lorry.example.com to resource: no matches for kind \"Lorry\" in group \"example.com\""`},
-		"external": {q: Question{Type: autoscalingv2.ExternalMetricSourceType, Metric: "backlog", Selector: "queue=mail"},
+		"external": {q: Question{Source: "external", Type: autoscalingv2.ExternalMetricSourceType, Metric: "backlog", Selector: "queue=mail"},
 			request: externalV1 + "backlog?labelSelector=queue%3Dmail", want: "40",
 			body: `{"kind":"ExternalMetricValueList","apiVersion":"external.metrics.k8s.io/v1beta1","items":[{"metricName":"backlog","value":"40","timestamp":null}]}`},
-		"a metric that there is not": {q: Question{Type: autoscalingv2.ExternalMetricSourceType, Metric: "nothing"},
+		"a metric that there is not": {q: Question{Source: "external", Type: autoscalingv2.ExternalMetricSourceType, Metric: "nothing"},
 			want: `the external metrics API answered 404: "no such metric"`},
-		"an adapter that is down": {q: Question{Type: autoscalingv2.ExternalMetricSourceType, Metric: "backlog"},
+		"an adapter that is down": {q: Question{Source: "external", Type: autoscalingv2.ExternalMetricSourceType, Metric: "backlog"},
 			request: externalV1 + "backlog", body: "503",
 			want: `the external metrics API is not available, see why APIService v1beta1.external.metrics.k8s.io is not: "unavailable"`},
-		"an endless answer": {q: Question{Type: autoscalingv2.ExternalMetricSourceType, Metric: "backlog"},
+		"an endless answer": {q: Question{Source: "external", Type: autoscalingv2.ExternalMetricSourceType, Metric: "backlog"},
 			request: externalV1 + "backlog", body: "endless", want: "the answer of the external metrics API is not read: it is longer than 1 MiB; choose among its values by the metric's selector"},
-		"no path leads out": {q: Question{Type: autoscalingv2.ExternalMetricSourceType, Metric: "../../pods"},
+		"no path leads out": {q: Question{Source: "external", Type: autoscalingv2.ExternalMetricSourceType, Metric: "../../pods"},
 			want: `"invalid resource \"../../pods\": [may not contain '/']"`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -214,7 +214,7 @@ func TestAMissingAPICostsOneRequest(t *testing.T) {
 func TestAnUnknownKindIsLookedUpOnce(t *testing.T) {
 	a := newAdapter()
 	r := readersOf(t, a, 10*s)
-	q := Question{Type: autoscalingv2.ObjectMetricSourceType, Namespace: "shop", Metric: "hits",
+	q := Question{Source: "custom", Type: autoscalingv2.ObjectMetricSourceType, Namespace: "shop", Metric: "hits",
 		Object: autoscalingv2.CrossVersionObjectReference{Kind: "Lorry", APIVersion: "example.com/v1", Name: "x"}}
 	for range 20 {
 		if _, err := r.Fetch(t.Context(), q); err == nil {
@@ -230,7 +230,7 @@ func TestRegistrationIsLookedUpAgain(t *testing.T) {
 	sit(t, func(d *desk) { // for its fake time
 		a := newAdapter()
 		looked := 0
-		r := &registration{api: customAPI, discover: a.discover(&looked)}
+		r := &registration{api: customAPI(), discover: a.discover(&looked)}
 		steps := []struct {
 			after   time.Duration
 			body    string

@@ -157,7 +157,7 @@ func (x *extension) of(deployment Key) []*autoscaler {
 //
 //	no such resource --installed--> watch --removed--> no such resource
 func (n *Neighbors) followExtension(ctx context.Context, x *extension) {
-	failing := n.config.Watches.Outage(x.resource.Resource, n.config.OnError)
+	failing := n.config.Watches.Reporter(x.resource.Resource, n.config.OnError)
 	failing.What = "whether there are " + x.resource.Resource
 	for ctx.Err() == nil {
 		var served bool

@@ -1,5 +1,5 @@
-// Package watching is where informers list and watch. It takes care of what the reflector of an informer does not: an API server
-// that cannot be reached, a watch that is open and silent, and one that ends as soon as it has begun.
+// Package watching lists and watches for informers. It handles what the reflector of an informer does not: an API server that
+// cannot be reached, a watch that is open and silent, and a watch that ends as soon as it has begun.
 package watching
 
 import (
@@ -21,51 +21,51 @@ import (
 	"k8s.io/client-go/util/flowcontrol"
 )
 
-// A watch can be open and say nothing: a proxy that holds back what it should pass on, or an API server whose own watch hangs. The
-// connection is in order, so nobody notices, and the cache grows old. What shows that a watch lives where nothing changes is
-// its bookmarks. An API server sends one a minute, and one two seconds before the end of the watch (KEP-956), hence
-// a watch is made short. An API server that has much to do may come to that one too late, when the watch has ended. So one bookmark
-// says little, and a watch that follows one without is shorter still: three have to be missing.
+// A watch can be open and silent: a proxy does not pass events on, or the API server's own watch of etcd hangs. The connection is
+// in order, so client-go does not notice, and the cache grows old. While nothing changes, only bookmarks show that a watch works.
+// An API server sends one a minute, and one two seconds before the end of the watch (KEP-956), so watches are made short. A busy
+// API server may send that last one too late, when the watch has ended. So one missing bookmark says little: after a watch without
+// one, the next watches are shorter still, and three bookmarks have to be missing.
 //
 //	0 s              26 s   28 s       36 s   38 s       46 s   48 s
 //	|-- events, if any -- ? --|------- ? --|------- ? --| silent
 const (
-	// watchLife is how long the API server is asked to keep a watch open, firstLife the same where the last one has not shown that it lives.
+	// watchLife is how long the API server is asked to keep a watch open, and shortLife the same after a watch without a bookmark.
 	watchLife = 28 * time.Second
-	firstLife = 10 * time.Second
-	// quietLimit is how long watches may say nothing before they count as silent, quietFirst the same for those after a silent one.
-	quietLimit = 48 * time.Second
-	quietFirst = 24 * time.Second
-	// quietFill is the same for a list that is streamed.
-	quietFill = 14 * time.Second
-	// lastHearing is what a process that was stopped itself gets, to hear what has come meanwhile.
-	lastHearing = 2 * time.Second
-	// onTime is how long before the end of its life a watch may end without having been cut off.
-	onTime = 3 * time.Second
-	// quietest caps the limit where an API server sends no bookmarks: it doubles with each list that finds nothing new.
-	quietest = 15 * time.Minute
-	// answerLimit is how long a list may take; an API server gives up after a minute by itself.
-	answerLimit = time.Minute
-	// openLimit is how long the opening of a watch may: long, since an API server that lets requests wait must not be asked for a list
-	// because of a watch that it was about to answer, but less than the minute within which it is noticed that nothing comes.
-	openLimit = 45 * time.Second
-	// lateList is after which time it is told that a list because of a watch is not answered either.
-	lateList = 5 * time.Second
+	shortLife = 10 * time.Second
+	// silenceLimit is after how long without events or bookmarks watches count as silent, and suspectLimit the same after a silent one.
+	silenceLimit = 48 * time.Second
+	suspectLimit = 24 * time.Second
+	// streamedListLimit is the same while a list is streamed.
+	streamedListLimit = 14 * time.Second
+	// graceAfterStop is how long the process goes on reading after the limit: it may have been stopped itself, and events wait.
+	graceAfterStop = 2 * time.Second
+	// cutOffMargin is how much earlier than asked a watch may end without counting as cut off.
+	cutOffMargin = 3 * time.Second
+	// longestSilenceLimit caps the limit for an API server without bookmarks: it doubles with each list that finds nothing new.
+	longestSilenceLimit = 15 * time.Minute
+	// listTimeout is how long a list may take. An API server itself gives up after a minute.
+	listTimeout = time.Minute
+	// openTimeout is how long the opening of a watch may take. It is long, because an API server that queues requests must not be asked
+	// for a list instead of a watch that it was about to answer, but less than the minute within which a silent watch is noticed.
+	openTimeout = 45 * time.Second
+	// slowList is after how long a report says that a list that replaces a watch is not answered either.
+	slowList = 5 * time.Second
 )
 
-// How long it is until objects may be listed once more because of a watch that is not answered, or one that is late. It doubles while
-// that goes on, since neither gets better by lists.
+// How long it takes until objects may be listed again because a watch is not answered or is late. The pause doubles as long as that
+// goes on, because lists make neither better.
 const (
-	firstRelist  = time.Minute
-	unopenRelist = 4 * time.Minute // at most, for then nothing else tells of changes
-	lateRelist   = 15 * time.Minute
+	firstRelist      = time.Minute
+	unansweredRelist = 4 * time.Minute // at most, because nothing else brings changes then
+	lateRelist       = 15 * time.Minute
 )
 
-// longestBusy caps the pause of a watch that is asked to come again later; it begins with firstPause and doubles.
-const longestBusy = 30 * time.Second
+// longestBackoff caps the pause after an API server has answered that it is too busy for a watch. It begins with firstPause and doubles.
+const longestBackoff = 30 * time.Second
 
-// How often the watch of one kind of object is opened, per second and at once. Whatever the API server answers, no error of a
-// watch costs more.
+// How often the watch of one kind of object is opened, per second and at once. Whatever the API server answers, a failing watch
+// does not cost it more.
 const (
 	openRate  = 1
 	openBurst = 5
@@ -77,51 +77,51 @@ type Lister[L runtime.Object] interface {
 	Watch(ctx context.Context, opts metav1.ListOptions) (watch.Interface, error)
 }
 
-// Source is where one informer lists and watches.
+// Source lists and watches one kind of object for one informer.
 type Source[L runtime.Object] struct {
 	what    string // the name of the resource
 	client  Lister[L]
 	watches *Watches
 	report  func(error)
 	opening flowcontrol.RateLimiter
-	// failing are errors, expiry watches that end as soon as they begin.
-	failing, expiry *Outage
+	// failing reports errors, expiry reports watches that end as soon as they begin.
+	failing, expiry *Reporter
 	// known is the informer's store.
 	known cache.KeyListerGetter
-	// slim makes of an object what is kept of it; nil if that is all.
+	// slim is the transform that makes objects smaller; nil keeps them whole.
 	slim cache.TransformFunc
 
-	mu       sync.Mutex
-	heard    time.Time     // when the API server last said something of this kind, later by the time that does not count as silence
-	shut     time.Time     // since when no watch is open
-	cut      bool          // the last watch has ended before its time
-	forgiven time.Duration // how much silence of watches that were cut off does not count
-	quiet    time.Duration // how long it may say nothing
-	marks    bool          // it has sent a bookmark of its own accord
-	fault    fault         // why what is known is not trusted; the zero value where it is
-	proving  bool          // the last watch was silent, and the next has not shown yet that it is not
-	expired  int           // watches in a row that ended before they had begun
-	busy     time.Duration // how long a watch was last left alone that was to come again later
-	unopened pace          // of the lists because of watches that are not answered
-	late     pace          // of those because of watches that are late
-	current  *stream       // the watch that is open, or nil
+	mu             sync.Mutex
+	heard          time.Time     // when the last event came, moved forward by the time that does not count as silence
+	closedAt       time.Time     // since when no watch is open
+	wasCutOff      bool          // the last watch ended early
+	excused        time.Duration // how much silence of watches that were cut off was not counted
+	limit          time.Duration // after how long without events the watch counts as silent
+	sendsBookmarks bool          // the API server has sent a bookmark of its own accord
+	fault          fault         // why the cache is not trusted; the zero value if it is
+	suspect        bool          // the last watch was silent, and the next one has not brought anything yet
+	earlyEnds      int           // how many watches in a row ended before they had begun
+	backoff        time.Duration // the last pause for an API server that is too busy
+	unanswered     relistPace    // of lists because watches are not answered
+	late           relistPace    // of lists because watches are late
+	current        *stream       // the open watch, or nil
 }
 
-// fault is what was wrong with a watch, so that objects are listed.
+// fault is what is wrong with a watch, so that objects have to be listed.
 type fault struct {
 	reason string // one of the Failed constants
-	how    string
+	how    string // for the report
 }
 
-// pace holds back what is not to be done again and again.
-type pace struct {
+// relistPace makes lists of the same reason less and less frequent.
+type relistPace struct {
 	next  time.Time
 	pause time.Duration
 }
 
-// due says whether it is time to do it. The pause until the next time doubles up to the longest; it is short again where it was not
-// asked for in the meantime.
-func (p *pace) due(longest time.Duration) bool {
+// due says whether to list now. The pause until the next list doubles up to the longest. It begins anew if nobody has asked for a
+// list in the meantime.
+func (p *relistPace) due(longest time.Duration) bool {
 	now := time.Now()
 	if now.Before(p.next) {
 		return false
@@ -134,45 +134,45 @@ func (p *pace) due(longest time.Duration) bool {
 	return true
 }
 
-// New makes the source of one kind of object, by its name in the API. The function is told of failures, each kind of failure at most
-// once a minute, and of each silent watch. It is called from several
-// goroutines and must return quickly. The watches are shared with others; nil where there are none.
+// New makes the source of one kind of object, by its name in the API. The report function gets failures, each kind of failure at most
+// once a minute, and each silent watch. It is called from several goroutines and must return quickly. The watches are shared with
+// other sources; nil if there are none.
 func New[L runtime.Object](what string, client Lister[L], w *Watches, report func(error)) *Source[L] {
 	if w == nil {
 		w = NewWatches("", nil)
 	}
 	w.expect(what)
-	return &Source[L]{what: what, client: client, watches: w, report: report, quiet: quietLimit,
+	return &Source[L]{what: what, client: client, watches: w, report: report, limit: silenceLimit,
 		opening: flowcontrol.NewTokenBucketRateLimiter(openRate, openBurst),
-		failing: w.Outage(what, report), expiry: w.Outage(what, report)}
+		failing: w.Reporter(what, report), expiry: w.Reporter(what, report)}
 }
 
-// Informer makes the informer that is fed from here, which is to be done once. The base is the client, which knows whether it can
-// stream a list; of the example only the type matters. What is kept of each object is what slim makes of it, all if it is nil; given its
-// own result, it must return its equal, and that must be a runtime.Object.
+// Informer makes the informer of this source; it must be called once. The base is the client, which knows whether it can stream a list.
+// Of the example only the type matters. The informer keeps what slim returns for each object, or the whole object if slim is nil. For
+// its own result slim must return an equal one, which must be a runtime.Object.
 func (s *Source[L]) Informer(base any, example runtime.Object, indexers cache.Indexers, slim cache.TransformFunc) cache.SharedIndexInformer {
 	informer := cache.NewSharedIndexInformerWithOptions(cache.ToListWatcherWithWatchListSemantics(
 		&cache.ListWatch{ListWithContextFunc: s.list, WatchFuncWithContext: s.watch}, base),
 		example, cache.SharedIndexInformerOptions{Indexers: indexers, ObjectDescription: s.what})
-	_ = informer.SetTransform(slim) // it fails only where the informer runs already
+	_ = informer.SetTransform(slim) // it fails only if the informer runs already
 	s.known, s.slim = informer.GetStore(), slim
 	return informer
 }
 
-// Failed is the informer's watch error handler: a list or watch has ended with an error.
+// Failed is the informer's watch error handler.
 func (s *Source[L]) Failed(ctx context.Context, r *cache.Reflector, err error) {
 	if !errors.Is(err, errDistrusted) {
 		s.failing.Failed(ctx, r, err)
 	}
 }
 
-// errDistrusted makes a reflector list instead of watch, and has been told; errNoAnswer is a request that was given up.
+// errDistrusted makes a reflector list instead of watch; its cause has been reported before. errNoAnswer is a request that was given up.
 var (
 	errDistrusted = errors.New("the watches of this kind do not work: it is listed")
 	errNoAnswer   = errors.New("no answer")
 )
 
-// list reads all objects, or a page of them where the reflector asks for pages.
+// list reads all objects, or a page of them if the reflector asks for pages.
 func (s *Source[L]) list(ctx context.Context, opts metav1.ListOptions) (runtime.Object, error) {
 	s.mu.Lock()
 	found := s.fault
@@ -190,11 +190,12 @@ func (s *Source[L]) list(ctx context.Context, opts metav1.ListOptions) (runtime.
 	return list, nil
 }
 
-// listInstead reads all objects because of a watch. Not from the memory of an API server, for it may be its own watch that is silent; and page
-// by page, each made slim before the next is read, since a reflector would hold all of them whole beside the cache that they replace.
+// listInstead reads all objects because their watch is not trusted. It does not read from the memory of the API server, because the
+// API server's own watch may be the silent one. It reads page by page and makes each page slim before it reads the next, because a
+// reflector would hold all objects whole beside the cache that they replace.
 func (s *Source[L]) listInstead(ctx context.Context, opts metav1.ListOptions, found fault) (runtime.Object, error) {
 	opts.ResourceVersion = ""
-	waiting := time.AfterFunc(lateList, func() { s.failing.note(fmt.Errorf("%s, and a list is not answered either", found.how)) })
+	waiting := time.AfterFunc(slowList, func() { s.failing.note(fmt.Errorf("%s, and a list is not answered either", found.how)) })
 	defer waiting.Stop()
 	list, _, err := pager.New(func(ctx context.Context, opts metav1.ListOptions) (runtime.Object, error) {
 		page, err := s.page(ctx, opts)
@@ -213,7 +214,7 @@ func (s *Source[L]) listInstead(ctx context.Context, opts metav1.ListOptions, fo
 
 func (s *Source[L]) page(ctx context.Context, opts metav1.ListOptions) (list L, err error) {
 	err = s.watches.Insist(ctx, s.what, func() error {
-		return Within(ctx, answerLimit, func(ctx context.Context) (err error) {
+		return Within(ctx, listTimeout, func(ctx context.Context) (err error) {
 			list, err = s.client.List(ctx, opts)
 			return err
 		})
@@ -221,7 +222,7 @@ func (s *Source[L]) page(ctx context.Context, opts metav1.ListOptions) (list L, 
 	return list, err
 }
 
-// slimmed is a list of what is kept of the objects of a list.
+// slimmed returns a list with the slim form of each object.
 func (s *Source[L]) slimmed(list L) (runtime.Object, error) {
 	from, err := meta.ListAccessor(list)
 	if err != nil {
@@ -249,15 +250,15 @@ func (s *Source[L]) slimmed(list L) (runtime.Object, error) {
 	return out, nil
 }
 
-// Within makes a request and gives it up where it takes longer than the limit. The error says so, and Insist does not take it for that of an
-// API server that cannot be reached.
+// Within makes a request and gives up if it takes longer than the limit. The error says so, and Insist does not take it for an API
+// server that cannot be reached.
 func Within(parent context.Context, limit time.Duration, request func(context.Context) error) error {
 	ctx, cancel := context.WithTimeoutCause(parent, limit, fmt.Errorf("%w within %s", errNoAnswer, limit))
 	defer cancel()
 	return because(ctx, request(ctx))
 }
 
-// because names the cause where a request was cut off by its context.
+// because adds the cause to the error of a request that its context has ended.
 func because(ctx context.Context, err error) error {
 	if err != nil && ctx.Err() != nil {
 		return fmt.Errorf("%w: %w", context.Cause(ctx), err)
@@ -265,7 +266,7 @@ func because(ctx context.Context, err error) error {
 	return err
 }
 
-// listed tells what a watch had kept back, now that it is known.
+// listed notes that objects were listed, and reports how many changes the watch had not brought.
 func (s *Source[L]) listed(list runtime.Object, found fault) {
 	var changed, total int
 	if found.reason != "" {
@@ -273,16 +274,16 @@ func (s *Source[L]) listed(list runtime.Object, found fault) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.heard, s.cut, s.forgiven = time.Now(), false, 0
+	s.heard, s.wasCutOff, s.excused = time.Now(), false, 0
 	if found.reason == "" {
 		return
 	}
 	s.fault = fault{}
 	switch found.reason {
-	case FailedUnreachable: // which was counted when it happened
+	case FailedUnreachable: // counted when it happened
 	case FailedSilent:
 		if changed == 0 {
-			s.quietAgain()
+			s.notSilent()
 			return
 		}
 		fallthrough
@@ -292,17 +293,17 @@ func (s *Source[L]) listed(list runtime.Object, found fault) {
 	s.report(fmt.Errorf("watching %s: %s; listed again, and %d of %d had changed", s.what, found.how, changed, total))
 }
 
-// quietAgain takes back that a watch is silent, because nothing was missed. An API server sends a bookmark only where it knows of a newer
-// version than the one that the watch began with. In a cluster whose etcd does not tell of its progress it knows of none as long as nothing of the
-// kind changes. One that was never heard to send any is asked less and less often.
-func (s *Source[L]) quietAgain() {
-	s.proving = false
-	if !s.marks {
-		s.quiet = min(2*s.quiet, quietest)
+// notSilent takes back that a watch is silent, because it has missed nothing. An API server sends a bookmark only if it knows of a
+// newer version than the one that the watch began with. If its etcd does not report progress, it knows of none as long as nothing of
+// the kind changes. If the API server has never sent a bookmark, the next check comes later.
+func (s *Source[L]) notSilent() {
+	s.suspect = false
+	if !s.sendsBookmarks {
+		s.limit = min(2*s.limit, longestSilenceLimit)
 	}
 }
 
-// changed counts the objects that are not in the cache as they are in the list, on either side. The informer puts nothing into its
+// changed counts the objects that differ between the cache and the list, or are in only one of them. The informer does not change its
 // cache while it lists.
 func (s *Source[L]) changed(list runtime.Object) (changed, total int) {
 	known := s.known
@@ -324,14 +325,14 @@ func (s *Source[L]) changed(list runtime.Object) (changed, total int) {
 		}
 		return nil
 	})
-	if err != nil { // no list of objects: the reflector will say so
+	if err != nil { // this is not a list of objects, which the reflector will report
 		return 0, total
 	}
 	return changed + gone, total
 }
 
-// watch opens a watch, in which a reflector may ask for a list to be streamed. Where the API server is too busy for a watch, or does not
-// answer, it is asked again from here: a reflector would list instead, which costs that API server more.
+// watch opens a watch; the reflector may ask for a streamed list in it. If the API server is too busy for a watch, or does not answer,
+// watch asks again itself: a reflector would list instead, which costs the API server more.
 func (s *Source[L]) watch(ctx context.Context, opts metav1.ListOptions) (watch.Interface, error) {
 	streamed := opts.SendInitialEvents != nil && *opts.SendInitialEvents
 	for {
@@ -341,15 +342,15 @@ func (s *Source[L]) watch(ctx context.Context, opts metav1.ListOptions) (watch.I
 			return w, err
 		case apierrors.IsTooManyRequests(err):
 			s.failed(FailedRefused, err)
-			if streamed { // nothing is known yet
+			if streamed { // the cache is empty
 				return nil, errDistrusted
 			}
-			if err := s.comeLater(ctx, nil); err != nil {
+			if err := s.backOff(ctx, nil); err != nil {
 				return nil, err
 			}
 		case errors.Is(err, errNoAnswer):
 			s.failed(FailedUnreachable, err)
-			if s.unanswered(streamed) {
+			if s.listUnanswered(streamed) {
 				return nil, errDistrusted
 			}
 		default:
@@ -361,18 +362,18 @@ func (s *Source[L]) watch(ctx context.Context, opts metav1.ListOptions) (watch.I
 	}
 }
 
-// failed counts and tells what the reflector is not to hear of.
+// failed counts and reports a failure that the reflector does not get.
 func (s *Source[L]) failed(reason string, err error) {
 	s.watches.count(s.what, reason)
 	s.failing.note(err)
 }
 
-// comeLater is a pause that grows until a watch tells something. It ends with the context, or when done is closed.
-func (s *Source[L]) comeLater(ctx context.Context, done <-chan struct{}) error {
+// backOff is a pause that grows until a watch brings something. It ends with the context, or when done is closed.
+func (s *Source[L]) backOff(ctx context.Context, done <-chan struct{}) error {
 	s.mu.Lock()
-	s.busy = min(max(2*s.busy, firstPause), longestBusy)
-	// Longer rather than shorter: a reflector takes a watch of less than a second for one that has failed.
-	pause := wait.Jitter(s.busy, 0.2)
+	s.backoff = min(max(2*s.backoff, firstPause), longestBackoff)
+	// The jitter only adds: a reflector takes a watch of less than a second for one that has failed.
+	pause := wait.Jitter(s.backoff, 0.2)
 	s.mu.Unlock()
 	select {
 	case <-ctx.Done():
@@ -382,18 +383,18 @@ func (s *Source[L]) comeLater(ctx context.Context, done <-chan struct{}) error {
 	return context.Cause(ctx)
 }
 
-// unanswered notes that a watch was not answered. It says whether objects are to be listed now.
-func (s *Source[L]) unanswered(streamed bool) bool {
+// listUnanswered notes that a watch was not answered, and says whether to list objects now.
+func (s *Source[L]) listUnanswered(streamed bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !streamed && !s.unopened.due(unopenRelist) {
+	if !streamed && !s.unanswered.due(unansweredRelist) {
 		return false
 	}
 	s.fault = fault{FailedUnreachable, "a watch was not answered"}
 	return true
 }
 
-// ask asks once for a watch.
+// ask asks for one watch, at a bounded pace.
 func (s *Source[L]) ask(ctx context.Context, opts metav1.ListOptions, streamed bool) (watch.Interface, error) {
 	life, err := s.life(streamed)
 	if err != nil {
@@ -418,23 +419,23 @@ func (s *Source[L]) ask(ctx context.Context, opts metav1.ListOptions, streamed b
 	return s.follow(ctx, w, streamed, until), nil
 }
 
-// life is how long the next watch is to last. It fails where a list is not to be streamed.
+// life is how long the next watch is to last. It fails if the reflector should list instead of having a list streamed.
 func (s *Source[L]) life(streamed bool) (time.Duration, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case streamed && (s.fault.reason != "" || s.expired > 1):
+	case streamed && (s.fault.reason != "" || s.earlyEnds > 1):
 		return 0, errDistrusted
-	case s.proving || s.marks && time.Since(s.heard) >= firstLife:
-		return firstLife, nil
+	case s.suspect || s.sendsBookmarks && time.Since(s.heard) >= shortLife:
+		return shortLife, nil
 	}
 	return watchLife, nil
 }
 
-// open opens a watch, but does not wait for its answer for ever.
+// open opens a watch, and gives up if it is not answered in time.
 func (s *Source[L]) open(parent context.Context, opts metav1.ListOptions) (watch.Interface, error) {
 	ctx, cancel := context.WithCancelCause(parent)
-	late := time.AfterFunc(openLimit, func() { cancel(fmt.Errorf("%w within %s", errNoAnswer, openLimit)) })
+	late := time.AfterFunc(openTimeout, func() { cancel(fmt.Errorf("%w within %s", errNoAnswer, openTimeout)) })
 	w, err := s.client.Watch(ctx, opts)
 	if !late.Stop() && err == nil {
 		w.Stop()
@@ -445,32 +446,32 @@ func (s *Source[L]) open(parent context.Context, opts metav1.ListOptions) (watch
 		cancel(nil)
 		return nil, err
 	}
-	return &opened{w, func() { cancel(nil) }}, nil
+	return &cancelingWatch{w, func() { cancel(nil) }}, nil
 }
 
-// opened is a watch whose context ends with it.
-type opened struct {
+// cancelingWatch is a watch that cancels its context when it is stopped.
+type cancelingWatch struct {
 	watch.Interface
 	end func()
 }
 
-// Stop is watch.Interface's.
-func (o *opened) Stop() {
+// Stop implements watch.Interface.
+func (o *cancelingWatch) Stop() {
 	o.Interface.Stop()
 	o.end()
 }
 
-// expired says whether a watch is to begin with another version, or with none.
+// expired says whether an error means that a watch cannot begin with its version.
 func expired(err error) bool {
 	return apierrors.IsResourceExpired(err) || apierrors.IsGone(err) || apierrors.HasStatusCause(err, metav1.CauseTypeResourceVersionTooLarge)
 }
 
-// endedEarly notes that a watch has ended before it had begun. Once is everyday life.
+// endedEarly notes that a watch ended before it had begun. A single one is normal.
 func (s *Source[L]) endedEarly(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.expired++; s.expired > 1 {
+	if s.earlyEnds++; s.earlyEnds > 1 {
 		s.watches.count(s.what, FailedExpired)
-		s.expiry.note(fmt.Errorf("%d watches in a row ended before they had begun, so objects are listed instead: %w", s.expired, err))
+		s.expiry.note(fmt.Errorf("%d watches in a row ended before they had begun, so objects are listed instead: %w", s.earlyEnds, err))
 	}
 }

@@ -32,20 +32,24 @@ type server struct {
 	pods     map[string]*corev1.Pod
 	open     []*watch.RaceFreeFakeWatcher
 	bookless bool // it sends no bookmarks of its own accord
-	silent   bool // what is watched is told nothing, from now on
-	stuck    bool // nor does it end
-	late     int  // of three bookmarks so many come too late
+	silent   bool // no watch gets an event any more
+	stuck    bool // no watch ends any more
+	late     int  // so many of three bookmarks come too late
 	marks    int
-	answer   func(streamed bool) (watch.Interface, error)        // if set, what a watch is answered
+	answer   func(streamed bool) (watch.Interface, error)        // if set, the answer to a watch
 	refusal  func(ctx context.Context, watched bool) (err error) // if set, how a request fails
 	requests []string
 	told     []string
 	reach    []string
+
+	informer cache.SharedIndexInformer // set by follow
+	source   *Source[*corev1.PodList]
+	stop     func() // ends the informer and waits for it
 }
 
 func newServer(t *testing.T) *server { return &server{t: t, pods: map[string]*corev1.Pod{}} }
 
-// put creates or updates a pod and tells those who watch.
+// put creates or updates a pod and sends the event to all watches.
 func (s *server) put(name string) {
 	s.mu.Lock()
 	s.version++
@@ -174,7 +178,7 @@ func (s *server) set(change func()) {
 	synctest.Wait()
 }
 
-// taken empties what a field has noted.
+// taken returns the notes of a field and empties it.
 func (s *server) taken(field *[]string) []string {
 	synctest.Wait()
 	s.mu.Lock()
@@ -198,28 +202,56 @@ func slimmed(obj any) (any, error) {
 	return obj, nil
 }
 
-// follow runs an informer of the server's pods until the test or end ends it.
-func (s *server) follow() (informer cache.SharedIndexInformer, from *Source[*corev1.PodList], end func()) {
-	from = New("pods", s, NewWatches("https://10.0.0.1:6443", func(err error) { s.note(&s.reach, fmt.Sprint(err)) }),
+// story begins a test with a server that has the pod a, in a bubble of fake time.
+func story(t *testing.T, test func(t *testing.T, s *server)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t)
+		s.put("a")
+		test(t, s)
+	})
+}
+
+// follow runs an informer of the server's pods until the end of the test, or until stop.
+func (s *server) follow() {
+	s.source = New("pods", s, NewWatches("https://10.0.0.1:6443", func(err error) { s.note(&s.reach, fmt.Sprint(err)) }),
 		func(err error) { s.note(&s.told, err.Error()) })
-	informer = from.Informer(struct{}{}, &corev1.Pod{}, nil, slimmed)
-	if err := informer.SetWatchErrorHandlerWithContext(from.Failed); err != nil {
+	s.informer = s.source.Informer(struct{}{}, &corev1.Pod{}, nil, slimmed)
+	if err := s.informer.SetWatchErrorHandlerWithContext(s.source.Failed); err != nil {
 		s.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(s.t.Context())
 	var running sync.WaitGroup
-	running.Go(func() { informer.RunWithContext(ctx) })
-	end = func() { cancel(); running.Wait() }
-	s.t.Cleanup(end)
+	running.Go(func() { s.informer.RunWithContext(ctx) })
+	s.stop = func() { cancel(); running.Wait() }
+	s.t.Cleanup(s.stop)
 	synctest.Wait()
-	return informer, from, end
 }
 
-// versions are the pods in the informer with their versions.
-func versions(informer cache.SharedIndexInformer) []string {
+// stopsAtOnce checks that the informer waits for nothing when the program ends.
+func (s *server) stopsAtOnce() {
+	s.t.Helper()
+	ending := time.Now()
+	s.stop()
+	if took := time.Since(ending); took > 0 {
+		s.t.Errorf("the informer ended only after %s", took)
+	}
+}
+
+// cutOff ends all watches.
+func (s *server) cutOff() {
+	s.set(func() {
+		for _, w := range s.open {
+			w.Stop()
+		}
+	})
+}
+
+// known are the pods in the informer with their versions.
+func (s *server) known() []string {
 	synctest.Wait()
 	var found []string
-	for _, obj := range informer.GetStore().List() {
+	for _, obj := range s.informer.GetStore().List() {
 		p := obj.(*corev1.Pod)
 		found = append(found, p.Name+"@"+p.ResourceVersion)
 	}
@@ -227,60 +259,85 @@ func versions(informer cache.SharedIndexInformer) []string {
 	return found
 }
 
+// failures counts the failures of one reason.
+func (s *server) failures(reason string) int {
+	return int(s.source.watches.Failures()[Failure{"pods", reason}]) //nolint:gosec // small
+}
+
+// tally counts requests of each sort since the last time.
+func (s *server) tally() map[string]int {
+	n := map[string]int{}
+	for _, r := range s.taken(&s.requests) {
+		n[r]++
+	}
+	return n
+}
+
+// onlyWatched checks that nothing but watches was asked for since the last time, and returns how many.
+func (s *server) onlyWatched() int {
+	s.t.Helper()
+	requests := s.tally()
+	watches := requests["watch"]
+	delete(requests, "watch")
+	check(s.t, "requests besides watches", requests, map[string]int{})
+	return watches
+}
+
+// answering answers watches with an error: refused as a response, opened as the first event of a watch.
+func answering(err *apierrors.StatusError) map[string]func(bool) (watch.Interface, error) {
+	return map[string]func(bool) (watch.Interface, error){
+		"refused": func(bool) (watch.Interface, error) { return nil, err },
+		"opened": func(bool) (watch.Interface, error) {
+			w := watch.NewRaceFreeFake()
+			status := err.Status()
+			w.Error(&status)
+			return w, nil
+		},
+	}
+}
+
 func TestAQuietWatchIsNotASilentOne(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := newServer(t)
-		s.put("a")
-		informer, from, end := s.follow()
+	story(t, func(t *testing.T, s *server) {
+		s.follow()
 		check(t, "first requests", s.taken(&s.requests), []string{"stream"})
 		time.Sleep(time.Hour)
-		requests := s.taken(&s.requests)
-		if n := len(requests); n < 122 || n > 132 || slices.ContainsFunc(requests, func(r string) bool { return r != "watch" }) {
-			t.Errorf("%d requests in an hour in which nothing changes, %q..., want 129 watches", n, requests[0])
+		if n := s.onlyWatched(); n < 122 || n > 132 {
+			t.Errorf("%d watches in an hour in which nothing changes, want 129", n)
 		}
 		check(t, "told", s.taken(&s.told), []string(nil))
-		check(t, "failures", from.watches.Failures(), map[Failure]uint64{
+		check(t, "failures", s.source.watches.Failures(), map[Failure]uint64{
 			{"pods", FailedUnreachable}: 0, {"pods", FailedRefused}: 0, {"pods", FailedForbidden}: 0, {"pods", FailedExpired}: 0, {"pods", FailedSilent}: 0, {"pods", FailedLate}: 0})
 		s.put("b")
-		check(t, "known", versions(informer), []string{"a@1", "b@2"})
-		end()
+		check(t, "known", s.known(), []string{"a@1", "b@2"})
 	})
 }
 
-// An API server that has much to do comes to a bookmark only when the watch has ended, but not to each.
+// A busy API server comes to some bookmarks only when the watch has ended.
 func TestBookmarksThatGetLost(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := newServer(t)
-		s.put("a")
-		informer, from, end := s.follow()
+	story(t, func(t *testing.T, s *server) {
+		s.follow()
 		time.Sleep(2 * time.Minute)
 		s.taken(&s.requests)
 		s.set(func() { s.late = 2 })
 		time.Sleep(time.Hour)
-		requests := tally(s.taken(&s.requests))
-		if n := requests["watch"]; n < 180 || n > 250 {
+		if n := s.onlyWatched(); n < 180 || n > 250 {
 			t.Errorf("%d watches in an hour, want three in 48 s", n)
 		}
-		delete(requests, "watch")
-		check(t, "requests besides watches", requests, map[string]int{})
 		check(t, "told", s.taken(&s.told), []string(nil))
-		check(t, "silent ones", from.watches.Failures()[Failure{"pods", FailedSilent}], uint64(0))
+		check(t, "silent ones", s.failures(FailedSilent), 0)
 		s.put("b")
-		check(t, "known", versions(informer), []string{"a@1", "b@2"})
-		end()
+		check(t, "known", s.known(), []string{"a@1", "b@2"})
 	})
 }
 
-// Whatever was the last that a watch has told, and however long it has been quiet before: within a minute of its silence the pods
-// are listed, and how it was silent is told.
+// Whatever a watch brought last, and however long it was quiet before: within a minute of its silence the pods are listed, and a report
+// says how it was silent.
 func TestASilentWatchIsNoticed(t *testing.T) {
 	for _, quiet := range []time.Duration{0, 10 * time.Second, 25 * time.Second, 26 * time.Second, 27 * time.Second, 10 * time.Minute} {
 		t.Run(quiet.String(), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				s := newServer(t)
-				s.put("a")
+			story(t, func(t *testing.T, s *server) {
 				s.put("b")
-				informer, from, end := s.follow()
+				s.follow()
 				time.Sleep(2 * time.Minute) // the server's bookmarks are known by then
 				s.put("a")
 				time.Sleep(quiet)
@@ -288,9 +345,9 @@ func TestASilentWatchIsNoticed(t *testing.T) {
 				s.set(func() { s.silent = true })
 				s.put("c")
 				s.put("b")
-				check(t, "known of what is kept back", versions(informer), []string{"a@3", "b@2"})
+				check(t, "known of what is kept back", s.known(), []string{"a@3", "b@2"})
 				time.Sleep(time.Minute)
-				check(t, "known after a minute", versions(informer), []string{"a@3", "b@5", "c@4"})
+				check(t, "known after a minute", s.known(), []string{"a@3", "b@5", "c@4"})
 				told := s.taken(&s.told)
 				if len(told) == 0 || !strings.HasPrefix(told[0], "watching pods: open and silent for 5") || !strings.HasSuffix(told[0], "; listed again, and 2 of 3 had changed") {
 					t.Errorf("told %q, want the silence and what it has kept back", told)
@@ -300,33 +357,30 @@ func TestASilentWatchIsNoticed(t *testing.T) {
 				}
 				s.put("d")
 				time.Sleep(10 * time.Minute)
-				n := from.watches.Failures()[Failure{"pods", FailedSilent}]
+				n := s.failures(FailedSilent)
 				if n != 2 {
 					t.Errorf("%d silences counted that have kept something back, want 2", n)
 				}
-				check(t, "known, as long as it lasts", versions(informer), []string{"a@3", "b@5", "c@4", "d@6"})
+				check(t, "known, as long as it lasts", s.known(), []string{"a@3", "b@5", "c@4", "d@6"})
 				s.taken(&s.requests)
 				s.set(func() { s.silent = false })
 				time.Sleep(2 * time.Minute)
 				s.taken(&s.told)
 				s.put("a")
-				check(t, "known after its end", versions(informer), []string{"a@7", "b@5", "c@4", "d@6"})
+				check(t, "known after its end", s.known(), []string{"a@7", "b@5", "c@4", "d@6"})
 				time.Sleep(time.Hour)
 				check(t, "told after its end", s.taken(&s.told), []string(nil))
-				end()
 			})
 		})
 	}
 }
 
-// The API server answers nothing else either, while its connection is in order: that is told within a minute as well, as long as it lasts.
+// The API server answers nothing at all, while its connection is in order: that, too, is reported within a minute, as long as it lasts.
 func TestASilentWatchOfAnAPIServerThatAnswersNothing(t *testing.T) {
 	for _, quiet := range []time.Duration{0, 10 * time.Second, 25 * time.Second, 27 * time.Second} {
 		t.Run(quiet.String(), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				s := newServer(t)
-				s.put("a")
-				informer, from, end := s.follow()
+			story(t, func(t *testing.T, s *server) {
+				s.follow()
 				time.Sleep(2*time.Minute + quiet)
 				s.set(func() { s.silent, s.stuck = true, true; s.refusal = never })
 				s.put("b")
@@ -341,42 +395,38 @@ func TestASilentWatchOfAnAPIServerThatAnswersNothing(t *testing.T) {
 				}
 				s.set(func() { s.silent, s.stuck, s.refusal = false, false, nil })
 				time.Sleep(2 * time.Minute)
-				check(t, "known after its end", versions(informer), []string{"a@1", "b@2"})
-				if n := from.watches.Failures()[Failure{"pods", FailedUnreachable}]; n < 4 || n > 8 {
+				check(t, "known after its end", s.known(), []string{"a@1", "b@2"})
+				if n := s.failures(FailedUnreachable); n < 4 || n > 8 {
 					t.Errorf("%d requests without an answer are counted in six minutes", n)
 				}
-				end()
 			})
 		})
 	}
 }
 
-// What has been deleted while the watch was silent counts as well.
+// A deletion while the watch was silent counts as a change.
 func TestASilentWatchKeepsBackADeletion(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := newServer(t)
-		s.put("a")
+	story(t, func(t *testing.T, s *server) {
 		s.put("b")
-		informer, _, end := s.follow()
+		s.follow()
 		s.set(func() { s.silent = true; delete(s.pods, "a") })
 		time.Sleep(time.Minute)
-		check(t, "known", versions(informer), []string{"b@2"})
+		check(t, "known", s.known(), []string{"b@2"})
 		told := s.taken(&s.told)
 		if len(told) != 1 || !strings.HasSuffix(told[0], "; listed again, and 1 of 1 had changed") {
 			t.Errorf("told %q", told)
 		}
-		end()
 	})
 }
 
-// An API server may send no bookmarks. Then a quiet watch looks like a silent one: it is checked by a list, more and more seldom, and
-// nothing is told.
+// An API server may send no bookmarks. Then a quiet watch looks like a silent one: it is checked by lists, less and less often, and
+// nothing is reported.
 func TestAServerWithoutBookmarks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(t)
 		s.bookless = true
 		s.put("a")
-		informer, _, end := s.follow()
+		s.follow()
 		time.Sleep(3 * time.Hour)
 		lists := 0
 		for _, r := range s.taken(&s.requests) {
@@ -389,42 +439,38 @@ func TestAServerWithoutBookmarks(t *testing.T) {
 		}
 		check(t, "told", s.taken(&s.told), []string(nil))
 		s.put("b")
-		check(t, "known", versions(informer), []string{"a@1", "b@2"})
-		end()
+		check(t, "known", s.known(), []string{"a@1", "b@2"})
 	})
 }
 
-// An API server may know of no newer version as long as nothing changes, and then sends no bookmarks any more. Nothing is kept back, so nothing is
-// told; and what is kept back later is known within a minute.
+// As long as nothing changes, an API server may know of no newer version, and then it stops sending bookmarks. The watch misses nothing,
+// so nothing is reported. A change that it does miss later is known within a minute.
 func TestAServerThatSendsBookmarksNowAndThen(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := newServer(t)
-		s.put("a")
-		informer, from, end := s.follow()
+	story(t, func(t *testing.T, s *server) {
+		s.follow()
 		time.Sleep(2 * time.Minute)
 		s.taken(&s.requests)
 		s.set(func() { s.bookless = true })
 		time.Sleep(time.Hour)
-		if n := tally(s.taken(&s.requests))[`list from ""`]; n > 75 {
+		if n := s.tally()[`list from ""`]; n > 75 {
 			t.Errorf("%d lists in an hour in which nothing changes", n)
 		}
 		check(t, "told", s.taken(&s.told), []string(nil))
-		check(t, "silent ones", from.watches.Failures()[Failure{"pods", FailedSilent}], uint64(0))
+		check(t, "silent ones", s.failures(FailedSilent), 0)
 		s.set(func() { s.silent = true })
 		s.put("b")
 		time.Sleep(time.Minute)
-		check(t, "known", versions(informer), []string{"a@1", "b@2"})
-		check(t, "silent ones that kept something back", from.watches.Failures()[Failure{"pods", FailedSilent}], uint64(1))
-		end()
+		check(t, "known", s.known(), []string{"a@1", "b@2"})
+		check(t, "silent ones that kept something back", s.failures(FailedSilent), 1)
 	})
 }
 
-// What is listed because of a watch is read page by page, of which only what is kept is held.
+// A list that replaces a watch is read page by page, and each page is made slim before the next.
 func TestAListInsteadOfAWatchIsReadInPages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(t)
 		s.put("gone")
-		informer, from, end := s.follow()
+		s.follow()
 		s.set(func() {
 			s.silent = true
 			delete(s.pods, "gone")
@@ -435,13 +481,13 @@ func TestAListInsteadOfAWatchIsReadInPages(t *testing.T) {
 			s.version = 2
 		})
 		s.taken(&s.requests)
-		from.Doubt("nothing came of it")
+		s.source.Doubt("nothing came of it")
 		time.Sleep(2 * time.Second)
-		check(t, "requests", tally(s.taken(&s.requests)), map[string]int{`list from ""`: 3, "watch": 1})
+		check(t, "requests", s.tally(), map[string]int{`list from ""`: 3, "watch": 1})
 		check(t, "told", s.taken(&s.told), []string{"watching pods: nothing came of it; listed again, and 1201 of 1200 had changed"})
-		check(t, "known", len(versions(informer)), 1200)
+		check(t, "known", len(s.known()), 1200)
 
-		list, err := from.listInstead(t.Context(), metav1.ListOptions{ResourceVersion: "7"}, fault{FailedLate, "a test"})
+		list, err := s.source.listInstead(t.Context(), metav1.ListOptions{ResourceVersion: "7"}, fault{FailedLate, "a test"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -456,48 +502,39 @@ func TestAListInsteadOfAWatchIsReadInPages(t *testing.T) {
 		}
 		check(t, "pods that are held whole", whole, 0)
 		check(t, "pods", meta.LenList(list), 1200)
-		end()
 	})
 }
 
-// A list that is streamed and never comes is given up, and what is known comes from a list that is not.
+// A streamed list that never comes is given up for an ordinary list.
 func TestAStreamThatIsSilentFromTheBeginning(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := newServer(t)
-		s.put("a")
+	story(t, func(t *testing.T, s *server) {
 		s.silent = true
-		informer, _, end := s.follow()
+		s.follow()
 		time.Sleep(20 * time.Second)
-		check(t, "known", versions(informer), []string{"a@1"})
-		end()
+		check(t, "known", s.known(), []string{"a@1"})
 	})
 }
 
-// Somebody knows better than the watch.
+// The caller knows of a change that the watch has not brought.
 func TestADoubtedWatchIsReplacedByAList(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := newServer(t)
-		s.put("a")
-		informer, from, end := s.follow()
+	story(t, func(t *testing.T, s *server) {
+		s.follow()
 		s.set(func() { s.silent = true })
 		s.put("a")
-		from.Doubt("version 2 of shop/a is not in the cache")
+		s.source.Doubt("version 2 of shop/a is not in the cache")
 		time.Sleep(2 * time.Second)
-		check(t, "known", versions(informer), []string{"a@2"})
+		check(t, "known", s.known(), []string{"a@2"})
 		check(t, "told", s.taken(&s.told), []string{"watching pods: version 2 of shop/a is not in the cache; listed again, and 1 of 1 had changed"})
-		end()
 	})
 }
 
-// A process that was stopped for longer than a watch may be silent hears first what has come meanwhile.
+// A process that was stopped for longer than the limit first reads the events that have come meanwhile.
 func TestWhatHasComeMeanwhileIsHeard(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := newServer(t)
-		s.put("a")
-		_, from, end := s.follow()
+	story(t, func(t *testing.T, s *server) {
+		s.follow()
 		w := &stream{ctx: t.Context(), in: watch.NewRaceFreeFake(), out: make(chan watch.Event), done: make(chan struct{}), doubts: make(chan string, 1)}
-		from.heard = time.Now().Add(-time.Hour)
-		go from.listen(w)
+		s.source.heard = time.Now().Add(-time.Hour)
+		go s.source.listen(w)
 		time.Sleep(time.Second)
 		w.in.(*watch.RaceFreeFakeWatcher).Action(watch.Bookmark, s.mark(""))
 		if e := <-w.out; e.Type != watch.Bookmark {
@@ -505,21 +542,13 @@ func TestWhatHasComeMeanwhileIsHeard(t *testing.T) {
 		}
 		w.Stop()
 		synctest.Wait()
-		end()
 	})
 }
 
-// Every watch is answered with 410, whether it is to stream a list or not: pods are listed now and then, which is told.
+// Every watch is answered with 410, whether it should stream a list or not: pods are listed now and then, and that is reported.
 func TestAWatchThatExpiresForEver(t *testing.T) {
-	gone := apierrors.NewResourceExpired("too old resource version")
-	for name, answer := range map[string]func(bool) (watch.Interface, error){
-		"refused": func(bool) (watch.Interface, error) { return nil, gone },
-		"opened": func(bool) (watch.Interface, error) {
-			w := watch.NewRaceFreeFake()
-			status := gone.Status()
-			w.Error(&status)
-			return w, nil
-		},
+	answers := answering(apierrors.NewResourceExpired("too old resource version"))
+	maps.Copy(answers, map[string]func(bool) (watch.Interface, error){
 		"closed": func(bool) (watch.Interface, error) {
 			w := watch.NewRaceFreeFake()
 			w.Stop()
@@ -536,81 +565,69 @@ func TestAWatchThatExpiresForEver(t *testing.T) {
 			w.Stop()
 			return w, nil
 		},
-	} {
+	})
+	for name, answer := range answers {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				s := newServer(t)
-				s.put("a")
+			story(t, func(t *testing.T, s *server) {
 				s.answer = answer
-				informer, from, end := s.follow()
+				s.follow()
 				time.Sleep(time.Minute)
-				check(t, "known", versions(informer), []string{"a@1"})
+				check(t, "known", s.known(), []string{"a@1"})
 				s.taken(&s.requests)
 				time.Sleep(10 * time.Minute)
 				if n := len(s.taken(&s.requests)); n > 600 {
 					t.Errorf("%d requests in 10 minutes", n)
 				}
 				if name == "closed after one event" {
-					end()
-					return // which is no trouble, if it is not done more than once a second
+					return // no trouble, if it is not done more than once a second
 				}
 				told := s.taken(&s.told)
 				if len(told) < 2 || len(told) > 22 || !strings.HasPrefix(told[0], "watching pods (") {
 					t.Errorf("told %d times, the first is %q", len(told), told)
 				}
-				if failures := from.watches.Failures(); failures[Failure{"pods", FailedExpired}] == 0 {
-					t.Errorf("counted %v", failures)
+				if s.failures(FailedExpired) == 0 {
+					t.Error("no failure is counted")
 				}
 				s.set(func() { s.answer = nil })
 				time.Sleep(2 * time.Minute)
 				s.put("b")
-				check(t, "known after its end", versions(informer), []string{"a@1", "b@2"})
-				end()
+				check(t, "known after its end", s.known(), []string{"a@1", "b@2"})
 			})
 		})
 	}
 }
 
-// Once is everyday life: after a pause a watch goes on from what is listed.
+// A single one is normal: after a pause a watch goes on from a list.
 func TestAWatchThatExpiresOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := newServer(t)
-		s.put("a")
-		_, _, end := s.follow()
+	story(t, func(t *testing.T, s *server) {
+		s.follow()
 		s.taken(&s.requests)
 		status := apierrors.NewResourceExpired("too old resource version").Status()
 		s.open[0].Error(&status)
 		time.Sleep(2 * time.Second)
 		check(t, "requests", s.taken(&s.requests), []string{"stream"})
 		check(t, "told", s.taken(&s.told), []string(nil))
-		end()
 	})
 }
 
-// refusing is a connection that is refused, as client-go says it.
+// refusing fails as client-go does if a connection is refused.
 func refusing(context.Context, bool) error {
 	return &url.Error{Op: "Get", URL: "https://10.0.0.1:6443/api/v1/pods", Err: fmt.Errorf("dial tcp 10.0.0.1:6443: connect: %w", syscall.ECONNREFUSED)}
 }
 
-// The API server cannot be reached when the program starts, or later: that is said at once and each time when it is tried again,
-// and nobody waits for it when the program ends.
+// The API server cannot be reached when the program starts, or later: that is reported at once and after each try, and does not hold up
+// the end of the program.
 func TestAnAPIServerThatCannotBeReached(t *testing.T) {
 	for name, begin := range map[string]func(s *server){
 		"from the beginning": func(s *server) { s.set(func() { s.refusal = refusing }) },
 		"later":              func(*server) {},
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				s := newServer(t)
-				s.put("a")
+			story(t, func(t *testing.T, s *server) {
 				begin(s)
-				informer, from, end := s.follow()
-				s.set(func() {
-					s.refusal = refusing
-					for _, w := range s.open {
-						w.Stop()
-					}
-				})
+				s.follow()
+				s.set(func() { s.refusal = refusing })
+				s.cutOff()
 				time.Sleep(2 * time.Second)
 				reach := s.taken(&s.reach)
 				const first = `no answer from the API server https://10.0.0.1:6443 (try 1 in 0s, the next one in `
@@ -623,33 +640,25 @@ func TestAnAPIServerThatCannotBeReached(t *testing.T) {
 					t.Errorf("told %d times in ten minutes, want each time when it is tried", n)
 				}
 				check(t, "told besides", s.taken(&s.told), []string(nil))
-				if from.watches.Failures()[Failure{"pods", FailedUnreachable}] == 0 {
+				if s.failures(FailedUnreachable) == 0 {
 					t.Error("no failure is counted")
 				}
 				s.set(func() { s.refusal = nil })
 				time.Sleep(lastPause * 2)
 				check(t, "the end is told", s.taken(&s.reach), []string{"<nil>"})
 				s.put("b")
-				check(t, "known", versions(informer), []string{"a@1", "b@2"})
+				check(t, "known", s.known(), []string{"a@1", "b@2"})
 
-				s.set(func() {
-					s.refusal = refusing
-					for _, w := range s.open {
-						w.Stop()
-					}
-				})
+				s.set(func() { s.refusal = refusing })
+				s.cutOff()
 				time.Sleep(3 * time.Minute)
-				ending := time.Now()
-				end()
-				if took := time.Since(ending); took > 0 {
-					t.Errorf("the informer ended only after %s", took)
-				}
+				s.stopsAtOnce()
 			})
 		})
 	}
 }
 
-// What ends a watch when the program ends is no failure.
+// A watch that ends because the program ends has not failed.
 func TestAWatchThatEndsWithTheProgram(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(t)
@@ -668,22 +677,18 @@ func TestAWatchThatEndsWithTheProgram(t *testing.T) {
 	})
 }
 
-// Nobody waits for it when the program ends before it was ever reached.
+// The program can end at once even if the API server was never reached.
 func TestTheEndBeforeTheAPIServerIsReached(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(t)
 		s.refusal = refusing
-		_, _, end := s.follow()
+		s.follow()
 		time.Sleep(5 * time.Minute)
-		ending := time.Now()
-		end()
-		if took := time.Since(ending); took > 0 {
-			t.Errorf("the informer ended only after %s", took)
-		}
+		s.stopsAtOnce()
 	})
 }
 
-// Kinds of objects that fail together are told together.
+// Kinds of objects that fail together are reported together.
 func TestThoseThatFailTogetherAreToldTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -707,12 +712,12 @@ func TestThoseThatFailTogetherAreToldTogether(t *testing.T) {
 	})
 }
 
-// An API server that takes requests and never answers is one that cannot be reached.
+// An API server that takes requests and never answers counts as one that cannot be reached.
 func TestAnAPIServerThatNeverAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(t)
 		s.refusal = never
-		_, _, end := s.follow()
+		s.follow()
 		time.Sleep(50 * time.Second)
 		if told := s.taken(&s.told); len(told) == 0 || !strings.Contains(told[0], `: no answer within 45s: Get "https://10.0.0.1:6443/api/v1/pods"`) {
 			t.Errorf("told %q", told)
@@ -721,21 +726,17 @@ func TestAnAPIServerThatNeverAnswers(t *testing.T) {
 		if told := s.taken(&s.told); len(told) < 3 || len(told) > 10 {
 			t.Errorf("told %q in five minutes", told)
 		}
-		ending := time.Now()
-		end()
-		if took := time.Since(ending); took > 0 {
-			t.Errorf("the informer ended only after %s", took)
-		}
+		s.stopsAtOnce()
 	})
 }
 
-// never is an API server that takes requests and does not answer.
+// never does not answer a request.
 func never(ctx context.Context, _ bool) error {
 	<-ctx.Done()
 	return &url.Error{Op: "Get", URL: "https://10.0.0.1:6443/api/v1/pods", Err: ctx.Err()}
 }
 
-// slowly is an API server that takes some time to open a watch; for ever, if it is 0.
+// slowly takes some time to open a watch, or with 0 never does.
 func slowly(takes time.Duration) func(context.Context, bool) error {
 	return func(ctx context.Context, watched bool) error {
 		if !watched {
@@ -754,132 +755,95 @@ func slowly(takes time.Duration) func(context.Context, bool) error {
 	}
 }
 
-// tally counts requests of each sort.
-func tally(requests []string) map[string]int {
-	n := map[string]int{}
-	for _, r := range requests {
-		n[r]++
-	}
-	return n
-}
-
-// One that answers lists, but no watches, is listed, less and less often; each watch that is not answered is counted once.
+// An API server that answers lists, but not watches, is asked for lists less and less often. Each unanswered watch is counted once.
 func TestWatchesThatAreNeverAnswered(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := newServer(t)
-		s.put("a")
-		informer, from, end := s.follow()
+	story(t, func(t *testing.T, s *server) {
+		s.follow()
 		s.taken(&s.requests)
 		s.set(func() { s.refusal = slowly(0) })
 		time.Sleep(time.Minute)
 		s.put("b")
 		time.Sleep(time.Minute)
-		check(t, "known", versions(informer), []string{"a@1", "b@2"})
+		check(t, "known", s.known(), []string{"a@1", "b@2"})
 		if told := s.taken(&s.told); len(told) == 0 || !strings.Contains(told[0], ": no answer within 45s: ") {
 			t.Errorf("told %q", told)
 		}
 		time.Sleep(28 * time.Minute)
-		requests := tally(s.taken(&s.requests))
+		requests := s.tally()
 		if n := requests[`list from ""`]; n < 6 || n > 10 {
 			t.Errorf("%d lists in half an hour, want them after 1, 2, and every 4 minutes", n)
 		}
-		failures := from.watches.Failures()
-		// One of the watches is under way, and the list is not streamed after one that was not answered.
-		if n, asked := failures[Failure{"pods", FailedUnreachable}], uint64(requests["watch"]); n > asked || n+2 < asked { //nolint:gosec // small
+		// One of the watches is under way, and a watch that is not answered is not followed by a streamed list.
+		if n, asked := s.failures(FailedUnreachable), requests["watch"]; n > asked || n+2 < asked {
 			t.Errorf("%d failures counted of %d watches", n, asked)
 		}
-		check(t, "silent ones", failures[Failure{"pods", FailedSilent}], uint64(0))
-		ending := time.Now()
-		end()
-		if took := time.Since(ending); took > 0 {
-			t.Errorf("the informer ended only after %s", took)
-		}
+		check(t, "silent ones", s.failures(FailedSilent), 0)
+		s.stopsAtOnce()
 	})
 }
 
-// While no watch is open, it is no watch that is silent. Nor is one that was cut off before it had to say something.
+// The time without an open watch does not count as silence. Nor does a watch that was cut off before an event was due.
 func TestTimeWithoutAWatchIsNoSilence(t *testing.T) {
-	cutOff := func(s *server) {
-		s.set(func() {
-			for _, w := range s.open {
-				w.Stop()
-			}
-		})
-	}
 	outage := func(s *server) {
 		s.set(func() { s.refusal = refusing })
-		cutOff(s)
+		s.cutOff()
 		time.Sleep(2 * time.Minute)
 		s.set(func() { s.refusal = nil })
 		s.taken(&s.reach)
 	}
-	for name, story := range map[string]func(s *server){
+	for name, interrupt := range map[string]func(s *server){
 		"an outage":                outage,
 		"one outage after another": func(s *server) { outage(s); time.Sleep(17 * time.Second); outage(s) },
-		"cut off":                  func(s *server) { time.Sleep(29 * time.Second); cutOff(s) },
+		"cut off":                  func(s *server) { time.Sleep(29 * time.Second); s.cutOff() },
 		"opened in 7 s":            func(s *server) { s.set(func() { s.refusal = slowly(7 * time.Second) }) },
 		"opened in 11 s":           func(s *server) { s.set(func() { s.refusal = slowly(11 * time.Second) }) },
 		"opened in 40 s":           func(s *server) { s.set(func() { s.refusal = slowly(40 * time.Second) }) },
 	} {
 		for _, quiet := range []time.Duration{0, 10 * time.Second, 20 * time.Second, 30 * time.Second, 39 * time.Second} {
 			t.Run(name+" after "+quiet.String(), func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
-					s := newServer(t)
-					s.put("a")
-					informer, from, end := s.follow()
+				story(t, func(t *testing.T, s *server) {
+					s.follow()
 					time.Sleep(3*time.Minute + quiet)
 					s.taken(&s.requests)
-					story(s)
+					interrupt(s)
 					time.Sleep(10 * time.Minute)
-					requests := tally(s.taken(&s.requests))
-					delete(requests, "watch")
-					check(t, "requests besides watches", requests, map[string]int{})
+					s.onlyWatched()
 					check(t, "told", s.taken(&s.told), []string(nil))
-					check(t, "silent ones", from.watches.Failures()[Failure{"pods", FailedSilent}], uint64(0))
+					check(t, "silent ones", s.failures(FailedSilent), 0)
 
 					s.set(func() { s.silent = true })
 					s.put("b")
 					time.Sleep(3 * time.Minute)
-					check(t, "known of what is kept back afterwards", versions(informer), []string{"a@1", "b@2"})
-					end()
+					check(t, "known of what is kept back afterwards", s.known(), []string{"a@1", "b@2"})
 				})
 			})
 		}
 	}
 }
 
-// Watches that are all cut off before they had to say something are silent in the end.
+// If every watch is cut off before an event is due, they count as silent in the end.
 func TestWatchesThatAreAllCutOff(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := newServer(t)
-		s.put("a")
-		informer, from, end := s.follow()
+	story(t, func(t *testing.T, s *server) {
+		s.follow()
 		time.Sleep(3 * time.Minute)
 		s.set(func() { s.silent = true })
 		s.put("b")
 		for range 5 {
 			time.Sleep(30 * time.Second)
-			s.set(func() {
-				for _, w := range s.open {
-					w.Stop()
-				}
-			})
+			s.cutOff()
 		}
-		check(t, "known", versions(informer), []string{"a@1", "b@2"})
-		if from.watches.Failures()[Failure{"pods", FailedSilent}] == 0 {
+		check(t, "known", s.known(), []string{"a@1", "b@2"})
+		if s.failures(FailedSilent) == 0 {
 			t.Error("no silence is counted")
 		}
-		end()
 	})
 }
 
-// A watch that tells all, but late, is doubted at each write: it is listed again once, and then less and less often, for lists make no
-// watch faster.
+// A watch that brings everything, but late, is doubted at each write. Its objects are listed at once, and then less and less often, as
+// lists do not make a watch faster.
 func TestAWatchThatIsLate(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := newServer(t)
-		s.put("a")
-		informer, from, end := s.follow()
+	story(t, func(t *testing.T, s *server) {
+		s.follow()
 		time.Sleep(time.Minute)
 		s.taken(&s.requests)
 		for range 600 {
@@ -890,13 +854,13 @@ func TestAWatchThatIsLate(t *testing.T) {
 			s.pods["a"] = p
 			s.mu.Unlock()
 			time.AfterFunc(5*time.Second, func() {
-				obj, _, err := informer.GetStore().GetByKey("shop/a")
+				obj, _, err := s.informer.GetStore().GetByKey("shop/a")
 				if err != nil {
 					t.Error(err)
 					return
 				}
 				if known, err := strconv.Atoi(obj.(*corev1.Pod).ResourceVersion); err == nil && known < version {
-					from.Doubt("nothing came of it")
+					s.source.Doubt("nothing came of it")
 				}
 			})
 			time.AfterFunc(6*time.Second, func() {
@@ -911,102 +875,65 @@ func TestAWatchThatIsLate(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		time.Sleep(10 * time.Second)
-		lists := tally(s.taken(&s.requests))[`list from ""`]
+		lists := s.tally()[`list from ""`]
 		if lists < 2 || lists > 4 {
 			t.Errorf("%d lists in ten minutes, want them after 0, 1, 3 and 7 minutes", lists)
 		}
-		failures := from.watches.Failures()
-		check(t, "late ones", failures[Failure{"pods", FailedLate}], uint64(lists)) //nolint:gosec // small
-		check(t, "silent ones", failures[Failure{"pods", FailedSilent}], uint64(0))
-		end()
+		check(t, "late ones", s.failures(FailedLate), lists)
+		check(t, "silent ones", s.failures(FailedSilent), 0)
 	})
 }
 
-// What is known stays known while the API server is too busy for watches: nothing is listed or streamed, which would cost it more.
+// While the API server is too busy for watches, the cache stays as it is: a list would cost the API server even more.
 func TestAskedToComeLaterWhenAllIsKnown(t *testing.T) {
-	busy := apierrors.NewTooManyRequests("come later", 1)
-	for name, answer := range map[string]func(bool) (watch.Interface, error){
-		"refused": func(bool) (watch.Interface, error) { return nil, busy },
-		"opened": func(bool) (watch.Interface, error) {
-			w := watch.NewRaceFreeFake()
-			status := busy.Status()
-			w.Error(&status)
-			return w, nil
-		},
-	} {
+	for name, answer := range answering(apierrors.NewTooManyRequests("come later", 1)) {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				s := newServer(t)
-				s.put("a")
-				informer, from, end := s.follow()
+			story(t, func(t *testing.T, s *server) {
+				s.follow()
 				time.Sleep(3 * time.Minute)
 				s.taken(&s.requests)
 				s.set(func() { s.answer = answer })
 				time.Sleep(10 * time.Minute)
-				requests := tally(s.taken(&s.requests))
-				asked := requests["watch"]
-				delete(requests, "watch")
-				check(t, "requests besides watches", requests, map[string]int{})
+				asked := s.onlyWatched()
 				if asked < 15 || asked > 30 {
 					t.Errorf("%d watches in ten minutes, want one in 30 s or a little more", asked)
 				}
-				check(t, "refused ones", from.watches.Failures()[Failure{"pods", FailedRefused}], uint64(asked)) //nolint:gosec // small
+				check(t, "refused ones", s.failures(FailedRefused), asked)
 				if told := s.taken(&s.told); len(told) < 7 || len(told) > 10 || !strings.HasSuffix(told[0], "come later") {
 					t.Errorf("told %q", told)
 				}
 				s.set(func() { s.answer = nil })
 				s.put("b")
 				time.Sleep(40 * time.Second)
-				check(t, "known after its end", versions(informer), []string{"a@1", "b@2"})
+				check(t, "known after its end", s.known(), []string{"a@1", "b@2"})
 				time.Sleep(10 * time.Minute)
-				requests = tally(s.taken(&s.requests))
-				delete(requests, "watch")
-				check(t, "requests besides watches after its end", requests, map[string]int{})
+				s.onlyWatched()
 				check(t, "told after its end", s.taken(&s.told), []string(nil))
 
 				s.set(func() { s.answer = answer })
 				time.Sleep(3 * time.Minute)
-				ending := time.Now()
-				end()
-				if took := time.Since(ending); took > 0 {
-					t.Errorf("the informer ended only after %s", took)
-				}
+				s.stopsAtOnce()
 			})
 		})
 	}
 }
 
-// An API server that is overloaded asks to come again later, when a watch is opened or in the middle of it.
+// An overloaded API server answers 429, when a watch is opened or in the middle of it.
 func TestAskedToComeLater(t *testing.T) {
-	busy := apierrors.NewTooManyRequests("come later", 3600)
-	for name, answer := range map[string]func(bool) (watch.Interface, error){
-		"refused": func(bool) (watch.Interface, error) { return nil, busy },
-		"opened": func(bool) (watch.Interface, error) {
-			w := watch.NewRaceFreeFake()
-			status := busy.Status()
-			w.Error(&status)
-			return w, nil
-		},
-	} {
+	for name, answer := range answering(apierrors.NewTooManyRequests("come later", 3600)) {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				s := newServer(t)
-				s.put("a")
+			story(t, func(t *testing.T, s *server) {
 				s.answer = answer
-				informer, _, end := s.follow()
+				s.follow()
 				time.Sleep(5 * time.Minute)
-				check(t, "known", versions(informer), []string{"a@1"})
+				check(t, "known", s.known(), []string{"a@1"})
 				if told := s.taken(&s.told); len(told) < 2 || len(told) > 10 || !strings.HasSuffix(told[0], "come later") {
 					t.Errorf("told %q", told)
 				}
 				if n := len(s.taken(&s.requests)); n > 100 {
 					t.Errorf("%d requests in 5 minutes", n)
 				}
-				ending := time.Now()
-				end()
-				if took := time.Since(ending); took > 0 {
-					t.Errorf("the informer ended only after %s", took)
-				}
+				s.stopsAtOnce()
 			})
 		})
 	}

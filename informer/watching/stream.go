@@ -14,28 +14,28 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 )
 
-// stream is a watch that somebody listens in on.
+// stream passes the events of a watch on to the reflector, and notices when it is silent.
 type stream struct {
 	ctx    context.Context // of the reflector
 	in     watch.Interface
 	out    chan watch.Event
 	done   chan struct{}
 	once   sync.Once
-	doubts chan string // at most one: why the watch is not to be trusted
-	// filling lasts until the list that was asked for has been streamed.
-	filling bool
-	began   time.Time
-	until   time.Time // when the API server is to end it
-	spoke   bool
+	doubts chan string // of capacity 1: why the watch is not to be trusted
+	// streaming is true until the list that was asked for has been streamed.
+	streaming bool
+	began     time.Time
+	until     time.Time // when the API server should end it
+	hasSpoken bool      // an event has come
 }
 
-// ResultChan is watch.Interface's.
+// ResultChan implements watch.Interface.
 func (w *stream) ResultChan() <-chan watch.Event { return w.out }
 
-// Stop is watch.Interface's.
+// Stop implements watch.Interface.
 func (w *stream) Stop() { w.once.Do(func() { close(w.done) }) }
 
-// pass hands an event on. It fails where nobody takes it any more.
+// pass hands an event to the reflector. It returns false if the reflector has stopped the watch.
 func (w *stream) pass(e watch.Event) bool {
 	select {
 	case w.out <- e:
@@ -45,10 +45,10 @@ func (w *stream) pass(e watch.Event) bool {
 	}
 }
 
-// follow listens in on a watch that was opened and is to last until then.
+// follow puts a stream around a watch that was opened and should last until the given time.
 func (s *Source[L]) follow(ctx context.Context, in watch.Interface, streamed bool, until time.Time) watch.Interface {
 	now := time.Now()
-	w := &stream{ctx: ctx, in: in, out: make(chan watch.Event), done: make(chan struct{}), doubts: make(chan string, 1), filling: streamed, began: now, until: until}
+	w := &stream{ctx: ctx, in: in, out: make(chan watch.Event), done: make(chan struct{}), doubts: make(chan string, 1), streaming: streamed, began: now, until: until}
 	s.mu.Lock()
 	s.resumed(now)
 	s.current = w
@@ -57,8 +57,8 @@ func (s *Source[L]) follow(ctx context.Context, in watch.Interface, streamed boo
 	return w
 }
 
-// resumed leaves out of the silence what is none. While no watch is open nothing can be told. And one that is cut off may have been about to
-// tell something, so the next has all of its time; but where each is cut off, that does not go on for ever.
+// resumed takes time that is not silence out of the silence. While no watch is open, no event can come. And a watch that is cut off may
+// have been about to bring one, so the next watch has all of its time. If every watch is cut off, this is limited.
 //
 //	heard ---- 20 s ---- cut off    2 min    opened ---- 8 s ---- bookmark
 //	                     |--- no watch ----|
@@ -66,14 +66,14 @@ func (s *Source[L]) resumed(now time.Time) {
 	if s.heard.IsZero() {
 		s.heard = now
 	}
-	if since := later(s.shut, s.heard); !s.shut.IsZero() && now.After(since) {
+	if since := later(s.closedAt, s.heard); !s.closedAt.IsZero() && now.After(since) {
 		s.heard = s.heard.Add(now.Sub(since))
 	}
-	if s.cut {
-		more := min(now.Sub(s.heard), max(s.quiet-s.forgiven, 0))
-		s.heard, s.forgiven = s.heard.Add(more), s.forgiven+more
+	if s.wasCutOff {
+		more := min(now.Sub(s.heard), max(s.limit-s.excused, 0))
+		s.heard, s.excused = s.heard.Add(more), s.excused+more
 	}
-	s.shut, s.cut = time.Time{}, false
+	s.closedAt, s.wasCutOff = time.Time{}, false
 }
 
 func later(a, b time.Time) time.Time {
@@ -91,18 +91,18 @@ func (s *Source[L]) ended(w *stream) {
 		return
 	}
 	now := time.Now()
-	s.current, s.shut = nil, now
-	s.cut = now.Before(w.until.Add(-onTime))
+	s.current, s.closedAt = nil, now
+	s.wasCutOff = now.Before(w.until.Add(-cutOffMargin))
 }
 
-// listen passes events on until the watch ends, or until it must be taken for silent.
+// listen passes events on until the watch ends or counts as silent.
 func (s *Source[L]) listen(w *stream) {
 	defer close(w.out)
 	defer s.ended(w)
 	defer w.in.Stop()
-	quiet := time.NewTimer(s.patience(w))
+	quiet := time.NewTimer(s.untilSilent(w))
 	defer quiet.Stop()
-	last := false // the process may have been stopped itself, and what has come meanwhile is not read yet
+	last := false // the limit is over, but the process may have been stopped itself, and events wait to be read
 	for {
 		select {
 		case e, open := <-w.in.ResultChan():
@@ -110,7 +110,7 @@ func (s *Source[L]) listen(w *stream) {
 				s.closed(w)
 				return
 			}
-			if e.Type == watch.Error && !w.filling && apierrors.IsTooManyRequests(apierrors.FromObject(e.Object)) {
+			if e.Type == watch.Error && !w.streaming && apierrors.IsTooManyRequests(apierrors.FromObject(e.Object)) {
 				s.postpone(w, apierrors.FromObject(e.Object))
 				return // without an error, so that the reflector watches again from where it is
 			}
@@ -118,16 +118,16 @@ func (s *Source[L]) listen(w *stream) {
 				return
 			}
 			last = false
-			quiet.Reset(s.patience(w))
+			quiet.Reset(s.untilSilent(w))
 		case <-quiet.C:
 			if last {
-				s.distrust(w, fault{FailedSilent, fmt.Sprintf("open and silent for %s", time.Since(s.lastHeard()).Round(time.Second))})
+				s.relist(w, fault{FailedSilent, fmt.Sprintf("open and silent for %s", time.Since(s.lastHeard()).Round(time.Second))})
 				return
 			}
 			last = true
-			quiet.Reset(lastHearing)
+			quiet.Reset(graceAfterStop)
 		case why := <-w.doubts:
-			s.distrust(w, fault{FailedLate, why})
+			s.relist(w, fault{FailedLate, why})
 			return
 		case <-w.done:
 			return
@@ -135,16 +135,16 @@ func (s *Source[L]) listen(w *stream) {
 	}
 }
 
-// patience is how long this watch may go on saying nothing.
-func (s *Source[L]) patience(w *stream) time.Duration {
+// untilSilent is the time after which this watch counts as silent.
+func (s *Source[L]) untilSilent(w *stream) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	limit := s.quiet
+	limit := s.limit
 	switch {
-	case w.filling:
-		limit = quietFill
-	case s.proving:
-		limit = quietFirst
+	case w.streaming:
+		limit = streamedListLimit
+	case s.suspect:
+		limit = suspectLimit
 	}
 	return time.Until(s.heard.Add(limit))
 }
@@ -155,31 +155,31 @@ func (s *Source[L]) lastHeard() time.Time {
 	return s.heard
 }
 
-// hear notes an event, and returns what the reflector is to be told.
+// hear notes an event, and returns the event that the reflector gets.
 func (s *Source[L]) hear(w *stream, e watch.Event) watch.Event {
-	w.spoke = true
+	w.hasSpoken = true
 	if e.Type == watch.Error {
 		return s.broken(w, e)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.heard, s.forgiven, s.busy = time.Now(), 0, 0
-	if w.filling && !endsInitialEvents(e) {
+	s.heard, s.excused, s.backoff = time.Now(), 0, 0
+	if w.streaming && !endsInitialEvents(e) {
 		return e
 	}
-	s.expired, s.proving = 0, false
-	if e.Type == watch.Bookmark && !w.filling {
-		s.marks, s.quiet = true, quietLimit
+	s.earlyEnds, s.suspect = 0, false
+	if e.Type == watch.Bookmark && !w.streaming {
+		s.sendsBookmarks, s.limit = true, silenceLimit
 	}
-	w.filling = false
+	w.streaming = false
 	return e
 }
 
-// broken notes an error amid a watch.
+// broken notes an error event of a watch, and returns the event that the reflector gets.
 func (s *Source[L]) broken(w *stream, e watch.Event) watch.Event {
 	err := apierrors.FromObject(e.Object)
 	if w.ctx.Err() != nil {
-		return e // it was ended from here
+		return e // the process ended it
 	}
 	if expired(err) {
 		s.endedEarly(err)
@@ -187,21 +187,21 @@ func (s *Source[L]) broken(w *stream, e watch.Event) watch.Event {
 	}
 	s.failed(FailedRefused, err)
 	if apierrors.IsTooManyRequests(err) {
-		// Amid a list that is streamed: to be asked for as it is, instead of being streamed again and again.
+		// This happens only in a streamed list. With this status the reflector lists without streaming, instead of trying again and again.
 		e.Object = &metav1.Status{Status: metav1.StatusFailure, Code: http.StatusServiceUnavailable, Reason: metav1.StatusReasonServiceUnavailable, Message: err.Error()}
 	}
 	return e
 }
 
-// postpone lets a watch pass that the API server is too busy for.
+// postpone ends a watch for which the API server is too busy, and waits until it is time for another.
 func (s *Source[L]) postpone(w *stream, err error) {
 	s.failed(FailedRefused, err)
 	w.in.Stop()
 	s.ended(w)
-	_ = s.comeLater(w.ctx, w.done) // whatever has ended it, the reflector knows
+	_ = s.backOff(w.ctx, w.done) // if the context has ended, the reflector knows
 }
 
-// endsInitialEvents says whether an event is the bookmark after a list that was streamed.
+// endsInitialEvents says whether an event is the bookmark at the end of a streamed list.
 func endsInitialEvents(e watch.Event) bool {
 	if e.Type != watch.Bookmark {
 		return false
@@ -210,24 +210,24 @@ func endsInitialEvents(e watch.Event) bool {
 	return err == nil && mark.GetAnnotations()[metav1.InitialEventsAnnotationKey] == "true"
 }
 
-// closed notes that the API server has ended a watch. That is how they end, but not at once nor amid a list.
+// closed notes that the API server has ended a watch. That is normal, but not at once, and not during a streamed list.
 func (s *Source[L]) closed(w *stream) {
-	if w.filling || !w.spoke && time.Since(w.began) < time.Second {
+	if w.streaming || !w.hasSpoken && time.Since(w.began) < time.Second {
 		s.endedEarly(errors.New("closed by the API server"))
 	}
 }
 
-// distrust makes the reflector list again: it does where the version that it knows is said to have expired.
-func (s *Source[L]) distrust(w *stream, found fault) {
+// relist makes the reflector list again, by telling it that the version that it knows has expired.
+func (s *Source[L]) relist(w *stream, found fault) {
 	s.mu.Lock()
-	s.fault, s.proving = found, true
+	s.fault, s.suspect = found, true
 	s.mu.Unlock()
 	status := apierrors.NewResourceExpired(found.how).Status()
 	w.pass(watch.Event{Type: watch.Error, Object: &status})
 }
 
-// Doubt is told that the API server has said elsewhere what the watch has not told: the objects are listed again, unless they were
-// because of that a short while ago. Why is how it is told. A watch that is late tells all in the end, and a list does not make it any faster.
+// Doubt says that the caller knows of a change that the watch has not brought, and why, for the report. The objects are listed again,
+// unless they were for the same reason a short while ago: a late watch brings all changes in the end, and lists do not make it faster.
 func (s *Source[L]) Doubt(why string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -236,6 +236,6 @@ func (s *Source[L]) Doubt(why string) {
 	}
 	select {
 	case s.current.doubts <- why:
-	default: // it is under way
+	default: // there is a doubt already
 	}
 }

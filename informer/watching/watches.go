@@ -14,8 +14,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 )
 
-// Watches is what the informers of one process share: whether the API server can be reached, which is told once for all of
-// them, and how often each of them has failed. All methods may be called from any goroutine.
+// Watches is what the informers of one process share: whether the API server can be reached, which is reported once for all of them,
+// and how often each of them has failed. All methods may be called from any goroutine.
 type Watches struct {
 	server string
 
@@ -23,12 +23,12 @@ type Watches struct {
 	onReach  func(error)
 	failures map[Failure]uint64
 	lost     time.Time // since when the API server has not answered; zero while it does
-	tries    int       // since then
+	tries    int       // since lost
 	pause    time.Duration
-	next     time.Time // when it is tried again
+	next     time.Time // when to try again
 }
 
-// Failure is a kind of object and what was wrong with its list or watch.
+// Failure is the kind of object and the reason of a failed list or watch.
 type Failure struct {
 	// Resource is its name in the API, such as pods.
 	Resource string
@@ -36,36 +36,36 @@ type Failure struct {
 	Reason string
 }
 
-// What can be wrong with a list or a watch.
+// The reasons for which a list or a watch fails.
 const (
 	// FailedUnreachable: the API server gave no answer.
 	FailedUnreachable = "unreachable"
-	// FailedRefused: it answered with an error, or that it has too much to do.
+	// FailedRefused: it answered with an error, or that it is too busy.
 	FailedRefused = "refused"
-	// FailedForbidden: it answered that the right is missing, or did not know who asks.
+	// FailedForbidden: it answered that a right is missing, or that it does not know the client.
 	FailedForbidden = "forbidden"
-	// FailedExpired: it ended the watch at once, because of the version that the watch was to begin with.
+	// FailedExpired: it ended the watch at once, because it no longer has the version with which the watch should begin.
 	FailedExpired = "expired"
 	// FailedSilent: the watch was open, and neither a change nor a bookmark came for too long.
 	FailedSilent = "silent"
-	// FailedLate: the watch had not told of a version that was known to exist for some time.
+	// FailedLate: the watch had not brought a version that was known to exist for some time.
 	FailedLate = "late"
 )
 
-// Reasons are all of them.
+// Reasons returns all of them.
 func Reasons() []string {
 	return []string{FailedUnreachable, FailedRefused, FailedForbidden, FailedExpired, FailedSilent, FailedLate}
 }
 
-// How long the API server is left alone when it cannot be reached, after the first try and at most.
+// The pause after the first try to reach the API server, and the longest one.
 const (
 	firstPause = time.Second
 	lastPause  = 15 * time.Second
 )
 
-// NewWatches makes what informers share. The server is how errors name the API server. The function, which may be nil, is told
-// each time when it could not be reached (err says why and when it is tried again), and when it answers again (nil). It is
-// called from several goroutines and must return quickly.
+// NewWatches makes the Watches of a process. The server is the name of the API server in errors. The function, which may be nil, is
+// called with an error each time the API server could not be reached (it says why, and when the next try is), and with nil when it
+// answers again. It is called from several goroutines and must return quickly.
 func NewWatches(server string, onReach func(err error)) *Watches {
 	w := &Watches{server: server, failures: map[Failure]uint64{}}
 	w.Tell(onReach)
@@ -81,9 +81,9 @@ func (w *Watches) Tell(onReach func(err error)) {
 	}
 }
 
-// Transport wraps that of the clients that list and watch. Where a connection is closed, client-go tries ten times in silence, and
-// where it is refused, a reflector waits for up to a minute, which nothing cuts short. Both are told, and nobody is told that
-// a connection was refused rather than lost.
+// Transport wraps the transport of the clients that list and watch. If a connection is closed, client-go tries ten times in silence.
+// If it is refused, a reflector waits for up to a minute, which nothing cuts short. The wrapper reports both, and hides from the
+// reflector that a connection was refused rather than lost.
 func (w *Watches) Transport(next http.RoundTripper) http.RoundTripper { return &transport{next, w} }
 
 type transport struct {
@@ -91,7 +91,7 @@ type transport struct {
 	watches *Watches
 }
 
-// RoundTrip is http.RoundTripper's.
+// RoundTrip implements http.RoundTripper.
 func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	response, err := t.RoundTripper.RoundTrip(r)
 	switch {
@@ -106,17 +106,17 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response, err
 }
 
-// WrappedRoundTripper lets client-go find what is wrapped.
+// WrappedRoundTripper lets client-go find the wrapped transport.
 func (t *transport) WrappedRoundTripper() http.RoundTripper { return t.RoundTripper }
 
-// Failures is how often what has failed, and 0 for what has not.
+// Failures returns how often each kind of object has failed for each reason, with 0 for those that have not.
 func (w *Watches) Failures() map[Failure]uint64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return maps.Clone(w.failures)
 }
 
-// expect makes Failures show a kind of object before the first of its failures: how much a counter has grown is not known otherwise.
+// expect makes Failures show a kind of object before its first failure. Otherwise the growth of a counter could not be seen.
 func (w *Watches) expect(resource string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -131,14 +131,14 @@ func (w *Watches) count(resource, reason string) {
 	w.failures[Failure{resource, reason}]++
 }
 
-// Insist makes a request until the API server answers it, be it with an error. The pauses end with the context, as those of a
-// reflector do not: it would sleep for up to a minute where a connection is refused, and say nothing of it.
+// Insist repeats a request until the API server answers it, even if with an error. Its pauses end with the context, unlike those of a
+// reflector, which sleeps for up to a minute, and in silence, if a connection is refused.
 func (w *Watches) Insist(ctx context.Context, resource string, request func() error) error {
 	for lost := false; ; lost = true {
 		err := request()
 		switch {
 		case err != nil && ctx.Err() != nil:
-			return context.Cause(ctx) // after a connection that was refused a reflector would wait all the same
+			return context.Cause(ctx) // not err: a reflector would wait after a refused connection even now
 		case !unanswered(err):
 			if lost {
 				w.reached()
@@ -154,15 +154,15 @@ func (w *Watches) Insist(ctx context.Context, resource string, request func() er
 	}
 }
 
-// unanswered says whether an error is that of a request to which nobody answered: no connection, or none that lasted. One that was
-// given up is none: others like it may be answered all the same.
+// unanswered says whether an error means that the API server cannot be reached: there is no connection, or it broke. A request that
+// was given up does not mean that, because the API server may answer others.
 func unanswered(err error) bool {
 	var transport *url.Error
 	return errors.As(err, &transport) && !errors.Is(err, errNoAnswer)
 }
 
-// unreached notes that a request got no answer, and returns how long to wait. The first of those that fail together speaks for
-// all of them, and all wait for the same moment.
+// unreached notes that a request got no answer, and returns how long to wait. If several requests fail at the same time, only the
+// first is reported, and all wait for the same moment.
 func (w *Watches) unreached(err error) time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -182,7 +182,7 @@ func (w *Watches) unreached(err error) time.Duration {
 	return again
 }
 
-// reached notes that a request that had got no answer has got one.
+// reached notes that the API server has answered.
 func (w *Watches) reached() {
 	w.mu.Lock()
 	defer w.mu.Unlock()

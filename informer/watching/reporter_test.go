@@ -45,7 +45,7 @@ func TestWhatCountsAsAFailedWatch(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var told []string
 			w := NewWatches("", nil)
-			o := w.Outage("pods", func(err error) { told = append(told, err.Error()) })
+			o := w.Reporter("pods", func(err error) { told = append(told, err.Error()) })
 			o.Failed(t.Context(), nil, c.err)
 			check(t, "told", told, c.want)
 			want := map[Failure]uint64{}
@@ -60,6 +60,6 @@ func TestWhatCountsAsAFailedWatch(t *testing.T) {
 func TestAWatchThatEndsWithTheProgramHasNotFailed(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	o := NewWatches("", nil).Outage("pods", func(err error) { t.Errorf("told: %v", err) })
+	o := NewWatches("", nil).Reporter("pods", func(err error) { t.Errorf("told: %v", err) })
 	o.Failed(ctx, nil, fmt.Errorf("listing: %w", ctx.Err()))
 }

@@ -23,7 +23,7 @@ var (
 // setBehavior reads a HorizontalPodAutoscalerBehavior and holds it to the rules that the API server has for an HPA
 // (validateBehavior of its autoscaling validation). What it leaves out keeps its default.
 func setBehavior(p *draft, value string) error {
-	tree, err := readDocument(value)
+	tree, err := p.documents.read(value)
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,15 @@ type Defaults struct {
 	SyncPeriod time.Duration
 	// MinSyncPeriod is the shortest sync period that an annotation may ask for.
 	MinSyncPeriod time.Duration
+
+	documents *documents // nil remembers nothing
+}
+
+// Remembering returns Defaults whose Parse and Review remember the documents that they have read, for whoever meets the same ones again and
+// again. No two goroutines may use them at a time.
+func (d Defaults) Remembering() Defaults {
+	d.documents = &documents{}
+	return d
 }
 
 // DefaultDefaults returns the values of the HPA controller's flags (--horizontal-pod-autoscaler-tolerance,

@@ -18,6 +18,37 @@ type member struct {
 	value any
 }
 
+// documents are those that were read, by their text. What was made of them is only read.
+type documents struct {
+	known map[string]documentRead
+	// size is the length of all the texts.
+	size int
+}
+
+type documentRead struct {
+	tree any
+	err  error
+}
+
+// maxRemembered is how much text is remembered; beyond that all is forgotten.
+const maxRemembered = 1 << 20
+
+// read is readDocument, once for each text.
+func (d *documents) read(text string) (any, error) {
+	if d == nil {
+		return readDocument(text)
+	}
+	if known, ok := d.known[text]; ok {
+		return known.tree, known.err
+	}
+	tree, err := readDocument(text)
+	if d.size += len(text); d.known == nil || d.size > maxRemembered {
+		d.known, d.size = map[string]documentRead{}, len(text)
+	}
+	d.known[text] = documentRead{tree, err}
+	return tree, err
+}
+
 // readDocument reads one YAML or JSON document into a tree of nil, bool, json.Number, string, []any and object. JSON,
 // which is what programs write, is read as such: it costs a third of the time.
 func readDocument(text string) (any, error) {

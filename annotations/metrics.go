@@ -21,7 +21,7 @@ var sourceTypes = [...]autoscalingv2.MetricSourceType{
 // setMetrics reads a list of MetricSpec and holds it to the rules that the API server has for an HPA (ValidateMetricSpec
 // and what it calls in its package for the validation of autoscaling).
 func setMetrics(p *draft, value string) error {
-	tree, err := readDocument(value)
+	tree, err := p.documents.read(value)
 	if err != nil {
 		return err
 	}

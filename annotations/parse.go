@@ -71,10 +71,12 @@ type draft struct {
 	key      string
 	errs     field.ErrorList
 	warnings []Warning
+	// documents are the Defaults'.
+	documents *documents
 }
 
 func newDraft(d Defaults) *draft {
-	p := &draft{min: 1, mode: ModeAuto, warmUp: d.WarmUp, syncPeriod: d.SyncPeriod, minSync: d.MinSyncPeriod}
+	p := &draft{min: 1, mode: ModeAuto, warmUp: d.WarmUp, syncPeriod: d.SyncPeriod, minSync: d.MinSyncPeriod, documents: d.documents}
 	p.up = newRules(d.Tolerance, 0)
 	p.down = newRules(d.Tolerance, d.ScaleDownStabilization)
 	return p

@@ -17,6 +17,8 @@ const (
 	nodeWeight = 64
 )
 
+var errName = errors.New("the name in a mapping must be text")
+
 // expansion measures a document without following its aliases, so that nobody follows those of one that is too large.
 type expansion struct {
 	// anchored are the weights of the nodes with an anchor. Those come before their aliases.
@@ -40,7 +42,7 @@ func (x *expansion) measure(n *yaml.Node) (int, error) {
 	weight := nodeWeight + len(n.Value)
 	for i, child := range n.Content {
 		if n.Kind == yaml.MappingNode && i%2 == 0 && followed(child).Kind != yaml.ScalarNode {
-			return 0, atLine{child.Line, errors.New("the name in a mapping must be text")}
+			return 0, atLine{child.Line, errName}
 		}
 		part, err := x.measure(child)
 		if err != nil {

@@ -158,7 +158,7 @@ func (o object) common(w writer, defaults annotations.Defaults) []finding {
 	pairs := map[string]string{}
 	var problems field.ErrorList
 	for _, key := range s.keys {
-		if mentions(s.members[key], placeholder) {
+		if mentions(s.members[key], placeholders) {
 			continue // it is to be filled in first
 		}
 		text, isText := s.members[key].(string)

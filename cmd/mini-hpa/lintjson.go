@@ -15,7 +15,7 @@ import (
 // readJSON reads a stream of JSON objects. Not all JSON is YAML: "\ud83d\ude80" is not. With an error there are those before what is no JSON;
 // there are none if none begins here.
 func (c chunk) readJSON() ([]document, error) {
-	if !strings.HasPrefix(strings.TrimLeft(c.text, " \t\r\n"), "{") {
+	if text := strings.TrimLeft(c.text, " \t\r\n"); !strings.HasPrefix(text, "{") || strings.HasPrefix(text, "{{") {
 		return nil, nil
 	}
 	var documents []document

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -21,6 +22,8 @@ type layout struct {
 	writes, annotates map[string]bool
 	// wholes are what was asked for of all that a kustomization is made of.
 	wholes map[string]*composition
+	// readings are those of kustomizations that were read, by the names of their files, for whoever reads them for what else is in them.
+	readings map[string][]reading
 }
 
 // patchUse is where a patch is used: the directory of the kustomization, and what it is for if that is said.
@@ -46,10 +49,10 @@ const maxParts, maxDepth, maxMet = 1000, 32, 2000
 
 // newLayout reads the kustomizations among the sources, and those beside them for what is a patch.
 func newLayout(sources []source) layout {
-	l := layout{patches: map[string]patchUse{}, parts: map[string][]string{}, namespaces: map[string]string{}, listed: map[string]bool{}, writes: map[string]bool{}, annotates: map[string]bool{}, wholes: map[string]*composition{}}
+	l := layout{patches: map[string]patchUse{}, parts: map[string][]string{}, namespaces: map[string]string{}, listed: map[string]bool{}, writes: map[string]bool{}, annotates: map[string]bool{}, wholes: map[string]*composition{}, readings: map[string][]reading{}}
 	for _, s := range sources {
 		if s.name != "-" && kustomization(s.name).Kind != "" {
-			l.read(s, l.add)
+			l.readings[s.name] = l.read(s, l.add)
 		}
 	}
 	for _, s := range beside(sources) {
@@ -79,20 +82,20 @@ func beside(sources []source) []source {
 }
 
 // read hands on each document of a kustomization. What cannot be read is told when it is read for what else is in it.
-func (l *layout) read(s source, add func(dir string, fields map[string]any)) {
+func (l *layout) read(s source, add func(dir string, fields map[string]any)) []reading {
 	text, err := s.read(nil)
 	dir, where := filepath.Abs(filepath.Dir(s.name))
 	if err != nil || where != nil {
-		return
+		return nil
 	}
-	for _, c := range chunks(text) {
-		c.always = true
-		documents, _ := c.documents()
-		for _, d := range documents {
+	read := slices.Collect(readings(text, true))
+	for _, p := range read {
+		for _, d := range p.documents {
 			fields, _ := d.value.(map[string]any)
 			add(dir, fields)
 		}
 	}
+	return read
 }
 
 // add takes in one kustomization.

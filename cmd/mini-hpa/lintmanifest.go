@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -81,7 +82,9 @@ type candidate struct {
 }
 
 func (m *manifests) read(s source, stdin io.Reader) {
-	text, err := s.read(stdin)
+	kind := kustomization(s.name)
+	use, isPatch := m.patchUse(s)
+	all, err := m.readings(s, stdin, kind.Kind != "" || isPatch)
 	if s.met && errors.Is(err, errNotOurs) {
 		m.strangers++
 		return
@@ -91,30 +94,26 @@ func (m *manifests) read(s source, stdin io.Reader) {
 		return
 	}
 	m.files++
-	kind := kustomization(s.name)
-	use, isPatch := m.patchUse(s)
 	if path, err := filepath.Abs(s.name); err == nil && isPatch {
 		m.readPatches[path] = true
 	}
-	for _, c := range chunks(text) {
-		c.always = kind.Kind != "" || isPatch
-		documents, err := c.documents()
-		if err != nil && isPatch {
+	for reading := range all {
+		if reading.err != nil && isPatch {
 			m.layout.writes[use.dir] = true
 		}
 		switch {
-		case err == nil:
-		case c.isTemplate(s.name):
+		case reading.err == nil:
+		case reading.isTemplate(s.name, reading.err):
 			m.templates++
 			continue
-		case s.met && !c.mayBeManifest():
+		case s.met && !reading.mayBeManifest():
 			m.strangers++
 			continue
 		default:
-			m.failIn(s.shown(), c, err)
+			m.failIn(s.shown(), reading.chunk, reading.err)
 		}
-		unfilled := c.unfilled(s.name)
-		for _, d := range documents {
+		unfilled := reading.unfilled(s.name)
+		for _, d := range reading.documents {
 			p := part{file: s.shown(), document: d, unfilled: unfilled}
 			if isPatch {
 				m.addPatch(p, use)
@@ -123,6 +122,16 @@ func (m *manifests) read(s source, stdin io.Reader) {
 			}
 		}
 	}
+}
+
+// readings are those of a file. The layout has read some before.
+func (m *manifests) readings(s source, stdin io.Reader, always bool) (iter.Seq[reading], error) {
+	if known := m.layout.readings[s.name]; known != nil {
+		delete(m.layout.readings, s.name)
+		return slices.Values(known), nil
+	}
+	text, err := s.read(stdin)
+	return readings(text, always), err
 }
 
 // failIn is fail for a chunk. Advice takes time, where nobody is told it, too.

@@ -144,23 +144,21 @@ func (m *manifests) addText(o object, text *yaml.Node, what string, add func(par
 	}
 	isRead := true
 	h := &host{outside: placeOf(text), sheet: o.sheet, text: text}
-	for _, c := range chunks(text.Value) {
-		c.always = true
-		documents, err := c.documents()
-		if err != nil {
+	for reading := range readings(text.Value, true) {
+		if reading.err != nil {
 			if m.failed[o.file] >= maxErrors {
-				m.fail(o.file, err)
+				m.fail(o.file, reading.err)
 				continue
 			}
-			err, at := c.told(err), atLine{line: c.line}
+			err, at := reading.told(reading.err), atLine{line: reading.line}
 			errors.As(err, &at)
 			isRead = false
 			m.fail(o.file, atLine{h.place(place{line: at.line, column: 1}).line, fmt.Errorf("a %s in it: %w", what, err)})
 			continue
 		}
-		for _, d := range documents {
+		for _, d := range reading.documents {
 			if d.node != nil {
-				add(part{file: o.file, document: d, unfilled: c.unfilled(o.file), host: h})
+				add(part{file: o.file, document: d, unfilled: reading.unfilled(o.file), host: h})
 			}
 		}
 	}
@@ -419,7 +417,7 @@ func (o operation) values(own map[string]any, defaults annotations.Defaults) []f
 	changed := o.object
 	changed.Unstructured = unstructured.Unstructured{Object: map[string]any{"kind": "Deployment", "apiVersion": "apps/v1",
 		"metadata": map[string]any{"name": o.GetName(), "annotations": own}}}
-	if mentions(o.value, placeholder) {
+	if mentions(o.value, placeholders) {
 		return nil // it is to be filled in first
 	}
 	_, isMapping := o.value.(map[string]any)

@@ -71,6 +71,7 @@ type report struct {
 
 // report reviews the Deployments. Its findings are in the order of their files and lines.
 func (m *manifests) report(defaults annotations.Defaults) report {
+	defaults = defaults.Remembering()
 	r := report{Findings: append([]finding{}, m.findings...), Unreadable: append([]notice{}, m.notices()...), Summary: summary{
 		Files: m.files, OtherObjects: m.others, OtherDocuments: m.strangers, Templates: m.templates, Patches: m.patches}}
 	for _, n := range m.failed {

@@ -15,36 +15,65 @@ import (
 	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
-// braces are what the languages of templates put between braces: those of Helm, Jinja and Ansible, and what envsubst and Flux replace.
-var braces = regexp.MustCompile(`(?s)\{\{.*?\}\}|\{%.*?%\}|\$\{[A-Za-z_][^\n{}]*\}`)
+// marks are patterns of what languages of templates replace.
+type marks []mark
 
-// placeholder is an action, a comment of Jinja, or what other tools replace. Where it stands for a name or a number, nothing else can be meant.
-//
-//	<% if x %> <%= x %>   ERB, EJS
-//	$X $(X) #{X}#         envsubst, kustomize, Octopus
-//	((x)) @x@ [[ x ]]     Concourse and BOSH, autoconf and Maven, others
-var placeholder = regexp.MustCompile(braces.String() + `|(?s:\{#.*?#\}|<%.*?%>)|\$[A-Za-z_]\w*|\$\([A-Za-z_][\w.-]*\)|#\{[A-Za-z_][^\n{}]*\}#?` +
-	`|\(\([^\n()]+\)\)|@[A-Za-z_][\w.-]*@|\[\[[^\n\[\]]+\]\]`)
-
-// opening are the texts of which each placeholder has one.
-var opening = []string{"{{", "{%", "{#", "<%", "$", "((", "@", "[[", "#{"}
-
-// mayHold says whether one of some texts is in the chunk. That takes a small part of the time of a pattern.
-func (c chunk) mayHold(texts ...string) bool {
-	return slices.ContainsFunc(texts, func(text string) bool { return strings.Contains(c.text, text) })
+// mark is one pattern and the text that it begins with, for which looking takes a small part of the time.
+type mark struct {
+	opening string
+	pattern *regexp.Regexp
 }
+
+func marksOf(patterns ...string) marks {
+	all := make(marks, len(patterns))
+	for i, p := range patterns {
+		all[i].pattern = regexp.MustCompile(p)
+		all[i].opening, _ = all[i].pattern.LiteralPrefix()
+	}
+	return all
+}
+
+// in says whether one of them is in a text.
+func (m marks) in(text string) bool {
+	return slices.ContainsFunc(m, func(one mark) bool { return strings.Contains(text, one.opening) && one.pattern.MatchString(text) })
+}
+
+// any is a pattern of all.
+func (m marks) any() *regexp.Regexp {
+	patterns := make([]string, len(m))
+	for i := range m {
+		patterns[i] = m[i].pattern.String()
+	}
+	return regexp.MustCompile(strings.Join(patterns, "|"))
+}
+
+var (
+	// braces are what the languages of templates put between braces: those of Helm, Jinja and Ansible, and what envsubst and Flux replace.
+	braces = marksOf(`\{\{(?s:.*?)\}\}`, `\{%(?s:.*?)%\}`, `\$\{[A-Za-z_][^\n{}]*\}`)
+
+	// placeholders are actions, comments of Jinja, and what other tools replace. Where one stands for a name or a number, nothing else can be meant.
+	//
+	//	<% if x %> <%= x %>   ERB, EJS
+	//	$X $(X) #{X}#         envsubst, kustomize, Octopus
+	//	((x)) @x@ [[ x ]]     Concourse and BOSH, autoconf and Maven, others
+	placeholders = append(slices.Clip(braces), marksOf(`\{#(?s:.*?)#\}`, `<%(?s:.*?)%>`, `\$[A-Za-z_]\w*`, `\$\([A-Za-z_][\w.-]*\)`, `#\{[A-Za-z_][^\n{}]*\}#?`,
+		`\(\([^\n()]+\)\)`, `@[A-Za-z_][\w.-]*@`, `\[\[[^\n\[\]]+\]\]`)...)
+
+	placeholder = placeholders.any()
+)
 
 // ytt is a line of its language, or a value that is one, in what YAML takes for comments.
 var ytt = regexp.MustCompile(`(?m)^[ \t]*(?:- )?#@(?:[ \t]*(?:if|for|def|end|load|else|elif|while|return)\b|[a-z-]+/[a-z])|^[^#\n]*[:-][ \t]+#@[ \t]+\S`)
 
-// isTemplate says whether what cannot be parsed is a template: it can be once its placeholders stand for nothing, or it is where a chart has
-// its templates.
-func (c chunk) isTemplate(file string) bool {
-	if !c.mayHold(opening...) || !placeholder.MatchString(c.text) {
-		return false
-	}
-	if braces.MatchString(c.text) && inChart(file) {
+// isTemplate says whether what cannot be read, and why, is a template: it can be parsed once its placeholders stand for nothing, or it is where a
+// chart has its templates. A mapping whose name is one, as YAML reads {{ x }}, can be parsed already.
+func (c chunk) isTemplate(file string, why error) bool {
+	hasBraces := braces.in(c.text)
+	switch {
+	case hasBraces && (errors.Is(why, errName) || inChart(file)):
 		return true
+	case !hasBraces && !placeholders.in(c.text):
+		return false
 	}
 	// A placeholder is a value, or a line of its own such as {{- if .Values.ingress }}. It may go over several lines.
 	plain := placeholder.ReplaceAllStringFunc(c.text, func(text string) string { return "\x00" + strings.Repeat("\n\x00", strings.Count(text, "\n")) })
@@ -77,9 +106,9 @@ func inChart(file string) bool {
 // are still to be filled in. Where a chart has its templates, one action anywhere is enough, and in what ytt reads, all is.
 func (c chunk) unfilled(file string) func(fields map[string]any) bool {
 	switch {
-	case c.mayHold("#@") && ytt.MatchString(c.text):
+	case strings.Contains(c.text, "#@") && ytt.MatchString(c.text):
 		return func(fields map[string]any) bool { return fields != nil }
-	case !c.mayHold(opening...) || !placeholder.MatchString(c.text):
+	case !placeholders.in(c.text):
 		return func(map[string]any) bool { return false }
 	}
 	isOfChart := inChart(file)
@@ -106,7 +135,7 @@ func toFill(fields map[string]any) bool {
 			}
 		}
 	}
-	return slices.ContainsFunc(texts, placeholder.MatchString)
+	return slices.ContainsFunc(texts, placeholders.in)
 }
 
 // errUnfilled is what an object is of which a field cannot be read, because there is a placeholder in it.
@@ -114,6 +143,9 @@ var errUnfilled = errors.New("is a template")
 
 // awaits says whether a field that cannot be read is still to be filled in.
 func (o object) awaits(problems field.ErrorList) bool {
+	if len(problems) == 0 || o.sheet != nil && !placeholders.in(o.sheet.text) {
+		return false
+	}
 	return slices.ContainsFunc(problems, func(e *field.Error) bool {
 		_, value := o.atlas.walk(o.node, steps(e.Field))
 		if value == nil {
@@ -123,7 +155,7 @@ func (o object) awaits(problems field.ErrorList) bool {
 		if inner := onlyOne(onlyOne(value)); inner != nil { // as YAML reads [[ x ]]
 			return inner.Kind == yaml.ScalarNode
 		}
-		return value.Kind == yaml.ScalarNode && placeholder.MatchString(value.Value)
+		return value.Kind == yaml.ScalarNode && placeholders.in(value.Value)
 	})
 }
 
@@ -136,13 +168,13 @@ func onlyOne(n *yaml.Node) *yaml.Node {
 }
 
 // mentions says whether there is one of such texts in a tree.
-func mentions(value any, such *regexp.Regexp) bool {
+func mentions(value any, such marks) bool {
 	switch v := value.(type) {
 	case string:
-		return such.MatchString(v)
+		return such.in(v)
 	case map[string]any:
 		for name, item := range v {
-			if such.MatchString(name) || mentions(item, such) {
+			if such.in(name) || mentions(item, such) {
 				return true
 			}
 		}

@@ -14,16 +14,14 @@ import (
 // said together with that, and nothing of what was made of a field that could not be read.
 func (d *candidate) withUnquoted(v annotations.Verdict) annotations.Verdict {
 	u := unquotedValues{own: map[string]*field.Error{}, said: map[string]int{}}
-	unread := map[string]bool{}
-	var all field.ErrorList
-	for _, problem := range d.problems {
-		told := *problem
-		if told.Origin == annotations.FoundInvalid {
-			u.own[told.Field] = &told
+	all := slices.Clone(d.problems)
+	for i, problem := range all {
+		if problem.Origin == annotations.FoundInvalid {
+			told := *problem
+			all[i], u.own[told.Field] = &told, &told
 		}
-		unread[told.Field] = unread[told.Field] || told.Origin == annotations.FoundInvalidField
-		all = append(all, &told)
 	}
+	unread := d.unread(v.Problems)
 	for _, other := range v.Problems {
 		if !u.takesProblem(other) && !isPartOf(other.Field, unread) {
 			all = append(all, other)
@@ -80,12 +78,34 @@ func (u *unquotedValues) takes(path, message string) bool {
 	return true
 }
 
+// unread are the fields that could not be read, as far as problems are about parts of them. There may be very many others.
+func (d *candidate) unread(problems field.ErrorList) map[string]bool {
+	asked, unread := map[string]bool{}, map[string]bool{}
+	for _, problem := range problems {
+		wholes(problem.Field, func(path string) bool { asked[path] = true; return false })
+	}
+	if len(asked) == 0 {
+		return unread
+	}
+	for _, problem := range d.problems {
+		if problem.Origin == annotations.FoundInvalidField && asked[problem.Field] {
+			unread[problem.Field] = true
+		}
+	}
+	return unread
+}
+
 // isPartOf says whether a field, or one that it is a part of, is one that could not be read: what was made of it says nothing.
 func isPartOf(path string, unread map[string]bool) bool {
+	return wholes(path, func(whole string) bool { return unread[whole] })
+}
+
+// wholes hands on what a field is a part of, and the field, until somebody has seen enough, and says whether so.
+func wholes(path string, isEnough func(string) bool) bool {
 	for i := range path {
-		if (path[i] == '.' || path[i] == '[') && unread[path[:i]] {
+		if (path[i] == '.' || path[i] == '[') && isEnough(path[:i]) {
 			return true
 		}
 	}
-	return unread[path]
+	return isEnough(path)
 }

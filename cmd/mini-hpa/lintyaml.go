@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"regexp"
 	"strings"
 	"unicode/utf8"
@@ -94,8 +95,28 @@ func (c chunk) isEmpty() bool {
 	return true
 }
 
-// documents reads the chunk.
-func (c chunk) documents() ([]document, error) {
+// reading is a chunk with the documents in it, and why there are none, or not all.
+type reading struct {
+	chunk
+	documents []document
+	err       error
+}
+
+// readings reads a stream. Always is that of its chunks.
+func readings(text string, always bool) iter.Seq[reading] {
+	return func(yield func(reading) bool) {
+		for _, c := range chunks(text) {
+			c.always = always
+			documents, err := c.read()
+			if !yield(reading{c, documents, err}) {
+				return
+			}
+		}
+	}
+}
+
+// read reads the documents of the chunk.
+func (c chunk) read() ([]document, error) {
 	if c.isEmpty() {
 		return []document{{}}, nil
 	}
@@ -124,11 +145,10 @@ func (c chunk) readYAML() (d document, err error) {
 			d.value, err = nil, atLine{c.line, errors.New("the YAML parser does not understand it")}
 		}
 	}()
-	lines := c.lines()
 	if d.node, err = c.nodes(); err != nil || d.node == nil {
 		return d, err
 	}
-	renumber(d.node, lines)
+	renumber(d.node, c.lines())
 	if _, err := (&expansion{anchored: map[*yaml.Node]int{}}).measure(d.node); err != nil {
 		return d, err
 	}

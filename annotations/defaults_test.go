@@ -1,6 +1,7 @@
 package annotations
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -84,5 +85,32 @@ func TestDefaultsValidate(t *testing.T) {
 				t.Errorf("got %q, want %q", got, tc.want)
 			}
 		})
+	}
+}
+
+// TestRememberingReadsEachDocumentOnce, and hands nobody what another one has.
+func TestRememberingReadsEachDocumentOnce(t *testing.T) {
+	pairs := map[string]string{Max: "9", Metrics: `[{type: Resource, resource: {name: cpu, target: {type: AverageValue, averageValue: 1}}}]`,
+		Behavior: `{scaleUp: {policies: [{type: Pods, value: 1, periodSeconds: 60}]}}`}
+	d := DefaultDefaults().Remembering()
+	want, _, problems := DefaultDefaults().Parse(pairs)
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	for range 3 {
+		got, _, _ := d.Parse(pairs)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		got.Metrics[0].Spec.Resource.Target.AverageValue.Set(7)
+		got.Up.Policies[0].Value = 7
+	}
+	if n := len(d.documents.known); n != 2 {
+		t.Errorf("%d documents are remembered, want 2", n)
+	}
+	pairs[Metrics] += strings.Repeat(" ", maxRemembered)
+	_, _, _ = d.Parse(pairs)
+	if n := len(d.documents.known); n > 2 || d.documents.size > maxRemembered+1000 {
+		t.Errorf("%d documents of %d bytes are remembered", n, d.documents.size)
 	}
 }

@@ -118,8 +118,8 @@ func (d *denominator) most() resource.Quantity {
 }
 
 // maxFindings is how many findings about requests are made at most: a pod template can have as many as it has containers, for
-// each resource.
-const maxFindings = 100
+// each resource. Of an earlier form there are as many as no real one has.
+const maxFindings, maxEarlier = 100, 2000
 
 // requestCheck is one call of CheckRequests.
 type requestCheck struct {
@@ -261,7 +261,13 @@ func (c *requestCheck) checkAmount(d denominator, at *field.Path, subject string
 		allowed, d.source.name, subject)), FoundInvalidRequest)
 }
 
-func (c *requestCheck) full() bool { return len(c.errs)+len(c.warnings) >= maxFindings }
+func (c *requestCheck) full() bool {
+	most := maxFindings
+	if c.surroundings.Earlier {
+		most = maxEarlier
+	}
+	return len(c.errs)+len(c.warnings) >= most
+}
 
 // problem adds a problem, if there was none for this field yet.
 func (c *requestCheck) problem(e *field.Error, rule string) {

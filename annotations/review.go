@@ -30,6 +30,9 @@ type Surroundings struct {
 	Where func(kind, name string) string
 	// WhereRange is Where for a LimitRange; of those there may be two of one name.
 	WhereRange func(*corev1.LimitRange) string
+	// Earlier says that the workload is a form that it had before: so much more is found of its requests that an update which repairs some of
+	// them is not told of others as if it had brought them.
+	Earlier bool
 }
 
 // title is an object as messages name it.

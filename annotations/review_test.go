@@ -661,6 +661,23 @@ func TestFindingsAreBounded(t *testing.T) {
 	}
 }
 
+// TestARepairBringsNoOtherProblems, however many requests are still missing.
+func TestARepairBringsNoOtherProblems(t *testing.T) {
+	containers := make([]corev1.Container, 300)
+	for i := range containers {
+		containers[i] = box(fmt.Sprint("c", i))
+	}
+	pairs := map[string]string{"target-cpu": "50", "max": "10"}
+	before, after := deploy(pairs, containers...), deploy(pairs, append([]corev1.Container{}, containers...)...)
+	for i := range 50 {
+		after.Template.Spec.Containers[i] = box(fmt.Sprint("c", i), "cpu=1")
+	}
+	v := DefaultDefaults().ReviewUpdate(before, after, Surroundings{})
+	if len(v.Problems) > 0 || len(v.Warnings) != maxFindings {
+		t.Errorf("%d problems, %d warnings; the first problem is %v", len(v.Problems), len(v.Warnings), v.Problems[:min(1, len(v.Problems))])
+	}
+}
+
 // TestNamesOfResourcesAreQuoted: in a list of metrics they can be any text.
 func TestNamesOfResourcesAreQuoted(t *testing.T) {
 	d := deploy(map[string]string{"max": "10", "metrics": `[{"type":"Resource","resource":{"name":"x y: ` + strings.Repeat("z", 9000) + `","target":{"type":"Utilization","averageUtilization":1}}}]`}, box("app"))

@@ -30,9 +30,10 @@ func (d Defaults) ReviewUpdate(before, after *Workload, s Surroundings) Verdict 
 	return v
 }
 
-// reviewBehind is Review, but a container that is not known hides nothing: which one was meant shows when the mistake is repaired, so that
+// reviewBehind is Review of an earlier form, but a container that is not known hides nothing: which one was meant shows when the mistake is repaired, so that
 // the problems of all that it may be are there.
 func (d Defaults) reviewBehind(w *Workload, s Surroundings) Verdict {
+	s.Earlier = true
 	v := d.Review(w, s)
 	if slices.ContainsFunc(v.Problems, LacksContainer) {
 		check := newRequestCheck(w, s)

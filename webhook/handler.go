@@ -144,9 +144,11 @@ func (r *reviewer) excuseRollback(ctx context.Context, req *admission.Request, c
 	if earlier == nil {
 		return v
 	}
+	surroundings := c.surroundings
+	surroundings.Earlier = true
 	for _, pairs := range []map[string]string{earlier.Annotations, c.before.workload.Annotations} {
 		form := &annotations.Workload{Annotations: pairs, Template: earlier.Template}
-		v = v.ExcuseAsBefore(c.after.workload, form, r.Defaults.Review(form, c.surroundings), excuse)
+		v = v.ExcuseAsBefore(c.after.workload, form, r.Defaults.Review(form, surroundings), excuse)
 	}
 	return v
 }

@@ -127,6 +127,7 @@ func TestLintValuesThatAreNoStrings(t *testing.T) {
 		"a bad list": {"metrics: [a, b]", []string{`Invalid value: must be a string; write "|" behind its name, which makes text of what follows; as text it is refused, too: [0]: Invalid value: "a": must be a mapping of "type", "object", "pods", "resource", "containerResource", "external" (and 1 more)`}},
 		"a truth":    {"mode: yes", []string{`Invalid value: true: must be a string; put it in quotes: "yes"; it is refused in quotes, too: must be "auto", "observe" or "paused"`}},
 		"of nobody":  {"mins: 1", []string{`Invalid value: 1: must be a string; put it in quotes: "1"; unknown annotation, it has no effect; did you mean "mini-hpa/min"?`}},
+		"an odd key": {`x]y: 1`, []string{`Invalid value: 1: must be a string; put it in quotes: "1"; unknown annotation, it has no effect`}},
 		"nothing":    {`min:`, []string{`Invalid value: "": must not be empty; remove the annotation if it is not needed`}},
 	}
 	for name, tt := range tests {

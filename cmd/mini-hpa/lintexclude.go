@@ -28,7 +28,11 @@ type exclusion struct {
 }
 
 // exclusions are what is passed over.
-type exclusions []exclusion
+type exclusions struct {
+	globs []exclusion
+	// files are those that say so, by their absolute paths.
+	files map[string]bool
+}
 
 // globs is a flag that may be repeated.
 func globs(values *[]string) pflag.Value {
@@ -84,9 +88,9 @@ func (x *exclusions) add(dir string, globs []string) error {
 		for range up {
 			from = filepath.Dir(from)
 		}
-		*x = append(*x, exclusion{from, segments})
+		x.globs = append(x.globs, exclusion{from, segments})
 		if root := filepath.VolumeName(whole) + string(filepath.Separator); strings.HasPrefix(glob, "/") {
-			*x = append(*x, exclusion{root, segments})
+			x.globs = append(x.globs, exclusion{root, segments})
 		}
 	}
 	return nil
@@ -94,14 +98,14 @@ func (x *exclusions) add(dir string, globs []string) error {
 
 // configure adds what the files say that are in the working directory and in those of the arguments.
 func (x *exclusions) configure(args []string) error {
-	read := map[string]bool{}
+	x.files = map[string]bool{}
 	for _, dir := range append([]string{"."}, args...) {
 		file := filepath.Join(dir, lintConfigFile)
 		whole, err := filepath.Abs(file)
-		if err != nil || read[whole] {
+		if err != nil || x.files[whole] {
 			continue
 		}
-		read[whole] = true
+		x.files[whole] = true
 		text, err := source{name: file}.read(nil)
 		if err != nil && !isDirectory(dir) || errors.Is(err, fs.ErrNotExist) {
 			continue
@@ -118,6 +122,15 @@ func (x *exclusions) configure(args []string) error {
 		}
 	}
 	return nil
+}
+
+// notRead tells of files that were meant to exclude something.
+func notRead(files []string) string {
+	more := ""
+	if n := len(files) - 1; n > 0 {
+		more = fmt.Sprintf(" (and %d more)", n)
+	}
+	return fmt.Sprintf("%s is not read%s: only the ones in the working directory and in a DIR are; write its globs there, or name its directory, too", files[0], more)
 }
 
 // read adds what one file says.
@@ -167,7 +180,7 @@ func isDirectory(name string) bool {
 
 // excluded says whether a path is left out, or something that it is in.
 func (x exclusions) excluded(name string) bool {
-	if len(x) == 0 {
+	if len(x.globs) == 0 {
 		return false
 	}
 	whole, err := filepath.Abs(name)
@@ -175,7 +188,7 @@ func (x exclusions) excluded(name string) bool {
 		return false
 	}
 	inside := map[string][]string{} // by the directory that it is relative to; there are few of those, and may be many globs
-	return slices.ContainsFunc(x, func(e exclusion) bool {
+	return slices.ContainsFunc(x.globs, func(e exclusion) bool {
 		parts, known := inside[e.dir]
 		if !known {
 			if way, err := filepath.Rel(e.dir, whole); err == nil && filepath.IsLocal(way) {

@@ -171,6 +171,23 @@ func TestLintReadsTheWorkingDirectorysFile(t *testing.T) {
 	}
 }
 
+// TestLintTellsWhichFileOfGlobsIsNotRead, once, however many there are.
+func TestLintTellsWhichFileOfGlobsIsNotRead(t *testing.T) {
+	layOut(t, map[string]string{"d/.mini-hpa-lint.yaml": "exclude: [x]\n", "d/web.yaml": workload(), "d/a/.mini-hpa-lint.yaml": "exclude: [x]\n", "d/a/x/web.yaml": workload(), "d/b/.mini-hpa-lint.yaml": "exclude: [", "d/x/.mini-hpa-lint.yaml": "", "e/a/.mini-hpa-lint.yaml": ""})
+	const end = ": only the ones in the working directory and in a DIR are; write its globs there, or name its directory, too\n"
+	const one = "1 Deployment autoscaled, 0 errors, 0 warnings in 1 file (0 other objects)\n"
+	for args, want := range map[string]string{
+		"d":             "mini-hpa lint: warning: d/a/.mini-hpa-lint.yaml is not read (and 1 more)" + end + one,
+		"d/a d":         "mini-hpa lint: warning: d/b/.mini-hpa-lint.yaml is not read" + end + one,
+		"d --exclude=b": "mini-hpa lint: warning: d/a/.mini-hpa-lint.yaml is not read" + end + one,
+		"e":             "mini-hpa lint: warning: e/a/.mini-hpa-lint.yaml is not read" + end + "mini-hpa lint: e: holds no *.yaml, *.yml, *.json or Kustomization\n0 Deployments autoscaled, 0 errors, 0 warnings in 0 files (0 other objects, 1 unreadable)\n",
+	} {
+		if _, _, stderr := call(t, append([]string{"lint"}, strings.Fields(args)...)...); stderr != want {
+			t.Errorf("%s: %s", args, cmp.Diff(want, stderr))
+		}
+	}
+}
+
 // TestLintTemplates: what is to be filled in first is counted, and hides nothing of what is wrong beside it.
 func TestLintTemplates(t *testing.T) {
 	const template, unreadable, looked = "template", "unreadable", "looked at"

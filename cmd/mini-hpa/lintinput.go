@@ -27,6 +27,8 @@ type source struct {
 	err  error
 	// met says that nobody has named it: it is somewhere below a DIR, and need not be for us.
 	met bool
+	// isIdle says that it is one that lists what is excluded, where nobody reads it.
+	isIdle bool
 }
 
 // shown is the file in what is written.
@@ -37,18 +39,22 @@ func (s source) shown() string {
 	return s.name
 }
 
-// sources finds the files that the arguments mean, each once, without those that are excluded.
-func sources(args []string, x exclusions) []source {
-	var found []source
+// sources finds the files that the arguments mean, each once, without those that are excluded; idle are those that would say what is excluded if
+// they were where that is looked for.
+func sources(args []string, x exclusions) (found []source, idle []string) {
 	seen := map[string]bool{}
 	for _, arg := range args {
 		for _, s := range sourcesOf(arg, x) {
-			if path := filepath.Clean(s.name); !seen[path] {
+			switch path := filepath.Clean(s.name); {
+			case seen[path]:
+			case s.isIdle:
+				seen[path], idle = true, append(idle, s.name)
+			default:
 				seen[path], found = true, append(found, s)
 			}
 		}
 	}
-	return found
+	return found, idle
 }
 
 func sourcesOf(arg string, x exclusions) []source {
@@ -66,8 +72,8 @@ func sourcesOf(arg string, x exclusions) []source {
 		return []source{{name: arg}}
 	}
 	found, passed := manifestsBelow(arg, x)
-	if len(found)+passed == 0 {
-		return []source{{name: arg, err: errors.New("holds no *.yaml, *.yml, *.json or Kustomization")}}
+	if passed == 0 && !slices.ContainsFunc(found, func(s source) bool { return !s.isIdle }) {
+		return append(found, source{name: arg, err: errors.New("holds no *.yaml, *.yml, *.json or Kustomization")})
 	}
 	return found
 }
@@ -87,6 +93,9 @@ func manifestsBelow(dir string, x exclusions) (found []source, passed int) {
 			}
 			return fs.SkipDir
 		case entry.Name() == lintConfigFile:
+			if whole, err := filepath.Abs(full); err == nil && !x.files[whole] && !x.excluded(full) {
+				found = append(found, source{name: full, isIdle: true})
+			}
 		case !slices.Contains([]string{".yaml", ".yml", ".json"}, strings.ToLower(path.Ext(name))) && !slices.Contains(kustomizationFiles, entry.Name()):
 		case x.excluded(full):
 			passed++

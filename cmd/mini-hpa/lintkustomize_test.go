@@ -116,6 +116,11 @@ func TestLintPatches(t *testing.T) {
 		want          []string
 	}{
 		"a file":               {base, "patches: [{path: p.yaml}]\n", ten, []string{`prod/p.yaml:7: error: Deployment web: metadata.annotations[mini-hpa/max]: Invalid value: "ten"`}},
+		"of no version":        {base, "patches: [{path: p.yaml}]\n", strings.Replace(ten, "apiVersion: apps/v1\n", "", 1), []string{`prod/p.yaml:6: error: Deployment web: metadata.annotations[mini-hpa/max]: Invalid value: "ten"`}},
+		"of its target's kind": {base, "patches: [{path: p.yaml, target: {kind: Deployment}}]\n", strings.Replace(ten, "apiVersion: apps/v1\nkind: Deployment\n", "kind: not-important\n", 1), []string{`prod/p.yaml:6: error: Deployment web: metadata.annotations[mini-hpa/max]: Invalid value: "ten"`}},
+		"of no kind":           {base, "patches: [{path: p.yaml, target: {kind: Deployment}}]\n", strings.Replace(ten, "apiVersion: apps/v1\nkind: Deployment\n", "", 1), []string{`prod/p.yaml:5: error: Deployment web: metadata.annotations[mini-hpa/max]: Invalid value: "ten"`}},
+		"of another target":    {base, "patches: [{path: p.yaml, target: {kind: StatefulSet}}]\n", strings.Replace(ten, "apiVersion: apps/v1\n", "", 1), []string{`prod/p.yaml:6: warning: StatefulSet web: metadata.annotations[mini-hpa/max]: mini-hpa/ annotations have no effect on "StatefulSet" of "apps/v1"; only`}},
+		"of nobody's kind":     {base, "patches: [{path: p.yaml, target: {name: web}}]\n", strings.Replace(ten, "apiVersion: apps/v1\nkind: Deployment\n", "", 1), []string{`prod/p.yaml:5: warning: object web: metadata.annotations[mini-hpa/max]: mini-hpa/ annotations have no effect on an object of no kind; only`}},
 		"as it was once":       {base, "patchesStrategicMerge: [p.yaml]\n", ten, []string{`prod/p.yaml:7: error: Deployment web: metadata.annotations[mini-hpa/max]: Invalid value: "ten"`}},
 		"in the text":          {base, "patches:\n- patch: |-\n" + indented(ten, "    "), "", []string{`prod/kustomization.yaml:10: error: Deployment web: metadata.annotations[mini-hpa/max]: Invalid value: "ten"`}},
 		"in the old text":      {base, "patchesStrategicMerge:\n- |-\n" + indented(ten, "  "), "", []string{`prod/kustomization.yaml:10: error: Deployment web: metadata.annotations[mini-hpa/max]: Invalid value: "ten"`}},
@@ -307,6 +312,50 @@ func TestLintAnnotationsOfNoUse(t *testing.T) {
 			_, stdout, _ := lint(t, "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\n  annotations:"+tt.annotations+"\nspec: {template: {spec: {containers: [{name: a}]}}}\n")
 			expect(t, stdout, tt.want)
 		})
+	}
+}
+
+// TestLintOfNoKind: what asks for mini-hpa, and does not say what it is, is told.
+func TestLintOfNoKind(t *testing.T) {
+	const asks, more = "metadata:\n  annotations:\n    mini-hpa/max: '9'\n", "metadata.annotations[mini-hpa/max]: mini-hpa/ annotations have no effect on an object "
+	for name, tt := range map[string]struct {
+		text string
+		want []string
+	}{
+		"of no kind":      {"apiVersion: apps/v1\n" + asks, []string{"standard input:4: warning: object (unnamed): " + more + "without a kind; if this is a Deployment, write apiVersion: apps/v1 and kind: Deployment"}},
+		"of nothing":      {"# x\n---\n" + asks, []string{"standard input:5: warning: object (unnamed): " + more + "without a kind"}},
+		"as JSON":         {"{\"metadata\": {\"annotations\":\n{\"mini-hpa/max\": \"9\"}}}", []string{"standard input:2: warning: object (unnamed): " + more + "without a kind"}},
+		"in a list":       {"apiVersion: v1\nkind: List\nitems:\n- metadata: {annotations: {mini-hpa/max: '9'}}\n", []string{"standard input:4: warning: object (unnamed): " + more + "without a kind"}},
+		"of no version":   {"kind: Rollout\n" + asks, []string{"standard input:4: warning: Rollout (unnamed): " + more + "without apiVersion"}},
+		"somebody else's": {"metadata: {annotations: {x: mini-hpa/max}}\n", nil},
+		"values":          {"deployment: {metadata: {annotations: {mini-hpa/max: '9'}}}\n", nil},
+		"a text":          {"metadata: {annotations: mini-hpa/max}\n", nil},
+		"aliases":         {"x: &x {annotations: {mini-hpa/max: '9'}}\nmetadata: *x\n", []string{"standard input:1: warning: object (unnamed): " + more + "without a kind"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			code, stdout, stderr := lint(t, tt.text)
+			expect(t, stdout, tt.want)
+			if code != exitOK {
+				t.Errorf("exit code %d: %s", code, stderr)
+			}
+		})
+	}
+}
+
+// TestLintReadsAKustomizationOnce, both for what it says of other files and for what else is in it.
+func TestLintReadsAKustomizationOnce(t *testing.T) {
+	repository(t, map[string]string{"kustomization.yaml": "resources: [d.yaml]\ncommonAnnotations: {mini-hpa/max: x}\n", "d.yaml": annotatedWeb})
+	found, _ := sources([]string{"."}, exclusions{})
+	m := newManifests("")
+	m.layout = newLayout(found)
+	if err := os.Remove("kustomization.yaml"); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range found {
+		m.read(s, nil)
+	}
+	if len(m.unreadable) > 0 || len(m.kustomizations) != 1 || len(m.layout.readings) > 0 {
+		t.Errorf("%d kustomizations, %d kept, not read: %v", len(m.kustomizations), len(m.layout.readings), m.unreadable)
 	}
 }
 

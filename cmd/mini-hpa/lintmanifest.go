@@ -198,6 +198,7 @@ func (m *manifests) add(p part, inherited schema.GroupVersionKind) {
 	problems := o.rectified()
 	if o.GetAPIVersion() == "" || o.GetKind() == "" {
 		m.strangers++
+		m.findings = append(m.findings, o.anonymous()...)
 		return
 	}
 	switch err := m.place(o, problems); {

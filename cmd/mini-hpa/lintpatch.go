@@ -100,6 +100,7 @@ func (m *manifests) addPatch(p part, use patchUse) {
 	o := object{Unstructured: unstructured.Unstructured{Object: fields}, file: p.file, node: p.node, namespace: m.namespace,
 		atlas: m.atlas, structs: m.structs, sheet: p.sheet, host: p.host}
 	if !isList {
+		o.aim(use)
 		m.strays = append(m.strays, o.strays()...)
 	}
 	m.findings = append(m.findings, o.repeated(false)...)
@@ -107,6 +108,18 @@ func (m *manifests) addPatch(p part, use patchUse) {
 		m.deleted[deletion{use.dir, o.GetKind(), o.GetName()}] = true
 	}
 	m.patched = append(m.patched, patched{o, operations, use})
+}
+
+// aim makes the kind of a patch that of what it is for. With a target its own counts for nothing, and may be left out; without one kustomize takes
+// that of the Deployment.
+func (o object) aim(use patchUse) {
+	if version := workloadVersions[use.kind]; version != "" && use.kind != o.GetKind() {
+		o.SetKind(use.kind)
+		o.SetAPIVersion(version)
+	}
+	if version := workloadVersions[o.GetKind()]; version != "" && o.GetAPIVersion() == "" {
+		o.SetAPIVersion(version)
+	}
 }
 
 // deletion is an object that a patch takes out of a kustomization.

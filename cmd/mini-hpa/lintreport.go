@@ -214,7 +214,7 @@ func (f finding) sentence() string {
 	if f.Namespace != "" {
 		name = f.Namespace + "/" + name
 	}
-	return fmt.Sprintf("%s %s: %s: %s", f.Kind, name, f.Field, f.Message)
+	return fmt.Sprintf("%s %s: %s: %s", cmp.Or(f.Kind, "object"), name, f.Field, f.Message)
 }
 
 // plain is a line that the log of a workflow shows and does not obey: its commands are ::name:: at the beginning of a line, and ##[name] or

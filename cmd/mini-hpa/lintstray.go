@@ -122,7 +122,7 @@ func (s stray) tell() finding {
 	message := fmt.Sprintf("%s keys have no effect here; only those in the metadata.annotations of Deployments of apps/v1 have one", annotations.Prefix)
 	switch last := steps[len(steps)-1]; {
 	case s.at.String() == "metadata.annotations":
-		message = fmt.Sprintf("%s annotations have no effect on %s of %s; only Deployments of apps/v1 are autoscaled", annotations.Prefix, quote(s.GetKind()), quote(s.GetAPIVersion()))
+		message = fmt.Sprintf("%s annotations have no effect on %s; only Deployments of apps/v1 are autoscaled", annotations.Prefix, s.shownKind())
 	case strings.HasPrefix(last, "annotations[") && len(steps) > 1 && steps[len(steps)-2] == "metadata":
 		message = fmt.Sprintf("annotations are a mapping and no list, so %s keys have no effect here; write them without \"- \"", annotations.Prefix)
 	case last == "labels":
@@ -134,6 +134,18 @@ func (s stray) tell() finding {
 		message += fmt.Sprintf(" (this and %d more)", more)
 	}
 	return s.finding(severityWarning, annotations.FoundMisplaced, s.at.Key(s.keys[0]).String(), message)
+}
+
+// shownKind is the kind with its version, as far as they are given.
+func (o object) shownKind() string {
+	switch kind, version := o.GetKind(), o.GetAPIVersion(); {
+	case kind == "":
+		return "an object of no kind"
+	case version == "":
+		return quote(kind)
+	default:
+		return quote(kind) + " of " + quote(version)
+	}
 }
 
 // misplaced tells of all strays, and of the pod templates of Deployments. What kustomize's commonAnnotations writes to everything is one hint,

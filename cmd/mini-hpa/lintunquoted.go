@@ -52,10 +52,24 @@ type unquotedValues struct {
 	said map[string]int
 }
 
+// whole is the problem of the value that a field is a part of, or is, and where in it that is; nil if there is none. Keys may have brackets.
+func (u *unquotedValues) whole(path string) (told *field.Error, inside string) {
+	const most = 16
+	for end, tries := 0, 0; end < len(path) && tries < most; end++ {
+		if path[end] != ']' {
+			continue
+		}
+		tries++
+		if told = u.own[path[:end+1]]; told != nil {
+			return told, path[end+1:]
+		}
+	}
+	return nil, ""
+}
+
 // takesProblem is takes for a problem. One of a document names what in it is wrong.
 func (u *unquotedValues) takesProblem(e *field.Error) bool {
-	key, inside, _ := strings.Cut(e.Field, "]")
-	told := u.own[key+"]"]
+	told, inside := u.whole(e.Field)
 	if told == nil {
 		return false
 	}
@@ -67,9 +81,8 @@ func (u *unquotedValues) takesProblem(e *field.Error) bool {
 
 // takes adds what there is to say of a field to the problem of the value that it is a part of, and says whether there is one.
 func (u *unquotedValues) takes(path, message string) bool {
-	key, _, ok := strings.Cut(path, "]")
-	told := u.own[key+"]"]
-	if !ok || told == nil {
+	told, _ := u.whole(path)
+	if told == nil {
 		return false
 	}
 	if u.said[told.Field]++; u.said[told.Field] == 1 {

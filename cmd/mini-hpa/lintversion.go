@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	yaml "sigs.k8s.io/yaml/goyaml.v3"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 )
@@ -30,4 +32,28 @@ func (o object) rectified() field.ErrorList {
 		return field.ErrorList{field.Required(at, fmt.Sprintf("the API server refuses an object without it; write apiVersion: %s", meant)).WithOrigin(annotations.FoundInvalidField)}
 	}
 	return field.ErrorList{field.Invalid(at, own, fmt.Sprintf("API servers have no %s of this version; write apiVersion: %s", o.GetKind(), meant)).WithOrigin(annotations.FoundInvalidField)}
+}
+
+// anonymous tells of annotations for mini-hpa in a document that does not say of what kind it is, or of which version: if it is meant to be an
+// object, nobody can apply it. What has no kind was not read, but has nodes.
+func (o object) anonymous() []finding {
+	if o.sheet == nil || !o.sheet.hasOwnKeys() {
+		return nil
+	}
+	_, pairs := o.atlas.walk(o.node, []string{"metadata", "annotations"})
+	if pairs = followed(cmp.Or(pairs, o.node)); pairs == o.node || pairs.Kind != yaml.MappingNode {
+		return nil
+	}
+	for i := 0; i+1 < len(pairs.Content); i += 2 {
+		key := pairs.Content[i].Value
+		if !strings.HasPrefix(key, annotations.Prefix) {
+			continue
+		}
+		at := field.NewPath("metadata", "annotations").Key(key).String()
+		if kind, _ := o.atlas.part(o.node, "kind"); kind != nil {
+			return []finding{o.finding(severityWarning, annotations.FoundMisplaced, at, annotations.Prefix+" annotations have no effect on an object without apiVersion; only Deployments of apps/v1 are autoscaled")}
+		}
+		return []finding{o.finding(severityWarning, annotations.FoundMisplaced, at, annotations.Prefix+" annotations have no effect on an object without a kind; if this is a Deployment, write apiVersion: apps/v1 and kind: Deployment")}
+	}
+	return nil
 }

@@ -155,10 +155,10 @@ func (c chunk) readYAML() (d document, err error) {
 	if isListOfObjects(d.node) {
 		return d, atLine{d.node.Line, errors.New("is a list of objects, and only one of kind List can be applied; separate them with ---")}
 	}
+	d.sheet = &sheet{chunk: c}
 	if kind, _ := (atlas{}).part(d.node, "kind"); kind == nil && !c.always {
 		return d, nil // large files are often none of Kubernetes
 	}
-	d.sheet = &sheet{chunk: c}
 	var scalars odd
 	scalars.look(d.node, false)
 	text, err := c.withNames(scalars.names)

@@ -8,14 +8,16 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 )
 
 // CheckBytes warns of targets of a few bytes and of amounts with a fraction of a byte, in the pod template and in targets: 128m is an eighth of a byte, where 128Mi was
 // meant. The API server takes them; of those in a template it warns, too.
 func CheckBytes(w *Workload, p Policy) []Warning {
 	var c byteCheck
-	for at, container := range everyContainer(&w.template().Spec) {
-		c.checkResources(container.Resources, func() *field.Path { return at.path().Child("resources") })
+	for at, container := range podspec.All(&w.template().Spec) {
+		c.checkResources(container.Resources, func() *field.Path { return pathOf(at).Child("resources") })
 	}
 	if whole := w.template().Spec.Resources; whole != nil {
 		c.checkResources(*whole, func() *field.Path { return field.NewPath("spec", "template", "spec", "resources") })

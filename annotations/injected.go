@@ -7,6 +7,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 )
 
 // PlaceholderImage is the image of a container that is written down only to say something of the one that is injected in its place
@@ -23,7 +25,7 @@ func RunningIn(pods []*corev1.Pod) []string {
 	var names []string
 	for _, pod := range pods {
 		if ownerOf(pod) == ownerOf(newest) {
-			for _, container := range longRunning(&pod.Spec) {
+			for _, container := range podspec.LongRunning(&pod.Spec) {
 				names = append(names, container.Name)
 			}
 		}
@@ -42,18 +44,9 @@ func ownerOf(pod *corev1.Pod) types.UID {
 // withoutThoseOf are the surroundings without those containers of pods that come of a template.
 func (s Surroundings) withoutThoseOf(t *corev1.PodTemplateSpec) Surroundings {
 	s.Containers = slices.DeleteFunc(slices.Clone(s.Containers), func(name string) bool {
-		return hasContainer(&t.Spec, name)
+		return podspec.Has(&t.Spec, name)
 	})
 	return s
-}
-
-func hasContainer(spec *corev1.PodSpec, name string) bool {
-	for _, container := range everyContainer(spec) {
-		if container.Name == name {
-			return true
-		}
-	}
-	return false
 }
 
 func isPlaceholder(container *corev1.Container) bool { return container.Image == PlaceholderImage }

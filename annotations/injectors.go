@@ -7,6 +7,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 )
 
 // injector is a webhook that puts containers into pods, as its documentation says. Many a key has "inject" in its name without that:
@@ -118,7 +120,7 @@ func injectorOf(container string) *injector {
 // injected says why pods may have a container that the template does not have; empty if nothing says so. What the template says
 // of itself counts more than what is said of its namespace.
 func injected(t *corev1.PodTemplateSpec, s Surroundings, container string) string {
-	if hasContainer(&t.Spec, container) {
+	if podspec.Has(&t.Spec, container) {
 		return "" // it is an init container, which ends
 	}
 	if slices.Contains(s.Containers, container) {
@@ -158,7 +160,7 @@ func (i *injector) mayInject(t *corev1.PodTemplateSpec, s Surroundings) string {
 
 // injects says whether anything announces that the pods have more containers than the template.
 func injects(t *corev1.PodTemplateSpec, s Surroundings) bool {
-	isMore := func(name string) bool { return !hasContainer(&t.Spec, name) }
+	isMore := func(name string) bool { return !podspec.Has(&t.Spec, name) }
 	return slices.ContainsFunc(s.Containers, isMore) || announced(t.Labels, t.Annotations) != "" || s.Injection != "" && !refusesAny(t)
 }
 
@@ -173,7 +175,7 @@ func templateHas(what string) string { return fmt.Sprintf("the pod template has 
 
 // placeholder says that a container of the template is there only to say something of one that is injected; empty if none is.
 func placeholder(spec *corev1.PodSpec) string {
-	for _, there := range everyContainer(spec) {
+	for _, there := range podspec.All(spec) {
 		if isPlaceholder(there) {
 			return fmt.Sprintf("the image of container %q is %q", clean(there.Name, shown), PlaceholderImage)
 		}

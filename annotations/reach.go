@@ -7,6 +7,8 @@ import (
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 )
 
 // CheckReach warns of targets for usage that usage cannot exceed, because of the limits of the containers: such a target never adds a
@@ -126,7 +128,7 @@ func (r *reach) request() (float64, bool) {
 		}
 	}
 	sum, ok := r.sum(func(container *corev1.Container) (resource.Quantity, bool) {
-		if request, kind := requestOf(container, r.resource); kind != noRequest {
+		if request, origin := podspec.Given(&container.Resources, r.resource); origin != podspec.None {
 			return request, true
 		}
 		_, request, ok := defaultRequest(r.ranges, r.resource)
@@ -138,7 +140,7 @@ func (r *reach) request() (float64, bool) {
 // sum adds up an amount of the containers of the template that count, and says whether each of them has one.
 func (r *reach) sum(of func(*corev1.Container) (resource.Quantity, bool)) (float64, bool) {
 	sum, n := 0.0, 0
-	for _, container := range longRunning(r.pod) {
+	for _, container := range podspec.LongRunning(r.pod) {
 		if r.container != "" && container.Name != r.container {
 			continue
 		}

@@ -8,6 +8,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 )
 
 // CheckRequests finds out whether the pods of a workload will have the requests that the targets of the policy are
@@ -153,7 +155,7 @@ func (c *requestCheck) checkAll(d denominator) {
 		c.checkWhole(d)
 		return
 	}
-	for at, container := range longRunning(c.pod) {
+	for at, container := range podspec.LongRunning(c.pod) {
 		c.checkContainer(d, at, container)
 	}
 }
@@ -161,7 +163,7 @@ func (c *requestCheck) checkAll(d denominator) {
 // checkOne is about the metric of one container.
 func (c *requestCheck) checkOne(d denominator) {
 	var names []string
-	for at, container := range longRunning(c.pod) {
+	for at, container := range podspec.LongRunning(c.pod) {
 		if container.Name == d.container {
 			if d.needed {
 				c.checkContainer(d, at, container)
@@ -183,21 +185,21 @@ func (c *requestCheck) checkOne(d denominator) {
 	if c.behind && d.needed && !c.looked[d.resource] {
 		c.looked[d.resource] = true
 		c.checkAll(d)
-		for at, container := range longRunning(c.pod) {
+		for at, container := range podspec.LongRunning(c.pod) {
 			c.checkContainer(d, at, container)
 		}
 	}
 }
 
 // checkContainer looks for the request of one container.
-func (c *requestCheck) checkContainer(d denominator, place place, container *corev1.Container) {
-	amount, kind := requestOf(container, d.resource)
-	if kind == ownRequest && amount.Sign() > 0 && amount.Cmp(d.most()) <= 0 || c.full() {
+func (c *requestCheck) checkContainer(d denominator, place podspec.Place, container *corev1.Container) {
+	amount, origin := podspec.Given(&container.Resources, d.resource)
+	if origin == podspec.Own && amount.Sign() > 0 && amount.Cmp(d.most()) <= 0 || c.full() {
 		return // nearly always
 	}
-	at, subject := place.path().Child("resources"), fmt.Sprintf("container %q", clean(container.Name, shown))
-	if kind != noRequest {
-		c.checkAmount(d, at, subject, amountOf{amount, kind})
+	at, subject := pathOf(place).Child("resources"), fmt.Sprintf("container %q", clean(container.Name, shown))
+	if origin != podspec.None {
+		c.checkAmount(d, at, subject, amountOf{amount, origin})
 		return
 	}
 	if from, amount, ok := defaultRequest(c.surroundings.LimitRanges, d.resource); ok {
@@ -236,21 +238,21 @@ func (c *requestCheck) lacking(d denominator, at *field.Path, subject string) {
 		subject, d.what(), d.source.name, clean(string(d.resource), shown), d.source.amount)), FoundMissingRequest)
 }
 
-// amountOf is an amount and what it is.
+// amountOf is an amount and where it is from.
 type amountOf struct {
 	resource.Quantity
-	kind requestKind
+	origin podspec.Origin
 }
 
 // checkAmount demands something that can be divided by, and says so where it is only there because of a limit.
 func (c *requestCheck) checkAmount(d denominator, at *field.Path, subject string, amount amountOf) {
-	at, allowed := d.in(at.Child(amount.kind.list())), ""
+	at, allowed := d.in(at.Child(amountsOf(amount.origin))), ""
 	switch most := d.most(); {
 	case amount.Sign() <= 0:
 		allowed = "must be above 0"
 	case amount.Cmp(most) > 0:
 		allowed = "must be at most " + most.String()
-	case amount.kind == ownLimit:
+	case amount.origin == podspec.Limit:
 		c.warn(at, FoundRequestFromLimit, fmt.Sprintf("%s has no %s request; its limit of %s counts as one, as Kubernetes copies it into the request of each pod",
 			subject, d.what(), amount.String()))
 		return

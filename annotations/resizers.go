@@ -7,6 +7,8 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 )
 
 // A Resizer's kind and API group.
@@ -109,7 +111,7 @@ func CheckResizers(w *Workload, p Policy, s Surroundings) []Warning {
 
 // isResizedBy says whether any request changes that the percentage is one of.
 func (d *denominator) isResizedBy(r *Resizer, pod *corev1.PodSpec) bool {
-	for _, container := range longRunning(pod) {
+	for _, container := range podspec.LongRunning(pod) {
 		if (d.container == "" || d.container == container.Name) && r.resizes(container.Name, d.resource) {
 			return true
 		}

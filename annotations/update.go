@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 )
 
 // ReviewUpdate reviews what an update makes of a workload, and finds fault only with what the update has brought: a problem
@@ -125,7 +127,7 @@ func renamed(before, after subject) map[*field.Error]bool {
 // ofStrangers visits the problems of containers that another form of the workload does not have, each as one of any container.
 func (s subject) ofStrangers(other *Workload, visit func(*field.Error, trait)) {
 	known := map[string]bool{}
-	for _, container := range everyContainer(&other.template().Spec) {
+	for _, container := range podspec.All(&other.template().Spec) {
 		known["container "+container.Name] = true
 	}
 	for _, e := range s.problems {
@@ -216,15 +218,12 @@ func wholeAnnotation(at string) (string, bool) {
 }
 
 func containerName(w *Workload, list, index string) string {
-	containers := w.template().Spec.Containers
-	if list == initList {
-		containers = w.template().Spec.InitContainers
+	if i, err := strconv.Atoi(index); err == nil {
+		if c := podspec.At(&w.template().Spec, podspec.Place{List: list, Index: i}); c != nil {
+			return "container " + c.Name
+		}
 	}
-	i, err := strconv.Atoi(index)
-	if err != nil || i >= len(containers) {
-		return index
-	}
-	return "container " + containers[i].Name
+	return index
 }
 
 // overwritten warns of an update that sets the replicas of a workload that is autoscaled after it. Zero is how autoscaling is paused on

@@ -3,6 +3,8 @@ package annotations
 import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 )
 
 // isWhole says whether the pod has resources as a whole (KEP-2837). Then the HPA controller reads the request of the pod and not
@@ -20,14 +22,14 @@ func (c *requestCheck) checkWhole(d denominator) {
 	const subject = "the pod as a whole"
 	at := field.NewPath("spec", "template", "spec", "resources")
 	if amount, ok := c.pod.Resources.Requests[d.resource]; ok {
-		c.checkAmount(d, at, subject, amountOf{amount, ownRequest})
+		c.checkAmount(d, at, subject, amountOf{amount, podspec.Own})
 		return
 	}
 	if c.checkTogether(d) {
 		return
 	}
 	if amount, ok := c.pod.Resources.Limits[d.resource]; ok {
-		c.checkAmount(d, at, subject, amountOf{amount, ownLimit})
+		c.checkAmount(d, at, subject, amountOf{amount, podspec.Limit})
 		return
 	}
 	c.lacking(d, at, subject)
@@ -37,7 +39,7 @@ func (c *requestCheck) checkWhole(d denominator) {
 // request, good or bad. The one that says most about the sum is told, unless it is simply good.
 func (c *requestCheck) checkTogether(d denominator) bool {
 	telling, most := func() {}, noSay
-	for at, container := range everyContainer(c.pod) {
+	for at, container := range podspec.All(c.pod) {
 		if say := c.sayOf(d, container); say > most {
 			telling, most = func() { c.checkContainer(d, at, container) }, say
 		}
@@ -60,9 +62,9 @@ const (
 )
 
 func (c *requestCheck) sayOf(d denominator, container *corev1.Container) say {
-	amount, kind := requestOf(container, d.resource)
+	amount, origin := podspec.Given(&container.Resources, d.resource)
 	above := good
-	if kind == noRequest {
+	if origin == podspec.None {
 		_, given, ok := defaultRequest(c.surroundings.LimitRanges, d.resource)
 		if !ok {
 			return noSay

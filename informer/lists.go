@@ -6,6 +6,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/utils/lru"
+
+	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 )
 
 // listsKept bounds what is remembered. One that is forgotten costs memory for those who come with it next, nothing else.
@@ -19,11 +21,8 @@ func newLists() lists { return lists{lru.New(listsKept)} }
 
 // shareAll puts lists seen earlier in place of those that equal them.
 func (l lists) shareAll(spec *corev1.PodSpec) {
-	for _, containers := range [][]corev1.Container{spec.Containers, spec.InitContainers} {
-		for i := range containers {
-			r := &containers[i].Resources
-			r.Requests, r.Limits = l.share(r.Requests), l.share(r.Limits)
-		}
+	for _, c := range podspec.All(spec) {
+		c.Resources.Requests, c.Resources.Limits = l.share(c.Resources.Requests), l.share(c.Resources.Limits)
 	}
 }
 

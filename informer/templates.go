@@ -1,14 +1,14 @@
 package informer
 
 import (
-	"maps"
 	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/lru"
+
+	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 )
 
 // templatesKept bounds what is remembered: as many ReplicaSets as roll out or scale at about the same time, far fewer than exist. One
@@ -50,8 +50,8 @@ func (t templates) slimPod(obj any) (any, error) {
 func (t templates) share(replicaSet types.UID, spec *corev1.PodSpec) {
 	earlier, _ := t.last.Get(replicaSet)
 	if shared, known := earlier.(template); known {
-		if slices.EqualFunc(spec.Containers, shared.containers, equalContainers) &&
-			slices.EqualFunc(spec.InitContainers, shared.initContainers, equalContainers) {
+		if slices.EqualFunc(spec.Containers, shared.containers, podspec.Equal) &&
+			slices.EqualFunc(spec.InitContainers, shared.initContainers, podspec.Equal) {
 			spec.Containers, spec.InitContainers = shared.containers, shared.initContainers
 			return
 		}
@@ -62,17 +62,3 @@ func (t templates) share(replicaSet types.UID, spec *corev1.PodSpec) {
 
 // forget drops what is remembered of a ReplicaSet.
 func (t templates) forget(replicaSet types.UID) { t.last.Remove(replicaSet) }
-
-// equalContainers compares what slimContainers keeps.
-func equalContainers(a, b corev1.Container) bool {
-	return a.Name == b.Name && a.Image == b.Image && equalPolicies(a.RestartPolicy, b.RestartPolicy) &&
-		maps.EqualFunc(a.Resources.Requests, b.Resources.Requests, equalQuantities) &&
-		maps.EqualFunc(a.Resources.Limits, b.Resources.Limits, equalQuantities)
-}
-
-func equalPolicies(a, b *corev1.ContainerRestartPolicy) bool {
-	return a == b || a != nil && b != nil && *a == *b
-}
-
-// equalQuantities compares what slimResources has bounded.
-func equalQuantities(a, b resource.Quantity) bool { return a.Format == b.Format && a.Cmp(b) == 0 }

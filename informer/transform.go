@@ -11,7 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
-	"github.com/mini-hpa/mini-hpa/annotations/amount"
+	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 )
 
 // appsV1 is the version in which Deployments and ReplicaSets are owners, unless an old object says otherwise.
@@ -39,7 +39,8 @@ func slimDeployment(obj any) (any, error) {
 	out.Spec.Selector = in.Spec.Selector
 	out.Spec.Template.Labels = kept(in.Spec.Template.Labels, annotations.Announces)
 	out.Spec.Template.Annotations = kept(in.Spec.Template.Annotations, func(key string) bool { return isOwn(key) || annotations.Announces(key) })
-	out.Spec.Template.Spec = slimPodSpec(&in.Spec.Template.Spec)
+	out.Spec.Template.Spec = podspec.Slim(&in.Spec.Template.Spec)
+	keepPlaceholders(&out.Spec.Template.Spec, &in.Spec.Template.Spec)
 	out.Status = appsv1.DeploymentStatus{
 		ObservedGeneration: in.Status.ObservedGeneration,
 		Replicas:           in.Status.Replicas,
@@ -73,7 +74,7 @@ func slimPod(obj any) (any, error) {
 	}
 	out.CreationTimestamp = in.CreationTimestamp
 	out.DeletionTimestamp = in.DeletionTimestamp
-	out.Spec = slimPodSpec(&in.Spec)
+	out.Spec = podspec.Slim(&in.Spec)
 	out.Spec.NodeName = unique.Make(in.Spec.NodeName).Value() // the memory of one name for all pods of the node
 	out.Status = corev1.PodStatus{
 		Phase:      in.Status.Phase,
@@ -101,40 +102,13 @@ func slimController(in metav1.Object, kind string) []metav1.OwnerReference {
 	return []metav1.OwnerReference{{APIVersion: version, Kind: kind, Name: ref.Name, UID: ref.UID, Controller: ref.Controller}}
 }
 
-// slimPodSpec keeps what the requests of a pod are computed from. Overhead counts where requests are set for the pod as
-// a whole.
-func slimPodSpec(in *corev1.PodSpec) corev1.PodSpec {
-	out := corev1.PodSpec{
-		Containers:     slimContainers(in.Containers),
-		InitContainers: slimContainers(in.InitContainers),
-		Overhead:       amount.BoundedList(in.Overhead),
-	}
-	if in.Resources != nil {
-		slim := slimResources(in.Resources)
-		out.Resources = &slim
-	}
-	return out
-}
-
-// slimContainers keeps names and resources, the restart policy that tells a sidecar from an init container, and that an image is none.
-func slimContainers(in []corev1.Container) []corev1.Container {
-	if len(in) == 0 {
-		return nil
-	}
-	out := make([]corev1.Container, len(in))
-	for i := range in {
-		out[i] = corev1.Container{
-			Name: in[i].Name, Resources: slimResources(&in[i].Resources), RestartPolicy: in[i].RestartPolicy,
-		}
-		if in[i].Image == annotations.PlaceholderImage {
-			out[i].Image = annotations.PlaceholderImage
+// keepPlaceholders keeps of the images of a pod template that one stands for a container that is injected.
+func keepPlaceholders(out, in *corev1.PodSpec) {
+	for at, c := range podspec.All(in) {
+		if c.Image == annotations.PlaceholderImage {
+			podspec.At(out, at).Image = annotations.PlaceholderImage
 		}
 	}
-	return out
-}
-
-func slimResources(in *corev1.ResourceRequirements) corev1.ResourceRequirements {
-	return corev1.ResourceRequirements{Requests: amount.BoundedList(in.Requests), Limits: amount.BoundedList(in.Limits)}
 }
 
 // podConditions keeps whether a pod is ready, when a node was chosen for it, and why none takes it.

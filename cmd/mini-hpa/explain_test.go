@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler"
 	"github.com/mini-hpa/mini-hpa/scaler/sample"
 )
@@ -313,6 +315,46 @@ func TestRequestsOfAPod(t *testing.T) {
 			m := measure{resource: corev1.ResourceCPU, container: test.container}
 			if got := m.requested(&corev1.Pod{Spec: test.spec}); got != test.want {
 				t.Errorf("got %s, want %s", got, test.want)
+			}
+		})
+	}
+}
+
+// TestTheTableShowsWhatTheDecisionDividesBy: one page has one answer to what a pod requests.
+func TestTheTableShowsWhatTheDecisionDividesBy(t *testing.T) {
+	list := func(name corev1.ResourceName, amount string) corev1.ResourceRequirements {
+		return corev1.ResourceRequirements{Requests: corev1.ResourceList{name: quantity(amount)}}
+	}
+	cpu := func(amount string) corev1.ResourceRequirements { return list(corev1.ResourceCPU, amount) }
+	tests := map[string]struct {
+		spec corev1.PodSpec
+		want string
+	}{
+		"memory of the pod as a whole, and an init container that needs more": {want: "2000m", spec: corev1.PodSpec{
+			Resources:      new(list(corev1.ResourceMemory, "1Gi")),
+			InitContainers: []corev1.Container{{Name: "migrate", Resources: cpu("2")}},
+			Containers:     []corev1.Container{{Name: "app", Resources: cpu("500m")}}}},
+		"CPU of the pod as a whole, and the overhead of a RuntimeClass": {want: "1250m", spec: corev1.PodSpec{
+			Resources: new(cpu("1")), Overhead: corev1.ResourceList{corev1.ResourceCPU: quantity("250m")},
+			Containers: []corev1.Container{{Name: "app", Resources: cpu("500m")}}}},
+		"no overhead where the containers have the requests": {want: "500m", spec: corev1.PodSpec{
+			Overhead:   corev1.ResourceList{corev1.ResourceCPU: quantity("250m")},
+			Containers: []corev1.Container{{Name: "app", Resources: cpu("500m")}}}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+			s := scene{now: now, replicas: 1, annotations: map[string]string{annotations.TargetCPU: "50", annotations.Max: "10"}}
+			s.add("web-1", "1250m", "64Mi")
+			s.pods[0].Spec = test.spec
+			var text strings.Builder
+			if err := render(&text, s.explain(), now); err != nil {
+				t.Fatal(err)
+			}
+			table := regexp.MustCompile(`web-1 +Running +true +1250m +(\S+)`).FindStringSubmatch(text.String())
+			arithmetic := regexp.MustCompile(`requests (\S+)`).FindStringSubmatch(text.String())
+			if len(table) < 2 || len(arithmetic) < 2 || table[1] != test.want || arithmetic[1] != test.want {
+				t.Errorf("the table has %q and the arithmetic %q, want %s in both:\n%s", table, arithmetic, test.want, text.String())
 			}
 		})
 	}

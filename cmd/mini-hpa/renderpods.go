@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 	"github.com/mini-hpa/mini-hpa/scaler"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 	"github.com/mini-hpa/mini-hpa/scaler/sample"
@@ -144,35 +145,18 @@ func (m measure) used(used *sample.Pod) string {
 	return m.text(total)
 }
 
-// requested is the pod's own request where it has one (KEP-2837), else the sum over the containers that run beside each
-// other; "-" where nothing is requested.
+// requested is what the decision divides by, as far as it is there; "-" where nothing is requested.
 func (m measure) requested(pod *corev1.Pod) string {
-	if r := pod.Spec.Resources; r != nil && m.container == "" {
-		if q, ok := r.Requests[m.resource]; ok {
-			return m.text(&q)
-		}
-	}
 	var total *resource.Quantity
-	for _, c := range longRunning(pod) {
-		if q, ok := c.Resources.Requests[m.resource]; ok && m.counts(c.Name) {
-			total = plus(total, q)
+	for part := range podspec.Request(&pod.Spec, m.resource, m.container) {
+		if part.Origin != podspec.None {
+			total = plus(total, part.Quantity)
 		}
 	}
 	return m.text(total)
 }
 
 func (m measure) counts(container string) bool { return m.container == "" || m.container == container }
-
-// longRunning leaves out the init containers that end before the pod does its work (KEP-753).
-func longRunning(pod *corev1.Pod) []corev1.Container {
-	containers := append([]corev1.Container(nil), pod.Spec.Containers...)
-	for _, c := range pod.Spec.InitContainers {
-		if c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways {
-			containers = append(containers, c)
-		}
-	}
-	return containers
-}
 
 func plus(total *resource.Quantity, q resource.Quantity) *resource.Quantity {
 	if total != nil {

@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 	"github.com/mini-hpa/mini-hpa/scaler/simulate"
 )
 
@@ -150,12 +151,10 @@ func inputName(name string) string {
 
 // supply gives the containers what LimitRanges give to those of a new pod.
 func supply(spec *corev1.PodSpec, ranges []*corev1.LimitRange) {
-	for _, containers := range [][]corev1.Container{spec.Containers, spec.InitContainers} {
-		for i := range containers {
-			for _, name := range []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory} {
-				for _, r := range ranges {
-					supplied(&containers[i].Resources, name, r)
-				}
+	for _, c := range podspec.All(spec) {
+		for _, name := range []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory} {
+			for _, r := range ranges {
+				supplied(&c.Resources, name, r)
 			}
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 )
 
 // The repairs: where the HPA controller is known to decide wrongly, mini-hpa decides otherwise unless Rules says not to.
@@ -255,11 +256,9 @@ func (v *view) omit(d *draft, m *podMetric, pod *corev1.Pod, container string) b
 
 // requested says whether any container has a request to divide by.
 func requested(m *podMetric, pod *corev1.Pod) bool {
-	for i := range len(pod.Spec.Containers) + len(pod.Spec.InitContainers) {
-		if c := longRunning(pod, i); c != nil {
-			if q := c.Resources.Requests[m.resource]; q.Sign() > 0 {
-				return true
-			}
+	for part := range podspec.Request(&pod.Spec, m.resource, "") {
+		if part.Sign() > 0 {
+			return true
 		}
 	}
 	return false
@@ -270,10 +269,9 @@ func (v *view) omitted(m *podMetric, pod *corev1.Pod, name string) bool {
 	if pod == nil {
 		return false
 	}
-	for i := range len(pod.Spec.Containers) + len(pod.Spec.InitContainers) {
-		if c := longRunning(pod, i); c != nil && c.Name == name {
-			q := c.Resources.Requests[m.resource]
-			return q.Sign() <= 0
+	for part := range podspec.Request(&pod.Spec, m.resource, name) {
+		if part.Container != nil && part.Container.Name == name {
+			return part.Sign() <= 0
 		}
 	}
 	return false

@@ -6,13 +6,15 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 )
 
 // template is what all pods have in common.
 type template struct {
 	namespace, name string
 	meta            metav1.ObjectMeta
-	// spec is as the API server would store it: see defaulted.
+	// spec is as the API server would store it.
 	spec corev1.PodSpec
 	// running are the containers that run as long as the pod does, sidecars among them.
 	running []corev1.Container
@@ -25,8 +27,10 @@ type template struct {
 
 func newTemplate(s *Setup) *template {
 	d := s.Workload
-	t := &template{namespace: d.Namespace, name: d.Name, meta: d.Spec.Template.ObjectMeta, spec: defaulted(&d.Spec.Template.Spec)}
-	t.running = longRunning(&t.spec)
+	t := &template{namespace: d.Namespace, name: d.Name, meta: d.Spec.Template.ObjectMeta, spec: podspec.Stored(&d.Spec.Template.Spec)}
+	for _, c := range podspec.LongRunning(&t.spec) {
+		t.running = append(t.running, *c)
+	}
 	total := 0.0
 	for _, c := range t.running {
 		limit := ceiling(c.Resources.Limits)
@@ -48,10 +52,9 @@ func newTemplate(s *Setup) *template {
 	return t
 }
 
-func milli(list corev1.ResourceList) float64 {
-	q := list[corev1.ResourceCPU]
-	return max(0, q.AsApproximateFloat64()*1000)
-}
+func milli(list corev1.ResourceList) float64 { return inMilli(list[corev1.ResourceCPU]) }
+
+func inMilli(q resource.Quantity) float64 { return max(0, q.AsApproximateFloat64()*1000) }
 
 // ceiling is a CPU limit; 0 is none.
 func ceiling(limits corev1.ResourceList) float64 {
@@ -59,88 +62,6 @@ func ceiling(limits corev1.ResourceList) float64 {
 		return limit
 	}
 	return math.Inf(1)
-}
-
-// longRunning are the containers and the sidecars: init containers with restartPolicy Always (KEP-753).
-func longRunning(spec *corev1.PodSpec) []corev1.Container {
-	all := append([]corev1.Container(nil), spec.Containers...)
-	for _, c := range spec.InitContainers {
-		if restarts(&c) {
-			all = append(all, c)
-		}
-	}
-	return all
-}
-
-func restarts(c *corev1.Container) bool {
-	return c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways
-}
-
-// defaulted is a copy with the requests that the API server fills in when a pod is created (SetDefaults_Pod): a container's
-// limit is its request where it has none; a pod that has resources as a whole requests what its containers do, or else
-// its limit.
-func defaulted(given *corev1.PodSpec) corev1.PodSpec {
-	spec := *given.DeepCopy()
-	for i := range spec.Containers {
-		fill(&spec.Containers[i].Resources, spec.Containers[i].Resources.Limits)
-	}
-	for i := range spec.InitContainers {
-		fill(&spec.InitContainers[i].Resources, spec.InitContainers[i].Resources.Limits)
-	}
-	if spec.Resources != nil {
-		fill(spec.Resources, scheduled(&spec))
-		fill(spec.Resources, spec.Resources.Limits)
-	}
-	return spec
-}
-
-// fill adds the requests that are not there.
-func fill(r *corev1.ResourceRequirements, from corev1.ResourceList) {
-	for name, q := range from {
-		if _, ok := r.Requests[name]; ok {
-			continue
-		}
-		if r.Requests == nil {
-			r.Requests = corev1.ResourceList{}
-		}
-		r.Requests[name] = q.DeepCopy()
-	}
-}
-
-// scheduled is what the containers request together.
-func scheduled(spec *corev1.PodSpec) corev1.ResourceList {
-	sum := corev1.ResourceList{}
-	for _, name := range []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory} {
-		found := false
-		for _, c := range append(longRunning(spec), spec.InitContainers...) {
-			_, ok := c.Resources.Requests[name]
-			found = found || ok
-		}
-		if found {
-			sum[name] = scheduledOf(spec, name)
-		}
-	}
-	return sum
-}
-
-// scheduledOf is what those containers request that run at once or, if that is more, what it takes to run an init
-// container beside the sidecars before it.
-func scheduledOf(spec *corev1.PodSpec, name corev1.ResourceName) resource.Quantity {
-	var total, sidecars resource.Quantity
-	for _, c := range longRunning(spec) {
-		total.Add(c.Resources.Requests[name])
-	}
-	for _, c := range spec.InitContainers {
-		beside := sidecars.DeepCopy()
-		beside.Add(c.Resources.Requests[name])
-		if restarts(&c) {
-			sidecars = beside.DeepCopy()
-		}
-		if beside.Cmp(total) > 0 {
-			total = beside
-		}
-	}
-	return total
 }
 
 // divide shares a pod's usage among its containers by their requests. What a container has no room for goes to those
@@ -205,17 +126,11 @@ func (t *template) carried(container string, milli float64) float64 {
 	return 0
 }
 
-// request is the CPU request in millicores of a container, or of the pod if none is named: its own, with the overhead of its
-// RuntimeClass, or that of its containers.
+// request is the CPU request in millicores of a container, or of the pod if none is named.
 func (t *template) request(container string) float64 {
-	if r := t.spec.Resources; container == "" && r != nil && len(r.Requests) > 0 {
-		return milli(r.Requests) + milli(t.spec.Overhead)
-	}
 	sum := 0.0
-	for _, c := range t.running {
-		if container == "" || c.Name == container {
-			sum += milli(c.Resources.Requests)
-		}
+	for part := range podspec.Request(&t.spec, corev1.ResourceCPU, container) {
+		sum += inMilli(part.Quantity)
 	}
 	return sum
 }

@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 	"github.com/mini-hpa/mini-hpa/scaler/sample"
 )
@@ -27,7 +28,7 @@ func slimDeployment(in *appsv1.Deployment) *appsv1.Deployment {
 	out.Spec.Selector = in.Spec.Selector
 	out.Spec.Template.Labels = in.Spec.Template.Labels
 	out.Spec.Template.Annotations = ownAnnotations(in.Spec.Template.Annotations)
-	out.Spec.Template.Spec = slimPodSpec(&in.Spec.Template.Spec)
+	out.Spec.Template.Spec = podspec.Slim(&in.Spec.Template.Spec)
 	return out
 }
 
@@ -49,7 +50,7 @@ func slimSnapshot(s recommend.Snapshot) recommend.Snapshot {
 func slimPod(in *corev1.Pod) *corev1.Pod {
 	return &corev1.Pod{
 		ObjectMeta: slimMeta(&in.ObjectMeta),
-		Spec:       slimPodSpec(&in.Spec),
+		Spec:       podspec.Slim(&in.Spec),
 		Status:     corev1.PodStatus{Phase: in.Status.Phase, StartTime: in.Status.StartTime, Conditions: slimConditions(in.Status.Conditions)},
 	}
 }
@@ -76,28 +77,5 @@ func ownAnnotations(in map[string]string) map[string]string {
 	}
 	out := maps.Clone(in)
 	maps.DeleteFunc(out, func(key, _ string) bool { return !strings.HasPrefix(key, annotations.Prefix) })
-	return out
-}
-
-// slimPodSpec keeps what the requests of a pod are computed from: pod-level requests bring the overhead in as well.
-func slimPodSpec(in *corev1.PodSpec) corev1.PodSpec {
-	out := corev1.PodSpec{
-		Containers: slimContainers(in.Containers), InitContainers: slimContainers(in.InitContainers), Overhead: in.Overhead,
-	}
-	if in.Resources != nil {
-		out.Resources = &corev1.ResourceRequirements{Requests: in.Resources.Requests, Limits: in.Resources.Limits}
-	}
-	return out
-}
-
-func slimContainers(in []corev1.Container) []corev1.Container {
-	var out []corev1.Container
-	for i := range in {
-		c := &in[i]
-		out = append(out, corev1.Container{
-			Name: c.Name, RestartPolicy: c.RestartPolicy,
-			Resources: corev1.ResourceRequirements{Requests: c.Resources.Requests, Limits: c.Resources.Limits},
-		})
-	}
 	return out
 }

@@ -5,27 +5,28 @@ import "slices"
 // House returns the plan of the product's module: who may import whom is said here and nowhere else. A new room needs a row.
 func House() Plan {
 	vocabulary := []string{"k8s.io/api", "k8s.io/apimachinery", "sigs.k8s.io/yaml"}
-	decision := slices.Concat(vocabulary, []string{"k8s.io/metrics/pkg/apis", "./annotations/amount", "./annotations", "./scaler/clock", "./scaler/sample"})
+	decision := slices.Concat(vocabulary, []string{"k8s.io/metrics/pkg/apis", "./annotations/amount", "./annotations/podspec", "./annotations", "./scaler/clock", "./scaler/sample"})
 	replay := slices.Concat(decision, []string{"./scaler/recommend"})
 	simulation := slices.Concat(replay, []string{"./scaler/trace"})
 	client := slices.Concat(vocabulary, []string{"k8s.io/client-go"})
 	return Plan{
 		Module: "github.com/mini-hpa/mini-hpa",
 		Closed: []string{"cmd/mini-hpa"},
-		Pure:   []string{"annotations/amount", "annotations", "scaler/sample", "scaler/clock", "scaler/recommend", "scaler/simulate", "scaler/picture"},
+		Pure:   []string{"annotations/amount", "annotations/podspec", "annotations", "scaler/sample", "scaler/clock", "scaler/recommend", "scaler/simulate", "scaler/picture"},
 		Rooms: map[string][]string{
-			"docs":               {"github.com/google/go-cmp"},
-			"annotations/amount": {"k8s.io/api", "k8s.io/apimachinery"},
-			"annotations":        slices.Concat(vocabulary, []string{"./annotations/amount"}),
-			"scaler/sample":      {"k8s.io/api", "k8s.io/apimachinery"},
-			"scaler/clock":       {"k8s.io/apimachinery", "k8s.io/metrics/pkg/apis", "./scaler/sample"},
-			"scaler/recommend":   decision,
-			"scaler/trace":       replay,
-			"scaler/simulate":    simulation,
-			"scaler/picture":     {},
-			"scaler/metrics":     slices.Concat(client, []string{"k8s.io/metrics", "./annotations/amount", "./scaler/clock", "./scaler/sample"}),
-			"informer/watching":  client,
-			"informer":           slices.Concat(client, []string{"k8s.io/utils/lru", "./annotations/amount", "./annotations", "./informer/watching"}),
+			"docs":                {"github.com/google/go-cmp"},
+			"annotations/amount":  {"k8s.io/api", "k8s.io/apimachinery"},
+			"annotations/podspec": {"k8s.io/api", "k8s.io/apimachinery", "./annotations/amount"},
+			"annotations":         slices.Concat(vocabulary, []string{"./annotations/amount", "./annotations/podspec"}),
+			"scaler/sample":       {"k8s.io/api", "k8s.io/apimachinery"},
+			"scaler/clock":        {"k8s.io/apimachinery", "k8s.io/metrics/pkg/apis", "./scaler/sample"},
+			"scaler/recommend":    decision,
+			"scaler/trace":        replay,
+			"scaler/simulate":     simulation,
+			"scaler/picture":      {},
+			"scaler/metrics":      slices.Concat(client, []string{"k8s.io/metrics", "./annotations/amount", "./scaler/clock", "./scaler/sample"}),
+			"informer/watching":   client,
+			"informer":            slices.Concat(client, []string{"k8s.io/utils/lru", "./annotations/amount", "./annotations/podspec", "./annotations", "./informer/watching"}),
 			"scaler": slices.Concat(client, []string{
 				"k8s.io/metrics", "go.uber.org/zap", "github.com/prometheus/client_golang",
 				"./annotations", "./scaler/clock", "./scaler/sample", "./scaler/recommend", "./scaler/metrics", "./scaler/trace",
@@ -39,7 +40,7 @@ func House() Plan {
 				"k8s.io/metrics", "k8s.io/klog/v2", "sigs.k8s.io/controller-runtime",
 				"go.uber.org/zap", "github.com/go-logr/zapr", "github.com/go-logr/logr",
 				"github.com/prometheus/client_golang", "github.com/spf13/pflag", "gopkg.in/evanphx/json-patch.v4",
-				"./annotations/amount", "./annotations", "./informer", "./informer/watching", "./scaler", "./webhook", "./webhook/authority", "./webhook/guard",
+				"./annotations/amount", "./annotations/podspec", "./annotations", "./informer", "./informer/watching", "./scaler", "./webhook", "./webhook/authority", "./webhook/guard",
 				"./scaler/clock", "./scaler/sample", "./scaler/recommend", "./scaler/metrics", "./scaler/trace", "./scaler/simulate", "./scaler/picture",
 			}),
 		},

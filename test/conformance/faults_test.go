@@ -1,6 +1,6 @@
 package conformance
 
-// fault is a mistake of one line in the recommender, as somebody might make it.
+// fault is a mistake of one line, as somebody might make it. The file is one of the recommender's, unless it has a path.
 type fault struct{ file, old, new, name string }
 
 // faults are planted one at a time. Each of their old texts must be in its file exactly once.
@@ -63,11 +63,11 @@ var faults = []fault{
 	{"recommend.go", "case (s.Replicas < p.Min || s.Replicas > p.Max) && !below:", "case s.Replicas > p.Max:", "below the minimum is not corrected at once"},
 	{"sample.go", "if m.container != \"\" && m.container != c.Name ||", "if m.container == c.Name && false ||", "a container's metric is the pod's"},
 	{"sample.go", "if !ok {\n\t\t\treturn false", "if !ok {\n\t\t\tcontinue", "incomplete samples count"},
-	{"request.go", "return c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways", "return false", "sidecars have no request"},
-	{"request.go", "if m.container == \"\" && hasPodLevelRequests(pod) {", "if hasPodLevelRequests(pod) {", "pod-level requests hold for containers"},
-	{"request.go", "name == corev1.ResourceCPU || name == corev1.ResourceMemory ||", "name == corev1.ResourceCPU ||", "memory is no pod-level request"},
-	{"request.go", "q.Add(overhead)", "q.Sub(overhead)", "overhead is subtracted"},
-	{"request.go", "if most.Cmp(total) > 0 {", "if most.Cmp(total) < 0 {", "init containers replace containers"},
+	{"annotations/podspec/podspec.go", "return c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways", "return false", "sidecars have no request"},
+	{"annotations/podspec/request.go", "if container == \"\" && isWhole(spec) {", "if isWhole(spec) {", "pod-level requests hold for containers"},
+	{"annotations/podspec/request.go", "return name == corev1.ResourceCPU || name == corev1.ResourceMemory ||", "return name == corev1.ResourceCPU ||", "memory is no pod-level request"},
+	{"annotations/podspec/request.go", "q.Add(overhead)", "q.Sub(overhead)", "overhead is subtracted"},
+	{"annotations/podspec/request.go", "if most.Cmp(total) > 0 {", "if most.Cmp(total) < 0 {", "init containers replace containers"},
 	{"repairs.go", "if failure == nil || d.repaired", "if failure != nil || d.repaired", "pods on their way out need no requests"},
 	{"metric.go", "i < len(values) && m.value", "i < min(len(values), 1) && m.value", "one external series counts"},
 	{"metric.go", "case n > 0:", "case n >= 0:", "an empty answer is 0"},

@@ -84,7 +84,11 @@ func spread(all []fault, n int) []fault {
 // path is the file in the product's source.
 func (f fault) path(t *testing.T) string {
 	t.Helper()
-	path, err := filepath.Abs(filepath.Join("..", "..", "scaler", "recommend", f.file))
+	file := f.file
+	if filepath.Base(file) == file {
+		file = filepath.Join("scaler", "recommend", file)
+	}
+	path, err := filepath.Abs(filepath.Join("..", "..", file))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +112,7 @@ func (f fault) planted(t *testing.T) []byte {
 func (f fault) overlay(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	source, overlay := filepath.Join(dir, f.file), filepath.Join(dir, "overlay.json")
+	source, overlay := filepath.Join(dir, filepath.Base(f.file)), filepath.Join(dir, "overlay.json")
 	replace, err := json.Marshal(map[string]map[string]string{"Replace": {f.path(t): source}})
 	if err != nil {
 		t.Fatal(err)

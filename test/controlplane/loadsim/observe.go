@@ -3,7 +3,10 @@ package loadsim
 import (
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 )
 
 // Observation is the truth about a workload, whatever fault the API is under: made to be plotted.
@@ -70,9 +73,11 @@ func podUsage(p *pod, sample podSample) PodUsage {
 		u.CPU += c.Usage.Cpu().MilliValue()
 		u.Memory += c.Usage.Memory().Value()
 	}
-	for _, c := range lasting(p.object) {
-		u.RequestedCPU += c.Resources.Requests.Cpu().MilliValue()
-		u.RequestedMemory += c.Resources.Requests.Memory().Value()
+	for part := range podspec.Request(&p.object.Spec, corev1.ResourceCPU, "") {
+		u.RequestedCPU += part.MilliValue()
+	}
+	for part := range podspec.Request(&p.object.Spec, corev1.ResourceMemory, "") {
+		u.RequestedMemory += part.Value()
 	}
 	return u
 }

@@ -1,11 +1,11 @@
 package loadsim
 
 import (
-	"slices"
-
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
+
+	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 )
 
 // Shape says what the pods of a workload use besides the CPU that the curve gives them.
@@ -43,27 +43,16 @@ func (s Shape) limit(p *corev1.Pod) float64 {
 
 // containers are the usages of the pod's containers in their order, sidecars last. Usage is in nanocores.
 func (s Shape) containers(p *corev1.Pod, nanocores int64) []metricsv1beta1.ContainerMetrics {
-	all := lasting(p)
-	metrics := make([]metricsv1beta1.ContainerMetrics, 0, len(all))
-	for i, c := range all {
+	loaded := podspec.Place{List: podspec.Containers, Index: s.loaded(p)}
+	var metrics []metricsv1beta1.ContainerMetrics
+	for at, c := range podspec.LongRunning(&p.Spec) {
 		m := metricsv1beta1.ContainerMetrics{Name: c.Name, Usage: usage(s.OtherCPU*nanoPerMilli, s.OtherMemory)}
-		if i == s.loaded(p) {
+		if at == loaded {
 			m.Usage = usage(nanocores, s.memory())
 		}
 		metrics = append(metrics, m)
 	}
 	return metrics
-}
-
-// lasting are the containers that run as long as the pod does: its own and, after them, its sidecars.
-func lasting(p *corev1.Pod) []corev1.Container {
-	all := slices.Clone(p.Spec.Containers)
-	for _, c := range p.Spec.InitContainers {
-		if c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways {
-			all = append(all, c)
-		}
-	}
-	return all
 }
 
 func (s Shape) memory() int64 {

@@ -1,0 +1,78 @@
+// Package podspec reads a pod spec as the scheduler and the HPA controller do: which containers run as long as the pod, what it requests,
+// and which of its fields that takes.
+package podspec
+
+import (
+	"iter"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// Place is where a container is in a pod spec.
+type Place struct {
+	// List is the field: Containers or InitContainers.
+	List  string
+	Index int
+}
+
+// The lists of containers, as they are called in JSON.
+const (
+	Containers     = "containers"
+	InitContainers = "initContainers"
+)
+
+// All are all containers with their places, the ordinary ones first.
+func All(spec *corev1.PodSpec) iter.Seq2[Place, *corev1.Container] {
+	return func(yield func(Place, *corev1.Container) bool) {
+		for i := range spec.Containers {
+			if !yield(Place{Containers, i}, &spec.Containers[i]) {
+				return
+			}
+		}
+		for i := range spec.InitContainers {
+			if !yield(Place{InitContainers, i}, &spec.InitContainers[i]) {
+				return
+			}
+		}
+	}
+}
+
+// LongRunning are the containers that run as long as the pod does, with their places: the ordinary ones and, after them, the sidecars.
+func LongRunning(spec *corev1.PodSpec) iter.Seq2[Place, *corev1.Container] {
+	return func(yield func(Place, *corev1.Container) bool) {
+		for i := range spec.Containers {
+			if !yield(Place{Containers, i}, &spec.Containers[i]) {
+				return
+			}
+		}
+		for i := range spec.InitContainers {
+			if c := &spec.InitContainers[i]; IsSidecar(c) && !yield(Place{InitContainers, i}, c) {
+				return
+			}
+		}
+	}
+}
+
+// IsSidecar says whether an init container runs as long as the pod does: whether its restartPolicy is Always (KEP-753).
+func IsSidecar(c *corev1.Container) bool {
+	return c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways
+}
+
+// At is the container at a place; nil if there is none.
+func At(spec *corev1.PodSpec, at Place) *corev1.Container {
+	list := spec.Containers
+	if at.List == InitContainers {
+		list = spec.InitContainers
+	}
+	if at.Index < 0 || at.Index >= len(list) {
+		return nil
+	}
+	return &list[at.Index]
+}
+
+// Has says whether a pod has a container of that name, whichever it is.
+func Has(spec *corev1.PodSpec, name string) bool {
+	isIt := func(c corev1.Container) bool { return c.Name == name }
+	return slices.ContainsFunc(spec.Containers, isIt) || slices.ContainsFunc(spec.InitContainers, isIt)
+}

@@ -30,7 +30,7 @@ func tiny(t *testing.T, source string) Pin {
 	return Pin{
 		Dir:      dir,
 		Programs: []Program{{Name: "tiny", Package: "example.com/tiny"}},
-		Texts:    []Text{{Name: Stages, Package: "example.com/tiny", Parts: []string{"stages/a.yaml", "stages/b.yaml"}}},
+		Texts:    []Text{{Name: Stages, Parts: []string{"stages/a.yaml", "stages/b.yaml"}}},
 	}
 }
 
@@ -145,9 +145,9 @@ func TestUnusablePinsAreNamed(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, "go.mod"},
-		"missing text":   {func(_ *testing.T, p *Pin) { p.Texts[0].Parts = []string{"stages/c.yaml"} }, "stages/c.yaml"},
-		"unknown module": {func(_ *testing.T, p *Pin) { p.Texts[0].Package = "example.com/other" }, "example.com/other"},
-		"unknown stamp":  {func(_ *testing.T, p *Pin) { p.Stamp = "example.com/stamp" }, "example.com/stamp"},
+		"missing text":    {func(_ *testing.T, p *Pin) { p.Texts[0].Parts = []string{"stages/c.yaml"} }, "stages/c.yaml"},
+		"unknown release": {func(_ *testing.T, p *Pin) { p.Release = "example.com/other" }, "example.com/tiny@"},
+		"unknown stamp":   {func(_ *testing.T, p *Pin) { p.Stamp = "example.com/stamp" }, "example.com/stamp"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -211,7 +211,7 @@ func TestPinsAreFound(t *testing.T) {
 	}
 	var programs []string
 	for _, pin := range pins {
-		if !isFile(filepath.Join(pin.Dir, "go.mod")) {
+		if pin.Release == "" && !isFile(filepath.Join(pin.Dir, "go.mod")) {
 			t.Errorf("%s has no go.mod", pin.Dir)
 		}
 		for _, program := range pin.Programs {

@@ -23,7 +23,10 @@ const interruptGrace = 10 * time.Second
 
 // goCommand runs the go command in a directory, with the same settings whatever the user's environment says, so that everybody
 // fills and finds the same cache.
-type goCommand struct{ dir string }
+type goCommand struct {
+	dir string
+	bin string // where it installs; "" = nowhere
+}
 
 // output is what the go command prints, without the space around it.
 func (g goCommand) output(ctx context.Context, args ...string) (string, error) {
@@ -44,6 +47,9 @@ func (g goCommand) environ() []string {
 	env := os.Environ()
 	if g.dir != "" { // a pin: not part of any workspace, built for this machine
 		env = append(env, "PWD="+g.dir, "GOWORK=off", "CGO_ENABLED=0", "GOFLAGS=-buildvcs=false", "GOOS="+runtime.GOOS, "GOARCH="+runtime.GOARCH)
+	}
+	if g.bin != "" {
+		env = append(env, "GOBIN="+g.bin)
 	}
 	return env
 }

@@ -10,15 +10,23 @@ import (
 	"runtime"
 )
 
-// module is the module that holds this package; the pinned versions are in its directory controlplane/pins.
+// module is the module that holds this package; Kubernetes' versions are in its directory controlplane/kubernetes.
 const module = "github.com/mini-hpa/mini-hpa/test"
+
+// The other programs, each built from the versions that its release chose for itself.
+const (
+	kwokVersion          = "sigs.k8s.io/kwok@v0.8.0"
+	metricsServerVersion = "sigs.k8s.io/metrics-server@v0.9.0"
+	helmVersion          = "helm.sh/helm/v4@v4.3.1"
+)
 
 // Stages is the name of the file of KWOK stages among the Files: what a node and a pod do by themselves.
 const Stages = "stages.yaml"
 
-// Pin is a directory whose go.mod fixes versions, and what is made from them.
+// Pin fixes versions, and says what is made from them. They are those of a go.mod of ours or, where Dir is empty, of a release.
 type Pin struct {
 	Dir      string    // holds go.mod and go.sum
+	Release  string    // module@version; go install refuses those with replacements, as Kubernetes has them
 	Programs []Program // built from it
 	Texts    []Text    // copied out of its modules
 	Stamp    string    // the module whose version the programs report as Kubernetes' own; "" = no stamp
@@ -32,65 +40,29 @@ type Program struct {
 
 // Text is a YAML stream put together from files of a module, so that a cached program never needs the module cache.
 type Text struct {
-	Name    string   // the file name it gets
-	Package string   // any package of the module that holds the parts
-	Parts   []string // slash-separated paths in the module
+	Name  string   // the file name it gets
+	Parts []string // slash-separated paths in the module of the pin
 }
 
-// Pins are the pins of the control plane: Kubernetes with its etcd and kubectl, and KWOK.
+// Pins are the pins of the control plane: Kubernetes with its etcd and kubectl, and KWOK, which plays a node that is ready at once and renews
+// its lease, and pods that run and end at once.
 func Pins(ctx context.Context) ([]Pin, error) {
-	root, err := rootDir(ctx)
+	k, err := kubernetes(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return []Pin{kubernetes(filepath.Join(root, "pins", "kubernetes")), kwok(filepath.Join(root, "pins", "kwok"))}, nil
-}
-
-// NodePins are the pins of a node that runs containers: kubelet and kube-proxy, metrics-server, and helm, which installs on it.
-func NodePins(ctx context.Context) ([]Pin, error) {
-	root, err := rootDir(ctx)
-	if err != nil {
-		return nil, err
+	k.Programs = []Program{
+		{Name: "etcd", Package: "go.etcd.io/etcd/server/v3"},
+		{Name: "kube-apiserver", Package: "k8s.io/kubernetes/cmd/kube-apiserver"},
+		{Name: "kube-controller-manager", Package: "k8s.io/kubernetes/cmd/kube-controller-manager"},
+		{Name: "kube-scheduler", Package: "k8s.io/kubernetes/cmd/kube-scheduler"},
+		{Name: "kubectl", Package: "k8s.io/kubernetes/cmd/kubectl"},
 	}
-	dir := func(name string) string { return filepath.Join(root, "pins", name) }
-	return []Pin{
-		{
-			Dir:   dir("node"),
-			Stamp: "k8s.io/kubernetes",
-			Programs: []Program{
-				{Name: "kubelet", Package: "k8s.io/kubernetes/cmd/kubelet"},
-				{Name: "kube-proxy", Package: "k8s.io/kubernetes/cmd/kube-proxy"},
-			},
-		},
-		{
-			Dir: dir("metrics-server"), Programs: []Program{{Name: "metrics-server", Package: "sigs.k8s.io/metrics-server/cmd/metrics-server"}},
-		},
-		{Dir: dir("helm"), Programs: []Program{{Name: "helm", Package: "helm.sh/helm/v4/cmd/helm"}}},
-	}, nil
-}
-
-func kubernetes(dir string) Pin {
-	return Pin{
-		Dir:   dir,
-		Stamp: "k8s.io/kubernetes",
-		Programs: []Program{
-			{Name: "etcd", Package: "go.etcd.io/etcd/server/v3"},
-			{Name: "kube-apiserver", Package: "k8s.io/kubernetes/cmd/kube-apiserver"},
-			{Name: "kube-controller-manager", Package: "k8s.io/kubernetes/cmd/kube-controller-manager"},
-			{Name: "kube-scheduler", Package: "k8s.io/kubernetes/cmd/kube-scheduler"},
-			{Name: "kubectl", Package: "k8s.io/kubernetes/cmd/kubectl"},
-		},
-	}
-}
-
-// kwok plays a node that is ready at once and renews its lease, and pods that run and end at once.
-func kwok(dir string) Pin {
-	return Pin{
-		Dir:      dir,
+	return []Pin{k, {
+		Release:  kwokVersion,
 		Programs: []Program{{Name: "kwok", Package: "sigs.k8s.io/kwok/cmd/kwok"}},
 		Texts: []Text{{
-			Name:    Stages,
-			Package: "sigs.k8s.io/kwok/cmd/kwok",
+			Name: Stages,
 			Parts: []string{
 				"kustomize/stage/node/fast/node-initialize.yaml",
 				"kustomize/stage/node/heartbeat-with-lease/node-heartbeat-with-lease.yaml",
@@ -99,15 +71,37 @@ func kwok(dir string) Pin {
 				"kustomize/stage/pod/fast/pod-delete.yaml",
 			},
 		}},
-	}
+	}}, nil
 }
 
-// rootDir finds the directory that holds pins. The compiler knows it, except under -trimpath; then the go command does, as long as
+// NodePins are the pins of a node that runs containers: kubelet and kube-proxy, metrics-server, and helm, which installs on it.
+func NodePins(ctx context.Context) ([]Pin, error) {
+	k, err := kubernetes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	k.Programs = []Program{
+		{Name: "kubelet", Package: "k8s.io/kubernetes/cmd/kubelet"},
+		{Name: "kube-proxy", Package: "k8s.io/kubernetes/cmd/kube-proxy"},
+	}
+	return []Pin{
+		k,
+		{Release: metricsServerVersion, Programs: []Program{{Name: "metrics-server", Package: "sigs.k8s.io/metrics-server/cmd/metrics-server"}}},
+		{Release: helmVersion, Programs: []Program{{Name: "helm", Package: "helm.sh/helm/v4/cmd/helm"}}},
+	}, nil
+}
+
+func kubernetes(ctx context.Context) (Pin, error) {
+	root, err := rootDir(ctx)
+	return Pin{Dir: filepath.Join(root, "kubernetes"), Stamp: "k8s.io/kubernetes"}, err
+}
+
+// rootDir finds the directory that holds the pin of Kubernetes. The compiler knows it, except under -trimpath; then the go command does, as long as
 // the working directory belongs to a module that requires this one, which holds for every test.
 func rootDir(ctx context.Context) (string, error) {
 	if _, file, _, ok := runtime.Caller(0); ok && filepath.IsAbs(file) {
 		dir := filepath.Dir(filepath.Dir(file))
-		if _, err := os.Stat(filepath.Join(dir, "pins")); err == nil {
+		if _, err := os.Stat(filepath.Join(dir, "kubernetes")); err == nil {
 			return dir, nil
 		}
 	}

@@ -4,8 +4,10 @@ package binaries
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -28,7 +30,7 @@ func (p Pin) tasks(ctx context.Context, cache string) ([]task, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir := filepath.Join(cache, filepath.Base(p.Dir)+"-"+digest)
+	dir := filepath.Join(cache, p.name()+"-"+digest)
 	var tasks []task
 	for _, program := range p.Programs {
 		tasks = append(tasks, task{name: program.Name, path: filepath.Join(dir, program.Name), make: p.program(program)})
@@ -39,14 +41,22 @@ func (p Pin) tasks(ctx context.Context, cache string) ([]task, error) {
 	return tasks, nil
 }
 
+func (p Pin) name() string {
+	name, _, _ := strings.Cut(p.Release, "@")
+	return filepath.Base(cmp.Or(p.Dir, strings.TrimSuffix(name, "/v4")))
+}
+
 // digest stands for the versions, the Go release, the machine and the flags.
 func (p Pin) digest(ctx context.Context) (string, error) {
-	release, err := goCommand{p.Dir}.output(ctx, "env", "GOVERSION")
+	release, err := goCommand{dir: p.Dir}.output(ctx, "env", "GOVERSION")
 	if err != nil {
 		return "", err
 	}
 	sum := sha256.New()
-	fmt.Fprintln(sum, release, runtime.GOOS, runtime.GOARCH, buildFlags(stampFlags("version")), p.Programs, p.Texts, p.Stamp)
+	fmt.Fprintln(sum, release, runtime.GOOS, runtime.GOARCH, buildFlags(stampFlags("version")), p.Release, p.Programs, p.Texts, p.Stamp)
+	if p.Release != "" {
+		return fmt.Sprintf("%x", sum.Sum(nil)[:8]), nil
+	}
 	for _, name := range []string{"go.mod", "go.sum"} {
 		content, err := os.ReadFile(filepath.Join(p.Dir, name))
 		if err != nil && !(name == "go.sum" && errors.Is(err, fs.ErrNotExist)) { // a module without dependencies has none
@@ -58,14 +68,31 @@ func (p Pin) digest(ctx context.Context) (string, error) {
 }
 
 func (p Pin) program(program Program) func(context.Context, string) error {
+	if p.Release != "" {
+		return p.install(program)
+	}
 	return func(ctx context.Context, path string) error {
 		ldflags, err := p.ldflags(ctx)
 		if err != nil {
 			return err
 		}
 		args := append(append([]string{"build"}, buildFlags(ldflags)...), "-o", path, program.Package)
-		_, err = goCommand{p.Dir}.output(ctx, args...)
+		_, err = goCommand{dir: p.Dir}.output(ctx, args...)
 		return err
+	}
+}
+
+// install builds a program of a release by that release's own go.mod.
+func (p Pin) install(program Program) func(context.Context, string) error {
+	return func(ctx context.Context, path string) error {
+		_, version, _ := strings.Cut(p.Release, "@")
+		bin := path + ".d"
+		defer os.RemoveAll(bin)
+		args := append(append([]string{"install"}, buildFlags("")...), program.Package+"@"+version)
+		if _, err := (goCommand{dir: filepath.Dir(path), bin: bin}).output(ctx, args...); err != nil {
+			return err
+		}
+		return os.Rename(filepath.Join(bin, program.Name), path)
 	}
 }
 
@@ -82,7 +109,7 @@ func (p Pin) ldflags(ctx context.Context) (string, error) {
 	if p.Stamp == "" {
 		return "", nil
 	}
-	version, err := goCommand{p.Dir}.output(ctx, "list", "-m", "-f", "{{.Version}}", p.Stamp)
+	version, err := goCommand{dir: p.Dir}.output(ctx, "list", "-m", "-f", "{{.Version}}", p.Stamp)
 	if err != nil {
 		return "", err
 	}
@@ -98,7 +125,7 @@ func stampFlags(version string) string {
 
 func (p Pin) text(text Text) func(context.Context, string) error {
 	return func(ctx context.Context, path string) error {
-		dir, err := goCommand{p.Dir}.output(ctx, "list", "-f", "{{.Module.Dir}}", text.Package)
+		dir, err := p.source(ctx, filepath.Dir(path))
 		if err != nil {
 			return err
 		}
@@ -112,6 +139,20 @@ func (p Pin) text(text Text) func(context.Context, string) error {
 		}
 		return os.WriteFile(path, bytes.Join(parts, []byte("\n---\n")), 0o644)
 	}
+}
+
+// source is the directory of the module itself.
+func (p Pin) source(ctx context.Context, outside string) (string, error) {
+	if p.Release == "" {
+		return goCommand{dir: p.Dir}.output(ctx, "list", "-m", "-f", "{{.Dir}}")
+	}
+	said, err := goCommand{dir: outside}.output(ctx, "mod", "download", "-json", p.Release)
+	if err != nil {
+		return "", err
+	}
+	var module struct{ Dir string }
+	err = json.Unmarshal([]byte(said), &module)
+	return module.Dir, err
 }
 
 // run makes the file under a name of its own and renames it. Remains of interrupted runs go; the caller holds the lock.

@@ -3,7 +3,7 @@
 //
 //	metrics-server                Feed                                     scaler
 //	  publishes a set  <-- LIST --  schedule: when to look                   OnSamples(pods) -> their workloads
-//	  every 15 s                    snapshot: what is new, what vanished     Sample(pod)
+//	  every 15 s                    latest:   what is new, what vanished     Sample(pod)
 //	                                health:   is there an answer at all      OnState(err), Err()
 //
 // Custom and external metrics (custom.metrics.k8s.io, external.metrics.k8s.io) cannot be listed: Readers ask for each of

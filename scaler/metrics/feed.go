@@ -59,8 +59,8 @@ type Status struct {
 
 // Feed keeps the newest sample of every pod of a scope. Its methods may be called from any goroutine.
 type Feed struct {
-	config   Config
-	snapshot atomic.Pointer[snapshot]
+	config Config
+	latest atomic.Pointer[latest]
 	// turn is held by the one goroutine that lists. It guards schedule and vanished.
 	turn     chan struct{}
 	schedule schedule
@@ -88,7 +88,7 @@ func NewFeed(c Config) *Feed {
 		c.OnUnreadable = func(error) {}
 	}
 	f := &Feed{config: c, turn: make(chan struct{}, 1), schedule: newSchedule(c.Resolution)}
-	f.snapshot.Store(&snapshot{})
+	f.latest.Store(&latest{})
 	return f
 }
 
@@ -117,7 +117,7 @@ func (f *Feed) Refresh(ctx context.Context) error {
 
 // Sample is the newest sample of a pod and its stamp, both of them shared; nil if the newest good LIST had none.
 func (f *Feed) Sample(namespace, name string) (*sample.Pod, *clock.Stamp) {
-	e := (*f.snapshot.Load())[types.NamespacedName{Namespace: namespace, Name: name}]
+	e := (*f.latest.Load())[types.NamespacedName{Namespace: namespace, Name: name}]
 	if e == nil || e.sample == nil {
 		return nil, nil
 	}
@@ -196,4 +196,67 @@ func (f *Feed) call(ctx context.Context) (Listing, error) {
 
 func interrupted(ctx context.Context) error {
 	return fmt.Errorf("list pod metrics: %w", context.Cause(ctx))
+}
+
+// take makes the items of a LIST the newest samples.
+func (f *Feed) take(items []sample.Pod, o observation) reading {
+	r := reading{
+		old: *f.latest.Load(), gone: f.vanished, sent: o.sent, now: o.done, keep: f.config.Keep, began: f.schedule.set.began,
+		patience: 2 * max(f.schedule.period(), f.config.Resolution),
+	}
+	r.read(items)
+	f.vanished = r.goneNext
+	next := r.next // not &r.next, which would keep the whole reading, and with it the samples before
+	f.latest.Store(&next)
+
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.status.Pods = len(r.next)
+	if !r.newest.IsZero() {
+		f.status.Newest = r.newest
+	}
+	return r
+}
+
+// tell reports a good LIST.
+func (f *Feed) tell(changed []types.NamespacedName, now time.Time) {
+	f.mu.Lock()
+	var recovered bool
+	f.health, recovered = f.health.with(nil)
+	f.status.LastSuccess = now
+	f.mu.Unlock()
+	if recovered {
+		f.config.OnState(nil)
+	}
+	if len(changed) > 0 {
+		f.config.OnSamples(changed)
+	}
+}
+
+// failed reports a LIST without an answer and returns its failure, with the text that repetitions of it share.
+func (f *Feed) failed(why *failure) error {
+	f.mu.Lock()
+	var changed bool
+	f.health, changed = f.health.with(why)
+	f.status.Failures++
+	why = f.health.last
+	f.mu.Unlock()
+	if changed {
+		f.config.OnState(why)
+	}
+	return why
+}
+
+// tellUnreadable reports samples that could not be read.
+func (f *Feed) tellUnreadable(list Listing) {
+	f.mu.Lock()
+	before := f.status.Unreadable
+	f.status.Unreadable = list.Unreadable
+	f.mu.Unlock()
+	switch {
+	case list.Unreadable > 0 && before == 0:
+		f.config.OnUnreadable(fmt.Errorf("the resource metrics API (metrics.k8s.io) has %d samples that cannot be read; the first is that of %w", list.Unreadable, list.Why))
+	case list.Unreadable == 0 && before > 0:
+		f.config.OnUnreadable(nil)
+	}
 }

@@ -28,17 +28,17 @@ func TestPause(t *testing.T) {
 // TestCreep is how much earlier to look after sets that were there at the first look.
 func TestCreep(t *testing.T) {
 	for name, story := range map[string]struct {
-		lock lock
-		want time.Duration
+		phase phase
+		want  time.Duration
 	}{
-		"a moment known well":            {lock{period: 15 * s, span: 8, slack: s}, 0},
-		"there at once":                  {lock{period: 15 * s, span: 8, slack: s, run: 1}, 125 * ms},
-		"there at once again and again":  {lock{period: 15 * s, span: 8, slack: s, run: 6}, 2 * s},
-		"a period known to 1 s":          {lock{period: 15 * s, span: 1, slack: s}, s},
-		"measured over four":             {lock{period: 15 * s, span: 4, slack: s, run: 1}, 250 * ms},
-		"never a large part of a period": {lock{period: 2 * s, span: 8, slack: s, run: 6}, 500 * ms},
+		"a moment known well":            {phase{period: 15 * s, span: 8, slack: s}, 0},
+		"there at once":                  {phase{period: 15 * s, span: 8, slack: s, run: 1}, 125 * ms},
+		"there at once again and again":  {phase{period: 15 * s, span: 8, slack: s, run: 6}, 2 * s},
+		"a period known to 1 s":          {phase{period: 15 * s, span: 1, slack: s}, s},
+		"measured over four":             {phase{period: 15 * s, span: 4, slack: s, run: 1}, 250 * ms},
+		"never a large part of a period": {phase{period: 2 * s, span: 8, slack: s, run: 6}, 500 * ms},
 	} {
-		if got := story.lock.creep(); got != story.want {
+		if got := story.phase.creep(); got != story.want {
 			t.Errorf("%s: %v, want %v", name, got, story.want)
 		}
 	}

@@ -2,11 +2,12 @@ package metrics
 
 import "time"
 
-// search is the state of the searching mode: the two ends of a period are to be caught.
+// search is the state of the searching mode: the two ends of a period are to be caught. Without it the period would have to be configured, and a
+// publisher with another one, or none, would be missed or asked too often.
 type search struct {
 	// fine is how many more LISTs may be made in fine steps; then steps are slow.
 	fine int
-	// allowance is what fine starts with the next time. It is halved with each search and restored by a lock that
+	// allowance is what fine starts with the next time. It is halved with each search and restored by a phase that
 	// lasted, so that a publisher without a rhythm does not cost a LIST per second for ever.
 	allowance int
 	// missed is when the newest LIST without a new set was sent, if no set was seen since; else zero.
@@ -32,7 +33,7 @@ func newSearch(allowance int) search {
 
 // relearn forgets phase and period. The LIST that gave the reason saw a set or not; either way it is no end of a period.
 func (s schedule) relearn(o observation) (schedule, time.Duration) {
-	s.mode, s.lock, s.glided = searching, lock{}, 0
+	s.mode, s.phase, s.glided = searching, phase{}, 0
 	s.search = newSearch(s.search.allowance)
 	return s.step(o)
 }

@@ -54,7 +54,7 @@ func TestSearch(t *testing.T) {
 	}
 }
 
-// TestSearchAllowance: searches in a row get shorter in fine steps, and one after a lock that lasted is as long as the first.
+// TestSearchAllowance: searches in a row get shorter in fine steps, and one after a phase that lasted is as long as the first.
 func TestSearchAllowance(t *testing.T) {
 	quiet := observation{sent: epoch, done: epoch, listed: 10, comparable: 10}
 	steps := func(sched schedule) (n int) {
@@ -72,7 +72,7 @@ func TestSearchAllowance(t *testing.T) {
 		sched, _ = sched.relearn(quiet)
 		got = append(got, steps(sched))
 	}
-	sched.mode, sched.lock = locked, lock{period: 15 * s, span: 8, due: epoch, seen: settled - 1}
+	sched.mode, sched.phase = locked, phase{period: 15 * s, span: 8, due: epoch, seen: settled - 1}
 	sched, _ = sched.next(observation{sent: epoch, done: epoch, listed: 10, comparable: 10, advanced: 10, repeated: 10})
 	sched, _ = sched.relearn(quiet)
 	got = append(got, steps(sched))

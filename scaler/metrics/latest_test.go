@@ -140,7 +140,7 @@ func (p page) check(t *testing.T, i int, f *Feed, r reading) {
 	}
 	if p.kept != nil {
 		kept := map[string]float64{}
-		for pod := range *f.snapshot.Load() {
+		for pod := range *f.latest.Load() {
 			if s := newest(f, pod.Namespace, pod.Name); s != nil {
 				kept[pod.Name] = s.Time.Sub(epoch).Seconds()
 			}
@@ -180,7 +180,7 @@ func TestSnapshotWantedLater(t *testing.T) {
 func TestSnapshotsBeforeAreFreed(t *testing.T) {
 	f := NewFeed(Config{})
 	f.take(samplesOf(items([]listedPod{{"a", 0}})), listed(epoch))
-	before := weak.Make((*f.snapshot.Load())[types.NamespacedName{Namespace: "shop", Name: "a"}].sample)
+	before := weak.Make((*f.latest.Load())[types.NamespacedName{Namespace: "shop", Name: "a"}].sample)
 	f.take(samplesOf(items([]listedPod{{"a", 15}})), listed(epoch.Add(15*time.Second)))
 	runtime.GC()
 	if before.Value() != nil {

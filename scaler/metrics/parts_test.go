@@ -7,21 +7,21 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 )
 
-var allow = gocmp.AllowUnexported(follow{})
+var allow = gocmp.AllowUnexported(parts{})
 
 func TestFollowWanted(t *testing.T) {
 	stories := map[string]struct {
-		before   follow
+		before   parts
 		complete bool
 		want     bool
-		after    follow
+		after    parts
 	}{
-		"a part is missing":                   {follow{patience: 3, skipped: 7}, false, true, follow{patience: 3}},
-		"looks complete":                      {follow{patience: 3}, true, false, follow{patience: 3, skipped: 1}},
-		"looks complete, the rest comes late": {follow{patience: 3, spread: 2 * s}, true, true, follow{patience: 3, spread: 2 * s}},
-		"a part is always missing":            {follow{skipped: 5}, false, false, follow{skipped: 6}},
-		"tried again after a while":           {follow{skipped: retrial - 1}, false, true, follow{patience: 1}},
-		"a complete one is, too":              {follow{patience: 3, skipped: retrial - 1}, true, true, follow{patience: 1}},
+		"a part is missing":                   {parts{patience: 3, skipped: 7}, false, true, parts{patience: 3}},
+		"looks complete":                      {parts{patience: 3}, true, false, parts{patience: 3, skipped: 1}},
+		"looks complete, the rest comes late": {parts{patience: 3, spread: 2 * s}, true, true, parts{patience: 3, spread: 2 * s}},
+		"a part is always missing":            {parts{skipped: 5}, false, false, parts{skipped: 6}},
+		"tried again after a while":           {parts{skipped: retrial - 1}, false, true, parts{patience: 1}},
+		"a complete one is, too":              {parts{patience: 3, skipped: retrial - 1}, true, true, parts{patience: 1}},
 	}
 	for name, story := range stories {
 		t.Run(name, func(t *testing.T) {
@@ -30,7 +30,7 @@ func TestFollowWanted(t *testing.T) {
 				t.Errorf("wanted %v, want %v", got, story.want)
 			}
 			if diff := gocmp.Diff(story.after, f, allow); diff != "" {
-				t.Errorf("follow (-want +got):\n%s", diff)
+				t.Errorf("parts (-want +got):\n%s", diff)
 			}
 		})
 	}
@@ -39,34 +39,34 @@ func TestFollowWanted(t *testing.T) {
 // TestFollowed is one LIST after the rest of a set that appeared 2 s ago, with 10 pods, of which 6 were seen.
 func TestFollowed(t *testing.T) {
 	stories := map[string]struct {
-		before   follow
+		before   parts
 		advanced int
 		repeated int
-		want     follow
+		want     parts
 		wait     time.Duration
 	}{
-		"the rest": {follow{left: 4, patience: 1}, 4, 0, follow{patience: 3, spread: 1875 * ms, found: true}, 13 * s},
+		"the rest": {parts{left: 4, patience: 1}, 4, 0, parts{patience: 3, spread: 1875 * ms, found: true}, 13 * s},
 		"a part of it, more may come": {
-			follow{left: 4, patience: 3}, 2, 0, follow{left: 3, patience: 3, spread: 1875 * ms, found: true}, s,
+			parts{left: 4, patience: 3}, 2, 0, parts{left: 3, patience: 3, spread: 1875 * ms, found: true}, s,
 		},
 		"a part of it, when the last was expected": {
-			follow{left: 2, patience: 3, spread: 2 * s}, 2, 0, follow{patience: 3, spread: 1875 * ms, found: true}, 13 * s,
+			parts{left: 2, patience: 3, spread: 2 * s}, 2, 0, parts{patience: 3, spread: 1875 * ms, found: true}, 13 * s,
 		},
-		"nothing yet": {follow{left: 2, patience: 3, spread: 2 * s}, 0, 0, follow{left: 1, patience: 3, spread: 2 * s}, s},
-		"nothing":     {follow{left: 1, patience: 3, spread: 2 * s}, 0, 0, follow{patience: 2}, 13 * s},
+		"nothing yet": {parts{left: 2, patience: 3, spread: 2 * s}, 0, 0, parts{left: 1, patience: 3, spread: 2 * s}, s},
+		"nothing":     {parts{left: 1, patience: 3, spread: 2 * s}, 0, 0, parts{patience: 2}, 13 * s},
 		"only pods with a rhythm of their own": {
-			follow{left: 1, patience: 3}, 2, 2, follow{patience: 2}, 13 * s,
+			parts{left: 1, patience: 3}, 2, 2, parts{patience: 2}, 13 * s,
 		},
 	}
 	for name, story := range stories {
 		t.Run(name, func(t *testing.T) {
 			sched := newSchedule(15 * s)
 			sched.mode, sched.set = locked, set{began: epoch.Add(-2 * s), fresh: 6}
-			sched.lock = lock{period: 15 * s, span: 8, due: epoch.Add(13 * s), follow: story.before}
+			sched.phase = phase{period: 15 * s, span: 8, due: epoch.Add(13 * s), parts: story.before}
 			o := observation{sent: epoch, done: epoch, listed: 10, comparable: 10, advanced: story.advanced, repeated: story.repeated}
 			got, wait := sched.next(o)
-			if diff := gocmp.Diff(story.want, got.lock.follow, allow); diff != "" || wait != story.wait {
-				t.Errorf("wait %v, want %v; follow (-want +got):\n%s", wait, story.wait, diff)
+			if diff := gocmp.Diff(story.want, got.phase.parts, allow); diff != "" || wait != story.wait {
+				t.Errorf("wait %v, want %v; parts (-want +got):\n%s", wait, story.wait, diff)
 			}
 		})
 	}
@@ -83,17 +83,17 @@ func TestLockGivesUpASet(t *testing.T) {
 	for name, story := range stories {
 		t.Run(name, func(t *testing.T) {
 			sched := newSchedule(15 * s)
-			sched.mode, sched.lock = locked, lock{period: 15 * s, span: 8, seen: 8, due: epoch, run: 2}
+			sched.mode, sched.phase = locked, phase{period: 15 * s, span: 8, seen: 8, due: epoch, run: 2}
 			if story.late > 0 {
-				sched.lock.tries = 5
+				sched.phase.tries = 5
 			}
 			now := epoch.Add(story.late)
 			got, wait := sched.next(observation{sent: now, done: now, listed: 10, comparable: 10})
-			if wait != story.wait || !got.lock.due.Equal(epoch.Add(story.due)) {
-				t.Errorf("wait %v, due in %v; want %v, %v", wait, got.lock.due.Sub(epoch), story.wait, story.due)
+			if wait != story.wait || !got.phase.due.Equal(epoch.Add(story.due)) {
+				t.Errorf("wait %v, due in %v; want %v, %v", wait, got.phase.due.Sub(epoch), story.wait, story.due)
 			}
-			if lost := story.due > 0; got.lock.lost != lost || lost && (got.lock.tries != 0 || got.lock.run != 0) {
-				t.Errorf("lock %+v", got.lock)
+			if lost := story.due > 0; got.phase.lost != lost || lost && (got.phase.tries != 0 || got.phase.run != 0) {
+				t.Errorf("phase %+v", got.phase)
 			}
 		})
 	}
@@ -113,10 +113,10 @@ func TestLockSees(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			sched := newSchedule(15 * s)
 			sched.mode = locked
-			sched.lock = lock{period: 15 * s, span: 8, due: epoch.Add(-s), blind: story.blind, follow: follow{left: 2}}
+			sched.phase = phase{period: 15 * s, span: 8, due: epoch.Add(-s), blind: story.blind, parts: parts{left: 2}}
 			got, wait := sched.next(whole)
-			if wait != story.due || got.lock.follow.left != 0 || got.lock.blind {
-				t.Errorf("wait %v, want %v; lock %+v", wait, story.due, got.lock)
+			if wait != story.due || got.phase.parts.left != 0 || got.phase.blind {
+				t.Errorf("wait %v, want %v; phase %+v", wait, story.due, got.phase)
 			}
 		})
 	}

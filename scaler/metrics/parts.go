@@ -12,9 +12,10 @@ const (
 	retrial = 32
 )
 
-// follow is how the rest of a set is fetched if not all pods had their new sample when the set appeared. With a publisher that
+// parts is how the rest of a set is fetched if not all pods had their new sample when the set appeared. With a publisher that
 // writes in parts it is learnt when the last part comes; with pods whose samples merely skip sets, that it never does.
-type follow struct {
+// Without it the pods of the last part would be seen up to a period late, always the same ones.
+type parts struct {
 	// left is how many LISTs may still go after the rest of this set.
 	left int
 	// spread is how long after the set's appearance the rest was there; 0 while not known.
@@ -26,7 +27,7 @@ type follow struct {
 
 // followUp plans what comes after a set's appearance: its rest, or the next set.
 func (s schedule) followUp(o observation) (schedule, time.Duration) {
-	f := &s.lock.follow
+	f := &s.phase.parts
 	f.left = 0
 	if !f.wanted(s.set.fresh >= o.comparable) {
 		return s.untilDue(o)
@@ -42,7 +43,7 @@ func (s schedule) followUp(o observation) (schedule, time.Duration) {
 
 // wanted says whether to go after the rest of a set. From time to time it is, whatever was learnt: the last parts of
 // one set may always have been seen with the first parts of the next one, so that each set looked complete.
-func (f *follow) wanted(complete bool) bool {
+func (f *parts) wanted(complete bool) bool {
 	if f.patience > 0 && (!complete || f.spread > 0) {
 		f.skipped = 0
 		return true
@@ -57,7 +58,7 @@ func (f *follow) wanted(complete bool) bool {
 
 // followed handles a LIST that went after the rest of a set.
 func (s schedule) followed(o observation) (schedule, time.Duration) {
-	f := &s.lock.follow
+	f := &s.phase.parts
 	f.left--
 	if o.advanced > o.repeated {
 		f.part(o.sent.Sub(s.set.began), s.set.fresh >= o.comparable)
@@ -73,7 +74,7 @@ func (s schedule) followed(o observation) (schedule, time.Duration) {
 
 // part notes that some of the rest was there so long after the set's appearance. Where it is known when to expect the rest, nothing
 // comes after it.
-func (f *follow) part(after time.Duration, complete bool) {
+func (f *parts) part(after time.Duration, complete bool) {
 	const earlier = time.Second / 8 // see creeps
 	if complete || f.spread > 0 && !f.found {
 		f.left = 0

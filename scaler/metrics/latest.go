@@ -11,8 +11,8 @@ import (
 	"github.com/mini-hpa/mini-hpa/scaler/sample"
 )
 
-// snapshot is what is known of every pod of the newest LIST. Neither it nor its entries are written to once they can be read by others.
-type snapshot map[types.NamespacedName]*entry
+// latest is what is known of every pod of the newest LIST. Neither it nor its entries are written to once they can be read by others.
+type latest map[types.NamespacedName]*entry
 
 // entry is the newest sample of one pod.
 type entry struct {
@@ -27,9 +27,9 @@ type entry struct {
 // vanished has the stamps of pods that had a sample not long before, and have none in the newest LIST.
 type vanished map[types.NamespacedName]clock.Stamp
 
-// reading turns one LIST into the next snapshot and says what it changed.
+// reading turns one LIST into the next ones and says what it changed.
 type reading struct {
-	old, next snapshot
+	old, next latest
 	// gone and goneNext are what vanished before this LIST, and what is missing from it: what comes back is as old as if it had
 	// never been missing.
 	gone, goneNext vanished
@@ -53,7 +53,7 @@ type reading struct {
 
 // read takes over the samples of a LIST; the caller gives them up.
 func (r *reading) read(items []sample.Pod) {
-	r.next, r.goneNext = make(snapshot, len(items)), vanished{}
+	r.next, r.goneNext = make(latest, len(items)), vanished{}
 	for i := range items {
 		r.take(&items[i])
 	}

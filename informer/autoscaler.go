@@ -26,7 +26,7 @@ import (
 type autoscaler struct {
 	metav1.ObjectMeta
 	is     annotations.Autoscaler
-	target Key // the zero Key if it is not a Deployment
+	target annotations.Key // the zero Key if it is not a Deployment
 	// resizer is nil unless it is one that scales vertically.
 	resizer *annotations.Resizer
 }
@@ -50,10 +50,10 @@ func (a *autoscaler) says() string {
 // targetOf is the index by the Deployment that is scaled.
 func targetOf(obj any) ([]string, error) {
 	a, ok := obj.(*autoscaler)
-	if !ok || a.target == (Key{}) {
+	if !ok || a.target == (annotations.Key{}) {
 		return nil, nil
 	}
-	return []string{a.target.String()}, nil
+	return []string{a.target.NamespacedName().String()}, nil
 }
 
 // slim is what is kept of any of them.
@@ -61,7 +61,7 @@ func slim(kind string, o metav1.Object, ref autoscalingv2.CrossVersionObjectRefe
 	out := &autoscaler{ObjectMeta: metav1.ObjectMeta{Namespace: o.GetNamespace(), Name: o.GetName(), UID: o.GetUID(), ResourceVersion: o.GetResourceVersion()}}
 	var deployment string
 	if out.is, deployment = annotations.Scales(kind, o, ref); deployment != "" {
-		out.target = Key{Namespace: o.GetNamespace(), Name: deployment}
+		out.target = annotations.DeploymentKey(o.GetNamespace(), deployment)
 	}
 	return out
 }
@@ -100,7 +100,7 @@ func slimResizer(obj any) (any, error) {
 	out := &autoscaler{ObjectMeta: metav1.ObjectMeta{Namespace: in.GetNamespace(), Name: in.GetName(), UID: in.GetUID(), ResourceVersion: in.GetResourceVersion()}}
 	var deployment string
 	if out.resizer, deployment = annotations.ReadResizer(in.GetName(), in.Object); deployment != "" {
-		out.target = Key{Namespace: in.GetNamespace(), Name: deployment}
+		out.target = annotations.DeploymentKey(in.GetNamespace(), deployment)
 	}
 	return out, nil
 }
@@ -145,12 +145,12 @@ var (
 )
 
 // of are the objects of the extension that have the Deployment for their target.
-func (x *extension) of(deployment Key) []*autoscaler {
+func (x *extension) of(deployment annotations.Key) []*autoscaler {
 	informer := x.informer.Load()
 	if informer == nil {
 		return nil
 	}
-	return indexed[*autoscaler]((*informer).GetIndexer(), byTarget, deployment.String())
+	return indexed[*autoscaler]((*informer).GetIndexer(), byTarget, deployment.NamespacedName().String())
 }
 
 // followExtension watches for as long as the cluster has the resource, and looks whether it has it otherwise.

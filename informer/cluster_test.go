@@ -24,6 +24,8 @@ import (
 	metadatafake "k8s.io/client-go/metadata/fake"
 	clienttesting "k8s.io/client-go/testing"
 	"k8s.io/client-go/util/workqueue"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
 func TestMain(m *testing.M) {
@@ -45,8 +47,8 @@ type cluster struct {
 	down    error // while set, every list and watch fails with it
 	errs    []string
 	looks   []string
-	verdict func(key Key, nth int) (time.Duration, error) // what the reconcile returns at the nth look at a key
-	seen    map[Key]int
+	verdict func(key annotations.Key, nth int) (time.Duration, error) // what the reconcile returns at the nth look at a key
+	seen    map[annotations.Key]int
 }
 
 // newCluster makes a world with these objects. The informers are not started.
@@ -57,7 +59,7 @@ func newCluster(t *testing.T, objects ...runtime.Object) *cluster {
 	}
 	c := &cluster{
 		t: t, client: fake.NewSimpleClientset(), meta: metadatafake.NewSimpleMetadataClient(scheme),
-		watches: map[string]*watch.RaceFreeFakeWatcher{}, seen: map[Key]int{},
+		watches: map[string]*watch.RaceFreeFakeWatcher{}, seen: map[annotations.Key]int{},
 	}
 	c.hook(&c.client.Fake, c.client.Tracker())
 	c.hook(&c.meta.Fake, c.meta.Tracker())
@@ -100,10 +102,10 @@ func (c *cluster) onError(err error) {
 }
 
 // reconcile notes the look and answers with the verdict of the test.
-func (c *cluster) reconcile(_ context.Context, key Key) (time.Duration, error) {
+func (c *cluster) reconcile(_ context.Context, key annotations.Key) (time.Duration, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.looks = append(c.looks, key.String())
+	c.looks = append(c.looks, key.NamespacedName().String())
 	c.seen[key]++
 	if c.verdict == nil {
 		return 0, nil

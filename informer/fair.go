@@ -1,24 +1,28 @@
 package informer
 
-import "k8s.io/client-go/util/workqueue"
+import (
+	"k8s.io/client-go/util/workqueue"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+)
 
 // fairQueue takes turns between namespaces, so that one in which thousands of workloads want to be looked at does not keep those of
 // another waiting; within a namespace it is first in, first out. It is the order of a workqueue, which locks around every call.
 type fairQueue struct {
-	waiting map[string][]Key // never holds an empty slice
-	turns   []string         // the namespaces that wait, the next one first
+	waiting map[string][]annotations.Key // never holds an empty slice
+	turns   []string                     // the namespaces that wait, the next one first
 	length  int
 }
 
-var _ workqueue.Queue[Key] = (*fairQueue)(nil)
+var _ workqueue.Queue[annotations.Key] = (*fairQueue)(nil)
 
-func newFairQueue() *fairQueue { return &fairQueue{waiting: map[string][]Key{}} }
+func newFairQueue() *fairQueue { return &fairQueue{waiting: map[string][]annotations.Key{}} }
 
 // Touch is told of a key that is added while it waits: it keeps its place.
-func (q *fairQueue) Touch(Key) {}
+func (q *fairQueue) Touch(annotations.Key) {}
 
 // Push adds a key; a namespace that did not wait has its turn after those that do.
-func (q *fairQueue) Push(key Key) {
+func (q *fairQueue) Push(key annotations.Key) {
 	if len(q.waiting[key.Namespace]) == 0 {
 		q.turns = append(q.turns, key.Namespace)
 	}
@@ -30,7 +34,7 @@ func (q *fairQueue) Push(key Key) {
 func (q *fairQueue) Len() int { return q.length }
 
 // Pop takes the first key of the namespace whose turn it is. There must be one.
-func (q *fairQueue) Pop() Key {
+func (q *fairQueue) Pop() annotations.Key {
 	namespace := q.turns[0]
 	q.turns = q.turns[1:]
 	keys := q.waiting[namespace]

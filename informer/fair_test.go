@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
 func TestFairQueue(t *testing.T) {
@@ -27,11 +29,11 @@ func TestFairQueue(t *testing.T) {
 			left := 0
 			for _, step := range story.steps {
 				if step == "" {
-					got = append(got, q.Pop().String())
+					got = append(got, q.Pop().NamespacedName().String())
 					left--
 				} else {
 					namespace, workload, _ := strings.Cut(step, "/")
-					q.Push(Key{Namespace: namespace, Name: workload})
+					q.Push(annotations.DeploymentKey(namespace, workload))
 					left++
 				}
 				if q.Len() != left {
@@ -53,7 +55,7 @@ func TestFairQueueKeepsNothing(t *testing.T) {
 	t.Parallel()
 	q := newFairQueue()
 	for i := range 10_000 {
-		q.Push(Key{Namespace: fmt.Sprint(i), Name: "web"})
+		q.Push(annotations.DeploymentKey(fmt.Sprint(i), "web"))
 		q.Pop()
 	}
 	if len(q.waiting) > 0 || cap(q.turns) > 16 {

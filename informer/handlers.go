@@ -4,7 +4,6 @@ import (
 	"errors"
 	"maps"
 
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -27,8 +26,8 @@ import (
 
 // subscribe registers the handlers. They only enqueue.
 func (s *Set) subscribe() error {
-	d, err1 := s.deployments.AddTypedEventHandler(cache.TypedResourceEventHandlerFuncs[*appsv1.Deployment]{
-		AddFunc: s.deploymentAdded, UpdateFunc: s.deploymentUpdated, DeleteFunc: s.deploymentDeleted,
+	d, err1 := s.deployments.AddTypedEventHandler(cache.TypedResourceEventHandlerFuncs[*kept]{
+		AddFunc: s.workloadAdded, UpdateFunc: s.workloadUpdated, DeleteFunc: s.workloadDeleted,
 	})
 	rs, err2 := s.replicaSets.AddTypedEventHandler(cache.TypedResourceEventHandlerFuncs[*metav1.PartialObjectMetadata]{
 		AddFunc: s.replicaSetCame, UpdateFunc: s.replicaSetUpdated, DeleteFunc: s.replicaSetDeleted,
@@ -43,35 +42,30 @@ func (s *Set) subscribe() error {
 	return nil
 }
 
-func (s *Set) deploymentAdded(d *appsv1.Deployment) {
-	if annotations.Selected(d.Annotations) {
-		s.Enqueue(cache.MetaObjectToName(d))
+func (s *Set) workloadAdded(k *kept) {
+	if k.isSelected() {
+		s.Enqueue(k.Key)
 	}
 }
 
-// deploymentUpdated also enqueues a workload that just lost its last annotation, so that it is forgotten.
-func (s *Set) deploymentUpdated(before, after *appsv1.Deployment) {
-	if !annotations.Selected(before.Annotations) && !annotations.Selected(after.Annotations) {
-		return
-	}
-	if deploymentChanged(before, after) {
-		s.Enqueue(cache.MetaObjectToName(after))
+// workloadUpdated also enqueues a workload that just lost its last annotation, so that it is forgotten.
+func (s *Set) workloadUpdated(before, after *kept) {
+	if (before.isSelected() || after.isSelected()) && workloadChanged(before.workload(), after.workload()) {
+		s.Enqueue(after.Key)
 	}
 }
 
-// deploymentDeleted enqueues a workload of which only the name is left, too: whether it was selected is not known then,
+// workloadDeleted enqueues a workload of which only the name is left, too: whether it was selected is not known then,
 // and looking at nothing costs nothing.
-func (s *Set) deploymentDeleted(gone cache.DeletedObject[*appsv1.Deployment]) {
-	if gone.OptionalObj == nil || annotations.Selected(gone.OptionalObj.Annotations) {
-		s.Enqueue(gone.GetObjectName())
+func (s *Set) workloadDeleted(gone cache.DeletedObject[*kept]) {
+	if name := gone.GetObjectName(); gone.OptionalObj == nil || gone.OptionalObj.isSelected() {
+		s.Enqueue(annotations.DeploymentKey(name.Namespace, name.Name))
 	}
 }
 
-func deploymentChanged(a, b *appsv1.Deployment) bool {
-	return a.UID != b.UID ||
-		deleting(a) != deleting(b) ||
-		!maps.Equal(a.Annotations, b.Annotations) ||
-		!equality.Semantic.DeepEqual(&a.Spec, &b.Spec)
+func workloadChanged(a, b *annotations.Workload) bool {
+	return a.UID != b.UID || a.Deleting != b.Deleting || a.Replicas != b.Replicas || !maps.Equal(a.Annotations, b.Annotations) ||
+		!equality.Semantic.DeepEqual(a.Template, b.Template) || !equality.Semantic.DeepEqual(a.Selector, b.Selector)
 }
 
 // replicaSetCame finds the workload of pods that were known before their ReplicaSet: the three watches are not ordered

@@ -8,6 +8,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/tools/cache"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
 // step is one thing that happens in a story, and the workloads that are looked at because of it.
@@ -180,7 +183,7 @@ func TestARolloutAsSeenThroughTheWatches(t *testing.T) {
 		}
 		pods := func() []string {
 			synctest.Wait()
-			return names(c.set.Pods(c.set.Deployment(Key{Namespace: "shop", Name: "web"})))
+			return names(c.set.Pods(c.set.Workload(annotations.DeploymentKey("shop", "web"))))
 		}
 		check(t, "before", pods(), []string{"web-1-a", "web-1-b"})
 		c.put(after)
@@ -196,7 +199,7 @@ func TestARolloutAsSeenThroughTheWatches(t *testing.T) {
 
 func BenchmarkPodUpdateThatChangesNothing(b *testing.B) {
 	set, _, _ := crowd(b)
-	p := named[*corev1.Pod](set.pods.GetStore(), Key{Namespace: "shop", Name: "web-0-0-0"})
+	p := named[*corev1.Pod](set.pods.GetStore(), cache.ObjectName{Namespace: "shop", Name: "web-0-0-0"})
 	same := p.DeepCopy()
 	b.ReportAllocs()
 	for b.Loop() {
@@ -206,7 +209,7 @@ func BenchmarkPodUpdateThatChangesNothing(b *testing.B) {
 
 func BenchmarkPodBecomesReady(b *testing.B) {
 	set, _, _ := crowd(b)
-	p := named[*corev1.Pod](set.pods.GetStore(), Key{Namespace: "shop", Name: "web-0-0-0"})
+	p := named[*corev1.Pod](set.pods.GetStore(), cache.ObjectName{Namespace: "shop", Name: "web-0-0-0"})
 	after := p.DeepCopy()
 	ready(corev1.ConditionTrue, "10:00:20")(after)
 	b.ReportAllocs()

@@ -51,7 +51,7 @@ type Config struct {
 // Set is the watched part of the cluster together with the queue of workloads to look at. All methods may be called
 // from any goroutine. What it returns is shared with everybody else and must not be written to.
 type Set struct {
-	deployments cache.TypedSharedIndexInformer[*appsv1.Deployment]
+	deployments cache.TypedSharedIndexInformer[*kept]
 	replicaSets cache.TypedSharedIndexInformer[*metav1.PartialObjectMetadata]
 	pods        cache.TypedSharedIndexInformer[*corev1.Pod]
 	templates   templates
@@ -84,8 +84,8 @@ func New(c Config) (*Set, error) {
 	deployments := watching.New("deployments", c.Client.AppsV1().Deployments(c.Namespace), c.Watches, s.onError)
 	replicaSets := watching.New("replicasets", c.Metadata.Resource(appsv1.SchemeGroupVersion.WithResource("replicasets")).Namespace(c.Namespace), c.Watches, s.onError)
 	pods := watching.New("pods", c.Client.CoreV1().Pods(c.Namespace), c.Watches, s.onError)
-	s.deployments = cache.NewTypedSharedIndexInformer[*appsv1.Deployment](deployments.Informer(c.Client, &appsv1.Deployment{},
-		cache.TypedIndexersToIndexers(cache.TypedIndexers[*appsv1.Deployment]{bySelection: selection}), s.templates.slimDeployment))
+	s.deployments = cache.NewTypedSharedIndexInformer[*kept](deployments.Informer(c.Client, &appsv1.Deployment{},
+		cache.TypedIndexersToIndexers(cache.TypedIndexers[*kept]{bySelection: selection}), s.templates.slimDeployment))
 	s.replicaSets = cache.NewTypedSharedIndexInformer[*metav1.PartialObjectMetadata](replicaSets.Informer(c.Metadata, &metav1.PartialObjectMetadata{},
 		cache.TypedIndexersToIndexers(cache.TypedIndexers[*metav1.PartialObjectMetadata]{byController: controllerUID[*metav1.PartialObjectMetadata]}), slimReplicaSet))
 	s.pods = cache.NewTypedSharedIndexInformer[*corev1.Pod](pods.Informer(c.Client, &corev1.Pod{},

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"k8s.io/client-go/kubernetes/fake"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
 func TestNewNeedsBothClients(t *testing.T) {
@@ -47,8 +49,8 @@ func TestATermWaitsForTheCaches(t *testing.T) {
 		rs := replicaSet(web, "web-1")
 		c := newCluster(t, web, rs, pod(rs, "web-1-a"))
 		c.outage(errDown)
-		end := c.lead(1, func(ctx context.Context, key Key) (time.Duration, error) {
-			check(t, "pods at the first look", names(c.set.Pods(c.set.Deployment(key))), []string{"web-1-a"})
+		end := c.lead(1, func(ctx context.Context, key annotations.Key) (time.Duration, error) {
+			check(t, "pods at the first look", names(c.set.Pods(c.set.Workload(key))), []string{"web-1-a"})
 			return c.reconcile(ctx, key)
 		})
 		go func() {

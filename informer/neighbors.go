@@ -35,7 +35,7 @@ type NeighborsConfig struct {
 	OnError func(err error)
 	// OnAutoscaler, if set, is told the Deployments that an autoscaler begins or ceases to scale, OnLimitRange the namespaces
 	// whose LimitRanges change. Both are called from several goroutines and must return quickly.
-	OnAutoscaler func(deployments ...Key)
+	OnAutoscaler func(deployments ...annotations.Key)
 	OnLimitRange func(namespace string)
 }
 
@@ -163,7 +163,7 @@ func (n *Neighbors) autoscalersChanged(objs ...any) {
 		if gone, ok := obj.(cache.DeletedFinalStateUnknown); ok {
 			obj = gone.Obj
 		}
-		if a, ok := obj.(*autoscaler); ok && a.target != (Key{}) {
+		if a, ok := obj.(*autoscaler); ok && a.target != (annotations.Key{}) {
 			n.config.OnAutoscaler(a.target)
 		}
 	}
@@ -220,7 +220,7 @@ func (n *Neighbors) Filled() bool {
 func (n *Neighbors) Wait() { n.running.Wait() }
 
 // Surroundings returns what bears on a Deployment. What it returns is shared with everybody else and must not be written to.
-func (n *Neighbors) Surroundings(deployment Key) annotations.Surroundings {
+func (n *Neighbors) Surroundings(deployment annotations.Key) annotations.Surroundings {
 	var s annotations.Surroundings
 	if !n.limitRanges.HasSynced() {
 		s.Unknown = "LimitRanges cannot be read"
@@ -230,7 +230,7 @@ func (n *Neighbors) Surroundings(deployment Key) annotations.Surroundings {
 	}
 	s.LimitRanges = indexed[*corev1.LimitRange](n.limitRanges.GetIndexer(), byNamespace, deployment.Namespace)
 	slices.SortFunc(s.LimitRanges, func(a, b *corev1.LimitRange) int { return strings.Compare(a.Name, b.Name) })
-	found := indexed[*autoscaler](n.hpas.GetIndexer(), byTarget, deployment.String())
+	found := indexed[*autoscaler](n.hpas.GetIndexer(), byTarget, deployment.NamespacedName().String())
 	found = append(found, n.scaledObjects.of(deployment)...)
 	for _, a := range found {
 		s.Autoscalers = append(s.Autoscalers, a.is)

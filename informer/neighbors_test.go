@@ -58,7 +58,7 @@ func newNeighborhood(t *testing.T, objects ...runtime.Object) *neighborhood {
 	})
 	n, err := NewNeighbors(NeighborsConfig{Client: h.client, Dynamic: h.dynamic,
 		OnError:      func(err error) { h.note(&h.errs, err.Error()) },
-		OnAutoscaler: func(keys ...Key) { h.note(&h.told, keys[0].String()) },
+		OnAutoscaler: func(keys ...annotations.Key) { h.note(&h.told, keys[0].NamespacedName().String()) },
 		OnLimitRange: func(namespace string) { h.note(&h.told, "namespace "+namespace) }})
 	if err != nil {
 		t.Fatal(err)
@@ -121,10 +121,10 @@ func limits(namespace, name, cpu string) *corev1.LimitRange {
 		{Type: corev1.LimitTypeContainer, DefaultRequest: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse(cpu)}}}}}
 }
 
-var shopWeb = Key{Namespace: "shop", Name: "web"}
+var shopWeb = annotations.DeploymentKey("shop", "web")
 
 // surroundingsOf are the autoscalers of the Deployment, and the names of its LimitRanges.
-func (h *neighborhood) surroundingsOf(key Key) (autoscalers []annotations.Autoscaler, ranges []string) {
+func (h *neighborhood) surroundingsOf(key annotations.Key) (autoscalers []annotations.Autoscaler, ranges []string) {
 	s := h.n.Surroundings(key)
 	for _, r := range s.LimitRanges {
 		ranges = append(ranges, r.Name)
@@ -154,7 +154,7 @@ func TestSurroundings(t *testing.T) {
 		check(t, "autoscalers", autoscalers, []annotations.Autoscaler{{Kind: annotations.KindHPA, Name: "a"}, {Kind: annotations.KindHPA, Name: "b"},
 			{Kind: annotations.KindScaledObject, Name: "paused"}, {Kind: annotations.KindScaledObject, Name: "queue"}})
 		check(t, "LimitRanges", ranges, []string{"y", "z"})
-		autoscalers, ranges = h.surroundingsOf(Key{Namespace: "elsewhere", Name: "web"})
+		autoscalers, ranges = h.surroundingsOf(annotations.DeploymentKey("elsewhere", "web"))
 		check(t, "autoscalers of a namesake", autoscalers, []annotations.Autoscaler(nil))
 		check(t, "LimitRanges of a namesake", ranges, []string{"x"})
 		if unknown := h.n.Surroundings(shopWeb).Unknown; unknown != "" {
@@ -378,7 +378,7 @@ func TestOtherNamespacesAreUnknown(t *testing.T) {
 		h := newNeighborhood(t)
 		h.n.config.Namespace = "shop"
 		h.start()
-		if s := h.n.Surroundings(Key{Namespace: "elsewhere", Name: "web"}); s.Unknown == "" {
+		if s := h.n.Surroundings(annotations.DeploymentKey("elsewhere", "web")); s.Unknown == "" {
 			t.Error("the LimitRanges of another namespace count as known")
 		}
 		if s := h.n.Surroundings(shopWeb); s.Unknown != "" {

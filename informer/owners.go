@@ -24,12 +24,8 @@ const (
 	selectedOnes = "selected"
 )
 
-// Key names one workload. It is client-go's name of an object, so that it travels through queue, listers and log
-// without being converted; its String is "namespace/name".
-type Key = cache.ObjectName
-
-func selection(d *appsv1.Deployment) ([]string, error) {
-	if !annotations.Selected(d.Annotations) {
+func selection(k *kept) ([]string, error) {
+	if !k.isSelected() {
 		return nil, nil
 	}
 	return []string{selectedOnes}, nil
@@ -43,15 +39,15 @@ func controllerUID[T metav1.Object](o T) ([]string, error) {
 	return []string{string(ref.UID)}, nil
 }
 
-// Deployment returns what is known of a Deployment, nil if there is none of that name. Of one that is not selected only
-// namespace, name, UID and resource version are known. The object is shared: it must not be written to.
-func (s *Set) Deployment(key Key) *appsv1.Deployment {
-	return named[*appsv1.Deployment](s.deployments.GetStore(), key)
+// Workload returns what is known of a workload, nil if there is none of that name. Of one that is not selected only key, UID and version
+// are known. It is shared: it must not be written to.
+func (s *Set) Workload(key annotations.Key) *annotations.Workload {
+	return named[*kept](s.deployments.GetStore(), cache.NamespacedNameAsObjectName(key.NamespacedName())).workload()
 }
 
-// Live reads a Deployment from the API server, as Deployment would return it; nil if there is none of that name. It is a list of
+// Live reads a workload from the API server, as Workload would return it; nil if there is none of that name. It is a list of
 // one, because to list is a right that watching needs anyway.
-func (s *Set) Live(ctx context.Context, key Key) (*appsv1.Deployment, error) {
+func (s *Set) Live(ctx context.Context, key annotations.Key) (*annotations.Workload, error) {
 	list, err := s.reader.AppsV1().Deployments(key.Namespace).List(ctx, metav1.ListOptions{
 		FieldSelector: fields.OneTermEqualSelector(metav1.ObjectNameField, key.Name).String()})
 	if err != nil {
@@ -65,33 +61,33 @@ func (s *Set) Live(ctx context.Context, key Key) (*appsv1.Deployment, error) {
 	if err != nil {
 		return nil, err
 	}
-	return typed[*appsv1.Deployment](slim), nil
+	return typed[*kept](slim).workload(), nil
 }
 
-// Doubt is told that the API server has had a version of a Deployment for so long that the watch should have told of it. Deployments
+// Doubt is told that the API server has had a version of a workload for so long that the watch should have told of it. Deployments
 // are listed again then, which is told.
-func (s *Set) Doubt(key Key, version string) {
-	s.doubtDeployments(fmt.Sprintf("nothing came of version %s of %s", version, key))
+func (s *Set) Doubt(key annotations.Key, version string) {
+	s.doubtDeployments(fmt.Sprintf("nothing came of version %s of %s", version, key.NamespacedName()))
 }
 
 // Selected returns the workloads that have an annotation of mini-hpa, sorted by namespace and name.
-func (s *Set) Selected() []Key {
-	var keys []Key
-	for _, d := range indexed[*appsv1.Deployment](s.deployments.GetIndexer(), bySelection, selectedOnes) {
-		keys = append(keys, cache.MetaObjectToName(d))
+func (s *Set) Selected() []annotations.Key {
+	var keys []annotations.Key
+	for _, k := range indexed[*kept](s.deployments.GetIndexer(), bySelection, selectedOnes) {
+		keys = append(keys, k.Key)
 	}
-	slices.SortFunc(keys, func(a, b Key) int {
+	slices.SortFunc(keys, func(a, b annotations.Key) int {
 		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
 	})
 	return keys
 }
 
-// Pods returns the pods that belong to d through one of its ReplicaSets, old ones included, sorted by name. A Deployment
+// Pods returns the pods that belong to w through one of its ReplicaSets, old ones included, sorted by name. A workload
 // that was deleted and made anew has another UID and does not inherit pods. The objects are shared: they must not be
 // written to.
-func (s *Set) Pods(d *appsv1.Deployment) []*corev1.Pod {
+func (s *Set) Pods(w *annotations.Workload) []*corev1.Pod {
 	var pods []*corev1.Pod
-	for _, rs := range indexed[*metav1.PartialObjectMetadata](s.replicaSets.GetIndexer(), byController, string(d.UID)) {
+	for _, rs := range indexed[*metav1.PartialObjectMetadata](s.replicaSets.GetIndexer(), byController, string(w.UID)) {
 		pods = append(pods, s.podsOf(rs)...)
 	}
 	slices.SortFunc(pods, func(a, b *corev1.Pod) int { return strings.Compare(a.Name, b.Name) })
@@ -99,9 +95,9 @@ func (s *Set) Pods(d *appsv1.Deployment) []*corev1.Pod {
 }
 
 // workloadsOf returns the selected workloads that own any of the pods, each of them once.
-func (s *Set) workloadsOf(pods ...*corev1.Pod) []Key {
-	var keys []Key
-	seen := map[Key]bool{}
+func (s *Set) workloadsOf(pods ...*corev1.Pod) []annotations.Key {
+	var keys []annotations.Key
+	seen := map[annotations.Key]bool{}
 	for _, pod := range pods {
 		if key, ok := s.workloadOfPod(pod); ok && !seen[key] {
 			seen[key] = true
@@ -112,21 +108,21 @@ func (s *Set) workloadsOf(pods ...*corev1.Pod) []Key {
 }
 
 // workloadOfPod returns the selected workload that owns the pod; false if there is none, or not yet.
-func (s *Set) workloadOfPod(pod *corev1.Pod) (Key, bool) {
+func (s *Set) workloadOfPod(pod *corev1.Pod) (annotations.Key, bool) {
 	rs := controllerOf[*metav1.PartialObjectMetadata](s.replicaSets.GetStore(), pod)
 	if rs == nil {
-		return Key{}, false
+		return annotations.Key{}, false
 	}
 	return s.workloadOfReplicaSet(rs)
 }
 
 // workloadOfReplicaSet returns the selected workload that owns the ReplicaSet; false if there is none, or not yet.
-func (s *Set) workloadOfReplicaSet(rs *metav1.PartialObjectMetadata) (Key, bool) {
-	d := controllerOf[*appsv1.Deployment](s.deployments.GetStore(), rs)
-	if d == nil || !annotations.Selected(d.Annotations) {
-		return Key{}, false
+func (s *Set) workloadOfReplicaSet(rs *metav1.PartialObjectMetadata) (annotations.Key, bool) {
+	k := controllerOf[*kept](s.deployments.GetStore(), rs)
+	if k == nil || !k.isSelected() {
+		return annotations.Key{}, false
 	}
-	return cache.MetaObjectToName(d), true
+	return k.Key, true
 }
 
 // podsOf returns the pods that a ReplicaSet controls, in no order.
@@ -148,7 +144,7 @@ func controllerOf[T owner](owners cache.Store, o metav1.Object) T {
 	if ref == nil {
 		return none
 	}
-	found := named[T](owners, Key{Namespace: o.GetNamespace(), Name: ref.Name})
+	found := named[T](owners, cache.ObjectName{Namespace: o.GetNamespace(), Name: ref.Name})
 	if found == none || found.GetUID() != ref.UID {
 		return none
 	}
@@ -156,7 +152,7 @@ func controllerOf[T owner](owners cache.Store, o metav1.Object) T {
 }
 
 // named returns an object by its name, the zero T if it is not there.
-func named[T any](store cache.Store, key Key) T {
+func named[T any](store cache.Store, key cache.ObjectName) T {
 	// The in-memory store has no error to return.
 	obj, _, _ := store.GetByKey(key.String())
 	found, _ := obj.(T)

@@ -13,6 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes/fake"
 	metadatafake "k8s.io/client-go/metadata/fake"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
 // filled returns a Set whose caches hold these objects as the informers would have stored them.
@@ -84,7 +86,7 @@ func TestPodsOfADeployment(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			check(t, "pods", names(filled(t, c.world...).Pods(c.of)), c.want)
+			check(t, "pods", names(filled(t, c.world...).Pods(annotations.OfDeployment(c.of))), c.want)
 		})
 	}
 }
@@ -113,7 +115,7 @@ func TestWorkloadOfAPod(t *testing.T) {
 			key, ok := filled(t, c.world...).workloadOfPod(pod(rs, "a"))
 			got := ""
 			if ok {
-				got = key.String()
+				got = key.NamespacedName().String()
 			}
 			check(t, "workload", got, c.want)
 		})
@@ -125,21 +127,21 @@ func TestWorkloadsOfManyPodsAreNamedOnce(t *testing.T) {
 	webRS, bankRS := replicaSet(web, "web-1"), replicaSet(bank, "web-1")
 	set := filled(t, web, bank, webRS, bankRS)
 	got := set.workloadsOf(pod(webRS, "a"), pod(bankRS, "a"), pod(replicaSet(web, "unknown"), "x"), pod(webRS, "b"), pod(webRS, "a"))
-	check(t, "workloads", got, []Key{{Namespace: "shop", Name: "web"}, {Namespace: "bank", Name: "web"}})
+	check(t, "workloads", got, []annotations.Key{annotations.DeploymentKey("shop", "web"), annotations.DeploymentKey("bank", "web")})
 }
 
 func TestSelectedAreSortedAndKnownByName(t *testing.T) {
 	set := filled(t, deployment("web"), deployment("api"), deployment("plain", unselected), inNamespace("bank", deployment("web")))
-	check(t, "selected", set.Selected(), []Key{
-		{Namespace: "bank", Name: "web"}, {Namespace: "shop", Name: "api"}, {Namespace: "shop", Name: "web"},
+	check(t, "selected", set.Selected(), []annotations.Key{
+		annotations.DeploymentKey("bank", "web"), annotations.DeploymentKey("shop", "api"), annotations.DeploymentKey("shop", "web"),
 	})
-	if d := set.Deployment(Key{Namespace: "shop", Name: "web"}); d == nil || d.Name != "web" || d.Annotations["mini-hpa/max"] != "10" {
+	if d := set.Workload(annotations.DeploymentKey("shop", "web")); d == nil || d.Name != "web" || d.Annotations["mini-hpa/max"] != "10" {
 		t.Errorf("shop/web is %v", d)
 	}
-	if d := set.Deployment(Key{Namespace: "shop", Name: "plain"}); d == nil || d.UID != "deploy-plain" || d.Spec.Replicas != nil {
+	if d := set.Workload(annotations.DeploymentKey("shop", "plain")); d == nil || d.UID != "deploy-plain" || d.Template != nil {
 		t.Errorf("of shop/plain only the identity should be known, but it is %v", d)
 	}
-	if d := set.Deployment(Key{Namespace: "shop", Name: "none"}); d != nil {
+	if d := set.Workload(annotations.DeploymentKey("shop", "none")); d != nil {
 		t.Errorf("shop/none does not exist, but it is %v", d)
 	}
 }
@@ -148,7 +150,7 @@ func BenchmarkPodsOfADeploymentWith1000(b *testing.B) {
 	set, web, _ := crowd(b)
 	b.ReportAllocs()
 	for b.Loop() {
-		if n := len(set.Pods(web)); n != 1000 {
+		if n := len(set.Pods(annotations.OfDeployment(web))); n != 1000 {
 			b.Fatalf("%d pods", n)
 		}
 	}
@@ -183,13 +185,13 @@ func TestLive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, deployment("web"), deployment("api"))
 		c.start()
-		key := Key{Namespace: "shop", Name: "web"}
+		key := annotations.DeploymentKey("shop", "web")
 		live, err := c.set.Live(t.Context(), key)
 		if err != nil {
 			t.Fatal(err)
 		}
-		check(t, "live", live, c.set.Deployment(key))
-		if live, err := c.set.Live(t.Context(), Key{Namespace: "shop", Name: "none"}); live != nil || err != nil {
+		check(t, "live", live, c.set.Workload(key))
+		if live, err := c.set.Live(t.Context(), annotations.DeploymentKey("shop", "none")); live != nil || err != nil {
 			t.Errorf("live %v, error %v of a Deployment that does not exist", live, err)
 		}
 		c.outage(errDown)
@@ -211,11 +213,11 @@ func TestDoubt(t *testing.T) {
 		c.looked()
 		c.mute("deployments")
 		c.put(deployment("web", replicas(7)))
-		key := Key{Namespace: "shop", Name: "web"}
+		key := annotations.DeploymentKey("shop", "web")
 		c.set.Doubt(key, "1002")
 		time.Sleep(2 * time.Second)
 		check(t, "looks", c.looked(), []string{"shop/web"})
-		check(t, "replicas", *c.set.Deployment(key).Spec.Replicas, int32(7))
+		check(t, "replicas", c.set.Workload(key).Replicas, int32(7))
 		check(t, "told", c.told(), []string{"watching deployments: nothing came of version 1002 of shop/web; listed again, and 1 of 1 had changed"})
 		end()
 		c.stop()

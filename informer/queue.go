@@ -14,6 +14,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/util/workqueue"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
 const (
@@ -32,27 +34,27 @@ const (
 // zero asks to look again after that time if nothing else makes it happen before; zero or less asks for nothing. After an
 // error next is not read and the workload is looked at again with growing pauses. The workload may be gone: that is a
 // normal end, and the moment to forget it.
-type ReconcileFunc func(ctx context.Context, key Key) (next time.Duration, err error)
+type ReconcileFunc func(ctx context.Context, key annotations.Key) (next time.Duration, err error)
 
 // term is one period of leadership: a queue of its own, and the moments at which workloads want to be looked at again.
 type term struct {
-	workqueue.TypedRateLimitingInterface[Key]
-	limiter   workqueue.TypedRateLimiter[Key]
+	workqueue.TypedRateLimitingInterface[annotations.Key]
+	limiter   workqueue.TypedRateLimiter[annotations.Key]
 	wakeups   wakeups
 	reconcile ReconcileFunc
 	onError   func(error)
 }
 
 func newTerm(f ReconcileFunc, onError func(error)) *term {
-	limiter := workqueue.NewTypedItemExponentialFailureRateLimiter[Key](firstRetry, lastRetry)
+	limiter := workqueue.NewTypedItemExponentialFailureRateLimiter[annotations.Key](firstRetry, lastRetry)
 	return &term{
 		limiter: limiter,
 		TypedRateLimitingInterface: workqueue.NewTypedRateLimitingQueueWithConfig(limiter,
-			workqueue.TypedRateLimitingQueueConfig[Key]{DelayingQueue: workqueue.NewTypedDelayingQueueWithConfig(
-				workqueue.TypedDelayingQueueConfig[Key]{Name: queueName, Queue: workqueue.NewTypedWithConfig(
-					workqueue.TypedQueueConfig[Key]{Name: queueName, Queue: newFairQueue()})})},
+			workqueue.TypedRateLimitingQueueConfig[annotations.Key]{DelayingQueue: workqueue.NewTypedDelayingQueueWithConfig(
+				workqueue.TypedDelayingQueueConfig[annotations.Key]{Name: queueName, Queue: workqueue.NewTypedWithConfig(
+					workqueue.TypedQueueConfig[annotations.Key]{Name: queueName, Queue: newFairQueue()})})},
 		),
-		wakeups:   wakeups{timers: map[Key]*time.Timer{}},
+		wakeups:   wakeups{timers: map[annotations.Key]*time.Timer{}},
 		reconcile: f,
 		onError:   onError,
 	}
@@ -90,7 +92,7 @@ func (s *Set) lead(ctx context.Context, workers int, t *term) {
 }
 
 // Enqueue asks for these workloads to be looked at now. Outside of a term it does nothing.
-func (s *Set) Enqueue(keys ...Key) {
+func (s *Set) Enqueue(keys ...annotations.Key) {
 	t := s.current.Load()
 	if t == nil {
 		return
@@ -106,7 +108,7 @@ func (s *Set) EnqueueSelected() { s.Enqueue(s.Selected()...) }
 // EnqueueNamespace asks for every selected workload of a namespace to be looked at now. Outside of a term it does nothing.
 func (s *Set) EnqueueNamespace(namespace string) {
 	keys := s.Selected()
-	s.Enqueue(slices.DeleteFunc(keys, func(key Key) bool { return key.Namespace != namespace })...)
+	s.Enqueue(slices.DeleteFunc(keys, func(key annotations.Key) bool { return key.Namespace != namespace })...)
 }
 
 // EnqueueOwners asks for the selected workloads that own these pods to be looked at now, each of them once. Pods that are
@@ -139,7 +141,7 @@ func (t *term) work(ctx context.Context) {
 }
 
 // process looks at one workload, and plans when to look again.
-func (t *term) process(ctx context.Context, key Key) {
+func (t *term) process(ctx context.Context, key annotations.Key) {
 	if ctx.Err() != nil {
 		return // The term is over. The queue is only emptied, so that its depth metric returns to zero.
 	}
@@ -158,7 +160,7 @@ func (t *term) process(ctx context.Context, key Key) {
 // WorkloadError is why a workload is looked at again. Of those in a row only the first, the second, the fourth, the eighth and so on are
 // told: the number says how many there were.
 type WorkloadError struct {
-	Key Key
+	Key annotations.Key
 	// Failures are those in a row, this one included.
 	Failures int
 	Err      error
@@ -166,7 +168,7 @@ type WorkloadError struct {
 
 // Error names the workload.
 func (e *WorkloadError) Error() string {
-	return fmt.Sprintf("reconciling %s (failure %d in a row): %v", e.Key, e.Failures, e.Err)
+	return fmt.Sprintf("reconciling %s (failure %d in a row): %v", e.Key.NamespacedName(), e.Failures, e.Err)
 }
 
 // Unwrap is the error itself.
@@ -174,7 +176,7 @@ func (e *WorkloadError) Unwrap() error { return e.Err }
 
 // retry brings the key back after a pause. A retry that is due after something else has already led to a success is one
 // look too many; it is not worth a second bookkeeping beside the queue's, which keeps one per key.
-func (t *term) retry(ctx context.Context, key Key, err error) {
+func (t *term) retry(ctx context.Context, key annotations.Key, err error) {
 	if ctx.Err() != nil {
 		return // The error is that the term has ended.
 	}
@@ -186,7 +188,7 @@ func (t *term) retry(ctx context.Context, key Key, err error) {
 
 // pause is how long to wait after one more failure of the key. Who is asked by the API server to come later does, but not later than
 // after the longest pause: the answer may be wrong, and the load goes on.
-func (t *term) pause(key Key, err error) time.Duration {
+func (t *term) pause(key annotations.Key, err error) time.Duration {
 	pause := t.limiter.When(key)
 	if apierrors.IsConflict(err) {
 		return min(pause, wait.Jitter(contended*3/4, 2./3))
@@ -196,7 +198,7 @@ func (t *term) pause(key Key, err error) time.Duration {
 }
 
 // guarded turns a panic into an error: one workload that trips over a bug must not take the others down.
-func (t *term) guarded(ctx context.Context, key Key) (next time.Duration, err error) {
+func (t *term) guarded(ctx context.Context, key annotations.Key) (next time.Duration, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			next, err = 0, fmt.Errorf("panic: %v\n%s", p, debug.Stack())
@@ -210,11 +212,11 @@ func (t *term) guarded(ctx context.Context, key Key) (next time.Duration, err er
 // would be looked at for all the moments that no longer matter; and it counts each as a retry.
 type wakeups struct {
 	mu     sync.Mutex
-	timers map[Key]*time.Timer
+	timers map[annotations.Key]*time.Timer
 }
 
 // set replaces the moment of the key, if any, by one after the given time.
-func (w *wakeups) set(key Key, after time.Duration, wake func()) {
+func (w *wakeups) set(key annotations.Key, after time.Duration, wake func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if old := w.timers[key]; old != nil {
@@ -224,7 +226,7 @@ func (w *wakeups) set(key Key, after time.Duration, wake func()) {
 }
 
 // cancel drops the moment of the key, if any.
-func (w *wakeups) cancel(key Key) {
+func (w *wakeups) cancel(key annotations.Key) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if old := w.timers[key]; old != nil {

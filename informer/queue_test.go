@@ -11,9 +11,11 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
-var webKey = Key{Namespace: "shop", Name: "web"}
+var webKey = annotations.DeploymentKey("shop", "web")
 
 // looksAt runs one term over one workload for the given time, and returns when it was looked at, counted from the
 // beginning of the term. During the term it is enqueued at the given moments.
@@ -23,7 +25,7 @@ func looksAt(t *testing.T, lasts time.Duration, enqueued []time.Duration, verdic
 	c.start()
 	began := time.Now()
 	var looks []time.Duration
-	end := c.lead(1, func(context.Context, Key) (time.Duration, error) {
+	end := c.lead(1, func(context.Context, annotations.Key) (time.Duration, error) {
 		looks = append(looks, time.Since(began))
 		return verdict(len(looks))
 	})
@@ -138,7 +140,7 @@ func TestFailuresAreReportedOnceEach(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		conflict := apierrors.NewConflict(schema.GroupResource{Resource: "deployments"}, "web", errors.New("modified"))
 		c := newCluster(t, deployment("api"), deployment("web"), deployment("zoo"))
-		c.verdict = func(key Key, nth int) (time.Duration, error) {
+		c.verdict = func(key annotations.Key, nth int) (time.Duration, error) {
 			switch {
 			case key.Name == "web" && nth <= 2:
 				return 0, errDown
@@ -163,7 +165,7 @@ func TestFailuresAreReportedOnceEach(t *testing.T) {
 func TestAFailureThatGoesOnIsReportedEverMoreRarely(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, deployment("web"))
-		c.verdict = func(Key, int) (time.Duration, error) { return 0, errDown }
+		c.verdict = func(annotations.Key, int) (time.Duration, error) { return 0, errDown }
 		c.start()
 		end := c.lead(1, c.reconcile)
 		time.Sleep(10 * time.Minute)
@@ -179,7 +181,7 @@ func TestAFailureThatGoesOnIsReportedEverMoreRarely(t *testing.T) {
 func TestAPanicIsAFailureOfOneWorkload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, deployment("api"), deployment("web"))
-		c.verdict = func(key Key, nth int) (time.Duration, error) {
+		c.verdict = func(key annotations.Key, nth int) (time.Duration, error) {
 			if key.Name == "web" && nth == 1 {
 				var nobody *cluster
 				return nobody.verdict(key, nth)
@@ -187,7 +189,7 @@ func TestAPanicIsAFailureOfOneWorkload(t *testing.T) {
 			return 0, nil
 		}
 		c.start()
-		end := c.lead(1, func(ctx context.Context, key Key) (time.Duration, error) {
+		end := c.lead(1, func(ctx context.Context, key annotations.Key) (time.Duration, error) {
 			next, err := c.reconcile(ctx, key)
 			return next, err
 		})
@@ -217,7 +219,7 @@ func BenchmarkEnqueueOwnersOf20000Pods(b *testing.B) {
 }
 
 func BenchmarkWakeups(b *testing.B) {
-	w := wakeups{timers: map[Key]*time.Timer{}}
+	w := wakeups{timers: map[annotations.Key]*time.Timer{}}
 	defer w.stop()
 	b.ReportAllocs()
 	for b.Loop() {

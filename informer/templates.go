@@ -3,7 +3,6 @@ package informer
 import (
 	"slices"
 
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/lru"
@@ -30,8 +29,8 @@ func newTemplates() templates { return templates{lru.New(templatesKept), newList
 // slimDeployment is the transform of the same name, which shares what can be shared.
 func (t templates) slimDeployment(obj any) (any, error) {
 	out, err := slimDeployment(obj)
-	if d, ok := out.(*appsv1.Deployment); ok {
-		t.lists.shareAll(&d.Spec.Template.Spec)
+	if k, ok := out.(*kept); ok && k.Template != nil {
+		t.lists.shareAll(&k.Template.Spec)
 	}
 	return out, err
 }

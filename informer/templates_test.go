@@ -8,10 +8,11 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
 func TestPodsOfOneTemplateShareIt(t *testing.T) {
@@ -63,7 +64,7 @@ func TestEqualRequestsAreShared(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	mine := slim.(*appsv1.Deployment).Spec.Template.Spec.Containers[0].Resources.Requests
+	mine := slim.(*kept).Template.Spec.Containers[0].Resources.Requests
 	for name, story := range map[string]struct {
 		change func(*corev1.Pod)
 		shared bool
@@ -123,8 +124,8 @@ func TestADeletedWorkloadLeavesNothing(t *testing.T) {
 		rs := replicaSet(web, "web-1")
 		c := newCluster(t)
 		c.start()
-		term := newTerm(func(context.Context, Key) (time.Duration, error) {
-			if c.set.Deployment(webKey) == nil {
+		term := newTerm(func(context.Context, annotations.Key) (time.Duration, error) {
+			if c.set.Workload(webKey) == nil {
 				return 0, nil
 			}
 			return time.Hour, nil

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
 func TestNothingHappensOutsideOfATerm(t *testing.T) {
@@ -28,7 +30,7 @@ func TestNothingHappensOutsideOfATerm(t *testing.T) {
 		poke()
 		check(t, "before the first term", c.looked(), []string(nil))
 
-		c.verdict = func(Key, int) (time.Duration, error) { return 10 * time.Minute, nil }
+		c.verdict = func(annotations.Key, int) (time.Duration, error) { return 10 * time.Minute, nil }
 		end := c.lead(2, c.reconcile)
 		check(t, "first term", c.looked(), []string{"shop/web"})
 		end()
@@ -52,10 +54,10 @@ func TestATermEndsAfterItsLastLook(t *testing.T) {
 		var begun, ended []string
 		go func() {
 			time.Sleep(time.Second)
-			c.set.Enqueue(Key{Namespace: "shop", Name: "a"}) // while it is being looked at
+			c.set.Enqueue(annotations.DeploymentKey("shop", "a")) // while it is being looked at
 			cancel()
 		}()
-		c.set.Run(ctx, 1, func(ctx context.Context, key Key) (time.Duration, error) {
+		c.set.Run(ctx, 1, func(ctx context.Context, key annotations.Key) (time.Duration, error) {
 			begun = append(begun, key.Name)
 			time.Sleep(time.Minute) // does not hear that the term has ended
 			ended = append(ended, key.Name)
@@ -78,7 +80,7 @@ func TestATermLeavesNothingPlanned(t *testing.T) {
 		c.start()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		over := newTerm(func(context.Context, Key) (time.Duration, error) { return time.Hour, nil }, c.onError)
+		over := newTerm(func(context.Context, annotations.Key) (time.Duration, error) { return time.Hour, nil }, c.onError)
 		planned := func() int {
 			over.wakeups.mu.Lock()
 			defer over.wakeups.mu.Unlock()
@@ -100,7 +102,7 @@ func TestOverlappingTermsFollowEachOther(t *testing.T) {
 		c.start()
 		var looks []string
 		as := func(who string) ReconcileFunc {
-			return func(context.Context, Key) (time.Duration, error) {
+			return func(context.Context, annotations.Key) (time.Duration, error) {
 				looks = append(looks, who)
 				return 0, nil
 			}
@@ -125,8 +127,8 @@ func TestWorkersShareTheKeysButNeverOneKey(t *testing.T) {
 		began := time.Now()
 		var mu sync.Mutex
 		var looks []time.Duration
-		running, twice := map[Key]bool{}, false
-		mark := func(key Key, on bool) {
+		running, twice := map[annotations.Key]bool{}, false
+		mark := func(key annotations.Key, on bool) {
 			mu.Lock()
 			defer mu.Unlock()
 			twice = twice || on && running[key]
@@ -135,14 +137,14 @@ func TestWorkersShareTheKeysButNeverOneKey(t *testing.T) {
 				looks = append(looks, time.Since(began))
 			}
 		}
-		end := c.lead(2, func(_ context.Context, key Key) (time.Duration, error) {
+		end := c.lead(2, func(_ context.Context, key annotations.Key) (time.Duration, error) {
 			mark(key, true)
 			defer mark(key, false)
 			time.Sleep(time.Minute)
 			return 0, nil
 		})
 		time.Sleep(30 * time.Second)
-		a, b := Key{Namespace: "shop", Name: "a"}, Key{Namespace: "shop", Name: "b"}
+		a, b := annotations.DeploymentKey("shop", "a"), annotations.DeploymentKey("shop", "b")
 		c.set.Enqueue(a, b)
 		c.set.Enqueue(a)
 		time.Sleep(5 * time.Minute)

@@ -6,7 +6,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/cache"
@@ -70,7 +69,7 @@ func TestTombstonesWithoutAnObject(t *testing.T) {
 		end := c.lead(1, c.reconcile)
 		c.looked()
 		bare := &cache.DeletedFinalStateUnknown{Key: "shop/web"}
-		c.set.deploymentDeleted(cache.DeletedObject[*appsv1.Deployment]{FinalStateUnknown: bare})
+		c.set.workloadDeleted(cache.DeletedObject[*kept]{FinalStateUnknown: bare})
 		check(t, "Deployment", c.looked(), []string{"shop/web"})
 		c.set.replicaSetDeleted(cache.DeletedObject[*metav1.PartialObjectMetadata]{FinalStateUnknown: bare})
 		c.set.podDeleted(cache.DeletedObject[*corev1.Pod]{FinalStateUnknown: bare})

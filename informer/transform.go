@@ -1,14 +1,15 @@
 package informer
 
 import (
-	"bytes"
-	"encoding/json"
 	"strings"
 	"unique"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/annotations/podspec"
@@ -21,32 +22,59 @@ const appsV1 = "apps/v1"
 // belong to somebody else, and what is not copied is freed with it. Given their own result they return its equal, because
 // a streamed initial list goes through them twice. What is not of their type, a tombstone above all, passes untouched.
 
+// kept is a workload as a cache holds it, which knows objects by their metadata.
+type kept struct{ annotations.Workload }
+
+// GetNamespace is cache.Object's.
+func (k *kept) GetNamespace() string { return k.Namespace }
+
+// GetName is cache.Object's.
+func (k *kept) GetName() string { return k.Name }
+
+// GetUID is owner's.
+func (k *kept) GetUID() types.UID { return k.UID }
+
+// GetObjectMeta is metav1.ObjectMetaAccessor's: as much of the metadata as caches read.
+func (k *kept) GetObjectMeta() metav1.Object {
+	return &metav1.ObjectMeta{Namespace: k.Namespace, Name: k.Name, UID: k.UID, ResourceVersion: k.Version}
+}
+
+// GetObjectKind is runtime.Object's. Its kind is in its key.
+func (k *kept) GetObjectKind() schema.ObjectKind { return schema.EmptyObjectKind }
+
+// DeepCopyObject is runtime.Object's. Nobody writes to a workload.
+func (k *kept) DeepCopyObject() runtime.Object {
+	same := *k
+	return &same
+}
+
+func (k *kept) isSelected() bool { return annotations.Selected(k.Annotations) }
+
+// workload is what others are shown of it; nil of nothing.
+func (k *kept) workload() *annotations.Workload {
+	if k == nil {
+		return nil
+	}
+	return &k.Workload
+}
+
 // slimDeployment keeps of a selected Deployment what a decision reads, and of any other one its identity.
 func slimDeployment(obj any) (any, error) {
 	in, ok := obj.(*appsv1.Deployment)
 	if !ok {
 		return obj, nil
 	}
-	out := &appsv1.Deployment{ObjectMeta: slimMeta(&in.ObjectMeta)}
 	if !annotations.Selected(in.Annotations) {
-		return out, nil
+		return &kept{annotations.Workload{Key: annotations.DeploymentKey(in.Namespace, in.Name), UID: in.UID, Version: in.ResourceVersion}}, nil
 	}
-	out.Generation = in.Generation
-	out.DeletionTimestamp = in.DeletionTimestamp
-	out.Annotations = ownAnnotations(in.Annotations)
-	out.ManagedFields = replicasOwners(in.ManagedFields)
-	out.Spec.Replicas = in.Spec.Replicas
-	out.Spec.Selector = in.Spec.Selector
-	out.Spec.Template.Labels = kept(in.Spec.Template.Labels, annotations.Announces)
-	out.Spec.Template.Annotations = kept(in.Spec.Template.Annotations, func(key string) bool { return isOwn(key) || annotations.Announces(key) })
-	out.Spec.Template.Spec = podspec.Slim(&in.Spec.Template.Spec)
-	keepPlaceholders(&out.Spec.Template.Spec, &in.Spec.Template.Spec)
-	out.Status = appsv1.DeploymentStatus{
-		ObservedGeneration: in.Status.ObservedGeneration,
-		Replicas:           in.Status.Replicas,
-		Conditions:         refusal(in.Status.Conditions),
-	}
-	return out, nil
+	w := annotations.OfDeployment(in)
+	w.Annotations = ownAnnotations(w.Annotations)
+	w.Template = &corev1.PodTemplateSpec{Spec: podspec.Slim(&in.Spec.Template.Spec)}
+	keepPlaceholders(&w.Template.Spec, &in.Spec.Template.Spec)
+	w.Template.Labels = pairs(in.Spec.Template.Labels, annotations.Announces)
+	w.Template.Annotations = pairs(in.Spec.Template.Annotations, func(key string) bool { return isOwn(key) || annotations.Announces(key) })
+	w.SetBy, w.Refused = words(w.SetBy), words(w.Refused)
+	return &kept{*w}, nil
 }
 
 // slimReplicaSet keeps the identity of a ReplicaSet and the Deployment that controls it.
@@ -125,16 +153,6 @@ func podConditions(in []corev1.PodCondition) []corev1.PodCondition {
 	return out
 }
 
-// refusal keeps why the pods of a Deployment cannot be created.
-func refusal(in []appsv1.DeploymentCondition) []appsv1.DeploymentCondition {
-	for i := range in {
-		if c := &in[i]; c.Type == appsv1.DeploymentReplicaFailure && c.Status == corev1.ConditionTrue {
-			return []appsv1.DeploymentCondition{{Type: c.Type, Status: c.Status, Reason: words(c.Reason), Message: words(c.Message)}}
-		}
-	}
-	return nil
-}
-
 // maxWords is how much is kept of what other controllers say, in bytes: as much as an Event repeats.
 const maxWords = 300
 
@@ -144,12 +162,12 @@ func words(text string) string {
 }
 
 // ownAnnotations keeps the annotations that are addressed to mini-hpa; nil if there are none.
-func ownAnnotations(in map[string]string) map[string]string { return kept(in, isOwn) }
+func ownAnnotations(in map[string]string) map[string]string { return pairs(in, isOwn) }
 
 func isOwn(key string) bool { return strings.HasPrefix(key, annotations.Prefix) }
 
-// kept are the pairs of which the keys are wanted; nil if there are none.
-func kept(in map[string]string, wanted func(key string) bool) map[string]string {
+// pairs are those of which the keys are wanted; nil if there are none.
+func pairs(in map[string]string, wanted func(key string) bool) map[string]string {
 	var out map[string]string
 	for k, v := range in {
 		if !wanted(k) {
@@ -161,36 +179,4 @@ func kept(in map[string]string, wanted func(key string) bool) map[string]string 
 		out[k] = v
 	}
 	return out
-}
-
-// replicasOwners keeps who has set spec.replicas, how and when, without the list of fields. After a restart it is what tells that
-// mini-hpa, and nobody since, has; and where somebody else has, it is the name to tell. API servers (1.36, and 1.37 by its source)
-// record no time of a write to the scale subresource.
-func replicasOwners(in []metav1.ManagedFieldsEntry) []metav1.ManagedFieldsEntry {
-	var out []metav1.ManagedFieldsEntry
-	for i := range in {
-		if e := &in[i]; e.Subresource != "status" && ownsReplicas(e.FieldsV1) {
-			out = append(out, metav1.ManagedFieldsEntry{
-				Manager: words(e.Manager), Operation: e.Operation, Time: e.Time, Subresource: words(e.Subresource),
-			})
-		}
-	}
-	return out
-}
-
-// ownsReplicas says whether spec.replicas is among the fields. An entry without a list was kept before.
-func ownsReplicas(fields *metav1.FieldsV1) bool {
-	if fields == nil {
-		return true
-	}
-	raw := fields.GetRawBytes()
-	if !bytes.Contains(raw, []byte(`"f:replicas"`)) {
-		return false // most lists are long, and to look for a word is cheap; labels and the status have it too
-	}
-	var owned struct {
-		Spec struct {
-			Replicas json.RawMessage `json:"f:replicas"`
-		} `json:"f:spec"`
-	}
-	return json.Unmarshal(raw, &owned) == nil && owned.Spec.Replicas != nil
 }

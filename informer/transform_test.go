@@ -11,6 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/cache"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
 func quantities(cpu, memory string) corev1.ResourceList {
@@ -58,27 +60,14 @@ func keptPod() *corev1.Pod {
 	}
 }
 
-func keptDeployment() *appsv1.Deployment {
-	return &appsv1.Deployment{
-		ObjectMeta: metav1.ObjectMeta{
-			Namespace: "shop", Name: "web", UID: "8c0f7a7e-9d2f-4d64-b0f0-5a3f2c1d4e99", ResourceVersion: "918270",
-			Generation: 42, DeletionTimestamp: new(at("12:00:00")),
-			Annotations: map[string]string{"mini-hpa/target-cpu": "50", "mini-hpa/min": "2", "mini-hpa/max": "10"},
-			ManagedFields: []metav1.ManagedFieldsEntry{{
-				Manager: "mini-hpa", Operation: metav1.ManagedFieldsOperationUpdate, Time: new(at("11:30:00")), Subresource: "scale",
-			}, {
-				Manager: "someone-else", Operation: metav1.ManagedFieldsOperationUpdate, Time: new(at("10:00:00")), Subresource: "scale",
-			}},
-		},
-		Spec: appsv1.DeploymentSpec{
-			Replicas: new(int32(4)),
-			Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web", "tier": "frontend"}},
-			Template: corev1.PodTemplateSpec{
-				ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{"mini-hpa/max": "20"}}, Spec: keptPodSpec(),
-			},
-		},
-		Status: appsv1.DeploymentStatus{ObservedGeneration: 41, Replicas: 5},
-	}
+func keptDeployment() *kept {
+	return &kept{annotations.Workload{
+		Key: annotations.DeploymentKey("shop", "web"), APIVersion: "apps/v1", UID: "8c0f7a7e-9d2f-4d64-b0f0-5a3f2c1d4e99", Version: "918270",
+		Deleting: true, Annotations: map[string]string{"mini-hpa/target-cpu": "50", "mini-hpa/min": "2", "mini-hpa/max": "10"},
+		Template: &corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{"mini-hpa/max": "20"}}, Spec: keptPodSpec()},
+		Replicas: 4, StatusReplicas: 5, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web", "tier": "frontend"}},
+		ScaledByUs: true, SetBy: "mini-hpa, someone-else",
+	}}
 }
 
 func identity(o metav1.Object) metav1.ObjectMeta {
@@ -160,12 +149,11 @@ func TestTransformsKeepWhatADecisionReadsAndNothingElse(t *testing.T) {
 				{Type: appsv1.DeploymentReplicaFailure, Status: corev1.ConditionTrue, Reason: "FailedCreate", LastUpdateTime: at("10:00:01"), Message: "exceeded quota: 3"}}
 		}), func() any {
 			d := keptDeployment()
-			d.Status.Conditions = []appsv1.DeploymentCondition{
-				{Type: appsv1.DeploymentReplicaFailure, Status: corev1.ConditionTrue, Reason: "FailedCreate", Message: "exceeded quota: 3"}}
+			d.Refused = "exceeded quota: 3"
 			return d
 		}(), 1700},
 		"a Deployment that is not selected": {slimDeployment, deploymentOf(unselected),
-			&appsv1.Deployment{ObjectMeta: identity(keptDeployment())}, 400},
+			&kept{annotations.Workload{Key: keptDeployment().Key, UID: keptDeployment().UID, Version: keptDeployment().Version}}, 400},
 		"a Deployment in a tombstone": {slimDeployment, tombstone, tombstone, 1e6},
 	}
 	for name, c := range cases {

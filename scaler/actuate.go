@@ -21,63 +21,63 @@ import (
 )
 
 // act writes the decision. A conflict comes back as an error too, so that the workload is looked at again soon.
-func (s *Scaler) act(ctx context.Context, w *workload, d *appsv1.Deployment, p annotations.Policy, decision recommend.Decision) error {
+func (s *Scaler) act(ctx context.Context, st *state, w *annotations.Workload, p annotations.Policy, decision recommend.Decision) error {
 	if decision.Desired == decision.Current {
-		w.told[topicWrite], w.conflicts = "", conflicts{}
+		st.told[topicWrite], st.conflicts = "", conflicts{}
 		return nil
 	}
-	if p.Mode == annotations.ModeObserve || ctx.Err() != nil || s.yields(w, d, p, decision) {
-		w.conflicts = conflicts{} // nobody tries any more
+	if p.Mode == annotations.ModeObserve || ctx.Err() != nil || s.yields(st, w, p, decision) {
+		st.conflicts = conflicts{} // nobody tries any more
 		return nil
 	}
 	ctx, cancel := finish(ctx)
 	defer cancel()
-	stored, err := s.Scales.Scale(ctx, w.conflicts.condition(d), decision.Desired)
+	stored, err := s.Scales.Scale(ctx, st.conflicts.condition(w), decision.Desired)
 	if err != nil {
-		return s.failed(w, d, decision, err)
+		return s.failed(st, w, decision, err)
 	}
-	if w.conflicts.patches(d.ResourceVersion) {
-		w.told[topicPatch] = ""
+	if st.conflicts.patches(w.Version) {
+		st.told[topicPatch] = ""
 	}
-	w.conflicts = conflicts{}
-	w.version.replace(d.ResourceVersion)
+	st.conflicts = conflicts{}
+	st.version.replace(w.Version)
 	if stored != "" {
-		w.version.meet(stored)
+		st.version.meet(stored)
 	}
-	s.applied(w, d, decision)
+	s.applied(st, w, decision)
 	return nil
 }
 
 // applied remembers and tells what was written.
-func (s *Scaler) applied(w *workload, d *appsv1.Deployment, decision recommend.Decision) {
-	w.history, w.past.Unwritten = w.history.Applied(decision), false
-	w.replicas, w.stand, w.attempt = decision.Desired, written(decision), nil
-	s.tellRescale(w, d, decision)
+func (s *Scaler) applied(st *state, w *annotations.Workload, decision recommend.Decision) {
+	st.history, st.past.Unwritten = st.history.Applied(decision), false
+	st.replicas, st.stand, st.attempt = decision.Desired, written(decision), nil
+	s.tellRescale(st, w, decision)
 }
 
 // failed remembers a write without a good answer. Unless it was plainly refused, or not sent at all, it may have been carried
 // out: the answer may be lost. After a conflict it was not, though a retry on the way may have met its own first try: see namesake.
-func (s *Scaler) failed(w *workload, d *appsv1.Deployment, decision recommend.Decision, err error) error {
+func (s *Scaler) failed(st *state, w *annotations.Workload, decision recommend.Decision, err error) error {
 	if apierrors.IsNotFound(err) {
 		return nil // deleted meanwhile: a normal end
 	}
-	conflict, patched := apierrors.IsConflict(err), w.conflicts.patches(d.ResourceVersion)
-	if (conflict || !refused(err) && !errors.Is(err, ErrNotSent)) && (w.attempt == nil || w.attempt.version != d.ResourceVersion && !conflict) {
-		w.attempt = &attempt{version: d.ResourceVersion, decision: decision, at: s.Now(), patched: patched, conflict: conflict}
+	conflict, patched := apierrors.IsConflict(err), st.conflicts.patches(w.Version)
+	if (conflict || !refused(err) && !errors.Is(err, ErrNotSent)) && (st.attempt == nil || st.attempt.version != w.Version && !conflict) {
+		st.attempt = &attempt{version: w.Version, decision: decision, at: s.Now(), patched: patched, conflict: conflict}
 	}
 	switch {
 	case passes(err):
-		err = w.conflicts.add(err, d.ResourceVersion, s.Now())
+		err = st.conflicts.add(err, w.Version, s.Now())
 	case refused(err):
-		w.conflicts.refuse(d.ResourceVersion)
+		st.conflicts.refuse(w.Version)
 	}
 	if conflict {
 		s.Telemetry.conflicts.Inc()
 	}
-	if !w.conflicts.passing(err, s.Now()) && !errors.Is(err, ErrNotLeading) {
-		s.tellFailedRescale(w, d, decision, err, patched)
+	if !st.conflicts.passing(err, s.Now()) && !errors.Is(err, ErrNotLeading) {
+		s.tellFailedRescale(st, w, decision, err, patched)
 	}
-	return fmt.Errorf("scaling deployment %s from %d to %d: %w", name(d), decision.Current, decision.Desired, err)
+	return fmt.Errorf("scaling deployment %s from %d to %d: %w", w.NamespacedName(), decision.Current, decision.Desired, err)
 }
 
 // refused says that the API server has answered, and that the answer is no.
@@ -90,23 +90,23 @@ func refused(err error) bool {
 // on. An update was made for that one, so it has either been carried out, and the replicas say so, or it never will be. A patch may
 // still be carried out for as long as the replicas are what they were, and an API server works on it. If that has been decided on
 // anew meanwhile, it is not the last decision that was carried out: the history takes it as a change of its own, see witness.
-func (s *Scaler) settle(w *workload, d *appsv1.Deployment) {
-	a := w.attempt
-	if a == nil || a.version == d.ResourceVersion {
+func (s *Scaler) settle(st *state, w *annotations.Workload) {
+	a := st.attempt
+	if a == nil || a.version == w.Version {
 		return
 	}
-	carriedOut := replicasOf(d) == a.decision.Desired && scaledBefore(d) && !a.conflict
+	carriedOut := w.Replicas == a.decision.Desired && w.ScaledByUs && !a.conflict
 	switch {
-	case !carriedOut && a.patched && !a.conflict && replicasOf(d) == a.decision.Current && s.Now().Sub(a.at) < mostLate:
+	case !carriedOut && a.patched && !a.conflict && w.Replicas == a.decision.Current && s.Now().Sub(a.at) < mostLate:
 		a.outlived = true
 		return
 	case carriedOut && a.outlived:
-		w.stand = written(a.decision)
-		s.tellRescale(w, d, a.decision)
+		st.stand = written(a.decision)
+		s.tellRescale(st, w, a.decision)
 	case carriedOut:
-		s.applied(w, d, a.decision)
+		s.applied(st, w, a.decision)
 	}
-	w.attempt = nil
+	st.attempt = nil
 }
 
 // mostLate is how long an API server works on a request (kube-apiserver --request-timeout).
@@ -124,8 +124,6 @@ func finish(ctx context.Context) (context.Context, context.CancelFunc) {
 	return late, func() { stop(); cancel() }
 }
 
-func name(d *appsv1.Deployment) string { return d.Namespace + "/" + d.Name }
-
 // scaleWriter writes through the scale subresource.
 type scaleWriter struct{ client kubernetes.Interface }
 
@@ -134,12 +132,12 @@ func NewScales(client kubernetes.Interface) Scales { return scaleWriter{client} 
 
 // Scale sends what was decided on: without it the write would be unconditional. What somebody on the way has made of it is no
 // success, even if it was stored.
-func (w scaleWriter) Scale(ctx context.Context, d *appsv1.Deployment, replicas int32) (string, error) {
-	write := w.update
-	if d.ResourceVersion == "" {
-		write = w.patch
+func (c scaleWriter) Scale(ctx context.Context, w *annotations.Workload, replicas int32) (string, error) {
+	write := c.update
+	if w.Version == "" {
+		write = c.patch
 	}
-	stored, err := write(ctx, d, replicas)
+	stored, err := write(ctx, w, replicas)
 	if err != nil {
 		return "", err
 	}
@@ -150,25 +148,25 @@ func (w scaleWriter) Scale(ctx context.Context, d *appsv1.Deployment, replicas i
 }
 
 // update is conditional on the version.
-func (w scaleWriter) update(ctx context.Context, d *appsv1.Deployment, replicas int32) (*autoscalingv1.Scale, error) {
+func (c scaleWriter) update(ctx context.Context, w *annotations.Workload, replicas int32) (*autoscalingv1.Scale, error) {
 	scale := &autoscalingv1.Scale{
-		ObjectMeta: metav1.ObjectMeta{Namespace: d.Namespace, Name: d.Name, UID: d.UID, ResourceVersion: d.ResourceVersion},
+		ObjectMeta: metav1.ObjectMeta{Namespace: w.Namespace, Name: w.Name, UID: w.UID, ResourceVersion: w.Version},
 		Spec:       autoscalingv1.ScaleSpec{Replicas: replicas},
 	}
-	return w.client.AppsV1().Deployments(d.Namespace).UpdateScale(ctx, d.Name, scale, metav1.UpdateOptions{FieldManager: FieldManager})
+	return c.client.AppsV1().Deployments(w.Namespace).UpdateScale(ctx, w.Name, scale, metav1.UpdateOptions{FieldManager: annotations.FieldManager})
 }
 
 // patch is conditional on the UID and the replicas. The API server tests them together with its write, which it repeats by itself when
 // others write at the same time.
-func (w scaleWriter) patch(ctx context.Context, d *appsv1.Deployment, replicas int32) (*autoscalingv1.Scale, error) {
-	was := replicasOf(d)
+func (c scaleWriter) patch(ctx context.Context, w *annotations.Workload, replicas int32) (*autoscalingv1.Scale, error) {
+	was := w.Replicas
 	body := fmt.Appendf(nil, `[{"op":"test","path":"/metadata/uid","value":%q},{"op":"test","path":"/spec/replicas","value":%d},{"op":"replace","path":"/spec/replicas","value":%d}]`,
-		d.UID, was, replicas)
+		w.UID, was, replicas)
 	stored := &autoscalingv1.Scale{}
-	err := w.client.AppsV1().RESTClient().Patch(types.JSONPatchType).Namespace(d.Namespace).Resource("deployments").Name(d.Name).SubResource("scale").
-		VersionedParams(&metav1.PatchOptions{FieldManager: FieldManager}, scheme.ParameterCodec).Body(body).Do(ctx).Into(stored)
+	err := c.client.AppsV1().RESTClient().Patch(types.JSONPatchType).Namespace(w.Namespace).Resource("deployments").Name(w.Name).SubResource("scale").
+		VersionedParams(&metav1.PatchOptions{FieldManager: annotations.FieldManager}, scheme.ParameterCodec).Body(body).Do(ctx).Into(stored)
 	if testFailed(err) {
-		err = apierrors.NewConflict(schema.GroupResource{Group: appsv1.GroupName, Resource: "deployments"}, d.Name, fmt.Errorf("the replicas are no longer %d: %w", was, err))
+		err = apierrors.NewConflict(schema.GroupResource{Group: appsv1.GroupName, Resource: "deployments"}, w.Name, fmt.Errorf("the replicas are no longer %d: %w", was, err))
 	}
 	return stored, err
 }

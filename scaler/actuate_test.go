@@ -8,12 +8,13 @@ import (
 	"net/http/httptest"
 	"testing"
 
-	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
 // TestWhatIsSent is how a write is conditional, and what becomes of the answer.
@@ -81,9 +82,8 @@ func TestWhatIsSent(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			two := int32(2)
-			d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web", UID: "u1", ResourceVersion: c.version}, Spec: appsv1.DeploymentSpec{Replicas: &two}}
-			version, err := NewScales(client).Scale(t.Context(), d, 5)
+			w := &annotations.Workload{Key: annotations.DeploymentKey("shop", "web"), UID: "u1", Version: c.version, Replicas: 2}
+			version, err := NewScales(client).Scale(t.Context(), w, 5)
 			if sent != c.want {
 				t.Errorf("sent %s\nwant %s", sent, c.want)
 			}

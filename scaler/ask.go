@@ -6,12 +6,10 @@ import (
 	"slices"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/sets"
-	"k8s.io/client-go/tools/cache"
 	custommetricsv1beta2 "k8s.io/metrics/pkg/apis/custom_metrics/v1beta2"
 	externalmetricsv1beta1 "k8s.io/metrics/pkg/apis/external_metrics/v1beta1"
 
@@ -25,27 +23,26 @@ type Answers interface {
 	// Ask returns the newest answer, without waiting for an API, and sees to it that there is another one when it is older
 	// than maxAge. The error is why there is none; metrics.ErrPending as long as the API was not heard yet. Answers are
 	// shared: read-only.
-	Ask(key cache.ObjectName, q metrics.Question, maxAge time.Duration) (metrics.Answer, error)
+	Ask(key annotations.Key, q metrics.Question, maxAge time.Duration) (metrics.Answer, error)
 }
 
 // ask fills in what the custom and external metrics APIs say of the policy's metrics. The replicas were last changed at
 // that time; zero if that is not remembered.
-func (s *Scaler) ask(snapshot *recommend.Snapshot, d *appsv1.Deployment, p annotations.Policy, changed time.Time) {
+func (s *Scaler) ask(snapshot *recommend.Snapshot, w *annotations.Workload, p annotations.Policy, changed time.Time) {
 	if !slices.ContainsFunc(p.Metrics, asked) {
 		return
 	}
-	key := cache.ObjectName{Namespace: d.Namespace, Name: d.Name}
 	// A bit earlier than the workload is looked at anyway, and each key by a share of its own: see next.
-	maxAge := p.SyncPeriod - time.Duration(float64(p.SyncPeriod)*share(key)/10)
+	maxAge := p.SyncPeriod - time.Duration(float64(p.SyncPeriod)*share(w.Key)/10)
 	for i := range p.Metrics {
 		m := &p.Metrics[i]
 		if !asked(*m) {
 			continue
 		}
-		q, err := question(d, m)
+		q, err := question(w, m)
 		var answer metrics.Answer
 		if err == nil {
-			answer, err = s.Answers.Ask(key, q, maxAge)
+			answer, err = s.Answers.Ask(w.Key, q, maxAge)
 		}
 		if err == nil && multiplied(&m.Spec) && !answer.Asked.After(changed) {
 			err = metrics.ErrPending
@@ -119,15 +116,15 @@ func ofPods(all metrics.Answer, pods []*corev1.Pod) metrics.Answer {
 }
 
 // question is what the metric's source is asked.
-func question(d *appsv1.Deployment, m *annotations.Metric) (metrics.Question, error) {
+func question(w *annotations.Workload, m *annotations.Metric) (metrics.Question, error) {
 	spec := &m.Spec
-	q := metrics.Question{Source: m.Source, Type: spec.Type, Namespace: d.Namespace}
+	q := metrics.Question{Source: m.Source, Type: spec.Type, Namespace: w.Namespace}
 	var id autoscalingv2.MetricIdentifier
 	var err error
 	switch {
 	case spec.Pods != nil:
 		id = spec.Pods.Metric
-		q.Pods, err = text(d.Spec.Selector)
+		q.Pods, err = text(w.Selector)
 	case spec.Object != nil:
 		id, q.Object = spec.Object.Metric, spec.Object.DescribedObject
 	case spec.External != nil:

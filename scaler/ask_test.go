@@ -11,7 +11,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/tools/cache"
 	custommetricsv1beta2 "k8s.io/metrics/pkg/apis/custom_metrics/v1beta2"
 	externalmetricsv1beta1 "k8s.io/metrics/pkg/apis/external_metrics/v1beta1"
 
@@ -21,8 +20,8 @@ import (
 )
 
 // Ask answers with what the test says: a number, a number for each pod, or an error; nothing is pending.
-func (c *cluster) Ask(key cache.ObjectName, q metrics.Question, maxAge time.Duration) (metrics.Answer, error) {
-	c.asked = append(c.asked, fmt.Sprintf("%s %s of %s: %s{%s} of pods %s%s every %s", key, q.Type, q.Namespace, q.Metric, q.Selector,
+func (c *cluster) Ask(key annotations.Key, q metrics.Question, maxAge time.Duration) (metrics.Answer, error) {
+	c.asked = append(c.asked, fmt.Sprintf("%s %s of %s: %s{%s} of pods %s%s every %s", key.NamespacedName(), q.Type, q.Namespace, q.Metric, q.Selector,
 		q.Pods, q.Object.Name, maxAge.Round(time.Second)))
 	switch answer := c.answers[q.Metric].(type) {
 	case error:
@@ -96,12 +95,13 @@ func (c *cluster) look(policy annotations.Policy) recommend.Decision {
 	c.t.Helper()
 	c.deployment.Spec.Selector = &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}
 	c.deployment.Status.Replicas = *c.deployment.Spec.Replicas
-	w := c.scaler.recall(web, c.deployment)
-	decision := c.scaler.decide(w, c.deployment, policy, c.scaler.gather(c.deployment, policy, w.history))
-	if err := c.scaler.act(c.t.Context(), w, c.deployment, policy, decision); err != nil {
+	w := c.Workload(web)
+	st := c.scaler.recall(web, w)
+	decision := c.scaler.decide(st, w, policy, c.scaler.gather(w, policy, st.history))
+	if err := c.scaler.act(c.t.Context(), st, w, policy, decision); err != nil {
 		c.t.Fatal(err)
 	}
-	c.scaler.tell(w, c.deployment, policy, decision)
+	c.scaler.tell(st, w, policy, decision)
 	c.now = c.now.Add(tick)
 	return decision
 }
@@ -138,7 +138,7 @@ func TestTwoSeriesOfOneNameAreKeptApart(t *testing.T) {
 	c := newCluster(t, quick())
 	c.answers = map[string]any{"backlog": int64(40), "pending": metrics.ErrPending, "lost": errors.New("gone")}
 	policy := c.policy(queue("backlog", "mail"), queue("backlog", "print"), queue("pending", ""), queue("lost", ""))
-	seen := c.scaler.gather(c.deployment, policy, recommend.History{})
+	seen := c.scaler.gather(c.Workload(web), policy, recommend.History{})
 	if len(seen.ExternalMetrics) != 2 || len(seen.ExternalMetrics["backlog{queue=mail}"]) != 1 || len(seen.ExternalMetrics["backlog{queue=print}"]) != 1 {
 		t.Errorf("values %v, want one under each series' name", seen.ExternalMetrics)
 	}

@@ -13,7 +13,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/record"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
@@ -25,13 +24,13 @@ import (
 // resting is a workload at rest: what its Scaler reads is in memory, as in a cluster, and nothing has to be written.
 type resting struct {
 	*metrics.Feed
-	deployment *appsv1.Deployment
-	pods       []*corev1.Pod
+	workload *annotations.Workload
+	pods     []*corev1.Pod
 }
 
-func (s *resting) Deployment(cache.ObjectName) *appsv1.Deployment                { return s.deployment }
-func (s *resting) Pods(*appsv1.Deployment) []*corev1.Pod                         { return s.pods }
-func (s *resting) Surroundings(cache.ObjectName) (none annotations.Surroundings) { return none }
+func (s *resting) Workload(annotations.Key) *annotations.Workload               { return s.workload }
+func (s *resting) Pods(*annotations.Workload) []*corev1.Pod                     { return s.pods }
+func (s *resting) Surroundings(annotations.Key) (none annotations.Surroundings) { return none }
 
 // List is metrics.Lister's: every pod uses what its target is.
 func (s *resting) List(context.Context) (metrics.Listing, error) {
@@ -57,13 +56,13 @@ func newResting(b *testing.B, pods int, pairs map[string]string) *Scaler {
 		})
 	}
 	n := int32(pods) //nolint:gosec // the sizes of the benchmark
-	s.deployment = &appsv1.Deployment{
+	s.workload = annotations.OfDeployment(&appsv1.Deployment{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "web", UID: types.UID("u1"), ResourceVersion: "1", Annotations: map[string]string{}},
 		Spec:       appsv1.DeploymentSpec{Replicas: &n, Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{Containers: []corev1.Container{app()}}}},
 		Status:     appsv1.DeploymentStatus{Replicas: n},
-	}
+	})
 	for key, value := range pairs {
-		s.deployment.Annotations[annotations.Prefix+key] = value
+		s.workload.Annotations[annotations.Prefix+key] = value
 	}
 	s.Feed = metrics.NewFeed(metrics.Config{Lister: s})
 	if err := s.Refresh(context.Background()); err != nil {
@@ -119,7 +118,7 @@ func BenchmarkGather(b *testing.B) {
 	for _, pods := range []int{10, 100, 1000} {
 		b.Run(fmt.Sprintf("pods=%d", pods), func(b *testing.B) {
 			s := newResting(b, pods, annotated(pods)["short"])
-			d := s.Workloads.Deployment(web)
+			d := s.Workloads.Workload(web)
 			policy, ok := s.review(s.recall(web, d), d)
 			if !ok {
 				b.Fatal("it cannot be autoscaled")

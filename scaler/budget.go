@@ -6,7 +6,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
-	"k8s.io/client-go/tools/cache"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
 // How much is told in budgetPeriod: of a namespace, and in addition for each workload that is in it. A load step makes a workload
@@ -86,7 +87,7 @@ func NewBudget(r prometheus.Registerer, log *zap.Logger) *Budget {
 }
 
 // Take says whether something may be told of a workload for a reason, and counts it.
-func (b *Budget) Take(key cache.ObjectName, reason string) bool {
+func (b *Budget) Take(key annotations.Key, reason string) bool {
 	if b == nil {
 		return true
 	}
@@ -99,7 +100,7 @@ func (b *Budget) Take(key cache.ObjectName, reason string) bool {
 	if all.level+1 > float64(share) || one.level+1 > reasonShare {
 		b.leftOut.WithLabelValues(overBudget).Inc()
 		b.due(key.Namespace, a)
-		a.omitted, a.example = a.omitted+1, key.String()
+		a.omitted, a.example = a.omitted+1, key.NamespacedName().String()
 		return false
 	}
 	all.level++
@@ -129,7 +130,7 @@ func (b *Budget) lose(namespace, cause string, n int, err error) {
 }
 
 // arrive and leave are told of the workloads that are there.
-func (b *Budget) arrive(key cache.ObjectName) {
+func (b *Budget) arrive(key annotations.Key) {
 	if b == nil {
 		return
 	}
@@ -138,7 +139,7 @@ func (b *Budget) arrive(key cache.ObjectName) {
 	b.allowance(key.Namespace).workloads[key.Name] = nil
 }
 
-func (b *Budget) leave(key cache.ObjectName) {
+func (b *Budget) leave(key annotations.Key) {
 	if b == nil {
 		return
 	}

@@ -8,7 +8,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"k8s.io/client-go/tools/cache"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
 // TestNamesThatComeAndGoHaveLittleToTell: one who creates and deletes bad workloads is told of a few hundred times and then once in a
@@ -16,17 +17,17 @@ import (
 func TestNamesThatComeAndGoHaveLittleToTell(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		budget, logs := watchedBudget()
-		quiet := cache.ObjectName{Namespace: "quiet", Name: "web"}
+		quiet := annotations.DeploymentKey("quiet", "web")
 		budget.arrive(quiet)
 		var told, others int
 		for i := range 60 * 300 { // 60 a second, for five minutes; each is there for a second
-			key := cache.ObjectName{Namespace: "noisy", Name: fmt.Sprint("web-", i)}
+			key := annotations.DeploymentKey("noisy", fmt.Sprint("web-", i))
 			budget.arrive(key)
 			if budget.Take(key, EventInvalidAnnotations) {
 				told++
 			}
 			if i >= 60 {
-				budget.leave(cache.ObjectName{Namespace: "noisy", Name: fmt.Sprint("web-", i-60)})
+				budget.leave(annotations.DeploymentKey("noisy", fmt.Sprint("web-", i-60)))
 			}
 			if i%900 == 0 && budget.Take(quiet, EventSuccessfulRescale) {
 				others++
@@ -55,11 +56,11 @@ func TestABigNamespaceHasMuchToTell(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		budget, logs := watchedBudget()
 		for i := range 5000 {
-			budget.arrive(cache.ObjectName{Namespace: "big", Name: fmt.Sprint("web-", i)})
+			budget.arrive(annotations.DeploymentKey("big", fmt.Sprint("web-", i)))
 		}
 		for step := range 5 {
 			for i := range 5000 {
-				if !budget.Take(cache.ObjectName{Namespace: "big", Name: fmt.Sprint("web-", i)}, EventSuccessfulRescale) {
+				if !budget.Take(annotations.DeploymentKey("big", fmt.Sprint("web-", i)), EventSuccessfulRescale) {
 					t.Fatalf("workload %d is not told of in step %d", i, step)
 				}
 			}
@@ -75,7 +76,7 @@ func TestABigNamespaceHasMuchToTell(t *testing.T) {
 func TestAReasonUsesUpNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		budget, logs := watchedBudget()
-		key := cache.ObjectName{Namespace: "shop", Name: "web"}
+		key := annotations.DeploymentKey("shop", "web")
 		budget.arrive(key)
 		told := 0
 		for range 600 { // ten minutes
@@ -102,7 +103,7 @@ func TestABudgetForgets(t *testing.T) {
 		budget, _ := watchedBudget()
 		for i := range 100 {
 			for name := range 10 {
-				key := cache.ObjectName{Namespace: fmt.Sprint("ns-", i), Name: fmt.Sprint("web-", name)}
+				key := annotations.DeploymentKey(fmt.Sprint("ns-", i), fmt.Sprint("web-", name))
 				budget.arrive(key)
 				budget.Take(key, EventInvalidAnnotations)
 				budget.leave(key)
@@ -119,9 +120,9 @@ func TestABudgetForgets(t *testing.T) {
 func BenchmarkBudget(b *testing.B) {
 	budget, _ := watchedBudget()
 	const workloads = 100_000
-	keys := make([]cache.ObjectName, workloads)
+	keys := make([]annotations.Key, workloads)
 	for i := range keys {
-		keys[i] = cache.ObjectName{Namespace: fmt.Sprint("ns-", i%100), Name: fmt.Sprint("web-", i)}
+		keys[i] = annotations.DeploymentKey(fmt.Sprint("ns-", i%100), fmt.Sprint("web-", i))
 	}
 	before := heap()
 	for _, key := range keys {

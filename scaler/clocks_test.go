@@ -12,7 +12,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -72,7 +71,7 @@ func (f *fleet) add(created time.Time) {
 }
 
 // Pods is Workloads'.
-func (f *fleet) Pods(*appsv1.Deployment) []*corev1.Pod {
+func (f *fleet) Pods(*annotations.Workload) []*corev1.Pod {
 	var all []*corev1.Pod
 	for _, m := range f.pods {
 		ahead := f.skewed(m.number)

@@ -4,8 +4,9 @@ import (
 	"fmt"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
 // goesOn is how long writes may be turned away before that is told. Shorter than that they are everyday life: somebody else has
@@ -55,13 +56,13 @@ func (c *conflicts) contended(cached string) bool {
 }
 
 // condition is the Deployment as a write is conditional on it: see Scales.
-func (c *conflicts) condition(d *appsv1.Deployment) *appsv1.Deployment {
-	if !c.patches(d.ResourceVersion) {
-		return d
+func (c *conflicts) condition(w *annotations.Workload) *annotations.Workload {
+	if !c.patches(w.Version) {
+		return w
 	}
-	d = d.DeepCopy()
-	d.ResourceVersion = ""
-	return d
+	any := *w
+	any.Version = ""
+	return &any
 }
 
 // patches says whether a write decided on this version is conditional on less than the version.

@@ -8,11 +8,9 @@ import (
 	"time"
 
 	"go.uber.org/zap"
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/util/validation/field"
-	"k8s.io/client-go/tools/cache"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
@@ -88,11 +86,11 @@ const (
 )
 
 // news remembers what is now the case and says whether that is new. Nothing being the case is "".
-func (w *workload) news(about topic, now string) bool {
-	if w.told[about] == now {
+func (st *state) news(about topic, now string) bool {
+	if st.told[about] == now {
 		return false
 	}
-	w.told[about] = now
+	st.told[about] = now
 	return now != ""
 }
 
@@ -103,13 +101,13 @@ const maxMessage = 1000
 const maxQuoted = 300
 
 // event says it in the cluster and in the log, if the budget allows it.
-func (s *Scaler) event(d *appsv1.Deployment, kind, reason, message string) {
-	if !s.Budget.Take(cache.MetaObjectToName(d), reason) {
+func (s *Scaler) event(w *annotations.Workload, kind, reason, message string) {
+	if !s.Budget.Take(w.Key, reason) {
 		return
 	}
 	message = cut(message, maxMessage)
-	s.Events.Event(d, kind, reason, message)
-	s.Log.Info(message, zap.String("deployment", name(d)), zap.String("reason", reason))
+	s.Events.Event(w.Reference(), kind, reason, message)
+	s.Log.Info(message, zap.Stringer("deployment", w.NamespacedName()), zap.String("reason", reason))
 }
 
 // cut shortens a message to so many bytes.
@@ -144,12 +142,12 @@ func join[T any](items []T, text func(T) string) string {
 }
 
 // tellVerdict tells all problems in one Event and all warnings in another.
-func (s *Scaler) tellVerdict(w *workload, d *appsv1.Deployment, v annotations.Verdict) {
-	if text := join(v.Problems, func(e *field.Error) string { return e.Error() }); w.news(topicProblems, text) {
-		s.event(d, corev1.EventTypeWarning, problemEvent(v.Problems), text)
+func (s *Scaler) tellVerdict(st *state, w *annotations.Workload, v annotations.Verdict) {
+	if text := join(v.Problems, func(e *field.Error) string { return e.Error() }); st.news(topicProblems, text) {
+		s.event(w, corev1.EventTypeWarning, problemEvent(v.Problems), text)
 	}
-	if text := join(v.Warnings, annotations.Warning.String); w.news(topicWarnings, text) {
-		s.event(d, corev1.EventTypeWarning, EventAnnotationWarning, text)
+	if text := join(v.Warnings, annotations.Warning.String); st.news(topicWarnings, text) {
+		s.event(w, corev1.EventTypeWarning, EventAnnotationWarning, text)
 	}
 }
 
@@ -166,23 +164,23 @@ func problemEvent(problems field.ErrorList) string {
 }
 
 // tell tells what a decision shows, apart from its write.
-func (s *Scaler) tell(w *workload, d *appsv1.Deployment, p annotations.Policy, decision recommend.Decision) {
-	s.tellMetrics(w, d, p, decision)
-	s.tellOmitted(w, d, decision)
-	s.tellMax(w, d, p, decision)
-	s.tellObserved(w, d, p, decision)
-	s.tellMissing(w, d, p, decision)
+func (s *Scaler) tell(st *state, w *annotations.Workload, p annotations.Policy, decision recommend.Decision) {
+	s.tellMetrics(st, w, p, decision)
+	s.tellOmitted(st, w, decision)
+	s.tellMax(st, w, p, decision)
+	s.tellObserved(st, w, p, decision)
+	s.tellMissing(st, w, p, decision)
 	disabled := ""
 	if decision.Active == recommend.ActiveDisabled {
 		disabled = decision.Reason.String()
 	}
-	if w.news(topicDisabled, disabled) {
-		s.event(d, corev1.EventTypeNormal, EventScalingDisabled, disabled)
+	if st.news(topicDisabled, disabled) {
+		s.event(w, corev1.EventTypeNormal, EventScalingDisabled, disabled)
 	}
 }
 
 // tellMax tells when the load asks for more replicas than mini-hpa/max, which only the user can change.
-func (s *Scaler) tellMax(w *workload, d *appsv1.Deployment, p annotations.Policy, decision recommend.Decision) {
+func (s *Scaler) tellMax(st *state, w *annotations.Workload, p annotations.Policy, decision recommend.Decision) {
 	if decision.Active != recommend.ActiveValidMetric {
 		return // nobody knows what the load asks for
 	}
@@ -190,9 +188,9 @@ func (s *Scaler) tellMax(w *workload, d *appsv1.Deployment, p annotations.Policy
 		return step.Stage == recommend.StageBounds && step.Reason == recommend.LimitedTooMany
 	})
 	if !limited {
-		w.told[topicMax] = ""
-	} else if w.news(topicMax, fmt.Sprint(p.Max)) {
-		s.event(d, corev1.EventTypeWarning, EventScalingLimited, fmt.Sprintf("the load asks for more than %s %d: %s", annotations.Max, p.Max, decision.Reason))
+		st.told[topicMax] = ""
+	} else if st.news(topicMax, fmt.Sprint(p.Max)) {
+		s.event(w, corev1.EventTypeWarning, EventScalingLimited, fmt.Sprintf("the load asks for more than %s %d: %s", annotations.Max, p.Max, decision.Reason))
 	}
 }
 
@@ -200,50 +198,50 @@ func (s *Scaler) tellMax(w *workload, d *appsv1.Deployment, p annotations.Policy
 const patience = time.Minute
 
 // tellMissing tells once what keeps replicas from coming, and again after all had come.
-func (s *Scaler) tellMissing(w *workload, d *appsv1.Deployment, p annotations.Policy, decision recommend.Decision) {
+func (s *Scaler) tellMissing(st *state, w *annotations.Workload, p annotations.Policy, decision recommend.Decision) {
 	m := decision.Missing
 	if m == nil {
-		w.told[topicMissing] = ""
+		st.told[topicMissing] = ""
 		return
 	}
 	kind, wait := "refused", p.SyncPeriod
 	if m.Refused == 0 {
 		kind, wait = "unscheduled", max(p.SyncPeriod, patience)
 	}
-	if decision.Time.Sub(m.Since) >= wait && w.news(topicMissing, kind) {
-		s.event(d, corev1.EventTypeWarning, EventReplicasNotComing, m.Text(decision.Current))
+	if decision.Time.Sub(m.Since) >= wait && st.news(topicMissing, kind) {
+		s.event(w, corev1.EventTypeWarning, EventReplicasNotComing, m.Text(decision.Current))
 	}
 }
 
 // tellObserved tells what mode observe keeps from being written.
-func (s *Scaler) tellObserved(w *workload, d *appsv1.Deployment, p annotations.Policy, decision recommend.Decision) {
+func (s *Scaler) tellObserved(st *state, w *annotations.Workload, p annotations.Policy, decision recommend.Decision) {
 	would := ""
 	if p.Mode == annotations.ModeObserve && decision.Desired != decision.Current {
 		would = fmt.Sprint(decision.Desired)
 	}
-	if w.news(topicObserved, would) {
-		s.event(d, corev1.EventTypeNormal, EventRescaleObserved,
+	if st.news(topicObserved, would) {
+		s.event(w, corev1.EventTypeNormal, EventRescaleObserved,
 			fmt.Sprintf("Would set size: %s; reason: %s (%s is observe)", would, reasonOf(decision), annotations.ModeKey))
 	}
 }
 
 // tellRescale tells what was written. Every write is news.
-func (s *Scaler) tellRescale(w *workload, d *appsv1.Deployment, decision recommend.Decision) {
-	w.told[topicWrite] = ""
-	s.event(d, corev1.EventTypeNormal, EventSuccessfulRescale,
+func (s *Scaler) tellRescale(st *state, w *annotations.Workload, decision recommend.Decision) {
+	st.told[topicWrite] = ""
+	s.event(w, corev1.EventTypeNormal, EventSuccessfulRescale,
 		fmt.Sprintf("New size: %d; reason: %s", decision.Desired, reasonOf(decision)))
 }
 
 // tellFailedRescale tells what could not be written, once for each kind of error: the text of one may differ each time. That a patch is
 // refused is not told again before one is stored, whatever updates become of it.
-func (s *Scaler) tellFailedRescale(w *workload, d *appsv1.Deployment, decision recommend.Decision, err error, patched bool) {
+func (s *Scaler) tellFailedRescale(st *state, w *annotations.Workload, decision recommend.Decision, err error, patched bool) {
 	kind := cmp.Or(string(apierrors.ReasonForError(err)), "no answer")
-	news := w.news(topicWrite, kind)
+	news := st.news(topicWrite, kind)
 	if patched && refused(err) {
-		news = w.news(topicPatch, kind)
+		news = st.news(topicPatch, kind)
 	}
 	if news {
-		s.event(d, corev1.EventTypeWarning, EventFailedRescale,
+		s.event(w, corev1.EventTypeWarning, EventFailedRescale,
 			fmt.Sprintf("New size: %d; reason: %s; error: %q", decision.Desired, reasonOf(decision), cut(err.Error(), maxQuoted)))
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 
@@ -90,9 +89,9 @@ func (s Spell) Due() time.Duration {
 type failure struct{ metric, event string }
 
 // tellMetrics tells when a metric fails, each by itself, and when all of which that was told are back.
-func (s *Scaler) tellMetrics(w *workload, d *appsv1.Deployment, p annotations.Policy, decision recommend.Decision) {
+func (s *Scaler) tellMetrics(st *state, w *annotations.Workload, p annotations.Policy, decision recommend.Decision) {
 	working := slices.ContainsFunc(decision.Metrics, func(m recommend.MetricResult) bool { return !m.Failed })
-	outages := w.newOutages(s.Now(), p, decision)
+	outages := st.newOutages(s.Now(), p, decision)
 	for len(outages) > 0 {
 		event := outages[0].event
 		var one []outage // Event
@@ -102,18 +101,18 @@ func (s *Scaler) tellMetrics(w *workload, d *appsv1.Deployment, p annotations.Po
 			}
 			return o.event == event
 		})
-		s.event(d, corev1.EventTypeWarning, event, failureText(one, working))
-		w.told[topicMetrics] = event
+		s.event(w, corev1.EventTypeWarning, event, failureText(one, working))
+		st.told[topicMetrics] = event
 	}
-	if w.told[topicMetrics] != "" && decision.Active == recommend.ActiveValidMetric && !w.failing() {
-		w.told[topicMetrics] = ""
-		s.event(d, corev1.EventTypeNormal, EventValidMetricFound, "metrics are usable again: "+decision.Reason.String())
+	if st.told[topicMetrics] != "" && decision.Active == recommend.ActiveValidMetric && !st.failing() {
+		st.told[topicMetrics] = ""
+		s.event(w, corev1.EventTypeNormal, EventValidMetricFound, "metrics are usable again: "+decision.Reason.String())
 	}
 }
 
 // failing says whether a metric fails, or did until now, as far as was told.
-func (w *workload) failing() bool {
-	for _, spell := range w.failures {
+func (st *state) failing() bool {
+	for _, spell := range st.failures {
 		if spell.on || spell.told {
 			return true
 		}
@@ -122,9 +121,9 @@ func (w *workload) failing() bool {
 }
 
 // dueToTell is how long it takes until a failure, or its end, is to be told; 0 if there is none.
-func (w *workload) dueToTell() time.Duration {
+func (st *state) dueToTell() time.Duration {
 	next := time.Duration(0)
-	for _, spell := range w.failures {
+	for _, spell := range st.failures {
 		if due := spell.Due(); due > 0 && (next == 0 || due < next) {
 			next = due
 		}
@@ -135,9 +134,9 @@ func (w *workload) dueToTell() time.Duration {
 // newOutages follows which metrics fail and returns those of which that is to be told. A failure that passes by itself
 // is neither told nor an end of one that was: pods that have just started have no samples yet. Where nothing was measured, nothing
 // is known of any.
-func (w *workload) newOutages(now time.Time, p annotations.Policy, decision recommend.Decision) (outages []outage) {
+func (st *state) newOutages(now time.Time, p annotations.Policy, decision recommend.Decision) (outages []outage) {
 	measured := len(decision.Metrics) == len(p.Metrics)
-	before, after := w.failures, map[failure]Spell{}
+	before, after := st.failures, map[failure]Spell{}
 	awaited := map[string]bool{} // by metric; one that is not in it is gone
 	for i, m := range decision.Metrics {
 		key, event := fmt.Sprintf("%s %s", m.Type, cmp.Or(p.Metrics[i].ID, m.Metric)), eventOf(m)
@@ -161,7 +160,7 @@ func (w *workload) newOutages(now time.Time, p annotations.Policy, decision reco
 			after[f] = spell
 		}
 	}
-	w.failures = after
+	st.failures = after
 	return outages
 }
 
@@ -194,9 +193,9 @@ func eventOf(m recommend.MetricResult) string {
 }
 
 // tellOmitted tells which container is left out of the decision for want of a request.
-func (s *Scaler) tellOmitted(w *workload, d *appsv1.Deployment, decision recommend.Decision) {
-	if decision.Active == recommend.ActiveValidMetric && w.news(topicOmitted, decision.Omitted) {
-		s.event(d, corev1.EventTypeWarning, EventMissingRequest, decision.Omitted+"; set the request, or name the container to measure with "+annotations.Container)
+func (s *Scaler) tellOmitted(st *state, w *annotations.Workload, decision recommend.Decision) {
+	if decision.Active == recommend.ActiveValidMetric && st.news(topicOmitted, decision.Omitted) {
+		s.event(w, corev1.EventTypeWarning, EventMissingRequest, decision.Omitted+"; set the request, or name the container to measure with "+annotations.Container)
 	}
 }
 

@@ -18,7 +18,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/record"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
@@ -29,7 +28,7 @@ import (
 
 var (
 	noon = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
-	web  = cache.ObjectName{Namespace: "default", Name: "web"}
+	web  = annotations.DeploymentKey("default", "web")
 )
 
 // cluster is the world of one Deployment: what the Scaler reads and what it does to it.
@@ -38,7 +37,8 @@ type cluster struct {
 	now        time.Time
 	deployment *appsv1.Deployment
 	// seen is the Deployment as the Scaler has it.
-	seen *appsv1.Deployment
+	seen     *appsv1.Deployment
+	workload *annotations.Workload
 	// surroundings are the LimitRanges and the other autoscalers.
 	surroundings annotations.Surroundings
 	// milliCPU is each pod's usage; below 0 the pods have no sample.
@@ -109,18 +109,19 @@ func (c *cluster) annotate(pairs map[string]string) {
 	}
 }
 
-// Deployment is the same object for as long as nothing of it changes, as an informer's is, and never the one that the tests write to.
-func (c *cluster) Deployment(cache.ObjectName) *appsv1.Deployment {
+// Workload is the same object for as long as nothing of it changes, as an informer's is, and never the one that the tests write to.
+func (c *cluster) Workload(annotations.Key) *annotations.Workload {
 	if c.deployment == nil {
 		return nil
 	}
 	if !reflect.DeepEqual(c.seen, c.deployment) {
 		c.seen = c.deployment.DeepCopy()
+		c.workload = annotations.OfDeployment(c.seen)
 	}
-	return c.seen
+	return c.workload
 }
 
-func (c *cluster) Surroundings(cache.ObjectName) annotations.Surroundings { return c.surroundings }
+func (c *cluster) Surroundings(annotations.Key) annotations.Surroundings { return c.surroundings }
 
 // app is the only container, in the template and in the pods.
 func app() corev1.Container {
@@ -128,13 +129,13 @@ func app() corev1.Container {
 		Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1"), corev1.ResourceMemory: resource.MustParse("1Gi")}}}
 }
 
-func (c *cluster) Pods(d *appsv1.Deployment) []*corev1.Pod {
+func (c *cluster) Pods(w *annotations.Workload) []*corev1.Pod {
 	start := metav1.NewTime(c.now.Add(-c.podAge))
 	created := start
 	if !c.created.IsZero() {
 		created = metav1.NewTime(c.created)
 	}
-	made := make([]*corev1.Pod, cmp.Or(c.running, *d.Spec.Replicas))
+	made := make([]*corev1.Pod, cmp.Or(c.running, w.Replicas))
 	for i := range made {
 		made[i] = &corev1.Pod{
 			ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "web-" + string(rune('a'+i)), CreationTimestamp: created},
@@ -171,18 +172,18 @@ func (c *cluster) Sample(namespace, name string) (*sample.Pod, *clock.Stamp) {
 
 func (c *cluster) Err() error { return c.samplesErr }
 
-func (c *cluster) Live(context.Context, cache.ObjectName) (*appsv1.Deployment, error) {
+func (c *cluster) Live(context.Context, annotations.Key) (*annotations.Workload, error) {
 	c.lives++
 	if c.live != nil {
-		return c.live.DeepCopy(), c.liveErr
+		return annotations.OfDeployment(c.live.DeepCopy()), c.liveErr
 	}
-	return c.deployment.DeepCopy(), c.liveErr
+	return annotations.OfDeployment(c.deployment.DeepCopy()), c.liveErr
 }
 
-func (c *cluster) Doubt(_ cache.ObjectName, version string) { c.doubts = append(c.doubts, version) }
+func (c *cluster) Doubt(_ annotations.Key, version string) { c.doubts = append(c.doubts, version) }
 
-func (c *cluster) Scale(ctx context.Context, d *appsv1.Deployment, replicas int32) (string, error) {
-	c.conditions = append(c.conditions, d.ResourceVersion)
+func (c *cluster) Scale(ctx context.Context, w *annotations.Workload, replicas int32) (string, error) {
+	c.conditions = append(c.conditions, w.Version)
 	if c.scaling != nil {
 		c.scaling()
 	}
@@ -196,22 +197,22 @@ func (c *cluster) Scale(ctx context.Context, d *appsv1.Deployment, replicas int3
 	if c.live != nil {
 		current = c.live
 	}
-	if d.ResourceVersion == "" {
-		d = d.DeepCopy()
-		d.ResourceVersion = current.ResourceVersion
-		if replicasOf(d) != replicasOf(current) {
-			return "", apierrors.NewConflict(deployments, d.Name, errors.New("other replicas"))
+	based := w.Version
+	if based == "" {
+		based = current.ResourceVersion
+		if w.Replicas != *current.Spec.Replicas {
+			return "", apierrors.NewConflict(deployments, w.Name, errors.New("other replicas"))
 		}
-	} else if c.replaced == d.ResourceVersion || c.live != nil && d.ResourceVersion != c.live.ResourceVersion {
-		return "", apierrors.NewConflict(deployments, d.Name, errors.New("changed"))
+	} else if c.replaced == based || c.live != nil && based != c.live.ResourceVersion {
+		return "", apierrors.NewConflict(deployments, w.Name, errors.New("changed"))
 	}
-	c.replaced = d.ResourceVersion
+	c.replaced = based
 	c.writes = append(c.writes, replicas)
-	c.stored = d.DeepCopy()
+	c.stored = current.DeepCopy()
 	c.stored.Spec.Replicas = &replicas
-	version, _ := strconv.Atoi(d.ResourceVersion)
+	version, _ := strconv.Atoi(based)
 	c.stored.ResourceVersion = strconv.Itoa(version + 1)
-	c.stored.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: FieldManager, Subresource: "scale"}}
+	c.stored.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: annotations.FieldManager, Subresource: "scale"}}
 	if c.live != nil {
 		c.live = c.stored
 	} else if !c.late {

@@ -1,13 +1,10 @@
 package scaler
 
 import (
-	"cmp"
 	"fmt"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/client-go/tools/cache"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
@@ -15,16 +12,16 @@ import (
 )
 
 // gather collects all that the decision may see, once.
-func (s *Scaler) gather(d *appsv1.Deployment, p annotations.Policy, h recommend.History) recommend.Snapshot {
+func (s *Scaler) gather(w *annotations.Workload, p annotations.Policy, h recommend.History) recommend.Snapshot {
 	snapshot := recommend.Snapshot{
 		Time:           s.Now(),
-		Replicas:       replicasOf(d),
-		StatusReplicas: d.Status.Replicas,
-		Refused:        refusal(d),
-		Pods:           s.Workloads.Pods(d),
+		Replicas:       w.Replicas,
+		StatusReplicas: w.StatusReplicas,
+		Refused:        w.Refused,
+		Pods:           s.Workloads.Pods(w),
 	}
 	if snapshot.Replicas > 0 { // nobody scales it from 0: nothing is asked for it
-		s.ask(&snapshot, d, p, lastChange(h))
+		s.ask(&snapshot, w, p, lastChange(h))
 	}
 	if err := s.Samples.Err(); err != nil {
 		snapshot.MetricsError = err.Error()
@@ -33,20 +30,6 @@ func (s *Scaler) gather(d *appsv1.Deployment, p annotations.Policy, h recommend.
 	snapshot.PodMetrics, snapshot.Taken.PodMetrics = s.samplesOf(snapshot.Pods)
 	return snapshot
 }
-
-// refusal is why the Deployment's pods cannot be created; "" if they can.
-func refusal(d *appsv1.Deployment) string {
-	for i := range d.Status.Conditions {
-		c := &d.Status.Conditions[i]
-		if c.Type == appsv1.DeploymentReplicaFailure && c.Status == corev1.ConditionTrue && c.Reason == failedCreate {
-			return cmp.Or(c.Message, c.Reason)
-		}
-	}
-	return ""
-}
-
-// failedCreate is the reason of ReplicaFailure that the ReplicaSet controller has for pods that it cannot create.
-const failedCreate = "FailedCreate"
 
 // lastChange is when the replicas were last changed; zero if that is not remembered.
 func lastChange(h recommend.History) time.Time {
@@ -67,18 +50,10 @@ func (s *Scaler) samplesOf(pods []*corev1.Pod) ([]*sample.Pod, []time.Time) {
 	return samples, taken
 }
 
-// replicasOf is spec.replicas; the API server stores 1 where it is not set.
-func replicasOf(d *appsv1.Deployment) int32 {
-	if d.Spec.Replicas == nil {
-		return 1
-	}
-	return *d.Spec.Replicas
-}
-
 // Explanation is one look at a workload that changes nothing.
 type Explanation struct {
-	// Key is the Deployment's namespace and name.
-	Key cache.ObjectName `json:"key"`
+	// Key is the workload's.
+	Key annotations.Key `json:"key"`
 	// Policy is what its annotations ask for, Warnings what the user should know of them.
 	Policy   annotations.Policy    `json:"policy"`
 	Warnings []annotations.Warning `json:"warnings,omitempty"`
@@ -90,19 +65,19 @@ type Explanation struct {
 // Explain gathers and decides as Reconcile does, but writes and tells nothing. What windows and policies hold back is the
 // running controller's own memory; the decision here is the one without it. The error says why there is nothing to
 // decide.
-func (s *Scaler) Explain(key cache.ObjectName) (Explanation, error) {
-	d := s.Workloads.Deployment(key)
+func (s *Scaler) Explain(key annotations.Key) (Explanation, error) {
+	d := s.Workloads.Workload(key)
 	if d == nil {
-		return Explanation{}, fmt.Errorf("deployment %s does not exist", key)
+		return Explanation{}, fmt.Errorf("deployment %s does not exist", key.NamespacedName())
 	}
 	if !annotations.Selected(d.Annotations) {
-		return Explanation{}, fmt.Errorf("deployment %s has no %s annotation: it is not autoscaled", key, annotations.Prefix)
+		return Explanation{}, fmt.Errorf("deployment %s has no %s annotation: it is not autoscaled", key.NamespacedName(), annotations.Prefix)
 	}
 	v := s.opinion(d, s.Surroundings.Surroundings(key))
 	policy := v.Policy
 	e := Explanation{Key: key, Policy: policy, Warnings: v.Warnings}
 	if len(v.Problems) > 0 {
-		return e, fmt.Errorf("deployment %s cannot be autoscaled: %w", key, v.Problems.ToAggregate())
+		return e, fmt.Errorf("deployment %s cannot be autoscaled: %w", key.NamespacedName(), v.Problems.ToAggregate())
 	}
 	e.Snapshot = s.gather(d, policy, recommend.History{})
 	e.Decision, _ = s.Rules.Recommend(policy, e.Snapshot, recommend.Unremembered(policy, e.Snapshot))

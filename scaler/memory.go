@@ -7,19 +7,14 @@ import (
 	"sync"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/tools/cache"
 
+	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 )
 
-// FieldManager is the name under which mini-hpa writes, in managedFields and for GitOps tools' ignore rules.
-const FieldManager = "mini-hpa"
-
-// workload is all that is remembered of one workload between two looks at it.
-type workload struct {
+// state is all that is remembered of one workload between two looks at it.
+type state struct {
 	uid types.UID
 	// seen is false until the first decision, for which the history is restored from the cluster.
 	seen    bool
@@ -46,8 +41,8 @@ type workload struct {
 
 // standDown forgets what was decided before another autoscaler began to scale the workload: once that is gone, mini-hpa goes on from
 // the replicas that are there, as a controller that starts anew.
-func (w *workload) standDown() {
-	w.seen, w.history = false, recommend.History{}
+func (st *state) standDown() {
+	st.seen, st.history = false, recommend.History{}
 }
 
 // attempt is a decision that was sent for a Deployment as of a resourceVersion.
@@ -64,28 +59,28 @@ type attempt struct {
 // memory keeps the workloads by key. The zero value is empty and ready to use.
 type memory struct {
 	mu        sync.Mutex
-	workloads map[cache.ObjectName]*workload
+	workloads map[annotations.Key]*state
 }
 
 // recall returns what is remembered of the Deployment, and whether the key is new. A new Deployment under an old name
 // starts afresh.
-func (m *memory) recall(key cache.ObjectName, d *appsv1.Deployment) (*workload, bool) {
+func (m *memory) recall(key annotations.Key, w *annotations.Workload) (*state, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	w, known := m.workloads[key]
-	if known && w.uid == d.UID {
-		return w, false
+	st, known := m.workloads[key]
+	if known && st.uid == w.UID {
+		return st, false
 	}
-	w = &workload{uid: d.UID, told: map[topic]string{}}
+	st = &state{uid: w.UID, told: map[topic]string{}}
 	if m.workloads == nil {
-		m.workloads = map[cache.ObjectName]*workload{}
+		m.workloads = map[annotations.Key]*state{}
 	}
-	m.workloads[key] = w
-	return w, !known
+	m.workloads[key] = st
+	return st, !known
 }
 
 // forget drops what is remembered of a key and says whether there was anything.
-func (m *memory) forget(key cache.ObjectName) bool {
+func (m *memory) forget(key annotations.Key) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	_, known := m.workloads[key]
@@ -94,28 +89,28 @@ func (m *memory) forget(key cache.ObjectName) bool {
 }
 
 // keys lists what is remembered, in order.
-func (m *memory) keys() []cache.ObjectName {
+func (m *memory) keys() []annotations.Key {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	keys := make([]cache.ObjectName, 0, len(m.workloads))
+	keys := make([]annotations.Key, 0, len(m.workloads))
 	for key := range m.workloads {
 		keys = append(keys, key)
 	}
-	slices.SortFunc(keys, func(a, b cache.ObjectName) int { return strings.Compare(a.String(), b.String()) })
+	slices.SortFunc(keys, func(a, b annotations.Key) int { return strings.Compare(a.String(), b.String()) })
 	return keys
 }
 
 // recall is memory.recall, counted.
-func (s *Scaler) recall(key cache.ObjectName, d *appsv1.Deployment) *workload {
-	w, added := s.memory.recall(key, d)
+func (s *Scaler) recall(key annotations.Key, w *annotations.Workload) *state {
+	st, added := s.memory.recall(key, w)
 	if added {
 		s.Budget.arrive(key)
 	}
-	return w
+	return st
 }
 
 // Keys lists the workloads that the Scaler remembers.
-func (s *Scaler) Keys() []cache.ObjectName { return s.memory.keys() }
+func (s *Scaler) Keys() []annotations.Key { return s.memory.keys() }
 
 // Forget drops everything that the Scaler remembers of every workload: another controller has been at work since.
 func (s *Scaler) Forget() {
@@ -125,23 +120,15 @@ func (s *Scaler) Forget() {
 	s.namesake.forget()
 }
 
-func (s *Scaler) forget(key cache.ObjectName) {
+func (s *Scaler) forget(key annotations.Key) {
 	if s.memory.forget(key) {
 		s.Telemetry.forget(key)
 		s.Budget.leave(key)
 	}
 }
 
-// scaledBefore says whether the replicas are as mini-hpa has last written them. The API server remembers who, but for
-// the scale subresource not when, so the history that goes with it comes from the pods: see recommend.Restored.
-func scaledBefore(d *appsv1.Deployment) bool {
-	return slices.ContainsFunc(d.ManagedFields, func(entry metav1.ManagedFieldsEntry) bool {
-		return entry.Manager == FieldManager && entry.Subresource == "scale"
-	})
-}
-
 // share is a number in [0, 1) of the key's own.
-func share(key cache.ObjectName) float64 {
+func share(key annotations.Key) float64 {
 	hash := fnv.New32a()
 	hash.Write([]byte(key.Namespace + "/" + key.Name)) // never fails
 	return float64(hash.Sum32()) / (1 << 32)

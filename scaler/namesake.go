@@ -5,8 +5,9 @@ import (
 	"sync"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
 // A second installation in one cluster writes under the same field manager, and decides on the same samples at the same moment: its
@@ -54,20 +55,20 @@ func (n *namesake) forget() {
 
 // suspect considers a change that was made under mini-hpa's name and not here, from the number before; tried is the write whose fate was not known until
 // now, nil if there was none.
-func (s *Scaler) suspect(w *workload, d *appsv1.Deployment, before int32, tried *attempt) {
+func (s *Scaler) suspect(st *state, w *annotations.Workload, before int32, tried *attempt) {
 	now, weight := s.Now(), certain
 	switch {
-	case now.Sub(w.first) < overlap:
+	case now.Sub(st.first) < overlap:
 		return
 	case tried != nil && !tried.conflict:
 		return // the own write, changed by somebody on the way
-	case tried != nil && tried.decision.Desired == w.replicas:
+	case tried != nil && tried.decision.Desired == st.replicas:
 		weight = doubtful
 	}
 	s.Telemetry.namesakes.Inc()
 	if s.namesake.gather(now, weight) {
-		s.event(d, corev1.EventTypeWarning, EventSecondInstallation, fmt.Sprintf("somebody else acts as mini-hpa: the replicas went from %d to %d "+
+		s.event(w, corev1.EventTypeWarning, EventSecondInstallation, fmt.Sprintf("somebody else acts as mini-hpa: the replicas went from %d to %d "+
 			"under the field manager %q, and this controller has not written them. Of two installations in one cluster remove one, or give each "+
-			"namespaces of its own (--namespace)", before, w.replicas, FieldManager))
+			"namespaces of its own (--namespace)", before, st.replicas, annotations.FieldManager))
 	}
 }

@@ -8,6 +8,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
 // settled is a workload that this controller has known for a while.
@@ -22,11 +24,11 @@ const second = `Warning SecondInstallation somebody else acts as mini-hpa: the r
 func TestTwoInstallationsGrantAPolicyOnce(t *testing.T) {
 	c := settled(t)
 	c.milliCPU = 2200
-	c.overwrite(FieldManager, "scale", 3)
+	c.overwrite(annotations.FieldManager, "scale", 3)
 	c.reconcile(31 * time.Second).wantWrites().wantEvents()
-	c.overwrite(FieldManager, "scale", 4)
+	c.overwrite(annotations.FieldManager, "scale", 4)
 	c.reconcile(time.Second).wantWrites().wantEvents(second)
-	c.overwrite(FieldManager, "scale", 5)
+	c.overwrite(annotations.FieldManager, "scale", 5)
 	c.reconcile(time.Minute).wantWrites().wantEvents()
 	c.reconcile(time.Second).wantWrites(7)
 	if n := testutil.ToFloat64(c.scaler.Telemetry.namesakes); n != 3 {
@@ -42,7 +44,7 @@ func TestAConflictIsNoSuccess(t *testing.T) {
 	for _, replicas := range []int32{3, 5, 7, 9} {
 		c.scaleErr = apierrors.NewConflict(deployments, "web", errors.New("changed"))
 		c.reconcile(time.Second)
-		c.overwrite(FieldManager, "scale", replicas)
+		c.overwrite(annotations.FieldManager, "scale", replicas)
 		c.scaleErr = nil
 		c.reconcile(2 * time.Minute).wantWrites()
 		for len(c.events.Events) > 0 {
@@ -59,11 +61,11 @@ func TestWhatLooksLikeASecondInstallation(t *testing.T) {
 		"the last write of a former leader": func(c *cluster) {
 			c.scaler.Forget()
 			c.reconcile(20 * time.Second)
-			c.overwrite(FieldManager, "scale", 3)
+			c.overwrite(annotations.FieldManager, "scale", 3)
 		},
 		"the first writes of a successor": func(c *cluster) {
 			for i := range int32(20) {
-				c.overwrite(FieldManager, "scale", 2+i)
+				c.overwrite(annotations.FieldManager, "scale", 2+i)
 				c.reconcile(time.Second)
 			}
 		},
@@ -71,9 +73,9 @@ func TestWhatLooksLikeASecondInstallation(t *testing.T) {
 			c.milliCPU, c.scaleErr = 2200, errors.New("the API server has stored 2 replicas instead of 3")
 			c.reconcile(time.Second)
 			c.milliCPU, c.scaleErr = 500, nil
-			c.overwrite(FieldManager, "scale", 2)
+			c.overwrite(annotations.FieldManager, "scale", 2)
 		},
-		"nothing but a new version": func(c *cluster) { c.overwrite(FieldManager, "scale", 1) },
+		"nothing but a new version": func(c *cluster) { c.overwrite(annotations.FieldManager, "scale", 1) },
 		"a user of kubectl":         func(c *cluster) { c.overwrite("kubectl", "scale", 3) },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -94,7 +96,7 @@ func TestTwoThatDisagreeDoNotFight(t *testing.T) {
 	c.milliCPU, c.running = 1500, 1
 	c.reconcile(0).wantWrites(3)
 	for range 20 {
-		c.overwrite(FieldManager, "scale", 1)
+		c.overwrite(annotations.FieldManager, "scale", 1)
 		c.now = c.now.Add(time.Second)
 		c.reconcile(0)
 	}
@@ -136,7 +138,7 @@ func TestAPatchThatIsLate(t *testing.T) {
 				}
 			}
 			c.scaleErr = nil
-			c.overwrite(FieldManager, "scale", 3)
+			c.overwrite(annotations.FieldManager, "scale", 3)
 			c.milliCPU = 500
 			c.reconcile(time.Second)
 			told := c.told()

@@ -8,9 +8,9 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 )
 
@@ -44,7 +44,7 @@ func newNodeClocks() *nodeClocks {
 }
 
 // tellClocks tells of each node whose clock is off, once, on the Deployment that shows it first, and when it is right again.
-func (s *Scaler) tellClocks(d *appsv1.Deployment, seen recommend.Snapshot) {
+func (s *Scaler) tellClocks(w *annotations.Workload, seen recommend.Snapshot) {
 	clocks := s.Telemetry.clocks
 	wrong := clocks.any(s.Now())
 	next := 0
@@ -59,7 +59,7 @@ func (s *Scaler) tellClocks(d *appsv1.Deployment, seen recommend.Snapshot) {
 		}
 		switch was, changed := s.noteClock(pod, ahead); {
 		case changed && was == 0:
-			s.event(d, corev1.EventTypeWarning, EventNodeClockOff, clockText(pod.Spec.NodeName, ahead))
+			s.event(w, corev1.EventTypeWarning, EventNodeClockOff, clockText(pod.Spec.NodeName, ahead))
 		case changed:
 			s.Log.Info("the clock of a node is right again", zap.String("node", pod.Spec.NodeName))
 		}

@@ -19,6 +19,8 @@ import (
 	recordutil "k8s.io/client-go/tools/record/util"
 	"k8s.io/client-go/tools/reference"
 	"k8s.io/client-go/util/workqueue"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
 const (
@@ -259,7 +261,7 @@ func (t telling) event() *corev1.Event {
 		ObjectMeta:     metav1.ObjectMeta{Namespace: t.about.Namespace, Name: recordutil.GenerateEventName(t.about.Name, t.at.UnixNano())},
 		InvolvedObject: *t.about, Type: t.kind, Reason: t.reason, Message: t.message,
 		FirstTimestamp: at, LastTimestamp: at, Count: 1,
-		Source: corev1.EventSource{Component: FieldManager}, ReportingController: FieldManager,
+		Source: corev1.EventSource{Component: annotations.FieldManager}, ReportingController: annotations.FieldManager,
 	}
 }
 

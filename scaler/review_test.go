@@ -1,6 +1,7 @@
 package scaler
 
 import (
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -12,8 +13,9 @@ import (
 
 func TestAVerdictHoldsForAsLongAsWhatItCameOf(t *testing.T) {
 	c := newCluster(t, selected())
-	w, d := &workload{told: map[topic]string{}}, c.deployment
-	other := d.DeepCopy()
+	st, w := &state{told: map[topic]string{}}, c.Workload(web)
+	other := *w
+	other.Annotations = maps.Clone(w.Annotations)
 	other.Annotations[annotations.Prefix+"max"] = "none"
 	unlimited := annotations.Surroundings{}
 	for i, step := range []struct {
@@ -28,14 +30,14 @@ func TestAVerdictHoldsForAsLongAsWhatItCameOf(t *testing.T) {
 		{false, annotations.Surroundings{LimitRanges: []*corev1.LimitRange{{}}}, true},
 	} {
 		c.surroundings = step.surroundings
-		seen := d
+		seen := w
 		if step.invalid {
-			seen = other
+			seen = &other
 		}
-		if _, ok := c.scaler.review(w, seen); ok != step.want {
+		if _, ok := c.scaler.review(st, seen); ok != step.want {
 			t.Errorf("step %d: %t, want %t", i, ok, step.want)
 		}
-		if n := testing.AllocsPerRun(10, func() { c.scaler.review(w, seen) }); step.want && n > 0 {
+		if n := testing.AllocsPerRun(10, func() { c.scaler.review(st, seen) }); step.want && n > 0 {
 			t.Errorf("step %d: %.0f allocations for a verdict that is known", i, n)
 		}
 	}

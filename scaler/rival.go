@@ -2,10 +2,8 @@ package scaler
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
@@ -115,68 +113,59 @@ func (r *rival) wake(next, now time.Time) time.Time {
 
 // witness notices what has become of the replicas since the last look, however they came to change. What was written here is
 // known already.
-func (s *Scaler) witness(w *workload, d *appsv1.Deployment, tried *attempt) {
-	now := replicasOf(d)
-	before := w.replicas
-	w.replicas = now
-	if !w.known {
-		w.known, w.first = true, s.Now()
-		w.stand = agreed(now)
+func (s *Scaler) witness(st *state, w *annotations.Workload, tried *attempt) {
+	now := w.Replicas
+	before := st.replicas
+	st.replicas = now
+	if !st.known {
+		st.known, st.first = true, s.Now()
+		st.stand = agreed(now)
 		return
 	}
-	if now != before && scaledBefore(d) {
-		w.history, w.past.Adopted = w.history.Adopted(s.Now(), now), true
-		s.suspect(w, d, before, tried)
+	if now != before && w.ScaledByUs {
+		st.history, st.past.Adopted = st.history.Adopted(s.Now(), now), true
+		s.suspect(st, w, before, tried)
 	}
-}
-
-// setBy is the field manager that owns spec.replicas; "" if nobody does, as when managedFields were removed.
-func setBy(d *appsv1.Deployment) string {
-	var names []string
-	for i := range d.ManagedFields {
-		names = append(names, d.ManagedFields[i].Manager)
-	}
-	return strings.Join(names, ", ")
 }
 
 // yields says whether a decision is not written now, because somebody else overwrites what is written. It also counts, and tells.
 // What is set during a pause undoes nothing: otherwise somebody who writes often would make it last for ever.
-func (s *Scaler) yields(w *workload, d *appsv1.Deployment, p annotations.Policy, decision recommend.Decision) bool {
+func (s *Scaler) yields(st *state, w *annotations.Workload, p annotations.Policy, decision recommend.Decision) bool {
 	now := s.Now()
-	if !w.rival.paused(now) && w.stand.undone(decision.Current, decision.Desired) {
-		w.stand = stand{}
-		w.rival.takeBack(now, p.SyncPeriod)
-		s.tellRival(w, d, decision, w.rival.pause(p.SyncPeriod))
+	if !st.rival.paused(now) && st.stand.undone(decision.Current, decision.Desired) {
+		st.stand = stand{}
+		st.rival.takeBack(now, p.SyncPeriod)
+		s.tellRival(st, w, decision, st.rival.pause(p.SyncPeriod))
 	}
-	return w.rival.paused(now)
+	return st.rival.paused(now)
 }
 
 // calm lets a rival rest, and agrees to what a decision agrees to, unless it is a number on the way during a pause.
-func (s *Scaler) calm(w *workload, p annotations.Policy, decision recommend.Decision) {
+func (s *Scaler) calm(st *state, p annotations.Policy, decision recommend.Decision) {
 	now := s.Now()
-	w.rival.rest(now, p.SyncPeriod)
-	if !w.rival.insists(now) {
-		w.told[topicRival] = ""
+	st.rival.rest(now, p.SyncPeriod)
+	if !st.rival.insists(now) {
+		st.told[topicRival] = ""
 	}
-	if decision.Desired == decision.Current && decision.Active == recommend.ActiveValidMetric && !w.rival.paused(now) {
-		w.stand = agreed(decision.Current)
+	if decision.Desired == decision.Current && decision.Active == recommend.ActiveValidMetric && !st.rival.paused(now) {
+		st.stand = agreed(decision.Current)
 	}
 }
 
 // tellRival tells who sets the replicas again and again, and what to do.
-func (s *Scaler) tellRival(w *workload, d *appsv1.Deployment, decision recommend.Decision, pause time.Duration) {
-	if !w.rival.insists(s.Now()) || !w.news(topicRival, "insists") {
+func (s *Scaler) tellRival(st *state, w *annotations.Workload, decision recommend.Decision, pause time.Duration) {
+	if !st.rival.insists(s.Now()) || !st.news(topicRival, "insists") {
 		return
 	}
 	who := "somebody whom managedFields do not name"
-	if manager := setBy(d); manager != "" {
+	if manager := w.SetBy; manager != "" {
 		who = fmt.Sprintf("field manager %q", cut(manager, maxQuoted))
 	}
 	when := "at once"
 	if pause > 0 {
 		when = "in " + pause.String()
 	}
-	s.event(d, corev1.EventTypeWarning, EventReplicasOverwritten, fmt.Sprintf("%s sets the replicas again and again: now to %d, where mini-hpa "+
+	s.event(w, corev1.EventTypeWarning, EventReplicasOverwritten, fmt.Sprintf("%s sets the replicas again and again: now to %d, where mini-hpa "+
 		"wants %d and tries again %s, later the more often they are overwritten. Take spec.replicas out of the manifest (or let the tool ignore it: "+
 		"ignoreDifferences in Argo CD), or remove the other autoscaler; to set replicas by hand, set %s to paused first", who, decision.Current, decision.Desired, when, annotations.ModeKey))
 }

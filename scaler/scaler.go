@@ -8,10 +8,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/client-go/tools/cache"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler/clock"
@@ -21,18 +19,18 @@ import (
 
 // Workloads is what the cluster looks like, read from memory.
 type Workloads interface {
-	// Deployment returns the Deployment, or nil if it does not exist. It is shared: read-only.
-	Deployment(key cache.ObjectName) *appsv1.Deployment
-	// Pods returns the pods that the Deployment owns. They are shared: read-only.
-	Pods(d *appsv1.Deployment) []*corev1.Pod
+	// Workload returns the workload, or nil if it does not exist. It is shared: read-only.
+	Workload(key annotations.Key) *annotations.Workload
+	// Pods returns the pods that the workload owns. They are shared: read-only.
+	Pods(w *annotations.Workload) []*corev1.Pod
 }
 
 // Origin is where what is in memory comes from.
 type Origin interface {
-	// Live asks the API server for the Deployment; nil if it does not exist.
-	Live(ctx context.Context, key cache.ObjectName) (*appsv1.Deployment, error)
-	// Doubt is told that the API server has had a version of a Deployment for so long that the memory should have it.
-	Doubt(key cache.ObjectName, version string)
+	// Live asks the API server for the workload; nil if it does not exist.
+	Live(ctx context.Context, key annotations.Key) (*annotations.Workload, error)
+	// Doubt is told that the API server has had a version of a workload for so long that the memory should have it.
+	Doubt(key annotations.Key, version string)
 }
 
 // Samples is what the resource metrics API said last, read from memory.
@@ -52,16 +50,16 @@ var ErrNotSent = fmt.Errorf("not sent: %w", ErrNotLeading)
 
 // Scales writes the number of replicas.
 type Scales interface {
-	// Scale sets spec.replicas of the Deployment as it was seen and returns the resourceVersion that this has brought about. It fails
+	// Scale sets the replicas of the workload as it was seen and returns the resourceVersion that this has brought about. It fails
 	// with a conflict if somebody else has written since, with ErrNotLeading (ErrNotSent where that is certain) if another process may lead, and
-	// with another error if something else than these replicas was stored. Of a Deployment without a resourceVersion it matters only that it is still the same and has as many replicas.
-	Scale(ctx context.Context, d *appsv1.Deployment, replicas int32) (version string, err error)
+	// with another error if something else than these replicas was stored. Of a workload without a Version it matters only that it is still the same and has as many replicas.
+	Scale(ctx context.Context, w *annotations.Workload, replicas int32) (version string, err error)
 }
 
 // Surroundings is what else in the cluster bears on whether a workload can be scaled, read from memory.
 type Surroundings interface {
 	// Surroundings returns them for one workload. They are shared: read-only.
-	Surroundings(key cache.ObjectName) annotations.Surroundings
+	Surroundings(key annotations.Key) annotations.Surroundings
 }
 
 // Events tells the users of a workload, as client-go's record.EventRecorder does.
@@ -74,7 +72,7 @@ type Events interface {
 type Traces interface {
 	// Trace takes what a decision is about to be made on; fresh says that nothing is remembered of the workload yet. It
 	// must return at once and must not write to what it is given.
-	Trace(d *appsv1.Deployment, s recommend.Snapshot, fresh bool)
+	Trace(w *annotations.Workload, s recommend.Snapshot, fresh bool)
 }
 
 // Deps is everything that a Scaler works with. All fields but Origin, Budget and Traces are required.
@@ -112,67 +110,67 @@ func New(d Deps) *Scaler { return &Scaler{Deps: d} }
 // Reconcile looks at one workload once and does what has to be done. It returns when to look again even if nothing
 // happens until then; 0 means not before something does. An error means that the write failed and is to be retried; ErrNotLeading
 // that it is to be retried by whoever leads.
-func (s *Scaler) Reconcile(ctx context.Context, key cache.ObjectName) (time.Duration, error) {
+func (s *Scaler) Reconcile(ctx context.Context, key annotations.Key) (time.Duration, error) {
 	started := s.Now()
-	d := s.Workloads.Deployment(key)
-	if d == nil || d.DeletionTimestamp != nil || !annotations.Selected(d.Annotations) {
+	w := s.Workloads.Workload(key)
+	if w == nil || w.Deleting || !annotations.Selected(w.Annotations) {
 		s.forget(key)
 		return 0, nil
 	}
-	w := s.recall(key, d)
-	d, wait, err := s.current(ctx, w, d)
-	if d == nil {
+	st := s.recall(key, w)
+	w, wait, err := s.current(ctx, st, w)
+	if w == nil {
 		return wait, err
 	}
-	tried := w.attempt
-	s.settle(w, d)
-	s.witness(w, d, tried)
-	policy, ok := s.review(w, d)
-	if w.reviewed.hasRival() {
-		w.standDown()
+	tried := st.attempt
+	s.settle(st, w)
+	s.witness(st, w, tried)
+	policy, ok := s.review(st, w)
+	if st.reviewed.hasRival() {
+		st.standDown()
 	}
 	if !ok || policy.Mode == annotations.ModePaused {
-		w.stand, w.conflicts = agreed(w.replicas), conflicts{} // nobody goes back on it, and nobody tries any more
+		st.stand, st.conflicts = agreed(st.replicas), conflicts{} // nobody goes back on it, and nobody tries any more
 		s.Telemetry.observe(outcome{key: key, policy: policy, invalid: !ok, took: s.Now().Sub(started)})
 		return 0, nil
 	}
-	seen := s.gather(d, policy, w.history)
-	s.tellClocks(d, seen)
-	decision := s.decide(w, d, policy, seen)
-	s.calm(w, policy, decision)
-	err = s.act(ctx, w, d, policy, decision)
+	seen := s.gather(w, policy, st.history)
+	s.tellClocks(w, seen)
+	decision := s.decide(st, w, policy, seen)
+	s.calm(st, policy, decision)
+	err = s.act(ctx, st, w, policy, decision)
 	if errors.Is(err, ErrNotLeading) {
 		return 0, err
 	}
-	decision.Next = w.rival.wake(decision.Next, s.Now())
-	s.tell(w, d, policy, decision)
-	s.Telemetry.observe(outcome{key: key, policy: policy, decision: &decision, pause: w.rival.shown(policy.SyncPeriod, started), err: err,
-		passing: w.conflicts.passing(err, s.Now()), took: s.Now().Sub(started)})
+	decision.Next = st.rival.wake(decision.Next, s.Now())
+	s.tell(st, w, policy, decision)
+	s.Telemetry.observe(outcome{key: key, policy: policy, decision: &decision, pause: st.rival.shown(policy.SyncPeriod, started), err: err,
+		passing: st.conflicts.passing(err, s.Now()), took: s.Now().Sub(started)})
 	next := s.next(key, policy, decision)
-	if due := w.dueToTell(); due > 0 {
+	if due := st.dueToTell(); due > 0 {
 		next = min(next, due)
 	}
 	return next, err
 }
 
 // decide recommends and remembers.
-func (s *Scaler) decide(w *workload, d *appsv1.Deployment, p annotations.Policy, snapshot recommend.Snapshot) recommend.Decision {
-	if !w.seen && scaledBefore(d) {
-		w.history, w.past.Restored = recommend.Restored(snapshot), true
+func (s *Scaler) decide(st *state, w *annotations.Workload, p annotations.Policy, snapshot recommend.Snapshot) recommend.Decision {
+	if !st.seen && w.ScaledByUs {
+		st.history, st.past.Restored = recommend.Restored(snapshot), true
 	}
 	if s.Traces != nil {
-		snapshot.Past = w.past
-		s.Traces.Trace(d, snapshot, !w.seen)
+		snapshot.Past = st.past
+		s.Traces.Trace(w, snapshot, !st.seen)
 	}
-	w.seen = true
-	decision, history := s.Rules.Recommend(p, snapshot, w.history)
-	w.history, w.past = history, recommend.Past{Unwritten: decision.Desired != decision.Current}
+	st.seen = true
+	decision, history := s.Rules.Recommend(p, snapshot, st.history)
+	st.history, st.past = history, recommend.Past{Unwritten: decision.Desired != decision.Current}
 	return decision
 }
 
 // next is when to look again: when time alone changes the decision, at the latest after the sync period. Each key adds
 // its own share of a tenth, so that a fleet does not pulse and a period that equals the samples' does not look twice.
-func (s *Scaler) next(key cache.ObjectName, p annotations.Policy, d recommend.Decision) time.Duration {
+func (s *Scaler) next(key annotations.Key, p annotations.Policy, d recommend.Decision) time.Duration {
 	wait := p.SyncPeriod + time.Duration(float64(p.SyncPeriod)*share(key)/10)
 	if !d.Next.IsZero() {
 		wait = min(wait, max(d.Next.Sub(s.Now()), time.Millisecond))

@@ -14,7 +14,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/client-go/tools/cache"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 )
@@ -271,7 +270,7 @@ func TestAWriteWhoseAnswerIsLost(t *testing.T) {
 			}
 			five := int32(5)
 			c.deployment.Spec.Replicas = &five
-			c.deployment.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: FieldManager, Subresource: "scale"}}
+			c.deployment.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: annotations.FieldManager, Subresource: "scale"}}
 			c.reconcile(tick).wantWrites().
 				wantEvents("Normal SuccessfulRescale New size: 5; reason: cpu utilization 220% above target 50% (1 of 1 pods, sample 2s old)")
 			c.now = noon.Add(time.Minute)
@@ -283,7 +282,7 @@ func TestAWriteWhoseAnswerIsLost(t *testing.T) {
 func TestARestartInAScaleOutHoldsForThePolicysPeriod(t *testing.T) {
 	c := newCluster(t, map[string]string{"target-cpu": "50", "max": "10", "scale-up-policies": "1 pod/15s"})
 	c.milliCPU, c.created = 2200, noon.Add(-5*time.Second)
-	c.deployment.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: FieldManager, Subresource: "scale"}}
+	c.deployment.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: annotations.FieldManager, Subresource: "scale"}}
 	c.reconcile(0).wantWrites()
 	if want := 11 * time.Second; c.lastWait != want {
 		t.Fatalf("next look in %s, want %s: 15 s after the end of the second in which the pod was created", c.lastWait, want)
@@ -410,7 +409,7 @@ func TestWhoMayNotWriteTellsNothing(t *testing.T) {
 		t.Errorf("shown: %v", series)
 	}
 	c.scaleErr = nil
-	if _, err := c.Scale(t.Context(), c.deployment, 5); err != nil {
+	if _, err := c.Scale(t.Context(), c.Workload(web), 5); err != nil {
 		t.Fatal(err)
 	}
 	c.milliCPU = 500
@@ -437,7 +436,7 @@ func TestWhatWasNotSentIsNotCarriedOut(t *testing.T) {
 			if !errors.Is(c.lastFailure, ErrNotLeading) {
 				t.Errorf("error %v, want %v", c.lastFailure, ErrNotLeading)
 			}
-			c.overwrite(FieldManager, "scale", 5)
+			c.overwrite(annotations.FieldManager, "scale", 5)
 			c.milliCPU = 500
 			c.reconcile(time.Second)
 			if told := c.told(); (len(told) > 0) != story.told {
@@ -450,7 +449,7 @@ func TestWhatWasNotSentIsNotCarriedOut(t *testing.T) {
 func TestSharesSpreadAFleet(t *testing.T) {
 	var low, high int
 	for i := range 1000 {
-		if share(cache.ObjectName{Namespace: "default", Name: "web-" + strings.Repeat("x", i%50) + string(rune('a'+i%26))}) < 0.5 {
+		if share(annotations.DeploymentKey("default", "web-"+strings.Repeat("x", i%50)+string(rune('a'+i%26)))) < 0.5 {
 			low++
 		} else {
 			high++

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"k8s.io/client-go/tools/cache"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
@@ -26,7 +25,7 @@ type Telemetry struct {
 
 // outcome is what one reconciliation came to.
 type outcome struct {
-	key cache.ObjectName
+	key annotations.Key
 	// policy is what the annotations ask for; it means nothing where they are invalid.
 	policy annotations.Policy
 	// decision is nil where nothing was decided: annotations that are invalid or say paused.
@@ -97,7 +96,7 @@ func (t *Telemetry) observeMetric(m recommend.MetricResult, current int32, took 
 	t.computing.WithLabelValues(action, failed, string(m.Type)).Observe(took.Seconds())
 }
 
-func (t *Telemetry) forget(key cache.ObjectName) {
+func (t *Telemetry) forget(key annotations.Key) {
 	t.board.mu.Lock()
 	defer t.board.mu.Unlock()
 	delete(t.board.standings, key)
@@ -138,14 +137,14 @@ func actionOf(current, desired int32) string {
 // the outcome, and all series of a workload come and go together.
 type board struct {
 	mu        sync.Mutex
-	standings map[cache.ObjectName]standing
+	standings map[annotations.Key]standing
 	number    *prometheus.Desc
 	descs     []*prometheus.Desc // in the order of Collect
 }
 
 func newBoard() *board {
 	number := prometheus.NewDesc(metricsNamespace+"_num_horizontal_pod_autoscalers", "Number of autoscaled Deployments; 0 in a standby.", nil, nil)
-	return &board{standings: map[cache.ObjectName]standing{}, number: number, descs: []*prometheus.Desc{
+	return &board{standings: map[annotations.Key]standing{}, number: number, descs: []*prometheus.Desc{
 		shown("min_replicas", "Lower bound of the replicas, by the annotations; absent while they are invalid."),
 		shown("max_replicas", "Upper bound of the replicas, by the annotations; absent while they are invalid."),
 		shown("current_replicas", "Replicas in the Deployment's spec as the last decision saw them."),

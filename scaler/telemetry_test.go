@@ -11,7 +11,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/client-go/tools/cache"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
@@ -126,8 +125,8 @@ func TestTheBoardShowsHowAWorkloadStands(t *testing.T) {
 
 func TestTheBoardForgets(t *testing.T) {
 	telemetry := NewTelemetry(prometheus.NewRegistry())
-	other := cache.ObjectName{Namespace: "default", Name: "other"}
-	for _, key := range []cache.ObjectName{web, other} {
+	other := annotations.DeploymentKey("default", "other")
+	for _, key := range []annotations.Key{web, other} {
 		telemetry.observe(outcome{key: key, policy: automatic(), decision: grown()})
 	}
 	const number = 1 // the series of all workloads together
@@ -180,7 +179,7 @@ func BenchmarkScrape(b *testing.B) {
 	registry := prometheus.NewRegistry()
 	telemetry := NewTelemetry(registry)
 	for i := range 1000 {
-		telemetry.observe(outcome{key: cache.ObjectName{Namespace: "default", Name: fmt.Sprint("web-", i)}, policy: automatic(), decision: grown()})
+		telemetry.observe(outcome{key: annotations.DeploymentKey("default", fmt.Sprint("web-", i)), policy: automatic(), decision: grown()})
 	}
 	b.ReportAllocs()
 	for b.Loop() {

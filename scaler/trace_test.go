@@ -12,7 +12,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
@@ -43,8 +42,8 @@ func day(c *cluster) {
 func TestWhatIsRecordedReplaysToTheSameWrites(t *testing.T) {
 	c := newCluster(t, map[string]string{"target-cpu": "50", "max": "10", "scale-down-policies": "3 pods/60s"})
 	dir := t.TempDir()
-	recorder, err := trace.NewRecorder(dir, trace.DefaultLimits(), func(types.NamespacedName) bool { return true },
-		func(workload types.NamespacedName, err error) { t.Errorf("%s: %v", workload, err) })
+	recorder, err := trace.NewRecorder(dir, trace.DefaultLimits(), func(annotations.Key) bool { return true },
+		func(workload annotations.Key, err error) { t.Errorf("%s: %v", workload, err) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,12 +71,12 @@ func TestWhatIsRecordedReplaysToTheSameDecisions(t *testing.T) {
 		"nothing else": func(*cluster, int) {},
 		"another installation adds": func(c *cluster, look int) {
 			if look == 4 {
-				c.overwrite(FieldManager, "scale", 5)
+				c.overwrite(annotations.FieldManager, "scale", 5)
 			}
 		},
 		"another installation adds and removes": func(c *cluster, look int) {
 			if look%4 == 3 {
-				c.overwrite(FieldManager, "scale", []int32{3, 7, 2, 6, 4}[look/4%5])
+				c.overwrite(annotations.FieldManager, "scale", []int32{3, 7, 2, 6, 4}[look/4%5])
 			}
 		},
 		"a manifest is applied": func(c *cluster, look int) {
@@ -95,7 +94,7 @@ func TestWhatIsRecordedReplaysToTheSameDecisions(t *testing.T) {
 		"both": func(c *cluster, look int) {
 			switch look {
 			case 3, 11:
-				c.overwrite(FieldManager, "scale", 4)
+				c.overwrite(annotations.FieldManager, "scale", 4)
 			case 5, 6, 7, 12:
 				c.overwrite("kubectl", "", 2)
 			}
@@ -112,7 +111,7 @@ func TestWhatIsRecordedReplaysToTheSameDecisions(t *testing.T) {
 		},
 		"the controller restarts": func(c *cluster, look int) {
 			if look == 0 {
-				c.overwrite(FieldManager, "scale", 2)
+				c.overwrite(annotations.FieldManager, "scale", 2)
 				c.podAge, c.milliCPU = 40*time.Second, 1500 // in the middle of a scale-out
 			}
 		},
@@ -169,9 +168,9 @@ type kept struct {
 }
 
 // Trace is Traces'.
-func (k *kept) Trace(d *appsv1.Deployment, s recommend.Snapshot, fresh bool) {
+func (k *kept) Trace(_ *annotations.Workload, s recommend.Snapshot, fresh bool) {
 	var text bytes.Buffer
-	w, err := trace.NewWriter(&text, d)
+	w, err := trace.NewWriter(&text, &appsv1.Deployment{})
 	if err == nil {
 		err = w.Write(s)
 	}

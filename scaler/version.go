@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
-	"k8s.io/client-go/tools/cache"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 )
@@ -62,26 +60,26 @@ func (v *version) newerThan(cached string) bool {
 
 // current is the Deployment to decide on, given the cached one. Where there is none yet it returns when to look again, or the error
 // for which there is none.
-func (s *Scaler) current(ctx context.Context, w *workload, cached *appsv1.Deployment) (*appsv1.Deployment, time.Duration, error) {
-	late, behind := w.version.behind(cached.ResourceVersion, s.Now())
-	contended := w.conflicts.contended(cached.ResourceVersion)
+func (s *Scaler) current(ctx context.Context, st *state, cached *annotations.Workload) (*annotations.Workload, time.Duration, error) {
+	late, behind := st.version.behind(cached.Version, s.Now())
+	contended := st.conflicts.contended(cached.Version)
 	switch {
 	case !behind && !contended || s.Origin == nil:
 		return cached, 0, nil
 	case !contended && late < lateWatch:
 		return nil, lateWatch - late, nil // the version is on its way
 	}
-	key := cache.MetaObjectToName(cached)
+	key := cached.Key
 	live, err := s.Origin.Live(ctx, key)
 	if err != nil {
-		return nil, 0, fmt.Errorf("reading deployment %s, which others change: %w", key, err)
+		return nil, 0, fmt.Errorf("reading deployment %s, which others change: %w", key.NamespacedName(), err)
 	}
-	if live == nil || live.UID != cached.UID || live.DeletionTimestamp != nil || !annotations.Selected(live.Annotations) {
+	if live == nil || live.UID != cached.UID || live.Deleting || !annotations.Selected(live.Annotations) {
 		return nil, lateWatch, nil // the watch will say so
 	}
-	w.version.meet(live.ResourceVersion)
-	if late >= lateWatch && w.version.newerThan(cached.ResourceVersion) {
-		s.Origin.Doubt(key, live.ResourceVersion)
+	st.version.meet(live.Version)
+	if late >= lateWatch && st.version.newerThan(cached.Version) {
+		s.Origin.Doubt(key, live.Version)
 	}
 	return live, 0, nil
 }

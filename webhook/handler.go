@@ -14,7 +14,6 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
@@ -27,7 +26,7 @@ const Path = "/validate-apps-v1-deployment"
 // Surroundings knows, from memory, what else in the cluster bears on whether a workload can be scaled.
 type Surroundings interface {
 	// Surroundings returns the surroundings of one Deployment. They are shared, so the caller must not change them.
-	Surroundings(key cache.ObjectName) annotations.Surroundings
+	Surroundings(key annotations.Key) annotations.Surroundings
 }
 
 // HandlerConfig is what the handler works with. All fields are required.
@@ -83,7 +82,7 @@ func (r *reviewer) review(ctx context.Context, req *admission.Request) (annotati
 		}
 		c.before, isRolledOut = before, !after.sameTemplate(before)
 	}
-	c.surroundings = r.Surroundings.Surroundings(cache.ObjectName{Namespace: req.Namespace, Name: req.Name})
+	c.surroundings = r.Surroundings.Surroundings(annotations.DeploymentKey(req.Namespace, req.Name))
 	verdict := r.verdict(c)
 	if slices.ContainsFunc(verdict.Problems, annotations.LacksContainer) {
 		verdict = r.expectInjected(ctx, req, c, verdict)

@@ -20,7 +20,6 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 	admissionv1 "k8s.io/api/admission/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/tools/cache"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 )
@@ -28,7 +27,7 @@ import (
 // around always answers with the same surroundings.
 type around annotations.Surroundings
 
-func (a around) Surroundings(cache.ObjectName) annotations.Surroundings {
+func (a around) Surroundings(annotations.Key) annotations.Surroundings {
 	return annotations.Surroundings(a)
 }
 
@@ -391,7 +390,7 @@ func TestTheMostProblemsCostLittle(t *testing.T) {
 // counted are surroundings that count how often they are asked for.
 type counted struct{ asked int }
 
-func (c *counted) Surroundings(cache.ObjectName) annotations.Surroundings {
+func (c *counted) Surroundings(annotations.Key) annotations.Surroundings {
 	c.asked++
 	return annotations.Surroundings{}
 }

@@ -7,6 +7,7 @@ import (
 	"go.uber.org/zap"
 	"k8s.io/client-go/tools/leaderelection"
 
+	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/informer"
 	"github.com/mini-hpa/mini-hpa/scaler"
 	"github.com/mini-hpa/mini-hpa/scaler/metrics"
@@ -34,7 +35,7 @@ func (c *controllerTask) assemble(api clients, log *zap.Logger) (*process, error
 	p.feed = metrics.NewFeed(metrics.Config{Lister: api.samples, Resolution: c.resolution, Timeout: api.deadline,
 		OnSamples: p.set.EnqueueOwners, OnState: p.metricsChanged, OnUnreadable: p.unreadable})
 	p.readers = metrics.NewReaders(metrics.ReadersConfig{Sources: api.sources, Timeout: api.patience,
-		OnAnswer: func(keys []informer.Key) { p.set.Enqueue(keys...) }})
+		OnAnswer: func(keys []annotations.Key) { p.set.Enqueue(keys...) }})
 	p.telemetry.watch(p.feed)
 	p.telemetry.follow(p.readers)
 	p.budget = scaler.NewBudget(p.telemetry.registry, log.Named("scaler"))

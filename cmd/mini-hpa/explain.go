@@ -7,7 +7,8 @@ import (
 
 	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/util/validation"
-	"k8s.io/client-go/tools/cache"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
 const explainAbout = `Looks at one Deployment with the rights of your kubeconfig and shows, step by step, what mini-hpa would decide now:
@@ -65,7 +66,7 @@ func (e *explainTask) run(ctx context.Context, args []string, s streams) error {
 	if e.namespace != "" {
 		t.namespace = e.namespace
 	}
-	explanation, err := e.look(ctx, t, cache.ObjectName{Namespace: t.namespace, Name: name})
+	explanation, err := e.look(ctx, t, annotations.DeploymentKey(t.namespace, name))
 	if err != nil {
 		return err
 	}

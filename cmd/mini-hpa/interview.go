@@ -5,8 +5,7 @@ import (
 	"sync"
 	"time"
 
-	"k8s.io/client-go/tools/cache"
-
+	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler/metrics"
 )
 
@@ -28,7 +27,7 @@ type reply struct {
 }
 
 // Ask is scaler.Answers'.
-func (i *interview) Ask(_ cache.ObjectName, q metrics.Question, _ time.Duration) (metrics.Answer, error) {
+func (i *interview) Ask(_ annotations.Key, q metrics.Question, _ time.Duration) (metrics.Answer, error) {
 	known := i.answers[q]
 	if known == nil {
 		known = &reply{err: metrics.ErrPending}

@@ -11,9 +11,9 @@ import (
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	"k8s.io/apimachinery/pkg/api/resource"
-	"k8s.io/client-go/tools/cache"
 	externalmetricsv1beta1 "k8s.io/metrics/pkg/apis/external_metrics/v1beta1"
 
+	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler/metrics"
 )
 
@@ -36,7 +36,7 @@ func TestAnInterviewTakesAsLongAsOneQuestion(t *testing.T) {
 		good := questions[0]
 		good.Metric = "good"
 		for _, q := range append(questions, good, good) {
-			if _, err := asked.Ask(cache.ObjectName{}, q, 0); !errors.Is(err, metrics.ErrPending) {
+			if _, err := asked.Ask(annotations.Key{}, q, 0); !errors.Is(err, metrics.ErrPending) {
 				t.Errorf("%s was not asked yet: %v", q.Metric, err)
 			}
 		}
@@ -45,11 +45,11 @@ func TestAnInterviewTakesAsLongAsOneQuestion(t *testing.T) {
 			t.Errorf("error %v after %s, want none after 10 s", err, time.Since(start))
 		}
 		for _, q := range questions {
-			if _, err := asked.Ask(cache.ObjectName{}, q, 0); err == nil || err.Error() != "the external metrics API did not answer within 10s" {
+			if _, err := asked.Ask(annotations.Key{}, q, 0); err == nil || err.Error() != "the external metrics API did not answer within 10s" {
 				t.Errorf("%s: %v", q.Metric, err)
 			}
 		}
-		if answer, err := asked.Ask(cache.ObjectName{}, good, 0); err != nil || len(answer.External) != 1 {
+		if answer, err := asked.Ask(annotations.Key{}, good, 0); err != nil || len(answer.External) != 1 {
 			t.Errorf("%v, error %v; want the value", answer, err)
 		}
 		readers.Close()
@@ -66,13 +66,13 @@ func TestAnInterviewThatIsBrokenOff(t *testing.T) {
 		readers := interviewers(source, 10*time.Second)
 		asked := &interview{ask: readers.Fetch, answers: map[metrics.Question]*reply{}}
 		q := metrics.Question{Source: "external", Type: autoscalingv2.ExternalMetricSourceType, Metric: "slow"}
-		_, _ = asked.Ask(cache.ObjectName{}, q, 0)
+		_, _ = asked.Ask(annotations.Key{}, q, 0)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		if err := asked.hold(ctx); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("error %v, want that of the context", err)
 		}
-		if _, err := asked.Ask(cache.ObjectName{}, q, 0); err == nil || err.Error() != "the external metrics API was not waited for: context deadline exceeded" {
+		if _, err := asked.Ask(annotations.Key{}, q, 0); err == nil || err.Error() != "the external metrics API was not waited for: context deadline exceeded" {
 			t.Errorf("error %v", err)
 		}
 		readers.Close()

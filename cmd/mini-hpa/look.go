@@ -26,7 +26,7 @@ const gathering = 30 * time.Second
 
 // look gathers what the controller would see of the Deployment, by the same informers and the same feed, and asks for
 // the decision.
-func (e *explainTask) look(ctx context.Context, t target, key cache.ObjectName) (scaler.Explanation, error) {
+func (e *explainTask) look(ctx context.Context, t target, key annotations.Key) (scaler.Explanation, error) {
 	api, err := e.api.connect(t.config, key.Namespace, e.api.timeout)
 	if err != nil {
 		return scaler.Explanation{}, err
@@ -34,7 +34,7 @@ func (e *explainTask) look(ctx context.Context, t target, key cache.ObjectName) 
 	return e.explain(ctx, api, key)
 }
 
-func (e *explainTask) explain(ctx context.Context, api clients, key cache.ObjectName) (scaler.Explanation, error) {
+func (e *explainTask) explain(ctx context.Context, api clients, key annotations.Key) (scaler.Explanation, error) {
 	d, around, err := e.precheck(ctx, api, key)
 	if err != nil {
 		return scaler.Explanation{}, err
@@ -69,14 +69,14 @@ func (e *explainTask) explain(ctx context.Context, api clients, key cache.Object
 
 // precheck asks for what the informers would go on asking for in vain, so that what is missing or forbidden is said at once.
 // It returns the workload and what bears on it.
-func (e *explainTask) precheck(ctx context.Context, api clients, key cache.ObjectName) (*appsv1.Deployment, *neighborhood, error) {
+func (e *explainTask) precheck(ctx context.Context, api clients, key annotations.Key) (*appsv1.Deployment, *neighborhood, error) {
 	d, err := api.act.AppsV1().Deployments(key.Namespace).Get(ctx, key.Name, metav1.GetOptions{})
 	if err != nil {
-		return nil, nil, fmt.Errorf("cannot read deployment %s: %w", key, err)
+		return nil, nil, fmt.Errorf("cannot read deployment %s: %w", key.NamespacedName(), err)
 	}
 	if !annotations.Selected(d.Annotations) {
 		return nil, nil, fmt.Errorf("deployment %s has no %s annotation, so mini-hpa does not scale it; set at least %s and %s",
-			key, annotations.Prefix, annotations.Max, annotations.TargetCPU)
+			key.NamespacedName(), annotations.Prefix, annotations.Max, annotations.TargetCPU)
 	}
 	around, err := readSurroundings(ctx, api.act, api.dynamic, key.Namespace)
 	if err == nil {
@@ -99,13 +99,13 @@ func (n *neighborhood) warnings() []annotations.Warning {
 }
 
 // seesPods says what keeps the pods from being seen.
-func seesPods(ctx context.Context, api clients, key cache.ObjectName) error {
+func seesPods(ctx context.Context, api clients, key annotations.Key) error {
 	one := metav1.ListOptions{Limit: 1}
 	_, noDeployments := api.act.AppsV1().Deployments(key.Namespace).List(ctx, one)
 	_, noPods := api.act.CoreV1().Pods(key.Namespace).List(ctx, one)
 	_, noReplicaSets := api.replica.Resource(replicaSets).Namespace(key.Namespace).List(ctx, one)
 	if err := errors.Join(noDeployments, noPods, noReplicaSets); err != nil {
-		return fmt.Errorf("cannot see the pods of deployment %s: %w", key, err)
+		return fmt.Errorf("cannot see the pods of deployment %s: %w", key.NamespacedName(), err)
 	}
 	return nil
 }
@@ -131,10 +131,10 @@ type seen struct {
 }
 
 // Surroundings is scaler.Surroundings'.
-func (s seen) Surroundings(cache.ObjectName) annotations.Surroundings { return s.around }
+func (s seen) Surroundings(annotations.Key) annotations.Surroundings { return s.around }
 
 // decide asks a scaler that has nobody to tell and nothing to write with.
-func (e *explainTask) decide(s seen, feed *metrics.Feed, answers scaler.Answers, key cache.ObjectName) (scaler.Explanation, error) {
+func (e *explainTask) decide(s seen, feed *metrics.Feed, answers scaler.Answers, key annotations.Key) (scaler.Explanation, error) {
 	return scaler.New(scaler.Deps{
 		Workloads: s, Surroundings: s, Samples: feed, Answers: answers, Scales: readOnly{}, Events: &record.FakeRecorder{},
 		Defaults: e.decision.defaults, Rules: e.decision.rules,
@@ -146,6 +146,6 @@ func (e *explainTask) decide(s seen, feed *metrics.Feed, answers scaler.Answers,
 type readOnly struct{}
 
 // Scale always fails; see scaler.Scales.
-func (readOnly) Scale(context.Context, *appsv1.Deployment, int32) (string, error) {
+func (readOnly) Scale(context.Context, *annotations.Workload, int32) (string, error) {
 	return "", errors.New("explaining writes nothing")
 }

@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 	"k8s.io/apimachinery/pkg/util/sets"
 
+	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/informer"
 	"github.com/mini-hpa/mini-hpa/scaler"
 	"github.com/mini-hpa/mini-hpa/scaler/metrics"
@@ -75,7 +76,7 @@ func (p *process) term(ctx context.Context) {
 
 // reconcile looks at one workload for as long as this process may write. A process that was stopped may find out here, before the
 // election does, that it may not: the term ends soon, or goes on when the lease is renewed.
-func (p *process) reconcile(ctx context.Context, key informer.Key) (time.Duration, error) {
+func (p *process) reconcile(ctx context.Context, key annotations.Key) (time.Duration, error) {
 	err := p.leadership.tenure.check()
 	if err == nil {
 		var next time.Duration

@@ -24,6 +24,7 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 	metadatafake "k8s.io/client-go/metadata/fake"
 
+	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/informer"
 	"github.com/mini-hpa/mini-hpa/informer/watching"
 	"github.com/mini-hpa/mini-hpa/scaler"
@@ -292,7 +293,7 @@ func TestFailuresOfANamespaceAreBounded(t *testing.T) {
 	core, logs := observer.New(zapcore.InfoLevel)
 	p := &process{log: zap.New(core), budget: scaler.NewBudget(prometheus.NewRegistry(), zap.NewNop())}
 	for range 300 {
-		p.failed(fmt.Errorf("working: %w", &informer.WorkloadError{Key: informer.Key{Namespace: "shop", Name: "web"}, Failures: 1, Err: errors.New("forbidden")}))
+		p.failed(fmt.Errorf("working: %w", &informer.WorkloadError{Key: annotations.Key{Namespace: "shop", Name: "web"}, Failures: 1, Err: errors.New("forbidden")}))
 	}
 	p.failed(errors.New("something else"))
 	if n := logs.Len(); n != 201 {

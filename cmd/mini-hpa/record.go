@@ -6,8 +6,6 @@ import (
 
 	"github.com/spf13/pflag"
 	"go.uber.org/zap"
-	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/tools/cache"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler/trace"
@@ -36,21 +34,21 @@ func (r *recordFlags) start(p *process) (*trace.Recorder, error) {
 	limits := trace.DefaultLimits()
 	limits.Total = int64(r.mib) << 20
 	log := p.log.Named("record")
-	return trace.NewRecorder(r.dir, limits, p.autoscaled, func(workload types.NamespacedName, err error) {
+	return trace.NewRecorder(r.dir, limits, p.autoscaled, func(key annotations.Key, err error) {
 		switch {
-		case !p.budget.Take(cache.NamespacedNameAsObjectName(workload), "record"):
+		case !p.budget.Take(key, "record"):
 		case err != nil:
-			log.Warn("cannot record; scaling goes on", zap.Stringer("deployment", workload), zap.Error(err))
+			log.Warn("cannot record; scaling goes on", zap.Stringer("deployment", key.NamespacedName()), zap.Error(err))
 		default:
-			log.Info("recording works again", zap.Stringer("deployment", workload))
+			log.Info("recording works again", zap.Stringer("deployment", key.NamespacedName()))
 		}
 	})
 }
 
-// autoscaled says whether there is a Deployment of this name that is to be scaled.
-func (p *process) autoscaled(workload types.NamespacedName) bool {
-	d := p.set.Deployment(cache.NamespacedNameAsObjectName(workload))
-	return d != nil && annotations.Selected(d.Annotations)
+// autoscaled says whether there is such a workload, and it is to be scaled.
+func (p *process) autoscaled(key annotations.Key) bool {
+	w := p.set.Workload(key)
+	return w != nil && annotations.Selected(w.Annotations)
 }
 
 // recordingGrace is how long what has been seen may take to be written when the process ends.

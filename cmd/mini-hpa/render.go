@@ -71,7 +71,7 @@ func render(w io.Writer, e scaler.Explanation, now time.Time) error {
 
 func (p *page) verdict(e scaler.Explanation) {
 	d := e.Decision
-	p.line("deployment %s: %s", e.Key, verdict(e.Policy.Mode, d))
+	p.line("deployment %s: %s", e.Key.NamespacedName(), verdict(e.Policy.Mode, d))
 	if !d.Reason.IsZero() {
 		p.line("  %s", d.Reason)
 	}

@@ -7,7 +7,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/tools/cache"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler"
@@ -74,7 +73,7 @@ func (s *scene) add(name, cpu, memory string) {
 
 func (s *scene) explain() scaler.Explanation {
 	e, err := scaler.New(scaler.Deps{Workloads: s, Surroundings: s, Samples: s, Rules: recommend.DefaultRules(), Defaults: annotations.DefaultDefaults(),
-		Now: func() time.Time { return s.now }}).Explain(cache.NewObjectName("default", "web"))
+		Now: func() time.Time { return s.now }}).Explain(annotations.DeploymentKey("default", "web"))
 	if err != nil {
 		panic(err) // the scenes are written so that there is something to explain
 	}
@@ -82,13 +81,13 @@ func (s *scene) explain() scaler.Explanation {
 }
 
 // Deployment is scaler.Workloads'.
-func (s *scene) Deployment(key cache.ObjectName) *appsv1.Deployment {
+func (s *scene) Workload(key annotations.Key) *annotations.Workload {
 	status := appsv1.DeploymentStatus{Replicas: int32(len(s.pods))}
 	if s.refused != "" {
 		status.Conditions = []appsv1.DeploymentCondition{{Type: appsv1.DeploymentReplicaFailure, Status: corev1.ConditionTrue, Reason: "FailedCreate", Message: s.refused}}
 	}
-	return &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name, Annotations: s.annotations},
-		Spec: appsv1.DeploymentSpec{Replicas: &s.replicas, Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{Containers: []corev1.Container{app()}}}}, Status: status}
+	return annotations.OfDeployment(&appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name, Annotations: s.annotations},
+		Spec: appsv1.DeploymentSpec{Replicas: &s.replicas, Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{Containers: []corev1.Container{app()}}}}, Status: status})
 }
 
 // app is the container of the template and of every pod.
@@ -98,12 +97,12 @@ func app() corev1.Container {
 }
 
 // Surroundings is scaler.Surroundings'.
-func (s *scene) Surroundings(cache.ObjectName) annotations.Surroundings {
+func (s *scene) Surroundings(annotations.Key) annotations.Surroundings {
 	return annotations.Surroundings{}
 }
 
 // Pods is scaler.Workloads'.
-func (s *scene) Pods(*appsv1.Deployment) []*corev1.Pod { return s.pods }
+func (s *scene) Pods(*annotations.Workload) []*corev1.Pod { return s.pods }
 
 // Sample is scaler.Samples'.
 func (s *scene) Sample(_, name string) (*sample.Pod, *clock.Stamp) {

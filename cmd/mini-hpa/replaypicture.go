@@ -5,8 +5,7 @@ import (
 	"math"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
-
+	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler/picture"
 	"github.com/mini-hpa/mini-hpa/scaler/trace"
 )
@@ -30,7 +29,7 @@ type replayPicture struct {
 // curve is the replicas and the ratio that go with them.
 type curve struct{ replicas, ratio []picture.Point }
 
-func newReplayPicture(j replayJob, workload *appsv1.Deployment, c *comparison) *replayPicture {
+func newReplayPicture(j replayJob, workload *annotations.Workload, c *comparison) *replayPicture {
 	v := picture.Variant{Name: fmt.Sprintf("%s: deployment %s/%s", j.name, workload.Namespace, workload.Name)}
 	if len(j.task.set) > 0 {
 		v.Facts = append(v.Facts, "--set "+j.task.set.words())

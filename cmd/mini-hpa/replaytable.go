@@ -6,8 +6,7 @@ import (
 	"text/tabwriter"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
-
+	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler/trace"
 )
 
@@ -21,7 +20,7 @@ type replayTable struct {
 	hidden int
 }
 
-func newReplayTable(j replayJob, workload *appsv1.Deployment, c *comparison) *replayTable {
+func newReplayTable(j replayJob, workload *annotations.Workload, c *comparison) *replayTable {
 	t := &replayTable{page: page{table: tabwriter.NewWriter(j.streams.out, 0, 0, 2, ' ', 0)}, job: j, c: c}
 	t.line("%s: deployment %s", j.name, workload.Namespace+"/"+workload.Name)
 	if len(j.task.set) > 0 {

@@ -9,8 +9,7 @@ import (
 	"sync"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
-
+	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler"
 )
 
@@ -100,13 +99,13 @@ type leased struct {
 
 // Scale ends with the tenure at the latest, even if the answer is still to come. The error is scaler.ErrNotLeading then,
 // and scaler.ErrNotSent where it had ended before.
-func (l leased) Scale(ctx context.Context, d *appsv1.Deployment, replicas int32) (string, error) {
+func (l leased) Scale(ctx context.Context, w *annotations.Workload, replicas int32) (string, error) {
 	if l.tenure.check() != nil {
 		return "", scaler.ErrNotSent
 	}
 	ctx, cancel := context.WithTimeout(ctx, l.tenure.left())
 	defer cancel()
-	version, err := l.Scales.Scale(ctx, d, replicas)
+	version, err := l.Scales.Scale(ctx, w, replicas)
 	if err != nil && l.tenure.check() != nil {
 		return "", fmt.Errorf("%w: %w", scaler.ErrNotLeading, err)
 	}

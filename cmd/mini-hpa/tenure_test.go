@@ -12,10 +12,10 @@ import (
 	"testing/synctest"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 
+	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler"
 )
 
@@ -88,7 +88,7 @@ func TestTenure(t *testing.T) {
 type scaleFunc func(ctx context.Context) error
 
 // Scale is scaler.Scales'.
-func (f scaleFunc) Scale(ctx context.Context, _ *appsv1.Deployment, _ int32) (string, error) {
+func (f scaleFunc) Scale(ctx context.Context, _ *annotations.Workload, _ int32) (string, error) {
 	return "", f(ctx)
 }
 
@@ -145,12 +145,12 @@ func TestNothingIsSentAfterTheTenure(t *testing.T) {
 		t.Fatal(err)
 	}
 	scales := scaler.NewScales(client)
-	d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "web"}}
-	if _, err := scales.Scale(t.Context(), d, 5); !errors.Is(err, scaler.ErrNotLeading) || sent.Load() != 0 {
+	w := &annotations.Workload{Key: annotations.DeploymentKey("default", "web")}
+	if _, err := scales.Scale(t.Context(), w, 5); !errors.Is(err, scaler.ErrNotLeading) || sent.Load() != 0 {
 		t.Errorf("without a tenure: %v, %d requests", err, sent.Load())
 	}
 	tenure.renew(tenure.clock())
-	if _, err := scales.Scale(t.Context(), d, 5); err == nil || sent.Load() != 1 {
+	if _, err := scales.Scale(t.Context(), w, 5); err == nil || sent.Load() != 1 {
 		t.Errorf("the tenure ends before a second try: %v, %d requests", err, sent.Load())
 	}
 	if _, err := client.AppsV1().Deployments("default").Get(t.Context(), "web", metav1.GetOptions{}); err == nil || errors.Is(err, scaler.ErrNotLeading) {

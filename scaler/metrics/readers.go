@@ -10,8 +10,8 @@ import (
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	"k8s.io/apimachinery/pkg/util/sets"
-	"k8s.io/client-go/tools/cache"
 
+	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler/clock"
 )
 
@@ -43,7 +43,7 @@ type ReadersConfig struct {
 	MaxQuestions, MaxValues int
 	// OnAnswer is called when an answer has come, good or failed, with the keys that asked since the one before, each
 	// once. It is called from several goroutines. Nil tells nobody.
-	OnAnswer func([]cache.ObjectName)
+	OnAnswer func([]annotations.Key)
 }
 
 // Readers keep the newest answer to every question that is being asked. Nobody waits for a source:
@@ -90,7 +90,7 @@ type inquiry struct {
 	// slow says that the source took long, or too long, the last time.
 	slow bool
 	// keys have asked since the answer came.
-	keys sets.Set[cache.ObjectName]
+	keys sets.Set[annotations.Key]
 	// renewal fetches the next answer at the moment due; nil while nobody has asked since the answer came.
 	renewal *time.Timer
 	due     time.Time
@@ -106,7 +106,7 @@ func NewReaders(c ReadersConfig) *Readers {
 	c.MaxQuestions = cmp.Or(max(c.MaxQuestions, 0), defaultMaxQuestions)
 	c.MaxValues = cmp.Or(max(c.MaxValues, 0), defaultMaxValues)
 	if c.OnAnswer == nil {
-		c.OnAnswer = func([]cache.ObjectName) {}
+		c.OnAnswer = func([]annotations.Key) {}
 	}
 	r := &Readers{config: c, turns: map[string]*turns{}, inquiries: map[Question]*inquiry{},
 		questions: newShares(c.MaxQuestions), values: newShares(c.MaxValues)}
@@ -138,7 +138,7 @@ func (r *Readers) Close() {
 // tells the key of it. The error is why the source gave no answer, which counts as an answer and is not papered over with
 // an older one; that there is no such source, or that too many other questions are being asked; or ErrPending if there is none yet, or none that came within
 // maxAge and what a next one may take.
-func (r *Readers) Ask(key cache.ObjectName, q Question, maxAge time.Duration) (Answer, error) {
+func (r *Readers) Ask(key annotations.Key, q Question, maxAge time.Duration) (Answer, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.lifetime.Err() != nil {
@@ -210,7 +210,7 @@ func (r *Readers) inquiry(q Question) *inquiry {
 		r.drop(i)
 		return nil
 	case i == nil && r.questions.room(q.Namespace, 1):
-		i = &inquiry{question: q, keys: sets.New[cache.ObjectName]()}
+		i = &inquiry{question: q, keys: sets.New[annotations.Key]()}
 		r.inquiries[q] = i
 		r.questions.add(q.Namespace, 1)
 	}
@@ -298,7 +298,7 @@ func (r *Readers) conclude(i *inquiry, answer Answer, slow bool, err error) {
 func (r *Readers) unserved(err error) error { return fmt.Errorf("%w after %s", err, r.config.Timeout) }
 
 // answered makes the answer the newest one and returns who is to be told.
-func (r *Readers) answered(i *inquiry, answer Answer, slow bool, err error) []cache.ObjectName {
+func (r *Readers) answered(i *inquiry, answer Answer, slow bool, err error) []annotations.Key {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if full := r.makeRoom(i, len(answer.Custom)+len(answer.External)); err == nil {

@@ -15,9 +15,10 @@ import (
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/tools/cache"
 	custommetricsv1beta2 "k8s.io/metrics/pkg/apis/custom_metrics/v1beta2"
 	externalmetricsv1beta1 "k8s.io/metrics/pkg/apis/external_metrics/v1beta1"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
 var (
@@ -86,7 +87,7 @@ func (d *desk) seen() (custom, external, busier int) {
 	return d.askedC, d.askedE, d.busier
 }
 
-func (d *desk) tell(keys []cache.ObjectName) {
+func (d *desk) tell(keys []annotations.Key) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var names []string
@@ -100,7 +101,7 @@ func (d *desk) tell(keys []cache.ObjectName) {
 // ask asks every 15 s at most and says what came of it.
 func (d *desk) ask(key string, q Question) string {
 	d.t.Helper()
-	answer, err := d.readers.Ask(cache.ObjectName{Namespace: "shop", Name: key}, q, 15*time.Second)
+	answer, err := d.readers.Ask(annotations.DeploymentKey("shop", key), q, 15*time.Second)
 	switch {
 	case errors.Is(err, ErrPending):
 		return "pending"
@@ -202,7 +203,7 @@ func TestAFailureIsAnAnswer(t *testing.T) {
 func TestTheShortestPeriodCounts(t *testing.T) {
 	sit(t, func(d *desk) {
 		ask := func(every time.Duration) {
-			_, _ = d.readers.Ask(cache.ObjectName{Name: fmt.Sprint(every)}, backlog, every)
+			_, _ = d.readers.Ask(annotations.DeploymentKey("", fmt.Sprint(every)), backlog, every)
 		}
 		ask(time.Minute)
 		d.pass(0)
@@ -378,7 +379,7 @@ func TestManyAskAtOnce(t *testing.T) {
 				for range 100 {
 					q := backlog
 					q.Metric = fmt.Sprint("m", n%7)
-					_, _ = d.readers.Ask(cache.ObjectName{Name: fmt.Sprint(n)}, q, time.Duration(n%5+1)*time.Second)
+					_, _ = d.readers.Ask(annotations.DeploymentKey("", fmt.Sprint(n)), q, time.Duration(n%5+1)*time.Second)
 					time.Sleep(300 * ms)
 				}
 			})
@@ -395,7 +396,7 @@ func BenchmarkAsk(b *testing.B) {
 	source := func(context.Context, Question) (Answer, error) { return externalValues("1"), nil }
 	r := NewReaders(ReadersConfig{Sources: both(source)})
 	defer r.Close()
-	key := cache.ObjectName{Namespace: "shop", Name: "web"}
+	key := annotations.DeploymentKey("shop", "web")
 	b.ReportAllocs()
 	for b.Loop() {
 		_, _ = r.Ask(key, backlog, time.Minute)
@@ -412,7 +413,7 @@ func TestAnAdaptersClockDoesNotMatter(t *testing.T) {
 		})
 		var ages []time.Duration
 		for range 4 {
-			answer, _ := d.readers.Ask(cache.ObjectName{Namespace: "shop", Name: "web"}, backlog, 15*time.Second)
+			answer, _ := d.readers.Ask(annotations.DeploymentKey("shop", "web"), backlog, 15*time.Second)
 			for _, at := range answer.Taken {
 				ages = append(ages, time.Since(at))
 			}

@@ -13,7 +13,8 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
-	"k8s.io/client-go/tools/cache"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
 // crowd asks for many metrics in many namespaces, each again when an answer has come, as a controller does.
@@ -23,7 +24,7 @@ type crowd struct {
 	namespaces, questions int
 }
 
-func (c *crowd) ask(key cache.ObjectName) {
+func (c *crowd) ask(key annotations.Key) {
 	for n := range c.questions {
 		q := Question{Source: "external", Type: autoscalingv2.ExternalMetricSourceType, Namespace: key.Namespace, Metric: fmt.Sprint(n)}
 		_, _ = c.readers.Ask(key, q, 14*s)
@@ -32,7 +33,7 @@ func (c *crowd) ask(key cache.ObjectName) {
 
 func (c *crowd) askAll() {
 	for n := range c.namespaces {
-		c.ask(cache.ObjectName{Namespace: fmt.Sprint("bad", n), Name: "web"})
+		c.ask(annotations.DeploymentKey(fmt.Sprint("bad", n), "web"))
 	}
 }
 
@@ -61,7 +62,7 @@ func TestMetricsThatHangCostOthersNothing(t *testing.T) {
 					return externalValues("1"), nil
 				}
 				c := &crowd{namespaces: story.namespaces, questions: story.questions}
-				c.readers = NewReaders(ReadersConfig{Sources: both(source), OnAnswer: func(keys []cache.ObjectName) {
+				c.readers = NewReaders(ReadersConfig{Sources: both(source), OnAnswer: func(keys []annotations.Key) {
 					for _, key := range keys {
 						c.ask(key)
 					}
@@ -69,10 +70,10 @@ func TestMetricsThatHangCostOthersNothing(t *testing.T) {
 				good := Question{Source: "external", Type: autoscalingv2.ExternalMetricSourceType, Namespace: "good", Metric: "backlog"}
 				c.askAll()
 				time.Sleep(s)
-				_, _ = c.readers.Ask(cache.ObjectName{Namespace: "good", Name: "web"}, good, 14*s)
+				_, _ = c.readers.Ask(annotations.DeploymentKey("good", "web"), good, 14*s)
 				time.Sleep(s)
 				for start := time.Now(); time.Since(start) < 600*s+story.learning; {
-					_, err := c.readers.Ask(cache.ObjectName{Namespace: "good", Name: "web"}, good, 14*s)
+					_, err := c.readers.Ask(annotations.DeploymentKey("good", "web"), good, 14*s)
 					if err != nil && time.Since(start) >= story.learning {
 						t.Errorf("after %s: %v", time.Since(start), err)
 					}
@@ -127,7 +128,7 @@ func TestANamespaceThatAsksForAllKeepsNobodyFromAsking(t *testing.T) {
 		}
 		readers := NewReaders(ReadersConfig{Sources: both(source)})
 		ask := func(namespace string, n int) error {
-			_, err := readers.Ask(cache.ObjectName{Namespace: namespace, Name: "web"},
+			_, err := readers.Ask(annotations.DeploymentKey(namespace, "web"),
 				Question{Source: "external", Type: autoscalingv2.ExternalMetricSourceType, Namespace: namespace, Metric: fmt.Sprint(n)}, 15*s)
 			return err
 		}
@@ -175,7 +176,7 @@ func TestANamespacesValuesAreBounded(t *testing.T) {
 		}
 		readers := NewReaders(ReadersConfig{Sources: both(source), MaxValues: 100})
 		ask := func(namespace string, n int) string {
-			_, err := readers.Ask(cache.ObjectName{Namespace: namespace, Name: "web"},
+			_, err := readers.Ask(annotations.DeploymentKey(namespace, "web"),
 				Question{Source: "external", Type: autoscalingv2.ExternalMetricSourceType, Namespace: namespace, Metric: fmt.Sprint(n)}, 15*s)
 			return fmt.Sprint(err)
 		}

@@ -7,6 +7,7 @@ import (
 	custommetricsv1beta2 "k8s.io/metrics/pkg/apis/custom_metrics/v1beta2"
 	externalmetricsv1beta1 "k8s.io/metrics/pkg/apis/external_metrics/v1beta1"
 
+	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/annotations/amount"
 	"github.com/mini-hpa/mini-hpa/scaler/sample"
 )
@@ -129,10 +130,10 @@ type deployment struct {
 	} `json:"spec"`
 }
 
-func (d *deployment) whole() *appsv1.Deployment {
+func (d *deployment) whole() *annotations.Workload {
 	d.Deployment.Spec = appsv1.DeploymentSpec{Replicas: d.Spec.Replicas, Selector: d.Spec.Selector,
 		Template: corev1.PodTemplateSpec{ObjectMeta: d.Spec.Template.ObjectMeta, Spec: d.Spec.Template.Spec.spec()}}
-	return &d.Deployment
+	return annotations.OfDeployment(&d.Deployment)
 }
 
 // each converts the items of a list; nil stays nil.

@@ -16,6 +16,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 
+	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 )
 
@@ -39,7 +40,7 @@ func (e *LineError) Unwrap() error { return e.Err }
 // Reader reads a trace, one line at a time.
 type Reader struct {
 	in       *bufio.Reader
-	workload *appsv1.Deployment
+	workload *annotations.Workload
 	line     int
 	limit    int
 	last     time.Time
@@ -85,8 +86,8 @@ func (t *Reader) failed(err error) *LineError {
 	return told
 }
 
-// Workload is the Deployment of the header, with its mini-hpa/ annotations.
-func (t *Reader) Workload() *appsv1.Deployment { return t.workload }
+// Workload is that of the header, with its mini-hpa/ annotations.
+func (t *Reader) Workload() *annotations.Workload { return t.workload }
 
 // Line is the number of the line that was read last; 1 is the header.
 func (t *Reader) Line() int { return t.line }

@@ -8,9 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	appsv1 "k8s.io/api/apps/v1"
-	"k8s.io/apimachinery/pkg/types"
-
+	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 )
 
@@ -42,14 +40,14 @@ type Recorder struct {
 	stopped sync.Once
 	dropped atomic.Int64
 	// tell hears of a workload whose recording fails, and again (nil) when it works; nothing in between.
-	tell    func(workload types.NamespacedName, err error)
+	tell    func(workload annotations.Key, err error)
 	store   *store
-	failing map[types.NamespacedName]bool
+	failing map[annotations.Key]bool
 }
 
 // observed is what waits to be written.
 type observed struct {
-	workload *appsv1.Deployment
+	workload *annotations.Workload
 	snapshot recommend.Snapshot
 	fresh    bool
 }
@@ -57,22 +55,22 @@ type observed struct {
 // NewRecorder records into a directory, which is made if it does not exist; files are for the process' own user only.
 // Both functions are called from another goroutine: exists says whether there still is a workload; tell is called when the recording
 // of one begins to fail, with the error, and when it works again, with nil.
-func NewRecorder(dir string, limits Limits, exists func(types.NamespacedName) bool, tell func(types.NamespacedName, error)) (*Recorder, error) {
+func NewRecorder(dir string, limits Limits, exists func(annotations.Key) bool, tell func(annotations.Key, error)) (*Recorder, error) {
 	s, err := newStore(dir, limits, exists)
 	if err != nil {
 		return nil, fmt.Errorf("cannot record into %q: %w", dir, err)
 	}
 	r := &Recorder{queue: make(chan observed, backlog), stop: make(chan struct{}), done: make(chan struct{}),
-		tell: tell, store: s, failing: map[types.NamespacedName]bool{}}
+		tell: tell, store: s, failing: map[annotations.Key]bool{}}
 	go r.run()
 	return r, nil
 }
 
 // Trace takes one observation of a workload; fresh says that nothing was remembered of it before. It returns at once
-// and writes to nothing that it was given, but the pods and samples must not be written to afterwards.
-func (r *Recorder) Trace(d *appsv1.Deployment, s recommend.Snapshot, fresh bool) {
+// and writes to nothing that it was given, but workload, pods and samples must not be written to afterwards.
+func (r *Recorder) Trace(w *annotations.Workload, s recommend.Snapshot, fresh bool) {
 	select {
-	case r.queue <- observed{workload: slimDeployment(d), snapshot: slimSnapshot(s), fresh: fresh}:
+	case r.queue <- observed{workload: w, snapshot: slimSnapshot(s), fresh: fresh}:
 	default:
 		r.dropped.Add(1)
 	}
@@ -115,24 +113,24 @@ func (r *Recorder) drain() {
 }
 
 func (r *Recorder) write(o observed) {
-	name := types.NamespacedName{Namespace: o.workload.Namespace, Name: o.workload.Name}
+	key := o.workload.Key
 	err := r.store.write(o)
 	if lost := r.dropped.Swap(0); lost > 0 {
 		err = errors.Join(err, fmt.Errorf("%d observations came faster than they could be written and are lost", lost))
 	}
-	if failing := err != nil; failing != r.failing[name] {
-		r.tell(name, err)
-		r.note(name, failing)
+	if failing := err != nil; failing != r.failing[key] {
+		r.tell(key, err)
+		r.note(key, failing)
 	}
 }
 
 // note remembers which workloads fail. Now and then it forgets those that were deleted since.
-func (r *Recorder) note(name types.NamespacedName, failing bool) {
+func (r *Recorder) note(key annotations.Key, failing bool) {
 	if !failing {
-		delete(r.failing, name)
+		delete(r.failing, key)
 		return
 	}
-	if r.failing[name] = true; len(r.failing)%1000 == 0 {
-		maps.DeleteFunc(r.failing, func(name types.NamespacedName, _ bool) bool { return !r.store.exists(name) })
+	if r.failing[key] = true; len(r.failing)%1000 == 0 {
+		maps.DeleteFunc(r.failing, func(key annotations.Key, _ bool) bool { return !r.store.exists(key) })
 	}
 }

@@ -17,15 +17,15 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 	"github.com/mini-hpa/mini-hpa/scaler/sample"
 )
 
-func web(target string) *appsv1.Deployment {
-	return &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web",
-		Annotations: map[string]string{"mini-hpa/max": "10", "mini-hpa/target-cpu": target}}}
+func web(target string) *annotations.Workload {
+	return annotations.OfDeployment(&appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web",
+		Annotations: map[string]string{"mini-hpa/max": "10", "mini-hpa/target-cpu": target}}})
 }
 
 // shelf is a directory of recorded traces.
@@ -46,12 +46,12 @@ func newShelf(t *testing.T, limits Limits) *shelf {
 func (s *shelf) open() *shelf {
 	s.t.Helper()
 	var err error
-	s.r, err = NewRecorder(s.dir, s.limits, s.exists, func(workload types.NamespacedName, err error) {
+	s.r, err = NewRecorder(s.dir, s.limits, s.exists, func(workload annotations.Key, err error) {
 		text := "works"
 		if err != nil {
 			text = err.Error()
 		}
-		s.told = append(s.told, workload.String()+": "+text)
+		s.told = append(s.told, workload.NamespacedName().String()+": "+text)
 	})
 	if err != nil {
 		s.t.Fatal(err)
@@ -59,7 +59,7 @@ func (s *shelf) open() *shelf {
 	return s
 }
 
-func (s *shelf) exists(workload types.NamespacedName) bool { return !s.gone[workload.Name] }
+func (s *shelf) exists(workload annotations.Key) bool { return !s.gone[workload.Name] }
 
 func (s *shelf) close() *shelf {
 	s.t.Helper()
@@ -102,8 +102,7 @@ func (s *shelf) want(files map[string][]string) {
 func TestEachFileIsReplayableAlone(t *testing.T) {
 	s := newShelf(t, DefaultLimits())
 	scaled := web("50")
-	three := int32(3)
-	scaled.Spec.Replicas = &three
+	scaled.Replicas = 3
 	s.r.Trace(web("50"), bare(0, 2), true)
 	s.r.Trace(scaled, bare(15, 3), false)    // other replicas are no other workload
 	s.r.Trace(web("60"), bare(30, 3), false) // other annotations
@@ -141,7 +140,7 @@ func sizes(t *testing.T) (line, head int64) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	first, err := encode(header{Workload: slimDeployment(web("50"))})
+	first, err := encode(headerOf(web("50")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -228,7 +227,7 @@ func TestTracesOfTheGoneGoFirst(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			living := map[string]bool{}
-			s, err := newStore(t.TempDir(), limits, func(w types.NamespacedName) bool { return living[w.Name] })
+			s, err := newStore(t.TempDir(), limits, func(w annotations.Key) bool { return living[w.Name] })
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -240,7 +239,7 @@ func TestTracesOfTheGoneGoFirst(t *testing.T) {
 				second++
 				o := bare(0, 2)
 				o.Time = o.Time.Add(time.Duration(second) * time.Second)
-				if err := s.write(observed{workload: slimDeployment(d), snapshot: slimSnapshot(o)}); err != nil {
+				if err := s.write(observed{workload: d, snapshot: slimSnapshot(o)}); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -277,10 +276,10 @@ func TestTracesOfTheGoneGoFirst(t *testing.T) {
 
 // TestNamesThatFailAreForgotten when they are gone.
 func TestNamesThatFailAreForgotten(t *testing.T) {
-	gone := &store{exists: func(types.NamespacedName) bool { return false }}
-	r := &Recorder{store: gone, failing: map[types.NamespacedName]bool{}}
+	gone := &store{exists: func(annotations.Key) bool { return false }}
+	r := &Recorder{store: gone, failing: map[annotations.Key]bool{}}
 	for i := range 10_500 {
-		r.note(types.NamespacedName{Namespace: "shop", Name: fmt.Sprint("web-", i)}, true)
+		r.note(annotations.DeploymentKey("shop", fmt.Sprint("web-", i)), true)
 	}
 	if len(r.failing) >= 1000 {
 		t.Errorf("%d workloads that are gone are remembered", len(r.failing))
@@ -326,7 +325,7 @@ func TestAFileThatIsTakenAwayIsBegunAnew(t *testing.T) {
 		if second == 1 {
 			err = os.RemoveAll(filepath.Join(s.dir, "shop"))
 		}
-		o := observed{workload: slimDeployment(web("50")), snapshot: slimSnapshot(bare(10+second, 2))}
+		o := observed{workload: web("50"), snapshot: slimSnapshot(bare(10+second, 2))}
 		if err := errors.Join(err, written.write(o)); err != nil {
 			t.Fatal(err)
 		}
@@ -359,7 +358,7 @@ func TestFailuresAreToldOnTransition(t *testing.T) {
 
 func TestADiskThatHangsHoldsNobodyUp(t *testing.T) {
 	hang := make(chan struct{})
-	r := &Recorder{queue: make(chan observed, 1), stop: make(chan struct{}), done: make(chan struct{}), failing: map[types.NamespacedName]bool{}}
+	r := &Recorder{queue: make(chan observed, 1), stop: make(chan struct{}), done: make(chan struct{}), failing: map[annotations.Key]bool{}}
 	go func() { <-hang; close(r.done) }()
 	for range 5 {
 		r.Trace(web("50"), bare(10, 2), false)
@@ -443,7 +442,7 @@ func TestWhatIsWrittenDecidesTheSame(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w, err := NewWriter(&again, r.Workload())
+		w, err := NewWriter(&again, &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Annotations: r.Workload().Annotations}, Spec: appsv1.DeploymentSpec{Template: *r.Workload().Template}})
 		if err != nil {
 			t.Fatal(err)
 		}

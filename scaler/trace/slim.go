@@ -17,19 +17,21 @@ import (
 // What is written is listed here field by field, so that a field that may hold a secret gets into a trace only if
 // somebody adds it. The results share memory with what they were made from; nothing is written to.
 
-// slimDeployment keeps identity, own annotations, the selector and what requests are computed from.
-func slimDeployment(in *appsv1.Deployment) *appsv1.Deployment {
+// headerOf has identity, own annotations, the selector and what requests are computed from, in the form of a Deployment.
+func headerOf(w *annotations.Workload) header {
 	out := &appsv1.Deployment{
-		TypeMeta:   metav1.TypeMeta{APIVersion: "apps/v1", Kind: "Deployment"},
-		ObjectMeta: slimMeta(&in.ObjectMeta),
+		TypeMeta: metav1.TypeMeta{APIVersion: w.APIVersion, Kind: w.Kind.Kind},
+		// The UID: a new workload of the same name is another one.
+		ObjectMeta: metav1.ObjectMeta{Namespace: w.Namespace, Name: w.Name, UID: w.UID, Annotations: ownAnnotations(w.Annotations)},
+		Spec:       appsv1.DeploymentSpec{Replicas: &w.Replicas, Selector: w.Selector},
 	}
-	out.UID = in.UID // a new Deployment of the same name is another workload
-	out.Spec.Replicas = in.Spec.Replicas
-	out.Spec.Selector = in.Spec.Selector
-	out.Spec.Template.Labels = in.Spec.Template.Labels
-	out.Spec.Template.Annotations = ownAnnotations(in.Spec.Template.Annotations)
-	out.Spec.Template.Spec = podspec.Slim(&in.Spec.Template.Spec)
-	return out
+	if w.Template != nil {
+		out.Spec.Template = corev1.PodTemplateSpec{
+			ObjectMeta: metav1.ObjectMeta{Labels: w.Template.Labels, Annotations: ownAnnotations(w.Template.Annotations)},
+			Spec:       podspec.Slim(&w.Template.Spec),
+		}
+	}
+	return header{Workload: out}
 }
 
 func slimSnapshot(s recommend.Snapshot) recommend.Snapshot {

@@ -9,8 +9,7 @@ import (
 	"slices"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
-	"k8s.io/apimachinery/pkg/types"
+	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
 // Recorded traces show what runs in a cluster: they are for the process' own user.
@@ -26,7 +25,7 @@ const (
 type store struct {
 	root    *os.Root
 	limits  Limits
-	exists  func(types.NamespacedName) bool
+	exists  func(annotations.Key) bool
 	files   []file // all of them, oldest first
 	total   int64  // their bytes
 	current map[string]*current
@@ -36,7 +35,7 @@ type store struct {
 type file struct {
 	path, base, stamp string
 	size              int64
-	workload          types.NamespacedName
+	workload          annotations.Key
 }
 
 // current is the file that a workload's next observation goes to.
@@ -47,7 +46,7 @@ type current struct {
 	last     time.Time
 }
 
-func newStore(dir string, limits Limits, exists func(types.NamespacedName) bool) (*store, error) {
+func newStore(dir string, limits Limits, exists func(annotations.Key) bool) (*store, error) {
 	if err := os.MkdirAll(dir, modeDirectory); err != nil {
 		return nil, err
 	}
@@ -66,7 +65,7 @@ func (s *store) close() { _ = s.root.Close() }
 
 // write appends one observation to its workload's file, or begins the next one.
 func (s *store) write(o observed) error {
-	base, err := basePath(o.workload)
+	base, err := basePath(o.workload.Key)
 	if err != nil {
 		return err
 	}
@@ -96,7 +95,7 @@ func (c *current) continues(identity []byte, now time.Time, size, limit int64) b
 // begin makes room, and makes a file with the header and its first observation.
 func (s *store) begin(base string, o observed, identity, line []byte) error {
 	delete(s.current, base)
-	head, err := encode(header{Workload: o.workload})
+	head, err := encode(headerOf(o.workload))
 	if err != nil {
 		return err
 	}
@@ -108,7 +107,7 @@ func (s *store) begin(base string, o observed, identity, line []byte) error {
 	if err != nil {
 		return err
 	}
-	f.workload = types.NamespacedName{Namespace: o.workload.Namespace, Name: o.workload.Name}
+	f.workload = o.workload.Key
 	s.files = append(s.files, f)
 	s.current[base] = &current{path: f.path, identity: identity, last: o.snapshot.Time}
 	if err = s.extend(base, append(head, line...)); err != nil {
@@ -237,8 +236,8 @@ func (s *store) remove(i int) {
 }
 
 // identityOf is the header without what changes at every rescale.
-func identityOf(d *appsv1.Deployment) ([]byte, error) {
-	same := *d
-	same.Spec.Replicas = nil
-	return encode(header{Workload: &same})
+func identityOf(w *annotations.Workload) ([]byte, error) {
+	same := headerOf(w)
+	same.Workload.Spec.Replicas = nil
+	return encode(same)
 }

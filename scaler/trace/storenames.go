@@ -11,9 +11,9 @@ import (
 	"strings"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
 // stampLayout is a time in a file's name. Sorted by name it is sorted by time.
@@ -32,17 +32,17 @@ func newFile(base string, at time.Time) file {
 }
 
 // basePath is where the workload's files are, but for their time.
-func basePath(d *appsv1.Deployment) (string, error) {
-	if len(validation.IsDNS1123Label(d.Namespace)) > 0 || len(validation.IsDNS1123Subdomain(d.Name)) > 0 {
-		return "", fmt.Errorf("%q in %q is not the name of a Deployment", d.Name, d.Namespace)
+func basePath(key annotations.Key) (string, error) {
+	if len(validation.IsDNS1123Label(key.Namespace)) > 0 || len(validation.IsDNS1123Subdomain(key.Name)) > 0 {
+		return "", fmt.Errorf("%q in %q is not the name of a Deployment", key.Name, key.Namespace)
 	}
-	name := d.Name
+	name := key.Name
 	if len(name) > longestName {
 		hash := fnv.New64a()
 		hash.Write([]byte(name)) // never fails
 		name = fmt.Sprintf("%s-%016x", name[:longestName-17], hash.Sum64())
 	}
-	return d.Namespace + "/" + name, nil
+	return key.Namespace + "/" + name, nil
 }
 
 func namespaceOf(name string) string { return path.Dir(name) }
@@ -72,7 +72,7 @@ func (s *store) found(name string, entry fs.DirEntry) error {
 	if err != nil {
 		return err
 	}
-	workload := types.NamespacedName{Namespace: namespaceOf(name), Name: path.Base(parts[1])} // of a long name there is no such workload
+	workload := annotations.DeploymentKey(namespaceOf(name), path.Base(parts[1])) // of a long name there is no such workload
 	s.files = append(s.files, file{path: name, base: parts[1], stamp: parts[2], size: info.Size(), workload: workload})
 	s.total += info.Size()
 	return nil

@@ -7,17 +7,21 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 
+	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 )
 
-// Writer writes a trace. It keeps of pods and the Deployment only what a decision can depend on; environment variables,
+// Writer writes a trace. It keeps of pods and the workload only what a decision can depend on; environment variables,
 // arguments and foreign annotations never get into a trace.
 type Writer struct{ out io.Writer }
 
-// NewWriter writes the header.
-func NewWriter(out io.Writer, workload *appsv1.Deployment) (*Writer, error) {
+// NewWriter writes the header, for a Deployment that was read from a file: what is not set there is not set in the header.
+func NewWriter(out io.Writer, d *appsv1.Deployment) (*Writer, error) {
+	h := headerOf(annotations.OfDeployment(d))
+	h.Workload.Labels, h.Workload.CreationTimestamp, h.Workload.DeletionTimestamp = d.Labels, d.CreationTimestamp, d.DeletionTimestamp
+	h.Workload.Spec.Replicas = d.Spec.Replicas
 	w := &Writer{out: out}
-	if err := w.line(header{Workload: slimDeployment(workload)}); err != nil {
+	if err := w.line(h); err != nil {
 		return nil, fmt.Errorf("cannot write the trace's header: %w", err)
 	}
 	return w, nil

@@ -24,7 +24,7 @@ func House() Plan {
 			"scaler/trace":        replay,
 			"scaler/simulate":     simulation,
 			"scaler/picture":      {},
-			"scaler/metrics":      slices.Concat(client, []string{"k8s.io/metrics", "./annotations/amount", "./scaler/clock", "./scaler/sample"}),
+			"scaler/metrics":      slices.Concat(client, []string{"k8s.io/metrics", "./annotations/amount", "./annotations", "./scaler/clock", "./scaler/sample"}),
 			"informer/watching":   client,
 			"informer":            slices.Concat(client, []string{"k8s.io/utils/lru", "./annotations/amount", "./annotations/podspec", "./annotations", "./informer/watching"}),
 			"scaler": slices.Concat(client, []string{

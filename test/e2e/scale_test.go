@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/retry"
 
+	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler"
 )
 
@@ -188,21 +189,21 @@ func TestSomebodyElsesScaleIsNotOverwritten(t *testing.T) {
 	if _, err := shared.client.AppsV1().Deployments(ns).UpdateScale(t.Context(), "web", byHand, metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	scales := scaler.NewScales(shared.client)
-	if _, err := scales.Scale(t.Context(), seen, 7); !apierrors.IsConflict(err) {
+	scales, w := scaler.NewScales(shared.client), annotations.OfDeployment(seen)
+	if _, err := scales.Scale(t.Context(), w, 7); !apierrors.IsConflict(err) {
 		t.Errorf("writing on an old resourceVersion: %v, want a conflict", err)
 	}
-	seen.ResourceVersion = ""
-	if _, err := scales.Scale(t.Context(), seen, 7); !apierrors.IsConflict(err) {
+	w.Version = ""
+	if _, err := scales.Scale(t.Context(), w, 7); !apierrors.IsConflict(err) {
 		t.Errorf("writing on replicas that there are no longer: %v, want a conflict", err)
 	}
-	seen.Spec.Replicas = new(int32(3))
-	if version, err := scales.Scale(t.Context(), seen, 5); err != nil || version == "" {
+	w.Replicas = 3
+	if version, err := scales.Scale(t.Context(), w, 5); err != nil || version == "" {
 		t.Errorf("writing on the replicas that there are: version %q, %v", version, err)
 	}
-	seen.UID = "another"
-	seen.Spec.Replicas = new(int32(5))
-	if _, err := scales.Scale(t.Context(), seen, 7); !apierrors.IsConflict(err) {
+	w.UID = "another"
+	w.Replicas = 5
+	if _, err := scales.Scale(t.Context(), w, 7); !apierrors.IsConflict(err) {
 		t.Errorf("writing on another Deployment of that name: %v, want a conflict", err)
 	}
 	err = retry.RetryOnConflict(retry.DefaultRetry, func() error { // the Deployment controller writes the status meanwhile
@@ -210,7 +211,7 @@ func TestSomebodyElsesScaleIsNotOverwritten(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		_, err = scales.Scale(t.Context(), seen, 4)
+		_, err = scales.Scale(t.Context(), annotations.OfDeployment(seen), 4)
 		return err
 	})
 	if err != nil {
@@ -222,11 +223,11 @@ func TestSomebodyElsesScaleIsNotOverwritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, entry := range now.ManagedFields {
-		if entry.Manager == scaler.FieldManager && entry.Subresource == "scale" && entry.Operation == metav1.ManagedFieldsOperationUpdate {
+		if entry.Manager == annotations.FieldManager && entry.Subresource == "scale" && entry.Operation == metav1.ManagedFieldsOperationUpdate {
 			return
 		}
 	}
-	t.Errorf("managedFields %+v do not name %q as who scaled", now.ManagedFields, scaler.FieldManager)
+	t.Errorf("managedFields %+v do not name %q as who scaled", now.ManagedFields, annotations.FieldManager)
 }
 
 // TestItScalesThroughConflicts: somebody else keeps writing to the Deployment, so that what the controller has seen of it

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 	"github.com/mini-hpa/mini-hpa/scaler/trace"
@@ -23,7 +24,7 @@ import (
 type Recording struct {
 	// Seed is what the workload was generated from.
 	Seed uint64
-	// Workload is the Deployment with its annotations.
+	// Workload is the Deployment with its annotations; of one that was read from a file these are all that is known.
 	Workload *appsv1.Deployment
 	// Lines are the observations as they are in the trace; empty if it was read from a file.
 	Lines [][]byte
@@ -129,7 +130,7 @@ func (r *Recording) readTrace(path string) error {
 	if err != nil {
 		return err
 	}
-	r.Workload = in.Workload()
+	r.Workload = &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Annotations: in.Workload().Annotations}}
 	for {
 		s, err := in.Next()
 		if errors.Is(err, io.EOF) {

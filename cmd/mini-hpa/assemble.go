@@ -18,12 +18,12 @@ import (
 const wedged = 20 * time.Second
 
 // assemble connects the rooms of the house: informers, feed and readers observe, the scaler decides and acts, the leadership says when.
-func (c *controllerTask) assemble(api clients, log *zap.Logger) (*process, error) {
+func (c *controllerTask) assemble(b build, api clients, tenure *tenure, log *zap.Logger) (*process, error) {
 	name, err := identity()
 	if err != nil {
 		return nil, err
 	}
-	p := &process{front: &front{log: log}, workers: c.workers, telemetry: newTelemetry(), log: log}
+	p := &process{front: &front{log: log}, workers: c.workers, telemetry: newTelemetry(b), log: log}
 	tellReach(api.watches, log)
 	p.set, err = informer.New(informer.Config{Client: api.watch, Reader: api.act, Metadata: api.replica, Namespace: c.namespace, Watches: api.watches, OnError: p.failed})
 	if err != nil {
@@ -40,7 +40,7 @@ func (c *controllerTask) assemble(api clients, log *zap.Logger) (*process, error
 	p.telemetry.follow(p.readers)
 	p.budget = scaler.NewBudget(p.telemetry.registry, log.Named("scaler"))
 	p.telemetry.listen(api.watches)
-	p.leadership = &leadership{flags: c.election, client: api.lead.CoordinationV1(), identity: name, term: p.term, tenure: api.tenure,
+	p.leadership = &leadership{flags: c.election, client: api.lead.CoordinationV1(), identity: name, term: p.term, tenure: tenure,
 		watchdog: leaderelection.NewLeaderHealthzAdaptor(wedged), log: log.Named("election")}
 	if p.traces, err = c.record.start(p); err != nil {
 		return nil, err
@@ -62,7 +62,7 @@ func (c *controllerTask) scaler(p *process, api clients) *scaler.Scaler {
 		p.budget.SayAll()
 	}
 	deps := scaler.Deps{
-		Workloads: p.set, Origin: p.set, Surroundings: p.front.neighbors, Samples: p.feed, Answers: p.readers, Scales: leased{scaler.NewScales(api.act), api.tenure}, Events: events, Budget: p.budget,
+		Workloads: p.set, Origin: p.set, Surroundings: p.front.neighbors, Samples: p.feed, Answers: p.readers, Scales: leased{scaler.NewScales(api.act), p.leadership.tenure}, Events: events, Budget: p.budget,
 		Defaults: c.decision.defaults, Rules: c.decision.rules, Telemetry: scaler.NewTelemetry(p.telemetry.registry),
 		Log: p.log.Named("scaler"), Now: time.Now,
 	}

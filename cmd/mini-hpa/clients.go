@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"runtime"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -14,6 +13,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/transport"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/informer/watching"
@@ -62,8 +62,7 @@ type clients struct {
 	replica metadata.Interface   // watches ReplicaSets
 	dynamic dynamic.Interface    // watches ScaledObjects
 	watches *watching.Watches    // what those who watch share
-	act     kubernetes.Interface // writes scales; the controller's does so within the tenure
-	tenure  *tenure              // the controller's
+	act     kubernetes.Interface // reads one object at a time, and writes scales
 	tell    kubernetes.Interface // writes Events
 	lead    kubernetes.Interface // writes the lease
 	// names and revisions read the ReplicaSets, pods and namespace of a Deployment that is about to be refused. Strangers can make the webhook
@@ -81,37 +80,52 @@ type clients struct {
 func (a apiFlags) connect(base *rest.Config, scope string, leaseTimeout time.Duration) (clients, error) {
 	// Adapters ask others in turn, and a first question is preceded by discovery.
 	c := clients{watches: watching.NewWatches(base.Host, nil), deadline: a.timeout, patience: 2 * a.timeout}
-	var errs [10]error
 	watched := a.config(base, 0)
 	watched.Wrap(c.watches.Transport)
-	watched.Wrap(promptly)
-	c.watch, errs[0] = kubernetes.NewForConfig(watched)
 	acting, leading, telling := a.config(base, a.timeout), a.config(base, leaseTimeout), a.atMost(tellRate, tellBurst).config(base, a.timeout)
-	for _, config := range []*rest.Config{acting, leading, telling} {
+	for _, config := range []*rest.Config{watched, acting, leading, telling} {
 		config.Wrap(promptly)
 	}
-	c.act, errs[1] = kubernetes.NewForConfig(acting)
-	c.tell, errs[2] = kubernetes.NewForConfig(telling)
-	c.lead, errs[3] = kubernetes.NewForConfig(leading)
-	c.replica, errs[4] = metadata.NewForConfig(watched)
-	c.samples, errs[5] = metrics.NewLister(a.config(base, a.timeout), scope)
-	custom, external, err := metrics.NewSources(a.config(base, 0), c.patience)
-	c.sources, errs[6] = map[string]metrics.Source{annotations.SourceCustom: custom, annotations.SourceExternal: external}, err
-	c.dynamic, errs[7] = dynamic.NewForConfig(watched)
 	slow := apiFlags{qps: slowRate, burst: slowBurst}.config(base, a.timeout)
-	c.names, errs[8] = metadata.NewForConfig(slow)
-	c.revisions, errs[9] = kubernetes.NewForConfig(slow)
-	if err := errors.Join(errs[:]...); err != nil {
+	var made factory
+	c.watch, c.replica, c.dynamic = made.typed(watched), made.metadata(watched), made.dynamic(watched)
+	c.act, c.tell, c.lead = made.typed(acting), made.typed(telling), made.typed(leading)
+	c.names, c.revisions = made.metadata(slow), made.typed(slow)
+	samples, noSamples := metrics.NewLister(a.config(base, a.timeout), scope)
+	custom, external, noSources := metrics.NewSources(a.config(base, 0), c.patience)
+	c.samples, c.sources = samples, map[string]metrics.Source{annotations.SourceCustom: custom, annotations.SourceExternal: external}
+	if err := errors.Join(append(made.failed, noSamples, noSources)...); err != nil {
 		return clients{}, fmt.Errorf("cannot make clients for the API server: %w", err)
 	}
 	return c, nil
 }
 
-// actor is the client that writes scales of a controller. What it sends, it sends within the tenure.
-func (a apiFlags) actor(base *rest.Config, t *tenure) (kubernetes.Interface, error) {
+// factory makes clients, and collects why it could not.
+type factory struct{ failed []error }
+
+func (f *factory) typed(c *rest.Config) kubernetes.Interface {
+	client, err := kubernetes.NewForConfig(c)
+	f.failed = append(f.failed, err)
+	return client
+}
+
+func (f *factory) metadata(c *rest.Config) metadata.Interface {
+	client, err := metadata.NewForConfig(c)
+	f.failed = append(f.failed, err)
+	return client
+}
+
+func (f *factory) dynamic(c *rest.Config) dynamic.Interface {
+	client, err := dynamic.NewForConfig(c)
+	f.failed = append(f.failed, err)
+	return client
+}
+
+// actor is the client that writes scales. The guard sees each request just before it is sent.
+func (a apiFlags) actor(base *rest.Config, guard transport.WrapperFunc) (kubernetes.Interface, error) {
 	config := a.config(base, a.timeout)
 	config.Wrap(promptly)
-	config.Wrap(t.guard)
+	config.Wrap(guard)
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return nil, fmt.Errorf("cannot make the client that writes scales: %w", err)
@@ -156,11 +170,9 @@ func (a apiFlags) atMost(qps float32, burst int) apiFlags {
 	return a
 }
 
-// config is a copy of base with the limits, the name by which API server logs know this program, and the compact encoding.
+// config is a copy of base with the limits and the compact encoding.
 func (a apiFlags) config(base *rest.Config, timeout time.Duration) *rest.Config {
 	c := rest.CopyConfig(base)
-	b := thisBuild()
-	c.UserAgent = fmt.Sprintf("mini-hpa/%s (%s/%s) %s", b.Version, runtime.GOOS, runtime.GOARCH, b.Commit)
 	c.ContentType = apiruntime.ContentTypeProtobuf
 	c.AcceptContentTypes = apiruntime.ContentTypeProtobuf + "," + apiruntime.ContentTypeJSON
 	c.QPS, c.Burst, c.Timeout = a.qps, a.burst, timeout

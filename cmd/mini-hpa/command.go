@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"runtime"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/pflag"
 	"go.uber.org/zap"
@@ -23,12 +25,22 @@ const (
 // errReported is a failure that has been logged already, where only the exit code remains to be told.
 var errReported = errors.New("already reported")
 
+// unreadable is an error about what the user has handed in. It has the exit code of a call that was not asked for properly.
+func unreadable(err error) error { return unreadableError{err} }
+
+type unreadableError struct{ error }
+
+// Unwrap returns what is wrong with it.
+func (u unreadableError) Unwrap() error { return u.error }
+
 // streams are where a command reads and writes: data from in and to out, messages and logs to err.
 type streams struct {
 	in       io.Reader
 	out, err io.Writer
 	// bridge makes what libraries log go to the command's logger. It changes the whole process.
 	bridge func(*zap.Logger)
+	// build is what the binary says about itself.
+	build build
 }
 
 // command is one row of the table of subcommands; usage, docs/cli.md and dispatch are made from it.
@@ -48,51 +60,68 @@ type task interface {
 	run(ctx context.Context, args []string, s streams) error
 }
 
-// commands is the table of subcommands, in the order in which usage lists them.
-func commands() []command {
-	return []command{controllerCommand(), explainCommand(), lintCommand(), replayCommand(), selftestCommand(), simulateCommand(), webhookCommand(), versionCommand()}
+// program is this program: its commands in the order in which usage lists them, and the build it is.
+type program struct {
+	commands []command
+	build    build
 }
 
-// run does what the arguments ask for and returns the exit code.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	return execute(ctx, args, streams{in: os.Stdin, out: stdout, err: stderr, bridge: bridge})
+// runMain does what the arguments of the process ask for and returns the exit code. The first SIGTERM or SIGINT asks for a graceful end.
+func (p program) runMain() int {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	return p.run(untilSignal(context.Background(), signals, os.Exit), os.Args[1:], streams{in: os.Stdin, out: os.Stdout, err: os.Stderr, bridge: bridge})
 }
 
-func execute(ctx context.Context, args []string, s streams) int {
-	return exitCode(dispatch(ctx, args, s), s.err)
+// untilSignal returns a context that ends at the first signal, which asks for a graceful end. The second one exits at
+// once: whoever asks twice does not want to wait.
+func untilSignal(parent context.Context, signals <-chan os.Signal, exit func(int)) context.Context {
+	ctx, cancel := context.WithCancel(parent)
+	go func() {
+		<-signals
+		cancel()
+		<-signals
+		exit(exitFailure)
+	}()
+	return ctx
 }
 
-func dispatch(ctx context.Context, args []string, s streams) error {
+// run does what the arguments ask for and returns the exit code. An error is told on s.err.
+func (p program) run(ctx context.Context, args []string, s streams) int {
+	s.build = p.build
+	return exitCode(p.dispatch(ctx, args, s), s.err)
+}
+
+func (p program) dispatch(ctx context.Context, args []string, s streams) error {
 	if len(args) == 0 {
-		return printUsage(s.out)
+		return p.printUsage(s.out)
 	}
-	switch name, rest := args[0], args[1:]; name {
+	name, rest := args[0], args[1:]
+	switch name {
 	case "help", "--help", "-h":
-		return help(rest, s.out)
+		return p.help(rest, s.out)
 	case "--version":
-		return versionCommand().call(ctx, rest, s)
-	default:
-		c, err := find(name)
-		if err != nil {
-			return err
-		}
-		return c.call(ctx, rest, s)
+		name = "version"
 	}
+	c, err := p.find(name)
+	if err != nil {
+		return err
+	}
+	return c.call(ctx, rest, s)
 }
 
-func find(name string) (command, error) {
-	names := make([]string, 0, len(commands()))
-	for _, c := range commands() {
+func (p program) find(name string) (command, error) {
+	names := make([]string, 0, len(p.commands))
+	for _, c := range p.commands {
 		if c.name == name {
 			return c, nil
 		}
 		names = append(names, c.name)
 	}
 	if strings.HasPrefix(name, "-") {
-		return command{}, usagef("", "unknown flag %s before the command; want mini-hpa COMMAND [flags]", quote(name))
+		return command{}, usagef("unknown flag %s before the command; want mini-hpa COMMAND [flags]", quote(name))
 	}
-	return command{}, usagef("", "unknown command %s%s; want one of %s", quote(name), didYouMean(name, names),
-		strings.Join(names, ", "))
+	return command{}, usagef("unknown command %s%s; want one of %s", quote(name), didYouMean(name, names), strings.Join(names, ", "))
 }
 
 func (c command) call(ctx context.Context, args []string, s streams) error {
@@ -102,9 +131,9 @@ func (c command) call(ctx context.Context, args []string, s streams) error {
 	case errors.Is(err, pflag.ErrHelp):
 		return c.printHelp(s.out)
 	case err != nil:
-		return usagef(c.name, "%s", flagProblem(flags, err))
+		return c.named(usagef("%s", flagProblem(flags, err)))
 	case c.args == "" && flags.NArg() > 0:
-		return usagef(c.name, "unexpected argument %s; it takes flags only", quote(flags.Arg(0)))
+		return c.named(usagef("unexpected argument %s; it takes flags only", quote(flags.Arg(0))))
 	}
 	if c.offline {
 		// Nobody has touched this memory, so it is none but in the books of the collector, which for most inputs has nothing to do then.
@@ -155,7 +184,7 @@ func exitCode(err error, stderr io.Writer) int {
 			fmt.Fprintln(stderr, strings.Repeat("  ", min(i, 1))+clean(line))
 		}
 	}
-	if given := (unreadable{}); errors.As(err, &given) {
+	if given := (unreadableError{}); errors.As(err, &given) {
 		return exitUsage
 	}
 	return exitFailure

@@ -12,7 +12,7 @@ import (
 // call runs a command line in this process, without changing where the process logs.
 func call(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	var out, err bytes.Buffer
-	code = execute(t.Context(), args, streams{out: &out, err: &err, bridge: func(*zap.Logger) {}})
+	code = thisProgram().run(t.Context(), args, streams{out: &out, err: &err, bridge: func(*zap.Logger) {}})
 	return code, out.String(), err.String()
 }
 

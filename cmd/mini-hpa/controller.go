@@ -71,7 +71,7 @@ func (c *controllerTask) run(ctx context.Context, _ []string, s streams) error {
 		}
 	}
 	spareMemory()
-	return c.logs.live(s, "controller", func(log *zap.Logger) error { return c.control(ctx, log) })
+	return c.logs.live(s, "controller", func(log *zap.Logger) error { return c.control(ctx, s.build, log) })
 }
 
 // spareMemory lets the heap grow by a fifth between two collections instead of to its double: most of it is the cluster's pods,
@@ -86,8 +86,8 @@ func spareMemory() {
 }
 
 // control connects, and works until ctx ends.
-func (c *controllerTask) control(ctx context.Context, log *zap.Logger) error {
-	t, err := c.cluster.forController()
+func (c *controllerTask) control(ctx context.Context, b build, log *zap.Logger) error {
+	t, err := c.cluster.forController(b)
 	if err != nil {
 		return err
 	}
@@ -98,11 +98,11 @@ func (c *controllerTask) control(ctx context.Context, log *zap.Logger) error {
 	if err != nil {
 		return err
 	}
-	api.tenure = newTenure(c.election)
-	if api.act, err = c.api.actor(t.config, api.tenure); err != nil {
+	tenure := newTenure(c.election)
+	if api.act, err = c.api.actor(t.config, tenure.guard); err != nil {
 		return err
 	}
-	p, err := c.assemble(api, log)
+	p, err := c.assemble(b, api, tenure, log)
 	if err != nil {
 		return err
 	}

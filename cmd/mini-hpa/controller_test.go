@@ -40,7 +40,7 @@ func startCommand(t *testing.T, args ...string) *running {
 	ctx, cancel := context.WithCancel(t.Context())
 	r := &running{t: t, code: make(chan int, 1), quit: cancel, grew: make(chan struct{}, 1)}
 	go func() {
-		r.code <- execute(ctx, args, streams{out: io.Discard, err: r, bridge: func(*zap.Logger) {}})
+		r.code <- thisProgram().run(ctx, args, streams{out: io.Discard, err: r, bridge: func(*zap.Logger) {}})
 	}()
 	t.Cleanup(cancel)
 	return r

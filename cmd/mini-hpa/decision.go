@@ -46,11 +46,11 @@ func declareMinSyncPeriod(f *pflag.FlagSet, d *annotations.Defaults) {
 // check holds the flags to each other, and to the limits that the annotations have.
 func (d *decisionFlags) check() error {
 	if d.defaults.MinSyncPeriod > d.defaults.SyncPeriod {
-		return usagef("", "invalid value %q for --min-sync-period: want at most --sync-period (%s)",
+		return usagef("invalid value %q for --min-sync-period: want at most --sync-period (%s)",
 			short(d.defaults.MinSyncPeriod), short(d.defaults.SyncPeriod))
 	}
 	if err := d.defaults.Validate(); err != nil {
-		return usagef("", "%v", err)
+		return usagef("%v", err)
 	}
 	return nil
 }

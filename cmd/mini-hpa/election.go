@@ -38,10 +38,10 @@ func (e *electionFlags) check() error {
 	slowest := time.Duration(leaderelection.JitterFactor * float64(e.retryPeriod))
 	switch {
 	case e.renewDeadline >= e.leaseDuration:
-		return usagef("", "invalid value %q for --leader-elect-renew-deadline: want less than --leader-elect-lease-duration (%s)",
+		return usagef("invalid value %q for --leader-elect-renew-deadline: want less than --leader-elect-lease-duration (%s)",
 			short(e.renewDeadline), short(e.leaseDuration))
 	case slowest >= e.renewDeadline:
-		return usagef("", "invalid value %q for --leader-elect-retry-period: want less than --leader-elect-renew-deadline (%s) divided by %v",
+		return usagef("invalid value %q for --leader-elect-retry-period: want less than --leader-elect-renew-deadline (%s) divided by %v",
 			short(e.retryPeriod), short(e.renewDeadline), leaderelection.JitterFactor)
 	}
 	return nil

@@ -58,8 +58,8 @@ func (e *explainTask) run(ctx context.Context, args []string, s streams) error {
 		return err
 	}
 	// What libraries log is no answer: it goes where messages go, and only if something is wrong.
-	s.bridge(logFlags{level: "error", format: "console"}.logger(s.err))
-	t, err := e.cluster.forUser()
+	s.logErrors()
+	t, err := e.cluster.forUser(s.build)
 	if err != nil {
 		return err
 	}
@@ -81,9 +81,9 @@ func deploymentName(args []string) (string, error) {
 	const want = "want one Deployment, such as deploy/web"
 	switch {
 	case len(args) == 0:
-		return "", usagef("", "nothing to explain; %s", want)
+		return "", usagef("nothing to explain; %s", want)
 	case len(args) > 1:
-		return "", usagef("", "unexpected argument %s; %s", quote(args[1]), want)
+		return "", usagef("unexpected argument %s; %s", quote(args[1]), want)
 	}
 	kind, name, slash := strings.Cut(args[0], "/")
 	if !slash {
@@ -92,10 +92,10 @@ func deploymentName(args []string) (string, error) {
 	switch strings.ToLower(kind) {
 	case "deploy", "deployment", "deployments", "deployment.apps", "deployments.apps", "deployment.v1.apps", "deployments.v1.apps":
 	default:
-		return "", usagef("", "cannot explain %s: mini-hpa scales Deployments only; %s", quote(args[0]), want)
+		return "", usagef("cannot explain %s: mini-hpa scales Deployments only; %s", quote(args[0]), want)
 	}
 	if problems := validation.IsDNS1123Subdomain(name); len(problems) > 0 {
-		return "", usagef("", "%s is not the name of a Deployment (%s); %s", quote(name), problems[0], want)
+		return "", usagef("%s is not the name of a Deployment (%s); %s", quote(name), problems[0], want)
 	}
 	return name, nil
 }

@@ -31,21 +31,22 @@ type target struct {
 
 // forController looks where a process in the cluster looks: --kubeconfig, the pod's service account, the user's
 // kubeconfig. A --context names an entry of a kubeconfig, hence rules the service account out.
-func (c clusterFlags) forController() (target, error) {
+func (c clusterFlags) forController(b build) (target, error) {
 	if c.kubeconfig == "" && c.context == "" {
 		config, err := rest.InClusterConfig()
 		if err == nil {
+			config.UserAgent = b.userAgent()
 			return target{config: config, namespace: podNamespace(), source: "service account of the pod"}, nil
 		}
 		if !errors.Is(err, rest.ErrNotInCluster) {
 			return target{}, fmt.Errorf("cannot use the pod's service account (KUBERNETES_SERVICE_HOST is set): %w", err)
 		}
 	}
-	return c.forUser()
+	return c.forUser(b)
 }
 
 // forUser looks where kubectl looks: --kubeconfig, KUBECONFIG, ~/.kube/config, the pod's service account.
-func (c clusterFlags) forUser() (target, error) {
+func (c clusterFlags) forUser(b build) (target, error) {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.WarnIfAllMissing = false // said once, by the error below
 	rules.ExplicitPath = c.kubeconfig
@@ -62,6 +63,7 @@ func (c clusterFlags) forUser() (target, error) {
 	if err != nil {
 		return target{}, fmt.Errorf("cannot find the namespace in %s: %w", c.source(rules), err)
 	}
+	config.UserAgent = b.userAgent()
 	return target{config: config, namespace: namespace, source: c.source(rules)}, nil
 }
 

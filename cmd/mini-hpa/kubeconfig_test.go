@@ -74,13 +74,13 @@ func TestWhichCluster(t *testing.T) {
 					}
 				}
 			}
-			got, err := test.flags.forUser()
+			got, err := test.flags.forUser(build{})
 			expect("user", got, err, test.err)
 			want := test.err
 			if test.podFirst != "" {
 				want = test.podFirst
 			}
-			got, err = test.flags.forController()
+			got, err = test.flags.forController(build{})
 			expect("controller", got, err, want)
 		})
 	}

@@ -87,9 +87,9 @@ func (l *lintTask) run(ctx context.Context, args []string, s streams) error {
 	var ask func(context.Context, string) (*neighborhood, error)
 	if l.serverSide {
 		// What libraries log is no finding.
-		s.bridge(logFlags{level: "error", format: "console"}.logger(s.err))
+		s.logErrors()
 		var err error
-		if ask, err = l.connect(); err != nil {
+		if ask, err = l.connect(s.build); err != nil {
 			return err
 		}
 	}
@@ -98,24 +98,24 @@ func (l *lintTask) run(ctx context.Context, args []string, s streams) error {
 
 func (l *lintTask) check(args []string) error {
 	if len(args) == 0 {
-		return usagef("", "nothing to lint; want at least one FILE or DIR, or - for standard input")
+		return usagef("nothing to lint; want at least one FILE or DIR, or - for standard input")
 	}
 	for _, name := range []string{"kubeconfig", "context", "kube-api-timeout"} {
 		if l.given(name) && !l.serverSide {
-			return usagef("", "--%s is for --server-side; without that no cluster is asked", name)
+			return usagef("--%s is for --server-side; without that no cluster is asked", name)
 		}
 	}
 	// The usual period has no influence here, and must not be in the way of the shortest.
 	l.defaults.SyncPeriod = max(l.defaults.SyncPeriod, l.defaults.MinSyncPeriod)
 	if err := l.defaults.Validate(); err != nil {
-		return usagef("", "%v", err)
+		return usagef("%v", err)
 	}
 	return nil
 }
 
 // connect finds the cluster, and with it the namespace of manifests that name none.
-func (l *lintTask) connect() (func(context.Context, string) (*neighborhood, error), error) {
-	t, err := l.cluster.forUser()
+func (l *lintTask) connect(b build) (func(context.Context, string) (*neighborhood, error), error) {
+	t, err := l.cluster.forUser(b)
 	if err != nil {
 		return nil, err
 	}
@@ -168,7 +168,7 @@ func (l *lintTask) lint(ctx context.Context, args []string, s streams, ask func(
 	}
 	switch {
 	case r.Summary.Unreadable > 0:
-		return unreadable{errReported}
+		return unreadable(errReported)
 	case r.Summary.Errors > 0:
 		return errReported
 	}
@@ -196,7 +196,7 @@ func (l *lintTask) show(r report, s streams) error {
 	case "json":
 		return writeInert(s.out, r)
 	case "sarif":
-		return writeInert(s.out, sarifOf(r))
+		return writeInert(s.out, sarifOf(r, s.build.Version))
 	}
 	line := finding.text
 	out := bufio.NewWriter(s.out) // which keeps its first error

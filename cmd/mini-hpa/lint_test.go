@@ -19,7 +19,7 @@ import (
 func lint(t *testing.T, text string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, messages strings.Builder
-	code = execute(t.Context(), append([]string{"lint", "-"}, args...),
+	code = thisProgram().run(t.Context(), append([]string{"lint", "-"}, args...),
 		streams{in: strings.NewReader(text), out: &out, err: &messages, bridge: func(*zap.Logger) {}})
 	return code, out.String(), messages.String()
 }
@@ -38,7 +38,7 @@ func TestLintGolden(t *testing.T) {
 			if code != exitFailure {
 				t.Errorf("exit code %d", code)
 			}
-			stdout = strings.ReplaceAll(stdout, fmt.Sprintf("%q", thisBuild().Version), `"v0.0.0"`)
+			stdout = strings.ReplaceAll(stdout, fmt.Sprintf("%q", thisProgram().build.Version), `"v0.0.0"`)
 			golden(t, "testdata/lint/"+file, stdout+stderr)
 		})
 	}

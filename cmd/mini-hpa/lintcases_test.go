@@ -137,7 +137,7 @@ func TestLintTakesLinearTime(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 			defer cancel()
-			code := execute(ctx, []string{"lint", "-", "-o", "json"}, streams{in: strings.NewReader(text), out: io.Discard, err: io.Discard, bridge: func(*zap.Logger) {}})
+			code := thisProgram().run(ctx, []string{"lint", "-", "-o", "json"}, streams{in: strings.NewReader(text), out: io.Discard, err: io.Discard, bridge: func(*zap.Logger) {}})
 			if ctx.Err() != nil {
 				t.Errorf("exit code %d, and not in time", code)
 			}
@@ -191,7 +191,7 @@ func TestOfflineEndsWhenItIsToldTo(t *testing.T) {
 				ended := make(chan int, 1)
 				var messages strings.Builder
 				go func() {
-					ended <- execute(ctx, args, streams{in: endless, out: io.Discard, err: &messages, bridge: func(*zap.Logger) {}})
+					ended <- thisProgram().run(ctx, args, streams{in: endless, out: io.Discard, err: &messages, bridge: func(*zap.Logger) {}})
 				}()
 				synctest.Wait()
 				cancel()

@@ -116,9 +116,9 @@ func (x *exclusions) configure(args []string) error {
 		at := atLine{}
 		switch errors.As(err, &at); {
 		case at.line > 0:
-			return usagef("", "cannot read %s: line %d: %v", quote(file), at.line, at.err)
+			return usagef("cannot read %s: line %d: %v", quote(file), at.line, at.err)
 		case err != nil:
-			return usagef("", "cannot read %s: %v", quote(file), err)
+			return usagef("cannot read %s: %v", quote(file), err)
 		}
 	}
 	return nil

@@ -185,7 +185,7 @@ func TestLintOfListsInListsTakesLinearTime(t *testing.T) {
 		`{"apiVersion":"v1","kind":"A"}` + strings.Repeat("]}", deep)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	execute(ctx, []string{"lint", "-"}, streams{in: strings.NewReader(text), out: io.Discard, err: io.Discard, bridge: func(*zap.Logger) {}})
+	thisProgram().run(ctx, []string{"lint", "-"}, streams{in: strings.NewReader(text), out: io.Discard, err: io.Discard, bridge: func(*zap.Logger) {}})
 	if ctx.Err() != nil {
 		t.Error("not in time")
 	}

@@ -78,10 +78,10 @@ type (
 const homepage = "https://github.com/mini-hpa/mini-hpa"
 
 // sarifOf is a report as code scanning takes it.
-func sarifOf(r report) sarifLog {
+func sarifOf(r report, version string) sarifLog {
 	rules := sarifRules()
 	run := sarifRun{
-		Tool:        sarifTool{sarifDriver{Name: "mini-hpa", Version: thisBuild().Version, InformationURI: homepage, Rules: rules}},
+		Tool:        sarifTool{sarifDriver{Name: "mini-hpa", Version: version, InformationURI: homepage, Rules: rules}},
 		Invocations: []sarifInvocation{{ExecutionSuccessful: len(r.Unreadable) == 0}},
 		Results:     []sarifResult{},
 	}

@@ -41,7 +41,7 @@ func (l logFlags) logger(w io.Writer) *zap.Logger {
 func (l logFlags) live(s streams, name string, work func(log *zap.Logger) error) error {
 	log := l.logger(s.err)
 	s.bridge(log)
-	b := thisBuild()
+	b := s.build
 	log.Info("mini-hpa "+name+" starts", zap.String("version", b.Version), zap.String("commit", b.Commit), zap.String("go", b.GoVersion))
 	if err := work(log); err != nil {
 		log.Error("mini-hpa "+name+" failed", zap.Error(err))
@@ -50,6 +50,9 @@ func (l logFlags) live(s streams, name string, work func(log *zap.Logger) error)
 	log.Info("mini-hpa " + name + " has ended")
 	return nil
 }
+
+// logErrors lets libraries log errors to err: what they log is no answer of a command, and nothing is wrong with a warning.
+func (s streams) logErrors() { s.bridge(logFlags{level: "error", format: "console"}.logger(s.err)) }
 
 // bridge sends what libraries log there too, for as long as the process lives: klog, hence client-go, controller-runtime, and Go's
 // own log.

@@ -1,30 +1,19 @@
-// Command mini-hpa autoscales the Deployments that carry mini-hpa/ annotations. Each subcommand has a file of its own;
-// this package is the only one that knows concrete types, flags and exit codes.
+// Command mini-hpa autoscales the Deployments that carry mini-hpa/ annotations. Here is the table of its commands; each is a package of its own in
+// cmd/internal.
 package main
 
-import (
-	"context"
-	"os"
-	"os/signal"
-	"syscall"
-)
+import "os"
+
+// Set by the linker: -ldflags "-X main.version=v1.2.3 -X main.commit=0123abcd".
+var version, commit string
 
 func main() {
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	ctx := untilSignal(context.Background(), signals, os.Exit)
-	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(thisProgram().runMain())
 }
 
-// untilSignal returns a context that ends at the first signal, which asks for a graceful end. The second one exits at
-// once: whoever asks twice does not want to wait.
-func untilSignal(parent context.Context, signals <-chan os.Signal, exit func(int)) context.Context {
-	ctx, cancel := context.WithCancel(parent)
-	go func() {
-		<-signals
-		cancel()
-		<-signals
-		exit(exitFailure)
-	}()
-	return ctx
+func thisProgram() program { return program{commands: commands(), build: newBuild(version, commit)} }
+
+// commands is the table, in the order in which usage lists it.
+func commands() []command {
+	return []command{controllerCommand(), explainCommand(), lintCommand(), replayCommand(), selftestCommand(), simulateCommand(), webhookCommand(), versionCommand()}
 }

@@ -22,7 +22,7 @@ import (
 
 // TestMetricsDocs renders what the registry describes.
 func TestMetricsDocs(t *testing.T) {
-	telemetry := newTelemetry()
+	telemetry := newTelemetry(build{Version: "v0", Commit: "c", GoVersion: "go1"})
 	telemetry.watch(metrics.NewFeed(metrics.Config{}))
 	telemetry.follow(metrics.NewReaders(metrics.ReadersConfig{}))
 	telemetry.listen(watching.NewWatches("", nil))

@@ -82,8 +82,8 @@ func newCluster(t *testing.T) *cluster {
 	task := newControllerTask()
 	task.election.enabled = false
 	task.serve = serveFlags{metrics: disabled, probes: disabled}
-	p, err := task.assemble(clients{watches: watching.NewWatches("", nil), watch: c.client, dynamic: dynamicfake.NewSimpleDynamicClient(scheme),
-		replica: metadatafake.NewSimpleMetadataClient(scheme, rs), act: c.client, tell: c.client, lead: c.client, samples: c.samples, deadline: time.Second, tenure: newTenure(task.election)}, zap.New(core))
+	p, err := task.assemble(build{}, clients{watches: watching.NewWatches("", nil), watch: c.client, dynamic: dynamicfake.NewSimpleDynamicClient(scheme),
+		replica: metadatafake.NewSimpleMetadataClient(scheme, rs), act: c.client, tell: c.client, lead: c.client, samples: c.samples, deadline: time.Second}, newTenure(task.election), zap.New(core))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -321,7 +321,7 @@ func TestAgeOfSamples(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			tel := newTelemetry()
+			tel := newTelemetry(build{Version: "v0", Commit: "c", GoVersion: "go1"})
 			tel.leading.Store(test.leading)
 			tel.watch(fixed{Newest: test.newest, Pods: test.pods, Lists: 5, Failures: 2})
 			families, err := tel.registry.Gather()

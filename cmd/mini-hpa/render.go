@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
@@ -20,56 +19,26 @@ const noHistory = "Seen from outside: only the running controller remembers the 
 	"and how much its policies have used up, so it may hold back longer than this. Its Events on the Deployment tell\n" +
 	"what it did."
 
-// page is the text of an explanation. Everything goes through line and row, where cluster strings are made harmless.
-type page struct {
-	table *tabwriter.Writer
-	err   error // the first failure to write
-}
-
-// line is text without columns.
-func (p *page) line(format string, args ...any) {
-	fmt.Fprintln(p.table, clean(fmt.Sprintf(format, args...)))
-}
-
-// row is indented, in columns.
-func (p *page) row(cells ...string) {
-	for i := range cells {
-		cells[i] = clean(cells[i])
-	}
-	fmt.Fprintln(p.table, "  "+strings.TrimRight(strings.Join(cells, "\t"), "\t"))
-}
-
-// title starts a section. The flush in between gives each section columns of its own.
-func (p *page) title(format string, args ...any) {
-	p.line("")
-	p.flush()
-	p.line(format, args...)
-}
-
-func (p *page) flush() {
-	if err := p.table.Flush(); p.err == nil {
-		p.err = err
-	}
-}
+// explainPage is the text of an explanation.
+type explainPage struct{ *page }
 
 // render writes the explanation for people, to be read from the top: the answer, what was asked for, what was seen, and
 // how one led to the other.
 func render(w io.Writer, e scaler.Explanation, now time.Time) error {
-	p := &page{table: tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)}
+	p := explainPage{newPage(w)}
 	p.verdict(e)
 	p.policy(e.Policy)
 	p.answers(e)
 	p.pods(e)
 	p.steps(e.Decision)
 	p.outlook(e, now)
-	p.flush()
-	if p.err != nil {
-		return fmt.Errorf("cannot write the explanation: %w", p.err)
+	if err := p.flush(); err != nil {
+		return fmt.Errorf("cannot write the explanation: %w", err)
 	}
 	return nil
 }
 
-func (p *page) verdict(e scaler.Explanation) {
+func (p explainPage) verdict(e scaler.Explanation) {
 	d := e.Decision
 	p.line("deployment %s: %s", e.Key.NamespacedName(), verdict(e.Policy.Mode, d))
 	if !d.Reason.IsZero() {
@@ -96,7 +65,7 @@ func replicas(n int32) string {
 	return fmt.Sprintf("%d replicas", n)
 }
 
-func (p *page) policy(a annotations.Policy) {
+func (p explainPage) policy(a annotations.Policy) {
 	p.title("Policy")
 	p.row("replicas", fmt.Sprintf("%d to %d", a.Min, a.Max))
 	for _, m := range a.Metrics {
@@ -140,7 +109,7 @@ func rates(r autoscalingv2.HPAScalingRules) string {
 }
 
 // steps is the arithmetic.
-func (p *page) steps(d recommend.Decision) {
+func (p explainPage) steps(d recommend.Decision) {
 	p.title("Reasoning")
 	if len(d.Steps) == 0 {
 		p.row("none: " + cmp.Or(d.Reason.String(), "nothing was decided"))
@@ -157,7 +126,7 @@ func (p *page) steps(d recommend.Decision) {
 }
 
 // outlook is what else there is to know.
-func (p *page) outlook(e scaler.Explanation, now time.Time) {
+func (p explainPage) outlook(e scaler.Explanation, now time.Time) {
 	d := e.Decision
 	p.title("Conditions")
 	p.row("ScalingActive", cmp.Or(d.Active, "-"))

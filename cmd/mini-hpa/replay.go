@@ -56,7 +56,7 @@ func (r *replayTask) declare(f *pflag.FlagSet) {
 
 func (r *replayTask) run(ctx context.Context, args []string, s streams) error {
 	if len(args) == 0 {
-		return usagef("", "nothing to replay; want at least one FILE, or - for standard input")
+		return usagef("nothing to replay; want at least one FILE, or - for standard input")
 	}
 	if err := r.decision.check(); err != nil {
 		return err
@@ -77,12 +77,6 @@ func (r *replayTask) run(ctx context.Context, args []string, s streams) error {
 	}
 	return errors.Join(problems...)
 }
-
-// unreadable is an error about what the user has handed in. It has the exit code of a call that was not asked for properly.
-type unreadable struct{ error }
-
-// Unwrap returns what is wrong with it.
-func (u unreadable) Unwrap() error { return u.error }
 
 // replayJob replays one file.
 type replayJob struct {
@@ -121,7 +115,7 @@ func (j replayJob) open() (io.ReadCloser, error) {
 }
 
 func (j replayJob) unreadable(err error) error {
-	return unreadable{fmt.Errorf("cannot read %s: %w", j.source(), err)}
+	return unreadable(fmt.Errorf("cannot read %s: %w", j.source(), err))
 }
 
 // source is the file in messages.
@@ -176,7 +170,7 @@ func (j replayJob) replay(set map[string]string, when string) (*trace.Replay, er
 		fmt.Fprintf(j.streams.err, "mini-hpa replay: %s: %swarning: %s\n", j.source(), when, warning)
 	})
 	if err != nil {
-		return nil, unreadable{fmt.Errorf("cannot replay %s: line 1: %sthe workload's annotations are invalid:\n%w", j.source(), when, err)}
+		return nil, unreadable(fmt.Errorf("cannot replay %s: line 1: %sthe workload's annotations are invalid:\n%w", j.source(), when, err))
 	}
 	return trace.NewReplay(policy, j.task.decision.rules), nil
 }

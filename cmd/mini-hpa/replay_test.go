@@ -74,7 +74,7 @@ func TestReplayAsJSON(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			traceFiles(t, map[string]string{"a": traceText(ordinary, 2), "b.gz": packed.String(), "bad": traceText(ordinary+`,"mini-hpa/min":"99"`, 1)})
 			var out, errs bytes.Buffer
-			code := execute(t.Context(), append([]string{"replay", "-o", "json"}, test.args...),
+			code := thisProgram().run(t.Context(), append([]string{"replay", "-o", "json"}, test.args...),
 				streams{in: strings.NewReader(traceText(ordinary, 1)), out: &out, err: &errs, bridge: func(*zap.Logger) {}})
 			got := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
 			for i := range got {
@@ -115,7 +115,7 @@ func TestReplayOfWhatCannotBeRead(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			traceFiles(t, map[string]string{"good": traceText(ordinary, 1), "cut": cut[:len(cut)-20], "bad": traceText(ordinary+`,"mini-hpa/min":"99"`, 1)})
 			var out, errs bytes.Buffer
-			code := execute(t.Context(), append([]string{"replay", "-o", "json"}, test.args...),
+			code := thisProgram().run(t.Context(), append([]string{"replay", "-o", "json"}, test.args...),
 				streams{in: strings.NewReader(""), out: &out, err: &errs, bridge: func(*zap.Logger) {}})
 			if lines := strings.Count(out.String(), "\n"); code != exitUsage || lines != test.lines {
 				t.Errorf("exit code %d, %d lines on standard output; want %d, %d", code, lines, exitUsage, test.lines)
@@ -182,7 +182,7 @@ func TestAnEndlessReplayCanBeEnded(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	var out, errs bytes.Buffer
-	code := execute(ctx, []string{"replay", "-o", "json", "a"}, streams{out: &out, err: &errs})
+	code := thisProgram().run(ctx, []string{"replay", "-o", "json", "a"}, streams{out: &out, err: &errs})
 	if code != exitFailure || out.Len() > 0 || errs.String() != "mini-hpa replay: was told to end before it was done\n" {
 		t.Errorf("exit code %d, standard output %q, standard error %q", code, out.String(), errs.String())
 	}

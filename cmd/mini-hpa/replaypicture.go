@@ -57,7 +57,7 @@ func (r *replayPicture) show(p pair) error {
 		from = r.before.Desired // nobody has carried out what was decided before
 	}
 	if now.Desired != from {
-		r.marks = append(r.marks, picture.Mark{At: r.at, From: float64(from), To: float64(now.Desired), Tip: because(now)})
+		r.marks = append(r.marks, picture.Mark{At: r.at, From: float64(from), To: float64(now.Desired), Tip: now.Because()})
 	}
 	r.before = now
 	return nil

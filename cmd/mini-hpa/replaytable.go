@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"fmt"
-	"text/tabwriter"
 	"time"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
@@ -12,7 +11,7 @@ import (
 
 // replayTable shows a replay to people: the observations at which something changes, and a summary.
 type replayTable struct {
-	page
+	*page
 	job replayJob
 	c   *comparison
 	// before is the observation before; its outcomes are nil at the first one.
@@ -21,7 +20,7 @@ type replayTable struct {
 }
 
 func newReplayTable(j replayJob, workload *annotations.Workload, c *comparison) *replayTable {
-	t := &replayTable{page: page{table: tabwriter.NewWriter(j.streams.out, 0, 0, 2, ' ', 0)}, job: j, c: c}
+	t := &replayTable{page: newPage(j.streams.out), job: j, c: c}
 	t.line("%s: deployment %s", j.name, workload.Namespace+"/"+workload.Name)
 	if len(j.task.set) > 0 {
 		t.line("--set %s", j.task.set.words())
@@ -40,13 +39,13 @@ func (t *replayTable) show(p pair) error {
 		t.hidden++
 	} else if t.c.set == nil {
 		o := p.recorded
-		t.row(stamp(o.Time), move(o.Current, o.Desired), ratio(o), cmp.Or(o.Active, "-"), cmp.Or(o.Able, "-"), cmp.Or(o.Limited, "-"), because(o))
+		t.row(stamp(o.Time), move(o.Current, o.Desired), ratio(o), cmp.Or(o.Active, "-"), cmp.Or(o.Able, "-"), cmp.Or(o.Limited, "-"), o.Because())
 	} else {
 		o := p.set
-		t.row(stamp(o.Time), fmt.Sprint(o.Current), ratio(p.recorded), move(o.Current, p.recorded.Desired), move(o.Current, o.Desired), ratio(o), because(o))
+		t.row(stamp(o.Time), fmt.Sprint(o.Current), ratio(p.recorded), move(o.Current, p.recorded.Desired), move(o.Current, o.Desired), ratio(o), o.Because())
 	}
 	t.before = p
-	return t.err
+	return t.failed()
 }
 
 // changes says whether an observation is worth a row: the first one, a decision to scale that is not the one before
@@ -80,8 +79,7 @@ func (t *replayTable) end() error {
 	} else {
 		t.compared()
 	}
-	t.flush()
-	return t.err
+	return t.flush()
 }
 
 func (t *replayTable) compared() {
@@ -99,25 +97,10 @@ func (t *replayTable) compared() {
 // stamp is a time as a user would look for it in the trace.
 func stamp(t time.Time) string { return t.Format(time.RFC3339Nano) }
 
-// move is a number of replicas, or a change of it.
-func move(from, to int32) string {
-	if from == to {
-		return fmt.Sprint(to)
-	}
-	return fmt.Sprintf("%d -> %d", from, to)
-}
-
 // ratio is the largest ratio of usage to target.
 func ratio(o *trace.Outcome) string {
 	if !trace.Measured(o.Decision) {
 		return "-"
 	}
 	return fmt.Sprintf("%.2f", trace.Ratio(o.Decision))
-}
-
-func because(o *trace.Outcome) string {
-	if o.Reason.IsZero() && o.Decision.Failure != nil {
-		return o.Decision.Failure.Detail
-	}
-	return o.Reason.String()
 }

@@ -64,10 +64,10 @@ func (t *selftestTask) declare(f *pflag.FlagSet) {
 
 func (t *selftestTask) run(ctx context.Context, _ []string, s streams) error {
 	if t.namespace == "" {
-		return usagef("", `invalid value "" for --namespace: want the name of a namespace (a DNS label)`)
+		return usagef(`invalid value "" for --namespace: want the name of a namespace (a DNS label)`)
 	}
 	s.bridge(t.logs.logger(s.err)) // what libraries log is no finding
-	found, err := t.cluster.forUser()
+	found, err := t.cluster.forUser(s.build)
 	if err != nil {
 		return err
 	}

@@ -140,15 +140,15 @@ func (t *simulateTask) run(ctx context.Context, _ []string, s streams) error {
 func (t *simulateTask) check() error {
 	switch {
 	case t.load == "":
-		return usagef("", "nothing to simulate: --load is not set; want a shape such as burst, or a file of time,millicores such as load.csv")
+		return usagef("nothing to simulate: --load is not set; want a shape such as burst, or a file of time,millicores such as load.csv")
 	case t.record != "" && len(t.compare) > 0:
-		return usagef("", "--record and --compare cannot be used together: a trace is of one variant")
+		return usagef("--record and --compare cannot be used together: a trace is of one variant")
 	case t.all && t.output != "table":
-		return usagef("", "--all and --output %s cannot be used together: only the table leaves evaluations out", t.output)
+		return usagef("--all and --output %s cannot be used together: only the table leaves evaluations out", t.output)
 	case t.given("interpolation") && !t.readsCurve():
-		return usagef("", "--interpolation is for the points of a file; --load %s is a shape", quote(t.load))
+		return usagef("--interpolation is for the points of a file; --load %s is a shape", quote(t.load))
 	case t.file == "-" && t.load == "-":
-		return usagef("", "--filename and --load cannot both be standard input")
+		return usagef("--filename and --load cannot both be standard input")
 	}
 	return t.decision.check()
 }

@@ -148,7 +148,7 @@ func TestSimulateTakesAManifestAndACurve(t *testing.T) {
 func TestSimulateReadsStandardInput(t *testing.T) {
 	in := strings.NewReader("0,500\n60,5000\n")
 	var out, messages strings.Builder
-	code := execute(t.Context(), []string{"simulate", "--load", "-", "--interpolation=step"}, streams{in: in, out: &out, err: &messages})
+	code := thisProgram().run(t.Context(), []string{"simulate", "--load", "-", "--interpolation=step"}, streams{in: in, out: &out, err: &messages})
 	if code != exitOK || !strings.Contains(out.String(), "for 1m\n") {
 		t.Errorf("exit code %d, %s\n%s", code, messages.String(), out.String())
 	}

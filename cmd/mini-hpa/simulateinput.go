@@ -40,7 +40,7 @@ func (t *simulateTask) prepare(s streams) error {
 		t.setup.Duration = (load.Length + simulate.Tick - 1) / simulate.Tick * simulate.Tick
 	}
 	if t.setup.Duration > longestSimulation {
-		return usagef("", "the load lasts %s; want --duration, at most %s", short(load.Length), short(longestSimulation))
+		return usagef("the load lasts %s; want --duration, at most %s", short(load.Length), short(longestSimulation))
 	}
 	return t.events(workload)
 }
@@ -52,7 +52,7 @@ func (t *simulateTask) events(workload *appsv1.Deployment) (err error) {
 			err = t.isInTime(t.setup.Rollout.At)
 		}
 		if err != nil {
-			return usagef("", "invalid value %s for --rollout: %s", quote(t.rollout), clean(err.Error()))
+			return usagef("invalid value %s for --rollout: %s", quote(t.rollout), clean(err.Error()))
 		}
 	}
 	if t.given("outage") {
@@ -60,7 +60,7 @@ func (t *simulateTask) events(workload *appsv1.Deployment) (err error) {
 			err = t.isInTime(t.setup.Outage.At)
 		}
 		if err != nil {
-			return usagef("", "invalid value %s for --outage: %s", quote(t.outage), clean(err.Error()))
+			return usagef("invalid value %s for --outage: %s", quote(t.outage), clean(err.Error()))
 		}
 	}
 	return nil
@@ -87,17 +87,17 @@ func (t *simulateTask) manifest(s streams) (*candidate, error) {
 		for _, n := range notices {
 			lines = append(lines, n.text())
 		}
-		return nil, unreadable{errors.New(strings.Join(lines, "\n"))}
+		return nil, unreadable(errors.New(strings.Join(lines, "\n")))
 	}
 	if m.templates > 0 {
-		return nil, unreadable{fmt.Errorf("cannot read the manifest %s: it is a template, to be filled in first, as in: helm template . | mini-hpa simulate -f -", inputName(t.file))}
+		return nil, unreadable(fmt.Errorf("cannot read the manifest %s: it is a template, to be filled in first, as in: helm template . | mini-hpa simulate -f -", inputName(t.file)))
 	}
 	if n := len(m.deployments); n != 1 {
-		return nil, unreadable{fmt.Errorf("cannot simulate the manifest %s: %s of apps/v1 beside %s; want exactly one Deployment",
-			inputName(t.file), plural(n, "Deployment"), plural(m.others, "other object"))}
+		return nil, unreadable(fmt.Errorf("cannot simulate the manifest %s: %s of apps/v1 beside %s; want exactly one Deployment",
+			inputName(t.file), plural(n, "Deployment"), plural(m.others, "other object")))
 	}
 	if wrong := slices.IndexFunc(m.findings, func(f finding) bool { return f.Severity == severityError }); wrong >= 0 {
-		return nil, unreadable{fmt.Errorf("cannot simulate the manifest %s, which cannot be applied:\n%s", inputName(t.file), m.findings[wrong].text())}
+		return nil, unreadable(fmt.Errorf("cannot simulate the manifest %s, which cannot be applied:\n%s", inputName(t.file), m.findings[wrong].text()))
 	}
 	t.around, t.besides = m.surroundings(m.deployments[0]), slices.Concat(m.findings, m.misplaced(), m.deployments[0].lookalikes())
 	named(m.deployments[0].workload)
@@ -122,7 +122,7 @@ func (t *simulateTask) curve(s streams) (simulate.Load, error) {
 	if !t.readsCurve() {
 		load, err := simulate.ParseShape(t.load)
 		if err != nil {
-			return load, usagef("", "invalid value %s for --load: %s; a file's name has to end in .csv", quote(t.load), clean(err.Error()))
+			return load, usagef("invalid value %s for --load: %s; a file's name has to end in .csv", quote(t.load), clean(err.Error()))
 		}
 		return load, nil
 	}
@@ -130,14 +130,14 @@ func (t *simulateTask) curve(s streams) (simulate.Load, error) {
 	if t.load != "-" {
 		file, err := os.Open(t.load)
 		if err != nil {
-			return simulate.Load{}, unreadable{fmt.Errorf("cannot read the load %s: %w", inputName(t.load), bare(err))}
+			return simulate.Load{}, unreadable(fmt.Errorf("cannot read the load %s: %w", inputName(t.load), bare(err)))
 		}
 		defer file.Close()
 		in = file
 	}
 	load, err := simulate.ReadCSV(in, t.load, t.interpolation == "step")
 	if err != nil {
-		return load, unreadable{fmt.Errorf("cannot read the load %s: %w", inputName(t.load), err)}
+		return load, unreadable(fmt.Errorf("cannot read the load %s: %w", inputName(t.load), err))
 	}
 	return load, nil
 }

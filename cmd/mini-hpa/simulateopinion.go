@@ -46,8 +46,8 @@ func (t *simulateTask) policy(v *variant, s streams) (annotations.Policy, error)
 	if len(refused) == 0 {
 		return verdict.Policy, nil
 	}
-	return annotations.Policy{}, unreadable{fmt.Errorf("cannot simulate deployment %s/%s %s: it would not be scaled:\n%s",
-		d.workload.Namespace, d.workload.Name, v.name, strings.Join(refused, "\n"))}
+	return annotations.Policy{}, unreadable(fmt.Errorf("cannot simulate deployment %s/%s %s: it would not be scaled:\n%s",
+		d.workload.Namespace, d.workload.Name, v.name, strings.Join(refused, "\n")))
 }
 
 // says whether a field is an annotation that is set here.

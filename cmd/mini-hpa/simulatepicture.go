@@ -72,7 +72,7 @@ func (v *variant) level(value float64) []picture.Point {
 func (v *variant) marks() []picture.Mark {
 	var all []picture.Mark
 	for _, e := range v.scalings() {
-		all = append(all, picture.Mark{At: e.Moment.At, From: float64(e.Current), To: float64(e.Desired), Tip: because(&e.Outcome)})
+		all = append(all, picture.Mark{At: e.Moment.At, From: float64(e.Current), To: float64(e.Desired), Tip: e.Because()})
 	}
 	return all
 }

@@ -6,7 +6,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/mini-hpa/mini-hpa/scaler/picture"
@@ -17,7 +16,7 @@ import (
 // simulateTable shows a simulation to people: the evaluations at which something changes, one a minute besides, and a
 // summary.
 type simulateTable struct {
-	page
+	*page
 	variants []*variant
 	all      bool
 	minute   time.Duration
@@ -25,7 +24,7 @@ type simulateTable struct {
 }
 
 func newSimulateTable(w io.Writer, variants []*variant, all bool) *simulateTable {
-	return &simulateTable{page: page{table: tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)}, variants: variants, all: all, minute: -time.Minute}
+	return &simulateTable{page: newPage(w), variants: variants, all: all, minute: -time.Minute}
 }
 
 func (t *simulateTable) write() error {
@@ -54,8 +53,7 @@ func (t *simulateTable) write() error {
 	}
 	t.title("Summary")
 	t.summary()
-	t.flush()
-	return t.err
+	return t.flush()
 }
 
 // rows are the moments at which any of the variants was evaluated.
@@ -107,7 +105,7 @@ func (t *simulateTable) because(now []*simulate.Evaluation) string {
 		if e == nil || e.Desired == e.Current {
 			continue
 		}
-		if reason := because(&e.Outcome); len(reasons) == 1 && strings.HasSuffix(reasons[0], ": "+reason) {
+		if reason := e.Because(); len(reasons) == 1 && strings.HasSuffix(reasons[0], ": "+reason) {
 			reasons[0] = "both: " + reason
 		} else {
 			reasons = append(reasons, t.variants[i].name+": "+reason)
@@ -118,7 +116,7 @@ func (t *simulateTable) because(now []*simulate.Evaluation) string {
 
 // held is the reason of a decision and, where nothing changes although usage is off its target, the step that saw to that.
 func held(e *simulate.Evaluation) string {
-	reason := because(&e.Outcome)
+	reason := e.Because()
 	if e.Desired != e.Current || e.Decision.Failure != nil {
 		return reason
 	}

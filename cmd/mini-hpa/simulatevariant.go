@@ -32,7 +32,7 @@ type variant struct {
 func (v *variant) simulate(ctx context.Context) (err error) {
 	v.run, err = simulate.Simulate(ctx, v.setup)
 	if err != nil && ctx.Err() == nil {
-		return unreadable{fmt.Errorf("cannot simulate: %w", err)}
+		return unreadable(fmt.Errorf("cannot simulate: %w", err))
 	}
 	return err
 }

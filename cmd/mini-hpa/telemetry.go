@@ -24,16 +24,15 @@ type telemetry struct {
 	leading atomic.Bool
 }
 
-func newTelemetry() *telemetry {
+func newTelemetry(b build) *telemetry {
 	t := &telemetry{registry: prometheus.NewRegistry()}
-	t.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo())
+	t.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo(b))
 	crmetrics.RegisterRESTClientMetrics(crmetrics.MetricRequestLatency, crmetrics.MetricRateLimiterLatency, crmetrics.MetricRequestRetry)
 	return t
 }
 
 // buildInfo is a constant 1 whose labels say which build this is.
-func buildInfo() prometheus.Collector {
-	b := thisBuild()
+func buildInfo(b build) prometheus.Collector {
 	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "mini_hpa_build_info", Help: "A constant 1, labeled with the version, commit and Go version of this build.",
 		ConstLabels: prometheus.Labels{"version": b.Version, "commit": b.Commit, "go_version": b.GoVersion},

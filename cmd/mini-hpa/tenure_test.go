@@ -140,7 +140,7 @@ func TestNothingIsSentAfterTheTenure(t *testing.T) {
 		http.Error(w, "try again", http.StatusTooManyRequests)
 	}))
 	defer server.Close()
-	client, err := defaultAPIFlags().actor(&rest.Config{Host: server.URL}, tenure.tenure)
+	client, err := defaultAPIFlags().actor(&rest.Config{Host: server.URL}, tenure.guard)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,8 +14,10 @@ import (
 // usageError is a call that cannot be understood. Its text says what was seen and what is allowed.
 type usageError struct{ command, message string }
 
-func usagef(command, format string, args ...any) *usageError {
-	return &usageError{command: command, message: fmt.Sprintf(format, args...)}
+// usagef is the error of a call that cannot be understood, whose exit code is 2. It says what was seen and what is wanted; which command was
+// called is added by whoever called it.
+func usagef(format string, args ...any) error {
+	return &usageError{message: fmt.Sprintf(format, args...)}
 }
 
 // Error continues the program's name: " explain: ..." or ": ...".
@@ -31,10 +33,10 @@ func (e *usageError) helpCall() string {
 }
 
 // printUsage writes the list of commands.
-func printUsage(w io.Writer) error {
+func (p program) printUsage(w io.Writer) error {
 	fmt.Fprint(w, "mini-hpa autoscales Deployments that carry mini-hpa/ annotations.\n\nUsage: mini-hpa COMMAND [flags]\n\nCommands:\n")
 	table := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
-	for _, c := range commands() {
+	for _, c := range p.commands {
 		fmt.Fprintf(table, "  %s\t%s\n", c.name, c.summary)
 	}
 	fmt.Fprint(table, "  help\tshow this text, or that of one command\n")
@@ -47,11 +49,11 @@ func printUsage(w io.Writer) error {
 }
 
 // help is "mini-hpa help [COMMAND]".
-func help(args []string, w io.Writer) error {
+func (p program) help(args []string, w io.Writer) error {
 	if len(args) == 0 {
-		return printUsage(w)
+		return p.printUsage(w)
 	}
-	c, err := find(args[0])
+	c, err := p.find(args[0])
 	if err != nil {
 		return err
 	}

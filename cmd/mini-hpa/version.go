@@ -12,10 +12,6 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// Set by the linker: -ldflags "-X main.version=v1.2.3 -X main.commit=0123abcd". Where they are empty, the build
-// information that the Go command leaves in the binary is told instead.
-var version, commit string
-
 func versionCommand() command {
 	return command{
 		name:    "version",
@@ -32,10 +28,10 @@ func (v *versionTask) declare(f *pflag.FlagSet) {
 }
 
 func (v *versionTask) run(_ context.Context, _ []string, s streams) error {
+	b := s.build
 	if v.output == "json" {
-		return writeJSON(s.out, thisBuild())
+		return writeJSON(s.out, b)
 	}
-	b := thisBuild()
 	_, err := fmt.Fprintf(s.out, "mini-hpa %s (commit %s, %s, %s)\n", b.Version, b.Commit, b.GoVersion, b.Platform)
 	return err
 }
@@ -48,7 +44,8 @@ type build struct {
 	Platform  string `json:"platform"`
 }
 
-func thisBuild() build {
+// newBuild is what the linker was told, or what the Go command has left in the binary where that is empty.
+func newBuild(version, commit string) build {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		info = &debug.BuildInfo{}
@@ -59,6 +56,11 @@ func thisBuild() build {
 		GoVersion: runtime.Version(),
 		Platform:  runtime.GOOS + "/" + runtime.GOARCH,
 	}
+}
+
+// userAgent is the name by which logs of API servers know this program.
+func (b build) userAgent() string {
+	return fmt.Sprintf("mini-hpa/%s (%s) %s", b.Version, b.Platform, b.Commit)
 }
 
 // revision is the commit that the Go command saw, marked where the tree had changes.

@@ -53,17 +53,17 @@ func (w *webhookTask) declare(f *pflag.FlagSet) {
 // run is the process' life; see controllerTask.run.
 func (w *webhookTask) run(ctx context.Context, _ []string, s streams) error {
 	if !w.webhook.served() {
-		return usagef("", "invalid value %q for --webhook-bind-address: want an address, since there is nothing else to serve", disabled)
+		return usagef("invalid value %q for --webhook-bind-address: want an address, since there is nothing else to serve", disabled)
 	}
 	if err := w.webhook.check(); err != nil {
 		return err
 	}
-	return w.logs.live(s, "webhook", func(log *zap.Logger) error { return w.answer(ctx, log) })
+	return w.logs.live(s, "webhook", func(log *zap.Logger) error { return w.answer(ctx, s.build, log) })
 }
 
 // answer connects, and answers until ctx ends.
-func (w *webhookTask) answer(ctx context.Context, log *zap.Logger) error {
-	t, err := w.cluster.forController()
+func (w *webhookTask) answer(ctx context.Context, b build, log *zap.Logger) error {
+	t, err := w.cluster.forController(b)
 	if err != nil {
 		return err
 	}
@@ -73,7 +73,7 @@ func (w *webhookTask) answer(ctx context.Context, log *zap.Logger) error {
 		return err
 	}
 	tellReach(api.watches, log)
-	f, telemetry := &front{log: log}, newTelemetry()
+	f, telemetry := &front{log: log}, newTelemetry(b)
 	telemetry.listen(api.watches)
 	failed := func(err error) { log.Error("will try again", zap.Error(err)) }
 	if f.neighbors, err = neighbors(api, w.namespace, nil, failed); err != nil {

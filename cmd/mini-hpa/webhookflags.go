@@ -49,15 +49,15 @@ func (w *webhookFlags) declare(f *pflag.FlagSet) {
 // check holds the flags to each other.
 func (w *webhookFlags) check() error {
 	if (w.certFile == "") != (w.keyFile == "") {
-		return usagef("", "--tls-cert-file and --tls-private-key-file belong together: want both or neither")
+		return usagef("--tls-cert-file and --tls-private-key-file belong together: want both or neither")
 	}
 	for _, name := range []string{"webhook-ca-secret", "webhook-configuration", "webhook-service", "webhook-hosts", "webhook-ca-duration", "webhook-certificate-duration"} {
 		if w.certFile != "" && w.given(name) {
-			return usagef("", "--%s is about certificates that mini-hpa makes, and --tls-cert-file names one that somebody else makes: want one of them", name)
+			return usagef("--%s is about certificates that mini-hpa makes, and --tls-cert-file names one that somebody else makes: want one of them", name)
 		}
 	}
 	if w.leafLife > w.caLife && w.given("webhook-certificate-duration") {
-		return usagef("", "invalid value %q for --webhook-certificate-duration: want at most --webhook-ca-duration (%s)", short(w.leafLife), short(w.caLife))
+		return usagef("invalid value %q for --webhook-certificate-duration: want at most --webhook-ca-duration (%s)", short(w.leafLife), short(w.caLife))
 	}
 	return nil
 }

@@ -29,6 +29,14 @@ type Outcome struct {
 	Decision recommend.Decision `json:"-"`
 }
 
+// Because is why the replicas change or stay, in a line: what an Event would say or, where it says nothing, why nothing could be decided.
+func (o *Outcome) Because() string {
+	if o.Reason.IsZero() && o.Decision.Failure != nil {
+		return o.Decision.Failure.Detail
+	}
+	return o.Reason.String()
+}
+
 // Replay feeds observations in order to the recommender, starting from an empty history. It takes every decision to
 // change the replicas as successfully written, unless the next observation says otherwise, and the replicas of every observation
 // as they are: between two of them somebody else may have scaled. The policy's mode makes no difference. Where an observation does

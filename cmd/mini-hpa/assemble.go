@@ -8,6 +8,7 @@ import (
 	"k8s.io/client-go/tools/leaderelection"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 	"github.com/mini-hpa/mini-hpa/informer"
 	"github.com/mini-hpa/mini-hpa/scaler"
 	"github.com/mini-hpa/mini-hpa/scaler/metrics"
@@ -18,7 +19,7 @@ import (
 const wedged = 20 * time.Second
 
 // assemble connects the rooms of the house: informers, feed and readers observe, the scaler decides and acts, the leadership says when.
-func (c *controllerTask) assemble(b build, api clients, tenure *tenure, log *zap.Logger) (*process, error) {
+func (c *controllerTask) assemble(b cli.Build, api clients, tenure *tenure, log *zap.Logger) (*process, error) {
 	name, err := identity()
 	if err != nil {
 		return nil, err
@@ -63,7 +64,7 @@ func (c *controllerTask) scaler(p *process, api clients) *scaler.Scaler {
 	}
 	deps := scaler.Deps{
 		Workloads: p.set, Origin: p.set, Surroundings: p.front.neighbors, Samples: p.feed, Answers: p.readers, Scales: leased{scaler.NewScales(api.act), p.leadership.tenure}, Events: events, Budget: p.budget,
-		Defaults: c.decision.defaults, Rules: c.decision.rules, Telemetry: scaler.NewTelemetry(p.telemetry.registry),
+		Defaults: c.decision.Defaults, Rules: c.decision.Rules, Telemetry: scaler.NewTelemetry(p.telemetry.registry),
 		Log: p.log.Named("scaler"), Now: time.Now,
 	}
 	if p.traces != nil {
@@ -74,7 +75,7 @@ func (c *controllerTask) scaler(p *process, api clients) *scaler.Scaler {
 
 // open opens the ports: the webhook's, if there is one, and those of metrics and probes.
 func (c *controllerTask) open(p *process, api clients) error {
-	if err := p.front.serve(&c.webhook, api, c.place, c.decision.defaults, p.telemetry); err != nil {
+	if err := p.front.serve(&c.webhook, api, c.place, c.decision.Defaults, p.telemetry); err != nil {
 		return err
 	}
 	return p.front.open(c.serve, p.telemetry, p.leadership.alive(), p.set.Synced)

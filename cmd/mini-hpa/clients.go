@@ -16,6 +16,7 @@ import (
 	"k8s.io/client-go/transport"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 	"github.com/mini-hpa/mini-hpa/informer/watching"
 	"github.com/mini-hpa/mini-hpa/scaler/metrics"
 )
@@ -32,13 +33,13 @@ type apiFlags struct {
 func defaultAPIFlags() apiFlags { return apiFlags{qps: -1, burst: 200, timeout: 5 * time.Second} }
 
 func (a *apiFlags) declare(f *pflag.FlagSet) {
-	f.Var(rate(&a.qps), "kube-api-qps", "requests per second to the API server, for each kind (writes of the scale, Events) by itself; -1 is no limit but that of the API server's priority and fairness, and 50 for Events")
-	f.Var(count(&a.burst, 1, 100000), "kube-api-burst", "requests that may be sent at once before the limit holds")
+	f.Var(cli.Rate(&a.qps), "kube-api-qps", "requests per second to the API server, for each kind (writes of the scale, Events) by itself; -1 is no limit but that of the API server's priority and fairness, and 50 for Events")
+	f.Var(cli.Count(&a.burst, 1, 100000), "kube-api-burst", "requests that may be sent at once before the limit holds")
 	a.declareTimeout(f)
 }
 
 func (a *apiFlags) declareTimeout(f *pflag.FlagSet) {
-	f.Var(duration(&a.timeout, 100*time.Millisecond, 5*time.Minute), "kube-api-timeout",
+	f.Var(cli.Duration(&a.timeout, 100*time.Millisecond, 5*time.Minute), "kube-api-timeout",
 		"deadline of one request to the API server, reading metrics included; custom and external metrics have twice as long, watches have none")
 }
 

@@ -7,12 +7,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/zap"
+
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 )
 
 // call runs a command line in this process, without changing where the process logs.
 func call(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	var out, err bytes.Buffer
-	code = thisProgram().run(t.Context(), args, streams{out: &out, err: &err, bridge: func(*zap.Logger) {}})
+	code = thisProgram().Run(t.Context(), args, cli.Streams{Out: &out, Err: &err, Bridge: func(*zap.Logger) {}})
 	return code, out.String(), err.String()
 }
 
@@ -73,7 +75,7 @@ func TestUsageErrors(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			code, stdout, stderr := call(t, test.args...)
-			if code != exitUsage || stdout != "" {
+			if code != cli.ExitUsage || stdout != "" {
 				t.Errorf("exit code %d, standard output %q", code, stdout)
 			}
 			if diff := cmp.Diff(test.want, stderr); diff != "" {
@@ -160,17 +162,17 @@ func TestControllerFlags(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			c := controllerCommand()
-			err := c.flagSet(c.task()).Parse([]string{"--" + test.flag + "=" + test.value})
+			err := c.Flags(c.Task()).Parse([]string{"--" + test.flag + "=" + test.value})
 			if test.want == "" {
 				if err != nil {
 					t.Errorf("refused: %v", err)
 				}
 				return
 			}
-			want := "mini-hpa controller: invalid value " + quote(test.value) + " for --" + test.flag + ": want " + test.want +
+			want := "mini-hpa controller: invalid value " + cli.Quote(test.value) + " for --" + test.flag + ": want " + test.want +
 				"\nRun \"mini-hpa controller --help\" for what it takes.\n"
 			code, stdout, stderr := call(t, "controller", "--"+test.flag+"="+test.value)
-			if diff := cmp.Diff(want, stderr); code != exitUsage || stdout != "" || diff != "" {
+			if diff := cmp.Diff(want, stderr); code != cli.ExitUsage || stdout != "" || diff != "" {
 				t.Errorf("exit code %d, standard output %q, standard error (-want +got):\n%s", code, stdout, diff)
 			}
 		})
@@ -193,7 +195,7 @@ func TestControllerFlagsThatContradictEachOther(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			code, _, stderr := call(t, append([]string{"controller", "--kubeconfig=/nonexistent"}, test.args...)...)
 			want := "mini-hpa controller: " + test.want + "\nRun \"mini-hpa controller --help\" for what it takes.\n"
-			if diff := cmp.Diff(want, stderr); code != exitUsage || diff != "" {
+			if diff := cmp.Diff(want, stderr); code != cli.ExitUsage || diff != "" {
 				t.Errorf("exit code %d, standard error (-want +got):\n%s", code, diff)
 			}
 		})
@@ -220,7 +222,7 @@ func TestHelp(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			code, stdout, stderr := call(t, test.args...)
-			if code != exitOK || stderr != "" {
+			if code != cli.ExitOK || stderr != "" {
 				t.Errorf("exit code %d, standard error %q", code, stderr)
 			}
 			for _, part := range test.want {
@@ -229,24 +231,5 @@ func TestHelp(t *testing.T) {
 				}
 			}
 		})
-	}
-}
-
-func TestFractionIsExact(t *testing.T) {
-	tests := map[string]int64{"0.1": 100, "10%": 100, "7.5%": 75, "0.075": 75, "1": 1000, "100%": 1000, "0": 0, "0.3": 300, ".5": 500, "5.%": 50}
-	for text, thousandths := range tests {
-		q, ok := parseFraction(text)
-		if !ok || q.MilliValue() != thousandths {
-			t.Errorf("%q: %v, %v; want %d thousandths", text, q.MilliValue(), ok, thousandths)
-		}
-	}
-}
-
-func TestDidYouMean(t *testing.T) {
-	candidates := []string{"controller", "explain", "version"}
-	for word, want := range map[string]string{"explian": ` (did you mean "explain"?)`, "versions": ` (did you mean "version"?)`, "scale": "", "": ""} {
-		if got := didYouMean(word, candidates); got != want {
-			t.Errorf("didYouMean(%q) = %q, want %q", word, got, want)
-		}
 	}
 }

@@ -10,6 +10,8 @@ import (
 
 	"github.com/spf13/pflag"
 	"go.uber.org/zap"
+
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 )
 
 const controllerAbout = `Scales every Deployment that carries mini-hpa/ annotations, in all namespaces or in one.
@@ -18,23 +20,23 @@ It needs an API server that serves metrics.k8s.io/v1beta1 (metrics-server). Seve
 the others stand by with warm caches. SIGTERM or SIGINT ends it gracefully, and the lease is released; a second one ends
 it at once. Logs go to standard error.`
 
-func controllerCommand() command {
-	return command{
-		name:    "controller",
-		summary: "scale annotated Deployments until told to stop",
-		about:   controllerAbout,
-		task:    func() task { return newControllerTask() },
+func controllerCommand() cli.Command {
+	return cli.Command{
+		Name:    "controller",
+		Summary: "scale annotated Deployments until told to stop",
+		About:   controllerAbout,
+		Task:    func() cli.Task { return newControllerTask() },
 	}
 }
 
 // controllerTask is the controller's flags.
 type controllerTask struct {
 	cluster    clusterFlags
-	decision   decisionFlags
+	decision   cli.DecisionFlags
 	api        apiFlags
 	serve      serveFlags
 	election   electionFlags
-	logs       logFlags
+	logs       cli.LogFlags
 	record     recordFlags
 	webhook    webhookFlags
 	namespace  string
@@ -44,34 +46,34 @@ type controllerTask struct {
 }
 
 func newControllerTask() *controllerTask {
-	return &controllerTask{decision: defaultDecisionFlags(), api: defaultAPIFlags(), serve: defaultServeFlags(),
-		election: defaultElectionFlags(), logs: defaultLogFlags(), record: defaultRecordFlags(), webhook: defaultWebhookFlags(disabled), workers: 100, resolution: 15 * time.Second}
+	return &controllerTask{decision: cli.DefaultDecisionFlags(), api: defaultAPIFlags(), serve: defaultServeFlags(),
+		election: defaultElectionFlags(), logs: cli.DefaultLogFlags(), record: defaultRecordFlags(), webhook: defaultWebhookFlags(cli.NoAddress), workers: 100, resolution: 15 * time.Second}
 }
 
-func (c *controllerTask) declare(f *pflag.FlagSet) {
-	c.decision.declare(f)
-	f.Var(count(&c.workers, 1, 1000), "workers", "how many workloads are evaluated at a time")
-	f.Var(duration(&c.resolution, time.Second, 10*time.Minute), "metrics-resolution",
+func (c *controllerTask) Declare(f *pflag.FlagSet) {
+	c.decision.Declare(f)
+	f.Var(cli.Count(&c.workers, 1, 1000), "workers", "how many workloads are evaluated at a time")
+	f.Var(cli.Duration(&c.resolution, time.Second, 10*time.Minute), "metrics-resolution",
 		"how often the metrics API has new samples (metrics-server --metric-resolution); they are read just after")
-	f.VarP(namespaced(&c.namespace), "namespace", "n", "the only namespace to work in; without it all")
+	f.VarP(cli.Namespace(&c.namespace), "namespace", "n", "the only namespace to work in; without it all")
 	c.cluster.declare(f, "the pod's service account, else KUBECONFIG or ~/.kube/config")
 	c.api.declare(f)
 	c.serve.declare(f)
 	c.election.declare(f)
-	c.logs.declare(f)
+	c.logs.Declare(f)
 	c.webhook.declare(f)
 	c.record.declare(f)
 }
 
-// run is the process' life.
-func (c *controllerTask) run(ctx context.Context, _ []string, s streams) error {
-	for _, check := range []func() error{c.decision.check, c.election.check, c.webhook.check} {
+// Run is the process' life.
+func (c *controllerTask) Run(ctx context.Context, _ []string, s cli.Streams) error {
+	for _, check := range []func() error{c.decision.Check, c.election.check, c.webhook.check} {
 		if err := check(); err != nil {
 			return err
 		}
 	}
 	spareMemory()
-	return c.logs.live(s, "controller", func(log *zap.Logger) error { return c.control(ctx, s.build, log) })
+	return c.logs.Live(s, "controller", func(log *zap.Logger) error { return c.control(ctx, s.Build, log) })
 }
 
 // spareMemory lets the heap grow by a fifth between two collections instead of to its double: most of it is the cluster's pods,
@@ -86,7 +88,7 @@ func spareMemory() {
 }
 
 // control connects, and works until ctx ends.
-func (c *controllerTask) control(ctx context.Context, b build, log *zap.Logger) error {
+func (c *controllerTask) control(ctx context.Context, b cli.Build, log *zap.Logger) error {
 	t, err := c.cluster.forController(b)
 	if err != nil {
 		return err

@@ -17,6 +17,8 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
+
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 )
 
 // running is a command in this process.
@@ -40,7 +42,7 @@ func startCommand(t *testing.T, args ...string) *running {
 	ctx, cancel := context.WithCancel(t.Context())
 	r := &running{t: t, code: make(chan int, 1), quit: cancel, grew: make(chan struct{}, 1)}
 	go func() {
-		r.code <- thisProgram().run(ctx, args, streams{out: io.Discard, err: r, bridge: func(*zap.Logger) {}})
+		r.code <- thisProgram().Run(ctx, args, cli.Streams{Out: io.Discard, Err: r, Bridge: func(*zap.Logger) {}})
 	}()
 	t.Cleanup(cancel)
 	return r
@@ -149,7 +151,7 @@ func TestControllerScalesUntilToldToEnd(t *testing.T) {
 			t.Errorf("/metrics lacks %s", want)
 		}
 	}
-	if code := r.end(); code != exitOK {
+	if code := r.end(); code != cli.ExitOK {
 		t.Errorf("exit code %d", code)
 	}
 	if holder := server.lease.Spec.HolderIdentity; holder == nil || *holder != "" {
@@ -181,7 +183,7 @@ func TestControllerStandsBy(t *testing.T) {
 	if strings.Contains(exposed, "mini_hpa_metrics_age_seconds") || !strings.Contains(exposed, "mini_hpa_metrics_lists_total 0") {
 		t.Error("a standby reads metrics, or tells the age of samples that it does not read")
 	}
-	if code := r.end(); code != exitOK {
+	if code := r.end(); code != cli.ExitOK {
 		t.Errorf("exit code %d", code)
 	}
 	if holder := server.lease.Spec.HolderIdentity; *holder != them {
@@ -215,7 +217,7 @@ func TestControllerThatCannotStart(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			r := start(t, test.args...)
-			if code := <-r.code; code != exitFailure {
+			if code := <-r.code; code != cli.ExitFailure {
 				t.Errorf("exit code %d", code)
 			}
 			line := r.logged("mini-hpa controller failed", "level", "error")
@@ -239,7 +241,7 @@ func TestControllerToldToEndBeforeItsCachesAreFilled(t *testing.T) {
 	if status, body := get(t, probes+"/healthz"); status != http.StatusOK || body != "ok" {
 		t.Errorf("/healthz: %d %s", status, body)
 	}
-	if code := r.end(); code != exitOK {
+	if code := r.end(); code != cli.ExitOK {
 		t.Errorf("exit code %d", code)
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/spf13/pflag"
+
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 )
 
 var update = flag.Bool("update", false, "write docs/cli.md and the golden files instead of comparing with them")
@@ -19,13 +21,13 @@ func cliDocs() string {
 	b.WriteString("# The command line\n\n<!-- Generated from cmd/mini-hpa by `go test ./cmd/mini-hpa -run TestDocs -update`. Do not edit. -->\n\n")
 	b.WriteString("| command | what it does |\n| --- | --- |\n")
 	for _, c := range commands() {
-		fmt.Fprintf(&b, "| [`mini-hpa %s`](#mini-hpa-%s) | %s |\n", c.name, c.name, c.summary)
+		fmt.Fprintf(&b, "| [`mini-hpa %s`](#mini-hpa-%s) | %s |\n", c.Name, c.Name, c.Summary)
 	}
 	b.WriteString("\n`mini-hpa COMMAND --help` shows the same on the terminal. Data goes to standard output, messages and logs to standard error.\n\n" +
 		"| exit code | meaning |\n| --- | --- |\n| 0 | done |\n| 1 | could not be done |\n| 2 | not asked for properly, or a file that cannot be used: standard error says what was expected, and where |\n")
 	for _, c := range commands() {
-		fmt.Fprintf(&b, "\n## mini-hpa %s\n\n    %s\n\n%s\n\n| flag | default | meaning | allowed |\n| --- | --- | --- | --- |\n", c.name, c.usageLine(), c.about)
-		c.flagSet(c.task()).VisitAll(func(f *pflag.Flag) { b.WriteString(flagRow(f)) })
+		fmt.Fprintf(&b, "\n## mini-hpa %s\n\n    %s\n\n%s\n\n| flag | default | meaning | allowed |\n| --- | --- | --- | --- |\n", c.Name, c.UsageLine(), c.About)
+		c.Flags(c.Task()).VisitAll(func(f *pflag.Flag) { b.WriteString(flagRow(f)) })
 	}
 	return b.String()
 }
@@ -40,7 +42,7 @@ func flagRow(f *pflag.Flag) string {
 	if f.DefValue != "" {
 		value = "`" + f.DefValue + "`"
 	}
-	cells := []string{name, value, usage, allowed(f)}
+	cells := []string{name, value, usage, cli.Allowed(f)}
 	for i := range cells {
 		cells[i] = strings.ReplaceAll(cells[i], "|", "\\|")
 	}
@@ -49,12 +51,12 @@ func flagRow(f *pflag.Flag) string {
 
 func TestEveryFlagIsDocumented(t *testing.T) {
 	for _, c := range commands() {
-		c.flagSet(c.task()).VisitAll(func(f *pflag.Flag) {
-			if f.Usage == "" || f.Value.Type() == "" || allowed(f) == "" {
-				t.Errorf("%s --%s: %q, %q, %q", c.name, f.Name, f.Usage, f.Value.Type(), allowed(f))
+		c.Flags(c.Task()).VisitAll(func(f *pflag.Flag) {
+			if f.Usage == "" || f.Value.Type() == "" || cli.Allowed(f) == "" {
+				t.Errorf("%s --%s: %q, %q, %q", c.Name, f.Name, f.Usage, f.Value.Type(), cli.Allowed(f))
 			}
 			if err := f.Value.Set(f.DefValue); err != nil && f.DefValue != "" {
-				t.Errorf("%s --%s refuses its own default %q", c.name, f.Name, f.DefValue)
+				t.Errorf("%s --%s refuses its own default %q", c.Name, f.Name, f.DefValue)
 			}
 		})
 	}

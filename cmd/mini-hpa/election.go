@@ -8,6 +8,8 @@ import (
 	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/util/uuid"
 	"k8s.io/client-go/tools/leaderelection"
+
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 )
 
 // electionFlags are kube-controller-manager's, with its defaults.
@@ -24,13 +26,13 @@ func defaultElectionFlags() electionFlags {
 
 func (e *electionFlags) declare(f *pflag.FlagSet) {
 	f.BoolVar(&e.enabled, "leader-elect", e.enabled, "work only while holding a lease, so that several replicas can run; false only where there is never more than one")
-	f.Var(seconds(&e.leaseDuration, 2*time.Second, time.Hour), "leader-elect-lease-duration",
+	f.Var(cli.Seconds(&e.leaseDuration, 2*time.Second, time.Hour), "leader-elect-lease-duration",
 		"how long a lease that is not renewed keeps others out")
-	f.Var(duration(&e.renewDeadline, time.Second, time.Hour), "leader-elect-renew-deadline",
+	f.Var(cli.Duration(&e.renewDeadline, time.Second, time.Hour), "leader-elect-renew-deadline",
 		"how long the leader tries to renew before it stops working; shorter than the lease")
-	f.Var(duration(&e.retryPeriod, 100*time.Millisecond, time.Hour), "leader-elect-retry-period", "pause between two tries to renew the lease, and between two looks of a standby at it")
-	f.Var(objectName(&e.name), "leader-elect-resource-name", "name of the Lease")
-	f.Var(namespaced(&e.namespace), "leader-elect-resource-namespace", "namespace of the Lease; without it the pod's, else the context's")
+	f.Var(cli.Duration(&e.retryPeriod, 100*time.Millisecond, time.Hour), "leader-elect-retry-period", "pause between two tries to renew the lease, and between two looks of a standby at it")
+	f.Var(cli.ObjectName(&e.name), "leader-elect-resource-name", "name of the Lease")
+	f.Var(cli.Namespace(&e.namespace), "leader-elect-resource-namespace", "namespace of the Lease; without it the pod's, else the context's")
 }
 
 // check holds the periods to each other as client-go demands.
@@ -38,11 +40,11 @@ func (e *electionFlags) check() error {
 	slowest := time.Duration(leaderelection.JitterFactor * float64(e.retryPeriod))
 	switch {
 	case e.renewDeadline >= e.leaseDuration:
-		return usagef("invalid value %q for --leader-elect-renew-deadline: want less than --leader-elect-lease-duration (%s)",
-			short(e.renewDeadline), short(e.leaseDuration))
+		return cli.Usagef("invalid value %q for --leader-elect-renew-deadline: want less than --leader-elect-lease-duration (%s)",
+			cli.Short(e.renewDeadline), cli.Short(e.leaseDuration))
 	case slowest >= e.renewDeadline:
-		return usagef("invalid value %q for --leader-elect-retry-period: want less than --leader-elect-renew-deadline (%s) divided by %v",
-			short(e.retryPeriod), short(e.renewDeadline), leaderelection.JitterFactor)
+		return cli.Usagef("invalid value %q for --leader-elect-retry-period: want less than --leader-elect-renew-deadline (%s) divided by %v",
+			cli.Short(e.retryPeriod), cli.Short(e.renewDeadline), leaderelection.JitterFactor)
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 )
 
 const explainAbout = `Looks at one Deployment with the rights of your kubeconfig and shows, step by step, what mini-hpa would decide now:
@@ -21,45 +22,45 @@ watch ReplicaSets and Pods in the namespace, and to list pods.metrics.k8s.io the
 also to get and list those of custom.metrics.k8s.io and external.metrics.k8s.io. LimitRanges, HorizontalPodAutoscalers and
 ScaledObjects that may not be listed are told as not known.`
 
-func explainCommand() command {
-	return command{
-		name:    "explain",
-		args:    "DEPLOYMENT",
-		summary: "show why a Deployment has the replicas it has, step by step",
-		about:   explainAbout,
-		task: func() task {
-			return &explainTask{decision: defaultDecisionFlags(), api: defaultAPIFlags(), output: "text"}
+func explainCommand() cli.Command {
+	return cli.Command{
+		Name:    "explain",
+		Args:    "DEPLOYMENT",
+		Summary: "show why a Deployment has the replicas it has, step by step",
+		About:   explainAbout,
+		Task: func() cli.Task {
+			return &explainTask{decision: cli.DefaultDecisionFlags(), api: defaultAPIFlags(), output: "text"}
 		},
 	}
 }
 
 type explainTask struct {
 	cluster   clusterFlags
-	decision  decisionFlags
+	decision  cli.DecisionFlags
 	api       apiFlags
 	namespace string
 	output    string
 }
 
-func (e *explainTask) declare(f *pflag.FlagSet) {
-	f.VarP(namespaced(&e.namespace), "namespace", "n", "the Deployment's namespace; without it the context's")
-	f.VarP(oneOf(&e.output, "text", "json"), "output", "o", "text for people, json for programs with all that was seen")
-	e.decision.declare(f)
+func (e *explainTask) Declare(f *pflag.FlagSet) {
+	f.VarP(cli.Namespace(&e.namespace), "namespace", "n", "the Deployment's namespace; without it the context's")
+	f.VarP(cli.OneOf(&e.output, "text", "json"), "output", "o", "text for people, json for programs with all that was seen")
+	e.decision.Declare(f)
 	e.cluster.declare(f, "KUBECONFIG, ~/.kube/config or the pod's service account")
 	e.api.declareTimeout(f)
 }
 
-func (e *explainTask) run(ctx context.Context, args []string, s streams) error {
+func (e *explainTask) Run(ctx context.Context, args []string, s cli.Streams) error {
 	name, err := deploymentName(args)
 	if err != nil {
 		return err
 	}
-	if err := e.decision.check(); err != nil {
+	if err := e.decision.Check(); err != nil {
 		return err
 	}
 	// What libraries log is no answer: it goes where messages go, and only if something is wrong.
-	s.logErrors()
-	t, err := e.cluster.forUser(s.build)
+	s.LogErrors()
+	t, err := e.cluster.forUser(s.Build)
 	if err != nil {
 		return err
 	}
@@ -71,9 +72,9 @@ func (e *explainTask) run(ctx context.Context, args []string, s streams) error {
 		return err
 	}
 	if e.output == "json" {
-		return writeJSON(s.out, machineForm(explanation))
+		return cli.WriteJSON(s.Out, machineForm(explanation))
 	}
-	return render(s.out, explanation, time.Now())
+	return render(s.Out, explanation, time.Now())
 }
 
 // deploymentName takes NAME out of the forms in which kubectl users write it.
@@ -81,9 +82,9 @@ func deploymentName(args []string) (string, error) {
 	const want = "want one Deployment, such as deploy/web"
 	switch {
 	case len(args) == 0:
-		return "", usagef("nothing to explain; %s", want)
+		return "", cli.Usagef("nothing to explain; %s", want)
 	case len(args) > 1:
-		return "", usagef("unexpected argument %s; %s", quote(args[1]), want)
+		return "", cli.Usagef("unexpected argument %s; %s", cli.Quote(args[1]), want)
 	}
 	kind, name, slash := strings.Cut(args[0], "/")
 	if !slash {
@@ -92,10 +93,10 @@ func deploymentName(args []string) (string, error) {
 	switch strings.ToLower(kind) {
 	case "deploy", "deployment", "deployments", "deployment.apps", "deployments.apps", "deployment.v1.apps", "deployments.v1.apps":
 	default:
-		return "", usagef("cannot explain %s: mini-hpa scales Deployments only; %s", quote(args[0]), want)
+		return "", cli.Usagef("cannot explain %s: mini-hpa scales Deployments only; %s", cli.Quote(args[0]), want)
 	}
 	if problems := validation.IsDNS1123Subdomain(name); len(problems) > 0 {
-		return "", usagef("%s is not the name of a Deployment (%s); %s", quote(name), problems[0], want)
+		return "", cli.Usagef("%s is not the name of a Deployment (%s); %s", cli.Quote(name), problems[0], want)
 	}
 	return name, nil
 }

@@ -15,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 	"github.com/mini-hpa/mini-hpa/scaler"
 	"github.com/mini-hpa/mini-hpa/scaler/sample"
 )
@@ -49,24 +50,24 @@ func TestExplain(t *testing.T) {
 				"FailedGetResourceMetric", "cpu cannot be evaluated (MetricsUnavailable)"},
 		},
 		"no such Deployment": {
-			annotations: good, args: []string{"deploy/wob"}, code: exitFailure,
+			annotations: good, args: []string{"deploy/wob"}, code: cli.ExitFailure,
 			stderr: "mini-hpa explain: cannot read deployment default/wob: deployments \"wob\" not found\n",
 		},
 		"another namespace": {
-			annotations: good, args: []string{"web", "-n", "elsewhere"}, code: exitFailure,
+			annotations: good, args: []string{"web", "-n", "elsewhere"}, code: cli.ExitFailure,
 			stderr: "mini-hpa explain: cannot read deployment elsewhere/web: nothing here\n",
 		},
 		"not annotated": {
-			annotations: map[string]string{"other/target-cpu": "50"}, args: []string{"web"}, code: exitFailure,
+			annotations: map[string]string{"other/target-cpu": "50"}, args: []string{"web"}, code: cli.ExitFailure,
 			stderr: "mini-hpa explain: deployment default/web has no mini-hpa/ annotation, so mini-hpa does not scale it; set at least mini-hpa/max and mini-hpa/target-cpu\n",
 		},
 		"invalid annotations, all of them": {
-			annotations: map[string]string{"mini-hpa/target-cpu": "fifty", "mini-hpa/max": "\x1b[31m"}, args: []string{"web"}, code: exitFailure,
+			annotations: map[string]string{"mini-hpa/target-cpu": "fifty", "mini-hpa/max": "\x1b[31m"}, args: []string{"web"}, code: cli.ExitFailure,
 			stderr: "mini-hpa explain: deployment default/web cannot be autoscaled, so mini-hpa leaves it alone:\n" +
 				"  metadata.annotations[mini-hpa/max]: ",
 		},
 		"another autoscaler": {
-			annotations: good, args: []string{"web"}, code: exitFailure, prepare: func(s *apiServer) { s.hpas = append(s.hpas, *hpaOf("web")) },
+			annotations: good, args: []string{"web"}, code: cli.ExitFailure, prepare: func(s *apiServer) { s.hpas = append(s.hpas, *hpaOf("web")) },
 			stderr: "mini-hpa explain: deployment default/web cannot be autoscaled, so mini-hpa leaves it alone:\n" +
 				"  metadata.annotations: Forbidden: HorizontalPodAutoscaler \"web\" already scales this Deployment, ",
 		},
@@ -80,15 +81,15 @@ func TestExplain(t *testing.T) {
 			stdout: []string{"deployment default/web: scale from 2 to 6 replicas\n"},
 		},
 		"Deployments are forbidden": {
-			annotations: good, args: []string{"web"}, code: exitFailure, prepare: func(s *apiServer) { s.forbidden = "deployments" },
+			annotations: good, args: []string{"web"}, code: cli.ExitFailure, prepare: func(s *apiServer) { s.forbidden = "deployments" },
 			stderr: "mini-hpa explain: cannot read deployment default/web: deployments is forbidden: User \"test\" cannot list\\x1b[31m it\n",
 		},
 		"pods are forbidden": {
-			annotations: good, args: []string{"web"}, code: exitFailure, prepare: func(s *apiServer) { s.forbidden = "v1/namespaces/default/pods" },
+			annotations: good, args: []string{"web"}, code: cli.ExitFailure, prepare: func(s *apiServer) { s.forbidden = "v1/namespaces/default/pods" },
 			stderr: "mini-hpa explain: cannot see the pods of deployment default/web: v1/namespaces/default/pods is forbidden: User \"test\" cannot list\\x1b[31m it\n",
 		},
 		"ReplicaSets are forbidden": {
-			annotations: good, args: []string{"web"}, code: exitFailure, prepare: func(s *apiServer) { s.forbidden = "replicasets" },
+			annotations: good, args: []string{"web"}, code: cli.ExitFailure, prepare: func(s *apiServer) { s.forbidden = "replicasets" },
 			stderr: "mini-hpa explain: cannot see the pods of deployment default/web: replicasets is forbidden: User \"test\" cannot list\\x1b[31m it\n",
 		},
 	}
@@ -155,7 +156,7 @@ func TestExplainForPrograms(t *testing.T) {
 			Steps            []map[string]any
 		}
 	}
-	if err := json.Unmarshal([]byte(stdout), &got); err != nil || code != exitOK || stderr != "" {
+	if err := json.Unmarshal([]byte(stdout), &got); err != nil || code != cli.ExitOK || stderr != "" {
 		t.Fatalf("exit code %d, standard error %q, %v:\n%s", code, stderr, err, stdout)
 	}
 	if got.Namespace != "default" || got.Name != "web" || got.Policy.MinReplicas != 1 || got.Policy.MaxReplicas != 10 ||
@@ -194,45 +195,10 @@ func FuzzDeploymentName(f *testing.F) {
 		if err == nil && !strings.HasSuffix(form, name) {
 			t.Errorf("%q became %q", form, name)
 		}
-		if err != nil && clean(err.Error()) != err.Error() {
+		if err != nil && cli.Clean(err.Error()) != err.Error() {
 			t.Errorf("the error repeats what a terminal would obey: %q", err)
 		}
 	})
-}
-
-func FuzzFraction(f *testing.F) {
-	for _, seed := range []string{"0.1", "10%", "1e9", "-1", ".", "%", "00000000000001"} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		q, ok := parseFraction(text)
-		if ok && (q.Sign() < 0 || q.CmpInt64(1) > 0) {
-			t.Errorf("%q became %s", text, q.String())
-		}
-	})
-}
-
-func FuzzClean(f *testing.F) {
-	for _, seed := range []string{"web", "\x1b[2J", "a\nb", "\u202e", "\xff", "ü", "\u0085"} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, line string) {
-		got := clean(line)
-		if i := strings.IndexFunc(got, func(r rune) bool { return r < ' ' || 0x7f <= r && r < 0xa0 || 0x202a <= r && r <= 0x202e }); i >= 0 {
-			t.Errorf("%q became %q", line, got)
-		}
-		if clean(got) != got {
-			t.Errorf("%q is not clean", got)
-		}
-	})
-}
-
-func TestCleanLeavesTextAlone(t *testing.T) {
-	for text, want := range map[string]string{"web-1 ü 日本": "web-1 ü 日本", "a\tb": `a\tb`, "\x1b[31m": `\x1b[31m`, "\u202e": `\u202e`, `"x"`: `"x"`, "'": "'"} {
-		if got := clean(text); got != want {
-			t.Errorf("%q became %q, want %q", text, got, want)
-		}
-	}
 }
 
 // TestRender shows what users see. The explanations are stored, so that a change of the rules of the decision does not
@@ -266,7 +232,7 @@ func TestRender(t *testing.T) {
 func asJSON(t *testing.T, v any) string {
 	t.Helper()
 	var text strings.Builder
-	if err := writeJSON(&text, v); err != nil {
+	if err := cli.WriteJSON(&text, v); err != nil {
 		t.Fatal(err)
 	}
 	return text.String()

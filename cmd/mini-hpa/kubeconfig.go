@@ -10,6 +10,8 @@ import (
 	_ "k8s.io/client-go/plugin/pkg/client/auth" // a user's kubeconfig may log in by OIDC
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 )
 
 // clusterFlags say which cluster is meant.
@@ -31,11 +33,11 @@ type target struct {
 
 // forController looks where a process in the cluster looks: --kubeconfig, the pod's service account, the user's
 // kubeconfig. A --context names an entry of a kubeconfig, hence rules the service account out.
-func (c clusterFlags) forController(b build) (target, error) {
+func (c clusterFlags) forController(b cli.Build) (target, error) {
 	if c.kubeconfig == "" && c.context == "" {
 		config, err := rest.InClusterConfig()
 		if err == nil {
-			config.UserAgent = b.userAgent()
+			config.UserAgent = b.UserAgent()
 			return target{config: config, namespace: podNamespace(), source: "service account of the pod"}, nil
 		}
 		if !errors.Is(err, rest.ErrNotInCluster) {
@@ -46,7 +48,7 @@ func (c clusterFlags) forController(b build) (target, error) {
 }
 
 // forUser looks where kubectl looks: --kubeconfig, KUBECONFIG, ~/.kube/config, the pod's service account.
-func (c clusterFlags) forUser(b build) (target, error) {
+func (c clusterFlags) forUser(b cli.Build) (target, error) {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.WarnIfAllMissing = false // said once, by the error below
 	rules.ExplicitPath = c.kubeconfig
@@ -63,14 +65,14 @@ func (c clusterFlags) forUser(b build) (target, error) {
 	if err != nil {
 		return target{}, fmt.Errorf("cannot find the namespace in %s: %w", c.source(rules), err)
 	}
-	config.UserAgent = b.userAgent()
+	config.UserAgent = b.UserAgent()
 	return target{config: config, namespace: namespace, source: c.source(rules)}, nil
 }
 
 func (c clusterFlags) source(rules *clientcmd.ClientConfigLoadingRules) string {
 	from := "kubeconfig " + strings.Join(rules.GetLoadingPrecedence(), string(os.PathListSeparator))
 	if c.context != "" {
-		from += " with context " + quote(c.context)
+		from += " with context " + cli.Quote(c.context)
 	}
 	return from
 }

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 )
 
 // kubeconfigs writes a kubeconfig with two contexts, of which blue is current and green has a namespace.
@@ -74,13 +76,13 @@ func TestWhichCluster(t *testing.T) {
 					}
 				}
 			}
-			got, err := test.flags.forUser(build{})
+			got, err := test.flags.forUser(cli.Build{})
 			expect("user", got, err, test.err)
 			want := test.err
 			if test.podFirst != "" {
 				want = test.podFirst
 			}
-			got, err = test.flags.forController(build{})
+			got, err = test.flags.forController(cli.Build{})
 			expect("controller", got, err, want)
 		})
 	}

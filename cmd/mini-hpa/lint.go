@@ -16,6 +16,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 )
 
 const lintAbout = `Tells of manifests what admission and controller would say of them: annotations that cannot be followed, targets whose
@@ -43,14 +44,14 @@ So that no file takes long, it may have 10 MiB, and in a document lists and mapp
 that cannot be read. Of a kustomization up to 1000 parts on 32 levels count, and of a Deployment up to 64 kustomizations that no other is
 made of; one that has more than 100 patches for it, or more than 4 for no name, says nothing of it.`
 
-func lintCommand() command {
-	return command{
-		name:    "lint",
-		offline: true,
-		args:    "FILE|DIR|-...",
-		summary: "find what is wrong with manifests before the cluster does",
-		about:   lintAbout,
-		task: func() task {
+func lintCommand() cli.Command {
+	return cli.Command{
+		Name:    "lint",
+		Offline: true,
+		Args:    "FILE|DIR|-...",
+		Summary: "find what is wrong with manifests before the cluster does",
+		About:   lintAbout,
+		Task: func() cli.Task {
 			return &lintTask{defaults: annotations.DefaultDefaults(), api: defaultAPIFlags(), output: "text"}
 		},
 	}
@@ -68,28 +69,28 @@ type lintTask struct {
 	given func(flag string) bool
 }
 
-func (l *lintTask) declare(f *pflag.FlagSet) {
-	f.VarP(oneOf(&l.output, "text", "json", "sarif", "github"), "output", "o",
+func (l *lintTask) Declare(f *pflag.FlagSet) {
+	f.VarP(cli.OneOf(&l.output, "text", "json", "sarif", "github"), "output", "o",
 		"text for people, json for programs, sarif for code scanning, github for annotations in the log of a GitHub workflow")
-	f.VarP(namespaced(&l.namespace), "namespace", "n", "the namespace of manifests that name none; without it none, or with --server-side the context's")
+	f.VarP(cli.Namespace(&l.namespace), "namespace", "n", "the namespace of manifests that name none; without it none, or with --server-side the context's")
 	f.Var(globs(&l.exclude), "exclude", "files and directories that are left out; may be repeated")
-	declareMinSyncPeriod(f, &l.defaults)
+	cli.DeclareMinSyncPeriod(f, &l.defaults)
 	f.BoolVar(&l.serverSide, "server-side", false, "let the LimitRanges and autoscalers that are in the cluster count too")
 	l.cluster.declare(f, "KUBECONFIG, ~/.kube/config or the pod's service account. For --server-side, as the next two")
-	f.Var(duration(&l.api.timeout, 100*time.Millisecond, 5*time.Minute), "kube-api-timeout", "deadline of one request to the API server")
+	f.Var(cli.Duration(&l.api.timeout, 100*time.Millisecond, 5*time.Minute), "kube-api-timeout", "deadline of one request to the API server")
 	l.given = f.Changed
 }
 
-func (l *lintTask) run(ctx context.Context, args []string, s streams) error {
+func (l *lintTask) Run(ctx context.Context, args []string, s cli.Streams) error {
 	if err := l.check(args); err != nil {
 		return err
 	}
 	var ask func(context.Context, string) (*neighborhood, error)
 	if l.serverSide {
 		// What libraries log is no finding.
-		s.logErrors()
+		s.LogErrors()
 		var err error
-		if ask, err = l.connect(s.build); err != nil {
+		if ask, err = l.connect(s.Build); err != nil {
 			return err
 		}
 	}
@@ -98,23 +99,23 @@ func (l *lintTask) run(ctx context.Context, args []string, s streams) error {
 
 func (l *lintTask) check(args []string) error {
 	if len(args) == 0 {
-		return usagef("nothing to lint; want at least one FILE or DIR, or - for standard input")
+		return cli.Usagef("nothing to lint; want at least one FILE or DIR, or - for standard input")
 	}
 	for _, name := range []string{"kubeconfig", "context", "kube-api-timeout"} {
 		if l.given(name) && !l.serverSide {
-			return usagef("--%s is for --server-side; without that no cluster is asked", name)
+			return cli.Usagef("--%s is for --server-side; without that no cluster is asked", name)
 		}
 	}
 	// The usual period has no influence here, and must not be in the way of the shortest.
 	l.defaults.SyncPeriod = max(l.defaults.SyncPeriod, l.defaults.MinSyncPeriod)
 	if err := l.defaults.Validate(); err != nil {
-		return usagef("%v", err)
+		return cli.Usagef("%v", err)
 	}
 	return nil
 }
 
 // connect finds the cluster, and with it the namespace of manifests that name none.
-func (l *lintTask) connect(b build) (func(context.Context, string) (*neighborhood, error), error) {
+func (l *lintTask) connect(b cli.Build) (func(context.Context, string) (*neighborhood, error), error) {
 	t, err := l.cluster.forUser(b)
 	if err != nil {
 		return nil, err
@@ -138,7 +139,7 @@ func (l *lintTask) connect(b build) (func(context.Context, string) (*neighborhoo
 
 // lint reads everything first, because what a Deployment is next to may be in a later file. A cluster is asked only if
 // ask is not nil.
-func (l *lintTask) lint(ctx context.Context, args []string, s streams, ask func(context.Context, string) (*neighborhood, error)) error {
+func (l *lintTask) lint(ctx context.Context, args []string, s cli.Streams, ask func(context.Context, string) (*neighborhood, error)) error {
 	m := newManifests(l.namespace)
 	var x exclusions
 	if err := errors.Join(x.add(".", l.exclude), x.configure(args)); err != nil {
@@ -147,16 +148,16 @@ func (l *lintTask) lint(ctx context.Context, args []string, s streams, ask func(
 	found, idle := sources(args, x)
 	m.layout = newLayout(found)
 	for _, source := range found {
-		m.read(source, s.in)
+		m.read(source, s.In)
 	}
 	var told strings.Builder
 	if len(idle) > 0 {
-		fmt.Fprintf(&told, "mini-hpa lint: warning: %s\n", plain(clean(notRead(idle))))
+		fmt.Fprintf(&told, "mini-hpa lint: warning: %s\n", plain(cli.Clean(notRead(idle))))
 	}
 	for _, n := range m.notices() {
 		fmt.Fprintf(&told, "mini-hpa lint: %s\n", plain(n.text()))
 	}
-	_, _ = io.WriteString(s.err, told.String()) // as of all messages, there is nobody to tell that they cannot be written
+	_, _ = io.WriteString(s.Err, told.String()) // as of all messages, there is nobody to tell that they cannot be written
 	if ask != nil {
 		if err := l.askCluster(ctx, m, s, ask); err != nil {
 			return err
@@ -168,22 +169,22 @@ func (l *lintTask) lint(ctx context.Context, args []string, s streams, ask func(
 	}
 	switch {
 	case r.Summary.Unreadable > 0:
-		return unreadable(errReported)
+		return cli.Unreadable(cli.ErrReported)
 	case r.Summary.Errors > 0:
-		return errReported
+		return cli.ErrReported
 	}
 	return nil
 }
 
 // askCluster adds what the cluster has to what the manifests have.
-func (l *lintTask) askCluster(ctx context.Context, m *manifests, s streams, ask func(context.Context, string) (*neighborhood, error)) error {
+func (l *lintTask) askCluster(ctx context.Context, m *manifests, s cli.Streams, ask func(context.Context, string) (*neighborhood, error)) error {
 	for _, namespace := range m.namespaces() {
 		inCluster, err := ask(ctx, namespace)
 		if err != nil {
 			return err
 		}
 		for _, hidden := range inCluster.hidden {
-			fmt.Fprintf(s.err, "mini-hpa lint: warning: %s\n", clean(hidden.Error()))
+			fmt.Fprintf(s.Err, "mini-hpa lint: warning: %s\n", cli.Clean(hidden.Error()))
 		}
 		where := area{namespace: namespace}
 		m.around[where] = m.around[where].over(inCluster)
@@ -191,15 +192,15 @@ func (l *lintTask) askCluster(ctx context.Context, m *manifests, s streams, ask 
 	return nil
 }
 
-func (l *lintTask) show(r report, s streams) error {
+func (l *lintTask) show(r report, s cli.Streams) error {
 	switch l.output {
 	case "json":
-		return writeInert(s.out, r)
+		return writeInert(s.Out, r)
 	case "sarif":
-		return writeInert(s.out, sarifOf(r, s.build.Version))
+		return writeInert(s.Out, sarifOf(r, s.Build.Version))
 	}
 	line := finding.text
-	out := bufio.NewWriter(s.out) // which keeps its first error
+	out := bufio.NewWriter(s.Out) // which keeps its first error
 	if l.output == "github" {
 		line = finding.workflowCommand
 		for _, n := range r.Unreadable {
@@ -210,14 +211,14 @@ func (l *lintTask) show(r report, s streams) error {
 		fmt.Fprintln(out, line(f))
 	}
 	err := out.Flush()
-	fmt.Fprintln(s.err, r.Summary)
+	fmt.Fprintln(s.Err, r.Summary)
 	return err
 }
 
 // writeInert writes JSON in which, as in plain, there is nothing that the log of a workflow would obey. In JSON, two # are in a string.
 func writeInert(w io.Writer, value any) error {
 	var text bytes.Buffer
-	if err := writeJSON(&text, value); err != nil {
+	if err := cli.WriteJSON(&text, value); err != nil {
 		return err
 	}
 	_, err := w.Write(bytes.ReplaceAll(text.Bytes(), []byte("##"), []byte(`#\u0023`)))

@@ -13,14 +13,15 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 )
 
 // lint runs the command on standard input.
 func lint(t *testing.T, text string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, messages strings.Builder
-	code = thisProgram().run(t.Context(), append([]string{"lint", "-"}, args...),
-		streams{in: strings.NewReader(text), out: &out, err: &messages, bridge: func(*zap.Logger) {}})
+	code = thisProgram().Run(t.Context(), append([]string{"lint", "-"}, args...),
+		cli.Streams{In: strings.NewReader(text), Out: &out, Err: &messages, Bridge: func(*zap.Logger) {}})
 	return code, out.String(), messages.String()
 }
 
@@ -35,10 +36,10 @@ func TestLintGolden(t *testing.T) {
 	for output, file := range map[string]string{"text": "text.txt", "json": "findings.json", "sarif": "findings.sarif", "github": "github.txt"} {
 		t.Run(output, func(t *testing.T) {
 			code, stdout, stderr := call(t, "lint", "testdata/lint/manifests", "-o", output)
-			if code != exitFailure {
+			if code != cli.ExitFailure {
 				t.Errorf("exit code %d", code)
 			}
-			stdout = strings.ReplaceAll(stdout, fmt.Sprintf("%q", thisProgram().build.Version), `"v0.0.0"`)
+			stdout = strings.ReplaceAll(stdout, fmt.Sprintf("%q", thisProgram().Build.Version), `"v0.0.0"`)
 			golden(t, "testdata/lint/"+file, stdout+stderr)
 		})
 	}
@@ -72,31 +73,31 @@ func TestLintExitCodes(t *testing.T) {
 		code int
 		want string // standard error
 	}{
-		"sound":               {"sound.yaml", exitOK, ok},
-		"twice the same":      {"sound.yaml ./sound.yaml", exitOK, ok},
-		"warnings only":       {"warned.yaml", exitOK, "1 Deployment autoscaled, 0 errors, 1 warning in 1 file (0 other objects)\n"},
-		"errors":              {"faulty.yaml", exitFailure, "1 Deployment autoscaled, 1 error, 0 warnings in 1 file (0 other objects)\n"},
-		"a byte order mark":   {"bom.yaml", exitFailure, "1 Deployment autoscaled, 1 error, 0 warnings in 1 file (0 other objects)\n"},
-		"an empty list":       {"many.yaml", exitOK, none("")},
-		"a directory":         {"list", exitOK, "2 Deployments autoscaled, 0 errors, 0 warnings in 3 files (0 other objects, 1 other document)\n"},
-		"not parsed":          {"broken.yaml", exitUsage, "mini-hpa lint: broken.yaml:1: cannot be parsed: did not find expected node content\n" + none(", 1 unreadable")},
-		"the others are read": {"broken.yaml faulty.yaml", exitUsage, "mini-hpa lint: broken.yaml:1: cannot be parsed: did not find expected node content\n1 Deployment autoscaled, 1 error, 0 warnings in 2 files (0 other objects, 1 unreadable)\n"},
-		"of a wrong type":     {"typed.yaml", exitFailure, "1 Deployment autoscaled, 1 error, 0 warnings in 1 file (0 other objects)\n"},
-		"no quantity":         {"quantity.yaml", exitFailure, "1 Deployment autoscaled, 1 error, 0 warnings in 1 file (0 other objects)\n"},
-		"a neighbor's type":   {"stateful.yaml", exitOK, "0 Deployments autoscaled, 0 errors, 1 warning in 1 file (1 other object)\n"},
-		"a template":          {"chart.yaml", exitOK, none(", 1 template")},
-		"a templated value":   {"value.yaml", exitOK, none(", 1 template")},
-		"not parsed later":    {"later.yaml", exitUsage, "mini-hpa lint: later.yaml:5: cannot be parsed: did not find expected key\n1 Deployment autoscaled, 0 errors, 0 warnings in 1 file (0 other objects, 1 unreadable)\n"},
-		"missing":             {"no.yaml", exitUsage, "mini-hpa lint: no.yaml: no such file or directory\n0 Deployments autoscaled, 0 errors, 0 warnings in 0 files (0 other objects, 1 unreadable)\n"},
-		"nothing there":       {"empty", exitUsage, "mini-hpa lint: empty: holds no *.yaml, *.yml, *.json or Kustomization\n0 Deployments autoscaled, 0 errors, 0 warnings in 0 files (0 other objects, 1 unreadable)\n"},
-		"zeros":               {"nul.yaml", exitUsage, "mini-hpa lint: nul.yaml: holds NUL bytes, so it is no text in UTF-8\n0 Deployments autoscaled, 0 errors, 0 warnings in 0 files (0 other objects, 1 unreadable)\n"},
-		"UTF-16":              {"utf16.yaml", exitUsage, "mini-hpa lint: utf16.yaml: is text in UTF-16; save it as UTF-8\n0 Deployments autoscaled, 0 errors, 0 warnings in 0 files (0 other objects, 1 unreadable)\n"},
-		"large":               {"large.yaml", exitUsage, "mini-hpa lint: large.yaml: is larger than 10 MiB; split it\n0 Deployments autoscaled, 0 errors, 0 warnings in 0 files (0 other objects, 1 unreadable)\n"},
-		"no argument":         {"", exitUsage, "mini-hpa lint: nothing to lint; want at least one FILE or DIR, or - for standard input\nRun \"mini-hpa lint --help\" for what it takes.\n"},
-		"an idle flag":        {"--context=x sound.yaml", exitUsage, "mini-hpa lint: --context is for --server-side; without that no cluster is asked\nRun \"mini-hpa lint --help\" for what it takes.\n"},
-		"an unknown output":   {"-o yaml sound.yaml", exitUsage, "mini-hpa lint: invalid value \"yaml\" for --output: want text or json or sarif or github\nRun \"mini-hpa lint --help\" for what it takes.\n"},
-		"a long period":       {"--min-sync-period=1m sound.yaml", exitOK, ok},
-		"a period above all":  {"--min-sync-period=2h sound.yaml", exitUsage, "mini-hpa lint: invalid value \"2h\" for --min-sync-period: want a duration from 100ms to 1h, such as 1s\nRun \"mini-hpa lint --help\" for what it takes.\n"},
+		"sound":               {"sound.yaml", cli.ExitOK, ok},
+		"twice the same":      {"sound.yaml ./sound.yaml", cli.ExitOK, ok},
+		"warnings only":       {"warned.yaml", cli.ExitOK, "1 Deployment autoscaled, 0 errors, 1 warning in 1 file (0 other objects)\n"},
+		"errors":              {"faulty.yaml", cli.ExitFailure, "1 Deployment autoscaled, 1 error, 0 warnings in 1 file (0 other objects)\n"},
+		"a byte order mark":   {"bom.yaml", cli.ExitFailure, "1 Deployment autoscaled, 1 error, 0 warnings in 1 file (0 other objects)\n"},
+		"an empty list":       {"many.yaml", cli.ExitOK, none("")},
+		"a directory":         {"list", cli.ExitOK, "2 Deployments autoscaled, 0 errors, 0 warnings in 3 files (0 other objects, 1 other document)\n"},
+		"not parsed":          {"broken.yaml", cli.ExitUsage, "mini-hpa lint: broken.yaml:1: cannot be parsed: did not find expected node content\n" + none(", 1 unreadable")},
+		"the others are read": {"broken.yaml faulty.yaml", cli.ExitUsage, "mini-hpa lint: broken.yaml:1: cannot be parsed: did not find expected node content\n1 Deployment autoscaled, 1 error, 0 warnings in 2 files (0 other objects, 1 unreadable)\n"},
+		"of a wrong type":     {"typed.yaml", cli.ExitFailure, "1 Deployment autoscaled, 1 error, 0 warnings in 1 file (0 other objects)\n"},
+		"no quantity":         {"quantity.yaml", cli.ExitFailure, "1 Deployment autoscaled, 1 error, 0 warnings in 1 file (0 other objects)\n"},
+		"a neighbor's type":   {"stateful.yaml", cli.ExitOK, "0 Deployments autoscaled, 0 errors, 1 warning in 1 file (1 other object)\n"},
+		"a template":          {"chart.yaml", cli.ExitOK, none(", 1 template")},
+		"a templated value":   {"value.yaml", cli.ExitOK, none(", 1 template")},
+		"not parsed later":    {"later.yaml", cli.ExitUsage, "mini-hpa lint: later.yaml:5: cannot be parsed: did not find expected key\n1 Deployment autoscaled, 0 errors, 0 warnings in 1 file (0 other objects, 1 unreadable)\n"},
+		"missing":             {"no.yaml", cli.ExitUsage, "mini-hpa lint: no.yaml: no such file or directory\n0 Deployments autoscaled, 0 errors, 0 warnings in 0 files (0 other objects, 1 unreadable)\n"},
+		"nothing there":       {"empty", cli.ExitUsage, "mini-hpa lint: empty: holds no *.yaml, *.yml, *.json or Kustomization\n0 Deployments autoscaled, 0 errors, 0 warnings in 0 files (0 other objects, 1 unreadable)\n"},
+		"zeros":               {"nul.yaml", cli.ExitUsage, "mini-hpa lint: nul.yaml: holds NUL bytes, so it is no text in UTF-8\n0 Deployments autoscaled, 0 errors, 0 warnings in 0 files (0 other objects, 1 unreadable)\n"},
+		"UTF-16":              {"utf16.yaml", cli.ExitUsage, "mini-hpa lint: utf16.yaml: is text in UTF-16; save it as UTF-8\n0 Deployments autoscaled, 0 errors, 0 warnings in 0 files (0 other objects, 1 unreadable)\n"},
+		"large":               {"large.yaml", cli.ExitUsage, "mini-hpa lint: large.yaml: is larger than 10 MiB; split it\n0 Deployments autoscaled, 0 errors, 0 warnings in 0 files (0 other objects, 1 unreadable)\n"},
+		"no argument":         {"", cli.ExitUsage, "mini-hpa lint: nothing to lint; want at least one FILE or DIR, or - for standard input\nRun \"mini-hpa lint --help\" for what it takes.\n"},
+		"an idle flag":        {"--context=x sound.yaml", cli.ExitUsage, "mini-hpa lint: --context is for --server-side; without that no cluster is asked\nRun \"mini-hpa lint --help\" for what it takes.\n"},
+		"an unknown output":   {"-o yaml sound.yaml", cli.ExitUsage, "mini-hpa lint: invalid value \"yaml\" for --output: want text or json or sarif or github\nRun \"mini-hpa lint --help\" for what it takes.\n"},
+		"a long period":       {"--min-sync-period=1m sound.yaml", cli.ExitOK, ok},
+		"a period above all":  {"--min-sync-period=2h sound.yaml", cli.ExitUsage, "mini-hpa lint: invalid value \"2h\" for --min-sync-period: want a duration from 100ms to 1h, such as 1s\nRun \"mini-hpa lint --help\" for what it takes.\n"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -273,7 +274,7 @@ func TestLintAliases(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			begin := time.Now()
 			code, _, stderr := lint(t, tt.text)
-			if !strings.Contains(stderr, tt.want) || code != exitUsage {
+			if !strings.Contains(stderr, tt.want) || code != cli.ExitUsage {
 				t.Errorf("exit code %d, %q lacks %q", code, stderr, tt.want)
 			}
 			if took := time.Since(begin); took > 20*time.Second {
@@ -317,7 +318,7 @@ func TestLintEscapes(t *testing.T) {
 
 // TestLintTakesNoTimeForLargeExponents: a quantity of 1e999999999 is valid, and computing with it takes hours.
 func TestLintTakesNoTimeForLargeExponents(t *testing.T) {
-	for request, want := range map[string]int{`"1e999999999"`: exitFailure, `"-1e99999999"`: exitFailure, `"1e-999999999"`: 0, `"\u00a01e-999999999"`: 0, `1e-999999999`: exitFailure, `1e300`: exitFailure} {
+	for request, want := range map[string]int{`"1e999999999"`: cli.ExitFailure, `"-1e99999999"`: cli.ExitFailure, `"1e-999999999"`: 0, `"\u00a01e-999999999"`: 0, `1e-999999999`: cli.ExitFailure, `1e300`: cli.ExitFailure} {
 		path := filepath.Join(t.TempDir(), "web.yaml")
 		manifest := fmt.Sprintf(`apiVersion: apps/v1
 kind: Deployment

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 )
 
 // TestLintCases are manifests as users have written them: what each line of the answer has to hold, in order.
@@ -23,23 +24,23 @@ func TestLintCases(t *testing.T) {
 		code int
 		want []string
 	}{
-		"replicas-in-manifest.yaml":            {exitOK, []string{":9: warning: Deployment web: spec.replicas: each apply sets the replicas to 3, whatever mini-hpa has made of them; leave spec.replicas out"}},
-		"limitrange-of-other-environment":      {exitFailure, []string{"prod/deploy.yaml:10: error: Deployment web: spec.template.spec.containers[0].resources.requests[cpu]: Required"}},
-		"limitrange-of-other-environment/prod": {exitFailure, []string{"prod/deploy.yaml:10: error: Deployment web: spec.template.spec.containers[0].resources.requests[cpu]: Required"}},
-		"labels.yaml":                          {exitOK, []string{":7: warning: Deployment web: metadata.labels[mini-hpa/max]: mini-hpa/ keys have no effect among the labels"}},
-		"rollout.yaml":                         {exitOK, []string{`:7: warning: Rollout web: metadata.annotations[mini-hpa/max]: mini-hpa/ annotations have no effect on "Rollout" of "argoproj.io/v1alpha1"`}},
-		"annotation-singular.yaml":             {exitOK, []string{`:7: warning: Deployment web: metadata.annotation[mini-hpa/max]: "annotation" is no field of metadata`}},
-		"kustomize-commonannotations.yaml":     {exitFailure, []string{":5: warning: Kustomization (unnamed): commonAnnotations[mini-hpa/max]: kustomize writes these to every object", `:5: error: Kustomization (unnamed): commonAnnotations[mini-hpa/max]: Invalid value: "ten"`}},
-		"line-inside-metrics.yaml":             {exitFailure, []string{`:20: error: Deployment web: metadata.annotations[mini-hpa/metrics][1].pods.target: Invalid value: "averageValu"`}},
-		"nan-line.yaml":                        {exitUsage, []string{`:6: error: Deployment web: metadata.annotations[mini-hpa/target-cpu]: Invalid value: ".nan"`}},
-		"other-field-wrong.yaml":               {exitFailure, []string{`:5: error: Deployment web: metadata.annotations[mini-hpa/max]: Invalid value: "ten"`, ":12: error: Deployment web: spec.template.spec.containers[0].resources.requests[cpu]: Required", `:14: error: Deployment web: spec.template.spec.containers[0].env[0].value: Invalid value: true: must be a string; put it in quotes: "true"`}},
-		"target-above-limit-percent.yaml":      {exitOK, []string{":6: warning: Deployment web: metadata.annotations[mini-hpa/target-cpu]: 500% of the 100m that the pod requests is 500m, above its limit of 200m"}},
-		"target-above-limit-amount.yaml":       {exitOK, []string{":6: warning: Deployment web: metadata.annotations[mini-hpa/target-cpu]: the target is 500m, above its limit of 200m"}},
-		"memory-512-without-unit.yaml":         {exitOK, []string{`:6: warning: Deployment web: metadata.annotations[mini-hpa/target-memory]: is read as 512% of the request; an amount needs a unit, such as "512Mi"`}},
-		"metric-of-injected-container.yaml":    {exitOK, []string{`:9: warning: Deployment web: metadata.annotations[mini-hpa/metrics][0].containerResource.container: container "istio-proxy" is not in the pod template, which has "app"; it may be injected (Istio injects one of that name)`}},
-		"v2beta1-metric.yaml":                  {exitFailure, []string{`:9: error: Deployment web: metadata.annotations[mini-hpa/metrics][0].resource: Invalid value: "targetAverageUtilization": is a field of autoscaling/v2beta1; in v2 write target: {type: Utilization, averageUtilization: 80}`}},
-		"vpa.yaml":                             {exitOK, []string{`:6: warning: Deployment web: metadata.annotations[mini-hpa/target-cpu]: VerticalPodAutoscaler "web" (testdata/lint/cases/vpa.yaml:18) changes the CPU requests that mini-hpa/target-cpu is a percentage of`}},
-		"hang-sizelimit.yaml":                  {exitOK, nil},
+		"replicas-in-manifest.yaml":            {cli.ExitOK, []string{":9: warning: Deployment web: spec.replicas: each apply sets the replicas to 3, whatever mini-hpa has made of them; leave spec.replicas out"}},
+		"limitrange-of-other-environment":      {cli.ExitFailure, []string{"prod/deploy.yaml:10: error: Deployment web: spec.template.spec.containers[0].resources.requests[cpu]: Required"}},
+		"limitrange-of-other-environment/prod": {cli.ExitFailure, []string{"prod/deploy.yaml:10: error: Deployment web: spec.template.spec.containers[0].resources.requests[cpu]: Required"}},
+		"labels.yaml":                          {cli.ExitOK, []string{":7: warning: Deployment web: metadata.labels[mini-hpa/max]: mini-hpa/ keys have no effect among the labels"}},
+		"rollout.yaml":                         {cli.ExitOK, []string{`:7: warning: Rollout web: metadata.annotations[mini-hpa/max]: mini-hpa/ annotations have no effect on "Rollout" of "argoproj.io/v1alpha1"`}},
+		"annotation-singular.yaml":             {cli.ExitOK, []string{`:7: warning: Deployment web: metadata.annotation[mini-hpa/max]: "annotation" is no field of metadata`}},
+		"kustomize-commonannotations.yaml":     {cli.ExitFailure, []string{":5: warning: Kustomization (unnamed): commonAnnotations[mini-hpa/max]: kustomize writes these to every object", `:5: error: Kustomization (unnamed): commonAnnotations[mini-hpa/max]: Invalid value: "ten"`}},
+		"line-inside-metrics.yaml":             {cli.ExitFailure, []string{`:20: error: Deployment web: metadata.annotations[mini-hpa/metrics][1].pods.target: Invalid value: "averageValu"`}},
+		"nan-line.yaml":                        {cli.ExitUsage, []string{`:6: error: Deployment web: metadata.annotations[mini-hpa/target-cpu]: Invalid value: ".nan"`}},
+		"other-field-wrong.yaml":               {cli.ExitFailure, []string{`:5: error: Deployment web: metadata.annotations[mini-hpa/max]: Invalid value: "ten"`, ":12: error: Deployment web: spec.template.spec.containers[0].resources.requests[cpu]: Required", `:14: error: Deployment web: spec.template.spec.containers[0].env[0].value: Invalid value: true: must be a string; put it in quotes: "true"`}},
+		"target-above-limit-percent.yaml":      {cli.ExitOK, []string{":6: warning: Deployment web: metadata.annotations[mini-hpa/target-cpu]: 500% of the 100m that the pod requests is 500m, above its limit of 200m"}},
+		"target-above-limit-amount.yaml":       {cli.ExitOK, []string{":6: warning: Deployment web: metadata.annotations[mini-hpa/target-cpu]: the target is 500m, above its limit of 200m"}},
+		"memory-512-without-unit.yaml":         {cli.ExitOK, []string{`:6: warning: Deployment web: metadata.annotations[mini-hpa/target-memory]: is read as 512% of the request; an amount needs a unit, such as "512Mi"`}},
+		"metric-of-injected-container.yaml":    {cli.ExitOK, []string{`:9: warning: Deployment web: metadata.annotations[mini-hpa/metrics][0].containerResource.container: container "istio-proxy" is not in the pod template, which has "app"; it may be injected (Istio injects one of that name)`}},
+		"v2beta1-metric.yaml":                  {cli.ExitFailure, []string{`:9: error: Deployment web: metadata.annotations[mini-hpa/metrics][0].resource: Invalid value: "targetAverageUtilization": is a field of autoscaling/v2beta1; in v2 write target: {type: Utilization, averageUtilization: 80}`}},
+		"vpa.yaml":                             {cli.ExitOK, []string{`:6: warning: Deployment web: metadata.annotations[mini-hpa/target-cpu]: VerticalPodAutoscaler "web" (testdata/lint/cases/vpa.yaml:18) changes the CPU requests that mini-hpa/target-cpu is a percentage of`}},
+		"hang-sizelimit.yaml":                  {cli.ExitOK, nil},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -137,7 +138,7 @@ func TestLintTakesLinearTime(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 			defer cancel()
-			code := thisProgram().run(ctx, []string{"lint", "-", "-o", "json"}, streams{in: strings.NewReader(text), out: io.Discard, err: io.Discard, bridge: func(*zap.Logger) {}})
+			code := thisProgram().Run(ctx, []string{"lint", "-", "-o", "json"}, cli.Streams{In: strings.NewReader(text), Out: io.Discard, Err: io.Discard, Bridge: func(*zap.Logger) {}})
 			if ctx.Err() != nil {
 				t.Errorf("exit code %d, and not in time", code)
 			}
@@ -191,14 +192,14 @@ func TestOfflineEndsWhenItIsToldTo(t *testing.T) {
 				ended := make(chan int, 1)
 				var messages strings.Builder
 				go func() {
-					ended <- thisProgram().run(ctx, args, streams{in: endless, out: io.Discard, err: &messages, bridge: func(*zap.Logger) {}})
+					ended <- thisProgram().Run(ctx, args, cli.Streams{In: endless, Out: io.Discard, Err: &messages, Bridge: func(*zap.Logger) {}})
 				}()
 				synctest.Wait()
 				cancel()
 				synctest.Wait()
 				select {
 				case code := <-ended:
-					if want := "mini-hpa " + command + ": was told to end before it was done\n"; code != exitFailure || messages.String() != want {
+					if want := "mini-hpa " + command + ": was told to end before it was done\n"; code != cli.ExitFailure || messages.String() != want {
 						t.Errorf("exit code %d, %q", code, messages.String())
 					}
 				default:
@@ -344,7 +345,7 @@ func TestLintUnquotedOff(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			code, stdout, _ := lint(t, half+vpa(tt.spec))
 			expect(t, stdout, tt.want)
-			if code != exitOK {
+			if code != cli.ExitOK {
 				t.Errorf("exit code %d", code)
 			}
 		})
@@ -365,7 +366,7 @@ func TestLintOthersFailNoCheck(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			code, stdout, stderr := lint(t, tt.text)
 			expect(t, stdout, tt.want)
-			if code != exitOK {
+			if code != cli.ExitOK {
 				t.Errorf("exit code %d: %s", code, stderr)
 			}
 		})
@@ -521,7 +522,7 @@ func TestLintTellsOfAFileNoMoreThanAnybodyReads(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			code, _, stderr := lint(t, text)
 			lines := strings.Split(stderr, "\n")
-			if code != exitUsage || len(lines) != maxErrors+2 || !strings.HasSuffix(lines[maxErrors-1], " (and 900 more of the same file)") ||
+			if code != cli.ExitUsage || len(lines) != maxErrors+2 || !strings.HasSuffix(lines[maxErrors-1], " (and 900 more of the same file)") ||
 				!strings.HasSuffix(lines[maxErrors], ", 1000 unreadable)") {
 				t.Errorf("exit code %d, %d lines: %s", code, len(lines), stderr[max(len(stderr)-300, 0):])
 			}

@@ -16,6 +16,7 @@ import (
 	"k8s.io/client-go/tools/pager"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 )
 
 // readSurroundings asks the API server for the neighborhood of one namespace. What the caller may not list is a part of
@@ -49,7 +50,7 @@ func (r *clusterReader) readLimitRanges(ctx context.Context) error {
 		return nil
 	})
 	if apierrors.IsForbidden(err) {
-		r.found.unknown = fmt.Sprintf("listing the LimitRanges of namespace %s is forbidden", quote(r.namespace))
+		r.found.unknown = fmt.Sprintf("listing the LimitRanges of namespace %s is forbidden", cli.Quote(r.namespace))
 		return nil
 	}
 	return r.failed("LimitRanges", err)
@@ -76,7 +77,7 @@ func (r *clusterReader) readScaledObjects(ctx context.Context) error {
 		func(o *unstructured.Unstructured) error {
 			var s scalerObject
 			if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, &s); err != nil {
-				return fmt.Errorf("cannot read ScaledObject %s: %w", quote(o.GetName()), err)
+				return fmt.Errorf("cannot read ScaledObject %s: %w", cli.Quote(o.GetName()), err)
 			}
 			r.found.addScaler(annotations.KindScaledObject, s, "")
 			return nil
@@ -114,12 +115,12 @@ func (r *clusterReader) readNamespace(ctx context.Context) error {
 	namespace, err := r.client.CoreV1().Namespaces().Get(ctx, r.namespace, metav1.GetOptions{})
 	switch {
 	case apierrors.IsForbidden(err):
-		r.found.injection = fmt.Sprintf("reading the labels of namespace %s is forbidden, so that it is not known what it announces", quote(r.namespace))
+		r.found.injection = fmt.Sprintf("reading the labels of namespace %s is forbidden, so that it is not known what it announces", cli.Quote(r.namespace))
 		return nil
 	case apierrors.IsNotFound(err):
 		return nil
 	case err != nil:
-		return fmt.Errorf("cannot read namespace %s: %w", quote(r.namespace), err)
+		return fmt.Errorf("cannot read namespace %s: %w", cli.Quote(r.namespace), err)
 	}
 	r.found.injection = annotations.NamespaceInjection(namespace)
 	return nil
@@ -139,5 +140,5 @@ func (r *clusterReader) failed(what string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("cannot list the %s of namespace %s: %w", what, quote(r.namespace), err)
+	return fmt.Errorf("cannot list the %s of namespace %s: %w", what, cli.Quote(r.namespace), err)
 }

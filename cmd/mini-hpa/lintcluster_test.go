@@ -27,6 +27,7 @@ import (
 	kubetesting "k8s.io/client-go/testing"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 )
 
 // fakeCluster answers from memory.
@@ -166,7 +167,7 @@ func TestLintServerSide(t *testing.T) {
 			}
 			var out, messages strings.Builder
 			task := lintTask{defaults: annotations.DefaultDefaults(), namespace: "shop", output: "text"}
-			err := task.lint(t.Context(), []string{"-"}, streams{in: strings.NewReader(tt.text), out: &out, err: &messages}, c.ask)
+			err := task.lint(t.Context(), []string{"-"}, cli.Streams{In: strings.NewReader(tt.text), Out: &out, Err: &messages}, c.ask)
 			if !errors.Is(err, tt.code) || strings.Count(out.String(), "\n") != len(tt.want) {
 				t.Errorf("error %v, standard output:\n%s", err, out.String())
 			}
@@ -206,7 +207,7 @@ func TestLintAsksOverHTTP(t *testing.T) {
 		}
 	}))
 	code, stdout, stderr := lint(t, strings.Replace(workload(), "250m", "50%", 1), "--server-side", "--kubeconfig", kubeconfigOf(t, server.URL))
-	if code != exitOK || !strings.Contains(stdout, "Deployment shop/web: ") || strings.Count(stderr, "warning: cannot list") != 3 {
+	if code != cli.ExitOK || !strings.Contains(stdout, "Deployment shop/web: ") || strings.Count(stderr, "warning: cannot list") != 3 {
 		t.Errorf("exit code %d, standard output %s, standard error %s", code, stdout, stderr)
 	}
 	want := []string{"/api/v1/namespaces/shop/limitranges", "/apis/autoscaling/v2/namespaces/shop/horizontalpodautoscalers",
@@ -216,11 +217,11 @@ func TestLintAsksOverHTTP(t *testing.T) {
 	}
 	server.Close()
 	code, stdout, stderr = lint(t, workload(), "--server-side", "--kubeconfig", kubeconfigOf(t, server.URL))
-	if code != exitFailure || stdout != "" || !strings.Contains(stderr, `mini-hpa lint: cannot list the LimitRanges of namespace "shop": `) {
+	if code != cli.ExitFailure || stdout != "" || !strings.Contains(stderr, `mini-hpa lint: cannot list the LimitRanges of namespace "shop": `) {
 		t.Errorf("exit code %d, standard output %s, standard error %s", code, stdout, stderr)
 	}
 	code, _, stderr = lint(t, workload(), "--server-side", "--kubeconfig", filepath.Join(t.TempDir(), "none"))
-	if code != exitFailure || !strings.Contains(stderr, "mini-hpa lint: no cluster configured") && !strings.Contains(stderr, "mini-hpa lint: cannot load") {
+	if code != cli.ExitFailure || !strings.Contains(stderr, "mini-hpa lint: no cluster configured") && !strings.Contains(stderr, "mini-hpa lint: cannot load") {
 		t.Errorf("exit code %d, standard error %s", code, stderr)
 	}
 }

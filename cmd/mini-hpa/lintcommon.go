@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 )
 
 const (
@@ -164,7 +165,7 @@ func (o object) common(w writer, defaults annotations.Defaults) []finding {
 		text, isText := s.members[key].(string)
 		if value := s.members[key]; !isText && value != nil {
 			text = o.written(at.Key(key), value)
-			problems = append(problems, field.Invalid(at.Key(key), value, "must be a string; put it in quotes: "+quote(text)).WithOrigin(annotations.FoundInvalid))
+			problems = append(problems, field.Invalid(at.Key(key), value, "must be a string; put it in quotes: "+cli.Quote(text)).WithOrigin(annotations.FoundInvalid))
 		}
 		pairs[key] = text
 	}
@@ -188,7 +189,7 @@ func (m *manifests) counted(o object) []finding {
 		name, _ := members["name"].(string)
 		if n, ok := members["count"].(int64); ok && n > 0 && err == nil && name != "" && m.scales(patchUse{dir: dir}, name) {
 			found = append(found, o.finding(severityWarning, annotations.FoundReplicasOverwritten, field.NewPath("replicas").Index(i).Child("count").String(),
-				fmt.Sprintf("of Deployment %s: %s", quote(name), overwritten(n))))
+				fmt.Sprintf("of Deployment %s: %s", cli.Quote(name), overwritten(n))))
 		}
 	}
 	return found

@@ -13,6 +13,8 @@ import (
 
 	"github.com/spf13/pflag"
 	yaml "sigs.k8s.io/yaml/goyaml.v3"
+
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 )
 
 // lintConfigFile is read in the working directory and in each DIR, if it is there.
@@ -36,9 +38,9 @@ type exclusions struct {
 
 // globs is a flag that may be repeated.
 func globs(values *[]string) pflag.Value {
-	return checked[[]string]{value: values, kind: "glob", want: `a glob such as "charts/*/templates", "**/testdata" or "*.json", without braces or a leading !`,
-		format: func(values []string) string { return strings.Join(values, " ") },
-		parse: func(s string) ([]string, bool) {
+	return cli.Value[[]string]{Var: values, Kind: "glob", Want: `a glob such as "charts/*/templates", "**/testdata" or "*.json", without braces or a leading !`,
+		Format: func(values []string) string { return strings.Join(values, " ") },
+		Parse: func(s string) ([]string, bool) {
 			_, _, err := globOf(s)
 			return append(slices.Clip(*values), s), err == nil
 		}}
@@ -64,7 +66,7 @@ func globOf(glob string) (up int, segments []string, err error) {
 	segments = strings.Split(rest, "/")
 	for _, segment := range segments {
 		if _, err := path.Match(segment, ""); err != nil {
-			return 0, nil, fmt.Errorf("has a syntax error in %s", quote(segment))
+			return 0, nil, fmt.Errorf("has a syntax error in %s", cli.Quote(segment))
 		}
 	}
 	if deep {
@@ -77,12 +79,12 @@ func globOf(glob string) (up int, segments []string, err error) {
 func (x *exclusions) add(dir string, globs []string) error {
 	whole, err := filepath.Abs(dir)
 	if err != nil {
-		return fmt.Errorf("cannot tell where %s is: %w", quote(dir), err)
+		return fmt.Errorf("cannot tell where %s is: %w", cli.Quote(dir), err)
 	}
 	for _, glob := range globs {
 		up, segments, err := globOf(glob)
 		if err != nil {
-			return fmt.Errorf("the glob %s %w", quote(glob), err)
+			return fmt.Errorf("the glob %s %w", cli.Quote(glob), err)
 		}
 		from := whole
 		for range up {
@@ -116,9 +118,9 @@ func (x *exclusions) configure(args []string) error {
 		at := atLine{}
 		switch errors.As(err, &at); {
 		case at.line > 0:
-			return usagef("cannot read %s: line %d: %v", quote(file), at.line, at.err)
+			return cli.Usagef("cannot read %s: line %d: %v", cli.Quote(file), at.line, at.err)
 		case err != nil:
-			return usagef("cannot read %s: %v", quote(file), err)
+			return cli.Usagef("cannot read %s: %v", cli.Quote(file), err)
 		}
 	}
 	return nil
@@ -151,7 +153,7 @@ func (x *exclusions) read(dir, text string) error {
 		name, value := root.Content[i], followed(root.Content[i+1])
 		switch {
 		case name.Value != lintConfigField:
-			return atLine{name.Line, fmt.Errorf("%s is not a field here; the only one is %q", quote(name.Value), lintConfigField)}
+			return atLine{name.Line, fmt.Errorf("%s is not a field here; the only one is %q", cli.Quote(name.Value), lintConfigField)}
 		case value.Tag == "!!null":
 			continue
 		case value.Kind != yaml.SequenceNode:

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 )
 
 // layOut writes files below the working directory.
@@ -71,12 +73,12 @@ func TestGlobsElsewhere(t *testing.T) {
 	}
 	t.Chdir("here")
 	for _, glob := range []string{"../there/vendor", "./../there/vendor/", "../*/vendor", "../**/b.yaml", root + "/there/vendor", root + "/**/vendor", "../there/x/../vendor"} {
-		if code, stdout, stderr := call(t, "lint", "../there", "--exclude", glob); code != exitOK {
+		if code, stdout, stderr := call(t, "lint", "../there", "--exclude", glob); code != cli.ExitOK {
 			t.Errorf("%s: exit code %d\n%s%s", glob, code, stdout, stderr)
 		}
 	}
 	for _, glob := range []string{"there/vendor", "/there/vendor", "../vendor", "../../there/vendor"} {
-		if code, _, _ := call(t, "lint", "../there", "--exclude", glob); code != exitFailure {
+		if code, _, _ := call(t, "lint", "../there", "--exclude", glob); code != cli.ExitFailure {
 			t.Errorf("%s: exit code %d", glob, code)
 		}
 	}
@@ -110,10 +112,10 @@ func TestLintConfigFile(t *testing.T) {
 			code, _, stderr := call(t, "lint", "d")
 			want := `mini-hpa lint: cannot read "d/.mini-hpa-lint.yaml": ` + tt.want
 			if tt.want == "" {
-				if code != exitOK {
+				if code != cli.ExitOK {
 					t.Errorf("exit code %d: %s", code, stderr)
 				}
-			} else if code != exitUsage || !strings.HasPrefix(stderr, want) {
+			} else if code != cli.ExitUsage || !strings.HasPrefix(stderr, want) {
 				t.Errorf("exit code %d, %q lacks %q", code, stderr, want)
 			}
 		})
@@ -141,18 +143,18 @@ func TestLintLeavesOut(t *testing.T) {
 		code int
 		want string
 	}{
-		"nothing":              {"deploy", exitFailure, "2 Deployments autoscaled, 1 error, 0 warnings in 3 files (0 other objects, 1 other document)\n"},
-		"by flag":              {"deploy --exclude deploy/old --exclude=*.json", exitOK, one},
-		"by a name":            {"--exclude old --exclude notes.json deploy", exitOK, one},
-		"a file that is named": {"--exclude old deploy/web.yaml deploy/old/web.yaml", exitOK, one},
-		"all":                  {"--exclude deploy deploy", exitOK, none},
-		"all that is in it":    {"--exclude vendor/** vendor", exitOK, none},
-		"by file":              {"configured", exitOK, none},
-		"by a file elsewhere":  {"configured/old", exitFailure, "1 Deployment autoscaled, 1 error, 0 warnings in 1 file (0 other objects)\n"},
-		"not parsed":           {"vendor", exitUsage, "mini-hpa lint: vendor/x/bad.yaml:2: cannot be parsed: did not find expected node content\n0 Deployments autoscaled, 0 errors, 0 warnings in 1 file (0 other objects, 1 unreadable)\n"},
-		"a field that is not":  {"wrong", exitUsage, "mini-hpa lint: cannot read \"wrong/.mini-hpa-lint.yaml\": line 1: \"exlude\" is not a field here; the only one is \"exclude\"\nRun \"mini-hpa lint --help\" for what it takes.\n"},
-		"a bad glob in a file": {"odd", exitUsage, "mini-hpa lint: cannot read \"odd/.mini-hpa-lint.yaml\": line 1: the glob \"[\" has a syntax error in \"[\"\nRun \"mini-hpa lint --help\" for what it takes.\n"},
-		"a bad glob":           {"--exclude [ deploy", exitUsage, "mini-hpa lint: invalid value \"[\" for --exclude: want a glob such as \"charts/*/templates\", \"**/testdata\" or \"*.json\", without braces or a leading !\nRun \"mini-hpa lint --help\" for what it takes.\n"},
+		"nothing":              {"deploy", cli.ExitFailure, "2 Deployments autoscaled, 1 error, 0 warnings in 3 files (0 other objects, 1 other document)\n"},
+		"by flag":              {"deploy --exclude deploy/old --exclude=*.json", cli.ExitOK, one},
+		"by a name":            {"--exclude old --exclude notes.json deploy", cli.ExitOK, one},
+		"a file that is named": {"--exclude old deploy/web.yaml deploy/old/web.yaml", cli.ExitOK, one},
+		"all":                  {"--exclude deploy deploy", cli.ExitOK, none},
+		"all that is in it":    {"--exclude vendor/** vendor", cli.ExitOK, none},
+		"by file":              {"configured", cli.ExitOK, none},
+		"by a file elsewhere":  {"configured/old", cli.ExitFailure, "1 Deployment autoscaled, 1 error, 0 warnings in 1 file (0 other objects)\n"},
+		"not parsed":           {"vendor", cli.ExitUsage, "mini-hpa lint: vendor/x/bad.yaml:2: cannot be parsed: did not find expected node content\n0 Deployments autoscaled, 0 errors, 0 warnings in 1 file (0 other objects, 1 unreadable)\n"},
+		"a field that is not":  {"wrong", cli.ExitUsage, "mini-hpa lint: cannot read \"wrong/.mini-hpa-lint.yaml\": line 1: \"exlude\" is not a field here; the only one is \"exclude\"\nRun \"mini-hpa lint --help\" for what it takes.\n"},
+		"a bad glob in a file": {"odd", cli.ExitUsage, "mini-hpa lint: cannot read \"odd/.mini-hpa-lint.yaml\": line 1: the glob \"[\" has a syntax error in \"[\"\nRun \"mini-hpa lint --help\" for what it takes.\n"},
+		"a bad glob":           {"--exclude [ deploy", cli.ExitUsage, "mini-hpa lint: invalid value \"[\" for --exclude: want a glob such as \"charts/*/templates\", \"**/testdata\" or \"*.json\", without braces or a leading !\nRun \"mini-hpa lint --help\" for what it takes.\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, _, stderr := call(t, append([]string{"lint"}, strings.Fields(tt.args)...)...)
@@ -166,7 +168,7 @@ func TestLintLeavesOut(t *testing.T) {
 // TestLintReadsTheWorkingDirectorysFile, whatever is named.
 func TestLintReadsTheWorkingDirectorysFile(t *testing.T) {
 	layOut(t, map[string]string{".mini-hpa-lint.yaml": "exclude:\n- deploy/old\n", "deploy/web.yaml": workload(), "deploy/old/web.yaml": workload(`min: "x"`)})
-	if code, stdout, stderr := call(t, "lint", "deploy"); code != exitOK {
+	if code, stdout, stderr := call(t, "lint", "deploy"); code != cli.ExitOK {
 		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
 	}
 }
@@ -272,21 +274,21 @@ func TestLintPassesOverWhatIsNoManifest(t *testing.T) {
 		text string
 		code int
 	}{
-		"JSON with comments":        {"{\n  // a comment\n  \"a\": 1\n}", exitOK},
-		"binary":                    {"PK\x03\x04\x00\x00", exitOK},
-		"large":                     {large, exitOK},
-		"a large manifest":          {large[:maxManifest-4] + workload(), exitUsage},
-		"a manifest in UTF-16":      {"\xff\xfea\x00", exitUsage},
-		"a manifest with a mistake": {workload() + "  a: b: c\n", exitUsage},
-		"another one":               {"apiVersion: v1\nkind: [\n", exitUsage},
+		"JSON with comments":        {"{\n  // a comment\n  \"a\": 1\n}", cli.ExitOK},
+		"binary":                    {"PK\x03\x04\x00\x00", cli.ExitOK},
+		"large":                     {large, cli.ExitOK},
+		"a large manifest":          {large[:maxManifest-4] + workload(), cli.ExitUsage},
+		"a manifest in UTF-16":      {"\xff\xfea\x00", cli.ExitUsage},
+		"a manifest with a mistake": {workload() + "  a: b: c\n", cli.ExitUsage},
+		"another one":               {"apiVersion: v1\nkind: [\n", cli.ExitUsage},
 	} {
 		t.Run(name, func(t *testing.T) {
 			layOut(t, map[string]string{"file.YAML": tt.text})
 			if code, _, stderr := call(t, "lint", "."); code != tt.code {
 				t.Errorf("exit code %d, want %d: %s", code, tt.code, stderr)
 			}
-			if code, _, stderr := call(t, "lint", "file.YAML"); code != exitUsage {
-				t.Errorf("exit code %d of a file that is named, want %d: %s", code, exitUsage, stderr)
+			if code, _, stderr := call(t, "lint", "file.YAML"); code != cli.ExitUsage {
+				t.Errorf("exit code %d of a file that is named, want %d: %s", code, cli.ExitUsage, stderr)
 			}
 		})
 	}
@@ -304,7 +306,7 @@ func TestLintTellsWhatItCouldNotReadToPrograms(t *testing.T) {
 	} {
 		t.Run(output, func(t *testing.T) {
 			code, stdout, stderr := call(t, "lint", "a,b.yaml", "nul.yaml", "-o", output)
-			if code != exitUsage || strings.Count(stderr, "mini-hpa lint: ") != 2 {
+			if code != cli.ExitUsage || strings.Count(stderr, "mini-hpa lint: ") != 2 {
 				t.Errorf("exit code %d, standard error %s", code, stderr)
 			}
 			for _, part := range want {

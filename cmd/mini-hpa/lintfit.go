@@ -20,6 +20,7 @@ import (
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/annotations/amount"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 )
 
 // decode makes an API object of the fields as the API server does: names are the same only if their case is. A field that the API
@@ -148,7 +149,7 @@ func (f *fitting) quotesFor(value any, at *field.Path, isString bool) string {
 	if isString {
 		return ""
 	}
-	return "; put it in quotes: " + quote(f.written(at, value))
+	return "; put it in quotes: " + cli.Quote(f.written(at, value))
 }
 
 // isWhole says whether a number has no fraction and fits into so many bits.

@@ -20,6 +20,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 )
 
 // form is what a kustomization makes of a Deployment that it is made of: what is applied, while the manifest alone is not.
@@ -324,7 +325,7 @@ func (m *manifests) asApplied(verdict annotations.Verdict, forms []*form) annota
 		var lacking []string
 		for _, f := range forms {
 			if f.has(problem) {
-				lacking = append(lacking, quote(m.shownDir(f.dir)))
+				lacking = append(lacking, cli.Quote(m.shownDir(f.dir)))
 			}
 		}
 		switch {
@@ -431,7 +432,7 @@ func (m *manifests) toldOf(f *form, severity, rule, path, message string) findin
 			return p.findingAt(p.spotOf(path), severity, rule, path, lineInside.ReplaceAllString(message, "$1")+"; so it is with "+f.on.place())
 		}
 	}
-	message = fmt.Sprintf("of Deployment %s (%s): %s: %s", quote(f.on.GetName()), f.on.place(), path, message)
+	message = fmt.Sprintf("of Deployment %s (%s): %s: %s", cli.Quote(f.on.GetName()), f.on.place(), path, message)
 	if k, ok := m.ready().objects[f.dir]; ok {
 		return k.finding(severity, rule, "resources", message)
 	}

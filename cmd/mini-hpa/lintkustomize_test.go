@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 )
 
 // repository makes files in a directory that is the working directory from now on.
@@ -174,7 +176,7 @@ func TestLintPatches(t *testing.T) {
 			repository(t, files)
 			code, stdout, stderr := call(t, "lint", ".")
 			expect(t, stdout, tt.want)
-			if isUnreadable := code == exitUsage; isUnreadable != (name == "not YAML") {
+			if isUnreadable := code == cli.ExitUsage; isUnreadable != (name == "not YAML") {
 				t.Errorf("exit code %d: %s", code, stderr)
 			}
 			if name == "not YAML" && !strings.Contains(stderr, "prod/kustomization.yaml:5: a patch in it: ") {
@@ -335,7 +337,7 @@ func TestLintOfNoKind(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			code, stdout, stderr := lint(t, tt.text)
 			expect(t, stdout, tt.want)
-			if code != exitOK {
+			if code != cli.ExitOK {
 				t.Errorf("exit code %d: %s", code, stderr)
 			}
 		})
@@ -374,7 +376,7 @@ func TestLintKustomizationsTakeLinearTime(t *testing.T) {
 	repository(t, files)
 	begin := time.Now()
 	code, _, _ := call(t, "lint", ".", "-o", "json")
-	if took := time.Since(begin); code != exitOK || took > 2*time.Minute {
+	if took := time.Since(begin); code != cli.ExitOK || took > 2*time.Minute {
 		t.Errorf("exit code %d after %s", code, took)
 	}
 }
@@ -390,7 +392,7 @@ func TestLintFindsWhatIsPatchedByName(t *testing.T) {
 	repository(t, map[string]string{"d.yaml": deployments.String(), "kustomization.yaml": "resources: [d.yaml]\npatches:\n" + patches.String()})
 	begin := time.Now()
 	code, _, stderr := call(t, "lint", ".")
-	if took := time.Since(begin); code != exitOK || took > 2*time.Minute {
+	if took := time.Since(begin); code != cli.ExitOK || took > 2*time.Minute {
 		t.Errorf("exit code %d after %s: %s", code, took, stderr)
 	}
 }
@@ -407,7 +409,7 @@ func TestLintLooksUpSoFar(t *testing.T) {
 	if got := len(m.areas(object{file: dir + "/d.yaml"})); got != maxAreas {
 		t.Errorf("looks at %d directories, want %d", got, maxAreas)
 	}
-	if code, _, stderr := call(t, "lint", "d"); code != exitFailure {
+	if code, _, stderr := call(t, "lint", "d"); code != cli.ExitFailure {
 		t.Errorf("exit code %d: %s", code, stderr)
 	}
 }

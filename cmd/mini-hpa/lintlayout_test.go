@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 )
 
 // TestLintLayouts lints repositories of the kinds that there are, each as a whole: what is said of it stands beside it.
@@ -23,7 +25,7 @@ func TestLintLayouts(t *testing.T) {
 		seen++
 		t.Run(entry.Name(), func(t *testing.T) {
 			code, stdout, stderr := call(t, "lint", filepath.Join(layouts, entry.Name()))
-			said := map[int]string{exitOK: "sound", exitFailure: "errors", exitUsage: "unreadable"}[code]
+			said := map[int]string{cli.ExitOK: "sound", cli.ExitFailure: "errors", cli.ExitUsage: "unreadable"}[code]
 			text := strings.ReplaceAll(stdout+stderr, layouts+"/"+entry.Name()+"/", "")
 			golden(t, filepath.Join(layouts, entry.Name()+".txt"), text+"exit code: "+said+"\n")
 		})

@@ -18,6 +18,7 @@ import (
 	yaml "sigs.k8s.io/yaml/goyaml.v3"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 )
 
 // manifests are what was read of all files; see newManifests.
@@ -148,7 +149,7 @@ func (m *manifests) fail(file string, err error) {
 	}
 	at := atLine{}
 	errors.As(err, &at)
-	m.unreadable = append(m.unreadable, notice{File: file, Line: at.line, Message: clean(err.Error())})
+	m.unreadable = append(m.unreadable, notice{File: file, Line: at.line, Message: cli.Clean(err.Error())})
 }
 
 // notices are what could not be read, of each file the first of it and how much more there is.

@@ -12,6 +12,7 @@ import (
 	yaml "sigs.k8s.io/yaml/goyaml.v3"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 )
 
 // title is the object's name, with its namespace if there is one.
@@ -76,7 +77,7 @@ func (o object) unquoted(key string, value any) unquoted {
 		return unquoted{seen: field.OmitValueType{}, text: string(text), advice: `write "|" behind its name, which makes text of what follows`}
 	}
 	u := unquoted{seen: value, text: o.written(field.NewPath("metadata", "annotations").Key(key), string(text))}
-	u.advice = "put it in quotes: " + quote(u.text)
+	u.advice = "put it in quotes: " + cli.Quote(u.text)
 	return u
 }
 
@@ -96,7 +97,7 @@ func (o object) quotedMode(members map[string]any, at *field.Path, name string) 
 	switch v := value.(type) {
 	case bool:
 		meant = map[bool]string{false: "Off", true: "Auto"}[v]
-		why = "must be a string: without quotes " + quote(o.written(at, v)) + " is a truth value in YAML; put it in quotes"
+		why = "must be a string: without quotes " + cli.Quote(o.written(at, v)) + " is a truth value in YAML; put it in quotes"
 	case string:
 		if i := slices.IndexFunc(resizerModes, func(mode string) bool { return strings.EqualFold(mode, v) }); i >= 0 && resizerModes[i] != v {
 			meant, why = resizerModes[i], "must be in the right case"

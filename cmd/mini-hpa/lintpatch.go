@@ -17,6 +17,7 @@ import (
 	yaml "sigs.k8s.io/yaml/goyaml.v3"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 )
 
 // patched is a patch: a part of an object, or a list of operations on one (RFC 6902). What is not in it may be in what is patched.
@@ -408,7 +409,7 @@ func (m *manifests) operation(o operation, defaults annotations.Defaults) []find
 		return o.lookalike(mapping)
 	case isOther:
 		return []finding{o.finding(severityWarning, annotations.FoundMisplaced, o.place("path"), fmt.Sprintf("%s annotations have no effect on %s; only Deployments of apps/v1 are autoscaled",
-			annotations.Prefix, quote(o.use.kind)))}
+			annotations.Prefix, cli.Quote(o.use.kind)))}
 	case mapping != "metadata/annotations":
 		return []finding{o.finding(severityWarning, annotations.FoundMisplaced, o.place("path"),
 			fmt.Sprintf("%s keys have no effect here; only those in the metadata.annotations of Deployments of apps/v1 have one", annotations.Prefix))}

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 )
 
 const (
@@ -39,26 +41,26 @@ func TestLintTellsWhatIsThereTwice(t *testing.T) {
 		code int
 		want []string
 	}{
-		"an annotation":               {webNamed + webAnnotated + "    mini-hpa/max: '10'\n" + webTemplate, exitFailure, []string{"standard input:8: error: Deployment web: metadata.annotations[mini-hpa/max]: is here again, after line 7" + again}},
-		"in other quotes":             {webNamed + webAnnotated + "    \"mini-hpa/max\": '10'\n" + webTemplate, exitFailure, []string{":8: error: Deployment web: metadata.annotations[mini-hpa/max]: is here again, after line 7"}},
-		"three times":                 {webNamed + webAnnotated + "    mini-hpa/max: '9'\n    mini-hpa/max: '9'\n" + webTemplate, exitFailure, []string{":8: error", ":9: error: Deployment web: metadata.annotations[mini-hpa/max]: is here again, after line 8"}},
-		"another annotation":          {webNamed + "  annotations: {a: b,\n    a: c, mini-hpa/target-cpu: 250m, mini-hpa/max: '9'}\n" + webTemplate, exitFailure, []string{":6: error: Deployment web: metadata.annotations.a: is here again"}},
-		"annotations":                 {webNamed + webAnnotated + "  annotations: {a: b}\n" + webTemplate, exitFailure, []string{":8: error: Deployment web: metadata.annotations: is here again, after line 5"}},
-		"metadata":                    {webNamed + webAnnotated + "metadata: {name: api}\n" + webTemplate, exitFailure, []string{":8: error: Deployment api: metadata: is here again, after line 3"}},
-		"in a container":              {webNamed + webAnnotated + webTemplate + "        image: a\n        image: b\n", exitFailure, []string{":14: error: Deployment web: spec.template.spec.containers[0].image: is here again, after line 13"}},
-		"no ---":                      {webNamed + webAnnotated + webTemplate + webNamed + webAnnotated + webTemplate, exitFailure, []string{":13: error: Deployment web: apiVersion: is here again, after line 1; as where --- is missing"}},
-		"no ---, annotations lost":    {webNamed + webAnnotated + webTemplate + strings.Replace(webNamed, "web", "api", 1) + webTemplate, exitFailure, []string{":13: error: Deployment api: apiVersion: is here again, after line 1; as where --- is missing"}},
-		"no ---, kind first":          {webNamed + webAnnotated + webTemplate + "kind: Service\napiVersion: v1\nmetadata: {name: s}\n", exitFailure, []string{":13: error: Service s: kind: is here again, after line 2; as where --- is missing"}},
-		"no ---, none is a workload":  {old + old, exitOK, nil},
-		"nothing of mini-hpa":         {webNamed + webTemplate + webTemplate, exitOK, nil},
-		"a neighbor with nothing":     {webNamed + webAnnotated + webTemplate + "---\n" + old + "metadata: {name: d}\n", exitOK, nil},
-		"a list, twice the items":     {"apiVersion: v1\nkind: List\nitems:\n- " + strings.ReplaceAll(strings.TrimSpace(webNamed+webAnnotated+webTemplate), "\n", "\n  ") + "\nitems: []\n", exitFailure, []string{":16: error: List (unnamed): items: is here again, after line 3"}},
-		"an item of a list":           {"apiVersion: v1\nkind: List\nitems:\n- " + strings.ReplaceAll(strings.TrimSpace(webNamed+webAnnotated+"    mini-hpa/max: '9'\n"+webTemplate), "\n", "\n  ") + "\n- {apiVersion: v1, kind: Service, metadata: {}, metadata: {}}\n", exitFailure, []string{":11: error: Deployment web: metadata.annotations[mini-hpa/max]: is here again, after line 10"}},
-		"JSON":                        {"{\"apiVersion\":\"apps/v1\",\"kind\":\"Deployment\",\n\"metadata\":{\"annotations\":{\"mini-hpa/max\":\"1\"}},\n\"metadata\":{\"name\":\"web\"}}", exitFailure, []string{":3: error: Deployment web: metadata: is here again, after line 2"}},
-		"JSON with escapes":           {"{\"apiVersion\":\"apps/v1\",\"kind\":\"Deployment\",\n\"metadata\":{\"annotations\":{\"mini\\u002dhpa/max\":\"1\"}},\n\"metadata\":{\"name\":\"web\"}}", exitFailure, []string{":3: error: Deployment web: metadata: is here again"}},
-		"a patch in a Kustomization":  {"apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\npatches:\n- patch: |\n    apiVersion: apps/v1\n    kind: Deployment\n    metadata:\n      name: web\n      annotations: {mini-hpa/max: '9'}\n      annotations: {mini-hpa/min: '2'}\n", exitFailure, []string{":10: error: Deployment web: metadata.annotations: is here again, after line 9"}},
-		"what is merged":              {webNamed + "x-a: &a {mini-hpa/target-cpu: 250m}\nx-b: &b {mini-hpa/max: '9'}\n" + strings.Replace(webTemplate, "spec:\n  template:\n", "spec:\n  template:\n    metadata: {labels: {<<: *a, <<: *b}}\n", 1), exitOK, []string{"warning", "warning", "warning"}},
-		"its own instead of a merged": {strings.Replace(webNamed, "metadata:\n", "metadata:\n  <<: &m {namespace: shop}\n  namespace: bank\n", 1) + webAnnotated + webTemplate, exitOK, nil},
+		"an annotation":               {webNamed + webAnnotated + "    mini-hpa/max: '10'\n" + webTemplate, cli.ExitFailure, []string{"standard input:8: error: Deployment web: metadata.annotations[mini-hpa/max]: is here again, after line 7" + again}},
+		"in other quotes":             {webNamed + webAnnotated + "    \"mini-hpa/max\": '10'\n" + webTemplate, cli.ExitFailure, []string{":8: error: Deployment web: metadata.annotations[mini-hpa/max]: is here again, after line 7"}},
+		"three times":                 {webNamed + webAnnotated + "    mini-hpa/max: '9'\n    mini-hpa/max: '9'\n" + webTemplate, cli.ExitFailure, []string{":8: error", ":9: error: Deployment web: metadata.annotations[mini-hpa/max]: is here again, after line 8"}},
+		"another annotation":          {webNamed + "  annotations: {a: b,\n    a: c, mini-hpa/target-cpu: 250m, mini-hpa/max: '9'}\n" + webTemplate, cli.ExitFailure, []string{":6: error: Deployment web: metadata.annotations.a: is here again"}},
+		"annotations":                 {webNamed + webAnnotated + "  annotations: {a: b}\n" + webTemplate, cli.ExitFailure, []string{":8: error: Deployment web: metadata.annotations: is here again, after line 5"}},
+		"metadata":                    {webNamed + webAnnotated + "metadata: {name: api}\n" + webTemplate, cli.ExitFailure, []string{":8: error: Deployment api: metadata: is here again, after line 3"}},
+		"in a container":              {webNamed + webAnnotated + webTemplate + "        image: a\n        image: b\n", cli.ExitFailure, []string{":14: error: Deployment web: spec.template.spec.containers[0].image: is here again, after line 13"}},
+		"no ---":                      {webNamed + webAnnotated + webTemplate + webNamed + webAnnotated + webTemplate, cli.ExitFailure, []string{":13: error: Deployment web: apiVersion: is here again, after line 1; as where --- is missing"}},
+		"no ---, annotations lost":    {webNamed + webAnnotated + webTemplate + strings.Replace(webNamed, "web", "api", 1) + webTemplate, cli.ExitFailure, []string{":13: error: Deployment api: apiVersion: is here again, after line 1; as where --- is missing"}},
+		"no ---, kind first":          {webNamed + webAnnotated + webTemplate + "kind: Service\napiVersion: v1\nmetadata: {name: s}\n", cli.ExitFailure, []string{":13: error: Service s: kind: is here again, after line 2; as where --- is missing"}},
+		"no ---, none is a workload":  {old + old, cli.ExitOK, nil},
+		"nothing of mini-hpa":         {webNamed + webTemplate + webTemplate, cli.ExitOK, nil},
+		"a neighbor with nothing":     {webNamed + webAnnotated + webTemplate + "---\n" + old + "metadata: {name: d}\n", cli.ExitOK, nil},
+		"a list, twice the items":     {"apiVersion: v1\nkind: List\nitems:\n- " + strings.ReplaceAll(strings.TrimSpace(webNamed+webAnnotated+webTemplate), "\n", "\n  ") + "\nitems: []\n", cli.ExitFailure, []string{":16: error: List (unnamed): items: is here again, after line 3"}},
+		"an item of a list":           {"apiVersion: v1\nkind: List\nitems:\n- " + strings.ReplaceAll(strings.TrimSpace(webNamed+webAnnotated+"    mini-hpa/max: '9'\n"+webTemplate), "\n", "\n  ") + "\n- {apiVersion: v1, kind: Service, metadata: {}, metadata: {}}\n", cli.ExitFailure, []string{":11: error: Deployment web: metadata.annotations[mini-hpa/max]: is here again, after line 10"}},
+		"JSON":                        {"{\"apiVersion\":\"apps/v1\",\"kind\":\"Deployment\",\n\"metadata\":{\"annotations\":{\"mini-hpa/max\":\"1\"}},\n\"metadata\":{\"name\":\"web\"}}", cli.ExitFailure, []string{":3: error: Deployment web: metadata: is here again, after line 2"}},
+		"JSON with escapes":           {"{\"apiVersion\":\"apps/v1\",\"kind\":\"Deployment\",\n\"metadata\":{\"annotations\":{\"mini\\u002dhpa/max\":\"1\"}},\n\"metadata\":{\"name\":\"web\"}}", cli.ExitFailure, []string{":3: error: Deployment web: metadata: is here again"}},
+		"a patch in a Kustomization":  {"apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\npatches:\n- patch: |\n    apiVersion: apps/v1\n    kind: Deployment\n    metadata:\n      name: web\n      annotations: {mini-hpa/max: '9'}\n      annotations: {mini-hpa/min: '2'}\n", cli.ExitFailure, []string{":10: error: Deployment web: metadata.annotations: is here again, after line 9"}},
+		"what is merged":              {webNamed + "x-a: &a {mini-hpa/target-cpu: 250m}\nx-b: &b {mini-hpa/max: '9'}\n" + strings.Replace(webTemplate, "spec:\n  template:\n", "spec:\n  template:\n    metadata: {labels: {<<: *a, <<: *b}}\n", 1), cli.ExitOK, []string{"warning", "warning", "warning"}},
+		"its own instead of a merged": {strings.Replace(webNamed, "metadata:\n", "metadata:\n  <<: &m {namespace: shop}\n  namespace: bank\n", 1) + webAnnotated + webTemplate, cli.ExitOK, nil},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -82,22 +84,22 @@ func TestLintSeesWorkloadsOfNoVersion(t *testing.T) {
 		code int
 		want []string
 	}{
-		"none":                     {of("", "Deployment", webAnnotated), exitFailure, []string{"standard input:1: error: Deployment web: " + none + "apps/v1 [InvalidField]"}},
-		"none, and more":           {of("", "Deployment", wrong), exitFailure, []string{":1: error: Deployment web: " + none, ":6: error: Deployment web: metadata.annotations[mini-hpa/max]: Invalid value: \"ten\""}},
-		"none, annotations a list": {of("", "Deployment", "  annotations: [mini-hpa/max: '9']\n"), exitFailure, []string{":1: error", ":4: error: Deployment web: metadata.annotations: Invalid value: must be a mapping"}},
-		"nothing":                  {of("apiVersion:\n", "Deployment", webAnnotated), exitFailure, []string{":1: error: Deployment web: " + none}},
-		"empty, behind":            {"# a comment\n---\n" + of("", "Deployment", webAnnotated) + "apiVersion: ''\n", exitFailure, []string{":14: error: Deployment web: " + none}},
-		"a number":                 {of("apiVersion: 1\n", "Deployment", webAnnotated), exitFailure, []string{":1: error: Deployment web: apiVersion: Invalid value: 1: API servers have no Deployment of this version; write apiVersion: apps/v1"}},
-		"extensions":               {of("apiVersion: extensions/v1beta1\n", "Deployment", wrong), exitFailure, []string{`:1: error: Deployment web: apiVersion: Invalid value: "extensions/v1beta1": API servers have no Deployment of this version; write apiVersion: apps/v1`, ":7: error"}},
-		"beta":                     {of("apiVersion: apps/v1beta2\n", "Deployment", webAnnotated), exitFailure, []string{"write apiVersion: apps/v1"}},
-		"another kind's":           {of("apiVersion: v1\n", "Deployment", webAnnotated), exitFailure, []string{"write apiVersion: apps/v1"}},
-		"a StatefulSet":            {of("", "StatefulSet", webAnnotated), exitFailure, []string{":1: error: StatefulSet web: " + none + "apps/v1", `warning: StatefulSet web: metadata.annotations[mini-hpa/max]: mini-hpa/ annotations have no effect on "StatefulSet" of "apps/v1"`}},
-		"an old CronJob":           {of("apiVersion: batch/v1beta1\n", "CronJob", webAnnotated), exitFailure, []string{":1: error: CronJob web: apiVersion: Invalid value: \"batch/v1beta1\"", "warning"}},
-		"of somebody else":         {of("apiVersion: apps.example.com/v1\n", "Deployment", webAnnotated), exitOK, []string{`:7: warning: Deployment web: metadata.annotations[mini-hpa/max]: mini-hpa/ annotations have no effect on "Deployment" of "apps.example.com/v1"`}},
-		"without annotations":      {of("", "Deployment", ""), exitOK, nil},
-		"an item of a list":        {"apiVersion: v1\nkind: List\nitems:\n- " + strings.ReplaceAll(strings.TrimSpace(of("", "Deployment", webAnnotated)), "\n", "\n  "), exitFailure, []string{":4: error: Deployment web: " + none}},
-		"a template":               {of("", "Deployment", "  annotations: {mini-hpa/max: '{{ .Values.max }}'}\n"), exitOK, nil},
-		"JSON":                     {"\n" + `{"kind":"Deployment","metadata":{"annotations":{"mini-hpa/max":"9","mini-hpa/target-cpu":"250m"}}}`, exitFailure, []string{":2: error: Deployment (unnamed): " + none}},
+		"none":                     {of("", "Deployment", webAnnotated), cli.ExitFailure, []string{"standard input:1: error: Deployment web: " + none + "apps/v1 [InvalidField]"}},
+		"none, and more":           {of("", "Deployment", wrong), cli.ExitFailure, []string{":1: error: Deployment web: " + none, ":6: error: Deployment web: metadata.annotations[mini-hpa/max]: Invalid value: \"ten\""}},
+		"none, annotations a list": {of("", "Deployment", "  annotations: [mini-hpa/max: '9']\n"), cli.ExitFailure, []string{":1: error", ":4: error: Deployment web: metadata.annotations: Invalid value: must be a mapping"}},
+		"nothing":                  {of("apiVersion:\n", "Deployment", webAnnotated), cli.ExitFailure, []string{":1: error: Deployment web: " + none}},
+		"empty, behind":            {"# a comment\n---\n" + of("", "Deployment", webAnnotated) + "apiVersion: ''\n", cli.ExitFailure, []string{":14: error: Deployment web: " + none}},
+		"a number":                 {of("apiVersion: 1\n", "Deployment", webAnnotated), cli.ExitFailure, []string{":1: error: Deployment web: apiVersion: Invalid value: 1: API servers have no Deployment of this version; write apiVersion: apps/v1"}},
+		"extensions":               {of("apiVersion: extensions/v1beta1\n", "Deployment", wrong), cli.ExitFailure, []string{`:1: error: Deployment web: apiVersion: Invalid value: "extensions/v1beta1": API servers have no Deployment of this version; write apiVersion: apps/v1`, ":7: error"}},
+		"beta":                     {of("apiVersion: apps/v1beta2\n", "Deployment", webAnnotated), cli.ExitFailure, []string{"write apiVersion: apps/v1"}},
+		"another kind's":           {of("apiVersion: v1\n", "Deployment", webAnnotated), cli.ExitFailure, []string{"write apiVersion: apps/v1"}},
+		"a StatefulSet":            {of("", "StatefulSet", webAnnotated), cli.ExitFailure, []string{":1: error: StatefulSet web: " + none + "apps/v1", `warning: StatefulSet web: metadata.annotations[mini-hpa/max]: mini-hpa/ annotations have no effect on "StatefulSet" of "apps/v1"`}},
+		"an old CronJob":           {of("apiVersion: batch/v1beta1\n", "CronJob", webAnnotated), cli.ExitFailure, []string{":1: error: CronJob web: apiVersion: Invalid value: \"batch/v1beta1\"", "warning"}},
+		"of somebody else":         {of("apiVersion: apps.example.com/v1\n", "Deployment", webAnnotated), cli.ExitOK, []string{`:7: warning: Deployment web: metadata.annotations[mini-hpa/max]: mini-hpa/ annotations have no effect on "Deployment" of "apps.example.com/v1"`}},
+		"without annotations":      {of("", "Deployment", ""), cli.ExitOK, nil},
+		"an item of a list":        {"apiVersion: v1\nkind: List\nitems:\n- " + strings.ReplaceAll(strings.TrimSpace(of("", "Deployment", webAnnotated)), "\n", "\n  "), cli.ExitFailure, []string{":4: error: Deployment web: " + none}},
+		"a template":               {of("", "Deployment", "  annotations: {mini-hpa/max: '{{ .Values.max }}'}\n"), cli.ExitOK, nil},
+		"JSON":                     {"\n" + `{"kind":"Deployment","metadata":{"annotations":{"mini-hpa/max":"9","mini-hpa/target-cpu":"250m"}}}`, cli.ExitFailure, []string{":2: error: Deployment (unnamed): " + none}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -114,14 +116,14 @@ func TestLintRefusesAnnotationsThatAreNone(t *testing.T) {
 		code int
 		want []string
 	}{
-		"a list":               {webNamed + "  annotations:\n  - mini-hpa/max: '9'\n" + webTemplate, exitFailure, []string{":5: error: Deployment web: metadata.annotations: Invalid value: must be a mapping of names to values"}},
-		"a list of texts":      {webNamed + "  annotations: [mini-hpa/max=9]\n" + webTemplate, exitFailure, []string{":5: error: Deployment web: metadata.annotations"}},
-		"text":                 {webNamed + "  annotations: |\n    mini-hpa/max: '9'\n" + webTemplate, exitFailure, []string{":5: error: Deployment web: metadata.annotations"}},
-		"a list of others":     {webNamed + "  annotations: [a]\n" + webTemplate, exitOK, nil},
-		"all metadata a list":  {text + "metadata:\n- name: web\n- annotations: {mini-hpa/max: '9'}\n" + webTemplate, exitFailure, []string{":3: error: Deployment (unnamed): metadata: Invalid value: must be a mapping of names to values", ":5: warning"}},
-		"all metadata text":    {text + "metadata: |\n  annotations: {mini-hpa/max: '9'}\n" + webTemplate, exitFailure, []string{":3: error: Deployment (unnamed): metadata: Invalid value"}},
-		"all of others a list": {text + "metadata: [a]\n" + webTemplate, exitOK, nil},
-		"in a list":            {"apiVersion: v1\nkind: List\nitems:\n- apiVersion: apps/v1\n  kind: Deployment\n  metadata:\n    annotations: [mini-hpa/max: '9']\n", exitFailure, []string{":7: error: Deployment (unnamed): metadata.annotations"}},
+		"a list":               {webNamed + "  annotations:\n  - mini-hpa/max: '9'\n" + webTemplate, cli.ExitFailure, []string{":5: error: Deployment web: metadata.annotations: Invalid value: must be a mapping of names to values"}},
+		"a list of texts":      {webNamed + "  annotations: [mini-hpa/max=9]\n" + webTemplate, cli.ExitFailure, []string{":5: error: Deployment web: metadata.annotations"}},
+		"text":                 {webNamed + "  annotations: |\n    mini-hpa/max: '9'\n" + webTemplate, cli.ExitFailure, []string{":5: error: Deployment web: metadata.annotations"}},
+		"a list of others":     {webNamed + "  annotations: [a]\n" + webTemplate, cli.ExitOK, nil},
+		"all metadata a list":  {text + "metadata:\n- name: web\n- annotations: {mini-hpa/max: '9'}\n" + webTemplate, cli.ExitFailure, []string{":3: error: Deployment (unnamed): metadata: Invalid value: must be a mapping of names to values", ":5: warning"}},
+		"all metadata text":    {text + "metadata: |\n  annotations: {mini-hpa/max: '9'}\n" + webTemplate, cli.ExitFailure, []string{":3: error: Deployment (unnamed): metadata: Invalid value"}},
+		"all of others a list": {text + "metadata: [a]\n" + webTemplate, cli.ExitOK, nil},
+		"in a list":            {"apiVersion: v1\nkind: List\nitems:\n- apiVersion: apps/v1\n  kind: Deployment\n  metadata:\n    annotations: [mini-hpa/max: '9']\n", cli.ExitFailure, []string{":7: error: Deployment (unnamed): metadata.annotations"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			expectLint(t, tt.text, tt.code, tt.want)
@@ -185,7 +187,7 @@ func TestLintOfListsInListsTakesLinearTime(t *testing.T) {
 		`{"apiVersion":"v1","kind":"A"}` + strings.Repeat("]}", deep)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	thisProgram().run(ctx, []string{"lint", "-"}, streams{in: strings.NewReader(text), out: io.Discard, err: io.Discard, bridge: func(*zap.Logger) {}})
+	thisProgram().Run(ctx, []string{"lint", "-"}, cli.Streams{In: strings.NewReader(text), Out: io.Discard, Err: io.Discard, Bridge: func(*zap.Logger) {}})
 	if ctx.Err() != nil {
 		t.Error("not in time")
 	}

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 )
 
 // Severities, in the words of text, SARIF and GitHub.
@@ -44,9 +45,9 @@ type notice struct {
 // text is a notice for people.
 func (n notice) text() string {
 	if n.Line == 0 {
-		return clean(fmt.Sprintf("%s: %s", n.File, n.Message))
+		return cli.Clean(fmt.Sprintf("%s: %s", n.File, n.Message))
 	}
-	return clean(fmt.Sprintf("%s:%d: %s", n.File, n.Line, n.Message))
+	return cli.Clean(fmt.Sprintf("%s:%d: %s", n.File, n.Line, n.Message))
 }
 
 // summary counts.
@@ -199,13 +200,13 @@ func (o object) finding(severity, rule, path, message string) finding {
 }
 
 func (o object) findingAt(at place, severity, rule, path, message string) finding {
-	return finding{File: o.file, Line: at.line, Column: at.column, Severity: severity, Rule: rule, Kind: clean(o.GetKind()),
-		Namespace: clean(o.namespace), Name: clean(o.GetName()), Field: clean(path), Message: clean(message)}
+	return finding{File: o.file, Line: at.line, Column: at.column, Severity: severity, Rule: rule, Kind: cli.Clean(o.GetKind()),
+		Namespace: cli.Clean(o.namespace), Name: cli.Clean(o.GetName()), Field: cli.Clean(path), Message: cli.Clean(message)}
 }
 
 // text is a finding for people, as compilers write it.
 func (f finding) text() string {
-	return plain(clean(fmt.Sprintf("%s:%d: %s: %s [%s]", f.File, f.Line, f.Severity, f.sentence(), f.Rule)))
+	return plain(cli.Clean(fmt.Sprintf("%s:%d: %s: %s [%s]", f.File, f.Line, f.Severity, f.sentence(), f.Rule)))
 }
 
 // sentence says what is found in what.
@@ -246,7 +247,7 @@ var (
 func workflowCommand(severity, title string, n notice) string {
 	at := ""
 	if n.File != standardInput {
-		at = fmt.Sprintf("file=%s,line=%d,", workflowProperty.Replace(clean(slashed(n.File))), max(n.Line, 1))
+		at = fmt.Sprintf("file=%s,line=%d,", workflowProperty.Replace(cli.Clean(slashed(n.File))), max(n.Line, 1))
 	}
 	return fmt.Sprintf("::%s %stitle=%s::%s", severity, at, workflowProperty.Replace(title), workflowData.Replace(n.Message))
 }

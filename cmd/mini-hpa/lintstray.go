@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 )
 
 // stray is a mapping with mini-hpa's keys that nothing reads.
@@ -128,7 +129,7 @@ func (s stray) tell() finding {
 	case last == "labels":
 		message = fmt.Sprintf("%s keys have no effect among the labels; write them into the metadata.annotations of the Deployment", annotations.Prefix)
 	case last != "annotations" && len(steps) > 1 && steps[len(steps)-2] == "metadata":
-		message = fmt.Sprintf("%s is no field of metadata, so %s keys have no effect in it; write them into metadata.annotations", quote(last), annotations.Prefix)
+		message = fmt.Sprintf("%s is no field of metadata, so %s keys have no effect in it; write them into metadata.annotations", cli.Quote(last), annotations.Prefix)
 	}
 	if more := len(s.keys) - 1; more > 0 {
 		message += fmt.Sprintf(" (this and %d more)", more)
@@ -142,9 +143,9 @@ func (o object) shownKind() string {
 	case kind == "":
 		return "an object of no kind"
 	case version == "":
-		return quote(kind)
+		return cli.Quote(kind)
 	default:
-		return quote(kind) + " of " + quote(version)
+		return cli.Quote(kind) + " of " + cli.Quote(version)
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"k8s.io/client-go/tools/record"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 	"github.com/mini-hpa/mini-hpa/informer"
 	"github.com/mini-hpa/mini-hpa/scaler"
 	"github.com/mini-hpa/mini-hpa/scaler/metrics"
@@ -47,7 +48,7 @@ func (e *explainTask) explain(ctx context.Context, api clients, key annotations.
 	gather, cancel := context.WithTimeout(ctx, gathering)
 	defer cancel()
 	if err := set.Start(gather); err != nil {
-		return scaler.Explanation{}, fmt.Errorf("cannot read namespace %s: %w", quote(key.Namespace), err)
+		return scaler.Explanation{}, fmt.Errorf("cannot read namespace %s: %w", cli.Quote(key.Namespace), err)
 	}
 	feed := metrics.NewFeed(metrics.Config{Lister: api.samples, Timeout: api.deadline})
 	if err := feed.Refresh(gather); gather.Err() != nil {
@@ -114,7 +115,7 @@ var replicaSets = schema.GroupVersionResource{Group: "apps", Version: "v1", Reso
 
 // scalable says what keeps the Deployment from being scaled. Whether a container is injected, its pods will show.
 func (e *explainTask) scalable(d *appsv1.Deployment, s annotations.Surroundings) error {
-	if problems := slices.DeleteFunc(e.decision.defaults.Review(annotations.OfDeployment(d), s).Problems, annotations.LacksContainer); len(problems) > 0 {
+	if problems := slices.DeleteFunc(e.decision.Defaults.Review(annotations.OfDeployment(d), s).Problems, annotations.LacksContainer); len(problems) > 0 {
 		errs := make([]error, len(problems)) // joined one to a line; the list's own aggregate puts all of them on one
 		for i, problem := range problems {
 			errs[i] = problem
@@ -137,7 +138,7 @@ func (s seen) Surroundings(annotations.Key) annotations.Surroundings { return s.
 func (e *explainTask) decide(s seen, feed *metrics.Feed, answers scaler.Answers, key annotations.Key) (scaler.Explanation, error) {
 	return scaler.New(scaler.Deps{
 		Workloads: s, Surroundings: s, Samples: feed, Answers: answers, Scales: readOnly{}, Events: &record.FakeRecorder{},
-		Defaults: e.decision.defaults, Rules: e.decision.rules,
+		Defaults: e.decision.Defaults, Rules: e.decision.Rules,
 		Telemetry: scaler.NewTelemetry(prometheus.NewRegistry()), Log: zap.NewNop(), Now: time.Now,
 	}).Explain(key)
 }

@@ -2,18 +2,24 @@
 // cmd/internal.
 package main
 
-import "os"
+import (
+	"os"
+
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
+)
 
 // Set by the linker: -ldflags "-X main.version=v1.2.3 -X main.commit=0123abcd".
 var version, commit string
 
 func main() {
-	os.Exit(thisProgram().runMain())
+	os.Exit(thisProgram().Main())
 }
 
-func thisProgram() program { return program{commands: commands(), build: newBuild(version, commit)} }
+func thisProgram() cli.Program {
+	return cli.Program{Commands: commands(), Build: cli.NewBuild(version, commit)}
+}
 
 // commands is the table, in the order in which usage lists it.
-func commands() []command {
-	return []command{controllerCommand(), explainCommand(), lintCommand(), replayCommand(), selftestCommand(), simulateCommand(), webhookCommand(), versionCommand()}
+func commands() []cli.Command {
+	return []cli.Command{controllerCommand(), explainCommand(), lintCommand(), replayCommand(), selftestCommand(), simulateCommand(), webhookCommand(), cli.Version()}
 }

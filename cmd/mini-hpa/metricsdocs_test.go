@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 	"github.com/mini-hpa/mini-hpa/docs"
 	"github.com/mini-hpa/mini-hpa/informer/watching"
 	"github.com/mini-hpa/mini-hpa/scaler"
@@ -22,7 +23,7 @@ import (
 
 // TestMetricsDocs renders what the registry describes.
 func TestMetricsDocs(t *testing.T) {
-	telemetry := newTelemetry(build{Version: "v0", Commit: "c", GoVersion: "go1"})
+	telemetry := newTelemetry(cli.Build{Version: "v0", Commit: "c", GoVersion: "go1"})
 	telemetry.watch(metrics.NewFeed(metrics.Config{}))
 	telemetry.follow(metrics.NewReaders(metrics.ReadersConfig{}))
 	telemetry.listen(watching.NewWatches("", nil))

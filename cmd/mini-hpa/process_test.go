@@ -25,6 +25,7 @@ import (
 	metadatafake "k8s.io/client-go/metadata/fake"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 	"github.com/mini-hpa/mini-hpa/informer"
 	"github.com/mini-hpa/mini-hpa/informer/watching"
 	"github.com/mini-hpa/mini-hpa/scaler"
@@ -81,8 +82,8 @@ func newCluster(t *testing.T) *cluster {
 	c := &cluster{client: fake.NewClientset(d, pod), samples: &lister{}, logs: logs}
 	task := newControllerTask()
 	task.election.enabled = false
-	task.serve = serveFlags{metrics: disabled, probes: disabled}
-	p, err := task.assemble(build{}, clients{watches: watching.NewWatches("", nil), watch: c.client, dynamic: dynamicfake.NewSimpleDynamicClient(scheme),
+	task.serve = serveFlags{metrics: cli.NoAddress, probes: cli.NoAddress}
+	p, err := task.assemble(cli.Build{}, clients{watches: watching.NewWatches("", nil), watch: c.client, dynamic: dynamicfake.NewSimpleDynamicClient(scheme),
 		replica: metadatafake.NewSimpleMetadataClient(scheme, rs), act: c.client, tell: c.client, lead: c.client, samples: c.samples, deadline: time.Second}, newTenure(task.election), zap.New(core))
 	if err != nil {
 		t.Fatal(err)
@@ -321,7 +322,7 @@ func TestAgeOfSamples(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			tel := newTelemetry(build{Version: "v0", Commit: "c", GoVersion: "go1"})
+			tel := newTelemetry(cli.Build{Version: "v0", Commit: "c", GoVersion: "go1"})
 			tel.leading.Store(test.leading)
 			tel.watch(fixed{Newest: test.newest, Pods: test.pods, Lists: 5, Failures: 2})
 			families, err := tel.registry.Gather()

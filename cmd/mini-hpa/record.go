@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 	"github.com/mini-hpa/mini-hpa/scaler/trace"
 )
 
@@ -23,7 +24,7 @@ func defaultRecordFlags() recordFlags {
 
 func (r *recordFlags) declare(f *pflag.FlagSet) {
 	f.StringVar(&r.dir, "record", "", "`directory` to write what is decided on to, a trace for each workload, for \"mini-hpa replay\"; without it nothing is recorded")
-	f.Var(count(&r.mib, 16, 1<<20), "record-limit", "how much is kept in that directory, in MiB; where there is no room, the namespace that has the most loses its oldest files first")
+	f.Var(cli.Count(&r.mib, 16, 1<<20), "record-limit", "how much is kept in that directory, in MiB; where there is no room, the namespace that has the most loses its oldest files first")
 }
 
 // start begins to record; the recorder is nil if nobody asked for one.

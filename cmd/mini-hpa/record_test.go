@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 )
 
 func TestControllerRecordsWhatReplayDecidesOn(t *testing.T) {
@@ -14,7 +16,7 @@ func TestControllerRecordsWhatReplayDecidesOn(t *testing.T) {
 	if got := <-server.scaled; got != 6 {
 		t.Errorf("scaled to %d, want 6", got)
 	}
-	if code := r.end(); code != exitOK {
+	if code := r.end(); code != cli.ExitOK {
 		t.Errorf("exit code %d", code)
 	}
 	files, err := filepath.Glob(filepath.Join(dir, "default", "web_*.trace.jsonl"))
@@ -28,7 +30,7 @@ func TestControllerRecordsWhatReplayDecidesOn(t *testing.T) {
 			t.Errorf("no %s in %s", part, first)
 		}
 	}
-	if code != exitOK || stderr != "" {
+	if code != cli.ExitOK || stderr != "" {
 		t.Errorf("exit code %d, standard error %q", code, stderr)
 	}
 }
@@ -40,7 +42,7 @@ func TestControllerDoesNotStartWhereItCannotRecord(t *testing.T) {
 		t.Fatal(err)
 	}
 	code, _, stderr := call(t, "controller", "--kubeconfig", server.kubeconfig(), "--metrics-bind-address=0", "--health-probe-bind-address=0", "--record", file)
-	if code != exitFailure || !strings.Contains(stderr, "cannot record into ") {
+	if code != cli.ExitFailure || !strings.Contains(stderr, "cannot record into ") {
 		t.Errorf("exit code %d, standard error %q", code, stderr)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 	"github.com/mini-hpa/mini-hpa/scaler"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 )
@@ -20,19 +21,19 @@ const noHistory = "Seen from outside: only the running controller remembers the 
 	"what it did."
 
 // explainPage is the text of an explanation.
-type explainPage struct{ *page }
+type explainPage struct{ *cli.Page }
 
 // render writes the explanation for people, to be read from the top: the answer, what was asked for, what was seen, and
 // how one led to the other.
 func render(w io.Writer, e scaler.Explanation, now time.Time) error {
-	p := explainPage{newPage(w)}
+	p := explainPage{cli.NewPage(w)}
 	p.verdict(e)
 	p.policy(e.Policy)
 	p.answers(e)
 	p.pods(e)
 	p.steps(e.Decision)
 	p.outlook(e, now)
-	if err := p.flush(); err != nil {
+	if err := p.Flush(); err != nil {
 		return fmt.Errorf("cannot write the explanation: %w", err)
 	}
 	return nil
@@ -40,9 +41,9 @@ func render(w io.Writer, e scaler.Explanation, now time.Time) error {
 
 func (p explainPage) verdict(e scaler.Explanation) {
 	d := e.Decision
-	p.line("deployment %s: %s", e.Key.NamespacedName(), verdict(e.Policy.Mode, d))
+	p.Line("deployment %s: %s", e.Key.NamespacedName(), verdict(e.Policy.Mode, d))
 	if !d.Reason.IsZero() {
-		p.line("  %s", d.Reason)
+		p.Line("  %s", d.Reason)
 	}
 }
 
@@ -66,24 +67,24 @@ func replicas(n int32) string {
 }
 
 func (p explainPage) policy(a annotations.Policy) {
-	p.title("Policy")
-	p.row("replicas", fmt.Sprintf("%d to %d", a.Min, a.Max))
+	p.Title("Policy")
+	p.Row("replicas", fmt.Sprintf("%d to %d", a.Min, a.Max))
 	for _, m := range a.Metrics {
-		p.row("target", targetText(m.Spec))
+		p.Row("target", targetText(m.Spec))
 	}
-	p.row("scale up", direction(a.Up))
-	p.row("scale down", direction(a.Down))
+	p.Row("scale up", direction(a.Up))
+	p.Row("scale down", direction(a.Down))
 	if a.WarmUp > 0 {
-		p.row("warm-up", fmt.Sprintf("pods ready for less than %s count at most as the others when scaling up", short(a.WarmUp)))
+		p.Row("warm-up", fmt.Sprintf("pods ready for less than %s count at most as the others when scaling up", cli.Short(a.WarmUp)))
 	}
-	p.row("sync period", short(a.SyncPeriod))
-	p.row("mode", string(a.Mode))
+	p.Row("sync period", cli.Short(a.SyncPeriod))
+	p.Row("mode", string(a.Mode))
 }
 
 // direction is one direction's rules in a line.
 func direction(r autoscalingv2.HPAScalingRules) string {
 	window := time.Duration(*r.StabilizationWindowSeconds) * time.Second
-	return fmt.Sprintf("beyond a tolerance of %.4g%%, stabilized over %s, %s", r.Tolerance.AsApproximateFloat64()*100, short(window), rates(r))
+	return fmt.Sprintf("beyond a tolerance of %.4g%%, stabilized over %s, %s", r.Tolerance.AsApproximateFloat64()*100, cli.Short(window), rates(r))
 }
 
 // rates is how fast the replicas may change.
@@ -97,7 +98,7 @@ func rates(r autoscalingv2.HPAScalingRules) string {
 		if policy.Type == autoscalingv2.PercentScalingPolicy {
 			unit = "%"
 		}
-		each = append(each, fmt.Sprintf("%d%s per %s", policy.Value, unit, short(time.Duration(policy.PeriodSeconds)*time.Second)))
+		each = append(each, fmt.Sprintf("%d%s per %s", policy.Value, unit, cli.Short(time.Duration(policy.PeriodSeconds)*time.Second)))
 	}
 	which := "at most "
 	if len(each) > 1 && *r.SelectPolicy == autoscalingv2.MinChangePolicySelect {
@@ -110,42 +111,42 @@ func rates(r autoscalingv2.HPAScalingRules) string {
 
 // steps is the arithmetic.
 func (p explainPage) steps(d recommend.Decision) {
-	p.title("Reasoning")
+	p.Title("Reasoning")
 	if len(d.Steps) == 0 {
-		p.row("none: " + cmp.Or(d.Reason.String(), "nothing was decided"))
+		p.Row("none: " + cmp.Or(d.Reason.String(), "nothing was decided"))
 		return
 	}
-	p.row("STAGE", "METRIC", "REPLICAS", "RESULT", "BECAUSE")
+	p.Row("STAGE", "METRIC", "REPLICAS", "RESULT", "BECAUSE")
 	for _, s := range d.Steps {
 		move := fmt.Sprint(s.To)
 		if s.From != s.To {
 			move = fmt.Sprintf("%d -> %d", s.From, s.To)
 		}
-		p.row(s.Stage, cmp.Or(s.Metric, "-"), move, s.Reason, s.Detail.String())
+		p.Row(s.Stage, cmp.Or(s.Metric, "-"), move, s.Reason, s.Detail.String())
 	}
 }
 
 // outlook is what else there is to know.
 func (p explainPage) outlook(e scaler.Explanation, now time.Time) {
 	d := e.Decision
-	p.title("Conditions")
-	p.row("ScalingActive", cmp.Or(d.Active, "-"))
-	p.row("AbleToScale", cmp.Or(d.Able, "-"))
-	p.row("ScalingLimited", cmp.Or(d.Limited, "-"))
-	p.title("Notes")
+	p.Title("Conditions")
+	p.Row("ScalingActive", cmp.Or(d.Active, "-"))
+	p.Row("AbleToScale", cmp.Or(d.Able, "-"))
+	p.Row("ScalingLimited", cmp.Or(d.Limited, "-"))
+	p.Title("Notes")
 	if f := d.Failure; f != nil {
-		p.row(fmt.Sprintf("%s cannot be evaluated (%s): %s", f.Metric, f.Reason, f.Detail))
+		p.Row(fmt.Sprintf("%s cannot be evaluated (%s): %s", f.Metric, f.Reason, f.Detail))
 	}
 	if d.Missing != nil {
-		p.row(d.Missing.Text(d.Current))
+		p.Row(d.Missing.Text(d.Current))
 	}
 	for _, w := range e.Warnings {
-		p.row("warning: " + w.String())
+		p.Row("warning: " + w.String())
 	}
 	if !d.Next.IsZero() {
-		p.row(fmt.Sprintf("Time alone changes this decision in %s.", max(d.Next.Sub(now), 0).Round(time.Second)))
+		p.Row(fmt.Sprintf("Time alone changes this decision in %s.", max(d.Next.Sub(now), 0).Round(time.Second)))
 	}
 	for _, line := range strings.Split(noHistory, "\n") {
-		p.row(line)
+		p.Row(line)
 	}
 }

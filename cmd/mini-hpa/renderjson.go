@@ -6,6 +6,7 @@ import (
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 	"github.com/mini-hpa/mini-hpa/scaler"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 )
@@ -51,7 +52,7 @@ func machineForm(e scaler.Explanation) explanationJSON {
 		form.Policy.Metrics = append(form.Policy.Metrics, m.Spec)
 	}
 	for _, w := range e.Warnings {
-		form.Warnings = append(form.Warnings, warningJSON{Key: clean(w.Key), Field: w.Path(), Rule: w.Rule, Message: w.Message})
+		form.Warnings = append(form.Warnings, warningJSON{Key: cli.Clean(w.Key), Field: w.Path(), Rule: w.Rule, Message: w.Message})
 	}
 	return form
 }

@@ -59,8 +59,8 @@ func (p explainPage) answers(e scaler.Explanation) {
 			continue
 		}
 		if !titled {
-			p.title("Custom and external metrics")
-			p.row("METRIC", "OF", "VALUE", "MEASURED")
+			p.Title("Custom and external metrics")
+			p.Row("METRIC", "OF", "VALUE", "MEASURED")
 			titled = true
 		}
 		p.answer(e.Snapshot, m.ID, m.Spec.External != nil)
@@ -71,11 +71,11 @@ func (p explainPage) answer(s recommend.Snapshot, name string, external bool) {
 	shown := 0
 	show := func(of string, value resource.Quantity, at metav1.Time) {
 		if shown++; shown <= maxShown {
-			p.row(name, cmp.Or(of, "-"), value.String(), ago(s.Time, at))
+			p.Row(name, cmp.Or(of, "-"), value.String(), ago(s.Time, at))
 		}
 	}
 	if reason := s.Errors[name]; reason != "" {
-		p.row(name, "-", "none", reason)
+		p.Row(name, "-", "none", reason)
 		return
 	}
 	for _, v := range s.ExternalMetrics[name] {
@@ -90,9 +90,9 @@ func (p explainPage) answer(s recommend.Snapshot, name string, external bool) {
 	}
 	switch {
 	case shown == 0:
-		p.row(name, "-", "none", "-")
+		p.Row(name, "-", "none", "-")
 	case shown > maxShown:
-		p.row(name, "-", fmt.Sprintf("%d more", shown-maxShown), "-")
+		p.Row(name, "-", fmt.Sprintf("%d more", shown-maxShown), "-")
 	}
 }
 

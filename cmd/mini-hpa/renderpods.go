@@ -52,10 +52,10 @@ func targetText(spec autoscalingv2.MetricSpec) string {
 // pods is what was seen: a line for each pod with the usage and the request of each metric.
 func (p explainPage) pods(e scaler.Explanation) {
 	s := e.Snapshot
-	p.title("Pods (%d owned, %d with a sample; spec.replicas %d, status.replicas %d)", len(s.Pods), len(s.PodMetrics), s.Replicas, s.StatusReplicas)
+	p.Title("Pods (%d owned, %d with a sample; spec.replicas %d, status.replicas %d)", len(s.Pods), len(s.PodMetrics), s.Replicas, s.StatusReplicas)
 	measures := measuresOf(e.Policy.Metrics)
 	if s.MetricsError != "" && len(measures) > 0 {
-		p.row("no metrics: " + s.MetricsError)
+		p.Row("no metrics: " + s.MetricsError)
 	}
 	if len(s.Pods) == 0 {
 		return
@@ -65,7 +65,7 @@ func (p explainPage) pods(e scaler.Explanation) {
 		name := strings.TrimSpace(strings.ToUpper(string(m.resource)) + " " + m.container)
 		head = append(head, name+" USED", name+" REQUESTED")
 	}
-	p.row(append(head, "SAMPLE")...)
+	p.Row(append(head, "SAMPLE")...)
 	for _, pod := range s.Pods {
 		seen, taken := sampleOf(s, pod)
 		p.pod(pod, seen, measures, sampleText(seen, taken, s.Time))
@@ -77,7 +77,7 @@ func (p explainPage) pod(pod *corev1.Pod, used *sample.Pod, measures []measure, 
 	for _, m := range measures {
 		cells = append(cells, m.used(used), m.requested(pod))
 	}
-	p.row(append(cells, age)...)
+	p.Row(append(cells, age)...)
 }
 
 // sampleText is how old a sample is, and how far its timestamp is off where that cannot be believed.

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 	"github.com/mini-hpa/mini-hpa/scaler/picture"
 	"github.com/mini-hpa/mini-hpa/scaler/trace"
 )
@@ -24,41 +25,41 @@ had led. The flags of the decision are the controller's: give them as it was giv
 
 If a file cannot be read, its name and line are told, the others are replayed, and the exit code is 2.`
 
-func replayCommand() command {
-	return command{
-		name:    "replay",
-		offline: true,
-		args:    "FILE...",
-		summary: "decide again on what a controller saw, or try other annotations on it",
-		about:   replayAbout,
-		task: func() task {
-			return &replayTask{decision: defaultDecisionFlags(), output: "table", set: settings{}, page: picture.Page{Title: "mini-hpa: replay"}}
+func replayCommand() cli.Command {
+	return cli.Command{
+		Name:    "replay",
+		Offline: true,
+		Args:    "FILE...",
+		Summary: "decide again on what a controller saw, or try other annotations on it",
+		About:   replayAbout,
+		Task: func() cli.Task {
+			return &replayTask{decision: cli.DefaultDecisionFlags(), output: "table", set: cli.Settings{}, page: picture.Page{Title: "mini-hpa: replay"}}
 		},
 	}
 }
 
 type replayTask struct {
-	decision decisionFlags
-	set      settings
+	decision cli.DecisionFlags
+	set      cli.Settings
 	output   string
 	all      bool
 	// page is what is drawn of all files.
 	page picture.Page
 }
 
-func (r *replayTask) declare(f *pflag.FlagSet) {
-	f.VarP(oneOf(&r.output, "table", "json", "html"), "output", "o",
+func (r *replayTask) Declare(f *pflag.FlagSet) {
+	f.VarP(cli.OneOf(&r.output, "table", "json", "html"), "output", "o",
 		"table with a summary for people, json with one line for each observation for programs, html with a picture in one self-contained page")
 	f.Var(r.set, "set", "another `mini-hpa/KEY=VALUE` than recorded; without a VALUE the annotation is removed. May be repeated")
 	f.BoolVar(&r.all, "all", false, "show every observation in the table; without it those where something changes")
-	r.decision.declare(f)
+	r.decision.Declare(f)
 }
 
-func (r *replayTask) run(ctx context.Context, args []string, s streams) error {
+func (r *replayTask) Run(ctx context.Context, args []string, s cli.Streams) error {
 	if len(args) == 0 {
-		return usagef("nothing to replay; want at least one FILE, or - for standard input")
+		return cli.Usagef("nothing to replay; want at least one FILE, or - for standard input")
 	}
-	if err := r.decision.check(); err != nil {
+	if err := r.decision.Check(); err != nil {
 		return err
 	}
 	var problems []error
@@ -68,12 +69,12 @@ func (r *replayTask) run(ctx context.Context, args []string, s streams) error {
 			job.file = name
 		}
 		if r.output == "table" && i > 0 {
-			fmt.Fprintln(s.out)
+			fmt.Fprintln(s.Out)
 		}
 		problems = append(problems, job.run(ctx))
 	}
 	if len(r.page.Variants) > 0 {
-		problems = append(problems, picture.HTML(s.out, r.page))
+		problems = append(problems, picture.HTML(s.Out, r.page))
 	}
 	return errors.Join(problems...)
 }
@@ -83,7 +84,7 @@ type replayJob struct {
 	task *replayTask
 	// name is the file as the user wrote it, file the same where lines have to say which one they are from.
 	name, file string
-	streams    streams
+	streams    cli.Streams
 }
 
 func (j replayJob) run(ctx context.Context) error {
@@ -105,7 +106,7 @@ func (j replayJob) run(ctx context.Context) error {
 
 func (j replayJob) open() (io.ReadCloser, error) {
 	if j.name == "-" {
-		return io.NopCloser(j.streams.in), nil
+		return io.NopCloser(j.streams.In), nil
 	}
 	in, err := os.Open(j.name)
 	if path := (*os.PathError)(nil); errors.As(err, &path) {
@@ -115,7 +116,7 @@ func (j replayJob) open() (io.ReadCloser, error) {
 }
 
 func (j replayJob) unreadable(err error) error {
-	return unreadable(fmt.Errorf("cannot read %s: %w", j.source(), err))
+	return cli.Unreadable(fmt.Errorf("cannot read %s: %w", j.source(), err))
 }
 
 // source is the file in messages.
@@ -123,7 +124,7 @@ func (j replayJob) source() string {
 	if j.name == "-" {
 		return "standard input"
 	}
-	return quote(j.name)
+	return cli.Quote(j.name)
 }
 
 // each replays the observations. What was decided before a line that cannot be read is shown.
@@ -148,7 +149,7 @@ func (j replayJob) each(ctx context.Context, r *trace.Reader, c *comparison) err
 // is nothing to compare with, because a workload has no annotations yet or only one answer is wanted, --set takes their place.
 func (j replayJob) compare(r *trace.Reader) (*comparison, error) {
 	recorded, when := r.Workload().Annotations, ""
-	changed := j.task.set.apply(recorded)
+	changed := j.task.set.Apply(recorded)
 	c := &comparison{}
 	if changed != nil && (j.task.output == "json" || !annotations.Selected(recorded)) {
 		recorded, changed, when = changed, nil, withSet
@@ -166,11 +167,11 @@ const withSet = "with --set, "
 
 // replay starts one under these annotations. Warnings about them are told; errors are one to a line.
 func (j replayJob) replay(set map[string]string, when string) (*trace.Replay, error) {
-	policy, err := j.task.decision.policy(set, func(warning string) {
-		fmt.Fprintf(j.streams.err, "mini-hpa replay: %s: %swarning: %s\n", j.source(), when, warning)
+	policy, err := j.task.decision.Policy(set, func(warning string) {
+		fmt.Fprintf(j.streams.Err, "mini-hpa replay: %s: %swarning: %s\n", j.source(), when, warning)
 	})
 	if err != nil {
-		return nil, unreadable(fmt.Errorf("cannot replay %s: line 1: %sthe workload's annotations are invalid:\n%w", j.source(), when, err))
+		return nil, cli.Unreadable(fmt.Errorf("cannot replay %s: line 1: %sthe workload's annotations are invalid:\n%w", j.source(), when, err))
 	}
-	return trace.NewReplay(policy, j.task.decision.rules), nil
+	return trace.NewReplay(policy, j.task.decision.Rules), nil
 }

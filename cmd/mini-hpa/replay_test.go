@@ -14,6 +14,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/zap"
+
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 )
 
 // traceText is a trace of so many observations, 15 s apart, of a workload of two pods of which nothing is measured but
@@ -74,15 +76,15 @@ func TestReplayAsJSON(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			traceFiles(t, map[string]string{"a": traceText(ordinary, 2), "b.gz": packed.String(), "bad": traceText(ordinary+`,"mini-hpa/min":"99"`, 1)})
 			var out, errs bytes.Buffer
-			code := thisProgram().run(t.Context(), append([]string{"replay", "-o", "json"}, test.args...),
-				streams{in: strings.NewReader(traceText(ordinary, 1)), out: &out, err: &errs, bridge: func(*zap.Logger) {}})
+			code := thisProgram().Run(t.Context(), append([]string{"replay", "-o", "json"}, test.args...),
+				cli.Streams{In: strings.NewReader(traceText(ordinary, 1)), Out: &out, Err: &errs, Bridge: func(*zap.Logger) {}})
 			got := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
 			for i := range got {
 				if i < len(test.want) && test.want[i] == "" && strings.HasPrefix(got[i], `{"time":"2026-01-01T12:00:00Z","current":`) {
 					got[i] = ""
 				}
 			}
-			if diff := cmp.Diff(test.want, got); diff != "" || code != exitOK || errs.Len() > 0 {
+			if diff := cmp.Diff(test.want, got); diff != "" || code != cli.ExitOK || errs.Len() > 0 {
 				t.Errorf("exit code %d, standard error %q, lines (-want +got):\n%s", code, errs.String(), diff)
 			}
 		})
@@ -115,10 +117,10 @@ func TestReplayOfWhatCannotBeRead(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			traceFiles(t, map[string]string{"good": traceText(ordinary, 1), "cut": cut[:len(cut)-20], "bad": traceText(ordinary+`,"mini-hpa/min":"99"`, 1)})
 			var out, errs bytes.Buffer
-			code := thisProgram().run(t.Context(), append([]string{"replay", "-o", "json"}, test.args...),
-				streams{in: strings.NewReader(""), out: &out, err: &errs, bridge: func(*zap.Logger) {}})
-			if lines := strings.Count(out.String(), "\n"); code != exitUsage || lines != test.lines {
-				t.Errorf("exit code %d, %d lines on standard output; want %d, %d", code, lines, exitUsage, test.lines)
+			code := thisProgram().Run(t.Context(), append([]string{"replay", "-o", "json"}, test.args...),
+				cli.Streams{In: strings.NewReader(""), Out: &out, Err: &errs, Bridge: func(*zap.Logger) {}})
+			if lines := strings.Count(out.String(), "\n"); code != cli.ExitUsage || lines != test.lines {
+				t.Errorf("exit code %d, %d lines on standard output; want %d, %d", code, lines, cli.ExitUsage, test.lines)
 			}
 			if !strings.HasPrefix(errs.String(), test.stderr) {
 				t.Errorf("standard error\n%s\nwant\n%s", errs.String(), test.stderr)
@@ -138,7 +140,7 @@ func TestReplayTables(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, stdout, stderr := call(t, append([]string{"replay"}, args...)...)
-			if code != exitOK || stderr != "" {
+			if code != cli.ExitOK || stderr != "" {
 				t.Errorf("exit code %d, standard error %q", code, stderr)
 			}
 			golden(t, filepath.Join("testdata", "replay", name+".txt"), stdout)
@@ -153,10 +155,10 @@ func TestReplayAsAPage(t *testing.T) {
 		code  int
 		parts []string
 	}{
-		"as recorded": {[]string{source}, exitOK, []string{"default/load", "2 → 3", ">7m30s<", "cpu utilization 23% above target 20%"}},
-		"compared": {[]string{source, "--set", "mini-hpa/target-cpu=40"}, exitOK,
+		"as recorded": {[]string{source}, cli.ExitOK, []string{"default/load", "2 → 3", ">7m30s<", "cpu utilization 23% above target 20%"}},
+		"compared": {[]string{source, "--set", "mini-hpa/target-cpu=40"}, cli.ExitOK,
 			[]string{"--set mini-hpa/target-cpu=40", "would have decided there and then", ">7m30s, with --set 0s<", "decided on with --set"}},
-		"what can be read": {[]string{"nowhere", "testdata/replay/unannotated.trace.jsonl", "--set=mini-hpa/max=10", "--set=mini-hpa/target-cpu=1"}, exitUsage,
+		"what can be read": {[]string{"nowhere", "testdata/replay/unannotated.trace.jsonl", "--set=mini-hpa/max=10", "--set=mini-hpa/target-cpu=1"}, cli.ExitUsage,
 			[]string{"shop/web", "12 → 10"}},
 	}
 	for name, test := range tests {
@@ -172,7 +174,7 @@ func TestReplayAsAPage(t *testing.T) {
 			}
 		})
 	}
-	if code, stdout, _ := call(t, "replay", "-o", "html", "nowhere"); code != exitUsage || stdout != "" {
+	if code, stdout, _ := call(t, "replay", "-o", "html", "nowhere"); code != cli.ExitUsage || stdout != "" {
 		t.Errorf("nothing to draw: exit code %d, standard output %q", code, stdout)
 	}
 }
@@ -182,8 +184,8 @@ func TestAnEndlessReplayCanBeEnded(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	var out, errs bytes.Buffer
-	code := thisProgram().run(ctx, []string{"replay", "-o", "json", "a"}, streams{out: &out, err: &errs})
-	if code != exitFailure || out.Len() > 0 || errs.String() != "mini-hpa replay: was told to end before it was done\n" {
+	code := thisProgram().Run(ctx, []string{"replay", "-o", "json", "a"}, cli.Streams{Out: &out, Err: &errs})
+	if code != cli.ExitFailure || out.Len() > 0 || errs.String() != "mini-hpa replay: was told to end before it was done\n" {
 		t.Errorf("exit code %d, standard output %q, standard error %q", code, out.String(), errs.String())
 	}
 }

@@ -32,7 +32,7 @@ type curve struct{ replicas, ratio []picture.Point }
 func newReplayPicture(j replayJob, workload *annotations.Workload, c *comparison) *replayPicture {
 	v := picture.Variant{Name: fmt.Sprintf("%s: deployment %s/%s", j.name, workload.Namespace, workload.Name)}
 	if len(j.task.set) > 0 {
-		v.Facts = append(v.Facts, "--set "+j.task.set.words())
+		v.Facts = append(v.Facts, "--set "+j.task.set.Words())
 	}
 	if c.set != nil {
 		v.Facts = append(v.Facts, "Each point is what other annotations would have decided there and then, on usage that was measured with the recorded "+

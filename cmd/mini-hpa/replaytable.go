@@ -6,12 +6,13 @@ import (
 	"time"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 	"github.com/mini-hpa/mini-hpa/scaler/trace"
 )
 
 // replayTable shows a replay to people: the observations at which something changes, and a summary.
 type replayTable struct {
-	*page
+	*cli.Page
 	job replayJob
 	c   *comparison
 	// before is the observation before; its outcomes are nil at the first one.
@@ -20,16 +21,16 @@ type replayTable struct {
 }
 
 func newReplayTable(j replayJob, workload *annotations.Workload, c *comparison) *replayTable {
-	t := &replayTable{page: newPage(j.streams.out), job: j, c: c}
-	t.line("%s: deployment %s", j.name, workload.Namespace+"/"+workload.Name)
+	t := &replayTable{Page: cli.NewPage(j.streams.Out), job: j, c: c}
+	t.Line("%s: deployment %s", j.name, workload.Namespace+"/"+workload.Name)
 	if len(j.task.set) > 0 {
-		t.line("--set %s", j.task.set.words())
+		t.Line("--set %s", j.task.set.Words())
 	}
-	t.title("Observations")
+	t.Title("Observations")
 	if c.set == nil {
-		t.row("TIME", "REPLICAS", "RATIO", "ACTIVE", "ABLE", "LIMITED", "BECAUSE")
+		t.Row("TIME", "REPLICAS", "RATIO", "ACTIVE", "ABLE", "LIMITED", "BECAUSE")
 	} else {
-		t.row("TIME", "RECORDED", "RATIO", "DECIDED", "WITH --SET", "RATIO", "BECAUSE, WITH --SET")
+		t.Row("TIME", "RECORDED", "RATIO", "DECIDED", "WITH --SET", "RATIO", "BECAUSE, WITH --SET")
 	}
 	return t
 }
@@ -39,13 +40,13 @@ func (t *replayTable) show(p pair) error {
 		t.hidden++
 	} else if t.c.set == nil {
 		o := p.recorded
-		t.row(stamp(o.Time), move(o.Current, o.Desired), ratio(o), cmp.Or(o.Active, "-"), cmp.Or(o.Able, "-"), cmp.Or(o.Limited, "-"), o.Because())
+		t.Row(stamp(o.Time), cli.Change(o.Current, o.Desired), ratio(o), cmp.Or(o.Active, "-"), cmp.Or(o.Able, "-"), cmp.Or(o.Limited, "-"), o.Because())
 	} else {
 		o := p.set
-		t.row(stamp(o.Time), fmt.Sprint(o.Current), ratio(p.recorded), move(o.Current, p.recorded.Desired), move(o.Current, o.Desired), ratio(o), o.Because())
+		t.Row(stamp(o.Time), fmt.Sprint(o.Current), ratio(p.recorded), cli.Change(o.Current, p.recorded.Desired), cli.Change(o.Current, o.Desired), ratio(o), o.Because())
 	}
 	t.before = p
-	return t.failed()
+	return t.Err()
 }
 
 // changes says whether an observation is worth a row: the first one, a decision to scale that is not the one before
@@ -69,28 +70,28 @@ func scales(now, before *trace.Outcome) bool {
 
 func (t *replayTable) end() error {
 	if t.hidden > 0 {
-		t.row(fmt.Sprintf("(observations at which nothing changed: %d; --all shows them)", t.hidden))
+		t.Row(fmt.Sprintf("(observations at which nothing changed: %d; --all shows them)", t.hidden))
 	}
-	t.title("Summary")
+	t.Title("Summary")
 	if t.c.set == nil {
 		for _, row := range sumRows(false) {
-			t.row(row.name, row.of(&t.c.recordedSum))
+			t.Row(row.name, row.of(&t.c.recordedSum))
 		}
 	} else {
 		t.compared()
 	}
-	return t.flush()
+	return t.Flush()
 }
 
 func (t *replayTable) compared() {
-	t.row("", "as recorded", "with --set")
+	t.Row("", "as recorded", "with --set")
 	for _, row := range sumRows(true) {
-		t.row(row.name, row.of(&t.c.recordedSum), row.of(&t.c.setSum))
+		t.Row(row.name, row.of(&t.c.recordedSum), row.of(&t.c.setSum))
 	}
-	t.row("decided differently", "", fmt.Sprintf("%d of %d", t.c.differ, t.c.setSum.Evaluations))
+	t.Row("decided differently", "", fmt.Sprintf("%d of %d", t.c.differ, t.c.setSum.Evaluations))
 	if first := t.c.first; first.set != nil {
-		t.row("first difference", move(first.recorded.Current, first.recorded.Desired),
-			fmt.Sprintf("%s at %s", move(first.set.Current, first.set.Desired), stamp(first.set.Time)))
+		t.Row("first difference", cli.Change(first.recorded.Current, first.recorded.Desired),
+			fmt.Sprintf("%s at %s", cli.Change(first.set.Current, first.set.Desired), stamp(first.set.Time)))
 	}
 }
 

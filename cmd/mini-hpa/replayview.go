@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 	"github.com/mini-hpa/mini-hpa/scaler/trace"
 )
@@ -62,7 +63,7 @@ func (j replayJob) view(r *trace.Reader, c *comparison) view {
 	case "html":
 		return newReplayPicture(j, r.Workload(), c)
 	case "json":
-		e := json.NewEncoder(j.streams.out)
+		e := json.NewEncoder(j.streams.Out)
 		e.SetEscapeHTML(false)
 		return &replayLines{file: j.file, encoder: e}
 	}
@@ -102,8 +103,8 @@ func sumRows(compared bool) []sumRow {
 		{"evaluations", func(s *trace.Summary) string { return fmt.Sprint(s.Evaluations) }},
 		{"with a metric that failed", func(s *trace.Summary) string { return fmt.Sprint(s.Failures) }},
 		changes,
-		{"time above target", func(s *trace.Summary) string { return short(s.AboveTarget.Round(time.Second)) }},
-		{"time without a ratio", func(s *trace.Summary) string { return short(s.Unmeasured.Round(time.Second)) }},
+		{"time above target", func(s *trace.Summary) string { return cli.Short(s.AboveTarget.Round(time.Second)) }},
+		{"time without a ratio", func(s *trace.Summary) string { return cli.Short(s.Unmeasured.Round(time.Second)) }},
 		{"replica-hours decided on", func(s *trace.Summary) string { return hours(s.ReplicaHours) }},
 		{"replica-hours recorded", func(s *trace.Summary) string { return hours(s.SeenReplicaHours) }},
 	}

@@ -9,6 +9,8 @@ import (
 
 	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 )
 
 const selftestAbout = `Asks a cluster whether mini-hpa can work in it. Each check is one line: ok, FAIL with what was seen and what to do, or skip with
@@ -26,13 +28,13 @@ It needs the rights to list pods.metrics.k8s.io there, to create Deployments in 
 ValidatingWebhookConfiguration, and to create SubjectAccessReviews. The certificate of a webhook that is called by its Service
 can be looked at from inside of the cluster only.`
 
-func selftestCommand() command {
-	return command{
-		name:    "selftest",
-		summary: "ask a cluster whether mini-hpa can work in it",
-		about:   selftestAbout,
-		task: func() task {
-			return &selftestTask{api: defaultAPIFlags(), logs: logFlags{level: "error", format: "console"},
+func selftestCommand() cli.Command {
+	return cli.Command{
+		Name:    "selftest",
+		Summary: "ask a cluster whether mini-hpa can work in it",
+		About:   selftestAbout,
+		Task: func() cli.Task {
+			return &selftestTask{api: defaultAPIFlags(), logs: cli.LogFlags{Level: "error", Format: "console"},
 				namespace: "default", configuration: defaultWebhookFlags("").configuration}
 		},
 	}
@@ -42,7 +44,7 @@ func selftestCommand() command {
 type selftestTask struct {
 	cluster clusterFlags
 	api     apiFlags
-	logs    logFlags
+	logs    cli.LogFlags
 	// namespace is where Deployments are tried out, watched is where the controller works; empty for everywhere.
 	namespace, watched string
 	configuration      string
@@ -50,28 +52,28 @@ type selftestTask struct {
 	lease, secret      string
 }
 
-func (t *selftestTask) declare(f *pflag.FlagSet) {
-	f.VarP(namespaced(&t.namespace), "namespace", "n", "where Deployments are tried out as a dry run; the webhook has to be asked about it")
+func (t *selftestTask) Declare(f *pflag.FlagSet) {
+	f.VarP(cli.Namespace(&t.namespace), "namespace", "n", "where Deployments are tried out as a dry run; the webhook has to be asked about it")
 	f.Var(optionalName(&t.configuration), "webhook-configuration", "the webhook's ValidatingWebhookConfiguration; empty if there is no webhook")
 	f.Var(serviceAccount(&t.account), "service-account", "the controller's service account, in the namespace of its pods; without it rights are not tested")
-	f.Var(namespaced(&t.watched), "watch-namespace", "the only namespace that the controller works in; without it all")
+	f.Var(cli.Namespace(&t.watched), "watch-namespace", "the only namespace that the controller works in; without it all")
 	f.Var(optionalName(&t.lease), "leader-elect-resource-name", "the Lease by which replicas elect their leader; without it the rights to it are not tested")
 	f.Var(optionalName(&t.secret), "webhook-ca-secret", "the Secret of the CA that replicas share; without it the rights to it and to the caBundle are not tested")
 	t.cluster.declare(f, "KUBECONFIG, ~/.kube/config or the pod's service account")
 	t.api.declareTimeout(f)
-	t.logs.declare(f)
+	t.logs.Declare(f)
 }
 
-func (t *selftestTask) run(ctx context.Context, _ []string, s streams) error {
+func (t *selftestTask) Run(ctx context.Context, _ []string, s cli.Streams) error {
 	if t.namespace == "" {
-		return usagef(`invalid value "" for --namespace: want the name of a namespace (a DNS label)`)
+		return cli.Usagef(`invalid value "" for --namespace: want the name of a namespace (a DNS label)`)
 	}
-	s.bridge(t.logs.logger(s.err)) // what libraries log is no finding
-	found, err := t.cluster.forUser(s.build)
+	s.Bridge(t.logs.Logger(s.Err)) // what libraries log is no finding
+	found, err := t.cluster.forUser(s.Build)
 	if err != nil {
 		return err
 	}
-	tests, err := newTester(t, found.config, s.out)
+	tests, err := newTester(t, found.config, s.Out)
 	if err != nil {
 		return err
 	}
@@ -88,7 +90,7 @@ type tally struct {
 }
 
 func (r *tally) line(word, format string, args ...any) {
-	fmt.Fprintf(r.out, "%-4s %s\n", word, clean(fmt.Sprintf(format, args...)))
+	fmt.Fprintf(r.out, "%-4s %s\n", word, cli.Clean(fmt.Sprintf(format, args...)))
 }
 
 // ok says that a claim is true, with a detail.
@@ -127,9 +129,9 @@ func (a account) String() string {
 
 // serviceAccount is NAMESPACE/NAME, or nothing.
 func serviceAccount(value *account) pflag.Value {
-	return checked[account]{value: value, kind: "namespace/name", format: account.String,
-		want: "NAMESPACE/NAME of a service account, such as mini-hpa/mini-hpa, or nothing",
-		parse: func(s string) (account, bool) {
+	return cli.Value[account]{Var: value, Kind: "namespace/name", Format: account.String,
+		Want: "NAMESPACE/NAME of a service account, such as mini-hpa/mini-hpa, or nothing",
+		Parse: func(s string) (account, bool) {
 			namespace, name, _ := strings.Cut(s, "/")
 			valid := len(validation.IsDNS1123Label(namespace)) == 0 && len(validation.IsDNS1123Subdomain(name)) == 0
 			return account{namespace, name}, s == "" || valid
@@ -138,6 +140,6 @@ func serviceAccount(value *account) pflag.Value {
 
 // optionalName is the name of an API object, or nothing.
 func optionalName(value *string) pflag.Value {
-	return checked[string]{value: value, kind: "name", format: asIs, want: "the name of an object (a DNS subdomain), or nothing",
-		parse: func(s string) (string, bool) { return s, s == "" || len(validation.IsDNS1123Subdomain(s)) == 0 }}
+	return cli.Value[string]{Var: value, Kind: "name", Format: cli.AsIs, Want: "the name of an object (a DNS subdomain), or nothing",
+		Parse: func(s string) (string, bool) { return s, s == "" || len(validation.IsDNS1123Subdomain(s)) == 0 }}
 }

@@ -33,6 +33,8 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/util/cert"
 	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
+
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 )
 
 // installation is a cluster in which mini-hpa is installed, well or badly, over real HTTP.
@@ -447,9 +449,9 @@ func TestSelftest(t *testing.T) {
 			if diff := cmp.Diff(want, in.lines(stdout)); diff != "" {
 				t.Errorf("standard output (-want +got):\n%s", diff)
 			}
-			wantCode, wantErr := exitOK, ""
+			wantCode, wantErr := cli.ExitOK, ""
 			if test.failed != "" {
-				wantCode, wantErr = exitFailure, "mini-hpa selftest: "+test.failed+" checks failed\n"
+				wantCode, wantErr = cli.ExitFailure, "mini-hpa selftest: "+test.failed+" checks failed\n"
 			}
 			if code != wantCode || stderr != wantErr {
 				t.Errorf("exit code %d, standard error %q; want %d, %q", code, stderr, wantCode, wantErr)
@@ -474,7 +476,7 @@ func TestSelftestOfOneNamespace(t *testing.T) {
 		}
 	}
 	args := []string{"selftest", "--kubeconfig", in.kubeconfig(), "--service-account", "mini-hpa/mini-hpa", "--watch-namespace", "team-a"}
-	if code, stdout, stderr := call(t, args...); code != exitOK || strings.Contains(stdout, "FAIL") {
+	if code, stdout, stderr := call(t, args...); code != cli.ExitOK || strings.Contains(stdout, "FAIL") {
 		t.Errorf("exit code %d, standard error %q:\n%s", code, stderr, stdout)
 	}
 	for _, a := range in.asked {
@@ -487,7 +489,7 @@ func TestSelftestOfOneNamespace(t *testing.T) {
 		t.Error("it asked about nothing")
 	}
 	in.grants = documented(t)[:0]
-	if code, stdout, _ := call(t, args...); code != exitFailure || !strings.Contains(stdout, "FAIL mini-hpa/mini-hpa has the rights it needs") {
+	if code, stdout, _ := call(t, args...); code != cli.ExitFailure || !strings.Contains(stdout, "FAIL mini-hpa/mini-hpa has the rights it needs") {
 		t.Errorf("without rights: exit code %d:\n%s", code, stdout)
 	}
 }
@@ -611,7 +613,7 @@ func TestSelftestFlags(t *testing.T) {
 	} {
 		code, stdout, stderr := call(t, "selftest", "--"+flag+"="+test.value)
 		want := fmt.Sprintf("mini-hpa selftest: invalid value %q for --%s: want %s\nRun \"mini-hpa selftest --help\" for what it takes.\n", test.value, flag, test.want)
-		if code != exitUsage || stdout != "" || stderr != want {
+		if code != cli.ExitUsage || stdout != "" || stderr != want {
 			t.Errorf("exit code %d, %q, %q; want %q", code, stdout, stderr, want)
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 )
 
 // unreached is what keeps the API server from the webhook, most often.
@@ -45,7 +46,7 @@ func (t *tester) checkAdmitted(ctx context.Context, claim string, d *appsv1.Depl
 		t.fail(claim, err.Error(), adviceAfter(err))
 		return
 	}
-	t.ok(claim, "as a dry run in namespace "+quote(t.namespace))
+	t.ok(claim, "as a dry run in namespace "+cli.Quote(t.namespace))
 }
 
 // checkRefusal wants the webhook to refuse a Deployment, in words that nobody else has.
@@ -61,7 +62,7 @@ func (t *tester) checkRefusal(ctx context.Context, d *appsv1.Deployment, hooks [
 	case err != nil:
 		t.fail(claim, err.Error(), adviceAfter(err))
 	case leavesOut(hooks, t.namespace):
-		t.fail(claim, fmt.Sprintf("it was admitted, because the webhook's namespaceSelector leaves out namespace %s", quote(t.namespace)),
+		t.fail(claim, fmt.Sprintf("it was admitted, because the webhook's namespaceSelector leaves out namespace %s", cli.Quote(t.namespace)),
 			"name another one with --namespace")
 	default:
 		t.fail(claim, "it was admitted, so the API server did not ask the webhook or got no answer (with failurePolicy Ignore it lets everything through then)", unreached)

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
+
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 )
 
 // contact is where the API server calls a webhook, and whom it expects there.
@@ -70,7 +72,7 @@ func (t *tester) checkCertificate(ctx context.Context, hook *admissionv1.Validat
 	invalid := (*tls.CertificateVerificationError)(nil)
 	switch {
 	case err == nil:
-		t.ok(claim, fmt.Sprintf("%s shows one that is trusted, for another %s", at.address, short(time.Until(leaf.NotAfter).Truncate(time.Second))))
+		t.ok(claim, fmt.Sprintf("%s shows one that is trusted, for another %s", at.address, cli.Short(time.Until(leaf.NotAfter).Truncate(time.Second))))
 	case isUnknownHere(err):
 		t.skip(claim, at.name+" cannot be looked up from here; if it is a name inside of the cluster, run this in a pod")
 	case errors.As(err, &invalid):

@@ -13,6 +13,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 	"github.com/mini-hpa/mini-hpa/scaler/metrics"
 )
 
@@ -66,11 +67,11 @@ func (t *tester) checkMetrics(ctx context.Context) {
 		return
 	}
 	if pods := feed.Status().Pods; pods > 0 {
-		t.ok(claim, fmt.Sprintf("metrics.k8s.io/v1beta1 has samples of %d pods in namespace %s", pods, quote(t.home())))
+		t.ok(claim, fmt.Sprintf("metrics.k8s.io/v1beta1 has samples of %d pods in namespace %s", pods, cli.Quote(t.home())))
 		return
 	}
 	t.skip(claim, fmt.Sprintf("metrics.k8s.io/v1beta1 does, but has no samples of pods in namespace %s; "+
-		"run this again when pods there are older than a minute, and if there are none then, see metrics-server's log", quote(t.home())))
+		"run this again when pods there are older than a minute, and if there are none then, see metrics-server's log", cli.Quote(t.home())))
 }
 
 // checkWebhook looks at the certificates, and then asks the API server as users do.
@@ -79,7 +80,7 @@ func (t *tester) checkWebhook(ctx context.Context) {
 		t.skip("the webhook", "there is none, --webhook-configuration is empty")
 		return
 	}
-	claim := "ValidatingWebhookConfiguration " + quote(t.configuration)
+	claim := "ValidatingWebhookConfiguration " + cli.Quote(t.configuration)
 	found, err := t.client.AdmissionregistrationV1().ValidatingWebhookConfigurations().Get(ctx, t.configuration, metav1.GetOptions{})
 	switch {
 	case apierrors.IsForbidden(err):

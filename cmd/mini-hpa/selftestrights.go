@@ -7,6 +7,8 @@ import (
 
 	authorizationv1 "k8s.io/api/authorization/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 )
 
 // reach is where a right holds.
@@ -126,11 +128,11 @@ func (r right) action(verb, namespace string) action {
 	resource, group, _ := strings.Cut(kind, ".")
 	words := verb + " " + r.resource
 	if r.name != "" {
-		words += " " + quote(r.name)
+		words += " " + cli.Quote(r.name)
 	}
 	switch {
 	case namespace != "":
-		words += " in namespace " + quote(namespace)
+		words += " in namespace " + cli.Quote(namespace)
 	case r.where != inCluster:
 		words += " in all namespaces"
 	}

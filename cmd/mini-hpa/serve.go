@@ -11,6 +11,8 @@ import (
 	"github.com/spf13/pflag"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
+
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 )
 
 // serveFlags say where the controller answers.
@@ -19,8 +21,8 @@ type serveFlags struct{ metrics, probes string }
 func defaultServeFlags() serveFlags { return serveFlags{metrics: ":8080", probes: ":8081"} }
 
 func (s *serveFlags) declare(f *pflag.FlagSet) {
-	f.Var(address(&s.metrics), "metrics-bind-address", "where /metrics is served, for Prometheus; 0 serves none")
-	f.Var(address(&s.probes), "health-probe-bind-address", "where /healthz and /readyz are served, for the kubelet; 0 serves none")
+	f.Var(cli.Address(&s.metrics), "metrics-bind-address", "where /metrics is served, for Prometheus; 0 serves none")
+	f.Var(cli.Address(&s.probes), "health-probe-bind-address", "where /healthz and /readyz are served, for the kubelet; 0 serves none")
 }
 
 // endpoint is one HTTP server whose port is open already, so that a port that is taken shows before anything else starts.
@@ -33,7 +35,7 @@ type endpoint struct {
 
 // listen opens the port. It returns nil for the address 0.
 func listen(flag, address string, h http.Handler, log *zap.Logger) (*endpoint, error) {
-	if address == disabled {
+	if address == cli.NoAddress {
 		return nil, nil
 	}
 	listener, err := net.Listen("tcp", address)

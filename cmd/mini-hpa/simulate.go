@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 	"github.com/mini-hpa/mini-hpa/scaler/simulate"
 	"github.com/mini-hpa/mini-hpa/scaler/trace"
 )
@@ -25,15 +26,15 @@ Without -f a Deployment is simulated whose pods request 1 CPU and have a limit o
 --set tries other annotations. --compare puts a second variant beside it: the manifest with those annotations instead,
 and without those of --set. The flags of the decision are the controller's.`
 
-func simulateCommand() command {
-	return command{
-		name:    "simulate",
-		offline: true,
-		summary: "try annotations on a load, without a cluster",
-		about:   fmt.Sprintf(simulateAbout, shapesText()),
-		task: func() task {
-			return &simulateTask{setup: simulate.DefaultSetup(), decision: defaultDecisionFlags(), output: "table",
-				interpolation: "linear", set: settings{}, compare: settings{}}
+func simulateCommand() cli.Command {
+	return cli.Command{
+		Name:    "simulate",
+		Offline: true,
+		Summary: "try annotations on a load, without a cluster",
+		About:   fmt.Sprintf(simulateAbout, shapesText()),
+		Task: func() cli.Task {
+			return &simulateTask{setup: simulate.DefaultSetup(), decision: cli.DefaultDecisionFlags(), output: "table",
+				interpolation: "linear", set: cli.Settings{}, compare: cli.Settings{}}
 		},
 	}
 }
@@ -48,13 +49,13 @@ func shapesText() string {
 
 type simulateTask struct {
 	setup                 simulate.Setup
-	decision              decisionFlags
+	decision              cli.DecisionFlags
 	file, load            string
 	interpolation, output string
 	startupCPU, warmUpCPU int
 	rollout, outage       string
 	duration              time.Duration
-	set, compare          settings
+	set, compare          cli.Settings
 	record                string
 	all                   bool
 	// deployment is what the manifest has, around what is beside it, and besides what else lint finds in it.
@@ -65,54 +66,54 @@ type simulateTask struct {
 	given func(flag string) bool
 }
 
-func (t *simulateTask) declare(f *pflag.FlagSet) {
+func (t *simulateTask) Declare(f *pflag.FlagSet) {
 	const hour = time.Hour
 	f.StringVarP(&t.file, "filename", "f", "", "`path` of the annotated Deployment's manifest, or - for standard input; without it a built-in one")
 	f.StringVar(&t.load, "load", "", "`SHAPE or FILE.csv`: the CPU that is asked of the whole Deployment; see above")
-	f.Var(oneOf(&t.interpolation, "linear", "step"), "interpolation", "between two points of a file: straight, or the one before until the next")
+	f.Var(cli.OneOf(&t.interpolation, "linear", "step"), "interpolation", "between two points of a file: straight, or the one before until the next")
 	f.Var(span(&t.duration, longestSimulation), "duration", "how long to simulate; without it as long as the file, or 30m")
-	f.Var(seconds(&t.setup.Startup, 0, hour), "startup", "time from a pod's creation until it is ready; it is Pending for the first half")
-	f.Var(count(&t.startupCPU, 0, 1_000_000), "startup-cpu", "millicores that a pod uses while it runs and is not ready")
-	f.Var(seconds(&t.setup.WarmUp, 0, hour), "warm-up", "how long a pod uses --warm-up-cpu after it is ready; what the decision makes of that is mini-hpa/warm-up")
-	f.Var(count(&t.warmUpCPU, 0, 1_000_000), "warm-up-cpu", "millicores that a pod uses for --warm-up, besides those that its load takes")
+	f.Var(cli.Seconds(&t.setup.Startup, 0, hour), "startup", "time from a pod's creation until it is ready; it is Pending for the first half")
+	f.Var(cli.Count(&t.startupCPU, 0, 1_000_000), "startup-cpu", "millicores that a pod uses while it runs and is not ready")
+	f.Var(cli.Seconds(&t.setup.WarmUp, 0, hour), "warm-up", "how long a pod uses --warm-up-cpu after it is ready; what the decision makes of that is mini-hpa/warm-up")
+	f.Var(cli.Count(&t.warmUpCPU, 0, 1_000_000), "warm-up-cpu", "millicores that a pod uses for --warm-up, besides those that its load takes")
 	f.Var(incident(&t.rollout, "at=10m,surge=25%,unavailable=25%; PODS are a number or a percent of the replicas, by default the manifest's strategy or 25%"),
 		"rollout", "replace all pods by new ones, as after a change of the template: `at=TIME,surge=PODS,unavailable=PODS`")
 	f.Var(incident(&t.outage, "at=10m,for=5m"), "outage", "let the metrics API fail: `at=TIME,for=TIME`")
-	f.Var(seconds(&t.setup.MetricsPeriod, time.Second, 10*time.Minute), "metrics-period", "time between two samples of a pod (metrics-server --metric-resolution)")
-	f.Var(seconds(&t.setup.MetricsDelay, 0, 10*time.Minute), "metrics-delay", "how old a sample is when it can be read; may be longer than the period")
+	f.Var(cli.Seconds(&t.setup.MetricsPeriod, time.Second, 10*time.Minute), "metrics-period", "time between two samples of a pod (metrics-server --metric-resolution)")
+	f.Var(cli.Seconds(&t.setup.MetricsDelay, 0, 10*time.Minute), "metrics-delay", "how old a sample is when it can be read; may be longer than the period")
 	f.Var(t.set, "set", "another `mini-hpa/KEY=VALUE` than in the manifest; without a VALUE the annotation is removed. May be repeated")
 	f.Var(t.compare, "compare", "the same for a second variant beside the first: the manifest with this `mini-hpa/KEY=VALUE`. May be repeated")
-	f.VarP(oneOf(&t.output, "table", "json", "html", "svg"), "output", "o",
+	f.VarP(cli.OneOf(&t.output, "table", "json", "html", "svg"), "output", "o",
 		"table for people, json with one line for each evaluation for programs, html or svg with a picture")
 	f.BoolVar(&t.all, "all", false, "show every evaluation in the table; without it those where something changes, and one a minute")
 	f.StringVar(&t.record, "record", "", "`path` of a trace to write, for mini-hpa replay; not with --compare")
-	t.decision.declare(f)
+	t.decision.Declare(f)
 	t.given = f.Changed
 }
 
 // span is a duration of whole seconds, or empty for what the load says.
-func span(value *time.Duration, hi time.Duration) checked[time.Duration] {
-	return checked[time.Duration]{value: value, kind: "duration",
-		want: fmt.Sprintf("a duration of whole seconds from 1s to %s, such as 30m", short(hi)),
-		format: func(d time.Duration) string {
+func span(value *time.Duration, hi time.Duration) cli.Value[time.Duration] {
+	return cli.Value[time.Duration]{Var: value, Kind: "duration",
+		Want: fmt.Sprintf("a duration of whole seconds from 1s to %s, such as 30m", cli.Short(hi)),
+		Format: func(d time.Duration) string {
 			if d == 0 {
 				return ""
 			}
-			return short(d)
+			return cli.Short(d)
 		},
-		parse: func(s string) (time.Duration, bool) {
+		Parse: func(s string) (time.Duration, bool) {
 			d, err := time.ParseDuration(s)
 			return d, err == nil && time.Second <= d && d <= hi && d%time.Second == 0
 		}}
 }
 
 // incident is something that happens in a simulation; empty if it does not. What is wrong with its words is said when all of them are known.
-func incident(value *string, example string) checked[string] {
-	return checked[string]{value: value, kind: "event", format: asIs, want: "it in this form, such as " + example,
-		parse: func(s string) (string, bool) { return s, true }}
+func incident(value *string, example string) cli.Value[string] {
+	return cli.Value[string]{Var: value, Kind: "event", Format: cli.AsIs, Want: "it in this form, such as " + example,
+		Parse: func(s string) (string, bool) { return s, true }}
 }
 
-func (t *simulateTask) run(ctx context.Context, _ []string, s streams) error {
+func (t *simulateTask) Run(ctx context.Context, _ []string, s cli.Streams) error {
 	if err := t.check(); err != nil {
 		return err
 	}
@@ -120,7 +121,7 @@ func (t *simulateTask) run(ctx context.Context, _ []string, s streams) error {
 		return err
 	}
 	for _, f := range t.besides {
-		fmt.Fprintf(s.err, "mini-hpa simulate: %s\n", f.text())
+		fmt.Fprintf(s.Err, "mini-hpa simulate: %s\n", f.text())
 	}
 	variants := []*variant{{name: "annotated", set: t.set}}
 	if len(t.set) > 0 {
@@ -140,37 +141,37 @@ func (t *simulateTask) run(ctx context.Context, _ []string, s streams) error {
 func (t *simulateTask) check() error {
 	switch {
 	case t.load == "":
-		return usagef("nothing to simulate: --load is not set; want a shape such as burst, or a file of time,millicores such as load.csv")
+		return cli.Usagef("nothing to simulate: --load is not set; want a shape such as burst, or a file of time,millicores such as load.csv")
 	case t.record != "" && len(t.compare) > 0:
-		return usagef("--record and --compare cannot be used together: a trace is of one variant")
+		return cli.Usagef("--record and --compare cannot be used together: a trace is of one variant")
 	case t.all && t.output != "table":
-		return usagef("--all and --output %s cannot be used together: only the table leaves evaluations out", t.output)
+		return cli.Usagef("--all and --output %s cannot be used together: only the table leaves evaluations out", t.output)
 	case t.given("interpolation") && !t.readsCurve():
-		return usagef("--interpolation is for the points of a file; --load %s is a shape", quote(t.load))
+		return cli.Usagef("--interpolation is for the points of a file; --load %s is a shape", cli.Quote(t.load))
 	case t.file == "-" && t.load == "-":
-		return usagef("--filename and --load cannot both be standard input")
+		return cli.Usagef("--filename and --load cannot both be standard input")
 	}
-	return t.decision.check()
+	return t.decision.Check()
 }
 
 // progress tells now and then how far a long simulation is.
-func (t *simulateTask) progress(s streams) func(at time.Duration) {
+func (t *simulateTask) progress(s cli.Streams) func(at time.Duration) {
 	const often = 5 * time.Second
 	told := time.Now()
 	return func(at time.Duration) {
 		if at%time.Minute == 0 && time.Since(told) >= often {
 			told = time.Now()
-			fmt.Fprintf(s.err, "mini-hpa simulate: at %s of %s\n", short(at), short(t.setup.Duration))
+			fmt.Fprintf(s.Err, "mini-hpa simulate: at %s of %s\n", cli.Short(at), cli.Short(t.setup.Duration))
 		}
 	}
 }
 
 // play simulates one variant.
-func (t *simulateTask) play(ctx context.Context, v *variant, s streams) error {
+func (t *simulateTask) play(ctx context.Context, v *variant, s cli.Streams) error {
 	v.setup = t.setup
 	v.setup.Progress = t.progress(s)
 	v.setup.Workload = t.setup.Workload.DeepCopy()
-	if changed := v.set.apply(v.setup.Workload.Annotations); changed != nil {
+	if changed := v.set.Apply(v.setup.Workload.Annotations); changed != nil {
 		v.setup.Workload.Annotations = changed
 	}
 	policy, err := t.policy(v, s)
@@ -178,7 +179,7 @@ func (t *simulateTask) play(ctx context.Context, v *variant, s streams) error {
 		return err
 	}
 	supply(&v.setup.Workload.Spec.Template.Spec, t.around.LimitRanges)
-	v.setup.Policy, v.setup.Rules, v.setup.StartupMilli = policy, t.decision.rules, float64(t.startupCPU)
+	v.setup.Policy, v.setup.Rules, v.setup.StartupMilli = policy, t.decision.Rules, float64(t.startupCPU)
 	v.setup.WarmUpMilli = float64(t.warmUpCPU)
 	if t.record == "" {
 		return v.simulate(ctx)
@@ -196,15 +197,15 @@ func (t *simulateTask) play(ctx context.Context, v *variant, s streams) error {
 	return err
 }
 
-func (t *simulateTask) show(variants []*variant, s streams) error {
+func (t *simulateTask) show(variants []*variant, s cli.Streams) error {
 	var err error
 	switch t.output {
 	case "json":
-		err = simulateLines(s.out, variants)
+		err = simulateLines(s.Out, variants)
 	case "svg", "html":
-		err = simulatePicture(s.out, t.output, variants)
+		err = simulatePicture(s.Out, t.output, variants)
 	default:
-		err = newSimulateTable(s.out, variants, t.all).write()
+		err = newSimulateTable(s.Out, variants, t.all).write()
 	}
 	if err != nil {
 		return fmt.Errorf("cannot write the simulation: %w", err)

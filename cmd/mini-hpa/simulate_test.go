@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 	"github.com/mini-hpa/mini-hpa/scaler/simulate"
 )
 
@@ -25,7 +26,7 @@ const (
 func simulated(t *testing.T, line string, more ...string) string {
 	t.Helper()
 	code, stdout, stderr := call(t, append(strings.Fields(line), more...)...)
-	if code != exitOK || stderr != "" {
+	if code != cli.ExitOK || stderr != "" {
 		t.Fatalf("%s: exit code %d, standard error %q", line, code, stderr)
 	}
 	return stdout
@@ -148,8 +149,8 @@ func TestSimulateTakesAManifestAndACurve(t *testing.T) {
 func TestSimulateReadsStandardInput(t *testing.T) {
 	in := strings.NewReader("0,500\n60,5000\n")
 	var out, messages strings.Builder
-	code := thisProgram().run(t.Context(), []string{"simulate", "--load", "-", "--interpolation=step"}, streams{in: in, out: &out, err: &messages})
-	if code != exitOK || !strings.Contains(out.String(), "for 1m\n") {
+	code := thisProgram().Run(t.Context(), []string{"simulate", "--load", "-", "--interpolation=step"}, cli.Streams{In: in, Out: &out, Err: &messages})
+	if code != cli.ExitOK || !strings.Contains(out.String(), "for 1m\n") {
 		t.Errorf("exit code %d, %s\n%s", code, messages.String(), out.String())
 	}
 }
@@ -192,13 +193,13 @@ func TestSimulateRefuses(t *testing.T) {
 		"all of all":                  {[]string{"--load", "step", "--all", "-o", "json"}, "mini-hpa simulate: --all and --output json cannot be used together: only the table leaves evaluations out\n" + hint},
 		"too long a curve":            {[]string{"--load", long}, "mini-hpa simulate: the load lasts 25h; want --duration, at most 24h\n" + hint},
 		"an argument":                 {[]string{"x"}, `mini-hpa simulate: unexpected argument "x"; it takes flags only` + "\n" + hint},
-		"no such file":                {[]string{"--load", dir + "/no.csv"}, fmt.Sprintf("mini-hpa simulate: cannot read the load %s: no such file or directory\n", quote(dir+"/no.csv"))},
-		"a bad curve":                 {[]string{"--load", bad}, fmt.Sprintf("mini-hpa simulate: cannot read the load %s: line 2: \"much\" is not a load; want millicores from 0 to 1000000000, such as 500\n", quote(bad))},
+		"no such file":                {[]string{"--load", dir + "/no.csv"}, fmt.Sprintf("mini-hpa simulate: cannot read the load %s: no such file or directory\n", cli.Quote(dir+"/no.csv"))},
+		"a bad curve":                 {[]string{"--load", bad}, fmt.Sprintf("mini-hpa simulate: cannot read the load %s: line 2: \"much\" is not a load; want millicores from 0 to 1000000000, such as 500\n", cli.Quote(bad))},
 		"no such manifest":            {[]string{"--load", "step", "-f", dir + "/no.yaml"}, "mini-hpa simulate: cannot read the manifest:\n  " + dir + "/no.yaml: no such file or directory\n"},
-		"no Deployment":               {[]string{"--load", "step", "-f", none}, fmt.Sprintf("mini-hpa simulate: cannot simulate the manifest %s: 0 Deployments of apps/v1 beside 1 other object; want exactly one Deployment\n", quote(none))},
+		"no Deployment":               {[]string{"--load", "step", "-f", none}, fmt.Sprintf("mini-hpa simulate: cannot simulate the manifest %s: 0 Deployments of apps/v1 beside 1 other object; want exactly one Deployment\n", cli.Quote(none))},
 		"a misspelt field":            {[]string{"--load", "step", "-f", misspelt}, "mini-hpa simulate: cannot simulate deployment default/web annotated: it would not be scaled:\n  " + misspelt + ":21: error: Deployment default/web: spec.template.spec.containers[0].resources.requests[cpu]: Required value"},
 		"another version":             {[]string{"--load", "step", "-f", ancient}, scaled + ancient + ":2: error: Deployment default/web: apiVersion: Invalid value: \"apps/v1beta1\": API servers have no Deployment of this version; write apiVersion: apps/v1 [InvalidField]\n"},
-		"a key that is there twice":   {[]string{"--load", "step", "-f", twice}, fmt.Sprintf("mini-hpa simulate: cannot simulate the manifest %s, which cannot be applied:\n  %s:11: error: Deployment default/web: metadata.annotations[mini-hpa/max]: is here again, after line 10; of the two, kubectl takes the last one without a word, and kustomize refuses the file; keep one [InvalidField]\n", quote(twice), twice)},
+		"a key that is there twice":   {[]string{"--load", "step", "-f", twice}, fmt.Sprintf("mini-hpa simulate: cannot simulate the manifest %s, which cannot be applied:\n  %s:11: error: Deployment default/web: metadata.annotations[mini-hpa/max]: is here again, after line 10; of the two, kubectl takes the last one without a word, and kustomize refuses the file; keep one [InvalidField]\n", cli.Quote(twice), twice)},
 		"a needle":                    {[]string{"--load", "spike:for=0"}, `mini-hpa simulate: invalid value "spike:for=0" for --load: spike: for is 0s; want at least 1s`},
 		"a rollout without a time":    {[]string{"--load", "step", "--rollout", "surge=1"}, `mini-hpa simulate: invalid value "surge=1" for --rollout: at is missing; want at=TIME,surge=PODS,unavailable=PODS, such as at=10m,surge=25%,unavailable=1` + "\n" + hint},
 		"a rollout that cannot begin": {[]string{"--load", "step", "--rollout", "at=1m,surge=0,unavailable=0%"}, `mini-hpa simulate: invalid value "at=1m,surge=0,unavailable=0%" for --rollout: surge is 0 and unavailable is 0%, so that no pod could ever be replaced, and a Deployment with both is refused; want at=TIME,surge=PODS,unavailable=PODS, such as at=10m,surge=25%,unavailable=1` + "\n" + hint},
@@ -210,7 +211,7 @@ func TestSimulateRefuses(t *testing.T) {
 		"an outage of no time":        {[]string{"--load", "step", "--outage", "at=1m,for=0s"}, `mini-hpa simulate: invalid value "at=1m,for=0s" for --outage: "for": "0s" is too short; want at least 1s; want at=TIME,for=TIME, such as at=10m,for=5m` + "\n" + hint},
 		"an outage between seconds":   {[]string{"--load", "step", "--outage", "at=1.5s,for=9s"}, `mini-hpa simulate: invalid value "at=1.5s,for=9s" for --outage: "at": "1.5s" is not a whole number of seconds; want at=TIME,for=TIME, such as at=10m,for=5m` + "\n" + hint},
 		"an outage after the end":     {[]string{"--load", "step", "--duration", "5m", "--outage", "at=6m,for=9s"}, `mini-hpa simulate: invalid value "at=6m,for=9s" for --outage: at is 6m, and the simulation ends at 5m; want a time before that, or a longer --duration` + "\n" + hint},
-		"a template":                  {[]string{"--load", "step", "-f", template}, "mini-hpa simulate: cannot read the manifest " + quote(template) + ": it is a template, to be filled in first, as in: helm template"},
+		"a template":                  {[]string{"--load", "step", "-f", template}, "mini-hpa simulate: cannot read the manifest " + cli.Quote(template) + ": it is a template, to be filled in first, as in: helm template"},
 		"an unquoted value":           {[]string{"--load", "step", "-f", unquoted}, scaled + unquoted + `:10: error: Deployment default/web: metadata.annotations[mini-hpa/max]: Invalid value: 10: must be a string; put it in quotes: "10" [InvalidAnnotations]` + "\n"},
 		"a sidecar without a request": {[]string{"--load", "step", "-f", half}, scaled + half + `:18: error: Deployment default/web: spec.template.spec.initContainers[0].resources.requests[cpu]: Required value: `},
 		"another autoscaler":          {[]string{"--load", "step", "-f", rival}, scaled + rival + `:7: error: Deployment default/web: metadata.annotations: Forbidden: HorizontalPodAutoscaler "old" (`},
@@ -221,7 +222,7 @@ func TestSimulateRefuses(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			code, stdout, stderr := call(t, append([]string{"simulate"}, test.args...)...)
-			if want := map[bool]int{true: exitFailure, false: exitUsage}[name == "nowhere to record"]; code != want || stdout != "" {
+			if want := map[bool]int{true: cli.ExitFailure, false: cli.ExitUsage}[name == "nowhere to record"]; code != want || stdout != "" {
 				t.Errorf("exit code %d, standard output %q", code, stdout)
 			}
 			if !strings.HasPrefix(stderr, test.want) {
@@ -242,7 +243,7 @@ func TestSimulateTellsNoMoreThanAnybodyReads(t *testing.T) {
 			t.Fatal(err)
 		}
 		code, _, messages := call(t, "simulate", "-f", "web.yaml", "--load", "step")
-		if lines := strings.Count(messages, "\n"); code != exitUsage || lines > maxErrors+3 || !strings.Contains(messages, want+"\n") {
+		if lines := strings.Count(messages, "\n"); code != cli.ExitUsage || lines > maxErrors+3 || !strings.Contains(messages, want+"\n") {
 			t.Errorf("exit code %d, %d lines without %q: %s", code, lines, want, messages[max(len(messages)-300, 0):])
 		}
 	}
@@ -264,7 +265,7 @@ func TestSimulateReadsAsLintDoes(t *testing.T) {
 			t.Fatal(err)
 		}
 		code, out, messages := call(t, strings.Fields("simulate -f web.yaml --load step:to=8000,at=1m --duration 4m "+tt.more)...)
-		if code != exitOK || !strings.Contains(out, tt.want) || (messages == "") != (tt.warning == "") || !strings.Contains(messages, tt.warning) {
+		if code != cli.ExitOK || !strings.Contains(out, tt.want) || (messages == "") != (tt.warning == "") || !strings.Contains(messages, tt.warning) {
 			t.Errorf("%s: exit code %d, lacks %q or %q:\n%s\n%s", name, code, tt.want, tt.warning, messages, out)
 		}
 	}
@@ -282,7 +283,7 @@ func TestSimulateSaysWhatWasNotMeasured(t *testing.T) {
 		"simulate --load step --set mini-hpa/target-cpu= --set mini-hpa/target-memory=90 --metrics-delay 20s": "time above target      not measured\ntime above tolerance   not measured\n",
 	} {
 		code, got, _ := call(t, strings.Fields(line)...)
-		if got = strings.ReplaceAll(got, "\n  ", "\n"); code != exitOK || !strings.Contains(got, want) {
+		if got = strings.ReplaceAll(got, "\n  ", "\n"); code != cli.ExitOK || !strings.Contains(got, want) {
 			t.Errorf("%s: exit code %d, lacks %q:\n%s", line, code, want, got)
 		}
 	}
@@ -336,7 +337,7 @@ func TestSimulateTellsOfWarnings(t *testing.T) {
 		t.Fatal(err)
 	}
 	code, _, stderr := call(t, "simulate", "-f", "web.yaml", "--load", "steady", "--duration", "1m")
-	if code != exitOK || !strings.HasPrefix(stderr, "mini-hpa simulate: annotated: warning: ") || !strings.Contains(stderr, "mini-hpa/mim") {
+	if code != cli.ExitOK || !strings.HasPrefix(stderr, "mini-hpa simulate: annotated: warning: ") || !strings.Contains(stderr, "mini-hpa/mim") {
 		t.Errorf("exit code %d, %q", code, stderr)
 	}
 }
@@ -356,7 +357,7 @@ func TestSimulateTellsWhatLintTells(t *testing.T) {
 		`warning: LimitRange l: spec.limits[0].default[cpu]: Invalid value: "1x"`,
 		`annotated: warning: spec.template.spec.initContainers[0].resources.requests[memory]: "500m" of memory is no whole number of bytes`,
 	} {
-		if !strings.Contains(stderr, want) || code != exitOK {
+		if !strings.Contains(stderr, want) || code != cli.ExitOK {
 			t.Errorf("exit code %d, %q lacks %q", code, stderr, want)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/annotations/podspec"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 	"github.com/mini-hpa/mini-hpa/scaler/simulate"
 )
 
@@ -22,7 +23,7 @@ import (
 var builtIn string
 
 // prepare reads the manifest and the load.
-func (t *simulateTask) prepare(s streams) error {
+func (t *simulateTask) prepare(s cli.Streams) error {
 	var err error
 	if t.deployment, err = t.manifest(s); err != nil {
 		return err
@@ -40,7 +41,7 @@ func (t *simulateTask) prepare(s streams) error {
 		t.setup.Duration = (load.Length + simulate.Tick - 1) / simulate.Tick * simulate.Tick
 	}
 	if t.setup.Duration > longestSimulation {
-		return usagef("the load lasts %s; want --duration, at most %s", short(load.Length), short(longestSimulation))
+		return cli.Usagef("the load lasts %s; want --duration, at most %s", cli.Short(load.Length), cli.Short(longestSimulation))
 	}
 	return t.events(workload)
 }
@@ -52,7 +53,7 @@ func (t *simulateTask) events(workload *appsv1.Deployment) (err error) {
 			err = t.isInTime(t.setup.Rollout.At)
 		}
 		if err != nil {
-			return usagef("invalid value %s for --rollout: %s", quote(t.rollout), clean(err.Error()))
+			return cli.Usagef("invalid value %s for --rollout: %s", cli.Quote(t.rollout), cli.Clean(err.Error()))
 		}
 	}
 	if t.given("outage") {
@@ -60,7 +61,7 @@ func (t *simulateTask) events(workload *appsv1.Deployment) (err error) {
 			err = t.isInTime(t.setup.Outage.At)
 		}
 		if err != nil {
-			return usagef("invalid value %s for --outage: %s", quote(t.outage), clean(err.Error()))
+			return cli.Usagef("invalid value %s for --outage: %s", cli.Quote(t.outage), cli.Clean(err.Error()))
 		}
 	}
 	return nil
@@ -71,12 +72,12 @@ func (t *simulateTask) isInTime(at time.Duration) error {
 	if at < t.setup.Duration {
 		return nil
 	}
-	return fmt.Errorf("at is %s, and the simulation ends at %s; want a time before that, or a longer --duration", short(at), short(t.setup.Duration))
+	return fmt.Errorf("at is %s, and the simulation ends at %s; want a time before that, or a longer --duration", cli.Short(at), cli.Short(t.setup.Duration))
 }
 
 // manifest reads the only Deployment, and what is said beside it, as lint does.
-func (t *simulateTask) manifest(s streams) (*candidate, error) {
-	from, in := source{name: t.file}, s.in
+func (t *simulateTask) manifest(s cli.Streams) (*candidate, error) {
+	from, in := source{name: t.file}, s.In
 	if t.file == "" {
 		from, in = source{name: "-"}, strings.NewReader(builtIn)
 	}
@@ -87,17 +88,17 @@ func (t *simulateTask) manifest(s streams) (*candidate, error) {
 		for _, n := range notices {
 			lines = append(lines, n.text())
 		}
-		return nil, unreadable(errors.New(strings.Join(lines, "\n")))
+		return nil, cli.Unreadable(errors.New(strings.Join(lines, "\n")))
 	}
 	if m.templates > 0 {
-		return nil, unreadable(fmt.Errorf("cannot read the manifest %s: it is a template, to be filled in first, as in: helm template . | mini-hpa simulate -f -", inputName(t.file)))
+		return nil, cli.Unreadable(fmt.Errorf("cannot read the manifest %s: it is a template, to be filled in first, as in: helm template . | mini-hpa simulate -f -", inputName(t.file)))
 	}
 	if n := len(m.deployments); n != 1 {
-		return nil, unreadable(fmt.Errorf("cannot simulate the manifest %s: %s of apps/v1 beside %s; want exactly one Deployment",
+		return nil, cli.Unreadable(fmt.Errorf("cannot simulate the manifest %s: %s of apps/v1 beside %s; want exactly one Deployment",
 			inputName(t.file), plural(n, "Deployment"), plural(m.others, "other object")))
 	}
 	if wrong := slices.IndexFunc(m.findings, func(f finding) bool { return f.Severity == severityError }); wrong >= 0 {
-		return nil, unreadable(fmt.Errorf("cannot simulate the manifest %s, which cannot be applied:\n%s", inputName(t.file), m.findings[wrong].text()))
+		return nil, cli.Unreadable(fmt.Errorf("cannot simulate the manifest %s, which cannot be applied:\n%s", inputName(t.file), m.findings[wrong].text()))
 	}
 	t.around, t.besides = m.surroundings(m.deployments[0]), slices.Concat(m.findings, m.misplaced(), m.deployments[0].lookalikes())
 	named(m.deployments[0].workload)
@@ -118,26 +119,26 @@ func named(d *appsv1.Deployment) *appsv1.Deployment {
 // readsCurve says whether the load is one of points, not a shape.
 func (t *simulateTask) readsCurve() bool { return t.load == "-" || strings.HasSuffix(t.load, ".csv") }
 
-func (t *simulateTask) curve(s streams) (simulate.Load, error) {
+func (t *simulateTask) curve(s cli.Streams) (simulate.Load, error) {
 	if !t.readsCurve() {
 		load, err := simulate.ParseShape(t.load)
 		if err != nil {
-			return load, usagef("invalid value %s for --load: %s; a file's name has to end in .csv", quote(t.load), clean(err.Error()))
+			return load, cli.Usagef("invalid value %s for --load: %s; a file's name has to end in .csv", cli.Quote(t.load), cli.Clean(err.Error()))
 		}
 		return load, nil
 	}
-	in := s.in
+	in := s.In
 	if t.load != "-" {
 		file, err := os.Open(t.load)
 		if err != nil {
-			return simulate.Load{}, unreadable(fmt.Errorf("cannot read the load %s: %w", inputName(t.load), bare(err)))
+			return simulate.Load{}, cli.Unreadable(fmt.Errorf("cannot read the load %s: %w", inputName(t.load), bare(err)))
 		}
 		defer file.Close()
 		in = file
 	}
 	load, err := simulate.ReadCSV(in, t.load, t.interpolation == "step")
 	if err != nil {
-		return load, unreadable(fmt.Errorf("cannot read the load %s: %w", inputName(t.load), err))
+		return load, cli.Unreadable(fmt.Errorf("cannot read the load %s: %w", inputName(t.load), err))
 	}
 	return load, nil
 }
@@ -146,7 +147,7 @@ func inputName(name string) string {
 	if name == "-" {
 		return "on standard input"
 	}
-	return quote(name)
+	return cli.Quote(name)
 }
 
 // supply gives the containers what LimitRanges give to those of a new pod.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 	"github.com/mini-hpa/mini-hpa/scaler/picture"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 	"github.com/mini-hpa/mini-hpa/scaler/simulate"
@@ -16,7 +17,7 @@ import (
 // simulateTable shows a simulation to people: the evaluations at which something changes, one a minute besides, and a
 // summary.
 type simulateTable struct {
-	*page
+	*cli.Page
 	variants []*variant
 	all      bool
 	minute   time.Duration
@@ -24,20 +25,20 @@ type simulateTable struct {
 }
 
 func newSimulateTable(w io.Writer, variants []*variant, all bool) *simulateTable {
-	return &simulateTable{page: newPage(w), variants: variants, all: all, minute: -time.Minute}
+	return &simulateTable{Page: cli.NewPage(w), variants: variants, all: all, minute: -time.Minute}
 }
 
 func (t *simulateTable) write() error {
 	for _, line := range facts(t.variants[0]) {
-		t.line("%s", line)
+		t.Line("%s", line)
 	}
 	for _, v := range t.variants {
-		t.line("%s: %s", v.name, v.words())
+		t.Line("%s: %s", v.name, v.words())
 		for _, mode := range v.mode() {
-			t.line("%s: %s", v.name, mode)
+			t.Line("%s: %s", v.name, mode)
 		}
 	}
-	t.title("Evaluations")
+	t.Title("Evaluations")
 	head := []string{"TIME", "LOAD"}
 	for _, v := range t.variants {
 		replicas := "REPLICAS"
@@ -46,14 +47,14 @@ func (t *simulateTable) write() error {
 		}
 		head = append(head, "UTIL", "READY", replicas)
 	}
-	t.row(append(head, "BECAUSE")...)
+	t.Row(append(head, "BECAUSE")...)
 	t.rows()
 	if t.hidden > 0 {
-		t.row(fmt.Sprintf("(%d more evaluations at which nothing changed; --all shows them)", t.hidden))
+		t.Row(fmt.Sprintf("(%d more evaluations at which nothing changed; --all shows them)", t.hidden))
 	}
-	t.title("Summary")
+	t.Title("Summary")
 	t.summary()
-	return t.flush()
+	return t.Flush()
 }
 
 // rows are the moments at which any of the variants was evaluated.
@@ -92,7 +93,7 @@ func (t *simulateTable) moment(at time.Duration, now []*simulate.Evaluation, cha
 	if at-t.minute >= time.Minute {
 		t.minute = at.Truncate(time.Minute)
 	}
-	t.row(append(cells, cmp.Or(t.because(now), "-"))...)
+	t.Row(append(cells, cmp.Or(t.because(now), "-"))...)
 }
 
 // because says why the only variant changes or does not, and which of several variants change and why.
@@ -135,13 +136,13 @@ func (t *simulateTable) summary() {
 		for _, v := range t.variants {
 			head = append(head, v.name)
 		}
-		t.row(head...)
+		t.Row(head...)
 	}
 	for i, f := range t.variants[0].summary() {
 		row := []string{f.Name}
 		for _, v := range t.variants {
 			row = append(row, v.summary()[i].Value)
 		}
-		t.row(row...)
+		t.Row(row...)
 	}
 }

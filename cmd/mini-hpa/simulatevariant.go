@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 	"github.com/mini-hpa/mini-hpa/scaler/picture"
 	"github.com/mini-hpa/mini-hpa/scaler/simulate"
 	"github.com/mini-hpa/mini-hpa/scaler/trace"
@@ -23,7 +24,7 @@ const longestSimulation = 24 * time.Hour
 type variant struct {
 	// name is what it is called in tables and messages: the flag that makes it.
 	name string
-	set  settings
+	set  cli.Settings
 
 	setup simulate.Setup
 	run   *simulate.Run
@@ -32,7 +33,7 @@ type variant struct {
 func (v *variant) simulate(ctx context.Context) (err error) {
 	v.run, err = simulate.Simulate(ctx, v.setup)
 	if err != nil && ctx.Err() == nil {
-		return unreadable(fmt.Errorf("cannot simulate: %w", err))
+		return cli.Unreadable(fmt.Errorf("cannot simulate: %w", err))
 	}
 	return err
 }
@@ -41,7 +42,7 @@ func (v *variant) simulate(ctx context.Context) (err error) {
 func (v *variant) summary() []picture.Fact {
 	r, above, beyond := v.run, "not measured", "not measured" // no target, or no request that it is a percentage of
 	if v.setup.PerReplica() > 0 {
-		above, beyond = short(r.Above), short(r.Beyond)
+		above, beyond = cli.Short(r.Above), cli.Short(r.Beyond)
 	}
 	return []picture.Fact{
 		{Name: "changes of replicas", Value: fmt.Sprint(r.Changes)},
@@ -68,7 +69,7 @@ func (v *variant) title() string {
 	if len(v.set) == 0 {
 		return "as annotated"
 	}
-	return strings.ReplaceAll(v.set.words(), annotations.Prefix, "")
+	return strings.ReplaceAll(v.set.Words(), annotations.Prefix, "")
 }
 
 // words are a variant's own annotations, without their prefix.
@@ -99,7 +100,7 @@ func (v *variant) move(e *simulate.Evaluation) string {
 	if v.setup.Policy.Mode == annotations.ModeObserve && e.Desired != e.Current {
 		return fmt.Sprintf("%d (would be %d)", e.Current, e.Desired)
 	}
-	return move(e.Current, e.Desired)
+	return cli.Change(e.Current, e.Desired)
 }
 
 // changes says whether an evaluation decided on other replicas than the one before it, or at first on other than there were.
@@ -114,12 +115,12 @@ func (v *variant) changes(i int) bool {
 // facts say what was simulated, the same for all variants.
 func facts(v *variant) []string {
 	s := v.setup
-	pods := fmt.Sprintf("Pods are ready %s after their creation; a sample every %s, read %s later.", short(s.Startup), short(s.MetricsPeriod), short(s.MetricsDelay))
+	pods := fmt.Sprintf("Pods are ready %s after their creation; a sample every %s, read %s later.", cli.Short(s.Startup), cli.Short(s.MetricsPeriod), cli.Short(s.MetricsDelay))
 	if s.StartupMilli > 0 {
 		pods += fmt.Sprintf(" Starting takes %.0fm.", s.StartupMilli)
 	}
 	if s.WarmUpMilli > 0 {
-		pods += fmt.Sprintf(" Warming up takes %.0fm more for %s.", s.WarmUpMilli, short(s.WarmUp))
+		pods += fmt.Sprintf(" Warming up takes %.0fm more for %s.", s.WarmUpMilli, cli.Short(s.WarmUp))
 	}
 	if r := s.Rollout; r != nil {
 		pods += fmt.Sprintf(" At %s a rollout begins: surge %s, unavailable %s.", picture.Clock(r.At), r.Surge.String(), r.Unavailable.String())
@@ -133,7 +134,7 @@ func facts(v *variant) []string {
 	if s.Rules.Compat {
 		pods += " Decided as the HPA controller does."
 	}
-	return []string{fmt.Sprintf("deployment %s/%s under the load %s for %s", s.Workload.Namespace, s.Workload.Name, s.Load.Name, short(s.Duration)), pods}
+	return []string{fmt.Sprintf("deployment %s/%s under the load %s for %s", s.Workload.Namespace, s.Workload.Name, s.Load.Name, cli.Short(s.Duration)), pods}
 }
 
 // simulateLines writes one object for each evaluation: a line of a replay, and what the simulation knows besides.

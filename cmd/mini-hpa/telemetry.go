@@ -12,6 +12,7 @@ import (
 	_ "sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue" // brings the workqueue_* metrics into the registry below
 	crmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 	"github.com/mini-hpa/mini-hpa/informer/watching"
 	"github.com/mini-hpa/mini-hpa/scaler/metrics"
 )
@@ -24,7 +25,7 @@ type telemetry struct {
 	leading atomic.Bool
 }
 
-func newTelemetry(b build) *telemetry {
+func newTelemetry(b cli.Build) *telemetry {
 	t := &telemetry{registry: prometheus.NewRegistry()}
 	t.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo(b))
 	crmetrics.RegisterRESTClientMetrics(crmetrics.MetricRequestLatency, crmetrics.MetricRateLimiterLatency, crmetrics.MetricRequestRetry)
@@ -32,7 +33,7 @@ func newTelemetry(b build) *telemetry {
 }
 
 // buildInfo is a constant 1 whose labels say which build this is.
-func buildInfo(b build) prometheus.Collector {
+func buildInfo(b cli.Build) prometheus.Collector {
 	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "mini_hpa_build_info", Help: "A constant 1, labeled with the version, commit and Go version of this build.",
 		ConstLabels: prometheus.Labels{"version": b.Version, "commit": b.Commit, "go_version": b.GoVersion},

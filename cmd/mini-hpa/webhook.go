@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 )
 
 const webhookAbout = `Answers the API server whether a Deployment with mini-hpa/ annotations may be stored. It is what "mini-hpa controller
@@ -17,14 +18,14 @@ Every replica answers. They share a CA in a Secret and keep the caBundle of the 
 --tls-cert-file names a certificate that somebody else makes. Flags that say what annotations mean have to be the same as the
 controller's. SIGTERM or SIGINT ends it without dropping a request: /readyz fails first, and it goes on answering for a while.`
 
-func webhookCommand() command {
-	return command{
-		name:    "webhook",
-		summary: "answer the API server whether a Deployment can be autoscaled",
-		about:   webhookAbout,
-		task: func() task {
+func webhookCommand() cli.Command {
+	return cli.Command{
+		Name:    "webhook",
+		Summary: "answer the API server whether a Deployment can be autoscaled",
+		About:   webhookAbout,
+		Task: func() cli.Task {
 			return &webhookTask{defaults: annotations.DefaultDefaults(), api: defaultAPIFlags(), serve: defaultServeFlags(),
-				logs: defaultLogFlags(), webhook: defaultWebhookFlags(":10250")}
+				logs: cli.DefaultLogFlags(), webhook: defaultWebhookFlags(":10250")}
 		},
 	}
 }
@@ -35,34 +36,34 @@ type webhookTask struct {
 	defaults  annotations.Defaults
 	api       apiFlags
 	serve     serveFlags
-	logs      logFlags
+	logs      cli.LogFlags
 	webhook   webhookFlags
 	namespace string
 }
 
-func (w *webhookTask) declare(f *pflag.FlagSet) {
+func (w *webhookTask) Declare(f *pflag.FlagSet) {
 	w.webhook.declare(f)
-	declareMinSyncPeriod(f, &w.defaults)
-	f.VarP(namespaced(&w.namespace), "namespace", "n", "the only namespace whose LimitRanges and autoscalers are known; without it all. The namespaceSelector of the ValidatingWebhookConfiguration has to say the same")
+	cli.DeclareMinSyncPeriod(f, &w.defaults)
+	f.VarP(cli.Namespace(&w.namespace), "namespace", "n", "the only namespace whose LimitRanges and autoscalers are known; without it all. The namespaceSelector of the ValidatingWebhookConfiguration has to say the same")
 	w.cluster.declare(f, "the pod's service account, else KUBECONFIG or ~/.kube/config")
 	w.api.declare(f)
 	w.serve.declare(f)
-	w.logs.declare(f)
+	w.logs.Declare(f)
 }
 
-// run is the process' life; see controllerTask.run.
-func (w *webhookTask) run(ctx context.Context, _ []string, s streams) error {
+// Run is the process' life; see controllerTask.run.
+func (w *webhookTask) Run(ctx context.Context, _ []string, s cli.Streams) error {
 	if !w.webhook.served() {
-		return usagef("invalid value %q for --webhook-bind-address: want an address, since there is nothing else to serve", disabled)
+		return cli.Usagef("invalid value %q for --webhook-bind-address: want an address, since there is nothing else to serve", cli.NoAddress)
 	}
 	if err := w.webhook.check(); err != nil {
 		return err
 	}
-	return w.logs.live(s, "webhook", func(log *zap.Logger) error { return w.answer(ctx, s.build, log) })
+	return w.logs.Live(s, "webhook", func(log *zap.Logger) error { return w.answer(ctx, s.Build, log) })
 }
 
 // answer connects, and answers until ctx ends.
-func (w *webhookTask) answer(ctx context.Context, b build, log *zap.Logger) error {
+func (w *webhookTask) answer(ctx context.Context, b cli.Build, log *zap.Logger) error {
 	t, err := w.cluster.forController(b)
 	if err != nil {
 		return err

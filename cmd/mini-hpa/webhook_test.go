@@ -18,6 +18,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/util/cert"
 
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 	"github.com/mini-hpa/mini-hpa/webhook"
 )
 
@@ -105,7 +106,7 @@ func TestTheWebhookAnswers(t *testing.T) {
 					t.Errorf("/metrics lacks %s", want)
 				}
 			}
-			if code := r.end(); code != exitOK {
+			if code := r.end(); code != cli.ExitOK {
 				t.Errorf("exit code %d", code)
 			}
 		})
@@ -132,7 +133,7 @@ func TestTheWebhookEndsWithoutDroppingARequest(t *testing.T) {
 	if response, err := a.admit(unrequested); err != nil || response.Allowed {
 		t.Errorf("%v: %+v, want refused as before", err, response)
 	}
-	if code := <-r.code; code != exitOK {
+	if code := <-r.code; code != cli.ExitOK {
 		t.Errorf("exit code %d", code)
 	}
 	if _, err := a.admit(requested); err == nil {
@@ -153,7 +154,7 @@ func TestWebhookUsage(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, stdout, stderr := call(t, append([]string{"webhook"}, strings.Fields(tc.args)...)...)
-			if want := "mini-hpa webhook: " + tc.want + hint; code != exitUsage || stdout != "" || stderr != want {
+			if want := "mini-hpa webhook: " + tc.want + hint; code != cli.ExitUsage || stdout != "" || stderr != want {
 				t.Errorf("exit code %d, standard output %q, standard error %q, want %q", code, stdout, stderr, want)
 			}
 		})
@@ -173,7 +174,7 @@ func TestWebhookThatCannotStart(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := startCommand(t, append([]string{"webhook", "--kubeconfig", server.kubeconfig(), "--health-probe-bind-address=0", "--metrics-bind-address=0"}, tc.args...)...)
-			if code := <-r.code; code != exitFailure {
+			if code := <-r.code; code != cli.ExitFailure {
 				t.Errorf("exit code %d", code)
 			}
 			line := r.logged("mini-hpa webhook failed", "level", "error")

@@ -36,7 +36,12 @@ func House() Plan {
 			}),
 			"webhook/authority": slices.Concat(client, []string{"go.uber.org/zap"}),
 			"webhook/guard":     {"go.uber.org/zap"},
+			"cmd/internal/cli": slices.Concat(vocabulary, []string{
+				"k8s.io/klog/v2", "sigs.k8s.io/controller-runtime/pkg/log", "go.uber.org/zap", "github.com/go-logr/zapr", "github.com/spf13/pflag",
+				"./annotations", "./scaler/recommend",
+			}),
 			"cmd/mini-hpa": slices.Concat(client, []string{
+				"./cmd/internal/cli",
 				"k8s.io/metrics", "k8s.io/klog/v2", "sigs.k8s.io/controller-runtime",
 				"go.uber.org/zap", "github.com/go-logr/zapr", "github.com/go-logr/logr",
 				"github.com/prometheus/client_golang", "github.com/spf13/pflag", "gopkg.in/evanphx/json-patch.v4",

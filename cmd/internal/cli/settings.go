@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"errors"
@@ -7,25 +7,27 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
 	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
-// settings are annotations that a user wants to try, as a flag that may be repeated. An empty value removes one.
-type settings map[string]string
+// Settings are annotations that a user wants to try, as a flag that may be repeated. An empty value removes one.
+type Settings map[string]string
 
 // String is empty: there is no default.
-func (s settings) String() string { return "" }
+func (s Settings) String() string { return "" }
 
 // Type is the placeholder in the flag's help.
-func (s settings) Type() string { return "mini-hpa/KEY=VALUE" }
+func (s Settings) Type() string { return "mini-hpa/KEY=VALUE" }
 
 // Allowed says in words what may be written.
-func (s settings) Allowed() string {
+func (s Settings) Allowed() string {
 	return "mini-hpa/KEY=VALUE with a KEY of docs/annotations.md, such as mini-hpa/target-cpu=70, each KEY once"
 }
 
 // Set takes one annotation, or refuses it without a word: the caller asks Allowed for the words.
-func (s settings) Set(pair string) error {
+func (s Settings) Set(pair string) error {
 	key, value, found := strings.Cut(pair, "=")
 	_, twice := s[key]
 	known := slices.ContainsFunc(annotations.Rows(), func(k annotations.Row) bool { return k.Name == key })
@@ -36,8 +38,8 @@ func (s settings) Set(pair string) error {
 	return nil
 }
 
-// apply returns the annotations with the settings in place; nil if there are no settings.
-func (s settings) apply(recorded map[string]string) map[string]string {
+// Apply returns the annotations with the settings in place; nil if there are no settings.
+func (s Settings) Apply(recorded map[string]string) map[string]string {
 	if len(s) == 0 {
 		return nil
 	}
@@ -53,11 +55,21 @@ func (s settings) apply(recorded map[string]string) map[string]string {
 	return changed
 }
 
-// words lists the settings in order, as they were given.
-func (s settings) words() string {
+// Words lists the settings in order, as they were given.
+func (s Settings) Words() string {
 	var pairs []string
 	for _, key := range slices.Sorted(maps.Keys(s)) {
 		pairs = append(pairs, fmt.Sprintf("%s=%s", key, s[key]))
 	}
 	return strings.Join(pairs, " ")
+}
+
+// Sets says whether a field, by its path in the object, is an annotation that is set here.
+func (s Settings) Sets(path string) bool {
+	for key := range s {
+		if path == field.NewPath("metadata", "annotations").Key(key).String() {
+			return true
+		}
+	}
+	return false
 }

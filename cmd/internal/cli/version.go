@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"cmp"
@@ -12,45 +12,48 @@ import (
 	"github.com/spf13/pflag"
 )
 
-func versionCommand() command {
-	return command{
-		name:    "version",
-		summary: "show version, commit, Go version and platform",
-		about:   "Shows which build this is.",
-		task:    func() task { return &versionTask{output: "text"} },
+// Version is the command that says which build this is.
+func Version() Command {
+	return Command{
+		Name:    "version",
+		Summary: "show version, commit, Go version and platform",
+		About:   "Shows which build this is.",
+		Task:    func() Task { return &versionTask{output: "text"} },
 	}
 }
 
 type versionTask struct{ output string }
 
-func (v *versionTask) declare(f *pflag.FlagSet) {
-	f.VarP(oneOf(&v.output, "text", "json"), "output", "o", "how to print it")
+// Declare is Task's.
+func (v *versionTask) Declare(f *pflag.FlagSet) {
+	f.VarP(OneOf(&v.output, "text", "json"), "output", "o", "how to print it")
 }
 
-func (v *versionTask) run(_ context.Context, _ []string, s streams) error {
-	b := s.build
+// Run is Task's.
+func (v *versionTask) Run(_ context.Context, _ []string, s Streams) error {
+	b := s.Build
 	if v.output == "json" {
-		return writeJSON(s.out, b)
+		return WriteJSON(s.Out, b)
 	}
-	_, err := fmt.Fprintf(s.out, "mini-hpa %s (commit %s, %s, %s)\n", b.Version, b.Commit, b.GoVersion, b.Platform)
+	_, err := fmt.Fprintf(s.Out, "mini-hpa %s (commit %s, %s, %s)\n", b.Version, b.Commit, b.GoVersion, b.Platform)
 	return err
 }
 
-// build is what a binary says about itself.
-type build struct {
+// Build is what a binary says about itself.
+type Build struct {
 	Version   string `json:"version"`
 	Commit    string `json:"commit"`
 	GoVersion string `json:"goVersion"`
 	Platform  string `json:"platform"`
 }
 
-// newBuild is what the linker was told, or what the Go command has left in the binary where that is empty.
-func newBuild(version, commit string) build {
+// NewBuild is what the linker was told, or what the Go command has left in the binary where that is empty.
+func NewBuild(version, commit string) Build {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		info = &debug.BuildInfo{}
 	}
-	return build{
+	return Build{
 		Version:   cmp.Or(version, info.Main.Version, "(devel)"),
 		Commit:    cmp.Or(commit, revision(info), "unknown"),
 		GoVersion: runtime.Version(),
@@ -58,8 +61,8 @@ func newBuild(version, commit string) build {
 	}
 }
 
-// userAgent is the name by which logs of API servers know this program.
-func (b build) userAgent() string {
+// UserAgent is the name by which logs of API servers know this program.
+func (b Build) UserAgent() string {
 	return fmt.Sprintf("mini-hpa/%s (%s) %s", b.Version, b.Platform, b.Commit)
 }
 
@@ -80,8 +83,8 @@ func revision(info *debug.BuildInfo) string {
 	return hash + dirty
 }
 
-// writeJSON writes v indented, as kubectl does.
-func writeJSON(w io.Writer, v any) error {
+// WriteJSON writes v indented, as kubectl does.
+func WriteJSON(w io.Writer, v any) error {
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
 	if err := e.Encode(v); err != nil {

@@ -1,0 +1,51 @@
+package cli
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+)
+
+// Clean makes one line of text that may hold strings from a cluster safe for a terminal: control characters, line
+// breaks and characters that reorder text are shown as escapes instead of being obeyed (CVE-2021-25743).
+func Clean(line string) string {
+	if strings.IndexFunc(line, func(r rune) bool { return !unicode.IsPrint(r) }) < 0 {
+		return line
+	}
+	var b strings.Builder
+	for _, r := range line {
+		if unicode.IsPrint(r) {
+			b.WriteRune(r)
+			continue
+		}
+		quoted := strconv.QuoteRuneToASCII(r)
+		b.WriteString(quoted[1 : len(quoted)-1])
+	}
+	return b.String()
+}
+
+// DidYouMean names the candidate that was probably meant, or nothing where none is close.
+func DidYouMean(word string, candidates []string) string {
+	best, least := "", len(word)/3+2
+	for _, c := range candidates {
+		if d := annotations.EditDistance(word, c); d < least {
+			best, least = c, d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf(" (did you mean %q?)", best)
+}
+
+// Quote makes text that somebody typed, or that a cluster holds, safe to show: quoted, at most 64 runes.
+func Quote(s string) string {
+	const most = 64
+	if runes := []rune(s); len(runes) > most {
+		return strconv.Quote(string(runes[:most])) + "..."
+	}
+	return strconv.Quote(s)
+}

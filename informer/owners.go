@@ -125,6 +125,16 @@ func (s *Set) workloadOfReplicaSet(rs *metav1.PartialObjectMetadata) (annotation
 	return k.Key, true
 }
 
+// Owns says whether a selected workload owns a pod of this name, as far as is known.
+func (s *Set) Owns(namespace, name string) bool {
+	pod := named[*corev1.Pod](s.pods.GetStore(), cache.NewObjectName(namespace, name))
+	if pod == nil {
+		return false
+	}
+	_, owned := s.workloadOfPod(pod)
+	return owned
+}
+
 // podsOf returns the pods that a ReplicaSet controls, in no order.
 func (s *Set) podsOf(rs *metav1.PartialObjectMetadata) []*corev1.Pod {
 	return indexed[*corev1.Pod](s.pods.GetIndexer(), byController, string(rs.UID))

@@ -97,7 +97,8 @@ func (c *cluster) look(policy annotations.Policy) recommend.Decision {
 	c.deployment.Status.Replicas = *c.deployment.Spec.Replicas
 	w := c.Workload(web)
 	st := c.scaler.recall(web, w)
-	decision := c.scaler.decide(st, w, policy, c.scaler.gather(w, policy, st.history))
+	seen, _ := c.scaler.gather(w, policy, st.history)
+	decision := c.scaler.decide(st, w, policy, seen)
 	if err := c.scaler.act(c.t.Context(), st, w, policy, decision); err != nil {
 		c.t.Fatal(err)
 	}
@@ -138,7 +139,7 @@ func TestTwoSeriesOfOneNameAreKeptApart(t *testing.T) {
 	c := newCluster(t, quick())
 	c.answers = map[string]any{"backlog": int64(40), "pending": metrics.ErrPending, "lost": errors.New("gone")}
 	policy := c.policy(queue("backlog", "mail"), queue("backlog", "print"), queue("pending", ""), queue("lost", ""))
-	seen := c.scaler.gather(c.Workload(web), policy, recommend.History{})
+	seen, _ := c.scaler.gather(c.Workload(web), policy, recommend.History{})
 	if len(seen.ExternalMetrics) != 2 || len(seen.ExternalMetrics["backlog{queue=mail}"]) != 1 || len(seen.ExternalMetrics["backlog{queue=print}"]) != 1 {
 		t.Errorf("values %v, want one under each series' name", seen.ExternalMetrics)
 	}

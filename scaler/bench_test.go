@@ -125,7 +125,7 @@ func BenchmarkGather(b *testing.B) {
 			}
 			b.ReportAllocs()
 			for b.Loop() {
-				if got := s.gather(d, policy, recommend.History{}); len(got.PodMetrics) != pods {
+				if got, _ := s.gather(d, policy, recommend.History{}); len(got.PodMetrics) != pods {
 					b.Fatal(len(got.PodMetrics))
 				}
 			}

@@ -51,6 +51,8 @@ type cluster struct {
 	// created is the pods' creation, where it differs from their start.
 	created    time.Time
 	samplesErr error
+	// fetching says that the samples are there, but not in memory yet.
+	fetching bool
 	// ahead is how far the clock of the pods' node is ahead, advanced that this is certain.
 	ahead    time.Duration
 	advanced bool
@@ -163,6 +165,9 @@ func (c *cluster) Sample(namespace, name string) (*sample.Pod, *clock.Stamp) {
 	}
 	sampled := c.now.Add(-2 * time.Second)
 	stamp := &clock.Stamp{Timestamp: sampled.Add(c.ahead), Taken: sampled, Advanced: c.advanced}
+	if c.fetching {
+		return nil, stamp
+	}
 	return &sample.Pod{
 		Namespace: namespace, Name: name, Time: stamp.Timestamp, Window: 15 * time.Second,
 		Containers: []sample.Container{{Name: "app", Usage: sample.Usage{

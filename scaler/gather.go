@@ -12,7 +12,7 @@ import (
 )
 
 // gather collects all that the decision may see, once.
-func (s *Scaler) gather(w *annotations.Workload, p annotations.Policy, h recommend.History) recommend.Snapshot {
+func (s *Scaler) gather(w *annotations.Workload, p annotations.Policy, h recommend.History) (_ recommend.Snapshot, complete bool) {
 	snapshot := recommend.Snapshot{
 		Time:           s.Now(),
 		Replicas:       w.Replicas,
@@ -25,10 +25,10 @@ func (s *Scaler) gather(w *annotations.Workload, p annotations.Policy, h recomme
 	}
 	if err := s.Samples.Err(); err != nil {
 		snapshot.MetricsError = err.Error()
-		return snapshot
+		return snapshot, true
 	}
-	snapshot.PodMetrics, snapshot.Taken.PodMetrics = s.samplesOf(snapshot.Pods)
-	return snapshot
+	snapshot.PodMetrics, snapshot.Taken.PodMetrics, complete = s.samplesOf(snapshot.Pods)
+	return snapshot, complete
 }
 
 // lastChange is when the replicas were last changed; zero if that is not remembered.
@@ -39,15 +39,19 @@ func lastChange(h recommend.History) time.Time {
 	return h.Changes[len(h.Changes)-1].Time
 }
 
-// samplesOf are the newest samples of the pods that have one, and when they were taken.
-func (s *Scaler) samplesOf(pods []*corev1.Pod) ([]*sample.Pod, []time.Time) {
+// samplesOf are the newest samples of the pods that have one, and when they were taken; not complete if one is still to be fetched.
+func (s *Scaler) samplesOf(pods []*corev1.Pod) (_ []*sample.Pod, _ []time.Time, complete bool) {
 	samples, taken := make([]*sample.Pod, 0, len(pods)), make([]time.Time, 0, len(pods))
+	complete = true
 	for _, pod := range pods {
-		if newest, stamp := s.Samples.Sample(pod.Namespace, pod.Name); newest != nil {
+		switch newest, stamp := s.Samples.Sample(pod.Namespace, pod.Name); {
+		case newest != nil:
 			samples, taken = append(samples, newest), append(taken, stamp.Taken)
+		case stamp != nil:
+			complete = false
 		}
 	}
-	return samples, taken
+	return samples, taken, complete
 }
 
 // Explanation is one look at a workload that changes nothing.
@@ -79,7 +83,7 @@ func (s *Scaler) Explain(key annotations.Key) (Explanation, error) {
 	if len(v.Problems) > 0 {
 		return e, fmt.Errorf("deployment %s cannot be autoscaled: %w", key.NamespacedName(), v.Problems.ToAggregate())
 	}
-	e.Snapshot = s.gather(d, policy, recommend.History{})
+	e.Snapshot, _ = s.gather(d, policy, recommend.History{})
 	e.Decision, _ = s.Rules.Recommend(policy, e.Snapshot, recommend.Unremembered(policy, e.Snapshot))
 	return e, nil
 }

@@ -35,7 +35,8 @@ type Origin interface {
 
 // Samples is what the resource metrics API said last, read from memory.
 type Samples interface {
-	// Sample returns the newest sample of a pod and its stamp, or nil for both. They are shared: read-only.
+	// Sample returns the newest sample of a pod and its stamp, or nil for both. They are shared: read-only. A stamp without a sample
+	// means that there is one which is being fetched, because nobody has wanted it until now.
 	Sample(namespace, name string) (*sample.Pod, *clock.Stamp)
 	// Err says why there are no current samples; nil while the API answers.
 	Err() error
@@ -107,6 +108,9 @@ type Scaler struct {
 // New makes a Scaler that remembers nothing.
 func New(d Deps) *Scaler { return &Scaler{Deps: d} }
 
+// soon is when a workload is looked at again of which the samples are being fetched, if they do not come before.
+const soon = time.Second
+
 // Reconcile looks at one workload once and does what has to be done. It returns when to look again even if nothing
 // happens until then; 0 means not before something does. An error means that the write failed and is to be retried; ErrNotLeading
 // that it is to be retried by whoever leads.
@@ -134,7 +138,10 @@ func (s *Scaler) Reconcile(ctx context.Context, key annotations.Key) (time.Durat
 		s.Telemetry.observe(outcome{key: key, policy: policy, invalid: !ok, took: s.Now().Sub(started)})
 		return 0, nil
 	}
-	seen := s.gather(w, policy, st.history)
+	seen, complete := s.gather(w, policy, st.history)
+	if !complete {
+		return soon, nil // the samples of a workload that was selected just now: they bring it back to the queue
+	}
 	s.tellClocks(w, seen)
 	decision := s.decide(st, w, policy, seen)
 	s.calm(st, policy, decision)

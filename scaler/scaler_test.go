@@ -120,6 +120,18 @@ func TestModePausedDoesNotDecide(t *testing.T) {
 	}
 }
 
+// TestNothingIsSaidWhileSamplesAreFetched: a workload that was annotated just now is decided on when its pods' samples are there.
+func TestNothingIsSaidWhileSamplesAreFetched(t *testing.T) {
+	c := newCluster(t, selected())
+	c.milliCPU, c.fetching = 2200, true
+	c.reconcile(tick).reconcile(time.Hour).wantEvents().wantWrites()
+	if c.lastFailure != nil || c.lastWait != soon {
+		t.Errorf("looked at again after %v, error %v; want %v", c.lastWait, c.lastFailure, soon)
+	}
+	c.fetching = false
+	c.reconcile(tick).wantWrites(5)
+}
+
 func TestZeroReplicasPauses(t *testing.T) {
 	c := newCluster(t, selected())
 	zero := int32(0)

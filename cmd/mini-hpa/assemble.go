@@ -33,7 +33,7 @@ func (c *controllerTask) assemble(b cli.Build, api clients, tenure *tenure, log 
 	if p.front.neighbors, err = neighbors(api, c.namespace, p.set, p.failed); err != nil {
 		return nil, fmt.Errorf("cannot watch the cluster: %w", err)
 	}
-	p.feed = metrics.NewFeed(metrics.Config{Lister: api.samples, Resolution: c.resolution, Timeout: api.deadline,
+	p.feed = metrics.NewFeed(metrics.Config{Lister: api.samples, Resolution: c.resolution, Timeout: api.deadline, Keep: p.set.Owns,
 		OnSamples: p.set.EnqueueOwners, OnState: p.metricsChanged, OnUnreadable: p.unreadable})
 	p.readers = metrics.NewReaders(metrics.ReadersConfig{Sources: api.sources, Timeout: api.patience,
 		OnAnswer: func(keys []annotations.Key) { p.set.Enqueue(keys...) }})

@@ -252,6 +252,45 @@ func TestMetricsComeAndGo(t *testing.T) {
 	})
 }
 
+// TestAWorkloadAnnotatedNowIsScaledAtOnce: samples of pods that no selected workload owns are not kept, but they are a LIST away.
+func TestAWorkloadAnnotatedNowIsScaledAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t)
+		d, err := c.client.AppsV1().Deployments("default").Get(t.Context(), "web", metav1.GetOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		bare := d.DeepCopy()
+		bare.Annotations = nil
+		if err := c.client.Tracker().Update(appsv1.SchemeGroupVersion.WithResource("deployments"), bare, "default"); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- c.process.run(ctx) }()
+		time.Sleep(time.Minute)
+		c.samples.set(nil, sampleAt(time.Now()))
+		time.Sleep(time.Minute)
+		if kept, stamp := c.process.feed.Sample("default", "web-1-a"); kept != nil || stamp == nil || c.looks(t) > 0 {
+			t.Errorf("kept %v with stamp %v of a pod that nobody scales, %v looks", kept, stamp, c.looks(t))
+		}
+		time.Sleep(time.Minute)
+		if err := c.client.Tracker().Update(appsv1.SchemeGroupVersion.WithResource("deployments"), d, "default"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(300 * time.Millisecond)
+		kept, _ := c.process.feed.Sample("default", "web-1-a")
+		if kept == nil || c.looks(t) != 1 {
+			t.Errorf("after 0.3 s: sample %v, %v looks; want one, with it", kept, c.looks(t))
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		synctest.Wait()
+	})
+}
+
 // TestTheLogTellsOfAnOutageOnce, however often the metrics API comes and goes meanwhile.
 func TestTheLogTellsOfAnOutageOnce(t *testing.T) {
 	gone := "no current metrics; nothing is scaled in until they are back"

@@ -79,6 +79,56 @@ func TestFeedTellsEachSampleOnce(t *testing.T) {
 	})
 }
 
+// TestFeedFetchesWhatIsWanted: a sample that nobody wanted kept is there at once when somebody does.
+func TestFeedFetchesWhatIsWanted(t *testing.T) {
+	play(t, publishing(15*s, 3500*ms, 0, "a", "b"), func(t *testing.T, sc *scene) {
+		sc.unwanted.Store(true)
+		if told := sc.until(10*m + 7*s); len(told) > 2 { // of the first LIST
+			t.Fatalf("told of pods that nobody wants: %v", told)
+		}
+		if sample, stamp := sc.feed.Sample("shop", "a"); sample != nil || stamp == nil {
+			t.Fatalf("sample %v, stamp %v; want a stamp that says there is one", sample, stamp)
+		}
+		sc.until(10*m + 8*s)
+		if n := sc.listed(10*m+7*s, 10*m+8*s); n != 1 {
+			t.Errorf("%d LISTs for a sample that nobody wants even now, want 1", n)
+		}
+		sc.unwanted.Store(false)
+		sc.feed.Sample("shop", "a")
+		told := sc.until(10*m + 8*s + 300*ms)
+		for i := range told {
+			told[i].at -= 10*m + 8*s
+		}
+		if len(told) != 2 || told[0].at > 250*ms || told[0].what != "a 10m15s" {
+			t.Errorf("told %v of what is wanted now, want both pods at once", told)
+		}
+		if sample, _ := sc.feed.Sample("shop", "a"); sample == nil {
+			t.Error("there is no sample yet")
+		}
+		until := 12 * m
+		before := sc.listed(10*m+8*s+300*ms, until)
+		sc.until(until)
+		if n := sc.listed(10*m+8*s+300*ms, until) - before; n > 16 {
+			t.Errorf("%d LISTs in 7 periods after that: the rhythm is lost", n)
+		}
+	})
+}
+
+// TestFeedIsNotDriven: however often samples are asked for that are not kept, LISTs keep their distance.
+func TestFeedIsNotDriven(t *testing.T) {
+	play(t, publishing(15*s, 3500*ms, 0, "a"), func(t *testing.T, sc *scene) {
+		sc.unwanted.Store(true)
+		sc.until(5 * m)
+		for at := 5 * m; at < 5*m+10*s; at += 10 * ms {
+			sc.feed.Sample("shop", "a")
+			sc.until(at)
+		}
+		if n := sc.listed(5*m, 5*m+10*s); n > 51 {
+			t.Errorf("%d LISTs in 10 s, want at most five a second", n)
+		}
+	})
+}
+
 func TestFeedOutages(t *testing.T) {
 	const text = "state cannot list pod metrics: the API server has too many requests at the moment"
 	stories := map[string]struct {

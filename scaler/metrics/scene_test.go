@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -26,6 +27,8 @@ type scene struct {
 	feed   *Feed
 	start  time.Time
 	answer answer
+	// unwanted says that no pod's samples are kept.
+	unwanted atomic.Bool
 
 	mu    sync.Mutex
 	lists []time.Duration
@@ -37,7 +40,7 @@ func play(t *testing.T, a answer, f func(*testing.T, *scene)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		sc := &scene{start: time.Now(), answer: a}
-		sc.feed = NewFeed(Config{Lister: sc, OnSamples: sc.onSamples, OnState: sc.onState})
+		sc.feed = NewFeed(Config{Lister: sc, Keep: func(string, string) bool { return !sc.unwanted.Load() }, OnSamples: sc.onSamples, OnState: sc.onState})
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		go func() { defer close(done); sc.feed.Run(ctx) }()

@@ -12,6 +12,7 @@ import (
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/manifest"
 )
 
 const (
@@ -159,12 +160,12 @@ func (o object) common(w writer, defaults annotations.Defaults) []finding {
 	pairs := map[string]string{}
 	var problems field.ErrorList
 	for _, key := range s.keys {
-		if mentions(s.members[key], placeholders) {
+		if manifest.HasPlaceholder(s.members[key]) {
 			continue // it is to be filled in first
 		}
 		text, isText := s.members[key].(string)
 		if value := s.members[key]; !isText && value != nil {
-			text = o.written(at.Key(key), value)
+			text = o.Written(at.Key(key).String(), value)
 			problems = append(problems, field.Invalid(at.Key(key), value, "must be a string; put it in quotes: "+cli.Quote(text)).WithOrigin(annotations.FoundInvalid))
 		}
 		pairs[key] = text

@@ -15,6 +15,7 @@ import (
 	yaml "sigs.k8s.io/yaml/goyaml.v3"
 
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/manifest"
 )
 
 // lintConfigFile is read in the working directory and in each DIR, if it is there.
@@ -115,10 +116,10 @@ func (x *exclusions) configure(args []string) error {
 		if err == nil {
 			err = x.read(dir, text)
 		}
-		at := atLine{}
+		at := manifest.LineError{}
 		switch errors.As(err, &at); {
-		case at.line > 0:
-			return cli.Usagef("cannot read %s: line %d: %v", cli.Quote(file), at.line, at.err)
+		case at.Line > 0:
+			return cli.Usagef("cannot read %s: line %d: %v", cli.Quote(file), at.Line, at.Err)
 		case err != nil:
 			return cli.Usagef("cannot read %s: %v", cli.Quote(file), err)
 		}
@@ -137,35 +138,33 @@ func notRead(files []string) string {
 
 // read adds what one file says.
 func (x *exclusions) read(dir, text string) error {
-	c := chunk{text: text, line: 1}
-	root, err := c.nodes()
-	if at := (atLine{}); errors.As(c.told(err), &at) && unquotedGlob.MatchString(text) {
-		return atLine{at.line, fmt.Errorf("%w; put a glob that begins with * in quotes", at.err)}
+	root, err := manifest.Nodes(text)
+	if at := (manifest.LineError{}); errors.As(err, &at) && unquotedGlob.MatchString(text) {
+		return manifest.LineError{Line: at.Line, Err: fmt.Errorf("%w; put a glob that begins with * in quotes", at.Err)}
 	}
 	if err != nil || root == nil {
-		return c.told(err)
+		return err
 	}
-	renumber(root, c.lines())
 	if root.Kind != yaml.MappingNode {
-		return atLine{root.Line, fmt.Errorf(`want "%s:" and a list of globs`, lintConfigField)}
+		return manifest.LineError{Line: root.Line, Err: fmt.Errorf(`want "%s:" and a list of globs`, lintConfigField)}
 	}
 	for i := 0; i+1 < len(root.Content); i += 2 {
-		name, value := root.Content[i], followed(root.Content[i+1])
+		name, value := root.Content[i], manifest.Followed(root.Content[i+1])
 		switch {
 		case name.Value != lintConfigField:
-			return atLine{name.Line, fmt.Errorf("%s is not a field here; the only one is %q", cli.Quote(name.Value), lintConfigField)}
+			return manifest.LineError{Line: name.Line, Err: fmt.Errorf("%s is not a field here; the only one is %q", cli.Quote(name.Value), lintConfigField)}
 		case value.Tag == "!!null":
 			continue
 		case value.Kind != yaml.SequenceNode:
-			return atLine{value.Line, fmt.Errorf(`%s must be a list; begin each glob with "- "`, lintConfigField)}
+			return manifest.LineError{Line: value.Line, Err: fmt.Errorf(`%s must be a list; begin each glob with "- "`, lintConfigField)}
 		}
 		for _, item := range value.Content {
-			item = followed(item)
+			item = manifest.Followed(item)
 			if item.Kind != yaml.ScalarNode {
-				return atLine{item.Line, fmt.Errorf("an item of %s is no glob but a list or a mapping", lintConfigField)}
+				return manifest.LineError{Line: item.Line, Err: fmt.Errorf("an item of %s is no glob but a list or a mapping", lintConfigField)}
 			}
 			if err := x.add(dir, []string{item.Value}); err != nil {
-				return atLine{item.Line, err}
+				return manifest.LineError{Line: item.Line, Err: err}
 			}
 		}
 	}

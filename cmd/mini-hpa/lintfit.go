@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/base64"
 	stdjson "encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -21,15 +22,16 @@ import (
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/annotations/amount"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/manifest"
 )
 
 // decode makes an API object of the fields as the API server does: names are the same only if their case is. A field that the API
 // server would refuse is left out and told, so that it hides nothing of what else there is to say. Quantities that take long to
 // read are bounded, wherever in the object they are.
 func (o object) decode(into any) (field.ErrorList, error) {
-	f := fitting{structs: o.structs, written: o.written}
+	f := fitting{structs: o.structs, written: o.Written}
 	fitted, _ := f.fit(o.Object, reflect.TypeOf(into).Elem(), nil)
-	if o.awaits(f.problems) {
+	if slices.ContainsFunc(f.problems, func(e *field.Error) bool { return o.Awaits(e.Field) }) {
 		return nil, errUnfilled
 	}
 	text, err := stdjson.Marshal(fitted)
@@ -37,17 +39,20 @@ func (o object) decode(into any) (field.ErrorList, error) {
 		err = json.Unmarshal(text, into)
 	}
 	if err != nil {
-		return nil, atLine{o.node.Line, fmt.Errorf("cannot be read as %s %s: %w", o.GetKind(), o.title(), err)}
+		return nil, manifest.LineError{Line: o.Node.Line, Err: fmt.Errorf("cannot be read as %s %s: %w", o.GetKind(), o.title(), err)}
 	}
 	return f.problems, nil
 }
+
+// errUnfilled is what an object is of which a field cannot be read, because there is a placeholder in it.
+var errUnfilled = errors.New("is a template")
 
 // fitting makes a tree fit the type that it is to be decoded into.
 type fitting struct {
 	problems field.ErrorList
 	structs
 	// written is a scalar as the manifest has it: what was read of Off is false.
-	written func(at *field.Path, value any) string
+	written func(path string, value any) string
 }
 
 // structs are the types of the fields of each struct that was met, by their JSON names.
@@ -149,7 +154,7 @@ func (f *fitting) quotesFor(value any, at *field.Path, isString bool) string {
 	if isString {
 		return ""
 	}
-	return "; put it in quotes: " + cli.Quote(f.written(at, value))
+	return "; put it in quotes: " + cli.Quote(f.written(at.String(), value))
 }
 
 // isWhole says whether a number has no fraction and fits into so many bits.

@@ -21,6 +21,7 @@ import (
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/manifest"
 )
 
 // form is what a kustomization makes of a Deployment that it is made of: what is applied, while the manifest alone is not.
@@ -440,16 +441,16 @@ func (m *manifests) toldOf(f *form, severity, rule, path, message string) findin
 }
 
 // spotOf is where in a patch that writes annotations something is, or else the first of those.
-func (p patched) spotOf(path string) place {
+func (p patched) spotOf(path string) manifest.Place {
 	for i := range p.operations {
 		if one := (patched{operations: p.operations[i : i+1]}); len(one.written()) > 0 {
-			return p.located((*field.Path)(nil).Index(i).Child("value").String(), nil)
+			return p.Locate((*field.Path)(nil).Index(i).Child("value").String(), nil)
 		}
 	}
 	if keys := p.ownKeys(); len(keys) > 0 && !strings.HasPrefix(path, "metadata") {
 		path = field.NewPath("metadata", "annotations").Key(keys[0]).String()
 	}
-	return p.located(path, nil)
+	return p.Locate(path, nil)
 }
 
 // quoted is a copy of the patch in which annotations are the strings that were meant.

@@ -354,4 +354,4 @@ func (m *manifests) levels(o object) []*neighborhood {
 }
 
 // place is where an object is, as messages about others name it.
-func (o object) place() string { return fmt.Sprintf("%s:%d", o.file, o.node.Line) }
+func (o object) place() string { return fmt.Sprintf("%s:%d", o.file, o.Node.Line) }

@@ -356,8 +356,8 @@ func TestLintReadsAKustomizationOnce(t *testing.T) {
 	for _, s := range found {
 		m.read(s, nil)
 	}
-	if len(m.unreadable) > 0 || len(m.kustomizations) != 1 || len(m.layout.readings) > 0 {
-		t.Errorf("%d kustomizations, %d kept, not read: %v", len(m.kustomizations), len(m.layout.readings), m.unreadable)
+	if len(m.unreadable) > 0 || len(m.kustomizations) != 1 || len(m.layout.read) > 0 {
+		t.Errorf("%d kustomizations, %d kept, not read: %v", len(m.kustomizations), len(m.layout.read), m.unreadable)
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/mini-hpa/mini-hpa/cmd/internal/manifest"
 )
 
 // layout is what the kustomizations among the files say of other files. Nothing is fetched, and what is not among the files bears on nothing.
@@ -22,8 +24,8 @@ type layout struct {
 	writes, annotates map[string]bool
 	// wholes are what was asked for of all that a kustomization is made of.
 	wholes map[string]*composition
-	// readings are those of kustomizations that were read, by the names of their files, for whoever reads them for what else is in them.
-	readings map[string][]reading
+	// read are the parts of kustomizations, by the names of their files, for whoever wants what else is in them.
+	read map[string][]manifest.Part
 }
 
 // patchUse is where a patch is used: the directory of the kustomization, and what it is for if that is said.
@@ -49,14 +51,14 @@ const maxParts, maxDepth, maxMet = 1000, 32, 2000
 
 // newLayout reads the kustomizations among the sources, and those beside them for what is a patch.
 func newLayout(sources []source) layout {
-	l := layout{patches: map[string]patchUse{}, parts: map[string][]string{}, namespaces: map[string]string{}, listed: map[string]bool{}, writes: map[string]bool{}, annotates: map[string]bool{}, wholes: map[string]*composition{}, readings: map[string][]reading{}}
+	l := layout{patches: map[string]patchUse{}, parts: map[string][]string{}, namespaces: map[string]string{}, listed: map[string]bool{}, writes: map[string]bool{}, annotates: map[string]bool{}, wholes: map[string]*composition{}, read: map[string][]manifest.Part{}}
 	for _, s := range sources {
 		if s.name != "-" && kustomization(s.name).Kind != "" {
-			l.readings[s.name] = l.read(s, l.add)
+			l.read[s.name] = l.hear(s, l.add)
 		}
 	}
 	for _, s := range beside(sources) {
-		l.read(s, l.addPatches)
+		l.hear(s, l.addPatches)
 	}
 	return l
 }
@@ -81,17 +83,17 @@ func beside(sources []source) []source {
 	return found
 }
 
-// read hands on each document of a kustomization. What cannot be read is told when it is read for what else is in it.
-func (l *layout) read(s source, add func(dir string, fields map[string]any)) []reading {
+// hear hands on each document of a kustomization. What cannot be read is told when it is read for what else is in it.
+func (l *layout) hear(s source, add func(dir string, fields map[string]any)) []manifest.Part {
 	text, err := s.read(nil)
 	dir, where := filepath.Abs(filepath.Dir(s.name))
 	if err != nil || where != nil {
 		return nil
 	}
-	read := slices.Collect(readings(text, true))
+	read := slices.Collect(manifest.Read(text, true))
 	for _, p := range read {
-		for _, d := range p.documents {
-			fields, _ := d.value.(map[string]any)
+		for _, d := range p.Documents {
+			fields, _ := d.Value.(map[string]any)
 			add(dir, fields)
 		}
 	}

@@ -15,10 +15,10 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
-	yaml "sigs.k8s.io/yaml/goyaml.v3"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/manifest"
 )
 
 // manifests are what was read of all files; see newManifests.
@@ -39,8 +39,7 @@ type manifests struct {
 	unreadable []notice
 	failed     map[string]int
 	files      int
-	// atlas finds the places of what is found, structs what the fields of objects should be.
-	atlas   atlas
+	// structs are what the fields of objects should be.
 	structs structs
 	// layout is what kustomizations say of the files, patched what their patches change.
 	layout  layout
@@ -59,19 +58,16 @@ type manifests struct {
 
 // newManifests has nothing yet; namespace is that of objects that name none.
 func newManifests(namespace string) *manifests {
-	return &manifests{namespace: namespace, around: map[area]*neighborhood{}, known: map[area][]*neighborhood{}, layout: newLayout(nil), deleted: map[deletion]bool{}, readPatches: map[string]bool{}, failed: map[string]int{}, atlas: atlas{}, structs: structs{}}
+	return &manifests{namespace: namespace, around: map[area]*neighborhood{}, known: map[area][]*neighborhood{}, layout: newLayout(nil), deleted: map[deletion]bool{}, readPatches: map[string]bool{}, failed: map[string]int{}, structs: structs{}}
 }
 
 // object is one object of a manifest.
 type object struct {
 	unstructured.Unstructured
+	manifest.Document
 	file      string
-	node      *yaml.Node
 	namespace string
-	atlas     atlas
 	structs   structs
-	sheet     *sheet
-	host      *host
 }
 
 // candidate is a Deployment that is looked at.
@@ -85,7 +81,7 @@ type candidate struct {
 func (m *manifests) read(s source, stdin io.Reader) {
 	kind := kustomization(s.name)
 	use, isPatch := m.patchUse(s)
-	all, err := m.readings(s, stdin, kind.Kind != "" || isPatch)
+	all, err := m.parts(s, stdin, kind.Kind != "" || isPatch)
 	if s.met && errors.Is(err, errNotOurs) {
 		m.strangers++
 		return
@@ -98,47 +94,48 @@ func (m *manifests) read(s source, stdin io.Reader) {
 	if path, err := filepath.Abs(s.name); err == nil && isPatch {
 		m.readPatches[path] = true
 	}
-	for reading := range all {
-		if reading.err != nil && isPatch {
+	for p := range all {
+		if p.Err != nil && isPatch {
 			m.layout.writes[use.dir] = true
 		}
 		switch {
-		case reading.err == nil:
-		case reading.isTemplate(s.name, reading.err):
+		case p.Err == nil:
+		case p.IsTemplate(s.name):
 			m.templates++
 			continue
-		case s.met && !reading.mayBeManifest():
+		case s.met && !p.MayBeManifest():
 			m.strangers++
 			continue
 		default:
-			m.failIn(s.shown(), reading.chunk, reading.err)
+			m.failIn(s.shown(), p)
 		}
-		unfilled := reading.unfilled(s.name)
-		for _, d := range reading.documents {
-			p := part{file: s.shown(), document: d, unfilled: unfilled}
+		unfilled := p.Unfilled(s.name)
+		for _, d := range p.Documents {
+			one := part{Document: d, file: s.shown(), unfilled: unfilled}
 			if isPatch {
-				m.addPatch(p, use)
+				m.addPatch(one, use)
 			} else {
-				m.add(p, kind)
+				m.add(one, kind)
 			}
 		}
 	}
 }
 
-// readings are those of a file. The layout has read some before.
-func (m *manifests) readings(s source, stdin io.Reader, always bool) (iter.Seq[reading], error) {
-	if known := m.layout.readings[s.name]; known != nil {
-		delete(m.layout.readings, s.name)
+// parts are those of a file. The layout has read some before.
+func (m *manifests) parts(s source, stdin io.Reader, all bool) (iter.Seq[manifest.Part], error) {
+	if known := m.layout.read[s.name]; known != nil {
+		delete(m.layout.read, s.name)
 		return slices.Values(known), nil
 	}
 	text, err := s.read(stdin)
-	return readings(text, always), err
+	return manifest.Read(text, all), err
 }
 
-// failIn is fail for a chunk. Advice takes time, where nobody is told it, too.
-func (m *manifests) failIn(file string, c chunk, err error) {
+// failIn is fail for a part of a file. Advice takes time, where nobody is told it, too.
+func (m *manifests) failIn(file string, p manifest.Part) {
+	err := p.Err
 	if m.failed[file] < maxErrors {
-		err = c.advised(err)
+		err = p.Advised()
 	}
 	m.fail(file, err)
 }
@@ -147,9 +144,9 @@ func (m *manifests) fail(file string, err error) {
 	if m.failed[file]++; m.failed[file] > maxErrors {
 		return
 	}
-	at := atLine{}
+	at := manifest.LineError{}
 	errors.As(err, &at)
-	m.unreadable = append(m.unreadable, notice{File: file, Line: at.line, Message: cli.Clean(err.Error())})
+	m.unreadable = append(m.unreadable, notice{File: file, Line: at.Line, Message: cli.Clean(err.Error())})
 }
 
 // notices are what could not be read, of each file the first of it and how much more there is.
@@ -167,21 +164,23 @@ func (m *manifests) notices() []notice {
 	return all
 }
 
-// part is a document, or an item of one.
+// part is a document of a file, or an item of one.
 type part struct {
+	manifest.Document
 	file string
-	document
-	// unfilled is the chunk's.
+	// unfilled says whether an object is still to be filled in.
 	unfilled func(fields map[string]any) bool
-	// host is the text in which it stands, if it is not a document of the file.
-	host *host
+}
+
+// object is that of the part, with these fields.
+func (m *manifests) object(p part, fields map[string]any) object {
+	return object{Unstructured: unstructured.Unstructured{Object: fields}, Document: p.Document, file: p.file, namespace: m.namespace, structs: m.structs}
 }
 
 // add takes an object, or all of a list. The items of a typed list have its kind if they do not name one.
 func (m *manifests) add(p part, inherited schema.GroupVersionKind) {
-	fields, _ := p.value.(map[string]any)
-	o := object{Unstructured: unstructured.Unstructured{Object: fields}, file: p.file, node: p.node, namespace: m.namespace,
-		atlas: m.atlas, structs: m.structs, sheet: p.sheet, host: p.host}
+	fields, _ := p.Value.(map[string]any)
+	o := m.object(p, fields)
 	if fields != nil && o.GetKind() == "" && inherited.Kind != "" {
 		o.SetGroupVersionKind(inherited)
 	}
@@ -214,11 +213,11 @@ func (m *manifests) addAll(p part, list object, items []any) {
 	kind := list.GroupVersionKind()
 	kind.Kind = strings.TrimSuffix(kind.Kind, "List")
 	for i, item := range items {
-		_, at := m.atlas.walk(list.node, []string{"items", strconv.Itoa(i)})
+		_, at := list.Walk("items", strconv.Itoa(i))
 		if at == nil {
-			at = list.node // of what is merged in, kubectl's parser may take another one
+			at = list.Node // of what is merged in, kubectl's parser may take another one
 		}
-		m.add(part{file: p.file, document: document{node: at, value: item, sheet: p.sheet}, unfilled: p.unfilled}, kind)
+		m.add(part{Document: p.At(at, item), file: p.file, unfilled: p.unfilled}, kind)
 	}
 }
 

@@ -9,7 +9,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/validation/field"
-	yaml "sigs.k8s.io/yaml/goyaml.v3"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
@@ -76,17 +75,9 @@ func (o object) unquoted(key string, value any) unquoted {
 	case map[string]any, []any:
 		return unquoted{seen: field.OmitValueType{}, text: string(text), advice: `write "|" behind its name, which makes text of what follows`}
 	}
-	u := unquoted{seen: value, text: o.written(field.NewPath("metadata", "annotations").Key(key), string(text))}
+	u := unquoted{seen: value, text: o.Written(field.NewPath("metadata", "annotations").Key(key).String(), string(text))}
 	u.advice = "put it in quotes: " + cli.Quote(u.text)
 	return u
-}
-
-// written is a scalar as it stands in the manifest: what was read of 010 is 8, and of Off false.
-func (o object) written(at *field.Path, value any) string {
-	if _, node := o.atlas.walk(o.node, steps(at.String())); node != nil && followed(node).Kind == yaml.ScalarNode {
-		return followed(node).Value
-	}
-	return fmt.Sprint(value)
 }
 
 // quotedMode makes the word that was meant of an Off or On without quotes, which are truth values in YAML, or in another case: in a mapping of
@@ -97,7 +88,7 @@ func (o object) quotedMode(members map[string]any, at *field.Path, name string) 
 	switch v := value.(type) {
 	case bool:
 		meant = map[bool]string{false: "Off", true: "Auto"}[v]
-		why = "must be a string: without quotes " + cli.Quote(o.written(at, v)) + " is a truth value in YAML; put it in quotes"
+		why = "must be a string: without quotes " + cli.Quote(o.Written(at.String(), v)) + " is a truth value in YAML; put it in quotes"
 	case string:
 		if i := slices.IndexFunc(resizerModes, func(mode string) bool { return strings.EqualFold(mode, v) }); i >= 0 && resizerModes[i] != v {
 			meant, why = resizerModes[i], "must be in the right case"
@@ -136,15 +127,6 @@ func (o object) notes(problems field.ErrorList) []finding {
 		found[i].Message += "; the API server refuses the whole object"
 	}
 	return found
-}
-
-// located is where in the file a field is.
-func (o object) located(path string, wrong any) place {
-	at := o.spot(path, wrong)
-	if o.host != nil {
-		return o.host.place(at)
-	}
-	return at
 }
 
 // quotedPausing makes strings of the annotations that pause a ScaledObject: what was meant counts.

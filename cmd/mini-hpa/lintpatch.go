@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -18,6 +17,7 @@ import (
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/manifest"
 )
 
 // patched is a patch: a part of an object, or a list of operations on one (RFC 6902). What is not in it may be in what is patched.
@@ -85,8 +85,8 @@ func (m *manifests) patchUse(s source) (patchUse, bool) {
 
 // addPatch takes a part of an object, or operations.
 func (m *manifests) addPatch(p part, use patchUse) {
-	fields, _ := p.value.(map[string]any)
-	operations, isList := p.value.([]any)
+	fields, _ := p.Value.(map[string]any)
+	operations, isList := p.Value.([]any)
 	if p.unfilled(fields) {
 		m.layout.writes[use.dir] = true
 		m.templates++
@@ -98,8 +98,7 @@ func (m *manifests) addPatch(p part, use patchUse) {
 	} else if fields == nil {
 		return
 	}
-	o := object{Unstructured: unstructured.Unstructured{Object: fields}, file: p.file, node: p.node, namespace: m.namespace,
-		atlas: m.atlas, structs: m.structs, sheet: p.sheet, host: p.host}
+	o := m.object(p, fields)
 	if !isList {
 		o.aim(use)
 		m.strays = append(m.strays, o.strays()...)
@@ -130,22 +129,22 @@ type deletion struct{ dir, kind, name string }
 func (m *manifests) addInline(o object) {
 	for _, w := range o.writers() {
 		for _, p := range patchesOf(w.fields) {
-			_, node := m.atlas.walk(o.node, append(slices.Clone(w.way), p.at...))
+			_, node := o.Walk(append(slices.Clone(w.way), p.at...)...)
 			if p.path != "" || node == nil {
 				continue
 			}
 			dir, _ := filepath.Abs(filepath.Dir(o.file))
 			use := p.use(dir)
-			if !m.addText(o, followed(node), "patch", func(p part) { m.addPatch(p, use) }) {
+			if !m.addText(o, manifest.Followed(node), "patch", func(p part) { m.addPatch(p, use) }) {
 				m.layout.writes[dir] = true
 			}
 		}
 		transformers, _ := w.fields["transformers"].([]any)
 		for i, item := range transformers {
 			text, _ := item.(string)
-			_, node := m.atlas.walk(o.node, append(slices.Clone(w.way), "transformers", strconv.Itoa(i)))
+			_, node := o.Walk(append(slices.Clone(w.way), "transformers", strconv.Itoa(i))...)
 			if strings.Contains(text, "\n") && node != nil {
-				m.addText(o, followed(node), "transformer", func(p part) { m.add(p, schema.GroupVersionKind{}) })
+				m.addText(o, manifest.Followed(node), "transformer", func(p part) { m.add(p, schema.GroupVersionKind{}) })
 			}
 		}
 	}
@@ -157,45 +156,24 @@ func (m *manifests) addText(o object, text *yaml.Node, what string, add func(par
 		return false
 	}
 	isRead := true
-	h := &host{outside: placeOf(text), sheet: o.sheet, text: text}
-	for reading := range readings(text.Value, true) {
-		if reading.err != nil {
+	for p := range o.ReadText(text) {
+		if p.Err != nil {
 			if m.failed[o.file] >= maxErrors {
-				m.fail(o.file, reading.err)
+				m.fail(o.file, p.Err)
 				continue
 			}
-			err, at := reading.told(reading.err), atLine{line: reading.line}
-			errors.As(err, &at)
 			isRead = false
-			m.fail(o.file, atLine{h.place(place{line: at.line, column: 1}).line, fmt.Errorf("a %s in it: %w", what, err)})
+			at := p.Told()
+			m.fail(o.file, manifest.LineError{Line: at.Line, Err: fmt.Errorf("a %s in it: %w", what, at.Err)})
 			continue
 		}
-		for _, d := range reading.documents {
-			if d.node != nil {
-				add(part{file: o.file, document: d, unfilled: reading.unfilled(o.file), host: h})
+		for _, d := range p.Documents {
+			if d.Node != nil {
+				add(part{Document: d, file: o.file, unfilled: p.Unfilled(o.file)})
 			}
 		}
 	}
 	return isRead
-}
-
-// host is the text of a manifest that is itself one.
-type host struct {
-	sheet   *sheet // nil if there are no places in it
-	text    *yaml.Node
-	outside place
-}
-
-// place is where in the file a place of the text is.
-func (h *host) place(at place) place {
-	if h.sheet == nil {
-		return h.outside
-	}
-	text := h.sheet.inside(h.text)
-	if text.pieces == nil {
-		return h.outside
-	}
-	return h.sheet.below(text, at, h.outside)
 }
 
 // judge tells what can be known of a patch.
@@ -431,12 +409,12 @@ func (o operation) values(own map[string]any, defaults annotations.Defaults) []f
 	changed := o.object
 	changed.Unstructured = unstructured.Unstructured{Object: map[string]any{"kind": "Deployment", "apiVersion": "apps/v1",
 		"metadata": map[string]any{"name": o.GetName(), "annotations": own}}}
-	if mentions(o.value, placeholders) {
+	if manifest.HasPlaceholder(o.value) {
 		return nil // it is to be filled in first
 	}
 	_, isMapping := o.value.(map[string]any)
-	way := append(steps(o.place("value")), o.in...)
-	_, value := o.atlas.walk(o.node, way)
+	way := append(manifest.Steps(o.place("value")), o.in...)
+	_, value := o.Walk(way...)
 	if value == nil {
 		return nil
 	}
@@ -446,7 +424,7 @@ func (o operation) values(own map[string]any, defaults annotations.Defaults) []f
 		key := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: o.way[len(o.way)-1], Line: value.Line, Column: value.Column}
 		pairs = &yaml.Node{Kind: yaml.MappingNode, Content: []*yaml.Node{key, value}, Line: value.Line, Column: value.Column}
 	}
-	changed.node = mapped("metadata", mapped("annotations", pairs))
+	changed.Node = mapped("metadata", mapped("annotations", pairs))
 	return changed.values(defaults)
 }
 

@@ -7,7 +7,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	kubectl "sigs.k8s.io/yaml"
-	yaml "sigs.k8s.io/yaml/goyaml.v3"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 )
@@ -160,22 +159,6 @@ func TestLintPositionsOfMarks(t *testing.T) {
 	}
 }
 
-func TestLintSteps(t *testing.T) {
-	tests := map[string][]string{
-		"":                                      nil,
-		"spec":                                  {"spec"},
-		"spec.template.spec.containers[1].name": {"spec", "template", "spec", "containers", "1", "name"},
-		"metadata.annotations[mini-hpa/max.x]":  {"metadata", "annotations", "mini-hpa/max.x"},
-		"a[b][0].c[d":                           {"a", "b", "0", "c", "d"},
-		"[0]":                                   {"0"},
-	}
-	for path, want := range tests {
-		if diff := cmp.Diff(want, steps(path)); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", path, diff)
-		}
-	}
-}
-
 func TestLintLastOfTwoCounts(t *testing.T) {
 	text := workload(`min: "1"`, `min: "11"`)
 	_, stdout, _ := lint(t, strings.Replace(text, `max: "10"`, `min: "12"`+"\n    mini-hpa/max: \"10\"", 1), "-o", "json")
@@ -185,15 +168,6 @@ func TestLintLastOfTwoCounts(t *testing.T) {
 	}
 	if len(r.Findings) != 3 || !strings.Contains(r.Findings[0].Message, "(11)") {
 		t.Errorf("%+v", r.Findings)
-	}
-	var document yaml.Node
-	if err := yaml.Unmarshal([]byte("a: 1\nb: 2\na: 3\n<<: [{c: 4}, {d: 5}]\n"), &document); err != nil {
-		t.Fatal(err)
-	}
-	for path, want := range map[string]int{"a": 3, "b": 2, "d": 4, "e": 1, "[0]": 1} {
-		if got := (atlas{}).deepest(document.Content[0], path); got.Line != want {
-			t.Errorf("%s is in line %d, want %d", path, got.Line, want)
-		}
 	}
 }
 

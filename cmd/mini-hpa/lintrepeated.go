@@ -8,28 +8,21 @@ import (
 	yaml "sigs.k8s.io/yaml/goyaml.v3"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/manifest"
 )
 
 // repeated tells of names that a mapping of the object has twice, if there are keys of mini-hpa anywhere in it, those included that nobody reads because
 // of that. Of a list, only its own fields are looked at: its items are objects.
 func (o object) repeated(isList bool) []finding {
-	if o.node == nil || o.sheet == nil || !o.sheet.hasOwnKeys() {
+	if o.Node == nil || !o.MayHaveKeys() {
 		return nil
 	}
 	r := repeats{object: o}
-	r.look(o.node, nil, isList)
-	if len(r.found) == 0 || !isList && !hasOwnKeys(o.node) {
+	r.look(o.Node, nil, isList)
+	if len(r.found) == 0 || !isList && !hasOwnKeys(o.Node) {
 		return nil
 	}
 	return r.found
-}
-
-// hasOwnKeys says whether the text may have keys with the Prefix: it has if one of them could be written by an escape.
-func (p *sheet) hasOwnKeys() bool {
-	if !p.searched {
-		p.searched, p.isOurs = true, strings.Contains(p.text, annotations.Prefix) || strings.Contains(p.text, `\`)
-	}
-	return p.isOurs
 }
 
 // hasOwnKeys says whether a mapping somewhere in a node has a name with the Prefix.
@@ -70,13 +63,13 @@ func (r *repeats) names(n *yaml.Node, at *field.Path) {
 	last := make(map[string]*yaml.Node, len(n.Content)/2)
 	for i := 0; i+1 < len(n.Content) && len(r.found) < maxStrays; i += 2 {
 		name := n.Content[i]
-		text := followed(name).Value
+		text := manifest.Followed(name).Value
 		before := last[text]
 		last[text] = name
 		if before == nil || name.Tag == "!!merge" {
 			continue
 		}
-		r.tell(member(at, name), r.whereIs(before), r.whereIs(name))
+		r.tell(member(at, name), r.PlaceOf(before), r.PlaceOf(name))
 		if at == nil && (text == "apiVersion" || text == "kind") {
 			return // what follows is another object
 		}
@@ -84,26 +77,18 @@ func (r *repeats) names(n *yaml.Node, at *field.Path) {
 }
 
 // tell says what becomes of a name that is there twice.
-func (r *repeats) tell(path *field.Path, before, again place) {
+func (r *repeats) tell(path *field.Path, before, again manifest.Place) {
 	advice := "of the two, kubectl takes the last one without a word, and kustomize refuses the file; keep one"
 	if name := path.String(); name == "apiVersion" || name == "kind" {
 		advice = "as where --- is missing between two objects: kubectl makes one object of both, without a word, and kustomize refuses the file; separate them with ---"
 	}
 	r.found = append(r.found, r.findingAt(again, severityError, annotations.FoundInvalidField, path.String(),
-		fmt.Sprintf("is here again, after line %d; %s", before.line, advice)))
-}
-
-// whereIs is where in the file a node is.
-func (o object) whereIs(n *yaml.Node) place {
-	if o.host != nil {
-		return o.host.place(placeOf(n))
-	}
-	return placeOf(n)
+		fmt.Sprintf("is here again, after line %d; %s", before.Line, advice)))
 }
 
 // member is the path of a member of a mapping.
 func member(at *field.Path, name *yaml.Node) *field.Path {
-	text := followed(name).Value
+	text := manifest.Followed(name).Value
 	if strings.ContainsAny(text, "./[]") {
 		return at.Key(text)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/manifest"
 )
 
 // Severities, in the words of text, SARIF and GitHub.
@@ -146,12 +147,12 @@ func (d *candidate) tell(verdict annotations.Verdict) []finding {
 }
 
 // placeOfWarning goes by the annotation's key, of which the path has only what can be shown.
-func (d *candidate) placeOfWarning(w annotations.Warning) place {
+func (d *candidate) placeOfWarning(w annotations.Warning) manifest.Place {
 	if w.Key == "" {
-		return d.located(w.Path(), nil)
+		return d.Locate(w.Path(), nil)
 	}
-	key, _ := d.atlas.walk(d.node, []string{"metadata", "annotations", w.Key})
-	return placeOf(key)
+	key, _ := d.Walk("metadata", "annotations", w.Key)
+	return d.PlaceOf(key)
 }
 
 // fixedReplicas warns of replicas in the manifest of a workload that is autoscaled. What a cluster has written always has them.
@@ -184,7 +185,7 @@ func (o object) errors(problems field.ErrorList) []finding {
 	var found []finding
 	more := len(problems) - maxErrors
 	for i, problem := range problems[:min(len(problems), maxErrors)] {
-		at := o.located(problem.Field, problem.BadValue)
+		at := o.Locate(problem.Field, problem.BadValue)
 		message := lineInside.ReplaceAllString(problem.ErrorBody(), "$1")
 		if i+1 == maxErrors && more > 0 {
 			message += fmt.Sprintf(" (and %d more of the same object)", more)
@@ -196,11 +197,11 @@ func (o object) errors(problems field.ErrorList) []finding {
 
 // finding is one about a field of the object, in the place where it is, or where it is missing.
 func (o object) finding(severity, rule, path, message string) finding {
-	return o.findingAt(o.located(path, nil), severity, rule, path, message)
+	return o.findingAt(o.Locate(path, nil), severity, rule, path, message)
 }
 
-func (o object) findingAt(at place, severity, rule, path, message string) finding {
-	return finding{File: o.file, Line: at.line, Column: at.column, Severity: severity, Rule: rule, Kind: cli.Clean(o.GetKind()),
+func (o object) findingAt(at manifest.Place, severity, rule, path, message string) finding {
+	return finding{File: o.file, Line: at.Line, Column: at.Column, Severity: severity, Rule: rule, Kind: cli.Clean(o.GetKind()),
 		Namespace: cli.Clean(o.namespace), Name: cli.Clean(o.GetName()), Field: cli.Clean(path), Message: cli.Clean(message)}
 }
 

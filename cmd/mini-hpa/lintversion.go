@@ -9,6 +9,7 @@ import (
 	yaml "sigs.k8s.io/yaml/goyaml.v3"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/manifest"
 )
 
 // workloadVersions are the versions in which API servers have the kinds that run pods.
@@ -37,11 +38,11 @@ func (o object) rectified() field.ErrorList {
 // anonymous tells of annotations for mini-hpa in a document that does not say of what kind it is, or of which version: if it is meant to be an
 // object, nobody can apply it. What has no kind was not read, but has nodes.
 func (o object) anonymous() []finding {
-	if o.sheet == nil || !o.sheet.hasOwnKeys() {
+	if o.Node == nil || !o.MayHaveKeys() {
 		return nil
 	}
-	_, pairs := o.atlas.walk(o.node, []string{"metadata", "annotations"})
-	if pairs = followed(cmp.Or(pairs, o.node)); pairs == o.node || pairs.Kind != yaml.MappingNode {
+	_, pairs := o.Walk("metadata", "annotations")
+	if pairs = manifest.Followed(cmp.Or(pairs, o.Node)); pairs == o.Node || pairs.Kind != yaml.MappingNode {
 		return nil
 	}
 	for i := 0; i+1 < len(pairs.Content); i += 2 {
@@ -50,7 +51,7 @@ func (o object) anonymous() []finding {
 			continue
 		}
 		at := field.NewPath("metadata", "annotations").Key(key).String()
-		if kind, _ := o.atlas.part(o.node, "kind"); kind != nil {
+		if _, kind := o.Walk("kind"); kind != nil {
 			return []finding{o.finding(severityWarning, annotations.FoundMisplaced, at, annotations.Prefix+" annotations have no effect on an object without apiVersion; only Deployments of apps/v1 are autoscaled")}
 		}
 		return []finding{o.finding(severityWarning, annotations.FoundMisplaced, at, annotations.Prefix+" annotations have no effect on an object without a kind; if this is a Deployment, write apiVersion: apps/v1 and kind: Deployment")}

@@ -40,8 +40,9 @@ func House() Plan {
 				"k8s.io/klog/v2", "sigs.k8s.io/controller-runtime/pkg/log", "go.uber.org/zap", "github.com/go-logr/zapr", "github.com/spf13/pflag",
 				"./annotations", "./scaler/recommend",
 			}),
+			"cmd/internal/manifest": slices.Concat(vocabulary, []string{"./annotations"}),
 			"cmd/mini-hpa": slices.Concat(client, []string{
-				"./cmd/internal/cli",
+				"./cmd/internal/cli", "./cmd/internal/manifest",
 				"k8s.io/metrics", "k8s.io/klog/v2", "sigs.k8s.io/controller-runtime",
 				"go.uber.org/zap", "github.com/go-logr/zapr", "github.com/go-logr/logr",
 				"github.com/prometheus/client_golang", "github.com/spf13/pflag", "gopkg.in/evanphx/json-patch.v4",

@@ -1,4 +1,4 @@
-package main
+package manifest
 
 import (
 	"strconv"
@@ -14,13 +14,6 @@ type atlas map[*yaml.Node]map[string]entry
 // entry is a member of a mapping: its name and its value.
 type entry struct{ name, value *yaml.Node }
 
-// deepest is the last node on the way along a path, such as spec.containers[1].resources.requests[cpu], that is there.
-// Of a member of a mapping it is the name.
-func (a atlas) deepest(root *yaml.Node, path string) *yaml.Node {
-	name, _ := a.walk(root, steps(path))
-	return name
-}
-
 // walk goes as far as it can, and says where it has come to. The value is nil if that is not the end.
 func (a atlas) walk(root *yaml.Node, steps []string) (name, value *yaml.Node) {
 	name, value = root, root
@@ -34,8 +27,8 @@ func (a atlas) walk(root *yaml.Node, steps []string) (name, value *yaml.Node) {
 	return name, value
 }
 
-// steps takes a path of k8s.io/apimachinery/pkg/util/validation/field apart.
-func steps(path string) []string {
+// Steps takes a path of k8s.io/apimachinery/pkg/util/validation/field apart.
+func Steps(path string) []string {
 	var found []string
 	for path != "" {
 		var step string
@@ -55,7 +48,7 @@ func steps(path string) []string {
 }
 
 // step is the first one of a path, and what is left of it. Names may have brackets and dots of their own, so that what is there decides where one
-// ends: the first place will do at which a part ends that is there. Few names have many such places, and not all of those are tried.
+// ends: the first Place will do at which a part ends that is there. Few names have many such places, and not all of those are tried.
 func (a atlas) step(n *yaml.Node, path string) (name, value *yaml.Node, left string) {
 	const most = 16
 	opening, isKey := strings.CutPrefix(path, "[")
@@ -85,7 +78,7 @@ func (a atlas) step(n *yaml.Node, path string) (name, value *yaml.Node, left str
 
 // part is one step: the node that names a part of another one, and the part.
 func (a atlas) part(n *yaml.Node, step string) (name, value *yaml.Node) {
-	n = followed(n)
+	n = Followed(n)
 	if n.Kind == yaml.MappingNode {
 		found := a.members(n)[step]
 		return found.name, found.value
@@ -103,19 +96,19 @@ func (a atlas) members(n *yaml.Node) map[string]entry {
 	}
 	found := make(map[string]entry, len(n.Content)/2)
 	for i := 0; i+1 < len(n.Content); i += 2 {
-		found[followed(n.Content[i]).Value] = entry{n.Content[i], n.Content[i+1]}
+		found[Followed(n.Content[i]).Value] = entry{n.Content[i], n.Content[i+1]}
 	}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		if n.Content[i].Tag != "!!merge" {
 			continue
 		}
-		merged := followed(n.Content[i+1])
+		merged := Followed(n.Content[i+1])
 		candidates := []*yaml.Node{merged}
 		if merged.Kind == yaml.SequenceNode {
 			candidates = merged.Content
 		}
 		for _, candidate := range candidates {
-			if candidate = followed(candidate); candidate.Kind != yaml.MappingNode {
+			if candidate = Followed(candidate); candidate.Kind != yaml.MappingNode {
 				continue
 			}
 			for name, member := range a.members(candidate) {
@@ -129,8 +122,8 @@ func (a atlas) members(n *yaml.Node) map[string]entry {
 	return found
 }
 
-// followed is what an alias stands for. An alias of an alias there is not.
-func followed(n *yaml.Node) *yaml.Node {
+// Followed is what an alias stands for, or the node itself. An alias of an alias there is not.
+func Followed(n *yaml.Node) *yaml.Node {
 	if n.Kind == yaml.AliasNode {
 		return n.Alias
 	}

@@ -1,4 +1,4 @@
-package main
+package manifest
 
 import (
 	"encoding/json"
@@ -14,13 +14,13 @@ import (
 
 // readJSON reads a stream of JSON objects. Not all JSON is YAML: "\ud83d\ude80" is not. With an error there are those before what is no JSON;
 // there are none if none begins here.
-func (c chunk) readJSON() ([]document, error) {
+func (c chunk) readJSON() ([]Document, error) {
 	if text := strings.TrimLeft(c.text, " \t\r\n"); !strings.HasPrefix(text, "{") || strings.HasPrefix(text, "{{") {
 		return nil, nil
 	}
-	var documents []document
+	var documents []Document
 	decoder := json.NewDecoder(strings.NewReader(c.text))
-	at := place{line: c.line, column: 1}
+	at := cursor{Place: Place{c.line, 1}}
 	all := &sheet{chunk: c, isJSON: true}
 	for {
 		var raw json.RawMessage // also bounds the depth
@@ -28,9 +28,9 @@ func (c chunk) readJSON() ([]document, error) {
 		if errors.Is(err, io.EOF) {
 			return documents, nil
 		}
-		d := document{sheet: all}
+		d := Document{sheet: all}
 		if err == nil {
-			err = kubejson.Unmarshal(raw, &d.value)
+			err = kubejson.Unmarshal(raw, &d.Value)
 		}
 		end := int(decoder.InputOffset())
 		if syntax := (*json.SyntaxError)(nil); errors.As(err, &syntax) && raw == nil {
@@ -39,27 +39,30 @@ func (c chunk) readJSON() ([]document, error) {
 			end, err = len(strings.TrimRight(c.text, " \t\r\n")), errors.New("it ends too early")
 		}
 		if err != nil {
-			return documents, atLine{c.line + strings.Count(c.text[:end], "\n"), fmt.Errorf("cannot be parsed as JSON: %w", err)}
+			return documents, LineError{c.line + strings.Count(c.text[:end], "\n"), fmt.Errorf("cannot be parsed as JSON: %w", err)}
 		}
 		at.advance(c.text[:end-len(raw)])
-		if d.node, err = nodesOf(string(raw), at); err != nil {
-			return documents, atLine{at.line, err}
+		if d.Node, err = nodesOf(string(raw), at); err != nil {
+			return documents, LineError{at.Line, err}
 		}
 		documents = append(documents, d)
 	}
 }
 
-// place is where in a text something is.
-type place struct{ offset, line, column int }
+// cursor is a place in a text and its offset.
+type cursor struct {
+	Place
+	offset int
+}
 
 // advance goes to the end of a text that is longer than what was seen before.
-func (p *place) advance(text string) {
+func (p *cursor) advance(text string) {
 	passed := text[p.offset:]
 	if i := strings.LastIndexByte(passed, '\n'); i >= 0 {
-		p.line += strings.Count(passed, "\n")
-		p.column, passed = 1, passed[i+1:]
+		p.Line += strings.Count(passed, "\n")
+		p.Column, passed = 1, passed[i+1:]
 	}
-	p.column += utf8.RuneCountInString(passed)
+	p.Column += utf8.RuneCountInString(passed)
 	p.offset = len(text)
 }
 
@@ -67,10 +70,10 @@ func (p *place) advance(text string) {
 type jsonNodes struct {
 	text    string
 	decoder *json.Decoder
-	at      place
+	at      cursor
 }
 
-func nodesOf(text string, at place) (*yaml.Node, error) {
+func nodesOf(text string, at cursor) (*yaml.Node, error) {
 	at.offset = 0
 	r := jsonNodes{text: text, decoder: json.NewDecoder(strings.NewReader(text)), at: at}
 	r.decoder.UseNumber()
@@ -85,7 +88,7 @@ func (r *jsonNodes) node() (*yaml.Node, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the next token: %w", err)
 	}
-	n := &yaml.Node{Kind: yaml.ScalarNode, Line: r.at.line, Column: r.at.column}
+	n := &yaml.Node{Kind: yaml.ScalarNode, Line: r.at.Line, Column: r.at.Column}
 	switch token {
 	case json.Delim('{'):
 		return n, r.fill(n, yaml.MappingNode)

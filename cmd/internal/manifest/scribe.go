@@ -1,7 +1,6 @@
-package main
+package manifest
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf16"
@@ -9,95 +8,6 @@ import (
 
 	yaml "sigs.k8s.io/yaml/goyaml.v3"
 )
-
-// sheet is the text of a chunk, in which places are found by their line and column and the other way round.
-type sheet struct {
-	chunk
-	isJSON bool
-	// starts are where its lines begin, runes how many characters are before each stride of it. They are nil until they are asked for, so
-	// that a line may be as long as a file and still be asked about often.
-	starts, runes []int
-	// insides are the documents in its scalars that were asked about.
-	insides map[*yaml.Node]*inside
-	// isOurs says whether mini-hpa's keys may be in it, if that was searched for.
-	searched, isOurs bool
-}
-
-const stride = 4 << 10
-
-func (p *sheet) index() {
-	if p.starts != nil {
-		return
-	}
-	p.starts = []int{0}
-	for i, count := 0, 0; i < len(p.text); i++ {
-		if i%stride == 0 {
-			p.runes = append(p.runes, count)
-		}
-		if utf8.RuneStart(p.text[i]) {
-			count++
-		}
-		if p.text[i] == '\n' {
-			p.starts = append(p.starts, i+1)
-		}
-	}
-}
-
-// before is how many characters are before an offset.
-func (p *sheet) before(offset int) int {
-	if offset >= len(p.text) && offset > 0 {
-		return p.before(offset-1) + 1
-	}
-	if offset == 0 {
-		return 0
-	}
-	from := offset / stride * stride
-	count := p.runes[offset/stride]
-	for i := from; i < offset; i++ {
-		if utf8.RuneStart(p.text[i]) {
-			count++
-		}
-	}
-	return count
-}
-
-// offset is where in the text a place is; it fails if there is none such.
-func (p *sheet) offset(at place) (int, bool) {
-	p.index()
-	line := at.line - p.line
-	if line < 0 || line >= len(p.starts) || at.column < 1 {
-		return 0, false
-	}
-	start := p.starts[line]
-	want := p.before(start) + at.column - 1
-	part, found := slices.BinarySearch(p.runes, want)
-	if !found {
-		part--
-	}
-	if part < 0 {
-		return 0, false
-	}
-	offset, count := part*stride, p.runes[part]
-	for ; offset < len(p.text); offset++ {
-		if utf8.RuneStart(p.text[offset]) {
-			if count == want {
-				break
-			}
-			count++
-		}
-	}
-	return offset, offset >= start
-}
-
-// placeAt is where an offset is.
-func (p *sheet) placeAt(offset int) place {
-	p.index()
-	line, found := slices.BinarySearch(p.starts, offset)
-	if !found {
-		line--
-	}
-	return place{line: p.line + line, column: p.before(offset) - p.before(p.starts[line]) + 1}
-}
 
 // piece says that a scalar's value is, from an offset on, what the text has from another one on.
 type piece struct{ value, text int }

@@ -1,4 +1,4 @@
-package main
+package manifest
 
 import (
 	"errors"
@@ -35,14 +35,14 @@ func (x *expansion) measure(n *yaml.Node) (int, error) {
 		return x.repeat(n)
 	}
 	if x.nested == maxNested {
-		return 0, atLine{n.Line, fmt.Errorf("is nested too deep; at most %d levels are allowed", maxNested)}
+		return 0, LineError{n.Line, fmt.Errorf("is nested too deep; at most %d levels are allowed", maxNested)}
 	}
 	x.nested++
 	defer func() { x.nested-- }()
 	weight := nodeWeight + len(n.Value)
 	for i, child := range n.Content {
-		if n.Kind == yaml.MappingNode && i%2 == 0 && followed(child).Kind != yaml.ScalarNode {
-			return 0, atLine{child.Line, errName}
+		if n.Kind == yaml.MappingNode && i%2 == 0 && Followed(child).Kind != yaml.ScalarNode {
+			return 0, LineError{child.Line, errName}
 		}
 		part, err := x.measure(child)
 		if err != nil {
@@ -59,10 +59,10 @@ func (x *expansion) measure(n *yaml.Node) (int, error) {
 func (x *expansion) repeat(n *yaml.Node) (int, error) {
 	weight, ok := x.anchored[n.Alias]
 	if !ok {
-		return 0, atLine{n.Line, errors.New("an alias stands for what it is a part of")}
+		return 0, LineError{n.Line, errors.New("an alias stands for what it is a part of")}
 	}
 	if x.repeated += weight; x.repeated > maxRepeated {
-		return 0, atLine{n.Line, errors.New("the aliases up to here stand for too much")}
+		return 0, LineError{n.Line, errors.New("the aliases up to here stand for too much")}
 	}
 	return weight, nil
 }

@@ -1,4 +1,4 @@
-package main
+package manifest
 
 import (
 	"errors"
@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/util/validation/field"
 	yaml "sigs.k8s.io/yaml/goyaml.v3"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
@@ -65,18 +64,18 @@ var (
 // ytt is a line of its language, or a value that is one, in what YAML takes for comments.
 var ytt = regexp.MustCompile(`(?m)^[ \t]*(?:- )?#@(?:[ \t]*(?:if|for|def|end|load|else|elif|while|return)\b|[a-z-]+/[a-z])|^[^#\n]*[:-][ \t]+#@[ \t]+\S`)
 
-// isTemplate says whether what cannot be read, and why, is a template: it can be parsed once its placeholders stand for nothing, or it is where a
+// IsTemplate says whether what cannot be read, in a file, is a template: it can be parsed once its placeholders stand for nothing, or it is where a
 // chart has its templates. A mapping whose name is one, as YAML reads {{ x }}, can be parsed already.
-func (c chunk) isTemplate(file string, why error) bool {
-	hasBraces := braces.in(c.text)
+func (p Part) IsTemplate(file string) bool {
+	hasBraces := braces.in(p.text)
 	switch {
-	case hasBraces && (errors.Is(why, errName) || inChart(file)):
+	case hasBraces && (errors.Is(p.Err, errName) || inChart(file)):
 		return true
-	case !hasBraces && !placeholders.in(c.text):
+	case !hasBraces && !placeholders.in(p.text):
 		return false
 	}
 	// A placeholder is a value, or a line of its own such as {{- if .Values.ingress }}. It may go over several lines.
-	plain := placeholder.ReplaceAllStringFunc(c.text, func(text string) string { return "\x00" + strings.Repeat("\n\x00", strings.Count(text, "\n")) })
+	plain := placeholder.ReplaceAllStringFunc(p.text, func(text string) string { return "\x00" + strings.Repeat("\n\x00", strings.Count(text, "\n")) })
 	var rest strings.Builder
 	for line := range strings.Lines(plain) {
 		if bare := strings.ReplaceAll(line, "\x00", ""); strings.TrimSpace(bare) == "" {
@@ -85,7 +84,7 @@ func (c chunk) isTemplate(file string, why error) bool {
 			rest.WriteString(strings.ReplaceAll(line, "\x00", "x"))
 		}
 	}
-	return chunk{text: rest.String(), line: c.line}.isYAML()
+	return chunk{text: rest.String(), line: p.line}.isYAML()
 }
 
 // inChart says whether a file is below the templates of a Helm chart.
@@ -102,13 +101,13 @@ func inChart(file string) bool {
 	return false
 }
 
-// unfilled returns what says whether an object of the chunk is a template though it can be parsed: its names, or what it asks of mini-hpa,
+// Unfilled returns what says whether an object of the part, by its fields, is a template though it can be parsed: its names, or what it asks of mini-hpa,
 // are still to be filled in. Where a chart has its templates, one action anywhere is enough, and in what ytt reads, all is.
-func (c chunk) unfilled(file string) func(fields map[string]any) bool {
+func (p Part) Unfilled(file string) func(fields map[string]any) bool {
 	switch {
-	case strings.Contains(c.text, "#@") && ytt.MatchString(c.text):
+	case strings.Contains(p.text, "#@") && ytt.MatchString(p.text):
 		return func(fields map[string]any) bool { return fields != nil }
-	case !placeholders.in(c.text):
+	case !placeholders.in(p.text):
 		return func(map[string]any) bool { return false }
 	}
 	isOfChart := inChart(file)
@@ -120,10 +119,14 @@ func toFill(fields map[string]any) bool {
 	if fields == nil {
 		return false
 	}
-	o := object{Unstructured: unstructured.Unstructured{Object: fields}}
+	o := unstructured.Unstructured{Object: fields}
 	texts := []string{o.GetAPIVersion(), o.GetKind(), o.GetName(), o.GetNamespace()}
-	set := o.annotations()
-	for _, key := range o.ownKeys() {
+	found, _, _ := unstructured.NestedFieldNoCopy(fields, "metadata", "annotations")
+	set, _ := found.(map[string]any)
+	for key := range set {
+		if !strings.HasPrefix(key, annotations.Prefix) {
+			continue
+		}
 		switch value := set[key].(type) {
 		case string:
 			texts = append(texts, value)
@@ -138,25 +141,20 @@ func toFill(fields map[string]any) bool {
 	return slices.ContainsFunc(texts, placeholders.in)
 }
 
-// errUnfilled is what an object is of which a field cannot be read, because there is a placeholder in it.
-var errUnfilled = errors.New("is a template")
-
-// awaits says whether a field that cannot be read is still to be filled in.
-func (o object) awaits(problems field.ErrorList) bool {
-	if len(problems) == 0 || o.sheet != nil && !placeholders.in(o.sheet.text) {
+// Awaits says whether a field, which cannot be read as it is, is still to be filled in.
+func (d Document) Awaits(path string) bool {
+	if d.sheet != nil && !d.sheet.placeholders.is(func() bool { return placeholders.in(d.sheet.text) }) {
 		return false
 	}
-	return slices.ContainsFunc(problems, func(e *field.Error) bool {
-		_, value := o.atlas.walk(o.node, steps(e.Field))
-		if value == nil {
-			return false
-		}
-		value = followed(value)
-		if inner := onlyOne(onlyOne(value)); inner != nil { // as YAML reads [[ x ]]
-			return inner.Kind == yaml.ScalarNode
-		}
-		return value.Kind == yaml.ScalarNode && placeholders.in(value.Value)
-	})
+	_, value := d.Walk(Steps(path)...)
+	if value == nil {
+		return false
+	}
+	value = Followed(value)
+	if inner := onlyOne(onlyOne(value)); inner != nil { // as YAML reads [[ x ]]
+		return inner.Kind == yaml.ScalarNode
+	}
+	return value.Kind == yaml.ScalarNode && placeholders.in(value.Value)
 }
 
 // onlyOne is the only item of a list; nil if it is none.
@@ -164,8 +162,11 @@ func onlyOne(n *yaml.Node) *yaml.Node {
 	if n == nil || n.Kind != yaml.SequenceNode || len(n.Content) != 1 {
 		return nil
 	}
-	return followed(n.Content[0])
+	return Followed(n.Content[0])
 }
+
+// HasPlaceholder says whether something in a tree of values is to be filled in first.
+func HasPlaceholder(value any) bool { return mentions(value, placeholders) }
 
 // mentions says whether there is one of such texts in a tree.
 func mentions(value any, such marks) bool {
@@ -182,9 +183,4 @@ func mentions(value any, such marks) bool {
 		return slices.ContainsFunc(v, func(item any) bool { return mentions(item, such) })
 	}
 	return false
-}
-
-// mayBeManifest says whether what cannot be parsed names what every object names. It decides on files that nobody named.
-func (c chunk) mayBeManifest() bool {
-	return (strings.Contains(c.text, "apiVersion") && strings.Contains(c.text, "kind")) || strings.Contains(c.text, annotations.Prefix)
 }

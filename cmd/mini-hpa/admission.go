@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 	"sigs.k8s.io/controller-runtime/pkg/certwatcher"
 
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cluster"
 	"github.com/mini-hpa/mini-hpa/informer"
 	"github.com/mini-hpa/mini-hpa/webhook"
 	"github.com/mini-hpa/mini-hpa/webhook/authority"
@@ -35,13 +36,13 @@ type certificates interface {
 }
 
 // admit makes the webhook and opens its port.
-func (w *webhookFlags) admit(api clients, namespace string, h webhook.HandlerConfig) (*admission, error) {
+func (w *webhookFlags) admit(api cluster.Clients, namespace string, h webhook.HandlerConfig) (*admission, error) {
 	a := &admission{}
 	var err error
 	if a.certificates, err = w.certificates(api, namespace, h.Log.Named("certificates")); err != nil {
 		return nil, err
 	}
-	h.Revisions, h.Injections = webhook.NewRevisions(api.names, api.revisions), webhook.NewInjections(api.names, api.revisions)
+	h.Revisions, h.Injections = webhook.NewRevisions(api.Names, api.Revisions), webhook.NewInjections(api.Names, api.Revisions)
 	a.server, err = guard.Listen(guard.Config{Address: w.address, Path: webhook.Path, Handler: webhook.NewHandler(h),
 		GetCertificate: a.certificates.GetCertificate, Drain: w.drain, Log: h.Log, OnRefused: h.Telemetry.Refused})
 	if err != nil {
@@ -50,7 +51,7 @@ func (w *webhookFlags) admit(api clients, namespace string, h webhook.HandlerCon
 	return a, nil
 }
 
-func (w *webhookFlags) certificates(api clients, namespace string, log *zap.Logger) (certificates, error) {
+func (w *webhookFlags) certificates(api cluster.Clients, namespace string, log *zap.Logger) (certificates, error) {
 	if w.certFile != "" {
 		watcher, err := certwatcher.New(w.certFile, w.keyFile)
 		if err != nil {
@@ -58,7 +59,7 @@ func (w *webhookFlags) certificates(api clients, namespace string, log *zap.Logg
 		}
 		return &fromFiles{CertWatcher: watcher, log: log}, nil
 	}
-	own, err := authority.New(authority.Config{Client: api.watch, Namespace: namespace, Secret: w.secret, Configuration: w.configuration,
+	own, err := authority.New(authority.Config{Client: api.Watch, Namespace: namespace, Secret: w.secret, Configuration: w.configuration,
 		Hosts: w.names(namespace), CALife: w.caLife, LeafLife: w.leafLife, Log: log})
 	if err != nil {
 		return nil, err
@@ -141,8 +142,8 @@ func (e *expirations) Collect(c chan<- prometheus.Metric) {
 }
 
 // neighbors watches what bears on workloads. The set, if there is one, looks again at those concerned.
-func neighbors(api clients, namespace string, set *informer.Set, failed func(error)) (*informer.Neighbors, error) {
-	c := informer.NeighborsConfig{Client: api.watch, Dynamic: api.dynamic, Watches: api.watches, Namespace: namespace, OnError: failed}
+func neighbors(api cluster.Clients, namespace string, set *informer.Set, failed func(error)) (*informer.Neighbors, error) {
+	c := informer.NeighborsConfig{Client: api.Watch, Dynamic: api.Dynamic, Watches: api.Watches, Namespace: namespace, OnError: failed}
 	if set != nil {
 		c.OnAutoscaler, c.OnLimitRange = set.Enqueue, set.EnqueueNamespace
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cluster"
 	"github.com/mini-hpa/mini-hpa/informer"
 	"github.com/mini-hpa/mini-hpa/scaler"
 	"github.com/mini-hpa/mini-hpa/scaler/metrics"
@@ -19,29 +20,29 @@ import (
 const wedged = 20 * time.Second
 
 // assemble connects the rooms of the house: informers, feed and readers observe, the scaler decides and acts, the leadership says when.
-func (c *controllerTask) assemble(b cli.Build, api clients, tenure *tenure, log *zap.Logger) (*process, error) {
+func (c *controllerTask) assemble(b cli.Build, api cluster.Clients, tenure *tenure, log *zap.Logger) (*process, error) {
 	name, err := identity()
 	if err != nil {
 		return nil, err
 	}
 	p := &process{front: &front{log: log}, workers: c.workers, telemetry: newTelemetry(b), log: log}
-	tellReach(api.watches, log)
-	p.set, err = informer.New(informer.Config{Client: api.watch, Reader: api.act, Metadata: api.replica, Namespace: c.namespace, Watches: api.watches, OnError: p.failed})
+	cluster.LogReach(api.Watches, log)
+	p.set, err = informer.New(informer.Config{Client: api.Watch, Reader: api.Act, Metadata: api.ReplicaSets, Namespace: c.namespace, Watches: api.Watches, OnError: p.failed})
 	if err != nil {
 		return nil, fmt.Errorf("cannot watch the cluster: %w", err)
 	}
 	if p.front.neighbors, err = neighbors(api, c.namespace, p.set, p.failed); err != nil {
 		return nil, fmt.Errorf("cannot watch the cluster: %w", err)
 	}
-	p.feed = metrics.NewFeed(metrics.Config{Lister: api.samples, Resolution: c.resolution, Timeout: api.deadline, Keep: p.set.Owns,
+	p.feed = metrics.NewFeed(metrics.Config{Lister: api.Samples, Resolution: c.resolution, Timeout: api.Deadline, Keep: p.set.Owns,
 		OnSamples: p.set.EnqueueOwners, OnState: p.metricsChanged, OnUnreadable: p.unreadable})
-	p.readers = metrics.NewReaders(metrics.ReadersConfig{Sources: api.sources, Timeout: api.patience,
+	p.readers = metrics.NewReaders(metrics.ReadersConfig{Sources: api.Sources, Timeout: api.Patience,
 		OnAnswer: func(keys []annotations.Key) { p.set.Enqueue(keys...) }})
 	p.telemetry.watch(p.feed)
 	p.telemetry.follow(p.readers)
 	p.budget = scaler.NewBudget(p.telemetry.registry, log.Named("scaler"))
-	p.telemetry.listen(api.watches)
-	p.leadership = &leadership{flags: c.election, client: api.lead.CoordinationV1(), identity: name, term: p.term, tenure: tenure,
+	p.telemetry.listen(api.Watches)
+	p.leadership = &leadership{flags: c.election, client: api.Lead.CoordinationV1(), identity: name, term: p.term, tenure: tenure,
 		watchdog: leaderelection.NewLeaderHealthzAdaptor(wedged), log: log.Named("election")}
 	if p.traces, err = c.record.start(p); err != nil {
 		return nil, err
@@ -56,14 +57,14 @@ func (c *controllerTask) assemble(b cli.Build, api clients, tenure *tenure, log 
 }
 
 // scaler makes the one who decides. From here on there is something to flush.
-func (c *controllerTask) scaler(p *process, api clients) *scaler.Scaler {
-	events, end := scaler.NewRecorder(api.tell.CoreV1(), p.budget)
+func (c *controllerTask) scaler(p *process, api cluster.Clients) *scaler.Scaler {
+	events, end := scaler.NewRecorder(api.Tell.CoreV1(), p.budget)
 	p.flush = func() {
 		end()
 		p.budget.SayAll()
 	}
 	deps := scaler.Deps{
-		Workloads: p.set, Origin: p.set, Surroundings: p.front.neighbors, Samples: p.feed, Answers: p.readers, Scales: leased{scaler.NewScales(api.act), p.leadership.tenure}, Events: events, Budget: p.budget,
+		Workloads: p.set, Origin: p.set, Surroundings: p.front.neighbors, Samples: p.feed, Answers: p.readers, Scales: leased{scaler.NewScales(api.Act), p.leadership.tenure}, Events: events, Budget: p.budget,
 		Defaults: c.decision.Defaults, Rules: c.decision.Rules, Telemetry: scaler.NewTelemetry(p.telemetry.registry),
 		Log: p.log.Named("scaler"), Now: time.Now,
 	}
@@ -74,7 +75,7 @@ func (c *controllerTask) scaler(p *process, api clients) *scaler.Scaler {
 }
 
 // open opens the ports: the webhook's, if there is one, and those of metrics and probes.
-func (c *controllerTask) open(p *process, api clients) error {
+func (c *controllerTask) open(p *process, api cluster.Clients) error {
 	if err := p.front.serve(&c.webhook, api, c.place, c.decision.Defaults, p.telemetry); err != nil {
 		return err
 	}

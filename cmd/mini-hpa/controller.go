@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cluster"
 )
 
 const controllerAbout = `Scales every Deployment that carries mini-hpa/ annotations, in all namespaces or in one.
@@ -31,9 +32,9 @@ func controllerCommand() cli.Command {
 
 // controllerTask is the controller's flags.
 type controllerTask struct {
-	cluster    clusterFlags
+	cluster    cluster.Flags
 	decision   cli.DecisionFlags
-	api        apiFlags
+	api        cluster.APIFlags
 	serve      serveFlags
 	election   electionFlags
 	logs       cli.LogFlags
@@ -46,7 +47,7 @@ type controllerTask struct {
 }
 
 func newControllerTask() *controllerTask {
-	return &controllerTask{decision: cli.DefaultDecisionFlags(), api: defaultAPIFlags(), serve: defaultServeFlags(),
+	return &controllerTask{decision: cli.DefaultDecisionFlags(), api: cluster.DefaultAPIFlags(), serve: defaultServeFlags(),
 		election: defaultElectionFlags(), logs: cli.DefaultLogFlags(), record: defaultRecordFlags(), webhook: defaultWebhookFlags(cli.NoAddress), workers: 100, resolution: 15 * time.Second}
 }
 
@@ -56,8 +57,8 @@ func (c *controllerTask) Declare(f *pflag.FlagSet) {
 	f.Var(cli.Duration(&c.resolution, time.Second, 10*time.Minute), "metrics-resolution",
 		"how often the metrics API has new samples (metrics-server --metric-resolution); they are read just after")
 	f.VarP(cli.Namespace(&c.namespace), "namespace", "n", "the only namespace to work in; without it all")
-	c.cluster.declare(f, "the pod's service account, else KUBECONFIG or ~/.kube/config")
-	c.api.declare(f)
+	c.cluster.Declare(f, "the pod's service account, else KUBECONFIG or ~/.kube/config")
+	c.api.Declare(f)
 	c.serve.declare(f)
 	c.election.declare(f)
 	c.logs.Declare(f)
@@ -89,19 +90,19 @@ func spareMemory() {
 
 // control connects, and works until ctx ends.
 func (c *controllerTask) control(ctx context.Context, b cli.Build, log *zap.Logger) error {
-	t, err := c.cluster.forController(b)
+	t, err := c.cluster.ForController(b)
 	if err != nil {
 		return err
 	}
-	c.place, c.election.namespace = t.namespace, cmp.Or(c.election.namespace, t.namespace)
-	log.Info("cluster found", zap.String("from", t.source), zap.String("server", t.config.Host), zap.String("namespace", c.namespace))
+	c.place, c.election.namespace = t.Namespace, cmp.Or(c.election.namespace, t.Namespace)
+	log.Info("cluster found", zap.String("from", t.Source), zap.String("server", t.Config.Host), zap.String("namespace", c.namespace))
 	// Half the renew deadline leaves time for a second try when the first gets no answer.
-	api, err := c.api.connect(t.config, c.namespace, c.election.renewDeadline/2)
+	api, err := c.api.Connect(t.Config, c.namespace, c.election.renewDeadline/2)
 	if err != nil {
 		return err
 	}
 	tenure := newTenure(c.election)
-	if api.act, err = c.api.actor(t.config, tenure.guard); err != nil {
+	if api.Act, err = c.api.Actor(t.Config, tenure.guard); err != nil {
 		return err
 	}
 	p, err := c.assemble(b, api, tenure, log)

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -19,6 +17,7 @@ import (
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/clitest"
 )
 
 // running is a command in this process.
@@ -63,20 +62,7 @@ func (r *running) Write(p []byte) (int, error) {
 func (r *running) lines() []map[string]any {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return jsonLines(r.t, r.logs.String())
-}
-
-func jsonLines(t *testing.T, text string) []map[string]any {
-	t.Helper()
-	var lines []map[string]any
-	for s := bufio.NewScanner(strings.NewReader(text)); s.Scan(); {
-		line := map[string]any{}
-		if err := json.Unmarshal(s.Bytes(), &line); err != nil {
-			t.Errorf("not a JSON object: %s", s.Bytes())
-		}
-		lines = append(lines, line)
-	}
-	return lines
+	return clitest.JSONLines(r.t, r.logs.String())
 }
 
 // logged waits for a line with this message and returns it.
@@ -118,13 +104,13 @@ func get(t *testing.T, url string) (int, string) {
 }
 
 func TestControllerScalesUntilToldToEnd(t *testing.T) {
-	server := newAPIServer(t, map[string]string{"mini-hpa/target-cpu": "50", "mini-hpa/max": "10"})
-	r := start(t, "--kubeconfig", server.kubeconfig(), "--metrics-bind-address=127.0.0.1:0", "--health-probe-bind-address=127.0.0.1:0")
+	server := clitest.NewAPIServer(t, map[string]string{"mini-hpa/target-cpu": "50", "mini-hpa/max": "10"})
+	r := start(t, "--kubeconfig", server.Kubeconfig(), "--metrics-bind-address=127.0.0.1:0", "--health-probe-bind-address=127.0.0.1:0")
 
-	if got := <-server.scaled; got != 6 { // 2 pods at 220 % of a 50 % target want 9; the policy allows 4 more at once
+	if got := <-server.Scaled; got != 6 { // 2 pods at 220 % of a 50 % target want 9; the policy allows 4 more at once
 		t.Errorf("scaled to %d, want 6", got)
 	}
-	if event := <-server.told; event.Reason != "SuccessfulRescale" || !strings.HasPrefix(event.Message, "New size: 6; reason: cpu utilization 220% above target 50% (2 of 2 pods") {
+	if event := <-server.Told; event.Reason != "SuccessfulRescale" || !strings.HasPrefix(event.Message, "New size: 6; reason: cpu utilization 220% above target 50% (2 of 2 pods") {
 		t.Errorf("told %s: %s", event.Reason, event.Message)
 	}
 	probes := "http://" + r.logged("listening", "flag", "health-probe-bind-address")["address"].(string)
@@ -154,10 +140,10 @@ func TestControllerScalesUntilToldToEnd(t *testing.T) {
 	if code := r.end(); code != cli.ExitOK {
 		t.Errorf("exit code %d", code)
 	}
-	if holder := server.lease.Spec.HolderIdentity; holder == nil || *holder != "" {
+	if holder := server.Lease.Spec.HolderIdentity; holder == nil || *holder != "" {
 		t.Errorf("the lease is still held by %v", holder)
 	}
-	for agent := range server.agents {
+	for agent := range server.Agents {
 		if !strings.HasPrefix(agent, "mini-hpa/") {
 			t.Errorf("user agent %q", agent)
 		}
@@ -166,11 +152,11 @@ func TestControllerScalesUntilToldToEnd(t *testing.T) {
 }
 
 func TestControllerStandsBy(t *testing.T) {
-	server := newAPIServer(t, map[string]string{"mini-hpa/target-cpu": "50", "mini-hpa/max": "10"})
-	server.lease = &coordinationv1.Lease{TypeMeta: metav1.TypeMeta{APIVersion: "coordination.k8s.io/v1", Kind: "Lease"}}
-	server.lease.Spec = resourcelock.LeaderElectionRecordToLeaseSpec(&resourcelock.LeaderElectionRecord{
+	server := clitest.NewAPIServer(t, map[string]string{"mini-hpa/target-cpu": "50", "mini-hpa/max": "10"})
+	server.Lease = &coordinationv1.Lease{TypeMeta: metav1.TypeMeta{APIVersion: "coordination.k8s.io/v1", Kind: "Lease"}}
+	server.Lease.Spec = resourcelock.LeaderElectionRecordToLeaseSpec(&resourcelock.LeaderElectionRecord{
 		HolderIdentity: them, LeaseDurationSeconds: 3600, AcquireTime: metav1.Now(), RenewTime: metav1.Now()})
-	r := start(t, "--kubeconfig", server.kubeconfig(), "--metrics-bind-address=127.0.0.1:0", "--health-probe-bind-address=127.0.0.1:0")
+	r := start(t, "--kubeconfig", server.Kubeconfig(), "--metrics-bind-address=127.0.0.1:0", "--health-probe-bind-address=127.0.0.1:0")
 	r.logged("leader observed", "identity", them)
 	probes := "http://" + r.logged("listening", "flag", "health-probe-bind-address")["address"].(string)
 	if status, body := get(t, probes+"/readyz?verbose"); status != http.StatusOK || body != "[+]ping ok\n[+]shutdown ok\n[+]informer-sync ok\nreadyz check passed\n" {
@@ -186,23 +172,23 @@ func TestControllerStandsBy(t *testing.T) {
 	if code := r.end(); code != cli.ExitOK {
 		t.Errorf("exit code %d", code)
 	}
-	if holder := server.lease.Spec.HolderIdentity; *holder != them {
+	if holder := server.Lease.Spec.HolderIdentity; *holder != them {
 		t.Errorf("the standby changed the lease that it did not hold: %q", *holder)
 	}
-	if len(server.scaled) > 0 {
+	if len(server.Scaled) > 0 {
 		t.Error("a standby scaled")
 	}
 }
 
 func TestControllerThatCannotStart(t *testing.T) {
-	server := newAPIServer(t, nil)
+	server := clitest.NewAPIServer(t, nil)
 	taken := strings.TrimPrefix(server.URL, "http://")
 	tests := map[string]struct {
 		args []string
 		want string
 	}{
 		"a port that is taken": {
-			args: []string{"--kubeconfig", server.kubeconfig(), "--metrics-bind-address=" + taken, "--health-probe-bind-address=0"},
+			args: []string{"--kubeconfig", server.Kubeconfig(), "--metrics-bind-address=" + taken, "--health-probe-bind-address=0"},
 			want: fmt.Sprintf("cannot serve --metrics-bind-address=%s: listen tcp %s: bind: address already in use", taken, taken),
 		},
 		"no kubeconfig": {
@@ -210,7 +196,7 @@ func TestControllerThatCannotStart(t *testing.T) {
 			want: "cannot load kubeconfig /nonexistent/kubeconfig: stat /nonexistent/kubeconfig: no such file or directory",
 		},
 		"no such context": {
-			args: []string{"--kubeconfig", server.kubeconfig(), "--context", "nowhere"},
+			args: []string{"--kubeconfig", server.Kubeconfig(), "--context", "nowhere"},
 			want: `context "nowhere" does not exist`,
 		},
 	}
@@ -229,9 +215,9 @@ func TestControllerThatCannotStart(t *testing.T) {
 }
 
 func TestControllerToldToEndBeforeItsCachesAreFilled(t *testing.T) {
-	server := newAPIServer(t, nil)
-	server.forbidden = "deployments"
-	r := start(t, "--kubeconfig", server.kubeconfig(), "--metrics-bind-address=0", "--health-probe-bind-address=127.0.0.1:0")
+	server := clitest.NewAPIServer(t, nil)
+	server.Forbidden = "deployments"
+	r := start(t, "--kubeconfig", server.Kubeconfig(), "--metrics-bind-address=0", "--health-probe-bind-address=127.0.0.1:0")
 	probes := "http://" + r.logged("listening", "flag", "health-probe-bind-address")["address"].(string)
 	r.logged("will try again", "", "") // the watch of Deployments is forbidden
 	want := "[+]ping ok\n[+]shutdown ok\n[-]informer-sync failed: the caches of what is in the cluster are not filled yet\nreadyz check failed\n"

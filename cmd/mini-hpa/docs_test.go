@@ -1,7 +1,6 @@
 package main
 
 import (
-	"flag"
 	"fmt"
 	"strings"
 	"testing"
@@ -9,11 +8,10 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/clitest"
 )
 
-var update = flag.Bool("update", false, "write docs/cli.md and the golden files instead of comparing with them")
-
-func TestDocs(t *testing.T) { golden(t, "../../docs/cli.md", cliDocs()) }
+func TestDocs(t *testing.T) { clitest.Golden(t, "../../docs/cli.md", cliDocs()) }
 
 // cliDocs is docs/cli.md.
 func cliDocs() string {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cluster"
 )
 
 const explainAbout = `Looks at one Deployment with the rights of your kubeconfig and shows, step by step, what mini-hpa would decide now:
@@ -29,15 +30,15 @@ func explainCommand() cli.Command {
 		Summary: "show why a Deployment has the replicas it has, step by step",
 		About:   explainAbout,
 		Task: func() cli.Task {
-			return &explainTask{decision: cli.DefaultDecisionFlags(), api: defaultAPIFlags(), output: "text"}
+			return &explainTask{decision: cli.DefaultDecisionFlags(), api: cluster.DefaultAPIFlags(), output: "text"}
 		},
 	}
 }
 
 type explainTask struct {
-	cluster   clusterFlags
+	cluster   cluster.Flags
 	decision  cli.DecisionFlags
-	api       apiFlags
+	api       cluster.APIFlags
 	namespace string
 	output    string
 }
@@ -46,8 +47,8 @@ func (e *explainTask) Declare(f *pflag.FlagSet) {
 	f.VarP(cli.Namespace(&e.namespace), "namespace", "n", "the Deployment's namespace; without it the context's")
 	f.VarP(cli.OneOf(&e.output, "text", "json"), "output", "o", "text for people, json for programs with all that was seen")
 	e.decision.Declare(f)
-	e.cluster.declare(f, "KUBECONFIG, ~/.kube/config or the pod's service account")
-	e.api.declareTimeout(f)
+	e.cluster.Declare(f, "KUBECONFIG, ~/.kube/config or the pod's service account")
+	e.api.DeclareTimeout(f)
 }
 
 func (e *explainTask) Run(ctx context.Context, args []string, s cli.Streams) error {
@@ -60,14 +61,14 @@ func (e *explainTask) Run(ctx context.Context, args []string, s cli.Streams) err
 	}
 	// What libraries log is no answer: it goes where messages go, and only if something is wrong.
 	s.LogErrors()
-	t, err := e.cluster.forUser(s.Build)
+	t, err := e.cluster.ForUser(s.Build)
 	if err != nil {
 		return err
 	}
 	if e.namespace != "" {
-		t.namespace = e.namespace
+		t.Namespace = e.namespace
 	}
-	explanation, err := e.look(ctx, t, annotations.DeploymentKey(t.namespace, name))
+	explanation, err := e.look(ctx, t, annotations.DeploymentKey(t.Namespace, name))
 	if err != nil {
 		return err
 	}

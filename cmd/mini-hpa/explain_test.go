@@ -10,12 +10,11 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/clitest"
 	"github.com/mini-hpa/mini-hpa/scaler"
 	"github.com/mini-hpa/mini-hpa/scaler/sample"
 )
@@ -24,7 +23,7 @@ func TestExplain(t *testing.T) {
 	good := map[string]string{"mini-hpa/target-cpu": "50", "mini-hpa/max": "10"}
 	tests := map[string]struct {
 		annotations map[string]string
-		prepare     func(s *apiServer)
+		prepare     func(s *clitest.APIServer)
 		args        []string
 		code        int
 		stdout      []string // parts
@@ -41,11 +40,11 @@ func TestExplain(t *testing.T) {
 			stdout: []string{"deployment default/web: scale from 2 to 6 replicas\n"},
 		},
 		"the decision's flags count": {
-			annotations: good, args: []string{"web", "--tolerance=1"}, prepare: func(s *apiServer) { s.use("100m") },
+			annotations: good, args: []string{"web", "--tolerance=1"}, prepare: func(s *clitest.APIServer) { s.Use("100m") },
 			stdout: []string{"deployment default/web: stay at 2 replicas\n", "ratio 2 is within 0..2"},
 		},
 		"without metrics it explains that": {
-			annotations: good, args: []string{"web"}, prepare: func(s *apiServer) { s.forbidden = "metrics.k8s.io" },
+			annotations: good, args: []string{"web"}, prepare: func(s *clitest.APIServer) { s.Forbidden = "metrics.k8s.io" },
 			stdout: []string{"deployment default/web: stay at 2 replicas\n", "no metrics: cannot list pod metrics: grant verb \"list\"", `\x1b[31m`,
 				"FailedGetResourceMetric", "cpu cannot be evaluated (MetricsUnavailable)"},
 		},
@@ -67,39 +66,39 @@ func TestExplain(t *testing.T) {
 				"  metadata.annotations[mini-hpa/max]: ",
 		},
 		"another autoscaler": {
-			annotations: good, args: []string{"web"}, code: cli.ExitFailure, prepare: func(s *apiServer) { s.hpas = append(s.hpas, *hpaOf("web")) },
+			annotations: good, args: []string{"web"}, code: cli.ExitFailure, prepare: func(s *clitest.APIServer) { s.HPAs = append(s.HPAs, *clitest.HPAOf("web")) },
 			stderr: "mini-hpa explain: deployment default/web cannot be autoscaled, so mini-hpa leaves it alone:\n" +
 				"  metadata.annotations: Forbidden: HorizontalPodAutoscaler \"web\" already scales this Deployment, ",
 		},
 		"other autoscalers are forbidden": {
-			annotations: good, args: []string{"web"}, prepare: func(s *apiServer) { s.forbidden = "horizontalpodautoscalers" },
+			annotations: good, args: []string{"web"}, prepare: func(s *clitest.APIServer) { s.Forbidden = "horizontalpodautoscalers" },
 			stdout: []string{"deployment default/web: scale from 2 to 6 replicas\n", "warning: metadata.annotations: it is not known what else scales the Deployment or changes its requests: " +
 				`cannot list the HorizontalPodAutoscalers of namespace "default": `},
 		},
 		"LimitRanges are forbidden": {
-			annotations: good, args: []string{"web"}, prepare: func(s *apiServer) { s.forbidden = "limitranges" },
+			annotations: good, args: []string{"web"}, prepare: func(s *clitest.APIServer) { s.Forbidden = "limitranges" },
 			stdout: []string{"deployment default/web: scale from 2 to 6 replicas\n"},
 		},
 		"Deployments are forbidden": {
-			annotations: good, args: []string{"web"}, code: cli.ExitFailure, prepare: func(s *apiServer) { s.forbidden = "deployments" },
+			annotations: good, args: []string{"web"}, code: cli.ExitFailure, prepare: func(s *clitest.APIServer) { s.Forbidden = "deployments" },
 			stderr: "mini-hpa explain: cannot read deployment default/web: deployments is forbidden: User \"test\" cannot list\\x1b[31m it\n",
 		},
 		"pods are forbidden": {
-			annotations: good, args: []string{"web"}, code: cli.ExitFailure, prepare: func(s *apiServer) { s.forbidden = "v1/namespaces/default/pods" },
+			annotations: good, args: []string{"web"}, code: cli.ExitFailure, prepare: func(s *clitest.APIServer) { s.Forbidden = "v1/namespaces/default/pods" },
 			stderr: "mini-hpa explain: cannot see the pods of deployment default/web: v1/namespaces/default/pods is forbidden: User \"test\" cannot list\\x1b[31m it\n",
 		},
 		"ReplicaSets are forbidden": {
-			annotations: good, args: []string{"web"}, code: cli.ExitFailure, prepare: func(s *apiServer) { s.forbidden = "replicasets" },
+			annotations: good, args: []string{"web"}, code: cli.ExitFailure, prepare: func(s *clitest.APIServer) { s.Forbidden = "replicasets" },
 			stderr: "mini-hpa explain: cannot see the pods of deployment default/web: replicasets is forbidden: User \"test\" cannot list\\x1b[31m it\n",
 		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			server := newAPIServer(t, test.annotations)
+			server := clitest.NewAPIServer(t, test.annotations)
 			if test.prepare != nil {
 				test.prepare(server)
 			}
-			code, stdout, stderr := call(t, append([]string{"explain", "--kubeconfig", server.kubeconfig()}, test.args...)...)
+			code, stdout, stderr := call(t, append([]string{"explain", "--kubeconfig", server.Kubeconfig()}, test.args...)...)
 			if code != test.code {
 				t.Errorf("exit code %d, want %d", code, test.code)
 			}
@@ -114,30 +113,16 @@ func TestExplain(t *testing.T) {
 			if !strings.HasPrefix(stderr, test.stderr) || test.stderr == "" && stderr != "" {
 				t.Errorf("standard error (-want +got):\n%s", cmp.Diff(test.stderr, stderr))
 			}
-			if len(server.scaled)+len(server.told) > 0 || server.lease != nil {
+			if len(server.Scaled)+len(server.Told) > 0 || server.Lease != nil {
 				t.Error("explaining wrote something")
 			}
 		})
 	}
 }
 
-// hpaOf is an HPA that scales the Deployment of its name.
-func hpaOf(deployment string) *autoscalingv2.HorizontalPodAutoscaler {
-	return &autoscalingv2.HorizontalPodAutoscaler{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: deployment},
-		Spec: autoscalingv2.HorizontalPodAutoscalerSpec{ScaleTargetRef: autoscalingv2.CrossVersionObjectReference{
-			APIVersion: "apps/v1", Kind: "Deployment", Name: deployment}}}
-}
-
-// use sets what every pod uses of its CPU.
-func (s *apiServer) use(cpu string) {
-	for i := range s.samples {
-		s.samples[i].Containers[0].Usage[corev1.ResourceCPU] = quantity(cpu)
-	}
-}
-
 func TestExplainForPrograms(t *testing.T) {
-	server := newAPIServer(t, map[string]string{"mini-hpa/target-cpu": "50", "mini-hpa/max": "10", "mini-hpa/mox": "1"})
-	code, stdout, stderr := call(t, "explain", "web", "-o", "json", "--kubeconfig", server.kubeconfig())
+	server := clitest.NewAPIServer(t, map[string]string{"mini-hpa/target-cpu": "50", "mini-hpa/max": "10", "mini-hpa/mox": "1"})
+	code, stdout, stderr := call(t, "explain", "web", "-o", "json", "--kubeconfig", server.Kubeconfig())
 	var got struct {
 		Namespace, Name, Note string
 		Policy                struct {
@@ -208,8 +193,8 @@ func TestRender(t *testing.T) {
 	for name, decided := range explanations(now) {
 		t.Run(name, func(t *testing.T) {
 			path := "testdata/explain/" + name
-			if *update {
-				golden(t, path+".in.json", asJSON(t, decided))
+			if *clitest.Update {
+				clitest.Golden(t, path+".in.json", asJSON(t, decided))
 			}
 			stored, err := os.ReadFile(path + ".in.json")
 			if err != nil {
@@ -223,8 +208,8 @@ func TestRender(t *testing.T) {
 			if err := render(&text, e, now); err != nil {
 				t.Fatal(err)
 			}
-			golden(t, path+".txt", text.String())
-			golden(t, path+".json", asJSON(t, machineForm(e)))
+			clitest.Golden(t, path+".txt", text.String())
+			clitest.Golden(t, path+".json", asJSON(t, machineForm(e)))
 		})
 	}
 }
@@ -236,24 +221,6 @@ func asJSON(t *testing.T, v any) string {
 		t.Fatal(err)
 	}
 	return text.String()
-}
-
-// golden compares with a file, or writes it with -update.
-func golden(t *testing.T, path, got string) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(got, "\n")); diff != "" {
-		t.Errorf("%s is stale, see the -update flag (-want +got):\n%s", path, diff)
-	}
 }
 
 func TestRequestsOfAPod(t *testing.T) {

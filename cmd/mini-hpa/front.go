@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cluster"
 	"github.com/mini-hpa/mini-hpa/informer"
 	"github.com/mini-hpa/mini-hpa/webhook"
 )
@@ -109,7 +110,7 @@ func (f *front) closePorts() {
 }
 
 // serve opens the webhook, if one is asked for. The namespace is where its Secret and its Service are.
-func (f *front) serve(w *webhookFlags, api clients, namespace string, d annotations.Defaults, t *telemetry) error {
+func (f *front) serve(w *webhookFlags, api cluster.Clients, namespace string, d annotations.Defaults, t *telemetry) error {
 	if !w.served() {
 		return nil
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cluster"
 )
 
 const lintAbout = `Tells of manifests what admission and controller would say of them: annotations that cannot be followed, targets whose
@@ -52,7 +53,7 @@ func lintCommand() cli.Command {
 		Summary: "find what is wrong with manifests before the cluster does",
 		About:   lintAbout,
 		Task: func() cli.Task {
-			return &lintTask{defaults: annotations.DefaultDefaults(), api: defaultAPIFlags(), output: "text"}
+			return &lintTask{defaults: annotations.DefaultDefaults(), api: cluster.DefaultAPIFlags(), output: "text"}
 		},
 	}
 }
@@ -63,8 +64,8 @@ type lintTask struct {
 	output     string
 	exclude    []string
 	serverSide bool
-	cluster    clusterFlags
-	api        apiFlags
+	cluster    cluster.Flags
+	api        cluster.APIFlags
 	// given says whether a flag was set.
 	given func(flag string) bool
 }
@@ -76,8 +77,8 @@ func (l *lintTask) Declare(f *pflag.FlagSet) {
 	f.Var(globs(&l.exclude), "exclude", "files and directories that are left out; may be repeated")
 	cli.DeclareMinSyncPeriod(f, &l.defaults)
 	f.BoolVar(&l.serverSide, "server-side", false, "let the LimitRanges and autoscalers that are in the cluster count too")
-	l.cluster.declare(f, "KUBECONFIG, ~/.kube/config or the pod's service account. For --server-side, as the next two")
-	f.Var(cli.Duration(&l.api.timeout, 100*time.Millisecond, 5*time.Minute), "kube-api-timeout", "deadline of one request to the API server")
+	l.cluster.Declare(f, "KUBECONFIG, ~/.kube/config or the pod's service account. For --server-side, as the next two")
+	f.Var(cli.Duration(&l.api.Timeout, 100*time.Millisecond, 5*time.Minute), "kube-api-timeout", "deadline of one request to the API server")
 	l.given = f.Changed
 }
 
@@ -116,14 +117,14 @@ func (l *lintTask) check(args []string) error {
 
 // connect finds the cluster, and with it the namespace of manifests that name none.
 func (l *lintTask) connect(b cli.Build) (func(context.Context, string) (*neighborhood, error), error) {
-	t, err := l.cluster.forUser(b)
+	t, err := l.cluster.ForUser(b)
 	if err != nil {
 		return nil, err
 	}
 	if l.namespace == "" {
-		l.namespace = t.namespace
+		l.namespace = t.Namespace
 	}
-	config := l.api.config(t.config, l.api.timeout)
+	config := l.api.Config(t.Config, l.api.Timeout)
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return nil, fmt.Errorf("cannot make a client for the API server: %w", err)

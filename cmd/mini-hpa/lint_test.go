@@ -14,6 +14,7 @@ import (
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/clitest"
 )
 
 // lint runs the command on standard input.
@@ -40,7 +41,7 @@ func TestLintGolden(t *testing.T) {
 				t.Errorf("exit code %d", code)
 			}
 			stdout = strings.ReplaceAll(stdout, fmt.Sprintf("%q", thisProgram().Build.Version), `"v0.0.0"`)
-			golden(t, "testdata/lint/"+file, stdout+stderr)
+			clitest.Golden(t, "testdata/lint/"+file, stdout+stderr)
 		})
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/clitest"
 )
 
 // TestLintLayouts lints repositories of the kinds that there are, each as a whole: what is said of it stands beside it.
@@ -27,7 +28,7 @@ func TestLintLayouts(t *testing.T) {
 			code, stdout, stderr := call(t, "lint", filepath.Join(layouts, entry.Name()))
 			said := map[int]string{cli.ExitOK: "sound", cli.ExitFailure: "errors", cli.ExitUsage: "unreadable"}[code]
 			text := strings.ReplaceAll(stdout+stderr, layouts+"/"+entry.Name()+"/", "")
-			golden(t, filepath.Join(layouts, entry.Name()+".txt"), text+"exit code: "+said+"\n")
+			clitest.Golden(t, filepath.Join(layouts, entry.Name()+".txt"), text+"exit code: "+said+"\n")
 		})
 	}
 	if seen < 10 {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cluster"
 	"github.com/mini-hpa/mini-hpa/informer"
 	"github.com/mini-hpa/mini-hpa/scaler"
 	"github.com/mini-hpa/mini-hpa/scaler/metrics"
@@ -27,20 +28,20 @@ const gathering = 30 * time.Second
 
 // look gathers what the controller would see of the Deployment, by the same informers and the same feed, and asks for
 // the decision.
-func (e *explainTask) look(ctx context.Context, t target, key annotations.Key) (scaler.Explanation, error) {
-	api, err := e.api.connect(t.config, key.Namespace, e.api.timeout)
+func (e *explainTask) look(ctx context.Context, t cluster.Target, key annotations.Key) (scaler.Explanation, error) {
+	api, err := e.api.Connect(t.Config, key.Namespace, e.api.Timeout)
 	if err != nil {
 		return scaler.Explanation{}, err
 	}
 	return e.explain(ctx, api, key)
 }
 
-func (e *explainTask) explain(ctx context.Context, api clients, key annotations.Key) (scaler.Explanation, error) {
+func (e *explainTask) explain(ctx context.Context, api cluster.Clients, key annotations.Key) (scaler.Explanation, error) {
 	d, around, err := e.precheck(ctx, api, key)
 	if err != nil {
 		return scaler.Explanation{}, err
 	}
-	set, err := informer.New(informer.Config{Client: api.watch, Metadata: api.replica, Namespace: key.Namespace})
+	set, err := informer.New(informer.Config{Client: api.Watch, Metadata: api.ReplicaSets, Namespace: key.Namespace})
 	if err != nil {
 		return scaler.Explanation{}, err
 	}
@@ -50,11 +51,11 @@ func (e *explainTask) explain(ctx context.Context, api clients, key annotations.
 	if err := set.Start(gather); err != nil {
 		return scaler.Explanation{}, fmt.Errorf("cannot read namespace %s: %w", cli.Quote(key.Namespace), err)
 	}
-	feed := metrics.NewFeed(metrics.Config{Lister: api.samples, Timeout: api.deadline})
+	feed := metrics.NewFeed(metrics.Config{Lister: api.Samples, Timeout: api.Deadline})
 	if err := feed.Refresh(gather); gather.Err() != nil {
 		return scaler.Explanation{}, err // any other failure is a part of the explanation
 	}
-	readers := metrics.NewReaders(metrics.ReadersConfig{Sources: api.sources, Timeout: api.patience, Concurrency: togetherAsked})
+	readers := metrics.NewReaders(metrics.ReadersConfig{Sources: api.Sources, Timeout: api.Patience, Concurrency: togetherAsked})
 	defer readers.Close()
 	asked := &interview{ask: readers.Fetch, answers: map[metrics.Question]*reply{}}
 	if _, err := e.decide(seen{set, around.of(d)}, feed, asked, key); err != nil {
@@ -70,8 +71,8 @@ func (e *explainTask) explain(ctx context.Context, api clients, key annotations.
 
 // precheck asks for what the informers would go on asking for in vain, so that what is missing or forbidden is said at once.
 // It returns the workload and what bears on it.
-func (e *explainTask) precheck(ctx context.Context, api clients, key annotations.Key) (*appsv1.Deployment, *neighborhood, error) {
-	d, err := api.act.AppsV1().Deployments(key.Namespace).Get(ctx, key.Name, metav1.GetOptions{})
+func (e *explainTask) precheck(ctx context.Context, api cluster.Clients, key annotations.Key) (*appsv1.Deployment, *neighborhood, error) {
+	d, err := api.Act.AppsV1().Deployments(key.Namespace).Get(ctx, key.Name, metav1.GetOptions{})
 	if err != nil {
 		return nil, nil, fmt.Errorf("cannot read deployment %s: %w", key.NamespacedName(), err)
 	}
@@ -79,7 +80,7 @@ func (e *explainTask) precheck(ctx context.Context, api clients, key annotations
 		return nil, nil, fmt.Errorf("deployment %s has no %s annotation, so mini-hpa does not scale it; set at least %s and %s",
 			key.NamespacedName(), annotations.Prefix, annotations.Max, annotations.TargetCPU)
 	}
-	around, err := readSurroundings(ctx, api.act, api.dynamic, key.Namespace)
+	around, err := readSurroundings(ctx, api.Act, api.Dynamic, key.Namespace)
 	if err == nil {
 		err = e.scalable(d, around.of(d))
 	}
@@ -100,11 +101,11 @@ func (n *neighborhood) warnings() []annotations.Warning {
 }
 
 // seesPods says what keeps the pods from being seen.
-func seesPods(ctx context.Context, api clients, key annotations.Key) error {
+func seesPods(ctx context.Context, api cluster.Clients, key annotations.Key) error {
 	one := metav1.ListOptions{Limit: 1}
-	_, noDeployments := api.act.AppsV1().Deployments(key.Namespace).List(ctx, one)
-	_, noPods := api.act.CoreV1().Pods(key.Namespace).List(ctx, one)
-	_, noReplicaSets := api.replica.Resource(replicaSets).Namespace(key.Namespace).List(ctx, one)
+	_, noDeployments := api.Act.AppsV1().Deployments(key.Namespace).List(ctx, one)
+	_, noPods := api.Act.CoreV1().Pods(key.Namespace).List(ctx, one)
+	_, noReplicaSets := api.ReplicaSets.Resource(replicaSets).Namespace(key.Namespace).List(ctx, one)
 	if err := errors.Join(noDeployments, noPods, noReplicaSets); err != nil {
 		return fmt.Errorf("cannot see the pods of deployment %s: %w", key.NamespacedName(), err)
 	}

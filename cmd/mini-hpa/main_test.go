@@ -10,6 +10,8 @@ import (
 	"github.com/go-logr/logr"
 	"go.uber.org/goleak"
 	"k8s.io/klog/v2"
+
+	"github.com/mini-hpa/mini-hpa/cmd/internal/clitest"
 )
 
 // playing, in the environment, makes the test binary play the program.
@@ -24,16 +26,16 @@ func TestMain(m *testing.M) {
 }
 
 func TestProcessEndsOnSIGTERM(t *testing.T) {
-	server := newAPIServer(t, map[string]string{"mini-hpa/target-cpu": "50", "mini-hpa/max": "10"})
-	c := exec.CommandContext(t.Context(), os.Args[0], "controller", "--kubeconfig", server.kubeconfig(), "--metrics-bind-address=0", "--health-probe-bind-address=0")
+	server := clitest.NewAPIServer(t, map[string]string{"mini-hpa/target-cpu": "50", "mini-hpa/max": "10"})
+	c := exec.CommandContext(t.Context(), os.Args[0], "controller", "--kubeconfig", server.Kubeconfig(), "--metrics-bind-address=0", "--health-probe-bind-address=0")
 	c.Env = append(os.Environ(), playing+"=mini-hpa")
 	stderr := &bytes.Buffer{}
 	c.Stderr = stderr
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
-	<-server.scaled
-	<-server.told
+	<-server.Scaled
+	<-server.Told
 	if err := c.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +43,7 @@ func TestProcessEndsOnSIGTERM(t *testing.T) {
 		t.Errorf("exit: %v\n%s", err, stderr)
 	}
 	var seen bool
-	for _, line := range jsonLines(t, stderr.String()) {
+	for _, line := range clitest.JSONLines(t, stderr.String()) {
 		seen = seen || line["msg"] == "Successfully acquired lease"
 	}
 	if !seen {

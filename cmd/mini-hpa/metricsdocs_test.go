@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/clitest"
 	"github.com/mini-hpa/mini-hpa/docs"
 	"github.com/mini-hpa/mini-hpa/informer/watching"
 	"github.com/mini-hpa/mini-hpa/scaler"
@@ -31,7 +32,7 @@ func TestMetricsDocs(t *testing.T) {
 	scaler.NewBudget(telemetry.registry, zap.NewNop())
 	webhook.NewTelemetry(telemetry.registry)
 	telemetry.registry.MustRegister(newExpirations(nil))
-	docs.Keep(t, filepath.Join("..", "..", "docs", "metrics.md"), *update, map[string]string{
+	docs.Keep(t, filepath.Join("..", "..", "docs", "metrics.md"), *clitest.Update, map[string]string{
 		"metrics": "| metric | labels | meaning |\n| --- | --- | --- |\n" + strings.Join(metricRows(t, telemetry.registry), ""),
 	})
 }

@@ -26,6 +26,8 @@ import (
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/clitest"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cluster"
 	"github.com/mini-hpa/mini-hpa/informer"
 	"github.com/mini-hpa/mini-hpa/informer/watching"
 	"github.com/mini-hpa/mini-hpa/scaler"
@@ -53,15 +55,15 @@ func (l *lister) set(err error, samples ...sample.Pod) {
 	l.err, l.samples = err, samples
 }
 
-// cluster is fake clients with one annotated Deployment, and a process on them.
-type cluster struct {
+// controlled is fake clients with one annotated Deployment, and a process on them.
+type controlled struct {
 	client  *fake.Clientset
 	samples *lister
 	process *process
 	logs    *observer.ObservedLogs
 }
 
-func newCluster(t *testing.T) *cluster {
+func newCluster(t *testing.T) *controlled {
 	scheme := metadatafake.NewTestScheme()
 	if err := metav1.AddMetaToScheme(scheme); err != nil {
 		t.Fatal(err)
@@ -79,12 +81,12 @@ func newCluster(t *testing.T) *cluster {
 	pod := &corev1.Pod{ObjectMeta: owner("ReplicaSet", "web-1")}
 	pod.Name, pod.UID = "web-1-a", "uid-web-1-a"
 	core, logs := observer.New(zapcore.InfoLevel)
-	c := &cluster{client: fake.NewClientset(d, pod), samples: &lister{}, logs: logs}
+	c := &controlled{client: fake.NewClientset(d, pod), samples: &lister{}, logs: logs}
 	task := newControllerTask()
 	task.election.enabled = false
 	task.serve = serveFlags{metrics: cli.NoAddress, probes: cli.NoAddress}
-	p, err := task.assemble(cli.Build{}, clients{watches: watching.NewWatches("", nil), watch: c.client, dynamic: dynamicfake.NewSimpleDynamicClient(scheme),
-		replica: metadatafake.NewSimpleMetadataClient(scheme, rs), act: c.client, tell: c.client, lead: c.client, samples: c.samples, deadline: time.Second}, newTenure(task.election), zap.New(core))
+	p, err := task.assemble(cli.Build{}, cluster.Clients{Watches: watching.NewWatches("", nil), Watch: c.client, Dynamic: dynamicfake.NewSimpleDynamicClient(scheme),
+		ReplicaSets: metadatafake.NewSimpleMetadataClient(scheme, rs), Act: c.client, Tell: c.client, Lead: c.client, Samples: c.samples, Deadline: time.Second}, newTenure(task.election), zap.New(core))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +95,7 @@ func newCluster(t *testing.T) *cluster {
 }
 
 // term runs one term, in which something may happen.
-func (c *cluster) term(t *testing.T, during func()) {
+func (c *controlled) term(t *testing.T, during func()) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() {
@@ -108,7 +110,7 @@ func (c *cluster) term(t *testing.T, during func()) {
 }
 
 // series are the names and labels of the metrics that tell of a workload.
-func (c *cluster) series(t *testing.T) []string {
+func (c *controlled) series(t *testing.T) []string {
 	families, err := c.process.telemetry.registry.Gather()
 	if err != nil {
 		t.Fatal(err)
@@ -162,7 +164,7 @@ func TestTermForgetsWhatWasLeftAloneInBetween(t *testing.T) {
 }
 
 // looks is how often a workload was evaluated.
-func (c *cluster) looks(t *testing.T) (n float64) {
+func (c *controlled) looks(t *testing.T) (n float64) {
 	families, err := c.process.telemetry.registry.Gather()
 	if err != nil {
 		t.Fatal(err)
@@ -397,7 +399,7 @@ type fixed metrics.Status
 func (f fixed) Status() metrics.Status { return metrics.Status(f) }
 
 func TestNoPortStaysOpenIfOneIsTaken(t *testing.T) {
-	server := newAPIServer(t, nil)
+	server := clitest.NewAPIServer(t, nil)
 	c := newCluster(t)
 	c.process.flush()
 	ports := serveFlags{metrics: "127.0.0.1:0", probes: strings.TrimPrefix(server.URL, "http://")}

@@ -7,13 +7,14 @@ import (
 	"testing"
 
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/clitest"
 )
 
 func TestControllerRecordsWhatReplayDecidesOn(t *testing.T) {
-	server := newAPIServer(t, map[string]string{"mini-hpa/target-cpu": "50", "mini-hpa/max": "10"})
+	server := clitest.NewAPIServer(t, map[string]string{"mini-hpa/target-cpu": "50", "mini-hpa/max": "10"})
 	dir := filepath.Join(t.TempDir(), "traces")
-	r := start(t, "--kubeconfig", server.kubeconfig(), "--metrics-bind-address=0", "--health-probe-bind-address=0", "--record", dir)
-	if got := <-server.scaled; got != 6 {
+	r := start(t, "--kubeconfig", server.Kubeconfig(), "--metrics-bind-address=0", "--health-probe-bind-address=0", "--record", dir)
+	if got := <-server.Scaled; got != 6 {
 		t.Errorf("scaled to %d, want 6", got)
 	}
 	if code := r.end(); code != cli.ExitOK {
@@ -36,12 +37,12 @@ func TestControllerRecordsWhatReplayDecidesOn(t *testing.T) {
 }
 
 func TestControllerDoesNotStartWhereItCannotRecord(t *testing.T) {
-	server := newAPIServer(t, map[string]string{"mini-hpa/target-cpu": "50", "mini-hpa/max": "10"})
+	server := clitest.NewAPIServer(t, map[string]string{"mini-hpa/target-cpu": "50", "mini-hpa/max": "10"})
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	code, _, stderr := call(t, "controller", "--kubeconfig", server.kubeconfig(), "--metrics-bind-address=0", "--health-probe-bind-address=0", "--record", file)
+	code, _, stderr := call(t, "controller", "--kubeconfig", server.Kubeconfig(), "--metrics-bind-address=0", "--health-probe-bind-address=0", "--record", file)
 	if code != cli.ExitFailure || !strings.Contains(stderr, "cannot record into ") {
 		t.Errorf("exit code %d, standard error %q", code, stderr)
 	}

@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/clitest"
 )
 
 // traceText is a trace of so many observations, 15 s apart, of a workload of two pods of which nothing is measured but
@@ -143,7 +144,7 @@ func TestReplayTables(t *testing.T) {
 			if code != cli.ExitOK || stderr != "" {
 				t.Errorf("exit code %d, standard error %q", code, stderr)
 			}
-			golden(t, filepath.Join("testdata", "replay", name+".txt"), stdout)
+			clitest.Golden(t, filepath.Join("testdata", "replay", name+".txt"), stdout)
 		})
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cluster"
 )
 
 const selftestAbout = `Asks a cluster whether mini-hpa can work in it. Each check is one line: ok, FAIL with what was seen and what to do, or skip with
@@ -34,7 +35,7 @@ func selftestCommand() cli.Command {
 		Summary: "ask a cluster whether mini-hpa can work in it",
 		About:   selftestAbout,
 		Task: func() cli.Task {
-			return &selftestTask{api: defaultAPIFlags(), logs: cli.LogFlags{Level: "error", Format: "console"},
+			return &selftestTask{api: cluster.DefaultAPIFlags(), logs: cli.LogFlags{Level: "error", Format: "console"},
 				namespace: "default", configuration: defaultWebhookFlags("").configuration}
 		},
 	}
@@ -42,8 +43,8 @@ func selftestCommand() cli.Command {
 
 // selftestTask is the selftest's flags. A name that is empty means that there is no such thing to test.
 type selftestTask struct {
-	cluster clusterFlags
-	api     apiFlags
+	cluster cluster.Flags
+	api     cluster.APIFlags
 	logs    cli.LogFlags
 	// namespace is where Deployments are tried out, watched is where the controller works; empty for everywhere.
 	namespace, watched string
@@ -59,8 +60,8 @@ func (t *selftestTask) Declare(f *pflag.FlagSet) {
 	f.Var(cli.Namespace(&t.watched), "watch-namespace", "the only namespace that the controller works in; without it all")
 	f.Var(optionalName(&t.lease), "leader-elect-resource-name", "the Lease by which replicas elect their leader; without it the rights to it are not tested")
 	f.Var(optionalName(&t.secret), "webhook-ca-secret", "the Secret of the CA that replicas share; without it the rights to it and to the caBundle are not tested")
-	t.cluster.declare(f, "KUBECONFIG, ~/.kube/config or the pod's service account")
-	t.api.declareTimeout(f)
+	t.cluster.Declare(f, "KUBECONFIG, ~/.kube/config or the pod's service account")
+	t.api.DeclareTimeout(f)
 	t.logs.Declare(f)
 }
 
@@ -69,11 +70,11 @@ func (t *selftestTask) Run(ctx context.Context, _ []string, s cli.Streams) error
 		return cli.Usagef(`invalid value "" for --namespace: want the name of a namespace (a DNS label)`)
 	}
 	s.Bridge(t.logs.Logger(s.Err)) // what libraries log is no finding
-	found, err := t.cluster.forUser(s.Build)
+	found, err := t.cluster.ForUser(s.Build)
 	if err != nil {
 		return err
 	}
-	tests, err := newTester(t, found.config, s.Out)
+	tests, err := newTester(t, found.Config, s.Out)
 	if err != nil {
 		return err
 	}

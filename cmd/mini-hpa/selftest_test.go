@@ -35,6 +35,8 @@ import (
 	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
 
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/clitest"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cluster"
 )
 
 // installation is a cluster in which mini-hpa is installed, well or badly, over real HTTP.
@@ -464,7 +466,7 @@ func TestSelftest(t *testing.T) {
 }
 
 func (in *installation) kubeconfig() string {
-	return (&apiServer{Server: in.Server, t: in.t}).kubeconfig()
+	return (&clitest.APIServer{Server: in.Server, T: in.t}).Kubeconfig()
 }
 
 // TestSelftestOfOneNamespace asks about rights in that namespace only.
@@ -499,7 +501,7 @@ func TestSelftestInAPod(t *testing.T) {
 	t.Setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
 	in := newInstallation(t)
 	in.byService()
-	task := &selftestTask{api: defaultAPIFlags(), namespace: "default", configuration: "mini-hpa"}
+	task := &selftestTask{api: cluster.DefaultAPIFlags(), namespace: "default", configuration: "mini-hpa"}
 	run := func(dial func(string) (net.Conn, error)) (string, error) {
 		var out bytes.Buffer
 		tests, err := newTester(task, &rest.Config{Host: in.URL}, &out)
@@ -594,7 +596,7 @@ func TestLeavesOut(t *testing.T) {
 
 // TestSelftestIsPatient: the API server may wait for webhooks that do not answer, and only then decides.
 func TestSelftestIsPatient(t *testing.T) {
-	tests, err := newTester(&selftestTask{api: defaultAPIFlags()}, &rest.Config{Host: "127.0.0.1"}, io.Discard)
+	tests, err := newTester(&selftestTask{api: cluster.DefaultAPIFlags()}, &rest.Config{Host: "127.0.0.1"}, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -86,7 +86,7 @@ func (t *tester) checkCertificate(ctx context.Context, hook *admissionv1.Validat
 
 // shownAt is the certificate that the webhook shows, if the API server accepts it.
 func (t *tester) shownAt(ctx context.Context, at contact) (*x509.Certificate, error) {
-	ctx, cancel := context.WithTimeout(ctx, t.api.timeout)
+	ctx, cancel := context.WithTimeout(ctx, t.api.Timeout)
 	defer cancel()
 	raw, err := t.dial(ctx, "tcp", at.address)
 	if err != nil {

@@ -35,7 +35,7 @@ type tester struct {
 
 func newTester(t *selftestTask, base *rest.Config, out io.Writer) (*tester, error) {
 	tests := &tester{selftestTask: t, tally: tally{out: out}, said: &warnings{}, dial: (&net.Dialer{}).DialContext}
-	config, patient := t.api.config(base, t.api.timeout), t.api.config(base, t.api.timeout+longestWebhook)
+	config, patient := t.api.Config(base, t.api.Timeout), t.api.Config(base, t.api.Timeout+longestWebhook)
 	config.WarningHandler, patient.WarningHandler = rest.NoWarnings{}, tests.said
 	var err error
 	if tests.client, err = kubernetes.NewForConfig(config); err != nil {
@@ -61,7 +61,7 @@ func (t *tester) run(ctx context.Context) error {
 // checkMetrics makes the request that the controller lives on. An empty answer proves nothing: pods may be new, or there are none.
 func (t *tester) checkMetrics(ctx context.Context) {
 	const claim = "the metrics API answers"
-	feed := metrics.NewFeed(metrics.Config{Lister: t.samples, Timeout: t.api.timeout})
+	feed := metrics.NewFeed(metrics.Config{Lister: t.samples, Timeout: t.api.Timeout})
 	if err := feed.Refresh(ctx); err != nil {
 		t.fail(claim, err.Error(), "without samples nothing is scaled; kubectl get apiservice v1beta1.metrics.k8s.io says more")
 		return

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/clitest"
 	"github.com/mini-hpa/mini-hpa/scaler/simulate"
 )
 
@@ -46,12 +47,12 @@ func TestSimulatePage(t *testing.T) {
 	if err := page.Execute(&text, []string{flapping, cured, jvm}); err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "../../docs/simulate.md", text.String())
+	clitest.Golden(t, "../../docs/simulate.md", text.String())
 	svg := simulated(t, flapping, "-o", "svg")
 	if len(svg) > 60_000 {
 		t.Errorf("the picture has %d bytes", len(svg))
 	}
-	golden(t, "../../docs/flapping.svg", svg)
+	clitest.Golden(t, "../../docs/flapping.svg", svg)
 }
 
 // summed is one value of the summary of a table.
@@ -115,7 +116,7 @@ func TestSimulateGolden(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := simulated(t, line)
-			golden(t, "testdata/simulate/"+name, got)
+			clitest.Golden(t, "testdata/simulate/"+name, got)
 			if again := simulated(t, line); again != got {
 				t.Error("the same call gives another answer")
 			}

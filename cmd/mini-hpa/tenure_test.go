@@ -16,6 +16,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cluster"
 	"github.com/mini-hpa/mini-hpa/scaler"
 )
 
@@ -140,7 +141,7 @@ func TestNothingIsSentAfterTheTenure(t *testing.T) {
 		http.Error(w, "try again", http.StatusTooManyRequests)
 	}))
 	defer server.Close()
-	client, err := defaultAPIFlags().actor(&rest.Config{Host: server.URL}, tenure.guard)
+	client, err := cluster.DefaultAPIFlags().Actor(&rest.Config{Host: server.URL}, tenure.guard)
 	if err != nil {
 		t.Fatal(err)
 	}

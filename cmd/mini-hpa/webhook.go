@@ -9,6 +9,7 @@ import (
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cluster"
 )
 
 const webhookAbout = `Answers the API server whether a Deployment with mini-hpa/ annotations may be stored. It is what "mini-hpa controller
@@ -24,7 +25,7 @@ func webhookCommand() cli.Command {
 		Summary: "answer the API server whether a Deployment can be autoscaled",
 		About:   webhookAbout,
 		Task: func() cli.Task {
-			return &webhookTask{defaults: annotations.DefaultDefaults(), api: defaultAPIFlags(), serve: defaultServeFlags(),
+			return &webhookTask{defaults: annotations.DefaultDefaults(), api: cluster.DefaultAPIFlags(), serve: defaultServeFlags(),
 				logs: cli.DefaultLogFlags(), webhook: defaultWebhookFlags(":10250")}
 		},
 	}
@@ -32,9 +33,9 @@ func webhookCommand() cli.Command {
 
 // webhookTask is the webhook's flags.
 type webhookTask struct {
-	cluster   clusterFlags
+	cluster   cluster.Flags
 	defaults  annotations.Defaults
-	api       apiFlags
+	api       cluster.APIFlags
 	serve     serveFlags
 	logs      cli.LogFlags
 	webhook   webhookFlags
@@ -45,8 +46,8 @@ func (w *webhookTask) Declare(f *pflag.FlagSet) {
 	w.webhook.declare(f)
 	cli.DeclareMinSyncPeriod(f, &w.defaults)
 	f.VarP(cli.Namespace(&w.namespace), "namespace", "n", "the only namespace whose LimitRanges and autoscalers are known; without it all. The namespaceSelector of the ValidatingWebhookConfiguration has to say the same")
-	w.cluster.declare(f, "the pod's service account, else KUBECONFIG or ~/.kube/config")
-	w.api.declare(f)
+	w.cluster.Declare(f, "the pod's service account, else KUBECONFIG or ~/.kube/config")
+	w.api.Declare(f)
 	w.serve.declare(f)
 	w.logs.Declare(f)
 }
@@ -64,23 +65,23 @@ func (w *webhookTask) Run(ctx context.Context, _ []string, s cli.Streams) error 
 
 // answer connects, and answers until ctx ends.
 func (w *webhookTask) answer(ctx context.Context, b cli.Build, log *zap.Logger) error {
-	t, err := w.cluster.forController(b)
+	t, err := w.cluster.ForController(b)
 	if err != nil {
 		return err
 	}
-	log.Info("cluster found", zap.String("from", t.source), zap.String("server", t.config.Host), zap.String("namespace", w.namespace))
-	api, err := w.api.connect(t.config, w.namespace, w.api.timeout)
+	log.Info("cluster found", zap.String("from", t.Source), zap.String("server", t.Config.Host), zap.String("namespace", w.namespace))
+	api, err := w.api.Connect(t.Config, w.namespace, w.api.Timeout)
 	if err != nil {
 		return err
 	}
-	tellReach(api.watches, log)
+	cluster.LogReach(api.Watches, log)
 	f, telemetry := &front{log: log}, newTelemetry(b)
-	telemetry.listen(api.watches)
+	telemetry.listen(api.Watches)
 	failed := func(err error) { log.Error("will try again", zap.Error(err)) }
 	if f.neighbors, err = neighbors(api, w.namespace, nil, failed); err != nil {
 		return fmt.Errorf("cannot watch the cluster: %w", err)
 	}
-	if err := f.serve(&w.webhook, api, t.namespace, w.defaults, telemetry); err != nil {
+	if err := f.serve(&w.webhook, api, t.Namespace, w.defaults, telemetry); err != nil {
 		return err
 	}
 	if err := f.open(w.serve, telemetry, checks{ping()}, func() bool { return true }); err != nil {

@@ -19,6 +19,7 @@ import (
 	"k8s.io/client-go/util/cert"
 
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/clitest"
 	"github.com/mini-hpa/mini-hpa/webhook"
 )
 
@@ -88,9 +89,9 @@ func startWebhook(t *testing.T, args ...string) (*running, *asker) {
 func TestTheWebhookAnswers(t *testing.T) {
 	for _, command := range []string{"webhook", "controller"} {
 		t.Run(command, func(t *testing.T) {
-			server := newAPIServer(t, nil)
-			server.hpas = []autoscalingv2.HorizontalPodAutoscaler{*hpaOf("other")}
-			r, a := startWebhook(t, command, "--kubeconfig", server.kubeconfig(), "--shutdown-delay-duration=0s")
+			server := clitest.NewAPIServer(t, nil)
+			server.HPAs = []autoscalingv2.HorizontalPodAutoscaler{*clitest.HPAOf("other")}
+			r, a := startWebhook(t, command, "--kubeconfig", server.Kubeconfig(), "--shutdown-delay-duration=0s")
 			r.logged("caches filled", "", "")
 			if response, err := a.admit(requested); err != nil || !response.Allowed {
 				t.Errorf("%v: %+v, want allowed", err, response)
@@ -115,8 +116,8 @@ func TestTheWebhookAnswers(t *testing.T) {
 
 // TestTheWebhookEndsWithoutDroppingARequest: first it is no longer ready, then it still answers for a while.
 func TestTheWebhookEndsWithoutDroppingARequest(t *testing.T) {
-	server := newAPIServer(t, nil)
-	r, a := startWebhook(t, "webhook", "--kubeconfig", server.kubeconfig(), "--shutdown-delay-duration=3s")
+	server := clitest.NewAPIServer(t, nil)
+	r, a := startWebhook(t, "webhook", "--kubeconfig", server.Kubeconfig(), "--shutdown-delay-duration=3s")
 	probes := "http://" + r.logged("listening", "flag", "health-probe-bind-address")["address"].(string)
 	r.logged("caches filled", "", "")
 	if status, body := get(t, probes+"/readyz?verbose"); status != http.StatusOK || !strings.Contains(body, "[+]webhook-certificate ok") {
@@ -162,7 +163,7 @@ func TestWebhookUsage(t *testing.T) {
 }
 
 func TestWebhookThatCannotStart(t *testing.T) {
-	server := newAPIServer(t, nil)
+	server := clitest.NewAPIServer(t, nil)
 	taken := strings.TrimPrefix(server.URL, "http://")
 	for name, tc := range map[string]struct {
 		args []string
@@ -173,7 +174,7 @@ func TestWebhookThatCannotStart(t *testing.T) {
 		"a metrics port is taken": {[]string{"--webhook-bind-address=127.0.0.1:0", "--metrics-bind-address=" + taken}, "cannot serve --metrics-bind-address=" + taken},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := startCommand(t, append([]string{"webhook", "--kubeconfig", server.kubeconfig(), "--health-probe-bind-address=0", "--metrics-bind-address=0"}, tc.args...)...)
+			r := startCommand(t, append([]string{"webhook", "--kubeconfig", server.Kubeconfig(), "--health-probe-bind-address=0", "--metrics-bind-address=0"}, tc.args...)...)
 			if code := <-r.code; code != cli.ExitFailure {
 				t.Errorf("exit code %d", code)
 			}

@@ -41,8 +41,14 @@ func House() Plan {
 				"./annotations", "./scaler/recommend",
 			}),
 			"cmd/internal/manifest": slices.Concat(vocabulary, []string{"./annotations"}),
+			"cmd/internal/clitest": slices.Concat(client, []string{
+				"k8s.io/metrics/pkg/apis", "go.uber.org/zap", "github.com/google/go-cmp", "./cmd/internal/cli",
+			}),
+			"cmd/internal/cluster": slices.Concat(client, []string{
+				"go.uber.org/zap", "github.com/spf13/pflag", "./cmd/internal/cli", "./annotations", "./informer/watching", "./scaler/metrics",
+			}),
 			"cmd/mini-hpa": slices.Concat(client, []string{
-				"./cmd/internal/cli", "./cmd/internal/manifest",
+				"./cmd/internal/cli", "./cmd/internal/cluster", "./cmd/internal/manifest",
 				"k8s.io/metrics", "k8s.io/klog/v2", "sigs.k8s.io/controller-runtime",
 				"go.uber.org/zap", "github.com/go-logr/zapr", "github.com/go-logr/logr",
 				"github.com/prometheus/client_golang", "github.com/spf13/pflag", "gopkg.in/evanphx/json-patch.v4",

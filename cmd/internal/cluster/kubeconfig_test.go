@@ -1,4 +1,4 @@
-package main
+package cluster
 
 import (
 	"os"
@@ -31,19 +31,19 @@ func TestWhichCluster(t *testing.T) {
 	}
 	type found struct{ Server, Namespace, Source string }
 	tests := map[string]struct {
-		flags     clusterFlags
+		flags     Flags
 		env, host string // KUBECONFIG, KUBERNETES_SERVICE_HOST
 		want      found
 		err       string // part of the error
 		podFirst  string // part of the controller's error, where it is another one
 	}{
-		"--kubeconfig": {flags: clusterFlags{kubeconfig: path}, env: "/nonexistent", host: "10.0.0.1",
+		"--kubeconfig": {flags: Flags{kubeconfig: path}, env: "/nonexistent", host: "10.0.0.1",
 			want: found{"http://blue.example", "default", "kubeconfig " + path}},
-		"--kubeconfig and --context": {flags: clusterFlags{kubeconfig: path, context: "green"},
+		"--kubeconfig and --context": {flags: Flags{kubeconfig: path, context: "green"},
 			want: found{"http://green.example", "meadow", "kubeconfig " + path + ` with context "green"`}},
 		"KUBECONFIG": {env: path,
 			want: found{"http://blue.example", "default", "kubeconfig " + path}},
-		"KUBECONFIG and --context, which no pod has": {flags: clusterFlags{context: "green"}, env: path, host: "10.0.0.1",
+		"KUBECONFIG and --context, which no pod has": {flags: Flags{context: "green"}, env: path, host: "10.0.0.1",
 			want: found{"http://green.example", "meadow", "kubeconfig " + path + ` with context "green"`}},
 		"KUBECONFIG with several files": {env: "/nonexistent" + string(os.PathListSeparator) + path,
 			want: found{"http://blue.example", "default", "kubeconfig /nonexistent" + string(os.PathListSeparator) + path}},
@@ -51,17 +51,17 @@ func TestWhichCluster(t *testing.T) {
 			want:     found{"http://blue.example", "default", "kubeconfig " + path},
 			podFirst: "cannot use the pod's service account (KUBERNETES_SERVICE_HOST is set)"},
 		"nothing":                  {env: "/nonexistent", err: "no cluster configured: kubeconfig /nonexistent holds none"},
-		"an empty kubeconfig":      {flags: clusterFlags{kubeconfig: empty}, err: "no cluster configured: kubeconfig " + empty + " holds none"},
-		"no such file":             {flags: clusterFlags{kubeconfig: "/nonexistent"}, err: "cannot load kubeconfig /nonexistent"},
-		"no such context":          {flags: clusterFlags{kubeconfig: path, context: "red"}, err: `context "red" does not exist`},
-		"a directory is no config": {flags: clusterFlags{kubeconfig: filepath.Dir(path)}, err: "cannot load kubeconfig " + filepath.Dir(path)},
+		"an empty kubeconfig":      {flags: Flags{kubeconfig: empty}, err: "no cluster configured: kubeconfig " + empty + " holds none"},
+		"no such file":             {flags: Flags{kubeconfig: "/nonexistent"}, err: "cannot load kubeconfig /nonexistent"},
+		"no such context":          {flags: Flags{kubeconfig: path, context: "red"}, err: `context "red" does not exist`},
+		"a directory is no config": {flags: Flags{kubeconfig: filepath.Dir(path)}, err: "cannot load kubeconfig " + filepath.Dir(path)},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv("KUBECONFIG", test.env)
 			t.Setenv("KUBERNETES_SERVICE_HOST", test.host)
 			t.Setenv("KUBERNETES_SERVICE_PORT", "443")
-			expect := func(who string, got target, err error, want string) {
+			expect := func(who string, got Target, err error, want string) {
 				t.Helper()
 				switch {
 				case want != "":
@@ -71,18 +71,18 @@ func TestWhichCluster(t *testing.T) {
 				case err != nil:
 					t.Errorf("%s: %v", who, err)
 				default:
-					if diff := cmp.Diff(test.want, found{got.config.Host, got.namespace, got.source}); diff != "" {
+					if diff := cmp.Diff(test.want, found{got.Config.Host, got.Namespace, got.Source}); diff != "" {
 						t.Errorf("%s (-want +got):\n%s", who, diff)
 					}
 				}
 			}
-			got, err := test.flags.forUser(cli.Build{})
+			got, err := test.flags.ForUser(cli.Build{})
 			expect("user", got, err, test.err)
 			want := test.err
 			if test.podFirst != "" {
 				want = test.podFirst
 			}
-			got, err = test.flags.forController(cli.Build{})
+			got, err = test.flags.ForController(cli.Build{})
 			expect("controller", got, err, want)
 		})
 	}

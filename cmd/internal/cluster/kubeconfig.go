@@ -1,4 +1,5 @@
-package main
+// Package cluster finds the cluster that a command is about, and makes the clients for it.
+package cluster
 
 import (
 	"errors"
@@ -14,62 +15,63 @@ import (
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 )
 
-// clusterFlags say which cluster is meant.
-type clusterFlags struct{ kubeconfig, context string }
+// Flags say which cluster is meant.
+type Flags struct{ kubeconfig, context string }
 
-func (c *clusterFlags) declare(f *pflag.FlagSet, otherwise string) {
+// Declare adds the flags to f; otherwise says where it is looked without them.
+func (c *Flags) Declare(f *pflag.FlagSet, otherwise string) {
 	f.StringVar(&c.kubeconfig, "kubeconfig", "", "`path` of the kubeconfig to use; without it "+otherwise)
 	f.StringVar(&c.context, "context", "", "`name` of the kubeconfig's context; without it the current one")
 }
 
-// target is a cluster that was found.
-type target struct {
-	config *rest.Config
-	// namespace is the pod's own, the context's, or "default".
-	namespace string
-	// source says where the configuration comes from.
-	source string
+// Target is a cluster that was found.
+type Target struct {
+	Config *rest.Config
+	// Namespace is the pod's own, the context's, or "default".
+	Namespace string
+	// Source says where the configuration comes from.
+	Source string
 }
 
-// forController looks where a process in the cluster looks: --kubeconfig, the pod's service account, the user's
+// ForController looks where a process in the cluster looks: --kubeconfig, the pod's service account, the user's
 // kubeconfig. A --context names an entry of a kubeconfig, hence rules the service account out.
-func (c clusterFlags) forController(b cli.Build) (target, error) {
+func (c Flags) ForController(b cli.Build) (Target, error) {
 	if c.kubeconfig == "" && c.context == "" {
 		config, err := rest.InClusterConfig()
 		if err == nil {
 			config.UserAgent = b.UserAgent()
-			return target{config: config, namespace: podNamespace(), source: "service account of the pod"}, nil
+			return Target{Config: config, Namespace: podNamespace(), Source: "service account of the pod"}, nil
 		}
 		if !errors.Is(err, rest.ErrNotInCluster) {
-			return target{}, fmt.Errorf("cannot use the pod's service account (KUBERNETES_SERVICE_HOST is set): %w", err)
+			return Target{}, fmt.Errorf("cannot use the pod's service account (KUBERNETES_SERVICE_HOST is set): %w", err)
 		}
 	}
-	return c.forUser(b)
+	return c.ForUser(b)
 }
 
-// forUser looks where kubectl looks: --kubeconfig, KUBECONFIG, ~/.kube/config, the pod's service account.
-func (c clusterFlags) forUser(b cli.Build) (target, error) {
+// ForUser looks where kubectl looks: --kubeconfig, KUBECONFIG, ~/.kube/config, the pod's service account.
+func (c Flags) ForUser(b cli.Build) (Target, error) {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.WarnIfAllMissing = false // said once, by the error below
 	rules.ExplicitPath = c.kubeconfig
 	loader := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: c.context})
 	config, err := loader.ClientConfig()
 	if clientcmd.IsEmptyConfig(err) {
-		return target{}, fmt.Errorf("no cluster configured: %s holds none, and this is not a pod with a service account; "+
+		return Target{}, fmt.Errorf("no cluster configured: %s holds none, and this is not a pod with a service account; "+
 			"name a kubeconfig with --kubeconfig or KUBECONFIG", c.source(rules))
 	}
 	if err != nil {
-		return target{}, fmt.Errorf("cannot load %s: %w", c.source(rules), err)
+		return Target{}, fmt.Errorf("cannot load %s: %w", c.source(rules), err)
 	}
 	namespace, _, err := loader.Namespace()
 	if err != nil {
-		return target{}, fmt.Errorf("cannot find the namespace in %s: %w", c.source(rules), err)
+		return Target{}, fmt.Errorf("cannot find the namespace in %s: %w", c.source(rules), err)
 	}
 	config.UserAgent = b.UserAgent()
-	return target{config: config, namespace: namespace, source: c.source(rules)}, nil
+	return Target{Config: config, Namespace: namespace, Source: c.source(rules)}, nil
 }
 
-func (c clusterFlags) source(rules *clientcmd.ClientConfigLoadingRules) string {
+func (c Flags) source(rules *clientcmd.ClientConfigLoadingRules) string {
 	from := "kubeconfig " + strings.Join(rules.GetLoadingPrecedence(), string(os.PathListSeparator))
 	if c.context != "" {
 		from += " with context " + cli.Quote(c.context)

@@ -1,4 +1,4 @@
-package main
+package cluster
 
 import (
 	"encoding/json"
@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/rest"
 )
 
@@ -31,35 +32,35 @@ func TestComeAgainInAnHour(t *testing.T) {
 		}
 	}))
 	defer server.Close()
-	flags := defaultAPIFlags()
-	flags.timeout = time.Minute
-	api, err := flags.connect(&rest.Config{Host: server.URL}, "", time.Minute)
+	flags := DefaultAPIFlags()
+	flags.Timeout = time.Minute
+	api, err := flags.Connect(&rest.Config{Host: server.URL}, "", time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, ask := range map[string]func() error{
 		"a write of replicas": func() error {
-			_, err := api.act.AppsV1().Deployments("shop").UpdateScale(t.Context(), "web", &autoscalingv1.Scale{}, metav1.UpdateOptions{})
+			_, err := api.Act.AppsV1().Deployments("shop").UpdateScale(t.Context(), "web", &autoscalingv1.Scale{}, metav1.UpdateOptions{})
 			return err
 		},
 		"a live read": func() error {
-			_, err := api.act.AppsV1().Deployments("shop").List(t.Context(), metav1.ListOptions{})
+			_, err := api.Act.AppsV1().Deployments("shop").List(t.Context(), metav1.ListOptions{})
 			return err
 		},
 		"an Event": func() error {
-			_, err := api.tell.CoreV1().Events("shop").Create(t.Context(), &corev1.Event{}, metav1.CreateOptions{})
+			_, err := api.Tell.CoreV1().Events("shop").Create(t.Context(), &corev1.Event{}, metav1.CreateOptions{})
 			return err
 		},
 		"the lease": func() error {
-			_, err := api.lead.CoordinationV1().Leases("shop").Get(t.Context(), "mini-hpa", metav1.GetOptions{})
+			_, err := api.Lead.CoordinationV1().Leases("shop").Get(t.Context(), "mini-hpa", metav1.GetOptions{})
 			return err
 		},
 		"a watch": func() error {
-			_, err := api.watch.CoreV1().Pods("shop").Watch(t.Context(), metav1.ListOptions{})
+			_, err := api.Watch.CoreV1().Pods("shop").Watch(t.Context(), metav1.ListOptions{})
 			return err
 		},
 		"a watch of ReplicaSets": func() error {
-			_, err := api.replica.Resource(replicaSets).Watch(t.Context(), metav1.ListOptions{})
+			_, err := api.ReplicaSets.Resource(schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "replicasets"}).Watch(t.Context(), metav1.ListOptions{})
 			return err
 		},
 	} {

@@ -1,4 +1,4 @@
-package main
+package clitest
 
 import (
 	"encoding/json"
@@ -26,10 +26,10 @@ import (
 	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
 )
 
-// apiServer answers what this program asks of an API server, with one Deployment default/web and its pods, over real HTTP.
-type apiServer struct {
+// APIServer answers what this program asks of an API server, with one Deployment default/web and its pods, over real HTTP.
+type APIServer struct {
 	*httptest.Server
-	t *testing.T
+	T *testing.T
 
 	mu         sync.Mutex
 	deployment *appsv1.Deployment
@@ -37,22 +37,22 @@ type apiServer struct {
 	pods       []corev1.Pod
 	// limitRanges and hpas are of namespace default.
 	limitRanges []corev1.LimitRange
-	hpas        []autoscalingv2.HorizontalPodAutoscaler
+	HPAs        []autoscalingv2.HorizontalPodAutoscaler
 	samples     []metricsv1beta1.PodMetrics
-	lease       *coordinationv1.Lease
-	agents      map[string]bool
-	// forbidden is the resource that the caller may not touch.
-	forbidden string
-	scaled    chan int32
-	told      chan corev1.Event
+	Lease       *coordinationv1.Lease
+	Agents      map[string]bool
+	// Forbidden is the resource that the caller may not touch.
+	Forbidden string
+	Scaled    chan int32
+	Told      chan corev1.Event
 }
 
-// newAPIServer has a Deployment of two pods, each of which uses 220m of the 100m that it requests, with these annotations.
-func newAPIServer(t *testing.T, annotations map[string]string) *apiServer {
+// NewAPIServer has a Deployment of two pods, each of which uses 220m of the 100m that it requests, with these annotations.
+func NewAPIServer(t *testing.T, annotations map[string]string) *APIServer {
 	controller := func(kind, name, uid string) []metav1.OwnerReference {
 		return []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: kind, Name: name, UID: types.UID("uid-" + uid), Controller: new(true)}}
 	}
-	s := &apiServer{t: t, agents: map[string]bool{}, scaled: make(chan int32, 10), told: make(chan corev1.Event, 10)}
+	s := &APIServer{T: t, Agents: map[string]bool{}, Scaled: make(chan int32, 10), Told: make(chan corev1.Event, 10)}
 	meta := metav1.ObjectMeta{Namespace: "default", Name: "web", UID: "uid-d", ResourceVersion: "7", Annotations: annotations}
 	s.deployment = &appsv1.Deployment{TypeMeta: metav1.TypeMeta{APIVersion: "apps/v1", Kind: "Deployment"}, ObjectMeta: meta,
 		Spec: appsv1.DeploymentSpec{Replicas: new(int32(2))}, Status: appsv1.DeploymentStatus{Replicas: 2}}
@@ -77,23 +77,23 @@ func newAPIServer(t *testing.T, annotations map[string]string) *apiServer {
 	return s
 }
 
-// kubeconfig writes a kubeconfig for the server and returns its path.
-func (s *apiServer) kubeconfig() string {
-	path := filepath.Join(s.t.TempDir(), "kubeconfig")
+// Kubeconfig writes a kubeconfig for the server and returns its path.
+func (s *APIServer) Kubeconfig() string {
+	path := filepath.Join(s.T.TempDir(), "kubeconfig")
 	text := fmt.Sprintf(`{"apiVersion": "v1", "kind": "Config", "current-context": "test",
 "clusters": [{"name": "test", "cluster": {"server": %q}}], "users": [{"name": "test", "user": {}}],
 "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}]}`, s.URL)
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	return path
 }
 
 // ServeHTTP answers one request.
-func (s *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (s *APIServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.agents[r.UserAgent()] = true
+	s.Agents[r.UserAgent()] = true
 	path := strings.Split(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	kind := path[len(path)-1]
 	if len(path) == 7 { // apis/GROUP/VERSION/namespaces/NAMESPACE/KIND/NAME
@@ -102,8 +102,8 @@ func (s *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case strings.Contains(r.URL.Path, "/namespaces/") && !strings.Contains(r.URL.Path, "/namespaces/default/"):
 		s.fail(w, http.StatusNotFound, metav1.StatusReasonNotFound, "nothing here")
-	case s.forbidden != "" && strings.Contains(r.URL.Path, "/"+s.forbidden):
-		s.fail(w, http.StatusForbidden, metav1.StatusReasonForbidden, s.forbidden+` is forbidden: User "test" cannot`+" list\x1b[31m it")
+	case s.Forbidden != "" && strings.Contains(r.URL.Path, "/"+s.Forbidden):
+		s.fail(w, http.StatusForbidden, metav1.StatusReasonForbidden, s.Forbidden+` is forbidden: User "test" cannot`+" list\x1b[31m it")
 	case r.URL.Query().Get("watch") != "":
 		s.watch(w, r)
 	case path[1] == "metrics.k8s.io":
@@ -111,21 +111,21 @@ func (s *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case kind == "scale":
 		scale := &autoscalingv1.Scale{}
 		s.read(r, scale)
-		s.scaled <- scale.Spec.Replicas
+		s.Scaled <- scale.Spec.Replicas
 		s.answer(w, scale)
 	case kind == "leases":
 		s.serveLease(w, r)
 	case kind == "events":
 		event := &corev1.Event{}
 		s.read(r, event)
-		s.told <- *event
+		s.Told <- *event
 		s.answer(w, event)
 	default:
 		s.serveObject(w, path, kind)
 	}
 }
 
-func (s *apiServer) serveObject(w http.ResponseWriter, path []string, kind string) {
+func (s *APIServer) serveObject(w http.ResponseWriter, path []string, kind string) {
 	list := metav1.ListMeta{ResourceVersion: "7"}
 	switch {
 	case kind == "deployments" && path[len(path)-1] == "web":
@@ -139,7 +139,7 @@ func (s *apiServer) serveObject(w http.ResponseWriter, path []string, kind strin
 		s.answer(w, corev1.LimitRangeList{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "LimitRangeList"}, ListMeta: list, Items: s.limitRanges})
 	case kind == "horizontalpodautoscalers":
 		s.answer(w, autoscalingv2.HorizontalPodAutoscalerList{TypeMeta: metav1.TypeMeta{APIVersion: "autoscaling/v2", Kind: "HorizontalPodAutoscalerList"},
-			ListMeta: list, Items: s.hpas})
+			ListMeta: list, Items: s.HPAs})
 	case kind == "pods":
 		s.answer(w, corev1.PodList{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "PodList"}, ListMeta: list, Items: s.pods})
 	default:
@@ -147,58 +147,74 @@ func (s *apiServer) serveObject(w http.ResponseWriter, path []string, kind strin
 	}
 }
 
-func (s *apiServer) serveLease(w http.ResponseWriter, r *http.Request) {
+func (s *APIServer) serveLease(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodGet {
-		if s.lease == nil {
+		if s.Lease == nil {
 			s.fail(w, http.StatusNotFound, metav1.StatusReasonNotFound, "no such lease")
 			return
 		}
-		s.answer(w, s.lease)
+		s.answer(w, s.Lease)
 		return
 	}
-	s.lease = &coordinationv1.Lease{}
-	s.read(r, s.lease)
-	s.lease.TypeMeta = metav1.TypeMeta{APIVersion: "coordination.k8s.io/v1", Kind: "Lease"}
-	s.answer(w, s.lease)
+	s.Lease = &coordinationv1.Lease{}
+	s.read(r, s.Lease)
+	s.Lease.TypeMeta = metav1.TypeMeta{APIVersion: "coordination.k8s.io/v1", Kind: "Lease"}
+	s.answer(w, s.Lease)
 }
 
 // watch holds on until the client goes away; nothing ever changes. A list that is streamed is refused, as older servers do.
-func (s *apiServer) watch(w http.ResponseWriter, r *http.Request) {
+func (s *APIServer) watch(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Query().Get("sendInitialEvents") != "" {
 		s.fail(w, http.StatusUnprocessableEntity, metav1.StatusReasonInvalid, "sendInitialEvents is not supported")
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(http.StatusOK)
-	w.(http.Flusher).Flush()
+	if f, ok := w.(http.Flusher); ok {
+		f.Flush()
+	}
 	s.mu.Unlock()
 	<-r.Context().Done()
 	s.mu.Lock()
 }
 
-func (s *apiServer) read(r *http.Request, into runtime.Object) {
+func (s *APIServer) read(r *http.Request, into runtime.Object) {
 	body, err := io.ReadAll(r.Body)
 	if err == nil {
 		_, _, err = scheme.Codecs.UniversalDeserializer().Decode(body, nil, into)
 	}
 	if err != nil {
-		s.t.Errorf("%s %s: %v", r.Method, r.URL, err)
+		s.T.Errorf("%s %s: %v", r.Method, r.URL, err)
 	}
 }
 
-func (s *apiServer) answer(w http.ResponseWriter, v any) {
+func (s *APIServer) answer(w http.ResponseWriter, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	if err := json.NewEncoder(w).Encode(v); err != nil {
-		s.t.Errorf("answering: %v", err)
+		s.T.Errorf("answering: %v", err)
 	}
 }
 
-func (s *apiServer) fail(w http.ResponseWriter, code int, reason metav1.StatusReason, message string) {
+func (s *APIServer) fail(w http.ResponseWriter, code int, reason metav1.StatusReason, message string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)
 	status := metav1.Status{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Status"}, Status: metav1.StatusFailure,
 		Code: int32(code), Reason: reason, Message: message}
 	if err := json.NewEncoder(w).Encode(status); err != nil {
-		s.t.Errorf("answering: %v", err)
+		s.T.Errorf("answering: %v", err)
 	}
+}
+
+// Use sets what every pod uses of its CPU.
+func (s *APIServer) Use(cpu string) {
+	for i := range s.samples {
+		s.samples[i].Containers[0].Usage[corev1.ResourceCPU] = resource.MustParse(cpu)
+	}
+}
+
+// HPAOf is an HPA that scales the Deployment of its name.
+func HPAOf(deployment string) *autoscalingv2.HorizontalPodAutoscaler {
+	return &autoscalingv2.HorizontalPodAutoscaler{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: deployment},
+		Spec: autoscalingv2.HorizontalPodAutoscalerSpec{ScaleTargetRef: autoscalingv2.CrossVersionObjectReference{
+			APIVersion: "apps/v1", Kind: "Deployment", Name: deployment}}}
 }

@@ -1,4 +1,4 @@
-package main
+package cluster
 
 import (
 	"errors"
@@ -21,25 +21,27 @@ import (
 	"github.com/mini-hpa/mini-hpa/scaler/metrics"
 )
 
-// apiFlags bound how the API server is used.
-type apiFlags struct {
+// APIFlags bound how the API server is used.
+type APIFlags struct {
 	qps     float32
 	burst   int
-	timeout time.Duration
+	Timeout time.Duration
 }
 
-// defaultAPIFlags have no limit: a load step on many workloads at once is when speed counts, and at rest there are no requests. The
+// DefaultAPIFlags have no limit: a load step on many workloads at once is when speed counts, and at rest there are no requests. The
 // API server protects itself: it queues by priority and fairness, and what it turns away it tells when to come again.
-func defaultAPIFlags() apiFlags { return apiFlags{qps: -1, burst: 200, timeout: 5 * time.Second} }
+func DefaultAPIFlags() APIFlags { return APIFlags{qps: -1, burst: 200, Timeout: 5 * time.Second} }
 
-func (a *apiFlags) declare(f *pflag.FlagSet) {
+// Declare adds the flags to f.
+func (a *APIFlags) Declare(f *pflag.FlagSet) {
 	f.Var(cli.Rate(&a.qps), "kube-api-qps", "requests per second to the API server, for each kind (writes of the scale, Events) by itself; -1 is no limit but that of the API server's priority and fairness, and 50 for Events")
 	f.Var(cli.Count(&a.burst, 1, 100000), "kube-api-burst", "requests that may be sent at once before the limit holds")
-	a.declareTimeout(f)
+	a.DeclareTimeout(f)
 }
 
-func (a *apiFlags) declareTimeout(f *pflag.FlagSet) {
-	f.Var(cli.Duration(&a.timeout, 100*time.Millisecond, 5*time.Minute), "kube-api-timeout",
+// DeclareTimeout adds the only flag that a command needs which asks a few times.
+func (a *APIFlags) DeclareTimeout(f *pflag.FlagSet) {
+	f.Var(cli.Duration(&a.Timeout, 100*time.Millisecond, 5*time.Minute), "kube-api-timeout",
 		"deadline of one request to the API server, reading metrics included; custom and external metrics have twice as long, watches have none")
 }
 
@@ -56,47 +58,47 @@ const (
 	slowBurst = 40
 )
 
-// clients are the connections to one API server. They share one TCP connection, but each has its own rate limit, so that
+// Clients are the connections to one API server. They share one TCP connection, but each has its own rate limit, so that
 // Events cannot delay a scale-out, nor either of them the renewal of the lease.
-type clients struct {
-	watch   kubernetes.Interface // has no deadline: a watch is meant to last
-	replica metadata.Interface   // watches ReplicaSets
-	dynamic dynamic.Interface    // watches ScaledObjects
-	watches *watching.Watches    // what those who watch share
-	act     kubernetes.Interface // reads one object at a time, and writes scales
-	tell    kubernetes.Interface // writes Events
-	lead    kubernetes.Interface // writes the lease
-	// names and revisions read the ReplicaSets, pods and namespace of a Deployment that is about to be refused. Strangers can make the webhook
+type Clients struct {
+	Watch       kubernetes.Interface // has no deadline: a watch is meant to last
+	ReplicaSets metadata.Interface   // watches ReplicaSets
+	Dynamic     dynamic.Interface    // watches ScaledObjects
+	Watches     *watching.Watches    // what those who watch share
+	Act         kubernetes.Interface // reads one object at a time, and writes scales
+	Tell        kubernetes.Interface // writes Events
+	Lead        kubernetes.Interface // writes the lease
+	// Names and revisions read the ReplicaSets, pods and namespace of a Deployment that is about to be refused. Strangers can make the webhook
 	// ask, so they are slow on purpose.
-	names     metadata.Interface
-	revisions kubernetes.Interface
-	samples   metrics.Lister
-	deadline  time.Duration // of one call of samples
-	// sources are asked metric by metric, each within patience.
-	sources  map[string]metrics.Source
-	patience time.Duration
+	Names     metadata.Interface
+	Revisions kubernetes.Interface
+	Samples   metrics.Lister
+	Deadline  time.Duration // of one call of samples
+	// Sources are asked metric by metric, each within patience.
+	Sources  map[string]metrics.Source
+	Patience time.Duration
 }
 
-// connect makes the clients; it sends nothing. The scope is the namespace that is read, or empty for all.
-func (a apiFlags) connect(base *rest.Config, scope string, leaseTimeout time.Duration) (clients, error) {
+// Connect makes the clients; it sends nothing. The scope is the namespace that is read, or empty for all.
+func (a APIFlags) Connect(base *rest.Config, scope string, leaseTimeout time.Duration) (Clients, error) {
 	// Adapters ask others in turn, and a first question is preceded by discovery.
-	c := clients{watches: watching.NewWatches(base.Host, nil), deadline: a.timeout, patience: 2 * a.timeout}
-	watched := a.config(base, 0)
-	watched.Wrap(c.watches.Transport)
-	acting, leading, telling := a.config(base, a.timeout), a.config(base, leaseTimeout), a.atMost(tellRate, tellBurst).config(base, a.timeout)
+	c := Clients{Watches: watching.NewWatches(base.Host, nil), Deadline: a.Timeout, Patience: 2 * a.Timeout}
+	watched := a.Config(base, 0)
+	watched.Wrap(c.Watches.Transport)
+	acting, leading, telling := a.Config(base, a.Timeout), a.Config(base, leaseTimeout), a.atMost(tellRate, tellBurst).Config(base, a.Timeout)
 	for _, config := range []*rest.Config{watched, acting, leading, telling} {
 		config.Wrap(promptly)
 	}
-	slow := apiFlags{qps: slowRate, burst: slowBurst}.config(base, a.timeout)
+	slow := APIFlags{qps: slowRate, burst: slowBurst}.Config(base, a.Timeout)
 	var made factory
-	c.watch, c.replica, c.dynamic = made.typed(watched), made.metadata(watched), made.dynamic(watched)
-	c.act, c.tell, c.lead = made.typed(acting), made.typed(telling), made.typed(leading)
-	c.names, c.revisions = made.metadata(slow), made.typed(slow)
-	samples, noSamples := metrics.NewLister(a.config(base, a.timeout), scope)
-	custom, external, noSources := metrics.NewSources(a.config(base, 0), c.patience)
-	c.samples, c.sources = samples, map[string]metrics.Source{annotations.SourceCustom: custom, annotations.SourceExternal: external}
+	c.Watch, c.ReplicaSets, c.Dynamic = made.typed(watched), made.metadata(watched), made.dynamic(watched)
+	c.Act, c.Tell, c.Lead = made.typed(acting), made.typed(telling), made.typed(leading)
+	c.Names, c.Revisions = made.metadata(slow), made.typed(slow)
+	samples, noSamples := metrics.NewLister(a.Config(base, a.Timeout), scope)
+	custom, external, noSources := metrics.NewSources(a.Config(base, 0), c.Patience)
+	c.Samples, c.Sources = samples, map[string]metrics.Source{annotations.SourceCustom: custom, annotations.SourceExternal: external}
 	if err := errors.Join(append(made.failed, noSamples, noSources)...); err != nil {
-		return clients{}, fmt.Errorf("cannot make clients for the API server: %w", err)
+		return Clients{}, fmt.Errorf("cannot make clients for the API server: %w", err)
 	}
 	return c, nil
 }
@@ -122,9 +124,9 @@ func (f *factory) dynamic(c *rest.Config) dynamic.Interface {
 	return client
 }
 
-// actor is the client that writes scales. The guard sees each request just before it is sent.
-func (a apiFlags) actor(base *rest.Config, guard transport.WrapperFunc) (kubernetes.Interface, error) {
-	config := a.config(base, a.timeout)
+// Actor is the client that writes scales. The guard sees each request just before it is sent.
+func (a APIFlags) Actor(base *rest.Config, guard transport.WrapperFunc) (kubernetes.Interface, error) {
+	config := a.Config(base, a.Timeout)
 	config.Wrap(promptly)
 	config.Wrap(guard)
 	client, err := kubernetes.NewForConfig(config)
@@ -152,8 +154,8 @@ func (h hurried) RoundTrip(r *http.Request) (*http.Response, error) {
 // WrappedRoundTripper lets client-go find what is wrapped.
 func (h hurried) WrappedRoundTripper() http.RoundTripper { return h.RoundTripper }
 
-// tellReach logs when the API server cannot be reached, and when it answers again.
-func tellReach(w *watching.Watches, log *zap.Logger) {
+// LogReach logs when the API server cannot be reached, and when it answers again.
+func LogReach(w *watching.Watches, log *zap.Logger) {
 	w.Tell(func(err error) {
 		if err != nil {
 			log.Error("cannot reach the API server", zap.Error(err))
@@ -164,15 +166,15 @@ func tellReach(w *watching.Watches, log *zap.Logger) {
 }
 
 // atMost is the same with a limit that is no higher.
-func (a apiFlags) atMost(qps float32, burst int) apiFlags {
+func (a APIFlags) atMost(qps float32, burst int) APIFlags {
 	if a.qps < 0 || a.qps > qps {
 		a.qps, a.burst = qps, burst
 	}
 	return a
 }
 
-// config is a copy of base with the limits and the compact encoding.
-func (a apiFlags) config(base *rest.Config, timeout time.Duration) *rest.Config {
+// Config is a copy of base with the limits and the compact encoding.
+func (a APIFlags) Config(base *rest.Config, timeout time.Duration) *rest.Config {
 	c := rest.CopyConfig(base)
 	c.ContentType = apiruntime.ContentTypeProtobuf
 	c.AcceptContentTypes = apiruntime.ContentTypeProtobuf + "," + apiruntime.ContentTypeJSON

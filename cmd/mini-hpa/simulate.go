@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 	"github.com/mini-hpa/mini-hpa/scaler/simulate"
 	"github.com/mini-hpa/mini-hpa/scaler/trace"
@@ -58,10 +57,9 @@ type simulateTask struct {
 	set, compare          cli.Settings
 	record                string
 	all                   bool
-	// deployment is what the manifest has, around what is beside it, and besides what else lint finds in it.
-	deployment *candidate
-	around     annotations.Surroundings
-	besides    []finding
+	// deployment is what the manifest has, and besides what else lint finds in it.
+	deployment *Subject
+	besides    []string
 	// given says whether a flag was set.
 	given func(flag string) bool
 }
@@ -120,8 +118,8 @@ func (t *simulateTask) Run(ctx context.Context, _ []string, s cli.Streams) error
 	if err := t.prepare(s); err != nil {
 		return err
 	}
-	for _, f := range t.besides {
-		fmt.Fprintf(s.Err, "mini-hpa simulate: %s\n", f.text())
+	for _, line := range t.besides {
+		fmt.Fprintf(s.Err, "mini-hpa simulate: %s\n", line)
 	}
 	variants := []*variant{{name: "annotated", set: t.set}}
 	if len(t.set) > 0 {
@@ -178,7 +176,7 @@ func (t *simulateTask) play(ctx context.Context, v *variant, s cli.Streams) erro
 	if err != nil {
 		return err
 	}
-	supply(&v.setup.Workload.Spec.Template.Spec, t.around.LimitRanges)
+	supply(&v.setup.Workload.Spec.Template.Spec, t.deployment.Surroundings.LimitRanges)
 	v.setup.Policy, v.setup.Rules, v.setup.StartupMilli = policy, t.decision.Rules, float64(t.startupCPU)
 	v.setup.WarmUpMilli = float64(t.warmUpCPU)
 	if t.record == "" {

@@ -244,7 +244,7 @@ func TestSimulateTellsNoMoreThanAnybodyReads(t *testing.T) {
 			t.Fatal(err)
 		}
 		code, _, messages := call(t, "simulate", "-f", "web.yaml", "--load", "step")
-		if lines := strings.Count(messages, "\n"); code != cli.ExitUsage || lines > maxErrors+3 || !strings.Contains(messages, want+"\n") {
+		if lines := strings.Count(messages, "\n"); code != cli.ExitUsage || lines > maxRefused+3 || !strings.Contains(messages, want+"\n") {
 			t.Errorf("exit code %d, %d lines without %q: %s", code, lines, want, messages[max(len(messages)-300, 0):])
 		}
 	}

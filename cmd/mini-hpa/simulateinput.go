@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -28,7 +27,7 @@ func (t *simulateTask) prepare(s cli.Streams) error {
 	if t.deployment, err = t.manifest(s); err != nil {
 		return err
 	}
-	workload := t.deployment.workload
+	workload := t.deployment.Workload
 	load, err := t.curve(s)
 	if err != nil {
 		return err
@@ -76,33 +75,26 @@ func (t *simulateTask) isInTime(at time.Duration) error {
 }
 
 // manifest reads the only Deployment, and what is said beside it, as lint does.
-func (t *simulateTask) manifest(s cli.Streams) (*candidate, error) {
-	from, in := source{name: t.file}, s.In
+func (t *simulateTask) manifest(s cli.Streams) (*Subject, error) {
+	from, in := t.file, s.In
 	if t.file == "" {
-		from, in = source{name: "-"}, strings.NewReader(builtIn)
+		from, in = "-", strings.NewReader(builtIn)
 	}
-	m := newManifests("")
-	m.read(from, in)
-	if notices := m.notices(); len(notices) > 0 {
-		lines := []string{"cannot read the manifest:"}
-		for _, n := range notices {
-			lines = append(lines, n.text())
-		}
-		return nil, cli.Unreadable(errors.New(strings.Join(lines, "\n")))
-	}
-	if m.templates > 0 {
+	o := Read(from, in)
+	switch n := len(o.Deployments); {
+	case len(o.Unreadable) > 0:
+		return nil, cli.Unreadable(errors.New(strings.Join(append([]string{"cannot read the manifest:"}, o.Unreadable...), "\n")))
+	case o.Templates > 0:
 		return nil, cli.Unreadable(fmt.Errorf("cannot read the manifest %s: it is a template, to be filled in first, as in: helm template . | mini-hpa simulate -f -", inputName(t.file)))
-	}
-	if n := len(m.deployments); n != 1 {
+	case n != 1:
 		return nil, cli.Unreadable(fmt.Errorf("cannot simulate the manifest %s: %s of apps/v1 beside %s; want exactly one Deployment",
-			inputName(t.file), plural(n, "Deployment"), plural(m.others, "other object")))
+			inputName(t.file), plural(n, "Deployment"), plural(o.Others, "other object")))
+	case o.Refused != "":
+		return nil, cli.Unreadable(fmt.Errorf("cannot simulate the manifest %s, which cannot be applied:\n%s", inputName(t.file), o.Refused))
 	}
-	if wrong := slices.IndexFunc(m.findings, func(f finding) bool { return f.Severity == severityError }); wrong >= 0 {
-		return nil, cli.Unreadable(fmt.Errorf("cannot simulate the manifest %s, which cannot be applied:\n%s", inputName(t.file), m.findings[wrong].text()))
-	}
-	t.around, t.besides = m.surroundings(m.deployments[0]), slices.Concat(m.findings, m.misplaced(), m.deployments[0].lookalikes())
-	named(m.deployments[0].workload)
-	return m.deployments[0], nil
+	t.besides = o.Deployments[0].Besides()
+	named(o.Deployments[0].Workload)
+	return o.Deployments[0], nil
 }
 
 // named fills in what kubectl apply would, for the reader's sake.

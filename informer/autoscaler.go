@@ -22,24 +22,24 @@ import (
 	"github.com/mini-hpa/mini-hpa/informer/watching"
 )
 
-// autoscaler is what is kept of an object that scales something.
+// autoscaler is what a cache holds of an object that scales something.
 type autoscaler struct {
 	metav1.ObjectMeta
 	is     annotations.Autoscaler
-	target annotations.Key // the zero Key if it is not a Deployment
-	// resizer is nil unless it is one that scales vertically.
+	target annotations.Key // the zero Key if it does not scale a Deployment
+	// resizer is nil unless the object scales vertically.
 	resizer *annotations.Resizer
 }
 
-// GetObjectKind is runtime.Object's. What kind it was, it says itself.
+// GetObjectKind implements runtime.Object. The kind of the object is in its other fields.
 func (a *autoscaler) GetObjectKind() schema.ObjectKind { return schema.EmptyObjectKind }
 
-// DeepCopyObject is runtime.Object's. Nobody writes to a resizer.
+// DeepCopyObject implements runtime.Object. It shares the resizer, which is never changed.
 func (a *autoscaler) DeepCopyObject() runtime.Object {
 	return &autoscaler{ObjectMeta: *a.ObjectMeta.DeepCopy(), is: a.is, target: a.target, resizer: a.resizer}
 }
 
-// says is all that is ever read of it.
+// says returns everything that is read of an autoscaler, for a comparison.
 func (a *autoscaler) says() string {
 	if a.resizer != nil {
 		return fmt.Sprint(*a.resizer, a.target)
@@ -47,7 +47,7 @@ func (a *autoscaler) says() string {
 	return fmt.Sprint(a.is, a.target)
 }
 
-// targetOf is the index by the Deployment that is scaled.
+// targetOf indexes autoscalers by the Deployment that they scale.
 func targetOf(obj any) ([]string, error) {
 	a, ok := obj.(*autoscaler)
 	if !ok || a.target == (annotations.Key{}) {
@@ -56,7 +56,7 @@ func targetOf(obj any) ([]string, error) {
 	return []string{a.target.NamespacedName().String()}, nil
 }
 
-// slim is what is kept of any of them.
+// slim makes what a cache holds of an object of any kind.
 func slim(kind string, o metav1.Object, ref autoscalingv2.CrossVersionObjectReference) *autoscaler {
 	out := &autoscaler{ObjectMeta: metav1.ObjectMeta{Namespace: o.GetNamespace(), Name: o.GetName(), UID: o.GetUID(), ResourceVersion: o.GetResourceVersion()}}
 	var deployment string
@@ -66,7 +66,7 @@ func slim(kind string, o metav1.Object, ref autoscalingv2.CrossVersionObjectRefe
 	return out
 }
 
-// slimHPA keeps of a HorizontalPodAutoscaler whom it scales.
+// slimHPA keeps the target of a HorizontalPodAutoscaler.
 func slimHPA(obj any) (any, error) {
 	in, ok := obj.(*autoscalingv2.HorizontalPodAutoscaler)
 	if !ok {
@@ -75,14 +75,14 @@ func slimHPA(obj any) (any, error) {
 	return slim(annotations.KindHPA, in, in.Spec.ScaleTargetRef), nil
 }
 
-// slimScaledObject keeps of a ScaledObject whom it scales.
+// slimScaledObject keeps the target of a ScaledObject.
 func slimScaledObject(obj any) (any, error) {
 	in, ok := obj.(*unstructured.Unstructured)
 	if !ok {
 		return obj, nil
 	}
 	var ref autoscalingv2.CrossVersionObjectReference
-	// A field of another type is as good as none: such an object scales nothing.
+	// A field of a wrong type counts as missing: such an object scales nothing.
 	for name, field := range map[string]*string{"apiVersion": &ref.APIVersion, "kind": &ref.Kind, "name": &ref.Name} {
 		if value, _, err := unstructured.NestedString(in.Object, "spec", "scaleTargetRef", name); err == nil {
 			*field = value
@@ -91,7 +91,7 @@ func slimScaledObject(obj any) (any, error) {
 	return slim(annotations.KindScaledObject, in, ref), nil
 }
 
-// slimResizer keeps of a VerticalPodAutoscaler whose requests it changes.
+// slimResizer keeps the target of a VerticalPodAutoscaler, and which requests it changes.
 func slimResizer(obj any) (any, error) {
 	in, ok := obj.(*unstructured.Unstructured)
 	if !ok {
@@ -105,7 +105,7 @@ func slimResizer(obj any) (any, error) {
 	return out, nil
 }
 
-// slimLimitRange leaves out what nobody reads.
+// slimLimitRange keeps the limits, with quantities of bounded size.
 func slimLimitRange(obj any) (any, error) {
 	in, ok := obj.(*corev1.LimitRange)
 	if !ok {
@@ -122,9 +122,9 @@ func slimLimitRange(obj any) (any, error) {
 }
 
 const (
-	// lookForExtensions is how often the API server is asked whether it has such objects by now.
+	// lookForExtensions is how often to ask the API server whether it has such objects by now.
 	lookForExtensions = 5 * time.Minute
-	// askAgain is how often it is asked while it does not answer.
+	// askAgain is how often to ask while it does not answer.
 	askAgain = 10 * time.Second
 )
 
@@ -132,9 +132,9 @@ const (
 type extension struct {
 	resource schema.GroupVersionResource
 	slim     cache.TransformFunc
-	// informer is nil while the cluster has none.
+	// informer is nil while the cluster does not have the resource.
 	informer atomic.Pointer[cache.SharedIndexInformer]
-	// looked is done when it is known whether there are any.
+	// looked ends when it is known whether there are such objects.
 	looked *awaited
 }
 
@@ -144,7 +144,7 @@ var (
 	resizers      = schema.GroupVersionResource{Group: annotations.GroupResizer, Version: "v1", Resource: "verticalpodautoscalers"}
 )
 
-// of are the objects of the extension that have the Deployment for their target.
+// of returns the objects of the extension whose target is the Deployment.
 func (x *extension) of(deployment annotations.Key) []*autoscaler {
 	informer := x.informer.Load()
 	if informer == nil {
@@ -153,7 +153,7 @@ func (x *extension) of(deployment annotations.Key) []*autoscaler {
 	return indexed[*autoscaler]((*informer).GetIndexer(), byTarget, deployment.NamespacedName().String())
 }
 
-// followExtension watches for as long as the cluster has the resource, and looks whether it has it otherwise.
+// followExtension watches the resource while the cluster has it, and otherwise asks now and then whether it does.
 //
 //	no such resource --installed--> watch --removed--> no such resource
 func (n *Neighbors) followExtension(ctx context.Context, x *extension) {
@@ -186,7 +186,7 @@ func (n *Neighbors) followExtension(ctx context.Context, x *extension) {
 
 func (n *Neighbors) serves(ctx context.Context, resource schema.GroupVersionResource) (bool, error) {
 	var list *metav1.APIResourceList
-	// One extension API that hangs is no API server that cannot be reached.
+	// If one extension API hangs, that does not mean that the API server cannot be reached.
 	err := watching.Within(ctx, askAgain, func(ctx context.Context) (err error) {
 		list, err = discovery.ToDiscoveryInterfaceWithContext(n.config.Client.Discovery()).ServerResourcesForGroupVersionWithContext(ctx, resource.GroupVersion().String())
 		return err
@@ -205,7 +205,7 @@ func (n *Neighbors) serves(ctx context.Context, resource schema.GroupVersionReso
 	return false, nil
 }
 
-// watchExtension runs until ctx ends or the resource is gone.
+// watchExtension watches until ctx ends or the resource is gone.
 func (n *Neighbors) watchExtension(parent context.Context, x *extension) error {
 	ctx, cancel := context.WithCancel(parent)
 	defer cancel()
@@ -232,7 +232,7 @@ func (n *Neighbors) watchExtension(parent context.Context, x *extension) error {
 	return nil
 }
 
-// newExtensionInformer makes an informer that is told to followers; failed hears of each list or watch that fails.
+// newExtensionInformer makes an informer whose changes are reported to OnAutoscaler; failed is called for each failed list or watch.
 func (n *Neighbors) newExtensionInformer(x *extension, failed func(error)) (cache.SharedIndexInformer, error) {
 	s := watching.New(x.resource.Resource, n.config.Dynamic.Resource(x.resource).Namespace(n.config.Namespace), n.config.Watches, n.config.OnError)
 	informer := s.Informer(n.config.Dynamic, &unstructured.Unstructured{}, cache.Indexers{byTarget: targetOf}, x.slim)

@@ -172,7 +172,7 @@ func (c *cluster) outage(err error) {
 	synctest.Wait()
 }
 
-// mute lets the watch of a kind of object that is open tell nothing more.
+// mute silences the open watch of a kind of object.
 func (c *cluster) mute(resource string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -6,11 +6,11 @@ import (
 	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
-// fairQueue takes turns between namespaces, so that one in which thousands of workloads want to be looked at does not keep those of
-// another waiting; within a namespace it is first in, first out. It is the order of a workqueue, which locks around every call.
+// fairQueue gives namespaces turns, so that workloads do not wait for thousands of another namespace. Within a namespace it is first
+// in, first out. It is the order of a workqueue, which locks around every call.
 type fairQueue struct {
 	waiting map[string][]annotations.Key // never holds an empty slice
-	turns   []string                     // the namespaces that wait, the next one first
+	turns   []string                     // the waiting namespaces, the next one first
 	length  int
 }
 
@@ -18,10 +18,10 @@ var _ workqueue.Queue[annotations.Key] = (*fairQueue)(nil)
 
 func newFairQueue() *fairQueue { return &fairQueue{waiting: map[string][]annotations.Key{}} }
 
-// Touch is told of a key that is added while it waits: it keeps its place.
+// Touch does nothing: a key that is added again while it waits keeps its place.
 func (q *fairQueue) Touch(annotations.Key) {}
 
-// Push adds a key; a namespace that did not wait has its turn after those that do.
+// Push adds a key. If its namespace was not waiting, its turn comes after those of all that are.
 func (q *fairQueue) Push(key annotations.Key) {
 	if len(q.waiting[key.Namespace]) == 0 {
 		q.turns = append(q.turns, key.Namespace)
@@ -30,7 +30,7 @@ func (q *fairQueue) Push(key annotations.Key) {
 	q.length++
 }
 
-// Len is the number of keys that wait.
+// Len is the number of waiting keys.
 func (q *fairQueue) Len() int { return q.length }
 
 // Pop takes the first key of the namespace whose turn it is. There must be one.

@@ -12,17 +12,18 @@ import (
 	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
-// What makes a workload be looked at:
+// What makes a controller look at a workload:
 //
 //	Deployment  added, deleted; updated in UID, deletion, own annotations or the kept part of the spec
 //	ReplicaSet  added, deleted or handed to another Deployment while there are pods of it
 //	Pod         added, deleted; updated in owner, deletion, resources, phase, start time or readiness
 //
 // The status of a Deployment is not in the list: its replicas change only together with a pod, that its pods cannot be created is
-// told after a sync period, and what else is in it changes several times during every rollout without changing a decision. Neither are managedFields and resource version.
+// reported only after a sync period, and the rest changes several times during every rollout without changing a decision. Nor are
+// managedFields and the resource version.
 //
-// An update is judged by what it says, not by its resource version: after the API server was away every object comes as
-// an update from itself to itself.
+// An update counts only if its content differs, whatever its resource version: after an outage of the API server every object comes
+// as an update from itself to itself.
 
 // subscribe registers the handlers. They only enqueue.
 func (s *Set) subscribe() error {
@@ -48,15 +49,15 @@ func (s *Set) workloadAdded(k *kept) {
 	}
 }
 
-// workloadUpdated also enqueues a workload that just lost its last annotation, so that it is forgotten.
+// workloadUpdated also enqueues a workload that has just lost its last annotation, so that it is forgotten.
 func (s *Set) workloadUpdated(before, after *kept) {
 	if (before.isSelected() || after.isSelected()) && workloadChanged(before.workload(), after.workload()) {
 		s.Enqueue(after.Key)
 	}
 }
 
-// workloadDeleted enqueues a workload of which only the name is left, too: whether it was selected is not known then,
-// and looking at nothing costs nothing.
+// workloadDeleted also enqueues a workload of which only the name is known: it may have been selected, and looking at a workload
+// that does not exist costs nothing.
 func (s *Set) workloadDeleted(gone cache.DeletedObject[*kept]) {
 	if name := gone.GetObjectName(); gone.OptionalObj == nil || gone.OptionalObj.isSelected() {
 		s.Enqueue(annotations.DeploymentKey(name.Namespace, name.Name))
@@ -68,8 +69,8 @@ func workloadChanged(a, b *annotations.Workload) bool {
 		!equality.Semantic.DeepEqual(a.Template, b.Template) || !equality.Semantic.DeepEqual(a.Selector, b.Selector)
 }
 
-// replicaSetCame finds the workload of pods that were known before their ReplicaSet: the three watches are not ordered
-// among each other. Without such pods there is nothing new to see.
+// replicaSetCame enqueues the workload of pods that were known before their ReplicaSet, because the three watches have no common
+// order. Without such pods nothing new is known.
 func (s *Set) replicaSetCame(rs *metav1.PartialObjectMetadata) {
 	if len(s.podsOf(rs)) == 0 {
 		return
@@ -99,16 +100,16 @@ func (s *Set) podAdded(pod *corev1.Pod) {
 	}
 }
 
-// podUpdated asks for the workloads of both states, because a pod can be released by one and adopted by another. Most
-// updates in a cluster are of pods that have none, so that is asked first.
+// podUpdated finds the workloads of both states, because one can release a pod and another adopt it. Most updates in a cluster are
+// of pods without a workload, so that is checked first.
 func (s *Set) podUpdated(before, after *corev1.Pod) {
 	if owners := s.workloadsOf(before, after); len(owners) > 0 && podChanged(before, after) {
 		s.Enqueue(owners...)
 	}
 }
 
-// podDeleted ignores a pod of which only the name is left: whose it was is not known, and the next samples bring the
-// workload back to the queue.
+// podDeleted ignores a pod of which only the name is known: its workload is not known then, and is looked at anyway when the next
+// samples come.
 func (s *Set) podDeleted(gone cache.DeletedObject[*corev1.Pod]) {
 	if gone.OptionalObj != nil {
 		s.podAdded(gone.OptionalObj)
@@ -116,7 +117,7 @@ func (s *Set) podDeleted(gone cache.DeletedObject[*corev1.Pod]) {
 	}
 }
 
-// forgetTemplate drops the template of the last pod of a ReplicaSet. The ReplicaSet's own deletion is no moment for that: its pods
+// forgetTemplate drops the template of a ReplicaSet with its last pod. The deletion of the ReplicaSet would be too early: its pods
 // outlive it, and each change of one would bring the template back.
 func (s *Set) forgetTemplate(pod *corev1.Pod) {
 	if ref := metav1.GetControllerOfNoCopy(pod); ref != nil && len(indexed[*corev1.Pod](s.pods.GetIndexer(), byController, string(ref.UID))) == 0 {
@@ -133,7 +134,8 @@ func podChanged(a, b *corev1.Pod) bool {
 		!equality.Semantic.DeepEqual(readyCondition(a), readyCondition(b))
 }
 
-// readyCondition is nil before there is one. What the scheduler says of a pod is no reason to look: it changes with every node.
+// readyCondition returns nil if the pod has none yet. The scheduler's condition is no reason to look, because its message changes
+// with every node.
 func readyCondition(pod *corev1.Pod) *corev1.PodCondition {
 	for i := range pod.Status.Conditions {
 		if pod.Status.Conditions[i].Type == corev1.PodReady {
@@ -143,5 +145,5 @@ func readyCondition(pod *corev1.Pod) *corev1.PodCondition {
 	return nil
 }
 
-// deleting is all that a decision reads of a deletion; when the grace period ends does not matter.
+// deleting says whether a deletion has begun. A decision reads nothing else of it, not even when the grace period ends.
 func deleting(o metav1.Object) bool { return o.GetDeletionTimestamp() != nil }

@@ -1,15 +1,15 @@
 // Package informer knows what the cluster looks like, and when to look again.
 //
-// It watches Deployments, ReplicaSets (metadata only) and Pods, keeps of each object only what a scaling decision
-// reads, and knows which pods belong to which Deployment:
+// It watches Deployments, ReplicaSets (metadata only) and Pods, keeps only the fields that a scaling decision reads, and knows which
+// pods belong to which Deployment:
 //
 //	Pod --controller UID--> ReplicaSet --controller UID--> Deployment
 //
-// Labels play no part in that: a pod of another workload that happens to match the selector does not count, and a
-// pod of an old ReplicaSet counts for as long as the rollout keeps it.
+// Labels play no part in that: a pod of another workload that happens to match the selector does not count, and a pod of an old
+// ReplicaSet counts as long as the rollout keeps it.
 //
-// Its handlers do nothing but put the key of a workload into one workqueue. Workers take keys from it and hand them to
-// a function that they are given, so that this package knows nothing of how a decision is made.
+// Its handlers only put the key of a workload into one workqueue. Workers take keys from it and call a function that they are given,
+// so that this package does not know how decisions are made.
 package informer
 
 import (
@@ -30,42 +30,42 @@ import (
 	"github.com/mini-hpa/mini-hpa/informer/watching"
 )
 
-// Config says what to watch and whom to tell when that fails.
+// Config says what to watch, and what to call when that fails.
 type Config struct {
 	// Client reads Deployments and Pods. Required.
 	Client kubernetes.Interface
-	// Reader reads single Deployments, with a deadline for each; nil is Client.
+	// Reader reads single Deployments, with a deadline for each request. If it is nil, Client does.
 	Reader kubernetes.Interface
 	// Metadata reads ReplicaSets, of which only the metadata is needed. Required.
 	Metadata metadata.Interface
 	// Namespace is the only namespace to watch; empty means all of them.
 	Namespace string
-	// Watches is what these informers share with others, such as Neighbors; nil where there are none.
+	// Watches is what these informers share with others, such as Neighbors; nil if there are no others.
 	Watches *watching.Watches
-	// OnError, if set, is told the errors that have no caller to be returned to: a reconcile that failed or panicked (a
-	// conflict is only retried), and a watch that fails (each kind of object at most once a minute). It is called from
-	// several goroutines and must return quickly. Without it they go to klog.
+	// OnError, if set, gets the errors that cannot be returned to a caller: a reconcile that failed or panicked (a conflict is only
+	// retried), and a watch that fails (each kind of object at most once a minute). It is called from several goroutines and must
+	// return quickly. If it is nil, errors go to klog.
 	OnError func(err error)
 }
 
 // Set is the watched part of the cluster together with the queue of workloads to look at. All methods may be called
-// from any goroutine. What it returns is shared with everybody else and must not be written to.
+// from any goroutine. What it returns is shared and must not be changed.
 type Set struct {
 	deployments cache.TypedSharedIndexInformer[*kept]
 	replicaSets cache.TypedSharedIndexInformer[*metav1.PartialObjectMetadata]
 	pods        cache.TypedSharedIndexInformer[*corev1.Pod]
 	templates   templates
 	reader      kubernetes.Interface
-	// doubtDeployments lists Deployments again, because their watch has not told what is known from elsewhere.
+	// doubtDeployments lists Deployments again because a change is known that their watch has not brought.
 	doubtDeployments func(why string)
 
 	onError func(error)
-	// handled are done when the handlers have seen all of the initial lists, hence the caches hold them too.
+	// handled are done when the handlers have seen all of the initial lists. The caches hold them by then.
 	handled []cache.DoneChecker
 	started atomic.Bool
 	running sync.WaitGroup
 
-	terms   chan struct{}        // holds one token while a term lasts: the next one waits for its end
+	terms   chan struct{}        // holds one token while a term lasts, so that the next one waits for its end
 	current atomic.Pointer[term] // nil outside of a term
 }
 
@@ -106,8 +106,8 @@ func handleError(err error) {
 	utilruntime.HandleErrorWithContext(context.Background(), err, "mini-hpa informers")
 }
 
-// Start starts the informers and returns when all caches are filled. They run until ctx ends. It fails if ctx ends
-// before that, or if it was called before: informers can't be started twice.
+// Start starts the informers and returns when all caches are filled. They run until ctx ends. It fails if ctx ends before the caches
+// are filled, or if it was called before: informers can't be started twice.
 func (s *Set) Start(ctx context.Context) error {
 	if s.started.Swap(true) {
 		return errors.New("the informers were already started")
@@ -123,11 +123,11 @@ func (s *Set) Start(ctx context.Context) error {
 	return nil
 }
 
-// Wait returns when everything that Start started has ended, which it does after the context of Start.
+// Wait returns when everything that Start started has ended, some time after the end of Start's context.
 func (s *Set) Wait() { s.running.Wait() }
 
-// Synced says whether all caches were filled once. It never turns false again: while the API server is away, what was
-// last seen is what there is.
+// Synced says whether all caches have been filled. It never becomes false again: during an outage of the API server, the caches keep
+// what was last seen.
 func (s *Set) Synced() bool {
 	for _, h := range s.handled {
 		if !cache.IsDone(h) {

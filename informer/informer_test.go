@@ -73,8 +73,8 @@ func TestATermThatEndsBeforeTheCachesAreFilled(t *testing.T) {
 	})
 }
 
-// The API server is away for ten minutes: everybody who waits for it hears of it now and then, not at every attempt, and
-// goes on where they were when it is back.
+// The API server does not answer for ten minutes: that is reported now and then, not at every attempt, and the informers go on where
+// they were when it is back.
 func TestAnOutageIsToldOnceAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, deployment("web"))

@@ -10,16 +10,16 @@ import (
 	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 )
 
-// listsKept bounds what is remembered. One that is forgotten costs memory for those who come with it next, nothing else.
+// listsKept is how many lists are remembered. Forgetting one only costs memory, for the next containers that have it.
 const listsKept = 1024
 
-// lists lets all containers with equal requests or limits share them: a Deployment, its ReplicaSets' pods, and all that were given the
-// same by habit. A list of one resource takes 0.7 kB, ten times its text.
+// lists lets containers with equal requests or limits share them: those of a Deployment, of its pods, and of others that happen to
+// have the same. A list of one resource takes 0.7 kB, ten times its text.
 type lists struct{ last *lru.Cache }
 
 func newLists() lists { return lists{lru.New(listsKept)} }
 
-// shareAll puts lists seen earlier in place of those that equal them.
+// shareAll replaces the lists of a pod by equal ones that were seen earlier.
 func (l lists) shareAll(spec *corev1.PodSpec) {
 	for _, c := range podspec.All(spec) {
 		c.Resources.Requests, c.Resources.Limits = l.share(c.Resources.Requests), l.share(c.Resources.Limits)
@@ -40,7 +40,7 @@ func (l lists) share(list corev1.ResourceList) corev1.ResourceList {
 	return list
 }
 
-// textOf is the same for two lists if and only if they are equal. Names of resources have none of its separators.
+// textOf returns the same text for two lists if and only if they are equal. Names of resources cannot contain its separators.
 func textOf(list corev1.ResourceList) string {
 	var text []byte
 	for _, name := range slices.Sorted(maps.Keys(list)) {

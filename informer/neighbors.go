@@ -21,44 +21,44 @@ import (
 	"github.com/mini-hpa/mini-hpa/informer/watching"
 )
 
-// NeighborsConfig says what to watch and whom to tell.
+// NeighborsConfig says what to watch, and what to call when it changes.
 type NeighborsConfig struct {
-	// Client reads LimitRanges and HorizontalPodAutoscalers, and finds out which of the others there are. Required.
+	// Client reads LimitRanges and HorizontalPodAutoscalers, and finds out which of the other resources the cluster has. Required.
 	Client kubernetes.Interface
-	// Dynamic reads KEDA's ScaledObjects and VerticalPodAutoscalers, where the cluster has them. Required.
+	// Dynamic reads KEDA's ScaledObjects and VerticalPodAutoscalers, if the cluster has them. Required.
 	Dynamic dynamic.Interface
 	// Namespace is the only namespace to watch; empty means all of them.
 	Namespace string
-	// Watches is what these informers share with others, such as a Set; nil where there are none.
+	// Watches is what these informers share with others, such as a Set; nil if there are no others.
 	Watches *watching.Watches
-	// OnError, if set, is told what fails, each kind of object at most once a minute. See Config.OnError.
+	// OnError, if set, gets failures, each kind of object at most once a minute. See Config.OnError.
 	OnError func(err error)
-	// OnAutoscaler, if set, is told the Deployments that an autoscaler begins or ceases to scale, OnLimitRange the namespaces
-	// whose LimitRanges change. Both are called from several goroutines and must return quickly.
+	// OnAutoscaler, if set, gets the Deployments that an autoscaler begins or ceases to scale, and OnLimitRange the namespaces whose
+	// LimitRanges change. Both are called from several goroutines and must return quickly.
 	OnAutoscaler func(deployments ...annotations.Key)
 	OnLimitRange func(namespace string)
 }
 
-// Neighbors knows what else in the cluster bears on whether a workload can be scaled: the LimitRanges of its namespace, which
-// supply requests, other autoscalers, and VerticalPodAutoscalers, which change requests. All methods may be called from any goroutine.
+// Neighbors watches the surroundings of workloads: the LimitRanges of their namespaces, which supply requests, other autoscalers, and
+// VerticalPodAutoscalers, which change requests. All methods may be called from any goroutine.
 type Neighbors struct {
 	config      NeighborsConfig
 	limitRanges cache.SharedIndexInformer
 	hpas        cache.SharedIndexInformer
-	// scaledObjects and resizers are watched where the cluster has them.
+	// scaledObjects and resizers are watched if the cluster has them.
 	scaledObjects, resizers *extension
 	awaited                 []*awaited
 	running                 sync.WaitGroup
 }
 
-// awaited is a kind of object that is waited for: until its first list has come, or it is known that it will not.
+// awaited is a kind of object for which Fill waits until its first list has come, or it is known that none will.
 type awaited struct {
-	came  <-chan struct{} // nil if there is nobody to tell
+	came  <-chan struct{} // closed when the first list has come; nil if only end ends the wait
 	ended chan struct{}
 	once  sync.Once
 }
 
-// end ends the wait; what is not there may still come.
+// end ends the wait, though the list may still come.
 func (a *awaited) end() { a.once.Do(func() { close(a.ended) }) }
 
 // Names of the indexes of neighbors.
@@ -101,7 +101,7 @@ func (n *Neighbors) await(came <-chan struct{}) *awaited {
 	return a
 }
 
-// waitFor makes Fill wait for an informer, and tells when its watch fails.
+// waitFor makes Fill wait for an informer, and has its failures reported.
 func (n *Neighbors) waitFor(informer cache.SharedIndexInformer, failed cache.WatchErrorHandlerWithContext) error {
 	first := n.await(informer.HasSyncedChecker().Done())
 	return errors.Join(informer.SetWatchErrorHandlerWithContext(
@@ -113,10 +113,10 @@ func (n *Neighbors) waitFor(informer cache.SharedIndexInformer, failed cache.Wat
 		}))
 }
 
-// withheld says whether an error means that there is nothing to wait for, rather than that the API server is away.
+// withheld says whether an error means that no list will come, rather than that the API server does not answer.
 func withheld(err error) bool { return apierrors.IsForbidden(err) || apierrors.IsNotFound(err) }
 
-// followLimitRanges tells the namespaces whose LimitRanges change.
+// followLimitRanges reports the namespaces whose LimitRanges change.
 func (n *Neighbors) followLimitRanges() error {
 	tell := func(obj any) {
 		if name, err := cache.DeletionHandlingObjectToName(obj); err == nil && n.config.OnLimitRange != nil {
@@ -131,8 +131,8 @@ func (n *Neighbors) followLimitRanges() error {
 	return err
 }
 
-// follow tells the targets of autoscalers that come, go or turn to another target. What an update leaves as it was is not
-// told: the HPA controller writes the status of its objects all the time.
+// follow reports the targets of autoscalers that are created, deleted or get another target. It ignores updates that change nothing
+// else, because the HPA controller writes the status of its objects all the time.
 func (n *Neighbors) follow(autoscalers cache.SharedIndexInformer) error {
 	_, err := autoscalers.AddEventHandler(cache.ResourceEventHandlerFuncs{
 		AddFunc:    func(obj any) { n.autoscalersChanged(obj) },
@@ -146,7 +146,7 @@ func (n *Neighbors) follow(autoscalers cache.SharedIndexInformer) error {
 	return err
 }
 
-// typed is what a transform has made: an informer holds nothing else.
+// typed asserts the type that a transform has made: an informer holds no other.
 func typed[T any](obj any) T {
 	t, ok := obj.(T)
 	if !ok {
@@ -186,10 +186,10 @@ func (n *Neighbors) Start(ctx context.Context) {
 	}
 }
 
-// optional is how long extensions are waited for. They are somebody else's, and what serves them may be broken.
+// optional is how long Fill waits for extensions. They belong to others, and the API that serves them may be broken.
 const optional = 30 * time.Second
 
-// Fill returns when what is watched is known, or known to be out of reach: a role may leave out LimitRanges or
+// Fill returns when every kind of object has been listed, or it is known that it cannot be: a role may leave out LimitRanges or
 // HorizontalPodAutoscalers, and few clusters have the others. It fails if ctx ends before that.
 func (n *Neighbors) Fill(ctx context.Context) error {
 	for _, a := range n.awaited {
@@ -216,10 +216,10 @@ func (n *Neighbors) Filled() bool {
 	return true
 }
 
-// Wait returns when everything that Start started has ended, which it does after the context of Start.
+// Wait returns when everything that Start started has ended, some time after the end of Start's context.
 func (n *Neighbors) Wait() { n.running.Wait() }
 
-// Surroundings returns what bears on a Deployment. What it returns is shared with everybody else and must not be written to.
+// Surroundings returns the surroundings of a Deployment. They are shared and must not be changed.
 func (n *Neighbors) Surroundings(deployment annotations.Key) annotations.Surroundings {
 	var s annotations.Surroundings
 	if !n.limitRanges.HasSynced() {

@@ -33,7 +33,7 @@ import (
 	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
-// neighborhood is a world of fake clients with Neighbors that watch it, inside a bubble of fake time.
+// neighborhood has fake clients and Neighbors that watch them, inside a bubble of fake time.
 type neighborhood struct {
 	t       *testing.T
 	client  *fake.Clientset
@@ -73,7 +73,7 @@ func (h *neighborhood) note(list *[]string, text string) {
 	*list = append(*list, text)
 }
 
-// start starts the informers until the end of the test, and waits until they know what there is.
+// start starts the informers until the end of the test, and waits until their caches are filled.
 func (h *neighborhood) start() *neighborhood {
 	ctx, cancel := context.WithCancel(context.Background())
 	h.t.Cleanup(func() {
@@ -87,7 +87,7 @@ func (h *neighborhood) start() *neighborhood {
 	return h
 }
 
-// heard is what was told since the last call.
+// heard returns what was reported since the last call.
 func (h *neighborhood) heard() []string {
 	synctest.Wait()
 	h.mu.Lock()
@@ -251,7 +251,7 @@ func TestKEDAComesAndGoes(t *testing.T) {
 	})
 }
 
-// TestAResizerComesChangesAndGoes: its Deployment is told of what matters, not of what it recommends.
+// TestAResizerComesChangesAndGoes: its Deployment is reported when the resizer matters to it, not when it recommends something.
 func TestAResizerComesChangesAndGoes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newNeighborhood(t)
@@ -281,7 +281,7 @@ func TestAResizerComesChangesAndGoes(t *testing.T) {
 	})
 }
 
-// TestNeighborsWhoseWatchesTellNothing are listed, and of such a list no more is held than of what is watched.
+// TestNeighborsWhoseWatchesTellNothing are listed, and such a list keeps no more of an object than a watch does.
 func TestNeighborsWhoseWatchesTellNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newNeighborhood(t)
@@ -338,7 +338,7 @@ func TestWhatIsKeptOfNeighbors(t *testing.T) {
 	}
 }
 
-// TestAnAPIServerThatIsAwayIsWaitedFor: until it is known who else scales, nobody is scaled.
+// TestAnAPIServerThatIsAwayIsWaitedFor: until other autoscalers are known, nothing is scaled.
 func TestAnAPIServerThatIsAwayIsWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newNeighborhood(t, hpa("web", "apps/v1", "Deployment", "web"))
@@ -372,7 +372,7 @@ func TestFillEndsWithItsContext(t *testing.T) {
 	})
 }
 
-// TestOtherNamespacesAreUnknown to Neighbors that watch one: nothing known must not look like nothing there.
+// TestOtherNamespacesAreUnknown to Neighbors that watch one: "not known" must not look like "none".
 func TestOtherNamespacesAreUnknown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newNeighborhood(t)
@@ -387,7 +387,7 @@ func TestOtherNamespacesAreUnknown(t *testing.T) {
 	})
 }
 
-// TestABrokenKEDAIsNotWaitedForForever: it is somebody else's.
+// TestABrokenKEDAIsNotWaitedForForever, because it belongs to others.
 func TestABrokenKEDAIsNotWaitedForForever(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newNeighborhood(t)
@@ -401,7 +401,7 @@ func TestABrokenKEDAIsNotWaitedForForever(t *testing.T) {
 	})
 }
 
-// hanging is an API server that answers all but what it has of an extension.
+// hanging is an API server that answers everything except what resources an extension has.
 type hanging struct{ kubernetes.Interface }
 
 func (hanging) Discovery() discovery.DiscoveryInterfaces { return hangingDiscovery{} }
@@ -413,7 +413,7 @@ func (hangingDiscovery) ServerResourcesForGroupVersionWithContext(ctx context.Co
 	return nil, &url.Error{Op: "Get", URL: "https://10.0.0.1:6443/apis/" + group, Err: ctx.Err()}
 }
 
-// TestAnExtensionThatHangs is told as what it is: the API server can be reached, and answers all else.
+// TestAnExtensionThatHangs is reported as that: the API server can be reached, and answers everything else.
 func TestAnExtensionThatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newNeighborhood(t)

@@ -17,7 +17,7 @@ import (
 	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
-// Names of the indexes. They lead from owner to owned; the other direction is a lookup by name with a check of the UID.
+// Names of the indexes. They lead from an owner to what it owns. The other direction is a get by name with a check of the UID.
 const (
 	byController = "controller" // ReplicaSets and Pods by the UID of the owner that controls them
 	bySelection  = "selection"  // Deployments that have an annotation of mini-hpa, all under the value selectedOnes
@@ -39,14 +39,14 @@ func controllerUID[T metav1.Object](o T) ([]string, error) {
 	return []string{string(ref.UID)}, nil
 }
 
-// Workload returns what is known of a workload, nil if there is none of that name. Of one that is not selected only key, UID and version
-// are known. It is shared: it must not be written to.
+// Workload returns a workload, or nil if there is none of that name. If it is not selected, it has only key, UID and version. It is
+// shared and must not be changed.
 func (s *Set) Workload(key annotations.Key) *annotations.Workload {
 	return named[*kept](s.deployments.GetStore(), cache.NamespacedNameAsObjectName(key.NamespacedName())).workload()
 }
 
-// Live reads a workload from the API server, as Workload would return it; nil if there is none of that name. It is a list of
-// one, because to list is a right that watching needs anyway.
+// Live reads a workload from the API server in the form of Workload, or returns nil if there is none of that name. It makes a LIST of
+// one object, because watching needs the right to list anyway.
 func (s *Set) Live(ctx context.Context, key annotations.Key) (*annotations.Workload, error) {
 	list, err := s.reader.AppsV1().Deployments(key.Namespace).List(ctx, metav1.ListOptions{
 		FieldSelector: fields.OneTermEqualSelector(metav1.ObjectNameField, key.Name).String()})
@@ -64,8 +64,8 @@ func (s *Set) Live(ctx context.Context, key annotations.Key) (*annotations.Workl
 	return typed[*kept](slim).workload(), nil
 }
 
-// Doubt is told that the API server has had a version of a workload for so long that the watch should have told of it. Deployments
-// are listed again then, which is told.
+// Doubt says that the API server has had a version of a workload for so long that the watch should have brought it. Deployments are
+// then listed again, which is reported.
 func (s *Set) Doubt(key annotations.Key, version string) {
 	s.doubtDeployments(fmt.Sprintf("nothing came of version %s of %s", version, key.NamespacedName()))
 }
@@ -83,8 +83,8 @@ func (s *Set) Selected() []annotations.Key {
 }
 
 // Pods returns the pods that belong to w through one of its ReplicaSets, old ones included, sorted by name. A workload
-// that was deleted and made anew has another UID and does not inherit pods. The objects are shared: they must not be
-// written to.
+// that was deleted and created again has another UID and does not inherit pods. The objects are shared and must not be
+// changed.
 func (s *Set) Pods(w *annotations.Workload) []*corev1.Pod {
 	var pods []*corev1.Pod
 	for _, rs := range indexed[*metav1.PartialObjectMetadata](s.replicaSets.GetIndexer(), byController, string(w.UID)) {
@@ -107,7 +107,7 @@ func (s *Set) workloadsOf(pods ...*corev1.Pod) []annotations.Key {
 	return keys
 }
 
-// workloadOfPod returns the selected workload that owns the pod; false if there is none, or not yet.
+// workloadOfPod returns the selected workload that owns the pod, or false if none is known.
 func (s *Set) workloadOfPod(pod *corev1.Pod) (annotations.Key, bool) {
 	rs := controllerOf[*metav1.PartialObjectMetadata](s.replicaSets.GetStore(), pod)
 	if rs == nil {
@@ -116,7 +116,7 @@ func (s *Set) workloadOfPod(pod *corev1.Pod) (annotations.Key, bool) {
 	return s.workloadOfReplicaSet(rs)
 }
 
-// workloadOfReplicaSet returns the selected workload that owns the ReplicaSet; false if there is none, or not yet.
+// workloadOfReplicaSet returns the selected workload that owns the ReplicaSet, or false if none is known.
 func (s *Set) workloadOfReplicaSet(rs *metav1.PartialObjectMetadata) (annotations.Key, bool) {
 	k := controllerOf[*kept](s.deployments.GetStore(), rs)
 	if k == nil || !k.isSelected() {
@@ -146,8 +146,8 @@ type owner interface {
 	GetUID() types.UID
 }
 
-// controllerOf returns the object in owners that controls o, the zero T if it is not there. A namesake with another UID
-// is somebody else.
+// controllerOf returns the object in owners that controls o, or the zero T if it is not there. An object of the same name with
+// another UID does not control it.
 func controllerOf[T owner](owners cache.Store, o metav1.Object) T {
 	var none T
 	ref := metav1.GetControllerOfNoCopy(o)
@@ -161,7 +161,7 @@ func controllerOf[T owner](owners cache.Store, o metav1.Object) T {
 	return found
 }
 
-// named returns an object by its name, the zero T if it is not there.
+// named returns an object by its name, or the zero T if it is not there.
 func named[T any](store cache.Store, key cache.ObjectName) T {
 	// The in-memory store has no error to return.
 	obj, _, _ := store.GetByKey(key.String())
@@ -173,7 +173,7 @@ func named[T any](store cache.Store, key cache.ObjectName) T {
 func indexed[T any](indexer cache.Indexer, index, value string) []T {
 	objs, err := indexer.ByIndex(index, value)
 	if err != nil {
-		// The only error there is: no index of that name. To go on with no pods would be to decide on a lie.
+		// The only possible error is a wrong name of the index. Going on without pods would lead to wrong decisions.
 		panic(fmt.Errorf("searching the cache: %w", err))
 	}
 	found := make([]T, 0, len(objs))

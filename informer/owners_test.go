@@ -180,7 +180,7 @@ func crowd(b *testing.B) (*Set, *appsv1.Deployment, []types.NamespacedName) {
 	return filled(b, world...), world[0].(*appsv1.Deployment), pods
 }
 
-// TestLive reads what the watch has not told of, in the form in which it would.
+// TestLive reads what the watch has not brought, in the same form.
 func TestLive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, deployment("web"), deployment("api"))
@@ -204,7 +204,7 @@ func TestLive(t *testing.T) {
 	})
 }
 
-// TestDoubt lists Deployments again, of which the watch tells nothing, and tells that.
+// TestDoubt lists Deployments again whose watch is silent, and reports that.
 func TestDoubt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, deployment("web"))

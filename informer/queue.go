@@ -21,22 +21,21 @@ import (
 const (
 	// queueName is the label of the queue in client-go's workqueue metrics.
 	queueName = "mini-hpa"
-	// firstRetry is long enough for the watch to bring the state that a conflicting write has missed.
+	// firstRetry is long enough for the watch to bring the version with which a write conflicted.
 	firstRetry = 100 * time.Millisecond
 	// lastRetry caps the backoff at the sync period of the HPA (15 s), so that a workload that fails is looked at as
 	// often as one that does not.
 	lastRetry = 15 * time.Second
-	// contended is about the longest pause between conflicts: where others write often, to wait longer is to meet as many of them.
+	// contended is about the longest pause between conflicts: if others write often, waiting longer does not avoid conflicts.
 	contended = time.Second
 )
 
-// ReconcileFunc looks at one workload. It is never called for the same key from two goroutines at once. A next above
-// zero asks to look again after that time if nothing else makes it happen before; zero or less asks for nothing. After an
-// error next is not read and the workload is looked at again with growing pauses. The workload may be gone: that is a
-// normal end, and the moment to forget it.
+// ReconcileFunc looks at one workload. It is never called for the same key from two goroutines at once. A next above zero asks for
+// another look after that time, unless something else causes one before. After an error next is ignored, and the workload is looked at
+// again with growing pauses. The workload may no longer exist: that is a normal end, and the moment to forget it.
 type ReconcileFunc func(ctx context.Context, key annotations.Key) (next time.Duration, err error)
 
-// term is one period of leadership: a queue of its own, and the moments at which workloads want to be looked at again.
+// term is one period of leadership, with a queue of its own and the planned moments of further looks.
 type term struct {
 	workqueue.TypedRateLimitingInterface[annotations.Key]
 	limiter   workqueue.TypedRateLimiter[annotations.Key]
@@ -60,10 +59,10 @@ func newTerm(f ReconcileFunc, onError func(error)) *term {
 	}
 }
 
-// Run is one term of leadership. It waits until the caches are filled, enqueues every selected workload, and hands each
-// key that is enqueued from then on to f, in up to the given number of goroutines (at least one). When ctx ends it lets
-// running calls of f return, drops what is still queued, and returns. It may be called again, with an empty queue then; a
-// call that overlaps another waits for that one's end.
+// Run is one term of leadership. It waits until the caches are filled, enqueues every selected workload, and calls f for each
+// enqueued key in up to the given number of goroutines (at least one). When ctx ends, it lets running calls of f return, drops the
+// rest of the queue, and returns. It may be called again and begins with an empty queue then. If two calls overlap, the second waits
+// for the end of the first.
 func (s *Set) Run(ctx context.Context, workers int, f ReconcileFunc) {
 	select {
 	case s.terms <- struct{}{}:
@@ -76,7 +75,7 @@ func (s *Set) Run(ctx context.Context, workers int, f ReconcileFunc) {
 	}
 }
 
-// lead lets the workers of a term work until ctx ends.
+// lead runs the workers of a term until ctx ends.
 func (s *Set) lead(ctx context.Context, workers int, t *term) {
 	s.current.Store(t)
 	s.EnqueueSelected()
@@ -111,8 +110,8 @@ func (s *Set) EnqueueNamespace(namespace string) {
 	s.Enqueue(slices.DeleteFunc(keys, func(key annotations.Key) bool { return key.Namespace != namespace })...)
 }
 
-// EnqueueOwners asks for the selected workloads that own these pods to be looked at now, each of them once. Pods that are
-// unknown or belong to nobody are skipped. Outside of a term it does nothing.
+// EnqueueOwners asks for the selected workloads that own these pods to be looked at now, each of them once. It skips pods that are
+// unknown or have no such owner. Outside of a term it does nothing.
 func (s *Set) EnqueueOwners(pods []types.NamespacedName) {
 	if s.current.Load() == nil {
 		return
@@ -123,8 +122,8 @@ func (s *Set) EnqueueOwners(pods []types.NamespacedName) {
 			known = append(known, pod)
 		}
 	}
-	// All are collected before the first is enqueued: a worker that takes a key while others of its pods are still to come
-	// would be given it a second time.
+	// All keys are collected before the first is enqueued. Otherwise a worker could take a key before another pod of the same workload
+	// enqueues it a second time.
 	s.Enqueue(s.workloadsOf(known...)...)
 }
 
@@ -143,9 +142,9 @@ func (t *term) work(ctx context.Context) {
 // process looks at one workload, and plans when to look again.
 func (t *term) process(ctx context.Context, key annotations.Key) {
 	if ctx.Err() != nil {
-		return // The term is over. The queue is only emptied, so that its depth metric returns to zero.
+		return // The term is over. The queue is emptied only so that its depth metric returns to zero.
 	}
-	t.wakeups.cancel(key) // Whatever was planned before: this is the look.
+	t.wakeups.cancel(key) // This look takes the place of the planned one.
 	next, err := t.guarded(ctx, key)
 	if err != nil {
 		t.retry(ctx, key, err)
@@ -157,11 +156,11 @@ func (t *term) process(ctx context.Context, key annotations.Key) {
 	}
 }
 
-// WorkloadError is why a workload is looked at again. Of those in a row only the first, the second, the fourth, the eighth and so on are
-// told: the number says how many there were.
+// WorkloadError says why a look at a workload failed. Of failures in a row only the first, second, fourth, eighth and so on are
+// reported, with their number.
 type WorkloadError struct {
 	Key annotations.Key
-	// Failures are those in a row, this one included.
+	// Failures is the number of failures in a row, this one included.
 	Failures int
 	Err      error
 }
@@ -171,14 +170,14 @@ func (e *WorkloadError) Error() string {
 	return fmt.Sprintf("reconciling %s (failure %d in a row): %v", e.Key.NamespacedName(), e.Failures, e.Err)
 }
 
-// Unwrap is the error itself.
+// Unwrap returns the error of the look.
 func (e *WorkloadError) Unwrap() error { return e.Err }
 
-// retry brings the key back after a pause. A retry that is due after something else has already led to a success is one
-// look too many; it is not worth a second bookkeeping beside the queue's, which keeps one per key.
+// retry enqueues the key again after a pause. If another look succeeds in the meantime, this causes one look too many, which costs less
+// than keeping track of retries beside the queue.
 func (t *term) retry(ctx context.Context, key annotations.Key, err error) {
 	if ctx.Err() != nil {
-		return // The error is that the term has ended.
+		return // The look failed because the term has ended.
 	}
 	t.AddAfter(key, t.pause(key, err))
 	if n := t.NumRequeues(key); n&(n-1) == 0 && !apierrors.IsConflict(err) {
@@ -186,8 +185,8 @@ func (t *term) retry(ctx context.Context, key annotations.Key, err error) {
 	}
 }
 
-// pause is how long to wait after one more failure of the key. Who is asked by the API server to come later does, but not later than
-// after the longest pause: the answer may be wrong, and the load goes on.
+// pause is how long to wait after one more failure of the key. If the API server asks to come again later, the pause is that long, but
+// not longer than lastRetry: the answer may be wrong, and the load does not wait.
 func (t *term) pause(key annotations.Key, err error) time.Duration {
 	pause := t.limiter.When(key)
 	if apierrors.IsConflict(err) {
@@ -197,7 +196,7 @@ func (t *term) pause(key annotations.Key, err error) time.Duration {
 	return max(pause, min(time.Duration(seconds)*time.Second, lastRetry))
 }
 
-// guarded turns a panic into an error: one workload that trips over a bug must not take the others down.
+// guarded turns a panic into an error, so that a bug in the look at one workload does not stop the others.
 func (t *term) guarded(ctx context.Context, key annotations.Key) (next time.Duration, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -207,15 +206,15 @@ func (t *term) guarded(ctx context.Context, key annotations.Key) (next time.Dura
 	return t.reconcile(ctx, key)
 }
 
-// wakeups holds for each key at most one moment in the future. The queue's own AddAfter keeps the earliest moment that it
-// was ever told, so that a workload which is looked at because of new samples, and each time asks for a later moment,
-// would be looked at for all the moments that no longer matter; and it counts each as a retry.
+// wakeups holds at most one planned look for each key. The queue's own AddAfter cannot replace a planned moment: a workload that is
+// looked at because of new samples, and each time plans a later look, would be looked at again at every earlier moment as well. It
+// would also count each of them as a retry.
 type wakeups struct {
 	mu     sync.Mutex
 	timers map[annotations.Key]*time.Timer
 }
 
-// set replaces the moment of the key, if any, by one after the given time.
+// set plans a look at the key after the given time, in place of the one planned before.
 func (w *wakeups) set(key annotations.Key, after time.Duration, wake func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -225,7 +224,7 @@ func (w *wakeups) set(key annotations.Key, after time.Duration, wake func()) {
 	w.timers[key] = time.AfterFunc(after, wake)
 }
 
-// cancel drops the moment of the key, if any.
+// cancel drops the planned look at the key, if any.
 func (w *wakeups) cancel(key annotations.Key) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -235,7 +234,7 @@ func (w *wakeups) cancel(key annotations.Key) {
 	}
 }
 
-// stop drops all moments.
+// stop drops all planned looks.
 func (w *wakeups) stop() {
 	w.mu.Lock()
 	defer w.mu.Unlock()

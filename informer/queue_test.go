@@ -117,7 +117,7 @@ func TestWhenAWorkloadIsLookedAtAgain(t *testing.T) {
 	}
 }
 
-// TestConflictsThatGoOn: others write often, and who waits longer meets as many of them.
+// TestConflictsThatGoOn: if others write often, waiting longer does not avoid conflicts.
 func TestConflictsThatGoOn(t *testing.T) {
 	conflict := apierrors.NewConflict(schema.GroupResource{Group: "apps", Resource: "deployments"}, "web", errors.New("modified"))
 	synctest.Test(t, func(t *testing.T) {
@@ -161,7 +161,7 @@ func TestFailuresAreReportedOnceEach(t *testing.T) {
 	})
 }
 
-// TestAFailureThatGoesOnIsReportedEverMoreRarely: the number says how many there were.
+// TestAFailureThatGoesOnIsReportedEverMoreRarely, with the number of failures.
 func TestAFailureThatGoesOnIsReportedEverMoreRarely(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, deployment("web"))

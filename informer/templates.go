@@ -10,23 +10,24 @@ import (
 	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 )
 
-// templatesKept bounds what is remembered: as many ReplicaSets as roll out or scale at about the same time, far fewer than exist. One
-// that is forgotten costs memory for its next pods, nothing else. One whose last pod is deleted is forgotten at once.
+// templatesKept is how many templates are remembered: enough for the ReplicaSets that roll out or scale at about the same time, which
+// are far fewer than exist. Forgetting one only costs memory, for its next pods. The template of a ReplicaSet without pods is dropped
+// at once.
 const templatesKept = 8192
 
-// templates lets the pods of a ReplicaSet share what their template has given all of them. With one container and five pods to a
-// ReplicaSet, 1.9 kB are kept of a pod instead of 2.8.
+// templates lets the pods of a ReplicaSet share the containers that they have from their template. With one container and five pods
+// in a ReplicaSet, a pod takes 1.9 kB instead of 2.8.
 type templates struct {
 	last  *lru.Cache
 	lists lists
 }
 
-// template is what is remembered of a ReplicaSet: a corev1.PodSpec, which has room for much more, takes ten times as much.
+// template has the containers of a ReplicaSet. A corev1.PodSpec, which has many more fields, would take ten times the memory.
 type template struct{ containers, initContainers []corev1.Container }
 
 func newTemplates() templates { return templates{lru.New(templatesKept), newLists()} }
 
-// slimDeployment is the transform of the same name, which shares what can be shared.
+// slimDeployment is the transform of the same name, with shared requests and limits.
 func (t templates) slimDeployment(obj any) (any, error) {
 	out, err := slimDeployment(obj)
 	if k, ok := out.(*kept); ok && k.Template != nil {
@@ -35,7 +36,7 @@ func (t templates) slimDeployment(obj any) (any, error) {
 	return out, err
 }
 
-// slimPod is the transform of the same name, which shares what can be shared.
+// slimPod is the transform of the same name, with shared containers.
 func (t templates) slimPod(obj any) (any, error) {
 	out, err := slimPod(obj)
 	if pod, ok := out.(*corev1.Pod); ok && len(pod.OwnerReferences) > 0 {
@@ -44,8 +45,8 @@ func (t templates) slimPod(obj any) (any, error) {
 	return out, err
 }
 
-// share puts the containers of an earlier pod of the same ReplicaSet in place of these, if they are equal. They may differ: pods are
-// resized in place, and webhooks add what they like.
+// share replaces the containers of a pod by those of an earlier pod of the same ReplicaSet if they are equal. They may differ, because
+// pods are resized in place and webhooks add containers.
 func (t templates) share(replicaSet types.UID, spec *corev1.PodSpec) {
 	earlier, _ := t.last.Get(replicaSet)
 	if shared, known := earlier.(template); known {
@@ -59,5 +60,5 @@ func (t templates) share(replicaSet types.UID, spec *corev1.PodSpec) {
 	t.last.Add(replicaSet, template{spec.Containers, spec.InitContainers})
 }
 
-// forget drops what is remembered of a ReplicaSet.
+// forget drops the template of a ReplicaSet.
 func (t templates) forget(replicaSet types.UID) { t.last.Remove(replicaSet) }

@@ -73,7 +73,7 @@ func TestATermEndsAfterItsLastLook(t *testing.T) {
 	})
 }
 
-// What was planned holds on to the queue of its term until it comes; a term that has ended plans nothing.
+// A planned look keeps the queue of its term in memory until its time comes, so a term that has ended plans none.
 func TestATermLeavesNothingPlanned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, deployment("web"), deployment("api"))

@@ -11,8 +11,8 @@ import (
 	"k8s.io/client-go/tools/cache"
 )
 
-// While the API server is away, or its watch cache was compacted, deletions are missed. The informer then only has the
-// last state it saw, wrapped as a tombstone.
+// During an outage of the API server, or when its watch cache was compacted, deletions are missed. The informer then has only the last
+// state that it saw, wrapped in a tombstone.
 func TestDeletionsMissedByTheWatch(t *testing.T) {
 	web, plain := deployment("web"), deployment("plain", unselected)
 	api := deployment("api")
@@ -61,7 +61,7 @@ func TestDeletionsMissedByTheWatch(t *testing.T) {
 	}
 }
 
-// A tombstone may lack its object: the key is all that is sure.
+// A tombstone may lack its object: only the key is certain.
 func TestTombstonesWithoutAnObject(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, deployment("web"))

@@ -18,31 +18,31 @@ import (
 // appsV1 is the version in which Deployments and ReplicaSets are owners, unless an old object says otherwise.
 const appsV1 = "apps/v1"
 
-// The transforms build a new object from the fields that are read and leave the one they were given as it was: it may
-// belong to somebody else, and what is not copied is freed with it. Given their own result they return its equal, because
-// a streamed initial list goes through them twice. What is not of their type, a tombstone above all, passes untouched.
+// The transforms build a new object from the fields that are read. They do not change the object that they are given, which may be
+// shared, and whose other fields are freed with it. For their own result they return an equal one, because a streamed initial list
+// goes through them twice. Objects of other types, such as tombstones, are returned as they are.
 
-// kept is a workload as a cache holds it, which knows objects by their metadata.
+// kept is a workload with the methods that a cache needs.
 type kept struct{ annotations.Workload }
 
-// GetNamespace is cache.Object's.
+// GetNamespace implements cache.Object.
 func (k *kept) GetNamespace() string { return k.Namespace }
 
-// GetName is cache.Object's.
+// GetName implements cache.Object.
 func (k *kept) GetName() string { return k.Name }
 
-// GetUID is owner's.
+// GetUID implements owner.
 func (k *kept) GetUID() types.UID { return k.UID }
 
-// GetObjectMeta is metav1.ObjectMetaAccessor's: as much of the metadata as caches read.
+// GetObjectMeta implements metav1.ObjectMetaAccessor, with the metadata that caches read.
 func (k *kept) GetObjectMeta() metav1.Object {
 	return &metav1.ObjectMeta{Namespace: k.Namespace, Name: k.Name, UID: k.UID, ResourceVersion: k.Version}
 }
 
-// GetObjectKind is runtime.Object's. Its kind is in its key.
+// GetObjectKind implements runtime.Object. The kind of the workload is in its key.
 func (k *kept) GetObjectKind() schema.ObjectKind { return schema.EmptyObjectKind }
 
-// DeepCopyObject is runtime.Object's. Nobody writes to a workload.
+// DeepCopyObject implements runtime.Object. It shares the parts of the workload, which are never changed.
 func (k *kept) DeepCopyObject() runtime.Object {
 	same := *k
 	return &same
@@ -50,7 +50,7 @@ func (k *kept) DeepCopyObject() runtime.Object {
 
 func (k *kept) isSelected() bool { return annotations.Selected(k.Annotations) }
 
-// workload is what others are shown of it; nil of nothing.
+// workload returns the workload, or nil if k is nil.
 func (k *kept) workload() *annotations.Workload {
 	if k == nil {
 		return nil
@@ -58,7 +58,7 @@ func (k *kept) workload() *annotations.Workload {
 	return &k.Workload
 }
 
-// slimDeployment keeps of a selected Deployment what a decision reads, and of any other one its identity.
+// slimDeployment keeps the fields of a selected Deployment that a decision reads, and the identity of any other one.
 func slimDeployment(obj any) (any, error) {
 	in, ok := obj.(*appsv1.Deployment)
 	if !ok {
@@ -88,8 +88,8 @@ func slimReplicaSet(obj any) (any, error) {
 	return out, nil
 }
 
-// slimPod keeps what a decision reads of a pod that a ReplicaSet controls. Any other pod can't belong to a Deployment,
-// and only its identity is kept.
+// slimPod keeps the fields that a decision reads if a ReplicaSet controls the pod. No other pod can belong to a Deployment, and only
+// its identity is kept.
 func slimPod(obj any) (any, error) {
 	in, ok := obj.(*corev1.Pod)
 	if !ok {
@@ -112,7 +112,7 @@ func slimPod(obj any) (any, error) {
 	return out, nil
 }
 
-// slimMeta keeps the identity of an object. Its resource version is what a write is made conditional on.
+// slimMeta keeps the identity of an object, and its resource version, on which writes are conditional.
 func slimMeta(in *metav1.ObjectMeta) metav1.ObjectMeta {
 	return metav1.ObjectMeta{Namespace: in.Namespace, Name: in.Name, UID: in.UID, ResourceVersion: in.ResourceVersion}
 }
@@ -125,12 +125,12 @@ func slimController(in metav1.Object, kind string) []metav1.OwnerReference {
 	}
 	version := ref.APIVersion
 	if version == appsV1 {
-		version = appsV1 // the constant's memory instead of one for each pod
+		version = appsV1 // the memory of the constant instead of a copy for each pod
 	}
 	return []metav1.OwnerReference{{APIVersion: version, Kind: kind, Name: ref.Name, UID: ref.UID, Controller: ref.Controller}}
 }
 
-// keepPlaceholders keeps of the images of a pod template that one stands for a container that is injected.
+// keepPlaceholders keeps the image of containers that stand for injected ones.
 func keepPlaceholders(out, in *corev1.PodSpec) {
 	for at, c := range podspec.All(in) {
 		if c.Image == annotations.PlaceholderImage {
@@ -139,7 +139,7 @@ func keepPlaceholders(out, in *corev1.PodSpec) {
 	}
 }
 
-// podConditions keeps whether a pod is ready, when a node was chosen for it, and why none takes it.
+// podConditions keeps whether a pod is ready, when a node was chosen for it, and why no node takes it.
 func podConditions(in []corev1.PodCondition) []corev1.PodCondition {
 	var out []corev1.PodCondition
 	for i := range in {
@@ -153,20 +153,20 @@ func podConditions(in []corev1.PodCondition) []corev1.PodCondition {
 	return out
 }
 
-// maxWords is how much is kept of what other controllers say, in bytes: as much as an Event repeats.
+// maxWords is how much of the messages of other controllers is kept, in bytes: as much as an Event repeats.
 const maxWords = 300
 
-// words is the beginning of a text. Mostly all pods of a workload say the same, and then share it.
+// words returns the beginning of a text. Usually all pods of a workload have the same text, and then share its memory.
 func words(text string) string {
 	return unique.Make(strings.ToValidUTF8(text[:min(len(text), maxWords)], "")).Value()
 }
 
-// ownAnnotations keeps the annotations that are addressed to mini-hpa; nil if there are none.
+// ownAnnotations keeps the annotations with mini-hpa's prefix; nil if there are none.
 func ownAnnotations(in map[string]string) map[string]string { return pairs(in, isOwn) }
 
 func isOwn(key string) bool { return strings.HasPrefix(key, annotations.Prefix) }
 
-// pairs are those of which the keys are wanted; nil if there are none.
+// pairs returns the pairs whose keys are wanted; nil if there are none.
 func pairs(in map[string]string, wanted func(key string) bool) map[string]string {
 	var out map[string]string
 	for k, v := range in {

@@ -47,7 +47,7 @@ func TestTheStartOfAPodDatesItsSamples(t *testing.T) {
 				pod.Status.StartTime = &start
 			}
 			u := usage{at: noon.Add(test.ahead), taken: noon.Add(-test.told), window: 15 * second}
-			u.date(pod)
+			u.taken = u.dated(pod)
 			if got := noon.Sub(u.taken); got != test.want {
 				t.Errorf("the sample is %s old, want %s", got, test.want)
 			}

@@ -152,9 +152,9 @@ const (
 	ReasonOutside = "OutsideTolerance"
 	// ReasonUncertain holds: with careful assumptions for pods without a usable sample, the direction is not certain.
 	ReasonUncertain = "DirectionUncertain"
-	// ReasonAgainst holds: the proposal would go against the ratio (see repairs.go).
+	// ReasonAgainst holds: the proposal would go against the ratio (see RepairAgainst).
 	ReasonAgainst = "AgainstRatio"
-	// ReasonAllUnready holds: no pod is ready (see total.go).
+	// ReasonAllUnready holds: no pod is ready (see RepairAllUnready).
 	ReasonAllUnready = "AllPodsUnready"
 	// ReasonCarried proposes what the pods carry that somebody else's scale-in has not ended yet (see outside.go).
 	ReasonCarried = "StillCarried"

@@ -5,8 +5,11 @@
 //	              per metric                         whole workload
 //	Snapshot -> pods -> ratio -> tolerance -> largest -> stabilize -> bounds -> policy -> Decision
 //	 Policy                                                 ^                     ^
-//	History  samples ---------------------------------------+    changes ---------+
+//	History  recommendations -------------------------------+    changes ---------+
+//
+// The stages are the list in recommend.go. What they hand on are values: the facts of a pod, their sum over the pods, what a metric
+// proposes, the decision so far. A repair that had a say is a part of the value where it had it.
 //
 // The rules are those of the Kubernetes HPA controller (k8s.io/kubernetes/pkg/controller/podautoscaler, 1.36) with
-// the repairs of repairs.go; Rules.Compat switches the repairs off.
+// the repairs of RepairTable; Rules.Compat switches the repairs off.
 package recommend

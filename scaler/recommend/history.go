@@ -10,9 +10,9 @@ import (
 // History is all that is remembered of a workload between two evaluations. It is a value: functions return a new one
 // and never write to the one they were given.
 type History struct {
-	// Samples are the unstabilized recommendations, oldest first, and what stands in for one. Of equal ones only the latest
+	// Recommendations are those of before any stabilization, oldest first, and what stands in for one. Of equal ones only the latest
 	// is kept: it is in a window whenever an earlier one is, so its age says all that stabilization asks.
-	Samples []Sample
+	Recommendations []Recommendation
 	// Changes are the replica changes that were written, oldest first.
 	Changes []Change
 	// Since is the moment before which an earlier process may have removed pods that nobody remembers: policies of
@@ -21,27 +21,27 @@ type History struct {
 	// certain is when observations alone were decided on the last time, without an assumption; zero if that is not known.
 	certain time.Time
 	// resumed is the present number at the first evaluation after a gap: see resume.
-	resumed Sample
+	resumed Recommendation
 	// left is the number of replicas that the last evaluation, or the write of its decision, has left; 0 before there was one.
 	left int32
 	// asked is what the metrics asked for last, carried what they asked for when the last change was decided on; 0 if nothing.
 	asked, carried int32
 	// needed is what the measured pods asked for last, by themselves.
-	needed Sample
+	needed Recommendation
 	// outside is a scale-in by somebody else that the workload has not got over yet.
 	outside outside
 	// unplaced says that the last change has not been put in its place yet: see placed.
 	unplaced bool
 }
 
-// Sample is one unstabilized recommendation, or what stands in for one.
-type Sample struct {
+// Recommendation is one unstabilized recommendation, or what stands in for one.
+type Recommendation struct {
 	Time     time.Time
 	Replicas int32
 	Basis    Basis
 }
 
-// Basis is what a Sample rests on.
+// Basis is what a Recommendation rests on.
 type Basis uint8
 
 const (
@@ -101,7 +101,7 @@ func Restored(s Snapshot) History {
 // change in any period. It shows what the present observations alone ask for.
 func Unremembered(p annotations.Policy, s Snapshot) History {
 	left := s.Time.Add(-max(window(p.Up), window(p.Down))) // the moment that has just left the longest window
-	return History{Samples: []Sample{{Time: left, Replicas: s.Replicas}}}
+	return History{Recommendations: []Recommendation{{Time: left, Replicas: s.Replicas}}}
 }
 
 // mostChanges is how many changes are remembered: more than one a second for the longest period that a policy can have.
@@ -111,7 +111,7 @@ const mostChanges = 2000
 // must not use up a policy's budget (HPA: storeScaleEvent).
 func (h History) Applied(d Decision) History {
 	if d.Desired != d.Current {
-		// A way back is no change for the policies, but one for the samples: hence a Change of 0.
+		// A way back is no change for the policies, but one for the windows: hence a Change of 0.
 		base := min(h.base(d.Current, d.Desired), max(d.Current, d.Desired))
 		kept := h.Changes[max(len(h.Changes)-mostChanges+1, 0):]
 		h.Changes = append(slices.Clone(kept), Change{Time: d.Time, Delta: d.Desired - base, From: d.Current})
@@ -128,8 +128,8 @@ func (r Rules) prepared(h History, s Snapshot, p annotations.Policy) History {
 		h = h.placed(p)
 	}
 	h.unplaced = false
-	if len(h.Samples) == 0 {
-		h.Samples, h.certain = []Sample{{Time: s.Time, Replicas: s.Replicas, Basis: Found}}, s.Time
+	if len(h.Recommendations) == 0 {
+		h.Recommendations, h.certain = []Recommendation{{Time: s.Time, Replicas: s.Replicas, Basis: Found}}, s.Time
 	}
 	return h
 }
@@ -155,24 +155,24 @@ func (h History) placed(p annotations.Policy) History {
 	return h
 }
 
-// longestSample is how long a change is remembered for the samples from before it: as old as those of the usual windows are
+// oldestSample is how long a change is remembered for the samples from before it: as old as those of the usual windows are
 // at most, and more.
-const longestSample = 5 * time.Minute
+const oldestSample = 5 * time.Minute
 
 // recorded adds what was proposed at one look, and drops what no window, no policy and no sample looks at any more.
 //
 // It repairs "what was assumed is remembered as recommended": where assumptions had a say, what the observations alone
 // recommend is remembered, and beside it what was assumed.
 func (r Rules) recorded(h History, l look, p annotations.Policy) History {
-	kept := make([]Sample, 0, len(h.Samples)+2)
-	keep := func(s Sample) {
-		kept = slices.DeleteFunc(kept, func(old Sample) bool {
-			return old.Replicas == s.Replicas && (old.Basis == s.Basis || s.Basis == Recommended)
+	kept := make([]Recommendation, 0, len(h.Recommendations)+2)
+	keep := func(r Recommendation) {
+		kept = slices.DeleteFunc(kept, func(old Recommendation) bool {
+			return old.Replicas == r.Replicas && (old.Basis == r.Basis || r.Basis == Recommended)
 		})
-		kept = append(kept, s)
+		kept = append(kept, r)
 	}
 	oldest := l.time.Add(-max(window(p.Up), window(p.Down)))
-	for _, old := range h.Samples {
+	for _, old := range h.Recommendations {
 		if old.Time.After(oldest) {
 			kept = append(kept, old)
 		}
@@ -181,14 +181,14 @@ func (r Rules) recorded(h History, l look, p annotations.Policy) History {
 		h.certain = l.time
 	}
 	if l.alone != nothing {
-		keep(Sample{Time: l.time, Replicas: l.alone})
+		keep(Recommendation{Time: l.time, Replicas: l.alone})
 	}
 	if l.assumed() {
-		keep(Sample{Time: l.time, Replicas: l.proposed, Basis: Assumed})
+		keep(Recommendation{Time: l.time, Replicas: l.proposed, Basis: Assumed})
 	}
-	h.Samples = kept
+	h.Recommendations = kept
 	if !r.Compat {
-		h.Changes = h.since(l.time.Add(-max(longestPeriod(p.Up), longestPeriod(p.Down), longestSample)))
+		h.Changes = h.since(l.time.Add(-max(longestPeriod(p.Up), longestPeriod(p.Down), oldestSample)))
 	}
 	return h
 }
@@ -204,12 +204,26 @@ type look struct {
 const nothing = -1
 
 // look is what was proposed.
-func (r Rules) look(d *draft) look {
+func (v *view) look(d draft) look {
 	l := look{time: d.Time, proposed: d.Desired, alone: d.Desired}
-	if r.repairs(RepairAssumed) {
-		l.alone = d.alone
+	if v.repairs(RepairAssumed) {
+		l.alone = d.asked.alone
 	}
 	return l
+}
+
+// learn brings what is known up to this look, for the stages that follow.
+func (v *view) learn(d draft) draft {
+	d.Repairs |= RepairOutside.when(v.below)
+	d.history.asked, d.history.outside, d.history.needed = d.look.proposed, d.asked.outside, v.needs(&d.asked)
+	d.history = v.resume(d.history, d.look)
+	return d
+}
+
+// record remembers what was proposed.
+func (v *view) record(d draft) draft {
+	d.history = v.recorded(d.history, d.look, v.policy)
+	return d
 }
 
 // assumed says that an assumption had a say.

@@ -2,12 +2,12 @@ package recommend
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
-	custommetricsv1beta2 "k8s.io/metrics/pkg/apis/custom_metrics/v1beta2"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
 // podMetric is a target on the average of the pods: CPU or memory of theirs, or of one container of theirs, or a custom
@@ -22,19 +22,6 @@ type podMetric struct {
 	// utilization targets are percents of the request, others are milli-units for each pod.
 	utilization bool
 	target      int64
-}
-
-// totalMetric is a target on a number that describes something else than the pods: an object, or nothing in the cluster.
-type totalMetric struct {
-	// name is what steps and Events call it: "backlog", "hits of Ingress front".
-	name string
-	// value is the present total, in milli-units.
-	value int64
-	// average targets are for each pod, others for the total.
-	average bool
-	// external tells an External metric from an Object metric; they differ in what they do with numbers beyond any use.
-	external bool
-	target   int64
 }
 
 // activeFailed is the reason of the condition ScalingActive when a metric of this type fails.
@@ -55,135 +42,72 @@ func activeFailed(kind autoscalingv2.MetricSourceType) string {
 }
 
 // propose asks one metric.
-func (v *view) propose(d *draft, spec *autoscalingv2.MetricSpec, series string) (proposal, *Failure) {
-	kind := spec.Type
-	switch {
+func (v *view) propose(m *annotations.Metric) proposal {
+	n := v.numbers()
+	p := v.ask(&n, m)
+	p.repairs |= n.repairs()
+	return p
+}
+
+func (v *view) ask(n *numbers, m *annotations.Metric) proposal {
+	spec, series := &m.Spec, v.series(m)
+	switch kind := spec.Type; {
 	case kind == autoscalingv2.PodsMetricSourceType && spec.Pods != nil:
-		return v.pods(d, spec.Pods, series)
+		return v.pods(n, spec.Pods, series)
 	case kind == autoscalingv2.ObjectMetricSourceType && spec.Object != nil:
-		return v.object(d, spec.Object, series)
+		return v.object(n, spec.Object, series)
 	case kind == autoscalingv2.ExternalMetricSourceType && spec.External != nil:
-		return v.external(d, spec.External, series)
+		return v.external(n, spec.External, series)
+	case kind == autoscalingv2.ResourceMetricSourceType && spec.Resource != nil:
+		return v.resource(n, podMetric{name: string(spec.Resource.Name), resource: spec.Resource.Name}, &spec.Resource.Target)
+	case kind == autoscalingv2.ContainerResourceMetricSourceType && spec.ContainerResource != nil:
+		c := spec.ContainerResource
+		name := printable(string(c.Name)) + " of container " + printable(c.Container)
+		return v.resource(n, podMetric{name: name, resource: c.Name, container: c.Container}, &c.Target)
 	}
-	if name, container, target := resourceOf(spec); target != nil {
-		return v.resource(d, name, container, *target)
-	}
-	return proposal{}, &Failure{Metric: string(spec.Type), Reason: ReasonUnsupported,
-		Detail: fmt.Sprintf("metrics of type %q are not supported", spec.Type)}
+	return proposal{}.fails(&Failure{Metric: string(spec.Type), Reason: ReasonUnsupported,
+		Detail: fmt.Sprintf("metrics of type %q are not supported", spec.Type)})
 }
 
-// resourceOf is what a metric of a resource is about; no target says that it is another kind of metric.
-func resourceOf(spec *autoscalingv2.MetricSpec) (corev1.ResourceName, string, *autoscalingv2.MetricTarget) {
-	switch source := spec.ContainerResource; {
-	case spec.Type == autoscalingv2.ResourceMetricSourceType && spec.Resource != nil:
-		return spec.Resource.Name, "", &spec.Resource.Target
-	case spec.Type == autoscalingv2.ContainerResourceMetricSourceType && source != nil:
-		return source.Name, source.Container, &source.Target
-	}
-	return "", "", nil
-}
-
-func (v *view) resource(d *draft, name corev1.ResourceName, container string, target autoscalingv2.MetricTarget) (proposal, *Failure) {
-	m := podMetric{name: string(name), resource: name, container: container}
-	if container != "" {
-		m.name = printable(string(name)) + " of container " + printable(container)
-	}
+func (v *view) resource(n *numbers, m podMetric, target *autoscalingv2.MetricTarget) proposal {
 	switch {
 	case target.AverageValue != nil:
-		m.target = d.numbers.milli(*target.AverageValue)
+		m.target = n.milli(*target.AverageValue)
 	case target.AverageUtilization != nil:
 		m.utilization, m.target = true, int64(*target.AverageUtilization)
 	}
 	if v.MetricsError != "" {
-		return proposal{}, &Failure{Metric: m.name, Reason: ReasonMetricsUnavailable, Detail: v.MetricsError}
+		return proposal{}.fails(&Failure{Metric: m.name, Reason: ReasonMetricsUnavailable, Detail: v.MetricsError})
 	}
-	return v.average(d, &m)
+	return v.average(n, m)
 }
 
-func (v *view) pods(d *draft, source *autoscalingv2.PodsMetricSource, series string) (proposal, *Failure) {
+func (v *view) pods(n *numbers, source *autoscalingv2.PodsMetricSource, series string) proposal {
 	m := podMetric{name: printable(source.Metric.Name), series: series}
 	if source.Target.AverageValue != nil {
-		m.target = d.numbers.milli(*source.Target.AverageValue)
+		m.target = n.milli(*source.Target.AverageValue)
 	}
 	if failure := v.seriesFailure(m.name, series, len(v.CustomMetrics[series])); failure != nil {
-		return proposal{}, failure
+		return proposal{}.fails(failure)
 	}
-	return v.average(d, &m)
+	return v.average(n, m)
 }
 
-// average evaluates a metric that each pod has.
-func (v *view) average(d *draft, m *podMetric) (proposal, *Failure) {
-	c, failure := v.sort(d, m)
-	if failure == nil {
-		failure = v.failure(&c, m)
-	}
-	if failure != nil {
-		return proposal{}, failure
-	}
-	facts := &averageFacts{metric: *m, counts: c.counts()}
-	d.note(StagePods, m.name, ReasonCounted, &facts.counts)
-	d.before(c.changes)
-	if c.fresh > 0 {
-		d.before(v.Time.Add(c.fresh))
-	}
-	return v.proposeFrom(d, facts, &c)
-}
-
-// object evaluates a metric of an object. A trace made by hand may hold its value without saying what it describes.
-func (v *view) object(d *draft, source *autoscalingv2.ObjectMetricSource, series string) (proposal, *Failure) {
-	about := source.DescribedObject
-	m := totalMetric{name: fmt.Sprintf("%s of %s %s", printable(source.Metric.Name), printable(about.Kind), printable(about.Name))}
-	values := v.CustomMetrics[series]
-	if failure := v.seriesFailure(m.name, series, len(values)); failure != nil {
-		return proposal{}, failure
-	}
-	i := slices.IndexFunc(values, func(value custommetricsv1beta2.MetricValue) bool {
-		described := &value.DescribedObject
-		return len(values) == 1 || described.Kind == about.Kind && described.Name == about.Name
-	})
-	if i < 0 {
-		return proposal{}, v.seriesFailure(m.name, series, 0)
-	}
-	m.value = d.numbers.milli(values[i].Value)
-	at := taken(v.Taken.CustomMetrics[series], i, values[i].Timestamp.Time)
-	if failure := v.outdated(d, m.name, at, values[i].WindowSeconds); failure != nil {
-		return proposal{}, failure
-	}
-	return v.total(d, &m, source.Target)
-}
-
-func (v *view) external(d *draft, source *autoscalingv2.ExternalMetricSource, series string) (proposal, *Failure) {
-	m := totalMetric{name: printable(source.Metric.Name), external: true}
-	values := v.ExternalMetrics[series]
-	if failure := v.seriesFailure(m.name, series, len(values)); failure != nil {
-		return proposal{}, failure
-	}
-	average := source.Target.AverageValue != nil
-	for i := range values {
-		at := taken(v.Taken.ExternalMetrics[series], i, values[i].Timestamp.Time)
-		if failure := v.outdated(d, m.name, at, values[i].WindowSeconds); failure != nil {
-			return proposal{}, failure
-		}
-	}
-	for i := 0; i < len(values) && m.value < maxTotal; i++ {
-		m.value = v.accumulate(d, m.value, d.numbers.milli(values[i].Value), average)
-	}
-	return v.total(d, &m, source.Target)
-}
-
-// accumulate adds up external values, which the HPA stops at the largest number, each kind of target in its own way:
-// for an average a sum below 0 counts as an overflow.
-func (v *view) accumulate(d *draft, total, value int64, average bool) int64 {
-	sum := d.numbers.add(total, value)
-	below := average && sum < 0
+// series is where the Snapshot holds a metric's values: under its ID or, in a trace that was made by hand, under its name.
+func (v *view) series(m *annotations.Metric) string {
+	_, custom := v.CustomMetrics[m.ID]
+	_, external := v.ExternalMetrics[m.ID]
+	_, failed := v.Errors[m.ID]
 	switch {
-	case below && v.negative(d):
-	case d.numbers.wrap && (below || !average && value > 0 && sum < total):
-		return maxTotal
-	case below:
-		d.numbers.saturated = true
+	case custom || external || failed:
+	case m.Spec.Pods != nil:
+		return m.Spec.Pods.Metric.Name
+	case m.Spec.Object != nil:
+		return m.Spec.Object.Metric.Name
+	case m.Spec.External != nil:
+		return m.Spec.External.Metric.Name
 	}
-	return sum
+	return m.ID
 }
 
 // seriesFailure says why a custom or external metric gave nothing; nil if it gave n values.

@@ -168,10 +168,9 @@ func TestReadiness(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			s := snapshot(noon, 1, pods(noon, 1, "500m", c.options...))
-			v, m := view{Rules: DefaultRules(), Snapshot: s}, podMetric{name: "cpu", resource: "cpu", utilization: true, target: 50}
-			c2, failure := v.sort(newDraft(s, v.Rules), &m)
-			if failure != nil || c2.count[inUnready]+c2.count[inReady] != 1 || (c2.count[inUnready] == 1) != c.unready {
-				t.Errorf("%+v, failure = %v; want unready: %t", c2.counts(), failure, c.unready)
+			facts, failure := factsOf(DefaultRules(), s, cpuHalf)
+			if want := map[bool]group{true: inUnready, false: inReady}[c.unready]; failure != nil || facts.group != want {
+				t.Errorf("%+v, failure = %v; want unready: %t", facts, failure, c.unready)
 			}
 		})
 	}
@@ -223,8 +222,8 @@ func TestMetricsErrorHolds(t *testing.T) {
 	s.MetricsError = "the metrics API answers 503"
 	d, h := Recommend(policy(t, "target-cpu=50", "max=10", "scale-down-stabilization=0s"), s, History{})
 	want := &Failure{Metric: "cpu", Reason: ReasonMetricsUnavailable, Detail: s.MetricsError}
-	if diff := cmp.Diff(want, d.Failure); diff != "" || d.Desired != 8 || len(h.Samples) != 1 {
-		t.Errorf("desired = %d, samples = %v, failure (-want +got):\n%s", d.Desired, h.Samples, diff)
+	if diff := cmp.Diff(want, d.Failure); diff != "" || d.Desired != 8 || len(h.Recommendations) != 1 {
+		t.Errorf("desired = %d, samples = %v, failure (-want +got):\n%s", d.Desired, h.Recommendations, diff)
 	}
 }
 

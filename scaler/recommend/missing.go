@@ -103,18 +103,18 @@ func unscheduled(pod *corev1.Pod) *corev1.PodCondition {
 	return nil
 }
 
-// refused repairs "what is refused is asked for again and again": while the API server refuses the pods of replicas that are asked for
+// refuse repairs "what is refused is asked for again and again": while the API server refuses the pods of replicas that are asked for
 // already, and the last raise has brought none, no more are asked for, however soon after it the policies would grant them. Those that
 // are stay asked for: a quota may be raised. Pods that exist and that no node takes hold nothing: it is they that bring a cluster
 // autoscaler to add nodes.
-func (r Rules) refused(d *draft, s Snapshot, h History) {
+func (v *view) refuse(d draft) draft {
 	m := d.Missing
-	from, known := h.lastRaise()
-	if m == nil || m.Refused == 0 || known && s.come() > from || d.Desired <= d.Current || !d.repaired(RepairRefused, r.repairs(RepairRefused)) {
-		return
+	from, known := d.history.lastRaise()
+	if m == nil || m.Refused == 0 || known && v.come() > from || d.Desired <= d.Current || !v.repairs(RepairRefused) {
+		return d
 	}
-	d.Limited = LimitedUp
-	d.step(StagePolicy, "", d.Current, LimitedUp, &refusals{m.Refused, d.Current})
+	d.Limited, d.Repairs = LimitedUp, d.Repairs|RepairRefused
+	return d.step(StagePolicy, "", d.Current, LimitedUp, &refusals{m.Refused, d.Current})
 }
 
 // refusals is how many of the present replicas are refused.

@@ -7,14 +7,18 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 )
 
-// numbers converts and computes for one decision. It repairs "saturation": conversions and sums stop at the largest
-// number. The HPA's wrap around, and a wrapped number scales in under extreme load (kubernetes/kubernetes#126892).
+// numbers converts and computes for one metric or one stage, whose own it is: like the error of a bufio.Writer, whether a number was cut
+// is asked once, at the end. It repairs "saturation": conversions and sums stop at the largest number. The HPA's wrap around, and
+// a wrapped number scales in under extreme load (kubernetes/kubernetes#126892).
 type numbers struct {
 	// wrap computes as the HPA controller does.
 	wrap bool
 	// saturated says that a number would have wrapped around.
 	saturated bool
 }
+
+// repairs is RepairSaturation if it had a say.
+func (n *numbers) repairs() Repairs { return RepairSaturation.when(n.saturated) }
 
 // maxMilli is the largest quantity whose thousandths fit.
 const maxMilli = float64(math.MaxInt64 / 1000)

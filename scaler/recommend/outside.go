@@ -38,7 +38,7 @@ func (r Rules) witnessed(h History, s Snapshot, p annotations.Policy) History {
 	left := h.left
 	h.left = s.Replicas
 	if left > 0 && s.Replicas > left && r.repairs(RepairAssumed) && !h.undone(s) {
-		h.Samples = h.raised(s, p)
+		h.Recommendations = h.raised(s, p)
 	}
 	switch lowered := s.Replicas < left && s.crowded(); {
 	case !r.repairs(RepairOutside), s.Replicas == 0, s.Replicas >= h.outside.from && !lowered:
@@ -56,15 +56,15 @@ func (r Rules) witnessed(h History, s Snapshot, p annotations.Policy) History {
 
 // raised adds the number that somebody else has raised the replicas to. It drops those that this one outlasts, and those that no window
 // looks at any more: while there are no metrics, nobody else does.
-func (h History) raised(s Snapshot, p annotations.Policy) []Sample {
+func (h History) raised(s Snapshot, p annotations.Policy) []Recommendation {
 	oldest := s.Time.Add(-max(window(p.Up), window(p.Down)))
-	kept := make([]Sample, 0, len(h.Samples)+1)
-	for _, old := range h.Samples {
+	kept := make([]Recommendation, 0, len(h.Recommendations)+1)
+	for _, old := range h.Recommendations {
 		if old.Basis != Raised || old.Replicas != s.Replicas && old.Time.After(oldest) {
 			kept = append(kept, old)
 		}
 	}
-	return append(kept, Sample{Time: s.Time, Replicas: s.Replicas, Basis: Raised})
+	return append(kept, Recommendation{Time: s.Time, Replicas: s.Replicas, Basis: Raised})
 }
 
 // undone says that somebody else has raised the replicas to no more than there were before the scale-in of a moment ago: a rival does
@@ -88,73 +88,75 @@ func (s Snapshot) crowded() bool {
 // carried repairs "somebody else's scale-in is within the tolerance": while more pods run than are asked for, the load is what
 // all of them carry. The tolerance is that of the replicas which they are to become: 12 pods at the target are not within it if 1
 // is to be left, but they are if it is 11.
-func (v *view) carried(d *draft, o *outlook) {
+func (v *view) carried(n *numbers, o outlook) outlook {
 	each := min(o.ratio, o.careful) // pods that could not be measured carry no more than the others
 	load := each*float64(o.pods) + o.targets
-	if made := d.numbers.ceil(load); made >= o.to && v.carries(d, load, made) {
+	if made := n.ceil(load); made >= o.to && v.carries(load, made) {
 		o.each, o.made, o.to, o.reason = each, made, made, ReasonCarried
+		o.repairs |= RepairOutside
 	}
+	return o
 }
 
 // carries says whether a load, in pods at their target, is more than the replicas that somebody else has left can bear.
-func (v *view) carries(d *draft, load float64, made int32) bool {
-	return !v.outside.zero() && made > d.Current && !v.band.within(load/float64(d.Current)) && d.repaired(RepairOutside, true)
+func (v *view) carries(load float64, made int32) bool {
+	return !v.history.outside.zero() && made > v.Replicas && !v.band.within(load/float64(v.Replicas))
 }
 
-// weigh takes into account on how many pods a proposal was measured: whether on all that there were before somebody else's scale-in,
-// and whether it says what is needed. The present number does not, where it only stays because nothing is known of some of its pods:
-// somebody may have set it a moment ago, and may take it back.
-func (v *view) weigh(made proposal) {
-	v.incomplete = v.incomplete || made.measured < int(v.outside.from)
-	if held := made.alone == nothing || made.alone == v.Replicas && made.measured < int(v.Replicas); held {
-		v.held = true
-		return
+// cut is a scale-in by somebody else which is the reason of a change; the zero value is none.
+type cut struct{ from, to int32 }
+
+func (v *view) cut(reason string) cut {
+	if reason != ReasonCarried {
+		return cut{}
 	}
-	v.needed = max(v.needed, made.alone)
+	return cut{v.history.outside.from, v.Replicas}
 }
 
 // needs is what the measured pods ask for. While a metric only holds, what was known before is still right, unless others ask for more.
-func (v *view) needs(before Sample, p annotations.Policy) Sample {
-	if v.held && (v.needed <= before.Replicas && before.current(v.Time, p) || v.needed == 0) {
+func (v *view) needs(all *proposals) Recommendation {
+	before := v.history.needed
+	if all.held && (all.needed <= before.Replicas && before.current(v.Time, v.policy) || all.needed == 0) {
 		return before
 	}
-	return Sample{Time: v.Time, Replicas: v.needed}
+	return Recommendation{Time: v.Time, Replicas: all.needed}
 }
 
 // current says whether something is known lately enough to count.
-func (s Sample) current(now time.Time, p annotations.Policy) bool {
-	return now.Sub(s.Time) <= max(longestGap, 2*p.SyncPeriod)
+func (r Recommendation) current(now time.Time, p annotations.Policy) bool {
+	return now.Sub(r.Time) <= max(longestGap, 2*p.SyncPeriod)
 }
 
 // restore proposes at least what was needed before somebody else's scale-in, where the pods that could say so have gone or have no
 // sample. After a minute what is measured is the load on those that are left: if they can bear it, somebody else's number is
 // accepted; if they cannot, how much more there is of it does not show, because a pod uses no more than its limit.
-func (v *view) restore(d *draft, best proposal) proposal {
-	if v.outside.zero() {
-		return best
+func (v *view) restore(d draft) draft {
+	all, o := d.asked, d.asked.outside
+	if o.zero() || all.valid == 0 {
+		return d
 	}
-	settled := v.outside.at.Add(sampleGrace)
-	if !v.Time.Before(settled) && best.replicas <= d.Current {
-		v.outside = outside{}
-		return best
+	settled := o.at.Add(sampleGrace)
+	if !v.Time.Before(settled) && all.replicas <= d.Current {
+		d.asked.outside = outside{}
+		return d
 	}
-	d.before(later(v.Time, settled))
-	if !v.incomplete {
-		v.outside.needed = best.replicas
-		return best
+	d = d.before(later(v.Time, settled))
+	if !all.incomplete {
+		d.asked.outside.needed = all.replicas
+		return d
 	}
-	if v.outside.needed <= max(best.replicas, d.Current) {
-		return best
+	if o.needed <= max(all.replicas, d.Current) {
+		return d
 	}
-	d.repaired(RepairOutside, true)
-	d.add(Step{Stage: StageOutside, From: best.replicas, To: v.outside.needed, Reason: ReasonRestored,
-		Detail: Text{&restored{current: d.Current, from: v.outside.from, needed: v.outside.needed, ago: v.Time.Sub(v.outside.at)}}})
-	best.replicas, d.alone, v.needed, v.held = v.outside.needed, v.outside.needed, v.outside.needed, false
-	return best
+	d.Repairs |= RepairOutside
+	d.Steps = append(d.Steps, Step{Stage: StageOutside, From: all.replicas, To: o.needed, Reason: ReasonRestored,
+		Detail: Text{&need{current: d.Current, from: o.from, needed: o.needed, ago: v.Time.Sub(o.at)}}})
+	d.asked.replicas, d.asked.alone, d.asked.needed, d.asked.held = o.needed, o.needed, o.needed, false
+	return d
 }
 
-// restored is what was needed before somebody else's scale-in, so long ago.
-type restored struct {
+// need is what was needed before somebody else's scale-in, so long ago.
+type need struct {
 	current, from, needed int32
 	ago                   time.Duration
 }

@@ -237,7 +237,7 @@ func (r randomized) attribute(t *testing.T, s Snapshot, h History, d Decision) {
 	t.Helper()
 	compat, none := r.Rules, r.Rules
 	compat.Compat, none.Without = true, ^Repairs(0)
-	h.unplaced, h.resumed, h.outside, h.left = false, Sample{}, outside{}, 0 // of these the HPA knows nothing
+	h.unplaced, h.resumed, h.outside, h.left = false, Recommendation{}, outside{}, 0 // of these the HPA knows nothing
 	want, _ := compat.Recommend(r.parsed, s, h)
 	off, _ := none.Recommend(r.parsed, s, h)
 	fewer, some := r.Rules, d
@@ -259,7 +259,7 @@ func TestNodeClocksDoNotMatter(t *testing.T) {
 	for seed := range uint64(150) {
 		rng := rand.New(rand.NewPCG(seed, 4))
 		p, replicas := randomPolicy(t, rng), 1+rng.Int32N(20)
-		h := History{Samples: []Sample{{Time: noon.Add(-time.Minute), Replicas: replicas}},
+		h := History{Recommendations: []Recommendation{{Time: noon.Add(-time.Minute), Replicas: replicas}},
 			Changes: []Change{{Time: noon.Add(-time.Duration(rng.IntN(60)) * time.Second), Delta: -1, From: replicas + 1}}}
 		s := randomSnapshot(rng, noon, replicas)
 		want, _ := p.decide(behind(s, 0, 0), h)
@@ -349,13 +349,13 @@ func TestSeeingLessNeverScalesIn(t *testing.T) {
 func TestInputsStayUntouched(t *testing.T) {
 	p := policy(t, "target-cpu=50", "target-memory=50", "max=10")
 	s := snapshot(noon, 4, pods(noon, 2, "900m"), pods(noon, 1, "0", without), starting(1))
-	h := History{Samples: []Sample{{Time: noon.Add(-time.Minute), Replicas: 7}, {Time: noon.Add(-time.Second), Replicas: 3}},
+	h := History{Recommendations: []Recommendation{{Time: noon.Add(-time.Minute), Replicas: 7}, {Time: noon.Add(-time.Second), Replicas: 3}},
 		Changes: []Change{{Time: noon.Add(-time.Hour), Delta: 2}, {Time: noon.Add(-time.Second), Delta: -1}}}
 	before := struct {
 		s Snapshot
 		h History
 	}{Snapshot{Time: s.Time, Replicas: s.Replicas, StatusReplicas: s.StatusReplicas},
-		History{Samples: append([]Sample{}, h.Samples...), Changes: append([]Change{}, h.Changes...), Since: h.Since}}
+		History{Recommendations: append([]Recommendation{}, h.Recommendations...), Changes: append([]Change{}, h.Changes...), Since: h.Since}}
 	for _, pod := range s.Pods {
 		before.s.Pods = append(before.s.Pods, pod.DeepCopy())
 	}
@@ -391,8 +391,8 @@ func TestHistoryStaysSmall(t *testing.T) {
 		h = r.recorded(r.prepared(h, s, p), look{now, int32(i % 10), int32(i % 7)}, p)
 		h = h.Applied(Decision{Time: noon.Add(time.Duration(i) * time.Second), Current: 1, Desired: 2})
 	}
-	if len(h.Samples) > 17 || len(h.Changes) > 301 {
-		t.Errorf("%d samples and %d changes are kept, want at most 17 and 301", len(h.Samples), len(h.Changes))
+	if len(h.Recommendations) > 17 || len(h.Changes) > 301 {
+		t.Errorf("%d samples and %d changes are kept, want at most 17 and 301", len(h.Recommendations), len(h.Changes))
 	}
 }
 
@@ -406,7 +406,7 @@ func TestHistoryStaysSmallWithoutMetrics(t *testing.T) {
 		most := 0
 		for i := range 20000 {
 			_, h = Recommend(p, Snapshot{Time: noon.Add(time.Duration(i) * time.Second), Replicas: n(i), MetricsError: "down"}, h)
-			most = max(most, len(h.Samples))
+			most = max(most, len(h.Recommendations))
 		}
 		if most > 302 {
 			t.Errorf("%s: %d samples are kept, want at most one a second for 5 minutes", name, most)
@@ -430,8 +430,8 @@ func TestChangesStayFew(t *testing.T) {
 	}
 }
 
-// TestKeptSamplesDecideAsAllWould compares the small history with one that forgets nothing.
-func TestKeptSamplesDecideAsAllWould(t *testing.T) {
+// TestKeptRecommendationsDecideAsAllWould compares the small history with one that forgets nothing.
+func TestKeptRecommendationsDecideAsAllWould(t *testing.T) {
 	p := policy(t, "target-cpu=50", "max=10", "scale-up-stabilization=30s", "scale-down-stabilization=1m")
 	rng := rand.New(rand.NewPCG(7, 7))
 	small, all := History{}, History{}
@@ -445,9 +445,9 @@ func TestKeptSamplesDecideAsAllWould(t *testing.T) {
 			}
 		}
 		small = DefaultRules().recorded(small, look{now, proposed, desired}, p)
-		all.Samples = append(all.Samples, Sample{Time: now, Replicas: desired})
+		all.Recommendations = append(all.Recommendations, Recommendation{Time: now, Replicas: desired})
 		if proposed != desired {
-			all.Samples = append(all.Samples, Sample{Time: now, Replicas: proposed, Basis: Assumed})
+			all.Recommendations = append(all.Recommendations, Recommendation{Time: now, Replicas: proposed, Basis: Assumed})
 		}
 	}
 }

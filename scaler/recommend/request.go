@@ -1,6 +1,7 @@
 package recommend
 
 import (
+	"cmp"
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
@@ -8,35 +9,57 @@ import (
 	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 )
 
-// request reads what a utilization is a percent of, in milli-units. Targets in absolute values need none.
-func (v *view) request(d *draft, m *podMetric, pod *corev1.Pod) (int64, *Failure) {
-	v.partial = false
+// request is what the utilization of one pod is a percent of.
+type request struct {
+	// amount is in milli-units; 0 for targets in absolute values, which need none.
+	amount int64
+	// omitted is the first container that was left out because it has no request; empty if none was.
+	omitted string
+}
+
+// request reads what a utilization is a percent of. It repairs "an injected sidecar without a request blinds", if it may leave out: a
+// container without a request, or with one of 0, does not count, as long as another one of the pod has one. The HPA fails the whole
+// metric.
+func (m *podMetric) request(n *numbers, pod *corev1.Pod, leaveOut bool) (total request, failure *Failure) {
 	if !m.utilization {
-		return 0, nil
+		return total, nil
 	}
-	var total int64
 	found := m.container == ""
 	for part := range podspec.Request(&pod.Spec, m.resource, m.container) {
-		if part.Container != nil && part.Sign() <= 0 && v.omit(d, m, pod, part.Container.Name) {
+		if part.Container != nil && part.Sign() <= 0 && leaveOut && m.container == "" && m.requested(pod) {
+			total.omitted = cmp.Or(total.omitted, part.Container.Name)
 			continue
 		}
 		if part.Origin == podspec.None {
-			return 0, m.missingRequest(pod, part.Container)
+			return total, m.missingRequest(pod, part.Container)
 		}
-		total, found = d.numbers.add(total, d.numbers.milli(part.Quantity)), true
+		total.amount, found = n.add(total.amount, n.milli(part.Quantity)), true
 	}
 	if !found {
-		return 0, &Failure{Metric: m.name, Reason: ReasonContainerNotFound, Detail: fmt.Sprintf(
+		return total, &Failure{Metric: m.name, Reason: ReasonContainerNotFound, Detail: fmt.Sprintf(
 			"pod %s has no container %q, which the metric names", pod.Name, m.container)}
 	}
 	return total, nil
 }
 
-// lacking says why the HPA controller could not read the pod's request; nil if it could.
-func (m *podMetric) lacking(pod *corev1.Pod) *Failure {
-	plain := view{Rules: Rules{Compat: true}}
-	_, failure := plain.request(&draft{}, m, pod)
-	return failure
+// requested says whether any container has a request to divide by.
+func (m *podMetric) requested(pod *corev1.Pod) bool {
+	for part := range podspec.Request(&pod.Spec, m.resource, "") {
+		if part.Sign() > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// leavesOut says whether a container is one of those that are left out because they have no request.
+func (m *podMetric) leavesOut(pod *corev1.Pod, name string) bool {
+	for part := range podspec.Request(&pod.Spec, m.resource, name) {
+		if part.Container != nil && part.Container.Name == name {
+			return part.Sign() <= 0
+		}
+	}
+	return false
 }
 
 // missingRequest is about a container; about the pod as a whole if that is nil.

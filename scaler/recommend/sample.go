@@ -10,6 +10,13 @@ import (
 	"github.com/mini-hpa/mini-hpa/scaler/sample"
 )
 
+// sampleResolution is how often metrics-server publishes (its --metric-resolution), the slack of a sample's age.
+const sampleResolution = 15 * time.Second
+
+// sampleGrace is how long a pod may go without a usable sample before that is worth a warning: metrics-server needs
+// two scrapes for the first sample, and the sample must begin after the pod became ready.
+const sampleGrace = time.Minute
+
 // usage is what one pod's sample says of one metric, in milli-units.
 type usage struct {
 	// found says that there is a sample and that it holds the metric.
@@ -20,37 +27,43 @@ type usage struct {
 	window    time.Duration
 	// cpu marks usage that depends on whether the pod was ready: start-up burns CPU, not memory.
 	cpu bool
+	// repairs are those that had a say in whether it was found.
+	repairs Repairs
 }
 
-// finder finds samples by the pod's name. They usually come in the order of the pods, which needs no map.
-type finder struct {
+// samples are those of one metric: of resources, or values of a custom metric. They usually come in the order of the pods, and then
+// each is found where the one before it was, without a map.
+type samples struct {
 	resources []*sample.Pod
 	custom    []custommetricsv1beta2.MetricValue
 	// taken is when they were taken.
 	taken []time.Time
-	next  int
-	// byName are the samples that hold the metric; the last one of a name wins, as in the HPA.
+	// next is where the next pod's is expected, matched how many pods one was found for.
+	next, matched int
+	// byName are the samples that hold the metric, once one was not where it was expected; the last one of a name wins, as in the HPA.
 	byName map[string]int
-	// matched is how many pods a sample was found for.
-	matched int
+	// positive says that what is below zero was not measured.
+	positive bool
+	// repairs are those that had a say in which samples hold the metric.
+	repairs Repairs
 }
 
-func (v *view) finder(d *draft, m *podMetric) *finder {
-	f := &v.found
-	*f = finder{resources: v.PodMetrics, taken: v.Taken.PodMetrics}
+// samples are those of a metric.
+func (v *view) samples(n *numbers, m *podMetric) samples {
+	f := samples{resources: v.PodMetrics, taken: v.Taken.PodMetrics, positive: v.repairs(RepairNegative)}
 	if m.series != "" {
-		*f = finder{}
+		f.resources = nil
 		f.custom, f.taken = v.podValues(m)
 	}
 	if !v.repairs(RepairParticipants) {
-		v.index(d, m)
+		f.index(n, m)
 	}
 	return f
 }
 
-func (f *finder) len() int { return len(f.resources) + len(f.custom) }
+func (f *samples) len() int { return len(f.resources) + len(f.custom) }
 
-func (f *finder) name(i int) string {
+func (f *samples) name(i int) string {
 	if f.custom != nil {
 		return f.custom[i].DescribedObject.Name
 	}
@@ -58,26 +71,25 @@ func (f *finder) name(i int) string {
 }
 
 // index looks at all samples at once.
-func (v *view) index(d *draft, m *podMetric) {
-	f := &v.found
+func (f *samples) index(n *numbers, m *podMetric) {
 	f.byName = make(map[string]int, f.len())
 	for i := range f.len() {
-		if v.usage(d, m, i, nil).found {
+		u := f.usage(n, m, i, nil)
+		if f.repairs |= u.repairs; u.found {
 			f.byName[f.name(i)] = i
 		}
 	}
 }
 
 // find returns the index of a pod's sample, or -1.
-func (v *view) find(d *draft, m *podMetric, pod string) int {
-	f := &v.found
+func (f *samples) find(n *numbers, m *podMetric, pod string) int {
 	if f.byName == nil {
 		if f.next < f.len() && f.name(f.next) == pod {
 			f.next++
 			f.matched++
 			return f.next - 1
 		}
-		v.index(d, m)
+		f.index(n, m)
 	}
 	if i, ok := f.byName[pod]; ok {
 		f.matched++
@@ -86,50 +98,85 @@ func (v *view) find(d *draft, m *podMetric, pod string) int {
 	return -1
 }
 
-// usage reads the metric from a sample, into memory that the next one uses again; the pod is nil for a stray.
-func (v *view) usage(d *draft, m *podMetric, i int, pod *corev1.Pod) *usage {
-	u := &v.read
-	*u = usage{}
+// of reads the metric from the sample of a pod, some of whose containers may be left out.
+func (f *samples) of(n *numbers, m *podMetric, pod *corev1.Pod, partial bool) (u usage) {
+	i := f.find(n, m, pod.Name)
 	switch {
 	case i < 0:
-	case m.series != "":
-		value := &v.found.custom[i]
-		*u = usage{found: true, value: d.numbers.milli(value.Value), at: value.Timestamp.Time, window: clock.Window}
+		return u
+	case partial:
+		u = f.usage(n, m, i, pod)
+	default:
+		u = f.usage(n, m, i, nil)
+	}
+	if u.taken = taken(f.taken, i, u.at); m.series == "" { // the values of custom metrics are stamped by their adapter
+		u.taken = u.dated(pod)
+	}
+	return u
+}
+
+// usage reads the metric from a sample. The pod is known if containers of its are left out, else nil. It repairs "what is below zero was
+// measured": it is a missing sample. In the HPA it is subtracted from what the others use.
+func (f *samples) usage(n *numbers, m *podMetric, i int, partial *corev1.Pod) (u usage) {
+	below := false
+	if m.series == "" {
+		s := f.resources[i]
+		u.at, u.window, u.cpu = s.Time, s.Window, m.resource == corev1.ResourceCPU
+		u.value, u.found, below = f.measured(n, m, s, partial)
+	} else {
+		value := &f.custom[i]
+		u.value, u.found, u.at, u.window = n.milli(value.Value), true, value.Timestamp.Time, clock.Window
 		if value.WindowSeconds != nil {
 			u.window = time.Duration(*value.WindowSeconds) * time.Second
 		}
-	default:
-		u.found = v.resourceUsage(d, m, v.PodMetrics[i], pod)
 	}
-	if u.found && u.value < 0 && v.negative(d) {
-		u.found = false
-	}
-	if u.found {
-		u.taken = taken(v.found.taken, i, u.at)
-		if m.series == "" && pod != nil { // the values of custom metrics are stamped by their adapter
-			u.date(pod)
-		}
+	if f.positive && (below || u.found && u.value < 0) {
+		u.found, u.repairs = false, RepairNegative
 	}
 	return u
+}
+
+// measured adds up the containers. As in the HPA, a pod counts only if every container was measured. Below says that what one of them
+// uses is below zero.
+func (f *samples) measured(n *numbers, m *podMetric, s *sample.Pod, partial *corev1.Pod) (value int64, found, below bool) {
+	for i := range s.Containers {
+		c := &s.Containers[i]
+		if m.container != "" && m.container != c.Name || partial != nil && m.leavesOut(partial, c.Name) {
+			continue
+		}
+		q, ok := c.Usage.Of(m.resource)
+		if !ok {
+			return 0, false, false
+		}
+		if q.Sign() < 0 && f.positive {
+			return 0, false, true
+		}
+		value, found = n.add(value, n.milli(q)), true
+		if m.container != "" {
+			break
+		}
+	}
+	return value, found, false
 }
 
 // unsure is how far apart two of a kubelet's stamps may be that are of the same moment: they are cut to a second, and it has much to do.
 const unsure = 5 * time.Second
 
-// date puts the sample of a pod on the Snapshot's clock. What its timestamps show leaves open how old it was when it was first received;
+// dated is when the sample of a pod was taken, by the Snapshot's clock. What its timestamps show leaves open how old it was when it was first received;
 // if the pod's start shows how far the kubelet's clock is ahead, it is known. It is not made newer, but for the second to which timestamps are cut.
 //
 //	the node's clock, 20 s ahead     12:00:20 started                     12:01:05 taken
 //	ours                             12:00:00 placed     12:00:45 taken   12:00:59 received
-func (u *usage) date(pod *corev1.Pod) {
+func (u *usage) dated(pod *corev1.Pod) time.Time {
 	ahead := u.at.Sub(u.taken)
 	started, certain := aheadAtStart(pod)
 	if u.at.IsZero() || ahead == 0 && (!certain || started <= unsure) { // it is taken at its word
-		return
+		return u.taken
 	}
 	if ahead-time.Second <= started && started < ahead+clock.Believable(u.window) {
-		u.taken = u.at.Add(-started)
+		return u.at.Add(-started)
 	}
+	return u.taken
 }
 
 // aheadAtStart is how far the kubelet's clock was ahead when it began with a pod, which it does at once when a node is chosen for the pod. Of
@@ -160,64 +207,14 @@ func (u *usage) kubeletAhead(pod *corev1.Pod) time.Duration {
 	return ahead
 }
 
-// began is when the sample's window began, by the clock of the Snapshot; zero if it does not say when it was taken.
-func (u *usage) began() time.Time {
-	if u.at.IsZero() {
-		return time.Time{}
+// lasts is how old a sample may be. A window of 0 is that of a value of one moment, which says nothing about how
+// often there is a new one.
+func (u *usage) lasts() time.Duration {
+	window := u.window
+	if window <= 0 {
+		window = clock.Window
 	}
-	return u.taken.Add(-u.window)
-}
-
-// resourceUsage adds up the containers. As in the HPA, a pod counts only if every container was measured.
-func (v *view) resourceUsage(d *draft, m *podMetric, s *sample.Pod, pod *corev1.Pod) bool {
-	u, found := &v.read, false
-	u.at, u.window, u.cpu = s.Time, s.Window, m.resource == corev1.ResourceCPU
-	for i := range s.Containers {
-		c := &s.Containers[i]
-		if m.container != "" && m.container != c.Name || v.partial && v.omitted(m, pod, c.Name) {
-			continue
-		}
-		q, ok := c.Usage.Of(m.resource)
-		if !ok {
-			return false
-		}
-		if q.Sign() < 0 && v.negative(d) {
-			return false
-		}
-		u.value, found = d.numbers.add(u.value, d.numbers.milli(q)), true
-		if m.container != "" {
-			break
-		}
-	}
-	return found
-}
-
-// negative repairs "what is below zero was measured": it is a missing sample. In the HPA it is subtracted from what the others use.
-func (v *view) negative(d *draft) bool {
-	return d.repaired(RepairNegative, v.repairs(RepairNegative))
-}
-
-// strays are samples of pods that do not exist. The HPA controller counts them, a part of the repair "only the pods that
-// take part".
-func (v *view) strays(d *draft, m *podMetric, c *cohort) {
-	f := &v.found
-	if f.len() == f.matched {
-		return
-	}
-	known := make(map[string]bool, len(v.Pods))
-	for _, pod := range v.Pods {
-		known[pod.Name] = true
-	}
-	for i := range f.len() {
-		name := f.name(i)
-		if last, ok := f.byName[name]; known[name] || ok && last != i {
-			continue
-		}
-		u := v.usage(d, m, i, nil)
-		if u.found && !d.repaired(RepairParticipants, v.repairs(RepairParticipants)) {
-			c.add(reading{usage: u.value, group: inStray})
-		}
-	}
+	return 2*window + sampleResolution
 }
 
 // podValues are the custom metric's values that describe pods, and when they were taken.

@@ -93,8 +93,7 @@ func (s *Snapshot) SampleTaken(i int) time.Time {
 // of its pod show it. Where they do not agree, it is less by the age that the sample had when it was first received.
 func (s *Snapshot) SampleAhead(i int, pod *corev1.Pod) time.Duration {
 	u := usage{at: s.PodMetrics[i].Time, taken: s.SampleTaken(i), window: s.PodMetrics[i].Window}
-	u.date(pod)
-	return u.at.Sub(u.taken)
+	return u.at.Sub(u.dated(pod))
 }
 
 // taken is the i-th of some times, or else what the timestamp says.
@@ -104,3 +103,7 @@ func taken(times []time.Time, i int, timestamp time.Time) time.Time {
 	}
 	return timestamp
 }
+
+// ErrorPending is the entry of Snapshot.Errors for a metric that has been asked for and not answered yet. It is no
+// failure worth a warning, but the metric cannot be evaluated.
+const ErrorPending = "waiting for the first answer"

@@ -19,7 +19,7 @@ type hold struct {
 	ends     time.Time
 }
 
-// What holds for another reason than a Sample.
+// What holds for another reason than a Recommendation.
 const (
 	// carriedOut is the recommendation that the last change carries out.
 	carriedOut = Raised + 1 + iota
@@ -45,26 +45,25 @@ func (e envelope) nearest(current int32) int32 {
 //	     |  /  current ----+---- held here until "high" leaves the scale-down window
 //	     | /                \_____ *
 //	     +-------------------------------> time
-func (d *draft) stabilize(p annotations.Policy, h History, l look, r Rules) {
-	e := d.envelope(p, h, l, r)
-	if back := min(d.Desired, h.base(d.Current, d.Desired)); back > d.Current && d.repaired(RepairOutside, back > e.low.replicas) {
+func (v *view) stabilize(d draft) draft {
+	e, repairs := v.envelope(d)
+	d.Repairs |= repairs
+	if back := min(d.Desired, d.history.base(d.Current, d.Desired)); back > d.Current && back > e.low.replicas {
 		e.low.replicas = back // the way back from somebody else's scale-in
+		d.Repairs |= RepairOutside
 	}
 	to := e.nearest(d.Current)
-	d.Able = AbleReady
-	if to == d.Desired {
-		d.note(StageStabilize, "", AbleReady, plain("no recommendation of the windows stands against it"))
-		return
+	if d.Able = AbleReady; to == d.Desired {
+		return d.step(StageStabilize, "", to, AbleReady, plain("no recommendation of the windows stands against it"))
 	}
-	held := &standing{hold: e.high, window: window(p.Down), down: true}
+	held := &standing{hold: e.high, window: window(v.policy.Down), down: true}
 	if d.Able = AbleDownStabilized; d.Desired >= d.Current {
-		d.Able, held = AbleUpStabilized, &standing{hold: e.low, window: window(p.Up)}
+		d.Able, held = AbleUpStabilized, &standing{hold: e.low, window: window(v.policy.Up)}
 	}
 	if !held.ends.IsZero() {
-		d.before(held.ends)
-		held.left = held.ends.Sub(d.Time)
+		d, held.left = d.before(held.ends), held.ends.Sub(d.Time)
 	}
-	d.step(StageStabilize, "", to, d.Able, held)
+	return d.step(StageStabilize, "", to, d.Able, held)
 }
 
 // standing is what stands against a change: a hold of the window of scale-down or of scale-up, and how long it has left.
@@ -74,58 +73,56 @@ type standing struct {
 	down         bool
 }
 
-// envelope looks at what the windows hold, and at what the repairs add to it and leave out.
-func (d *draft) envelope(p annotations.Policy, h History, l look, r Rules) envelope {
-	e := h.envelope(d.Time, d.Desired, p, basesOf(Recommended, Found, Assumed))
-	if r.repairs(RepairAssumed) {
+// envelope is what the windows hold, with what the repairs add to it and leave out.
+func (v *view) envelope(d draft) (e envelope, repairs Repairs) {
+	h := &d.history
+	e = h.envelope(d.Time, d.Desired, v.policy, basesOf(Recommended, Found, Assumed))
+	if v.repairs(RepairAssumed) {
 		counted := basesOf(Recommended, Found, Raised)
-		if l.assumed() {
+		if d.look.assumed() {
 			counted |= basesOf(Assumed)
 		}
-		ours := h.envelope(d.Time, d.Desired, p, counted)
-		d.repaired(RepairAssumed, ours.nearest(d.Current) != e.nearest(d.Current))
-		e = ours
+		ours := h.envelope(d.Time, d.Desired, v.policy, counted)
+		e, repairs = ours, RepairAssumed.when(ours.nearest(d.Current) != e.nearest(d.Current))
 	}
-	if d.early && r.repairs(RepairSettled) {
-		d.repaired(RepairSettled, d.raise(&e, hold{replicas: min(h.carried, d.Current), basis: carriedOut}))
+	if d.asked.early && v.repairs(RepairSettled) {
+		if to := (hold{replicas: min(h.carried, d.Current), basis: carriedOut}); e.lets(d.Current, to.replicas) {
+			e.high, repairs = to, repairs|RepairSettled
+		}
 	}
-	if down := window(p.Down); h.resumed.Time.After(d.Time.Add(-down)) {
-		d.repaired(RepairBlind, d.raise(&e, h.resumed.hold(down)))
+	if down := window(v.policy.Down); h.resumed.Time.After(d.Time.Add(-down)) && e.lets(d.Current, h.resumed.Replicas) {
+		e.high, repairs = h.resumed.hold(down), repairs|RepairBlind
 	}
-	return e
+	return e, repairs
 }
 
 // hold is what holds after a gap.
-func (s Sample) hold(window time.Duration) hold {
-	held := hold{replicas: s.Replicas, basis: s.Basis, ends: s.Time.Add(window)}
-	if s.Basis == Found {
+func (r Recommendation) hold(window time.Duration) hold {
+	held := hold{replicas: r.Replicas, basis: r.Basis, ends: r.Time.Add(window)}
+	if r.Basis == Found {
 		held.basis = afterGap
 	}
 	return held
 }
 
-// raise lets a scale-in go no further than the hold, and says whether it would have.
-func (d *draft) raise(e *envelope, to hold) bool {
-	if to.replicas <= e.high.replicas || e.high.replicas >= d.Current {
-		return false
-	}
-	e.high = to
-	return true
+// lets says that the range lets the present number go further down than to another one.
+func (e envelope) lets(current, to int32) bool {
+	return to > e.high.replicas && e.high.replicas < current
 }
 
-// envelope looks at the samples of both windows that rest on one of the bases, and at the proposal of now.
+// envelope looks at the recommendations of both windows that rest on one of the bases, and at the proposal of now.
 func (h History) envelope(now time.Time, desired int32, p annotations.Policy, counted bases) envelope {
 	e := envelope{low: hold{replicas: desired}, high: hold{replicas: desired}}
 	up, down := window(p.Up), window(p.Down)
-	for _, s := range h.Samples { // the oldest first: of equal ones, the last to leave holds
-		if counted&basesOf(s.Basis) == 0 {
+	for _, r := range h.Recommendations { // the oldest first: of equal ones, the last to leave holds
+		if counted&basesOf(r.Basis) == 0 {
 			continue
 		}
-		if s.Time.After(now.Add(-up)) && s.Replicas <= e.low.replicas && s.Replicas < desired {
-			e.low = hold{s.Replicas, s.Basis, s.Time.Add(up)}
+		if r.Time.After(now.Add(-up)) && r.Replicas <= e.low.replicas && r.Replicas < desired {
+			e.low = hold{r.Replicas, r.Basis, r.Time.Add(up)}
 		}
-		if s.Time.After(now.Add(-down)) && s.Replicas >= e.high.replicas && s.Replicas > desired {
-			e.high = hold{s.Replicas, s.Basis, s.Time.Add(down)}
+		if r.Time.After(now.Add(-down)) && r.Replicas >= e.high.replicas && r.Replicas > desired {
+			e.high = hold{r.Replicas, r.Basis, r.Time.Add(down)}
 		}
 	}
 	return e

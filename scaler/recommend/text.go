@@ -154,11 +154,11 @@ func (s *totalState) String() string {
 }
 
 // String says why a load that its pods can bear asks for a change all the same.
-func (l cut) String() string {
-	if l.from == 0 {
+func (c cut) String() string {
+	if c.from == 0 {
 		return ""
 	}
-	return fmt.Sprintf("; somebody else has set %d instead of %d", l.to, l.from)
+	return fmt.Sprintf("; somebody else has set %d instead of %d", c.to, c.from)
 }
 
 // stays says why the arithmetic's result is not the proposal.
@@ -175,8 +175,8 @@ func stays(reason string, current int32) string {
 }
 
 // String says what was known before somebody else's scale-in.
-func (r *restored) String() string {
-	return fmt.Sprintf("somebody else has set %d instead of %d %s ago; before that the load asked for %d", r.current, r.from, whole(r.ago), r.needed)
+func (n *need) String() string {
+	return fmt.Sprintf("somebody else has set %d instead of %d %s ago; before that the load asked for %d", n.current, n.from, whole(n.ago), n.needed)
 }
 
 // String says why nothing is decided although some metrics could be evaluated.

@@ -196,7 +196,7 @@ func rules(hpa *autoscalingv2.HorizontalPodAutoscaler) []any {
 			r.Tolerance = ptr(resource.MustParse("0.1"))
 		}
 	}
-	return []any{hpa.Spec.Metrics, up, down}
+	return []any{annotations.MetricsOf(hpa.Spec.Metrics), up, down}
 }
 
 // reread is the HPA as the API server decodes it.

@@ -37,7 +37,7 @@ func (a *Account) Add(r *Recording) error {
 	for i, s := range r.Snapshots {
 		want, next := compat.Recommend(policy, s, history)
 		// The HPA controller overwrites changes that one direction's policies do not look at any more.
-		a.decide(r, i, policy, recommend.History{Samples: history.Samples, Changes: next.Changes})
+		a.decide(r, i, policy, recommend.History{Recommendations: history.Recommendations, Changes: next.Changes})
 		history = next.Applied(want)
 	}
 	return nil

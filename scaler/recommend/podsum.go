@@ -2,55 +2,6 @@ package recommend
 
 import "math"
 
-// treatment is what a pod counts as.
-type treatment uint8
-
-const (
-	// leftOut counts as if it did not exist.
-	leftOut treatment = iota
-	// measured counts with what it uses.
-	measured
-	// idle counts with nothing.
-	idle
-	// atTarget counts with its target.
-	atTarget
-	// settled counts with what it uses, or would if the present replicas carried what more of them did in its sample's window.
-	settled
-	// atMostOthers counts with what it uses or, if its sample is from its warm-up, with at most the average of the others.
-	atMostOthers
-	// full counts with its request, or more where the target is above 100 %.
-	full
-	// atLeastTarget counts with what it uses, and with no less than its target.
-	atLeastTarget
-	// beside counts like atLeastTarget, but not among the pods that the ratio is of.
-	beside
-	// absent is leftOut, for marks.
-	absent
-)
-
-// treatments is what the pods of each group count as.
-type treatments struct {
-	group [groupCount]treatment
-	// unready is how many unready pods count at most.
-	unready int
-	// warm is what the ready pods use that are past their warm-up, for atMostOthers.
-	warm sum
-	// mark is what a marked pod counts as, where that is not what its group does.
-	mark [markCount]treatment
-}
-
-// of is what a pod counts as.
-func (as *treatments) of(r *reading) treatment {
-	switch how := as.mark[r.mark]; how {
-	case leftOut:
-		return as.group[r.group]
-	case absent:
-		return leftOut
-	default:
-		return how
-	}
-}
-
 // sum is what some pods use together, in milli-units.
 type sum struct {
 	used, requested int64
@@ -65,7 +16,7 @@ type sum struct {
 }
 
 // sum adds up the cohort.
-func (c *cohort) sum(n *numbers, m *podMetric, as treatments) sum {
+func (c *cohort) sum(n *numbers, m *podMetric, as *treatments) sum {
 	var s sum
 	unready := 0
 	for i := range c.readings {
@@ -80,7 +31,8 @@ func (c *cohort) sum(n *numbers, m *podMetric, as treatments) sum {
 			unready += times
 		}
 		if how == beside {
-			s.aside, s.targets = s.aside+times, s.targets+float64(times)*m.targets(n, r, s.usage(n, m, as, r))
+			used, capped := m.likeOthers(n, as, r)
+			s.aside, s.targets, s.capped = s.aside+times, s.targets+float64(times)*m.targets(n, r, used), s.capped+capped
 			continue
 		}
 		s.add(n, m, as, r, times)
@@ -88,20 +40,18 @@ func (c *cohort) sum(n *numbers, m *podMetric, as treatments) sum {
 	return s
 }
 
-// usage is what a pod counts as using where it has a sample: like the others at most, while it warms up and they are asked.
-func (s *sum) usage(n *numbers, m *podMetric, as treatments, r *reading) int64 {
-	if as.group[inReady] != atMostOthers || !r.warming {
-		return r.usage
+// likeOthers is what a pod uses: like the others at most, while it warms up and they are asked. Capped is 1 if it uses more.
+func (m *podMetric) likeOthers(n *numbers, as *treatments, r *reading) (used int64, capped int) {
+	if as.group[inReady] == atMostOthers && r.warming {
+		if typical := m.typical(n, r, as.warm); typical < r.usage {
+			return typical, 1
+		}
 	}
-	typical := m.typical(n, r, as.warm)
-	if typical < r.usage {
-		s.capped++
-	}
-	return min(r.usage, typical)
+	return r.usage, 0
 }
 
 // add adds a pod, that many times.
-func (s *sum) add(n *numbers, m *podMetric, as treatments, r *reading, times int) {
+func (s *sum) add(n *numbers, m *podMetric, as *treatments, r *reading, times int) {
 	how := as.of(r)
 	s.pods += times
 	switch {
@@ -112,13 +62,14 @@ func (s *sum) add(n *numbers, m *podMetric, as treatments, r *reading, times int
 	case m.utilization:
 		return // it has no request to be a percent of
 	}
-	used := m.counted(n, r, how)
+	used, capped := m.counted(n, r, how), 0
 	switch {
 	case how == settled && used != r.usage:
 		s.shifted++
 	case how == atMostOthers:
-		used = s.usage(n, m, as, r)
+		used, capped = m.likeOthers(n, as, r)
 	}
+	s.capped += capped
 	s.used, s.requested = n.add(s.used, n.times(used, times)), n.add(s.requested, n.times(r.request, times))
 }
 
@@ -154,9 +105,9 @@ func (m *podMetric) full(n *numbers, r *reading) int64 {
 	return n.percent(r.request, max(100, m.target))
 }
 
-// warm adds up the ready pods that are past their warm-up, without those that are known not to serve: what they use says nothing of the
+// pastWarmUp adds up the ready pods that are past their warm-up, without those that are known not to serve: what they use says nothing of the
 // load. If nobody knows of any pod whether it is ready, all of them count.
-func (c *cohort) warm(n *numbers) sum {
+func (c *cohort) pastWarmUp(n *numbers) sum {
 	var s sum
 	partly := c.partlyKnown()
 	for i := range c.readings {

@@ -1,0 +1,223 @@
+package recommend
+
+import (
+	"time"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+)
+
+// tolerances are the half-widths of the band around 1 in which a ratio changes nothing (KEP-4951).
+type tolerances struct{ up, down float64 }
+
+func tolerancesOf(p annotations.Policy) tolerances {
+	return tolerances{up: p.Up.Tolerance.AsApproximateFloat64(), down: p.Down.Tolerance.AsApproximateFloat64()}
+}
+
+// within includes both ends (HPA: Tolerances.isWithin).
+func (t tolerances) within(ratio float64) bool { return 1-t.down <= ratio && ratio <= 1+t.up }
+
+// average evaluates a metric that each pod has.
+//
+//	ratio < 1: pods without a sample count as using their request
+//	ratio > 1: pods without a sample and unready ones count as using nothing
+//
+// If these assumptions turn the ratio round or bring it within tolerance, nothing changes.
+func (v *view) average(n *numbers, m podMetric) proposal {
+	c, failure := v.cohort(n, &m)
+	p := proposal{metric: m.name, repairs: c.repairs}
+	if c.omitted != "" {
+		p.omitted = "container " + printable(c.omitted) + " has no " + string(m.resource) + " request and is left out of the " +
+			string(m.resource) + " utilization"
+	}
+	if failure == nil {
+		failure = v.failure(&c, &m)
+	}
+	if failure != nil {
+		return p.fails(failure)
+	}
+	facts := &averageFacts{metric: m, counts: c.counts()}
+	p.pods, p.next = &facts.counts, c.changes
+	if c.fresh > 0 {
+		p.next = earlier(p.next, v.Time.Add(c.fresh))
+	}
+	plain, used, ok := m.used(n, &c)
+	if !ok {
+		return p.fails(&Failure{Metric: m.name, Reason: ReasonMissingRequest, Detail: "the requests of all pods add up to 0"})
+	}
+	used.metric = &facts.metric
+	facts.used = used
+	facts.outlook = v.outlook(n, &m, &c, plain, used.ratio)
+	o := &facts.outlook
+	facts.state = averageState{averageRatio: &facts.used, spoken: c.spoken(), all: facts.counts.all(), oldest: c.oldest, now: v.Time, cut: v.cut(o.reason)}
+	p.usage, p.arithmetic, p.state = &facts.used, o, &facts.state
+	p.replicas, p.alone, p.result, p.ratio = o.to, o.alone, o.reason, used.ratio
+	p.measured, p.early = c.count[inReady], c.early > 0
+	p.repairs |= o.repairs
+	return p
+}
+
+// averageFacts is what the steps of a metric that each pod has say. It is in one piece, so that it is one allocation.
+type averageFacts struct {
+	metric  podMetric
+	counts  podCounts
+	used    averageRatio
+	outlook outlook
+	state   averageState
+}
+
+// averageRatio is how much of its target the pods use.
+type averageRatio struct {
+	metric *podMetric
+	of     sum
+	value  int64
+	ratio  float64
+}
+
+// averageState is what an Event says of the metric.
+type averageState struct {
+	*averageRatio
+	// spoken is how many of all pods the value is of; the oldest sample among theirs was taken then, as seen from now.
+	spoken, all int
+	oldest, now time.Time
+	cut         cut
+}
+
+// used is how much of their target the pods use, by the HPA's ratio, and by that of those which are known to be ready. It is false if
+// there is nothing to divide by.
+func (m *podMetric) used(n *numbers, c *cohort) (plain float64, used averageRatio, ok bool) {
+	ready, known := everyReady(), everyKnown()
+	used.of = c.sum(n, m, &ready)
+	if used.ratio, used.value, ok = m.ratio(n, used.of); !ok {
+		return 0, used, false
+	}
+	plain = used.ratio
+	if c.partlyKnown() {
+		of := c.sum(n, m, &known)
+		if ratio, value, ok := m.ratio(n, of); ok {
+			used = averageRatio{of: of, value: value, ratio: ratio}
+		}
+	}
+	return plain, used, true
+}
+
+// ratio is usage over target for some pods, and the value that it came from: a percent of the requests for a
+// utilization, else the average of the pods in milli-units. Integer division as in the HPA, so that both round alike.
+// It is false if there is nothing to divide by.
+func (m *podMetric) ratio(n *numbers, s sum) (ratio float64, value int64, ok bool) {
+	divisor := int64(s.pods)
+	if m.utilization {
+		divisor = s.requested
+	}
+	if divisor == 0 {
+		return 0, 0, false
+	}
+	if m.utilization {
+		value = n.utilization(s.used, s.requested)
+	} else {
+		value = s.used / divisor
+	}
+	return float64(value) / float64(m.target), value, true
+}
+
+// outlook is a ratio before and after the careful assumptions, over how many pods, for how many they were made, and what
+// comes of it.
+type outlook struct {
+	ratio, careful float64
+	// each is how many times its target each of those pods counts as in what is made of it.
+	each             float64
+	pods             int
+	assumed, shifted int
+	// aside is how many pods count beside those, as so many times their target.
+	aside   int
+	targets float64
+	// capped is how many pods that warm up counted as less than they use, like others that many.
+	capped, others int
+	// made is what the arithmetic makes of it, to what is proposed, with the reason for it, and alone what would be without
+	// assumptions.
+	made, to, alone int32
+	reason          string
+	repairs         Repairs
+	// current is spec.replicas, band the tolerance around 1.
+	current int32
+	band    tolerances
+}
+
+// outlook evaluates the metric with the HPA's ratio and assumptions, then with those that repair them, and on the way in without
+// any.
+func (v *view) outlook(n *numbers, m *podMetric, c *cohort, plain, ratio float64) outlook {
+	hpa := careful(plain)
+	hpa.mark[unseen], hpa.mark[awaited] = absent, absent
+	theirs := v.evaluate(n, m, c, hpa, plain)
+	as, bits := v.assumptions(n, c, ratio)
+	o := theirs
+	if bits != 0 {
+		o = v.evaluate(n, m, c, as, ratio)
+	}
+	if o = v.carried(n, o); o.reason == ReasonCarried {
+		theirs = v.carried(n, theirs)
+	}
+	o.repairs |= bits.when(o.to != theirs.to)
+	o = v.against(o)
+	if o.alone = o.to; ratio < 1 && o.assumed > 0 && o.reason != ReasonCarried {
+		o.alone = v.alone(n, m, c, as.group[inReady], ratio)
+	}
+	return o
+}
+
+// alone is what the pods that are known to be ready and have a sample ask for on the way in; nothing if there is none. It is remembered and
+// not decided on: a repair that it needs has no say now.
+func (v *view) alone(n *numbers, m *podMetric, c *cohort, counted treatment, ratio float64) int32 {
+	if c.known() == 0 {
+		return nothing
+	}
+	as := everyKnown()
+	as.group[inReady] = counted
+	return v.against(v.evaluate(n, m, c, as, ratio)).to
+}
+
+// evaluate is the outlook under some assumptions. As in the HPA, samples of pods that do not exist count only beside pods
+// for which something was assumed.
+func (v *view) evaluate(n *numbers, m *podMetric, c *cohort, as treatments, ratio float64) outlook {
+	s := c.sum(n, m, &as)
+	o := outlook{ratio: ratio, careful: ratio, pods: s.ready, assumed: s.assumed, shifted: s.shifted,
+		capped: s.capped, others: as.warm.pods, aside: s.aside, targets: s.targets, current: v.Replicas, band: v.band}
+	if s.assumed > 0 {
+		o.pods = s.pods
+	}
+	if s.assumed > 0 || as.group[inReady] != measured {
+		o.careful, _, _ = m.ratio(n, s)
+	}
+	return o.settle(n)
+}
+
+// settle turns the ratio into replicas, with the reason for it (HPA: the same).
+func (o outlook) settle(n *numbers) outlook {
+	o.each, o.to, o.made = o.careful, o.current, n.ceil(o.careful*float64(o.pods)+o.targets)
+	switch {
+	case o.band.within(o.careful):
+		o.reason = ReasonWithin
+	case o.ratio < 1 && o.careful > 1 || o.ratio > 1 && o.careful < 1:
+		o.reason = ReasonUncertain
+	case o.assumed > 0 && o.turned():
+		o.reason = ReasonAgainst
+	default:
+		o.to, o.reason = o.made, ReasonOutside
+	}
+	return o
+}
+
+// turned says that the arithmetic goes against the ratio.
+func (o *outlook) turned() bool {
+	return o.careful < 1 && o.made > o.current || o.careful > 1 && o.made < o.current
+}
+
+// against repairs "never against the ratio": usage below the target never scales out, above it never in. The HPA
+// multiplies the ratio by the ready pods without a look at spec.replicas, so that surge pods of a rollout scale out a
+// workload below its target (kubernetes/kubernetes#72775); only where it made assumptions for some pods it looks.
+func (v *view) against(o outlook) outlook {
+	if o.reason == ReasonOutside && o.turned() && v.repairs(RepairAgainst) {
+		o.to, o.reason = o.current, ReasonAgainst
+		o.repairs |= RepairAgainst
+	}
+	return o
+}

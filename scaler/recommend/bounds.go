@@ -1,0 +1,44 @@
+package recommend
+
+// confine corrects replicas that are out of bounds. Where somebody else has made them too few, the metrics are asked first.
+func (v *view) confine(d draft) draft {
+	if outside := v.Replicas < v.policy.Min || v.Replicas > v.policy.Max; !outside || v.below {
+		return d
+	}
+	d = v.correct(d)
+	d.final = true
+	return d
+}
+
+// correct brings replicas that are out of bounds back at once: no metric, window or policy has a say (HPA: the same).
+func (v *view) correct(d draft) draft {
+	o := &outOfBounds{current: d.Current, bound: v.policy.Max}
+	if d.Current < v.policy.Min {
+		o.bound = v.policy.Min
+	}
+	d.Reason, d.Active = Text{o}, ""
+	return d.step(StageBounds, "", o.bound, boundReason(o.current, o.bound), o)
+}
+
+// outOfBounds is a number of replicas that is above the one bound or below the other.
+type outOfBounds struct{ current, bound int32 }
+
+// bound keeps the replicas within min..max.
+func (v *view) bound(d draft) draft {
+	b := &bounds{min: v.policy.Min, max: v.policy.Max, from: d.Desired}
+	b.to = min(max(d.Desired, b.min), b.max)
+	if d.Limited = LimitedNot; b.to != b.from {
+		d.Limited = boundReason(b.from, b.to)
+	}
+	return d.step(StageBounds, "", b.to, d.Limited, b)
+}
+
+// bounds are the least and the most replicas, and what they made of a number.
+type bounds struct{ min, max, from, to int32 }
+
+func boundReason(from, to int32) string {
+	if to < from {
+		return LimitedTooMany
+	}
+	return LimitedTooFew
+}

@@ -1,0 +1,115 @@
+package recommend
+
+import (
+	"math"
+	"time"
+
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+)
+
+// limit keeps the change within what the policies of its direction allow in their periods
+// (HPA: convertDesiredReplicasWithBehaviorRate). It comes after the bounds, which it can only narrow.
+func (v *view) limit(d draft) draft {
+	rules, reason := v.policy.Up, LimitedUp
+	if d.Desired < d.Current {
+		rules, reason = v.policy.Down, LimitedDown
+	}
+	if d.Desired == d.Current {
+		return d.step(StagePolicy, "", d.Desired, LimitedNot, plain("no change to limit"))
+	}
+	g := v.allowed(d.history, rules, d.Desired)
+	d.Repairs |= g.repairs
+	granted := &rates{rules: rules, allowed: g.to}
+	if up := d.Desired > d.Current; up && g.to >= d.Desired || !up && g.to <= d.Desired {
+		return d.step(StagePolicy, "", d.Desired, LimitedNot, granted)
+	}
+	d.Limited, granted.limit = reason, true
+	return d.before(g.ends).step(StagePolicy, "", g.to, reason, granted)
+}
+
+// rates are the policies of one direction, how far they let the replicas go now, and whether that is a limit.
+type rates struct {
+	rules   autoscalingv2.HPAScalingRules
+	allowed int32
+	limit   bool
+}
+
+// grant is how far the replicas may go now, and when the periods that this is of next give something back; zero if nothing was used.
+type grant struct {
+	to      int32
+	ends    time.Time
+	repairs Repairs
+}
+
+// allowed is how far the policies of one direction let the replicas go now, never back behind the current number.
+func (v *view) allowed(h History, rules autoscalingv2.HPAScalingRules, desired int32) grant {
+	if disabled(rules) {
+		return grant{to: v.Replicas}
+	}
+	up := desired > v.Replicas
+	pick := minReplicas
+	if (*rules.SelectPolicy != autoscalingv2.MinChangePolicySelect) == up {
+		pick = maxReplicas // the largest change upwards, or the smallest downwards
+	}
+	n := v.numbers()
+	base := h.base(v.Replicas, desired)
+	chosen := v.grant(&n, h, rules.Policies[0], base, up)
+	for _, policy := range rules.Policies[1:] {
+		g := v.grant(&n, h, policy, base, up)
+		chosen.to, chosen.ends = pick(chosen.to, g.to), earlier(chosen.ends, g.ends)
+	}
+	chosen.repairs = RepairOutside.when(base != v.Replicas) | n.repairs()
+	if up {
+		chosen.to = max(chosen.to, base)
+	} else {
+		chosen.to = min(chosen.to, base)
+	}
+	return chosen
+}
+
+func disabled(rules autoscalingv2.HPAScalingRules) bool {
+	return *rules.SelectPolicy == autoscalingv2.DisabledPolicySelect || len(rules.Policies) == 0
+}
+
+func minReplicas(a, b int32) int32 { return min(a, b) }
+func maxReplicas(a, b int32) int32 { return max(a, b) }
+
+// grant is how far one policy lets the replicas go from where its period began.
+func (v *view) grant(n *numbers, h History, policy autoscalingv2.HPAScalingPolicy, base int32, up bool) grant {
+	period := time.Duration(policy.PeriodSeconds) * time.Second
+	cutoff := v.Time.Add(-period)
+	if !up && h.Since.After(cutoff) {
+		return grant{to: v.Replicas, ends: h.Since.Add(period)}
+	}
+	start, ends := base, time.Time{}
+	for _, change := range h.Changes {
+		if change.Delta != 0 && change.Time.After(cutoff) {
+			start, ends = n.plus(start, -change.Delta), earlier(ends, change.Time.Add(period))
+		}
+	}
+	return grant{to: n.reach(policy, start, up), ends: ends}
+}
+
+// reach applies one policy to the replicas at the beginning of its period. Up is rounded up, so that a small
+// workload can grow at all; down is rounded down for the same reason (HPA).
+func (n *numbers) reach(policy autoscalingv2.HPAScalingPolicy, start int32, up bool) int32 {
+	percent := policy.Type == autoscalingv2.PercentScalingPolicy
+	switch {
+	case percent && up:
+		return n.replicas(math.Ceil(float64(start) * (1 + float64(policy.Value)/100)))
+	case percent:
+		return n.replicas(float64(start) * (1 - float64(policy.Value)/100))
+	case up:
+		return n.plus(start, policy.Value)
+	}
+	return n.plus(start, -policy.Value)
+}
+
+// longestPeriod is how long a change can matter to the policies.
+func longestPeriod(rules autoscalingv2.HPAScalingRules) time.Duration {
+	var longest int32
+	for _, policy := range rules.Policies {
+		longest = max(longest, policy.PeriodSeconds)
+	}
+	return time.Duration(longest) * time.Second
+}

@@ -32,7 +32,7 @@ func (s *Scaler) act(ctx context.Context, st *state, w *annotations.Workload, p 
 	}
 	ctx, cancel := finish(ctx)
 	defer cancel()
-	stored, err := s.Scales.Scale(ctx, st.conflicts.condition(w), decision.Desired)
+	stored, err := s.scales.Scale(ctx, st.conflicts.condition(w), decision.Desired)
 	if err != nil {
 		return s.failed(st, w, decision, err)
 	}
@@ -63,18 +63,18 @@ func (s *Scaler) failed(st *state, w *annotations.Workload, decision recommend.D
 	}
 	conflict, patched := apierrors.IsConflict(err), st.conflicts.patches(w.Version)
 	if (conflict || !refused(err) && !errors.Is(err, ErrNotSent)) && (st.attempt == nil || st.attempt.version != w.Version && !conflict) {
-		st.attempt = &attempt{version: w.Version, decision: decision, at: s.Now(), patched: patched, conflict: conflict}
+		st.attempt = &attempt{version: w.Version, decision: decision, at: s.now(), patched: patched, conflict: conflict}
 	}
 	switch {
 	case passes(err):
-		err = st.conflicts.add(err, w.Version, s.Now())
+		err = st.conflicts.add(err, w.Version, s.now())
 	case refused(err):
 		st.conflicts.refuse(w.Version)
 	}
 	if conflict {
-		s.Telemetry.conflicts.Inc()
+		s.telemetry.conflicts.Inc()
 	}
-	if !st.conflicts.passing(err, s.Now()) && !errors.Is(err, ErrNotLeading) {
+	if !st.conflicts.passing(err, s.now()) && !errors.Is(err, ErrNotLeading) {
 		s.tellFailedRescale(st, w, decision, err, patched)
 	}
 	return fmt.Errorf("scaling deployment %s from %d to %d: %w", w.NamespacedName(), decision.Current, decision.Desired, err)
@@ -97,7 +97,7 @@ func (s *Scaler) settle(st *state, w *annotations.Workload) {
 	}
 	carriedOut := w.Replicas == a.decision.Desired && w.ScaledByUs && !a.conflict
 	switch {
-	case !carriedOut && a.patched && !a.conflict && w.Replicas == a.decision.Current && s.Now().Sub(a.at) < mostLate:
+	case !carriedOut && a.patched && !a.conflict && w.Replicas == a.decision.Current && s.now().Sub(a.at) < mostLate:
 		a.outlived = true
 		return
 	case carriedOut && a.outlived:

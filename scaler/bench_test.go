@@ -69,9 +69,9 @@ func newResting(b *testing.B, pods int, pairs map[string]string) *Scaler {
 		b.Fatal(err)
 	}
 	now := noon.Add(2 * time.Second)
-	return New(Deps{Workloads: s, Surroundings: s, Samples: s, Scales: NewScales(nil), Events: record.NewFakeRecorder(1),
-		Defaults: annotations.DefaultDefaults(), Rules: recommend.DefaultRules(), Telemetry: NewTelemetry(prometheus.NewRegistry()), Log: zap.NewNop(),
-		Now: func() time.Time { return now }})
+	observer := Observer{Workloads: s, Surroundings: s, Samples: s, Defaults: annotations.DefaultDefaults(), Rules: recommend.DefaultRules(),
+		Now: func() time.Time { return now }}
+	return New(Deps{Observer: observer, Scales: NewScales(nil), Events: record.NewFakeRecorder(1), Telemetry: NewTelemetry(prometheus.NewRegistry()), Log: zap.NewNop()})
 }
 
 const (
@@ -118,14 +118,14 @@ func BenchmarkGather(b *testing.B) {
 	for _, pods := range []int{10, 100, 1000} {
 		b.Run(fmt.Sprintf("pods=%d", pods), func(b *testing.B) {
 			s := newResting(b, pods, annotated(pods)["short"])
-			d := s.Workloads.Workload(web)
+			d := s.observer.Workloads.Workload(web)
 			policy, ok := s.review(s.recall(web, d), d)
 			if !ok {
 				b.Fatal("it cannot be autoscaled")
 			}
 			b.ReportAllocs()
 			for b.Loop() {
-				if got, _ := s.gather(d, policy, recommend.History{}); len(got.PodMetrics) != pods {
+				if got, _ := s.observer.Observe(d, policy, time.Time{}); len(got.PodMetrics) != pods {
 					b.Fatal(len(got.PodMetrics))
 				}
 			}

@@ -60,8 +60,8 @@ func newFleet(t *testing.T, replicas int32, load float64, skewed func(int) time.
 	}
 	f.feed = metrics.NewFeed(metrics.Config{Lister: f, Resolution: 5 * time.Second, OnSamples: f.onSamples})
 	c.events = record.NewFakeRecorder(10000)
-	c.scaler = New(Deps{Workloads: f, Surroundings: c, Samples: f.feed, Answers: c, Scales: c, Events: c.events, Defaults: annotations.DefaultDefaults(),
-		Rules: recommend.DefaultRules(), Telemetry: NewTelemetry(prometheus.NewRegistry()), Log: zap.NewNop(), Now: time.Now})
+	observer := Observer{Workloads: f, Surroundings: c, Samples: f.feed, Answers: c, Defaults: annotations.DefaultDefaults(), Rules: recommend.DefaultRules(), Now: time.Now}
+	c.scaler = New(Deps{Observer: observer, Scales: c, Events: c.events, Telemetry: NewTelemetry(prometheus.NewRegistry()), Log: zap.NewNop()})
 	return f
 }
 
@@ -268,7 +268,7 @@ func TestAClockThatIsOffIsToldOnce(t *testing.T) {
 	if got := offset(); got != -61 {
 		t.Errorf("offset %v, want -61", got)
 	}
-	c.scaler.Telemetry.Clear()
+	c.scaler.Withdraw()
 	if got := offset(); got != 0 {
 		t.Errorf("offset %v in a standby", got)
 	}
@@ -295,7 +295,7 @@ func TestAClockOfANodeThatIsGoneIsForgotten(t *testing.T) {
 		c.node = fmt.Sprintf("n%d", i)
 		c.reconcile(time.Minute)
 	}
-	if n := len(c.scaler.Telemetry.clocks.off); n > 12 {
+	if n := len(c.scaler.telemetry.clocks.off); n > 12 {
 		t.Errorf("%d nodes are remembered", n)
 	}
 	c.node, c.ahead = "right", 0

@@ -151,7 +151,7 @@ func TestConflictsThatGoOn(t *testing.T) {
 	for range 30 {
 		c.reconcile(time.Second).wantEvents()
 	}
-	if got := standings(t, c.scaler.Telemetry.board); slices.ContainsFunc(got, func(s string) bool { return strings.Contains(s, "AbleToScale") }) {
+	if got := standings(t, c.scaler.telemetry.board); slices.ContainsFunc(got, func(s string) bool { return strings.Contains(s, "AbleToScale") }) {
 		t.Errorf("shown %q: a conflict passes", got)
 	}
 	c.reconcile(time.Second)
@@ -163,7 +163,7 @@ func TestConflictsThatGoOn(t *testing.T) {
 	for range 60 {
 		c.reconcile(time.Second).wantEvents()
 	}
-	if got := standings(t, c.scaler.Telemetry.board); !slices.Contains(got, "condition AbleToScale = 0") {
+	if got := standings(t, c.scaler.telemetry.board); !slices.Contains(got, "condition AbleToScale = 0") {
 		t.Errorf("shown %q, want AbleToScale = 0", got)
 	}
 	c.scaleErr = nil

@@ -102,12 +102,12 @@ const maxQuoted = 300
 
 // event says it in the cluster and in the log, if the budget allows it.
 func (s *Scaler) event(w *annotations.Workload, kind, reason, message string) {
-	if !s.Budget.Take(w.Key, reason) {
+	if !s.budget.Take(w.Key, reason) {
 		return
 	}
 	message = cut(message, maxMessage)
-	s.Events.Event(w.Reference(), kind, reason, message)
-	s.Log.Info(message, zap.Stringer("deployment", w.NamespacedName()), zap.String("reason", reason))
+	s.events.Event(w.Reference(), kind, reason, message)
+	s.log.Info(message, zap.Stringer("deployment", w.NamespacedName()), zap.String("reason", reason))
 }
 
 // cut shortens a message to so many bytes.

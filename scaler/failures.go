@@ -91,7 +91,7 @@ type failure struct{ metric, event string }
 // tellMetrics tells when a metric fails, each by itself, and when all of which that was told are back.
 func (s *Scaler) tellMetrics(st *state, w *annotations.Workload, p annotations.Policy, decision recommend.Decision) {
 	working := slices.ContainsFunc(decision.Metrics, func(m recommend.MetricResult) bool { return !m.Failed })
-	outages := st.newOutages(s.Now(), p, decision)
+	outages := st.newOutages(s.now(), p, decision)
 	for len(outages) > 0 {
 		event := outages[0].event
 		var one []outage // Event

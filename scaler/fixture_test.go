@@ -97,8 +97,9 @@ func newCluster(t *testing.T, pairs map[string]string) *cluster {
 			Spec:       appsv1.DeploymentSpec{Replicas: &one, Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{Containers: []corev1.Container{app()}}}},
 		}}
 	c.annotate(pairs)
-	c.scaler = New(Deps{Workloads: c, Origin: c, Surroundings: c, Samples: c, Answers: c, Scales: c, Events: c.events, Defaults: annotations.DefaultDefaults(),
-		Rules: recommend.DefaultRules(), Telemetry: NewTelemetry(c.registry), Log: zap.NewNop(), Now: func() time.Time { return c.now }})
+	observer := Observer{Workloads: c, Surroundings: c, Samples: c, Answers: c, Defaults: annotations.DefaultDefaults(), Rules: recommend.DefaultRules(),
+		Now: func() time.Time { return c.now }}
+	c.scaler = New(Deps{Observer: observer, Origin: c, Scales: c, Events: c.events, Telemetry: NewTelemetry(c.registry), Log: zap.NewNop()})
 	return c
 }
 

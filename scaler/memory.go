@@ -104,7 +104,7 @@ func (m *memory) keys() []annotations.Key {
 func (s *Scaler) recall(key annotations.Key, w *annotations.Workload) *state {
 	st, added := s.memory.recall(key, w)
 	if added {
-		s.Budget.arrive(key)
+		s.budget.arrive(key)
 	}
 	return st
 }
@@ -120,10 +120,13 @@ func (s *Scaler) Forget() {
 	s.namesake.forget()
 }
 
+// Withdraw takes back what is shown of every workload in metrics: this process leads no more, and another one shows them.
+func (s *Scaler) Withdraw() { s.telemetry.clear() }
+
 func (s *Scaler) forget(key annotations.Key) {
 	if s.memory.forget(key) {
-		s.Telemetry.forget(key)
-		s.Budget.leave(key)
+		s.telemetry.forget(key)
+		s.budget.leave(key)
 	}
 }
 

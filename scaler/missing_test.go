@@ -29,7 +29,7 @@ func TestReplicasThatAQuotaRefuses(t *testing.T) {
 		c.reconcile(tick)
 	}
 	c.wantWrites(7)
-	if got := standings(t, c.scaler.Telemetry.board); !slices.Contains(got, "missing_replicas = 4") {
+	if got := standings(t, c.scaler.telemetry.board); !slices.Contains(got, "missing_replicas = 4") {
 		t.Errorf("shown: %v", got)
 	}
 	<-c.events.Events // SuccessfulRescale

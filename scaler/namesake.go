@@ -56,7 +56,7 @@ func (n *namesake) forget() {
 // suspect considers a change that was made under mini-hpa's name and not here, from the number before; tried is the write whose fate was not known until
 // now, nil if there was none.
 func (s *Scaler) suspect(st *state, w *annotations.Workload, before int32, tried *attempt) {
-	now, weight := s.Now(), certain
+	now, weight := s.now(), certain
 	switch {
 	case now.Sub(st.first) < overlap:
 		return
@@ -65,7 +65,7 @@ func (s *Scaler) suspect(st *state, w *annotations.Workload, before int32, tried
 	case tried != nil && tried.decision.Desired == st.replicas:
 		weight = doubtful
 	}
-	s.Telemetry.namesakes.Inc()
+	s.telemetry.namesakes.Inc()
 	if s.namesake.gather(now, weight) {
 		s.event(w, corev1.EventTypeWarning, EventSecondInstallation, fmt.Sprintf("somebody else acts as mini-hpa: the replicas went from %d to %d "+
 			"under the field manager %q, and this controller has not written them. Of two installations in one cluster remove one, or give each "+

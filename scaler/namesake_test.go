@@ -31,7 +31,7 @@ func TestTwoInstallationsGrantAPolicyOnce(t *testing.T) {
 	c.overwrite(annotations.FieldManager, "scale", 5)
 	c.reconcile(time.Minute).wantWrites().wantEvents()
 	c.reconcile(time.Second).wantWrites(7)
-	if n := testutil.ToFloat64(c.scaler.Telemetry.namesakes); n != 3 {
+	if n := testutil.ToFloat64(c.scaler.telemetry.namesakes); n != 3 {
 		t.Errorf("%v writes of somebody else's counted, want 3", n)
 	}
 }
@@ -145,7 +145,7 @@ func TestAPatchThatIsLate(t *testing.T) {
 			if story.want == "" && len(told) > 0 || story.want != "" && (len(told) != 1 || !strings.HasPrefix(told[0], story.want)) {
 				t.Errorf("told %q, want %q", told, story.want)
 			}
-			if n := testutil.ToFloat64(c.scaler.Telemetry.namesakes); (n > 0) != (story.want == "") {
+			if n := testutil.ToFloat64(c.scaler.telemetry.namesakes); (n > 0) != (story.want == "") {
 				t.Errorf("%v writes of somebody else's counted", n)
 			}
 			c.milliCPU = 2200

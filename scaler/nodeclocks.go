@@ -45,8 +45,8 @@ func newNodeClocks() *nodeClocks {
 
 // tellClocks tells of each node whose clock is off, once, on the Deployment that shows it first, and when it is right again.
 func (s *Scaler) tellClocks(w *annotations.Workload, seen recommend.Snapshot) {
-	clocks := s.Telemetry.clocks
-	wrong := clocks.any(s.Now())
+	clocks := s.telemetry.clocks
+	wrong := clocks.any(s.now())
 	next := 0
 	for _, pod := range seen.Pods {
 		if next == len(seen.PodMetrics) || seen.PodMetrics[next].Name != pod.Name {
@@ -61,7 +61,7 @@ func (s *Scaler) tellClocks(w *annotations.Workload, seen recommend.Snapshot) {
 		case changed && was == 0:
 			s.event(w, corev1.EventTypeWarning, EventNodeClockOff, clockText(pod.Spec.NodeName, ahead))
 		case changed:
-			s.Log.Info("the clock of a node is right again", zap.String("node", pod.Spec.NodeName))
+			s.log.Info("the clock of a node is right again", zap.String("node", pod.Spec.NodeName))
 		}
 	}
 }
@@ -69,12 +69,12 @@ func (s *Scaler) tellClocks(w *annotations.Workload, seen recommend.Snapshot) {
 // noteClock is nodeClocks.note for a pod's node, if how far that is off is certain: a first sample may also have been old, and one that is
 // old by now says nothing of the clock now.
 func (s *Scaler) noteClock(pod *corev1.Pod, ahead time.Duration) (was time.Duration, changed bool) {
-	now := s.Now()
-	_, stamp := s.Samples.Sample(pod.Namespace, pod.Name)
+	now := s.now()
+	_, stamp := s.observer.Samples.Sample(pod.Namespace, pod.Name)
 	if stamp == nil || !stamp.Advanced || now.Sub(stamp.Taken) > clockOff {
 		return 0, false
 	}
-	return s.Telemetry.clocks.note(pod.Spec.NodeName, ahead, now)
+	return s.telemetry.clocks.note(pod.Spec.NodeName, ahead, now)
 }
 
 func clockText(node string, ahead time.Duration) string {

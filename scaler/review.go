@@ -30,21 +30,11 @@ func (r *reviewed) hasRival() bool {
 // review holds the workload to the same checks as admission, which may have been away when it was stored, and tells what is
 // wrong. A workload with a problem is not scaled.
 func (s *Scaler) review(st *state, w *annotations.Workload) (annotations.Policy, bool) {
-	surroundings := s.Surroundings.Surroundings(w.Key)
+	surroundings := s.observer.Surroundings.Surroundings(w.Key)
 	if !st.reviewed.of(w, surroundings) || slices.ContainsFunc(st.reviewed.verdict.Problems, annotations.LacksContainer) {
-		st.reviewed = reviewed{w, surroundings, s.opinion(w, surroundings)}
+		st.reviewed = reviewed{w, surroundings, s.observer.Review(w, surroundings)}
 	}
 	v := st.reviewed.verdict
 	s.tellVerdict(st, w, v)
 	return v.Policy, len(v.Problems) == 0
-}
-
-// opinion is the review, with what the pods show of containers that are put into them.
-func (s *Scaler) opinion(w *annotations.Workload, around annotations.Surroundings) annotations.Verdict {
-	v := s.Defaults.Review(w, around)
-	if !slices.ContainsFunc(v.Problems, annotations.LacksContainer) {
-		return v
-	}
-	around.Containers = annotations.RunningIn(s.Workloads.Pods(w))
-	return s.Defaults.Review(w, around)
 }

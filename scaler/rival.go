@@ -118,12 +118,12 @@ func (s *Scaler) witness(st *state, w *annotations.Workload, tried *attempt) {
 	before := st.replicas
 	st.replicas = now
 	if !st.known {
-		st.known, st.first = true, s.Now()
+		st.known, st.first = true, s.now()
 		st.stand = agreed(now)
 		return
 	}
 	if now != before && w.ScaledByUs {
-		st.history, st.past.Adopted = st.history.Adopted(s.Now(), now), true
+		st.history, st.past.Adopted = st.history.Adopted(s.now(), now), true
 		s.suspect(st, w, before, tried)
 	}
 }
@@ -131,7 +131,7 @@ func (s *Scaler) witness(st *state, w *annotations.Workload, tried *attempt) {
 // yields says whether a decision is not written now, because somebody else overwrites what is written. It also counts, and tells.
 // What is set during a pause undoes nothing: otherwise somebody who writes often would make it last for ever.
 func (s *Scaler) yields(st *state, w *annotations.Workload, p annotations.Policy, decision recommend.Decision) bool {
-	now := s.Now()
+	now := s.now()
 	if !st.rival.paused(now) && st.stand.undone(decision.Current, decision.Desired) {
 		st.stand = stand{}
 		st.rival.takeBack(now, p.SyncPeriod)
@@ -142,7 +142,7 @@ func (s *Scaler) yields(st *state, w *annotations.Workload, p annotations.Policy
 
 // calm lets a rival rest, and agrees to what a decision agrees to, unless it is a number on the way during a pause.
 func (s *Scaler) calm(st *state, p annotations.Policy, decision recommend.Decision) {
-	now := s.Now()
+	now := s.now()
 	st.rival.rest(now, p.SyncPeriod)
 	if !st.rival.insists(now) {
 		st.told[topicRival] = ""
@@ -154,7 +154,7 @@ func (s *Scaler) calm(st *state, p annotations.Policy, decision recommend.Decisi
 
 // tellRival tells who sets the replicas again and again, and what to do.
 func (s *Scaler) tellRival(st *state, w *annotations.Workload, decision recommend.Decision, pause time.Duration) {
-	if !st.rival.insists(s.Now()) || !st.news(topicRival, "insists") {
+	if !st.rival.insists(s.now()) || !st.news(topicRival, "insists") {
 		return
 	}
 	who := "somebody whom managedFields do not name"

@@ -71,7 +71,7 @@ func TestARivalIsNotFoughtWithoutEnd(t *testing.T) {
 		`ignoreDifferences in Argo CD), or remove the other autoscaler; to set replicas by hand, set mini-hpa/mode to paused first`}, told); diff != "" {
 		t.Errorf("told (-want +got):\n%s", diff)
 	}
-	if got := standings(t, c.scaler.Telemetry.board); !slices.Contains(got, "overwritten_pause_seconds = 300") {
+	if got := standings(t, c.scaler.telemetry.board); !slices.Contains(got, "overwritten_pause_seconds = 300") {
 		t.Errorf("shown: %v", got)
 	}
 }
@@ -122,7 +122,7 @@ func TestThePauseShrinks(t *testing.T) {
 	}{{0, 240}, {4 * time.Minute, 240}, {4 * time.Minute, 120}, {2 * time.Minute, 60}, {time.Minute, 30}, {30 * time.Second, 15}, {30 * time.Second, 0}} {
 		c.now = c.now.Add(rest.lasting)
 		c.reconcile(0)
-		if got := standings(t, c.scaler.Telemetry.board); !slices.Contains(got, fmt.Sprintf("overwritten_pause_seconds = %d", rest.pause)) {
+		if got := standings(t, c.scaler.telemetry.board); !slices.Contains(got, fmt.Sprintf("overwritten_pause_seconds = %d", rest.pause)) {
 			t.Errorf("after %s: %v, want a pause of %d s", rest.lasting, got, rest.pause)
 		}
 	}
@@ -130,7 +130,7 @@ func TestThePauseShrinks(t *testing.T) {
 	for c.reconcile(0); len(c.events.Events) > 0; {
 		<-c.events.Events
 	}
-	if got := standings(t, c.scaler.Telemetry.board); slices.ContainsFunc(got, func(s string) bool { return strings.HasPrefix(s, "overwritten") }) {
+	if got := standings(t, c.scaler.telemetry.board); slices.ContainsFunc(got, func(s string) bool { return strings.HasPrefix(s, "overwritten") }) {
 		t.Errorf("after an hour: %v, want no rival", got)
 	}
 	before := len(c.writes)

@@ -8,22 +8,11 @@ import (
 	"time"
 
 	"go.uber.org/zap"
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
-	"github.com/mini-hpa/mini-hpa/scaler/clock"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
-	"github.com/mini-hpa/mini-hpa/scaler/sample"
 )
-
-// Workloads is what the cluster looks like, read from memory.
-type Workloads interface {
-	// Workload returns the workload, or nil if it does not exist. It is shared: read-only.
-	Workload(key annotations.Key) *annotations.Workload
-	// Pods returns the pods that the workload owns. They are shared: read-only.
-	Pods(w *annotations.Workload) []*corev1.Pod
-}
 
 // Origin is where what is in memory comes from.
 type Origin interface {
@@ -31,15 +20,6 @@ type Origin interface {
 	Live(ctx context.Context, key annotations.Key) (*annotations.Workload, error)
 	// Doubt is told that the API server has had a version of a workload for so long that the memory should have it.
 	Doubt(key annotations.Key, version string)
-}
-
-// Samples is what the resource metrics API said last, read from memory.
-type Samples interface {
-	// Sample returns the newest sample of a pod and its stamp, or nil for both. They are shared: read-only. A stamp without a sample
-	// means that there is one which is being fetched, because nobody has wanted it until now.
-	Sample(namespace, name string) (*sample.Pod, *clock.Stamp)
-	// Err says why there are no current samples; nil while the API answers.
-	Err() error
 }
 
 // ErrNotLeading is why a write was not sent, or its answer not waited for: another process may lead by now. Whatever there is to do and
@@ -57,12 +37,6 @@ type Scales interface {
 	Scale(ctx context.Context, w *annotations.Workload, replicas int32) (version string, err error)
 }
 
-// Surroundings is what else in the cluster bears on whether a workload can be scaled, read from memory.
-type Surroundings interface {
-	// Surroundings returns them for one workload. They are shared: read-only.
-	Surroundings(key annotations.Key) annotations.Surroundings
-}
-
 // Events tells the users of a workload, as client-go's record.EventRecorder does.
 type Events interface {
 	// Event records an Event of type Normal or Warning. It returns at once and does not write to the object.
@@ -76,37 +50,43 @@ type Traces interface {
 	Trace(w *annotations.Workload, s recommend.Snapshot, fresh bool)
 }
 
-// Deps is everything that a Scaler works with. All fields but Origin, Budget and Traces are required.
+// Deps is everything that a Scaler works with. Origin, Budget and Traces may be nil.
 type Deps struct {
-	Workloads Workloads
+	// Observer gathers what is decided on.
+	Observer Observer
 	// Origin is nil where nothing is written.
-	Origin       Origin
-	Surroundings Surroundings
-	Samples      Samples
-	Answers      Answers
-	Scales       Scales
-	Events       Events
+	Origin Origin
+	Scales Scales
+	Events Events
 	// Budget is how much is told; nil where nothing is left out.
 	Budget *Budget
 	// Traces is nil where nothing is to be recorded.
-	Traces Traces
-	// Defaults are the operator's values for annotations that are not set, Rules those of the decision.
-	Defaults  annotations.Defaults
-	Rules     recommend.Rules
+	Traces    Traces
 	Telemetry *Telemetry
 	Log       *zap.Logger
-	Now       func() time.Time
 }
 
-// Scaler reconciles workloads. It is safe for concurrent use as long as no two calls share a key.
+// Scaler reconciles workloads: it observes, decides, acts and tells, and remembers what it needs for the next look. It is safe for concurrent
+// use as long as no two calls share a key.
 type Scaler struct {
-	Deps
-	memory   memory
-	namesake namesake
+	observer  Observer
+	origin    Origin
+	scales    Scales
+	events    Events
+	budget    *Budget
+	traces    Traces
+	telemetry *Telemetry
+	log       *zap.Logger
+	memory    memory
+	namesake  namesake
 }
 
 // New makes a Scaler that remembers nothing.
-func New(d Deps) *Scaler { return &Scaler{Deps: d} }
+func New(d Deps) *Scaler {
+	return &Scaler{observer: d.Observer, origin: d.Origin, scales: d.Scales, events: d.Events, budget: d.Budget, traces: d.Traces, telemetry: d.Telemetry, log: d.Log}
+}
+
+func (s *Scaler) now() time.Time { return s.observer.Now() }
 
 // soon is when a workload is looked at again of which the samples are being fetched, if they do not come before.
 const soon = time.Second
@@ -115,8 +95,8 @@ const soon = time.Second
 // happens until then; 0 means not before something does. An error means that the write failed and is to be retried; ErrNotLeading
 // that it is to be retried by whoever leads.
 func (s *Scaler) Reconcile(ctx context.Context, key annotations.Key) (time.Duration, error) {
-	started := s.Now()
-	w := s.Workloads.Workload(key)
+	started := s.now()
+	w := s.observer.Workloads.Workload(key)
 	if w == nil || w.Deleting || !annotations.Selected(w.Annotations) {
 		s.forget(key)
 		return 0, nil
@@ -135,10 +115,10 @@ func (s *Scaler) Reconcile(ctx context.Context, key annotations.Key) (time.Durat
 	}
 	if !ok || policy.Mode == annotations.ModePaused {
 		st.stand, st.conflicts = agreed(st.replicas), conflicts{} // nobody goes back on it, and nobody tries any more
-		s.Telemetry.observe(outcome{key: key, policy: policy, invalid: !ok, took: s.Now().Sub(started)})
+		s.telemetry.observe(outcome{key: key, policy: policy, invalid: !ok, took: s.now().Sub(started)})
 		return 0, nil
 	}
-	seen, complete := s.gather(w, policy, st.history)
+	seen, complete := s.observer.Observe(w, policy, lastChange(st.history))
 	if !complete {
 		return soon, nil // the samples of a workload that was selected just now: they bring it back to the queue
 	}
@@ -149,10 +129,10 @@ func (s *Scaler) Reconcile(ctx context.Context, key annotations.Key) (time.Durat
 	if errors.Is(err, ErrNotLeading) {
 		return 0, err
 	}
-	decision.Next = st.rival.wake(decision.Next, s.Now())
+	decision.Next = st.rival.wake(decision.Next, s.now())
 	s.tell(st, w, policy, decision)
-	s.Telemetry.observe(outcome{key: key, policy: policy, decision: &decision, pause: st.rival.shown(policy.SyncPeriod, started), err: err,
-		passing: st.conflicts.passing(err, s.Now()), took: s.Now().Sub(started)})
+	s.telemetry.observe(outcome{key: key, policy: policy, decision: &decision, pause: st.rival.shown(policy.SyncPeriod, started), err: err,
+		passing: st.conflicts.passing(err, s.now()), took: s.now().Sub(started)})
 	next := s.next(key, policy, decision)
 	if due := st.dueToTell(); due > 0 {
 		next = min(next, due)
@@ -165,14 +145,22 @@ func (s *Scaler) decide(st *state, w *annotations.Workload, p annotations.Policy
 	if !st.seen && w.ScaledByUs {
 		st.history, st.past.Restored = recommend.Restored(snapshot), true
 	}
-	if s.Traces != nil {
+	if s.traces != nil {
 		snapshot.Past = st.past
-		s.Traces.Trace(w, snapshot, !st.seen)
+		s.traces.Trace(w, snapshot, !st.seen)
 	}
 	st.seen = true
-	decision, history := s.Rules.Recommend(p, snapshot, st.history)
+	decision, history := s.observer.Rules.Recommend(p, snapshot, st.history)
 	st.history, st.past = history, recommend.Past{Unwritten: decision.Desired != decision.Current}
 	return decision
+}
+
+// lastChange is when the replicas were last changed; zero if that is not remembered.
+func lastChange(h recommend.History) time.Time {
+	if len(h.Changes) == 0 {
+		return time.Time{}
+	}
+	return h.Changes[len(h.Changes)-1].Time
 }
 
 // next is when to look again: when time alone changes the decision, at the latest after the sync period. Each key adds
@@ -180,7 +168,7 @@ func (s *Scaler) decide(st *state, w *annotations.Workload, p annotations.Policy
 func (s *Scaler) next(key annotations.Key, p annotations.Policy, d recommend.Decision) time.Duration {
 	wait := p.SyncPeriod + time.Duration(float64(p.SyncPeriod)*share(key)/10)
 	if !d.Next.IsZero() {
-		wait = min(wait, max(d.Next.Sub(s.Now()), time.Millisecond))
+		wait = min(wait, max(d.Next.Sub(s.now()), time.Millisecond))
 	}
 	return wait
 }

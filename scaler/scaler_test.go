@@ -76,7 +76,7 @@ func TestUnannotatingStopsAndForgets(t *testing.T) {
 	if c.reconcile(tick).wantWrites(); c.lastWait != 0 || len(c.scaler.Keys()) != 0 {
 		t.Errorf("next look in %s, remembered %v; want neither", c.lastWait, c.scaler.Keys())
 	}
-	if series := standings(t, c.scaler.Telemetry.board); len(series) != 0 {
+	if series := standings(t, c.scaler.telemetry.board); len(series) != 0 {
 		t.Errorf("series of the workload are left: %v", series)
 	}
 }
@@ -344,39 +344,8 @@ func TestAnnotationsOnThePodTemplateAreTold(t *testing.T) {
 func TestForgetDropsEverything(t *testing.T) {
 	c := newCluster(t, selected())
 	c.reconcile(tick)
-	if c.scaler.Forget(); len(c.scaler.Keys()) != 0 || testutil.CollectAndCount(c.scaler.Telemetry.board) != 1 {
+	if c.scaler.Forget(); len(c.scaler.Keys()) != 0 || testutil.CollectAndCount(c.scaler.telemetry.board) != 1 {
 		t.Error("something is remembered")
-	}
-}
-
-func TestExplainNeitherWritesNorTells(t *testing.T) {
-	c := newCluster(t, selected())
-	c.milliCPU = 2200
-	e, err := c.scaler.Explain(web)
-	if err != nil || e.Decision.Desired != 5 || len(e.Decision.Steps) == 0 {
-		t.Fatalf("explanation %+v, error %v; want a decision for 5", e.Decision, err)
-	}
-	c.wantWrites().wantEvents()
-	ten := int32(10)
-	c.deployment.Spec.Replicas, c.milliCPU = &ten, 50
-	if e, err = c.scaler.Explain(web); err != nil || e.Decision.Desired != 1 {
-		t.Errorf("explanation %+v, error %v; want a scale-in to 1: nobody knows here what a window holds", e.Decision, err)
-	}
-	if len(c.scaler.Keys()) != 0 {
-		t.Error("explaining is remembered")
-	}
-	for _, broken := range []struct {
-		change func()
-		want   string
-	}{
-		{func() { c.annotate(nil) }, "is not autoscaled"},
-		{func() { c.annotate(map[string]string{"max": "10"}) }, "cannot be autoscaled"},
-		{func() { c.deployment = nil }, "does not exist"},
-	} {
-		broken.change()
-		if _, err := c.scaler.Explain(web); err == nil || !strings.Contains(err.Error(), broken.want) {
-			t.Errorf("error %v, want one that says %q", err, broken.want)
-		}
 	}
 }
 
@@ -417,7 +386,7 @@ func TestWhoMayNotWriteTellsNothing(t *testing.T) {
 	if !errors.Is(c.lastFailure, ErrNotLeading) {
 		t.Errorf("error %v, want %v", c.lastFailure, ErrNotLeading)
 	}
-	if series := standings(t, c.scaler.Telemetry.board); len(series) > 0 {
+	if series := standings(t, c.scaler.telemetry.board); len(series) > 0 {
 		t.Errorf("shown: %v", series)
 	}
 	c.scaleErr = nil

@@ -102,8 +102,8 @@ func (t *Telemetry) forget(key annotations.Key) {
 	delete(t.board.standings, key)
 }
 
-// Clear drops what is shown of every workload: this process leads no more, and another one shows them. Counters stay.
-func (t *Telemetry) Clear() {
+// clear drops what is shown of every workload. Counters stay.
+func (t *Telemetry) clear() {
 	t.board.mu.Lock()
 	defer t.board.mu.Unlock()
 	clear(t.board.standings)

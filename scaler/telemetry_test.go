@@ -135,7 +135,7 @@ func TestTheBoardForgets(t *testing.T) {
 	if n := len(standings(t, telemetry.board)); n == 0 || 2*n != both {
 		t.Errorf("%d series of one workload, %d of two", n, both)
 	}
-	telemetry.Clear()
+	telemetry.clear()
 	if n := testutil.CollectAndCount(telemetry.board) - number; n != 0 {
 		t.Errorf("%d series are left of a process that does not lead", n)
 	}
@@ -196,7 +196,7 @@ func TestEachLookIsShown(t *testing.T) {
 	want := func(what, mode string, active bool) {
 		t.Helper()
 		c.reconcile(tick)
-		got := standings(t, c.scaler.Telemetry.board)
+		got := standings(t, c.scaler.telemetry.board)
 		if !slices.Contains(got, "workload_mode "+mode+" = 1") || slices.Contains(got, "condition ScalingActive = 1") != active {
 			t.Errorf("%s: %v", what, got)
 		}
@@ -206,13 +206,13 @@ func TestEachLookIsShown(t *testing.T) {
 	want("invalid annotations", "invalid", false)
 	c.annotate(map[string]string{"target-cpu": "50", "max": "7", "mode": "paused"})
 	want("paused", "paused", false)
-	if got := standings(t, c.scaler.Telemetry.board); !slices.Contains(got, "max_replicas = 7") {
+	if got := standings(t, c.scaler.telemetry.board); !slices.Contains(got, "max_replicas = 7") {
 		t.Errorf("the new bounds are not shown: %v", got)
 	}
 	c.annotate(map[string]string{"target-cpu": "50", "max": "10", "mode": "observe"})
 	want("observed", "observe", true)
 	c.annotate(nil)
-	if c.reconcile(tick); len(standings(t, c.scaler.Telemetry.board)) != 0 {
+	if c.reconcile(tick); len(standings(t, c.scaler.telemetry.board)) != 0 {
 		t.Error("a Deployment without annotations is still shown")
 	}
 }

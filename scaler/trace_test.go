@@ -47,7 +47,7 @@ func TestWhatIsRecordedReplaysToTheSameWrites(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.scaler.Traces = recorder
+	c.scaler.traces = recorder
 	var want []write
 	c.scaling = func() { want = append(want, write{Time: c.now}) }
 	day(c)
@@ -131,7 +131,7 @@ func TestWhatIsRecordedReplaysToTheSameDecisions(t *testing.T) {
 			c := newCluster(t, map[string]string{"target-cpu": "50", "max": "10", "scale-up-policies": "2 pods/60s", "scale-down-policies": "1 pod/30s",
 				"scale-down-stabilization": "30s"})
 			traces := &kept{}
-			c.scaler.Traces = traces
+			c.scaler.traces = traces
 			var want []int32
 			for look := range 40 {
 				c.milliCPU = []int64{500, 900, 1500, 400, 100, 700, 60}[look/3%7]

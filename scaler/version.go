@@ -61,16 +61,16 @@ func (v *version) newerThan(cached string) bool {
 // current is the Deployment to decide on, given the cached one. Where there is none yet it returns when to look again, or the error
 // for which there is none.
 func (s *Scaler) current(ctx context.Context, st *state, cached *annotations.Workload) (*annotations.Workload, time.Duration, error) {
-	late, behind := st.version.behind(cached.Version, s.Now())
+	late, behind := st.version.behind(cached.Version, s.now())
 	contended := st.conflicts.contended(cached.Version)
 	switch {
-	case !behind && !contended || s.Origin == nil:
+	case !behind && !contended || s.origin == nil:
 		return cached, 0, nil
 	case !contended && late < lateWatch:
 		return nil, lateWatch - late, nil // the version is on its way
 	}
 	key := cached.Key
-	live, err := s.Origin.Live(ctx, key)
+	live, err := s.origin.Live(ctx, key)
 	if err != nil {
 		return nil, 0, fmt.Errorf("reading deployment %s, which others change: %w", key.NamespacedName(), err)
 	}
@@ -79,7 +79,7 @@ func (s *Scaler) current(ctx context.Context, st *state, cached *annotations.Wor
 	}
 	st.version.meet(live.Version)
 	if late >= lateWatch && st.version.newerThan(cached.Version) {
-		s.Origin.Doubt(key, live.Version)
+		s.origin.Doubt(key, live.Version)
 	}
 	return live, 0, nil
 }

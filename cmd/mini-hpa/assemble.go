@@ -64,9 +64,10 @@ func (c *controllerTask) scaler(p *process, api cluster.Clients) *scaler.Scaler 
 		p.budget.SayAll()
 	}
 	deps := scaler.Deps{
-		Workloads: p.set, Origin: p.set, Surroundings: p.front.neighbors, Samples: p.feed, Answers: p.readers, Scales: leased{scaler.NewScales(api.Act), p.leadership.tenure}, Events: events, Budget: p.budget,
-		Defaults: c.decision.Defaults, Rules: c.decision.Rules, Telemetry: scaler.NewTelemetry(p.telemetry.registry),
-		Log: p.log.Named("scaler"), Now: time.Now,
+		Observer: scaler.Observer{Workloads: p.set, Surroundings: p.front.neighbors, Samples: p.feed, Answers: p.readers,
+			Defaults: c.decision.Defaults, Rules: c.decision.Rules, Now: time.Now},
+		Origin: p.set, Scales: leased{scaler.NewScales(api.Act), p.leadership.tenure}, Events: events, Budget: p.budget,
+		Telemetry: scaler.NewTelemetry(p.telemetry.registry), Log: p.log.Named("scaler"),
 	}
 	if p.traces != nil {
 		deps.Traces = p.traces

@@ -7,13 +7,10 @@ import (
 	"slices"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"go.uber.org/zap"
 	appsv1 "k8s.io/api/apps/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/tools/cache"
-	"k8s.io/client-go/tools/record"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
@@ -25,6 +22,10 @@ import (
 
 // gathering is how long the caches of one namespace may take to fill.
 const gathering = 30 * time.Second
+
+// togetherAsked is how many questions explain puts to a source at a time. The share of one namespace in it is more than the
+// annotations of one workload can name, so that none waits for another one.
+const togetherAsked = 1000
 
 // look gathers what the controller would see of the Deployment, by the same informers and the same feed, and asks for
 // the decision.
@@ -57,14 +58,8 @@ func (e *explainTask) explain(ctx context.Context, api cluster.Clients, key anno
 	}
 	readers := metrics.NewReaders(metrics.ReadersConfig{Sources: api.Sources, Timeout: api.Patience, Concurrency: togetherAsked})
 	defer readers.Close()
-	asked := &interview{ask: readers.Fetch, answers: map[metrics.Question]*reply{}}
-	if _, err := e.decide(seen{set, around.of(d)}, feed, asked, key); err != nil {
-		return scaler.Explanation{}, err
-	}
-	if err := asked.hold(ctx); err != nil {
-		return scaler.Explanation{}, err
-	}
-	explanation, err := e.decide(seen{set, around.of(d)}, feed, asked, key)
+	explanation, err := scaler.Explain(ctx, scaler.Observer{Workloads: set, Surroundings: surroundings(around.of(d)), Samples: feed, Answers: readers,
+		Defaults: e.decision.Defaults, Rules: e.decision.Rules, Now: time.Now}, key)
 	explanation.Warnings = append(explanation.Warnings, around.warnings()...)
 	return explanation, err
 }
@@ -126,28 +121,10 @@ func (e *explainTask) scalable(d *appsv1.Deployment, s annotations.Surroundings)
 	return nil
 }
 
-// seen is what the informers see, and what bore on the workload at one moment.
-type seen struct {
-	*informer.Set
-	around annotations.Surroundings
-}
+// surroundings are what bore on the workload at one moment.
+type surroundings annotations.Surroundings
 
 // Surroundings is scaler.Surroundings'.
-func (s seen) Surroundings(annotations.Key) annotations.Surroundings { return s.around }
-
-// decide asks a scaler that has nobody to tell and nothing to write with.
-func (e *explainTask) decide(s seen, feed *metrics.Feed, answers scaler.Answers, key annotations.Key) (scaler.Explanation, error) {
-	return scaler.New(scaler.Deps{
-		Workloads: s, Surroundings: s, Samples: feed, Answers: answers, Scales: readOnly{}, Events: &record.FakeRecorder{},
-		Defaults: e.decision.Defaults, Rules: e.decision.Rules,
-		Telemetry: scaler.NewTelemetry(prometheus.NewRegistry()), Log: zap.NewNop(), Now: time.Now,
-	}).Explain(key)
-}
-
-// readOnly refuses to write.
-type readOnly struct{}
-
-// Scale always fails; see scaler.Scales.
-func (readOnly) Scale(context.Context, *annotations.Workload, int32) (string, error) {
-	return "", errors.New("explaining writes nothing")
+func (s surroundings) Surroundings(annotations.Key) annotations.Surroundings {
+	return annotations.Surroundings(s)
 }

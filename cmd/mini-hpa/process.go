@@ -62,7 +62,7 @@ func (p *process) work(parent context.Context) error {
 func (p *process) term(ctx context.Context) {
 	p.telemetry.leading.Store(true)
 	defer p.telemetry.leading.Store(false)
-	defer p.scaler.Telemetry.Clear()
+	defer p.scaler.Withdraw()
 	if err := p.feed.Refresh(ctx); err != nil {
 		p.log.Warn("no metrics at the start of the term", zap.Error(err))
 	}

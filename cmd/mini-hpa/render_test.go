@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -72,8 +73,8 @@ func (s *scene) add(name, cpu, memory string) {
 }
 
 func (s *scene) explain() scaler.Explanation {
-	e, err := scaler.New(scaler.Deps{Workloads: s, Surroundings: s, Samples: s, Rules: recommend.DefaultRules(), Defaults: annotations.DefaultDefaults(),
-		Now: func() time.Time { return s.now }}).Explain(annotations.DeploymentKey("default", "web"))
+	e, err := scaler.Explain(context.Background(), scaler.Observer{Workloads: s, Surroundings: s, Samples: s, Rules: recommend.DefaultRules(), Defaults: annotations.DefaultDefaults(),
+		Now: func() time.Time { return s.now }}, annotations.DeploymentKey("default", "web"))
 	if err != nil {
 		panic(err) // the scenes are written so that there is something to explain
 	}

@@ -1,6 +1,7 @@
 package scaler
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"testing"
@@ -18,6 +19,11 @@ import (
 	"github.com/mini-hpa/mini-hpa/scaler/metrics"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 )
+
+// Fetch answers as Ask does.
+func (c *cluster) Fetch(_ context.Context, q metrics.Question) (metrics.Answer, error) {
+	return c.Ask(web, q, 0)
+}
 
 // Ask answers with what the test says: a number, a number for each pod, or an error; nothing is pending.
 func (c *cluster) Ask(key annotations.Key, q metrics.Question, maxAge time.Duration) (metrics.Answer, error) {
@@ -78,14 +84,14 @@ func (c *cluster) by(specs ...autoscalingv2.MetricSpec) recommend.Decision {
 
 // policy is that of the annotations, with other metrics.
 func (c *cluster) policy(specs ...autoscalingv2.MetricSpec) annotations.Policy {
-	policy, _, _ := c.scaler.Defaults.Parse(c.deployment.Annotations)
+	policy, _, _ := c.scaler.observer.Defaults.Parse(c.deployment.Annotations)
 	policy.Metrics = annotations.MetricsOf(specs)
 	return policy
 }
 
 // withCPU looks once with these metrics and that of the annotations.
 func (c *cluster) withCPU(specs ...autoscalingv2.MetricSpec) {
-	policy, _, _ := c.scaler.Defaults.Parse(c.deployment.Annotations)
+	policy, _, _ := c.scaler.observer.Defaults.Parse(c.deployment.Annotations)
 	policy.Metrics = append(policy.Metrics, annotations.MetricsOf(specs)...)
 	c.look(policy)
 }
@@ -97,7 +103,7 @@ func (c *cluster) look(policy annotations.Policy) recommend.Decision {
 	c.deployment.Status.Replicas = *c.deployment.Spec.Replicas
 	w := c.Workload(web)
 	st := c.scaler.recall(web, w)
-	seen, _ := c.scaler.gather(w, policy, st.history)
+	seen, _ := c.scaler.observer.Observe(w, policy, lastChange(st.history))
 	decision := c.scaler.decide(st, w, policy, seen)
 	if err := c.scaler.act(c.t.Context(), st, w, policy, decision); err != nil {
 		c.t.Fatal(err)
@@ -139,7 +145,7 @@ func TestTwoSeriesOfOneNameAreKeptApart(t *testing.T) {
 	c := newCluster(t, quick())
 	c.answers = map[string]any{"backlog": int64(40), "pending": metrics.ErrPending, "lost": errors.New("gone")}
 	policy := c.policy(queue("backlog", "mail"), queue("backlog", "print"), queue("pending", ""), queue("lost", ""))
-	seen, _ := c.scaler.gather(c.Workload(web), policy, recommend.History{})
+	seen, _ := c.scaler.observer.Observe(c.Workload(web), policy, time.Time{})
 	if len(seen.ExternalMetrics) != 2 || len(seen.ExternalMetrics["backlog{queue=mail}"]) != 1 || len(seen.ExternalMetrics["backlog{queue=print}"]) != 1 {
 		t.Errorf("values %v, want one under each series' name", seen.ExternalMetrics)
 	}

@@ -1,0 +1,71 @@
+package scaler
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/scaler/metrics"
+	"github.com/mini-hpa/mini-hpa/scaler/recommend"
+)
+
+// Explanation is one look at a workload that changes nothing.
+type Explanation struct {
+	// Key is the workload's.
+	Key annotations.Key `json:"key"`
+	// Policy is what its annotations ask for, Warnings what the user should know of them.
+	Policy   annotations.Policy    `json:"policy"`
+	Warnings []annotations.Warning `json:"warnings,omitempty"`
+	// Snapshot is what was seen, Decision what would be done about it now.
+	Snapshot recommend.Snapshot `json:"snapshot"`
+	Decision recommend.Decision `json:"decision"`
+}
+
+// Explain decides as Reconcile does, once, but writes, tells and remembers nothing, and it asks the sources of metrics now instead of taking
+// what they have said before: all at the same time, so that one that hangs costs no other its time. What windows and policies hold back is the running controller's own memory; the decision here is the one without it. The
+// error says why there is nothing to decide, or that ctx has ended.
+func Explain(ctx context.Context, o Observer, key annotations.Key) (Explanation, error) {
+	w := o.Workloads.Workload(key)
+	if w == nil {
+		return Explanation{}, fmt.Errorf("deployment %s does not exist", key.NamespacedName())
+	}
+	if !annotations.Selected(w.Annotations) {
+		return Explanation{}, fmt.Errorf("deployment %s has no %s annotation: it is not autoscaled", key.NamespacedName(), annotations.Prefix)
+	}
+	v := o.Review(w, o.Surroundings.Surroundings(key))
+	e := Explanation{Key: key, Policy: v.Policy, Warnings: v.Warnings}
+	if len(v.Problems) > 0 {
+		return e, fmt.Errorf("deployment %s cannot be autoscaled: %w", key.NamespacedName(), v.Problems.ToAggregate())
+	}
+	said, err := fetchAll(ctx, o.Answers, o.Questions(w, v.Policy))
+	if err != nil {
+		return e, err
+	}
+	e.Snapshot, _ = o.observe(w, v.Policy, time.Time{}, func(q metrics.Question) (metrics.Answer, error) { return said[q].answer, said[q].err })
+	e.Decision, _ = o.Rules.Recommend(v.Policy, e.Snapshot, recommend.Unremembered(v.Policy, e.Snapshot))
+	return e, nil
+}
+
+// reply is what a source said.
+type reply struct {
+	answer metrics.Answer
+	err    error
+}
+
+// fetchAll asks everything at the same time. The error says that ctx has ended before all were answered.
+func fetchAll(ctx context.Context, answers Answers, questions []metrics.Question) (map[metrics.Question]*reply, error) {
+	said := map[metrics.Question]*reply{}
+	var all sync.WaitGroup
+	for _, q := range questions {
+		if said[q] != nil {
+			continue
+		}
+		r := &reply{}
+		said[q] = r
+		all.Go(func() { r.answer, r.err = answers.Fetch(ctx, q) })
+	}
+	all.Wait()
+	return said, context.Cause(ctx)
+}

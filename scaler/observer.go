@@ -1,0 +1,243 @@
+package scaler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/sets"
+	custommetricsv1beta2 "k8s.io/metrics/pkg/apis/custom_metrics/v1beta2"
+	externalmetricsv1beta1 "k8s.io/metrics/pkg/apis/external_metrics/v1beta1"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/scaler/clock"
+	"github.com/mini-hpa/mini-hpa/scaler/metrics"
+	"github.com/mini-hpa/mini-hpa/scaler/recommend"
+	"github.com/mini-hpa/mini-hpa/scaler/sample"
+)
+
+// Workloads is what the cluster looks like, read from memory.
+type Workloads interface {
+	// Workload returns the workload, or nil if it does not exist. It is shared: read-only.
+	Workload(key annotations.Key) *annotations.Workload
+	// Pods returns the pods that the workload owns. They are shared: read-only.
+	Pods(w *annotations.Workload) []*corev1.Pod
+}
+
+// Surroundings is what else in the cluster bears on whether a workload can be scaled, read from memory.
+type Surroundings interface {
+	// Surroundings returns them for one workload. They are shared: read-only.
+	Surroundings(key annotations.Key) annotations.Surroundings
+}
+
+// Samples is what the resource metrics API said last, read from memory.
+type Samples interface {
+	// Sample returns the newest sample of a pod and its stamp, or nil for both. They are shared: read-only. A stamp without a sample
+	// means that there is one which is being fetched, because nobody has wanted it until now.
+	Sample(namespace, name string) (*sample.Pod, *clock.Stamp)
+	// Err says why there are no current samples; nil while the API answers.
+	Err() error
+}
+
+// Answers is what the sources of metrics say.
+type Answers interface {
+	// Ask returns the newest answer, without waiting for a source, and sees to it that there is another one when it is older
+	// than maxAge. The error is why there is none; metrics.ErrPending as long as the source was not heard yet. Answers are
+	// shared: read-only.
+	Ask(key annotations.Key, q metrics.Question, maxAge time.Duration) (metrics.Answer, error)
+	// Fetch asks the source now and waits for its answer, for as long as ctx lasts. The error is why there is none.
+	Fetch(ctx context.Context, q metrics.Question) (metrics.Answer, error)
+}
+
+// Observer gathers all that a decision may see. It writes nothing and remembers nothing. All fields are required, but for Answers where
+// no policy asks a source.
+type Observer struct {
+	Workloads    Workloads
+	Surroundings Surroundings
+	Samples      Samples
+	Answers      Answers
+	// Defaults are the operator's values for annotations that are not set, Rules those of the decision.
+	Defaults annotations.Defaults
+	Rules    recommend.Rules
+	Now      func() time.Time
+}
+
+// Review is the opinion of a workload that admission has, too, with what the pods show of containers that are put into them.
+func (o *Observer) Review(w *annotations.Workload, s annotations.Surroundings) annotations.Verdict {
+	v := o.Defaults.Review(w, s)
+	if !slices.ContainsFunc(v.Problems, annotations.LacksContainer) {
+		return v
+	}
+	s.Containers = annotations.RunningIn(o.Workloads.Pods(w))
+	return o.Defaults.Review(w, s)
+}
+
+// Questions are what the sources are asked for the policy's metrics, in their order. For a workload that nobody scales, from 0, nothing is
+// asked; neither is what cannot be put as a question.
+func (o *Observer) Questions(w *annotations.Workload, p annotations.Policy) []metrics.Question {
+	var all []metrics.Question
+	for i := range p.Metrics {
+		if w.Replicas > 0 && asked(p.Metrics[i]) {
+			if q, err := question(w, &p.Metrics[i]); err == nil {
+				all = append(all, q)
+			}
+		}
+	}
+	return all
+}
+
+// Observe collects what the decision sees, once, from what is there. The replicas were last changed at since; zero if that is not
+// remembered. It is not complete while samples of its pods are being fetched that nobody has wanted until now.
+func (o *Observer) Observe(w *annotations.Workload, p annotations.Policy, since time.Time) (_ recommend.Snapshot, complete bool) {
+	// A bit earlier than the workload is looked at anyway, and each key by a share of its own: see next.
+	maxAge := p.SyncPeriod - time.Duration(float64(p.SyncPeriod)*share(w.Key)/10)
+	return o.observe(w, p, since, func(q metrics.Question) (metrics.Answer, error) { return o.Answers.Ask(w.Key, q, maxAge) })
+}
+
+func (o *Observer) observe(w *annotations.Workload, p annotations.Policy, since time.Time, ask func(metrics.Question) (metrics.Answer, error)) (_ recommend.Snapshot, complete bool) {
+	snapshot := recommend.Snapshot{
+		Time: o.Now(), Replicas: w.Replicas, StatusReplicas: w.StatusReplicas, Refused: w.Refused, Pods: o.Workloads.Pods(w),
+	}
+	for i := range p.Metrics {
+		m := &p.Metrics[i]
+		if w.Replicas == 0 || !asked(*m) { // nobody scales it from 0: nothing is asked for it
+			continue
+		}
+		q, err := question(w, m)
+		var answer metrics.Answer
+		if err == nil {
+			answer, err = ask(q)
+		}
+		if err == nil && multiplied(&m.Spec) && !answer.Asked.After(since) {
+			err = metrics.ErrPending
+		}
+		take(&snapshot, m.ID, q.Type, answer, err)
+	}
+	if err := o.Samples.Err(); err != nil {
+		snapshot.MetricsError = err.Error()
+		return snapshot, true
+	}
+	snapshot.PodMetrics, snapshot.Taken.PodMetrics, complete = o.samplesOf(snapshot.Pods)
+	return snapshot, complete
+}
+
+// samplesOf are the newest samples of the pods that have one, and when they were taken; not complete if one is still to be fetched.
+func (o *Observer) samplesOf(pods []*corev1.Pod) (_ []*sample.Pod, _ []time.Time, complete bool) {
+	samples, taken := make([]*sample.Pod, 0, len(pods)), make([]time.Time, 0, len(pods))
+	complete = true
+	for _, pod := range pods {
+		switch newest, stamp := o.Samples.Sample(pod.Namespace, pod.Name); {
+		case newest != nil:
+			samples, taken = append(samples, newest), append(taken, stamp.Taken)
+		case stamp != nil:
+			complete = false
+		}
+	}
+	return samples, taken, complete
+}
+
+// asked says whether a source is asked for a metric; the others are sampled.
+func asked(m annotations.Metric) bool { return m.Source != "" }
+
+// multiplied says whether the replicas are multiplied by the metric's ratio. Then an answer from before the last change must
+// not be used a second time: every pod that becomes ready is a reason to look again, and 2 times the target would take 4
+// replicas to 8, 16, 32 before the metric is asked for again. The HPA controller asks each time, once in 15 s.
+//
+// Of two targets, an External metric goes by its averageValue and an Object metric by the type.
+func multiplied(spec *autoscalingv2.MetricSpec) bool {
+	return spec.External != nil && spec.External.Target.AverageValue == nil ||
+		spec.Object != nil && spec.Object.Target.Type == autoscalingv2.ValueMetricType
+}
+
+// take adds an answer to what is seen.
+func take(snapshot *recommend.Snapshot, name string, kind autoscalingv2.MetricSourceType, answer metrics.Answer, err error) {
+	switch {
+	case err != nil:
+		put(&snapshot.Errors, name, reasonFor(err))
+	case kind == autoscalingv2.ExternalMetricSourceType:
+		put(&snapshot.ExternalMetrics, name, answer.External)
+		put(&snapshot.Taken.ExternalMetrics, name, answer.Taken)
+	default:
+		if kind == autoscalingv2.PodsMetricSourceType {
+			answer = ofPods(answer, snapshot.Pods)
+		}
+		put(&snapshot.CustomMetrics, name, answer.Custom)
+		put(&snapshot.Taken.CustomMetrics, name, answer.Taken)
+	}
+}
+
+func put[V string | []custommetricsv1beta2.MetricValue | []externalmetricsv1beta1.ExternalMetricValue | []time.Time](in *map[string]V, name string, value V) {
+	if *in == nil {
+		*in = map[string]V{}
+	}
+	(*in)[name] = value
+}
+
+// reasonFor is the entry of Snapshot.Errors.
+func reasonFor(err error) string {
+	if errors.Is(err, metrics.ErrPending) {
+		return recommend.ErrorPending
+	}
+	return cut(err.Error(), maxQuoted)
+}
+
+// ofPods keeps the values of the workload's own pods. The API is asked by label, and labels say nothing of ownership.
+func ofPods(all metrics.Answer, pods []*corev1.Pod) metrics.Answer {
+	own := sets.New[string]()
+	for _, pod := range pods {
+		own.Insert(pod.Name)
+	}
+	kept := metrics.Answer{Asked: all.Asked, Custom: make([]custommetricsv1beta2.MetricValue, 0, len(all.Custom))}
+	for i, value := range all.Custom {
+		if !own.Has(value.DescribedObject.Name) {
+			continue
+		}
+		kept.Custom = append(kept.Custom, value)
+		if i < len(all.Taken) {
+			kept.Taken = append(kept.Taken, all.Taken[i])
+		}
+	}
+	return kept
+}
+
+// question is what the metric's source is asked.
+func question(w *annotations.Workload, m *annotations.Metric) (metrics.Question, error) {
+	spec := &m.Spec
+	q := metrics.Question{Source: m.Source, Type: spec.Type, Namespace: w.Namespace}
+	var id autoscalingv2.MetricIdentifier
+	var err error
+	switch {
+	case spec.Pods != nil:
+		id = spec.Pods.Metric
+		q.Pods, err = text(w.Selector)
+	case spec.Object != nil:
+		id, q.Object = spec.Object.Metric, spec.Object.DescribedObject
+	case spec.External != nil:
+		id = spec.External.Metric
+	}
+	if err != nil {
+		return q, fmt.Errorf("the Deployment's selector: %w", err)
+	}
+	q.Metric = id.Name
+	if id.Selector != nil { // of a metric, none is all; of pods, none is none
+		q.Selector, err = text(id.Selector)
+	}
+	if err != nil {
+		return q, fmt.Errorf("the metric's selector: %w", err)
+	}
+	return q, nil
+}
+
+// text is a selector as the APIs take it.
+func text(selector *metav1.LabelSelector) (string, error) {
+	parsed, err := metav1.LabelSelectorAsSelector(selector)
+	if err != nil {
+		return "", err
+	}
+	return parsed.String(), nil
+}

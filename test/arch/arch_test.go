@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// repository is the root of the product's module, seen from here. The go command remembers a test's result while the
-// files of its own module stay as they are; these tests read other modules too, so run them with -count=1.
+// repository is the root of the product's module, relative to this package. The go command caches a test's result while the files of
+// its own module do not change. These tests also read other modules, so run them with -count=1.
 const repository = "../.."
 
 func TestImports(t *testing.T) {

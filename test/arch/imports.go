@@ -1,6 +1,6 @@
-// Package arch holds the repository to its plan: which room may import which, what pure rooms stay away from, that no package variable
-// changes, and that pages name what is there. What golangci-lint says (.golangci.yml) is not said again here. The checkers take values
-// and return findings; the tests run them on the repository, and on small bad inputs.
+// Package arch holds the repository to its plan: which package may import which, that pure packages have no I/O and no clock, that no
+// package variable changes, and that pages name files and tests that exist. It does not repeat the checks of golangci-lint
+// (.golangci.yml). The checkers take values and return findings; the tests run them on the repository and on small bad inputs.
 package arch
 
 import (
@@ -15,7 +15,7 @@ import (
 	"strings"
 )
 
-// Package is what the import rules need to know of a Go package, in the words of `go list -json`.
+// Package has the fields of `go list -json` that the import rules need.
 type Package struct {
 	// ImportPath is the path by which others import it.
 	ImportPath string
@@ -25,7 +25,7 @@ type Package struct {
 	Imports []string
 }
 
-// List returns all packages of the module in dir. The error holds what the go command said.
+// List returns all packages of the module in dir. The error has the output of the go command.
 func List(ctx context.Context, dir string) ([]Package, error) {
 	cmd := exec.CommandContext(ctx, "go", "list", "-json=ImportPath,Name,Imports", "./...")
 	cmd.Dir = dir
@@ -63,11 +63,11 @@ type Plan struct {
 	Rooms map[string][]string
 	// Closed are the rooms that nobody may import.
 	Closed []string
-	// Pure are the rooms without I/O, clock, log and chance: of the standard library they may not import Impure.
+	// Pure are the rooms without I/O, clock, log and randomness: they may not import the Impure part of the standard library.
 	Pure []string
 }
 
-// Impure is the part of the standard library that pure rooms stay away from; it includes what is below each path.
+// Impure is the part of the standard library that pure rooms may not import, with everything below each path.
 func Impure() []string {
 	return []string{"crypto/rand", "io/ioutil", "log", "math/rand", "net", "os", "runtime", "syscall", "unsafe"}
 }
@@ -116,7 +116,7 @@ func (p Plan) allows(room string, may []string, path string) bool {
 	return below(path, may)
 }
 
-// isStandard tells the standard library by its paths: their first element has no dot.
+// isStandard recognizes the standard library by its paths, whose first element has no dot.
 func isStandard(path string) bool {
 	first, _, _ := strings.Cut(path, "/")
 	return !strings.Contains(first, ".")

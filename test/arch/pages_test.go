@@ -50,7 +50,7 @@ func exists(name string) bool {
 	return err == nil
 }
 
-// anchor is what GitHub makes of a heading.
+// anchor is the anchor that GitHub makes from a heading.
 func anchor(heading string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
@@ -63,7 +63,7 @@ func anchor(heading string) string {
 	}, heading)
 }
 
-// anchors are those of a page's headings.
+// anchors returns the anchors of a page's headings.
 func anchors(text string) []string {
 	var all []string
 	for _, found := range regexp.MustCompile(`(?m)^#+ +(.+?) *$`).FindAllStringSubmatch(text, -1) {
@@ -95,7 +95,7 @@ func TestLinksLeadSomewhere(t *testing.T) {
 	}
 }
 
-// TestPagesNameWhatIsThere: a path, a target of make or a test that a page names in backticks is there.
+// TestPagesNameWhatIsThere: a path, a target of make or a test that a page names in backticks exists.
 func TestPagesNameWhatIsThere(t *testing.T) {
 	t.Parallel()
 	makefile, err := os.ReadFile(filepath.Join(repository, "Makefile"))
@@ -136,7 +136,7 @@ func testNames(t *testing.T) map[string]bool {
 	return names
 }
 
-// TestThreatsAreShown: each threat names a test that shows the answer to it, and each file of the guard a threat that it answers.
+// TestThreatsAreShown: each threat names a test that shows its answer, and each file of the guard answers a threat.
 func TestThreatsAreShown(t *testing.T) {
 	t.Parallel()
 	page := pages(t)["docs/security.md"]

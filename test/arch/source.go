@@ -14,7 +14,7 @@ import (
 type File struct {
 	// Path is where it is, below the root that was read.
 	Path string
-	// Syntax is what it says.
+	// Syntax is its syntax tree.
 	Syntax *ast.File
 
 	positions *token.FileSet
@@ -62,7 +62,7 @@ func readFile(fsys fs.FS, name string) (File, error) {
 	return File{Path: name, Syntax: syntax, positions: positions}, nil
 }
 
-// at renders a position as people and editors know it.
+// at renders a position as editors do.
 func (f File) at(node ast.Node) string {
 	return fmt.Sprintf("%s:%d", f.Path, f.positions.Position(node.Pos()).Line)
 }

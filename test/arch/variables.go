@@ -34,8 +34,8 @@ func packageVariables(files []File) map[string][]string {
 	return variables
 }
 
-// checkWrites finds assignments to package variables, their fields and their elements. A function that declares the
-// same name itself is left alone: which of the two is meant would need a type checker.
+// checkWrites finds assignments to package variables, their fields and their elements. It skips a function that declares the same
+// name itself, because telling the two apart needs a type checker.
 func (f File) checkWrites(fn *ast.FuncDecl, variables []string) []string {
 	local := declaredNames(fn)
 	var findings []string
@@ -59,7 +59,7 @@ func (f File) checkWrites(fn *ast.FuncDecl, variables []string) []string {
 	return findings
 }
 
-// declaredNames are the variables that are declared anywhere inside a node, parameters too.
+// declaredNames returns the variables that are declared anywhere inside a node, including parameters.
 func declaredNames(within ast.Node) []string {
 	var names []string
 	ast.Inspect(within, func(node ast.Node) bool {
@@ -98,7 +98,7 @@ func expressions(names []*ast.Ident) []ast.Expr {
 	return all
 }
 
-// root is the variable at the start of x.field, x[i] or *x; empty for anything else.
+// root returns the variable at the start of x.field, x[i] or *x, and "" for anything else.
 func root(expr ast.Expr) string {
 	switch expr := expr.(type) {
 	case *ast.Ident:

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// Record is what is read here of an audit.k8s.io/v1 Event: a request as the API server has carried it out or refused it.
+// Record has the fields of an audit.k8s.io/v1 Event that are read: a request that the API server has carried out or refused.
 type Record struct {
 	Verb       string
 	RequestURI string
@@ -26,7 +26,7 @@ type Record struct {
 	Answered  time.Time `json:"stageTimestamp"`
 	User      struct{ Username string }
 	UserAgent string
-	// ObjectRef is nil for what is no resource.
+	// ObjectRef is nil if the request is not for a resource.
 	ObjectRef *struct{ APIGroup, Resource, Subresource, Namespace, Name string }
 	Response  struct{ Code int } `json:"responseStatus"`
 	// RequestObject and ResponseObject are there for writes of Deployments, their scales and Leases.
@@ -41,7 +41,7 @@ func (r Record) On(resource string) bool {
 	return r.ObjectRef != nil && strings.TrimSuffix(r.ObjectRef.Resource+"/"+r.ObjectRef.Subresource, "/") == resource
 }
 
-// ReadAudit reads an audit log that may still be being written.
+// ReadAudit reads an audit log to which the API server may still be writing.
 func ReadAudit(path string) ([]Record, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -65,7 +65,7 @@ func ReadAudit(path string) ([]Record, error) {
 	}
 }
 
-// object is what is read of a body. A JSON patch, which is a list, has nothing of it.
+// object has the fields of a body that are read. A JSON patch, which is a list, has none of them.
 type object struct {
 	Metadata struct{ ResourceVersion string }
 	Spec     struct {
@@ -91,11 +91,11 @@ func (o object) version() uint64 {
 
 // Write is one write of a Deployment's replicas, carried out or refused.
 type Write struct {
-	// At is when the API server had read it, User who sent it, Manager its field manager, "" if it named none.
+	// At is when the API server had read it, User who sent it, and Manager its field manager, "" if it named none.
 	At            time.Time
 	User, Manager string
 	Name          string
-	// From are the replicas that its author saw: those of the version that it was for, else those before it. -1 is unknown.
+	// From is the number of replicas that its author saw: at the version that the write was for, or else before the write. -1 is unknown.
 	From, To int32
 	// Scale says that it went through deployments/scale. Status is the status code: 200 is stored, 409 a conflict.
 	Scale  bool
@@ -105,13 +105,13 @@ type Write struct {
 // Stored says whether the API server has carried it out.
 func (w Write) Stored() bool { return w.Status >= 200 && w.Status < 300 }
 
-// String is one line for people.
+// String describes the write in one line.
 func (w Write) String() string {
 	return fmt.Sprintf("%s %s (%s) %s %d->%d: %d", w.At.Format("15:04:05.000"), w.User, w.Manager, w.Name, w.From, w.To, w.Status)
 }
 
-// Writes are the writes of the replicas of a namespace's Deployments, whoever sent them, in the order in which they came; those that
-// leave the replicas alone, as a change of a label, are not among them. name "" is all Deployments.
+// Writes returns the writes of replicas of a namespace's Deployments by all users, in the order in which they came. It leaves out writes
+// that do not change replicas, such as of a label. The name "" means all Deployments.
 func Writes(records []Record, namespace, name string) []Write {
 	var found []Write
 	for of, requests := range byDeployment(records, namespace) {
@@ -135,7 +135,7 @@ func byDeployment(records []Record, namespace string) map[string][]Record {
 	return found
 }
 
-// writesOf are those of one Deployment. What it had at each version is what the API server has answered to the writes that it stored.
+// writesOf returns those of one Deployment. The API server's answers to stored writes say how many replicas each version had.
 func writesOf(requests []Record) []Write {
 	had := map[uint64]int32{}
 	for _, r := range requests {
@@ -165,7 +165,7 @@ func writesOf(requests []Record) []Write {
 	return found
 }
 
-// upTo is what there was at a version: what the last write up to it has left. No version is no bound.
+// upTo returns the replicas at a version: those of the last write up to it. Without a version, it is the last write.
 func upTo(had map[uint64]int32, version uint64) int32 {
 	last, replicas := uint64(0), int32(-1)
 	for at, n := range had {
@@ -184,14 +184,14 @@ func manager(uri string) string {
 	return parsed.Query().Get("fieldManager")
 }
 
-// Hold is a time in which one user held a Lease: from the write that took it to the last moment for which it was renewed, or to the
-// write with which somebody else, or nobody, came into the Lease.
+// Hold is a time in which one user held a Lease: from the write that took it to the end of its last renewal, or to the write that gave
+// the Lease to somebody else or to nobody.
 type Hold struct {
 	User     string
 	From, To time.Time
 }
 
-// Holds are the times of a Lease, in order. Moments are the API server's, except that a renewal is as old as its author says.
+// Holds returns the times in which a Lease was held, in order, by the API server's clock, except that a renewal has its author's time.
 func Holds(records []Record, namespace, name string) []Hold {
 	var holds []Hold
 	for _, r := range leaseWrites(records, namespace, name) {
@@ -214,7 +214,7 @@ func Holds(records []Record, namespace, name string) []Hold {
 	return holds
 }
 
-// leaseWrites are the stored ones, in order.
+// leaseWrites returns the stored writes of a Lease, in order.
 func leaseWrites(records []Record, namespace, name string) []Record {
 	var found []Record
 	for _, r := range records {
@@ -226,7 +226,8 @@ func leaseWrites(records []Record, namespace, name string) []Record {
 	return found
 }
 
-// Usurped are the writes through deployments/scale, stored or refused, whose user did not hold the Lease when the API server read them.
+// Usurped returns the writes through deployments/scale, stored or refused, whose user did not hold the Lease when the API server read
+// them.
 func Usurped(writes []Write, holds []Hold) []Write {
 	var found []Write
 	for _, w := range writes {

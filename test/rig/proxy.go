@@ -1,5 +1,5 @@
-// Package rig is what faults are made with: a proxy before the API server, which holds up, loses and answers requests, and an
-// account of all writes of replicas and leases from the API server's audit log.
+// Package rig makes faults: a proxy before the API server delays, loses and answers requests, and the API server's audit log gives an
+// account of all writes of replicas and Leases.
 package rig
 
 import (
@@ -28,7 +28,7 @@ import (
 )
 
 // Proxy is a TLS server with HTTP/2 on loopback that passes requests on to an API server as one user. Without faults a client cannot
-// tell the two apart. It counts all requests. Its methods may be called from any goroutine.
+// tell it from the API server. It counts all requests. Its methods may be called from any goroutine.
 //
 //	client --TLS, wire--> rules, in the order in which they were made --> API server
 //	       <------------- silence ------------------------------------/
@@ -42,12 +42,12 @@ type Proxy struct {
 	seen  []Request
 }
 
-// Fault is what happens to a request. What is zero does not happen; several rules for one request happen one after the other.
+// Fault says what happens to a request. Zero fields do nothing; several faults of one request happen one after the other.
 type Fault struct {
-	// Delay is how long the request is held up before it goes on.
+	// Delay is how long the request waits before it goes on.
 	Delay time.Duration
-	// Hold holds it up until the fault is lifted. It goes on then, like a packet that was under way for long, unless its client has
-	// given up.
+	// Hold holds the request until the fault is lifted. Then it goes on, like a packet that was under way for long, unless its client
+	// has given up.
 	Hold bool
 	// Answer is the status code of an answer by the proxy; the API server never sees the request. The body is a Status as the API
 	// server would write it, RetryAfter its Retry-After in whole seconds.
@@ -60,8 +60,8 @@ type Fault struct {
 	Respond http.HandlerFunc
 	// Lose passes the request on and loses the answer: the stream ends without one.
 	Lose bool
-	// Silence lets nothing more of the answer through, of answers that are under way as well, until the fault is lifted. The
-	// connection is well: pings are answered, other requests go on. What was held back arrives afterwards.
+	// Silence holds back the rest of the answer, even of answers that are under way, until the fault is lifted. The connection is in
+	// order: pings are answered and other requests go on. What was held back arrives afterwards.
 	Silence bool
 }
 
@@ -145,13 +145,13 @@ func (p *Proxy) lift(r *rule) {
 // Cut closes all connections and refuses new ones until Mend.
 func (p *Proxy) Cut() { p.wire.set(broken) }
 
-// Swallow lets all packets vanish, in both directions, pings too: connections stay open and nothing ever arrives, until Mend or Cut.
+// Swallow loses all packets in both directions, even pings: connections stay open and nothing arrives, until Mend or Cut.
 func (p *Proxy) Swallow() { p.wire.set(dead) }
 
 // Mend ends Cut and Swallow.
 func (p *Proxy) Mend() { p.wire.set(whole) }
 
-// Seen are the requests that match, in the order in which they came.
+// Seen returns the requests that match, in the order in which they came.
 func (p *Proxy) Seen(match Match) []Request {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -164,10 +164,10 @@ func (p *Proxy) Seen(match Match) []Request {
 	return found
 }
 
-// requestKey is where a request's context holds what the rules are asked about.
+// requestKey is the context key of the Request that the faults are matched with.
 type requestKey struct{}
 
-// ServeHTTP is http.Handler's.
+// ServeHTTP implements http.Handler.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	request := parse(r, time.Now())
 	p.mu.Lock()
@@ -193,7 +193,7 @@ func (p *Proxy) matching(r Request) []*rule {
 	return found
 }
 
-// before does what happens to a request before it goes on, and says whether it was answered here and does not.
+// before applies the faults to a request before it goes on. It returns whether the request was answered here and does not go on.
 func (f *rule) before(w http.ResponseWriter, r *http.Request, request Request) bool {
 	if f.fault.Delay > 0 || f.fault.Hold {
 		f.wait(r.Context())
@@ -221,7 +221,7 @@ func (f *rule) before(w http.ResponseWriter, r *http.Request, request Request) b
 	return true
 }
 
-// wait returns after the delay, when the fault is lifted, or when the client has gone, whose request goes no further then.
+// wait returns after the delay, when the fault is lifted, or when the client has given up; then the request does not go on.
 func (f *rule) wait(ctx context.Context) {
 	var late <-chan time.Time
 	if !f.fault.Hold {
@@ -237,7 +237,7 @@ func (f *rule) wait(ctx context.Context) {
 	}
 }
 
-// answered makes of the API server's answer what the rules say.
+// answered applies the faults to the API server's answer.
 func (p *Proxy) answered(response *http.Response) error {
 	ctx := response.Request.Context()
 	request, _ := ctx.Value(requestKey{}).(Request) // always there
@@ -250,7 +250,7 @@ func (p *Proxy) answered(response *http.Response) error {
 	return nil
 }
 
-// silence returns when nothing holds back the answer to a request, or nobody waits for it.
+// silence waits until no fault holds back the answer, or its client has given up.
 func (p *Proxy) silence(ctx context.Context, request Request) {
 	for _, rule := range p.matching(request) {
 		if !rule.fault.Silence {
@@ -269,7 +269,7 @@ type stream struct {
 	wait func()
 }
 
-// Read hands on what has come as soon as nothing holds it back. The end of a stream is held back like all else.
+// Read passes data on as soon as no fault holds it back. The end of a stream is held back like any data.
 func (s *stream) Read(p []byte) (int, error) {
 	n, err := s.ReadCloser.Read(p)
 	s.wait()

@@ -21,7 +21,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-// patience bounds what is waited for; it comes at once or never.
+// patience bounds waits for what comes at once or never.
 const patience = 20 * time.Second
 
 const (
@@ -29,8 +29,8 @@ const (
 	some = "/api/v1/namespaces/a/pods"
 )
 
-// bench is a proxy before a server that is not an API server: it answers a watch of all pods, or of those of a namespace, with the
-// lines that it is handed, and all else with the number of requests so far.
+// bench is a proxy before a server that is not an API server. The server answers a watch of all pods, or of those of a namespace, with
+// the lines that the test gives it, and any other request with the number of requests so far.
 type bench struct {
 	t       *testing.T
 	proxy   *Proxy
@@ -57,7 +57,7 @@ func newBench(t *testing.T) *bench {
 	return b
 }
 
-// newClient is one that notices within a second that pings are not answered.
+// newClient makes a client that notices within a second that pings are not answered.
 func (b *bench) newClient() *http.Client {
 	roots := x509.NewCertPool()
 	roots.AddCert(b.proxy.server.Certificate())
@@ -67,7 +67,7 @@ func (b *bench) newClient() *http.Client {
 	return &http.Client{Transport: transport}
 }
 
-// ServeHTTP is the server's.
+// ServeHTTP is the server behind the proxy.
 func (b *bench) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	n := b.carried.Add(1)
 	if r.URL.Query().Get("watch") == "" {
@@ -169,7 +169,7 @@ func TestDelay(t *testing.T) {
 	lift() // a second time is one time
 }
 
-// TestHold: what was held goes on when the fault is lifted, unless nobody waits for it any more.
+// TestHold: a held request goes on when the fault is lifted, unless its client has given up.
 func TestHold(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
@@ -226,7 +226,7 @@ func TestAnswer(t *testing.T) {
 	b.want(b.ask(t.Context(), http.MethodGet, "/api/v1/secrets"), "200 OK another answer")
 }
 
-// TestLose: the request is carried out, and its answer does not come.
+// TestLose: the request is carried out, but its answer does not come.
 func TestLose(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
@@ -235,8 +235,8 @@ func TestLose(t *testing.T) {
 	b.want(b.ask(t.Context(), http.MethodGet, all), "200 OK request 2")
 }
 
-// TestSilence: a stream that is open says nothing while its connection is well, one that is opened afterwards does, and what was held
-// back comes at the end.
+// TestSilence: an open stream is silent while its connection is in order. A stream that is opened afterwards is not silent, and what was
+// held back comes at the end.
 func TestSilence(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
@@ -256,7 +256,7 @@ func TestSilence(t *testing.T) {
 	b.want(b.next(silent), "meanwhile")
 }
 
-// TestWire: a cut ends what is open and lets nobody in; packets that vanish are noticed by whoever sends pings.
+// TestWire: a cut ends open connections and refuses new ones; a client that sends pings notices that packets are lost.
 func TestWire(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {

@@ -10,11 +10,11 @@ import (
 type Request struct {
 	// Verb is get, list, watch, create, update, patch, delete or deletecollection.
 	Verb string
-	// Group is the API group; "" is the core group, or no resource.
+	// Group is the API group; "" is the core group, or the request is not for a resource.
 	Group string
-	// Resource is the plural with its subresource, as "deployments/scale"; "" for what is no resource, as /version.
+	// Resource is the plural with its subresource, such as "deployments/scale"; "" if the request is not for a resource, such as /version.
 	Resource string
-	// Namespace and Name are "" where the request names none.
+	// Namespace and Name are "" if the request names none.
 	Namespace, Name string
 	// At is when it reached the proxy.
 	At time.Time
@@ -70,27 +70,27 @@ func verb(r *http.Request, named bool) string {
 	return strings.ToLower(r.Method)
 }
 
-// Match says whether a request is meant.
+// Match selects requests.
 type Match func(Request) bool
 
-// On means the requests with a verb to a resource, as "update", "deployments/scale"; "" is any.
+// On matches requests with a verb to a resource, such as "update" and "deployments/scale"; "" matches any.
 func On(verb, resource string) Match {
 	return func(r Request) bool {
 		return (verb == "" || verb == r.Verb) && (resource == "" || resource == r.Resource)
 	}
 }
 
-// In means those of a namespace.
+// In matches requests to a namespace.
 func (m Match) In(namespace string) Match {
 	return func(r Request) bool { return m(r) && r.Namespace == namespace }
 }
 
-// Named means those of an object.
+// Named matches requests for an object.
 func (m Match) Named(name string) Match {
 	return func(r Request) bool { return m(r) && r.Name == name }
 }
 
-// Before means those that came before a moment: with the present one, streams that are open, and not those that replace them.
+// Before matches requests that came before a moment. Before now are the open streams, but not those that replace them.
 func (m Match) Before(moment time.Time) Match {
 	return func(r Request) bool { return m(r) && r.At.Before(moment) }
 }

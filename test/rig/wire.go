@@ -7,7 +7,7 @@ import (
 	"sync"
 )
 
-// condition is what a wire is like.
+// condition is the state of a wire.
 type condition int
 
 const (
@@ -16,7 +16,7 @@ const (
 	broken           // connections are closed
 )
 
-// wire is a listener whose connections, those that are open as well, are as good as it is.
+// wire is a listener whose condition applies to all its connections, including open ones.
 type wire struct {
 	net.Listener
 
@@ -43,7 +43,7 @@ func (w *wire) set(to condition) {
 	}
 }
 
-// Accept accepts connections on a broken wire, too, and closes them at once.
+// Accept accepts connections; if the wire is broken, it closes them at once.
 func (w *wire) Accept() (net.Conn, error) {
 	conn, err := w.Listener.Accept()
 	if err != nil {
@@ -67,7 +67,7 @@ type plug struct {
 	closed chan struct{}
 }
 
-// Read reads what has come over the wire. What comes over a dead one waits, as if it were sent again and again.
+// Read reads from the wire. What comes over a dead wire waits, as if TCP sent it again and again.
 func (p *plug) Read(b []byte) (int, error) {
 	n, err := p.Conn.Read(b)
 	p.pass()
@@ -89,7 +89,7 @@ func (p *plug) Close() error {
 	return p.Conn.Close()
 }
 
-// pass returns when the wire is not dead.
+// pass waits until the wire is not dead.
 func (p *plug) pass() {
 	for {
 		p.wire.mu.Lock()

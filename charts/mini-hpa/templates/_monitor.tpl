@@ -20,7 +20,7 @@ spec:
   {{ .endpoints }}:
   - port: metrics
     path: /metrics
-    honorLabels: true # the label "namespace" is the workload's
+    honorLabels: true # keeps the label "namespace", which is the workload's
     {{- with .interval }}
     interval: {{ . }}
     {{- end }}

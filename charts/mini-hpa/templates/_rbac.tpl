@@ -33,7 +33,7 @@ metadata:
   verbs: [update, patch]
 - apiGroups: [apps]
   resources: [replicasets]
-  {{- /* The webhook reads single ones, to recognize a rollback. */}}
+  {{- /* The webhook reads single ReplicaSets, to recognize a rollback. */}}
   verbs: [{{ if .Values.webhook.enabled }}get, {{ end }}list, watch]
 - apiGroups: [""]
   resources: [pods, limitranges]
@@ -54,13 +54,13 @@ metadata:
 {{- if .Values.webhook.enabled }}
 - apiGroups: [""]
   resources: [namespaces]
-  {{- /* The webhook reads its labels, to recognize that containers are injected. */}}
+  {{- /* The webhook reads the labels of a namespace, to recognize injected containers. */}}
   verbs: [get]
 {{- end }}
 - apiGroups: [metrics.k8s.io]
   resources: [pods]
   verbs: [list]
-{{- /* Each metric is a resource of its own here. A question about pods or an object names it, hence is a get. */}}
+{{- /* Each metric is a resource of its own in this API. A request names the pods or the object, so its verb is get. */}}
 {{- if .Values.rbac.customMetrics }}
 - apiGroups: [custom.metrics.k8s.io]
   resources: ["*"]

@@ -138,24 +138,27 @@ func actionOf(current, desired int32) string {
 type board struct {
 	mu        sync.Mutex
 	standings map[annotations.Key]standing
-	number    *prometheus.Desc
-	descs     []*prometheus.Desc // in the order of Collect
+
+	number                                  *prometheus.Desc
+	min, max, current, desired, recommended *prometheus.Desc
+	condition, mode, missing, pause         *prometheus.Desc
 }
 
 func newBoard() *board {
-	number := prometheus.NewDesc(metricsNamespace+"_num_horizontal_pod_autoscalers", "Number of autoscaled Deployments; 0 in a standby.", nil, nil)
-	return &board{standings: map[annotations.Key]standing{}, number: number, descs: []*prometheus.Desc{
-		shown("min_replicas", "Lower bound of the replicas, by the annotations; absent while they are invalid."),
-		shown("max_replicas", "Upper bound of the replicas, by the annotations; absent while they are invalid."),
-		shown("current_replicas", "Replicas in the Deployment's spec as the last decision saw them."),
-		shown("desired_replicas", "Replicas that the last decision asked for."),
-		shown("recommended_replicas", "Replicas that the metrics and the stabilization windows ask for, before bounds and policies; absent while no metric is valid."),
-		shown("condition", "Condition as an HPA has it: 1 is true, 0 is false; absent while it is unknown. 'condition' is ScalingActive, AbleToScale or ScalingLimited.", "condition"),
-		shown("workload_mode", "A constant 1, labeled with how the workload is treated: 'mode' is auto, observe or paused as in its annotations, "+
+	return &board{
+		standings:   map[annotations.Key]standing{},
+		number:      prometheus.NewDesc(metricsNamespace+"_num_horizontal_pod_autoscalers", "Number of autoscaled Deployments; 0 in a standby.", nil, nil),
+		min:         shown("min_replicas", "Lower bound of the replicas, by the annotations; absent while they are invalid."),
+		max:         shown("max_replicas", "Upper bound of the replicas, by the annotations; absent while they are invalid."),
+		current:     shown("current_replicas", "Replicas in the Deployment's spec as the last decision saw them."),
+		desired:     shown("desired_replicas", "Replicas that the last decision asked for."),
+		recommended: shown("recommended_replicas", "Replicas that the metrics and the stabilization windows ask for, before bounds and policies; absent while no metric is valid."),
+		condition:   shown("condition", "Condition as an HPA has it: 1 is true, 0 is false; absent while it is unknown. 'condition' is ScalingActive, AbleToScale or ScalingLimited.", "condition"),
+		mode: shown("workload_mode", "A constant 1, labeled with how the workload is treated: 'mode' is auto, observe or paused as in its annotations, "+
 			"disabled where its replicas are 0, or invalid where the annotations, the pod template or another autoscaler stand in the way.", "mode"),
-		shown("missing_replicas", "Replicas that are asked for and do not come, because their pods cannot be created or no node takes them; absent while there are none."),
-		shown("overwritten_pause_seconds", "How long mini-hpa waits before it takes the replicas back from somebody else who sets them again and again; absent while nobody does."),
-	}}
+		missing: shown("missing_replicas", "Replicas that are asked for and do not come, because their pods cannot be created or no node takes them; absent while there are none."),
+		pause:   shown("overwritten_pause_seconds", "How long mini-hpa waits before it takes the replicas back from somebody else who sets them again and again; absent while nobody does."),
+	}
 }
 
 // shown describes a metric of one workload.
@@ -165,8 +168,7 @@ func shown(name, help string, labels ...string) *prometheus.Desc {
 
 // Describe is prometheus.Collector's.
 func (b *board) Describe(c chan<- *prometheus.Desc) {
-	c <- b.number
-	for _, desc := range b.descs {
+	for _, desc := range []*prometheus.Desc{b.number, b.min, b.max, b.current, b.desired, b.recommended, b.condition, b.mode, b.missing, b.pause} {
 		c <- desc
 	}
 }
@@ -178,20 +180,22 @@ func (b *board) Collect(c chan<- prometheus.Metric) {
 	b.mu.Unlock()
 	c <- prometheus.MustNewConstMetric(b.number, prometheus.GaugeValue, float64(len(standings)))
 	for key, s := range standings {
-		show := func(i int, f figure, labels ...string) {
+		show := func(desc *prometheus.Desc, f figure, labels ...string) {
 			if f.known {
-				c <- prometheus.MustNewConstMetric(b.descs[i], prometheus.GaugeValue, float64(f.value), append([]string{key.Namespace, key.Name}, labels...)...)
+				c <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, float64(f.value), append([]string{key.Namespace, key.Name}, labels...)...)
 			}
 		}
-		for i, f := range [...]figure{s.min, s.max, s.current, s.desired, s.recommended} {
-			show(i, f)
-		}
-		show(5, s.active, "ScalingActive")
-		show(5, s.able, "AbleToScale")
-		show(5, s.limited, "ScalingLimited")
-		show(6, figure{1, s.mode != ""}, string(s.mode))
-		show(7, s.missing)
-		show(8, s.pause)
+		show(b.min, s.min)
+		show(b.max, s.max)
+		show(b.current, s.current)
+		show(b.desired, s.desired)
+		show(b.recommended, s.recommended)
+		show(b.condition, s.active, "ScalingActive")
+		show(b.condition, s.able, "AbleToScale")
+		show(b.condition, s.limited, "ScalingLimited")
+		show(b.mode, figure{1, s.mode != ""}, string(s.mode))
+		show(b.missing, s.missing)
+		show(b.pause, s.pause)
 	}
 }
 

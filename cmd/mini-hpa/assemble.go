@@ -58,7 +58,7 @@ func (c *controllerTask) assemble(b cli.Build, api cluster.Clients, tenure *tenu
 
 // scaler makes the one who decides. From here on there is something to flush.
 func (c *controllerTask) scaler(p *process, api cluster.Clients) *scaler.Scaler {
-	events, end := scaler.NewRecorder(api.Tell.CoreV1(), p.budget)
+	events, end := scaler.NewEventWriter(api.Tell.CoreV1(), p.budget)
 	p.flush = func() {
 		end()
 		p.budget.SayAll()

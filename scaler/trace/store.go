@@ -26,8 +26,8 @@ type store struct {
 	root    *os.Root
 	limits  Limits
 	exists  func(annotations.Key) bool
-	files   []file // all of them, oldest first
-	total   int64  // their bytes
+	files   []*file // all of them, oldest first
+	total   int64   // their bytes
 	current map[string]*current
 }
 
@@ -40,9 +40,8 @@ type file struct {
 
 // current is the file that a workload's next observation goes to.
 type current struct {
-	path     string
+	*file
 	identity []byte // what its header says
-	size     int64
 	last     time.Time
 }
 
@@ -109,7 +108,7 @@ func (s *store) begin(base string, o observed, identity, line []byte) error {
 	}
 	f.workload = o.workload.Key
 	s.files = append(s.files, f)
-	s.current[base] = &current{path: f.path, identity: identity, last: o.snapshot.Time}
+	s.current[base] = &current{file: f, identity: identity, last: o.snapshot.Time}
 	if err = s.extend(base, append(head, line...)); err != nil {
 		s.drop(f.path) // a trace without a header would help nobody
 	}
@@ -117,9 +116,9 @@ func (s *store) begin(base string, o observed, identity, line []byte) error {
 }
 
 // create makes an empty file that did not exist before.
-func (s *store) create(base string, at time.Time) (file, error) {
+func (s *store) create(base string, at time.Time) (*file, error) {
 	if err := s.root.MkdirAll(namespaceOf(base), modeDirectory); err != nil {
-		return file{}, err
+		return nil, err
 	}
 	for {
 		f := newFile(base, at)
@@ -128,7 +127,7 @@ func (s *store) create(base string, at time.Time) (file, error) {
 			return f, out.Close()
 		}
 		if !errors.Is(err, fs.ErrExist) {
-			return file{}, err
+			return nil, err
 		}
 		at = at.Add(time.Millisecond) // the name's resolution
 	}
@@ -155,11 +154,6 @@ func (s *store) extend(base string, text []byte) error {
 func (s *store) grow(c *current, size int64) {
 	c.size += size
 	s.total += size
-	for i := range s.files {
-		if s.files[i].path == c.path {
-			s.files[i].size += size
-		}
-	}
 	for len(s.files) > 1 && (s.total > s.limits.Total || len(s.files) > s.limits.AllFiles) {
 		s.remove(s.dispensable(c.path))
 	}
@@ -169,8 +163,8 @@ func (s *store) grow(c *current, size int64) {
 // if there are none, of all, the oldest one of the namespace that has the most of them. Names that come and go cost a namespace nothing, so
 // they must not cost others their traces, however many of those there are.
 func (s *store) dispensable(path string) int {
-	others := func(f file) bool { return f.path != path }
-	gone := func(f file) bool { return others(f) && !s.exists(f.workload) }
+	others := func(f *file) bool { return f.path != path }
+	gone := func(f *file) bool { return others(f) && !s.exists(f.workload) }
 	if i := s.oldestOfLargest(gone); i >= 0 {
 		return i
 	}
@@ -178,7 +172,7 @@ func (s *store) dispensable(path string) int {
 }
 
 // oldestOfLargest is the oldest one of these files in the namespace that has the most of them, in bytes or by number; -1 if there are none.
-func (s *store) oldestOfLargest(these func(file) bool) int {
+func (s *store) oldestOfLargest(these func(*file) bool) int {
 	used, first, most := map[string]int64{}, map[string]int{}, ""
 	for i, f := range s.files {
 		if !these(f) {
@@ -218,7 +212,7 @@ func (s *store) forget(base string, left int) {
 
 // drop removes the file of this path, if it is not gone already.
 func (s *store) drop(path string) {
-	if i := slices.IndexFunc(s.files, func(f file) bool { return f.path == path }); i >= 0 {
+	if i := slices.IndexFunc(s.files, func(f *file) bool { return f.path == path }); i >= 0 {
 		s.remove(i)
 	}
 }

@@ -26,9 +26,9 @@ const longestName = 200
 // object has an underscore in it, so that the workload "web" and the workload "web.2" never share a name.
 var recorded = regexp.MustCompile(`^([a-z0-9-]+/[a-z0-9.-]+)_(\d{8}T\d{6}\.\d{3}Z)\.trace\.jsonl$`)
 
-func newFile(base string, at time.Time) file {
+func newFile(base string, at time.Time) *file {
 	stamp := at.UTC().Format(stampLayout)
-	return file{path: base + "_" + stamp + ".trace.jsonl", base: base, stamp: stamp}
+	return &file{path: base + "_" + stamp + ".trace.jsonl", base: base, stamp: stamp}
 }
 
 // basePath is where the workload's files are, but for their time.
@@ -59,7 +59,7 @@ func (s *store) scan() error {
 		}
 		return s.found(name, entry)
 	})
-	slices.SortStableFunc(s.files, func(a, b file) int { return cmp.Compare(a.stamp, b.stamp) })
+	slices.SortStableFunc(s.files, func(a, b *file) int { return cmp.Compare(a.stamp, b.stamp) })
 	return err
 }
 
@@ -73,7 +73,7 @@ func (s *store) found(name string, entry fs.DirEntry) error {
 		return err
 	}
 	workload := annotations.DeploymentKey(namespaceOf(name), path.Base(parts[1])) // of a long name there is no such workload
-	s.files = append(s.files, file{path: name, base: parts[1], stamp: parts[2], size: info.Size(), workload: workload})
+	s.files = append(s.files, &file{path: name, base: parts[1], stamp: parts[2], size: info.Size(), workload: workload})
 	s.total += info.Size()
 	return nil
 }

@@ -38,7 +38,7 @@ const (
 	flushTimeout = 5 * time.Second
 )
 
-// recorder writes Events in the background. client-go's has one queue for all, which keeps a thousand, drops what comes then, and
+// eventWriter writes Events in the background. client-go's has one queue for all, which keeps a thousand, drops what comes then, and
 // writes one after the other. Here namespaces take turns:
 //
 //	Event --> waiting, by namespace --> turns, a queue of namespaces --> writer --> correlator --> API server
@@ -46,7 +46,7 @@ const (
 // The queue hands a namespace to one writer at a time. So the Events of a workload are written in order, and a namespace whose Events
 // are taken slowly, or of which there are thousands, keeps no other one waiting. Nor does one whose Events are not taken: between two tries
 // the namespace pauses, and no writer does.
-type recorder struct {
+type eventWriter struct {
 	client     typedcorev1.EventsGetter
 	correlator *record.EventCorrelator
 	budget     *Budget
@@ -84,13 +84,13 @@ type telling struct {
 	at                    time.Time
 }
 
-// NewRecorder writes Events as component "mini-hpa": namespaces take turns, and Events of one workload are written in order. What is
+// NewEventWriter writes Events as component "mini-hpa": namespaces take turns, and Events of one workload are written in order. What is
 // said again of a workload is counted in the Event that has said it; what is similar to ten others within ten minutes is put into one.
 // Events that are not written are told to the budget, which may be nil. The returned function ends it, after what was recorded before
 // is written or a few seconds have passed.
-func NewRecorder(client typedcorev1.EventsGetter, budget *Budget) (Events, func()) {
+func NewEventWriter(client typedcorev1.EventsGetter, budget *Budget) (Events, func()) {
 	ctx, cancel := context.WithCancel(context.Background())
-	r := &recorder{client: client, budget: budget, lines: map[string]*line{}, written: make(chan struct{}),
+	r := &eventWriter{client: client, budget: budget, lines: map[string]*line{}, written: make(chan struct{}),
 		turns: workqueue.NewTypedWithConfig(workqueue.TypedQueueConfig[string]{}),
 		// The correlator drops what it calls spam and says so to nobody; how much is told is the budget's.
 		correlator: record.NewEventCorrelatorWithOptions(record.CorrelatorOptions{BurstSize: math.MaxInt32,
@@ -102,7 +102,7 @@ func NewRecorder(client typedcorev1.EventsGetter, budget *Budget) (Events, func(
 }
 
 // Event records an Event of type Normal or Warning.
-func (r *recorder) Event(object runtime.Object, kind, reason, message string) {
+func (r *eventWriter) Event(object runtime.Object, kind, reason, message string) {
 	about, err := reference.GetReference(scheme.Scheme, object)
 	if err != nil {
 		r.budget.lose("", notStored, 1, err)
@@ -133,7 +133,7 @@ var (
 )
 
 // dropOne drops the last Event of the namespace that has the most of them.
-func (r *recorder) dropOne() {
+func (r *eventWriter) dropOne() {
 	longest, most := "", 0
 	for namespace, l := range r.lines {
 		if len(l.waiting) > most {
@@ -147,7 +147,7 @@ func (r *recorder) dropOne() {
 }
 
 // write writes Events, one of a namespace in its turn, until there are no more turns.
-func (r *recorder) write(ctx context.Context) {
+func (r *eventWriter) write(ctx context.Context) {
 	for {
 		namespace, over := r.turns.Get()
 		if over || ctx.Err() != nil {
@@ -166,7 +166,7 @@ func (r *recorder) write(ctx context.Context) {
 }
 
 // next is the Event of a namespace whose turn it is; nil if there is none yet, or none any more.
-func (r *recorder) next(namespace string) *attemptedEvent {
+func (r *eventWriter) next(namespace string) *attemptedEvent {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	l := r.lines[namespace]
@@ -184,7 +184,7 @@ func (r *recorder) next(namespace string) *attemptedEvent {
 }
 
 // pause keeps a namespace's first Event for later. What is recorded meanwhile waits behind it.
-func (r *recorder) pause(namespace string, lasts time.Duration) {
+func (r *eventWriter) pause(namespace string, lasts time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	l := r.lines[namespace]
@@ -198,7 +198,7 @@ func (r *recorder) pause(namespace string, lasts time.Duration) {
 }
 
 // done ends with a namespace's first Event, which was written or could not be. If there are more, the namespace has another turn.
-func (r *recorder) done(namespace string, err error) {
+func (r *eventWriter) done(namespace string, err error) {
 	if err != nil {
 		r.budget.lose(namespace, notStored, 1, err)
 	}
@@ -216,7 +216,7 @@ func (r *recorder) done(namespace string, err error) {
 }
 
 // try asks the API server once to store an Event, or to count it in one that says the same.
-func (r *recorder) try(ctx context.Context, e *attemptedEvent) (err error) {
+func (r *eventWriter) try(ctx context.Context, e *attemptedEvent) (err error) {
 	if e.correlated == nil {
 		if e.correlated, err = r.correlator.EventCorrelate(e.event()); err != nil {
 			e.tries = tries
@@ -242,7 +242,7 @@ func again(err error) bool {
 }
 
 // send makes one request. An Event that is gone, after an hour as a rule, is written anew.
-func (r *recorder) send(ctx context.Context, c *record.EventCorrelateResult) (*corev1.Event, error) {
+func (r *eventWriter) send(ctx context.Context, c *record.EventCorrelateResult) (*corev1.Event, error) {
 	events := r.client.Events(c.Event.Namespace)
 	if c.Patch != nil {
 		stored, err := events.Patch(ctx, c.Event.Name, types.StrategicMergePatchType, c.Patch, metav1.PatchOptions{})
@@ -266,7 +266,7 @@ func (t telling) event() *corev1.Event {
 }
 
 // end waits until all that was recorded before is written, but not for ever.
-func (r *recorder) end(cancel func()) {
+func (r *eventWriter) end(cancel func()) {
 	r.mu.Lock()
 	if r.ending = true; r.unwritten == 0 {
 		close(r.written)

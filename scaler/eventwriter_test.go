@@ -123,15 +123,15 @@ func TestNamespacesTakeTurns(t *testing.T) {
 					}
 					return 100 * time.Millisecond
 				}
-				recorder, end := NewRecorder(store, nil)
+				writer, end := NewEventWriter(store, nil)
 				for i := range 5000 {
-					recorder.Event(named("noisy", fmt.Sprint("web-", i)), corev1.EventTypeWarning, EventInvalidAnnotations, "no")
+					writer.Event(named("noisy", fmt.Sprint("web-", i)), corev1.EventTypeWarning, EventInvalidAnnotations, "no")
 				}
 				time.Sleep(time.Second)
 				store.mu.Lock()
 				store.written = nil
 				store.mu.Unlock()
-				recorder.Event(named("quiet", "web"), corev1.EventTypeNormal, EventSuccessfulRescale, "New size: 5")
+				writer.Event(named("quiet", "web"), corev1.EventTypeNormal, EventSuccessfulRescale, "New size: 5")
 				time.Sleep(150 * time.Millisecond)
 				if written := store.lines(); !slices.Contains(written, "1.1s quiet/web New size: 5 1") {
 					t.Errorf("written %q, want that of the other namespace as well", written)
@@ -148,9 +148,9 @@ func TestEventsOfAWorkloadAreInOrder(t *testing.T) {
 		store := newEtcd()
 		turn := 0
 		store.takes = func(string) time.Duration { turn++; return time.Second / time.Duration(turn) }
-		recorder, end := NewRecorder(store, nil)
+		writer, end := NewEventWriter(store, nil)
 		for _, message := range []string{"a", "b", "a", "c"} {
-			recorder.Event(named("shop", "web"), corev1.EventTypeNormal, EventSuccessfulRescale, message)
+			writer.Event(named("shop", "web"), corev1.EventTypeNormal, EventSuccessfulRescale, message)
 			time.Sleep(time.Nanosecond)
 		}
 		end()
@@ -169,9 +169,9 @@ func TestABurstOfEventsIsKept(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				store := newEtcd()
-				recorder, end := NewRecorder(store, nil)
+				writer, end := NewEventWriter(store, nil)
 				for i := range workloads {
-					recorder.Event(named(fmt.Sprint("ns-", i%namespaces), fmt.Sprint("web-", i)), corev1.EventTypeNormal, EventSuccessfulRescale, "New size: 5")
+					writer.Event(named(fmt.Sprint("ns-", i%namespaces), fmt.Sprint("web-", i)), corev1.EventTypeNormal, EventSuccessfulRescale, "New size: 5")
 				}
 				end()
 				if len(store.lines()) != workloads {
@@ -188,11 +188,11 @@ func TestTooManyEventsWait(t *testing.T) {
 		store := newEtcd()
 		store.slow(time.Hour)
 		budget, logs := watchedBudget()
-		recorder, end := NewRecorder(store, budget)
+		writer, end := NewEventWriter(store, budget)
 		for range mostWaiting + 100 {
-			recorder.Event(named("noisy", "web"), corev1.EventTypeWarning, EventInvalidAnnotations, "no")
+			writer.Event(named("noisy", "web"), corev1.EventTypeWarning, EventInvalidAnnotations, "no")
 		}
-		recorder.Event(named("quiet", "web"), corev1.EventTypeNormal, EventSuccessfulRescale, "New size: 5")
+		writer.Event(named("quiet", "web"), corev1.EventTypeNormal, EventSuccessfulRescale, "New size: 5")
 		store.slow(0)
 		time.Sleep(2 * time.Minute)
 		want := []string{"Events could not be written map[error:too many Events are waiting lost:101 namespace:noisy]"}
@@ -215,15 +215,15 @@ func TestAskedToTellLater(t *testing.T) {
 			return nil
 		}
 		budget, logs := watchedBudget()
-		recorder, end := NewRecorder(store, budget)
+		writer, end := NewEventWriter(store, budget)
 		const turnedAway = 10 * writers
 		for _, message := range []string{"a", "b", "c"} {
 			for i := range turnedAway {
-				recorder.Event(named(fmt.Sprint("shop-", i), "web"), corev1.EventTypeWarning, EventInvalidAnnotations, message)
+				writer.Event(named(fmt.Sprint("shop-", i), "web"), corev1.EventTypeWarning, EventInvalidAnnotations, message)
 			}
 			time.Sleep(time.Second)
 		}
-		recorder.Event(named("quiet", "web"), corev1.EventTypeNormal, EventSuccessfulRescale, "New size: 5")
+		writer.Event(named("quiet", "web"), corev1.EventTypeNormal, EventSuccessfulRescale, "New size: 5")
 		synctest.Wait()
 		if diff := cmp.Diff([]string{"3s quiet/web New size: 5 1"}, store.lines()); diff != "" {
 			t.Errorf("written (-want +got):\n%s", diff)
@@ -255,9 +255,9 @@ func TestTheEndCountsWhatPauses(t *testing.T) {
 		store := newEtcd()
 		store.fails = func(*corev1.Event) error { return apierrors.NewTooManyRequests("come again", 3600) }
 		budget, logs := watchedBudget()
-		recorder, end := NewRecorder(store, budget)
+		writer, end := NewEventWriter(store, budget)
 		for i := range 3 {
-			recorder.Event(named("shop", fmt.Sprint("web-", i)), corev1.EventTypeNormal, EventSuccessfulRescale, "New size: 5")
+			writer.Event(named("shop", fmt.Sprint("web-", i)), corev1.EventTypeNormal, EventSuccessfulRescale, "New size: 5")
 		}
 		began := time.Now()
 		end()
@@ -304,8 +304,8 @@ func TestAnAPIServerThatIsAway(t *testing.T) {
 					return nil
 				}
 				budget, logs := watchedBudget()
-				recorder, end := NewRecorder(store, budget)
-				recorder.Event(named("shop", "web"), corev1.EventTypeNormal, EventSuccessfulRescale, "New size: 5")
+				writer, end := NewEventWriter(store, budget)
+				writer.Event(named("shop", "web"), corev1.EventTypeNormal, EventSuccessfulRescale, "New size: 5")
 				time.Sleep(10 * time.Minute)
 				var written []string
 				for _, line := range store.lines() {
@@ -341,9 +341,9 @@ func TestTheEndWaitsForTheEvents(t *testing.T) {
 				store := newEtcd()
 				store.slow(story.takes)
 				budget, logs := watchedBudget()
-				recorder, end := NewRecorder(store, budget)
+				writer, end := NewEventWriter(store, budget)
 				for i := range 50 {
-					recorder.Event(named("shop", fmt.Sprint("web-", i)), corev1.EventTypeNormal, EventSuccessfulRescale, "New size: 5")
+					writer.Event(named("shop", fmt.Sprint("web-", i)), corev1.EventTypeNormal, EventSuccessfulRescale, "New size: 5")
 				}
 				began := time.Now()
 				end()
@@ -363,10 +363,10 @@ func TestTheEndWaitsForTheEvents(t *testing.T) {
 func BenchmarkWaiting(b *testing.B) {
 	store := newEtcd()
 	store.slow(time.Hour)
-	recorder, _ := NewRecorder(store, nil)
+	writer, _ := NewEventWriter(store, nil)
 	d := named("shop", "web")
 	b.ReportAllocs()
 	for b.Loop() {
-		recorder.Event(d, corev1.EventTypeNormal, EventSuccessfulRescale, "New size: 5")
+		writer.Event(d, corev1.EventTypeNormal, EventSuccessfulRescale, "New size: 5")
 	}
 }

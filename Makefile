@@ -83,7 +83,7 @@ bench-churn: control-plane ## Measure what is left of 30,000 workloads that come
 	cd test && $(GO) run ./bench churn --page ../docs/benchmarks.md
 
 .PHONY: demo
-demo: control-plane ## Watch an annotated Deployment scale on a control plane of its own; pictures in demo-output/.
+demo: control-plane ## Watch an annotated Deployment scale on a control plane of its own; a picture in demo-output/.
 	cd test && $(GO) run ./demo
 
 .PHONY: demo-here

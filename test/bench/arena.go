@@ -158,7 +158,7 @@ func (a *arena) round(ctx context.Context, c contender, i int, idle usage) (roun
 	if err != nil {
 		return r, err
 	}
-	defer p.kill()
+	defer p.Kill()
 	if err := a.atRest(ctx, c, p, idle, &r); err != nil {
 		return r, err
 	}
@@ -186,7 +186,7 @@ func (a *arena) begin(ctx context.Context, c contender, phase time.Duration) (*p
 		return nil, err
 	}
 	if err := a.underWay(ctx, c); err != nil {
-		p.kill()
+		p.Kill()
 		return nil, err
 	}
 	return p, nil

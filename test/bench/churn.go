@@ -54,7 +54,7 @@ func measureChurn(ctx context.Context, s settings, program string, book *book) e
 	if err != nil {
 		return err
 	}
-	defer p.kill()
+	defer p.Kill()
 	c := &churn{PerSecond: s.perSecond}
 	if c.setting, err = a.setting(ctx); err != nil {
 		return err

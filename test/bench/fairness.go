@@ -52,7 +52,7 @@ func measureFairness(ctx context.Context, s settings, program string, crowd int,
 	if err != nil {
 		return err
 	}
-	defer p.kill()
+	defer p.Kill()
 	f := fairness{Crowd: crowd, Few: few, Rounds: s.rounds}
 	if f.setting, err = a.setting(ctx); err != nil {
 		return err

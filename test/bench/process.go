@@ -8,79 +8,43 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"runtime"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
+
+	"github.com/mini-hpa/mini-hpa/test/child"
 )
 
 // ticks is USER_HZ, in which Linux counts CPU time for everybody.
 const ticks = 100
 
 // process is a contender that runs.
-type process struct {
-	cmd  *exec.Cmd
-	done chan error
-}
+type process struct{ *child.Process }
 
 // launch starts a program whose output goes to a file. It ends with this process.
 func launch(program string, args []string, log string) (*process, error) {
-	file, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	p := &process{cmd: exec.CommandContext(context.Background(), program, args...), done: make(chan error, 1)} // ended by stop or kill
-	p.cmd.Stdout, p.cmd.Stderr = file, file
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	started := make(chan error)
-	go p.run(started)
-	return p, <-started
-}
-
-// run starts the process from a thread that stays until it has ended: Linux kills it when that thread ends.
-func (p *process) run(started chan<- error) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	if err := p.cmd.Start(); err != nil {
-		started <- err
-		return
-	}
-	started <- nil
-	p.done <- p.cmd.Wait()
+	p, err := child.Start("the contender", exec.CommandContext(context.Background(), program, args...), log) // ended by stop or kill
+	return &process{p}, err
 }
 
 // stop ends it as a kubelet would.
 func (p *process) stop() error {
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		return err
-	}
-	select {
-	case err := <-p.done:
-		p.done <- err
-		var exit *exec.ExitError
-		if errors.As(err, &exit) {
-			return nil // kube-controller-manager ends with status 1
-		}
-		return err
-	case <-time.After(time.Minute):
+	if !p.Stop(time.Minute) {
 		return errors.New("it does not end within a minute of SIGTERM")
 	}
+	var exit *exec.ExitError
+	if err := p.Result(); !errors.As(err, &exit) { // kube-controller-manager ends with status 1
+		return err
+	}
+	return nil
 }
 
-func (p *process) kill() {
-	_ = p.cmd.Process.Kill() // it may have ended
-	err := <-p.done
-	p.done <- err
-}
-
-func (p *process) rss() (int64, error)  { return statusOf(p.cmd.Process.Pid, "VmRSS:") }
-func (p *process) peak() (int64, error) { return statusOf(p.cmd.Process.Pid, "VmHWM:") }
+func (p *process) rss() (int64, error)  { return statusOf(p.PID(), "VmRSS:") }
+func (p *process) peak() (int64, error) { return statusOf(p.PID(), "VmHWM:") }
 
 // forgetPeak lets the peak begin at what there is now (proc_pid_clear_refs(5)).
 func (p *process) forgetPeak() error {
-	return os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", p.cmd.Process.Pid), []byte("5"), 0)
+	return os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", p.PID()), []byte("5"), 0)
 }
 
 // statusOf is a field of /proc/PID/status in bytes.

@@ -71,7 +71,7 @@ func (a *arena) read(ctx context.Context, c contender, p *process) (reading, err
 		pids[string(component)] = pid
 	}
 	if p != nil {
-		pids["controller"] = p.cmd.Process.Pid
+		pids["controller"] = p.PID()
 	}
 	var err error
 	if c != nil {

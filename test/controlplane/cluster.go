@@ -15,6 +15,7 @@ import (
 
 	"k8s.io/client-go/rest"
 
+	"github.com/mini-hpa/mini-hpa/test/child"
 	"github.com/mini-hpa/mini-hpa/test/controlplane/binaries"
 )
 
@@ -35,12 +36,11 @@ type Cluster struct {
 	home      *home
 	dir       string
 	authority *authority
-	spawner   *spawner
 	ports     ports
 	admin     *rest.Config
 
-	mu        sync.Mutex             // held during every change of the processes
-	processes map[Component]*process // started and not stopped by us; may have ended
+	mu        sync.Mutex                   // held during every change of the processes
+	processes map[Component]*child.Process // started and not stopped by us; may have ended
 	stopped   bool
 }
 
@@ -102,7 +102,7 @@ func prepare(o Options, files binaries.Files) (*Cluster, error) {
 	}
 	return &Cluster{
 		options: o, files: files, home: home, dir: home.path, authority: authority,
-		spawner: newSpawner(), processes: map[Component]*process{},
+		processes: map[Component]*child.Process{},
 	}, nil
 }
 

@@ -121,7 +121,7 @@ type footprint struct {
 func footprintOf(c *Cluster) footprint {
 	f := footprint{Dir: c.Dir()}
 	for _, p := range c.all() {
-		f.Pids = append(f.Pids, p.cmd.Process.Pid)
+		f.Pids = append(f.Pids, p.PID())
 	}
 	for _, port := range c.ports.each() {
 		f.Ports = append(f.Ports, *port)

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"k8s.io/client-go/kubernetes"
+
+	"github.com/mini-hpa/mini-hpa/test/child"
 )
 
 // startAttempts bounds the starts with other ports. A component that dies as it starts most likely lost a race for a port.
@@ -21,7 +23,7 @@ const startAttempts = 3
 func (c *Cluster) launchSomehow(ctx context.Context, choose func() (ports, error)) error {
 	for attempt := 1; ; attempt++ {
 		err := c.launch(ctx, choose)
-		var fallen *fallenError
+		var fallen *child.FallenError
 		if err == nil || attempt == startAttempts || !errors.As(err, &fallen) {
 			return err
 		}
@@ -88,7 +90,7 @@ func (c *Cluster) populate(ctx context.Context) error {
 
 // start runs a component; c.mu is held.
 func (c *Cluster) start(component Component) error {
-	p, err := c.spawner.startProcess(component, c.files[string(component)], c.dir, c.args(component))
+	p, err := startProcess(component, c.files[string(component)], c.dir, c.args(component))
 	if err != nil {
 		return err
 	}
@@ -96,6 +98,6 @@ func (c *Cluster) start(component Component) error {
 	return nil
 }
 
-func (c *Cluster) all() []*process { return slices.Collect(maps.Values(c.processes)) }
+func (c *Cluster) all() []*child.Process { return slices.Collect(maps.Values(c.processes)) }
 
 func notInTime() error { return fmt.Errorf("not ready within %s", readyTimeout.Round(time.Second)) }

@@ -17,6 +17,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/mini-hpa/mini-hpa/test/child"
 )
 
 func TestParallelClustersAreStrangersAndLeaveNothing(t *testing.T) {
@@ -97,12 +99,12 @@ func TestTakenPortAndFallenComponent(t *testing.T) {
 	}
 
 	scheduler, f := c.processes[Scheduler], footprintOf(c)
-	if err := scheduler.cmd.Process.Signal(syscall.SIGKILL); err != nil {
+	if err := syscall.Kill(scheduler.PID(), syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	<-scheduler.ended
+	<-scheduler.Ended()
 	err = c.Stop()
-	if !errorIs[*fallenError](err) || !strings.Contains(err.Error(), "kube-scheduler ended by itself (signal: killed)") {
+	if !errorIs[*child.FallenError](err) || !strings.Contains(err.Error(), "kube-scheduler ended by itself (signal: killed)") {
 		t.Errorf("Stop says %v, want that the scheduler ended", err)
 	}
 	if err := f.inUse(); err != nil {

@@ -12,7 +12,7 @@ func (c *Cluster) PID(component Component) (int, error) {
 	if p == nil {
 		return 0, c.notRunning(component)
 	}
-	return p.cmd.Process.Pid, nil
+	return p.PID(), nil
 }
 
 // Program is the path of a program of the control plane's version, such as "kube-controller-manager", for who runs another one.

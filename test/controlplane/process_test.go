@@ -6,98 +6,40 @@ import (
 	"context"
 	"errors"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/mini-hpa/mini-hpa/test/child"
 )
 
-// shell runs a script as a component. The script says when it is ready.
-func shell(t *testing.T, script string) *process {
+// shell runs a script as a component.
+func shell(t *testing.T, script string) *child.Process {
 	t.Helper()
-	s := newSpawner()
-	p, err := s.startProcess("shell", "/bin/sh", t.TempDir(), []string{"-c", script})
+	p, err := startProcess("shell", "/bin/sh", t.TempDir(), []string{"-c", script})
 	if err != nil {
-		s.close()
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { p.kill(); s.close() })
+	t.Cleanup(p.Kill)
 	return p
-}
-
-func hasSaid(p *process, word string) check {
-	return func(context.Context) error {
-		if !strings.Contains(tail(p.log), word) {
-			return errors.New("it has not said " + word)
-		}
-		return nil
-	}
-}
-
-func TestStop(t *testing.T) {
-	tests := map[string]struct {
-		script string
-		grace  time.Duration
-		want   string
-	}{
-		"ends when asked":          {"trap 'echo bye; exit 3' TERM; echo up; while :; do sleep 0.01; done", testTimeout, "exit status 3"},
-		"is killed if it does not": {"trap '' TERM; echo up; while :; do sleep 0.01; done", 10 * time.Millisecond, "signal: killed"},
-		"had ended":                {"echo up", testTimeout, "exit status 0"},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			p := shell(t, test.script)
-			eventually(t, hasSaid(p, "up"))
-			p.stop(test.grace)
-			if p.alive() {
-				t.Error("it is alive")
-			}
-			if got := p.cmd.ProcessState.String(); got != test.want {
-				t.Errorf("it ended with %q, want %q", got, test.want)
-			}
-			if err := p.fallen(); err != nil {
-				t.Errorf("it was asked to end, but: %v", err)
-			}
-		})
-	}
-}
-
-func TestFallenSaysWhyAndWhat(t *testing.T) {
-	p := shell(t, "echo no such flag; exit 4")
-	<-p.ended
-	err := p.fallen()
-	if want := "shell ended by itself (exit status 4), saying last:\nno such flag"; err == nil || err.Error() != want {
-		t.Errorf("got %v, want %s", err, want)
-	}
-}
-
-func TestFallenCarriesTheEndOfALongLog(t *testing.T) {
-	p := shell(t, "i=0; while [ $i -lt 1000 ]; do echo line $i; i=$((i+1)); done; exit 1")
-	<-p.ended
-	text := p.fallen().Error()
-	if len(text) > endOfLog+100 || !strings.HasSuffix(text, "line 999") {
-		t.Errorf("%d bytes, ending with %q", len(text), text[max(0, len(text)-20):])
-	}
 }
 
 func TestProcessesSeeNothingOfOurEnvironment(t *testing.T) {
 	t.Setenv("HTTPS_PROXY", "http://proxy.example.com")
 	p := shell(t, "env")
-	<-p.ended
-	if said := tail(p.log); strings.Contains(said, "proxy.example.com") || !strings.Contains(said, "HOME="+filepath.Dir(p.log)) {
+	<-p.Ended()
+	if said := p.Tail(); strings.Contains(said, "proxy.example.com") || !strings.Contains(said, "HOME="+os.TempDir()) {
 		t.Errorf("its environment is\n%s", said)
 	}
 }
 
 func TestProgramThatCannotStartIsNamed(t *testing.T) {
-	s := newSpawner()
-	defer s.close()
-	_, err := s.startProcess(Etcd, "/nonexistent/etcd", t.TempDir(), nil)
+	_, err := startProcess(Etcd, "/nonexistent/etcd", t.TempDir(), nil)
 	if !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "start etcd") {
 		t.Errorf("got %v", err)
 	}
-	if _, err := s.startProcess(Etcd, "/bin/sh", "/nonexistent", nil); !errors.Is(err, os.ErrNotExist) {
+	if _, err := startProcess(Etcd, "/bin/sh", "/nonexistent", nil); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("without a directory: %v", err)
 	}
 }
@@ -156,9 +98,9 @@ func TestAwaitGivesAQuestionItsOwnDeadline(t *testing.T) {
 
 func TestAwaitNoticesADeadProcess(t *testing.T) {
 	p := shell(t, "exit 5")
-	<-p.ended
+	<-p.Ended()
 	err := await(t.Context(), func(context.Context) error { return errors.New("connection refused") }, p)
-	if !errorIs[*fallenError](err) {
+	if !errorIs[*child.FallenError](err) {
 		t.Errorf("got %v, want that the process ended", err)
 	}
 }

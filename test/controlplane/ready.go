@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"k8s.io/client-go/rest"
+
+	"github.com/mini-hpa/mini-hpa/test/child"
 )
 
 const (
@@ -26,7 +28,7 @@ const (
 type check func(ctx context.Context) error
 
 // await asks until the answer is yes, one of the processes ends by itself, or ctx ends.
-func await(ctx context.Context, ready check, processes ...*process) error {
+func await(ctx context.Context, ready check, processes ...*child.Process) error {
 	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
 	for {
@@ -51,10 +53,10 @@ func ask(ctx context.Context, ready check) error {
 	return ready(ctx)
 }
 
-func anyFallen(processes []*process) error {
+func anyFallen(processes []*child.Process) error {
 	var errs []error
 	for _, p := range processes {
-		errs = append(errs, p.fallen())
+		errs = append(errs, p.Fallen())
 	}
 	return errors.Join(errs...)
 }
@@ -101,7 +103,7 @@ func get(ctx context.Context, client *http.Client, url string) error {
 		return err
 	}
 	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, endOfLog))
+	body, err := io.ReadAll(io.LimitReader(response.Body, endOfAnswer))
 	if err == nil && response.StatusCode != http.StatusOK {
 		err = fmt.Errorf("%s: %s", response.Status, body)
 	}

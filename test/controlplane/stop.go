@@ -26,7 +26,6 @@ func (c *Cluster) Stop() error {
 // release ends the components and gives up whatever the cluster has taken.
 func (c *Cluster) release(grace time.Duration) error {
 	c.halt(grace)
-	c.spawner.close()
 	return c.home.close()
 }
 
@@ -38,7 +37,7 @@ func (c *Cluster) halt(grace time.Duration) {
 		var wait sync.WaitGroup
 		for _, component := range group {
 			if p := c.processes[component]; p != nil {
-				wait.Go(func() { p.stop(grace) })
+				wait.Go(func() { p.Stop(grace) })
 			}
 		}
 		wait.Wait()
@@ -51,10 +50,10 @@ func (c *Cluster) Kill(component Component) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	p := c.processes[component]
-	if p == nil || !p.alive() {
+	if p == nil || !p.Alive() {
 		return fmt.Errorf("kill: %w", c.notRunning(component))
 	}
-	p.kill()
+	p.Kill()
 	return nil
 }
 
@@ -67,7 +66,7 @@ func (c *Cluster) Restart(component Component) error {
 	if p == nil {
 		return fmt.Errorf("restart: %w", c.notRunning(component))
 	}
-	p.stop(stopGrace)
+	p.Stop(stopGrace)
 	if err := c.start(component); err != nil {
 		return err
 	}
@@ -76,7 +75,7 @@ func (c *Cluster) Restart(component Component) error {
 	if err := await(ctx, c.ready(component), c.processes[component]); err != nil {
 		return err
 	}
-	if server := c.processes[APIServer]; component == Etcd && server.alive() {
+	if server := c.processes[APIServer]; component == Etcd && server.Alive() {
 		return await(ctx, c.ready(APIServer), server)
 	}
 	return nil

@@ -12,8 +12,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/mini-hpa/mini-hpa/test/child"
 	"github.com/mini-hpa/mini-hpa/test/controlplane/binaries"
-	"github.com/mini-hpa/mini-hpa/test/node/machine"
 	"github.com/mini-hpa/mini-hpa/test/node/sandbox"
 )
 
@@ -56,24 +56,24 @@ func (a *app) start(ctx context.Context) error {
 	if err := s.clear(); err != nil {
 		return fmt.Errorf("remove the remains of an earlier node: %w", err)
 	}
-	child, err := s.detach(ctx)
+	served, err := s.detach(ctx)
 	if err != nil {
 		return fmt.Errorf("start the background process: %w", err)
 	}
 	a.say("starting, which takes a minute or so; %s tells how far it is", s.log())
 	ended := make(chan error, 1)
-	go func() { ended <- child.Wait() }()
+	go func() { ended <- served.Wait() }()
 	err = await(ctx, func() (bool, error) {
 		select {
 		case err := <-ended:
-			return false, fmt.Errorf("the node did not start (%w), saying:\n%s", err, machine.Tail(s.log()))
+			return false, fmt.Errorf("the node did not start (%w), saying:\n%s", err, child.Tail(s.log()))
 		default:
 		}
 		_, err := os.Stat(s.kubeconfig())
 		return err == nil, nil
 	})
 	if ctx.Err() != nil {
-		_ = child.Process.Signal(syscall.SIGTERM) // it cleans up
+		_ = served.Process.Signal(syscall.SIGTERM) // it cleans up
 	}
 	return err
 }

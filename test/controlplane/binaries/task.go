@@ -87,7 +87,7 @@ func (p Pin) install(program Program) func(context.Context, string) error {
 	return func(ctx context.Context, path string) error {
 		_, version, _ := strings.Cut(p.Release, "@")
 		bin := path + ".d"
-		defer os.RemoveAll(bin)
+		defer func() { _ = os.RemoveAll(bin) }()
 		args := append(append([]string{"install"}, buildFlags("")...), program.Package+"@"+version)
 		if _, err := (goCommand{dir: filepath.Dir(path), bin: bin}).output(ctx, args...); err != nil {
 			return err

@@ -46,19 +46,5 @@ func TestAWaitEndsWithItsContext(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "enough; the last answer was: not yet") {
 		t.Error(err)
 	}
-	_ = p.cmd.Process.Kill() // here, no sandbox ends it
-}
-
-func TestTheEndOfALogIsShort(t *testing.T) {
-	t.Parallel()
-	path := filepath.Join(t.TempDir(), "log")
-	if err := os.WriteFile(path, []byte("first\n"+strings.Repeat("more\n", endOfLog-1)+"last\xff\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if tail := Tail(path); strings.Contains(tail, "first") || !strings.HasSuffix(tail, "last") {
-		t.Errorf("got %q", tail)
-	}
-	if tail := Tail(path + "x"); !strings.Contains(tail, "no such file") {
-		t.Errorf("got %q", tail)
-	}
+	p.Kill() // here, no sandbox ends it
 }

@@ -5,8 +5,6 @@ package main
 import (
 	"bytes"
 	"os"
-	"path/filepath"
-	"strings"
 	"text/template"
 )
 
@@ -35,25 +33,15 @@ control plane, samples and load. What it means for a cluster is in [scaling.md](
   LISTs that it passes on. CPU of the API server and of etcd is what is above the same cluster without an autoscaler just before, which is
   measured once: a tenth of a second is noise, and so is what is less than nothing.
 - An evaluation of the HPA controller is due every 15 seconds, one of mini-hpa with every set of samples.
-{{if .Curve}}
-![API requests, CPU, memory and reaction over the number of workloads]({{.Curve}})
-{{end}}{{.Tables}}
+{{.Tables}}
 To repeat it: ~make bench-hpa N=100,1000~, ~make bench-hpa N=5000 PODS=5 BENCH_FLAGS="--contenders=mini-hpa,hpa-tuned --rounds=2"~ (with its default
 flags the HPA controller may need longer than is waited for), ~make bench-fairness~, ~make bench-churn~. Each puts what it has measured in place of the same in [benchmarks.json](benchmarks.json), which has every round, and writes this page anew.
 `))
 
-// writePage writes docs/benchmarks.md, and the picture beside it.
+// writePage writes docs/benchmarks.md.
 func writePage(path string, b *book) error {
-	picture := ""
-	if text := curve(b.Results); text != "" {
-		picture = strings.TrimSuffix(path, filepath.Ext(path)) + ".svg"
-		if err := os.WriteFile(picture, []byte(text), 0o644); err != nil {
-			return err
-		}
-		picture = filepath.Base(picture)
-	}
 	var out bytes.Buffer
-	if err := page.Execute(&out, map[string]any{"Tables": tables(b), "Curve": picture}); err != nil {
+	if err := page.Execute(&out, map[string]string{"Tables": tables(b)}); err != nil {
 		return err
 	}
 	return os.WriteFile(path, bytes.ReplaceAll(out.Bytes(), []byte("~"), []byte("`")), 0o644)

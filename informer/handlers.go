@@ -4,9 +4,7 @@ import (
 	"errors"
 	"maps"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
@@ -30,10 +28,10 @@ func (s *Set) subscribe() error {
 	d, err1 := s.deployments.AddTypedEventHandler(cache.TypedResourceEventHandlerFuncs[*kept]{
 		AddFunc: s.workloadAdded, UpdateFunc: s.workloadUpdated, DeleteFunc: s.workloadDeleted,
 	})
-	rs, err2 := s.replicaSets.AddTypedEventHandler(cache.TypedResourceEventHandlerFuncs[*metav1.PartialObjectMetadata]{
+	rs, err2 := s.replicaSets.AddTypedEventHandler(cache.TypedResourceEventHandlerFuncs[*record]{
 		AddFunc: s.replicaSetCame, UpdateFunc: s.replicaSetUpdated, DeleteFunc: s.replicaSetDeleted,
 	})
-	pod, err3 := s.pods.AddTypedEventHandler(cache.TypedResourceEventHandlerFuncs[*corev1.Pod]{
+	pod, err3 := s.pods.AddTypedEventHandler(cache.TypedResourceEventHandlerFuncs[*keptPod]{
 		AddFunc: s.podAdded, UpdateFunc: s.podUpdated, DeleteFunc: s.podDeleted,
 	})
 	if err := errors.Join(err1, err2, err3); err != nil {
@@ -71,8 +69,8 @@ func workloadChanged(a, b *annotations.Workload) bool {
 
 // replicaSetCame enqueues the workload of pods that were known before their ReplicaSet, because the three watches have no common
 // order. Without such pods nothing new is known.
-func (s *Set) replicaSetCame(rs *metav1.PartialObjectMetadata) {
-	if len(s.podsOf(rs)) == 0 {
+func (s *Set) replicaSetCame(rs *record) {
+	if len(s.podsOf(rs.uid)) == 0 {
 		return
 	}
 	if key, ok := s.workloadOfReplicaSet(rs); ok {
@@ -80,21 +78,21 @@ func (s *Set) replicaSetCame(rs *metav1.PartialObjectMetadata) {
 	}
 }
 
-func (s *Set) replicaSetUpdated(before, after *metav1.PartialObjectMetadata) {
-	if before.UID == after.UID && equality.Semantic.DeepEqual(before.OwnerReferences, after.OwnerReferences) {
+func (s *Set) replicaSetUpdated(before, after *record) {
+	if before.uid == after.uid && equality.Semantic.DeepEqual(before.owner, after.owner) {
 		return
 	}
 	s.replicaSetCame(before)
 	s.replicaSetCame(after)
 }
 
-func (s *Set) replicaSetDeleted(gone cache.DeletedObject[*metav1.PartialObjectMetadata]) {
+func (s *Set) replicaSetDeleted(gone cache.DeletedObject[*record]) {
 	if gone.OptionalObj != nil {
 		s.replicaSetCame(gone.OptionalObj)
 	}
 }
 
-func (s *Set) podAdded(pod *corev1.Pod) {
+func (s *Set) podAdded(pod *keptPod) {
 	if key, ok := s.workloadOfPod(pod); ok {
 		s.Enqueue(key)
 	}
@@ -102,15 +100,15 @@ func (s *Set) podAdded(pod *corev1.Pod) {
 
 // podUpdated finds the workloads of both states, because one can release a pod and another adopt it. Most updates in a cluster are
 // of pods without a workload, so that is checked first.
-func (s *Set) podUpdated(before, after *corev1.Pod) {
-	if owners := s.workloadsOf(before, after); len(owners) > 0 && podChanged(before, after) {
+func (s *Set) podUpdated(before, after *keptPod) {
+	if owners := s.workloadsOf(before, after); len(owners) > 0 && before.hasChanged(after) {
 		s.Enqueue(owners...)
 	}
 }
 
 // podDeleted ignores a pod of which only the name is known: its workload is not known then, and is looked at anyway when the next
 // samples come.
-func (s *Set) podDeleted(gone cache.DeletedObject[*corev1.Pod]) {
+func (s *Set) podDeleted(gone cache.DeletedObject[*keptPod]) {
 	if gone.OptionalObj != nil {
 		s.podAdded(gone.OptionalObj)
 		s.forgetTemplate(gone.OptionalObj)
@@ -119,31 +117,8 @@ func (s *Set) podDeleted(gone cache.DeletedObject[*corev1.Pod]) {
 
 // forgetTemplate drops the template of a ReplicaSet with its last pod. The deletion of the ReplicaSet would be too early: its pods
 // outlive it, and each change of one would bring the template back.
-func (s *Set) forgetTemplate(pod *corev1.Pod) {
-	if ref := metav1.GetControllerOfNoCopy(pod); ref != nil && len(indexed[*corev1.Pod](s.pods.GetIndexer(), byController, string(ref.UID))) == 0 {
-		s.templates.forget(ref.UID)
+func (s *Set) forgetTemplate(pod *keptPod) {
+	if pod.owner != nil && len(s.podsOf(pod.owner.UID)) == 0 {
+		s.templates.forget(pod.owner.UID)
 	}
 }
-
-func podChanged(a, b *corev1.Pod) bool {
-	return a.UID != b.UID ||
-		deleting(a) != deleting(b) ||
-		!equality.Semantic.DeepEqual(a.OwnerReferences, b.OwnerReferences) ||
-		!equality.Semantic.DeepEqual(&a.Spec, &b.Spec) ||
-		a.Status.Phase != b.Status.Phase || !a.Status.StartTime.Equal(b.Status.StartTime) ||
-		!equality.Semantic.DeepEqual(readyCondition(a), readyCondition(b))
-}
-
-// readyCondition returns nil if the pod has none yet. The scheduler's condition is no reason to look, because its message changes
-// with every node.
-func readyCondition(pod *corev1.Pod) *corev1.PodCondition {
-	for i := range pod.Status.Conditions {
-		if pod.Status.Conditions[i].Type == corev1.PodReady {
-			return &pod.Status.Conditions[i]
-		}
-	}
-	return nil
-}
-
-// deleting says whether a deletion has begun. A decision reads nothing else of it, not even when the grace period ends.
-func deleting(o metav1.Object) bool { return o.GetDeletionTimestamp() != nil }

@@ -52,8 +52,8 @@ type Config struct {
 // from any goroutine. What it returns is shared and must not be changed.
 type Set struct {
 	deployments cache.TypedSharedIndexInformer[*kept]
-	replicaSets cache.TypedSharedIndexInformer[*metav1.PartialObjectMetadata]
-	pods        cache.TypedSharedIndexInformer[*corev1.Pod]
+	replicaSets cache.TypedSharedIndexInformer[*record]
+	pods        cache.TypedSharedIndexInformer[*keptPod]
 	templates   templates
 	reader      kubernetes.Interface
 	// doubtDeployments lists Deployments again because a change is known that their watch has not brought.
@@ -86,10 +86,10 @@ func New(c Config) (*Set, error) {
 	pods := watching.New("pods", c.Client.CoreV1().Pods(c.Namespace), c.Watches, s.onError)
 	s.deployments = cache.NewTypedSharedIndexInformer[*kept](deployments.Informer(c.Client, &appsv1.Deployment{},
 		cache.TypedIndexersToIndexers(cache.TypedIndexers[*kept]{bySelection: selection}), s.templates.slimDeployment))
-	s.replicaSets = cache.NewTypedSharedIndexInformer[*metav1.PartialObjectMetadata](replicaSets.Informer(c.Metadata, &metav1.PartialObjectMetadata{},
-		cache.TypedIndexersToIndexers(cache.TypedIndexers[*metav1.PartialObjectMetadata]{byController: controllerUID[*metav1.PartialObjectMetadata]}), slimReplicaSet))
-	s.pods = cache.NewTypedSharedIndexInformer[*corev1.Pod](pods.Informer(c.Client, &corev1.Pod{},
-		cache.TypedIndexersToIndexers(cache.TypedIndexers[*corev1.Pod]{byController: controllerUID[*corev1.Pod]}), s.templates.slimPod))
+	s.replicaSets = cache.NewTypedSharedIndexInformer[*record](replicaSets.Informer(c.Metadata, &metav1.PartialObjectMetadata{},
+		cache.TypedIndexersToIndexers(cache.TypedIndexers[*record]{byController: (*record).controller}), slimReplicaSet))
+	s.pods = cache.NewTypedSharedIndexInformer[*keptPod](pods.Informer(c.Client, &corev1.Pod{},
+		cache.TypedIndexersToIndexers(cache.TypedIndexers[*keptPod]{byController: (*keptPod).controller}), s.templates.slimPod))
 	s.doubtDeployments = deployments.Doubt
 	if err := errors.Join(
 		s.deployments.SetWatchErrorHandlerWithContext(deployments.Failed),

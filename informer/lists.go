@@ -6,8 +6,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/utils/lru"
-
-	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 )
 
 // listsKept is how many lists are remembered. Forgetting one only costs memory, for the next containers that have it.
@@ -20,9 +18,10 @@ type lists struct{ last *lru.Cache }
 func newLists() lists { return lists{lru.New(listsKept)} }
 
 // shareAll replaces the lists of a pod by equal ones that were seen earlier.
-func (l lists) shareAll(spec *corev1.PodSpec) {
-	for _, c := range podspec.All(spec) {
-		c.Resources.Requests, c.Resources.Limits = l.share(c.Resources.Requests), l.share(c.Resources.Limits)
+func (l lists) shareAll(containers []corev1.Container) {
+	for i := range containers {
+		r := &containers[i].Resources
+		r.Requests, r.Limits = l.share(r.Requests), l.share(r.Limits)
 	}
 }
 

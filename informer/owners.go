@@ -31,14 +31,6 @@ func selection(k *kept) ([]string, error) {
 	return []string{selectedOnes}, nil
 }
 
-func controllerUID[T metav1.Object](o T) ([]string, error) {
-	ref := metav1.GetControllerOfNoCopy(o)
-	if ref == nil {
-		return nil, nil
-	}
-	return []string{string(ref.UID)}, nil
-}
-
 // Workload returns a workload, or nil if there is none of that name. If it is not selected, it has only key, UID and version. It is
 // shared and must not be changed.
 func (s *Set) Workload(key annotations.Key) *annotations.Workload {
@@ -87,15 +79,19 @@ func (s *Set) Selected() []annotations.Key {
 // changed.
 func (s *Set) Pods(w *annotations.Workload) []*corev1.Pod {
 	var pods []*corev1.Pod
-	for _, rs := range indexed[*metav1.PartialObjectMetadata](s.replicaSets.GetIndexer(), byController, string(w.UID)) {
-		pods = append(pods, s.podsOf(rs)...)
+	for _, rs := range indexed[*record](s.replicaSets.GetIndexer(), byController, string(w.UID)) {
+		owned := s.podsOf(rs.uid)
+		pods = slices.Grow(pods, len(owned))
+		for _, p := range owned {
+			pods = append(pods, p.pod())
+		}
 	}
 	slices.SortFunc(pods, func(a, b *corev1.Pod) int { return strings.Compare(a.Name, b.Name) })
 	return pods
 }
 
 // workloadsOf returns the selected workloads that own any of the pods, each of them once.
-func (s *Set) workloadsOf(pods ...*corev1.Pod) []annotations.Key {
+func (s *Set) workloadsOf(pods ...*keptPod) []annotations.Key {
 	var keys []annotations.Key
 	seen := map[annotations.Key]bool{}
 	for _, pod := range pods {
@@ -108,8 +104,8 @@ func (s *Set) workloadsOf(pods ...*corev1.Pod) []annotations.Key {
 }
 
 // workloadOfPod returns the selected workload that owns the pod, or false if none is known.
-func (s *Set) workloadOfPod(pod *corev1.Pod) (annotations.Key, bool) {
-	rs := controllerOf[*metav1.PartialObjectMetadata](s.replicaSets.GetStore(), pod)
+func (s *Set) workloadOfPod(pod *keptPod) (annotations.Key, bool) {
+	rs := controllerOf[*record](s.replicaSets.GetStore(), &pod.record)
 	if rs == nil {
 		return annotations.Key{}, false
 	}
@@ -117,7 +113,7 @@ func (s *Set) workloadOfPod(pod *corev1.Pod) (annotations.Key, bool) {
 }
 
 // workloadOfReplicaSet returns the selected workload that owns the ReplicaSet, or false if none is known.
-func (s *Set) workloadOfReplicaSet(rs *metav1.PartialObjectMetadata) (annotations.Key, bool) {
+func (s *Set) workloadOfReplicaSet(rs *record) (annotations.Key, bool) {
 	k := controllerOf[*kept](s.deployments.GetStore(), rs)
 	if k == nil || !k.isSelected() {
 		return annotations.Key{}, false
@@ -127,7 +123,7 @@ func (s *Set) workloadOfReplicaSet(rs *metav1.PartialObjectMetadata) (annotation
 
 // Owns says whether a selected workload owns a pod of this name, as far as is known.
 func (s *Set) Owns(namespace, name string) bool {
-	pod := named[*corev1.Pod](s.pods.GetStore(), cache.NewObjectName(namespace, name))
+	pod := named[*keptPod](s.pods.GetStore(), cache.NewObjectName(namespace, name))
 	if pod == nil {
 		return false
 	}
@@ -135,9 +131,9 @@ func (s *Set) Owns(namespace, name string) bool {
 	return owned
 }
 
-// podsOf returns the pods that a ReplicaSet controls, in no order.
-func (s *Set) podsOf(rs *metav1.PartialObjectMetadata) []*corev1.Pod {
-	return indexed[*corev1.Pod](s.pods.GetIndexer(), byController, string(rs.UID))
+// podsOf returns the pods that a ReplicaSet of this UID controls, in no order.
+func (s *Set) podsOf(replicaSet types.UID) []*keptPod {
+	return indexed[*keptPod](s.pods.GetIndexer(), byController, string(replicaSet))
 }
 
 // owner is a pointer to an object that can control others.
@@ -148,14 +144,13 @@ type owner interface {
 
 // controllerOf returns the object in owners that controls o, or the zero T if it is not there. An object of the same name with
 // another UID does not control it.
-func controllerOf[T owner](owners cache.Store, o metav1.Object) T {
+func controllerOf[T owner](owners cache.Store, o *record) T {
 	var none T
-	ref := metav1.GetControllerOfNoCopy(o)
-	if ref == nil {
+	if o.owner == nil {
 		return none
 	}
-	found := named[T](owners, cache.ObjectName{Namespace: o.GetNamespace(), Name: ref.Name})
-	if found == none || found.GetUID() != ref.UID {
+	found := named[T](owners, cache.NewObjectName(o.namespace, o.owner.Name))
+	if found == none || found.GetUID() != o.owner.UID {
 		return none
 	}
 	return found

@@ -112,7 +112,7 @@ func TestWorkloadOfAPod(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			key, ok := filled(t, c.world...).workloadOfPod(pod(rs, "a"))
+			key, ok := filled(t, c.world...).workloadOfPod(keep(t, pod(rs, "a")))
 			got := ""
 			if ok {
 				got = key.NamespacedName().String()
@@ -126,7 +126,7 @@ func TestWorkloadsOfManyPodsAreNamedOnce(t *testing.T) {
 	web, bank := deployment("web"), inNamespace("bank", deployment("web", uid("deploy-bank-web")))
 	webRS, bankRS := replicaSet(web, "web-1"), replicaSet(bank, "web-1")
 	set := filled(t, web, bank, webRS, bankRS)
-	got := set.workloadsOf(pod(webRS, "a"), pod(bankRS, "a"), pod(replicaSet(web, "unknown"), "x"), pod(webRS, "b"), pod(webRS, "a"))
+	got := set.workloadsOf(keep(t, pod(webRS, "a")), keep(t, pod(bankRS, "a")), keep(t, pod(replicaSet(web, "unknown"), "x")), keep(t, pod(webRS, "b")), keep(t, pod(webRS, "a")))
 	check(t, "workloads", got, []annotations.Key{annotations.DeploymentKey("shop", "web"), annotations.DeploymentKey("bank", "web")})
 }
 

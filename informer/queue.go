@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
@@ -116,9 +115,9 @@ func (s *Set) EnqueueOwners(pods []types.NamespacedName) {
 	if s.current.Load() == nil {
 		return
 	}
-	known := make([]*corev1.Pod, 0, len(pods))
+	known := make([]*keptPod, 0, len(pods))
 	for _, name := range pods {
-		if pod := named[*corev1.Pod](s.pods.GetStore(), cache.NamespacedNameAsObjectName(name)); pod != nil {
+		if pod := named[*keptPod](s.pods.GetStore(), cache.NamespacedNameAsObjectName(name)); pod != nil {
 			known = append(known, pod)
 		}
 	}

@@ -114,7 +114,7 @@ func slimmed(t *testing.T, shapes templates, pod *corev1.Pod) *corev1.Pod {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return out.(*corev1.Pod)
+	return out.(*keptPod).pod()
 }
 
 // TestADeletedWorkloadLeavesNothing: thousands of workloads may come and go in a day.

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/cache"
 )
 
@@ -71,8 +70,8 @@ func TestTombstonesWithoutAnObject(t *testing.T) {
 		bare := &cache.DeletedFinalStateUnknown{Key: "shop/web"}
 		c.set.workloadDeleted(cache.DeletedObject[*kept]{FinalStateUnknown: bare})
 		check(t, "Deployment", c.looked(), []string{"shop/web"})
-		c.set.replicaSetDeleted(cache.DeletedObject[*metav1.PartialObjectMetadata]{FinalStateUnknown: bare})
-		c.set.podDeleted(cache.DeletedObject[*corev1.Pod]{FinalStateUnknown: bare})
+		c.set.replicaSetDeleted(cache.DeletedObject[*record]{FinalStateUnknown: bare})
+		c.set.podDeleted(cache.DeletedObject[*keptPod]{FinalStateUnknown: bare})
 		check(t, "ReplicaSet and pod", c.looked(), []string(nil))
 		end()
 	})

@@ -2,7 +2,6 @@ package informer
 
 import (
 	"strings"
-	"unique"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -15,12 +14,9 @@ import (
 	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 )
 
-// appsV1 is the version in which Deployments and ReplicaSets are owners, unless an old object says otherwise.
-const appsV1 = "apps/v1"
-
 // The transforms build a new object from the fields that are read. They do not change the object that they are given, which may be
-// shared, and whose other fields are freed with it. For their own result they return an equal one, because a streamed initial list
-// goes through them twice. Objects of other types, such as tombstones, are returned as they are.
+// shared, and whose other fields are freed with it. They return their own results as they are, because a streamed initial list
+// goes through them twice, and objects of other types, such as tombstones, too.
 
 // kept is a workload with the methods that a cache needs.
 type kept struct{ annotations.Workload }
@@ -83,9 +79,8 @@ func slimReplicaSet(obj any) (any, error) {
 	if !ok {
 		return obj, nil
 	}
-	out := &metav1.PartialObjectMetadata{ObjectMeta: slimMeta(&in.ObjectMeta)}
-	out.OwnerReferences = slimController(in, "Deployment")
-	return out, nil
+	r := recordOf(in, "Deployment")
+	return &r, nil
 }
 
 // slimPod keeps the fields that a decision reads if a ReplicaSet controls the pod. No other pod can belong to a Deployment, and only
@@ -95,20 +90,17 @@ func slimPod(obj any) (any, error) {
 	if !ok {
 		return obj, nil
 	}
-	out := &corev1.Pod{ObjectMeta: slimMeta(&in.ObjectMeta)}
-	out.OwnerReferences = slimController(in, "ReplicaSet")
-	if out.OwnerReferences == nil {
+	out := &keptPod{record: recordOf(in, "ReplicaSet")}
+	if out.owner == nil {
 		return out, nil
 	}
-	out.CreationTimestamp = in.CreationTimestamp
-	out.DeletionTimestamp = in.DeletionTimestamp
-	out.Spec = podspec.Slim(&in.Spec)
-	out.Spec.NodeName = unique.Make(in.Spec.NodeName).Value() // the memory of one name for all pods of the node
-	out.Status = corev1.PodStatus{
-		Phase:      in.Status.Phase,
-		StartTime:  in.Status.StartTime,
-		Conditions: podConditions(in.Status.Conditions),
-	}
+	spec := podspec.Slim(&in.Spec)
+	out.template = &template{owners: []metav1.OwnerReference{*out.owner}, containers: spec.Containers, initContainers: spec.InitContainers,
+		overhead: spec.Overhead, resources: spec.Resources}
+	out.owner = &out.template.owners[0]
+	out.node, out.phase = one(in.Spec.NodeName), one(in.Status.Phase)
+	out.created, out.deleted, out.started = secondOf(&in.CreationTimestamp), secondOf(in.DeletionTimestamp), secondOf(in.Status.StartTime)
+	out.conditions = podConditions(in.Status.Conditions)
 	return out, nil
 }
 
@@ -117,20 +109,7 @@ func slimMeta(in *metav1.ObjectMeta) metav1.ObjectMeta {
 	return metav1.ObjectMeta{Namespace: in.Namespace, Name: in.Name, UID: in.UID, ResourceVersion: in.ResourceVersion}
 }
 
-// slimController keeps the reference to the controlling owner if that is an object of this kind in group apps.
-func slimController(in metav1.Object, kind string) []metav1.OwnerReference {
-	ref := metav1.GetControllerOfNoCopy(in)
-	if ref == nil || ref.Kind != kind || !strings.HasPrefix(ref.APIVersion, appsv1.GroupName+"/") {
-		return nil
-	}
-	version := ref.APIVersion
-	if version == appsV1 {
-		version = appsV1 // the memory of the constant instead of a copy for each pod
-	}
-	return []metav1.OwnerReference{{APIVersion: version, Kind: kind, Name: ref.Name, UID: ref.UID, Controller: ref.Controller}}
-}
-
-// keepPlaceholders keeps the image of containers that stand for injected ones.
+// keepPlaceholders keeps the images of a pod template that stand for a container that is injected.
 func keepPlaceholders(out, in *corev1.PodSpec) {
 	for at, c := range podspec.All(in) {
 		if c.Image == annotations.PlaceholderImage {
@@ -140,14 +119,17 @@ func keepPlaceholders(out, in *corev1.PodSpec) {
 }
 
 // podConditions keeps whether a pod is ready, when a node was chosen for it, and why no node takes it.
-func podConditions(in []corev1.PodCondition) []corev1.PodCondition {
-	var out []corev1.PodCondition
+func podConditions(in []corev1.PodCondition) []condition {
+	var out []condition
 	for i := range in {
-		switch c := &in[i]; {
+		c := &in[i]
+		kept := condition{kind: one(c.Type), status: one(c.Status), since: secondOf(&c.LastTransitionTime)}
+		switch {
 		case c.Type == corev1.PodReady, c.Type == corev1.PodScheduled && c.Status == corev1.ConditionTrue:
-			out = append(out, corev1.PodCondition{Type: c.Type, Status: c.Status, LastTransitionTime: c.LastTransitionTime})
+			out = append(out, kept)
 		case c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse:
-			out = append(out, corev1.PodCondition{Type: c.Type, Status: c.Status, LastTransitionTime: c.LastTransitionTime, Message: words(c.Message)})
+			kept.message = words(c.Message)
+			out = append(out, kept)
 		}
 	}
 	return out
@@ -158,7 +140,7 @@ const maxWords = 300
 
 // words returns the beginning of a text. Usually all pods of a workload have the same text, and then share its memory.
 func words(text string) string {
-	return unique.Make(strings.ToValidUTF8(text[:min(len(text), maxWords)], "")).Value()
+	return one(strings.ToValidUTF8(text[:min(len(text), maxWords)], ""))
 }
 
 // ownAnnotations keeps the annotations with mini-hpa's prefix; nil if there are none.

@@ -2,7 +2,10 @@ package informer
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
+	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -10,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
@@ -40,7 +44,7 @@ func keptPodSpec() corev1.PodSpec {
 	}
 }
 
-func keptPod() *corev1.Pod {
+func wantedPod() *corev1.Pod {
 	spec := keptPodSpec()
 	spec.Overhead, spec.NodeName = quantities("10m", "20Mi"), "node-17"
 	return &corev1.Pod{
@@ -92,7 +96,7 @@ func load[T any](t testing.TB, file string, edits ...func(*T)) *T {
 }
 
 func TestTransformsKeepWhatADecisionReadsAndNothingElse(t *testing.T) {
-	onlyIdentity := &corev1.Pod{ObjectMeta: identity(keptPod())}
+	onlyIdentity := &corev1.Pod{ObjectMeta: identity(wantedPod())}
 	deploymentOf := func(edits ...func(*appsv1.Deployment)) any { return load(t, "deployment.json", edits...) }
 	podOf := func(edits ...func(*corev1.Pod)) any { return load(t, "pod.json", edits...) }
 	tombstone := cache.DeletedFinalStateUnknown{Key: "shop/web", Obj: podOf()}
@@ -102,11 +106,11 @@ func TestTransformsKeepWhatADecisionReadsAndNothingElse(t *testing.T) {
 		in, want  any
 		bytes     int // the most that the result may weigh as JSON
 	}{
-		"a pod of a Deployment": {slimPod, podOf(), keptPod(), 1100},
+		"a pod of a Deployment": {slimPod, podOf(), wantedPod(), 1100},
 		"a pod without conditions yet": {slimPod,
 			podOf(func(p *corev1.Pod) { p.Status = corev1.PodStatus{Phase: corev1.PodPending} }),
 			func() any {
-				p := keptPod()
+				p := wantedPod()
 				p.Status = corev1.PodStatus{Phase: corev1.PodPending}
 				return p
 			}(), 1000},
@@ -118,7 +122,7 @@ func TestTransformsKeepWhatADecisionReadsAndNothingElse(t *testing.T) {
 						LastProbeTime: at("10:00:02"), Message: strings.Repeat("0/3 nodes are available: 3 Insufficient cpu. ", 20)}}}
 			}),
 			func() any {
-				p := keptPod()
+				p := wantedPod()
 				p.Status = corev1.PodStatus{Phase: corev1.PodPending, Conditions: []corev1.PodCondition{
 					{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, LastTransitionTime: at("10:00:01"),
 						Message: strings.Repeat("0/3 nodes are available: 3 Insufficient cpu. ", 20)[:300]}}}
@@ -163,18 +167,30 @@ func TestTransformsKeepWhatADecisionReadsAndNothingElse(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			check(t, "kept", got, c.want)
+			check(t, "kept", shown(got), c.want)
 			check(t, "the object that was given", asJSON(t, c.in), before)
 			again, err := c.transform(got)
 			if err != nil {
 				t.Fatal(err)
 			}
-			check(t, "done twice", again, got)
-			if size := len(asJSON(t, got)); size > c.bytes {
+			check(t, "done twice", shown(again), shown(got))
+			if size := len(asJSON(t, shown(got))); size > c.bytes {
 				t.Errorf("keeps %d bytes, more than %d", size, c.bytes)
 			}
 		})
 	}
+}
+
+// shown is a record as the object of the API that it stands for.
+func shown(kept any) any {
+	switch kept := kept.(type) {
+	case *keptPod:
+		return kept.pod()
+	case *record:
+		meta, _ := kept.GetObjectMeta().(*metav1.ObjectMeta)
+		return &metav1.PartialObjectMetadata{ObjectMeta: *meta}
+	}
+	return kept
 }
 
 func asJSON(t testing.TB, o any) string {
@@ -216,5 +232,74 @@ func BenchmarkSlimPod(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(len(asJSON(b, in))), "JSON-bytes-before")
-	b.ReportMetric(float64(len(asJSON(b, kept))), "JSON-bytes-after")
+	b.ReportMetric(float64(len(asJSON(b, shown(kept)))), "JSON-bytes-after")
+}
+
+// BenchmarkMemory is what stays of a pod of one container, and of a ReplicaSet.
+func BenchmarkMemory(b *testing.B) {
+	const pods = 5000
+	for name, of := range map[string]struct {
+		owner string // of the pods
+		read  bool   // by a decision
+		each  int    // pods of a ReplicaSet
+	}{
+		"no ReplicaSet's":                     {"Job", false, 5},
+		"one of five":                         {"ReplicaSet", false, 5},
+		"one of five, which a decision reads": {"ReplicaSet", true, 5},
+		"one of two, which a decision reads":  {"ReplicaSet", true, 2},
+		"alone, and which a decision reads":   {"ReplicaSet", true, 1},
+	} {
+		b.Run(name, func(b *testing.B) {
+			var before, after runtime.MemStats
+			for b.Loop() {
+				web := deployment("web")
+				set := filled(b, web)
+				runtime.GC()
+				runtime.ReadMemStats(&before)
+				for i := range pods {
+					slim, err := set.templates.slimPod(load(b, "pod.json", func(p *corev1.Pod) {
+						p.Namespace, p.Name, p.UID, p.ResourceVersion = "shop", fmt.Sprintf("web-6d5f7c9b8d-%05d", i), types.UID(fmt.Sprintf("3b1c2f5e-3c55-4f0e-9a52-0d6a3c0%05d", i)), strconv.Itoa(918273+i)
+						p.Spec.InitContainers, p.Spec.Overhead, p.Spec.Resources = nil, nil, nil
+						p.Spec.NodeName, p.DeletionTimestamp = fmt.Sprintf("node-%d", i%50), nil
+						for j := range p.OwnerReferences {
+							if o := &p.OwnerReferences[j]; o.Controller != nil && *o.Controller {
+								o.Kind, o.Name, o.UID = of.owner, fmt.Sprintf("web-%d", i/of.each), types.UID(fmt.Sprintf("5e0a1f2b-7a2c-4a52-8e55-5b8f5%05d", i/of.each))
+							}
+						}
+					}))
+					if err != nil {
+						b.Fatal(err)
+					}
+					if err := set.pods.GetIndexer().Add(slim); err != nil {
+						b.Fatal(err)
+					}
+				}
+				runtime.GC()
+				runtime.ReadMemStats(&after)
+				without := after.HeapAlloc
+				if of.read {
+					for i := range pods / of.each {
+						rs := replicaSet(web, fmt.Sprintf("web-%d", i))
+						rs.UID = types.UID(fmt.Sprintf("5e0a1f2b-7a2c-4a52-8e55-5b8f5%05d", i))
+						if err := hold(set, rs); err != nil {
+							b.Fatal(err)
+						}
+					}
+					runtime.GC()
+					runtime.ReadMemStats(&after)
+					replicaSets := after.HeapAlloc - without
+					w := set.Workload(annotations.DeploymentKey("shop", "web"))
+					if got := len(set.Pods(w)); got != pods {
+						b.Fatal(got)
+					}
+					runtime.GC()
+					runtime.ReadMemStats(&after)
+					b.ReportMetric(float64(replicaSets)/float64(pods/of.each), "bytes/ReplicaSet")
+					after.HeapAlloc -= replicaSets
+				}
+				runtime.KeepAlive(set)
+			}
+			b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/pods, "bytes/pod")
+		})
+	}
 }

@@ -43,8 +43,20 @@ func slimResources(in *corev1.ResourceRequirements) corev1.ResourceRequirements 
 // Equal says whether two containers are the same in what Slim keeps of them.
 func Equal(a, b corev1.Container) bool {
 	return a.Name == b.Name && equalPolicies(a.RestartPolicy, b.RestartPolicy) &&
-		maps.EqualFunc(a.Resources.Requests, b.Resources.Requests, equalQuantities) &&
-		maps.EqualFunc(a.Resources.Limits, b.Resources.Limits, equalQuantities)
+		EqualResources(&a.Resources, &b.Resources)
+}
+
+// EqualResources says whether requests and limits are the same, which may be nil.
+func EqualResources(a, b *corev1.ResourceRequirements) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return EqualLists(a.Requests, b.Requests) && EqualLists(a.Limits, b.Limits)
+}
+
+// EqualLists says whether two lists of bounded quantities are the same, in their formats, too.
+func EqualLists(a, b corev1.ResourceList) bool {
+	return maps.EqualFunc(a, b, equalQuantities)
 }
 
 func equalPolicies(a, b *corev1.ContainerRestartPolicy) bool {

@@ -15,6 +15,7 @@ import (
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cluster"
+	beside "github.com/mini-hpa/mini-hpa/cmd/internal/neighbors"
 	"github.com/mini-hpa/mini-hpa/informer"
 	"github.com/mini-hpa/mini-hpa/scaler"
 	"github.com/mini-hpa/mini-hpa/scaler/metrics"
@@ -58,15 +59,15 @@ func (e *explainTask) explain(ctx context.Context, api cluster.Clients, key anno
 	}
 	readers := metrics.NewReaders(metrics.ReadersConfig{Sources: api.Sources, Timeout: api.Patience, Concurrency: togetherAsked})
 	defer readers.Close()
-	explanation, err := scaler.Explain(ctx, scaler.Observer{Workloads: set, Surroundings: surroundings(around.of(d)), Samples: feed, Answers: readers,
+	explanation, err := scaler.Explain(ctx, scaler.Observer{Workloads: set, Surroundings: surroundings(around.Of(d)), Samples: feed, Answers: readers,
 		Defaults: e.decision.Defaults, Rules: e.decision.Rules, Now: time.Now}, key)
-	explanation.Warnings = append(explanation.Warnings, around.warnings()...)
+	explanation.Warnings = append(explanation.Warnings, unseen(around.Hidden)...)
 	return explanation, err
 }
 
 // precheck asks for what the informers would go on asking for in vain, so that what is missing or forbidden is said at once.
 // It returns the workload and what bears on it.
-func (e *explainTask) precheck(ctx context.Context, api cluster.Clients, key annotations.Key) (*appsv1.Deployment, *neighborhood, error) {
+func (e *explainTask) precheck(ctx context.Context, api cluster.Clients, key annotations.Key) (*appsv1.Deployment, *beside.Neighborhood, error) {
 	d, err := api.Act.AppsV1().Deployments(key.Namespace).Get(ctx, key.Name, metav1.GetOptions{})
 	if err != nil {
 		return nil, nil, fmt.Errorf("cannot read deployment %s: %w", key.NamespacedName(), err)
@@ -75,9 +76,9 @@ func (e *explainTask) precheck(ctx context.Context, api cluster.Clients, key ann
 		return nil, nil, fmt.Errorf("deployment %s has no %s annotation, so mini-hpa does not scale it; set at least %s and %s",
 			key.NamespacedName(), annotations.Prefix, annotations.Max, annotations.TargetCPU)
 	}
-	around, err := readSurroundings(ctx, api.Act, api.Dynamic, key.Namespace)
+	around, err := beside.Read(ctx, api.Act, api.Dynamic, key.Namespace)
 	if err == nil {
-		err = e.scalable(d, around.of(d))
+		err = e.scalable(d, around.Of(d))
 	}
 	if err == nil {
 		err = seesPods(ctx, api, key)
@@ -85,10 +86,10 @@ func (e *explainTask) precheck(ctx context.Context, api cluster.Clients, key ann
 	return d, around, err
 }
 
-// warnings tell what else could bear on the workload and could not be seen.
-func (n *neighborhood) warnings() []annotations.Warning {
+// unseen tells what else could bear on the workload and could not be seen.
+func unseen(hidden []error) []annotations.Warning {
 	var warnings []annotations.Warning
-	for _, err := range n.hidden {
+	for _, err := range hidden {
 		warnings = append(warnings, annotations.Warning{Field: "metadata.annotations", Rule: annotations.FoundUnchecked,
 			Message: "it is not known what else scales the Deployment or changes its requests: " + err.Error()})
 	}

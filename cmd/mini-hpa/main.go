@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/lint"
 )
 
 // Set by the linker: -ldflags "-X main.version=v1.2.3 -X main.commit=0123abcd".
@@ -21,5 +22,5 @@ func thisProgram() cli.Program {
 
 // commands is the table, in the order in which usage lists it.
 func commands() []cli.Command {
-	return []cli.Command{controllerCommand(), explainCommand(), lintCommand(), replayCommand(), selftestCommand(), simulateCommand(), webhookCommand(), cli.Version()}
+	return []cli.Command{controllerCommand(), explainCommand(), lint.Command(), replayCommand(), selftestCommand(), simulateCommand(), webhookCommand(), cli.Version()}
 }

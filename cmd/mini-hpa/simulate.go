@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/lint"
 	"github.com/mini-hpa/mini-hpa/scaler/simulate"
 	"github.com/mini-hpa/mini-hpa/scaler/trace"
 )
@@ -58,7 +59,7 @@ type simulateTask struct {
 	record                string
 	all                   bool
 	// deployment is what the manifest has, and besides what else lint finds in it.
-	deployment *Subject
+	deployment *lint.Subject
 	besides    []string
 	// given says whether a flag was set.
 	given func(flag string) bool

@@ -15,6 +15,7 @@ import (
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/lint"
 	"github.com/mini-hpa/mini-hpa/scaler/simulate"
 )
 
@@ -75,12 +76,12 @@ func (t *simulateTask) isInTime(at time.Duration) error {
 }
 
 // manifest reads the only Deployment, and what is said beside it, as lint does.
-func (t *simulateTask) manifest(s cli.Streams) (*Subject, error) {
+func (t *simulateTask) manifest(s cli.Streams) (*lint.Subject, error) {
 	from, in := t.file, s.In
 	if t.file == "" {
 		from, in = "-", strings.NewReader(builtIn)
 	}
-	o := Read(from, in)
+	o := lint.Read(from, in)
 	switch n := len(o.Deployments); {
 	case len(o.Unreadable) > 0:
 		return nil, cli.Unreadable(errors.New(strings.Join(append([]string{"cannot read the manifest:"}, o.Unreadable...), "\n")))
@@ -88,7 +89,7 @@ func (t *simulateTask) manifest(s cli.Streams) (*Subject, error) {
 		return nil, cli.Unreadable(fmt.Errorf("cannot read the manifest %s: it is a template, to be filled in first, as in: helm template . | mini-hpa simulate -f -", inputName(t.file)))
 	case n != 1:
 		return nil, cli.Unreadable(fmt.Errorf("cannot simulate the manifest %s: %s of apps/v1 beside %s; want exactly one Deployment",
-			inputName(t.file), plural(n, "Deployment"), plural(o.Others, "other object")))
+			inputName(t.file), cli.Plural(n, "Deployment"), cli.Plural(o.Others, "other object")))
 	case o.Refused != "":
 		return nil, cli.Unreadable(fmt.Errorf("cannot simulate the manifest %s, which cannot be applied:\n%s", inputName(t.file), o.Refused))
 	}
@@ -123,7 +124,7 @@ func (t *simulateTask) curve(s cli.Streams) (simulate.Load, error) {
 	if t.load != "-" {
 		file, err := os.Open(t.load)
 		if err != nil {
-			return simulate.Load{}, cli.Unreadable(fmt.Errorf("cannot read the load %s: %w", inputName(t.load), bare(err)))
+			return simulate.Load{}, cli.Unreadable(fmt.Errorf("cannot read the load %s: %w", inputName(t.load), cli.Bare(err)))
 		}
 		defer file.Close()
 		in = file

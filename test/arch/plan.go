@@ -42,16 +42,21 @@ func House() Plan {
 			}),
 			"cmd/internal/manifest": slices.Concat(vocabulary, []string{"./annotations"}),
 			"cmd/internal/clitest": slices.Concat(client, []string{
-				"k8s.io/metrics/pkg/apis", "go.uber.org/zap", "github.com/google/go-cmp", "./cmd/internal/cli",
+				"k8s.io/metrics/pkg/apis", "go.uber.org/zap", "github.com/google/go-cmp", "./annotations", "./cmd/internal/cli",
 			}),
 			"cmd/internal/cluster": slices.Concat(client, []string{
 				"go.uber.org/zap", "github.com/spf13/pflag", "./cmd/internal/cli", "./annotations", "./informer/watching", "./scaler/metrics",
 			}),
+			"cmd/internal/neighbors": slices.Concat(client, []string{"./annotations", "./cmd/internal/cli"}),
+			"cmd/internal/lint": slices.Concat(client, []string{
+				"github.com/spf13/pflag", "gopkg.in/evanphx/json-patch.v4", "./annotations/amount", "./annotations",
+				"./cmd/internal/cli", "./cmd/internal/cluster", "./cmd/internal/manifest", "./cmd/internal/neighbors",
+			}),
 			"cmd/mini-hpa": slices.Concat(client, []string{
-				"./cmd/internal/cli", "./cmd/internal/cluster", "./cmd/internal/manifest",
+				"./cmd/internal/cli", "./cmd/internal/cluster", "./cmd/internal/neighbors", "./cmd/internal/lint",
 				"k8s.io/metrics", "k8s.io/klog/v2", "sigs.k8s.io/controller-runtime",
 				"go.uber.org/zap", "github.com/go-logr/zapr", "github.com/go-logr/logr",
-				"github.com/prometheus/client_golang", "github.com/spf13/pflag", "gopkg.in/evanphx/json-patch.v4",
+				"github.com/prometheus/client_golang", "github.com/spf13/pflag",
 				"./annotations/amount", "./annotations/podspec", "./annotations", "./informer", "./informer/watching", "./scaler", "./webhook", "./webhook/authority", "./webhook/guard",
 				"./scaler/clock", "./scaler/sample", "./scaler/recommend", "./scaler/metrics", "./scaler/trace", "./scaler/simulate", "./scaler/picture",
 			}),

@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"strconv"
 	"strings"
 	"unicode"
@@ -48,4 +50,20 @@ func Quote(s string) string {
 		return strconv.Quote(string(runes[:most])) + "..."
 	}
 	return strconv.Quote(s)
+}
+
+// Plural is a number of things: 1 file, 2 files.
+func Plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// Bare is an error without the name of the file, which is told anyway.
+func Bare(err error) error {
+	if wrapped := (*fs.PathError)(nil); errors.As(err, &wrapped) {
+		return wrapped.Err
+	}
+	return err
 }

@@ -1,0 +1,143 @@
+package lint
+
+import (
+	"cmp"
+	"fmt"
+	"path/filepath"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/neighbors"
+)
+
+// area is where objects are neighbors: a namespace or, for objects that name none, a directory, because those of another directory
+// may be another environment's. A file is an area of its own where a kustomization names it.
+type area struct {
+	namespace, dir, file string
+	// isPut says that kustomizations put the objects into the namespace, which do not name it themselves. They count for those that name it, and
+	// not for each other: they may be of other clusters.
+	isPut bool
+}
+
+// areaOf is an object's own.
+func areaOf(o object) area {
+	if o.namespace != "" || o.file == standardInput {
+		return area{namespace: o.namespace}
+	}
+	dir, err := filepath.Abs(filepath.Dir(o.file))
+	if err != nil { // the working directory is gone
+		dir = filepath.Dir(o.file)
+	}
+	return area{dir: dir}
+}
+
+// maxAreas is how far up it is looked: there are files for each directory of a path, and directories for each file.
+const maxAreas = 64
+
+// around are the area and those it is a part of, the nearest first: what is in a directory also counts below it.
+func (a area) around() []area {
+	all := []area{a}
+	for dir := a.dir; dir != "" && len(all) < maxAreas; {
+		up := filepath.Dir(dir)
+		if up == dir {
+			break
+		}
+		dir, all = up, append(all, area{dir: up})
+	}
+	return all
+}
+
+// surroundings are those of a Deployment of the manifests, from the nearest level on. Of autoscalers the nearest level that has any counts. Of
+// LimitRanges it is the nearest that supplies a resource: one may have a default for CPU, and one farther away a default for memory.
+func (m *manifests) surroundings(d *candidate) annotations.Surroundings {
+	return m.surroundingsOf(d.workload, m.levels(d.object))
+}
+
+// surroundingsOf are those of a Deployment in neighborhoods, of which the nearest come first.
+func (m *manifests) surroundingsOf(d *appsv1.Deployment, levels []*neighbors.Neighborhood) annotations.Surroundings {
+	var all annotations.Surroundings
+	nowhere := func(string, string) string { return "" }
+	ofScaler, ofResizer, ofRange := nowhere, nowhere, map[*corev1.LimitRange]string{}
+	for _, n := range levels {
+		near := n.Of(d)
+		all.Unknown, all.Injection = cmp.Or(all.Unknown, near.Unknown), cmp.Or(all.Injection, near.Injection)
+		for _, r := range near.LimitRanges {
+			if _, known := ofRange[r]; !known {
+				all.LimitRanges, ofRange[r] = append(all.LimitRanges, r), near.Where(neighbors.KindLimitRange, r.Name)
+			}
+		}
+		if len(all.Autoscalers) == 0 {
+			all.Autoscalers, ofScaler = near.Autoscalers, near.Where
+		}
+		if len(all.Resizers) == 0 {
+			all.Resizers, ofResizer = near.Resizers, near.Where
+		}
+	}
+	all.WhereRange = func(r *corev1.LimitRange) string { return ofRange[r] }
+	all.Where = func(kind, name string) string {
+		if kind == annotations.KindResizer {
+			return ofResizer(kind, name)
+		}
+		return ofScaler(kind, name)
+	}
+	return all
+}
+
+// areas are those that an object is in, the nearest first. One that names the namespace into which a kustomization puts all of its directory
+// is also where those are that name none. One that names none and is put into a namespace is where those are that name it.
+func (m *manifests) areas(o object) []area {
+	all := areaOf(o).around()
+	if o.file == standardInput || len(m.layout.namespaces) == 0 {
+		return all
+	}
+	if namespace := m.putInto(o); namespace != "" {
+		return append(all, area{namespace: namespace})
+	}
+	if o.GetNamespace() == "" {
+		return all
+	}
+	named := area{namespace: o.GetNamespace(), isPut: true}
+	o.namespace = ""
+	for _, a := range areaOf(o).around() {
+		if m.layout.namespaces[a.dir] == o.GetNamespace() {
+			all = append(all, a)
+		}
+	}
+	return append(all, named)
+}
+
+// putInto is the namespace into which the nearest kustomization puts an object; empty if it names one itself, or is in none.
+func (m *manifests) putInto(o object) string {
+	where := areaOf(o)
+	if where.dir == "" || len(m.layout.namespaces) == 0 {
+		return ""
+	}
+	return m.layout.home(where.dir)
+}
+
+// levels are the neighborhoods of an object, the nearest first. All must have been read.
+func (m *manifests) levels(o object) []*neighbors.Neighborhood {
+	key := areaOf(o)
+	if len(m.layout.parts)+len(m.layout.namespaces) > 0 {
+		key.file = o.file // of two files in a directory, a kustomization above it may be made of one
+	}
+	if found, ok := m.known[key]; ok {
+		return found
+	}
+	var found []*neighbors.Neighborhood
+	for _, a := range m.areas(o) {
+		if n, ok := m.around[a]; ok {
+			found = append(found, n)
+		}
+		if n := m.composed(o, a); n != nil {
+			found = append(found, n)
+		}
+	}
+	m.known[key] = found
+	return found
+}
+
+// place is where an object is, as messages about others name it.
+func (o object) place() string { return fmt.Sprintf("%s:%d", o.file, o.Node.Line) }

@@ -1,0 +1,245 @@
+// Package lint says of manifests what admission and controller would say of them, with the file and line of each problem, and what only files
+// can have wrong: annotations where nothing reads them, and what kustomizations make of a Deployment.
+package lint
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cluster"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/neighbors"
+)
+
+const about = `Tells of manifests what admission and controller would say of them: annotations that cannot be followed, targets whose
+requests are missing, a second autoscaler. It needs no cluster and changes nothing.
+
+FILE is YAML or JSON of any number of documents, DIR all *.yaml, *.yml, *.json and Kustomization below it except in hidden
+directories; for - it is standard input. Templates, of whatever tool, are counted and passed over, and of the patches of a kustomization only what they set is looked at:
+helm template . | mini-hpa lint -, kustomize build . | mini-hpa lint - see the whole. What --exclude matches is left out, and so is what .mini-hpa-lint.yaml lists under "exclude", in the
+working directory or in a DIR: globs relative to the directory, in which ** stands for any number of directories; one without a slash
+matches at any depth, and what matches a directory leaves out all that is in it.
+Deployments of apps/v1 are looked at; HorizontalPodAutoscalers, KEDA ScaledObjects, VerticalPodAutoscalers and LimitRanges count if they are in
+the same namespace, in whichever file they are. Where neither names a namespace, they count if they are in the same directory
+or one above it, or in what a kustomization there is made of, the nearest of each kind: other directories may be other environments. A Deployment is
+judged as the kustomizations that are made of it have it: with their patches, their namespace, and what else they are made of. With --namespace all that name none are
+in that one. Of other objects only annotations that have no effect there are told. With --server-side what the
+cluster has of those counts too, unless a manifest has one of the same name, and what the namespace's labels announce; for that
+you need the right to list them, and to get the namespace.
+
+Each problem has its file and line, and names the file of what it rests on. A field that the API server would refuse is an error, and a warning
+in an object that asks nothing of mini-hpa; the others are looked at all the same. The exit code is 1 if there are errors and 0 if there are warnings at most. It is 2
+if a file cannot be read; its name and line are told, and the others are looked at.
+
+So that no file takes long, it may have 10 MiB, and in a document lists and mappings may be in each other 1000 levels deep, and aliases repeat
+8 MiB. Of an object 100 errors are told, 100 findings about requests among them, and 8 places where annotations have no effect; of a file 100 parts
+that cannot be read. Of a kustomization up to 1000 parts on 32 levels count, and of a Deployment up to 64 kustomizations that no other is
+made of; one that has more than 100 patches for it, or more than 4 for no name, says nothing of it.`
+
+// Command is "mini-hpa lint".
+func Command() cli.Command {
+	return cli.Command{
+		Name:    "lint",
+		Offline: true,
+		Args:    "FILE|DIR|-...",
+		Summary: "find what is wrong with manifests before the cluster does",
+		About:   about,
+		Task: func() cli.Task {
+			return &task{defaults: annotations.DefaultDefaults(), api: cluster.DefaultAPIFlags(), output: "text"}
+		},
+	}
+}
+
+type task struct {
+	defaults   annotations.Defaults
+	namespace  string
+	output     string
+	exclude    []string
+	serverSide bool
+	cluster    cluster.Flags
+	api        cluster.APIFlags
+	// given says whether a flag was set.
+	given func(flag string) bool
+}
+
+// Declare is cli.Task's.
+func (l *task) Declare(f *pflag.FlagSet) {
+	f.VarP(cli.OneOf(&l.output, "text", "json", "sarif", "github"), "output", "o",
+		"text for people, json for programs, sarif for code scanning, github for annotations in the log of a GitHub workflow")
+	f.VarP(cli.Namespace(&l.namespace), "namespace", "n", "the namespace of manifests that name none; without it none, or with --server-side the context's")
+	f.Var(globs(&l.exclude), "exclude", "files and directories that are left out; may be repeated")
+	cli.DeclareMinSyncPeriod(f, &l.defaults)
+	f.BoolVar(&l.serverSide, "server-side", false, "let the LimitRanges and autoscalers that are in the cluster count too")
+	l.cluster.Declare(f, "KUBECONFIG, ~/.kube/config or the pod's service account. For --server-side, as the next two")
+	f.Var(cli.Duration(&l.api.Timeout, 100*time.Millisecond, 5*time.Minute), "kube-api-timeout", "deadline of one request to the API server")
+	l.given = f.Changed
+}
+
+// Run is cli.Task's.
+func (l *task) Run(ctx context.Context, args []string, s cli.Streams) error {
+	if err := l.check(args); err != nil {
+		return err
+	}
+	var ask func(context.Context, string) (*neighbors.Neighborhood, error)
+	if l.serverSide {
+		// What libraries log is no finding.
+		s.LogErrors()
+		var err error
+		if ask, err = l.connect(s.Build); err != nil {
+			return err
+		}
+	}
+	return l.lint(ctx, args, s, ask)
+}
+
+func (l *task) check(args []string) error {
+	if len(args) == 0 {
+		return cli.Usagef("nothing to lint; want at least one FILE or DIR, or - for standard input")
+	}
+	for _, name := range []string{"kubeconfig", "context", "kube-api-timeout"} {
+		if l.given(name) && !l.serverSide {
+			return cli.Usagef("--%s is for --server-side; without that no cluster is asked", name)
+		}
+	}
+	// The usual period has no influence here, and must not be in the way of the shortest.
+	l.defaults.SyncPeriod = max(l.defaults.SyncPeriod, l.defaults.MinSyncPeriod)
+	if err := l.defaults.Validate(); err != nil {
+		return cli.Usagef("%v", err)
+	}
+	return nil
+}
+
+// connect finds the cluster, and with it the namespace of manifests that name none.
+func (l *task) connect(b cli.Build) (func(context.Context, string) (*neighbors.Neighborhood, error), error) {
+	t, err := l.cluster.ForUser(b)
+	if err != nil {
+		return nil, err
+	}
+	if l.namespace == "" {
+		l.namespace = t.Namespace
+	}
+	config := l.api.Config(t.Config, l.api.Timeout)
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("cannot make a client for the API server: %w", err)
+	}
+	scaledObjects, err := dynamic.NewForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("cannot make a client for ScaledObjects: %w", err)
+	}
+	return func(ctx context.Context, namespace string) (*neighbors.Neighborhood, error) {
+		return neighbors.Read(ctx, client, scaledObjects, namespace)
+	}, nil
+}
+
+// lint reads everything first, because what a Deployment is next to may be in a later file. A cluster is asked only if
+// ask is not nil.
+func (l *task) lint(ctx context.Context, args []string, s cli.Streams, ask func(context.Context, string) (*neighbors.Neighborhood, error)) error {
+	m := newManifests(l.namespace)
+	var x exclusions
+	if err := errors.Join(x.add(".", l.exclude), x.configure(args)); err != nil {
+		return err
+	}
+	found, idle := sources(args, x)
+	m.layout = newLayout(found)
+	for _, source := range found {
+		m.read(source, s.In)
+	}
+	var told strings.Builder
+	if len(idle) > 0 {
+		fmt.Fprintf(&told, "mini-hpa lint: warning: %s\n", plain(cli.Clean(notRead(idle))))
+	}
+	for _, n := range m.notices() {
+		fmt.Fprintf(&told, "mini-hpa lint: %s\n", plain(n.text()))
+	}
+	_, _ = io.WriteString(s.Err, told.String()) // as of all messages, there is nobody to tell that they cannot be written
+	if ask != nil {
+		if err := l.askCluster(ctx, m, s, ask); err != nil {
+			return err
+		}
+	}
+	r := m.report(l.defaults)
+	if err := l.show(r, s); err != nil {
+		return fmt.Errorf("cannot write the findings: %w", err)
+	}
+	switch {
+	case r.Summary.Unreadable > 0:
+		return cli.Unreadable(cli.ErrReported)
+	case r.Summary.Errors > 0:
+		return cli.ErrReported
+	}
+	return nil
+}
+
+// askCluster adds what the cluster has to what the manifests have.
+func (l *task) askCluster(ctx context.Context, m *manifests, s cli.Streams, ask func(context.Context, string) (*neighbors.Neighborhood, error)) error {
+	for _, namespace := range m.namespaces() {
+		inCluster, err := ask(ctx, namespace)
+		if err != nil {
+			return err
+		}
+		for _, hidden := range inCluster.Hidden {
+			fmt.Fprintf(s.Err, "mini-hpa lint: warning: %s\n", cli.Clean(hidden.Error()))
+		}
+		where := area{namespace: namespace}
+		m.around[where] = m.around[where].Over(inCluster)
+	}
+	return nil
+}
+
+func (l *task) show(r report, s cli.Streams) error {
+	switch l.output {
+	case "json":
+		return writeInert(s.Out, r)
+	case "sarif":
+		return writeInert(s.Out, sarifOf(r, s.Build.Version))
+	}
+	line := finding.text
+	out := bufio.NewWriter(s.Out) // which keeps its first error
+	if l.output == "github" {
+		line = finding.workflowCommand
+		for _, n := range r.Unreadable {
+			fmt.Fprintln(out, n.workflowCommand())
+		}
+	}
+	for _, f := range r.Findings {
+		fmt.Fprintln(out, line(f))
+	}
+	err := out.Flush()
+	fmt.Fprintln(s.Err, r.Summary)
+	return err
+}
+
+// writeInert writes JSON in which, as in plain, there is nothing that the log of a workflow would obey. In JSON, two # are in a string.
+func writeInert(w io.Writer, value any) error {
+	var text bytes.Buffer
+	if err := cli.WriteJSON(&text, value); err != nil {
+		return err
+	}
+	_, err := w.Write(bytes.ReplaceAll(text.Bytes(), []byte("##"), []byte(`#\u0023`)))
+	return err
+}
+
+// namespaces are those in which a Deployment asks to be scaled, sorted.
+func (m *manifests) namespaces() []string {
+	var names []string
+	for _, d := range m.deployments {
+		if annotations.Selected(d.workload.Annotations) {
+			names = append(names, d.namespace)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}

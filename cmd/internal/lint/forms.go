@@ -1,0 +1,491 @@
+package lint
+
+import (
+	"cmp"
+	stdjson "encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	jsonpatch "gopkg.in/evanphx/json-patch.v4"
+	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/json"
+	"k8s.io/apimachinery/pkg/util/strategicpatch"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/manifest"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/neighbors"
+)
+
+// form is what a kustomization makes of a Deployment that it is made of: what is applied, while the manifest alone is not.
+type form struct {
+	dir string
+	on  *candidate
+	// patches are those of the Deployment, as they are applied: those of what the kustomization is made of come first.
+	patches  []patched
+	workload *appsv1.Deployment
+	// problems are those of fields that the API server would refuse.
+	problems field.ErrorList
+	// isUnknown says that something else changes it, too, or that it is taken away.
+	isUnknown bool
+	verdict   annotations.Verdict
+}
+
+// formKey is a Deployment in a kustomization.
+type formKey struct {
+	dir string
+	on  *candidate
+}
+
+// overlaid is a name of Deployments in one kustomization; an empty one is that of patches for more than one name.
+type overlaid struct{ dir, name string }
+
+// Of one Deployment there are so many forms, with so many patches, and no more are looked at: many kustomizations of one large base must take
+// no quadratic time.
+const maxForms, maxPatches, maxForMany = 64, 100, 4
+
+// overlays are what is known of all kustomizations together; it is made when all was read.
+type overlays struct {
+	// uses are, by an absolute path of a file with Deployments, the directories of kustomizations that are made of it; ends are those of them of
+	// which no other is made.
+	uses, ends map[string][]string
+	// patches are those for Deployments. Patched are the directories that have some for a name, and objects the kustomizations.
+	patches map[overlaid][]patched
+	patched map[string]map[string]bool
+	objects map[string]object
+	forms   map[formKey]*form
+}
+
+func (m *manifests) newOverlays() *overlays {
+	o := &overlays{uses: map[string][]string{}, ends: map[string][]string{}, patches: map[overlaid][]patched{}, patched: map[string]map[string]bool{}, objects: map[string]object{}, forms: map[formKey]*form{}}
+	for _, k := range m.kustomizations {
+		if dir, err := filepath.Abs(filepath.Dir(k.file)); err == nil && k.isKustomization() {
+			o.objects[dir] = k
+		}
+	}
+	for _, dir := range slices.Sorted(maps.Keys(m.layout.parts)) {
+		for _, part := range m.layout.compose(dir, anyNamespace).order {
+			if len(m.deploymentsIn[inFile{part, ""}]) == 0 {
+				continue
+			}
+			if len(o.uses[part]) < maxForms {
+				o.uses[part] = append(o.uses[part], dir)
+			}
+			if !m.layout.listed[dir] && len(o.ends[part]) < maxForms {
+				o.ends[part] = append(o.ends[part], dir)
+			}
+		}
+	}
+	o.addPatches(m)
+	return o
+}
+
+// addPatches sorts the patches by their kustomizations and by what they are for.
+func (o *overlays) addPatches(m *manifests) {
+	for path, use := range m.layout.patches {
+		m.layout.writes[use.dir] = m.layout.writes[use.dir] || !m.readPatches[path] // nobody knows what is in it
+	}
+	for _, p := range m.patched {
+		if kind := cmp.Or(p.use.kind, p.GetKind()); p.use.dir == "" || kind != "" && kind != "Deployment" {
+			continue
+		}
+		key := overlaid{p.use.dir, cmp.Or(p.use.name, p.GetName())}
+		if !isPlainName.MatchString(key.name) || p.operations == nil && p.use.name == "" && p.use.kind != "" {
+			key.name = ""
+		}
+		o.patches[key] = append(o.patches[key], p)
+		if o.patched[key.name] == nil {
+			o.patched[key.name] = map[string]bool{}
+		}
+		o.patched[key.name][key.dir] = true
+	}
+}
+
+// isPlainName is what a target's name is if it is no regular expression.
+var isPlainName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`)
+
+// ready makes what is known of all kustomizations.
+func (m *manifests) ready() *overlays {
+	if m.overlays == nil {
+		m.sortDeployments()
+		m.overlays = m.newOverlays()
+	}
+	return m.overlays
+}
+
+// forms are those in which a Deployment is applied, judged.
+func (m *manifests) forms(d *candidate, defaults annotations.Defaults) []*form {
+	file, err := filepath.Abs(d.file)
+	if err != nil || d.file == standardInput {
+		return nil
+	}
+	o := m.ready()
+	dirs := o.ends[file]
+	if len(dirs) == 0 {
+		dirs = o.uses[file] // they go in a circle
+	}
+	var found []*form
+	for _, dir := range dirs {
+		f := m.form(dir, d)
+		if !f.isUnknown && annotations.Selected(f.workload.Annotations) {
+			around := m.surroundingsOf(f.workload, m.levelsOf(f))
+			around.Autoscalers = slices.DeleteFunc(slices.Clone(around.Autoscalers), func(a annotations.Autoscaler) bool { return m.isDeleted(dir, a.Kind, a.Name) })
+			inManifests := func(other annotations.Autoscaler) bool { return around.Where(other.Kind, other.Name) != "" }
+			f.verdict = defaults.Review(annotations.OfDeployment(f.workload), around).Replacing(inManifests)
+		}
+		found = append(found, f)
+	}
+	return found
+}
+
+// isDeleted says whether a patch takes an object out of a kustomization.
+func (m *manifests) isDeleted(dir, kind, name string) bool {
+	if len(m.deleted) == 0 {
+		return false
+	}
+	return m.deleted[deletion{dir, kind, name}] || slices.ContainsFunc(m.layout.compose(dir, anyNamespace).order, func(part string) bool {
+		return m.deleted[deletion{part, kind, name}]
+	})
+}
+
+// levelsOf are the neighborhoods of a form, and then those of the manifest. What a kustomization sets no namespace for is not in that of a
+// Deployment which has one.
+func (m *manifests) levelsOf(f *form) []*neighbors.Neighborhood {
+	own := m.levels(f.on.object)
+	file, err := filepath.Abs(f.on.file)
+	if err == nil && m.layout.namespaces[f.dir] == "" && cmp.Or(f.on.GetNamespace(), m.layout.home(filepath.Dir(file))) != "" {
+		return own
+	}
+	there := object{file: filepath.Join(f.dir, kustomizationFiles[0]), namespace: m.namespace}
+	return append(slices.Clone(m.levels(there)), own...)
+}
+
+// form finds what a kustomization makes of a Deployment.
+func (m *manifests) form(dir string, d *candidate) *form {
+	o := m.ready()
+	key := formKey{dir, d}
+	if known, ok := o.forms[key]; ok {
+		return known
+	}
+	f := &form{dir: dir, on: d, workload: d.workload}
+	o.forms[key] = f
+	tree := map[string]any{}
+	change := func(by func(tree map[string]any) (map[string]any, error)) {
+		if len(tree) == 0 {
+			tree = runtime.DeepCopyJSON(d.Object)
+		}
+		changed, err := by(tree)
+		if f.isUnknown = f.isUnknown || err != nil; err == nil {
+			tree = changed
+		}
+	}
+	for _, part := range m.writersFor(dir, d.GetName()) {
+		for _, p := range o.patchesFor(part, d.GetName()) {
+			f.patches = append(f.patches, p)
+			change(p.applyTo)
+		}
+		if pairs := o.objects[part].mapping(commonAnnotations); len(pairs) > 0 {
+			change(func(tree map[string]any) (map[string]any, error) { return tree, annotate(tree, pairs) })
+		}
+		many := o.patches[overlaid{part, ""}]
+		f.isUnknown = f.isUnknown || m.layout.writes[part] || len(many) > maxForMany || len(f.patches) > maxPatches
+		if f.isUnknown {
+			break
+		}
+	}
+	if len(tree) == 0 || f.isUnknown {
+		return f
+	}
+	changed := d.object
+	changed.Unstructured, f.workload = unstructured.Unstructured{Object: tree}, &appsv1.Deployment{}
+	var err error
+	if f.problems, err = changed.decode(f.workload); err != nil {
+		f.workload, f.isUnknown = d.workload, true
+	}
+	return f
+}
+
+// writersFor are the kustomizations that change Deployments of a name, in the order in which they do.
+func (m *manifests) writersFor(dir, name string) []string {
+	o, found := m.ready(), []string{}
+	for _, part := range slices.Backward(m.layout.compose(dir, anyNamespace).order) { // what is nearer comes later
+		if o.writesTo(part, name, m.layout) {
+			found = append(found, part)
+		}
+	}
+	if o.writesTo(dir, name, m.layout) {
+		found = append(found, dir)
+	}
+	return found
+}
+
+func (o *overlays) writesTo(dir, name string, l layout) bool {
+	return o.patched[name][dir] || o.patched[""][dir] || l.writes[dir] || l.annotates[dir]
+}
+
+// patchesFor are those of one kustomization for Deployments of a name, in the order in which kustomize applies them.
+func (o *overlays) patchesFor(dir, name string) []patched {
+	found := slices.Clone(o.patches[overlaid{dir, name}])
+	for _, p := range o.patches[overlaid{dir, ""}] {
+		if p.isFor(name) {
+			found = append(found, p)
+		}
+	}
+	slices.SortStableFunc(found, func(a, b patched) int { return cmp.Compare(a.use.order, b.use.order) })
+	return found
+}
+
+// isFor says whether a patch for more than one name is for this one; the name of a target is a regular expression.
+func (p patched) isFor(name string) bool {
+	if p.use.name == "" {
+		return true
+	}
+	matches, err := regexp.MatchString("^(?:"+p.use.name+")$", name)
+	return err == nil && matches
+}
+
+var errSelects = errors.New("it is not known what the patch is for")
+
+// applyTo is an object with the patch. What kustomize would refuse is an error. The object may be written to.
+func (p patched) applyTo(tree map[string]any) (changed map[string]any, err error) {
+	defer func() { // the library meets what no API server would let come to it
+		if recover() != nil {
+			err = errSelects
+		}
+	}()
+	switch {
+	case p.use.selects:
+		return nil, errSelects
+	case p.operations != nil:
+		return p.operated(tree)
+	case p.Object["$patch"] != nil:
+		return nil, errSelects
+	}
+	part := p.quoted()
+	if metadata := part.mapping("metadata"); metadata != nil {
+		delete(metadata, "name") // of a patch with a target it may be any
+	}
+	return strategicpatch.StrategicMergeMapPatch(tree, part.Object, appsv1.Deployment{})
+}
+
+// operated is an object after the operations.
+func (p patched) operated(tree map[string]any) (map[string]any, error) {
+	for _, item := range p.operations {
+		members, _ := item.(map[string]any)
+		if op, _ := members["op"].(string); op == "copy" || op == "move" { // a few copies of copies are more than any memory
+			return nil, errSelects
+		}
+	}
+	before, err := stdjson.Marshal(tree)
+	if err != nil {
+		return nil, err
+	}
+	text, err := stdjson.Marshal(p.operations)
+	if err != nil {
+		return nil, err
+	}
+	patch, err := jsonpatch.DecodePatch(text)
+	if err != nil {
+		return nil, err
+	}
+	after, err := patch.Apply(before)
+	if err != nil {
+		return nil, err
+	}
+	var changed map[string]any
+	return changed, json.Unmarshal(after, &changed)
+}
+
+// annotate writes the annotations that a kustomization has for all.
+func annotate(tree, pairs map[string]any) error {
+	for key, value := range pairs {
+		if text, ok := value.(string); ok {
+			if err := unstructured.SetNestedField(tree, text, "metadata", "annotations", key); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// asApplied is the verdict of a manifest, of which only its forms are applied. What is wrong in none of them is not wrong; requests that
+// some of them lack are the business of those.
+func (m *manifests) asApplied(verdict annotations.Verdict, forms []*form) annotations.Verdict {
+	if len(forms) == 0 {
+		return verdict
+	}
+	var left field.ErrorList
+	for _, problem := range verdict.Problems {
+		var lacking []string
+		for _, f := range forms {
+			if f.has(problem) {
+				lacking = append(lacking, cli.Quote(m.shownDir(f.dir)))
+			}
+		}
+		switch {
+		case len(lacking) == len(forms), len(lacking) > 0 && !isOfRequest(problem):
+			left = append(left, problem)
+		case len(lacking) > 0:
+			verdict.Warnings = append(verdict.Warnings, annotations.Warning{Field: problem.Field, Rule: problem.Origin, Message: fmt.Sprintf(
+				"%s; so it is in %s, and not in the other kustomizations that are made of it", problem.ErrorBody(), someOf(lacking))})
+		}
+	}
+	verdict.Problems = left
+	return verdict
+}
+
+func isOfRequest(problem *field.Error) bool {
+	return problem.Origin == annotations.FoundMissingRequest || problem.Origin == annotations.FoundInvalidRequest
+}
+
+// someOf names a few of many.
+func someOf(names []string) string {
+	const few = 5
+	if more := len(names) - few; more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:few], ", "), more)
+	}
+	return strings.Join(names, ", ")
+}
+
+// shownDir is the file of a kustomization as findings name it.
+func (m *manifests) shownDir(dir string) string {
+	if k, ok := m.ready().objects[dir]; ok {
+		return k.file
+	}
+	return dir
+}
+
+// has says whether what is wrong with a manifest is also wrong with the form.
+func (f *form) has(problem *field.Error) bool {
+	return slices.ContainsFunc(append(slices.Clone(f.verdict.Problems), f.problems...), func(e *field.Error) bool {
+		return e.Field == problem.Field && e.Origin == problem.Origin
+	})
+}
+
+// tell tells what is wrong with a form, and is wrong neither with the manifest, as its verdict is before that of the forms, nor with one of
+// the patches alone. Of annotations that are missing nothing is said, as they may come from elsewhere.
+func (m *manifests) tell(f *form, alone annotations.Verdict, defaults annotations.Defaults) []finding {
+	if f.isUnknown || !annotations.Selected(f.workload.Annotations) {
+		return nil
+	}
+	known := map[string]bool{}
+	note := func(v annotations.Verdict) {
+		for _, problem := range v.Problems {
+			known[problem.Error()] = true
+		}
+		for _, w := range v.Warnings {
+			known[w.Path()+w.Message] = true
+		}
+	}
+	note(alone)
+	note(annotations.Verdict{Problems: f.on.problems})
+	for _, p := range f.patches {
+		note(partly(p.written(), defaults))
+	}
+	var found []finding
+	isTold := func(e *field.Error) bool { return strings.HasPrefix(e.Field, "metadata.annotations[") } // where it is written
+	for _, problem := range append(slices.DeleteFunc(slices.Clone(f.problems), isTold), f.verdict.Problems...) {
+		if !known[problem.Error()] && !isMissing(problem, f.workload.Annotations) {
+			known[problem.Error()] = true
+			found = append(found, m.toldOf(f, severityError, problem.Origin, problem.Field, problem.ErrorBody()))
+		}
+	}
+	for _, w := range f.verdict.Warnings {
+		isMissing := w.Rule == annotations.FoundDoubtful && w.Key == annotations.Container // something that it would go with
+		if w.Field != onTemplate && !isMissing && !known[w.Path()+w.Message] {
+			found = append(found, m.toldOf(f, severityWarning, w.Rule, w.Path(), w.Message))
+		}
+	}
+	if n := f.workload.Spec.Replicas; n != nil && *n > 0 && f.verdict.Mode == annotations.ModeAuto && !m.tellsReplicas(f) && !f.on.isFromCluster() {
+		found = append(found, m.toldOf(f, severityWarning, annotations.FoundReplicasOverwritten, "spec.replicas", overwritten(int64(*n))))
+	}
+	return found
+}
+
+// tellsReplicas says whether the manifest, or a patch, is told of the replicas for itself.
+func (m *manifests) tellsReplicas(f *form) bool {
+	if f.on.workload.Spec.Replicas != nil && annotations.Selected(f.on.workload.Annotations) {
+		return true
+	}
+	return slices.ContainsFunc(f.patches, func(p patched) bool {
+		return p.setsReplicas() && (len(p.ownKeys()) > 0 || m.scales(p.use, f.on.GetName()))
+	})
+}
+
+func (p patched) setsReplicas() bool {
+	return p.mapping("spec")["replicas"] != nil || slices.ContainsFunc(p.operations, func(item any) bool {
+		members, _ := item.(map[string]any)
+		return members["path"] == "/spec/replicas"
+	})
+}
+
+// toldOf is a finding of a form: at the last patch that writes annotations, or else at the kustomization.
+func (m *manifests) toldOf(f *form, severity, rule, path, message string) finding {
+	for _, p := range slices.Backward(f.patches) {
+		if len(p.written()) > 0 {
+			return p.findingAt(p.spotOf(path), severity, rule, path, lineInside.ReplaceAllString(message, "$1")+"; so it is with "+f.on.place())
+		}
+	}
+	message = fmt.Sprintf("of Deployment %s (%s): %s: %s", cli.Quote(f.on.GetName()), f.on.place(), path, message)
+	if k, ok := m.ready().objects[f.dir]; ok {
+		return k.finding(severity, rule, "resources", message)
+	}
+	return f.on.finding(severity, rule, path, message)
+}
+
+// spotOf is where in a patch that writes annotations something is, or else the first of those.
+func (p patched) spotOf(path string) manifest.Place {
+	for i := range p.operations {
+		if one := (patched{operations: p.operations[i : i+1]}); len(one.written()) > 0 {
+			return p.Locate((*field.Path)(nil).Index(i).Child("value").String(), nil)
+		}
+	}
+	if keys := p.ownKeys(); len(keys) > 0 && !strings.HasPrefix(path, "metadata") {
+		path = field.NewPath("metadata", "annotations").Key(keys[0]).String()
+	}
+	return p.Locate(path, nil)
+}
+
+// quoted is a copy of the patch in which annotations are the strings that were meant.
+func (p patched) quoted() object {
+	part := p.object
+	part.Object = runtime.DeepCopyJSON(p.Object)
+	part.quoteAnnotations()
+	return part
+}
+
+// written are the annotations of ours that a patch sets.
+func (p patched) written() map[string]string {
+	pairs := map[string]string{}
+	if p.operations == nil {
+		pairs = p.quoted().texts()
+	}
+	for _, item := range p.operations {
+		members, _ := item.(map[string]any)
+		pointer, _ := members["path"].(string)
+		set, isMapping := members["value"].(map[string]any)
+		switch way := pointed(pointer); {
+		case members["op"] != "add" && members["op"] != "replace":
+		case len(way) == 3 && way[0] == "metadata" && way[1] == "annotations":
+			set = map[string]any{way[2]: members["value"]}
+		case isMapping && pointer == "/metadata":
+			set, _ = set["annotations"].(map[string]any)
+		case !isMapping || pointer != "/metadata/annotations":
+			set = nil
+		}
+		for key, value := range set {
+			if strings.HasPrefix(key, annotations.Prefix) && value != nil {
+				pairs[key] = fmt.Sprint(value)
+			}
+		}
+	}
+	return pairs
+}

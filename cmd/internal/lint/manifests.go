@@ -1,0 +1,325 @@
+package lint
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/manifest"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/neighbors"
+)
+
+// manifests are what was read of all files; see newManifests.
+type manifests struct {
+	// namespace is that of objects that name none.
+	namespace   string
+	deployments []*candidate
+	// around are the objects that bear on the Deployments.
+	around map[area]*neighbors.Neighborhood
+	// known is what levels has found.
+	known map[area][]*neighbors.Neighborhood
+	// strays are annotations that nothing reads, kustomizations objects that may write some to all others.
+	strays         []stray
+	kustomizations []object
+	// findings are those for which nothing but the object is needed.
+	findings []finding
+	// unreadable are the first of each file that could not be read, failed how many there are of each.
+	unreadable []notice
+	failed     map[string]int
+	files      int
+	// structs are what the fields of objects should be.
+	structs structs
+	// layout is what kustomizations say of the files, patched what their patches change.
+	layout  layout
+	patched []patched
+	// deleted are objects that patches take away; deploymentsIn are those of each file, all and by their names, nil until it is asked for.
+	deleted       map[deletion]bool
+	deploymentsIn map[inFile][]*candidate
+	// readPatches are the files of patches that could be read, by their absolute paths.
+	readPatches map[string]bool
+	// overlays are made of the layout and of what was read; nil until they are asked for.
+	overlays *overlays
+	// others, strangers, templates and patches are passed over: objects, documents that are none, those that are to be filled in first, and
+	// parts of objects.
+	others, strangers, templates, patches int
+}
+
+// newManifests has nothing yet; namespace is that of objects that name none.
+func newManifests(namespace string) *manifests {
+	return &manifests{namespace: namespace, around: map[area]*neighbors.Neighborhood{}, known: map[area][]*neighbors.Neighborhood{}, layout: newLayout(nil), deleted: map[deletion]bool{}, readPatches: map[string]bool{}, failed: map[string]int{}, structs: structs{}}
+}
+
+// object is one object of a manifest.
+type object struct {
+	unstructured.Unstructured
+	manifest.Document
+	file      string
+	namespace string
+	structs   structs
+}
+
+// candidate is a Deployment that is looked at.
+type candidate struct {
+	object
+	workload *appsv1.Deployment
+	// problems are those of the manifest that its API object cannot have.
+	problems field.ErrorList
+}
+
+func (m *manifests) read(s source, stdin io.Reader) {
+	kind := kustomization(s.name)
+	use, isPatch := m.patchUse(s)
+	all, err := m.parts(s, stdin, kind.Kind != "" || isPatch)
+	if s.met && errors.Is(err, errNotOurs) {
+		m.strangers++
+		return
+	}
+	if err != nil {
+		m.fail(s.shown(), err)
+		return
+	}
+	m.files++
+	if path, err := filepath.Abs(s.name); err == nil && isPatch {
+		m.readPatches[path] = true
+	}
+	for p := range all {
+		if p.Err != nil && isPatch {
+			m.layout.writes[use.dir] = true
+		}
+		switch {
+		case p.Err == nil:
+		case p.IsTemplate(s.name):
+			m.templates++
+			continue
+		case s.met && !p.MayBeManifest():
+			m.strangers++
+			continue
+		default:
+			m.failIn(s.shown(), p)
+		}
+		unfilled := p.Unfilled(s.name)
+		for _, d := range p.Documents {
+			one := part{Document: d, file: s.shown(), unfilled: unfilled}
+			if isPatch {
+				m.addPatch(one, use)
+			} else {
+				m.add(one, kind)
+			}
+		}
+	}
+}
+
+// parts are those of a file. The layout has read some before.
+func (m *manifests) parts(s source, stdin io.Reader, all bool) (iter.Seq[manifest.Part], error) {
+	if known := m.layout.read[s.name]; known != nil {
+		delete(m.layout.read, s.name)
+		return slices.Values(known), nil
+	}
+	text, err := s.read(stdin)
+	return manifest.Read(text, all), err
+}
+
+// failIn is fail for a part of a file. Advice takes time, where nobody is told it, too.
+func (m *manifests) failIn(file string, p manifest.Part) {
+	err := p.Err
+	if m.failed[file] < maxErrors {
+		err = p.Advised()
+	}
+	m.fail(file, err)
+}
+
+func (m *manifests) fail(file string, err error) {
+	if m.failed[file]++; m.failed[file] > maxErrors {
+		return
+	}
+	at := manifest.LineError{}
+	errors.As(err, &at)
+	m.unreadable = append(m.unreadable, notice{File: file, Line: at.Line, Message: cli.Clean(err.Error())})
+}
+
+// notices are what could not be read, of each file the first of it and how much more there is.
+func (m *manifests) notices() []notice {
+	all := slices.Clone(m.unreadable)
+	last := map[string]int{}
+	for i, n := range all {
+		last[n.File] = i
+	}
+	for file, i := range last {
+		if more := m.failed[file] - maxErrors; more > 0 {
+			all[i].Message += fmt.Sprintf(" (and %d more of the same file)", more)
+		}
+	}
+	return all
+}
+
+// part is a document of a file, or an item of one.
+type part struct {
+	manifest.Document
+	file string
+	// unfilled says whether an object is still to be filled in.
+	unfilled func(fields map[string]any) bool
+}
+
+// object is that of the part, with these fields.
+func (m *manifests) object(p part, fields map[string]any) object {
+	return object{Unstructured: unstructured.Unstructured{Object: fields}, Document: p.Document, file: p.file, namespace: m.namespace, structs: m.structs}
+}
+
+// add takes an object, or all of a list. The items of a typed list have its kind if they do not name one.
+func (m *manifests) add(p part, inherited schema.GroupVersionKind) {
+	fields, _ := p.Value.(map[string]any)
+	o := m.object(p, fields)
+	if fields != nil && o.GetKind() == "" && inherited.Kind != "" {
+		o.SetGroupVersionKind(inherited)
+	}
+	items, ok := fields["items"].([]any)
+	isList := ok && strings.HasSuffix(o.GetKind(), "List")
+	switch {
+	case !isList && p.unfilled(fields):
+		m.templates++
+		return
+	case isList && o.GetAPIVersion() != "":
+		m.findings = append(m.findings, o.repeated(isList)...)
+		m.addAll(p, o, items)
+		return
+	}
+	problems := o.rectified()
+	if o.GetAPIVersion() == "" || o.GetKind() == "" {
+		m.strangers++
+		m.findings = append(m.findings, o.anonymous()...)
+		return
+	}
+	switch err := m.place(o, problems); {
+	case errors.Is(err, errUnfilled):
+		m.templates++
+	case err != nil:
+		m.fail(p.file, err)
+	}
+}
+
+func (m *manifests) addAll(p part, list object, items []any) {
+	kind := list.GroupVersionKind()
+	kind.Kind = strings.TrimSuffix(kind.Kind, "List")
+	for i, item := range items {
+		_, at := list.Walk("items", strconv.Itoa(i))
+		if at == nil {
+			at = list.Node // of what is merged in, kubectl's parser may take another one
+		}
+		m.add(part{Document: p.At(at, item), file: p.file, unfilled: p.unfilled}, kind)
+	}
+}
+
+// place puts an object where it belongs. There may be problems of its version.
+func (m *manifests) place(o object, problems field.ErrorList) error {
+	if namespace := o.GetNamespace(); namespace != "" {
+		o.namespace = namespace
+	}
+	var err error
+	if o.isDeployment() {
+		err = m.addDeployment(o, problems)
+	} else if err = m.addOther(o); err == nil {
+		m.findings = append(m.findings, o.errors(problems)...)
+	}
+	if err == nil {
+		m.strays = append(m.strays, o.strays()...)
+		m.findings = append(m.findings, o.repeated(false)...)
+	}
+	return err
+}
+
+// addOther takes what is no Deployment.
+func (m *manifests) addOther(o object) error {
+	kind := o.GroupVersionKind()
+	switch {
+	case kind == corev1.SchemeGroupVersion.WithKind("LimitRange"):
+		limits := &corev1.LimitRange{}
+		problems, err := o.decode(limits)
+		if err != nil {
+			return err
+		}
+		m.findings = append(m.findings, o.notes(problems)...)
+		for _, n := range m.neighborhoods(o) {
+			n.AddLimitRange(limits, o.place())
+		}
+	case kind.Group == "autoscaling" && kind.Kind == annotations.KindHPA, kind.Group == annotations.GroupKEDA && kind.Kind == annotations.KindScaledObject:
+		var s neighbors.Scaler
+		quoted := o.quotedPausing()
+		problems, err := o.decode(&s)
+		if err != nil {
+			return err
+		}
+		m.findings = append(m.findings, o.notes(append(quoted, problems...))...)
+		for _, n := range m.neighborhoods(o) {
+			n.AddScaler(kind.Kind, s, o.place())
+		}
+	case kind.Group == annotations.GroupResizer && kind.Kind == annotations.KindResizer:
+		m.findings = append(m.findings, o.notes(o.quotedModes())...)
+		for _, n := range m.neighborhoods(o) {
+			n.AddResizer(o.GetName(), o.Object, o.place())
+		}
+	case kind == corev1.SchemeGroupVersion.WithKind("Namespace"):
+		where := o
+		where.namespace = o.GetName()
+		for _, n := range m.neighborhoods(where) {
+			n.Injection = annotations.NamespaceInjection(&o)
+		}
+	case len(o.writers()) > 0:
+		m.kustomizations = append(m.kustomizations, o)
+		m.addInline(o)
+	}
+	m.others++
+	return nil
+}
+
+// neighborhoods are those that an object is a part of: that of its area, and that of its file where a kustomization names it.
+func (m *manifests) neighborhoods(o object) []*neighbors.Neighborhood {
+	where := areaOf(o)
+	all := []*neighbors.Neighborhood{m.neighborhood(where)}
+	if file, err := filepath.Abs(o.file); err == nil && m.layout.listed[file] && (where.dir != "" || m.layout.home(filepath.Dir(file)) != "") {
+		all = append(all, m.neighborhood(area{file: file}))
+	}
+	if namespace := m.putInto(o); namespace != "" && o.file != standardInput {
+		all = append(all, m.neighborhood(area{namespace: namespace, isPut: true}))
+	}
+	return all
+}
+
+func (m *manifests) neighborhood(where area) *neighbors.Neighborhood {
+	around, ok := m.around[where]
+	if !ok {
+		around = neighbors.New()
+		m.around[where] = around
+	}
+	return around
+}
+
+func (m *manifests) addDeployment(o object, problems field.ErrorList) error {
+	d := &candidate{object: o, workload: &appsv1.Deployment{}, problems: append(problems, o.quoteAnnotations()...)}
+	problems, err := o.decode(d.workload)
+	if err != nil {
+		return err
+	}
+	d.problems = append(d.problems, problems...)
+	if n := d.workload.Spec.Replicas; n != nil && *n < 0 {
+		d.problems = append(d.problems, field.Invalid(field.NewPath("spec", "replicas"), *n, "must be at least 0").WithOrigin(annotations.FoundInvalidField))
+		d.workload.Spec.Replicas = nil
+	}
+	if !annotations.Selected(d.workload.Annotations) {
+		m.others++
+	}
+	m.deployments = append(m.deployments, d)
+	return nil
+}

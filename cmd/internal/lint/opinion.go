@@ -1,0 +1,84 @@
+package lint
+
+import (
+	"io"
+	"slices"
+
+	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+)
+
+// Opinion is what lint has to say of one file, for whoever does something else with what is in it.
+type Opinion struct {
+	// Deployments are those of apps/v1. Others are how many other objects there are, Templates how many documents that are to be filled in first.
+	Deployments       []*Subject
+	Others, Templates int
+	// Unreadable are lines for people about what could not be read.
+	Unreadable []string
+	// Refused is the first line about what the API server would refuse for its form alone; empty if there is nothing such.
+	Refused string
+}
+
+// Read reads a file, or in if the name is -.
+func Read(name string, in io.Reader) Opinion {
+	m := newManifests("")
+	m.read(source{name: name}, in)
+	o := Opinion{Others: m.others, Templates: m.templates}
+	for _, n := range m.notices() {
+		o.Unreadable = append(o.Unreadable, n.text())
+	}
+	if i := slices.IndexFunc(m.findings, func(f finding) bool { return f.Severity == severityError }); i >= 0 {
+		o.Refused = m.findings[i].text()
+	}
+	for _, d := range m.deployments {
+		o.Deployments = append(o.Deployments, &Subject{Workload: d.workload, Surroundings: m.surroundings(d), candidate: d, manifests: m})
+	}
+	return o
+}
+
+// Subject is a Deployment of a manifest.
+type Subject struct {
+	// Workload has the strings that were meant where its annotations are none.
+	Workload *appsv1.Deployment
+	// Surroundings are what in the file bears on it.
+	Surroundings annotations.Surroundings
+	candidate    *candidate
+	manifests    *manifests
+}
+
+// Besides are lines about what else is in the file: all but what the annotations ask for.
+func (s *Subject) Besides() []string {
+	var lines []string
+	for _, f := range slices.Concat(s.manifests.findings, s.manifests.misplaced(), s.candidate.lookalikes()) {
+		lines = append(lines, f.text())
+	}
+	return lines
+}
+
+// Verdict is that of the Deployment with other annotations than it has. What the manifest has wrong counts too, unless it is put right: set says whether
+// a field, by its path, is one of those that are changed. Of annotations on the pod template nothing is said, as Besides does that.
+func (s *Subject) Verdict(defaults annotations.Defaults, changed *appsv1.Deployment, set func(path string) bool) annotations.Verdict {
+	d := *s.candidate
+	d.workload, d.problems = changed, nil
+	for _, problem := range s.candidate.problems {
+		if !set(problem.Field) {
+			d.problems = append(d.problems, problem)
+		}
+	}
+	v := defaults.Review(annotations.OfDeployment(changed), s.Surroundings).Replacing(func(other annotations.Autoscaler) bool {
+		return s.Surroundings.Where(other.Kind, other.Name) != ""
+	})
+	if !annotations.Selected(changed.Annotations) {
+		_, _, v.Problems = defaults.Parse(changed.Annotations)
+	}
+	v = d.withUnquoted(v)
+	v.Warnings = slices.DeleteFunc(v.Warnings, func(w annotations.Warning) bool { return w.Field == onTemplate })
+	return v
+}
+
+// Line tells of a problem in its place.
+func (s *Subject) Line(problem *field.Error) string {
+	return s.candidate.errors(field.ErrorList{problem})[0].text()
+}

@@ -1,0 +1,322 @@
+package lint
+
+import (
+	"cmp"
+	stdjson "encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
+)
+
+// stray is a mapping with mini-hpa's keys that nothing reads.
+type stray struct {
+	object
+	at      *field.Path // of the mapping
+	members map[string]any
+	keys    []string
+	// pairs is what it says, to know it again.
+	pairs string
+}
+
+// maxStrays is how many are told of one object.
+const maxStrays = 8
+
+// strays are those of an object. Of other kinds than Kubernetes' own only the metadata is looked at: a HelmRelease, say, has the
+// annotations of a Deployment among its values.
+func (o object) strays() []stray {
+	if o.GetAPIVersion() == builtin {
+		return nil // a transformer of kustomize, which writes them to others
+	}
+	if isOwnKind(o.GroupVersionKind()) {
+		return o.straysIn(o.Object, nil, nil)
+	}
+	var found []stray
+	for _, way := range [][]string{{"metadata"}, {"annotations"}, {"labels"}, {"spec", "template", "metadata"}} {
+		value, at := any(o.Object), (*field.Path)(nil)
+		for _, name := range way {
+			members, _ := value.(map[string]any)
+			value, at = members[name], at.Child(name)
+		}
+		found = o.straysIn(value, at, found)
+	}
+	return found
+}
+
+// isOwnKind says whether a kind is one of Kubernetes, kustomize or KEDA, of which it is known what is read.
+func isOwnKind(kind schema.GroupVersionKind) bool {
+	return !strings.Contains(kind.Group, ".") || strings.HasSuffix(kind.Group, ".k8s.io") || kind.Group == annotations.GroupKEDA
+}
+
+// straysIn adds those below a value to what was found.
+func (o object) straysIn(value any, at *field.Path, found []stray) []stray {
+	if len(found) == maxStrays {
+		return found // strayAt looks at all that is below, and would do so at each level
+	}
+	switch v := value.(type) {
+	case map[string]any:
+		if s, ok := o.strayAt(v, at); ok {
+			found = append(found, s)
+		}
+		for _, name := range slices.Sorted(maps.Keys(v)) {
+			found = o.straysIn(v[name], at.Child(name), found)
+		}
+	case []any:
+		for i, item := range v {
+			found = o.straysIn(item, at.Index(i), found)
+		}
+	}
+	return found
+}
+
+// strayAt looks at one mapping.
+func (o object) strayAt(members map[string]any, at *field.Path) (stray, bool) {
+	s := stray{object: o, at: at, members: members}
+	for key := range members {
+		if strings.HasPrefix(key, annotations.Prefix) {
+			s.keys = append(s.keys, key)
+		}
+	}
+	if len(s.keys) == 0 || o.isReadAt(at.String()) {
+		return s, false
+	}
+	slices.Sort(s.keys)
+	own := make(map[string]any, len(s.keys))
+	for _, key := range s.keys {
+		own[key] = members[key]
+	}
+	s.pairs = pairsOf(own)
+	return s, true
+}
+
+// isReadAt says whether somebody reads the keys of a mapping, or tells otherwise what is wrong with them.
+func (o object) isReadAt(at string) bool {
+	switch {
+	case o.isDeployment():
+		return strings.HasPrefix(at, "metadata.annotations") || at == onTemplate
+	case o.isKustomization():
+		return at == commonAnnotations
+	}
+	return false
+}
+
+func (o object) isDeployment() bool {
+	return o.GroupVersionKind() == appsv1.SchemeGroupVersion.WithKind("Deployment")
+}
+
+// pairsOf is what a mapping says, to know it again.
+func pairsOf(members map[string]any) string {
+	text, _ := stdjson.Marshal(members) // what was read from JSON can be written as such
+	return string(text)
+}
+
+// tell says where the keys are and where they belong.
+func (s stray) tell() finding {
+	steps := strings.Split(s.at.String(), ".")
+	message := fmt.Sprintf("%s keys have no effect here; only those in the metadata.annotations of Deployments of apps/v1 have one", annotations.Prefix)
+	switch last := steps[len(steps)-1]; {
+	case s.at.String() == "metadata.annotations":
+		message = fmt.Sprintf("%s annotations have no effect on %s; only Deployments of apps/v1 are autoscaled", annotations.Prefix, s.shownKind())
+	case strings.HasPrefix(last, "annotations[") && len(steps) > 1 && steps[len(steps)-2] == "metadata":
+		message = fmt.Sprintf("annotations are a mapping and no list, so %s keys have no effect here; write them without \"- \"", annotations.Prefix)
+	case last == "labels":
+		message = fmt.Sprintf("%s keys have no effect among the labels; write them into the metadata.annotations of the Deployment", annotations.Prefix)
+	case last != "annotations" && len(steps) > 1 && steps[len(steps)-2] == "metadata":
+		message = fmt.Sprintf("%s is no field of metadata, so %s keys have no effect in it; write them into metadata.annotations", cli.Quote(last), annotations.Prefix)
+	}
+	if more := len(s.keys) - 1; more > 0 {
+		message += fmt.Sprintf(" (this and %d more)", more)
+	}
+	return s.finding(severityWarning, annotations.FoundMisplaced, s.at.Key(s.keys[0]).String(), message)
+}
+
+// shownKind is the kind with its version, as far as they are given.
+func (o object) shownKind() string {
+	switch kind, version := o.GetKind(), o.GetAPIVersion(); {
+	case kind == "":
+		return "an object of no kind"
+	case version == "":
+		return cli.Quote(kind)
+	default:
+		return cli.Quote(kind) + " of " + cli.Quote(version)
+	}
+}
+
+// misplaced tells of all strays, and of the pod templates of Deployments. What kustomize's commonAnnotations writes to everything is one hint,
+// however many objects have it.
+func (m *manifests) misplaced() []finding {
+	h := hint{common: map[string]bool{}}
+	groups := map[string]*crowd{}
+	for _, d := range m.deployments {
+		h.hear(d, groups)
+	}
+	for _, s := range m.strays {
+		if h.knows(s) {
+			h.others++
+			continue
+		}
+		join(groups, s.pairs, s.tell())
+	}
+	var found []finding
+	for _, key := range slices.Sorted(maps.Keys(groups)) {
+		found = append(found, groups[key].tell()...)
+	}
+	if len(h.names) > 0 {
+		found = append(found, h.tell())
+	}
+	return found
+}
+
+// crowd are findings of objects that say the same.
+type crowd []finding
+
+// join adds a finding to those of objects that say the same in the same words.
+func join(groups map[string]*crowd, pairs string, f finding) {
+	key := pairs + "\x00" + f.Field + "\x00" + f.Message
+	if !strings.Contains(f.Field, "annotations[") && f.Field != onTemplate {
+		key += "\x00" + f.File + fmt.Sprint(f.Line) // which is seldom written by a tool
+	}
+	if groups[key] == nil {
+		groups[key] = &crowd{}
+	}
+	*groups[key] = append(*groups[key], f)
+}
+
+// tell tells of each, or of a crowd once.
+func (c crowd) tell() []finding {
+	const few = 2
+	if len(c) <= few {
+		return c
+	}
+	first := c[0]
+	first.Message += fmt.Sprintf(" (so it is on %s more, as where a tool writes them to everything)", cli.Plural(len(c)-1, "object"))
+	return []finding{first}
+}
+
+// hint is about annotations that were written to Deployments and to pod templates alike.
+type hint struct {
+	first  object
+	keys   []string
+	names  []string // of the Deployments
+	others int
+	// common are the pairs of keys and values.
+	common map[string]bool
+}
+
+const onTemplate = "spec.template.metadata.annotations"
+
+// hear looks at the pod template of a Deployment. What it only repeats is a part of the hint, and anything else a finding.
+func (h *hint) hear(d *candidate, groups map[string]*crowd) {
+	copied := d.pairs("spec", "template", "metadata")
+	if len(copied) == 0 {
+		return
+	}
+	own, repeats := d.pairs("metadata"), true
+	for key, value := range copied {
+		h.common[pairOf(key, value)] = true
+		repeats = repeats && own[key] == value
+	}
+	if !repeats {
+		join(groups, pairsOf(copied), d.finding(severityWarning, annotations.FoundMisplaced, onTemplate, annotations.OnTheTemplate))
+		return
+	}
+	if len(h.names) == 0 {
+		h.first, h.keys = d.object, slices.Sorted(maps.Keys(copied))
+	}
+	h.names = append(h.names, d.title())
+}
+
+// knows says whether a stray has nothing but what pod templates have, too.
+func (h *hint) knows(s stray) bool {
+	if !strings.HasSuffix(s.at.String(), "annotations") || len(h.names) == 0 {
+		return false
+	}
+	return !slices.ContainsFunc(s.keys, func(key string) bool { return !h.common[pairOf(key, s.members[key])] })
+}
+
+func (h *hint) tell() finding {
+	what := "the same " + annotations.Prefix + " annotations are"
+	if len(h.keys) == 1 {
+		what = h.keys[0] + " is"
+	}
+	where := ""
+	if n := len(h.names) + h.others; n > 1 {
+		where = fmt.Sprintf(" (here to %s%s)", cli.Plural(n, "object"), alsoNamed(h.names[1:]))
+	}
+	return h.first.finding(severityWarning, annotations.FoundMisplaced, onTemplate, fmt.Sprintf(
+		"%s on the Deployment and on its pod template, as kustomize's commonAnnotations writes them to everything%s: "+onlyOnDeployments, what, where))
+}
+
+// onlyOnDeployments is why that is no good.
+const onlyOnDeployments = "they only count on the Deployment, and on the template each change of them restarts the pods; write them with a patch of the Deployment"
+
+// alsoNamed are a few names of Deployments.
+func alsoNamed(names []string) string {
+	const few = 3
+	switch more := len(names) - few; {
+	case len(names) == 0:
+		return ""
+	case more > 0:
+		return fmt.Sprintf(", also on the templates of %s and %d more", strings.Join(names[:few], ", "), more)
+	}
+	return ", also on the template of " + strings.Join(names, ", ")
+}
+
+// pairs are what the annotations of a metadata field say to mini-hpa, as text.
+func (o object) pairs(way ...string) map[string]any {
+	value := any(o.Object)
+	for _, name := range append(way, "annotations") {
+		members, _ := value.(map[string]any)
+		value = members[name]
+	}
+	members, _ := value.(map[string]any)
+	own := map[string]any{}
+	for key, value := range members {
+		if strings.HasPrefix(key, annotations.Prefix) {
+			own[key] = fmt.Sprint(value)
+		}
+	}
+	return own
+}
+
+func pairOf(key string, value any) string { return key + "=" + fmt.Sprint(value) }
+
+// noEffect is what there is to say of a key that was meant to be another one.
+func noEffect(meant string) string {
+	return fmt.Sprintf("it has no effect: mini-hpa reads keys that begin with %s in the metadata.annotations; did you mean %q?", annotations.Prefix, meant)
+}
+
+// lookalikes warns of keys that were meant for mini-hpa, which does not know them.
+func (o object) lookalikes() []finding {
+	var found []finding
+	for _, way := range [][]string{{"metadata", "annotations"}, {"metadata", "labels"}, {"spec", "template", "metadata", "annotations"}} {
+		value, at := any(o.Object), (*field.Path)(nil)
+		for _, name := range way {
+			members, _ := value.(map[string]any)
+			value, at = members[name], at.Child(name)
+		}
+		members, _ := value.(map[string]any)
+		for _, key := range slices.Sorted(maps.Keys(members)) {
+			if len(found) == maxStrays {
+				return found
+			}
+			name := key
+			if inside, ok := members[key].(map[string]any); ok && len(inside) > 0 { // mini-hpa: {max: 9}
+				name += "/" + slices.Min(slices.Collect(maps.Keys(inside)))
+			}
+			if meant := annotations.Lookalike(name); meant != "" || name != key && strings.HasPrefix(name, annotations.Prefix) {
+				meant = cmp.Or(meant, name)
+				found = append(found, o.finding(severityWarning, annotations.FoundUnknownAnnotation, at.Key(key).String(),
+					noEffect(meant)))
+			}
+		}
+	}
+	return found
+}

@@ -1,0 +1,124 @@
+package lint
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+)
+
+// withUnquoted is the verdict with the problems of the manifest, those first. What else there is to say of a value that only lacks quotes is
+// said together with that, and nothing of what was made of a field that could not be read.
+func (d *candidate) withUnquoted(v annotations.Verdict) annotations.Verdict {
+	u := unquotedValues{own: map[string]*field.Error{}, said: map[string]int{}}
+	all := slices.Clone(d.problems)
+	for i, problem := range all {
+		if problem.Origin == annotations.FoundInvalid {
+			told := *problem
+			all[i], u.own[told.Field] = &told, &told
+		}
+	}
+	unread := d.unread(v.Problems)
+	for _, other := range v.Problems {
+		if !u.takesProblem(other) && !isPartOf(other.Field, unread) {
+			all = append(all, other)
+		}
+	}
+	v.Warnings = slices.DeleteFunc(slices.Clone(v.Warnings), func(w annotations.Warning) bool {
+		switch w.Rule {
+		case annotations.FoundDoubtful, annotations.FoundUnreachable:
+			return u.takes(w.Path(), "in quotes: "+w.Message)
+		case annotations.FoundUnknownAnnotation:
+			return u.takes(w.Path(), w.Message)
+		}
+		return false
+	})
+	for key, n := range u.said {
+		if n > 1 {
+			u.own[key].Detail += fmt.Sprintf(" (and %d more)", n-1)
+		}
+	}
+	v.Problems = all
+	return v
+}
+
+// unquotedValues are the problems of annotations that are no strings, by their fields.
+type unquotedValues struct {
+	own map[string]*field.Error
+	// said counts what else there is to say of each; only the first is told.
+	said map[string]int
+}
+
+// whole is the problem of the value that a field is a part of, or is, and where in it that is; nil if there is none. Keys may have brackets.
+func (u *unquotedValues) whole(path string) (told *field.Error, inside string) {
+	const most = 16
+	for end, tries := 0, 0; end < len(path) && tries < most; end++ {
+		if path[end] != ']' {
+			continue
+		}
+		tries++
+		if told = u.own[path[:end+1]]; told != nil {
+			return told, path[end+1:]
+		}
+	}
+	return nil, ""
+}
+
+// takesProblem is takes for a problem. One of a document names what in it is wrong.
+func (u *unquotedValues) takesProblem(e *field.Error) bool {
+	told, inside := u.whole(e.Field)
+	if told == nil {
+		return false
+	}
+	if _, isDocument := told.BadValue.(field.OmitValueType); !isDocument {
+		return u.takes(e.Field, "it is refused in quotes, too: "+e.Detail)
+	}
+	return u.takes(e.Field, "as text it is refused, too: "+strings.TrimPrefix(inside+": ", ": ")+e.ErrorBody())
+}
+
+// takes adds what there is to say of a field to the problem of the value that it is a part of, and says whether there is one.
+func (u *unquotedValues) takes(path, message string) bool {
+	told, _ := u.whole(path)
+	if told == nil {
+		return false
+	}
+	if u.said[told.Field]++; u.said[told.Field] == 1 {
+		told.Detail += "; " + message
+	}
+	return true
+}
+
+// unread are the fields that could not be read, as far as problems are about parts of them. There may be very many others.
+func (d *candidate) unread(problems field.ErrorList) map[string]bool {
+	asked, unread := map[string]bool{}, map[string]bool{}
+	for _, problem := range problems {
+		wholes(problem.Field, func(path string) bool { asked[path] = true; return false })
+	}
+	if len(asked) == 0 {
+		return unread
+	}
+	for _, problem := range d.problems {
+		if problem.Origin == annotations.FoundInvalidField && asked[problem.Field] {
+			unread[problem.Field] = true
+		}
+	}
+	return unread
+}
+
+// isPartOf says whether a field, or one that it is a part of, is one that could not be read: what was made of it says nothing.
+func isPartOf(path string, unread map[string]bool) bool {
+	return wholes(path, func(whole string) bool { return unread[whole] })
+}
+
+// wholes hands on what a field is a part of, and the field, until somebody has seen enough, and says whether so.
+func wholes(path string, isEnough func(string) bool) bool {
+	for i := range path {
+		if (path[i] == '.' || path[i] == '[') && isEnough(path[:i]) {
+			return true
+		}
+	}
+	return isEnough(path)
+}

@@ -1,0 +1,60 @@
+package lint
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	yaml "sigs.k8s.io/yaml/goyaml.v3"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/manifest"
+)
+
+// workloadVersions are the versions in which API servers have the kinds that run pods.
+var workloadVersions = map[string]string{
+	"Deployment": "apps/v1", "StatefulSet": "apps/v1", "DaemonSet": "apps/v1", "ReplicaSet": "apps/v1",
+	"Job": "batch/v1", "CronJob": "batch/v1", "Pod": "v1", "ReplicationController": "v1",
+}
+
+// rectified makes the version of a workload that asks for mini-hpa the one that was meant, if no API server knows its own, so that it can be said
+// what else is wrong with it. A group with a dot may have kinds of the same name.
+func (o object) rectified() field.ErrorList {
+	meant, own := workloadVersions[o.GetKind()], o.Object["apiVersion"]
+	text, isText := own.(string)
+	group, _, _ := strings.Cut(text, "/")
+	if meant == "" || own == meant || strings.Contains(group, ".") || len(o.ownKeys()) == 0 && !o.asksInVain() {
+		return nil
+	}
+	o.SetAPIVersion(meant)
+	at := field.NewPath("apiVersion")
+	if own == nil || isText && text == "" {
+		return field.ErrorList{field.Required(at, fmt.Sprintf("the API server refuses an object without it; write apiVersion: %s", meant)).WithOrigin(annotations.FoundInvalidField)}
+	}
+	return field.ErrorList{field.Invalid(at, own, fmt.Sprintf("API servers have no %s of this version; write apiVersion: %s", o.GetKind(), meant)).WithOrigin(annotations.FoundInvalidField)}
+}
+
+// anonymous tells of annotations for mini-hpa in a document that does not say of what kind it is, or of which version: if it is meant to be an
+// object, nobody can apply it. What has no kind was not read, but has nodes.
+func (o object) anonymous() []finding {
+	if o.Node == nil || !o.MayHaveKeys() {
+		return nil
+	}
+	_, pairs := o.Walk("metadata", "annotations")
+	if pairs = manifest.Followed(cmp.Or(pairs, o.Node)); pairs == o.Node || pairs.Kind != yaml.MappingNode {
+		return nil
+	}
+	for i := 0; i+1 < len(pairs.Content); i += 2 {
+		key := pairs.Content[i].Value
+		if !strings.HasPrefix(key, annotations.Prefix) {
+			continue
+		}
+		at := field.NewPath("metadata", "annotations").Key(key).String()
+		if _, kind := o.Walk("kind"); kind != nil {
+			return []finding{o.finding(severityWarning, annotations.FoundMisplaced, at, annotations.Prefix+" annotations have no effect on an object without apiVersion; only Deployments of apps/v1 are autoscaled")}
+		}
+		return []finding{o.finding(severityWarning, annotations.FoundMisplaced, at, annotations.Prefix+" annotations have no effect on an object without a kind; if this is a Deployment, write apiVersion: apps/v1 and kind: Deployment")}
+	}
+	return nil
+}

@@ -1,0 +1,197 @@
+package lint
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/manifest"
+)
+
+const (
+	commonAnnotations = "commonAnnotations"
+	groupKustomize    = "kustomize.config.k8s.io"
+)
+
+// isKustomization goes by the group, which the file need not have: there are Kustomizations and Components.
+func (o object) isKustomization() bool { return o.GroupVersionKind().Group == groupKustomize }
+
+// kustomizationFiles are the names that kustomize knows.
+var kustomizationFiles = []string{"kustomization.yaml", "kustomization.yml", "Kustomization"}
+
+// kustomization is the kind of objects in a file of that name that name none.
+func kustomization(file string) schema.GroupVersionKind {
+	if slices.Contains(kustomizationFiles, filepath.Base(file)) {
+		return schema.GroupVersionKind{Group: groupKustomize, Version: "v1beta1", Kind: "Kustomization"}
+	}
+	return schema.GroupVersionKind{}
+}
+
+// writer is a part of an object that says what a tool writes to all that it applies.
+type writer struct {
+	by string
+	// fields are what has the lists of a Kustomization, at a place of the object.
+	fields map[string]any
+	way    []string
+	// pairs is the place of the annotations, and onTemplates whether they are written to pod templates, too.
+	pairs       []string
+	onTemplates bool
+}
+
+// writers are those of an object, if it is one of kustomize, Flux or Argo CD.
+func (o object) writers() []writer {
+	kind := o.GroupVersionKind()
+	switch {
+	case o.isKustomization():
+		return []writer{{by: "kustomize", fields: o.Object, pairs: []string{commonAnnotations}, onTemplates: true}}
+	case kind.Version == builtin && kind.Kind == "AnnotationsTransformer":
+		return []writer{{by: "kustomize", pairs: []string{"annotations"}, onTemplates: o.reachesTemplates()}}
+	case kind.Group == "kustomize.toolkit.fluxcd.io" && kind.Kind == "Kustomization":
+		return []writer{{by: "Flux", fields: o.mapping("spec"), way: []string{"spec"}, pairs: []string{"spec", "commonMetadata", "annotations"}}}
+	case kind.Group == "helm.toolkit.fluxcd.io" && kind.Kind == "HelmRelease":
+		all := []writer{{by: "Flux", pairs: []string{"spec", "commonMetadata", "annotations"}}}
+		renderers, _ := o.mapping("spec")["postRenderers"].([]any)
+		for i := range renderers {
+			all = append(all, o.kustomized("Flux", "spec", "postRenderers", strconv.Itoa(i), "kustomize"))
+		}
+		return all
+	case kind.Group == "argoproj.io" && kind.Kind == "Application":
+		return o.sources("spec")
+	case kind.Group == "argoproj.io" && kind.Kind == "ApplicationSet":
+		return o.sources("spec", "template", "spec")
+	}
+	return nil
+}
+
+// builtin is the version of kustomize's transformers.
+const builtin = "builtin"
+
+// reachesTemplates says whether a transformer writes to pod templates.
+func (o object) reachesTemplates() bool {
+	specs, _ := o.Object["fieldSpecs"].([]any)
+	return slices.ContainsFunc(specs, func(item any) bool {
+		members, _ := item.(map[string]any)
+		path, _ := members["path"].(string)
+		return strings.HasPrefix(path, "spec/template/")
+	})
+}
+
+// sources are those of an Argo CD application.
+func (o object) sources(way ...string) []writer {
+	const by = "Argo CD"
+	all := []writer{o.kustomized(by, append(slices.Clone(way), "source", "kustomize")...)}
+	items, _ := o.mapping(way...)["sources"].([]any)
+	for i := range items {
+		all = append(all, o.kustomized(by, append(slices.Clone(way), "sources", strconv.Itoa(i), "kustomize")...))
+	}
+	return all
+}
+
+// kustomized is a writer with some of the fields of a Kustomization.
+func (o object) kustomized(by string, way ...string) writer {
+	return writer{by: by, fields: o.mapping(way...), way: way, pairs: append(slices.Clone(way), commonAnnotations), onTemplates: true}
+}
+
+// mapping is a part of the object; nil if there is none.
+func (o object) mapping(way ...string) map[string]any {
+	value := any(o.Object)
+	for _, step := range way {
+		switch v := value.(type) {
+		case map[string]any:
+			value = v[step]
+		case []any:
+			i, err := strconv.Atoi(step)
+			if err != nil || i >= len(v) {
+				return nil
+			}
+			value = v[i]
+		default:
+			return nil
+		}
+	}
+	members, _ := value.(map[string]any)
+	return members
+}
+
+// pathOf is a place of an object as findings name it.
+func pathOf(way []string) *field.Path {
+	var at *field.Path
+	for _, step := range way {
+		if i, err := strconv.Atoi(step); err == nil {
+			at = at.Index(i)
+		} else {
+			at = at.Child(step)
+		}
+	}
+	return at
+}
+
+// written judges what an object writes to others.
+func (m *manifests) written(o object, defaults annotations.Defaults) []finding {
+	var found []finding
+	for _, w := range o.writers() {
+		found = append(found, o.common(w, defaults)...)
+	}
+	if o.isKustomization() {
+		found = append(found, m.counted(o)...)
+	}
+	return found
+}
+
+// common judges the annotations that go everywhere. Others may come from elsewhere, so that none is missing.
+func (o object) common(w writer, defaults annotations.Defaults) []finding {
+	at := pathOf(w.pairs)
+	s, ok := object{}.strayAt(o.mapping(w.pairs...), at)
+	if !ok {
+		return nil
+	}
+	message := w.by + " writes these to every object: mini-hpa scales each Deployment among them, and on others they have no effect; write them with a patch of the Deployment"
+	if w.onTemplates {
+		message = w.by + " writes these to every object and to the pod templates: " + onlyOnDeployments
+	}
+	found := []finding{o.finding(severityWarning, annotations.FoundMisplaced, at.Key(s.keys[0]).String(), message)}
+	pairs := map[string]string{}
+	var problems field.ErrorList
+	for _, key := range s.keys {
+		if manifest.HasPlaceholder(s.members[key]) {
+			continue // it is to be filled in first
+		}
+		text, isText := s.members[key].(string)
+		if value := s.members[key]; !isText && value != nil {
+			text = o.Written(at.Key(key).String(), value)
+			problems = append(problems, field.Invalid(at.Key(key), value, "must be a string; put it in quotes: "+cli.Quote(text)).WithOrigin(annotations.FoundInvalid))
+		}
+		pairs[key] = text
+	}
+	for _, problem := range partly(pairs, defaults).Problems {
+		problem.Field = strings.Replace(problem.Field, "metadata.annotations", at.String(), 1)
+		isTold := slices.ContainsFunc(problems, func(e *field.Error) bool { return strings.HasPrefix(problem.Field, e.Field) })
+		if !isTold {
+			problems = append(problems, problem)
+		}
+	}
+	return append(found, o.errors(problems)...)
+}
+
+// counted warns of the replicas that a Kustomization gives to Deployments which mini-hpa scales.
+func (m *manifests) counted(o object) []finding {
+	dir, err := filepath.Abs(filepath.Dir(o.file))
+	items, _ := o.Object["replicas"].([]any)
+	var found []finding
+	for i, item := range items {
+		members, _ := item.(map[string]any)
+		name, _ := members["name"].(string)
+		if n, ok := members["count"].(int64); ok && n > 0 && err == nil && name != "" && m.scales(patchUse{dir: dir}, name) {
+			found = append(found, o.finding(severityWarning, annotations.FoundReplicasOverwritten, field.NewPath("replicas").Index(i).Child("count").String(),
+				fmt.Sprintf("of Deployment %s: %s", cli.Quote(name), overwritten(n))))
+		}
+	}
+	return found
+}

@@ -1,0 +1,144 @@
+package neighbors
+
+import (
+	"context"
+	"fmt"
+
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/pager"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
+)
+
+// Read asks the API server for the neighborhood of one namespace. What the caller may not list is a part of
+// the answer; any other failure is an error.
+func Read(ctx context.Context, client kubernetes.Interface, scaledObjects dynamic.Interface, namespace string) (*Neighborhood, error) {
+	r := clusterReader{client: client, dynamic: scaledObjects, namespace: namespace, found: New()}
+	for _, read := range []func(context.Context) error{r.readLimitRanges, r.readHPAs, r.readScaledObjects, r.readResizers, r.readNamespace} {
+		if err := read(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return r.found, nil
+}
+
+// clusterReader reads one namespace.
+type clusterReader struct {
+	client    kubernetes.Interface
+	dynamic   dynamic.Interface
+	namespace string
+	found     *Neighborhood
+}
+
+func (r *clusterReader) readLimitRanges(ctx context.Context) error {
+	list := func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+		return r.client.CoreV1().LimitRanges(r.namespace).List(ctx, o)
+	}
+	err := pager.New(list).EachListItem(ctx, metav1.ListOptions{}, func(found runtime.Object) error {
+		if limits, ok := found.(*corev1.LimitRange); ok {
+			r.found.AddLimitRange(limits, "")
+		}
+		return nil
+	})
+	if apierrors.IsForbidden(err) {
+		r.found.unknown = fmt.Sprintf("listing the LimitRanges of namespace %s is forbidden", cli.Quote(r.namespace))
+		return nil
+	}
+	return r.failed("LimitRanges", err)
+}
+
+func (r *clusterReader) readHPAs(ctx context.Context) error {
+	list := func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+		return r.client.AutoscalingV2().HorizontalPodAutoscalers(r.namespace).List(ctx, o)
+	}
+	err := pager.New(list).EachListItem(ctx, metav1.ListOptions{}, func(found runtime.Object) error {
+		if hpa, ok := found.(*autoscalingv2.HorizontalPodAutoscaler); ok {
+			s := Scaler{Metadata: hpa.ObjectMeta}
+			s.Spec.ScaleTargetRef = hpa.Spec.ScaleTargetRef
+			r.found.AddScaler(annotations.KindHPA, s, "")
+		}
+		return nil
+	})
+	return r.hidden("HorizontalPodAutoscalers", err)
+}
+
+// readScaledObjects finds none where KEDA is not installed.
+func (r *clusterReader) readScaledObjects(ctx context.Context) error {
+	return r.readExtension(ctx, schema.GroupVersionResource{Group: annotations.GroupKEDA, Version: "v1alpha1", Resource: "scaledobjects"}, "ScaledObjects",
+		func(o *unstructured.Unstructured) error {
+			var s Scaler
+			if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, &s); err != nil {
+				return fmt.Errorf("cannot read ScaledObject %s: %w", cli.Quote(o.GetName()), err)
+			}
+			r.found.AddScaler(annotations.KindScaledObject, s, "")
+			return nil
+		})
+}
+
+// readResizers finds none where there is no VerticalPodAutoscaler.
+func (r *clusterReader) readResizers(ctx context.Context) error {
+	return r.readExtension(ctx, schema.GroupVersionResource{Group: annotations.GroupResizer, Version: "v1", Resource: "verticalpodautoscalers"}, "VerticalPodAutoscalers",
+		func(o *unstructured.Unstructured) error {
+			r.found.AddResizer(o.GetName(), o.Object, "")
+			return nil
+		})
+}
+
+// readExtension reads a kind that few clusters have.
+func (r *clusterReader) readExtension(ctx context.Context, resource schema.GroupVersionResource, what string, add func(*unstructured.Unstructured) error) error {
+	list := func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+		return r.dynamic.Resource(resource).Namespace(r.namespace).List(ctx, o)
+	}
+	err := pager.New(list).EachListItem(ctx, metav1.ListOptions{}, func(found runtime.Object) error {
+		if o, ok := found.(*unstructured.Unstructured); ok {
+			return add(o)
+		}
+		return nil
+	})
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	return r.hidden(what, err)
+}
+
+// readNamespace learns whether the namespace announces injected containers. Who may not read it is not told: few name such containers.
+func (r *clusterReader) readNamespace(ctx context.Context) error {
+	namespace, err := r.client.CoreV1().Namespaces().Get(ctx, r.namespace, metav1.GetOptions{})
+	switch {
+	case apierrors.IsForbidden(err):
+		r.found.Injection = fmt.Sprintf("reading the labels of namespace %s is forbidden, so that it is not known what it announces", cli.Quote(r.namespace))
+		return nil
+	case apierrors.IsNotFound(err):
+		return nil
+	case err != nil:
+		return fmt.Errorf("cannot read namespace %s: %w", cli.Quote(r.namespace), err)
+	}
+	r.found.Injection = annotations.NamespaceInjection(namespace)
+	return nil
+}
+
+// hidden makes what is forbidden something to tell.
+func (r *clusterReader) hidden(what string, err error) error {
+	failure := r.failed(what, err)
+	if apierrors.IsForbidden(err) {
+		r.found.Hidden = append(r.found.Hidden, failure)
+		return nil
+	}
+	return failure
+}
+
+func (r *clusterReader) failed(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("cannot list the %s of namespace %s: %w", what, cli.Quote(r.namespace), err)
+}

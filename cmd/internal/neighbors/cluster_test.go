@@ -1,0 +1,87 @@
+package neighbors
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	kubetesting "k8s.io/client-go/testing"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/clitest"
+)
+
+func TestRead(t *testing.T) {
+	missing := apierrors.NewNotFound(schema.GroupResource{Group: annotations.GroupKEDA, Resource: "scaledobjects"}, "")
+	queue := []annotations.Autoscaler{{Kind: annotations.KindScaledObject, Name: "queue"}}
+	const unknown = `listing the LimitRanges of namespace "shop" is forbidden`
+	tests := map[string]struct {
+		namespace, refused string
+		err                error
+		limits             int
+		unknown            string
+		scalers            []annotations.Autoscaler // of web
+		hidden             int
+		want               string // error
+	}{
+		"all is seen":                 {namespace: "shop", limits: 1, scalers: queue},
+		"another namespace":           {namespace: "empty"},
+		"LimitRanges are forbidden":   {namespace: "shop", refused: "limitranges", err: clitest.Forbidden("limitranges"), unknown: unknown, scalers: queue},
+		"HPAs are forbidden":          {namespace: "shop", refused: "horizontalpodautoscalers", err: clitest.Forbidden("hpa"), limits: 1, scalers: queue, hidden: 1},
+		"ScaledObjects are forbidden": {namespace: "shop", refused: "scaledobjects", err: clitest.Forbidden("scaledobjects"), limits: 1, scalers: queue, hidden: 1},
+		"ScaledObjects are no API":    {namespace: "shop", refused: "scaledobjects", err: missing, limits: 1, scalers: queue},
+		"LimitRanges fail":            {namespace: "shop", refused: "limitranges", err: errors.New("no route"), want: `cannot list the LimitRanges of namespace "shop": no route`},
+		"HPAs fail":                   {namespace: "shop", refused: "horizontalpodautoscalers", err: errors.New("no route"), want: `cannot list the HorizontalPodAutoscalers of namespace "shop": no route`},
+		"ScaledObjects fail":          {namespace: "shop", refused: "scaledobjects", err: errors.New("no route"), want: `cannot list the ScaledObjects of namespace "shop": no route`},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			c := clitest.NewFakeCluster()
+			if tt.refused != "" {
+				c.Refuse(tt.refused, tt.err)
+			}
+			n, err := Read(t.Context(), c.Core, c.Dynamic, tt.namespace)
+			if tt.want != "" {
+				if err == nil || err.Error() != tt.want {
+					t.Errorf("error %v, want %s", err, tt.want)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := n.Of(&appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: "web"}})
+			if diff := cmp.Diff(tt.scalers, s.Autoscalers); diff != "" {
+				t.Errorf("autoscalers (-want +got):\n%s", diff)
+			}
+			if len(s.LimitRanges) != tt.limits || s.Unknown != tt.unknown || len(n.Hidden) != tt.hidden {
+				t.Errorf("%d LimitRanges, unknown %q, hidden %v", len(s.LimitRanges), s.Unknown, n.Hidden)
+			}
+		})
+	}
+}
+
+func TestReadTurnsPages(t *testing.T) {
+	c := clitest.NewFakeCluster()
+	c.Core.PrependReactor("list", "limitranges", func(a kubetesting.Action) (bool, runtime.Object, error) {
+		list, ok := a.(kubetesting.ListActionImpl)
+		if !ok || list.ListOptions.Limit == 0 {
+			t.Errorf("%+v asks for all at once", a)
+		}
+		page := &corev1.LimitRangeList{Items: []corev1.LimitRange{{ObjectMeta: metav1.ObjectMeta{Name: "page" + list.ListOptions.Continue}}}}
+		if list.ListOptions.Continue == "" {
+			page.Continue = "2"
+		}
+		return true, page, nil
+	})
+	n, err := Read(t.Context(), c.Core, c.Dynamic, "shop")
+	if err != nil || len(n.limitRanges) != 2 {
+		t.Errorf("%v, %+v", err, n)
+	}
+}

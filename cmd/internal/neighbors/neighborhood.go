@@ -1,0 +1,229 @@
+// Package neighbors is what stands beside a Deployment and bears on whether mini-hpa can scale it: LimitRanges, other autoscalers and
+// VerticalPodAutoscalers, from a cluster or from manifests.
+package neighbors
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+	"unicode"
+
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+)
+
+// Neighborhood is what in one area, such as a namespace, bears on whether its Deployments can be scaled.
+type Neighborhood struct {
+	limitRanges map[string]*corev1.LimitRange
+	scalers     map[neighbor]*rival
+	resizers    map[string]resizer
+	// Hidden is what else than LimitRanges could not be read, for whoever asked; unknown says why those could not.
+	Hidden  []error
+	unknown string
+	// Injection is annotations.Surroundings'.
+	Injection string
+	// places are where in the manifests the objects are. Those of a cluster have none.
+	places map[neighbor]string
+	// ranges are, by resource, the LimitRanges that supply requests and limits, in the order of their names; targets is what scales each
+	// Deployment, and resized what changes its requests. They are nil until they are asked for.
+	ranges  map[corev1.ResourceName][]*corev1.LimitRange
+	targets map[string][]annotations.Autoscaler
+	resized map[string][]*annotations.Resizer
+}
+
+// neighbor names an object.
+type neighbor struct{ kind, name string }
+
+// rival is an autoscaler and the names of the Deployments that it scales.
+type rival struct {
+	is          annotations.Autoscaler
+	deployments []string
+	// itself says that it was met, and not only what was made for it.
+	itself bool
+}
+
+// New has nothing yet.
+func New() *Neighborhood {
+	return &Neighborhood{limitRanges: map[string]*corev1.LimitRange{}, scalers: map[neighbor]*rival{}, resizers: map[string]resizer{}, places: map[neighbor]string{}}
+}
+
+// Scaler is what an HPA of any version and a ScaledObject have in common.
+type Scaler struct {
+	Metadata metav1.ObjectMeta `json:"metadata"`
+	Spec     struct {
+		ScaleTargetRef autoscalingv2.CrossVersionObjectReference `json:"scaleTargetRef"`
+	} `json:"spec"`
+}
+
+// AddLimitRange adds one that is in a place of the manifests, or in the cluster if that is empty.
+func (n *Neighborhood) AddLimitRange(limits *corev1.LimitRange, place string) {
+	n.limitRanges[limits.Name] = limits
+	n.places[neighbor{KindLimitRange, limits.Name}] = place
+}
+
+// KindLimitRange is the kind of LimitRanges.
+const KindLimitRange = "LimitRange"
+
+// resizer is a VerticalPodAutoscaler and the Deployment whose requests it changes; empty if none.
+type resizer struct {
+	is         *annotations.Resizer
+	deployment string
+}
+
+// AddResizer adds a VerticalPodAutoscaler by its fields.
+func (n *Neighborhood) AddResizer(name string, fields map[string]any, place string) {
+	is, deployment := annotations.ReadResizer(name, fields)
+	n.resizers[name], n.places[neighbor{annotations.KindResizer, name}] = resizer{is, deployment}, place
+}
+
+// AddScaler adds an object that scales something. One that scales something else takes the place of one in the cluster, too. A ScaledObject and
+// the HorizontalPodAutoscaler that KEDA has made for it are one, whichever comes first, and not paused for as long as both are there.
+func (n *Neighborhood) AddScaler(kind string, s Scaler, place string) {
+	is, deployment := annotations.Scales(kind, &s.Metadata, s.Spec.ScaleTargetRef)
+	name := neighbor{is.Kind, is.Name}
+	known, ok := n.scalers[name]
+	if !ok {
+		known = &rival{is: is}
+		n.scalers[name], n.places[name] = known, place
+	}
+	if kind == is.Kind && !known.itself {
+		known.itself, n.places[name] = true, place
+	}
+	known.is.Paused = known.is.Paused && is.Paused
+	if deployment != "" {
+		known.deployments = append(known.deployments, deployment)
+	}
+}
+
+// Take adds what another Neighborhood has and this one has not.
+func (n *Neighborhood) Take(other *Neighborhood) {
+	if other == nil {
+		return
+	}
+	addMissing(n.limitRanges, other.limitRanges)
+	addMissing(n.scalers, other.scalers)
+	addMissing(n.resizers, other.resizers)
+	addMissing(n.places, other.places)
+	n.Injection = cmp.Or(n.Injection, other.Injection)
+}
+
+func addMissing[K comparable, V any](to, from map[K]V) {
+	for key, value := range from {
+		if _, ok := to[key]; !ok {
+			to[key] = value
+		}
+	}
+}
+
+// over is the Neighborhood with what another one has besides.
+func (n *Neighborhood) Over(other *Neighborhood) *Neighborhood {
+	if n != nil {
+		maps.Copy(other.limitRanges, n.limitRanges)
+		maps.Copy(other.scalers, n.scalers)
+		maps.Copy(other.resizers, n.resizers)
+		maps.Copy(other.places, n.places)
+		other.Injection = cmp.Or(n.Injection, other.Injection)
+	}
+	return other
+}
+
+// of is what the Neighborhood is for one Deployment.
+func (n *Neighborhood) Of(d *appsv1.Deployment) annotations.Surroundings {
+	if n.targets == nil {
+		n.sort()
+	}
+	return annotations.Surroundings{Unknown: n.unknown, Injection: n.Injection, LimitRanges: n.rangesFor(d), Autoscalers: n.targets[d.Name], Resizers: n.resized[d.Name],
+		Where: func(kind, name string) string { return n.places[neighbor{kind, name}] }}
+}
+
+// rangesFor are the LimitRanges that could matter to a Deployment: those that supply a resource which is measured, so that
+// thousands of others take no time. What its list of metrics names is one of its words.
+func (n *Neighborhood) rangesFor(d *appsv1.Deployment) []*corev1.LimitRange {
+	names := strings.FieldsFunc(d.Annotations[annotations.Metrics], func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-._/", r)
+	})
+	var found []*corev1.LimitRange
+	for _, name := range append(names, string(corev1.ResourceCPU), string(corev1.ResourceMemory)) {
+		for _, r := range n.ranges[corev1.ResourceName(name)] {
+			if !slices.Contains(found, r) {
+				found = append(found, r)
+			}
+		}
+	}
+	slices.SortFunc(found, func(a, b *corev1.LimitRange) int { return cmp.Compare(a.Name, b.Name) })
+	return found
+}
+
+// sort makes what is asked for once for each Deployment. Of the LimitRanges that supply the same, the first one counts.
+func (n *Neighborhood) sort() {
+	n.ranges = map[corev1.ResourceName][]*corev1.LimitRange{}
+	requests, limits := map[corev1.ResourceName]bool{}, map[corev1.ResourceName]bool{}
+	for _, key := range slices.Sorted(maps.Keys(n.limitRanges)) {
+		for name, part := range partsOf(n.limitRanges[key]) {
+			_, hasRequest := annotations.DefaultRequest(part, name)
+			_, hasLimit := annotations.DefaultLimit(part, name)
+			if hasRequest && !requests[name] || hasLimit && !limits[name] {
+				n.ranges[name] = append(n.ranges[name], part)
+			}
+			requests[name], limits[name] = requests[name] || hasRequest, limits[name] || hasLimit
+		}
+	}
+	n.resized = map[string][]*annotations.Resizer{}
+	for _, name := range slices.Sorted(maps.Keys(n.resizers)) {
+		r := n.resizers[name]
+		n.resized[r.deployment] = append(n.resized[r.deployment], r.is)
+	}
+	n.targets = map[string][]annotations.Autoscaler{}
+	for _, s := range n.scalers {
+		slices.Sort(s.deployments)
+		for _, deployment := range slices.Compact(s.deployments) {
+			n.targets[deployment] = append(n.targets[deployment], s.is)
+		}
+	}
+	for _, all := range n.targets {
+		slices.SortFunc(all, func(a, b annotations.Autoscaler) int {
+			return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name))
+		})
+	}
+}
+
+// partsOf are, by resource, what a LimitRange supplies: of all its items, of which there may be thousands, the first that counts.
+func partsOf(r *corev1.LimitRange) map[corev1.ResourceName]*corev1.LimitRange {
+	parts := map[corev1.ResourceName]*corev1.LimitRange{}
+	for i := range r.Spec.Limits {
+		one := &corev1.LimitRange{Spec: corev1.LimitRangeSpec{Limits: r.Spec.Limits[i : i+1]}}
+		for name := range resourcesOf(&r.Spec.Limits[i]) {
+			request, hasRequest := annotations.DefaultRequest(one, name)
+			limit, hasLimit := annotations.DefaultLimit(one, name)
+			if parts[name] == nil {
+				nothing := corev1.ResourceList{name: {}} // and not what stands in for one that is not set
+				parts[name] = &corev1.LimitRange{ObjectMeta: r.ObjectMeta, Spec: corev1.LimitRangeSpec{Limits: []corev1.LimitRangeItem{
+					{Type: corev1.LimitTypeContainer, DefaultRequest: nothing, Default: corev1.ResourceList{}}}}}
+			}
+			part := &parts[name].Spec.Limits[0]
+			if known := part.DefaultRequest[name]; hasRequest && known.IsZero() {
+				part.DefaultRequest[name] = request
+			}
+			if _, known := part.Default[name]; hasLimit && !known {
+				part.Default[name] = limit
+			}
+		}
+	}
+	return parts
+}
+
+// resourcesOf are the resources about which an item of a LimitRange says something.
+func resourcesOf(item *corev1.LimitRangeItem) map[corev1.ResourceName]bool {
+	names := map[corev1.ResourceName]bool{}
+	for _, list := range []corev1.ResourceList{item.DefaultRequest, item.Default, item.Max, item.Min} {
+		for name := range list {
+			names[name] = true
+		}
+	}
+	return names
+}

@@ -27,7 +27,7 @@ func (s *Scaler) act(ctx context.Context, st *state, w *annotations.Workload, p 
 		return nil
 	}
 	if p.Mode == annotations.ModeObserve || ctx.Err() != nil || s.yields(st, w, p, decision) {
-		st.conflicts = conflicts{} // nobody tries any more
+		st.conflicts = conflicts{} // no write is being tried any more
 		return nil
 	}
 	ctx, cancel := finish(ctx)
@@ -48,15 +48,15 @@ func (s *Scaler) act(ctx context.Context, st *state, w *annotations.Workload, p 
 	return nil
 }
 
-// applied remembers and tells what was written.
+// applied remembers and reports a write.
 func (s *Scaler) applied(st *state, w *annotations.Workload, decision recommend.Decision) {
 	st.history, st.past.Unwritten = st.history.Applied(decision), false
 	st.replicas, st.stand, st.attempt = decision.Desired, written(decision), nil
 	s.tellRescale(st, w, decision)
 }
 
-// failed remembers a write without a good answer. Unless it was plainly refused, or not sent at all, it may have been carried
-// out: the answer may be lost. After a conflict it was not, though a retry on the way may have met its own first try: see namesake.
+// failed remembers a write without a good answer. Unless it was refused or not sent at all, it may have been carried out, because the
+// answer may be lost. After a conflict it was not, though a retry on the way may have conflicted with its own first try: see namesake.
 func (s *Scaler) failed(st *state, w *annotations.Workload, decision recommend.Decision, err error) error {
 	if apierrors.IsNotFound(err) {
 		return nil // deleted meanwhile: a normal end
@@ -86,10 +86,10 @@ func refused(err error) bool {
 	return errors.As(err, &status) && status.Status().Code >= 400 && status.Status().Code < 500 && !apierrors.IsTimeout(err)
 }
 
-// settle finds out what became of a write without an answer, as soon as another resourceVersion is seen than that which it was decided
-// on. An update was made for that one, so it has either been carried out, and the replicas say so, or it never will be. A patch may
-// still be carried out for as long as the replicas are what they were, and an API server works on it. If that has been decided on
-// anew meanwhile, it is not the last decision that was carried out: the history takes it as a change of its own, see witness.
+// settle finds out what became of a write without an answer, once another resourceVersion is seen than the one that was decided on. An
+// update depends on that version, so it either has been carried out, which the replicas show, or never will be. A patch may still be
+// carried out while an API server works on it and the replicas have not changed. If there is a newer decision by then, it was not
+// the last decision that was carried out, and the history takes it as a change of its own, see witness.
 func (s *Scaler) settle(st *state, w *annotations.Workload) {
 	a := st.attempt
 	if a == nil || a.version == w.Version {
@@ -116,8 +116,8 @@ const mostLate = time.Minute
 // by then.
 const writeGrace = time.Second
 
-// finish lets a write that has begun come to its end, when the context that it was begun under ends: a write that is
-// cut off may have been carried out all the same, and nobody would tell of it.
+// finish lets a write that has begun come to its end even if its context ends: a write that is cut off may still be carried out, and
+// no Event would report it.
 func finish(ctx context.Context) (context.Context, context.CancelFunc) {
 	late, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(writeGrace, cancel) })
@@ -130,8 +130,8 @@ type scaleWriter struct{ client kubernetes.Interface }
 // NewScales writes through the /scale subresource of Deployments as field manager "mini-hpa".
 func NewScales(client kubernetes.Interface) Scales { return scaleWriter{client} }
 
-// Scale sends what was decided on: without it the write would be unconditional. What somebody on the way has made of it is no
-// success, even if it was stored.
+// Scale sends the version that was decided on, without which the write would be unconditional. If somebody on the way has changed the
+// number, that is not a success, even if it was stored.
 func (c scaleWriter) Scale(ctx context.Context, w *annotations.Workload, replicas int32) (string, error) {
 	write := c.update
 	if w.Version == "" {
@@ -171,8 +171,8 @@ func (c scaleWriter) patch(ctx context.Context, w *annotations.Workload, replica
 	return stored, err
 }
 
-// failedTest is all that an API server says of a JSON patch that does not apply, such as one with a test that fails: it makes its answer
-// of the code alone. Policies and validation answer with the same code and reason, but in words of their own.
+// failedTest is the message of an API server about a JSON patch that does not apply, such as one with a failed test: it depends on the
+// code alone. Policies and validation answer with the same code and reason, but with other messages.
 var failedTest = apierrors.NewGenericServerResponse(http.StatusUnprocessableEntity, "", schema.GroupResource{}, "", "", 0, false).Status().Message
 
 // testFailed says whether a patch was not carried out because something it tests is no longer so.

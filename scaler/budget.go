@@ -10,17 +10,17 @@ import (
 	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
-// How much is told in budgetPeriod: of a namespace, and in addition for each workload that is in it. A load step makes a workload
-// tell of a handful of changes, so five for each leave nothing out on the largest days, while one who creates and deletes workloads
-// without end, of which only few are there at a time, uses up the rest in a moment.
+// How much is told in budgetPeriod: of a namespace, and in addition for each workload in it. A load step causes a handful of Events for a
+// workload, so with five for each nothing is left out on the busiest days. A tenant who creates and deletes workloads without end, and
+// has only few at a time, uses up his budget at once.
 const (
 	budgetPeriod   = 10 * time.Minute
 	namespaceShare = 200
 	workloadShare  = 5
 )
 
-// How much is told of one workload with one reason in reasonPeriod: so many at once, then one a minute. Reasons do not use up each
-// other's share, so that a metric that keeps failing does not cost the Events of scaling.
+// How much is told of one workload with one reason in reasonPeriod: so many at once, then one a minute. Each reason has a budget of its
+// own, so that a metric that keeps failing does not cost the Events of scaling.
 const (
 	reasonPeriod = 30 * time.Minute
 	reasonShare  = 30
@@ -36,9 +36,9 @@ const (
 	notStored  = "api"
 )
 
-// Budget is how much is told of each namespace and of each workload in it, by Events and in the log. Names cost a tenant nothing, and
-// what one has to say must neither fill the log and etcd nor keep the news of others waiting. What is left out is counted, and said in
-// the log once a minute for each namespace. A nil Budget leaves nothing out. It is safe for concurrent use.
+// Budget bounds how much is told of each namespace and of each workload in it, by Events and in the log. Names cost a tenant nothing, and
+// one tenant's Events must neither fill the log and etcd nor keep those of others waiting. Left-out Events are counted, and the log
+// says how many once a minute for each namespace. A nil Budget leaves nothing out. It is safe for concurrent use.
 type Budget struct {
 	log     *zap.Logger
 	now     func() time.Time
@@ -52,7 +52,7 @@ type Budget struct {
 // allowance is the part of one namespace.
 type allowance struct {
 	told bucket
-	// workloads are those that are there, each with what was told of it by reason.
+	// workloads are the present workloads, each with how much was told of it by reason.
 	workloads map[string]map[string]bucket
 	// omitted and lost count what the next line says: what was over budget, with one of its workloads, and Events that were not written.
 	omitted, lost int
@@ -116,7 +116,7 @@ func (b *Budget) Take(key annotations.Key, reason string) bool {
 	return true
 }
 
-// lose counts Events of a namespace that were not written; the error says why, if there is one to tell.
+// lose counts Events of a namespace that were not written; the error, if any, says why.
 func (b *Budget) lose(namespace, cause string, n int, err error) {
 	if b == nil || n == 0 {
 		return
@@ -129,7 +129,7 @@ func (b *Budget) lose(namespace, cause string, n int, err error) {
 	a.lost, a.err = a.lost+n, err
 }
 
-// arrive and leave are told of the workloads that are there.
+// arrive and leave note that a workload is there, or no longer there.
 func (b *Budget) arrive(key annotations.Key) {
 	if b == nil {
 		return
@@ -150,8 +150,8 @@ func (b *Budget) leave(key annotations.Key) {
 	}
 }
 
-// allowance is the namespace's. When a new one is made, those are dropped of which there is nothing left to remember: what they have
-// used up outlasts their workloads, or whoever deletes and creates would always be new.
+// allowance returns the allowance of a namespace. When it makes a new one, it drops those that have nothing left to remember. An
+// allowance outlasts its workloads; otherwise a tenant could renew it by deleting and creating workloads.
 func (b *Budget) allowance(namespace string) *allowance {
 	if a := b.namespaces[namespace]; a != nil {
 		return a
@@ -169,7 +169,7 @@ func (b *Budget) allowance(namespace string) *allowance {
 	return a
 }
 
-// silent says that there is something left out of which the log does not say so yet.
+// silent says that something was left out that the log has not reported yet.
 func (a *allowance) silent() bool { return a.omitted+a.lost > 0 }
 
 // due sees to it that what is left out is said, for the first of it.

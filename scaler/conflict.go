@@ -9,18 +9,18 @@ import (
 	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
-// goesOn is how long writes may be turned away before that is told. Shorter than that they are everyday life: somebody else has
-// written at the same time, or an API server that has much to do asks to come again later.
+// goesOn is how long writes may be refused before that is reported. Less is normal: somebody else has written at the same time, or a busy
+// API server asks to come again later.
 const goesOn = 30 * time.Second
 
-// conflicts are the writes of a workload that were turned away since the last one that was not. The zero value is none.
+// conflicts are the refused writes of a workload since the last one that was not. The zero value is none.
 //
-// The first is tried again on what the cache has then, by which time it should have the change of the other one. If the cache has not
-// moved, or somebody was first again, what is live is decided on, and the write does not depend any more on everything about the Deployment
-// but on what was decided on: that it is the same, with the same number of replicas. Otherwise labels that somebody
-// else changes often, on an API server that is slow, would keep the workload from being scaled for ever.
+// After the first conflict the decision is made again on the cache, which should have the other change by then. If the cache has not
+// moved, or the next write conflicts as well, the decision is made on the live Deployment, and the write depends only on its UID and
+// its number of replicas. Otherwise frequent changes of a label, on a slow API server, would keep the workload from being scaled for
+// ever.
 //
-// That takes a patch, which may be refused where an update is not, by a role or a policy. Then the version of what is live has to do.
+// That takes a patch, which a role or a policy may refuse where it allows an update. Then an update on the live version takes its place.
 type conflicts struct {
 	number int
 	since  time.Time

@@ -16,7 +16,7 @@ import (
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 )
 
-// Reasons of the Events on a Deployment; where the HPA controller has one for the same thing, it is the HPA's.
+// Reasons of the Events on a Deployment. Where the HPA controller has a reason for the same thing, it is the same.
 const (
 	// EventSuccessfulRescale: replicas were written.
 	EventSuccessfulRescale = "SuccessfulRescale"
@@ -68,7 +68,7 @@ const (
 	EventRescaleObserved = "RescaleObserved"
 )
 
-// topic is something that is told when it changes, and not again until it changes once more.
+// topic is a state that is told only when it changes.
 type topic string
 
 const (
@@ -163,7 +163,7 @@ func problemEvent(problems field.ErrorList) string {
 	return EventInvalidAnnotations
 }
 
-// tell tells what a decision shows, apart from its write.
+// tell tells everything that a decision shows except its write.
 func (s *Scaler) tell(st *state, w *annotations.Workload, p annotations.Policy, decision recommend.Decision) {
 	s.tellMetrics(st, w, p, decision)
 	s.tellOmitted(st, w, decision)
@@ -182,7 +182,7 @@ func (s *Scaler) tell(st *state, w *annotations.Workload, p annotations.Policy, 
 // tellMax tells when the load asks for more replicas than mini-hpa/max, which only the user can change.
 func (s *Scaler) tellMax(st *state, w *annotations.Workload, p annotations.Policy, decision recommend.Decision) {
 	if decision.Active != recommend.ActiveValidMetric {
-		return // nobody knows what the load asks for
+		return // it is not known what the load asks for
 	}
 	limited := slices.ContainsFunc(decision.Steps, func(step recommend.Step) bool {
 		return step.Stage == recommend.StageBounds && step.Reason == recommend.LimitedTooMany
@@ -194,10 +194,10 @@ func (s *Scaler) tellMax(st *state, w *annotations.Workload, p annotations.Polic
 	}
 }
 
-// patience is how long no node may take a pod before that is told: a cluster autoscaler needs about as long to notice.
+// patience is how long a pod may be without a node before that is told: a cluster autoscaler needs about as long to notice.
 const patience = time.Minute
 
-// tellMissing tells once what keeps replicas from coming, and again after all had come.
+// tellMissing tells once why replicas do not come, and again only if all had come in between.
 func (s *Scaler) tellMissing(st *state, w *annotations.Workload, p annotations.Policy, decision recommend.Decision) {
 	m := decision.Missing
 	if m == nil {
@@ -213,7 +213,7 @@ func (s *Scaler) tellMissing(st *state, w *annotations.Workload, p annotations.P
 	}
 }
 
-// tellObserved tells what mode observe keeps from being written.
+// tellObserved tells what would have been written, were the mode not observe.
 func (s *Scaler) tellObserved(st *state, w *annotations.Workload, p annotations.Policy, decision recommend.Decision) {
 	would := ""
 	if p.Mode == annotations.ModeObserve && decision.Desired != decision.Current {
@@ -232,8 +232,8 @@ func (s *Scaler) tellRescale(st *state, w *annotations.Workload, decision recomm
 		fmt.Sprintf("New size: %d; reason: %s", decision.Desired, reasonOf(decision)))
 }
 
-// tellFailedRescale tells what could not be written, once for each kind of error: the text of one may differ each time. That a patch is
-// refused is not told again before one is stored, whatever updates become of it.
+// tellFailedRescale tells what could not be written, once for each kind of error, as the text may differ each time. A refused patch is not
+// told again before a patch is stored, however the updates in its place end.
 func (s *Scaler) tellFailedRescale(st *state, w *annotations.Workload, decision recommend.Decision, err error, patched bool) {
 	kind := cmp.Or(string(apierrors.ReasonForError(err)), "no answer")
 	news := st.news(topicWrite, kind)

@@ -32,7 +32,7 @@ const (
 	// tries is how often the API server is asked to take an Event while it cannot be reached or has too much to do, over two
 	// minutes or so.
 	tries = 12
-	// longestPause is the longest time between two of them, whatever the API server asks for: an Event that comes after an hour helps nobody.
+	// longestPause is the longest time between two of them, whatever the API server asks for: an Event that comes after an hour is of no use.
 	longestPause = 10 * time.Second
 	// flushTimeout leaves time for the rest of a graceful end within the usual 30 s (terminationGracePeriodSeconds).
 	flushTimeout = 5 * time.Second
@@ -43,9 +43,9 @@ const (
 //
 //	Event --> waiting, by namespace --> turns, a queue of namespaces --> writer --> correlator --> API server
 //
-// The queue hands a namespace to one writer at a time. So the Events of a workload are written in order, and a namespace whose Events
-// are taken slowly, or of which there are thousands, keeps no other one waiting. Nor does one whose Events are not taken: between two tries
-// the namespace pauses, and no writer does.
+// The queue hands a namespace to one writer at a time. So the Events of a workload are written in order, and a namespace with slow writes
+// or thousands of Events keeps no other waiting. If a write fails, the namespace pauses before the next try, and the writer goes on with
+// another one.
 type eventWriter struct {
 	client     typedcorev1.EventsGetter
 	correlator *record.EventCorrelator
@@ -63,7 +63,7 @@ type eventWriter struct {
 // line is what waits of one namespace.
 type line struct {
 	waiting []telling
-	// first is the Event whose turn has come, until it is written or given up; nil if there is none.
+	// first is the Event that is being written, until it is written or given up; nil if there is none.
 	first *attemptedEvent
 	// pausing says that it is to be tried again later.
 	pausing bool
@@ -84,15 +84,15 @@ type telling struct {
 	at                    time.Time
 }
 
-// NewEventWriter writes Events as component "mini-hpa": namespaces take turns, and Events of one workload are written in order. What is
-// said again of a workload is counted in the Event that has said it; what is similar to ten others within ten minutes is put into one.
-// Events that are not written are told to the budget, which may be nil. The returned function ends it, after what was recorded before
-// is written or a few seconds have passed.
+// NewEventWriter writes Events as component "mini-hpa": namespaces take turns, and Events of one workload are written in order. A repeated
+// Event increases the count of the first one, and more than ten similar Events within ten minutes become one. Events that are not
+// written are counted in the budget, which may be nil. The returned function ends the writer, after it has written what was recorded
+// before, or after a few seconds.
 func NewEventWriter(client typedcorev1.EventsGetter, budget *Budget) (Events, func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &eventWriter{client: client, budget: budget, lines: map[string]*line{}, written: make(chan struct{}),
 		turns: workqueue.NewTypedWithConfig(workqueue.TypedQueueConfig[string]{}),
-		// The correlator drops what it calls spam and says so to nobody; how much is told is the budget's.
+		// The correlator silently drops what it takes for spam. Here the budget bounds how much is told instead.
 		correlator: record.NewEventCorrelatorWithOptions(record.CorrelatorOptions{BurstSize: math.MaxInt32,
 			SpamKeyFunc: func(*corev1.Event) string { return "" }})}
 	for range writers {
@@ -165,7 +165,7 @@ func (r *eventWriter) write(ctx context.Context) {
 	}
 }
 
-// next is the Event of a namespace whose turn it is; nil if there is none yet, or none any more.
+// next returns the next Event of a namespace, or nil if there is none.
 func (r *eventWriter) next(namespace string) *attemptedEvent {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -183,7 +183,7 @@ func (r *eventWriter) next(namespace string) *attemptedEvent {
 	return l.first
 }
 
-// pause keeps a namespace's first Event for later. What is recorded meanwhile waits behind it.
+// pause keeps a namespace's first Event for later. Events that are recorded meanwhile wait behind it.
 func (r *eventWriter) pause(namespace string, lasts time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -230,13 +230,13 @@ func (r *eventWriter) try(ctx context.Context, e *attemptedEvent) (err error) {
 		r.correlator.UpdateState(stored)
 	case apierrors.IsAlreadyExists(err): // by an earlier try whose answer was lost
 		return nil
-	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause): // nobody is left to read it
+	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause): // there will be no reader
 		return nil
 	}
 	return err
 }
 
-// again says whether an Event may be taken later. No is an answer; that there is too much to do, or a fault, is none.
+// again says whether to try an Event again later: not after a refusal, but after an error, or if the API server is too busy.
 func again(err error) bool {
 	return err != nil && (!refused(err) || apierrors.IsTooManyRequests(err))
 }

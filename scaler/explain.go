@@ -23,9 +23,9 @@ type Explanation struct {
 	Decision recommend.Decision `json:"decision"`
 }
 
-// Explain decides as Reconcile does, once, but writes, tells and remembers nothing, and it asks the sources of metrics now instead of taking
-// what they have said before: all at the same time, so that one that hangs costs no other its time. What windows and policies hold back is the running controller's own memory; the decision here is the one without it. The
-// error says why there is nothing to decide, or that ctx has ended.
+// Explain decides once, as Reconcile does, but writes, tells and remembers nothing. It asks the sources of metrics now, all at the same
+// time, so that one that hangs does not use up the time of the others. The history of windows and scaling policies is in the memory of the
+// running controller; this decision is made without it. The error says why there is nothing to decide, or that ctx has ended.
 func Explain(ctx context.Context, o Observer, key annotations.Key) (Explanation, error) {
 	w := o.Workloads.Workload(key)
 	if w == nil {

@@ -14,18 +14,18 @@ import (
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 )
 
-// outage is what one Event tells: metrics that fail for one reason.
+// outage is the metrics that fail for one reason, which one Event tells.
 type outage struct {
 	event, detail string
 	metrics       []string
 }
 
-// steady is how long a failure lasts until it is told, and how long a metric works until that is told: what flaps is told once.
+// steady is how long a failure, or its end, lasts before it is told, so that a metric that flaps is told once.
 const steady = 30 * time.Second
 
-// Spell follows something that comes and goes, for whoever tells of it. It is worth telling when it has been the case for 30 s in all,
-// and over when it has not been for 30 s in a row. Between two looks it is taken to have stayed as it was at the first of them. The
-// zero value is a spell that has not begun; a Spell is a value.
+// Spell follows a state that comes and goes, to tell it once. It is worth telling when it has lasted for 30 s in all, and over when it has
+// been absent for 30 s in a row. Between two looks the state counts as it was at the first of them. The zero value is a spell that has
+// not begun; a Spell is a value.
 //
 //	the case   #   # # # ## # ### #### ## ############ #
 //	told                               |--------------------------|
@@ -51,7 +51,7 @@ func (s Spell) Look(on bool, now time.Time) (_ Spell, news bool) {
 	return s, false
 }
 
-// unknown is the spell after a look that could not tell.
+// unknown is the spell after a look at which the state was not known.
 func (s Spell) unknown(now time.Time) Spell {
 	s = s.passed(now)
 	s.on, s.rest = false, 0
@@ -85,10 +85,10 @@ func (s Spell) Due() time.Duration {
 	return 0
 }
 
-// failure is a metric of a workload together with the Event that tells of its failure.
+// failure is a metric of a workload and the reason of the Event that tells its failure.
 type failure struct{ metric, event string }
 
-// tellMetrics tells when a metric fails, each by itself, and when all of which that was told are back.
+// tellMetrics tells of each metric when it fails, and once when all that were told to fail work again.
 func (s *Scaler) tellMetrics(st *state, w *annotations.Workload, p annotations.Policy, decision recommend.Decision) {
 	working := slices.ContainsFunc(decision.Metrics, func(m recommend.MetricResult) bool { return !m.Failed })
 	outages := st.newOutages(s.now(), p, decision)
@@ -120,7 +120,7 @@ func (st *state) failing() bool {
 	return false
 }
 
-// dueToTell is how long it takes until a failure, or its end, is to be told; 0 if there is none.
+// dueToTell is the time until a failure, or its end, has to be told; 0 if there is none.
 func (st *state) dueToTell() time.Duration {
 	next := time.Duration(0)
 	for _, spell := range st.failures {
@@ -131,9 +131,9 @@ func (st *state) dueToTell() time.Duration {
 	return next
 }
 
-// newOutages follows which metrics fail and returns those of which that is to be told. A failure that passes by itself
-// is neither told nor an end of one that was: pods that have just started have no samples yet. Where nothing was measured, nothing
-// is known of any.
+// newOutages follows which metrics fail and returns the failures that have to be told now. A failure that passes by itself, such as that
+// of pods that have just started and have no samples yet, is not told, and does not end one that was told. If nothing was measured, no
+// metric's state is known.
 func (st *state) newOutages(now time.Time, p annotations.Policy, decision recommend.Decision) (outages []outage) {
 	measured := len(decision.Metrics) == len(p.Metrics)
 	before, after := st.failures, map[failure]Spell{}
@@ -192,7 +192,7 @@ func eventOf(m recommend.MetricResult) string {
 	return cmp.Or(failedEvents()[m.Type], EventFailedGetResourceMetric)
 }
 
-// tellOmitted tells which container is left out of the decision for want of a request.
+// tellOmitted tells which container is left out of the decision because it has no request.
 func (s *Scaler) tellOmitted(st *state, w *annotations.Workload, decision recommend.Decision) {
 	if decision.Active == recommend.ActiveValidMetric && st.news(topicOmitted, decision.Omitted) {
 		s.event(w, corev1.EventTypeWarning, EventMissingRequest, decision.Omitted+"; set the request, or name the container to measure with "+annotations.Container)

@@ -25,7 +25,7 @@ type state struct {
 	reviewed  reviewed
 	version   version
 	conflicts conflicts
-	// attempt is a write of which it is not known whether it was carried out; nil if there is none.
+	// attempt is a write that may or may not have been carried out; nil if there is none.
 	attempt *attempt
 	// replicas are those of the last look or write, once there was one; first is when it was.
 	replicas int32
@@ -52,7 +52,7 @@ type attempt struct {
 	at       time.Time
 	// patched says that it depends on the replicas alone, and outlived that other versions have been decided on since.
 	patched, outlived bool
-	// conflict says that somebody was first, most likely somebody else.
+	// conflict says that another write came first, most likely somebody else's.
 	conflict bool
 }
 

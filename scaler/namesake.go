@@ -10,11 +10,11 @@ import (
 	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
-// A second installation in one cluster writes under the same field manager, and decides on the same samples at the same moment: its
-// writes look like own ones. Own is what was written here, and nothing else: a number that was answered with success, or
-// one whose answer never came. A conflict says that somebody else was first, even if with the same number.
+// A second installation in one cluster writes under the same field manager, and decides on the same samples at the same moment, so its
+// writes look like those of this process. A write is its own only if this process sent it and got success or no answer. A conflict says
+// that somebody else was first, even if with the same number.
 
-// namesake gathers what speaks for somebody else who acts as mini-hpa. The zero value knows nothing.
+// namesake collects evidence of a second installation. The zero value has none.
 type namesake struct {
 	mu sync.Mutex
 	// weight is what was gathered since the first of it.
@@ -61,7 +61,7 @@ func (s *Scaler) suspect(st *state, w *annotations.Workload, before int32, tried
 	case now.Sub(st.first) < overlap:
 		return
 	case tried != nil && !tried.conflict:
-		return // the own write, changed by somebody on the way
+		return // our own write, changed by somebody on the way
 	case tried != nil && tried.decision.Desired == st.replicas:
 		weight = doubtful
 	}

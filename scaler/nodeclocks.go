@@ -15,11 +15,11 @@ import (
 )
 
 const (
-	// clockOff is how far a node's clock is off when that is told, clockRight when it is said to be right again.
+	// clockOff is the offset from which on a node's clock is told to be off, clockRight that at which it is right again.
 	clockOff, clockRight = time.Minute, 30 * time.Second
 	// clockKnown is for how long it counts as off after its last sample: nodes come and go.
 	clockKnown = 10 * time.Minute
-	// pruning is how often those of which nothing was heard for so long are looked for.
+	// pruning is how often nodes without samples are dropped.
 	pruning = time.Minute
 )
 
@@ -43,7 +43,7 @@ func newNodeClocks() *nodeClocks {
 		[]string{"node"}, nil)}
 }
 
-// tellClocks tells of each node whose clock is off, once, on the Deployment that shows it first, and when it is right again.
+// tellClocks tells once of each node whose clock is off, on the Deployment that shows it first, and once when it is right again.
 func (s *Scaler) tellClocks(w *annotations.Workload, seen recommend.Snapshot) {
 	clocks := s.telemetry.clocks
 	wrong := clocks.any(s.now())
@@ -86,7 +86,7 @@ func clockText(node string, ahead time.Duration) string {
 		node, ahead.Abs().Round(time.Second), relation)
 }
 
-// any says whether any clock is known to be off. It forgets nodes of which nothing was heard for long.
+// any says whether any clock is known to be off. It forgets nodes that have had no samples for long.
 func (c *nodeClocks) any(now time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -121,10 +121,10 @@ func (c *nodeClocks) clear() {
 	clear(c.off)
 }
 
-// Describe is prometheus.Collector's.
+// Describe implements prometheus.Collector.
 func (c *nodeClocks) Describe(descs chan<- *prometheus.Desc) { descs <- c.desc }
 
-// Collect is prometheus.Collector's.
+// Collect implements prometheus.Collector.
 func (c *nodeClocks) Collect(metrics chan<- prometheus.Metric) {
 	c.mu.Lock()
 	off := maps.Clone(c.off)

@@ -37,8 +37,8 @@ type Surroundings interface {
 
 // Samples is what the resource metrics API said last, read from memory.
 type Samples interface {
-	// Sample returns the newest sample of a pod and its stamp, or nil for both. They are shared: read-only. A stamp without a sample
-	// means that there is one which is being fetched, because nobody has wanted it until now.
+	// Sample returns the newest sample of a pod and its stamp, or nil for both. They are shared and read-only. A stamp without a sample
+	// means that the sample is being fetched, because it was not needed until now.
 	Sample(namespace, name string) (*sample.Pod, *clock.Stamp)
 	// Err says why there are no current samples; nil while the API answers.
 	Err() error
@@ -46,16 +46,15 @@ type Samples interface {
 
 // Answers is what the sources of metrics say.
 type Answers interface {
-	// Ask returns the newest answer, without waiting for a source, and sees to it that there is another one when it is older
-	// than maxAge. The error is why there is none; metrics.ErrPending as long as the source was not heard yet. Answers are
-	// shared: read-only.
+	// Ask returns the newest answer without waiting for a source, and has the source asked again when the answer is older than maxAge. The
+	// error says why there is no answer; it is metrics.ErrPending until the source has answered. Answers are shared and read-only.
 	Ask(key annotations.Key, q metrics.Question, maxAge time.Duration) (metrics.Answer, error)
-	// Fetch asks the source now and waits for its answer, for as long as ctx lasts. The error is why there is none.
+	// Fetch asks the source now and waits for its answer until ctx ends. The error says why there is none.
 	Fetch(ctx context.Context, q metrics.Question) (metrics.Answer, error)
 }
 
-// Observer gathers all that a decision may see. It writes nothing and remembers nothing. All fields are required, but for Answers where
-// no policy asks a source.
+// Observer gathers everything that a decision may see. It writes nothing and remembers nothing. All fields are required, except Answers
+// if no policy asks a source.
 type Observer struct {
 	Workloads    Workloads
 	Surroundings Surroundings
@@ -67,7 +66,7 @@ type Observer struct {
 	Now      func() time.Time
 }
 
-// Review is the opinion of a workload that admission has, too, with what the pods show of containers that are put into them.
+// Review makes the same checks as admission, and knows from the pods which containers are injected.
 func (o *Observer) Review(w *annotations.Workload, s annotations.Surroundings) annotations.Verdict {
 	v := o.Defaults.Review(w, s)
 	if !slices.ContainsFunc(v.Problems, annotations.LacksContainer) {
@@ -77,8 +76,8 @@ func (o *Observer) Review(w *annotations.Workload, s annotations.Surroundings) a
 	return o.Defaults.Review(w, s)
 }
 
-// Questions are what the sources are asked for the policy's metrics, in their order. For a workload that nobody scales, from 0, nothing is
-// asked; neither is what cannot be put as a question.
+// Questions returns what the sources are asked for the policy's metrics, in their order. Nothing is asked for a workload at 0 replicas,
+// which is not scaled, nor for a metric that is not a question to a source.
 func (o *Observer) Questions(w *annotations.Workload, p annotations.Policy) []metrics.Question {
 	var all []metrics.Question
 	for i := range p.Metrics {
@@ -105,7 +104,7 @@ func (o *Observer) observe(w *annotations.Workload, p annotations.Policy, since 
 	}
 	for i := range p.Metrics {
 		m := &p.Metrics[i]
-		if w.Replicas == 0 || !asked(*m) { // nobody scales it from 0: nothing is asked for it
+		if w.Replicas == 0 || !asked(*m) { // it is not scaled from 0, so nothing is asked for it
 			continue
 		}
 		q, err := question(w, m)
@@ -144,11 +143,11 @@ func (o *Observer) samplesOf(pods []*corev1.Pod) (_ []*sample.Pod, _ []time.Time
 // asked says whether a source is asked for a metric; the others are sampled.
 func asked(m annotations.Metric) bool { return m.Source != "" }
 
-// multiplied says whether the replicas are multiplied by the metric's ratio. Then an answer from before the last change must
-// not be used a second time: every pod that becomes ready is a reason to look again, and 2 times the target would take 4
-// replicas to 8, 16, 32 before the metric is asked for again. The HPA controller asks each time, once in 15 s.
+// multiplied says whether the replicas are multiplied by the metric's ratio. Then an answer from before the last change must not be used
+// a second time: every pod that becomes ready causes a look, and a ratio of 2 would take 4 replicas to 8, 16 and 32 before the metric is
+// asked for again. The HPA controller asks each time, once in 15 s.
 //
-// Of two targets, an External metric goes by its averageValue and an Object metric by the type.
+// If a metric has two targets, an External metric goes by its averageValue and an Object metric by the type.
 func multiplied(spec *autoscalingv2.MetricSpec) bool {
 	return spec.External != nil && spec.External.Target.AverageValue == nil ||
 		spec.Object != nil && spec.Object.Target.Type == autoscalingv2.ValueMetricType
@@ -224,7 +223,7 @@ func question(w *annotations.Workload, m *annotations.Metric) (metrics.Question,
 		return q, fmt.Errorf("the Deployment's selector: %w", err)
 	}
 	q.Metric = id.Name
-	if id.Selector != nil { // of a metric, none is all; of pods, none is none
+	if id.Selector != nil { // without a selector a metric has all series, but no pods are selected
 		q.Selector, err = text(id.Selector)
 	}
 	if err != nil {

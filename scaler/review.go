@@ -27,7 +27,7 @@ func (r *reviewed) hasRival() bool {
 	return slices.ContainsFunc(r.verdict.Problems, func(e *field.Error) bool { return e.Origin == annotations.FoundConflict })
 }
 
-// review holds the workload to the same checks as admission, which may have been away when it was stored, and tells what is
+// review makes the same checks as admission, because the workload may have been stored while no webhook answered, and tells what is
 // wrong. A workload with a problem is not scaled.
 func (s *Scaler) review(st *state, w *annotations.Workload) (annotations.Policy, bool) {
 	surroundings := s.observer.Surroundings.Surroundings(w.Key)

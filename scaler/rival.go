@@ -10,7 +10,7 @@ import (
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 )
 
-// stand is the number of replicas that was last written here, and the number before it; or, for both, one that a decision has agreed
+// stand is the number of replicas that this process last wrote, and the number before it; or twice a number that a decision has agreed
 // to. The zero value is none, as after somebody else's number was found in its place.
 type stand struct {
 	before, replicas int32
@@ -29,7 +29,7 @@ func (s stand) undone(now, desired int32) bool {
 	return s.held && back && !sameWay
 }
 
-// agreed is a number that is as good as written here.
+// agreed makes a stand of a number that counts as written by this process.
 func agreed(replicas int32) stand { return stand{before: replicas, replicas: replicas, held: true} }
 
 // written is the number of a decision that was carried out.
@@ -39,9 +39,9 @@ func written(d recommend.Decision) stand {
 
 func distance(a, b int32) int32 { return max(a-b, b-a) }
 
-// rival is somebody else who sets the replicas of a workload again and again. One whose number is taken back at once and who writes
-// it again at once would be met with as many writes as the API server takes. So each time that the replicas are overwritten soon
-// after they were taken back, the next write waits twice as long:
+// rival is somebody else who sets the replicas of a workload again and again. If both sides wrote at once, they would make as many writes
+// as the API server can take. So each time that the replicas are overwritten soon after they were taken back, the next write waits
+// twice as long:
 //
 //	strength   1    2    3    4    5    6    7
 //	pause      0    1    2    4    8   16   20   sync periods
@@ -60,7 +60,7 @@ const (
 	strongest = 7
 	// mostPeriods is that pause, in sync periods.
 	mostPeriods = 20
-	// rivalry is how long somebody who writes seldom is remembered: three times in it is again and again.
+	// rivalry is the time in which three overwrites count as again and again, even if the rival writes rarely.
 	rivalry = time.Hour
 )
 
@@ -75,7 +75,7 @@ func (r *rival) pause(sync time.Duration) time.Duration {
 // paused says whether the next write still waits.
 func (r *rival) paused(now time.Time) bool { return now.Before(r.until) }
 
-// takeBack notes that a number of somebody else's is about to be taken back.
+// takeBack notes that somebody else's number is about to be taken back.
 func (r *rival) takeBack(now time.Time, sync time.Duration) {
 	r.strength = min(r.strength+1, strongest)
 	r.taken = [3]time.Time{r.taken[1], r.taken[2], now}
@@ -83,7 +83,7 @@ func (r *rival) takeBack(now time.Time, sync time.Duration) {
 	r.since = r.until
 }
 
-// rest notes that nobody has overwritten the replicas until now.
+// rest notes that the replicas have not been overwritten until now.
 func (r *rival) rest(now time.Time, sync time.Duration) {
 	for r.strength > 0 {
 		calm := max(r.pause(sync), 2*sync)
@@ -128,8 +128,8 @@ func (s *Scaler) witness(st *state, w *annotations.Workload, tried *attempt) {
 	}
 }
 
-// yields says whether a decision is not written now, because somebody else overwrites what is written. It also counts, and tells.
-// What is set during a pause undoes nothing: otherwise somebody who writes often would make it last for ever.
+// yields says whether a decision is not written now because a rival would overwrite it. It also counts and tells that. A number that the
+// rival sets during a pause does not count; otherwise a rival who writes often would make the pause last for ever.
 func (s *Scaler) yields(st *state, w *annotations.Workload, p annotations.Policy, decision recommend.Decision) bool {
 	now := s.now()
 	if !st.rival.paused(now) && st.stand.undone(decision.Current, decision.Desired) {

@@ -18,15 +18,15 @@ import (
 type Origin interface {
 	// Live asks the API server for the workload; nil if it does not exist.
 	Live(ctx context.Context, key annotations.Key) (*annotations.Workload, error)
-	// Doubt is told that the API server has had a version of a workload for so long that the memory should have it.
+	// Doubt says that the API server has had a version of a workload for so long that the cache should have it.
 	Doubt(key annotations.Key, version string)
 }
 
-// ErrNotLeading is why a write was not sent, or its answer not waited for: another process may lead by now. Whatever there is to do and
-// to tell is that one's.
+// ErrNotLeading says that a write was not sent, or its answer not waited for, because another process may lead by now. That process then
+// does and tells what there is to do.
 var ErrNotLeading = errors.New("this process may no longer write: it has not renewed its lease in time")
 
-// ErrNotSent is the ErrNotLeading of a write of which nothing was sent: it is certain not to have been carried out.
+// ErrNotSent is the ErrNotLeading of a write that was not sent at all, so that it has certainly not been carried out.
 var ErrNotSent = fmt.Errorf("not sent: %w", ErrNotLeading)
 
 // Scales writes the number of replicas.
@@ -58,7 +58,7 @@ type Deps struct {
 	Origin Origin
 	Scales Scales
 	Events Events
-	// Budget is how much is told; nil where nothing is left out.
+	// Budget bounds how much is told; if it is nil, nothing is left out.
 	Budget *Budget
 	// Traces is nil where nothing is to be recorded.
 	Traces    Traces
@@ -88,12 +88,12 @@ func New(d Deps) *Scaler {
 
 func (s *Scaler) now() time.Time { return s.observer.Now() }
 
-// soon is when a workload is looked at again of which the samples are being fetched, if they do not come before.
+// soon is when a workload is looked at again whose samples are being fetched, if they do not come before.
 const soon = time.Second
 
-// Reconcile looks at one workload once and does what has to be done. It returns when to look again even if nothing
-// happens until then; 0 means not before something does. An error means that the write failed and is to be retried; ErrNotLeading
-// that it is to be retried by whoever leads.
+// Reconcile looks at one workload once and does what has to be done. It returns after how long to look again even if nothing happens until
+// then, or 0 if it need not. An error means that the write failed and should be retried; ErrNotLeading means that the process that leads
+// should retry it.
 func (s *Scaler) Reconcile(ctx context.Context, key annotations.Key) (time.Duration, error) {
 	started := s.now()
 	w := s.observer.Workloads.Workload(key)
@@ -114,7 +114,7 @@ func (s *Scaler) Reconcile(ctx context.Context, key annotations.Key) (time.Durat
 		st.standDown()
 	}
 	if !ok || policy.Mode == annotations.ModePaused {
-		st.stand, st.conflicts = agreed(st.replicas), conflicts{} // nobody goes back on it, and nobody tries any more
+		st.stand, st.conflicts = agreed(st.replicas), conflicts{} // the present number stands, and no write is being tried any more
 		s.telemetry.observe(outcome{key: key, policy: policy, invalid: !ok, took: s.now().Sub(started)})
 		return 0, nil
 	}
@@ -163,8 +163,8 @@ func lastChange(h recommend.History) time.Time {
 	return h.Changes[len(h.Changes)-1].Time
 }
 
-// next is when to look again: when time alone changes the decision, at the latest after the sync period. Each key adds
-// its own share of a tenth, so that a fleet does not pulse and a period that equals the samples' does not look twice.
+// next is when to look again: when time alone changes the decision, and at the latest after the sync period. Each key adds its own part of
+// a tenth of it, so that workloads are not looked at all at once, and not twice for each set of samples if both periods are equal.
 func (s *Scaler) next(key annotations.Key, p annotations.Policy, d recommend.Decision) time.Duration {
 	wait := p.SyncPeriod + time.Duration(float64(p.SyncPeriod)*share(key)/10)
 	if !d.Next.IsZero() {

@@ -31,7 +31,7 @@ type outcome struct {
 	// decision is nil where nothing was decided: annotations that are invalid or say paused.
 	decision *recommend.Decision
 	invalid  bool
-	// pause is how long writes rest, where somebody else overwrites them again and again.
+	// pause is how long writes wait because a rival overwrites them.
 	pause figure
 	err   error
 	// passing says that the error is of a kind that passes by itself, and not old enough to be told.
@@ -166,14 +166,14 @@ func shown(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc(metricsNamespace+"_"+name, help, append([]string{"namespace", "hpa_name"}, labels...), nil)
 }
 
-// Describe is prometheus.Collector's.
+// Describe implements prometheus.Collector.
 func (b *board) Describe(c chan<- *prometheus.Desc) {
 	for _, desc := range []*prometheus.Desc{b.number, b.min, b.max, b.current, b.desired, b.recommended, b.condition, b.mode, b.missing, b.pause} {
 		c <- desc
 	}
 }
 
-// Collect is prometheus.Collector's. Whoever reads slowly does not hold up the workers.
+// Collect implements prometheus.Collector. A slow reader does not hold up the workers.
 func (b *board) Collect(c chan<- prometheus.Metric) {
 	b.mu.Lock()
 	standings := maps.Clone(b.standings)
@@ -264,7 +264,7 @@ func (o *outcome) mode() annotations.Mode {
 	return o.policy.Mode
 }
 
-// recommended is what the bounds were applied to; without a valid metric there is nothing of the kind.
+// recommended is the number to which the bounds were applied; without a valid metric there is none.
 func recommended(d *recommend.Decision) figure {
 	at := slices.IndexFunc(d.Steps, func(step recommend.Step) bool { return step.Stage == recommend.StageBounds })
 	if at < 0 || d.Active != recommend.ActiveValidMetric {

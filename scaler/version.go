@@ -16,10 +16,10 @@ import (
 //	none             while the cache has not told of a version that is known to exist, such as that of an own write
 //	a live one       where it has not told of it for lateWatch, and where writes meet conflicts
 //
-// To decide on an old version would be to write a second time, to meet the first write as a conflict, and to take what oneself has
-// changed for somebody else's.
+// A decision on an old version would write a second time, conflict with the first write, and take the process's own change for somebody
+// else's.
 
-// lateWatch is how long a watch may be late to tell of a version that is known to exist.
+// lateWatch is how late a watch may bring a version that is known to exist.
 const lateWatch = 5 * time.Second
 
 // version is what is known of the versions of a workload's Deployment.
@@ -35,7 +35,7 @@ type version struct {
 // meet notes a version that was seen live, or that a write has brought about.
 func (v *version) meet(newest string) { v.newest, v.over = newest, false }
 
-// replace notes a write on a version, of which it is not known what it has brought about.
+// replace notes a write on a version whose new version is not known.
 func (v *version) replace(old string) { v.newest, v.over = old, true }
 
 // behind is for how long the cache has had this version although a newer one is known; false if none is.
@@ -58,8 +58,8 @@ func (v *version) newerThan(cached string) bool {
 	return order < 0 || order == 0 && v.over
 }
 
-// current is the Deployment to decide on, given the cached one. Where there is none yet it returns when to look again, or the error
-// for which there is none.
+// current returns the workload to decide on, given the cached one. If there is none yet, it returns when to look again, or the error that
+// prevents it.
 func (s *Scaler) current(ctx context.Context, st *state, cached *annotations.Workload) (*annotations.Workload, time.Duration, error) {
 	late, behind := st.version.behind(cached.Version, s.now())
 	contended := st.conflicts.contended(cached.Version)

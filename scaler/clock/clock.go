@@ -19,8 +19,8 @@ func Believable(window time.Duration) time.Duration {
 	return period + min(window, publishing)
 }
 
-// resolution is that of the timestamps of Kubernetes' APIs, which are cut to a second. What has just been received was taken so long
-// ago, if nothing better is known.
+// resolution is that of the timestamps of Kubernetes' APIs, which are truncated to a second. A sample that was just received counts as
+// that old if nothing better is known.
 const resolution = time.Second
 
 // Stamp is a timestamp of another clock and what it is on ours. The zero Stamp is that of nothing.
@@ -39,8 +39,7 @@ type Stamp struct {
 	came  time.Time
 }
 
-// First is the stamp of something of which nothing was received before. If its timestamp is not believable, it has been taken just
-// now.
+// First is the stamp of the first sample of something. If its timestamp is not believable, the sample counts as taken just now.
 func First(timestamp, received time.Time, believable time.Duration) Stamp {
 	return Stamp{}.Next(timestamp, received, believable, 0)
 }
@@ -51,14 +50,14 @@ func Doubted(timestamp, received time.Time) Stamp {
 	return First(timestamp, received, max(received.Sub(timestamp), 0)+1)
 }
 
-// Next is the stamp of what was received next from the same clock. It stays what it was for as long as the timestamp does, so that
-// what is served again and again grows old, wherever its clock stands. A new timestamp is taken with the clocks' difference as
-// it was found before, or at its word, if one of them says that it was taken less than believable before it was received;
-// or else as having been taken just now.
+// Next is the stamp of the next sample from the same clock. As long as the timestamp stays the same, so does the stamp, so that a sample
+// that is served again and again grows old, whatever its clock says. A new timestamp is corrected by the clocks' difference as it was
+// found before, or taken as it is, if either says that the sample was taken less than believable before it was received. Otherwise
+// the sample counts as taken just now.
 //
-// One that is earlier than the newest is mostly from another replica of whoever serves it, which is behind or stuck: it is by so much
-// older. If the newest was not served again for the whole patience, or earlier ones go on as a clock does, the clock was set back, and
-// then the earlier one is new.
+// A timestamp earlier than the newest one is usually from another replica of the server, which is behind or stuck; the sample is older by
+// the difference. If the newest was not served again for the whole patience, or earlier timestamps advance as a clock does, the clock
+// was set back, and the earlier one is new.
 func (s Stamp) Next(timestamp, received time.Time, believable, patience time.Duration) Stamp {
 	switch {
 	case timestamp.IsZero():

@@ -118,7 +118,7 @@ func with(request *rest.Request, parameter string, selector labels.Selector) *re
 	return request.Param(parameter, selector.String())
 }
 
-// said is the text of an answer; the error is what the API says of why there is none.
+// said returns the text of an answer, or the API's error.
 func said(result rest.Result) ([]byte, error) {
 	if err := result.Error(); err != nil {
 		return nil, err
@@ -173,7 +173,7 @@ func ofObject(ctx context.Context, request *rest.Request, kinds meta.RESTMapper,
 	return values, nil
 }
 
-// externalSource asks about the rest of the world. A decision needs the sum, so there is none of values that cannot all be read.
+// externalSource asks for external metrics. A decision needs their sum, so there is no answer if one of the values cannot be read.
 type externalSource struct {
 	*registration
 	clients clientsOf
@@ -203,7 +203,7 @@ func (r *registration) ask(ctx context.Context, q Question, get func(schema.Grou
 		return Answer{}, fmt.Errorf("the metric's selector %q: %w", q.Selector, err)
 	}
 	answer, err := get(version, selector)
-	if apierrors.IsNotFound(err) { // no such metric, or no API any more
+	if apierrors.IsNotFound(err) { // there is no such metric, or no longer an API
 		r.doubt()
 		if _, gone := r.preferred(ctx); gone != nil {
 			return Answer{}, gone

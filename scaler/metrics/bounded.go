@@ -20,7 +20,7 @@ type bounded struct {
 	values int
 }
 
-// RoundTrip is http.RoundTripper's.
+// RoundTrip implements http.RoundTripper.
 func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
 	response, err := b.next.RoundTrip(r)
 	if err != nil {
@@ -46,7 +46,7 @@ type boundedBody struct {
 	counted    separators
 }
 
-// Read is io.Reader's.
+// Read implements io.Reader.
 func (b *boundedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if b.left -= int64(n); b.left < 0 {
@@ -61,8 +61,8 @@ func (b *boundedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// judge says what there is too much of, for an answer of at most so many values; nil if there is not. The exact number of values is
-// judged, and told, when they are decoded.
+// judge returns an error if an answer of at most so many values is too large. The exact number of values is checked, and reported, when
+// they are decoded.
 func (s *separators) judge(values int) error {
 	const some, fields = 4, 40
 	switch {

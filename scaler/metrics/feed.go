@@ -133,8 +133,8 @@ func (f *Feed) Refresh(ctx context.Context) error {
 	return err
 }
 
-// Sample is the newest sample of a pod and its stamp, both of them shared; nil for both if the newest good LIST had none. A stamp without
-// a sample means that there is one which was not kept, because nobody wanted it then: Run lists again at once, and OnSamples tells of it.
+// Sample returns the newest sample of a pod and its stamp, both shared, or nil for both if the newest good LIST had none. A stamp without
+// a sample means that the sample was not kept, because it was not needed then. Run lists again at once, and then calls OnSamples.
 func (f *Feed) Sample(namespace, name string) (*sample.Pod, *clock.Stamp) {
 	e := (*f.latest.Load())[types.NamespacedName{Namespace: namespace, Name: name}]
 	if e == nil {
@@ -165,8 +165,8 @@ func (f *Feed) Status() Status {
 	return f.status
 }
 
-// list makes one LIST in its turn, tells what it changed, and says how long to wait before the next one. relearn forgets what
-// the schedule learnt before. The error is the caller's context's or a *failure.
+// list makes one LIST in its turn, reports what it changed, and returns how long to wait before the next one. relearn makes the schedule
+// forget what it has learnt. The error is the caller's context's or a *failure.
 func (f *Feed) list(ctx context.Context, relearn bool) (time.Duration, error) {
 	select {
 	case <-ctx.Done():

@@ -20,7 +20,7 @@ type entry struct {
 	stamp clock.Stamp
 	// seen is the local time at which this timestamp was first read.
 	seen time.Time
-	// sample is nil for a pod that nobody wants kept.
+	// sample is nil for a pod whose sample is not needed.
 	sample *sample.Pod
 }
 
@@ -82,7 +82,7 @@ func (r *reading) take(item *sample.Pod) {
 	}
 	// A pod that became wanted later has an entry without a sample.
 	if (isNew || e.sample == nil) && r.keep(pod.Namespace, pod.Name) {
-		own := *item // not a part of the LIST's array, which would stay as long as one of its pods has nothing newer
+		own := *item // a copy: the LIST's array would stay in memory as long as one of its pods has no newer sample
 		e.sample = &own
 		r.changed = append(r.changed, pod)
 	}
@@ -92,7 +92,7 @@ func (r *reading) take(item *sample.Pod) {
 	}
 }
 
-// compare counts what the schedule learns from a pod that the LIST before had too.
+// compare counts what the schedule learns from a pod that was also in the last LIST.
 func (r *reading) compare(old, e entry) {
 	r.comparable++
 	if !e.stamp.Timestamp.After(old.stamp.Timestamp) {

@@ -34,8 +34,8 @@ type podLister struct {
 }
 
 // NewLister returns a Lister of metrics.k8s.io/v1beta1 for one namespace, or for all namespaces if it is empty. It works on
-// a copy of config with its own rate limit, so that other traffic of the process cannot delay a LIST; config.Timeout
-// is not used, the deadline is the context's. The error says why no client can be made of config.
+// a copy of config with its own rate limit, so that other traffic of the process cannot delay a LIST. The deadline is the
+// context's, and config.Timeout is not used. The error says why no client can be made from config.
 func NewLister(config *rest.Config, namespace string) (Lister, error) {
 	if config == nil {
 		return nil, errors.New("make a client of the resource metrics API: no client configuration given")

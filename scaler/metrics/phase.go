@@ -54,7 +54,7 @@ type phase struct {
 	parts   parts
 }
 
-// lockOn begins the locked mode with the second set caught, the moment of which is known to within width.
+// lockOn begins the locked mode with the second set, whose moment is known to within width.
 func (s schedule) lockOn(o observation, width time.Duration) (schedule, time.Duration) {
 	s.mode = locked
 	period := o.sent.Sub(s.search.anchor)
@@ -188,7 +188,7 @@ func (p *phase) creep() time.Duration {
 	return min(c, p.period/4)
 }
 
-// measure corrects the period by a set the moment of which is known well.
+// measure corrects the period by a set whose moment is known well.
 func (p *phase) measure(at time.Time) {
 	if p.sets >= p.span && !p.anchor.IsZero() {
 		p.period = max(at.Sub(p.anchor)/time.Duration(p.sets), shortest)

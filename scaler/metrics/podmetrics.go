@@ -15,8 +15,8 @@ import (
 	"github.com/mini-hpa/mini-hpa/scaler/sample"
 )
 
-// A PodMetrics is decoded here because its own decoders take hours for a quantity such as 1e-999999999, and the samples of the whole cluster
-// would wait for it.
+// A PodMetrics is decoded here because its own decoders take hours for a quantity such as 1e-999999999, for which the samples of the whole
+// cluster would wait.
 
 // jsonItem is a PodMetrics in JSON whose quantities, which hide those of the embedded one, are bounded.
 type jsonItem struct {

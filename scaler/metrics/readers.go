@@ -20,7 +20,7 @@ const (
 	defaultConcurrency   = 10
 	// maxCustom is how many values an answer about pods may have: one for each pod of a workload.
 	maxCustom = 5000
-	// maxExternal is the same for the rest of the world, of which a decision needs the sum.
+	// maxExternal is the same for external metrics, whose sum a decision needs.
 	maxExternal = 1000
 	// defaultMaxQuestions is two for each of 10000 workloads; defaultMaxValues takes about 80 MB.
 	defaultMaxQuestions, defaultMaxValues = 20000, 100_000
@@ -42,11 +42,11 @@ type ReadersConfig struct {
 	// 20000 and 100000.
 	MaxQuestions, MaxValues int
 	// OnAnswer is called when an answer has come, good or failed, with the keys that asked since the one before, each
-	// once. It is called from several goroutines. Nil tells nobody.
+	// once. It is called from several goroutines. It may be nil.
 	OnAnswer func([]annotations.Key)
 }
 
-// Readers keep the newest answer to every question that is being asked. Nobody waits for a source:
+// Readers keep the newest answer to every question that is being asked. No look waits for a source:
 //
 //	scaler                  Readers                            Source
 //	  Ask ------------------> nothing known: ErrPending
@@ -56,11 +56,10 @@ type ReadersConfig struct {
 //	                          maxAge after it was asked ---------> GET
 //	  look again <- OnAnswer  the next answer <-------------------
 //
-// That goes on for as long as somebody asks between two answers. Their methods may be called from any goroutine.
+// That goes on as long as a look asks between two answers. The methods may be called from any goroutine.
 type Readers struct {
 	config ReadersConfig
-	// turns are one for each question under way. Each source has its own, so that one that hangs does not keep the others
-	// from answering.
+	// turns bound the questions under way. Each source has its own, so that one that hangs does not keep the others from answering.
 	turns map[string]*turns
 
 	lifetime context.Context
@@ -91,7 +90,7 @@ type inquiry struct {
 	slow bool
 	// keys have asked since the answer came.
 	keys sets.Set[annotations.Key]
-	// renewal fetches the next answer at the moment due; nil while nobody has asked since the answer came.
+	// renewal fetches the next answer at the moment due; nil if no look has asked since the answer came.
 	renewal *time.Timer
 	due     time.Time
 	// expiry forgets the inquiry at the moment until, which every Ask moves on.
@@ -134,10 +133,10 @@ func (r *Readers) Close() {
 	}
 }
 
-// Ask returns the newest answer and sees to it that the next one is asked for when this one is older than maxAge; OnAnswer
-// tells the key of it. The error is why the source gave no answer, which counts as an answer and is not papered over with
-// an older one; that there is no such source, or that too many other questions are being asked; or ErrPending if there is none yet, or none that came within
-// maxAge and what a next one may take.
+// Ask returns the newest answer, and has the next one asked for when this one is older than maxAge; OnAnswer is then called with the key.
+// The error says why the source gave no answer (a failure takes the place of an older answer), that there is no such source, or that
+// too many other questions are being asked. It is ErrPending if there is no answer yet, or if the newest is older than maxAge and the
+// time that the next one may take.
 func (r *Readers) Ask(key annotations.Key, q Question, maxAge time.Duration) (Answer, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -165,7 +164,7 @@ func unknown(q Question) error {
 	return fmt.Errorf("there is no source of metrics called %q", q.Source)
 }
 
-// plan fetches the next answer when this one is older than maxAge, or before if somebody else has asked for that.
+// plan has the next answer fetched when this one is older than maxAge, or earlier if another look has asked for that.
 func (r *Readers) plan(i *inquiry, maxAge time.Duration) {
 	due := i.since.Add(maxAge)
 	switch {
@@ -221,7 +220,7 @@ func (r *Readers) inquiry(q Question) *inquiry {
 // room for them.
 func (r *Readers) makeRoom(i *inquiry, values int) error {
 	if r.inquiries[i.question] != i {
-		return nil // forgotten; nobody keeps it
+		return nil // forgotten: the answer is not kept
 	}
 	namespace := i.question.Namespace
 	r.values.add(namespace, -i.values)
@@ -266,7 +265,7 @@ func (r *Readers) drop(i *inquiry) {
 	r.values.add(i.question.Namespace, -i.values)
 }
 
-// refresh fetches an answer in its turn and tells those who asked.
+// refresh fetches an answer in its turn and calls OnAnswer with the keys that asked.
 func (r *Readers) refresh(i *inquiry) {
 	asked, from := time.Now(), origin{i.question.Namespace, i.slow}
 	until := asked.Add(r.config.Timeout)
@@ -284,7 +283,7 @@ func (r *Readers) refresh(i *inquiry) {
 	})
 }
 
-// conclude takes in what came of a question, and tells those who asked.
+// conclude stores the answer or failure of a question, and calls OnAnswer with the keys that asked.
 func (r *Readers) conclude(i *inquiry, answer Answer, slow bool, err error) {
 	if r.lifetime.Err() != nil {
 		return

@@ -25,7 +25,7 @@ const (
 // registration knows whether an API is registered with the API server, and in which version to ask it.
 type registration struct {
 	api
-	// discover asks for the API group; its error is a NotFound where there is none. It ends by a deadline of its own.
+	// discover asks for the API group; its error is a NotFound if there is none. It has a deadline of its own.
 	discover func() (*metav1.APIGroup, error)
 
 	mu sync.Mutex
@@ -48,8 +48,8 @@ func newRegistration(a api, client rest.Interface) *registration {
 	}}
 }
 
-// preferred is the version to ask in. Its error says that there is none, or why that is not known. Where discovery has to be
-// asked, it is asked once for all that wait, and nobody waits longer than for ctx.
+// preferred returns the version to ask in. Its error says that there is none, or why that is not known. If discovery has to be asked, it
+// is asked once for all that wait, and each waits until its ctx ends.
 func (r *registration) preferred(ctx context.Context) (schema.GroupVersion, error) {
 	r.mu.Lock()
 	if r.finding == nil && r.due() {

@@ -70,7 +70,7 @@ type schedule struct {
 // set is the sample set being published: some publishers write it in parts, and some pods' samples skip a set.
 type set struct {
 	began time.Time
-	// fresh counts the pods of which it was seen so far.
+	// fresh counts the pods with a new sample so far.
 	fresh int
 }
 

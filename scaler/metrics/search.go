@@ -74,7 +74,7 @@ func (f *search) ends(t time.Time) bool {
 	return !f.anchor.IsZero() && period >= shortest && period <= longest
 }
 
-// step plans the next LIST of a search. A scope without pods is looked at slowly: there is nothing to be late for.
+// step plans the next LIST of a search. A scope without pods is listed slowly, because nothing can be late.
 func (s schedule) step(o observation) (schedule, time.Duration) {
 	if o.listed == 0 || s.search.fine == 0 {
 		return s, pause(o, o.sent.Add(s.slowStep()))

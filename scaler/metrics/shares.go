@@ -2,9 +2,9 @@ package metrics
 
 import "fmt"
 
-// shares divide what there is room for among namespaces: while it lasts, whoever comes has it; when it is taken, each namespace has
-// its equal part, and one that has more has to give up the rest. So there may be more for a while than there is room for, but never twice
-// as much.
+// shares divide a limited room among namespaces. While there is room, every namespace gets what it asks for. When it is used up, each
+// namespace has an equal share, and one that has more has to give up the rest. So for a while there may be more than there is room for,
+// but never twice as much.
 type shares struct {
 	most, used int
 	held       map[string]int

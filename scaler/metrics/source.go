@@ -22,7 +22,7 @@ type Source interface {
 	Close()
 }
 
-// Question is what can be asked of a source. Equal questions have one answer, whoever asks.
+// Question is what can be asked of a source. All workloads share the answer to equal questions.
 type Question struct {
 	// Source is the name of who is asked, in ReadersConfig.Sources.
 	Source string

@@ -41,9 +41,9 @@ type Listing struct {
 	Why        error
 }
 
-// readList reads the body of a LIST item by item: of 25,000 pods the body has 6 MB and the decoded list 50 MB, which would be the
-// largest thing in the controller's memory every 15 seconds. It is all or nothing, but for items that are whole and do not say what they
-// should: those are left out.
+// readList reads the body of a LIST item by item. For 25,000 pods the body has 6 MB and the decoded list 50 MB, which would be the largest
+// thing in the controller's memory every 15 seconds. Any error fails the whole list, except that complete items with a bad content are
+// left out.
 func readList(body io.Reader) (Listing, error) { return readAtMost(body, keepable) }
 
 // keepable is what the samples of a LIST may take in memory: a third more than those of 150,000 pods of two containers do, which is the
@@ -180,7 +180,7 @@ type wire struct {
 	buffer []byte
 }
 
-// ReadByte is io.ByteReader's.
+// ReadByte implements io.ByteReader.
 func (w *wire) ReadByte() (byte, error) {
 	b, err := w.in.ReadByte()
 	if err == nil {
@@ -246,7 +246,7 @@ func (w *wire) skip(size int64) error {
 	return err
 }
 
-// broken tells an end in the middle of something from one between two fields.
+// broken distinguishes an end in the middle of a field from one between two fields.
 func broken(err error) error {
 	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF

@@ -44,7 +44,7 @@ type portion struct {
 	left int
 }
 
-// Read is io.Reader's.
+// Read implements io.Reader.
 func (p *portion) Read(b []byte) (int, error) {
 	if p.left == 0 {
 		return 0, &excess{"an item has more than " + sizeText(largest)}

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// turns bound how many questions one source is asked at a time, in all and of each group, so that no group keeps the others
-// from being asked. Those that wait are data: nobody sleeps for them.
+// turns bound how many questions one source is asked at a time, in all and of each group, so that no group keeps the others from being
+// asked. Waiting questions are data, without a goroutine.
 type turns struct {
 	// source is what messages call it.
 	source string
@@ -21,7 +21,7 @@ type turns struct {
 	// queues are those without a turn, by where they come from, in order of arrival.
 	queues  map[origin][]*waiter
 	arrived uint64
-	// alarm sends away those whose time is up; nil while nobody waits.
+	// alarm ends the wait of those whose time is up; nil while none waits.
 	alarm  *time.Timer
 	closed bool
 }
@@ -77,7 +77,7 @@ func (t *turns) take(w *waiter) {
 	if t.closed {
 		return
 	}
-	if t.used < t.limit && t.most(w.origin) < t.share { // which nobody that waits could take
+	if t.used < t.limit && t.most(w.origin) < t.share { // no waiting question could take this turn
 		t.hold(w)
 		return
 	}
@@ -216,7 +216,7 @@ func (t *turns) shorten(o origin, from, to int) {
 	t.queues[o] = append(queue[:from], queue[to:]...)
 }
 
-// close forgets all that wait; nobody gets a turn any more.
+// close drops all waiting questions; no question gets a turn any more.
 func (t *turns) close() {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -12,8 +12,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Pod is a sample of one pod. It is made once, where it is read, and shared from there on: nobody writes to it. Its JSON form is the
-// PodMetrics of metrics.k8s.io, of which it takes a third of the memory: that has a map for each container, and labels that nobody reads.
+// Pod is a sample of one pod. It is made once, where it is read, then shared and never changed. Its JSON form is the PodMetrics of
+// metrics.k8s.io. It takes a third of the memory of a PodMetrics, which has a map for each container and labels that are not read.
 type Pod struct {
 	Namespace, Name string
 	// Time is the end of the Window in which the usage was measured, by the publisher's clock.

@@ -14,9 +14,9 @@ import (
 
 // Kinds of other autoscalers.
 const (
-	// KindHPA is autoscaling's.
+	// KindHPA is in group autoscaling.
 	KindHPA = "HorizontalPodAutoscaler"
-	// KindScaledObject is KEDA's.
+	// KindScaledObject is in KEDA's group.
 	KindScaledObject = "ScaledObject"
 	// GroupKEDA is the API group of KindScaledObject.
 	GroupKEDA = "keda.sh"
@@ -28,13 +28,13 @@ const (
 type Autoscaler struct {
 	// Kind is HorizontalPodAutoscaler or ScaledObject; Name is the object's name, in the workload's namespace.
 	Kind, Name string
-	// Paused says that it does not scale until somebody resumes it.
+	// Paused says that it does not scale until it is resumed.
 	Paused bool
 }
 
-// Scales says as what an object that scales something is told, and the name of the Deployment that it scales; empty if it scales
-// something else. A HorizontalPodAutoscaler that KEDA has made for a ScaledObject is told as that: to delete it would be in vain.
-// The reference of a ScaledObject has defaults (KEDA's documentation of scaleTargetRef).
+// Scales returns under which kind and name an object that scales something is reported, and the name of the Deployment that it scales, or
+// "" if it scales something else. A HorizontalPodAutoscaler that KEDA has made is reported as its ScaledObject, because deleting it would
+// be in vain. The reference of a ScaledObject has defaults (KEDA's documentation of scaleTargetRef).
 func Scales(kind string, o metav1.Object, ref autoscalingv2.CrossVersionObjectReference) (Autoscaler, string) {
 	is := Autoscaler{Kind: kind, Name: o.GetName()}
 	if owner := metav1.GetControllerOfNoCopy(o); owner != nil && owner.Kind == KindScaledObject && groupOf(owner.APIVersion) == GroupKEDA {
@@ -98,9 +98,9 @@ func CheckAutoscalers(_ *Workload, p Policy, s Surroundings) ([]Warning, field.E
 	return warnings, errs
 }
 
-// Replacing makes warnings of the problems that are other autoscalers, but for those that stay (nil if none does). A release that replaces an
-// autoscaler changes the Deployment first and deletes the other one when that has worked: a refusal would keep both for ever. It
-// costs nothing to store the Deployment, because the controller leaves it alone until the other one is gone.
+// Replacing turns problems about other autoscalers into warnings, except for those that stay (nil if none does). A release that replaces
+// an autoscaler changes the Deployment first and then deletes the other autoscaler: a refusal would keep both for ever. Storing the
+// Deployment does no harm, because the controller leaves it alone until the other one is gone.
 func (v Verdict) Replacing(stays func(Autoscaler) bool) Verdict {
 	var left field.ErrorList
 	for _, problem := range v.Problems {
@@ -115,7 +115,7 @@ func (v Verdict) Replacing(stays func(Autoscaler) bool) Verdict {
 	return v
 }
 
-// maxRivals is how many are told: nobody reads more, and a manifest may hold thousands.
+// maxRivals is how many are reported: no reader needs more, and a manifest may have thousands.
 const maxRivals = 8
 
 // shownName is enough for the name of every object.

@@ -12,8 +12,8 @@ import (
 	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 )
 
-// CheckBytes warns of targets of a few bytes and of amounts with a fraction of a byte, in the pod template and in targets: 128m is an eighth of a byte, where 128Mi was
-// meant. The API server takes them; of those in a template it warns, too.
+// CheckBytes warns of targets of a few bytes, and of amounts with a fraction of a byte in targets and in the pod template: 128m is an
+// eighth of a byte, where 128Mi was meant. The API server accepts them, and also warns of those in a template.
 func CheckBytes(w *Workload, p Policy) []Warning {
 	var c byteCheck
 	for at, container := range podspec.All(&w.template().Spec) {

@@ -24,8 +24,8 @@ type Defaults struct {
 	documents *documents // nil remembers nothing
 }
 
-// Remembering returns Defaults whose Parse and Review remember the documents that they have read, for whoever meets the same ones again and
-// again. No two goroutines may use them at a time.
+// Remembering returns Defaults whose Parse and Review remember the documents that they have read, for a caller that reads the same ones
+// again and again. Only one goroutine may use them at a time.
 func (d Defaults) Remembering() Defaults {
 	d.documents = &documents{}
 	return d

@@ -18,7 +18,7 @@ type member struct {
 	value any
 }
 
-// documents are those that were read, by their text. What was made of them is only read.
+// documents has the documents that were read, by their text. The values made from them are never changed.
 type documents struct {
 	known map[string]documentRead
 	// size is the length of all the texts.
@@ -58,7 +58,7 @@ func readDocument(text string) (any, error) {
 	return readYAML(text)
 }
 
-// unreadable tells what a reader said.
+// unreadable reports the error of a reader.
 func unreadable(err error) error {
 	said := clean(strings.Join(strings.Fields(strings.TrimPrefix(err.Error(), "yaml: ")), " "), 2*shown)
 	return fmt.Errorf("cannot be read as one YAML or JSON document: %s", said)

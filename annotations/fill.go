@@ -17,8 +17,8 @@ import (
 	"github.com/mini-hpa/mini-hpa/annotations/amount"
 )
 
-// names are the JSON names of the fields of every struct that can be part of a document, in the order of the fields;
-// nobody writes to it.
+// names has the JSON names of the fields of every struct that can be part of a document, in the order of the fields. It is never
+// changed.
 var names = namesOf(map[reflect.Type][]string{},
 	reflect.TypeFor[autoscalingv2.MetricSpec](), reflect.TypeFor[autoscalingv2.HorizontalPodAutoscalerBehavior]())
 
@@ -40,7 +40,7 @@ func namesOf(known map[reflect.Type][]string, types ...reflect.Type) map[reflect
 }
 
 // fill puts a tree into a value of autoscaling/v2 the way the API server reads JSON: names in their exact case, null
-// like absence. It goes on after a problem, so that all of them are told at once.
+// like absence. It goes on after a problem, so that all of them are reported at once.
 func (p *draft) fill(into reflect.Value, from any, at *field.Path) {
 	if from == nil {
 		return

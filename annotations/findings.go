@@ -1,7 +1,7 @@
 package annotations
 
-// What the checks find, by name: the Origin of a problem and the Rule of a warning. The table behind Findings says what each
-// of them means. They are what lint, metrics and documentation call it by, so they do not change.
+// The names of what the checks find: the Origin of a problem and the Rule of a warning. The table behind Findings says what each of them
+// means. Lint, metrics and documentation use the names, so they do not change.
 const (
 	// FoundInvalid: an annotation that cannot be followed.
 	FoundInvalid = "InvalidAnnotations"

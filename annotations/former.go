@@ -9,8 +9,8 @@ import (
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 )
 
-// formerly says what autoscaling/v2 has in place of a field of autoscaling/v2beta1, with the value that is there; nothing for what was
-// never a field. What a metric is and what its target is stood side by side in v2beta1; v2 has a "metric" and a "target" for them.
+// formerly says what autoscaling/v2 has in place of a field of autoscaling/v2beta1, with the field's value, or "" if that was never a
+// field. In v2beta1 the fields of a metric and of its target were side by side; v2 has a "metric" and a "target" for them.
 func formerly(in reflect.Type, name string, value any) string {
 	isObject, isTarget := in == reflect.TypeFor[autoscalingv2.ObjectMetricSource](), in == reflect.TypeFor[autoscalingv2.MetricTarget]()
 	isSource := !isTarget && hasTarget(in)

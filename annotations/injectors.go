@@ -23,7 +23,7 @@ type injector struct {
 	without string
 }
 
-// injectors are those that are known. Nobody writes to it.
+// injectors are the known injectors. The table is never changed.
 var injectors = []injector{
 	{by: "Istio", container: "istio-proxy", keys: []string{"sidecar.istio.io/inject", "istio-injection", "istio.io/rev"}},
 	{by: "Linkerd", container: "linkerd-proxy", keys: []string{"linkerd.io/inject"}},
@@ -57,8 +57,8 @@ var announcing = func() map[string]bool {
 	return all
 }()
 
-// Announces says whether a label or an annotation of this name, on a pod template or a namespace, tells a known injector to put a container
-// into the pods, or not to.
+// Announces says whether a label or an annotation of this name, on a pod template or a namespace, tells a known injector to inject a
+// container into the pods, or not to.
 func Announces(key string) bool { return announcing[key] }
 
 // isOff says whether the value of such a key keeps the container out.
@@ -75,7 +75,7 @@ const (
 	itStaysOut
 )
 
-// hears is what pairs, of which the first count most, say to an injector, and in which words.
+// hears returns what pairs tell an injector, and in which words. Earlier pairs take precedence.
 func (i *injector) hears(all ...map[string]string) (told, string) {
 	for _, pairs := range all {
 		if only, ok := pairs[i.without]; ok && i.without != "" && !isOff(only) {
@@ -117,8 +117,8 @@ func injectorOf(container string) *injector {
 	return nil
 }
 
-// injected says why pods may have a container that the template does not have; empty if nothing says so. What the template says
-// of itself counts more than what is said of its namespace.
+// injected says why pods may have a container that the template does not have, or "" if nothing says that they may. The template takes
+// precedence over its namespace.
 func injected(t *corev1.PodTemplateSpec, s Surroundings, container string) string {
 	if podspec.Has(&t.Spec, container) {
 		return "" // it is an init container, which ends

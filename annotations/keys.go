@@ -69,7 +69,7 @@ type Row struct {
 	// aliases are short names that people try instead. They are not accepted, but lead to the right suggestion.
 	aliases []string
 	// set reads the value, trimmed and not empty, into a draft. Its error says what is allowed, without the value.
-	// A document's is not trimmed, and what is wrong inside of it is told to the draft.
+	// A document is not trimmed, and problems inside of it go into the draft.
 	set func(p *draft, value string) error
 }
 

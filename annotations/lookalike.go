@@ -6,8 +6,8 @@ import (
 	"unicode"
 )
 
-// Lookalike says which annotation a key was meant to be that has not quite the Prefix, such as minihpa/min or mini-hpa.io/max; empty if it
-// is somebody else's.
+// Lookalike returns which annotation was meant by a key with almost the Prefix, such as minihpa/min or mini-hpa.io/max, or "" if the key
+// belongs to something else.
 func Lookalike(key string) string {
 	if strings.HasPrefix(key, Prefix) || len(key) > shownKey {
 		return ""
@@ -17,14 +17,14 @@ func Lookalike(key string) string {
 		name, isQualified = strings.CutPrefix(strings.ToLower(strings.NewReplacer("_", "-", ".", "-").Replace(key)), "mini-hpa-")
 		domain = Prefix
 	}
-	if strings.Count(domain, ".") > 1 { // mini-hpa.example.com belongs to example.com, mini-hpa.io to nobody else
+	if strings.Count(domain, ".") > 1 { // mini-hpa.example.com belongs to example.com, but mini-hpa.io does not
 		return ""
 	}
 	const own, few = "minihpa", 2
 	letters := lettersOf(domain)
 	isOurs := strings.HasPrefix(letters, own) || len(letters) <= len(own)+1 && isNear(letters, own)
 	if !isQualified || name == "" || !isOurs {
-		return "" // most keys, of which there may be many, come no further
+		return "" // most keys end here, and there may be many
 	}
 	meant := nearest(Prefix + name)
 	if letters != own && EditDistance(lettersOf(name), lettersOf(strings.TrimPrefix(meant, Prefix))) > few {
@@ -33,8 +33,8 @@ func Lookalike(key string) string {
 	return meant
 }
 
-// isNear says whether a name is another one but for one letter, or two that have changed places. With two other letters it may be somebody
-// else's, such as miniapp.
+// isNear says whether two names differ in one letter, or in two neighbors that have changed places. A name with two other letters may
+// belong to something else, such as miniapp.
 func isNear(letters, own string) bool {
 	few := 1
 	if slices.Equal(slices.Sorted(slices.Values([]byte(letters))), slices.Sorted(slices.Values([]byte(own)))) {

@@ -24,7 +24,7 @@ type Metric struct {
 	Source string
 }
 
-// The sources that there are, by the name that a Metric has of them.
+// The names of the sources of metrics, as in Metric.Source.
 const (
 	SourceCustom   = "custom"   // custom.metrics.k8s.io, asked for Pods and Object metrics
 	SourceExternal = "external" // external.metrics.k8s.io, asked for External metrics
@@ -59,7 +59,7 @@ func identify(all []Metric) {
 			id = s.qualified()
 		}
 		for other, taken := known[id]; taken && other != s; other, taken = known[id] {
-			id += "'" // a name that looks like that of another metric with what tells it apart
+			id += "'" // the name looks like that of another metric with its qualifier
 		}
 		known[id], all[i].ID = s, id
 	}
@@ -95,5 +95,5 @@ func askedFor(source string, id *autoscalingv2.MetricIdentifier, of string) seri
 	return s
 }
 
-// qualified is the name with what tells the series from others of that name.
+// qualified is the name with a qualifier that distinguishes the series from others of that name.
 func (s series) qualified() string { return s.name + s.labels + s.of }

@@ -81,7 +81,7 @@ func (p *draft) checkMetric(m *autoscalingv2.MetricSpec, at *field.Path) {
 	}
 }
 
-// warnRepeated tells about metrics that are there twice. As with an HPA, both count: the lower target wins.
+// warnRepeated warns of repeated metrics. As with an HPA, both count: the lower target wins.
 func (p *draft) warnRepeated() {
 	first, told := map[string]int{}, 0
 	for i := range p.specs {

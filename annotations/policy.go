@@ -19,7 +19,7 @@ const (
 )
 
 // Policy is what the annotations of one workload ask for, with every default filled in. It is a value:
-// whoever receives one may read it from any goroutine and must not write to what its pointers refer to.
+// it may be read from any goroutine, and what its pointers refer to must not be changed.
 type Policy struct {
 	// Min and Max bound the replicas that are ever written; 1 <= Min <= Max.
 	Min, Max int32

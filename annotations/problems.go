@@ -17,7 +17,7 @@ const (
 	shown = 64
 	// shownKey is enough for every legal key: the prefix and 63 characters.
 	shownKey = len(Prefix) + 63
-	// maxProblems is how many problems of one annotation are told; the others are counted.
+	// maxProblems is how many problems of one annotation are reported; the others are counted.
 	maxProblems = 20
 )
 
@@ -134,8 +134,8 @@ func split(err error) []error {
 	return []error{err}
 }
 
-// warnUnknown tells about the keys that have the prefix and mean nothing: they are likely to be misspelt ones. Of thousands, it
-// counts the rest: to find what each was meant to be takes its time.
+// warnUnknown warns of unknown keys with the prefix, which are probably misspelt. If there are many, it only counts the rest, because
+// finding the nearest key takes time.
 func (p *draft) warnUnknown(annotations map[string]string) {
 	var unknown []string
 	for key := range annotations {

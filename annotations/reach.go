@@ -39,7 +39,7 @@ type reach struct {
 	pod    *corev1.PodSpec
 	ranges []*corev1.LimitRange
 	denominator
-	// hasMore says that what is injected counts, too, with requests and limits that nobody knows.
+	// hasMore says that injected containers count as well, whose requests and limits are not known.
 	hasMore bool
 }
 
@@ -93,7 +93,7 @@ func (r *reach) amount(n float64) string {
 	return binary
 }
 
-// limit is the most that can be used, and whether there is a limit at all. One of the pod as a whole limits each container, too.
+// limit returns the most that can be used, and whether there is a limit at all. A limit of the pod as a whole also limits each container.
 func (r *reach) limit() (float64, bool) {
 	sum, isLimited := r.sum(func(container *corev1.Container) (resource.Quantity, bool) {
 		if limit, ok := container.Resources.Limits[r.resource]; ok {

@@ -119,8 +119,8 @@ func (d *denominator) most() resource.Quantity {
 	return *resource.NewQuantity(maxMemory, resource.BinarySI)
 }
 
-// maxFindings is how many findings about requests are made at most: a pod template can have as many as it has containers, for
-// each resource. Of an earlier form there are as many as no real one has.
+// maxFindings bounds the findings about requests: a pod template can have one for each container and resource. For an earlier form the
+// bound is larger than any real number of findings.
 const maxFindings, maxEarlier = 100, 2000
 
 // requestCheck is one call of CheckRequests.
@@ -131,8 +131,8 @@ type requestCheck struct {
 	sources      func(metric int) source
 	// behind says that a container which is not known may be any, alone or together with the others.
 	behind bool
-	// told are the fields about which something was found, so that two metrics of one resource do not tell the same; looked are
-	// the resources that were looked for in all containers.
+	// told has the fields that have a finding, so that two metrics of one resource do not report the same; looked has the resources
+	// that were checked in all containers.
 	told     map[string]bool
 	looked   map[corev1.ResourceName]bool
 	warnings []Warning

@@ -33,8 +33,8 @@ type ResizePolicy struct {
 	Resources []corev1.ResourceName
 }
 
-// ReadResizer reads a VerticalPodAutoscaler from its fields, and the name of the Deployment whose pods it resizes: empty if it is
-// something else, or if it only recommends. A field of another type is as good as none.
+// ReadResizer reads a VerticalPodAutoscaler from its fields, and returns the name of the Deployment whose pods it resizes, or "" if it
+// resizes something else or only recommends. A field of a wrong type counts as missing.
 func ReadResizer(name string, fields map[string]any) (*Resizer, string) {
 	spec := part(fields, "spec")
 	ref := part(spec, "targetRef")

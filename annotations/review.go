@@ -30,8 +30,8 @@ type Surroundings struct {
 	Where func(kind, name string) string
 	// WhereRange is Where for a LimitRange; of those there may be two of one name.
 	WhereRange func(*corev1.LimitRange) string
-	// Earlier says that the workload is a form that it had before: so much more is found of its requests that an update which repairs some of
-	// them is not told of others as if it had brought them.
+	// Earlier says that this is an earlier form of the workload. More findings about its requests are made then, so that an update which
+	// repairs some of them is not blamed for others that were there before.
 	Earlier bool
 }
 
@@ -94,7 +94,7 @@ func (d Defaults) Review(w *Workload, s Surroundings) Verdict {
 	return v
 }
 
-// checkTemplate is CheckRequests, whose problems keep nobody from anything while nothing is decided.
+// checkTemplate is CheckRequests, whose problems are only warnings while nothing is decided.
 func checkTemplate(w *Workload, p Policy, s Surroundings) ([]Warning, field.ErrorList) {
 	warnings, problems := CheckRequests(w, p, s)
 	if p.Mode != ModePaused {
@@ -127,7 +127,7 @@ func (p *draft) knowsMetrics() bool {
 	})
 }
 
-// misplaced warns of keys on the pod template. What the Deployment has as well, as kustomize's commonAnnotations writes it, misleads nobody.
+// misplaced warns of keys on the pod template, unless the Deployment has them as well: kustomize's commonAnnotations writes both.
 func misplaced(w *Workload) []Warning {
 	for key, value := range w.template().Annotations {
 		if own, ok := w.Annotations[key]; strings.HasPrefix(key, Prefix) && (!ok || own != value) {

@@ -163,8 +163,7 @@ func (p *draft) checkEither(t *autoscalingv2.MetricTarget, isSet bool, kind auto
 	}
 }
 
-// warnTarget tells when the type of a target is not the one of the field that counts. Like the HPA, the controller
-// goes by the field.
+// warnTarget warns if the type of a target does not fit the field that counts. Like the HPA, the controller goes by the field.
 func (p *draft) warnTarget(t *autoscalingv2.MetricTarget, counts autoscalingv2.MetricTargetType, at *field.Path) {
 	if t.Type != counts && slices.Contains(targetTypes[:], t.Type) {
 		p.warnAt(at.Child("type"), fmt.Sprintf("is %q, but the field that counts is the one of type %q", t.Type, counts))

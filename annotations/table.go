@@ -1,6 +1,6 @@
 package annotations
 
-// table is the only description of the annotations; nobody writes to it.
+// table is the only description of the annotations. It is never changed.
 var table = [...]Row{
 	{
 		Name: TargetCPU, MaxLength: maxScalarLength, metric: true, set: setTargetCPU,

@@ -26,7 +26,7 @@ const (
 // memoryUnits are the suffixes of an amount of memory. Milli-bytes ("512m"), a frequent slip, are not among them.
 var memoryUnits = [...]string{"Ki", "Mi", "Gi", "Ti", "Pi", "k", "M", "G", "T", "P"}
 
-// target is what one of the target annotations asks for. Its kind is empty if there is none.
+// target is what one of the target annotations asks for. Its kind is empty if the annotation is not set.
 type target struct {
 	kind     autoscalingv2.MetricTargetType
 	resource corev1.ResourceName

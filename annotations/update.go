@@ -12,11 +12,10 @@ import (
 	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 )
 
-// ReviewUpdate reviews what an update makes of a workload, and finds fault only with what the update has brought: a problem
-// that was there before is a warning, so that nobody who changes something else is kept from doing so. So is another autoscaler, see
-// Replacing.
+// ReviewUpdate reviews an update of a workload. Only what the update has brought is a problem: a problem that was there before is a warning,
+// so that it does not prevent other changes. Another autoscaler is a warning as well, see Replacing.
 func (d Defaults) ReviewUpdate(before, after *Workload, s Surroundings) Verdict {
-	s = s.withoutThoseOf(before.template()) // which are not injected into the pods that there are
+	s = s.withoutThoseOf(before.template()) // the containers of the template are not injected into the present pods
 	v := d.Review(after, s).Replacing(nil)
 	if len(v.Problems) == 0 {
 		v.Warnings = append(v.Warnings, overwritten(before, after, v.Mode)...)
@@ -46,8 +45,8 @@ func (d Defaults) reviewBehind(w *Workload, s Surroundings) Verdict {
 	return v
 }
 
-// hidRequests says whether a workload asked to be scaled, but not on what: nobody looked for its requests then, so that they may have
-// been missing before somebody repaired the annotations.
+// hidRequests says whether a workload asked to be scaled, but not on what. Its requests were not checked then, so they may have been
+// missing before the annotations were repaired.
 func (d Defaults) hidRequests(w *Workload) bool {
 	if !Selected(w.Annotations) {
 		return false
@@ -56,8 +55,8 @@ func (d Defaults) hidRequests(w *Workload) bool {
 	return !p.measured || !p.knowsMetrics()
 }
 
-// ofTemplate is the verdict with no other problems than those of requests, and of the container of mini-hpa/container. Others are of metrics
-// that nobody could read before.
+// ofTemplate returns the verdict with the problems of requests and of the container of mini-hpa/container only. Others are about metrics
+// that could not be read before.
 func (v Verdict) ofTemplate() Verdict {
 	v.Problems = slices.DeleteFunc(v.Problems, func(e *field.Error) bool {
 		return !ofRequest(e) && !(LacksContainer(e) && e.Field == path(Container).String())
@@ -93,7 +92,7 @@ func ofRequest(e *field.Error) bool {
 	return e.Origin == FoundMissingRequest || e.Origin == FoundInvalidRequest
 }
 
-// ExcuseAsBefore turns those problems of a workload into warnings that an earlier form of it had, too.
+// ExcuseAsBefore turns the problems of a workload that an earlier form of it also had into warnings.
 func (v Verdict) ExcuseAsBefore(w, earlier *Workload, old Verdict, e Excuse) Verdict {
 	had := history{}
 	for _, problem := range old.Problems {

@@ -49,7 +49,7 @@ func seconds(value string, low, high time.Duration) (int32, bool) {
 }
 
 // isPlain says whether an amount starts with digits, with at most one point between digits: no sign, no exponent.
-// ParseQuantity takes those too.
+// ParseQuantity accepts those.
 func isPlain(value string) bool {
 	number := strings.TrimRight(value, "KMGTPki")
 	whole, fraction, hasPoint := strings.Cut(number, ".")

@@ -35,8 +35,8 @@ func (c *requestCheck) checkWhole(d denominator) {
 	c.lacking(d, at, subject)
 }
 
-// checkTogether looks at what the containers request together, and says whether that is what counts: whether any of them has a
-// request, good or bad. The one that says most about the sum is told, unless it is simply good.
+// checkTogether checks the sum of the containers' requests, and says whether it counts: it does if any of them has a request, good or bad.
+// Only the finding of the container that says most about the sum is reported, and none if the sum is good.
 func (c *requestCheck) checkTogether(d denominator) bool {
 	telling, most := func() {}, noSay
 	for at, container := range podspec.All(c.pod) {
@@ -50,7 +50,7 @@ func (c *requestCheck) checkTogether(d denominator) bool {
 	return most != noSay
 }
 
-// say is what the request of one container says about the sum of all, the last of them the most.
+// say is what the request of one container says about the sum of all; a later value says more.
 type say int
 
 const (

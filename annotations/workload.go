@@ -60,7 +60,7 @@ type Workload struct {
 	Replicas, StatusReplicas int32
 	// Selector selects its pods, and possibly pods of others.
 	Selector *metav1.LabelSelector
-	// ScaledByUs says that mini-hpa has written the replicas, and nobody else since.
+	// ScaledByUs says that mini-hpa was the last to write the replicas.
 	ScaledByUs bool
 	// SetBy is the field manager that has set the replicas, in managedFields; of several, all of them, separated by commas. It is empty if that is not known.
 	SetBy string
@@ -115,9 +115,9 @@ func refusal(conditions []appsv1.DeploymentCondition) string {
 	return ""
 }
 
-// readManagers reads who has set the replicas. After a restart it is what tells that mini-hpa, and nobody since, has; and where somebody
-// else has, it is the name to tell. API servers (1.36, and 1.37 by its source) record no time of a write to the scale subresource, so
-// the history that goes with it comes from the pods.
+// readManagers reads who has set the replicas. After a restart it shows whether mini-hpa was the last to write them, or the name of
+// somebody else who was. API servers (1.36, and 1.37 by its source) record no time of a write to the scale subresource, so the history
+// of such writes comes from the pods.
 func (w *Workload) readManagers(entries []metav1.ManagedFieldsEntry) {
 	var names []string
 	for i := range entries {

@@ -17,8 +17,8 @@ var (
 	errSingle = errors.New("must be a single YAML document")
 )
 
-// readYAML reads the nodes of the only document. Nodes are what was written: nothing has expanded an alias, of which a
-// few lines can stand for gigabytes, and what had quotes is known.
+// readYAML reads the nodes of the only document. Nodes are what was written: they show quotes, and aliases are not expanded, of which a few
+// lines can stand for gigabytes.
 func readYAML(text string) (tree any, err error) {
 	// Where the parser contradicts itself, it panics; an annotation must not end the controller.
 	defer func() {

@@ -25,8 +25,9 @@ const (
 
 var largest = resource.MustParse(boundless)
 
-// Read reads a quantity as resource.ParseQuantity does, in bounded time: what is larger than 1e30 is 1e30, and what is smaller than a
-// billionth a billionth, to which ParseQuantity rounds it up, too. The error is ParseQuantity's; more than 500 bytes are one, too.
+// Read reads a quantity as resource.ParseQuantity does, but in bounded time. A quantity larger than 1e30 becomes 1e30. One smaller than a
+// billionth becomes a billionth, to which ParseQuantity also rounds up. The errors are ParseQuantity's, and a text of more than 500 bytes
+// is an error.
 func Read(text string) (resource.Quantity, error) {
 	if len(text) > longestAmount {
 		return resource.Quantity{}, resource.ErrFormatWrong

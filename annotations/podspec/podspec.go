@@ -59,7 +59,7 @@ func IsSidecar(c *corev1.Container) bool {
 	return c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways
 }
 
-// At is the container at a place; nil if there is none.
+// At returns the container at a place, or nil if there is none.
 func At(spec *corev1.PodSpec, at Place) *corev1.Container {
 	list := spec.Containers
 	if at.List == InitContainers {

@@ -34,9 +34,9 @@ func Given(r *corev1.ResourceRequirements, name corev1.ResourceName) (resource.Q
 	return resource.Quantity{}, None
 }
 
-// Stored is a copy of a pod spec with the requests that the API server fills in when a pod is created (SetDefaults_Pod): a container's
-// limit is its request where it has none; a pod that has resources as a whole requests what its containers do, or else its limit. Of a
-// pod as a whole, that is about CPU and memory.
+// Stored returns a copy of a pod spec with the requests that the API server fills in when a pod is created (SetDefaults_Pod). The request
+// of a container without one is its limit. The request of a pod with resources as a whole is the sum of its containers' requests, or
+// else its limit; that is done for CPU and memory only.
 func Stored(given *corev1.PodSpec) corev1.PodSpec {
 	spec := *given.DeepCopy()
 	for _, c := range All(&spec) {

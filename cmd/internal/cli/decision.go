@@ -57,7 +57,7 @@ func (d *DecisionFlags) Check() error {
 	return nil
 }
 
-// Policy reads annotations; tell hears of every warning. The error has all problems, one to a line.
+// Policy reads annotations and calls tell for every warning. The error has all problems, one on a line.
 func (d *DecisionFlags) Policy(set map[string]string, tell func(warning string)) (annotations.Policy, error) {
 	policy, warnings, problems := d.Defaults.Parse(set)
 	for _, w := range warnings {

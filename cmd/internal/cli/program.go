@@ -18,7 +18,7 @@ import (
 	"go.uber.org/zap"
 )
 
-// What the process tells its caller.
+// Exit codes.
 const (
 	ExitOK      = 0 // done
 	ExitFailure = 1 // could not be done
@@ -53,7 +53,7 @@ type Command struct {
 	Summary string // one line for the list of commands
 	About   string // paragraphs for its own help
 	Task    func() Task
-	// Offline says that it leaves nothing behind but a file it was asked for, so that it ends at once when it is told to.
+	// Offline says that the command leaves nothing behind except files that it was asked for, so that it may end at once when it is told to.
 	Offline bool
 }
 
@@ -77,7 +77,7 @@ func (p Program) Main() int {
 }
 
 // untilSignal returns a context that ends at the first signal, which asks for a graceful end. The second one exits at
-// once: whoever asks twice does not want to wait.
+// once, because a user who asks twice does not want to wait.
 func untilSignal(parent context.Context, signals <-chan os.Signal, exit func(int)) context.Context {
 	ctx, cancel := context.WithCancel(parent)
 	go func() {
@@ -89,7 +89,7 @@ func untilSignal(parent context.Context, signals <-chan os.Signal, exit func(int
 	return ctx
 }
 
-// Run does what the arguments ask for and returns the exit code. An error is told on s.err.
+// Run does what the arguments ask for and returns the exit code. It writes errors to s.err.
 func (p Program) Run(ctx context.Context, args []string, s Streams) int {
 	s.Build = p.Build
 	return exitCode(p.dispatch(ctx, args, s), s.Err)
@@ -147,7 +147,7 @@ func (c Command) call(ctx context.Context, args []string, s Streams) error {
 	return c.named(t.Run(ctx, flags.Args(), s))
 }
 
-// abandonable returns when ctx ends, whatever is still being computed: the process is about to end, too.
+// abandonable returns when ctx ends, even in the middle of a computation, because the process is about to end.
 func abandonable(ctx context.Context, work func() error) error {
 	done := make(chan error, 1)
 	go func() { done <- work() }()
@@ -173,7 +173,7 @@ func (c Command) named(err error) error {
 	return fmt.Errorf("%s: %w", c.Name, err)
 }
 
-// exitCode tells the user about the error, if nobody has yet.
+// exitCode prints the error, unless it was printed before, and returns its exit code.
 func exitCode(err error, stderr io.Writer) int {
 	if err == nil {
 		return ExitOK
@@ -196,8 +196,8 @@ func exitCode(err error, stderr io.Writer) int {
 // usageError is a call that cannot be understood. Its text says what was seen and what is allowed.
 type usageError struct{ command, message string }
 
-// Usagef is the error of a call that cannot be understood, whose exit code is 2. It says what was seen and what is wanted; which command was
-// called is added by whoever called it.
+// Usagef is the error of a call that cannot be understood, with exit code 2. It says what was given and what is wanted; the caller adds the
+// name of the command.
 func Usagef(format string, args ...any) error {
 	return &usageError{message: fmt.Sprintf(format, args...)}
 }

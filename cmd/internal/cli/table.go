@@ -7,8 +7,8 @@ import (
 	"text/tabwriter"
 )
 
-// Page is text for people in sections, some of which are tables. Everything goes through line and row, where strings from a cluster or a file
-// are made harmless.
+// Page is text in sections, some of which are tables. All of it goes through line and row, which make strings from a cluster or a file
+// harmless.
 type Page struct {
 	out *tabwriter.Writer
 	err error // the first failure to write

@@ -43,7 +43,7 @@ func DidYouMean(word string, candidates []string) string {
 	return fmt.Sprintf(" (did you mean %q?)", best)
 }
 
-// Quote makes text that somebody typed, or that a cluster holds, safe to show: quoted, at most 64 runes.
+// Quote makes text from a user or a cluster safe to print: quoted, and at most 64 runes.
 func Quote(s string) string {
 	const most = 64
 	if runes := []rune(s); len(runes) > most {

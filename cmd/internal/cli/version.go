@@ -24,12 +24,12 @@ func Version() Command {
 
 type versionTask struct{ output string }
 
-// Declare is Task's.
+// Declare implements Task.
 func (v *versionTask) Declare(f *pflag.FlagSet) {
 	f.VarP(OneOf(&v.output, "text", "json"), "output", "o", "how to print it")
 }
 
-// Run is Task's.
+// Run implements Task.
 func (v *versionTask) Run(_ context.Context, _ []string, s Streams) error {
 	b := s.Build
 	if v.output == "json" {

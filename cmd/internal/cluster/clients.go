@@ -28,8 +28,8 @@ type APIFlags struct {
 	Timeout time.Duration
 }
 
-// DefaultAPIFlags have no limit: a load step on many workloads at once is when speed counts, and at rest there are no requests. The
-// API server protects itself: it queues by priority and fairness, and what it turns away it tells when to come again.
+// DefaultAPIFlags have no limit: speed counts when the load of many workloads changes at once, and at rest there are no requests. The API
+// server protects itself: it queues by priority and fairness, and says when to repeat a request that it refuses.
 func DefaultAPIFlags() APIFlags { return APIFlags{qps: -1, burst: 200, Timeout: 5 * time.Second} }
 
 // Declare adds the flags to f.
@@ -136,13 +136,13 @@ func (a APIFlags) Actor(base *rest.Config, guard transport.WrapperFunc) (kuberne
 	return client, nil
 }
 
-// promptly hands on an answer that asks to come again later, where client-go would wait for as long with the worker that has asked, an
-// hour if need be, and try ten times. Whoever asks knows better what to do meanwhile: the body says how long to wait, too.
+// promptly returns an answer that asks to come again later at once. client-go would try ten times and wait for as long as the answer says,
+// even an hour, which would block the worker. The caller knows better what to do meanwhile, and the body also says how long to wait.
 func promptly(next http.RoundTripper) http.RoundTripper { return hurried{next} }
 
 type hurried struct{ http.RoundTripper }
 
-// RoundTrip is http.RoundTripper's.
+// RoundTrip implements http.RoundTripper.
 func (h hurried) RoundTrip(r *http.Request) (*http.Response, error) {
 	response, err := h.RoundTripper.RoundTrip(r)
 	if err == nil {

@@ -11,7 +11,7 @@ const (
 	// maxRepeated is how much aliases may repeat in a document, in bytes. A few lines of them can stand for gigabytes, or be
 	// nested without end.
 	maxRepeated = 8 << 20
-	// maxNested is how many lists and mappings may be in each other. What is deeper takes longer than its length.
+	// maxNested is how deep lists and mappings may be nested. Reading deeper ones takes more than linear time.
 	maxNested = 1000
 	// nodeWeight is about what a node takes in memory besides its text.
 	nodeWeight = 64
@@ -19,7 +19,7 @@ const (
 
 var errName = errors.New("the name in a mapping must be text")
 
-// expansion measures a document without following its aliases, so that nobody follows those of one that is too large.
+// expansion measures how large a document is with its aliases expanded, without expanding them.
 type expansion struct {
 	// anchored are the weights of the nodes with an anchor. Those come before their aliases.
 	anchored map[*yaml.Node]int

@@ -32,7 +32,7 @@ type LineError struct {
 	Err  error
 }
 
-// Error leaves the line to whoever writes it behind the name of the file.
+// Error does not have the line, which the caller writes behind the name of the file.
 func (e LineError) Error() string { return e.Err.Error() }
 
 // Unwrap returns what is wrong there.
@@ -65,7 +65,7 @@ func (d Document) outside(at Place) Place {
 	return d.host.place(at)
 }
 
-// Written is a scalar as it stands in the text: what was read of 010 is 8, and of Off false. What is none is written as Go has it.
+// Written returns a scalar as it stands in the text, where 010 was read as 8 and Off as false. Other values are written in Go's form.
 func (d Document) Written(path string, value any) string {
 	if _, node := d.Walk(Steps(path)...); node != nil && Followed(node).Kind == yaml.ScalarNode {
 		return Followed(node).Value

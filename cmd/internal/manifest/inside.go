@@ -9,9 +9,8 @@ import (
 	yaml "sigs.k8s.io/yaml/goyaml.v3"
 )
 
-// spot is where a field is, or the last part of the way to it that is there. Of a member of a mapping it is the name. A value that is
-// itself a document, as those of the annotations for metrics and behavior are, is looked into; and if what is wrong with a mapping is
-// one of its names, that is the spot.
+// spot returns where a field is, or the last existing part of its path. For a member of a mapping it is the name. It also looks into values
+// that are documents, such as the annotations for metrics and behavior. If a name of a mapping is wrong, the spot is that name.
 func (d Document) spot(path string, wrong any) Place {
 	name, value := d.Node, d.Node
 	for rest := path; rest != ""; {

@@ -12,8 +12,8 @@ import (
 	yaml "sigs.k8s.io/yaml/goyaml.v3"
 )
 
-// readJSON reads a stream of JSON objects. Not all JSON is YAML: "\ud83d\ude80" is not. With an error there are those before what is no JSON;
-// there are none if none begins here.
+// readJSON reads a stream of JSON objects. Not all JSON is YAML: "\ud83d\ude80" is not. With an error it returns the objects before the
+// error, and none if no object begins here.
 func (c chunk) readJSON() ([]Document, error) {
 	if text := strings.TrimLeft(c.text, " \t\r\n"); !strings.HasPrefix(text, "{") || strings.HasPrefix(text, "{{") {
 		return nil, nil

@@ -89,7 +89,8 @@ func (a atlas) part(n *yaml.Node, step string) (name, value *yaml.Node) {
 	return nil, nil
 }
 
-// members are those of a mapping: of two of the same name the last one, and what is merged in only where it has no name of its own.
+// members returns the members of a mapping. Of two with the same name the last one counts, and a merged member only if the mapping has
+// none of that name.
 func (a atlas) members(n *yaml.Node) map[string]entry {
 	if known, ok := a[n]; ok {
 		return known
@@ -122,7 +123,7 @@ func (a atlas) members(n *yaml.Node) map[string]entry {
 	return found
 }
 
-// Followed is what an alias stands for, or the node itself. An alias of an alias there is not.
+// Followed returns what an alias stands for, or the node itself. YAML has no alias of an alias.
 func Followed(n *yaml.Node) *yaml.Node {
 	if n.Kind == yaml.AliasNode {
 		return n.Alias

@@ -22,7 +22,7 @@ type scribe struct {
 	gap bool
 }
 
-// pieces are where a scalar's value comes from, in order. There are none where that is not certain.
+// pieces returns the places from which a scalar's value comes, in order, or none if that is not certain.
 func (p *sheet) pieces(n *yaml.Node) []piece {
 	at, ok := p.offset(placeOf(n))
 	if !ok {
@@ -107,7 +107,7 @@ func (s *scribe) block(n *yaml.Node) {
 		content, end := cutLine(s.rest())
 		bare := strings.TrimLeft(content, " ")
 		if indentation < 0 && bare != "" {
-			// Where the header has a number, the value begins with blanks, too.
+			// If the header has a number, the value also begins with blanks.
 			value := strings.TrimLeft(n.Value, "\n")
 			indentation = len(content) - len(bare) - (len(value) - len(strings.TrimLeft(value, " ")))
 		}

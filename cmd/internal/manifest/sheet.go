@@ -58,7 +58,7 @@ func (p *sheet) before(offset int) int {
 	return count
 }
 
-// offset is where in the text a place is; it fails if there is none such.
+// offset returns where in the text a place is; it fails if the text has no such place.
 func (p *sheet) offset(at Place) (int, bool) {
 	p.index()
 	line := at.Line - p.line

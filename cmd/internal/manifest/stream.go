@@ -12,7 +12,7 @@ import (
 // Part is a part of a text: one YAML document, or any number of JSON values.
 type Part struct {
 	chunk
-	// Documents are those that could be read. Err says why there are none, or not all.
+	// Documents are those that could be read. Err says why some or all could not.
 	Documents []Document
 	Err       error
 	host      *host
@@ -70,7 +70,8 @@ func (p Part) Advised() LineError {
 	return at
 }
 
-// MayBeManifest says whether what cannot be parsed names what every object names. It decides on files that nobody named.
+// MayBeManifest says whether a text that cannot be parsed has the fields that every object has. It decides on files that the user did not
+// name.
 func (p Part) MayBeManifest() bool {
 	return (strings.Contains(p.text, "apiVersion") && strings.Contains(p.text, "kind")) || strings.Contains(p.text, annotations.Prefix)
 }
@@ -123,7 +124,7 @@ func isSeparator(line string) bool {
 	return ok && (rest == "" || strings.ContainsAny(rest[:1], " \t\r\n"))
 }
 
-// isEmpty says that there are only comments and directives, perhaps behind a separator.
+// isEmpty says whether a text has only comments and directives, perhaps behind a separator.
 func (c chunk) isEmpty() bool {
 	for line := range strings.Lines(c.text) {
 		if line = strings.TrimSpace(strings.TrimPrefix(line, "---")); line != "" && line[0] != '#' && line[0] != '%' {

@@ -157,7 +157,7 @@ func (d Document) Awaits(path string) bool {
 	return value.Kind == yaml.ScalarNode && placeholders.in(value.Value)
 }
 
-// onlyOne is the only item of a list; nil if it is none.
+// onlyOne returns the only item of a list, or nil if the node is not such a list.
 func onlyOne(n *yaml.Node) *yaml.Node {
 	if n == nil || n.Kind != yaml.SequenceNode || len(n.Content) != 1 {
 		return nil

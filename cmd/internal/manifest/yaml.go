@@ -14,7 +14,7 @@ import (
 	yaml "sigs.k8s.io/yaml/goyaml.v3"
 )
 
-// readYAML reads the only document of the chunk. With an error there may be a document all the same, of which only a part is wrong.
+// readYAML reads the only document of the chunk. With an error it may still return a document, if only a part of that is wrong.
 func (c chunk) readYAML() (d Document, err error) {
 	// Where a parser contradicts itself, it panics.
 	defer func() {
@@ -107,7 +107,7 @@ type unparsed struct{ error }
 
 var errAnother = errors.New("another document begins here")
 
-// Nodes reads the only document of a text, with lines of the text; nil if there is none. The error is a LineError in words.
+// Nodes reads the only document of a text, with lines of the text, or returns nil if there is none. The error is a LineError.
 func Nodes(text string) (*yaml.Node, error) {
 	c := chunk{text: text, line: 1}
 	root, err := c.nodes()
@@ -151,8 +151,8 @@ func (c chunk) told(err error) error {
 	return err
 }
 
-// better asks kubectl's parser, which tells of a mistake where it is, and not where that part of the document begins. It
-// follows aliases, whatever they stand for.
+// better asks kubectl's parser, which gives the line of the mistake and not that where its part of the document begins. It expands
+// aliases, whatever their size.
 func (c chunk) better(err error) error {
 	if strings.Contains(c.text, "*") {
 		return err
@@ -163,7 +163,7 @@ func (c chunk) better(err error) error {
 	return err
 }
 
-// failed makes a line of the file of the line that the parser tells.
+// failed turns the parser's line into a line of the file.
 func (c chunk) failed(err error, lines []int) error {
 	said := strings.TrimPrefix(strings.TrimPrefix(err.Error(), "error converting YAML to JSON: "), "yaml: ")
 	line := 0
@@ -177,7 +177,7 @@ func (c chunk) failed(err error, lines []int) error {
 	return LineError{c.line + strings.Count(c.text[:c.suspect(said)], "\n"), errors.New("cannot be parsed: " + said)}
 }
 
-// suspect is where in the text is what the parser tells of without a line; 0 if that is not known.
+// suspect returns the line of an error that the parser gives without one, or 0 if that is not known.
 func (c chunk) suspect(said string) int {
 	var name string
 	if n, err := fmt.Sscanf(said, "unknown anchor '%s", &name); n == 1 && err == nil {
@@ -207,7 +207,7 @@ func isPrintable(r rune) bool {
 	return true
 }
 
-// wrongMerge is the first merge of something else than mappings; nil if there is none.
+// wrongMerge returns the first merge of something other than mappings, or nil if there is none.
 func wrongMerge(n *yaml.Node) *yaml.Node {
 	for i, child := range n.Content {
 		if n.Kind == yaml.MappingNode && i%2 == 1 && n.Content[i-1].Tag == "!!merge" {
@@ -247,7 +247,7 @@ func (c chunk) lines() []int {
 		}
 	}
 	if last, _ := utf8.DecodeLastRuneInString(c.text); last == '\n' {
-		lines[len(lines)-1] = line - 1 // behind the last line there is none
+		lines[len(lines)-1] = line - 1 // there is no line behind the last one
 	}
 	return lines
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/lint"
 	"github.com/mini-hpa/mini-hpa/scaler/simulate"
@@ -169,15 +170,19 @@ func (t *simulateTask) progress(s cli.Streams) func(at time.Duration) {
 func (t *simulateTask) play(ctx context.Context, v *variant, s cli.Streams) error {
 	v.setup = t.setup
 	v.setup.Progress = t.progress(s)
-	v.setup.Workload = t.setup.Workload.DeepCopy()
-	if changed := v.set.Apply(v.setup.Workload.Annotations); changed != nil {
-		v.setup.Workload.Annotations = changed
+	d := t.deployment.Workload.DeepCopy()
+	if changed := v.set.Apply(d.Annotations); changed != nil {
+		d.Annotations = changed
 	}
-	policy, err := t.policy(v, s)
+	policy, err := t.policy(v, d, s)
 	if err != nil {
 		return err
 	}
-	supply(&v.setup.Workload.Spec.Template.Spec, t.deployment.Surroundings.LimitRanges)
+	supply(&d.Spec.Template.Spec, t.deployment.Surroundings.LimitRanges)
+	v.setup.Workload = annotations.OfDeployment(d)
+	if d.Spec.Replicas == nil {
+		v.setup.Workload.Replicas = policy.Min
+	}
 	v.setup.Policy, v.setup.Rules, v.setup.StartupMilli = policy, t.decision.Rules, float64(t.startupCPU)
 	v.setup.WarmUpMilli = float64(t.warmUpCPU)
 	if t.record == "" {
@@ -187,7 +192,7 @@ func (t *simulateTask) play(ctx context.Context, v *variant, s cli.Streams) erro
 	if err != nil {
 		return fmt.Errorf("cannot record: %w", err)
 	}
-	if v.setup.Record, err = trace.NewWriter(out, v.setup.Workload); err == nil {
+	if v.setup.Record, err = trace.NewWriter(out, d); err == nil {
 		err = v.simulate(ctx)
 	}
 	if bad := out.Close(); err == nil && bad != nil {

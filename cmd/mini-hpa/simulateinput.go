@@ -28,12 +28,11 @@ func (t *simulateTask) prepare(s cli.Streams) error {
 	if t.deployment, err = t.manifest(s); err != nil {
 		return err
 	}
-	workload := t.deployment.Workload
 	load, err := t.curve(s)
 	if err != nil {
 		return err
 	}
-	t.setup.Workload, t.setup.Load = workload, load
+	t.setup.Load = load
 	switch {
 	case t.duration > 0:
 		t.setup.Duration = t.duration
@@ -43,7 +42,7 @@ func (t *simulateTask) prepare(s cli.Streams) error {
 	if t.setup.Duration > longestSimulation {
 		return cli.Usagef("the load lasts %s; want --duration, at most %s", cli.Short(load.Length), cli.Short(longestSimulation))
 	}
-	return t.events(workload)
+	return t.events(t.deployment.Workload)
 }
 
 // events reads what happens besides the load.

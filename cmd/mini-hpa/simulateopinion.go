@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 
+	appsv1 "k8s.io/api/apps/v1"
+
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 )
@@ -12,8 +14,7 @@ import (
 const maxRefused = 100
 
 // policy is what the annotations of a variant ask for. What lint and admission would refuse is not simulated, and what they would warn of is told.
-func (t *simulateTask) policy(v *variant, s cli.Streams) (annotations.Policy, error) {
-	d := v.setup.Workload
+func (t *simulateTask) policy(v *variant, d *appsv1.Deployment, s cli.Streams) (annotations.Policy, error) {
 	verdict := t.deployment.Verdict(t.decision.Defaults, d, v.set.Sets)
 	for _, w := range verdict.Warnings {
 		fmt.Fprintf(s.Err, "mini-hpa simulate: %s: warning: %s\n", v.name, cli.Clean(w.String()))

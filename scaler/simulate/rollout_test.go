@@ -21,7 +21,7 @@ func TestPodsThatWarmUp(t *testing.T) {
 		s := setup(t, "step:from=1600,to=2600,at=5m", nil)
 		s.Workload = web("", own)
 		s.Workload.Annotations[annotations.Max] = "40"
-		s.Workload.Spec.Replicas = new(int32(4))
+		s.Workload.Replicas = 4
 		s.Rules.Compat = compat
 		s.WarmUp, s.WarmUpMilli, s.Duration = 90*time.Second, 1500, 20*time.Minute
 		return slices.Max(sizes(play(t, policed(t, s))))
@@ -60,7 +60,7 @@ func TestARolloutKeepsItsBounds(t *testing.T) {
 		"surge=5000,unavailable=90%": {16, 1},
 	} {
 		s := setup(t, "steady:load=4000", nil)
-		s.Workload.Spec.Replicas, s.Duration = new(int32(8)), 10*time.Minute
+		s.Workload.Replicas, s.Duration = 8, 10*time.Minute
 		var err error
 		if s.Rollout, err = ParseRollout("at=1m,"+text, appsv1.DeploymentStrategy{}); err != nil {
 			t.Fatal(err)
@@ -83,7 +83,7 @@ func TestARolloutKeepsItsBounds(t *testing.T) {
 func TestScalingInARollout(t *testing.T) {
 	for to, want := range map[int32]string{16: "4 old of 20", 4: "1 old of 5", 1: "0 old of 2", 0: "0 old of 0"} {
 		s := setup(t, "steady:load=4000", nil)
-		s.Workload.Spec.Replicas, s.Startup = new(int32(8)), time.Minute
+		s.Workload.Replicas, s.Startup = 8, time.Minute
 		s.Rollout = &Rollout{Surge: intstr.FromString("25%"), Unavailable: intstr.FromString("100%")}
 		w := newWorld(s)
 		w.now = 0

@@ -96,7 +96,7 @@ type world struct {
 // newWorld starts with pods that are ready, and with the samples of a past in which the load was as at the start.
 func newWorld(s Setup) *world {
 	w := &world{Setup: s, template: newTemplate(&s), replay: trace.NewReplay(s.Policy, s.Rules), perPod: s.PerReplica(), tolerated: s.Tolerance()}
-	w.replicas = s.first()
+	w.replicas = s.Workload.Replicas
 	w.evaluated = w.phase() - s.Policy.SyncPeriod
 	// At 0 there has to be a sample of a whole period, however late samples are.
 	past := (3 + (s.MetricsDelay+s.MetricsPeriod-1)/s.MetricsPeriod) * s.MetricsPeriod

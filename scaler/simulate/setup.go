@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 
@@ -16,8 +15,8 @@ import (
 
 // Setup is what a simulation is made of. All times are whole seconds.
 type Setup struct {
-	// Workload is the Deployment with its pod template; Policy is what its annotations say.
-	Workload *appsv1.Deployment
+	// Workload is what is simulated, with its pod template and the replicas that it begins with; Policy is what its annotations say.
+	Workload *annotations.Workload
 	Policy   annotations.Policy
 	// Rules are the operator's settings. With Rules.Compat evaluations come once per sync period, as with the HPA
 	// controller; without, also when there are new samples and when a window or a period ends, as with mini-hpa.
@@ -57,23 +56,15 @@ func DefaultSetup() Setup {
 // mostPods is how many pods a simulation may have, so that a mistyped load does not take all memory.
 const mostPods = 5000
 
-// first is how many replicas there are at the start.
-func (s *Setup) first() int32 {
-	if n := s.Workload.Spec.Replicas; n != nil {
-		return *n
-	}
-	return s.Policy.Min
-}
-
 // check refuses what cannot be simulated.
 func (s *Setup) check() error {
 	if s.Workload == nil || s.Load.At == nil {
 		return errors.New("there is no workload or no load")
 	}
-	if len(s.Workload.Spec.Template.Spec.Containers) == 0 {
+	if len(s.Workload.Template.Spec.Containers) == 0 {
 		return errors.New("spec.template.spec.containers is empty; want at least one container, with its requests")
 	}
-	if n := s.first(); n < 0 || n > mostPods {
+	if n := s.Workload.Replicas; n < 0 || n > mostPods {
 		return fmt.Errorf("it begins with %d replicas; a simulation has 0 to %d", n, mostPods)
 	}
 	if s.MetricsPeriod < Tick {

@@ -23,7 +23,7 @@ import (
 )
 
 // web is a Deployment whose pods request 1 CPU and should use half of it.
-func web(limit string, own map[string]string) *appsv1.Deployment {
+func web(limit string, own map[string]string) *annotations.Workload {
 	d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "web", Annotations: map[string]string{
 		annotations.TargetCPU: "50", annotations.Max: "10"}}}
 	maps.Copy(d.Annotations, own)
@@ -33,7 +33,14 @@ func web(limit string, own map[string]string) *appsv1.Deployment {
 		c.Resources.Limits = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse(limit)}
 	}
 	d.Spec.Template.Spec.Containers = []corev1.Container{c}
-	return d
+	return annotations.OfDeployment(d)
+}
+
+// copyOf shares nothing that a simulation could write to.
+func copyOf(w *annotations.Workload) *annotations.Workload {
+	own := *w
+	own.Annotations, own.Template = maps.Clone(w.Annotations), w.Template.DeepCopy()
+	return &own
 }
 
 // setup is half an hour of web under a load.
@@ -55,7 +62,7 @@ func policed(t *testing.T, s Setup) Setup {
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}
-	s.Policy = policy
+	s.Policy, s.Workload.Replicas = policy, max(s.Workload.Replicas, policy.Min)
 	return s
 }
 
@@ -106,9 +113,9 @@ func TestStories(t *testing.T) {
 	}{
 		"a load at the target changes nothing":        {load: "steady:load=500", want: []int32{1}},
 		"within the tolerance neither":                {load: "steady:load=545", want: []int32{1}},
-		"it begins with spec.replicas":                {load: "steady:load=1500", change: func(s *Setup) { s.Workload.Spec.Replicas = new(int32(3)) }, want: []int32{3}},
-		"replicas 0 stay":                             {load: "steady:load=1500", change: func(s *Setup) { s.Workload.Spec.Replicas = new(int32(0)) }, want: []int32{0}},
-		"replicas out of bounds are corrected":        {load: "steady:load=5000", change: func(s *Setup) { s.Workload.Spec.Replicas = new(int32(12)) }, want: []int32{12, 10}},
+		"it begins with spec.replicas":                {load: "steady:load=1500", change: func(s *Setup) { s.Workload.Replicas = 3 }, want: []int32{3}},
+		"replicas 0 stay":                             {load: "steady:load=1500", change: func(s *Setup) { s.Workload.Replicas = 0 }, want: []int32{0}},
+		"replicas out of bounds are corrected":        {load: "steady:load=5000", change: func(s *Setup) { s.Workload.Replicas = 12 }, want: []int32{12, 10}},
 		"more than max is never there":                {load: "steady:load=20000", want: []int32{1, 4, 8, 10}},
 		"pods that start slowly lead to no overshoot": {load: "step:to=2000,at=1m", change: func(s *Setup) { s.Startup = 2 * time.Minute }, want: []int32{1, 4}},
 		"starting that costs CPU counts for nothing":  {load: "step:to=2000,at=1m", change: func(s *Setup) { s.Startup, s.StartupMilli = 2*time.Minute, 1500 }, want: []int32{1, 4}},
@@ -216,7 +223,7 @@ func TestTheSameSetupGivesTheSameRun(t *testing.T) {
 	for i := range texts {
 		s := setup(t, "noise:load=3000,by=2500", bare)
 		var err error
-		if s.Record, err = trace.NewWriter(&traces[i], s.Workload); err != nil {
+		if s.Record, err = trace.NewWriter(&traces[i], &appsv1.Deployment{}); err != nil {
 			t.Fatal(err)
 		}
 		if err := json.NewEncoder(&texts[i]).Encode(play(t, s)); err != nil {
@@ -232,7 +239,7 @@ func TestTheSameSetupGivesTheSameRun(t *testing.T) {
 func TestARecordedSimulationCanBeReplayed(t *testing.T) {
 	var file bytes.Buffer
 	s := setup(t, "noise:load=3000,by=2500", bare)
-	w, err := trace.NewWriter(&file, s.Workload)
+	w, err := trace.NewWriter(&file, &appsv1.Deployment{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -269,7 +276,7 @@ func (f *full) Write(p []byte) (int, error) {
 func TestRecordingThatFails(t *testing.T) {
 	s := setup(t, "burst", nil)
 	var err error
-	if s.Record, err = trace.NewWriter(&full{left: 3000}, s.Workload); err != nil {
+	if s.Record, err = trace.NewWriter(&full{left: 3000}, &appsv1.Deployment{}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Simulate(t.Context(), s); err == nil || !strings.HasPrefix(err.Error(), "cannot record: ") {
@@ -283,9 +290,9 @@ func TestSetupsThatAreRefused(t *testing.T) {
 		want   string
 	}{
 		"no workload":             {func(s *Setup) { s.Workload = nil }, "there is no workload or no load"},
-		"no containers":           {func(s *Setup) { s.Workload.Spec.Template.Spec.Containers = nil }, "spec.template.spec.containers is empty; want at least one container, with its requests"},
+		"no containers":           {func(s *Setup) { s.Workload.Template.Spec.Containers = nil }, "spec.template.spec.containers is empty; want at least one container, with its requests"},
 		"no time between samples": {func(s *Setup) { s.MetricsPeriod = 0 }, "the time between two samples is 0s; want at least 1s"},
-		"too many pods":           {func(s *Setup) { s.Workload.Spec.Replicas = new(int32(5001)) }, "it begins with 5001 replicas; a simulation has 0 to 5000"},
+		"too many pods":           {func(s *Setup) { s.Workload.Replicas = 5001 }, "it begins with 5001 replicas; a simulation has 0 to 5000"},
 		"too much load": {func(s *Setup) {
 			s.Policy.Max = 1 << 30
 			s.Load, _ = ParseShape("steady:load=100000000")
@@ -309,7 +316,7 @@ func TestPerReplica(t *testing.T) {
 		s := DefaultSetup()
 		s.Workload = web("", own)
 		side := corev1.Container{Name: "side", Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("250m")}}}
-		s.Workload.Spec.Template.Spec.Containers = append(s.Workload.Spec.Template.Spec.Containers, side)
+		s.Workload.Template.Spec.Containers = append(s.Workload.Template.Spec.Containers, side)
 		return policed(t, s)
 	}
 	tests := map[string]struct {
@@ -336,7 +343,7 @@ func TestPerReplica(t *testing.T) {
 
 func TestSimulateWritesToNothingItWasGiven(t *testing.T) {
 	s := setup(t, "burst", bare)
-	workload, policy := s.Workload.DeepCopy(), s.Policy
+	workload, policy := copyOf(s.Workload), s.Policy
 	play(t, s)
 	if diff := cmp.Diff(workload, s.Workload); diff != "" || !cmp.Equal(policy, s.Policy) {
 		t.Errorf("the setup changed: %s", diff)

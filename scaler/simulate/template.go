@@ -26,8 +26,8 @@ type template struct {
 }
 
 func newTemplate(s *Setup) *template {
-	d := s.Workload
-	t := &template{namespace: d.Namespace, name: d.Name, meta: d.Spec.Template.ObjectMeta, spec: podspec.Stored(&d.Spec.Template.Spec)}
+	w := s.Workload
+	t := &template{namespace: w.Namespace, name: w.Name, meta: w.Template.ObjectMeta, spec: podspec.Stored(&w.Template.Spec)}
 	for _, c := range podspec.LongRunning(&t.spec) {
 		t.running = append(t.running, *c)
 	}

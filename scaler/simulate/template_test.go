@@ -35,7 +35,7 @@ func sidecar(name, request, limit string) corev1.Container {
 func of(t *testing.T, load string, own map[string]string, spec corev1.PodSpec) Setup {
 	t.Helper()
 	s := setup(t, load, own)
-	s.Workload.Spec.Template.Spec = spec
+	s.Workload.Template.Spec = spec
 	return s
 }
 
@@ -95,7 +95,7 @@ func TestTheRequestOfAPod(t *testing.T) {
 	}
 	for name, tt := range tests {
 		s := of(t, "steady", nil, tt.spec)
-		given := s.Workload.DeepCopy()
+		given := copyOf(s.Workload)
 		if got := s.Request(); got != tt.want {
 			t.Errorf("%s: %v, want %v", name, got, tt.want)
 		}

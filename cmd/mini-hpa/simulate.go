@@ -107,7 +107,7 @@ func span(value *time.Duration, hi time.Duration) cli.Value[time.Duration] {
 		}}
 }
 
-// incident is something that happens in a simulation; empty if it does not. What is wrong with its words is said when all of them are known.
+// incident is something that happens in a simulation; empty if it does not. Its errors are reported when all flags are known.
 func incident(value *string, example string) cli.Value[string] {
 	return cli.Value[string]{Var: value, Kind: "event", Format: cli.AsIs, Want: "it in this form, such as " + example,
 		Parse: func(s string) (string, bool) { return s, true }}
@@ -154,7 +154,7 @@ func (t *simulateTask) check() error {
 	return t.decision.Check()
 }
 
-// progress tells now and then how far a long simulation is.
+// progress prints now and then how far a long simulation is.
 func (t *simulateTask) progress(s cli.Streams) func(at time.Duration) {
 	const often = 5 * time.Second
 	told := time.Now()

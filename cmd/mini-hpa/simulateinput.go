@@ -153,7 +153,7 @@ func supply(spec *corev1.PodSpec, ranges []*corev1.LimitRange) {
 	}
 }
 
-// supplied adds what is missing. A limit alone is the request, too, before a LimitRange is asked.
+// supplied adds what is missing. A limit without a request is also the request, before a LimitRange is considered.
 func supplied(r *corev1.ResourceRequirements, name corev1.ResourceName, from *corev1.LimitRange) {
 	_, requested := r.Requests[name]
 	_, limited := r.Limits[name]

@@ -55,7 +55,7 @@ func (m *manifests) surroundings(d *candidate) annotations.Surroundings {
 	return m.surroundingsOf(d.workload, m.levels(d.object))
 }
 
-// surroundingsOf are those of a Deployment in neighborhoods, of which the nearest come first.
+// surroundingsOf returns the surroundings of a Deployment from its neighborhoods, the nearest of which come first.
 func (m *manifests) surroundingsOf(d *appsv1.Deployment, levels []*neighbors.Neighborhood) annotations.Surroundings {
 	var all annotations.Surroundings
 	nowhere := func(string, string) string { return "" }

@@ -164,7 +164,7 @@ func (l *task) lint(ctx context.Context, args []string, s cli.Streams, ask func(
 	for _, n := range m.notices() {
 		fmt.Fprintf(&told, "mini-hpa lint: %s\n", plain(n.text()))
 	}
-	_, _ = io.WriteString(s.Err, told.String()) // as of all messages, there is nobody to tell that they cannot be written
+	_, _ = io.WriteString(s.Err, told.String()) // nothing can be done if messages cannot be written
 	if ask != nil {
 		if err := l.askCluster(ctx, m, s, ask); err != nil {
 			return err
@@ -222,7 +222,7 @@ func (l *task) show(r report, s cli.Streams) error {
 	return err
 }
 
-// writeInert writes JSON in which, as in plain, there is nothing that the log of a workflow would obey. In JSON, two # are in a string.
+// writeInert writes JSON that, like plain text, has nothing that the log of a workflow takes for a command. In JSON, two # are in a string.
 func writeInert(w io.Writer, value any) error {
 	var text bytes.Buffer
 	if err := cli.WriteJSON(&text, value); err != nil {

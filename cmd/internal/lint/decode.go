@@ -44,7 +44,7 @@ func (o object) decode(into any) (field.ErrorList, error) {
 	return f.problems, nil
 }
 
-// errUnfilled is what an object is of which a field cannot be read, because there is a placeholder in it.
+// errUnfilled says that a field of an object cannot be read because it has a placeholder.
 var errUnfilled = errors.New("is a template")
 
 // fitting makes a tree fit the type that it is to be decoded into.
@@ -189,7 +189,7 @@ func (f *fitting) quantity(value any, at *field.Path) (any, bool) {
 	return q.String(), true
 }
 
-// demand tells of a value that is not what it has to be.
+// demand reports a value that is not what it must be.
 func (f *fitting) demand(ok bool, value any, at *field.Path, what string) (any, bool) {
 	if ok {
 		return value, true

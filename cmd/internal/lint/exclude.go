@@ -47,8 +47,7 @@ func globs(values *[]string) pflag.Value {
 		}}
 }
 
-// globOf takes a glob apart: up is how many directories above its own it begins in. One without a slash is meant at any depth, as in
-// .gitignore.
+// globOf parses a glob: up is how many directories above its own it begins. A glob without a slash matches at any depth, as in .gitignore.
 func globOf(glob string) (up int, segments []string, err error) {
 	switch {
 	case strings.HasPrefix(glob, "!"):
@@ -127,7 +126,7 @@ func (x *exclusions) configure(args []string) error {
 	return nil
 }
 
-// notRead tells of files that were meant to exclude something.
+// notRead warns of exclude files that were not read.
 func notRead(files []string) string {
 	more := ""
 	if n := len(files) - 1; n > 0 {
@@ -201,8 +200,8 @@ func (x exclusions) excluded(name string) bool {
 	})
 }
 
-// matchesPart says whether a glob matches a path, or the first parts of it. Of several ** only the last one is ever tried again, as the
-// shortest part that those before it can take leaves the most to the others.
+// matchesPart says whether a glob matches a path or its first parts. Of several ** only the last one is tried again: the shortest match of
+// the earlier ones leaves the most for the others.
 func matchesPart(glob, parts []string) bool {
 	again, from := -1, 0 // the last ** and where what follows it was tried
 	for g, p := 0, 0; g < len(glob); {

@@ -22,13 +22,13 @@ const maxManifest = 10 << 20
 // standardInput is what findings call it.
 const standardInput = "standard input"
 
-// source is a file to read, or why there is none.
+// source is a file to read, or why it cannot be read.
 type source struct {
 	name string // as the user would write it; - is standard input
 	err  error
-	// met says that nobody has named it: it is somewhere below a DIR, and need not be for us.
+	// met says that the user did not name the file: it was found below a DIR, and need not be a manifest.
 	met bool
-	// isIdle says that it is one that lists what is excluded, where nobody reads it.
+	// isIdle says that it is an exclude file in a place where lint does not read it.
 	isIdle bool
 }
 
@@ -111,13 +111,13 @@ func manifestsBelow(dir string, x exclusions) (found []source, passed int) {
 // isRegular follows links: the files of a mounted ConfigMap are some.
 func isRegular(root fs.FS, name string) bool {
 	info, err := fs.Stat(root, name)
-	return err != nil || info.Mode().IsRegular() // what is wrong is told when the file is read
+	return err != nil || info.Mode().IsRegular() // an error is reported when the file is read
 }
 
-// errNotOurs is what files are that nobody has named and nobody can mean: binary, or very large without a word of mini-hpa.
+// errNotOurs is for files that the user did not name and that cannot be meant: binary, or very large without a word of mini-hpa.
 var errNotOurs = errors.New("is not for mini-hpa")
 
-// mentionsUs says whether there is one of our annotations in a file, of which the beginning was read already.
+// mentionsUs says whether a file, whose beginning was read already, has one of our annotations.
 func mentionsUs(text []byte, rest io.Reader) bool {
 	more := make([]byte, 1<<20)
 	for {

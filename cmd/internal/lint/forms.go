@@ -34,7 +34,7 @@ type form struct {
 	workload *appsv1.Deployment
 	// problems are those of fields that the API server would refuse.
 	problems field.ErrorList
-	// isUnknown says that something else changes it, too, or that it is taken away.
+	// isUnknown says that something else also changes it, or that it is removed.
 	isUnknown bool
 	verdict   annotations.Verdict
 }
@@ -54,8 +54,8 @@ const maxForms, maxPatches, maxForMany = 64, 100, 4
 
 // overlays are what is known of all kustomizations together; it is made when all was read.
 type overlays struct {
-	// uses are, by an absolute path of a file with Deployments, the directories of kustomizations that are made of it; ends are those of them of
-	// which no other is made.
+	// uses has, by the absolute path of a file with Deployments, the directories of the kustomizations that are made of it. ends are those
+	// of them that are not part of another one.
 	uses, ends map[string][]string
 	// patches are those for Deployments. Patched are the directories that have some for a name, and objects the kustomizations.
 	patches map[overlaid][]patched
@@ -91,7 +91,7 @@ func (m *manifests) newOverlays() *overlays {
 // addPatches sorts the patches by their kustomizations and by what they are for.
 func (o *overlays) addPatches(m *manifests) {
 	for path, use := range m.layout.patches {
-		m.layout.writes[use.dir] = m.layout.writes[use.dir] || !m.readPatches[path] // nobody knows what is in it
+		m.layout.writes[use.dir] = m.layout.writes[use.dir] || !m.readPatches[path] // its content is not known
 	}
 	for _, p := range m.patched {
 		if kind := cmp.Or(p.use.kind, p.GetKind()); p.use.dir == "" || kind != "" && kind != "Deployment" {
@@ -156,8 +156,8 @@ func (m *manifests) isDeleted(dir, kind, name string) bool {
 	})
 }
 
-// levelsOf are the neighborhoods of a form, and then those of the manifest. What a kustomization sets no namespace for is not in that of a
-// Deployment which has one.
+// levelsOf returns the neighborhoods of a form, and then those of the manifest. If a Deployment has a namespace, objects to which a
+// kustomization gives none are not in it.
 func (m *manifests) levelsOf(f *form) []*neighbors.Neighborhood {
 	own := m.levels(f.on.object)
 	file, err := filepath.Abs(f.on.file)
@@ -316,8 +316,8 @@ func annotate(tree, pairs map[string]any) error {
 	return nil
 }
 
-// asApplied is the verdict of a manifest, of which only its forms are applied. What is wrong in none of them is not wrong; requests that
-// some of them lack are the business of those.
+// asApplied is the verdict of a manifest of which only its forms are applied. A problem that no form has does not count, and a missing
+// request is a problem only of the forms that lack it.
 func (m *manifests) asApplied(verdict annotations.Verdict, forms []*form) annotations.Verdict {
 	if len(forms) == 0 {
 		return verdict
@@ -370,8 +370,8 @@ func (f *form) has(problem *field.Error) bool {
 	})
 }
 
-// tell tells what is wrong with a form, and is wrong neither with the manifest, as its verdict is before that of the forms, nor with one of
-// the patches alone. Of annotations that are missing nothing is said, as they may come from elsewhere.
+// tell reports the problems of a form that neither the manifest has, by its verdict before that of the forms, nor one of the patches alone.
+// It does not report missing annotations, which may come from elsewhere.
 func (m *manifests) tell(f *form, alone annotations.Verdict, defaults annotations.Defaults) []finding {
 	if f.isUnknown || !annotations.Selected(f.workload.Annotations) {
 		return nil
@@ -410,7 +410,7 @@ func (m *manifests) tell(f *form, alone annotations.Verdict, defaults annotation
 	return found
 }
 
-// tellsReplicas says whether the manifest, or a patch, is told of the replicas for itself.
+// tellsReplicas says whether the replicas are reported for the manifest or a patch itself.
 func (m *manifests) tellsReplicas(f *form) bool {
 	if f.on.workload.Spec.Replicas != nil && annotations.Selected(f.on.workload.Annotations) {
 		return true

@@ -25,7 +25,7 @@ type layout struct {
 	writes, annotates map[string]bool
 	// wholes are what was asked for of all that a kustomization is made of.
 	wholes map[string]*composition
-	// read are the parts of kustomizations, by the names of their files, for whoever wants what else is in them.
+	// read has the parts of kustomizations, by the names of their files, for the other checks of those files.
 	read map[string][]manifest.Part
 }
 
@@ -46,8 +46,8 @@ type composition struct {
 	around *neighbors.Neighborhood
 }
 
-// Of a composition there is so much and no more, so that many kustomizations of one large base take no quadratic time.
-// Where many are made of the same, parts are met again and again, and after maxMet nobody looks any further.
+// Bounds of a composition, so that many kustomizations of one large base do not take quadratic time: they meet the same parts again and
+// again, and after maxMet lint looks no further.
 const maxParts, maxDepth, maxMet = 1000, 32, 2000
 
 // newLayout reads the kustomizations among the sources, and those beside them for what is a patch.
@@ -64,8 +64,8 @@ func newLayout(sources []source) layout {
 	return l
 }
 
-// beside are the kustomizations in the directories of files that were named: whoever lints a patch by itself should be told no less and no
-// more than whoever lints all.
+// beside returns the kustomizations in the directories of named files, so that lint finds the same in a patch by itself as in the whole
+// repository.
 func beside(sources []source) []source {
 	var found []source
 	seen := map[string]bool{}
@@ -84,7 +84,7 @@ func beside(sources []source) []source {
 	return found
 }
 
-// hear hands on each document of a kustomization. What cannot be read is told when it is read for what else is in it.
+// hear passes on each document of a kustomization. Errors are reported when the file is read for other checks.
 func (l *layout) hear(s source, add func(dir string, fields map[string]any)) []manifest.Part {
 	text, err := s.read(nil)
 	dir, where := filepath.Abs(filepath.Dir(s.name))
@@ -138,11 +138,11 @@ func below(dir, name string) string {
 	return filepath.Join(dir, filepath.FromSlash(name))
 }
 
-// anyNamespace is that of somebody who asks what a kustomization is made of, and not what bears on whom.
+// anyNamespace asks for everything that a kustomization is made of, whatever namespace it is in.
 const anyNamespace = "*"
 
-// compose finds what a directory's kustomization is made of, for somebody in a namespace. What is in another one is left out, unless the
-// kustomization puts all into its own.
+// compose finds what a directory's kustomization is made of, as seen from a namespace. It leaves out objects of another namespace, unless
+// the kustomization puts all objects into its own.
 func (l *layout) compose(dir, namespace string) *composition {
 	if l.namespaces[dir] != "" {
 		namespace = ""

@@ -52,12 +52,12 @@ type manifests struct {
 	readPatches map[string]bool
 	// overlays are made of the layout and of what was read; nil until they are asked for.
 	overlays *overlays
-	// others, strangers, templates and patches are passed over: objects, documents that are none, those that are to be filled in first, and
-	// parts of objects.
+	// others, strangers, templates and patches count what is skipped: other objects, documents that are not objects, templates to be filled
+	// in first, and parts of objects.
 	others, strangers, templates, patches int
 }
 
-// newManifests has nothing yet; namespace is that of objects that name none.
+// newManifests makes an empty set; namespace is for objects that name none.
 func newManifests(namespace string) *manifests {
 	return &manifests{namespace: namespace, around: map[area]*neighbors.Neighborhood{}, known: map[area][]*neighbors.Neighborhood{}, layout: newLayout(nil), deleted: map[deletion]bool{}, readPatches: map[string]bool{}, failed: map[string]int{}, structs: structs{}}
 }
@@ -132,7 +132,7 @@ func (m *manifests) parts(s source, stdin io.Reader, all bool) (iter.Seq[manifes
 	return manifest.Read(text, all), err
 }
 
-// failIn is fail for a part of a file. Advice takes time, where nobody is told it, too.
+// failIn is fail for a part of a file. It makes the advice, which takes time, only for an error that is printed.
 func (m *manifests) failIn(file string, p manifest.Part) {
 	err := p.Err
 	if m.failed[file] < maxErrors {

@@ -118,8 +118,8 @@ func (o object) quotedModes() field.ErrorList {
 	return errs
 }
 
-// notes are problems of an object that asks nothing of mini-hpa. They fail nobody's check, but what it says does not count for as long as
-// the API server refuses it.
+// notes are problems of an object that asks nothing of mini-hpa. They fail no check, but the object does not count while the API server
+// would refuse it.
 func (o object) notes(problems field.ErrorList) []finding {
 	found := o.errors(problems)
 	for i := range found {
@@ -145,7 +145,7 @@ func (o object) quotedPausing() field.ErrorList {
 	return errs
 }
 
-// asksInVain says whether the annotations of an object name mini-hpa's, but are no mapping, or all of its metadata is none.
+// asksInVain says whether an object names mini-hpa's annotations, but its annotations, or its metadata, are not a mapping.
 func (o object) asksInVain() bool {
 	value := o.Object["metadata"]
 	if metadata, isMapping := value.(map[string]any); isMapping {

@@ -10,14 +10,14 @@ import (
 	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
-// Opinion is what lint has to say of one file, for whoever does something else with what is in it.
+// Opinion is what lint finds in one file, for callers that use the file for something else.
 type Opinion struct {
 	// Deployments are those of apps/v1. Others are how many other objects there are, Templates how many documents that are to be filled in first.
 	Deployments       []*Subject
 	Others, Templates int
 	// Unreadable are lines for people about what could not be read.
 	Unreadable []string
-	// Refused is the first line about what the API server would refuse for its form alone; empty if there is nothing such.
+	// Refused is the first line about something that the API server would refuse for its form alone, or "".
 	Refused string
 }
 
@@ -40,7 +40,7 @@ func Read(name string, in io.Reader) Opinion {
 
 // Subject is a Deployment of a manifest.
 type Subject struct {
-	// Workload has the strings that were meant where its annotations are none.
+	// Workload has the strings that were meant if annotations are not strings.
 	Workload *appsv1.Deployment
 	// Surroundings are what in the file bears on it.
 	Surroundings annotations.Surroundings
@@ -78,7 +78,7 @@ func (s *Subject) Verdict(defaults annotations.Defaults, changed *appsv1.Deploym
 	return v
 }
 
-// Line tells of a problem in its place.
+// Line is the message of a problem, with its place.
 func (s *Subject) Line(problem *field.Error) string {
 	return s.candidate.errors(field.ErrorList{problem})[0].text()
 }

@@ -20,7 +20,7 @@ import (
 	"github.com/mini-hpa/mini-hpa/cmd/internal/manifest"
 )
 
-// patched is a patch: a part of an object, or a list of operations on one (RFC 6902). What is not in it may be in what is patched.
+// patched is a patch: a part of an object, or a list of operations on one (RFC 6902). The patched object may have what the patch lacks.
 type patched struct {
 	object
 	operations []any
@@ -176,7 +176,7 @@ func (m *manifests) addText(o object, text *yaml.Node, what string, add func(par
 	return isRead
 }
 
-// judge tells what can be known of a patch.
+// judge reports what can be known of a patch.
 func (m *manifests) judge(p patched, defaults annotations.Defaults) []finding {
 	if p.operations != nil {
 		return m.operate(p, defaults)
@@ -263,7 +263,7 @@ func (m *manifests) scales(use patchUse, name string) bool {
 // inFile are the Deployments of a file, by its absolute path, that have a name; all of them if it is empty.
 type inFile struct{ file, name string }
 
-// deploymentOf is the first Deployment that a kustomization is made of, has that name, unless it is empty, and is wanted; nil if there is none.
+// deploymentOf returns the first wanted Deployment of a kustomization, with the given name unless that is "", or nil if there is none.
 func (m *manifests) deploymentOf(dir, name string, isWanted func(*candidate) bool) *candidate {
 	m.sortDeployments()
 	for _, part := range m.layout.compose(dir, anyNamespace).order {

@@ -11,8 +11,8 @@ import (
 	"github.com/mini-hpa/mini-hpa/cmd/internal/manifest"
 )
 
-// repeated tells of names that a mapping of the object has twice, if there are keys of mini-hpa anywhere in it, those included that nobody reads because
-// of that. Of a list, only its own fields are looked at: its items are objects.
+// repeated reports names that a mapping of the object has twice, if the object has keys of mini-hpa anywhere, even some that are not read
+// because of the repetition. Of a list it checks only the fields, because its items are objects.
 func (o object) repeated(isList bool) []finding {
 	if o.Node == nil || !o.MayHaveKeys() {
 		return nil
@@ -35,7 +35,7 @@ func hasOwnKeys(n *yaml.Node) bool {
 	return false
 }
 
-// repeats collects what is told of one object.
+// repeats collects the repeated names of one object.
 type repeats struct {
 	object
 	found []finding
@@ -76,7 +76,7 @@ func (r *repeats) names(n *yaml.Node, at *field.Path) {
 	}
 }
 
-// tell says what becomes of a name that is there twice.
+// tell says which of the two values of a repeated name counts.
 func (r *repeats) tell(path *field.Path, before, again manifest.Place) {
 	advice := "of the two, kubectl takes the last one without a word, and kustomize refuses the file; keep one"
 	if name := path.String(); name == "apiVersion" || name == "kind" {

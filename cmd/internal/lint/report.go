@@ -20,7 +20,7 @@ const (
 	severityWarning = "warning"
 )
 
-// finding is one thing to tell of an object. Nothing of it but the file's name needs cleaning any more.
+// finding is one finding about an object. Only the file's name still needs cleaning.
 type finding struct {
 	File string `json:"file"`
 	// Line and Column begin at 1.
@@ -105,7 +105,7 @@ func (m *manifests) report(defaults annotations.Defaults) report {
 	return r
 }
 
-// review tells what is wrong with a Deployment, by itself and as kustomizations have it.
+// review reports the problems of a Deployment, by itself and in its kustomizations.
 func (m *manifests) review(d *candidate, defaults annotations.Defaults) []finding {
 	alone, forms := d.verdict(defaults, m.surroundings(d)), m.forms(d, defaults)
 	found := d.tell(m.asApplied(alone, forms))
@@ -124,7 +124,7 @@ func (m *manifests) review(d *candidate, defaults annotations.Defaults) []findin
 func (d *candidate) verdict(defaults annotations.Defaults, s annotations.Surroundings) annotations.Verdict {
 	inManifests := func(other annotations.Autoscaler) bool { return s.Where(other.Kind, other.Name) != "" }
 	verdict := defaults.Review(annotations.OfDeployment(d.workload), s).Replacing(inManifests)
-	if annotations.Selected(d.workload.Annotations) { // what is wrong with other Deployments is none of mini-hpa's business
+	if annotations.Selected(d.workload.Annotations) { // mini-hpa does not check other Deployments
 		verdict = d.withUnquoted(verdict)
 	} else if d.asksInVain() {
 		verdict.Problems = d.problems
@@ -132,7 +132,7 @@ func (d *candidate) verdict(defaults annotations.Defaults, s annotations.Surroun
 	return verdict
 }
 
-// tell tells of a verdict.
+// tell reports a verdict.
 func (d *candidate) tell(verdict annotations.Verdict) []finding {
 	found := d.errors(verdict.Problems)
 	if verdict.Mode == annotations.ModeAuto {
@@ -146,7 +146,7 @@ func (d *candidate) tell(verdict annotations.Verdict) []finding {
 	return append(found, d.lookalikes()...)
 }
 
-// placeOfWarning goes by the annotation's key, of which the path has only what can be shown.
+// placeOfWarning goes by the annotation's key, because the path has only its printable part.
 func (d *candidate) placeOfWarning(w annotations.Warning) manifest.Place {
 	if w.Key == "" {
 		return d.Locate(w.Path(), nil)
@@ -155,7 +155,7 @@ func (d *candidate) placeOfWarning(w annotations.Warning) manifest.Place {
 	return d.PlaceOf(key)
 }
 
-// fixedReplicas warns of replicas in the manifest of a workload that is autoscaled. What a cluster has written always has them.
+// fixedReplicas warns of replicas in the manifest of an autoscaled workload. Objects that a cluster has written always have them.
 func (d *candidate) fixedReplicas() []finding {
 	if !annotations.Selected(d.workload.Annotations) || d.workload.Spec.Replicas == nil || d.isFromCluster() {
 		return nil
@@ -168,16 +168,16 @@ func (d *candidate) fixedReplicas() []finding {
 	return []finding{d.finding(severityWarning, annotations.FoundReplicasOverwritten, "spec.replicas", message)}
 }
 
-// isFromCluster says whether a cluster has written the manifest. Clients write an empty status, too.
+// isFromCluster says whether a cluster has written the manifest. An empty status does not show that, because clients write one as well.
 func (d *candidate) isFromCluster() bool {
 	status, _ := d.Object["status"].(map[string]any)
 	return len(status) > 0 || d.workload.UID != "" || d.workload.ResourceVersion != ""
 }
 
-// lineInside is the line of a document in an annotation, which nobody can look up in a file.
+// lineInside is the line of a document in an annotation, which is not a line of the file.
 var lineInside = regexp.MustCompile(`(cannot be read as one YAML or JSON document: )line \d+: `)
 
-// maxErrors is how many are told of one object, and of what cannot be read of one file.
+// maxErrors is how many errors are printed for one object, and for the unreadable parts of one file.
 const maxErrors = 100
 
 // errors are the findings that problems come to.
@@ -238,13 +238,13 @@ func (f finding) workflowCommand() string {
 // workflowCommand is a notice as an error of a workflow.
 func (n notice) workflowCommand() string { return workflowCommand(severityError, "Unreadable", n) }
 
-// What is escaped in the two parts of a workflow's command.
+// The characters that are escaped in the two parts of a workflow's command.
 var (
 	workflowData     = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
 	workflowProperty = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
 )
 
-// workflowCommand tells of a place in a file. Standard input is no file of the repository.
+// workflowCommand makes the command that reports a place in a file. Standard input is not a file of the repository.
 func workflowCommand(severity, title string, n notice) string {
 	at := ""
 	if n.File != standardInput {

@@ -26,7 +26,7 @@ type stray struct {
 	pairs string
 }
 
-// maxStrays is how many are told of one object.
+// maxStrays is how many strays are reported for one object.
 const maxStrays = 8
 
 // strays are those of an object. Of other kinds than Kubernetes' own only the metadata is looked at: a HelmRelease, say, has the
@@ -50,7 +50,7 @@ func (o object) strays() []stray {
 	return found
 }
 
-// isOwnKind says whether a kind is one of Kubernetes, kustomize or KEDA, of which it is known what is read.
+// isOwnKind says whether a kind is one of Kubernetes, kustomize or KEDA, for which it is known which keys are read.
 func isOwnKind(kind schema.GroupVersionKind) bool {
 	return !strings.Contains(kind.Group, ".") || strings.HasSuffix(kind.Group, ".k8s.io") || kind.Group == annotations.GroupKEDA
 }
@@ -96,7 +96,7 @@ func (o object) strayAt(members map[string]any, at *field.Path) (stray, bool) {
 	return s, true
 }
 
-// isReadAt says whether somebody reads the keys of a mapping, or tells otherwise what is wrong with them.
+// isReadAt says whether the keys of a mapping are read, or another check reports them.
 func (o object) isReadAt(at string) bool {
 	switch {
 	case o.isDeployment():
@@ -149,8 +149,8 @@ func (o object) shownKind() string {
 	}
 }
 
-// misplaced tells of all strays, and of the pod templates of Deployments. What kustomize's commonAnnotations writes to everything is one hint,
-// however many objects have it.
+// misplaced reports all strays, and keys on the pod templates of Deployments. Keys that kustomize's commonAnnotations writes to everything
+// give one hint, however many objects have them.
 func (m *manifests) misplaced() []finding {
 	h := hint{common: map[string]bool{}}
 	groups := map[string]*crowd{}
@@ -189,7 +189,7 @@ func join(groups map[string]*crowd, pairs string, f finding) {
 	*groups[key] = append(*groups[key], f)
 }
 
-// tell tells of each, or of a crowd once.
+// tell reports each stray, or many of the same kind once.
 func (c crowd) tell() []finding {
 	const few = 2
 	if len(c) <= few {
@@ -233,7 +233,7 @@ func (h *hint) hear(d *candidate, groups map[string]*crowd) {
 	h.names = append(h.names, d.title())
 }
 
-// knows says whether a stray has nothing but what pod templates have, too.
+// knows says whether pod templates also have everything that a stray has.
 func (h *hint) knows(s stray) bool {
 	if !strings.HasSuffix(s.at.String(), "annotations") || len(h.names) == 0 {
 		return false

@@ -48,11 +48,12 @@ func (d *candidate) withUnquoted(v annotations.Verdict) annotations.Verdict {
 // unquotedValues are the problems of annotations that are no strings, by their fields.
 type unquotedValues struct {
 	own map[string]*field.Error
-	// said counts what else there is to say of each; only the first is told.
+	// said counts the findings of each value; only the first is reported.
 	said map[string]int
 }
 
-// whole is the problem of the value that a field is a part of, or is, and where in it that is; nil if there is none. Keys may have brackets.
+// whole returns the problem of the value that contains a field, or is it, and where in the value the field is; nil if there is none. Keys may
+// have brackets.
 func (u *unquotedValues) whole(path string) (told *field.Error, inside string) {
 	const most = 16
 	for end, tries := 0, 0; end < len(path) && tries < most; end++ {
@@ -113,7 +114,7 @@ func isPartOf(path string, unread map[string]bool) bool {
 	return wholes(path, func(whole string) bool { return unread[whole] })
 }
 
-// wholes hands on what a field is a part of, and the field, until somebody has seen enough, and says whether so.
+// wholes calls isEnough with the paths of the values that contain a field, and of the field, until it returns true, and says whether it did.
 func wholes(path string, isEnough func(string) bool) bool {
 	for i := range path {
 		if (path[i] == '.' || path[i] == '[') && isEnough(path[:i]) {

@@ -18,8 +18,8 @@ var workloadVersions = map[string]string{
 	"Job": "batch/v1", "CronJob": "batch/v1", "Pod": "v1", "ReplicationController": "v1",
 }
 
-// rectified makes the version of a workload that asks for mini-hpa the one that was meant, if no API server knows its own, so that it can be said
-// what else is wrong with it. A group with a dot may have kinds of the same name.
+// rectified corrects the version of a workload that asks for mini-hpa, if no API server knows it, so that its other problems are found. A
+// group with a dot may have kinds of the same name.
 func (o object) rectified() field.ErrorList {
 	meant, own := workloadVersions[o.GetKind()], o.Object["apiVersion"]
 	text, isText := own.(string)
@@ -35,8 +35,8 @@ func (o object) rectified() field.ErrorList {
 	return field.ErrorList{field.Invalid(at, own, fmt.Sprintf("API servers have no %s of this version; write apiVersion: %s", o.GetKind(), meant)).WithOrigin(annotations.FoundInvalidField)}
 }
 
-// anonymous tells of annotations for mini-hpa in a document that does not say of what kind it is, or of which version: if it is meant to be an
-// object, nobody can apply it. What has no kind was not read, but has nodes.
+// anonymous reports annotations for mini-hpa in a document without a kind or a version, which cannot be applied as an object. A document
+// without a kind was not decoded, but has nodes.
 func (o object) anonymous() []finding {
 	if o.Node == nil || !o.MayHaveKeys() {
 		return nil

@@ -40,7 +40,7 @@ type writer struct {
 	// fields are what has the lists of a Kustomization, at a place of the object.
 	fields map[string]any
 	way    []string
-	// pairs is the place of the annotations, and onTemplates whether they are written to pod templates, too.
+	// pairs is the place of the annotations, and onTemplates says whether they are also written to pod templates.
 	pairs       []string
 	onTemplates bool
 }
@@ -99,7 +99,7 @@ func (o object) kustomized(by string, way ...string) writer {
 	return writer{by: by, fields: o.mapping(way...), way: way, pairs: append(slices.Clone(way), commonAnnotations), onTemplates: true}
 }
 
-// mapping is a part of the object; nil if there is none.
+// mapping returns a part of the object that is a mapping, or nil.
 func (o object) mapping(way ...string) map[string]any {
 	value := any(o.Object)
 	for _, step := range way {

@@ -126,7 +126,7 @@ func (r *clusterReader) readNamespace(ctx context.Context) error {
 	return nil
 }
 
-// hidden makes what is forbidden something to tell.
+// hidden turns an error of a missing right into a message.
 func (r *clusterReader) hidden(what string, err error) error {
 	failure := r.failed(what, err)
 	if apierrors.IsForbidden(err) {

@@ -159,7 +159,7 @@ func (n *Neighborhood) rangesFor(d *appsv1.Deployment) []*corev1.LimitRange {
 	return found
 }
 
-// sort makes what is asked for once for each Deployment. Of the LimitRanges that supply the same, the first one counts.
+// sort prepares what is needed for each Deployment. Of LimitRanges that supply the same, the first one counts.
 func (n *Neighborhood) sort() {
 	n.ranges = map[corev1.ResourceName][]*corev1.LimitRange{}
 	requests, limits := map[corev1.ResourceName]bool{}, map[corev1.ResourceName]bool{}
@@ -192,7 +192,7 @@ func (n *Neighborhood) sort() {
 	}
 }
 
-// partsOf are, by resource, what a LimitRange supplies: of all its items, of which there may be thousands, the first that counts.
+// partsOf returns, by resource, what a LimitRange supplies: the first item that counts of possibly thousands.
 func partsOf(r *corev1.LimitRange) map[corev1.ResourceName]*corev1.LimitRange {
 	parts := map[corev1.ResourceName]*corev1.LimitRange{}
 	for i := range r.Spec.Limits {

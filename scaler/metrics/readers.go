@@ -143,11 +143,11 @@ func (r *Readers) Ask(key annotations.Key, q Question, maxAge time.Duration) (An
 	if r.lifetime.Err() != nil {
 		return Answer{}, ErrPending
 	}
-	if r.turns[q.Source] == nil {
-		return Answer{}, unknown(q)
-	}
 	i := r.inquiry(q)
-	if i == nil {
+	switch {
+	case i == nil && r.turns[q.Source] == nil:
+		return Answer{}, unknown(q)
+	case i == nil:
 		return Answer{}, fmt.Errorf("not asked: too many different custom and external metrics: %s", r.questions.full(q.Namespace))
 	}
 	r.keep(i, keptPeriods*maxAge+r.config.Timeout)
@@ -201,14 +201,14 @@ func (i *inquiry) stopRenewal() {
 	}
 }
 
-// inquiry is that of the question; nil if its namespace has too many others.
+// inquiry is that of the question; nil if there is no such source, or if its namespace has too many others.
 func (r *Readers) inquiry(q Question) *inquiry {
 	i := r.inquiries[q]
 	switch {
 	case i != nil && r.questions.excessive(q.Namespace):
 		r.drop(i)
 		return nil
-	case i == nil && r.questions.room(q.Namespace, 1):
+	case i == nil && r.turns[q.Source] != nil && r.questions.room(q.Namespace, 1):
 		i = &inquiry{question: q, keys: sets.New[annotations.Key]()}
 		r.inquiries[q] = i
 		r.questions.add(q.Namespace, 1)

@@ -424,3 +424,21 @@ func TestAnAdaptersClockDoesNotMatter(t *testing.T) {
 		}
 	})
 }
+
+// TestAnUnknownSourceIsNamed, and costs no room.
+func TestAnUnknownSourceIsNamed(t *testing.T) {
+	r := NewReaders(ReadersConfig{Sources: both(nil)})
+	defer r.Close()
+	q := backlog
+	q.Source = "queue"
+	const want = `there is no source of metrics called "queue"`
+	if _, err := r.Ask(annotations.DeploymentKey("shop", "web"), q, time.Minute); err == nil || err.Error() != want {
+		t.Errorf("error %v, want %s", err, want)
+	}
+	if _, err := r.Fetch(t.Context(), q); err == nil || err.Error() != want {
+		t.Errorf("error %v, want %s", err, want)
+	}
+	if n := r.Status().Questions; n != 0 {
+		t.Errorf("%d questions are kept", n)
+	}
+}

@@ -234,25 +234,27 @@ func (r *Readers) makeRoom(i *inquiry, values int) error {
 
 // keep forgets the inquiry after a while, unless it is asked for again.
 func (r *Readers) keep(i *inquiry, while time.Duration) {
-	until := time.Now().Add(while)
-	switch {
-	case i.expiry == nil:
-		i.expiry = time.AfterFunc(while, func() { r.expire(i) })
-	case until.After(i.until):
-		i.expiry.Reset(while)
-	default:
-		return
+	if until := time.Now().Add(while); until.After(i.until) {
+		i.until = until
 	}
-	i.until = until
+	if i.expiry == nil {
+		i.expiry = time.AfterFunc(while, func() { r.expire(i) })
+	}
 }
 
-// expire is what the timer of an inquiry does, unless it was asked for meanwhile.
+// expire is what the timer of an inquiry does: it goes on where the inquiry was asked for meanwhile, which is cheaper than to move the timer
+// each time.
 func (r *Readers) expire(i *inquiry) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.inquiries[i.question] == i && !time.Now().Before(i.until) {
-		r.drop(i)
+	if r.inquiries[i.question] != i {
+		return
 	}
+	if left := time.Until(i.until); left > 0 {
+		i.expiry.Reset(left)
+		return
+	}
+	r.drop(i)
 }
 
 func (r *Readers) drop(i *inquiry) {

@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/mini-hpa/mini-hpa/test/controlplane/internal/filelock"
+	"github.com/mini-hpa/mini-hpa/test/filelock"
 )
 
 const (

@@ -24,6 +24,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/mini-hpa/mini-hpa/test/background"
 	"github.com/mini-hpa/mini-hpa/test/controlplane/binaries"
 	"github.com/mini-hpa/mini-hpa/test/node/machine"
 	"github.com/mini-hpa/mini-hpa/test/node/sandbox"
@@ -55,7 +56,7 @@ const product = "github.com/mini-hpa/mini-hpa"
 // app is one invocation. Standard output is for what was asked for, standard error for how it goes.
 type app struct {
 	stdout, stderr io.Writer
-	state          state
+	service        *background.Service
 }
 
 // impossible says that this machine cannot run a node, and why.
@@ -121,7 +122,7 @@ func (a *app) parse(args []string) (func(context.Context) error, error) {
 		return nil, fmt.Errorf("one of demo, up, down, serve and missing is wanted, got %.64q", flags.Args())
 	}
 	var err error
-	a.state, err = newState(*dir)
+	a.service, err = a.newService(*dir)
 	return command, err
 }
 

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -55,16 +56,17 @@ func TestNode(t *testing.T) {
 
 func TestNodeInTheBackground(t *testing.T) {
 	need(t)
-	s := state{dir: t.TempDir()}
-	dir := "--dir=" + s.dir
+	place := t.TempDir()
+	dir := "--dir=" + place
 	var exports bytes.Buffer
 	if code := run(t.Context(), []string{"up", dir}, &exports, t.Output()); code != exitHeld {
 		t.Fatalf("up: exit code %d", code)
 	}
-	pid, err := s.pid()
+	content, err := os.ReadFile(filepath.Join(place, "pid"))
 	if err != nil {
 		t.Error(err)
 	}
+	pid, _ := strconv.Atoi(string(content))
 	t.Cleanup(func() {
 		if code := run(context.Background(), []string{"down", dir}, io.Discard, t.Output()); code != exitHeld {
 			t.Errorf("down: exit code %d", code)

@@ -13,7 +13,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/mini-hpa/mini-hpa/test/controlplane/internal/filelock"
+	"github.com/mini-hpa/mini-hpa/test/filelock"
 )
 
 // AssetsVariable names a directory of ready-made programs, as setup-envtest unpacks them. Those found there are not built.

@@ -11,7 +11,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/mini-hpa/mini-hpa/test/controlplane/internal/filelock"
+	"github.com/mini-hpa/mini-hpa/test/filelock"
 )
 
 func TestParallelBuildsBuildOnce(t *testing.T) {

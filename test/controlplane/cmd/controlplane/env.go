@@ -14,11 +14,11 @@ import (
 
 // env prints what points a shell at the running control plane.
 func (a *app) env(ctx context.Context) error {
-	s, err := openState(a.dir)
+	s, err := a.open()
 	if err != nil {
 		return err
 	}
-	running, err := s.running()
+	running, err := s.Running()
 	if err != nil {
 		return err
 	}
@@ -29,7 +29,7 @@ func (a *app) env(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := a.printExports(export{"KUBECONFIG", s.kubeconfig()}); err != nil {
+	if err := a.printExports(export{"KUBECONFIG", kubeconfig(s)}); err != nil {
 		return err
 	}
 	return a.printf("export PATH=%s:\"$PATH\"\n", shellQuote(filepath.Dir(files["kubectl"])))

@@ -31,7 +31,6 @@ type app struct {
 	nodes          int    // KWOK nodes
 	audit          bool   // write an audit log
 	node           bool   // build the programs of a real node too
-	readyFD        int    // where serve reports that it is ready; 0 = nowhere
 }
 
 // command is one word of the command line.
@@ -47,7 +46,7 @@ func commands() []command {
 		{"up", "start a control plane with a metrics API in the background and print what to export", (*app).startFlags, (*app).up},
 		{"env", "print the environment for the running control plane, its kubectl in PATH", (*app).dirFlag, (*app).env},
 		{"down", "stop it", (*app).dirFlag, (*app).down},
-		{"serve", "run it in the foreground until interrupted", (*app).serveFlags, (*app).serve},
+		{"serve", "run it in the foreground until interrupted", (*app).startFlags, (*app).serve},
 	}
 }
 
@@ -141,12 +140,6 @@ func (a *app) startFlags(set *pflag.FlagSet) {
 	set.BoolVar(&a.audit, "audit", false, "write every request to DIR/cluster/audit.log")
 }
 
-func (a *app) serveFlags(set *pflag.FlagSet) {
-	a.startFlags(set)
-	set.IntVar(&a.readyFD, "ready-fd", 0, "file descriptor that is told when all is ready")
-	_ = set.MarkHidden("ready-fd") // it exists
-}
-
 // defaultDir is one place per user, so that a control plane is found again from any working directory.
 func defaultDir() string {
 	cache, err := os.UserCacheDir()
@@ -164,7 +157,7 @@ func usage() string {
 	}
 	building, starting := pflag.NewFlagSet("build", pflag.ContinueOnError), pflag.NewFlagSet("up", pflag.ContinueOnError)
 	(&app{}).buildFlags(building)
-	(&app{}).serveFlags(starting)
+	(&app{}).startFlags(starting)
 	text.WriteString("\nflags (build):\n" + building.FlagUsages())
 	text.WriteString("\nflags (up, serve; --dir also env, down):\n" + starting.FlagUsages())
 	return text.String()

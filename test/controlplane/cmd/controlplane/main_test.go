@@ -5,26 +5,16 @@ package main
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"os"
-	"os/exec"
-	"os/signal"
 	"path/filepath"
-	"strconv"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 )
 
 // TestMain is also the background process that up starts: it starts its own program again.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "serve" {
 		main()
-		return
-	}
-	if len(os.Args) > 2 && os.Args[1] == "hold" {
-		hold(os.Args[2])
 		return
 	}
 	os.Exit(m.Run())
@@ -91,9 +81,6 @@ func TestHelp(t *testing.T) {
 				t.Errorf("the help of %q lacks %s:\n%s", args, c.name, got.stdout)
 			}
 		}
-		if strings.Contains(got.stdout, "ready-fd") {
-			t.Error("the help shows an internal flag")
-		}
 	}
 }
 
@@ -103,68 +90,6 @@ func TestUnusableDirectoryIsNamed(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"up", "env", "down", "serve"} {
-		invoke(t.Context(), name, "--dir", file).expect(t, exitFailure, name+": make the directory of the control plane", file)
+		invoke(t.Context(), name, "--dir", file).expect(t, exitFailure, name+": make the directory", file)
 	}
-}
-
-func TestDownDoesNotKillStrangers(t *testing.T) {
-	for name, content := range map[string]string{"nonsense": "x", "everybody": "-1", "init": "1"} {
-		t.Run(name, func(t *testing.T) {
-			s, err := openState(t.TempDir())
-			if err != nil {
-				t.Fatal(err)
-			}
-			lock, err := s.serving() // as if it ran
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer lock.Release()
-			if err := os.WriteFile(s.file("pid"), []byte(content), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			invoke(t.Context(), "down", "--dir", s.dir).expect(t, exitFailure, "read the process id")
-		})
-	}
-}
-
-func TestDownKillsWhatDoesNotEnd(t *testing.T) {
-	s, err := openState(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	stubborn := exec.CommandContext(t.Context(), os.Args[0], "hold", s.dir)
-	out, err := stubborn.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := stubborn.Start(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := out.Read(make([]byte, 1)); err != nil {
-		t.Fatal(err)
-	}
-	var stderr bytes.Buffer
-	if err := (&app{stderr: &stderr}).stop(t.Context(), s, 10*time.Millisecond); err != nil {
-		t.Error(err)
-	}
-	if want := "controlplane: it does not end; killing it\ncontrolplane: stopped\n"; stderr.String() != want {
-		t.Errorf("it said\n%swant\n%s", &stderr, want)
-	}
-	if err := stubborn.Wait(); err == nil || err.Error() != "signal: killed" {
-		t.Errorf("the process ended with %v", err)
-	}
-}
-
-// hold is a background process that does not end when asked.
-func hold(dir string) {
-	signal.Ignore(syscall.SIGTERM)
-	s := state{dir: dir}
-	if _, err := s.serving(); err != nil {
-		panic(err)
-	}
-	if err := os.WriteFile(s.file("pid"), []byte(strconv.Itoa(os.Getpid())), 0o600); err != nil {
-		panic(err)
-	}
-	fmt.Println("holding")
-	time.Sleep(time.Hour)
 }

@@ -3,103 +3,112 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"strconv"
-	"syscall"
+	"time"
 
+	"github.com/mini-hpa/mini-hpa/test/background"
+	"github.com/mini-hpa/mini-hpa/test/controlplane"
 	"github.com/mini-hpa/mini-hpa/test/controlplane/binaries"
+	"github.com/mini-hpa/mini-hpa/test/controlplane/loadsim"
+	"github.com/mini-hpa/mini-hpa/test/filelock"
 )
+
+// The directory of the cluster itself, and the file that appears when it is ready.
+const clusterDir, readyFile = "cluster", "ready"
+
+// open is the control plane in the background.
+func (a *app) open() (*background.Service, error) {
+	s := &background.Service{Dir: a.dir, Name: "controlplane", Remains: []string{readyFile, clusterDir}, Grace: 30 * time.Second, // each component takes seconds
+		Say: func(text string) { a.say("%s", text) }}
+	s.Ready = func() bool {
+		_, err := os.Stat(s.File(readyFile))
+		return err == nil
+	}
+	return s, s.Open()
+}
+
+func kubeconfig(s *background.Service) string { return s.File(clusterDir + "/kubeconfig") }
 
 // up starts serve in the background unless it runs, and prints the KUBECONFIG to export.
 func (a *app) up(ctx context.Context) error {
-	s, err := openState(a.dir)
+	s, err := a.open()
 	if err != nil {
 		return err
 	}
-	release, err := s.exclusive(ctx, a)
+	lock, err := filelock.Acquire(ctx, s.File("up.lock"), func() { a.say("waiting for another `controlplane up`") })
 	if err != nil {
 		return err
 	}
-	defer release()
-	running, err := s.running()
+	defer func() { _ = lock.Release() }()
+	running, err := s.Running()
 	if err != nil {
 		return err
 	}
 	if running {
-		a.say("it is already running; its directory is %s", s.dir)
-	} else if err := a.startServing(ctx, s); err != nil {
+		a.say("it is already running; its directory is %s", s.Dir)
+	} else if err := a.start(ctx, s); err != nil {
 		return err
 	}
-	return a.printExports(export{"KUBECONFIG", s.kubeconfig()})
+	return a.printExports(export{"KUBECONFIG", kubeconfig(s)})
 }
 
-// startServing builds in sight of the user, then starts the background process and waits for its word.
-func (a *app) startServing(ctx context.Context, s state) error {
+// start builds in sight of the user, then starts the background process.
+func (a *app) start(ctx context.Context, s *background.Service) error {
 	files, err := binaries.Ensure(ctx, a.stderr)
 	if err != nil {
 		return err
 	}
-	a.say("starting in %s", s.dir)
-	child, ready, err := a.detach(s)
-	if err != nil {
-		return fmt.Errorf("start the background process: %w", err)
-	}
-	defer ready.Close()
-	if err := a.awaitReady(ctx, s, child, ready); err != nil {
+	a.say("starting in %s", s.Dir)
+	if err := s.Start(ctx, "serve", "--dir="+s.Dir, "--nodes="+strconv.Itoa(a.nodes), "--audit="+strconv.FormatBool(a.audit)); err != nil {
 		return err
 	}
 	a.say("ready; kubectl is %s, `controlplane env` puts it into PATH", files["kubectl"])
 	return nil
 }
 
-// detach starts serve in a session of its own, so that neither the terminal's end nor its interrupts reach it.
-func (a *app) detach(s state) (*exec.Cmd, *os.File, error) {
-	program, err := os.Executable()
+// down ends the background control plane; that none runs is as good.
+func (a *app) down(ctx context.Context) error {
+	s, err := a.open()
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
-	log, err := os.OpenFile(s.log(), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
-		return nil, nil, err
+	stopped, err := s.Stop(ctx)
+	if err == nil && stopped {
+		a.say("stopped")
+	} else if err == nil {
+		a.say("no control plane is running in %s", s.Dir)
 	}
-	defer log.Close()
-	ready, write, err := os.Pipe()
-	if err != nil {
-		return nil, nil, err
-	}
-	defer write.Close() // the child has its own
-	cmd := exec.Command(program, "serve", "--dir="+s.dir, "--nodes="+strconv.Itoa(a.nodes),
-		"--audit="+strconv.FormatBool(a.audit), "--ready-fd=3")
-	cmd.Stdout, cmd.Stderr = log, log
-	cmd.ExtraFiles = []*os.File{write} // becomes descriptor 3
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if err := cmd.Start(); err != nil {
-		return nil, nil, errors.Join(err, ready.Close())
-	}
-	return cmd, ready, nil
+	return err
 }
 
-// awaitReady returns when the child is ready; a child that ends before, or that nobody waits for any more, is an error.
-func (a *app) awaitReady(ctx context.Context, s state, child *exec.Cmd, ready *os.File) error {
-	word := make(chan string, 1)
-	go func() {
-		line, _ := bufio.NewReader(ready).ReadString('\n') // an end without the word tells enough
-		word <- line
-	}()
-	interrupted := context.AfterFunc(ctx, func() { _ = child.Process.Signal(syscall.SIGTERM) })
-	defer interrupted()
-	if <-word == readyWord {
-		return child.Process.Release()
+// serve runs the control plane with its metrics API until ctx ends.
+func (a *app) serve(ctx context.Context) error {
+	s, err := a.open()
+	if err != nil {
+		return err
 	}
-	ended := child.Wait()
-	if ctx.Err() != nil {
-		return errors.New("interrupted")
+	return s.Serve(func() error {
+		c, err := controlplane.Run(ctx, controlplane.Options{Dir: s.File(clusterDir), Nodes: a.nodes, Audit: a.audit, Out: a.stderr})
+		if err != nil {
+			return err
+		}
+		return errors.Join(a.serveMetrics(ctx, c, s), c.Stop())
+	})
+}
+
+func (a *app) serveMetrics(ctx context.Context, c *controlplane.Cluster, s *background.Service) error {
+	sim, err := loadsim.Start(ctx, c.Config(), loadsim.Options{Report: func(err error) { a.say("metrics API: %v", err) }})
+	if err != nil {
+		return fmt.Errorf("start the metrics API: %w", err)
 	}
-	said, _ := os.ReadFile(s.log())
-	return fmt.Errorf("the control plane did not start (%w), saying:\n%s", ended, said)
+	a.say("ready: export KUBECONFIG=%s", shellQuote(c.Kubeconfig()))
+	if err := os.WriteFile(s.File(readyFile), nil, 0o600); err != nil {
+		return errors.Join(err, sim.Close())
+	}
+	<-ctx.Done()
+	return sim.Close()
 }

@@ -1,0 +1,185 @@
+//go:build unix
+
+// Package background runs a program that serves beyond the shell that has started it: there is one for each directory.
+//
+//	DIR/lock      held by the running one for all its life: a pid alone could be anybody's
+//	DIR/pid       of the running one
+//	DIR/NAME.log  what it says
+package background
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/mini-hpa/mini-hpa/test/child"
+	"github.com/mini-hpa/mini-hpa/test/filelock"
+)
+
+// killGrace is how long the kernel may take to end what was killed.
+const killGrace = 20 * time.Second
+
+// interval is how often it is looked at what is waited for.
+const interval = 100 * time.Millisecond
+
+// Service is what serves, or not, from a directory.
+type Service struct {
+	Dir, Name string
+	Remains   []string      // files and directories in Dir that one leaves that was killed; not its log
+	Say       func(string)  // tells people
+	Grace     time.Duration // how long it may take to end after SIGTERM
+	Ready     func() bool   // whether it serves
+}
+
+// File is the path of a file of the service.
+func (s *Service) File(name string) string { return filepath.Join(s.Dir, name) }
+
+// Log is the path of its log.
+func (s *Service) Log() string { return s.File(s.Name + ".log") }
+
+// Open makes the directory. The path becomes absolute, because it is printed for other shells.
+func (s *Service) Open() (err error) {
+	if s.Dir, err = filepath.Abs(s.Dir); err != nil {
+		return fmt.Errorf("find the directory %.64q: %w", s.Dir, err)
+	}
+	if err := os.MkdirAll(s.Dir, 0o700); err != nil {
+		return fmt.Errorf("make the directory: %w", err)
+	}
+	return nil
+}
+
+// Running says whether one serves.
+func (s *Service) Running() (bool, error) {
+	lock, err := filelock.Try(s.File("lock"))
+	if errors.Is(err, filelock.ErrHeld) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return false, lock.Release()
+}
+
+// Serve serves in this process, unless another one does, and removes what is left at the end.
+func (s *Service) Serve(serve func() error) error {
+	lock, err := filelock.Try(s.File("lock"))
+	if errors.Is(err, filelock.ErrHeld) {
+		return fmt.Errorf("one is already running in %s", s.Dir)
+	}
+	if err != nil {
+		return err
+	}
+	if err := s.clear(); err != nil { // a killed one could not do it
+		return errors.Join(fmt.Errorf("remove the remains of an earlier one: %w", err), lock.Release())
+	}
+	if err := os.WriteFile(s.File("pid"), []byte(strconv.Itoa(os.Getpid())), 0o600); err != nil {
+		return errors.Join(fmt.Errorf("write the process id: %w", err), lock.Release())
+	}
+	return errors.Join(serve(), s.clear(), lock.Release())
+}
+
+func (s *Service) clear() error {
+	err := os.RemoveAll(s.File("pid"))
+	for _, name := range s.Remains {
+		err = errors.Join(err, os.RemoveAll(s.File(name)))
+	}
+	return err
+}
+
+// Start runs this program with other arguments, in a session of its own, so that neither the terminal's end nor its interrupts reach it, and
+// waits until it is ready. An end of ctx ends it.
+func (s *Service) Start(ctx context.Context, args ...string) error {
+	if err := s.clear(); err != nil {
+		return fmt.Errorf("remove the remains of an earlier one: %w", err)
+	}
+	program, err := s.keepProgram()
+	if err != nil {
+		return err
+	}
+	log, err := os.OpenFile(s.Log(), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), program, args...)
+	cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = log, log, &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("start the background process: %w", err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+	for !s.Ready() {
+		select {
+		case err := <-ended:
+			return fmt.Errorf("the %s did not start (%w), saying:\n%s", s.Name, err, child.Tail(s.Log()))
+		case <-ctx.Done():
+			_ = cmd.Process.Signal(syscall.SIGTERM) // it cleans up
+			return errors.Join(errors.New("interrupted"), <-ended)
+		case <-tick.C:
+		}
+	}
+	return nil
+}
+
+// keepProgram is a copy of the running program. `go run` removes its own when we end, and one that serves may start itself again.
+func (s *Service) keepProgram() (string, error) {
+	running, err := os.Executable()
+	if err != nil {
+		return "", err
+	}
+	program, err := os.ReadFile(running)
+	if err != nil {
+		return "", err
+	}
+	path := s.File("program")
+	_ = os.Remove(path) // a running one's file cannot be written
+	return path, os.WriteFile(path, program, 0o700)
+}
+
+// Stop ends the one that serves; it says whether there was one.
+func (s *Service) Stop(ctx context.Context) (bool, error) {
+	running, err := s.Running()
+	if err != nil || !running {
+		return false, errors.Join(err, s.clear())
+	}
+	content, err := os.ReadFile(s.File("pid"))
+	if err != nil {
+		return true, fmt.Errorf("read the process id: %w", err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(content)))
+	if err != nil || pid <= 1 {
+		return true, fmt.Errorf("read the process id: %s holds %.64q", s.File("pid"), content)
+	}
+	err = s.end(ctx, pid, syscall.SIGTERM, s.Grace)
+	if errors.Is(err, context.DeadlineExceeded) {
+		s.Say("it does not end; killing it")
+		err = s.end(ctx, pid, syscall.SIGKILL, killGrace)
+	}
+	if err != nil {
+		return true, err
+	}
+	return true, s.clear()
+}
+
+// end signals the process and waits until its lock is free, which it is when the process is gone.
+func (s *Service) end(ctx context.Context, pid int, signal syscall.Signal, grace time.Duration) error {
+	if err := syscall.Kill(pid, signal); err != nil && !errors.Is(err, syscall.ESRCH) {
+		return fmt.Errorf("signal process %d: %w", pid, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, grace)
+	defer cancel()
+	lock, err := filelock.Acquire(ctx, s.File("lock"), func() {})
+	if err != nil {
+		return fmt.Errorf("wait for process %d to end: %w", pid, err)
+	}
+	return lock.Release()
+}

@@ -93,9 +93,11 @@ func (o *Observer) Questions(w *annotations.Workload, p annotations.Policy) []me
 // Observe collects what the decision sees, once, from what is there. The replicas were last changed at since; zero if that is not
 // remembered. It is not complete while samples of its pods are being fetched that nobody has wanted until now.
 func (o *Observer) Observe(w *annotations.Workload, p annotations.Policy, since time.Time) (_ recommend.Snapshot, complete bool) {
-	// A bit earlier than the workload is looked at anyway, and each key by a share of its own: see next.
-	maxAge := p.SyncPeriod - time.Duration(float64(p.SyncPeriod)*share(w.Key)/10)
-	return o.observe(w, p, since, func(q metrics.Question) (metrics.Answer, error) { return o.Answers.Ask(w.Key, q, maxAge) })
+	return o.observe(w, p, since, func(q metrics.Question) (metrics.Answer, error) {
+		// A bit earlier than the workload is looked at anyway, and each key by a share of its own: see next.
+		maxAge := p.SyncPeriod - time.Duration(float64(p.SyncPeriod)*share(w.Key)/10)
+		return o.Answers.Ask(w.Key, q, maxAge)
+	})
 }
 
 func (o *Observer) observe(w *annotations.Workload, p annotations.Policy, since time.Time, ask func(metrics.Question) (metrics.Answer, error)) (_ recommend.Snapshot, complete bool) {

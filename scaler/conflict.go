@@ -60,9 +60,9 @@ func (c *conflicts) condition(w *annotations.Workload) *annotations.Workload {
 	if !c.patches(w.Version) {
 		return w
 	}
-	any := *w
-	any.Version = ""
-	return &any
+	unversioned := *w
+	unversioned.Version = ""
+	return &unversioned
 }
 
 // patches says whether a write decided on this version is conditional on less than the version.

@@ -1,4 +1,4 @@
-// Package scaler is the loop's body: gather what is known of one workload, decide, write, tell.
+// Package scaler is the loop's body: observe what is known of one workload, decide, act, tell.
 package scaler
 
 import (

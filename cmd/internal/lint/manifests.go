@@ -12,7 +12,6 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
@@ -60,15 +59,6 @@ type manifests struct {
 // newManifests makes an empty set; namespace is for objects that name none.
 func newManifests(namespace string) *manifests {
 	return &manifests{namespace: namespace, around: map[area]*neighbors.Neighborhood{}, known: map[area][]*neighbors.Neighborhood{}, layout: newLayout(nil), deleted: map[deletion]bool{}, readPatches: map[string]bool{}, failed: map[string]int{}, structs: structs{}}
-}
-
-// object is one object of a manifest.
-type object struct {
-	unstructured.Unstructured
-	manifest.Document
-	file      string
-	namespace string
-	structs   structs
 }
 
 // candidate is a Deployment that is looked at.
@@ -171,11 +161,6 @@ type part struct {
 	file string
 	// unfilled says whether an object is still to be filled in.
 	unfilled func(fields map[string]any) bool
-}
-
-// object is that of the part, with these fields.
-func (m *manifests) object(p part, fields map[string]any) object {
-	return object{Unstructured: unstructured.Unstructured{Object: fields}, Document: p.Document, file: p.file, namespace: m.namespace, structs: m.structs}
 }
 
 // add takes an object, or all of a list. The items of a typed list have its kind if they do not name one.

@@ -1,18 +1,33 @@
 package lint
 
 import (
+	"cmp"
 	stdjson "encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	yaml "sigs.k8s.io/yaml/goyaml.v3"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
-	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/manifest"
 )
+
+// object is one object of a manifest.
+type object struct {
+	unstructured.Unstructured
+	manifest.Document
+	file      string
+	namespace string
+	structs   structs
+}
+
+// object is that of the part, with these fields.
+func (m *manifests) object(p part, fields map[string]any) object {
+	return object{Unstructured: unstructured.Unstructured{Object: fields}, Document: p.Document, file: p.file, namespace: m.namespace, structs: m.structs}
+}
 
 // title is the object's name, with its namespace if there is one.
 func (o object) title() string {
@@ -41,83 +56,6 @@ func (o object) ownKeys() []string {
 	return keys
 }
 
-// quoteAnnotations finds values that are no strings, which the API server refuses without saying which, and makes them
-// the strings that were meant, so that it can be said what else is wrong with them. Null is the empty string.
-func (o object) quoteAnnotations() field.ErrorList {
-	var errs field.ErrorList
-	set := o.annotations()
-	for _, key := range o.ownKeys() {
-		value := set[key]
-		switch value.(type) {
-		case nil, string:
-			continue
-		}
-		problem := o.unquoted(key, value)
-		set[key], errs = problem.text, append(errs, field.Invalid(field.NewPath("metadata", "annotations").Key(key), problem.seen,
-			"must be a string; "+problem.advice).WithOrigin(annotations.FoundInvalid))
-	}
-	return errs
-}
-
-// unquoted is a value that is no string.
-type unquoted struct {
-	seen   any    // what is shown of it
-	text   string // the string that was meant
-	advice string
-}
-
-func (o object) unquoted(key string, value any) unquoted {
-	text, err := stdjson.Marshal(value)
-	if err != nil {
-		text = nil // what was read from JSON can be written as such
-	}
-	switch value.(type) {
-	case map[string]any, []any:
-		return unquoted{seen: field.OmitValueType{}, text: string(text), advice: `write "|" behind its name, which makes text of what follows`}
-	}
-	u := unquoted{seen: value, text: o.Written(field.NewPath("metadata", "annotations").Key(key).String(), string(text))}
-	u.advice = "put it in quotes: " + cli.Quote(u.text)
-	return u
-}
-
-// quotedMode makes the word that was meant of an Off or On without quotes, which are truth values in YAML, or in another case: in a mapping of
-// the object, under a name.
-func (o object) quotedMode(members map[string]any, at *field.Path, name string) field.ErrorList {
-	at = at.Child(name)
-	value, meant, why := members[name], "", ""
-	switch v := value.(type) {
-	case bool:
-		meant = map[bool]string{false: "Off", true: "Auto"}[v]
-		why = "must be a string: without quotes " + cli.Quote(o.Written(at.String(), v)) + " is a truth value in YAML; put it in quotes"
-	case string:
-		if i := slices.IndexFunc(resizerModes, func(mode string) bool { return strings.EqualFold(mode, v) }); i >= 0 && resizerModes[i] != v {
-			meant, why = resizerModes[i], "must be in the right case"
-		}
-	}
-	if meant == "" {
-		return nil
-	}
-	members[name] = meant
-	return field.ErrorList{field.Invalid(at, value, fmt.Sprintf("%s: %s: %q", why, name, meant)).WithOrigin(annotations.FoundInvalidField)}
-}
-
-// resizerModes are those of a VerticalPodAutoscaler.
-var resizerModes = []string{"Off", "Initial", "Recreate", "InPlaceOrRecreate", "Auto"}
-
-// quotedModes are those of a VerticalPodAutoscaler.
-func (o object) quotedModes() field.ErrorList {
-	spec, _ := o.Object["spec"].(map[string]any)
-	update, _ := spec["updatePolicy"].(map[string]any)
-	errs := o.quotedMode(update, field.NewPath("spec", "updatePolicy"), "updateMode")
-	resources, _ := spec["resourcePolicy"].(map[string]any)
-	policies, _ := resources["containerPolicies"].([]any)
-	for i, item := range policies {
-		policy, _ := item.(map[string]any)
-		errs = append(errs, o.quotedMode(policy, field.NewPath("spec", "resourcePolicy", "containerPolicies").Index(i), "mode")...)
-	}
-	return errs
-}
-
 // notes are problems of an object that asks nothing of mini-hpa. They fail no check, but the object does not count while the API server
 // would refuse it.
 func (o object) notes(problems field.ErrorList) []finding {
@@ -127,22 +65,6 @@ func (o object) notes(problems field.ErrorList) []finding {
 		found[i].Message += "; the API server refuses the whole object"
 	}
 	return found
-}
-
-// quotedPausing makes strings of the annotations that pause a ScaledObject: what was meant counts.
-func (o object) quotedPausing() field.ErrorList {
-	var errs field.ErrorList
-	set := o.annotations()
-	for _, key := range slices.Sorted(maps.Keys(set)) {
-		_, isText := set[key].(string)
-		if isText || set[key] == nil || !strings.HasPrefix(key, annotations.GroupPausing) {
-			continue
-		}
-		problem := o.unquoted(key, set[key])
-		set[key], errs = problem.text, append(errs, field.Invalid(field.NewPath("metadata", "annotations").Key(key), problem.seen,
-			"must be a string; "+problem.advice).WithOrigin(annotations.FoundInvalidField))
-	}
-	return errs
 }
 
 // asksInVain says whether an object names mini-hpa's annotations, but its annotations, or its metadata, are not a mapping.
@@ -156,4 +78,51 @@ func (o object) asksInVain() bool {
 	}
 	text, err := stdjson.Marshal(value)
 	return err == nil && strings.Contains(string(text), annotations.Prefix)
+}
+
+// workloadVersions are the versions in which API servers have the kinds that run pods.
+var workloadVersions = map[string]string{
+	"Deployment": "apps/v1", "StatefulSet": "apps/v1", "DaemonSet": "apps/v1", "ReplicaSet": "apps/v1",
+	"Job": "batch/v1", "CronJob": "batch/v1", "Pod": "v1", "ReplicationController": "v1",
+}
+
+// rectified corrects the version of a workload that asks for mini-hpa, if no API server knows it, so that its other problems are found. A
+// group with a dot may have kinds of the same name.
+func (o object) rectified() field.ErrorList {
+	meant, own := workloadVersions[o.GetKind()], o.Object["apiVersion"]
+	text, isText := own.(string)
+	group, _, _ := strings.Cut(text, "/")
+	if meant == "" || own == meant || strings.Contains(group, ".") || len(o.ownKeys()) == 0 && !o.asksInVain() {
+		return nil
+	}
+	o.SetAPIVersion(meant)
+	at := field.NewPath("apiVersion")
+	if own == nil || isText && text == "" {
+		return field.ErrorList{field.Required(at, fmt.Sprintf("the API server refuses an object without it; write apiVersion: %s", meant)).WithOrigin(annotations.FoundInvalidField)}
+	}
+	return field.ErrorList{field.Invalid(at, own, fmt.Sprintf("API servers have no %s of this version; write apiVersion: %s", o.GetKind(), meant)).WithOrigin(annotations.FoundInvalidField)}
+}
+
+// anonymous reports annotations for mini-hpa in a document without a kind or a version, which cannot be applied as an object. A document
+// without a kind was not decoded, but has nodes.
+func (o object) anonymous() []finding {
+	if o.Node == nil || !o.MayHaveKeys() {
+		return nil
+	}
+	_, pairs := o.Walk("metadata", "annotations")
+	if pairs = manifest.Followed(cmp.Or(pairs, o.Node)); pairs == o.Node || pairs.Kind != yaml.MappingNode {
+		return nil
+	}
+	for i := 0; i+1 < len(pairs.Content); i += 2 {
+		key := pairs.Content[i].Value
+		if !strings.HasPrefix(key, annotations.Prefix) {
+			continue
+		}
+		at := field.NewPath("metadata", "annotations").Key(key).String()
+		if _, kind := o.Walk("kind"); kind != nil {
+			return []finding{o.finding(severityWarning, annotations.FoundMisplaced, at, annotations.Prefix+" annotations have no effect on an object without apiVersion; only Deployments of apps/v1 are autoscaled")}
+		}
+		return []finding{o.finding(severityWarning, annotations.FoundMisplaced, at, annotations.Prefix+" annotations have no effect on an object without a kind; if this is a Deployment, write apiVersion: apps/v1 and kind: Deployment")}
+	}
+	return nil
 }

@@ -100,7 +100,7 @@ func (n *Neighborhood) AddScaler(kind string, s Scaler, place string) {
 	}
 }
 
-// Take adds what another Neighborhood has and this one has not.
+// Take adds what another neighborhood has and this one has not.
 func (n *Neighborhood) Take(other *Neighborhood) {
 	if other == nil {
 		return
@@ -120,7 +120,7 @@ func addMissing[K comparable, V any](to, from map[K]V) {
 	}
 }
 
-// over is the Neighborhood with what another one has besides.
+// Over is the neighborhood with what another one has besides.
 func (n *Neighborhood) Over(other *Neighborhood) *Neighborhood {
 	if n != nil {
 		maps.Copy(other.limitRanges, n.limitRanges)
@@ -132,7 +132,7 @@ func (n *Neighborhood) Over(other *Neighborhood) *Neighborhood {
 	return other
 }
 
-// of is what the Neighborhood is for one Deployment.
+// Of is what the neighborhood is for one Deployment.
 func (n *Neighborhood) Of(d *appsv1.Deployment) annotations.Surroundings {
 	if n.targets == nil {
 		n.sort()

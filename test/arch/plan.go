@@ -47,10 +47,11 @@ func House() Plan {
 			"cmd/internal/cluster": slices.Concat(client, []string{
 				"go.uber.org/zap", "github.com/spf13/pflag", "./cmd/internal/cli", "./annotations", "./informer/watching", "./scaler/metrics",
 			}),
+			"cmd/internal/kustomize": {"./cmd/internal/manifest"},
 			"cmd/internal/neighbors": slices.Concat(client, []string{"./annotations", "./cmd/internal/cli"}),
 			"cmd/internal/lint": slices.Concat(client, []string{
 				"github.com/spf13/pflag", "gopkg.in/evanphx/json-patch.v4", "./annotations/amount", "./annotations",
-				"./cmd/internal/cli", "./cmd/internal/cluster", "./cmd/internal/manifest", "./cmd/internal/neighbors",
+				"./cmd/internal/cli", "./cmd/internal/cluster", "./cmd/internal/manifest", "./cmd/internal/kustomize", "./cmd/internal/neighbors",
 			}),
 			"cmd/mini-hpa": slices.Concat(client, []string{
 				"./cmd/internal/cli", "./cmd/internal/cluster", "./cmd/internal/neighbors", "./cmd/internal/lint",

@@ -89,7 +89,7 @@ func (m *manifests) surroundingsOf(d *appsv1.Deployment, levels []*neighbors.Nei
 // is also where those are that name none. One that names none and is put into a namespace is where those are that name it.
 func (m *manifests) areas(o object) []area {
 	all := areaOf(o).around()
-	if o.file == standardInput || len(m.layout.namespaces) == 0 {
+	if o.file == standardInput || len(m.layout.Namespaces) == 0 {
 		return all
 	}
 	if namespace := m.putInto(o); namespace != "" {
@@ -101,7 +101,7 @@ func (m *manifests) areas(o object) []area {
 	named := area{namespace: o.GetNamespace(), isPut: true}
 	o.namespace = ""
 	for _, a := range areaOf(o).around() {
-		if m.layout.namespaces[a.dir] == o.GetNamespace() {
+		if m.layout.Namespaces[a.dir] == o.GetNamespace() {
 			all = append(all, a)
 		}
 	}
@@ -111,16 +111,16 @@ func (m *manifests) areas(o object) []area {
 // putInto is the namespace into which the nearest kustomization puts an object; empty if it names one itself, or is in none.
 func (m *manifests) putInto(o object) string {
 	where := areaOf(o)
-	if where.dir == "" || len(m.layout.namespaces) == 0 {
+	if where.dir == "" || len(m.layout.Namespaces) == 0 {
 		return ""
 	}
-	return m.layout.home(where.dir)
+	return m.layout.Home(where.dir)
 }
 
 // levels are the neighborhoods of an object, the nearest first. All must have been read.
 func (m *manifests) levels(o object) []*neighbors.Neighborhood {
 	key := areaOf(o)
-	if len(m.layout.parts)+len(m.layout.namespaces) > 0 {
+	if len(m.layout.Parts)+len(m.layout.Namespaces) > 0 {
 		key.file = o.file // of two files in a directory, a kustomization above it may be made of one
 	}
 	if found, ok := m.known[key]; ok {
@@ -141,3 +141,31 @@ func (m *manifests) levels(o object) []*neighbors.Neighborhood {
 
 // place is where an object is, as messages about others name it.
 func (o object) place() string { return fmt.Sprintf("%s:%d", o.file, o.Node.Line) }
+
+// composed is what bears on an object because a kustomization in its directory, or one above that, is made of it and of other things; nil if
+// that is nothing.
+func (m *manifests) composed(o object, a area) *neighbors.Neighborhood {
+	if len(m.layout.Parts[a.dir]) == 0 || o.file == standardInput {
+		return nil
+	}
+	file, err := filepath.Abs(o.file)
+	if err != nil {
+		return nil
+	}
+	c := m.layout.Compose(a.dir, m.layout.Home(filepath.Dir(file)))
+	if !c.Holds(file, a.dir) {
+		return nil
+	}
+	around := m.composites[c]
+	if around == nil {
+		around = neighbors.New()
+		m.composites[c] = around
+		for _, part := range c.Order {
+			around.Take(m.around[area{file: part}])
+			if _, isKustomization := m.layout.Parts[part]; !isKustomization {
+				around.Take(m.around[area{dir: part}])
+			}
+		}
+	}
+	return around
+}

@@ -153,7 +153,7 @@ func (l *task) lint(ctx context.Context, args []string, s cli.Streams, ask func(
 		return err
 	}
 	found, idle := sources(args, x)
-	m.layout = newLayout(found)
+	m.layout = layoutOf(found)
 	for _, source := range found {
 		m.read(source, s.In)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/kustomize"
 )
 
 // maxManifest is the largest file that is read, in bytes; an API server takes no object above 3 MiB.
@@ -97,7 +98,7 @@ func manifestsBelow(dir string, x exclusions) (found []source, passed int) {
 			if whole, err := filepath.Abs(full); err == nil && !x.files[whole] && !x.excluded(full) {
 				found = append(found, source{name: full, isIdle: true})
 			}
-		case !slices.Contains([]string{".yaml", ".yml", ".json"}, strings.ToLower(path.Ext(name))) && !slices.Contains(kustomizationFiles, entry.Name()):
+		case !slices.Contains([]string{".yaml", ".yml", ".json"}, strings.ToLower(path.Ext(name))) && !kustomize.IsFile(entry.Name()):
 		case x.excluded(full):
 			passed++
 		case isRegular(root, name):
@@ -180,4 +181,18 @@ func (s source) read(stdin io.Reader) (string, error) {
 		return "", errors.New("holds NUL bytes, so it is no text in UTF-8")
 	}
 	return strings.TrimPrefix(string(text), "\ufeff"), nil
+}
+
+// layoutOf is what the kustomizations among the sources say.
+func layoutOf(sources []source) *kustomize.Layout {
+	var files, named []string
+	for _, s := range sources {
+		if s.name == "-" {
+			continue
+		}
+		if files = append(files, s.name); !s.met {
+			named = append(named, s.name)
+		}
+	}
+	return kustomize.NewLayout(files, named, func(file string) (string, error) { return source{name: file}.read(nil) })
 }

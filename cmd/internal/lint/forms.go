@@ -21,6 +21,7 @@ import (
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/kustomize"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/manifest"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/neighbors"
 )
@@ -71,15 +72,15 @@ func (m *manifests) newOverlays() *overlays {
 			o.objects[dir] = k
 		}
 	}
-	for _, dir := range slices.Sorted(maps.Keys(m.layout.parts)) {
-		for _, part := range m.layout.compose(dir, anyNamespace).order {
+	for _, dir := range slices.Sorted(maps.Keys(m.layout.Parts)) {
+		for _, part := range m.layout.Compose(dir, kustomize.AnyNamespace).Order {
 			if len(m.deploymentsIn[inFile{part, ""}]) == 0 {
 				continue
 			}
 			if len(o.uses[part]) < maxForms {
 				o.uses[part] = append(o.uses[part], dir)
 			}
-			if !m.layout.listed[dir] && len(o.ends[part]) < maxForms {
+			if !m.layout.Listed[dir] && len(o.ends[part]) < maxForms {
 				o.ends[part] = append(o.ends[part], dir)
 			}
 		}
@@ -90,15 +91,15 @@ func (m *manifests) newOverlays() *overlays {
 
 // addPatches sorts the patches by their kustomizations and by what they are for.
 func (o *overlays) addPatches(m *manifests) {
-	for path, use := range m.layout.patches {
-		m.layout.writes[use.dir] = m.layout.writes[use.dir] || !m.readPatches[path] // its content is not known
+	for path, use := range m.layout.Patches {
+		m.layout.Writes[use.Dir] = m.layout.Writes[use.Dir] || !m.readPatches[path] // its content is not known
 	}
 	for _, p := range m.patched {
-		if kind := cmp.Or(p.use.kind, p.GetKind()); p.use.dir == "" || kind != "" && kind != "Deployment" {
+		if kind := cmp.Or(p.use.Kind, p.GetKind()); p.use.Dir == "" || kind != "" && kind != "Deployment" {
 			continue
 		}
-		key := overlaid{p.use.dir, cmp.Or(p.use.name, p.GetName())}
-		if !isPlainName.MatchString(key.name) || p.operations == nil && p.use.name == "" && p.use.kind != "" {
+		key := overlaid{p.use.Dir, cmp.Or(p.use.Name, p.GetName())}
+		if !isPlainName.MatchString(key.name) || p.operations == nil && p.use.Name == "" && p.use.Kind != "" {
 			key.name = ""
 		}
 		o.patches[key] = append(o.patches[key], p)
@@ -151,7 +152,7 @@ func (m *manifests) isDeleted(dir, kind, name string) bool {
 	if len(m.deleted) == 0 {
 		return false
 	}
-	return m.deleted[deletion{dir, kind, name}] || slices.ContainsFunc(m.layout.compose(dir, anyNamespace).order, func(part string) bool {
+	return m.deleted[deletion{dir, kind, name}] || slices.ContainsFunc(m.layout.Compose(dir, kustomize.AnyNamespace).Order, func(part string) bool {
 		return m.deleted[deletion{part, kind, name}]
 	})
 }
@@ -161,10 +162,10 @@ func (m *manifests) isDeleted(dir, kind, name string) bool {
 func (m *manifests) levelsOf(f *form) []*neighbors.Neighborhood {
 	own := m.levels(f.on.object)
 	file, err := filepath.Abs(f.on.file)
-	if err == nil && m.layout.namespaces[f.dir] == "" && cmp.Or(f.on.GetNamespace(), m.layout.home(filepath.Dir(file))) != "" {
+	if err == nil && m.layout.Namespaces[f.dir] == "" && cmp.Or(f.on.GetNamespace(), m.layout.Home(filepath.Dir(file))) != "" {
 		return own
 	}
-	there := object{file: filepath.Join(f.dir, kustomizationFiles[0]), namespace: m.namespace}
+	there := object{file: filepath.Join(f.dir, kustomize.Names()[0]), namespace: m.namespace}
 	return append(slices.Clone(m.levels(there)), own...)
 }
 
@@ -192,11 +193,11 @@ func (m *manifests) form(dir string, d *candidate) *form {
 			f.patches = append(f.patches, p)
 			change(p.applyTo)
 		}
-		if pairs := o.objects[part].mapping(commonAnnotations); len(pairs) > 0 {
+		if pairs := o.objects[part].mapping(kustomize.CommonAnnotations); len(pairs) > 0 {
 			change(func(tree map[string]any) (map[string]any, error) { return tree, annotate(tree, pairs) })
 		}
 		many := o.patches[overlaid{part, ""}]
-		f.isUnknown = f.isUnknown || m.layout.writes[part] || len(many) > maxForMany || len(f.patches) > maxPatches
+		f.isUnknown = f.isUnknown || m.layout.Writes[part] || len(many) > maxForMany || len(f.patches) > maxPatches
 		if f.isUnknown {
 			break
 		}
@@ -216,7 +217,7 @@ func (m *manifests) form(dir string, d *candidate) *form {
 // writersFor are the kustomizations that change Deployments of a name, in the order in which they do.
 func (m *manifests) writersFor(dir, name string) []string {
 	o, found := m.ready(), []string{}
-	for _, part := range slices.Backward(m.layout.compose(dir, anyNamespace).order) { // what is nearer comes later
+	for _, part := range slices.Backward(m.layout.Compose(dir, kustomize.AnyNamespace).Order) { // what is nearer comes later
 		if o.writesTo(part, name, m.layout) {
 			found = append(found, part)
 		}
@@ -227,8 +228,8 @@ func (m *manifests) writersFor(dir, name string) []string {
 	return found
 }
 
-func (o *overlays) writesTo(dir, name string, l layout) bool {
-	return o.patched[name][dir] || o.patched[""][dir] || l.writes[dir] || l.annotates[dir]
+func (o *overlays) writesTo(dir, name string, l *kustomize.Layout) bool {
+	return o.patched[name][dir] || o.patched[""][dir] || l.Writes[dir] || l.Annotates[dir]
 }
 
 // patchesFor are those of one kustomization for Deployments of a name, in the order in which kustomize applies them.
@@ -239,16 +240,16 @@ func (o *overlays) patchesFor(dir, name string) []patched {
 			found = append(found, p)
 		}
 	}
-	slices.SortStableFunc(found, func(a, b patched) int { return cmp.Compare(a.use.order, b.use.order) })
+	slices.SortStableFunc(found, func(a, b patched) int { return cmp.Compare(a.use.Order, b.use.Order) })
 	return found
 }
 
 // isFor says whether a patch for more than one name is for this one; the name of a target is a regular expression.
 func (p patched) isFor(name string) bool {
-	if p.use.name == "" {
+	if p.use.Name == "" {
 		return true
 	}
-	matches, err := regexp.MatchString("^(?:"+p.use.name+")$", name)
+	matches, err := regexp.MatchString("^(?:"+p.use.Name+")$", name)
 	return err == nil && matches
 }
 
@@ -262,7 +263,7 @@ func (p patched) applyTo(tree map[string]any) (changed map[string]any, err error
 		}
 	}()
 	switch {
-	case p.use.selects:
+	case p.use.Selects:
 		return nil, errSelects
 	case p.operations != nil:
 		return p.operated(tree)

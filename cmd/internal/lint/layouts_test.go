@@ -1,7 +1,6 @@
 package lint
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -33,22 +32,5 @@ func TestLintLayouts(t *testing.T) {
 	}
 	if seen < 10 {
 		t.Errorf("%d layouts, want all of them", seen)
-	}
-}
-
-// TestLintComposesNoMoreThanItMeets: where each kustomization is made of all those before it, each would meet the same ones without end.
-func TestLintComposesNoMoreThanItMeets(t *testing.T) {
-	l := newLayout(nil)
-	for i := range 2000 {
-		for j := max(0, i-20); j < i; j++ {
-			l.parts[fmt.Sprint("/d", i)] = append(l.parts[fmt.Sprint("/d", i)], fmt.Sprint("/d", j))
-		}
-		l.parts["/all"] = append(l.parts["/all"], fmt.Sprintf("/all/%d.yaml", i))
-	}
-	if n := len(l.compose("/d1999", "").order); n < 100 || n > 300 {
-		t.Errorf("it is made of %d others", n)
-	}
-	if n := len(l.compose("/all", "").order); n != maxParts {
-		t.Errorf("of %d files, want %d", n, maxParts)
 	}
 }

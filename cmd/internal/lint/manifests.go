@@ -17,6 +17,7 @@ import (
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/kustomize"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/manifest"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/neighbors"
 )
@@ -28,6 +29,8 @@ type manifests struct {
 	deployments []*candidate
 	// around are the objects that bear on the Deployments.
 	around map[area]*neighbors.Neighborhood
+	// composites are what bears on Deployments because something is made of it and them.
+	composites map[*kustomize.Composition]*neighbors.Neighborhood
 	// known is what levels has found.
 	known map[area][]*neighbors.Neighborhood
 	// strays are annotations that nothing reads, kustomizations objects that may write some to all others.
@@ -42,7 +45,7 @@ type manifests struct {
 	// structs are what the fields of objects should be.
 	structs structs
 	// layout is what kustomizations say of the files, patched what their patches change.
-	layout  layout
+	layout  *kustomize.Layout
 	patched []patched
 	// deleted are objects that patches take away; deploymentsIn are those of each file, all and by their names, nil until it is asked for.
 	deleted       map[deletion]bool
@@ -58,7 +61,7 @@ type manifests struct {
 
 // newManifests makes an empty set; namespace is for objects that name none.
 func newManifests(namespace string) *manifests {
-	return &manifests{namespace: namespace, around: map[area]*neighbors.Neighborhood{}, known: map[area][]*neighbors.Neighborhood{}, layout: newLayout(nil), deleted: map[deletion]bool{}, readPatches: map[string]bool{}, failed: map[string]int{}, structs: structs{}}
+	return &manifests{namespace: namespace, around: map[area]*neighbors.Neighborhood{}, known: map[area][]*neighbors.Neighborhood{}, layout: layoutOf(nil), composites: map[*kustomize.Composition]*neighbors.Neighborhood{}, deleted: map[deletion]bool{}, readPatches: map[string]bool{}, failed: map[string]int{}, structs: structs{}}
 }
 
 // candidate is a Deployment that is looked at.
@@ -70,7 +73,7 @@ type candidate struct {
 }
 
 func (m *manifests) read(s source, stdin io.Reader) {
-	kind := kustomization(s.name)
+	kind := kindOf(s.name)
 	use, isPatch := m.patchUse(s)
 	all, err := m.parts(s, stdin, kind.Kind != "" || isPatch)
 	if s.met && errors.Is(err, errNotOurs) {
@@ -87,7 +90,7 @@ func (m *manifests) read(s source, stdin io.Reader) {
 	}
 	for p := range all {
 		if p.Err != nil && isPatch {
-			m.layout.writes[use.dir] = true
+			m.layout.Writes[use.Dir] = true
 		}
 		switch {
 		case p.Err == nil:
@@ -114,8 +117,7 @@ func (m *manifests) read(s source, stdin io.Reader) {
 
 // parts are those of a file. The layout has read some before.
 func (m *manifests) parts(s source, stdin io.Reader, all bool) (iter.Seq[manifest.Part], error) {
-	if known := m.layout.read[s.name]; known != nil {
-		delete(m.layout.read, s.name)
+	if known := m.layout.Take(s.name); known != nil {
 		return slices.Values(known), nil
 	}
 	text, err := s.read(stdin)
@@ -273,7 +275,7 @@ func (m *manifests) addOther(o object) error {
 func (m *manifests) neighborhoods(o object) []*neighbors.Neighborhood {
 	where := areaOf(o)
 	all := []*neighbors.Neighborhood{m.neighborhood(where)}
-	if file, err := filepath.Abs(o.file); err == nil && m.layout.listed[file] && (where.dir != "" || m.layout.home(filepath.Dir(file)) != "") {
+	if file, err := filepath.Abs(o.file); err == nil && m.layout.Listed[file] && (where.dir != "" || m.layout.Home(filepath.Dir(file)) != "") {
 		all = append(all, m.neighborhood(area{file: file}))
 	}
 	if namespace := m.putInto(o); namespace != "" && o.file != standardInput {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/kustomize"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/manifest"
 )
 
@@ -24,77 +25,31 @@ import (
 type patched struct {
 	object
 	operations []any
-	use        patchUse
-}
-
-// patchRef is one entry of the lists of patches that a Kustomization may have.
-type patchRef struct {
-	// path is a file, at the place of a text beside it; one of both is empty.
-	path string
-	at   []string
-	// kind and name are of what is patched, if they are given; selects says that more is said of it.
-	kind, name string
-	selects    bool
-	order      int
-}
-
-// use is that of the patch in the kustomization of a directory.
-func (p patchRef) use(dir string) patchUse {
-	return patchUse{dir: dir, kind: p.kind, name: p.name, order: p.order, selects: p.selects}
-}
-
-// patchesOf are those of a mapping that has the lists of a Kustomization.
-func patchesOf(fields map[string]any) []patchRef {
-	var found []patchRef
-	for _, list := range []string{"patchesStrategicMerge", "patches", "patchesJson6902"} {
-		items, _ := fields[list].([]any)
-		for i, item := range items {
-			members, isMapping := item.(map[string]any)
-			if !isMapping {
-				members = map[string]any{"path": item}
-			}
-			target, _ := members["target"].(map[string]any)
-			p := patchRef{at: []string{list, strconv.Itoa(i)}, order: len(found)}
-			p.selects = target["labelSelector"] != nil || target["annotationSelector"] != nil || target["namespace"] != nil
-			p.kind, _ = target["kind"].(string)
-			p.name, _ = target["name"].(string)
-			switch text, _ := members["path"].(string); {
-			case members["patch"] != nil:
-				p.at = append(p.at, "patch")
-			case strings.Contains(text, "\n"): // the patch itself
-			case text != "":
-				p.path = text
-			default:
-				continue
-			}
-			found = append(found, p)
-		}
-	}
-	return found
+	use        kustomize.Use
 }
 
 // patchUse says where a source is used as a patch.
-func (m *manifests) patchUse(s source) (patchUse, bool) {
+func (m *manifests) patchUse(s source) (kustomize.Use, bool) {
 	whole, err := filepath.Abs(s.name)
 	if err != nil || s.name == "-" {
-		return patchUse{}, false
+		return kustomize.Use{}, false
 	}
-	use, ok := m.layout.patches[whole]
+	use, ok := m.layout.Patches[whole]
 	return use, ok
 }
 
 // addPatch takes a part of an object, or operations.
-func (m *manifests) addPatch(p part, use patchUse) {
+func (m *manifests) addPatch(p part, use kustomize.Use) {
 	fields, _ := p.Value.(map[string]any)
 	operations, isList := p.Value.([]any)
 	if p.unfilled(fields) {
-		m.layout.writes[use.dir] = true
+		m.layout.Writes[use.Dir] = true
 		m.templates++
 		return
 	}
 	m.patches++
 	if isList {
-		fields = map[string]any{"kind": use.kind, "metadata": map[string]any{"name": use.name}}
+		fields = map[string]any{"kind": use.Kind, "metadata": map[string]any{"name": use.Name}}
 	} else if fields == nil {
 		return
 	}
@@ -105,16 +60,16 @@ func (m *manifests) addPatch(p part, use patchUse) {
 	}
 	m.findings = append(m.findings, o.repeated(false)...)
 	if o.Object["$patch"] == "delete" {
-		m.deleted[deletion{use.dir, o.GetKind(), o.GetName()}] = true
+		m.deleted[deletion{use.Dir, o.GetKind(), o.GetName()}] = true
 	}
 	m.patched = append(m.patched, patched{o, operations, use})
 }
 
 // aim makes the kind of a patch that of what it is for. With a target its own counts for nothing, and may be left out; without one kustomize takes
 // that of the Deployment.
-func (o object) aim(use patchUse) {
-	if version := workloadVersions[use.kind]; version != "" && use.kind != o.GetKind() {
-		o.SetKind(use.kind)
+func (o object) aim(use kustomize.Use) {
+	if version := workloadVersions[use.Kind]; version != "" && use.Kind != o.GetKind() {
+		o.SetKind(use.Kind)
 		o.SetAPIVersion(version)
 	}
 	if version := workloadVersions[o.GetKind()]; version != "" && o.GetAPIVersion() == "" {
@@ -128,15 +83,15 @@ type deletion struct{ dir, kind, name string }
 // addInline takes the patches that stand in a Kustomization, or in what has the lists of one.
 func (m *manifests) addInline(o object) {
 	for _, w := range o.writers() {
-		for _, p := range patchesOf(w.fields) {
-			_, node := o.Walk(append(slices.Clone(w.way), p.at...)...)
-			if p.path != "" || node == nil {
+		for _, p := range kustomize.PatchesOf(w.fields) {
+			_, node := o.Walk(append(slices.Clone(w.way), p.At...)...)
+			if p.Path != "" || node == nil {
 				continue
 			}
 			dir, _ := filepath.Abs(filepath.Dir(o.file))
-			use := p.use(dir)
+			use := p.Use(dir)
 			if !m.addText(o, manifest.Followed(node), "patch", func(p part) { m.addPatch(p, use) }) {
-				m.layout.writes[dir] = true
+				m.layout.Writes[dir] = true
 			}
 		}
 		transformers, _ := w.fields["transformers"].([]any)
@@ -246,14 +201,14 @@ func overwritten(n int64) string {
 }
 
 // scales says whether a kustomization is made of a Deployment of a name that mini-hpa scales there; of any if the name is empty.
-func (m *manifests) scales(use patchUse, name string) bool {
-	if use.dir == "" {
+func (m *manifests) scales(use kustomize.Use, name string) bool {
+	if use.Dir == "" {
 		return false
 	}
-	return m.deploymentOf(use.dir, name, func(d *candidate) bool {
+	return m.deploymentOf(use.Dir, name, func(d *candidate) bool {
 		pairs := d.workload.Annotations
 		if name != "" { // of all the forms of all names there may be too many
-			pairs = m.form(use.dir, d).workload.Annotations
+			pairs = m.form(use.Dir, d).workload.Annotations
 		}
 		mode := pairs[annotations.ModeKey]
 		return annotations.Selected(pairs) && (mode == "" || mode == string(annotations.ModeAuto))
@@ -266,7 +221,7 @@ type inFile struct{ file, name string }
 // deploymentOf returns the first wanted Deployment of a kustomization, with the given name unless that is "", or nil if there is none.
 func (m *manifests) deploymentOf(dir, name string, isWanted func(*candidate) bool) *candidate {
 	m.sortDeployments()
-	for _, part := range m.layout.compose(dir, anyNamespace).order {
+	for _, part := range m.layout.Compose(dir, kustomize.AnyNamespace).Order {
 		found := m.deploymentsIn[inFile{part, name}]
 		if i := slices.IndexFunc(found, isWanted); i >= 0 {
 			return found[i]
@@ -304,18 +259,18 @@ func (o object) texts() map[string]string {
 
 // besidePatch warns of autoscalers beside a patch that asks for mini-hpa, where it is not known what is patched.
 func (m *manifests) besidePatch(p patched) []finding {
-	if len(p.ownKeys()) == 0 || p.use.dir == "" {
+	if len(p.ownKeys()) == 0 || p.use.Dir == "" {
 		return nil
 	}
-	isKnown := func(d *candidate) bool { return !m.form(p.use.dir, d).isUnknown }
-	if name := cmp.Or(p.use.name, p.GetName()); name != "" && m.deploymentOf(p.use.dir, name, isKnown) != nil {
+	isKnown := func(d *candidate) bool { return !m.form(p.use.Dir, d).isUnknown }
+	if name := cmp.Or(p.use.Name, p.GetName()); name != "" && m.deploymentOf(p.use.Dir, name, isKnown) != nil {
 		return nil
 	}
 	pairs := p.texts()
 	d := &candidate{object: p.object, workload: &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: p.GetName(), Annotations: pairs}}}
-	d.file = filepath.Join(p.use.dir, filepath.Base(p.file))
+	d.file = filepath.Join(p.use.Dir, filepath.Base(p.file))
 	around := m.surroundings(d)
-	around.Autoscalers = slices.DeleteFunc(slices.Clone(around.Autoscalers), func(a annotations.Autoscaler) bool { return m.isDeleted(p.use.dir, a.Kind, a.Name) })
+	around.Autoscalers = slices.DeleteFunc(slices.Clone(around.Autoscalers), func(a annotations.Autoscaler) bool { return m.isDeleted(p.use.Dir, a.Kind, a.Name) })
 	warnings, problems := annotations.CheckAutoscalers(annotations.OfDeployment(d.workload), annotations.Policy{Mode: annotations.Mode(pairs[annotations.ModeKey])}, around)
 	var found []finding
 	for _, w := range (annotations.Verdict{Problems: problems, Warnings: warnings}).Replacing(nil).Warnings {
@@ -376,7 +331,7 @@ func (m *manifests) operation(o operation, defaults annotations.Defaults) []find
 	} else if strings.HasPrefix(o.way[last], annotations.Prefix) {
 		own[o.way[last]], mapping = o.value, strings.Join(o.way[:last], "/")
 	}
-	isOther := o.use.kind != "" && o.use.kind != "Deployment"
+	isOther := o.use.Kind != "" && o.use.Kind != "Deployment"
 	switch {
 	case whole == "spec/replicas" && !isOther:
 		return m.replicas(o.patched, o.place("value"), o.value, nil)
@@ -387,7 +342,7 @@ func (m *manifests) operation(o operation, defaults annotations.Defaults) []find
 		return o.lookalike(mapping)
 	case isOther:
 		return []finding{o.finding(severityWarning, annotations.FoundMisplaced, o.place("path"), fmt.Sprintf("%s annotations have no effect on %s; only Deployments of apps/v1 are autoscaled",
-			annotations.Prefix, cli.Quote(o.use.kind)))}
+			annotations.Prefix, cli.Quote(o.use.Kind)))}
 	case mapping != "metadata/annotations":
 		return []finding{o.finding(severityWarning, annotations.FoundMisplaced, o.place("path"),
 			fmt.Sprintf("%s keys have no effect here; only those in the metadata.annotations of Deployments of apps/v1 have one", annotations.Prefix))}

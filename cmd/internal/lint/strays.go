@@ -14,6 +14,7 @@ import (
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/kustomize"
 )
 
 // stray is a mapping with mini-hpa's keys that nothing reads.
@@ -102,7 +103,7 @@ func (o object) isReadAt(at string) bool {
 	case o.isDeployment():
 		return strings.HasPrefix(at, "metadata.annotations") || at == onTemplate
 	case o.isKustomization():
-		return at == commonAnnotations
+		return at == kustomize.CommonAnnotations
 	}
 	return false
 }

@@ -12,24 +12,17 @@ import (
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/kustomize"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/manifest"
 )
 
-const (
-	commonAnnotations = "commonAnnotations"
-	groupKustomize    = "kustomize.config.k8s.io"
-)
-
 // isKustomization goes by the group, which the file need not have: there are Kustomizations and Components.
-func (o object) isKustomization() bool { return o.GroupVersionKind().Group == groupKustomize }
+func (o object) isKustomization() bool { return o.GroupVersionKind().Group == kustomize.Group }
 
-// kustomizationFiles are the names that kustomize knows.
-var kustomizationFiles = []string{"kustomization.yaml", "kustomization.yml", "Kustomization"}
-
-// kustomization is the kind of objects in a file of that name that name none.
-func kustomization(file string) schema.GroupVersionKind {
-	if slices.Contains(kustomizationFiles, filepath.Base(file)) {
-		return schema.GroupVersionKind{Group: groupKustomize, Version: "v1beta1", Kind: "Kustomization"}
+// kindOf is the kind of objects in a file that name none.
+func kindOf(file string) schema.GroupVersionKind {
+	if kustomize.IsFile(file) {
+		return schema.GroupVersionKind{Group: kustomize.Group, Version: "v1beta1", Kind: "Kustomization"}
 	}
 	return schema.GroupVersionKind{}
 }
@@ -50,7 +43,7 @@ func (o object) writers() []writer {
 	kind := o.GroupVersionKind()
 	switch {
 	case o.isKustomization():
-		return []writer{{by: "kustomize", fields: o.Object, pairs: []string{commonAnnotations}, onTemplates: true}}
+		return []writer{{by: "kustomize", fields: o.Object, pairs: []string{kustomize.CommonAnnotations}, onTemplates: true}}
 	case kind.Version == builtin && kind.Kind == "AnnotationsTransformer":
 		return []writer{{by: "kustomize", pairs: []string{"annotations"}, onTemplates: o.reachesTemplates()}}
 	case kind.Group == "kustomize.toolkit.fluxcd.io" && kind.Kind == "Kustomization":
@@ -96,7 +89,7 @@ func (o object) sources(way ...string) []writer {
 
 // kustomized is a writer with some of the fields of a Kustomization.
 func (o object) kustomized(by string, way ...string) writer {
-	return writer{by: by, fields: o.mapping(way...), way: way, pairs: append(slices.Clone(way), commonAnnotations), onTemplates: true}
+	return writer{by: by, fields: o.mapping(way...), way: way, pairs: append(slices.Clone(way), kustomize.CommonAnnotations), onTemplates: true}
 }
 
 // mapping returns a part of the object that is a mapping, or nil.
@@ -188,7 +181,7 @@ func (m *manifests) counted(o object) []finding {
 	for i, item := range items {
 		members, _ := item.(map[string]any)
 		name, _ := members["name"].(string)
-		if n, ok := members["count"].(int64); ok && n > 0 && err == nil && name != "" && m.scales(patchUse{dir: dir}, name) {
+		if n, ok := members["count"].(int64); ok && n > 0 && err == nil && name != "" && m.scales(kustomize.Use{Dir: dir}, name) {
 			found = append(found, o.finding(severityWarning, annotations.FoundReplicasOverwritten, field.NewPath("replicas").Index(i).Child("count").String(),
 				fmt.Sprintf("of Deployment %s: %s", cli.Quote(name), overwritten(n))))
 		}

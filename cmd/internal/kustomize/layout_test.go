@@ -1,0 +1,23 @@
+package kustomize
+
+import (
+	"fmt"
+	"testing"
+)
+
+// TestComposesNoMoreThanItMeets: where each kustomization is made of all those before it, each would meet the same ones without end.
+func TestComposesNoMoreThanItMeets(t *testing.T) {
+	l := NewLayout(nil, nil, nil)
+	for i := range 2000 {
+		for j := max(0, i-20); j < i; j++ {
+			l.Parts[fmt.Sprint("/d", i)] = append(l.Parts[fmt.Sprint("/d", i)], fmt.Sprint("/d", j))
+		}
+		l.Parts["/all"] = append(l.Parts["/all"], fmt.Sprintf("/all/%d.yaml", i))
+	}
+	if n := len(l.Compose("/d1999", "").Order); n < 100 || n > 300 {
+		t.Errorf("it is made of %d others", n)
+	}
+	if n := len(l.Compose("/all", "").Order); n != maxParts {
+		t.Errorf("of %d files, want %d", n, maxParts)
+	}
+}

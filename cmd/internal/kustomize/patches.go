@@ -1,0 +1,61 @@
+package kustomize
+
+import (
+	"strconv"
+	"strings"
+)
+
+// PatchRef is one entry of the lists of patches that a Kustomization may have.
+type PatchRef struct {
+	// Path is a file, At the place of a text beside it; one of both is empty.
+	Path string
+	At   []string
+	// Kind and Name are of what is patched, if they are given; Selects says that more is said of it.
+	Kind, Name string
+	Selects    bool
+	// Order is its place among the patches of the kustomization.
+	Order int
+}
+
+// Use is where a patch is used.
+type Use struct {
+	// Dir is the directory of the kustomization; the others are PatchRef's.
+	Dir, Kind, Name string
+	Order           int
+	Selects         bool
+}
+
+// Use is that of the patch in the kustomization of a directory.
+func (p PatchRef) Use(dir string) Use {
+	return Use{Dir: dir, Kind: p.Kind, Name: p.Name, Order: p.Order, Selects: p.Selects}
+}
+
+// PatchesOf are those of a mapping that has the lists of a Kustomization.
+func PatchesOf(fields map[string]any) []PatchRef {
+	var found []PatchRef
+	for _, list := range []string{"patchesStrategicMerge", "patches", "patchesJson6902"} {
+		items, _ := fields[list].([]any)
+		for i, item := range items {
+			members, isMapping := item.(map[string]any)
+			if !isMapping {
+				members = map[string]any{"path": item}
+			}
+			target, _ := members["target"].(map[string]any)
+			p := PatchRef{At: []string{list, strconv.Itoa(i)}, Order: len(found)}
+			p.Selects = target["labelSelector"] != nil || target["annotationSelector"] != nil || target["namespace"] != nil
+			p.Kind, _ = target["kind"].(string)
+			p.Name, _ = target["name"].(string)
+			switch text, _ := members["path"].(string); {
+			case members["patch"] != nil:
+				p.At = append(p.At, "patch")
+			case strings.Contains(text, "\n"): // the patch itself
+			case text != "":
+				p.Path = text
+			default:
+				continue
+			}
+			found = append(found, p)
+		}
+	}
+	return found
+}

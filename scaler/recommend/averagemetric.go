@@ -9,7 +9,7 @@ import (
 // tolerances are the half-widths of the band around 1 in which a ratio changes nothing (KEP-4951).
 type tolerances struct{ up, down float64 }
 
-func tolerancesOf(p annotations.Policy) tolerances {
+func tolerancesOf(p *annotations.Policy) tolerances {
 	return tolerances{up: p.Up.Tolerance.AsApproximateFloat64(), down: p.Down.Tolerance.AsApproximateFloat64()}
 }
 
@@ -35,70 +35,63 @@ func (v *view) average(n *numbers, m podMetric) proposal {
 	if failure != nil {
 		return p.fails(failure)
 	}
-	facts := &averageFacts{metric: m, counts: c.counts()}
-	p.pods, p.next = &facts.counts, c.changes
+	said := &averageFacts{metric: m, counts: c.counts(), spoken: c.spoken(), oldest: c.oldest, now: v.Time}
+	p.pods, p.next = &said.counts, c.changes
 	if c.fresh > 0 {
 		p.next = earlier(p.next, v.Time.Add(c.fresh))
 	}
-	plain, used, ok := m.used(n, &c)
+	hpa, ok := m.use(n, &c, everyReady())
 	if !ok {
 		return p.fails(&Failure{Metric: m.name, Reason: ReasonMissingRequest, Detail: "the requests of all pods add up to 0"})
 	}
-	used.metric = &facts.metric
-	facts.used = used
-	facts.outlook = v.outlook(n, &m, &c, plain, used.ratio)
-	o := &facts.outlook
-	facts.state = averageState{averageRatio: &facts.used, spoken: c.spoken(), all: facts.counts.all(), oldest: c.oldest, now: v.Time, cut: v.cut(o.reason)}
-	p.usage, p.arithmetic, p.state = &facts.used, o, &facts.state
-	p.replicas, p.alone, p.result, p.ratio = o.to, o.alone, o.reason, used.ratio
+	said.use = hpa
+	if c.partlyKnown() {
+		if known, ok := m.use(n, &c, everyKnown()); ok {
+			said.use = known
+		}
+	}
+	said.outlook = v.outlook(n, &m, &c, hpa.ratio, said.ratio)
+	o := &said.outlook
+	said.cut = v.cut(o.reason)
+	p.usage, p.arithmetic, p.state = (*averageRatio)(said), o, (*averageState)(said)
+	p.replicas, p.alone, p.result, p.ratio = o.to, o.alone, o.reason, said.ratio
 	p.measured, p.early = c.count[inReady], c.early > 0
 	p.repairs |= o.repairs
 	return p
 }
 
-// averageFacts is what the steps of a metric that each pod has say. It is in one piece, so that it is one allocation.
+// use is how much of their target some pods use.
+type use struct {
+	of sum
+	// value is what that is for each of them, or as a percent of the requests.
+	value int64
+	ratio float64
+}
+
+// use is how much of their target pods use that count as the treatments say. It is false if there is nothing to divide by.
+func (m *podMetric) use(n *numbers, c *cohort, as treatments) (u use, ok bool) {
+	u.of = c.sum(n, m, &as)
+	u.ratio, u.value, ok = m.ratio(n, u.of)
+	return u, ok
+}
+
+// averageFacts is what a metric that each pod has says of itself. It is in one piece, so that it is one allocation.
 type averageFacts struct {
-	metric  podMetric
-	counts  podCounts
-	used    averageRatio
+	metric podMetric
+	counts podCounts
+	use
 	outlook outlook
-	state   averageState
-}
-
-// averageRatio is how much of its target the pods use.
-type averageRatio struct {
-	metric *podMetric
-	of     sum
-	value  int64
-	ratio  float64
-}
-
-// averageState is what an Event says of the metric.
-type averageState struct {
-	*averageRatio
-	// spoken is how many of all pods the value is of; the oldest sample among theirs was taken then, as seen from now.
-	spoken, all int
+	// spoken is how many pods the use is of; the oldest sample among theirs was taken then, as seen from now.
+	spoken      int
 	oldest, now time.Time
 	cut         cut
 }
 
-// used is how much of their target the pods use, by the HPA's ratio, and by that of those which are known to be ready. It is false if
-// there is nothing to divide by.
-func (m *podMetric) used(n *numbers, c *cohort) (plain float64, used averageRatio, ok bool) {
-	ready, known := everyReady(), everyKnown()
-	used.of = c.sum(n, m, &ready)
-	if used.ratio, used.value, ok = m.ratio(n, used.of); !ok {
-		return 0, used, false
-	}
-	plain = used.ratio
-	if c.partlyKnown() {
-		of := c.sum(n, m, &known)
-		if ratio, value, ok := m.ratio(n, of); ok {
-			used = averageRatio{of: of, value: value, ratio: ratio}
-		}
-	}
-	return plain, used, true
-}
+// averageRatio is what the steps say of the use, averageState what an Event says of the metric.
+type (
+	averageRatio averageFacts
+	averageState averageFacts
+)
 
 // ratio is usage over target for some pods, and the value that it came from: a percent of the requests for a
 // utilization, else the average of the pods in milli-units. Integer division as in the HPA, so that both round alike.

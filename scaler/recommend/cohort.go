@@ -32,7 +32,7 @@ func (v *view) cohort(n *numbers, m *podMetric) (cohort, *Failure) {
 	f := v.samples(n, m)
 	c := cohort{readings: make([]reading, 0, len(v.Pods)+1)}
 	for _, pod := range v.Pods {
-		facts, failure := v.read(n, m, &f, pod)
+		facts, failure := v.read(n, &f, pod)
 		if failure != nil {
 			c.repairs |= f.repairs
 			return c, failure
@@ -40,7 +40,7 @@ func (v *view) cohort(n *numbers, m *podMetric) (cohort, *Failure) {
 		c.join(&facts)
 	}
 	c.warm(max(firstReady, v.CPUInitializationPeriod))
-	strays, repairs := v.strays(n, m, &f)
+	strays, repairs := v.strays(n, &f)
 	for i := range strays {
 		c.add(&strays[i])
 	}
@@ -87,7 +87,7 @@ func (c *cohort) add(r *reading) {
 
 // strays are samples of pods that do not exist. The HPA controller counts them, a part of the repair "only the pods that
 // take part".
-func (v *view) strays(n *numbers, m *podMetric, f *samples) ([]reading, Repairs) {
+func (v *view) strays(n *numbers, f *samples) ([]reading, Repairs) {
 	if f.len() == f.matched {
 		return nil, 0
 	}
@@ -102,7 +102,7 @@ func (v *view) strays(n *numbers, m *podMetric, f *samples) ([]reading, Repairs)
 		if last, ok := f.byName[name]; known[name] || ok && last != i {
 			continue
 		}
-		u := f.usage(n, m, i, nil)
+		u := f.usage(n, i, nil)
 		switch repairs |= u.repairs; {
 		case !u.found:
 		case v.repairs(RepairParticipants):

@@ -28,7 +28,7 @@ func (v *view) resume(h History, l look) History {
 // assumed is the most that was proposed with assumptions in the scale-down window, and no more than the present number; that if there was
 // nothing.
 func (v *view) assumed(h History) int32 {
-	e := h.envelope(v.Time, nothing, v.policy, basesOf(Assumed))
+	e := h.envelope(v.Time, nothing, &v.policy, basesOf(Assumed))
 	if e.high.replicas == nothing {
 		return v.Replicas
 	}

@@ -123,13 +123,13 @@ func (h History) Applied(d Decision) History {
 
 // prepared makes the present number of replicas the first recommendation, so that a controller that has just started
 // does not scale in before it has watched for one stabilization window (HPA: recordInitialRecommendation).
-func (r Rules) prepared(h History, s Snapshot, p annotations.Policy) History {
-	if r.Compat && h.unplaced {
-		h = h.placed(p)
+func (v *view) prepared(h History) History {
+	if v.Compat && h.unplaced {
+		h = h.placed(&v.policy)
 	}
 	h.unplaced = false
 	if len(h.Recommendations) == 0 {
-		h.Recommendations, h.certain = []Recommendation{{Time: s.Time, Replicas: s.Replicas, Basis: Found}}, s.Time
+		h.Recommendations, h.certain = []Recommendation{{Time: v.Time, Replicas: v.Replicas, Basis: Found}}, v.Time
 	}
 	return h
 }
@@ -137,7 +137,7 @@ func (r Rules) prepared(h History, s Snapshot, p annotations.Policy) History {
 // placed puts the change that was written last where the HPA controller would: it overwrites one change of the same
 // direction that this direction's policies do not look at any more, though those of the other direction may
 // (HPA: markScaleEventsOutdated, storeScaleEvent).
-func (h History) placed(p annotations.Policy) History {
+func (h History) placed(p *annotations.Policy) History {
 	last := len(h.Changes) - 1
 	change, rules := h.Changes[last], p.Up
 	if change.Delta < 0 {
@@ -163,7 +163,8 @@ const oldestSample = 5 * time.Minute
 //
 // It repairs "what was assumed is remembered as recommended": where assumptions had a say, what the observations alone
 // recommend is remembered, and beside it what was assumed.
-func (r Rules) recorded(h History, l look, p annotations.Policy) History {
+func (v *view) recorded(h History, l look) History {
+	p := &v.policy
 	kept := make([]Recommendation, 0, len(h.Recommendations)+2)
 	keep := func(r Recommendation) {
 		kept = slices.DeleteFunc(kept, func(old Recommendation) bool {
@@ -187,7 +188,7 @@ func (r Rules) recorded(h History, l look, p annotations.Policy) History {
 		keep(Recommendation{Time: l.time, Replicas: l.proposed, Basis: Assumed})
 	}
 	h.Recommendations = kept
-	if !r.Compat {
+	if !v.Compat {
 		h.Changes = h.since(l.time.Add(-max(longestPeriod(p.Up), longestPeriod(p.Down), oldestSample)))
 	}
 	return h
@@ -222,7 +223,7 @@ func (v *view) learn(d draft) draft {
 
 // record remembers what was proposed.
 func (v *view) record(d draft) draft {
-	d.history = v.recorded(d.history, d.look, v.policy)
+	d.history = v.recorded(d.history, d.look)
 	return d
 }
 

@@ -34,7 +34,7 @@ func (m *Missing) Text(asked int32) string {
 }
 
 // missing is nil if all replicas have come or are on their way.
-func (s Snapshot) missing(h History) *Missing {
+func (s *Snapshot) missing(h History) *Missing {
 	var changed time.Time
 	if n := len(h.Changes); n > 0 {
 		changed = h.Changes[n-1].Time

@@ -28,54 +28,54 @@ type outside struct {
 func (o outside) zero() bool { return o.from == 0 }
 
 // within says that the number before was within bounds that the present one may be below.
-func (o outside) within(p annotations.Policy) bool {
+func (o outside) within(p *annotations.Policy) bool {
 	return !o.zero() && o.from >= p.Min && o.from <= p.Max
 }
 
 // witnessed compares the replicas with those that were left at the last evaluation. That they are fewer is not enough: a write
 // that was never carried out looks the same. There have to be pods that nobody asks for any more.
-func (r Rules) witnessed(h History, s Snapshot, p annotations.Policy) History {
+func (v *view) witnessed(h History) History {
 	left := h.left
-	h.left = s.Replicas
-	if left > 0 && s.Replicas > left && r.repairs(RepairAssumed) && !h.undone(s) {
-		h.Recommendations = h.raised(s, p)
+	h.left = v.Replicas
+	if left > 0 && v.Replicas > left && v.repairs(RepairAssumed) && !h.undone(&v.Snapshot) {
+		h.Recommendations = v.raised(h)
 	}
-	switch lowered := s.Replicas < left && s.crowded(); {
-	case !r.repairs(RepairOutside), s.Replicas == 0, s.Replicas >= h.outside.from && !lowered:
+	switch lowered := v.Replicas < left && v.crowded(); {
+	case !v.repairs(RepairOutside), v.Replicas == 0, v.Replicas >= h.outside.from && !lowered:
 		h.outside = outside{}
 	case lowered && h.outside.zero():
-		h.outside = outside{at: s.Time, from: left}
-		if h.needed.current(s.Time, p) {
+		h.outside = outside{at: v.Time, from: left}
+		if h.needed.current(v.Time, &v.policy) {
 			h.outside.needed = h.needed.Replicas
 		}
 	case lowered:
-		h.outside.at = s.Time
+		h.outside.at = v.Time
 	}
 	return h
 }
 
 // raised adds the number that somebody else has raised the replicas to. It drops those that this one outlasts, and those that no window
 // looks at any more: while there are no metrics, nobody else does.
-func (h History) raised(s Snapshot, p annotations.Policy) []Recommendation {
-	oldest := s.Time.Add(-max(window(p.Up), window(p.Down)))
+func (v *view) raised(h History) []Recommendation {
+	oldest := v.Time.Add(-max(window(v.policy.Up), window(v.policy.Down)))
 	kept := make([]Recommendation, 0, len(h.Recommendations)+1)
 	for _, old := range h.Recommendations {
-		if old.Basis != Raised || old.Replicas != s.Replicas && old.Time.After(oldest) {
+		if old.Basis != Raised || old.Replicas != v.Replicas && old.Time.After(oldest) {
 			kept = append(kept, old)
 		}
 	}
-	return append(kept, Recommendation{Time: s.Time, Replicas: s.Replicas, Basis: Raised})
+	return append(kept, Recommendation{Time: v.Time, Replicas: v.Replicas, Basis: Raised})
 }
 
 // undone says that somebody else has raised the replicas to no more than there were before the scale-in of a moment ago: a rival does
 // that, and it looks the same if the scale-in was never carried out.
-func (h History) undone(s Snapshot) bool {
+func (h History) undone(s *Snapshot) bool {
 	n := len(h.Changes)
 	return n > 0 && s.Replicas <= h.Changes[n-1].From && s.Time.Sub(h.Changes[n-1].Time) < sampleGrace
 }
 
 // crowded says that there are pods that nobody asks for any more.
-func (s Snapshot) crowded() bool {
+func (s *Snapshot) crowded() bool {
 	leaving := int32(0)
 	for _, pod := range s.Pods {
 		if pod.DeletionTimestamp != nil {
@@ -116,14 +116,14 @@ func (v *view) cut(reason string) cut {
 // needs is what the measured pods ask for. While a metric only holds, what was known before is still right, unless others ask for more.
 func (v *view) needs(all *proposals) Recommendation {
 	before := v.history.needed
-	if all.held && (all.needed <= before.Replicas && before.current(v.Time, v.policy) || all.needed == 0) {
+	if all.held && (all.needed <= before.Replicas && before.current(v.Time, &v.policy) || all.needed == 0) {
 		return before
 	}
 	return Recommendation{Time: v.Time, Replicas: all.needed}
 }
 
 // current says whether something is known lately enough to count.
-func (r Recommendation) current(now time.Time, p annotations.Policy) bool {
+func (r Recommendation) current(now time.Time, p *annotations.Policy) bool {
 	return now.Sub(r.Time) <= max(longestGap, 2*p.SyncPeriod)
 }
 

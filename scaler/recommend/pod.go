@@ -49,15 +49,15 @@ const (
 // reading is what is added up of one pod, in milli-units.
 type reading struct {
 	usage, request int64
-	// times is how many pods this is, if not one.
-	times int32
-	group group
 	// settled is the usage, or what it would be if the present replicas carried what more of them did in the sample's window.
 	settled int64
 	// warming says that the sample's window began before the pod's warm-up was over; warmUp is what the pod itself says of that.
-	warming bool
 	warmUp  warmUp
+	warming bool
+	group   group
 	mark    mark
+	// times is how many pods this is, if not one.
+	times int32
 }
 
 // podFacts is all that a decision goes by of one pod, as one metric sees it.
@@ -79,16 +79,17 @@ type podFacts struct {
 }
 
 // read is what one metric sees of one pod.
-func (v *view) read(n *numbers, m *podMetric, f *samples, pod *corev1.Pod) (facts podFacts, failure *Failure) {
+func (v *view) read(n *numbers, f *samples, pod *corev1.Pod) (facts podFacts, failure *Failure) {
+	m := f.metric
 	if ended := pod.Status.Phase == corev1.PodSucceeded; ignored(pod) || ended && v.repairs(RepairParticipants) {
-		f.find(n, m, pod.Name) // the next one's is after it
+		f.find(n, pod.Name) // the next one's is after it
 		return v.bystander(m, pod)
 	}
 	what, failure := m.request(n, pod, v.repairs(RepairSidecar))
 	if failure != nil {
 		return facts, failure
 	}
-	u := f.of(n, m, pod, what.omitted != "")
+	u := f.of(n, pod, what.omitted != "")
 	facts.request, facts.omitted, facts.repairs = what.amount, what.omitted, RepairSidecar.when(what.omitted != "")|u.repairs
 	left, fresh := v.fresh(&u)
 	switch {

@@ -17,7 +17,7 @@ var (
 func factsOf(r Rules, s Snapshot, m podMetric, changes ...Change) (podFacts, *Failure) {
 	v, n := &view{Rules: r, Snapshot: s, history: History{Changes: changes}}, numbers{}
 	f := v.samples(&n, &m)
-	return v.read(&n, &m, &f, s.Pods[0])
+	return v.read(&n, &f, s.Pods[0])
 }
 
 // TestFactsOfAPod: one pod, one metric.

@@ -387,12 +387,12 @@ func TestHistoryStaysSmall(t *testing.T) {
 	for i := range 10000 {
 		now := noon.Add(time.Duration(i) * time.Second)
 		s := Snapshot{Time: now, Replicas: 1}
-		r := DefaultRules()
-		h = r.recorded(r.prepared(h, s, p), look{now, int32(i % 10), int32(i % 7)}, p)
+		v := DefaultRules().view(&p, &s, h)
+		h = v.recorded(v.history, look{now, int32(i % 10), int32(i % 7)})
 		h = h.Applied(Decision{Time: noon.Add(time.Duration(i) * time.Second), Current: 1, Desired: 2})
 	}
 	if len(h.Recommendations) > 17 || len(h.Changes) > 301 {
-		t.Errorf("%d samples and %d changes are kept, want at most 17 and 301", len(h.Recommendations), len(h.Changes))
+		t.Errorf("%d recommendations and %d changes are kept, want at most 17 and 301", len(h.Recommendations), len(h.Changes))
 	}
 }
 
@@ -409,7 +409,7 @@ func TestHistoryStaysSmallWithoutMetrics(t *testing.T) {
 			most = max(most, len(h.Recommendations))
 		}
 		if most > 302 {
-			t.Errorf("%s: %d samples are kept, want at most one a second for 5 minutes", name, most)
+			t.Errorf("%s: %d recommendations are kept, want at most one a second for 5 minutes", name, most)
 		}
 	}
 }
@@ -439,12 +439,12 @@ func TestKeptRecommendationsDecideAsAllWould(t *testing.T) {
 		now, desired := noon.Add(time.Duration(i)*7*time.Second), 1+rng.Int32N(10)
 		proposed := desired + rng.Int32N(2)
 		for _, counted := range []bases{basesOf(Recommended), basesOf(Recommended, Assumed)} {
-			got, want := small.envelope(now, desired, p, counted), all.envelope(now, desired, p, counted)
+			got, want := small.envelope(now, desired, &p, counted), all.envelope(now, desired, &p, counted)
 			if got.nearest(1) != want.nearest(1) || got.nearest(20) != want.nearest(20) || got.low.ends != want.low.ends || got.high.ends != want.high.ends {
 				t.Fatalf("evaluation %d: %+v, want %+v", i, got, want)
 			}
 		}
-		small = DefaultRules().recorded(small, look{now, proposed, desired}, p)
+		small = (&view{Rules: DefaultRules(), policy: p}).recorded(small, look{now, proposed, desired})
 		all.Recommendations = append(all.Recommendations, Recommendation{Time: now, Replicas: desired})
 		if proposed != desired {
 			all.Recommendations = append(all.Recommendations, Recommendation{Time: now, Replicas: proposed, Basis: Assumed})

@@ -53,7 +53,7 @@ var stages = []func(*view, draft) draft{
 // Recommend says how many replicas the workload should have now. The returned history holds this evaluation; hand it
 // to the next call, by way of History.Applied where the decision was written.
 func (r Rules) Recommend(p annotations.Policy, s Snapshot, h History) (Decision, History) {
-	v := r.view(p, s, h)
+	v := r.view(&p, &s, h)
 	d := v.draft()
 	for _, stage := range stages {
 		if d = stage(v, d); d.final {
@@ -80,12 +80,13 @@ type view struct {
 	warmUp time.Duration
 }
 
-func (r Rules) view(p annotations.Policy, s Snapshot, h History) *view {
-	h = r.prepared(r.witnessed(h, s, p), s, p)
-	v := &view{Rules: r, Snapshot: s, policy: p, history: h, below: s.Replicas < p.Min && h.outside.within(p), band: tolerancesOf(p)}
+func (r Rules) view(p *annotations.Policy, s *Snapshot, h History) *view {
+	v := &view{Rules: r, Snapshot: *s, policy: *p, band: tolerancesOf(p)}
 	if r.repairs(RepairWarmUp) {
 		v.warmUp = p.WarmUp
 	}
+	v.history = v.prepared(v.witnessed(h))
+	v.below = s.Replicas < p.Min && v.history.outside.within(p)
 	return v
 }
 

@@ -31,9 +31,10 @@ type usage struct {
 	repairs Repairs
 }
 
-// samples are those of one metric: of resources, or values of a custom metric. They usually come in the order of the pods, and then
-// each is found where the one before it was, without a map.
+// samples are those of one metric, of resources or the values of a custom metric, and the place that a search for the pods' has come to. They
+// usually come in the order of the pods, and then each is found after the one before it, without a map.
 type samples struct {
+	metric    *podMetric
 	resources []*sample.Pod
 	custom    []custommetricsv1beta2.MetricValue
 	// taken is when they were taken.
@@ -50,13 +51,13 @@ type samples struct {
 
 // samples are those of a metric.
 func (v *view) samples(n *numbers, m *podMetric) samples {
-	f := samples{resources: v.PodMetrics, taken: v.Taken.PodMetrics, positive: v.repairs(RepairNegative)}
+	f := samples{metric: m, resources: v.PodMetrics, taken: v.Taken.PodMetrics, positive: v.repairs(RepairNegative)}
 	if m.series != "" {
 		f.resources = nil
 		f.custom, f.taken = v.podValues(m)
 	}
 	if !v.repairs(RepairParticipants) {
-		f.index(n, m)
+		f.index(n)
 	}
 	return f
 }
@@ -71,10 +72,10 @@ func (f *samples) name(i int) string {
 }
 
 // index looks at all samples at once.
-func (f *samples) index(n *numbers, m *podMetric) {
+func (f *samples) index(n *numbers) {
 	f.byName = make(map[string]int, f.len())
 	for i := range f.len() {
-		u := f.usage(n, m, i, nil)
+		u := f.usage(n, i, nil)
 		if f.repairs |= u.repairs; u.found {
 			f.byName[f.name(i)] = i
 		}
@@ -82,14 +83,14 @@ func (f *samples) index(n *numbers, m *podMetric) {
 }
 
 // find returns the index of a pod's sample, or -1.
-func (f *samples) find(n *numbers, m *podMetric, pod string) int {
+func (f *samples) find(n *numbers, pod string) int {
 	if f.byName == nil {
 		if f.next < f.len() && f.name(f.next) == pod {
 			f.next++
 			f.matched++
 			return f.next - 1
 		}
-		f.index(n, m)
+		f.index(n)
 	}
 	if i, ok := f.byName[pod]; ok {
 		f.matched++
@@ -99,17 +100,17 @@ func (f *samples) find(n *numbers, m *podMetric, pod string) int {
 }
 
 // of reads the metric from the sample of a pod, some of whose containers may be left out.
-func (f *samples) of(n *numbers, m *podMetric, pod *corev1.Pod, partial bool) (u usage) {
-	i := f.find(n, m, pod.Name)
+func (f *samples) of(n *numbers, pod *corev1.Pod, partial bool) (u usage) {
+	i := f.find(n, pod.Name)
 	switch {
 	case i < 0:
 		return u
 	case partial:
-		u = f.usage(n, m, i, pod)
+		u = f.usage(n, i, pod)
 	default:
-		u = f.usage(n, m, i, nil)
+		u = f.usage(n, i, nil)
 	}
-	if u.taken = taken(f.taken, i, u.at); m.series == "" { // the values of custom metrics are stamped by their adapter
+	if u.taken = taken(f.taken, i, u.at); f.metric.series == "" { // the values of custom metrics are stamped by their adapter
 		u.taken = u.dated(pod)
 	}
 	return u
@@ -117,12 +118,12 @@ func (f *samples) of(n *numbers, m *podMetric, pod *corev1.Pod, partial bool) (u
 
 // usage reads the metric from a sample. The pod is known if containers of its are left out, else nil. It repairs "what is below zero was
 // measured": it is a missing sample. In the HPA it is subtracted from what the others use.
-func (f *samples) usage(n *numbers, m *podMetric, i int, partial *corev1.Pod) (u usage) {
-	below := false
+func (f *samples) usage(n *numbers, i int, partial *corev1.Pod) (u usage) {
+	m, below := f.metric, false
 	if m.series == "" {
 		s := f.resources[i]
 		u.at, u.window, u.cpu = s.Time, s.Window, m.resource == corev1.ResourceCPU
-		u.value, u.found, below = f.measured(n, m, s, partial)
+		u.value, u.found, below = f.measured(n, s, partial)
 	} else {
 		value := &f.custom[i]
 		u.value, u.found, u.at, u.window = n.milli(value.Value), true, value.Timestamp.Time, clock.Window
@@ -138,7 +139,8 @@ func (f *samples) usage(n *numbers, m *podMetric, i int, partial *corev1.Pod) (u
 
 // measured adds up the containers. As in the HPA, a pod counts only if every container was measured. Below says that what one of them
 // uses is below zero.
-func (f *samples) measured(n *numbers, m *podMetric, s *sample.Pod, partial *corev1.Pod) (value int64, found, below bool) {
+func (f *samples) measured(n *numbers, s *sample.Pod, partial *corev1.Pod) (value int64, found, below bool) {
+	m := f.metric
 	for i := range s.Containers {
 		c := &s.Containers[i]
 		if m.container != "" && m.container != c.Name || partial != nil && m.leavesOut(partial, c.Name) {

@@ -76,13 +76,13 @@ type standing struct {
 // envelope is what the windows hold, with what the repairs add to it and leave out.
 func (v *view) envelope(d draft) (e envelope, repairs Repairs) {
 	h := &d.history
-	e = h.envelope(d.Time, d.Desired, v.policy, basesOf(Recommended, Found, Assumed))
+	e = h.envelope(d.Time, d.Desired, &v.policy, basesOf(Recommended, Found, Assumed))
 	if v.repairs(RepairAssumed) {
 		counted := basesOf(Recommended, Found, Raised)
 		if d.look.assumed() {
 			counted |= basesOf(Assumed)
 		}
-		ours := h.envelope(d.Time, d.Desired, v.policy, counted)
+		ours := h.envelope(d.Time, d.Desired, &v.policy, counted)
 		e, repairs = ours, RepairAssumed.when(ours.nearest(d.Current) != e.nearest(d.Current))
 	}
 	if d.asked.early && v.repairs(RepairSettled) {
@@ -111,7 +111,7 @@ func (e envelope) lets(current, to int32) bool {
 }
 
 // envelope looks at the recommendations of both windows that rest on one of the bases, and at the proposal of now.
-func (h History) envelope(now time.Time, desired int32, p annotations.Policy, counted bases) envelope {
+func (h *History) envelope(now time.Time, desired int32, p *annotations.Policy, counted bases) envelope {
 	e := envelope{low: hold{replicas: desired}, high: hold{replicas: desired}}
 	up, down := window(p.Up), window(p.Down)
 	for _, r := range h.Recommendations { // the oldest first: of equal ones, the last to leave holds

@@ -126,7 +126,8 @@ func TestStages(t *testing.T) {
 			if c.seen != nil {
 				c.seen(&s)
 			}
-			v := rules.view(policy(t, "target-cpu=50", "min=2", "max=20"), s, c.history)
+			p := policy(t, "target-cpu=50", "min=2", "max=20")
+			v := rules.view(&p, &s, c.history)
 			d := v.draft()
 			if c.before != nil {
 				c.before(&d)
@@ -151,7 +152,8 @@ func TestStages(t *testing.T) {
 func TestWhatAStageLearns(t *testing.T) {
 	p := policy(t, "target-cpu=50", "min=2", "max=20")
 	old := History{Recommendations: []Recommendation{{Time: noon.Add(-time.Hour), Replicas: 8}}}
-	v := DefaultRules().view(p, snapshot(noon, 8, pods(noon, 8, "500m")), old)
+	s := snapshot(noon, 8, pods(noon, 8, "500m"))
+	v := DefaultRules().view(&p, &s, old)
 	d := v.draft()
 	d.asked, d.look = proposals{valid: 1, replicas: 4, needed: 3}, look{time: noon, proposed: 4, alone: 3}
 	h := v.record(v.learn(d)).history

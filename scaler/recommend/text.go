@@ -114,14 +114,14 @@ func (s *averageState) String() string {
 		age = fmt.Sprintf(", sample %s old", whole(max(s.now.Sub(s.oldest), 0)))
 	}
 	return fmt.Sprintf("%s%s %s %s target %s (%d of %d pods%s)%s", s.metric.name, kind, s.metric.show(s.value), relation(s.ratio),
-		s.metric.show(s.metric.target), s.spoken, s.all, age, s.cut)
+		s.metric.show(s.metric.target), s.spoken, s.counts.all(), age, s.cut)
 }
 
 // String is the arithmetic of the ratio: "400 / 4 replicas / target 40 = ratio 2.5".
 func (r *totalRatio) String() string {
 	by := ""
 	if r.metric.average {
-		by = fmt.Sprintf(" / %d replicas", r.replicas)
+		by = fmt.Sprintf(" / %d replicas", r.pods)
 	}
 	return fmt.Sprintf("%s%s / target %s = ratio %.4g", decimal(r.metric.value), by, decimal(r.metric.target), r.ratio)
 }
@@ -148,7 +148,7 @@ func (o *outcome) String() string {
 func (s *totalState) String() string {
 	replicas, each := "", ""
 	if s.metric.average {
-		replicas, each = fmt.Sprintf(" for %d replicas", s.replicas), " for each"
+		replicas, each = fmt.Sprintf(" for %d replicas", s.pods), " for each"
 	}
 	return fmt.Sprintf("%s %s%s %s target %s%s%s", s.metric.name, decimal(s.metric.value), replicas, relation(s.ratio), decimal(s.metric.target), each, s.cut)
 }

@@ -142,7 +142,14 @@ type outcome struct {
 	// current is spec.replicas, band the tolerance around 1.
 	current int32
 	band    tolerances
+	cut     cut
 }
+
+// totalRatio is how much of its target a total is, and totalState what an Event says of the metric.
+type (
+	totalRatio outcome
+	totalState outcome
+)
 
 // byValue holds the total at the target: ratio times the pods that are ready.
 //
@@ -152,7 +159,6 @@ type outcome struct {
 // pods of which nobody knows whether they are ready keep their place.
 func (v *view) byValue(n *numbers, m totalMetric, p proposal) proposal {
 	ratio := float64(m.value) / float64(m.target)
-	p.usage = &totalRatio{metric: m, ratio: ratio}
 	o := outcome{metric: m, ratio: ratio, to: v.Replicas, reason: ReasonWithin, current: v.Replicas, band: v.band}
 	if v.band.within(ratio) {
 		p = v.proposeTotal(p, v.borne(n, o))
@@ -160,6 +166,7 @@ func (v *view) byValue(n *numbers, m totalMetric, p proposal) proposal {
 		return p
 	}
 	if len(v.Pods) == 0 {
+		p.usage = (*totalRatio)(&o)
 		return p.fails(&Failure{Metric: m.name, Reason: ReasonNoPods, Detail: "no pods that metric " + m.name + " could be the load of"})
 	}
 	o.reason = ReasonOutside
@@ -213,7 +220,6 @@ func (v *view) byAverage(n *numbers, m totalMetric, p proposal) proposal {
 		o = v.divided(n, m, v.Replicas)
 		o.repairs = RepairSpec.when(o.to != status)
 	}
-	p.usage = &totalRatio{metric: m, replicas: o.pods, ratio: o.ratio}
 	if o.reason == ReasonOutside {
 		o = v.turn(o)
 	}
@@ -289,24 +295,9 @@ func (v *view) notReady(ready int) (waiting, unknowns int) {
 
 // proposeTotal is what was made of a total.
 func (v *view) proposeTotal(p proposal, o outcome) proposal {
-	p.arithmetic, p.result = &o, o.reason
-	p.state = &totalState{metric: &o.metric, replicas: o.pods, ratio: o.ratio, cut: v.cut(o.reason)}
+	o.cut = v.cut(o.reason)
+	p.usage, p.arithmetic, p.result, p.state = (*totalRatio)(&o), &o, o.reason, (*totalState)(&o)
 	p.replicas, p.alone, p.measured, p.ratio = o.to, o.to, math.MaxInt, o.ratio
 	p.repairs |= o.repairs | RepairAgainst.when(o.reason == ReasonAgainst)
 	return p
-}
-
-// totalRatio is how much of its target a total is, or its average over so many replicas.
-type totalRatio struct {
-	metric   totalMetric
-	replicas int
-	ratio    float64
-}
-
-// totalState is what an Event says of the metric.
-type totalState struct {
-	metric   *totalMetric
-	replicas int
-	ratio    float64
-	cut      cut
 }

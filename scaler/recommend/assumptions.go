@@ -94,28 +94,22 @@ func careful(ratio float64) treatments {
 //
 // "What a pod uses while it warms up is not what its load asks for", on the way out: see cohort.warm.
 func (v *view) assumptions(n *numbers, c *cohort, ratio float64) (treatments, Repairs) {
-	as := careful(ratio)
+	as, bits := careful(ratio), Repairs(0)
+	if c.partlyKnown() {
+		as.mark[unknownReady], as.mark[neverServed] = absent, absent
+		bits = c.some(unknownReady, RepairUnknown) | c.some(lost, RepairUnknown) | c.some(neverServed, RepairNever)
+	}
 	switch {
 	case ratio > 1:
-		return v.wayOut(n, c, as)
+		return v.wayOut(n, c, as, bits)
 	case ratio == 1: // nothing changes, and pods that are not known to be ready have no say in that
-		return c.withoutUnknown(as)
+		return as, bits
 	}
-	return v.wayIn(c, as)
-}
-
-// withoutUnknown leaves out pods that are not known to be ready, if others are.
-func (c *cohort) withoutUnknown(as treatments) (treatments, Repairs) {
-	if !c.partlyKnown() {
-		return as, 0
-	}
-	as.mark[unknownReady], as.mark[neverServed] = absent, absent
-	return as, c.some(unknownReady, RepairUnknown) | c.some(lost, RepairUnknown) | c.some(neverServed, RepairNever)
+	return v.wayIn(c, as, bits)
 }
 
 // wayIn is what is assumed when the usage is below the target.
-func (v *view) wayIn(c *cohort, as treatments) (treatments, Repairs) {
-	as, bits := c.withoutUnknown(as)
+func (v *view) wayIn(c *cohort, as treatments, bits Repairs) (treatments, Repairs) {
 	as.mark[neverReady], as.mark[neverSampled], as.mark[awaited] = absent, absent, absent
 	as.mark[turnedUnready] = atLeastTarget
 	bits |= c.some(neverSampled, RepairNever) | c.some(unseen, RepairUnseen) | c.some(turnedUnready, RepairUnready)
@@ -136,15 +130,14 @@ func (v *view) wayIn(c *cohort, as treatments) (treatments, Repairs) {
 }
 
 // wayOut is what is assumed when the usage is above the target.
-func (v *view) wayOut(n *numbers, c *cohort, as treatments) (treatments, Repairs) {
-	bits := c.some(unseen, RepairUnseen) | c.some(awaited, RepairUnseen)
+func (v *view) wayOut(n *numbers, c *cohort, as treatments, bits Repairs) (treatments, Repairs) {
+	bits |= c.some(unseen, RepairUnseen) | c.some(awaited, RepairUnseen)
 	if c.warming > 0 {
 		as.group[inReady], as.warm = atMostOthers, c.pastWarmUp(n)
 		bits |= RepairWarmUp
 	}
 	if c.partlyKnown() {
 		as.mark[unknownReady], as.mark[lost], as.mark[neverServed] = beside, beside, idle
-		bits |= c.some(unknownReady, RepairUnknown) | c.some(lost, RepairUnknown) | c.some(neverServed, RepairNever)
 	}
 	return as, bits
 }

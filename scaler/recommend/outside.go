@@ -135,12 +135,13 @@ func (v *view) restore(d draft) draft {
 	if o.zero() || all.valid == 0 {
 		return d
 	}
-	settled := o.at.Add(sampleGrace)
-	if !v.Time.Before(settled) && all.replicas <= d.Current {
+	switch settled := o.at.Add(sampleGrace); {
+	case v.Time.Before(settled):
+		d = d.before(settled)
+	case all.replicas <= d.Current:
 		d.asked.outside = outside{}
 		return d
 	}
-	d = d.before(later(v.Time, settled))
 	if !all.incomplete {
 		d.asked.outside.needed = all.replicas
 		return d
@@ -159,14 +160,6 @@ func (v *view) restore(d draft) draft {
 type need struct {
 	current, from, needed int32
 	ago                   time.Duration
-}
-
-// later is the second moment if it is still to come; else zero, which is none.
-func later(now, t time.Time) time.Time {
-	if t.After(now) {
-		return t
-	}
-	return time.Time{}
 }
 
 // base is where a change begins, for policies and windows: those of scale-up do not stand in the way back to the number from before

@@ -1,6 +1,7 @@
 package recommend
 
 import (
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -220,25 +221,20 @@ func (u *usage) lasts() time.Duration {
 }
 
 // podValues are the custom metric's values that describe pods, and when they were taken.
-func (v *view) podValues(m *podMetric) ([]custommetricsv1beta2.MetricValue, []time.Time) {
-	values, times := v.CustomMetrics[m.series], v.Taken.CustomMetrics[m.series]
-	for i := range values {
-		if !describesPod(values[i]) {
-			return podsOnly(values, times)
+func (v *view) podValues(m *podMetric) (values []custommetricsv1beta2.MetricValue, times []time.Time) {
+	all, allTimes := v.CustomMetrics[m.series], v.Taken.CustomMetrics[m.series]
+	if !slices.ContainsFunc(all, describesAnother) {
+		return all, allTimes
+	}
+	for i, value := range all {
+		if !describesAnother(value) {
+			values, times = append(values, value), append(times, taken(allTimes, i, value.Timestamp.Time))
 		}
 	}
 	return values, times
 }
 
-func describesPod(value custommetricsv1beta2.MetricValue) bool {
-	return value.DescribedObject.Kind == "Pod" || value.DescribedObject.Kind == ""
-}
-
-func podsOnly(values []custommetricsv1beta2.MetricValue, times []time.Time) (pods []custommetricsv1beta2.MetricValue, ofPods []time.Time) {
-	for i, value := range values {
-		if describesPod(value) {
-			pods, ofPods = append(pods, value), append(ofPods, taken(times, i, value.Timestamp.Time))
-		}
-	}
-	return pods, ofPods
+// describesAnother says that a value is of something else than a pod.
+func describesAnother(value custommetricsv1beta2.MetricValue) bool {
+	return value.DescribedObject.Kind != "Pod" && value.DescribedObject.Kind != ""
 }

@@ -1,17 +1,11 @@
 package main
 
 import (
-	"bytes"
-	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
-	"go.uber.org/zap"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
@@ -20,87 +14,9 @@ import (
 	"github.com/mini-hpa/mini-hpa/cmd/internal/clitest"
 )
 
-// running is a command in this process.
-type running struct {
-	t    *testing.T
-	code chan int
-	quit context.CancelFunc
-
-	mu   sync.Mutex
-	logs bytes.Buffer
-	// grew is told of each write to the log.
-	grew chan struct{}
-}
-
 // start starts a controller.
-func start(t *testing.T, args ...string) *running {
-	return startCommand(t, append([]string{"controller"}, args...)...)
-}
-
-func startCommand(t *testing.T, args ...string) *running {
-	ctx, cancel := context.WithCancel(t.Context())
-	r := &running{t: t, code: make(chan int, 1), quit: cancel, grew: make(chan struct{}, 1)}
-	go func() {
-		r.code <- thisProgram().Run(ctx, args, cli.Streams{Out: io.Discard, Err: r, Bridge: func(*zap.Logger) {}})
-	}()
-	t.Cleanup(cancel)
-	return r
-}
-
-// Write takes a part of the log.
-func (r *running) Write(p []byte) (int, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	select {
-	case r.grew <- struct{}{}:
-	default:
-	}
-	return r.logs.Write(p)
-}
-
-// lines are the log's, each of which must be one JSON object.
-func (r *running) lines() []map[string]any {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return clitest.JSONLines(r.t, r.logs.String())
-}
-
-// logged waits for a line with this message and returns it.
-func (r *running) logged(message string, field, value string) map[string]any {
-	r.t.Helper()
-	for {
-		for _, line := range r.lines() {
-			if line["msg"] == message && (field == "" || line[field] == value) {
-				return line
-			}
-		}
-		select {
-		case <-r.grew:
-		case <-time.After(30 * time.Second):
-			r.t.Fatalf("never logged %q:\n%s", message, r.logs.String())
-		}
-	}
-}
-
-// end tells the controller to end and returns its exit code.
-func (r *running) end() int {
-	r.quit()
-	return <-r.code
-}
-
-func get(t *testing.T, url string) (int, string) {
-	t.Helper()
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	answer, err := client.Get(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	body, err := io.ReadAll(answer.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return answer.StatusCode, string(body)
+func start(t *testing.T, args ...string) *clitest.Process {
+	return clitest.Start(t, thisProgram(), append([]string{"controller"}, args...)...)
 }
 
 func TestControllerScalesUntilToldToEnd(t *testing.T) {
@@ -113,13 +29,13 @@ func TestControllerScalesUntilToldToEnd(t *testing.T) {
 	if event := <-server.Told; event.Reason != "SuccessfulRescale" || !strings.HasPrefix(event.Message, "New size: 6; reason: cpu utilization 220% above target 50% (2 of 2 pods") {
 		t.Errorf("told %s: %s", event.Reason, event.Message)
 	}
-	probes := "http://" + r.logged("listening", "flag", "health-probe-bind-address")["address"].(string)
+	probes := "http://" + r.Logged("listening", "flag", "health-probe-bind-address")["address"].(string)
 	for _, path := range []string{"/healthz", "/readyz"} {
-		if status, body := get(t, probes+path); status != http.StatusOK || body != "ok" {
+		if status, body := clitest.Get(t, probes+path); status != http.StatusOK || body != "ok" {
 			t.Errorf("%s: %d %s", path, status, body)
 		}
 	}
-	_, exposed := get(t, "http://"+r.logged("listening", "flag", "metrics-bind-address")["address"].(string)+"/metrics")
+	_, exposed := clitest.Get(t, "http://"+r.Logged("listening", "flag", "metrics-bind-address")["address"].(string)+"/metrics")
 	for _, want := range []string{
 		`mini_hpa_build_info{commit=`,
 		`mini_hpa_reconciliations_total{action="scale_up",error="none"} 1`,
@@ -137,7 +53,7 @@ func TestControllerScalesUntilToldToEnd(t *testing.T) {
 			t.Errorf("/metrics lacks %s", want)
 		}
 	}
-	if code := r.end(); code != cli.ExitOK {
+	if code := r.End(); code != cli.ExitOK {
 		t.Errorf("exit code %d", code)
 	}
 	if holder := server.Lease.Spec.HolderIdentity; holder == nil || *holder != "" {
@@ -148,7 +64,7 @@ func TestControllerScalesUntilToldToEnd(t *testing.T) {
 			t.Errorf("user agent %q", agent)
 		}
 	}
-	r.logged("mini-hpa controller has ended", "", "")
+	r.Logged("mini-hpa controller has ended", "", "")
 }
 
 func TestControllerStandsBy(t *testing.T) {
@@ -157,19 +73,19 @@ func TestControllerStandsBy(t *testing.T) {
 	server.Lease.Spec = resourcelock.LeaderElectionRecordToLeaseSpec(&resourcelock.LeaderElectionRecord{
 		HolderIdentity: them, LeaseDurationSeconds: 3600, AcquireTime: metav1.Now(), RenewTime: metav1.Now()})
 	r := start(t, "--kubeconfig", server.Kubeconfig(), "--metrics-bind-address=127.0.0.1:0", "--health-probe-bind-address=127.0.0.1:0")
-	r.logged("leader observed", "identity", them)
-	probes := "http://" + r.logged("listening", "flag", "health-probe-bind-address")["address"].(string)
-	if status, body := get(t, probes+"/readyz?verbose"); status != http.StatusOK || body != "[+]ping ok\n[+]shutdown ok\n[+]informer-sync ok\nreadyz check passed\n" {
+	r.Logged("leader observed", "identity", them)
+	probes := "http://" + r.Logged("listening", "flag", "health-probe-bind-address")["address"].(string)
+	if status, body := clitest.Get(t, probes+"/readyz?verbose"); status != http.StatusOK || body != "[+]ping ok\n[+]shutdown ok\n[+]informer-sync ok\nreadyz check passed\n" {
 		t.Errorf("/readyz of a standby: %d %s", status, body)
 	}
-	if status, body := get(t, probes+"/healthz?verbose"); status != http.StatusOK || body != "[+]ping ok\n[+]leaderElection ok\n[+]term-end ok\nhealthz check passed\n" {
+	if status, body := clitest.Get(t, probes+"/healthz?verbose"); status != http.StatusOK || body != "[+]ping ok\n[+]leaderElection ok\n[+]term-end ok\nhealthz check passed\n" {
 		t.Errorf("/healthz of a standby: %d %s", status, body)
 	}
-	_, exposed := get(t, "http://"+r.logged("listening", "flag", "metrics-bind-address")["address"].(string)+"/metrics")
+	_, exposed := clitest.Get(t, "http://"+r.Logged("listening", "flag", "metrics-bind-address")["address"].(string)+"/metrics")
 	if strings.Contains(exposed, "mini_hpa_metrics_age_seconds") || !strings.Contains(exposed, "mini_hpa_metrics_lists_total 0") {
 		t.Error("a standby reads metrics, or tells the age of samples that it does not read")
 	}
-	if code := r.end(); code != cli.ExitOK {
+	if code := r.End(); code != cli.ExitOK {
 		t.Errorf("exit code %d", code)
 	}
 	if holder := server.Lease.Spec.HolderIdentity; *holder != them {
@@ -203,10 +119,10 @@ func TestControllerThatCannotStart(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			r := start(t, test.args...)
-			if code := <-r.code; code != cli.ExitFailure {
+			if code := <-r.Code; code != cli.ExitFailure {
 				t.Errorf("exit code %d", code)
 			}
-			line := r.logged("mini-hpa controller failed", "level", "error")
+			line := r.Logged("mini-hpa controller failed", "level", "error")
 			if got, _ := line["error"].(string); !strings.Contains(got, test.want) {
 				t.Errorf("error %q, want %q", got, test.want)
 			}
@@ -218,16 +134,16 @@ func TestControllerToldToEndBeforeItsCachesAreFilled(t *testing.T) {
 	server := clitest.NewAPIServer(t, nil)
 	server.Forbidden = "deployments"
 	r := start(t, "--kubeconfig", server.Kubeconfig(), "--metrics-bind-address=0", "--health-probe-bind-address=127.0.0.1:0")
-	probes := "http://" + r.logged("listening", "flag", "health-probe-bind-address")["address"].(string)
-	r.logged("will try again", "", "") // the watch of Deployments is forbidden
+	probes := "http://" + r.Logged("listening", "flag", "health-probe-bind-address")["address"].(string)
+	r.Logged("will try again", "", "") // the watch of Deployments is forbidden
 	want := "[+]ping ok\n[+]shutdown ok\n[-]informer-sync failed: the caches of what is in the cluster are not filled yet\nreadyz check failed\n"
-	if status, body := get(t, probes+"/readyz"); status != http.StatusInternalServerError || body != want {
+	if status, body := clitest.Get(t, probes+"/readyz"); status != http.StatusInternalServerError || body != want {
 		t.Errorf("/readyz: %d %s", status, body)
 	}
-	if status, body := get(t, probes+"/healthz"); status != http.StatusOK || body != "ok" {
+	if status, body := clitest.Get(t, probes+"/healthz"); status != http.StatusOK || body != "ok" {
 		t.Errorf("/healthz: %d %s", status, body)
 	}
-	if code := r.end(); code != cli.ExitOK {
+	if code := r.End(); code != cli.ExitOK {
 		t.Errorf("exit code %d", code)
 	}
 }

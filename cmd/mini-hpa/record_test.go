@@ -17,7 +17,7 @@ func TestControllerRecordsWhatReplayDecidesOn(t *testing.T) {
 	if got := <-server.Scaled; got != 6 {
 		t.Errorf("scaled to %d, want 6", got)
 	}
-	if code := r.end(); code != cli.ExitOK {
+	if code := r.End(); code != cli.ExitOK {
 		t.Errorf("exit code %d", code)
 	}
 	files, err := filepath.Glob(filepath.Join(dir, "default", "web_*.trace.jsonl"))

@@ -76,11 +76,11 @@ const (
 )
 
 // startWebhook starts a command that serves the webhook with certificate files.
-func startWebhook(t *testing.T, args ...string) (*running, *asker) {
+func startWebhook(t *testing.T, args ...string) (*clitest.Process, *asker) {
 	certFile, keyFile, roots := certificateFiles(t)
-	r := startCommand(t, append(args, "--webhook-bind-address=127.0.0.1:0", "--tls-cert-file", certFile, "--tls-private-key-file", keyFile,
+	r := clitest.Start(t, thisProgram(), append(args, "--webhook-bind-address=127.0.0.1:0", "--tls-cert-file", certFile, "--tls-private-key-file", keyFile,
 		"--metrics-bind-address=127.0.0.1:0", "--health-probe-bind-address=127.0.0.1:0")...)
-	address := r.logged("the webhook is listening", "", "")["address"].(string)
+	address := r.Logged("the webhook is listening", "", "")["address"].(string)
 	client := &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: roots}}}
 	return r, &asker{t: t, client: client, url: "https://" + address + webhook.Path}
 }
@@ -92,7 +92,7 @@ func TestTheWebhookAnswers(t *testing.T) {
 			server := clitest.NewAPIServer(t, nil)
 			server.HPAs = []autoscalingv2.HorizontalPodAutoscaler{*clitest.HPAOf("other")}
 			r, a := startWebhook(t, command, "--kubeconfig", server.Kubeconfig(), "--shutdown-delay-duration=0s")
-			r.logged("caches filled", "", "")
+			r.Logged("caches filled", "", "")
 			if response, err := a.admit(requested); err != nil || !response.Allowed {
 				t.Errorf("%v: %+v, want allowed", err, response)
 			}
@@ -100,14 +100,14 @@ func TestTheWebhookAnswers(t *testing.T) {
 			if err != nil || response.Allowed || response.Result.Code != http.StatusUnprocessableEntity {
 				t.Fatalf("%v: %+v, want refused", err, response)
 			}
-			_, exposed := get(t, "http://"+r.logged("listening", "flag", "metrics-bind-address")["address"].(string)+"/metrics")
+			_, exposed := clitest.Get(t, "http://"+r.Logged("listening", "flag", "metrics-bind-address")["address"].(string)+"/metrics")
 			for _, want := range []string{`mini_hpa_webhook_verdicts_total{operation="CREATE",reason="MissingRequest",verdict="denied"} 1`,
 				`mini_hpa_webhook_certificate_expiry_timestamp_seconds{type="leaf"}`, "mini_hpa_webhook_duration_seconds_count 2"} {
 				if !strings.Contains(exposed, want) {
 					t.Errorf("/metrics lacks %s", want)
 				}
 			}
-			if code := r.end(); code != cli.ExitOK {
+			if code := r.End(); code != cli.ExitOK {
 				t.Errorf("exit code %d", code)
 			}
 		})
@@ -118,23 +118,23 @@ func TestTheWebhookAnswers(t *testing.T) {
 func TestTheWebhookEndsWithoutDroppingARequest(t *testing.T) {
 	server := clitest.NewAPIServer(t, nil)
 	r, a := startWebhook(t, "webhook", "--kubeconfig", server.Kubeconfig(), "--shutdown-delay-duration=3s")
-	probes := "http://" + r.logged("listening", "flag", "health-probe-bind-address")["address"].(string)
-	r.logged("caches filled", "", "")
-	if status, body := get(t, probes+"/readyz?verbose"); status != http.StatusOK || !strings.Contains(body, "[+]webhook-certificate ok") {
+	probes := "http://" + r.Logged("listening", "flag", "health-probe-bind-address")["address"].(string)
+	r.Logged("caches filled", "", "")
+	if status, body := clitest.Get(t, probes+"/readyz?verbose"); status != http.StatusOK || !strings.Contains(body, "[+]webhook-certificate ok") {
 		t.Errorf("/readyz: %d %s", status, body)
 	}
-	r.quit()
-	r.logged("the webhook is ending", "", "")
-	if status, body := get(t, probes+"/readyz"); status != http.StatusInternalServerError || !strings.Contains(body, "[-]shutdown failed: the process was told to end") {
+	r.Quit()
+	r.Logged("the webhook is ending", "", "")
+	if status, body := clitest.Get(t, probes+"/readyz"); status != http.StatusInternalServerError || !strings.Contains(body, "[-]shutdown failed: the process was told to end") {
 		t.Errorf("/readyz after the end was asked for: %d %s", status, body)
 	}
-	if status, body := get(t, probes+"/healthz"); status != http.StatusOK {
+	if status, body := clitest.Get(t, probes+"/healthz"); status != http.StatusOK {
 		t.Errorf("/healthz after the end was asked for: %d %s", status, body)
 	}
 	if response, err := a.admit(unrequested); err != nil || response.Allowed {
 		t.Errorf("%v: %+v, want refused as before", err, response)
 	}
-	if code := <-r.code; code != cli.ExitOK {
+	if code := <-r.Code; code != cli.ExitOK {
 		t.Errorf("exit code %d", code)
 	}
 	if _, err := a.admit(requested); err == nil {
@@ -174,11 +174,11 @@ func TestWebhookThatCannotStart(t *testing.T) {
 		"a metrics port is taken": {[]string{"--webhook-bind-address=127.0.0.1:0", "--metrics-bind-address=" + taken}, "cannot serve --metrics-bind-address=" + taken},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := startCommand(t, append([]string{"webhook", "--kubeconfig", server.Kubeconfig(), "--health-probe-bind-address=0", "--metrics-bind-address=0"}, tc.args...)...)
-			if code := <-r.code; code != cli.ExitFailure {
+			r := clitest.Start(t, thisProgram(), append([]string{"webhook", "--kubeconfig", server.Kubeconfig(), "--health-probe-bind-address=0", "--metrics-bind-address=0"}, tc.args...)...)
+			if code := <-r.Code; code != cli.ExitFailure {
 				t.Errorf("exit code %d", code)
 			}
-			line := r.logged("mini-hpa webhook failed", "level", "error")
+			line := r.Logged("mini-hpa webhook failed", "level", "error")
 			if got, _ := line["error"].(string); !strings.Contains(got, tc.want) {
 				t.Errorf("error %q, want %q", got, tc.want)
 			}

@@ -12,7 +12,7 @@ func House() Plan {
 	return Plan{
 		Module: "github.com/mini-hpa/mini-hpa",
 		Closed: []string{"cmd/mini-hpa"},
-		Pure:   []string{"annotations/amount", "annotations/podspec", "annotations", "scaler/sample", "scaler/clock", "scaler/recommend", "scaler/simulate", "scaler/picture"},
+		Pure:   []string{"annotations/amount", "annotations/podspec", "annotations", "scaler/sample", "scaler/clock", "scaler/recommend", "scaler/simulate", "internal/picture"},
 		Rooms: map[string][]string{
 			"docs":                {"github.com/google/go-cmp"},
 			"annotations/amount":  {"k8s.io/api", "k8s.io/apimachinery"},
@@ -23,7 +23,7 @@ func House() Plan {
 			"scaler/recommend":    decision,
 			"scaler/trace":        replay,
 			"scaler/simulate":     simulation,
-			"scaler/picture":      {},
+			"internal/picture":      {},
 			"scaler/metrics":      slices.Concat(client, []string{"k8s.io/metrics", "./annotations/amount", "./annotations", "./scaler/clock", "./scaler/sample"}),
 			"informer/watching":   client,
 			"informer":            slices.Concat(client, []string{"k8s.io/utils/lru", "./annotations/amount", "./annotations/podspec", "./annotations", "./informer/watching"}),
@@ -59,7 +59,7 @@ func House() Plan {
 				"go.uber.org/zap", "github.com/go-logr/zapr", "github.com/go-logr/logr",
 				"github.com/prometheus/client_golang", "github.com/spf13/pflag",
 				"./annotations/amount", "./annotations/podspec", "./annotations", "./informer", "./informer/watching", "./scaler", "./webhook", "./webhook/authority", "./webhook/guard",
-				"./scaler/clock", "./scaler/sample", "./scaler/recommend", "./scaler/metrics", "./scaler/trace", "./scaler/simulate", "./scaler/picture",
+				"./scaler/clock", "./scaler/sample", "./scaler/recommend", "./scaler/metrics", "./scaler/trace", "./scaler/simulate", "./internal/picture",
 			}),
 		},
 	}

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
-	"github.com/mini-hpa/mini-hpa/internal/picture"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/picture"
 	"github.com/mini-hpa/mini-hpa/scaler/trace"
 )
 

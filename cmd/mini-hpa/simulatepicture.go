@@ -9,7 +9,7 @@ import (
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
-	"github.com/mini-hpa/mini-hpa/internal/picture"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/picture"
 	"github.com/mini-hpa/mini-hpa/scaler/simulate"
 )
 

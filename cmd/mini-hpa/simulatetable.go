@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
-	"github.com/mini-hpa/mini-hpa/internal/picture"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/picture"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 	"github.com/mini-hpa/mini-hpa/scaler/simulate"
 )

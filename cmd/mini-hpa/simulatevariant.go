@@ -12,7 +12,7 @@ import (
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
-	"github.com/mini-hpa/mini-hpa/internal/picture"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/picture"
 	"github.com/mini-hpa/mini-hpa/scaler/simulate"
 	"github.com/mini-hpa/mini-hpa/scaler/trace"
 )

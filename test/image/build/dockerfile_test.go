@@ -173,7 +173,7 @@ func sources(t *testing.T) []string {
 			files = append(files, file)
 		}
 	}
-	if !slices.Contains(files, "cmd/mini-hpa/main.go") || !slices.Contains(files, "internal/picture/style.css") {
+	if !slices.Contains(files, "cmd/mini-hpa/main.go") || !slices.Contains(files, "cmd/internal/picture/style.css") {
 		t.Fatalf("the program is made of %q?", files)
 	}
 	return files

@@ -6,7 +6,10 @@ import (
 	"os"
 
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/explain"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/lint"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/replay"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/selftest"
 )
 
 // Set by the linker: -ldflags "-X main.version=v1.2.3 -X main.commit=0123abcd".
@@ -22,5 +25,5 @@ func thisProgram() cli.Program {
 
 // commands is the table, in the order in which usage lists it.
 func commands() []cli.Command {
-	return []cli.Command{controllerCommand(), explainCommand(), lint.Command(), replayCommand(), selftestCommand(), simulateCommand(), webhookCommand(), cli.Version()}
+	return []cli.Command{controllerCommand(), explain.Command(), lint.Command(), replay.Command(), selftest.Command(), simulateCommand(), webhookCommand(), cli.Version()}
 }

@@ -53,8 +53,18 @@ func House() Plan {
 				"github.com/spf13/pflag", "gopkg.in/evanphx/json-patch.v4", "./annotations/amount", "./annotations",
 				"./cmd/internal/cli", "./cmd/internal/cluster", "./cmd/internal/manifest", "./cmd/internal/kustomize", "./cmd/internal/neighbors",
 			}),
+			"cmd/internal/explain": slices.Concat(client, []string{
+				"github.com/spf13/pflag", "./cmd/internal/cli", "./cmd/internal/cluster", "./cmd/internal/neighbors",
+				"./annotations/podspec", "./annotations", "./informer", "./scaler", "./scaler/sample", "./scaler/recommend", "./scaler/metrics",
+			}),
+			"cmd/internal/replay": slices.Concat(vocabulary, []string{
+				"github.com/spf13/pflag", "./cmd/internal/cli", "./cmd/internal/picture", "./annotations", "./scaler/recommend", "./scaler/trace",
+			}),
+			"cmd/internal/selftest": slices.Concat(client, []string{
+				"github.com/spf13/pflag", "./cmd/internal/cli", "./cmd/internal/cluster", "./annotations", "./scaler/metrics",
+			}),
 			"cmd/mini-hpa": slices.Concat(client, []string{
-				"./cmd/internal/cli", "./cmd/internal/cluster", "./cmd/internal/neighbors", "./cmd/internal/lint",
+				"./cmd/internal/cli", "./cmd/internal/explain", "./cmd/internal/replay", "./cmd/internal/selftest", "./cmd/internal/cluster", "./cmd/internal/neighbors", "./cmd/internal/lint",
 				"k8s.io/metrics", "k8s.io/klog/v2", "sigs.k8s.io/controller-runtime",
 				"go.uber.org/zap", "github.com/go-logr/zapr", "github.com/go-logr/logr",
 				"github.com/prometheus/client_golang", "github.com/spf13/pflag",

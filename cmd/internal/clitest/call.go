@@ -4,6 +4,7 @@ package clitest
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -27,10 +28,16 @@ func JSONLines(t *testing.T, text string) []map[string]any {
 	return lines
 }
 
-// Call runs a command line in this process, without changing where the process logs.
-func Call(t *testing.T, p cli.Program, args ...string) (code int, stdout, stderr string) {
+// Call runs a command line of a program that has this command, in this process and without changing where the process logs.
+func Call(t *testing.T, c cli.Command, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, err bytes.Buffer
-	code = p.Run(t.Context(), args, cli.Streams{Out: &out, Err: &err, Bridge: func(*zap.Logger) {}})
+	code = Run(t.Context(), c, args, cli.Streams{Out: &out, Err: &err})
 	return code, out.String(), err.String()
+}
+
+// Run is Call with streams of the caller's own.
+func Run(ctx context.Context, c cli.Command, args []string, s cli.Streams) int {
+	s.Bridge = func(*zap.Logger) {}
+	return cli.Program{Commands: []cli.Command{c}, Build: cli.NewBuild("", "")}.Run(ctx, append([]string{c.Name}, args...), s)
 }

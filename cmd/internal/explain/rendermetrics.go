@@ -1,4 +1,4 @@
-package main
+package explain
 
 import (
 	"cmp"
@@ -51,7 +51,7 @@ func called(id autoscalingv2.MetricIdentifier) string {
 }
 
 // answers is what the custom and external metrics APIs said: a line for each value.
-func (p explainPage) answers(e scaler.Explanation) {
+func (p page) answers(e scaler.Explanation) {
 	titled := false
 	for i := range e.Policy.Metrics {
 		m := &e.Policy.Metrics[i]
@@ -67,7 +67,7 @@ func (p explainPage) answers(e scaler.Explanation) {
 	}
 }
 
-func (p explainPage) answer(s recommend.Snapshot, name string, external bool) {
+func (p page) answer(s recommend.Snapshot, name string, external bool) {
 	shown := 0
 	show := func(of string, value resource.Quantity, at metav1.Time) {
 		if shown++; shown <= maxShown {

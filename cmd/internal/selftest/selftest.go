@@ -1,4 +1,5 @@
-package main
+// Package selftest is the command that asks a cluster whether mini-hpa can work in it.
+package selftest
 
 import (
 	"cmp"
@@ -14,7 +15,7 @@ import (
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cluster"
 )
 
-const selftestAbout = `Asks a cluster whether mini-hpa can work in it. Each check is one line: ok, FAIL with what was seen and what to do, or skip with
+const about = `Asks a cluster whether mini-hpa can work in it. Each check is one line: ok, FAIL with what was seen and what to do, or skip with
 why it was not made. All are made, whatever the ones before have found; the exit code is 1 if any failed. Nothing is stored:
 Deployments are created as a dry run. It is what "helm test" runs.
 
@@ -29,20 +30,21 @@ It needs the rights to list pods.metrics.k8s.io there, to create Deployments in 
 ValidatingWebhookConfiguration, and to create SubjectAccessReviews. The certificate of a webhook that is called by its Service
 can be looked at from inside of the cluster only.`
 
-func selftestCommand() cli.Command {
+// Command is the row of the table of commands.
+func Command() cli.Command {
 	return cli.Command{
 		Name:    "selftest",
 		Summary: "ask a cluster whether mini-hpa can work in it",
-		About:   selftestAbout,
+		About:   about,
 		Task: func() cli.Task {
-			return &selftestTask{api: cluster.DefaultAPIFlags(), logs: cli.LogFlags{Level: "error", Format: "console"},
-				namespace: "default", configuration: defaultWebhookFlags("").configuration}
+			return &task{api: cluster.DefaultAPIFlags(), logs: cli.LogFlags{Level: "error", Format: "console"},
+				namespace: "default", configuration: "mini-hpa"}
 		},
 	}
 }
 
-// selftestTask is the selftest's flags. A name that is empty means that there is no such thing to test.
-type selftestTask struct {
+// task is the selftest's flags. A name that is empty means that there is no such thing to test.
+type task struct {
 	cluster cluster.Flags
 	api     cluster.APIFlags
 	logs    cli.LogFlags
@@ -53,7 +55,7 @@ type selftestTask struct {
 	lease, secret      string
 }
 
-func (t *selftestTask) Declare(f *pflag.FlagSet) {
+func (t *task) Declare(f *pflag.FlagSet) {
 	f.VarP(cli.Namespace(&t.namespace), "namespace", "n", "where Deployments are tried out as a dry run; the webhook has to be asked about it")
 	f.Var(optionalName(&t.configuration), "webhook-configuration", "the webhook's ValidatingWebhookConfiguration; empty if there is no webhook")
 	f.Var(serviceAccount(&t.account), "service-account", "the controller's service account, in the namespace of its pods; without it rights are not tested")
@@ -65,7 +67,7 @@ func (t *selftestTask) Declare(f *pflag.FlagSet) {
 	t.logs.Declare(f)
 }
 
-func (t *selftestTask) Run(ctx context.Context, _ []string, s cli.Streams) error {
+func (t *task) Run(ctx context.Context, _ []string, s cli.Streams) error {
 	if t.namespace == "" {
 		return cli.Usagef(`invalid value "" for --namespace: want the name of a namespace (a DNS label)`)
 	}
@@ -82,7 +84,7 @@ func (t *selftestTask) Run(ctx context.Context, _ []string, s cli.Streams) error
 }
 
 // home is where pods should have samples: where mini-hpa's own run, if that is known.
-func (t *selftestTask) home() string { return cmp.Or(t.account.namespace, t.namespace) }
+func (t *task) home() string { return cmp.Or(t.account.namespace, t.namespace) }
 
 // tally is the list of findings, one to a line, written as they are made.
 type tally struct {

@@ -1,4 +1,5 @@
-package main
+// Package replay is the command that decides again on what was recorded, or tries other annotations on it.
+package replay
 
 import (
 	"context"
@@ -15,7 +16,7 @@ import (
 	"github.com/mini-hpa/mini-hpa/scaler/trace"
 )
 
-const replayAbout = `Feeds the observations of recorded traces to the recommender, offline, and shows what it decides and why. A trace is
+const about = `Feeds the observations of recorded traces to the recommender, offline, and shows what it decides and why. A trace is
 what "mini-hpa controller --record" writes, or one made by hand: see docs/replay.md.
 
 FILE is a trace, plain or compressed with gzip; - is standard input. Each starts from an empty history. Every decision to
@@ -25,20 +26,21 @@ had led. The flags of the decision are the controller's: give them as it was giv
 
 If a file cannot be read, its name and line are told, the others are replayed, and the exit code is 2.`
 
-func replayCommand() cli.Command {
+// Command is the row of the table of commands.
+func Command() cli.Command {
 	return cli.Command{
 		Name:    "replay",
 		Offline: true,
 		Args:    "FILE...",
 		Summary: "decide again on what a controller saw, or try other annotations on it",
-		About:   replayAbout,
+		About:   about,
 		Task: func() cli.Task {
-			return &replayTask{decision: cli.DefaultDecisionFlags(), output: "table", set: cli.Settings{}, page: picture.Page{Title: "mini-hpa: replay"}}
+			return &task{decision: cli.DefaultDecisionFlags(), output: "table", set: cli.Settings{}, page: picture.Page{Title: "mini-hpa: replay"}}
 		},
 	}
 }
 
-type replayTask struct {
+type task struct {
 	decision cli.DecisionFlags
 	set      cli.Settings
 	output   string
@@ -47,7 +49,7 @@ type replayTask struct {
 	page picture.Page
 }
 
-func (r *replayTask) Declare(f *pflag.FlagSet) {
+func (r *task) Declare(f *pflag.FlagSet) {
 	f.VarP(cli.OneOf(&r.output, "table", "json", "html"), "output", "o",
 		"table with a summary for people, json with one line for each observation for programs, html with a picture in one self-contained page")
 	f.Var(r.set, "set", "another `mini-hpa/KEY=VALUE` than recorded; without a VALUE the annotation is removed. May be repeated")
@@ -55,7 +57,7 @@ func (r *replayTask) Declare(f *pflag.FlagSet) {
 	r.decision.Declare(f)
 }
 
-func (r *replayTask) Run(ctx context.Context, args []string, s cli.Streams) error {
+func (r *task) Run(ctx context.Context, args []string, s cli.Streams) error {
 	if len(args) == 0 {
 		return cli.Usagef("nothing to replay; want at least one FILE, or - for standard input")
 	}
@@ -64,7 +66,7 @@ func (r *replayTask) Run(ctx context.Context, args []string, s cli.Streams) erro
 	}
 	var problems []error
 	for i, name := range args {
-		job := replayJob{task: r, name: name, streams: s}
+		job := job{task: r, name: name, streams: s}
 		if len(args) > 1 {
 			job.file = name
 		}
@@ -79,15 +81,15 @@ func (r *replayTask) Run(ctx context.Context, args []string, s cli.Streams) erro
 	return errors.Join(problems...)
 }
 
-// replayJob replays one file.
-type replayJob struct {
-	task *replayTask
+// job replays one file.
+type job struct {
+	task *task
 	// name is the file as the user wrote it, file the same where lines have to say which one they are from.
 	name, file string
 	streams    cli.Streams
 }
 
-func (j replayJob) run(ctx context.Context) error {
+func (j job) run(ctx context.Context) error {
 	in, err := j.open()
 	if err != nil {
 		return j.unreadable(err)
@@ -104,7 +106,7 @@ func (j replayJob) run(ctx context.Context) error {
 	return j.each(ctx, r, c)
 }
 
-func (j replayJob) open() (io.ReadCloser, error) {
+func (j job) open() (io.ReadCloser, error) {
 	if j.name == "-" {
 		return io.NopCloser(j.streams.In), nil
 	}
@@ -115,12 +117,12 @@ func (j replayJob) open() (io.ReadCloser, error) {
 	return in, err
 }
 
-func (j replayJob) unreadable(err error) error {
+func (j job) unreadable(err error) error {
 	return cli.Unreadable(fmt.Errorf("cannot read %s: %w", j.source(), err))
 }
 
 // source is the file in messages.
-func (j replayJob) source() string {
+func (j job) source() string {
 	if j.name == "-" {
 		return "standard input"
 	}
@@ -128,7 +130,7 @@ func (j replayJob) source() string {
 }
 
 // each replays the observations. What was decided before a line that cannot be read is shown.
-func (j replayJob) each(ctx context.Context, r *trace.Reader, c *comparison) error {
+func (j job) each(ctx context.Context, r *trace.Reader, c *comparison) error {
 	view := j.view(r, c)
 	for ctx.Err() == nil {
 		s, err := r.Next()
@@ -147,7 +149,7 @@ func (j replayJob) each(ctx context.Context, r *trace.Reader, c *comparison) err
 
 // compare prepares the replay under the annotations as recorded, and under those of --set if there are any. Where there
 // is nothing to compare with, because a workload has no annotations yet or only one answer is wanted, --set takes their place.
-func (j replayJob) compare(r *trace.Reader) (*comparison, error) {
+func (j job) compare(r *trace.Reader) (*comparison, error) {
 	recorded, when := r.Workload().Annotations, ""
 	changed := j.task.set.Apply(recorded)
 	c := &comparison{}
@@ -166,7 +168,7 @@ func (j replayJob) compare(r *trace.Reader) (*comparison, error) {
 const withSet = "with --set, "
 
 // replay starts one under these annotations. Warnings about them are told; errors are one to a line.
-func (j replayJob) replay(set map[string]string, when string) (*trace.Replay, error) {
+func (j job) replay(set map[string]string, when string) (*trace.Replay, error) {
 	policy, err := j.task.decision.Policy(set, func(warning string) {
 		fmt.Fprintf(j.streams.Err, "mini-hpa replay: %s: %swarning: %s\n", j.source(), when, warning)
 	})

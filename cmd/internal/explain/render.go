@@ -1,4 +1,4 @@
-package main
+package explain
 
 import (
 	"cmp"
@@ -20,13 +20,13 @@ const noHistory = "Seen from outside: only the running controller remembers the 
 	"and how much its policies have used up, so it may hold back longer than this. Its Events on the Deployment tell\n" +
 	"what it did."
 
-// explainPage is the text of an explanation.
-type explainPage struct{ *cli.Page }
+// page is the text of an explanation.
+type page struct{ *cli.Page }
 
 // render writes the explanation for people, to be read from the top: the answer, what was asked for, what was seen, and
 // how one led to the other.
 func render(w io.Writer, e scaler.Explanation, now time.Time) error {
-	p := explainPage{cli.NewPage(w)}
+	p := page{cli.NewPage(w)}
 	p.verdict(e)
 	p.policy(e.Policy)
 	p.answers(e)
@@ -39,7 +39,7 @@ func render(w io.Writer, e scaler.Explanation, now time.Time) error {
 	return nil
 }
 
-func (p explainPage) verdict(e scaler.Explanation) {
+func (p page) verdict(e scaler.Explanation) {
 	d := e.Decision
 	p.Line("deployment %s: %s", e.Key.NamespacedName(), verdict(e.Policy.Mode, d))
 	if !d.Reason.IsZero() {
@@ -66,7 +66,7 @@ func replicas(n int32) string {
 	return fmt.Sprintf("%d replicas", n)
 }
 
-func (p explainPage) policy(a annotations.Policy) {
+func (p page) policy(a annotations.Policy) {
 	p.Title("Policy")
 	p.Row("replicas", fmt.Sprintf("%d to %d", a.Min, a.Max))
 	for _, m := range a.Metrics {
@@ -110,7 +110,7 @@ func rates(r autoscalingv2.HPAScalingRules) string {
 }
 
 // steps is the arithmetic.
-func (p explainPage) steps(d recommend.Decision) {
+func (p page) steps(d recommend.Decision) {
 	p.Title("Reasoning")
 	if len(d.Steps) == 0 {
 		p.Row("none: " + cmp.Or(d.Reason.String(), "nothing was decided"))
@@ -127,7 +127,7 @@ func (p explainPage) steps(d recommend.Decision) {
 }
 
 // outlook is what else there is to know.
-func (p explainPage) outlook(e scaler.Explanation, now time.Time) {
+func (p page) outlook(e scaler.Explanation, now time.Time) {
 	d := e.Decision
 	p.Title("Conditions")
 	p.Row("ScalingActive", cmp.Or(d.Active, "-"))

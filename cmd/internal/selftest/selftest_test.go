@@ -1,4 +1,4 @@
-package main
+package selftest
 
 import (
 	"bufio"
@@ -207,7 +207,7 @@ func refusal(message, field string) *metav1.Status {
 // objectsOf are the objects of a file below docs/.
 func objectsOf(t *testing.T, file string) []runtime.Object {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("..", "..", "docs", file))
+	text, err := os.ReadFile(filepath.Join("..", "..", "..", "docs", file))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -501,7 +501,7 @@ func TestSelftestInAPod(t *testing.T) {
 	t.Setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
 	in := newInstallation(t)
 	in.byService()
-	task := &selftestTask{api: cluster.DefaultAPIFlags(), namespace: "default", configuration: "mini-hpa"}
+	task := &task{api: cluster.DefaultAPIFlags(), namespace: "default", configuration: "mini-hpa"}
 	run := func(dial func(string) (net.Conn, error)) (string, error) {
 		var out bytes.Buffer
 		tests, err := newTester(task, &rest.Config{Host: in.URL}, &out)
@@ -596,7 +596,7 @@ func TestLeavesOut(t *testing.T) {
 
 // TestSelftestIsPatient: the API server may wait for webhooks that do not answer, and only then decides.
 func TestSelftestIsPatient(t *testing.T) {
-	tests, err := newTester(&selftestTask{api: cluster.DefaultAPIFlags()}, &rest.Config{Host: "127.0.0.1"}, io.Discard)
+	tests, err := newTester(&task{api: cluster.DefaultAPIFlags()}, &rest.Config{Host: "127.0.0.1"}, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}

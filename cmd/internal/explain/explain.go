@@ -1,4 +1,5 @@
-package main
+// Package explain is the command that shows, step by step, why a workload has the replicas it has.
+package explain
 
 import (
 	"context"
@@ -13,7 +14,7 @@ import (
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cluster"
 )
 
-const explainAbout = `Looks at one Deployment with the rights of your kubeconfig and shows, step by step, what mini-hpa would decide now:
+const about = `Looks at one Deployment with the rights of your kubeconfig and shows, step by step, what mini-hpa would decide now:
 usage, requests, ratio to the target, the proposal of each metric, tolerance, stabilization, bounds and policies. It
 writes nothing.
 
@@ -23,19 +24,20 @@ watch ReplicaSets and Pods in the namespace, and to list pods.metrics.k8s.io the
 also to get and list those of custom.metrics.k8s.io and external.metrics.k8s.io. LimitRanges, HorizontalPodAutoscalers and
 ScaledObjects that may not be listed are told as not known.`
 
-func explainCommand() cli.Command {
+// Command is the row of the table of commands.
+func Command() cli.Command {
 	return cli.Command{
 		Name:    "explain",
 		Args:    "DEPLOYMENT",
 		Summary: "show why a Deployment has the replicas it has, step by step",
-		About:   explainAbout,
+		About:   about,
 		Task: func() cli.Task {
-			return &explainTask{decision: cli.DefaultDecisionFlags(), api: cluster.DefaultAPIFlags(), output: "text"}
+			return &task{decision: cli.DefaultDecisionFlags(), api: cluster.DefaultAPIFlags(), output: "text"}
 		},
 	}
 }
 
-type explainTask struct {
+type task struct {
 	cluster   cluster.Flags
 	decision  cli.DecisionFlags
 	api       cluster.APIFlags
@@ -43,7 +45,7 @@ type explainTask struct {
 	output    string
 }
 
-func (e *explainTask) Declare(f *pflag.FlagSet) {
+func (e *task) Declare(f *pflag.FlagSet) {
 	f.VarP(cli.Namespace(&e.namespace), "namespace", "n", "the Deployment's namespace; without it the context's")
 	f.VarP(cli.OneOf(&e.output, "text", "json"), "output", "o", "text for people, json for programs with all that was seen")
 	e.decision.Declare(f)
@@ -51,7 +53,7 @@ func (e *explainTask) Declare(f *pflag.FlagSet) {
 	e.api.DeclareTimeout(f)
 }
 
-func (e *explainTask) Run(ctx context.Context, args []string, s cli.Streams) error {
+func (e *task) Run(ctx context.Context, args []string, s cli.Streams) error {
 	name, err := deploymentName(args)
 	if err != nil {
 		return err

@@ -1,4 +1,4 @@
-package main
+package replay
 
 import (
 	"encoding/json"
@@ -58,32 +58,32 @@ type view interface {
 	end() error
 }
 
-func (j replayJob) view(r *trace.Reader, c *comparison) view {
+func (j job) view(r *trace.Reader, c *comparison) view {
 	switch j.task.output {
 	case "html":
-		return newReplayPicture(j, r.Workload(), c)
+		return newDrawing(j, r.Workload(), c)
 	case "json":
 		e := json.NewEncoder(j.streams.Out)
 		e.SetEscapeHTML(false)
-		return &replayLines{file: j.file, encoder: e}
+		return &lines{file: j.file, encoder: e}
 	}
-	return newReplayTable(j, r.Workload(), c)
+	return newTable(j, r.Workload(), c)
 }
 
-// replayLines shows one object a line.
-type replayLines struct {
+// lines shows one object a line.
+type lines struct {
 	file    string
 	encoder *json.Encoder
 }
 
-func (l *replayLines) show(p pair) error {
+func (l *lines) show(p pair) error {
 	return l.encoder.Encode(struct {
 		trace.Outcome
 		File string `json:"file,omitempty"`
 	}{*p.asked(), l.file})
 }
 
-func (l *replayLines) end() error { return nil }
+func (l *lines) end() error { return nil }
 
 // sumRow is one row of the summary: what it is called, and how it is read.
 type sumRow struct {

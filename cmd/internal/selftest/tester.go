@@ -1,4 +1,4 @@
-package main
+package selftest
 
 import (
 	"context"
@@ -23,7 +23,7 @@ const longestWebhook = 30 * time.Second
 
 // tester makes the checks.
 type tester struct {
-	*selftestTask
+	*task
 	tally
 	client kubernetes.Interface
 	// create creates Deployments, and hears the warnings.
@@ -33,8 +33,8 @@ type tester struct {
 	dial    func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
-func newTester(t *selftestTask, base *rest.Config, out io.Writer) (*tester, error) {
-	tests := &tester{selftestTask: t, tally: tally{out: out}, said: &warnings{}, dial: (&net.Dialer{}).DialContext}
+func newTester(t *task, base *rest.Config, out io.Writer) (*tester, error) {
+	tests := &tester{task: t, tally: tally{out: out}, said: &warnings{}, dial: (&net.Dialer{}).DialContext}
 	config, patient := t.api.Config(base, t.api.Timeout), t.api.Config(base, t.api.Timeout+longestWebhook)
 	config.WarningHandler, patient.WarningHandler = rest.NoWarnings{}, tests.said
 	var err error

@@ -1,4 +1,4 @@
-package main
+package replay
 
 import (
 	"bytes"
@@ -77,7 +77,7 @@ func TestReplayAsJSON(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			traceFiles(t, map[string]string{"a": traceText(ordinary, 2), "b.gz": packed.String(), "bad": traceText(ordinary+`,"mini-hpa/min":"99"`, 1)})
 			var out, errs bytes.Buffer
-			code := thisProgram().Run(t.Context(), append([]string{"replay", "-o", "json"}, test.args...),
+			code := program().Run(t.Context(), append([]string{"replay", "-o", "json"}, test.args...),
 				cli.Streams{In: strings.NewReader(traceText(ordinary, 1)), Out: &out, Err: &errs, Bridge: func(*zap.Logger) {}})
 			got := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
 			for i := range got {
@@ -118,7 +118,7 @@ func TestReplayOfWhatCannotBeRead(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			traceFiles(t, map[string]string{"good": traceText(ordinary, 1), "cut": cut[:len(cut)-20], "bad": traceText(ordinary+`,"mini-hpa/min":"99"`, 1)})
 			var out, errs bytes.Buffer
-			code := thisProgram().Run(t.Context(), append([]string{"replay", "-o", "json"}, test.args...),
+			code := program().Run(t.Context(), append([]string{"replay", "-o", "json"}, test.args...),
 				cli.Streams{In: strings.NewReader(""), Out: &out, Err: &errs, Bridge: func(*zap.Logger) {}})
 			if lines := strings.Count(out.String(), "\n"); code != cli.ExitUsage || lines != test.lines {
 				t.Errorf("exit code %d, %d lines on standard output; want %d, %d", code, lines, cli.ExitUsage, test.lines)
@@ -131,7 +131,7 @@ func TestReplayOfWhatCannotBeRead(t *testing.T) {
 }
 
 func TestReplayTables(t *testing.T) {
-	const source = "../../scaler/trace/testdata/0005.trace.jsonl.gz"
+	const source = "../../../scaler/trace/testdata/0005.trace.jsonl.gz"
 	const unannotated = "testdata/replay/unannotated.trace.jsonl"
 	for name, args := range map[string][]string{
 		"table":    {source},
@@ -150,7 +150,7 @@ func TestReplayTables(t *testing.T) {
 }
 
 func TestReplayAsAPage(t *testing.T) {
-	const source = "../../scaler/trace/testdata/0005.trace.jsonl.gz"
+	const source = "../../../scaler/trace/testdata/0005.trace.jsonl.gz"
 	tests := map[string]struct {
 		args  []string
 		code  int
@@ -185,7 +185,7 @@ func TestAnEndlessReplayCanBeEnded(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	var out, errs bytes.Buffer
-	code := thisProgram().Run(ctx, []string{"replay", "-o", "json", "a"}, cli.Streams{Out: &out, Err: &errs})
+	code := program().Run(ctx, []string{"replay", "-o", "json", "a"}, cli.Streams{Out: &out, Err: &errs})
 	if code != cli.ExitFailure || out.Len() > 0 || errs.String() != "mini-hpa replay: was told to end before it was done\n" {
 		t.Errorf("exit code %d, standard output %q, standard error %q", code, out.String(), errs.String())
 	}

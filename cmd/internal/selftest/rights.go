@@ -1,4 +1,4 @@
-package main
+package selftest
 
 import (
 	"context"
@@ -43,7 +43,7 @@ type right struct {
 
 // rights is the table: what the controller needs, in the order of docs/rbac.yaml and docs/webhook.yaml, and what it must not have,
 // because whoever takes over its process would have it, too. What only custom metrics, KEDA or VerticalPodAutoscalers need is left out.
-func (t *selftestTask) rights() []right {
+func (t *task) rights() []right {
 	return []right{
 		{"list watch", "deployments.apps", inWatched, "", toScale},
 		{"list watch", "replicasets.apps", inWatched, "", toScale},
@@ -70,7 +70,7 @@ func (t *selftestTask) rights() []right {
 }
 
 // isUsed says whether the installation is one in which the controller does this.
-func (t *selftestTask) isUsed(p purpose) bool {
+func (t *task) isUsed(p purpose) bool {
 	switch p {
 	case toElect:
 		return t.lease != ""
@@ -84,7 +84,7 @@ func (t *selftestTask) isUsed(p purpose) bool {
 }
 
 // namespaces are where a right is asked about; "" stands for all, or for none where the resource has none.
-func (t *selftestTask) namespaces(where reach) []string {
+func (t *task) namespaces(where reach) []string {
 	switch where {
 	case inWatched:
 		return []string{t.watched}
@@ -108,7 +108,7 @@ type action struct {
 }
 
 // actions are the rows of the table, taken apart.
-func (t *selftestTask) actions() []action {
+func (t *task) actions() []action {
 	var all []action
 	for _, r := range t.rights() {
 		if !t.isUsed(r.purpose) {

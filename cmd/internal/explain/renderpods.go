@@ -1,4 +1,4 @@
-package main
+package explain
 
 import (
 	"fmt"
@@ -50,7 +50,7 @@ func targetText(spec autoscalingv2.MetricSpec) string {
 }
 
 // pods is what was seen: a line for each pod with the usage and the request of each metric.
-func (p explainPage) pods(e scaler.Explanation) {
+func (p page) pods(e scaler.Explanation) {
 	s := e.Snapshot
 	p.Title("Pods (%d owned, %d with a sample; spec.replicas %d, status.replicas %d)", len(s.Pods), len(s.PodMetrics), s.Replicas, s.StatusReplicas)
 	measures := measuresOf(e.Policy.Metrics)
@@ -72,7 +72,7 @@ func (p explainPage) pods(e scaler.Explanation) {
 	}
 }
 
-func (p explainPage) pod(pod *corev1.Pod, used *sample.Pod, measures []measure, age string) {
+func (p page) pod(pod *corev1.Pod, used *sample.Pod, measures []measure, age string) {
 	cells := []string{pod.Name, phase(pod), ready(pod)}
 	for _, m := range measures {
 		cells = append(cells, m.used(used), m.requested(pod))

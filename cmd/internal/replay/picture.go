@@ -1,4 +1,4 @@
-package main
+package replay
 
 import (
 	"fmt"
@@ -10,9 +10,9 @@ import (
 	"github.com/mini-hpa/mini-hpa/scaler/trace"
 )
 
-// replayPicture draws a replay: replicas over time, and the ratio of usage to target below. It becomes a part of the
+// drawing draws a replay: replicas over time, and the ratio of usage to target below. It becomes a part of the
 // task's page when it ends.
-type replayPicture struct {
+type drawing struct {
 	page    *picture.Page
 	variant picture.Variant
 	c       *comparison
@@ -29,7 +29,7 @@ type replayPicture struct {
 // curve is the replicas and the ratio that go with them.
 type curve struct{ replicas, ratio []picture.Point }
 
-func newReplayPicture(j replayJob, workload *annotations.Workload, c *comparison) *replayPicture {
+func newDrawing(j job, workload *annotations.Workload, c *comparison) *drawing {
 	v := picture.Variant{Name: fmt.Sprintf("%s: deployment %s/%s", j.name, workload.Namespace, workload.Name)}
 	if len(j.task.set) > 0 {
 		v.Facts = append(v.Facts, "--set "+j.task.set.Words())
@@ -38,10 +38,10 @@ func newReplayPicture(j replayJob, workload *annotations.Workload, c *comparison
 		v.Facts = append(v.Facts, "Each point is what other annotations would have decided there and then, on usage that was measured with the recorded "+
 			"replicas. It is not what would have happened.")
 	}
-	return &replayPicture{page: &j.task.page, variant: v, c: c}
+	return &drawing{page: &j.task.page, variant: v, c: c}
 }
 
-func (r *replayPicture) show(p pair) error {
+func (r *drawing) show(p pair) error {
 	if r.before == nil {
 		r.began = p.recorded.Time
 	}
@@ -74,7 +74,7 @@ func (c *curve) add(at time.Duration, o *trace.Outcome) {
 }
 
 // end puts the drawing on the page.
-func (r *replayPicture) end() error {
+func (r *drawing) end() error {
 	replicas := picture.Panel{Title: "replicas", Unit: "replicas", Whole: true, Marks: r.marks}
 	ratio := picture.Panel{Title: "usage divided by target, the largest of all metrics", Unit: "ratio", Short: true,
 		Lines: []picture.Line{{Name: "target", Look: picture.Target, Points: []picture.Point{{At: 0, Value: 1}, {At: r.at, Value: 1}}}}}
@@ -94,7 +94,7 @@ func (r *replayPicture) end() error {
 	return nil
 }
 
-func (r *replayPicture) sum() {
+func (r *drawing) sum() {
 	if r.before != nil {
 		r.variant.Facts = append(r.variant.Facts, "The time axis begins at "+stamp(r.began)+".")
 	}

@@ -1,4 +1,4 @@
-package main
+package replay
 
 import (
 	"cmp"
@@ -10,18 +10,18 @@ import (
 	"github.com/mini-hpa/mini-hpa/scaler/trace"
 )
 
-// replayTable shows a replay to people: the observations at which something changes, and a summary.
-type replayTable struct {
+// table shows a replay to people: the observations at which something changes, and a summary.
+type table struct {
 	*cli.Page
-	job replayJob
+	job job
 	c   *comparison
 	// before is the observation before; its outcomes are nil at the first one.
 	before pair
 	hidden int
 }
 
-func newReplayTable(j replayJob, workload *annotations.Workload, c *comparison) *replayTable {
-	t := &replayTable{Page: cli.NewPage(j.streams.Out), job: j, c: c}
+func newTable(j job, workload *annotations.Workload, c *comparison) *table {
+	t := &table{Page: cli.NewPage(j.streams.Out), job: j, c: c}
 	t.Line("%s: deployment %s", j.name, workload.Namespace+"/"+workload.Name)
 	if len(j.task.set) > 0 {
 		t.Line("--set %s", j.task.set.Words())
@@ -35,7 +35,7 @@ func newReplayTable(j replayJob, workload *annotations.Workload, c *comparison) 
 	return t
 }
 
-func (t *replayTable) show(p pair) error {
+func (t *table) show(p pair) error {
 	if !t.job.task.all && !t.changes(p) {
 		t.hidden++
 	} else if t.c.set == nil {
@@ -52,7 +52,7 @@ func (t *replayTable) show(p pair) error {
 // changes says whether an observation is worth a row: the first one, a decision to scale that is not the one before
 // again, replicas that somebody else has set, metrics that begin or cease to fail, another limit. What a window holds
 // back from time to time is not.
-func (t *replayTable) changes(p pair) bool {
+func (t *table) changes(p pair) bool {
 	now, before := p.asked(), t.before.asked()
 	if before == nil || scales(now, before) || scales(p.recorded, t.before.recorded) {
 		return true
@@ -68,7 +68,7 @@ func scales(now, before *trace.Outcome) bool {
 	return now.Desired != now.Current && (now.Desired != before.Desired || now.Current != before.Current)
 }
 
-func (t *replayTable) end() error {
+func (t *table) end() error {
 	if t.hidden > 0 {
 		t.Row(fmt.Sprintf("(observations at which nothing changed: %d; --all shows them)", t.hidden))
 	}
@@ -83,7 +83,7 @@ func (t *replayTable) end() error {
 	return t.Flush()
 }
 
-func (t *replayTable) compared() {
+func (t *table) compared() {
 	t.Row("", "as recorded", "with --set")
 	for _, row := range sumRows(true) {
 		t.Row(row.name, row.of(&t.c.recordedSum), row.of(&t.c.setSum))

@@ -1,4 +1,4 @@
-package main
+package explain
 
 import (
 	"context"
@@ -30,7 +30,7 @@ const togetherAsked = 1000
 
 // look gathers what the controller would see of the Deployment, by the same informers and the same feed, and asks for
 // the decision.
-func (e *explainTask) look(ctx context.Context, t cluster.Target, key annotations.Key) (scaler.Explanation, error) {
+func (e *task) look(ctx context.Context, t cluster.Target, key annotations.Key) (scaler.Explanation, error) {
 	api, err := e.api.Connect(t.Config, key.Namespace, e.api.Timeout)
 	if err != nil {
 		return scaler.Explanation{}, err
@@ -38,7 +38,7 @@ func (e *explainTask) look(ctx context.Context, t cluster.Target, key annotation
 	return e.explain(ctx, api, key)
 }
 
-func (e *explainTask) explain(ctx context.Context, api cluster.Clients, key annotations.Key) (scaler.Explanation, error) {
+func (e *task) explain(ctx context.Context, api cluster.Clients, key annotations.Key) (scaler.Explanation, error) {
 	d, around, err := e.precheck(ctx, api, key)
 	if err != nil {
 		return scaler.Explanation{}, err
@@ -67,7 +67,7 @@ func (e *explainTask) explain(ctx context.Context, api cluster.Clients, key anno
 
 // precheck asks for what the informers would go on asking for in vain, so that what is missing or forbidden is said at once.
 // It returns the workload and what bears on it.
-func (e *explainTask) precheck(ctx context.Context, api cluster.Clients, key annotations.Key) (*appsv1.Deployment, *beside.Neighborhood, error) {
+func (e *task) precheck(ctx context.Context, api cluster.Clients, key annotations.Key) (*appsv1.Deployment, *beside.Neighborhood, error) {
 	d, err := api.Act.AppsV1().Deployments(key.Namespace).Get(ctx, key.Name, metav1.GetOptions{})
 	if err != nil {
 		return nil, nil, fmt.Errorf("cannot read deployment %s: %w", key.NamespacedName(), err)
@@ -111,7 +111,7 @@ func seesPods(ctx context.Context, api cluster.Clients, key annotations.Key) err
 var replicaSets = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "replicasets"}
 
 // scalable says what keeps the Deployment from being scaled. Whether a container is injected, its pods will show.
-func (e *explainTask) scalable(d *appsv1.Deployment, s annotations.Surroundings) error {
+func (e *task) scalable(d *appsv1.Deployment, s annotations.Surroundings) error {
 	if problems := slices.DeleteFunc(e.decision.Defaults.Review(annotations.OfDeployment(d), s).Problems, annotations.LacksContainer); len(problems) > 0 {
 		errs := make([]error, len(problems)) // joined one to a line; the list's own aggregate puts all of them on one
 		for i, problem := range problems {

@@ -22,7 +22,7 @@ const (
 	InitContainers = "initContainers"
 )
 
-// All are all containers with their places, the ordinary ones first.
+// All returns all containers with their places, the ordinary ones first.
 func All(spec *corev1.PodSpec) iter.Seq2[Place, *corev1.Container] {
 	return func(yield func(Place, *corev1.Container) bool) {
 		for i := range spec.Containers {
@@ -38,7 +38,8 @@ func All(spec *corev1.PodSpec) iter.Seq2[Place, *corev1.Container] {
 	}
 }
 
-// LongRunning are the containers that run as long as the pod does, with their places: the ordinary ones and, after them, the sidecars.
+// LongRunning returns the containers that run as long as the pod does, with their places: the ordinary ones and, after them, the
+// sidecars.
 func LongRunning(spec *corev1.PodSpec) iter.Seq2[Place, *corev1.Container] {
 	return func(yield func(Place, *corev1.Container) bool) {
 		for i := range spec.Containers {

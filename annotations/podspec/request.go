@@ -12,18 +12,18 @@ import (
 type Origin uint8
 
 const (
-	// None: nothing requests the resource.
+	// None says that nothing requests the resource.
 	None Origin = iota
-	// Own: the request of the container or the pod itself.
+	// Own is the request of the container or the pod itself.
 	Own
-	// Limit: its limit, which the API server copies into the request of each pod that it stores.
+	// Limit is its limit, which the API server copies into the request of each pod that it stores.
 	Limit
-	// Summed: the request of a pod that has requests as a whole, but none for this resource: what its containers need together.
+	// Summed is what the containers need together. It is the request of a pod that has requests as a whole, but none for this resource.
 	Summed
 )
 
-// Given is the request that resources bring, those of a container or of a pod as a whole, before the API server has stored them: the
-// request, else the limit (SetDefaults_Pod).
+// Given returns the request that the resources of a container, or of a pod as a whole, have in a template: the request, or else the
+// limit, which the API server makes the request (SetDefaults_Pod).
 func Given(r *corev1.ResourceRequirements, name corev1.ResourceName) (resource.Quantity, Origin) {
 	if q, ok := r.Requests[name]; ok {
 		return q, Own
@@ -78,14 +78,13 @@ type Part struct {
 	Origin Origin
 }
 
-// Request are the amounts that make up what a pod requests of a resource, as the HPA controller reads it from a pod that the API server
-// has stored. A container without a request is a Part of Origin None.
+// Request returns the amounts that add up to what a pod requests of a resource, as the HPA controller reads it from a pod that the API
+// server has stored (calculatePodLevelRequests and calculatePodRequestsFromContainers; KEP-753 and KEP-2837). A container without a
+// request is a Part of Origin None.
 //
 //	of a container                            its request; no Part if the pod has no such container that runs as long as the pod
 //	of a pod that has requests as a whole     its request, or else what the scheduler adds up for its containers; and the overhead
 //	of any other pod                          the requests of all containers that run as long as the pod
-//
-// (HPA: calculateRequests, calculatePodLevelRequests, calculatePodRequestsFromContainers; KEP-753, KEP-2837)
 func Request(spec *corev1.PodSpec, name corev1.ResourceName, container string) iter.Seq[Part] {
 	return func(yield func(Part) bool) {
 		if container == "" && isWhole(spec) {

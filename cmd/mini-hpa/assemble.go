@@ -5,26 +5,19 @@ import (
 	"time"
 
 	"go.uber.org/zap"
-	"k8s.io/client-go/tools/leaderelection"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cluster"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/election"
 	"github.com/mini-hpa/mini-hpa/informer"
 	"github.com/mini-hpa/mini-hpa/scaler"
 	"github.com/mini-hpa/mini-hpa/scaler/metrics"
 )
 
-// wedged is how long after its lease has expired a leader may still try to end its term before /healthz fails and the
-// kubelet restarts it; kube-controller-manager has the same.
-const wedged = 20 * time.Second
-
 // assemble connects the rooms of the house: informers, feed and readers observe, the scaler decides and acts, the leadership says when.
-func (c *controllerTask) assemble(b cli.Build, api cluster.Clients, tenure *tenure, log *zap.Logger) (*process, error) {
-	name, err := identity()
-	if err != nil {
-		return nil, err
-	}
+func (c *controllerTask) assemble(b cli.Build, api cluster.Clients, tenure *election.Tenure, log *zap.Logger) (*process, error) {
+	var err error
 	p := &process{front: &front{log: log}, workers: c.workers, telemetry: newTelemetry(b), log: log}
 	cluster.LogReach(api.Watches, log)
 	p.set, err = informer.New(informer.Config{Client: api.Watch, Reader: api.Act, Metadata: api.ReplicaSets, Namespace: c.namespace, Watches: api.Watches, OnError: p.failed})
@@ -42,8 +35,11 @@ func (c *controllerTask) assemble(b cli.Build, api cluster.Clients, tenure *tenu
 	p.telemetry.follow(p.readers)
 	p.budget = scaler.NewBudget(p.telemetry.registry, log.Named("scaler"))
 	p.telemetry.listen(api.Watches)
-	p.leadership = &leadership{flags: c.election, client: api.Lead.CoordinationV1(), identity: name, term: p.term, tenure: tenure,
-		watchdog: leaderelection.NewLeaderHealthzAdaptor(wedged), log: log.Named("election")}
+	p.leadership, err = election.New(&election.Leadership{Flags: c.election, Client: api.Lead.CoordinationV1(), Term: p.term, Forget: func() { p.scaler.Forget() },
+		Tenure: tenure, Log: log.Named("election")})
+	if err != nil {
+		return nil, err
+	}
 	if p.traces, err = c.record.start(p); err != nil {
 		return nil, err
 	}
@@ -52,7 +48,6 @@ func (c *controllerTask) assemble(b cli.Build, api cluster.Clients, tenure *tenu
 		return nil, err
 	}
 	p.scaler = c.scaler(p, api)
-	p.leadership.forget = p.scaler.Forget
 	return p, nil
 }
 
@@ -66,7 +61,7 @@ func (c *controllerTask) scaler(p *process, api cluster.Clients) *scaler.Scaler 
 	deps := scaler.Deps{
 		Observer: scaler.Observer{Workloads: p.set, Surroundings: p.front.neighbors, Samples: p.feed, Answers: p.readers,
 			Defaults: c.decision.Defaults, Rules: c.decision.Rules, Now: time.Now},
-		Origin: p.set, Scales: leased{scaler.NewScales(api.Act), p.leadership.tenure}, Events: events, Budget: p.budget,
+		Origin: p.set, Scales: p.leadership.Tenure.Scales(scaler.NewScales(api.Act)), Events: events, Budget: p.budget,
 		Telemetry: scaler.NewTelemetry(p.telemetry.registry), Log: p.log.Named("scaler"),
 	}
 	if p.traces != nil {
@@ -80,5 +75,5 @@ func (c *controllerTask) open(p *process, api cluster.Clients) error {
 	if err := p.front.serve(&c.webhook, api, c.place, c.decision.Defaults, p.telemetry); err != nil {
 		return err
 	}
-	return p.front.open(c.serve, p.telemetry, p.leadership.alive(), p.set.Synced)
+	return p.front.open(c.serve, p.telemetry, alive(p.leadership), p.set.Synced)
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cluster"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/election"
 )
 
 const controllerAbout = `Scales every Deployment that carries mini-hpa/ annotations, in all namespaces or in one.
@@ -36,7 +37,7 @@ type controllerTask struct {
 	decision   cli.DecisionFlags
 	api        cluster.APIFlags
 	serve      serveFlags
-	election   electionFlags
+	election   election.Flags
 	logs       cli.LogFlags
 	record     recordFlags
 	webhook    webhookFlags
@@ -48,7 +49,7 @@ type controllerTask struct {
 
 func newControllerTask() *controllerTask {
 	return &controllerTask{decision: cli.DefaultDecisionFlags(), api: cluster.DefaultAPIFlags(), serve: defaultServeFlags(),
-		election: defaultElectionFlags(), logs: cli.DefaultLogFlags(), record: defaultRecordFlags(), webhook: defaultWebhookFlags(cli.NoAddress), workers: 100, resolution: 15 * time.Second}
+		election: election.DefaultFlags(), logs: cli.DefaultLogFlags(), record: defaultRecordFlags(), webhook: defaultWebhookFlags(cli.NoAddress), workers: 100, resolution: 15 * time.Second}
 }
 
 func (c *controllerTask) Declare(f *pflag.FlagSet) {
@@ -60,7 +61,7 @@ func (c *controllerTask) Declare(f *pflag.FlagSet) {
 	c.cluster.Declare(f, "the pod's service account, else KUBECONFIG or ~/.kube/config")
 	c.api.Declare(f)
 	c.serve.declare(f)
-	c.election.declare(f)
+	c.election.Declare(f)
 	c.logs.Declare(f)
 	c.webhook.declare(f)
 	c.record.declare(f)
@@ -68,7 +69,7 @@ func (c *controllerTask) Declare(f *pflag.FlagSet) {
 
 // Run is the process' life.
 func (c *controllerTask) Run(ctx context.Context, _ []string, s cli.Streams) error {
-	for _, check := range []func() error{c.decision.Check, c.election.check, c.webhook.check} {
+	for _, check := range []func() error{c.decision.Check, c.election.Check, c.webhook.check} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -94,15 +95,15 @@ func (c *controllerTask) control(ctx context.Context, b cli.Build, log *zap.Logg
 	if err != nil {
 		return err
 	}
-	c.place, c.election.namespace = t.Namespace, cmp.Or(c.election.namespace, t.Namespace)
+	c.place, c.election.Namespace = t.Namespace, cmp.Or(c.election.Namespace, t.Namespace)
 	log.Info("cluster found", zap.String("from", t.Source), zap.String("server", t.Config.Host), zap.String("namespace", c.namespace))
 	// Half the renew deadline leaves time for a second try when the first gets no answer.
-	api, err := c.api.Connect(t.Config, c.namespace, c.election.renewDeadline/2)
+	api, err := c.api.Connect(t.Config, c.namespace, c.election.RenewDeadline/2)
 	if err != nil {
 		return err
 	}
-	tenure := newTenure(c.election)
-	if api.Act, err = c.api.Actor(t.Config, tenure.guard); err != nil {
+	tenure := election.NewTenure(c.election)
+	if api.Act, err = c.api.Actor(t.Config, tenure.Guard); err != nil {
 		return err
 	}
 	p, err := c.assemble(b, api, tenure, log)

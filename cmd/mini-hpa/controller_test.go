@@ -71,9 +71,9 @@ func TestControllerStandsBy(t *testing.T) {
 	server := clitest.NewAPIServer(t, map[string]string{"mini-hpa/target-cpu": "50", "mini-hpa/max": "10"})
 	server.Lease = &coordinationv1.Lease{TypeMeta: metav1.TypeMeta{APIVersion: "coordination.k8s.io/v1", Kind: "Lease"}}
 	server.Lease.Spec = resourcelock.LeaderElectionRecordToLeaseSpec(&resourcelock.LeaderElectionRecord{
-		HolderIdentity: them, LeaseDurationSeconds: 3600, AcquireTime: metav1.Now(), RenewTime: metav1.Now()})
+		HolderIdentity: "them", LeaseDurationSeconds: 3600, AcquireTime: metav1.Now(), RenewTime: metav1.Now()})
 	r := start(t, "--kubeconfig", server.Kubeconfig(), "--metrics-bind-address=127.0.0.1:0", "--health-probe-bind-address=127.0.0.1:0")
-	r.Logged("leader observed", "identity", them)
+	r.Logged("leader observed", "identity", "them")
 	probes := "http://" + r.Logged("listening", "flag", "health-probe-bind-address")["address"].(string)
 	if status, body := clitest.Get(t, probes+"/readyz?verbose"); status != http.StatusOK || body != "[+]ping ok\n[+]shutdown ok\n[+]informer-sync ok\nreadyz check passed\n" {
 		t.Errorf("/readyz of a standby: %d %s", status, body)
@@ -88,7 +88,7 @@ func TestControllerStandsBy(t *testing.T) {
 	if code := r.End(); code != cli.ExitOK {
 		t.Errorf("exit code %d", code)
 	}
-	if holder := server.Lease.Spec.HolderIdentity; *holder != them {
+	if holder := server.Lease.Spec.HolderIdentity; *holder != "them" {
 		t.Errorf("the standby changed the lease that it did not hold: %q", *holder)
 	}
 	if len(server.Scaled) > 0 {

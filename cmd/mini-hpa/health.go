@@ -6,7 +6,7 @@ import (
 	"net/http"
 	"strings"
 
-	"k8s.io/client-go/tools/leaderelection"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/election"
 )
 
 // check is one named condition behind a probe. It returns why the condition does not hold.
@@ -25,18 +25,11 @@ func probes(live, ready checks) http.Handler {
 
 // alive are the conditions under which a controller can go on. Whether it leads is none of them, nor of being ready: a standby
 // could lead at once.
-func (l *leadership) alive() checks { return checks{ping(), renewing(l.watchdog), ending(l)} }
+func alive(l *election.Leadership) checks {
+	return checks{ping(), {name: "leaderElection", probe: l.Renews}, {name: "term-end", probe: func(*http.Request) error { return l.EndsTerms() }}}
+}
 
 func ping() check { return check{name: "ping", probe: func(*http.Request) error { return nil }} }
-
-// renewing fails where the lease is held but could not be renewed for too long, and was not given up either.
-func renewing(watchdog *leaderelection.HealthzAdaptor) check {
-	return check{name: watchdog.Name(), probe: watchdog.Check}
-}
-
-func ending(l *leadership) check {
-	return check{name: "term-end", probe: func(*http.Request) error { return l.endsTerms() }}
-}
 
 func informed(filled func() bool) check {
 	return check{name: "informer-sync", probe: func(*http.Request) error {

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/sets"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/election"
 	"github.com/mini-hpa/mini-hpa/informer"
 	"github.com/mini-hpa/mini-hpa/scaler"
 	"github.com/mini-hpa/mini-hpa/scaler/metrics"
@@ -23,7 +24,7 @@ type process struct {
 	feed       *metrics.Feed
 	readers    *metrics.Readers
 	scaler     *scaler.Scaler
-	leadership *leadership
+	leadership *election.Leadership
 	budget     *scaler.Budget
 	outage     outage // of the resource metrics API
 	telemetry  *telemetry
@@ -54,7 +55,7 @@ func (p *process) work(parent context.Context) error {
 	}
 	p.log.Info("caches filled", zap.Int("selected", len(p.set.Selected())))
 	debug.FreeOSMemory() // of the first lists, read all at once, little is kept
-	return p.leadership.run(ctx)
+	return p.leadership.Run(ctx)
 }
 
 // term is one term of leadership: samples are read and workloads evaluated until ctx ends. The first samples come before
@@ -77,14 +78,14 @@ func (p *process) term(ctx context.Context) {
 // reconcile looks at one workload for as long as this process may write. A process that was stopped may find out here, before the
 // election does, that it may not: the term ends soon, or goes on when the lease is renewed.
 func (p *process) reconcile(ctx context.Context, key annotations.Key) (time.Duration, error) {
-	err := p.leadership.tenure.check()
+	err := p.leadership.Tenure.Check()
 	if err == nil {
 		var next time.Duration
 		if next, err = p.scaler.Reconcile(ctx, key); !errors.Is(err, scaler.ErrNotLeading) {
 			return next, err
 		}
 	}
-	return p.leadership.flags.retryPeriod, nil
+	return p.leadership.Flags.RetryPeriod, nil
 }
 
 // forgetGone looks at the workloads that are remembered from an earlier term but were deleted or un-annotated since. The

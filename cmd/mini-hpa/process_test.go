@@ -28,6 +28,7 @@ import (
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/clitest"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cluster"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/election"
 	"github.com/mini-hpa/mini-hpa/informer"
 	"github.com/mini-hpa/mini-hpa/informer/watching"
 	"github.com/mini-hpa/mini-hpa/scaler"
@@ -83,10 +84,10 @@ func newCluster(t *testing.T) *controlled {
 	core, logs := observer.New(zapcore.InfoLevel)
 	c := &controlled{client: fake.NewClientset(d, pod), samples: &lister{}, logs: logs}
 	task := newControllerTask()
-	task.election.enabled = false
+	task.election.Enabled = false
 	task.serve = serveFlags{metrics: cli.NoAddress, probes: cli.NoAddress}
 	p, err := task.assemble(cli.Build{}, cluster.Clients{Watches: watching.NewWatches("", nil), Watch: c.client, Dynamic: dynamicfake.NewSimpleDynamicClient(scheme),
-		ReplicaSets: metadatafake.NewSimpleMetadataClient(scheme, rs), Act: c.client, Tell: c.client, Lead: c.client, Samples: c.samples, Deadline: time.Second}, newTenure(task.election), zap.New(core))
+		ReplicaSets: metadatafake.NewSimpleMetadataClient(scheme, rs), Act: c.client, Tell: c.client, Lead: c.client, Samples: c.samples, Deadline: time.Second}, election.NewTenure(task.election), zap.New(core))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,8 +184,8 @@ func (c *controlled) looks(t *testing.T) (n float64) {
 func TestALeaderThatMayNotWriteWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t)
-		tenure := newTenure(defaultElectionFlags())
-		c.process.leadership.tenure = tenure
+		tenure := election.NewTenure(election.DefaultFlags())
+		c.process.leadership.Tenure = tenure
 		ctx, stop := context.WithCancel(t.Context())
 		if err := c.process.set.Start(ctx); err != nil {
 			t.Fatal(err)
@@ -193,8 +194,8 @@ func TestALeaderThatMayNotWriteWaits(t *testing.T) {
 			if n := c.looks(t); n != 0 {
 				t.Errorf("%v looks without a tenure", n)
 			}
-			tenure.renew(tenure.clock())
-			time.Sleep(c.process.leadership.flags.retryPeriod)
+			tenure.Renew(tenure.Clock())
+			time.Sleep(c.process.leadership.Flags.RetryPeriod)
 			synctest.Wait()
 			if n := c.looks(t); n != 1 {
 				t.Errorf("%v looks after the renewal, want 1", n)

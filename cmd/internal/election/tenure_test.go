@@ -1,4 +1,4 @@
-package main
+package election
 
 import (
 	"context"
@@ -22,14 +22,14 @@ import (
 
 // testTenure is one of 10 s whose clocks a test sets, each by itself.
 type testTenure struct {
-	*tenure
+	*Tenure
 	wall, steady time.Duration
 }
 
 func newTestTenure() *testTenure {
-	t := &testTenure{tenure: newTenure(defaultElectionFlags())}
+	t := &testTenure{Tenure: NewTenure(DefaultFlags())}
 	epoch := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	t.clock = func() moment { return moment{wall: epoch.Add(t.wall), steady: epoch.Add(t.steady)} }
+	t.Clock = func() moment { return moment{wall: epoch.Add(t.wall), steady: epoch.Add(t.steady)} }
 	return t
 }
 
@@ -48,26 +48,26 @@ func TestTenure(t *testing.T) {
 		want time.Duration // what is left
 	}{
 		"nothing was won yet":  {func(*testTenure) {}, 0},
-		"just won":             {func(t *testTenure) { t.renew(t.clock()) }, 10 * second},
-		"not renewed since":    {func(t *testTenure) { t.renew(t.clock()); t.pass(4 * second) }, 6 * second},
-		"to the last moment":   {func(t *testTenure) { t.renew(t.clock()); t.pass(10*second - 1) }, 1},
-		"not renewed in time":  {func(t *testTenure) { t.renew(t.clock()); t.pass(10 * second) }, 0},
-		"stopped for long":     {func(t *testTenure) { t.renew(t.clock()); t.pass(45 * second) }, -35 * second},
-		"renewed":              {func(t *testTenure) { t.renew(t.clock()); t.pass(4 * second); t.renew(t.clock()); t.pass(second) }, 9 * second},
-		"renewed after a stop": {func(t *testTenure) { t.renew(t.clock()); t.pass(45 * second); t.renew(t.clock()) }, 10 * second},
+		"just won":             {func(t *testTenure) { t.Renew(t.Clock()) }, 10 * second},
+		"not renewed since":    {func(t *testTenure) { t.Renew(t.Clock()); t.pass(4 * second) }, 6 * second},
+		"to the last moment":   {func(t *testTenure) { t.Renew(t.Clock()); t.pass(10*second - 1) }, 1},
+		"not renewed in time":  {func(t *testTenure) { t.Renew(t.Clock()); t.pass(10 * second) }, 0},
+		"stopped for long":     {func(t *testTenure) { t.Renew(t.Clock()); t.pass(45 * second) }, -35 * second},
+		"renewed":              {func(t *testTenure) { t.Renew(t.Clock()); t.pass(4 * second); t.Renew(t.Clock()); t.pass(second) }, 9 * second},
+		"renewed after a stop": {func(t *testTenure) { t.Renew(t.Clock()); t.pass(45 * second); t.Renew(t.Clock()) }, 10 * second},
 		"an answer that was long in coming": {func(t *testTenure) {
-			sent := t.clock()
+			sent := t.Clock()
 			t.pass(3 * second)
-			t.renew(sent)
+			t.Renew(sent)
 		}, 7 * second},
-		"a virtual machine that was suspended": {func(t *testTenure) { t.renew(t.clock()); t.wall += 20 * second }, -10 * second},
+		"a virtual machine that was suspended": {func(t *testTenure) { t.Renew(t.Clock()); t.wall += 20 * second }, -10 * second},
 		"a wall clock that was set back": {func(t *testTenure) {
-			t.renew(t.clock())
+			t.Renew(t.Clock())
 			t.wall -= time.Hour
 			t.pass(4 * second)
 		}, 6 * second},
-		"somebody else's":               {func(t *testTenure) { t.renew(t.clock()); t.end() }, 0},
-		"won again":                     {func(t *testTenure) { t.renew(t.clock()); t.end(); t.renew(t.clock()) }, 10 * second},
+		"somebody else's":               {func(t *testTenure) { t.Renew(t.Clock()); t.end() }, 0},
+		"won again":                     {func(t *testTenure) { t.Renew(t.Clock()); t.end(); t.Renew(t.Clock()) }, 10 * second},
 		"without an election, always":   {func(t *testTenure) { t.always = true; t.pass(time.Hour) }, 10 * second},
 		"without an election, for long": {func(t *testTenure) { t.always = true; t.end() }, 10 * second},
 	}
@@ -78,7 +78,7 @@ func TestTenure(t *testing.T) {
 			if got := tenure.left(); got != test.want {
 				t.Errorf("%s is left, want %s", got, test.want)
 			}
-			if err := tenure.check(); (err == nil) != (test.want > 0) {
+			if err := tenure.Check(); (err == nil) != (test.want > 0) {
 				t.Errorf("check: %v", err)
 			}
 		})
@@ -96,7 +96,7 @@ func (f scaleFunc) Scale(ctx context.Context, _ *annotations.Workload, _ int32) 
 // TestAWriteEndsWithTheTenure: whoever waits for an answer waits no longer than nobody else can lead.
 func TestAWriteEndsWithTheTenure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		tenure := newTenure(defaultElectionFlags())
+		tenure := NewTenure(DefaultFlags())
 		sent, refused := 0, errors.New("refused")
 		writer := leased{scaleFunc(func(ctx context.Context) error {
 			sent++
@@ -119,7 +119,7 @@ func TestAWriteEndsWithTheTenure(t *testing.T) {
 			}
 		}
 		write(scaler.ErrNotSent, 0)
-		tenure.renew(tenure.clock())
+		tenure.Renew(tenure.Clock())
 		write(refused, 3*time.Second)
 		time.Sleep(6 * time.Second)
 		write(scaler.ErrNotLeading, time.Second)
@@ -141,7 +141,7 @@ func TestNothingIsSentAfterTheTenure(t *testing.T) {
 		http.Error(w, "try again", http.StatusTooManyRequests)
 	}))
 	defer server.Close()
-	client, err := cluster.DefaultAPIFlags().Actor(&rest.Config{Host: server.URL}, tenure.guard)
+	client, err := cluster.DefaultAPIFlags().Actor(&rest.Config{Host: server.URL}, tenure.Guard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +150,7 @@ func TestNothingIsSentAfterTheTenure(t *testing.T) {
 	if _, err := scales.Scale(t.Context(), w, 5); !errors.Is(err, scaler.ErrNotLeading) || sent.Load() != 0 {
 		t.Errorf("without a tenure: %v, %d requests", err, sent.Load())
 	}
-	tenure.renew(tenure.clock())
+	tenure.Renew(tenure.Clock())
 	if _, err := scales.Scale(t.Context(), w, 5); err == nil || sent.Load() != 1 {
 		t.Errorf("the tenure ends before a second try: %v, %d requests", err, sent.Load())
 	}
@@ -162,9 +162,9 @@ func TestNothingIsSentAfterTheTenure(t *testing.T) {
 // TestTheBodyIsTheLastMoment: between the first look at the clock and the sending of the body, a connection may have to be made.
 func TestTheBodyIsTheLastMoment(t *testing.T) {
 	tenure := newTestTenure()
-	tenure.renew(tenure.clock())
+	tenure.Renew(tenure.Clock())
 	var got []string
-	transport := tenure.guard(roundTrip(func(r *http.Request) (*http.Response, error) {
+	transport := tenure.Guard(roundTrip(func(r *http.Request) (*http.Response, error) {
 		for _, read := range []func() (io.ReadCloser, error){func() (io.ReadCloser, error) { return r.Body, nil }, r.GetBody} {
 			body, err := read()
 			if err != nil {

@@ -1,9 +1,12 @@
-package main
+// Package election says which of several replicas works, and until when it may write: a lease that one of them holds, and a tenure that ends before
+// anybody else can have it.
+package election
 
 import (
 	"bytes"
 	"context"
 	"fmt"
+	"net/http"
 	"sync/atomic"
 	"time"
 
@@ -18,38 +21,55 @@ import (
 	"k8s.io/klog/v2"
 )
 
-// leadership competes for a lease for as long as the process lives, and works while it holds it.
+// wedged is how long after its lease has expired a leader may still try to end its term before /healthz fails and the
+// kubelet restarts it; kube-controller-manager has the same.
+const wedged = 20 * time.Second
+
+// Leadership competes for a lease for as long as the process lives, and works while it holds it.
 //
 //	watch the lease <------lost, or somebody was faster------+
 //	  |                                                      |
 //	  +--free--> take it --won--> term --lost--> wait for the term's end
 //	                                   --told to end--> wait for the term's end --> release the lease
-type leadership struct {
-	flags    electionFlags
-	client   coordinationv1client.LeasesGetter
+type Leadership struct {
+	Flags    Flags
+	Client   coordinationv1client.LeasesGetter
 	identity string
-	// term works until its context ends, and returns when nothing works any more.
-	term func(ctx context.Context)
-	// forget is called before a term if another process led since the last one.
-	forget func()
-	// tenure is for how long writes are allowed.
-	tenure *tenure
+	// Term works until its context ends, and returns when nothing works any more.
+	Term func(ctx context.Context)
+	// Forget is called before a term if another process led since the last one.
+	Forget func()
+	// Tenure is for how long writes are allowed.
+	Tenure *Tenure
 	// watchdog reports a leader that neither renews its lease nor ends its term.
 	watchdog *leaderelection.HealthzAdaptor
-	log      *zap.Logger
+	Log      *zap.Logger
 
 	seen   lease                              // the lease as it was last read
 	last   *resourcelock.LeaderElectionRecord // what it said when it was last won
 	ending atomic.Pointer[time.Time]          // since when a term that has lost its lease is ending
 }
 
-// run competes until ctx ends. When it returns no term runs, and the lease is free for others.
-func (l *leadership) run(ctx context.Context) error {
-	if !l.flags.enabled {
-		l.term(ctx)
+// New completes a leadership, of which the flags, the client, the term, forget, the tenure and the log are given.
+func New(l *Leadership) (*Leadership, error) {
+	name, err := identity()
+	if err != nil {
+		return nil, err
+	}
+	l.identity, l.watchdog = name, leaderelection.NewLeaderHealthzAdaptor(wedged)
+	return l, nil
+}
+
+// Renews fails where the lease is held but could not be renewed for too long, and was not given up either.
+func (l *Leadership) Renews(r *http.Request) error { return l.watchdog.Check(r) }
+
+// Run competes until ctx ends. When it returns no term runs, and the lease is free for others.
+func (l *Leadership) Run(ctx context.Context) error {
+	if !l.Flags.Enabled {
+		l.Term(ctx)
 		return nil
 	}
-	ctx = klog.NewContext(ctx, zapr.NewLogger(l.log)) // where client-go's election logs
+	ctx = klog.NewContext(ctx, zapr.NewLogger(l.Log)) // where client-go's election logs
 	defer l.release(context.WithoutCancel(ctx))
 	for ctx.Err() == nil {
 		if err := l.compete(ctx); err != nil {
@@ -76,18 +96,18 @@ type lease struct {
 //	standby         a       b       c                      d    reads it
 //	                |       |       |          ...         |
 //	                |<------ what the lease lasts -------->| free
-func (l *leadership) awaitFree(ctx context.Context) {
+func (l *Leadership) awaitFree(ctx context.Context) {
 	failing := false
 	for ctx.Err() == nil {
 		asked := time.Now() // what is read is no older
 		err := l.read(ctx)
 		if err != nil && !failing && ctx.Err() == nil {
-			l.log.Warn("cannot read the lease", zap.Error(err))
+			l.Log.Warn("cannot read the lease", zap.Error(err))
 		}
 		if failing = err != nil; !failing && l.free(asked) {
 			return
 		}
-		pause := l.flags.retryPeriod
+		pause := l.Flags.RetryPeriod
 		if rest := l.seen.lasts - time.Since(l.seen.since); !failing && rest > 0 {
 			pause = min(pause, rest)
 		}
@@ -99,7 +119,7 @@ func (l *leadership) awaitFree(ctx context.Context) {
 }
 
 // read looks at the lease.
-func (l *leadership) read(ctx context.Context) error {
+func (l *Leadership) read(ctx context.Context) error {
 	record, raw, err := l.lock().Get(ctx)
 	if apierrors.IsNotFound(err) {
 		l.seen = lease{since: time.Now()}
@@ -109,23 +129,23 @@ func (l *leadership) read(ctx context.Context) error {
 		return err
 	}
 	if record.HolderIdentity != "" && record.HolderIdentity != l.seen.holder {
-		l.log.Info("leader observed", zap.String("identity", record.HolderIdentity))
+		l.Log.Info("leader observed", zap.String("identity", record.HolderIdentity))
 	}
 	l.seen = lease{raw: raw, holder: record.HolderIdentity, lasts: time.Duration(record.LeaseDurationSeconds) * time.Second, since: time.Now()}
 	return nil
 }
 
 // free says whether nobody else held the lease, as it was last read, at a moment.
-func (l *leadership) free(at time.Time) bool {
+func (l *Leadership) free(at time.Time) bool {
 	return l.seen.holder == "" || l.seen.holder == l.identity || at.Sub(l.seen.since) >= l.seen.lasts
 }
 
 // compete is one candidacy: it waits until the lease is free, takes it, works while it can renew it, and returns when the work has
 // ended.
-func (l *leadership) compete(parent context.Context) error {
+func (l *Leadership) compete(parent context.Context) error {
 	ctx, cancel := context.WithCancel(parent)
 	defer cancel()
-	b := &ballot{Interface: l.lock(), tenure: l.tenure, concede: cancel}
+	b := &candidacy{Interface: l.lock(), tenure: l.Tenure, concede: cancel}
 	ended := make(chan struct{})
 	elector, err := leaderelection.NewLeaderElector(l.config(b, func(ctx context.Context) {
 		defer close(ended)
@@ -141,15 +161,15 @@ func (l *leadership) compete(parent context.Context) error {
 		now := time.Now()
 		l.ending.Store(&now)
 		<-ended
-		l.tenure.end()
+		l.Tenure.end()
 		l.watchdog.SetLeaderElection(nil)
 		l.ending.Store(nil)
 	}
 	return nil
 }
 
-// endsTerms fails where a term goes on without its lease: something in it neither ends nor has a deadline.
-func (l *leadership) endsTerms() error {
+// EndsTerms fails where a term goes on without its lease: something in it neither ends nor has a deadline.
+func (l *Leadership) EndsTerms() error {
 	if since := l.ending.Load(); since != nil && time.Since(*since) > wedged {
 		return fmt.Errorf("a term has not ended %s after it lost its lease", time.Since(*since).Truncate(time.Second))
 	}
@@ -157,31 +177,31 @@ func (l *leadership) endsTerms() error {
 }
 
 // lead is one term.
-func (l *leadership) lead(ctx context.Context, won *resourcelock.LeaderElectionRecord) {
+func (l *Leadership) lead(ctx context.Context, won *resourcelock.LeaderElectionRecord) {
 	if l.last != nil && !sameReign(l.last, won) {
-		l.log.Info("another process led in between; forgetting what is known from before")
-		l.forget()
+		l.Log.Info("another process led in between; forgetting what is known from before")
+		l.Forget()
 	}
 	l.last = won
-	l.log.Info("term begins", zap.String("identity", l.identity))
-	l.term(ctx)
-	l.log.Info("term has ended", zap.String("identity", l.identity))
+	l.Log.Info("term begins", zap.String("identity", l.identity))
+	l.Term(ctx)
+	l.Log.Info("term has ended", zap.String("identity", l.identity))
 }
 
-func (l *leadership) lock() resourcelock.Interface {
+func (l *Leadership) lock() resourcelock.Interface {
 	return &resourcelock.LeaseLock{
-		LeaseMeta:  metav1.ObjectMeta{Namespace: l.flags.namespace, Name: l.flags.name},
-		Client:     l.client,
+		LeaseMeta:  metav1.ObjectMeta{Namespace: l.Flags.Namespace, Name: l.Flags.name},
+		Client:     l.Client,
 		LockConfig: resourcelock.ResourceLockConfig{Identity: l.identity},
 	}
 }
 
 // config leaves the release to leadership.release: client-go's own gives the lease away, or spends up to another renew
 // deadline trying to, before it even tells the term to end.
-func (l *leadership) config(lock resourcelock.Interface, lead func(context.Context)) leaderelection.LeaderElectionConfig {
+func (l *Leadership) config(lock resourcelock.Interface, lead func(context.Context)) leaderelection.LeaderElectionConfig {
 	return leaderelection.LeaderElectionConfig{
-		Lock: lock, Name: l.flags.name, WatchDog: l.watchdog, ReleaseOnCancel: false,
-		LeaseDuration: l.flags.leaseDuration, RenewDeadline: l.flags.renewDeadline, RetryPeriod: l.flags.retryPeriod,
+		Lock: lock, Name: l.Flags.name, WatchDog: l.watchdog, ReleaseOnCancel: false,
+		LeaseDuration: l.Flags.leaseDuration, RenewDeadline: l.Flags.RenewDeadline, RetryPeriod: l.Flags.RetryPeriod,
 		Callbacks: leaderelection.LeaderCallbacks{
 			OnStartedLeading: lead,
 			OnStoppedLeading: func() {},
@@ -190,11 +210,11 @@ func (l *leadership) config(lock resourcelock.Interface, lead func(context.Conte
 }
 
 // release gives the lease away, if it is still held, so that the next process need not wait until it expires.
-func (l *leadership) release(ctx context.Context) {
+func (l *Leadership) release(ctx context.Context) {
 	if l.last == nil {
 		return // never held
 	}
-	ctx, cancel := context.WithTimeout(ctx, l.flags.renewDeadline)
+	ctx, cancel := context.WithTimeout(ctx, l.Flags.RenewDeadline)
 	defer cancel()
 	lock := l.lock()
 	err := retry.RetryOnConflict(retry.DefaultRetry, func() error {
@@ -207,6 +227,6 @@ func (l *leadership) release(ctx context.Context) {
 			LeaseDurationSeconds: 1, AcquireTime: now, RenewTime: now})
 	})
 	if err != nil {
-		l.log.Warn("cannot release the lease; it expires by itself", zap.Error(err))
+		l.Log.Warn("cannot release the lease; it expires by itself", zap.Error(err))
 	}
 }

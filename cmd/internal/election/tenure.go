@@ -1,4 +1,4 @@
-package main
+package election
 
 import (
 	"context"
@@ -13,7 +13,7 @@ import (
 	"github.com/mini-hpa/mini-hpa/scaler"
 )
 
-// tenure is for how long this process may write: for the renew deadline after the last renewal of its lease was sent. Nobody else
+// Tenure is for how long this process may write: for the renew deadline after the last renewal of its lease was sent. Nobody else
 // can have the lease before the lease duration has passed since, which is longer.
 //
 //	renewal sent          stored         renew deadline       lease expires
@@ -22,10 +22,10 @@ import (
 //
 // The leader election ends a term at the same moment, but not when the process did not run: one that was stopped goes on wherever
 // it was, with what it has in memory, before the election looks at the clock. So each write looks at it, just before it is sent.
-type tenure struct {
+type Tenure struct {
 	always bool // without an election
 	lasts  time.Duration
-	clock  func() moment
+	Clock  func() moment
 
 	mu      sync.Mutex
 	renewed moment
@@ -51,27 +51,27 @@ func (m moment) since(earlier moment) time.Duration {
 	return max(m.wall.Sub(earlier.wall), m.steady.Sub(earlier.steady))
 }
 
-// newTenure is one that begins with the first renewal, or that lasts for ever if there is no election.
-func newTenure(e electionFlags) *tenure {
-	return &tenure{always: !e.enabled, lasts: e.renewDeadline, clock: now, over: true}
+// NewTenure is one that begins with the first renewal, or that lasts for ever if there is no election.
+func NewTenure(e Flags) *Tenure {
+	return &Tenure{always: !e.Enabled, lasts: e.RenewDeadline, Clock: now, over: true}
 }
 
-// renew is told of a renewal that the API server has confirmed, and when it was sent.
-func (t *tenure) renew(sent moment) {
+// Renew is told of a renewal that the API server has confirmed, and when it was sent.
+func (t *Tenure) Renew(sent moment) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.renewed, t.over = sent, false
 }
 
 // end says that the lease is given up, or somebody else's.
-func (t *tenure) end() {
+func (t *Tenure) end() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.over = true
 }
 
 // left is for how long this process may still write; nothing or less where it may not.
-func (t *tenure) left() time.Duration {
+func (t *Tenure) left() time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch {
@@ -80,45 +80,48 @@ func (t *tenure) left() time.Duration {
 	case t.over:
 		return 0
 	}
-	return t.lasts - t.clock().since(t.renewed)
+	return t.lasts - t.Clock().since(t.renewed)
 }
 
-// check fails where this process may not write.
-func (t *tenure) check() error {
+// Check fails where this process may not write.
+func (t *Tenure) Check() error {
 	if t.left() > 0 {
 		return nil
 	}
 	return scaler.ErrNotLeading
 }
 
+// Scales writes replicas within the tenure only.
+func (t *Tenure) Scales(s scaler.Scales) scaler.Scales { return leased{s, t} }
+
 // leased writes within the tenure only.
 type leased struct {
 	scaler.Scales
-	tenure *tenure
+	tenure *Tenure
 }
 
 // Scale ends with the tenure at the latest, even if the answer is still to come. The error is scaler.ErrNotLeading then,
 // and scaler.ErrNotSent where it had ended before.
 func (l leased) Scale(ctx context.Context, w *annotations.Workload, replicas int32) (string, error) {
-	if l.tenure.check() != nil {
+	if l.tenure.Check() != nil {
 		return "", scaler.ErrNotSent
 	}
 	ctx, cancel := context.WithTimeout(ctx, l.tenure.left())
 	defer cancel()
 	version, err := l.Scales.Scale(ctx, w, replicas)
-	if err != nil && l.tenure.check() != nil {
+	if err != nil && l.tenure.Check() != nil {
 		return "", fmt.Errorf("%w: %w", scaler.ErrNotLeading, err)
 	}
 	return version, err
 }
 
-// guard lets requests that change something pass within the tenure only. It is asked at each try of the client to send them, and
+// Guard lets requests that change something pass within the tenure only. It is asked at each try of the client to send them, and
 // once more when the body is read, which is after a connection was found or made.
-func (t *tenure) guard(next http.RoundTripper) http.RoundTripper { return guarded{next, t} }
+func (t *Tenure) Guard(next http.RoundTripper) http.RoundTripper { return guarded{next, t} }
 
 type guarded struct {
 	next   http.RoundTripper
-	tenure *tenure
+	tenure *Tenure
 }
 
 // RoundTrip is http.RoundTripper's.
@@ -126,7 +129,7 @@ func (g guarded) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Method == http.MethodGet {
 		return g.next.RoundTrip(r)
 	}
-	if err := g.tenure.check(); err != nil {
+	if err := g.tenure.Check(); err != nil {
 		if r.Body != nil {
 			err = errors.Join(err, r.Body.Close())
 		}
@@ -149,12 +152,12 @@ func (g guarded) RoundTrip(r *http.Request) (*http.Response, error) {
 // body is that of a request.
 type body struct {
 	io.ReadCloser
-	tenure *tenure
+	tenure *Tenure
 }
 
 // Read fails where this process may no longer write, which ends the request.
 func (b body) Read(p []byte) (int, error) {
-	if err := b.tenure.check(); err != nil {
+	if err := b.tenure.Check(); err != nil {
 		return 0, err
 	}
 	return b.ReadCloser.Read(p)

@@ -1,4 +1,4 @@
-package main
+package election
 
 import (
 	"context"
@@ -34,8 +34,8 @@ const pause = 2 * time.Second
 type world struct {
 	t      *testing.T
 	stored k8stesting.ObjectTracker
-	flags  electionFlags // others'
-	lead   *leadership
+	flags  Flags // others'
+	lead   *Leadership
 	began  time.Time
 	down   atomic.Bool
 	// refused is whether the next update conflicts, because somebody else was faster: the tracker checks no resource versions.
@@ -91,13 +91,13 @@ func newWorld(t *testing.T) *world {
 	api := &k8stesting.Fake{}
 	api.AddReactor("*", "leases", w.fault)
 	api.AddReactor("*", "leases", k8stesting.ObjectReaction(w.stored))
-	flags := defaultElectionFlags()
-	flags.namespace = "default"
+	flags := DefaultFlags()
+	flags.Namespace = "default"
 	w.flags = flags
-	w.lead = &leadership{flags: flags, client: &fakecoordination.FakeCoordinationV1{Fake: api}, identity: us, log: zap.NewNop(), tenure: newTenure(flags),
+	w.lead = &Leadership{Flags: flags, Client: &fakecoordination.FakeCoordinationV1{Fake: api}, identity: us, Log: zap.NewNop(), Tenure: NewTenure(flags),
 		watchdog: leaderelection.NewLeaderHealthzAdaptor(wedged),
-		forget:   func() { w.tell("forget") },
-		term: func(ctx context.Context) {
+		Forget:   func() { w.tell("forget") },
+		Term: func(ctx context.Context) {
 			w.tell("term begins")
 			<-ctx.Done()
 			time.Sleep(w.lingers)
@@ -124,7 +124,7 @@ func (w *world) start() {
 	w.quit = cancel
 	go func() {
 		defer close(w.ended)
-		if err := w.lead.run(ctx); err != nil {
+		if err := w.lead.Run(ctx); err != nil {
 			w.t.Errorf("run: %v", err)
 		}
 	}()
@@ -326,7 +326,7 @@ func TestLeadership(t *testing.T) {
 		},
 		"without leader election there is one term and no lease": {
 			play: func(w *world) {
-				w.lead.flags.enabled = false
+				w.lead.Flags.Enabled = false
 				w.start()
 				w.after(time.Minute)
 				w.stop()
@@ -379,10 +379,12 @@ func TestHealthOfALeader(t *testing.T) {
 				gone := time.Now()
 				for _, at := range slices.Sorted(maps.Keys(test.want)) {
 					w.after(time.Until(gone.Add(at)))
-					answer := httptest.NewRecorder()
-					probes(w.lead.alive(), nil).ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/healthz", nil))
-					if answer.Code != test.want[at] {
-						t.Errorf("%s after: status %d, want %d: %s", at, answer.Code, test.want[at], answer.Body)
+					status, err := http.StatusOK, errors.Join(w.lead.Renews(httptest.NewRequest(http.MethodGet, "/healthz", nil)), w.lead.EndsTerms())
+					if err != nil {
+						status = http.StatusInternalServerError
+					}
+					if status != test.want[at] {
+						t.Errorf("%s after: status %d, want %d: %v", at, status, test.want[at], err)
 					}
 				}
 				w.stop()

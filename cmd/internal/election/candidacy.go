@@ -1,4 +1,4 @@
-package main
+package election
 
 import (
 	"bytes"
@@ -9,16 +9,16 @@ import (
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 )
 
-// ballot is the lock of one candidacy, from the moment at which the lease seems free to the end of the term that it wins. The leader
+// candidacy is the lock of one candidacy, from the moment at which the lease seems free to the end of the term that it wins. The leader
 // election calls it from one goroutine.
-type ballot struct {
+type candidacy struct {
 	resourcelock.Interface
 	// seen is the lease that nobody holds, as the candidate has read it; empty if there is none.
 	seen lease
 	// won is what the lease said when it was won; nil before that.
 	won *resourcelock.LeaderElectionRecord
 	// tenure is told of each renewal, and when the lease is somebody else's.
-	tenure *tenure
+	tenure *Tenure
 	// begin is called when the lease is won.
 	begin func()
 	// concede ends the candidacy.
@@ -28,7 +28,7 @@ type ballot struct {
 // Get reads the lease. Whoever finds somebody else in it gives up at once. A candidate goes back to watching it; a leader was
 // stopped for longer than the lease lasts, and client-go would let it go on trying, and its term with it, until the renew deadline.
 // A lease that has run out is shown as one that nobody holds: client-go would only begin to watch it now.
-func (b *ballot) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
+func (b *candidacy) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
 	record, raw, err := b.Interface.Get(ctx)
 	if err != nil || record.HolderIdentity == "" || record.HolderIdentity == b.Identity() {
 		return record, raw, err
@@ -42,21 +42,21 @@ func (b *ballot) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, [
 }
 
 // Create is the first lease ever.
-func (b *ballot) Create(ctx context.Context, r resourcelock.LeaderElectionRecord) error {
-	sent := b.tenure.clock()
+func (b *candidacy) Create(ctx context.Context, r resourcelock.LeaderElectionRecord) error {
+	sent := b.tenure.Clock()
 	return b.count(sent, r, b.Interface.Create(ctx, r))
 }
 
 // Update takes or renews the lease.
-func (b *ballot) Update(ctx context.Context, r resourcelock.LeaderElectionRecord) error {
-	sent := b.tenure.clock()
+func (b *candidacy) Update(ctx context.Context, r resourcelock.LeaderElectionRecord) error {
+	sent := b.tenure.Clock()
 	return b.count(sent, r, b.Interface.Update(ctx, r))
 }
 
-func (b *ballot) count(sent moment, r resourcelock.LeaderElectionRecord, err error) error {
+func (b *candidacy) count(sent moment, r resourcelock.LeaderElectionRecord, err error) error {
 	switch {
 	case err == nil:
-		b.tenure.renew(sent)
+		b.tenure.Renew(sent)
 		if b.won == nil {
 			b.won = &r
 			b.begin()
@@ -67,7 +67,7 @@ func (b *ballot) count(sent moment, r resourcelock.LeaderElectionRecord, err err
 	return err
 }
 
-func (b *ballot) lost() {
+func (b *candidacy) lost() {
 	b.tenure.end()
 	b.concede()
 }

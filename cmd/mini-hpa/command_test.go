@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/controller"
 )
 
 // call runs a command line in this process, without changing where the process logs.
@@ -161,7 +162,7 @@ func TestControllerFlags(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			c := controllerCommand()
+			c := controller.Command()
 			err := c.Flags(c.Task()).Parse([]string{"--" + test.flag + "=" + test.value})
 			if test.want == "" {
 				if err != nil {

@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/controller"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/explain"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/lint"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/replay"
@@ -25,5 +26,5 @@ func thisProgram() cli.Program {
 
 // commands is the table, in the order in which usage lists it.
 func commands() []cli.Command {
-	return []cli.Command{controllerCommand(), explain.Command(), lint.Command(), replay.Command(), selftest.Command(), simulateCommand(), webhookCommand(), cli.Version()}
+	return []cli.Command{controller.Command(), explain.Command(), lint.Command(), replay.Command(), selftest.Command(), simulateCommand(), controller.WebhookCommand(), cli.Version()}
 }

@@ -13,7 +13,7 @@ import (
 func TestControllerRecordsWhatReplayDecidesOn(t *testing.T) {
 	server := clitest.NewAPIServer(t, map[string]string{"mini-hpa/target-cpu": "50", "mini-hpa/max": "10"})
 	dir := filepath.Join(t.TempDir(), "traces")
-	r := start(t, "--kubeconfig", server.Kubeconfig(), "--metrics-bind-address=0", "--health-probe-bind-address=0", "--record", dir)
+	r := startController(t, "--kubeconfig", server.Kubeconfig(), "--metrics-bind-address=0", "--health-probe-bind-address=0", "--record", dir)
 	if got := <-server.Scaled; got != 6 {
 		t.Errorf("scaled to %d, want 6", got)
 	}
@@ -46,4 +46,9 @@ func TestControllerDoesNotStartWhereItCannotRecord(t *testing.T) {
 	if code != cli.ExitFailure || !strings.Contains(stderr, "cannot record into ") {
 		t.Errorf("exit code %d, standard error %q", code, stderr)
 	}
+}
+
+// start starts a controller.
+func startController(t *testing.T, args ...string) *clitest.Process {
+	return clitest.Start(t, thisProgram(), append([]string{"controller"}, args...)...)
 }

@@ -66,8 +66,16 @@ func House() Plan {
 			"cmd/internal/election": slices.Concat(client, []string{
 				"k8s.io/klog/v2", "go.uber.org/zap", "github.com/go-logr/zapr", "github.com/spf13/pflag", "./cmd/internal/cli", "./annotations", "./scaler",
 			}),
+			"cmd/internal/controller": slices.Concat(client, []string{
+				"./cmd/internal/cli", "./cmd/internal/election", "./cmd/internal/cluster", "./cmd/internal/lint",
+				"k8s.io/metrics", "k8s.io/klog/v2", "sigs.k8s.io/controller-runtime",
+				"go.uber.org/zap", "github.com/go-logr/zapr", "github.com/go-logr/logr",
+				"github.com/prometheus/client_golang", "github.com/spf13/pflag",
+				"./annotations/amount", "./annotations/podspec", "./annotations", "./informer", "./informer/watching", "./scaler", "./webhook", "./webhook/authority", "./webhook/guard",
+				"./scaler/clock", "./scaler/sample", "./scaler/recommend", "./scaler/metrics", "./scaler/trace",
+			}),
 			"cmd/mini-hpa": slices.Concat(client, []string{
-				"./cmd/internal/cli", "./cmd/internal/election", "./cmd/internal/explain", "./cmd/internal/replay", "./cmd/internal/selftest", "./cmd/internal/cluster", "./cmd/internal/neighbors", "./cmd/internal/lint",
+				"./cmd/internal/cli", "./cmd/internal/controller", "./cmd/internal/election", "./cmd/internal/explain", "./cmd/internal/replay", "./cmd/internal/selftest", "./cmd/internal/cluster", "./cmd/internal/neighbors", "./cmd/internal/lint",
 				"k8s.io/metrics", "k8s.io/klog/v2", "sigs.k8s.io/controller-runtime",
 				"go.uber.org/zap", "github.com/go-logr/zapr", "github.com/go-logr/logr",
 				"github.com/prometheus/client_golang", "github.com/spf13/pflag",

@@ -1,4 +1,7 @@
-package main
+// Package controller is the processes that run on: the controller, and the webhook beside it or by itself. From main to the loop it is
+//
+//	cli.Program.Main, the command's Run -> task.control -> process.run, process.work -> election.Leadership.Run -> process.term -> process.reconcile
+package controller
 
 import (
 	"cmp"
@@ -22,17 +25,18 @@ It needs an API server that serves metrics.k8s.io/v1beta1 (metrics-server). Seve
 the others stand by with warm caches. SIGTERM or SIGINT ends it gracefully, and the lease is released; a second one ends
 it at once. Logs go to standard error.`
 
-func controllerCommand() cli.Command {
+// Command is the row of the table of commands.
+func Command() cli.Command {
 	return cli.Command{
 		Name:    "controller",
 		Summary: "scale annotated Deployments until told to stop",
 		About:   controllerAbout,
-		Task:    func() cli.Task { return newControllerTask() },
+		Task:    func() cli.Task { return newTask() },
 	}
 }
 
-// controllerTask is the controller's flags.
-type controllerTask struct {
+// task is the controller's flags.
+type task struct {
 	cluster    cluster.Flags
 	decision   cli.DecisionFlags
 	api        cluster.APIFlags
@@ -47,12 +51,12 @@ type controllerTask struct {
 	resolution time.Duration
 }
 
-func newControllerTask() *controllerTask {
-	return &controllerTask{decision: cli.DefaultDecisionFlags(), api: cluster.DefaultAPIFlags(), serve: defaultServeFlags(),
+func newTask() *task {
+	return &task{decision: cli.DefaultDecisionFlags(), api: cluster.DefaultAPIFlags(), serve: defaultServeFlags(),
 		election: election.DefaultFlags(), logs: cli.DefaultLogFlags(), record: defaultRecordFlags(), webhook: defaultWebhookFlags(cli.NoAddress), workers: 100, resolution: 15 * time.Second}
 }
 
-func (c *controllerTask) Declare(f *pflag.FlagSet) {
+func (c *task) Declare(f *pflag.FlagSet) {
 	c.decision.Declare(f)
 	f.Var(cli.Count(&c.workers, 1, 1000), "workers", "how many workloads are evaluated at a time")
 	f.Var(cli.Duration(&c.resolution, time.Second, 10*time.Minute), "metrics-resolution",
@@ -68,7 +72,7 @@ func (c *controllerTask) Declare(f *pflag.FlagSet) {
 }
 
 // Run is the process' life.
-func (c *controllerTask) Run(ctx context.Context, _ []string, s cli.Streams) error {
+func (c *task) Run(ctx context.Context, _ []string, s cli.Streams) error {
 	for _, check := range []func() error{c.decision.Check, c.election.Check, c.webhook.check} {
 		if err := check(); err != nil {
 			return err
@@ -90,7 +94,7 @@ func spareMemory() {
 }
 
 // control connects, and works until ctx ends.
-func (c *controllerTask) control(ctx context.Context, b cli.Build, log *zap.Logger) error {
+func (c *task) control(ctx context.Context, b cli.Build, log *zap.Logger) error {
 	t, err := c.cluster.ForController(b)
 	if err != nil {
 		return err

@@ -1,4 +1,4 @@
-package main
+package controller
 
 import (
 	"context"
@@ -19,7 +19,8 @@ Every replica answers. They share a CA in a Secret and keep the caBundle of the 
 --tls-cert-file names a certificate that somebody else makes. Flags that say what annotations mean have to be the same as the
 controller's. SIGTERM or SIGINT ends it without dropping a request: /readyz fails first, and it goes on answering for a while.`
 
-func webhookCommand() cli.Command {
+// WebhookCommand is the row of the table of commands for the webhook as a process of its own.
+func WebhookCommand() cli.Command {
 	return cli.Command{
 		Name:    "webhook",
 		Summary: "answer the API server whether a Deployment can be autoscaled",
@@ -75,7 +76,7 @@ func (w *webhookTask) answer(ctx context.Context, b cli.Build, log *zap.Logger) 
 		return err
 	}
 	cluster.LogReach(api.Watches, log)
-	f, telemetry := &front{log: log}, newTelemetry(b)
+	f, telemetry := &ports{log: log}, newTelemetry(b)
 	telemetry.listen(api.Watches)
 	failed := func(err error) { log.Error("will try again", zap.Error(err)) }
 	if f.neighbors, err = neighbors(api, w.namespace, nil, failed); err != nil {

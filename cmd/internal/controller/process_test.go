@@ -1,4 +1,4 @@
-package main
+package controller
 
 import (
 	"context"
@@ -83,7 +83,7 @@ func newCluster(t *testing.T) *controlled {
 	pod.Name, pod.UID = "web-1-a", "uid-web-1-a"
 	core, logs := observer.New(zapcore.InfoLevel)
 	c := &controlled{client: fake.NewClientset(d, pod), samples: &lister{}, logs: logs}
-	task := newControllerTask()
+	task := newTask()
 	task.election.Enabled = false
 	task.serve = serveFlags{metrics: cli.NoAddress, probes: cli.NoAddress}
 	p, err := task.assemble(cli.Build{}, cluster.Clients{Watches: watching.NewWatches("", nil), Watch: c.client, Dynamic: dynamicfake.NewSimpleDynamicClient(scheme),
@@ -404,13 +404,13 @@ func TestNoPortStaysOpenIfOneIsTaken(t *testing.T) {
 	c := newCluster(t)
 	c.process.flush()
 	ports := serveFlags{metrics: "127.0.0.1:0", probes: strings.TrimPrefix(server.URL, "http://")}
-	if err := c.process.front.open(ports, c.process.telemetry, nil, nil); err == nil {
+	if err := c.process.ports.open(ports, c.process.telemetry, nil, nil); err == nil {
 		t.Fatal("a port that is taken was opened")
 	}
-	if n := len(c.process.front.endpoints); n != 1 {
+	if n := len(c.process.ports.endpoints); n != 1 {
 		t.Fatalf("%d ports were opened", n)
 	}
-	if _, err := c.process.front.endpoints[0].listener.Accept(); !errors.Is(err, net.ErrClosed) {
+	if _, err := c.process.ports.endpoints[0].listener.Accept(); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("the other port: %v", err)
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package controller
 
 import (
 	"fmt"
@@ -16,15 +16,15 @@ import (
 )
 
 // assemble connects the rooms of the house: informers, feed and readers observe, the scaler decides and acts, the leadership says when.
-func (c *controllerTask) assemble(b cli.Build, api cluster.Clients, tenure *election.Tenure, log *zap.Logger) (*process, error) {
+func (c *task) assemble(b cli.Build, api cluster.Clients, tenure *election.Tenure, log *zap.Logger) (*process, error) {
 	var err error
-	p := &process{front: &front{log: log}, workers: c.workers, telemetry: newTelemetry(b), log: log}
+	p := &process{ports: &ports{log: log}, workers: c.workers, telemetry: newTelemetry(b), log: log}
 	cluster.LogReach(api.Watches, log)
 	p.set, err = informer.New(informer.Config{Client: api.Watch, Reader: api.Act, Metadata: api.ReplicaSets, Namespace: c.namespace, Watches: api.Watches, OnError: p.failed})
 	if err != nil {
 		return nil, fmt.Errorf("cannot watch the cluster: %w", err)
 	}
-	if p.front.neighbors, err = neighbors(api, c.namespace, p.set, p.failed); err != nil {
+	if p.ports.neighbors, err = neighbors(api, c.namespace, p.set, p.failed); err != nil {
 		return nil, fmt.Errorf("cannot watch the cluster: %w", err)
 	}
 	p.feed = metrics.NewFeed(metrics.Config{Lister: api.Samples, Resolution: c.resolution, Timeout: api.Deadline, Keep: p.set.Owns,
@@ -52,14 +52,14 @@ func (c *controllerTask) assemble(b cli.Build, api cluster.Clients, tenure *elec
 }
 
 // scaler makes the one who decides. From here on there is something to flush.
-func (c *controllerTask) scaler(p *process, api cluster.Clients) *scaler.Scaler {
+func (c *task) scaler(p *process, api cluster.Clients) *scaler.Scaler {
 	events, end := scaler.NewEventWriter(api.Tell.CoreV1(), p.budget)
 	p.flush = func() {
 		end()
 		p.budget.SayAll()
 	}
 	deps := scaler.Deps{
-		Observer: scaler.Observer{Workloads: p.set, Surroundings: p.front.neighbors, Samples: p.feed, Answers: p.readers,
+		Observer: scaler.Observer{Workloads: p.set, Surroundings: p.ports.neighbors, Samples: p.feed, Answers: p.readers,
 			Defaults: c.decision.Defaults, Rules: c.decision.Rules, Now: time.Now},
 		Origin: p.set, Scales: p.leadership.Tenure.Scales(scaler.NewScales(api.Act)), Events: events, Budget: p.budget,
 		Telemetry: scaler.NewTelemetry(p.telemetry.registry), Log: p.log.Named("scaler"),
@@ -71,9 +71,9 @@ func (c *controllerTask) scaler(p *process, api cluster.Clients) *scaler.Scaler 
 }
 
 // open opens the ports: the webhook's, if there is one, and those of metrics and probes.
-func (c *controllerTask) open(p *process, api cluster.Clients) error {
-	if err := p.front.serve(&c.webhook, api, c.place, c.decision.Defaults, p.telemetry); err != nil {
+func (c *task) open(p *process, api cluster.Clients) error {
+	if err := p.ports.serve(&c.webhook, api, c.place, c.decision.Defaults, p.telemetry); err != nil {
 		return err
 	}
-	return p.front.open(c.serve, p.telemetry, alive(p.leadership), p.set.Synced)
+	return p.ports.open(c.serve, p.telemetry, alive(p.leadership), p.set.Synced)
 }

@@ -1,4 +1,4 @@
-package main
+package controller
 
 import (
 	"context"
@@ -16,9 +16,9 @@ import (
 	"github.com/mini-hpa/mini-hpa/webhook"
 )
 
-// front is what a process shows to others, whether it leads or not: its ports and its webhook, and what bears on workloads, which
+// ports is what a process shows to others, whether it leads or not: its ports and its webhook, and what bears on workloads, which
 // the webhook and the controller both ask.
-type front struct {
+type ports struct {
 	neighbors *informer.Neighbors
 	admission *admission // nil where no webhook is served
 	endpoints []*endpoint
@@ -29,7 +29,7 @@ type front struct {
 // run works until the parent ends, or until the work or the webhook fails. The work ends first, while the webhook still answers
 // for as long as others may not have noticed, and the ports are closed last, so that probes are answered for as long as there
 // is something to probe.
-func (f *front) run(parent context.Context, work func(ctx context.Context) error) error {
+func (f *ports) run(parent context.Context, work func(ctx context.Context) error) error {
 	var running sync.WaitGroup
 	defer running.Wait()
 	defer f.neighbors.Wait()
@@ -53,7 +53,7 @@ func (f *front) run(parent context.Context, work func(ctx context.Context) error
 }
 
 // admit answers the API server until ctx ends; without a webhook it only waits for that.
-func (f *front) admit(ctx context.Context) error {
+func (f *ports) admit(ctx context.Context) error {
 	if f.admission == nil {
 		<-ctx.Done()
 		return nil
@@ -62,7 +62,7 @@ func (f *front) admit(ctx context.Context) error {
 }
 
 // open opens the ports; if one is taken, none stays open.
-func (f *front) open(flags serveFlags, t *telemetry, live checks, filled func() bool) error {
+func (f *ports) open(flags serveFlags, t *telemetry, live checks, filled func() bool) error {
 	metrics, err := listen("metrics-bind-address", flags.metrics, t.handler(f.log), f.log)
 	probes, err2 := listen("health-probe-bind-address", flags.probes, probes(live, f.ready(filled)), f.log)
 	for _, e := range []*endpoint{metrics, probes} {
@@ -78,7 +78,7 @@ func (f *front) open(flags serveFlags, t *telemetry, live checks, filled func() 
 }
 
 // ready are the conditions under which others may send requests here.
-func (f *front) ready(filled func() bool) checks {
+func (f *ports) ready(filled func() bool) checks {
 	ready := checks{ping(), f.working(), informed(func() bool { return filled() && f.neighbors.Filled() })}
 	if f.admission != nil {
 		ready = append(ready, check{name: "webhook-certificate", probe: func(*http.Request) error { return f.admission.certificates.Ready() }})
@@ -87,7 +87,7 @@ func (f *front) ready(filled func() bool) checks {
 }
 
 // working fails as soon as the process was told to end, so that nobody new is sent here.
-func (f *front) working() check {
+func (f *ports) working() check {
 	return check{name: "shutdown", probe: func(*http.Request) error {
 		if f.ending.Load() {
 			return errors.New("the process was told to end")
@@ -96,7 +96,7 @@ func (f *front) working() check {
 	}}
 }
 
-func (f *front) closePorts() {
+func (f *ports) closePorts() {
 	for _, e := range f.endpoints {
 		if err := e.listener.Close(); err != nil && !errors.Is(err, http.ErrServerClosed) {
 			f.log.Warn("cannot close a port", zap.String("flag", e.name), zap.Error(err))
@@ -110,7 +110,7 @@ func (f *front) closePorts() {
 }
 
 // serve opens the webhook, if one is asked for. The namespace is where its Secret and its Service are.
-func (f *front) serve(w *webhookFlags, api cluster.Clients, namespace string, d annotations.Defaults, t *telemetry) error {
+func (f *ports) serve(w *webhookFlags, api cluster.Clients, namespace string, d annotations.Defaults, t *telemetry) error {
 	if !w.served() {
 		return nil
 	}

@@ -1,4 +1,4 @@
-package main
+package controller
 
 import (
 	"bytes"
@@ -78,7 +78,7 @@ const (
 // startWebhook starts a command that serves the webhook with certificate files.
 func startWebhook(t *testing.T, args ...string) (*clitest.Process, *asker) {
 	certFile, keyFile, roots := certificateFiles(t)
-	r := clitest.Start(t, thisProgram(), append(args, "--webhook-bind-address=127.0.0.1:0", "--tls-cert-file", certFile, "--tls-private-key-file", keyFile,
+	r := clitest.Start(t, program(), append(args, "--webhook-bind-address=127.0.0.1:0", "--tls-cert-file", certFile, "--tls-private-key-file", keyFile,
 		"--metrics-bind-address=127.0.0.1:0", "--health-probe-bind-address=127.0.0.1:0")...)
 	address := r.Logged("the webhook is listening", "", "")["address"].(string)
 	client := &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: roots}}}
@@ -174,7 +174,7 @@ func TestWebhookThatCannotStart(t *testing.T) {
 		"a metrics port is taken": {[]string{"--webhook-bind-address=127.0.0.1:0", "--metrics-bind-address=" + taken}, "cannot serve --metrics-bind-address=" + taken},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := clitest.Start(t, thisProgram(), append([]string{"webhook", "--kubeconfig", server.Kubeconfig(), "--health-probe-bind-address=0", "--metrics-bind-address=0"}, tc.args...)...)
+			r := clitest.Start(t, program(), append([]string{"webhook", "--kubeconfig", server.Kubeconfig(), "--health-probe-bind-address=0", "--metrics-bind-address=0"}, tc.args...)...)
 			if code := <-r.Code; code != cli.ExitFailure {
 				t.Errorf("exit code %d", code)
 			}

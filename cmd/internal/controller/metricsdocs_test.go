@@ -1,4 +1,4 @@
-package main
+package controller
 
 import (
 	"fmt"
@@ -32,7 +32,7 @@ func TestMetricsDocs(t *testing.T) {
 	scaler.NewBudget(telemetry.registry, zap.NewNop())
 	webhook.NewTelemetry(telemetry.registry)
 	telemetry.registry.MustRegister(newExpirations(nil))
-	docs.Keep(t, filepath.Join("..", "..", "docs", "metrics.md"), *clitest.Update, map[string]string{
+	docs.Keep(t, filepath.Join("..", "..", "..", "docs", "metrics.md"), *clitest.Update, map[string]string{
 		"metrics": "| metric | labels | meaning |\n| --- | --- | --- |\n" + strings.Join(metricRows(t, telemetry.registry), ""),
 	})
 }

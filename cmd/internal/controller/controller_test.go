@@ -1,4 +1,4 @@
-package main
+package controller
 
 import (
 	"fmt"
@@ -13,11 +13,6 @@ import (
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/clitest"
 )
-
-// start starts a controller.
-func start(t *testing.T, args ...string) *clitest.Process {
-	return clitest.Start(t, thisProgram(), append([]string{"controller"}, args...)...)
-}
 
 func TestControllerScalesUntilToldToEnd(t *testing.T) {
 	server := clitest.NewAPIServer(t, map[string]string{"mini-hpa/target-cpu": "50", "mini-hpa/max": "10"})
@@ -146,4 +141,8 @@ func TestControllerToldToEndBeforeItsCachesAreFilled(t *testing.T) {
 	if code := r.End(); code != cli.ExitOK {
 		t.Errorf("exit code %d", code)
 	}
+}
+
+func start(t *testing.T, args ...string) *clitest.Process {
+	return clitest.Start(t, program(), append([]string{"controller"}, args...)...)
 }

@@ -1,4 +1,4 @@
-package main
+package controller
 
 import (
 	"context"
@@ -28,7 +28,7 @@ type process struct {
 	budget     *scaler.Budget
 	outage     outage // of the resource metrics API
 	telemetry  *telemetry
-	front      *front
+	ports      *ports
 	flush      func()          // sends the Events that are under way
 	traces     *trace.Recorder // nil where nothing is recorded
 	workers    int
@@ -37,7 +37,7 @@ type process struct {
 
 // run works until ctx ends, then takes everything down in reverse order: the term and its lease, Events, informers, and at
 // last what others see of the process.
-func (p *process) run(ctx context.Context) error { return p.front.run(ctx, p.work) }
+func (p *process) run(ctx context.Context) error { return p.ports.run(ctx, p.work) }
 
 // work fills the caches and takes part in the election until ctx ends.
 func (p *process) work(parent context.Context) error {
@@ -47,7 +47,7 @@ func (p *process) work(parent context.Context) error {
 	defer cancel()
 	defer p.endRecording()
 	defer p.flush()
-	if err := errors.Join(p.set.Start(ctx), p.front.neighbors.Fill(ctx)); err != nil {
+	if err := errors.Join(p.set.Start(ctx), p.ports.neighbors.Fill(ctx)); err != nil {
 		if parent.Err() != nil {
 			return nil // told to end before the caches were filled
 		}

@@ -15,7 +15,7 @@ import (
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cluster"
-	beside "github.com/mini-hpa/mini-hpa/cmd/internal/neighbors"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/neighbors"
 	"github.com/mini-hpa/mini-hpa/informer"
 	"github.com/mini-hpa/mini-hpa/scaler"
 	"github.com/mini-hpa/mini-hpa/scaler/metrics"
@@ -67,7 +67,7 @@ func (e *task) explain(ctx context.Context, api cluster.Clients, key annotations
 
 // precheck asks for what the informers would go on asking for in vain, so that what is missing or forbidden is said at once.
 // It returns the workload and what bears on it.
-func (e *task) precheck(ctx context.Context, api cluster.Clients, key annotations.Key) (*appsv1.Deployment, *beside.Neighborhood, error) {
+func (e *task) precheck(ctx context.Context, api cluster.Clients, key annotations.Key) (*appsv1.Deployment, *neighbors.Neighborhood, error) {
 	d, err := api.Act.AppsV1().Deployments(key.Namespace).Get(ctx, key.Name, metav1.GetOptions{})
 	if err != nil {
 		return nil, nil, fmt.Errorf("cannot read deployment %s: %w", key.NamespacedName(), err)
@@ -76,7 +76,7 @@ func (e *task) precheck(ctx context.Context, api cluster.Clients, key annotation
 		return nil, nil, fmt.Errorf("deployment %s has no %s annotation, so mini-hpa does not scale it; set at least %s and %s",
 			key.NamespacedName(), annotations.Prefix, annotations.Max, annotations.TargetCPU)
 	}
-	around, err := beside.Read(ctx, api.Act, api.Dynamic, key.Namespace)
+	around, err := neighbors.Read(ctx, api.Act, api.Dynamic, key.Namespace)
 	if err == nil {
 		err = e.scalable(d, around.Of(d))
 	}

@@ -59,7 +59,7 @@ func TestPlanCheck(t *testing.T) {
 		"nobody imports the program": {"scaler", "scaler", []string{product + "/cmd/mini-hpa"}, []string{
 			"scaler must not import " + product + "/cmd/mini-hpa",
 		}},
-		"the program imports everything": {"cmd/mini-hpa", "main", []string{
+		"the process imports everything": {"cmd/internal/controller", "controller", []string{
 			product + "/informer", product + "/scaler", "github.com/spf13/pflag", "sigs.k8s.io/controller-runtime/pkg/metrics",
 		}, nil},
 		"the module itself is not imported": {"webhook", "webhook", []string{product}, []string{"webhook must not import " + product}},

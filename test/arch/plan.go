@@ -74,14 +74,15 @@ func House() Plan {
 				"./annotations/amount", "./annotations/podspec", "./annotations", "./informer", "./informer/watching", "./scaler", "./webhook", "./webhook/authority", "./webhook/guard",
 				"./scaler/clock", "./scaler/sample", "./scaler/recommend", "./scaler/metrics", "./scaler/trace",
 			}),
-			"cmd/mini-hpa": slices.Concat(client, []string{
-				"./cmd/internal/cli", "./cmd/internal/controller", "./cmd/internal/election", "./cmd/internal/explain", "./cmd/internal/replay", "./cmd/internal/selftest", "./cmd/internal/cluster", "./cmd/internal/neighbors", "./cmd/internal/lint",
-				"k8s.io/metrics", "k8s.io/klog/v2", "sigs.k8s.io/controller-runtime",
-				"go.uber.org/zap", "github.com/go-logr/zapr", "github.com/go-logr/logr",
-				"github.com/prometheus/client_golang", "github.com/spf13/pflag",
-				"./annotations/amount", "./annotations/podspec", "./annotations", "./informer", "./informer/watching", "./scaler", "./webhook", "./webhook/authority", "./webhook/guard",
-				"./scaler/clock", "./scaler/sample", "./scaler/recommend", "./scaler/metrics", "./scaler/trace", "./scaler/simulate", "./cmd/internal/picture",
+			// What lint says of a manifest, simulate says too.
+			"cmd/internal/simulate": slices.Concat(vocabulary, []string{
+				"github.com/spf13/pflag", "./cmd/internal/cli", "./cmd/internal/lint", "./cmd/internal/picture", "./annotations/podspec", "./annotations",
+				"./scaler/recommend", "./scaler/trace", "./scaler/simulate",
 			}),
+			"cmd/mini-hpa": {
+				"./cmd/internal/cli", "./cmd/internal/controller", "./cmd/internal/explain", "./cmd/internal/lint",
+				"./cmd/internal/replay", "./cmd/internal/selftest", "./cmd/internal/simulate",
+			},
 		},
 	}
 }

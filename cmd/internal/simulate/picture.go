@@ -1,4 +1,4 @@
-package main
+package simulate
 
 import (
 	"fmt"
@@ -13,8 +13,8 @@ import (
 	"github.com/mini-hpa/mini-hpa/scaler/simulate"
 )
 
-// simulatePicture draws the variants beside each other.
-func simulatePicture(w io.Writer, form string, variants []*variant) error {
+// draw draws the variants beside each other.
+func draw(w io.Writer, form string, variants []*variant) error {
 	p := picture.Page{Title: "mini-hpa: " + variants[0].setup.Load.Name + " load, simulated", Facts: facts(variants[0]), Beside: true}
 	for _, v := range variants {
 		p.Variants = append(p.Variants, v.picture())

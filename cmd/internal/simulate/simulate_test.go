@@ -1,4 +1,4 @@
-package main
+package simulate
 
 import (
 	"fmt"
@@ -47,12 +47,12 @@ func TestSimulatePage(t *testing.T) {
 	if err := page.Execute(&text, []string{flapping, cured, jvm}); err != nil {
 		t.Fatal(err)
 	}
-	clitest.Golden(t, "../../docs/simulate.md", text.String())
+	clitest.Golden(t, "../../../docs/simulate.md", text.String())
 	svg := simulated(t, flapping, "-o", "svg")
 	if len(svg) > 60_000 {
 		t.Errorf("the picture has %d bytes", len(svg))
 	}
-	clitest.Golden(t, "../../docs/flapping.svg", svg)
+	clitest.Golden(t, "../../../docs/flapping.svg", svg)
 }
 
 // summed is one value of the summary of a table.
@@ -68,7 +68,7 @@ func summed(t *testing.T, table, name string, variant int) string {
 
 // TestReadmeSimulation holds the README to its command and to what that comes to.
 func TestReadmeSimulation(t *testing.T) {
-	text, err := os.ReadFile("../../README.md")
+	text, err := os.ReadFile("../../../README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +150,7 @@ func TestSimulateTakesAManifestAndACurve(t *testing.T) {
 func TestSimulateReadsStandardInput(t *testing.T) {
 	in := strings.NewReader("0,500\n60,5000\n")
 	var out, messages strings.Builder
-	code := thisProgram().Run(t.Context(), []string{"simulate", "--load", "-", "--interpolation=step"}, cli.Streams{In: in, Out: &out, Err: &messages})
+	code := program().Run(t.Context(), []string{"simulate", "--load", "-", "--interpolation=step"}, cli.Streams{In: in, Out: &out, Err: &messages})
 	if code != cli.ExitOK || !strings.Contains(out.String(), "for 1m\n") {
 		t.Errorf("exit code %d, %s\n%s", code, messages.String(), out.String())
 	}

@@ -1,4 +1,4 @@
-package main
+package simulate
 
 import (
 	"cmp"
@@ -14,9 +14,9 @@ import (
 	"github.com/mini-hpa/mini-hpa/scaler/simulate"
 )
 
-// simulateTable shows a simulation to people: the evaluations at which something changes, one a minute besides, and a
+// table shows a simulation to people: the evaluations at which something changes, one a minute besides, and a
 // summary.
-type simulateTable struct {
+type table struct {
 	*cli.Page
 	variants []*variant
 	all      bool
@@ -24,11 +24,11 @@ type simulateTable struct {
 	hidden   int
 }
 
-func newSimulateTable(w io.Writer, variants []*variant, all bool) *simulateTable {
-	return &simulateTable{Page: cli.NewPage(w), variants: variants, all: all, minute: -time.Minute}
+func newTable(w io.Writer, variants []*variant, all bool) *table {
+	return &table{Page: cli.NewPage(w), variants: variants, all: all, minute: -time.Minute}
 }
 
-func (t *simulateTable) write() error {
+func (t *table) write() error {
 	for _, line := range facts(t.variants[0]) {
 		t.Line("%s", line)
 	}
@@ -58,7 +58,7 @@ func (t *simulateTable) write() error {
 }
 
 // rows are the moments at which any of the variants was evaluated.
-func (t *simulateTable) rows() {
+func (t *table) rows() {
 	next := make([]int, len(t.variants))
 	for at := time.Duration(0); at <= t.variants[0].setup.Duration; at += simulate.Tick {
 		now := make([]*simulate.Evaluation, len(t.variants))
@@ -76,7 +76,7 @@ func (t *simulateTable) rows() {
 }
 
 // moment is one row, if it is worth one: if something changes, or for the minute.
-func (t *simulateTable) moment(at time.Duration, now []*simulate.Evaluation, changes bool) {
+func (t *table) moment(at time.Duration, now []*simulate.Evaluation, changes bool) {
 	cells := []string{picture.Clock(at), fmt.Sprintf("%.0fm", t.variants[0].run.Moments[at/simulate.Tick].Load)}
 	for i, e := range now {
 		if e == nil {
@@ -97,7 +97,7 @@ func (t *simulateTable) moment(at time.Duration, now []*simulate.Evaluation, cha
 }
 
 // because says why the only variant changes or does not, and which of several variants change and why.
-func (t *simulateTable) because(now []*simulate.Evaluation) string {
+func (t *table) because(now []*simulate.Evaluation) string {
 	if len(now) == 1 {
 		return held(now[0])
 	}
@@ -130,7 +130,7 @@ func held(e *simulate.Evaluation) string {
 }
 
 // summary is what each of the variants came to.
-func (t *simulateTable) summary() {
+func (t *table) summary() {
 	if len(t.variants) > 1 {
 		head := []string{""}
 		for _, v := range t.variants {

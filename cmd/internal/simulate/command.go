@@ -1,4 +1,5 @@
-package main
+// Package simulate is the command that tries annotations on a load, without a cluster.
+package simulate
 
 import (
 	"context"
@@ -16,7 +17,7 @@ import (
 	"github.com/mini-hpa/mini-hpa/scaler/trace"
 )
 
-const simulateAbout = `Plays a load against the annotations of a Deployment, without a cluster: pods take time to start, the metrics API tells
+const about = `Plays a load against the annotations of a Deployment, without a cluster: pods take time to start, the metrics API tells
 of their usage late, and mini-hpa decides. It shows when the replicas change and why. The same call always gives the
 same answer; half an hour takes a moment.
 
@@ -27,14 +28,15 @@ Without -f a Deployment is simulated whose pods request 1 CPU and have a limit o
 --set tries other annotations. --compare puts a second variant beside it: the manifest with those annotations instead,
 and without those of --set. The flags of the decision are the controller's.`
 
-func simulateCommand() cli.Command {
+// Command is the row of the table of commands.
+func Command() cli.Command {
 	return cli.Command{
 		Name:    "simulate",
 		Offline: true,
 		Summary: "try annotations on a load, without a cluster",
-		About:   fmt.Sprintf(simulateAbout, shapesText()),
+		About:   fmt.Sprintf(about, shapesText()),
 		Task: func() cli.Task {
-			return &simulateTask{setup: simulate.DefaultSetup(), decision: cli.DefaultDecisionFlags(), output: "table",
+			return &task{setup: simulate.DefaultSetup(), decision: cli.DefaultDecisionFlags(), output: "table",
 				interpolation: "linear", set: cli.Settings{}, compare: cli.Settings{}}
 		},
 	}
@@ -48,7 +50,7 @@ func shapesText() string {
 	return b.String() + "\n"
 }
 
-type simulateTask struct {
+type task struct {
 	setup                 simulate.Setup
 	decision              cli.DecisionFlags
 	file, load            string
@@ -66,7 +68,7 @@ type simulateTask struct {
 	given func(flag string) bool
 }
 
-func (t *simulateTask) Declare(f *pflag.FlagSet) {
+func (t *task) Declare(f *pflag.FlagSet) {
 	const hour = time.Hour
 	f.StringVarP(&t.file, "filename", "f", "", "`path` of the annotated Deployment's manifest, or - for standard input; without it a built-in one")
 	f.StringVar(&t.load, "load", "", "`SHAPE or FILE.csv`: the CPU that is asked of the whole Deployment; see above")
@@ -113,7 +115,7 @@ func incident(value *string, example string) cli.Value[string] {
 		Parse: func(s string) (string, bool) { return s, true }}
 }
 
-func (t *simulateTask) Run(ctx context.Context, _ []string, s cli.Streams) error {
+func (t *task) Run(ctx context.Context, _ []string, s cli.Streams) error {
 	if err := t.check(); err != nil {
 		return err
 	}
@@ -138,7 +140,7 @@ func (t *simulateTask) Run(ctx context.Context, _ []string, s cli.Streams) error
 	return t.show(variants, s)
 }
 
-func (t *simulateTask) check() error {
+func (t *task) check() error {
 	switch {
 	case t.load == "":
 		return cli.Usagef("nothing to simulate: --load is not set; want a shape such as burst, or a file of time,millicores such as load.csv")
@@ -155,7 +157,7 @@ func (t *simulateTask) check() error {
 }
 
 // progress prints now and then how far a long simulation is.
-func (t *simulateTask) progress(s cli.Streams) func(at time.Duration) {
+func (t *task) progress(s cli.Streams) func(at time.Duration) {
 	const often = 5 * time.Second
 	told := time.Now()
 	return func(at time.Duration) {
@@ -167,7 +169,7 @@ func (t *simulateTask) progress(s cli.Streams) func(at time.Duration) {
 }
 
 // play simulates one variant.
-func (t *simulateTask) play(ctx context.Context, v *variant, s cli.Streams) error {
+func (t *task) play(ctx context.Context, v *variant, s cli.Streams) error {
 	v.setup = t.setup
 	v.setup.Progress = t.progress(s)
 	d := t.deployment.Workload.DeepCopy()
@@ -201,15 +203,15 @@ func (t *simulateTask) play(ctx context.Context, v *variant, s cli.Streams) erro
 	return err
 }
 
-func (t *simulateTask) show(variants []*variant, s cli.Streams) error {
+func (t *task) show(variants []*variant, s cli.Streams) error {
 	var err error
 	switch t.output {
 	case "json":
-		err = simulateLines(s.Out, variants)
+		err = writeLines(s.Out, variants)
 	case "svg", "html":
-		err = simulatePicture(s.Out, t.output, variants)
+		err = draw(s.Out, t.output, variants)
 	default:
-		err = newSimulateTable(s.Out, variants, t.all).write()
+		err = newTable(s.Out, variants, t.all).write()
 	}
 	if err != nil {
 		return fmt.Errorf("cannot write the simulation: %w", err)

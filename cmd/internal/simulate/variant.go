@@ -1,4 +1,4 @@
-package main
+package simulate
 
 import (
 	"context"
@@ -137,8 +137,8 @@ func facts(v *variant) []string {
 	return []string{fmt.Sprintf("deployment %s/%s under the load %s for %s", s.Workload.Namespace, s.Workload.Name, s.Load.Name, cli.Short(s.Duration)), pods}
 }
 
-// simulateLines writes one object for each evaluation: a line of a replay, and what the simulation knows besides.
-func simulateLines(w io.Writer, variants []*variant) error {
+// writeLines writes one object for each evaluation: a line of a replay, and what the simulation knows besides.
+func writeLines(w io.Writer, variants []*variant) error {
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
 	for _, v := range variants {

@@ -1,4 +1,4 @@
-package main
+package simulate
 
 import (
 	"fmt"
@@ -14,7 +14,7 @@ import (
 const maxRefused = 100
 
 // policy is what the annotations of a variant ask for. What lint and admission would refuse is not simulated, and what they would warn of is told.
-func (t *simulateTask) policy(v *variant, d *appsv1.Deployment, s cli.Streams) (annotations.Policy, error) {
+func (t *task) policy(v *variant, d *appsv1.Deployment, s cli.Streams) (annotations.Policy, error) {
 	verdict := t.deployment.Verdict(t.decision.Defaults, d, v.set.Sets)
 	for _, w := range verdict.Warnings {
 		fmt.Fprintf(s.Err, "mini-hpa simulate: %s: warning: %s\n", v.name, cli.Clean(w.String()))

@@ -1,4 +1,4 @@
-package main
+package simulate
 
 import (
 	_ "embed"
@@ -23,7 +23,7 @@ import (
 var builtIn string
 
 // prepare reads the manifest and the load.
-func (t *simulateTask) prepare(s cli.Streams) error {
+func (t *task) prepare(s cli.Streams) error {
 	var err error
 	if t.deployment, err = t.manifest(s); err != nil {
 		return err
@@ -46,7 +46,7 @@ func (t *simulateTask) prepare(s cli.Streams) error {
 }
 
 // events reads what happens besides the load.
-func (t *simulateTask) events(workload *appsv1.Deployment) (err error) {
+func (t *task) events(workload *appsv1.Deployment) (err error) {
 	if t.given("rollout") {
 		if t.setup.Rollout, err = simulate.ParseRollout(t.rollout, workload.Spec.Strategy); err == nil {
 			err = t.isInTime(t.setup.Rollout.At)
@@ -67,7 +67,7 @@ func (t *simulateTask) events(workload *appsv1.Deployment) (err error) {
 }
 
 // isInTime refuses what would never be seen.
-func (t *simulateTask) isInTime(at time.Duration) error {
+func (t *task) isInTime(at time.Duration) error {
 	if at < t.setup.Duration {
 		return nil
 	}
@@ -75,7 +75,7 @@ func (t *simulateTask) isInTime(at time.Duration) error {
 }
 
 // manifest reads the only Deployment, and what is said beside it, as lint does.
-func (t *simulateTask) manifest(s cli.Streams) (*lint.Subject, error) {
+func (t *task) manifest(s cli.Streams) (*lint.Subject, error) {
 	from, in := t.file, s.In
 	if t.file == "" {
 		from, in = "-", strings.NewReader(builtIn)
@@ -109,9 +109,9 @@ func named(d *appsv1.Deployment) *appsv1.Deployment {
 }
 
 // readsCurve says whether the load is one of points, not a shape.
-func (t *simulateTask) readsCurve() bool { return t.load == "-" || strings.HasSuffix(t.load, ".csv") }
+func (t *task) readsCurve() bool { return t.load == "-" || strings.HasSuffix(t.load, ".csv") }
 
-func (t *simulateTask) curve(s cli.Streams) (simulate.Load, error) {
+func (t *task) curve(s cli.Streams) (simulate.Load, error) {
 	if !t.readsCurve() {
 		load, err := simulate.ParseShape(t.load)
 		if err != nil {

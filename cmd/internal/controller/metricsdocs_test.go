@@ -69,7 +69,7 @@ func metricRows(t *testing.T, registry *prometheus.Registry) []string {
 func TestEachReasonOfAFailedWatchIsTold(t *testing.T) {
 	const alert = "MiniHPAWatchFailing"
 	section := func(path, from, to string) string {
-		text, err := os.ReadFile(filepath.Join("..", "..", path))
+		text, err := os.ReadFile(filepath.Join("..", "..", "..", path))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -53,7 +53,7 @@ func (w *webhookTask) Declare(f *pflag.FlagSet) {
 	w.logs.Declare(f)
 }
 
-// Run is the process' life; see controllerTask.run.
+// Run is the process' life, as the controller's is.
 func (w *webhookTask) Run(ctx context.Context, _ []string, s cli.Streams) error {
 	if !w.webhook.served() {
 		return cli.Usagef("invalid value %q for --webhook-bind-address: want an address, since there is nothing else to serve", cli.NoAddress)

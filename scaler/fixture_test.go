@@ -6,6 +6,7 @@ import (
 	"errors"
 	"reflect"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -67,6 +68,7 @@ type cluster struct {
 	// answered is when the totals were asked for.
 	answered time.Time
 	asked    []string
+	asking   sync.Mutex
 	scaleErr error
 	// scaling is called when a write begins.
 	scaling func()

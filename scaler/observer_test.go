@@ -20,8 +20,10 @@ import (
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 )
 
-// Fetch answers as Ask does.
+// Fetch answers as Ask does. Explain asks for all metrics at the same time.
 func (c *cluster) Fetch(_ context.Context, q metrics.Question) (metrics.Answer, error) {
+	c.asking.Lock()
+	defer c.asking.Unlock()
 	return c.Ask(web, q, 0)
 }
 

@@ -24,14 +24,6 @@ const (
 	GroupPausing = "autoscaling.keda.sh/"
 )
 
-// Autoscaler is an object that scales a workload.
-type Autoscaler struct {
-	// Kind is HorizontalPodAutoscaler or ScaledObject; Name is the object's name, in the workload's namespace.
-	Kind, Name string
-	// Paused says that it does not scale until it is resumed.
-	Paused bool
-}
-
 // Scales returns under which kind and name an object that scales something is reported, and the name of the Deployment that it scales, or
 // "" if it scales something else. A HorizontalPodAutoscaler that KEDA has made is reported as its ScaledObject, because deleting it would
 // be in vain. The reference of a ScaledObject has defaults (KEDA's documentation of scaleTargetRef).
@@ -98,25 +90,5 @@ func CheckAutoscalers(_ *Workload, p Policy, s Surroundings) ([]Warning, field.E
 	return warnings, errs
 }
 
-// Replacing turns problems about other autoscalers into warnings, except for those that stay (nil if none does). A release that replaces
-// an autoscaler changes the Deployment first and then deletes the other autoscaler: a refusal would keep both for ever. Storing the
-// Deployment does no harm, because the controller leaves it alone until the other one is gone.
-func (v Verdict) Replacing(stays func(Autoscaler) bool) Verdict {
-	var left field.ErrorList
-	for _, problem := range v.Problems {
-		other, isOther := problem.BadValue.(Autoscaler)
-		if !isOther || stays != nil && stays(other) {
-			left = append(left, problem)
-			continue
-		}
-		v.Warnings = append(v.Warnings, Warning{Field: problem.Field, Rule: problem.Origin, Message: problem.Detail})
-	}
-	v.Problems = left
-	return v
-}
-
 // maxRivals is how many are reported: no reader needs more, and a manifest may have thousands.
 const maxRivals = 8
-
-// shownName is enough for the name of every object.
-const shownName = 253

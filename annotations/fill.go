@@ -181,22 +181,6 @@ func (p *draft) fillQuantity(into *resource.Quantity, from any, at *field.Path) 
 	*into = q
 }
 
-// describe is what a message shows of a part of a document that is not what it should be.
-func describe(from any) string {
-	switch from := from.(type) {
-	case string:
-		return from
-	case json.Number:
-		return string(from)
-	case bool:
-		return strconv.FormatBool(from)
-	case []any:
-		return "a list"
-	default:
-		return "a mapping"
-	}
-}
-
 // alternatives lists the words that are allowed.
 func alternatives[T ~string](words []T) string {
 	var b strings.Builder

@@ -1,7 +1,5 @@
 package annotations
 
-import "slices"
-
 // Prefix is what every annotation that mini-hpa reads starts with.
 const Prefix = "mini-hpa/"
 
@@ -45,40 +43,3 @@ const (
 	maxScalarLength   = 64
 	maxDocumentLength = 16 << 10
 )
-
-// Row is one row of the table that describes the annotations.
-type Row struct {
-	// Name is the annotation in full.
-	Name string
-	// Default is the value an absent annotation stands for, while the operator's defaults are DefaultDefaults. It is
-	// empty if absence is not the same as any value.
-	Default string
-	// Examples are values that can be written as they are.
-	Examples []string
-	// Doc is the meaning, for users, in Markdown on one line.
-	Doc string
-	// MaxLength is the longest value in bytes.
-	MaxLength int
-	// Required says that the annotations of a workload are invalid without it.
-	Required bool
-
-	// document says that the value is YAML or JSON, which may have line breaks.
-	document bool
-	// metric says that it gives the workload a metric to scale on; at least one of those is needed.
-	metric bool
-	// aliases are short names that people try instead. They are not accepted, but lead to the right suggestion.
-	aliases []string
-	// set reads the value, trimmed and not empty, into a draft. Its error says what is allowed, without the value.
-	// A document is not trimmed, and problems inside of it go into the draft.
-	set func(p *draft, value string) error
-}
-
-// Rows returns the table that Parse and the documentation share: one row for each annotation, in the order in which
-// they are documented.
-func Rows() []Row {
-	rows := slices.Clone(table[:])
-	for i := range rows {
-		rows[i].Examples = slices.Clone(rows[i].Examples)
-	}
-	return rows
-}

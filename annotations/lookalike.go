@@ -1,10 +1,41 @@
 package annotations
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"unicode"
 )
+
+// warnUnknown warns of unknown keys with the prefix, which are probably misspelt. If there are many, it only counts the rest, because
+// finding the nearest key takes time.
+func (p *draft) warnUnknown(annotations map[string]string) {
+	var unknown []string
+	for key := range annotations {
+		if strings.HasPrefix(key, Prefix) && !isKnown(key) {
+			unknown = append(unknown, key)
+		}
+	}
+	slices.Sort(unknown)
+	for i, key := range unknown {
+		if i == maxProblems {
+			p.warnings = append(p.warnings, Warning{Field: "metadata.annotations", Rule: FoundUnknownAnnotation,
+				Message: fmt.Sprintf("%d more keys that begin with %s are unknown and have no effect", len(unknown)-i, Prefix)})
+			return
+		}
+		p.warnings = append(p.warnings, Warning{Key: key, Rule: FoundUnknownAnnotation,
+			Message: fmt.Sprintf("unknown annotation, it has no effect; did you mean %q?", nearest(key))})
+	}
+}
+
+func isKnown(key string) bool {
+	for i := range table {
+		if table[i].Name == key {
+			return true
+		}
+	}
+	return false
+}
 
 // Lookalike returns which annotation was meant by a key with almost the Prefix, such as minihpa/min or mini-hpa.io/max, or "" if the key
 // belongs to something else.
@@ -51,4 +82,43 @@ func lettersOf(name string) string {
 		}
 		return -1
 	}, name)
+}
+
+// nearest returns the key of the table that, or one of whose aliases, takes the fewest edits to become name. The
+// first row wins a draw.
+func nearest(key string) string {
+	name := strings.ToLower(clean(strings.TrimPrefix(key, Prefix), shown))
+	best, fewest := "", shown*2
+	for i := range table {
+		row := &table[i]
+		for _, known := range append([]string{strings.TrimPrefix(row.Name, Prefix)}, row.aliases...) {
+			if edits := EditDistance(name, known); edits < fewest {
+				best, fewest = row.Name, edits
+			}
+		}
+	}
+	return best
+}
+
+// EditDistance is the number of characters to insert, delete or replace to turn a into b (Levenshtein 1965). It finds
+// what a misspelt word was meant to be.
+func EditDistance(a, b string) int {
+	from, to := []rune(a), []rune(b)
+	row := make([]int, len(to)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i, r := range from {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j, s := range to {
+			replaced := diagonal
+			if r != s {
+				replaced++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(replaced, row[j]+1, diagonal+1)
+		}
+	}
+	return row[len(to)]
 }

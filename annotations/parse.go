@@ -1,11 +1,12 @@
 package annotations
 
 import (
+	"errors"
 	"fmt"
 	"strings"
-	"time"
+	"unicode"
+	"unicode/utf8"
 
-	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
@@ -51,30 +52,6 @@ func (d Defaults) draft(annotations map[string]string) *draft {
 	return p
 }
 
-// draft is a Policy in the making. It is also the memory that the finished policy's pointers refer to, so that a
-// parse, which happens at every reconcile, costs few allocations.
-type draft struct {
-	min, max    int32
-	mode        Mode
-	warmUp      time.Duration
-	syncPeriod  time.Duration
-	minSync     time.Duration
-	cpu, memory target
-	container   string
-	up, down    rules
-	// specs and behavior are what the documents say; nil without one that could be read.
-	specs    []autoscalingv2.MetricSpec
-	behavior *autoscalingv2.HorizontalPodAutoscalerBehavior
-	// measured says that a metric was asked for, readable or not.
-	measured bool
-	// key is the annotation that is being read, for warnings.
-	key      string
-	errs     field.ErrorList
-	warnings []Warning
-	// documents are the Defaults'.
-	documents *documents
-}
-
 func newDraft(d Defaults) *draft {
 	p := &draft{min: 1, mode: ModeAuto, warmUp: d.WarmUp, syncPeriod: d.SyncPeriod, minSync: d.MinSyncPeriod, documents: d.documents}
 	p.up = newRules(d.Tolerance, 0)
@@ -110,6 +87,60 @@ func (p *draft) readRow(row *Row, raw string) {
 	p.cut(row.Name, found)
 }
 
+// tidy does for every value what must happen before it is read: the cap of its length, the refusal of control
+// characters, the removal of surrounding blanks.
+func (p *draft) tidy(row *Row, raw string) (string, error) {
+	if len(raw) > row.MaxLength {
+		return "", fmt.Errorf("is %d bytes long; must be at most %d", len(raw), row.MaxLength)
+	}
+	if row.document {
+		return raw, tidyDocument(raw)
+	}
+	if strings.ContainsFunc(raw, unicode.IsControl) {
+		return "", errors.New("must not contain control characters such as line breaks or tabs")
+	}
+	value := strings.Trim(raw, " ")
+	if value == "" {
+		return "", errEmpty
+	}
+	if value != raw {
+		p.warn(fmt.Sprintf("blanks around the value are ignored; write %q", clean(value, shown)))
+	}
+	return value, nil
+}
+
+var errEmpty = errors.New("must not be empty; remove the annotation if it is not needed")
+
+// tidyDocument is tidy for YAML, where blanks and line breaks have a meaning.
+func tidyDocument(raw string) error {
+	switch {
+	case !utf8.ValidString(raw):
+		return errors.New("must be valid UTF-8")
+	case strings.ContainsFunc(raw, isOutOfPlace):
+		return errors.New("must not contain control characters other than line breaks and tabs")
+	case strings.TrimSpace(raw) == "":
+		return errEmpty
+	}
+	return nil
+}
+
+// list is what errors.Join returns.
+type list interface {
+	error
+	Unwrap() []error
+}
+
+// split takes apart what errors.Join has put together.
+func split(err error) []error {
+	if err == nil {
+		return nil
+	}
+	if joined, ok := errors.AsType[list](err); ok {
+		return joined.Unwrap()
+	}
+	return []error{err}
+}
+
 // check looks at what no single annotation can know. A bound that could not be read is 0 here.
 func (p *draft) check(annotations map[string]string) {
 	if p.max > 0 && p.max < p.min {
@@ -125,31 +156,4 @@ func (p *draft) check(annotations map[string]string) {
 	}
 	p.checkMetricsOnce(annotations)
 	p.checkBehaviorOnce(annotations)
-}
-
-func (p *draft) policy() Policy {
-	return Policy{
-		Min:        p.min,
-		Max:        p.max,
-		Metrics:    p.metrics(),
-		Up:         p.up.scaling(defaultScaleUp),
-		Down:       p.down.scaling(defaultScaleDown),
-		Mode:       p.mode,
-		WarmUp:     p.warmUp,
-		SyncPeriod: p.syncPeriod,
-	}
-}
-
-func (p *draft) metrics() []Metric {
-	all := make([]Metric, 0, 2+len(p.specs))
-	for _, t := range []*target{&p.cpu, &p.memory} {
-		if t.kind != "" {
-			all = append(all, Metric{Spec: t.spec(p.container)})
-		}
-	}
-	for i := range p.specs {
-		all = append(all, Metric{Spec: p.specs[i]})
-	}
-	identify(all)
-	return all
 }

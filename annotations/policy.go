@@ -37,28 +37,3 @@ type Policy struct {
 	// SyncPeriod is the longest time between two evaluations.
 	SyncPeriod time.Duration
 }
-
-// Warning is something the user should know that does not make the annotations unusable.
-type Warning struct {
-	// Key is the annotation it is about, in full and as it stands there, control characters included; empty if it is about another field.
-	Key string
-	// Field is the path of that other field, as in field.Error.
-	Field string
-	// Rule is the name of a Finding.
-	Rule string
-	// Message says what was seen and what to do. It never holds unquoted user text.
-	Message string
-}
-
-// String renders the warning as kubectl prints an admission warning.
-func (w Warning) String() string {
-	return w.Path() + ": " + w.Message
-}
-
-// Path is the path of the field that the warning is about, as it can be shown.
-func (w Warning) Path() string {
-	if w.Key != "" {
-		return path(clean(w.Key, shownKey)).String()
-	}
-	return w.Field
-}

@@ -17,22 +17,6 @@ const (
 	GroupResizer = "autoscaling.k8s.io"
 )
 
-// Resizer is a VerticalPodAutoscaler: it changes the requests of a workload's pods, not of its template.
-type Resizer struct {
-	// Name is the object's name, in the workload's namespace.
-	Name string
-	// Policies say what it changes, by container; "*" is any other. Without one it changes CPU and memory.
-	Policies map[string]ResizePolicy
-}
-
-// ResizePolicy is what is done about one container.
-type ResizePolicy struct {
-	// Off says that its requests stay as they are.
-	Off bool
-	// Resources are those whose requests change; CPU and memory if it is nil.
-	Resources []corev1.ResourceName
-}
-
 // ReadResizer reads a VerticalPodAutoscaler from its fields, and returns the name of the Deployment whose pods it resizes, or "" if it
 // resizes something else or only recommends. A field of a wrong type counts as missing.
 func ReadResizer(name string, fields map[string]any) (*Resizer, string) {

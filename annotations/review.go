@@ -6,60 +6,8 @@ import (
 	"strings"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
-
-// Surroundings are what else in the cluster bears on whether a workload can be scaled.
-type Surroundings struct {
-	// LimitRanges are those of the workload's namespace, in the order in which they count. They are only read.
-	LimitRanges []*corev1.LimitRange
-	// Autoscalers are others that scale the workload, sorted by kind and name.
-	Autoscalers []Autoscaler
-	// Resizers change the requests of its pods, sorted by name. They are only read.
-	Resizers []*Resizer
-	// Unknown says why the LimitRanges could not be read; empty if they could.
-	Unknown string
-	// Injection says that containers may be put into the pods of the workload that its template does not announce, as by a label of its
-	// namespace; empty if that is not so, or not known.
-	Injection string
-	// Containers are those that the pods of the workload have, as far as that is known; see RunningIn.
-	Containers []string
-	// Where says in which file one of these objects is, by its kind and name, or nothing for one that is in the cluster. It is nil where
-	// all are.
-	Where func(kind, name string) string
-	// WhereRange is Where for a LimitRange; of those there may be two of one name.
-	WhereRange func(*corev1.LimitRange) string
-	// Earlier says that this is an earlier form of the workload. More findings about its requests are made then, so that an update which
-	// repairs some of them is not blamed for others that were there before.
-	Earlier bool
-}
-
-// title is an object as messages name it.
-func (s Surroundings) title(kind, name string) string {
-	place := ""
-	if s.Where != nil {
-		place = s.Where(kind, name)
-	}
-	return titleAt(kind, name, place)
-}
-
-// titleOf is title for a LimitRange.
-func (s Surroundings) titleOf(r *corev1.LimitRange) string {
-	place := ""
-	if s.WhereRange != nil {
-		place = s.WhereRange(r)
-	}
-	return titleAt("LimitRange", r.Name, place)
-}
-
-func titleAt(kind, name, place string) string {
-	title := fmt.Sprintf("%s %q", kind, clean(name, shownName))
-	if place != "" {
-		title += " (" + place + ")"
-	}
-	return title
-}
 
 // Verdict is what there is to say of one workload.
 type Verdict struct {

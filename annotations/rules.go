@@ -8,7 +8,6 @@ import (
 	"time"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
-	"k8s.io/apimachinery/pkg/api/resource"
 )
 
 // Limits of the API server for the behavior of a HorizontalPodAutoscaler (MaxStabilizationWindowSeconds and
@@ -18,53 +17,9 @@ const (
 	maxPolicyPeriod  = 30 * time.Minute
 )
 
-// rules is the memory behind one direction's HPAScalingRules.
-type rules struct {
-	window    int32
-	choice    autoscalingv2.ScalingPolicySelect
-	tolerance resource.Quantity
-	policies  []autoscalingv2.HPAScalingPolicy
-}
-
-func newRules(tolerance resource.Quantity, window time.Duration) rules {
-	return rules{
-		window:    int32(min(window/time.Second, math.MaxInt32)),
-		choice:    autoscalingv2.MaxChangePolicySelect,
-		tolerance: tolerance.DeepCopy(),
-	}
-}
-
 // up and down pick the direction that a row of the table is about.
 func up(p *draft) *rules   { return &p.up }
 func down(p *draft) *rules { return &p.down }
-
-// scaling renders the rules in autoscaling/v2; its pointers refer into r.
-func (r *rules) scaling(standard func() []autoscalingv2.HPAScalingPolicy) autoscalingv2.HPAScalingRules {
-	if r.policies == nil {
-		r.policies = standard()
-	}
-	return autoscalingv2.HPAScalingRules{
-		StabilizationWindowSeconds: &r.window,
-		SelectPolicy:               &r.choice,
-		Policies:                   r.policies,
-		Tolerance:                  &r.tolerance,
-	}
-}
-
-// defaultScaleUp is what the HPA fills in: GenerateHPAScaleUpRules of autoscaling/v2.
-func defaultScaleUp() []autoscalingv2.HPAScalingPolicy {
-	return []autoscalingv2.HPAScalingPolicy{
-		{Type: autoscalingv2.PodsScalingPolicy, Value: 4, PeriodSeconds: 15},
-		{Type: autoscalingv2.PercentScalingPolicy, Value: 100, PeriodSeconds: 15},
-	}
-}
-
-// defaultScaleDown is what the HPA fills in: GenerateHPAScaleDownRules of autoscaling/v2.
-func defaultScaleDown() []autoscalingv2.HPAScalingPolicy {
-	return []autoscalingv2.HPAScalingPolicy{
-		{Type: autoscalingv2.PercentScalingPolicy, Value: 100, PeriodSeconds: 15},
-	}
-}
 
 func setTolerance(p *draft, value string) error {
 	tolerance, err := readTolerance(value)

@@ -26,36 +26,6 @@ const (
 // memoryUnits are the suffixes of an amount of memory. Milli-bytes ("512m"), a frequent slip, are not among them.
 var memoryUnits = [...]string{"Ki", "Mi", "Gi", "Ti", "Pi", "k", "M", "G", "T", "P"}
 
-// target is what one of the target annotations asks for. Its kind is empty if the annotation is not set.
-type target struct {
-	kind     autoscalingv2.MetricTargetType
-	resource corev1.ResourceName
-	percent  int32
-	amount   resource.Quantity
-}
-
-// spec renders the target in autoscaling/v2; its pointers refer into t.
-func (t *target) spec(container string) autoscalingv2.MetricSpec {
-	want := autoscalingv2.MetricTarget{Type: t.kind}
-	if t.kind == autoscalingv2.UtilizationMetricType {
-		want.AverageUtilization = &t.percent
-	} else {
-		want.AverageValue = &t.amount
-	}
-	if container == "" {
-		return autoscalingv2.MetricSpec{
-			Type:     autoscalingv2.ResourceMetricSourceType,
-			Resource: &autoscalingv2.ResourceMetricSource{Name: t.resource, Target: want},
-		}
-	}
-	return autoscalingv2.MetricSpec{
-		Type: autoscalingv2.ContainerResourceMetricSourceType,
-		ContainerResource: &autoscalingv2.ContainerResourceMetricSource{
-			Name: t.resource, Container: container, Target: want,
-		},
-	}
-}
-
 func setTargetCPU(p *draft, value string) error {
 	p.cpu.resource = corev1.ResourceCPU
 	digits, isAmount := strings.CutSuffix(value, "m")

@@ -67,6 +67,23 @@ func (v Verdict) ofTemplate() Verdict {
 // isOfTemplate says whether a problem is one that CheckRequests finds.
 func isOfTemplate(e *field.Error) bool { return ofRequest(e) || LacksContainer(e) }
 
+// Replacing turns problems about other autoscalers into warnings, except for those that stay (nil if none does). A release that replaces
+// an autoscaler changes the Deployment first and then deletes the other autoscaler: a refusal would keep both for ever. Storing the
+// Deployment does no harm, because the controller leaves it alone until the other one is gone.
+func (v Verdict) Replacing(stays func(Autoscaler) bool) Verdict {
+	var left field.ErrorList
+	for _, problem := range v.Problems {
+		other, isOther := problem.BadValue.(Autoscaler)
+		if !isOther || stays != nil && stays(other) {
+			left = append(left, problem)
+			continue
+		}
+		v.Warnings = append(v.Warnings, Warning{Field: problem.Field, Rule: problem.Origin, Message: problem.Detail})
+	}
+	v.Problems = left
+	return v
+}
+
 // Excuse is why a problem is let through.
 type Excuse struct {
 	// Rule is the name of a Finding, Because the reason that goes with each warning.

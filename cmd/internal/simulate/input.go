@@ -108,9 +108,6 @@ func named(d *appsv1.Deployment) *appsv1.Deployment {
 	return d
 }
 
-// readsCurve says whether the load is one of points, not a shape.
-func (t *task) readsCurve() bool { return t.load == "-" || strings.HasSuffix(t.load, ".csv") }
-
 func (t *task) curve(s cli.Streams) (simulate.Load, error) {
 	if !t.readsCurve() {
 		load, err := simulate.ParseShape(t.load)

@@ -1,0 +1,97 @@
+package simulate
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/lint"
+	"github.com/mini-hpa/mini-hpa/scaler/simulate"
+)
+
+type task struct {
+	setup                 simulate.Setup
+	decision              cli.DecisionFlags
+	file, load            string
+	interpolation, output string
+	startupCPU, warmUpCPU int
+	rollout, outage       string
+	duration              time.Duration
+	set, compare          cli.Settings
+	record                string
+	all                   bool
+	// deployment is what the manifest has, and besides what else lint finds in it.
+	deployment *lint.Subject
+	besides    []string
+	// given says whether a flag was set.
+	given func(flag string) bool
+}
+
+func (t *task) Declare(f *pflag.FlagSet) {
+	const hour = time.Hour
+	f.StringVarP(&t.file, "filename", "f", "", "`path` of the annotated Deployment's manifest, or - for standard input; without it a built-in one")
+	f.StringVar(&t.load, "load", "", "`SHAPE or FILE.csv`: the CPU that is asked of the whole Deployment; see above")
+	f.Var(cli.OneOf(&t.interpolation, "linear", "step"), "interpolation", "between two points of a file: straight, or the one before until the next")
+	f.Var(span(&t.duration, longestSimulation), "duration", "how long to simulate; without it as long as the file, or 30m")
+	f.Var(cli.Seconds(&t.setup.Startup, 0, hour), "startup", "time from a pod's creation until it is ready; it is Pending for the first half")
+	f.Var(cli.Count(&t.startupCPU, 0, 1_000_000), "startup-cpu", "millicores that a pod uses while it runs and is not ready")
+	f.Var(cli.Seconds(&t.setup.WarmUp, 0, hour), "warm-up", "how long a pod uses --warm-up-cpu after it is ready; what the decision makes of that is mini-hpa/warm-up")
+	f.Var(cli.Count(&t.warmUpCPU, 0, 1_000_000), "warm-up-cpu", "millicores that a pod uses for --warm-up, besides those that its load takes")
+	f.Var(incident(&t.rollout, "at=10m,surge=25%,unavailable=25%; PODS are a number or a percent of the replicas, by default the manifest's strategy or 25%"),
+		"rollout", "replace all pods by new ones, as after a change of the template: `at=TIME,surge=PODS,unavailable=PODS`")
+	f.Var(incident(&t.outage, "at=10m,for=5m"), "outage", "let the metrics API fail: `at=TIME,for=TIME`")
+	f.Var(cli.Seconds(&t.setup.MetricsPeriod, time.Second, 10*time.Minute), "metrics-period", "time between two samples of a pod (metrics-server --metric-resolution)")
+	f.Var(cli.Seconds(&t.setup.MetricsDelay, 0, 10*time.Minute), "metrics-delay", "how old a sample is when it can be read; may be longer than the period")
+	f.Var(t.set, "set", "another `mini-hpa/KEY=VALUE` than in the manifest; without a VALUE the annotation is removed. May be repeated")
+	f.Var(t.compare, "compare", "the same for a second variant beside the first: the manifest with this `mini-hpa/KEY=VALUE`. May be repeated")
+	f.VarP(cli.OneOf(&t.output, "table", "json", "html", "svg"), "output", "o",
+		"table for people, json with one line for each evaluation for programs, html or svg with a picture")
+	f.BoolVar(&t.all, "all", false, "show every evaluation in the table; without it those where something changes, and one a minute")
+	f.StringVar(&t.record, "record", "", "`path` of a trace to write, for mini-hpa replay; not with --compare")
+	t.decision.Declare(f)
+	t.given = f.Changed
+}
+
+// span is a duration of whole seconds, or empty for what the load says.
+func span(value *time.Duration, hi time.Duration) cli.Value[time.Duration] {
+	return cli.Value[time.Duration]{Var: value, Kind: "duration",
+		Want: fmt.Sprintf("a duration of whole seconds from 1s to %s, such as 30m", cli.Short(hi)),
+		Format: func(d time.Duration) string {
+			if d == 0 {
+				return ""
+			}
+			return cli.Short(d)
+		},
+		Parse: func(s string) (time.Duration, bool) {
+			d, err := time.ParseDuration(s)
+			return d, err == nil && time.Second <= d && d <= hi && d%time.Second == 0
+		}}
+}
+
+// incident is something that happens in a simulation; empty if it does not. Its errors are reported when all flags are known.
+func incident(value *string, example string) cli.Value[string] {
+	return cli.Value[string]{Var: value, Kind: "event", Format: cli.AsIs, Want: "it in this form, such as " + example,
+		Parse: func(s string) (string, bool) { return s, true }}
+}
+
+func (t *task) check() error {
+	switch {
+	case t.load == "":
+		return cli.Usagef("nothing to simulate: --load is not set; want a shape such as burst, or a file of time,millicores such as load.csv")
+	case t.record != "" && len(t.compare) > 0:
+		return cli.Usagef("--record and --compare cannot be used together: a trace is of one variant")
+	case t.all && t.output != "table":
+		return cli.Usagef("--all and --output %s cannot be used together: only the table leaves evaluations out", t.output)
+	case t.given("interpolation") && !t.readsCurve():
+		return cli.Usagef("--interpolation is for the points of a file; --load %s is a shape", cli.Quote(t.load))
+	case t.file == "-" && t.load == "-":
+		return cli.Usagef("--filename and --load cannot both be standard input")
+	}
+	return t.decision.Check()
+}
+
+// readsCurve says whether the load is one of points, not a shape.
+func (t *task) readsCurve() bool { return t.load == "-" || strings.HasSuffix(t.load, ".csv") }

@@ -4,7 +4,6 @@ package manifest
 
 import (
 	"fmt"
-	"iter"
 	"strings"
 
 	yaml "sigs.k8s.io/yaml/goyaml.v3"
@@ -22,21 +21,6 @@ type Document struct {
 	atlas atlas
 	host  *host
 }
-
-// Place is where in a text something is. Both begin at 1; a column is that of a character.
-type Place struct{ Line, Column int }
-
-// LineError is an error with the line of the file that it is about.
-type LineError struct {
-	Line int
-	Err  error
-}
-
-// Error does not have the line, which the caller writes behind the name of the file.
-func (e LineError) Error() string { return e.Err.Error() }
-
-// Unwrap returns what is wrong there.
-func (e LineError) Unwrap() error { return e.Err }
 
 // At is a part of the document: an item of a list, say, with the value that it has there.
 func (d Document) At(node *yaml.Node, value any) Document {
@@ -80,17 +64,60 @@ func (d Document) MayHaveKeys() bool {
 	})
 }
 
-// question is one about a text that is answered once.
-type question struct{ asked, answer bool }
-
-func (q *question) is(find func() bool) bool {
-	if !q.asked {
-		q.asked, q.answer = true, find()
+// spot returns where a field is, or the last existing part of its path. For a member of a mapping it is the name. It also looks into values
+// that are documents, such as the annotations for metrics and behavior. If a name of a mapping is wrong, the spot is that name.
+func (d Document) spot(path string, wrong any) Place {
+	name, value := d.Node, d.Node
+	for rest := path; rest != ""; {
+		nextName, nextValue, left := d.atlas.step(value, rest)
+		if nextName == nil {
+			return d.spotInside(value, Steps(rest), wrong, placeOf(name))
+		}
+		name, value, rest = nextName, nextValue, left
 	}
-	return q.answer
+	if _, isName := wrong.(string); isName || path != "" {
+		return d.spotInside(value, nil, wrong, d.named(name, value, wrong))
+	}
+	return placeOf(name)
 }
 
-// ReadText reads the documents in a scalar of this one. Their places are those in the file.
-func (d Document) ReadText(scalar *yaml.Node) iter.Seq[Part] {
-	return read(scalar.Value, true, &host{outside: placeOf(scalar), sheet: d.sheet, text: scalar})
+// named is the place of the member that is wrong with a mapping, or that of the mapping's own name.
+func (d Document) named(name, value *yaml.Node, wrong any) Place {
+	if text, ok := wrong.(string); ok && Followed(value).Kind == yaml.MappingNode {
+		if member, _ := d.atlas.part(value, text); member != nil {
+			return placeOf(member)
+		}
+	}
+	return placeOf(name)
+}
+
+// spotInside goes on in the text of a scalar.
+func (d Document) spotInside(block *yaml.Node, way []string, wrong any, outside Place) Place {
+	block = Followed(block)
+	if block.Kind != yaml.ScalarNode || d.sheet == nil {
+		return outside
+	}
+	text, isName := wrong.(string)
+	if len(way) == 0 && !isName {
+		return outside
+	}
+	in := d.sheet.inside(block)
+	switch {
+	case in.broken > 0:
+		return d.sheet.lineBelow(in, outside)
+	case in.root == nil:
+		return outside
+	}
+	if len(way) > 0 {
+		return d.sheet.below(in, Document{Node: in.root, atlas: in.atlas}.spot(fieldPath(way), wrong), outside)
+	}
+	if member, _ := in.atlas.part(in.root, text); member != nil {
+		return d.sheet.below(in, placeOf(member), outside)
+	}
+	return outside
+}
+
+// fieldPath puts steps together again.
+func fieldPath(way []string) string {
+	return "[" + strings.Join(way, "][") + "]"
 }

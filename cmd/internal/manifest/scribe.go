@@ -22,20 +22,16 @@ type scribe struct {
 	gap bool
 }
 
-// pieces returns the places from which a scalar's value comes, in order, or none if that is not certain.
-func (p *sheet) pieces(n *yaml.Node) []piece {
-	at, ok := p.offset(placeOf(n))
-	if !ok {
-		return nil
-	}
-	s := scribe{text: p.text, at: at, gap: true}
+// piecesOf returns the places from which the value of a scalar comes that begins at an offset of a text, in order, or none if that is not certain.
+func piecesOf(n *yaml.Node, text string, at int, isJSON bool) []piece {
+	s := scribe{text: text, at: at, gap: true}
 	s.properties()
 	chomped := func(value string) string { return value }
 	switch {
 	case n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0:
 		s.block(n)
 		chomped = func(value string) string { return strings.TrimRight(value, "\n") }
-	case n.Style&yaml.DoubleQuotedStyle != 0 && p.isJSON:
+	case n.Style&yaml.DoubleQuotedStyle != 0 && isJSON:
 		s.json()
 	case n.Style&yaml.DoubleQuotedStyle != 0:
 		s.quoted('"')

@@ -1,7 +1,10 @@
 package manifest
 
 import (
+	"cmp"
+	"errors"
 	"slices"
+	"strings"
 	"unicode/utf8"
 
 	yaml "sigs.k8s.io/yaml/goyaml.v3"
@@ -18,6 +21,16 @@ type sheet struct {
 	insides map[*yaml.Node]*inside
 	// keys are those of mini-hpa, placeholders what is to be filled in first.
 	keys, placeholders question
+}
+
+// question is one about a text that is answered once.
+type question struct{ asked, answer bool }
+
+func (q *question) is(find func() bool) bool {
+	if !q.asked {
+		q.asked, q.answer = true, find()
+	}
+	return q.answer
 }
 
 const stride = 4 << 10
@@ -94,4 +107,95 @@ func (p *sheet) placeAt(offset int) Place {
 		line--
 	}
 	return Place{Line: p.line + line, Column: p.before(offset) - p.before(p.starts[line]) + 1}
+}
+
+// inside is a document in a scalar of another one.
+type inside struct {
+	sheet
+	atlas  atlas
+	root   *yaml.Node // nil if there is none
+	broken int        // the line that cannot be parsed; 0 if all can
+	pieces []piece
+}
+
+// inside reads the document in a scalar, once.
+func (p *sheet) inside(block *yaml.Node) *inside {
+	if known := p.insides[block]; known != nil {
+		return known
+	}
+	d := &inside{sheet: sheet{chunk: chunk{text: block.Value, line: 1}}, atlas: atlas{}}
+	if d.pieces = p.pieces(block); d.pieces != nil {
+		root, err := d.nodes()
+		if at := (LineError{}); errors.As(d.told(err), &at) {
+			d.broken = at.Line
+		} else if root != nil {
+			renumber(root, d.lines())
+			d.root = root
+		}
+	}
+	if p.insides == nil {
+		p.insides = map[*yaml.Node]*inside{}
+	}
+	p.insides[block] = d
+	return d
+}
+
+// pieces are those of a scalar of the text.
+func (p *sheet) pieces(n *yaml.Node) []piece {
+	at, ok := p.offset(placeOf(n))
+	if !ok {
+		return nil
+	}
+	return piecesOf(n, p.text, at, p.isJSON)
+}
+
+// below makes a place of the file of one in a scalar of it.
+func (p *sheet) below(d *inside, at, outside Place) Place {
+	offset, ok := d.offset(at)
+	if !ok {
+		return outside
+	}
+	return p.placeAt(origin(d.pieces, offset))
+}
+
+// lineBelow is where the broken line of a scalar begins, if all of it is on one line of the file.
+func (p *sheet) lineBelow(d *inside, outside Place) Place {
+	start, ok := d.offset(Place{Line: d.broken, Column: 1})
+	if !ok {
+		return outside
+	}
+	text, _, _ := strings.Cut(d.text[start:], "\n")
+	first, last := p.placeAt(origin(d.pieces, start)), p.placeAt(origin(d.pieces, start+max(len(text)-1, 0)))
+	if first.Line != last.Line {
+		return outside
+	}
+	return first
+}
+
+// origin is where in the text an offset of a value comes from.
+func origin(pieces []piece, offset int) int {
+	i, found := slices.BinarySearchFunc(pieces, offset, func(p piece, offset int) int { return cmp.Compare(p.value, offset) })
+	if !found {
+		i--
+	}
+	return pieces[i].text + offset - pieces[i].value
+}
+
+// host is the text of a document that is itself one.
+type host struct {
+	sheet   *sheet // nil if there are no places in it
+	text    *yaml.Node
+	outside Place
+}
+
+// place is where in the file a place of the text is.
+func (h *host) place(at Place) Place {
+	if h.sheet == nil {
+		return h.outside
+	}
+	text := h.sheet.inside(h.text)
+	if text.pieces == nil {
+		return h.outside
+	}
+	return h.sheet.below(text, at, h.outside)
 }

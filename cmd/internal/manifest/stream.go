@@ -6,6 +6,8 @@ import (
 	"iter"
 	"strings"
 
+	yaml "sigs.k8s.io/yaml/goyaml.v3"
+
 	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
@@ -23,6 +25,11 @@ type Part struct {
 // Kubernetes.
 func Read(text string, all bool) iter.Seq[Part] {
 	return read(text, all, nil)
+}
+
+// ReadText reads the documents in a scalar of this one. Their places are those in the file.
+func (d Document) ReadText(scalar *yaml.Node) iter.Seq[Part] {
+	return read(scalar.Value, true, &host{outside: placeOf(scalar), sheet: d.sheet, text: scalar})
 }
 
 func read(text string, all bool, h *host) iter.Seq[Part] {
@@ -74,64 +81,6 @@ func (p Part) Advised() LineError {
 // name.
 func (p Part) MayBeManifest() bool {
 	return (strings.Contains(p.text, "apiVersion") && strings.Contains(p.text, "kind")) || strings.Contains(p.text, annotations.Prefix)
-}
-
-// chunk is a part of a file: one YAML document, or any number of JSON values.
-type chunk struct {
-	text string
-	line int // the line of the file that it begins with
-	// always says that its objects need not name their kind.
-	always bool
-}
-
-// chunks takes a stream apart as kubectl does: at each line that begins with ---. A document that is broken is no reason
-// not to read the others.
-func chunks(text string) []chunk {
-	var parts []chunk
-	start, first := 0, 1
-	for offset, line := 0, 1; offset < len(text); line++ {
-		end := len(text)
-		if i := strings.IndexByte(text[offset:], '\n'); i >= 0 {
-			end = offset + i + 1
-		}
-		if offset > 0 && isSeparator(text[offset:end]) {
-			parts = append(parts, chunk{text: text[start:offset], line: first})
-			start, first = offset, line
-		}
-		offset = end
-	}
-	parts = append(parts, chunk{text: text[start:], line: first})
-	for i := range parts {
-		parts[i].text = withoutMark(parts[i].text)
-	}
-	if !isSeparator(parts[0].text) && parts[0].isEmpty() {
-		return parts[1:] // comments and directives before the first document
-	}
-	return parts
-}
-
-// withoutMark is a document without the mark of UTF-8, which files that were put together have behind the separator, on its line or the next.
-func withoutMark(text string) string {
-	first, rest, found := strings.Cut(text, "\n")
-	if !isSeparator(text) || !found || !strings.Contains(first, "\ufeff") && !strings.HasPrefix(rest, "\ufeff") {
-		return text
-	}
-	return strings.Replace(first, "\ufeff", "", 1) + "\n" + strings.TrimPrefix(rest, "\ufeff")
-}
-
-func isSeparator(line string) bool {
-	rest, ok := strings.CutPrefix(line, "---")
-	return ok && (rest == "" || strings.ContainsAny(rest[:1], " \t\r\n"))
-}
-
-// isEmpty says whether a text has only comments and directives, perhaps behind a separator.
-func (c chunk) isEmpty() bool {
-	for line := range strings.Lines(c.text) {
-		if line = strings.TrimSpace(strings.TrimPrefix(line, "---")); line != "" && line[0] != '#' && line[0] != '%' {
-			return false
-		}
-	}
-	return true
 }
 
 // read reads the documents of the chunk.

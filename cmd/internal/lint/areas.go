@@ -2,7 +2,6 @@ package lint
 
 import (
 	"cmp"
-	"fmt"
 	"path/filepath"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -11,27 +10,6 @@ import (
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/neighbors"
 )
-
-// area is where objects are neighbors: a namespace or, for objects that name none, a directory, because those of another directory
-// may be another environment's. A file is an area of its own where a kustomization names it.
-type area struct {
-	namespace, dir, file string
-	// isPut says that kustomizations put the objects into the namespace, which do not name it themselves. They count for those that name it, and
-	// not for each other: they may be of other clusters.
-	isPut bool
-}
-
-// areaOf is an object's own.
-func areaOf(o object) area {
-	if o.namespace != "" || o.file == standardInput {
-		return area{namespace: o.namespace}
-	}
-	dir, err := filepath.Abs(filepath.Dir(o.file))
-	if err != nil { // the working directory is gone
-		dir = filepath.Dir(o.file)
-	}
-	return area{dir: dir}
-}
 
 // maxAreas is how far up it is looked: there are files for each directory of a path, and directories for each file.
 const maxAreas = 64
@@ -108,15 +86,6 @@ func (m *manifests) areas(o object) []area {
 	return append(all, named)
 }
 
-// putInto is the namespace into which the nearest kustomization puts an object; empty if it names one itself, or is in none.
-func (m *manifests) putInto(o object) string {
-	where := areaOf(o)
-	if where.dir == "" || len(m.layout.Namespaces) == 0 {
-		return ""
-	}
-	return m.layout.Home(where.dir)
-}
-
 // levels are the neighborhoods of an object, the nearest first. All must have been read.
 func (m *manifests) levels(o object) []*neighbors.Neighborhood {
 	key := areaOf(o)
@@ -138,9 +107,6 @@ func (m *manifests) levels(o object) []*neighbors.Neighborhood {
 	m.known[key] = found
 	return found
 }
-
-// place is where an object is, as messages about others name it.
-func (o object) place() string { return fmt.Sprintf("%s:%d", o.file, o.Node.Line) }
 
 // composed is what bears on an object because a kustomization in its directory, or one above that, is made of it and of other things; nil if
 // that is nothing.

@@ -3,8 +3,6 @@ package lint
 import (
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path"
 	"path/filepath"
 	"regexp"
@@ -98,34 +96,6 @@ func (x *exclusions) add(dir string, globs []string) error {
 	return nil
 }
 
-// configure adds what the files say that are in the working directory and in those of the arguments.
-func (x *exclusions) configure(args []string) error {
-	x.files = map[string]bool{}
-	for _, dir := range append([]string{"."}, args...) {
-		file := filepath.Join(dir, lintConfigFile)
-		whole, err := filepath.Abs(file)
-		if err != nil || x.files[whole] {
-			continue
-		}
-		x.files[whole] = true
-		text, err := source{name: file}.read(nil)
-		if err != nil && !isDirectory(dir) || errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err == nil {
-			err = x.read(dir, text)
-		}
-		at := manifest.LineError{}
-		switch errors.As(err, &at); {
-		case at.Line > 0:
-			return cli.Usagef("cannot read %s: line %d: %v", cli.Quote(file), at.Line, at.Err)
-		case err != nil:
-			return cli.Usagef("cannot read %s: %v", cli.Quote(file), err)
-		}
-	}
-	return nil
-}
-
 // notRead warns of exclude files that were not read.
 func notRead(files []string) string {
 	more := ""
@@ -172,11 +142,6 @@ func (x *exclusions) read(dir, text string) error {
 
 // unquotedGlob is what YAML takes for an alias.
 var unquotedGlob = regexp.MustCompile(`(?m)(?:^[ \t]*-|[\[,])[ \t]*\*`)
-
-func isDirectory(name string) bool {
-	info, err := os.Stat(name)
-	return err == nil && info.IsDir()
-}
 
 // excluded says whether a path is left out, or something that it is in.
 func (x exclusions) excluded(name string) bool {

@@ -15,6 +15,7 @@ import (
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/kustomize"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/manifest"
 )
 
 // maxManifest is the largest file that is read, in bytes; an API server takes no object above 3 MiB.
@@ -39,6 +40,39 @@ func (s source) shown() string {
 		return standardInput
 	}
 	return s.name
+}
+
+// configure adds what the files say that are in the working directory and in those of the arguments.
+func (x *exclusions) configure(args []string) error {
+	x.files = map[string]bool{}
+	for _, dir := range append([]string{"."}, args...) {
+		file := filepath.Join(dir, lintConfigFile)
+		whole, err := filepath.Abs(file)
+		if err != nil || x.files[whole] {
+			continue
+		}
+		x.files[whole] = true
+		text, err := source{name: file}.read(nil)
+		if err != nil && !isDirectory(dir) || errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil {
+			err = x.read(dir, text)
+		}
+		at := manifest.LineError{}
+		switch errors.As(err, &at); {
+		case at.Line > 0:
+			return cli.Usagef("cannot read %s: line %d: %v", cli.Quote(file), at.Line, at.Err)
+		case err != nil:
+			return cli.Usagef("cannot read %s: %v", cli.Quote(file), err)
+		}
+	}
+	return nil
+}
+
+func isDirectory(name string) bool {
+	info, err := os.Stat(name)
+	return err == nil && info.IsDir()
 }
 
 // sources finds the files that the arguments mean, each once, without those that are excluded; idle are those that would say what is excluded if

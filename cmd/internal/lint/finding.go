@@ -3,6 +3,7 @@ package lint
 import (
 	"cmp"
 	"fmt"
+	"path/filepath"
 	"regexp"
 	"strings"
 
@@ -70,6 +71,17 @@ func (o object) errors(problems field.ErrorList) []finding {
 	return found
 }
 
+// notes are problems of an object that asks nothing of mini-hpa. They fail no check, but the object does not count while the API server
+// would refuse it.
+func (o object) notes(problems field.ErrorList) []finding {
+	found := o.errors(problems)
+	for i := range found {
+		found[i].Severity = severityWarning
+		found[i].Message += "; the API server refuses the whole object"
+	}
+	return found
+}
+
 // finding is one about a field of the object, in the place where it is, or where it is missing.
 func (o object) finding(severity, rule, path, message string) finding {
 	return o.findingAt(o.Locate(path, nil), severity, rule, path, message)
@@ -127,3 +139,5 @@ func workflowCommand(severity, title string, n notice) string {
 	}
 	return fmt.Sprintf("::%s %stitle=%s::%s", severity, at, workflowProperty.Replace(title), workflowData.Replace(n.Message))
 }
+
+func slashed(file string) string { return filepath.ToSlash(filepath.Clean(file)) }

@@ -26,44 +26,9 @@ import (
 	"github.com/mini-hpa/mini-hpa/cmd/internal/neighbors"
 )
 
-// form is what a kustomization makes of a Deployment that it is made of: what is applied, while the manifest alone is not.
-type form struct {
-	dir string
-	on  *candidate
-	// patches are those of the Deployment, as they are applied: those of what the kustomization is made of come first.
-	patches  []patched
-	workload *appsv1.Deployment
-	// problems are those of fields that the API server would refuse.
-	problems field.ErrorList
-	// isUnknown says that something else also changes it, or that it is removed.
-	isUnknown bool
-	verdict   annotations.Verdict
-}
-
-// formKey is a Deployment in a kustomization.
-type formKey struct {
-	dir string
-	on  *candidate
-}
-
-// overlaid is a name of Deployments in one kustomization; an empty one is that of patches for more than one name.
-type overlaid struct{ dir, name string }
-
 // Of one Deployment there are so many forms, with so many patches, and no more are looked at: many kustomizations of one large base must take
 // no quadratic time.
 const maxForms, maxPatches, maxForMany = 64, 100, 4
-
-// overlays are what is known of all kustomizations together; it is made when all was read.
-type overlays struct {
-	// uses has, by the absolute path of a file with Deployments, the directories of the kustomizations that are made of it. ends are those
-	// of them that are not part of another one.
-	uses, ends map[string][]string
-	// patches are those for Deployments. Patched are the directories that have some for a name, and objects the kustomizations.
-	patches map[overlaid][]patched
-	patched map[string]map[string]bool
-	objects map[string]object
-	forms   map[formKey]*form
-}
 
 func (m *manifests) newOverlays() *overlays {
 	o := &overlays{uses: map[string][]string{}, ends: map[string][]string{}, patches: map[overlaid][]patched{}, patched: map[string]map[string]bool{}, objects: map[string]object{}, forms: map[formKey]*form{}}
@@ -489,4 +454,61 @@ func (p patched) written() map[string]string {
 		}
 	}
 	return pairs
+}
+
+// pointed takes a JSON pointer apart (RFC 6901).
+func pointed(pointer string) []string {
+	steps := strings.Split(strings.TrimPrefix(pointer, "/"), "/")
+	for i := range steps {
+		steps[i] = strings.NewReplacer("~1", "/", "~0", "~").Replace(steps[i])
+	}
+	return steps
+}
+
+// scales says whether a kustomization is made of a Deployment of a name that mini-hpa scales there; of any if the name is empty.
+func (m *manifests) scales(use kustomize.Use, name string) bool {
+	if use.Dir == "" {
+		return false
+	}
+	return m.deploymentOf(use.Dir, name, func(d *candidate) bool {
+		pairs := d.workload.Annotations
+		if name != "" { // of all the forms of all names there may be too many
+			pairs = m.form(use.Dir, d).workload.Annotations
+		}
+		mode := pairs[annotations.ModeKey]
+		return annotations.Selected(pairs) && (mode == "" || mode == string(annotations.ModeAuto))
+	}) != nil
+}
+
+// deploymentOf returns the first wanted Deployment of a kustomization, with the given name unless that is "", or nil if there is none.
+func (m *manifests) deploymentOf(dir, name string, isWanted func(*candidate) bool) *candidate {
+	m.sortDeployments()
+	for _, part := range m.layout.Compose(dir, kustomize.AnyNamespace).Order {
+		found := m.deploymentsIn[inFile{part, name}]
+		if i := slices.IndexFunc(found, isWanted); i >= 0 {
+			return found[i]
+		}
+	}
+	return nil
+}
+
+// sortDeployments sorts them by their files and names, once.
+func (m *manifests) sortDeployments() {
+	if m.deploymentsIn != nil {
+		return
+	}
+	m.deploymentsIn = map[inFile][]*candidate{}
+	for _, d := range m.deployments {
+		if file, err := filepath.Abs(d.file); err == nil {
+			m.deploymentsIn[inFile{file, ""}] = append(m.deploymentsIn[inFile{file, ""}], d)
+			if named := (inFile{file, d.GetName()}); named.name != "" {
+				m.deploymentsIn[named] = append(m.deploymentsIn[named], d)
+			}
+		}
+	}
+}
+
+// overwritten is what there is to say of replicas that a manifest sets.
+func overwritten(n int64) string {
+	return fmt.Sprintf("each apply sets the replicas to %d, whatever mini-hpa has made of them; %s", n, annotations.LeaveReplicasOut)
 }

@@ -12,8 +12,10 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	yaml "sigs.k8s.io/yaml/goyaml.v3"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
@@ -59,17 +61,78 @@ type manifests struct {
 	others, strangers, templates, patches int
 }
 
+// area is where objects are neighbors: a namespace or, for objects that name none, a directory, because those of another directory
+// may be another environment's. A file is an area of its own where a kustomization names it.
+type area struct {
+	namespace, dir, file string
+	// isPut says that kustomizations put the objects into the namespace, which do not name it themselves. They count for those that name it, and
+	// not for each other: they may be of other clusters.
+	isPut bool
+}
+
+// areaOf is an object's own.
+func areaOf(o object) area {
+	if o.namespace != "" || o.file == standardInput {
+		return area{namespace: o.namespace}
+	}
+	dir, err := filepath.Abs(filepath.Dir(o.file))
+	if err != nil { // the working directory is gone
+		dir = filepath.Dir(o.file)
+	}
+	return area{dir: dir}
+}
+
+// patched is a patch: a part of an object, or a list of operations on one (RFC 6902). The patched object may have what the patch lacks.
+type patched struct {
+	object
+	operations []any
+	use        kustomize.Use
+}
+
+// deletion is an object that a patch takes out of a kustomization.
+type deletion struct{ dir, kind, name string }
+
+// inFile are the Deployments of a file, by its absolute path, that have a name; all of them if it is empty.
+type inFile struct{ file, name string }
+
+// overlaid is a name of Deployments in one kustomization; an empty one is that of patches for more than one name.
+type overlaid struct{ dir, name string }
+
+// formKey is a Deployment in a kustomization.
+type formKey struct {
+	dir string
+	on  *candidate
+}
+
+// form is what a kustomization makes of a Deployment that it is made of: what is applied, while the manifest alone is not.
+type form struct {
+	dir string
+	on  *candidate
+	// patches are those of the Deployment, as they are applied: those of what the kustomization is made of come first.
+	patches  []patched
+	workload *appsv1.Deployment
+	// problems are those of fields that the API server would refuse.
+	problems field.ErrorList
+	// isUnknown says that something else also changes it, or that it is removed.
+	isUnknown bool
+	verdict   annotations.Verdict
+}
+
+// overlays are what is known of all kustomizations together; it is made when all was read.
+type overlays struct {
+	// uses has, by the absolute path of a file with Deployments, the directories of the kustomizations that are made of it. ends are those
+	// of them that are not part of another one.
+	uses, ends map[string][]string
+	// patches are those for Deployments. Patched are the directories that have some for a name, and objects the kustomizations.
+	patches map[overlaid][]patched
+	patched map[string]map[string]bool
+	objects map[string]object
+	forms   map[formKey]*form
+}
+
 // newManifests makes an empty set; namespace is for objects that name none.
 func newManifests(namespace string) *manifests {
 	return &manifests{namespace: namespace, around: map[area]*neighbors.Neighborhood{}, known: map[area][]*neighbors.Neighborhood{}, layout: layoutOf(nil), composites: map[*kustomize.Composition]*neighbors.Neighborhood{}, deleted: map[deletion]bool{}, readPatches: map[string]bool{}, failed: map[string]int{}, structs: structs{}}
-}
-
-// candidate is a Deployment that is looked at.
-type candidate struct {
-	object
-	workload *appsv1.Deployment
-	// problems are those of the manifest that its API object cannot have.
-	problems field.ErrorList
 }
 
 func (m *manifests) read(s source, stdin io.Reader) {
@@ -157,12 +220,27 @@ func (m *manifests) notices() []notice {
 	return all
 }
 
+// patchUse says where a source is used as a patch.
+func (m *manifests) patchUse(s source) (kustomize.Use, bool) {
+	whole, err := filepath.Abs(s.name)
+	if err != nil || s.name == "-" {
+		return kustomize.Use{}, false
+	}
+	use, ok := m.layout.Patches[whole]
+	return use, ok
+}
+
 // part is a document of a file, or an item of one.
 type part struct {
 	manifest.Document
 	file string
 	// unfilled says whether an object is still to be filled in.
 	unfilled func(fields map[string]any) bool
+}
+
+// object is that of the part, with these fields.
+func (m *manifests) object(p part, fields map[string]any) object {
+	return object{Unstructured: unstructured.Unstructured{Object: fields}, Document: p.Document, file: p.file, namespace: m.namespace, structs: m.structs}
 }
 
 // add takes an object, or all of a list. The items of a typed list have its kind if they do not name one.
@@ -284,6 +362,15 @@ func (m *manifests) neighborhoods(o object) []*neighbors.Neighborhood {
 	return all
 }
 
+// putInto is the namespace into which the nearest kustomization puts an object; empty if it names one itself, or is in none.
+func (m *manifests) putInto(o object) string {
+	where := areaOf(o)
+	if where.dir == "" || len(m.layout.Namespaces) == 0 {
+		return ""
+	}
+	return m.layout.Home(where.dir)
+}
+
 func (m *manifests) neighborhood(where area) *neighbors.Neighborhood {
 	around, ok := m.around[where]
 	if !ok {
@@ -309,4 +396,94 @@ func (m *manifests) addDeployment(o object, problems field.ErrorList) error {
 	}
 	m.deployments = append(m.deployments, d)
 	return nil
+}
+
+// addPatch takes a part of an object, or operations.
+func (m *manifests) addPatch(p part, use kustomize.Use) {
+	fields, _ := p.Value.(map[string]any)
+	operations, isList := p.Value.([]any)
+	if p.unfilled(fields) {
+		m.layout.Writes[use.Dir] = true
+		m.templates++
+		return
+	}
+	m.patches++
+	if isList {
+		fields = map[string]any{"kind": use.Kind, "metadata": map[string]any{"name": use.Name}}
+	} else if fields == nil {
+		return
+	}
+	o := m.object(p, fields)
+	if !isList {
+		o.aim(use)
+		m.strays = append(m.strays, o.strays()...)
+	}
+	m.findings = append(m.findings, o.repeated(false)...)
+	if o.Object["$patch"] == "delete" {
+		m.deleted[deletion{use.Dir, o.GetKind(), o.GetName()}] = true
+	}
+	m.patched = append(m.patched, patched{o, operations, use})
+}
+
+// aim makes the kind of a patch that of what it is for. With a target its own counts for nothing, and may be left out; without one kustomize takes
+// that of the Deployment.
+func (o object) aim(use kustomize.Use) {
+	if version := workloadVersions[use.Kind]; version != "" && use.Kind != o.GetKind() {
+		o.SetKind(use.Kind)
+		o.SetAPIVersion(version)
+	}
+	if version := workloadVersions[o.GetKind()]; version != "" && o.GetAPIVersion() == "" {
+		o.SetAPIVersion(version)
+	}
+}
+
+// addInline takes the patches that stand in a Kustomization, or in what has the lists of one.
+func (m *manifests) addInline(o object) {
+	for _, w := range o.writers() {
+		for _, p := range kustomize.PatchesOf(w.fields) {
+			_, node := o.Walk(append(slices.Clone(w.way), p.At...)...)
+			if p.Path != "" || node == nil {
+				continue
+			}
+			dir, _ := filepath.Abs(filepath.Dir(o.file))
+			use := p.Use(dir)
+			if !m.addText(o, manifest.Followed(node), "patch", func(p part) { m.addPatch(p, use) }) {
+				m.layout.Writes[dir] = true
+			}
+		}
+		transformers, _ := w.fields["transformers"].([]any)
+		for i, item := range transformers {
+			text, _ := item.(string)
+			_, node := o.Walk(append(slices.Clone(w.way), "transformers", strconv.Itoa(i))...)
+			if strings.Contains(text, "\n") && node != nil {
+				m.addText(o, manifest.Followed(node), "transformer", func(p part) { m.add(p, schema.GroupVersionKind{}) })
+			}
+		}
+	}
+}
+
+// addText takes a text that is something in a Kustomization, and says whether all of it can be read.
+func (m *manifests) addText(o object, text *yaml.Node, what string, add func(part)) bool {
+	if text.Kind != yaml.ScalarNode {
+		return false
+	}
+	isRead := true
+	for p := range o.ReadText(text) {
+		if p.Err != nil {
+			if m.failed[o.file] >= maxErrors {
+				m.fail(o.file, p.Err)
+				continue
+			}
+			isRead = false
+			at := p.Told()
+			m.fail(o.file, manifest.LineError{Line: at.Line, Err: fmt.Errorf("a %s in it: %w", what, at.Err)})
+			continue
+		}
+		for _, d := range p.Documents {
+			if d.Node != nil {
+				add(part{Document: d, file: o.file, unfilled: p.Unfilled(o.file)})
+			}
+		}
+	}
+	return isRead
 }

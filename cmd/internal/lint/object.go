@@ -1,17 +1,21 @@
 package lint
 
 import (
-	"cmp"
 	stdjson "encoding/json"
+	"errors"
 	"fmt"
+	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
+	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/json"
 	"k8s.io/apimachinery/pkg/util/validation/field"
-	yaml "sigs.k8s.io/yaml/goyaml.v3"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/kustomize"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/manifest"
 )
 
@@ -24,10 +28,27 @@ type object struct {
 	structs   structs
 }
 
-// object is that of the part, with these fields.
-func (m *manifests) object(p part, fields map[string]any) object {
-	return object{Unstructured: unstructured.Unstructured{Object: fields}, Document: p.Document, file: p.file, namespace: m.namespace, structs: m.structs}
+// decode makes an API object of the fields as the API server does: names are the same only if their case is. A field that the API
+// server would refuse is left out and told, so that it hides nothing of what else there is to say. Quantities that take long to
+// read are bounded, wherever in the object they are.
+func (o object) decode(into any) (field.ErrorList, error) {
+	f := fitting{structs: o.structs, written: o.Written}
+	fitted, _ := f.fit(o.Object, reflect.TypeOf(into).Elem(), nil)
+	if slices.ContainsFunc(f.problems, func(e *field.Error) bool { return o.Awaits(e.Field) }) {
+		return nil, errUnfilled
+	}
+	text, err := stdjson.Marshal(fitted)
+	if err == nil {
+		err = json.Unmarshal(text, into)
+	}
+	if err != nil {
+		return nil, manifest.LineError{Line: o.Node.Line, Err: fmt.Errorf("cannot be read as %s %s: %w", o.GetKind(), o.title(), err)}
+	}
+	return f.problems, nil
 }
+
+// errUnfilled says that a field of an object cannot be read because it has a placeholder.
+var errUnfilled = errors.New("is a template")
 
 // title is the object's name, with its namespace if there is one.
 func (o object) title() string {
@@ -36,6 +57,40 @@ func (o object) title() string {
 	}
 	return o.namespace + "/" + o.GetName()
 }
+
+// place is where an object is, as messages about others name it.
+func (o object) place() string { return fmt.Sprintf("%s:%d", o.file, o.Node.Line) }
+
+// mapping returns a part of the object that is a mapping, or nil.
+func (o object) mapping(way ...string) map[string]any {
+	value := any(o.Object)
+	for _, step := range way {
+		switch v := value.(type) {
+		case map[string]any:
+			value = v[step]
+		case []any:
+			i, err := strconv.Atoi(step)
+			if err != nil || i >= len(v) {
+				return nil
+			}
+			value = v[i]
+		default:
+			return nil
+		}
+	}
+	members, _ := value.(map[string]any)
+	return members
+}
+
+func (o object) isDeployment() bool {
+	return o.GroupVersionKind() == appsv1.SchemeGroupVersion.WithKind("Deployment")
+}
+
+// isKustomization goes by the group, which the file need not have: there are Kustomizations and Components.
+func (o object) isKustomization() bool { return o.GroupVersionKind().Group == kustomize.Group }
+
+// builtin is the version of kustomize's transformers.
+const builtin = "builtin"
 
 // annotations are those of the object, of whatever type.
 func (o object) annotations() map[string]any {
@@ -56,15 +111,15 @@ func (o object) ownKeys() []string {
 	return keys
 }
 
-// notes are problems of an object that asks nothing of mini-hpa. They fail no check, but the object does not count while the API server
-// would refuse it.
-func (o object) notes(problems field.ErrorList) []finding {
-	found := o.errors(problems)
-	for i := range found {
-		found[i].Severity = severityWarning
-		found[i].Message += "; the API server refuses the whole object"
+// texts are the object's own annotations that are strings.
+func (o object) texts() map[string]string {
+	pairs, set := map[string]string{}, o.annotations()
+	for _, key := range o.ownKeys() {
+		if text, ok := set[key].(string); ok {
+			pairs[key] = text
+		}
 	}
-	return found
+	return pairs
 }
 
 // asksInVain says whether an object names mini-hpa's annotations, but its annotations, or its metadata, are not a mapping.
@@ -103,26 +158,16 @@ func (o object) rectified() field.ErrorList {
 	return field.ErrorList{field.Invalid(at, own, fmt.Sprintf("API servers have no %s of this version; write apiVersion: %s", o.GetKind(), meant)).WithOrigin(annotations.FoundInvalidField)}
 }
 
-// anonymous reports annotations for mini-hpa in a document without a kind or a version, which cannot be applied as an object. A document
-// without a kind was not decoded, but has nodes.
-func (o object) anonymous() []finding {
-	if o.Node == nil || !o.MayHaveKeys() {
-		return nil
-	}
-	_, pairs := o.Walk("metadata", "annotations")
-	if pairs = manifest.Followed(cmp.Or(pairs, o.Node)); pairs == o.Node || pairs.Kind != yaml.MappingNode {
-		return nil
-	}
-	for i := 0; i+1 < len(pairs.Content); i += 2 {
-		key := pairs.Content[i].Value
-		if !strings.HasPrefix(key, annotations.Prefix) {
-			continue
-		}
-		at := field.NewPath("metadata", "annotations").Key(key).String()
-		if _, kind := o.Walk("kind"); kind != nil {
-			return []finding{o.finding(severityWarning, annotations.FoundMisplaced, at, annotations.Prefix+" annotations have no effect on an object without apiVersion; only Deployments of apps/v1 are autoscaled")}
-		}
-		return []finding{o.finding(severityWarning, annotations.FoundMisplaced, at, annotations.Prefix+" annotations have no effect on an object without a kind; if this is a Deployment, write apiVersion: apps/v1 and kind: Deployment")}
-	}
-	return nil
+// candidate is a Deployment that is looked at.
+type candidate struct {
+	object
+	workload *appsv1.Deployment
+	// problems are those of the manifest that its API object cannot have.
+	problems field.ErrorList
+}
+
+// isFromCluster says whether a cluster has written the manifest. An empty status does not show that, because clients write one as well.
+func (d *candidate) isFromCluster() bool {
+	status, _ := d.Object["status"].(map[string]any)
+	return len(status) > 0 || d.workload.UID != "" || d.workload.ResourceVersion != ""
 }

@@ -3,6 +3,7 @@ package lint
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
@@ -62,6 +63,31 @@ func (m *manifests) report(defaults annotations.Defaults) report {
 		}
 	}
 	return r
+}
+
+// misplaced reports all strays, and keys on the pod templates of Deployments. Keys that kustomize's commonAnnotations writes to everything
+// give one hint, however many objects have them.
+func (m *manifests) misplaced() []finding {
+	h := hint{common: map[string]bool{}}
+	groups := map[string]*crowd{}
+	for _, d := range m.deployments {
+		h.hear(d, groups)
+	}
+	for _, s := range m.strays {
+		if h.knows(s) {
+			h.others++
+			continue
+		}
+		join(groups, s.pairs, s.tell())
+	}
+	var found []finding
+	for _, key := range slices.Sorted(maps.Keys(groups)) {
+		found = append(found, groups[key].tell()...)
+	}
+	if len(h.names) > 0 {
+		found = append(found, h.tell())
+	}
+	return found
 }
 
 // review reports the problems of a Deployment, by itself and in its kustomizations.
@@ -127,10 +153,16 @@ func (d *candidate) fixedReplicas() []finding {
 	return []finding{d.finding(severityWarning, annotations.FoundReplicasOverwritten, "spec.replicas", message)}
 }
 
-// isFromCluster says whether a cluster has written the manifest. An empty status does not show that, because clients write one as well.
-func (d *candidate) isFromCluster() bool {
-	status, _ := d.Object["status"].(map[string]any)
-	return len(status) > 0 || d.workload.UID != "" || d.workload.ResourceVersion != ""
+// written judges what an object writes to others.
+func (m *manifests) written(o object, defaults annotations.Defaults) []finding {
+	var found []finding
+	for _, w := range o.writers() {
+		found = append(found, o.common(w, defaults)...)
+	}
+	if o.isKustomization() {
+		found = append(found, m.counted(o)...)
+	}
+	return found
 }
 
 // String is the last line that people see.

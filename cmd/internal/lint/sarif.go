@@ -135,5 +135,3 @@ func fileURI(file string) string {
 	}
 	return (&url.URL{Scheme: "file", Path: slashed(file)}).String()
 }
-
-func slashed(file string) string { return filepath.ToSlash(filepath.Clean(file)) }

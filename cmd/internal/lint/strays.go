@@ -8,13 +8,14 @@ import (
 	"slices"
 	"strings"
 
-	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	yaml "sigs.k8s.io/yaml/goyaml.v3"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/kustomize"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/manifest"
 )
 
 // stray is a mapping with mini-hpa's keys that nothing reads.
@@ -108,10 +109,6 @@ func (o object) isReadAt(at string) bool {
 	return false
 }
 
-func (o object) isDeployment() bool {
-	return o.GroupVersionKind() == appsv1.SchemeGroupVersion.WithKind("Deployment")
-}
-
 // pairsOf is what a mapping says, to know it again.
 func pairsOf(members map[string]any) string {
 	text, _ := stdjson.Marshal(members) // what was read from JSON can be written as such
@@ -148,31 +145,6 @@ func (o object) shownKind() string {
 	default:
 		return cli.Quote(kind) + " of " + cli.Quote(version)
 	}
-}
-
-// misplaced reports all strays, and keys on the pod templates of Deployments. Keys that kustomize's commonAnnotations writes to everything
-// give one hint, however many objects have them.
-func (m *manifests) misplaced() []finding {
-	h := hint{common: map[string]bool{}}
-	groups := map[string]*crowd{}
-	for _, d := range m.deployments {
-		h.hear(d, groups)
-	}
-	for _, s := range m.strays {
-		if h.knows(s) {
-			h.others++
-			continue
-		}
-		join(groups, s.pairs, s.tell())
-	}
-	var found []finding
-	for _, key := range slices.Sorted(maps.Keys(groups)) {
-		found = append(found, groups[key].tell()...)
-	}
-	if len(h.names) > 0 {
-		found = append(found, h.tell())
-	}
-	return found
 }
 
 // crowd are findings of objects that say the same.
@@ -320,4 +292,28 @@ func (o object) lookalikes() []finding {
 		}
 	}
 	return found
+}
+
+// anonymous reports annotations for mini-hpa in a document without a kind or a version, which cannot be applied as an object. A document
+// without a kind was not decoded, but has nodes.
+func (o object) anonymous() []finding {
+	if o.Node == nil || !o.MayHaveKeys() {
+		return nil
+	}
+	_, pairs := o.Walk("metadata", "annotations")
+	if pairs = manifest.Followed(cmp.Or(pairs, o.Node)); pairs == o.Node || pairs.Kind != yaml.MappingNode {
+		return nil
+	}
+	for i := 0; i+1 < len(pairs.Content); i += 2 {
+		key := pairs.Content[i].Value
+		if !strings.HasPrefix(key, annotations.Prefix) {
+			continue
+		}
+		at := field.NewPath("metadata", "annotations").Key(key).String()
+		if _, kind := o.Walk("kind"); kind != nil {
+			return []finding{o.finding(severityWarning, annotations.FoundMisplaced, at, annotations.Prefix+" annotations have no effect on an object without apiVersion; only Deployments of apps/v1 are autoscaled")}
+		}
+		return []finding{o.finding(severityWarning, annotations.FoundMisplaced, at, annotations.Prefix+" annotations have no effect on an object without a kind; if this is a Deployment, write apiVersion: apps/v1 and kind: Deployment")}
+	}
+	return nil
 }

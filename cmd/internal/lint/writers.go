@@ -1,8 +1,6 @@
 package lint
 
 import (
-	"fmt"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,9 +13,6 @@ import (
 	"github.com/mini-hpa/mini-hpa/cmd/internal/kustomize"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/manifest"
 )
-
-// isKustomization goes by the group, which the file need not have: there are Kustomizations and Components.
-func (o object) isKustomization() bool { return o.GroupVersionKind().Group == kustomize.Group }
 
 // kindOf is the kind of objects in a file that name none.
 func kindOf(file string) schema.GroupVersionKind {
@@ -63,9 +58,6 @@ func (o object) writers() []writer {
 	return nil
 }
 
-// builtin is the version of kustomize's transformers.
-const builtin = "builtin"
-
 // reachesTemplates says whether a transformer writes to pod templates.
 func (o object) reachesTemplates() bool {
 	specs, _ := o.Object["fieldSpecs"].([]any)
@@ -92,27 +84,6 @@ func (o object) kustomized(by string, way ...string) writer {
 	return writer{by: by, fields: o.mapping(way...), way: way, pairs: append(slices.Clone(way), kustomize.CommonAnnotations), onTemplates: true}
 }
 
-// mapping returns a part of the object that is a mapping, or nil.
-func (o object) mapping(way ...string) map[string]any {
-	value := any(o.Object)
-	for _, step := range way {
-		switch v := value.(type) {
-		case map[string]any:
-			value = v[step]
-		case []any:
-			i, err := strconv.Atoi(step)
-			if err != nil || i >= len(v) {
-				return nil
-			}
-			value = v[i]
-		default:
-			return nil
-		}
-	}
-	members, _ := value.(map[string]any)
-	return members
-}
-
 // pathOf is a place of an object as findings name it.
 func pathOf(way []string) *field.Path {
 	var at *field.Path
@@ -124,18 +95,6 @@ func pathOf(way []string) *field.Path {
 		}
 	}
 	return at
-}
-
-// written judges what an object writes to others.
-func (m *manifests) written(o object, defaults annotations.Defaults) []finding {
-	var found []finding
-	for _, w := range o.writers() {
-		found = append(found, o.common(w, defaults)...)
-	}
-	if o.isKustomization() {
-		found = append(found, m.counted(o)...)
-	}
-	return found
 }
 
 // common judges the annotations that go everywhere. Others may come from elsewhere, so that none is missing.
@@ -173,18 +132,23 @@ func (o object) common(w writer, defaults annotations.Defaults) []finding {
 	return append(found, o.errors(problems)...)
 }
 
-// counted warns of the replicas that a Kustomization gives to Deployments which mini-hpa scales.
-func (m *manifests) counted(o object) []finding {
-	dir, err := filepath.Abs(filepath.Dir(o.file))
-	items, _ := o.Object["replicas"].([]any)
-	var found []finding
-	for i, item := range items {
-		members, _ := item.(map[string]any)
-		name, _ := members["name"].(string)
-		if n, ok := members["count"].(int64); ok && n > 0 && err == nil && name != "" && m.scales(kustomize.Use{Dir: dir}, name) {
-			found = append(found, o.finding(severityWarning, annotations.FoundReplicasOverwritten, field.NewPath("replicas").Index(i).Child("count").String(),
-				fmt.Sprintf("of Deployment %s: %s", cli.Quote(name), overwritten(n))))
-		}
+// partly is what there is to say of annotations beside which there may be others: none is missing.
+func partly(pairs map[string]string, defaults annotations.Defaults) annotations.Verdict {
+	if len(pairs) == 0 {
+		return annotations.Verdict{}
 	}
-	return found
+	_, warnings, problems := defaults.Parse(pairs)
+	isMissing := func(e *field.Error) bool { return isMissing(e, pairs) }
+	isOfOthers := func(w annotations.Warning) bool {
+		return w.Rule != annotations.FoundUnknownAnnotation && (w.Rule != annotations.FoundDoubtful || w.Key == annotations.Container)
+	}
+	return annotations.Verdict{Problems: slices.DeleteFunc(problems, isMissing), Warnings: slices.DeleteFunc(warnings, isOfOthers)}
+}
+
+// isMissing says whether a problem is that there is no annotation.
+func isMissing(e *field.Error, pairs map[string]string) bool {
+	rest, isAnnotation := strings.CutPrefix(e.Field, "metadata.annotations[")
+	key, _, _ := strings.Cut(rest, "]")
+	_, ok := pairs[key]
+	return isAnnotation && !ok
 }

@@ -2,9 +2,6 @@ package lint
 
 import (
 	"encoding/base64"
-	stdjson "encoding/json"
-	"errors"
-	"fmt"
 	"maps"
 	"math"
 	"reflect"
@@ -16,36 +13,12 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
-	"k8s.io/apimachinery/pkg/util/json"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/annotations/amount"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
-	"github.com/mini-hpa/mini-hpa/cmd/internal/manifest"
 )
-
-// decode makes an API object of the fields as the API server does: names are the same only if their case is. A field that the API
-// server would refuse is left out and told, so that it hides nothing of what else there is to say. Quantities that take long to
-// read are bounded, wherever in the object they are.
-func (o object) decode(into any) (field.ErrorList, error) {
-	f := fitting{structs: o.structs, written: o.Written}
-	fitted, _ := f.fit(o.Object, reflect.TypeOf(into).Elem(), nil)
-	if slices.ContainsFunc(f.problems, func(e *field.Error) bool { return o.Awaits(e.Field) }) {
-		return nil, errUnfilled
-	}
-	text, err := stdjson.Marshal(fitted)
-	if err == nil {
-		err = json.Unmarshal(text, into)
-	}
-	if err != nil {
-		return nil, manifest.LineError{Line: o.Node.Line, Err: fmt.Errorf("cannot be read as %s %s: %w", o.GetKind(), o.title(), err)}
-	}
-	return f.problems, nil
-}
-
-// errUnfilled says that a field of an object cannot be read because it has a placeholder.
-var errUnfilled = errors.New("is a template")
 
 // fitting makes a tree fit the type that it is to be decoded into.
 type fitting struct {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 
 	"go.uber.org/zap"
 	admissionv1 "k8s.io/api/admission/v1"
@@ -84,4 +85,13 @@ func readReview(r *http.Request) (admission.Request, error) {
 	req.UserInfo.Username = wire.UserInfo.Username
 	req.Object.Raw, req.OldObject.Raw = wire.Object, wire.OldObject
 	return req, nil
+}
+
+// shortened cuts a text to what a log needs. It may be a stranger's, and megabytes long.
+func shortened(text string) string {
+	const enough = 256
+	if len(text) > enough {
+		return strings.ToValidUTF8(text[:enough], "") + "..."
+	}
+	return text
 }

@@ -3,6 +3,7 @@ package webhook
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -95,6 +96,22 @@ type (
 	// ownAnnotations are the annotations with mini-hpa's prefix, and the labels or annotations that announce an injected container.
 	ownAnnotations map[string]string
 )
+
+// object is a Deployment in a request, as far as it was read.
+type object struct {
+	workload *annotations.Workload
+	template json.RawMessage
+	// keepsNoHistory says that the Deployment has no earlier revisions.
+	keepsNoHistory bool
+}
+
+// sameTemplate says whether two objects have the same pod template. The API server encodes both, so their bytes are equal then.
+func (o *object) sameTemplate(other *object) bool {
+	return string(o.template) == string(other.template)
+}
+
+// errTooLarge is the error for an object that no cluster could run, or that was made to exhaust memory.
+var errTooLarge = errors.New("too large")
 
 // isNull says whether a value is null, which counts as absent.
 func isNull(raw []byte) bool { return string(raw) == "null" }

@@ -2,11 +2,9 @@ package webhook
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -183,28 +181,3 @@ func requestFields(req *admission.Request) []zap.Field {
 	return []zap.Field{zap.String("namespace", shortened(req.Namespace)), zap.String("deployment", shortened(req.Name)),
 		zap.String("operation", shortened(string(req.Operation))), zap.String("user", shortened(req.UserInfo.Username))}
 }
-
-// shortened cuts a text to what a log needs. It may be a stranger's, and megabytes long.
-func shortened(text string) string {
-	const enough = 256
-	if len(text) > enough {
-		return strings.ToValidUTF8(text[:enough], "") + "..."
-	}
-	return text
-}
-
-// object is a Deployment in a request, as far as it was read.
-type object struct {
-	workload *annotations.Workload
-	template json.RawMessage
-	// keepsNoHistory says that the Deployment has no earlier revisions.
-	keepsNoHistory bool
-}
-
-// sameTemplate says whether two objects have the same pod template. The API server encodes both, so their bytes are equal then.
-func (o *object) sameTemplate(other *object) bool {
-	return string(o.template) == string(other.template)
-}
-
-// errTooLarge is the error for an object that no cluster could run, or that was made to exhaust memory.
-var errTooLarge = errors.New("too large")

@@ -112,6 +112,15 @@ func newHTTPServer(c *Config, h http.Handler) *http.Server {
 	}
 }
 
+// newGuard fills in the usual bounds.
+func newGuard(c *Config) *guard {
+	return &guard{
+		path: c.Path, next: c.Handler, refused: c.OnRefused, log: c.Log,
+		small: newLane(smallMemory, smallAnswers, oldest),
+		large: newLane(largeMemory, largeAnswers, youngest),
+	}
+}
+
 // closeWhileDraining asks clients to send their next request elsewhere. Disabling the server's keep-alives would do the same, but
 // it would also close idle connections at once, and a request may be on its way to one.
 func (s *Server) closeWhileDraining(next http.Handler) http.Handler {

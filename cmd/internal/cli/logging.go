@@ -3,12 +3,9 @@ package cli
 import (
 	"io"
 
-	"github.com/go-logr/zapr"
 	"github.com/spf13/pflag"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
-	"k8s.io/klog/v2"
-	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 )
 
 // LogFlags say how much is logged, and in which form.
@@ -55,11 +52,3 @@ func (l LogFlags) Live(s Streams, name string, work func(log *zap.Logger) error)
 
 // LogErrors lets libraries log errors to err: what they log is no answer of a command, and nothing is wrong with a warning.
 func (s Streams) LogErrors() { s.Bridge(LogFlags{Level: "error", Format: "console"}.Logger(s.Err)) }
-
-// bridge sends what libraries log there too, for as long as the process lives: klog, hence client-go, controller-runtime, and Go's
-// own log.
-func bridge(log *zap.Logger) {
-	ctrllog.SetLogger(zapr.NewLogger(log.Named("controller-runtime")))
-	klog.SetLoggerWithOptions(zapr.NewLogger(log.Named("client-go")), klog.ContextualLogger(true))
-	zap.RedirectStdLog(log.Named("log"))
-}

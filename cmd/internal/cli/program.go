@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,12 +11,16 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"syscall"
 	"text/tabwriter"
 
+	"github.com/go-logr/zapr"
 	"github.com/spf13/pflag"
 	"go.uber.org/zap"
+	"k8s.io/klog/v2"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 )
 
 // Exit codes.
@@ -46,6 +51,50 @@ type Streams struct {
 	Build Build
 }
 
+// Build is what a binary says about itself.
+type Build struct {
+	Version   string `json:"version"`
+	Commit    string `json:"commit"`
+	GoVersion string `json:"goVersion"`
+	Platform  string `json:"platform"`
+}
+
+// NewBuild is what the linker was told, or what the Go command has left in the binary where that is empty.
+func NewBuild(version, commit string) Build {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		info = &debug.BuildInfo{}
+	}
+	return Build{
+		Version:   cmp.Or(version, info.Main.Version, "(devel)"),
+		Commit:    cmp.Or(commit, revision(info), "unknown"),
+		GoVersion: runtime.Version(),
+		Platform:  runtime.GOOS + "/" + runtime.GOARCH,
+	}
+}
+
+// UserAgent is the name by which logs of API servers know this program.
+func (b Build) UserAgent() string {
+	return fmt.Sprintf("mini-hpa/%s (%s) %s", b.Version, b.Platform, b.Commit)
+}
+
+// revision is the commit that the Go command saw, marked where the tree had changes.
+func revision(info *debug.BuildInfo) string {
+	var hash, dirty string
+	for _, setting := range info.Settings {
+		switch {
+		case setting.Key == "vcs.revision":
+			hash = setting.Value
+		case setting.Key == "vcs.modified" && setting.Value == "true":
+			dirty = "-dirty"
+		}
+	}
+	if hash == "" {
+		return ""
+	}
+	return hash + dirty
+}
+
 // Command is one row of the table of subcommands; usage, docs/cli.md and dispatch are made from it.
 type Command struct {
 	Name    string
@@ -74,6 +123,14 @@ func (p Program) Main() int {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	return p.Run(untilSignal(context.Background(), signals, os.Exit), os.Args[1:], Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Bridge: bridge})
+}
+
+// bridge sends what libraries log to the command's logger, for as long as the process lives: klog, hence client-go, controller-runtime, and Go's
+// own log.
+func bridge(log *zap.Logger) {
+	ctrllog.SetLogger(zapr.NewLogger(log.Named("controller-runtime")))
+	klog.SetLoggerWithOptions(zapr.NewLogger(log.Named("client-go")), klog.ContextualLogger(true))
+	zap.RedirectStdLog(log.Named("log"))
 }
 
 // untilSignal returns a context that ends at the first signal, which asks for a graceful end. The second one exits at

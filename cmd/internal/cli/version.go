@@ -1,13 +1,10 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
-	"runtime"
-	"runtime/debug"
 
 	"github.com/spf13/pflag"
 )
@@ -37,50 +34,6 @@ func (v *versionTask) Run(_ context.Context, _ []string, s Streams) error {
 	}
 	_, err := fmt.Fprintf(s.Out, "mini-hpa %s (commit %s, %s, %s)\n", b.Version, b.Commit, b.GoVersion, b.Platform)
 	return err
-}
-
-// Build is what a binary says about itself.
-type Build struct {
-	Version   string `json:"version"`
-	Commit    string `json:"commit"`
-	GoVersion string `json:"goVersion"`
-	Platform  string `json:"platform"`
-}
-
-// NewBuild is what the linker was told, or what the Go command has left in the binary where that is empty.
-func NewBuild(version, commit string) Build {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		info = &debug.BuildInfo{}
-	}
-	return Build{
-		Version:   cmp.Or(version, info.Main.Version, "(devel)"),
-		Commit:    cmp.Or(commit, revision(info), "unknown"),
-		GoVersion: runtime.Version(),
-		Platform:  runtime.GOOS + "/" + runtime.GOARCH,
-	}
-}
-
-// UserAgent is the name by which logs of API servers know this program.
-func (b Build) UserAgent() string {
-	return fmt.Sprintf("mini-hpa/%s (%s) %s", b.Version, b.Platform, b.Commit)
-}
-
-// revision is the commit that the Go command saw, marked where the tree had changes.
-func revision(info *debug.BuildInfo) string {
-	var hash, dirty string
-	for _, setting := range info.Settings {
-		switch {
-		case setting.Key == "vcs.revision":
-			hash = setting.Value
-		case setting.Key == "vcs.modified" && setting.Value == "true":
-			dirty = "-dirty"
-		}
-	}
-	if hash == "" {
-		return ""
-	}
-	return hash + dirty
 }
 
 // WriteJSON writes v indented, as kubectl does.

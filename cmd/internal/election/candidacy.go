@@ -9,6 +9,14 @@ import (
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 )
 
+// lease is a Lease as it was read.
+type lease struct {
+	raw    []byte // what it said, to the letter; empty where there is none
+	holder string // "" where nobody is in it
+	lasts  time.Duration
+	since  time.Time // when it was first read like this
+}
+
 // candidacy is the lock of one candidacy, from the moment at which the lease seems free to the end of the term that it wins. The leader
 // election calls it from one goroutine.
 type candidacy struct {

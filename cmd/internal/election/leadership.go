@@ -79,14 +79,6 @@ func (l *Leadership) Run(ctx context.Context) error {
 	return nil
 }
 
-// lease is a Lease as it was read.
-type lease struct {
-	raw    []byte // what it said, to the letter; empty where there is none
-	holder string // "" where nobody is in it
-	lasts  time.Duration
-	since  time.Time // when it was first read like this
-}
-
 // awaitFree returns when nobody else holds the lease, or when ctx ends. client-go looks every 2 to 4.4 s, at random, after a lease has
 // run out as well as before; here it is read once in a retry period, and at the moment at which it runs out. It has run out when it
 // has said the same for as long as it lasts, by our own clock: nobody else's counts.

@@ -8,11 +8,17 @@ import (
 	"time"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 	"github.com/mini-hpa/mini-hpa/scaler"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
+	"github.com/mini-hpa/mini-hpa/scaler/sample"
 )
 
 // noHistory is what every explanation has to add: the controller decides with more than can be seen from outside.
@@ -81,6 +87,72 @@ func (p page) policy(a annotations.Policy) {
 	p.Row("mode", string(a.Mode))
 }
 
+// measure is what one metric looks at.
+type measure struct {
+	resource  corev1.ResourceName
+	container string // all of them if empty
+	target    autoscalingv2.MetricTarget
+}
+
+func measureOf(m autoscalingv2.MetricSpec) (measure, bool) {
+	switch {
+	case m.Resource != nil:
+		return measure{resource: m.Resource.Name, target: m.Resource.Target}, true
+	case m.ContainerResource != nil:
+		return measure{resource: m.ContainerResource.Name, container: m.ContainerResource.Container, target: m.ContainerResource.Target}, true
+	}
+	return measure{}, false
+}
+
+// targetText is one metric's target in words.
+func targetText(spec autoscalingv2.MetricSpec) string {
+	m, ok := measureOf(spec)
+	if !ok {
+		return askedTarget(spec)
+	}
+	what := string(m.resource)
+	if m.container != "" {
+		what += " of container " + m.container
+	}
+	if m.target.AverageUtilization != nil {
+		return fmt.Sprintf("%s at %d%% of its request, averaged over the pods", what, *m.target.AverageUtilization)
+	}
+	return fmt.Sprintf("%s at %s per pod, averaged over the pods", what, m.target.AverageValue)
+}
+
+// askedTarget is the target of a metric that is asked for by name.
+func askedTarget(spec autoscalingv2.MetricSpec) string {
+	what, target := namedTarget(spec)
+	switch {
+	case target.AverageValue != nil:
+		return fmt.Sprintf("%s at %s per pod", what, target.AverageValue)
+	case target.Value != nil:
+		return fmt.Sprintf("%s at %s", what, target.Value)
+	}
+	return what
+}
+
+// namedTarget is what a custom or external metric is called, and its target.
+func namedTarget(spec autoscalingv2.MetricSpec) (string, autoscalingv2.MetricTarget) {
+	switch {
+	case spec.Pods != nil:
+		return called(spec.Pods.Metric) + " of the pods", spec.Pods.Target
+	case spec.Object != nil:
+		about := spec.Object.DescribedObject
+		return fmt.Sprintf("%s of %s %s", called(spec.Object.Metric), about.Kind, about.Name), spec.Object.Target
+	case spec.External != nil:
+		return "external " + called(spec.External.Metric), spec.External.Target
+	}
+	return string(spec.Type) + " metric", autoscalingv2.MetricTarget{}
+}
+
+func called(id autoscalingv2.MetricIdentifier) string {
+	if id.Selector == nil {
+		return id.Name
+	}
+	return id.Name + "{" + metav1.FormatLabelSelector(id.Selector) + "}"
+}
+
 // direction is one direction's rules in a line.
 func direction(r autoscalingv2.HPAScalingRules) string {
 	window := time.Duration(*r.StabilizationWindowSeconds) * time.Second
@@ -107,6 +179,194 @@ func rates(r autoscalingv2.HPAScalingRules) string {
 		which = "at most the largest of "
 	}
 	return which + strings.Join(each, ", ")
+}
+
+// maxShown is how many values of one metric are shown.
+const maxShown = 10
+
+// answers is what the custom and external metrics APIs said: a line for each value.
+func (p page) answers(e scaler.Explanation) {
+	titled := false
+	for i := range e.Policy.Metrics {
+		m := &e.Policy.Metrics[i]
+		if m.Source == "" {
+			continue
+		}
+		if !titled {
+			p.Title("Custom and external metrics")
+			p.Row("METRIC", "OF", "VALUE", "MEASURED")
+			titled = true
+		}
+		p.answer(e.Snapshot, m.ID, m.Spec.External != nil)
+	}
+}
+
+func (p page) answer(s recommend.Snapshot, name string, external bool) {
+	shown := 0
+	show := func(of string, value resource.Quantity, at metav1.Time) {
+		if shown++; shown <= maxShown {
+			p.Row(name, cmp.Or(of, "-"), value.String(), ago(s.Time, at))
+		}
+	}
+	if reason := s.Errors[name]; reason != "" {
+		p.Row(name, "-", "none", reason)
+		return
+	}
+	for _, v := range s.ExternalMetrics[name] {
+		if external {
+			show(labels.Set(v.MetricLabels).String(), v.Value, v.Timestamp)
+		}
+	}
+	for _, v := range s.CustomMetrics[name] {
+		if !external {
+			show(v.DescribedObject.Kind+" "+v.DescribedObject.Name, v.Value, v.Timestamp)
+		}
+	}
+	switch {
+	case shown == 0:
+		p.Row(name, "-", "none", "-")
+	case shown > maxShown:
+		p.Row(name, "-", fmt.Sprintf("%d more", shown-maxShown), "-")
+	}
+}
+
+// ago is how long before now something was measured, where that is told.
+func ago(now time.Time, at metav1.Time) string {
+	if at.IsZero() {
+		return "-"
+	}
+	return fmt.Sprintf("%s ago", max(now.Sub(at.Time), 0).Truncate(time.Second))
+}
+
+// pods is what was seen: a line for each pod with the usage and the request of each metric.
+func (p page) pods(e scaler.Explanation) {
+	s := e.Snapshot
+	p.Title("Pods (%d owned, %d with a sample; spec.replicas %d, status.replicas %d)", len(s.Pods), len(s.PodMetrics), s.Replicas, s.StatusReplicas)
+	measures := measuresOf(e.Policy.Metrics)
+	if s.MetricsError != "" && len(measures) > 0 {
+		p.Row("no metrics: " + s.MetricsError)
+	}
+	if len(s.Pods) == 0 {
+		return
+	}
+	head := []string{"POD", "PHASE", "READY"}
+	for _, m := range measures {
+		name := strings.TrimSpace(strings.ToUpper(string(m.resource)) + " " + m.container)
+		head = append(head, name+" USED", name+" REQUESTED")
+	}
+	p.Row(append(head, "SAMPLE")...)
+	for _, pod := range s.Pods {
+		seen, taken := sampleOf(s, pod)
+		p.pod(pod, seen, measures, sampleText(seen, taken, s.Time))
+	}
+}
+
+func (p page) pod(pod *corev1.Pod, used *sample.Pod, measures []measure, age string) {
+	cells := []string{pod.Name, phase(pod), ready(pod)}
+	for _, m := range measures {
+		cells = append(cells, m.used(used), m.requested(pod))
+	}
+	p.Row(append(cells, age)...)
+}
+
+func measuresOf(metrics []annotations.Metric) []measure {
+	var measures []measure
+	for i := range metrics {
+		if m, ok := measureOf(metrics[i].Spec); ok {
+			measures = append(measures, m)
+		}
+	}
+	return measures
+}
+
+// sampleOf is a pod's sample, and when it was taken.
+func sampleOf(s recommend.Snapshot, pod *corev1.Pod) (*sample.Pod, time.Time) {
+	for i, of := range s.PodMetrics {
+		if of.Name == pod.Name && of.Namespace == pod.Namespace {
+			return of, s.SampleTaken(i)
+		}
+	}
+	return nil, time.Time{}
+}
+
+// sampleText is how old a sample is, and how far its timestamp is off where that cannot be believed.
+func sampleText(used *sample.Pod, taken, now time.Time) string {
+	if used == nil {
+		return "none"
+	}
+	text := fmt.Sprintf("%s old, over %s", max(now.Sub(taken), 0).Truncate(time.Second), used.Window)
+	switch ahead := used.Time.Sub(taken).Round(time.Second); {
+	case ahead > 0:
+		text += fmt.Sprintf("; its node's clock is %s ahead", ahead)
+	case ahead < 0:
+		text += fmt.Sprintf("; its node's clock is %s behind, if this is not an old one", -ahead)
+	}
+	return text
+}
+
+func phase(pod *corev1.Pod) string {
+	if pod.DeletionTimestamp != nil {
+		return "Terminating" // as kubectl shows it
+	}
+	return string(pod.Status.Phase)
+}
+
+func ready(pod *corev1.Pod) string {
+	for _, c := range pod.Status.Conditions {
+		if c.Type == corev1.PodReady {
+			return strings.ToLower(string(c.Status))
+		}
+	}
+	return "unknown"
+}
+
+// used is the sum over the containers that count; "-" where nothing was measured.
+func (m measure) used(used *sample.Pod) string {
+	if used == nil {
+		return "-"
+	}
+	var total *resource.Quantity
+	for _, c := range used.Containers {
+		if q, ok := c.Usage.Of(m.resource); ok && m.counts(c.Name) {
+			total = plus(total, q)
+		}
+	}
+	return m.text(total)
+}
+
+// requested is what the decision divides by, as far as it is there; "-" where nothing is requested.
+func (m measure) requested(pod *corev1.Pod) string {
+	var total *resource.Quantity
+	for part := range podspec.Request(&pod.Spec, m.resource, m.container) {
+		if part.Origin != podspec.None {
+			total = plus(total, part.Quantity)
+		}
+	}
+	return m.text(total)
+}
+
+func (m measure) counts(container string) bool { return m.container == "" || m.container == container }
+
+func plus(total *resource.Quantity, q resource.Quantity) *resource.Quantity {
+	if total != nil {
+		q = q.DeepCopy()
+		q.Add(*total)
+	}
+	return &q
+}
+
+// text rounds to millicores and MiB as kubectl top does: that is what people compare.
+func (m measure) text(q *resource.Quantity) string {
+	const most = 1 << 40 // beyond it, thousandths would overflow
+	switch {
+	case q == nil:
+		return "-"
+	case m.resource == corev1.ResourceMemory:
+		return fmt.Sprintf("%dMi", q.Value()>>20)
+	case q.CmpInt64(most) < 0:
+		return fmt.Sprintf("%dm", q.MilliValue())
+	}
+	return q.String()
 }
 
 // steps is the arithmetic.

@@ -9,26 +9,6 @@ import (
 //go:embed style.css
 var style string
 
-// Lengths in pixels.
-const (
-	// full is the width of the picture, column that of each variant that has another one beside it.
-	full, column = 1000.0, 640.0
-	tall, short  = 200.0, 110.0
-	// margin is left free at both sides; inset is the room for the numbers left of a panel, outset that to its right.
-	margin, inset, outset = 16.0, 50.0, 58.0
-	// axis is the room under a panel for its time axis, head that over it for the names of its axes.
-	axis, head = 34.0, 28.0
-	// letter is how wide a character of running text is, as a rule; row is the distance of two lines.
-	letter, row = 6.1, 17.0
-)
-
-// sheet is a drawing in progress: y is where the next thing goes, from left to left+width.
-type sheet struct {
-	canvas
-	page           Page
-	left, width, y float64
-}
-
 // SVG writes the picture of a page. The error is that of the writer.
 func SVG(w io.Writer, p Page) error {
 	if _, err := io.WriteString(w, markup(p)); err != nil {

@@ -26,12 +26,6 @@ const unreached = "likely causes: mini-hpa's pods are not ready, a firewall betw
 // missingField is what the webhook finds missing where there is no CPU request.
 const missingField = "spec.template.spec.containers[0].resources.requests[cpu]"
 
-// warnings are what the API server says beside an answer.
-type warnings struct{ texts []string }
-
-// HandleWarningHeader is rest.WarningHandler's.
-func (w *warnings) HandleWarningHeader(_ int, _, text string) { w.texts = append(w.texts, text) }
-
 // checkAdmission has the API server say what it would say to users' Deployments.
 func (t *tester) checkAdmission(ctx context.Context, hooks []admissionv1.ValidatingWebhook) {
 	without := annotatedTrial()

@@ -2,17 +2,19 @@
 package selftest
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/spf13/pflag"
+	admissionv1 "k8s.io/api/admissionregistration/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cluster"
+	"github.com/mini-hpa/mini-hpa/scaler/metrics"
 )
 
 const about = `Asks a cluster whether mini-hpa can work in it. Each check is one line: ok, FAIL with what was seen and what to do, or skip with
@@ -43,18 +45,6 @@ func Command() cli.Command {
 	}
 }
 
-// task is the selftest's flags. A name that is empty means that there is no such thing to test.
-type task struct {
-	cluster cluster.Flags
-	api     cluster.APIFlags
-	logs    cli.LogFlags
-	// namespace is where Deployments are tried out, watched is where the controller works; empty for everywhere.
-	namespace, watched string
-	configuration      string
-	account            account
-	lease, secret      string
-}
-
 func (t *task) Declare(f *pflag.FlagSet) {
 	f.VarP(cli.Namespace(&t.namespace), "namespace", "n", "where Deployments are tried out as a dry run; the webhook has to be asked about it")
 	f.Var(optionalName(&t.configuration), "webhook-configuration", "the webhook's ValidatingWebhookConfiguration; empty if there is no webhook")
@@ -83,51 +73,54 @@ func (t *task) Run(ctx context.Context, _ []string, s cli.Streams) error {
 	return tests.run(ctx)
 }
 
-// home is where pods should have samples: where mini-hpa's own run, if that is known.
-func (t *task) home() string { return cmp.Or(t.account.namespace, t.namespace) }
-
-// tally is the list of findings, one to a line, written as they are made.
-type tally struct {
-	out         io.Writer
-	all, failed int
+// run makes all checks, whatever they find.
+func (t *tester) run(ctx context.Context) error {
+	t.checkMetrics(ctx)
+	t.checkWebhook(ctx)
+	t.checkRights(ctx)
+	return t.err()
 }
 
-func (r *tally) line(word, format string, args ...any) {
-	fmt.Fprintf(r.out, "%-4s %s\n", word, cli.Clean(fmt.Sprintf(format, args...)))
-}
-
-// ok says that a claim is true, with a detail.
-func (r *tally) ok(claim, detail string) {
-	r.all++
-	r.line("ok", "%s: %s", claim, detail)
-}
-
-// fail says what was seen instead, and what to do.
-func (r *tally) fail(claim, seen, advice string) {
-	r.all++
-	r.failed++
-	r.line("FAIL", "%s: %s; %s", claim, strings.TrimSpace(seen), advice)
-}
-
-// skip says why something was not tested.
-func (r *tally) skip(claim, why string) { r.line("skip", "%s: %s", claim, why) }
-
-func (r *tally) err() error {
-	if r.failed > 0 {
-		return fmt.Errorf("%d of %d checks failed", r.failed, r.all)
+// checkMetrics makes the request that the controller lives on. An empty answer proves nothing: pods may be new, or there are none.
+func (t *tester) checkMetrics(ctx context.Context) {
+	const claim = "the metrics API answers"
+	feed := metrics.NewFeed(metrics.Config{Lister: t.samples, Timeout: t.api.Timeout})
+	if err := feed.Refresh(ctx); err != nil {
+		t.fail(claim, err.Error(), "without samples nothing is scaled; kubectl get apiservice v1beta1.metrics.k8s.io says more")
+		return
 	}
-	return nil
+	if pods := feed.Status().Pods; pods > 0 {
+		t.ok(claim, fmt.Sprintf("metrics.k8s.io/v1beta1 has samples of %d pods in namespace %s", pods, cli.Quote(t.home())))
+		return
+	}
+	t.skip(claim, fmt.Sprintf("metrics.k8s.io/v1beta1 does, but has no samples of pods in namespace %s; "+
+		"run this again when pods there are older than a minute, and if there are none then, see metrics-server's log", cli.Quote(t.home())))
 }
 
-// account is a service account; the zero value is none.
-type account struct{ namespace, name string }
-
-// String is the account as the flag takes it.
-func (a account) String() string {
-	if a == (account{}) {
-		return ""
+// checkWebhook looks at the certificates, and then asks the API server as users do.
+func (t *tester) checkWebhook(ctx context.Context) {
+	if t.configuration == "" {
+		t.skip("the webhook", "there is none, --webhook-configuration is empty")
+		return
 	}
-	return a.namespace + "/" + a.name
+	claim := "ValidatingWebhookConfiguration " + cli.Quote(t.configuration)
+	found, err := t.client.AdmissionregistrationV1().ValidatingWebhookConfigurations().Get(ctx, t.configuration, metav1.GetOptions{})
+	switch {
+	case apierrors.IsForbidden(err):
+		t.fail(claim, err.Error(), `grant verb "get" on it to whoever runs this test`)
+	case err != nil:
+		t.fail(claim, err.Error(), "create it (docs/webhook.yaml, or the chart with webhook.enabled), or name the right one with --webhook-configuration, empty for none")
+	case len(found.Webhooks) == 0:
+		t.fail(claim, "it lists no webhook", "compare it with docs/webhook.yaml")
+	}
+	var hooks []admissionv1.ValidatingWebhook
+	if err == nil {
+		hooks = found.Webhooks
+	}
+	for i := range hooks {
+		t.checkCertificate(ctx, &hooks[i])
+	}
+	t.checkAdmission(ctx, hooks)
 }
 
 // serviceAccount is NAMESPACE/NAME, or nothing.

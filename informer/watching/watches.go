@@ -154,12 +154,31 @@ func (w *Watches) Insist(ctx context.Context, resource string, request func() er
 	}
 }
 
+// Within makes a request and gives up if it takes longer than the limit. The error says so, and Insist does not take it for an API
+// server that cannot be reached.
+func Within(parent context.Context, limit time.Duration, request func(context.Context) error) error {
+	ctx, cancel := context.WithTimeoutCause(parent, limit, fmt.Errorf("%w within %s", errNoAnswer, limit))
+	defer cancel()
+	return because(ctx, request(ctx))
+}
+
+// because adds the cause to the error of a request that its context has ended.
+func because(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil {
+		return fmt.Errorf("%w: %w", context.Cause(ctx), err)
+	}
+	return err
+}
+
 // unanswered says whether an error means that the API server cannot be reached: there is no connection, or it broke. A request that
 // was given up does not mean that, because the API server may answer others.
 func unanswered(err error) bool {
 	var transport *url.Error
 	return errors.As(err, &transport) && !errors.Is(err, errNoAnswer)
 }
+
+// errNoAnswer is a request that was given up.
+var errNoAnswer = errors.New("no answer")
 
 // unreached notes that a request got no answer, and returns how long to wait. If several requests fail at the same time, only the
 // first is reported, and all wait for the same moment.

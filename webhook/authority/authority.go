@@ -20,17 +20,19 @@
 // as soon as it has propagated. A former CA is trusted until it expires; to end that sooner, remove previous.crt once the new CA
 // signs.
 //
-// The rules are in decide.go, a function of values; ca.go makes and checks certificates; objects.go reads, writes and watches the
-// Secret and the configuration. Run, in authority.go, observes, does the first thing that decide says, and decides again.
+// The rules are in decide.go, a function of values; ca.go makes and checks certificates; objects.go knows what the Secret and the
+// configuration say. Run, in authority.go, observes, does the first thing that decide says, and decides again.
 package authority
 
 import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"net"
@@ -39,10 +41,18 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/types"
 	utilrand "k8s.io/apimachinery/pkg/util/rand"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/wait"
+	admissionapply "k8s.io/client-go/applyconfigurations/admissionregistration/v1"
+	coreapply "k8s.io/client-go/applyconfigurations/core/v1"
+	admissioninformers "k8s.io/client-go/informers/admissionregistration/v1"
+	coreinformers "k8s.io/client-go/informers/core/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/util/flowcontrol"
@@ -372,12 +382,157 @@ func (a *Authority) remember(s observed, p plan, err error) {
 	a.expiring.report(expiring)
 }
 
+// fieldManager is the field manager that owns the caBundles and no other field of the configuration.
+const fieldManager = "mini-hpa"
+
+// getConfiguration reads the configuration. If it does not exist, the result is empty and there is no error.
+func (a *Authority) getConfiguration(ctx context.Context) (*configuration, error) {
+	read, err := a.config.Client.AdmissionregistrationV1().ValidatingWebhookConfigurations().Get(ctx, a.config.Configuration, metav1.GetOptions{})
+	switch {
+	case apierrors.IsNotFound(err):
+		return &configuration{}, nil
+	case err != nil:
+		return nil, fmt.Errorf("cannot read the ValidatingWebhookConfiguration %s: %w", a.config.Configuration, err)
+	}
+	return readConfiguration(read), nil
+}
+
+// writeBundle writes the caBundle of every webhook. It fails if the configuration was changed or deleted since it was read.
+//
+// It uses a strategic merge patch, which finds webhooks by name and never creates a configuration. Server-side apply finds them by
+// name as well, but it has to own the names. A chart that is installed with server-side apply (Helm 4) could then neither remove
+// nor rename a webhook, because the rest of the old one would be invalid.
+func (a *Authority) writeBundle(ctx context.Context, s *observed, bundle []byte) error {
+	c := admissionapply.ValidatingWebhookConfiguration(a.config.Configuration).WithResourceVersion(s.configuration.version)
+	for _, w := range s.configuration.webhooks {
+		c.WithWebhooks(admissionapply.ValidatingWebhook().WithName(w.name).
+			WithClientConfig(admissionapply.WebhookClientConfig().WithCABundle(bundle...)))
+	}
+	patch, err := json.Marshal(c)
+	if err != nil {
+		return fmt.Errorf("cannot encode the caBundles: %w", err)
+	}
+	written, err := a.config.Client.AdmissionregistrationV1().ValidatingWebhookConfigurations().Patch(ctx, a.config.Configuration,
+		types.StrategicMergePatchType, patch, metav1.PatchOptions{FieldManager: fieldManager})
+	if err != nil {
+		return fmt.Errorf("cannot write the caBundles of the ValidatingWebhookConfiguration %s: %w", a.config.Configuration, conflict(err))
+	}
+	s.configuration = readConfiguration(written)
+	s.trustedSince = s.configuration.trustedSince(s.trustedSince, time.Now())
+	return nil
+}
+
+// getSecret reads the Secret. If it does not exist, the result is empty and there is no error.
+func (a *Authority) getSecret(ctx context.Context) (*secret, error) {
+	read, err := a.config.Client.CoreV1().Secrets(a.config.Namespace).Get(ctx, a.config.Secret, metav1.GetOptions{})
+	switch {
+	case apierrors.IsNotFound(err):
+		return &secret{}, nil
+	case err != nil:
+		return nil, fmt.Errorf("cannot read the Secret %s: %w", a.secretName(), err)
+	}
+	return readSecret(read, time.Now()), nil
+}
+
+// writeSecret writes a rotation into the Secret, unless that has changed since it was read, and returns the new Secret.
+func (a *Authority) writeSecret(ctx context.Context, read *secret, r rotation) (*secret, error) {
+	data, err := r.content()
+	if err != nil {
+		return nil, err
+	}
+	write := a.update
+	if read.object == nil {
+		write = a.create
+	}
+	written, err := write(ctx, read.object, data)
+	if err != nil {
+		return nil, fmt.Errorf("cannot write the Secret %s: %w", a.secretName(), conflict(err))
+	}
+	return readSecret(written, time.Now()), nil
+}
+
 // conflict wraps the errors that a write gets when another writer was faster in errConflict.
 func conflict(err error) error {
 	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) || apierrors.IsAlreadyExists(err) {
 		return fmt.Errorf("%w: %w", errConflict, err)
 	}
 	return err
+}
+
+func (a *Authority) update(ctx context.Context, object *corev1.Secret, data map[string][]byte) (*corev1.Secret, error) {
+	object = object.DeepCopy()
+	if object.Data == nil {
+		object.Data = map[string][]byte{}
+	}
+	for _, key := range ownKeys() {
+		delete(object.Data, key)
+	}
+	maps.Copy(object.Data, data)
+	return a.config.Client.CoreV1().Secrets(a.config.Namespace).Update(ctx, object, metav1.UpdateOptions{FieldManager: fieldManager})
+}
+
+// create creates the Secret by server-side apply, the only way to create that is authorized by name. It does not force, and each
+// process has its own field manager. So if two processes create it at once, one of them gets a conflict, because their CAs
+// differ.
+func (a *Authority) create(ctx context.Context, _ *corev1.Secret, data map[string][]byte) (*corev1.Secret, error) {
+	s := coreapply.Secret(a.config.Secret, a.config.Namespace).WithType(corev1.SecretTypeOpaque).WithData(data)
+	return a.config.Client.CoreV1().Secrets(a.config.Namespace).Apply(ctx, s, metav1.ApplyOptions{FieldManager: a.creator})
+}
+
+func (a *Authority) secretName() string { return a.config.Namespace + "/" + a.config.Secret }
+
+// watches returns the informers that notify of every change of the Secret or the configuration. Each watches one object by name, so
+// that a right by name suffices. They only say that something changed: decisions are made on what is read then, which is never
+// older than what another replica has seen.
+func (a *Authority) watches() ([]cache.SharedIndexInformer, error) {
+	var informers []cache.SharedIndexInformer
+	for what, informer := range map[string]cache.SharedIndexInformer{
+		"watching the Secret " + a.secretName(): coreinformers.NewFilteredSecretInformer(
+			a.config.Client, a.config.Namespace, 0, nil, named(a.config.Secret)),
+		"watching the ValidatingWebhookConfiguration " + a.config.Configuration: admissioninformers.NewFilteredValidatingWebhookConfigurationInformer(
+			a.config.Client, 0, nil, named(a.config.Configuration)),
+	} {
+		if err := a.listen(what, informer); err != nil {
+			return nil, err
+		}
+		informers = append(informers, informer)
+	}
+	return informers, nil
+}
+
+// listen prepares an informer that has not been started. The informer keeps only the identity of an object, so that no private key
+// is in a cache.
+func (a *Authority) listen(what string, informer cache.SharedIndexInformer) error {
+	failures := &failureLog{what: what, log: a.config.Log}
+	notify := func(any) { a.notify() }
+	_, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
+		AddFunc: notify, UpdateFunc: func(_, changed any) { notify(changed) }, DeleteFunc: notify})
+	if err == nil {
+		err = informer.SetTransform(identity)
+	}
+	if err == nil {
+		err = informer.SetWatchErrorHandlerWithContext(failures.watchFailed)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot prepare %s: %w", what, err)
+	}
+	return nil
+}
+
+// identity is the transform of the informers: it keeps an object's identity and version only.
+func identity(object any) (any, error) {
+	o, ok := object.(metav1.Object)
+	if !ok {
+		return object, nil // a tombstone
+	}
+	slim := &metav1.PartialObjectMetadata{}
+	slim.Name, slim.Namespace, slim.UID, slim.ResourceVersion = o.GetName(), o.GetNamespace(), o.GetUID(), o.GetResourceVersion()
+	return slim, nil
+}
+
+func named(name string) func(*metav1.ListOptions) {
+	selector := fields.OneTermEqualSelector(metav1.ObjectNameField, name).String()
+	return func(o *metav1.ListOptions) { o.FieldSelector = selector }
 }
 
 // reminder is how often something that keeps failing is logged.

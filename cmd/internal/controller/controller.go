@@ -1,22 +1,31 @@
 // Package controller is the processes that run on: the controller, and the webhook beside it or by itself. From main to the loop it is
 //
 //	cli.Program.Main, the command's Run -> task.control -> process.run, process.work -> election.Leadership.Run -> process.term -> process.reconcile
+//
+// What of that is this package's stands in controller.go, one below the other.
 package controller
 
 import (
 	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"os"
 	"runtime"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/spf13/pflag"
 	"go.uber.org/zap"
 
+	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cluster"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/election"
+	"github.com/mini-hpa/mini-hpa/informer"
+	"github.com/mini-hpa/mini-hpa/scaler"
+	"github.com/mini-hpa/mini-hpa/scaler/metrics"
 )
 
 const controllerAbout = `Scales every Deployment that carries mini-hpa/ annotations, in all namespaces or in one.
@@ -82,17 +91,6 @@ func (c *task) Run(ctx context.Context, _ []string, s cli.Streams) error {
 	return c.logs.Live(s, "controller", func(log *zap.Logger) error { return c.control(ctx, s.Build, log) })
 }
 
-// spareMemory lets the heap grow by a fifth between two collections instead of to its double: most of it is the cluster's pods,
-// which stay, and the processor has next to nothing else to do (docs/scaling.md has the figures). The environment has the last word.
-// The memory profile, whose table takes more than a megabyte, is one that nobody can ask for.
-func spareMemory() {
-	const growth = 20
-	runtime.MemProfileRate = 0
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(growth)
-	}
-}
-
 // control connects, and works until ctx ends.
 func (c *task) control(ctx context.Context, b cli.Build, log *zap.Logger) error {
 	t, err := c.cluster.ForController(b)
@@ -115,4 +113,131 @@ func (c *task) control(ctx context.Context, b cli.Build, log *zap.Logger) error 
 		return err
 	}
 	return p.run(ctx)
+}
+
+// run works until ctx ends, then takes everything down in reverse order: the term and its lease, Events, informers, and at
+// last what others see of the process.
+func (p *process) run(ctx context.Context) error { return p.ports.run(ctx, p.work) }
+
+// work fills the caches and takes part in the election until ctx ends.
+func (p *process) work(parent context.Context) error {
+	defer p.set.Wait()
+	defer p.readers.Close()
+	ctx, cancel := context.WithCancel(parent)
+	defer cancel()
+	defer p.endRecording()
+	defer p.flush()
+	if err := errors.Join(p.set.Start(ctx), p.ports.neighbors.Fill(ctx)); err != nil {
+		if parent.Err() != nil {
+			return nil // told to end before the caches were filled
+		}
+		return err
+	}
+	p.log.Info("caches filled", zap.Int("selected", len(p.set.Selected())))
+	debug.FreeOSMemory() // of the first lists, read all at once, little is kept
+	return p.leadership.Run(ctx)
+}
+
+// term is one term of leadership: samples are read and workloads evaluated until ctx ends. The first samples come before
+// the first evaluation, which would otherwise find none and say so.
+func (p *process) term(ctx context.Context) {
+	p.telemetry.leading.Store(true)
+	defer p.telemetry.leading.Store(false)
+	defer p.scaler.Withdraw()
+	if err := p.feed.Refresh(ctx); err != nil {
+		p.log.Warn("no metrics at the start of the term", zap.Error(err))
+	}
+	p.forgetGone(ctx)
+	var working sync.WaitGroup
+	working.Go(func() { p.feed.Run(ctx) })
+	working.Go(func() { p.set.Run(ctx, p.workers, p.reconcile) })
+	working.Wait()
+	p.outage.end()
+}
+
+// reconcile looks at one workload for as long as this process may write. A process that was stopped may find out here, before the
+// election does, that it may not: the term ends soon, or goes on when the lease is renewed.
+func (p *process) reconcile(ctx context.Context, key annotations.Key) (time.Duration, error) {
+	err := p.leadership.Tenure.Check()
+	if err == nil {
+		var next time.Duration
+		if next, err = p.scaler.Reconcile(ctx, key); !errors.Is(err, scaler.ErrNotLeading) {
+			return next, err
+		}
+	}
+	return p.leadership.Flags.RetryPeriod, nil
+}
+
+// assemble connects the rooms of the house: informers, feed and readers observe, the scaler decides and acts, the leadership says when.
+func (c *task) assemble(b cli.Build, api cluster.Clients, tenure *election.Tenure, log *zap.Logger) (*process, error) {
+	var err error
+	p := &process{ports: &ports{log: log}, workers: c.workers, telemetry: newTelemetry(b), log: log}
+	cluster.LogReach(api.Watches, log)
+	p.set, err = informer.New(informer.Config{Client: api.Watch, Reader: api.Act, Metadata: api.ReplicaSets, Namespace: c.namespace, Watches: api.Watches, OnError: p.failed})
+	if err != nil {
+		return nil, fmt.Errorf("cannot watch the cluster: %w", err)
+	}
+	if p.ports.neighbors, err = neighbors(api, c.namespace, p.set, p.failed); err != nil {
+		return nil, fmt.Errorf("cannot watch the cluster: %w", err)
+	}
+	p.feed = metrics.NewFeed(metrics.Config{Lister: api.Samples, Resolution: c.resolution, Timeout: api.Deadline, Keep: p.set.Owns,
+		OnSamples: p.set.EnqueueOwners, OnState: p.metricsChanged, OnUnreadable: p.unreadable})
+	p.readers = metrics.NewReaders(metrics.ReadersConfig{Sources: api.Sources, Timeout: api.Patience,
+		OnAnswer: func(keys []annotations.Key) { p.set.Enqueue(keys...) }})
+	p.telemetry.watch(p.feed)
+	p.telemetry.follow(p.readers)
+	p.budget = scaler.NewBudget(p.telemetry.registry, log.Named("scaler"))
+	p.telemetry.listen(api.Watches)
+	p.leadership, err = election.New(&election.Leadership{Flags: c.election, Client: api.Lead.CoordinationV1(), Term: p.term, Forget: func() { p.scaler.Forget() },
+		Tenure: tenure, Log: log.Named("election")})
+	if err != nil {
+		return nil, err
+	}
+	if p.traces, err = c.record.start(p); err != nil {
+		return nil, err
+	}
+	if err := c.open(p, api); err != nil {
+		p.endRecording()
+		return nil, err
+	}
+	p.scaler = c.scaler(p, api)
+	return p, nil
+}
+
+// scaler makes the one who decides. From here on there is something to flush.
+func (c *task) scaler(p *process, api cluster.Clients) *scaler.Scaler {
+	events, end := scaler.NewEventWriter(api.Tell.CoreV1(), p.budget)
+	p.flush = func() {
+		end()
+		p.budget.SayAll()
+	}
+	deps := scaler.Deps{
+		Observer: scaler.Observer{Workloads: p.set, Surroundings: p.ports.neighbors, Samples: p.feed, Answers: p.readers,
+			Defaults: c.decision.Defaults, Rules: c.decision.Rules, Now: time.Now},
+		Origin: p.set, Scales: p.leadership.Tenure.Scales(scaler.NewScales(api.Act)), Events: events, Budget: p.budget,
+		Telemetry: scaler.NewTelemetry(p.telemetry.registry), Log: p.log.Named("scaler"),
+	}
+	if p.traces != nil {
+		deps.Traces = p.traces
+	}
+	return scaler.New(deps)
+}
+
+// open opens the ports: the webhook's, if there is one, and those of metrics and probes.
+func (c *task) open(p *process, api cluster.Clients) error {
+	if err := p.ports.serve(&c.webhook, api, c.place, c.decision.Defaults, p.telemetry); err != nil {
+		return err
+	}
+	return p.ports.open(c.serve, p.telemetry, alive(p.leadership), p.set.Synced)
+}
+
+// spareMemory lets the heap grow by a fifth between two collections instead of to its double: most of it is the cluster's pods,
+// which stay, and the processor has next to nothing else to do (docs/scaling.md has the figures). The environment has the last word.
+// The memory profile, whose table takes more than a megabyte, is one that nobody can ask for.
+func spareMemory() {
+	const growth = 20
+	runtime.MemProfileRate = 0
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(growth)
+	}
 }

@@ -3,14 +3,12 @@ package controller
 import (
 	"context"
 	"errors"
-	"runtime/debug"
 	"sync"
 	"time"
 
 	"go.uber.org/zap"
 	"k8s.io/apimachinery/pkg/util/sets"
 
-	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/election"
 	"github.com/mini-hpa/mini-hpa/informer"
 	"github.com/mini-hpa/mini-hpa/scaler"
@@ -33,59 +31,6 @@ type process struct {
 	traces     *trace.Recorder // nil where nothing is recorded
 	workers    int
 	log        *zap.Logger
-}
-
-// run works until ctx ends, then takes everything down in reverse order: the term and its lease, Events, informers, and at
-// last what others see of the process.
-func (p *process) run(ctx context.Context) error { return p.ports.run(ctx, p.work) }
-
-// work fills the caches and takes part in the election until ctx ends.
-func (p *process) work(parent context.Context) error {
-	defer p.set.Wait()
-	defer p.readers.Close()
-	ctx, cancel := context.WithCancel(parent)
-	defer cancel()
-	defer p.endRecording()
-	defer p.flush()
-	if err := errors.Join(p.set.Start(ctx), p.ports.neighbors.Fill(ctx)); err != nil {
-		if parent.Err() != nil {
-			return nil // told to end before the caches were filled
-		}
-		return err
-	}
-	p.log.Info("caches filled", zap.Int("selected", len(p.set.Selected())))
-	debug.FreeOSMemory() // of the first lists, read all at once, little is kept
-	return p.leadership.Run(ctx)
-}
-
-// term is one term of leadership: samples are read and workloads evaluated until ctx ends. The first samples come before
-// the first evaluation, which would otherwise find none and say so.
-func (p *process) term(ctx context.Context) {
-	p.telemetry.leading.Store(true)
-	defer p.telemetry.leading.Store(false)
-	defer p.scaler.Withdraw()
-	if err := p.feed.Refresh(ctx); err != nil {
-		p.log.Warn("no metrics at the start of the term", zap.Error(err))
-	}
-	p.forgetGone(ctx)
-	var working sync.WaitGroup
-	working.Go(func() { p.feed.Run(ctx) })
-	working.Go(func() { p.set.Run(ctx, p.workers, p.reconcile) })
-	working.Wait()
-	p.outage.end()
-}
-
-// reconcile looks at one workload for as long as this process may write. A process that was stopped may find out here, before the
-// election does, that it may not: the term ends soon, or goes on when the lease is renewed.
-func (p *process) reconcile(ctx context.Context, key annotations.Key) (time.Duration, error) {
-	err := p.leadership.Tenure.Check()
-	if err == nil {
-		var next time.Duration
-		if next, err = p.scaler.Reconcile(ctx, key); !errors.Is(err, scaler.ErrNotLeading) {
-			return next, err
-		}
-	}
-	return p.leadership.Flags.RetryPeriod, nil
 }
 
 // forgetGone looks at the workloads that are remembered from an earlier term but were deleted or un-annotated since. The
@@ -174,4 +119,19 @@ func (p *process) failed(err error) {
 		return
 	}
 	p.log.Error("will try again", zap.Error(err))
+}
+
+// recordingGrace is how long what has been seen may take to be written when the process ends.
+const recordingGrace = 2 * time.Second
+
+// endRecording writes what is left to be written.
+func (p *process) endRecording() {
+	if p.traces == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), recordingGrace)
+	defer cancel()
+	if err := p.traces.Close(ctx); err != nil {
+		p.log.Warn("the end of the traces is missing", zap.Error(err))
+	}
 }

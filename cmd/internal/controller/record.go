@@ -1,9 +1,6 @@
 package controller
 
 import (
-	"context"
-	"time"
-
 	"github.com/spf13/pflag"
 	"go.uber.org/zap"
 
@@ -50,19 +47,4 @@ func (r *recordFlags) start(p *process) (*trace.Recorder, error) {
 func (p *process) autoscaled(key annotations.Key) bool {
 	w := p.set.Workload(key)
 	return w != nil && annotations.Selected(w.Annotations)
-}
-
-// recordingGrace is how long what has been seen may take to be written when the process ends.
-const recordingGrace = 2 * time.Second
-
-// endRecording writes what is left to be written.
-func (p *process) endRecording() {
-	if p.traces == nil {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), recordingGrace)
-	defer cancel()
-	if err := p.traces.Close(ctx); err != nil {
-		p.log.Warn("the end of the traces is missing", zap.Error(err))
-	}
 }

@@ -3,8 +3,10 @@ package informer
 import (
 	"errors"
 	"maps"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
@@ -121,4 +123,41 @@ func (s *Set) forgetTemplate(pod *keptPod) {
 	if pod.owner != nil && len(s.podsOf(pod.owner.UID)) == 0 {
 		s.templates.forget(pod.owner.UID)
 	}
+}
+
+// Enqueue asks for these workloads to be looked at now. Outside of a term it does nothing.
+func (s *Set) Enqueue(keys ...annotations.Key) {
+	t := s.current.Load()
+	if t == nil {
+		return
+	}
+	for _, key := range keys {
+		t.Add(key)
+	}
+}
+
+// EnqueueSelected asks for every selected workload to be looked at now. Outside of a term it does nothing.
+func (s *Set) EnqueueSelected() { s.Enqueue(s.Selected()...) }
+
+// EnqueueNamespace asks for every selected workload of a namespace to be looked at now. Outside of a term it does nothing.
+func (s *Set) EnqueueNamespace(namespace string) {
+	keys := s.Selected()
+	s.Enqueue(slices.DeleteFunc(keys, func(key annotations.Key) bool { return key.Namespace != namespace })...)
+}
+
+// EnqueueOwners asks for the selected workloads that own these pods to be looked at now, each of them once. It skips pods that are
+// unknown or have no such owner. Outside of a term it does nothing.
+func (s *Set) EnqueueOwners(pods []types.NamespacedName) {
+	if s.current.Load() == nil {
+		return
+	}
+	known := make([]*keptPod, 0, len(pods))
+	for _, name := range pods {
+		if pod := named[*keptPod](s.pods.GetStore(), cache.NamespacedNameAsObjectName(name)); pod != nil {
+			known = append(known, pod)
+		}
+	}
+	// All keys are collected before the first is enqueued. Otherwise a worker could take a key before another pod of the same workload
+	// enqueues it a second time.
+	s.Enqueue(s.workloadsOf(known...)...)
 }

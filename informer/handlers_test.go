@@ -228,3 +228,17 @@ func BenchmarkPodBecomesReady(b *testing.B) {
 		set.podUpdated(p, after)
 	}
 }
+
+func BenchmarkEnqueueOwnersOf20000Pods(b *testing.B) {
+	set, _, pods := crowd(b)
+	t := newTerm(nil, nil)
+	defer t.ShutDown()
+	set.current.Store(t)
+	b.ReportAllocs()
+	for b.Loop() {
+		set.EnqueueOwners(pods)
+	}
+	if t.Len() != 10 {
+		b.Fatalf("%d workloads enqueued", t.Len())
+	}
+}

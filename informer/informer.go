@@ -17,7 +17,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"sync/atomic"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -46,27 +45,6 @@ type Config struct {
 	// retried), and a watch that fails (each kind of object at most once a minute). It is called from several goroutines and must
 	// return quickly. If it is nil, errors go to klog.
 	OnError func(err error)
-}
-
-// Set is the watched part of the cluster together with the queue of workloads to look at. All methods may be called
-// from any goroutine. What it returns is shared and must not be changed.
-type Set struct {
-	deployments cache.TypedSharedIndexInformer[*kept]
-	replicaSets cache.TypedSharedIndexInformer[*record]
-	pods        cache.TypedSharedIndexInformer[*keptPod]
-	templates   templates
-	reader      kubernetes.Interface
-	// doubtDeployments lists Deployments again because a change is known that their watch has not brought.
-	doubtDeployments func(why string)
-
-	onError func(error)
-	// handled are done when the handlers have seen all of the initial lists. The caches hold them by then.
-	handled []cache.DoneChecker
-	started atomic.Bool
-	running sync.WaitGroup
-
-	terms   chan struct{}        // holds one token while a term lasts, so that the next one waits for its end
-	current atomic.Pointer[term] // nil outside of a term
 }
 
 // New prepares the informers without contacting the API server. It fails if a client is missing.
@@ -121,6 +99,37 @@ func (s *Set) Start(ctx context.Context) error {
 		return fmt.Errorf("filling the caches of deployments, replicasets and pods: %w", context.Cause(ctx))
 	}
 	return nil
+}
+
+// Run is one term of leadership. It waits until the caches are filled, enqueues every selected workload, and calls f for each
+// enqueued key in up to the given number of goroutines (at least one). When ctx ends, it lets running calls of f return, drops the
+// rest of the queue, and returns. It may be called again and begins with an empty queue then. If two calls overlap, the second waits
+// for the end of the first.
+func (s *Set) Run(ctx context.Context, workers int, f ReconcileFunc) {
+	select {
+	case s.terms <- struct{}{}:
+		defer func() { <-s.terms }()
+	case <-ctx.Done():
+		return
+	}
+	if cache.WaitFor(ctx, "", s.handled...) {
+		s.lead(ctx, workers, newTerm(f, s.onError))
+	}
+}
+
+// lead runs the workers of a term until ctx ends.
+func (s *Set) lead(ctx context.Context, workers int, t *term) {
+	s.current.Store(t)
+	s.EnqueueSelected()
+	var working sync.WaitGroup
+	for range max(workers, 1) {
+		working.Go(func() { t.work(ctx) })
+	}
+	<-ctx.Done()
+	s.current.Store(nil)
+	t.ShutDown()
+	working.Wait()
+	t.wakeups.stop()
 }
 
 // Wait returns when everything that Start started has ended, some time after the end of Start's context.

@@ -7,12 +7,17 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
@@ -60,12 +65,6 @@ type awaited struct {
 
 // end ends the wait, though the list may still come.
 func (a *awaited) end() { a.once.Do(func() { close(a.ended) }) }
-
-// Names of the indexes of neighbors.
-const (
-	byNamespace = "namespace"
-	byTarget    = "target" // autoscalers by the Deployment that they scale
-)
 
 // NewNeighbors prepares the informers without contacting the API server. It fails if a client is missing.
 func NewNeighbors(c NeighborsConfig) (*Neighbors, error) {
@@ -146,15 +145,6 @@ func (n *Neighbors) follow(autoscalers cache.SharedIndexInformer) error {
 	return err
 }
 
-// typed asserts the type that a transform has made: an informer holds no other.
-func typed[T any](obj any) T {
-	t, ok := obj.(T)
-	if !ok {
-		panic(fmt.Errorf("an informer holds a %T", obj))
-	}
-	return t
-}
-
 func (n *Neighbors) autoscalersChanged(objs ...any) {
 	if n.config.OnAutoscaler == nil {
 		return
@@ -184,6 +174,128 @@ func (n *Neighbors) Start(ctx context.Context) {
 			}
 		})
 	}
+}
+
+const (
+	// lookForExtensions is how often to ask the API server whether it has such objects by now.
+	lookForExtensions = 5 * time.Minute
+	// askAgain is how often to ask while it does not answer.
+	askAgain = 10 * time.Second
+)
+
+// extension is a kind of autoscaler that few clusters have.
+type extension struct {
+	resource schema.GroupVersionResource
+	slim     cache.TransformFunc
+	// informer is nil while the cluster does not have the resource.
+	informer atomic.Pointer[cache.SharedIndexInformer]
+	// looked ends when it is known whether there are such objects.
+	looked *awaited
+}
+
+// The resources of KEDA 2 and of the VerticalPodAutoscaler.
+var (
+	scaledObjects = schema.GroupVersionResource{Group: annotations.GroupKEDA, Version: "v1alpha1", Resource: "scaledobjects"}
+	resizers      = schema.GroupVersionResource{Group: annotations.GroupResizer, Version: "v1", Resource: "verticalpodautoscalers"}
+)
+
+// of returns the objects of the extension whose target is the Deployment.
+func (x *extension) of(deployment annotations.Key) []*autoscaler {
+	informer := x.informer.Load()
+	if informer == nil {
+		return nil
+	}
+	return indexed[*autoscaler]((*informer).GetIndexer(), byTarget, deployment.NamespacedName().String())
+}
+
+// followExtension watches the resource while the cluster has it, and otherwise asks now and then whether it does.
+//
+//	no such resource --installed--> watch --removed--> no such resource
+func (n *Neighbors) followExtension(ctx context.Context, x *extension) {
+	failing := n.config.Watches.Reporter(x.resource.Resource, n.config.OnError)
+	failing.What = "whether there are " + x.resource.Resource
+	for ctx.Err() == nil {
+		var served bool
+		err := n.config.Watches.Insist(ctx, x.resource.Resource, func() error {
+			var err error
+			served, err = n.serves(ctx, x.resource)
+			return err
+		})
+		if err == nil && served {
+			err = n.watchExtension(ctx, x)
+		}
+		pause := lookForExtensions
+		if err != nil {
+			failing.Failed(ctx, nil, err)
+			pause = askAgain
+		}
+		if err == nil || withheld(err) {
+			x.looked.end()
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+		}
+	}
+}
+
+func (n *Neighbors) serves(ctx context.Context, resource schema.GroupVersionResource) (bool, error) {
+	var list *metav1.APIResourceList
+	// If one extension API hangs, that does not mean that the API server cannot be reached.
+	err := watching.Within(ctx, askAgain, func(ctx context.Context) (err error) {
+		list, err = discovery.ToDiscoveryInterfaceWithContext(n.config.Client.Discovery()).ServerResourcesForGroupVersionWithContext(ctx, resource.GroupVersion().String())
+		return err
+	})
+	if apierrors.IsNotFound(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("asking for the resources of %s: %w", resource.GroupVersion(), err)
+	}
+	for _, r := range list.APIResources {
+		if r.Name == resource.Resource {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// watchExtension watches until ctx ends or the resource is gone.
+func (n *Neighbors) watchExtension(parent context.Context, x *extension) error {
+	ctx, cancel := context.WithCancel(parent)
+	defer cancel()
+	informer, err := n.newExtensionInformer(x, func(err error) {
+		if withheld(err) {
+			x.looked.end()
+		}
+		if apierrors.IsNotFound(err) {
+			cancel()
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("preparing the informer of %s: %w", x.resource.Resource, err)
+	}
+	x.informer.Store(&informer)
+	n.running.Go(func() {
+		if cache.WaitFor(ctx, "", informer.HasSyncedChecker()) {
+			x.looked.end()
+		}
+	})
+	informer.RunWithContext(ctx)
+	x.informer.Store(nil)
+	n.autoscalersChanged(informer.GetStore().List()...)
+	return nil
+}
+
+// newExtensionInformer makes an informer whose changes are reported to OnAutoscaler; failed is called for each failed list or watch.
+func (n *Neighbors) newExtensionInformer(x *extension, failed func(error)) (cache.SharedIndexInformer, error) {
+	s := watching.New(x.resource.Resource, n.config.Dynamic.Resource(x.resource).Namespace(n.config.Namespace), n.config.Watches, n.config.OnError)
+	informer := s.Informer(n.config.Dynamic, &unstructured.Unstructured{}, cache.Indexers{byTarget: targetOf}, x.slim)
+	return informer, errors.Join(n.follow(informer),
+		informer.SetWatchErrorHandlerWithContext(func(ctx context.Context, r *cache.Reflector, err error) {
+			s.Failed(ctx, r, err)
+			failed(err)
+		}))
 }
 
 // optional is how long Fill waits for extensions. They belong to others, and the API that serves them may be broken.

@@ -4,14 +4,11 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
-	"slices"
 	"sync"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
-	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/util/workqueue"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
@@ -56,74 +53,6 @@ func newTerm(f ReconcileFunc, onError func(error)) *term {
 		reconcile: f,
 		onError:   onError,
 	}
-}
-
-// Run is one term of leadership. It waits until the caches are filled, enqueues every selected workload, and calls f for each
-// enqueued key in up to the given number of goroutines (at least one). When ctx ends, it lets running calls of f return, drops the
-// rest of the queue, and returns. It may be called again and begins with an empty queue then. If two calls overlap, the second waits
-// for the end of the first.
-func (s *Set) Run(ctx context.Context, workers int, f ReconcileFunc) {
-	select {
-	case s.terms <- struct{}{}:
-		defer func() { <-s.terms }()
-	case <-ctx.Done():
-		return
-	}
-	if cache.WaitFor(ctx, "", s.handled...) {
-		s.lead(ctx, workers, newTerm(f, s.onError))
-	}
-}
-
-// lead runs the workers of a term until ctx ends.
-func (s *Set) lead(ctx context.Context, workers int, t *term) {
-	s.current.Store(t)
-	s.EnqueueSelected()
-	var working sync.WaitGroup
-	for range max(workers, 1) {
-		working.Go(func() { t.work(ctx) })
-	}
-	<-ctx.Done()
-	s.current.Store(nil)
-	t.ShutDown()
-	working.Wait()
-	t.wakeups.stop()
-}
-
-// Enqueue asks for these workloads to be looked at now. Outside of a term it does nothing.
-func (s *Set) Enqueue(keys ...annotations.Key) {
-	t := s.current.Load()
-	if t == nil {
-		return
-	}
-	for _, key := range keys {
-		t.Add(key)
-	}
-}
-
-// EnqueueSelected asks for every selected workload to be looked at now. Outside of a term it does nothing.
-func (s *Set) EnqueueSelected() { s.Enqueue(s.Selected()...) }
-
-// EnqueueNamespace asks for every selected workload of a namespace to be looked at now. Outside of a term it does nothing.
-func (s *Set) EnqueueNamespace(namespace string) {
-	keys := s.Selected()
-	s.Enqueue(slices.DeleteFunc(keys, func(key annotations.Key) bool { return key.Namespace != namespace })...)
-}
-
-// EnqueueOwners asks for the selected workloads that own these pods to be looked at now, each of them once. It skips pods that are
-// unknown or have no such owner. Outside of a term it does nothing.
-func (s *Set) EnqueueOwners(pods []types.NamespacedName) {
-	if s.current.Load() == nil {
-		return
-	}
-	known := make([]*keptPod, 0, len(pods))
-	for _, name := range pods {
-		if pod := named[*keptPod](s.pods.GetStore(), cache.NamespacedNameAsObjectName(name)); pod != nil {
-			known = append(known, pod)
-		}
-	}
-	// All keys are collected before the first is enqueued. Otherwise a worker could take a key before another pod of the same workload
-	// enqueues it a second time.
-	s.Enqueue(s.workloadsOf(known...)...)
 }
 
 // work takes keys until the queue is shut down and empty.

@@ -204,20 +204,6 @@ func TestAPanicIsAFailureOfOneWorkload(t *testing.T) {
 	})
 }
 
-func BenchmarkEnqueueOwnersOf20000Pods(b *testing.B) {
-	set, _, pods := crowd(b)
-	t := newTerm(nil, nil)
-	defer t.ShutDown()
-	set.current.Store(t)
-	b.ReportAllocs()
-	for b.Loop() {
-		set.EnqueueOwners(pods)
-	}
-	if t.Len() != 10 {
-		b.Fatalf("%d workloads enqueued", t.Len())
-	}
-}
-
 func BenchmarkWakeups(b *testing.B) {
 	w := wakeups{timers: map[annotations.Key]*time.Timer{}}
 	defer w.stop()

@@ -5,7 +5,6 @@ import (
 	"math"
 	"time"
 
-	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/picture"
 	"github.com/mini-hpa/mini-hpa/scaler/trace"
 )
@@ -29,16 +28,16 @@ type drawing struct {
 // curve is the replicas and the ratio that go with them.
 type curve struct{ replicas, ratio []picture.Point }
 
-func newDrawing(j job, workload *annotations.Workload, c *comparison) *drawing {
-	v := picture.Variant{Name: fmt.Sprintf("%s: deployment %s/%s", j.name, workload.Namespace, workload.Name)}
-	if len(j.task.set) > 0 {
-		v.Facts = append(v.Facts, "--set "+j.task.set.Words())
+func newDrawing(page *picture.Page, c *comparison) *drawing {
+	v := picture.Variant{Name: c.title}
+	if c.settings != "" {
+		v.Facts = append(v.Facts, "--set "+c.settings)
 	}
 	if c.set != nil {
 		v.Facts = append(v.Facts, "Each point is what other annotations would have decided there and then, on usage that was measured with the recorded "+
 			"replicas. It is not what would have happened.")
 	}
-	return &drawing{page: &j.task.page, variant: v, c: c}
+	return &drawing{page: page, variant: v, c: c}
 }
 
 func (r *drawing) show(p pair) error {

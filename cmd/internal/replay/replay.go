@@ -3,6 +3,7 @@ package replay
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -131,7 +132,7 @@ func (j job) source() string {
 
 // each replays the observations. What was decided before a line that cannot be read is shown.
 func (j job) each(ctx context.Context, r *trace.Reader, c *comparison) error {
-	view := j.view(r, c)
+	view := j.view(c)
 	for ctx.Err() == nil {
 		s, err := r.Next()
 		if errors.Is(err, io.EOF) {
@@ -147,12 +148,48 @@ func (j job) each(ctx context.Context, r *trace.Reader, c *comparison) error {
 	return context.Cause(ctx)
 }
 
+// view shows a replay while it runs.
+type view interface {
+	// show takes the next observation's outcome.
+	show(p pair) error
+	// end comes after the last one.
+	end() error
+}
+
+func (j job) view(c *comparison) view {
+	switch j.task.output {
+	case "html":
+		return newDrawing(&j.task.page, c)
+	case "json":
+		e := json.NewEncoder(j.streams.Out)
+		e.SetEscapeHTML(false)
+		return &lines{file: j.file, encoder: e}
+	}
+	return newTable(j.streams.Out, j.task.all, c)
+}
+
+// lines shows one object a line.
+type lines struct {
+	file    string
+	encoder *json.Encoder
+}
+
+func (l *lines) show(p pair) error {
+	return l.encoder.Encode(struct {
+		trace.Outcome
+		File string `json:"file,omitempty"`
+	}{*p.asked(), l.file})
+}
+
+func (l *lines) end() error { return nil }
+
 // compare prepares the replay under the annotations as recorded, and under those of --set if there are any. Where there
 // is nothing to compare with, because a workload has no annotations yet or only one answer is wanted, --set takes their place.
 func (j job) compare(r *trace.Reader) (*comparison, error) {
-	recorded, when := r.Workload().Annotations, ""
+	workload := r.Workload()
+	recorded, when := workload.Annotations, ""
 	changed := j.task.set.Apply(recorded)
-	c := &comparison{}
+	c := &comparison{title: fmt.Sprintf("%s: deployment %s/%s", j.name, workload.Namespace, workload.Name), settings: j.task.set.Words()}
 	if changed != nil && (j.task.output == "json" || !annotations.Selected(recorded)) {
 		recorded, changed, when = changed, nil, withSet
 	}

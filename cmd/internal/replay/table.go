@@ -3,9 +3,9 @@ package replay
 import (
 	"cmp"
 	"fmt"
+	"io"
 	"time"
 
-	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 	"github.com/mini-hpa/mini-hpa/scaler/trace"
 )
@@ -13,18 +13,18 @@ import (
 // table shows a replay to people: the observations at which something changes, and a summary.
 type table struct {
 	*cli.Page
-	job job
+	all bool // also the observations at which nothing changes
 	c   *comparison
 	// before is the observation before; its outcomes are nil at the first one.
 	before pair
 	hidden int
 }
 
-func newTable(j job, workload *annotations.Workload, c *comparison) *table {
-	t := &table{Page: cli.NewPage(j.streams.Out), job: j, c: c}
-	t.Line("%s: deployment %s", j.name, workload.Namespace+"/"+workload.Name)
-	if len(j.task.set) > 0 {
-		t.Line("--set %s", j.task.set.Words())
+func newTable(out io.Writer, all bool, c *comparison) *table {
+	t := &table{Page: cli.NewPage(out), all: all, c: c}
+	t.Line("%s", c.title)
+	if c.settings != "" {
+		t.Line("--set %s", c.settings)
 	}
 	t.Title("Observations")
 	if c.set == nil {
@@ -36,7 +36,7 @@ func newTable(j job, workload *annotations.Workload, c *comparison) *table {
 }
 
 func (t *table) show(p pair) error {
-	if !t.job.task.all && !t.changes(p) {
+	if !t.all && !t.changes(p) {
 		t.hidden++
 	} else if t.c.set == nil {
 		o := p.recorded

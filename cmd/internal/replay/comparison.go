@@ -1,7 +1,6 @@
 package replay
 
 import (
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -12,7 +11,9 @@ import (
 
 // comparison decides on each observation under the annotations as recorded and, where it is not nil, under those of --set.
 type comparison struct {
-	recorded, set *trace.Replay
+	// title names the file and the workload, settings are those of --set, in words; empty where there are none.
+	title, settings string
+	recorded, set   *trace.Replay
 	// recordedSum and setSum sum up what each of them decided.
 	recordedSum, setSum trace.Summary
 	// differ counts the observations that the two decide differently; first is the first of them.
@@ -49,41 +50,6 @@ func (p pair) asked() *trace.Outcome {
 	}
 	return p.recorded
 }
-
-// view shows a replay while it runs.
-type view interface {
-	// show takes the next observation's outcome.
-	show(p pair) error
-	// end comes after the last one.
-	end() error
-}
-
-func (j job) view(r *trace.Reader, c *comparison) view {
-	switch j.task.output {
-	case "html":
-		return newDrawing(j, r.Workload(), c)
-	case "json":
-		e := json.NewEncoder(j.streams.Out)
-		e.SetEscapeHTML(false)
-		return &lines{file: j.file, encoder: e}
-	}
-	return newTable(j, r.Workload(), c)
-}
-
-// lines shows one object a line.
-type lines struct {
-	file    string
-	encoder *json.Encoder
-}
-
-func (l *lines) show(p pair) error {
-	return l.encoder.Encode(struct {
-		trace.Outcome
-		File string `json:"file,omitempty"`
-	}{*p.asked(), l.file})
-}
-
-func (l *lines) end() error { return nil }
 
 // sumRow is one row of the summary: what it is called, and how it is read.
 type sumRow struct {

@@ -176,6 +176,64 @@ func (n *Neighbors) Start(ctx context.Context) {
 	}
 }
 
+// optional is how long Fill waits for extensions. They belong to others, and the API that serves them may be broken.
+const optional = 30 * time.Second
+
+// Fill returns when every kind of object has been listed, or it is known that it cannot be: a role may leave out LimitRanges or
+// HorizontalPodAutoscalers, and few clusters have the others. It fails if ctx ends before that.
+func (n *Neighbors) Fill(ctx context.Context) error {
+	for _, a := range n.awaited {
+		select {
+		case <-a.came:
+		case <-a.ended:
+		case <-ctx.Done():
+			return fmt.Errorf("filling the caches of limitranges and autoscalers: %w", context.Cause(ctx))
+		}
+	}
+	return nil
+}
+
+// Filled says whether Fill would return at once.
+func (n *Neighbors) Filled() bool {
+	for _, a := range n.awaited {
+		select {
+		case <-a.came:
+		case <-a.ended:
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// Wait returns when everything that Start started has ended, some time after the end of Start's context.
+func (n *Neighbors) Wait() { n.running.Wait() }
+
+// Surroundings returns the surroundings of a Deployment. They are shared and must not be changed.
+func (n *Neighbors) Surroundings(deployment annotations.Key) annotations.Surroundings {
+	var s annotations.Surroundings
+	if !n.limitRanges.HasSynced() {
+		s.Unknown = "LimitRanges cannot be read"
+	}
+	if scope := n.config.Namespace; scope != "" && scope != deployment.Namespace {
+		s.Unknown = "only namespace " + scope + " is watched"
+	}
+	s.LimitRanges = indexed[*corev1.LimitRange](n.limitRanges.GetIndexer(), byNamespace, deployment.Namespace)
+	slices.SortFunc(s.LimitRanges, func(a, b *corev1.LimitRange) int { return strings.Compare(a.Name, b.Name) })
+	found := indexed[*autoscaler](n.hpas.GetIndexer(), byTarget, deployment.NamespacedName().String())
+	found = append(found, n.scaledObjects.of(deployment)...)
+	for _, a := range found {
+		s.Autoscalers = append(s.Autoscalers, a.is)
+	}
+	slices.SortFunc(s.Autoscalers, func(a, b annotations.Autoscaler) int { return strings.Compare(a.Kind+" "+a.Name, b.Kind+" "+b.Name) })
+	s.Autoscalers = slices.Compact(s.Autoscalers) // a ScaledObject and the HorizontalPodAutoscaler that KEDA made for it
+	for _, a := range n.resizers.of(deployment) {
+		s.Resizers = append(s.Resizers, a.resizer)
+	}
+	slices.SortFunc(s.Resizers, func(a, b *annotations.Resizer) int { return strings.Compare(a.Name, b.Name) })
+	return s
+}
+
 const (
 	// lookForExtensions is how often to ask the API server whether it has such objects by now.
 	lookForExtensions = 5 * time.Minute
@@ -296,62 +354,4 @@ func (n *Neighbors) newExtensionInformer(x *extension, failed func(error)) (cach
 			s.Failed(ctx, r, err)
 			failed(err)
 		}))
-}
-
-// optional is how long Fill waits for extensions. They belong to others, and the API that serves them may be broken.
-const optional = 30 * time.Second
-
-// Fill returns when every kind of object has been listed, or it is known that it cannot be: a role may leave out LimitRanges or
-// HorizontalPodAutoscalers, and few clusters have the others. It fails if ctx ends before that.
-func (n *Neighbors) Fill(ctx context.Context) error {
-	for _, a := range n.awaited {
-		select {
-		case <-a.came:
-		case <-a.ended:
-		case <-ctx.Done():
-			return fmt.Errorf("filling the caches of limitranges and autoscalers: %w", context.Cause(ctx))
-		}
-	}
-	return nil
-}
-
-// Filled says whether Fill would return at once.
-func (n *Neighbors) Filled() bool {
-	for _, a := range n.awaited {
-		select {
-		case <-a.came:
-		case <-a.ended:
-		default:
-			return false
-		}
-	}
-	return true
-}
-
-// Wait returns when everything that Start started has ended, some time after the end of Start's context.
-func (n *Neighbors) Wait() { n.running.Wait() }
-
-// Surroundings returns the surroundings of a Deployment. They are shared and must not be changed.
-func (n *Neighbors) Surroundings(deployment annotations.Key) annotations.Surroundings {
-	var s annotations.Surroundings
-	if !n.limitRanges.HasSynced() {
-		s.Unknown = "LimitRanges cannot be read"
-	}
-	if scope := n.config.Namespace; scope != "" && scope != deployment.Namespace {
-		s.Unknown = "only namespace " + scope + " is watched"
-	}
-	s.LimitRanges = indexed[*corev1.LimitRange](n.limitRanges.GetIndexer(), byNamespace, deployment.Namespace)
-	slices.SortFunc(s.LimitRanges, func(a, b *corev1.LimitRange) int { return strings.Compare(a.Name, b.Name) })
-	found := indexed[*autoscaler](n.hpas.GetIndexer(), byTarget, deployment.NamespacedName().String())
-	found = append(found, n.scaledObjects.of(deployment)...)
-	for _, a := range found {
-		s.Autoscalers = append(s.Autoscalers, a.is)
-	}
-	slices.SortFunc(s.Autoscalers, func(a, b annotations.Autoscaler) int { return strings.Compare(a.Kind+" "+a.Name, b.Kind+" "+b.Name) })
-	s.Autoscalers = slices.Compact(s.Autoscalers) // a ScaledObject and the HorizontalPodAutoscaler that KEDA made for it
-	for _, a := range n.resizers.of(deployment) {
-		s.Resizers = append(s.Resizers, a.resizer)
-	}
-	slices.SortFunc(s.Resizers, func(a, b *annotations.Resizer) int { return strings.Compare(a.Name, b.Name) })
-	return s
 }

@@ -1,20 +1,10 @@
 package recommend
 
 import (
+	"fmt"
+	"strings"
 	"time"
-
-	"github.com/mini-hpa/mini-hpa/annotations"
 )
-
-// tolerances are the half-widths of the band around 1 in which a ratio changes nothing (KEP-4951).
-type tolerances struct{ up, down float64 }
-
-func tolerancesOf(p *annotations.Policy) tolerances {
-	return tolerances{up: p.Up.Tolerance.AsApproximateFloat64(), down: p.Down.Tolerance.AsApproximateFloat64()}
-}
-
-// within includes both ends (HPA: Tolerances.isWithin).
-func (t tolerances) within(ratio float64) bool { return 1-t.down <= ratio && ratio <= 1+t.up }
 
 // average evaluates a metric that each pod has.
 //
@@ -93,6 +83,29 @@ type (
 	averageState averageFacts
 )
 
+// String is the arithmetic of the ratio: "usage 2200m / requests 1000m = 220%; 220% / target 50% = ratio 4.4".
+func (u *averageRatio) String() string {
+	of := fmt.Sprintf("%d pods", u.of.pods)
+	if u.metric.utilization {
+		of = "requests " + u.metric.amount(u.of.requested)
+	}
+	value := u.metric.show(u.value)
+	return fmt.Sprintf("usage %s / %s = %s; %s / target %s = ratio %.4g", u.metric.amount(u.of.used), of, value, value, u.metric.show(u.metric.target), u.ratio)
+}
+
+// String is the metric's state in one line, for Events: "cpu utilization 220% above target 50% (1 of 1 pods, sample 2s old)".
+func (s *averageState) String() string {
+	kind, age := "", ""
+	if s.metric.utilization {
+		kind = " utilization"
+	}
+	if !s.oldest.IsZero() {
+		age = fmt.Sprintf(", sample %s old", whole(max(s.now.Sub(s.oldest), 0)))
+	}
+	return fmt.Sprintf("%s%s %s %s target %s (%d of %d pods%s)%s", s.metric.name, kind, s.metric.show(s.value), relation(s.ratio),
+		s.metric.show(s.metric.target), s.spoken, s.counts.all(), age, s.cut)
+}
+
 // ratio is usage over target for some pods, and the value that it came from: a percent of the requests for a
 // utilization, else the average of the pods in milli-units. Integer division as in the HPA, so that both round alike.
 // It is false if there is nothing to divide by.
@@ -135,6 +148,37 @@ type outlook struct {
 	band    tolerances
 }
 
+// String is the arithmetic of the proposal: "ratio 4.4 is outside 0.9..1.1; ceil(4.4 * 1 pods) = 5".
+func (o *outlook) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "ratio %.4g", o.careful)
+	with := " with "
+	if o.assumed > 0 {
+		fmt.Fprintf(&b, " with careful assumptions for %d pods", o.assumed)
+		with = " and "
+	}
+	if o.capped > 0 {
+		as := "at the target"
+		if o.others > 0 {
+			as = fmt.Sprintf("the average of the %d others", o.others)
+		}
+		fmt.Fprintf(&b, "%s%d pods that warm up counted as %s", with, o.capped, as)
+	}
+	if o.shifted > 0 {
+		fmt.Fprintf(&b, " once %d pods carry what more of them did", o.shifted)
+	}
+	fmt.Fprintf(&b, " is %s", o.band.side(o.careful))
+	if !o.band.within(o.careful) || o.reason == ReasonCarried {
+		fmt.Fprintf(&b, "; ceil(%.4g * %d pods", o.each, o.pods)
+		if o.aside > 0 {
+			fmt.Fprintf(&b, " + %.4g for %d whose readiness is unknown", o.targets, o.aside)
+		}
+		fmt.Fprintf(&b, ") = %d", o.made)
+	}
+	b.WriteString(stays(o.reason, o.current))
+	return b.String()
+}
+
 // outlook evaluates the metric with the HPA's ratio and assumptions, then with those that repair them, and on the way in without
 // any.
 func (v *view) outlook(n *numbers, m *podMetric, c *cohort, plain, ratio float64) outlook {
@@ -166,6 +210,19 @@ func (v *view) alone(n *numbers, m *podMetric, c *cohort, counted treatment, rat
 	as := everyKnown()
 	as.group[inReady] = counted
 	return v.against(v.evaluate(n, m, c, as, ratio)).to
+}
+
+// carried repairs "somebody else's scale-in is within the tolerance": while more pods run than are asked for, the load is what
+// all of them carry. The tolerance is that of the replicas which they are to become: 12 pods at the target are not within it if 1
+// is to be left, but they are if it is 11.
+func (v *view) carried(n *numbers, o outlook) outlook {
+	each := min(o.ratio, o.careful) // pods that could not be measured carry no more than the others
+	load := each*float64(o.pods) + o.targets
+	if made := n.ceil(load); made >= o.to && v.carries(load, made) {
+		o.each, o.made, o.to, o.reason = each, made, made, ReasonCarried
+		o.repairs |= RepairOutside
+	}
+	return o
 }
 
 // evaluate is the outlook under some assumptions. As in the HPA, samples of pods that do not exist count only beside pods

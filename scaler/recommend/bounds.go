@@ -1,5 +1,11 @@
 package recommend
 
+import (
+	"fmt"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+)
+
 // confine corrects replicas that are out of bounds. Where somebody else has made them too few, the metrics are asked first.
 func (v *view) confine(d draft) draft {
 	if outside := v.Replicas < v.policy.Min || v.Replicas > v.policy.Max; !outside || v.below {
@@ -23,6 +29,15 @@ func (v *view) correct(d draft) draft {
 // outOfBounds is a number of replicas that is above the one bound or below the other.
 type outOfBounds struct{ current, bound int32 }
 
+// String says that the present number is out of bounds.
+func (o *outOfBounds) String() string {
+	key, relation := annotations.Max, "above"
+	if o.current < o.bound {
+		key, relation = annotations.Min, "below"
+	}
+	return fmt.Sprintf("current number of replicas %d %s %s %d", o.current, relation, key, o.bound)
+}
+
 // bound keeps the replicas within min..max.
 func (v *view) bound(d draft) draft {
 	b := &bounds{min: v.policy.Min, max: v.policy.Max, from: d.Desired}
@@ -35,6 +50,14 @@ func (v *view) bound(d draft) draft {
 
 // bounds are the least and the most replicas, and what they made of a number.
 type bounds struct{ min, max, from, to int32 }
+
+// String says within which bounds the replicas are, or were not.
+func (b *bounds) String() string {
+	if b.to == b.from {
+		return fmt.Sprintf("within %d..%d", b.min, b.max)
+	}
+	return fmt.Sprintf("%d is not within %d..%d", b.from, b.min, b.max)
+}
 
 func boundReason(from, to int32) string {
 	if to < from {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	custommetricsv1beta2 "k8s.io/metrics/pkg/apis/custom_metrics/v1beta2"
 )
 
 // cohort is the workload's pods as one metric sees them: what their facts come to together.
@@ -52,6 +53,38 @@ func (v *view) cohort(n *numbers, m *podMetric) (cohort, *Failure) {
 	return c, nil
 }
 
+// samples are those of a metric.
+func (v *view) samples(n *numbers, m *podMetric) samples {
+	f := samples{metric: m, resources: v.PodMetrics, taken: v.Taken.PodMetrics, positive: v.repairs(RepairNegative)}
+	if m.series != "" {
+		f.resources = nil
+		f.custom, f.taken = v.podValues(m)
+	}
+	if !v.repairs(RepairParticipants) {
+		f.index(n)
+	}
+	return f
+}
+
+// podValues are the custom metric's values that describe pods, and when they were taken.
+func (v *view) podValues(m *podMetric) (values []custommetricsv1beta2.MetricValue, times []time.Time) {
+	all, allTimes := v.CustomMetrics[m.series], v.Taken.CustomMetrics[m.series]
+	if !slices.ContainsFunc(all, describesAnother) {
+		return all, allTimes
+	}
+	for i, value := range all {
+		if !describesAnother(value) {
+			values, times = append(values, value), append(times, taken(allTimes, i, value.Timestamp.Time))
+		}
+	}
+	return values, times
+}
+
+// describesAnother says that a value is of something else than a pod.
+func describesAnother(value custommetricsv1beta2.MetricValue) bool {
+	return value.DescribedObject.Kind != "Pod" && value.DescribedObject.Kind != ""
+}
+
 // join adds the facts of a pod.
 func (c *cohort) join(facts *podFacts) {
 	c.repairs |= facts.repairs
@@ -83,6 +116,33 @@ func (c *cohort) add(r *reading) {
 	c.readings = append(c.readings, *r)
 	c.count[r.group] += times
 	c.marked[r.mark] += times
+}
+
+// firstReady is how long after its start a pod becomes ready for the first time, at the latest, if no other pod of the workload is known to
+// take longer. What turns ready later than that was ready before.
+const firstReady = 5 * time.Minute
+
+// warm marks the pods whose CPU sample is of their warm-up. Usage that new pods have whatever their load makes more of them, which do the
+// same. On the way out they count like the others; if all pods are new, nothing is known of the load. On the way in they count as they are.
+//
+// A pod warms up once. Its Ready condition knows its last change only, and under an overload that makes readiness flap,
+// pods that begin to warm up each time would never scale out. So a pod that is ready late was ready before, unless one that is past its
+// warm-up took about as long: pods of one workload start alike. Then there are others whose usage tells of the load.
+func (c *cohort) warm(usual time.Duration) {
+	quickest := time.Duration(0)
+	for i := range c.readings {
+		if w := &c.readings[i].warmUp; w.ready && !w.early && (quickest == 0 || w.after < quickest) {
+			quickest = w.after
+		}
+	}
+	const alike = 2
+	for i := range c.readings {
+		r := &c.readings[i]
+		if w := &r.warmUp; w.early && (w.after <= usual || w.ready && w.after <= alike*quickest) {
+			r.warming = true
+			c.warming++
+		}
+	}
 }
 
 // strays are samples of pods that do not exist. The HPA controller counts them, a part of the repair "only the pods that
@@ -197,3 +257,16 @@ func (c *cohort) counts() podCounts {
 
 // all is how many take part.
 func (c *podCounts) all() int { return c.known + c.others + c.unready + c.missing }
+
+// String says how many pods there are of each group.
+func (c *podCounts) String() string {
+	others, strays := "", ""
+	if c.others > 0 {
+		others = fmt.Sprintf("%d not known to be, ", c.others)
+	}
+	if c.strays > 0 {
+		strays = fmt.Sprintf(", and %d samples of pods that do not exist", c.strays)
+	}
+	return fmt.Sprintf("%d pods: %d ready, %s%d unready, %d without a current sample, %d ignored%s",
+		c.all()+c.ignored, c.known, others, c.unready, c.missing, c.ignored, strays)
+}

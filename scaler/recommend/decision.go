@@ -1,6 +1,8 @@
 package recommend
 
 import (
+	"fmt"
+	"strings"
 	"time"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
@@ -76,6 +78,30 @@ type Failure struct {
 	Reason string `json:"reason"`
 	// Detail says what was seen and, where the user can do something about it, what to do.
 	Detail string `json:"detail"`
+}
+
+// Missing are replicas that are asked for and do not come.
+type Missing struct {
+	// Refused is how many replicas have no pod, because the API server refuses to create it: a quota, most often.
+	Refused int32 `json:"refused,omitempty"`
+	// Unscheduled is how many have a pod that no node takes.
+	Unscheduled int32 `json:"unscheduled,omitempty"`
+	// Words are why: those of the API server where any pod is refused, else the scheduler's. They come from outside, and may hold
+	// anything.
+	Words string `json:"words,omitempty"`
+	// Since is when the replicas were changed or, if that was later and there are more of them than before, the last pod was created.
+	// Where none is refused it is when the pod that has waited longest began to.
+	Since time.Time `json:"since"`
+}
+
+// Text says it for people, of how many replicas that are asked for.
+func (m *Missing) Text(asked int32) string {
+	const quoted = 300 // bytes of what comes from outside
+	words := strings.ToValidUTF8(m.Words[:min(len(m.Words), quoted)], "")
+	if m.Refused > 0 {
+		return fmt.Sprintf("%d of %d replicas do not come, because their pods cannot be created: %q", m.Refused, asked, words)
+	}
+	return fmt.Sprintf("%d of %d replicas do not come, because no node takes their pods: %q", m.Unscheduled, asked, words)
 }
 
 // Stages, in the order in which they run.

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"time"
 
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+
 	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
@@ -75,6 +77,45 @@ type Change struct {
 	From  int32
 }
 
+// outside is a scale-in that somebody else has made and that the workload has not got over yet. The zero value is none.
+//
+//	replicas
+//	  12 |-----+                 +----- taken back
+//	     |     |  the pods go    |
+//	   1 |     +-----------------+
+//	     +-----^-----------------------> time
+//	           at
+//
+// For a moment its pods still run and their samples say what the load needs; then the pods are gone, and for as long as the
+// samples of those that are left are from before, nothing says so any more but what was known before.
+type outside struct {
+	at time.Time
+	// from is the number that was left to the workload before.
+	from int32
+	// needed is what the load asked for when it was last measured; 0 if it was not, or not lately.
+	needed int32
+}
+
+func (o outside) zero() bool { return o.from == 0 }
+
+// within says that the number before was within bounds that the present one may be below.
+func (o outside) within(p *annotations.Policy) bool {
+	return !o.zero() && o.from >= p.Min && o.from <= p.Max
+}
+
+// look is what was proposed at one look, before windows, bounds and policies: with assumptions, and by the observations
+// alone.
+type look struct {
+	time            time.Time
+	proposed, alone int32
+}
+
+// nothing is what observations recommend by which nothing can be said.
+const nothing = -1
+
+// assumed says that an assumption had a say.
+func (l look) assumed() bool { return l.alone != l.proposed }
+
 // Restored is what the cluster itself remembers of the changes that an earlier process wrote, for one that has just
 // started, or that was killed in the middle of a scale-out. Every pod is one that was added when it was created, and
 // so is every replica whose pod does not exist yet: that is exact after a scale-out, and careful after a rollout, whose
@@ -121,17 +162,38 @@ func (h History) Applied(d Decision) History {
 	return h
 }
 
-// prepared makes the present number of replicas the first recommendation, so that a controller that has just started
-// does not scale in before it has watched for one stabilization window (HPA: recordInitialRecommendation).
-func (v *view) prepared(h History) History {
-	if v.Compat && h.unplaced {
-		h = h.placed(&v.policy)
+// Adopted is the history after another controller that goes by the same annotations has changed the replicas. Its change uses up
+// the policies as an own one would: between two of them nothing is granted twice.
+func (h History) Adopted(at time.Time, replicas int32) History {
+	if h.left > 0 && replicas > 0 && replicas != h.left {
+		h.Changes = append(h.Changes[:len(h.Changes):len(h.Changes)], Change{Time: at, Delta: replicas - h.left, From: h.left})
+		h.carried, h.unplaced = h.asked, true
 	}
-	h.unplaced = false
-	if len(h.Recommendations) == 0 {
-		h.Recommendations, h.certain = []Recommendation{{Time: v.Time, Replicas: v.Replicas, Basis: Found}}, v.Time
+	h.left, h.outside = replicas, outside{}
+	return h
+}
+
+// Follow is the history at the next observation, after the last decision; nil is none that was to change anything.
+func (h History) Follow(last *Decision, s Snapshot) History {
+	if last != nil && !s.Unwritten {
+		h = h.Applied(*last)
+	}
+	if s.Adopted {
+		h = h.Adopted(s.Time, s.Replicas)
+	}
+	if s.Restored {
+		h = Restored(s)
 	}
 	return h
+}
+
+// base is where a change begins, for policies and windows: those of scale-up do not stand in the way back to the number from before
+// somebody else's scale-in.
+func (h History) base(current, desired int32) int32 {
+	if desired <= current {
+		return current
+	}
+	return max(current, h.outside.from)
 }
 
 // placed puts the change that was written last where the HPA controller would: it overwrites one change of the same
@@ -155,81 +217,6 @@ func (h History) placed(p *annotations.Policy) History {
 	return h
 }
 
-// oldestSample is how long a change is remembered for the samples from before it: as old as those of the usual windows are
-// at most, and more.
-const oldestSample = 5 * time.Minute
-
-// recorded adds what was proposed at one look, and drops what no window, no policy and no sample looks at any more.
-//
-// It repairs "what was assumed is remembered as recommended": where assumptions had a say, what the observations alone
-// recommend is remembered, and beside it what was assumed.
-func (v *view) recorded(h History, l look) History {
-	p := &v.policy
-	kept := make([]Recommendation, 0, len(h.Recommendations)+2)
-	keep := func(r Recommendation) {
-		kept = slices.DeleteFunc(kept, func(old Recommendation) bool {
-			return old.Replicas == r.Replicas && (old.Basis == r.Basis || r.Basis == Recommended)
-		})
-		kept = append(kept, r)
-	}
-	oldest := l.time.Add(-max(window(p.Up), window(p.Down)))
-	for _, old := range h.Recommendations {
-		if old.Time.After(oldest) {
-			kept = append(kept, old)
-		}
-	}
-	if !l.assumed() {
-		h.certain = l.time
-	}
-	if l.alone != nothing {
-		keep(Recommendation{Time: l.time, Replicas: l.alone})
-	}
-	if l.assumed() {
-		keep(Recommendation{Time: l.time, Replicas: l.proposed, Basis: Assumed})
-	}
-	h.Recommendations = kept
-	if !v.Compat {
-		h.Changes = h.since(l.time.Add(-max(longestPeriod(p.Up), longestPeriod(p.Down), oldestSample)))
-	}
-	return h
-}
-
-// look is what was proposed at one look, before windows, bounds and policies: with assumptions, and by the observations
-// alone.
-type look struct {
-	time            time.Time
-	proposed, alone int32
-}
-
-// nothing is what observations recommend by which nothing can be said.
-const nothing = -1
-
-// look is what was proposed.
-func (v *view) look(d draft) look {
-	l := look{time: d.Time, proposed: d.Desired, alone: d.Desired}
-	if v.repairs(RepairAssumed) {
-		l.alone = d.asked.alone
-	}
-	return l
-}
-
-// learn brings what is known up to this look, for the stages that follow.
-func (v *view) learn(d draft) draft {
-	d.Repairs |= RepairOutside.when(v.below)
-	d.history.asked, d.history.outside, d.history.needed = d.look.proposed, d.asked.outside, v.needs(&d.asked)
-	d.history = v.resume(d.history, d.look)
-	return d
-}
-
-// record remembers what was proposed.
-func (v *view) record(d draft) draft {
-	d.history = v.recorded(d.history, d.look)
-	return d
-}
-
-// assumed says that an assumption had a say.
-func (l look) assumed() bool { return l.alone != l.proposed }
-
 // since returns the changes after the cutoff, and at least the last one, however old: samples are held to it. They are
 // ordered by time, so nothing is copied.
 func (h History) since(cutoff time.Time) []Change {
@@ -238,4 +225,25 @@ func (h History) since(cutoff time.Time) []Change {
 		i = max(len(h.Changes)-1, 0)
 	}
 	return h.Changes[i:]
+}
+
+// longestGap is how long a workload may go without an evaluation before what is remembered of it is out of date.
+const longestGap = 5 * time.Minute
+
+// current says whether something is known lately enough to count.
+func (r Recommendation) current(now time.Time, p *annotations.Policy) bool {
+	return now.Sub(r.Time) <= max(longestGap, 2*p.SyncPeriod)
+}
+
+func window(rules autoscalingv2.HPAScalingRules) time.Duration {
+	return time.Duration(*rules.StabilizationWindowSeconds) * time.Second
+}
+
+// longestPeriod is how long a change can matter to the policies.
+func longestPeriod(rules autoscalingv2.HPAScalingRules) time.Duration {
+	var longest int32
+	for _, policy := range rules.Policies {
+		longest = max(longest, policy.PeriodSeconds)
+	}
+	return time.Duration(longest) * time.Second
 }

@@ -2,12 +2,11 @@ package recommend
 
 import (
 	"fmt"
-	"strconv"
+	"math"
+	"time"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
-
-	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
 // podMetric is a target on the average of the pods: CPU or memory of theirs, or of one container of theirs, or a custom
@@ -24,113 +23,98 @@ type podMetric struct {
 	target      int64
 }
 
-// activeFailed is the reason of the condition ScalingActive when a metric of this type fails.
-func activeFailed(kind autoscalingv2.MetricSourceType) string {
-	switch kind {
-	case autoscalingv2.ResourceMetricSourceType:
-		return ActiveFailedResource
-	case autoscalingv2.ContainerResourceMetricSourceType:
-		return ActiveFailedContainer
-	case autoscalingv2.PodsMetricSourceType:
-		return ActiveFailedPods
-	case autoscalingv2.ObjectMetricSourceType:
-		return ActiveFailedObject
-	case autoscalingv2.ExternalMetricSourceType:
-		return ActiveFailedExternal
+// show is a value of the metric as its target is written.
+func (m *podMetric) show(value int64) string {
+	if m.utilization {
+		return fmt.Sprintf("%d%%", value)
 	}
-	return ActiveInvalidMetric
+	return m.amount(value)
 }
 
-// propose asks one metric.
-func (v *view) propose(m *annotations.Metric) proposal {
-	n := v.numbers()
-	p := v.ask(&n, m)
-	p.repairs |= n.repairs()
+// amount is thousandths of the resource as kubectl shows them: 250m of CPU, 512Mi of memory; other metrics as decimals.
+func (m *podMetric) amount(thousandths int64) string {
+	const mebi = 1 << 20
+	if m.resource == corev1.ResourceCPU {
+		return fmt.Sprintf("%dm", thousandths)
+	}
+	if bytes := thousandths / 1000; m.resource == corev1.ResourceMemory && bytes >= mebi {
+		return fmt.Sprintf("%dMi", bytes/mebi)
+	}
+	return decimal(thousandths)
+}
+
+// proposal is what one metric makes of the workload.
+type proposal struct {
+	metric   string
+	replicas int32
+	// alone is what it would be without assumptions for pods that could not be measured; nothing if there is nothing else.
+	alone int32
+	// measured is on how many pods that rests.
+	measured int
+	ratio    float64
+	// early says that some of their samples are from before the last change of the replicas.
+	early bool
+	// pods, usage and arithmetic are what its steps say, nil where it did not come to that; result is the reason of the last one.
+	pods, usage, arithmetic fmt.Stringer
+	result                  string
+	// state is the metric's in one line, for Events.
+	state fmt.Stringer
+	// failure says why it proposes nothing; nil if it does.
+	failure *Failure
+	// omitted, repairs and next are as in Decision.
+	omitted string
+	repairs Repairs
+	next    time.Time
+}
+
+// fails is the proposal that is none.
+func (p proposal) fails(f *Failure) proposal {
+	p.failure = f
 	return p
 }
 
-func (v *view) ask(n *numbers, m *annotations.Metric) proposal {
-	spec, series := &m.Spec, v.series(m)
-	switch kind := spec.Type; {
-	case kind == autoscalingv2.PodsMetricSourceType && spec.Pods != nil:
-		return v.pods(n, spec.Pods, series)
-	case kind == autoscalingv2.ObjectMetricSourceType && spec.Object != nil:
-		return v.object(n, spec.Object, series)
-	case kind == autoscalingv2.ExternalMetricSourceType && spec.External != nil:
-		return v.external(n, spec.External, series)
-	case kind == autoscalingv2.ResourceMetricSourceType && spec.Resource != nil:
-		return v.resource(n, podMetric{name: string(spec.Resource.Name), resource: spec.Resource.Name}, &spec.Resource.Target)
-	case kind == autoscalingv2.ContainerResourceMetricSourceType && spec.ContainerResource != nil:
-		c := spec.ContainerResource
-		name := printable(string(c.Name)) + " of container " + printable(c.Container)
-		return v.resource(n, podMetric{name: name, resource: c.Name, container: c.Container}, &c.Target)
+// steps adds what the metric says to the steps before it. Metrics are asked side by side: the last step leads from the present replicas
+// to its proposal, and the decision itself does not move until the largest of them is taken.
+func (p *proposal) steps(before []Step, current int32) []Step {
+	if before == nil && p.usage != nil {
+		before = make([]Step, 0, 8) // as many as an ordinary decision has
 	}
-	return proposal{}.fails(&Failure{Metric: string(spec.Type), Reason: ReasonUnsupported,
-		Detail: fmt.Sprintf("metrics of type %q are not supported", spec.Type)})
-}
-
-func (v *view) resource(n *numbers, m podMetric, target *autoscalingv2.MetricTarget) proposal {
-	switch {
-	case target.AverageValue != nil:
-		m.target = n.milli(*target.AverageValue)
-	case target.AverageUtilization != nil:
-		m.utilization, m.target = true, int64(*target.AverageUtilization)
-	}
-	if v.MetricsError != "" {
-		return proposal{}.fails(&Failure{Metric: m.name, Reason: ReasonMetricsUnavailable, Detail: v.MetricsError})
-	}
-	return v.average(n, m)
-}
-
-func (v *view) pods(n *numbers, source *autoscalingv2.PodsMetricSource, series string) proposal {
-	m := podMetric{name: printable(source.Metric.Name), series: series}
-	if source.Target.AverageValue != nil {
-		m.target = n.milli(*source.Target.AverageValue)
-	}
-	if failure := v.seriesFailure(m.name, series, len(v.CustomMetrics[series])); failure != nil {
-		return proposal{}.fails(failure)
-	}
-	return v.average(n, m)
-}
-
-// series is where the Snapshot holds a metric's values: under its ID or, in a trace that was made by hand, under its name.
-func (v *view) series(m *annotations.Metric) string {
-	_, custom := v.CustomMetrics[m.ID]
-	_, external := v.ExternalMetrics[m.ID]
-	_, failed := v.Errors[m.ID]
-	switch {
-	case custom || external || failed:
-	case m.Spec.Pods != nil:
-		return m.Spec.Pods.Metric.Name
-	case m.Spec.Object != nil:
-		return m.Spec.Object.Metric.Name
-	case m.Spec.External != nil:
-		return m.Spec.External.Metric.Name
-	}
-	return m.ID
-}
-
-// seriesFailure says why a custom or external metric gave nothing; nil if it gave n values.
-func (v *view) seriesFailure(name, series string, n int) *Failure {
-	reason, known := v.Errors[series]
-	switch {
-	case n > 0:
-		return nil // in a trace made by hand, another metric may fail under the same name
-	case known && reason == ErrorPending:
-		return &Failure{Metric: name, Reason: ReasonAwaitingSample, Detail: "metric " + name + ": " + reason}
-	case known:
-		return &Failure{Metric: name, Reason: ReasonMetricsUnavailable, Detail: "metric " + name + ": " + reason}
-	}
-	return &Failure{Metric: name, Reason: ReasonNoSamples, Detail: "metric " + name + ": the metrics API returned no value"}
-}
-
-// printable quotes a name that the API server accepts and a terminal should not see as it is.
-func printable(name string) string {
-	for i := range len(name) {
-		c := name[i]
-		if plain := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == ':' || c == '.' || c == '_' || c == '-' || c == '|'; !plain {
-			return strconv.Quote(name)
+	add := func(stage string, to int32, reason string, facts fmt.Stringer) {
+		if facts != nil {
+			before = append(before, Step{Stage: stage, Metric: p.metric, From: current, To: to, Reason: reason, Detail: Text{facts}})
 		}
 	}
-	return name
+	add(StagePods, current, ReasonCounted, p.pods)
+	add(StageRatio, current, ReasonMeasured, p.usage)
+	add(StageTolerance, p.replicas, p.result, p.arithmetic)
+	return before
+}
+
+// told is what the decision says of the metric.
+func (p *proposal) told(kind autoscalingv2.MetricSourceType) MetricResult {
+	if p.failure != nil {
+		return MetricResult{Metric: p.failure.Metric, Type: kind, Failed: true, Failure: p.failure}
+	}
+	return MetricResult{Metric: p.metric, Type: kind, Replicas: p.replicas, Ratio: finite(p.ratio)}
+}
+
+// finite is a ratio that JSON can hold: a target for each pod is divided by 0 while there are none.
+func finite(ratio float64) float64 {
+	if math.IsNaN(ratio) {
+		return 0
+	}
+	return max(min(ratio, math.MaxFloat64), -math.MaxFloat64)
+}
+
+// stays says why the arithmetic's result is not the proposal.
+func stays(reason string, current int32) string {
+	switch reason {
+	case ReasonAgainst:
+		return fmt.Sprintf(", which is against the ratio: stay at %d", current)
+	case ReasonUncertain:
+		return fmt.Sprintf(", the other way than without the assumptions: stay at %d", current)
+	case ReasonCarried:
+		return fmt.Sprintf("; the pods that still run carry more than %d can bear", current)
+	}
+	return ""
 }

@@ -3,35 +3,10 @@ package recommend
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 )
-
-// Missing are replicas that are asked for and do not come.
-type Missing struct {
-	// Refused is how many replicas have no pod, because the API server refuses to create it: a quota, most often.
-	Refused int32 `json:"refused,omitempty"`
-	// Unscheduled is how many have a pod that no node takes.
-	Unscheduled int32 `json:"unscheduled,omitempty"`
-	// Words are why: those of the API server where any pod is refused, else the scheduler's. They come from outside, and may hold
-	// anything.
-	Words string `json:"words,omitempty"`
-	// Since is when the replicas were changed or, if that was later and there are more of them than before, the last pod was created.
-	// Where none is refused it is when the pod that has waited longest began to.
-	Since time.Time `json:"since"`
-}
-
-// Text says it for people, of how many replicas that are asked for.
-func (m *Missing) Text(asked int32) string {
-	const quoted = 300 // bytes of what comes from outside
-	words := strings.ToValidUTF8(m.Words[:min(len(m.Words), quoted)], "")
-	if m.Refused > 0 {
-		return fmt.Sprintf("%d of %d replicas do not come, because their pods cannot be created: %q", m.Refused, asked, words)
-	}
-	return fmt.Sprintf("%d of %d replicas do not come, because no node takes their pods: %q", m.Unscheduled, asked, words)
-}
 
 // missing is nil if all replicas have come or are on their way.
 func (s *Snapshot) missing(h History) *Missing {
@@ -119,3 +94,8 @@ func (v *view) refuse(d draft) draft {
 
 // refusals is how many of the present replicas are refused.
 type refusals struct{ refused, current int32 }
+
+// String says that pods are refused, and no more are asked for.
+func (r *refusals) String() string {
+	return fmt.Sprintf("%d of %d replicas are refused: no further than %d now", r.refused, r.current, r.current)
+}

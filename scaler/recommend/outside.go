@@ -1,36 +1,9 @@
 package recommend
 
 import (
+	"fmt"
 	"time"
-
-	"github.com/mini-hpa/mini-hpa/annotations"
 )
-
-// outside is a scale-in that somebody else has made and that the workload has not got over yet. The zero value is none.
-//
-//	replicas
-//	  12 |-----+                 +----- taken back
-//	     |     |  the pods go    |
-//	   1 |     +-----------------+
-//	     +-----^-----------------------> time
-//	           at
-//
-// For a moment its pods still run and their samples say what the load needs; then the pods are gone, and for as long as the
-// samples of those that are left are from before, nothing says so any more but what was known before.
-type outside struct {
-	at time.Time
-	// from is the number that was left to the workload before.
-	from int32
-	// needed is what the load asked for when it was last measured; 0 if it was not, or not lately.
-	needed int32
-}
-
-func (o outside) zero() bool { return o.from == 0 }
-
-// within says that the number before was within bounds that the present one may be below.
-func (o outside) within(p *annotations.Policy) bool {
-	return !o.zero() && o.from >= p.Min && o.from <= p.Max
-}
 
 // witnessed compares the replicas with those that were left at the last evaluation. That they are fewer is not enough: a write
 // that was never carried out looks the same. There have to be pods that nobody asks for any more.
@@ -85,19 +58,6 @@ func (s *Snapshot) crowded() bool {
 	return max(s.existing()+leaving, s.StatusReplicas) > s.Replicas
 }
 
-// carried repairs "somebody else's scale-in is within the tolerance": while more pods run than are asked for, the load is what
-// all of them carry. The tolerance is that of the replicas which they are to become: 12 pods at the target are not within it if 1
-// is to be left, but they are if it is 11.
-func (v *view) carried(n *numbers, o outlook) outlook {
-	each := min(o.ratio, o.careful) // pods that could not be measured carry no more than the others
-	load := each*float64(o.pods) + o.targets
-	if made := n.ceil(load); made >= o.to && v.carries(load, made) {
-		o.each, o.made, o.to, o.reason = each, made, made, ReasonCarried
-		o.repairs |= RepairOutside
-	}
-	return o
-}
-
 // carries says whether a load, in pods at their target, is more than the replicas that somebody else has left can bear.
 func (v *view) carries(load float64, made int32) bool {
 	return !v.history.outside.zero() && made > v.Replicas && !v.band.within(load/float64(v.Replicas))
@@ -105,6 +65,14 @@ func (v *view) carries(load float64, made int32) bool {
 
 // cut is a scale-in by somebody else which is the reason of a change; the zero value is none.
 type cut struct{ from, to int32 }
+
+// String says why a load that its pods can bear asks for a change all the same.
+func (c cut) String() string {
+	if c.from == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; somebody else has set %d instead of %d", c.to, c.from)
+}
 
 func (v *view) cut(reason string) cut {
 	if reason != ReasonCarried {
@@ -120,11 +88,6 @@ func (v *view) needs(all *proposals) Recommendation {
 		return before
 	}
 	return Recommendation{Time: v.Time, Replicas: all.needed}
-}
-
-// current says whether something is known lately enough to count.
-func (r Recommendation) current(now time.Time, p *annotations.Policy) bool {
-	return now.Sub(r.Time) <= max(longestGap, 2*p.SyncPeriod)
 }
 
 // restore proposes at least what was needed before somebody else's scale-in, where the pods that could say so have gone or have no
@@ -162,22 +125,7 @@ type need struct {
 	ago                   time.Duration
 }
 
-// base is where a change begins, for policies and windows: those of scale-up do not stand in the way back to the number from before
-// somebody else's scale-in.
-func (h History) base(current, desired int32) int32 {
-	if desired <= current {
-		return current
-	}
-	return max(current, h.outside.from)
-}
-
-// Adopted is the history after another controller that goes by the same annotations has changed the replicas. Its change uses up
-// the policies as an own one would: between two of them nothing is granted twice.
-func (h History) Adopted(at time.Time, replicas int32) History {
-	if h.left > 0 && replicas > 0 && replicas != h.left {
-		h.Changes = append(h.Changes[:len(h.Changes):len(h.Changes)], Change{Time: at, Delta: replicas - h.left, From: h.left})
-		h.carried, h.unplaced = h.asked, true
-	}
-	h.left, h.outside = replicas, outside{}
-	return h
+// String says what was known before somebody else's scale-in.
+func (n *need) String() string {
+	return fmt.Sprintf("somebody else has set %d instead of %d %s ago; before that the load asked for %d", n.current, n.from, whole(n.ago), n.needed)
 }

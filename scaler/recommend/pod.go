@@ -60,6 +60,14 @@ type reading struct {
 	times int32
 }
 
+// warmUp is what a pod and its CPU sample tell of the pod's warm-up.
+type warmUp struct {
+	// after is how long after its start the pod became what it is, ready or not.
+	after time.Duration
+	// early says that the sample's window began less than mini-hpa/warm-up after that, ready that the pod is.
+	early, ready bool
+}
+
 // podFacts is all that a decision goes by of one pod, as one metric sees it.
 type podFacts struct {
 	reading
@@ -143,6 +151,57 @@ func (v *view) mark(pod *corev1.Pod, g group) mark {
 		return unknownReady
 	}
 	return lost
+}
+
+// unstarted says whether a pod's sample does not speak for its normal work yet, at this moment. Only CPU depends on that. It repairs "a node's clock is not ours": sample, moment and the pod's life are put on one
+// clock. Where that of the node is minutes ahead or behind, the HPA looks at the wrong time of a pod's life.
+func (v *view) unstarted(pod *corev1.Pod, u *usage) (bool, Repairs) {
+	if !u.cpu {
+		return false, 0
+	}
+	plain := v.unready(pod, u, v.Time)
+	if u.at.Equal(u.taken) {
+		return plain, 0 // the clocks agree
+	}
+	ahead := u.kubeletAhead(pod)
+	onNode := usage{at: u.taken.Add(ahead), window: u.window}
+	if right := v.unready(pod, &onNode, v.Time.Add(ahead)); right != plain && v.repairs(RepairClock) {
+		return right, RepairClock
+	}
+	return plain, 0
+}
+
+// initialized is when a pod leaves the period in which its CPU usage is looked at more closely; zero if it has.
+func (v *view) initialized(pod *corev1.Pod, u *usage) time.Time {
+	if pod.Status.StartTime == nil {
+		return time.Time{}
+	}
+	end := pod.Status.StartTime.Add(v.CPUInitializationPeriod)
+	if v.repairs(RepairClock) {
+		end = end.Add(-u.kubeletAhead(pod))
+	}
+	if end.After(v.Time) {
+		return end
+	}
+	return time.Time{}
+}
+
+// warmingUp is what is known of one pod's warm-up. The sample is asked, not the clock: what is known of a pod is from its warm-up until there
+// is a later sample, so that time alone changes nothing.
+//
+//	start ---- ready ---- warm-up ---->|
+//	                [ warming  ]   [ warming ]   [ past ]      samples
+func (v *view) warmingUp(pod *corev1.Pod, u *usage) warmUp {
+	condition := readyCondition(pod)
+	if v.warmUp == 0 || !u.cpu || condition == nil || pod.Status.StartTime == nil {
+		return warmUp{}
+	}
+	since := condition.LastTransitionTime.Time
+	began := u.taken.Add(u.kubeletAhead(pod) - u.window)
+	if u.at.IsZero() {
+		began = v.Time
+	}
+	return warmUp{after: since.Sub(pod.Status.StartTime.Time), early: began.Before(since.Add(v.warmUp)), ready: condition.Status == corev1.ConditionTrue}
 }
 
 // fresh says whether a sample is, and for how long; 0 if for ever. It repairs "a stale sample is a sample": one that is older than two of

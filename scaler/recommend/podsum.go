@@ -2,6 +2,67 @@ package recommend
 
 import "math"
 
+// treatment is what a pod counts as.
+type treatment uint8
+
+const (
+	// leftOut counts as if it did not exist.
+	leftOut treatment = iota
+	// measured counts with what it uses.
+	measured
+	// idle counts with nothing.
+	idle
+	// atTarget counts with its target.
+	atTarget
+	// settled counts with what it uses, or would if the present replicas carried what more of them did in its sample's window.
+	settled
+	// atMostOthers counts with what it uses or, if its sample is from its warm-up, with at most the average of the others.
+	atMostOthers
+	// full counts with its request, or more where the target is above 100 %.
+	full
+	// atLeastTarget counts with what it uses, and with no less than its target.
+	atLeastTarget
+	// beside counts like atLeastTarget, but not among the pods that the ratio is of.
+	beside
+	// absent is leftOut, for marks.
+	absent
+)
+
+// treatments is what the pods of each group count as.
+type treatments struct {
+	group [groupCount]treatment
+	// unready is how many unready pods count at most.
+	unready int
+	// warm is what the ready pods use that are past their warm-up, for atMostOthers.
+	warm sum
+	// mark is what a marked pod counts as, where that is not what its group does.
+	mark [markCount]treatment
+}
+
+// of is what a pod counts as.
+func (as *treatments) of(r *reading) treatment {
+	switch how := as.mark[r.mark]; how {
+	case leftOut:
+		return as.group[r.group]
+	case absent:
+		return leftOut
+	default:
+		return how
+	}
+}
+
+// everyReady counts the pods that have a usable sample, and what else has one.
+func everyReady() treatments {
+	return treatments{group: [groupCount]treatment{inReady: measured, inStray: measured}}
+}
+
+// everyKnown are those of them of which it is known that they are ready.
+func everyKnown() treatments {
+	as := everyReady()
+	as.mark[unknownReady], as.mark[neverServed] = absent, absent
+	return as
+}
+
 // sum is what some pods use together, in milli-units.
 type sum struct {
 	used, requested int64

@@ -1,7 +1,9 @@
 package recommend
 
 import (
+	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
@@ -32,6 +34,26 @@ type rates struct {
 	rules   autoscalingv2.HPAScalingRules
 	allowed int32
 	limit   bool
+}
+
+// String says what the policies allow, written as mini-hpa/scale-up-policies reads them.
+func (r *rates) String() string {
+	each := make([]string, len(r.rules.Policies))
+	for i, policy := range r.rules.Policies {
+		unit := " pods"
+		if policy.Type == autoscalingv2.PercentScalingPolicy {
+			unit = "%"
+		}
+		each[i] = fmt.Sprintf("%d%s/%ds", policy.Value, unit, policy.PeriodSeconds)
+	}
+	all := strings.Join(each, ", ")
+	if disabled(r.rules) {
+		all = "scaling in this direction is disabled"
+	}
+	if r.limit {
+		return fmt.Sprintf("%s: no further than %d now", all, r.allowed)
+	}
+	return fmt.Sprintf("%s would allow %d", all, r.allowed)
 }
 
 // grant is how far the replicas may go now, and when the periods that this is of next give something back; zero if nothing was used.
@@ -103,13 +125,4 @@ func (n *numbers) reach(policy autoscalingv2.HPAScalingPolicy, start int32, up b
 		return n.plus(start, policy.Value)
 	}
 	return n.plus(start, -policy.Value)
-}
-
-// longestPeriod is how long a change can matter to the policies.
-func longestPeriod(rules autoscalingv2.HPAScalingRules) time.Duration {
-	var longest int32
-	for _, policy := range rules.Policies {
-		longest = max(longest, policy.PeriodSeconds)
-	}
-	return time.Duration(longest) * time.Second
 }

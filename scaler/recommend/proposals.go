@@ -2,79 +2,11 @@ package recommend
 
 import (
 	"fmt"
-	"math"
-	"time"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
 )
-
-// proposal is what one metric makes of the workload.
-type proposal struct {
-	metric   string
-	replicas int32
-	// alone is what it would be without assumptions for pods that could not be measured; nothing if there is nothing else.
-	alone int32
-	// measured is on how many pods that rests.
-	measured int
-	ratio    float64
-	// early says that some of their samples are from before the last change of the replicas.
-	early bool
-	// pods, usage and arithmetic are what its steps say, nil where it did not come to that; result is the reason of the last one.
-	pods, usage, arithmetic fmt.Stringer
-	result                  string
-	// state is the metric's in one line, for Events.
-	state fmt.Stringer
-	// failure says why it proposes nothing; nil if it does.
-	failure *Failure
-	// omitted, repairs and next are as in Decision.
-	omitted string
-	repairs Repairs
-	next    time.Time
-}
-
-// fails is the proposal that is none.
-func (p proposal) fails(f *Failure) proposal {
-	p.failure = f
-	return p
-}
-
-// steps adds what the metric says to the steps before it. Metrics are asked side by side: the last step leads from the present replicas
-// to its proposal, and the decision itself does not move until the largest of them is taken.
-func (p *proposal) steps(before []Step, current int32) []Step {
-	if before == nil && p.usage != nil {
-		before = make([]Step, 0, 8) // as many as an ordinary decision has
-	}
-	add := func(stage string, to int32, reason string, facts fmt.Stringer) {
-		if facts != nil {
-			before = append(before, Step{Stage: stage, Metric: p.metric, From: current, To: to, Reason: reason, Detail: Text{facts}})
-		}
-	}
-	add(StagePods, current, ReasonCounted, p.pods)
-	add(StageRatio, current, ReasonMeasured, p.usage)
-	add(StageTolerance, p.replicas, p.result, p.arithmetic)
-	return before
-}
-
-// proposals is what all metrics together ask for.
-type proposals struct {
-	// valid is how many could be evaluated, replicas the largest proposal of theirs, metric whose it is and state that metric's.
-	valid    int
-	replicas int32
-	metric   string
-	state    fmt.Stringer
-	// alone is what the observations recommend by themselves, where assumptions have a say in it; nothing if nothing.
-	alone int32
-	// early says that a metric has samples from before the last change of the replicas.
-	early bool
-	// active is the reason of ScalingActive for the first metric that failed.
-	active string
-	// outside is what is left of somebody else's scale-in; incomplete says that a metric could not be measured on all the pods of before.
-	outside    outside
-	incomplete bool
-	// needed is the most that the measured pods ask for, held says that a metric does not know: see with.
-	needed int32
-	held   bool
-}
 
 // measure asks every metric (HPA: computeReplicasForMetrics).
 func (v *view) measure(d draft) draft {
@@ -96,6 +28,92 @@ func (v *view) measure(d draft) draft {
 		d.asked = v.with(d.asked, &p)
 	}
 	return d
+}
+
+// propose asks one metric.
+func (v *view) propose(m *annotations.Metric) proposal {
+	n := v.numbers()
+	p := v.ask(&n, m)
+	p.repairs |= n.repairs()
+	return p
+}
+
+func (v *view) ask(n *numbers, m *annotations.Metric) proposal {
+	spec, series := &m.Spec, v.series(m)
+	switch kind := spec.Type; {
+	case kind == autoscalingv2.PodsMetricSourceType && spec.Pods != nil:
+		return v.pods(n, spec.Pods, series)
+	case kind == autoscalingv2.ObjectMetricSourceType && spec.Object != nil:
+		return v.object(n, spec.Object, series)
+	case kind == autoscalingv2.ExternalMetricSourceType && spec.External != nil:
+		return v.external(n, spec.External, series)
+	case kind == autoscalingv2.ResourceMetricSourceType && spec.Resource != nil:
+		return v.resource(n, podMetric{name: string(spec.Resource.Name), resource: spec.Resource.Name}, &spec.Resource.Target)
+	case kind == autoscalingv2.ContainerResourceMetricSourceType && spec.ContainerResource != nil:
+		c := spec.ContainerResource
+		name := printable(string(c.Name)) + " of container " + printable(c.Container)
+		return v.resource(n, podMetric{name: name, resource: c.Name, container: c.Container}, &c.Target)
+	}
+	return proposal{}.fails(&Failure{Metric: string(spec.Type), Reason: ReasonUnsupported,
+		Detail: fmt.Sprintf("metrics of type %q are not supported", spec.Type)})
+}
+
+func (v *view) resource(n *numbers, m podMetric, target *autoscalingv2.MetricTarget) proposal {
+	switch {
+	case target.AverageValue != nil:
+		m.target = n.milli(*target.AverageValue)
+	case target.AverageUtilization != nil:
+		m.utilization, m.target = true, int64(*target.AverageUtilization)
+	}
+	if v.MetricsError != "" {
+		return proposal{}.fails(&Failure{Metric: m.name, Reason: ReasonMetricsUnavailable, Detail: v.MetricsError})
+	}
+	return v.average(n, m)
+}
+
+func (v *view) pods(n *numbers, source *autoscalingv2.PodsMetricSource, series string) proposal {
+	m := podMetric{name: printable(source.Metric.Name), series: series}
+	if source.Target.AverageValue != nil {
+		m.target = n.milli(*source.Target.AverageValue)
+	}
+	if failure := v.seriesFailure(m.name, series, len(v.CustomMetrics[series])); failure != nil {
+		return proposal{}.fails(failure)
+	}
+	return v.average(n, m)
+}
+
+// series is where the Snapshot holds a metric's values: under its ID or, in a trace that was made by hand, under its name.
+func (v *view) series(m *annotations.Metric) string {
+	_, custom := v.CustomMetrics[m.ID]
+	_, external := v.ExternalMetrics[m.ID]
+	_, failed := v.Errors[m.ID]
+	switch {
+	case custom || external || failed:
+	case m.Spec.Pods != nil:
+		return m.Spec.Pods.Metric.Name
+	case m.Spec.Object != nil:
+		return m.Spec.Object.Metric.Name
+	case m.Spec.External != nil:
+		return m.Spec.External.Metric.Name
+	}
+	return m.ID
+}
+
+// activeFailed is the reason of the condition ScalingActive when a metric of this type fails.
+func activeFailed(kind autoscalingv2.MetricSourceType) string {
+	switch kind {
+	case autoscalingv2.ResourceMetricSourceType:
+		return ActiveFailedResource
+	case autoscalingv2.ContainerResourceMetricSourceType:
+		return ActiveFailedContainer
+	case autoscalingv2.PodsMetricSourceType:
+		return ActiveFailedPods
+	case autoscalingv2.ObjectMetricSourceType:
+		return ActiveFailedObject
+	case autoscalingv2.ExternalMetricSourceType:
+		return ActiveFailedExternal
+	}
+	return ActiveInvalidMetric
 }
 
 // with adds what one metric asks for, and whether it says what is needed. The present number does not, where it only stays because
@@ -149,18 +167,7 @@ type partial struct {
 	failure  *Failure
 }
 
-// told is what the decision says of the metric.
-func (p *proposal) told(kind autoscalingv2.MetricSourceType) MetricResult {
-	if p.failure != nil {
-		return MetricResult{Metric: p.failure.Metric, Type: kind, Failed: true, Failure: p.failure}
-	}
-	return MetricResult{Metric: p.metric, Type: kind, Replicas: p.replicas, Ratio: finite(p.ratio)}
-}
-
-// finite is a ratio that JSON can hold: a target for each pod is divided by 0 while there are none.
-func finite(ratio float64) float64 {
-	if math.IsNaN(ratio) {
-		return 0
-	}
-	return max(min(ratio, math.MaxFloat64), -math.MaxFloat64)
+// String says why nothing is decided although some metrics could be evaluated.
+func (p *partial) String() string {
+	return fmt.Sprintf("%d proposed, but not scaling in while another metric fails: %s", p.replicas, p.failure.Detail)
 }

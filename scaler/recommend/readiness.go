@@ -46,24 +46,6 @@ func (r *Rules) neverReady(pod *corev1.Pod) bool {
 	return condition.Status == corev1.ConditionFalse && pod.Status.StartTime.Add(r.InitialReadinessDelay).After(condition.LastTransitionTime.Time)
 }
 
-// unstarted says whether a pod's sample does not speak for its normal work yet, at this moment. Only CPU depends on that. It repairs "a node's clock is not ours": sample, moment and the pod's life are put on one
-// clock. Where that of the node is minutes ahead or behind, the HPA looks at the wrong time of a pod's life.
-func (v *view) unstarted(pod *corev1.Pod, u *usage) (bool, Repairs) {
-	if !u.cpu {
-		return false, 0
-	}
-	plain := v.unready(pod, u, v.Time)
-	if u.at.Equal(u.taken) {
-		return plain, 0 // the clocks agree
-	}
-	ahead := u.kubeletAhead(pod)
-	onNode := usage{at: u.taken.Add(ahead), window: u.window}
-	if right := v.unready(pod, &onNode, v.Time.Add(ahead)); right != plain && v.repairs(RepairClock) {
-		return right, RepairClock
-	}
-	return plain, 0
-}
-
 // unready says whether a pod's CPU sample does not speak for the pod's normal work yet.
 //
 //	start ----- CPUInitializationPeriod -----|------------------------------>
@@ -81,19 +63,4 @@ func (r *Rules) unready(pod *corev1.Pod, u *usage, now time.Time) bool {
 		return notReady || u.at.Before(since.Add(u.window))
 	}
 	return notReady && start.Add(r.InitialReadinessDelay).After(since)
-}
-
-// initialized is when a pod leaves the period in which its CPU usage is looked at more closely; zero if it has.
-func (v *view) initialized(pod *corev1.Pod, u *usage) time.Time {
-	if pod.Status.StartTime == nil {
-		return time.Time{}
-	}
-	end := pod.Status.StartTime.Add(v.CPUInitializationPeriod)
-	if v.repairs(RepairClock) {
-		end = end.Add(-u.kubeletAhead(pod))
-	}
-	if end.After(v.Time) {
-		return end
-	}
-	return time.Time{}
 }

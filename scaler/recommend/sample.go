@@ -1,7 +1,6 @@
 package recommend
 
 import (
-	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -48,19 +47,6 @@ type samples struct {
 	positive bool
 	// repairs are those that had a say in which samples hold the metric.
 	repairs Repairs
-}
-
-// samples are those of a metric.
-func (v *view) samples(n *numbers, m *podMetric) samples {
-	f := samples{metric: m, resources: v.PodMetrics, taken: v.Taken.PodMetrics, positive: v.repairs(RepairNegative)}
-	if m.series != "" {
-		f.resources = nil
-		f.custom, f.taken = v.podValues(m)
-	}
-	if !v.repairs(RepairParticipants) {
-		f.index(n)
-	}
-	return f
 }
 
 func (f *samples) len() int { return len(f.resources) + len(f.custom) }
@@ -220,21 +206,10 @@ func (u *usage) lasts() time.Duration {
 	return 2*window + sampleResolution
 }
 
-// podValues are the custom metric's values that describe pods, and when they were taken.
-func (v *view) podValues(m *podMetric) (values []custommetricsv1beta2.MetricValue, times []time.Time) {
-	all, allTimes := v.CustomMetrics[m.series], v.Taken.CustomMetrics[m.series]
-	if !slices.ContainsFunc(all, describesAnother) {
-		return all, allTimes
+// taken is the i-th of some times, or else what the timestamp says.
+func taken(times []time.Time, i int, timestamp time.Time) time.Time {
+	if i < len(times) && !times[i].IsZero() {
+		return times[i]
 	}
-	for i, value := range all {
-		if !describesAnother(value) {
-			values, times = append(values, value), append(times, taken(allTimes, i, value.Timestamp.Time))
-		}
-	}
-	return values, times
-}
-
-// describesAnother says that a value is of something else than a pod.
-func describesAnother(value custommetricsv1beta2.MetricValue) bool {
-	return value.DescribedObject.Kind != "Pod" && value.DescribedObject.Kind != ""
+	return timestamp
 }

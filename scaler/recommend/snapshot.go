@@ -51,20 +51,6 @@ type Past struct {
 	Restored bool `json:"restored,omitempty"`
 }
 
-// Follow is the history at the next observation, after the last decision; nil is none that was to change anything.
-func (h History) Follow(last *Decision, s Snapshot) History {
-	if last != nil && !s.Unwritten {
-		h = h.Applied(*last)
-	}
-	if s.Adopted {
-		h = h.Adopted(s.Time, s.Replicas)
-	}
-	if s.Restored {
-		h = Restored(s)
-	}
-	return h
-}
-
 // Taken is when samples and values were taken, by the clock of Snapshot.Time, each list in the order of the one that it is about
 // (see package clock). Where a time is missing or zero, the timestamp itself is taken for it.
 type Taken struct {
@@ -96,14 +82,20 @@ func (s *Snapshot) SampleAhead(i int, pod *corev1.Pod) time.Duration {
 	return u.at.Sub(u.dated(pod))
 }
 
-// taken is the i-th of some times, or else what the timestamp says.
-func taken(times []time.Time, i int, timestamp time.Time) time.Time {
-	if i < len(times) && !times[i].IsZero() {
-		return times[i]
-	}
-	return timestamp
-}
-
 // ErrorPending is the entry of Snapshot.Errors for a metric that has been asked for and not answered yet. It is no
 // failure worth a warning, but the metric cannot be evaluated.
 const ErrorPending = "waiting for the first answer"
+
+// seriesFailure says why a custom or external metric gave nothing; nil if it gave n values.
+func (s *Snapshot) seriesFailure(name, series string, n int) *Failure {
+	reason, known := s.Errors[series]
+	switch {
+	case n > 0:
+		return nil // in a trace made by hand, another metric may fail under the same name
+	case known && reason == ErrorPending:
+		return &Failure{Metric: name, Reason: ReasonAwaitingSample, Detail: "metric " + name + ": " + reason}
+	case known:
+		return &Failure{Metric: name, Reason: ReasonMetricsUnavailable, Detail: "metric " + name + ": " + reason}
+	}
+	return &Failure{Metric: name, Reason: ReasonNoSamples, Detail: "metric " + name + ": the metrics API returned no value"}
+}

@@ -1,16 +1,11 @@
 package recommend
 
 import (
+	"fmt"
 	"time"
-
-	autoscalingv2 "k8s.io/api/autoscaling/v2"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 )
-
-func window(rules autoscalingv2.HPAScalingRules) time.Duration {
-	return time.Duration(*rules.StabilizationWindowSeconds) * time.Second
-}
 
 // hold is one end of the range that the past allows: the replicas, what they rest on, and when that ends by itself.
 type hold struct {
@@ -71,6 +66,39 @@ type standing struct {
 	hold
 	window, left time.Duration
 	down         bool
+}
+
+// String says what holds the replicas, why, and for how long.
+func (h *standing) String() string {
+	ends := ""
+	if h.left != 0 {
+		ends = "; it ends in " + whole(h.left.Round(time.Second))
+	}
+	which := "lowest"
+	if h.down {
+		which = "highest"
+	}
+	return fmt.Sprintf("%d %s%s", h.replicas, h.is(which), ends)
+}
+
+// is says what the number is that holds.
+func (h *standing) is(which string) string {
+	window := whole(h.window)
+	switch h.basis {
+	case Recommended:
+		return fmt.Sprintf("is the %s recommendation of the last %s", which, window)
+	case Found:
+		return fmt.Sprintf("is the number at the first look, which holds for %s", window)
+	case Raised:
+		return fmt.Sprintf("is what somebody else has set, which holds for %s", window)
+	case Assumed:
+		return fmt.Sprintf("is the %s that pods which could not be measured held it at in the last %s", which, window)
+	case carriedOut:
+		return "is what the last change was to come to, and there are samples from before it"
+	case afterGap:
+		return fmt.Sprintf("is the number at the first look after a gap, which holds for %s", window)
+	}
+	return ""
 }
 
 // envelope is what the windows hold, with what the repairs add to it and leave out.

@@ -145,11 +145,47 @@ type outcome struct {
 	cut     cut
 }
 
+// String is the arithmetic of the proposal: "ratio 2.5 is outside 0.9..1.1; ceil(400 / 40) = 10".
+func (o *outcome) String() string {
+	m := &o.metric
+	switch {
+	case o.reason == ReasonWithin:
+		return fmt.Sprintf("ratio %.4g is within %s: %d replicas", o.ratio, o.band, o.to)
+	case o.reason == ReasonAllUnready:
+		return fmt.Sprintf("ratio %.4g, but no pod is ready: there is nothing that the ratio could be of", o.ratio)
+	case m.average:
+		return fmt.Sprintf("ratio %.4g is outside %s; ceil(%s / %s) = %d%s", o.ratio, o.band, decimal(m.value), decimal(m.target), o.made, stays(o.reason, o.to))
+	}
+	assumed := ""
+	if o.assumed > 0 {
+		assumed = fmt.Sprintf(" + %d at the target", o.assumed)
+	}
+	return fmt.Sprintf("ratio %.4g is %s; ceil(%.4g * %d ready pods%s) = %d%s", o.ratio, o.band.side(o.ratio), o.ratio, o.pods, assumed, o.made, stays(o.reason, o.current))
+}
+
 // totalRatio is how much of its target a total is, and totalState what an Event says of the metric.
 type (
 	totalRatio outcome
 	totalState outcome
 )
+
+// String is the arithmetic of the ratio: "400 / 4 replicas / target 40 = ratio 2.5".
+func (r *totalRatio) String() string {
+	by := ""
+	if r.metric.average {
+		by = fmt.Sprintf(" / %d replicas", r.pods)
+	}
+	return fmt.Sprintf("%s%s / target %s = ratio %.4g", decimal(r.metric.value), by, decimal(r.metric.target), r.ratio)
+}
+
+// String is the metric's state in one line, for Events: "backlog 400 for 4 replicas above target 40 for each".
+func (s *totalState) String() string {
+	replicas, each := "", ""
+	if s.metric.average {
+		replicas, each = fmt.Sprintf(" for %d replicas", s.pods), " for each"
+	}
+	return fmt.Sprintf("%s %s%s %s target %s%s%s", s.metric.name, decimal(s.metric.value), replicas, relation(s.ratio), decimal(s.metric.target), each, s.cut)
+}
 
 // byValue holds the total at the target: ratio times the pods that are ready.
 //

@@ -3,7 +3,30 @@ package recommend
 import (
 	"encoding/json"
 	"slices"
+	"time"
 )
+
+// Rules are the operator's settings of the decision, the same for every workload.
+type Rules struct {
+	// CPUInitializationPeriod is the time after a pod's start in which its CPU usage counts only from the first sample
+	// that lies entirely after its readiness (kube-controller-manager --horizontal-pod-autoscaler-cpu-initialization-period).
+	CPUInitializationPeriod time.Duration
+	// InitialReadinessDelay is the time after a pod's start in which turning unready counts as never having been ready
+	// (kube-controller-manager --horizontal-pod-autoscaler-initial-readiness-delay).
+	InitialReadinessDelay time.Duration
+	// Compat decides as the HPA controller does, without any repair.
+	Compat bool
+	// Without switches single repairs off.
+	Without Repairs
+}
+
+// DefaultRules are the HPA controller's defaults: 5 min and 30 s.
+func DefaultRules() Rules {
+	return Rules{CPUInitializationPeriod: 5 * time.Minute, InitialReadinessDelay: 30 * time.Second}
+}
+
+// repairs says whether a repair is on.
+func (r Rules) repairs(bit Repairs) bool { return !r.Compat && r.Without&bit == 0 }
 
 // Repairs is a set of repairs: rules by which mini-hpa decides otherwise than the HPA controller, where that is known
 // to decide wrongly.

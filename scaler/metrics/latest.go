@@ -80,10 +80,11 @@ func (r *reading) take(item *sample.Pod) {
 	if known {
 		r.compare(old, e)
 	}
-	// A pod that became wanted later has an entry without a sample.
+	// A pod that became wanted later has an entry without a sample. If an older one is served now, it is better than none, but it has
+	// the age that it has.
 	if (isNew || e.sample == nil) && r.keep(pod.Namespace, pod.Name) {
 		own := *item // a copy: the LIST's array would stay in memory as long as one of its pods has no newer sample
-		e.sample = &own
+		e.stamp, e.sample = stamp, &own
 		r.changed = append(r.changed, pod)
 	}
 	r.next[pod] = &e

@@ -234,3 +234,24 @@ func TestASampleThatComesBackIsAsOldAsBefore(t *testing.T) {
 		})
 	}
 }
+
+// TestASampleWantedLaterIsAsOldAsItSays: a replica of the server that is behind answers first when a pod's sample is wanted.
+func TestASampleWantedLaterIsAsOldAsItSays(t *testing.T) {
+	wanted := false
+	f := NewFeed(Config{Keep: func(string, string) bool { return wanted }})
+	f.take(samplesOf(items([]listedPod{{"a", 15}})), listed(epoch.Add(15*time.Second)))
+	wanted = true
+	for i, timestamp := range []float64{0, 0, 15, 0} {
+		r := f.take(samplesOf(items([]listedPod{{"a", timestamp}})), listed(epoch.Add(time.Duration(16+i)*time.Second)))
+		newest, stamp := f.Sample("shop", "a")
+		if newest == nil || !newest.Time.Equal(stamp.Timestamp) || !stamp.Taken.Equal(newest.Time) {
+			t.Fatalf("LIST %d: sample %v with stamp %v", i, newest, stamp)
+		}
+		if told := i == 0 || i == 2; (len(r.changed) == 1) != told {
+			t.Errorf("LIST %d: told of %v", i, r.changed)
+		}
+	}
+	if newest, _ := f.Sample("shop", "a"); !newest.Time.Equal(epoch.Add(15 * time.Second)) {
+		t.Errorf("the newest sample is of %v", newest.Time)
+	}
+}

@@ -16,15 +16,21 @@ import (
 const byController = "controller"
 
 // Pods returns the pods that belong to w through one of its ReplicaSets, old ones included, sorted by name. A workload
-// that was deleted and created again has another UID and does not inherit pods. The objects are shared and must not be
+// that was deleted and created again has another UID and does not inherit pods. A pod that names the UID of an owner, but not its
+// name, or from another namespace, does not belong to it: anybody can write that into a pod. The objects are shared and must not be
 // changed.
 func (s *Set) Pods(w *annotations.Workload) []*corev1.Pod {
 	var pods []*corev1.Pod
 	for _, rs := range indexed[*record](s.replicaSets.GetIndexer(), byController, string(w.UID)) {
+		if !rs.isOf(w.Namespace, w.Name) {
+			continue
+		}
 		owned := s.podsOf(rs.uid)
 		pods = slices.Grow(pods, len(owned))
 		for _, p := range owned {
-			pods = append(pods, p.pod())
+			if p.isOf(rs.namespace, rs.name) {
+				pods = append(pods, p.pod())
+			}
 		}
 	}
 	slices.SortFunc(pods, func(a, b *corev1.Pod) int { return strings.Compare(a.Name, b.Name) })

@@ -88,6 +88,20 @@ func TestPodsOfADeployment(t *testing.T) {
 	}
 }
 
+// TestWhoOwnsAPodIsToldOneWay: the samples of exactly the pods that a decision is made on are kept, whatever a pod says of its owner.
+func TestWhoOwnsAPodIsToldOneWay(t *testing.T) {
+	web := deployment("web")
+	rs := replicaSet(web, "web-1")
+	misnamed := replicaSet(web, "web-2")
+	misnamed.OwnerReferences[0].Name = "other"
+	set := filled(t, web, rs, misnamed, pod(rs, "a"), inNamespace("bank", pod(rs, "b")), pod(misnamed, "c"),
+		pod(rs, "d", func(p *corev1.Pod) { p.OwnerReferences[0].Name = "web-0" }))
+	check(t, "pods", names(set.Pods(annotations.OfDeployment(web))), []string{"a"})
+	for name, namespace := range map[string]string{"a": "shop", "b": "bank", "c": "shop", "d": "shop"} {
+		check(t, "owned is "+name, set.Owns(namespace, name), name == "a")
+	}
+}
+
 func TestWorkloadOfAPod(t *testing.T) {
 	web := deployment("web")
 	rs := replicaSet(web, "web-1")

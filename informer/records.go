@@ -75,6 +75,11 @@ func (r *record) controller() ([]string, error) {
 	return []string{string(r.owner.UID)}, nil
 }
 
+// isOf says whether the owner has this name.
+func (r *record) isOf(namespace, name string) bool {
+	return r.owner != nil && r.namespace == namespace && r.owner.Name == name
+}
+
 // keptPod is a pod. If no ReplicaSet controls it, it has nothing but its record.
 type keptPod struct {
 	record

@@ -97,39 +97,42 @@ func NewFeed(c Config) *Feed {
 // Run lists until ctx ends: at once, and then just after each moment at which new samples become readable, or when a sample is wanted
 // that is not kept. It may be called again after it returned; the samples are kept, the rhythm is learnt anew.
 func (f *Feed) Run(ctx context.Context) {
+	wanted := false
 	for first := true; ctx.Err() == nil; first = false {
 		began := time.Now()
-		wait, _ := f.list(ctx, first) // what failed was told by OnState
-		f.rest(ctx, wait, pause(observation{sent: began, done: time.Now()}, began))
+		wait, _ := f.list(ctx, first, wanted) // what failed was told by OnState
+		wanted = f.rest(ctx, wait, pause(observation{sent: began, done: time.Now()}, began))
 	}
 }
 
-// rest waits until the next LIST: as planned, or, if a sample is wanted, after the shortest pause.
-func (f *Feed) rest(ctx context.Context, planned, least time.Duration) {
+// rest waits until the next LIST: as planned, or, if a sample is wanted, after the shortest pause. It returns whether one is.
+func (f *Feed) rest(ctx context.Context, planned, least time.Duration) (wanted bool) {
 	due := time.After(planned)
 	if planned > least {
 		select {
 		case <-ctx.Done():
-			return
+			return false
 		case <-time.After(least):
 		}
 		select {
 		case <-ctx.Done():
 		case <-f.wanted:
+			return true
 		case <-due:
 		}
-		return
+		return false
 	}
 	select {
 	case <-ctx.Done():
 	case <-due:
 	}
+	return false
 }
 
 // Refresh makes one LIST now and takes over what it brings as Run does. Its error says why the samples are not current; those
 // kept before stay. With Run active it waits for a LIST under way to end first.
 func (f *Feed) Refresh(ctx context.Context) error {
-	_, err := f.list(ctx, false)
+	_, err := f.list(ctx, false, false)
 	return err
 }
 
@@ -166,8 +169,8 @@ func (f *Feed) Status() Status {
 }
 
 // list makes one LIST in its turn, reports what it changed, and returns how long to wait before the next one. relearn makes the schedule
-// forget what it has learnt. The error is the caller's context's or a *failure.
-func (f *Feed) list(ctx context.Context, relearn bool) (time.Duration, error) {
+// forget what it has learnt; wanted says that the LIST is made before it is due. The error is the caller's context's or a *failure.
+func (f *Feed) list(ctx context.Context, relearn, wanted bool) (time.Duration, error) {
 	select {
 	case <-ctx.Done():
 		return 0, interrupted(ctx)
@@ -181,7 +184,7 @@ func (f *Feed) list(ctx context.Context, relearn bool) (time.Duration, error) {
 	case <-f.wanted: // what was wanted until now, this LIST brings
 	default:
 	}
-	o := observation{sent: time.Now()}
+	o := observation{sent: time.Now(), wanted: wanted}
 	list, err := f.call(ctx)
 	o.done = time.Now()
 	if ctx.Err() != nil {

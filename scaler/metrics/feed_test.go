@@ -315,3 +315,47 @@ func TestUnreadableSamplesAreToldOnTransition(t *testing.T) {
 type scripted func() Listing
 
 func (s scripted) List(context.Context) (Listing, error) { return s(), nil }
+
+// TestFeedKeepsItsRhythmWhileSamplesAreWanted: what one workload has listed at once does not make the samples of others come later.
+func TestFeedKeepsItsRhythmWhileSamplesAreWanted(t *testing.T) {
+	const rest = 2500 * ms // "late" is published so long after the others
+	for name, distance := range map[string]time.Duration{"once a set": 14900 * ms, "now and then": 7300 * ms, "as often as can be": 50 * ms} {
+		t.Run(name, func(t *testing.T) {
+			answer := func(ctx context.Context, at time.Duration) ([]metricsv1beta1.PodMetrics, error) {
+				list, _ := publishing(15*s, 3500*ms, 0, "a", "b", "c")(ctx, at)
+				late, _ := publishing(15*s, 3500*ms+rest, 0, "late")(ctx, at)
+				return append(list, late...), nil
+			}
+			play(t, answer, func(t *testing.T, sc *scene) {
+				sc.until(10 * m)
+				go func() {
+					for time.Since(sc.start) < 20*m {
+						select {
+						case sc.feed.wanted <- struct{}{}:
+						default:
+						}
+						time.Sleep(distance)
+					}
+				}()
+				sc.until(15 * m)
+				var all []told
+				for at := 15 * m; at < 20*m; at += s {
+					all = append(all, sc.until(at+s)...)
+				}
+				if len(all) != 4*20 {
+					t.Errorf("%d samples, want 80", len(all))
+				}
+				for _, one := range all {
+					published := 3500 * ms
+					if one.what[0] == 'l' {
+						published += rest
+					}
+					if after := (one.at - published) % (15 * s); after > 1200*ms {
+						t.Errorf("%s at %v, %v late", one.what, one.at, after)
+					}
+				}
+				sc.until(21 * m)
+			})
+		})
+	}
+}

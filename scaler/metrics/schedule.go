@@ -37,6 +37,8 @@ type observation struct {
 	sent, done time.Time
 	// failed says that there was no answer; the counts are 0 then.
 	failed bool
+	// wanted says that the LIST was not made because it was due, but because a sample was wanted.
+	wanted bool
 	// listed counts the pods of the answer, comparable those the answer before had too, advanced those of them with a
 	// later timestamp, repeated those of them that had advanced already since the set being published began.
 	listed, comparable, advanced, repeated int
@@ -60,9 +62,11 @@ type schedule struct {
 	resolution time.Duration
 	mode       mode
 	failures   int
-	set        set
-	search     search
-	phase      phase
+	// due is when to make the next LIST.
+	due    time.Time
+	set    set
+	search search
+	phase  phase
 	// glided counts the LISTs since gliding began.
 	glided int
 }
@@ -78,8 +82,18 @@ func newSchedule(resolution time.Duration) schedule {
 	return schedule{resolution: resolution, search: newSearch(fullAllowance(resolution))}
 }
 
-// next takes in the outcome of a LIST and says how long after its end to make the next one.
+// next takes in the outcome of a LIST and says how long after its end to make the next one. A LIST that was made because a sample was
+// wanted, and brought nothing new, changes no plan: it would count as one that looked for a set, or for the rest of one, in vain.
 func (s schedule) next(o observation) (schedule, time.Duration) {
+	if o.wanted && !o.failed && o.advanced == 0 && s.failures == 0 && o.sent.Before(s.due) {
+		return s, pause(o, s.due)
+	}
+	s, wait := s.learn(o)
+	s.due = o.done.Add(wait)
+	return s, wait
+}
+
+func (s schedule) learn(o observation) (schedule, time.Duration) {
 	if o.failed {
 		return s.afterFailure(o)
 	}

@@ -101,11 +101,12 @@ func (f *Feed) Run(ctx context.Context) {
 	for first := true; ctx.Err() == nil; first = false {
 		began := time.Now()
 		wait, _ := f.list(ctx, first, wanted) // what failed was told by OnState
-		wanted = f.rest(ctx, wait, pause(observation{sent: began, done: time.Now()}, began))
+		wanted = f.rest(ctx, wait, pause(observation{sent: began, done: time.Now()}, began.Add(fineStep)))
 	}
 }
 
-// rest waits until the next LIST: as planned, or, if a sample is wanted, after the shortest pause. It returns whether one is.
+// rest waits until the next LIST: as planned, or, if a sample is wanted, after the least pause: a tenant whose workloads are selected one
+// after the other has everything listed once a second, and not more often. It returns whether a sample is wanted.
 func (f *Feed) rest(ctx context.Context, planned, least time.Duration) (wanted bool) {
 	due := time.After(planned)
 	if planned > least {
@@ -137,7 +138,8 @@ func (f *Feed) Refresh(ctx context.Context) error {
 }
 
 // Sample returns the newest sample of a pod and its stamp, both shared, or nil for both if the newest good LIST had none. A stamp without
-// a sample means that the sample was not kept, because it was not needed then. Run lists again at once, and then calls OnSamples.
+// a sample means that the sample was not kept, because it was not needed then. Run lists again, a second after the LIST before at the
+// earliest, and then calls OnSamples.
 func (f *Feed) Sample(namespace, name string) (*sample.Pod, *clock.Stamp) {
 	e := (*f.latest.Load())[types.NamespacedName{Namespace: namespace, Name: name}]
 	if e == nil {

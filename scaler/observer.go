@@ -119,6 +119,14 @@ func (o *Observer) observe(w *annotations.Workload, p annotations.Policy, since 
 		}
 		take(&snapshot, m.ID, q.Type, answer, err)
 	}
+	// A metric with a target for the total and another one for each pod is held under one ID. If the answer must not be used again for
+	// the one, neither can it be for the other.
+	for id := range snapshot.Errors {
+		delete(snapshot.CustomMetrics, id)
+		delete(snapshot.Taken.CustomMetrics, id)
+		delete(snapshot.ExternalMetrics, id)
+		delete(snapshot.Taken.ExternalMetrics, id)
+	}
 	if err := o.Samples.Err(); err != nil {
 		snapshot.MetricsError = err.Error()
 		return snapshot, true

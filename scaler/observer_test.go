@@ -213,6 +213,27 @@ func TestOneAnswerMultipliesOnce(t *testing.T) {
 		"Normal SuccessfulRescale New size: 4; reason: backlog 20 above target 10")
 }
 
+// TestATargetBesideDoesNotMultiplyAgain: the same metric may have a target for the total and one for each pod, in either order.
+func TestATargetBesideDoesNotMultiplyAgain(t *testing.T) {
+	total, each := queue("backlog", ""), queue("backlog", "")
+	total.External.Target = autoscalingv2.MetricTarget{Type: autoscalingv2.ValueMetricType, Value: quantity(10)}
+	each.External.Target.AverageValue = quantity(1000)
+	for name, both := range map[string][]autoscalingv2.MetricSpec{"total first": {total, each}, "each first": {each, total}} {
+		t.Run(name, func(t *testing.T) {
+			c := newCluster(t, map[string]string{"target-cpu": "50", "max": "100", "scale-up-policies": "100 pods/15s"})
+			c.answers, c.answered = map[string]any{"backlog": int64(20)}, c.now.Add(-time.Second)
+			for range 3 {
+				c.by(both...)
+			}
+			c.wantWrites(2)
+			c.answered = c.now
+			c.by(both...)
+			c.by(both...)
+			c.wantWrites(2, 4)
+		})
+	}
+}
+
 func TestEveryMetricFails(t *testing.T) {
 	for reason, spec := range map[string]autoscalingv2.MetricSpec{
 		EventFailedGetExternalMetric: queue("backlog", ""), EventFailedGetPodsMetric: hits(), EventFailedGetObjectMetric: front(),

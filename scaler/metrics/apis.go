@@ -70,27 +70,6 @@ func atMost(config *rest.Config, most int64, values int) *rest.Config {
 // clientsOf has a client for each version of the APIs.
 type clientsOf map[schema.GroupVersion]rest.Interface
 
-// api is an aggregated API that is asked question by question.
-type api struct {
-	name    string
-	group   string
-	service string // the APIService by which an adapter registers
-}
-
-func customAPI() api {
-	return api{"custom metrics API", custommetricsv1beta2.GroupName, "v1beta2.custom.metrics.k8s.io"}
-}
-
-func externalAPI() api {
-	return api{"external metrics API", externalmetricsv1beta1.GroupName, "v1beta1.external.metrics.k8s.io"}
-}
-
-// String is what messages call the API.
-func (a api) String() string { return a.name }
-
-// Close does nothing: the connections are the API server's, and shared with other clients of it.
-func (a api) Close() {}
-
 // customSource asks about pods and objects.
 type customSource struct {
 	*registration

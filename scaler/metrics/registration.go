@@ -22,6 +22,27 @@ const (
 	forgive = 3 * time.Second
 )
 
+// api is an aggregated API that is asked question by question.
+type api struct {
+	name    string
+	group   string
+	service string // the APIService by which an adapter registers
+}
+
+func customAPI() api {
+	return api{"custom metrics API", custommetricsv1beta2.GroupName, "v1beta2.custom.metrics.k8s.io"}
+}
+
+func externalAPI() api {
+	return api{"external metrics API", externalmetricsv1beta1.GroupName, "v1beta1.external.metrics.k8s.io"}
+}
+
+// String is what messages call the API.
+func (a api) String() string { return a.name }
+
+// Close does nothing: the connections are the API server's, and shared with other clients of it.
+func (a api) Close() {}
+
 // registration knows whether an API is registered with the API server, and in which version to ask it.
 type registration struct {
 	api

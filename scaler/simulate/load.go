@@ -1,7 +1,6 @@
 package simulate
 
 import (
-	"math"
 	"time"
 )
 
@@ -90,71 +89,4 @@ func firstAfter(points []Point, at time.Duration) int {
 		}
 	}
 	return low
-}
-
-func steady(p parameters) func(time.Duration) float64 {
-	return func(time.Duration) float64 { return p.milli("load") }
-}
-
-func step(p parameters) func(time.Duration) float64 {
-	return func(at time.Duration) float64 {
-		if at < p.time("at") {
-			return p.milli("from")
-		}
-		return p.milli("to")
-	}
-}
-
-func ramp(p parameters) func(time.Duration) float64 {
-	return func(at time.Duration) float64 {
-		share := float64(at-p.time("at")) / float64(p.time("over"))
-		return p.milli("from") + min(max(share, 0), 1)*(p.milli("to")-p.milli("from"))
-	}
-}
-
-func spike(p parameters) func(time.Duration) float64 {
-	return func(at time.Duration) float64 {
-		if at < p.time("at") || at >= p.time("at")+p.time("for") {
-			return p.milli("from")
-		}
-		return p.milli("to")
-	}
-}
-
-func sine(p parameters) func(time.Duration) float64 {
-	return func(at time.Duration) float64 {
-		turn := 2 * math.Pi * float64(at) / float64(p.time("period"))
-		return p.milli("low") + (p.milli("high")-p.milli("low"))*(1-math.Cos(turn))/2
-	}
-}
-
-func burst(p parameters) func(time.Duration) float64 {
-	return func(at time.Duration) float64 {
-		if at >= 0 && at%p.time("period") >= p.time("period")-p.time("on") {
-			return p.milli("high")
-		}
-		return p.milli("low")
-	}
-}
-
-// noise draws one number for each stretch of time from the seed and the stretch's place, so that the load at a time
-// does not depend on what was asked before.
-func noise(p parameters) func(time.Duration) float64 {
-	return func(at time.Duration) float64 {
-		stretch := max(at, 0) / p.time("every")
-		return max(0, p.milli("load")+p.milli("by")*(2*draw(p.number["seed"], uint64(stretch))-1))
-	}
-}
-
-// draw is the n-th number from 0 to 1 of a seed: SplitMix64 (Steele, Lea and Flood 2014), whose n-th number needs none
-// of those before.
-func draw(seed, n uint64) float64 {
-	z := mixed(seed) + (n+1)*0x9e3779b97f4a7c15
-	return float64(mixed(z)>>11) / (1 << 53)
-}
-
-func mixed(z uint64) uint64 {
-	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
-	z = (z ^ z>>27) * 0x94d049bb133111eb
-	return z ^ z>>31
 }

@@ -12,21 +12,6 @@ import (
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 )
 
-// Limits bound what a Recorder keeps.
-type Limits struct {
-	// File is the size in bytes beyond which a file is not continued. One observation is never divided.
-	File int64
-	// Files is how many files are kept of one workload, the one being written included.
-	Files int
-	// Total is how many bytes are kept in the directory, and AllFiles how many files. Where there is no room, the namespace that has
-	// the most of them makes some: its oldest file goes, those of workloads that are gone before all others.
-	Total    int64
-	AllFiles int
-}
-
-// DefaultLimits are 8 MiB a file, 6 files a workload, and 1 GiB or ten thousand files in all.
-func DefaultLimits() Limits { return Limits{File: 8 << 20, Files: 6, Total: 1 << 30, AllFiles: 10_000} }
-
 // backlog is how many observations may wait for the disk. More are dropped: recording never holds up scaling.
 const backlog = 1024
 
@@ -43,13 +28,6 @@ type Recorder struct {
 	tell    func(workload annotations.Key, err error)
 	store   *store
 	failing map[annotations.Key]bool
-}
-
-// observed is what waits to be written.
-type observed struct {
-	workload *annotations.Workload
-	snapshot recommend.Snapshot
-	fresh    bool
 }
 
 // NewRecorder records into a directory, which is made if it does not exist; files are for the process' own user only.

@@ -2,14 +2,18 @@ package trace
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 )
 
 // Recorded traces show what runs in a cluster: they are for the process' own user.
@@ -17,6 +21,21 @@ const (
 	modeDirectory = 0o700
 	modeFile      = 0o600
 )
+
+// Limits bound what a Recorder keeps.
+type Limits struct {
+	// File is the size in bytes beyond which a file is not continued. One observation is never divided.
+	File int64
+	// Files is how many files are kept of one workload, the one being written included.
+	Files int
+	// Total is how many bytes are kept in the directory, and AllFiles how many files. Where there is no room, the namespace that has
+	// the most of them makes some: its oldest file goes, those of workloads that are gone before all others.
+	Total    int64
+	AllFiles int
+}
+
+// DefaultLimits are 8 MiB a file, 6 files a workload, and 1 GiB or ten thousand files in all.
+func DefaultLimits() Limits { return Limits{File: 8 << 20, Files: 6, Total: 1 << 30, AllFiles: 10_000} }
 
 // store is the directory of a Recorder. Files are opened for one append each, so that there may be more workloads than
 // a process may have open files, and one that somebody has removed is simply begun anew.
@@ -31,18 +50,18 @@ type store struct {
 	current map[string]*current
 }
 
-// file is a trace in the directory; base is the workload's part of its path.
-type file struct {
-	path, base, stamp string
-	size              int64
-	workload          annotations.Key
-}
-
 // current is the file that a workload's next observation goes to.
 type current struct {
 	*file
 	identity []byte // what its header says
 	last     time.Time
+}
+
+// observed is what waits to be written.
+type observed struct {
+	workload *annotations.Workload
+	snapshot recommend.Snapshot
+	fresh    bool
 }
 
 func newStore(dir string, limits Limits, exists func(annotations.Key) bool) (*store, error) {
@@ -58,6 +77,37 @@ func newStore(dir string, limits Limits, exists func(annotations.Key) bool) (*st
 		return nil, errors.Join(err, root.Close())
 	}
 	return s, nil
+}
+
+// scan finds the files of earlier processes: they count, and go when there is no room for them. They are not continued,
+// because their last line may be cut off and their history is forgotten.
+func (s *store) scan() error {
+	err := fs.WalkDir(s.root.FS(), ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() && strings.Contains(name, "/") {
+			return fs.SkipDir
+		}
+		return s.found(name, entry)
+	})
+	slices.SortStableFunc(s.files, func(a, b *file) int { return cmp.Compare(a.stamp, b.stamp) })
+	return err
+}
+
+func (s *store) found(name string, entry fs.DirEntry) error {
+	parts := recorded.FindStringSubmatch(name)
+	if parts == nil || !entry.Type().IsRegular() {
+		return nil
+	}
+	info, err := entry.Info()
+	if err != nil {
+		return err
+	}
+	workload := annotations.DeploymentKey(namespaceOf(name), path.Base(parts[1])) // of a long name there is no such workload
+	s.files = append(s.files, &file{path: name, base: parts[1], stamp: parts[2], size: info.Size(), workload: workload})
+	s.total += info.Size()
+	return nil
 }
 
 func (s *store) close() { _ = s.root.Close() }

@@ -1,0 +1,80 @@
+package arch
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestFilesDoNotUseEachOtherInCircles: each package of the product can be read from its top to its bottom, but for those of which the plan says so.
+func TestFilesDoNotUseEachOtherInCircles(t *testing.T) {
+	findings, err := Circles(t.Context(), filepath.Join("..", ".."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan, knotted := House(), map[string]bool{}
+	for _, finding := range findings {
+		path, _, _ := strings.Cut(finding, ":")
+		room := strings.TrimPrefix(path, plan.Module+"/")
+		if knotted[room] = true; !slices.Contains(plan.Knotted, room) {
+			t.Error(finding)
+		}
+	}
+	for _, room := range plan.Knotted {
+		if !knotted[room] {
+			t.Errorf("the files of %s use each other in no circle any more: take it from the plan", room)
+		}
+	}
+}
+
+func TestCircles(t *testing.T) {
+	tests := map[string]struct {
+		files map[string]string
+		want  []string
+	}{
+		"downwards only": {files: map[string]string{"a.go": "package p\n\nfunc A() { B() }\n", "b.go": "package p\n\nfunc B() {}\n"}},
+		"two files": {
+			files: map[string]string{"a.go": "package p\n\nfunc A() { B() }\n\nconst C = 1\n", "b.go": "package p\n\nfunc B() { _ = C }\n"},
+			want:  []string{"m.example: these files use each other: a.go, b.go"},
+		},
+		"by way of a third, through a field and a method": {
+			files: map[string]string{
+				"a.go": "package p\n\ntype A struct{ n int }\n\nfunc (a A) M() B { return B{} }\n", "b.go": "package p\n\ntype B struct{ c C }\n",
+				"c.go": "package p\n\ntype C int\n\nfunc (c C) of(a A) int { return a.n }\n", "top.go": "package p\n\nvar _ = A{}.M\n",
+			},
+			want: []string{"m.example: these files use each other: a.go, b.go, c.go"},
+		},
+		"a name of its own": {files: map[string]string{"a.go": "package p\n\nfunc A() { b := 1; _ = b; B() }\n", "b.go": "package p\n\nfunc B() { a := 2; _ = a }\n"}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			test.files["go.mod"] = "module m.example\n\ngo 1.26\n"
+			for file, text := range test.files {
+				if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			got, err := Circles(t.Context(), dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestCirclesFail(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "go.mod", "module m.example\n\ngo 1.26\n")
+	write(t, dir, "a.go", "package p\n\nfunc A() { B() }\n")
+	if findings, err := Circles(t.Context(), dir); err == nil {
+		t.Errorf("no error where a package does not compile, and %q", findings)
+	}
+}

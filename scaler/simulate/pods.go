@@ -1,7 +1,6 @@
 package simulate
 
 import (
-	"fmt"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -99,13 +98,4 @@ func (t *template) sampled(p *pod, now, window time.Duration) *sample.Pod {
 		}})
 	}
 	return out
-}
-
-// newPod is the next pod that is made.
-func (w *world) newPod(created time.Duration) *pod {
-	t, ready := w.template, created+w.Startup
-	w.made++
-	return &pod{name: fmt.Sprintf("%s-%d", t.name, w.made-1), created: created,
-		runs: created + (w.Startup / 2).Truncate(Tick), ready: ready, warm: ready + w.WarmUp,
-		used: make([]float64, len(t.running)), last: make([]float64, len(t.running))}
 }

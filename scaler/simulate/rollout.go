@@ -25,6 +25,9 @@ type Outage struct{ At, For time.Duration }
 
 func (o *Outage) on(now time.Duration) bool { return o != nil && o.At <= now && now < o.At+o.For }
 
+// mostPods is how many pods a simulation may have, so that a mistyped load does not take all memory.
+const mostPods = 5000
+
 // ParseRollout reads at=TIME,surge=N,unavailable=N, where N is a number of pods or a percent. What is left out is the strategy's of the
 // Deployment or, without one, 25%. The error says what is allowed.
 func ParseRollout(text string, strategy appsv1.DeploymentStrategy) (*Rollout, error) {
@@ -161,89 +164,4 @@ func share(of intstr.IntOrString, replicas int32, round func(float64) float64) i
 		return 0
 	}
 	return int32(round(percent * float64(replicas) / 100))
-}
-
-// count is how many pods there are, and how many of them take load.
-func (w *world) count(old bool) (all, ready int32) {
-	for _, p := range w.pods {
-		if p.old == old {
-			all++
-			if p.ready <= w.now {
-				ready++
-			}
-		}
-	}
-	return all, ready
-}
-
-// roll takes the rollout a step further (deployment/rolling.go: new pods first, then the old ones that do not take load, then others
-// as far as there are enough without them).
-func (w *world) roll() {
-	if w.Rollout == nil || w.now < w.Rollout.At {
-		return
-	}
-	if w.now == w.Rollout.At {
-		for _, p := range w.pods {
-			p.old = true
-		}
-	}
-	old, oldReady := w.count(true)
-	fresh, freshReady := w.count(false)
-	most, available := w.Rollout.bounds(w.replicas)
-	added := max(min(most-old-fresh, w.replicas-fresh), 0)
-	w.add(added)
-	w.remove(fresh-w.replicas, false)
-	// What is not there yet could still be needed in place of old pods.
-	spare := old + fresh + added - available - (fresh + added - freshReady)
-	idle := max(min(old-oldReady, spare), 0)
-	w.remove(idle+max(min(oldReady, oldReady+freshReady-available, spare-idle), 0), true)
-}
-
-// scale makes and removes pods at once. During a rollout the old and the new ones have their shares of it
-// (deployment/sync.go: scale).
-func (w *world) scale(to int32) {
-	w.replicas = to
-	old, _ := w.count(true)
-	fresh, _ := w.count(false)
-	if old == 0 {
-		w.add(to - fresh)
-		w.remove(fresh-to, false)
-		return
-	}
-	allowed := to
-	if to > 0 {
-		allowed, _ = w.Rollout.bounds(to)
-	}
-	part := int32(math.Round(float64(old) * float64(allowed) / float64(old+fresh)))
-	w.add(allowed - part - fresh)
-	w.remove(fresh-(allowed-part), false)
-	w.revive(part - old)
-	w.remove(old-part, true)
-}
-
-// add makes new pods; none if n is not above 0.
-func (w *world) add(n int32) {
-	for range n {
-		w.pods = append(w.pods, w.newPod(w.now))
-	}
-}
-
-// revive makes more of the old ones.
-func (w *world) revive(n int32) {
-	for range n {
-		p := w.newPod(w.now)
-		p.old = true
-		w.pods = append(w.pods, p)
-	}
-}
-
-// remove takes pods away as the ReplicaSet controller does: those that do not take load first, then the newest. Pods are in the order
-// of their creation, and all take equally long to start: the last ones are those to go.
-func (w *world) remove(n int32, old bool) {
-	for i := len(w.pods) - 1; i >= 0 && n > 0; i-- {
-		if w.pods[i].old == old {
-			w.pods = append(w.pods[:i], w.pods[i+1:]...)
-			n--
-		}
-	}
 }

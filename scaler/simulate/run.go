@@ -10,44 +10,6 @@ import (
 	"github.com/mini-hpa/mini-hpa/scaler/trace"
 )
 
-// Run is what happened in a simulation.
-type Run struct {
-	// Moments has one for each Tick, in order; the first is at 0, the last at the end.
-	Moments []Moment
-	// Evaluations are those of the recommender, in order.
-	Evaluations []Evaluation
-	// Summary sums up the decisions.
-	Summary trace.Summary
-	// Changes is how often replicas were changed, ReplicaHours the integral of the pods that were there. They differ
-	// from the Summary's where decisions are not carried out, in mode observe, and by the surge of a rollout.
-	Changes      int
-	ReplicaHours float64
-	// Above is the time in which the load was more than the ready pods carry at their CPU target.
-	Above time.Duration
-	// Beyond is the part of that in which it was more by more than the tolerance.
-	Beyond time.Duration
-	// UnservedCores is the load that no ready pod had room for, in core-seconds.
-	UnservedCores float64
-}
-
-// Moment is the state of the workload in one second.
-type Moment struct {
-	// At is counted from the start.
-	At time.Duration
-	// Load is what was asked for, Unserved the part of it that no ready pod had room for, in millicores.
-	Load, Unserved float64
-	// Replicas is spec.replicas, Ready how many pods take load.
-	Replicas, Ready int32
-}
-
-// Evaluation is one decision and what it was made on.
-type Evaluation struct {
-	trace.Outcome
-	Moment Moment `json:"-"`
-	// Usage is the average CPU of the pods that have a sample, in millicores; negative if none has.
-	Usage float64 `json:"-"`
-}
-
 // Simulate runs a setup to its end. The error says what of the setup cannot be simulated, that recording failed, or that
 // ctx ended before.
 func Simulate(ctx context.Context, s Setup) (*Run, error) {
@@ -75,27 +37,9 @@ func Simulate(ctx context.Context, s Setup) (*Run, error) {
 	return &w.run, nil
 }
 
-// world is a simulation in progress.
-type world struct {
-	Setup
-	template *template
-	replay   *trace.Replay
-	run      Run
-	now      time.Duration
-	replicas int32
-	pods     []*pod
-	made     int
-	// fresh says that samples have become readable at this moment; next is when time alone asks for an evaluation.
-	fresh     bool
-	evaluated time.Duration
-	next      time.Duration
-	// perPod is the load that a pod carries at its target, tolerated the fraction of more that changes nothing.
-	perPod, tolerated float64
-}
-
 // newWorld starts with pods that are ready, and with the samples of a past in which the load was as at the start.
 func newWorld(s Setup) *world {
-	w := &world{Setup: s, template: newTemplate(&s), replay: trace.NewReplay(s.Policy, s.Rules), perPod: s.PerReplica(), tolerated: s.Tolerance()}
+	w := &world{Setup: s, template: newTemplate(s.Workload), replay: trace.NewReplay(s.Policy, s.Rules), perPod: s.PerReplica(), tolerated: s.Tolerance()}
 	w.replicas = s.Workload.Replicas
 	w.evaluated = w.phase() - s.Policy.SyncPeriod
 	// At 0 there has to be a sample of a whole period, however late samples are.

@@ -53,9 +53,6 @@ func DefaultSetup() Setup {
 		MetricsPeriod: 15 * time.Second, MetricsDelay: 5 * time.Second}
 }
 
-// mostPods is how many pods a simulation may have, so that a mistyped load does not take all memory.
-const mostPods = 5000
-
 // check refuses what cannot be simulated.
 func (s *Setup) check() error {
 	if s.Workload == nil || s.Load.At == nil {
@@ -87,12 +84,12 @@ func (s *Setup) check() error {
 
 // Request is the CPU request of one pod in millicores; 0 if it has none. Limits count as requests where there are none, as
 // they do in a cluster.
-func (s *Setup) Request() float64 { return newTemplate(s).request("") }
+func (s *Setup) Request() float64 { return newTemplate(s.Workload).request("") }
 
 // PerReplica is the load in millicores that one pod carries exactly at its CPU target; 0 without such a target, without
 // the request that it is a percentage of, and if the container that it is about cannot use so much.
 func (s *Setup) PerReplica() float64 {
-	t := newTemplate(s)
+	t := newTemplate(s.Workload)
 	for i := range s.Policy.Metrics {
 		m := &s.Policy.Metrics[i].Spec
 		switch {

@@ -7,6 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 )
 
@@ -25,8 +26,7 @@ type template struct {
 	limit float64
 }
 
-func newTemplate(s *Setup) *template {
-	w := s.Workload
+func newTemplate(w *annotations.Workload) *template {
 	t := &template{namespace: w.Namespace, name: w.Name, meta: w.Template.ObjectMeta, spec: podspec.Stored(&w.Template.Spec)}
 	for _, c := range podspec.LongRunning(&t.spec) {
 		t.running = append(t.running, *c)

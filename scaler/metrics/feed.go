@@ -98,15 +98,19 @@ func NewFeed(c Config) *Feed {
 // that is not kept. It may be called again after it returned; the samples are kept, the rhythm is learnt anew.
 func (f *Feed) Run(ctx context.Context) {
 	wanted := false
+	var hurried time.Time // when the last LIST began that was made because a sample was wanted
 	for first := true; ctx.Err() == nil; first = false {
 		began := time.Now()
+		if wanted {
+			hurried = began
+		}
 		wait, _ := f.list(ctx, first, wanted) // what failed was told by OnState
-		wanted = f.rest(ctx, wait, pause(observation{sent: began, done: time.Now()}, began.Add(fineStep)))
+		wanted = f.rest(ctx, wait, pause(observation{sent: began, done: time.Now()}, hurried.Add(fineStep)))
 	}
 }
 
-// rest waits until the next LIST: as planned, or, if a sample is wanted, after the least pause: a tenant whose workloads are selected one
-// after the other has everything listed once a second, and not more often. It returns whether a sample is wanted.
+// rest waits until the next LIST: as planned, or, if a sample is wanted, after the least pause, which keeps a tenant whose workloads are
+// selected one after the other from having everything listed more than once a second. It returns whether a sample is wanted.
 func (f *Feed) rest(ctx context.Context, planned, least time.Duration) (wanted bool) {
 	due := time.After(planned)
 	if planned > least {
@@ -138,8 +142,8 @@ func (f *Feed) Refresh(ctx context.Context) error {
 }
 
 // Sample returns the newest sample of a pod and its stamp, both shared, or nil for both if the newest good LIST had none. A stamp without
-// a sample means that the sample was not kept, because it was not needed then. Run lists again, a second after the LIST before at the
-// earliest, and then calls OnSamples.
+// a sample means that the sample was not kept, because it was not needed then. Run lists again at once, but for this reason once a
+// second at most, and then calls OnSamples.
 func (f *Feed) Sample(namespace, name string) (*sample.Pod, *clock.Stamp) {
 	e := (*f.latest.Load())[types.NamespacedName{Namespace: namespace, Name: name}]
 	if e == nil {

@@ -71,9 +71,6 @@ func (s Spell) passed(now time.Time) Spell {
 	return s
 }
 
-// Told says whether it is the case, as far as it was told.
-func (s Spell) Told() bool { return s.told }
-
 // Due is how long it takes until there may be news even if nothing changes; 0 if there will not be.
 func (s Spell) Due() time.Duration {
 	switch {

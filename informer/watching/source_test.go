@@ -31,10 +31,11 @@ type server struct {
 	version  int
 	pods     map[string]*corev1.Pod
 	open     []*watch.RaceFreeFakeWatcher
-	bookless bool // it sends no bookmarks of its own accord
-	silent   bool // no watch gets an event any more
-	stuck    bool // no watch ends any more
-	late     int  // so many of three bookmarks come too late
+	opened   time.Time // when the last of them was
+	bookless bool      // it sends no bookmarks of its own accord
+	silent   bool      // no watch gets an event any more
+	stuck    bool      // no watch ends any more
+	late     int       // so many of three bookmarks come too late
 	marks    int
 	answer   func(streamed bool) (watch.Interface, error)        // if set, the answer to a watch
 	refusal  func(ctx context.Context, watched bool) (err error) // if set, how a request fails
@@ -116,7 +117,7 @@ func (s *server) Watch(ctx context.Context, opts metav1.ListOptions) (watch.Inte
 		return s.answer(streamed)
 	}
 	w := watch.NewRaceFreeFake()
-	s.open = append(s.open, w)
+	s.open, s.opened = append(s.open, w), time.Now()
 	if streamed && !s.silent {
 		for _, p := range s.pods {
 			w.Action(watch.Added, p)
@@ -238,8 +239,12 @@ func (s *server) stopsAtOnce() {
 	}
 }
 
-// cutOff ends all watches.
+// cutOff ends all watches. After a watch of less than a second a reflector lists, whoever ended it, so the last one gets two.
 func (s *server) cutOff() {
+	s.mu.Lock()
+	young := 2*time.Second - time.Since(s.opened)
+	s.mu.Unlock()
+	time.Sleep(young)
 	s.set(func() {
 		for _, w := range s.open {
 			w.Stop()

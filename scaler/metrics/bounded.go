@@ -9,6 +9,9 @@ import (
 // mostRefused bounds what an API has to say of why it does not answer, which is read into memory as a whole.
 const mostRefused = 1 << 20
 
+// largest bounds one PodMetrics, which is in memory as a whole while it is read; they have some hundred bytes for each container.
+const largest = 4 << 20
+
 // bounded is a transport for APIs that cannot be trusted to be brief or prompt: answers of more than so many bytes fail, and no
 // server can talk the client into waiting and asking again within one question's deadline. Bytes are counted as they are read, after they
 // were decompressed.

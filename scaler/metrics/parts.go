@@ -25,12 +25,11 @@ type parts struct {
 	found             bool
 }
 
-// followUp plans what comes after a set's appearance: its rest, or the next set.
-func (s schedule) followUp(o observation) (schedule, time.Duration) {
-	f := &s.phase.parts
+// followUp plans the LIST that goes after the rest of a set that has appeared; false if none does.
+func (f *parts) followUp(o sighting) (wait time.Duration, follows bool) {
 	f.left = 0
-	if !f.wanted(s.set.fresh >= o.comparable) {
-		return s.untilDue(o)
+	if !f.wanted(o.complete) {
+		return 0, false
 	}
 	f.left, f.found = learning, false
 	at := o.sent.Add(fineStep)
@@ -38,7 +37,7 @@ func (s schedule) followUp(o observation) (schedule, time.Duration) {
 		f.left = following
 		at = o.sent.Add(f.spread)
 	}
-	return s, pause(o, at)
+	return pause(o.observation, at), true
 }
 
 // wanted says whether to go after the rest of a set. From time to time it is, whatever was learnt: the last parts of
@@ -56,20 +55,19 @@ func (f *parts) wanted(complete bool) bool {
 	return true
 }
 
-// followed handles a LIST that went after the rest of a set.
-func (s schedule) followed(o observation) (schedule, time.Duration) {
-	f := &s.phase.parts
+// followed handles a LIST that went after the rest of a set, and plans the next one that does; false if none does.
+func (f *parts) followed(o sighting) (wait time.Duration, follows bool) {
 	f.left--
 	if o.advanced > o.repeated {
-		f.part(o.sent.Sub(s.set.began), s.set.fresh >= o.comparable)
+		f.part(o.after, o.complete)
 	}
 	if f.left > 0 {
-		return s, pause(o, o.sent.Add(fineStep))
+		return pause(o.observation, o.sent.Add(fineStep)), true
 	}
 	if !f.found {
 		f.patience, f.spread = f.patience-1, 0
 	}
-	return s.untilDue(o)
+	return 0, false
 }
 
 // part notes that some of the rest was there so long after the set's appearance. Where it is known when to expect the rest, nothing

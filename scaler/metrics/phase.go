@@ -3,12 +3,6 @@ package metrics
 import "time"
 
 const (
-	// firstRetry is how soon a LIST is repeated that came too early for its set, secondRetry how soon after that once more; they
-	// bound the delay of a sample. A set that is not there by then is not merely a little late.
-	firstRetry, secondRetry = 200 * time.Millisecond, 400 * time.Millisecond
-	// near is how far from when it was due a set may be for its moment to count as the next one of the rhythm: what the second
-	// retry finds is, also where each LIST takes its time.
-	near = firstRetry + secondRetry + breather
 	// lateness is how long after its moment a set is waited for in fine steps.
 	lateness = 5 * time.Second
 	// settled is the number of sets after which the phase is trusted and the period is exact enough.
@@ -54,53 +48,58 @@ type phase struct {
 	parts   parts
 }
 
-// lockOn begins the locked mode with the second set, whose moment is known to within width.
-func (s schedule) lockOn(o observation, width time.Duration) (schedule, time.Duration) {
-	s.mode = locked
-	period := o.sent.Sub(s.search.anchor)
-	s.phase = phase{
-		period: period, slack: max(width, s.search.width), span: 1,
-		anchor: s.search.anchor, sets: 1, parts: parts{patience: patience},
-		// Longer than expected, it may be two periods or more, with an outage in between.
-		lost: period > s.resolution*3/2,
-	}
-	s.phase.due = o.sent.Add(period - s.phase.creep())
-	return s.followUp(o)
+// newPhase is that of a publisher of which two sets were seen, the second at a moment. slack is how uncertain the period between them is.
+func newPhase(second time.Time, period, slack time.Duration) phase {
+	p := phase{period: period, slack: slack, span: 1, anchor: second.Add(-period), sets: 1, parts: parts{patience: patience}}
+	p.due = second.Add(period - p.creep())
+	return p
 }
 
-func (s schedule) nextLocked(o observation, begins bool) (schedule, time.Duration) {
-	early := s.phase.due.Sub(o.sent) > near
+// next takes in a LIST and says how long after its end to make the next one; slow is the distance of two LISTs while the rhythm is in
+// doubt. It is not known any more if the sets have another rhythm now, or none.
+func (p phase) next(o sighting, slow time.Duration) (_ phase, wait time.Duration, known bool) {
+	early := p.due.Sub(o.sent) > near
 	switch {
-	case begins && early && s.phase.lost:
-		return s.relearn(o) // in the middle of what should be a period
-	case begins:
-		return s.sighted(o)
-	case s.phase.parts.left > 0:
-		return s.followed(o)
-	case early:
-		return s.untilDue(o)
+	case o.begins && early && p.lost:
+		return p, 0, false // in the middle of what should be a period
+	case o.begins:
+		return p.sighted(o, slow)
+	case p.parts.left > 0:
+		if wait, follows := p.parts.followed(o); follows {
+			return p, wait, true
+		}
+	case !early:
+		if wait, again := p.tooEarly(o.observation); again {
+			return p, wait, true
+		}
 	}
-	return s.tooEarly(o)
+	return p, p.untilDue(o.observation, slow), true
 }
 
 // sighted handles the appearance of the set that was due.
-func (s schedule) sighted(o observation) (schedule, time.Duration) {
-	p := &s.phase
+func (p phase) sighted(o sighting, slow time.Duration) (_ phase, wait time.Duration, known bool) {
 	p.seen++
 	p.sets++
-	if p.seen >= settled {
-		s.search.allowance = fullAllowance(s.resolution)
-	}
 	if p.blind {
-		return s.resume(o)
+		p.resume(o.sent)
+		return p, p.untilDue(o.observation, slow), true
 	}
 	moment := p.locate(o.sent)
 	p.strike()
 	if p.run >= len(creeps) || p.strikes >= strikesOut {
-		return s.relearn(o)
+		return p, 0, false
 	}
 	p.due, p.tries, p.lost = moment.Add(p.period-p.creep()), 0, false
-	return s.followUp(o)
+	wait = p.followUp(o, slow)
+	return p, wait, true
+}
+
+// followUp plans what comes after a set's appearance: its rest, or the next set.
+func (p *phase) followUp(o sighting, slow time.Duration) time.Duration {
+	if wait, follows := p.parts.followUp(o); follows {
+		return wait
+	}
+	return p.untilDue(o.observation, slow)
 }
 
 // strike notes whether sets had stayed away. If they do again and again, the period must have become longer.
@@ -134,16 +133,14 @@ func (p *phase) locate(at time.Time) time.Time {
 }
 
 // resume goes on with the known rhythm after LISTs that failed, during which sets may have been missed.
-func (s schedule) resume(o observation) (schedule, time.Duration) {
-	s.phase.blind, s.phase.tries, s.phase.parts.left = false, 0, 0
-	s.phase.anchor, s.phase.sets = time.Time{}, 0
-	s.phase.skipTo(o.sent)
-	return s.untilDue(o)
+func (p *phase) resume(at time.Time) {
+	p.blind, p.tries, p.parts.left = false, 0, 0
+	p.anchor, p.sets = time.Time{}, 0
+	p.skipTo(at)
 }
 
-// tooEarly handles a LIST that was made when a set was due and did not see one.
-func (s schedule) tooEarly(o observation) (schedule, time.Duration) {
-	p := &s.phase
+// tooEarly handles a LIST that was made when a set was due and did not see one: it is repeated soon, until the set is given up.
+func (p *phase) tooEarly(o observation) (wait time.Duration, again bool) {
 	p.tries++
 	retry := fineStep
 	switch p.tries {
@@ -154,21 +151,21 @@ func (s schedule) tooEarly(o observation) (schedule, time.Duration) {
 	}
 	at := o.sent.Add(retry)
 	if at.Before(p.due.Add(p.patience())) {
-		return s, pause(o, at)
+		return pause(o, at), true
 	}
 	p.lost, p.run, p.tries = true, 0, 0
 	p.anchor, p.sets = time.Time{}, 0
 	p.skipTo(o.sent)
-	return s.untilDue(o)
+	return 0, false
 }
 
 // untilDue waits for the next set, in slow steps if the rhythm is in doubt.
-func (s schedule) untilDue(o observation) (schedule, time.Duration) {
-	at := s.phase.due
-	if step := s.slowStep(); s.phase.lost && at.Sub(o.sent) > step+fineStep {
-		at = o.sent.Add(step)
+func (p *phase) untilDue(o observation, slow time.Duration) time.Duration {
+	at := p.due
+	if p.lost && at.Sub(o.sent) > slow+fineStep {
+		at = o.sent.Add(slow)
 	}
-	return s, pause(o, at)
+	return pause(o, at)
 }
 
 // patience is how long after due a set is waited for. Once sets stayed away it is short, for they may come at any moment.

@@ -2,9 +2,7 @@ package metrics
 
 import (
 	"cmp"
-	"encoding/binary"
 	"fmt"
-	"io"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -100,43 +98,6 @@ func unmarshalQuantity(text []byte) (q resource.Quantity, err error) {
 		}
 		return nil
 	})
-}
-
-// fields hands on those of a message that are not numbers, which only newer versions of these messages could have.
-func fields(text []byte, take func(field int32, value []byte) error) error {
-	const known = 4 // the largest that is no number
-	for len(text) > 0 {
-		tag, n := binary.Uvarint(text)
-		field, size := int32(tag>>3), uint64(0) //nolint:gosec // cut off like everywhere in protobuf
-		if n <= 0 || field <= 0 || tag&7 != wireBytes && field <= known {
-			return fmt.Errorf("field %d has the wire type %d", field, tag&7)
-		}
-		text = text[n:]
-		switch tag & 7 {
-		case wireVarint:
-			_, n = binary.Uvarint(text)
-		case wireFixed64:
-			n = 8
-		case wireFixed32:
-			n = 4
-		case wireBytes:
-			size, n = binary.Uvarint(text)
-		default:
-			return fmt.Errorf("field %d has the wire type %d", field, tag&7)
-		}
-		if n <= 0 || n > len(text) || size > uint64(len(text)-n) {
-			return io.ErrUnexpectedEOF
-		}
-		value := text[n : n+int(size)] //nolint:gosec // no more than there is
-		text = text[n+len(value):]
-		if tag&7 != wireBytes {
-			continue
-		}
-		if err := take(field, value); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // sampleOf copies what is read, so that nothing of the item stays in memory but its pod's name and the digits of its amounts.

@@ -109,13 +109,13 @@ func (p publisher) isDown(at time.Duration) bool {
 	return slices.ContainsFunc(p.down, func(d [2]time.Duration) bool { return at >= d[0] && at < d[1] })
 }
 
-// sighting is one sample that was seen.
-type sighting struct{ published, seen time.Duration }
+// seenSample is one sample that was seen.
+type seenSample struct{ published, seen time.Duration }
 
 // record is what happened in a run.
 type record struct {
 	looks     []time.Duration // when LISTs were sent
-	sightings []sighting
+	sightings []seenSample
 	periods   []time.Duration // learnt, after each LIST
 }
 
@@ -158,7 +158,7 @@ func (p publisher) run(resolution, end time.Duration) (r record) {
 				o.repeated++
 			}
 			if answer[pod] > kept[pod] {
-				r.sightings = append(r.sightings, sighting{answer[pod], now + p.latency})
+				r.sightings = append(r.sightings, seenSample{answer[pod], now + p.latency})
 			}
 			kept[pod], seen[pod] = max(answer[pod], kept[pod]), o.done
 		}

@@ -2,22 +2,6 @@ package metrics
 
 import "time"
 
-// Steps of the schedule. They are seconds and not shares of a period, because what they bound is how late a sample is seen.
-const (
-	// fineStep is the distance of two LISTs where a set may appear at any moment.
-	fineStep = time.Second
-	// slowest and fastest bound the distance of two LISTs where little is known and nothing is urgent.
-	slowest, fastest = 5 * time.Second, time.Second
-	// breather is the shortest pause after an answer, whatever the plan says; slow answers get half their time.
-	breather = 100 * time.Millisecond
-	// closest is the shortest distance of two LISTs.
-	closest = firstRetry
-	// shortest is the shortest period that is followed. Publishers below it are listed once per configured resolution.
-	shortest = 2 * time.Second
-	// longest is the longest period that is followed: more than that is an outage.
-	longest = 2 * time.Minute
-)
-
 // mode is what the schedule is doing.
 type mode int
 
@@ -30,19 +14,6 @@ const (
 	// implementation that answers from a query made for each LIST).
 	gliding
 )
-
-// observation is what one LIST taught about the publisher. The times are local: the publisher's clock may be any
-// amount off, so a phase is learnt only from when new data could be read here.
-type observation struct {
-	sent, done time.Time
-	// failed says that there was no answer; the counts are 0 then.
-	failed bool
-	// wanted says that the LIST was not made because it was due, but because a sample was wanted.
-	wanted bool
-	// listed counts the pods of the answer, comparable those the answer before had too, advanced those of them with a
-	// later timestamp, repeated those of them that had advanced already since the set being published began.
-	listed, comparable, advanced, repeated int
-}
 
 // schedule decides when to LIST next. A simple one, "half a second before the period is over, then once a second", has a fifth of the code. It
 // sees a sample 0.47 s after it is readable instead of 0.13 s, costs two LISTs for each set, and loses most of what a publisher says whose
@@ -71,13 +42,6 @@ type schedule struct {
 	glided int
 }
 
-// set is the sample set being published: some publishers write it in parts, and some pods' samples skip a set.
-type set struct {
-	began time.Time
-	// fresh counts the pods with a new sample so far.
-	fresh int
-}
-
 func newSchedule(resolution time.Duration) schedule {
 	return schedule{resolution: resolution, search: newSearch(fullAllowance(resolution))}
 }
@@ -98,26 +62,16 @@ func (s schedule) learn(o observation) (schedule, time.Duration) {
 		return s.afterFailure(o)
 	}
 	s.failures = 0
-	begins := o.begins()
-	s.set.fresh += o.advanced
-	if begins {
-		s.set = set{began: o.sent, fresh: o.advanced}
-	}
+	var saw sighting
+	s.set, saw = s.set.seen(o)
 	switch s.mode {
 	case locked:
-		return s.nextLocked(o, begins)
+		return s.nextLocked(saw)
 	case gliding:
-		return s.nextGliding(o, begins)
+		return s.nextGliding(saw)
 	case searching:
 	}
-	return s.nextSearching(o, begins)
-}
-
-// begins says whether a LIST saw a new set rather than nothing, a few odd pods with a rhythm of their own, or the rest of
-// the set before: then many pods have their second sample since the set before began.
-func (o observation) begins() bool {
-	const share = 4 // a quarter of the pods
-	return o.repeated > 0 && o.repeated*share >= o.comparable
+	return s.nextSearching(saw)
 }
 
 // afterFailure retries once soon, because most failures concern one request, and then at a bounded rate. The distances are from
@@ -134,14 +88,60 @@ func (s schedule) afterFailure(o observation) (schedule, time.Duration) {
 	return s, max(o.sent.Add(backoff).Sub(o.done), 2*time.Second)
 }
 
+// nextSearching goes over to one of the other modes once the search has found something.
+func (s schedule) nextSearching(o sighting) (schedule, time.Duration) {
+	switch s.search = s.search.next(o); {
+	case s.search.run >= alwaysNew:
+		s.mode = gliding
+		return s, pause(o.observation, o.sent.Add(s.resolution))
+	case s.search.period > 0:
+		return s.lockOn(o)
+	}
+	return s.step(o.observation)
+}
+
+// lockOn begins the locked mode with the second of the two sets that were searched for.
+func (s schedule) lockOn(o sighting) (_ schedule, wait time.Duration) {
+	s.mode, s.phase = locked, newPhase(o.sent, s.search.period, s.search.width)
+	// Longer than expected, it may be two periods or more, with an outage in between.
+	s.phase.lost = s.search.period > s.resolution*3/2
+	wait = s.phase.followUp(o, slowStep(s.resolution))
+	return s, wait
+}
+
+// nextLocked follows the rhythm, and searches for another one if it is not known any more.
+func (s schedule) nextLocked(o sighting) (_ schedule, wait time.Duration) {
+	var known bool
+	s.phase, wait, known = s.phase.next(o, slowStep(s.resolution))
+	if s.phase.seen >= settled {
+		s.search.allowance = fullAllowance(s.resolution)
+	}
+	if !known {
+		return s.relearn(o.observation)
+	}
+	return s, wait
+}
+
 // nextGliding looks from time to time whether there is a rhythm by now.
-func (s schedule) nextGliding(o observation, begins bool) (schedule, time.Duration) {
+func (s schedule) nextGliding(o sighting) (schedule, time.Duration) {
 	const enough = 40
 	s.glided++
-	if !begins || s.glided > enough {
-		return s.relearn(o)
+	if !o.begins || s.glided > enough {
+		return s.relearn(o.observation)
 	}
-	return s, pause(o, o.sent.Add(s.resolution))
+	return s, pause(o.observation, o.sent.Add(s.resolution))
+}
+
+// relearn forgets phase and period. The LIST that gave the reason saw a set or not; either way it is no end of a period.
+func (s schedule) relearn(o observation) (schedule, time.Duration) {
+	s.mode, s.phase, s.glided = searching, phase{}, 0
+	s.search = newSearch(s.search.allowance)
+	return s.step(o)
+}
+
+func (s schedule) step(o observation) (_ schedule, wait time.Duration) {
+	s.search, wait = s.search.step(o, slowStep(s.resolution))
+	return s, wait
 }
 
 // period is the publisher's, as learnt; 0 while it is not known.
@@ -150,15 +150,4 @@ func (s schedule) period() time.Duration {
 		return 0
 	}
 	return s.phase.period
-}
-
-// slowStep is for times in which nothing is expected soon.
-func (s schedule) slowStep() time.Duration {
-	return min(max(s.resolution/3, fastest), slowest)
-}
-
-// pause is how long to wait after an observation in order to LIST at a moment, or as soon after it as is decent.
-func pause(o observation, at time.Time) time.Duration {
-	took := o.done.Sub(o.sent)
-	return max(at.Sub(o.done), closest-took, took/2, breather)
 }

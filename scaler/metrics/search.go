@@ -12,12 +12,17 @@ type search struct {
 	allowance int
 	// missed is when the newest LIST without a new set was sent, if no set was seen since; else zero.
 	missed time.Time
-	// anchor is when the first of the two sets was seen, width the uncertainty of it; zero while none is.
+	// anchor is when the first of the two sets was seen; zero while none is. width is how uncertain the moments of both are.
 	anchor time.Time
 	width  time.Duration
+	// period is the time from the first to the second; 0 before that is seen.
+	period time.Duration
 	// run counts sets seen one LIST after the other.
 	run int
 }
+
+// alwaysNew is how many sets one LIST after the other make a publisher that is new at every LIST.
+const alwaysNew = 3
 
 // smallestAllowance of fine steps is enough to recognise a publisher that is new at every LIST.
 const smallestAllowance = 5
@@ -31,54 +36,37 @@ func newSearch(allowance int) search {
 	return search{fine: allowance, allowance: max(allowance/2, smallestAllowance)}
 }
 
-// relearn forgets phase and period. The LIST that gave the reason saw a set or not; either way it is no end of a period.
-func (s schedule) relearn(o observation) (schedule, time.Duration) {
-	s.mode, s.phase, s.glided = searching, phase{}, 0
-	s.search = newSearch(s.search.allowance)
-	return s.step(o)
-}
-
-func (s schedule) nextSearching(o observation, begins bool) (schedule, time.Duration) {
-	if begins {
-		return s.caught(o)
+// next takes in a LIST. Only the moment of a set that the LIST before did not see is known.
+func (f search) next(o sighting) search {
+	if !o.begins {
+		f.missed, f.run = o.sent, 0
+		return f
 	}
-	s.search.missed, s.search.run = o.sent, 0
-	return s.step(o)
-}
-
-// caught handles a set seen while searching. Only the moment of a set that the LIST before did not see is known.
-func (s schedule) caught(o observation) (schedule, time.Duration) {
-	const alwaysNew = 3
-	f := &s.search
-	width := o.sent.Sub(f.missed)
-	bracketed := !f.missed.IsZero()
+	width, bracketed := o.sent.Sub(f.missed), !f.missed.IsZero()
 	f.missed = time.Time{}
 	f.run++
 	switch {
-	case f.run >= alwaysNew:
-		s.mode = gliding
-		return s, pause(o, o.sent.Add(s.resolution))
 	case !bracketed:
 		f.anchor = time.Time{}
 	case f.ends(o.sent):
-		return s.lockOn(o, width)
+		f.period, f.width = o.sent.Sub(f.anchor), max(width, f.width)
 	default:
 		f.anchor, f.width = o.sent, width
 	}
-	return s.step(o)
+	return f
 }
 
 // ends says whether a set at t ends a period.
-func (f *search) ends(t time.Time) bool {
+func (f search) ends(t time.Time) bool {
 	period := t.Sub(f.anchor)
 	return !f.anchor.IsZero() && period >= shortest && period <= longest
 }
 
-// step plans the next LIST of a search. A scope without pods is listed slowly, because nothing can be late.
-func (s schedule) step(o observation) (schedule, time.Duration) {
-	if o.listed == 0 || s.search.fine == 0 {
-		return s, pause(o, o.sent.Add(s.slowStep()))
+// step plans the next LIST of a search, in a fine step or a slow one. A scope without pods is listed slowly, because nothing can be late.
+func (f search) step(o observation, slow time.Duration) (search, time.Duration) {
+	if o.listed == 0 || f.fine == 0 {
+		return f, pause(o, o.sent.Add(slow))
 	}
-	s.search.fine--
-	return s, pause(o, o.sent.Add(fineStep))
+	f.fine--
+	return f, pause(o, o.sent.Add(fineStep))
 }

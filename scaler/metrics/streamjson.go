@@ -36,6 +36,8 @@ type jsonList struct {
 	portion
 	decoder *json.Decoder
 	kind    string
+	// found says that there were items.
+	found bool
 }
 
 // portion bounds what is read for one value, which the decoder holds as a whole.

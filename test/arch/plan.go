@@ -12,7 +12,7 @@ func House() Plan {
 	return Plan{
 		Module:  "github.com/mini-hpa/mini-hpa",
 		Closed:  []string{"cmd/mini-hpa"},
-		Knotted: []string{"scaler", "scaler/metrics"},
+		Knotted: []string{"scaler"},
 		Pure:    []string{"annotations/amount", "annotations/podspec", "annotations", "scaler/sample", "scaler/clock", "scaler/recommend", "scaler/simulate", "cmd/internal/picture"},
 		Rooms: map[string][]string{
 			"docs":                 {"github.com/google/go-cmp"},

@@ -8,7 +8,6 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
@@ -24,10 +23,10 @@ const (
 	GroupPausing = "autoscaling.keda.sh/"
 )
 
-// Scales returns under which kind and name an object that scales something is reported, and the name of the Deployment that it scales, or
-// "" if it scales something else. A HorizontalPodAutoscaler that KEDA has made is reported as its ScaledObject, because deleting it would
-// be in vain. The reference of a ScaledObject has defaults (KEDA's documentation of scaleTargetRef).
-func Scales(kind string, o metav1.Object, ref autoscalingv2.CrossVersionObjectReference) (Autoscaler, string) {
+// Scales returns under which kind and name an object that scales something is reported, and what it scales; the zero Key if that is not
+// said. A HorizontalPodAutoscaler that KEDA has made is reported as its ScaledObject, because deleting it would be in vain. The
+// reference of a ScaledObject has defaults (KEDA's documentation of scaleTargetRef).
+func Scales(kind string, o metav1.Object, ref autoscalingv2.CrossVersionObjectReference) (Autoscaler, Key) {
 	is := Autoscaler{Kind: kind, Name: o.GetName()}
 	if owner := metav1.GetControllerOfNoCopy(o); owner != nil && owner.Kind == KindScaledObject && groupOf(owner.APIVersion) == GroupKEDA {
 		is = Autoscaler{Kind: KindScaledObject, Name: owner.Name}
@@ -36,10 +35,7 @@ func Scales(kind string, o metav1.Object, ref autoscalingv2.CrossVersionObjectRe
 		is.Paused = pausedByKEDA(o.GetAnnotations())
 		ref.APIVersion, ref.Kind = cmp.Or(ref.APIVersion, appsv1.SchemeGroupVersion.String()), cmp.Or(ref.Kind, kindDeployment)
 	}
-	if ref.Kind != kindDeployment || groupOf(ref.APIVersion) != appsv1.GroupName {
-		return is, ""
-	}
-	return is, ref.Name
+	return is, targetKey(o.GetNamespace(), ref.APIVersion, ref.Kind, ref.Name)
 }
 
 // pausedByKEDA reads the annotations of a ScaledObject as KEDA does (ScaledObject.NeedToBePausedByAnnotation): any value but a false
@@ -52,14 +48,6 @@ func pausedByKEDA(pairs map[string]string) bool {
 	value, ok := pairs[paused]
 	off, err := strconv.ParseBool(value)
 	return ok && (off || err != nil)
-}
-
-func groupOf(apiVersion string) string {
-	version, err := schema.ParseGroupVersion(apiVersion)
-	if err != nil {
-		return ""
-	}
-	return version.Group
 }
 
 // CheckAutoscalers finds others that scale the workload. While mini-hpa only watches (see Mode) they are no problem: that is

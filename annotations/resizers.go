@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/mini-hpa/mini-hpa/annotations/podspec"
@@ -17,14 +16,14 @@ const (
 	GroupResizer = "autoscaling.k8s.io"
 )
 
-// ReadResizer reads a VerticalPodAutoscaler from its fields, and returns the name of the Deployment whose pods it resizes, or "" if it
-// resizes something else or only recommends. A field of a wrong type counts as missing.
-func ReadResizer(name string, fields map[string]any) (*Resizer, string) {
+// ReadResizer reads a VerticalPodAutoscaler of a namespace from its fields, and returns the workload whose pods it resizes, or the zero
+// Key if it only recommends. A field of a wrong type counts as missing.
+func ReadResizer(namespace, name string, fields map[string]any) (*Resizer, Key) {
 	spec := part(fields, "spec")
 	ref := part(spec, "targetRef")
-	isDeployment := text(ref, "kind") == kindDeployment && groupOf(text(ref, "apiVersion")) == appsv1.GroupName
-	if !isDeployment || text(part(spec, "updatePolicy"), "updateMode") == "Off" {
-		return &Resizer{Name: name}, ""
+	target := targetKey(namespace, text(ref, "apiVersion"), text(ref, "kind"), text(ref, "name"))
+	if target == (Key{}) || text(part(spec, "updatePolicy"), "updateMode") == "Off" {
+		return &Resizer{Name: name}, Key{}
 	}
 	r := &Resizer{Name: name, Policies: map[string]ResizePolicy{}}
 	policies, _ := part(spec, "resourcePolicy")["containerPolicies"].([]any)
@@ -39,21 +38,11 @@ func ReadResizer(name string, fields map[string]any) (*Resizer, string) {
 		}
 		r.Policies[cmp.Or(text(one, "containerName"), anyOther)] = policy
 	}
-	return r, text(ref, "name")
+	return r, target
 }
 
 // anyOther is the name of a policy for containers that have none of their own.
 const anyOther = "*"
-
-func part(fields map[string]any, name string) map[string]any {
-	members, _ := fields[name].(map[string]any)
-	return members
-}
-
-func text(fields map[string]any, name string) string {
-	value, _ := fields[name].(string)
-	return value
-}
 
 // resizes says whether the requests of a container for a resource change.
 func (r *Resizer) resizes(container string, resource corev1.ResourceName) bool {

@@ -375,7 +375,7 @@ func TestResizers(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			var s Surroundings
-			if r, of := ReadResizer("vpa", object{"spec": tc.spec}); of == "web" {
+			if r, of := ReadResizer("shop", "vpa", object{"spec": tc.spec}); of == DeploymentKey("shop", "web") {
 				s.Resizers = []*Resizer{r}
 			}
 			v := DefaultDefaults().Review(deploy(tc.pairs, box("app", "cpu=1", "memory=1Gi"), box("log", "cpu=1", "memory=1Gi")), s)
@@ -524,9 +524,9 @@ func TestAPausedRivalIsNone(t *testing.T) {
 		{"autoscaling.keda.sh/paused", "true"}: isPaused, {"autoscaling.keda.sh/paused", "false"}: isRival, {"autoscaling.keda.sh/paused", "yes"}: isPaused,
 		{"autoscaling.keda.sh/paused", ""}: isPaused, {"autoscaling.keda.sh/paused-replicas", "3"}: isPaused, {"autoscaling.keda.sh/paused-scale-in", "true"}: isRival, {"paused", "true"}: isRival,
 	} {
-		is, target := Scales(KindScaledObject, &metav1.ObjectMeta{Name: "q", Annotations: map[string]string{pairs[0]: pairs[1]}}, autoscalingv2.CrossVersionObjectReference{Name: "web"})
+		is, target := Scales(KindScaledObject, &metav1.ObjectMeta{Namespace: "shop", Name: "q", Annotations: map[string]string{pairs[0]: pairs[1]}}, autoscalingv2.CrossVersionObjectReference{Name: "web"})
 		d := deploy(map[string]string{"target-cpu": "50", "max": "9"}, box("app", "cpu=1"))
-		if diff := cmp.Diff([]string{want}, found(DefaultDefaults().Review(d, Surroundings{Autoscalers: []Autoscaler{is}}))); target != "web" || diff != "" {
+		if diff := cmp.Diff([]string{want}, found(DefaultDefaults().Review(d, Surroundings{Autoscalers: []Autoscaler{is}}))); target != DeploymentKey("shop", "web") || diff != "" {
 			t.Errorf("%q: %s", pairs, diff)
 		}
 	}

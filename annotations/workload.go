@@ -10,8 +10,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 )
 
 // Key names one workload of a cluster. It is what travels through queue, memory, budget and log.
@@ -27,7 +30,13 @@ func DeploymentKey(namespace, name string) Key {
 	return Key{Kind: schema.GroupKind{Group: appsv1.GroupName, Kind: kindDeployment}, Namespace: namespace, Name: name}
 }
 
-const kindDeployment = "Deployment"
+// targetKey is the object that a reference names; the zero Key if the reference is not whole.
+func targetKey(namespace, apiVersion, kind, name string) Key {
+	if kind == "" || name == "" {
+		return Key{}
+	}
+	return Key{Kind: schema.GroupKind{Group: groupOf(apiVersion), Kind: kind}, Namespace: namespace, Name: name}
+}
 
 // String is the key in full, such as "deployments.apps/shop/web".
 func (k Key) String() string {
@@ -44,13 +53,16 @@ func (k Key) NamespacedName() types.NamespacedName {
 // made from and with others: it is read-only.
 type Workload struct {
 	Key
-	// APIVersion is that of the object, such as "apps/v1".
-	APIVersion string
-	UID        types.UID
+	// APIVersion is that of the object, such as "apps/v1", and Resource the name of its kind in the API, such as "deployments". A
+	// recording has no Resource.
+	APIVersion, Resource string
+	UID                  types.UID
 	// Version is the resourceVersion, which a write is conditional on; empty if it was not stored.
 	Version string
 	// Deleting says that it is being deleted.
 	Deleting bool
+	// Owner is the object that controls this one; nil if none does.
+	Owner *metav1.OwnerReference
 	// Annotations are the object's.
 	Annotations map[string]string
 	// Template is what its pods are made from; nil where the kind has none, or where it is not known.
@@ -64,8 +76,10 @@ type Workload struct {
 	ScaledByUs bool
 	// SetBy is the field manager that has set the replicas, in managedFields; of several, all of them, separated by commas. It is empty if that is not known.
 	SetBy string
-	// Refused is why its pods cannot be created; empty if they can.
+	// Refused is why its pods cannot be created; empty if they can, or if that is not known.
 	Refused string
+	// DeletesClaims says that the volume claims of a StatefulSet's pods are deleted when it is scaled in.
+	DeletesClaims bool
 }
 
 // FieldManager is the name under which mini-hpa writes, in managedFields and for GitOps tools' ignore rules.
@@ -73,12 +87,63 @@ const FieldManager = "mini-hpa"
 
 // OfDeployment is a Deployment as a Workload, with which it shares its memory.
 func OfDeployment(d *appsv1.Deployment) *Workload {
-	w := &Workload{
-		Key: DeploymentKey(d.Namespace, d.Name), APIVersion: appsv1.SchemeGroupVersion.String(), UID: d.UID, Version: d.ResourceVersion,
-		Deleting: d.DeletionTimestamp != nil, Annotations: d.Annotations, Template: &d.Spec.Template,
-		Replicas: ReplicasOr1(d.Spec.Replicas), StatusReplicas: d.Status.Replicas, Selector: d.Spec.Selector, Refused: refusal(d.Status.Conditions),
+	w := ofApps(d, builtin(kindDeployment, "deployments"), d.Spec.Replicas, &d.Spec.Template, d.Spec.Selector)
+	w.StatusReplicas = d.Status.Replicas
+	for i := range d.Status.Conditions {
+		c := &d.Status.Conditions[i]
+		w.refuse(c.Type == appsv1.DeploymentReplicaFailure, c.Status, c.Reason, c.Message)
 	}
-	w.readManagers(d.ManagedFields)
+	return w
+}
+
+// OfReplicaSet is a ReplicaSet as a Workload, with which it shares its memory.
+func OfReplicaSet(r *appsv1.ReplicaSet) *Workload {
+	w := ofApps(r, builtin(kindReplicaSet, "replicasets"), r.Spec.Replicas, &r.Spec.Template, r.Spec.Selector)
+	w.StatusReplicas = r.Status.Replicas
+	for i := range r.Status.Conditions {
+		c := &r.Status.Conditions[i]
+		w.refuse(c.Type == appsv1.ReplicaSetReplicaFailure, c.Status, c.Reason, c.Message)
+	}
+	return w
+}
+
+// OfStatefulSet is a StatefulSet as a Workload, with which it shares its memory. A StatefulSet has no condition that says that its pods
+// are refused.
+func OfStatefulSet(s *appsv1.StatefulSet) *Workload {
+	w := ofApps(s, builtin(kindStatefulSet, "statefulsets"), s.Spec.Replicas, &s.Spec.Template, s.Spec.Selector)
+	w.StatusReplicas = s.Status.Replicas
+	retention := s.Spec.PersistentVolumeClaimRetentionPolicy
+	w.DeletesClaims = len(s.Spec.VolumeClaimTemplates) > 0 && retention != nil && retention.WhenScaled == appsv1.DeletePersistentVolumeClaimRetentionPolicyType
+	return w
+}
+
+// Read reads an object of this kind as a Workload, with which it shares memory. A field that is missing or of a wrong type counts as 0 or
+// as none; the API server reads it like that, too (the scale subresource of custom resources).
+func (k *Kind) Read(o *unstructured.Unstructured) *Workload {
+	w := k.identify(o)
+	w.Replicas, w.StatusReplicas = count(at(o.Object, k.ReplicasPath)), count(at(o.Object, k.StatusReplicasPath))
+	if selector, _ := at(o.Object, k.SelectorPath).(string); selector != "" {
+		w.Selector, _ = metav1.ParseToLabelSelector(selector) // one that cannot be read selects nothing
+	}
+	w.Template = podspec.ReadTemplate(at(o.Object, ".spec.template"))
+	w.readManagers(o.GetManagedFields(), k.ReplicasPath)
+	return w
+}
+
+// identify is a Workload with what all objects have.
+func (k *Kind) identify(o metav1.Object) *Workload {
+	return &Workload{
+		Key:        Key{Kind: k.GroupKind(), Namespace: o.GetNamespace(), Name: o.GetName()},
+		APIVersion: k.GroupVersion().String(), Resource: k.Resource, UID: o.GetUID(), Version: o.GetResourceVersion(),
+		Deleting: o.GetDeletionTimestamp() != nil, Annotations: o.GetAnnotations(), Owner: metav1.GetControllerOf(o),
+	}
+}
+
+// ofApps is an object of group apps, whose kinds have most fields in common.
+func ofApps(o metav1.Object, k Kind, replicas *int32, template *corev1.PodTemplateSpec, selector *metav1.LabelSelector) *Workload {
+	w := k.identify(o)
+	w.Replicas, w.Template, w.Selector = ReplicasOr1(replicas), template, selector
+	w.readManagers(o.GetManagedFields(), k.ReplicasPath)
 	return w
 }
 
@@ -103,26 +168,22 @@ func (w *Workload) template() *corev1.PodTemplateSpec {
 	return w.Template
 }
 
-// refusal is why the pods of a Deployment cannot be created. Other reasons of the same condition are not about pods.
-func refusal(conditions []appsv1.DeploymentCondition) string {
+// refuse reads a condition of type ReplicaFailure, which says why pods cannot be created. Other reasons of it are not about pods.
+func (w *Workload) refuse(fails bool, status corev1.ConditionStatus, reason, message string) {
 	const failedCreate = "FailedCreate" // the ReplicaSet controller's
-	for i := range conditions {
-		c := &conditions[i]
-		if c.Type == appsv1.DeploymentReplicaFailure && c.Status == corev1.ConditionTrue && c.Reason == failedCreate {
-			return cmp.Or(c.Message, c.Reason)
-		}
+	if fails && status == corev1.ConditionTrue && reason == failedCreate {
+		w.Refused = cmp.Or(message, reason)
 	}
-	return ""
 }
 
 // readManagers reads who has set the replicas. After a restart it shows whether mini-hpa was the last to write them, or the name of
 // somebody else who was. API servers (1.36, and 1.37 by its source) record no time of a write to the scale subresource, so the history
-// of such writes comes from the pods.
-func (w *Workload) readManagers(entries []metav1.ManagedFieldsEntry) {
+// of such writes comes from the pods. The path leads to the replicas.
+func (w *Workload) readManagers(entries []metav1.ManagedFieldsEntry, path string) {
 	var names []string
 	for i := range entries {
 		e := &entries[i]
-		if e.Subresource == "status" || !ownsReplicas(e.FieldsV1) {
+		if e.Subresource == "status" || !owns(e.FieldsV1, path) {
 			continue
 		}
 		names = append(names, e.Manager)
@@ -131,19 +192,22 @@ func (w *Workload) readManagers(entries []metav1.ManagedFieldsEntry) {
 	w.SetBy = strings.Join(names, ", ")
 }
 
-// ownsReplicas says whether spec.replicas is among the fields. Where they are not listed, nothing speaks against it.
-func ownsReplicas(fields *metav1.FieldsV1) bool {
+// owns says whether the field at the path is among the fields. Where they are not listed, nothing speaks against it.
+func owns(fields *metav1.FieldsV1, path string) bool {
 	if fields == nil {
 		return true
 	}
 	raw := fields.GetRawBytes()
-	if !bytes.Contains(raw, []byte(`"f:replicas"`)) {
-		return false // most lists are long, and to look for a word is cheap; labels and the status have it too
+	for _, step := range Steps(path) {
+		name := "f:" + step
+		if !bytes.Contains(raw, []byte(`"`+name+`"`)) {
+			return false // most lists are long, and to look for a word is cheap
+		}
+		var members map[string]json.RawMessage
+		if json.Unmarshal(raw, &members) != nil || members[name] == nil {
+			return false
+		}
+		raw = members[name]
 	}
-	var owned struct {
-		Spec struct {
-			Replicas json.RawMessage `json:"f:replicas"`
-		} `json:"f:spec"`
-	}
-	return json.Unmarshal(raw, &owned) == nil && owned.Spec.Replicas != nil
+	return true
 }

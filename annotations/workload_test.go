@@ -33,7 +33,7 @@ func TestADeploymentIsAWorkload(t *testing.T) {
 		Status: appsv1.DeploymentStatus{Replicas: 4, Conditions: []appsv1.DeploymentCondition{
 			{Type: appsv1.DeploymentReplicaFailure, Status: corev1.ConditionTrue, Reason: "FailedCreate", Message: "quota"}}},
 	}
-	want := &Workload{Key: DeploymentKey("shop", "web"), APIVersion: "apps/v1", UID: "u", Version: "7", Annotations: map[string]string{Max: "10"},
+	want := &Workload{Key: DeploymentKey("shop", "web"), APIVersion: "apps/v1", Resource: "deployments", UID: "u", Version: "7", Annotations: map[string]string{Max: "10"},
 		Template: &d.Spec.Template, Replicas: 5, StatusReplicas: 4, Selector: d.Spec.Selector, Refused: "quota"}
 	if diff := cmp.Diff(want, OfDeployment(d)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -18,7 +18,7 @@ import (
 type autoscaler struct {
 	metav1.ObjectMeta
 	is     annotations.Autoscaler
-	target annotations.Key // the zero Key if it does not scale a Deployment
+	target annotations.Key // the zero Key if it scales nothing
 	// resizer is nil unless the object scales vertically.
 	resizer *annotations.Resizer
 }
@@ -42,25 +42,22 @@ func (a *autoscaler) says() string {
 // Names of the indexes of neighbors.
 const (
 	byNamespace = "namespace"
-	byTarget    = "target" // autoscalers by the Deployment that they scale
+	byTarget    = "target" // autoscalers by the workload that they scale
 )
 
-// targetOf indexes autoscalers by the Deployment that they scale.
+// targetOf indexes autoscalers by the workload that they scale.
 func targetOf(obj any) ([]string, error) {
 	a, ok := obj.(*autoscaler)
 	if !ok || a.target == (annotations.Key{}) {
 		return nil, nil
 	}
-	return []string{a.target.NamespacedName().String()}, nil
+	return []string{a.target.String()}, nil
 }
 
 // slim makes what a cache holds of an object of any kind.
 func slim(kind string, o metav1.Object, ref autoscalingv2.CrossVersionObjectReference) *autoscaler {
 	out := &autoscaler{ObjectMeta: metav1.ObjectMeta{Namespace: o.GetNamespace(), Name: o.GetName(), UID: o.GetUID(), ResourceVersion: o.GetResourceVersion()}}
-	var deployment string
-	if out.is, deployment = annotations.Scales(kind, o, ref); deployment != "" {
-		out.target = annotations.DeploymentKey(o.GetNamespace(), deployment)
-	}
+	out.is, out.target = annotations.Scales(kind, o, ref)
 	return out
 }
 
@@ -96,10 +93,7 @@ func slimResizer(obj any) (any, error) {
 		return obj, nil
 	}
 	out := &autoscaler{ObjectMeta: metav1.ObjectMeta{Namespace: in.GetNamespace(), Name: in.GetName(), UID: in.GetUID(), ResourceVersion: in.GetResourceVersion()}}
-	var deployment string
-	if out.resizer, deployment = annotations.ReadResizer(in.GetName(), in.Object); deployment != "" {
-		out.target = annotations.DeploymentKey(in.GetNamespace(), deployment)
-	}
+	out.resizer, out.target = annotations.ReadResizer(in.GetNamespace(), in.GetName(), in.Object)
 	return out, nil
 }
 

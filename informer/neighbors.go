@@ -38,9 +38,9 @@ type NeighborsConfig struct {
 	Watches *watching.Watches
 	// OnError, if set, gets failures, each kind of object at most once a minute. See Config.OnError.
 	OnError func(err error)
-	// OnAutoscaler, if set, gets the Deployments that an autoscaler begins or ceases to scale, and OnLimitRange the namespaces whose
+	// OnAutoscaler, if set, gets the workloads that an autoscaler begins or ceases to scale, and OnLimitRange the namespaces whose
 	// LimitRanges change. Both are called from several goroutines and must return quickly.
-	OnAutoscaler func(deployments ...annotations.Key)
+	OnAutoscaler func(workloads ...annotations.Key)
 	OnLimitRange func(namespace string)
 }
 
@@ -209,25 +209,25 @@ func (n *Neighbors) Filled() bool {
 // Wait returns when everything that Start started has ended, some time after the end of Start's context.
 func (n *Neighbors) Wait() { n.running.Wait() }
 
-// Surroundings returns the surroundings of a Deployment. They are shared and must not be changed.
-func (n *Neighbors) Surroundings(deployment annotations.Key) annotations.Surroundings {
+// Surroundings returns the surroundings of a workload. They are shared and must not be changed.
+func (n *Neighbors) Surroundings(workload annotations.Key) annotations.Surroundings {
 	var s annotations.Surroundings
 	if !n.limitRanges.HasSynced() {
 		s.Unknown = "LimitRanges cannot be read"
 	}
-	if scope := n.config.Namespace; scope != "" && scope != deployment.Namespace {
+	if scope := n.config.Namespace; scope != "" && scope != workload.Namespace {
 		s.Unknown = "only namespace " + scope + " is watched"
 	}
-	s.LimitRanges = indexed[*corev1.LimitRange](n.limitRanges.GetIndexer(), byNamespace, deployment.Namespace)
+	s.LimitRanges = indexed[*corev1.LimitRange](n.limitRanges.GetIndexer(), byNamespace, workload.Namespace)
 	slices.SortFunc(s.LimitRanges, func(a, b *corev1.LimitRange) int { return strings.Compare(a.Name, b.Name) })
-	found := indexed[*autoscaler](n.hpas.GetIndexer(), byTarget, deployment.NamespacedName().String())
-	found = append(found, n.scaledObjects.of(deployment)...)
+	found := indexed[*autoscaler](n.hpas.GetIndexer(), byTarget, workload.String())
+	found = append(found, n.scaledObjects.of(workload)...)
 	for _, a := range found {
 		s.Autoscalers = append(s.Autoscalers, a.is)
 	}
 	slices.SortFunc(s.Autoscalers, func(a, b annotations.Autoscaler) int { return strings.Compare(a.Kind+" "+a.Name, b.Kind+" "+b.Name) })
 	s.Autoscalers = slices.Compact(s.Autoscalers) // a ScaledObject and the HorizontalPodAutoscaler that KEDA made for it
-	for _, a := range n.resizers.of(deployment) {
+	for _, a := range n.resizers.of(workload) {
 		s.Resizers = append(s.Resizers, a.resizer)
 	}
 	slices.SortFunc(s.Resizers, func(a, b *annotations.Resizer) int { return strings.Compare(a.Name, b.Name) })
@@ -257,13 +257,13 @@ var (
 	resizers      = schema.GroupVersionResource{Group: annotations.GroupResizer, Version: "v1", Resource: "verticalpodautoscalers"}
 )
 
-// of returns the objects of the extension whose target is the Deployment.
-func (x *extension) of(deployment annotations.Key) []*autoscaler {
+// of returns the objects of the extension whose target is the workload.
+func (x *extension) of(workload annotations.Key) []*autoscaler {
 	informer := x.informer.Load()
 	if informer == nil {
 		return nil
 	}
-	return indexed[*autoscaler]((*informer).GetIndexer(), byTarget, deployment.NamespacedName().String())
+	return indexed[*autoscaler]((*informer).GetIndexer(), byTarget, workload.String())
 }
 
 // followExtension watches the resource while the cluster has it, and otherwise asks now and then whether it does.

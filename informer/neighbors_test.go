@@ -185,7 +185,7 @@ func TestChangesAreTold(t *testing.T) {
 		step("it turns to another target", err, "shop/api", "shop/web")
 		step("it goes", hpas.Delete(t.Context(), "one", metav1.DeleteOptions{}), "shop/api")
 		_, err = hpas.Create(t.Context(), hpa("set", "apps/v1", "StatefulSet", "db"), metav1.CreateOptions{})
-		step("one for something else", err)
+		step("one for another kind", err, "shop/db")
 
 		_, err = ranges.Create(t.Context(), limits("shop", "all", "1"), metav1.CreateOptions{})
 		step("a LimitRange comes", err, "namespace shop")

@@ -66,7 +66,7 @@ func wantedPod() *corev1.Pod {
 
 func keptDeployment() *kept {
 	return &kept{annotations.Workload{
-		Key: annotations.DeploymentKey("shop", "web"), APIVersion: "apps/v1", UID: "8c0f7a7e-9d2f-4d64-b0f0-5a3f2c1d4e99", Version: "918270",
+		Key: annotations.DeploymentKey("shop", "web"), APIVersion: "apps/v1", Resource: "deployments", UID: "8c0f7a7e-9d2f-4d64-b0f0-5a3f2c1d4e99", Version: "918270",
 		Deleting: true, Annotations: map[string]string{"mini-hpa/target-cpu": "50", "mini-hpa/min": "2", "mini-hpa/max": "10"},
 		Template: &corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{"mini-hpa/max": "20"}}, Spec: keptPodSpec()},
 		Replicas: 4, StatusReplicas: 5, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web", "tier": "frontend"}},

@@ -9,6 +9,7 @@ import (
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/annotations/amount"
+	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 	"github.com/mini-hpa/mini-hpa/scaler/sample"
 )
 
@@ -16,51 +17,9 @@ import (
 // amount.Read; a field that could hold others, and that no decision depends on, is not read at all. Fields of the same name in
 // a struct that is embedded are hidden by those here.
 
-type resources struct {
-	Requests amount.ListJSON `json:"requests"`
-	Limits   amount.ListJSON `json:"limits"`
-}
-
-func (r resources) requirements() corev1.ResourceRequirements {
-	return corev1.ResourceRequirements{Requests: r.Requests.List(), Limits: r.Limits.List()}
-}
-
-type container struct {
-	Name          string                         `json:"name"`
-	RestartPolicy *corev1.ContainerRestartPolicy `json:"restartPolicy"`
-	Resources     resources                      `json:"resources"`
-}
-
-type podSpec struct {
-	Containers     []container     `json:"containers"`
-	InitContainers []container     `json:"initContainers"`
-	Overhead       amount.ListJSON `json:"overhead"`
-	Resources      *resources      `json:"resources"`
-}
-
-func (p podSpec) spec() corev1.PodSpec {
-	spec := corev1.PodSpec{Containers: containers(p.Containers), InitContainers: containers(p.InitContainers), Overhead: p.Overhead.List()}
-	if p.Resources != nil {
-		whole := p.Resources.requirements()
-		spec.Resources = &whole
-	}
-	return spec
-}
-
-func containers(in []container) []corev1.Container {
-	if in == nil {
-		return nil
-	}
-	out := make([]corev1.Container, len(in))
-	for i, c := range in {
-		out[i] = corev1.Container{Name: c.Name, RestartPolicy: c.RestartPolicy, Resources: c.Resources.requirements()}
-	}
-	return out
-}
-
 type pod struct {
 	corev1.Pod
-	Spec   podSpec `json:"spec"`
+	Spec   podspec.JSON `json:"spec"`
 	Status struct {
 		Phase      corev1.PodPhase       `json:"phase"`
 		StartTime  *metav1.Time          `json:"startTime"`
@@ -72,7 +31,7 @@ func (p *pod) whole() *corev1.Pod {
 	if p == nil {
 		return nil
 	}
-	p.Pod.Spec = p.Spec.spec()
+	p.Pod.Spec = p.Spec.Spec()
 	p.Pod.Status = corev1.PodStatus{Phase: p.Status.Phase, StartTime: p.Status.StartTime, Conditions: p.Status.Conditions}
 	return &p.Pod
 }
@@ -125,14 +84,14 @@ type deployment struct {
 		Selector *metav1.LabelSelector `json:"selector"`
 		Template struct {
 			metav1.ObjectMeta `json:"metadata"`
-			Spec              podSpec `json:"spec"`
+			Spec              podspec.JSON `json:"spec"`
 		} `json:"template"`
 	} `json:"spec"`
 }
 
 func (d *deployment) whole() *annotations.Workload {
 	d.Deployment.Spec = appsv1.DeploymentSpec{Replicas: d.Spec.Replicas, Selector: d.Spec.Selector,
-		Template: corev1.PodTemplateSpec{ObjectMeta: d.Spec.Template.ObjectMeta, Spec: d.Spec.Template.Spec.spec()}}
+		Template: corev1.PodTemplateSpec{ObjectMeta: d.Spec.Template.ObjectMeta, Spec: d.Spec.Template.Spec.Spec()}}
 	return annotations.OfDeployment(&d.Deployment)
 }
 

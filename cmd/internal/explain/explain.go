@@ -153,7 +153,7 @@ func (e *task) explain(ctx context.Context, api cluster.Clients, key annotations
 	}
 	readers := metrics.NewReaders(metrics.ReadersConfig{Sources: api.Sources, Timeout: api.Patience, Concurrency: togetherAsked})
 	defer readers.Close()
-	explanation, err := scaler.Explain(ctx, scaler.Observer{Workloads: set, Surroundings: surroundings(around.Of(d)), Samples: feed, Answers: readers,
+	explanation, err := scaler.Explain(ctx, scaler.Observer{Workloads: set, Surroundings: surroundings(around.Of(annotations.OfDeployment(d))), Samples: feed, Answers: readers,
 		Defaults: e.decision.Defaults, Rules: e.decision.Rules, Now: time.Now}, key)
 	explanation.Warnings = append(explanation.Warnings, unseen(around.Hidden)...)
 	return explanation, err
@@ -172,7 +172,7 @@ func (e *task) precheck(ctx context.Context, api cluster.Clients, key annotation
 	}
 	around, err := neighbors.Read(ctx, api.Act, api.Dynamic, key.Namespace)
 	if err == nil {
-		err = e.scalable(d, around.Of(d))
+		err = e.scalable(d, around.Of(annotations.OfDeployment(d)))
 	}
 	if err == nil {
 		err = seesPods(ctx, api, key)

@@ -38,8 +38,9 @@ func (m *manifests) surroundingsOf(d *appsv1.Deployment, levels []*neighbors.Nei
 	var all annotations.Surroundings
 	nowhere := func(string, string) string { return "" }
 	ofScaler, ofResizer, ofRange := nowhere, nowhere, map[*corev1.LimitRange]string{}
+	w := annotations.OfDeployment(d)
 	for _, n := range levels {
-		near := n.Of(d)
+		near := n.Of(w)
 		all.Unknown, all.Injection = cmp.Or(all.Unknown, near.Unknown), cmp.Or(all.Injection, near.Injection)
 		for _, r := range near.LimitRanges {
 			if _, known := ofRange[r]; !known {

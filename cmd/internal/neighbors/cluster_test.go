@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -56,7 +55,7 @@ func TestRead(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s := n.Of(&appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: "web"}})
+			s := n.Of(&annotations.Workload{Key: annotations.DeploymentKey("shop", "web")})
 			if diff := cmp.Diff(tt.scalers, s.Autoscalers); diff != "" {
 				t.Errorf("autoscalers (-want +got):\n%s", diff)
 			}

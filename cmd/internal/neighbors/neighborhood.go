@@ -1,4 +1,4 @@
-// Package neighbors is what stands beside a Deployment and bears on whether mini-hpa can scale it: LimitRanges, other autoscalers and
+// Package neighbors is what stands beside a workload and bears on whether mini-hpa can scale it: LimitRanges, other autoscalers and
 // VerticalPodAutoscalers, from a cluster or from manifests.
 package neighbors
 
@@ -9,15 +9,15 @@ import (
 	"strings"
 	"unicode"
 
-	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/sets"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
-// Neighborhood is what in one area, such as a namespace, bears on whether its Deployments can be scaled.
+// Neighborhood is what in one area, such as a namespace, bears on whether its workloads can be scaled.
 type Neighborhood struct {
 	limitRanges map[string]*corev1.LimitRange
 	scalers     map[neighbor]*rival
@@ -30,19 +30,19 @@ type Neighborhood struct {
 	// places are where in the manifests the objects are. Those of a cluster have none.
 	places map[neighbor]string
 	// ranges are, by resource, the LimitRanges that supply requests and limits, in the order of their names; targets is what scales each
-	// Deployment, and resized what changes its requests. They are nil until they are asked for.
+	// workload, and resized what changes its requests; their keys have no namespace. They are nil until they are asked for.
 	ranges  map[corev1.ResourceName][]*corev1.LimitRange
-	targets map[string][]annotations.Autoscaler
-	resized map[string][]*annotations.Resizer
+	targets map[annotations.Key][]annotations.Autoscaler
+	resized map[annotations.Key][]*annotations.Resizer
 }
 
 // neighbor names an object.
 type neighbor struct{ kind, name string }
 
-// rival is an autoscaler and the names of the Deployments that it scales.
+// rival is an autoscaler and the workloads that it scales, without a namespace: a neighborhood has one.
 type rival struct {
-	is          annotations.Autoscaler
-	deployments []string
+	is      annotations.Autoscaler
+	targets []annotations.Key
 	// itself says that it was met, and not only what was made for it.
 	itself bool
 }
@@ -69,22 +69,22 @@ func (n *Neighborhood) AddLimitRange(limits *corev1.LimitRange, place string) {
 // KindLimitRange is the kind of LimitRanges.
 const KindLimitRange = "LimitRange"
 
-// resizer is a VerticalPodAutoscaler and the Deployment whose requests it changes; empty if none.
+// resizer is a VerticalPodAutoscaler and the workload whose requests it changes, without a namespace; the zero Key if none.
 type resizer struct {
-	is         *annotations.Resizer
-	deployment string
+	is     *annotations.Resizer
+	target annotations.Key
 }
 
 // AddResizer adds a VerticalPodAutoscaler by its fields.
 func (n *Neighborhood) AddResizer(name string, fields map[string]any, place string) {
-	is, deployment := annotations.ReadResizer(name, fields)
-	n.resizers[name], n.places[neighbor{annotations.KindResizer, name}] = resizer{is, deployment}, place
+	is, target := annotations.ReadResizer("", name, fields)
+	n.resizers[name], n.places[neighbor{annotations.KindResizer, name}] = resizer{is, target}, place
 }
 
 // AddScaler adds an object that scales something. One that scales something else takes the place of one in the cluster, too. A ScaledObject and
 // the HorizontalPodAutoscaler that KEDA has made for it are one, whichever comes first, and not paused for as long as both are there.
 func (n *Neighborhood) AddScaler(kind string, s Scaler, place string) {
-	is, deployment := annotations.Scales(kind, &s.Metadata, s.Spec.ScaleTargetRef)
+	is, target := annotations.Scales(kind, &s.Metadata, s.Spec.ScaleTargetRef)
 	name := neighbor{is.Kind, is.Name}
 	known, ok := n.scalers[name]
 	if !ok {
@@ -95,8 +95,8 @@ func (n *Neighborhood) AddScaler(kind string, s Scaler, place string) {
 		known.itself, n.places[name] = true, place
 	}
 	known.is.Paused = known.is.Paused && is.Paused
-	if deployment != "" {
-		known.deployments = append(known.deployments, deployment)
+	if target.Namespace = ""; target != (annotations.Key{}) {
+		known.targets = append(known.targets, target)
 	}
 }
 
@@ -132,19 +132,20 @@ func (n *Neighborhood) Over(other *Neighborhood) *Neighborhood {
 	return other
 }
 
-// Of is what the neighborhood is for one Deployment.
-func (n *Neighborhood) Of(d *appsv1.Deployment) annotations.Surroundings {
+// Of is what the neighborhood is for one workload.
+func (n *Neighborhood) Of(w *annotations.Workload) annotations.Surroundings {
 	if n.targets == nil {
 		n.sort()
 	}
-	return annotations.Surroundings{Unknown: n.unknown, Injection: n.Injection, LimitRanges: n.rangesFor(d), Autoscalers: n.targets[d.Name], Resizers: n.resized[d.Name],
+	key := annotations.Key{Kind: w.Kind, Name: w.Name}
+	return annotations.Surroundings{Unknown: n.unknown, Injection: n.Injection, LimitRanges: n.rangesFor(w), Autoscalers: n.targets[key], Resizers: n.resized[key],
 		Where: func(kind, name string) string { return n.places[neighbor{kind, name}] }}
 }
 
-// rangesFor are the LimitRanges that could matter to a Deployment: those that supply a resource which is measured, so that
+// rangesFor are the LimitRanges that could matter to a workload: those that supply a resource which is measured, so that
 // thousands of others take no time. What its list of metrics names is one of its words.
-func (n *Neighborhood) rangesFor(d *appsv1.Deployment) []*corev1.LimitRange {
-	names := strings.FieldsFunc(d.Annotations[annotations.Metrics], func(r rune) bool {
+func (n *Neighborhood) rangesFor(w *annotations.Workload) []*corev1.LimitRange {
+	names := strings.FieldsFunc(w.Annotations[annotations.Metrics], func(r rune) bool {
 		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-._/", r)
 	})
 	var found []*corev1.LimitRange
@@ -159,7 +160,7 @@ func (n *Neighborhood) rangesFor(d *appsv1.Deployment) []*corev1.LimitRange {
 	return found
 }
 
-// sort prepares what is needed for each Deployment. Of LimitRanges that supply the same, the first one counts.
+// sort prepares what is needed for each workload. Of LimitRanges that supply the same, the first one counts.
 func (n *Neighborhood) sort() {
 	n.ranges = map[corev1.ResourceName][]*corev1.LimitRange{}
 	requests, limits := map[corev1.ResourceName]bool{}, map[corev1.ResourceName]bool{}
@@ -173,16 +174,15 @@ func (n *Neighborhood) sort() {
 			requests[name], limits[name] = requests[name] || hasRequest, limits[name] || hasLimit
 		}
 	}
-	n.resized = map[string][]*annotations.Resizer{}
+	n.resized = map[annotations.Key][]*annotations.Resizer{}
 	for _, name := range slices.Sorted(maps.Keys(n.resizers)) {
 		r := n.resizers[name]
-		n.resized[r.deployment] = append(n.resized[r.deployment], r.is)
+		n.resized[r.target] = append(n.resized[r.target], r.is)
 	}
-	n.targets = map[string][]annotations.Autoscaler{}
+	n.targets = map[annotations.Key][]annotations.Autoscaler{}
 	for _, s := range n.scalers {
-		slices.Sort(s.deployments)
-		for _, deployment := range slices.Compact(s.deployments) {
-			n.targets[deployment] = append(n.targets[deployment], s.is)
+		for _, target := range sets.New(s.targets...).UnsortedList() {
+			n.targets[target] = append(n.targets[target], s.is)
 		}
 	}
 	for _, all := range n.targets {

@@ -31,9 +31,6 @@ type conflicts struct {
 	unpatched bool
 }
 
-// passes says whether an error is one that passes by itself.
-func passes(err error) bool { return apierrors.IsConflict(err) || apierrors.IsTooManyRequests(err) }
-
 // add counts one and returns it, with how many there were if they go on.
 func (c *conflicts) add(err error, version string, now time.Time) error {
 	if c.number == 0 {

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
-	corev1 "k8s.io/api/core/v1"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
@@ -20,96 +19,15 @@ type outage struct {
 	metrics       []string
 }
 
-// steady is how long a failure, or its end, lasts before it is told, so that a metric that flaps is told once.
-const steady = 30 * time.Second
-
-// Spell follows a state that comes and goes, to tell it once. It is worth telling when it has lasted for 30 s in all, and over when it has
-// been absent for 30 s in a row. Between two looks the state counts as it was at the first of them. The zero value is a spell that has
-// not begun; a Spell is a value.
-//
-//	the case   #   # # # ## # ### #### ## ############ #
-//	told                               |--------------------------|
-type Spell struct {
-	on, told   bool
-	at         time.Time     // of the last look
-	held, rest time.Duration // how long it was the case since it began, and how long it has not been since it last was
-}
-
-// Look is the spell after a look at it. It is news if it is now to be told that it is the case, or, after that, that it is over.
-func (s Spell) Look(on bool, now time.Time) (_ Spell, news bool) {
-	s = s.passed(now)
-	if s.on = on; on {
-		s.rest = 0
-	}
-	switch {
-	case on && !s.told && s.held >= steady:
-		s.told = true
-		return s, true
-	case !on && s.rest >= steady:
-		return Spell{}, s.told
-	}
-	return s, false
-}
-
-// unknown is the spell after a look at which the state was not known.
-func (s Spell) unknown(now time.Time) Spell {
-	s = s.passed(now)
-	s.on, s.rest = false, 0
-	return s
-}
-
-// passed is the spell up to now.
-func (s Spell) passed(now time.Time) Spell {
-	switch {
-	case s.at.IsZero():
-	case s.on:
-		s.held += now.Sub(s.at)
-	default:
-		s.rest += now.Sub(s.at)
-	}
-	s.at = now
-	return s
-}
-
-// Due is how long it takes until there may be news even if nothing changes; 0 if there will not be.
-func (s Spell) Due() time.Duration {
-	switch {
-	case s.on && !s.told:
-		return steady - s.held
-	case !s.on && s.told:
-		return steady - s.rest
-	}
-	return 0
-}
-
 // failure is a metric of a workload and the reason of the Event that tells its failure.
 type failure struct{ metric, event string }
 
-// tellMetrics tells of each metric when it fails, and once when all that were told to fail work again.
-func (s *Scaler) tellMetrics(st *state, w *annotations.Workload, p annotations.Policy, decision recommend.Decision) {
-	working := slices.ContainsFunc(decision.Metrics, func(m recommend.MetricResult) bool { return !m.Failed })
-	outages := st.newOutages(s.now(), p, decision)
-	for len(outages) > 0 {
-		event := outages[0].event
-		var one []outage // Event
-		outages = slices.DeleteFunc(outages, func(o outage) bool {
-			if o.event == event {
-				one = append(one, o)
-			}
-			return o.event == event
-		})
-		s.event(w, corev1.EventTypeWarning, event, failureText(one, working))
-		st.told[topicMetrics] = event
-	}
-	if st.told[topicMetrics] != "" && decision.Active == recommend.ActiveValidMetric && !st.failing() {
-		st.told[topicMetrics] = ""
-		s.event(w, corev1.EventTypeNormal, EventValidMetricFound, "metrics are usable again: "+decision.Reason.String())
-	}
-}
+// failures are the metrics of a workload that fail or did so shortly before.
+type failures map[failure]Spell
 
 // failing says whether a metric fails, or did until now, as far as was told.
-func (st *state) failing() bool {
-	for _, spell := range st.failures {
+func (f failures) failing() bool {
+	for _, spell := range f {
 		if spell.on || spell.told {
 			return true
 		}
@@ -117,10 +35,10 @@ func (st *state) failing() bool {
 	return false
 }
 
-// dueToTell is the time until a failure, or its end, has to be told; 0 if there is none.
-func (st *state) dueToTell() time.Duration {
+// due is the time until a failure, or its end, has to be told; 0 if there is none.
+func (f failures) due() time.Duration {
 	next := time.Duration(0)
-	for _, spell := range st.failures {
+	for _, spell := range f {
 		if due := spell.Due(); due > 0 && (next == 0 || due < next) {
 			next = due
 		}
@@ -128,12 +46,12 @@ func (st *state) dueToTell() time.Duration {
 	return next
 }
 
-// newOutages follows which metrics fail and returns the failures that have to be told now. A failure that passes by itself, such as that
+// after are the failures after one more decision, and outages those that have to be told now. A failure that passes by itself, such as that
 // of pods that have just started and have no samples yet, is not told, and does not end one that was told. If nothing was measured, no
 // metric's state is known.
-func (st *state) newOutages(now time.Time, p annotations.Policy, decision recommend.Decision) (outages []outage) {
+func (f failures) after(now time.Time, p annotations.Policy, decision recommend.Decision) (after failures, outages []outage) {
 	measured := len(decision.Metrics) == len(p.Metrics)
-	before, after := st.failures, map[failure]Spell{}
+	after = failures{}
 	awaited := map[string]bool{} // by metric; one that is not in it is gone
 	for i, m := range decision.Metrics {
 		key, event := fmt.Sprintf("%s %s", m.Type, cmp.Or(p.Metrics[i].ID, m.Metric)), eventOf(m)
@@ -141,24 +59,23 @@ func (st *state) newOutages(now time.Time, p annotations.Policy, decision recomm
 		if event == "" {
 			continue
 		}
-		spell, news := before[failure{key, event}].Look(true, now)
+		spell, news := f[failure{key, event}].Look(true, now)
 		if after[failure{key, event}] = spell; news {
 			outages = with(outages, outage{event: event, detail: m.Failure.Detail, metrics: []string{m.Failure.Metric}})
 		}
 	}
-	for f, spell := range before {
-		awaits, there := awaited[f.metric]
-		if _, fails := after[f]; fails || measured && !there {
+	for known, spell := range f {
+		awaits, there := awaited[known.metric]
+		if _, fails := after[known]; fails || measured && !there {
 			continue
 		}
 		if awaits || !measured {
-			after[f] = spell.unknown(now)
+			after[known] = spell.unknown(now)
 		} else if spell, _ = spell.Look(false, now); spell != (Spell{}) {
-			after[f] = spell
+			after[known] = spell
 		}
 	}
-	st.failures = after
-	return outages
+	return after, outages
 }
 
 // with adds an outage, to one of the same text if there is one: when the resource metrics API is down, all that is read from it is.
@@ -187,13 +104,6 @@ func eventOf(m recommend.MetricResult) string {
 		return EventMissingRequest
 	}
 	return cmp.Or(failedEvents()[m.Type], EventFailedGetResourceMetric)
-}
-
-// tellOmitted tells which container is left out of the decision because it has no request.
-func (s *Scaler) tellOmitted(st *state, w *annotations.Workload, decision recommend.Decision) {
-	if decision.Active == recommend.ActiveValidMetric && st.news(topicOmitted, decision.Omitted) {
-		s.event(w, corev1.EventTypeWarning, EventMissingRequest, decision.Omitted+"; set the request, or name the container to measure with "+annotations.Container)
-	}
 }
 
 // failedEvents are the Events for a failed metric of each type.

@@ -1,7 +1,6 @@
 package scaler
 
 import (
-	"hash/fnv"
 	"slices"
 	"strings"
 	"sync"
@@ -36,13 +35,22 @@ type state struct {
 	// told is the last thing said about each topic, so that nothing is said twice.
 	told map[topic]string
 	// failures are the metrics that fail or did so shortly before.
-	failures map[failure]Spell
+	failures failures
 }
 
 // standDown forgets what was decided before another autoscaler began to scale the workload: once that is gone, mini-hpa goes on from
 // the replicas that are there, as a controller that starts anew.
 func (st *state) standDown() {
 	st.seen, st.history = false, recommend.History{}
+}
+
+// news remembers what is now the case and says whether that is new. Nothing being the case is "".
+func (st *state) news(about topic, now string) bool {
+	if st.told[about] == now {
+		return false
+	}
+	st.told[about] = now
+	return now != ""
 }
 
 // attempt is a decision that was sent for a Deployment as of a resourceVersion.
@@ -98,41 +106,4 @@ func (m *memory) keys() []annotations.Key {
 	}
 	slices.SortFunc(keys, func(a, b annotations.Key) int { return strings.Compare(a.String(), b.String()) })
 	return keys
-}
-
-// recall is memory.recall, counted.
-func (s *Scaler) recall(key annotations.Key, w *annotations.Workload) *state {
-	st, added := s.memory.recall(key, w)
-	if added {
-		s.budget.arrive(key)
-	}
-	return st
-}
-
-// Keys lists the workloads that the Scaler remembers.
-func (s *Scaler) Keys() []annotations.Key { return s.memory.keys() }
-
-// Forget drops everything that the Scaler remembers of every workload: another controller has been at work since.
-func (s *Scaler) Forget() {
-	for _, key := range s.memory.keys() {
-		s.forget(key)
-	}
-	s.namesake.forget()
-}
-
-// Withdraw takes back what is shown of every workload in metrics: this process leads no more, and another one shows them.
-func (s *Scaler) Withdraw() { s.telemetry.clear() }
-
-func (s *Scaler) forget(key annotations.Key) {
-	if s.memory.forget(key) {
-		s.telemetry.forget(key)
-		s.budget.leave(key)
-	}
-}
-
-// share is a number in [0, 1) of the key's own.
-func share(key annotations.Key) float64 {
-	hash := fnv.New32a()
-	hash.Write([]byte(key.Namespace + "/" + key.Name)) // never fails
-	return float64(hash.Sum32()) / (1 << 32)
 }

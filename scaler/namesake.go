@@ -1,13 +1,8 @@
 package scaler
 
 import (
-	"fmt"
 	"sync"
 	"time"
-
-	corev1 "k8s.io/api/core/v1"
-
-	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
 // A second installation in one cluster writes under the same field manager, and decides on the same samples at the same moment, so its
@@ -51,24 +46,4 @@ func (n *namesake) forget() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.weight, n.since, n.told = 0, time.Time{}, false
-}
-
-// suspect considers a change that was made under mini-hpa's name and not here, from the number before; tried is the write whose fate was not known until
-// now, nil if there was none.
-func (s *Scaler) suspect(st *state, w *annotations.Workload, before int32, tried *attempt) {
-	now, weight := s.now(), certain
-	switch {
-	case now.Sub(st.first) < overlap:
-		return
-	case tried != nil && !tried.conflict:
-		return // our own write, changed by somebody on the way
-	case tried != nil && tried.decision.Desired == st.replicas:
-		weight = doubtful
-	}
-	s.telemetry.namesakes.Inc()
-	if s.namesake.gather(now, weight) {
-		s.event(w, corev1.EventTypeWarning, EventSecondInstallation, fmt.Sprintf("somebody else acts as mini-hpa: the replicas went from %d to %d "+
-			"under the field manager %q, and this controller has not written them. Of two installations in one cluster remove one, or give each "+
-			"namespaces of its own (--namespace)", before, st.replicas, annotations.FieldManager))
-	}
 }

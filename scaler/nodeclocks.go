@@ -1,16 +1,13 @@
 package scaler
 
 import (
-	"fmt"
 	"maps"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"go.uber.org/zap"
-	corev1 "k8s.io/api/core/v1"
 
-	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/scaler/clock"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 )
 
@@ -37,16 +34,21 @@ type nodeClock struct {
 	seen  time.Time
 }
 
-func newNodeClocks() *nodeClocks {
-	return &nodeClocks{off: map[string]nodeClock{}, desc: prometheus.NewDesc(metricsNamespace+"_node_clock_offset_seconds",
-		"How far the clock of a node is ahead of the controller's, negative if it is behind; of nodes that run pods of autoscaled Deployments and are more than a minute off, absent for others.",
-		[]string{"node"}, nil)}
+// newNodeClocks knows no clock that is off. Each that is shows as a metric of this description, whose label is the node.
+func newNodeClocks(desc *prometheus.Desc) *nodeClocks {
+	return &nodeClocks{off: map[string]nodeClock{}, desc: desc}
 }
 
-// tellClocks tells once of each node whose clock is off, on the Deployment that shows it first, and once when it is right again.
-func (s *Scaler) tellClocks(w *annotations.Workload, seen recommend.Snapshot) {
-	clocks := s.telemetry.clocks
-	wrong := clocks.any(s.now())
+// clockChange says that a node's clock is off now, or right again.
+type clockChange struct {
+	node  string
+	ahead time.Duration
+	right bool
+}
+
+// changes takes in what the samples of a workload's pods say of the clocks of their nodes, and returns what is new in it.
+func (c *nodeClocks) changes(seen recommend.Snapshot, samples Samples, now time.Time) (changes []clockChange) {
+	wrong := c.any(now)
 	next := 0
 	for _, pod := range seen.Pods {
 		if next == len(seen.PodMetrics) || seen.PodMetrics[next].Name != pod.Name {
@@ -57,33 +59,20 @@ func (s *Scaler) tellClocks(w *annotations.Workload, seen recommend.Snapshot) {
 		if pod.Spec.NodeName == "" || ahead.Abs() <= clockOff && !wrong {
 			continue
 		}
-		switch was, changed := s.noteClock(pod, ahead); {
-		case changed && was == 0:
-			s.event(w, corev1.EventTypeWarning, EventNodeClockOff, clockText(pod.Spec.NodeName, ahead))
-		case changed:
-			s.log.Info("the clock of a node is right again", zap.String("node", pod.Spec.NodeName))
+		if _, stamp := samples.Sample(pod.Namespace, pod.Name); !certainly(stamp, now) {
+			continue
+		}
+		if was, changed := c.note(pod.Spec.NodeName, ahead, now); changed {
+			changes = append(changes, clockChange{pod.Spec.NodeName, ahead, was != 0})
 		}
 	}
+	return changes
 }
 
-// noteClock is nodeClocks.note for a pod's node, if how far that is off is certain: a first sample may also have been old, and one that is
-// old by now says nothing of the clock now.
-func (s *Scaler) noteClock(pod *corev1.Pod, ahead time.Duration) (was time.Duration, changed bool) {
-	now := s.now()
-	_, stamp := s.observer.Samples.Sample(pod.Namespace, pod.Name)
-	if stamp == nil || !stamp.Advanced || now.Sub(stamp.Taken) > clockOff {
-		return 0, false
-	}
-	return s.telemetry.clocks.note(pod.Spec.NodeName, ahead, now)
-}
-
-func clockText(node string, ahead time.Duration) string {
-	relation := "ahead of"
-	if ahead < 0 {
-		relation = "behind"
-	}
-	return fmt.Sprintf("the clock of node %s is %s %s the controller's; its pods are scaled as if it were right, but set it (NTP): certificates, leases and logs depend on it. If many nodes are told of, see to the controller's own node",
-		node, ahead.Abs().Round(time.Second), relation)
+// certainly says whether a sample shows how far a clock is off: a first sample may also have been old, and one that is old by now says
+// nothing of the clock now.
+func certainly(stamp *clock.Stamp, now time.Time) bool {
+	return stamp != nil && stamp.Advanced && now.Sub(stamp.Taken) <= clockOff
 }
 
 // any says whether any clock is known to be off. It forgets nodes that have had no samples for long.

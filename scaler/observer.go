@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"slices"
 	"time"
 
@@ -133,6 +134,13 @@ func (o *Observer) observe(w *annotations.Workload, p annotations.Policy, since 
 	}
 	snapshot.PodMetrics, snapshot.Taken.PodMetrics, complete = o.samplesOf(snapshot.Pods)
 	return snapshot, complete
+}
+
+// share is a number in [0, 1) of the key's own.
+func share(key annotations.Key) float64 {
+	hash := fnv.New32a()
+	hash.Write([]byte(key.Namespace + "/" + key.Name)) // never fails
+	return float64(hash.Sum32()) / (1 << 32)
 }
 
 // samplesOf are the newest samples of the pods that have one, and when they were taken; not complete if one is still to be fetched.

@@ -27,14 +27,12 @@ func (r *reviewed) hasRival() bool {
 	return slices.ContainsFunc(r.verdict.Problems, func(e *field.Error) bool { return e.Origin == annotations.FoundConflict })
 }
 
-// review makes the same checks as admission, because the workload may have been stored while no webhook answered, and tells what is
-// wrong. A workload with a problem is not scaled.
-func (s *Scaler) review(st *state, w *annotations.Workload) (annotations.Policy, bool) {
-	surroundings := s.observer.Surroundings.Surroundings(w.Key)
-	if !st.reviewed.of(w, surroundings) || slices.ContainsFunc(st.reviewed.verdict.Problems, annotations.LacksContainer) {
-		st.reviewed = reviewed{w, surroundings, s.observer.Review(w, surroundings)}
+// renew makes the same checks as admission, because the workload may have been stored while no webhook answered. What was found before is
+// returned again if nothing has changed.
+func (r *reviewed) renew(o *Observer, w *annotations.Workload) annotations.Verdict {
+	surroundings := o.Surroundings.Surroundings(w.Key)
+	if !r.of(w, surroundings) || slices.ContainsFunc(r.verdict.Problems, annotations.LacksContainer) {
+		*r = reviewed{w, surroundings, o.Review(w, surroundings)}
 	}
-	v := st.reviewed.verdict
-	s.tellVerdict(st, w, v)
-	return v.Policy, len(v.Problems) == 0
+	return r.verdict
 }

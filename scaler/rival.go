@@ -1,12 +1,8 @@
 package scaler
 
 import (
-	"fmt"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-
-	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 )
 
@@ -109,63 +105,4 @@ func (r *rival) wake(next, now time.Time) time.Time {
 		return r.until
 	}
 	return next
-}
-
-// witness notices what has become of the replicas since the last look, however they came to change. What was written here is
-// known already.
-func (s *Scaler) witness(st *state, w *annotations.Workload, tried *attempt) {
-	now := w.Replicas
-	before := st.replicas
-	st.replicas = now
-	if !st.known {
-		st.known, st.first = true, s.now()
-		st.stand = agreed(now)
-		return
-	}
-	if now != before && w.ScaledByUs {
-		st.history, st.past.Adopted = st.history.Adopted(s.now(), now), true
-		s.suspect(st, w, before, tried)
-	}
-}
-
-// yields says whether a decision is not written now because a rival would overwrite it. It also counts and tells that. A number that the
-// rival sets during a pause does not count; otherwise a rival who writes often would make the pause last for ever.
-func (s *Scaler) yields(st *state, w *annotations.Workload, p annotations.Policy, decision recommend.Decision) bool {
-	now := s.now()
-	if !st.rival.paused(now) && st.stand.undone(decision.Current, decision.Desired) {
-		st.stand = stand{}
-		st.rival.takeBack(now, p.SyncPeriod)
-		s.tellRival(st, w, decision, st.rival.pause(p.SyncPeriod))
-	}
-	return st.rival.paused(now)
-}
-
-// calm lets a rival rest, and agrees to what a decision agrees to, unless it is a number on the way during a pause.
-func (s *Scaler) calm(st *state, p annotations.Policy, decision recommend.Decision) {
-	now := s.now()
-	st.rival.rest(now, p.SyncPeriod)
-	if !st.rival.insists(now) {
-		st.told[topicRival] = ""
-	}
-	if decision.Desired == decision.Current && decision.Active == recommend.ActiveValidMetric && !st.rival.paused(now) {
-		st.stand = agreed(decision.Current)
-	}
-}
-
-// tellRival tells who sets the replicas again and again, and what to do.
-func (s *Scaler) tellRival(st *state, w *annotations.Workload, decision recommend.Decision, pause time.Duration) {
-	if !st.rival.insists(s.now()) || !st.news(topicRival, "insists") {
-		return
-	}
-	who := "somebody whom managedFields do not name"
-	if manager := w.SetBy; manager != "" {
-		who = fmt.Sprintf("field manager %q", cut(manager, maxQuoted))
-	}
-	when := "at once"
-	if pause > 0 {
-		when = "in " + pause.String()
-	}
-	s.event(w, corev1.EventTypeWarning, EventReplicasOverwritten, fmt.Sprintf("%s sets the replicas again and again: now to %d, where mini-hpa "+
-		"wants %d and tries again %s, later the more often they are overwritten. Take spec.replicas out of the manifest (or let the tool ignore it: "+
-		"ignoreDifferences in Argo CD), or remove the other autoscaler; to set replicas by hand, set %s to paused first", who, decision.Current, decision.Desired, when, annotations.ModeKey))
 }

@@ -52,8 +52,10 @@ func NewTelemetry(r prometheus.Registerer) *Telemetry {
 			Help: "Changes of replicas under the field manager mini-hpa that this process has not written."}),
 		conflicts: prometheus.NewCounter(prometheus.CounterOpts{Namespace: metricsNamespace, Name: "scale_conflicts_total",
 			Help: "Writes of replicas that were refused because somebody else had changed the Deployment meanwhile. They are decided on again."}),
-		board:  newBoard(),
-		clocks: newNodeClocks(),
+		board: newBoard(),
+		clocks: newNodeClocks(prometheus.NewDesc(metricsNamespace+"_node_clock_offset_seconds",
+			"How far the clock of a node is ahead of the controller's, negative if it is behind; of nodes that run pods of autoscaled Deployments and are more than a minute off, absent for others.",
+			[]string{"node"}, nil)),
 	}
 	r.MustRegister(t.reconciliations, t.reconciling, t.computations, t.computing, t.conflicts, t.namesakes, t.board, t.clocks)
 	return t

@@ -22,6 +22,14 @@ import (
 // lateWatch is how late a watch may bring a version that is known to exist.
 const lateWatch = 5 * time.Second
 
+// Origin is where what is in memory comes from.
+type Origin interface {
+	// Live asks the API server for the workload; nil if it does not exist.
+	Live(ctx context.Context, key annotations.Key) (*annotations.Workload, error)
+	// Doubt says that the API server has had a version of a workload for so long that the cache should have it.
+	Doubt(key annotations.Key, version string)
+}
+
 // version is what is known of the versions of a workload's Deployment.
 type version struct {
 	// newest is the newest that is known; "" before there is one. over says that it has been written over since.
@@ -58,28 +66,27 @@ func (v *version) newerThan(cached string) bool {
 	return order < 0 || order == 0 && v.over
 }
 
-// current returns the workload to decide on, given the cached one. If there is none yet, it returns when to look again, or the error that
-// prevents it.
-func (s *Scaler) current(ctx context.Context, st *state, cached *annotations.Workload) (*annotations.Workload, time.Duration, error) {
-	late, behind := st.version.behind(cached.Version, s.now())
-	contended := st.conflicts.contended(cached.Version)
+// current returns the workload to decide on, given the cached one; contended says that writes on that meet conflicts. If there is none yet,
+// it returns when to look again, or the error that prevents it. Where nothing is written, origin is nil and the cached one is good enough.
+func (v *version) current(ctx context.Context, origin Origin, cached *annotations.Workload, contended bool, now time.Time) (*annotations.Workload, time.Duration, error) {
+	late, behind := v.behind(cached.Version, now)
 	switch {
-	case !behind && !contended || s.origin == nil:
+	case !behind && !contended || origin == nil:
 		return cached, 0, nil
 	case !contended && late < lateWatch:
 		return nil, lateWatch - late, nil // the version is on its way
 	}
 	key := cached.Key
-	live, err := s.origin.Live(ctx, key)
+	live, err := origin.Live(ctx, key)
 	if err != nil {
 		return nil, 0, fmt.Errorf("reading deployment %s, which others change: %w", key.NamespacedName(), err)
 	}
 	if live == nil || live.UID != cached.UID || live.Deleting || !annotations.Selected(live.Annotations) {
 		return nil, lateWatch, nil // the watch will say so
 	}
-	st.version.meet(live.Version)
-	if late >= lateWatch && st.version.newerThan(cached.Version) {
-		s.origin.Doubt(key, live.Version)
+	v.meet(live.Version)
+	if late >= lateWatch && v.newerThan(cached.Version) {
+		origin.Doubt(key, live.Version)
 	}
 	return live, 0, nil
 }

@@ -63,8 +63,6 @@ type Plan struct {
 	Rooms map[string][]string
 	// Closed are the rooms that nobody may import.
 	Closed []string
-	// Knotted are the rooms whose files may use each other in circles, until somebody has found what is below what.
-	Knotted []string
 	// Pure are the rooms without I/O, clock, log and randomness: they may not import the Impure part of the standard library.
 	Pure []string
 }

@@ -10,10 +10,9 @@ func House() Plan {
 	simulation := slices.Concat(replay, []string{"./scaler/trace"})
 	client := slices.Concat(vocabulary, []string{"k8s.io/client-go"})
 	return Plan{
-		Module:  "github.com/mini-hpa/mini-hpa",
-		Closed:  []string{"cmd/mini-hpa"},
-		Knotted: []string{"scaler"},
-		Pure:    []string{"annotations/amount", "annotations/podspec", "annotations", "scaler/sample", "scaler/clock", "scaler/recommend", "scaler/simulate", "cmd/internal/picture"},
+		Module: "github.com/mini-hpa/mini-hpa",
+		Closed: []string{"cmd/mini-hpa"},
+		Pure:   []string{"annotations/amount", "annotations/podspec", "annotations", "scaler/sample", "scaler/clock", "scaler/recommend", "scaler/simulate", "cmd/internal/picture"},
 		Rooms: map[string][]string{
 			"docs":                 {"github.com/google/go-cmp"},
 			"annotations/amount":   {"k8s.io/api", "k8s.io/apimachinery"},

@@ -1,0 +1,102 @@
+package scaler
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/scaler/recommend"
+)
+
+// soon is when a workload is looked at again whose samples are being fetched, if they do not come before.
+const soon = time.Second
+
+// Reconcile looks at one workload once and does what has to be done. It returns after how long to look again even if nothing happens until
+// then, or 0 if it need not. An error means that the write failed and should be retried; ErrNotLeading means that the process that leads
+// should retry it.
+func (s *Scaler) Reconcile(ctx context.Context, key annotations.Key) (time.Duration, error) {
+	started := s.now()
+	w := s.observer.Workloads.Workload(key)
+	if w == nil || w.Deleting || !annotations.Selected(w.Annotations) {
+		s.forget(key)
+		return 0, nil
+	}
+	st := s.recall(key, w)
+	w, wait, err := st.version.current(ctx, s.origin, w, st.conflicts.contended(w.Version), s.now())
+	if w == nil {
+		return wait, err
+	}
+	tried := st.attempt
+	s.settle(st, w)
+	s.witness(st, w, tried)
+	policy, ok := s.review(st, w)
+	if st.reviewed.hasRival() {
+		st.standDown()
+	}
+	if !ok || policy.Mode == annotations.ModePaused {
+		st.stand, st.conflicts = agreed(st.replicas), conflicts{} // the present number stands, and no write is being tried any more
+		s.telemetry.observe(outcome{key: key, policy: policy, invalid: !ok, took: s.now().Sub(started)})
+		return 0, nil
+	}
+	seen, complete := s.observer.Observe(w, policy, lastChange(st.history))
+	if !complete {
+		return soon, nil // the samples of a workload that was selected just now: they bring it back to the queue
+	}
+	s.tellClocks(w, s.telemetry.clocks.changes(seen, s.observer.Samples, s.now()))
+	decision := s.decide(st, w, policy, seen)
+	s.calm(st, policy, decision)
+	err = s.act(ctx, st, w, policy, decision)
+	if errors.Is(err, ErrNotLeading) {
+		return 0, err
+	}
+	decision.Next = st.rival.wake(decision.Next, s.now())
+	s.tell(st, w, policy, decision)
+	s.telemetry.observe(outcome{key: key, policy: policy, decision: &decision, pause: st.rival.shown(policy.SyncPeriod, started), err: err,
+		passing: st.conflicts.passing(err, s.now()), took: s.now().Sub(started)})
+	next := s.next(key, policy, decision)
+	if due := st.failures.due(); due > 0 {
+		next = min(next, due)
+	}
+	return next, err
+}
+
+// review tells what is wrong with a workload, and says whether it can be scaled.
+func (s *Scaler) review(st *state, w *annotations.Workload) (annotations.Policy, bool) {
+	v := st.reviewed.renew(&s.observer, w)
+	s.tellVerdict(st, w, v)
+	return v.Policy, len(v.Problems) == 0
+}
+
+// decide recommends and remembers.
+func (s *Scaler) decide(st *state, w *annotations.Workload, p annotations.Policy, snapshot recommend.Snapshot) recommend.Decision {
+	if !st.seen && w.ScaledByUs {
+		st.history, st.past.Restored = recommend.Restored(snapshot), true
+	}
+	if s.traces != nil {
+		snapshot.Past = st.past
+		s.traces.Trace(w, snapshot, !st.seen)
+	}
+	st.seen = true
+	decision, history := s.observer.Rules.Recommend(p, snapshot, st.history)
+	st.history, st.past = history, recommend.Past{Unwritten: decision.Desired != decision.Current}
+	return decision
+}
+
+// lastChange is when the replicas were last changed; zero if that is not remembered.
+func lastChange(h recommend.History) time.Time {
+	if len(h.Changes) == 0 {
+		return time.Time{}
+	}
+	return h.Changes[len(h.Changes)-1].Time
+}
+
+// next is when to look again: when time alone changes the decision, and at the latest after the sync period. Each key adds its own part of
+// a tenth of it, so that workloads are not looked at all at once, and not twice for each set of samples if both periods are equal.
+func (s *Scaler) next(key annotations.Key, p annotations.Policy, d recommend.Decision) time.Duration {
+	wait := p.SyncPeriod + time.Duration(float64(p.SyncPeriod)*share(key)/10)
+	if !d.Next.IsZero() {
+		wait = min(wait, max(d.Next.Sub(s.now()), time.Millisecond))
+	}
+	return wait
+}

@@ -1,0 +1,218 @@
+package scaler
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"go.uber.org/zap"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/scaler/recommend"
+)
+
+// event says it in the cluster and in the log, if the budget allows it.
+func (s *Scaler) event(w *annotations.Workload, kind, reason, message string) {
+	if !s.budget.Take(w.Key, reason) {
+		return
+	}
+	message = cut(message, maxMessage)
+	s.events.Event(w.Reference(), kind, reason, message)
+	s.log.Info(message, zap.Stringer("deployment", w.NamespacedName()), zap.String("reason", reason))
+}
+
+// tellVerdict tells all problems in one Event and all warnings in another.
+func (s *Scaler) tellVerdict(st *state, w *annotations.Workload, v annotations.Verdict) {
+	if text := join(v.Problems, func(e *field.Error) string { return e.Error() }); st.news(topicProblems, text) {
+		s.event(w, corev1.EventTypeWarning, problemEvent(v.Problems), text)
+	}
+	if text := join(v.Warnings, annotations.Warning.String); st.news(topicWarnings, text) {
+		s.event(w, corev1.EventTypeWarning, EventAnnotationWarning, text)
+	}
+}
+
+// problemEvent is the reason that fits the first problem: those of the annotations come before those of the template, and
+// those before other autoscalers.
+func problemEvent(problems field.ErrorList) string {
+	switch problems[0].Origin {
+	case annotations.FoundConflict:
+		return EventConflictingAutoscaler
+	case annotations.FoundMissingRequest, annotations.FoundInvalidRequest:
+		return EventMissingRequest
+	}
+	return EventInvalidAnnotations
+}
+
+// tell tells everything that a decision shows except its write.
+func (s *Scaler) tell(st *state, w *annotations.Workload, p annotations.Policy, decision recommend.Decision) {
+	s.tellMetrics(st, w, p, decision)
+	s.tellOmitted(st, w, decision)
+	s.tellMax(st, w, p, decision)
+	s.tellObserved(st, w, p, decision)
+	s.tellMissing(st, w, p, decision)
+	disabled := ""
+	if decision.Active == recommend.ActiveDisabled {
+		disabled = decision.Reason.String()
+	}
+	if st.news(topicDisabled, disabled) {
+		s.event(w, corev1.EventTypeNormal, EventScalingDisabled, disabled)
+	}
+}
+
+// tellMetrics tells of each metric when it fails, and once when all that were told to fail work again.
+func (s *Scaler) tellMetrics(st *state, w *annotations.Workload, p annotations.Policy, decision recommend.Decision) {
+	working := slices.ContainsFunc(decision.Metrics, func(m recommend.MetricResult) bool { return !m.Failed })
+	var outages []outage
+	st.failures, outages = st.failures.after(s.now(), p, decision)
+	for len(outages) > 0 {
+		event := outages[0].event
+		var one []outage // Event
+		outages = slices.DeleteFunc(outages, func(o outage) bool {
+			if o.event == event {
+				one = append(one, o)
+			}
+			return o.event == event
+		})
+		s.event(w, corev1.EventTypeWarning, event, failureText(one, working))
+		st.told[topicMetrics] = event
+	}
+	if st.told[topicMetrics] != "" && decision.Active == recommend.ActiveValidMetric && !st.failures.failing() {
+		st.told[topicMetrics] = ""
+		s.event(w, corev1.EventTypeNormal, EventValidMetricFound, "metrics are usable again: "+decision.Reason.String())
+	}
+}
+
+// tellOmitted tells which container is left out of the decision because it has no request.
+func (s *Scaler) tellOmitted(st *state, w *annotations.Workload, decision recommend.Decision) {
+	if decision.Active == recommend.ActiveValidMetric && st.news(topicOmitted, decision.Omitted) {
+		s.event(w, corev1.EventTypeWarning, EventMissingRequest, decision.Omitted+"; set the request, or name the container to measure with "+annotations.Container)
+	}
+}
+
+// tellMax tells when the load asks for more replicas than mini-hpa/max, which only the user can change.
+func (s *Scaler) tellMax(st *state, w *annotations.Workload, p annotations.Policy, decision recommend.Decision) {
+	if decision.Active != recommend.ActiveValidMetric {
+		return // it is not known what the load asks for
+	}
+	limited := slices.ContainsFunc(decision.Steps, func(step recommend.Step) bool {
+		return step.Stage == recommend.StageBounds && step.Reason == recommend.LimitedTooMany
+	})
+	if !limited {
+		st.told[topicMax] = ""
+	} else if st.news(topicMax, fmt.Sprint(p.Max)) {
+		s.event(w, corev1.EventTypeWarning, EventScalingLimited, fmt.Sprintf("the load asks for more than %s %d: %s", annotations.Max, p.Max, decision.Reason))
+	}
+}
+
+// patience is how long a pod may be without a node before that is told: a cluster autoscaler needs about as long to notice.
+const patience = time.Minute
+
+// tellMissing tells once why replicas do not come, and again only if all had come in between.
+func (s *Scaler) tellMissing(st *state, w *annotations.Workload, p annotations.Policy, decision recommend.Decision) {
+	m := decision.Missing
+	if m == nil {
+		st.told[topicMissing] = ""
+		return
+	}
+	kind, wait := "refused", p.SyncPeriod
+	if m.Refused == 0 {
+		kind, wait = "unscheduled", max(p.SyncPeriod, patience)
+	}
+	if decision.Time.Sub(m.Since) >= wait && st.news(topicMissing, kind) {
+		s.event(w, corev1.EventTypeWarning, EventReplicasNotComing, m.Text(decision.Current))
+	}
+}
+
+// tellObserved tells what would have been written, were the mode not observe.
+func (s *Scaler) tellObserved(st *state, w *annotations.Workload, p annotations.Policy, decision recommend.Decision) {
+	would := ""
+	if p.Mode == annotations.ModeObserve && decision.Desired != decision.Current {
+		would = fmt.Sprint(decision.Desired)
+	}
+	if st.news(topicObserved, would) {
+		s.event(w, corev1.EventTypeNormal, EventRescaleObserved,
+			fmt.Sprintf("Would set size: %s; reason: %s (%s is observe)", would, reasonOf(decision), annotations.ModeKey))
+	}
+}
+
+// tellRescale tells what was written. Every write is news.
+func (s *Scaler) tellRescale(st *state, w *annotations.Workload, decision recommend.Decision) {
+	st.told[topicWrite] = ""
+	s.event(w, corev1.EventTypeNormal, EventSuccessfulRescale,
+		fmt.Sprintf("New size: %d; reason: %s", decision.Desired, reasonOf(decision)))
+}
+
+// tellFailedRescale tells what could not be written, once for each kind of error, as the text may differ each time. A refused patch is not
+// told again before a patch is stored, however the updates in its place end.
+func (s *Scaler) tellFailedRescale(st *state, w *annotations.Workload, decision recommend.Decision, err error, patched bool) {
+	kind := cmp.Or(string(apierrors.ReasonForError(err)), "no answer")
+	news := st.news(topicWrite, kind)
+	if patched && refused(err) {
+		news = st.news(topicPatch, kind)
+	}
+	if news {
+		s.event(w, corev1.EventTypeWarning, EventFailedRescale,
+			fmt.Sprintf("New size: %d; reason: %s; error: %q", decision.Desired, reasonOf(decision), cut(err.Error(), maxQuoted)))
+	}
+}
+
+// reasonOf is what drove the decision and, where it was held back, by what.
+func reasonOf(decision recommend.Decision) string {
+	text := decision.Reason.String()
+	for _, step := range decision.Steps {
+		limits := step.Stage == recommend.StageOutside || step.Stage == recommend.StageStabilize || step.Stage == recommend.StageBounds || step.Stage == recommend.StagePolicy
+		if limits && step.From != step.To && decision.Active != "" {
+			text += fmt.Sprintf("; %d instead of %d: %s", step.To, step.From, step.Detail)
+		}
+	}
+	return text
+}
+
+// tellRival tells who sets the replicas again and again, and what to do.
+func (s *Scaler) tellRival(st *state, w *annotations.Workload, decision recommend.Decision, pause time.Duration) {
+	if !st.rival.insists(s.now()) || !st.news(topicRival, "insists") {
+		return
+	}
+	who := "somebody whom managedFields do not name"
+	if manager := w.SetBy; manager != "" {
+		who = fmt.Sprintf("field manager %q", cut(manager, maxQuoted))
+	}
+	when := "at once"
+	if pause > 0 {
+		when = "in " + pause.String()
+	}
+	s.event(w, corev1.EventTypeWarning, EventReplicasOverwritten, fmt.Sprintf("%s sets the replicas again and again: now to %d, where mini-hpa "+
+		"wants %d and tries again %s, later the more often they are overwritten. Take spec.replicas out of the manifest (or let the tool ignore it: "+
+		"ignoreDifferences in Argo CD), or remove the other autoscaler; to set replicas by hand, set %s to paused first", who, decision.Current, decision.Desired, when, annotations.ModeKey))
+}
+
+// tellClocks tells once of each node whose clock is off, on the Deployment that shows it first, and once when it is right again.
+func (s *Scaler) tellClocks(w *annotations.Workload, changes []clockChange) {
+	for _, change := range changes {
+		if change.right {
+			s.log.Info("the clock of a node is right again", zap.String("node", change.node))
+			continue
+		}
+		s.event(w, corev1.EventTypeWarning, EventNodeClockOff, clockText(change.node, change.ahead))
+	}
+}
+
+func clockText(node string, ahead time.Duration) string {
+	relation := "ahead of"
+	if ahead < 0 {
+		relation = "behind"
+	}
+	return fmt.Sprintf("the clock of node %s is %s %s the controller's; its pods are scaled as if it were right, but set it (NTP): certificates, leases and logs depend on it. If many nodes are told of, see to the controller's own node",
+		node, ahead.Abs().Round(time.Second), relation)
+}
+
+// tellNamesake tells of a second installation, which has changed the replicas from the number before.
+func (s *Scaler) tellNamesake(w *annotations.Workload, before int32) {
+	s.event(w, corev1.EventTypeWarning, EventSecondInstallation, fmt.Sprintf("somebody else acts as mini-hpa: the replicas went from %d to %d "+
+		"under the field manager %q, and this controller has not written them. Of two installations in one cluster remove one, or give each "+
+		"namespaces of its own (--namespace)", before, w.Replicas, annotations.FieldManager))
+}

@@ -23,7 +23,8 @@ func (v *view) correct(d draft) draft {
 		o.bound = v.policy.Min
 	}
 	d.Reason, d.Active = Text{o}, ""
-	return d.step(StageBounds, "", o.bound, boundReason(o.current, o.bound), o)
+	d.step(StageBounds, "", o.bound, boundReason(o.current, o.bound), o)
+	return d
 }
 
 // outOfBounds is a number of replicas that is above the one bound or below the other.
@@ -45,7 +46,8 @@ func (v *view) bound(d draft) draft {
 	if d.Limited = LimitedNot; b.to != b.from {
 		d.Limited = boundReason(b.from, b.to)
 	}
-	return d.step(StageBounds, "", b.to, d.Limited, b)
+	d.step(StageBounds, "", b.to, d.Limited, b)
+	return d
 }
 
 // bounds are the least and the most replicas, and what they made of a number.

@@ -105,10 +105,7 @@ func (o outside) within(p *annotations.Policy) bool {
 
 // look is what was proposed at one look, before windows, bounds and policies: with assumptions, and by the observations
 // alone.
-type look struct {
-	time            time.Time
-	proposed, alone int32
-}
+type look struct{ proposed, alone int32 }
 
 // nothing is what observations recommend by which nothing can be said.
 const nothing = -1
@@ -153,7 +150,7 @@ const mostChanges = 2000
 func (h History) Applied(d Decision) History {
 	if d.Desired != d.Current {
 		// A way back is no change for the policies, but one for the windows: hence a Change of 0.
-		base := min(h.base(d.Current, d.Desired), max(d.Current, d.Desired))
+		base := min(h.outside.base(d.Current, d.Desired), max(d.Current, d.Desired))
 		kept := h.Changes[max(len(h.Changes)-mostChanges+1, 0):]
 		h.Changes = append(slices.Clone(kept), Change{Time: d.Time, Delta: d.Desired - base, From: d.Current})
 		h.carried, h.unplaced = h.asked, true
@@ -189,11 +186,11 @@ func (h History) Follow(last *Decision, s Snapshot) History {
 
 // base is where a change begins, for policies and windows: those of scale-up do not stand in the way back to the number from before
 // somebody else's scale-in.
-func (h History) base(current, desired int32) int32 {
+func (o outside) base(current, desired int32) int32 {
 	if desired <= current {
 		return current
 	}
-	return max(current, h.outside.from)
+	return max(current, o.from)
 }
 
 // placed puts the change that was written last where the HPA controller would: it overwrites one change of the same

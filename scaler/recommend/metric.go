@@ -75,9 +75,9 @@ func (p proposal) fails(f *Failure) proposal {
 
 // steps adds what the metric says to the steps before it. Metrics are asked side by side: the last step leads from the present replicas
 // to its proposal, and the decision itself does not move until the largest of them is taken.
-func (p *proposal) steps(before []Step, current int32) []Step {
+func (p *proposal) steps(before []Step, metrics int, current int32) []Step {
 	if before == nil && p.usage != nil {
-		before = make([]Step, 0, 8) // as many as an ordinary decision has
+		before = make([]Step, 0, 3*metrics+4) // as many as an ordinary decision has
 	}
 	add := func(stage string, to int32, reason string, facts fmt.Stringer) {
 		if facts != nil {

@@ -84,12 +84,13 @@ func unscheduled(pod *corev1.Pod) *corev1.PodCondition {
 // autoscaler to add nodes.
 func (v *view) refuse(d draft) draft {
 	m := d.Missing
-	from, known := d.history.lastRaise()
+	from, known := v.history.lastRaise()
 	if m == nil || m.Refused == 0 || known && v.come() > from || d.Desired <= d.Current || !v.repairs(RepairRefused) {
 		return d
 	}
 	d.Limited, d.Repairs = LimitedUp, d.Repairs|RepairRefused
-	return d.step(StagePolicy, "", d.Current, LimitedUp, &refusals{m.Refused, d.Current})
+	d.step(StagePolicy, "", d.Current, LimitedUp, &refusals{m.Refused, d.Current})
+	return d
 }
 
 // refusals is how many of the present replicas are refused.

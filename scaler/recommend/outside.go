@@ -100,7 +100,7 @@ func (v *view) restore(d draft) draft {
 	}
 	switch settled := o.at.Add(sampleGrace); {
 	case v.Time.Before(settled):
-		d = d.before(settled)
+		d.Next = earlier(d.Next, settled)
 	case all.replicas <= d.Current:
 		d.asked.outside = outside{}
 		return d

@@ -17,16 +17,20 @@ func (v *view) limit(d draft) draft {
 		rules, reason = v.policy.Down, LimitedDown
 	}
 	if d.Desired == d.Current {
-		return d.step(StagePolicy, "", d.Desired, LimitedNot, plain("no change to limit"))
+		d.step(StagePolicy, "", d.Desired, LimitedNot, plain("no change to limit"))
+		return d
 	}
-	g := v.allowed(d.history, rules, d.Desired)
+	g := v.allowed(rules, d.Desired, d.asked.outside.base(d.Current, d.Desired))
 	d.Repairs |= g.repairs
 	granted := &rates{rules: rules, allowed: g.to}
 	if up := d.Desired > d.Current; up && g.to >= d.Desired || !up && g.to <= d.Desired {
-		return d.step(StagePolicy, "", d.Desired, LimitedNot, granted)
+		d.step(StagePolicy, "", d.Desired, LimitedNot, granted)
+		return d
 	}
 	d.Limited, granted.limit = reason, true
-	return d.before(g.ends).step(StagePolicy, "", g.to, reason, granted)
+	d.Next = earlier(d.Next, g.ends)
+	d.step(StagePolicy, "", g.to, reason, granted)
+	return d
 }
 
 // rates are the policies of one direction, how far they let the replicas go now, and whether that is a limit.
@@ -63,8 +67,8 @@ type grant struct {
 	repairs Repairs
 }
 
-// allowed is how far the policies of one direction let the replicas go now, never back behind the current number.
-func (v *view) allowed(h History, rules autoscalingv2.HPAScalingRules, desired int32) grant {
+// allowed is how far the policies of one direction let the replicas go now from where the change begins, never back behind that.
+func (v *view) allowed(rules autoscalingv2.HPAScalingRules, desired, base int32) grant {
 	if disabled(rules) {
 		return grant{to: v.Replicas}
 	}
@@ -74,10 +78,9 @@ func (v *view) allowed(h History, rules autoscalingv2.HPAScalingRules, desired i
 		pick = maxReplicas // the largest change upwards, or the smallest downwards
 	}
 	n := v.numbers()
-	base := h.base(v.Replicas, desired)
-	chosen := v.grant(&n, h, rules.Policies[0], base, up)
+	chosen := v.grant(&n, rules.Policies[0], base, up)
 	for _, policy := range rules.Policies[1:] {
-		g := v.grant(&n, h, policy, base, up)
+		g := v.grant(&n, policy, base, up)
 		chosen.to, chosen.ends = pick(chosen.to, g.to), earlier(chosen.ends, g.ends)
 	}
 	chosen.repairs = RepairOutside.when(base != v.Replicas) | n.repairs()
@@ -97,14 +100,14 @@ func minReplicas(a, b int32) int32 { return min(a, b) }
 func maxReplicas(a, b int32) int32 { return max(a, b) }
 
 // grant is how far one policy lets the replicas go from where its period began.
-func (v *view) grant(n *numbers, h History, policy autoscalingv2.HPAScalingPolicy, base int32, up bool) grant {
+func (v *view) grant(n *numbers, policy autoscalingv2.HPAScalingPolicy, base int32, up bool) grant {
 	period := time.Duration(policy.PeriodSeconds) * time.Second
 	cutoff := v.Time.Add(-period)
-	if !up && h.Since.After(cutoff) {
-		return grant{to: v.Replicas, ends: h.Since.Add(period)}
+	if since := v.history.Since; !up && since.After(cutoff) {
+		return grant{to: v.Replicas, ends: since.Add(period)}
 	}
 	start, ends := base, time.Time{}
-	for _, change := range h.Changes {
+	for _, change := range v.history.Changes {
 		if change.Delta != 0 && change.Time.After(cutoff) {
 			start, ends = n.plus(start, -change.Delta), earlier(ends, change.Time.Add(period))
 		}

@@ -388,7 +388,7 @@ func TestHistoryStaysSmall(t *testing.T) {
 		now := noon.Add(time.Duration(i) * time.Second)
 		s := Snapshot{Time: now, Replicas: 1}
 		v := DefaultRules().view(&p, &s, h)
-		h = v.recorded(v.history, look{now, int32(i % 10), int32(i % 7)})
+		h = v.recorded(v.history, look{int32(i % 10), int32(i % 7)})
 		h = h.Applied(Decision{Time: noon.Add(time.Duration(i) * time.Second), Current: 1, Desired: 2})
 	}
 	if len(h.Recommendations) > 17 || len(h.Changes) > 301 {
@@ -444,7 +444,7 @@ func TestKeptRecommendationsDecideAsAllWould(t *testing.T) {
 				t.Fatalf("evaluation %d: %+v, want %+v", i, got, want)
 			}
 		}
-		small = (&view{Rules: DefaultRules(), policy: p}).recorded(small, look{now, proposed, desired})
+		small = (&view{Rules: DefaultRules(), policy: p, Snapshot: Snapshot{Time: now}}).recorded(small, look{proposed, desired})
 		all.Recommendations = append(all.Recommendations, Recommendation{Time: now, Replicas: desired})
 		if proposed != desired {
 			all.Recommendations = append(all.Recommendations, Recommendation{Time: now, Replicas: proposed, Basis: Assumed})

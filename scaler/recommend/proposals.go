@@ -15,7 +15,7 @@ func (v *view) measure(d draft) draft {
 	for i := range v.policy.Metrics {
 		m := &v.policy.Metrics[i]
 		p := v.propose(m)
-		d.Steps = p.steps(d.Steps, d.Current)
+		d.Steps = p.steps(d.Steps, len(v.policy.Metrics), d.Current)
 		d.Repairs |= p.repairs
 		d.Next = earlier(d.Next, p.next)
 		if d.Omitted == "" {
@@ -143,8 +143,9 @@ func (v *view) largest(d draft) draft {
 		return d.fail()
 	}
 	d.Active, d.Reason = ActiveValidMetric, Text{all.state}
-	d = d.step(StageLargest, all.metric, max(all.replicas, 0), ReasonLargest, all.state)
-	d.look = v.look(d)
+	d.Repairs |= RepairOutside.when(v.below)
+	d.step(StageLargest, all.metric, max(all.replicas, 0), ReasonLargest, all.state)
+	d.look = v.look(&d)
 	return d
 }
 
@@ -156,7 +157,7 @@ func (d draft) fail() draft {
 	}
 	d.Active, d.Reason = d.asked.active, Plain(d.Failure.Detail)
 	if d.asked.valid > 0 {
-		return d.step(StageLargest, d.asked.metric, d.Desired, ReasonPartial, &partial{d.asked.replicas, d.Failure})
+		d.step(StageLargest, d.asked.metric, d.Desired, ReasonPartial, &partial{d.asked.replicas, d.Failure})
 	}
 	return d
 }

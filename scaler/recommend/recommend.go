@@ -15,12 +15,11 @@ var stages = []func(*view, draft) draft{
 	(*view).measure,   // each metric proposes a number: pods -> ratio -> tolerance
 	(*view).restore,   // at least what was needed before somebody else's scale-in
 	(*view).largest,   // the largest proposal counts; while a metric fails, there is no scale-in
-	(*view).learn,     // what this look adds to what was known, for the stages that follow
+	(*view).resume,    // after a gap the present number counts as recommended
 	(*view).stabilize, // within the recommendations of the stabilization windows
 	(*view).bound,     // within mini-hpa/min and mini-hpa/max
 	(*view).limit,     // not faster than the policies allow
 	(*view).refuse,    // no more while pods are refused
-	(*view).record,    // what is remembered of this look
 }
 
 // Recommend says how many replicas the workload should have now. The returned history holds this evaluation; hand it
@@ -36,7 +35,7 @@ func (r Rules) Recommend(p annotations.Policy, s Snapshot, h History) (Decision,
 	if v.below && d.Desired < p.Min {
 		d = v.correct(d)
 	}
-	return d.Decision, d.history
+	return d.Decision, v.remembered(&d)
 }
 
 func (r Rules) view(p *annotations.Policy, s *Snapshot, h History) *view {
@@ -50,7 +49,7 @@ func (r Rules) view(p *annotations.Policy, s *Snapshot, h History) *view {
 }
 
 func (v *view) draft() draft {
-	return draft{history: v.history, Decision: Decision{
+	return draft{Decision: Decision{
 		Time: v.Time, Current: v.Replicas, Desired: v.Replicas, Able: AbleSucceededGetScale, Missing: v.missing(v.history)}}
 }
 

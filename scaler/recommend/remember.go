@@ -19,20 +19,12 @@ func (v *view) prepared(h History) History {
 }
 
 // look is what was proposed.
-func (v *view) look(d draft) look {
-	l := look{time: d.Time, proposed: d.Desired, alone: d.Desired}
+func (v *view) look(d *draft) look {
+	l := look{proposed: d.Desired, alone: d.Desired}
 	if v.repairs(RepairAssumed) {
 		l.alone = d.asked.alone
 	}
 	return l
-}
-
-// learn brings what is known up to this look, for the stages that follow.
-func (v *view) learn(d draft) draft {
-	d.Repairs |= RepairOutside.when(v.below)
-	d.history.asked, d.history.outside, d.history.needed = d.look.proposed, d.asked.outside, v.needs(&d.asked)
-	d.history = v.resume(d.history, d.look)
-	return d
 }
 
 // resume repairs "stabilization ends with the last look": at the first evaluation after an outage of the metrics, a pause
@@ -40,35 +32,41 @@ func (v *view) learn(d draft) draft {
 // restart. The HPA scales in at the first sample after an outage. After looks that rested on assumptions, if for a whole window there
 // was no other, it is what was assumed that holds. A workload that is always evaluated after a gap, such as one of a coarse trace, is
 // held at every other evaluation only.
-func (v *view) resume(h History, l look) History {
+func (v *view) resume(d draft) draft {
+	h := &v.history
+	d.resumed = h.resumed
 	last := h.Recommendations[len(h.Recommendations)-1].Time
 	gap := max(window(v.policy.Up), window(v.policy.Down), longestGap, 2*v.policy.SyncPeriod)
 	blind := v.Time.Sub(last) > gap && !h.resumed.Time.Equal(last)
-	unsure := !l.assumed() && last.After(h.certain) && v.Time.Sub(h.certain) > window(v.policy.Down) && !h.resumed.Time.Equal(h.certain)
+	unsure := !d.look.assumed() && last.After(h.certain) && v.Time.Sub(h.certain) > window(v.policy.Down) && !h.resumed.Time.Equal(h.certain)
 	switch {
 	case !v.repairs(RepairBlind):
 	case blind:
-		h.resumed = Recommendation{Time: v.Time, Replicas: v.Replicas, Basis: Found}
+		d.resumed = Recommendation{Time: v.Time, Replicas: v.Replicas, Basis: Found}
 	case unsure && !h.certain.IsZero():
-		h.resumed = Recommendation{Time: v.Time, Replicas: v.assumed(h), Basis: Assumed}
+		d.resumed = Recommendation{Time: v.Time, Replicas: v.assumed(), Basis: Assumed}
 	}
-	return h
+	return d
 }
 
 // assumed is the most that was proposed with assumptions in the scale-down window, and no more than the present number; that if there was
 // nothing.
-func (v *view) assumed(h History) int32 {
-	e := h.envelope(v.Time, nothing, &v.policy, basesOf(Assumed))
+func (v *view) assumed() int32 {
+	e := v.history.envelope(v.Time, nothing, &v.policy, basesOf(Assumed))
 	if e.high.replicas == nothing {
 		return v.Replicas
 	}
 	return min(e.high.replicas, v.Replicas)
 }
 
-// record remembers what was proposed.
-func (v *view) record(d draft) draft {
-	d.history = v.recorded(d.history, d.look)
-	return d
+// remembered is the history for the next look: with what the metrics have asked for at this one, if it came to that.
+func (v *view) remembered(d *draft) History {
+	if d.final {
+		return v.history
+	}
+	h := v.recorded(v.history, d.look)
+	h.asked, h.outside, h.needed, h.resumed = d.look.proposed, d.asked.outside, v.needs(&d.asked), d.resumed
+	return h
 }
 
 // oldestSample is how long a change is remembered for the samples from before it: as old as those of the usual windows are
@@ -88,24 +86,24 @@ func (v *view) recorded(h History, l look) History {
 		})
 		kept = append(kept, r)
 	}
-	oldest := l.time.Add(-max(window(p.Up), window(p.Down)))
+	oldest := v.Time.Add(-max(window(p.Up), window(p.Down)))
 	for _, old := range h.Recommendations {
 		if old.Time.After(oldest) {
 			kept = append(kept, old)
 		}
 	}
 	if !l.assumed() {
-		h.certain = l.time
+		h.certain = v.Time
 	}
 	if l.alone != nothing {
-		keep(Recommendation{Time: l.time, Replicas: l.alone})
+		keep(Recommendation{Time: v.Time, Replicas: l.alone})
 	}
 	if l.assumed() {
-		keep(Recommendation{Time: l.time, Replicas: l.proposed, Basis: Assumed})
+		keep(Recommendation{Time: v.Time, Replicas: l.proposed, Basis: Assumed})
 	}
 	h.Recommendations = kept
 	if !v.Compat {
-		h.Changes = h.since(l.time.Add(-max(longestPeriod(p.Up), longestPeriod(p.Down), oldestSample)))
+		h.Changes = h.since(v.Time.Add(-max(longestPeriod(p.Up), longestPeriod(p.Down), oldestSample)))
 	}
 	return h
 }

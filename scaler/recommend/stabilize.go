@@ -41,24 +41,26 @@ func (e envelope) nearest(current int32) int32 {
 //	     | /                \_____ *
 //	     +-------------------------------> time
 func (v *view) stabilize(d draft) draft {
-	e, repairs := v.envelope(d)
+	e, repairs := v.envelope(&d)
 	d.Repairs |= repairs
-	if back := min(d.Desired, d.history.base(d.Current, d.Desired)); back > d.Current && back > e.low.replicas {
+	if back := min(d.Desired, d.asked.outside.base(d.Current, d.Desired)); back > d.Current && back > e.low.replicas {
 		e.low.replicas = back // the way back from somebody else's scale-in
 		d.Repairs |= RepairOutside
 	}
 	to := e.nearest(d.Current)
 	if d.Able = AbleReady; to == d.Desired {
-		return d.step(StageStabilize, "", to, AbleReady, plain("no recommendation of the windows stands against it"))
+		d.step(StageStabilize, "", to, AbleReady, plain("no recommendation of the windows stands against it"))
+		return d
 	}
 	held := &standing{hold: e.high, window: window(v.policy.Down), down: true}
 	if d.Able = AbleDownStabilized; d.Desired >= d.Current {
 		d.Able, held = AbleUpStabilized, &standing{hold: e.low, window: window(v.policy.Up)}
 	}
 	if !held.ends.IsZero() {
-		d, held.left = d.before(held.ends), held.ends.Sub(d.Time)
+		d.Next, held.left = earlier(d.Next, held.ends), held.ends.Sub(d.Time)
 	}
-	return d.step(StageStabilize, "", to, d.Able, held)
+	d.step(StageStabilize, "", to, d.Able, held)
+	return d
 }
 
 // standing is what stands against a change: a hold of the window of scale-down or of scale-up, and how long it has left.
@@ -102,8 +104,8 @@ func (h *standing) is(which string) string {
 }
 
 // envelope is what the windows hold, with what the repairs add to it and leave out.
-func (v *view) envelope(d draft) (e envelope, repairs Repairs) {
-	h := &d.history
+func (v *view) envelope(d *draft) (e envelope, repairs Repairs) {
+	h := &v.history
 	e = h.envelope(d.Time, d.Desired, &v.policy, basesOf(Recommended, Found, Assumed))
 	if v.repairs(RepairAssumed) {
 		counted := basesOf(Recommended, Found, Raised)
@@ -118,8 +120,8 @@ func (v *view) envelope(d draft) (e envelope, repairs Repairs) {
 			e.high, repairs = to, repairs|RepairSettled
 		}
 	}
-	if down := window(v.policy.Down); h.resumed.Time.After(d.Time.Add(-down)) && e.lets(d.Current, h.resumed.Replicas) {
-		e.high, repairs = h.resumed.hold(down), repairs|RepairBlind
+	if down := window(v.policy.Down); d.resumed.Time.After(d.Time.Add(-down)) && e.lets(d.Current, d.resumed.Replicas) {
+		e.high, repairs = d.resumed.hold(down), repairs|RepairBlind
 	}
 	return e, repairs
 }

@@ -155,8 +155,9 @@ func TestWhatAStageLearns(t *testing.T) {
 	s := snapshot(noon, 8, pods(noon, 8, "500m"))
 	v := DefaultRules().view(&p, &s, old)
 	d := v.draft()
-	d.asked, d.look = proposals{valid: 1, replicas: 4, needed: 3}, look{time: noon, proposed: 4, alone: 3}
-	h := v.record(v.learn(d)).history
+	d.asked, d.look = proposals{valid: 1, replicas: 4, needed: 3}, look{proposed: 4, alone: 3}
+	d = v.resume(d)
+	h := v.remembered(&d)
 	if h.asked != 4 || h.needed != (Recommendation{Time: noon, Replicas: 3}) || h.resumed != (Recommendation{Time: noon, Replicas: 8, Basis: Found}) {
 		t.Errorf("asked %d, needed %+v, resumed %+v", h.asked, h.needed, h.resumed)
 	}

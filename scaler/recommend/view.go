@@ -51,9 +51,9 @@ type draft struct {
 	asked proposals
 	// look is what they have recommended.
 	look look
-	// history is what will be remembered.
-	history History
-	// final says that the stages that follow have no say.
+	// resumed is what holds since the last gap between two looks.
+	resumed Recommendation
+	// final says that the stages that follow have no say, and that nothing new is remembered.
 	final bool
 }
 
@@ -79,16 +79,9 @@ type proposals struct {
 }
 
 // step moves the decision to a new number of replicas, and says why.
-func (d draft) step(stage, metric string, to int32, reason string, facts fmt.Stringer) draft {
+func (d *draft) step(stage, metric string, to int32, reason string, facts fmt.Stringer) {
 	d.Steps = append(d.Steps, Step{Stage: stage, Metric: metric, From: d.Desired, To: to, Reason: reason, Detail: Text{facts}})
 	d.Desired = to
-	return d
-}
-
-// before is a moment at which time alone changes the decision; zero is none. The earliest is told.
-func (d draft) before(t time.Time) draft {
-	d.Next = earlier(d.Next, t)
-	return d
 }
 
 // earlier is the earlier of two moments, of which either may be zero for none.

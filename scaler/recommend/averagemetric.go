@@ -25,7 +25,10 @@ func (v *view) average(n *numbers, m podMetric) proposal {
 	if failure != nil {
 		return p.fails(failure)
 	}
-	said := &averageFacts{metric: m, counts: c.counts(), spoken: c.spoken(), oldest: c.oldest, now: v.Time}
+	said := &averageFacts{metric: m, counts: c.counts(), spoken: c.spoken(), age: unknownAge}
+	if !c.oldest.IsZero() {
+		said.age = max(v.Time.Sub(c.oldest), 0)
+	}
 	p.pods, p.next = &said.counts, c.changes
 	if c.fresh > 0 {
 		p.next = earlier(p.next, v.Time.Add(c.fresh))
@@ -40,7 +43,7 @@ func (v *view) average(n *numbers, m podMetric) proposal {
 			said.use = known
 		}
 	}
-	said.outlook = v.outlook(n, &m, &c, hpa.ratio, said.ratio)
+	said.outlook = v.outlook(n, &m, &c, &hpa, said.ratio)
 	o := &said.outlook
 	said.cut = v.cut(o.reason)
 	p.usage, p.arithmetic, p.state = (*averageRatio)(said), o, (*averageState)(said)
@@ -71,11 +74,14 @@ type averageFacts struct {
 	counts podCounts
 	use
 	outlook outlook
-	// spoken is how many pods the use is of; the oldest sample among theirs was taken then, as seen from now.
-	spoken      int
-	oldest, now time.Time
-	cut         cut
+	// spoken is how many pods the use is of, age how old the oldest sample among theirs is.
+	spoken int
+	age    time.Duration
+	cut    cut
 }
+
+// unknownAge is that of samples which do not say when they were taken.
+const unknownAge = -1
 
 // averageRatio is what the steps say of the use, averageState what an Event says of the metric.
 type (
@@ -99,8 +105,8 @@ func (s *averageState) String() string {
 	if s.metric.utilization {
 		kind = " utilization"
 	}
-	if !s.oldest.IsZero() {
-		age = fmt.Sprintf(", sample %s old", whole(max(s.now.Sub(s.oldest), 0)))
+	if s.age != unknownAge {
+		age = fmt.Sprintf(", sample %s old", whole(s.age))
 	}
 	return fmt.Sprintf("%s%s %s %s target %s (%d of %d pods%s)%s", s.metric.name, kind, s.metric.show(s.value), relation(s.ratio),
 		s.metric.show(s.metric.target), s.spoken, s.counts.all(), age, s.cut)
@@ -181,14 +187,18 @@ func (o *outlook) String() string {
 
 // outlook evaluates the metric with the HPA's ratio and assumptions, then with those that repair them, and on the way in without
 // any.
-func (v *view) outlook(n *numbers, m *podMetric, c *cohort, plain, ratio float64) outlook {
-	hpa := careful(plain)
+func (v *view) outlook(n *numbers, m *podMetric, c *cohort, plain *use, ratio float64) outlook {
+	hpa, sum := careful(plain.ratio), plain.of
 	hpa.mark[unseen], hpa.mark[awaited] = absent, absent
-	theirs := v.evaluate(n, m, c, hpa, plain)
+	if !c.measured() {
+		sum = c.sum(n, m, &hpa)
+	}
+	theirs := v.evaluate(n, m, &sum, &hpa, plain.ratio)
 	as, bits := v.assumptions(n, c, ratio)
 	o := theirs
 	if bits != 0 {
-		o = v.evaluate(n, m, c, as, ratio)
+		sum = c.sum(n, m, &as)
+		o = v.evaluate(n, m, &sum, &as, ratio)
 	}
 	if o = v.carried(n, o); o.reason == ReasonCarried {
 		theirs = v.carried(n, theirs)
@@ -209,7 +219,8 @@ func (v *view) alone(n *numbers, m *podMetric, c *cohort, counted treatment, rat
 	}
 	as := everyKnown()
 	as.group[inReady] = counted
-	return v.against(v.evaluate(n, m, c, as, ratio)).to
+	sum := c.sum(n, m, &as)
+	return v.against(v.evaluate(n, m, &sum, &as, ratio)).to
 }
 
 // carried repairs "somebody else's scale-in is within the tolerance": while more pods run than are asked for, the load is what
@@ -225,23 +236,23 @@ func (v *view) carried(n *numbers, o outlook) outlook {
 	return o
 }
 
-// evaluate is the outlook under some assumptions. As in the HPA, samples of pods that do not exist count only beside pods
+// evaluate is the outlook with a sum that was added up under some assumptions. As in the HPA, samples of pods that do not exist count only beside pods
 // for which something was assumed.
-func (v *view) evaluate(n *numbers, m *podMetric, c *cohort, as treatments, ratio float64) outlook {
-	s := c.sum(n, m, &as)
+func (v *view) evaluate(n *numbers, m *podMetric, s *sum, as *treatments, ratio float64) outlook {
 	o := outlook{ratio: ratio, careful: ratio, pods: s.ready, assumed: s.assumed, shifted: s.shifted,
 		capped: s.capped, others: as.warm.pods, aside: s.aside, targets: s.targets, current: v.Replicas, band: v.band}
 	if s.assumed > 0 {
 		o.pods = s.pods
 	}
 	if s.assumed > 0 || as.group[inReady] != measured {
-		o.careful, _, _ = m.ratio(n, s)
+		o.careful, _, _ = m.ratio(n, *s)
 	}
-	return o.settle(n)
+	o.settle(n)
+	return o
 }
 
 // settle turns the ratio into replicas, with the reason for it (HPA: the same).
-func (o outlook) settle(n *numbers) outlook {
+func (o *outlook) settle(n *numbers) {
 	o.each, o.to, o.made = o.careful, o.current, n.ceil(o.careful*float64(o.pods)+o.targets)
 	switch {
 	case o.band.within(o.careful):
@@ -253,7 +264,6 @@ func (o outlook) settle(n *numbers) outlook {
 	default:
 		o.to, o.reason = o.made, ReasonOutside
 	}
-	return o
 }
 
 // turned says that the arithmetic goes against the ratio.

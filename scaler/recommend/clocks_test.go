@@ -47,11 +47,12 @@ func TestTheStartOfAPodDatesItsSamples(t *testing.T) {
 				pod.Status.StartTime = &start
 			}
 			u := usage{at: noon.Add(test.ahead), taken: noon.Add(-test.told), window: 15 * second}
-			u.taken = u.dated(pod)
+			l := lifeOf(pod)
+			u.date(&l)
 			if got := noon.Sub(u.taken); got != test.want {
 				t.Errorf("the sample is %s old, want %s", got, test.want)
 			}
-			if got := u.kubeletAhead(pod); got != test.kubelet {
+			if got := u.kubelet; got != test.kubelet {
 				t.Errorf("the kubelet is %s ahead, want %s", got, test.kubelet)
 			}
 		})

@@ -223,6 +223,9 @@ func (v *view) young() bool {
 	})
 }
 
+// measured says that all pods have a usable sample, so that nothing has to be assumed.
+func (c *cohort) measured() bool { return c.count[inUnready]+c.count[inMissing] == 0 }
+
 // known is how many of the HPA's ready pods are known to be, or to have been ready.
 func (c *cohort) known() int {
 	return c.count[inReady] - c.marked[unknownReady] - c.marked[neverServed]

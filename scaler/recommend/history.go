@@ -28,12 +28,12 @@ type History struct {
 	left int32
 	// asked is what the metrics asked for last, carried what they asked for when the last change was decided on; 0 if nothing.
 	asked, carried int32
+	// unplaced says that the last change has not been put in its place yet: see placed.
+	unplaced bool
 	// needed is what the measured pods asked for last, by themselves.
 	needed Recommendation
 	// outside is a scale-in by somebody else that the workload has not got over yet.
 	outside outside
-	// unplaced says that the last change has not been put in its place yet: see placed.
-	unplaced bool
 }
 
 // Recommendation is one unstabilized recommendation, or what stands in for one.

@@ -15,12 +15,13 @@ func (s *Snapshot) missing(h History) *Missing {
 		changed = h.Changes[n-1].Time
 	}
 	var created time.Time // the last pod
-	var waiting int32
+	var existing, waiting int32
 	var longest *corev1.PodCondition
 	for _, pod := range s.Pods {
 		if over(pod) {
 			continue
 		}
+		existing++
 		created = latest(created, pod.CreationTimestamp.Time)
 		if c := unscheduled(pod); c != nil {
 			if waiting++; longest == nil || c.LastTransitionTime.Before(&longest.LastTransitionTime) {
@@ -28,13 +29,13 @@ func (s *Snapshot) missing(h History) *Missing {
 			}
 		}
 	}
-	existing := s.existing()
-	refused := max(s.Replicas-s.come(), 0)
+	come := max(existing, s.StatusReplicas)
+	refused := max(s.Replicas-come, 0)
 	waiting = min(waiting, s.Replicas-(existing-waiting)) // what else waits is the surge of a rollout
 	switch {
 	case s.Refused != "" && refused > 0:
 		since := latest(changed, created)
-		if from, known := h.lastRaise(); known && s.come() <= from {
+		if from, known := h.lastRaise(); known && come <= from {
 			since = changed
 		}
 		return &Missing{Refused: refused, Unscheduled: max(waiting, 0), Words: s.Refused, Since: since}

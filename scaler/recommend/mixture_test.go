@@ -99,9 +99,8 @@ func (m mixture) snapshot() Snapshot {
 	case "hits of pods":
 		var values []custommetricsv1beta2.MetricValue
 		for _, sample := range s.PodMetrics {
-			cpu, _ := sample.Containers[0].Usage.Of(corev1.ResourceCPU)
 			values = append(values, custommetricsv1beta2.MetricValue{DescribedObject: corev1.ObjectReference{Kind: "Pod", Name: sample.Name},
-				Timestamp: metav1.NewTime(sample.Time), Value: cpu})
+				Timestamp: metav1.NewTime(sample.Time), Value: *sample.Containers[0].Usage.Of(corev1.ResourceCPU)})
 		}
 		s.CustomMetrics = map[string][]custommetricsv1beta2.MetricValue{"hits": values}
 	}

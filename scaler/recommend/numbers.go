@@ -25,7 +25,7 @@ const maxMilli = float64(math.MaxInt64 / 1000)
 
 // milli is the quantity in thousandths. Its size is looked at in floating point first: exact arithmetic with the
 // exponent of "1e999999999", which is a valid quantity, does not come to an end.
-func (n *numbers) milli(q resource.Quantity) int64 {
+func (n *numbers) milli(q *resource.Quantity) int64 {
 	switch size := q.AsApproximateFloat64(); {
 	case n.wrap && math.IsInf(size, 0):
 		return 0 // what is left of 64 bits

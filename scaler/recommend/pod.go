@@ -93,11 +93,12 @@ func (v *view) read(n *numbers, f *samples, pod *corev1.Pod) (facts podFacts, fa
 		f.find(n, pod.Name) // the next one's is after it
 		return v.bystander(m, pod)
 	}
+	l := lifeOf(pod)
 	what, failure := m.request(n, pod, v.repairs(RepairSidecar))
 	if failure != nil {
 		return facts, failure
 	}
-	u := f.of(n, pod, what.omitted != "")
+	u := f.of(n, &l, what.omitted != "")
 	facts.request, facts.omitted, facts.repairs = what.amount, what.omitted, RepairSidecar.when(what.omitted != "")|u.repairs
 	left, fresh := v.fresh(&u)
 	switch {
@@ -109,19 +110,19 @@ func (v *view) read(n *numbers, f *samples, pod *corev1.Pod) (facts podFacts, fa
 		facts.group, facts.taken = inMissing, u.taken
 		facts.repairs |= RepairStale
 	default:
-		unstarted, repairs := v.unstarted(pod, &u)
+		unstarted, repairs := v.unstarted(&l, &u)
 		facts.fresh, facts.repairs = left, facts.repairs|repairs
 		if unstarted {
-			facts.group, facts.changes = inUnready, v.initialized(pod, &u)
+			facts.group, facts.changes = inUnready, v.initialized(&l, &u)
 			break
 		}
 		facts.group, facts.usage, facts.settled, facts.taken = inReady, u.value, u.value, u.taken
-		facts.warmUp, facts.early = v.warmingUp(pod, &u), v.early(&u)
+		facts.warmUp, facts.early = v.warmingUp(&l, &u), v.early(&u)
 		if facts.early && v.repairs(RepairSettled) {
 			facts.settled = n.scaled(u.value, v.crowd(&u))
 		}
 	}
-	facts.mark = v.mark(pod, facts.group)
+	facts.mark = v.mark(&l, facts.group)
 	return facts, nil
 }
 
@@ -138,14 +139,14 @@ func (v *view) bystander(m *podMetric, pod *corev1.Pod) (podFacts, *Failure) {
 }
 
 // mark is what the repairs know of a pod of that group.
-func (v *view) mark(pod *corev1.Pod, g group) mark {
-	never := v.neverReady(pod)
+func (v *view) mark(l *life, g group) mark {
+	never := v.neverReady(l)
 	switch {
 	case never && v.repairs(RepairNever):
 		return [groupCount]mark{inReady: neverServed, inUnready: neverReady, inMissing: neverSampled}[g]
-	case g == inReady && !never && readyCondition(pod).Status == corev1.ConditionFalse && v.repairs(RepairUnready):
+	case g == inReady && !never && l.ready.Status == corev1.ConditionFalse && v.repairs(RepairUnready):
 		return turnedUnready
-	case !unknown(pod) || !v.repairs(RepairUnknown):
+	case !l.unknown() || !v.repairs(RepairUnknown):
 		return unmarked
 	case g == inReady:
 		return unknownReady
@@ -153,32 +154,32 @@ func (v *view) mark(pod *corev1.Pod, g group) mark {
 	return lost
 }
 
-// unstarted says whether a pod's sample does not speak for its normal work yet, at this moment. Only CPU depends on that. It repairs "a node's clock is not ours": sample, moment and the pod's life are put on one
-// clock. Where that of the node is minutes ahead or behind, the HPA looks at the wrong time of a pod's life.
-func (v *view) unstarted(pod *corev1.Pod, u *usage) (bool, Repairs) {
+// unstarted says whether a pod's sample does not speak for its normal work yet, at this moment. Only CPU depends on that.
+//
+// It repairs "a node's clock is not ours": the sample, this moment and the pod's life are put on one clock, the node's. Where that is
+// minutes ahead or behind, the HPA looks at the wrong time of a pod's life.
+func (v *view) unstarted(l *life, u *usage) (bool, Repairs) {
 	if !u.cpu {
 		return false, 0
 	}
-	plain := v.unready(pod, u, v.Time)
-	if u.at.Equal(u.taken) {
+	plain := v.unready(l, u.at, u.window, v.initial)
+	if u.ahead == 0 {
 		return plain, 0 // the clocks agree
 	}
-	ahead := u.kubeletAhead(pod)
-	onNode := usage{at: u.taken.Add(ahead), window: u.window}
-	if right := v.unready(pod, &onNode, v.Time.Add(ahead)); right != plain && v.repairs(RepairClock) {
+	if right := v.unready(l, u.taken.Add(u.kubelet), u.window, v.initial.Add(u.kubelet)); right != plain && v.repairs(RepairClock) {
 		return right, RepairClock
 	}
 	return plain, 0
 }
 
 // initialized is when a pod leaves the period in which its CPU usage is looked at more closely; zero if it has.
-func (v *view) initialized(pod *corev1.Pod, u *usage) time.Time {
-	if pod.Status.StartTime == nil {
+func (v *view) initialized(l *life, u *usage) time.Time {
+	if l.Status.StartTime == nil {
 		return time.Time{}
 	}
-	end := pod.Status.StartTime.Add(v.CPUInitializationPeriod)
+	end := l.Status.StartTime.Add(v.CPUInitializationPeriod)
 	if v.repairs(RepairClock) {
-		end = end.Add(-u.kubeletAhead(pod))
+		end = end.Add(-u.kubelet)
 	}
 	if end.After(v.Time) {
 		return end
@@ -191,17 +192,17 @@ func (v *view) initialized(pod *corev1.Pod, u *usage) time.Time {
 //
 //	start ---- ready ---- warm-up ---->|
 //	                [ warming  ]   [ warming ]   [ past ]      samples
-func (v *view) warmingUp(pod *corev1.Pod, u *usage) warmUp {
-	condition := readyCondition(pod)
-	if v.warmUp == 0 || !u.cpu || condition == nil || pod.Status.StartTime == nil {
+func (v *view) warmingUp(l *life, u *usage) warmUp {
+	condition := l.ready
+	if v.policy.WarmUp == 0 || !u.cpu || condition == nil || l.Status.StartTime == nil {
 		return warmUp{}
 	}
 	since := condition.LastTransitionTime.Time
-	began := u.taken.Add(u.kubeletAhead(pod) - u.window)
+	began := u.taken.Add(u.kubelet - u.window)
 	if u.at.IsZero() {
 		began = v.Time
 	}
-	return warmUp{after: since.Sub(pod.Status.StartTime.Time), early: began.Before(since.Add(v.warmUp)), ready: condition.Status == corev1.ConditionTrue}
+	return warmUp{after: since.Sub(l.Status.StartTime.Time), early: began.Before(since.Add(v.policy.WarmUp)), ready: condition.Status == corev1.ConditionTrue}
 }
 
 // fresh says whether a sample is, and for how long; 0 if for ever. It repairs "a stale sample is a sample": one that is older than two of

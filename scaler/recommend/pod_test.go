@@ -15,7 +15,7 @@ var (
 
 // factsOf is what a metric sees of the first pod.
 func factsOf(r Rules, s Snapshot, m podMetric, changes ...Change) (podFacts, *Failure) {
-	v, n := &view{Rules: r, Snapshot: s, history: History{Changes: changes}}, numbers{}
+	v, n := &view{Rules: r, Snapshot: s, history: History{Changes: changes}, initial: s.Time.Add(-r.CPUInitializationPeriod)}, numbers{}
 	f := v.samples(&n, &m)
 	return v.read(&n, &f, s.Pods[0])
 }

@@ -175,7 +175,7 @@ func randomSnapshot(rng *rand.Rand, now time.Time, replicas int32) Snapshot {
 			state = states[rng.IntN(len(states))]
 		}
 		f := newFixture(now, i, fmt.Sprintf("%dm", rng.IntN(1500)), state)
-		if atTarget && !unknown(f.pod) {
+		if l := lifeOf(f.pod); atTarget && !l.unknown() {
 			f.uses(corev1.ResourceCPU, "500m")
 		}
 		made = append(made, f)
@@ -457,7 +457,7 @@ func TestConversionsSaturate(t *testing.T) {
 	for text, want := range map[string]int64{"1": 1000, "250m": 250, "1e20": math.MaxInt64, "9223372036854775807": math.MaxInt64,
 		"1Ei": math.MaxInt64, "-1": -1000, "-1e20": math.MinInt64, "0": 0,
 		"1e999999999": math.MaxInt64, "-1e999999999": math.MinInt64, "9223372036854774": 9223372036854774000} {
-		if got := n.milli(resource.MustParse(text)); got != want {
+		if got := n.milli(new(resource.MustParse(text))); got != want {
 			t.Errorf("milli(%s) = %d, want %d", text, got, want)
 		}
 	}
@@ -486,14 +486,14 @@ func TestConversionsSaturate(t *testing.T) {
 		"replicas":          {func(n *numbers) int64 { return int64(n.plus(math.MaxInt32, 1)) }, math.MaxInt32, true},
 		"overdrawn":         {func(n *numbers) int64 { return int64(n.plus(1, -2)) }, -1, false},
 		"utilization":       {func(n *numbers) int64 { return n.utilization(math.MaxInt64/100, 1) }, math.MaxInt32, true},
-		"quantity":          {func(n *numbers) int64 { return n.milli(resource.MustParse("1e20")) }, math.MaxInt64, true},
+		"quantity":          {func(n *numbers) int64 { return n.milli(new(resource.MustParse("1e20"))) }, math.MaxInt64, true},
 	} {
 		var n numbers
 		if got := c.compute(&n); got != c.want || n.saturated != c.saturated {
 			t.Errorf("%s = %d, saturated: %t; want %d, %t", name, got, n.saturated, c.want, c.saturated)
 		}
 	}
-	if got := (&numbers{wrap: true}).milli(resource.MustParse("1e999999999")); got != 0 {
+	if got := (&numbers{wrap: true}).milli(new(resource.MustParse("1e999999999"))); got != 0 {
 		t.Errorf("milli(1e999999999), wrapped around = %d, want 0", got)
 	}
 }

@@ -61,7 +61,7 @@ func (v *view) ask(n *numbers, m *annotations.Metric) proposal {
 func (v *view) resource(n *numbers, m podMetric, target *autoscalingv2.MetricTarget) proposal {
 	switch {
 	case target.AverageValue != nil:
-		m.target = n.milli(*target.AverageValue)
+		m.target = n.milli(target.AverageValue)
 	case target.AverageUtilization != nil:
 		m.utilization, m.target = true, int64(*target.AverageUtilization)
 	}
@@ -74,7 +74,7 @@ func (v *view) resource(n *numbers, m podMetric, target *autoscalingv2.MetricTar
 func (v *view) pods(n *numbers, source *autoscalingv2.PodsMetricSource, series string) proposal {
 	m := podMetric{name: printable(source.Metric.Name), series: series}
 	if source.Target.AverageValue != nil {
-		m.target = n.milli(*source.Target.AverageValue)
+		m.target = n.milli(source.Target.AverageValue)
 	}
 	if failure := v.seriesFailure(m.name, series, len(v.CustomMetrics[series])); failure != nil {
 		return proposal{}.fails(failure)

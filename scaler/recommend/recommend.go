@@ -39,9 +39,9 @@ func (r Rules) Recommend(p annotations.Policy, s Snapshot, h History) (Decision,
 }
 
 func (r Rules) view(p *annotations.Policy, s *Snapshot, h History) *view {
-	v := &view{Rules: r, Snapshot: *s, policy: *p, band: tolerancesOf(p)}
-	if r.repairs(RepairWarmUp) {
-		v.warmUp = p.WarmUp
+	v := &view{Rules: r, Snapshot: *s, policy: *p, band: tolerancesOf(p), initial: s.Time.Add(-r.CPUInitializationPeriod)}
+	if !r.repairs(RepairWarmUp) {
+		v.policy.WarmUp = 0
 	}
 	v.history = v.prepared(v.witnessed(h))
 	v.below = s.Replicas < p.Min && v.history.outside.within(p)

@@ -33,7 +33,7 @@ func (m *podMetric) request(n *numbers, pod *corev1.Pod, leaveOut bool) (total r
 		if part.Origin == podspec.None {
 			return total, m.missingRequest(pod, part.Container)
 		}
-		total.amount, found = n.add(total.amount, n.milli(part.Quantity)), true
+		total.amount, found = n.add(total.amount, n.milli(&part.Quantity)), true
 	}
 	if !found {
 		return total, &Failure{Metric: m.name, Reason: ReasonContainerNotFound, Detail: fmt.Sprintf(

@@ -25,6 +25,9 @@ type usage struct {
 	// at is the sample's timestamp, by the clock of the pod's node, and taken the same moment by that of the Snapshot.
 	at, taken time.Time
 	window    time.Duration
+	// ahead is how far the clock of the timestamp is ahead of the Snapshot's, kubelet how far the one that has stamped the pod's conditions
+	// is. They are 0 for custom metrics.
+	ahead, kubelet time.Duration
 	// cpu marks usage that depends on whether the pod was ready: start-up burns CPU, not memory.
 	cpu bool
 	// repairs are those that had a say in whether it was found.
@@ -87,18 +90,18 @@ func (f *samples) find(n *numbers, pod string) int {
 }
 
 // of reads the metric from the sample of a pod, some of whose containers may be left out.
-func (f *samples) of(n *numbers, pod *corev1.Pod, partial bool) (u usage) {
-	i := f.find(n, pod.Name)
+func (f *samples) of(n *numbers, l *life, partial bool) (u usage) {
+	i := f.find(n, l.Name)
 	switch {
 	case i < 0:
 		return u
 	case partial:
-		u = f.usage(n, i, pod)
+		u = f.usage(n, i, l.Pod)
 	default:
 		u = f.usage(n, i, nil)
 	}
 	if u.taken = taken(f.taken, i, u.at); f.metric.series == "" { // the values of custom metrics are stamped by their adapter
-		u.taken = u.dated(pod)
+		u.date(l)
 	}
 	return u
 }
@@ -113,7 +116,7 @@ func (f *samples) usage(n *numbers, i int, partial *corev1.Pod) (u usage) {
 		u.value, u.found, below = f.measured(n, s, partial)
 	} else {
 		value := &f.custom[i]
-		u.value, u.found, u.at, u.window = n.milli(value.Value), true, value.Timestamp.Time, clock.Window
+		u.value, u.found, u.at, u.window = n.milli(&value.Value), true, value.Timestamp.Time, clock.Window
 		if value.WindowSeconds != nil {
 			u.window = time.Duration(*value.WindowSeconds) * time.Second
 		}
@@ -133,8 +136,8 @@ func (f *samples) measured(n *numbers, s *sample.Pod, partial *corev1.Pod) (valu
 		if m.container != "" && m.container != c.Name || partial != nil && m.leavesOut(partial, c.Name) {
 			continue
 		}
-		q, ok := c.Usage.Of(m.resource)
-		if !ok {
+		q := c.Usage.Of(m.resource)
+		if q == nil {
 			return 0, false, false
 		}
 		if q.Sign() < 0 && f.positive {
@@ -151,49 +154,41 @@ func (f *samples) measured(n *numbers, s *sample.Pod, partial *corev1.Pod) (valu
 // unsure is how far apart two of a kubelet's stamps may be that are of the same moment: they are cut to a second, and it has much to do.
 const unsure = 5 * time.Second
 
-// dated is when the sample of a pod was taken, by the Snapshot's clock. What its timestamps show leaves open how old it was when it was first received;
-// if the pod's start shows how far the kubelet's clock is ahead, it is known. It is not made newer, but for the second to which timestamps are cut.
+// date corrects when the sample of a pod was taken, and says which clock is how far ahead. The timestamps alone leave open how old a sample was
+// when it was first received. If the pod's start shows how far the kubelet's clock is ahead, that is known. The sample is not made newer, but
+// for the second to which timestamps are cut.
 //
 //	the node's clock, 20 s ahead     12:00:20 started                     12:01:05 taken
 //	ours                             12:00:00 placed     12:00:45 taken   12:00:59 received
-func (u *usage) dated(pod *corev1.Pod) time.Time {
-	ahead := u.at.Sub(u.taken)
-	started, certain := aheadAtStart(pod)
-	if u.at.IsZero() || ahead == 0 && (!certain || started <= unsure) { // it is taken at its word
-		return u.taken
+func (u *usage) date(l *life) {
+	if u.at.Equal(u.taken) && l.scheduled == nil {
+		return // it is taken at its word
 	}
-	if ahead-time.Second <= started && started < ahead+clock.Believable(u.window) {
-		return u.at.Add(-started)
+	u.ahead = u.at.Sub(u.taken)
+	started := l.aheadAtStart()
+	atItsWord := u.at.IsZero() || u.ahead == 0 && started <= unsure
+	if !atItsWord && u.ahead-time.Second <= started && started < u.ahead+clock.Believable(u.window) {
+		u.taken, u.ahead = u.at.Add(-started), started
 	}
-	return u.taken
+	u.kubelet = u.ahead
+	// Somebody else has stamped the sample or the pod, if what the pod's start says is not the same.
+	if l.Status.StartTime != nil && (u.ahead < 0 && started > -unsure || u.ahead > 0 && started < u.ahead-unsure) {
+		u.kubelet = 0
+	}
 }
 
 // aheadAtStart is how far the kubelet's clock was ahead when it began with a pod, which it does at once when a node is chosen for the pod. Of
 // a pod that does not say when that was, the creation is known, which may be long before; then it is not certain, and only the most
 // that it may be ahead.
-func aheadAtStart(pod *corev1.Pod) (ahead time.Duration, certain bool) {
-	if pod.Status.StartTime == nil {
-		return 0, false
-	}
-	for i := range pod.Status.Conditions {
-		if c := &pod.Status.Conditions[i]; c.Type == corev1.PodScheduled && c.Status == corev1.ConditionTrue && !c.LastTransitionTime.IsZero() {
-			return pod.Status.StartTime.Sub(c.LastTransitionTime.Time), true
-		}
-	}
-	return pod.Status.StartTime.Sub(pod.CreationTimestamp.Time), false
-}
-
-// kubeletAhead is how far the clock that has stamped the pod's conditions is ahead of the Snapshot's. It is that of the sample's
-// timestamp, if the pod's start says so too. Otherwise somebody else has stamped the one or the other.
-func (u *usage) kubeletAhead(pod *corev1.Pod) time.Duration {
-	ahead := u.at.Sub(u.taken)
-	if pod.Status.StartTime == nil {
-		return ahead
-	}
-	if started, _ := aheadAtStart(pod); ahead < 0 && started > -unsure || ahead > 0 && started < ahead-unsure {
+func (l *life) aheadAtStart() time.Duration {
+	switch start := l.Status.StartTime; {
+	case start == nil:
 		return 0
+	case l.scheduled != nil:
+		return start.Sub(l.scheduled.LastTransitionTime.Time)
+	default:
+		return start.Sub(l.CreationTimestamp.Time)
 	}
-	return ahead
 }
 
 // lasts is how old a sample may be. A window of 0 is that of a value of one moment, which says nothing about how

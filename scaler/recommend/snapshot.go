@@ -78,8 +78,9 @@ func (s *Snapshot) SampleTaken(i int) time.Time {
 // SampleAhead is how far the clock that has stamped the i-th of PodMetrics is ahead of that of Time, as far as the sample and the start
 // of its pod show it. Where they do not agree, it is less by the age that the sample had when it was first received.
 func (s *Snapshot) SampleAhead(i int, pod *corev1.Pod) time.Duration {
-	u := usage{at: s.PodMetrics[i].Time, taken: s.SampleTaken(i), window: s.PodMetrics[i].Window}
-	return u.at.Sub(u.dated(pod))
+	u, l := usage{at: s.PodMetrics[i].Time, taken: s.SampleTaken(i), window: s.PodMetrics[i].Window}, lifeOf(pod)
+	u.date(&l)
+	return u.ahead
 }
 
 // ErrorPending is the entry of Snapshot.Errors for a metric that has been asked for and not answered yet. It is no

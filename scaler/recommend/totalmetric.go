@@ -38,7 +38,7 @@ func (v *view) object(n *numbers, source *autoscalingv2.ObjectMetricSource, seri
 	if i < 0 {
 		return proposal{}.fails(v.seriesFailure(m.name, series, 0))
 	}
-	m.value = n.milli(values[i].Value)
+	m.value = n.milli(&values[i].Value)
 	p := proposal{metric: m.name}
 	at := taken(v.Taken.CustomMetrics[series], i, values[i].Timestamp.Time)
 	if p = v.dated(p, at, values[i].WindowSeconds); p.failure != nil {
@@ -62,7 +62,7 @@ func (v *view) external(n *numbers, source *autoscalingv2.ExternalMetricSource, 
 		}
 	}
 	for i := 0; i < len(values) && m.value < maxTotal; i++ {
-		sum, repairs := v.accumulate(n, m.value, n.milli(values[i].Value), source.Target.AverageValue != nil)
+		sum, repairs := v.accumulate(n, m.value, n.milli(&values[i].Value), source.Target.AverageValue != nil)
 		m.value, p.repairs = sum, p.repairs|repairs
 	}
 	return v.total(n, m, p, &source.Target)
@@ -121,10 +121,10 @@ func (v *view) total(n *numbers, m totalMetric, p proposal, target *autoscalingv
 	// An external target goes by the field, another one also by its type.
 	switch {
 	case target.AverageValue != nil && (m.external || target.Type == autoscalingv2.AverageValueMetricType):
-		m.target, m.average = n.milli(*target.AverageValue), true
+		m.target, m.average = n.milli(target.AverageValue), true
 		return v.byAverage(n, m, p)
 	case target.Value != nil && (m.external || target.Type == autoscalingv2.ValueMetricType):
-		m.target = n.milli(*target.Value)
+		m.target = n.milli(target.Value)
 		return v.byValue(n, m, p)
 	}
 	return p.fails(&Failure{Metric: m.name, Reason: ReasonUnsupported, Detail: "neither a value nor an averageValue is the target of metric " + m.name})
@@ -298,8 +298,8 @@ func (v *view) readyPods() (int, Repairs) {
 // serving counts the pods that are running and ready, and those of them that are on their way out.
 func (v *view) serving() (n, leaving int) {
 	for _, pod := range v.Pods {
-		switch {
-		case !serves(pod):
+		switch l := lifeOf(pod); {
+		case !l.serves():
 		case ignored(pod):
 			leaving++
 		default:
@@ -312,13 +312,13 @@ func (v *view) serving() (n, leaving int) {
 // notReady is how many replicas without a ready pod hold on the way in, and of how many pods nobody knows whether they are ready.
 func (v *view) notReady(ready int) (waiting, unknowns int) {
 	for _, pod := range v.Pods {
-		switch {
+		switch l := lifeOf(pod); {
 		case over(pod):
-		case v.repairs(RepairUnknown) && unknown(pod):
+		case v.repairs(RepairUnknown) && l.unknown():
 			unknowns++
 			waiting++
-		case serves(pod):
-		case !v.neverReady(pod) || !v.repairs(RepairNever):
+		case l.serves():
+		case !v.neverReady(&l) || !v.repairs(RepairNever):
 			waiting++
 		}
 	}

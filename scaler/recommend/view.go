@@ -11,14 +11,15 @@ import (
 type view struct {
 	Rules
 	Snapshot
+	// policy has no WarmUp where the repair is off.
 	policy annotations.Policy
 	// history is what is remembered, with what this look shows of changes that somebody else has made.
 	history History
 	// below says that the replicas are below the minimum because somebody else has made them fewer, a moment ago.
 	below bool
 	band  tolerances
-	// warmUp is the policy's; 0 where the repair is off.
-	warmUp time.Duration
+	// initial is when the CPUInitializationPeriod began that ends now.
+	initial time.Time
 }
 
 func (v *view) numbers() numbers { return numbers{wrap: !v.repairs(RepairSaturation)} }
@@ -59,23 +60,24 @@ type draft struct {
 
 // proposals is what all metrics together ask for.
 type proposals struct {
-	// valid is how many could be evaluated, replicas the largest proposal of theirs, metric whose it is and state that metric's.
-	valid    int
-	replicas int32
-	metric   string
-	state    fmt.Stringer
-	// alone is what the observations recommend by themselves, where assumptions have a say in it; nothing if nothing.
-	alone int32
-	// early says that a metric has samples from before the last change of the replicas.
-	early bool
+	// metric is whose proposal is the largest, and state that metric's.
+	metric string
+	state  fmt.Stringer
 	// active is the reason of ScalingActive for the first metric that failed.
 	active string
-	// outside is what is left of somebody else's scale-in; incomplete says that a metric could not be measured on all the pods of before.
-	outside    outside
-	incomplete bool
+	// outside is what is left of somebody else's scale-in.
+	outside outside
+	// valid is how many could be evaluated, replicas the largest proposal of theirs.
+	valid, replicas int32
+	// alone is what the observations recommend by themselves, where assumptions have a say in it; nothing if nothing.
+	alone int32
 	// needed is the most that the measured pods ask for, held says that a metric does not know: see with.
 	needed int32
 	held   bool
+	// early says that a metric has samples from before the last change of the replicas.
+	early bool
+	// incomplete says that a metric could not be measured on all the pods from before somebody else's scale-in.
+	incomplete bool
 }
 
 // step moves the decision to a new number of replicas, and says why.

@@ -51,14 +51,14 @@ func UsageOf(list corev1.ResourceList) Usage {
 	return u
 }
 
-// Of is how much of a resource was used; false if that was not measured.
-func (u Usage) Of(name corev1.ResourceName) (resource.Quantity, bool) {
+// Of is how much of a resource was used; nil if that was not measured. It is shared: read-only.
+func (u Usage) Of(name corev1.ResourceName) *resource.Quantity {
 	for i := range u {
 		if u[i].Resource == name {
-			return u[i].Quantity, true
+			return &u[i].Quantity
 		}
 	}
-	return resource.Quantity{}, false
+	return nil
 }
 
 // list is what the API says for it; nil stays nil.

@@ -61,11 +61,11 @@ func TestUsage(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	for _, a := range want {
-		if got, ok := used.Of(a.Resource); !ok || !got.Equal(a.Quantity) {
-			t.Errorf("%s: %s, measured %t", a.Resource, got.String(), ok)
+		if got := used.Of(a.Resource); got == nil || !got.Equal(a.Quantity) {
+			t.Errorf("%s: %v", a.Resource, got)
 		}
 	}
-	if got, ok := used.Of(corev1.ResourceEphemeralStorage); ok || !got.IsZero() {
+	if got := used.Of(corev1.ResourceEphemeralStorage); got != nil {
 		t.Errorf("what was not measured is %s", got.String())
 	}
 }

@@ -133,8 +133,9 @@ func (w *world) measured() float64 {
 		}
 		count++
 		for _, c := range p.sample.Containers {
-			cpu, _ := c.Usage.Of(corev1.ResourceCPU)
-			sum += float64(cpu.MilliValue())
+			if cpu := c.Usage.Of(corev1.ResourceCPU); cpu != nil {
+				sum += float64(cpu.MilliValue())
+			}
 		}
 	}
 	if count == 0 || w.Outage.on(w.now) {

@@ -327,8 +327,8 @@ func (m measure) used(used *sample.Pod) string {
 	}
 	var total *resource.Quantity
 	for _, c := range used.Containers {
-		if q, ok := c.Usage.Of(m.resource); ok && m.counts(c.Name) {
-			total = plus(total, q)
+		if q := c.Usage.Of(m.resource); q != nil && m.counts(c.Name) {
+			total = plus(total, *q)
 		}
 	}
 	return m.text(total)

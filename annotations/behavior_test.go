@@ -70,7 +70,7 @@ func goodBehaviors() []goodBehavior {
 func TestGoodBehaviors(t *testing.T) {
 	for _, tc := range goodBehaviors() {
 		t.Run(tc.name, func(t *testing.T) {
-			got, warnings, errs := Parse(basic(map[string]string{Behavior: tc.value}))
+			got, warnings, errs := parse(basic(map[string]string{Behavior: tc.value}))
 			if diff := cmp.Diff(basicPolicy(tc.want), got); diff != "" || len(errs)+len(warnings) > 0 {
 				t.Errorf("errors %v, warnings %v, policy (-want +got):\n%s", errs, warnings, diff)
 			}

@@ -19,7 +19,7 @@ func BenchmarkParse(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				Parse(annotations)
+				parse(annotations)
 			}
 		})
 	}
@@ -29,7 +29,7 @@ func BenchmarkParse(b *testing.B) {
 // they point to.
 func TestParseAllocations(t *testing.T) {
 	annotations := basic(nil)
-	if got := testing.AllocsPerRun(100, func() { Parse(annotations) }); got > 6 {
+	if got := testing.AllocsPerRun(100, func() { parse(annotations) }); got > 6 {
 		t.Errorf("%v allocations, want no more than 6", got)
 	}
 }

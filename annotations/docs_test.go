@@ -59,7 +59,7 @@ func TestTable(t *testing.T) {
 			t.Errorf("%s: the documentation is missing or breaks the table, or the length has no cap", key.Name)
 		}
 		for _, example := range key.Examples {
-			if _, warnings, errs := Parse(basic(map[string]string{key.Name: example})); len(errs)+len(warnings) > 0 {
+			if _, warnings, errs := parse(basic(map[string]string{key.Name: example})); len(errs)+len(warnings) > 0 {
 				t.Errorf("example %s=%q: %v %v", key.Name, example, errs, warnings)
 			}
 		}
@@ -80,14 +80,14 @@ func allowed(key Row) string {
 	if key.document {
 		nothing = "x"
 	}
-	_, _, errs := Parse(basic(map[string]string{key.Name: nothing}))
+	_, _, errs := parse(basic(map[string]string{key.Name: nothing}))
 	detail := strings.TrimPrefix(errs[0].Detail, "must be ")
 	return strings.TrimPrefix(detail, `policy "?" must be `)
 }
 
 // messages are what Parse says about a set of mistakes.
 func messages() string {
-	_, warnings, errs := Parse(map[string]string{
+	_, warnings, errs := parse(map[string]string{
 		TargetCPU: "half", Min: "3", Max: "2", ScaleDownStabilization: "5", Prefix + "toleranc": "5%",
 		Metrics: "- type: Resource\n  resource:\n    name: memory\n    target:\n      type: Utilization\n      averageUtilisation: 80\n",
 	})
@@ -122,7 +122,7 @@ func together() map[string]string {
 
 // TestDocumentsOfThePage keeps the manifest of the page valid.
 func TestDocumentsOfThePage(t *testing.T) {
-	if _, warnings, errs := Parse(together()); len(warnings)+len(errs) > 0 {
+	if _, warnings, errs := parse(together()); len(warnings)+len(errs) > 0 {
 		t.Errorf("warnings %v, errors %v", warnings, errs)
 	}
 }

@@ -40,8 +40,8 @@ func FuzzParse(f *testing.F) {
 // mustHold checks what callers of Parse rely on, whatever the annotations are.
 func mustHold(t *testing.T, all map[string]string) {
 	t.Helper()
-	policy, warnings, errs := Parse(all)
-	again, sameWarnings, sameErrs := Parse(all)
+	policy, warnings, errs := parse(all)
+	again, sameWarnings, sameErrs := parse(all)
 	if !cmp.Equal(policy, again) || !cmp.Equal(warnings, sameWarnings) || !cmp.Equal(texts(errs), texts(sameErrs)) {
 		t.Errorf("two parses of %q differ", all)
 	}
@@ -132,7 +132,7 @@ func fuzzDocument(f *testing.F, key string) {
 // about documents that are accepted: those have no aliases that could expand.
 func mustAgree(t *testing.T, key string, all map[string]string) {
 	t.Helper()
-	want, _, errs := Parse(all)
+	want, _, errs := parse(all)
 	if len(errs) > 0 {
 		return
 	}
@@ -142,7 +142,7 @@ func mustAgree(t *testing.T, key string, all map[string]string) {
 	}
 	inJSON := maps.Clone(all)
 	inJSON[key] = string(converted)
-	got, _, errs := Parse(inJSON)
+	got, _, errs := parse(inJSON)
 	if diff := cmp.Diff(want, got); diff != "" || len(errs) > 0 {
 		t.Errorf("%q as JSON: errors %v, policy (-YAML +JSON):\n%s", all[key], errs, diff)
 	}

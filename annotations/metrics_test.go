@@ -158,7 +158,7 @@ func goodMetrics() []goodMetric {
 func TestGoodMetrics(t *testing.T) {
 	for _, tc := range goodMetrics() {
 		t.Run(tc.name, func(t *testing.T) {
-			got, warnings, errs := Parse(map[string]string{Max: "10", Metrics: tc.value})
+			got, warnings, errs := parse(map[string]string{Max: "10", Metrics: tc.value})
 			if diff := cmp.Diff(basicPolicy(metrics(tc.want...)), got); diff != "" || len(errs) > 0 {
 				t.Errorf("errors %v, policy (-want +got):\n%s", errs, diff)
 			}
@@ -587,17 +587,17 @@ func TestRepeatedMetrics(t *testing.T) {
 		of("Pods", "pods", "m", ""), of("Pods", "pods", "n", ""), of("Pods", "pods", "m", `"a":"b"`),
 		of("External", "external", "m", ""), of("External", "external", "n", ""), of("External", "external", "m", `"a":"b"`),
 	}
-	_, warnings, errs := Parse(map[string]string{Max: "10", Metrics: "[" + strings.Join(different, ",") + "]"})
+	_, warnings, errs := parse(map[string]string{Max: "10", Metrics: "[" + strings.Join(different, ",") + "]"})
 	if len(warnings)+len(errs) > 0 {
 		t.Errorf("different metrics: warnings %v, errors %v", warnings, errs)
 	}
 	for _, one := range different {
-		_, warnings, errs := Parse(map[string]string{Max: "10", Metrics: "[" + one + "," + one + "]"})
+		_, warnings, errs := parse(map[string]string{Max: "10", Metrics: "[" + one + "," + one + "]"})
 		if len(warnings) != 1 || len(errs) > 0 {
 			t.Errorf("%s twice: warnings %v, errors %v", one, warnings, errs)
 		}
 	}
-	_, warnings, _ = Parse(map[string]string{Max: "10", Metrics: "[" + strings.Repeat(different[5]+",", 99) + different[5] + "]"})
+	_, warnings, _ = parse(map[string]string{Max: "10", Metrics: "[" + strings.Repeat(different[5]+",", 99) + different[5] + "]"})
 	if len(warnings) != maxProblems {
 		t.Errorf("%d warnings about one annotation", len(warnings))
 	}
@@ -612,7 +612,7 @@ func TestBadMetrics(t *testing.T) {
 // TestProblemsAreCounted: the twenty-first problem is counted, and so are all that follow.
 func TestProblemsAreCounted(t *testing.T) {
 	for _, problems := range []int{20, 21, 500} {
-		_, _, errs := Parse(map[string]string{Max: "x", Metrics: "[" + strings.Repeat(`{"x":1},`, problems-1) + `{"x":1}]`})
+		_, _, errs := parse(map[string]string{Max: "x", Metrics: "[" + strings.Repeat(`{"x":1},`, problems-1) + `{"x":1}]`})
 		want := fmt.Sprintf("metadata.annotations[mini-hpa/metrics]: Forbidden: has %d more problems", problems-maxProblems)
 		if told := strings.Contains(errs.ToAggregate().Error(), want); told != (problems > maxProblems) {
 			t.Errorf("%d problems: %v", problems, errs)
@@ -626,7 +626,7 @@ func mustRefuse(t *testing.T, key string, tc badDocument) {
 	if key != Metrics {
 		all[TargetCPU] = "50"
 	}
-	_, _, errs := Parse(all)
+	_, _, errs := parse(all)
 	var got []string
 	for _, line := range texts(errs) {
 		got = append(got, strings.TrimPrefix(line, "metadata.annotations["+key+"]"))
@@ -651,7 +651,7 @@ func TestFieldsOfV2beta1(t *testing.T) {
 		"{type: Resource, resource: {name: cpu, targetAverageUtilisation: 80}}":                                  `is not a field here; must be one of "name", "target"`,
 		"{type: Resource, resource: {name: cpu, targetAverageUtilization: [1]}}":                                 `averageUtilization: <a list>}`,
 	} {
-		_, _, errs := Parse(map[string]string{Max: "10", Metrics: "[" + metric + "]"})
+		_, _, errs := parse(map[string]string{Max: "10", Metrics: "[" + metric + "]"})
 		var text []string
 		for _, e := range errs {
 			text = append(text, e.Error())

@@ -37,7 +37,7 @@ func TestMetricsAreJoined(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			tc.annotations[Max] = "10"
-			got, warnings, errs := Parse(tc.annotations)
+			got, warnings, errs := parse(tc.annotations)
 			if diff := cmp.Diff(MetricsOf(tc.want), got.Metrics); diff != "" || len(errs)+len(warnings) > 0 {
 				t.Errorf("errors %v, warnings %v, metrics (-want +got):\n%s", errs, warnings, diff)
 			}
@@ -85,7 +85,7 @@ func TestNothingIsSetTwice(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			tc.annotations[Max] = "10"
-			_, _, errs := Parse(tc.annotations)
+			_, _, errs := parse(tc.annotations)
 			if diff := cmp.Diff(tc.want, texts(errs)); diff != "" {
 				t.Errorf("errors (-want +got):\n%s", diff)
 			}
@@ -106,14 +106,14 @@ func TestBehaviorBesideShortAnnotations(t *testing.T) {
 		p.Up.Policies = []autoscalingv2.HPAScalingPolicy{pods(1, 1)}
 		off(&p.Down)
 	})
-	got, warnings, errs := Parse(all)
+	got, warnings, errs := parse(all)
 	if diff := cmp.Diff(want, got); diff != "" || len(errs)+len(warnings) > 0 {
 		t.Errorf("errors %v, warnings %v, policy (-want +got):\n%s", errs, warnings, diff)
 	}
 }
 
 func TestContainerWithoutATarget(t *testing.T) {
-	_, got, errs := Parse(map[string]string{Max: "10", Metrics: listedPods, Container: "app"})
+	_, got, errs := parse(map[string]string{Max: "10", Metrics: listedPods, Container: "app"})
 	want := []Warning{{Key: Container, Rule: FoundDoubtful, Message: `has no effect without mini-hpa/target-cpu or mini-hpa/target-memory; ` +
 		`metrics of one container are of type "ContainerResource"`}}
 	if diff := cmp.Diff(want, got); diff != "" || len(errs) > 0 {
@@ -124,9 +124,9 @@ func TestContainerWithoutATarget(t *testing.T) {
 // TestDocumentsShareNothing: each policy has its own memory, also for what its documents hold.
 func TestDocumentsShareNothing(t *testing.T) {
 	all := map[string]string{Max: "10", Metrics: exampleMetrics, Behavior: exampleBehavior}
-	first, _, _ := Parse(all)
-	second, _, _ := Parse(all)
-	want, _, _ := Parse(all)
+	first, _, _ := parse(all)
+	second, _, _ := parse(all)
+	want, _, _ := parse(all)
 
 	first.Metrics[0].Spec.Pods.Target.AverageValue.Add(resource.MustParse("7"))
 	first.Metrics[1].Spec.External.Metric.Selector.MatchLabels["queue"] = "others"

@@ -21,11 +21,6 @@ func Selected(annotations map[string]string) bool {
 	return false
 }
 
-// Parse reads the annotations of a workload with DefaultDefaults; see Defaults.Parse.
-func Parse(annotations map[string]string) (Policy, []Warning, field.ErrorList) {
-	return DefaultDefaults().Parse(annotations)
-}
-
 // Parse reads the annotations of one selected workload; keys without the Prefix are skipped. Either the errors are
 // empty and the policy is complete, or the policy is the zero Policy and the errors hold every problem, sorted by key.
 // Warnings, also sorted by key, come in both cases. The annotations are not written to, and no two policies share memory.

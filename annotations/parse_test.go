@@ -14,6 +14,11 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
+// parse reads annotations with DefaultDefaults.
+func parse(annotations map[string]string) (Policy, []Warning, field.ErrorList) {
+	return DefaultDefaults().Parse(annotations)
+}
+
 // basic is the smallest set of annotations that is valid.
 func basic(more map[string]string) map[string]string {
 	all := map[string]string{TargetCPU: "50", Max: "10"}
@@ -148,7 +153,7 @@ func TestParseGoodValues(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			got, warnings, errs := Parse(basic(tc.annotations))
+			got, warnings, errs := parse(basic(tc.annotations))
 			if diff := cmp.Diff(basicPolicy(tc.want), got); diff != "" {
 				t.Errorf("policy (-want +got):\n%s", diff)
 			}
@@ -184,7 +189,7 @@ func TestParseReportsEverythingAtOnce(t *testing.T) {
 		Tolerance: "10", ScaleUpStabilization: "5", ScaleDownStabilization: "2h", ScaleUpPolicies: "0 pods/15s, all",
 		ScaleDownPolicies: "1 pod/31m", WarmUp: "90", SyncPeriod: "1ms", ModeKey: "off", "mini-hpa/maxx": "3",
 	}
-	policy, warnings, errs := Parse(annotations)
+	policy, warnings, errs := parse(annotations)
 
 	if diff := cmp.Diff(Policy{}, policy, cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("a policy came with errors (-want +got):\n%s", diff)
@@ -254,7 +259,7 @@ func TestParseSharesNothing(t *testing.T) {
 
 func TestParseTakesEveryMemoryUnit(t *testing.T) {
 	for _, unit := range memoryUnits {
-		policy, _, errs := Parse(map[string]string{TargetMemory: "0.25" + unit, Max: "1"})
+		policy, _, errs := parse(map[string]string{TargetMemory: "0.25" + unit, Max: "1"})
 		want := []autoscalingv2.MetricSpec{average(corev1.ResourceMemory, "0.25"+unit)}
 		if diff := cmp.Diff(MetricsOf(want), policy.Metrics); diff != "" || len(errs) > 0 {
 			t.Errorf("%s: errors %v, metrics (-want +got):\n%s", unit, errs, diff)

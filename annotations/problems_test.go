@@ -58,7 +58,7 @@ func TestParseBadValues(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			for _, value := range tc.values {
-				_, _, errs := Parse(basic(map[string]string{tc.key: value}))
+				_, _, errs := parse(basic(map[string]string{tc.key: value}))
 				if len(errs) != 1 {
 					t.Fatalf("%q: want one error, got %v", value, errs)
 				}
@@ -123,7 +123,7 @@ func TestParseMessages(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			_, _, errs := Parse(tc.annotations)
+			_, _, errs := parse(tc.annotations)
 			if diff := cmp.Diff(tc.want, texts(errs)); diff != "" {
 				t.Errorf("errors (-want +got):\n%s", diff)
 			}
@@ -137,7 +137,7 @@ func TestParseBadPolicies(t *testing.T) {
 		"4 percent/15s", "100 %/15s", "100%%/15s", "100", "4 pods/0s", "4 pods/15", "4 pods/1801s", "4 pods/1.5s", "4 pods/15s/15s", "/", "Disabled",
 	} {
 		for _, key := range []string{ScaleUpPolicies, ScaleDownPolicies} {
-			_, _, errs := Parse(basic(map[string]string{key: item}))
+			_, _, errs := parse(basic(map[string]string{key: item}))
 			want := []string{"metadata.annotations[" + key + `]: Invalid value: "` + item + `": policy "` + item + `"` + policyAllowed}
 			if diff := cmp.Diff(want, texts(errs)); diff != "" {
 				t.Errorf("%q (-want +got):\n%s", item, diff)
@@ -192,7 +192,7 @@ func TestParseWarnings(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			_, got, _ := Parse(tc.annotations)
+			_, got, _ := parse(tc.annotations)
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("warnings (-want +got):\n%s", diff)
 			}
@@ -210,7 +210,7 @@ func TestOfManyUnknownKeysTheRestIsCounted(t *testing.T) {
 	for i := range 12_000 {
 		pairs[fmt.Sprintf("%s%05d", Prefix, i)] = ""
 	}
-	_, warnings, _ := Parse(basic(pairs))
+	_, warnings, _ := parse(basic(pairs))
 	if len(warnings) != maxProblems+1 {
 		t.Fatalf("%d warnings, want %d and one for the rest", len(warnings), maxProblems)
 	}

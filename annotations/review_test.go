@@ -696,9 +696,9 @@ func TestEveryFindingHasARow(t *testing.T) {
 		}
 		rows[f.Name] = true
 	}
-	_, warnings, errs := Parse(map[string]string{TargetCPU: " 5000 ", Min: "x", Metrics: "[{type: Odd}, {type: Pods, pods: {metric: {name: a, selector: {matchLabels: {\"-\": b}}}, target: {type: AverageValue, averageValue: 1}}}]", Behavior: "{scaleUp: {selectPolicy: Odd}}",
+	_, warnings, errs := parse(map[string]string{TargetCPU: " 5000 ", Min: "x", Metrics: "[{type: Odd}, {type: Pods, pods: {metric: {name: a, selector: {matchLabels: {\"-\": b}}}, target: {type: AverageValue, averageValue: 1}}}]", Behavior: "{scaleUp: {selectPolicy: Odd}}",
 		Container: "A", "mini-hpa/maxi": "1", Tolerance: "1"})
-	_, _, none := Parse(map[string]string{Max: "1"})
+	_, _, none := parse(map[string]string{Max: "1"})
 	all := append(field.ErrorList{}, errs...)
 	for _, e := range append(all, none...) {
 		if !rows[e.Origin] {

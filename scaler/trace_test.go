@@ -142,7 +142,7 @@ func TestWhatIsRecordedReplaysToTheSameDecisions(t *testing.T) {
 				}
 				c.running = 0
 			}
-			policy, _, problems := annotations.Parse(c.deployment.Annotations)
+			policy, _, problems := annotations.DefaultDefaults().Parse(c.deployment.Annotations)
 			if len(problems) > 0 {
 				t.Fatal(problems)
 			}
@@ -200,7 +200,7 @@ func replayed(t *testing.T, path string, observations int) []write {
 	if err != nil {
 		t.Fatal(err)
 	}
-	policy, _, problems := annotations.Parse(r.Workload().Annotations)
+	policy, _, problems := annotations.DefaultDefaults().Parse(r.Workload().Annotations)
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}

@@ -156,7 +156,7 @@ func TestReports(t *testing.T) {
 			h := History{}
 			for i, s := range r.looks {
 				var d Decision
-				d, h = Recommend(r.policy, s, h)
+				d, h = recommend(r.policy, s, h)
 				h = h.Applied(d)
 				if d.Desired != r.want[i] {
 					t.Fatalf("look %d of %d: %d -> %d, want %d\n%s", i+1, len(r.looks), d.Current, d.Desired, r.want[i], steps(d))

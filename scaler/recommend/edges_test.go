@@ -57,7 +57,7 @@ func TestAGapDoesNotHoldScaleOut(t *testing.T) {
 func TestSamplesWithoutATimeAreNotFromBeforeAChange(t *testing.T) {
 	p, s := hitsOfPods(t), snapshot(noon, 8, pods(noon, 8, "0"))
 	h := History{Changes: []Change{{Time: noon.Add(-time.Hour), Delta: 4}}}
-	if d, _ := Recommend(p, ofPods(s, "1", time.Time{}, nil), h); d.Desired != 1 {
+	if d, _ := recommend(p, ofPods(s, "1", time.Time{}, nil), h); d.Desired != 1 {
 		t.Errorf("desired = %d, want 1\n%s", d.Desired, steps(d))
 	}
 }
@@ -65,7 +65,7 @@ func TestSamplesWithoutATimeAreNotFromBeforeAChange(t *testing.T) {
 func TestAValueOfOneMomentIsNotStaleAtOnce(t *testing.T) {
 	p, s, moment := hitsOfPods(t), snapshot(noon, 4, pods(noon, 4, "0")), int64(0)
 	for ago, want := range map[time.Duration]int32{20 * time.Second: 12, time.Hour: 4} {
-		if d, _ := Recommend(p, ofPods(s, "120", noon.Add(-ago), &moment), History{}); d.Desired != want {
+		if d, _ := recommend(p, ofPods(s, "120", noon.Add(-ago), &moment), History{}); d.Desired != want {
 			t.Errorf("%s old: desired = %d, want %d\n%s", ago, d.Desired, want, steps(d))
 		}
 	}
@@ -74,7 +74,7 @@ func TestAValueOfOneMomentIsNotStaleAtOnce(t *testing.T) {
 // TestAStuckRolloutScalesIn: 10 pods of the old version carry next to nothing, 10 of the new one never start.
 func TestAStuckRolloutScalesIn(t *testing.T) {
 	s := surging(snapshot(noon, 10, pods(noon, 10, "20m"), pods(noon, 10, "0", pending)), 20)
-	if d, _ := Recommend(eager(t, "target-cpu=50"), s, History{}); d.Desired != 1 || d.Repairs != 0 {
+	if d, _ := recommend(eager(t, "target-cpu=50"), s, History{}); d.Desired != 1 || d.Repairs != 0 {
 		t.Errorf("desired = %d, repairs %v; want 1 and none\n%s", d.Desired, d.Repairs.Names(), steps(d))
 	}
 }
@@ -83,7 +83,7 @@ func TestAStaleTotalHolds(t *testing.T) {
 	for ago, want := range map[time.Duration]int32{6 * time.Hour: 10, 3 * time.Minute: 1} {
 		s := withBacklog(snapshot(noon, 10, pods(noon, 10, "0")), "100")
 		s.ExternalMetrics["backlog"][0].Timestamp = metav1.NewTime(noon.Add(-ago))
-		d, _ := Recommend(totals(t, autoscalingv2.ExternalMetricSourceType, "100"), s, History{})
+		d, _ := recommend(totals(t, autoscalingv2.ExternalMetricSourceType, "100"), s, History{})
 		if d.Desired != want || (d.Repairs == RepairStale) != (want == 10) {
 			t.Errorf("%s old: desired = %d, repairs %v; want %d\n%s", ago, d.Desired, d.Repairs.Names(), want, steps(d))
 		}
@@ -96,7 +96,7 @@ func TestOneOfTwoMetricsOfANameFails(t *testing.T) {
 	external.External.Metric.Name = "hits"
 	p.Metrics = annotations.MetricsOf([]autoscalingv2.MetricSpec{p.Metrics[0].Spec, external})
 	s.Errors = map[string]string{"hits": "the adapter is down"}
-	if d, _ := Recommend(p, s, History{}); d.Desired != 12 || d.Failure == nil {
+	if d, _ := recommend(p, s, History{}); d.Desired != 12 || d.Failure == nil {
 		t.Errorf("desired = %d, failure %v; want 12 with one metric that failed\n%s", d.Desired, d.Failure, steps(d))
 	}
 }
@@ -104,10 +104,10 @@ func TestOneOfTwoMetricsOfANameFails(t *testing.T) {
 func TestManyUnseenReplicasCostNothing(t *testing.T) {
 	p, s := eager(t, "target-cpu=50"), snapshot(noon, 40, pods(noon, 1, "10m"))
 	p.Max, s.Replicas, s.StatusReplicas = 2_000_000_000, 2_000_000_000, 2_000_000_000
-	if n := testing.AllocsPerRun(5, func() { Recommend(p, s, History{}) }); n > 20 {
+	if n := testing.AllocsPerRun(5, func() { recommend(p, s, History{}) }); n > 20 {
 		t.Errorf("%v allocations", n)
 	}
-	if d, _ := Recommend(p, s, History{}); d.Desired != s.Replicas {
+	if d, _ := recommend(p, s, History{}); d.Desired != s.Replicas {
 		t.Errorf("desired = %d, want %d\n%s", d.Desired, s.Replicas, steps(d))
 	}
 }
@@ -130,7 +130,7 @@ func TestTheLastCompleteSampleOfANameCounts(t *testing.T) {
 func TestRatiosBeyondNumbersCanBeWritten(t *testing.T) {
 	for _, value := range []string{"-5", "5", "0"} {
 		s := withBacklog(surging(snapshot(noon, 4, pods(noon, 4, "0")), 0), value)
-		d, _ := Recommend(totals(t, autoscalingv2.ExternalMetricSourceType, "100"), s, History{})
+		d, _ := recommend(totals(t, autoscalingv2.ExternalMetricSourceType, "100"), s, History{})
 		if _, err := json.Marshal(d); err != nil {
 			t.Errorf("backlog %s: %v", value, err)
 		}
@@ -140,7 +140,7 @@ func TestRatiosBeyondNumbersCanBeWritten(t *testing.T) {
 // TestNextIsWhenAPodIsInitialized: the sample counts from then on.
 func TestNextIsWhenAPodIsInitialized(t *testing.T) {
 	young := pods(noon, 2, "900m", started(295*time.Second), sampled(2*time.Second), ready(corev1.ConditionTrue, 10*time.Second))
-	d, _ := Recommend(eager(t, "target-cpu=50"), snapshot(noon, 4, pods(noon, 2, "900m"), young), History{})
+	d, _ := recommend(eager(t, "target-cpu=50"), snapshot(noon, 4, pods(noon, 2, "900m"), young), History{})
 	if want := noon.Add(5 * time.Second); !d.Next.Equal(want) {
 		t.Errorf("next = %s, want %s", d.Next, want)
 	}
@@ -149,7 +149,7 @@ func TestNextIsWhenAPodIsInitialized(t *testing.T) {
 // TestADeletedPodIsNobodysSidecar: it neither warns nor is it named as one.
 func TestADeletedPodIsNobodysSidecar(t *testing.T) {
 	s := snapshot(noon, 2, pods(noon, 2, "900m"), pods(noon, 1, "0", sidecar("", "300m"), deleted))
-	d, _ := Recommend(eager(t, "target-cpu=50"), s, History{})
+	d, _ := recommend(eager(t, "target-cpu=50"), s, History{})
 	if d.Desired != 4 || d.Omitted != "" || d.Repairs != RepairParticipants {
 		t.Errorf("desired = %d, omitted %q, repairs %v; want 4, nothing and only-participants", d.Desired, d.Omitted, d.Repairs.Names())
 	}
@@ -170,7 +170,7 @@ func TestATotalDoesNotDependOnPods(t *testing.T) {
 		for total, want := range map[string]int32{"1500": 15, "1900": 19, "1101": 12, "1100": 10, "1000": 10, "900": 10, "899": 9, "100": 1} {
 			for status := int32(0); status <= 20; status += 5 {
 				p, s := metric(surging(snapshot(noon, 10, pods(noon, int(status), "0")), status), total)
-				if d, _ := Recommend(p, s, History{}); d.Desired != want {
+				if d, _ := recommend(p, s, History{}); d.Desired != want {
 					t.Errorf("%s metric of %s with %d pods: desired = %d, want %d\n%s", name, total, status, d.Desired, want, steps(d))
 				}
 			}
@@ -182,7 +182,7 @@ func TestATotalDoesNotDependOnPods(t *testing.T) {
 func TestNamesCostWhatTheMetricsDo(t *testing.T) {
 	allocations := func(n int) float64 {
 		p, s := queues(t, n)
-		return testing.AllocsPerRun(5, func() { Recommend(p, s, History{}) })
+		return testing.AllocsPerRun(5, func() { recommend(p, s, History{}) })
 	}
 	if few, many := allocations(16), allocations(128); many > 12*few {
 		t.Errorf("%v allocations for 16 metrics, %v for 128", few, many)
@@ -193,7 +193,7 @@ func BenchmarkManyMetrics(b *testing.B) {
 	p, s := queues(b, 126)
 	b.ReportAllocs()
 	for b.Loop() {
-		Recommend(p, s, History{})
+		recommend(p, s, History{})
 	}
 }
 

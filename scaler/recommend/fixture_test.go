@@ -27,11 +27,16 @@ func policy(t testing.TB, pairs ...string) annotations.Policy {
 		key, value, _ := strings.Cut(pair, "=")
 		values[annotations.Prefix+key] = value
 	}
-	p, _, problems := annotations.Parse(values)
+	p, _, problems := annotations.DefaultDefaults().Parse(values)
 	if len(problems) > 0 {
 		t.Fatalf("annotations %v: %v", values, problems.ToAggregate())
 	}
 	return p
+}
+
+// recommend decides with DefaultRules.
+func recommend(p annotations.Policy, s Snapshot, h History) (Decision, History) {
+	return DefaultRules().Recommend(p, s, h)
 }
 
 // fixture builds one pod and its sample. The pod is running and ready, requests 1 CPU and 1Gi and has a fresh sample.

@@ -178,7 +178,7 @@ func TestReadiness(t *testing.T) {
 
 func TestUnreadyPodsDoNotMatterForMemory(t *testing.T) {
 	s := snapshot(noon, 2, pods(noon, 2, "1", ready(corev1.ConditionFalse, time.Minute), started(time.Minute)))
-	d, _ := Recommend(policy(t, "target-memory=25", "max=10"), s, History{})
+	d, _ := recommend(policy(t, "target-memory=25", "max=10"), s, History{})
 	if d.Desired != 4 {
 		t.Errorf("desired = %d, want 4\n%s", d.Desired, steps(d))
 	}
@@ -209,7 +209,7 @@ func TestPartialFailureScalesOutButNeverIn(t *testing.T) {
 			for _, f := range made {
 				f.uses(corev1.ResourceMemory, c.memory)
 			}
-			d, _ := Recommend(p, snapshot(noon, 2, made), History{})
+			d, _ := recommend(p, snapshot(noon, 2, made), History{})
 			if d.Desired != c.want || d.Failure == nil || d.Failure.Reason != ReasonMissingRequest {
 				t.Errorf("desired = %d, failure = %v; want %d and %s\n%s", d.Desired, d.Failure, c.want, ReasonMissingRequest, steps(d))
 			}
@@ -220,7 +220,7 @@ func TestPartialFailureScalesOutButNeverIn(t *testing.T) {
 func TestMetricsErrorHolds(t *testing.T) {
 	s := snapshot(noon, 8, pods(noon, 8, "10m"))
 	s.MetricsError = "the metrics API answers 503"
-	d, h := Recommend(policy(t, "target-cpu=50", "max=10", "scale-down-stabilization=0s"), s, History{})
+	d, h := recommend(policy(t, "target-cpu=50", "max=10", "scale-down-stabilization=0s"), s, History{})
 	want := &Failure{Metric: "cpu", Reason: ReasonMetricsUnavailable, Detail: s.MetricsError}
 	if diff := cmp.Diff(want, d.Failure); diff != "" || d.Desired != 8 || len(h.Recommendations) != 1 {
 		t.Errorf("desired = %d, samples = %v, failure (-want +got):\n%s", d.Desired, h.Recommendations, diff)
@@ -230,7 +230,7 @@ func TestMetricsErrorHolds(t *testing.T) {
 // TestPodsThatAreNotReadyAreNotCalledSo, though the HPA controller counts them among those that are.
 func TestPodsThatAreNotReadyAreNotCalledSo(t *testing.T) {
 	s := snapshot(noon, 10, pods(noon, 4, "0"), pods(noon, 5, "0", ready(corev1.ConditionFalse, time.Hour)), pods(noon, 1, "0", ready(corev1.ConditionUnknown, time.Minute)))
-	d, _ := Recommend(eager(t, "target-memory=100%"), s, History{})
+	d, _ := recommend(eager(t, "target-memory=100%"), s, History{})
 	const want = "10 pods: 4 ready, 6 not known to be, 0 unready, 0 without a current sample, 0 ignored"
 	if d.Steps[0].Detail.String() != want || !strings.Contains(d.Reason.String(), "(4 of 10 pods") {
 		t.Errorf("%q, reason %q; want %q", d.Steps[0].Detail, d.Reason, want)
@@ -249,7 +249,7 @@ func TestReasonsTellTheNumbers(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			d, _ := Recommend(policy(t, append(c.policy, "max=10")...), snapshot(noon, 1, pods(noon, 1, "2200m")), History{})
+			d, _ := recommend(policy(t, append(c.policy, "max=10")...), snapshot(noon, 1, pods(noon, 1, "2200m")), History{})
 			if diff := cmp.Diff(c.want, d.Reason.String()); diff != "" {
 				t.Errorf("reason (-want +got):\n%s", diff)
 			}
@@ -258,7 +258,7 @@ func TestReasonsTellTheNumbers(t *testing.T) {
 }
 
 func TestStepsAreTheArithmetic(t *testing.T) {
-	d, _ := Recommend(policy(t, "target-cpu=50", "max=10"), snapshot(noon, 1, pods(noon, 1, "2200m")), History{})
+	d, _ := recommend(policy(t, "target-cpu=50", "max=10"), snapshot(noon, 1, pods(noon, 1, "2200m")), History{})
 	want := []Step{
 		{StagePods, "cpu", 1, 1, ReasonCounted, Plain("1 pods: 1 ready, 0 unready, 0 without a current sample, 0 ignored")},
 		{StageRatio, "cpu", 1, 1, ReasonMeasured, Plain("usage 2200m / requests 1000m = 220%; 220% / target 50% = ratio 4.4")},
@@ -280,7 +280,7 @@ func BenchmarkRecommend(b *testing.B) {
 			s := snapshot(noon, int32(n), pods(noon, n, "480m"))
 			b.ReportAllocs()
 			for b.Loop() {
-				Recommend(p, s, History{})
+				recommend(p, s, History{})
 			}
 		})
 	}

@@ -53,7 +53,7 @@ func TestReplicasThatDoNotCome(t *testing.T) {
 			if c.raised > 0 {
 				h.Changes = []Change{{noon.Add(-c.raised), 3, 3}}
 			}
-			d, _ := Recommend(p, c.seen, h)
+			d, _ := recommend(p, c.seen, h)
 			if diff := cmp.Diff(c.missing, d.Missing); diff != "" || d.Desired != c.want {
 				t.Errorf("desired = %d, want %d; missing (-want +got):\n%s\n%s", d.Desired, c.want, diff, steps(d))
 			}

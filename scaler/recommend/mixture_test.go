@@ -108,7 +108,7 @@ func (m mixture) snapshot() Snapshot {
 }
 
 func (m mixture) decide(t *testing.T) Decision {
-	d, _ := Recommend(m.policy(t), m.snapshot(), History{})
+	d, _ := recommend(m.policy(t), m.snapshot(), History{})
 	return d
 }
 

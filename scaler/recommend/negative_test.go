@@ -59,7 +59,7 @@ func TestATotalBelowZeroIsNone(t *testing.T) {
 		"zero":                             {totalTarget(t, external, each), backlog("0"), 1, 1, ActiveValidMetric},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d, _ := Recommend(c.policy, c.seen, History{})
+			d, _ := recommend(c.policy, c.seen, History{})
 			if d.Desired != c.ours || d.Active != c.active {
 				t.Errorf("%d -> %d, %s; want %d, %s\n%s", d.Current, d.Desired, d.Active, c.ours, c.active, steps(d))
 			}
@@ -83,7 +83,7 @@ func TestAPodsMetricBelowZero(t *testing.T) {
 	}{"the others are at the target": {"40", 6}, "the others are idle": {"1", 2}, "the others are overloaded": {"80", 10}} {
 		s := ofPods(snapshot(noon, 6, pods(noon, 6, "0")), c.usual, noon, nil)
 		s.CustomMetrics["hits"][3].Value = resource.MustParse("-5000")
-		if d, _ := Recommend(hitsOfPods(t), s, History{}); d.Desired != c.want {
+		if d, _ := recommend(hitsOfPods(t), s, History{}); d.Desired != c.want {
 			t.Errorf("%s: %d -> %d, want %d\n%s", name, d.Current, d.Desired, c.want, steps(d))
 		}
 	}

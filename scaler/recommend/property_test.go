@@ -309,7 +309,7 @@ func TestMonotoneInLoad(t *testing.T) {
 				last := int32(0)
 				for load := 0; load < 2000; load += 10 {
 					s := snapshot(noon, 10, pods(noon, 5, fmt.Sprintf("%dm", load)), starting(3), pods(noon, 2, "0", without), others())
-					d, _ := Recommend(p, s, History{})
+					d, _ := recommend(p, s, History{})
 					if d.Desired < last {
 						t.Fatalf("at %dm for each pod: %d replicas, at 10m less %d\n%s", load, d.Desired, last, steps(d))
 					}
@@ -331,14 +331,14 @@ func TestSeeingLessNeverScalesIn(t *testing.T) {
 	for range 500 {
 		load := 50 + rng.IntN(900)
 		all := pods(noon, 10, fmt.Sprintf("%dm", load))
-		full, _ := Recommend(p, snapshot(noon, 10, all), History{})
+		full, _ := recommend(p, snapshot(noon, 10, all), History{})
 		s := snapshot(noon, 10, all)
 		if rng.IntN(2) == 0 {
 			s.PodMetrics = s.PodMetrics[:1+rng.IntN(9)]
 		} else {
 			s.Pods = s.Pods[:1+rng.IntN(9)]
 		}
-		less, _ := Recommend(p, s, History{})
+		less, _ := recommend(p, s, History{})
 		if less.Desired < full.Desired {
 			t.Fatalf("at %dm with %d pods and %d samples: %d replicas, with all of them %d\n%s", load, len(s.Pods), len(s.PodMetrics), less.Desired, full.Desired, steps(less))
 		}
@@ -370,9 +370,9 @@ func TestInputsStayUntouched(t *testing.T) {
 		}
 		before.s.PodMetrics = append(before.s.PodMetrics, &copied)
 	}
-	first, firstHistory := Recommend(p, s, h)
+	first, firstHistory := recommend(p, s, h)
 	_ = firstHistory.Applied(first)
-	second, secondHistory := Recommend(p, s, h)
+	second, secondHistory := recommend(p, s, h)
 	if diff := cmp.Diff(before.s, s) + cmp.Diff(before.h, h, cmp.AllowUnexported(History{}, outside{})); diff != "" {
 		t.Errorf("the inputs changed (-before +after):\n%s", diff)
 	}
@@ -405,7 +405,7 @@ func TestHistoryStaysSmallWithoutMetrics(t *testing.T) {
 		p, h := policy(t, "target-cpu=50", "max=100000", "scale-down-stabilization=5m"), History{}
 		most := 0
 		for i := range 20000 {
-			_, h = Recommend(p, Snapshot{Time: noon.Add(time.Duration(i) * time.Second), Replicas: n(i), MetricsError: "down"}, h)
+			_, h = recommend(p, Snapshot{Time: noon.Add(time.Duration(i) * time.Second), Replicas: n(i), MetricsError: "down"}, h)
 			most = max(most, len(h.Recommendations))
 		}
 		if most > 302 {

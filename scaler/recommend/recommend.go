@@ -2,11 +2,6 @@ package recommend
 
 import "github.com/mini-hpa/mini-hpa/annotations"
 
-// Recommend decides with DefaultRules.
-func Recommend(p annotations.Policy, s Snapshot, h History) (Decision, History) {
-	return DefaultRules().Recommend(p, s, h)
-}
-
 // stages are the steps of a decision, in their order. Each is given all that is known and the decision so far, and returns that
 // as it leaves it.
 var stages = []func(*view, draft) draft{

@@ -230,7 +230,7 @@ func TestOnlyRepairsThatHadASayAreNamed(t *testing.T) {
 			var d Decision
 			h := History{}
 			for _, s := range c.looks {
-				d, h = Recommend(c.policy, s, h)
+				d, h = recommend(c.policy, s, h)
 			}
 			if d.Desired != c.to || d.Repairs != c.want {
 				t.Errorf("%d -> %d with repairs %v, want %d with %v\n%s", d.Current, d.Desired, d.Repairs.Names(), c.to, c.want.Names(), steps(d))
@@ -254,7 +254,7 @@ func TestRepairsInJSON(t *testing.T) {
 
 // TestSidecarIsNamed: the workload goes on scaling, and somebody can see why the numbers are lower than the pods' usage.
 func TestSidecarIsNamed(t *testing.T) {
-	d, _ := Recommend(eager(t, "target-cpu=50"), snapshot(noon, 2, pods(noon, 2, "900m", sidecar("", "300m"))), History{})
+	d, _ := recommend(eager(t, "target-cpu=50"), snapshot(noon, 2, pods(noon, 2, "900m", sidecar("", "300m"))), History{})
 	want := "container proxy has no cpu request and is left out of the cpu utilization"
 	if d.Omitted != want || d.Failure != nil {
 		t.Errorf("omitted = %q, failure = %v; want %q", d.Omitted, d.Failure, want)

@@ -174,7 +174,7 @@ func TestOneSampleScalesInOnce(t *testing.T) {
 // TestPodsThatAreNotSeenAreMissing: the status counts 10, but the ReplicaSet of six of them is not known yet.
 func TestPodsThatAreNotSeenAreMissing(t *testing.T) {
 	p := policy(t, "target-cpu=50", "max=20", "scale-down-stabilization=0s")
-	d, _ := Recommend(p, snapshot(noon, 10, pods(noon, 4, "440m")), History{})
+	d, _ := recommend(p, snapshot(noon, 10, pods(noon, 4, "440m")), History{})
 	if d.Desired != 10 {
 		t.Errorf("desired = %d, want 10\n%s", d.Desired, steps(d))
 	}

@@ -34,7 +34,7 @@ func TestTextsInJSON(t *testing.T) {
 			t.Errorf("%s, read again (-written +read):\n%s", name, diff)
 		}
 	}
-	d, _ := Recommend(policy(t, "target-cpu=50", "max=10"), snapshot(noon, 1, pods(noon, 1, "2200m")), History{})
+	d, _ := recommend(policy(t, "target-cpu=50", "max=10"), snapshot(noon, 1, pods(noon, 1, "2200m")), History{})
 	raw, err := json.Marshal(d)
 	if err != nil {
 		t.Fatal(err)

@@ -104,7 +104,7 @@ func TestWarmUp(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			s := snapshot(noon, c.replicas, c.pods...)
-			d, _ := Recommend(c.policy, s, History{})
+			d, _ := recommend(c.policy, s, History{})
 			if d.Desired != c.want || !strings.Contains(steps(d), c.told) {
 				t.Errorf("%d -> %d, want %d and %q in\n%s", d.Current, d.Desired, c.want, c.told, steps(d))
 			}
@@ -134,7 +134,7 @@ func TestWarmUpOfMetricsInFull(t *testing.T) {
 			ContainerResource: &autoscalingv2.ContainerResourceMetricSource{Name: corev1.ResourceCPU, Container: "app", Target: cpu}},
 	} {
 		p.Metrics = annotations.MetricsOf([]autoscalingv2.MetricSpec{spec})
-		if d, _ := Recommend(p, s, History{}); d.Desired != 6 || d.Repairs != RepairWarmUp {
+		if d, _ := recommend(p, s, History{}); d.Desired != 6 || d.Repairs != RepairWarmUp {
 			t.Errorf("%s: %d -> %d, repairs %v\n%s", name, d.Current, d.Desired, d.Repairs.Names(), steps(d))
 		}
 	}
@@ -142,7 +142,7 @@ func TestWarmUpOfMetricsInFull(t *testing.T) {
 	custom.WarmUp = 90 * time.Second
 	seen := ofPods(s, "40", noon, nil)
 	seen.CustomMetrics["hits"][5].Value = resource.MustParse("160")
-	if d, _ := Recommend(custom, seen, History{}); d.Desired != 9 {
+	if d, _ := recommend(custom, seen, History{}); d.Desired != 9 {
 		t.Errorf("Pods metric: %d -> %d, want 9\n%s", d.Current, d.Desired, steps(d))
 	}
 }
@@ -152,10 +152,10 @@ func TestWarmUpOfMetricsInFull(t *testing.T) {
 func TestTheEndOfAWarmUpNeedsASample(t *testing.T) {
 	p := eager(t, "target-cpu=50", "warm-up=90s")
 	s := snapshot(noon, 6, pods(noon, 4, "500m"), pods(noon, 2, "1500m", warm(80*time.Second, 20*time.Second)))
-	first, _ := Recommend(p, s, History{})
+	first, _ := recommend(p, s, History{})
 	for _, later := range []time.Duration{29 * time.Second, 31 * time.Second, 40 * time.Second} {
 		s.Time = noon.Add(later)
-		d, _ := Recommend(p, s, History{})
+		d, _ := recommend(p, s, History{})
 		if d.Desired != first.Desired {
 			t.Errorf("%s later: %d, at first %d\n%s", later, d.Desired, first.Desired, steps(d))
 		}
@@ -169,7 +169,7 @@ func TestReadinessThatFlapsHoldsNoScaleOut(t *testing.T) {
 	for _, age := range []time.Duration{6 * time.Minute, 20 * time.Minute, 3 * time.Hour} {
 		for steady := range 5 {
 			s := snapshot(noon, 5, pods(noon, steady, "1", warm(age, age-2*time.Minute)), pods(noon, 5-steady, "1", warm(age, age-30*time.Second)))
-			if d, _ := Recommend(p, s, History{}); d.Desired != 10 {
+			if d, _ := recommend(p, s, History{}); d.Desired != 10 {
 				t.Errorf("pods of %v, %d of which have been ready for 2 minutes: %d -> %d, want 10\n%s", age, steady, d.Current, d.Desired, steps(d))
 			}
 		}

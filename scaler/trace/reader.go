@@ -89,9 +89,6 @@ func (t *Reader) failed(err error) *LineError {
 // Workload is that of the header, with its mini-hpa/ annotations.
 func (t *Reader) Workload() *annotations.Workload { return t.workload }
 
-// Line is the number of the line that was read last; 1 is the header.
-func (t *Reader) Line() int { return t.line }
-
 // Next returns the next observation, and io.EOF after the last one. Every other error is a *LineError; nothing can be
 // read after it. A last line without a line break counts if it is whole.
 func (t *Reader) Next() (recommend.Snapshot, error) {

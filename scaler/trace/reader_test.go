@@ -227,7 +227,7 @@ func TestReaderSkipsAMark(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s, err := r.Next(); err != nil || s.Replicas != 4 || r.Line() != 2 {
-		t.Errorf("%+v in line %d, %v", s, r.Line(), err)
+	if s, err := r.Next(); err != nil || s.Replicas != 4 || r.line != 2 {
+		t.Errorf("%+v in line %d, %v", s, r.line, err)
 	}
 }

@@ -17,7 +17,7 @@ import (
 
 func policyOf(t testing.TB, set map[string]string) annotations.Policy {
 	t.Helper()
-	p, _, problems := annotations.Parse(set)
+	p, _, problems := annotations.DefaultDefaults().Parse(set)
 	if len(problems) > 0 {
 		t.Fatal(problems.ToAggregate())
 	}
@@ -52,7 +52,7 @@ func TestAgainstTheHPAController(t *testing.T) {
 				got := replay.Next(s)
 				if diff := cmp.Diff(want, Outcome{Time: got.Time, Current: got.Current, Desired: got.Desired,
 					Active: got.Active, Able: got.Able, Limited: got.Limited}); diff != "" {
-					t.Fatalf("line %d (-HPA +replay):\n%s%+v", r.Line(), diff, got.Steps)
+					t.Fatalf("line %d (-HPA +replay):\n%s%+v", r.line, diff, got.Steps)
 				}
 			}
 			if s, err := r.Next(); err == nil {

@@ -143,7 +143,7 @@ func TestAnnotationsAreHPAs(t *testing.T) {
 		hpa = reread(t, hpa)
 		filled := record.Defaulted(hpa)
 		want := errors.Join(record.Validate(filled), selectors(filled))
-		policy, _, errs := annotations.Parse(text)
+		policy, _, errs := annotations.DefaultDefaults().Parse(text)
 		switch {
 		case (want == nil) != (len(errs) == 0):
 			differences++

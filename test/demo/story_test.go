@@ -23,7 +23,7 @@ func TestOnlyFlappyIsWithoutGuards(t *testing.T) {
 	got := map[string]int32{}
 	for _, phase := range workshop(paces()["simulated"]) {
 		for _, w := range phase.workloads {
-			policy, warnings, errs := annotations.Parse(w.annotations)
+			policy, warnings, errs := annotations.DefaultDefaults().Parse(w.annotations)
 			if len(warnings)+len(errs) > 0 || policy.Min != 1 || policy.Max != limit || len(policy.Metrics) != 1 {
 				t.Fatalf("%s: warnings %v, errors %v, policy %+v", w.name, warnings, errs, policy)
 			}

@@ -159,7 +159,7 @@ func asked(now time.Time) scaler.Explanation {
 	e.Snapshot.CustomMetrics = map[string][]custommetricsv1beta2.MetricValue{"hits": {value("Pod", "web-1", "180"), value("Pod", "web-2", "200")},
 		"rate": {value("Ingress", "front", "300")}}
 	e.Snapshot.Errors = map[string]string{"lost": "no external metrics API is registered (APIService v1beta1.external.metrics.k8s.io)"}
-	e.Decision, _ = recommend.Recommend(e.Policy, e.Snapshot, recommend.Unremembered(e.Policy, e.Snapshot))
+	e.Decision, _ = recommend.DefaultRules().Recommend(e.Policy, e.Snapshot, recommend.Unremembered(e.Policy, e.Snapshot))
 	return e
 }
 

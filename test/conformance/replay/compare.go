@@ -23,7 +23,7 @@ type Difference struct {
 
 // Policy reads the annotations of a recorded workload.
 func (r *Recording) Policy() (annotations.Policy, error) {
-	policy, _, problems := annotations.Parse(r.Workload.Annotations)
+	policy, _, problems := annotations.DefaultDefaults().Parse(r.Workload.Annotations)
 	if len(problems) > 0 {
 		return policy, fmt.Errorf("seed %d: the annotations %q are refused, and the same HPA is not: %w", r.Seed,
 			r.Workload.Annotations, problems.ToAggregate())

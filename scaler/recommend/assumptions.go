@@ -26,7 +26,7 @@ func careful(ratio float64) treatments {
 // the others have to carry the load. On the way in they are like those that have turned unready.
 //
 // "A sample is evaluated against replicas that it knows nothing of": a sample whose window began while there were more replicas
-// counts with what the pod uses once the present ones carry what all of those did. Each pod that a scale-in removes is a reason to look
+// counts with what the pod would use if the present ones carried what all of those did. Each pod that a scale-in removes is a reason to look
 // again, and what its siblings used while it still carried its share would take the workload down step by step: 40 -> 8 -> 2. The
 // HPA looks every 15 s, by which time there usually is a newer sample. Pods do not use equally much, so until there is one
 // the scale-in ends where the samples had it end at first: see view.envelope.

@@ -135,14 +135,14 @@ func (m *podMetric) ratio(n *numbers, s sum) (ratio float64, value int64, ok boo
 // comes of it.
 type outlook struct {
 	ratio, careful float64
-	// each is how many times its target each of those pods counts as in what is made of it.
+	// each is how many times its target each of those pods counts as.
 	each             float64
 	pods             int
 	assumed, shifted int
-	// aside is how many pods count beside those, as so many times their target.
+	// aside is how many pods count beside those, targets how many times their target they count as together.
 	aside   int
 	targets float64
-	// capped is how many pods that warm up counted as less than they use, like others that many.
+	// capped is how many pods that warm up counted as less than they use, others how many pods they were compared with.
 	capped, others int
 	// made is what the arithmetic makes of it, to what is proposed, with the reason for it, and alone what would be without
 	// assumptions.

@@ -21,7 +21,7 @@ type cohort struct {
 	oldest, newest time.Time
 	// changes is the earliest moment at which time alone regroups a pod; zero if none.
 	changes time.Time
-	// fresh is how long all samples stay fresh that are; 0 if none is or none grows stale.
+	// fresh is for how long all samples that are fresh stay so; 0 if none is, or none grows stale.
 	fresh time.Duration
 	// omitted is the first container that was left out because it has no request.
 	omitted string
@@ -122,12 +122,12 @@ func (c *cohort) add(r *reading) {
 // take longer. What turns ready later than that was ready before.
 const firstReady = 5 * time.Minute
 
-// warm marks the pods whose CPU sample is of their warm-up. Usage that new pods have whatever their load makes more of them, which do the
-// same. On the way out they count like the others; if all pods are new, nothing is known of the load. On the way in they count as they are.
+// warm marks the pods whose CPU sample is from their warm-up. What new pods use to warm up would ask for more pods, which would use it again.
+// On the way out they count like the others; if all pods are new, nothing is known of the load. On the way in they count as they are.
 //
-// A pod warms up once. Its Ready condition knows its last change only, and under an overload that makes readiness flap,
-// pods that begin to warm up each time would never scale out. So a pod that is ready late was ready before, unless one that is past its
-// warm-up took about as long: pods of one workload start alike. Then there are others whose usage tells of the load.
+// A pod warms up once, but its Ready condition tells of its last change only. Where an overload makes readiness flap, pods that warmed up
+// each time anew would never scale out. So a pod that became ready late was ready before, unless one that is past its warm-up took about as
+// long: pods of one workload start alike, and then there are some whose usage tells of the load.
 func (c *cohort) warm(usual time.Duration) {
 	quickest := time.Duration(0)
 	for i := range c.readings {

@@ -86,8 +86,8 @@ type Change struct {
 //	     +-----^-----------------------> time
 //	           at
 //
-// For a moment its pods still run and their samples say what the load needs; then the pods are gone, and for as long as the
-// samples of those that are left are from before, nothing says so any more but what was known before.
+// For a moment the pods still run, and their samples say what the load needs. Then they are gone. Until those that are left have samples from
+// after that, only what was known before says what the load needs.
 type outside struct {
 	at time.Time
 	// from is the number that was left to the workload before.
@@ -107,7 +107,7 @@ func (o outside) within(p *annotations.Policy) bool {
 // alone.
 type look struct{ proposed, alone int32 }
 
-// nothing is what observations recommend by which nothing can be said.
+// nothing stands for a number of replicas where the observations recommend none.
 const nothing = -1
 
 // assumed says that an assumption had a say.

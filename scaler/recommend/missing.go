@@ -48,8 +48,8 @@ func (s *Snapshot) missing(h History) *Missing {
 // come is how many replicas have a pod.
 func (s *Snapshot) come() int32 { return max(s.existing(), s.StatusReplicas) }
 
-// lastRaise is the number of replicas before the last change that has added some; false if none is remembered. It has brought none
-// while no more than these have come: pods that were made anew, in the place of others, are not more.
+// lastRaise is the number of replicas before the last change that was to add some; false if none is remembered. While no more pods than that
+// have come, it has brought none: pods that were made in the place of others are not more.
 func (h History) lastRaise() (from int32, known bool) {
 	for _, change := range slices.Backward(h.Changes) {
 		if change.Delta > 0 && change.From > 0 {

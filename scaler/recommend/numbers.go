@@ -7,8 +7,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 )
 
-// numbers converts and computes for one metric or one stage, whose own it is: like the error of a bufio.Writer, whether a number was cut
-// is asked once, at the end. It repairs "saturation": conversions and sums stop at the largest number. The HPA's wrap around, and
+// numbers converts and computes. Each metric and each stage has its own, and asks once, at the end, whether a number was cut, as one asks a
+// bufio.Writer for its error. It repairs "saturation": conversions and sums stop at the largest number. The HPA's wrap around, and
 // a wrapped number scales in under extreme load (kubernetes/kubernetes#126892).
 type numbers struct {
 	// wrap computes as the HPA controller does.

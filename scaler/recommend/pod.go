@@ -29,18 +29,18 @@ type mark uint8
 
 const (
 	unmarked mark = iota
-	// neverReady is a pod that has never been ready, neverSampled one of them that the HPA takes for one without a sample, and
-	// neverServed one with a sample that it counts all the same, because that is not of CPU.
+	// These three have never been ready. For the HPA, neverReady is an unready pod, neverSampled one whose sample is missing, and neverServed
+	// a ready one: where the metric is not CPU, it does not ask whether a pod is ready.
 	neverReady
 	neverSampled
 	neverServed
-	// turnedUnready is a pod with a sample that was ready and is not.
+	// turnedUnready is a pod that was ready and is not any more, with a sample.
 	turnedUnready
-	// unknownReady is a pod with a sample of which nobody knows whether it is ready, lost is one without, or with one that says
-	// nothing yet.
+	// unknownReady is a pod with a sample, of which nobody knows whether it is ready; lost is such a pod without a sample, or with one that
+	// does not speak for its normal work yet.
 	unknownReady
 	lost
-	// unseen is a pod that the Deployment's status counts and nobody has seen, awaited one that it does not count yet.
+	// unseen is a pod that the Deployment's status counts and nobody has seen, awaited one that is asked for and not counted there yet.
 	unseen
 	awaited
 	markCount
@@ -75,7 +75,7 @@ type podFacts struct {
 	ignored bool
 	// early says that the sample's window began before the last change.
 	early bool
-	// taken is when the sample was taken of a ready pod, or of one whose sample is too old.
+	// taken is when the sample was taken, of a pod that is ready or whose sample is too old.
 	taken time.Time
 	// fresh is for how long the sample is fresh; 0 if it is not, or never grows stale.
 	fresh time.Duration
@@ -187,8 +187,8 @@ func (v *view) initialized(l *life, u *usage) time.Time {
 	return time.Time{}
 }
 
-// warmingUp is what is known of one pod's warm-up. The sample is asked, not the clock: what is known of a pod is from its warm-up until there
-// is a later sample, so that time alone changes nothing.
+// warmingUp is what is known of one pod's warm-up. The sample is asked, not the clock: a pod warms up until there is a sample from after its
+// warm-up, so that time alone changes nothing.
 //
 //	start ---- ready ---- warm-up ---->|
 //	                [ warming  ]   [ warming ]   [ past ]      samples
@@ -222,7 +222,7 @@ func (v *view) early(u *usage) bool {
 }
 
 // crowd is by how many replicas the load was carried in a sample's window, as a multiple of those of now. Each of n replicas uses the
-// n-th part of a steady load, so it is their harmonic mean. Fewer than now count as if they were as many.
+// n-th part of a steady load, so that the mean of several numbers is the harmonic one. Fewer than now count as if they were as many.
 //
 //	replicas  8 ____________
 //	          4             |____      12 s with 8 and 3 s with 4 replicas, which there are now:

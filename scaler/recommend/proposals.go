@@ -116,8 +116,8 @@ func activeFailed(kind autoscalingv2.MetricSourceType) string {
 	return ActiveInvalidMetric
 }
 
-// with adds what one metric asks for, and whether it says what is needed. The present number does not, where it only stays because
-// nothing is known of some of its pods: somebody may have set it a moment ago, and may take it back.
+// with adds what one metric asks for, and whether it says what is needed. It does not where it asks for the present number only because
+// nothing is known of some of the pods: somebody may have set that number a moment ago, and may take it back.
 func (v *view) with(all proposals, p *proposal) proposals {
 	if p.failure != nil {
 		all.incomplete, all.held = true, true

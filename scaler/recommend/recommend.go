@@ -2,8 +2,8 @@ package recommend
 
 import "github.com/mini-hpa/mini-hpa/annotations"
 
-// stages are the steps of a decision, in their order. Each is given all that is known and the decision so far, and returns that
-// as it leaves it.
+// stages are the steps of a decision, in their order. Each is given all that is known and the decision so far, and returns the
+// decision as it leaves it.
 var stages = []func(*view, draft) draft{
 	(*view).pause,     // 0 replicas: somebody has switched the workload off
 	(*view).confine,   // replicas out of bounds are brought back at once, and that is all

@@ -17,9 +17,8 @@ type request struct {
 	omitted string
 }
 
-// request reads what a utilization is a percent of. It repairs "an injected sidecar without a request blinds", if it may leave out: a
-// container without a request, or with one of 0, does not count, as long as another one of the pod has one. The HPA fails the whole
-// metric.
+// request reads what a utilization is a percent of. With leaveOut it repairs "an injected sidecar without a request blinds": a container
+// without a request, or with one of 0, does not count, as long as another one of the pod has one. The HPA fails the whole metric.
 func (m *podMetric) request(n *numbers, pod *corev1.Pod, leaveOut bool) (total request, failure *Failure) {
 	if !m.utilization {
 		return total, nil

@@ -34,8 +34,8 @@ type usage struct {
 	repairs Repairs
 }
 
-// samples are those of one metric, of resources or the values of a custom metric, and the place that a search for the pods' has come to. They
-// usually come in the order of the pods, and then each is found after the one before it, without a map.
+// samples are what one metric has of the pods: samples of their resources, or values of a custom metric. They usually are in the order of the
+// pods; then each is found right after the one before it, without a map.
 type samples struct {
 	metric    *podMetric
 	resources []*sample.Pod
@@ -44,7 +44,7 @@ type samples struct {
 	taken []time.Time
 	// next is where the next pod's is expected, matched how many pods one was found for.
 	next, matched int
-	// byName are the samples that hold the metric, once one was not where it was expected; the last one of a name wins, as in the HPA.
+	// byName has the samples that hold the metric. It is made when one is not where it is expected. The last one of a name wins, as in the HPA.
 	byName map[string]int
 	// positive says that what is below zero was not measured.
 	positive bool
@@ -151,18 +151,18 @@ func (f *samples) measured(n *numbers, s *sample.Pod, partial *corev1.Pod) (valu
 	return value, found, false
 }
 
-// unsure is how far apart two of a kubelet's stamps may be that are of the same moment: they are cut to a second, and it has much to do.
+// unsure is how far apart a kubelet's stamps of one moment may be: they are cut to a second, and a kubelet has much to do.
 const unsure = 5 * time.Second
 
-// date corrects when the sample of a pod was taken, and says which clock is how far ahead. The timestamps alone leave open how old a sample was
-// when it was first received. If the pod's start shows how far the kubelet's clock is ahead, that is known. The sample is not made newer, but
-// for the second to which timestamps are cut.
+// date corrects when the sample of a pod was taken, and finds out which clock is how far ahead. How old a sample was when it was first received
+// does not show in its timestamps. It does where the pod's start shows how far the kubelet's clock is ahead. That makes a sample older, and
+// newer by no more than the second to which timestamps are cut.
 //
 //	the node's clock, 20 s ahead     12:00:20 started                     12:01:05 taken
 //	ours                             12:00:00 placed     12:00:45 taken   12:00:59 received
 func (u *usage) date(l *life) {
 	if u.at.Equal(u.taken) && l.scheduled == nil {
-		return // it is taken at its word
+		return // nothing speaks against it
 	}
 	u.ahead = u.at.Sub(u.taken)
 	started := l.aheadAtStart()
@@ -171,15 +171,14 @@ func (u *usage) date(l *life) {
 		u.taken, u.ahead = u.at.Add(-started), started
 	}
 	u.kubelet = u.ahead
-	// Somebody else has stamped the sample or the pod, if what the pod's start says is not the same.
+	// If the pod's start says something else, it is not the kubelet that has stamped the sample.
 	if l.Status.StartTime != nil && (u.ahead < 0 && started > -unsure || u.ahead > 0 && started < u.ahead-unsure) {
 		u.kubelet = 0
 	}
 }
 
-// aheadAtStart is how far the kubelet's clock was ahead when it began with a pod, which it does at once when a node is chosen for the pod. Of
-// a pod that does not say when that was, the creation is known, which may be long before; then it is not certain, and only the most
-// that it may be ahead.
+// aheadAtStart is how far the kubelet's clock was ahead when it began with the pod, which it does as soon as a node is chosen. Where the pod
+// does not say when that was, it is counted from the creation, which may be long before; then it is the most that the clock may be ahead.
 func (l *life) aheadAtStart() time.Duration {
 	switch start := l.Status.StartTime; {
 	case start == nil:

@@ -52,7 +52,7 @@ func pausedByKEDA(pairs map[string]string) bool {
 
 // CheckAutoscalers finds others that scale the workload. While mini-hpa only watches (see Mode) they are no problem: that is
 // how two autoscalers are compared. Neither is one that is paused.
-func CheckAutoscalers(_ *Workload, p Policy, s Surroundings) ([]Warning, field.ErrorList) {
+func CheckAutoscalers(mode Mode, s Surroundings) ([]Warning, field.ErrorList) {
 	var warnings []Warning
 	var errs field.ErrorList
 	at := field.NewPath("metadata", "annotations")
@@ -62,7 +62,7 @@ func CheckAutoscalers(_ *Workload, p Policy, s Surroundings) ([]Warning, field.E
 		}
 		name := s.title(other.Kind, other.Name)
 		switch {
-		case p.Mode == ModeObserve || p.Mode == ModePaused:
+		case mode == ModeObserve || mode == ModePaused:
 			warnings = append(warnings, Warning{Field: at.String(), Rule: FoundObservedAutoscaler,
 				Message: fmt.Sprintf("%s already scales this Deployment; delete it before you set %s to %q", name, ModeKey, ModeAuto)})
 		case other.Paused:

@@ -32,11 +32,11 @@ func setBehavior(p *draft, value string) error {
 	}
 	p.behavior = &autoscalingv2.HorizontalPodAutoscalerBehavior{}
 	found := len(p.errs)
-	if p.fill(reflect.ValueOf(p.behavior).Elem(), tree, path(Behavior)); len(p.errs) > found {
+	if p.fill(reflect.ValueOf(p.behavior).Elem(), tree, Path(Behavior)); len(p.errs) > found {
 		return nil
 	}
-	p.setRules(p.behavior.ScaleUp, &p.up, path(Behavior).Child("scaleUp"))
-	p.setRules(p.behavior.ScaleDown, &p.down, path(Behavior).Child("scaleDown"))
+	p.setRules(p.behavior.ScaleUp, &p.up, Path(Behavior).Child("scaleUp"))
+	p.setRules(p.behavior.ScaleDown, &p.down, Path(Behavior).Child("scaleDown"))
 	return nil
 }
 

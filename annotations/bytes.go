@@ -12,9 +12,9 @@ import (
 	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 )
 
-// CheckBytes warns of targets of a few bytes, and of amounts with a fraction of a byte in targets and in the pod template: 128m is an
+// checkBytes warns of targets of a few bytes, and of amounts with a fraction of a byte in targets and in the pod template: 128m is an
 // eighth of a byte, where 128Mi was meant. The API server accepts them, and also warns of those in a template.
-func CheckBytes(w *Workload, p Policy) []Warning {
+func checkBytes(w *Workload, p Policy) []Warning {
 	var c byteCheck
 	for at, container := range podspec.All(&w.template().Spec) {
 		c.checkResources(container.Resources, func() *field.Path { return pathOf(at).Child("resources") })
@@ -22,25 +22,22 @@ func CheckBytes(w *Workload, p Policy) []Warning {
 	if whole := w.template().Spec.Resources; whole != nil {
 		c.checkResources(*whole, func() *field.Path { return field.NewPath("spec", "template", "spec", "resources") })
 	}
-	sources := sourcesOf(w.Annotations)
-	for i := range p.Metrics {
-		t := targetOf(&p.Metrics[i].Spec)
-		if t == nil || t.AverageValue == nil {
+	for d := range denominators(w.Annotations, p) {
+		if d.target.AverageValue == nil {
 			continue
 		}
-		name, container, _ := usage(&p.Metrics[i].Spec)
 		kind := "resource"
-		if container != "" {
+		if d.container != "" {
 			kind = "containerResource"
 		}
-		at := func() *field.Path { return sources(i).at.Child(kind, "target", "averageValue") }
-		c.check(name, *t.AverageValue, at)
-		c.checkUnit(name, *t.AverageValue, at)
+		at := func() *field.Path { return d.source.at.Child(kind, "target", "averageValue") }
+		c.check(d.resource, *d.target.AverageValue, at)
+		c.checkUnit(d.resource, *d.target.AverageValue, at)
 	}
 	return c.warnings
 }
 
-// byteCheck is one call of CheckBytes.
+// byteCheck is one call of checkBytes.
 type byteCheck struct{ warnings []Warning }
 
 func (c *byteCheck) checkResources(r corev1.ResourceRequirements, at func() *field.Path) {

@@ -139,13 +139,7 @@ func defaultScaleDown() []autoscalingv2.HPAScalingPolicy {
 	}
 }
 
-func (p *draft) invalid(key, raw, allowed string) { p.wrong(path(key), raw, allowed) }
-
-func (p *draft) missing(key, allowed string) {
-	p.absent(path(key), allowed)
-}
-
-// wrong is about a part of a document; value is text of the user or a number.
+// wrong is about an annotation or a part of the document in it; value is text of the user or a number.
 func (p *draft) wrong(at *field.Path, value any, allowed string) {
 	if text, ok := value.(string); ok {
 		value = clean(text, shown)
@@ -165,13 +159,13 @@ func (p *draft) forbid(at *field.Path, why string) {
 func (p *draft) cut(key string, from int) {
 	if more := len(p.errs) - from - maxProblems; more > 0 {
 		p.errs = p.errs[:from+maxProblems]
-		p.forbid(path(key), fmt.Sprintf("has %d more problems", more))
+		p.forbid(Path(key), fmt.Sprintf("has %d more problems", more))
 	}
 }
 
 // warnAt is about a part of the document that is being read.
 func (p *draft) warnAt(at *field.Path, message string) {
-	p.warn(strings.TrimPrefix(at.String(), path(p.key).String()) + " " + message)
+	p.warn(strings.TrimPrefix(at.String(), Path(p.key).String()) + " " + message)
 }
 
 // warn is about the annotation that is being read.

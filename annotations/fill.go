@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -77,7 +78,7 @@ func (p *draft) fillStruct(into reflect.Value, from any, at *field.Path) {
 	}
 	var seen [16]bool
 	for _, m := range members {
-		i := indexOf(fields, m.name)
+		i := slices.Index(fields, m.name)
 		if i < 0 {
 			p.wrong(at, m.name, cmp.Or(formerly(into.Type(), m.name, m.value), "is not a field here; must be one of "+alternatives(fields)))
 			continue
@@ -89,15 +90,6 @@ func (p *draft) fillStruct(into reflect.Value, from any, at *field.Path) {
 		seen[i] = true
 		p.fill(into.Field(i), m.value, at.Child(m.name))
 	}
-}
-
-func indexOf(fields []string, name string) int {
-	for i, known := range fields {
-		if known == name {
-			return i
-		}
-	}
-	return -1
 }
 
 func (p *draft) fillSlice(into reflect.Value, from any, at *field.Path) {
@@ -183,12 +175,9 @@ func (p *draft) fillQuantity(into *resource.Quantity, from any, at *field.Path) 
 
 // alternatives lists the words that are allowed.
 func alternatives[T ~string](words []T) string {
-	var b strings.Builder
+	quoted := make([]string, len(words))
 	for i, word := range words {
-		if i > 0 {
-			b.WriteString(", ")
-		}
-		b.WriteString(strconv.Quote(string(word)))
+		quoted[i] = strconv.Quote(string(word))
 	}
-	return b.String()
+	return strings.Join(quoted, ", ")
 }

@@ -12,7 +12,7 @@ import (
 func (p *draft) warnUnknown(annotations map[string]string) {
 	var unknown []string
 	for key := range annotations {
-		if strings.HasPrefix(key, Prefix) && !isKnown(key) {
+		if strings.HasPrefix(key, Prefix) && !IsKnown(key) {
 			unknown = append(unknown, key)
 		}
 	}
@@ -28,7 +28,8 @@ func (p *draft) warnUnknown(annotations map[string]string) {
 	}
 }
 
-func isKnown(key string) bool {
+// IsKnown says whether a key is one of the table's.
+func IsKnown(key string) bool {
 	for i := range table {
 		if table[i].Name == key {
 			return true

@@ -35,7 +35,7 @@ func setMetrics(p *draft, value string) error {
 	found := len(p.errs)
 	p.specs = make([]autoscalingv2.MetricSpec, len(items))
 	for i, item := range items {
-		at, before := path(Metrics).Index(i), len(p.errs)
+		at, before := Path(Metrics).Index(i), len(p.errs)
 		p.fill(reflect.ValueOf(&p.specs[i]).Elem(), item, at)
 		if len(p.errs) == before {
 			p.checkMetric(&p.specs[i], at)

@@ -23,21 +23,22 @@ func (p *draft) checkMetricsOnce(annotations map[string]string) {
 			autoscalingv2.ContainerResourceMetricSourceType)})
 	}
 	for i := range p.specs {
-		if name, container, ok := usage(&p.specs[i]); ok && container == p.container && short[name] != "" {
-			p.forbid(path(Metrics).Index(i), fmt.Sprintf("measures the same as %s; remove one of them", short[name]))
+		if name, container, target := Usage(&p.specs[i]); target != nil && container == p.container && short[name] != "" {
+			p.forbid(Path(Metrics).Index(i), fmt.Sprintf("measures the same as %s; remove one of them", short[name]))
 		}
 	}
 }
 
-// usage says which resource a metric is about, and which container; the container is empty if all count.
-func usage(m *autoscalingv2.MetricSpec) (corev1.ResourceName, string, bool) {
+// Usage says the usage of which resource a metric is about, in which container (empty if all count), and what its target is. The target is
+// nil if the metric is about something else, or does not name its container.
+func Usage(m *autoscalingv2.MetricSpec) (resource corev1.ResourceName, container string, target *autoscalingv2.MetricTarget) {
 	switch {
 	case m.Resource != nil:
-		return m.Resource.Name, "", true
-	case m.ContainerResource != nil:
-		return m.ContainerResource.Name, m.ContainerResource.Container, m.ContainerResource.Container != ""
+		return m.Resource.Name, "", &m.Resource.Target
+	case m.ContainerResource != nil && m.ContainerResource.Container != "":
+		return m.ContainerResource.Name, m.ContainerResource.Container, &m.ContainerResource.Target
 	}
-	return "", "", false
+	return "", "", nil
 }
 
 // checkBehaviorOnce demands that each field of the rules is set either by its short annotation or by the behavior.
@@ -59,7 +60,7 @@ func (p *draft) checkBehaviorOnce(annotations map[string]string) {
 		}
 		once := func(isSet bool, name, key string) {
 			if _, ok := annotations[key]; ok && isSet {
-				p.forbid(path(Behavior).Child(d.name, name), fmt.Sprintf("is set both here and by %s; remove one of them", key))
+				p.forbid(Path(Behavior).Child(d.name, name), fmt.Sprintf("is set both here and by %s; remove one of them", key))
 			}
 		}
 		once(d.rules.StabilizationWindowSeconds != nil, "stabilizationWindowSeconds", d.window)

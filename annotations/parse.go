@@ -61,7 +61,7 @@ func (p *draft) read(annotations map[string]string) {
 		if raw, ok := annotations[row.Name]; ok {
 			p.readRow(row, raw)
 		} else if row.Required {
-			p.missing(row.Name, fmt.Sprintf("must be set, such as %q", row.Examples[0]))
+			p.absent(Path(row.Name), fmt.Sprintf("must be set, such as %q", row.Examples[0]))
 		}
 	}
 }
@@ -77,7 +77,7 @@ func (p *draft) readRow(row *Row, raw string) {
 		raw = strings.Join(strings.Fields(raw), " ")
 	}
 	for _, problem := range split(err) {
-		p.invalid(row.Name, raw, problem.Error())
+		p.wrong(Path(row.Name), raw, problem.Error())
 	}
 	p.cut(row.Name, found)
 }
@@ -139,14 +139,14 @@ func split(err error) []error {
 // check looks at what no single annotation can know. A bound that could not be read is 0 here.
 func (p *draft) check(annotations map[string]string) {
 	if p.max > 0 && p.max < p.min {
-		p.invalid(Max, annotations[Max], fmt.Sprintf("must be at least %s (%d)", Min, p.min))
+		p.wrong(Path(Max), annotations[Max], fmt.Sprintf("must be at least %s (%d)", Min, p.min))
 	}
 	if p.max > 0 && p.max == p.min {
 		p.warnings = append(p.warnings, Warning{Key: Max, Rule: FoundFixedReplicas,
 			Message: fmt.Sprintf("equals %s (%d), so the replicas never change", Min, p.min)})
 	}
 	if !p.measured {
-		p.errs = append(p.errs, field.Required(path(TargetCPU), fmt.Sprintf(
+		p.errs = append(p.errs, field.Required(Path(TargetCPU), fmt.Sprintf(
 			"there is no metric to scale on; set %s, %s or %s", TargetCPU, TargetMemory, Metrics)).WithOrigin(FoundNoMetric))
 	}
 	p.checkMetricsOnce(annotations)

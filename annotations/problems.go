@@ -38,7 +38,7 @@ func (w Warning) String() string {
 // Path is the path of the field that the warning is about, as it can be shown.
 func (w Warning) Path() string {
 	if w.Key != "" {
-		return path(clean(w.Key, shownKey)).String()
+		return Path(clean(w.Key, shownKey)).String()
 	}
 	return w.Field
 }
@@ -60,7 +60,8 @@ func clean(text string, limit int) string {
 	return b.String()
 }
 
-func path(key string) *field.Path { return field.NewPath("metadata", "annotations").Key(key) }
+// Path is the field of an annotation.
+func Path(key string) *field.Path { return field.NewPath("metadata", "annotations").Key(key) }
 
 // annotation is the part of an error's field that names the annotation; no key of the table has a bracket.
 func annotation(err *field.Error) string {

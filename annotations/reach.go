@@ -4,30 +4,22 @@ import (
 	"fmt"
 	"math"
 
-	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 )
 
-// CheckReach warns of targets for usage that usage cannot exceed, because of the limits of the containers: such a target never adds a
+// checkReach warns of targets for usage that usage cannot exceed, because of the limits of the containers: such a target never adds a
 // replica, however much load there is.
 //
 //	0 ---- request ---- limit ---- target --- target + tolerance
 //	       usage stays below ^                ^ only from here on replicas are added
-func CheckReach(w *Workload, p Policy, s Surroundings) []Warning {
+func checkReach(w *Workload, p Policy, s Surroundings) []Warning {
 	var warnings []Warning
-	sources := sourcesOf(w.Annotations)
-	for i := range p.Metrics {
-		t := targetOf(&p.Metrics[i].Spec)
-		if t == nil {
-			continue
-		}
-		name, container, _ := usage(&p.Metrics[i].Spec)
-		r := reach{pod: &w.template().Spec, ranges: s.LimitRanges, denominator: denominator{resource: name, container: container, source: sources(i)}}
-		r.hasMore = container == "" && injects(w.template(), s)
-		if message := r.exceeded(t, p.Up.Tolerance); message != "" {
+	for d := range denominators(w.Annotations, p) {
+		r := reach{pod: &w.template().Spec, ranges: s.LimitRanges, denominator: d, hasMore: d.container == "" && injects(w.template(), s)}
+		if message := r.exceeded(p.Up.Tolerance); message != "" {
 			warnings = append(warnings, Warning{Field: r.source.at.String(), Rule: FoundUnreachable, Message: message})
 		}
 	}
@@ -43,14 +35,14 @@ type reach struct {
 	hasMore bool
 }
 
-// exceeded says why usage does not get beyond a target; empty if it can, or if that is not known.
-func (r *reach) exceeded(t *autoscalingv2.MetricTarget, tolerance *resource.Quantity) string {
+// exceeded says why usage does not get beyond the target; empty if it can, or if that is not known.
+func (r *reach) exceeded(tolerance *resource.Quantity) string {
 	limit, isLimited := r.limit()
 	if !isLimited {
 		return ""
 	}
 	target, wording := 0.0, ""
-	switch {
+	switch t := r.target; {
 	case t.AverageUtilization != nil:
 		request, ok := r.request()
 		if !ok {

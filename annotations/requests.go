@@ -2,6 +2,7 @@ package annotations
 
 import (
 	"fmt"
+	"iter"
 	"strings"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
@@ -12,7 +13,7 @@ import (
 	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 )
 
-// CheckRequests finds out whether the pods of a workload will have the requests that the targets of the policy are
+// checkRequests finds out whether the pods of a workload will have the requests that the targets of the policy are
 // percentages of, and the containers that its metrics name. As in the API server:
 //
 //	request of the container                    counts, but not "0"
@@ -21,37 +22,35 @@ import (
 //	resources of the pod as a whole             count instead of the containers' (KEP-2837)
 //
 // Containers are those that run as long as the pod: the ordinary ones, and init containers with restartPolicy Always.
-func CheckRequests(w *Workload, p Policy, s Surroundings) ([]Warning, field.ErrorList) {
+func checkRequests(w *Workload, p Policy, s Surroundings) ([]Warning, field.ErrorList) {
 	c := newRequestCheck(w, s)
 	c.checkAgainst(p)
 	return c.warnings, c.errs
 }
 
 func newRequestCheck(w *Workload, s Surroundings) *requestCheck {
-	return &requestCheck{template: w.template(), pod: &w.template().Spec, surroundings: s, sources: sourcesOf(w.Annotations),
+	return &requestCheck{template: w.template(), pod: &w.template().Spec, surroundings: s, annotations: w.Annotations,
 		told: map[string]bool{}, looked: map[corev1.ResourceName]bool{}}
 }
 
 // checkAgainst is about all metrics of a policy.
 func (c *requestCheck) checkAgainst(p Policy) {
-	for i := range p.Metrics {
-		m := &p.Metrics[i].Spec
-		if t := targetOf(m); t != nil {
-			name, container, _ := usage(m)
-			c.check(denominator{resource: name, container: container, source: c.sources(i), needed: t.Type == autoscalingv2.UtilizationMetricType})
-		}
+	for d := range denominators(c.annotations, p) {
+		c.check(d)
 	}
 }
 
-// targetOf is the target for the usage of a resource; nil if the metric is another one.
-func targetOf(m *autoscalingv2.MetricSpec) *autoscalingv2.MetricTarget {
-	switch {
-	case m.Resource != nil:
-		return &m.Resource.Target
-	case m.ContainerResource != nil:
-		return &m.ContainerResource.Target
+// denominators are those of all targets of a policy for the usage of a resource. The annotations are those that it was made of.
+func denominators(annotations map[string]string, p Policy) iter.Seq[denominator] {
+	sources := sourcesOf(annotations)
+	return func(yield func(denominator) bool) {
+		for i := range p.Metrics {
+			resource, container, target := Usage(&p.Metrics[i].Spec)
+			if target != nil && !yield(denominator{resource, container, target, sources(i)}) {
+				return
+			}
+		}
 	}
-	return nil
 }
 
 // sourcesOf says from which annotation a metric of the policy comes; draft.metrics has the same order.
@@ -64,10 +63,10 @@ func sourcesOf(annotations map[string]string) func(i int) source {
 	}
 	return func(i int) source {
 		if i < len(short) {
-			return source{name: short[i], at: path(short[i]), container: path(Container), amount: amounts(short[i])}
+			return source{name: short[i], at: Path(short[i]), container: Path(Container), amount: amounts(short[i])}
 		}
 		i -= len(short)
-		return source{name: fmt.Sprintf("%s[%d]", Metrics, i), at: path(Metrics).Index(i), container: path(Metrics).Index(i).Child("containerResource", "container"),
+		return source{name: fmt.Sprintf("%s[%d]", Metrics, i), at: Path(Metrics).Index(i), container: Path(Metrics).Index(i).Child("containerResource", "container"),
 			amount: fmt.Sprintf("use a target of type %s", autoscalingv2.AverageValueMetricType)}
 	}
 }
@@ -91,9 +90,12 @@ type source struct {
 type denominator struct {
 	resource  corev1.ResourceName
 	container string // the only one that counts; empty if all do
+	target    *autoscalingv2.MetricTarget
 	source    source
-	needed    bool // false for an absolute target, which only needs its container
 }
+
+// isNeeded says whether the target is a percentage; an absolute one only needs its container.
+func (d *denominator) isNeeded() bool { return d.target.Type == autoscalingv2.UtilizationMetricType }
 
 // what is the resource as people write it. A name from a list of metrics can be any text.
 func (d *denominator) what() string {
@@ -123,12 +125,12 @@ func (d *denominator) most() resource.Quantity {
 // bound is larger than any real number of findings.
 const maxFindings, maxEarlier = 100, 2000
 
-// requestCheck is one call of CheckRequests.
+// requestCheck is one call of checkRequests.
 type requestCheck struct {
 	template     *corev1.PodTemplateSpec
 	pod          *corev1.PodSpec
 	surroundings Surroundings
-	sources      func(metric int) source
+	annotations  map[string]string
 	// behind says that a container which is not known may be any, alone or together with the others.
 	behind bool
 	// told has the fields that have a finding, so that two metrics of one resource do not report the same; looked has the resources
@@ -143,7 +145,7 @@ func (c *requestCheck) check(d denominator) {
 	switch {
 	case d.container != "":
 		c.checkOne(d)
-	case d.needed && !c.looked[d.resource]:
+	case d.isNeeded() && !c.looked[d.resource]:
 		c.looked[d.resource] = true
 		c.checkAll(d)
 	}
@@ -165,7 +167,7 @@ func (c *requestCheck) checkOne(d denominator) {
 	var names []string
 	for at, container := range podspec.LongRunning(c.pod) {
 		if container.Name == d.container {
-			if d.needed {
+			if d.isNeeded() {
 				c.checkContainer(d, at, container)
 			}
 			return
@@ -182,7 +184,7 @@ func (c *requestCheck) checkOne(d denominator) {
 	}
 	c.problem(field.Invalid(d.source.container, d.container,
 		"must be a container of the pod template that runs as long as the pod: "+strings.Join(names, ", ")), FoundUnknownContainer)
-	if c.behind && d.needed && !c.looked[d.resource] {
+	if c.behind && d.isNeeded() && !c.looked[d.resource] {
 		c.looked[d.resource] = true
 		c.checkAll(d)
 		for at, container := range podspec.LongRunning(c.pod) {

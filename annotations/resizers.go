@@ -56,26 +56,22 @@ func (r *Resizer) resizes(container string, resource corev1.ResourceName) bool {
 	return !policy.Off && slices.Contains(policy.Resources, resource)
 }
 
-// CheckResizers warns of VerticalPodAutoscalers that change the requests which a target is a percentage of: they make the requests what
+// checkResizers warns of VerticalPodAutoscalers that change the requests which a target is a percentage of: they make the requests what
 // usage is, so that usage is never far from any percentage, and the more replicas there are the less is requested.
-func CheckResizers(w *Workload, p Policy, s Surroundings) []Warning {
+func checkResizers(w *Workload, p Policy, s Surroundings) []Warning {
 	if len(s.Resizers) == 0 {
 		return nil
 	}
 	var warnings []Warning
-	sources := sourcesOf(w.Annotations)
-	for i := range p.Metrics {
-		t := targetOf(&p.Metrics[i].Spec)
-		if t == nil || t.AverageUtilization == nil {
+	for d := range denominators(w.Annotations, p) {
+		if d.target.AverageUtilization == nil {
 			continue
 		}
-		resource, container, _ := usage(&p.Metrics[i].Spec)
-		d := denominator{resource: resource, container: container, source: sources(i)}
 		for _, r := range s.Resizers[:min(len(s.Resizers), maxRivals)] {
 			if d.isResizedBy(r, &w.template().Spec) {
 				warnings = append(warnings, Warning{Field: d.source.at.String(), Rule: FoundResized, Message: fmt.Sprintf(
 					`%s changes the %s requests that %s is a percentage of; set updateMode: "Off" in it (with the quotes), take %s out of its controlledResources, or %s`,
-					s.title(KindResizer, r.Name), d.what(), d.source.name, clean(string(resource), shown), d.source.amount)})
+					s.title(KindResizer, r.Name), d.what(), d.source.name, clean(string(d.resource), shown), d.source.amount)})
 			}
 		}
 	}

@@ -21,30 +21,28 @@ type Verdict struct {
 	Mode Mode
 }
 
-// Review is the one opinion that admission, controller, lint and simulate have of a workload: Parse, CheckRequests, CheckAutoscalers,
-// CheckResizers, CheckReach and CheckBytes together, and a look at the pod template for annotations that do nothing there. A workload without
+// Review is the one opinion that admission, controller, lint and simulate have of a workload: Parse, checkRequests, CheckAutoscalers,
+// checkResizers, checkReach and checkBytes together, and a look at the pod template for annotations that do nothing there. A workload without
 // annotations has no problems. Nothing that it is given is written to.
 func (d Defaults) Review(w *Workload, s Surroundings) Verdict {
 	if !Selected(w.Annotations) {
 		return Verdict{Warnings: misplaced(w)}
 	}
 	p := d.draft(w.Annotations)
-	v := Verdict{Problems: p.errs, Warnings: append(p.warnings, misplaced(w)...), Mode: p.mode}
 	known := p.known()
-	for _, check := range []func(*Workload, Policy, Surroundings) ([]Warning, field.ErrorList){checkTemplate, CheckAutoscalers} {
-		warnings, problems := check(w, known, s)
-		v.Warnings, v.Problems = append(v.Warnings, warnings...), append(v.Problems, problems...)
-	}
-	v.Warnings = append(append(append(v.Warnings, CheckResizers(w, known, s)...), CheckReach(w, known, s)...), CheckBytes(w, known)...)
+	ofTemplate, problems := checkTemplate(w, known, s)
+	ofOthers, conflicts := CheckAutoscalers(p.mode, s)
+	v := Verdict{Mode: p.mode, Problems: slices.Concat(p.errs, problems, conflicts), Warnings: slices.Concat(
+		p.warnings, misplaced(w), ofTemplate, ofOthers, checkResizers(w, known, s), checkReach(w, known, s), checkBytes(w, known))}
 	if len(v.Problems) == 0 {
 		v.Policy = p.policy()
 	}
 	return v
 }
 
-// checkTemplate is CheckRequests, whose problems are only warnings while nothing is decided.
+// checkTemplate is checkRequests, whose problems are only warnings while nothing is decided.
 func checkTemplate(w *Workload, p Policy, s Surroundings) ([]Warning, field.ErrorList) {
-	warnings, problems := CheckRequests(w, p, s)
+	warnings, problems := checkRequests(w, p, s)
 	if p.Mode != ModePaused {
 		return warnings, problems
 	}
@@ -79,12 +77,14 @@ func (p *draft) knowsMetrics() bool {
 func misplaced(w *Workload) []Warning {
 	for key, value := range w.template().Annotations {
 		if own, ok := w.Annotations[key]; strings.HasPrefix(key, Prefix) && (!ok || own != value) {
-			return []Warning{{Field: "spec.template.metadata.annotations", Rule: FoundMisplaced,
-				Message: OnTheTemplate}}
+			return []Warning{{Field: TemplatePath, Rule: FoundMisplaced, Message: OnTheTemplate}}
 		}
 	}
 	return nil
 }
 
-// OnTheTemplate is what there is to say of annotations on a pod template.
-const OnTheTemplate = Prefix + " annotations have no effect on the pod template; set them on the Deployment itself"
+// TemplatePath is the field of the annotations of a pod template, OnTheTemplate what there is to say of mini-hpa's among them.
+const (
+	TemplatePath  = "spec.template.metadata.annotations"
+	OnTheTemplate = Prefix + " annotations have no effect on the pod template; set them on the Deployment itself"
+)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
@@ -86,12 +87,7 @@ func (p *draft) setPercent(t *target, value string, as asPercent) error {
 // hasMemoryUnit says whether value is an amount rather than a percent. It must hold for every unit of ParseQuantity
 // that is allowed.
 func hasMemoryUnit(value string) bool {
-	for _, unit := range memoryUnits {
-		if strings.HasSuffix(value, unit) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(memoryUnits[:], func(unit string) bool { return strings.HasSuffix(value, unit) })
 }
 
 func setContainer(p *draft, value string) error {

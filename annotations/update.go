@@ -59,26 +59,33 @@ func (d Defaults) hidRequests(w *Workload) bool {
 // that could not be read before.
 func (v Verdict) ofTemplate() Verdict {
 	v.Problems = slices.DeleteFunc(v.Problems, func(e *field.Error) bool {
-		return !ofRequest(e) && !(LacksContainer(e) && e.Field == path(Container).String())
+		return !IsOfRequest(e) && !(LacksContainer(e) && e.Field == Path(Container).String())
 	})
 	return v
 }
 
-// isOfTemplate says whether a problem is one that CheckRequests finds.
-func isOfTemplate(e *field.Error) bool { return ofRequest(e) || LacksContainer(e) }
+// isOfTemplate says whether a problem is one that checkRequests finds.
+func isOfTemplate(e *field.Error) bool { return IsOfRequest(e) || LacksContainer(e) }
 
 // Replacing turns problems about other autoscalers into warnings, except for those that stay (nil if none does). A release that replaces
 // an autoscaler changes the Deployment first and then deletes the other autoscaler: a refusal would keep both for ever. Storing the
 // Deployment does no harm, because the controller leaves it alone until the other one is gone.
 func (v Verdict) Replacing(stays func(Autoscaler) bool) Verdict {
+	return v.onlyWarned(func(e *field.Error) (Warning, bool) {
+		other, isOther := e.BadValue.(Autoscaler)
+		return Warning{Field: e.Field, Rule: e.Origin, Message: e.Detail}, isOther && (stays == nil || !stays(other))
+	})
+}
+
+// onlyWarned turns those problems into warnings for which there is one.
+func (v Verdict) onlyWarned(of func(*field.Error) (Warning, bool)) Verdict {
 	var left field.ErrorList
 	for _, problem := range v.Problems {
-		other, isOther := problem.BadValue.(Autoscaler)
-		if !isOther || stays != nil && stays(other) {
+		if w, ok := of(problem); ok {
+			v.Warnings = append(v.Warnings, w)
+		} else {
 			left = append(left, problem)
-			continue
 		}
-		v.Warnings = append(v.Warnings, Warning{Field: problem.Field, Rule: problem.Origin, Message: problem.Detail})
 	}
 	v.Problems = left
 	return v
@@ -97,7 +104,7 @@ func (v Verdict) Excuse(e Excuse) Verdict {
 
 // ExcuseRequests turns the problems of requests into warnings.
 func (v Verdict) ExcuseRequests(e Excuse) Verdict {
-	return v.excuse(e, ofRequest)
+	return v.excuse(e, IsOfRequest)
 }
 
 // ExcuseContainers turns containers that are not known into warnings.
@@ -105,7 +112,8 @@ func (v Verdict) ExcuseContainers(e Excuse) Verdict {
 	return v.excuse(e, LacksContainer)
 }
 
-func ofRequest(e *field.Error) bool {
+// IsOfRequest says whether a problem is that of a request, missing or not usable.
+func IsOfRequest(e *field.Error) bool {
 	return e.Origin == FoundMissingRequest || e.Origin == FoundInvalidRequest
 }
 
@@ -157,17 +165,10 @@ func (s subject) ofStrangers(other *Workload, visit func(*field.Error, trait)) {
 	}
 }
 
-func (v Verdict) excuse(e Excuse, excused func(*field.Error) bool) Verdict {
-	var left field.ErrorList
-	for _, problem := range v.Problems {
-		if !excused(problem) {
-			left = append(left, problem)
-			continue
-		}
-		v.Warnings = append(v.Warnings, Warning{Field: problem.Field, Rule: e.Rule, Message: problem.ErrorBody() + " (" + e.Because + ")"})
-	}
-	v.Problems = left
-	return v
+func (v Verdict) excuse(x Excuse, excused func(*field.Error) bool) Verdict {
+	return v.onlyWarned(func(e *field.Error) (Warning, bool) {
+		return Warning{Field: e.Field, Rule: x.Rule, Message: e.ErrorBody() + " (" + x.Because + ")"}, excused(e)
+	})
 }
 
 // history are problems by what is wrong with what, whatever place it has in a list.

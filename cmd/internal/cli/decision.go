@@ -2,10 +2,10 @@ package cli
 
 import (
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
@@ -63,12 +63,14 @@ func (d *DecisionFlags) Policy(set map[string]string, tell func(warning string))
 	for _, w := range warnings {
 		tell(Clean(w.String()))
 	}
-	if len(problems) == 0 {
-		return policy, nil
-	}
-	lines := make([]string, len(problems))
+	return policy, Joined(problems)
+}
+
+// Joined is an error with one line for each problem, or nil. The list's own aggregate puts all of them on one line.
+func Joined(problems field.ErrorList) error {
+	errs := make([]error, len(problems))
 	for i, problem := range problems {
-		lines[i] = problem.Error()
+		errs[i] = problem
 	}
-	return policy, errors.New(strings.Join(lines, "\n"))
+	return errors.Join(errs...)
 }

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"k8s.io/apimachinery/pkg/util/validation/field"
-
 	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
@@ -30,8 +28,7 @@ func (s Settings) Allowed() string {
 func (s Settings) Set(pair string) error {
 	key, value, found := strings.Cut(pair, "=")
 	_, twice := s[key]
-	known := slices.ContainsFunc(annotations.Rows(), func(k annotations.Row) bool { return k.Name == key })
-	if !found || twice || !known {
+	if !found || twice || !annotations.IsKnown(key) {
 		return errors.New("not allowed")
 	}
 	s[key] = value
@@ -67,7 +64,7 @@ func (s Settings) Words() string {
 // Sets says whether a field, by its path in the object, is an annotation that is set here.
 func (s Settings) Sets(path string) bool {
 	for key := range s {
-		if path == field.NewPath("metadata", "annotations").Key(key).String() {
+		if path == annotations.Path(key).String() {
 			return true
 		}
 	}

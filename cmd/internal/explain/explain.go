@@ -10,11 +10,9 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
-	appsv1 "k8s.io/api/apps/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation"
-	"k8s.io/client-go/tools/cache"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
@@ -81,7 +79,7 @@ func (e *task) Run(ctx context.Context, args []string, s cli.Streams) error {
 	if e.namespace != "" {
 		t.Namespace = e.namespace
 	}
-	explanation, err := e.look(ctx, t, annotations.DeploymentKey(t.Namespace, name))
+	explanation, err := e.explain(ctx, t, annotations.DeploymentKey(t.Namespace, name))
 	if err != nil {
 		return err
 	}
@@ -122,18 +120,14 @@ const gathering = 30 * time.Second
 // annotations of one workload can name, so that none waits for another one.
 const togetherAsked = 1000
 
-// look gathers what the controller would see of the Deployment, by the same informers and the same feed, and asks for
+// explain gathers what the controller would see of the Deployment, by the same informers and the same feed, and asks for
 // the decision.
-func (e *task) look(ctx context.Context, t cluster.Target, key annotations.Key) (scaler.Explanation, error) {
+func (e *task) explain(ctx context.Context, t cluster.Target, key annotations.Key) (scaler.Explanation, error) {
 	api, err := e.api.Connect(t.Config, key.Namespace, e.api.Timeout)
 	if err != nil {
 		return scaler.Explanation{}, err
 	}
-	return e.explain(ctx, api, key)
-}
-
-func (e *task) explain(ctx context.Context, api cluster.Clients, key annotations.Key) (scaler.Explanation, error) {
-	d, around, err := e.precheck(ctx, api, key)
+	w, around, err := e.precheck(ctx, api, key)
 	if err != nil {
 		return scaler.Explanation{}, err
 	}
@@ -153,7 +147,7 @@ func (e *task) explain(ctx context.Context, api cluster.Clients, key annotations
 	}
 	readers := metrics.NewReaders(metrics.ReadersConfig{Sources: api.Sources, Timeout: api.Patience, Concurrency: togetherAsked})
 	defer readers.Close()
-	explanation, err := scaler.Explain(ctx, scaler.Observer{Workloads: set, Surroundings: surroundings(around.Of(annotations.OfDeployment(d))), Samples: feed, Answers: readers,
+	explanation, err := scaler.Explain(ctx, scaler.Observer{Workloads: set, Surroundings: surroundings(around.Of(w)), Samples: feed, Answers: readers,
 		Defaults: e.decision.Defaults, Rules: e.decision.Rules, Now: time.Now}, key)
 	explanation.Warnings = append(explanation.Warnings, unseen(around.Hidden)...)
 	return explanation, err
@@ -161,7 +155,7 @@ func (e *task) explain(ctx context.Context, api cluster.Clients, key annotations
 
 // precheck asks for what the informers would go on asking for in vain, so that what is missing or forbidden is said at once.
 // It returns the workload and what bears on it.
-func (e *task) precheck(ctx context.Context, api cluster.Clients, key annotations.Key) (*appsv1.Deployment, *neighbors.Neighborhood, error) {
+func (e *task) precheck(ctx context.Context, api cluster.Clients, key annotations.Key) (*annotations.Workload, *neighbors.Neighborhood, error) {
 	d, err := api.Act.AppsV1().Deployments(key.Namespace).Get(ctx, key.Name, metav1.GetOptions{})
 	if err != nil {
 		return nil, nil, fmt.Errorf("cannot read deployment %s: %w", key.NamespacedName(), err)
@@ -170,14 +164,15 @@ func (e *task) precheck(ctx context.Context, api cluster.Clients, key annotation
 		return nil, nil, fmt.Errorf("deployment %s has no %s annotation, so mini-hpa does not scale it; set at least %s and %s",
 			key.NamespacedName(), annotations.Prefix, annotations.Max, annotations.TargetCPU)
 	}
+	w := annotations.OfDeployment(d)
 	around, err := neighbors.Read(ctx, api.Act, api.Dynamic, key.Namespace)
 	if err == nil {
-		err = e.scalable(d, around.Of(annotations.OfDeployment(d)))
+		err = e.scalable(w, around.Of(w))
 	}
 	if err == nil {
 		err = seesPods(ctx, api, key)
 	}
-	return d, around, err
+	return w, around, err
 }
 
 // unseen tells what else could bear on the workload and could not be seen.
@@ -205,13 +200,10 @@ func seesPods(ctx context.Context, api cluster.Clients, key annotations.Key) err
 var replicaSets = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "replicasets"}
 
 // scalable says what keeps the Deployment from being scaled. Whether a container is injected, its pods will show.
-func (e *task) scalable(d *appsv1.Deployment, s annotations.Surroundings) error {
-	if problems := slices.DeleteFunc(e.decision.Defaults.Review(annotations.OfDeployment(d), s).Problems, annotations.LacksContainer); len(problems) > 0 {
-		errs := make([]error, len(problems)) // joined one to a line; the list's own aggregate puts all of them on one
-		for i, problem := range problems {
-			errs[i] = problem
-		}
-		return fmt.Errorf("deployment %s cannot be autoscaled, so mini-hpa leaves it alone:\n%w", cache.MetaObjectToName(d), errors.Join(errs...))
+func (e *task) scalable(w *annotations.Workload, s annotations.Surroundings) error {
+	problems := slices.DeleteFunc(e.decision.Defaults.Review(w, s).Problems, annotations.LacksContainer)
+	if err := cli.Joined(problems); err != nil {
+		return fmt.Errorf("deployment %s cannot be autoscaled, so mini-hpa leaves it alone:\n%w", w.NamespacedName(), err)
 	}
 	return nil
 }

@@ -54,22 +54,15 @@ func (p page) verdict(e scaler.Explanation) {
 }
 
 func verdict(mode annotations.Mode, d recommend.Decision) string {
-	stay := "stay at " + replicas(d.Current)
+	stay := "stay at " + cli.Plural(int(d.Current), "replica")
 	change := stay
 	if d.Desired != d.Current {
-		change = fmt.Sprintf("scale from %d to %s", d.Current, replicas(d.Desired))
+		change = fmt.Sprintf("scale from %d to %s", d.Current, cli.Plural(int(d.Desired), "replica"))
 	}
 	if mode == annotations.ModeAuto || mode == annotations.ModeObserve && change == stay {
 		return change
 	}
 	return fmt.Sprintf("%s, because %s is %s; otherwise: %s", stay, annotations.ModeKey, mode, change)
-}
-
-func replicas(n int32) string {
-	if n == 1 {
-		return "1 replica"
-	}
-	return fmt.Sprintf("%d replicas", n)
 }
 
 func (p page) policy(a annotations.Policy) {
@@ -91,33 +84,22 @@ func (p page) policy(a annotations.Policy) {
 type measure struct {
 	resource  corev1.ResourceName
 	container string // all of them if empty
-	target    autoscalingv2.MetricTarget
-}
-
-func measureOf(m autoscalingv2.MetricSpec) (measure, bool) {
-	switch {
-	case m.Resource != nil:
-		return measure{resource: m.Resource.Name, target: m.Resource.Target}, true
-	case m.ContainerResource != nil:
-		return measure{resource: m.ContainerResource.Name, container: m.ContainerResource.Container, target: m.ContainerResource.Target}, true
-	}
-	return measure{}, false
 }
 
 // targetText is one metric's target in words.
 func targetText(spec autoscalingv2.MetricSpec) string {
-	m, ok := measureOf(spec)
-	if !ok {
+	resource, container, target := annotations.Usage(&spec)
+	if target == nil {
 		return askedTarget(spec)
 	}
-	what := string(m.resource)
-	if m.container != "" {
-		what += " of container " + m.container
+	what := string(resource)
+	if container != "" {
+		what += " of container " + container
 	}
-	if m.target.AverageUtilization != nil {
-		return fmt.Sprintf("%s at %d%% of its request, averaged over the pods", what, *m.target.AverageUtilization)
+	if target.AverageUtilization != nil {
+		return fmt.Sprintf("%s at %d%% of its request, averaged over the pods", what, *target.AverageUtilization)
 	}
-	return fmt.Sprintf("%s at %s per pod, averaged over the pods", what, m.target.AverageValue)
+	return fmt.Sprintf("%s at %s per pod, averaged over the pods", what, target.AverageValue)
 }
 
 // askedTarget is the target of a metric that is asked for by name.
@@ -272,8 +254,8 @@ func (p page) pod(pod *corev1.Pod, used *sample.Pod, measures []measure, age str
 func measuresOf(metrics []annotations.Metric) []measure {
 	var measures []measure
 	for i := range metrics {
-		if m, ok := measureOf(metrics[i].Spec); ok {
-			measures = append(measures, m)
+		if resource, container, target := annotations.Usage(&metrics[i].Spec); target != nil {
+			measures = append(measures, measure{resource, container})
 		}
 	}
 	return measures
@@ -378,11 +360,7 @@ func (p page) steps(d recommend.Decision) {
 	}
 	p.Row("STAGE", "METRIC", "REPLICAS", "RESULT", "BECAUSE")
 	for _, s := range d.Steps {
-		move := fmt.Sprint(s.To)
-		if s.From != s.To {
-			move = fmt.Sprintf("%d -> %d", s.From, s.To)
-		}
-		p.Row(s.Stage, cmp.Or(s.Metric, "-"), move, s.Reason, s.Detail.String())
+		p.Row(s.Stage, cmp.Or(s.Metric, "-"), cli.Change(s.From, s.To), s.Reason, s.Detail.String())
 	}
 }
 

@@ -132,9 +132,9 @@ func (l *Layout) add(dir string, fields map[string]any) {
 }
 
 func (l *Layout) addPatches(dir string, fields map[string]any) {
-	for _, p := range PatchesOf(fields) {
+	for _, p := range PatchesOf(dir, fields) {
 		if p.Path != "" {
-			l.Patches[below(dir, p.Path)] = p.Use(dir)
+			l.Patches[below(dir, p.Path)] = p.Use
 		}
 	}
 }

@@ -7,9 +7,17 @@ import (
 
 // PatchRef is one entry of the lists of patches that a Kustomization may have.
 type PatchRef struct {
-	// Path is a file, At the place of a text beside it; one of both is empty.
+	// Path is a file; it is empty if the patch is a text in the kustomization.
 	Path string
-	At   []string
+	// At is the place of the entry, or of the text in it.
+	At []string
+	Use
+}
+
+// Use is where a patch is used.
+type Use struct {
+	// Dir is the directory of the kustomization.
+	Dir string
 	// Kind and Name are of what is patched, if they are given; Selects says that more is said of it.
 	Kind, Name string
 	Selects    bool
@@ -17,21 +25,8 @@ type PatchRef struct {
 	Order int
 }
 
-// Use is where a patch is used.
-type Use struct {
-	// Dir is the directory of the kustomization; the others are PatchRef's.
-	Dir, Kind, Name string
-	Order           int
-	Selects         bool
-}
-
-// Use is that of the patch in the kustomization of a directory.
-func (p PatchRef) Use(dir string) Use {
-	return Use{Dir: dir, Kind: p.Kind, Name: p.Name, Order: p.Order, Selects: p.Selects}
-}
-
-// PatchesOf are those of a mapping that has the lists of a Kustomization.
-func PatchesOf(fields map[string]any) []PatchRef {
+// PatchesOf are those of a mapping that has the lists of a Kustomization, in a file of a directory.
+func PatchesOf(dir string, fields map[string]any) []PatchRef {
 	var found []PatchRef
 	for _, list := range []string{"patchesStrategicMerge", "patches", "patchesJson6902"} {
 		items, _ := fields[list].([]any)
@@ -41,7 +36,7 @@ func PatchesOf(fields map[string]any) []PatchRef {
 				members = map[string]any{"path": item}
 			}
 			target, _ := members["target"].(map[string]any)
-			p := PatchRef{At: []string{list, strconv.Itoa(i)}, Order: len(found)}
+			p := PatchRef{At: []string{list, strconv.Itoa(i)}, Use: Use{Dir: dir, Order: len(found)}}
 			p.Selects = target["labelSelector"] != nil || target["annotationSelector"] != nil || target["namespace"] != nil
 			p.Kind, _ = target["kind"].(string)
 			p.Name, _ = target["name"].(string)

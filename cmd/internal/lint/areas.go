@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"path/filepath"
 
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
@@ -30,15 +29,14 @@ func (a area) around() []area {
 // surroundings are those of a Deployment of the manifests, from the nearest level on. Of autoscalers the nearest level that has any counts. Of
 // LimitRanges it is the nearest that supplies a resource: one may have a default for CPU, and one farther away a default for memory.
 func (m *manifests) surroundings(d *candidate) annotations.Surroundings {
-	return m.surroundingsOf(d.workload, m.levels(d.object))
+	return m.surroundingsOf(annotations.OfDeployment(d.workload), m.levels(d.object))
 }
 
 // surroundingsOf returns the surroundings of a Deployment from its neighborhoods, the nearest of which come first.
-func (m *manifests) surroundingsOf(d *appsv1.Deployment, levels []*neighbors.Neighborhood) annotations.Surroundings {
+func (m *manifests) surroundingsOf(w *annotations.Workload, levels []*neighbors.Neighborhood) annotations.Surroundings {
 	var all annotations.Surroundings
 	nowhere := func(string, string) string { return "" }
 	ofScaler, ofResizer, ofRange := nowhere, nowhere, map[*corev1.LimitRange]string{}
-	w := annotations.OfDeployment(d)
 	for _, n := range levels {
 		near := n.Of(w)
 		all.Unknown, all.Injection = cmp.Or(all.Unknown, near.Unknown), cmp.Or(all.Injection, near.Injection)
@@ -62,6 +60,12 @@ func (m *manifests) surroundingsOf(d *appsv1.Deployment, levels []*neighbors.Nei
 		return ofScaler(kind, name)
 	}
 	return all
+}
+
+// reviewed is the verdict on a Deployment. Another autoscaler is a problem if it is in the manifests, and one that only the cluster has a
+// warning.
+func reviewed(defaults annotations.Defaults, w *annotations.Workload, s annotations.Surroundings) annotations.Verdict {
+	return defaults.Review(w, s).Replacing(func(other annotations.Autoscaler) bool { return s.Where(other.Kind, other.Name) != "" })
 }
 
 // areas are those that an object is in, the nearest first. One that names the namespace into which a kustomization puts all of its directory
@@ -115,12 +119,8 @@ func (m *manifests) composed(o object, a area) *neighbors.Neighborhood {
 	if len(m.layout.Parts[a.dir]) == 0 || o.file == standardInput {
 		return nil
 	}
-	file, err := filepath.Abs(o.file)
-	if err != nil {
-		return nil
-	}
-	c := m.layout.Compose(a.dir, m.layout.Home(filepath.Dir(file)))
-	if !c.Holds(file, a.dir) {
+	c := m.layout.Compose(a.dir, m.layout.Home(o.dir()))
+	if !c.Holds(o.path(), a.dir) {
 		return nil
 	}
 	around := m.composites[c]

@@ -193,8 +193,7 @@ func (l *task) askCluster(ctx context.Context, m *manifests, s cli.Streams, ask 
 		for _, hidden := range inCluster.Hidden {
 			fmt.Fprintf(s.Err, "mini-hpa lint: warning: %s\n", cli.Clean(hidden.Error()))
 		}
-		where := area{namespace: namespace}
-		m.around[where] = m.around[where].Over(inCluster)
+		m.neighborhood(area{namespace: namespace}).Take(inCluster)
 	}
 	return nil
 }

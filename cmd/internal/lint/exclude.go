@@ -148,10 +148,7 @@ func (x exclusions) excluded(name string) bool {
 	if len(x.globs) == 0 {
 		return false
 	}
-	whole, err := filepath.Abs(name)
-	if err != nil {
-		return false
-	}
+	whole := absolute(name)
 	inside := map[string][]string{} // by the directory that it is relative to; there are few of those, and may be many globs
 	return slices.ContainsFunc(x.globs, func(e exclusion) bool {
 		parts, known := inside[e.dir]

@@ -47,8 +47,8 @@ func (x *exclusions) configure(args []string) error {
 	x.files = map[string]bool{}
 	for _, dir := range append([]string{"."}, args...) {
 		file := filepath.Join(dir, lintConfigFile)
-		whole, err := filepath.Abs(file)
-		if err != nil || x.files[whole] {
+		whole := absolute(file)
+		if x.files[whole] {
 			continue
 		}
 		x.files[whole] = true
@@ -129,7 +129,7 @@ func manifestsBelow(dir string, x exclusions) (found []source, passed int) {
 			}
 			return fs.SkipDir
 		case entry.Name() == lintConfigFile:
-			if whole, err := filepath.Abs(full); err == nil && !x.files[whole] && !x.excluded(full) {
+			if !x.files[absolute(full)] && !x.excluded(full) {
 				found = append(found, source{name: full, isIdle: true})
 			}
 		case !slices.Contains([]string{".yaml", ".yml", ".json"}, strings.ToLower(path.Ext(name))) && !kustomize.IsFile(entry.Name()):

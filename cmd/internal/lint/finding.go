@@ -9,6 +9,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
+	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/manifest"
 )
@@ -87,9 +88,36 @@ func (o object) finding(severity, rule, path, message string) finding {
 	return o.findingAt(o.Locate(path, nil), severity, rule, path, message)
 }
 
+// warning is a finding that fails no check.
+func (o object) warning(rule, path, message string) finding {
+	return o.finding(severityWarning, rule, path, message)
+}
+
+// warnings are the findings that warnings come to. Where they are goes by the annotation's key, because the path has only its printable part.
+func (o object) warnings(all []annotations.Warning) []finding {
+	var found []finding
+	for _, w := range all {
+		at := o.Locate(w.Path(), nil)
+		if w.Key != "" {
+			key, _ := o.Walk("metadata", "annotations", w.Key)
+			at = o.PlaceOf(key)
+		}
+		found = append(found, o.findingAt(at, severityWarning, w.Rule, w.Path(), w.Message))
+	}
+	return found
+}
+
 func (o object) findingAt(at manifest.Place, severity, rule, path, message string) finding {
 	return finding{File: o.file, Line: at.Line, Column: at.Column, Severity: severity, Rule: rule, Kind: cli.Clean(o.GetKind()),
 		Namespace: cli.Clean(o.namespace), Name: cli.Clean(o.GetName()), Field: cli.Clean(path), Message: cli.Clean(message)}
+}
+
+// someOf names a few of many.
+func someOf(names []string, few int) string {
+	if more := len(names) - few; more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:few], ", "), more)
+	}
+	return strings.Join(names, ", ")
 }
 
 // text is a finding for people, as compilers write it.

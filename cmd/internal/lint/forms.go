@@ -33,8 +33,8 @@ const maxForms, maxPatches, maxForMany = 64, 100, 4
 func (m *manifests) newOverlays() *overlays {
 	o := &overlays{uses: map[string][]string{}, ends: map[string][]string{}, patches: map[overlaid][]patched{}, patched: map[string]map[string]bool{}, objects: map[string]object{}, forms: map[formKey]*form{}}
 	for _, k := range m.kustomizations {
-		if dir, err := filepath.Abs(filepath.Dir(k.file)); err == nil && k.isKustomization() {
-			o.objects[dir] = k
+		if k.isKustomization() {
+			o.objects[k.dir()] = k
 		}
 	}
 	for _, dir := range slices.Sorted(maps.Keys(m.layout.Parts)) {
@@ -89,45 +89,43 @@ func (m *manifests) ready() *overlays {
 
 // forms are those in which a Deployment is applied, judged.
 func (m *manifests) forms(d *candidate, defaults annotations.Defaults) []*form {
-	file, err := filepath.Abs(d.file)
-	if err != nil || d.file == standardInput {
+	if d.file == standardInput {
 		return nil
 	}
 	o := m.ready()
-	dirs := o.ends[file]
+	dirs := o.ends[d.path()]
 	if len(dirs) == 0 {
-		dirs = o.uses[file] // they go in a circle
+		dirs = o.uses[d.path()] // they go in a circle
 	}
 	var found []*form
 	for _, dir := range dirs {
 		f := m.form(dir, d)
 		if !f.isUnknown && annotations.Selected(f.workload.Annotations) {
-			around := m.surroundingsOf(f.workload, m.levelsOf(f))
-			around.Autoscalers = slices.DeleteFunc(slices.Clone(around.Autoscalers), func(a annotations.Autoscaler) bool { return m.isDeleted(dir, a.Kind, a.Name) })
-			inManifests := func(other annotations.Autoscaler) bool { return around.Where(other.Kind, other.Name) != "" }
-			f.verdict = defaults.Review(annotations.OfDeployment(f.workload), around).Replacing(inManifests)
+			w := annotations.OfDeployment(f.workload)
+			f.verdict = reviewed(defaults, w, m.withoutDeleted(m.surroundingsOf(w, m.levelsOf(f)), dir))
 		}
 		found = append(found, f)
 	}
 	return found
 }
 
-// isDeleted says whether a patch takes an object out of a kustomization.
-func (m *manifests) isDeleted(dir, kind, name string) bool {
+// withoutDeleted are surroundings without the autoscalers that patches take out of a kustomization.
+func (m *manifests) withoutDeleted(s annotations.Surroundings, dir string) annotations.Surroundings {
 	if len(m.deleted) == 0 {
-		return false
+		return s
 	}
-	return m.deleted[deletion{dir, kind, name}] || slices.ContainsFunc(m.layout.Compose(dir, kustomize.AnyNamespace).Order, func(part string) bool {
-		return m.deleted[deletion{part, kind, name}]
+	parts := append(slices.Clone(m.layout.Compose(dir, kustomize.AnyNamespace).Order), dir)
+	s.Autoscalers = slices.DeleteFunc(slices.Clone(s.Autoscalers), func(a annotations.Autoscaler) bool {
+		return slices.ContainsFunc(parts, func(part string) bool { return m.deleted[deletion{part, a.Kind, a.Name}] })
 	})
+	return s
 }
 
 // levelsOf returns the neighborhoods of a form, and then those of the manifest. If a Deployment has a namespace, objects to which a
 // kustomization gives none are not in it.
 func (m *manifests) levelsOf(f *form) []*neighbors.Neighborhood {
 	own := m.levels(f.on.object)
-	file, err := filepath.Abs(f.on.file)
-	if err == nil && m.layout.Namespaces[f.dir] == "" && cmp.Or(f.on.GetNamespace(), m.layout.Home(filepath.Dir(file))) != "" {
+	if m.layout.Namespaces[f.dir] == "" && cmp.Or(f.on.GetNamespace(), m.layout.Home(f.on.dir())) != "" {
 		return own
 	}
 	there := object{file: filepath.Join(f.dir, kustomize.Names()[0]), namespace: m.namespace}
@@ -297,28 +295,15 @@ func (m *manifests) asApplied(verdict annotations.Verdict, forms []*form) annota
 			}
 		}
 		switch {
-		case len(lacking) == len(forms), len(lacking) > 0 && !isOfRequest(problem):
+		case len(lacking) == len(forms), len(lacking) > 0 && !annotations.IsOfRequest(problem):
 			left = append(left, problem)
 		case len(lacking) > 0:
 			verdict.Warnings = append(verdict.Warnings, annotations.Warning{Field: problem.Field, Rule: problem.Origin, Message: fmt.Sprintf(
-				"%s; so it is in %s, and not in the other kustomizations that are made of it", problem.ErrorBody(), someOf(lacking))})
+				"%s; so it is in %s, and not in the other kustomizations that are made of it", problem.ErrorBody(), someOf(lacking, 5))})
 		}
 	}
 	verdict.Problems = left
 	return verdict
-}
-
-func isOfRequest(problem *field.Error) bool {
-	return problem.Origin == annotations.FoundMissingRequest || problem.Origin == annotations.FoundInvalidRequest
-}
-
-// someOf names a few of many.
-func someOf(names []string) string {
-	const few = 5
-	if more := len(names) - few; more > 0 {
-		return fmt.Sprintf("%s and %d more", strings.Join(names[:few], ", "), more)
-	}
-	return strings.Join(names, ", ")
 }
 
 // shownDir is the file of a kustomization as findings name it.
@@ -366,7 +351,7 @@ func (m *manifests) tell(f *form, alone annotations.Verdict, defaults annotation
 	}
 	for _, w := range f.verdict.Warnings {
 		isMissing := w.Rule == annotations.FoundDoubtful && w.Key == annotations.Container // something that it would go with
-		if w.Field != onTemplate && !isMissing && !known[w.Path()+w.Message] {
+		if w.Field != annotations.TemplatePath && !isMissing && !known[w.Path()+w.Message] {
 			found = append(found, m.toldOf(f, severityWarning, w.Rule, w.Path(), w.Message))
 		}
 	}
@@ -415,7 +400,7 @@ func (p patched) spotOf(path string) manifest.Place {
 		}
 	}
 	if keys := p.ownKeys(); len(keys) > 0 && !strings.HasPrefix(path, "metadata") {
-		path = field.NewPath("metadata", "annotations").Key(keys[0]).String()
+		path = annotations.Path(keys[0]).String()
 	}
 	return p.Locate(path, nil)
 }
@@ -424,7 +409,7 @@ func (p patched) spotOf(path string) manifest.Place {
 func (p patched) quoted() object {
 	part := p.object
 	part.Object = runtime.DeepCopyJSON(p.Object)
-	part.quoteAnnotations()
+	part.quoteOwn()
 	return part
 }
 
@@ -447,8 +432,8 @@ func (p patched) written() map[string]string {
 		case !isMapping || pointer != "/metadata/annotations":
 			set = nil
 		}
-		for key, value := range set {
-			if strings.HasPrefix(key, annotations.Prefix) && value != nil {
+		for key, value := range own(set) {
+			if value != nil {
 				pairs[key] = fmt.Sprint(value)
 			}
 		}
@@ -499,11 +484,10 @@ func (m *manifests) sortDeployments() {
 	}
 	m.deploymentsIn = map[inFile][]*candidate{}
 	for _, d := range m.deployments {
-		if file, err := filepath.Abs(d.file); err == nil {
-			m.deploymentsIn[inFile{file, ""}] = append(m.deploymentsIn[inFile{file, ""}], d)
-			if named := (inFile{file, d.GetName()}); named.name != "" {
-				m.deploymentsIn[named] = append(m.deploymentsIn[named], d)
-			}
+		whole := inFile{d.path(), ""}
+		m.deploymentsIn[whole] = append(m.deploymentsIn[whole], d)
+		if named := (inFile{whole.file, d.GetName()}); named.name != "" {
+			m.deploymentsIn[named] = append(m.deploymentsIn[named], d)
 		}
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -75,11 +74,7 @@ func areaOf(o object) area {
 	if o.namespace != "" || o.file == standardInput {
 		return area{namespace: o.namespace}
 	}
-	dir, err := filepath.Abs(filepath.Dir(o.file))
-	if err != nil { // the working directory is gone
-		dir = filepath.Dir(o.file)
-	}
-	return area{dir: dir}
+	return area{dir: o.dir()}
 }
 
 // patched is a patch: a part of an object, or a list of operations on one (RFC 6902). The patched object may have what the patch lacks.
@@ -148,8 +143,8 @@ func (m *manifests) read(s source, stdin io.Reader) {
 		return
 	}
 	m.files++
-	if path, err := filepath.Abs(s.name); err == nil && isPatch {
-		m.readPatches[path] = true
+	if isPatch {
+		m.readPatches[absolute(s.name)] = true
 	}
 	for p := range all {
 		if p.Err != nil && isPatch {
@@ -222,12 +217,8 @@ func (m *manifests) notices() []notice {
 
 // patchUse says where a source is used as a patch.
 func (m *manifests) patchUse(s source) (kustomize.Use, bool) {
-	whole, err := filepath.Abs(s.name)
-	if err != nil || s.name == "-" {
-		return kustomize.Use{}, false
-	}
-	use, ok := m.layout.Patches[whole]
-	return use, ok
+	use, ok := m.layout.Patches[absolute(s.name)]
+	return use, ok && s.name != "-"
 }
 
 // part is a document of a file, or an item of one.
@@ -321,7 +312,7 @@ func (m *manifests) addOther(o object) error {
 		}
 	case kind.Group == "autoscaling" && kind.Kind == annotations.KindHPA, kind.Group == annotations.GroupKEDA && kind.Kind == annotations.KindScaledObject:
 		var s neighbors.Scaler
-		quoted := o.quotedPausing()
+		quoted := o.quote(annotations.GroupPausing, annotations.FoundInvalidField)
 		problems, err := o.decode(&s)
 		if err != nil {
 			return err
@@ -353,7 +344,7 @@ func (m *manifests) addOther(o object) error {
 func (m *manifests) neighborhoods(o object) []*neighbors.Neighborhood {
 	where := areaOf(o)
 	all := []*neighbors.Neighborhood{m.neighborhood(where)}
-	if file, err := filepath.Abs(o.file); err == nil && m.layout.Listed[file] && (where.dir != "" || m.layout.Home(filepath.Dir(file)) != "") {
+	if file := o.path(); m.layout.Listed[file] && (where.dir != "" || m.layout.Home(o.dir()) != "") {
 		all = append(all, m.neighborhood(area{file: file}))
 	}
 	if namespace := m.putInto(o); namespace != "" && o.file != standardInput {
@@ -381,7 +372,7 @@ func (m *manifests) neighborhood(where area) *neighbors.Neighborhood {
 }
 
 func (m *manifests) addDeployment(o object, problems field.ErrorList) error {
-	d := &candidate{object: o, workload: &appsv1.Deployment{}, problems: append(problems, o.quoteAnnotations()...)}
+	d := &candidate{object: o, workload: &appsv1.Deployment{}, problems: append(problems, o.quoteOwn()...)}
 	problems, err := o.decode(d.workload)
 	if err != nil {
 		return err
@@ -440,15 +431,13 @@ func (o object) aim(use kustomize.Use) {
 // addInline takes the patches that stand in a Kustomization, or in what has the lists of one.
 func (m *manifests) addInline(o object) {
 	for _, w := range o.writers() {
-		for _, p := range kustomize.PatchesOf(w.fields) {
+		for _, p := range kustomize.PatchesOf(o.dir(), w.fields) {
 			_, node := o.Walk(append(slices.Clone(w.way), p.At...)...)
 			if p.Path != "" || node == nil {
 				continue
 			}
-			dir, _ := filepath.Abs(filepath.Dir(o.file))
-			use := p.Use(dir)
-			if !m.addText(o, manifest.Followed(node), "patch", func(p part) { m.addPatch(p, use) }) {
-				m.layout.Writes[dir] = true
+			if !m.addText(o, manifest.Followed(node), "patch", func(one part) { m.addPatch(one, p.Use) }) {
+				m.layout.Writes[p.Dir] = true
 			}
 		}
 		transformers, _ := w.fields["transformers"].([]any)

@@ -4,6 +4,8 @@ import (
 	stdjson "encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strconv"
@@ -61,8 +63,22 @@ func (o object) title() string {
 // place is where an object is, as messages about others name it.
 func (o object) place() string { return fmt.Sprintf("%s:%d", o.file, o.Node.Line) }
 
-// mapping returns a part of the object that is a mapping, or nil.
-func (o object) mapping(way ...string) map[string]any {
+// path is where its file is, from the root on.
+func (o object) path() string { return absolute(o.file) }
+
+// dir is the directory that its file is in.
+func (o object) dir() string { return filepath.Dir(o.path()) }
+
+// absolute is a path from the root on. Where the working directory is gone, it stays relative, and nothing there can be read.
+func absolute(name string) string {
+	if whole, err := filepath.Abs(name); err == nil {
+		return whole
+	}
+	return filepath.Clean(name)
+}
+
+// part is what the object has at the end of a way of names and indexes; nil if there is nothing.
+func (o object) part(way ...string) any {
 	value := any(o.Object)
 	for _, step := range way {
 		switch v := value.(type) {
@@ -78,8 +94,26 @@ func (o object) mapping(way ...string) map[string]any {
 			return nil
 		}
 	}
-	members, _ := value.(map[string]any)
+	return value
+}
+
+// mapping is part for a mapping; nil if there is anything else.
+func (o object) mapping(way ...string) map[string]any {
+	members, _ := o.part(way...).(map[string]any)
 	return members
+}
+
+// pathOf is the end of a way as findings name it.
+func pathOf(way []string) *field.Path {
+	var at *field.Path
+	for _, step := range way {
+		if i, err := strconv.Atoi(step); err == nil {
+			at = at.Index(i)
+		} else {
+			at = at.Child(step)
+		}
+	}
+	return at
 }
 
 func (o object) isDeployment() bool {
@@ -93,29 +127,31 @@ func (o object) isKustomization() bool { return o.GroupVersionKind().Group == ku
 const builtin = "builtin"
 
 // annotations are those of the object, of whatever type.
-func (o object) annotations() map[string]any {
-	found, _, _ := unstructured.NestedFieldNoCopy(o.Object, "metadata", "annotations")
-	set, _ := found.(map[string]any)
-	return set
+func (o object) annotations() map[string]any { return o.mapping("metadata", "annotations") }
+
+// own are the members of a mapping whose names begin with the Prefix; nil if there are none, as in nearly all mappings.
+func own(members map[string]any) map[string]any {
+	var found map[string]any
+	for key, value := range members {
+		if !strings.HasPrefix(key, annotations.Prefix) {
+			continue
+		}
+		if found == nil {
+			found = map[string]any{}
+		}
+		found[key] = value
+	}
+	return found
 }
 
 // ownKeys are the annotations that begin with the Prefix, sorted.
-func (o object) ownKeys() []string {
-	var keys []string
-	for key := range o.annotations() {
-		if strings.HasPrefix(key, annotations.Prefix) {
-			keys = append(keys, key)
-		}
-	}
-	slices.Sort(keys)
-	return keys
-}
+func (o object) ownKeys() []string { return slices.Sorted(maps.Keys(own(o.annotations()))) }
 
 // texts are the object's own annotations that are strings.
 func (o object) texts() map[string]string {
-	pairs, set := map[string]string{}, o.annotations()
-	for _, key := range o.ownKeys() {
-		if text, ok := set[key].(string); ok {
+	pairs := map[string]string{}
+	for key, value := range own(o.annotations()) {
+		if text, ok := value.(string); ok {
 			pairs[key] = text
 		}
 	}
@@ -168,6 +204,5 @@ type candidate struct {
 
 // isFromCluster says whether a cluster has written the manifest. An empty status does not show that, because clients write one as well.
 func (d *candidate) isFromCluster() bool {
-	status, _ := d.Object["status"].(map[string]any)
-	return len(status) > 0 || d.workload.UID != "" || d.workload.ResourceVersion != ""
+	return len(d.mapping("status")) > 0 || d.workload.UID != "" || d.workload.ResourceVersion != ""
 }

@@ -67,14 +67,12 @@ func (s *Subject) Verdict(defaults annotations.Defaults, changed *appsv1.Deploym
 			d.problems = append(d.problems, problem)
 		}
 	}
-	v := defaults.Review(annotations.OfDeployment(changed), s.Surroundings).Replacing(func(other annotations.Autoscaler) bool {
-		return s.Surroundings.Where(other.Kind, other.Name) != ""
-	})
+	v := reviewed(defaults, annotations.OfDeployment(changed), s.Surroundings)
 	if !annotations.Selected(changed.Annotations) {
 		_, _, v.Problems = defaults.Parse(changed.Annotations)
 	}
 	v = d.withUnquoted(v)
-	v.Warnings = slices.DeleteFunc(v.Warnings, func(w annotations.Warning) bool { return w.Field == onTemplate })
+	v.Warnings = withoutTemplate(v.Warnings)
 	return v
 }
 

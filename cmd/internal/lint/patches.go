@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -29,23 +28,18 @@ func (m *manifests) judge(p patched, defaults annotations.Defaults) []finding {
 	}
 	found := p.values(defaults)
 	if len(p.pairs("spec", "template", "metadata")) > 0 && len(p.pairs("metadata")) == 0 {
-		found = append(found, p.finding(severityWarning, annotations.FoundMisplaced, onTemplate, annotations.OnTheTemplate))
+		found = append(found, p.warning(annotations.FoundMisplaced, annotations.TemplatePath, annotations.OnTheTemplate))
 	}
 	found = append(found, p.lookalikes()...)
-	spec, _ := p.Object["spec"].(map[string]any)
-	found = append(found, m.replicas(p, "spec.replicas", spec["replicas"], p.annotations())...)
+	found = append(found, m.replicas(p, "spec.replicas", p.part("spec", "replicas"), p.annotations())...)
 	return append(found, m.besidePatch(p)...)
 }
 
 // values judges each annotation of a patch by itself. Null takes an annotation away.
 func (o object) values(defaults annotations.Defaults) []finding {
-	d := &candidate{object: o, problems: o.quoteAnnotations()}
+	d := &candidate{object: o, problems: o.quoteOwn()}
 	verdict := d.withUnquoted(partly(o.texts(), defaults))
-	found := d.errors(verdict.Problems)
-	for _, warning := range verdict.Warnings {
-		found = append(found, o.finding(severityWarning, warning.Rule, warning.Path(), warning.Message))
-	}
-	return found
+	return append(d.errors(verdict.Problems), d.warnings(verdict.Warnings)...)
 }
 
 // replicas warns of replicas that a patch gives a Deployment which mini-hpa scales.
@@ -59,7 +53,7 @@ func (m *manifests) replicas(p patched, at string, value any, own map[string]any
 	case mode != "" && mode != string(annotations.ModeAuto), len(p.ownKeys()) == 0 && !m.scales(p.use, p.GetName()):
 		return nil
 	}
-	return []finding{p.finding(severityWarning, annotations.FoundReplicasOverwritten, at, overwritten(n))}
+	return []finding{p.warning(annotations.FoundReplicasOverwritten, at, overwritten(n))}
 }
 
 // besidePatch warns of autoscalers beside a patch that asks for mini-hpa, where it is not known what is patched.
@@ -74,14 +68,9 @@ func (m *manifests) besidePatch(p patched) []finding {
 	pairs := p.texts()
 	d := &candidate{object: p.object, workload: &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: p.GetName(), Annotations: pairs}}}
 	d.file = filepath.Join(p.use.Dir, filepath.Base(p.file))
-	around := m.surroundings(d)
-	around.Autoscalers = slices.DeleteFunc(slices.Clone(around.Autoscalers), func(a annotations.Autoscaler) bool { return m.isDeleted(p.use.Dir, a.Kind, a.Name) })
-	warnings, problems := annotations.CheckAutoscalers(annotations.OfDeployment(d.workload), annotations.Policy{Mode: annotations.Mode(pairs[annotations.ModeKey])}, around)
-	var found []finding
-	for _, w := range (annotations.Verdict{Problems: problems, Warnings: warnings}).Replacing(nil).Warnings {
-		found = append(found, p.finding(severityWarning, w.Rule, w.Path(), w.Message))
-	}
-	return found
+	around := m.withoutDeleted(m.surroundings(d), p.use.Dir)
+	warnings, problems := annotations.CheckAutoscalers(annotations.Mode(pairs[annotations.ModeKey]), around)
+	return p.warnings((annotations.Verdict{Problems: problems, Warnings: warnings}).Replacing(nil).Warnings)
 }
 
 // operate judges the operations of a patch (RFC 6902).
@@ -116,41 +105,35 @@ func (m *manifests) operation(o operation, defaults annotations.Defaults) []find
 		o.way, o.value, o.in = append(o.way, "annotations"), members["annotations"], []string{"annotations"}
 	}
 	whole := strings.Join(o.way, "/")
-	own, last := map[string]any{}, len(o.way)-1
-	mapping := whole
+	last := len(o.way) - 1
+	mapping, set := whole, map[string]any(nil)
 	if members, ok := o.value.(map[string]any); ok && (o.way[last] == "annotations" || o.way[last] == "labels") {
-		for key, value := range members {
-			if strings.HasPrefix(key, annotations.Prefix) {
-				own[key] = value
-			}
-		}
+		set = own(members)
 	} else if strings.HasPrefix(o.way[last], annotations.Prefix) {
-		own[o.way[last]], mapping = o.value, strings.Join(o.way[:last], "/")
+		mapping, set = strings.Join(o.way[:last], "/"), map[string]any{o.way[last]: o.value}
 	}
 	isOther := o.use.Kind != "" && o.use.Kind != "Deployment"
 	switch {
 	case whole == "spec/replicas" && !isOther:
 		return m.replicas(o.patched, o.place("value"), o.value, nil)
-	case strings.Contains(whole+"/", "annotations/"+annotations.Prefix) && len(own) == 0:
-		return []finding{o.finding(severityWarning, annotations.FoundMisplaced, o.place("path"),
+	case strings.Contains(whole+"/", "annotations/"+annotations.Prefix) && len(set) == 0:
+		return []finding{o.warning(annotations.FoundMisplaced, o.place("path"),
 			`in a JSON pointer a slash within a name is written ~1, as in /metadata/annotations/mini-hpa~1max`)}
-	case len(own) == 0:
+	case len(set) == 0:
 		return o.lookalike(mapping)
 	case isOther:
-		return []finding{o.finding(severityWarning, annotations.FoundMisplaced, o.place("path"), fmt.Sprintf("%s annotations have no effect on %s; only Deployments of apps/v1 are autoscaled",
-			annotations.Prefix, cli.Quote(o.use.Kind)))}
+		return []finding{o.warning(annotations.FoundMisplaced, o.place("path"), noEffectOn(cli.Quote(o.use.Kind)))}
 	case mapping != "metadata/annotations":
-		return []finding{o.finding(severityWarning, annotations.FoundMisplaced, o.place("path"),
-			fmt.Sprintf("%s keys have no effect here; only those in the metadata.annotations of Deployments of apps/v1 have one", annotations.Prefix))}
+		return []finding{o.warning(annotations.FoundMisplaced, o.place("path"), noEffectHere)}
 	}
-	return o.values(own, defaults)
+	return o.values(set, defaults)
 }
 
 // lookalike warns of a key that was meant for mini-hpa.
 func (o operation) lookalike(mapping string) []finding {
 	key := o.way[len(o.way)-1]
 	if meant := annotations.Lookalike(key); meant != "" && mapping == "metadata/annotations/"+key {
-		return []finding{o.finding(severityWarning, annotations.FoundUnknownAnnotation, o.place("path"), noEffect(meant))}
+		return []finding{o.warning(annotations.FoundUnknownAnnotation, o.place("path"), noEffect(meant))}
 	}
 	return nil
 }
@@ -172,8 +155,7 @@ func (o operation) values(own map[string]any, defaults annotations.Defaults) []f
 	// The annotations as they would stand in a Deployment, made of the nodes of the operation, so that what is found has their lines.
 	pairs := value
 	if !isMapping {
-		key := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: o.way[len(o.way)-1], Line: value.Line, Column: value.Column}
-		pairs = &yaml.Node{Kind: yaml.MappingNode, Content: []*yaml.Node{key, value}, Line: value.Line, Column: value.Column}
+		pairs = mapped(o.way[len(o.way)-1], value)
 	}
 	changed.Node = mapped("metadata", mapped("annotations", pairs))
 	return changed.values(defaults)
@@ -187,14 +169,13 @@ func mapped(name string, value *yaml.Node) *yaml.Node {
 
 // counted warns of the replicas that a Kustomization gives to Deployments which mini-hpa scales.
 func (m *manifests) counted(o object) []finding {
-	dir, err := filepath.Abs(filepath.Dir(o.file))
 	items, _ := o.Object["replicas"].([]any)
 	var found []finding
 	for i, item := range items {
 		members, _ := item.(map[string]any)
 		name, _ := members["name"].(string)
-		if n, ok := members["count"].(int64); ok && n > 0 && err == nil && name != "" && m.scales(kustomize.Use{Dir: dir}, name) {
-			found = append(found, o.finding(severityWarning, annotations.FoundReplicasOverwritten, field.NewPath("replicas").Index(i).Child("count").String(),
+		if n, ok := members["count"].(int64); ok && n > 0 && name != "" && m.scales(kustomize.Use{Dir: o.dir()}, name) {
+			found = append(found, o.warning(annotations.FoundReplicasOverwritten, field.NewPath("replicas").Index(i).Child("count").String(),
 				fmt.Sprintf("of Deployment %s: %s", cli.Quote(name), overwritten(n))))
 		}
 	}

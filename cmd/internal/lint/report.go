@@ -8,7 +8,6 @@ import (
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
-	"github.com/mini-hpa/mini-hpa/cmd/internal/manifest"
 )
 
 // summary counts.
@@ -69,7 +68,7 @@ func (m *manifests) report(defaults annotations.Defaults) report {
 // give one hint, however many objects have them.
 func (m *manifests) misplaced() []finding {
 	h := hint{common: map[string]bool{}}
-	groups := map[string]*crowd{}
+	groups := map[string]crowd{}
 	for _, d := range m.deployments {
 		h.hear(d, groups)
 	}
@@ -107,8 +106,7 @@ func (m *manifests) review(d *candidate, defaults annotations.Defaults) []findin
 
 // verdict is that of the manifest by itself.
 func (d *candidate) verdict(defaults annotations.Defaults, s annotations.Surroundings) annotations.Verdict {
-	inManifests := func(other annotations.Autoscaler) bool { return s.Where(other.Kind, other.Name) != "" }
-	verdict := defaults.Review(annotations.OfDeployment(d.workload), s).Replacing(inManifests)
+	verdict := reviewed(defaults, annotations.OfDeployment(d.workload), s)
 	if annotations.Selected(d.workload.Annotations) { // mini-hpa does not check other Deployments
 		verdict = d.withUnquoted(verdict)
 	} else if d.asksInVain() {
@@ -123,21 +121,13 @@ func (d *candidate) tell(verdict annotations.Verdict) []finding {
 	if verdict.Mode == annotations.ModeAuto {
 		found = append(found, d.fixedReplicas()...)
 	}
-	for _, warning := range verdict.Warnings {
-		if warning.Field != onTemplate { // of all templates together there is less to say
-			found = append(found, d.findingAt(d.placeOfWarning(warning), severityWarning, warning.Rule, warning.Path(), warning.Message))
-		}
-	}
-	return append(found, d.lookalikes()...)
+	// Of the templates of all Deployments together there is less to say; see hint.
+	return slices.Concat(found, d.warnings(withoutTemplate(verdict.Warnings)), d.lookalikes())
 }
 
-// placeOfWarning goes by the annotation's key, because the path has only its printable part.
-func (d *candidate) placeOfWarning(w annotations.Warning) manifest.Place {
-	if w.Key == "" {
-		return d.Locate(w.Path(), nil)
-	}
-	key, _ := d.Walk("metadata", "annotations", w.Key)
-	return d.PlaceOf(key)
+// withoutTemplate are the warnings that are not about annotations on a pod template.
+func withoutTemplate(all []annotations.Warning) []annotations.Warning {
+	return slices.DeleteFunc(slices.Clone(all), func(w annotations.Warning) bool { return w.Field == annotations.TemplatePath })
 }
 
 // fixedReplicas warns of replicas in the manifest of an autoscaled workload. Objects that a cluster has written always have them.
@@ -150,7 +140,7 @@ func (d *candidate) fixedReplicas() []finding {
 		message = fmt.Sprintf("0 replicas pause autoscaling, and each apply does so again; if that is meant, set %s to %q; %s",
 			annotations.ModeKey, annotations.ModePaused, annotations.LeaveReplicasOut)
 	}
-	return []finding{d.finding(severityWarning, annotations.FoundReplicasOverwritten, "spec.replicas", message)}
+	return []finding{d.warning(annotations.FoundReplicasOverwritten, "spec.replicas", message)}
 }
 
 // written judges what an object writes to others.

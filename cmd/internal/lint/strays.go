@@ -21,8 +21,8 @@ import (
 // stray is a mapping with mini-hpa's keys that nothing reads.
 type stray struct {
 	object
-	at      *field.Path // of the mapping
-	members map[string]any
+	at      *field.Path    // of the mapping
+	members map[string]any // those keys and their values
 	keys    []string
 	// pairs is what it says, to know it again.
 	pairs string
@@ -42,12 +42,7 @@ func (o object) strays() []stray {
 	}
 	var found []stray
 	for _, way := range [][]string{{"metadata"}, {"annotations"}, {"labels"}, {"spec", "template", "metadata"}} {
-		value, at := any(o.Object), (*field.Path)(nil)
-		for _, name := range way {
-			members, _ := value.(map[string]any)
-			value, at = members[name], at.Child(name)
-		}
-		found = o.straysIn(value, at, found)
+		found = o.straysIn(o.part(way...), pathOf(way), found)
 	}
 	return found
 }
@@ -80,29 +75,18 @@ func (o object) straysIn(value any, at *field.Path, found []stray) []stray {
 
 // strayAt looks at one mapping.
 func (o object) strayAt(members map[string]any, at *field.Path) (stray, bool) {
-	s := stray{object: o, at: at, members: members}
-	for key := range members {
-		if strings.HasPrefix(key, annotations.Prefix) {
-			s.keys = append(s.keys, key)
-		}
+	found := own(members)
+	if len(found) == 0 || o.isReadAt(at.String()) {
+		return stray{}, false
 	}
-	if len(s.keys) == 0 || o.isReadAt(at.String()) {
-		return s, false
-	}
-	slices.Sort(s.keys)
-	own := make(map[string]any, len(s.keys))
-	for _, key := range s.keys {
-		own[key] = members[key]
-	}
-	s.pairs = pairsOf(own)
-	return s, true
+	return stray{object: o, at: at, members: found, keys: slices.Sorted(maps.Keys(found)), pairs: pairsOf(found)}, true
 }
 
 // isReadAt says whether the keys of a mapping are read, or another check reports them.
 func (o object) isReadAt(at string) bool {
 	switch {
 	case o.isDeployment():
-		return strings.HasPrefix(at, "metadata.annotations") || at == onTemplate
+		return strings.HasPrefix(at, "metadata.annotations") || at == annotations.TemplatePath
 	case o.isKustomization():
 		return at == kustomize.CommonAnnotations
 	}
@@ -118,10 +102,10 @@ func pairsOf(members map[string]any) string {
 // tell says where the keys are and where they belong.
 func (s stray) tell() finding {
 	steps := strings.Split(s.at.String(), ".")
-	message := fmt.Sprintf("%s keys have no effect here; only those in the metadata.annotations of Deployments of apps/v1 have one", annotations.Prefix)
+	message := noEffectHere
 	switch last := steps[len(steps)-1]; {
 	case s.at.String() == "metadata.annotations":
-		message = fmt.Sprintf("%s annotations have no effect on %s; only Deployments of apps/v1 are autoscaled", annotations.Prefix, s.shownKind())
+		message = noEffectOn(s.shownKind())
 	case strings.HasPrefix(last, "annotations[") && len(steps) > 1 && steps[len(steps)-2] == "metadata":
 		message = fmt.Sprintf("annotations are a mapping and no list, so %s keys have no effect here; write them without \"- \"", annotations.Prefix)
 	case last == "labels":
@@ -132,7 +116,15 @@ func (s stray) tell() finding {
 	if more := len(s.keys) - 1; more > 0 {
 		message += fmt.Sprintf(" (this and %d more)", more)
 	}
-	return s.finding(severityWarning, annotations.FoundMisplaced, s.at.Key(s.keys[0]).String(), message)
+	return s.warning(annotations.FoundMisplaced, s.at.Key(s.keys[0]).String(), message)
+}
+
+// noEffectHere is what there is to say of keys that are where nothing reads them.
+const noEffectHere = annotations.Prefix + " keys have no effect here; only those in the metadata.annotations of Deployments of apps/v1 have one"
+
+// noEffectOn is the same of keys that are on an object of another kind.
+func noEffectOn(what string) string {
+	return annotations.Prefix + " annotations have no effect on " + what + "; only Deployments of apps/v1 are autoscaled"
 }
 
 // shownKind is the kind with its version, as far as they are given.
@@ -151,15 +143,12 @@ func (o object) shownKind() string {
 type crowd []finding
 
 // join adds a finding to those of objects that say the same in the same words.
-func join(groups map[string]*crowd, pairs string, f finding) {
+func join(groups map[string]crowd, pairs string, f finding) {
 	key := pairs + "\x00" + f.Field + "\x00" + f.Message
-	if !strings.Contains(f.Field, "annotations[") && f.Field != onTemplate {
+	if !strings.Contains(f.Field, "annotations[") && f.Field != annotations.TemplatePath {
 		key += "\x00" + f.File + fmt.Sprint(f.Line) // which is seldom written by a tool
 	}
-	if groups[key] == nil {
-		groups[key] = &crowd{}
-	}
-	*groups[key] = append(*groups[key], f)
+	groups[key] = append(groups[key], f)
 }
 
 // tell reports each stray, or many of the same kind once.
@@ -183,10 +172,8 @@ type hint struct {
 	common map[string]bool
 }
 
-const onTemplate = "spec.template.metadata.annotations"
-
 // hear looks at the pod template of a Deployment. What it only repeats is a part of the hint, and anything else a finding.
-func (h *hint) hear(d *candidate, groups map[string]*crowd) {
+func (h *hint) hear(d *candidate, groups map[string]crowd) {
 	copied := d.pairs("spec", "template", "metadata")
 	if len(copied) == 0 {
 		return
@@ -197,7 +184,7 @@ func (h *hint) hear(d *candidate, groups map[string]*crowd) {
 		repeats = repeats && own[key] == value
 	}
 	if !repeats {
-		join(groups, pairsOf(copied), d.finding(severityWarning, annotations.FoundMisplaced, onTemplate, annotations.OnTheTemplate))
+		join(groups, pairsOf(copied), d.warning(annotations.FoundMisplaced, annotations.TemplatePath, annotations.OnTheTemplate))
 		return
 	}
 	if len(h.names) == 0 {
@@ -223,7 +210,7 @@ func (h *hint) tell() finding {
 	if n := len(h.names) + h.others; n > 1 {
 		where = fmt.Sprintf(" (here to %s%s)", cli.Plural(n, "object"), alsoNamed(h.names[1:]))
 	}
-	return h.first.finding(severityWarning, annotations.FoundMisplaced, onTemplate, fmt.Sprintf(
+	return h.first.warning(annotations.FoundMisplaced, annotations.TemplatePath, fmt.Sprintf(
 		"%s on the Deployment and on its pod template, as kustomize's commonAnnotations writes them to everything%s: "+onlyOnDeployments, what, where))
 }
 
@@ -233,30 +220,22 @@ const onlyOnDeployments = "they only count on the Deployment, and on the templat
 // alsoNamed are a few names of Deployments.
 func alsoNamed(names []string) string {
 	const few = 3
-	switch more := len(names) - few; {
+	switch {
 	case len(names) == 0:
 		return ""
-	case more > 0:
-		return fmt.Sprintf(", also on the templates of %s and %d more", strings.Join(names[:few], ", "), more)
+	case len(names) > few:
+		return ", also on the templates of " + someOf(names, few)
 	}
-	return ", also on the template of " + strings.Join(names, ", ")
+	return ", also on the template of " + someOf(names, few)
 }
 
 // pairs are what the annotations of a metadata field say to mini-hpa, as text.
 func (o object) pairs(way ...string) map[string]any {
-	value := any(o.Object)
-	for _, name := range append(way, "annotations") {
-		members, _ := value.(map[string]any)
-		value = members[name]
+	texts := map[string]any{}
+	for key, value := range own(o.mapping(append(way, "annotations")...)) {
+		texts[key] = fmt.Sprint(value)
 	}
-	members, _ := value.(map[string]any)
-	own := map[string]any{}
-	for key, value := range members {
-		if strings.HasPrefix(key, annotations.Prefix) {
-			own[key] = fmt.Sprint(value)
-		}
-	}
-	return own
+	return texts
 }
 
 func pairOf(key string, value any) string { return key + "=" + fmt.Sprint(value) }
@@ -270,12 +249,7 @@ func noEffect(meant string) string {
 func (o object) lookalikes() []finding {
 	var found []finding
 	for _, way := range [][]string{{"metadata", "annotations"}, {"metadata", "labels"}, {"spec", "template", "metadata", "annotations"}} {
-		value, at := any(o.Object), (*field.Path)(nil)
-		for _, name := range way {
-			members, _ := value.(map[string]any)
-			value, at = members[name], at.Child(name)
-		}
-		members, _ := value.(map[string]any)
+		members := o.mapping(way...)
 		for _, key := range slices.Sorted(maps.Keys(members)) {
 			if len(found) == maxStrays {
 				return found
@@ -286,8 +260,7 @@ func (o object) lookalikes() []finding {
 			}
 			if meant := annotations.Lookalike(name); meant != "" || name != key && strings.HasPrefix(name, annotations.Prefix) {
 				meant = cmp.Or(meant, name)
-				found = append(found, o.finding(severityWarning, annotations.FoundUnknownAnnotation, at.Key(key).String(),
-					noEffect(meant)))
+				found = append(found, o.warning(annotations.FoundUnknownAnnotation, pathOf(way).Key(key).String(), noEffect(meant)))
 			}
 		}
 	}
@@ -309,11 +282,11 @@ func (o object) anonymous() []finding {
 		if !strings.HasPrefix(key, annotations.Prefix) {
 			continue
 		}
-		at := field.NewPath("metadata", "annotations").Key(key).String()
+		message := annotations.Prefix + " annotations have no effect on an object without a kind; if this is a Deployment, write apiVersion: apps/v1 and kind: Deployment"
 		if _, kind := o.Walk("kind"); kind != nil {
-			return []finding{o.finding(severityWarning, annotations.FoundMisplaced, at, annotations.Prefix+" annotations have no effect on an object without apiVersion; only Deployments of apps/v1 are autoscaled")}
+			message = noEffectOn("an object without apiVersion")
 		}
-		return []finding{o.finding(severityWarning, annotations.FoundMisplaced, at, annotations.Prefix+" annotations have no effect on an object without a kind; if this is a Deployment, write apiVersion: apps/v1 and kind: Deployment")}
+		return []finding{o.warning(annotations.FoundMisplaced, annotations.Path(key).String(), message)}
 	}
 	return nil
 }

@@ -13,20 +13,23 @@ import (
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 )
 
-// quoteAnnotations finds values that are no strings, which the API server refuses without saying which, and makes them
-// the strings that were meant, so that it can be said what else is wrong with them. Null is the empty string.
-func (o object) quoteAnnotations() field.ErrorList {
+// quoteOwn is quote for the annotations that are mini-hpa's.
+func (o object) quoteOwn() field.ErrorList {
+	return o.quote(annotations.Prefix, annotations.FoundInvalid)
+}
+
+// quote finds annotations with a prefix that are no strings, which the API server refuses without saying which, and makes them the
+// strings that were meant, so that those count, and that it can be said what else is wrong with them. Null is the empty string.
+func (o object) quote(prefix, rule string) field.ErrorList {
 	var errs field.ErrorList
 	set := o.annotations()
-	for _, key := range o.ownKeys() {
+	for _, key := range slices.Sorted(maps.Keys(set)) {
 		value := set[key]
-		switch value.(type) {
-		case nil, string:
+		if _, isText := value.(string); isText || value == nil || !strings.HasPrefix(key, prefix) {
 			continue
 		}
 		problem := o.unquoted(key, value)
-		set[key], errs = problem.text, append(errs, field.Invalid(field.NewPath("metadata", "annotations").Key(key), problem.seen,
-			"must be a string; "+problem.advice).WithOrigin(annotations.FoundInvalid))
+		set[key], errs = problem.text, append(errs, field.Invalid(annotations.Path(key), problem.seen, "must be a string; "+problem.advice).WithOrigin(rule))
 	}
 	return errs
 }
@@ -47,7 +50,7 @@ func (o object) unquoted(key string, value any) unquoted {
 	case map[string]any, []any:
 		return unquoted{seen: field.OmitValueType{}, text: string(text), advice: `write "|" behind its name, which makes text of what follows`}
 	}
-	u := unquoted{seen: value, text: o.Written(field.NewPath("metadata", "annotations").Key(key).String(), string(text))}
+	u := unquoted{seen: value, text: o.Written(annotations.Path(key).String(), string(text))}
 	u.advice = "put it in quotes: " + cli.Quote(u.text)
 	return u
 }
@@ -78,30 +81,11 @@ var resizerModes = []string{"Off", "Initial", "Recreate", "InPlaceOrRecreate", "
 
 // quotedModes are those of a VerticalPodAutoscaler.
 func (o object) quotedModes() field.ErrorList {
-	spec, _ := o.Object["spec"].(map[string]any)
-	update, _ := spec["updatePolicy"].(map[string]any)
-	errs := o.quotedMode(update, field.NewPath("spec", "updatePolicy"), "updateMode")
-	resources, _ := spec["resourcePolicy"].(map[string]any)
-	policies, _ := resources["containerPolicies"].([]any)
+	errs := o.quotedMode(o.mapping("spec", "updatePolicy"), field.NewPath("spec", "updatePolicy"), "updateMode")
+	policies, _ := o.part("spec", "resourcePolicy", "containerPolicies").([]any)
 	for i, item := range policies {
 		policy, _ := item.(map[string]any)
 		errs = append(errs, o.quotedMode(policy, field.NewPath("spec", "resourcePolicy", "containerPolicies").Index(i), "mode")...)
-	}
-	return errs
-}
-
-// quotedPausing makes strings of the annotations that pause a ScaledObject: what was meant counts.
-func (o object) quotedPausing() field.ErrorList {
-	var errs field.ErrorList
-	set := o.annotations()
-	for _, key := range slices.Sorted(maps.Keys(set)) {
-		_, isText := set[key].(string)
-		if isText || set[key] == nil || !strings.HasPrefix(key, annotations.GroupPausing) {
-			continue
-		}
-		problem := o.unquoted(key, set[key])
-		set[key], errs = problem.text, append(errs, field.Invalid(field.NewPath("metadata", "annotations").Key(key), problem.seen,
-			"must be a string; "+problem.advice).WithOrigin(annotations.FoundInvalidField))
 	}
 	return errs
 }

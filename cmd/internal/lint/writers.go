@@ -84,19 +84,6 @@ func (o object) kustomized(by string, way ...string) writer {
 	return writer{by: by, fields: o.mapping(way...), way: way, pairs: append(slices.Clone(way), kustomize.CommonAnnotations), onTemplates: true}
 }
 
-// pathOf is a place of an object as findings name it.
-func pathOf(way []string) *field.Path {
-	var at *field.Path
-	for _, step := range way {
-		if i, err := strconv.Atoi(step); err == nil {
-			at = at.Index(i)
-		} else {
-			at = at.Child(step)
-		}
-	}
-	return at
-}
-
 // common judges the annotations that go everywhere. Others may come from elsewhere, so that none is missing.
 func (o object) common(w writer, defaults annotations.Defaults) []finding {
 	at := pathOf(w.pairs)
@@ -108,7 +95,7 @@ func (o object) common(w writer, defaults annotations.Defaults) []finding {
 	if w.onTemplates {
 		message = w.by + " writes these to every object and to the pod templates: " + onlyOnDeployments
 	}
-	found := []finding{o.finding(severityWarning, annotations.FoundMisplaced, at.Key(s.keys[0]).String(), message)}
+	found := []finding{o.warning(annotations.FoundMisplaced, at.Key(s.keys[0]).String(), message)}
 	pairs := map[string]string{}
 	var problems field.ErrorList
 	for _, key := range s.keys {

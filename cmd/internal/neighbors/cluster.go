@@ -31,6 +31,17 @@ func Read(ctx context.Context, client kubernetes.Interface, scaledObjects dynami
 	return r.found, nil
 }
 
+// each lists the objects of a kind, page by page.
+func each[L, T runtime.Object](ctx context.Context, list func(context.Context, metav1.ListOptions) (L, error), add func(T) error) error {
+	page := func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) { return list(ctx, o) }
+	return pager.New(page).EachListItem(ctx, metav1.ListOptions{}, func(found runtime.Object) error {
+		if one, ok := found.(T); ok {
+			return add(one)
+		}
+		return nil
+	})
+}
+
 // clusterReader reads one namespace.
 type clusterReader struct {
 	client    kubernetes.Interface
@@ -40,13 +51,8 @@ type clusterReader struct {
 }
 
 func (r *clusterReader) readLimitRanges(ctx context.Context) error {
-	list := func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
-		return r.client.CoreV1().LimitRanges(r.namespace).List(ctx, o)
-	}
-	err := pager.New(list).EachListItem(ctx, metav1.ListOptions{}, func(found runtime.Object) error {
-		if limits, ok := found.(*corev1.LimitRange); ok {
-			r.found.AddLimitRange(limits, "")
-		}
+	err := each(ctx, r.client.CoreV1().LimitRanges(r.namespace).List, func(limits *corev1.LimitRange) error {
+		r.found.AddLimitRange(limits, "")
 		return nil
 	})
 	if apierrors.IsForbidden(err) {
@@ -57,15 +63,10 @@ func (r *clusterReader) readLimitRanges(ctx context.Context) error {
 }
 
 func (r *clusterReader) readHPAs(ctx context.Context) error {
-	list := func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
-		return r.client.AutoscalingV2().HorizontalPodAutoscalers(r.namespace).List(ctx, o)
-	}
-	err := pager.New(list).EachListItem(ctx, metav1.ListOptions{}, func(found runtime.Object) error {
-		if hpa, ok := found.(*autoscalingv2.HorizontalPodAutoscaler); ok {
-			s := Scaler{Metadata: hpa.ObjectMeta}
-			s.Spec.ScaleTargetRef = hpa.Spec.ScaleTargetRef
-			r.found.AddScaler(annotations.KindHPA, s, "")
-		}
+	err := each(ctx, r.client.AutoscalingV2().HorizontalPodAutoscalers(r.namespace).List, func(hpa *autoscalingv2.HorizontalPodAutoscaler) error {
+		s := Scaler{Metadata: hpa.ObjectMeta}
+		s.Spec.ScaleTargetRef = hpa.Spec.ScaleTargetRef
+		r.found.AddScaler(annotations.KindHPA, s, "")
 		return nil
 	})
 	return r.hidden("HorizontalPodAutoscalers", err)
@@ -95,15 +96,7 @@ func (r *clusterReader) readResizers(ctx context.Context) error {
 
 // readExtension reads a kind that few clusters have.
 func (r *clusterReader) readExtension(ctx context.Context, resource schema.GroupVersionResource, what string, add func(*unstructured.Unstructured) error) error {
-	list := func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
-		return r.dynamic.Resource(resource).Namespace(r.namespace).List(ctx, o)
-	}
-	err := pager.New(list).EachListItem(ctx, metav1.ListOptions{}, func(found runtime.Object) error {
-		if o, ok := found.(*unstructured.Unstructured); ok {
-			return add(o)
-		}
-		return nil
-	})
+	err := each(ctx, r.dynamic.Resource(resource).Namespace(r.namespace).List, add)
 	if apierrors.IsNotFound(err) {
 		return nil
 	}

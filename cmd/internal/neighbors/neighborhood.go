@@ -109,7 +109,7 @@ func (n *Neighborhood) Take(other *Neighborhood) {
 	addMissing(n.scalers, other.scalers)
 	addMissing(n.resizers, other.resizers)
 	addMissing(n.places, other.places)
-	n.Injection = cmp.Or(n.Injection, other.Injection)
+	n.unknown, n.Injection = cmp.Or(n.unknown, other.unknown), cmp.Or(n.Injection, other.Injection)
 }
 
 func addMissing[K comparable, V any](to, from map[K]V) {
@@ -118,18 +118,6 @@ func addMissing[K comparable, V any](to, from map[K]V) {
 			to[key] = value
 		}
 	}
-}
-
-// Over is the neighborhood with what another one has besides.
-func (n *Neighborhood) Over(other *Neighborhood) *Neighborhood {
-	if n != nil {
-		maps.Copy(other.limitRanges, n.limitRanges)
-		maps.Copy(other.scalers, n.scalers)
-		maps.Copy(other.resizers, n.resizers)
-		maps.Copy(other.places, n.places)
-		other.Injection = cmp.Or(n.Injection, other.Injection)
-	}
-	return other
 }
 
 // Of is what the neighborhood is for one workload.

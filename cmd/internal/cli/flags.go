@@ -53,8 +53,11 @@ func Allowed(f *pflag.Flag) string {
 	return "a " + f.Value.Type()
 }
 
-// AsIs is the Format of a Value that is a string.
-func AsIs(s string) string { return s }
+// Text is a string that is allowed or not; kind and want are Value's.
+func Text(value *string, kind, want string, isAllowed func(string) bool) pflag.Value {
+	return Value[string]{Var: value, Kind: kind, Want: want, Format: func(s string) string { return s },
+		Parse: func(s string) (string, bool) { return s, isAllowed(s) }}
+}
 
 // Duration is a Go duration from lo to hi.
 func Duration(value *time.Duration, lo, hi time.Duration) pflag.Value {
@@ -136,19 +139,17 @@ func parseFraction(s string) (resource.Quantity, bool) {
 
 // OneOf is one of a few words.
 func OneOf(value *string, words ...string) pflag.Value {
-	return Value[string]{Var: value, Kind: strings.Join(words, "|"), Format: AsIs, Want: strings.Join(words, " or "),
-		Parse: func(s string) (string, bool) { return s, slices.Contains(words, s) }}
+	return Text(value, strings.Join(words, "|"), strings.Join(words, " or "), func(s string) bool { return slices.Contains(words, s) })
 }
 
 // Address is where a server listens, in controller-runtime's convention: host:port, :port, or 0 for not at all.
 func Address(value *string) pflag.Value {
-	return Value[string]{Var: value, Kind: "address", Format: AsIs,
-		Want: "host:port or :port with a port from 0 to 65535 (0 picks a free one), or 0 to serve nothing",
-		Parse: func(s string) (string, bool) {
-			_, port, err := net.SplitHostPort(s)
-			n, bad := strconv.ParseUint(port, 10, 16)
-			return s, s == NoAddress || err == nil && bad == nil && n <= 65535
-		}}
+	const want = "host:port or :port with a port from 0 to 65535 (0 picks a free one), or 0 to serve nothing"
+	return Text(value, "address", want, func(s string) bool {
+		_, port, err := net.SplitHostPort(s)
+		_, bad := strconv.ParseUint(port, 10, 16)
+		return s == NoAddress || err == nil && bad == nil
+	})
 }
 
 // NoAddress as an address means that the server is not started.
@@ -156,12 +157,12 @@ const NoAddress = "0"
 
 // Namespace is the name of a namespace; empty where the flag has an own meaning for that.
 func Namespace(value *string) pflag.Value {
-	return Value[string]{Var: value, Kind: "namespace", Format: AsIs, Want: "the name of a namespace (a DNS label)",
-		Parse: func(s string) (string, bool) { return s, s == "" || len(validation.IsDNS1123Label(s)) == 0 }}
+	return Text(value, "namespace", "the name of a namespace (a DNS label)", func(s string) bool {
+		return s == "" || len(validation.IsDNS1123Label(s)) == 0
+	})
 }
 
 // ObjectName is the name of an API object.
 func ObjectName(value *string) pflag.Value {
-	return Value[string]{Var: value, Kind: "name", Format: AsIs, Want: "the name of an object (a DNS subdomain)",
-		Parse: func(s string) (string, bool) { return s, len(validation.IsDNS1123Subdomain(s)) == 0 }}
+	return Text(value, "name", "the name of an object (a DNS subdomain)", func(s string) bool { return len(validation.IsDNS1123Subdomain(s)) == 0 })
 }

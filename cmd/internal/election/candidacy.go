@@ -33,9 +33,9 @@ type candidacy struct {
 	concede context.CancelFunc
 }
 
-// Get reads the lease. Whoever finds somebody else in it gives up at once. A candidate goes back to watching it; a leader was
-// stopped for longer than the lease lasts, and client-go would let it go on trying, and its term with it, until the renew deadline.
-// A lease that has run out is shown as one that nobody holds: client-go would only begin to watch it now.
+// Get reads the lease. If somebody else is in it, the candidacy ends at once: a candidate goes back to watching the lease, and a leader
+// has been stopped for longer than the lease lasts. client-go would let that leader try, and its term go on, until the renew deadline.
+// A lease that has run out is shown to client-go as one that nobody holds. Otherwise it would first watch it for as long as a lease lasts.
 func (b *candidacy) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
 	record, raw, err := b.Interface.Get(ctx)
 	if err != nil || record.HolderIdentity == "" || record.HolderIdentity == b.Identity() {
@@ -49,7 +49,7 @@ func (b *candidacy) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord
 	return record, raw, nil
 }
 
-// Create is the first lease ever.
+// Create makes the lease, where there has never been one.
 func (b *candidacy) Create(ctx context.Context, r resourcelock.LeaderElectionRecord) error {
 	sent := b.tenure.Clock()
 	return b.count(sent, r, b.Interface.Create(ctx, r))

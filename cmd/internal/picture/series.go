@@ -5,7 +5,7 @@ import (
 	"math"
 )
 
-// panel draws bands and lines first, so that nothing hides a mark, and what is written last, where there is room for it.
+// panel draws bands and lines first, so that nothing hides a mark. Text comes last, and goes where there is room for it.
 func (a axes) panel(c *canvas, p Panel) {
 	g := newGround(point{a.left, a.top}, point{a.right + outset + margin, a.bottom})
 	for _, b := range p.Bands {

@@ -57,8 +57,9 @@ type sumRow struct {
 	of   func(*trace.Summary) string
 }
 
-// sumRows are the rows of the summary. Annotations that were not in force are compared by the changes of the size that
-// they ask for: nobody has carried them out, so they ask for the same again at every observation.
+// sumRows are the rows of the summary. Where two sets of annotations are compared, decisions to scale do not count: nobody has carried
+// out what was decided under those that were not in force, so that the same is decided again at every observation. What counts is how
+// often the size that is decided on changes.
 func sumRows(compared bool) []sumRow {
 	hours := func(h float64) string { return fmt.Sprintf("%.2f", h) }
 	changes := sumRow{"decisions to scale", func(s *trace.Summary) string { return fmt.Sprint(s.Changes) }}

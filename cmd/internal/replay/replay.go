@@ -183,8 +183,8 @@ func (l *lines) show(p pair) error {
 
 func (l *lines) end() error { return nil }
 
-// compare prepares the replay under the annotations as recorded, and under those of --set if there are any. Where there
-// is nothing to compare with, because a workload has no annotations yet or only one answer is wanted, --set takes their place.
+// compare prepares the replay under the annotations as recorded and, if there are any, under those of --set. If the workload had no
+// annotations, or if the output has room for one answer only, there is no comparison: those of --set take the place of the recorded ones.
 func (j job) compare(r *trace.Reader) (*comparison, error) {
 	workload := r.Workload()
 	recorded, when := workload.Annotations, ""
@@ -201,7 +201,7 @@ func (j job) compare(r *trace.Reader) (*comparison, error) {
 	return c, err
 }
 
-// withSet says in a message which annotations it is about.
+// withSet begins messages about the annotations of --set.
 const withSet = "with --set, "
 
 // replay starts one under these annotations. Warnings about them are told; errors are one to a line.

@@ -49,9 +49,9 @@ func (t *table) show(p pair) error {
 	return t.Err()
 }
 
-// changes says whether an observation is worth a row: the first one, a decision to scale that is not the one before
-// again, replicas that somebody else has set, metrics that begin or cease to fail, another limit. What a window holds
-// back from time to time is not.
+// changes says whether an observation is worth a row. It is if it is the first one, if it decides to scale and the one before did not
+// decide the same, if somebody else has set the replicas, if metrics begin or cease to fail, or if another limit holds. It is not if only
+// a window holds back something now and then.
 func (t *table) changes(p pair) bool {
 	now, before := p.asked(), t.before.asked()
 	if before == nil || scales(now, before) || scales(p.recorded, t.before.recorded) {
@@ -63,7 +63,7 @@ func (t *table) changes(p pair) bool {
 	return now.Current != before.Current && now.Current != t.before.recorded.Desired
 }
 
-// scales says whether it is decided to scale, and not in the same way as before.
+// scales says whether an outcome is a decision to scale that is not the same as the one before.
 func scales(now, before *trace.Outcome) bool {
 	return now.Desired != now.Current && (now.Desired != before.Desired || now.Current != before.Current)
 }

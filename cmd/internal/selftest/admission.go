@@ -43,7 +43,7 @@ func (t *tester) checkAdmitted(ctx context.Context, claim string, d *appsv1.Depl
 	t.ok(claim, "as a dry run in namespace "+cli.Quote(t.namespace))
 }
 
-// checkRefusal wants the webhook to refuse a Deployment, in words that nobody else has.
+// checkRefusal wants a Deployment to be refused, and by the webhook: its words show that, because nobody else has them.
 func (t *tester) checkRefusal(ctx context.Context, d *appsv1.Deployment, hooks []admissionv1.ValidatingWebhook) {
 	const claim = "a Deployment without a CPU request is refused"
 	err := t.tryOut(ctx, d)
@@ -70,7 +70,7 @@ func (t *tester) tryOut(ctx context.Context, d *appsv1.Deployment) error {
 	return err
 }
 
-// adviceAfter is what to do where a Deployment was refused that should not have been, or not by whom it should have been.
+// adviceAfter is what to do about a refusal that should not have been, or that came from somebody else than the webhook.
 func adviceAfter(err error) string {
 	status := apierrors.APIStatus(nil)
 	switch {
@@ -86,7 +86,7 @@ func adviceAfter(err error) string {
 	return "if something else than mini-hpa refused it, name a namespace with --namespace where it does not"
 }
 
-// isOurRefusal says whether it was refused because of that field: nobody else demands it under that name, the API server itself least of all.
+// isOurRefusal says whether an error is the webhook's refusal. Nobody else demands the missing field by that name, not even the API server.
 func isOurRefusal(err error) bool {
 	status := apierrors.APIStatus(nil)
 	if !apierrors.IsInvalid(err) || !errors.As(err, &status) || status.Status().Details == nil {

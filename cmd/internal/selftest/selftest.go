@@ -136,6 +136,7 @@ func serviceAccount(value *account) pflag.Value {
 
 // optionalName is the name of an API object, or nothing.
 func optionalName(value *string) pflag.Value {
-	return cli.Value[string]{Var: value, Kind: "name", Format: cli.AsIs, Want: "the name of an object (a DNS subdomain), or nothing",
-		Parse: func(s string) (string, bool) { return s, s == "" || len(validation.IsDNS1123Subdomain(s)) == 0 }}
+	return cli.Text(value, "name", "the name of an object (a DNS subdomain), or nothing", func(s string) bool {
+		return s == "" || len(validation.IsDNS1123Subdomain(s)) == 0
+	})
 }

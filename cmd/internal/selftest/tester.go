@@ -3,6 +3,7 @@ package selftest
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -63,14 +64,11 @@ func newTester(t *task, base *rest.Config, out io.Writer) (*tester, error) {
 	tests := &tester{task: t, tally: tally{out: out}, said: &warnings{}, dial: (&net.Dialer{}).DialContext}
 	config, patient := t.api.Config(base, t.api.Timeout), t.api.Config(base, t.api.Timeout+longestWebhook)
 	config.WarningHandler, patient.WarningHandler = rest.NoWarnings{}, tests.said
-	var err error
-	if tests.client, err = kubernetes.NewForConfig(config); err != nil {
-		return nil, fmt.Errorf("cannot make clients for the API server: %w", err)
-	}
-	if tests.create, err = kubernetes.NewForConfig(patient); err != nil {
-		return nil, fmt.Errorf("cannot make clients for the API server: %w", err)
-	}
-	if tests.samples, err = metrics.NewLister(config, t.home()); err != nil {
+	var errs [3]error
+	tests.client, errs[0] = kubernetes.NewForConfig(config)
+	tests.create, errs[1] = kubernetes.NewForConfig(patient)
+	tests.samples, errs[2] = metrics.NewLister(config, t.home())
+	if err := errors.Join(errs[:]...); err != nil {
 		return nil, fmt.Errorf("cannot make clients for the API server: %w", err)
 	}
 	return tests, nil

@@ -56,7 +56,7 @@ func (t *task) Declare(f *pflag.FlagSet) {
 }
 
 // span is a duration of whole seconds, or empty for what the load says.
-func span(value *time.Duration, hi time.Duration) cli.Value[time.Duration] {
+func span(value *time.Duration, hi time.Duration) pflag.Value {
 	return cli.Value[time.Duration]{Var: value, Kind: "duration",
 		Want: fmt.Sprintf("a duration of whole seconds from 1s to %s, such as 30m", cli.Short(hi)),
 		Format: func(d time.Duration) string {
@@ -72,9 +72,8 @@ func span(value *time.Duration, hi time.Duration) cli.Value[time.Duration] {
 }
 
 // incident is something that happens in a simulation; empty if it does not. Its errors are reported when all flags are known.
-func incident(value *string, example string) cli.Value[string] {
-	return cli.Value[string]{Var: value, Kind: "event", Format: cli.AsIs, Want: "it in this form, such as " + example,
-		Parse: func(s string) (string, bool) { return s, true }}
+func incident(value *string, example string) pflag.Value {
+	return cli.Text(value, "event", "it in this form, such as "+example, func(string) bool { return true })
 }
 
 func (t *task) check() error {

@@ -1,6 +1,7 @@
 package simulate
 
 import (
+	"cmp"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -66,7 +67,7 @@ func (t *task) events(workload *appsv1.Deployment) (err error) {
 	return nil
 }
 
-// isInTime refuses what would never be seen.
+// isInTime refuses what would begin only after the end of the simulation.
 func (t *task) isInTime(at time.Duration) error {
 	if at < t.setup.Duration {
 		return nil
@@ -92,20 +93,11 @@ func (t *task) manifest(s cli.Streams) (*lint.Subject, error) {
 	case o.Refused != "":
 		return nil, cli.Unreadable(fmt.Errorf("cannot simulate the manifest %s, which cannot be applied:\n%s", inputName(t.file), o.Refused))
 	}
-	t.besides = o.Deployments[0].Besides()
-	named(o.Deployments[0].Workload)
-	return o.Deployments[0], nil
-}
-
-// named fills in what kubectl apply would, for the reader's sake.
-func named(d *appsv1.Deployment) *appsv1.Deployment {
-	if d.Name == "" {
-		d.Name = "web"
-	}
-	if d.Namespace == "" {
-		d.Namespace = "default"
-	}
-	return d
+	only := o.Deployments[0]
+	t.besides = only.Besides()
+	// What kubectl apply would fill in, for the reader's sake.
+	only.Workload.Name, only.Workload.Namespace = cmp.Or(only.Workload.Name, "web"), cmp.Or(only.Workload.Namespace, "default")
+	return only, nil
 }
 
 func (t *task) curve(s cli.Streams) (simulate.Load, error) {
@@ -139,7 +131,7 @@ func inputName(name string) string {
 	return cli.Quote(name)
 }
 
-// supply gives the containers what LimitRanges give to those of a new pod.
+// supply gives the containers the requests and limits that LimitRanges would give to those of a new pod.
 func supply(spec *corev1.PodSpec, ranges []*corev1.LimitRange) {
 	for _, c := range podspec.All(spec) {
 		for _, name := range []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory} {
@@ -150,7 +142,7 @@ func supply(spec *corev1.PodSpec, ranges []*corev1.LimitRange) {
 	}
 }
 
-// supplied adds what is missing. A limit without a request is also the request, before a LimitRange is considered.
+// supplied adds what is missing of one resource. A limit without a request is also the request, before a LimitRange is considered.
 func supplied(r *corev1.ResourceRequirements, name corev1.ResourceName, from *corev1.LimitRange) {
 	_, requested := r.Requests[name]
 	_, limited := r.Limits[name]

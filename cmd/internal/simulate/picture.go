@@ -6,8 +6,6 @@ import (
 	"math"
 	"time"
 
-	autoscalingv2 "k8s.io/api/autoscaling/v2"
-
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/picture"
 	"github.com/mini-hpa/mini-hpa/scaler/simulate"
@@ -30,7 +28,7 @@ func (v *variant) picture() picture.Variant {
 		Panels: []picture.Panel{v.replicasPanel(), v.usagePanel()}}
 }
 
-// spans sets an outage of the metrics apart.
+// spans divides the time where an outage of the metrics begins and ends; nil without one.
 func (v *variant) spans() []picture.Span {
 	o := v.setup.Outage
 	if o == nil || o.At >= v.setup.Duration {
@@ -40,7 +38,7 @@ func (v *variant) spans() []picture.Span {
 	return []picture.Span{{To: o.At}, {Name: "no metrics", From: o.At, To: end, Alarm: true}, {From: end, To: v.setup.Duration}}
 }
 
-// replicasPanel is the load in pods at their target, and the replicas that are there for it.
+// replicasPanel shows the load, as the number of pods that it would keep exactly at their target, and how many replicas there are.
 func (v *variant) replicasPanel() picture.Panel {
 	per := v.setup.PerReplica()
 	load := picture.Line{Name: "load: replicas on its edge are exactly at the target", Look: picture.Area, Steps: true}
@@ -57,12 +55,12 @@ func (v *variant) replicasPanel() picture.Panel {
 	}
 	p.Marks = v.marks()
 	replicas.Points = v.stairs()
-	p.Lines = append(p.Lines, v.bound("min and max", v.setup.Policy.Min, "min"), v.bound("min and max", v.setup.Policy.Max, "max"), ready, replicas)
+	p.Lines = append(p.Lines, v.bound("min", v.setup.Policy.Min), v.bound("max", v.setup.Policy.Max), ready, replicas)
 	return p
 }
 
-func (v *variant) bound(name string, replicas int32, label string) picture.Line {
-	return picture.Line{Name: name, Look: picture.Bound, Points: v.level(float64(replicas)), Label: fmt.Sprintf("%s %d", label, replicas)}
+func (v *variant) bound(label string, replicas int32) picture.Line {
+	return picture.Line{Name: "min and max", Look: picture.Bound, Points: v.level(float64(replicas)), Label: fmt.Sprintf("%s %d", label, replicas)}
 }
 
 func (v *variant) level(value float64) []picture.Point {
@@ -113,7 +111,7 @@ func (v *variant) usagePanel() picture.Panel {
 	}
 	p := picture.Panel{Title: "CPU usage of the pods, as the metrics API tells it", Unit: unit, Short: true}
 	if target := v.setup.PerReplica() / request; target > 0 {
-		up, down := tolerance(v.setup.Policy.Up), tolerance(v.setup.Policy.Down)
+		up, down := v.setup.Policy.Up.Tolerance.AsApproximateFloat64(), v.setup.Policy.Down.Tolerance.AsApproximateFloat64()
 		p.Bands = []picture.Band{{Name: "tolerance: no change within", Low: target * (1 - down), High: target * (1 + up)}}
 		p.Lines = append(p.Lines, picture.Line{Name: "target", Look: picture.Target, Points: v.level(target), Label: "target " + fmt.Sprintf("%.4g", target)})
 	}
@@ -121,14 +119,7 @@ func (v *variant) usagePanel() picture.Panel {
 	return p
 }
 
-func tolerance(r autoscalingv2.HPAScalingRules) float64 {
-	if r.Tolerance == nil {
-		return 0
-	}
-	return r.Tolerance.AsApproximateFloat64()
-}
-
-// sampled are moments close enough for the eye, and not more.
+// sampled are the moments that are drawn. More of them than this would look the same.
 func (v *variant) sampled() []simulate.Moment {
 	const most = 450
 	step := max(1, int(v.setup.Duration/time.Second/most))

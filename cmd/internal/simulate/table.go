@@ -75,7 +75,7 @@ func (t *table) rows() {
 	}
 }
 
-// moment is one row, if it is worth one: if something changes, or for the minute.
+// moment adds a row if something changes, or if the minute has none yet.
 func (t *table) moment(at time.Duration, now []*simulate.Evaluation, changes bool) {
 	cells := []string{picture.Clock(at), fmt.Sprintf("%.0fm", t.variants[0].run.Moments[at/simulate.Tick].Load)}
 	for i, e := range now {
@@ -96,7 +96,7 @@ func (t *table) moment(at time.Duration, now []*simulate.Evaluation, changes boo
 	t.Row(append(cells, cmp.Or(t.because(now), "-"))...)
 }
 
-// because says why the only variant changes or does not, and which of several variants change and why.
+// because is the reason of the only variant, be it for a change or for none. Of several variants it is the reasons of those that change.
 func (t *table) because(now []*simulate.Evaluation) string {
 	if len(now) == 1 {
 		return held(now[0])

@@ -64,7 +64,7 @@ COUNT ?= 6
 BENCH ?= .
 bench: ## Run the benchmarks of the hot paths COUNT times, and compare them with the run before.
 	@mkdir -p bench-output && if [ -f bench-output/now.txt ]; then mv bench-output/now.txt bench-output/before.txt; fi
-	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -benchtime 0.3s -count $(COUNT) ./annotations ./informer ./scaler ./scaler/metrics ./scaler/recommend > bench-output/part.txt || { cat bench-output/part.txt; exit 1; }
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -benchtime 0.3s -count $(COUNT) ./annotations ./cmd/internal/manifest ./informer ./scaler ./scaler/metrics ./scaler/recommend > bench-output/part.txt || { cat bench-output/part.txt; exit 1; }
 	@mv bench-output/part.txt bench-output/now.txt
 	$(BENCHSTAT) $$(ls bench-output/before.txt 2>/dev/null) bench-output/now.txt
 

@@ -8,9 +8,11 @@ import (
 )
 
 const (
-	// maxRepeated is how much aliases may repeat in a document, in bytes. A few lines of them can stand for gigabytes, or be
-	// nested without end.
-	maxRepeated = 8 << 20
+	// maxRepeated, spareRepeated and repeatedTimes are how much the aliases of a file may repeat together: so many times its size and some more, in bytes.
+	// A few lines of them can stand for gigabytes, or be nested without end, and what they repeat takes the time of what is written out.
+	maxRepeated   = 8 << 20
+	spareRepeated = 1 << 20
+	repeatedTimes = 4
 	// maxNested is how deep lists and mappings may be nested. Reading deeper ones takes more than linear time.
 	maxNested = 1000
 	// nodeWeight is about what a node takes in memory besides its text.
@@ -19,11 +21,15 @@ const (
 
 var errName = errors.New("the name in a mapping must be text")
 
+// roomFor is how much the aliases of a file of this size may repeat.
+func roomFor(size int) int { return min(spareRepeated+repeatedTimes*size, maxRepeated) }
+
 // expansion measures how large a document is with its aliases expanded, without expanding them.
 type expansion struct {
 	// anchored are the weights of the nodes with an anchor. Those come before their aliases.
 	anchored map[*yaml.Node]int
-	repeated int
+	// repeated is what the aliases of the document come to, room what those of the file may still come to.
+	repeated, room int
 	// nested is how deep what is measured is.
 	nested int
 }
@@ -51,6 +57,9 @@ func (x *expansion) measure(n *yaml.Node) (int, error) {
 		weight += part
 	}
 	if n.Anchor != "" {
+		if x.anchored == nil {
+			x.anchored = map[*yaml.Node]int{}
+		}
 		x.anchored[n] = weight
 	}
 	return weight, nil
@@ -61,8 +70,9 @@ func (x *expansion) repeat(n *yaml.Node) (int, error) {
 	if !ok {
 		return 0, LineError{n.Line, errors.New("an alias stands for what it is a part of")}
 	}
-	if x.repeated += weight; x.repeated > maxRepeated {
-		return 0, LineError{n.Line, errors.New("the aliases up to here stand for too much")}
+	if x.repeated += weight; x.repeated > x.room {
+		return 0, LineError{n.Line, fmt.Errorf("the aliases up to here stand for too much; those of a file may repeat %d MiB and %d times its size, and at most %d MiB",
+			spareRepeated>>20, repeatedTimes, maxRepeated>>20)}
 	}
 	return weight, nil
 }

@@ -29,6 +29,8 @@ type chunk struct {
 	line int // the line of the file that it begins with
 	// always says that its objects need not name their kind.
 	always bool
+	// common is what it shares with others; nil if it is alone.
+	common *common
 }
 
 // chunks takes a stream apart as kubectl does: at each line that begins with ---. A document that is broken is no reason

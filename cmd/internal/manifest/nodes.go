@@ -31,6 +31,16 @@ func (c chunk) nodes() (node *yaml.Node, err error) {
 			node, err = nil, LineError{c.line, errors.New("the YAML parser does not understand it")}
 		}
 	}()
+	if c.common != nil && len(c.text) <= maxShort {
+		if known, ok := c.common.broken[c.text]; ok {
+			return nil, known
+		}
+		defer func() {
+			if raw := (unparsed{}); errors.As(err, &raw) {
+				c.common.broken[c.text] = raw
+			}
+		}()
+	}
 	decoder := yaml.NewDecoder(strings.NewReader(c.text))
 	var document, next yaml.Node
 	switch err := decoder.Decode(&document); {

@@ -24,18 +24,39 @@ type Part struct {
 // no reason not to read the others. Unless all is true, documents that name no kind have nodes and no value: large files are often none of
 // Kubernetes.
 func Read(text string, all bool) iter.Seq[Part] {
-	return read(text, all, nil)
+	return read(text, all, nil, newCommon(len(text)))
 }
 
 // ReadText reads the documents in a scalar of this one. Their places are those in the file.
 func (d Document) ReadText(scalar *yaml.Node) iter.Seq[Part] {
-	return read(scalar.Value, true, &host{outside: placeOf(scalar), sheet: d.sheet, text: scalar})
+	with := newCommon(len(scalar.Value))
+	if d.sheet != nil {
+		with = d.sheet.common
+	}
+	return read(scalar.Value, true, &host{outside: placeOf(scalar), sheet: d.sheet, text: scalar}, with)
 }
 
-func read(text string, all bool, h *host) iter.Seq[Part] {
+// common is what the parts of a file have in common, and the texts that stand in them.
+type common struct {
+	// room is how much more their aliases may repeat, in bytes.
+	room int
+	// broken are short parts that cannot be parsed, filled those that can be once their placeholders stand for nothing, or cannot: a file may have
+	// a hundred thousand of them, which say the same.
+	broken map[string]unparsed
+	filled map[string]bool
+}
+
+func newCommon(size int) *common {
+	return &common{room: roomFor(size), broken: map[string]unparsed{}, filled: map[string]bool{}}
+}
+
+// maxShort is how long a part may be of which it is remembered what was found. Of longer ones there are not so many.
+const maxShort = 64
+
+func read(text string, all bool, h *host, with *common) iter.Seq[Part] {
 	return func(yield func(Part) bool) {
 		for _, c := range chunks(text) {
-			c.always = all
+			c.always, c.common = all, with
 			p := Part{chunk: c, host: h}
 			p.Documents, p.Err = c.read()
 			if len(p.Documents) > 0 {

@@ -84,7 +84,19 @@ func (p Part) IsTemplate(file string) bool {
 			rest.WriteString(strings.ReplaceAll(line, "\x00", "x"))
 		}
 	}
-	return chunk{text: rest.String(), line: p.line}.isYAML()
+	return p.common.canBeFilled(chunk{text: rest.String(), line: p.line})
+}
+
+// canBeFilled says whether a part can be parsed, whose placeholders stand for nothing.
+func (c *common) canBeFilled(plain chunk) bool {
+	known, ok := c.filled[plain.text]
+	if !ok {
+		known = plain.isYAML()
+	}
+	if !ok && len(plain.text) <= maxShort {
+		c.filled[plain.text] = known
+	}
+	return known
 }
 
 // inChart says whether a file is below the templates of a Helm chart.

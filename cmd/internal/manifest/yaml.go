@@ -25,9 +25,11 @@ func (c chunk) readYAML() (d Document, err error) {
 		return d, err
 	}
 	renumber(d.Node, c.lines())
-	if _, err := (&expansion{anchored: map[*yaml.Node]int{}}).measure(d.Node); err != nil {
+	x := expansion{room: c.common.room}
+	if _, err := x.measure(d.Node); err != nil {
 		return d, err
 	}
+	c.common.room -= x.repeated
 	if isListOfObjects(d.Node) {
 		return d, LineError{d.Node.Line, errors.New("is a list of objects, and only one of kind List can be applied; separate them with ---")}
 	}
@@ -37,10 +39,14 @@ func (c chunk) readYAML() (d Document, err error) {
 	}
 	var scalars odd
 	scalars.look(d.Node, false)
+	if value, ok := c.value(d.Node, &scalars); ok {
+		d.Value = value
+		return d, scalars.refused()
+	}
 	text, err := c.withNames(scalars.names)
 	var odd error
-	if none := scalars.infinite; err != nil && len(none) > 0 {
-		odd = LineError{none[0].Line, fmt.Errorf("cannot be parsed: %s is no number in JSON, so the API server gets nothing of this; put it in quotes", none[0].Value)}
+	if refused := scalars.refused(); err != nil && refused != nil {
+		odd = refused
 		if quoted, ok := c.quoted(scalars.all()); ok {
 			text, err = kubectl.YAMLToJSON([]byte(quoted.text))
 		} else {
@@ -129,8 +135,10 @@ type odd struct {
 	infinite []*yaml.Node
 }
 
+// isText are the styles of scalars that are text, or what their tag says.
+const isText = yaml.TaggedStyle | yaml.DoubleQuotedStyle | yaml.SingleQuotedStyle | yaml.LiteralStyle | yaml.FoldedStyle
+
 func (s *odd) look(n *yaml.Node, isName bool) {
-	const isText = yaml.TaggedStyle | yaml.DoubleQuotedStyle | yaml.SingleQuotedStyle | yaml.LiteralStyle | yaml.FoldedStyle
 	switch {
 	case n.Kind != yaml.ScalarNode || n.Style&isText != 0:
 	case slices.Contains(notFinite, n.Value):
@@ -143,6 +151,15 @@ func (s *odd) look(n *yaml.Node, isName bool) {
 	for i, child := range n.Content {
 		s.look(child, n.Kind == yaml.MappingNode && i%2 == 0)
 	}
+}
+
+// refused says why the API server takes nothing of the document, if a number is none in JSON.
+func (s *odd) refused() error {
+	if len(s.infinite) == 0 {
+		return nil
+	}
+	first := s.infinite[0]
+	return LineError{first.Line, fmt.Errorf("cannot be parsed: %s is no number in JSON, so the API server gets nothing of this; put it in quotes", first.Value)}
 }
 
 // all are those that need quotes.

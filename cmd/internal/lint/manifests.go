@@ -152,7 +152,7 @@ func (m *manifests) read(s source, stdin io.Reader) {
 		}
 		switch {
 		case p.Err == nil:
-		case p.IsTemplate(s.name):
+		case m.failed[s.shown()] < maxErrors && p.IsTemplate(s.name): // which takes the time of another look
 			m.templates++
 			continue
 		case s.met && !p.MayBeManifest():

@@ -8,11 +8,6 @@ import (
 )
 
 const (
-	// maxRepeated, spareRepeated and repeatedTimes are how much the aliases of a file may repeat together: so many times its size and some more, in bytes.
-	// A few lines of them can stand for gigabytes, or be nested without end, and what they repeat takes the time of what is written out.
-	maxRepeated   = 8 << 20
-	spareRepeated = 1 << 20
-	repeatedTimes = 4
 	// maxNested is how deep lists and mappings may be nested. Reading deeper ones takes more than linear time.
 	maxNested = 1000
 	// nodeWeight is about what a node takes in memory besides its text.
@@ -20,9 +15,6 @@ const (
 )
 
 var errName = errors.New("the name in a mapping must be text")
-
-// roomFor is how much the aliases of a file of this size may repeat.
-func roomFor(size int) int { return min(spareRepeated+repeatedTimes*size, maxRepeated) }
 
 // expansion measures how large a document is with its aliases expanded, without expanding them.
 type expansion struct {

@@ -36,8 +36,8 @@ func (c chunk) nodes() (node *yaml.Node, err error) {
 			return nil, known
 		}
 		defer func() {
-			if raw := (unparsed{}); errors.As(err, &raw) {
-				c.common.broken[c.text] = raw
+			if errors.As(err, &unparsed{}) {
+				c.common.broken[c.text] = err
 			}
 		}()
 	}

@@ -36,28 +36,18 @@ func (d Document) ReadText(scalar *yaml.Node) iter.Seq[Part] {
 	return read(scalar.Value, true, &host{outside: placeOf(scalar), sheet: d.sheet, text: scalar}, with)
 }
 
-// common is what the parts of a file have in common, and the texts that stand in them.
-type common struct {
-	// room is how much more their aliases may repeat, in bytes.
-	room int
-	// broken are short parts that cannot be parsed, filled those that can be once their placeholders stand for nothing, or cannot: a file may have
-	// a hundred thousand of them, which say the same.
-	broken map[string]unparsed
-	filled map[string]bool
-}
-
-func newCommon(size int) *common {
-	return &common{room: roomFor(size), broken: map[string]unparsed{}, filled: map[string]bool{}}
-}
-
-// maxShort is how long a part may be of which it is remembered what was found. Of longer ones there are not so many.
-const maxShort = 64
-
 func read(text string, all bool, h *host, with *common) iter.Seq[Part] {
 	return func(yield func(Part) bool) {
 		for _, c := range chunks(text) {
 			c.always, c.common = all, with
 			p := Part{chunk: c, host: h}
+			if h != nil {
+				with.inside--
+			}
+			if with.inside < 0 {
+				yield(p.refused())
+				return
+			}
 			p.Documents, p.Err = c.read()
 			if len(p.Documents) > 0 {
 				p.share(atlas{})
@@ -67,6 +57,12 @@ func read(text string, all bool, h *host, with *common) iter.Seq[Part] {
 			}
 		}
 	}
+}
+
+// refused is a part that is one too many.
+func (p Part) refused() Part {
+	p.Err = LineError{p.line, fmt.Errorf("the texts in this file have too many documents; they may have %d, and one more for every %d bytes of the file", spareInside, sizeInside)}
+	return p
 }
 
 // share gives the documents what they have in common.

@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -78,6 +79,27 @@ func TestAliasesOfAFile(t *testing.T) {
 				t.Errorf("%s: %v", name, p.Err)
 			}
 		}
+	}
+}
+
+// TestTextsOfAFile: the documents that stand in strings are bounded for the whole file, and the first one too many is named.
+func TestTextsOfAFile(t *testing.T) {
+	d := first(t, "kind: A\nx: |\n"+strings.Repeat("  ---\n  a: b\n", 900)+"y: |\n"+strings.Repeat("  ---\n  a: b\n", 900))
+	read, refused := 0, []string(nil)
+	for _, name := range []string{"x", "y"} {
+		_, scalar := d.Walk(name)
+		for p := range d.ReadText(scalar) {
+			read += len(p.Documents)
+			if p.Err != nil {
+				at := p.Told()
+				refused = append(refused, fmt.Sprintf("%d: %v", at.Line, at))
+			}
+		}
+	}
+	size := len("kind: A\nx: |\ny: |\n") + 1800*len("  ---\n  a: b\n")
+	line := 4 + 2*(1000+size/32)
+	if want := fmt.Sprintf("%d: the texts in this file have too many documents; they may have 1000, and one more for every 32 bytes of the file", line); read != 1000+size/32 || len(refused) != 1 || refused[0] != want {
+		t.Errorf("%d documents were read, and %q, want %q", read, refused, want)
 	}
 }
 

@@ -1,7 +1,9 @@
 package manifest
 
 import (
+	"cmp"
 	"encoding/json"
+	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
@@ -10,21 +12,56 @@ import (
 	yaml "sigs.k8s.io/yaml/goyaml.v3"
 )
 
-// value is what kubectl reads of the document with these nodes, made of the nodes and not of another look at the text: of the time that a short
-// document takes, most is spent on starting a parser. The parser of the nodes and that of kubectl take the same text apart in the same way, and
-// differ in what a plain scalar is. Where they differ in more, it fails, and kubectl's parser is asked: in tags and merges, in aliases, of which
-// kubectl's takes only so many, and in tabs beside comments.
-func (c chunk) value(root *yaml.Node, scalars *odd) (any, bool) {
-	if len(scalars.none) > 0 || strings.ContainsAny(c.text, "!*") || strings.Contains(c.text, "#") && strings.Contains(c.text, "\t") {
-		return nil, false
-	}
-	if _, ok := c.quoted(scalars.all()); !ok {
-		return nil, false
-	}
-	return valueOf(root)
+// notFinite are the numbers that YAML has and JSON has not, as kubectl's parser knows them.
+var notFinite = []string{".nan", ".NaN", ".NAN", ".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF", "-.inf", "-.Inf", "-.INF"}
+
+// truths are the words that are true or false for kubectl's parser, though not for that of the nodes.
+var truths = []string{"y", "Y", "yes", "Yes", "YES", "on", "On", "ON", "True", "TRUE", "n", "N", "no", "No", "NO", "off", "Off", "OFF", "False", "FALSE"}
+
+// odd are the scalars of a document that kubectl's parser does not take for what they are meant to be, in the order of the document.
+type odd struct {
+	// names are words and numbers that are the names in mappings: of "on" it would make the name "true", and of 0x10 "16". none are names that
+	// are nothing at all.
+	names, none []*yaml.Node
+	// infinite are no numbers of JSON.
+	infinite []*yaml.Node
 }
 
-// valueOf is value for a node.
+// isText are the styles of scalars that are text, or what their tag says.
+const isText = yaml.TaggedStyle | yaml.DoubleQuotedStyle | yaml.SingleQuotedStyle | yaml.LiteralStyle | yaml.FoldedStyle
+
+func (s *odd) look(n *yaml.Node, isName bool) {
+	switch {
+	case n.Kind != yaml.ScalarNode || n.Style&isText != 0:
+	case slices.Contains(notFinite, n.Value):
+		s.infinite = append(s.infinite, n)
+	case isName && n.Tag == "!!null":
+		s.none = append(s.none, n)
+	case isName && (slices.Contains(truths, n.Value) || n.Tag == "!!int" || n.Tag == "!!float"):
+		s.names = append(s.names, n)
+	}
+	for i, child := range n.Content {
+		s.look(child, n.Kind == yaml.MappingNode && i%2 == 0)
+	}
+}
+
+// refused says why the API server takes nothing of the document, if a number is none in JSON.
+func (s *odd) refused() error {
+	if len(s.infinite) == 0 {
+		return nil
+	}
+	first := s.infinite[0]
+	return LineError{first.Line, fmt.Errorf("cannot be parsed: %s is no number in JSON, so the API server gets nothing of this; put it in quotes", first.Value)}
+}
+
+// all are those that need quotes.
+func (s *odd) all() []*yaml.Node {
+	return slices.SortedFunc(slices.Values(slices.Concat(s.names, s.infinite)), func(a, b *yaml.Node) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	})
+}
+
+// valueOf is what kubectl reads of a node that has no tag, no merge and no alias in it.
 func valueOf(n *yaml.Node) (any, bool) {
 	switch n.Kind {
 	case yaml.MappingNode:
@@ -45,7 +82,7 @@ func valueOf(n *yaml.Node) (any, bool) {
 	}
 }
 
-// mappingOf is value for a mapping. Of two members with the same name the last one counts. Names are the text that stands there.
+// mappingOf is valueOf for a mapping. Of two members with the same name the last one counts. Names are the text that stands there.
 func mappingOf(n *yaml.Node) (any, bool) {
 	members := make(map[string]any, len(n.Content)/2)
 	for i := 0; i+1 < len(n.Content); i += 2 {
@@ -59,7 +96,7 @@ func mappingOf(n *yaml.Node) (any, bool) {
 	return members, true
 }
 
-// scalarOf is value for a scalar, by YAML 1.1. Numbers that JSON has not are text, see odd.
+// scalarOf is valueOf for a scalar, by YAML 1.1. Numbers that JSON has not are text, see odd.
 func scalarOf(n *yaml.Node) (any, bool) {
 	text := n.Value
 	switch {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -62,6 +61,20 @@ func (c chunk) readYAML() (d Document, err error) {
 	return d, odd
 }
 
+// value is what kubectl reads of the document with these nodes, made of the nodes and not of another look at the text: of the time that a short
+// document takes, most is spent on starting a parser. The parser of the nodes and that of kubectl take the same text apart in the same way, and
+// differ in what a plain scalar is. Where they differ in more, it fails, and kubectl's parser is asked: in tags and merges, in aliases, of which
+// kubectl's takes only so many, and in tabs beside comments.
+func (c chunk) value(root *yaml.Node, scalars *odd) (any, bool) {
+	if len(scalars.none) > 0 || strings.ContainsAny(c.text, "!*") || strings.Contains(c.text, "#") && strings.Contains(c.text, "\t") {
+		return nil, false
+	}
+	if _, ok := c.quoted(scalars.all()); !ok {
+		return nil, false
+	}
+	return valueOf(root)
+}
+
 // unfit says why the chunk, whose nodes could be read, cannot be JSON. None are the names in it that are nothing.
 func (c chunk) unfit(root *yaml.Node, none []*yaml.Node, err error) error {
 	if len(none) > 0 {
@@ -78,9 +91,9 @@ func (c chunk) unfit(root *yaml.Node, none []*yaml.Node, err error) error {
 // withNames is the chunk as JSON with these names as they stand there.
 func (c chunk) withNames(names []*yaml.Node) ([]byte, error) {
 	if quoted, ok := c.quoted(names); ok {
-		c = quoted
+		c.text = quoted.text
 	}
-	return kubectl.YAMLToJSON([]byte(c.text))
+	return c.common.asJSON(c.text)
 }
 
 func isObject(value any) bool {
@@ -118,55 +131,6 @@ func wrongMerge(n *yaml.Node) *yaml.Node {
 		}
 	}
 	return nil
-}
-
-// notFinite are the numbers that YAML has and JSON has not, as kubectl's parser knows them.
-var notFinite = []string{".nan", ".NaN", ".NAN", ".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF", "-.inf", "-.Inf", "-.INF"}
-
-// truths are the words that are true or false for kubectl's parser, though not for that of the nodes.
-var truths = []string{"y", "Y", "yes", "Yes", "YES", "on", "On", "ON", "True", "TRUE", "n", "N", "no", "No", "NO", "off", "Off", "OFF", "False", "FALSE"}
-
-// odd are the scalars of a document that kubectl's parser does not take for what they are meant to be, in the order of the document.
-type odd struct {
-	// names are words and numbers that are the names in mappings: of "on" it would make the name "true", and of 0x10 "16". none are names that
-	// are nothing at all.
-	names, none []*yaml.Node
-	// infinite are no numbers of JSON.
-	infinite []*yaml.Node
-}
-
-// isText are the styles of scalars that are text, or what their tag says.
-const isText = yaml.TaggedStyle | yaml.DoubleQuotedStyle | yaml.SingleQuotedStyle | yaml.LiteralStyle | yaml.FoldedStyle
-
-func (s *odd) look(n *yaml.Node, isName bool) {
-	switch {
-	case n.Kind != yaml.ScalarNode || n.Style&isText != 0:
-	case slices.Contains(notFinite, n.Value):
-		s.infinite = append(s.infinite, n)
-	case isName && n.Tag == "!!null":
-		s.none = append(s.none, n)
-	case isName && (slices.Contains(truths, n.Value) || n.Tag == "!!int" || n.Tag == "!!float"):
-		s.names = append(s.names, n)
-	}
-	for i, child := range n.Content {
-		s.look(child, n.Kind == yaml.MappingNode && i%2 == 0)
-	}
-}
-
-// refused says why the API server takes nothing of the document, if a number is none in JSON.
-func (s *odd) refused() error {
-	if len(s.infinite) == 0 {
-		return nil
-	}
-	first := s.infinite[0]
-	return LineError{first.Line, fmt.Errorf("cannot be parsed: %s is no number in JSON, so the API server gets nothing of this; put it in quotes", first.Value)}
-}
-
-// all are those that need quotes.
-func (s *odd) all() []*yaml.Node {
-	return slices.SortedFunc(slices.Values(slices.Concat(s.names, s.infinite)), func(a, b *yaml.Node) int {
-		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
-	})
 }
 
 // quoted is the chunk with quotes around nodes of it, which are in its order. It fails where the parser counts lines or columns otherwise than

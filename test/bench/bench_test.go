@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/procfs"
 )
 
 const exposition = `# HELP apiserver_request_total [STABLE] Counter of apiserver requests
@@ -183,11 +185,19 @@ func TestOwnCPUAndMemory(t *testing.T) {
 	if after, err := cpuOf(os.Getpid()); err != nil || after <= before {
 		t.Errorf("CPU seconds went from %v to %v (%v)", before, after, err)
 	}
-	if rss, err := statusOf(os.Getpid(), "VmRSS:"); err != nil || rss < 1<<20 {
-		t.Errorf("RSS %d (%v)", rss, err)
+	rss, rssErr := statusOf(os.Getpid(), func(s procfs.ProcStatus) uint64 { return s.VmRSS })
+	p, err := launch("sleep", []string{"100"}, filepath.Join(t.TempDir(), "log"))
+	if err != nil {
+		t.Fatal(err)
 	}
-	if _, err := statusOf(os.Getpid(), "VmNothing:"); err == nil {
-		t.Error("a field that is not there is found")
+	defer p.Kill()
+	peak, peakErr := p.peak()
+	if err := errors.Join(rssErr, peakErr, p.forgetPeak()); err != nil || rss < 1<<20 || peak == 0 {
+		t.Errorf("RSS %d, peak of another process %d (%v)", rss, peak, err)
+	}
+	p.Kill()
+	if _, err := p.rss(); err == nil {
+		t.Error("a process that is gone has memory")
 	}
 }
 

@@ -4,11 +4,11 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -107,26 +107,19 @@ func deployment(name types.NamespacedName, pods int) *appsv1.Deployment {
 	}
 }
 
-// each does something for every workload, several at a time, and returns what failed.
+// each does something for every workload, several at a time, and returns what failed first.
 func (f *fleet) each(do func(types.NamespacedName) error) error {
-	work := make(chan types.NamespacedName)
-	failed := make([]error, hands)
-	var group sync.WaitGroup
-	for i := range hands {
-		group.Go(func() {
-			for name := range work {
-				if err := do(name); err != nil && failed[i] == nil {
-					failed[i] = fmt.Errorf("%s: %w", name, err)
-				}
+	var group errgroup.Group
+	group.SetLimit(hands)
+	for _, name := range f.names {
+		group.Go(func() error {
+			if err := do(name); err != nil {
+				return fmt.Errorf("%s: %w", name, err)
 			}
+			return nil
 		})
 	}
-	for _, name := range f.names {
-		work <- name
-	}
-	close(work)
-	group.Wait()
-	return errors.Join(failed...)
+	return group.Wait()
 }
 
 // setLoad sets what each pod of these workloads uses while there are as many as at rest.

@@ -7,15 +7,17 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/spf13/pflag"
+
+	"github.com/mini-hpa/mini-hpa/test/image"
 )
 
 // What can be measured.
@@ -184,12 +186,7 @@ func build(ctx context.Context, dir string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, "./cmd/mini-hpa")
-	cmd.Dir, cmd.Env = filepath.Join(".."), append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build mini-hpa: %w\n%s", err, out)
-	}
-	return path, nil
+	return path, image.Compile(ctx, image.Source{Dir: "..", Package: "./cmd/mini-hpa"}, "linux/"+runtime.GOARCH, path)
 }
 
 func say(format string, args ...any) {

@@ -3,14 +3,15 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
 	"net/http"
-	"strconv"
 	"strings"
+
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
 )
 
 // scrape reads a page of metrics.
@@ -65,33 +66,27 @@ type series struct {
 	value  float64
 }
 
-// seriesOf reads one metric out of a page of the text format; the pages have megabytes of others.
+// seriesOf reads one metric out of a page of the text format. It parses the lines of no other: the pages have megabytes of them, and
+// whoever measures should take little time itself.
 func seriesOf(page, name string) ([]series, error) {
+	var ours strings.Builder
+	for line := range strings.Lines(page) {
+		if rest, found := strings.CutPrefix(line, name); found && strings.IndexAny(rest, "{ ") == 0 {
+			ours.WriteString(line)
+		}
+	}
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(strings.NewReader(ours.String()))
+	if err != nil {
+		return nil, fmt.Errorf("metric %s: %w", name, err)
+	}
 	var found []series
-	lines := bufio.NewScanner(strings.NewReader(page))
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		rest, ours := strings.CutPrefix(lines.Text(), name)
-		if !ours || rest == "" || rest[0] != '{' && rest[0] != ' ' {
-			continue
+	for _, metric := range families[name].GetMetric() {
+		s := series{labels: map[string]string{}, value: metric.GetUntyped().GetValue()} // a type would be in another line
+		for _, label := range metric.GetLabel() {
+			s.labels[label.GetName()] = label.GetValue()
 		}
-		end := strings.LastIndexByte(rest, '}') + 1
-		value, err := strconv.ParseFloat(strings.Fields(rest[end:])[0], 64)
-		if err != nil {
-			return nil, fmt.Errorf("metric %s: %w", name, err)
-		}
-		found = append(found, series{labels: labelsOf(strings.Trim(rest[:end], "{}")), value: value})
+		found = append(found, s)
 	}
-	return found, lines.Err()
-}
-
-// labelsOf reads labels whose values hold neither quotes nor commas, as those of requests do.
-func labelsOf(text string) map[string]string {
-	labels := map[string]string{}
-	for _, pair := range strings.Split(text, ",") {
-		if key, value, found := strings.Cut(pair, "="); found {
-			labels[key] = strings.Trim(value, `"`)
-		}
-	}
-	return labels
+	return found, nil
 }

@@ -5,11 +5,12 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"os/exec"
 	"runtime"
 	"strings"
 	"time"
+
+	"github.com/prometheus/procfs"
 )
 
 // setting is when, where and of what something was measured.
@@ -52,14 +53,13 @@ func commit(ctx context.Context) string {
 // machine is what a reader needs to know of it.
 func machine() string {
 	model, memory := "unknown processor", "unknown memory"
-	if text, err := os.ReadFile("/proc/cpuinfo"); err == nil {
-		if _, rest, found := strings.Cut(string(text), "model name"); found {
-			line, _, _ := strings.Cut(rest, "\n")
-			model = strings.TrimSpace(strings.TrimLeft(line, "\t :"))
+	if fs, err := procfs.NewDefaultFS(); err == nil {
+		if cpus, err := fs.CPUInfo(); err == nil && len(cpus) > 0 && cpus[0].ModelName != "" {
+			model = cpus[0].ModelName
 		}
-	}
-	if kib, err := fieldOf("/proc/meminfo", "MemTotal:"); err == nil {
-		memory = fmt.Sprintf("%d GiB", (kib+1<<29)>>30)
+		if info, err := fs.Meminfo(); err == nil && info.MemTotalBytes != nil {
+			memory = fmt.Sprintf("%d GiB", (*info.MemTotalBytes+1<<29)>>30)
+		}
 	}
 	return fmt.Sprintf("%d × %s, %s, %s/%s, %s", runtime.NumCPU(), model, memory, runtime.GOOS, runtime.GOARCH, runtime.Version())
 }

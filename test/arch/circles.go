@@ -1,7 +1,6 @@
 package arch
 
 import (
-	"context"
 	"fmt"
 	"go/types"
 	"maps"
@@ -15,24 +14,16 @@ import (
 // uses holds, for each file of a package, the other files of it whose declarations it uses.
 type uses map[string]map[string]bool
 
-// Circles returns one line for each set of files within a package of the module in dir that use each other in a circle: where there is none, a
-// package can be read from its top to its bottom. The error says which package could not be checked.
-func Circles(ctx context.Context, dir string) ([]string, error) {
-	const mode = packages.NeedName | packages.NeedFiles | packages.NeedSyntax | packages.NeedTypes | packages.NeedTypesInfo | packages.NeedImports | packages.NeedDeps
-	loaded, err := packages.Load(&packages.Config{Context: ctx, Mode: mode, Dir: dir}, "./...")
-	if err != nil {
-		return nil, fmt.Errorf("cannot load the packages in %s: %w", dir, err)
-	}
+// Circles returns one line for each set of files within a package that use each other in a circle: where there is none, a package can be
+// read from its top to its bottom.
+func Circles(loaded []*packages.Package) []string {
 	var findings []string
 	for _, p := range loaded {
-		if len(p.Errors) > 0 {
-			return nil, fmt.Errorf("cannot check %s: %w", p.PkgPath, p.Errors[0])
-		}
 		for _, circle := range usesOf(p).circles() {
 			findings = append(findings, fmt.Sprintf("%s: these files use each other: %s", p.PkgPath, strings.Join(circle, ", ")))
 		}
 	}
-	return findings, nil
+	return findings
 }
 
 // usesOf reads from the type checker who uses whose constants, types, functions, methods and fields.

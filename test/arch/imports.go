@@ -4,55 +4,13 @@
 package arch
 
 import (
-	"bytes"
-	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"os/exec"
+	"maps"
 	"slices"
 	"strings"
+
+	"golang.org/x/tools/go/packages"
 )
-
-// Package has the fields of `go list -json` that the import rules need.
-type Package struct {
-	// ImportPath is the path by which others import it.
-	ImportPath string
-	// Name is the name in its package clause.
-	Name string
-	// Imports are the packages that its non-test files import directly.
-	Imports []string
-}
-
-// List returns all packages of the module in dir. The error has the output of the go command.
-func List(ctx context.Context, dir string) ([]Package, error) {
-	cmd := exec.CommandContext(ctx, "go", "list", "-json=ImportPath,Name,Imports", "./...")
-	cmd.Dir = dir
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	stdout, err := cmd.Output()
-	if err != nil {
-		return nil, fmt.Errorf("cannot list the packages in %s: %w: %s", dir, err, stderr.String())
-	}
-	return decode(bytes.NewReader(stdout))
-}
-
-// decode reads the objects that `go list -json` writes one after the other.
-func decode(r io.Reader) ([]Package, error) {
-	var packages []Package
-	for decoder := json.NewDecoder(r); ; {
-		var p Package
-		err := decoder.Decode(&p)
-		if errors.Is(err, io.EOF) {
-			return packages, nil
-		}
-		if err != nil {
-			return nil, fmt.Errorf("cannot read the list of packages: %w", err)
-		}
-		packages = append(packages, p)
-	}
-}
 
 // Plan says who may import whom in one module.
 type Plan struct {
@@ -78,22 +36,27 @@ func Forbidden() []string {
 }
 
 // Check returns one line for each breach of the plan, in the order of the packages.
-func (p Plan) Check(packages []Package) []string {
+func (p Plan) Check(loaded []*packages.Package) []string {
 	var findings []string
-	for _, pkg := range packages {
-		room := strings.TrimPrefix(strings.TrimPrefix(pkg.ImportPath, p.Module), "/")
+	for _, pkg := range loaded {
+		room := p.room(pkg)
 		may, known := p.Rooms[room]
 		if !known {
 			findings = append(findings, fmt.Sprintf("%s: the plan has no such room", room))
 		}
 		findings = append(findings, checkName(room, pkg.Name)...)
-		for _, path := range pkg.Imports {
+		for _, path := range slices.Sorted(maps.Keys(pkg.Imports)) {
 			if known && !p.allows(room, may, path) {
 				findings = append(findings, fmt.Sprintf("%s must not import %s", room, path))
 			}
 		}
 	}
 	return findings
+}
+
+// room is a package's path below its module.
+func (p Plan) room(pkg *packages.Package) string {
+	return strings.TrimPrefix(strings.TrimPrefix(pkg.PkgPath, p.Module), "/")
 }
 
 // checkName looks at every element of the path, so that nothing hides below a bad name.

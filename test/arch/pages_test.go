@@ -45,6 +45,10 @@ func walk(t *testing.T, suffix string, do func(name, text string)) {
 	}
 }
 
+func isSkipped(dir string) bool {
+	return dir == "testdata" || dir == "vendor" || dir != "." && strings.HasPrefix(dir, ".")
+}
+
 func exists(name string) bool {
 	_, err := os.Stat(filepath.Join(repository, name))
 	return err == nil

@@ -3,69 +3,88 @@ package arch
 import (
 	"fmt"
 	"go/ast"
-	"go/parser"
-	"go/token"
-	"io/fs"
-	"path"
-	"strings"
+	"go/types"
+	"slices"
+
+	"golang.org/x/tools/go/packages"
 )
 
-// File is one Go source file.
-type File struct {
-	// Path is where it is, below the root that was read.
-	Path string
-	// Syntax is its syntax tree.
-	Syntax *ast.File
-
-	positions *token.FileSet
+// clock are the functions of package time that look at the clock or wait for it. The rest of the package is arithmetic.
+func clock() []string {
+	return []string{"After", "AfterFunc", "NewTicker", "NewTimer", "Now", "Since", "Sleep", "Tick", "Until"}
 }
 
-// Read returns the Go files below the root of fsys that people write and ship: no tests, no testdata, nothing hidden,
-// nothing generated. A file that does not parse is an error.
-func Read(fsys fs.FS) ([]File, error) {
-	var files []File
-	err := fs.WalkDir(fsys, ".", func(name string, entry fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case entry.IsDir() && isSkipped(entry.Name()):
-			return fs.SkipDir
-		case entry.IsDir() || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go"):
-			return nil
+// CheckClock returns one line for each use of the clock in the pure rooms of the plan: there, time is an argument.
+func (p Plan) CheckClock(loaded []*packages.Package) []string {
+	var findings []string
+	for _, pkg := range loaded {
+		if !slices.Contains(p.Pure, p.room(pkg)) {
+			continue
 		}
-		file, err := readFile(fsys, name)
-		if err == nil && !ast.IsGenerated(file.Syntax) {
-			files = append(files, file)
+		inspect(pkg, func(node ast.Node) {
+			ident, ok := node.(*ast.Ident)
+			if !ok {
+				return
+			}
+			used := pkg.TypesInfo.Uses[ident]
+			if ofPackage(used) && used.Pkg().Path() == "time" && slices.Contains(clock(), used.Name()) {
+				findings = append(findings, fmt.Sprintf("%s: time.%s in a pure room", place(pkg, node), used.Name()))
+			}
+		})
+	}
+	return findings
+}
+
+// CheckWrites returns one line for each place where a package variable, a field or an element of it is written to.
+func CheckWrites(loaded []*packages.Package) []string {
+	var findings []string
+	for _, pkg := range loaded {
+		check := func(written ast.Expr) {
+			if variable := pkg.TypesInfo.Uses[root(written)]; ofPackage(variable) {
+				findings = append(findings, fmt.Sprintf("%s: writes to the package variable %s", place(pkg, written), variable.Name()))
+			}
 		}
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("cannot read the source: %w", err)
+		inspect(pkg, func(node ast.Node) {
+			switch node := node.(type) {
+			case *ast.IncDecStmt:
+				check(node.X)
+			case *ast.AssignStmt:
+				for _, left := range node.Lhs {
+					check(left)
+				}
+			}
+		})
 	}
-	return files, nil
+	return findings
 }
 
-func isSkipped(dir string) bool {
-	return dir == "testdata" || dir == "vendor" || dir != "." && strings.HasPrefix(dir, ".")
-}
-
-func readFile(fsys fs.FS, name string) (File, error) {
-	text, err := fs.ReadFile(fsys, name)
-	if err != nil {
-		return File{}, err
+func inspect(pkg *packages.Package, do func(ast.Node)) {
+	for _, file := range pkg.Syntax {
+		ast.Inspect(file, func(node ast.Node) bool {
+			do(node)
+			return true
+		})
 	}
-	positions := token.NewFileSet()
-	syntax, err := parser.ParseFile(positions, name, text, parser.ParseComments|parser.SkipObjectResolution)
-	if err != nil {
-		return File{}, err
+}
+
+// ofPackage says whether an object is declared in a package, and not in a function or as a method or a field.
+func ofPackage(object types.Object) bool {
+	return object != nil && object.Pkg() != nil && object.Parent() == object.Pkg().Scope()
+}
+
+// root returns the variable at the start of x.field, x[i] or *x, and nil for anything else.
+func root(expr ast.Expr) *ast.Ident {
+	switch expr := expr.(type) {
+	case *ast.Ident:
+		return expr
+	case *ast.SelectorExpr:
+		return root(expr.X)
+	case *ast.IndexExpr:
+		return root(expr.X)
+	case *ast.StarExpr:
+		return root(expr.X)
+	case *ast.ParenExpr:
+		return root(expr.X)
 	}
-	return File{Path: name, Syntax: syntax, positions: positions}, nil
+	return nil
 }
-
-// at renders a position as editors do.
-func (f File) at(node ast.Node) string {
-	return fmt.Sprintf("%s:%d", f.Path, f.positions.Position(node.Pos()).Line)
-}
-
-// dir is the package's directory.
-func (f File) dir() string { return path.Dir(f.Path) }

@@ -2,7 +2,6 @@ package loadsim
 
 import (
 	"cmp"
-	"math"
 	"slices"
 	"time"
 )
@@ -46,27 +45,5 @@ func Burst(low, high int64, period, on time.Duration) Curve {
 			return high
 		}
 		return low
-	}
-}
-
-// Ramp goes in a straight line from one load to another and stays there.
-func Ramp(from, to int64, over time.Duration) Curve {
-	return func(since time.Duration) int64 {
-		if since >= over {
-			return to
-		}
-		return from + int64(math.Round(float64(to-from)*since.Seconds()/over.Seconds()))
-	}
-}
-
-// Sine swings between low and high, once per period. It begins at low, as a day does. A period that is not positive
-// stays there.
-func Sine(low, high int64, period time.Duration) Curve {
-	return func(since time.Duration) int64 {
-		if period <= 0 {
-			return low
-		}
-		phase := 2 * math.Pi * float64(since%period) / float64(period)
-		return low + int64(math.Round(float64(high-low)*(1-math.Cos(phase))/2))
 	}
 }

@@ -82,7 +82,7 @@ func TestDivide(t *testing.T) {
 			map[types.UID]float64{"a": 498.7},
 		},
 		"a ramp is averaged": {
-			[]load{{off(0), Ramp(0, 40000, 10*time.Second)}},
+			[]load{{off(0), func(since time.Duration) int64 { return int64(4 * since / time.Millisecond) }}},
 			[]consumer{{"a", always, unlimited}},
 			map[types.UID]float64{"a": 20000},
 		},

@@ -13,11 +13,6 @@ func (s *Server) SetLoad(namespace, deployment string, c Curve) {
 	s.api.setLoad(time.Now(), types.NamespacedName{Namespace: namespace, Name: deployment}, c)
 }
 
-// SetShape says what the Deployment's pods use besides the load, from the next sample set on.
-func (s *Server) SetShape(namespace, deployment string, shape Shape) {
-	s.api.setShape(types.NamespacedName{Namespace: namespace, Name: deployment}, shape)
-}
-
 // SetFault puts the API under a fault at once, in place of the one before; the zero Fault ends it.
 func (s *Server) SetFault(f Fault) { s.api.setFault(f) }
 
@@ -27,9 +22,6 @@ func (s *Server) Lists() int64 { return s.api.lists.Load() }
 
 // Listed is the number of samples that the answers to those requests held.
 func (s *Server) Listed() int64 { return s.api.listed.Load() }
-
-// NextSample is when the next sample set is published: a whole number of periods after Start began to sample.
-func (s *Server) NextSample() time.Time { return s.api.nextTick(time.Now()) }
 
 // LastSample is the sample set that is being served; the zero Sample before the first one.
 func (s *Server) LastSample() Sample {
@@ -42,9 +34,4 @@ func (s *Server) LastSample() Sample {
 // is none. The error wraps ctx's.
 func (s *Server) AwaitSample(ctx context.Context, after time.Time) (Sample, error) {
 	return s.api.await(ctx, after)
-}
-
-// Observe is the present load of the Deployment and its pods' usage as last measured, whatever the fault.
-func (s *Server) Observe(namespace, deployment string) Observation {
-	return s.api.observe(time.Now(), types.NamespacedName{Namespace: namespace, Name: deployment})
 }

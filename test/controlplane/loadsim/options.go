@@ -16,11 +16,6 @@ type Options struct {
 	// what comes of metrics-server wanting two points, or one of a container older than 10s. Negative means from the
 	// first tick on; the Window means one full window.
 	FirstSample time.Duration
-	// Lag is how old the newest samples are when they are published. With metrics-server it is the time since the
-	// kubelet measured, up to about ten seconds.
-	Lag time.Duration
-	// Shape is that of workloads for which none was set.
-	Shape Shape
 	// Report is told what goes wrong while the server runs, such as a load that cannot be read; nil drops it. It may be
 	// called from several goroutines.
 	Report func(error)
@@ -43,9 +38,8 @@ func (o Options) complete() (Options, error) {
 	if o.Report == nil {
 		o.Report = func(error) {}
 	}
-	if o.Period < time.Second || o.Window < 0 || o.Lag < 0 {
-		return o, fmt.Errorf("sampling every %s over %s with a lag of %s is not possible: "+
-			"want a period of at least 1s, a positive window and no negative lag", o.Period, o.Window, o.Lag)
+	if o.Period < time.Second || o.Window < 0 {
+		return o, fmt.Errorf("sampling every %s over %s is not possible: want a period of at least 1s and a positive window", o.Period, o.Window)
 	}
 	return o, nil
 }

@@ -16,16 +16,13 @@ const (
 	longestLoad = 12
 )
 
-var errForm = errors.New(`want a load ("500m"), steps ("100m@0s,2200m@30s"), burst(low,high,period,on), ` +
-	`ramp(from,to,over) or sine(low,high,period)`)
+var errForm = errors.New(`want a load ("500m"), steps ("100m@0s,2200m@30s") or burst(low,high,period,on)`)
 
 // ParseCurve reads the textual form of a curve:
 //
 //	500m                          Constant; a load is written as a CPU quantity without exponent: 500m, 2, 0.5
 //	100m@0s,2200m@30s             Steps, in order of time
 //	burst(200m,2200m,20s,10s)     Burst: low, high, period, time at high
-//	ramp(100m,2,1m)               Ramp: from, to, over
-//	sine(100m,2,10m)              Sine: low, high, period
 //
 // Spaces around the parts do not matter. The error quotes the text and says what was expected.
 func ParseCurve(text string) (Curve, error) {
@@ -59,29 +56,24 @@ func parseCall(name, rest string) (Curve, error) {
 	if !closed {
 		return nil, errors.New("the closing parenthesis is missing")
 	}
-	build, known := map[string]func(*arguments) Curve{"burst": burst, "ramp": ramp, "sine": sine}[name]
-	if !known {
+	if name != "burst" {
 		return nil, errForm
 	}
 	a := &arguments{left: strings.Split(inner, ",")}
-	c := build(a)
-	if a.err == nil && len(a.left) > 0 {
+	low, high, period, on := a.load("low"), a.load("high"), a.duration("period"), a.duration("on")
+	switch {
+	case period <= 0:
+		a.fail("period: want more than 0s")
+	case on > period:
+		a.fail("on (%s) is longer than the period (%s)", on, period)
+	case len(a.left) > 0:
 		a.fail("%d arguments too many", len(a.left))
 	}
-	return c, a.err
-}
-
-func burst(a *arguments) Curve {
-	low, high, period, on := a.load("low"), a.load("high"), a.period("period"), a.duration("on")
-	if on > period {
-		a.fail("on (%s) is longer than the period (%s)", on, period)
+	if a.err != nil {
+		return nil, a.err
 	}
-	return Burst(low, high, period, on)
+	return Burst(low, high, period, on), nil
 }
-
-func ramp(a *arguments) Curve { return Ramp(a.load("from"), a.load("to"), a.duration("over")) }
-
-func sine(a *arguments) Curve { return Sine(a.load("low"), a.load("high"), a.period("period")) }
 
 func parseSteps(texts []string) (Curve, error) {
 	steps := make([]Step, 0, len(texts))
@@ -135,14 +127,6 @@ func (a *arguments) duration(name string) time.Duration {
 	d, err := time.ParseDuration(text)
 	if err != nil || d < 0 {
 		a.fail("%s: %s is not a duration such as 30s or 1m30s", name, quote(text))
-	}
-	return d
-}
-
-func (a *arguments) period(name string) time.Duration {
-	d := a.duration(name)
-	if d <= 0 {
-		a.fail("%s: want more than 0s", name)
 	}
 	return d
 }

@@ -42,15 +42,14 @@ func (s *simulation) measure(at time.Time) *sampleSet {
 	set := &sampleSet{Sample: Sample{Timestamp: at}, pods: make(map[types.UID]podSample, len(s.pods)), byNamespace: map[string][]types.UID{}}
 	window := span{at.Add(-s.options.Window), at}
 	for workload, group := range s.byWorkload() {
-		shape := s.shape(workload)
-		used := divide(s.loads[workload], consumers(group, shape), window)
+		used := divide(s.loads[workload], consumers(group), window)
 		sampled := s.sampled(group, at)
 		for rank, p := range sampled {
 			width := min(s.options.Window, at.Sub(p.since))
 			nanocores := math.Round(used[p.object.UID] / width.Seconds() * nanoPerMilli)
 			set.pods[p.object.UID] = podSample{
 				workload: workload, rank: rank, count: len(sampled), window: width,
-				containers: shape.containers(p.object, int64(nanocores)),
+				containers: containers(p.object, int64(nanocores)),
 			}
 			set.byNamespace[p.object.Namespace] = append(set.byNamespace[p.object.Namespace], p.object.UID)
 		}
@@ -68,17 +67,10 @@ func (set *sampleSet) in(namespace string) iter.Seq[types.UID] {
 	return slices.Values(set.byNamespace[namespace])
 }
 
-func (s *simulation) shape(workload types.NamespacedName) Shape {
-	if shape, set := s.shapes[workload]; set {
-		return shape
-	}
-	return s.options.Shape
-}
-
-func consumers(group []*pod, shape Shape) []consumer {
+func consumers(group []*pod) []consumer {
 	cs := make([]consumer, 0, len(group))
 	for _, p := range group {
-		cs = append(cs, consumer{uid: p.object.UID, ready: p.ready, limit: shape.limit(p.object)})
+		cs = append(cs, consumer{uid: p.object.UID, ready: p.ready, limit: limit(p.object)})
 	}
 	return cs
 }

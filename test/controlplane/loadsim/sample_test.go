@@ -71,14 +71,6 @@ func limited(cpu string) func(*corev1.Pod) {
 	}
 }
 
-func requesting(cpu, memory string) func(*corev1.Pod) {
-	return func(p *corev1.Pod) {
-		p.Spec.Containers[0].Resources.Requests = corev1.ResourceList{
-			corev1.ResourceCPU: resource.MustParse(cpu), corev1.ResourceMemory: resource.MustParse(memory),
-		}
-	}
-}
-
 // withSidecars gives the pod a second container, a sidecar and a container that only initializes.
 func withSidecars(p *corev1.Pod) {
 	p.Spec.Containers = append(p.Spec.Containers, corev1.Container{Name: "proxy"})
@@ -276,23 +268,13 @@ func TestMeasure(t *testing.T) {
 			},
 			map[string]string{"a": "main=2200m/64Mi over 15s"},
 		},
-		"other containers use what the shape says": {
-			Options{Shape: Shape{Memory: 128 << 20, OtherCPU: 5, OtherMemory: 1 << 20}},
+		"the first container takes the load": {
+			Options{},
 			func(s *simulation) {
 				s.setLoad(noon, shopWeb, Constant(600))
 				s.setPod(noon, webPod("a", withSidecars))
 			},
-			map[string]string{"a": "main=600m/128Mi proxy=5m/1Mi logs=5m/1Mi over 15s"},
-		},
-		"a workload's own shape wins": {
-			Options{Shape: Shape{Memory: 128 << 20}},
-			func(s *simulation) {
-				s.setLoad(noon, shopWeb, Constant(600))
-				s.setShape(shopWeb, Shape{Container: "proxy"})
-				s.setPod(noon, webPod("a", withSidecars, limited("100m")))
-				s.setPod(noon, webPod("b", ownedBy("ReplicaSet", "db-1")))
-			},
-			map[string]string{"a": "main=0/0 proxy=600m/64Mi logs=0/0 over 15s", "b": "main=0/128Mi over 15s"},
+			map[string]string{"a": "main=600m/64Mi proxy=0/0 logs=0/0 over 15s"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

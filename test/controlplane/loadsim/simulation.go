@@ -23,12 +23,10 @@ type simulation struct {
 	deployments map[types.UID]types.NamespacedName
 	nodes       map[string]map[string]string // labels by name
 	loads       map[types.NamespacedName][]load
-	shapes      map[types.NamespacedName]Shape
 	fault       Fault
 	named       *named
 
-	measured  *sampleSet    // at the last tick
-	served    *sampleSet    // the same, unless the fault is Stale
+	served    *sampleSet    // of the last tick at which the fault was not Stale
 	published chan struct{} // closed when served is replaced
 }
 
@@ -48,9 +46,8 @@ func newSimulation(o Options, start time.Time) *simulation {
 		deployments: map[types.UID]types.NamespacedName{},
 		nodes:       map[string]map[string]string{},
 		loads:       map[types.NamespacedName][]load{},
-		shapes:      map[types.NamespacedName]Shape{},
-		measured:    &sampleSet{}, served: &sampleSet{},
-		named: newNamed(), published: make(chan struct{}),
+		served:      &sampleSet{},
+		named:       newNamed(), published: make(chan struct{}),
 	}
 }
 
@@ -142,12 +139,6 @@ func (s *simulation) setLoad(now time.Time, workload types.NamespacedName, c Cur
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.loads[workload] = append(s.loads[workload], load{from: now, curve: c})
-}
-
-func (s *simulation) setShape(workload types.NamespacedName, shape Shape) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.shapes[workload] = shape
 }
 
 func (s *simulation) setFault(f Fault) {

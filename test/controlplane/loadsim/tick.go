@@ -26,16 +26,16 @@ func (s *simulation) nextTick(now time.Time) time.Time {
 	return s.start.Add(now.Sub(s.start).Truncate(s.options.Period) + s.options.Period)
 }
 
-// tick measures and, unless sampling is frozen, publishes. The samples are as old as the options' Lag.
+// tick measures, which also forgets what is past, and publishes unless sampling is frozen.
 func (s *simulation) tick(at time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.measured = s.measure(at.Add(-s.options.Lag))
+	set := s.measure(at)
 	if s.fault.Stale {
 		return
 	}
-	s.measured.Published = time.Now()
-	s.served = s.measured
+	set.Published = time.Now()
+	s.served = set
 	close(s.published)
 	s.published = make(chan struct{})
 }

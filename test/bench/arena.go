@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
 
+	"github.com/mini-hpa/mini-hpa/test/await"
 	"github.com/mini-hpa/mini-hpa/test/controlplane"
 	"github.com/mini-hpa/mini-hpa/test/controlplane/loadsim"
 )
@@ -194,19 +195,17 @@ func (a *arena) begin(ctx context.Context, c contender, phase time.Duration) (*p
 
 // underWay waits until every workload has been looked at.
 func (a *arena) underWay(ctx context.Context, c contender) error {
-	deadline := time.Now().Add(patience)
-	for {
+	err := await.Within(ctx, patience, time.Second, func(ctx context.Context) error {
 		count, err := c.evaluations(ctx)
-		if err == nil && count >= float64(2*a.size) {
-			return a.quiet(ctx)
+		if err == nil && count < float64(2*a.size) {
+			err = fmt.Errorf("it has made %.0f evaluations of %d workloads", count, a.size)
 		}
-		if time.Now().After(deadline) {
-			return errors.Join(fmt.Errorf("after %s it has made %.0f evaluations of %d workloads", patience, count, a.size), err)
-		}
-		if err := pause(ctx, time.Second); err != nil {
-			return err
-		}
+		return err
+	})
+	if err != nil {
+		return err
 	}
+	return a.quiet(ctx)
 }
 
 // atRest measures what it costs while nothing changes.

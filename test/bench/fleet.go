@@ -19,6 +19,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
 
+	"github.com/mini-hpa/mini-hpa/test/await"
 	"github.com/mini-hpa/mini-hpa/test/controlplane/loadsim"
 )
 
@@ -158,22 +159,15 @@ func (f *fleet) see(object any) {
 }
 
 // await waits until something is so of what is watched; told says how far it is.
-func (f *fleet) await(ctx context.Context, what string, so func() (bool, string)) error {
-	deadline := time.Now().Add(patience)
-	for {
+func (f *fleet) await(ctx context.Context, what string, so func() (done bool, told string)) error {
+	return await.Within(ctx, patience, 100*time.Millisecond, func(context.Context) error {
 		f.mu.Lock()
-		done, told := so()
-		f.mu.Unlock()
-		if done {
-			return nil
+		defer f.mu.Unlock()
+		if done, told := so(); !done {
+			return fmt.Errorf("%s: %s", what, told)
 		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("%s: not within %s: %s", what, patience, told)
-		}
-		if err := pause(ctx, 100*time.Millisecond); err != nil {
-			return err
-		}
-	}
+		return nil
+	})
 }
 
 // settle puts every workload back to its size at rest, whatever the autoscaler has made of it, and waits for the pods.

@@ -40,7 +40,7 @@ func eventually(t *testing.T, condition check) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
 	defer cancel()
-	if err := await(ctx, condition); err != nil {
+	if err := untilReady(ctx, condition); err != nil {
 		t.Fatal(err)
 	}
 }

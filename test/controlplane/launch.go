@@ -67,7 +67,7 @@ func (c *Cluster) startAll(ctx context.Context) error {
 			}
 		}
 		for _, component := range group {
-			if err := await(ctx, c.ready(component), c.all()...); err != nil {
+			if err := untilReady(ctx, c.ready(component), c.all()...); err != nil {
 				return err
 			}
 		}
@@ -85,7 +85,7 @@ func (c *Cluster) populate(ctx context.Context) error {
 	if err := createNodes(ctx, client, c.options.Nodes); err != nil {
 		return err
 	}
-	return await(ctx, canRunPods(client, c.options.Nodes), c.all()...)
+	return untilReady(ctx, canRunPods(client, c.options.Nodes), c.all()...)
 }
 
 // start runs a component; c.mu is held.

@@ -60,7 +60,7 @@ func TestAwait(t *testing.T) {
 				began := time.Now()
 				ctx, cancel := context.WithTimeoutCause(t.Context(), test.timeout, notInTime())
 				defer cancel()
-				err := await(ctx, func(context.Context) error {
+				err := untilReady(ctx, func(context.Context) error {
 					if time.Since(began) < test.readyAfter {
 						return notYet
 					}
@@ -83,7 +83,7 @@ func TestAwait(t *testing.T) {
 func TestAwaitGivesAQuestionItsOwnDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		asked := 0
-		err := await(t.Context(), func(ctx context.Context) error {
+		err := untilReady(t.Context(), func(ctx context.Context) error {
 			if asked++; asked == 2 {
 				return nil
 			}
@@ -99,7 +99,7 @@ func TestAwaitGivesAQuestionItsOwnDeadline(t *testing.T) {
 func TestAwaitNoticesADeadProcess(t *testing.T) {
 	p := shell(t, "exit 5")
 	<-p.Ended()
-	err := await(t.Context(), func(context.Context) error { return errors.New("connection refused") }, p)
+	err := untilReady(t.Context(), func(context.Context) error { return errors.New("connection refused") }, p)
 	if !errorIs[*child.FallenError](err) {
 		t.Errorf("got %v, want that the process ended", err)
 	}

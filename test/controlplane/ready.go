@@ -3,6 +3,7 @@
 package controlplane
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 
 	"k8s.io/client-go/rest"
 
+	"github.com/mini-hpa/mini-hpa/test/await"
 	"github.com/mini-hpa/mini-hpa/test/child"
 )
 
@@ -27,30 +29,17 @@ const (
 // check is one question; nil means yes.
 type check func(ctx context.Context) error
 
-// await asks until the answer is yes, one of the processes ends by itself, or ctx ends.
-func await(ctx context.Context, ready check, processes ...*child.Process) error {
-	tick := time.NewTicker(pollInterval)
-	defer tick.Stop()
-	for {
-		answer := ask(ctx, ready)
+// untilReady asks until the answer is yes, one of the processes ends by itself, or ctx ends.
+func untilReady(ctx context.Context, ready check, processes ...*child.Process) error {
+	return await.Until(ctx, pollInterval, func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+		defer cancel()
+		answer := ready(ctx)
 		if answer == nil {
 			return nil
 		}
-		if err := anyFallen(processes); err != nil {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("%w; the last answer was: %w", context.Cause(ctx), answer)
-		case <-tick.C:
-		}
-	}
-}
-
-func ask(ctx context.Context, ready check) error {
-	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
-	defer cancel()
-	return ready(ctx)
+		return cmp.Or(await.Final(anyFallen(processes)), answer)
+	})
 }
 
 func anyFallen(processes []*child.Process) error {

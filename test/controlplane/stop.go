@@ -72,11 +72,11 @@ func (c *Cluster) Restart(component Component) error {
 	}
 	ctx, cancel := context.WithTimeoutCause(context.Background(), readyTimeout, notInTime())
 	defer cancel()
-	if err := await(ctx, c.ready(component), c.processes[component]); err != nil {
+	if err := untilReady(ctx, c.ready(component), c.processes[component]); err != nil {
 		return err
 	}
 	if server := c.processes[APIServer]; component == Etcd && server.Alive() {
-		return await(ctx, c.ready(APIServer), server)
+		return untilReady(ctx, c.ready(APIServer), server)
 	}
 	return nil
 }

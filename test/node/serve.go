@@ -10,9 +10,9 @@ import (
 	"path/filepath"
 	"time"
 
-	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/tools/clientcmd"
 
+	"github.com/mini-hpa/mini-hpa/test/await"
 	"github.com/mini-hpa/mini-hpa/test/node/sandbox"
 )
 
@@ -33,11 +33,12 @@ func (a *app) serveSandbox(ctx context.Context) error {
 
 // openDoor waits for the node and leads clients from a port of loopback to its gate.
 func (a *app) openDoor(ctx context.Context, dir string) error {
-	err := wait.PollUntilContextCancel(ctx, 100*time.Millisecond, true, func(context.Context) (bool, error) {
-		return exists(filepath.Join(dir, readyFile)), nil
+	err := await.Until(ctx, 100*time.Millisecond, func(context.Context) error {
+		_, err := os.Stat(filepath.Join(dir, readyFile))
+		return err
 	})
 	if err != nil {
-		return context.Cause(ctx)
+		return fmt.Errorf("wait for the node: %w", err)
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -13,10 +13,11 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
 	aggregator "k8s.io/kube-aggregator/pkg/client/clientset_generated/clientset"
+
+	"github.com/mini-hpa/mini-hpa/test/await"
 )
 
 const (
@@ -113,26 +114,20 @@ func (r *registration) clear(ctx context.Context, gv schema.GroupVersion) error 
 
 // createService waits for the namespace: an API server makes it some moments after it is ready.
 func (r *registration) createService(ctx context.Context) error {
-	var last error
-	err := wait.PollUntilContextCancel(ctx, pollPeriod, true, func(ctx context.Context) (bool, error) {
+	err := await.Until(ctx, pollPeriod, func(ctx context.Context) error {
 		created, err := r.core.CoreV1().Services(serviceNamespace).Create(ctx, newService(), metav1.CreateOptions{})
-		if last = err; err != nil {
-			return false, unless(apierrors.IsNotFound(err), err)
+		switch {
+		case apierrors.IsNotFound(err):
+			return err
+		case err == nil:
+			r.service = created.UID
 		}
-		r.service = created.UID
-		return true, nil
+		return await.Final(err)
 	})
 	if err != nil {
-		return fmt.Errorf("cannot create Service %s/%s: %w", serviceNamespace, serviceName, errors.Join(err, last))
+		return fmt.Errorf("cannot create Service %s/%s: %w", serviceNamespace, serviceName, err)
 	}
 	return nil
-}
-
-func unless(tolerable bool, err error) error {
-	if tolerable {
-		return nil
-	}
-	return err
 }
 
 // newService names this machine: EndpointSlices may not hold loopback addresses, an ExternalName may.
@@ -160,13 +155,9 @@ func (r *registration) newAPIService(gv schema.GroupVersion) *apiregistrationv1.
 
 // await returns when the API server finds the API available, passes requests on and lists it in its discovery.
 func (r *registration) await(ctx context.Context, gv schema.GroupVersion) error {
-	var last error
-	err := wait.PollUntilContextCancel(ctx, pollPeriod, true, func(ctx context.Context) (bool, error) {
-		last = errors.Join(r.available(ctx, gv), r.discovered(ctx, gv))
-		return last == nil, nil
-	})
+	err := await.Until(ctx, pollPeriod, func(ctx context.Context) error { return errors.Join(r.available(ctx, gv), r.discovered(ctx, gv)) })
 	if err != nil {
-		return fmt.Errorf("APIService %s did not become available: %w", apiServiceName(gv), errors.Join(err, last))
+		return fmt.Errorf("APIService %s did not become available: %w", apiServiceName(gv), err)
 	}
 	return nil
 }
@@ -225,5 +216,8 @@ func only(uid types.UID) metav1.DeleteOptions {
 
 // ended is the error of a deletion, unless the object is gone or is another one by now.
 func ended(err error) error {
-	return unless(apierrors.IsNotFound(err) || apierrors.IsConflict(err), err)
+	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
+		return nil
+	}
+	return err
 }

@@ -11,6 +11,8 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	metricsclient "k8s.io/metrics/pkg/client/clientset/versioned"
+
+	"github.com/mini-hpa/mini-hpa/test/await"
 )
 
 // startMetrics installs metrics-server and waits for a sample of the node through the API server: by then a pod has run, the API
@@ -27,7 +29,7 @@ func (m *Machine) startMetrics(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = poll(ctx, nil, func(ctx context.Context) error {
+	err = await.Within(ctx, patience, interval, func(ctx context.Context) error {
 		list, err := client.MetricsV1beta1().NodeMetricses().List(ctx, metav1.ListOptions{})
 		if err == nil && len(list.Items) == 0 {
 			err = errors.New("there is no sample yet")

@@ -4,13 +4,13 @@ package machine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
 
+	"github.com/mini-hpa/mini-hpa/test/await"
 	"github.com/mini-hpa/mini-hpa/test/child"
 )
 
@@ -39,37 +39,20 @@ func (m *Machine) spawn(program string, args ...string) (*process, error) {
 
 // await asks until the answer is yes (nil), the process ends or patience does. The error carries the end of the process's log.
 func (p *process) await(ctx context.Context, what string, ready func(ctx context.Context) error) error {
-	err := poll(ctx, p.Ended(), ready)
-	if err == nil {
-		return nil
-	}
-	if !p.Alive() {
-		return fmt.Errorf("wait for %s: %w", what, p.Fallen())
-	}
-	return fmt.Errorf("wait for %s: %w\nThe end of %s:\n%s", what, err, p.log, p.Tail())
-}
-
-var errEnded = errors.New("its process has ended")
-
-// poll asks until the answer is yes, ended is closed, or patience ends.
-func poll(ctx context.Context, ended <-chan struct{}, ready func(ctx context.Context) error) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("not within %s", patience))
-	defer cancel()
-	tick := time.NewTicker(interval)
-	defer tick.Stop()
-	for {
+	err := await.Within(ctx, patience, interval, func(ctx context.Context) error {
 		answer := ready(ctx)
-		if answer == nil {
-			return nil
+		if answer != nil && !p.Alive() {
+			return await.Final(p.Fallen())
 		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("%w; the last answer was: %w", context.Cause(ctx), answer)
-		case <-ended:
-			return errEnded
-		case <-tick.C:
-		}
+		return answer
+	})
+	if err != nil && p.Alive() {
+		err = fmt.Errorf("%w\nThe end of %s:\n%s", err, p.log, p.Tail())
 	}
+	if err != nil {
+		return fmt.Errorf("wait for %s: %w", what, err)
+	}
+	return nil
 }
 
 // run runs a program to its end; the error carries what it said.

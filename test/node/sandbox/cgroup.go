@@ -11,7 +11,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"k8s.io/apimachinery/pkg/util/wait"
+	"github.com/mini-hpa/mini-hpa/test/await"
 )
 
 const cgroupRoot = "/sys/fs/cgroup"
@@ -82,13 +82,9 @@ const (
 
 // remove removes the sandbox's cgroups and its directory; what is not there is as good.
 func remove(dir string) error {
-	var failure error
-	_ = wait.PollUntilContextTimeout(context.Background(), removeInterval, removeTimeout, true, func(context.Context) (bool, error) {
-		failure = removeCgroups(dir)
-		return failure == nil, nil
-	})
-	if failure != nil {
-		return fmt.Errorf("remove the sandbox's cgroups: %w", failure)
+	err := await.Within(context.Background(), removeTimeout, removeInterval, func(context.Context) error { return removeCgroups(dir) })
+	if err != nil {
+		return fmt.Errorf("remove the sandbox's cgroups: %w", err)
 	}
 	if unified() {
 		restore(cgroupRoot, filepath.Join(dir, switchedFile))

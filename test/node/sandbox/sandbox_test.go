@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/mini-hpa/mini-hpa/test/await"
 )
 
 // The worker plays what the first argument says.
@@ -191,8 +193,8 @@ func TestNothingIsLeftWhateverIsKilled(t *testing.T) {
 				t.Fatal(err)
 			}
 			_ = caller.Wait()
-			await(t, "the end of the directory", func() bool { _, err := os.Stat(dir); return errors.Is(err, os.ErrNotExist) })
-			await(t, "the end of the processes", func() bool { return !owned()[dir] })
+			eventually(t, "the end of the directory", func() bool { _, err := os.Stat(dir); return errors.Is(err, os.ErrNotExist) })
+			eventually(t, "the end of the processes", func() bool { return !owned()[dir] })
 			assertGone(t, dir)
 		})
 	}
@@ -274,15 +276,18 @@ func kill(dir, role string) error {
 }
 
 func awaitFile(t *testing.T, path string) {
-	await(t, path, func() bool { _, err := os.Stat(path); return err == nil })
+	eventually(t, path, func() bool { _, err := os.Stat(path); return err == nil })
 }
 
-func await(t *testing.T, what string, done func() bool) {
+func eventually(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(time.Minute); !done(); <-time.After(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Errorf("waited in vain for %s", what)
-			return
+	err := await.Within(t.Context(), time.Minute, 10*time.Millisecond, func(context.Context) error {
+		if !done() {
+			return errors.New("not yet")
 		}
+		return nil
+	})
+	if err != nil {
+		t.Errorf("waited in vain for %s: %v", what, err)
 	}
 }

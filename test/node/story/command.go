@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/mini-hpa/mini-hpa/test/await"
 )
 
 const (
@@ -48,21 +50,10 @@ func (d *director) run(ctx context.Context, program string, args ...string) (str
 	return out.String(), nil
 }
 
-// eventually waits until the check holds; the error of the last one says what is still amiss.
+// eventually waits until the check holds; the answer of the last one says what is still amiss.
 func (d *director) eventually(ctx context.Context, what string, check func(ctx context.Context) error) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("not within %s", patience))
-	defer cancel()
-	tick := time.NewTicker(interval)
-	defer tick.Stop()
-	for {
-		amiss := check(ctx)
-		if amiss == nil {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("%s: %w: %w", what, context.Cause(ctx), amiss)
-		case <-tick.C:
-		}
+	if err := await.Within(ctx, patience, interval, check); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
 	}
+	return nil
 }

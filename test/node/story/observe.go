@@ -3,16 +3,13 @@
 package story
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
 	"net/http"
-	"os"
 	"regexp"
 	"strings"
+
+	"github.com/mini-hpa/mini-hpa/test/rig"
 )
 
 // hook is the webhook's name in its configuration.
@@ -51,12 +48,11 @@ func (d *director) tellCounters(ctx context.Context) error {
 
 // nothingForbidden holds what mini-hpa's pods have asked for so far to their rights.
 func (d *director) nothingForbidden(context.Context) error {
-	log, err := os.Open(d.Cluster.AuditLog())
+	records, err := rig.ReadAudit(d.Cluster.AuditLog())
 	if err != nil {
-		return fmt.Errorf("open the audit log: %w", err)
+		return err
 	}
-	defer log.Close()
-	asked, err := checkAudit(log)
+	asked, err := checkAudit(records)
 	if err == nil {
 		d.say("the audit log has %d requests of %s, and none was forbidden", asked, account)
 	}
@@ -64,26 +60,15 @@ func (d *director) nothingForbidden(context.Context) error {
 }
 
 // checkAudit counts mini-hpa's requests, of which there are some and none is forbidden.
-func checkAudit(log io.Reader) (int, error) {
+func checkAudit(records []rig.Record) (int, error) {
 	asked, forbidden := 0, []string(nil)
-	for lines := bufio.NewReader(log); ; {
-		line, err := lines.ReadString('\n')
-		if errors.Is(err, io.EOF) {
-			break // a line without an end is half written
-		}
-		if err != nil {
-			return 0, fmt.Errorf("read the audit log: %w", err)
-		}
-		one, err := readRequest(line)
-		if err != nil {
-			return 0, err
-		}
-		if one.User.Username != account {
+	for _, r := range records {
+		if r.User.Username != account {
 			continue
 		}
 		asked++
-		if one.ResponseStatus.Code == http.StatusForbidden {
-			forbidden = append(forbidden, one.Verb+" "+one.RequestURI)
+		if r.Response.Code == http.StatusForbidden {
+			forbidden = append(forbidden, r.Verb+" "+r.RequestURI)
 		}
 	}
 	switch {
@@ -93,19 +78,4 @@ func checkAudit(log io.Reader) (int, error) {
 		return 0, errors.New("mini-hpa was forbidden to " + strings.Join(forbidden, ", "))
 	}
 	return asked, nil
-}
-
-// request is what matters of a line of the audit log (audit.k8s.io/v1 Event).
-type request struct {
-	Verb, RequestURI string
-	User             struct{ Username string }
-	ResponseStatus   struct{ Code int }
-}
-
-func readRequest(line string) (request, error) {
-	var r request
-	if err := json.Unmarshal([]byte(line), &r); err != nil {
-		return r, fmt.Errorf("read the audit log's line %.200q: %w", line, err)
-	}
-	return r, nil
 }

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/mini-hpa/mini-hpa/test/rig"
 )
 
 func TestReportsOfTheSelftest(t *testing.T) {
@@ -85,23 +87,24 @@ func TestCountersAreTheWebhooks(t *testing.T) {
 
 func TestTheAuditLogIsHeldToTheRights(t *testing.T) {
 	t.Parallel()
-	line := func(user, code string) string {
-		return `{"kind":"Event","verb":"list","requestURI":"/api/v1/secrets","user":{"username":"` + user + `"},"responseStatus":{"code":` + code + "}}\n"
+	record := func(user string, code int) rig.Record {
+		r := rig.Record{Verb: "list", RequestURI: "/api/v1/secrets"}
+		r.User.Username, r.Response.Code = user, code
+		return r
 	}
-	ours, others := line(account, "200"), line("system:serviceaccount:mini-hpa:other", "403")
+	ours, others := record(account, 200), record("system:serviceaccount:mini-hpa:other", 403)
 	for name, tc := range map[string]struct {
-		log, says string
-		asked     int
+		log   []rig.Record
+		says  string
+		asked int
 	}{
-		"nothing of ours is forbidden":  {log: ours + others + ours, asked: 2},
-		"something is":                  {log: ours + line(account, "403") + ours, says: "mini-hpa was forbidden to list /api/v1/secrets"},
-		"the last line is half written": {log: ours + ours[:20], asked: 1},
-		"nothing is of ours":            {log: others, says: "there should be requests of mini-hpa"},
-		"it cannot be read":             {log: "noise\n", says: "noise"},
+		"nothing of ours is forbidden": {log: []rig.Record{ours, others, ours}, asked: 2},
+		"something is":                 {log: []rig.Record{ours, record(account, 403), ours}, says: "mini-hpa was forbidden to list /api/v1/secrets"},
+		"nothing is of ours":           {log: []rig.Record{others}, says: "there should be requests of mini-hpa"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			asked, err := checkAudit(strings.NewReader(tc.log))
+			asked, err := checkAudit(tc.log)
 			if asked != tc.asked {
 				t.Errorf("%d requests, want %d", asked, tc.asked)
 			}

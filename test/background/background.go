@@ -32,10 +32,19 @@ const interval = 100 * time.Millisecond
 // Service is what serves, or not, from a directory.
 type Service struct {
 	Dir, Name string
-	Remains   []string      // files and directories in Dir that one leaves that was killed; not its log
+	ReadyFile string        // appears in Dir when it serves
+	Remains   []string      // other files and directories in Dir that one leaves that was killed; not its log
 	Say       func(string)  // tells people
 	Grace     time.Duration // how long it may take to end after SIGTERM
-	Ready     func() bool   // whether it serves
+}
+
+// DefaultDir is one place per user, so that what serves is found again from any working directory.
+func DefaultDir(name string) string {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		cache = os.TempDir()
+	}
+	return filepath.Join(cache, "mini-hpa", name)
 }
 
 // File is the path of a file of the service.
@@ -44,8 +53,8 @@ func (s *Service) File(name string) string { return filepath.Join(s.Dir, name) }
 // Log is the path of its log.
 func (s *Service) Log() string { return s.File(s.Name + ".log") }
 
-// Open makes the directory. The path becomes absolute, because it is printed for other shells.
-func (s *Service) Open() (err error) {
+// open makes the directory. The path becomes absolute, because it is printed for other shells.
+func (s *Service) open() (err error) {
 	if s.Dir, err = filepath.Abs(s.Dir); err != nil {
 		return fmt.Errorf("find the directory %.64q: %w", s.Dir, err)
 	}
@@ -57,6 +66,9 @@ func (s *Service) Open() (err error) {
 
 // Running says whether one serves.
 func (s *Service) Running() (bool, error) {
+	if err := s.open(); err != nil {
+		return false, err
+	}
 	lock, err := filelock.Try(s.File("lock"))
 	if errors.Is(err, filelock.ErrHeld) {
 		return true, nil
@@ -69,6 +81,9 @@ func (s *Service) Running() (bool, error) {
 
 // Serve serves in this process, unless another one does, and removes what is left at the end.
 func (s *Service) Serve(serve func() error) error {
+	if err := s.open(); err != nil {
+		return err
+	}
 	lock, err := filelock.Try(s.File("lock"))
 	if errors.Is(err, filelock.ErrHeld) {
 		return fmt.Errorf("one is already running in %s", s.Dir)
@@ -86,11 +101,32 @@ func (s *Service) Serve(serve func() error) error {
 }
 
 func (s *Service) clear() error {
-	err := os.RemoveAll(s.File("pid"))
-	for _, name := range s.Remains {
-		err = errors.Join(err, os.RemoveAll(s.File(name)))
+	var errs []error
+	for _, name := range append([]string{"pid", s.ReadyFile}, s.Remains...) {
+		errs = append(errs, os.RemoveAll(s.File(name)))
 	}
-	return err
+	return errors.Join(errs...)
+}
+
+// Up calls start, which is to call Start, unless one serves already.
+func (s *Service) Up(ctx context.Context, start func() error) error {
+	if err := s.open(); err != nil {
+		return err
+	}
+	lock, err := filelock.Acquire(ctx, s.File("up.lock"), func() { s.Say("waiting for another one that starts it") })
+	if err != nil {
+		return err
+	}
+	defer func() { _ = lock.Release() }()
+	running, err := s.Running()
+	if err != nil {
+		return err
+	}
+	if running {
+		s.Say("it is already running; its directory is " + s.Dir)
+		return nil
+	}
+	return start()
 }
 
 // Start runs this program with other arguments, in a session of its own, so that neither the terminal's end nor its interrupts reach it, and
@@ -117,7 +153,7 @@ func (s *Service) Start(ctx context.Context, args ...string) error {
 	go func() { ended <- cmd.Wait() }()
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
-	for !s.Ready() {
+	for !s.ready() {
 		select {
 		case err := <-ended:
 			return fmt.Errorf("the %s did not start (%w), saying:\n%s", s.Name, err, child.Tail(s.Log()))
@@ -145,8 +181,27 @@ func (s *Service) keepProgram() (string, error) {
 	return path, os.WriteFile(path, program, 0o700)
 }
 
-// Stop ends the one that serves; it says whether there was one.
-func (s *Service) Stop(ctx context.Context) (bool, error) {
+func (s *Service) ready() bool {
+	_, err := os.Stat(s.File(s.ReadyFile))
+	return err == nil
+}
+
+// Down ends the one that serves; that none does is as good.
+func (s *Service) Down(ctx context.Context) error {
+	stopped, err := s.stop(ctx)
+	if err != nil {
+		return err
+	}
+	if stopped {
+		s.Say("stopped")
+	} else {
+		s.Say("none is running in " + s.Dir)
+	}
+	return nil
+}
+
+// stop says whether there was one.
+func (s *Service) stop(ctx context.Context) (bool, error) {
 	running, err := s.Running()
 	if err != nil || !running {
 		return false, errors.Join(err, s.clear())

@@ -3,10 +3,12 @@
 package background
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -42,18 +44,13 @@ func TestMain(m *testing.M) {
 }
 
 func service(dir string) *Service {
-	s := &Service{Dir: dir, Name: "service", Remains: []string{"ready"}, Grace: time.Minute, Say: func(string) {}}
-	s.Ready = func() bool {
-		_, err := os.Stat(s.File("ready"))
-		return err == nil
-	}
-	return s
+	return &Service{Dir: dir, Name: "service", ReadyFile: "ready", Grace: time.Minute, Say: func(string) {}}
 }
 
 func opened(t *testing.T, name string) *Service {
 	t.Helper()
 	s := service(filepath.Join(t.TempDir(), name))
-	if err := s.Open(); err != nil {
+	if err := s.open(); err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -65,9 +62,10 @@ func TestItServesUntilItIsStopped(t *testing.T) {
 		if name == "stubborn" {
 			s.Grace = 10 * time.Millisecond
 		}
-		told := ""
-		s.Say = func(text string) { told = text }
-		if err := s.Start(t.Context(), "serve", s.Dir); err != nil {
+		var told []string
+		s.Say = func(text string) { told = append(told, text) }
+		start := func() error { return s.Start(t.Context(), "serve", s.Dir) }
+		if err := s.Up(t.Context(), start); err != nil {
 			t.Fatal(err)
 		}
 		if running, err := s.Running(); !running || err != nil {
@@ -76,11 +74,20 @@ func TestItServesUntilItIsStopped(t *testing.T) {
 		if err := s.Serve(func() error { return nil }); err == nil || !strings.Contains(err.Error(), "already running") {
 			t.Errorf("%s: a second one: %v", name, err)
 		}
-		if stopped, err := s.Stop(t.Context()); !stopped || err != nil || (told != "") != (name == "stubborn") {
-			t.Errorf("%s: stopped: %v, %v, told %q", name, stopped, err, told)
+		if err := s.Up(t.Context(), func() error { return errors.New("a second one") }); err != nil {
+			t.Errorf("%s: up while it runs: %v", name, err)
 		}
-		if stopped, err := s.Stop(t.Context()); stopped || err != nil || s.Ready() {
-			t.Errorf("%s: again: %v, %v, ready: %v", name, stopped, err, s.Ready())
+		for range 2 {
+			if err := s.Down(t.Context()); err != nil || s.ready() {
+				t.Errorf("%s: down: %v, ready: %v", name, err, s.ready())
+			}
+		}
+		want := []string{"it is already running; its directory is " + s.Dir, "stopped", "none is running in " + s.Dir}
+		if name == "stubborn" {
+			want = slices.Insert(want, 1, "it does not end; killing it")
+		}
+		if !slices.Equal(told, want) {
+			t.Errorf("%s: it told %q, want %q", name, told, want)
 		}
 	}
 }
@@ -103,7 +110,7 @@ func TestStrangersAreNotKilled(t *testing.T) {
 		if err := os.WriteFile(s.File("pid"), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.Stop(t.Context()); err == nil || !strings.Contains(err.Error(), "read the process id") {
+		if err := s.Down(t.Context()); err == nil || !strings.Contains(err.Error(), "read the process id") {
 			t.Errorf("%s: %v", name, err)
 		}
 		if err := lock.Release(); err != nil {

@@ -108,7 +108,7 @@ func (a *app) parse(args []string) (func(context.Context) error, error) {
 	flags := pflag.NewFlagSet("node", pflag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	flags.Usage = func() {}
-	dir := flags.String("dir", "", "")
+	dir := flags.String("dir", background.DefaultDir("node"), "")
 	if err := flags.Parse(args); errors.Is(err, pflag.ErrHelp) {
 		return nil, err
 	} else if err != nil {
@@ -121,9 +121,8 @@ func (a *app) parse(args []string) (func(context.Context) error, error) {
 	if flags.NArg() != 1 || command == nil {
 		return nil, fmt.Errorf("one of demo, up, down, serve and missing is wanted, got %.64q", flags.Args())
 	}
-	var err error
-	a.service, err = a.newService(*dir)
-	return command, err
+	a.service = a.newService(*dir)
+	return command, nil
 }
 
 func (a *app) say(format string, args ...any) { fmt.Fprintf(a.stderr, "node: "+format+"\n", args...) }

@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 
@@ -22,8 +21,8 @@ func (a *app) build(ctx context.Context) error {
 		return err
 	}
 	for _, name := range slices.Sorted(maps.Keys(files)) {
-		if _, err := fmt.Fprintf(a.stdout, "%-24s %s\n", name, files[name]); err != nil {
-			return fmt.Errorf("print the files: %w", err)
+		if err := a.print("%-24s %s\n", name, files[name]); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -14,40 +14,22 @@ import (
 
 // env prints what points a shell at the running control plane.
 func (a *app) env(ctx context.Context) error {
-	s, err := a.open()
-	if err != nil {
-		return err
-	}
+	s := a.service()
 	running, err := s.Running()
 	if err != nil {
 		return err
 	}
 	if !running {
-		return errors.New("no control plane is running; `controlplane up` starts one")
+		return errors.New("none is running; `controlplane up` starts one")
 	}
 	files, err := binaries.Ensure(ctx, a.stderr)
 	if err != nil {
 		return err
 	}
-	if err := a.printExports(export{"KUBECONFIG", kubeconfig(s)}); err != nil {
-		return err
-	}
-	return a.printf("export PATH=%s:\"$PATH\"\n", shellQuote(filepath.Dir(files["kubectl"])))
+	return a.print("export KUBECONFIG=%s\nexport PATH=%s:\"$PATH\"\n", shellQuote(kubeconfig(s)), shellQuote(filepath.Dir(files["kubectl"])))
 }
 
-// export is a variable of the environment.
-type export struct{ name, value string }
-
-func (a *app) printExports(exports ...export) error {
-	for _, e := range exports {
-		if err := a.printf("export %s=%s\n", e.name, shellQuote(e.value)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (a *app) printf(format string, args ...any) error {
+func (a *app) print(format string, args ...any) error {
 	if _, err := fmt.Fprintf(a.stdout, format, args...); err != nil {
 		return fmt.Errorf("print: %w", err)
 	}

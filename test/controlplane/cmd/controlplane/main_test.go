@@ -48,23 +48,21 @@ func (r result) expect(t *testing.T, code int, words ...string) {
 func TestUsage(t *testing.T) {
 	tests := map[string]struct {
 		args []string
-		code int
 		want string
 	}{
-		"nothing":         {nil, exitUsage, "which command?"},
-		"unknown command": {[]string{"start"}, exitUsage, `there is no command "start"`},
-		"long nonsense":   {[]string{strings.Repeat("ä", 100)}, exitUsage, `"` + strings.Repeat("ä", 64) + `..."`},
-		"argument":        {[]string{"up", "now\n"}, exitUsage, `up takes no arguments, got "now\n"`},
-		"unknown flag":    {[]string{"down", "--force"}, exitUsage, `down: there is no flag "force"`},
-		"no value":        {[]string{"down", "--dir"}, exitUsage, "down: the flag --dir needs a value"},
-		"bad syntax":      {[]string{"down", "--=\n"}, exitUsage, `down: not understood: "bad flag syntax: --=\n"`},
-		"no nodes":        {[]string{"up", "--nodes=0"}, exitUsage, "--nodes must be at least 1, got 0"},
-		"not a number":    {[]string{"serve", "--nodes=many"}, exitUsage, `serve: the flag --nodes wants int, got "many"`},
+		"nothing":         {nil, "one of build, up, env, down and serve is wanted, got []"},
+		"unknown command": {[]string{"start"}, `got ["start"]`},
+		"long nonsense":   {[]string{strings.Repeat("ä", 100)}, `["` + strings.Repeat("ä", 64) + `"]`},
+		"argument":        {[]string{"up", "now\n"}, `got ["up" "now\n"]`},
+		"unknown flag":    {[]string{"down", "--\x1b"}, `\x1b`},
+		"no value":        {[]string{"down", "--dir"}, "--dir"},
+		"no nodes":        {[]string{"up", "--nodes=0"}, "--nodes must be at least 1, got 0"},
+		"not a number":    {[]string{"serve", "--nodes=many\n"}, `many\`},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			got := invoke(t.Context(), test.args...)
-			got.expect(t, test.code, test.want, "usage: controlplane COMMAND")
+			got.expect(t, exitUsage, test.want, "usage: controlplane COMMAND")
 			if got.stdout != "" {
 				t.Errorf("a shell would evaluate %q", got.stdout)
 			}
@@ -76,9 +74,9 @@ func TestHelp(t *testing.T) {
 	for _, args := range [][]string{{"help"}, {"-h"}, {"--help"}, {"up", "--help"}} {
 		got := invoke(t.Context(), args...)
 		got.expect(t, 0)
-		for _, c := range commands() {
-			if !strings.Contains(got.stdout, "  "+c.name) {
-				t.Errorf("the help of %q lacks %s:\n%s", args, c.name, got.stdout)
+		for _, word := range []string{"  build ", "  up ", "  env ", "  down ", "  serve ", "--nodes int", `--dir string`} {
+			if !strings.Contains(got.stdout, word) {
+				t.Errorf("the help of %q lacks %s:\n%s", args, word, got.stdout)
 			}
 		}
 	}

@@ -14,46 +14,26 @@ import (
 	"github.com/mini-hpa/mini-hpa/test/controlplane"
 	"github.com/mini-hpa/mini-hpa/test/controlplane/binaries"
 	"github.com/mini-hpa/mini-hpa/test/controlplane/loadsim"
-	"github.com/mini-hpa/mini-hpa/test/filelock"
 )
 
 // The directory of the cluster itself, and the file that appears when it is ready.
 const clusterDir, readyFile = "cluster", "ready"
 
-// open is the control plane in the background.
-func (a *app) open() (*background.Service, error) {
-	s := &background.Service{Dir: a.dir, Name: "controlplane", Remains: []string{readyFile, clusterDir}, Grace: 30 * time.Second, // each component takes seconds
+// service is the control plane in the background.
+func (a *app) service() *background.Service {
+	return &background.Service{Dir: a.dir, Name: "controlplane", ReadyFile: readyFile, Remains: []string{clusterDir}, Grace: 30 * time.Second, // each component takes seconds
 		Say: func(text string) { a.say("%s", text) }}
-	s.Ready = func() bool {
-		_, err := os.Stat(s.File(readyFile))
-		return err == nil
-	}
-	return s, s.Open()
 }
 
 func kubeconfig(s *background.Service) string { return s.File(clusterDir + "/kubeconfig") }
 
 // up starts serve in the background unless it runs, and prints the KUBECONFIG to export.
 func (a *app) up(ctx context.Context) error {
-	s, err := a.open()
-	if err != nil {
+	s := a.service()
+	if err := s.Up(ctx, func() error { return a.start(ctx, s) }); err != nil {
 		return err
 	}
-	lock, err := filelock.Acquire(ctx, s.File("up.lock"), func() { a.say("waiting for another `controlplane up`") })
-	if err != nil {
-		return err
-	}
-	defer func() { _ = lock.Release() }()
-	running, err := s.Running()
-	if err != nil {
-		return err
-	}
-	if running {
-		a.say("it is already running; its directory is %s", s.Dir)
-	} else if err := a.start(ctx, s); err != nil {
-		return err
-	}
-	return a.printExports(export{"KUBECONFIG", kubeconfig(s)})
+	return a.print("export KUBECONFIG=%s\n", shellQuote(kubeconfig(s)))
 }
 
 // start builds in sight of the user, then starts the background process.
@@ -70,27 +50,11 @@ func (a *app) start(ctx context.Context, s *background.Service) error {
 	return nil
 }
 
-// down ends the background control plane; that none runs is as good.
-func (a *app) down(ctx context.Context) error {
-	s, err := a.open()
-	if err != nil {
-		return err
-	}
-	stopped, err := s.Stop(ctx)
-	if err == nil && stopped {
-		a.say("stopped")
-	} else if err == nil {
-		a.say("no control plane is running in %s", s.Dir)
-	}
-	return err
-}
+func (a *app) down(ctx context.Context) error { return a.service().Down(ctx) }
 
 // serve runs the control plane with its metrics API until ctx ends.
 func (a *app) serve(ctx context.Context) error {
-	s, err := a.open()
-	if err != nil {
-		return err
-	}
+	s := a.service()
 	return s.Serve(func() error {
 		c, err := controlplane.Run(ctx, controlplane.Options{Dir: s.File(clusterDir), Nodes: a.nodes, Audit: a.audit, Out: a.stderr})
 		if err != nil {

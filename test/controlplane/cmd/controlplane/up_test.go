@@ -54,8 +54,8 @@ func TestUpAndDown(t *testing.T) {
 	if left, _ := filepath.Glob(filepath.Join(dir, "cluster")); len(left) > 0 {
 		t.Errorf("left: %q", left)
 	}
-	invoke(t.Context(), "down", "--dir", dir).expect(t, 0, "no control plane is running")
-	invoke(t.Context(), "env", "--dir", dir).expect(t, exitFailure, "no control plane is running")
+	invoke(t.Context(), "down", "--dir", dir).expect(t, 0, "none is running")
+	invoke(t.Context(), "env", "--dir", dir).expect(t, exitFailure, "none is running")
 }
 
 // evaluated is the value of a variable once a shell has evaluated the output.
@@ -111,7 +111,7 @@ func TestFailedUpSaysWhy(t *testing.T) {
 	if got.stdout != "" {
 		t.Errorf("a shell would evaluate %q", got.stdout)
 	}
-	invoke(t.Context(), "down", "--dir", dir).expect(t, 0, "no control plane is running")
+	invoke(t.Context(), "down", "--dir", dir).expect(t, 0, "none is running")
 }
 
 // canceller is an output that cancels a context once a word is said.
@@ -137,5 +137,5 @@ func TestInterruptedUpLeavesNothing(t *testing.T) {
 	if code := run(ctx, []string{"up", "--dir", dir}, &bytes.Buffer{}, stderr); code != exitFailure || !strings.Contains(stderr.String(), "interrupted") {
 		t.Errorf("exit code %d, it said\n%s", code, stderr)
 	}
-	invoke(t.Context(), "down", "--dir", dir).expect(t, 0, "no control plane is running")
+	invoke(t.Context(), "down", "--dir", dir).expect(t, 0, "none is running")
 }

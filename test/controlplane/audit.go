@@ -4,8 +4,8 @@ package controlplane
 
 const auditPolicyFile = "audit-policy.yaml"
 
-// auditPolicy logs who asked what, once per request and stage; the stage before the request is handled would only double it. What was
-// written and what became of it is logged where replicas and Leases are written.
+// auditPolicy logs each request when it is answered, and a watch also when it begins. Writes of Deployments, their scales and Leases are
+// logged with what was sent and what was answered.
 const auditPolicy = `apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived]

@@ -116,8 +116,8 @@ func encodeCertificate(der []byte) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: cert.CertificateBlockType, Bytes: der})
 }
 
-// writeIdentities makes the cluster's certificates in dir, for an API server that is also at address unless that is "", and returns
-// the authority that signs its clients.
+// writeIdentities makes the cluster's certificates in dir and returns the authority that signs its clients. The API server is on loopback
+// and, unless it is "", at address.
 func writeIdentities(dir, address string) (*authority, error) {
 	clients, err := newAuthority("mini-hpa-test-ca")
 	if err != nil {
@@ -138,7 +138,7 @@ func writeIdentities(dir, address string) (*authority, error) {
 	return clients, writeFiles(dir, files)
 }
 
-// identities are the certificates of the components towards each other.
+// identities are the certificates by which the components know each other.
 func identities(clients, proxies *authority, address string) (map[string]pair, error) {
 	var further []string
 	if address != "" {

@@ -23,7 +23,7 @@ import (
 type Options struct {
 	Dir     string                 // holds data, certificates and logs; must be empty; "" = temporary, removed by Stop
 	Audit   bool                   // write AuditLog
-	Out     io.Writer              // progress of the first build and further attempts; nil = os.Stderr
+	Out     io.Writer              // is told how the first build goes, and why a start is tried again; nil = os.Stderr
 	Nodes   int                    // KWOK nodes, each big enough for every pod of a test; 0 = 1, < 0 = none, nor KWOK
 	Address string                 // IP address of this machine under which pods of real nodes reach the API server; "" = on loopback only
 	Args    map[Component][]string // further command-line flags; a later flag wins over an earlier one
@@ -60,8 +60,8 @@ func Start(t testing.TB, o Options) *Cluster {
 	return c
 }
 
-// Run starts a cluster and returns when pods can be created and run. What programs are missing is built first, which takes
-// minutes once. ctx bounds the start only; the caller ends the cluster with Stop.
+// Run starts a cluster and returns when pods can be created and run. Programs that are missing are built first, which takes minutes,
+// once. The end of ctx ends the start only; the caller ends the cluster with Stop.
 func Run(ctx context.Context, o Options) (*Cluster, error) {
 	return run(ctx, o, freePorts)
 }

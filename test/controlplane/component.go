@@ -21,11 +21,6 @@ const (
 	KWOK              Component = "kwok"
 )
 
-// Components are all processes of a cluster, in the order in which they start.
-func Components() []Component {
-	return []Component{Etcd, APIServer, ControllerManager, Scheduler, KWOK}
-}
-
 // The clients' rate limits in requests per second. The defaults (20, burst 30) would make a test of many pods wait for the
 // control plane instead of for what it tests.
 const (
@@ -63,8 +58,8 @@ func (c *Cluster) args(component Component) []string {
 	return append(args, c.options.Args[component]...)
 }
 
-// etcdArgs protect the store with the cluster's certificates: an API server that is misled by a port cannot write to the store
-// of another cluster.
+// etcdArgs protect the store with the cluster's certificates: an API server that finds the etcd of another cluster at its port cannot
+// write to it.
 func (c *Cluster) etcdArgs() []string {
 	client, peer := c.url(c.ports.etcd), fmt.Sprintf("http://%s:%d", loopback, c.ports.peer)
 	return []string{
@@ -79,7 +74,7 @@ func (c *Cluster) etcdArgs() []string {
 	}
 }
 
-// apiServerArgs include the front proxy's certificates, with which aggregated APIs know who asks.
+// apiServerArgs include the front proxy's certificates, by which aggregated APIs believe the API server who asks.
 func (c *Cluster) apiServerArgs() []string {
 	return []string{
 		"--etcd-servers=" + c.url(c.ports.etcd), "--etcd-cafile=" + c.file("ca.crt"),
@@ -98,9 +93,9 @@ func (c *Cluster) apiServerArgs() []string {
 	}
 }
 
-// addressArgs say where the API server is reached and, with real nodes, how it reaches them and their pods: kube-proxy has no part in
-// that. Without an address there is no endpoint reconciler: the address of the Service "kubernetes" would be a loopback one, which
-// the API refuses.
+// addressArgs say where the API server is reached. With real nodes they also say how it reaches the nodes, and that it reaches pods directly,
+// since no kube-proxy leads its own requests to them. Without an address nobody keeps the endpoints of the Service "kubernetes": they would
+// be on loopback, which the API refuses.
 func (c *Cluster) addressArgs() []string {
 	if c.options.Address == "" {
 		return []string{"--bind-address=" + loopback, "--advertise-address=" + loopback, "--endpoint-reconciler-type=none"}

@@ -32,6 +32,11 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
+// components are all processes of a cluster.
+func components() []Component {
+	return []Component{Etcd, APIServer, ControllerManager, Scheduler, KWOK}
+}
+
 // testTimeout is when a test gives up waiting for something that should happen within a second or two.
 const testTimeout = time.Minute
 

@@ -16,7 +16,8 @@ import (
 	"github.com/mini-hpa/mini-hpa/test/child"
 )
 
-// startAttempts bounds the starts with other ports. A component that dies as it starts most likely lost a race for a port.
+// startAttempts is how often a start is tried, each time with other ports: a component that dies as it starts has most likely lost its port
+// to somebody else.
 const startAttempts = 3
 
 // launchSomehow launches the cluster, with other ports if a component dies over it.
@@ -52,7 +53,7 @@ func (c *Cluster) launch(ctx context.Context, choose func() (ports, error)) erro
 	return c.populate(ctx)
 }
 
-// startAll starts the store and the API server, then their clients, which would only retry before.
+// startAll starts the store and the API server, and when these are ready their clients.
 func (c *Cluster) startAll(ctx context.Context) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

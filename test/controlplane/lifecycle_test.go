@@ -47,7 +47,7 @@ func TestParallelClustersAreStrangersAndLeaveNothing(t *testing.T) {
 	}
 	for _, c := range clusters {
 		f := footprintOf(c)
-		if f.inUse() == nil || len(f.Pids) != len(Components()) {
+		if f.inUse() == nil || len(f.Pids) != len(components()) {
 			t.Errorf("the running cluster's footprint is %+v", f)
 		}
 		if err := c.Stop(); err != nil {

@@ -77,7 +77,7 @@ func countReady(nodes []corev1.Node) int {
 	return ready
 }
 
-// isReady also waits for the taint of new nodes to go: the scheduler avoids them until then.
+// isReady says whether the scheduler takes the node, too, which it does when the taint of new nodes is gone.
 func isReady(node corev1.Node) bool {
 	if len(node.Spec.Taints) > 0 {
 		return false

@@ -42,7 +42,7 @@ func TestComponentsDieWithTheirParent(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = helper.Wait() // it was killed
-	if decodeErr != nil || inUse == nil || len(f.Pids) != len(Components()) {
+	if decodeErr != nil || inUse == nil || len(f.Pids) != len(components()) {
 		t.Fatalf("the helper's cluster: %v, footprint %+v", decodeErr, f)
 	}
 	t.Cleanup(func() { // the orphans of a failed test

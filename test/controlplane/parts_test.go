@@ -204,11 +204,11 @@ func TestIsReady(t *testing.T) {
 
 func TestFurtherArgumentsComeLast(t *testing.T) {
 	extra := map[Component][]string{}
-	for _, component := range Components() {
+	for _, component := range components() {
 		extra[component] = []string{"--extra-of=" + string(component)}
 	}
 	c := &Cluster{options: Options{Args: extra}}
-	for _, component := range Components() {
+	for _, component := range components() {
 		args := c.args(component)
 		if len(args) < 2 || args[len(args)-1] != extra[component][0] {
 			t.Errorf("%s gets %q", component, args)

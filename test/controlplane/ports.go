@@ -3,7 +3,6 @@
 package controlplane
 
 import (
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -20,7 +19,7 @@ const (
 	lastPort  = 29999
 )
 
-// portAttempts bounds the search for free ports; a machine on which so many are taken needs a person.
+// portAttempts bounds the search for a free port. Where so many in a row are taken, something is wrong with the machine.
 const portAttempts = 1000
 
 // ports are a cluster's ports on loopback.
@@ -52,14 +51,14 @@ func freePorts() (ports, error) {
 }
 
 func listenSomewhere() (net.Listener, error) {
-	var failures error
+	var last error
 	for range portAttempts {
 		port := firstPort + rand.IntN(lastPort-firstPort+1)
 		l, err := net.Listen("tcp", net.JoinHostPort(loopback, strconv.Itoa(port)))
 		if err == nil {
 			return l, nil
 		}
-		failures = err
+		last = err
 	}
-	return nil, fmt.Errorf("find a free port from %d to %d: %w", firstPort, lastPort, errors.Join(failures))
+	return nil, fmt.Errorf("find a free port from %d to %d: %w", firstPort, lastPort, last)
 }

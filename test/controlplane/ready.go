@@ -24,6 +24,8 @@ const (
 	pollInterval = 50 * time.Millisecond
 	// checkTimeout bounds one such question.
 	checkTimeout = 5 * time.Second
+	// endOfAnswer is how much of an answer an error carries, in bytes.
+	endOfAnswer = 2 << 10
 )
 
 // check is one question; nil means yes.
@@ -53,7 +55,7 @@ func anyFallen(processes []*child.Process) error {
 // ready is the question whether a component serves.
 func (c *Cluster) ready(component Component) check {
 	url := map[Component]string{
-		Etcd:              c.url(c.ports.etcd) + "/health", // also known to older releases
+		Etcd:              c.url(c.ports.etcd) + "/health",
 		APIServer:         c.url(c.ports.api) + "/readyz",
 		ControllerManager: c.url(c.ports.manager) + "/healthz",
 		Scheduler:         c.url(c.ports.scheduler) + "/readyz",
@@ -72,8 +74,8 @@ func (c *Cluster) ready(component Component) check {
 	}
 }
 
-// probeClient trusts nobody but the cluster's authority: another cluster's component on a port of ours does not pass for ours. No
-// connection outlives its question: it would count as a leak.
+// probeClient trusts nobody but the cluster's authority: another cluster's component on a port of ours does not pass for ours. Its
+// connections end with their question, because tests look for leaks.
 func probeClient(config *rest.Config) (*http.Client, error) {
 	tls, err := rest.TLSConfigFor(config)
 	if err != nil {

@@ -58,7 +58,7 @@ func (c *Cluster) Kill(component Component) error {
 }
 
 // Restart starts a component that was killed, or ends it and starts it again, with the same ports and the same data. It returns
-// when the component is ready; for etcd that includes an API server that is running.
+// when the component is ready, and after etcd also the API server, if that runs.
 func (c *Cluster) Restart(component Component) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -30,25 +30,23 @@ type Builder struct {
 }
 
 // Ensure builds whatever is missing of the control plane and says where everything is. It honours KUBEBUILDER_ASSETS.
-func Ensure(ctx context.Context, out io.Writer) (Files, error) {
-	pins, err := Pins(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return Builder{Assets: os.Getenv(AssetsVariable), Out: out}.Build(ctx, pins...)
-}
+func Ensure(ctx context.Context, out io.Writer) (Files, error) { return ensure(ctx, out, Pins) }
 
 // EnsureNode is Ensure with the programs of a node that runs containers.
 func EnsureNode(ctx context.Context, out io.Writer) (Files, error) {
-	pins, err := Pins(ctx)
-	if err != nil {
-		return nil, err
+	return ensure(ctx, out, Pins, NodePins)
+}
+
+func ensure(ctx context.Context, out io.Writer, parts ...func(context.Context) ([]Pin, error)) (Files, error) {
+	var all []Pin
+	for _, part := range parts {
+		pins, err := part(ctx)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, pins...)
 	}
-	more, err := NodePins(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return Builder{Assets: os.Getenv(AssetsVariable), Out: out}.Build(ctx, append(pins, more...)...)
+	return Builder{Assets: os.Getenv(AssetsVariable), Out: out}.Build(ctx, all...)
 }
 
 // Build makes the missing files of the pins and returns all of them. An error names what could not be built and carries the end

@@ -98,8 +98,8 @@ func (r *registration) withdraw(ctx context.Context, gv schema.GroupVersion) err
 	return ended(r.aggregator.ApiregistrationV1().APIServices().Delete(ctx, apiServiceName(gv), only(uid)))
 }
 
-// clear removes the registration of a loadsim that is no more. One of somebody else is an error: that is a cluster
-// with metrics of its own.
+// clear removes the registration that a killed loadsim has left. A registration by somebody else is an error: that cluster has metrics of its
+// own.
 func (r *registration) clear(ctx context.Context, gv schema.GroupVersion) error {
 	apiServices, name := r.aggregator.ApiregistrationV1().APIServices(), apiServiceName(gv)
 	found, err := apiServices.Get(ctx, name, metav1.GetOptions{})

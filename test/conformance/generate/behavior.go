@@ -34,13 +34,13 @@ func (w *Workload) behave() {
 func (w *Workload) rules(stabilized float64) *autoscalingv2.HPAScalingRules {
 	d, r := w.dice, &autoscalingv2.HPAScalingRules{}
 	if d.chance(stabilized) {
-		r.StabilizationWindowSeconds = ptr(pick(d, int32(0), 0, 1, 14, 15, 16, 30, 45, 60, 120, 300, 600))
+		r.StabilizationWindowSeconds = new(pick(d, int32(0), 0, 1, 14, 15, 16, 30, 45, 60, 120, 300, 600))
 		if d.chance(0.12) {
-			r.StabilizationWindowSeconds = ptr(pick(d, int32(900), 1800, 3600))
+			r.StabilizationWindowSeconds = new(pick(d, int32(900), 1800, 3600))
 		}
 	}
 	if d.chance(0.5) {
-		r.SelectPolicy = ptr(pick(d, autoscalingv2.MaxChangePolicySelect, autoscalingv2.MinChangePolicySelect,
+		r.SelectPolicy = new(pick(d, autoscalingv2.MaxChangePolicySelect, autoscalingv2.MinChangePolicySelect,
 			autoscalingv2.MinChangePolicySelect, autoscalingv2.DisabledPolicySelect))
 	}
 	if d.chance(0.65) {
@@ -90,14 +90,14 @@ func (w *Workload) shorthands() {
 
 func (w *Workload) shorthand(key string, r *autoscalingv2.HPAScalingRules, d dice) {
 	if d.chance(0.6) {
-		r.StabilizationWindowSeconds = ptr(pick(d, int32(0), 15, 30, 60, 90, 300, 1800))
+		r.StabilizationWindowSeconds = new(pick(d, int32(0), 15, 30, 60, 90, 300, 1800))
 		w.annotate["mini-hpa/scale-"+key+"-stabilization"] = fmt.Sprintf("%ds", *r.StabilizationWindowSeconds)
 	}
 	if d.chance(0.4) {
 		return
 	}
 	if d.chance(0.12) {
-		r.SelectPolicy = ptr(autoscalingv2.DisabledPolicySelect)
+		r.SelectPolicy = new(autoscalingv2.DisabledPolicySelect)
 		w.annotate["mini-hpa/scale-"+key+"-policies"] = "disabled"
 		return
 	}
@@ -121,7 +121,3 @@ func encode(value any) string {
 	}
 	return string(text)
 }
-
-func ptr[T any](value T) *T { return &value }
-
-func itoa(n int32) string { return fmt.Sprint(n) }

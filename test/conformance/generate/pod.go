@@ -151,10 +151,10 @@ func (p *pod) object() *corev1.Pod {
 		Status:     corev1.PodStatus{Phase: p.phase},
 	}
 	if !p.deleted.IsZero() {
-		o.DeletionTimestamp = ptr(metav1.NewTime(p.deleted))
+		o.DeletionTimestamp = new(metav1.NewTime(p.deleted))
 	}
 	if !p.started.IsZero() && !p.noStart {
-		o.Status.StartTime = ptr(metav1.NewTime(p.started))
+		o.Status.StartTime = new(metav1.NewTime(p.started))
 	}
 	if p.ready != "" {
 		o.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: p.ready, LastTransitionTime: metav1.NewTime(p.turned)}}

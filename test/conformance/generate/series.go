@@ -2,6 +2,7 @@ package generate
 
 import (
 	"math"
+	"strconv"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
@@ -65,7 +66,7 @@ func (w *Workload) external(m *metric) []externalmetricsv1beta1.ExternalMetricVa
 		}
 		rest -= part
 		values = append(values, externalmetricsv1beta1.ExternalMetricValue{
-			MetricName: m.spec.External.Metric.Name, MetricLabels: map[string]string{"partition": itoa(int32(i))},
+			MetricName: m.spec.External.Metric.Name, MetricLabels: map[string]string{"partition": strconv.Itoa(i)},
 			Timestamp: metav1.NewTime(w.world.now.Add(-w.dice.seconds(0, 30))), Value: *resource.NewMilliQuantity(part, resource.DecimalSI)})
 	}
 	return values
@@ -94,7 +95,7 @@ func (w *Workload) perPod(m *metric) []custommetricsv1beta2.MetricValue {
 			Value:           *resource.NewMilliQuantity(w.usage(p, m, 0), resource.DecimalSI),
 		}
 		if w.dice.chance(0.3) {
-			v.WindowSeconds = ptr(int64(w.dice.between(10, 120)))
+			v.WindowSeconds = new(int64(w.dice.between(10, 120)))
 		}
 		values = append(values, v)
 	}

@@ -145,7 +145,7 @@ func (w *Workload) resourceTarget(name corev1.ResourceName, utilization float64)
 	d := w.dice
 	if d.chance(utilization) {
 		return autoscalingv2.MetricTarget{Type: autoscalingv2.UtilizationMetricType,
-			AverageUtilization: ptr(int32(pick(d, 1, 10, 20, 30, 50, 50, 60, 70, 75, 80, 80, 85, 90, 100, 110, 120, 150, 200, 400)))}
+			AverageUtilization: new(int32(pick(d, 1, 10, 20, 30, 50, 50, 60, 70, 75, 80, 80, 85, 90, 100, 110, 120, 150, 200, 400)))}
 	}
 	value := pick(d, "100m", "250m", "1", "33m", "1m", "1500m")
 	if name == corev1.ResourceMemory {
@@ -155,7 +155,7 @@ func (w *Workload) resourceTarget(name corev1.ResourceName, utilization float64)
 }
 
 func averageValue(value string) autoscalingv2.MetricTarget {
-	return autoscalingv2.MetricTarget{Type: autoscalingv2.AverageValueMetricType, AverageValue: ptr(resource.MustParse(value))}
+	return autoscalingv2.MetricTarget{Type: autoscalingv2.AverageValueMetricType, AverageValue: new(resource.MustParse(value))}
 }
 
 func (w *Workload) anyMetric() autoscalingv2.MetricSpec {
@@ -187,7 +187,7 @@ func total(d dice, value string) autoscalingv2.MetricTarget {
 	if d.chance(0.5) {
 		return averageValue(value)
 	}
-	return autoscalingv2.MetricTarget{Type: autoscalingv2.ValueMetricType, Value: ptr(resource.MustParse(value))}
+	return autoscalingv2.MetricTarget{Type: autoscalingv2.ValueMetricType, Value: new(resource.MustParse(value))}
 }
 
 func identifier(d dice, names ...string) autoscalingv2.MetricIdentifier {

@@ -1,6 +1,7 @@
 package generate
 
 import (
+	"fmt"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -86,9 +87,9 @@ func (w *Workload) bounds() {
 	w.HPA.Spec.MaxReplicas = high
 	if low > 1 || d.chance(0.5) {
 		w.HPA.Spec.MinReplicas = &low
-		w.annotate["mini-hpa/min"] = itoa(low)
+		w.annotate["mini-hpa/min"] = fmt.Sprint(low)
 	}
-	w.annotate["mini-hpa/max"] = itoa(high)
+	w.annotate["mini-hpa/max"] = fmt.Sprint(high)
 }
 
 func (w *Workload) min() int32 {

@@ -2,6 +2,7 @@ package replay
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -58,12 +59,7 @@ func Compare(r *Recording) (*Difference, error) {
 func (d *Difference) String() string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "seed %d, observation %d of %d\n", d.Recording.Seed, d.Index+1, len(d.Recording.Snapshots))
-	keys := make([]string, 0, len(d.Recording.Workload.Annotations))
-	for key := range d.Recording.Workload.Annotations {
-		keys = append(keys, key)
-	}
-	slices.Sort(keys)
-	for _, key := range keys {
+	for _, key := range slices.Sorted(maps.Keys(d.Recording.Workload.Annotations)) {
 		fmt.Fprintf(&text, "  %s: %s\n", key, d.Recording.Workload.Annotations[key])
 	}
 	fmt.Fprintf(&text, "  HPA:      %+v\n  mini-hpa: %+v\n", d.Want, d.Got)

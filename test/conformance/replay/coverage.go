@@ -9,6 +9,7 @@ import (
 	"time"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
@@ -44,7 +45,7 @@ func (c *Coverage) Add(r *Recording, p annotations.Policy) {
 		c.seen["Able "+o.Able]++
 		c.seen["Limited "+o.Limited]++
 		for _, what := range observed(p, r.Snapshots[i]) {
-			c.seen["observation "+what]++
+			c.seen[what]++
 		}
 	}
 }
@@ -97,10 +98,15 @@ func rulesOf(direction string, rules autoscalingv2.HPAScalingRules) []string {
 			found["policy shorter than the sync period"] = true
 		}
 	}
+	return trueOnes("behavior "+direction+" ", found)
+}
+
+// trueOnes are the names of what is so, each with a prefix.
+func trueOnes(prefix string, found map[string]bool) []string {
 	var all []string
 	for what, is := range found {
 		if is {
-			all = append(all, "behavior "+direction+" "+what)
+			all = append(all, prefix+what)
 		}
 	}
 	return all
@@ -122,14 +128,20 @@ func observed(p annotations.Policy, s recommend.Snapshot) []string {
 		"a pod with requests as a whole":   slices.ContainsFunc(s.Pods, whole),
 		"a pod with an own init container": slices.ContainsFunc(s.Pods, initial),
 	}
-	var all []string
-	for what, is := range found {
-		if is {
-			all = append(all, what)
-		}
-	}
-	return all
+	return trueOnes("observation ", found)
 }
+
+func notReady(pod *corev1.Pod) bool {
+	return !slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
+	})
+}
+
+func deleted(pod *corev1.Pod) bool { return pod.DeletionTimestamp != nil }
+
+func whole(pod *corev1.Pod) bool { return pod.Spec.Resources != nil }
+
+func initial(pod *corev1.Pod) bool { return len(pod.Spec.InitContainers) > 0 }
 
 // required is what has to occur at least once in a suite of any size.
 func required() []string {

@@ -57,7 +57,7 @@ func (s Spec) configuration(platform string, layer v1.Hash) v1.ConfigFile {
 		OS: system, Architecture: architecture, Created: created,
 		RootFS:  v1.RootFS{Type: "layers", DiffIDs: []v1.Hash{layer}},
 		History: []v1.History{{Created: created, CreatedBy: "COPY " + s.Path}},
-		Config:  v1.Config{User: s.User, Entrypoint: entrypoint, Cmd: s.Cmd, Env: s.Env, Labels: s.Labels, WorkingDir: "/"},
+		Config:  v1.Config{User: s.User, Entrypoint: entrypoint, Cmd: s.Cmd, Labels: s.Labels, WorkingDir: "/"},
 	}
 }
 

@@ -26,8 +26,8 @@ type Spec struct {
 	Path string
 	// User is who runs it, "UID:GID" or "UID"; Kubernetes verifies runAsNonRoot by numbers only. "" = root.
 	User string
-	// Entrypoint, Cmd and Env ("NAME=value") are those of the image's configuration; no Entrypoint = Path.
-	Entrypoint, Cmd, Env []string
+	// Entrypoint and Cmd are those of the image's configuration; no Entrypoint = Path.
+	Entrypoint, Cmd []string
 	// Labels are the configuration's labels and, since registries show those, annotations of all manifests.
 	Labels map[string]string
 	// Created is the time of the image and of the file in it, in whole seconds; the zero value = 1970-01-01.

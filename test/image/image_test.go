@@ -79,7 +79,7 @@ func checkImage(t *testing.T, image v1.Image, spec Spec, platform string) {
 		t.Errorf("created at %s, want %s", config.Created, want)
 	}
 	want := v1.Config{
-		User: spec.User, Entrypoint: spec.Entrypoint, Cmd: spec.Cmd, Env: spec.Env, Labels: spec.Labels, WorkingDir: "/",
+		User: spec.User, Entrypoint: spec.Entrypoint, Cmd: spec.Cmd, Labels: spec.Labels, WorkingDir: "/",
 	}
 	if diff := cmp.Diff(want, config.Config); diff != "" {
 		t.Errorf("configuration of %s (-want +got):\n%s", platform, diff)
@@ -178,7 +178,6 @@ func TestTheSameInputsGiveTheSameBytes(t *testing.T) {
 		"another time":   func(s *Spec) { s.Created = s.Created.Add(time.Second) },
 		"another label":  func(s *Spec) { s.Labels = map[string]string{"a": "c"} },
 		"another path":   func(s *Spec) { s.Path = "/mini-hpa" },
-		"a variable":     func(s *Spec) { s.Env = append(s.Env, "B=") },
 	}
 	for name, change := range changes {
 		other := specification(t)
@@ -206,8 +205,6 @@ func TestAnImageThatCannotRunIsRefused(t *testing.T) {
 		"the path is the root":        {change: func(s *Spec) { s.Path = "/" }, want: []string{`Path "/"`}},
 		"the path leaves its folder":  {change: func(s *Spec) { s.Path = "/a/../b" }, want: []string{`Path "/a/../b"`}},
 		"the path is empty":           {change: func(s *Spec) { s.Path = "" }, want: []string{`Path ""`}},
-		"a variable has no value":     {change: func(s *Spec) { s.Env = []string{"HOME"} }, want: []string{`Env has "HOME"`, "NAME=value"}},
-		"a variable has no name":      {change: func(s *Spec) { s.Env = []string{"=x"} }, want: []string{`Env has "=x"`}},
 		"the platform is unknown":     {change: onlyBinary("windows/amd64", "x"), want: []string{`platform "windows/amd64"`, "linux/amd64, linux/arm64"}},
 		"the platform is empty":       {change: onlyBinary("", "x"), want: []string{`platform ""`}},
 		"the binary is missing":       {change: onlyBinary("linux/amd64", "/nowhere/x"), want: []string{"/nowhere/x", "no such file"}},
@@ -309,7 +306,7 @@ func specification(t *testing.T) Spec {
 			"linux/amd64": executable(t, elf.EM_X86_64, elf.PT_LOAD), "linux/arm64": executable(t, elf.EM_AARCH64, elf.PT_LOAD),
 		},
 		Path: "/opt/bin/mini-hpa", User: "65532:65532",
-		Entrypoint: []string{"/opt/bin/mini-hpa"}, Cmd: []string{"controller"}, Env: []string{"A=b"},
+		Entrypoint: []string{"/opt/bin/mini-hpa"}, Cmd: []string{"controller"},
 		Labels: map[string]string{"org.opencontainers.image.title": "mini-hpa"}, Created: created,
 	}
 }

@@ -46,11 +46,6 @@ func (s Spec) check() error {
 	if !path.IsAbs(s.Path) || path.Clean(s.Path) != s.Path || s.Path == "/" {
 		return fmt.Errorf("its Path %q is not the clean, absolute path of a file, such as \"/mini-hpa\"", s.Path)
 	}
-	for _, variable := range s.Env {
-		if name, _, ok := strings.Cut(variable, "="); !ok || name == "" {
-			return fmt.Errorf("its Env has %q, which is not NAME=value", variable)
-		}
-	}
 	return s.checkBinaries()
 }
 

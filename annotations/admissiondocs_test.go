@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/mini-hpa/mini-hpa/docs"
 )
@@ -58,6 +59,7 @@ func samples() map[string]sample {
 	misplaced, before, after := deploy(nil, fine), deploy(half, fine), deploy(half, fine)
 	misplaced.Template.Annotations = map[string]string{Max: "10"}
 	before.Replicas, after.Replicas = 5, 2
+	rollout := &Workload{Key: Key{Kind: schema.GroupKind{Group: "argoproj.io", Kind: "Rollout"}}, Annotations: deploy(half, fine).Annotations}
 	hpa := Surroundings{Autoscalers: []Autoscaler{{Kind: "HorizontalPodAutoscaler", Name: "web"}}}
 	ranges := Surroundings{LimitRanges: []*corev1.LimitRange{limitRange("defaults", corev1.LimitRangeItem{Type: corev1.LimitTypeContainer, DefaultRequest: cpus("100m")})}}
 	return map[string]sample{
@@ -77,6 +79,7 @@ func samples() map[string]sample {
 		FoundRequestFromLimit:      {workload: deploy(half, box("app", "limit cpu=500m"))},
 		FoundRequestFromLimitRange: {workload: deploy(half, box("app")), surroundings: ranges},
 		FoundUnverifiedRequest:     {workload: deploy(half, box("app")), surroundings: Surroundings{Unknown: "LimitRanges cannot be read"}},
+		FoundNoTemplate:            {workload: rollout},
 		FoundObservedAutoscaler:    {workload: deploy(with("mode", "observe"), fine), surroundings: hpa},
 		FoundReplicasOverwritten:   {before: before, workload: after},
 		FoundUnchanged:             {before: deploy(half, box("app")), workload: deploy(half, box("app"))},

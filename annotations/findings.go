@@ -37,6 +37,8 @@ const (
 	FoundRequestFromLimitRange = "RequestFromLimitRange"
 	// FoundUnverifiedRequest: a request is missing, and what might supply it could not be read.
 	FoundUnverifiedRequest = "UnverifiedRequest"
+	// FoundNoTemplate: requests that cannot be checked, because there is no pod template.
+	FoundNoTemplate = "NoPodTemplate"
 	// FoundObservedAutoscaler: another autoscaler scales the workload, and mini-hpa only watches.
 	FoundObservedAutoscaler = "ObservedAutoscaler"
 	// FoundReplicasOverwritten: an update sets the replicas of an autoscaled workload.
@@ -102,6 +104,9 @@ func Findings() []Finding {
 			"Set the request: whoever removes the LimitRange also stops the autoscaling."},
 		{FoundUnverifiedRequest, false, "A container has no request, and the LimitRanges of the namespace could not be read.",
 			"Set the request, or let mini-hpa read LimitRanges."},
+		{FoundNoTemplate, false, "The target is a percentage of requests, or of one container, and the object has no `spec.template` with containers, as many custom resources, and a Rollout with `workloadRef`. " +
+			"What its pods will request is not known when it is stored, so that nothing about requests is refused.",
+			"Nothing, if its pods have requests: the controller checks those of the pods that there are, and holds the replicas while one is missing. An amount (`mini-hpa/target-cpu: 250m`) needs none."},
 		{FoundObservedAutoscaler, false, "Another autoscaler has this Deployment for its target, but `mini-hpa/mode` is `observe` or `paused`, or the other one is a ScaledObject that is paused (`autoscaling.keda.sh/paused`).",
 			"Nothing for as long as you compare; delete the other one before you set the mode to `auto`, or before somebody resumes it."},
 		{FoundReplicasOverwritten, false, "An update (not a scale) changes `spec.replicas` of an autoscaled Deployment, as `kubectl apply` does with a manifest that has the field, or had it until now. `mini-hpa lint` tells of the field in a manifest. " +

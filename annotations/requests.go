@@ -21,7 +21,8 @@ import (
 //	neither, and a LimitRange with a default    becomes the request of each pod (LimitRanger)
 //	resources of the pod as a whole             count instead of the containers' (KEP-2837)
 //
-// Containers are those that run as long as the pod: the ordinary ones, and init containers with restartPolicy Always.
+// Containers are those that run as long as the pod: the ordinary ones, and init containers with restartPolicy Always. Of a workload
+// without a pod template nothing is known, which is a warning.
 func checkRequests(w *Workload, p Policy, s Surroundings) ([]Warning, field.ErrorList) {
 	c := newRequestCheck(w, s)
 	c.checkAgainst(p)
@@ -29,7 +30,7 @@ func checkRequests(w *Workload, p Policy, s Surroundings) ([]Warning, field.Erro
 }
 
 func newRequestCheck(w *Workload, s Surroundings) *requestCheck {
-	return &requestCheck{template: w.template(), pod: &w.template().Spec, surroundings: s, annotations: w.Annotations,
+	return &requestCheck{workload: w, template: w.template(), pod: &w.template().Spec, surroundings: s, annotations: w.Annotations,
 		told: map[string]bool{}, looked: map[corev1.ResourceName]bool{}}
 }
 
@@ -127,6 +128,7 @@ const maxFindings, maxEarlier = 100, 2000
 
 // requestCheck is one call of checkRequests.
 type requestCheck struct {
+	workload     *Workload
 	template     *corev1.PodTemplateSpec
 	pod          *corev1.PodSpec
 	surroundings Surroundings
@@ -143,11 +145,25 @@ type requestCheck struct {
 
 func (c *requestCheck) check(d denominator) {
 	switch {
+	case c.workload.Template == nil:
+		c.unknown(d)
 	case d.container != "":
 		c.checkOne(d)
 	case d.isNeeded() && !c.looked[d.resource]:
 		c.looked[d.resource] = true
 		c.checkAll(d)
+	}
+}
+
+// unknown is about a workload without a pod template.
+func (c *requestCheck) unknown(d denominator) {
+	switch kind := clean(c.workload.Kind.Kind, shownName); {
+	case d.isNeeded():
+		c.warn(d.source.at, FoundNoTemplate, fmt.Sprintf("is a percentage of the %s that pods request, and this %s has no pod template to see that in; "+
+			"the controller looks for requests in its pods, and does not scale while they have none", d.what(), kind))
+	case d.container != "":
+		c.warn(d.source.container, FoundNoTemplate, fmt.Sprintf("names container %q, and this %s has no pod template to see in whether there is one; "+
+			"there is nothing to measure in pods that lack it", clean(d.container, shown), kind))
 	}
 }
 

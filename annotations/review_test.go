@@ -711,3 +711,35 @@ func TestEveryFindingHasARow(t *testing.T) {
 		}
 	}
 }
+
+// TestWithoutAPodTemplateNothingIsKnownOfRequests: an amount needs none, and nothing is refused. A template without containers is another
+// thing.
+func TestWithoutAPodTemplateNothingIsKnownOfRequests(t *testing.T) {
+	const cpu, memory = "(NoPodTemplate) metadata.annotations[mini-hpa/target-cpu]", "(NoPodTemplate) metadata.annotations[mini-hpa/target-memory]"
+	const container = "(NoPodTemplate) metadata.annotations[mini-hpa/container]"
+	for name, tc := range map[string]struct {
+		pairs map[string]string
+		want  []string
+	}{
+		"a percentage":                  {map[string]string{"target-cpu": "50", "max": "10"}, []string{cpu}},
+		"two":                           {map[string]string{"target-cpu": "50", "target-memory": "80", "max": "10"}, []string{cpu, memory}},
+		"an amount":                     {map[string]string{"target-cpu": "250m", "max": "10"}, nil},
+		"an amount of one container":    {map[string]string{"target-cpu": "250m", "container": "app", "max": "10"}, []string{container}},
+		"a percentage of one container": {map[string]string{"target-cpu": "50", "container": "app", "max": "10"}, []string{cpu}},
+		"external metrics":              {map[string]string{"max": "10", "metrics": `[{type: External, external: {metric: {name: queue}, target: {type: AverageValue, averageValue: 10}}}]`}, nil},
+		"resource metrics": {map[string]string{"max": "10", "metrics": `[{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 50}}}]`},
+			[]string{"(NoPodTemplate) metadata.annotations[mini-hpa/metrics][0]"}},
+	} {
+		w := deploy(tc.pairs)
+		w.Template = nil
+		v := DefaultDefaults().Review(w, Surroundings{})
+		if diff := cmp.Diff(tc.want, found(v)); diff != "" || len(v.Problems) > 0 {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+	before, after := deploy(map[string]string{"target-cpu": "50", "max": "10"}), deploy(map[string]string{"target-cpu": "50", "max": "10"}, box("app"))
+	before.Template = nil
+	if v := DefaultDefaults().ReviewUpdate(before, after, Surroundings{}); len(v.Problems) != 1 {
+		t.Errorf("a template that comes without a request: %v, want it refused: the update brings it", found(v))
+	}
+}

@@ -32,12 +32,12 @@ type wireReview struct {
 
 // wireRequest has the fields of an AdmissionRequest that are read. The objects are not decoded yet.
 type wireRequest struct {
-	UID         types.UID                   `json:"uid"`
-	Resource    metav1.GroupVersionResource `json:"resource"`
-	SubResource string                      `json:"subResource"`
-	Name        string                      `json:"name"`
-	Namespace   string                      `json:"namespace"`
-	Operation   admissionv1.Operation       `json:"operation"`
+	UID         types.UID               `json:"uid"`
+	Kind        metav1.GroupVersionKind `json:"kind"`
+	SubResource string                  `json:"subResource"`
+	Name        string                  `json:"name"`
+	Namespace   string                  `json:"namespace"`
+	Operation   admissionv1.Operation   `json:"operation"`
 	UserInfo    struct {
 		Username string `json:"username"`
 	} `json:"userInfo"`
@@ -80,7 +80,7 @@ func readReview(r *http.Request) (admission.Request, error) {
 		return admission.Request{}, fmt.Errorf("the body is no %s of %s with a request", reviewType.Kind, reviewType.APIVersion)
 	}
 	wire := review.Request
-	req := admission.Request{AdmissionRequest: admissionv1.AdmissionRequest{UID: wire.UID, Resource: wire.Resource, SubResource: wire.SubResource,
+	req := admission.Request{AdmissionRequest: admissionv1.AdmissionRequest{UID: wire.UID, Kind: wire.Kind, SubResource: wire.SubResource,
 		Name: wire.Name, Namespace: wire.Namespace, Operation: wire.Operation}}
 	req.UserInfo.Username = wire.UserInfo.Username
 	req.Object.Raw, req.OldObject.Raw = wire.Object, wire.OldObject

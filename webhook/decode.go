@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
+	"slices"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -28,39 +30,78 @@ const (
 	// maxAnnotations is in bytes of JSON. The API server allows 256 KiB in all (TotalAnnotationSizeLimitB), of which each byte
 	// may take six in JSON.
 	maxAnnotations = 6 * 256 << 10
+	// maxOwners is how many owners an object may have; real ones have one or two.
+	maxOwners = 1000
 	// maxResources is per container, of requests and of limits.
 	maxResources = 20
 	// maxQuantity is in bytes. The API server sends quantities in their shortest form.
 	maxQuantity = 128
 )
 
-// decode reads the fields of a Deployment that the checks need. Like the API server, it takes names in their exact case only.
-func decode(raw []byte) (*object, error) {
-	var o wireDeployment
-	if err := utiljson.Unmarshal(raw, &o); err != nil {
-		return nil, fmt.Errorf("the Deployment cannot be read: %w", err)
+// decode reads the fields of a workload that the checks need. Like the API server, it takes names in their exact case only.
+func decode(kind annotations.Kind, raw []byte) (*object, error) {
+	if kind.Group == appsv1.GroupName {
+		return decodeApps(kind, raw)
+	}
+	return decodeCustom(kind, raw)
+}
+
+// decodeApps reads an object of group apps, whose kinds have the fields that are read in common.
+func decodeApps(kind annotations.Kind, raw []byte) (*object, error) {
+	var wire wireApps
+	if err := utiljson.Unmarshal(raw, &wire); err != nil {
+		return nil, fmt.Errorf("the %s cannot be read: %w", kind.Kind, err)
 	}
 	var t wireTemplate
-	if len(o.Spec.Template) > 0 {
-		if err := utiljson.Unmarshal(o.Spec.Template, &t); err != nil {
+	if len(wire.Spec.Template) > 0 {
+		if err := utiljson.Unmarshal(wire.Spec.Template, &t); err != nil {
 			return nil, fmt.Errorf("the pod template cannot be read: %w", err)
 		}
 	}
-	w := &annotations.Workload{Key: annotations.DeploymentKey(o.Metadata.Namespace, o.Metadata.Name), APIVersion: appsv1.SchemeGroupVersion.String(),
-		UID: o.Metadata.UID, Deleting: o.Metadata.DeletionTimestamp != nil, Annotations: o.Metadata.Annotations,
-		Replicas: annotations.ReplicasOr1(o.Spec.Replicas), Template: t.core()}
-	limit := o.Spec.RevisionHistoryLimit
-	return &object{workload: w, template: o.Spec.Template, keepsNoHistory: limit != nil && *limit == 0}, nil
+	o := &object{workload: wire.Metadata.workload(kind), template: wire.Spec.Template}
+	o.workload.Replicas, o.workload.Template = annotations.ReplicasOr1(wire.Spec.Replicas), t.core()
+	o.workload.DeletesClaims = len(wire.Spec.VolumeClaimTemplates) > 0 && wire.Spec.Retention.WhenScaled == appsv1.DeletePersistentVolumeClaimRetentionPolicyType
+	limit := wire.Spec.RevisionHistoryLimit
+	o.keepsNoHistory = limit != nil && *limit == 0
+	return o, nil
+}
+
+// decodeCustom reads a custom resource, of whose fields nothing is known but the metadata and the paths of its scale subresource. As in
+// annotations.Kind's Read, one of a wrong type counts as 0 or as none.
+func decodeCustom(kind annotations.Kind, raw []byte) (*object, error) {
+	var wire struct {
+		Metadata wireMeta `json:"metadata"`
+	}
+	if err := utiljson.Unmarshal(raw, &wire); err != nil {
+		return nil, fmt.Errorf("the %s cannot be read: %w", kind.Kind, err)
+	}
+	o := &object{workload: wire.Metadata.workload(kind), template: at(raw, ".spec.template")}
+	if n := 0.0; utiljson.Unmarshal(at(raw, kind.ReplicasPath), &n) == nil && n == math.Trunc(n) && n > 0 && n <= math.MaxInt32 {
+		o.workload.Replicas = int32(n)
+	}
+	var t wireTemplate
+	switch err := utiljson.Unmarshal(o.template, &t); {
+	case errors.Is(err, errTooLarge):
+		return nil, fmt.Errorf("the pod template cannot be read: %w", err)
+	case err == nil && len(t.Spec.Containers) > 0:
+		o.workload.Template = t.core()
+	}
+	return o, nil
 }
 
 // The wire types have the fields of apps/v1 that are read, and their JSON names.
 type (
-	wireDeployment struct {
+	wireApps struct {
 		Metadata wireMeta `json:"metadata"`
 		Spec     struct {
 			Replicas             *int32          `json:"replicas"`
 			RevisionHistoryLimit *int32          `json:"revisionHistoryLimit"`
 			Template             json.RawMessage `json:"template"`
+			// Of a StatefulSet.
+			VolumeClaimTemplates []struct{} `json:"volumeClaimTemplates"`
+			Retention            struct {
+				WhenScaled appsv1.PersistentVolumeClaimRetentionPolicyType `json:"whenScaled"`
+			} `json:"persistentVolumeClaimRetentionPolicy"`
 		} `json:"spec"`
 	}
 	wireMeta struct {
@@ -69,7 +110,10 @@ type (
 		UID               types.UID      `json:"uid"`
 		DeletionTimestamp *metav1.Time   `json:"deletionTimestamp"`
 		Annotations       ownAnnotations `json:"annotations"`
+		Owner             wireOwner      `json:"ownerReferences"`
 	}
+	// wireOwner is, of a list of owners, the one that controls the object.
+	wireOwner    struct{ *metav1.OwnerReference }
 	wireTemplate struct {
 		Metadata struct {
 			Labels      ownAnnotations `json:"labels"`
@@ -97,12 +141,23 @@ type (
 	ownAnnotations map[string]string
 )
 
-// object is a Deployment in a request, as far as it was read.
+func (m *wireMeta) workload(kind annotations.Kind) *annotations.Workload {
+	return &annotations.Workload{Key: annotations.Key{Kind: kind.GroupKind(), Namespace: m.Namespace, Name: m.Name}, APIVersion: kind.GroupVersion().String(),
+		Resource: kind.Resource, UID: m.UID, Deleting: m.DeletionTimestamp != nil, Annotations: m.Annotations, Owner: m.Owner.OwnerReference}
+}
+
+// object is a workload in a request, as far as it was read.
 type object struct {
 	workload *annotations.Workload
 	template json.RawMessage
-	// keepsNoHistory says that the Deployment has no earlier revisions.
+	// keepsNoHistory says that the workload has no earlier revisions.
 	keepsNoHistory bool
+}
+
+// isLeftAlone says whether the object is not checked: a deletion is never held up, and a ReplicaSet that somebody controls is never
+// scaled. The Deployment controller copies annotations to those that it makes, and must be able to make them.
+func (o *object) isLeftAlone() bool {
+	return o.workload.Deleting || o.workload.Kind == replicaSets && o.workload.Owner != nil
 }
 
 // sameTemplate says whether two objects have the same pod template. The API server encodes both, so their bytes are equal then.
@@ -117,12 +172,65 @@ var errTooLarge = errors.New("too large")
 func isNull(raw []byte) bool { return string(raw) == "null" }
 
 // enter reads the beginning of an object or a list.
-func enter(decoder *json.Decoder, begin json.Delim) error {
+func enter(raw []byte, begin json.Delim) (*json.Decoder, error) {
+	decoder := json.NewDecoder(bytes.NewReader(raw))
 	token, err := decoder.Token()
 	if err == nil && token != begin {
 		err = fmt.Errorf("it begins with %v", token)
 	}
+	return decoder, err
+}
+
+// members visits the members of an object one after the other, since a map of them would take many times their text. The next one
+// overwrites the value.
+func members(raw []byte, visit func(name string, value json.RawMessage) error) error {
+	decoder, err := enter(raw, '{')
+	var value json.RawMessage
+	for err == nil && decoder.More() {
+		var token json.Token
+		if token, err = decoder.Token(); err != nil {
+			return err
+		}
+		name, _ := token.(string)
+		if err = decoder.Decode(&value); err == nil {
+			err = visit(name, value)
+		}
+	}
 	return err
+}
+
+// elements visits the elements of a list one after the other. The next one overwrites the value.
+func elements(raw []byte, visit func(json.RawMessage) error) error {
+	decoder, err := enter(raw, '[')
+	var value json.RawMessage
+	for err == nil && decoder.More() {
+		if err = decoder.Decode(&value); err == nil {
+			err = visit(value)
+		}
+	}
+	return err
+}
+
+// at is the text of the value at the end of a path of a CustomResourceDefinition; nil if there is none.
+func at(raw json.RawMessage, path string) json.RawMessage {
+	steps := annotations.Steps(path)
+	if len(steps) == 0 {
+		return nil
+	}
+	for _, step := range steps {
+		var found json.RawMessage
+		err := members(raw, func(name string, value json.RawMessage) error {
+			if name == step {
+				found = slices.Clone(value) // of two of the same name, the last counts
+			}
+			return nil
+		})
+		if err != nil {
+			return nil
+		}
+		raw = found
+	}
+	return raw
 }
 
 // UnmarshalJSON keeps the keys that the checks read and skips all others.
@@ -133,23 +241,20 @@ func (a *ownAnnotations) UnmarshalJSON(raw []byte) error {
 	if len(raw) > maxAnnotations {
 		return fmt.Errorf("its annotations are %w", errTooLarge)
 	}
-	decoder := json.NewDecoder(bytes.NewReader(raw))
-	if err := enter(decoder, '{'); err != nil {
-		return fmt.Errorf("its annotations are no object: %w", err)
-	}
 	*a = ownAnnotations{}
-	for decoder.More() {
-		key, err := decoder.Token()
-		if err != nil {
-			return err
+	err := members(raw, func(name string, text json.RawMessage) error {
+		if !strings.HasPrefix(name, annotations.Prefix) && !annotations.Announces(name) {
+			return nil
 		}
 		var value string
-		if err := decoder.Decode(&value); err != nil {
-			return fmt.Errorf("its annotations are no strings: %w", err)
+		if err := utiljson.Unmarshal(text, &value); err != nil {
+			return err
 		}
-		if name, _ := key.(string); strings.HasPrefix(name, annotations.Prefix) || annotations.Announces(name) {
-			(*a)[name] = value
-		}
+		(*a)[name] = value
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("its annotations are no strings by name: %w", err)
 	}
 	return nil
 }
@@ -159,23 +264,44 @@ func (c *wireContainers) UnmarshalJSON(raw []byte) error {
 	if isNull(raw) {
 		return nil
 	}
-	decoder := json.NewDecoder(bytes.NewReader(raw))
-	if err := enter(decoder, '['); err != nil {
-		return fmt.Errorf("its containers are no list: %w", err)
-	}
-	for decoder.More() {
+	err := elements(raw, func(text json.RawMessage) error {
 		if len(*c) == maxContainers {
-			return fmt.Errorf("its list of more than %d containers is %w", maxContainers, errTooLarge)
-		}
-		var text json.RawMessage
-		if err := decoder.Decode(&text); err != nil {
-			return err
+			return fmt.Errorf("more than %d are %w", maxContainers, errTooLarge)
 		}
 		var one wireContainer
 		if err := utiljson.Unmarshal(text, &one); err != nil {
 			return err
 		}
 		*c = append(*c, one)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("its containers: %w", err)
+	}
+	return nil
+}
+
+// UnmarshalJSON keeps the first owner that controls the object, as metav1.GetControllerOf does.
+func (o *wireOwner) UnmarshalJSON(raw []byte) error {
+	if isNull(raw) {
+		return nil
+	}
+	n := 0
+	err := elements(raw, func(text json.RawMessage) error {
+		if n++; n > maxOwners {
+			return fmt.Errorf("more than %d are %w", maxOwners, errTooLarge)
+		}
+		var one metav1.OwnerReference
+		if err := utiljson.Unmarshal(text, &one); err != nil {
+			return err
+		}
+		if o.OwnerReference == nil && one.Controller != nil && *one.Controller {
+			o.OwnerReference = &one
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("its owners: %w", err)
 	}
 	return nil
 }
@@ -185,27 +311,17 @@ func (a *wireAmounts) UnmarshalJSON(raw []byte) error {
 	if isNull(raw) {
 		return nil
 	}
-	decoder := json.NewDecoder(bytes.NewReader(raw))
-	if err := enter(decoder, '{'); err != nil {
-		return fmt.Errorf("its resources are no object: %w", err)
-	}
 	*a = wireAmounts{}
-	for n := 0; decoder.More(); n++ {
-		key, err := decoder.Token()
-		if err != nil {
-			return err
+	n := 0
+	err := members(raw, func(name string, text json.RawMessage) (err error) {
+		if n++; n > maxResources || len(text) > maxQuantity {
+			return fmt.Errorf("more than %d, or a quantity of more than %d bytes, are %w", maxResources, maxQuantity, errTooLarge)
 		}
-		var text json.RawMessage
-		if err := decoder.Decode(&text); err != nil {
-			return err
-		}
-		if n == maxResources || len(text) > maxQuantity {
-			return fmt.Errorf("its list of more than %d resources, or one of their quantities, is %w", maxResources, errTooLarge)
-		}
-		name, _ := key.(string)
-		if (*a)[corev1.ResourceName(name)], err = wireAmount(text); err != nil {
-			return err
-		}
+		(*a)[corev1.ResourceName(name)], err = wireAmount(text)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("its resources: %w", err)
 	}
 	return nil
 }

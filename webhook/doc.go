@@ -1,4 +1,4 @@
-// Package webhook is admission: it answers the API server's question whether a Deployment may be stored. It asks the same
+// Package webhook is admission: it answers the API server's question whether a workload may be stored. It asks the same
 // checks as the controller (annotations.Review), so that a mistake is refused before it can do harm.
 //
 // A handler gathers what the checks need, from memory, and renders their verdict as the API server's own validation would: all

@@ -9,28 +9,32 @@ import (
 
 	"go.uber.org/zap"
 	admissionv1 "k8s.io/api/admission/v1"
-	appsv1 "k8s.io/api/apps/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/webhook/guard"
 )
 
-// Path is where the webhook answers; the ValidatingWebhookConfiguration names it. Its form is controller-runtime's.
-const Path = "/validate-apps-v1-deployment"
+const (
+	// Path is where the webhook answers; the ValidatingWebhookConfiguration names it.
+	Path = "/validate-workloads"
+	// FormerPath is where it answered while there were Deployments only. It is answered alike, for configurations that still name it.
+	FormerPath = "/validate-apps-v1-deployment"
+)
 
 // Surroundings knows, from memory, what else in the cluster bears on whether a workload can be scaled.
 type Surroundings interface {
-	// Surroundings returns the surroundings of one Deployment. They are shared, so the caller must not change them.
+	// Surroundings returns the surroundings of one workload. They are shared, so the caller must not change them.
 	Surroundings(key annotations.Key) annotations.Surroundings
 }
 
 // HandlerConfig is what the handler works with. All fields are required.
 type HandlerConfig struct {
 	// Defaults are the operator's values for annotations that are not set. The controller must have the same ones.
-	Defaults     annotations.Defaults
+	Defaults annotations.Defaults
+	// Kinds are the workloads that are checked. Requests about any others are let through.
+	Kinds        Kinds
 	Surroundings Surroundings
 	Revisions    Revisions
 	Injections   Injections
@@ -39,7 +43,7 @@ type HandlerConfig struct {
 	Log *zap.Logger
 }
 
-// NewHandler answers AdmissionReviews (admission.k8s.io/v1) about Deployments (apps/v1). It never changes an object and has no
+// NewHandler answers AdmissionReviews (admission.k8s.io/v1) about workloads. It never changes an object and has no
 // side effects, so it answers a dry run like any other request. It leaves a panic to the server, which answers with status 500,
 // so that the failurePolicy decides.
 func NewHandler(c HandlerConfig) http.Handler {
@@ -56,7 +60,7 @@ func (r *reviewer) Handle(ctx context.Context, req admission.Request) admission.
 	verdict, err := r.review(ctx, &req)
 	if err != nil {
 		r.Log.Warn("an object could not be looked at and is let through", append(requestFields(&req), zap.String("error", shortened(err.Error())))...)
-		verdict = unchecked(err)
+		verdict = unchecked(err, req.Kind.Kind)
 	}
 	r.Telemetry.observe(string(req.Operation), verdict, time.Since(started))
 	return r.respond(&req, verdict)
@@ -64,23 +68,24 @@ func (r *reviewer) Handle(ctx context.Context, req admission.Request) admission.
 
 // review decides on a request. An error says why it could not: the object is let through then, and the controller checks it later.
 func (r *reviewer) review(ctx context.Context, req *admission.Request) (annotations.Verdict, error) {
-	if !appliesTo(req) {
+	kind, ok := r.kindOf(req)
+	if !ok {
 		return annotations.Verdict{}, nil
 	}
-	after, err := decode(req.Object.Raw)
-	if err != nil || after.workload.Deleting { // a deletion is never held up
+	after, err := decode(kind, req.Object.Raw)
+	if err != nil || after.isLeftAlone() {
 		return annotations.Verdict{}, err
 	}
 	c := change{after: after}
 	isRolledOut := false
 	if req.Operation == admissionv1.Update {
-		before, err := decode(req.OldObject.Raw)
+		before, err := decode(kind, req.OldObject.Raw)
 		if err != nil {
 			return annotations.Verdict{}, err
 		}
 		c.before, isRolledOut = before, !after.sameTemplate(before)
 	}
-	c.surroundings = r.Surroundings.Surroundings(annotations.DeploymentKey(req.Namespace, req.Name))
+	c.surroundings = r.Surroundings.Surroundings(keyOf(req))
 	verdict := r.verdict(c)
 	if slices.ContainsFunc(verdict.Problems, annotations.LacksContainer) {
 		verdict = r.expectInjected(ctx, req, c, verdict)
@@ -91,7 +96,7 @@ func (r *reviewer) review(ctx context.Context, req *admission.Request) (annotati
 	return verdict, nil
 }
 
-// verdict reviews what a request makes of a Deployment.
+// verdict reviews what a request makes of a workload.
 func (r *reviewer) verdict(c change) annotations.Verdict {
 	if c.before == nil {
 		return r.Defaults.Review(c.after.workload, c.surroundings).Replacing(nil)
@@ -103,39 +108,34 @@ func (r *reviewer) verdict(c change) annotations.Verdict {
 func (r *reviewer) expectInjected(ctx context.Context, req *admission.Request, c change, v annotations.Verdict) annotations.Verdict {
 	found, err := r.Injections.Find(ctx, req.Namespace, req.Object.Raw, c.surroundings)
 	if err != nil {
-		r.Log.Warn("cannot tell whether a container is injected; the Deployment is let through", append(requestFields(req), zap.String("error", shortened(err.Error())))...)
-		return v.ExcuseContainers(annotations.Excuse{Rule: annotations.FoundInjected, Because: "let through because it could not be found out whether it is injected; " + unscaled})
+		r.Log.Warn("cannot tell whether a container is injected; the workload is let through", append(requestFields(req), zap.String("error", shortened(err.Error())))...)
+		return v.ExcuseContainers(annotations.Excuse{Rule: annotations.FoundInjected, Because: "let through because it could not be found out whether it is injected; " + unscaled(req.Kind.Kind)})
 	}
 	c.surroundings = found
 	return r.verdict(c)
 }
 
-// appliesTo says whether the webhook checks this kind of request. The configuration has the API server send no other.
-func appliesTo(req *admission.Request) bool {
-	return req.Resource.Group == appsv1.GroupName && req.Resource.Resource == "deployments" && req.SubResource == "" &&
-		(req.Operation == admissionv1.Create || req.Operation == admissionv1.Update)
-}
-
-// change is what a request makes of a Deployment, and its surroundings, which are read once so that the whole verdict is about the
+// change is what a request makes of a workload, and its surroundings, which are read once so that the whole verdict is about the
 // same ones.
 type change struct {
-	before, after *object // before is nil for a new Deployment
+	before, after *object // before is nil for a new workload
 	surroundings  annotations.Surroundings
 }
 
 // excuseRollback lets a rollback through: in an incident, the revision that worked yesterday has to come back whatever is wrong
-// with it. A problem is excused if the revision had it, with its own annotations or with those that the Deployment has now. It
+// with it. A problem is excused if the revision had it, with its own annotations or with those that the workload has now. It
 // asks the API server only here, on the way to a refusal.
 func (r *reviewer) excuseRollback(ctx context.Context, req *admission.Request, c change, v annotations.Verdict) annotations.Verdict {
-	excuse := annotations.Excuse{Rule: annotations.FoundRolledBack, Because: "let through because this is a rollback; " + unscaled}
-	earlier, err := r.Revisions.Find(ctx, req.Namespace, req.Object.Raw)
+	until := unscaled(req.Kind.Kind)
+	excuse := annotations.Excuse{Rule: annotations.FoundRolledBack, Because: "let through because this is a rollback; " + until}
+	earlier, err := r.Revisions.Find(ctx, groupKind(req), req.Namespace, req.Object.Raw)
 	if err != nil {
 		r.Log.Warn("cannot tell whether an update is a rollback; it is let through", append(requestFields(req), zap.String("error", shortened(err.Error())))...)
-		excuse.Because = "let through because it could not be found out whether this is a rollback; " + unscaled
+		excuse.Because = "let through because it could not be found out whether this is a rollback; " + until
 		return v.Excuse(excuse)
 	}
 	if earlier == nil && c.before.keepsNoHistory && annotations.Selected(c.before.workload.Annotations) {
-		excuse.Because = "let through because revisionHistoryLimit is 0, so that it cannot be found out whether this is a rollback; " + unscaled
+		excuse.Because = "let through because revisionHistoryLimit is 0, so that it cannot be found out whether this is a rollback; " + until
 		return v.ExcuseRequests(excuse)
 	}
 	if earlier == nil {
@@ -150,13 +150,15 @@ func (r *reviewer) excuseRollback(ctx context.Context, req *admission.Request, c
 	return v
 }
 
-const unscaled = "mini-hpa does not scale the Deployment until it is fixed"
+func unscaled(kind string) string {
+	return "mini-hpa does not scale the " + kind + " until it is fixed"
+}
 
 // respond renders the verdict. A refusal has the form of the API server's own validation, whose causes kubectl prints.
 func (r *reviewer) respond(req *admission.Request, v annotations.Verdict) admission.Response {
 	response := admission.Allowed("")
 	if len(v.Problems) > 0 {
-		status := apierrors.NewInvalid(schema.GroupKind{Group: appsv1.GroupName, Kind: "Deployment"}, req.Name, v.Problems).ErrStatus
+		status := apierrors.NewInvalid(groupKind(req), req.Name, v.Problems).ErrStatus
 		response = admission.Response{AdmissionResponse: admissionv1.AdmissionResponse{Allowed: false, Result: &status}}
 		r.Log.Info("refused", append(requestFields(req), zap.String("reason", v.Problems[0].Origin), zap.Int("problems", len(v.Problems)))...)
 	}
@@ -167,17 +169,22 @@ func (r *reviewer) respond(req *admission.Request, v annotations.Verdict) admiss
 }
 
 // unchecked is the verdict on an object that cannot be read. It repeats nothing of the object, which a stranger may have sent.
-func unchecked(err error) annotations.Verdict {
+func unchecked(err error, kind string) annotations.Verdict {
 	why := "it cannot be decoded"
 	if errors.Is(err, errTooLarge) {
 		why = "a part of it is too large"
 	}
 	return annotations.Verdict{Warnings: []annotations.Warning{{Field: "metadata.annotations", Rule: annotations.FoundUnchecked,
-		Message: "the Deployment is not checked by mini-hpa: " + why}}}
+		Message: "the " + kind + " is not checked by mini-hpa: " + why}}}
 }
 
 // requestFields says for the log what a request is about and who sent it.
 func requestFields(req *admission.Request) []zap.Field {
-	return []zap.Field{zap.String("namespace", shortened(req.Namespace)), zap.String("deployment", shortened(req.Name)),
+	return []zap.Field{zap.String("namespace", shortened(req.Namespace)), zap.String("workload", shortened(keyOf(req).String())),
 		zap.String("operation", shortened(string(req.Operation))), zap.String("user", shortened(req.UserInfo.Username))}
+}
+
+// keyOf is the workload that a request is about.
+func keyOf(req *admission.Request) annotations.Key {
+	return annotations.Key{Kind: groupKind(req), Namespace: req.Namespace, Name: req.Name}
 }

@@ -20,6 +20,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 	admissionv1 "k8s.io/api/admission/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 )
@@ -38,12 +39,13 @@ type had struct {
 	asked    int
 }
 
-func (h *had) Find(context.Context, string, []byte) (*annotations.Workload, error) {
+func (h *had) Find(_ context.Context, kind schema.GroupKind, _ string, _ []byte) (*annotations.Workload, error) {
 	h.asked++
 	if h.revision == "" {
 		return nil, h.err
 	}
-	o, err := decode([]byte(h.revision))
+	is, _ := BuiltinKinds{}.Of(kind)
+	o, err := decode(is, []byte(h.revision))
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +77,7 @@ func (i *injects) Find(_ context.Context, _ string, _ []byte, s annotations.Surr
 
 func newDesk(t *testing.T, s annotations.Surroundings) *desk {
 	d := &desk{t: t, revisions: &had{}, injections: &injects{}, telemetry: NewTelemetry(prometheus.NewRegistry())}
-	d.handler = NewHandler(HandlerConfig{Defaults: annotations.DefaultDefaults(), Surroundings: around(s), Revisions: d.revisions, Injections: d.injections,
+	d.handler = NewHandler(HandlerConfig{Defaults: annotations.DefaultDefaults(), Kinds: kinds{trains}, Surroundings: around(s), Revisions: d.revisions, Injections: d.injections,
 		Telemetry: d.telemetry, Log: zap.NewNop()})
 	return d
 }
@@ -101,7 +103,7 @@ const good = `{"mini-hpa/target-cpu":"50","mini-hpa/max":"10","team":"shop"}`
 func (d *desk) ask(before, after string, change ...func(*admissionv1.AdmissionRequest)) *admissionv1.AdmissionResponse {
 	d.t.Helper()
 	req := &admissionv1.AdmissionRequest{UID: "1", Namespace: "shop", Name: "web", Operation: admissionv1.Create,
-		Resource: metav1.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}}
+		Kind: metav1.GroupVersionKind{Group: "apps", Version: "v1", Kind: "Deployment"}}
 	req.Object.Raw = []byte(after)
 	if before != "" {
 		req.Operation, req.OldObject.Raw = admissionv1.Update, []byte(before)
@@ -178,7 +180,7 @@ func TestVerdicts(t *testing.T) {
 		"an object that is no JSON":  {after: `{"metadata":{"annotations":3}}`, want: "allowed; warned of metadata.annotations"},
 		"an old object that is none": {before: `{"spec":3}`, after: deployment(good, ""), want: "allowed; warned of metadata.annotations"},
 		"another subresource":        {after: deployment(good, ""), change: func(r *admissionv1.AdmissionRequest) { r.SubResource = "scale" }, want: "allowed"},
-		"another resource":           {after: deployment(good, ""), change: func(r *admissionv1.AdmissionRequest) { r.Resource.Resource = "daemonsets" }, want: "allowed"},
+		"another kind":               {after: deployment(good, ""), change: of("apps", "v1", "DaemonSet"), want: "allowed"},
 		"a deletion":                 {after: `null`, change: func(r *admissionv1.AdmissionRequest) { r.Operation = admissionv1.Delete }, want: "allowed"},
 	}
 	for name, tc := range tests {
@@ -331,7 +333,7 @@ func TestAReviewCostsLittle(t *testing.T) {
 func TestAStrangersTextIsNotRepeated(t *testing.T) {
 	core, logs := observer.New(zapcore.DebugLevel)
 	d := newDesk(t, annotations.Surroundings{})
-	d.handler = NewHandler(HandlerConfig{Defaults: annotations.DefaultDefaults(), Surroundings: around{}, Revisions: d.revisions, Injections: d.injections, Telemetry: d.telemetry, Log: zap.New(core)})
+	d.handler = NewHandler(HandlerConfig{Defaults: annotations.DefaultDefaults(), Kinds: kinds{trains}, Surroundings: around{}, Revisions: d.revisions, Injections: d.injections, Telemetry: d.telemetry, Log: zap.New(core)})
 	long := strings.Repeat("x", 1<<20)
 	for name, text := range map[string]string{
 		"deletion": `{"metadata":{"deletionTimestamp":"` + long + `"}}`, "replicas": `{"spec":{"replicas":` + strings.Repeat("9", 1<<20) + `}}`,
@@ -398,7 +400,7 @@ func (c *counted) Surroundings(annotations.Key) annotations.Surroundings {
 // TestTheSurroundingsAreAskedForOnce, so that the whole verdict is about the same ones.
 func TestTheSurroundingsAreAskedForOnce(t *testing.T) {
 	d, around := newDesk(t, annotations.Surroundings{}), &counted{}
-	d.handler = NewHandler(HandlerConfig{Defaults: annotations.DefaultDefaults(), Surroundings: around, Revisions: d.revisions, Injections: d.injections, Telemetry: d.telemetry, Log: zap.NewNop()})
+	d.handler = NewHandler(HandlerConfig{Defaults: annotations.DefaultDefaults(), Kinds: kinds{trains}, Surroundings: around, Revisions: d.revisions, Injections: d.injections, Telemetry: d.telemetry, Log: zap.NewNop()})
 	d.revisions.revision = deployment(good, "")
 	d.ask(deployment(good, "1"), deployment(`{"mini-hpa/target-cpu":"50","mini-hpa/max":"10","mini-hpa/container":"proxy"}`, ""))
 	if around.asked != 1 || d.injections.asked != 1 || d.revisions.asked != 1 {

@@ -60,7 +60,7 @@ func cluster(t *testing.T, labels map[string]string, pods ...runtime.Object) (*m
 func TestWhatIsNotKnownOfInjection(t *testing.T) {
 	for name, tc := range map[string]struct{ resource, text, want string }{
 		"no namespace":     {"namespaces", string(inReview(t, "app:1")), "reading the labels of the namespace: refused"},
-		"no pods":          {"pods", string(inReview(t, "app:1")), "listing pods of the Deployment: refused"},
+		"no pods":          {"pods", string(inReview(t, "app:1")), "listing pods of the workload: refused"},
 		"no selector":      {"", `{"spec":{"selector":{}}}`, "has no selector"},
 		"no JSON":          {"", `{`, "cannot be decoded"},
 		"a very large one": {"", `{"a":"` + strings.Repeat("x", maxComparedBytes) + `"}`, "too large"},

@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	// maxComparedBytes is how large a Deployment may be to be looked up, in bytes of JSON: it is decoded in full, which can take a
+	// maxComparedBytes is how large a workload may be to be looked up, in bytes of JSON: it is decoded in full, which can take a
 	// few hundred times its size. For a larger one, the answer is that it is not known.
 	maxComparedBytes = 128 << 10
 	// lookupTimeout is how long one lookup may take, of the 5 s that the API server gives the webhook.
@@ -19,7 +19,7 @@ const (
 	maxLookups = 2
 )
 
-// lookups asks the API server about a Deployment that is about to be refused. It has clients of its own, so that it delays nothing
+// lookups asks the API server about a workload that is about to be refused. It has clients of its own, so that it delays nothing
 // else, and bounds of its own, because strangers can cause lookups.
 type lookups struct {
 	metadata metadata.Interface

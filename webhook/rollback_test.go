@@ -64,7 +64,7 @@ func TestARollbackIsATemplateOfBefore(t *testing.T) {
 	other.Spec.Template.Labels["tier"] = "web"
 	names, objects := remembered(t, replicaSet("one", "ours", "app:1"), restarted, replicaSet("foreign", "theirs", "app:3"), other)
 	for image, want := range map[string]bool{"app:1": true, "app:2": true, "app:3": false, "app:4": false, "app:5": false} {
-		got, err := NewRevisions(names, objects).Find(t.Context(), "shop", inReview(t, image))
+		got, err := NewRevisions(names, objects).Find(t.Context(), deployments, "shop", inReview(t, image))
 		if err != nil || (got != nil) != want {
 			t.Errorf("%s: %v %v, want one: %v", image, got, err, want)
 		}
@@ -76,6 +76,43 @@ func TestARollbackIsATemplateOfBefore(t *testing.T) {
 		if get, ok := a.(clienttesting.GetAction); ok && get.GetName() == "foreign" {
 			t.Error("the ReplicaSet of another Deployment was read")
 		}
+	}
+}
+
+// TestARollbackOfAStatefulSet goes back to one of its ControllerRevisions, which has the pod template as a patch.
+func TestARollbackOfAStatefulSet(t *testing.T) {
+	revision := func(name string, owner types.UID, data string) *appsv1.ControllerRevision {
+		return &appsv1.ControllerRevision{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name, Annotations: map[string]string{"mini-hpa/max": "3"},
+			OwnerReferences: []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "StatefulSet", Name: "web", UID: owner, Controller: new(true)}},
+			Labels:          map[string]string{"app": "web"}}, Data: runtime.RawExtension{Raw: []byte(data)}}
+	}
+	patch := func(image string) string {
+		return `{"spec":{"template":{"$patch":"replace","metadata":{"creationTimestamp":null,"labels":{"app":"web"}},"spec":{"containers":[{"name":"app","image":"` + image + `","resources":{}}]}}}}`
+	}
+	names, objects := remembered(t)
+	for _, r := range []*appsv1.ControllerRevision{revision("one", "ours", patch("app:1")), revision("two", "ours", patch("app:2")), revision("foreign", "theirs", patch("app:3"))} {
+		of := &metav1.PartialObjectMetadata{TypeMeta: metav1.TypeMeta{APIVersion: "apps/v1", Kind: "ControllerRevision"}, ObjectMeta: r.ObjectMeta}
+		if err := names.Tracker().Create(appsv1.SchemeGroupVersion.WithResource("controllerrevisions"), of, "shop"); err != nil {
+			t.Fatal(err)
+		}
+		if err := objects.Tracker().Add(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for image, want := range map[string]bool{"app:1": true, "app:2": true, "app:3": false, "app:4": false} {
+		got, err := NewRevisions(names, objects).Find(t.Context(), statefulSets, "shop", inReview(t, image))
+		if err != nil || (got != nil) != want {
+			t.Errorf("%s: %v %v, want one: %v", image, got, err, want)
+		}
+		if want && got.Annotations["mini-hpa/max"] != "3" {
+			t.Errorf("%s: annotations of the revision: %v", image, got.Annotations)
+		}
+	}
+	if err := objects.Tracker().Update(appsv1.SchemeGroupVersion.WithResource("controllerrevisions"), revision("one", "ours", "3"), "shop"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := NewRevisions(names, objects).Find(t.Context(), statefulSets, "shop", inReview(t, "app:4")); err == nil || !strings.Contains(err.Error(), "its data cannot be decoded") {
+		t.Errorf("a revision that is none: %v", err)
 	}
 }
 
@@ -93,11 +130,11 @@ func TestWhatCannotBeCompared(t *testing.T) {
 		"no UID":               {`{"spec":{"selector":{"matchLabels":{"a":"b"}}}}`, "has no selector"},
 		"no answer of the API": {string(inReview(t, "app:1")), "connection refused"},
 	} {
-		if _, err := NewRevisions(names, objects).Find(t.Context(), "shop", []byte(tc.text)); err == nil || !strings.Contains(err.Error(), tc.want) {
+		if _, err := NewRevisions(names, objects).Find(t.Context(), deployments, "shop", []byte(tc.text)); err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s: error %v, want one that says %q", name, err, tc.want)
 		}
 	}
-	if _, err := NewRevisions(names, objects).Find(t.Context(), "", inReview(t, "app:1")); err == nil || !strings.Contains(err.Error(), "has no selector") {
+	if _, err := NewRevisions(names, objects).Find(t.Context(), deployments, "", inReview(t, "app:1")); err == nil || !strings.Contains(err.Error(), "has no selector") {
 		t.Errorf("without a namespace: %v", err)
 	}
 }
@@ -110,11 +147,11 @@ func TestFewAreComparedAtATime(t *testing.T) {
 		for range maxLookups {
 			r.turns <- struct{}{}
 		}
-		if _, err := r.Find(t.Context(), "shop", inReview(t, "app:1")); err == nil {
+		if _, err := r.Find(t.Context(), deployments, "shop", inReview(t, "app:1")); err == nil {
 			t.Error("no error, want one: there is no turn left")
 		}
 		<-r.turns
-		if _, err := r.Find(t.Context(), "shop", inReview(t, "app:1")); err != nil {
+		if _, err := r.Find(t.Context(), deployments, "shop", inReview(t, "app:1")); err != nil {
 			t.Error(err)
 		}
 	})

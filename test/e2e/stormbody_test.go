@@ -22,7 +22,7 @@ type stormShape struct{ name, before, unit, end string }
 func stormShapes() []stormShape {
 	review := func(request string) string {
 		return `{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"1","operation":"CREATE",` +
-			`"resource":{"group":"apps","version":"v1","resource":"deployments"},"namespace":"n","name":"d",` + request
+			`"kind":{"group":"apps","version":"v1","kind":"Deployment"},"namespace":"n","name":"d",` + request
 	}
 	deployment := func(fields string) string {
 		return review(`"object":{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"d","annotations":{"mini-hpa/max":"1"}},` + fields)

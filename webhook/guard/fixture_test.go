@@ -91,7 +91,7 @@ type instance struct {
 func prepared(t *testing.T, c Config) *instance {
 	t.Helper()
 	i := &instance{ended: make(chan struct{})}
-	c.Address, c.Path, c.OnRefused = "127.0.0.1:0", testPath, i.refused.add
+	c.Address, c.Paths, c.OnRefused = "127.0.0.1:0", []string{testPath}, i.refused.add
 	c.GetCertificate, i.trust = identity(t)
 	var err error
 	if i.Server, err = Listen(c); err != nil {

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -36,7 +37,7 @@ const (
 // guard stands in front of the handler. It lets only those requests through that an API server would send, reads them within
 // bounds of time and memory, and hands them over complete.
 type guard struct {
-	path         string
+	paths        []string
 	next         http.Handler
 	small, large lane
 	refused      func(reason string)
@@ -67,7 +68,7 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // check judges a request by its header.
 func (g *guard) check(r *http.Request) *refusal {
 	switch {
-	case r.URL.Path != g.path:
+	case !slices.Contains(g.paths, r.URL.Path):
 		return &noSuchPath
 	case r.Method != http.MethodPost:
 		return &wrongMethod

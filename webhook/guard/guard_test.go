@@ -139,7 +139,7 @@ func TestBrokenOffBody(t *testing.T) {
 	t.Parallel()
 	s := prepared(t, Config{Handler: http.HandlerFunc(ok)})
 	refused := make(chan string, 1)
-	g := newGuard(&Config{Path: testPath, Handler: http.HandlerFunc(ok), OnRefused: func(reason string) { refused <- reason }})
+	g := newGuard(&Config{Paths: []string{testPath}, Handler: http.HandlerFunc(ok), OnRefused: func(reason string) { refused <- reason }})
 	s.http.Handler = g
 	s.serve(t)
 	conn := s.dial(t)
@@ -156,7 +156,7 @@ func TestBrokenOffBody(t *testing.T) {
 func TestSlowWriterMakesRoom(t *testing.T) {
 	t.Parallel()
 	s := prepared(t, Config{Handler: http.HandlerFunc(ok)})
-	g := newGuard(&Config{Path: testPath, Handler: http.HandlerFunc(ok), OnRefused: s.refused.add})
+	g := newGuard(&Config{Paths: []string{testPath}, Handler: http.HandlerFunc(ok), OnRefused: s.refused.add})
 	g.small = newLane(2*chunkSize, smallAnswers, oldest)
 	s.http.Handler = g
 	s.serve(t)
@@ -207,7 +207,7 @@ func TestAnswersAtATime(t *testing.T) {
 	s := prepared(t, Config{Handler: http.HandlerFunc(ok)})
 	begun, release := make(chan struct{}), make(chan struct{})
 	var now atomic.Int32
-	g := newGuard(&Config{Path: testPath, OnRefused: s.refused.add, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	g := newGuard(&Config{Paths: []string{testPath}, OnRefused: s.refused.add, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if n := now.Add(1); n > 1 {
 			t.Errorf("%d are answered at a time", n)
 		}
@@ -250,7 +250,7 @@ func TestSmallBodiesDoNotWaitForLargeOnes(t *testing.T) {
 	t.Parallel()
 	s := prepared(t, Config{Handler: http.HandlerFunc(ok)})
 	begun, release := make(chan struct{}), make(chan struct{})
-	g := newGuard(&Config{Path: testPath, OnRefused: s.refused.add, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	g := newGuard(&Config{Paths: []string{testPath}, OnRefused: s.refused.add, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ContentLength > smallBody {
 			close(begun)
 			<-release

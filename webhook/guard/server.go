@@ -46,8 +46,8 @@ const (
 type Config struct {
 	// Address is where it listens: host:port, or :port for all addresses. Required.
 	Address string
-	// Path is the only path that is answered. Required.
-	Path string
+	// Paths are those that are answered, no others. Required.
+	Paths []string
 	// Handler gets requests whose body has arrived in full, with a deadline in their context. It may be called from 66 goroutines
 	// at a time; a panic is answered with status 500. Required.
 	Handler http.Handler
@@ -77,7 +77,7 @@ type Server struct {
 // Listen opens the port at once, so that a port that is in use is noticed before anything else starts. Serve answers requests;
 // if it is never called, Close must close the port.
 func Listen(c Config) (*Server, error) {
-	if c.Handler == nil || c.GetCertificate == nil || c.Path == "" {
+	if c.Handler == nil || c.GetCertificate == nil || len(c.Paths) == 0 {
 		return nil, errors.New("the webhook server needs a path, a handler and a certificate")
 	}
 	if c.Log == nil {
@@ -115,7 +115,7 @@ func newHTTPServer(c *Config, h http.Handler) *http.Server {
 // newGuard fills in the usual bounds.
 func newGuard(c *Config) *guard {
 	return &guard{
-		path: c.Path, next: c.Handler, refused: c.OnRefused, log: c.Log,
+		paths: c.Paths, next: c.Handler, refused: c.OnRefused, log: c.Log,
 		small: newLane(smallMemory, smallAnswers, oldest),
 		large: newLane(largeMemory, largeAnswers, youngest),
 	}

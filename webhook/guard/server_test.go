@@ -19,7 +19,7 @@ import (
 func TestListen(t *testing.T) {
 	t.Parallel()
 	certificate, _ := identity(t)
-	config := Config{Address: "127.0.0.1:0", Path: testPath, Handler: http.HandlerFunc(ok), GetCertificate: certificate}
+	config := Config{Address: "127.0.0.1:0", Paths: []string{testPath}, Handler: http.HandlerFunc(ok), GetCertificate: certificate}
 	if _, err := Listen(Config{Address: "127.0.0.1:0"}); err == nil {
 		t.Error("a server without a handler was made")
 	}

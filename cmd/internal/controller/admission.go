@@ -43,7 +43,7 @@ func (w *webhookFlags) admit(api cluster.Clients, namespace string, h webhook.Ha
 		return nil, err
 	}
 	h.Revisions, h.Injections = webhook.NewRevisions(api.Names, api.Revisions), webhook.NewInjections(api.Names, api.Revisions)
-	a.server, err = guard.Listen(guard.Config{Address: w.address, Path: webhook.Path, Handler: webhook.NewHandler(h),
+	a.server, err = guard.Listen(guard.Config{Address: w.address, Paths: []string{webhook.Path, webhook.FormerPath}, Handler: webhook.NewHandler(h),
 		GetCertificate: a.certificates.GetCertificate, Drain: w.drain, Log: h.Log, OnRefused: h.Telemetry.Refused})
 	if err != nil {
 		return nil, fmt.Errorf("--webhook-bind-address=%s: %w", w.address, err)

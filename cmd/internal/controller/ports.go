@@ -114,7 +114,7 @@ func (f *ports) serve(w *webhookFlags, api cluster.Clients, namespace string, d 
 	if !w.served() {
 		return nil
 	}
-	a, err := w.admit(api, namespace, webhook.HandlerConfig{Defaults: d, Surroundings: f.neighbors,
+	a, err := w.admit(api, namespace, webhook.HandlerConfig{Defaults: d, Kinds: webhook.BuiltinKinds{}, Surroundings: f.neighbors,
 		Telemetry: webhook.NewTelemetry(t.registry), Log: f.log.Named("webhook")})
 	if err != nil {
 		return fmt.Errorf("cannot serve the webhook: %w", err)

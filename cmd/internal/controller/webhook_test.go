@@ -52,7 +52,7 @@ type asker struct {
 func (a *asker) admit(deployment string) (*admissionv1.AdmissionResponse, error) {
 	a.t.Helper()
 	req := &admissionv1.AdmissionRequest{UID: "1", Namespace: "default", Name: "web", Operation: admissionv1.Create,
-		Resource: metav1.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}}
+		Kind: metav1.GroupVersionKind{Group: "apps", Version: "v1", Kind: "Deployment"}}
 	req.Object.Raw = []byte(deployment)
 	body, err := json.Marshal(admissionv1.AdmissionReview{TypeMeta: metav1.TypeMeta{APIVersion: "admission.k8s.io/v1", Kind: "AdmissionReview"}, Request: req})
 	if err != nil {
@@ -100,9 +100,13 @@ func TestTheWebhookAnswers(t *testing.T) {
 			if err != nil || response.Allowed || response.Result.Code != http.StatusUnprocessableEntity {
 				t.Fatalf("%v: %+v, want refused", err, response)
 			}
+			a.url = strings.Replace(a.url, webhook.Path, webhook.FormerPath, 1)
+			if response, err := a.admit(requested); err != nil || !response.Allowed {
+				t.Errorf("at the former path: %v: %+v, want allowed", err, response)
+			}
 			_, exposed := clitest.Get(t, "http://"+r.Logged("listening", "flag", "metrics-bind-address")["address"].(string)+"/metrics")
 			for _, want := range []string{`mini_hpa_webhook_verdicts_total{operation="CREATE",reason="MissingRequest",verdict="denied"} 1`,
-				`mini_hpa_webhook_certificate_expiry_timestamp_seconds{type="leaf"}`, "mini_hpa_webhook_duration_seconds_count 2"} {
+				`mini_hpa_webhook_certificate_expiry_timestamp_seconds{type="leaf"}`, "mini_hpa_webhook_duration_seconds_count 3"} {
 				if !strings.Contains(exposed, want) {
 					t.Errorf("/metrics lacks %s", want)
 				}

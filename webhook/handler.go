@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 	admissionv1 "k8s.io/api/admission/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
@@ -113,6 +114,25 @@ func (r *reviewer) expectInjected(ctx context.Context, req *admission.Request, c
 	}
 	c.surroundings = found
 	return r.verdict(c)
+}
+
+// groupKind is the kind that a request is about.
+func groupKind(req *admission.Request) schema.GroupKind {
+	return schema.GroupKind{Group: req.Kind.Group, Kind: req.Kind.Kind}
+}
+
+// kindOf is the kind of workload that a request is about, and whether the webhook checks such a request. The configuration has the API
+// server send no other. The object may be in another version of a custom kind than the one that is scaled; it is not known then where its
+// replicas are.
+func (r *reviewer) kindOf(req *admission.Request) (annotations.Kind, bool) {
+	if req.SubResource != "" || req.Operation != admissionv1.Create && req.Operation != admissionv1.Update {
+		return annotations.Kind{}, false
+	}
+	kind, ok := r.Kinds.Of(groupKind(req))
+	if kind.Version != req.Kind.Version {
+		kind.Version, kind.ReplicasPath, kind.StatusReplicasPath, kind.SelectorPath = req.Kind.Version, "", "", ""
+	}
+	return kind, ok
 }
 
 // change is what a request makes of a workload, and its surroundings, which are read once so that the whole verdict is about the

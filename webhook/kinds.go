@@ -1,10 +1,8 @@
 package webhook
 
 import (
-	admissionv1 "k8s.io/api/admission/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 )
@@ -34,22 +32,3 @@ var (
 	statefulSets = schema.GroupKind{Group: appsv1.GroupName, Kind: "StatefulSet"}
 	replicaSets  = schema.GroupKind{Group: appsv1.GroupName, Kind: "ReplicaSet"}
 )
-
-// groupKind is the kind that a request is about.
-func groupKind(req *admission.Request) schema.GroupKind {
-	return schema.GroupKind{Group: req.Kind.Group, Kind: req.Kind.Kind}
-}
-
-// kindOf is the kind of workload that a request is about, and whether the webhook checks such a request. The configuration has the API
-// server send no other. The object may be in another version of a custom kind than the one that is scaled; it is not known then where its
-// replicas are.
-func (r *reviewer) kindOf(req *admission.Request) (annotations.Kind, bool) {
-	if req.SubResource != "" || req.Operation != admissionv1.Create && req.Operation != admissionv1.Update {
-		return annotations.Kind{}, false
-	}
-	kind, ok := r.Kinds.Of(groupKind(req))
-	if kind.Version != req.Kind.Version {
-		kind.Version, kind.ReplicasPath, kind.StatusReplicasPath, kind.SelectorPath = req.Kind.Version, "", "", ""
-	}
-	return kind, ok
-}

@@ -122,9 +122,7 @@ func (s *Set) lead(ctx context.Context, workers int, t *term) {
 	s.current.Store(t)
 	s.EnqueueSelected()
 	var working sync.WaitGroup
-	for range max(workers, 1) {
-		working.Go(func() { t.work(ctx) })
-	}
+	working.Go(func() { t.work(ctx, max(workers, 1)) })
 	<-ctx.Done()
 	s.current.Store(nil)
 	t.ShutDown()

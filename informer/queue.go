@@ -55,15 +55,22 @@ func newTerm(f ReconcileFunc, onError func(error)) *term {
 	}
 }
 
-// work takes keys until the queue is shut down and empty.
-func (t *term) work(ctx context.Context) {
-	for {
+// work takes keys until the queue is shut down and empty, and looks at up to so many workloads at a time. Each look has a goroutine of its
+// own: a hundred that wait for a key would keep as many stacks as large as their last look needed.
+func (t *term) work(ctx context.Context, workers int) {
+	var looking sync.WaitGroup
+	defer looking.Wait()
+	for turns := make(chan struct{}, workers); ; {
+		turns <- struct{}{}
 		key, shutdown := t.Get()
 		if shutdown {
 			return
 		}
-		t.process(ctx, key)
-		t.Done(key)
+		looking.Go(func() {
+			t.process(ctx, key)
+			t.Done(key)
+			<-turns
+		})
 	}
 }
 

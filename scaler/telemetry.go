@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
@@ -181,24 +182,46 @@ func (b *board) Collect(c chan<- prometheus.Metric) {
 	standings := maps.Clone(b.standings)
 	b.mu.Unlock()
 	c <- prometheus.MustNewConstMetric(b.number, prometheus.GaugeValue, float64(len(standings)))
+	active, able, limited := label("condition", "ScalingActive"), label("condition", "AbleToScale"), label("condition", "ScalingLimited")
 	for key, s := range standings {
-		show := func(desc *prometheus.Desc, f figure, labels ...string) {
+		name, namespace := label("hpa_name", key.Name), label("namespace", key.Namespace)
+		own := []*dto.LabelPair{name, namespace}
+		show := func(desc *prometheus.Desc, f figure, labels ...*dto.LabelPair) {
 			if f.known {
-				c <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, float64(f.value), append([]string{key.Namespace, key.Name}, labels...)...)
+				c <- &gauge{desc: desc, labels: labels, value: float64(f.value)}
 			}
 		}
-		show(b.min, s.min)
-		show(b.max, s.max)
-		show(b.current, s.current)
-		show(b.desired, s.desired)
-		show(b.recommended, s.recommended)
-		show(b.condition, s.active, "ScalingActive")
-		show(b.condition, s.able, "AbleToScale")
-		show(b.condition, s.limited, "ScalingLimited")
-		show(b.mode, figure{1, s.mode != ""}, string(s.mode))
-		show(b.missing, s.missing)
-		show(b.pause, s.pause)
+		show(b.min, s.min, own...)
+		show(b.max, s.max, own...)
+		show(b.current, s.current, own...)
+		show(b.desired, s.desired, own...)
+		show(b.recommended, s.recommended, own...)
+		show(b.condition, s.active, active, name, namespace)
+		show(b.condition, s.able, able, name, namespace)
+		show(b.condition, s.limited, limited, name, namespace)
+		show(b.mode, figure{1, s.mode != ""}, name, label("mode", string(s.mode)), namespace)
+		show(b.missing, s.missing, own...)
+		show(b.pause, s.pause, own...)
 	}
+}
+
+// gauge is one series. Those of a workload share its labels: with copies for each, as prometheus.NewConstMetric makes them, a scrape
+// takes twice the memory, all of it at once.
+type gauge struct {
+	desc   *prometheus.Desc
+	labels []*dto.LabelPair // sorted by name
+	value  float64
+}
+
+func label(name, value string) *dto.LabelPair { return &dto.LabelPair{Name: &name, Value: &value} }
+
+// Desc implements prometheus.Metric.
+func (g *gauge) Desc() *prometheus.Desc { return g.desc }
+
+// Write implements prometheus.Metric.
+func (g *gauge) Write(out *dto.Metric) error {
+	out.Label, out.Gauge = g.labels, &dto.Gauge{Value: &g.value}
+	return nil
 }
 
 func (b *board) show(o outcome) {

@@ -7,6 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
 
 	"github.com/mini-hpa/mini-hpa/annotations/amount"
@@ -35,29 +36,49 @@ func (j *jsonItem) whole() *metricsv1beta1.PodMetrics {
 	return &j.PodMetrics
 }
 
-// unmarshal decodes a PodMetrics in protobuf. All that its messages have are texts and messages:
+// unmarshal decodes a PodMetrics in protobuf into the memory of an earlier one. All that is read of its messages are texts and messages:
 //
 //	PodMetrics 1 metadata, 2 timestamp, 3 window, 4 containers
+//	ObjectMeta 1 name, 3 namespace
 //	ContainerMetrics 1 name, 2 usage, a map: 1 key, 2 value
 //	Quantity 1 text
 func unmarshal(item *metricsv1beta1.PodMetrics, text []byte) error {
+	*item = metricsv1beta1.PodMetrics{Containers: item.Containers[:0]}
 	return fields(text, func(field int32, value []byte) error {
 		switch field {
 		case 1:
-			return item.ObjectMeta.Unmarshal(value)
+			return unmarshalName(&item.ObjectMeta, value)
 		case 2:
 			return item.Timestamp.Unmarshal(value)
 		case 3:
 			return item.Window.Unmarshal(value)
 		case 4:
-			item.Containers = append(item.Containers, metricsv1beta1.ContainerMetrics{})
-			return unmarshalContainer(&item.Containers[len(item.Containers)-1], value)
+			n := len(item.Containers)
+			item.Containers = slices.Grow(item.Containers, 1)[:n+1]
+			return unmarshalContainer(&item.Containers[n], value)
+		}
+		return nil
+	})
+}
+
+func unmarshalName(meta *metav1.ObjectMeta, text []byte) error {
+	return fields(text, func(field int32, value []byte) error {
+		switch field {
+		case 1:
+			meta.Name = string(value)
+		case 3:
+			meta.Namespace = string(value)
 		}
 		return nil
 	})
 }
 
 func unmarshalContainer(c *metricsv1beta1.ContainerMetrics, text []byte) error {
+	const few = 16
+	if c.Name = ""; len(c.Usage) > few {
+		c.Usage = nil // clearing it again and again would take as long as it is large
+	}
+	clear(c.Usage)
 	return fields(text, func(field int32, value []byte) error {
 		switch field {
 		case 1:
@@ -103,7 +124,7 @@ func unmarshalQuantity(text []byte) (q resource.Quantity, err error) {
 // sampleOf copies what is read, so that nothing of the item stays in memory but its pod's name and the digits of its amounts.
 func sampleOf(item *metricsv1beta1.PodMetrics, known names) sample.Pod {
 	s := sample.Pod{Namespace: known.same(item.Namespace), Name: item.Name, Time: item.Timestamp.Time, Window: item.Window.Duration}
-	if item.Containers == nil {
+	if len(item.Containers) == 0 {
 		return s
 	}
 	n := 0

@@ -30,6 +30,8 @@ func (l *listing) readProto(in *bufio.Reader) error {
 type protoList struct {
 	*listing
 	wire
+	// item is the one that is being read, in the memory of the one before.
+	item metricsv1beta1.PodMetrics
 	// typed and found say that the envelope told the type of what it holds, and held it.
 	typed, found bool
 }
@@ -97,6 +99,5 @@ func (l *protoList) readItem(size int64) error {
 	if err != nil {
 		return err
 	}
-	var item metricsv1beta1.PodMetrics
-	return l.add(&item, unmarshal(&item, text))
+	return l.add(&l.item, unmarshal(&l.item, text))
 }

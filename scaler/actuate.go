@@ -15,7 +15,8 @@ import (
 // act writes the decision. A conflict comes back as an error too, so that the workload is looked at again soon.
 func (s *Scaler) act(ctx context.Context, st *state, w *annotations.Workload, p annotations.Policy, decision recommend.Decision) error {
 	if decision.Desired == decision.Current {
-		st.told[topicWrite], st.conflicts = "", conflicts{}
+		delete(st.told, topicWrite)
+		st.conflicts = conflicts{}
 		return nil
 	}
 	if p.Mode == annotations.ModeObserve || ctx.Err() != nil || s.yields(st, w, p, decision) {
@@ -29,7 +30,7 @@ func (s *Scaler) act(ctx context.Context, st *state, w *annotations.Workload, p 
 		return s.failed(st, w, decision, err)
 	}
 	if st.conflicts.patches(w.Version) {
-		st.told[topicPatch] = ""
+		delete(st.told, topicPatch)
 	}
 	st.conflicts = conflicts{}
 	st.version.replace(w.Version)
@@ -101,7 +102,7 @@ func (s *Scaler) calm(st *state, p annotations.Policy, decision recommend.Decisi
 	now := s.now()
 	st.rival.rest(now, p.SyncPeriod)
 	if !st.rival.insists(now) {
-		st.told[topicRival] = ""
+		delete(st.told, topicRival)
 	}
 	if decision.Desired == decision.Current && decision.Active == recommend.ActiveValidMetric && !st.rival.paused(now) {
 		st.stand = agreed(decision.Current)

@@ -32,7 +32,7 @@ type state struct {
 	first    time.Time
 	stand    stand
 	rival    rival
-	// told is the last thing said about each topic, so that nothing is said twice.
+	// told is the last thing said about each topic, so that nothing is said twice; what is over is not in it.
 	told map[topic]string
 	// failures are the metrics that fail or did so shortly before.
 	failures failures

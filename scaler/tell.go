@@ -81,7 +81,7 @@ func (s *Scaler) tellMetrics(st *state, w *annotations.Workload, p annotations.P
 		st.told[topicMetrics] = event
 	}
 	if st.told[topicMetrics] != "" && decision.Active == recommend.ActiveValidMetric && !st.failures.failing() {
-		st.told[topicMetrics] = ""
+		delete(st.told, topicMetrics)
 		s.event(w, corev1.EventTypeNormal, EventValidMetricFound, "metrics are usable again: "+decision.Reason.String())
 	}
 }
@@ -102,7 +102,7 @@ func (s *Scaler) tellMax(st *state, w *annotations.Workload, p annotations.Polic
 		return step.Stage == recommend.StageBounds && step.Reason == recommend.LimitedTooMany
 	})
 	if !limited {
-		st.told[topicMax] = ""
+		delete(st.told, topicMax)
 	} else if st.news(topicMax, fmt.Sprint(p.Max)) {
 		s.event(w, corev1.EventTypeWarning, EventScalingLimited, fmt.Sprintf("the load asks for more than %s %d: %s", annotations.Max, p.Max, decision.Reason))
 	}
@@ -115,7 +115,7 @@ const patience = time.Minute
 func (s *Scaler) tellMissing(st *state, w *annotations.Workload, p annotations.Policy, decision recommend.Decision) {
 	m := decision.Missing
 	if m == nil {
-		st.told[topicMissing] = ""
+		delete(st.told, topicMissing)
 		return
 	}
 	kind, wait := "refused", p.SyncPeriod
@@ -141,7 +141,7 @@ func (s *Scaler) tellObserved(st *state, w *annotations.Workload, p annotations.
 
 // tellRescale tells what was written. Every write is news.
 func (s *Scaler) tellRescale(st *state, w *annotations.Workload, decision recommend.Decision) {
-	st.told[topicWrite] = ""
+	delete(st.told, topicWrite)
 	s.event(w, corev1.EventTypeNormal, EventSuccessfulRescale,
 		fmt.Sprintf("New size: %d; reason: %s", decision.Desired, reasonOf(decision)))
 }

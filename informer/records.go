@@ -3,6 +3,7 @@ package informer
 import (
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unique"
 
@@ -17,7 +18,7 @@ import (
 )
 
 // Most objects of a cluster belong to nothing that is autoscaled, and the types of the API are large even if they are empty: a
-// corev1.Pod takes 1.3 kB. So the caches hold records, and a record is made into a corev1.Pod each time a decision reads it.
+// corev1.Pod takes 1.3 kB. So the caches hold records, and a record is made into a corev1.Pod when a decision first reads it.
 
 // record has the identity of an object and who controls it.
 type record struct {
@@ -88,6 +89,8 @@ type keptPod struct {
 	created, deleted second
 	started          second
 	conditions       []condition
+	// made is what pod returns, once it was called.
+	made atomic.Pointer[corev1.Pod]
 }
 
 // condition has the fields of a corev1.PodCondition that are read.
@@ -147,8 +150,11 @@ func (t *template) isEqual(other *template) bool {
 		podspec.EqualLists(t.overhead, other.overhead) && podspec.EqualResources(t.resources, other.resources)
 }
 
-// pod makes the pod with the fields that a decision reads. It shares memory with others and must not be changed.
+// pod returns the pod with the fields that a decision reads. It is shared and must not be changed.
 func (p *keptPod) pod() *corev1.Pod {
+	if made := p.made.Load(); made != nil {
+		return made
+	}
 	made := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: p.namespace, Name: p.name, UID: p.uid, ResourceVersion: p.version,
 		CreationTimestamp: p.created.time(), DeletionTimestamp: p.deleted.pointer()}}
 	if p.template != nil {
@@ -160,7 +166,8 @@ func (p *keptPod) pod() *corev1.Pod {
 	for _, c := range p.conditions {
 		made.Status.Conditions = append(made.Status.Conditions, corev1.PodCondition{Type: c.kind, Status: c.status, LastTransitionTime: c.since.time(), Message: c.message})
 	}
-	return made
+	p.made.CompareAndSwap(nil, made)
+	return p.made.Load()
 }
 
 // ready returns the condition Ready, or nil if the pod has none yet.

@@ -240,12 +240,14 @@ func BenchmarkMemory(b *testing.B) {
 	const pods = 5000
 	for name, of := range map[string]struct {
 		owner string // of the pods
+		read  bool   // by a decision
 		each  int    // pods of a ReplicaSet
 	}{
-		"no ReplicaSet's": {"Job", 5},
-		"one of five":     {"ReplicaSet", 5},
-		"one of two":      {"ReplicaSet", 2},
-		"alone":           {"ReplicaSet", 1},
+		"no ReplicaSet's":                     {"Job", false, 5},
+		"one of five":                         {"ReplicaSet", false, 5},
+		"one of five, which a decision reads": {"ReplicaSet", true, 5},
+		"one of two, which a decision reads":  {"ReplicaSet", true, 2},
+		"alone, and which a decision reads":   {"ReplicaSet", true, 1},
 	} {
 		b.Run(name, func(b *testing.B) {
 			var before, after runtime.MemStats
@@ -274,20 +276,30 @@ func BenchmarkMemory(b *testing.B) {
 				}
 				runtime.GC()
 				runtime.ReadMemStats(&after)
-				pod := after.HeapAlloc - before.HeapAlloc
-				for i := range pods / of.each {
-					rs := replicaSet(web, fmt.Sprintf("web-%d", i))
-					rs.UID = types.UID(fmt.Sprintf("5e0a1f2b-7a2c-4a52-8e55-5b8f5%05d", i))
-					if err := hold(set, rs); err != nil {
-						b.Fatal(err)
+				without := after.HeapAlloc
+				if of.read {
+					for i := range pods / of.each {
+						rs := replicaSet(web, fmt.Sprintf("web-%d", i))
+						rs.UID = types.UID(fmt.Sprintf("5e0a1f2b-7a2c-4a52-8e55-5b8f5%05d", i))
+						if err := hold(set, rs); err != nil {
+							b.Fatal(err)
+						}
 					}
+					runtime.GC()
+					runtime.ReadMemStats(&after)
+					replicaSets := after.HeapAlloc - without
+					w := set.Workload(annotations.DeploymentKey("shop", "web"))
+					if got := len(set.Pods(w)); got != pods {
+						b.Fatal(got)
+					}
+					runtime.GC()
+					runtime.ReadMemStats(&after)
+					b.ReportMetric(float64(replicaSets)/float64(pods/of.each), "bytes/ReplicaSet")
+					after.HeapAlloc -= replicaSets
 				}
-				runtime.GC()
-				runtime.ReadMemStats(&before)
-				b.ReportMetric(float64(pod)/pods, "bytes/pod")
-				b.ReportMetric(float64(before.HeapAlloc-after.HeapAlloc)/float64(pods/of.each), "bytes/ReplicaSet")
 				runtime.KeepAlive(set)
 			}
+			b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/pods, "bytes/pod")
 		})
 	}
 }

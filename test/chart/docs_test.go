@@ -1,6 +1,8 @@
 package chart
 
 import (
+	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -112,6 +114,45 @@ func flatten(rule rbacv1.PolicyRule) []permission {
 	return found
 }
 
+var update = flag.Bool("update", false, "write docs/rbac.yaml anew")
+
+// TestRightsPage renders docs/rbac.yaml, the rules of the chart's roles for the controller in one. It is for who installs by hand, and what the
+// tests of the program give it.
+func TestRightsPage(t *testing.T) {
+	t.Parallel()
+	var b strings.Builder
+	b.WriteString(`# All that the controller may do; the tests run it with exactly this. Replicas change through the scale subresource only:
+# it cannot write workloads, Pods or anything else. Generated from the chart by "make update-docs". For other kinds of workloads:
+#   helm template mini-hpa charts/mini-hpa -n mini-hpa --set 'controller.kinds={rollouts.argoproj.io}' -s templates/rbac.yaml -s templates/webhook.yaml
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata:
+  name: mini-hpa
+rules:
+`)
+	for _, role := range []string{"ClusterRole " + release, "Role " + release + "-leases"} {
+		for _, document := range rendering(t, nil).run(t).documents {
+			head, rules, _ := strings.Cut(document, "\nrules:\n")
+			if is := (output{documents: []string{head}}).objects(t); len(is) == 1 && is[0].GetKind()+" "+is[0].GetName() == role {
+				b.WriteString(rules + "\n")
+			}
+		}
+	}
+	const page = "../../docs/rbac.yaml"
+	if *update {
+		if err := os.WriteFile(page, []byte(b.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	written, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(written), b.String()); diff != "" {
+		t.Errorf("docs/rbac.yaml is stale, run make update-docs (-page +chart):\n%s", diff)
+	}
+}
+
 // TestTheRolesAreThoseOfTheDocs: the chart has more of them, each for what it is about, and says in which namespace the Lease is.
 func TestTheRolesAreThoseOfTheDocs(t *testing.T) {
 	t.Parallel()
@@ -172,6 +213,59 @@ func TestOneNamespaceNeedsNoRightsElsewhere(t *testing.T) {
 	}
 	if diff := cmp.Diff(all[home], one[home], cmp.AllowUnexported(permission{})); diff != "" {
 		t.Errorf("the release's own namespace:\n%s", diff)
+	}
+}
+
+// TestKindsOfCustomResources: each has its rights, the webhook is asked about it, and the controller is told.
+func TestKindsOfCustomResources(t *testing.T) {
+	t.Parallel()
+	const values = "controller: {kinds: [rollouts.argoproj.io, trains.rail.example.com]"
+	kinds := func(permissions []permission) []permission {
+		return slices.DeleteFunc(slices.Clone(permissions), func(p permission) bool {
+			return p.group != "argoproj.io" && p.group != "rail.example.com" && p.group != "apiextensions.k8s.io"
+		})
+	}
+	workloads := []permission{
+		{"argoproj.io", "rollouts", "", "list"}, {"argoproj.io", "rollouts", "", "watch"}, {"argoproj.io", "rollouts/scale", "", "update"}, {"argoproj.io", "rollouts/scale", "", "patch"},
+		{"rail.example.com", "trains", "", "list"}, {"rail.example.com", "trains", "", "watch"}, {"rail.example.com", "trains/scale", "", "update"}, {"rail.example.com", "trains/scale", "", "patch"},
+	}
+	var definitions []permission
+	for _, name := range []string{"rollouts.argoproj.io", "trains.rail.example.com"} {
+		definitions = append(definitions, permission{"apiextensions.k8s.io", "customresourcedefinitions", name, "list"}, permission{"apiextensions.k8s.io", "customresourcedefinitions", name, "watch"})
+	}
+	everywhere, one := permissions(t, renderYAML(t, values+"}")), permissions(t, renderYAML(t, values+", watchNamespace: shop}"))
+	for name, test := range map[string]struct{ want, got []permission }{
+		"in the cluster":                         {slices.Concat(workloads, definitions), kinds(everywhere[""])},
+		"in one namespace":                       {workloads, kinds(one["shop"])},
+		"in the cluster, for one namespace only": {definitions, kinds(one[""])},
+		"without any":                            {nil, kinds(permissions(t, render(t, nil))[""])},
+	} {
+		sorted := cmpopts.SortSlices(func(a, b permission) bool { return fmt.Sprint(a) < fmt.Sprint(b) })
+		if diff := cmp.Diff(test.want, test.got, cmp.AllowUnexported(permission{}), sorted, cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+	objects := renderYAML(t, values+"}")
+	hooks := typedAs[admissionv1.ValidatingWebhookConfiguration](t, pick(t, objects, "ValidatingWebhookConfiguration", release)).Webhooks
+	if len(hooks) != 2 {
+		t.Fatalf("%d webhooks, want one for the kinds that are built in and one for the others", len(hooks))
+	}
+	scope, operations := admissionv1.NamespacedScope, []admissionv1.OperationType{admissionv1.Create, admissionv1.Update}
+	want := []admissionv1.RuleWithOperations{
+		{Operations: operations, Rule: admissionv1.Rule{APIGroups: []string{"argoproj.io"}, APIVersions: []string{"*"}, Resources: []string{"rollouts"}, Scope: &scope}},
+		{Operations: operations, Rule: admissionv1.Rule{APIGroups: []string{"rail.example.com"}, APIVersions: []string{"*"}, Resources: []string{"trains"}, Scope: &scope}},
+	}
+	if diff := cmp.Diff(want, hooks[1].Rules); diff != "" {
+		t.Errorf("rules (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(hooks[0], hooks[1], cmpopts.IgnoreFields(admissionv1.ValidatingWebhook{}, "Name", "Rules", "MatchConditions")); diff != "" {
+		t.Errorf("the two webhooks differ:\n%s", diff)
+	}
+	if args := deployed(t, objects).Spec.Template.Spec.Containers[0].Args; !slices.Contains(args, "--kinds=rollouts.argoproj.io,trains.rail.example.com") {
+		t.Errorf("the controller is not told: %q", args)
+	}
+	if args := deployed(t, render(t, nil)).Spec.Template.Spec.Containers[0].Args; slices.ContainsFunc(args, func(a string) bool { return strings.HasPrefix(a, "--kinds") }) {
+		t.Errorf("the controller is told of no kinds: %q", args)
 	}
 }
 

@@ -218,7 +218,7 @@ func (s *site) review(ctx context.Context, address string, old, updated *appsv1.
 		return nil, err
 	}
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: trust, ServerName: release + "-webhook." + home + ".svc"}}}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+address+"/validate-apps-v1-deployment?timeout=5s", bytes.NewReader(question))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+address+"/validate-workloads?timeout=5s", bytes.NewReader(question))
 	if err != nil {
 		return nil, err
 	}

@@ -25,7 +25,7 @@ import (
 
 const (
 	// hook is the webhook's name, by which the API server counts its calls and says who refused.
-	hook = "deployments.webhook.mini-hpa"
+	hook = "workloads.webhook.mini-hpa"
 	// home is the program's namespace, with its Secret and its Service.
 	home = "mini-hpa"
 	// guarded is the label of the namespaces about which the webhook is asked here. In the others everything is stored as it

@@ -96,7 +96,7 @@ const (
 func selftestReport(instead map[int]string) []string {
 	lines := []string{
 		`ok   the metrics API answers: metrics.k8s.io/v1beta1 has samples of 1 pods in namespace "mini-hpa"`,
-		"ok   the certificate of webhook deployments.webhook.mini-hpa: WEBHOOK shows one that is trusted, for another TIME",
+		"ok   the certificate of webhook workloads.webhook.mini-hpa: WEBHOOK shows one that is trusted, for another TIME",
 		"ok   a Deployment without a CPU request is refused: the webhook was asked, and says what is missing",
 		`ok   a Deployment with a CPU request is admitted: as a dry run in namespace "selftest"`,
 		`ok   a Deployment without annotations is admitted: as a dry run in namespace "selftest"`,
@@ -159,7 +159,7 @@ func TestSelftest(t *testing.T) {
 	s.webhook = c.cmd.Args[slices.Index(c.cmd.Args, "--webhook-bind-address")+1]
 	t.Run("NoSamples", s.noSamples)
 	t.Run("ByService", s.byService)
-	s.configure(t, fmt.Sprintf(`{"clientConfig":{"service":null,"url":"https://%s/validate-apps-v1-deployment"}}`, s.webhook))
+	s.configure(t, fmt.Sprintf(`{"clientConfig":{"service":null,"url":"https://%s/validate-workloads"}}`, s.webhook))
 	t.Run("AllIsWell", func(t *testing.T) { s.awaitReport(t, selftestReport(nil)) })
 	t.Run("LimitRange", s.limitRange)
 	t.Run("MissingRight", s.missingRight)
@@ -171,7 +171,7 @@ func TestSelftest(t *testing.T) {
 }
 
 // selftestSkipped is the certificate's line while it is shown under a name that this machine does not know.
-const selftestSkipped = "skip the certificate of webhook deployments.webhook.mini-hpa: " +
+const selftestSkipped = "skip the certificate of webhook workloads.webhook.mini-hpa: " +
 	"mini-hpa-webhook.mini-hpa.svc cannot be looked up from here; if it is a name inside of the cluster, run this in a pod"
 
 // noSamples: the metrics API answers with an empty list until a pod runs beside the program, as its own ones do in a cluster.
@@ -235,7 +235,7 @@ func (s *selftest) otherCA(t *testing.T) {
 	s.must(t, "", "annotate", "validatingwebhookconfiguration", "mini-hpa", foreign+"=elsewhere/certificate")
 	s.trust(t, issue(t, 300))
 	s.awaitReport(t, selftestReport(map[int]string{
-		selftestCertificate: "FAIL the certificate of webhook deployments.webhook.mini-hpa: WEBHOOK shows one that the API server does not accept: " +
+		selftestCertificate: "FAIL the certificate of webhook workloads.webhook.mini-hpa: WEBHOOK shows one that the API server does not accept: " +
 			"tls: failed to verify certificate: x509: certificate signed by unknown authority; " +
 			"the caBundle has to hold the CA that signed it, and it has to be valid now and for 127.0.0.1",
 		selftestRefusal: selftestAdmitted}))
@@ -248,14 +248,14 @@ const (
 		"a NetworkPolicy keeps the API server out, or the caBundle is of another CA"
 	selftestAdmitted = "FAIL a Deployment without a CPU request is refused: it was admitted, so the API server did not ask the webhook or got no answer " +
 		"(with failurePolicy Ignore it lets everything through then); " + selftestUnreached
-	selftestRefused = `Internal error occurred: failed calling webhook "deployments.webhook.mini-hpa": failed to call webhook: ` +
-		`Post "https://WEBHOOK/validate-apps-v1-deployment?timeout=5s": dial tcp WEBHOOK: connect: connection refused; ` + selftestUnreached
+	selftestRefused = `Internal error occurred: failed calling webhook "workloads.webhook.mini-hpa": failed to call webhook: ` +
+		`Post "https://WEBHOOK/validate-workloads?timeout=5s": dial tcp WEBHOOK: connect: connection refused; ` + selftestUnreached
 )
 
 // webhookDown: nobody answers, whatever the API server makes of that.
 func (s *selftest) webhookDown(t *testing.T) {
 	lines := map[int]string{
-		selftestCertificate: "FAIL the certificate of webhook deployments.webhook.mini-hpa: WEBHOOK cannot be reached: dial tcp WEBHOOK: connect: connection refused; " +
+		selftestCertificate: "FAIL the certificate of webhook workloads.webhook.mini-hpa: WEBHOOK cannot be reached: dial tcp WEBHOOK: connect: connection refused; " +
 			"see that mini-hpa's pods are ready and that they are endpoints of the Service; a NetworkPolicy that lets in only the API server keeps this test out, too",
 		selftestRefusal: selftestAdmitted}
 	s.awaitReport(t, selftestReport(lines))

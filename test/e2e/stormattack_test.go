@@ -37,8 +37,8 @@ func stormWaves() []stormWave {
 		{"bodies that just count as small", 100, stormFlood(stormBodies(stormSmall))},
 	}
 	idlers := []stormAttack{
-		{"slow headers", 100, stormDrip("POST /validate-apps-v1-deployment HTTP/1.1\r\nHost: x\r\nX-Slow: ")},
-		{"slow bodies", 100, stormDrip("POST /validate-apps-v1-deployment HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 200000\r\n\r\n")},
+		{"slow headers", 100, stormDrip("POST /validate-workloads HTTP/1.1\r\nHost: x\r\nX-Slow: ")},
+		{"slow bodies", 100, stormDrip("POST /validate-workloads HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 200000\r\n\r\n")},
 		{"garbage instead of TLS", 200, stormGarbage},
 		{"TLS and silence", 200, stormSilence},
 		{"requests that no API server sends", 50, stormStrangeRequest},
@@ -128,7 +128,7 @@ func stormFlood(bodies [][]byte) func(context.Context, *stormAssault, int) strin
 		body := bodies[i%len(bodies)]
 		go func() {
 			// It ends with the connection, at the latest when ctx does; the answer may come before.
-			_, _ = fmt.Fprintf(conn, "POST /validate-apps-v1-deployment?timeout=10s HTTP/1.1\r\nHost: x\r\n"+
+			_, _ = fmt.Fprintf(conn, "POST /validate-workloads?timeout=10s HTTP/1.1\r\nHost: x\r\n"+
 				"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n", len(body))
 			_, _ = conn.Write(body)
 		}()
@@ -207,14 +207,14 @@ func stormStrangeRequest(ctx context.Context, a *stormAssault, i int) string {
 	}
 	defer conn.Close()
 	lines := []string{
-		"GET / HTTP/1.1\r\n", "POST /../../etc/passwd HTTP/1.1\r\n", "POST /validate-apps-v1-deployment%00 HTTP/1.1\r\n",
-		"GET /validate-apps-v1-deployment HTTP/1.1\r\n", "TRACE /validate-apps-v1-deployment HTTP/1.1\r\n", "PRI * HTTP/2.0\r\n",
-		"POST /validate-apps-v1-deployment HTTP/1.1\r\nContent-Type: application/yaml\r\nContent-Length: 2\r\n",
-		"POST /validate-apps-v1-deployment HTTP/1.1\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n",
-		"POST /validate-apps-v1-deployment HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 0\r\n",
-		"POST /validate-apps-v1-deployment HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 99999999999999\r\n",
-		"POST /validate-apps-v1-deployment HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 2\r\n",
-		"POST /validate-apps-v1-deployment HTTP/1.1\r\nX-Long: " + strings.Repeat("x", 32<<10) + "\r\n",
+		"GET / HTTP/1.1\r\n", "POST /../../etc/passwd HTTP/1.1\r\n", "POST /validate-workloads%00 HTTP/1.1\r\n",
+		"GET /validate-workloads HTTP/1.1\r\n", "TRACE /validate-workloads HTTP/1.1\r\n", "PRI * HTTP/2.0\r\n",
+		"POST /validate-workloads HTTP/1.1\r\nContent-Type: application/yaml\r\nContent-Length: 2\r\n",
+		"POST /validate-workloads HTTP/1.1\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n",
+		"POST /validate-workloads HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 0\r\n",
+		"POST /validate-workloads HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 99999999999999\r\n",
+		"POST /validate-workloads HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 2\r\n",
+		"POST /validate-workloads HTTP/1.1\r\nX-Long: " + strings.Repeat("x", 32<<10) + "\r\n",
 	}
 	if _, err := io.WriteString(conn, lines[i%len(lines)]+"Host: x\r\n\r\n{}"); err != nil {
 		return "broken off"

@@ -4,6 +4,9 @@
 {{- with .Values.controller.watchNamespace }}
 - {{ printf "--namespace=%s" . | quote }}
 {{- end }}
+{{- with .Values.controller.kinds }}
+- {{ printf "--kinds=%s" (join "," .) | quote }}
+{{- end }}
 {{- if .Values.controller.leaderElection }}
 - {{ printf "--leader-elect-resource-name=%s" (include "mini-hpa.fullname" .) | quote }}
 {{- else }}

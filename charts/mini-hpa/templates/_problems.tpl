@@ -114,6 +114,7 @@ controller.downscaleStabilization: {{ $window }}: must be whole seconds
 {{/* The flags that the chart sets, and the values by which it does. */}}
 {{- define "mini-hpa.flagValues" -}}
 namespace: controller.watchNamespace
+kinds: controller.kinds
 sync-period: controller.syncPeriod
 tolerance: controller.tolerance
 downscale-stabilization: controller.downscaleStabilization

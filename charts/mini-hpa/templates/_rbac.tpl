@@ -23,21 +23,43 @@ metadata:
     {{- include "mini-hpa.labels" .root | nindent 4 }}
 {{- end -}}
 
+{{/* Of a kind as it is named in controller.kinds, such as rollouts.argoproj.io: its resource, and its API group. */}}
+{{- define "mini-hpa.resourceOf" -}}{{ splitList "." . | first }}{{- end -}}
+{{- define "mini-hpa.groupOf" -}}{{ splitList "." . | rest | join "." }}{{- end -}}
+
 {{/* What the controller may do about workloads. Replicas change through the scale subresource only. */}}
 {{- define "mini-hpa.workloadRules" -}}
 - apiGroups: [apps]
-  resources: [deployments]
+  resources: [deployments, statefulsets]
   verbs: [list, watch]
+# A patch writes replicas where others change the workload faster than an update can be made.
 - apiGroups: [apps]
-  resources: [deployments/scale]
+  resources: [deployments/scale, statefulsets/scale, replicasets/scale]
   verbs: [update, patch]
+{{- if .Values.webhook.enabled }}
+# The webhook reads single ReplicaSets, and revisions of StatefulSets, to recognize a rollback.
+{{- end }}
 - apiGroups: [apps]
   resources: [replicasets]
-  {{- /* The webhook reads single ReplicaSets, to recognize a rollback. */}}
   verbs: [{{ if .Values.webhook.enabled }}get, {{ end }}list, watch]
+{{- if .Values.webhook.enabled }}
+- apiGroups: [apps]
+  resources: [controllerrevisions]
+  verbs: [get, list]
+{{- end }}
+{{- range .Values.controller.kinds }}
+- apiGroups: [{{ include "mini-hpa.groupOf" . }}]
+  resources: [{{ include "mini-hpa.resourceOf" . }}]
+  verbs: [list, watch]
+- apiGroups: [{{ include "mini-hpa.groupOf" . }}]
+  resources: [{{ include "mini-hpa.resourceOf" . }}/scale]
+  verbs: [update, patch]
+{{- end }}
+# Pods, and requests that a LimitRange supplies.
 - apiGroups: [""]
   resources: [pods, limitranges]
   verbs: [list, watch]
+# Other autoscalers, which mini-hpa stays away from or warns of.
 - apiGroups: [autoscaling]
   resources: [horizontalpodautoscalers]
   verbs: [list, watch]
@@ -52,16 +74,16 @@ metadata:
   verbs: [list, watch]
 {{- end }}
 {{- if .Values.webhook.enabled }}
+# The webhook reads the labels of a namespace, to recognize that containers are injected.
 - apiGroups: [""]
   resources: [namespaces]
-  {{- /* The webhook reads the labels of a namespace, to recognize injected containers. */}}
   verbs: [get]
 {{- end }}
 - apiGroups: [metrics.k8s.io]
   resources: [pods]
   verbs: [list]
-{{- /* Each metric is a resource of its own in this API. A request names the pods or the object, so its verb is get. */}}
 {{- if .Values.rbac.customMetrics }}
+# Each metric is a resource of its own in this API. A request names the pods or the object, so its verb is get.
 - apiGroups: [custom.metrics.k8s.io]
   resources: ["*"]
   verbs: [get]

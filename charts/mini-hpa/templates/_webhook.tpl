@@ -38,3 +38,55 @@ privateKey:
   size: 256
   rotationPolicy: {{ . }}
 {{- end -}}
+
+{{/*
+One webhook of the configuration. Takes root, name, rules and template: whether all objects have a pod template at spec.template and replicas
+at spec.replicas. Of others nothing is known but the metadata, so that any change of their spec is looked at.
+*/}}
+{{- define "mini-hpa.webhook" -}}
+- name: {{ .name }}.webhook.mini-hpa
+  clientConfig:
+    service:
+      name: {{ include "mini-hpa.fullname" .root }}-webhook
+      namespace: {{ include "mini-hpa.namespace" .root }}
+      path: /validate-workloads
+      port: 443
+  rules:
+  {{- toYaml .rules | nindent 2 }}
+  matchPolicy: Equivalent
+  failurePolicy: {{ .root.Values.webhook.failurePolicy }}
+  sideEffects: None
+  timeoutSeconds: {{ .root.Values.webhook.timeoutSeconds }}
+  admissionReviewVersions: [v1]
+  namespaceSelector:
+    matchExpressions: # nothing in the release's namespace may depend on this webhook, least of all itself
+    - {{ include "mini-hpa.guardedNamespaces" .root | nindent 6 | trim }}
+  matchConditions: # the API server sends nothing else, so nothing else can suffer from this webhook
+  - name: annotated
+    expression: >-
+      object.metadata.?annotations.orValue({}).exists(k, k.startsWith('mini-hpa/'))
+      {{- if .template }} ||
+      object.spec.template.?metadata.?annotations.orValue({}).exists(k, k.startsWith('mini-hpa/'))
+      {{- end }}
+  - name: relevant-change
+    expression: >-
+      request.operation == 'CREATE' ||
+      object.metadata.?annotations.orValue({}).exists(k, k.startsWith('mini-hpa/') &&
+      oldObject.metadata.?annotations[?k] != object.metadata.?annotations[?k]) ||
+      oldObject.metadata.?annotations.orValue({}).exists(k, k.startsWith('mini-hpa/') &&
+      !(k in object.metadata.?annotations.orValue({}))) ||
+      {{- if .template }}
+      object.spec.template != oldObject.spec.template ||
+      object.spec.?replicas != oldObject.spec.?replicas
+      {{- else }}
+      object.?spec != oldObject.?spec
+      {{- end }}
+  - name: not-terminating
+    expression: "!has(object.metadata.deletionTimestamp)"
+  {{- if .template }}
+  - name: not-a-revision # the Deployment controller makes ReplicaSets, with the annotations of the Deployment
+    expression: >-
+      request.kind.kind != 'ReplicaSet' ||
+      !object.metadata.?ownerReferences.orValue([]).exists(o, o.?controller.orValue(false))
+  {{- end }}
+{{- end -}}

@@ -140,7 +140,7 @@ func (in *installation) admit(w http.ResponseWriter, d *appsv1.Deployment) {
 	case in.warning != "":
 		w.Header().Set("Warning", fmt.Sprintf("299 - %q", in.warning))
 	default:
-		status = refusal(`admission webhook "deployments.webhook.mini-hpa" denied the request: it is invalid`, missingField)
+		status = refusal(`admission webhook "workloads.webhook.mini-hpa" denied the request: it is invalid`, missingField)
 	}
 	in.answer(w, status, d)
 }
@@ -269,7 +269,7 @@ func (in *installation) lines(text string) []string {
 func whole(instead map[int]string) []string {
 	lines := []string{
 		`ok   the metrics API answers: metrics.k8s.io/v1beta1 has samples of 2 pods in namespace "mini-hpa"`,
-		`ok   the certificate of webhook deployments.webhook.mini-hpa: WEBHOOK shows one that is trusted, for another TIME`,
+		`ok   the certificate of webhook workloads.webhook.mini-hpa: WEBHOOK shows one that is trusted, for another TIME`,
 		`ok   a Deployment without a CPU request is refused: the webhook was asked, and says what is missing`,
 		`ok   a Deployment with a CPU request is admitted: as a dry run in namespace "default"`,
 		`ok   a Deployment without annotations is admitted: as a dry run in namespace "default"`,
@@ -285,7 +285,7 @@ func whole(instead map[int]string) []string {
 func TestSelftest(t *testing.T) {
 	const (
 		metricsAdvice = "; without samples nothing is scaled; kubectl get apiservice v1beta1.metrics.k8s.io says more"
-		certificate   = "FAIL the certificate of webhook deployments.webhook.mini-hpa: "
+		certificate   = "FAIL the certificate of webhook workloads.webhook.mini-hpa: "
 		writes        = "; mini-hpa's pods write the caBundle within seconds, see their log; where somebody else makes the certificate, it is theirs to write"
 		trust         = "; the caBundle has to hold the CA that signed it, and it has to be valid now and for 127.0.0.1"
 		refused       = "FAIL a Deployment without a CPU request is refused: "
@@ -340,16 +340,16 @@ func TestSelftest(t *testing.T) {
 				"see that mini-hpa's pods are ready and that they are endpoints of the Service; a NetworkPolicy that lets in only the API server keeps this test out, too",
 				2: refused + "it was admitted, so the API server did not ask the webhook or got no answer (with failurePolicy Ignore it lets everything through then); " + unreached})},
 		"a Service's name is known inside of the cluster only": {prepare: (*installation).byService,
-			want: whole(map[int]string{1: "skip the certificate of webhook deployments.webhook.mini-hpa: mini-hpa-webhook.mini-hpa.svc cannot be looked up from here; " +
+			want: whole(map[int]string{1: "skip the certificate of webhook workloads.webhook.mini-hpa: mini-hpa-webhook.mini-hpa.svc cannot be looked up from here; " +
 				"if it is a name inside of the cluster, run this in a pod"})},
 		"with failurePolicy Fail, what should be admitted is not": {failed: "3 of 7",
 			prepare: func(in *installation) {
-				in.created = failure(500, metav1.StatusReasonInternalError, `Internal error occurred: failed calling webhook "deployments.webhook.mini-hpa": no endpoints`)
+				in.created = failure(500, metav1.StatusReasonInternalError, `Internal error occurred: failed calling webhook "workloads.webhook.mini-hpa": no endpoints`)
 			},
 			want: whole(map[int]string{
-				2: refused + `Internal error occurred: failed calling webhook "deployments.webhook.mini-hpa": no endpoints; ` + unreached,
-				3: good + `Internal error occurred: failed calling webhook "deployments.webhook.mini-hpa": no endpoints; ` + unreached,
-				4: plain + `Internal error occurred: failed calling webhook "deployments.webhook.mini-hpa": no endpoints; ` + unreached})},
+				2: refused + `Internal error occurred: failed calling webhook "workloads.webhook.mini-hpa": no endpoints; ` + unreached,
+				3: good + `Internal error occurred: failed calling webhook "workloads.webhook.mini-hpa": no endpoints; ` + unreached,
+				4: plain + `Internal error occurred: failed calling webhook "workloads.webhook.mini-hpa": no endpoints; ` + unreached})},
 		"a LimitRange supplies the request": {
 			prepare: func(in *installation) { in.warning = missingField + ": comes from LimitRange defaults" },
 			want: whole(map[int]string{2: "ok   a Deployment without a CPU request is refused: the webhook was asked, and warns only: " +
@@ -518,7 +518,7 @@ func TestSelftestInAPod(t *testing.T) {
 		return net.Dial("tcp", in.webhook.Listener.Addr().String())
 	})
 	if err != nil || dialed != "mini-hpa-webhook.mini-hpa.svc:443" ||
-		!strings.Contains(said, "ok   the certificate of webhook deployments.webhook.mini-hpa: mini-hpa-webhook.mini-hpa.svc:443 shows one that is trusted") {
+		!strings.Contains(said, "ok   the certificate of webhook workloads.webhook.mini-hpa: mini-hpa-webhook.mini-hpa.svc:443 shows one that is trusted") {
 		t.Errorf("%v, it dialed %q:\n%s", err, dialed, said)
 	}
 	in.configuration.Webhooks[0].ClientConfig.Service.Name = "other"
@@ -531,7 +531,7 @@ func TestSelftestInAPod(t *testing.T) {
 		t.Errorf("%v, it dialed %q:\n%s", err, dialed, said)
 	}
 	said, err = run(func(string) (net.Conn, error) { return nil, &net.DNSError{Err: "no such host", IsNotFound: true} })
-	if err == nil || !strings.Contains(said, "FAIL the certificate of webhook deployments.webhook.mini-hpa: other.mini-hpa.svc:8443 cannot be reached: lookup : no such host") {
+	if err == nil || !strings.Contains(said, "FAIL the certificate of webhook workloads.webhook.mini-hpa: other.mini-hpa.svc:8443 cannot be reached: lookup : no such host") {
 		t.Errorf("in a pod a name that is unknown is a failure: %v\n%s", err, said)
 	}
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // hook is the webhook's name in its configuration.
-const hook = "deployments.webhook.mini-hpa"
+const hook = "workloads.webhook.mini-hpa"
 
 // account is the user that mini-hpa's pods are for the API server.
 const account = "system:serviceaccount:" + namespace + ":" + release

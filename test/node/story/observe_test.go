@@ -15,7 +15,7 @@ import (
 func TestReportsOfTheSelftest(t *testing.T) {
 	t.Parallel()
 	good := []string{
-		"mini-hpa-selftest", "ok   the metrics API answers: it has samples", "ok   the certificate of webhook deployments.webhook.mini-hpa: it is trusted",
+		"mini-hpa-selftest", "ok   the metrics API answers: it has samples", "ok   the certificate of webhook workloads.webhook.mini-hpa: it is trusted",
 		"ok   a Deployment without a CPU request is refused: the webhook was asked, and would skip nothing", "",
 	}
 	for name, tc := range map[string]struct {
@@ -73,12 +73,12 @@ func TestEventsInADescription(t *testing.T) {
 
 func TestCountersAreTheWebhooks(t *testing.T) {
 	t.Parallel()
-	const ours = `rejection_count{error_type="no_error",name="deployments.webhook.mini-hpa",operation="CREATE",rejection_code="422",type="validating"} 51`
-	const open = `fail_open_count{name="deployments.webhook.mini-hpa",type="validating"} 1`
+	const ours = `rejection_count{error_type="no_error",name="workloads.webhook.mini-hpa",operation="CREATE",rejection_code="422",type="validating"} 51`
+	const open = `fail_open_count{name="workloads.webhook.mini-hpa",type="validating"} 1`
 	text := "# TYPE apiserver_admission_webhook_rejection_count counter\n" +
 		"apiserver_admission_webhook_" + ours + "\n" +
 		"apiserver_admission_webhook_" + strings.ReplaceAll(ours, hook, "other") + "\n" +
-		"apiserver_admission_webhook_request_total{name=\"deployments.webhook.mini-hpa\"} 7\n" +
+		"apiserver_admission_webhook_request_total{name=\"workloads.webhook.mini-hpa\"} 7\n" +
 		"apiserver_admission_webhook_" + open + "\n"
 	if diff := cmp.Diff([]string{ours, open}, counters(text)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

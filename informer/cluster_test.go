@@ -16,12 +16,10 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes/fake"
-	metadatafake "k8s.io/client-go/metadata/fake"
 	clienttesting "k8s.io/client-go/testing"
 	"k8s.io/client-go/util/workqueue"
 
@@ -37,7 +35,6 @@ func TestMain(m *testing.M) {
 type cluster struct {
 	t      *testing.T
 	client *fake.Clientset
-	meta   *metadatafake.FakeMetadataClient
 	set    *Set
 	stop   context.CancelFunc // ends the informers
 
@@ -46,6 +43,9 @@ type cluster struct {
 	watches map[string]*watch.RaceFreeFakeWatcher
 	down    error // while set, every list and watch fails with it
 	errs    []string
+	news    []string
+	blocked chan struct{}
+	lists   []string // the resources that were listed
 	looks   []string
 	verdict func(key annotations.Key, nth int) (time.Duration, error) // what the reconcile returns at the nth look at a key
 	seen    map[annotations.Key]int
@@ -53,20 +53,15 @@ type cluster struct {
 
 // newCluster makes a world with these objects. The informers are not started.
 func newCluster(t *testing.T, objects ...runtime.Object) *cluster {
-	scheme := metadatafake.NewTestScheme()
-	if err := metav1.AddMetaToScheme(scheme); err != nil {
-		t.Fatal(err)
-	}
 	c := &cluster{
-		t: t, client: fake.NewSimpleClientset(), meta: metadatafake.NewSimpleMetadataClient(scheme),
+		t: t, client: fake.NewSimpleClientset(),
 		watches: map[string]*watch.RaceFreeFakeWatcher{}, seen: map[annotations.Key]int{},
 	}
 	c.hook(&c.client.Fake, c.client.Tracker())
-	c.hook(&c.meta.Fake, c.meta.Tracker())
 	for _, o := range objects {
 		c.put(o)
 	}
-	set, err := New(Config{Client: c.client, Metadata: c.meta, OnError: c.onError})
+	set, err := New(Config{Client: c.client, OnError: c.onError, OnNews: c.onNews})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,9 +71,10 @@ func newCluster(t *testing.T, objects ...runtime.Object) *cluster {
 
 // hook makes watches stoppable and the API server breakable.
 func (c *cluster) hook(f *clienttesting.Fake, tracker clienttesting.ObjectTracker) {
-	f.PrependReactor("list", "*", func(clienttesting.Action) (bool, runtime.Object, error) {
+	f.PrependReactor("list", "*", func(a clienttesting.Action) (bool, runtime.Object, error) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
+		c.lists = append(c.lists, a.GetResource().Resource)
 		return c.down != nil, nil, c.down
 	})
 	f.PrependWatchReactor("*", func(a clienttesting.Action) (bool, watch.Interface, error) {
@@ -101,11 +97,46 @@ func (c *cluster) onError(err error) {
 	c.errs = append(c.errs, err.Error())
 }
 
+func (c *cluster) onNews(news string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.news = append(c.news, news)
+}
+
+// listed returns how often a resource was listed since the last call.
+func (c *cluster) listed(resource string) int {
+	synctest.Wait()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := 0
+	for _, l := range c.lists {
+		if l == resource {
+			n++
+		}
+	}
+	c.lists = nil
+	return n
+}
+
+// heard returns the news since the last call.
+func (c *cluster) heard() []string {
+	synctest.Wait()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	news := c.news
+	c.news = nil
+	return news
+}
+
 // reconcile notes the look and answers with the verdict of the test.
 func (c *cluster) reconcile(_ context.Context, key annotations.Key) (time.Duration, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.looks = append(c.looks, key.NamespacedName().String())
+	look := key.String()
+	if key.Kind == deploymentKind {
+		look = key.NamespacedName().String()
+	}
+	c.looks = append(c.looks, look)
 	c.seen[key]++
 	if c.verdict == nil {
 		return 0, nil
@@ -172,6 +203,23 @@ func (c *cluster) outage(err error) {
 	synctest.Wait()
 }
 
+// block holds up lists of a resource until unblock is called.
+func (c *cluster) block(resource string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	blocked := make(chan struct{})
+	c.blocked = blocked
+	c.client.PrependReactor("list", resource, func(clienttesting.Action) (bool, runtime.Object, error) {
+		<-blocked
+		return false, nil, nil
+	})
+}
+
+func (c *cluster) unblock() {
+	synctest.Wait()
+	close(c.blocked)
+}
+
 // mute silences the open watch of a kind of object.
 func (c *cluster) mute(resource string) {
 	c.mu.Lock()
@@ -218,8 +266,10 @@ func (c *cluster) home(o runtime.Object) (clienttesting.ObjectTracker, schema.Gr
 		return c.client.Tracker(), appsv1.SchemeGroupVersion.WithResource("deployments")
 	case *corev1.Pod:
 		return c.client.Tracker(), corev1.SchemeGroupVersion.WithResource("pods")
+	case *appsv1.StatefulSet:
+		return c.client.Tracker(), appsv1.SchemeGroupVersion.WithResource("statefulsets")
 	default:
-		return c.meta.Tracker(), appsv1.SchemeGroupVersion.WithResource("replicasets")
+		return c.client.Tracker(), appsv1.SchemeGroupVersion.WithResource("replicasets")
 	}
 }
 

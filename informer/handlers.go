@@ -1,11 +1,11 @@
 package informer
 
 import (
-	"errors"
 	"maps"
 	"slices"
 
 	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/cache"
 
@@ -14,89 +14,101 @@ import (
 
 // What makes a controller look at a workload:
 //
-//	Deployment  added, deleted; updated in UID, deletion, own annotations or the kept part of the spec
-//	ReplicaSet  added, deleted or handed to another Deployment while there are pods of it
-//	Pod         added, deleted; updated in owner, deletion, resources, phase, start time or readiness
+//	workload  added, deleted; updated in UID, deletion, own annotations or the kept part of the spec
+//	owner     an object between a workload and its pods: added, deleted or handed to another owner while there are pods of it
+//	pod       added, deleted; updated in owner, deletion, resources, phase, start time or readiness
 //
-// The status of a Deployment is not in the list: its replicas change only together with a pod, that its pods cannot be created is
+// The status of a workload is not in the list: its replicas change only together with a pod, that its pods cannot be created is
 // reported only after a sync period, and the rest changes several times during every rollout without changing a decision. Nor are
 // managedFields and the resource version.
 //
 // An update counts only if its content differs, whatever its resource version: after an outage of the API server every object comes
 // as an update from itself to itself.
 
-// subscribe registers the handlers. They only enqueue.
-func (s *Set) subscribe() error {
-	d, err1 := s.deployments.AddTypedEventHandler(cache.TypedResourceEventHandlerFuncs[*kept]{
-		AddFunc: s.workloadAdded, UpdateFunc: s.workloadUpdated, DeleteFunc: s.workloadDeleted,
-	})
-	rs, err2 := s.replicaSets.AddTypedEventHandler(cache.TypedResourceEventHandlerFuncs[*record]{
-		AddFunc: s.replicaSetCame, UpdateFunc: s.replicaSetUpdated, DeleteFunc: s.replicaSetDeleted,
-	})
-	pod, err3 := s.pods.AddTypedEventHandler(cache.TypedResourceEventHandlerFuncs[*keptPod]{
-		AddFunc: s.podAdded, UpdateFunc: s.podUpdated, DeleteFunc: s.podDeleted,
-	})
-	if err := errors.Join(err1, err2, err3); err != nil {
-		return err
-	}
-	s.handled = []cache.DoneChecker{d.HasSyncedChecker(), rs.HasSyncedChecker(), pod.HasSyncedChecker()}
-	return nil
+// watched prepares the cache of one kind, whose changes are handled.
+func watched[L runtime.Object](s *Set, o *origin[L]) (*workloads, error) {
+	o.slim, o.watches, o.onError = s.templates.workloads(o.slim), s.watches, s.onError
+	o.changed, o.deleted = s.workloadChanged, s.workloadDeleted
+	return newWorkloads(o)
 }
 
-func (s *Set) workloadAdded(k *kept) {
-	if k.isSelected() {
-		s.Enqueue(k.Key)
+// workloadChanged is told when an object that can be scaled came, changed or went; before or after is nil then.
+func (s *Set) workloadChanged(c *workloads, before, after *kept) {
+	present := after
+	if present == nil {
+		present = before
+	}
+	turned := before.isAnnotated() != after.isAnnotated()
+	if turned && c != s.deployments && c != s.replicaSets {
+		s.reconsider()
+	}
+	if s.current.Load() == nil {
+		return
+	}
+	moved := before == nil || after == nil || before.uid != after.uid || !equality.Semantic.DeepEqual(before.owner, after.owner)
+	if turned || before.isAnnotated() && after.isAnnotated() && (moved || differs(before.selected, after.selected)) {
+		s.Enqueue(c.key(present)) // also if it has just lost its last annotation, so that it is forgotten
+	}
+	if turned || moved && present.owner != nil {
+		s.enqueueInner(c, present, longestChain)
+	}
+	if moved {
+		s.linkChanged(c, before)
+		s.linkChanged(c, after)
 	}
 }
 
-// workloadUpdated also enqueues a workload that has just lost its last annotation, so that it is forgotten.
-func (s *Set) workloadUpdated(before, after *kept) {
-	if (before.isSelected() || after.isSelected()) && workloadChanged(before.workload(), after.workload()) {
-		s.Enqueue(after.Key)
-	}
-}
-
-// workloadDeleted also enqueues a workload of which only the name is known: it may have been selected, and looking at a workload
+// workloadDeleted also enqueues an object of which only the name is known: it may have been selected, and looking at a workload
 // that does not exist costs nothing.
-func (s *Set) workloadDeleted(gone cache.DeletedObject[*kept]) {
-	if name := gone.GetObjectName(); gone.OptionalObj == nil || gone.OptionalObj.isSelected() {
-		s.Enqueue(annotations.DeploymentKey(name.Namespace, name.Name))
+func (s *Set) workloadDeleted(c *workloads, gone cache.DeletedObject[*kept]) {
+	if gone.OptionalObj != nil {
+		s.workloadChanged(c, gone.OptionalObj, nil)
+		return
 	}
+	name := gone.GetObjectName()
+	s.Enqueue(annotations.Key{Kind: c.kind.GroupKind(), Namespace: name.Namespace, Name: name.Name})
 }
 
-func workloadChanged(a, b *annotations.Workload) bool {
-	return a.UID != b.UID || a.Deleting != b.Deleting || a.Replicas != b.Replicas || !maps.Equal(a.Annotations, b.Annotations) ||
+func differs(a, b *annotations.Workload) bool {
+	return a.Deleting != b.Deleting || a.Replicas != b.Replicas || !maps.Equal(a.Annotations, b.Annotations) ||
 		!equality.Semantic.DeepEqual(a.Template, b.Template) || !equality.Semantic.DeepEqual(a.Selector, b.Selector)
 }
 
-// replicaSetCame enqueues the workload of pods that were known before their ReplicaSet, because the three watches have no common
+// enqueueInner enqueues the annotated objects below one, over so many links: they become inner ones, or cease to be.
+func (s *Set) enqueueInner(c *workloads, k *kept, links int) {
+	s.children(c.kind.GroupKind(), &k.record, func(c *workloads, child *kept) bool {
+		if child.isAnnotated() {
+			s.Enqueue(c.key(child))
+		}
+		if links > 1 {
+			s.enqueueInner(c, child, links-1)
+		}
+		return true
+	})
+}
+
+// linkChanged enqueues the workload of pods that were known before an object that leads to it, because the watches have no common
 // order. Without such pods nothing new is known.
-func (s *Set) replicaSetCame(rs *record) {
-	if len(s.podsOf(rs.uid)) == 0 {
+func (s *Set) linkChanged(c *workloads, k *kept) {
+	if k == nil || k.owner == nil || !s.hasPods(c.kind.GroupKind(), &k.record) {
 		return
 	}
-	if key, ok := s.workloadOfReplicaSet(rs); ok {
+	if key, found, _ := s.outermost(&k.record); found {
 		s.Enqueue(key)
 	}
 }
 
-func (s *Set) replicaSetUpdated(before, after *record) {
-	if before.uid == after.uid && equality.Semantic.DeepEqual(before.owner, after.owner) {
-		return
-	}
-	s.replicaSetCame(before)
-	s.replicaSetCame(after)
-}
-
-func (s *Set) replicaSetDeleted(gone cache.DeletedObject[*record]) {
-	if gone.OptionalObj != nil {
-		s.replicaSetCame(gone.OptionalObj)
+// reconsider asks whether the cache of pods holds all that is wanted.
+func (s *Set) reconsider() {
+	select {
+	case s.rethink <- struct{}{}:
+	default: // it was asked already
 	}
 }
 
 func (s *Set) podAdded(pod *keptPod) {
-	if key, ok := s.workloadOfPod(pod); ok {
-		s.Enqueue(key)
+	if s.current.Load() != nil {
+		s.ownersOf(pod, func(key annotations.Key) { s.Enqueue(key) })
 	}
 }
 
@@ -117,8 +129,8 @@ func (s *Set) podDeleted(gone cache.DeletedObject[*keptPod]) {
 	}
 }
 
-// forgetTemplate drops the template of a ReplicaSet with its last pod. The deletion of the ReplicaSet would be too early: its pods
-// outlive it, and each change of one would bring the template back.
+// forgetTemplate drops the template of an owner with its last pod. The deletion of the owner would be too early: its pods outlive it, and
+// each change of one would bring the template back.
 func (s *Set) forgetTemplate(pod *keptPod) {
 	if pod.owner != nil && len(s.podsOf(pod.owner.UID)) == 0 {
 		s.templates.forget(pod.owner.UID)
@@ -153,7 +165,7 @@ func (s *Set) EnqueueOwners(pods []types.NamespacedName) {
 	}
 	known := make([]*keptPod, 0, len(pods))
 	for _, name := range pods {
-		if pod := named[*keptPod](s.pods.GetStore(), cache.NamespacedNameAsObjectName(name)); pod != nil {
+		if pod := named[*keptPod](s.pods.Load().informer.GetStore(), cache.NamespacedNameAsObjectName(name)); pod != nil {
 			known = append(known, pod)
 		}
 	}

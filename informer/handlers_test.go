@@ -37,7 +37,7 @@ func TestWhatMakesAWorkloadBeLookedAt(t *testing.T) {
 	noted := func(key, value string) func(*appsv1.Deployment) {
 		return func(d *appsv1.Deployment) { d.Annotations[key] = value }
 	}
-	adopted := func(rs *metav1.PartialObjectMetadata, by *appsv1.Deployment) *metav1.PartialObjectMetadata {
+	adopted := func(rs *appsv1.ReplicaSet, by *appsv1.Deployment) *appsv1.ReplicaSet {
 		rs = rs.DeepCopy()
 		rs.OwnerReferences = replicaSet(by, "").OwnerReferences
 		return rs
@@ -200,7 +200,7 @@ func TestARolloutAsSeenThroughTheWatches(t *testing.T) {
 // keep is what a cache keeps of a pod.
 func keep(b testing.TB, pod *corev1.Pod) *keptPod {
 	b.Helper()
-	kept, err := slimPod(pod)
+	kept, err := leastWanted().slim(pod)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -209,7 +209,7 @@ func keep(b testing.TB, pod *corev1.Pod) *keptPod {
 
 func BenchmarkPodUpdateThatChangesNothing(b *testing.B) {
 	set, _, _ := crowd(b)
-	p := named[*keptPod](set.pods.GetStore(), cache.NewObjectName("shop", "web-0-0-0"))
+	p := named[*keptPod](set.pods.Load().informer.GetStore(), cache.NewObjectName("shop", "web-0-0-0"))
 	same := keep(b, p.pod())
 	b.ReportAllocs()
 	for b.Loop() {
@@ -219,7 +219,7 @@ func BenchmarkPodUpdateThatChangesNothing(b *testing.B) {
 
 func BenchmarkPodBecomesReady(b *testing.B) {
 	set, _, _ := crowd(b)
-	p := named[*keptPod](set.pods.GetStore(), cache.NewObjectName("shop", "web-0-0-0"))
+	p := named[*keptPod](set.pods.Load().informer.GetStore(), cache.NewObjectName("shop", "web-0-0-0"))
 	changed := p.pod().DeepCopy()
 	ready(corev1.ConditionTrue, "10:00:20")(changed)
 	after := keep(b, changed)

@@ -1,12 +1,17 @@
 // Package informer knows what the cluster looks like, and when to look again.
 //
-// It watches Deployments, ReplicaSets (metadata only) and Pods, keeps only the fields that a scaling decision reads, and knows which
-// pods belong to which Deployment:
+// It watches workloads and pods, keeps only the fields that a scaling decision reads, and knows which pods belong to which workload.
+// Deployments, StatefulSets and ReplicaSets are workloads wherever mini-hpa runs. Kinds are the custom ones that an operator names beside
+// them: each is watched while its CustomResourceDefinition says that it can be scaled. A Set watches the objects themselves.
 //
-//	Pod --controller UID--> ReplicaSet --controller UID--> Deployment
+// Whose a pod is, follows from controller references, over any number of links, by name and UID:
+//
+//	Pod --controller--> ReplicaSet --controller--> Deployment
 //
 // Labels play no part in that: a pod of another workload that happens to match the selector does not count, and a pod of an old
-// ReplicaSet counts as long as the rollout keeps it.
+// ReplicaSet counts as long as the rollout keeps it. Only if what leads from a custom resource to its pods is not watched, its selector
+// says which they are. If several objects of a chain are annotated, the outermost one is the workload. A ReplicaSet that anything
+// controls never is one.
 //
 // Its handlers only put the key of a workload into one workqueue. Workers take keys from it and call a function that they are given,
 // so that this package does not know how decisions are made.
@@ -19,24 +24,23 @@ import (
 	"sync"
 
 	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/metadata"
-	"k8s.io/client-go/tools/cache"
 
+	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/informer/watching"
 )
 
 // Config says what to watch, and what to call when that fails.
 type Config struct {
-	// Client reads Deployments and Pods. Required.
+	// Client reads Deployments, StatefulSets, ReplicaSets and Pods. Required.
 	Client kubernetes.Interface
-	// Reader reads single Deployments, with a deadline for each request. If it is nil, Client does.
+	// Reader reads single objects of the built-in kinds, with a deadline for each request. If it is nil, Client does.
 	Reader kubernetes.Interface
-	// Metadata reads ReplicaSets, of which only the metadata is needed. Required.
-	Metadata metadata.Interface
+	// Kinds are the custom kinds that are scaled, too; nil if there are none. Whoever made them starts them, before or after the Set.
+	Kinds *Kinds
 	// Namespace is the only namespace to watch; empty means all of them.
 	Namespace string
 	// Watches is what these informers share with others, such as Neighbors; nil if there are no others.
@@ -45,43 +49,67 @@ type Config struct {
 	// retried), and a watch that fails (each kind of object at most once a minute). It is called from several goroutines and must
 	// return quickly. If it is nil, errors go to klog.
 	OnError func(err error)
+	// OnNews, if set, gets what is worth a line in the log and no failure: that pods are listed once more, and why.
+	OnNews func(news string)
 }
 
-// New prepares the informers without contacting the API server. It fails if a client is missing.
+// New prepares the informers without contacting the API server. It fails if the client is missing.
 func New(c Config) (*Set, error) {
-	if c.Client == nil || c.Metadata == nil {
-		return nil, errors.New("informers need both a typed client and a metadata client")
+	if c.Client == nil {
+		return nil, errors.New("informers need a client")
 	}
-	s := &Set{templates: newTemplates(), reader: c.Reader, onError: c.OnError, terms: make(chan struct{}, 1)}
+	s := &Set{client: c.Client, reader: c.Reader, kinds: c.Kinds, namespace: c.Namespace, watches: c.Watches, templates: newTemplates(),
+		onError: c.OnError, tell: c.OnNews, rethink: make(chan struct{}, 1), filled: make(chan struct{}), terms: make(chan struct{}, 1)}
 	if s.reader == nil {
 		s.reader = c.Client
 	}
 	if s.onError == nil {
 		s.onError = handleError
 	}
-	deployments := watching.New("deployments", c.Client.AppsV1().Deployments(c.Namespace), c.Watches, s.onError)
-	replicaSets := watching.New("replicasets", c.Metadata.Resource(appsv1.SchemeGroupVersion.WithResource("replicasets")).Namespace(c.Namespace), c.Watches, s.onError)
-	pods := watching.New("pods", c.Client.CoreV1().Pods(c.Namespace), c.Watches, s.onError)
-	s.deployments = cache.NewTypedSharedIndexInformer[*kept](deployments.Informer(c.Client, &appsv1.Deployment{},
-		cache.TypedIndexersToIndexers(cache.TypedIndexers[*kept]{bySelection: selection}), s.templates.slimDeployment))
-	s.replicaSets = cache.NewTypedSharedIndexInformer[*record](replicaSets.Informer(c.Metadata, &metav1.PartialObjectMetadata{},
-		cache.TypedIndexersToIndexers(cache.TypedIndexers[*record]{byController: (*record).controller}), slimReplicaSet))
-	s.pods = cache.NewTypedSharedIndexInformer[*keptPod](pods.Informer(c.Client, &corev1.Pod{},
-		cache.TypedIndexersToIndexers(cache.TypedIndexers[*keptPod]{byController: (*keptPod).controller}), s.templates.slimPod))
-	s.doubtDeployments = deployments.Doubt
-	if err := errors.Join(
-		s.deployments.SetWatchErrorHandlerWithContext(deployments.Failed),
-		s.replicaSets.SetWatchErrorHandlerWithContext(replicaSets.Failed),
-		s.pods.SetWatchErrorHandlerWithContext(pods.Failed),
-		s.subscribe(),
-	); err != nil {
-		return nil, fmt.Errorf("preparing the informers: %w", err)
+	if s.tell == nil {
+		s.tell = func(string) {}
+	}
+	s.served.Store(&map[schema.GroupKind]*workloads{})
+	if err := s.prepare(); err != nil {
+		return nil, err
 	}
 	return s, nil
 }
 
-func handleError(err error) {
-	utilruntime.HandleErrorWithContext(context.Background(), err, "mini-hpa informers")
+// prepare makes the informers of the built-in kinds and of pods.
+func (s *Set) prepare() error {
+	apps, read := s.client.AppsV1(), s.reader.AppsV1()
+	builtin := map[schema.GroupKind]annotations.Kind{}
+	for _, kind := range annotations.Builtin() {
+		builtin[kind.GroupKind()] = kind
+	}
+	var err1, err2, err3 error
+	s.deployments, err1 = watched(s, &origin[*appsv1.DeploymentList]{kind: builtin[deploymentKind], base: s.client, client: apps.Deployments(s.namespace),
+		example: &appsv1.Deployment{}, slim: slimDeployment,
+		live: func(ctx context.Context, namespace string, opts metav1.ListOptions) (runtime.Object, error) {
+			return read.Deployments(namespace).List(ctx, opts)
+		}})
+	s.replicaSets, err2 = watched(s, &origin[*appsv1.ReplicaSetList]{kind: builtin[replicaSetKind], base: s.client, client: apps.ReplicaSets(s.namespace),
+		example: &appsv1.ReplicaSet{}, slim: slimReplicaSet,
+		live: func(ctx context.Context, namespace string, opts metav1.ListOptions) (runtime.Object, error) {
+			return read.ReplicaSets(namespace).List(ctx, opts)
+		}})
+	// A role that was written before StatefulSets were scaled leaves them out, and everything else goes on.
+	s.statefulSets, err3 = watched(s, &origin[*appsv1.StatefulSetList]{kind: builtin[statefulSetKind], base: s.client, client: apps.StatefulSets(s.namespace),
+		example: &appsv1.StatefulSet{}, slim: slimStatefulSet, isOptional: true,
+		live: func(ctx context.Context, namespace string, opts metav1.ListOptions) (runtime.Object, error) {
+			return read.StatefulSets(namespace).List(ctx, opts)
+		}})
+	if err := errors.Join(err1, err2, err3); err != nil {
+		return err
+	}
+	s.builtin = []*workloads{s.deployments, s.replicaSets, s.statefulSets}
+	pods, err := s.newPods(leastWanted())
+	if err != nil {
+		return err
+	}
+	s.pods.Store(pods)
+	return nil
 }
 
 // Start starts the informers and returns when all caches are filled. They run until ctx ends. It fails if ctx ends before the caches
@@ -90,15 +118,41 @@ func (s *Set) Start(ctx context.Context) error {
 	if s.started.Swap(true) {
 		return errors.New("the informers were already started")
 	}
-	for _, run := range []func(context.Context){
-		s.deployments.RunWithContext, s.replicaSets.RunWithContext, s.pods.RunWithContext,
-	} {
-		s.running.Go(func() { run(ctx) })
+	if !s.fill(ctx) {
+		return fmt.Errorf("filling the caches of workloads and pods: %w", context.Cause(ctx))
 	}
-	if !cache.WaitFor(ctx, "", s.handled...) {
-		return fmt.Errorf("filling the caches of deployments, replicasets and pods: %w", context.Cause(ctx))
-	}
+	close(s.filled)
+	s.running.Go(func() { s.keepPods(ctx) })
 	return nil
+}
+
+// fill starts the informers and returns true when all caches are filled. Pods come last: it depends on the workloads what is kept of them.
+func (s *Set) fill(ctx context.Context) bool {
+	var first []*awaited
+	for _, c := range s.builtin {
+		s.running.Go(func() { c.informer.RunWithContext(ctx) })
+		first = append(first, c.first)
+	}
+	if s.kinds != nil && fill(ctx, s.kinds.awaited()) {
+		first = append(first, s.followKinds(ctx)...)
+	}
+	if !fill(ctx, first) {
+		return false
+	}
+	pods, err := s.newPods(s.wanted())
+	if err != nil {
+		s.onError(err)
+		return false
+	}
+	if !s.fillPods(ctx, pods) {
+		return false
+	}
+	w := s.wanted()
+	for key := range s.lonely() {
+		w.labels[key.Namespace] = true
+	}
+	s.exchangePods(ctx, w)
+	return ctx.Err() == nil
 }
 
 // Run is one term of leadership. It waits until the caches are filled, enqueues every selected workload, and calls f for each
@@ -112,8 +166,10 @@ func (s *Set) Run(ctx context.Context, workers int, f ReconcileFunc) {
 	case <-ctx.Done():
 		return
 	}
-	if cache.WaitFor(ctx, "", s.handled...) {
+	select {
+	case <-s.filled:
 		s.lead(ctx, workers, newTerm(f, s.onError))
+	case <-ctx.Done():
 	}
 }
 
@@ -136,10 +192,10 @@ func (s *Set) Wait() { s.running.Wait() }
 // Synced says whether all caches have been filled. It never becomes false again: during an outage of the API server, the caches keep
 // what was last seen.
 func (s *Set) Synced() bool {
-	for _, h := range s.handled {
-		if !cache.IsDone(h) {
-			return false
-		}
+	select {
+	case <-s.filled:
+		return true
+	default:
+		return false
 	}
-	return true
 }

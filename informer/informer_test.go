@@ -8,17 +8,12 @@ import (
 	"testing/synctest"
 	"time"
 
-	"k8s.io/client-go/kubernetes/fake"
-
 	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
-func TestNewNeedsBothClients(t *testing.T) {
-	if _, err := New(Config{Client: fake.NewSimpleClientset()}); err == nil {
-		t.Error("made without a metadata client")
-	}
+func TestNewNeedsAClient(t *testing.T) {
 	if _, err := New(Config{}); err == nil {
-		t.Error("made without any client")
+		t.Error("made without a client")
 	}
 }
 

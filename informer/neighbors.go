@@ -56,16 +56,6 @@ type Neighbors struct {
 	running                 sync.WaitGroup
 }
 
-// awaited is a kind of object for which Fill waits until its first list has come, or it is known that none will.
-type awaited struct {
-	came  <-chan struct{} // closed when the first list has come; nil if only end ends the wait
-	ended chan struct{}
-	once  sync.Once
-}
-
-// end ends the wait, though the list may still come.
-func (a *awaited) end() { a.once.Do(func() { close(a.ended) }) }
-
 // NewNeighbors prepares the informers without contacting the API server. It fails if a client is missing.
 func NewNeighbors(c NeighborsConfig) (*Neighbors, error) {
 	if c.Client == nil || c.Dynamic == nil {
@@ -111,9 +101,6 @@ func (n *Neighbors) waitFor(informer cache.SharedIndexInformer, failed cache.Wat
 			}
 		}))
 }
-
-// withheld says whether an error means that no list will come, rather than that the API server does not answer.
-func withheld(err error) bool { return apierrors.IsForbidden(err) || apierrors.IsNotFound(err) }
 
 // followLimitRanges reports the namespaces whose LimitRanges change.
 func (n *Neighbors) followLimitRanges() error {
@@ -176,19 +163,11 @@ func (n *Neighbors) Start(ctx context.Context) {
 	}
 }
 
-// optional is how long Fill waits for extensions. They belong to others, and the API that serves them may be broken.
-const optional = 30 * time.Second
-
 // Fill returns when every kind of object has been listed, or it is known that it cannot be: a role may leave out LimitRanges or
 // HorizontalPodAutoscalers, and few clusters have the others. It fails if ctx ends before that.
 func (n *Neighbors) Fill(ctx context.Context) error {
-	for _, a := range n.awaited {
-		select {
-		case <-a.came:
-		case <-a.ended:
-		case <-ctx.Done():
-			return fmt.Errorf("filling the caches of limitranges and autoscalers: %w", context.Cause(ctx))
-		}
+	if !fill(ctx, n.awaited) {
+		return fmt.Errorf("filling the caches of limitranges and autoscalers: %w", context.Cause(ctx))
 	}
 	return nil
 }

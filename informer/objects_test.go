@@ -7,6 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 )
 
@@ -27,10 +28,9 @@ func deployment(name string, edits ...func(*appsv1.Deployment)) *appsv1.Deployme
 	return d
 }
 
-// replicaSet makes the metadata of a ReplicaSet of d.
-func replicaSet(d *appsv1.Deployment, name string) *metav1.PartialObjectMetadata {
-	return &metav1.PartialObjectMetadata{
-		TypeMeta: metav1.TypeMeta{APIVersion: "apps/v1", Kind: "ReplicaSet"},
+// replicaSet makes a ReplicaSet of d.
+func replicaSet(d *appsv1.Deployment, name string) *appsv1.ReplicaSet {
+	return &appsv1.ReplicaSet{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: d.Namespace, Name: name, UID: types.UID("rs-" + name),
 			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(d, appsv1.SchemeGroupVersion.WithKind("Deployment"))},
@@ -38,8 +38,52 @@ func replicaSet(d *appsv1.Deployment, name string) *metav1.PartialObjectMetadata
 	}
 }
 
+// statefulSet makes a StatefulSet with annotations of mini-hpa; edits change it.
+func statefulSet(name string, edits ...func(*appsv1.StatefulSet)) *appsv1.StatefulSet {
+	s := &appsv1.StatefulSet{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name, UID: types.UID("sts-" + name),
+			Annotations: map[string]string{"mini-hpa/target-cpu": "50", "mini-hpa/max": "5"}},
+		Spec: appsv1.StatefulSetSpec{Replicas: new(int32(1)), Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": name}}},
+	}
+	s.Spec.Template.Spec.Containers = []corev1.Container{container("app", "500m")}
+	for _, edit := range edits {
+		edit(s)
+	}
+	return s
+}
+
+// alone makes a ReplicaSet that nothing controls, with annotations of mini-hpa; edits change it.
+func alone(name string, edits ...func(*appsv1.ReplicaSet)) *appsv1.ReplicaSet {
+	rs := &appsv1.ReplicaSet{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name, UID: types.UID("rs-" + name), Annotations: map[string]string{"mini-hpa/target-cpu": "50", "mini-hpa/max": "5"}},
+		Spec:       appsv1.ReplicaSetSpec{Replicas: new(int32(1))},
+	}
+	for _, edit := range edits {
+		edit(rs)
+	}
+	return rs
+}
+
+// bare takes the annotations from an object.
+func bare[T metav1.Object](o T) { o.SetAnnotations(nil) }
+
+// podOf makes a pod that an object of any kind controls; edits change it.
+func podOf(owner metav1.Object, kind schema.GroupVersionKind, name string, edits ...func(*corev1.Pod)) *corev1.Pod {
+	p := pod(&appsv1.ReplicaSet{ObjectMeta: metav1.ObjectMeta{Namespace: owner.GetNamespace()}}, name, edits...)
+	p.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(owner, kind)}
+	return p
+}
+
+// controlledByObject makes an object controlled by another one.
+func controlledByObject[T metav1.Object](o T, owner metav1.Object, kind schema.GroupVersionKind) T {
+	o.SetOwnerReferences([]metav1.OwnerReference{*metav1.NewControllerRef(owner, kind)})
+	return o
+}
+
+var statefulSetVersion = appsv1.SchemeGroupVersion.WithKind("StatefulSet")
+
 // pod makes a pod of rs; edits change it.
-func pod(rs *metav1.PartialObjectMetadata, name string, edits ...func(*corev1.Pod)) *corev1.Pod {
+func pod(rs *appsv1.ReplicaSet, name string, edits ...func(*corev1.Pod)) *corev1.Pod {
 	p := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: rs.Namespace, Name: name, UID: types.UID("pod-" + name), Labels: map[string]string{"app": "web"},

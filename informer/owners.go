@@ -1,104 +1,241 @@
 package informer
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
-// byController is the index of ReplicaSets and Pods by the UID of the owner that controls them. It leads from an owner to what it owns.
-// The other direction is a get by name with a check of the UID.
-const byController = "controller"
+// Whose pod it is, is said by controller references, from one object to the next:
+//
+//	Pod -> ReplicaSet -> Deployment      Pod -> ReplicaSet -> Rollout      Pod -> StatefulSet -> LeaderWorkerSet      Pod -> StatefulSet
+//
+// The chain is followed by name and UID: an owner that was deleted and created again has another UID and does not inherit pods, and of a
+// reference with a wrong name nothing follows, because anybody can write that into a pod. If several objects of a chain are annotated, the
+// outermost one scales, and the others are inner ones, which are left alone.
 
-// Pods returns the pods that belong to w through one of its ReplicaSets, old ones included, sorted by name. A workload
-// that was deleted and created again has another UID and does not inherit pods. A pod that names the UID of an owner, but not its
-// name, or from another namespace, does not belong to it: anybody can write that into a pod. The objects are shared and must not be
-// changed.
+// longestChain is how many controller references are followed from a pod. References in a circle end there, too.
+const longestChain = 8
+
+// controllerOf returns the object that controls o, and its cache. The object is nil if it is not there, the cache if the kind is not
+// watched, or if nothing controls o. An object of the same name with another UID does not control it.
+func (s *Set) controllerOf(o *record) (*workloads, *kept) {
+	if o.owner == nil {
+		return nil, nil
+	}
+	c := s.cacheOf(kindOf(o.owner))
+	if c == nil {
+		return nil, nil
+	}
+	k := named[*kept](c.informer.GetStore(), cache.NewObjectName(o.namespace, o.owner.Name))
+	if k == nil || k.uid != o.owner.UID {
+		return c, nil
+	}
+	return c, k
+}
+
+// outermost follows the controller references of o, and returns the key of the last annotated object on the way; false if there is none.
+// If what controls o is of a kind that is not watched at the end of the way, or if nothing controls o itself, it is not known whose it is,
+// and open is true.
+func (s *Set) outermost(o *record) (key annotations.Key, found, open bool) {
+	start := o.uid
+	open = o.owner == nil
+	for range longestChain {
+		c, k := s.controllerOf(o)
+		switch {
+		case c == nil:
+			return key, found, open || o.owner != nil
+		case k == nil || k.uid == start:
+			return key, found, false
+		case k.isAnnotated():
+			key, found = c.key(k), true
+		}
+		o = &k.record
+	}
+	return key, found, false
+}
+
+// isInner says whether another object above an annotated one scales in its place.
+func (s *Set) isInner(k *kept) bool {
+	if k.owner == nil {
+		return false
+	}
+	_, inner, _ := s.outermost(&k.record)
+	return inner
+}
+
+// Outer returns the workload that is scaled in the place of an annotated one, because it controls it and is annotated, too; false if there
+// is none. Where both have the same annotations, copied is true: the controller of the outer one has probably copied them.
+func (s *Set) Outer(key annotations.Key) (outer annotations.Key, copied, found bool) {
+	k := s.kept(key)
+	if !k.isAnnotated() || k.owner == nil {
+		return annotations.Key{}, false, false
+	}
+	at, isInner, _ := s.outermost(&k.record)
+	above := s.kept(at)
+	return at, above.isAnnotated() && maps.Equal(above.selected.Annotations, k.selected.Annotations), isInner
+}
+
+// Pods returns the pods that belong to w, sorted by name: those that it controls over any number of links, such as those of its old and
+// new ReplicaSets. If w is a custom resource that controls none, they are those that its selector selects and of which it is not known
+// whose they are (see BySelector). The objects are shared and must not be changed.
 func (s *Set) Pods(w *annotations.Workload) []*corev1.Pod {
-	var pods []*corev1.Pod
-	for _, rs := range indexed[*record](s.replicaSets.GetIndexer(), byController, string(w.UID)) {
-		if !rs.isOf(w.Namespace, w.Name) {
-			continue
-		}
-		owned := s.podsOf(rs.uid)
-		pods = slices.Grow(pods, len(owned))
-		for _, p := range owned {
-			if p.isOf(rs.namespace, rs.name) {
-				pods = append(pods, p.pod())
-			}
-		}
+	found := s.controlled(w)
+	if len(found) == 0 {
+		found = s.matching(w)
+	}
+	pods := make([]*corev1.Pod, len(found))
+	for i, p := range found {
+		pods[i] = p.pod()
 	}
 	slices.SortFunc(pods, func(a, b *corev1.Pod) int { return strings.Compare(a.Name, b.Name) })
 	return pods
 }
 
-// workloadsOf returns the selected workloads that own any of the pods, each of them once.
+// BySelector says whether the pods of w are those that its selector selects, because what leads from w to its pods is not watched.
+func (s *Set) BySelector(w *annotations.Workload) bool {
+	return len(s.controlled(w)) == 0 && len(s.matching(w)) > 0
+}
+
+// controlled returns the pods that w controls, in no order.
+func (s *Set) controlled(w *annotations.Workload) []*keptPod {
+	var pods []*keptPod
+	d := descent{set: s, top: w.UID, pod: func(p *keptPod) bool {
+		pods = append(pods, p)
+		return true
+	}}
+	d.from(w.Kind, &record{namespace: w.Namespace, name: w.Name, uid: w.UID}, longestChain)
+	return pods
+}
+
+// matching returns the pods that the selector of a custom resource selects, and of which it is not known whose they are.
+func (s *Set) matching(w *annotations.Workload) []*keptPod {
+	if s.customs()[w.Kind] == nil {
+		return nil
+	}
+	selector, err := metav1.LabelSelectorAsSelector(w.Selector)
+	if err != nil || selector.Empty() { // which selects nothing, or everything: a selector that cannot be meant
+		return nil
+	}
+	pods := indexed[*keptPod](s.pods.Load().informer.GetIndexer(), byLabels, w.Namespace)
+	return slices.DeleteFunc(pods, func(p *keptPod) bool {
+		if !selector.Matches(labels.Set(p.facts.labels)) {
+			return true
+		}
+		_, found, open := s.outermost(&p.record)
+		return found || !open
+	})
+}
+
+// descent goes from an object to the pods that it controls.
+type descent struct {
+	set *Set
+	// top is where it began, in case that references lead back there.
+	top types.UID
+	// pod is called for each of them, until it returns false.
+	pod func(*keptPod) bool
+}
+
+// from goes down from an object over so many links. It returns false if it was told to end.
+func (d *descent) from(kind schema.GroupKind, o *record, links int) bool {
+	for _, p := range d.set.podsOf(o.uid) {
+		if p.isOf(kind, o.namespace, o.name) && !d.pod(p) {
+			return false
+		}
+	}
+	if links == 1 {
+		return true
+	}
+	return d.set.children(kind, o, func(c *workloads, k *kept) bool {
+		return k.uid == d.top || d.from(c.kind.GroupKind(), &k.record, links-1)
+	})
+}
+
+// children calls f for each object that o controls and that can be scaled, until f returns false. It returns what f returned last.
+func (s *Set) children(kind schema.GroupKind, o *record, f func(c *workloads, k *kept) bool) bool {
+	of := func(c *workloads) bool {
+		for _, k := range indexed[*kept](c.informer.GetIndexer(), byController, string(o.uid)) {
+			if k.isOf(kind, o.namespace, o.name) && !f(c, k) {
+				return false
+			}
+		}
+		return true
+	}
+	for _, c := range s.builtin {
+		if !of(c) {
+			return false
+		}
+	}
+	for _, c := range s.customs() {
+		if !of(c) {
+			return false
+		}
+	}
+	return true
+}
+
+// hasPods says whether an object controls any pods.
+func (s *Set) hasPods(kind schema.GroupKind, o *record) bool {
+	d := descent{set: s, top: o.uid, pod: func(*keptPod) bool { return false }}
+	return !d.from(kind, o, longestChain)
+}
+
+// workloadsOf returns the selected workloads that the pods belong to, each of them once.
 func (s *Set) workloadsOf(pods ...*keptPod) []annotations.Key {
 	var keys []annotations.Key
 	seen := map[annotations.Key]bool{}
 	for _, pod := range pods {
-		if key, ok := s.workloadOfPod(pod); ok && !seen[key] {
-			seen[key] = true
-			keys = append(keys, key)
-		}
+		s.ownersOf(pod, func(key annotations.Key) {
+			if !seen[key] {
+				seen[key] = true
+				keys = append(keys, key)
+			}
+		})
 	}
 	return keys
 }
 
-// workloadOfPod returns the selected workload that owns the pod, or false if none is known.
-func (s *Set) workloadOfPod(pod *keptPod) (annotations.Key, bool) {
-	rs := controllerOf[*record](s.replicaSets.GetStore(), &pod.record)
-	if rs == nil {
-		return annotations.Key{}, false
+// ownersOf calls f for each selected workload that a pod belongs to: usually one, or none.
+func (s *Set) ownersOf(pod *keptPod, f func(key annotations.Key)) {
+	if pod.facts == nil {
+		return
 	}
-	return s.workloadOfReplicaSet(rs)
+	key, found, open := s.outermost(&pod.record)
+	switch {
+	case found:
+		f(key)
+	case open && pod.facts.labels != nil:
+		for _, c := range s.customs() {
+			for _, k := range c.annotated() {
+				if selector, err := metav1.LabelSelectorAsSelector(k.selected.Selector); k.namespace == pod.namespace && err == nil &&
+					!selector.Empty() && selector.Matches(labels.Set(pod.facts.labels)) {
+					f(c.key(k))
+				}
+			}
+		}
+	}
 }
 
-// workloadOfReplicaSet returns the selected workload that owns the ReplicaSet, or false if none is known.
-func (s *Set) workloadOfReplicaSet(rs *record) (annotations.Key, bool) {
-	k := controllerOf[*kept](s.deployments.GetStore(), rs)
-	if k == nil || !k.isSelected() {
-		return annotations.Key{}, false
-	}
-	return k.Key, true
-}
-
-// Owns says whether a selected workload owns a pod of this name, as far as is known.
+// Owns says whether a pod of this name belongs to a selected workload, as far as is known.
 func (s *Set) Owns(namespace, name string) bool {
-	pod := named[*keptPod](s.pods.GetStore(), cache.NewObjectName(namespace, name))
-	if pod == nil {
-		return false
+	pod := named[*keptPod](s.pods.Load().informer.GetStore(), cache.NewObjectName(namespace, name))
+	owned := false
+	if pod != nil {
+		s.ownersOf(pod, func(annotations.Key) { owned = true })
 	}
-	_, owned := s.workloadOfPod(pod)
 	return owned
 }
 
-// podsOf returns the pods that a ReplicaSet of this UID controls, in no order.
-func (s *Set) podsOf(replicaSet types.UID) []*keptPod {
-	return indexed[*keptPod](s.pods.GetIndexer(), byController, string(replicaSet))
-}
-
-// owner is a pointer to an object that can control others.
-type owner interface {
-	comparable
-	GetUID() types.UID
-}
-
-// controllerOf returns the object in owners that controls o, or the zero T if it is not there. An object of the same name with
-// another UID does not control it.
-func controllerOf[T owner](owners cache.Store, o *record) T {
-	var none T
-	if o.owner == nil {
-		return none
-	}
-	found := named[T](owners, cache.NewObjectName(o.namespace, o.owner.Name))
-	if found == none || found.GetUID() != o.owner.UID {
-		return none
-	}
-	return found
+// podsOf returns the pods that name this UID as that of their controller, in no order.
+func (s *Set) podsOf(owner types.UID) []*keptPod {
+	return indexed[*keptPod](s.pods.Load().informer.GetIndexer(), byController, string(owner))
 }

@@ -6,10 +6,8 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes/fake"
-	metadatafake "k8s.io/client-go/metadata/fake"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 )
@@ -17,7 +15,7 @@ import (
 // filled returns a Set whose caches hold these objects as the informers would have stored them.
 func filled(t testing.TB, objects ...any) *Set {
 	t.Helper()
-	set, err := New(Config{Client: fake.NewSimpleClientset(), Metadata: metadatafake.NewSimpleMetadataClient(metadatafake.NewTestScheme())})
+	set, err := New(Config{Client: fake.NewSimpleClientset()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,18 +28,20 @@ func filled(t testing.TB, objects ...any) *Set {
 }
 
 func hold(set *Set, o any) error {
-	switch o.(type) {
-	case *appsv1.Deployment:
-		slim, _ := slimDeployment(o)
-		return set.deployments.GetIndexer().Add(slim)
-	case *metav1.PartialObjectMetadata:
-		slim, _ := slimReplicaSet(o)
-		return set.replicaSets.GetIndexer().Add(slim)
-	case *corev1.Pod:
-		slim, _ := slimPod(o)
-		return set.pods.GetIndexer().Add(slim)
+	for _, c := range set.builtin {
+		slim, err := c.slim(o)
+		if err != nil {
+			return err
+		}
+		if _, isOfThisKind := slim.(*kept); isOfThisKind {
+			return c.informer.GetIndexer().Add(slim)
+		}
 	}
-	return fmt.Errorf("nowhere to put %T", o)
+	slim, err := set.pods.Load().wants.slim(o)
+	if err != nil {
+		return err
+	}
+	return set.pods.Load().informer.GetIndexer().Add(slim)
 }
 
 func TestPodsOfADeployment(t *testing.T) {
@@ -123,10 +123,9 @@ func TestWorkloadOfAPod(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			key, ok := filled(t, c.world...).workloadOfPod(keep(t, pod(rs, "a")))
 			got := ""
-			if ok {
-				got = key.NamespacedName().String()
+			for _, key := range filled(t, c.world...).workloadsOf(keep(t, pod(rs, "a"))) {
+				got += key.NamespacedName().String()
 			}
 			check(t, "workload", got, c.want)
 		})

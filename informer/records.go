@@ -1,6 +1,7 @@
 package informer
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -17,6 +18,13 @@ import (
 	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 )
 
+// The built-in kinds.
+var (
+	deploymentKind  = schema.GroupKind{Group: appsv1.GroupName, Kind: "Deployment"}
+	replicaSetKind  = schema.GroupKind{Group: appsv1.GroupName, Kind: "ReplicaSet"}
+	statefulSetKind = schema.GroupKind{Group: appsv1.GroupName, Kind: "StatefulSet"}
+)
+
 // Most objects of a cluster belong to nothing that is autoscaled, and the types of the API are large even if they are empty: a
 // corev1.Pod takes 1.3 kB. So the caches hold records, and a record is made into a corev1.Pod when a decision first reads it.
 
@@ -25,19 +33,29 @@ type record struct {
 	namespace, name string
 	uid             types.UID
 	version         string
-	// owner controls the object if this is a ReplicaSet of a Deployment or a pod of a ReplicaSet; it is nil otherwise.
+	// owner controls the object; nil if none does.
 	owner *metav1.OwnerReference
 }
 
-// recordOf returns the record of an object. It has the controlling owner if that is of this kind in group apps.
-func recordOf(in metav1.Object, kind string) record {
+// recordOf returns the record of an object.
+func recordOf(in metav1.Object) record {
 	r := record{namespace: one(in.GetNamespace()), name: in.GetName(), uid: in.GetUID(), version: in.GetResourceVersion()}
-	ref := metav1.GetControllerOfNoCopy(in)
-	if ref == nil || ref.Kind != kind || !strings.HasPrefix(ref.APIVersion, appsv1.GroupName+"/") {
-		return r
+	if ref := metav1.GetControllerOfNoCopy(in); ref != nil {
+		r.owner = &metav1.OwnerReference{APIVersion: one(ref.APIVersion), Kind: one(ref.Kind), Name: ref.Name, UID: ref.UID, Controller: &controls}
 	}
-	r.owner = &metav1.OwnerReference{APIVersion: one(ref.APIVersion), Kind: kind, Name: ref.Name, UID: ref.UID, Controller: new(true)}
 	return r
+}
+
+// controls is what the owners of all records point to. Nobody changes it.
+var controls = true
+
+// kindOf is the kind that a reference names, in any version; the zero value if it cannot be read.
+func kindOf(ref *metav1.OwnerReference) schema.GroupKind {
+	group, _, found := strings.Cut(ref.APIVersion, "/")
+	if !found {
+		group = "" // the core group, whose version stands alone
+	}
+	return schema.GroupKind{Group: group, Kind: ref.Kind}
 }
 
 // GetNamespace implements cache.Object.
@@ -45,9 +63,6 @@ func (r *record) GetNamespace() string { return r.namespace }
 
 // GetName implements cache.Object.
 func (r *record) GetName() string { return r.name }
-
-// GetUID implements owner.
-func (r *record) GetUID() types.UID { return r.uid }
 
 // GetObjectMeta implements metav1.ObjectMetaAccessor.
 func (r *record) GetObjectMeta() metav1.Object {
@@ -75,33 +90,40 @@ func (r *record) controller() ([]string, error) {
 	return []string{string(r.owner.UID)}, nil
 }
 
-// isOf says whether the owner has this name.
-func (r *record) isOf(namespace, name string) bool {
-	return r.owner != nil && r.namespace == namespace && r.owner.Name == name
+// isOf says whether the controlling owner has this kind, namespace and name.
+func (r *record) isOf(kind schema.GroupKind, namespace, name string) bool {
+	return r.owner != nil && r.namespace == namespace && r.owner.Name == name && kindOf(r.owner) == kind
 }
 
-// keptPod is a pod. If no ReplicaSet controls it, it has nothing but its record.
+// keptPod is a pod. One that no workload can own has nothing but its name and version.
 type keptPod struct {
 	record
+	facts *facts
+}
+
+// facts is what a decision reads of a pod.
+type facts struct {
 	template         *template
-	node             string
-	phase            corev1.PodPhase
+	node             unique.Handle[string]
+	phase            unique.Handle[corev1.PodPhase]
 	created, deleted second
 	started          second
 	conditions       []condition
+	// labels are kept in namespaces where a selector says which pods belong to a workload; nil elsewhere.
+	labels map[string]string
 	// made is what pod returns, once it was called.
 	made atomic.Pointer[corev1.Pod]
 }
 
 // condition has the fields of a corev1.PodCondition that are read.
 type condition struct {
-	kind    corev1.PodConditionType
-	status  corev1.ConditionStatus
+	kind    unique.Handle[corev1.PodConditionType]
+	status  unique.Handle[corev1.ConditionStatus]
 	since   second
 	message string
 }
 
-// template has what the pods of a ReplicaSet usually have in common. A corev1.PodSpec, which has many more fields, would take ten
+// template has what the pods of one owner usually have in common. A corev1.PodSpec, which has many more fields, would take ten
 // times the memory.
 type template struct {
 	owners                     []metav1.OwnerReference
@@ -143,38 +165,41 @@ func (p *keptPod) DeepCopyObject() runtime.Object { return p }
 
 // isEqual says whether pods of the two templates have the same owner, containers and resources.
 func (t *template) isEqual(other *template) bool {
-	a, b := &t.owners[0], &other.owners[0]
-	return a.UID == b.UID && a.Name == b.Name && a.APIVersion == b.APIVersion &&
-		slices.EqualFunc(t.containers, other.containers, podspec.Equal) &&
+	return slices.EqualFunc(t.owners, other.owners, func(a, b metav1.OwnerReference) bool {
+		return a.UID == b.UID && a.Name == b.Name && a.APIVersion == b.APIVersion && a.Kind == b.Kind
+	}) && slices.EqualFunc(t.containers, other.containers, podspec.Equal) &&
 		slices.EqualFunc(t.initContainers, other.initContainers, podspec.Equal) &&
 		podspec.EqualLists(t.overhead, other.overhead) && podspec.EqualResources(t.resources, other.resources)
 }
 
 // pod returns the pod with the fields that a decision reads. It is shared and must not be changed.
 func (p *keptPod) pod() *corev1.Pod {
-	if made := p.made.Load(); made != nil {
+	f := p.facts
+	if f == nil {
+		return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: p.namespace, Name: p.name, ResourceVersion: p.version}}
+	}
+	if made := f.made.Load(); made != nil {
 		return made
 	}
-	made := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: p.namespace, Name: p.name, UID: p.uid, ResourceVersion: p.version,
-		CreationTimestamp: p.created.time(), DeletionTimestamp: p.deleted.pointer()}}
-	if p.template != nil {
-		made.OwnerReferences = p.template.owners
-		made.Spec = corev1.PodSpec{NodeName: p.node, Containers: p.template.containers, InitContainers: p.template.initContainers,
-			Overhead: p.template.overhead, Resources: p.template.resources}
-		made.Status = corev1.PodStatus{Phase: p.phase, StartTime: p.started.pointer()}
+	made := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: p.namespace, Name: p.name, UID: p.uid, ResourceVersion: p.version,
+			CreationTimestamp: f.created.time(), DeletionTimestamp: f.deleted.pointer(), OwnerReferences: f.template.owners},
+		Spec: corev1.PodSpec{NodeName: f.node.Value(), Containers: f.template.containers, InitContainers: f.template.initContainers,
+			Overhead: f.template.overhead, Resources: f.template.resources},
+		Status: corev1.PodStatus{Phase: f.phase.Value(), StartTime: f.started.pointer()},
 	}
-	for _, c := range p.conditions {
-		made.Status.Conditions = append(made.Status.Conditions, corev1.PodCondition{Type: c.kind, Status: c.status, LastTransitionTime: c.since.time(), Message: c.message})
+	for _, c := range f.conditions {
+		made.Status.Conditions = append(made.Status.Conditions, corev1.PodCondition{Type: c.kind.Value(), Status: c.status.Value(), LastTransitionTime: c.since.time(), Message: c.message})
 	}
-	p.made.CompareAndSwap(nil, made)
-	return p.made.Load()
+	f.made.CompareAndSwap(nil, made)
+	return f.made.Load()
 }
 
 // ready returns the condition Ready, or nil if the pod has none yet.
-func (p *keptPod) ready() *condition {
-	for i := range p.conditions {
-		if p.conditions[i].kind == corev1.PodReady {
-			return &p.conditions[i]
+func (f *facts) ready() *condition {
+	for i := range f.conditions {
+		if f.conditions[i].kind.Value() == corev1.PodReady {
+			return &f.conditions[i]
 		}
 	}
 	return nil
@@ -183,12 +208,14 @@ func (p *keptPod) ready() *condition {
 // hasChanged says whether an update can change a decision. The scheduler's condition cannot, nor the end of the grace period of a
 // deletion.
 func (p *keptPod) hasChanged(after *keptPod) bool {
-	if p.uid != after.uid || (p.deleted == 0) != (after.deleted == 0) || p.node != after.node || p.phase != after.phase || p.started != after.started {
+	a, b := p.facts, after.facts
+	if a == nil || b == nil {
+		return a != b
+	}
+	if p.uid != after.uid || (a.deleted == 0) != (b.deleted == 0) || a.node != b.node || a.phase != b.phase || a.started != b.started ||
+		a.template != b.template && !a.template.isEqual(b.template) || !maps.Equal(a.labels, b.labels) {
 		return true
 	}
-	if p.template != after.template && (p.template == nil || after.template == nil || !p.template.isEqual(after.template)) {
-		return true
-	}
-	before, now := p.ready(), after.ready()
+	before, now := a.ready(), b.ready()
 	return (before == nil) != (now == nil) || before != nil && *before != *now
 }

@@ -6,16 +6,16 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/cache"
 	"k8s.io/utils/lru"
 )
 
-// templatesKept is how many templates are remembered: enough for the ReplicaSets that roll out or scale at about the same time, which
-// are far fewer than exist. Forgetting one only costs memory, for its next pods. The template of a ReplicaSet without pods is dropped
-// at once.
+// templatesKept is how many templates are remembered: enough for the owners that roll out or scale at about the same time, which are far
+// fewer than exist. Forgetting one only costs memory, for its next pods. The template of an owner without pods is dropped at once.
 const templatesKept = 8192
 
-// templates lets the pods of a ReplicaSet share what they have from their template. With one container, a pod that a decision reads
-// takes 2.3 kB if it is one of five in a ReplicaSet, and 3.1 kB if it is alone (BenchmarkMemory).
+// templates lets the pods of one owner, such as a ReplicaSet, share what they have from their template. With one container, a pod that a
+// decision reads takes 2.2 kB if it is one of five in a ReplicaSet, and 3.1 kB if it is alone (BenchmarkMemory).
 type templates struct {
 	last  *lru.Cache
 	lists lists
@@ -23,27 +23,31 @@ type templates struct {
 
 func newTemplates() templates { return templates{lru.New(templatesKept), newLists()} }
 
-// slimDeployment is the transform of the same name, with shared requests and limits.
-func (t templates) slimDeployment(obj any) (any, error) {
-	out, err := slimDeployment(obj)
-	if k, ok := out.(*kept); ok && k.Template != nil {
-		t.lists.shareAll(k.Template.Spec.Containers)
-		t.lists.shareAll(k.Template.Spec.InitContainers)
+// workloads is a transform of workloads, with shared requests and limits.
+func (t templates) workloads(slim cache.TransformFunc) cache.TransformFunc {
+	return func(obj any) (any, error) {
+		out, err := slim(obj)
+		if k, ok := out.(*kept); ok && k.isAnnotated() && k.selected.Template != nil {
+			t.lists.shareAll(k.selected.Template.Spec.Containers)
+			t.lists.shareAll(k.selected.Template.Spec.InitContainers)
+		}
+		return out, err
 	}
-	return out, err
 }
 
-// slimPod is the transform of the same name, with shared containers.
-func (t templates) slimPod(obj any) (any, error) {
-	out, err := slimPod(obj)
-	if pod, ok := out.(*keptPod); ok && pod.template != nil {
-		pod.template = t.share(pod.template)
-		pod.owner = &pod.template.owners[0]
+// pods is the transform of pods, with shared containers.
+func (t templates) pods(w wants) cache.TransformFunc {
+	return func(obj any) (any, error) {
+		out, err := w.slim(obj)
+		if pod, ok := out.(*keptPod); ok && pod.facts != nil && pod.owner != nil {
+			pod.facts.template = t.share(pod.facts.template)
+			pod.owner = &pod.facts.template.owners[0]
+		}
+		return out, err
 	}
-	return out, err
 }
 
-// share replaces the containers of a pod by those of an earlier pod of the same ReplicaSet if they are equal. They may differ, because
+// share replaces the containers of a pod by those of an earlier pod of the same owner if they are equal. They may differ, because
 // pods are resized in place and webhooks add containers.
 func (t templates) share(own *template) *template {
 	earlier, _ := t.last.Get(own.owners[0].UID)
@@ -60,8 +64,8 @@ func (t templates) share(own *template) *template {
 	return own
 }
 
-// forget drops the template of a ReplicaSet.
-func (t templates) forget(replicaSet types.UID) { t.last.Remove(replicaSet) }
+// forget drops the template of an owner.
+func (t templates) forget(owner types.UID) { t.last.Remove(owner) }
 
 // listsKept is how many lists are remembered. Forgetting one only costs memory, for the next containers that have it.
 const listsKept = 1024

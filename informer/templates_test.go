@@ -60,11 +60,11 @@ func TestEqualRequestsAreShared(t *testing.T) {
 	web := deployment("web")
 	web.Annotations = map[string]string{"mini-hpa/target-cpu": "50"}
 	web.Spec.Template.Spec = templated().Spec
-	slim, err := shapes.slimDeployment(web)
+	slim, err := shapes.workloads(slimDeployment)(web)
 	if err != nil {
 		t.Fatal(err)
 	}
-	mine := slim.(*kept).Template.Spec.Containers[0].Resources.Requests
+	mine := slim.(*kept).selected.Template.Spec.Containers[0].Resources.Requests
 	for name, story := range map[string]struct {
 		change func(*corev1.Pod)
 		shared bool
@@ -110,7 +110,7 @@ func request(cpu string) func(*corev1.Pod) {
 
 func slimmed(t *testing.T, shapes templates, pod *corev1.Pod) *corev1.Pod {
 	t.Helper()
-	out, err := shapes.slimPod(pod)
+	out, err := shapes.pods(leastWanted())(pod)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,8 +137,8 @@ func TestADeletedWorkloadLeavesNothing(t *testing.T) {
 			synctest.Wait()
 			term.wakeups.mu.Lock()
 			defer term.wakeups.mu.Unlock()
-			return []int{len(term.wakeups.timers), c.set.templates.last.Len(), len(c.set.pods.GetStore().ListKeys()),
-				len(c.set.replicaSets.GetStore().ListKeys()), len(c.set.deployments.GetStore().ListKeys())}
+			return []int{len(term.wakeups.timers), c.set.templates.last.Len(), len(c.set.pods.Load().informer.GetStore().ListKeys()),
+				len(c.set.replicaSets.informer.GetStore().ListKeys()), len(c.set.deployments.informer.GetStore().ListKeys())}
 		}
 		check(t, "at first: planned, templates, pods, ReplicaSets, Deployments", held(), []int{0, 0, 0, 0, 0})
 		c.put(web)

@@ -68,11 +68,10 @@ func TestTombstonesWithoutAnObject(t *testing.T) {
 		end := c.lead(1, c.reconcile)
 		c.looked()
 		bare := &cache.DeletedFinalStateUnknown{Key: "shop/web"}
-		c.set.workloadDeleted(cache.DeletedObject[*kept]{FinalStateUnknown: bare})
+		c.set.workloadDeleted(c.set.deployments, cache.DeletedObject[*kept]{FinalStateUnknown: bare})
 		check(t, "Deployment", c.looked(), []string{"shop/web"})
-		c.set.replicaSetDeleted(cache.DeletedObject[*record]{FinalStateUnknown: bare})
 		c.set.podDeleted(cache.DeletedObject[*keptPod]{FinalStateUnknown: bare})
-		check(t, "ReplicaSet and pod", c.looked(), []string(nil))
+		check(t, "pod", c.looked(), []string(nil))
 		end()
 	})
 }

@@ -2,13 +2,14 @@ package informer
 
 import (
 	"strings"
+	"unique"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/cache"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/annotations/podspec"
@@ -18,25 +19,13 @@ import (
 // shared, and whose other fields are freed with it. They return their own results as they are, because a streamed initial list
 // goes through them twice, and objects of other types, such as tombstones, too.
 
-// kept is a workload with the methods that a cache needs.
-type kept struct{ annotations.Workload }
-
-// GetNamespace implements cache.Object.
-func (k *kept) GetNamespace() string { return k.Namespace }
-
-// GetName implements cache.Object.
-func (k *kept) GetName() string { return k.Name }
-
-// GetUID implements owner.
-func (k *kept) GetUID() types.UID { return k.UID }
-
-// GetObjectMeta implements metav1.ObjectMetaAccessor, with the metadata that caches read.
-func (k *kept) GetObjectMeta() metav1.Object {
-	return &metav1.ObjectMeta{Namespace: k.Namespace, Name: k.Name, UID: k.UID, ResourceVersion: k.Version}
+// kept is what a cache holds of an object that can be scaled: its record, and the rest if it is annotated.
+type kept struct {
+	record
+	// selected is nil if the object has no annotation of mini-hpa, and if it is a ReplicaSet that anything controls: what controls a
+	// ReplicaSet also scales it, and has usually copied its own annotations to it.
+	selected *annotations.Workload
 }
-
-// GetObjectKind implements runtime.Object. The kind of the workload is in its key.
-func (k *kept) GetObjectKind() schema.ObjectKind { return schema.EmptyObjectKind }
 
 // DeepCopyObject implements runtime.Object. It shares the parts of the workload, which are never changed.
 func (k *kept) DeepCopyObject() runtime.Object {
@@ -44,63 +33,92 @@ func (k *kept) DeepCopyObject() runtime.Object {
 	return &same
 }
 
-func (k *kept) isSelected() bool { return annotations.Selected(k.Annotations) }
+// isAnnotated says whether the object is to be scaled, unless another one above it is.
+func (k *kept) isAnnotated() bool { return k != nil && k.selected != nil }
 
-// workload returns the workload, or nil if k is nil.
-func (k *kept) workload() *annotations.Workload {
-	if k == nil {
-		return nil
+// keptOf keeps the fields of an annotated object that a decision reads, and the identity of any other one.
+func keptOf[T metav1.Object](in T, read func(T) *annotations.Workload) *kept {
+	k := &kept{record: recordOf(in)}
+	if !annotations.Selected(in.GetAnnotations()) {
+		return k
 	}
-	return &k.Workload
+	w := read(in)
+	w.Owner = k.owner
+	w.Annotations = ownAnnotations(w.Annotations)
+	if whole := w.Template; whole != nil {
+		w.Template = &corev1.PodTemplateSpec{Spec: podspec.Slim(&whole.Spec)}
+		keepPlaceholders(&w.Template.Spec, &whole.Spec)
+		w.Template.Labels = pairs(whole.Labels, annotations.Announces)
+		w.Template.Annotations = pairs(whole.Annotations, func(key string) bool { return isOwn(key) || annotations.Announces(key) })
+	}
+	w.SetBy, w.Refused = words(w.SetBy), words(w.Refused)
+	k.selected = w
+	return k
 }
 
-// slimDeployment keeps the fields of a selected Deployment that a decision reads, and the identity of any other one.
 func slimDeployment(obj any) (any, error) {
 	in, ok := obj.(*appsv1.Deployment)
 	if !ok {
 		return obj, nil
 	}
-	if !annotations.Selected(in.Annotations) {
-		return &kept{annotations.Workload{Key: annotations.DeploymentKey(in.Namespace, in.Name), UID: in.UID, Version: in.ResourceVersion}}, nil
-	}
-	w := annotations.OfDeployment(in)
-	w.Annotations = ownAnnotations(w.Annotations)
-	w.Template = &corev1.PodTemplateSpec{Spec: podspec.Slim(&in.Spec.Template.Spec)}
-	keepPlaceholders(&w.Template.Spec, &in.Spec.Template.Spec)
-	w.Template.Labels = pairs(in.Spec.Template.Labels, annotations.Announces)
-	w.Template.Annotations = pairs(in.Spec.Template.Annotations, func(key string) bool { return isOwn(key) || annotations.Announces(key) })
-	w.SetBy, w.Refused = words(w.SetBy), words(w.Refused)
-	return &kept{*w}, nil
+	return keptOf(in, annotations.OfDeployment), nil
 }
 
-// slimReplicaSet keeps the identity of a ReplicaSet and the Deployment that controls it.
-func slimReplicaSet(obj any) (any, error) {
-	in, ok := obj.(*metav1.PartialObjectMetadata)
+func slimStatefulSet(obj any) (any, error) {
+	in, ok := obj.(*appsv1.StatefulSet)
 	if !ok {
 		return obj, nil
 	}
-	r := recordOf(in, "Deployment")
-	return &r, nil
+	return keptOf(in, annotations.OfStatefulSet), nil
 }
 
-// slimPod keeps the fields that a decision reads if a ReplicaSet controls the pod. No other pod can belong to a Deployment, and only
-// its identity is kept.
-func slimPod(obj any) (any, error) {
+// slimReplicaSet keeps no more than the identity of a ReplicaSet that anything controls.
+func slimReplicaSet(obj any) (any, error) {
+	in, ok := obj.(*appsv1.ReplicaSet)
+	if !ok {
+		return obj, nil
+	}
+	if metav1.GetControllerOfNoCopy(in) != nil {
+		return &kept{record: recordOf(in)}, nil
+	}
+	return keptOf(in, annotations.OfReplicaSet), nil
+}
+
+// slimCustom returns the transform of a custom kind.
+func slimCustom(kind annotations.Kind) cache.TransformFunc {
+	return func(obj any) (any, error) {
+		in, ok := obj.(*unstructured.Unstructured)
+		if !ok {
+			return obj, nil
+		}
+		return keptOf(in, kind.Read), nil
+	}
+}
+
+// slim keeps the fields of a pod that a decision reads if a workload can own it, and nothing but its name and version otherwise.
+func (w wants) slim(obj any) (any, error) {
 	in, ok := obj.(*corev1.Pod)
 	if !ok {
 		return obj, nil
 	}
-	out := &keptPod{record: recordOf(in, "ReplicaSet")}
-	if out.owner == nil {
-		return out, nil
+	owner, labeled := metav1.GetControllerOfNoCopy(in), w.labels[in.Namespace]
+	if !labeled && (owner == nil || !w.kinds[kindOf(owner)]) {
+		return &keptPod{record: record{namespace: one(in.Namespace), name: in.Name, version: in.ResourceVersion}}, nil
 	}
 	spec := podspec.Slim(&in.Spec)
-	out.template = &template{owners: []metav1.OwnerReference{*out.owner}, containers: spec.Containers, initContainers: spec.InitContainers,
-		overhead: spec.Overhead, resources: spec.Resources}
-	out.owner = &out.template.owners[0]
-	out.node, out.phase = one(in.Spec.NodeName), one(in.Status.Phase)
-	out.created, out.deleted, out.started = secondOf(&in.CreationTimestamp), secondOf(in.DeletionTimestamp), secondOf(in.Status.StartTime)
-	out.conditions = podConditions(in.Status.Conditions)
+	out := &keptPod{record: recordOf(in), facts: &facts{
+		template: &template{containers: spec.Containers, initContainers: spec.InitContainers, overhead: spec.Overhead, resources: spec.Resources},
+		node:     unique.Make(in.Spec.NodeName), phase: unique.Make(in.Status.Phase),
+		created: secondOf(&in.CreationTimestamp), deleted: secondOf(in.DeletionTimestamp), started: secondOf(in.Status.StartTime),
+		conditions: podConditions(in.Status.Conditions),
+	}}
+	if out.owner != nil {
+		out.facts.template.owners = []metav1.OwnerReference{*out.owner}
+		out.owner = &out.facts.template.owners[0]
+	}
+	if labeled {
+		out.facts.labels = sharedPairs(in.Labels)
+	}
 	return out, nil
 }
 
@@ -123,7 +141,7 @@ func podConditions(in []corev1.PodCondition) []condition {
 	var out []condition
 	for i := range in {
 		c := &in[i]
-		kept := condition{kind: one(c.Type), status: one(c.Status), since: secondOf(&c.LastTransitionTime)}
+		kept := condition{kind: unique.Make(c.Type), status: unique.Make(c.Status), since: secondOf(&c.LastTransitionTime)}
 		switch {
 		case c.Type == corev1.PodReady, c.Type == corev1.PodScheduled && c.Status == corev1.ConditionTrue:
 			out = append(out, kept)
@@ -147,6 +165,15 @@ func words(text string) string {
 func ownAnnotations(in map[string]string) map[string]string { return pairs(in, isOwn) }
 
 func isOwn(key string) bool { return strings.HasPrefix(key, annotations.Prefix) }
+
+// sharedPairs returns the pairs in memory that all equal texts share; never nil.
+func sharedPairs(in map[string]string) map[string]string {
+	out := make(map[string]string, len(in))
+	for k, v := range in {
+		out[one(k)] = one(v)
+	}
+	return out
+}
 
 // pairs returns the pairs whose keys are wanted; nil if there are none.
 func pairs(in map[string]string, wanted func(key string) bool) map[string]string {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -65,17 +66,14 @@ func wantedPod() *corev1.Pod {
 }
 
 func keptDeployment() *kept {
-	return &kept{annotations.Workload{
+	w := &annotations.Workload{
 		Key: annotations.DeploymentKey("shop", "web"), APIVersion: "apps/v1", Resource: "deployments", UID: "8c0f7a7e-9d2f-4d64-b0f0-5a3f2c1d4e99", Version: "918270",
 		Deleting: true, Annotations: map[string]string{"mini-hpa/target-cpu": "50", "mini-hpa/min": "2", "mini-hpa/max": "10"},
 		Template: &corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{"mini-hpa/max": "20"}}, Spec: keptPodSpec()},
 		Replicas: 4, StatusReplicas: 5, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web", "tier": "frontend"}},
 		ScaledByUs: true, SetBy: "mini-hpa, someone-else",
-	}}
-}
-
-func identity(o metav1.Object) metav1.ObjectMeta {
-	return metav1.ObjectMeta{Namespace: o.GetNamespace(), Name: o.GetName(), UID: o.GetUID(), ResourceVersion: o.GetResourceVersion()}
+	}
+	return &kept{record: record{namespace: w.Namespace, name: w.Name, uid: w.UID, version: w.Version}, selected: w}
 }
 
 // load reads an object as the API server sends it.
@@ -96,9 +94,15 @@ func load[T any](t testing.TB, file string, edits ...func(*T)) *T {
 }
 
 func TestTransformsKeepWhatADecisionReadsAndNothingElse(t *testing.T) {
-	onlyIdentity := &corev1.Pod{ObjectMeta: identity(wantedPod())}
+	slimPod := leastWanted().slim
+	onlyName := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: wantedPod().Namespace, Name: wantedPod().Name, ResourceVersion: wantedPod().ResourceVersion}}
 	deploymentOf := func(edits ...func(*appsv1.Deployment)) any { return load(t, "deployment.json", edits...) }
 	podOf := func(edits ...func(*corev1.Pod)) any { return load(t, "pod.json", edits...) }
+	replicaSetOf := func(edits ...func(*appsv1.ReplicaSet)) any { return load(t, "replicaset.json", edits...) }
+	replicaSetRecord := func(kind, apiVersion string) record {
+		return record{namespace: "shop", name: "web-6d5f7c9b8d", uid: "5e0a1f2b-7a2c-4a52-8e55-5b8f5f0c1a22", version: "918271", owner: &metav1.OwnerReference{
+			APIVersion: apiVersion, Kind: kind, Name: "web", UID: "8c0f7a7e-9d2f-4d64-b0f0-5a3f2c1d4e99", Controller: new(true)}}
+	}
 	tombstone := cache.DeletedFinalStateUnknown{Key: "shop/web", Obj: podOf()}
 
 	cases := map[string]struct {
@@ -128,23 +132,19 @@ func TestTransformsKeepWhatADecisionReadsAndNothingElse(t *testing.T) {
 						Message: strings.Repeat("0/3 nodes are available: 3 Insufficient cpu. ", 20)[:300]}}}
 				return p
 			}(), 1500},
-		"a pod of a DaemonSet":                 {slimPod, podOf(controlledBy("apps/v1", "DaemonSet")), onlyIdentity, 200},
-		"a pod of somebody else's ReplicaSet":  {slimPod, podOf(controlledBy("example.com/v1", "ReplicaSet")), onlyIdentity, 200},
-		"a pod that its ReplicaSet has let go": {slimPod, podOf(func(p *corev1.Pod) { p.OwnerReferences[1].Controller = nil }), onlyIdentity, 200},
-		"a bare pod":                           {slimPod, podOf(func(p *corev1.Pod) { p.OwnerReferences = nil }), onlyIdentity, 200},
+		"a pod of a DaemonSet":                 {slimPod, podOf(controlledBy("apps/v1", "DaemonSet")), onlyName, 200},
+		"a pod of somebody else's ReplicaSet":  {slimPod, podOf(controlledBy("example.com/v1", "ReplicaSet")), onlyName, 200},
+		"a pod that its ReplicaSet has let go": {slimPod, podOf(func(p *corev1.Pod) { p.OwnerReferences[1].Controller = nil }), onlyName, 200},
+		"a bare pod":                           {slimPod, podOf(func(p *corev1.Pod) { p.OwnerReferences = nil }), onlyName, 200},
 		"a pod in a tombstone":                 {slimPod, tombstone, tombstone, 1e6},
-		"a ReplicaSet of a Deployment": {slimReplicaSet, load[metav1.PartialObjectMetadata](t, "replicaset.json"),
-			&metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{
-				Namespace: "shop", Name: "web-6d5f7c9b8d", UID: "5e0a1f2b-7a2c-4a52-8e55-5b8f5f0c1a22", ResourceVersion: "918271",
-				OwnerReferences: []metav1.OwnerReference{{
-					APIVersion: "apps/v1", Kind: "Deployment", Name: "web", UID: "8c0f7a7e-9d2f-4d64-b0f0-5a3f2c1d4e99", Controller: new(true),
-				}},
-			}}, 300},
+		"a ReplicaSet of a Deployment":         {slimReplicaSet, replicaSetOf(), &kept{record: replicaSetRecord("Deployment", "apps/v1")}, 300},
+		"a ReplicaSet of a Deployment, which has copied its annotations": {slimReplicaSet,
+			replicaSetOf(func(rs *appsv1.ReplicaSet) { rs.Annotations["mini-hpa/max"] = "5" }), &kept{record: replicaSetRecord("Deployment", "apps/v1")}, 300},
 		"a ReplicaSet of something else": {slimReplicaSet,
-			load(t, "replicaset.json", func(rs *metav1.PartialObjectMetadata) { rs.OwnerReferences[0].Kind = "Rollout" }),
-			&metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{
-				Namespace: "shop", Name: "web-6d5f7c9b8d", UID: "5e0a1f2b-7a2c-4a52-8e55-5b8f5f0c1a22", ResourceVersion: "918271",
-			}}, 200},
+			replicaSetOf(func(rs *appsv1.ReplicaSet) {
+				rs.OwnerReferences[0].Kind, rs.OwnerReferences[0].APIVersion = "Rollout", "argoproj.io/v1alpha1"
+			}),
+			&kept{record: replicaSetRecord("Rollout", "argoproj.io/v1alpha1")}, 300},
 		"a ReplicaSet in a tombstone": {slimReplicaSet, tombstone, tombstone, 1e6},
 		"a selected Deployment":       {slimDeployment, deploymentOf(), keptDeployment(), 1500},
 		"a Deployment whose pods are refused": {slimDeployment, deploymentOf(func(d *appsv1.Deployment) {
@@ -153,11 +153,11 @@ func TestTransformsKeepWhatADecisionReadsAndNothingElse(t *testing.T) {
 				{Type: appsv1.DeploymentReplicaFailure, Status: corev1.ConditionTrue, Reason: "FailedCreate", LastUpdateTime: at("10:00:01"), Message: "exceeded quota: 3"}}
 		}), func() any {
 			d := keptDeployment()
-			d.Refused = "exceeded quota: 3"
+			d.selected.Refused = "exceeded quota: 3"
 			return d
 		}(), 1700},
 		"a Deployment that is not selected": {slimDeployment, deploymentOf(unselected),
-			&kept{annotations.Workload{Key: keptDeployment().Key, UID: keptDeployment().UID, Version: keptDeployment().Version}}, 400},
+			&kept{record: keptDeployment().record}, 400},
 		"a Deployment in a tombstone": {slimDeployment, tombstone, tombstone, 1e6},
 	}
 	for name, c := range cases {
@@ -167,14 +167,18 @@ func TestTransformsKeepWhatADecisionReadsAndNothingElse(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			check(t, "kept", shown(got), c.want)
+			if diff := cmp.Diff(c.want, shown(got), cmp.AllowUnexported(kept{}, record{})); diff != "" {
+				t.Errorf("kept (-want +got):\n%s", diff)
+			}
 			check(t, "the object that was given", asJSON(t, c.in), before)
 			again, err := c.transform(got)
 			if err != nil {
 				t.Fatal(err)
 			}
-			check(t, "done twice", shown(again), shown(got))
-			if size := len(asJSON(t, shown(got))); size > c.bytes {
+			if again != got {
+				t.Error("done twice, it is another object")
+			}
+			if size := weight(t, got); size > c.bytes {
 				t.Errorf("keeps %d bytes, more than %d", size, c.bytes)
 			}
 		})
@@ -186,11 +190,17 @@ func shown(kept any) any {
 	switch kept := kept.(type) {
 	case *keptPod:
 		return kept.pod()
-	case *record:
-		meta, _ := kept.GetObjectMeta().(*metav1.ObjectMeta)
-		return &metav1.PartialObjectMetadata{ObjectMeta: *meta}
 	}
 	return kept
+}
+
+// weight is the size of what is kept, as JSON.
+func weight(t testing.TB, o any) int {
+	k, ok := o.(*kept)
+	if !ok {
+		return len(asJSON(t, shown(o)))
+	}
+	return len(asJSON(t, k.GetObjectMeta())) + len(asJSON(t, k.selected))
 }
 
 func asJSON(t testing.TB, o any) string {
@@ -206,7 +216,7 @@ func asJSON(t testing.TB, o any) string {
 func TestTransformsDoNotWriteToWhatTheyAreGiven(t *testing.T) {
 	in := load[corev1.Pod](t, "pod.json")
 	before := in.DeepCopy()
-	if _, err := slimPod(in); err != nil {
+	if _, err := leastWanted().slim(in); err != nil {
 		t.Fatal(err)
 	}
 	check(t, "pod", in, before)
@@ -220,7 +230,7 @@ func TestTransformsDoNotWriteToWhatTheyAreGiven(t *testing.T) {
 }
 
 func BenchmarkSlimPod(b *testing.B) {
-	in := load[corev1.Pod](b, "pod.json")
+	in, slimPod := load[corev1.Pod](b, "pod.json"), leastWanted().slim
 	kept, err := slimPod(in)
 	if err != nil {
 		b.Fatal(err)
@@ -254,10 +264,11 @@ func BenchmarkMemory(b *testing.B) {
 			for b.Loop() {
 				web := deployment("web")
 				set := filled(b, web)
+				slim := set.templates.pods(leastWanted())
 				runtime.GC()
 				runtime.ReadMemStats(&before)
 				for i := range pods {
-					slim, err := set.templates.slimPod(load(b, "pod.json", func(p *corev1.Pod) {
+					slim, err := slim(load(b, "pod.json", func(p *corev1.Pod) {
 						p.Namespace, p.Name, p.UID, p.ResourceVersion = "shop", fmt.Sprintf("web-6d5f7c9b8d-%05d", i), types.UID(fmt.Sprintf("3b1c2f5e-3c55-4f0e-9a52-0d6a3c0%05d", i)), strconv.Itoa(918273+i)
 						p.Spec.InitContainers, p.Spec.Overhead, p.Spec.Resources = nil, nil, nil
 						p.Spec.NodeName, p.DeletionTimestamp = fmt.Sprintf("node-%d", i%50), nil
@@ -270,7 +281,7 @@ func BenchmarkMemory(b *testing.B) {
 					if err != nil {
 						b.Fatal(err)
 					}
-					if err := set.pods.GetIndexer().Add(slim); err != nil {
+					if err := set.pods.Load().informer.GetIndexer().Add(slim); err != nil {
 						b.Fatal(err)
 					}
 				}

@@ -33,7 +33,7 @@ type APIServer struct {
 
 	mu         sync.Mutex
 	deployment *appsv1.Deployment
-	replicaSet *metav1.PartialObjectMetadata
+	replicaSet *appsv1.ReplicaSet
 	pods       []corev1.Pod
 	// limitRanges and hpas are of namespace default.
 	limitRanges []corev1.LimitRange
@@ -56,7 +56,7 @@ func NewAPIServer(t *testing.T, annotations map[string]string) *APIServer {
 	meta := metav1.ObjectMeta{Namespace: "default", Name: "web", UID: "uid-d", ResourceVersion: "7", Annotations: annotations}
 	s.deployment = &appsv1.Deployment{TypeMeta: metav1.TypeMeta{APIVersion: "apps/v1", Kind: "Deployment"}, ObjectMeta: meta,
 		Spec: appsv1.DeploymentSpec{Replicas: new(int32(2))}, Status: appsv1.DeploymentStatus{Replicas: 2}}
-	s.replicaSet = &metav1.PartialObjectMetadata{TypeMeta: metav1.TypeMeta{APIVersion: "meta.k8s.io/v1", Kind: "PartialObjectMetadata"},
+	s.replicaSet = &appsv1.ReplicaSet{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "web-1", UID: "uid-rs", ResourceVersion: "7", OwnerReferences: controller("Deployment", "web", "d")}}
 	long := metav1.NewTime(time.Now().Add(-time.Hour))
 	for _, name := range []string{"web-1-a", "web-1-b"} {
@@ -133,8 +133,9 @@ func (s *APIServer) serveObject(w http.ResponseWriter, path []string, kind strin
 	case kind == "deployments" && path[len(path)-1] == "deployments":
 		s.answer(w, appsv1.DeploymentList{TypeMeta: metav1.TypeMeta{APIVersion: "apps/v1", Kind: "DeploymentList"}, ListMeta: list, Items: []appsv1.Deployment{*s.deployment}})
 	case kind == "replicasets":
-		s.answer(w, metav1.PartialObjectMetadataList{TypeMeta: metav1.TypeMeta{APIVersion: "meta.k8s.io/v1", Kind: "PartialObjectMetadataList"},
-			ListMeta: list, Items: []metav1.PartialObjectMetadata{*s.replicaSet}})
+		s.answer(w, appsv1.ReplicaSetList{TypeMeta: metav1.TypeMeta{APIVersion: "apps/v1", Kind: "ReplicaSetList"}, ListMeta: list, Items: []appsv1.ReplicaSet{*s.replicaSet}})
+	case kind == "statefulsets":
+		s.answer(w, appsv1.StatefulSetList{TypeMeta: metav1.TypeMeta{APIVersion: "apps/v1", Kind: "StatefulSetList"}, ListMeta: list})
 	case kind == "limitranges":
 		s.answer(w, corev1.LimitRangeList{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "LimitRangeList"}, ListMeta: list, Items: s.limitRanges})
 	case kind == "horizontalpodautoscalers":

@@ -61,13 +61,12 @@ const (
 // Clients are the connections to one API server. They share one TCP connection, but each has its own rate limit, so that
 // Events cannot delay a scale-out, nor either of them the renewal of the lease.
 type Clients struct {
-	Watch       kubernetes.Interface // has no deadline: a watch is meant to last
-	ReplicaSets metadata.Interface   // watches ReplicaSets
-	Dynamic     dynamic.Interface    // watches ScaledObjects
-	Watches     *watching.Watches    // what those who watch share
-	Act         kubernetes.Interface // reads one object at a time, and writes scales
-	Tell        kubernetes.Interface // writes Events
-	Lead        kubernetes.Interface // writes the lease
+	Watch   kubernetes.Interface // has no deadline: a watch is meant to last
+	Dynamic dynamic.Interface    // watches custom kinds, their definitions, and ScaledObjects
+	Watches *watching.Watches    // what those who watch share
+	Act     kubernetes.Interface // reads one object at a time, and writes scales
+	Tell    kubernetes.Interface // writes Events
+	Lead    kubernetes.Interface // writes the lease
 	// Names and revisions read the ReplicaSets, pods and namespace of a Deployment that is about to be refused. Strangers can make the webhook
 	// ask, so they are slow on purpose.
 	Names     metadata.Interface
@@ -91,7 +90,7 @@ func (a APIFlags) Connect(base *rest.Config, scope string, leaseTimeout time.Dur
 	}
 	slow := APIFlags{qps: slowRate, burst: slowBurst}.Config(base, a.Timeout)
 	var made factory
-	c.Watch, c.ReplicaSets, c.Dynamic = made.typed(watched), made.metadata(watched), made.dynamic(watched)
+	c.Watch, c.Dynamic = made.typed(watched), made.dynamic(watched)
 	c.Act, c.Tell, c.Lead = made.typed(acting), made.typed(telling), made.typed(leading)
 	c.Names, c.Revisions = made.metadata(slow), made.typed(slow)
 	samples, noSamples := metrics.NewLister(a.Config(base, a.Timeout), scope)

@@ -59,8 +59,8 @@ func TestComeAgainInAnHour(t *testing.T) {
 			_, err := api.Watch.CoreV1().Pods("shop").Watch(t.Context(), metav1.ListOptions{})
 			return err
 		},
-		"a watch of ReplicaSets": func() error {
-			_, err := api.ReplicaSets.Resource(schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "replicasets"}).Watch(t.Context(), metav1.ListOptions{})
+		"a watch of custom resources": func() error {
+			_, err := api.Dynamic.Resource(schema.GroupVersionResource{Group: "example.com", Version: "v1", Resource: "trains"}).Watch(t.Context(), metav1.ListOptions{})
 			return err
 		},
 	} {

@@ -173,7 +173,8 @@ func (c *task) assemble(b cli.Build, api cluster.Clients, tenure *election.Tenur
 	var err error
 	p := &process{ports: &ports{log: log}, workers: c.workers, telemetry: newTelemetry(b), log: log}
 	cluster.LogReach(api.Watches, log)
-	p.set, err = informer.New(informer.Config{Client: api.Watch, Reader: api.Act, Metadata: api.ReplicaSets, Namespace: c.namespace, Watches: api.Watches, OnError: p.failed})
+	p.set, err = informer.New(informer.Config{Client: api.Watch, Reader: api.Act, Namespace: c.namespace, Watches: api.Watches,
+		OnError: p.failed, OnNews: func(news string) { log.Info(news) }})
 	if err != nil {
 		return nil, fmt.Errorf("cannot watch the cluster: %w", err)
 	}

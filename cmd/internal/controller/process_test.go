@@ -19,10 +19,10 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	dynamicfake "k8s.io/client-go/dynamic/fake"
 	"k8s.io/client-go/kubernetes/fake"
-	metadatafake "k8s.io/client-go/metadata/fake"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
@@ -65,10 +65,6 @@ type controlled struct {
 }
 
 func newCluster(t *testing.T) *controlled {
-	scheme := metadatafake.NewTestScheme()
-	if err := metav1.AddMetaToScheme(scheme); err != nil {
-		t.Fatal(err)
-	}
 	owner := func(kind, name string) metav1.ObjectMeta {
 		return metav1.ObjectMeta{Namespace: "default", UID: types.UID("uid-" + kind), OwnerReferences: []metav1.OwnerReference{
 			{APIVersion: "apps/v1", Kind: kind, Name: name, UID: types.UID("uid-" + name), Controller: new(true)}}}
@@ -77,17 +73,17 @@ func newCluster(t *testing.T) *controlled {
 	d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "web", UID: "uid-web",
 		Annotations: map[string]string{"mini-hpa/target-cpu": "50", "mini-hpa/max": "10", "mini-hpa/sync-period": "1h"}},
 		Spec: appsv1.DeploymentSpec{Replicas: new(int32(2))}}
-	rs := &metav1.PartialObjectMetadata{TypeMeta: metav1.TypeMeta{APIVersion: "apps/v1", Kind: "ReplicaSet"}, ObjectMeta: owner("Deployment", "web")}
+	rs := &appsv1.ReplicaSet{ObjectMeta: owner("Deployment", "web")}
 	rs.Name, rs.UID = "web-1", "uid-web-1"
 	pod := &corev1.Pod{ObjectMeta: owner("ReplicaSet", "web-1")}
 	pod.Name, pod.UID = "web-1-a", "uid-web-1-a"
 	core, logs := observer.New(zapcore.InfoLevel)
-	c := &controlled{client: fake.NewClientset(d, pod), samples: &lister{}, logs: logs}
+	c := &controlled{client: fake.NewClientset(d, rs, pod), samples: &lister{}, logs: logs}
 	task := newTask()
 	task.election.Enabled = false
 	task.serve = serveFlags{metrics: cli.NoAddress, probes: cli.NoAddress}
-	p, err := task.assemble(cli.Build{}, cluster.Clients{Watches: watching.NewWatches("", nil), Watch: c.client, Dynamic: dynamicfake.NewSimpleDynamicClient(scheme),
-		ReplicaSets: metadatafake.NewSimpleMetadataClient(scheme, rs), Act: c.client, Tell: c.client, Lead: c.client, Samples: c.samples, Deadline: time.Second}, election.NewTenure(task.election), zap.New(core))
+	p, err := task.assemble(cli.Build{}, cluster.Clients{Watches: watching.NewWatches("", nil), Watch: c.client, Dynamic: dynamicfake.NewSimpleDynamicClient(runtime.NewScheme()),
+		Act: c.client, Tell: c.client, Lead: c.client, Samples: c.samples, Deadline: time.Second}, election.NewTenure(task.election), zap.New(core))
 	if err != nil {
 		t.Fatal(err)
 	}

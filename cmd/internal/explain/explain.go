@@ -11,7 +11,6 @@ import (
 
 	"github.com/spf13/pflag"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
@@ -131,7 +130,7 @@ func (e *task) explain(ctx context.Context, t cluster.Target, key annotations.Ke
 	if err != nil {
 		return scaler.Explanation{}, err
 	}
-	set, err := informer.New(informer.Config{Client: api.Watch, Metadata: api.ReplicaSets, Namespace: key.Namespace})
+	set, err := informer.New(informer.Config{Client: api.Watch, Namespace: key.Namespace})
 	if err != nil {
 		return scaler.Explanation{}, err
 	}
@@ -190,14 +189,12 @@ func seesPods(ctx context.Context, api cluster.Clients, key annotations.Key) err
 	one := metav1.ListOptions{Limit: 1}
 	_, noDeployments := api.Act.AppsV1().Deployments(key.Namespace).List(ctx, one)
 	_, noPods := api.Act.CoreV1().Pods(key.Namespace).List(ctx, one)
-	_, noReplicaSets := api.ReplicaSets.Resource(replicaSets).Namespace(key.Namespace).List(ctx, one)
+	_, noReplicaSets := api.Act.AppsV1().ReplicaSets(key.Namespace).List(ctx, one)
 	if err := errors.Join(noDeployments, noPods, noReplicaSets); err != nil {
 		return fmt.Errorf("cannot see the pods of deployment %s: %w", key.NamespacedName(), err)
 	}
 	return nil
 }
-
-var replicaSets = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "replicasets"}
 
 // scalable says what keeps the Deployment from being scaled. Whether a container is injected, its pods will show.
 func (e *task) scalable(w *annotations.Workload, s annotations.Surroundings) error {

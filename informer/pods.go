@@ -1,0 +1,64 @@
+package informer
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/tools/cache"
+)
+
+// Most pods of a cluster belong to nothing that is autoscaled: to Jobs, DaemonSets, objects of operators. So of a pod nothing but the
+// name is kept, unless its owner is of a kind that matters: a ReplicaSet, or a kind of which a workload is annotated. When the first
+// workload of another kind is annotated, pods are listed once more, into a second cache that takes the place of the first one as soon as
+// it is filled. Until then the new workload counts as one that does not exist, so that nothing is decided on half of its pods.
+
+// wants says of which pods more than the name is kept. It is never changed once a cache has it.
+type wants struct {
+	// kinds are those of the owners of pods.
+	kinds map[schema.GroupKind]bool
+	// labels are the namespaces where a selector says which pods belong to a workload. All pods there are kept, with their labels.
+	labels map[string]bool
+}
+
+// leastWanted is what is wanted wherever mini-hpa runs: the pods of Deployments.
+func leastWanted() wants {
+	return wants{kinds: map[schema.GroupKind]bool{replicaSetKind: true}, labels: map[string]bool{}}
+}
+
+// beyond returns what is wanted and not in the other, in words; empty if the other covers it.
+func (w wants) beyond(other wants) string {
+	var words []string
+	for kind := range w.kinds {
+		if !other.kinds[kind] {
+			words = append(words, "the pods of each "+kind.String())
+		}
+	}
+	for namespace := range w.labels {
+		if !other.labels[namespace] {
+			words = append(words, fmt.Sprintf("the labels of pods in namespace %q", namespace))
+		}
+	}
+	slices.Sort(words)
+	return strings.Join(words, ", ")
+}
+
+// pods is a cache of pods, filled by what is wanted.
+type pods struct {
+	wants    wants
+	informer cache.TypedSharedIndexInformer[*keptPod]
+	handled  cache.DoneChecker
+	stop     context.CancelFunc
+}
+
+// byLabels is the index of pods whose labels are kept, by namespace.
+const byLabels = "labels"
+
+func labeled(p *keptPod) ([]string, error) {
+	if p.facts == nil || p.facts.labels == nil {
+		return nil, nil
+	}
+	return []string{p.namespace}, nil
+}

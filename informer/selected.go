@@ -1,0 +1,78 @@
+package informer
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+)
+
+// Workload returns a workload, or nil if there is none of that name, or if its pods are not known yet because it is the first of its kind.
+// If it is not selected, it has only key, UID and version. It is shared and must not be changed.
+func (s *Set) Workload(key annotations.Key) *annotations.Workload {
+	k := s.kept(key)
+	switch {
+	case k == nil:
+		return nil
+	case !k.isAnnotated() || s.isInner(k):
+		return &annotations.Workload{Key: key, UID: k.uid, Version: k.version}
+	case !s.seesPodsOf(key.Kind):
+		return nil
+	}
+	return k.selected
+}
+
+// seesPodsOf says whether the cache of pods holds those of workloads of this kind.
+func (s *Set) seesPodsOf(kind schema.GroupKind) bool {
+	return kind == deploymentKind || s.pods.Load().wants.kinds[kind]
+}
+
+// Live reads a workload from the API server in the form of Workload, or returns nil if there is none of that name. It makes a LIST of
+// one object, because watching needs the right to list anyway.
+func (s *Set) Live(ctx context.Context, key annotations.Key) (*annotations.Workload, error) {
+	c := s.cacheOf(key.Kind)
+	if c == nil {
+		return nil, nil
+	}
+	k, err := c.read(ctx, key.Namespace, key.Name)
+	switch {
+	case err != nil || k == nil:
+		return nil, err
+	case !k.isAnnotated():
+		return &annotations.Workload{Key: key, UID: k.uid, Version: k.version}, nil
+	}
+	return k.selected, nil
+}
+
+// Doubt says that the API server has had a version of a workload for so long that the watch should have brought it. All workloads of
+// its kind are then listed again, which is reported.
+func (s *Set) Doubt(key annotations.Key, version string) {
+	if c := s.cacheOf(key.Kind); c != nil {
+		c.doubt(fmt.Sprintf("nothing came of version %s of %s", version, key.NamespacedName()))
+	}
+}
+
+// Selected returns the workloads that are scaled: those that have an annotation of mini-hpa, and that no other one controls which has one,
+// too. They are sorted by namespace, name and kind.
+func (s *Set) Selected() []annotations.Key {
+	var keys []annotations.Key
+	for _, c := range s.caches() {
+		if !s.seesPodsOf(c.kind.GroupKind()) {
+			continue
+		}
+		for _, k := range c.annotated() {
+			if !s.isInner(k) {
+				keys = append(keys, c.key(k))
+			}
+		}
+	}
+	slices.SortFunc(keys, func(a, b annotations.Key) int {
+		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name), strings.Compare(a.Kind.String(), b.Kind.String()))
+	})
+	return keys
+}

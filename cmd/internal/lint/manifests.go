@@ -267,6 +267,10 @@ func (m *manifests) add(p part, inherited schema.GroupVersionKind) {
 }
 
 func (m *manifests) addAll(p part, list object, items []any) {
+	if err := p.List(items); err != nil {
+		m.fail(p.file, err)
+		return
+	}
 	kind := list.GroupVersionKind()
 	kind.Kind = strings.TrimSuffix(kind.Kind, "List")
 	for i, item := range items {

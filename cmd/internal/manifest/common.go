@@ -6,8 +6,9 @@ import (
 
 // common is what the parts of a file have in common, and the texts that stand in them.
 type common struct {
-	// room is how much more their aliases may repeat, in bytes, inside how many more parts the texts may have that stand in it.
-	room, inside int
+	// room is how much more their aliases may repeat, in bytes, inside how many more parts the texts may have that stand in it, and items how
+	// many more objects its lists.
+	room, inside, items int
 	// broken are short parts that cannot be parsed, and why. filled says of short parts whether they can be, once their placeholders stand for nothing;
 	// texts are what kubectl's parser makes of them. A file may have a hundred thousand of the same.
 	broken map[string]error
@@ -23,13 +24,14 @@ const (
 	repeatedTimes = 4
 	// maxShort is how long a part may be of which it is remembered what was found. Of longer ones there are not so many.
 	maxShort = 64
-	// spareInside and sizeInside are how many parts the texts may have that stand in a file: so many, and one more for so many bytes of the file. Each
-	// takes the time of a document, and in ten bytes there is room for one.
+	// spareInside and sizeInside are how many parts the texts may have that stand in a file, and how many objects its lists: so many, and one more
+	// for so many bytes of the file. Each takes the time of a document, and in ten bytes there is room for one.
 	spareInside, sizeInside = 1000, 32
 )
 
 func newCommon(size int) *common {
-	return &common{room: roomFor(size), inside: spareInside + size/sizeInside, broken: map[string]error{}, filled: map[string]bool{}, texts: map[string]jsonText{}}
+	parts := spareInside + size/sizeInside
+	return &common{room: roomFor(size), inside: parts, items: parts, broken: map[string]error{}, filled: map[string]bool{}, texts: map[string]jsonText{}}
 }
 
 // roomFor is how much the aliases of a file of this size may repeat.

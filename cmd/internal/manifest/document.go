@@ -28,6 +28,20 @@ func (d Document) At(node *yaml.Node, value any) Document {
 	return d
 }
 
+// List takes the items of a list, which the document is. It fails if they are more than the lists of a file may have.
+func (d Document) List(items []any) error {
+	if d.sheet == nil || d.sheet.common == nil {
+		return nil
+	}
+	left := d.sheet.common.items
+	if len(items) > left {
+		return LineError{d.outside(placeOf(d.Node)).Line, fmt.Errorf("the list has %d items, and there is room for %d; the lists of a file may have %d, and one more for every %d bytes of the file",
+			len(items), left, spareInside, sizeInside)}
+	}
+	d.sheet.common.items -= len(items)
+	return nil
+}
+
 // Walk goes along a way of names and indexes as far as it can. Name is the node that names the last part which is there, and value that part; value
 // is nil if it is not the end.
 func (d Document) Walk(way ...string) (name, value *yaml.Node) {

@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -100,6 +101,25 @@ func TestTextsOfAFile(t *testing.T) {
 	line := 4 + 2*(1000+size/32)
 	if want := fmt.Sprintf("%d: the texts in this file have too many documents; they may have 1000, and one more for every 32 bytes of the file", line); read != 1000+size/32 || len(refused) != 1 || refused[0] != want {
 		t.Errorf("%d documents were read, and %q, want %q", read, refused, want)
+	}
+}
+
+// TestListsOfAFile: the items of its lists are bounded for the whole file, wherever they are.
+func TestListsOfAFile(t *testing.T) {
+	text := "kind: A\nb: {items: []}\nc:\n  items: []\n"
+	d := first(t, text)
+	room := 1000 + len(text)/32
+	if err := d.List(make([]any, room-1)); err != nil {
+		t.Error(err)
+	}
+	_, inner := d.Walk("c")
+	if err := d.At(inner, nil).List(make([]any, 1)); err != nil {
+		t.Error(err)
+	}
+	want := "the list has 1 items, and there is room for 0; the lists of a file may have 1000, and one more for every 32 bytes of the file"
+	err := d.At(inner, nil).List(make([]any, 1))
+	if at := (LineError{}); !errors.As(err, &at) || at.Line != 4 || at.Err.Error() != want {
+		t.Errorf("%v, want %q at line 4", err, want)
 	}
 }
 

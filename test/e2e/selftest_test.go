@@ -12,11 +12,10 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// selftestSpace is the namespace where Deployments are tried out.
+// selftestSpace is the namespace where workloads are tried out.
 const selftestSpace = "selftest"
 
 // selftestRights are those that the selftest says it needs, for its user, and those of docs/rbac.yaml and docs/webhook.yaml for the
@@ -39,7 +38,7 @@ apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
 metadata: {name: selftest, namespace: selftest}
 rules:
-- {apiGroups: [apps], resources: [deployments], verbs: [create]}
+- {apiGroups: [apps], resources: [deployments, statefulsets, replicasets], verbs: [create]}
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: RoleBinding
@@ -88,6 +87,8 @@ const (
 	selftestRefusal
 	selftestAdmission
 	selftestPlain
+	selftestStatefulSet
+	selftestReplicaSet
 	selftestNeeded
 	selftestForbidden
 )
@@ -100,12 +101,15 @@ func selftestReport(instead map[int]string) []string {
 		"ok   a Deployment without a CPU request is refused: the webhook was asked, and says what is missing",
 		`ok   a Deployment with a CPU request is admitted: as a dry run in namespace "selftest"`,
 		`ok   a Deployment without annotations is admitted: as a dry run in namespace "selftest"`,
-		"ok   mini-hpa/mini-hpa has the rights it needs: all 30 that were asked about",
-		"ok   mini-hpa/mini-hpa has no rights that it must not have: none of 13 that were asked about",
+		"", "", // StatefulSets and ReplicaSets fare as Deployments do
+		"ok   mini-hpa/mini-hpa has the rights it needs: all 38 that were asked about",
+		"ok   mini-hpa/mini-hpa has no rights that it must not have: none of 19 that were asked about",
 	}
 	for i, line := range instead {
 		lines[i] = line
 	}
+	lines[selftestStatefulSet] = strings.Replace(lines[selftestRefusal], "a Deployment", "a StatefulSet", 1)
+	lines[selftestReplicaSet] = strings.Replace(lines[selftestRefusal], "a Deployment", "a ReplicaSet", 1)
 	return lines
 }
 
@@ -203,9 +207,12 @@ func (s *selftest) missingRight(t *testing.T) {
 		t.Fatal(err)
 	}
 	all := slices.Clone(role.Rules)
-	role.Rules = slices.DeleteFunc(role.Rules, func(r rbacv1.PolicyRule) bool {
-		return r.Resources[0] == "limitranges" || r.Resources[0] == "deployments/scale"
-	})
+	role.Rules = slices.Clone(all)
+	for i := range role.Rules {
+		role.Rules[i].Resources = slices.DeleteFunc(slices.Clone(role.Rules[i].Resources), func(resource string) bool {
+			return resource == "limitranges" || resource == "deployments/scale"
+		})
+	}
 	if role, err = roles.Update(t.Context(), role, metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}
@@ -223,6 +230,7 @@ func (s *selftest) tooManyRights(t *testing.T) {
 	s.must(t, "", "-n", selftestSpace, "create", "rolebinding", "generous", "--clusterrole=edit", "--serviceaccount=mini-hpa:mini-hpa")
 	s.awaitReport(t, selftestReport(map[int]string{selftestForbidden: "FAIL mini-hpa/mini-hpa has no rights that it must not have: it may " +
 		`update deployments.apps in namespace "selftest", patch deployments.apps in namespace "selftest", delete deployments.apps in namespace "selftest", ` +
+		`update statefulsets.apps in namespace "selftest", patch statefulsets.apps in namespace "selftest", delete statefulsets.apps in namespace "selftest", ` +
 		`create pods in namespace "selftest", list secrets in namespace "selftest"; ` +
 		"take away what docs/rbac.yaml and docs/webhook.yaml do not grant; whoever takes over the controller has it, too"}))
 	s.must(t, "", "-n", selftestSpace, "delete", "rolebinding", "generous")
@@ -267,8 +275,14 @@ func (s *selftest) webhookDown(t *testing.T) {
 
 // nothingStored: all of that were dry runs.
 func (s *selftest) nothingStored(t *testing.T) {
-	stored, err := s.client.AppsV1().Deployments(selftestSpace).List(t.Context(), metav1.ListOptions{})
-	if err != nil || len(stored.Items) > 0 {
-		t.Errorf("%v; %d Deployments are stored", err, len(stored.Items))
+	apps := s.client.AppsV1()
+	deployments, err1 := apps.Deployments(selftestSpace).List(t.Context(), metav1.ListOptions{})
+	statefulSets, err2 := apps.StatefulSets(selftestSpace).List(t.Context(), metav1.ListOptions{})
+	replicaSets, err3 := apps.ReplicaSets(selftestSpace).List(t.Context(), metav1.ListOptions{})
+	if err := errors.Join(err1, err2, err3); err != nil {
+		t.Fatal(err)
+	}
+	if stored := len(deployments.Items) + len(statefulSets.Items) + len(replicaSets.Items); stored > 0 {
+		t.Errorf("%d workloads are stored", stored)
 	}
 }

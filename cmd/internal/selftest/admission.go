@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	appsv1client "k8s.io/client-go/kubernetes/typed/apps/v1"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
@@ -26,27 +27,60 @@ const unreached = "likely causes: mini-hpa's pods are not ready, a firewall betw
 // missingField is what the webhook finds missing where there is no CPU request.
 const missingField = "spec.template.spec.containers[0].resources.requests[cpu]"
 
-// checkAdmission has the API server say what it would say to users' Deployments.
+// checkAdmission has the API server say what it would say to users' workloads.
 func (t *tester) checkAdmission(ctx context.Context, hooks []admissionv1.ValidatingWebhook) {
 	without := annotatedTrial()
 	delete(without.Spec.Template.Spec.Containers[0].Resources.Requests, corev1.ResourceCPU)
-	t.checkRefusal(ctx, without, hooks)
-	t.checkAdmitted(ctx, "a Deployment with a CPU request is admitted", annotatedTrial())
-	t.checkAdmitted(ctx, "a Deployment without annotations is admitted", trial())
+	t.checkRefusal(ctx, deployment(without), hooks)
+	t.checkAdmitted(ctx, "a Deployment with a CPU request is admitted", deployment(annotatedTrial()))
+	t.checkAdmitted(ctx, "a Deployment without annotations is admitted", deployment(trial()))
+	t.checkRefusal(ctx, statefulSet(without), hooks)
+	t.checkRefusal(ctx, replicaSet(without), hooks)
 }
 
-func (t *tester) checkAdmitted(ctx context.Context, claim string, d *appsv1.Deployment) {
-	if err := t.tryOut(ctx, d); err != nil {
-		t.fail(claim, err.Error(), adviceAfter(err))
+// attempt creates a workload of a kind.
+type attempt struct {
+	kind, resource string
+	create         func(ctx context.Context, c appsv1client.AppsV1Interface, namespace string, o metav1.CreateOptions) error
+}
+
+func deployment(d *appsv1.Deployment) attempt {
+	return attempt{"Deployment", "deployments.apps", func(ctx context.Context, c appsv1client.AppsV1Interface, namespace string, o metav1.CreateOptions) error {
+		_, err := c.Deployments(namespace).Create(ctx, d, o)
+		return err
+	}}
+}
+
+// statefulSet is a StatefulSet with what a Deployment has.
+func statefulSet(d *appsv1.Deployment) attempt {
+	s := &appsv1.StatefulSet{ObjectMeta: d.ObjectMeta, Spec: appsv1.StatefulSetSpec{Selector: d.Spec.Selector, Template: d.Spec.Template, ServiceName: d.Name}}
+	return attempt{"StatefulSet", "statefulsets.apps", func(ctx context.Context, c appsv1client.AppsV1Interface, namespace string, o metav1.CreateOptions) error {
+		_, err := c.StatefulSets(namespace).Create(ctx, s, o)
+		return err
+	}}
+}
+
+// replicaSet is a ReplicaSet with what a Deployment has.
+func replicaSet(d *appsv1.Deployment) attempt {
+	r := &appsv1.ReplicaSet{ObjectMeta: d.ObjectMeta, Spec: appsv1.ReplicaSetSpec{Selector: d.Spec.Selector, Template: d.Spec.Template}}
+	return attempt{"ReplicaSet", "replicasets.apps", func(ctx context.Context, c appsv1client.AppsV1Interface, namespace string, o metav1.CreateOptions) error {
+		_, err := c.ReplicaSets(namespace).Create(ctx, r, o)
+		return err
+	}}
+}
+
+func (t *tester) checkAdmitted(ctx context.Context, claim string, a attempt) {
+	if err := t.tryOut(ctx, a); err != nil {
+		t.fail(claim, err.Error(), a.adviceAfter(err))
 		return
 	}
 	t.ok(claim, "as a dry run in namespace "+cli.Quote(t.namespace))
 }
 
-// checkRefusal wants a Deployment to be refused, and by the webhook: its words show that, because nobody else has them.
-func (t *tester) checkRefusal(ctx context.Context, d *appsv1.Deployment, hooks []admissionv1.ValidatingWebhook) {
-	const claim = "a Deployment without a CPU request is refused"
-	err := t.tryOut(ctx, d)
+// checkRefusal wants the webhook to refuse a workload, in words that nobody else has.
+func (t *tester) checkRefusal(ctx context.Context, a attempt, hooks []admissionv1.ValidatingWebhook) {
+	claim := "a " + a.kind + " without a CPU request is refused"
+	err := t.tryOut(ctx, a)
 	told := slices.IndexFunc(t.said.texts, func(text string) bool { return strings.Contains(text, missingField) })
 	switch {
 	case isOurRefusal(err):
@@ -54,7 +88,7 @@ func (t *tester) checkRefusal(ctx context.Context, d *appsv1.Deployment, hooks [
 	case err == nil && told >= 0: // a LimitRange supplies the request, or might
 		t.ok(claim, "the webhook was asked, and warns only: "+t.said.texts[told])
 	case err != nil:
-		t.fail(claim, err.Error(), adviceAfter(err))
+		t.fail(claim, err.Error(), a.adviceAfter(err))
 	case leavesOut(hooks, t.namespace):
 		t.fail(claim, fmt.Sprintf("it was admitted, because the webhook's namespaceSelector leaves out namespace %s", cli.Quote(t.namespace)),
 			"name another one with --namespace")
@@ -63,15 +97,14 @@ func (t *tester) checkRefusal(ctx context.Context, d *appsv1.Deployment, hooks [
 	}
 }
 
-// tryOut creates a Deployment as a dry run.
-func (t *tester) tryOut(ctx context.Context, d *appsv1.Deployment) error {
+// tryOut creates a workload as a dry run.
+func (t *tester) tryOut(ctx context.Context, a attempt) error {
 	t.said.texts = nil
-	_, err := t.create.AppsV1().Deployments(t.namespace).Create(ctx, d, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
-	return err
+	return a.create(ctx, t.create.AppsV1(), t.namespace, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 }
 
-// adviceAfter is what to do about a refusal that should not have been, or that came from somebody else than the webhook.
-func adviceAfter(err error) string {
+// adviceAfter is what to do where a workload was refused that should not have been, or not by whom it should have been.
+func (a attempt) adviceAfter(err error) string {
 	status := apierrors.APIStatus(nil)
 	switch {
 	case !errors.As(err, &status):
@@ -81,7 +114,7 @@ func adviceAfter(err error) string {
 	case strings.Contains(err.Error(), "failed calling webhook"):
 		return unreached
 	case strings.Contains(err.Error(), "cannot create resource"): // the words of its authorizer
-		return `grant verb "create" on deployments.apps there to whoever runs this test`
+		return fmt.Sprintf("grant verb %q on %s there to whoever runs this test", "create", a.resource)
 	}
 	return "if something else than mini-hpa refused it, name a namespace with --namespace where it does not"
 }

@@ -41,13 +41,16 @@ type right struct {
 	purpose  purpose
 }
 
-// rights is the table: what the controller needs, in the order of docs/rbac.yaml and docs/webhook.yaml, and what it must not have,
+// rights is the table: what the controller needs, as docs/rbac.yaml and docs/webhook.yaml grant it, and what it must not have,
 // because whoever takes over its process would have it, too. What only custom metrics, KEDA or VerticalPodAutoscalers need is left out.
 func (t *task) rights() []right {
-	return []right{
+	all := []right{
 		{"list watch", "deployments.apps", inWatched, "", toScale},
+		{"list watch", "statefulsets.apps", inWatched, "", toScale},
 		{"list watch", "replicasets.apps", inWatched, "", toScale},
 		{"update patch", "deployments.apps/scale", inWatched, "", toScale},
+		{"update patch", "statefulsets.apps/scale", inWatched, "", toScale},
+		{"update patch", "replicasets.apps/scale", inWatched, "", toScale},
 		{"list watch", "pods", inWatched, "", toScale},
 		{"list watch", "limitranges", inWatched, "", toScale},
 		{"list watch", "horizontalpodautoscalers.autoscaling", inWatched, "", toScale},
@@ -56,17 +59,26 @@ func (t *task) rights() []right {
 		{"create", "leases.coordination.k8s.io", inHome, "", toElect},
 		{"get update", "leases.coordination.k8s.io", inHome, t.lease, toElect},
 		{"get", "replicasets.apps", inWatched, "", toAnswer}, // whether an update is a rollback
-		{"get", "namespaces", inWatched, "", toAnswer},       // whether containers are injected
+		{"get list", "controllerrevisions.apps", inWatched, "", toAnswer},
+		{"get", "namespaces", inWatched, "", toAnswer}, // whether containers are injected
 		{"get list watch create update patch", "secrets", inHome, t.secret, toCertify},
 		{"get list watch patch", "validatingwebhookconfigurations.admissionregistration.k8s.io", inCluster, t.configuration, toCertify},
 
 		{"update patch delete", "deployments.apps", inEach, "", never},
+		{"update patch delete", "statefulsets.apps", inEach, "", never},
 		{"create", "pods", inEach, "", never},
 		{"list", "secrets", inEach, "", never},
 		{"escalate", "clusterroles.rbac.authorization.k8s.io", inCluster, "", never},
 		{"impersonate", "users", inCluster, "", never},
 		{"get", "nodes", inCluster, "", never},
 	}
+	for _, kind := range t.kinds {
+		all = append(all,
+			right{"list watch", kind.String(), inWatched, "", toScale},
+			right{"update patch", kind.String() + "/scale", inWatched, "", toScale},
+			right{"list watch", "customresourcedefinitions.apiextensions.k8s.io", inCluster, kind.String(), toScale})
+	}
+	return all
 }
 
 // isUsed says whether the installation is one in which the controller does this.

@@ -19,16 +19,16 @@ import (
 
 const about = `Asks a cluster whether mini-hpa can work in it. Each check is one line: ok, FAIL with what was seen and what to do, or skip with
 why it was not made. All are made, whatever the ones before have found; the exit code is 1 if any failed. Nothing is stored:
-Deployments are created as a dry run. It is what "helm test" runs.
+workloads are created as a dry run. It is what "helm test" runs.
 
 Checked are the metrics API; the certificate that the webhook shows, held to the caBundle of its configuration; what the API server
-says to Deployments with and without a CPU request, which tells whether it reaches the webhook; and the rights of the controller's
-service account, those that it needs and some that it must not have.
+says to Deployments with and without a CPU request, and to StatefulSets and ReplicaSets without, which tells whether it reaches the
+webhook; and the rights of the controller's service account, those that it needs and some that it must not have.
 
 The metrics API is asked about the namespace of --service-account, where mini-hpa's own pods run, else about --namespace. Without
 one sample nothing is known of it, which is a skip.
 
-It needs the rights to list pods.metrics.k8s.io there, to create Deployments in --namespace, to get the
+It needs the rights to list pods.metrics.k8s.io there, to create Deployments, StatefulSets and ReplicaSets in --namespace, to get the
 ValidatingWebhookConfiguration, and to create SubjectAccessReviews. The certificate of a webhook that is called by its Service
 can be looked at from inside of the cluster only.`
 
@@ -46,10 +46,11 @@ func Command() cli.Command {
 }
 
 func (t *task) Declare(f *pflag.FlagSet) {
-	f.VarP(cli.Namespace(&t.namespace), "namespace", "n", "where Deployments are tried out as a dry run; the webhook has to be asked about it")
+	f.VarP(cli.Namespace(&t.namespace), "namespace", "n", "where workloads are tried out as a dry run; the webhook has to be asked about it")
 	f.Var(optionalName(&t.configuration), "webhook-configuration", "the webhook's ValidatingWebhookConfiguration; empty if there is no webhook")
 	f.Var(serviceAccount(&t.account), "service-account", "the controller's service account, in the namespace of its pods; without it rights are not tested")
 	f.Var(cli.Namespace(&t.watched), "watch-namespace", "the only namespace that the controller works in; without it all")
+	f.Var(cli.Kinds(&t.kinds), "kinds", "the custom resources that the controller scales, whose rights are tested; see controller")
 	f.Var(optionalName(&t.lease), "leader-elect-resource-name", "the Lease by which replicas elect their leader; without it the rights to it are not tested")
 	f.Var(optionalName(&t.secret), "webhook-ca-secret", "the Secret of the CA that replicas share; without it the rights to it and to the caBundle are not tested")
 	t.cluster.Declare(f, "KUBECONFIG, ~/.kube/config or the pod's service account")

@@ -113,11 +113,13 @@ func (in *installation) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		in.answer(w, in.reviewed, review)
 	case "POST /apis/apps/v1/namespaces/default/deployments", "POST /apis/apps/v1/namespaces/kube-system/deployments":
 		d := &appsv1.Deployment{}
-		in.decode(r, d)
-		if r.URL.Query().Get("dryRun") != metav1.DryRunAll {
-			in.stored++
-		}
-		in.admit(w, d)
+		in.admit(w, r, d, &d.Spec.Template)
+	case "POST /apis/apps/v1/namespaces/default/statefulsets", "POST /apis/apps/v1/namespaces/kube-system/statefulsets":
+		s := &appsv1.StatefulSet{}
+		in.admit(w, r, s, &s.Spec.Template)
+	case "POST /apis/apps/v1/namespaces/default/replicasets", "POST /apis/apps/v1/namespaces/kube-system/replicasets":
+		s := &appsv1.ReplicaSet{}
+		in.admit(w, r, s, &s.Spec.Template)
 	default:
 		in.answer(w, failure(http.StatusNotFound, metav1.StatusReasonNotFound, "there is no "+r.URL.Path), nil)
 	}
@@ -132,17 +134,26 @@ func samplesOf(pods ...string) *metricsv1beta1.PodMetricsList {
 }
 
 // admit does as API server and webhook do.
-func (in *installation) admit(w http.ResponseWriter, d *appsv1.Deployment) {
-	_, requests := d.Spec.Template.Spec.Containers[0].Resources.Requests[corev1.ResourceCPU]
+func (in *installation) admit(w http.ResponseWriter, r *http.Request, o workload, template *corev1.PodTemplateSpec) {
+	in.decode(r, o)
+	if r.URL.Query().Get("dryRun") != metav1.DryRunAll {
+		in.stored++
+	}
+	_, requests := template.Spec.Containers[0].Resources.Requests[corev1.ResourceCPU]
 	status := in.created
 	switch {
-	case status != nil || in.isDown || requests || len(d.Annotations) == 0:
+	case status != nil || in.isDown || requests || len(o.GetAnnotations()) == 0:
 	case in.warning != "":
 		w.Header().Set("Warning", fmt.Sprintf("299 - %q", in.warning))
 	default:
 		status = refusal(`admission webhook "workloads.webhook.mini-hpa" denied the request: it is invalid`, missingField)
 	}
-	in.answer(w, status, d)
+	in.answer(w, status, o)
+}
+
+type workload interface {
+	runtime.Object
+	metav1.Object
 }
 
 func (in *installation) decode(r *http.Request, into runtime.Object) {
@@ -239,7 +250,11 @@ func documented(t *testing.T) []grant {
 			rules = o.Rules
 		}
 		for _, rule := range rules {
-			all = append(all, grant{namespace, rule})
+			for _, resource := range rule.Resources { // each by itself, so that it can be revoked
+				one := rule
+				one.Resources = []string{resource}
+				all = append(all, grant{namespace, one})
+			}
 		}
 	}
 	return all
@@ -273,12 +288,15 @@ func whole(instead map[int]string) []string {
 		`ok   a Deployment without a CPU request is refused: the webhook was asked, and says what is missing`,
 		`ok   a Deployment with a CPU request is admitted: as a dry run in namespace "default"`,
 		`ok   a Deployment without annotations is admitted: as a dry run in namespace "default"`,
-		`ok   mini-hpa/mini-hpa has the rights it needs: all 30 that were asked about`,
-		`ok   mini-hpa/mini-hpa has no rights that it must not have: none of 13 that were asked about`,
+		"", "", // StatefulSets and ReplicaSets without a CPU request, which fare as Deployments do
+		`ok   mini-hpa/mini-hpa has the rights it needs: all 38 that were asked about`,
+		`ok   mini-hpa/mini-hpa has no rights that it must not have: none of 19 that were asked about`,
 	}
 	for i, line := range instead {
 		lines[i] = line
 	}
+	lines[5] = strings.NewReplacer("a Deployment", "a StatefulSet", "/deployments", "/statefulsets", "on deployments", "on statefulsets").Replace(lines[2])
+	lines[6] = strings.NewReplacer("a Deployment", "a ReplicaSet", "/deployments", "/replicasets", "on deployments", "on replicasets").Replace(lines[2])
 	return slices.DeleteFunc(lines, func(line string) bool { return line == "" })
 }
 
@@ -308,33 +326,33 @@ func TestSelftest(t *testing.T) {
 			prepare: func(in *installation) { in.measured = nil },
 			want: whole(map[int]string{0: `skip the metrics API answers: metrics.k8s.io/v1beta1 does, but has no samples of pods in namespace "mini-hpa"; ` +
 				"run this again when pods there are older than a minute, and if there are none then, see metrics-server's log"})},
-		"there is no metrics API": {failed: "1 of 7",
+		"there is no metrics API": {failed: "1 of 9",
 			prepare: func(in *installation) { in.metrics = failure(404, metav1.StatusReasonNotFound, "none") },
 			want: whole(map[int]string{0: "FAIL the metrics API answers: cannot list pod metrics: the resource metrics API (metrics.k8s.io) is not served: install metrics-server" +
 				metricsAdvice})},
-		"the metrics API has a right of its own": {failed: "1 of 7",
+		"the metrics API has a right of its own": {failed: "1 of 9",
 			prepare: func(in *installation) {
 				in.metrics = failure(403, metav1.StatusReasonForbidden, "pods is forbidden\x1b[31m")
 			},
 			want: whole(map[int]string{0: `FAIL the metrics API answers: cannot list pod metrics: grant verb "list" on resource "pods" of API group "metrics.k8s.io"; ` +
 				`the API server says "pods is forbidden\x1b[31m"` + metricsAdvice})},
-		"nobody has written the caBundle of a Service": {failed: "1 of 7",
+		"nobody has written the caBundle of a Service": {failed: "1 of 9",
 			prepare: func(in *installation) { in.byService(); in.configuration.Webhooks[0].ClientConfig.CABundle = nil },
 			want:    whole(map[int]string{1: certificate + "its caBundle (0 bytes) holds no certificate" + writes})},
-		"the caBundle is noise": {failed: "1 of 7",
+		"the caBundle is noise": {failed: "1 of 9",
 			prepare: func(in *installation) { in.configuration.Webhooks[0].ClientConfig.CABundle = []byte("noise") },
 			want:    whole(map[int]string{1: certificate + "its caBundle (5 bytes) holds no certificate" + writes})},
-		"the caBundle is of another CA": {failed: "1 of 7",
+		"the caBundle is of another CA": {failed: "1 of 9",
 			prepare: func(in *installation) {
 				in.configuration.Webhooks[0].ClientConfig.CABundle = newInstallation(in.t).configuration.Webhooks[0].ClientConfig.CABundle
 			},
 			want: whole(map[int]string{1: certificate + "WEBHOOK shows one that the API server does not accept: tls: failed to verify certificate: " +
 				"x509: certificate signed by unknown authority" + trust})},
-		"without a caBundle, a URL needs a certificate that the system trusts": {failed: "1 of 7",
+		"without a caBundle, a URL needs a certificate that the system trusts": {failed: "1 of 9",
 			prepare: func(in *installation) { in.configuration.Webhooks[0].ClientConfig.CABundle = nil },
 			want: whole(map[int]string{1: certificate + "WEBHOOK shows one that the API server does not accept: tls: failed to verify certificate: " +
 				"x509: certificate signed by unknown authority" + trust})},
-		"nobody listens": {failed: "2 of 7",
+		"nobody listens": {failed: "4 of 9",
 			prepare: func(in *installation) { in.webhook.Close(); in.isDown = true },
 			want: whole(map[int]string{1: certificate + "WEBHOOK cannot be reached: dial tcp WEBHOOK: connect: connection refused; " +
 				"see that mini-hpa's pods are ready and that they are endpoints of the Service; a NetworkPolicy that lets in only the API server keeps this test out, too",
@@ -342,7 +360,7 @@ func TestSelftest(t *testing.T) {
 		"a Service's name is known inside of the cluster only": {prepare: (*installation).byService,
 			want: whole(map[int]string{1: "skip the certificate of webhook workloads.webhook.mini-hpa: mini-hpa-webhook.mini-hpa.svc cannot be looked up from here; " +
 				"if it is a name inside of the cluster, run this in a pod"})},
-		"with failurePolicy Fail, what should be admitted is not": {failed: "3 of 7",
+		"with failurePolicy Fail, what should be admitted is not": {failed: "5 of 9",
 			prepare: func(in *installation) {
 				in.created = failure(500, metav1.StatusReasonInternalError, `Internal error occurred: failed calling webhook "workloads.webhook.mini-hpa": no endpoints`)
 			},
@@ -354,18 +372,18 @@ func TestSelftest(t *testing.T) {
 			prepare: func(in *installation) { in.warning = missingField + ": comes from LimitRange defaults" },
 			want: whole(map[int]string{2: "ok   a Deployment without a CPU request is refused: the webhook was asked, and warns only: " +
 				missingField + ": comes from LimitRange defaults"})},
-		"a warning of somebody else is no answer of the webhook": {failed: "1 of 7",
+		"a warning of somebody else is no answer of the webhook": {failed: "3 of 9",
 			prepare: func(in *installation) { in.warning = "would violate PodSecurity" },
 			want: whole(map[int]string{2: refused + "it was admitted, so the API server did not ask the webhook or got no answer " +
 				"(with failurePolicy Ignore it lets everything through then); " + unreached})},
-		"another policy refuses everything": {failed: "3 of 7",
+		"another policy refuses everything": {failed: "5 of 9",
 			prepare: func(in *installation) {
 				in.created = refusal("admission webhook \"validate.kyverno.svc\" denied the request\x1b[31m", "metadata.labels")
 			},
 			want: whole(map[int]string{2: refused + `admission webhook "validate.kyverno.svc" denied the request\x1b[31m` + otherwise,
 				3: good + `admission webhook "validate.kyverno.svc" denied the request\x1b[31m` + otherwise,
 				4: plain + `admission webhook "validate.kyverno.svc" denied the request\x1b[31m` + otherwise})},
-		"who runs it may not create Deployments": {failed: "3 of 7",
+		"who runs it may not create Deployments": {failed: "5 of 9",
 			prepare: func(in *installation) {
 				in.created = failure(403, metav1.StatusReasonForbidden, `User "test" cannot create resource "deployments"`)
 			},
@@ -373,71 +391,73 @@ func TestSelftest(t *testing.T) {
 				2: refused + `User "test" cannot create resource "deployments"; grant verb "create" on deployments.apps there to whoever runs this test`,
 				3: good + `User "test" cannot create resource "deployments"; grant verb "create" on deployments.apps there to whoever runs this test`,
 				4: plain + `User "test" cannot create resource "deployments"; grant verb "create" on deployments.apps there to whoever runs this test`})},
-		"the webhook is not asked about this namespace": {args: []string{"-n", "kube-system"}, failed: "1 of 7",
+		"the webhook is not asked about this namespace": {args: []string{"-n", "kube-system"}, failed: "3 of 9",
 			prepare: func(in *installation) { in.isDown = true },
 			want: whole(map[int]string{
 				2: refused + `it was admitted, because the webhook's namespaceSelector leaves out namespace "kube-system"; name another one with --namespace`,
 				3: `ok   a Deployment with a CPU request is admitted: as a dry run in namespace "kube-system"`,
 				4: `ok   a Deployment without annotations is admitted: as a dry run in namespace "kube-system"`})},
-		"the namespace does not exist": {args: []string{"-n", "nowhere"}, failed: "3 of 7",
+		"the namespace does not exist": {args: []string{"-n", "nowhere"}, failed: "5 of 9",
 			want: whole(map[int]string{
 				2: refused + "there is no /apis/apps/v1/namespaces/nowhere/deployments; name a namespace that exists with --namespace",
 				3: good + "there is no /apis/apps/v1/namespaces/nowhere/deployments; name a namespace that exists with --namespace",
 				4: plain + "there is no /apis/apps/v1/namespaces/nowhere/deployments; name a namespace that exists with --namespace"})},
-		"there is no configuration of the webhook": {failed: "2 of 7",
+		"there is no configuration of the webhook": {failed: "4 of 9",
 			prepare: func(in *installation) {
 				in.read, in.isDown = failure(404, metav1.StatusReasonNotFound, `"mini-hpa" not found`), true
 			},
 			want: whole(map[int]string{
 				1: configuration + `"mini-hpa" not found; create it (docs/webhook.yaml, or the chart with webhook.enabled), or name the right one with --webhook-configuration, empty for none`,
 				2: refused + "it was admitted, so the API server did not ask the webhook or got no answer (with failurePolicy Ignore it lets everything through then); " + unreached})},
-		"who runs it may not read the configuration": {failed: "1 of 7",
+		"who runs it may not read the configuration": {failed: "1 of 9",
 			prepare: func(in *installation) { in.read = failure(403, metav1.StatusReasonForbidden, "it is forbidden") },
 			want:    whole(map[int]string{1: configuration + `it is forbidden; grant verb "get" on it to whoever runs this test`})},
-		"the configuration is empty": {failed: "1 of 7",
+		"the configuration is empty": {failed: "1 of 9",
 			prepare: func(in *installation) { in.configuration.Webhooks = nil },
 			want:    whole(map[int]string{1: configuration + "it lists no webhook; compare it with docs/webhook.yaml"})},
 		"there is no webhook": {args: []string{"--webhook-configuration="},
 			want: whole(map[int]string{1: "skip the webhook: there is none, --webhook-configuration is empty", 2: "", 3: "", 4: "",
-				5: "ok   mini-hpa/mini-hpa has the rights it needs: all 18 that were asked about\n" +
+				7: "ok   mini-hpa/mini-hpa has the rights it needs: all 24 that were asked about\n" +
 					"skip the rights to make certificates: --webhook-ca-secret is not given, or there is no webhook"})},
 		"nobody says what Lease and Secret there are": {args: []string{"--leader-elect-resource-name=", "--webhook-ca-secret="},
-			want: whole(map[int]string{5: "ok   mini-hpa/mini-hpa has the rights it needs: all 17 that were asked about\n" +
+			want: whole(map[int]string{7: "ok   mini-hpa/mini-hpa has the rights it needs: all 25 that were asked about\n" +
 				"skip the rights to the Lease: --leader-elect-resource-name is not given\n" +
 				"skip the rights to make certificates: --webhook-ca-secret is not given, or there is no webhook"})},
 		"nobody says who the controller is": {args: []string{"--service-account="},
 			want: whole(map[int]string{0: `ok   the metrics API answers: metrics.k8s.io/v1beta1 has samples of 1 pods in namespace "default"`,
-				5: "skip the rights of the controller: --service-account is not given", 6: ""})},
-		"rights are missing": {failed: "1 of 7",
+				7: "skip the rights of the controller: --service-account is not given", 8: ""})},
+		"rights are missing": {failed: "1 of 9",
 			prepare: func(in *installation) {
 				in.revoke("watch", "limitranges")
 				in.revoke("update", "deployments/scale")
 				in.revoke("create", "secrets")
 			},
-			want: whole(map[int]string{5: needs + `it may not update deployments.apps/scale in all namespaces, watch limitranges in all namespaces, ` +
+			want: whole(map[int]string{7: needs + `it may not update deployments.apps/scale in all namespaces, watch limitranges in all namespaces, ` +
 				`create secrets "mini-hpa-webhook-ca" in namespace "mini-hpa"; grant what docs/rbac.yaml and docs/webhook.yaml say`})},
-		"nothing is granted": {failed: "1 of 7", prepare: func(in *installation) { in.grants = nil },
-			want: whole(map[int]string{5: needs + "it has none of them; see that --service-account names the controller's, and grant it what docs/rbac.yaml says"})},
-		"it may do too much": {failed: "1 of 7",
+		"nothing is granted": {failed: "1 of 9", prepare: func(in *installation) { in.grants = nil },
+			want: whole(map[int]string{7: needs + "it has none of them; see that --service-account names the controller's, and grant it what docs/rbac.yaml says"})},
+		"it may do too much": {failed: "1 of 9",
 			prepare: func(in *installation) {
 				in.grants = append(in.grants, grant{"default", rbacv1.PolicyRule{Verbs: []string{"patch"}, APIGroups: []string{"apps"}, Resources: []string{"deployments"}}},
 					grant{"", rbacv1.PolicyRule{Verbs: []string{"impersonate"}, APIGroups: []string{""}, Resources: []string{"users"}}})
 			},
-			want: whole(map[int]string{6: mustNot + `it may patch deployments.apps in namespace "default", impersonate users` + take})},
-		"it is the cluster's administrator": {failed: "1 of 7",
+			want: whole(map[int]string{8: mustNot + `it may patch deployments.apps in namespace "default", impersonate users` + take})},
+		"it is the cluster's administrator": {failed: "1 of 9",
 			prepare: func(in *installation) {
 				in.grants = []grant{{"", rbacv1.PolicyRule{Verbs: []string{"*"}, APIGroups: []string{"*"}, Resources: []string{"*"}}}}
 			},
-			want: whole(map[int]string{6: mustNot + `it may update deployments.apps in namespace "mini-hpa", patch deployments.apps in namespace "mini-hpa", ` +
+			want: whole(map[int]string{8: mustNot + `it may update deployments.apps in namespace "mini-hpa", patch deployments.apps in namespace "mini-hpa", ` +
 				`delete deployments.apps in namespace "mini-hpa", update deployments.apps in namespace "default", patch deployments.apps in namespace "default", ` +
-				`delete deployments.apps in namespace "default", create pods in namespace "mini-hpa", create pods in namespace "default", ` +
+				`delete deployments.apps in namespace "default", update statefulsets.apps in namespace "mini-hpa", patch statefulsets.apps in namespace "mini-hpa", ` +
+				`delete statefulsets.apps in namespace "mini-hpa", update statefulsets.apps in namespace "default", patch statefulsets.apps in namespace "default", ` +
+				`delete statefulsets.apps in namespace "default", create pods in namespace "mini-hpa", create pods in namespace "default", ` +
 				`list secrets in namespace "mini-hpa", list secrets in namespace "default", escalate clusterroles.rbac.authorization.k8s.io, impersonate users, get nodes` + take})},
-		"who runs it may not ask about rights": {failed: "1 of 6",
+		"who runs it may not ask about rights": {failed: "1 of 8",
 			prepare: func(in *installation) {
 				in.reviewed = failure(403, metav1.StatusReasonForbidden, "subjectaccessreviews is forbidden")
 			},
-			want: whole(map[int]string{5: "FAIL the rights of mini-hpa/mini-hpa: subjectaccessreviews is forbidden; " +
-				`grant verb "create" on subjectaccessreviews.authorization.k8s.io to whoever runs this test`, 6: ""})},
+			want: whole(map[int]string{7: "FAIL the rights of mini-hpa/mini-hpa: subjectaccessreviews is forbidden; " +
+				`grant verb "create" on subjectaccessreviews.authorization.k8s.io to whoever runs this test`, 8: ""})},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -606,11 +626,31 @@ func TestSelftestIsPatient(t *testing.T) {
 	}
 }
 
+// TestSelftestOfKinds asks about the rights of each kind that the controller scales, and about its CustomResourceDefinition by name.
+func TestSelftestOfKinds(t *testing.T) {
+	in := newInstallation(t)
+	args := []string{"selftest", "--kubeconfig", in.kubeconfig(), "--service-account", "mini-hpa/mini-hpa", "--kinds", "rollouts.argoproj.io"}
+	const lacks = `FAIL mini-hpa/mini-hpa has the rights it needs: it may not list rollouts.argoproj.io in all namespaces, watch rollouts.argoproj.io in all namespaces, ` +
+		`update rollouts.argoproj.io/scale in all namespaces, patch rollouts.argoproj.io/scale in all namespaces, ` +
+		`list customresourcedefinitions.apiextensions.k8s.io "rollouts.argoproj.io", watch customresourcedefinitions.apiextensions.k8s.io "rollouts.argoproj.io"; `
+	if code, stdout, _ := call(t, args...); code != cli.ExitFailure || !strings.Contains(stdout, lacks) {
+		t.Errorf("exit code %d:\n%s", code, stdout)
+	}
+	in.grants = append(in.grants,
+		grant{"", rbacv1.PolicyRule{Verbs: []string{"list", "watch"}, APIGroups: []string{"argoproj.io"}, Resources: []string{"rollouts"}}},
+		grant{"", rbacv1.PolicyRule{Verbs: []string{"update", "patch"}, APIGroups: []string{"argoproj.io"}, Resources: []string{"rollouts/scale"}}},
+		grant{"", rbacv1.PolicyRule{Verbs: []string{"list", "watch"}, APIGroups: []string{"apiextensions.k8s.io"}, Resources: []string{"customresourcedefinitions"}, ResourceNames: []string{"rollouts.argoproj.io"}}})
+	if code, stdout, stderr := call(t, args...); code != cli.ExitOK {
+		t.Errorf("exit code %d, %s:\n%s", code, stderr, stdout)
+	}
+}
+
 func TestSelftestFlags(t *testing.T) {
 	for flag, test := range map[string]struct{ value, want string }{
 		"namespace":             {"", "the name of a namespace (a DNS label)"},
 		"service-account":       {"mini-hpa", "NAMESPACE/NAME of a service account, such as mini-hpa/mini-hpa, or nothing"},
 		"webhook-configuration": {"Mini", "the name of an object (a DNS subdomain), or nothing"},
+		"kinds":                 {"statefulsets.apps", "names of CustomResourceDefinitions, separated by commas, such as rollouts.argoproj.io; Deployments, StatefulSets and ReplicaSets need not be named"},
 		"watch-namespace":       {"a,b", "the name of a namespace (a DNS label)"},
 	} {
 		code, stdout, stderr := call(t, "selftest", "--"+flag+"="+test.value)

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
@@ -23,10 +24,11 @@ type task struct {
 	cluster cluster.Flags
 	api     cluster.APIFlags
 	logs    cli.LogFlags
-	// namespace is where Deployments are tried out, watched is where the controller works; empty for everywhere.
+	// namespace is where workloads are tried out, watched is where the controller works; empty for everywhere.
 	namespace, watched string
 	configuration      string
 	account            account
+	kinds              []schema.GroupResource // those that the controller scales beside the built-in ones
 	lease, secret      string
 }
 
@@ -53,7 +55,7 @@ type tester struct {
 	*task
 	tally
 	client kubernetes.Interface
-	// create creates Deployments, and hears the warnings.
+	// create creates workloads, and hears the warnings.
 	create  kubernetes.Interface
 	said    *warnings
 	samples metrics.Lister

@@ -44,6 +44,11 @@ func (k Key) String() string {
 	return resource.GroupResource().String() + "/" + k.Namespace + "/" + k.Name
 }
 
+// Title is how a sentence names it: "deployment shop/web".
+func (k Key) Title() string {
+	return strings.ToLower(k.Kind.Kind) + " " + k.NamespacedName().String()
+}
+
 // NamespacedName is the key without its kind, where that is said otherwise; its String is "shop/web".
 func (k Key) NamespacedName() types.NamespacedName {
 	return types.NamespacedName{Namespace: k.Namespace, Name: k.Name}

@@ -70,7 +70,7 @@ func (s *Scaler) failed(st *state, w *annotations.Workload, decision recommend.D
 	if !st.conflicts.passing(err, s.now()) && !errors.Is(err, ErrNotLeading) {
 		s.tellFailedRescale(st, w, decision, err, patched)
 	}
-	return fmt.Errorf("scaling deployment %s from %d to %d: %w", w.NamespacedName(), decision.Current, decision.Desired, err)
+	return fmt.Errorf("scaling %s from %d to %d: %w", w.Title(), decision.Current, decision.Desired, err)
 }
 
 // writeGrace is how long a write may go on after the controller was told to stop. Scales ends it earlier where another replica may lead

@@ -6,12 +6,15 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
+	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/kubernetes"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/rest"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
@@ -39,27 +42,42 @@ func TestWhatIsSent(t *testing.T) {
 			Code: http.StatusUnprocessableEntity, Reason: metav1.StatusReasonInvalid, Message: `deployments.apps "web" is forbidden: ` + denied,
 			Details: &metav1.StatusDetails{Name: "web", Group: "apps", Kind: "deployments", Causes: []metav1.StatusCause{{Message: denied}}}}
 	}
-	const put = "PUT /apis/apps/v1/namespaces/shop/deployments/web/scale?fieldManager=mini-hpa application/json " +
-		`{"kind":"Scale","apiVersion":"autoscaling/v1","metadata":{"name":"web","namespace":"shop","uid":"u1","resourceVersion":"7"},"spec":{"replicas":5},"status":{"replicas":0}}` + "\n"
-	const patch = "PATCH /apis/apps/v1/namespaces/shop/deployments/web/scale?fieldManager=mini-hpa application/json-patch+json " +
-		`[{"op":"test","path":"/metadata/uid","value":"u1"},{"op":"test","path":"/spec/replicas","value":2},{"op":"replace","path":"/spec/replicas","value":5}]`
+	put := func(path string) string {
+		return "PUT /apis/" + path + "/web/scale?fieldManager=mini-hpa  " + // client-go names no Content-Type; API servers read JSON then
+			`{"kind":"Scale","apiVersion":"autoscaling/v1","metadata":{"name":"web","namespace":"shop","uid":"u1","resourceVersion":"7"},"spec":{"replicas":5},"status":{"replicas":0}}` + "\n"
+	}
+	patch := func(path string) string {
+		return "PATCH /apis/" + path + "/web/scale?fieldManager=mini-hpa application/json-patch+json " +
+			`[{"op":"test","path":"/metadata/uid","value":"u1"},{"op":"test","path":"/spec/replicas","value":2},{"op":"replace","path":"/spec/replicas","value":5}]`
+	}
+	const deployments = "apps/v1/namespaces/shop/deployments"
+	trains := annotations.Kind{GroupVersionKind: schema.GroupVersionKind{Group: "example.com", Version: "v1alpha2", Kind: "Train"}, Resource: "trains", ReplicasPath: ".spec.wagons.count"}
+	statefulSets := annotations.Builtin()[1]
 	for name, c := range map[string]struct {
+		kind    *annotations.Kind // a Deployment, if it is nil
 		version string
 		answer  func() (int, any)
 		want    string // what is sent
 		stored  string
 		err     func(error) bool
 	}{
-		"a version":                      {"7", func() (int, any) { return stored(5) }, put, "9", nil},
-		"another version was newer":      {"7", func() (int, any) { return refused(http.StatusConflict, metav1.StatusReasonConflict) }, put, "", apierrors.IsConflict},
-		"something else was stored":      {"7", func() (int, any) { return stored(3) }, put, "", func(err error) bool { return !apierrors.IsConflict(err) }},
-		"replicas":                       {"", func() (int, any) { return stored(5) }, patch, "9", nil},
-		"the replicas were others":       {"", failedTest, patch, "", apierrors.IsConflict},
-		"a policy says no":               {"", policy, patch, "", apierrors.IsInvalid},
-		"a webhook says no":              {"", func() (int, any) { return refused(http.StatusUnprocessableEntity, metav1.StatusReasonInvalid) }, patch, "", apierrors.IsInvalid},
-		"it is no Status":                {"", func() (int, any) { return http.StatusUnprocessableEntity, "no" }, patch, "", apierrors.IsInvalid},
-		"the right is missing":           {"", func() (int, any) { return refused(http.StatusForbidden, metav1.StatusReasonForbidden) }, patch, "", apierrors.IsForbidden},
-		"something else, in spite of it": {"", func() (int, any) { return stored(3) }, patch, "", func(err error) bool { return !apierrors.IsConflict(err) }},
+		"a version":                    {nil, "7", func() (int, any) { return stored(5) }, put(deployments), "9", nil},
+		"another version was newer":    {nil, "7", func() (int, any) { return refused(http.StatusConflict, metav1.StatusReasonConflict) }, put(deployments), "", apierrors.IsConflict},
+		"something else was stored":    {nil, "7", func() (int, any) { return stored(3) }, put(deployments), "", func(err error) bool { return !apierrors.IsConflict(err) }},
+		"replicas":                     {nil, "", func() (int, any) { return stored(5) }, patch(deployments), "9", nil},
+		"the replicas were others":     {nil, "", failedTest, patch(deployments), "", apierrors.IsConflict},
+		"a policy says no":             {nil, "", policy, patch(deployments), "", apierrors.IsInvalid},
+		"a webhook says no":            {nil, "", func() (int, any) { return refused(http.StatusUnprocessableEntity, metav1.StatusReasonInvalid) }, patch(deployments), "", apierrors.IsInvalid},
+		"it is no Status":              {nil, "", func() (int, any) { return http.StatusUnprocessableEntity, "no" }, patch(deployments), "", apierrors.IsInvalid},
+		"the right is missing":         {nil, "", func() (int, any) { return refused(http.StatusForbidden, metav1.StatusReasonForbidden) }, patch(deployments), "", apierrors.IsForbidden},
+		"a StatefulSet":                {&statefulSets, "7", func() (int, any) { return stored(5) }, put("apps/v1/namespaces/shop/statefulsets"), "9", nil},
+		"a StatefulSet's replicas":     {&statefulSets, "", func() (int, any) { return stored(5) }, patch("apps/v1/namespaces/shop/statefulsets"), "9", nil},
+		"a custom resource":            {&trains, "7", func() (int, any) { return stored(5) }, put("example.com/v1alpha2/namespaces/shop/trains"), "9", nil},
+		"a custom resource's replicas": {&trains, "", func() (int, any) { return stored(5) }, patch("example.com/v1alpha2/namespaces/shop/trains"), "9", nil},
+		"a custom resource has changed": {&trains, "", failedTest, patch("example.com/v1alpha2/namespaces/shop/trains"), "", func(err error) bool {
+			return apierrors.IsConflict(err) && strings.Contains(err.Error(), `trains.example.com "web"`)
+		}},
+		"something else, in spite of it": {nil, "", func() (int, any) { return stored(3) }, patch(deployments), "", func(err error) bool { return !apierrors.IsConflict(err) }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -78,12 +96,17 @@ func TestWhatIsSent(t *testing.T) {
 				}
 			}))
 			defer server.Close()
-			client, err := kubernetes.NewForConfig(&rest.Config{Host: server.URL, ContentConfig: rest.ContentConfig{ContentType: "application/json"}})
+			// The other clients speak protobuf where they can.
+			scales, err := NewScales(&rest.Config{Host: server.URL, ContentConfig: rest.ContentConfig{ContentType: "application/vnd.kubernetes.protobuf"}})
 			if err != nil {
 				t.Fatal(err)
 			}
-			w := &annotations.Workload{Key: annotations.DeploymentKey("shop", "web"), UID: "u1", Version: c.version, Replicas: 2}
-			version, err := NewScales(client).Scale(t.Context(), w, 5)
+			w := annotations.OfDeployment(&appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web"}})
+			if c.kind != nil {
+				w = c.kind.Read(&unstructured.Unstructured{Object: map[string]any{"metadata": map[string]any{"namespace": "shop", "name": "web"}}})
+			}
+			w.UID, w.Version, w.Replicas = "u1", c.version, 2
+			version, err := scales.Scale(t.Context(), w, 5)
 			if sent != c.want {
 				t.Errorf("sent %s\nwant %s", sent, c.want)
 			}

@@ -71,7 +71,7 @@ func newResting(b *testing.B, pods int, pairs map[string]string) *Scaler {
 	now := noon.Add(2 * time.Second)
 	observer := Observer{Workloads: s, Surroundings: s, Samples: s, Defaults: annotations.DefaultDefaults(), Rules: recommend.DefaultRules(),
 		Now: func() time.Time { return now }}
-	return New(Deps{Observer: observer, Scales: NewScales(nil), Events: record.NewFakeRecorder(1), Telemetry: NewTelemetry(prometheus.NewRegistry()), Log: zap.NewNop()})
+	return New(Deps{Observer: observer, Events: record.NewFakeRecorder(1), Telemetry: NewTelemetry(prometheus.NewRegistry()), Log: zap.NewNop()})
 }
 
 const (

@@ -16,7 +16,7 @@ const goesOn = 30 * time.Second
 // conflicts are the refused writes of a workload since the last one that was not. The zero value is none.
 //
 // After the first conflict the decision is made again on the cache, which should have the other change by then. If the cache has not
-// moved, or the next write conflicts as well, the decision is made on the live Deployment, and the write depends only on its UID and
+// moved, or the next write conflicts as well, the decision is made on the live object, and the write depends only on its UID and
 // its number of replicas. Otherwise frequent changes of a label, on a slow API server, would keep the workload from being scaled for
 // ever.
 //
@@ -52,7 +52,7 @@ func (c *conflicts) contended(cached string) bool {
 	return c.met > 1 || c.met == 1 && c.version == cached
 }
 
-// condition is the Deployment as a write is conditional on it: see Scales.
+// condition is the workload as a write is conditional on it: see Scales.
 func (c *conflicts) condition(w *annotations.Workload) *annotations.Workload {
 	if !c.patches(w.Version) {
 		return w

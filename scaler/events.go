@@ -10,7 +10,7 @@ import (
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 )
 
-// Reasons of the Events on a Deployment. Where the HPA controller has a reason for the same thing, it is the same.
+// Reasons of the Events on a workload. Where the HPA controller has a reason for the same thing, it is the same.
 const (
 	// EventSuccessfulRescale: replicas were written.
 	EventSuccessfulRescale = "SuccessfulRescale"
@@ -37,7 +37,7 @@ const (
 	// EventInvalidAnnotations: the annotations have errors, or name a container that is not there; nothing is decided until that
 	// changes.
 	EventInvalidAnnotations = annotations.FoundInvalid
-	// EventConflictingAutoscaler: a HorizontalPodAutoscaler or a KEDA ScaledObject scales the same Deployment; nothing is
+	// EventConflictingAutoscaler: a HorizontalPodAutoscaler or a KEDA ScaledObject scales the same workload; nothing is
 	// decided while it does.
 	EventConflictingAutoscaler = annotations.FoundConflict
 	// EventAnnotationWarning: the workload is scaled, but perhaps not as meant, or only for as long as something else stays as it
@@ -48,12 +48,12 @@ const (
 	// EventScalingDisabled: replicas is 0, which pauses autoscaling.
 	EventScalingDisabled = recommend.ActiveDisabled
 	// EventNodeClockOff: the clock of a node is more than a minute ahead or behind. That does not change how its pods are scaled. It is told
-	// once for each node, on the first Deployment that shows it.
+	// once for each node, on the first workload that shows it.
 	EventNodeClockOff = "NodeClockOff"
 	// EventReplicasOverwritten: somebody else sets the replicas again and again, soon after mini-hpa has taken it back, or for the third
 	// time in an hour. mini-hpa waits longer each time before it tries again, up to 20 sync periods, and less once the replicas stay.
 	EventReplicasOverwritten = "ReplicasOverwritten"
-	// EventSecondInstallation: another controller writes replicas under the name mini-hpa; told once, on one Deployment.
+	// EventSecondInstallation: another controller writes replicas under the name mini-hpa; told once, on one workload.
 	EventSecondInstallation = "SecondInstallation"
 	// EventReplicasNotComing: replicas that are asked for do not come, for a sync period because the API server refuses their pods (a
 	// quota, most often), or for a minute because no node takes them. They stay asked for, but while pods are refused no more are.

@@ -29,15 +29,15 @@ type Explanation struct {
 func Explain(ctx context.Context, o Observer, key annotations.Key) (Explanation, error) {
 	w := o.Workloads.Workload(key)
 	if w == nil {
-		return Explanation{}, fmt.Errorf("deployment %s does not exist", key.NamespacedName())
+		return Explanation{}, fmt.Errorf("%s does not exist", key.Title())
 	}
 	if !annotations.Selected(w.Annotations) {
-		return Explanation{}, fmt.Errorf("deployment %s has no %s annotation: it is not autoscaled", key.NamespacedName(), annotations.Prefix)
+		return Explanation{}, fmt.Errorf("%s has no %s annotation: it is not autoscaled", key.Title(), annotations.Prefix)
 	}
 	v := o.Review(w, o.Surroundings.Surroundings(key))
 	e := Explanation{Key: key, Policy: v.Policy, Warnings: v.Warnings}
 	if len(v.Problems) > 0 {
-		return e, fmt.Errorf("deployment %s cannot be autoscaled: %w", key.NamespacedName(), v.Problems.ToAggregate())
+		return e, fmt.Errorf("%s cannot be autoscaled: %w", key.Title(), v.Problems.ToAggregate())
 	}
 	said, err := fetchAll(ctx, o.Answers, o.Questions(w, v.Policy))
 	if err != nil {

@@ -53,7 +53,7 @@ func (st *state) news(about topic, now string) bool {
 	return now != ""
 }
 
-// attempt is a decision that was sent for a Deployment as of a resourceVersion.
+// attempt is a decision that was sent for a workload as of a resourceVersion.
 type attempt struct {
 	version  string
 	decision recommend.Decision
@@ -70,7 +70,7 @@ type memory struct {
 	workloads map[annotations.Key]*state
 }
 
-// recall returns what is remembered of the Deployment, and whether the key is new. A new Deployment under an old name
+// recall returns what is remembered of the workload, and whether the key is new. A new object under an old name
 // starts afresh.
 func (m *memory) recall(key annotations.Key, w *annotations.Workload) (*state, bool) {
 	m.mu.Lock()

@@ -229,6 +229,8 @@ func question(w *annotations.Workload, m *annotations.Metric) (metrics.Question,
 	var id autoscalingv2.MetricIdentifier
 	var err error
 	switch {
+	case spec.Pods != nil && w.Selector == nil: // an empty one would ask about all pods of the namespace
+		return q, fmt.Errorf("the scale of %s has no selector, by which the metrics API is asked about its pods", w.Title())
 	case spec.Pods != nil:
 		id = spec.Pods.Metric
 		q.Pods, err = text(w.Selector)
@@ -238,7 +240,7 @@ func question(w *annotations.Workload, m *annotations.Metric) (metrics.Question,
 		id = spec.External.Metric
 	}
 	if err != nil {
-		return q, fmt.Errorf("the Deployment's selector: %w", err)
+		return q, fmt.Errorf("the workload's selector: %w", err)
 	}
 	q.Metric = id.Name
 	if id.Selector != nil { // without a selector a metric has all series, but no pods are selected

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	custommetricsv1beta2 "k8s.io/metrics/pkg/apis/custom_metrics/v1beta2"
 	externalmetricsv1beta1 "k8s.io/metrics/pkg/apis/external_metrics/v1beta1"
 
@@ -293,5 +295,20 @@ func TestAWorkloadThatNobodyScalesAsksNothing(t *testing.T) {
 				t.Errorf("asked for %v", c.asked)
 			}
 		})
+	}
+}
+
+// TestWithoutASelectorNoPodsAreAskedAbout: a custom resource's scale may have none, and the metrics API takes an empty one for all pods of
+// the namespace.
+func TestWithoutASelectorNoPodsAreAskedAbout(t *testing.T) {
+	m := &annotations.Metric{Spec: autoscalingv2.MetricSpec{Type: autoscalingv2.PodsMetricSourceType, Pods: &autoscalingv2.PodsMetricSource{
+		Metric: autoscalingv2.MetricIdentifier{Name: "requests"}}}}
+	w := &annotations.Workload{Key: annotations.Key{Kind: schema.GroupKind{Group: "example.com", Kind: "Train"}, Namespace: "shop", Name: "web"}}
+	if q, err := question(w, m); err == nil || !strings.Contains(err.Error(), "train shop/web has no selector") {
+		t.Errorf("asked %+v, error %v", q, err)
+	}
+	w.Selector = &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}
+	if q, err := question(w, m); err != nil || q.Pods != "app=web" {
+		t.Errorf("asked %+v, error %v", q, err)
 	}
 }

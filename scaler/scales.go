@@ -6,14 +6,16 @@ import (
 	"fmt"
 	"net/http"
 
-	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/scale"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 )
@@ -34,19 +36,59 @@ var ErrNotLeading = errors.New("this process may no longer write: it has not ren
 var ErrNotSent = fmt.Errorf("not sent: %w", ErrNotLeading)
 
 // scaleWriter writes through the scale subresource.
-type scaleWriter struct{ client kubernetes.Interface }
+type scaleWriter struct{ client rest.Interface }
 
-// NewScales writes through the /scale subresource of Deployments as field manager "mini-hpa".
-func NewScales(client kubernetes.Interface) Scales { return scaleWriter{client} }
+// NewScales writes through the /scale subresource of any kind as field manager "mini-hpa". It speaks JSON: client-go's scale client does,
+// and the scale of a custom resource has no other encoding. The config stays as it is; an error says why there is no client for it.
+func NewScales(config *rest.Config) (Scales, error) {
+	own := rest.CopyConfig(config)
+	own.ContentType, own.AcceptContentTypes = runtime.ContentTypeJSON, runtime.ContentTypeJSON
+	own.GroupVersion, own.NegotiatedSerializer = &schema.GroupVersion{}, scheme.Codecs.WithoutConversion()
+	client, err := rest.RESTClientFor(own)
+	if err != nil {
+		return nil, fmt.Errorf("cannot make the client that writes scales: %w", err)
+	}
+	return scaleWriter{client}, nil
+}
+
+// kindOf is the kind of a workload as client-go's scale client looks it up, so that nothing has to be asked of the API server.
+type kindOf struct{ schema.GroupVersionResource }
+
+func resourceOf(w *annotations.Workload) (kindOf, error) {
+	version, err := schema.ParseGroupVersion(w.APIVersion)
+	if err != nil {
+		return kindOf{}, fmt.Errorf("the apiVersion %q of %s cannot be read: %w", w.APIVersion, w.Key, err)
+	}
+	return kindOf{version.WithResource(w.Resource)}, nil
+}
+
+// ResourceFor is scale.PreferredResourceMapper's.
+func (k kindOf) ResourceFor(schema.GroupVersionResource) (schema.GroupVersionResource, error) {
+	return k.GroupVersionResource, nil
+}
+
+// ScaleForResource is scale.ScaleKindResolver's: all kinds have the same.
+func (k kindOf) ScaleForResource(schema.GroupVersionResource) (schema.GroupVersionKind, error) {
+	return autoscalingv1.SchemeGroupVersion.WithKind("Scale"), nil
+}
+
+// scales is the scale client for one kind in one namespace.
+func (c scaleWriter) scales(k kindOf, namespace string) scale.ScaleInterface {
+	return scale.New(c.client, k, dynamic.LegacyAPIPathResolverFunc, k).Scales(namespace)
+}
 
 // Scale sends the version that was decided on, without which the write would be unconditional. If somebody on the way has changed the
 // number, that is not a success, even if it was stored.
 func (c scaleWriter) Scale(ctx context.Context, w *annotations.Workload, replicas int32) (string, error) {
+	kind, err := resourceOf(w)
+	if err != nil {
+		return "", err
+	}
 	write := c.update
 	if w.Version == "" {
 		write = c.patch
 	}
-	stored, err := write(ctx, w, replicas)
+	stored, err := write(ctx, kind, w, replicas)
 	if err != nil {
 		return "", err
 	}
@@ -57,25 +99,23 @@ func (c scaleWriter) Scale(ctx context.Context, w *annotations.Workload, replica
 }
 
 // update is conditional on the version.
-func (c scaleWriter) update(ctx context.Context, w *annotations.Workload, replicas int32) (*autoscalingv1.Scale, error) {
-	scale := &autoscalingv1.Scale{
+func (c scaleWriter) update(ctx context.Context, k kindOf, w *annotations.Workload, replicas int32) (*autoscalingv1.Scale, error) {
+	asked := &autoscalingv1.Scale{
 		ObjectMeta: metav1.ObjectMeta{Namespace: w.Namespace, Name: w.Name, UID: w.UID, ResourceVersion: w.Version},
 		Spec:       autoscalingv1.ScaleSpec{Replicas: replicas},
 	}
-	return c.client.AppsV1().Deployments(w.Namespace).UpdateScale(ctx, w.Name, scale, metav1.UpdateOptions{FieldManager: annotations.FieldManager})
+	return c.scales(k, w.Namespace).Update(ctx, k.GroupResource(), asked, metav1.UpdateOptions{FieldManager: annotations.FieldManager})
 }
 
 // patch is conditional on the UID and the replicas. The API server tests them together with its write, which it repeats by itself when
 // others write at the same time.
-func (c scaleWriter) patch(ctx context.Context, w *annotations.Workload, replicas int32) (*autoscalingv1.Scale, error) {
+func (c scaleWriter) patch(ctx context.Context, k kindOf, w *annotations.Workload, replicas int32) (*autoscalingv1.Scale, error) {
 	was := w.Replicas
 	body := fmt.Appendf(nil, `[{"op":"test","path":"/metadata/uid","value":%q},{"op":"test","path":"/spec/replicas","value":%d},{"op":"replace","path":"/spec/replicas","value":%d}]`,
 		w.UID, was, replicas)
-	stored := &autoscalingv1.Scale{}
-	err := c.client.AppsV1().RESTClient().Patch(types.JSONPatchType).Namespace(w.Namespace).Resource("deployments").Name(w.Name).SubResource("scale").
-		VersionedParams(&metav1.PatchOptions{FieldManager: annotations.FieldManager}, scheme.ParameterCodec).Body(body).Do(ctx).Into(stored)
+	stored, err := c.scales(k, w.Namespace).Patch(ctx, k.GroupVersionResource, w.Name, types.JSONPatchType, body, metav1.PatchOptions{FieldManager: annotations.FieldManager})
 	if testFailed(err) {
-		err = apierrors.NewConflict(schema.GroupResource{Group: appsv1.GroupName, Resource: "deployments"}, w.Name, fmt.Errorf("the replicas are no longer %d: %w", was, err))
+		err = apierrors.NewConflict(k.GroupResource(), w.Name, fmt.Errorf("the replicas are no longer %d: %w", was, err))
 	}
 	return stored, err
 }

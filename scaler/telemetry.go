@@ -52,10 +52,10 @@ func NewTelemetry(r prometheus.Registerer) *Telemetry {
 		namesakes: prometheus.NewCounter(prometheus.CounterOpts{Namespace: metricsNamespace, Name: "second_installation_writes_total",
 			Help: "Changes of replicas under the field manager mini-hpa that this process has not written."}),
 		conflicts: prometheus.NewCounter(prometheus.CounterOpts{Namespace: metricsNamespace, Name: "scale_conflicts_total",
-			Help: "Writes of replicas that were refused because somebody else had changed the Deployment meanwhile. They are decided on again."}),
+			Help: "Writes of replicas that were refused because somebody else had changed the object meanwhile. They are decided on again."}),
 		board: newBoard(),
 		clocks: newNodeClocks(prometheus.NewDesc(metricsNamespace+"_node_clock_offset_seconds",
-			"How far the clock of a node is ahead of the controller's, negative if it is behind; of nodes that run pods of autoscaled Deployments and are more than a minute off, absent for others.",
+			"How far the clock of a node is ahead of the controller's, negative if it is behind; of nodes that run pods of autoscaled workloads and are more than a minute off, absent for others.",
 			[]string{"node"}, nil)),
 	}
 	r.MustRegister(t.reconciliations, t.reconciling, t.computations, t.computing, t.conflicts, t.namesakes, t.board, t.clocks)
@@ -150,10 +150,10 @@ type board struct {
 func newBoard() *board {
 	return &board{
 		standings:   map[annotations.Key]standing{},
-		number:      prometheus.NewDesc(metricsNamespace+"_num_horizontal_pod_autoscalers", "Number of autoscaled Deployments; 0 in a standby.", nil, nil),
+		number:      prometheus.NewDesc(metricsNamespace+"_num_horizontal_pod_autoscalers", "Number of autoscaled workloads; 0 in a standby.", nil, nil),
 		min:         shown("min_replicas", "Lower bound of the replicas, by the annotations; absent while they are invalid."),
 		max:         shown("max_replicas", "Upper bound of the replicas, by the annotations; absent while they are invalid."),
-		current:     shown("current_replicas", "Replicas in the Deployment's spec as the last decision saw them."),
+		current:     shown("current_replicas", "Replicas in the workload's spec as the last decision saw them."),
 		desired:     shown("desired_replicas", "Replicas that the last decision asked for."),
 		recommended: shown("recommended_replicas", "Replicas that the metrics and the stabilization windows ask for, before bounds and policies; absent while no metric is valid."),
 		condition:   shown("condition", "Condition as an HPA has it: 1 is true, 0 is false; absent while it is unknown. 'condition' is ScalingActive, AbleToScale or ScalingLimited.", "condition"),

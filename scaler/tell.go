@@ -22,7 +22,7 @@ func (s *Scaler) event(w *annotations.Workload, kind, reason, message string) {
 	}
 	message = cut(message, maxMessage)
 	s.events.Event(w.Reference(), kind, reason, message)
-	s.log.Info(message, zap.Stringer("deployment", w.NamespacedName()), zap.String("reason", reason))
+	s.log.Info(message, zap.Stringer("workload", w.Key), zap.String("reason", reason))
 }
 
 // tellVerdict tells all problems in one Event and all warnings in another.
@@ -190,7 +190,7 @@ func (s *Scaler) tellRival(st *state, w *annotations.Workload, decision recommen
 		"ignoreDifferences in Argo CD), or remove the other autoscaler; to set replicas by hand, set %s to paused first", who, decision.Current, decision.Desired, when, annotations.ModeKey))
 }
 
-// tellClocks tells once of each node whose clock is off, on the Deployment that shows it first, and once when it is right again.
+// tellClocks tells once of each node whose clock is off, on the workload that shows it first, and once when it is right again.
 func (s *Scaler) tellClocks(w *annotations.Workload, changes []clockChange) {
 	for _, change := range changes {
 		if change.right {

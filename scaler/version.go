@@ -10,7 +10,7 @@ import (
 	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
-// Which version of a Deployment is decided on:
+// Which version of a workload is decided on:
 //
 //	the cached one   as a rule
 //	none             while the cache has not told of a version that is known to exist, such as that of an own write
@@ -30,7 +30,7 @@ type Origin interface {
 	Doubt(key annotations.Key, version string)
 }
 
-// version is what is known of the versions of a workload's Deployment.
+// version is what is known of the versions of a workload.
 type version struct {
 	// newest is the newest that is known; "" before there is one. over says that it has been written over since.
 	newest string
@@ -79,7 +79,7 @@ func (v *version) current(ctx context.Context, origin Origin, cached *annotation
 	key := cached.Key
 	live, err := origin.Live(ctx, key)
 	if err != nil {
-		return nil, 0, fmt.Errorf("reading deployment %s, which others change: %w", key.NamespacedName(), err)
+		return nil, 0, fmt.Errorf("reading %s, which others change: %w", key.Title(), err)
 	}
 	if live == nil || live.UID != cached.UID || live.Deleting || !annotations.Selected(live.Annotations) {
 		return nil, lateWatch, nil // the watch will say so

@@ -189,7 +189,11 @@ func TestSomebodyElsesScaleIsNotOverwritten(t *testing.T) {
 	if _, err := shared.client.AppsV1().Deployments(ns).UpdateScale(t.Context(), "web", byHand, metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	scales, w := scaler.NewScales(shared.client), annotations.OfDeployment(seen)
+	scales, err := scaler.NewScales(shared.cluster.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := annotations.OfDeployment(seen)
 	if _, err := scales.Scale(t.Context(), w, 7); !apierrors.IsConflict(err) {
 		t.Errorf("writing on an old resourceVersion: %v, want a conflict", err)
 	}

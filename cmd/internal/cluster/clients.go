@@ -64,7 +64,7 @@ type Clients struct {
 	Watch   kubernetes.Interface // has no deadline: a watch is meant to last
 	Dynamic dynamic.Interface    // watches custom kinds, their definitions, and ScaledObjects
 	Watches *watching.Watches    // what those who watch share
-	Act     kubernetes.Interface // reads one object at a time, and writes scales
+	Act     kubernetes.Interface // reads one object at a time
 	Tell    kubernetes.Interface // writes Events
 	Lead    kubernetes.Interface // writes the lease
 	// Names and revisions read the ReplicaSets, pods and namespace of a Deployment that is about to be refused. Strangers can make the webhook
@@ -123,16 +123,12 @@ func (f *factory) dynamic(c *rest.Config) dynamic.Interface {
 	return client
 }
 
-// Actor is the client that writes scales. The guard sees each request just before it is sent.
-func (a APIFlags) Actor(base *rest.Config, guard transport.WrapperFunc) (kubernetes.Interface, error) {
+// Actor is what the client that writes scales is made from. The guard sees each request just before it is sent.
+func (a APIFlags) Actor(base *rest.Config, guard transport.WrapperFunc) *rest.Config {
 	config := a.Config(base, a.Timeout)
 	config.Wrap(promptly)
 	config.Wrap(guard)
-	client, err := kubernetes.NewForConfig(config)
-	if err != nil {
-		return nil, fmt.Errorf("cannot make the client that writes scales: %w", err)
-	}
-	return client, nil
+	return config
 }
 
 // promptly returns an answer that asks to come again later at once. client-go would try ten times and wait for as long as the answer says,

@@ -105,10 +105,11 @@ func (c *task) control(ctx context.Context, b cli.Build, log *zap.Logger) error 
 		return err
 	}
 	tenure := election.NewTenure(c.election)
-	if api.Act, err = c.api.Actor(t.Config, tenure.Guard); err != nil {
+	scales, err := scaler.NewScales(c.api.Actor(t.Config, tenure.Guard))
+	if err != nil {
 		return err
 	}
-	p, err := c.assemble(b, api, tenure, log)
+	p, err := c.assemble(b, api, tenure, scales, log)
 	if err != nil {
 		return err
 	}
@@ -169,7 +170,7 @@ func (p *process) reconcile(ctx context.Context, key annotations.Key) (time.Dura
 }
 
 // assemble connects the rooms of the house: informers, feed and readers observe, the scaler decides and acts, the leadership says when.
-func (c *task) assemble(b cli.Build, api cluster.Clients, tenure *election.Tenure, log *zap.Logger) (*process, error) {
+func (c *task) assemble(b cli.Build, api cluster.Clients, tenure *election.Tenure, scales scaler.Scales, log *zap.Logger) (*process, error) {
 	var err error
 	p := &process{ports: &ports{log: log}, workers: c.workers, telemetry: newTelemetry(b), log: log}
 	cluster.LogReach(api.Watches, log)
@@ -201,12 +202,12 @@ func (c *task) assemble(b cli.Build, api cluster.Clients, tenure *election.Tenur
 		p.endRecording()
 		return nil, err
 	}
-	p.scaler = c.scaler(p, api)
+	p.scaler = c.scaler(p, api, tenure.Scales(scales))
 	return p, nil
 }
 
 // scaler makes the one who decides. From here on there is something to flush.
-func (c *task) scaler(p *process, api cluster.Clients) *scaler.Scaler {
+func (c *task) scaler(p *process, api cluster.Clients, scales scaler.Scales) *scaler.Scaler {
 	events, end := scaler.NewEventWriter(api.Tell.CoreV1(), p.budget)
 	p.flush = func() {
 		end()
@@ -215,7 +216,7 @@ func (c *task) scaler(p *process, api cluster.Clients) *scaler.Scaler {
 	deps := scaler.Deps{
 		Observer: scaler.Observer{Workloads: p.set, Surroundings: p.ports.neighbors, Samples: p.feed, Answers: p.readers,
 			Defaults: c.decision.Defaults, Rules: c.decision.Rules, Now: time.Now},
-		Origin: p.set, Scales: p.leadership.Tenure.Scales(scaler.NewScales(api.Act)), Events: events, Budget: p.budget,
+		Origin: p.set, Scales: scales, Events: events, Budget: p.budget,
 		Telemetry: scaler.NewTelemetry(p.telemetry.registry), Log: p.log.Named("scaler"),
 	}
 	if p.traces != nil {

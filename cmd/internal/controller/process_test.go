@@ -83,7 +83,7 @@ func newCluster(t *testing.T) *controlled {
 	task.election.Enabled = false
 	task.serve = serveFlags{metrics: cli.NoAddress, probes: cli.NoAddress}
 	p, err := task.assemble(cli.Build{}, cluster.Clients{Watches: watching.NewWatches("", nil), Watch: c.client, Dynamic: dynamicfake.NewSimpleDynamicClient(runtime.NewScheme()),
-		Act: c.client, Tell: c.client, Lead: c.client, Samples: c.samples, Deadline: time.Second}, election.NewTenure(task.election), zap.New(core))
+		Act: c.client, Tell: c.client, Lead: c.client, Samples: c.samples, Deadline: time.Second}, election.NewTenure(task.election), nil, zap.New(core))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -36,9 +36,9 @@ func (r *recordFlags) start(p *process) (*trace.Recorder, error) {
 		switch {
 		case !p.budget.Take(key, "record"):
 		case err != nil:
-			log.Warn("cannot record; scaling goes on", zap.Stringer("deployment", key.NamespacedName()), zap.Error(err))
+			log.Warn("cannot record; scaling goes on", zap.Stringer("workload", key), zap.Error(err))
 		default:
-			log.Info("recording works again", zap.Stringer("deployment", key.NamespacedName()))
+			log.Info("recording works again", zap.Stringer("workload", key))
 		}
 	})
 }

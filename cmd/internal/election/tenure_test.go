@@ -13,6 +13,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
@@ -141,12 +142,16 @@ func TestNothingIsSentAfterTheTenure(t *testing.T) {
 		http.Error(w, "try again", http.StatusTooManyRequests)
 	}))
 	defer server.Close()
-	client, err := cluster.DefaultAPIFlags().Actor(&rest.Config{Host: server.URL}, tenure.Guard)
+	acting := cluster.DefaultAPIFlags().Actor(&rest.Config{Host: server.URL}, tenure.Guard)
+	scales, err := scaler.NewScales(acting)
 	if err != nil {
 		t.Fatal(err)
 	}
-	scales := scaler.NewScales(client)
-	w := &annotations.Workload{Key: annotations.DeploymentKey("default", "web")}
+	client, err := kubernetes.NewForConfig(acting)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &annotations.Workload{Key: annotations.DeploymentKey("default", "web"), APIVersion: "apps/v1", Resource: "deployments"}
 	if _, err := scales.Scale(t.Context(), w, 5); !errors.Is(err, scaler.ErrNotLeading) || sent.Load() != 0 {
 		t.Errorf("without a tenure: %v, %d requests", err, sent.Load())
 	}

@@ -1,9 +1,14 @@
 package trace
 
 import (
+	"encoding/json"
+	"fmt"
+	"slices"
+
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	custommetricsv1beta2 "k8s.io/metrics/pkg/apis/custom_metrics/v1beta2"
 	externalmetricsv1beta1 "k8s.io/metrics/pkg/apis/external_metrics/v1beta1"
 
@@ -77,9 +82,11 @@ func (v externalValue) whole() externalmetricsv1beta1.ExternalMetricValue {
 	return v.ExternalMetricValue
 }
 
-type deployment struct {
-	appsv1.Deployment
-	Spec struct {
+// appsObject is a workload of a kind of group apps. All of them have these fields.
+type appsObject struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata"`
+	Spec              struct {
 		Replicas *int32                `json:"replicas"`
 		Selector *metav1.LabelSelector `json:"selector"`
 		Template struct {
@@ -89,10 +96,65 @@ type deployment struct {
 	} `json:"spec"`
 }
 
-func (d *deployment) whole() *annotations.Workload {
-	d.Deployment.Spec = appsv1.DeploymentSpec{Replicas: d.Spec.Replicas, Selector: d.Spec.Selector,
-		Template: corev1.PodTemplateSpec{ObjectMeta: d.Spec.Template.ObjectMeta, Spec: d.Spec.Template.Spec.Spec()}}
-	return annotations.OfDeployment(&d.Deployment)
+func (o *appsObject) whole() *annotations.Workload {
+	template := corev1.PodTemplateSpec{ObjectMeta: o.Spec.Template.ObjectMeta, Spec: o.Spec.Template.Spec.Spec()}
+	switch o.Kind {
+	case "StatefulSet":
+		return annotations.OfStatefulSet(&appsv1.StatefulSet{ObjectMeta: o.ObjectMeta,
+			Spec: appsv1.StatefulSetSpec{Replicas: o.Spec.Replicas, Selector: o.Spec.Selector, Template: template}})
+	case "ReplicaSet":
+		return annotations.OfReplicaSet(&appsv1.ReplicaSet{ObjectMeta: o.ObjectMeta,
+			Spec: appsv1.ReplicaSetSpec{Replicas: o.Spec.Replicas, Selector: o.Spec.Selector, Template: template}})
+	}
+	return annotations.OfDeployment(&appsv1.Deployment{ObjectMeta: o.ObjectMeta,
+		Spec: appsv1.DeploymentSpec{Replicas: o.Spec.Replicas, Selector: o.Spec.Selector, Template: template}})
+}
+
+// customObject is a workload of another kind, in the form of a Recorder or in its own: what has another type there than in group apps is
+// not read, and its replicas may be elsewhere, but no decision depends on these.
+type customObject struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata"`
+	Spec              map[string]any `json:"spec"`
+}
+
+func (o *customObject) whole() *annotations.Workload {
+	kind := annotations.Kind{GroupVersionKind: o.GroupVersionKind(), ReplicasPath: ".spec.replicas", SelectorPath: ".spec.selector"}
+	read := &unstructured.Unstructured{Object: map[string]any{"spec": o.Spec}}
+	read.SetNamespace(o.Namespace)
+	read.SetName(o.Name)
+	read.SetUID(o.UID)
+	read.SetAnnotations(o.Annotations)
+	w := kind.Read(read)
+	if members, ok := o.Spec["selector"].(map[string]any); ok {
+		selector := &metav1.LabelSelector{}
+		if text, err := json.Marshal(members); err == nil && json.Unmarshal(text, selector) == nil {
+			w.Selector = selector
+		}
+	}
+	return w
+}
+
+// scalable says what keeps objects of a kind from being the workload of a trace: those of the core group have no scale subresource, apart
+// from ReplicationControllers, which mini-hpa does not scale. A kind that is not named is a Deployment.
+func scalable(t metav1.TypeMeta) error {
+	const want = "want one with a scale subresource, such as a Deployment"
+	switch group := t.GroupVersionKind().Group; {
+	case t.Kind == "" || inApps(t):
+		return nil
+	case t.APIVersion == "":
+		return fmt.Errorf("the workload is a %q without an apiVersion; %s", t.Kind, want)
+	case group == "":
+		return fmt.Errorf("the workload is a %q (apiVersion %q); %s", t.Kind, t.APIVersion, want)
+	}
+	return nil
+}
+
+// inApps says whether a kind is one of those that are built in; of these the apiVersion may be missing, as in lists of kubectl.
+func inApps(t metav1.TypeMeta) bool {
+	return slices.ContainsFunc(annotations.Builtin(), func(k annotations.Kind) bool {
+		return k.Kind == t.Kind && (t.APIVersion == "" || t.GroupVersionKind().Group == k.Group)
+	})
 }
 
 // each converts the items of a list; nil stays nil.

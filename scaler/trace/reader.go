@@ -14,7 +14,7 @@ import (
 	"time"
 	"unicode"
 
-	appsv1 "k8s.io/api/apps/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
@@ -114,25 +114,43 @@ func (t *Reader) Next() (recommend.Snapshot, error) {
 func (t *Reader) header() error {
 	text, err := t.read()
 	if errors.Is(err, io.EOF) {
-		return errors.New(`the trace is empty; want a header {"workload": <Deployment>}`)
+		return errors.New(`the trace is empty; want a header {"workload": <object>}`)
 	}
 	if err != nil {
 		return err
 	}
-	var h struct {
-		Workload *deployment `json:"workload"`
+	var of struct {
+		Workload *metav1.TypeMeta `json:"workload"`
 	}
-	if err := decode(text, &h); err != nil {
+	if err := decode(text, &of); err != nil {
 		return err
 	}
-	if h.Workload == nil {
-		return errors.New(`the header has no workload; want {"workload": <Deployment>}`)
+	if of.Workload == nil {
+		return errors.New(`the header has no workload; want {"workload": <object>}`)
 	}
-	if kind := h.Workload.Kind; kind != "" && kind != "Deployment" {
-		return fmt.Errorf("the workload is a %q; want a Deployment", kind)
+	if err := scalable(*of.Workload); err != nil {
+		return err
 	}
-	t.workload = h.Workload.whole()
-	return nil
+	if of.Workload.Kind == "" || inApps(*of.Workload) {
+		t.workload, err = workloadOf[appsObject](text)
+	} else {
+		t.workload, err = workloadOf[customObject](text)
+	}
+	return err
+}
+
+// workloadOf reads the workload of a header in a form.
+func workloadOf[T any, P interface {
+	*T
+	whole() *annotations.Workload
+}](text []byte) (*annotations.Workload, error) {
+	var h struct {
+		Workload T `json:"workload"`
+	}
+	if err := decode(text, &h); err != nil {
+		return nil, err
+	}
+	return P(&h.Workload).whole(), nil
 }
 
 // read returns the next line that is not blank; it is valid until the next call. The error is io.EOF after the last line.
@@ -165,11 +183,6 @@ func (t *Reader) readLine() ([]byte, error) {
 			return nil, fmt.Errorf("cannot read: %w", err)
 		}
 	}
-}
-
-// header is the first line of a trace.
-type header struct {
-	Workload *appsv1.Deployment `json:"workload"`
 }
 
 // observation decodes one line and makes sure that the recommender can rely on what it says.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path"
 	"slices"
 	"strings"
 	"time"
@@ -40,7 +39,8 @@ func DefaultLimits() Limits { return Limits{File: 8 << 20, Files: 6, Total: 1 <<
 // store is the directory of a Recorder. Files are opened for one append each, so that there may be more workloads than
 // a process may have open files, and one that somebody has removed is simply begun anew.
 //
-//	DIR/<namespace>/<name>_<time of its first observation>.trace.jsonl
+//	DIR/<namespace>/<name>_<time of its first observation>.trace.jsonl                 a Deployment
+//	DIR/<namespace>/<name>_<kind>.<group>_<time of its first observation>.trace.jsonl  another kind
 type store struct {
 	root    *os.Root
 	limits  Limits
@@ -104,8 +104,7 @@ func (s *store) found(name string, entry fs.DirEntry) error {
 	if err != nil {
 		return err
 	}
-	workload := annotations.DeploymentKey(namespaceOf(name), path.Base(parts[1])) // of a long name there is no such workload
-	s.files = append(s.files, &file{path: name, base: parts[1], stamp: parts[2], size: info.Size(), workload: workload})
+	s.files = append(s.files, &file{path: name, base: parts[1], stamp: parts[2], size: info.Size(), workload: workloadAt(parts[1])})
 	s.total += info.Size()
 	return nil
 }

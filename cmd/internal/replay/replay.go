@@ -189,7 +189,7 @@ func (j job) compare(r *trace.Reader) (*comparison, error) {
 	workload := r.Workload()
 	recorded, when := workload.Annotations, ""
 	changed := j.task.set.Apply(recorded)
-	c := &comparison{title: fmt.Sprintf("%s: deployment %s/%s", j.name, workload.Namespace, workload.Name), settings: j.task.set.Words()}
+	c := &comparison{title: fmt.Sprintf("%s: %s", j.name, workload.Title()), settings: j.task.set.Words()}
 	if changed != nil && (j.task.output == "json" || !annotations.Selected(recorded)) {
 		recorded, changed, when = changed, nil, withSet
 	}

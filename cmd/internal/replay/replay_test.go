@@ -103,7 +103,7 @@ func TestReplayOfWhatCannotBeRead(t *testing.T) {
 		"nothing":  {nil, 0, "mini-hpa replay: nothing to replay; want at least one FILE, or - for standard input\n" + hint},
 		"no file":  {[]string{"nowhere"}, 0, "mini-hpa replay: cannot read \"nowhere\": no such file or directory\n"},
 		"cut off":  {[]string{"cut"}, 2, "mini-hpa replay: cannot read \"cut\": line 4: the line is cut off: unexpected end of JSON input\n"},
-		"stdin":    {[]string{"-"}, 0, "mini-hpa replay: cannot read standard input: line 1: the trace is empty; want a header {\"workload\": <Deployment>}\n"},
+		"stdin":    {[]string{"-"}, 0, "mini-hpa replay: cannot read standard input: line 1: the trace is empty; want a header {\"workload\": <object>}\n"},
 		"the rest": {[]string{"nowhere", "good", "cut"}, 3, "mini-hpa replay: cannot read \"nowhere\": no such file or directory\n  cannot read \"cut\": line 4: the line is cut off: unexpected end of JSON input\n"},
 		"invalid annotations": {[]string{"bad"}, 0, "mini-hpa replay: cannot replay \"bad\": line 1: the workload's annotations are invalid:\n" +
 			"  metadata.annotations[mini-hpa/max]: Invalid value: \"10\": must be at least mini-hpa/min (99)\n"},

@@ -9,10 +9,14 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	externalmetricsv1beta1 "k8s.io/metrics/pkg/apis/external_metrics/v1beta1"
 
+	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler/metrics"
+	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 )
 
 func TestExplainNeitherWritesNorTells(t *testing.T) {
@@ -130,6 +134,33 @@ func TestQuestionsThatAreBrokenOff(t *testing.T) {
 		}
 		if err := said[q].err; err == nil || err.Error() != "the external metrics API was not waited for: context deadline exceeded" {
 			t.Errorf("error %v", err)
+		}
+	})
+}
+
+// TestExplainSeesTimestampsAsTheControllerDoes: an adapter whose clock is six minutes ahead has two series without labels, the second of
+// which is twelve minutes older than the first. By our clock that does not look too old.
+func TestExplainSeesTimestampsAsTheControllerDoes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		readers := asking(func(context.Context, metrics.Question) (metrics.Answer, error) {
+			value := func(at time.Duration) externalmetricsv1beta1.ExternalMetricValue {
+				return externalmetricsv1beta1.ExternalMetricValue{Value: resource.MustParse("20"), Timestamp: metav1.NewTime(time.Now().Add(at))}
+			}
+			return metrics.Answer{External: []externalmetricsv1beta1.ExternalMetricValue{value(6 * time.Minute), value(-6 * time.Minute)}}, nil
+		})
+		defer readers.Close()
+		c := newCluster(t, map[string]string{"max": "10", "metrics": `[{"type":"External","external":{"metric":{"name":"backlog"},"target":{"type":"AverageValue","averageValue":"10"}}}]`})
+		observer := c.scaler.observer
+		observer.Answers, observer.Now = readers, time.Now
+		w := observer.Workloads.Workload(web)
+		policy := observer.Review(w, annotations.Surroundings{}).Policy
+		observer.Observe(w, policy, time.Time{})
+		synctest.Wait()
+		seen, _ := observer.Observe(w, policy, time.Time{})
+		want, _ := observer.Rules.Recommend(policy, seen, recommend.Unremembered(policy, seen))
+		got, err := Explain(t.Context(), observer, web)
+		if diff := cmp.Diff(seen.Taken, got.Snapshot.Taken); err != nil || diff != "" || want.Desired != 1 || got.Decision.Desired != want.Desired {
+			t.Errorf("error %v; %d replicas, want %d as the controller, which is 1; taken (-controller +explain):\n%s", err, got.Decision.Desired, want.Desired, diff)
 		}
 	})
 }

@@ -306,7 +306,7 @@ func (r *Readers) answered(i *inquiry, answer Answer, slow bool, err error) []an
 		err = full
 	}
 	if err == nil {
-		i.stamp(&answer)
+		i.stamps, answer = stamped(i.question, answer, i.stamps)
 	} else {
 		answer = Answer{Asked: answer.Asked}
 	}
@@ -324,16 +324,18 @@ func (r *Readers) answered(i *inquiry, answer Answer, slow bool, err error) []an
 	return keys
 }
 
-// stamp says when the values of the next answer were taken.
-func (i *inquiry) stamp(next *Answer) {
-	if i.question.Type == autoscalingv2.ExternalMetricSourceType {
-		i.stamps, next.Taken = i.stamps.External(next.External, next.Asked)
+// stamped says when the values of an answer were taken, and has their stamps; before are those of the answer before.
+func stamped(q Question, a Answer, before clock.Log) (clock.Log, Answer) {
+	if q.Type == autoscalingv2.ExternalMetricSourceType {
+		before, a.Taken = before.External(a.External, a.Asked)
 	} else {
-		i.stamps, next.Taken = i.stamps.Custom(next.Custom, next.Asked)
+		before, a.Taken = before.Custom(a.Custom, a.Asked)
 	}
+	return before, a
 }
 
-// Fetch asks now and waits for the answer, which is not kept, until ctx ends or the Timeout has passed.
+// Fetch asks now and waits for the answer, which is not kept, until ctx ends or the Timeout has passed. It is like the first answer to Ask:
+// nothing is known of the clock that has stamped its values.
 func (r *Readers) Fetch(parent context.Context, q Question) (Answer, error) {
 	asked := time.Now()
 	ctx, cancel := context.WithTimeout(parent, r.config.Timeout)
@@ -358,7 +360,9 @@ func (r *Readers) Fetch(parent context.Context, q Question) (Answer, error) {
 	if err != nil && parent.Err() != nil {
 		err = fmt.Errorf("the %s was not waited for: %w", r.config.Sources[q.Source], context.Cause(parent))
 	}
-	answer.Asked = asked
+	if answer.Asked = asked; err == nil {
+		_, answer = stamped(q, answer, nil)
+	}
 	return answer, err
 }
 

@@ -358,11 +358,11 @@ func TestTelemetryCountsAsTheHPADoes(t *testing.T) {
 	want := `
 # HELP mini_hpa_desired_replicas Replicas that the last decision asked for.
 # TYPE mini_hpa_desired_replicas gauge
-mini_hpa_desired_replicas{hpa_name="web",namespace="default"} 10
+mini_hpa_desired_replicas{hpa_name="web",kind="Deployment",namespace="default"} 10
 # HELP mini_hpa_metric_computation_total Number of metric computations. 'action' is scale_up, scale_down or none; 'error' is spec (the annotations, the pod template or another autoscaler), internal or none.
 # TYPE mini_hpa_metric_computation_total counter
 mini_hpa_metric_computation_total{action="scale_up",error="none",metric_type="Resource"} 2
-# HELP mini_hpa_num_horizontal_pod_autoscalers Number of autoscaled Deployments; 0 in a standby.
+# HELP mini_hpa_num_horizontal_pod_autoscalers Number of autoscaled workloads; 0 in a standby.
 # TYPE mini_hpa_num_horizontal_pod_autoscalers gauge
 mini_hpa_num_horizontal_pod_autoscalers 1
 # HELP mini_hpa_reconciliations_total Number of reconciliations. 'action' is scale_up, scale_down or none; 'error' is spec (the annotations, the pod template or another autoscaler), internal or none.

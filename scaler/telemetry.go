@@ -8,6 +8,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
+	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
@@ -15,7 +17,7 @@ import (
 
 // Telemetry is the Prometheus metrics of the reconciler. Names and labels are those of the HPA controller
 // (podautoscaler/monitor/metrics.go) with mini_hpa for its subsystem, so that dashboards need only the prefix changed;
-// the label hpa_name holds the Deployment's name.
+// the label hpa_name holds the workload's name, and kind its kind.
 type Telemetry struct {
 	reconciliations, computations *prometheus.CounterVec
 	reconciling, computing        *prometheus.HistogramVec
@@ -166,7 +168,7 @@ func newBoard() *board {
 
 // shown describes a metric of one workload.
 func shown(name, help string, labels ...string) *prometheus.Desc {
-	return prometheus.NewDesc(metricsNamespace+"_"+name, help, append([]string{"namespace", "hpa_name"}, labels...), nil)
+	return prometheus.NewDesc(metricsNamespace+"_"+name, help, append([]string{"namespace", "kind", "hpa_name"}, labels...), nil)
 }
 
 // Describe implements prometheus.Collector.
@@ -184,8 +186,8 @@ func (b *board) Collect(c chan<- prometheus.Metric) {
 	c <- prometheus.MustNewConstMetric(b.number, prometheus.GaugeValue, float64(len(standings)))
 	active, able, limited := label("condition", "ScalingActive"), label("condition", "AbleToScale"), label("condition", "ScalingLimited")
 	for key, s := range standings {
-		name, namespace := label("hpa_name", key.Name), label("namespace", key.Namespace)
-		own := []*dto.LabelPair{name, namespace}
+		name, kind, namespace := label("hpa_name", key.Name), label("kind", kindLabel(key.Kind)), label("namespace", key.Namespace)
+		own := []*dto.LabelPair{name, kind, namespace}
 		show := func(desc *prometheus.Desc, f figure, labels ...*dto.LabelPair) {
 			if f.known {
 				c <- &gauge{desc: desc, labels: labels, value: float64(f.value)}
@@ -196,13 +198,22 @@ func (b *board) Collect(c chan<- prometheus.Metric) {
 		show(b.current, s.current, own...)
 		show(b.desired, s.desired, own...)
 		show(b.recommended, s.recommended, own...)
-		show(b.condition, s.active, active, name, namespace)
-		show(b.condition, s.able, able, name, namespace)
-		show(b.condition, s.limited, limited, name, namespace)
-		show(b.mode, figure{1, s.mode != ""}, name, label("mode", string(s.mode)), namespace)
+		show(b.condition, s.active, active, name, kind, namespace)
+		show(b.condition, s.able, able, name, kind, namespace)
+		show(b.condition, s.limited, limited, name, kind, namespace)
+		show(b.mode, figure{1, s.mode != ""}, name, kind, label("mode", string(s.mode)), namespace)
 		show(b.missing, s.missing, own...)
 		show(b.pause, s.pause, own...)
 	}
+}
+
+// kindLabel is the kind alone for those of Kubernetes, and with its group for others: two groups may have a kind of the same name, and two
+// equal series would fail the whole scrape.
+func kindLabel(kind schema.GroupKind) string {
+	if kind.Group == appsv1.GroupName {
+		return kind.Kind
+	}
+	return kind.String()
 }
 
 // gauge is one series. Those of a workload share its labels: with copies for each, as prometheus.NewConstMetric makes them, a scrape

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
@@ -35,7 +36,7 @@ func standings(t *testing.T, b *board) []string {
 			for _, pair := range metric.GetLabel() {
 				labels[pair.GetName()] = pair.GetValue()
 			}
-			if labels["namespace"] != "default" || labels["hpa_name"] != "web" {
+			if labels["namespace"] != "default" || labels["hpa_name"] != "web" || labels["kind"] != "Deployment" {
 				t.Errorf("%s has labels %v, want those of the workload", family.GetName(), labels)
 			}
 			which := labels["condition"] + labels["mode"]
@@ -140,7 +141,7 @@ func TestTheBoardForgets(t *testing.T) {
 		t.Errorf("%d series are left of a process that does not lead", n)
 	}
 	if err := testutil.CollectAndCompare(telemetry.board, strings.NewReader("# HELP mini_hpa_num_horizontal_pod_autoscalers Number of autoscaled "+
-		"Deployments; 0 in a standby.\n# TYPE mini_hpa_num_horizontal_pod_autoscalers gauge\nmini_hpa_num_horizontal_pod_autoscalers 0\n")); err != nil {
+		"workloads; 0 in a standby.\n# TYPE mini_hpa_num_horizontal_pod_autoscalers gauge\nmini_hpa_num_horizontal_pod_autoscalers 0\n")); err != nil {
 		t.Error(err)
 	}
 	if n := testutil.ToFloat64(telemetry.reconciliations.WithLabelValues("scale_up", "none")); n != 2 {
@@ -214,5 +215,34 @@ func TestEachLookIsShown(t *testing.T) {
 	c.annotate(nil)
 	if c.reconcile(tick); len(standings(t, c.scaler.telemetry.board)) != 0 {
 		t.Error("a Deployment without annotations is still shown")
+	}
+}
+
+// TestWorkloadsOfOneNameHaveSeriesOfTheirOwn: also where two groups have a kind of the same name. Equal series would fail the whole scrape.
+func TestWorkloadsOfOneNameHaveSeriesOfTheirOwn(t *testing.T) {
+	registry := prometheus.NewPedanticRegistry()
+	telemetry := NewTelemetry(registry)
+	want := []string{"Deployment", "StatefulSet", "Deployment.example.com", "Rollout.argoproj.io"}
+	for _, kind := range []schema.GroupKind{{Group: "apps", Kind: "Deployment"}, {Group: "apps", Kind: "StatefulSet"},
+		{Group: "example.com", Kind: "Deployment"}, {Group: "argoproj.io", Kind: "Rollout"}} {
+		telemetry.observe(outcome{key: annotations.Key{Kind: kind, Namespace: "shop", Name: "web"}, policy: automatic(), decision: grown()})
+	}
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kinds []string
+	for _, family := range families {
+		if family.GetName() != "mini_hpa_desired_replicas" {
+			continue
+		}
+		for _, m := range family.GetMetric() {
+			kinds = append(kinds, m.GetLabel()[1].GetValue())
+		}
+	}
+	slices.Sort(kinds)
+	slices.Sort(want)
+	if diff := cmp.Diff(want, kinds); diff != "" {
+		t.Errorf("kinds (-want +got):\n%s", diff)
 	}
 }

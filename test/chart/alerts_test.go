@@ -22,9 +22,9 @@ const (
 	standby = `namespace="mini-hpa",pod="mini-hpa-75675f5897-b2xkq",job="mini-hpa-metrics",instance="10.0.0.2:8080"`
 	// stranger is somebody else's process in the same namespace.
 	stranger = `namespace="mini-hpa",pod="prometheus-0",job="prometheus",instance="10.0.0.3:8080"`
-	shop     = `namespace="shop",hpa_name="web",pod="mini-hpa-75675f5897-7ci7o",job="mini-hpa-metrics",instance="10.0.0.1:8080"`
+	shop     = `namespace="shop",kind="Deployment",hpa_name="web",pod="mini-hpa-75675f5897-7ci7o",job="mini-hpa-metrics",instance="10.0.0.1:8080"`
 	// after is the same workload as the next leader shows it.
-	after = `namespace="shop",hpa_name="web",pod="mini-hpa-75675f5897-b2xkq",job="mini-hpa-metrics",instance="10.0.0.2:8080"`
+	after = `namespace="shop",kind="Deployment",hpa_name="web",pod="mini-hpa-75675f5897-b2xkq",job="mini-hpa-metrics",instance="10.0.0.2:8080"`
 )
 
 // plot is what happens, and which alerts come of it.
@@ -155,40 +155,40 @@ func plots() map[string]map[string]plot {
 			"a millisecond": {histogram("mini_hpa_webhook_duration_seconds", leader, "0.0005", "0.001"), 30, nil},
 		},
 		"MiniHPAWorkloadLimited": {
-			"more is asked for": {[]string{`mini_hpa_recommended_replicas{` + shop + `} 14x60`, `mini_hpa_max_replicas{` + shop + `} 10x60`}, 45, []string{`hpa_name="web", namespace="shop"`}},
+			"more is asked for": {[]string{`mini_hpa_recommended_replicas{` + shop + `} 14x60`, `mini_hpa_max_replicas{` + shop + `} 10x60`}, 45, []string{`hpa_name="web", kind="Deployment", namespace="shop"`}},
 			"another leader half way through": {[]string{`mini_hpa_recommended_replicas{` + shop + `} 14x20`, `mini_hpa_max_replicas{` + shop + `} 10x20`,
-				`mini_hpa_recommended_replicas{` + after + `} _x20 14x60`, `mini_hpa_max_replicas{` + after + `} _x20 10x60`}, 45, []string{`hpa_name="web", namespace="shop"`}},
+				`mini_hpa_recommended_replicas{` + after + `} _x20 14x60`, `mini_hpa_max_replicas{` + after + `} _x20 10x60`}, 45, []string{`hpa_name="web", kind="Deployment", namespace="shop"`}},
 			"just at the maximum": {[]string{`mini_hpa_recommended_replicas{` + shop + `} 10x60`, `mini_hpa_max_replicas{` + shop + `} 10x60`}, 45, nil},
 			"a peak":              {[]string{`mini_hpa_recommended_replicas{` + shop + `} 5x20 14x60`, `mini_hpa_max_replicas{` + shop + `} 10x60`}, 45, nil},
 			"another one has room": {[]string{`mini_hpa_recommended_replicas{` + shop + `} 14x60`, `mini_hpa_max_replicas{` + shop + `} 20x60`,
-				`mini_hpa_max_replicas{namespace="shop",hpa_name="api"} 10x60`}, 45, nil},
+				`mini_hpa_max_replicas{namespace="shop",kind="Deployment",hpa_name="api"} 10x60`}, 45, nil},
 		},
 		"MiniHPAWorkloadNotActive": {
-			"no metrics":  {[]string{`mini_hpa_condition{condition="ScalingActive",` + shop + `} 0x60`, `mini_hpa_workload_mode{mode="auto",` + shop + `} 1x60`}, 30, []string{`hpa_name="web", namespace="shop"`}},
+			"no metrics":  {[]string{`mini_hpa_condition{condition="ScalingActive",` + shop + `} 0x60`, `mini_hpa_workload_mode{mode="auto",` + shop + `} 1x60`}, 30, []string{`hpa_name="web", kind="Deployment", namespace="shop"`}},
 			"paused":      {[]string{`mini_hpa_condition{condition="ScalingActive",` + shop + `} 0x60`, `mini_hpa_workload_mode{mode="paused",` + shop + `} 1x60`}, 30, nil},
 			"no replicas": {[]string{`mini_hpa_condition{condition="ScalingActive",` + shop + `} 0x60`, `mini_hpa_workload_mode{mode="disabled",` + shop + `} 1x60`}, 30, nil},
 			"pods start":  {[]string{`mini_hpa_condition{condition="ScalingActive",` + shop + `} 1x20 0x5 1x40`, `mini_hpa_workload_mode{mode="auto",` + shop + `} 1x60`}, 30, nil},
 		},
 		"MiniHPAWorkloadInvalid": {
-			"invalid":   {[]string{`mini_hpa_workload_mode{mode="invalid",` + shop + `} 1x60`}, 30, []string{`hpa_name="web", namespace="shop"`}},
+			"invalid":   {[]string{`mini_hpa_workload_mode{mode="invalid",` + shop + `} 1x60`}, 30, []string{`hpa_name="web", kind="Deployment", namespace="shop"`}},
 			"corrected": {[]string{`mini_hpa_workload_mode{mode="invalid",` + shop + `} 1x20 stale`, `mini_hpa_workload_mode{mode="auto",` + shop + `} _x20 1x60`}, 30, nil},
 		},
 		"MiniHPAWorkloadNotWritten": {
-			"refused": {[]string{`mini_hpa_condition{condition="AbleToScale",` + shop + `} 0x60`}, 30, []string{`hpa_name="web", namespace="shop"`}},
+			"refused": {[]string{`mini_hpa_condition{condition="AbleToScale",` + shop + `} 0x60`}, 30, []string{`hpa_name="web", kind="Deployment", namespace="shop"`}},
 			"written": {[]string{`mini_hpa_condition{condition="AbleToScale",` + shop + `} 1x60`, `mini_hpa_condition{condition="ScalingLimited",` + shop + `} 0x60`}, 30, nil},
 		},
 		"MiniHPAWorkloadOverwritten": {
-			"it is fought for":    {[]string{`mini_hpa_overwritten_pause_seconds{` + shop + `} 0x3 15x3 300x60`}, 30, []string{`hpa_name="web", namespace="shop"`}},
-			"somebody is patient": {[]string{`mini_hpa_overwritten_pause_seconds{` + shop + `} 0x60`}, 30, []string{`hpa_name="web", namespace="shop"`}},
+			"it is fought for":    {[]string{`mini_hpa_overwritten_pause_seconds{` + shop + `} 0x3 15x3 300x60`}, 30, []string{`hpa_name="web", kind="Deployment", namespace="shop"`}},
+			"somebody is patient": {[]string{`mini_hpa_overwritten_pause_seconds{` + shop + `} 0x60`}, 30, []string{`hpa_name="web", kind="Deployment", namespace="shop"`}},
 			"it was told, and stopped": {[]string{`mini_hpa_overwritten_pause_seconds{` + shop + `} 15x5 stale`, `mini_hpa_current_replicas{` + shop + `} 12x60`},
 				30, nil},
 		},
 		"MiniHPAWorkloadNotComing": {
-			"a quota":              {[]string{`mini_hpa_missing_replicas{` + shop + `} 4x60`}, 30, []string{`hpa_name="web", namespace="shop"`}},
+			"a quota":              {[]string{`mini_hpa_missing_replicas{` + shop + `} 4x60`}, 30, []string{`hpa_name="web", kind="Deployment", namespace="shop"`}},
 			"a node is on its way": {[]string{`mini_hpa_missing_replicas{` + shop + `} _x10 4x8 stale`}, 30, nil},
 		},
 		"MiniHPAWorkloadPaused": {
-			"for two days":  {[]string{`mini_hpa_workload_mode{mode="paused",` + shop + `} 1x2880`}, 2880, []string{`hpa_name="web", namespace="shop"`}},
+			"for two days":  {[]string{`mini_hpa_workload_mode{mode="paused",` + shop + `} 1x2880`}, 2880, []string{`hpa_name="web", kind="Deployment", namespace="shop"`}},
 			"for two hours": {[]string{`mini_hpa_workload_mode{mode="paused",` + shop + `} 1x120`}, 120, nil},
 			"observed":      {[]string{`mini_hpa_workload_mode{mode="observe",` + shop + `} 1x2880`}, 2880, nil},
 		},
@@ -280,7 +280,7 @@ func loaded(t *testing.T, series []string) *teststorage.TestStorage {
 func TestTheNamesOfKubeStateMetricsSayTheSame(t *testing.T) {
 	t.Parallel()
 	const (
-		who    = `{horizontalpodautoscaler="web", namespace="shop"}`
+		who    = `{horizontalpodautoscaler="web", kind="Deployment", namespace="shop"}`
 		prefix = "kube_horizontalpodautoscaler_"
 	)
 	bounds := []string{`mini_hpa_min_replicas{` + shop + `} 2x9`, `mini_hpa_max_replicas{` + shop + `} 10x9`, `mini_hpa_current_replicas{` + shop + `} 4x9`,
@@ -311,7 +311,7 @@ func TestTheNamesOfKubeStateMetricsSayTheSame(t *testing.T) {
 				}
 				query.Close()
 			}
-			const active = `{condition="ScalingActive", horizontalpodautoscaler="web", namespace="shop"}`
+			const active = `{condition="ScalingActive", horizontalpodautoscaler="web", kind="Deployment", namespace="shop"}`
 			want := []string{"spec_min_replicas" + who + " = 2", "spec_max_replicas" + who + " = 10", "status_current_replicas" + who + " = 4",
 				"status_desired_replicas" + who + " = " + test.desired, "status_condition" + active + " true= 1", "status_condition" + active + " false= 0",
 				"status_condition" + active + " unknown= 0"}
@@ -326,7 +326,7 @@ func TestTheNamesOfKubeStateMetricsSayTheSame(t *testing.T) {
 func TestAnnotationsCanBeFilledIn(t *testing.T) {
 	t.Parallel()
 	for _, r := range alerts(rulesWith(t, nil)) {
-		values := map[string]string{"namespace": "shop", "hpa_name": "web", "pod": "p", "type": "leaf", "reason": "busy", "method": "GET"}
+		values := map[string]string{"namespace": "shop", "kind": "Deployment", "hpa_name": "web", "pod": "p", "type": "leaf", "reason": "busy", "method": "GET"}
 		for key, text := range r.Annotations {
 			const head = "{{$labels := .Labels}}{{$value := .Value}}"
 			filled, err := template.NewTemplateExpander(t.Context(), head+text, r.Alert, template.AlertTemplateData(values, nil, "", promql.Sample{F: 0.75}), 0, nil, nil, nil).Expand()

@@ -34,7 +34,7 @@ func TestControllerScalesUntilToldToEnd(t *testing.T) {
 	for _, want := range []string{
 		`mini_hpa_build_info{commit=`,
 		`mini_hpa_reconciliations_total{action="scale_up",error="none"} 1`,
-		`mini_hpa_desired_replicas{hpa_name="web",namespace="default"} 6`,
+		`mini_hpa_desired_replicas{hpa_name="web",kind="Deployment",namespace="default"} 6`,
 		`mini_hpa_metrics_age_seconds `,
 		`mini_hpa_metrics_lists_total `,
 		`mini_hpa_metrics_list_failures_total 0`,

@@ -16,9 +16,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/watch"
+	dynamicfake "k8s.io/client-go/dynamic/fake"
 	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
 	"k8s.io/client-go/util/workqueue"
@@ -33,10 +35,12 @@ func TestMain(m *testing.M) {
 
 // cluster is a small world of fake clients with a Set that watches it, inside a bubble of fake time.
 type cluster struct {
-	t      *testing.T
-	client *fake.Clientset
-	set    *Set
-	stop   context.CancelFunc // ends the informers
+	t       *testing.T
+	client  *fake.Clientset
+	dynamic *dynamicfake.FakeDynamicClient
+	kinds   *Kinds
+	set     *Set
+	stop    context.CancelFunc // ends the informers
 
 	mu      sync.Mutex
 	version int
@@ -57,11 +61,22 @@ func newCluster(t *testing.T, objects ...runtime.Object) *cluster {
 		t: t, client: fake.NewSimpleClientset(),
 		watches: map[string]*watch.RaceFreeFakeWatcher{}, seen: map[annotations.Key]int{},
 	}
+	c.dynamic = dynamicfake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), map[schema.GroupVersionResource]string{
+		definitions: "CustomResourceDefinitionList", trainsV1: "TrainList", trainsV2: "TrainList"})
 	c.hook(&c.client.Fake, c.client.Tracker())
+	c.hook(&c.dynamic.Fake, c.dynamic.Tracker())
 	for _, o := range objects {
 		c.put(o)
 	}
-	set, err := New(Config{Client: c.client, OnError: c.onError, OnNews: c.onNews})
+	c.kinds, _ = NewKinds(KindsConfig{Dynamic: c.dynamic, Names: []schema.GroupResource{trainsV1.GroupResource()}, OnError: c.onError,
+		OnChange: func(name schema.GroupResource, kind annotations.Kind, problem error) {
+			if problem != nil {
+				c.onNews(name.String() + ": " + problem.Error())
+				return
+			}
+			c.onNews(name.String() + ": " + kind.Version + " " + kind.ReplicasPath)
+		}})
+	set, err := New(Config{Client: c.client, Kinds: c.kinds, OnError: c.onError, OnNews: c.onNews})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,6 +163,7 @@ func (c *cluster) reconcile(_ context.Context, key annotations.Key) (time.Durati
 func (c *cluster) start() {
 	ctx, stop := context.WithCancel(c.t.Context())
 	c.stop = stop
+	c.kinds.Start(ctx)
 	if err := c.set.Start(ctx); err != nil {
 		c.t.Fatal(err)
 	}
@@ -266,6 +282,9 @@ func (c *cluster) home(o runtime.Object) (clienttesting.ObjectTracker, schema.Gr
 		return c.client.Tracker(), appsv1.SchemeGroupVersion.WithResource("deployments")
 	case *corev1.Pod:
 		return c.client.Tracker(), corev1.SchemeGroupVersion.WithResource("pods")
+	case *unstructured.Unstructured:
+		gvr, _ := meta.UnsafeGuessKindToResource(o.GetObjectKind().GroupVersionKind())
+		return c.dynamic.Tracker(), gvr
 	case *appsv1.StatefulSet:
 		return c.client.Tracker(), appsv1.SchemeGroupVersion.WithResource("statefulsets")
 	default:

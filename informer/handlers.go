@@ -93,8 +93,8 @@ func (s *Set) linkChanged(c *workloads, k *kept) {
 	if k == nil || k.owner == nil || !s.hasPods(c.kind.GroupKind(), &k.record) {
 		return
 	}
-	if key, found, _ := s.outermost(&k.record); found {
-		s.Enqueue(key)
+	if in, owner, _ := s.outermost(&k.record); owner != nil {
+		s.Enqueue(in.key(owner))
 	}
 }
 

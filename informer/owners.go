@@ -43,46 +43,48 @@ func (s *Set) controllerOf(o *record) (*workloads, *kept) {
 	return c, k
 }
 
-// outermost follows the controller references of o, and returns the key of the last annotated object on the way; false if there is none.
+// outermost follows the controller references of o, and returns the last annotated object on the way and its cache; nil if there is none.
 // If what controls o is of a kind that is not watched at the end of the way, or if nothing controls o itself, it is not known whose it is,
 // and open is true.
-func (s *Set) outermost(o *record) (key annotations.Key, found, open bool) {
+func (s *Set) outermost(o *record) (in *workloads, last *kept, open bool) {
 	start := o.uid
 	open = o.owner == nil
 	for range longestChain {
 		c, k := s.controllerOf(o)
 		switch {
 		case c == nil:
-			return key, found, open || o.owner != nil
+			return in, last, open || o.owner != nil
 		case k == nil || k.uid == start:
-			return key, found, false
+			return in, last, false
 		case k.isAnnotated():
-			key, found = c.key(k), true
+			in, last = c, k
 		}
 		o = &k.record
 	}
-	return key, found, false
+	return in, last, false
 }
 
-// isInner says whether another object above an annotated one scales in its place.
+// isInner says whether another object above an annotated one scales in its place. In a circle, each is the other's inner one.
 func (s *Set) isInner(k *kept) bool {
 	if k.owner == nil {
 		return false
 	}
-	_, inner, _ := s.outermost(&k.record)
-	return inner
+	_, outer, _ := s.outermost(&k.record)
+	return outer != nil
 }
 
 // Outer returns the workload that is scaled in the place of an annotated one, because it controls it and is annotated, too; false if there
 // is none. Where both have the same annotations, copied is true: the controller of the outer one has probably copied them.
 func (s *Set) Outer(key annotations.Key) (outer annotations.Key, copied, found bool) {
 	k := s.kept(key)
-	if !k.isAnnotated() || k.owner == nil {
+	if !k.isAnnotated() {
 		return annotations.Key{}, false, false
 	}
-	at, isInner, _ := s.outermost(&k.record)
-	above := s.kept(at)
-	return at, above.isAnnotated() && maps.Equal(above.selected.Annotations, k.selected.Annotations), isInner
+	in, above, _ := s.outermost(&k.record)
+	if above == nil {
+		return annotations.Key{}, false, false
+	}
+	return in.key(above), maps.Equal(above.selected.Annotations, k.selected.Annotations), true
 }
 
 // Pods returns the pods that belong to w, sorted by name: those that it controls over any number of links, such as those of its old and
@@ -131,8 +133,8 @@ func (s *Set) matching(w *annotations.Workload) []*keptPod {
 		if !selector.Matches(labels.Set(p.facts.labels)) {
 			return true
 		}
-		_, found, open := s.outermost(&p.record)
-		return found || !open
+		_, owner, open := s.outermost(&p.record)
+		return owner != nil || !open
 	})
 }
 
@@ -209,10 +211,12 @@ func (s *Set) ownersOf(pod *keptPod, f func(key annotations.Key)) {
 	if pod.facts == nil {
 		return
 	}
-	key, found, open := s.outermost(&pod.record)
+	in, owner, open := s.outermost(&pod.record)
 	switch {
-	case found:
-		f(key)
+	case owner != nil:
+		if !s.isInner(owner) {
+			f(in.key(owner))
+		}
 	case open && pod.facts.labels != nil:
 		for _, c := range s.customs() {
 			for _, k := range c.annotated() {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/spf13/pflag"
 	"go.uber.org/zap"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
@@ -55,6 +56,7 @@ type task struct {
 	record     recordFlags
 	webhook    webhookFlags
 	namespace  string
+	kinds      []schema.GroupResource
 	place      string // the namespace where the controller itself is
 	workers    int
 	resolution time.Duration
@@ -71,6 +73,7 @@ func (c *task) Declare(f *pflag.FlagSet) {
 	f.Var(cli.Duration(&c.resolution, time.Second, 10*time.Minute), "metrics-resolution",
 		"how often the metrics API has new samples (metrics-server --metric-resolution); they are read just after")
 	f.VarP(cli.Namespace(&c.namespace), "namespace", "n", "the only namespace to work in; without it all")
+	f.Var(cli.Kinds(&c.kinds), "kinds", "custom resources that are scaled, too, as their CustomResourceDefinitions are called, separated by commas; Deployments, StatefulSets and ReplicaSets always are")
 	c.cluster.Declare(f, "the pod's service account, else KUBECONFIG or ~/.kube/config")
 	c.api.Declare(f)
 	c.serve.declare(f)
@@ -122,12 +125,14 @@ func (p *process) run(ctx context.Context) error { return p.ports.run(ctx, p.wor
 
 // work fills the caches and takes part in the election until ctx ends.
 func (p *process) work(parent context.Context) error {
+	defer p.kinds.Wait()
 	defer p.set.Wait()
 	defer p.readers.Close()
 	ctx, cancel := context.WithCancel(parent)
 	defer cancel()
 	defer p.endRecording()
 	defer p.flush()
+	p.kinds.Start(ctx)
 	if err := errors.Join(p.set.Start(ctx), p.ports.neighbors.Fill(ctx)); err != nil {
 		if parent.Err() != nil {
 			return nil // told to end before the caches were filled
@@ -174,7 +179,10 @@ func (c *task) assemble(b cli.Build, api cluster.Clients, tenure *election.Tenur
 	var err error
 	p := &process{ports: &ports{log: log}, workers: c.workers, telemetry: newTelemetry(b), log: log}
 	cluster.LogReach(api.Watches, log)
-	p.set, err = informer.New(informer.Config{Client: api.Watch, Reader: api.Act, Namespace: c.namespace, Watches: api.Watches,
+	if p.kinds, err = kinds(api, c.kinds, p.failed, log); err != nil {
+		return nil, fmt.Errorf("cannot watch the cluster: %w", err)
+	}
+	p.set, err = informer.New(informer.Config{Client: api.Watch, Reader: api.Act, Kinds: p.kinds, Namespace: c.namespace, Watches: api.Watches,
 		OnError: p.failed, OnNews: func(news string) { log.Info(news) }})
 	if err != nil {
 		return nil, fmt.Errorf("cannot watch the cluster: %w", err)

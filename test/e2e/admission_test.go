@@ -23,6 +23,7 @@ func (a *admission) serving(t *testing.T) {
 	c := a.serve(t)
 	t.Run("Calls", func(t *testing.T) { a.calls(t, c) }) // it counts, so it is alone
 	t.Run("CELCost", func(t *testing.T) { a.celCost(t, c) })
+	t.Run("Kinds", func(t *testing.T) { a.kinds(t, c) })
 	t.Run("Together", func(t *testing.T) {
 		t.Run("Corpus", a.corpus)
 		t.Run("Updates", a.updates)

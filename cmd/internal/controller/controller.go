@@ -125,14 +125,12 @@ func (p *process) run(ctx context.Context) error { return p.ports.run(ctx, p.wor
 
 // work fills the caches and takes part in the election until ctx ends.
 func (p *process) work(parent context.Context) error {
-	defer p.kinds.Wait()
 	defer p.set.Wait()
 	defer p.readers.Close()
 	ctx, cancel := context.WithCancel(parent)
 	defer cancel()
 	defer p.endRecording()
 	defer p.flush()
-	p.kinds.Start(ctx)
 	if err := errors.Join(p.set.Start(ctx), p.ports.neighbors.Fill(ctx)); err != nil {
 		if parent.Err() != nil {
 			return nil // told to end before the caches were filled
@@ -179,10 +177,10 @@ func (c *task) assemble(b cli.Build, api cluster.Clients, tenure *election.Tenur
 	var err error
 	p := &process{ports: &ports{log: log}, workers: c.workers, telemetry: newTelemetry(b), log: log}
 	cluster.LogReach(api.Watches, log)
-	if p.kinds, err = kinds(api, c.kinds, p.failed, log); err != nil {
+	if p.ports.kinds, err = kinds(api, c.kinds, p.failed, log); err != nil {
 		return nil, fmt.Errorf("cannot watch the cluster: %w", err)
 	}
-	p.set, err = informer.New(informer.Config{Client: api.Watch, Reader: api.Act, Kinds: p.kinds, Namespace: c.namespace, Watches: api.Watches,
+	p.set, err = informer.New(informer.Config{Client: api.Watch, Reader: api.Act, Kinds: p.ports.kinds, Namespace: c.namespace, Watches: api.Watches,
 		OnError: p.failed, OnNews: func(news string) { log.Info(news) }})
 	if err != nil {
 		return nil, fmt.Errorf("cannot watch the cluster: %w", err)

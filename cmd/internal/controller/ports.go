@@ -20,6 +20,7 @@ import (
 // the webhook and the controller both ask.
 type ports struct {
 	neighbors *informer.Neighbors
+	kinds     *informer.Kinds
 	admission *admission // nil where no webhook is served
 	endpoints []*endpoint
 	ending    atomic.Bool // told to end
@@ -33,12 +34,14 @@ func (f *ports) run(parent context.Context, work func(ctx context.Context) error
 	var running sync.WaitGroup
 	defer running.Wait()
 	defer f.neighbors.Wait()
+	defer f.kinds.Wait()
 	lasting, stop := context.WithCancel(context.WithoutCancel(parent))
 	defer stop()
 	for _, e := range f.endpoints {
 		running.Go(func() { e.serve(lasting) })
 	}
 	f.neighbors.Start(lasting)
+	f.kinds.Start(lasting)
 	ctx, cancel := context.WithCancel(parent)
 	defer cancel()
 	context.AfterFunc(ctx, func() { f.ending.Store(true) })
@@ -114,7 +117,7 @@ func (f *ports) serve(w *webhookFlags, api cluster.Clients, namespace string, d 
 	if !w.served() {
 		return nil
 	}
-	a, err := w.admit(api, namespace, webhook.HandlerConfig{Defaults: d, Kinds: webhook.BuiltinKinds{}, Surroundings: f.neighbors,
+	a, err := w.admit(api, namespace, webhook.HandlerConfig{Defaults: d, Kinds: f.kinds, Surroundings: f.neighbors,
 		Telemetry: webhook.NewTelemetry(t.registry), Log: f.log.Named("webhook")})
 	if err != nil {
 		return fmt.Errorf("cannot serve the webhook: %w", err)

@@ -18,7 +18,6 @@ import (
 
 // process is one running controller.
 type process struct {
-	kinds      *informer.Kinds
 	set        *informer.Set
 	feed       *metrics.Feed
 	readers    *metrics.Readers

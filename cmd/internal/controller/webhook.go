@@ -3,9 +3,11 @@ package controller
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/spf13/pflag"
 	"go.uber.org/zap"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
@@ -41,12 +43,14 @@ type webhookTask struct {
 	logs      cli.LogFlags
 	webhook   webhookFlags
 	namespace string
+	kinds     []schema.GroupResource
 }
 
 func (w *webhookTask) Declare(f *pflag.FlagSet) {
 	w.webhook.declare(f)
 	cli.DeclareMinSyncPeriod(f, &w.defaults)
 	f.VarP(cli.Namespace(&w.namespace), "namespace", "n", "the only namespace whose LimitRanges and autoscalers are known; without it all. The namespaceSelector of the ValidatingWebhookConfiguration has to say the same")
+	f.Var(cli.Kinds(&w.kinds), "kinds", "custom resources that are checked, too, as those of the controller's flag; without them they are let through")
 	w.cluster.Declare(f, "the pod's service account, else KUBECONFIG or ~/.kube/config")
 	w.api.Declare(f)
 	w.serve.declare(f)
@@ -82,14 +86,21 @@ func (w *webhookTask) answer(ctx context.Context, b cli.Build, log *zap.Logger) 
 	if f.neighbors, err = neighbors(api, w.namespace, nil, failed); err != nil {
 		return fmt.Errorf("cannot watch the cluster: %w", err)
 	}
+	if f.kinds, err = kinds(api, w.kinds, failed, log); err != nil {
+		return fmt.Errorf("cannot watch the cluster: %w", err)
+	}
 	if err := f.serve(&w.webhook, api, t.Namespace, w.defaults, telemetry); err != nil {
 		return err
 	}
-	if err := f.open(w.serve, telemetry, checks{ping()}, func() bool { return true }); err != nil {
+	known := atomic.Bool{} // which kinds there are
+	if err := f.open(w.serve, telemetry, checks{ping()}, known.Load); err != nil {
 		return err
 	}
 	return f.run(ctx, func(ctx context.Context) error {
-		if f.neighbors.Fill(ctx) == nil {
+		if f.kinds.Fill(ctx) == nil {
+			known.Store(true)
+		}
+		if known.Load() && f.neighbors.Fill(ctx) == nil {
 			log.Info("caches filled")
 		}
 		<-ctx.Done()

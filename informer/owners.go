@@ -91,13 +91,17 @@ func (s *Set) Outer(key annotations.Key) (outer annotations.Key, copied, found b
 // new ReplicaSets. If w is a custom resource that controls none, they are those that its selector selects and of which it is not known
 // whose they are (see BySelector). The objects are shared and must not be changed.
 func (s *Set) Pods(w *annotations.Workload) []*corev1.Pod {
-	found := s.controlled(w)
-	if len(found) == 0 {
-		found = s.matching(w)
+	var pods []*corev1.Pod
+	add := func(found []*keptPod) bool {
+		pods = slices.Grow(pods, len(found))
+		for _, p := range found {
+			pods = append(pods, p.pod())
+		}
+		return true
 	}
-	pods := make([]*corev1.Pod, len(found))
-	for i, p := range found {
-		pods[i] = p.pod()
+	s.descend(w.Kind, recordOfWorkload(w), add)
+	if len(pods) == 0 {
+		add(s.matching(w))
 	}
 	slices.SortFunc(pods, func(a, b *corev1.Pod) int { return strings.Compare(a.Name, b.Name) })
 	return pods
@@ -105,18 +109,11 @@ func (s *Set) Pods(w *annotations.Workload) []*corev1.Pod {
 
 // BySelector says whether the pods of w are those that its selector selects, because what leads from w to its pods is not watched.
 func (s *Set) BySelector(w *annotations.Workload) bool {
-	return len(s.controlled(w)) == 0 && len(s.matching(w)) > 0
+	return !s.hasPods(w.Kind, recordOfWorkload(w)) && len(s.matching(w)) > 0
 }
 
-// controlled returns the pods that w controls, in no order.
-func (s *Set) controlled(w *annotations.Workload) []*keptPod {
-	var pods []*keptPod
-	d := descent{set: s, top: w.UID, pod: func(p *keptPod) bool {
-		pods = append(pods, p)
-		return true
-	}}
-	d.from(w.Kind, &record{namespace: w.Namespace, name: w.Name, uid: w.UID}, longestChain)
-	return pods
+func recordOfWorkload(w *annotations.Workload) *record {
+	return &record{namespace: w.Namespace, name: w.Name, uid: w.UID}
 }
 
 // matching returns the pods that the selector of a custom resource selects, and of which it is not known whose they are.
@@ -138,21 +135,26 @@ func (s *Set) matching(w *annotations.Workload) []*keptPod {
 	})
 }
 
+// descend calls f with the pods that an object controls over any number of links, by their owner, until f returns false. It returns what f
+// returned last.
+func (s *Set) descend(kind schema.GroupKind, o *record, f func([]*keptPod) bool) bool {
+	d := descent{set: s, top: o.uid, pods: f}
+	return d.from(kind, o, longestChain)
+}
+
 // descent goes from an object to the pods that it controls.
 type descent struct {
 	set *Set
 	// top is where it began, in case that references lead back there.
-	top types.UID
-	// pod is called for each of them, until it returns false.
-	pod func(*keptPod) bool
+	top  types.UID
+	pods func([]*keptPod) bool
 }
 
 // from goes down from an object over so many links. It returns false if it was told to end.
 func (d *descent) from(kind schema.GroupKind, o *record, links int) bool {
-	for _, p := range d.set.podsOf(o.uid) {
-		if p.isOf(kind, o.namespace, o.name) && !d.pod(p) {
-			return false
-		}
+	owned := slices.DeleteFunc(d.set.podsOf(o.uid), func(p *keptPod) bool { return !p.isOf(kind, o.namespace, o.name) })
+	if len(owned) > 0 && !d.pods(owned) {
+		return false
 	}
 	if links == 1 {
 		return true
@@ -187,8 +189,7 @@ func (s *Set) children(kind schema.GroupKind, o *record, f func(c *workloads, k 
 
 // hasPods says whether an object controls any pods.
 func (s *Set) hasPods(kind schema.GroupKind, o *record) bool {
-	d := descent{set: s, top: o.uid, pod: func(*keptPod) bool { return false }}
-	return !d.from(kind, o, longestChain)
+	return !s.descend(kind, o, func([]*keptPod) bool { return false })
 }
 
 // workloadsOf returns the selected workloads that the pods belong to, each of them once.

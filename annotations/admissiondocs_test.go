@@ -60,6 +60,8 @@ func samples() map[string]sample {
 	misplaced.Template.Annotations = map[string]string{Max: "10"}
 	before.Replicas, after.Replicas = 5, 2
 	rollout := &Workload{Key: Key{Kind: schema.GroupKind{Group: "argoproj.io", Kind: "Rollout"}}, Annotations: deploy(half, fine).Annotations}
+	claims := deploy(half, fine)
+	claims.Key.Kind.Kind, claims.DeletesClaims = kindStatefulSet, true
 	hpa := Surroundings{Autoscalers: []Autoscaler{{Kind: "HorizontalPodAutoscaler", Name: "web"}}}
 	ranges := Surroundings{LimitRanges: []*corev1.LimitRange{limitRange("defaults", corev1.LimitRangeItem{Type: corev1.LimitTypeContainer, DefaultRequest: cpus("100m")})}}
 	return map[string]sample{
@@ -80,6 +82,7 @@ func samples() map[string]sample {
 		FoundRequestFromLimitRange: {workload: deploy(half, box("app")), surroundings: ranges},
 		FoundUnverifiedRequest:     {workload: deploy(half, box("app")), surroundings: Surroundings{Unknown: "LimitRanges cannot be read"}},
 		FoundNoTemplate:            {workload: rollout},
+		FoundDeletedClaims:         {workload: claims},
 		FoundObservedAutoscaler:    {workload: deploy(with("mode", "observe"), fine), surroundings: hpa},
 		FoundReplicasOverwritten:   {before: before, workload: after},
 		FoundUnchanged:             {before: deploy(half, box("app")), workload: deploy(half, box("app"))},

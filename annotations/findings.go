@@ -39,6 +39,8 @@ const (
 	FoundUnverifiedRequest = "UnverifiedRequest"
 	// FoundNoTemplate: requests that cannot be checked, because there is no pod template.
 	FoundNoTemplate = "NoPodTemplate"
+	// FoundDeletedClaims: scaling in deletes volume claims, and what is on them.
+	FoundDeletedClaims = "DeletedClaims"
 	// FoundObservedAutoscaler: another autoscaler scales the workload, and mini-hpa only watches.
 	FoundObservedAutoscaler = "ObservedAutoscaler"
 	// FoundReplicasOverwritten: an update sets the replicas of an autoscaled workload.
@@ -107,6 +109,8 @@ func Findings() []Finding {
 		{FoundNoTemplate, false, "The target is a percentage of requests, or of one container, and the object has no `spec.template` with containers, as many custom resources, and a Rollout with `workloadRef`. " +
 			"What its pods will request is not known when it is stored, so that nothing about requests is refused.",
 			"Nothing, if its pods have requests: the controller checks those of the pods that there are, and holds the replicas while one is missing. An amount (`mini-hpa/target-cpu: 250m`) needs none."},
+		{FoundDeletedClaims, false, "A StatefulSet with `spec.volumeClaimTemplates` has `whenScaled: Delete` in `spec.persistentVolumeClaimRetentionPolicy`: each time that it is scaled in, the claims of the pods that go are deleted, and with most storage classes all that is on their volumes.",
+			"Nothing, if the volumes hold only what can be made anew, such as a cache. Otherwise set `whenScaled: Retain`."},
 		{FoundObservedAutoscaler, false, "Another autoscaler has this Deployment for its target, but `mini-hpa/mode` is `observe` or `paused`, or the other one is a ScaledObject that is paused (`autoscaling.keda.sh/paused`).",
 			"Nothing for as long as you compare; delete the other one before you set the mode to `auto`, or before somebody resumes it."},
 		{FoundReplicasOverwritten, false, "An update (not a scale) changes `spec.replicas` of an autoscaled Deployment, as `kubectl apply` does with a manifest that has the field, or had it until now. `mini-hpa lint` tells of the field in a manifest. " +

@@ -22,7 +22,7 @@ type Verdict struct {
 }
 
 // Review is the one opinion that admission, controller, lint and simulate have of a workload: Parse, checkRequests, CheckAutoscalers,
-// checkResizers, checkReach and checkBytes together, and a look at the pod template for annotations that do nothing there. A workload without
+// checkResizers, checkReach, checkBytes and checkClaims together, and a look at the pod template for annotations that do nothing there. A workload without
 // annotations has no problems. Nothing that it is given is written to.
 func (d Defaults) Review(w *Workload, s Surroundings) Verdict {
 	if !Selected(w.Annotations) {
@@ -33,11 +33,20 @@ func (d Defaults) Review(w *Workload, s Surroundings) Verdict {
 	ofTemplate, problems := checkTemplate(w, known, s)
 	ofOthers, conflicts := CheckAutoscalers(p.mode, s)
 	v := Verdict{Mode: p.mode, Problems: slices.Concat(p.errs, problems, conflicts), Warnings: slices.Concat(
-		p.warnings, misplaced(w), ofTemplate, ofOthers, checkResizers(w, known, s), checkReach(w, known, s), checkBytes(w, known))}
+		p.warnings, misplaced(w), ofTemplate, ofOthers, checkResizers(w, known, s), checkReach(w, known, s), checkBytes(w, known), checkClaims(w, known))}
 	if len(v.Problems) == 0 {
 		v.Policy = p.policy()
 	}
 	return v
+}
+
+// checkClaims warns of a StatefulSet whose volume claims are deleted when it is scaled in. While nothing is written, nothing is deleted.
+func checkClaims(w *Workload, p Policy) []Warning {
+	if !w.DeletesClaims || p.Mode != ModeAuto {
+		return nil
+	}
+	return []Warning{{Field: "spec.persistentVolumeClaimRetentionPolicy.whenScaled", Rule: FoundDeletedClaims,
+		Message: "is Delete: each time mini-hpa scales in, the volume claims of the pods that go are deleted, and most likely what is on the volumes; set Retain to keep them"}}
 }
 
 // checkTemplate is checkRequests, whose problems are only warnings while nothing is decided.

@@ -712,6 +712,20 @@ func TestEveryFindingHasARow(t *testing.T) {
 	}
 }
 
+// TestClaimsThatAreDeletedAreAWarning where replicas are written.
+func TestClaimsThatAreDeletedAreAWarning(t *testing.T) {
+	for mode, want := range map[string][]string{"auto": {"(DeletedClaims) spec.persistentVolumeClaimRetentionPolicy.whenScaled"}, "observe": nil, "paused": nil} {
+		w := deploy(map[string]string{"target-cpu": "50", "max": "10", "mode": mode}, box("app", "cpu=100m"))
+		if diff := cmp.Diff([]string(nil), found(DefaultDefaults().Review(w, Surroundings{}))); diff != "" {
+			t.Errorf("%s, claims are kept (-want +got):\n%s", mode, diff)
+		}
+		w.DeletesClaims = true
+		if diff := cmp.Diff(want, found(DefaultDefaults().Review(w, Surroundings{}))); diff != "" {
+			t.Errorf("%s, claims are deleted (-want +got):\n%s", mode, diff)
+		}
+	}
+}
+
 // TestWithoutAPodTemplateNothingIsKnownOfRequests: an amount needs none, and nothing is refused. A template without containers is another
 // thing.
 func TestWithoutAPodTemplateNothingIsKnownOfRequests(t *testing.T) {

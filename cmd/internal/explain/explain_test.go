@@ -159,26 +159,34 @@ func TestExplainForPrograms(t *testing.T) {
 	}
 }
 
-func TestDeploymentName(t *testing.T) {
-	for _, form := range []string{"web", "deploy/web", "deployment/web", "deployments/web", "Deployment/web", "deployments.apps/web", "deployment.v1.apps/web"} {
-		if name, err := deploymentName([]string{form}); err != nil || name != "web" {
-			t.Errorf("%s: %q, %v", form, name, err)
+func TestWhatIsExplained(t *testing.T) {
+	for want, forms := range map[string][]string{
+		"deployments.apps/web":        {"web", "deploy/web", "deployment/web", "deployments/web", "Deployment/web", "deployments.apps/web", "deployment.v1.apps/web"},
+		"statefulsets.apps/web":       {"sts/web", "statefulset/web", "StatefulSets/web", "statefulsets.apps/web", "statefulset.v1.apps/web"},
+		"replicasets.apps/web":        {"rs/web", "replicaset/web", "replicasets.apps/web"},
+		"rollouts.argoproj.io/web":    {"rollouts.argoproj.io/web", "Rollouts.argoproj.io/web"},
+		"deployments.example.com/web": {"deployments.example.com/web"},
+	} {
+		for _, form := range forms {
+			if o, err := objectOf([]string{form}); err != nil || o.resource.String()+"/"+o.name != want {
+				t.Errorf("%s: %+v, %v; want %s", form, o, err, want)
+			}
 		}
 	}
-	for _, form := range []string{"", "/", "deploy/", "/web", "pod/web", "deploy/a/b", "deploy/-", "we b"} {
-		if name, err := deploymentName([]string{form}); err == nil {
-			t.Errorf("%q is taken for %q", form, name)
+	for _, form := range []string{"", "/", "deploy/", "/web", "pod/web", "rollouts/web", "deploy/a/b", "deploy/-", "we b", "rollouts./web", ".argoproj.io/web", "roll outs.argoproj.io/web"} {
+		if o, err := objectOf([]string{form}); err == nil {
+			t.Errorf("%q is taken for %+v", form, o)
 		}
 	}
 }
 
-func FuzzDeploymentName(f *testing.F) {
+func FuzzWhatIsExplained(f *testing.F) {
 	f.Add("deploy/web")
 	f.Add("sts/\x1b[31m")
 	f.Fuzz(func(t *testing.T, form string) {
-		name, err := deploymentName([]string{form})
-		if err == nil && !strings.HasSuffix(form, name) {
-			t.Errorf("%q became %q", form, name)
+		o, err := objectOf([]string{form})
+		if err == nil && !strings.HasSuffix(form, o.name) {
+			t.Errorf("%q became %+v", form, o)
 		}
 		if err != nil && cli.Clean(err.Error()) != err.Error() {
 			t.Errorf("the error repeats what a terminal would obey: %q", err)

@@ -23,7 +23,7 @@ import (
 
 // noHistory is what every explanation has to add: the controller decides with more than can be seen from outside.
 const noHistory = "Seen from outside: only the running controller remembers the recommendations of its stabilization windows\n" +
-	"and how much its policies have used up, so it may hold back longer than this. Its Events on the Deployment tell\n" +
+	"and how much its policies have used up, so it may hold back longer than this. Its Events on the workload tell\n" +
 	"what it did."
 
 // page is the text of an explanation.
@@ -47,7 +47,7 @@ func render(w io.Writer, e scaler.Explanation, now time.Time) error {
 
 func (p page) verdict(e scaler.Explanation) {
 	d := e.Decision
-	p.Line("deployment %s: %s", e.Key.NamespacedName(), verdict(e.Policy.Mode, d))
+	p.Line("%s: %s", e.Key.Title(), verdict(e.Policy.Mode, d))
 	if !d.Reason.IsZero() {
 		p.Line("  %s", d.Reason)
 	}

@@ -13,6 +13,7 @@ import (
 
 // explanationJSON is the machine form of an explanation. Its policy is in the words of autoscaling/v2.
 type explanationJSON struct {
+	Kind      string             `json:"kind"`
 	Namespace string             `json:"namespace"`
 	Name      string             `json:"name"`
 	Policy    policyJSON         `json:"policy"`
@@ -44,7 +45,7 @@ type warningJSON struct {
 func machineForm(e scaler.Explanation) explanationJSON {
 	p := e.Policy
 	form := explanationJSON{
-		Namespace: e.Key.Namespace, Name: e.Key.Name, Snapshot: e.Snapshot, Decision: e.Decision, Note: strings.ReplaceAll(noHistory, "\n", " "),
+		Kind: e.Key.Kind.Kind, Namespace: e.Key.Namespace, Name: e.Key.Name, Snapshot: e.Snapshot, Decision: e.Decision, Note: strings.ReplaceAll(noHistory, "\n", " "),
 		Policy: policyJSON{MinReplicas: p.Min, MaxReplicas: p.Max, Mode: p.Mode, WarmUp: p.WarmUp.String(), SyncPeriod: p.SyncPeriod.String(),
 			Behavior: autoscalingv2.HorizontalPodAutoscalerBehavior{ScaleUp: &p.Up, ScaleDown: &p.Down}},
 	}

@@ -1,0 +1,133 @@
+package explain
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cluster"
+	"github.com/mini-hpa/mini-hpa/informer"
+)
+
+// object is what a user wants to have explained.
+type object struct {
+	// resource is its kind as it is named in the API.
+	resource        schema.GroupResource
+	namespace, name string
+}
+
+// builtin are the names that kubectl has for the built-in kinds, without their group.
+var builtin = map[string]string{
+	"deploy": "deployments", "deployment": "deployments", "deployments": "deployments",
+	"sts": "statefulsets", "statefulset": "statefulsets", "statefulsets": "statefulsets",
+	"rs": "replicasets", "replicaset": "replicasets", "replicasets": "replicasets",
+}
+
+// objectOf reads KIND/NAME in the forms in which kubectl users write it.
+func objectOf(args []string) (object, error) {
+	const want = "want one workload, such as deploy/web, sts/db or rollouts.argoproj.io/web"
+	switch {
+	case len(args) == 0:
+		return object{}, cli.Usagef("nothing to explain; %s", want)
+	case len(args) > 1:
+		return object{}, cli.Usagef("unexpected argument %s; %s", cli.Quote(args[1]), want)
+	}
+	kind, name, slash := strings.Cut(args[0], "/")
+	if !slash {
+		kind, name = "deployment", args[0]
+	}
+	kind = strings.ToLower(kind)
+	resource, group, _ := strings.Cut(kind, ".")
+	o := object{resource: schema.GroupResource{Group: group, Resource: resource}, name: name}
+	switch plural, known := builtin[resource]; {
+	case known && (group == "" || group == "apps" || group == "v1.apps"):
+		o.resource = schema.GroupResource{Group: "apps", Resource: plural}
+	case group == "":
+		return object{}, cli.Usagef("cannot explain %s: no kind that mini-hpa scales is called %s; a custom resource is named in full; %s", cli.Quote(args[0]), cli.Quote(kind), want)
+	case len(validation.IsDNS1123Subdomain(kind)) > 0:
+		return object{}, cli.Usagef("cannot explain %s: %s is not the name of a kind; %s", cli.Quote(args[0]), cli.Quote(kind), want)
+	}
+	if problems := validation.IsDNS1123Subdomain(name); len(problems) > 0 {
+		return object{}, cli.Usagef("%s is not the name of a workload (%s); %s", cli.Quote(name), problems[0], want)
+	}
+	return o, nil
+}
+
+// isCustom says whether the kind is one that a CustomResourceDefinition defines.
+func (o object) isCustom() bool { return o.resource.Group != "apps" }
+
+var definitions = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
+
+// read asks the API server for the object.
+func (o object) read(ctx context.Context, api cluster.Clients) (*annotations.Workload, error) {
+	if o.isCustom() {
+		return o.readCustom(ctx, api)
+	}
+	apps, title := api.Act.AppsV1(), o.namespace+"/"+o.name
+	switch o.resource.Resource {
+	case "statefulsets":
+		s, err := apps.StatefulSets(o.namespace).Get(ctx, o.name, metav1.GetOptions{})
+		if err != nil {
+			return nil, fmt.Errorf("cannot read statefulset %s: %w", title, err)
+		}
+		return annotations.OfStatefulSet(s), nil
+	case "replicasets":
+		r, err := apps.ReplicaSets(o.namespace).Get(ctx, o.name, metav1.GetOptions{})
+		if err != nil {
+			return nil, fmt.Errorf("cannot read replicaset %s: %w", title, err)
+		}
+		if owner := metav1.GetControllerOf(r); owner != nil {
+			return nil, fmt.Errorf("replicaset %s is controlled by %s %s, so mini-hpa never scales it; explain that one", title, strings.ToLower(owner.Kind), owner.Name)
+		}
+		return annotations.OfReplicaSet(r), nil
+	}
+	d, err := apps.Deployments(o.namespace).Get(ctx, o.name, metav1.GetOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("cannot read deployment %s: %w", title, err)
+	}
+	return annotations.OfDeployment(d), nil
+}
+
+// readCustom asks for the definition of the kind, which says where its fields are, and for the object.
+func (o object) readCustom(ctx context.Context, api cluster.Clients) (*annotations.Workload, error) {
+	definition, err := api.Dynamic.Resource(definitions).Get(ctx, o.resource.String(), metav1.GetOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the CustomResourceDefinition of %s: %w", o.resource, err)
+	}
+	kind, err := annotations.ReadKind(definition.Object)
+	if err != nil {
+		return nil, fmt.Errorf("%s are not scaled: %w", o.resource, err)
+	}
+	found, err := api.Dynamic.Resource(kind.GroupVersionResource()).Namespace(o.namespace).Get(ctx, o.name, metav1.GetOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("cannot read %s %s/%s: %w", o.resource, o.namespace, o.name, err)
+	}
+	return kind.Read(found), nil
+}
+
+// watch fills the caches of the namespace; end, to be called after the end of ctx, returns when nothing watches any more.
+func (o object) watch(ctx context.Context, api cluster.Clients) (set *informer.Set, end func(), err error) {
+	var kinds *informer.Kinds
+	end = func() {}
+	if o.isCustom() {
+		if kinds, err = informer.NewKinds(informer.KindsConfig{Dynamic: api.Dynamic, Names: []schema.GroupResource{o.resource}}); err != nil {
+			return nil, end, err
+		}
+		kinds.Start(ctx)
+		end = kinds.Wait
+		if err = kinds.Fill(ctx); err != nil {
+			return nil, end, err
+		}
+	}
+	if set, err = informer.New(informer.Config{Client: api.Watch, Kinds: kinds, Namespace: o.namespace}); err != nil {
+		return nil, end, err
+	}
+	ended := end
+	return set, func() { set.Wait(); ended() }, set.Start(ctx)
+}

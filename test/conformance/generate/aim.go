@@ -1,14 +1,10 @@
 package generate
 
-import (
-	corev1 "k8s.io/api/core/v1"
-)
-
 // aim sets the ratio that each metric is to have at this evaluation: on the curve, or exactly at an edge.
 func (w *Workload) aim() {
 	takers := 0.0
 	for _, p := range w.world.pods {
-		if p.phase == corev1.PodRunning && p.ready == corev1.ConditionTrue && p.deleted.IsZero() {
+		if p.serves() {
 			takers += p.factor
 		}
 	}

@@ -116,8 +116,13 @@ func (w *Workload) shorthand(key string, r *autoscalingv2.HPAScalingRules, d dic
 
 func encode(value any) string {
 	text, err := json.Marshal(value)
-	if err != nil {
-		panic(err) // own types only
-	}
+	must(err)
 	return string(text)
+}
+
+// must is for errors that cannot be, as what they are about is generated.
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
 }

@@ -12,6 +12,8 @@ import (
 type pod struct {
 	name    string
 	created time.Time
+	// number is the last part of its name: for a pod of a StatefulSet its ordinal.
+	number int
 	// starts, readies and samples are when it will start, be ready and be measured first.
 	starts, readies, samples time.Time
 	phase                    corev1.PodPhase
@@ -143,12 +145,13 @@ func (p *pod) flap(w *Workload, now time.Time) {
 }
 
 // object is the pod as the API server has it.
-func (p *pod) object() *corev1.Pod {
+func (p *pod) object(owner metav1.OwnerReference) *corev1.Pod {
 	o := &corev1.Pod{
-		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"},
-		ObjectMeta: metav1.ObjectMeta{Name: p.name, Namespace: Namespace, Labels: map[string]string{"app": Name}, CreationTimestamp: metav1.NewTime(p.created)},
-		Spec:       p.spec,
-		Status:     corev1.PodStatus{Phase: p.phase},
+		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"},
+		ObjectMeta: metav1.ObjectMeta{Name: p.name, Namespace: Namespace, Labels: map[string]string{"app": Name},
+			CreationTimestamp: metav1.NewTime(p.created), OwnerReferences: []metav1.OwnerReference{owner}},
+		Spec:   p.spec,
+		Status: corev1.PodStatus{Phase: p.phase},
 	}
 	if !p.deleted.IsZero() {
 		o.DeletionTimestamp = new(metav1.NewTime(p.deleted))

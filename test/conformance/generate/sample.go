@@ -1,6 +1,7 @@
 package generate
 
 import (
+	"iter"
 	"math"
 	"slices"
 	"time"
@@ -23,14 +24,27 @@ func (w *Workload) sample(s *recommend.Snapshot) {
 		return
 	}
 	blind := d.lasting(&world.blind, w.mood.blind, 8)
-	for i, p := range append(append([]*pod{}, world.pods...), world.strays...) {
-		if blind && i%2 == 0 || !w.measured(p) {
-			continue
-		}
+	for p := range w.allMeasured(blind) {
 		s.PodMetrics = append(s.PodMetrics, w.podMetrics(p))
 	}
 	if d.chance(0.05) {
 		d.Shuffle(len(s.PodMetrics), func(i, j int) { s.PodMetrics[i], s.PodMetrics[j] = s.PodMetrics[j], s.PodMetrics[i] })
+	}
+}
+
+// allMeasured are the pods that have a sample now, some of which are gone; only every other one if it is blind. A name is measured once: a
+// pod of a StatefulSet may be known by the sample of the one before it.
+func (w *Workload) allMeasured(blind bool) iter.Seq[*pod] {
+	return func(yield func(*pod) bool) {
+		names := map[string]bool{}
+		for i, p := range slices.Concat(w.world.pods, w.world.strays) {
+			if blind && i%2 == 0 || !w.measured(p) || names[p.name] {
+				continue
+			}
+			if names[p.name] = true; !yield(p) {
+				return
+			}
+		}
 	}
 }
 

@@ -84,10 +84,7 @@ func (w *Workload) object(m *metric) []custommetricsv1beta2.MetricValue {
 
 func (w *Workload) perPod(m *metric) []custommetricsv1beta2.MetricValue {
 	var values []custommetricsv1beta2.MetricValue
-	for _, p := range append(append([]*pod{}, w.world.pods...), w.world.strays...) {
-		if !w.measured(p) {
-			continue
-		}
+	for p := range w.allMeasured(false) {
 		v := custommetricsv1beta2.MetricValue{
 			DescribedObject: corev1.ObjectReference{APIVersion: "v1", Kind: "Pod", Name: p.name, Namespace: Namespace},
 			Metric:          custommetricsv1beta2.MetricIdentifier{Name: m.spec.Pods.Metric.Name, Selector: m.spec.Pods.Metric.Selector},

@@ -4,15 +4,16 @@ import (
 	"fmt"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
 // Names of everything in a generated workload.
 const (
-	// Namespace and Name are those of the Deployment and of its HorizontalPodAutoscaler.
+	// Namespace and Name are those of the object and of its HorizontalPodAutoscaler.
 	Namespace = "default"
 	Name      = "load"
 )
@@ -21,8 +22,10 @@ const (
 type Workload struct {
 	// Seed is what it was generated from.
 	Seed uint64
-	// Deployment carries the annotations; its spec is the pods' template.
-	Deployment *appsv1.Deployment
+	// Kind is the object's.
+	Kind Kind
+	// Object carries the annotations, and the pods' template where its kind has one. It is written to at each observation.
+	Object runtime.Object
 	// HPA says the same as the annotations. Its behavior is set, its defaults are not filled in.
 	HPA *autoscalingv2.HorizontalPodAutoscaler
 	// Period is the time between two evaluations, Ticks how many there are.
@@ -35,11 +38,14 @@ type Workload struct {
 	metrics  []*metric
 	world    world
 	annotate map[string]string
+	ordinals ordinals
+	// custom is how mini-hpa reads a custom resource.
+	custom annotations.Kind
 }
 
 // New generates a workload.
 func New(seed uint64) *Workload {
-	w := &Workload{Seed: seed, dice: newDice(seed), annotate: map[string]string{}}
+	w := &Workload{Seed: seed, Kind: kindOf(seed), dice: newDice(seed), annotate: map[string]string{}}
 	w.Period = 15 * time.Second
 	if w.dice.chance(0.12) {
 		w.Period = time.Duration(pick(w.dice, 1, 5, 7, 10, 20, 30, 60)) * time.Second
@@ -47,7 +53,7 @@ func New(seed uint64) *Workload {
 	w.shape = newShape(w.dice)
 	w.mood = newMood(w.dice)
 	w.HPA = &autoscalingv2.HorizontalPodAutoscaler{ObjectMeta: metav1.ObjectMeta{Name: Name, Namespace: Namespace}}
-	w.HPA.Spec.ScaleTargetRef = autoscalingv2.CrossVersionObjectReference{APIVersion: "apps/v1", Kind: "Deployment", Name: Name}
+	w.HPA.Spec.ScaleTargetRef = autoscalingv2.CrossVersionObjectReference{APIVersion: w.Kind.GroupVersion().String(), Kind: w.Kind.Kind, Name: Name}
 	w.bounds()
 	if w.dice.chance(0.3) {
 		scene := pick(w.dice, w.scenes()...)
@@ -57,9 +63,21 @@ func New(seed uint64) *Workload {
 	w.targets()
 	w.behave()
 	w.Ticks = w.length()
-	w.Deployment = w.deployment()
-	w.world = newWorld(w)
+	w.world = world{replicas: w.replicas()}
+	w.embody()
 	return w
+}
+
+// embody makes the object, and reads its kind's definition.
+func (w *Workload) embody() {
+	w.ordinals = newOrdinals(w.dice.seeded("ordinals"))
+	if w.Kind.spec != nil {
+		custom, err := annotations.ReadKind(w.Kind.definition())
+		must(err)
+		w.custom = custom
+	}
+	w.Object = w.newObject()
+	w.Read()
 }
 
 // length is long enough for the longest window to end, within reason.
@@ -99,19 +117,11 @@ func (w *Workload) min() int32 {
 	return *w.HPA.Spec.MinReplicas
 }
 
-func (w *Workload) deployment() *appsv1.Deployment {
-	replicas := w.HPA.Spec.MaxReplicas
-	if replicas > w.min() {
-		replicas = w.min() + int32(w.dice.between(0, int(min(replicas-w.min(), 12))))
+// replicas are those at the start.
+func (w *Workload) replicas() int32 {
+	low, high := w.min(), w.HPA.Spec.MaxReplicas
+	if high > low {
+		return low + int32(w.dice.between(0, int(min(high-low, 12))))
 	}
-	labels := map[string]string{"app": Name}
-	return &appsv1.Deployment{
-		TypeMeta:   metav1.TypeMeta{APIVersion: "apps/v1", Kind: "Deployment"},
-		ObjectMeta: metav1.ObjectMeta{Name: Name, Namespace: Namespace, Annotations: w.annotate},
-		Spec: appsv1.DeploymentSpec{
-			Replicas: &replicas,
-			Selector: &metav1.LabelSelector{MatchLabels: labels},
-			Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: w.shape.spec()},
-		},
-	}
+	return high
 }

@@ -30,14 +30,12 @@ type world struct {
 	quiet, blind int
 }
 
-func newWorld(w *Workload) world { return world{replicas: *w.Deployment.Spec.Replicas} }
-
 // Start fills the cluster with pods that exist at the start, of all ages.
 func (w *Workload) Start(now time.Time) {
 	w.world.now = now
 	for range w.world.replicas {
 		age := pick(w.dice, time.Hour, time.Hour, w.dice.seconds(1, 700), 300*time.Second-w.Period)
-		w.world.pods = append(w.world.pods, w.newPod(now.Add(-age)))
+		w.world.pods = append(w.world.pods, w.newPod(w.number(), now.Add(-age)))
 	}
 	for _, p := range w.world.pods {
 		p.live(w, now)
@@ -52,14 +50,19 @@ func (w *Workload) Observe(now time.Time) recommend.Snapshot {
 	w.world.now = now
 	w.world.tick++
 	w.outside()
-	w.rollout()
-	w.reconcile()
+	if w.stateful() {
+		w.inOrder()
+	} else {
+		w.rollout()
+		w.reconcile()
+	}
 	w.live()
 	w.aim()
 	w.world.status = w.status()
-	s := recommend.Snapshot{Time: now, Replicas: w.world.replicas, StatusReplicas: w.world.status}
+	read := w.Read()
+	s := recommend.Snapshot{Time: now, Replicas: read.Replicas, StatusReplicas: read.StatusReplicas}
 	for _, p := range w.world.pods {
-		s.Pods = append(s.Pods, p.object())
+		s.Pods = append(s.Pods, p.object(w.owner(p)))
 	}
 	if w.dice.chance(w.mood.unseen) {
 		s.Pods = s.Pods[:pick(w.dice, 0, w.dice.IntN(len(s.Pods)+1))]
@@ -102,7 +105,7 @@ func (w *Workload) rollout() {
 	}
 }
 
-// reconcile is the Deployment's own controller: it adds pods, or deletes those that are not ready or the youngest.
+// reconcile is the workload's own controller, unless it is a StatefulSet: it adds pods, or deletes those that are not ready or the youngest.
 func (w *Workload) reconcile() {
 	world := &w.world
 	var alive []*pod
@@ -116,20 +119,30 @@ func (w *Workload) reconcile() {
 		want = 0
 	}
 	for range min(want-len(alive), 40) {
-		back := w.dice.seconds(0, int(w.Period/time.Second)-1)
-		if w.mood.aligned {
-			back = 0
-		}
-		world.pods = append(world.pods, w.newPod(world.now.Add(-back)))
+		world.pods = append(world.pods, w.newPod(w.number(), world.now.Add(-w.back())))
 	}
 	if len(alive) <= want {
 		return
 	}
 	slices.SortStableFunc(alive, func(a, b *pod) int { return b.rank() - a.rank() })
 	for _, p := range alive[:len(alive)-want] {
-		p.deleted = world.now.Add(-w.dice.seconds(0, int(w.Period/time.Second)-1))
-		p.gone = p.deleted.Add(pick(w.dice, 0, 5*time.Second, 30*time.Second, 60*time.Second))
+		w.remove(p)
 	}
+}
+
+// back is how long before this observation a pod was made.
+func (w *Workload) back() time.Duration {
+	back := w.dice.seconds(0, int(w.Period/time.Second)-1)
+	if w.mood.aligned {
+		return 0
+	}
+	return back
+}
+
+// remove begins the deletion of a pod.
+func (w *Workload) remove(p *pod) {
+	p.deleted = w.world.now.Add(-w.dice.seconds(0, int(w.Period/time.Second)-1))
+	p.gone = p.deleted.Add(pick(w.dice, 0, 5*time.Second, 30*time.Second, 60*time.Second))
 }
 
 func (w *Workload) live() {
@@ -151,11 +164,11 @@ func (w *Workload) live() {
 	}
 }
 
-// status is status.replicas: what exists and is not on its way out.
+// status is status.replicas: what exists and is not on its way out. A StatefulSet counts all that exist.
 func (w *Workload) status() int32 {
 	n := int32(0)
 	for _, p := range w.world.pods {
-		if p.alive() {
+		if p.alive() || w.stateful() {
 			n++
 		}
 	}
@@ -165,9 +178,15 @@ func (w *Workload) status() int32 {
 	return n
 }
 
-func (w *Workload) newPod(created time.Time) *pod {
+// number is that of the next pod; no number comes twice.
+func (w *Workload) number() int {
 	w.world.next++
-	p := &pod{name: fmt.Sprintf("%s-%04d", Name, w.world.next), created: created, phase: corev1.PodPending, spec: w.shape.spec(),
+	return w.world.next - 1
+}
+
+// newPod is a pod with a number, which is in its name.
+func (w *Workload) newPod(number int, created time.Time) *pod {
+	p := &pod{name: fmt.Sprintf("%s-%d", Name, number), number: number, created: created, phase: corev1.PodPending, spec: w.shape.spec(),
 		factor: 1 + (w.dice.Float64()*2-1)*w.mood.noise}
 	p.plan(w)
 	return p

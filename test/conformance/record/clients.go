@@ -9,6 +9,7 @@ import (
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -24,12 +25,14 @@ import (
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
-	"github.com/mini-hpa/mini-hpa/test/conformance/generate"
 )
 
 // cluster answers the controller's clients from the observation of this evaluation.
 type cluster struct {
 	seen recommend.Snapshot
+	// target is what is scaled, and scale its scale subresource.
+	target schema.GroupResource
+	scale  *autoscalingv1.Scale
 	// names are the series of the metrics, by what the controller asks for.
 	names map[question]string
 	// asked is when the controller read the scale, and how often.
@@ -91,18 +94,20 @@ type scales struct {
 func (c *cluster) Scales(string) scaleclient.ScaleInterface { return scales{cluster: c} }
 
 // Get returns the replicas of the observation.
-func (s scales) Get(context.Context, schema.GroupResource, string, metav1.GetOptions) (*autoscalingv1.Scale, error) {
+func (s scales) Get(_ context.Context, of schema.GroupResource, name string, _ metav1.GetOptions) (*autoscalingv1.Scale, error) {
+	if of != s.cluster.target || name != s.cluster.scale.Name {
+		return nil, apierrors.NewNotFound(of, name)
+	}
 	s.cluster.asked = time.Now()
 	s.cluster.gets++
-	return &autoscalingv1.Scale{
-		ObjectMeta: metav1.ObjectMeta{Name: generate.Name, Namespace: generate.Namespace},
-		Spec:       autoscalingv1.ScaleSpec{Replicas: s.cluster.seen.Replicas},
-		Status:     autoscalingv1.ScaleStatus{Replicas: s.cluster.seen.StatusReplicas, Selector: "app=" + generate.Name},
-	}, nil
+	return s.cluster.scale.DeepCopy(), nil
 }
 
 // Update takes note of what was written.
-func (s scales) Update(_ context.Context, _ schema.GroupResource, scale *autoscalingv1.Scale, _ metav1.UpdateOptions) (*autoscalingv1.Scale, error) {
+func (s scales) Update(_ context.Context, of schema.GroupResource, scale *autoscalingv1.Scale, _ metav1.UpdateOptions) (*autoscalingv1.Scale, error) {
+	if of != s.cluster.target || scale.Name != s.cluster.scale.Name {
+		return nil, apierrors.NewNotFound(of, scale.Name)
+	}
 	s.cluster.written = &scale.Spec.Replicas
 	return scale, nil
 }

@@ -16,6 +16,8 @@ import (
 	"k8s.io/kubernetes/pkg/apis/autoscaling/validation"
 	"k8s.io/kubernetes/pkg/controller/podautoscaler"
 	"k8s.io/kubernetes/pkg/controller/podautoscaler/metrics"
+
+	"github.com/mini-hpa/mini-hpa/test/conformance/generate"
 )
 
 // The settings of kube-controller-manager, all at their defaults in Kubernetes 1.36.
@@ -90,9 +92,16 @@ func (i podInformer) Informer() cache.SharedIndexInformer { return i.informer }
 func (i podInformer) Lister() corelisters.PodLister { return corelisters.NewPodLister(i.store) }
 
 func newController(ctx context.Context, c *cluster, period time.Duration) *podautoscaler.HorizontalController {
-	apps := schema.GroupVersion{Group: "apps", Version: "v1"}
-	mapper := meta.NewDefaultRESTMapper([]schema.GroupVersion{apps})
-	mapper.Add(apps.WithKind("Deployment"), meta.RESTScopeNamespace)
+	kinds := generate.Kinds()
+	var versions []schema.GroupVersion
+	for _, k := range kinds {
+		versions = append(versions, k.GroupVersion())
+	}
+	mapper := meta.NewDefaultRESTMapper(versions)
+	for _, k := range kinds {
+		plural := k.GroupVersion().WithResource(k.Resource)
+		mapper.AddSpecific(k.GroupVersionKind, plural, plural, meta.RESTScopeNamespace)
+	}
 	return podautoscaler.NewHorizontalController(ctx, events{}, c, c, mapper, metrics.NewRESTMetricsClient(c, custom{c}, external{c}),
 		hpaInformer{c.hpas}, podInformer{c.pods}, period, downscaleStabilization, tolerance, cpuInitializationPeriod, initialReadinessDelay)
 }

@@ -10,10 +10,13 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/klog/v2"
 
+	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 	"github.com/mini-hpa/mini-hpa/test/conformance/generate"
 	"github.com/mini-hpa/mini-hpa/test/conformance/replay"
@@ -24,7 +27,7 @@ import (
 func Run(t *testing.T, w *generate.Workload) *replay.Recording {
 	t.Helper()
 	silence()
-	r := &replay.Recording{Seed: w.Seed, Workload: w.Deployment}
+	r := &replay.Recording{Seed: w.Seed, Object: w.Object.DeepCopyObject(), Workload: w.Read()}
 	if err := Validate(Defaulted(w.HPA)); err != nil {
 		t.Fatalf("seed %d: generated an HPA that the API server refuses: %v", w.Seed, err)
 	}
@@ -49,7 +52,7 @@ func run(ctx context.Context, w *generate.Workload, r *replay.Recording) error {
 		synctest.Wait()
 	}()
 	hpa := Defaulted(w.HPA)
-	c := &cluster{names: questions(hpa.Spec.Metrics), hpas: newInformer(), pods: newInformer()}
+	c := &cluster{target: w.Kind.GroupResource(), names: questions(hpa.Spec.Metrics), hpas: newInformer(), pods: newInformer()}
 	if err := c.hpas.store.Add(hpa); err != nil {
 		return err
 	}
@@ -74,8 +77,11 @@ func evaluate(w *generate.Workload, r *replay.Recording, c *cluster, at time.Tim
 	if err != nil {
 		return err
 	}
-	c.seen, c.gets, c.written = recommend.Snapshot{}, 0, nil
+	c.seen, c.scale, c.gets, c.written = recommend.Snapshot{}, w.Scale(), 0, nil
 	if err := json.Unmarshal(line, &c.seen); err != nil {
+		return err
+	}
+	if err := agree(r.Workload, &c.seen, c.scale); err != nil {
 		return err
 	}
 	var objects []any
@@ -90,7 +96,7 @@ func evaluate(w *generate.Workload, r *replay.Recording, c *cluster, at time.Tim
 	if c.gets != 1 || !c.asked.Equal(at) {
 		return fmt.Errorf("the controller evaluated %d times, last at %s; want once at %s", c.gets, c.asked, at)
 	}
-	got := replay.Outcome{Time: at, Current: c.seen.Replicas, Desired: c.seen.Replicas}
+	got := replay.Outcome{Time: at, Current: c.scale.Spec.Replicas, Desired: c.scale.Spec.Replicas}
 	if c.written != nil {
 		got.Desired = *c.written
 		w.Written(got.Desired)
@@ -105,6 +111,16 @@ func evaluate(w *generate.Workload, r *replay.Recording, c *cluster, at time.Tim
 	}
 	conditions(&got, hpa)
 	r.Lines, r.Snapshots, r.Outcomes = append(r.Lines, line), append(r.Snapshots, c.seen), append(r.Outcomes, got)
+	return nil
+}
+
+// agree says whether mini-hpa has read in the object what its scale subresource has. Few decisions depend on all of it.
+func agree(w *annotations.Workload, seen *recommend.Snapshot, scale *autoscalingv1.Scale) error {
+	read := &autoscalingv1.Scale{Spec: autoscalingv1.ScaleSpec{Replicas: seen.Replicas},
+		Status: autoscalingv1.ScaleStatus{Replicas: seen.StatusReplicas, Selector: metav1.FormatLabelSelector(w.Selector)}}
+	if read.Spec != scale.Spec || read.Status != scale.Status {
+		return fmt.Errorf("mini-hpa reads %+v, %+v in the %s, and its scale subresource has %+v, %+v", read.Spec, read.Status, w.Kind.Kind, scale.Spec, scale.Status)
+	}
 	return nil
 }
 

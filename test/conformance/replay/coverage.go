@@ -34,6 +34,7 @@ func (c *Coverage) Add(r *Recording, p annotations.Policy) {
 	}
 	c.Workloads++
 	c.Decisions += len(r.Outcomes)
+	c.seen["kind "+r.Workload.Kind.Kind] += len(r.Outcomes)
 	for _, what := range slices.Concat(metricsOf(p), rulesOf("up", p.Up), rulesOf("down", p.Down)) {
 		c.seen[what] += len(r.Outcomes)
 	}
@@ -146,6 +147,7 @@ func initial(pod *corev1.Pod) bool { return len(pod.Spec.InitContainers) > 0 }
 // required is what has to occur at least once in a suite of any size.
 func required() []string {
 	all := []string{
+		"kind Deployment", "kind StatefulSet", "kind ReplicaSet", "kind Rollout", "kind Fleet",
 		"Active ValidMetricFound", "Active ScalingDisabled", "Active FailedGetResourceMetric", "Active FailedGetContainerResourceMetric",
 		"Active FailedGetPodsMetric", "Active FailedGetObjectMetric", "Active FailedGetExternalMetric",
 		"Able ReadyForNewScale", "Able ScaleUpStabilized", "Able ScaleDownStabilized", "Able SucceededGetScale", "Able SucceededRescale",

@@ -13,9 +13,9 @@ import (
 	"strings"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 
+	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 	"github.com/mini-hpa/mini-hpa/scaler/trace"
 )
@@ -24,8 +24,10 @@ import (
 type Recording struct {
 	// Seed is what the workload was generated from.
 	Seed uint64
-	// Workload is the Deployment with its annotations; of one that was read from a file these are all that is known.
-	Workload *appsv1.Deployment
+	// Object is the workload as it is in the trace's header; nil if the recording was read from a file.
+	Object runtime.Object
+	// Workload is what mini-hpa reads in it.
+	Workload *annotations.Workload
 	// Lines are the observations as they are in the trace; empty if it was read from a file.
 	Lines [][]byte
 	// Snapshots are the observations as they read back from their lines.
@@ -68,9 +70,9 @@ func (r *Recording) Write(dir string) error {
 // WriteTrace writes the header and the first n observations to a file, for `mini-hpa replay`.
 func (r *Recording) WriteTrace(path string, n int) error {
 	header := struct {
-		Seed     uint64             `json:"seed"`
-		Workload *appsv1.Deployment `json:"workload"`
-	}{r.Seed, r.Workload}
+		Seed     uint64         `json:"seed"`
+		Workload runtime.Object `json:"workload"`
+	}{r.Seed, r.Object}
 	first, err := json.Marshal(header)
 	if err != nil {
 		return err
@@ -130,7 +132,7 @@ func (r *Recording) readTrace(path string) error {
 	if err != nil {
 		return err
 	}
-	r.Workload = &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Annotations: in.Workload().Annotations}}
+	r.Workload = in.Workload()
 	for {
 		s, err := in.Next()
 		if errors.Is(err, io.EOF) {

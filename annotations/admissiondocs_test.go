@@ -30,7 +30,7 @@ func findingsBlock() string {
 		switch {
 		case f.Name == FoundConflict:
 			verdict = "**Not scaled,** but stored with a warning."
-		case f.Name == FoundInvalidField:
+		case f.Name == FoundInvalidField, f.Name == FoundUnscalable:
 			verdict = "**An error.**"
 		case f.Denies:
 			verdict = "**Refused.**"
@@ -123,7 +123,7 @@ func TestEverySampleIsOfItsFinding(t *testing.T) {
 	for _, f := range Findings() {
 		s, ok := samples()[f.Name]
 		if !ok {
-			if !slices.Contains([]string{FoundRolledBack, FoundUnchecked, FoundInvalidField}, f.Name) {
+			if !slices.Contains([]string{FoundRolledBack, FoundUnchecked, FoundInvalidField, FoundUnscalable}, f.Name) {
 				t.Errorf("%s has no sample", f.Name)
 			}
 			continue

@@ -52,7 +52,7 @@ func pausedByKEDA(pairs map[string]string) bool {
 
 // CheckAutoscalers finds others that scale the workload. While mini-hpa only watches (see Mode) they are no problem: that is
 // how two autoscalers are compared. Neither is one that is paused.
-func CheckAutoscalers(mode Mode, s Surroundings) ([]Warning, field.ErrorList) {
+func CheckAutoscalers(w *Workload, mode Mode, s Surroundings) ([]Warning, field.ErrorList) {
 	var warnings []Warning
 	var errs field.ErrorList
 	at := field.NewPath("metadata", "annotations")
@@ -64,13 +64,13 @@ func CheckAutoscalers(mode Mode, s Surroundings) ([]Warning, field.ErrorList) {
 		switch {
 		case mode == ModeObserve || mode == ModePaused:
 			warnings = append(warnings, Warning{Field: at.String(), Rule: FoundObservedAutoscaler,
-				Message: fmt.Sprintf("%s already scales this Deployment; delete it before you set %s to %q", name, ModeKey, ModeAuto)})
+				Message: fmt.Sprintf("%s already scales this %s; delete it before you set %s to %q", name, w.Kind.Kind, ModeKey, ModeAuto)})
 		case other.Paused:
 			warnings = append(warnings, Warning{Field: at.String(), Rule: FoundObservedAutoscaler,
-				Message: fmt.Sprintf("%s is paused, so mini-hpa scales this Deployment; once it is resumed, mini-hpa leaves the Deployment to it; delete it", name)})
+				Message: fmt.Sprintf("%s is paused, so mini-hpa scales this %s; once it is resumed, mini-hpa leaves the %[2]s to it; delete it", name, w.Kind.Kind)})
 		default:
-			problem := field.Forbidden(at, fmt.Sprintf("%s already scales this Deployment, and two autoscalers would undo each other's changes: "+
-				"mini-hpa leaves the Deployment alone until that is gone; delete it, or set %s to %q to only compare", name, ModeKey, ModeObserve))
+			problem := field.Forbidden(at, fmt.Sprintf("%s already scales this %s, and two autoscalers would undo each other's changes: "+
+				"mini-hpa leaves the %[2]s alone until that is gone; delete it, or set %s to %q to only compare", name, w.Kind.Kind, ModeKey, ModeObserve))
 			problem.BadValue = other
 			errs = append(errs, problem.WithOrigin(FoundConflict))
 		}

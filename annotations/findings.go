@@ -29,6 +29,8 @@ const (
 	FoundUnreachable = "UnreachableTarget"
 	// FoundFixedReplicas: bounds that leave nothing to scale.
 	FoundFixedReplicas = "FixedReplicas"
+	// FoundUnscalable: an object whose kind has no scale subresource.
+	FoundUnscalable = "NotScalable"
 	// FoundMisplaced: annotations on the pod template.
 	FoundMisplaced = "MisplacedAnnotation"
 	// FoundRequestFromLimit: the request is there only because of a limit.
@@ -81,9 +83,11 @@ func Findings() []Finding {
 		{FoundUnknownContainer, true, "`mini-hpa/container`, or a metric of type `ContainerResource`, names a container that the pod template does not have, " +
 			"and that nothing says is injected, or an init container that ends before the others start.", "Use one of the names that the message lists."},
 		{FoundInvalidField, true, "`mini-hpa lint` only: a field of a manifest has a value that the API server does not take, such as a number where a string belongs, or a version that has no such workload; or a name is twice in a mapping (as where `---` is missing between two objects), of which kubectl keeps the last one without a word, and which kustomize refuses. " +
-			"Everything else in the object is looked at all the same. In an object that asks nothing of mini-hpa, such as a LimitRange, it is a warning, and in another Deployment nothing.", "Write it as the message says; the API server would refuse the whole object."},
-		{FoundConflict, true, "A HorizontalPodAutoscaler or a KEDA ScaledObject has this Deployment for its target. Two autoscalers would undo each other's writes. " +
-			"Admission only warns, because a release that replaces an HPA changes the Deployment before it deletes the HPA; the controller leaves the Deployment alone until the other one is gone, " +
+			"Everything else in the object is looked at all the same. In an object that asks nothing of mini-hpa, such as a LimitRange, it is a warning, and in another workload nothing.", "Write it as the message says; the API server would refuse the whole object."},
+		{FoundUnscalable, true, "`mini-hpa lint` only: an object has `mini-hpa/` annotations, and the CustomResourceDefinition of its kind is among the manifests and has no scale subresource, or its objects are in no namespace.",
+			"Add `subresources.scale` to the version of the CustomResourceDefinition that is stored, or remove the annotations."},
+		{FoundConflict, true, "A HorizontalPodAutoscaler or a KEDA ScaledObject has this workload for its target. Two autoscalers would undo each other's writes. " +
+			"Admission only warns, because a release that replaces an HPA changes the workload before it deletes the HPA; the controller leaves the workload alone until the other one is gone, " +
 			"and then goes on from the replicas that are there. So does `mini-hpa lint --server-side` of one that only the cluster has; of two in the manifests one is too many.",
 			"Delete the other one: [migrate.md](migrate.md). To compare first, set `mini-hpa/mode: observe`: mini-hpa then decides and tells, but does not write."},
 		{FoundUnknownAnnotation, false, "A key begins with `mini-hpa/` and means nothing, or, for `mini-hpa lint`, was meant to, such as `minihpa/max` or `mini-hpa.io/max`.", "The message names the nearest key that does; it may be a slip."},
@@ -99,7 +103,7 @@ func Findings() []Finding {
 		{FoundFixedReplicas, false, "`mini-hpa/min` equals `mini-hpa/max`.", "Raise `mini-hpa/max`, unless this is meant."},
 		{FoundMisplaced, false, "A `mini-hpa/` annotation is where nothing reads it: on the pod template or, for `mini-hpa lint`, on an object of another kind, among the labels, " +
 			"in a field that is misspelt, or in what writes to everything: `commonAnnotations` of kustomize and Argo CD, `commonMetadata` of Flux (told once, however many objects have it).",
-			"Move it to the annotations of the Deployment itself; only Deployments are autoscaled."},
+			"Move it to the annotations of the workload itself. Deployments, StatefulSets and ReplicaSets are autoscaled, and custom kinds that mini-hpa is told of (`controller.kinds` of the chart)."},
 		{FoundRequestFromLimit, false, "A container has a limit but no request. Kubernetes copies the limit into the request of each pod, so the target is a percentage of the limit.",
 			"Set the request to what the container usually needs."},
 		{FoundRequestFromLimitRange, false, "A container has no request of its own; a LimitRange of the namespace supplies one.",
@@ -111,13 +115,13 @@ func Findings() []Finding {
 			"Nothing, if its pods have requests: the controller checks those of the pods that there are, and holds the replicas while one is missing. An amount (`mini-hpa/target-cpu: 250m`) needs none."},
 		{FoundDeletedClaims, false, "A StatefulSet with `spec.volumeClaimTemplates` has `whenScaled: Delete` in `spec.persistentVolumeClaimRetentionPolicy`: each time that it is scaled in, the claims of the pods that go are deleted, and with most storage classes all that is on their volumes.",
 			"Nothing, if the volumes hold only what can be made anew, such as a cache. Otherwise set `whenScaled: Retain`."},
-		{FoundObservedAutoscaler, false, "Another autoscaler has this Deployment for its target, but `mini-hpa/mode` is `observe` or `paused`, or the other one is a ScaledObject that is paused (`autoscaling.keda.sh/paused`).",
+		{FoundObservedAutoscaler, false, "Another autoscaler has this workload for its target, but `mini-hpa/mode` is `observe` or `paused`, or the other one is a ScaledObject that is paused (`autoscaling.keda.sh/paused`).",
 			"Nothing for as long as you compare; delete the other one before you set the mode to `auto`, or before somebody resumes it."},
-		{FoundReplicasOverwritten, false, "An update (not a scale) changes `spec.replicas` of an autoscaled Deployment, as `kubectl apply` does with a manifest that has the field, or had it until now. `mini-hpa lint` tells of the field in a manifest. " +
+		{FoundReplicasOverwritten, false, "An update (not a scale) changes `spec.replicas` of an autoscaled workload, as `kubectl apply` does with a manifest that has the field, or had it until now. `mini-hpa lint` tells of the field in a manifest. " +
 			"0 and changes from 0 are left out: they pause and resume autoscaling.",
 			"Leave `spec.replicas` out of the manifest; [install.md](install.md#who-owns-specreplicas) has what each tool does when the field goes, and how it goes without a moment at 1 replica."},
-		{FoundUnchanged, false, "The Deployment has a problem, and had it before this update, though perhaps hidden by another one or under another name of its container.", "Fix the problem: mini-hpa does not scale the Deployment until then."},
-		{FoundRolledBack, false, "The update is a rollback: it sets the pod template to one that the Deployment has had before, and that revision had the problem, too; or a request went missing, and `revisionHistoryLimit` is 0, so that nobody knows what there was before.",
+		{FoundUnchanged, false, "The workload has a problem, and had it before this update, though perhaps hidden by another one or under another name of its container.", "Fix the problem: mini-hpa does not scale the workload until then."},
+		{FoundRolledBack, false, "The update is a rollback: it sets the pod template to one that the workload has had before, and that revision had the problem, too; or a request went missing, and `revisionHistoryLimit` is 0, so that nobody knows what there was before.",
 			"Fix it after the incident; until then the replicas stay as they are."},
 		{FoundUnchecked, false, "The object is too large or too deep to be read safely, or (for `mini-hpa explain`) other autoscalers may not be listed.", "The controller looks at it again before it scales."},
 	}

@@ -31,7 +31,7 @@ func (d Defaults) Review(w *Workload, s Surroundings) Verdict {
 	p := d.draft(w.Annotations)
 	known := p.known()
 	ofTemplate, problems := checkTemplate(w, known, s)
-	ofOthers, conflicts := CheckAutoscalers(p.mode, s)
+	ofOthers, conflicts := CheckAutoscalers(w, p.mode, s)
 	v := Verdict{Mode: p.mode, Problems: slices.Concat(p.errs, problems, conflicts), Warnings: slices.Concat(
 		p.warnings, misplaced(w), ofTemplate, ofOthers, checkResizers(w, known, s), checkReach(w, known, s), checkBytes(w, known), checkClaims(w, known))}
 	if len(v.Problems) == 0 {
@@ -82,18 +82,20 @@ func (p *draft) knowsMetrics() bool {
 	})
 }
 
-// misplaced warns of keys on the pod template, unless the Deployment has them as well: kustomize's commonAnnotations writes both.
+// misplaced warns of keys on the pod template, unless the workload has them as well: kustomize's commonAnnotations writes both.
 func misplaced(w *Workload) []Warning {
 	for key, value := range w.template().Annotations {
 		if own, ok := w.Annotations[key]; strings.HasPrefix(key, Prefix) && (!ok || own != value) {
-			return []Warning{{Field: TemplatePath, Rule: FoundMisplaced, Message: OnTheTemplate}}
+			return []Warning{{Field: TemplatePath, Rule: FoundMisplaced, Message: OnTheTemplate(w.Kind.Kind)}}
 		}
 	}
 	return nil
 }
 
-// TemplatePath is the field of the annotations of a pod template, OnTheTemplate what there is to say of mini-hpa's among them.
-const (
-	TemplatePath  = "spec.template.metadata.annotations"
-	OnTheTemplate = Prefix + " annotations have no effect on the pod template; set them on the Deployment itself"
-)
+// TemplatePath is the field of the annotations of a pod template.
+const TemplatePath = "spec.template.metadata.annotations"
+
+// OnTheTemplate is what there is to say of mini-hpa's annotations on the pod template of a workload of a kind.
+func OnTheTemplate(kind string) string {
+	return Prefix + " annotations have no effect on the pod template; set them on the " + kind + " itself"
+}

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 
+	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/mini-hpa/mini-hpa/annotations/podspec"
@@ -21,7 +23,7 @@ func (d Defaults) ReviewUpdate(before, after *Workload, s Surroundings) Verdict 
 		v.Warnings = append(v.Warnings, overwritten(before, after, v.Mode)...)
 		return v
 	}
-	excuse := Excuse{FoundUnchanged, "it was so before this change; mini-hpa does not scale the Deployment until it is fixed"}
+	excuse := Excuse{FoundUnchanged, "it was so before this change; mini-hpa does not scale the " + after.Kind.Kind + " until it is fixed"}
 	v = v.ExcuseAsBefore(after, before, d.reviewBehind(before, s), excuse)
 	if len(v.Problems) > 0 && d.hidRequests(before) {
 		form := *after
@@ -68,8 +70,8 @@ func (v Verdict) ofTemplate() Verdict {
 func isOfTemplate(e *field.Error) bool { return IsOfRequest(e) || LacksContainer(e) }
 
 // Replacing turns problems about other autoscalers into warnings, except for those that stay (nil if none does). A release that replaces
-// an autoscaler changes the Deployment first and then deletes the other autoscaler: a refusal would keep both for ever. Storing the
-// Deployment does no harm, because the controller leaves it alone until the other one is gone.
+// an autoscaler changes the workload first and then deletes the other autoscaler: a refusal would keep both for ever. Storing the
+// workload does no harm, because the controller leaves it alone until the other one is gone.
 func (v Verdict) Replacing(stays func(Autoscaler) bool) Verdict {
 	return v.onlyWarned(func(e *field.Error) (Warning, bool) {
 		other, isOther := e.BadValue.(Autoscaler)
@@ -250,21 +252,27 @@ func overwritten(before, after *Workload, mode Mode) []Warning {
 	if from == to || from == 0 || to == 0 || mode != ModeAuto || !Selected(after.Annotations) {
 		return nil
 	}
-	message := fmt.Sprintf("changed from %d to %d, but mini-hpa scales this Deployment and will change it again", from, to)
+	message := fmt.Sprintf("changed from %d to %d, but mini-hpa scales this %s and will change it again", from, to, after.Kind.Kind)
 	if !Selected(before.Annotations) {
 		message = fmt.Sprintf("goes from %d to %d with this change, and mini-hpa goes on from %d", from, to, to)
 	}
-	if to == 1 {
+	if to == 1 && after.Kind.Group == appsv1.GroupName {
 		message += fmt.Sprintf("; the API server sets 1 once when the field disappears from what is applied (to avoid that, first %s): "+
-			`"kubectl scale deployment %s --replicas=%d" brings the replicas back, and a manifest without the field keeps them`, takeOut, clean(after.Name, shownName), from)
+			`"kubectl scale %s %s --replicas=%d" brings the replicas back, and a manifest without the field keeps them`,
+			takeOut, strings.ToLower(after.Kind.Kind), clean(after.Name, shownName), from)
 	} else {
-		message += "; " + LeaveReplicasOut
+		message += "; " + LeaveReplicasOut(after.Kind)
 	}
 	return []Warning{{Field: "spec.replicas", Rule: FoundReplicasOverwritten, Message: message}}
 }
 
-const (
-	takeOut = `take it out of what kubectl remembers with "kubectl apply edit-last-applied"`
-	// LeaveReplicasOut is what to do about spec.replicas in the manifest of a Deployment that is autoscaled.
-	LeaveReplicasOut = "leave spec.replicas out of the manifest (first " + takeOut + ": when the field disappears from what is applied, the API server sets 1 once)"
-)
+const takeOut = `take it out of what kubectl remembers with "kubectl apply edit-last-applied"`
+
+// LeaveReplicasOut is what to do about the replicas in the manifest of a workload that is autoscaled. A custom resource without them has what its
+// CustomResourceDefinition says, or none.
+func LeaveReplicasOut(kind schema.GroupKind) string {
+	if kind.Group != appsv1.GroupName {
+		return "leave the replicas out of the manifest (first " + takeOut + ": when the field disappears from what is applied, it is the default of " + kind.Kind + " once, or 0 if there is none)"
+	}
+	return "leave spec.replicas out of the manifest (first " + takeOut + ": when the field disappears from what is applied, the API server sets 1 once)"
+}

@@ -26,13 +26,13 @@ func (a area) around() []area {
 	return all
 }
 
-// surroundings are those of a Deployment of the manifests, from the nearest level on. Of autoscalers the nearest level that has any counts. Of
+// surroundings are those of a workload of the manifests, from the nearest level on. Of autoscalers the nearest level that has any counts. Of
 // LimitRanges it is the nearest that supplies a resource: one may have a default for CPU, and one farther away a default for memory.
 func (m *manifests) surroundings(d *candidate) annotations.Surroundings {
-	return m.surroundingsOf(annotations.OfDeployment(d.workload), m.levels(d.object))
+	return m.surroundingsOf(d.workload, m.levels(d.object))
 }
 
-// surroundingsOf returns the surroundings of a Deployment from its neighborhoods, the nearest of which come first.
+// surroundingsOf returns the surroundings of a workload from its neighborhoods, the nearest of which come first.
 func (m *manifests) surroundingsOf(w *annotations.Workload, levels []*neighbors.Neighborhood) annotations.Surroundings {
 	var all annotations.Surroundings
 	nowhere := func(string, string) string { return "" }
@@ -62,7 +62,7 @@ func (m *manifests) surroundingsOf(w *annotations.Workload, levels []*neighbors.
 	return all
 }
 
-// reviewed is the verdict on a Deployment. Another autoscaler is a problem if it is in the manifests, and one that only the cluster has a
+// reviewed is the verdict on a workload. Another autoscaler is a problem if it is in the manifests, and one that only the cluster has a
 // warning.
 func reviewed(defaults annotations.Defaults, w *annotations.Workload, s annotations.Surroundings) annotations.Verdict {
 	return defaults.Review(w, s).Replacing(func(other annotations.Autoscaler) bool { return s.Where(other.Kind, other.Name) != "" })

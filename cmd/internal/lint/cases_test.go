@@ -167,8 +167,8 @@ func TestLintFollowsAliases(t *testing.T) {
 	m := newManifests("")
 	m.read(source{name: "-"}, strings.NewReader(text.String()))
 	found := m.report(annotations.DefaultDefaults()).Findings
-	if len(m.deployments) != 91 || len(found) < 910 {
-		t.Fatalf("%d Deployments, %d findings", len(m.deployments), len(found))
+	if len(m.workloads) != 91 || len(found) < 910 {
+		t.Fatalf("%d Deployments, %d findings", len(m.workloads), len(found))
 	}
 }
 
@@ -510,11 +510,11 @@ func TestLintListsEndWithWhatFits(t *testing.T) {
 	m := newManifests("")
 	m.read(source{name: "-"}, strings.NewReader(strings.Replace(workload(), "containers:\n", "containers:\n      - []\n      - []\n", 1)+
 		"      - []\n      - text\n"))
-	if len(m.deployments) != 1 {
-		t.Fatalf("%d Deployments, %v", len(m.deployments), m.unreadable)
+	if len(m.workloads) != 1 {
+		t.Fatalf("%d Deployments, %v", len(m.workloads), m.unreadable)
 	}
-	d := m.deployments[0]
-	if all := d.workload.Spec.Template.Spec.Containers; len(all) != 3 || all[2].Name != "app" || len(d.problems) != 4 {
+	d := m.workloads[0]
+	if all := d.workload.Template.Spec.Containers; len(all) != 3 || all[2].Name != "app" || len(d.problems) != 4 {
 		t.Errorf("%d problems, containers %v", len(d.problems), all)
 	}
 }

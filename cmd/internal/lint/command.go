@@ -1,5 +1,5 @@
 // Package lint says of manifests what admission and controller would say of them, with the file and line of each problem, and what only files
-// can have wrong: annotations where nothing reads them, and what kustomizations make of a Deployment.
+// can have wrong: annotations where nothing reads them, and what kustomizations make of a workload.
 package lint
 
 import (
@@ -31,9 +31,10 @@ directories; for - it is standard input. Templates, of whatever tool, are counte
 helm template . | mini-hpa lint -, kustomize build . | mini-hpa lint - see the whole. What --exclude matches is left out, and so is what .mini-hpa-lint.yaml lists under "exclude", in the
 working directory or in a DIR: globs relative to the directory, in which ** stands for any number of directories; one without a slash
 matches at any depth, and what matches a directory leaves out all that is in it.
-Deployments of apps/v1 are looked at; HorizontalPodAutoscalers, KEDA ScaledObjects, VerticalPodAutoscalers and LimitRanges count if they are in
+Deployments, StatefulSets and ReplicaSets of apps/v1 are looked at, and objects of kinds whose CustomResourceDefinition is among the files, if it has a
+scale subresource; HorizontalPodAutoscalers, KEDA ScaledObjects, VerticalPodAutoscalers and LimitRanges count if they are in
 the same namespace, in whichever file they are. Where neither names a namespace, they count if they are in the same directory
-or one above it, or in what a kustomization there is made of, the nearest of each kind: other directories may be other environments. A Deployment is
+or one above it, or in what a kustomization there is made of, the nearest of each kind: other directories may be other environments. A workload is
 judged as the kustomizations that are made of it have it: with their patches, their namespace, and what else they are made of. With --namespace all that name none are
 in that one. Of other objects only annotations that have no effect there are told. With --server-side what the
 cluster has of those counts too, unless a manifest has one of the same name, and what the namespace's labels announce; for that
@@ -46,7 +47,7 @@ if a file cannot be read; its name and line are told, and the others are looked 
 So that no file takes long, it may have 10 MiB, in a document lists and mappings may be in each other 1000 levels deep, and its aliases may repeat
 1 MiB and 4 times its size, and at most 8 MiB. Of an object 100 errors are told, 100 findings about requests among them, and 8 places where annotations have no effect; of a file 100 parts
 that cannot be read, after which no other is taken for a template. The patches that stand in a file may have 1000 documents, and one more for every 32 bytes
-of it, and so many items may its lists have. Of a kustomization up to 1000 parts on 32 levels count, and of a Deployment up to 64 kustomizations that no other is
+of it, and so many items may its lists have. Of a kustomization up to 1000 parts on 32 levels count, and of a workload up to 64 kustomizations that no other is
 made of; one that has more than 100 patches for it, or more than 4 for no name, says nothing of it.`
 
 // Command is "mini-hpa lint".
@@ -145,7 +146,7 @@ func (l *task) connect(b cli.Build) (func(context.Context, string) (*neighbors.N
 	}, nil
 }
 
-// lint reads everything first, because what a Deployment is next to may be in a later file. A cluster is asked only if
+// lint reads everything first, because what a workload is next to may be in a later file. A cluster is asked only if
 // ask is not nil.
 func (l *task) lint(ctx context.Context, args []string, s cli.Streams, ask func(context.Context, string) (*neighbors.Neighborhood, error)) error {
 	m := newManifests(l.namespace)
@@ -158,6 +159,7 @@ func (l *task) lint(ctx context.Context, args []string, s cli.Streams, ask func(
 	for _, source := range found {
 		m.read(source, s.In)
 	}
+	m.settle()
 	var told strings.Builder
 	if len(idle) > 0 {
 		fmt.Fprintf(&told, "mini-hpa lint: warning: %s\n", plain(cli.Clean(notRead(idle))))
@@ -232,10 +234,10 @@ func writeInert(w io.Writer, value any) error {
 	return err
 }
 
-// namespaces are those in which a Deployment asks to be scaled, sorted.
+// namespaces are those in which a workload asks to be scaled, sorted.
 func (m *manifests) namespaces() []string {
 	var names []string
-	for _, d := range m.deployments {
+	for _, d := range m.workloads {
 		if annotations.Selected(d.workload.Annotations) {
 			names = append(names, d.namespace)
 		}

@@ -68,9 +68,9 @@ func TestLintExitCodes(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	const ok = "1 Deployment autoscaled, 0 errors, 0 warnings in 1 file (0 other objects)\n"
+	const ok = "1 workload autoscaled, 0 errors, 0 warnings in 1 file (0 other objects)\n"
 	none := func(more string) string {
-		return "0 Deployments autoscaled, 0 errors, 0 warnings in 1 file (0 other objects" + more + ")\n"
+		return "0 workloads autoscaled, 0 errors, 0 warnings in 1 file (0 other objects" + more + ")\n"
 	}
 	tests := map[string]struct {
 		args string
@@ -79,24 +79,24 @@ func TestLintExitCodes(t *testing.T) {
 	}{
 		"sound":               {"sound.yaml", cli.ExitOK, ok},
 		"twice the same":      {"sound.yaml ./sound.yaml", cli.ExitOK, ok},
-		"warnings only":       {"warned.yaml", cli.ExitOK, "1 Deployment autoscaled, 0 errors, 1 warning in 1 file (0 other objects)\n"},
-		"errors":              {"faulty.yaml", cli.ExitFailure, "1 Deployment autoscaled, 1 error, 0 warnings in 1 file (0 other objects)\n"},
-		"a byte order mark":   {"bom.yaml", cli.ExitFailure, "1 Deployment autoscaled, 1 error, 0 warnings in 1 file (0 other objects)\n"},
+		"warnings only":       {"warned.yaml", cli.ExitOK, "1 workload autoscaled, 0 errors, 1 warning in 1 file (0 other objects)\n"},
+		"errors":              {"faulty.yaml", cli.ExitFailure, "1 workload autoscaled, 1 error, 0 warnings in 1 file (0 other objects)\n"},
+		"a byte order mark":   {"bom.yaml", cli.ExitFailure, "1 workload autoscaled, 1 error, 0 warnings in 1 file (0 other objects)\n"},
 		"an empty list":       {"many.yaml", cli.ExitOK, none("")},
-		"a directory":         {"list", cli.ExitOK, "2 Deployments autoscaled, 0 errors, 0 warnings in 3 files (0 other objects, 1 other document)\n"},
+		"a directory":         {"list", cli.ExitOK, "2 workloads autoscaled, 0 errors, 0 warnings in 3 files (0 other objects, 1 other document)\n"},
 		"not parsed":          {"broken.yaml", cli.ExitUsage, "mini-hpa lint: broken.yaml:1: cannot be parsed: did not find expected node content\n" + none(", 1 unreadable")},
-		"the others are read": {"broken.yaml faulty.yaml", cli.ExitUsage, "mini-hpa lint: broken.yaml:1: cannot be parsed: did not find expected node content\n1 Deployment autoscaled, 1 error, 0 warnings in 2 files (0 other objects, 1 unreadable)\n"},
-		"of a wrong type":     {"typed.yaml", cli.ExitFailure, "1 Deployment autoscaled, 1 error, 0 warnings in 1 file (0 other objects)\n"},
-		"no quantity":         {"quantity.yaml", cli.ExitFailure, "1 Deployment autoscaled, 1 error, 0 warnings in 1 file (0 other objects)\n"},
-		"a neighbor's type":   {"stateful.yaml", cli.ExitOK, "0 Deployments autoscaled, 0 errors, 1 warning in 1 file (1 other object)\n"},
+		"the others are read": {"broken.yaml faulty.yaml", cli.ExitUsage, "mini-hpa lint: broken.yaml:1: cannot be parsed: did not find expected node content\n1 workload autoscaled, 1 error, 0 warnings in 2 files (0 other objects, 1 unreadable)\n"},
+		"of a wrong type":     {"typed.yaml", cli.ExitFailure, "1 workload autoscaled, 1 error, 0 warnings in 1 file (0 other objects)\n"},
+		"no quantity":         {"quantity.yaml", cli.ExitFailure, "1 workload autoscaled, 1 error, 0 warnings in 1 file (0 other objects)\n"},
+		"a neighbor's type":   {"stateful.yaml", cli.ExitOK, "0 workloads autoscaled, 0 errors, 1 warning in 1 file (1 other object)\n"},
 		"a template":          {"chart.yaml", cli.ExitOK, none(", 1 template")},
 		"a templated value":   {"value.yaml", cli.ExitOK, none(", 1 template")},
-		"not parsed later":    {"later.yaml", cli.ExitUsage, "mini-hpa lint: later.yaml:5: cannot be parsed: did not find expected key\n1 Deployment autoscaled, 0 errors, 0 warnings in 1 file (0 other objects, 1 unreadable)\n"},
-		"missing":             {"no.yaml", cli.ExitUsage, "mini-hpa lint: no.yaml: no such file or directory\n0 Deployments autoscaled, 0 errors, 0 warnings in 0 files (0 other objects, 1 unreadable)\n"},
-		"nothing there":       {"empty", cli.ExitUsage, "mini-hpa lint: empty: holds no *.yaml, *.yml, *.json or Kustomization\n0 Deployments autoscaled, 0 errors, 0 warnings in 0 files (0 other objects, 1 unreadable)\n"},
-		"zeros":               {"nul.yaml", cli.ExitUsage, "mini-hpa lint: nul.yaml: holds NUL bytes, so it is no text in UTF-8\n0 Deployments autoscaled, 0 errors, 0 warnings in 0 files (0 other objects, 1 unreadable)\n"},
-		"UTF-16":              {"utf16.yaml", cli.ExitUsage, "mini-hpa lint: utf16.yaml: is text in UTF-16; save it as UTF-8\n0 Deployments autoscaled, 0 errors, 0 warnings in 0 files (0 other objects, 1 unreadable)\n"},
-		"large":               {"large.yaml", cli.ExitUsage, "mini-hpa lint: large.yaml: is larger than 10 MiB; split it\n0 Deployments autoscaled, 0 errors, 0 warnings in 0 files (0 other objects, 1 unreadable)\n"},
+		"not parsed later":    {"later.yaml", cli.ExitUsage, "mini-hpa lint: later.yaml:5: cannot be parsed: did not find expected key\n1 workload autoscaled, 0 errors, 0 warnings in 1 file (0 other objects, 1 unreadable)\n"},
+		"missing":             {"no.yaml", cli.ExitUsage, "mini-hpa lint: no.yaml: no such file or directory\n0 workloads autoscaled, 0 errors, 0 warnings in 0 files (0 other objects, 1 unreadable)\n"},
+		"nothing there":       {"empty", cli.ExitUsage, "mini-hpa lint: empty: holds no *.yaml, *.yml, *.json or Kustomization\n0 workloads autoscaled, 0 errors, 0 warnings in 0 files (0 other objects, 1 unreadable)\n"},
+		"zeros":               {"nul.yaml", cli.ExitUsage, "mini-hpa lint: nul.yaml: holds NUL bytes, so it is no text in UTF-8\n0 workloads autoscaled, 0 errors, 0 warnings in 0 files (0 other objects, 1 unreadable)\n"},
+		"UTF-16":              {"utf16.yaml", cli.ExitUsage, "mini-hpa lint: utf16.yaml: is text in UTF-16; save it as UTF-8\n0 workloads autoscaled, 0 errors, 0 warnings in 0 files (0 other objects, 1 unreadable)\n"},
+		"large":               {"large.yaml", cli.ExitUsage, "mini-hpa lint: large.yaml: is larger than 10 MiB; split it\n0 workloads autoscaled, 0 errors, 0 warnings in 0 files (0 other objects, 1 unreadable)\n"},
 		"no argument":         {"", cli.ExitUsage, "mini-hpa lint: nothing to lint; want at least one FILE or DIR, or - for standard input\nRun \"mini-hpa lint --help\" for what it takes.\n"},
 		"an idle flag":        {"--context=x sound.yaml", cli.ExitUsage, "mini-hpa lint: --context is for --server-side; without that no cluster is asked\nRun \"mini-hpa lint --help\" for what it takes.\n"},
 		"an unknown output":   {"-o yaml sound.yaml", cli.ExitUsage, "mini-hpa lint: invalid value \"yaml\" for --output: want text or json or sarif or github\nRun \"mini-hpa lint --help\" for what it takes.\n"},

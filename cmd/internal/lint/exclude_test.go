@@ -136,22 +136,22 @@ func TestLintLeavesOut(t *testing.T) {
 		"vendor/x/bad.yaml": "apiVersion: v1\nkind: [\n", "configured/.mini-hpa-lint.yaml": "exclude: [old]\n", "configured/old/web.yaml": workload(`min: "x"`),
 		"wrong/.mini-hpa-lint.yaml": "exlude: [old]\n", "wrong/web.yaml": workload(), "odd/.mini-hpa-lint.yaml": "exclude: ['[']\n", "odd/web.yaml": workload(),
 	})
-	const one = "1 Deployment autoscaled, 0 errors, 0 warnings in 1 file (0 other objects)\n"
-	const none = "0 Deployments autoscaled, 0 errors, 0 warnings in 0 files (0 other objects)\n"
+	const one = "1 workload autoscaled, 0 errors, 0 warnings in 1 file (0 other objects)\n"
+	const none = "0 workloads autoscaled, 0 errors, 0 warnings in 0 files (0 other objects)\n"
 	for name, tt := range map[string]struct {
 		args string
 		code int
 		want string
 	}{
-		"nothing":              {"deploy", cli.ExitFailure, "2 Deployments autoscaled, 1 error, 0 warnings in 3 files (0 other objects, 1 other document)\n"},
+		"nothing":              {"deploy", cli.ExitFailure, "2 workloads autoscaled, 1 error, 0 warnings in 3 files (0 other objects, 1 other document)\n"},
 		"by flag":              {"deploy --exclude deploy/old --exclude=*.json", cli.ExitOK, one},
 		"by a name":            {"--exclude old --exclude notes.json deploy", cli.ExitOK, one},
 		"a file that is named": {"--exclude old deploy/web.yaml deploy/old/web.yaml", cli.ExitOK, one},
 		"all":                  {"--exclude deploy deploy", cli.ExitOK, none},
 		"all that is in it":    {"--exclude vendor/** vendor", cli.ExitOK, none},
 		"by file":              {"configured", cli.ExitOK, none},
-		"by a file elsewhere":  {"configured/old", cli.ExitFailure, "1 Deployment autoscaled, 1 error, 0 warnings in 1 file (0 other objects)\n"},
-		"not parsed":           {"vendor", cli.ExitUsage, "mini-hpa lint: vendor/x/bad.yaml:2: cannot be parsed: did not find expected node content\n0 Deployments autoscaled, 0 errors, 0 warnings in 1 file (0 other objects, 1 unreadable)\n"},
+		"by a file elsewhere":  {"configured/old", cli.ExitFailure, "1 workload autoscaled, 1 error, 0 warnings in 1 file (0 other objects)\n"},
+		"not parsed":           {"vendor", cli.ExitUsage, "mini-hpa lint: vendor/x/bad.yaml:2: cannot be parsed: did not find expected node content\n0 workloads autoscaled, 0 errors, 0 warnings in 1 file (0 other objects, 1 unreadable)\n"},
 		"a field that is not":  {"wrong", cli.ExitUsage, "mini-hpa lint: cannot read \"wrong/.mini-hpa-lint.yaml\": line 1: \"exlude\" is not a field here; the only one is \"exclude\"\nRun \"mini-hpa lint --help\" for what it takes.\n"},
 		"a bad glob in a file": {"odd", cli.ExitUsage, "mini-hpa lint: cannot read \"odd/.mini-hpa-lint.yaml\": line 1: the glob \"[\" has a syntax error in \"[\"\nRun \"mini-hpa lint --help\" for what it takes.\n"},
 		"a bad glob":           {"--exclude [ deploy", cli.ExitUsage, "mini-hpa lint: invalid value \"[\" for --exclude: want a glob such as \"charts/*/templates\", \"**/testdata\" or \"*.json\", without braces or a leading !\nRun \"mini-hpa lint --help\" for what it takes.\n"},
@@ -177,12 +177,12 @@ func TestLintReadsTheWorkingDirectorysFile(t *testing.T) {
 func TestLintTellsWhichFileOfGlobsIsNotRead(t *testing.T) {
 	layOut(t, map[string]string{"d/.mini-hpa-lint.yaml": "exclude: [x]\n", "d/web.yaml": workload(), "d/a/.mini-hpa-lint.yaml": "exclude: [x]\n", "d/a/x/web.yaml": workload(), "d/b/.mini-hpa-lint.yaml": "exclude: [", "d/x/.mini-hpa-lint.yaml": "", "e/a/.mini-hpa-lint.yaml": ""})
 	const end = ": only the ones in the working directory and in a DIR are; write its globs there, or name its directory, too\n"
-	const one = "1 Deployment autoscaled, 0 errors, 0 warnings in 1 file (0 other objects)\n"
+	const one = "1 workload autoscaled, 0 errors, 0 warnings in 1 file (0 other objects)\n"
 	for args, want := range map[string]string{
 		"d":             "mini-hpa lint: warning: d/a/.mini-hpa-lint.yaml is not read (and 1 more)" + end + one,
 		"d/a d":         "mini-hpa lint: warning: d/b/.mini-hpa-lint.yaml is not read" + end + one,
 		"d --exclude=b": "mini-hpa lint: warning: d/a/.mini-hpa-lint.yaml is not read" + end + one,
-		"e":             "mini-hpa lint: warning: e/a/.mini-hpa-lint.yaml is not read" + end + "mini-hpa lint: e: holds no *.yaml, *.yml, *.json or Kustomization\n0 Deployments autoscaled, 0 errors, 0 warnings in 0 files (0 other objects, 1 unreadable)\n",
+		"e":             "mini-hpa lint: warning: e/a/.mini-hpa-lint.yaml is not read" + end + "mini-hpa lint: e: holds no *.yaml, *.yml, *.json or Kustomization\n0 workloads autoscaled, 0 errors, 0 warnings in 0 files (0 other objects, 1 unreadable)\n",
 	} {
 		if _, _, stderr := call(t, strings.Fields(args)...); stderr != want {
 			t.Errorf("%s: %s", args, cmp.Diff(want, stderr))

@@ -26,12 +26,12 @@ import (
 	"github.com/mini-hpa/mini-hpa/cmd/internal/neighbors"
 )
 
-// Of one Deployment there are so many forms, with so many patches, and no more are looked at: many kustomizations of one large base must take
+// Of one workload there are so many forms, with so many patches, and no more are looked at: many kustomizations of one large base must take
 // no quadratic time.
 const maxForms, maxPatches, maxForMany = 64, 100, 4
 
 func (m *manifests) newOverlays() *overlays {
-	o := &overlays{uses: map[string][]string{}, ends: map[string][]string{}, patches: map[overlaid][]patched{}, patched: map[string]map[string]bool{}, objects: map[string]object{}, forms: map[formKey]*form{}}
+	o := &overlays{uses: map[string][]string{}, ends: map[string][]string{}, patches: map[overlaid][]patched{}, patched: map[target]map[string]bool{}, objects: map[string]object{}, forms: map[formKey]*form{}}
 	for _, k := range m.kustomizations {
 		if k.isKustomization() {
 			o.objects[k.dir()] = k
@@ -39,7 +39,7 @@ func (m *manifests) newOverlays() *overlays {
 	}
 	for _, dir := range slices.Sorted(maps.Keys(m.layout.Parts)) {
 		for _, part := range m.layout.Compose(dir, kustomize.AnyNamespace).Order {
-			if len(m.deploymentsIn[inFile{part, ""}]) == 0 {
+			if len(m.workloadsIn[inFile{part, ""}]) == 0 {
 				continue
 			}
 			if len(o.uses[part]) < maxForms {
@@ -60,18 +60,19 @@ func (o *overlays) addPatches(m *manifests) {
 		m.layout.Writes[use.Dir] = m.layout.Writes[use.Dir] || !m.readPatches[path] // its content is not known
 	}
 	for _, p := range m.patched {
-		if kind := cmp.Or(p.use.Kind, p.GetKind()); p.use.Dir == "" || kind != "" && kind != "Deployment" {
+		kind := p.kindName()
+		if _, isScaled := m.kinds.named(kind); p.use.Dir == "" || kind != "" && !isScaled {
 			continue
 		}
-		key := overlaid{p.use.Dir, cmp.Or(p.use.Name, p.GetName())}
+		key := overlaid{p.use.Dir, target{kind, cmp.Or(p.use.Name, p.GetName())}}
 		if !isPlainName.MatchString(key.name) || p.operations == nil && p.use.Name == "" && p.use.Kind != "" {
 			key.name = ""
 		}
 		o.patches[key] = append(o.patches[key], p)
-		if o.patched[key.name] == nil {
-			o.patched[key.name] = map[string]bool{}
+		if o.patched[key.target] == nil {
+			o.patched[key.target] = map[string]bool{}
 		}
-		o.patched[key.name][key.dir] = true
+		o.patched[key.target][key.dir] = true
 	}
 }
 
@@ -81,13 +82,13 @@ var isPlainName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`)
 // ready makes what is known of all kustomizations.
 func (m *manifests) ready() *overlays {
 	if m.overlays == nil {
-		m.sortDeployments()
+		m.sortWorkloads()
 		m.overlays = m.newOverlays()
 	}
 	return m.overlays
 }
 
-// forms are those in which a Deployment is applied, judged.
+// forms are those in which a workload is applied, judged.
 func (m *manifests) forms(d *candidate, defaults annotations.Defaults) []*form {
 	if d.file == standardInput {
 		return nil
@@ -101,8 +102,7 @@ func (m *manifests) forms(d *candidate, defaults annotations.Defaults) []*form {
 	for _, dir := range dirs {
 		f := m.form(dir, d)
 		if !f.isUnknown && annotations.Selected(f.workload.Annotations) {
-			w := annotations.OfDeployment(f.workload)
-			f.verdict = reviewed(defaults, w, m.withoutDeleted(m.surroundingsOf(w, m.levelsOf(f)), dir))
+			f.verdict = reviewed(defaults, f.workload, m.withoutDeleted(m.surroundingsOf(f.workload, m.levelsOf(f)), dir))
 		}
 		found = append(found, f)
 	}
@@ -121,7 +121,7 @@ func (m *manifests) withoutDeleted(s annotations.Surroundings, dir string) annot
 	return s
 }
 
-// levelsOf returns the neighborhoods of a form, and then those of the manifest. If a Deployment has a namespace, objects to which a
+// levelsOf returns the neighborhoods of a form, and then those of the manifest. If a workload has a namespace, objects to which a
 // kustomization gives none are not in it.
 func (m *manifests) levelsOf(f *form) []*neighbors.Neighborhood {
 	own := m.levels(f.on.object)
@@ -132,14 +132,14 @@ func (m *manifests) levelsOf(f *form) []*neighbors.Neighborhood {
 	return append(slices.Clone(m.levels(there)), own...)
 }
 
-// form finds what a kustomization makes of a Deployment.
+// form finds what a kustomization makes of a workload.
 func (m *manifests) form(dir string, d *candidate) *form {
 	o := m.ready()
 	key := formKey{dir, d}
 	if known, ok := o.forms[key]; ok {
 		return known
 	}
-	f := &form{dir: dir, on: d, workload: d.workload}
+	f := &form{dir: dir, on: d, reading: d.reading}
 	o.forms[key] = f
 	tree := map[string]any{}
 	change := func(by func(tree map[string]any) (map[string]any, error)) {
@@ -151,16 +151,16 @@ func (m *manifests) form(dir string, d *candidate) *form {
 			tree = changed
 		}
 	}
-	for _, part := range m.writersFor(dir, d.GetName()) {
-		for _, p := range o.patchesFor(part, d.GetName()) {
+	for _, part := range m.writersFor(dir, d.target()) {
+		for _, p := range o.patchesFor(part, d.target()) {
 			f.patches = append(f.patches, p)
 			change(p.applyTo)
 		}
 		if pairs := o.objects[part].mapping(kustomize.CommonAnnotations); len(pairs) > 0 {
 			change(func(tree map[string]any) (map[string]any, error) { return tree, annotate(tree, pairs) })
 		}
-		many := o.patches[overlaid{part, ""}]
-		f.isUnknown = f.isUnknown || m.layout.Writes[part] || len(many) > maxForMany || len(f.patches) > maxPatches
+		many := len(o.patches[overlaid{part, target{}}]) + len(o.patches[overlaid{part, target{kind: d.kind.Kind}}])
+		f.isUnknown = f.isUnknown || m.layout.Writes[part] || many > maxForMany || len(f.patches) > maxPatches
 		if f.isUnknown {
 			break
 		}
@@ -169,38 +169,43 @@ func (m *manifests) form(dir string, d *candidate) *form {
 		return f
 	}
 	changed := d.object
-	changed.Unstructured, f.workload = unstructured.Unstructured{Object: tree}, &appsv1.Deployment{}
+	changed.Unstructured = unstructured.Unstructured{Object: tree}
 	var err error
-	if f.problems, err = changed.decode(f.workload); err != nil {
-		f.workload, f.isUnknown = d.workload, true
+	if f.reading, f.problems, err = changed.read(d.kind); err != nil {
+		f.reading, f.isUnknown = d.reading, true
 	}
 	return f
 }
 
-// writersFor are the kustomizations that change Deployments of a name, in the order in which they do.
-func (m *manifests) writersFor(dir, name string) []string {
+// writersFor are the kustomizations that change workloads of a kind and name, in the order in which they do.
+func (m *manifests) writersFor(dir string, of target) []string {
 	o, found := m.ready(), []string{}
 	for _, part := range slices.Backward(m.layout.Compose(dir, kustomize.AnyNamespace).Order) { // what is nearer comes later
-		if o.writesTo(part, name, m.layout) {
+		if o.writesTo(part, of, m.layout) {
 			found = append(found, part)
 		}
 	}
-	if o.writesTo(dir, name, m.layout) {
+	if o.writesTo(dir, of, m.layout) {
 		found = append(found, dir)
 	}
 	return found
 }
 
-func (o *overlays) writesTo(dir, name string, l *kustomize.Layout) bool {
-	return o.patched[name][dir] || o.patched[""][dir] || l.Writes[dir] || l.Annotates[dir]
+func (o *overlays) writesTo(dir string, of target, l *kustomize.Layout) bool {
+	return l.Writes[dir] || l.Annotates[dir] || slices.ContainsFunc(of.wider(), func(t target) bool { return o.patched[t][dir] })
 }
 
-// patchesFor are those of one kustomization for Deployments of a name, in the order in which kustomize applies them.
-func (o *overlays) patchesFor(dir, name string) []patched {
-	found := slices.Clone(o.patches[overlaid{dir, name}])
-	for _, p := range o.patches[overlaid{dir, ""}] {
-		if p.isFor(name) {
-			found = append(found, p)
+// wider are the targets of patches that may be for a workload.
+func (t target) wider() []target { return []target{t, {"", t.name}, {t.kind, ""}, {}} }
+
+// patchesFor are those of one kustomization for workloads of a kind and name, in the order in which kustomize applies them.
+func (o *overlays) patchesFor(dir string, of target) []patched {
+	var found []patched
+	for _, t := range of.wider() {
+		for _, p := range o.patches[overlaid{dir, t}] {
+			if t.name != "" || p.isFor(of.name) {
+				found = append(found, p)
+			}
 		}
 	}
 	slices.SortStableFunc(found, func(a, b patched) int { return cmp.Compare(a.use.Order, b.use.Order) })
@@ -237,7 +242,40 @@ func (p patched) applyTo(tree map[string]any) (changed map[string]any, err error
 	if metadata := part.mapping("metadata"); metadata != nil {
 		delete(metadata, "name") // of a patch with a target it may be any
 	}
-	return strategicpatch.StrategicMergeMapPatch(tree, part.Object, appsv1.Deployment{})
+	return merged(tree, part.Object)
+}
+
+// merged is an object with a part of it, as kustomize merges them: lists of containers by their names, but those of a custom kind are replaced
+// (RFC 7386), because nothing is known of them.
+func merged(tree, part map[string]any) (map[string]any, error) {
+	switch kind := (&unstructured.Unstructured{Object: tree}).GroupVersionKind(); {
+	case kind.Group != appsv1.GroupName:
+		return after(tree, part, jsonpatch.MergePatch)
+	case kind.Kind == "StatefulSet":
+		return strategicpatch.StrategicMergeMapPatch(tree, part, appsv1.StatefulSet{})
+	case kind.Kind == "ReplicaSet":
+		return strategicpatch.StrategicMergeMapPatch(tree, part, appsv1.ReplicaSet{})
+	default:
+		return strategicpatch.StrategicMergeMapPatch(tree, part, appsv1.Deployment{})
+	}
+}
+
+// after is an object after a patch of its JSON.
+func after(tree map[string]any, patch any, apply func(before, patch []byte) ([]byte, error)) (map[string]any, error) {
+	before, err := stdjson.Marshal(tree)
+	if err != nil {
+		return nil, err
+	}
+	text, err := stdjson.Marshal(patch)
+	if err != nil {
+		return nil, err
+	}
+	whole, err := apply(before, text)
+	if err != nil {
+		return nil, err
+	}
+	var changed map[string]any
+	return changed, json.Unmarshal(whole, &changed)
 }
 
 // operated is an object after the operations.
@@ -248,24 +286,13 @@ func (p patched) operated(tree map[string]any) (map[string]any, error) {
 			return nil, errSelects
 		}
 	}
-	before, err := stdjson.Marshal(tree)
-	if err != nil {
-		return nil, err
-	}
-	text, err := stdjson.Marshal(p.operations)
-	if err != nil {
-		return nil, err
-	}
-	patch, err := jsonpatch.DecodePatch(text)
-	if err != nil {
-		return nil, err
-	}
-	after, err := patch.Apply(before)
-	if err != nil {
-		return nil, err
-	}
-	var changed map[string]any
-	return changed, json.Unmarshal(after, &changed)
+	return after(tree, p.operations, func(before, text []byte) ([]byte, error) {
+		patch, err := jsonpatch.DecodePatch(text)
+		if err != nil {
+			return nil, err
+		}
+		return patch.Apply(before)
+	})
 }
 
 // annotate writes the annotations that a kustomization has for all.
@@ -355,26 +382,28 @@ func (m *manifests) tell(f *form, alone annotations.Verdict, defaults annotation
 			found = append(found, m.toldOf(f, severityWarning, w.Rule, w.Path(), w.Message))
 		}
 	}
-	if n := f.workload.Spec.Replicas; n != nil && *n > 0 && f.verdict.Mode == annotations.ModeAuto && !m.tellsReplicas(f) && !f.on.isFromCluster() {
-		found = append(found, m.toldOf(f, severityWarning, annotations.FoundReplicasOverwritten, "spec.replicas", overwritten(int64(*n))))
+	if n := f.replicas; n != nil && *n > 0 && f.verdict.Mode == annotations.ModeAuto && !m.tellsReplicas(f) && !f.on.isFromCluster() {
+		found = append(found, m.toldOf(f, severityWarning, annotations.FoundReplicasOverwritten, f.replicasPath(), overwritten(f.kind, int64(*n))))
 	}
 	return found
 }
 
 // tellsReplicas says whether the replicas are reported for the manifest or a patch itself.
 func (m *manifests) tellsReplicas(f *form) bool {
-	if f.on.workload.Spec.Replicas != nil && annotations.Selected(f.on.workload.Annotations) {
+	if f.on.replicas != nil && annotations.Selected(f.on.workload.Annotations) {
 		return true
 	}
 	return slices.ContainsFunc(f.patches, func(p patched) bool {
-		return p.setsReplicas() && (len(p.ownKeys()) > 0 || m.scales(p.use, f.on.GetName()))
+		return p.setsReplicas(f.kind) && (len(p.ownKeys()) > 0 || m.scales(p.use.Dir, f.on.target()))
 	})
 }
 
-func (p patched) setsReplicas() bool {
-	return p.mapping("spec")["replicas"] != nil || slices.ContainsFunc(p.operations, func(item any) bool {
+func (p patched) setsReplicas(kind annotations.Kind) bool {
+	way := annotations.Steps(kind.ReplicasPath)
+	return p.part(way...) != nil || slices.ContainsFunc(p.operations, func(item any) bool {
 		members, _ := item.(map[string]any)
-		return members["path"] == "/spec/replicas"
+		pointer, _ := members["path"].(string)
+		return slices.Equal(pointed(pointer), way)
 	})
 }
 
@@ -385,7 +414,7 @@ func (m *manifests) toldOf(f *form, severity, rule, path, message string) findin
 			return p.findingAt(p.spotOf(path), severity, rule, path, lineInside.ReplaceAllString(message, "$1")+"; so it is with "+f.on.place())
 		}
 	}
-	message = fmt.Sprintf("of Deployment %s (%s): %s: %s", cli.Quote(f.on.GetName()), f.on.place(), path, message)
+	message = fmt.Sprintf("of %s %s (%s): %s: %s", f.kind.Kind, cli.Quote(f.on.GetName()), f.on.place(), path, message)
 	if k, ok := m.ready().objects[f.dir]; ok {
 		return k.finding(severity, rule, "resources", message)
 	}
@@ -450,49 +479,50 @@ func pointed(pointer string) []string {
 	return steps
 }
 
-// scales says whether a kustomization is made of a Deployment of a name that mini-hpa scales there; of any if the name is empty.
-func (m *manifests) scales(use kustomize.Use, name string) bool {
-	if use.Dir == "" {
+// scales says whether a kustomization is made of a workload of a kind and name that mini-hpa scales there; of any name if that is empty.
+func (m *manifests) scales(dir string, of target) bool {
+	if dir == "" {
 		return false
 	}
-	return m.deploymentOf(use.Dir, name, func(d *candidate) bool {
+	return m.workloadOf(dir, of, func(d *candidate) bool {
 		pairs := d.workload.Annotations
-		if name != "" { // of all the forms of all names there may be too many
-			pairs = m.form(use.Dir, d).workload.Annotations
+		if of.name != "" { // of all the forms of all names there may be too many
+			pairs = m.form(dir, d).workload.Annotations
 		}
 		mode := pairs[annotations.ModeKey]
 		return annotations.Selected(pairs) && (mode == "" || mode == string(annotations.ModeAuto))
 	}) != nil
 }
 
-// deploymentOf returns the first wanted Deployment of a kustomization, with the given name unless that is "", or nil if there is none.
-func (m *manifests) deploymentOf(dir, name string, isWanted func(*candidate) bool) *candidate {
-	m.sortDeployments()
+// workloadOf returns the first wanted workload of a kustomization, with the given kind and name as far as those are not "", or nil if there is
+// none.
+func (m *manifests) workloadOf(dir string, of target, isWanted func(*candidate) bool) *candidate {
+	m.sortWorkloads()
 	for _, part := range m.layout.Compose(dir, kustomize.AnyNamespace).Order {
-		found := m.deploymentsIn[inFile{part, name}]
-		if i := slices.IndexFunc(found, isWanted); i >= 0 {
+		found := m.workloadsIn[inFile{part, of.name}]
+		if i := slices.IndexFunc(found, func(d *candidate) bool { return (of.kind == "" || of.kind == d.kind.Kind) && isWanted(d) }); i >= 0 {
 			return found[i]
 		}
 	}
 	return nil
 }
 
-// sortDeployments sorts them by their files and names, once.
-func (m *manifests) sortDeployments() {
-	if m.deploymentsIn != nil {
+// sortWorkloads sorts them by their files and names, once.
+func (m *manifests) sortWorkloads() {
+	if m.workloadsIn != nil {
 		return
 	}
-	m.deploymentsIn = map[inFile][]*candidate{}
-	for _, d := range m.deployments {
+	m.workloadsIn = map[inFile][]*candidate{}
+	for _, d := range m.workloads {
 		whole := inFile{d.path(), ""}
-		m.deploymentsIn[whole] = append(m.deploymentsIn[whole], d)
+		m.workloadsIn[whole] = append(m.workloadsIn[whole], d)
 		if named := (inFile{whole.file, d.GetName()}); named.name != "" {
-			m.deploymentsIn[named] = append(m.deploymentsIn[named], d)
+			m.workloadsIn[named] = append(m.workloadsIn[named], d)
 		}
 	}
 }
 
 // overwritten is what there is to say of replicas that a manifest sets.
-func overwritten(n int64) string {
-	return fmt.Sprintf("each apply sets the replicas to %d, whatever mini-hpa has made of them; %s", n, annotations.LeaveReplicasOut)
+func overwritten(kind annotations.Kind, n int64) string {
+	return fmt.Sprintf("each apply sets the replicas to %d, whatever mini-hpa has made of them; %s", n, annotations.LeaveReplicasOut(kind.GroupKind()))
 }

@@ -1,6 +1,7 @@
 package lint
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -9,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -26,11 +26,11 @@ import (
 // manifests are what was read of all files; see newManifests.
 type manifests struct {
 	// namespace is that of objects that name none.
-	namespace   string
-	deployments []*candidate
-	// around are the objects that bear on the Deployments.
+	namespace string
+	workloads []*candidate
+	// around are the objects that bear on the workloads.
 	around map[area]*neighbors.Neighborhood
-	// composites are what bears on Deployments because something is made of it and them.
+	// composites are what bears on workloads because something is made of it and them.
 	composites map[*kustomize.Composition]*neighbors.Neighborhood
 	// known is what levels has found.
 	known map[area][]*neighbors.Neighborhood
@@ -43,14 +43,18 @@ type manifests struct {
 	unreadable []notice
 	failed     map[string]int
 	files      int
-	// structs are what the fields of objects should be.
+	// structs are what the fields of objects should be, kinds which of them are scaled.
 	structs structs
+	kinds   *kinds
+	// later are objects, and patches, whose kinds may be defined by what is read after them.
+	later        []object
+	laterPatches []patched
 	// layout is what kustomizations say of the files, patched what their patches change.
 	layout  *kustomize.Layout
 	patched []patched
-	// deleted are objects that patches take away; deploymentsIn are those of each file, all and by their names, nil until it is asked for.
-	deleted       map[deletion]bool
-	deploymentsIn map[inFile][]*candidate
+	// deleted are objects that patches take away; workloadsIn are those of each file, all and by their names, nil until it is asked for.
+	deleted     map[deletion]bool
+	workloadsIn map[inFile][]*candidate
 	// readPatches are the files of patches that could be read, by their absolute paths.
 	readPatches map[string]bool
 	// overlays are made of the layout and of what was read; nil until they are asked for.
@@ -87,25 +91,28 @@ type patched struct {
 // deletion is an object that a patch takes out of a kustomization.
 type deletion struct{ dir, kind, name string }
 
-// inFile are the Deployments of a file, by its absolute path, that have a name; all of them if it is empty.
+// inFile are the workloads of a file, by its absolute path, that have a name; all of them if it is empty.
 type inFile struct{ file, name string }
 
-// overlaid is a name of Deployments in one kustomization; an empty one is that of patches for more than one name.
-type overlaid struct{ dir, name string }
+// overlaid is a target in one kustomization.
+type overlaid struct {
+	dir string
+	target
+}
 
-// formKey is a Deployment in a kustomization.
+// formKey is a workload in a kustomization.
 type formKey struct {
 	dir string
 	on  *candidate
 }
 
-// form is what a kustomization makes of a Deployment that it is made of: what is applied, while the manifest alone is not.
+// form is what a kustomization makes of a workload that it is made of: what is applied, while the manifest alone is not.
 type form struct {
 	dir string
 	on  *candidate
-	// patches are those of the Deployment, as they are applied: those of what the kustomization is made of come first.
-	patches  []patched
-	workload *appsv1.Deployment
+	// patches are those of the workload, as they are applied: those of what the kustomization is made of come first.
+	patches []patched
+	reading
 	// problems are those of fields that the API server would refuse.
 	problems field.ErrorList
 	// isUnknown says that something else also changes it, or that it is removed.
@@ -115,19 +122,19 @@ type form struct {
 
 // overlays are what is known of all kustomizations together; it is made when all was read.
 type overlays struct {
-	// uses has, by the absolute path of a file with Deployments, the directories of the kustomizations that are made of it. ends are those
+	// uses has, by the absolute path of a file with workloads, the directories of the kustomizations that are made of it. ends are those
 	// of them that are not part of another one.
 	uses, ends map[string][]string
-	// patches are those for Deployments. Patched are the directories that have some for a name, and objects the kustomizations.
+	// patches are those for workloads. Patched are the directories that have some for a target, and objects the kustomizations.
 	patches map[overlaid][]patched
-	patched map[string]map[string]bool
+	patched map[target]map[string]bool
 	objects map[string]object
 	forms   map[formKey]*form
 }
 
 // newManifests makes an empty set; namespace is for objects that name none.
 func newManifests(namespace string) *manifests {
-	return &manifests{namespace: namespace, around: map[area]*neighbors.Neighborhood{}, known: map[area][]*neighbors.Neighborhood{}, layout: layoutOf(nil), composites: map[*kustomize.Composition]*neighbors.Neighborhood{}, deleted: map[deletion]bool{}, readPatches: map[string]bool{}, failed: map[string]int{}, structs: structs{}}
+	return &manifests{namespace: namespace, around: map[area]*neighbors.Neighborhood{}, known: map[area][]*neighbors.Neighborhood{}, layout: layoutOf(nil), composites: map[*kustomize.Composition]*neighbors.Neighborhood{}, deleted: map[deletion]bool{}, readPatches: map[string]bool{}, failed: map[string]int{}, structs: structs{}, kinds: newKinds()}
 }
 
 func (m *manifests) read(s source, stdin io.Reader) {
@@ -231,7 +238,7 @@ type part struct {
 
 // object is that of the part, with these fields.
 func (m *manifests) object(p part, fields map[string]any) object {
-	return object{Unstructured: unstructured.Unstructured{Object: fields}, Document: p.Document, file: p.file, namespace: m.namespace, structs: m.structs}
+	return object{Unstructured: unstructured.Unstructured{Object: fields}, Document: p.Document, file: p.file, namespace: m.namespace, structs: m.structs, kinds: m.kinds}
 }
 
 // add takes an object, or all of a list. The items of a typed list have its kind if they do not name one.
@@ -287,9 +294,18 @@ func (m *manifests) place(o object, problems field.ErrorList) error {
 	if namespace := o.GetNamespace(); namespace != "" {
 		o.namespace = namespace
 	}
+	if o.isCustom() {
+		m.later = append(m.later, o)
+		return nil
+	}
+	return m.put(o, problems)
+}
+
+// put is place when all that bears on the kind of the object is known.
+func (m *manifests) put(o object, problems field.ErrorList) error {
 	var err error
-	if o.isDeployment() {
-		err = m.addDeployment(o, problems)
+	if kind, ok := o.scaled(); ok {
+		err = m.addWorkload(o, kind, problems)
 	} else if err = m.addOther(o); err == nil {
 		m.findings = append(m.findings, o.errors(problems)...)
 	}
@@ -300,7 +316,7 @@ func (m *manifests) place(o object, problems field.ErrorList) error {
 	return err
 }
 
-// addOther takes what is no Deployment.
+// addOther takes what is no workload.
 func (m *manifests) addOther(o object) error {
 	kind := o.GroupVersionKind()
 	switch {
@@ -336,10 +352,15 @@ func (m *manifests) addOther(o object) error {
 		for _, n := range m.neighborhoods(where) {
 			n.Injection = annotations.NamespaceInjection(&o)
 		}
+	case kind.Group == "apiextensions.k8s.io" && kind.Kind == "CustomResourceDefinition":
+		group, _ := o.part("spec", "group").(string)
+		name, _ := o.part("spec", "names", "kind").(string)
+		m.kinds.define(schema.GroupKind{Group: group, Kind: name}, o.Object, o.place())
 	case len(o.writers()) > 0:
 		m.kustomizations = append(m.kustomizations, o)
 		m.addInline(o)
 	}
+	m.findings = append(m.findings, o.unscalable()...)
 	m.others++
 	return nil
 }
@@ -375,21 +396,17 @@ func (m *manifests) neighborhood(where area) *neighbors.Neighborhood {
 	return around
 }
 
-func (m *manifests) addDeployment(o object, problems field.ErrorList) error {
-	d := &candidate{object: o, workload: &appsv1.Deployment{}, problems: append(problems, o.quoteOwn()...)}
-	problems, err := o.decode(d.workload)
-	if err != nil {
+func (m *manifests) addWorkload(o object, kind annotations.Kind, problems field.ErrorList) error {
+	d := &candidate{object: o, problems: append(problems, o.quoteOwn()...)}
+	var err error
+	if d.reading, problems, err = o.read(kind); err != nil {
 		return err
 	}
 	d.problems = append(d.problems, problems...)
-	if n := d.workload.Spec.Replicas; n != nil && *n < 0 {
-		d.problems = append(d.problems, field.Invalid(field.NewPath("spec", "replicas"), *n, "must be at least 0").WithOrigin(annotations.FoundInvalidField))
-		d.workload.Spec.Replicas = nil
-	}
 	if !annotations.Selected(d.workload.Annotations) {
 		m.others++
 	}
-	m.deployments = append(m.deployments, d)
+	m.workloads = append(m.workloads, d)
 	return nil
 }
 
@@ -411,7 +428,11 @@ func (m *manifests) addPatch(p part, use kustomize.Use) {
 	o := m.object(p, fields)
 	if !isList {
 		o.aim(use)
-		m.strays = append(m.strays, o.strays()...)
+		if workloadVersions[o.GetKind()] == "" {
+			m.laterPatches = append(m.laterPatches, patched{o, operations, use})
+		} else {
+			m.strays = append(m.strays, o.strays()...)
+		}
 	}
 	m.findings = append(m.findings, o.repeated(false)...)
 	if o.Object["$patch"] == "delete" {
@@ -421,13 +442,13 @@ func (m *manifests) addPatch(p part, use kustomize.Use) {
 }
 
 // aim makes the kind of a patch that of what it is for. With a target its own counts for nothing, and may be left out; without one kustomize takes
-// that of the Deployment.
+// that of the workload.
 func (o object) aim(use kustomize.Use) {
-	if version := workloadVersions[use.Kind]; version != "" && use.Kind != o.GetKind() {
+	if version := o.versionOf(use.Kind); version != "" && use.Kind != o.GetKind() {
 		o.SetKind(use.Kind)
 		o.SetAPIVersion(version)
 	}
-	if version := workloadVersions[o.GetKind()]; version != "" && o.GetAPIVersion() == "" {
+	if version := o.versionOf(o.GetKind()); version != "" && o.GetAPIVersion() == "" {
 		o.SetAPIVersion(version)
 	}
 }
@@ -480,3 +501,24 @@ func (m *manifests) addText(o object, text *yaml.Node, what string, add func(par
 	}
 	return isRead
 }
+
+// isCustom says whether the kind of an object may be one of a CustomResourceDefinition that is met later.
+func (o object) isCustom() bool { return !isOwnKind(o.GroupVersionKind()) && len(o.writers()) == 0 }
+
+// settle takes the objects whose kinds may have been defined after them, when all was read.
+func (m *manifests) settle() {
+	later, patches := m.later, m.laterPatches
+	m.later, m.laterPatches = nil, nil
+	for _, o := range later {
+		if err := m.put(o, nil); err != nil {
+			m.fail(o.file, err)
+		}
+	}
+	for _, p := range patches {
+		p.aim(p.use)
+		m.strays = append(m.strays, p.strays()...)
+	}
+}
+
+// kindName is the kind that a patch is for; empty if it does not say.
+func (p patched) kindName() string { return cmp.Or(p.use.Kind, p.GetKind()) }

@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 
-	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/json"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -28,6 +27,7 @@ type object struct {
 	file      string
 	namespace string
 	structs   structs
+	kinds     *kinds
 }
 
 // decode makes an API object of the fields as the API server does: names are the same only if their case is. A field that the API
@@ -116,10 +116,6 @@ func pathOf(way []string) *field.Path {
 	return at
 }
 
-func (o object) isDeployment() bool {
-	return o.GroupVersionKind() == appsv1.SchemeGroupVersion.WithKind("Deployment")
-}
-
 // isKustomization goes by the group, which the file need not have: there are Kustomizations and Components.
 func (o object) isKustomization() bool { return o.GroupVersionKind().Group == kustomize.Group }
 
@@ -192,17 +188,4 @@ func (o object) rectified() field.ErrorList {
 		return field.ErrorList{field.Required(at, fmt.Sprintf("the API server refuses an object without it; write apiVersion: %s", meant)).WithOrigin(annotations.FoundInvalidField)}
 	}
 	return field.ErrorList{field.Invalid(at, own, fmt.Sprintf("API servers have no %s of this version; write apiVersion: %s", o.GetKind(), meant)).WithOrigin(annotations.FoundInvalidField)}
-}
-
-// candidate is a Deployment that is looked at.
-type candidate struct {
-	object
-	workload *appsv1.Deployment
-	// problems are those of the manifest that its API object cannot have.
-	problems field.ErrorList
-}
-
-// isFromCluster says whether a cluster has written the manifest. An empty status does not show that, because clients write one as well.
-func (d *candidate) isFromCluster() bool {
-	return len(d.mapping("status")) > 0 || d.workload.UID != "" || d.workload.ResourceVersion != ""
 }

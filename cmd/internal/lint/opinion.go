@@ -12,8 +12,8 @@ import (
 
 // Opinion is what lint finds in one file, for callers that use the file for something else.
 type Opinion struct {
-	// Deployments are those of apps/v1. Others are how many other objects there are, Templates how many documents that are to be filled in first.
-	Deployments       []*Subject
+	// Workloads are those of kinds that are scaled. Others are how many other objects there are, Templates how many documents that are to be filled in first.
+	Workloads         []*Subject
 	Others, Templates int
 	// Unreadable are lines for people about what could not be read.
 	Unreadable []string
@@ -25,6 +25,7 @@ type Opinion struct {
 func Read(name string, in io.Reader) Opinion {
 	m := newManifests("")
 	m.read(source{name: name}, in)
+	m.settle()
 	o := Opinion{Others: m.others, Templates: m.templates}
 	for _, n := range m.notices() {
 		o.Unreadable = append(o.Unreadable, n.text())
@@ -32,16 +33,20 @@ func Read(name string, in io.Reader) Opinion {
 	if i := slices.IndexFunc(m.findings, func(f finding) bool { return f.Severity == severityError }); i >= 0 {
 		o.Refused = m.findings[i].text()
 	}
-	for _, d := range m.deployments {
-		o.Deployments = append(o.Deployments, &Subject{Workload: d.workload, Surroundings: m.surroundings(d), candidate: d, manifests: m})
+	for _, d := range m.workloads {
+		o.Workloads = append(o.Workloads, &Subject{Workload: d.workload, GivesReplicas: d.replicas != nil, Strategy: d.strategy, Surroundings: m.surroundings(d), candidate: d, manifests: m})
 	}
 	return o
 }
 
-// Subject is a Deployment of a manifest.
+// Subject is a workload of a manifest.
 type Subject struct {
 	// Workload has the strings that were meant if annotations are not strings.
-	Workload *appsv1.Deployment
+	Workload *annotations.Workload
+	// GivesReplicas says whether the manifest gives its replicas.
+	GivesReplicas bool
+	// Strategy is how its pods are replaced, in the words of a Deployment; nil if they are not, or if that is not known.
+	Strategy *appsv1.DeploymentStrategy
 	// Surroundings are what in the file bears on it.
 	Surroundings annotations.Surroundings
 	candidate    *candidate
@@ -57,9 +62,9 @@ func (s *Subject) Besides() []string {
 	return lines
 }
 
-// Verdict is that of the Deployment with other annotations than it has. What the manifest has wrong counts too, unless it is put right: set says whether
+// Verdict is that of the workload with other annotations than it has. What the manifest has wrong counts too, unless it is put right: set says whether
 // a field, by its path, is one of those that are changed. Of annotations on the pod template nothing is said, as Besides does that.
-func (s *Subject) Verdict(defaults annotations.Defaults, changed *appsv1.Deployment, set func(path string) bool) annotations.Verdict {
+func (s *Subject) Verdict(defaults annotations.Defaults, changed *annotations.Workload, set func(path string) bool) annotations.Verdict {
 	d := *s.candidate
 	d.workload, d.problems = changed, nil
 	for _, problem := range s.candidate.problems {
@@ -67,7 +72,7 @@ func (s *Subject) Verdict(defaults annotations.Defaults, changed *appsv1.Deploym
 			d.problems = append(d.problems, problem)
 		}
 	}
-	v := reviewed(defaults, annotations.OfDeployment(changed), s.Surroundings)
+	v := reviewed(defaults, changed, s.Surroundings)
 	if !annotations.Selected(changed.Annotations) {
 		_, _, v.Problems = defaults.Parse(changed.Annotations)
 	}

@@ -6,15 +6,12 @@ import (
 	"path/filepath"
 	"strings"
 
-	appsv1 "k8s.io/api/apps/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	yaml "sigs.k8s.io/yaml/goyaml.v3"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
-	"github.com/mini-hpa/mini-hpa/cmd/internal/kustomize"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/manifest"
 )
 
@@ -23,15 +20,16 @@ func (m *manifests) judge(p patched, defaults annotations.Defaults) []finding {
 	if p.operations != nil {
 		return m.operate(p, defaults)
 	}
-	if !p.isDeployment() {
-		return nil
+	kind, ok := p.scaled()
+	if !ok {
+		return p.unscalable()
 	}
 	found := p.values(defaults)
 	if len(p.pairs("spec", "template", "metadata")) > 0 && len(p.pairs("metadata")) == 0 {
-		found = append(found, p.warning(annotations.FoundMisplaced, annotations.TemplatePath, annotations.OnTheTemplate))
+		found = append(found, p.warning(annotations.FoundMisplaced, annotations.TemplatePath, annotations.OnTheTemplate(kind.Kind)))
 	}
 	found = append(found, p.lookalikes()...)
-	found = append(found, m.replicas(p, "spec.replicas", p.part("spec", "replicas"), p.annotations())...)
+	found = append(found, m.replicas(p, pathOfReplicas(kind), p.part(annotations.Steps(kind.ReplicasPath)...), p.annotations())...)
 	return append(found, m.besidePatch(p)...)
 }
 
@@ -42,7 +40,7 @@ func (o object) values(defaults annotations.Defaults) []finding {
 	return append(d.errors(verdict.Problems), d.warnings(verdict.Warnings)...)
 }
 
-// replicas warns of replicas that a patch gives a Deployment which mini-hpa scales.
+// replicas warns of replicas that a patch gives a workload which mini-hpa scales.
 func (m *manifests) replicas(p patched, at string, value any, own map[string]any) []finding {
 	n, ok := value.(int64)
 	if !ok || n == 0 {
@@ -50,10 +48,10 @@ func (m *manifests) replicas(p patched, at string, value any, own map[string]any
 	}
 	mode, _ := own[annotations.ModeKey].(string)
 	switch {
-	case mode != "" && mode != string(annotations.ModeAuto), len(p.ownKeys()) == 0 && !m.scales(p.use, p.GetName()):
+	case mode != "" && mode != string(annotations.ModeAuto), len(p.ownKeys()) == 0 && !m.scales(p.use.Dir, target{p.kindName(), p.GetName()}):
 		return nil
 	}
-	return []finding{p.warning(annotations.FoundReplicasOverwritten, at, overwritten(n))}
+	return []finding{p.warning(annotations.FoundReplicasOverwritten, at, overwritten(m.kindOf(p), n))}
 }
 
 // besidePatch warns of autoscalers beside a patch that asks for mini-hpa, where it is not known what is patched.
@@ -62,14 +60,16 @@ func (m *manifests) besidePatch(p patched) []finding {
 		return nil
 	}
 	isKnown := func(d *candidate) bool { return !m.form(p.use.Dir, d).isUnknown }
-	if name := cmp.Or(p.use.Name, p.GetName()); name != "" && m.deploymentOf(p.use.Dir, name, isKnown) != nil {
+	if name := cmp.Or(p.use.Name, p.GetName()); name != "" && m.workloadOf(p.use.Dir, target{p.kindName(), name}, isKnown) != nil {
 		return nil
 	}
 	pairs := p.texts()
-	d := &candidate{object: p.object, workload: &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: p.GetName(), Annotations: pairs}}}
+	kind := m.kindOf(p)
+	w := &annotations.Workload{Key: annotations.Key{Kind: kind.GroupKind(), Name: p.GetName()}, Annotations: pairs}
+	d := &candidate{object: p.object, reading: reading{kind: kind, workload: w}}
 	d.file = filepath.Join(p.use.Dir, filepath.Base(p.file))
 	around := m.withoutDeleted(m.surroundings(d), p.use.Dir)
-	warnings, problems := annotations.CheckAutoscalers(annotations.Mode(pairs[annotations.ModeKey]), around)
+	warnings, problems := annotations.CheckAutoscalers(w, annotations.Mode(pairs[annotations.ModeKey]), around)
 	return p.warnings((annotations.Verdict{Problems: problems, Warnings: warnings}).Replacing(nil).Warnings)
 }
 
@@ -112,9 +112,14 @@ func (m *manifests) operation(o operation, defaults annotations.Defaults) []find
 	} else if strings.HasPrefix(o.way[last], annotations.Prefix) {
 		mapping, set = strings.Join(o.way[:last], "/"), map[string]any{o.way[last]: o.value}
 	}
-	isOther := o.use.Kind != "" && o.use.Kind != "Deployment"
+	kind, isScaled := m.kinds.named(o.use.Kind)
+	isOther := o.use.Kind != "" && !isScaled
+	replicas := "spec/replicas"
+	if isScaled {
+		replicas = strings.Join(annotations.Steps(kind.ReplicasPath), "/")
+	}
 	switch {
-	case whole == "spec/replicas" && !isOther:
+	case whole == replicas && !isOther:
 		return m.replicas(o.patched, o.place("value"), o.value, nil)
 	case strings.Contains(whole+"/", "annotations/"+annotations.Prefix) && len(set) == 0:
 		return []finding{o.warning(annotations.FoundMisplaced, o.place("path"),
@@ -141,7 +146,8 @@ func (o operation) lookalike(mapping string) []finding {
 // values judges what an operation writes into the annotations.
 func (o operation) values(own map[string]any, defaults annotations.Defaults) []finding {
 	changed := o.object
-	changed.Unstructured = unstructured.Unstructured{Object: map[string]any{"kind": "Deployment", "apiVersion": "apps/v1",
+	kind := cmp.Or(o.use.Kind, "Deployment")
+	changed.Unstructured = unstructured.Unstructured{Object: map[string]any{"kind": kind, "apiVersion": o.versionOf(kind),
 		"metadata": map[string]any{"name": o.GetName(), "annotations": own}}}
 	if manifest.HasPlaceholder(o.value) {
 		return nil // it is to be filled in first
@@ -152,7 +158,7 @@ func (o operation) values(own map[string]any, defaults annotations.Defaults) []f
 	if value == nil {
 		return nil
 	}
-	// The annotations as they would stand in a Deployment, made of the nodes of the operation, so that what is found has their lines.
+	// The annotations as they would stand in a workload, made of the nodes of the operation, so that what is found has their lines.
 	pairs := value
 	if !isMapping {
 		pairs = mapped(o.way[len(o.way)-1], value)
@@ -167,17 +173,32 @@ func mapped(name string, value *yaml.Node) *yaml.Node {
 	return &yaml.Node{Kind: yaml.MappingNode, Content: []*yaml.Node{key, value}, Line: value.Line, Column: value.Column}
 }
 
-// counted warns of the replicas that a Kustomization gives to Deployments which mini-hpa scales.
+// counted warns of the replicas that a Kustomization gives to workloads which mini-hpa scales. Of each name kustomize writes them to all built-in
+// kinds.
 func (m *manifests) counted(o object) []finding {
 	items, _ := o.Object["replicas"].([]any)
 	var found []finding
 	for i, item := range items {
 		members, _ := item.(map[string]any)
 		name, _ := members["name"].(string)
-		if n, ok := members["count"].(int64); ok && n > 0 && name != "" && m.scales(kustomize.Use{Dir: o.dir()}, name) {
-			found = append(found, o.warning(annotations.FoundReplicasOverwritten, field.NewPath("replicas").Index(i).Child("count").String(),
-				fmt.Sprintf("of Deployment %s: %s", cli.Quote(name), overwritten(n))))
+		n, ok := members["count"].(int64)
+		if !ok || n <= 0 || name == "" {
+			continue
+		}
+		for _, kind := range annotations.Builtin() {
+			if m.scales(o.dir(), target{kind.Kind, name}) {
+				found = append(found, o.warning(annotations.FoundReplicasOverwritten, field.NewPath("replicas").Index(i).Child("count").String(),
+					fmt.Sprintf("of %s %s: %s", kind.Kind, cli.Quote(name), overwritten(kind, n))))
+			}
 		}
 	}
 	return found
+}
+
+// kindOf is the kind that a patch is for: Deployment if it does not say, as most are.
+func (m *manifests) kindOf(p patched) annotations.Kind {
+	if kind, ok := m.kinds.named(p.kindName()); ok {
+		return kind
+	}
+	return annotations.Builtin()[0]
 }

@@ -118,10 +118,10 @@ func TestLintPositions(t *testing.T) {
 			lines := strings.Split(strings.TrimPrefix(text, "\ufeff"), "\n")
 			m := newManifests("")
 			m.read(source{name: "-"}, strings.NewReader(text))
-			if len(m.deployments) == 0 {
+			if len(m.workloads) == 0 {
 				t.Fatalf("no Deployment: %v", m.unreadable)
 			}
-			for _, d := range m.deployments {
+			for _, d := range m.workloads {
 				for field, want := range placesIn() {
 					f := d.finding(severityError, "", field, "")
 					if got := behind(lines, f); !strings.HasPrefix(got, want) {

@@ -12,7 +12,7 @@ import (
 
 // summary counts.
 type summary struct {
-	Autoscaled     int `json:"autoscaled"` // Deployments with annotations, sound or not
+	Autoscaled     int `json:"autoscaled"` // workloads with annotations, sound or not
 	Errors         int `json:"errors"`
 	Warnings       int `json:"warnings"`
 	Files          int `json:"files"`
@@ -30,7 +30,7 @@ type report struct {
 	Summary    summary   `json:"summary"`
 }
 
-// report reviews the Deployments. Its findings are in the order of their files and lines.
+// report reviews the workloads. Its findings are in the order of their files and lines.
 func (m *manifests) report(defaults annotations.Defaults) report {
 	defaults = defaults.Remembering()
 	r := report{Findings: append([]finding{}, m.findings...), Unreadable: append([]notice{}, m.notices()...), Summary: summary{
@@ -38,7 +38,7 @@ func (m *manifests) report(defaults annotations.Defaults) report {
 	for _, n := range m.failed {
 		r.Summary.Unreadable += n
 	}
-	for _, d := range m.deployments {
+	for _, d := range m.workloads {
 		if annotations.Selected(d.workload.Annotations) {
 			r.Summary.Autoscaled++
 		}
@@ -64,12 +64,12 @@ func (m *manifests) report(defaults annotations.Defaults) report {
 	return r
 }
 
-// misplaced reports all strays, and keys on the pod templates of Deployments. Keys that kustomize's commonAnnotations writes to everything
+// misplaced reports all strays, and keys on the pod templates of workloads. Keys that kustomize's commonAnnotations writes to everything
 // give one hint, however many objects have them.
 func (m *manifests) misplaced() []finding {
 	h := hint{common: map[string]bool{}}
 	groups := map[string]crowd{}
-	for _, d := range m.deployments {
+	for _, d := range m.workloads {
 		h.hear(d, groups)
 	}
 	for _, s := range m.strays {
@@ -89,7 +89,7 @@ func (m *manifests) misplaced() []finding {
 	return found
 }
 
-// review reports the problems of a Deployment, by itself and in its kustomizations.
+// review reports the problems of a workload, by itself and in its kustomizations.
 func (m *manifests) review(d *candidate, defaults annotations.Defaults) []finding {
 	alone, forms := d.verdict(defaults, m.surroundings(d)), m.forms(d, defaults)
 	found := d.tell(m.asApplied(alone, forms))
@@ -106,8 +106,8 @@ func (m *manifests) review(d *candidate, defaults annotations.Defaults) []findin
 
 // verdict is that of the manifest by itself.
 func (d *candidate) verdict(defaults annotations.Defaults, s annotations.Surroundings) annotations.Verdict {
-	verdict := reviewed(defaults, annotations.OfDeployment(d.workload), s)
-	if annotations.Selected(d.workload.Annotations) { // mini-hpa does not check other Deployments
+	verdict := reviewed(defaults, d.workload, s)
+	if annotations.Selected(d.workload.Annotations) { // mini-hpa does not check other workloads
 		verdict = d.withUnquoted(verdict)
 	} else if d.asksInVain() {
 		verdict.Problems = d.problems
@@ -121,7 +121,7 @@ func (d *candidate) tell(verdict annotations.Verdict) []finding {
 	if verdict.Mode == annotations.ModeAuto {
 		found = append(found, d.fixedReplicas()...)
 	}
-	// Of the templates of all Deployments together there is less to say; see hint.
+	// Of the templates of all workloads together there is less to say; see hint.
 	return slices.Concat(found, d.warnings(withoutTemplate(verdict.Warnings)), d.lookalikes())
 }
 
@@ -132,15 +132,15 @@ func withoutTemplate(all []annotations.Warning) []annotations.Warning {
 
 // fixedReplicas warns of replicas in the manifest of an autoscaled workload. Objects that a cluster has written always have them.
 func (d *candidate) fixedReplicas() []finding {
-	if !annotations.Selected(d.workload.Annotations) || d.workload.Spec.Replicas == nil || d.isFromCluster() {
+	if !annotations.Selected(d.workload.Annotations) || d.replicas == nil || d.isFromCluster() {
 		return nil
 	}
-	message := overwritten(int64(*d.workload.Spec.Replicas))
-	if *d.workload.Spec.Replicas == 0 {
+	message := overwritten(d.kind, int64(*d.replicas))
+	if *d.replicas == 0 {
 		message = fmt.Sprintf("0 replicas pause autoscaling, and each apply does so again; if that is meant, set %s to %q; %s",
-			annotations.ModeKey, annotations.ModePaused, annotations.LeaveReplicasOut)
+			annotations.ModeKey, annotations.ModePaused, annotations.LeaveReplicasOut(d.kind.GroupKind()))
 	}
-	return []finding{d.warning(annotations.FoundReplicasOverwritten, "spec.replicas", message)}
+	return []finding{d.warning(annotations.FoundReplicasOverwritten, d.replicasPath(), message)}
 }
 
 // written judges what an object writes to others.
@@ -157,7 +157,7 @@ func (m *manifests) written(o object, defaults annotations.Defaults) []finding {
 
 // String is the last line that people see.
 func (s summary) String() string {
-	text := fmt.Sprintf("%s autoscaled, %s, %s in %s (%s", cli.Plural(s.Autoscaled, "Deployment"), cli.Plural(s.Errors, "error"),
+	text := fmt.Sprintf("%s autoscaled, %s, %s in %s (%s", cli.Plural(s.Autoscaled, "workload"), cli.Plural(s.Errors, "error"),
 		cli.Plural(s.Warnings, "warning"), cli.Plural(s.Files, "file"), cli.Plural(s.OtherObjects, "other object"))
 	if s.OtherDocuments > 0 {
 		text += ", " + cli.Plural(s.OtherDocuments, "other document")

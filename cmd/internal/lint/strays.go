@@ -85,8 +85,12 @@ func (o object) strayAt(members map[string]any, at *field.Path) (stray, bool) {
 // isReadAt says whether the keys of a mapping are read, or another check reports them.
 func (o object) isReadAt(at string) bool {
 	switch {
-	case o.isDeployment():
+	case o.isScaled():
 		return strings.HasPrefix(at, "metadata.annotations") || at == annotations.TemplatePath
+	case o.isControlled():
+		return true // its annotations are copies
+	case o.kinds.refused[o.GroupVersionKind().GroupKind()] != nil:
+		return strings.HasPrefix(at, "metadata.annotations") // see unscalable
 	case o.isKustomization():
 		return at == kustomize.CommonAnnotations
 	}
@@ -105,11 +109,11 @@ func (s stray) tell() finding {
 	message := noEffectHere
 	switch last := steps[len(steps)-1]; {
 	case s.at.String() == "metadata.annotations":
-		message = noEffectOn(s.shownKind())
+		message = noEffectOn(s.shownKind()) + s.otherwise()
 	case strings.HasPrefix(last, "annotations[") && len(steps) > 1 && steps[len(steps)-2] == "metadata":
 		message = fmt.Sprintf("annotations are a mapping and no list, so %s keys have no effect here; write them without \"- \"", annotations.Prefix)
 	case last == "labels":
-		message = fmt.Sprintf("%s keys have no effect among the labels; write them into the metadata.annotations of the Deployment", annotations.Prefix)
+		message = fmt.Sprintf("%s keys have no effect among the labels; write them into the metadata.annotations of the %s", annotations.Prefix, s.wouldBe())
 	case last != "annotations" && len(steps) > 1 && steps[len(steps)-2] == "metadata":
 		message = fmt.Sprintf("%s is no field of metadata, so %s keys have no effect in it; write them into metadata.annotations", cli.Quote(last), annotations.Prefix)
 	}
@@ -120,12 +124,15 @@ func (s stray) tell() finding {
 }
 
 // noEffectHere is what there is to say of keys that are where nothing reads them.
-const noEffectHere = annotations.Prefix + " keys have no effect here; only those in the metadata.annotations of Deployments of apps/v1 have one"
+const noEffectHere = annotations.Prefix + " keys have no effect here; only those in the metadata.annotations of workloads have one: " + whatIsScaled
 
 // noEffectOn is the same of keys that are on an object of another kind.
 func noEffectOn(what string) string {
-	return annotations.Prefix + " annotations have no effect on " + what + "; only Deployments of apps/v1 are autoscaled"
+	return annotations.Prefix + " annotations have no effect on " + what + "; only " + whatIsScaled + " are autoscaled"
 }
+
+// whatIsScaled are the kinds of workloads.
+const whatIsScaled = "Deployments, StatefulSets and ReplicaSets of apps/v1, and custom kinds that have a scale subresource,"
 
 // shownKind is the kind with its version, as far as they are given.
 func (o object) shownKind() string {
@@ -162,17 +169,17 @@ func (c crowd) tell() []finding {
 	return []finding{first}
 }
 
-// hint is about annotations that were written to Deployments and to pod templates alike.
+// hint is about annotations that were written to workloads and to pod templates alike.
 type hint struct {
-	first  object
+	first  *candidate
 	keys   []string
-	names  []string // of the Deployments
+	names  []string // of the workloads
 	others int
 	// common are the pairs of keys and values.
 	common map[string]bool
 }
 
-// hear looks at the pod template of a Deployment. What it only repeats is a part of the hint, and anything else a finding.
+// hear looks at the pod template of a workload. What it only repeats is a part of the hint, and anything else a finding.
 func (h *hint) hear(d *candidate, groups map[string]crowd) {
 	copied := d.pairs("spec", "template", "metadata")
 	if len(copied) == 0 {
@@ -184,11 +191,11 @@ func (h *hint) hear(d *candidate, groups map[string]crowd) {
 		repeats = repeats && own[key] == value
 	}
 	if !repeats {
-		join(groups, pairsOf(copied), d.warning(annotations.FoundMisplaced, annotations.TemplatePath, annotations.OnTheTemplate))
+		join(groups, pairsOf(copied), d.warning(annotations.FoundMisplaced, annotations.TemplatePath, annotations.OnTheTemplate(d.kind.Kind)))
 		return
 	}
 	if len(h.names) == 0 {
-		h.first, h.keys = d.object, slices.Sorted(maps.Keys(copied))
+		h.first, h.keys = d, slices.Sorted(maps.Keys(copied))
 	}
 	h.names = append(h.names, d.title())
 }
@@ -211,13 +218,15 @@ func (h *hint) tell() finding {
 		where = fmt.Sprintf(" (here to %s%s)", cli.Plural(n, "object"), alsoNamed(h.names[1:]))
 	}
 	return h.first.warning(annotations.FoundMisplaced, annotations.TemplatePath, fmt.Sprintf(
-		"%s on the Deployment and on its pod template, as kustomize's commonAnnotations writes them to everything%s: "+onlyOnDeployments, what, where))
+		"%s on the %s and on its pod template, as kustomize's commonAnnotations writes them to everything%s: %s", what, h.first.kind.Kind, where, onlyOn(h.first.kind.Kind)))
 }
 
-// onlyOnDeployments is why that is no good.
-const onlyOnDeployments = "they only count on the Deployment, and on the template each change of them restarts the pods; write them with a patch of the Deployment"
+// onlyOn is why that is no good for a kind.
+func onlyOn(kind string) string {
+	return fmt.Sprintf("they only count on the %s, and on the template each change of them restarts the pods; write them with a patch of the %[1]s", kind)
+}
 
-// alsoNamed are a few names of Deployments.
+// alsoNamed are a few names of workloads.
 func alsoNamed(names []string) string {
 	const few = 3
 	switch {
@@ -289,4 +298,22 @@ func (o object) anonymous() []finding {
 		return []finding{o.warning(annotations.FoundMisplaced, annotations.Path(key).String(), message)}
 	}
 	return nil
+}
+
+// unscalable tells of annotations on an object whose kind cannot be scaled, although it is defined.
+func (o object) unscalable() []finding {
+	why, keys := o.kinds.refused[o.GroupVersionKind().GroupKind()], o.ownKeys()
+	if why == nil || len(keys) == 0 {
+		return nil
+	}
+	return []finding{o.finding(severityError, annotations.FoundUnscalable, annotations.Path(keys[0]).String(),
+		fmt.Sprintf("objects of this kind cannot be scaled: %v", why))}
+}
+
+// otherwise is what to do if an object of another kind should be scaled; empty if it cannot be.
+func (o object) otherwise() string {
+	if isOwnKind(o.GroupVersionKind()) {
+		return ""
+	}
+	return "; if this is one, add its CustomResourceDefinition to what is looked at"
 }

@@ -87,13 +87,13 @@ func (o object) kustomized(by string, way ...string) writer {
 // common judges the annotations that go everywhere. Others may come from elsewhere, so that none is missing.
 func (o object) common(w writer, defaults annotations.Defaults) []finding {
 	at := pathOf(w.pairs)
-	s, ok := object{}.strayAt(o.mapping(w.pairs...), at)
+	s, ok := object{kinds: o.kinds}.strayAt(o.mapping(w.pairs...), at)
 	if !ok {
 		return nil
 	}
-	message := w.by + " writes these to every object: mini-hpa scales each Deployment among them, and on others they have no effect; write them with a patch of the Deployment"
+	message := w.by + " writes these to every object: mini-hpa scales each workload among them, and on others they have no effect; write them with a patch of the workload"
 	if w.onTemplates {
-		message = w.by + " writes these to every object and to the pod templates: " + onlyOnDeployments
+		message = w.by + " writes these to every object and to the pod templates: " + onlyOn("workload")
 	}
 	found := []finding{o.warning(annotations.FoundMisplaced, at.Key(s.keys[0]).String(), message)}
 	pairs := map[string]string{}

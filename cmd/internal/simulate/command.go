@@ -9,6 +9,7 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
@@ -16,7 +17,7 @@ import (
 	"github.com/mini-hpa/mini-hpa/scaler/trace"
 )
 
-const about = `Plays a load against the annotations of a Deployment, without a cluster: pods take time to start, the metrics API tells
+const about = `Plays a load against the annotations of a workload, without a cluster: pods take time to start, the metrics API tells
 of their usage late, and mini-hpa decides. It shows when the replicas change and why. The same call always gives the
 same answer; half an hour takes a moment.
 
@@ -90,18 +91,21 @@ func (t *task) progress(s cli.Streams) func(at time.Duration) {
 func (t *task) play(ctx context.Context, v *variant, s cli.Streams) error {
 	v.setup = t.setup
 	v.setup.Progress = t.progress(s)
-	d := t.deployment.Workload.DeepCopy()
-	if changed := v.set.Apply(d.Annotations); changed != nil {
-		d.Annotations = changed
+	w := *t.subject.Workload
+	if changed := v.set.Apply(w.Annotations); changed != nil {
+		w.Annotations = changed
 	}
-	policy, err := t.policy(v, d, s)
+	policy, err := t.policy(v, &w, s)
 	if err != nil {
 		return err
 	}
-	supply(&d.Spec.Template.Spec, t.deployment.Surroundings.LimitRanges)
-	v.setup.Workload = annotations.OfDeployment(d)
-	if d.Spec.Replicas == nil {
-		v.setup.Workload.Replicas = policy.Min
+	if w.Template != nil {
+		w.Template = w.Template.DeepCopy()
+		supply(&w.Template.Spec, t.subject.Surroundings.LimitRanges)
+	}
+	v.setup.Workload = &w
+	if !t.subject.GivesReplicas {
+		w.Replicas = policy.Min
 	}
 	v.setup.Policy, v.setup.Rules, v.setup.StartupMilli = policy, t.decision.Rules, float64(t.startupCPU)
 	v.setup.WarmUpMilli = float64(t.warmUpCPU)
@@ -112,7 +116,7 @@ func (t *task) play(ctx context.Context, v *variant, s cli.Streams) error {
 	if err != nil {
 		return fmt.Errorf("cannot record: %w", err)
 	}
-	if v.setup.Record, err = trace.NewWriter(out, d); err == nil {
+	if v.setup.Record, err = trace.NewWriter(out, recorded(&w)); err == nil {
 		err = v.simulate(ctx)
 	}
 	if bad := out.Close(); err == nil && bad != nil {
@@ -125,10 +129,10 @@ func (t *task) play(ctx context.Context, v *variant, s cli.Streams) error {
 const maxRefused = 100
 
 // policy is what the annotations of a variant ask for. What lint and admission would refuse is not simulated, and what they would warn of is told.
-func (t *task) policy(v *variant, d *appsv1.Deployment, s cli.Streams) (annotations.Policy, error) {
-	verdict := t.deployment.Verdict(t.decision.Defaults, d, v.set.Sets)
-	for _, w := range verdict.Warnings {
-		fmt.Fprintf(s.Err, "mini-hpa simulate: %s: warning: %s\n", v.name, cli.Clean(w.String()))
+func (t *task) policy(v *variant, w *annotations.Workload, s cli.Streams) (annotations.Policy, error) {
+	verdict := t.subject.Verdict(t.decision.Defaults, w, v.set.Sets)
+	for _, warning := range verdict.Warnings {
+		fmt.Fprintf(s.Err, "mini-hpa simulate: %s: warning: %s\n", v.name, cli.Clean(warning.String()))
 	}
 	var refused []string
 	for i, problem := range verdict.Problems {
@@ -139,14 +143,14 @@ func (t *task) policy(v *variant, d *appsv1.Deployment, s cli.Streams) (annotati
 		if t.file == "" || v.set.Sets(problem.Field) {
 			refused = append(refused, problem.Error())
 		} else {
-			refused = append(refused, t.deployment.Line(problem))
+			refused = append(refused, t.subject.Line(problem))
 		}
 	}
 	if len(refused) == 0 {
 		return verdict.Policy, nil
 	}
-	return annotations.Policy{}, cli.Unreadable(fmt.Errorf("cannot simulate deployment %s/%s %s: it would not be scaled:\n%s",
-		d.Namespace, d.Name, v.name, strings.Join(refused, "\n")))
+	return annotations.Policy{}, cli.Unreadable(fmt.Errorf("cannot simulate %s %s/%s %s: it would not be scaled:\n%s",
+		strings.ToLower(w.Kind.Kind), w.Namespace, w.Name, v.name, strings.Join(refused, "\n")))
 }
 
 func (t *task) show(variants []*variant, s cli.Streams) error {
@@ -163,4 +167,15 @@ func (t *task) show(variants []*variant, s cli.Streams) error {
 		return fmt.Errorf("cannot write the simulation: %w", err)
 	}
 	return nil
+}
+
+// recorded is the workload as the header of a trace has it.
+func recorded(w *annotations.Workload) *appsv1.Deployment {
+	d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: w.Namespace, Name: w.Name, UID: w.UID, Annotations: w.Annotations}}
+	d.Spec.Replicas, d.Spec.Selector = &w.Replicas, w.Selector
+	if w.Template != nil {
+		d.Spec.Template = *w.Template
+	}
+	d.Status.Replicas = w.StatusReplicas
+	return d
 }

@@ -23,17 +23,17 @@ type task struct {
 	set, compare          cli.Settings
 	record                string
 	all                   bool
-	// deployment is what the manifest has, and besides what else lint finds in it.
-	deployment *lint.Subject
-	besides    []string
+	// subject is what the manifest has, and besides what else lint finds in it.
+	subject *lint.Subject
+	besides []string
 	// given says whether a flag was set.
 	given func(flag string) bool
 }
 
 func (t *task) Declare(f *pflag.FlagSet) {
 	const hour = time.Hour
-	f.StringVarP(&t.file, "filename", "f", "", "`path` of the annotated Deployment's manifest, or - for standard input; without it a built-in one")
-	f.StringVar(&t.load, "load", "", "`SHAPE or FILE.csv`: the CPU that is asked of the whole Deployment; see above")
+	f.StringVarP(&t.file, "filename", "f", "", "`path` of the annotated workload's manifest, or - for standard input; without it a built-in one")
+	f.StringVar(&t.load, "load", "", "`SHAPE or FILE.csv`: the CPU that is asked of the whole workload; see above")
 	f.Var(cli.OneOf(&t.interpolation, "linear", "step"), "interpolation", "between two points of a file: straight, or the one before until the next")
 	f.Var(span(&t.duration, longestSimulation), "duration", "how long to simulate; without it as long as the file, or 30m")
 	f.Var(cli.Seconds(&t.setup.Startup, 0, hour), "startup", "time from a pod's creation until it is ready; it is Pending for the first half")

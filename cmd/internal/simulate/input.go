@@ -12,6 +12,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/annotations/podspec"
@@ -26,7 +27,7 @@ var builtIn string
 // prepare reads the manifest and the load.
 func (t *task) prepare(s cli.Streams) error {
 	var err error
-	if t.deployment, err = t.manifest(s); err != nil {
+	if t.subject, err = t.manifest(s); err != nil {
 		return err
 	}
 	load, err := t.curve(s)
@@ -43,13 +44,14 @@ func (t *task) prepare(s cli.Streams) error {
 	if t.setup.Duration > longestSimulation {
 		return cli.Usagef("the load lasts %s; want --duration, at most %s", cli.Short(load.Length), cli.Short(longestSimulation))
 	}
-	return t.events(t.deployment.Workload)
+	return t.events()
 }
 
 // events reads what happens besides the load.
-func (t *task) events(workload *appsv1.Deployment) (err error) {
+func (t *task) events() (err error) {
 	if t.given("rollout") {
-		if t.setup.Rollout, err = simulate.ParseRollout(t.rollout, workload.Spec.Strategy); err == nil {
+		t.setup.Rollout, err = t.replacement()
+		if err == nil {
 			err = t.isInTime(t.setup.Rollout.At)
 		}
 		if err != nil {
@@ -67,6 +69,24 @@ func (t *task) events(workload *appsv1.Deployment) (err error) {
 	return nil
 }
 
+// replacement reads what --rollout says, and refuses what the kind of the workload cannot do.
+func (t *task) replacement() (*simulate.Rollout, error) {
+	kind := t.subject.Workload.Kind
+	if t.subject.Strategy == nil {
+		switch kind.Group {
+		case appsv1.GroupName:
+			return nil, fmt.Errorf("this %s does not replace its pods when its template changes", kind.Kind)
+		default:
+			return nil, fmt.Errorf("it is not known how a %s replaces its pods", kind.Kind)
+		}
+	}
+	r, err := simulate.ParseRollout(t.rollout, *t.subject.Strategy)
+	if err == nil && kind.Kind == "StatefulSet" && r.Surge != intstr.FromInt32(0) && r.Surge != intstr.FromString("0%") {
+		return nil, fmt.Errorf("surge is %s; a StatefulSet has no pods beyond its replicas, so that it can only be 0", r.Surge.String())
+	}
+	return r, err
+}
+
 // isInTime refuses what would begin only after the end of the simulation.
 func (t *task) isInTime(at time.Duration) error {
 	if at < t.setup.Duration {
@@ -75,25 +95,31 @@ func (t *task) isInTime(at time.Duration) error {
 	return fmt.Errorf("at is %s, and the simulation ends at %s; want a time before that, or a longer --duration", cli.Short(at), cli.Short(t.setup.Duration))
 }
 
-// manifest reads the only Deployment, and what is said beside it, as lint does.
+// manifest reads the only workload, and what is said beside it, as lint does.
 func (t *task) manifest(s cli.Streams) (*lint.Subject, error) {
 	from, in := t.file, s.In
 	if t.file == "" {
 		from, in = "-", strings.NewReader(builtIn)
 	}
 	o := lint.Read(from, in)
-	switch n := len(o.Deployments); {
+	switch n := len(o.Workloads); {
 	case len(o.Unreadable) > 0:
 		return nil, cli.Unreadable(errors.New(strings.Join(append([]string{"cannot read the manifest:"}, o.Unreadable...), "\n")))
 	case o.Templates > 0:
 		return nil, cli.Unreadable(fmt.Errorf("cannot read the manifest %s: it is a template, to be filled in first, as in: helm template . | mini-hpa simulate -f -", inputName(t.file)))
 	case n != 1:
-		return nil, cli.Unreadable(fmt.Errorf("cannot simulate the manifest %s: %s of apps/v1 beside %s; want exactly one Deployment",
-			inputName(t.file), cli.Plural(n, "Deployment"), cli.Plural(o.Others, "other object")))
+		return nil, cli.Unreadable(fmt.Errorf("cannot simulate the manifest %s: %s beside %s; want exactly one (a Deployment, StatefulSet or ReplicaSet, or a custom resource with its CustomResourceDefinition)",
+			inputName(t.file), cli.Plural(n, "workload"), cli.Plural(o.Others, "other object")))
 	case o.Refused != "":
 		return nil, cli.Unreadable(fmt.Errorf("cannot simulate the manifest %s, which cannot be applied:\n%s", inputName(t.file), o.Refused))
 	}
-	only := o.Deployments[0]
+	only := o.Workloads[0]
+	switch w := only.Workload; {
+	case w.Template == nil:
+		return nil, cli.Unreadable(fmt.Errorf("cannot simulate the manifest %s: %s %s has no spec.template with containers, so that it is not known what its pods request", inputName(t.file), w.Kind.Kind, cli.Quote(w.Name)))
+	case t.record != "" && w.Kind != annotations.DeploymentKey("", "").Kind:
+		return nil, cli.Usagef("--record writes traces of Deployments; the manifest %s has a %s", inputName(t.file), w.Kind.Kind)
+	}
 	t.besides = only.Besides()
 	// What kubectl apply would fill in, for the reader's sake.
 	only.Workload.Name, only.Workload.Namespace = cmp.Or(only.Workload.Name, "web"), cmp.Or(only.Workload.Namespace, "default")

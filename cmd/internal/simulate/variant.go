@@ -134,7 +134,7 @@ func facts(v *variant) []string {
 	if s.Rules.Compat {
 		pods += " Decided as the HPA controller does."
 	}
-	return []string{fmt.Sprintf("deployment %s/%s under the load %s for %s", s.Workload.Namespace, s.Workload.Name, s.Load.Name, cli.Short(s.Duration)), pods}
+	return []string{fmt.Sprintf("%s %s/%s under the load %s for %s", strings.ToLower(s.Workload.Kind.Kind), s.Workload.Namespace, s.Workload.Name, s.Load.Name, cli.Short(s.Duration)), pods}
 }
 
 // writeLines writes one object for each evaluation: a line of a replay, and what the simulation knows besides.

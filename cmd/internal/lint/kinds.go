@@ -1,0 +1,46 @@
+package lint
+
+import (
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+)
+
+// kinds are those whose objects are scaled.
+type kinds struct {
+	known map[schema.GroupKind]annotations.Kind
+	// custom are, by the name of the kind, those of CustomResourceDefinitions. Refused is why there are some whose objects cannot be scaled.
+	custom  map[string]annotations.Kind
+	refused map[schema.GroupKind]error
+}
+
+func newKinds() *kinds {
+	k := &kinds{known: map[schema.GroupKind]annotations.Kind{}, custom: map[string]annotations.Kind{}, refused: map[schema.GroupKind]error{}}
+	for _, kind := range annotations.Builtin() {
+		k.known[kind.GroupKind()] = kind
+	}
+	return k
+}
+
+// define takes a CustomResourceDefinition of a kind, which is in a place.
+func (k *kinds) define(of schema.GroupKind, definition map[string]any, place string) {
+	kind, err := annotations.ReadKind(definition)
+	if err != nil {
+		k.refused[of] = fmt.Errorf("%w (%s)", err, place)
+		return
+	}
+	k.known[kind.GroupKind()], k.custom[kind.Kind] = kind, kind
+}
+
+// named is the kind of a name, as the target of a patch gives it, and whether there is one. One without a name may be any.
+func (k *kinds) named(name string) (annotations.Kind, bool) {
+	for _, kind := range annotations.Builtin() {
+		if kind.Kind == name {
+			return kind, true
+		}
+	}
+	kind, ok := k.custom[name]
+	return kind, ok
+}

@@ -30,6 +30,13 @@ type Workloads interface {
 	Pods(w *annotations.Workload) []*corev1.Pod
 }
 
+// Chain says which annotated objects are not scaled, because an object above them is.
+type Chain interface {
+	// Outer returns the workload that is scaled in the place of an annotated one, because it controls it and is annotated, too; false if
+	// there is none. Where both have the same annotations, copied is true.
+	Outer(key annotations.Key) (outer annotations.Key, copied, found bool)
+}
+
 // Surroundings is what else in the cluster bears on whether a workload can be scaled, read from memory.
 type Surroundings interface {
 	// Surroundings returns them for one workload. They are shared: read-only.

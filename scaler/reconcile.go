@@ -20,6 +20,7 @@ func (s *Scaler) Reconcile(ctx context.Context, key annotations.Key) (time.Durat
 	w := s.observer.Workloads.Workload(key)
 	if w == nil || w.Deleting || !annotations.Selected(w.Annotations) {
 		s.forget(key)
+		s.tellInner(key, w)
 		return 0, nil
 	}
 	st := s.recall(key, w)

@@ -17,7 +17,7 @@ type Traces interface {
 	Trace(w *annotations.Workload, s recommend.Snapshot, fresh bool)
 }
 
-// Deps is everything that a Scaler works with. Origin, Budget and Traces may be nil.
+// Deps is everything that a Scaler works with. Origin, Budget, Traces and Chain may be nil.
 type Deps struct {
 	// Observer gathers what is decided on.
 	Observer Observer
@@ -28,7 +28,9 @@ type Deps struct {
 	// Budget bounds how much is told; if it is nil, nothing is left out.
 	Budget *Budget
 	// Traces is nil where nothing is to be recorded.
-	Traces    Traces
+	Traces Traces
+	// Chain is nil where it is of no interest which annotated objects are not scaled because of others.
+	Chain     Chain
 	Telemetry *Telemetry
 	Log       *zap.Logger
 }
@@ -42,15 +44,17 @@ type Scaler struct {
 	events    Events
 	budget    *Budget
 	traces    Traces
+	chain     Chain
 	telemetry *Telemetry
 	log       *zap.Logger
 	memory    memory
 	namesake  namesake
+	inner     inner
 }
 
 // New makes a Scaler that remembers nothing.
 func New(d Deps) *Scaler {
-	return &Scaler{observer: d.Observer, origin: d.Origin, scales: d.Scales, events: d.Events, budget: d.Budget, traces: d.Traces, telemetry: d.Telemetry, log: d.Log}
+	return &Scaler{observer: d.Observer, origin: d.Origin, scales: d.Scales, events: d.Events, budget: d.Budget, traces: d.Traces, chain: d.Chain, telemetry: d.Telemetry, log: d.Log}
 }
 
 func (s *Scaler) now() time.Time { return s.observer.Now() }
@@ -73,6 +77,7 @@ func (s *Scaler) Forget() {
 		s.forget(key)
 	}
 	s.namesake.forget()
+	s.inner.forget()
 }
 
 // Withdraw takes back what is shown of every workload in metrics: this process leads no more, and another one shows them.

@@ -7,8 +7,10 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
@@ -215,4 +217,23 @@ func (s *Scaler) tellNamesake(w *annotations.Workload, before int32) {
 	s.event(w, corev1.EventTypeWarning, EventSecondInstallation, fmt.Sprintf("somebody else acts as mini-hpa: the replicas went from %d to %d "+
 		"under the field manager %q, and this controller has not written them. Of two installations in one cluster remove one, or give each "+
 		"namespaces of its own (--namespace)", before, w.Replicas, annotations.FieldManager))
+}
+
+var replicaSet = schema.GroupKind{Group: appsv1.GroupName, Kind: "ReplicaSet"}
+
+// tellInner tells once of an annotated object that another one is scaled in its place. Where that one's controller has copied the
+// annotations, nobody has meant them, and nothing is told. Controllers of ReplicaSets do that, and old ReplicaSets keep those from before.
+func (s *Scaler) tellInner(key annotations.Key, w *annotations.Workload) {
+	if s.chain == nil {
+		return
+	}
+	outer, copied, found := s.chain.Outer(key)
+	if w == nil || !found || copied || key.Kind == replicaSet {
+		s.inner.news(key, "")
+		return
+	}
+	if s.inner.news(key, w.UID) {
+		s.event(w, corev1.EventTypeWarning, EventAnnotationWarning, fmt.Sprintf("the annotations here have no effect: %s controls this object, is annotated, too, and is scaled in its place",
+			outer.Title()))
+	}
 }

@@ -222,7 +222,7 @@ func (c *task) scaler(p *process, api cluster.Clients, scales scaler.Scales) *sc
 	deps := scaler.Deps{
 		Observer: scaler.Observer{Workloads: p.set, Surroundings: p.ports.neighbors, Samples: p.feed, Answers: p.readers,
 			Defaults: c.decision.Defaults, Rules: c.decision.Rules, Now: time.Now},
-		Origin: p.set, Scales: scales, Events: events, Budget: p.budget,
+		Origin: p.set, Chain: p.set, Scales: scales, Events: events, Budget: p.budget,
 		Telemetry: scaler.NewTelemetry(p.telemetry.registry), Log: p.log.Named("scaler"),
 	}
 	if p.traces != nil {

@@ -19,6 +19,7 @@ import (
 	admissionv1 "k8s.io/api/admission/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
+	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -85,30 +86,42 @@ func (s *site) scaleByEveryMetric(t *testing.T) {
 	}
 }
 
-// writeAmongOthers scales a Deployment that somebody else changes all the time.
+// writeAmongOthers scales a workload of each kind that somebody else changes all the time.
 func (s *site) writeAmongOthers(t *testing.T) {
-	s.load.SetLoad("shop", "crowded", loadsim.Constant(500))
-	s.deploy(t, "crowded", map[string]string{"mini-hpa/target-cpu": "50", "mini-hpa/max": "10", "mini-hpa/scale-down-stabilization": "0s",
-		"mini-hpa/scale-up-policies": "10 pods/1s", "mini-hpa/scale-down-policies": "10 pods/1s"})
+	for _, resource := range []string{"deployments", "replicasets", "statefulsets"} {
+		s.crowd(t, resource)
+	}
+}
+
+func (s *site) crowd(t *testing.T, resource string) {
+	backlog := func(n int64) {
+		s.load.SetExternal("crowd", map[string]string{"of": resource}, loadsim.Constant(n))
+	}
+	backlog(1_000)
+	s.create(t, resource, "crowded", map[string]string{"mini-hpa/max": "4", "mini-hpa/sync-period": "1s", "mini-hpa/scale-down-stabilization": "0s",
+		"mini-hpa/scale-up-policies": "10 pods/1s", "mini-hpa/scale-down-policies": "10 pods/1s", "mini-hpa/metrics": `[{type: External, external: {metric: {name: crowd,
+		selector: {matchLabels: {of: ` + resource + `}}}, target: {type: AverageValue, averageValue: 10}}}]`})
 	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
 	var writing sync.WaitGroup
 	defer writing.Wait()
+	defer cancel()
 	writing.Go(func() {
 		for n := 0; ctx.Err() == nil; n++ {
 			body := fmt.Appendf(nil, `{"metadata":{"labels":{"n":"%d"}}}`, n)
-			if _, err := s.client.AppsV1().Deployments("shop").Patch(ctx, "crowded", types.MergePatchType, body, metav1.PatchOptions{}); err != nil && ctx.Err() == nil {
+			err := s.client.AppsV1().RESTClient().Patch(types.MergePatchType).Namespace("shop").Resource(resource).Name("crowded").Body(body).Do(ctx).Error()
+			if err != nil && ctx.Err() == nil {
 				t.Error(err)
 			}
 		}
 	})
-	defer cancel()
 	for range 10 { // a write may get through by chance
-		s.load.SetLoad("shop", "crowded", loadsim.Constant(2200))
-		s.replicas(t, "crowded", 5)
-		s.load.SetLoad("shop", "crowded", loadsim.Constant(500))
-		s.replicas(t, "crowded", 1)
-		if slices.ContainsFunc(s.asked(t), func(r request) bool { return r.verb == "patch" && r.resource == "deployments/scale" }) {
+		backlog(40_000)
+		s.scaled(t, resource, "crowded", 4)
+		backlog(1_000)
+		s.scaled(t, resource, "crowded", 1)
+		asked := s.asked(t)
+		if slices.ContainsFunc(asked, func(r request) bool { return r.verb == "patch" && r.resource == resource+"/scale" }) &&
+			slices.ContainsFunc(asked, func(r request) bool { return r.verb == "update" && r.resource == resource+"/scale" }) {
 			return
 		}
 	}
@@ -164,54 +177,83 @@ func (s *site) nameAContainer(t *testing.T, p *process) {
 	}
 }
 
-// rollBack asks the webhook about an update to a pod template that cannot be autoscaled, but is one that the Deployment had.
+// rollBack asks the webhook about updates to a pod template that cannot be autoscaled, but is one that the workload had.
 func (s *site) rollBack(t *testing.T, p *process) {
 	s.deploy(t, "undone", nil)
 	without, with := s.revision(t, "undone", "0"), s.revision(t, "undone", "1")
-	for _, d := range []*appsv1.Deployment{without, with} {
-		d.Annotations["mini-hpa/target-cpu"], d.Annotations["mini-hpa/max"] = "50", "10"
+	s.undo(t, p, with, without, &without.Spec.Template)
+	s.create(t, "statefulsets", "undone", nil)
+	former, latter := s.revisionOfSet(t, "undone", "0"), s.revisionOfSet(t, "undone", "1")
+	s.undo(t, p, latter, former, &former.Spec.Template)
+}
+
+// undo has the webhook asked about an update to the former form, whose template this is, and about one to another.
+func (s *site) undo(t *testing.T, p *process, latter, former metav1.Object, template *corev1.PodTemplateSpec) {
+	t.Helper()
+	for _, o := range []metav1.Object{former, latter} {
+		o.SetAnnotations(map[string]string{"mini-hpa/target-cpu": "50", "mini-hpa/max": "10"})
 	}
-	answer, err := s.review(t.Context(), p.webhook, with, without)
+	answer, err := s.review(t.Context(), p.webhook, latter, former)
 	must(t, "ask the webhook", err)
 	if !answer.Allowed {
-		t.Errorf("the rollback was refused: %v", answer.Result)
+		t.Errorf("the rollback of a %T was refused: %v", former, answer.Result)
 	}
-	without.Spec.Template.Spec.Containers[0].Image = "new"
-	answer, err = s.review(t.Context(), p.webhook, with, without)
+	template.Spec.Containers[0].Image = "new"
+	answer, err = s.review(t.Context(), p.webhook, latter, former)
 	must(t, "ask the webhook", err)
 	if answer.Allowed {
-		t.Error("what is no rollback was let through")
+		t.Errorf("what is no rollback of a %T was let through", former)
 	}
 }
 
 // revision rolls out a CPU request and returns the Deployment as it is then.
 func (s *site) revision(t *testing.T, name, cpu string) *appsv1.Deployment {
 	t.Helper()
-	s.kubectl(t, "-n", "shop", "set", "resources", "deployment", name, "--requests=cpu="+cpu)
-	s.kubectl(t, "-n", "shop", "rollout", "status", "deployment", name, "--timeout="+patience.String())
+	s.rollOut(t, "deployment", name, cpu)
 	d, err := s.client.AppsV1().Deployments("shop").Get(t.Context(), name, metav1.GetOptions{})
 	must(t, "read the Deployment", err)
 	return d
 }
 
+// revisionOfSet is revision of a StatefulSet.
+func (s *site) revisionOfSet(t *testing.T, name, cpu string) *appsv1.StatefulSet {
+	t.Helper()
+	s.rollOut(t, "statefulset", name, cpu)
+	set, err := s.client.AppsV1().StatefulSets("shop").Get(t.Context(), name, metav1.GetOptions{})
+	must(t, "read the StatefulSet", err)
+	return set
+}
+
+func (s *site) rollOut(t *testing.T, kind, name, cpu string) {
+	t.Helper()
+	s.kubectl(t, "-n", "shop", "set", "resources", kind, name, "--requests=cpu="+cpu)
+	s.kubectl(t, "-n", "shop", "rollout", "status", kind, name, "--timeout="+patience.String())
+}
+
 // review is what the API server does with an update, beside its own way to the Service.
-func (s *site) review(ctx context.Context, address string, old, updated *appsv1.Deployment) (*admissionv1.AdmissionResponse, error) {
+func (s *site) review(ctx context.Context, address string, old, updated metav1.Object) (*admissionv1.AdmissionResponse, error) {
 	trust := x509.NewCertPool()
 	bundle, err := s.bundle(ctx)
 	if err != nil || !trust.AppendCertsFromPEM(bundle) {
 		return nil, fmt.Errorf("no caBundle: %w", err)
 	}
-	encode := func(d *appsv1.Deployment) runtime.RawExtension {
-		d = d.DeepCopy()
-		d.SetGroupVersionKind(appsv1.SchemeGroupVersion.WithKind("Deployment"))
-		text, _ := json.Marshal(d) // typed objects always encode
+	kind, resource := metav1.GroupVersionKind{Group: "apps", Version: "v1", Kind: "Deployment"}, metav1.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}
+	if _, isSet := updated.(*appsv1.StatefulSet); isSet {
+		kind.Kind, resource.Resource = "StatefulSet", "statefulsets"
+	}
+	encode := func(o metav1.Object) runtime.RawExtension {
+		fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(o)
+		if err != nil {
+			panic(err) // objects of the API always convert
+		}
+		fields["apiVersion"], fields["kind"] = "apps/v1", kind.Kind
+		text, _ := json.Marshal(fields) // and encode
 		return runtime.RawExtension{Raw: text}
 	}
-	kind, resource := metav1.GroupVersionKind{Group: "apps", Version: "v1", Kind: "Deployment"}, metav1.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}
 	question, err := json.Marshal(admissionv1.AdmissionReview{
 		TypeMeta: metav1.TypeMeta{APIVersion: "admission.k8s.io/v1", Kind: "AdmissionReview"},
 		Request: &admissionv1.AdmissionRequest{UID: types.UID("1"), Kind: kind, Resource: resource, RequestKind: &kind, RequestResource: &resource,
-			Name: updated.Name, Namespace: updated.Namespace, Operation: admissionv1.Update, UserInfo: authenticationv1.UserInfo{Username: "somebody"},
+			Name: updated.GetName(), Namespace: updated.GetNamespace(), Operation: admissionv1.Update, UserInfo: authenticationv1.UserInfo{Username: "somebody"},
 			Object: encode(updated), OldObject: encode(old)},
 	})
 	if err != nil {

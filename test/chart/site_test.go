@@ -11,9 +11,11 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
+	apiresource "k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/kubernetes"
@@ -71,29 +73,43 @@ func (s *site) namespace(t *testing.T, name string, labels map[string]string) {
 // deploy makes a Deployment of one pod that requests a core, in the namespace shop.
 func (s *site) deploy(t *testing.T, name string, annotations map[string]string) {
 	t.Helper()
+	s.create(t, "deployments", name, annotations)
+}
+
+// create makes a workload of one of the built-in kinds in the namespace shop.
+func (s *site) create(t *testing.T, resource, name string, annotations map[string]string) {
+	t.Helper()
 	labels := map[string]string{"app": name}
-	d := &appsv1.Deployment{
-		ObjectMeta: metav1.ObjectMeta{Name: name, Annotations: annotations},
-		Spec: appsv1.DeploymentSpec{Selector: &metav1.LabelSelector{MatchLabels: labels}, Template: corev1.PodTemplateSpec{
-			ObjectMeta: metav1.ObjectMeta{Labels: labels},
-			Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Image: "app", Resources: corev1.ResourceRequirements{
-				Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1")}}}}},
-		}},
+	meta, selector := metav1.ObjectMeta{Name: name, Annotations: annotations}, &metav1.LabelSelector{MatchLabels: labels}
+	template := corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: corev1.PodSpec{Containers: []corev1.Container{
+		{Name: "app", Image: "app", Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceCPU: apiresource.MustParse("1")}}}}}}
+	body, ok := map[string]runtime.Object{
+		"deployments":  &appsv1.Deployment{ObjectMeta: meta, Spec: appsv1.DeploymentSpec{Selector: selector, Template: template}},
+		"replicasets":  &appsv1.ReplicaSet{ObjectMeta: meta, Spec: appsv1.ReplicaSetSpec{Selector: selector, Template: template}},
+		"statefulsets": &appsv1.StatefulSet{ObjectMeta: meta, Spec: appsv1.StatefulSetSpec{Selector: selector, Template: template}},
+	}[resource]
+	if !ok {
+		t.Fatalf("no workload is one of %s", resource)
 	}
-	if _, err := s.client.AppsV1().Deployments("shop").Create(t.Context(), d, metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
-	}
+	must(t, "create "+resource+" "+name, s.client.AppsV1().RESTClient().Post().Namespace("shop").Resource(resource).Body(body).Do(t.Context()).Error())
 }
 
 // replicas waits until a Deployment of the namespace shop has so many.
 func (s *site) replicas(t *testing.T, name string, want int32) {
 	t.Helper()
-	eventually(t, fmt.Sprintf("%s has %d replicas", name, want), func(ctx context.Context) (bool, string) {
-		d, err := s.client.AppsV1().Deployments("shop").Get(ctx, name, metav1.GetOptions{})
+	s.scaled(t, "deployments", name, want)
+}
+
+// scaled waits until a workload of the namespace shop has so many replicas.
+func (s *site) scaled(t *testing.T, resource, name string, want int32) {
+	t.Helper()
+	eventually(t, fmt.Sprintf("%s %s has %d replicas", resource, name, want), func(ctx context.Context) (bool, string) {
+		scale := &autoscalingv1.Scale{}
+		err := s.client.AppsV1().RESTClient().Get().Namespace("shop").Resource(resource).Name(name).SubResource("scale").Do(ctx).Into(scale)
 		if err != nil {
 			return false, err.Error()
 		}
-		return *d.Spec.Replicas == want, fmt.Sprint(*d.Spec.Replicas)
+		return scale.Spec.Replicas == want, fmt.Sprint(scale.Spec.Replicas)
 	})
 }
 

@@ -130,7 +130,7 @@ func TestTheOuterOneOfTwoIsScaled(t *testing.T) {
 		if _, _, found := c.set.Outer(keyOf(trainKind, "ice")); found {
 			t.Error("there is one beyond the outer one")
 		}
-		check(t, "the inner one as a workload", c.set.Workload(key), &annotations.Workload{Key: key, UID: "sts-ice-group", Version: c.set.Workload(key).Version})
+		check(t, "the inner one as a workload", c.set.Workload(key), &annotations.Workload{Key: key, APIVersion: "apps/v1", UID: "sts-ice-group", Version: c.set.Workload(key).Version})
 
 		c.put(controlledByObject(statefulSet("ice-group", func(s *appsv1.StatefulSet) { s.Annotations = ice.GetAnnotations() }), ice, train1))
 		check(t, "looks after the annotations were copied", c.looked(), []string{"statefulsets.apps/shop/ice-group"})

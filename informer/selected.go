@@ -13,14 +13,16 @@ import (
 )
 
 // Workload returns a workload, or nil if there is none of that name, or if its pods are not known yet because it is the first of its kind.
-// If it is not selected, it has only key, UID and version. It is shared and must not be changed.
+// If it is not selected, it has only key, UID and version, and if it is an inner one its API version, for the Event that says so. It is shared and must not be changed.
 func (s *Set) Workload(key annotations.Key) *annotations.Workload {
 	k := s.kept(key)
 	switch {
 	case k == nil:
 		return nil
-	case !k.isAnnotated() || s.isInner(k):
+	case !k.isAnnotated():
 		return &annotations.Workload{Key: key, UID: k.uid, Version: k.version}
+	case s.isInner(k):
+		return &annotations.Workload{Key: key, APIVersion: k.selected.APIVersion, UID: k.uid, Version: k.version}
 	case !s.seesPodsOf(key.Kind):
 		return nil
 	}

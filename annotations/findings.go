@@ -123,6 +123,6 @@ func Findings() []Finding {
 		{FoundUnchanged, false, "The workload has a problem, and had it before this update, though perhaps hidden by another one or under another name of its container.", "Fix the problem: mini-hpa does not scale the workload until then."},
 		{FoundRolledBack, false, "The update is a rollback: it sets the pod template to one that the workload has had before, and that revision had the problem, too; or a request went missing, and `revisionHistoryLimit` is 0, so that nobody knows what there was before.",
 			"Fix it after the incident; until then the replicas stay as they are."},
-		{FoundUnchecked, false, "The object is too large or too deep to be read safely, or (for `mini-hpa explain`) other autoscalers may not be listed.", "The controller looks at it again before it scales."},
+		{FoundUnchecked, false, "The object is too large or too deep to be read safely, or (for `mini-hpa explain`) other autoscalers may not be listed, or (for `mini-hpa lint`) `--kinds` names a kind whose CustomResourceDefinition is not among the files.", "The controller looks at it again before it scales."},
 	}
 }

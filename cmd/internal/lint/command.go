@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 
@@ -32,7 +33,7 @@ helm template . | mini-hpa lint -, kustomize build . | mini-hpa lint - see the w
 working directory or in a DIR: globs relative to the directory, in which ** stands for any number of directories; one without a slash
 matches at any depth, and what matches a directory leaves out all that is in it.
 Deployments, StatefulSets and ReplicaSets of apps/v1 are looked at, and objects of kinds whose CustomResourceDefinition is among the files, if it has a
-scale subresource; HorizontalPodAutoscalers, KEDA ScaledObjects, VerticalPodAutoscalers and LimitRanges count if they are in
+scale subresource, or that --kinds names; HorizontalPodAutoscalers, KEDA ScaledObjects, VerticalPodAutoscalers and LimitRanges count if they are in
 the same namespace, in whichever file they are. Where neither names a namespace, they count if they are in the same directory
 or one above it, or in what a kustomization there is made of, the nearest of each kind: other directories may be other environments. A workload is
 judged as the kustomizations that are made of it have it: with their patches, their namespace, and what else they are made of. With --namespace all that name none are
@@ -69,6 +70,7 @@ type task struct {
 	namespace  string
 	output     string
 	exclude    []string
+	kinds      []schema.GroupResource
 	serverSide bool
 	cluster    cluster.Flags
 	api        cluster.APIFlags
@@ -82,6 +84,7 @@ func (l *task) Declare(f *pflag.FlagSet) {
 		"text for people, json for programs, sarif for code scanning, github for annotations in the log of a GitHub workflow")
 	f.VarP(cli.Namespace(&l.namespace), "namespace", "n", "the namespace of manifests that name none; without it none, or with --server-side the context's")
 	f.Var(globs(&l.exclude), "exclude", "files and directories that are left out; may be repeated")
+	f.Var(cli.Kinds(&l.kinds), "kinds", "the custom resources that the controller scales, for those whose CustomResourceDefinition is not among the files; see controller")
 	cli.DeclareMinSyncPeriod(f, &l.defaults)
 	f.BoolVar(&l.serverSide, "server-side", false, "let the LimitRanges and autoscalers that are in the cluster count too")
 	l.cluster.Declare(f, "KUBECONFIG, ~/.kube/config or the pod's service account. For --server-side, as the next two")
@@ -150,6 +153,7 @@ func (l *task) connect(b cli.Build) (func(context.Context, string) (*neighbors.N
 // ask is not nil.
 func (l *task) lint(ctx context.Context, args []string, s cli.Streams, ask func(context.Context, string) (*neighbors.Neighborhood, error)) error {
 	m := newManifests(l.namespace)
+	m.kinds.promised = l.kinds
 	var x exclusions
 	if err := errors.Join(x.add(".", l.exclude), x.configure(args)); err != nil {
 		return err

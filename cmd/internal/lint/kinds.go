@@ -2,7 +2,9 @@ package lint
 
 import (
 	"fmt"
+	"slices"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
@@ -14,10 +16,13 @@ type kinds struct {
 	// custom are, by the name of the kind, those of CustomResourceDefinitions. Refused is why there are some whose objects cannot be scaled.
 	custom  map[string]annotations.Kind
 	refused map[schema.GroupKind]error
+	// promised are those that a flag names, and assumed the kinds among them of which no CustomResourceDefinition was met.
+	promised []schema.GroupResource
+	assumed  map[schema.GroupKind]bool
 }
 
 func newKinds() *kinds {
-	k := &kinds{known: map[schema.GroupKind]annotations.Kind{}, custom: map[string]annotations.Kind{}, refused: map[schema.GroupKind]error{}}
+	k := &kinds{known: map[schema.GroupKind]annotations.Kind{}, custom: map[string]annotations.Kind{}, refused: map[schema.GroupKind]error{}, assumed: map[schema.GroupKind]bool{}}
 	for _, kind := range annotations.Builtin() {
 		k.known[kind.GroupKind()] = kind
 	}
@@ -32,6 +37,17 @@ func (k *kinds) define(of schema.GroupKind, definition map[string]any, place str
 		return
 	}
 	k.known[kind.GroupKind()], k.custom[kind.Kind] = kind, kind
+}
+
+// assume makes a kind known that is promised, with the paths that most kinds have.
+func (k *kinds) assume(of schema.GroupVersionKind) {
+	plural, _ := meta.UnsafeGuessKindToResource(of)
+	name := of.GroupKind()
+	if _, isKnown := k.known[name]; isKnown || k.refused[name] != nil || !slices.Contains(k.promised, plural.GroupResource()) {
+		return
+	}
+	kind := annotations.Kind{GroupVersionKind: of, Resource: plural.Resource, ReplicasPath: ".spec.replicas", StatusReplicasPath: ".status.replicas"}
+	k.known[name], k.custom[kind.Kind], k.assumed[name] = kind, kind, true
 }
 
 // named is the kind of a name, as the target of a patch gives it, and whether there is one. One without a name may be any.

@@ -127,6 +127,26 @@ func TestLintCustomKinds(t *testing.T) {
 	}
 }
 
+// TestLintPromisedKinds: what can be said without a CustomResourceDefinition is said, and what to add once.
+func TestLintPromisedKinds(t *testing.T) {
+	const hint = ":6: warning: Train db: metadata.annotations[mini-hpa/max]: the CustomResourceDefinition of trains.example.com is not among the files"
+	train := strings.Replace(ofKind("example.com/v1", "Train", "", "  replicas: 3\n"), "    mini-hpa/target-cpu: 50%\n    mini-hpa/max: '9'\n", "    mini-hpa/max: '0'\n    mini-hpa/target-cpu: 50%\n", 1)
+	for name, tt := range map[string]struct {
+		text, kinds string
+		want        []string
+	}{
+		"one":            {train, "trains.example.com", []string{hint, ":6: error: Train db: metadata.annotations[mini-hpa/max]: Invalid value: \"0\"", ":9: warning: Train db: spec.replicas: each apply"}},
+		"its definition": {trains + train, "trains.example.com", []string{":19: error: Train db: metadata.annotations[mini-hpa/max]"}},
+		"another one":    {train, "planes.example.com", []string{`no effect on "Train" of "example.com/v1"; only`}},
+		"two":            {train + "---\n" + train, "planes.example.com,trains.example.com", []string{hint, "max", "replicas", ":21: error", "replicas"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, stdout, _ := lint(t, tt.text, "--kinds", tt.kinds)
+			expect(t, stdout, tt.want)
+		})
+	}
+}
+
 // TestLintPatchesOfKinds: each kind is judged as its kustomizations have it, and a patch is for the kind that it names.
 func TestLintPatchesOfKinds(t *testing.T) {
 	base := func(version, kind, more string) map[string]string {

@@ -510,6 +510,8 @@ func (m *manifests) settle() {
 	later, patches := m.later, m.laterPatches
 	m.later, m.laterPatches = nil, nil
 	for _, o := range later {
+		m.kinds.assume(o.GroupVersionKind())
+		m.findings = append(m.findings, o.assumed()...)
 		if err := m.put(o, nil); err != nil {
 			m.fail(o.file, err)
 		}

@@ -315,5 +315,17 @@ func (o object) otherwise() string {
 	if isOwnKind(o.GroupVersionKind()) {
 		return ""
 	}
-	return "; if this is one, add its CustomResourceDefinition to what is looked at"
+	return "; if this is one, add its CustomResourceDefinition to what is looked at, or name it with --kinds (and in controller.kinds of the chart)"
+}
+
+// assumed tells, once for a kind, what is not known of it without its CustomResourceDefinition.
+func (o object) assumed() []finding {
+	kind, keys := o.GroupVersionKind().GroupKind(), o.ownKeys()
+	if !o.kinds.assumed[kind] || len(keys) == 0 {
+		return nil
+	}
+	delete(o.kinds.assumed, kind)
+	known := o.kinds.known[kind]
+	return []finding{o.warning(annotations.FoundUnchecked, annotations.Path(keys[0]).String(), fmt.Sprintf("the CustomResourceDefinition of %s is not among "+
+		"the files, so that it is not known whether it has a scale subresource, and its replicas are looked for in spec.replicas; add it to what is looked at", known.GroupResource()))}
 }

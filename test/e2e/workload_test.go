@@ -9,28 +9,31 @@ import (
 	"testing"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
-	"k8s.io/client-go/informers"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/dynamic/dynamicinformer"
 	"k8s.io/client-go/tools/cache"
 
+	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/test/controlplane/loadsim"
 )
 
-// workload is a Deployment under test with a record of its replicas.
+// workload is a Deployment, or an object of another kind, under test with a record of its replicas.
 type workload struct {
 	t         *testing.T
 	w         *world
+	kind      annotations.Kind
 	namespace string
 	name      string
 	mu        sync.Mutex
 	points    []point
 	changed   chan struct{}
+	rest      func() // ends the test's controller of it
 }
 
 // point is a number of replicas and when it was seen.
@@ -52,27 +55,14 @@ func (w *world) namespace(t *testing.T, suffix ...string) string {
 
 // deploy creates a Deployment whose pods request 1 CPU each, with a constant load in millicores over all of them, and
 // returns when its pods are ready.
-func (w *world) deploy(t *testing.T, namespace, name string, replicas int32, load int64, annotations map[string]string) *workload {
+func (w *world) deploy(t *testing.T, namespace, name string, replicas int32, load int64, pairs map[string]string) *workload {
 	t.Helper()
-	d := &workload{t: t, w: w, namespace: namespace, name: name, changed: make(chan struct{}, 1)}
-	d.setLoad(load)
-	labels := map[string]string{"app": name}
-	_, err := w.client.AppsV1().Deployments(namespace).Create(t.Context(), &appsv1.Deployment{
-		ObjectMeta: metav1.ObjectMeta{Name: name, Annotations: prefixed(annotations)},
-		Spec: appsv1.DeploymentSpec{Replicas: &replicas, Selector: &metav1.LabelSelector{MatchLabels: labels},
-			Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: corev1.PodSpec{
-				Containers: []corev1.Container{{Name: "app", Image: "app", Resources: corev1.ResourceRequirements{
-					Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1")}}}}}}},
-	}, metav1.CreateOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	d.record()
-	d.eventually("all pods are ready", func(ctx context.Context) (bool, string) {
-		got, err := w.client.AppsV1().Deployments(namespace).Get(ctx, name, metav1.GetOptions{})
-		return err == nil && got.Status.ReadyReplicas >= replicas, fmt.Sprint(err)
-	})
-	return d
+	return w.run(t, deployments, namespace, name, replicas, load, pairs)
+}
+
+// workload is an object that does not exist yet.
+func (w *world) workload(t *testing.T, kind annotations.Kind, namespace, name string) *workload {
+	return &workload{t: t, w: w, kind: kind, namespace: namespace, name: name, changed: make(chan struct{}, 1)}
 }
 
 func prefixed(pairs map[string]string) map[string]string {
@@ -84,17 +74,21 @@ func prefixed(pairs map[string]string) map[string]string {
 }
 
 func (d *workload) setLoad(millicores int64) {
-	d.w.load.SetLoad(d.namespace, d.name, loadsim.Constant(millicores))
+	d.w.load.SetLoad(d.namespace, d.title(), loadsim.Constant(millicores))
 }
 
-// record follows spec.replicas until the test ends.
+// objects are the objects of the workload's kind in its namespace.
+func (d *workload) objects() dynamic.ResourceInterface {
+	return d.w.objects.Resource(d.kind.GroupVersionResource()).Namespace(d.namespace)
+}
+
+// record follows the replicas that are wanted until the test ends.
 func (d *workload) record() {
-	factory := informers.NewSharedInformerFactoryWithOptions(d.w.client, 0, informers.WithNamespace(d.namespace),
-		informers.WithTweakListOptions(func(o *metav1.ListOptions) {
-			o.FieldSelector = fields.OneTermEqualSelector("metadata.name", d.name).String()
-		}))
-	see := func(object any) { d.see(*object.(*appsv1.Deployment).Spec.Replicas) }
-	informer := factory.Apps().V1().Deployments().Informer()
+	factory := dynamicinformer.NewFilteredDynamicSharedInformerFactory(d.w.objects, 0, d.namespace, func(o *metav1.ListOptions) {
+		o.FieldSelector = fields.OneTermEqualSelector("metadata.name", d.name).String()
+	})
+	see := func(object any) { d.see(d.kind.Read(object.(*unstructured.Unstructured)).Replicas) }
+	informer := factory.ForResource(d.kind.GroupVersionResource()).Informer()
 	if _, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{AddFunc: see, UpdateFunc: func(_, now any) { see(now) }}); err != nil {
 		d.t.Fatal(err)
 	}
@@ -185,13 +179,13 @@ func (d *workload) patch(change map[string]any) {
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	_, err = d.w.client.AppsV1().Deployments(d.namespace).Patch(d.t.Context(), d.name, types.MergePatchType, body, metav1.PatchOptions{FieldManager: "test"})
+	_, err = d.objects().Patch(d.t.Context(), d.name, types.MergePatchType, body, metav1.PatchOptions{FieldManager: "test"})
 	if err != nil {
 		d.t.Fatal(err)
 	}
 }
 
-// events are the Deployment's, each as "count type reason message".
+// events are the workload's, each as "count type reason message".
 func (d *workload) events() []string {
 	list, err := d.w.client.CoreV1().Events(d.namespace).List(context.Background(), metav1.ListOptions{})
 	if err != nil {
@@ -199,7 +193,7 @@ func (d *workload) events() []string {
 	}
 	var lines []string
 	for _, e := range list.Items {
-		if e.InvolvedObject.Kind == "Deployment" && e.InvolvedObject.Name == d.name && e.Source.Component == "mini-hpa" {
+		if e.InvolvedObject.Kind == d.kind.Kind && e.InvolvedObject.Name == d.name && e.Source.Component == "mini-hpa" {
 			lines = append(lines, fmt.Sprintf("%d %s %s %s", e.Count, e.Type, e.Reason, e.Message))
 		}
 	}

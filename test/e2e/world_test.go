@@ -14,6 +14,7 @@ import (
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"sigs.k8s.io/yaml"
 
@@ -49,6 +50,7 @@ type world struct {
 	cluster    *controlplane.Cluster
 	load       *loadsim.Server
 	client     kubernetes.Interface
+	objects    dynamic.Interface
 	kubeconfig string
 }
 
@@ -116,6 +118,9 @@ func start(ctx context.Context, period time.Duration) (*world, func() error, err
 
 func (w *world) prepare(ctx context.Context, period time.Duration) (err error) {
 	if w.client, err = kubernetes.NewForConfig(w.cluster.Config()); err != nil {
+		return err
+	}
+	if w.objects, err = dynamic.NewForConfig(w.cluster.Config()); err != nil {
 		return err
 	}
 	if w.kubeconfig, err = w.cluster.KubeconfigFor(user); err != nil {

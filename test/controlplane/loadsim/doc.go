@@ -1,7 +1,7 @@
 // Package loadsim is the metrics API of a cluster whose pods are not real: an aggregated metrics.k8s.io/v1beta1
-// server which behaves as metrics-server does, while the pods' usage comes from a load curve per Deployment.
+// server which behaves as metrics-server does, while the pods' usage comes from a load curve per workload.
 //
-//	SetLoad / ConfigMap "loadsim"      pods, ReplicaSets, Deployments (informers)
+//	SetLoad / ConfigMap "loadsim"      pods, ReplicaSets (informers)
 //	           \                         /
 //	            CPU time per pod: load / ready pods, at most the container's limit
 //	                       |
@@ -9,7 +9,7 @@
 //	                       |
 //	            GET and LIST through the API server        <- Fault{Delay, Error, Partial, Empty}
 //
-// The load is what arrives at a Service: it is divided over the ready pods of the Deployment, whatever their number. A
+// The load is what arrives at a Service: it is divided over the ready pods of the workload, whatever their number. A
 // container with a CPU limit uses no more than that, the rest of the load is lost, as a throttled server loses it.
 //
 // What is taken over from metrics-server (pkg/storage/pod.go, pkg/api/pod.go): usage is CPU time over the window in

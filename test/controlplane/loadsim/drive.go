@@ -7,10 +7,11 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// SetLoad puts the Deployment under a load from now on; nil is no load. The Deployment need not exist yet. The last
-// call and the last change of a ConfigMap win.
-func (s *Server) SetLoad(namespace, deployment string, c Curve) {
-	s.api.setLoad(time.Now(), types.NamespacedName{Namespace: namespace, Name: deployment}, c)
+// SetLoad puts a workload under a load from now on; nil is no load. It is the name of a Deployment, or the kind and the name of another
+// object that controls pods, or the ReplicaSet of the pods: "StatefulSet/db". It need not exist yet. The last call and the last change of a
+// ConfigMap win.
+func (s *Server) SetLoad(namespace, workload string, c Curve) {
+	s.api.setLoad(time.Now(), types.NamespacedName{Namespace: namespace, Name: workload}, c)
 }
 
 // SetFault puts the API under a fault at once, in place of the one before; the zero Fault ends it.

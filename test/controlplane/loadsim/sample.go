@@ -31,7 +31,7 @@ type sampleSet struct {
 
 // podSample is what one pod used.
 type podSample struct {
-	workload    types.NamespacedName // zero if no Deployment owns the pod
+	workload    types.NamespacedName // zero if nothing controls the pod
 	rank, count int                  // the pod's place by name among the sampled pods of its workload
 	window      time.Duration
 	containers  []metricsv1beta1.ContainerMetrics

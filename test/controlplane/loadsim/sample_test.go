@@ -2,6 +2,7 @@ package loadsim
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -21,7 +22,6 @@ func cluster(t testing.TB, o Options) *simulation {
 	}
 	s := newSimulation(o, noon)
 	for _, name := range []string{"web", "db"} {
-		s.setDeployment(owned(name, name+"-uid", metav1.OwnerReference{}))
 		s.setReplicaSet(owned(name+"-1", name+"-1-uid", controller("Deployment", name)))
 	}
 	return s
@@ -134,7 +134,7 @@ func TestMeasure(t *testing.T) {
 				"a": "main=333333333n/64Mi over 15s", "b": "main=333333333n/64Mi over 15s", "c": "main=333333333n/64Mi over 15s",
 			},
 		},
-		"only what the Deployment owns by UID shares its load": {
+		"only what the Deployment owns shares its load": {
 			Options{},
 			func(s *simulation) {
 				s.setLoad(noon, shopWeb, Constant(600))
@@ -158,16 +158,22 @@ func TestMeasure(t *testing.T) {
 			},
 			map[string]string{"a": "main=600m/64Mi over 15s"},
 		},
-		"a deleted Deployment leaves its pods without load": {
+		"any kind of controller has a load, which it shares with none of its name": {
 			Options{},
 			func(s *simulation) {
 				s.setLoad(noon, shopWeb, Constant(600))
-				s.setPod(noon, webPod("a"))
-				s.dropDeployment(owned("web", "web-uid", metav1.OwnerReference{}))
+				s.setLoad(noon, types.NamespacedName{Namespace: "shop", Name: "StatefulSet/web"}, Constant(500))
+				s.setLoad(noon, types.NamespacedName{Namespace: "shop", Name: "ReplicaSet/web"}, Constant(400))
+				s.setLoad(noon, types.NamespacedName{Namespace: "shop", Name: "Rollout/web"}, Constant(300))
+				s.setReplicaSet(owned("canary", "canary-uid", controller("Rollout", "web")))
+				for name, owner := range map[string]string{"a": "StatefulSet web", "b": "ReplicaSet web", "c": "ReplicaSet canary"} {
+					kind, of, _ := strings.Cut(owner, " ")
+					s.setPod(noon, webPod(name, ownedBy(kind, of)))
+				}
 			},
-			map[string]string{"a": "main=0/64Mi over 15s"},
+			map[string]string{"a": "main=500m/64Mi over 15s", "b": "main=400m/64Mi over 15s", "c": "main=300m/64Mi over 15s"},
 		},
-		"a deleted ReplicaSet as well": {
+		"a deleted ReplicaSet leaves the pods of a Deployment without load": {
 			Options{},
 			func(s *simulation) {
 				s.setLoad(noon, shopWeb, Constant(600))

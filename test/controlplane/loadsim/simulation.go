@@ -19,9 +19,8 @@ type simulation struct {
 
 	mu          sync.RWMutex
 	pods        map[types.UID]*pod
-	replicaSets map[types.UID]types.UID // to what controls them, a Deployment mostly
-	deployments map[types.UID]types.NamespacedName
-	nodes       map[string]map[string]string // labels by name
+	replicaSets map[types.UID]metav1.OwnerReference // to what controls them, a Deployment mostly
+	nodes       map[string]map[string]string        // labels by name
 	loads       map[types.NamespacedName][]load
 	fault       Fault
 	named       *named
@@ -42,8 +41,7 @@ func newSimulation(o Options, start time.Time) *simulation {
 	return &simulation{
 		options: o, start: start,
 		pods:        map[types.UID]*pod{},
-		replicaSets: map[types.UID]types.UID{},
-		deployments: map[types.UID]types.NamespacedName{},
+		replicaSets: map[types.UID]metav1.OwnerReference{},
 		nodes:       map[string]map[string]string{},
 		loads:       map[types.NamespacedName][]load{},
 		served:      &sampleSet{},
@@ -101,7 +99,7 @@ func (s *simulation) setReplicaSet(m *metav1.PartialObjectMetadata) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if owner := metav1.GetControllerOf(m); owner != nil {
-		s.replicaSets[m.UID] = owner.UID
+		s.replicaSets[m.UID] = *owner
 	}
 }
 
@@ -109,18 +107,6 @@ func (s *simulation) dropReplicaSet(m *metav1.PartialObjectMetadata) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.replicaSets, m.UID)
-}
-
-func (s *simulation) setDeployment(m *metav1.PartialObjectMetadata) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.deployments[m.UID] = types.NamespacedName{Namespace: m.Namespace, Name: m.Name}
-}
-
-func (s *simulation) dropDeployment(m *metav1.PartialObjectMetadata) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.deployments, m.UID)
 }
 
 func (s *simulation) setNode(m *metav1.PartialObjectMetadata) {
@@ -153,14 +139,22 @@ func (s *simulation) currentFault() Fault {
 	return s.fault
 }
 
-// workload is the Deployment that owns the pod through a ReplicaSet, by UID; the zero name if none does. It is looked
-// up when it is needed: the events of pods, ReplicaSets and Deployments come in any order.
+// workload is what controls the pod, or what controls the ReplicaSet that does; the zero name if nothing does. A Deployment is called by
+// its name, any other by its kind, too: "StatefulSet/db". It is looked up when it is needed: the events of pods and ReplicaSets come in
+// any order.
 func (s *simulation) workload(p *pod) types.NamespacedName {
-	owner := metav1.GetControllerOf(p.object)
-	if owner == nil {
+	controller := metav1.GetControllerOf(p.object)
+	if controller == nil {
 		return types.NamespacedName{}
 	}
-	return s.deployments[s.replicaSets[owner.UID]]
+	owner := *controller
+	if outer, isControlled := s.replicaSets[owner.UID]; isControlled {
+		owner = outer
+	}
+	if owner.Kind != "Deployment" {
+		owner.Name = owner.Kind + "/" + owner.Name
+	}
+	return types.NamespacedName{Namespace: p.object.Namespace, Name: owner.Name}
 }
 
 // byWorkload groups the pods, each group ordered by name.

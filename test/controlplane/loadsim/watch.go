@@ -44,14 +44,11 @@ func newWatcher(client kubernetes.Interface, meta metadata.Interface, s *simulat
 		report: s.options.Report,
 		set:    func(name types.NamespacedName, curve Curve) { s.setLoad(time.Now(), name, curve) },
 	}
-	kind := func(resource string) cache.SharedIndexInformer {
-		return w.metadata.ForResource(appsv1.SchemeGroupVersion.WithResource(resource)).Informer()
-	}
+	replicaSets := w.metadata.ForResource(appsv1.SchemeGroupVersion.WithResource("replicasets")).Informer()
 	nodes := w.metadata.ForResource(corev1.SchemeGroupVersion.WithResource("nodes")).Informer()
 	return w, errors.Join(
 		follow(w, w.controls.Core().V1().ConfigMaps().Informer(), c.apply, c.gone),
-		follow(w, kind("deployments"), s.setDeployment, s.dropDeployment),
-		follow(w, kind("replicasets"), s.setReplicaSet, s.dropReplicaSet),
+		follow(w, replicaSets, s.setReplicaSet, s.dropReplicaSet),
 		follow(w, nodes, s.setNode, s.dropNode),
 		follow(w, w.objects.Core().V1().Pods().Informer(),
 			func(p *corev1.Pod) { s.setPod(time.Now(), p) },

@@ -83,7 +83,6 @@ func TestWatcherFollowsTheCluster(t *testing.T) {
 		c := watched(t, Options{}, webPod("before"))
 		apps, core := appsv1.SchemeGroupVersion, corev1.SchemeGroupVersion
 		c.create(t, apps.WithKind("ReplicaSet"), "replicasets", owned("web-1", "web-1-uid", controller("Deployment", "web")))
-		c.create(t, apps.WithKind("Deployment"), "deployments", owned("web", "web-uid", metav1.OwnerReference{}))
 		c.create(t, core.WithKind("Node"), "nodes", &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Name: "node-1"}})
 		pods := c.core.CoreV1().Pods("shop")
 		for _, p := range []*corev1.Pod{webPod("after"), webPod("goes"), webPod("leaves"), webPod("wakes", pending)} {
@@ -123,11 +122,10 @@ func TestWatcherFollowsTheCluster(t *testing.T) {
 			t.Errorf("nodes = %v, want none", c.nodes)
 		}
 
-		c.delete(t, apps, "deployments", "shop", "web")
 		c.delete(t, apps, "replicasets", "shop", "web-1")
 		synctest.Wait()
-		if len(c.deployments) != 0 || len(c.replicaSets) != 0 {
-			t.Errorf("owners remembered: %v %v, want none", c.deployments, c.replicaSets)
+		if len(c.replicaSets) != 0 {
+			t.Errorf("owners remembered: %v, want none", c.replicaSets)
 		}
 	})
 }

@@ -53,10 +53,10 @@ type Budget struct {
 type allowance struct {
 	told bucket
 	// workloads are the present workloads, each with how much was told of it by reason.
-	workloads map[string]map[string]bucket
+	workloads map[annotations.Key]map[string]bucket
 	// omitted and lost count what the next line says: what was over budget, with one of its workloads, and Events that were not written.
 	omitted, lost int
-	example       string
+	example       annotations.Key
 	err           error
 }
 
@@ -96,20 +96,20 @@ func (b *Budget) Take(key annotations.Key, reason string) bool {
 	now, a := b.now(), b.allowance(key.Namespace)
 	share := namespaceShare + workloadShare*len(a.workloads)
 	all := a.told.drained(now, share, budgetPeriod)
-	one := a.workloads[key.Name][reason].drained(now, reasonShare, reasonPeriod)
+	one := a.workloads[key][reason].drained(now, reasonShare, reasonPeriod)
 	if all.level+1 > float64(share) || one.level+1 > reasonShare {
 		b.leftOut.WithLabelValues(overBudget).Inc()
 		b.due(key.Namespace, a)
-		a.omitted, a.example = a.omitted+1, key.NamespacedName().String()
+		a.omitted, a.example = a.omitted+1, key
 		return false
 	}
 	all.level++
 	one.level++
 	a.told = all
-	if reasons, there := a.workloads[key.Name]; there {
+	if reasons, there := a.workloads[key]; there {
 		if reasons == nil {
 			reasons = map[string]bucket{}
-			a.workloads[key.Name] = reasons
+			a.workloads[key] = reasons
 		}
 		reasons[reason] = one
 	}
@@ -136,7 +136,7 @@ func (b *Budget) arrive(key annotations.Key) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.allowance(key.Namespace).workloads[key.Name] = nil
+	b.allowance(key.Namespace).workloads[key] = nil
 }
 
 func (b *Budget) leave(key annotations.Key) {
@@ -146,7 +146,7 @@ func (b *Budget) leave(key annotations.Key) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if a := b.namespaces[key.Namespace]; a != nil {
-		delete(a.workloads, key.Name)
+		delete(a.workloads, key)
 	}
 }
 
@@ -164,7 +164,7 @@ func (b *Budget) allowance(namespace string) *allowance {
 			}
 		}
 	}
-	a := &allowance{workloads: map[string]map[string]bucket{}}
+	a := &allowance{workloads: map[annotations.Key]map[string]bucket{}}
 	b.namespaces[namespace] = a
 	return a
 }
@@ -188,7 +188,7 @@ func (b *Budget) say(namespace string) {
 	b.mu.Unlock()
 	if said.omitted > 0 {
 		b.log.Warn("Events and log lines are left out: more than is told of one namespace or workload",
-			zap.String("namespace", namespace), zap.Int("leftOut", said.omitted), zap.String("oneOf", said.example))
+			zap.String("namespace", namespace), zap.Int("leftOut", said.omitted), zap.Stringer("oneOf", said.example))
 	}
 	if said.lost > 0 {
 		b.log.Warn("Events could not be written", zap.String("namespace", namespace), zap.Int("lost", said.lost), zap.Error(said.err))

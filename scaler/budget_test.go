@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 )
@@ -93,6 +94,36 @@ func TestAReasonUsesUpNoOther(t *testing.T) {
 		}
 		if said := logs.Len(); said < 9 || said > 10 {
 			t.Errorf("%d lines say what is left out, want one a minute", said)
+		}
+	})
+}
+
+// TestWorkloadsOfOneNameShareNoBudget: a workload of another kind that comes and goes neither renews what is told of its namesake, nor
+// takes away its bounds.
+func TestWorkloadsOfOneNameShareNoBudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		budget, _ := watchedBudget()
+		key := annotations.DeploymentKey("shop", "db")
+		namesake := annotations.Key{Kind: schema.GroupKind{Group: "apps", Kind: "StatefulSet"}, Namespace: "shop", Name: "db"}
+		budget.arrive(key)
+		told := 0
+		tell := func() {
+			for range 2 * reasonShare {
+				if budget.Take(key, EventFailedGetResourceMetric) {
+					told++
+				}
+			}
+		}
+		tell()
+		budget.arrive(namesake)
+		tell()
+		if !budget.Take(namesake, EventFailedGetResourceMetric) {
+			t.Error("nothing is told of the namesake")
+		}
+		budget.leave(namesake)
+		tell()
+		if told != reasonShare {
+			t.Errorf("told %d times at once, want %d", told, reasonShare)
 		}
 	})
 }

@@ -51,6 +51,8 @@ const (
 	FoundUnchanged = "UnchangedProblem"
 	// FoundRolledBack: a problem that a rollback brings back.
 	FoundRolledBack = "RolledBackProblem"
+	// FoundInner: a problem of an object that another one controls, which may be scaled in its place.
+	FoundInner = "InnerObject"
 	// FoundUnchecked: an object that could not be looked at.
 	FoundUnchecked = "Unchecked"
 )
@@ -123,6 +125,8 @@ func Findings() []Finding {
 		{FoundUnchanged, false, "The workload has a problem, and had it before this update, though perhaps hidden by another one or under another name of its container.", "Fix the problem: mini-hpa does not scale the workload until then."},
 		{FoundRolledBack, false, "The update is a rollback: it sets the pod template to one that the workload has had before, and that revision had the problem, too; or a request went missing, and `revisionHistoryLimit` is 0, so that nobody knows what there was before.",
 			"Fix it after the incident; until then the replicas stay as they are."},
+		{FoundInner, false, "The object has a problem, and another object of a kind that mini-hpa scales controls it. If that one is annotated, it is the workload, and this one is not scaled by itself; its controller may only have copied the annotations, and must be able to make the object.",
+			"Nothing, if the annotations are copies. Otherwise fix the problem: mini-hpa does not scale the object until then."},
 		{FoundUnchecked, false, "The object is too large or too deep to be read safely, or (for `mini-hpa explain`) other autoscalers may not be listed, or (for `mini-hpa lint`) `--kinds` names a kind whose CustomResourceDefinition is not among the files.", "The controller looks at it again before it scales."},
 	}
 }

@@ -3,6 +3,7 @@ package webhook
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"go.uber.org/zap"
 	admissionv1 "k8s.io/api/admission/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
@@ -88,6 +90,9 @@ func (r *reviewer) review(ctx context.Context, req *admission.Request) (annotati
 	}
 	c.surroundings = r.Surroundings.Surroundings(keyOf(req))
 	verdict := r.verdict(c)
+	if owner := after.workload.Owner; owner != nil && r.scales(owner) {
+		return verdict.Excuse(annotations.Excuse{Rule: annotations.FoundInner, Because: innerOf(owner, req.Kind.Kind)}), nil
+	}
 	if slices.ContainsFunc(verdict.Problems, annotations.LacksContainer) {
 		verdict = r.expectInjected(ctx, req, c, verdict)
 	}
@@ -133,6 +138,18 @@ func (r *reviewer) kindOf(req *admission.Request) (annotations.Kind, bool) {
 		kind.Version, kind.ReplicasPath, kind.StatusReplicasPath, kind.SelectorPath = req.Kind.Version, "", "", ""
 	}
 	return kind, ok
+}
+
+// scales says whether what controls an object is of a kind that is scaled. Then that one may be a workload, whose controller copies
+// its annotations to the objects that it makes. It must be able to make them, and a refusal would stop it for good.
+func (r *reviewer) scales(owner *metav1.OwnerReference) bool {
+	_, ok := r.Kinds.Of(schema.FromAPIVersionAndKind(owner.APIVersion, owner.Kind).GroupKind())
+	return ok
+}
+
+func innerOf(owner *metav1.OwnerReference, kind string) string {
+	return fmt.Sprintf("let through because %s %q controls this %s: if that is annotated, too, mini-hpa scales it in the place of this one; otherwise %s",
+		owner.Kind, shortened(owner.Name), kind, unscaled(kind))
 }
 
 // change is what a request makes of a workload, and its surroundings, which are read once so that the whole verdict is about the

@@ -79,17 +79,38 @@ func TestEveryKindOfGroupAppsIsReviewed(t *testing.T) {
 	}
 }
 
-// TestAReplicaSetThatIsControlledIsLeftAlone: the Deployment controller copies annotations to it, and must be able to make it. Another
-// controlled object is reviewed.
-func TestAReplicaSetThatIsControlledIsLeftAlone(t *testing.T) {
-	for kind, want := range map[string]string{"ReplicaSet": "allowed", "StatefulSet": "422 Invalid " + request0} {
-		if got := outline(newDesk(t, annotations.Surroundings{}).ask("", controlled(deployment(good, "")), of("apps", "v1", kind))); got != want {
-			t.Errorf("%s: got %s, want %s", kind, got, want)
-		}
+// TestAnObjectThatIsControlledIsNotRefused: its controller may have copied the annotations to it and must be able to make it, and is
+// scaled in its place if mini-hpa knows its kind. A ReplicaSet that is controlled is never scaled.
+func TestAnObjectThatIsControlledIsNotRefused(t *testing.T) {
+	const warned, refused = "allowed; warned of " + request0, "422 Invalid " + request0
+	by := func(apiVersion, kind string) string {
+		return strings.Replace(controlled(deployment(good, "")), `"apiVersion":"apps/v1","kind":"Deployment"`, fmt.Sprintf(`"apiVersion":%q,"kind":%q`, apiVersion, kind), 1)
 	}
-	loose := strings.Replace(controlled(deployment(good, "")), `"controller":true`, `"controller":false`, 1)
-	if got := outline(newDesk(t, annotations.Surroundings{}).ask("", loose, of("apps", "v1", "ReplicaSet"))); got != "422 Invalid "+request0 {
-		t.Errorf("one that is only owned: %s", got)
+	loose := func(object string) string {
+		return strings.Replace(object, `"controller":true`, `"controller":false`, 1)
+	}
+	for name, tc := range map[string]struct{ before, after, kind, want string }{
+		"by a custom resource":                   {after: by("example.com/v1", "Train"), kind: "StatefulSet", want: warned},
+		"by one of another version":              {after: by("example.com/v7", "Train"), kind: "StatefulSet", want: warned},
+		"by a custom resource, when it changes":  {before: by("example.com/v1", "Train"), after: strings.Replace(by("example.com/v1", "Train"), `"10"`, `"0"`, 1), kind: "Deployment", want: "allowed; warned of " + request0 + "; warned of metadata.annotations[mini-hpa/max]"},
+		"by a Deployment":                        {after: by("apps/v1", "Deployment"), kind: "StatefulSet", want: warned},
+		"by one of the same kind in a new group": {after: by("example.org/v1", "Train"), kind: "StatefulSet", want: refused},
+		"by one whose kind is not scaled":        {after: by("example.com/v1", "Station"), kind: "StatefulSet", want: refused},
+		"owned by a custom resource":             {after: loose(by("example.com/v1", "Train")), kind: "StatefulSet", want: refused},
+		"a ReplicaSet by a Deployment":           {after: by("apps/v1", "Deployment"), kind: "ReplicaSet", want: "allowed"},
+		"a ReplicaSet by anything":               {after: by("example.com/v1", "Station"), kind: "ReplicaSet", want: "allowed"},
+		"a ReplicaSet owned by a Deployment":     {after: loose(by("apps/v1", "Deployment")), kind: "ReplicaSet", want: refused},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDesk(t, annotations.Surroundings{})
+			r := d.ask(tc.before, tc.after, of("apps", "v1", tc.kind))
+			if got := outline(r); got != tc.want {
+				t.Errorf("got  %s\nwant %s", got, tc.want)
+			}
+			if why := `(let through because Train "web" controls this StatefulSet`; name == "by a custom resource" && !strings.Contains(r.Warnings[0], why) {
+				t.Errorf("warning %s lacks %s", r.Warnings[0], why)
+			}
+		})
 	}
 }
 
@@ -138,7 +159,7 @@ func TestCustomKindsAreReviewed(t *testing.T) {
 		"a template that is too large":             {after: train(good, "3", `{"spec":{"containers":[`+strings.Repeat("{},", maxContainers)+`{}]}}`), want: "allowed; warned of metadata.annotations"},
 		"one that is being deleted":                {after: `{"metadata":{"deletionTimestamp":"2026-01-01T00:00:00Z","annotations":` + slip + `}}`, want: "allowed"},
 		"one without annotations":                  {after: train("{}", "3", without), want: "allowed"},
-		"one that somebody controls":               {after: controlled(train(slip, "3", with)), want: "422 Invalid metadata.annotations[mini-hpa/max]"},
+		"one that somebody controls":               {after: controlled(train(slip, "3", with)), want: "allowed; warned of metadata.annotations[mini-hpa/max]"},
 		"replicas count where the path leads only": {before: train(good, "3", with), after: strings.Replace(train(good, "3", with), `"many"`, "7", 1), want: "allowed"},
 	} {
 		t.Run(name, func(t *testing.T) {

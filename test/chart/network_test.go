@@ -154,7 +154,8 @@ func TestTheTestMayDoWhatItDoes(t *testing.T) {
 	t.Parallel()
 	webhook := []permission{{"admissionregistration.k8s.io", "validatingwebhookconfigurations", release, "get"}}
 	review := []permission{{"authorization.k8s.io", "subjectaccessreviews", "", "create"}}
-	create, metrics := []permission{{"apps", "deployments", "", "create"}}, []permission{{"metrics.k8s.io", "pods", "", "list"}}
+	create := []permission{{"apps", "deployments", "", "create"}, {"apps", "statefulsets", "", "create"}, {"apps", "replicasets", "", "create"}}
+	metrics := []permission{{"metrics.k8s.io", "pods", "", "list"}}
 	for name, test := range map[string]struct {
 		values string
 		want   map[string][]permission

@@ -32,9 +32,11 @@ type APIServer struct {
 	T *testing.T
 
 	mu         sync.Mutex
-	deployment *appsv1.Deployment
+	Deployment *appsv1.Deployment
 	replicaSet *appsv1.ReplicaSet
-	pods       []corev1.Pod
+	Pods       []corev1.Pod
+	// Others are further objects and lists, by their paths.
+	Others map[string]any
 	// limitRanges and hpas are of namespace default.
 	limitRanges []corev1.LimitRange
 	HPAs        []autoscalingv2.HorizontalPodAutoscaler
@@ -54,13 +56,13 @@ func NewAPIServer(t *testing.T, annotations map[string]string) *APIServer {
 	}
 	s := &APIServer{T: t, Agents: map[string]bool{}, Scaled: make(chan int32, 10), Told: make(chan corev1.Event, 10)}
 	meta := metav1.ObjectMeta{Namespace: "default", Name: "web", UID: "uid-d", ResourceVersion: "7", Annotations: annotations}
-	s.deployment = &appsv1.Deployment{TypeMeta: metav1.TypeMeta{APIVersion: "apps/v1", Kind: "Deployment"}, ObjectMeta: meta,
+	s.Deployment = &appsv1.Deployment{TypeMeta: metav1.TypeMeta{APIVersion: "apps/v1", Kind: "Deployment"}, ObjectMeta: meta,
 		Spec: appsv1.DeploymentSpec{Replicas: new(int32(2))}, Status: appsv1.DeploymentStatus{Replicas: 2}}
 	s.replicaSet = &appsv1.ReplicaSet{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "web-1", UID: "uid-rs", ResourceVersion: "7", OwnerReferences: controller("Deployment", "web", "d")}}
 	long := metav1.NewTime(time.Now().Add(-time.Hour))
 	for _, name := range []string{"web-1-a", "web-1-b"} {
-		s.pods = append(s.pods, corev1.Pod{
+		s.Pods = append(s.Pods, corev1.Pod{
 			ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name, UID: "uid-p", ResourceVersion: "7", CreationTimestamp: long,
 				OwnerReferences: controller("ReplicaSet", "web-1", "rs")},
 			Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Resources: corev1.ResourceRequirements{
@@ -127,11 +129,14 @@ func (s *APIServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (s *APIServer) serveObject(w http.ResponseWriter, path []string, kind string) {
 	list := metav1.ListMeta{ResourceVersion: "7"}
+	other, there := s.Others["/"+strings.Join(path, "/")]
 	switch {
+	case there:
+		s.answer(w, other)
 	case kind == "deployments" && path[len(path)-1] == "web":
-		s.answer(w, s.deployment)
+		s.answer(w, s.Deployment)
 	case kind == "deployments" && path[len(path)-1] == "deployments":
-		s.answer(w, appsv1.DeploymentList{TypeMeta: metav1.TypeMeta{APIVersion: "apps/v1", Kind: "DeploymentList"}, ListMeta: list, Items: []appsv1.Deployment{*s.deployment}})
+		s.answer(w, appsv1.DeploymentList{TypeMeta: metav1.TypeMeta{APIVersion: "apps/v1", Kind: "DeploymentList"}, ListMeta: list, Items: []appsv1.Deployment{*s.Deployment}})
 	case kind == "replicasets":
 		s.answer(w, appsv1.ReplicaSetList{TypeMeta: metav1.TypeMeta{APIVersion: "apps/v1", Kind: "ReplicaSetList"}, ListMeta: list, Items: []appsv1.ReplicaSet{*s.replicaSet}})
 	case kind == "statefulsets":
@@ -142,7 +147,7 @@ func (s *APIServer) serveObject(w http.ResponseWriter, path []string, kind strin
 		s.answer(w, autoscalingv2.HorizontalPodAutoscalerList{TypeMeta: metav1.TypeMeta{APIVersion: "autoscaling/v2", Kind: "HorizontalPodAutoscalerList"},
 			ListMeta: list, Items: s.HPAs})
 	case kind == "pods":
-		s.answer(w, corev1.PodList{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "PodList"}, ListMeta: list, Items: s.pods})
+		s.answer(w, corev1.PodList{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "PodList"}, ListMeta: list, Items: s.Pods})
 	default:
 		s.fail(w, http.StatusNotFound, metav1.StatusReasonNotFound, fmt.Sprintf("%s %q not found", kind, path[len(path)-1]))
 	}

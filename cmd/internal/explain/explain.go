@@ -10,11 +10,13 @@ import (
 
 	"github.com/spf13/pflag"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cluster"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/neighbors"
+	"github.com/mini-hpa/mini-hpa/informer"
 	"github.com/mini-hpa/mini-hpa/scaler"
 	"github.com/mini-hpa/mini-hpa/scaler/metrics"
 )
@@ -24,10 +26,12 @@ usage, requests, ratio to the target, the proposal of each metric, tolerance, st
 writes nothing.
 
 KIND/NAME is as kubectl takes it: deploy/web (or only web), sts/db, replicasets.apps/web; a custom resource by its full
-name, such as rollouts.argoproj.io/web. The flags of the decision are the controller's: give them as it was given them.
+name, such as rollouts.argoproj.io/web. The flags of the decision are the controller's, and so is --kinds: give them as
+it was given them. Without its kinds, what controls the workload, and over which objects its pods are its own, may be
+judged otherwise than the controller does; a warning says where that can be.
 It needs the rights to get, list and watch the workload's kind, to list and watch Deployments, StatefulSets, ReplicaSets
-and Pods in the namespace, and to list pods.metrics.k8s.io there; for a custom resource to get, list and watch its
-CustomResourceDefinition; for custom and external metrics
+and Pods in the namespace, and to list pods.metrics.k8s.io there; for a custom resource and for each of --kinds to get, list
+and watch the CustomResourceDefinition, and to list and watch its objects in the namespace; for custom and external metrics
 also to get and list those of custom.metrics.k8s.io and external.metrics.k8s.io. LimitRanges, HorizontalPodAutoscalers and
 ScaledObjects that may not be listed are told as not known.`
 
@@ -49,12 +53,14 @@ type task struct {
 	decision  cli.DecisionFlags
 	api       cluster.APIFlags
 	namespace string
+	kinds     []schema.GroupResource
 	output    string
 }
 
 func (e *task) Declare(f *pflag.FlagSet) {
 	f.VarP(cli.Namespace(&e.namespace), "namespace", "n", "the workload's namespace; without it the context's")
 	f.VarP(cli.OneOf(&e.output, "text", "json"), "output", "o", "text for people, json for programs with all that was seen")
+	f.Var(cli.Kinds(&e.kinds), "kinds", "the custom resources that the controller scales, so that they are seen above the workload and between it and its pods; see controller")
 	e.decision.Declare(f)
 	e.cluster.Declare(f, "KUBECONFIG, ~/.kube/config or the pod's service account")
 	e.api.DeclareTimeout(f)
@@ -102,12 +108,13 @@ func (e *task) explain(ctx context.Context, t cluster.Target, o object) (scaler.
 	if err != nil {
 		return scaler.Explanation{}, err
 	}
-	w, around, err := e.precheck(ctx, api, o)
+	w, around, err := precheck(ctx, api, o)
 	if err != nil {
 		return scaler.Explanation{}, err
 	}
 	gather, cancel := context.WithTimeout(ctx, gathering)
-	set, end, err := o.watch(gather, api)
+	kinds, unfollowed := o.followed(gather, api, e.kinds)
+	set, end, err := o.watch(gather, api, kinds)
 	defer func() { cancel(); end() }()
 	if err != nil {
 		return scaler.Explanation{}, fmt.Errorf("cannot read namespace %s: %w", cli.Quote(o.namespace), err)
@@ -115,6 +122,9 @@ func (e *task) explain(ctx context.Context, t cluster.Target, o object) (scaler.
 	if outer, _, inner := set.Outer(w.Key); inner {
 		return scaler.Explanation{}, fmt.Errorf("%s is not scaled by its own annotations: %s controls it and is annotated, too, and the outer one is scaled; explain that one",
 			w.Title(), outer.Title())
+	}
+	if err := e.scalable(w, around.Of(w)); err != nil {
+		return scaler.Explanation{}, err
 	}
 	feed := metrics.NewFeed(metrics.Config{Lister: api.Samples, Timeout: api.Deadline})
 	if err := feed.Refresh(gather); gather.Err() != nil {
@@ -125,16 +135,13 @@ func (e *task) explain(ctx context.Context, t cluster.Target, o object) (scaler.
 	explanation, err := scaler.Explain(ctx, scaler.Observer{Workloads: set, Surroundings: surroundings(around.Of(w)), Samples: feed, Answers: readers,
 		Defaults: e.decision.Defaults, Rules: e.decision.Rules, Now: time.Now}, w.Key)
 	explanation.Warnings = append(explanation.Warnings, unseen(w, around.Hidden)...)
-	if set.BySelector(w) {
-		explanation.Warnings = append(explanation.Warnings, annotations.Warning{Field: "status.selector", Rule: annotations.FoundUnchecked,
-			Message: "of the scale: its pods are those that this selects, and that nothing else is known to control, because no chain of controllers leads from a pod to it"})
-	}
+	explanation.Warnings = append(explanation.Warnings, chained(set, w, unfollowed)...)
 	return explanation, err
 }
 
 // precheck asks for what the informers would go on asking for in vain, so that what is missing or forbidden is said at once.
 // It returns the workload and what bears on it.
-func (e *task) precheck(ctx context.Context, api cluster.Clients, o object) (*annotations.Workload, *neighbors.Neighborhood, error) {
+func precheck(ctx context.Context, api cluster.Clients, o object) (*annotations.Workload, *neighbors.Neighborhood, error) {
 	w, err := o.read(ctx, api)
 	if err != nil {
 		return nil, nil, err
@@ -144,9 +151,6 @@ func (e *task) precheck(ctx context.Context, api cluster.Clients, o object) (*an
 			w.Title(), annotations.Prefix, annotations.Max, annotations.TargetCPU)
 	}
 	around, err := neighbors.Read(ctx, api.Act, api.Dynamic, w.Namespace)
-	if err == nil {
-		err = e.scalable(w, around.Of(w))
-	}
 	if err == nil {
 		err = seesPods(ctx, api, w)
 	}
@@ -159,6 +163,30 @@ func unseen(w *annotations.Workload, hidden []error) []annotations.Warning {
 	for _, err := range hidden {
 		warnings = append(warnings, annotations.Warning{Field: "metadata.annotations", Rule: annotations.FoundUnchecked,
 			Message: fmt.Sprintf("it is not known what else scales the %s or changes its requests: %v", w.Kind.Kind, err)})
+	}
+	return warnings
+}
+
+// chained tells where the chains of controllers lead to what is not watched, so that the controller, if it watches more, sees more.
+func chained(set *informer.Set, w *annotations.Workload, unfollowed []error) []annotations.Warning {
+	var warnings []annotations.Warning
+	warn := func(field, format string, args ...any) {
+		warnings = append(warnings, annotations.Warning{Field: field, Rule: annotations.FoundUnchecked, Message: fmt.Sprintf(format, args...)})
+	}
+	for _, err := range unfollowed {
+		warn("--kinds", "%v", err)
+	}
+	above, abovePods := set.Unfollowed(w)
+	if !above.Empty() {
+		warn("metadata.ownerReferences", "what controls the %s leads to a %s, which is not followed: if the controller has that kind among its --kinds, and the object is annotated, "+
+			"too, it scales that one in the place of this one", w.Kind.Kind, cli.Quote(above.String()))
+	}
+	if set.BySelector(w) {
+		warn("status.selector", "of the scale: its pods are those that this selects, and that nothing else is known to control, because no chain of controllers leads from a pod to it")
+	}
+	for _, kind := range abovePods {
+		warn("status.selector", "of the scale: what controls a pod leads to a %s, which is not followed: if the controller has that kind among its --kinds, "+
+			"the pod belongs to what controls that one", cli.Quote(kind.String()))
 	}
 	return warnings
 }

@@ -3,6 +3,7 @@ package explain
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -94,15 +95,24 @@ func (o object) read(ctx context.Context, api cluster.Clients) (*annotations.Wor
 	return annotations.OfDeployment(d), nil
 }
 
-// readCustom asks for the definition of the kind, which says where its fields are, and for the object.
-func (o object) readCustom(ctx context.Context, api cluster.Clients) (*annotations.Workload, error) {
-	definition, err := api.Dynamic.Resource(definitions).Get(ctx, o.resource.String(), metav1.GetOptions{})
+// readKind asks for the definition of a custom kind, which says where its fields are.
+func readKind(ctx context.Context, api cluster.Clients, name schema.GroupResource) (annotations.Kind, error) {
+	definition, err := api.Dynamic.Resource(definitions).Get(ctx, name.String(), metav1.GetOptions{})
 	if err != nil {
-		return nil, fmt.Errorf("cannot read the CustomResourceDefinition of %s: %w", o.resource, err)
+		return annotations.Kind{}, fmt.Errorf("cannot read the CustomResourceDefinition of %s: %w", name, err)
 	}
 	kind, err := annotations.ReadKind(definition.Object)
 	if err != nil {
-		return nil, fmt.Errorf("%s are not scaled: %w", o.resource, err)
+		return annotations.Kind{}, fmt.Errorf("%s are not scaled: %w", name, err)
+	}
+	return kind, nil
+}
+
+// readCustom asks for a custom resource.
+func (o object) readCustom(ctx context.Context, api cluster.Clients) (*annotations.Workload, error) {
+	kind, err := readKind(ctx, api, o.resource)
+	if err != nil {
+		return nil, err
 	}
 	found, err := api.Dynamic.Resource(kind.GroupVersionResource()).Namespace(o.namespace).Get(ctx, o.name, metav1.GetOptions{})
 	if err != nil {
@@ -111,23 +121,44 @@ func (o object) readCustom(ctx context.Context, api cluster.Clients) (*annotatio
 	return kind.Read(found), nil
 }
 
-// watch fills the caches of the namespace; end, to be called after the end of ctx, returns when nothing watches any more.
-func (o object) watch(ctx context.Context, api cluster.Clients) (set *informer.Set, end func(), err error) {
-	var kinds *informer.Kinds
-	end = func() {}
+// followed are the custom kinds that can be watched: that of the object itself, which has been read, and those of names. It says why others
+// cannot be, which would be waited for in vain.
+func (o object) followed(ctx context.Context, api cluster.Clients, names []schema.GroupResource) (followed []schema.GroupResource, problems []error) {
 	if o.isCustom() {
-		if kinds, err = informer.NewKinds(informer.KindsConfig{Dynamic: api.Dynamic, Names: []schema.GroupResource{o.resource}}); err != nil {
-			return nil, end, err
+		followed = append(followed, o.resource)
+	}
+	for _, name := range names {
+		if slices.Contains(followed, name) {
+			continue
 		}
-		kinds.Start(ctx)
-		end = kinds.Wait
-		if err = kinds.Fill(ctx); err != nil {
-			return nil, end, err
+		kind, err := readKind(ctx, api, name)
+		if err == nil {
+			if _, err = api.Dynamic.Resource(kind.GroupVersionResource()).Namespace(o.namespace).List(ctx, metav1.ListOptions{Limit: 1}); err != nil {
+				err = fmt.Errorf("cannot list %s: %w", kind.Resource, err)
+			}
 		}
+		if err != nil {
+			problems = append(problems, fmt.Errorf("%s are not followed: %w", name, err))
+			continue
+		}
+		followed = append(followed, name)
+	}
+	return followed, problems
+}
+
+// watch fills the caches of the namespace, those of these custom kinds, too; end, to be called after the end of ctx, returns when nothing
+// watches any more.
+func (o object) watch(ctx context.Context, api cluster.Clients, names []schema.GroupResource) (set *informer.Set, end func(), err error) {
+	kinds, err := informer.NewKinds(informer.KindsConfig{Dynamic: api.Dynamic, Names: names})
+	if err != nil {
+		return nil, func() {}, err
+	}
+	kinds.Start(ctx)
+	if err = kinds.Fill(ctx); err != nil {
+		return nil, kinds.Wait, err
 	}
 	if set, err = informer.New(informer.Config{Client: api.Watch, Kinds: kinds, Namespace: o.namespace}); err != nil {
-		return nil, end, err
+		return nil, kinds.Wait, err
 	}
-	ended := end
-	return set, func() { set.Wait(); ended() }, set.Start(ctx)
+	return set, func() { set.Wait(); kinds.Wait() }, set.Start(ctx)
 }

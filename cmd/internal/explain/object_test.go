@@ -74,7 +74,7 @@ func TestACustomResourceIsWatched(t *testing.T) {
 	api.Watch = api.Act
 	o := object{resource: schema.GroupResource{Group: "example.com", Resource: "trains"}, namespace: "shop", name: "web"}
 	ctx, cancel := context.WithCancel(t.Context())
-	set, end, err := o.watch(ctx, api)
+	set, end, err := o.watch(ctx, api, []schema.GroupResource{o.resource})
 	defer func() { cancel(); end() }()
 	if err != nil {
 		t.Fatal(err)

@@ -57,18 +57,23 @@ type cluster struct {
 
 // newCluster makes a world with these objects. The informers are not started.
 func newCluster(t *testing.T, objects ...runtime.Object) *cluster {
+	return newClusterOf(t, []schema.GroupResource{trainsV1.GroupResource()}, objects...)
+}
+
+// newClusterOf is the same with these custom kinds instead of trains.
+func newClusterOf(t *testing.T, kinds []schema.GroupResource, objects ...runtime.Object) *cluster {
 	c := &cluster{
 		t: t, client: fake.NewSimpleClientset(),
 		watches: map[string]*watch.RaceFreeFakeWatcher{}, seen: map[annotations.Key]int{},
 	}
 	c.dynamic = dynamicfake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), map[schema.GroupVersionResource]string{
-		definitions: "CustomResourceDefinitionList", trainsV1: "TrainList", trainsV2: "TrainList"})
+		definitions: "CustomResourceDefinitionList", trainsV1: "TrainList", trainsV2: "TrainList", cars: "CarList"})
 	c.hook(&c.client.Fake, c.client.Tracker())
 	c.hook(&c.dynamic.Fake, c.dynamic.Tracker())
 	for _, o := range objects {
 		c.put(o)
 	}
-	c.kinds, _ = NewKinds(KindsConfig{Dynamic: c.dynamic, Names: []schema.GroupResource{trainsV1.GroupResource()}, OnError: c.onError,
+	c.kinds, _ = NewKinds(KindsConfig{Dynamic: c.dynamic, Names: kinds, OnError: c.onError,
 		OnChange: func(name schema.GroupResource, kind annotations.Kind, problem error) {
 			if problem != nil {
 				c.onNews(name.String() + ": " + problem.Error())

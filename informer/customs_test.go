@@ -23,6 +23,10 @@ var (
 	trainsV2  = schema.GroupVersionResource{Group: "example.com", Version: "v2", Resource: "trains"}
 	trainKind = schema.GroupKind{Group: "example.com", Kind: "Train"}
 	train1    = trainKind.WithVersion("v1")
+	cars      = trainsV1.GroupVersion().WithResource("cars")
+	car1      = trainsV1.GroupVersion().WithKind("Car")
+
+	trainsAndCars = []schema.GroupResource{trainsV1.GroupResource(), cars.GroupResource()}
 )
 
 const noTrains = "trains.example.com: there is no CustomResourceDefinition of this name"
@@ -38,6 +42,22 @@ func crd(version, replicas string, edits ...func(spec map[string]any)) *unstruct
 	return &unstructured.Unstructured{Object: map[string]any{"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
 		"metadata": map[string]any{"name": "trains.example.com"}, "spec": spec,
 		"status": map[string]any{"conditions": []any{map[string]any{"type": "Established", "status": "True"}}}}}
+}
+
+// carCRD makes the CustomResourceDefinition of cars.
+func carCRD() *unstructured.Unstructured {
+	o := crd("v1", ".spec.cars", func(spec map[string]any) { spec["names"] = map[string]any{"plural": "cars", "kind": "Car"} })
+	o.SetName("cars.example.com")
+	return o
+}
+
+// car makes a custom resource of another kind without annotations; edits change it.
+func car(name string, edits ...func(*unstructured.Unstructured)) *unstructured.Unstructured {
+	return train(name, append([]func(*unstructured.Unstructured){func(o *unstructured.Unstructured) {
+		o.SetKind("Car")
+		o.SetUID("car-" + o.GetUID())
+		o.SetAnnotations(nil)
+	}}, edits...)...)
 }
 
 func unscalable(spec map[string]any) {

@@ -11,8 +11,8 @@ import (
 )
 
 // Most pods of a cluster belong to nothing that is autoscaled: to Jobs, DaemonSets, objects of operators. So of a pod nothing but the
-// name is kept, unless its owner is of a kind that matters: a ReplicaSet, or a kind of which a workload is annotated. When the first
-// workload of another kind is annotated, pods are listed once more, into a second cache that takes the place of the first one as soon as
+// name is kept, unless its owner is of a kind that matters: a ReplicaSet, a StatefulSet if one is annotated, and all that can lead to a
+// custom resource if one is. When the first workload of another kind is annotated, pods are listed once more, into a second cache that takes the place of the first one as soon as
 // it is filled. Until then the new workload counts as one that does not exist, so that nothing is decided on half of its pods.
 
 // wants says of which pods more than the name is kept. It is never changed once a cache has it.

@@ -81,8 +81,13 @@ func (s *Set) wanted() wants {
 		w.kinds[statefulSetKind] = true
 	}
 	for _, c := range s.customs() {
+		if c.hasAnnotated() {
+			w.kinds[statefulSetKind] = true
+			for kind := range s.customs() {
+				w.kinds[kind] = true // a custom resource may own pods, and others that do
+			}
+		}
 		for _, k := range c.annotated() {
-			w.kinds[c.kind.GroupKind()], w.kinds[statefulSetKind] = true, true // it may own pods, or StatefulSets that do
 			if present.labels[k.namespace] {
 				w.labels[k.namespace] = true
 			}

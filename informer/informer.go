@@ -28,6 +28,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/util/flowcontrol"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/informer/watching"
@@ -59,7 +60,8 @@ func New(c Config) (*Set, error) {
 		return nil, errors.New("informers need a client")
 	}
 	s := &Set{client: c.Client, reader: c.Reader, kinds: c.Kinds, namespace: c.Namespace, watches: c.Watches, templates: newTemplates(),
-		onError: c.OnError, tell: c.OnNews, rethink: make(chan struct{}, 1), filled: make(chan struct{}), terms: make(chan struct{}, 1)}
+		onError: c.OnError, tell: c.OnNews, rethink: make(chan struct{}, 1),
+		relists: flowcontrol.NewTokenBucketRateLimiter(float32(1/relistPause.Seconds()), relistBurst), filled: make(chan struct{}), terms: make(chan struct{}, 1)}
 	if s.reader == nil {
 		s.reader = c.Client
 	}

@@ -3,6 +3,7 @@ package informer
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -27,6 +28,9 @@ type wants struct {
 func leastWanted() wants {
 	return wants{kinds: map[schema.GroupKind]bool{replicaSetKind: true}, labels: map[string]bool{}}
 }
+
+// clone returns a copy, to which more can be added.
+func (w wants) clone() wants { return wants{kinds: maps.Clone(w.kinds), labels: maps.Clone(w.labels)} }
 
 // beyond returns what is wanted and not in the other, in words; empty if the other covers it.
 func (w wants) beyond(other wants) string {

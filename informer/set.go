@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/util/flowcontrol"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/informer/watching"
@@ -35,6 +36,8 @@ type Set struct {
 	pods    atomic.Pointer[pods]
 	// rethink asks whether the cache of pods holds all that is wanted.
 	rethink chan struct{}
+	// relists paces the lists of all pods that come of that.
+	relists flowcontrol.RateLimiter
 
 	started atomic.Bool
 	filled  chan struct{} // closed when the handlers have seen all of the initial lists

@@ -56,10 +56,17 @@ func (s *Set) fillPods(parent context.Context, next *pods) bool {
 	return true
 }
 
+// How often all pods may be listed once more: a few times at once, because what is annotated together is not all known together, and then
+// once in a relistPause. What is wanted later is asked for again at the next look.
+const (
+	relistPause = time.Minute
+	relistBurst = 3
+)
+
 // exchangePods fills another cache of pods if the present one does not hold all that is wanted.
 func (s *Set) exchangePods(ctx context.Context, w wants) {
 	more := w.beyond(s.pods.Load().wants)
-	if more == "" {
+	if more == "" || !s.relists.TryAccept() {
 		return
 	}
 	s.tell("pods are listed once more, to keep more of " + more)
@@ -73,24 +80,21 @@ func (s *Set) exchangePods(ctx context.Context, w wants) {
 	}
 }
 
-// wanted is what the workloads want that are annotated now. Where labels are kept they still are, while there are custom resources that
-// may need them.
+// wanted is what the workloads want that are annotated now, and what is kept already. So it only grows: those who annotate and un-annotate
+// their workloads in turn cause no more lists than there are kinds and namespaces.
 func (s *Set) wanted() wants {
-	w, present := leastWanted(), s.pods.Load().wants
+	w := s.pods.Load().wants.clone()
 	if s.statefulSets.hasAnnotated() {
 		w.kinds[statefulSetKind] = true
 	}
-	for _, c := range s.customs() {
-		if c.hasAnnotated() {
-			w.kinds[statefulSetKind] = true
-			for kind := range s.customs() {
-				w.kinds[kind] = true // a custom resource may own pods, and others that do
-			}
+	customs := s.customs()
+	for _, c := range customs {
+		if !c.hasAnnotated() {
+			continue
 		}
-		for _, k := range c.annotated() {
-			if present.labels[k.namespace] {
-				w.labels[k.namespace] = true
-			}
+		w.kinds[statefulSetKind] = true
+		for kind := range customs {
+			w.kinds[kind] = true // a custom resource may own pods, and others that do
 		}
 	}
 	return w

@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	clienttesting "k8s.io/client-go/testing"
+	"k8s.io/client-go/tools/cache"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 )
@@ -280,6 +281,17 @@ func TestASelectorSaysWhichPods(t *testing.T) {
 			check(t, "unfollowed above it", above, schema.GroupKind{})
 			check(t, "unfollowed above its pods", abovePods, []schema.GroupKind{{Group: "example.com", Kind: "Car"}})
 			check(t, "owned", []bool{c.set.Owns("shop", "a"), c.set.Owns("shop", "web-1-a")}, []bool{true, false})
+			c.stop()
+			c.set.Wait()
+		})
+	})
+	t.Run("another custom resource owns pods", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			tgv := train("tgv", running("train=ice"))
+			c := newCluster(t, append(world, ice, tgv, podOf(tgv, train1, "c"), inNamespace("bank", train("ice", running("train=ice"))))...)
+			c.start()
+			pod := named[*keptPod](c.set.pods.Load().informer.GetStore(), cache.NewObjectName("shop", "a"))
+			check(t, "workloads of a pod that nothing is known to control", c.set.workloadsOf(pod), []annotations.Key{keyOf(trainKind, "ice")})
 			c.stop()
 			c.set.Wait()
 		})

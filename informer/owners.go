@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
@@ -121,8 +120,8 @@ func (s *Set) matching(w *annotations.Workload) []*keptPod {
 	if s.customs()[w.Kind] == nil {
 		return nil
 	}
-	selector, err := metav1.LabelSelectorAsSelector(w.Selector)
-	if err != nil || selector.Empty() { // which selects nothing, or everything: a selector that cannot be meant
+	selector := meant(w.Selector)
+	if selector == nil {
 		return nil
 	}
 	pods := indexed[*keptPod](s.pods.Load().informer.GetIndexer(), byLabels, w.Namespace)
@@ -220,9 +219,8 @@ func (s *Set) ownersOf(pod *keptPod, f func(key annotations.Key)) {
 		}
 	case open && pod.facts.labels != nil:
 		for _, c := range s.customs() {
-			for _, k := range c.annotated() {
-				if selector, err := metav1.LabelSelectorAsSelector(k.selected.Selector); k.namespace == pod.namespace && err == nil &&
-					!selector.Empty() && selector.Matches(labels.Set(pod.facts.labels)) {
+			for _, k := range indexed[*kept](c.informer.GetIndexer(), byNamespace, pod.namespace) {
+				if k.selector.Matches(labels.Set(pod.facts.labels)) && !s.isInner(k) && !s.hasPods(c.kind.GroupKind(), &k.record) {
 					f(c.key(k))
 				}
 			}

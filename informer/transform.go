@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/tools/cache"
 
@@ -25,6 +26,9 @@ type kept struct {
 	// selected is nil if the object has no annotation of mini-hpa, and if it is a ReplicaSet that anything controls: what controls a
 	// ReplicaSet also scales it, and has usually copied its own annotations to it.
 	selected *annotations.Workload
+	// selector is that of the scale of an annotated custom resource; nil if it has none, or one that selects nothing or everything, which
+	// cannot be meant.
+	selector labels.Selector
 }
 
 // DeepCopyObject implements runtime.Object. It shares the parts of the workload, which are never changed.
@@ -91,8 +95,21 @@ func slimCustom(kind annotations.Kind) cache.TransformFunc {
 		if !ok {
 			return obj, nil
 		}
-		return keptOf(in, kind.Read), nil
+		k := keptOf(in, kind.Read)
+		if k.isAnnotated() {
+			k.selector = meant(k.selected.Selector)
+		}
+		return k, nil
 	}
+}
+
+// meant returns a selector, or nil if it is none, or selects nothing or everything.
+func meant(in *metav1.LabelSelector) labels.Selector {
+	selector, err := metav1.LabelSelectorAsSelector(in)
+	if in == nil || err != nil || selector.Empty() {
+		return nil
+	}
+	return selector
 }
 
 // slim keeps the fields of a pod that a decision reads if a workload can own it, and nothing but its name and version otherwise.

@@ -106,7 +106,7 @@ func (s *Set) lonely() map[annotations.Key]bool {
 	found := map[annotations.Key]bool{}
 	for _, c := range s.customs() {
 		for _, k := range c.annotated() {
-			if w := k.selected; w.StatusReplicas > 0 && w.Selector != nil && !s.isInner(k) && !s.hasPods(c.kind.GroupKind(), &k.record) {
+			if k.selected.StatusReplicas > 0 && k.selector != nil && !s.isInner(k) && !s.hasPods(c.kind.GroupKind(), &k.record) {
 				found[c.key(k)] = true
 			}
 		}

@@ -52,6 +52,14 @@ func selection(k *kept) ([]string, error) {
 	return []string{selectedOnes}, nil
 }
 
+// selecting is the index byNamespace of workloads: those whose selector can say which pods are theirs.
+func selecting(k *kept) ([]string, error) {
+	if k.selector == nil {
+		return nil, nil
+	}
+	return []string{k.namespace}, nil
+}
+
 // origin is where the objects of one kind come from.
 type origin[L runtime.Object] struct {
 	kind annotations.Kind
@@ -76,7 +84,7 @@ func newWorkloads[L runtime.Object](o *origin[L]) (*workloads, error) {
 	source := watching.New(o.kind.Resource, o.client, o.watches, o.onError)
 	c := &workloads{kind: o.kind, slim: o.slim, live: o.live, doubt: source.Doubt, stop: func() {}}
 	c.informer = cache.NewTypedSharedIndexInformer[*kept](source.Informer(o.base, o.example,
-		cache.TypedIndexersToIndexers(cache.TypedIndexers[*kept]{bySelection: selection, byController: (*kept).controller}), c.slim))
+		cache.TypedIndexersToIndexers(cache.TypedIndexers[*kept]{bySelection: selection, byNamespace: selecting, byController: (*kept).controller}), c.slim))
 	registration, err := c.informer.AddTypedEventHandler(cache.TypedResourceEventHandlerFuncs[*kept]{
 		AddFunc:    func(k *kept) { o.changed(c, nil, k) },
 		UpdateFunc: func(before, after *kept) { o.changed(c, before, after) },

@@ -19,6 +19,15 @@ type awaited struct {
 // end ends the wait, though the list may still come.
 func (a *awaited) end() { a.once.Do(func() { close(a.ended) }) }
 
+func isDone(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
 // fill returns true when everything that is waited for has come or will not, and false if ctx ends before that.
 func fill(ctx context.Context, awaited []*awaited) bool {
 	for _, a := range awaited {

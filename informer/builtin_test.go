@@ -153,6 +153,25 @@ func TestARoleWithoutStatefulSets(t *testing.T) {
 	})
 }
 
+// TestASelectorHelpsWithoutStatefulSets: what cannot be read is not known, so that the pods below may be those of a custom resource.
+func TestASelectorHelpsWithoutStatefulSets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ice := train("ice", running("train=ice"))
+		group := controlledByObject(statefulSet("ice-group", bare), ice, train1)
+		c := newCluster(t, crd("v1", ".spec.workers.count"), ice, group,
+			podOf(group, statefulSetVersion, "p", func(p *corev1.Pod) { p.Labels = map[string]string{"train": "ice"} }))
+		forbidden := apierrors.NewForbidden(appsv1.Resource("statefulsets"), "", nil)
+		c.client.PrependReactor("list", "statefulsets", func(clienttesting.Action) (bool, runtime.Object, error) { return true, nil, forbidden })
+		c.start()
+		w := c.set.Workload(keyOf(trainKind, "ice"))
+		check(t, "pods", names(c.set.Pods(w)), []string{"p"})
+		check(t, "by selector", c.set.BySelector(w), true)
+		check(t, "owned", c.set.Owns("shop", "p"), true)
+		c.stop()
+		c.set.Wait()
+	})
+}
+
 func TestLiveOfAnyKind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, statefulSet("db"), alone("cache"), deployment("db"))

@@ -194,10 +194,5 @@ func (s *Set) Wait() { s.running.Wait() }
 // Synced says whether all caches have been filled. It never becomes false again: during an outage of the API server, the caches keep
 // what was last seen.
 func (s *Set) Synced() bool {
-	select {
-	case <-s.filled:
-		return true
-	default:
-		return false
-	}
+	return isDone(s.filled)
 }

@@ -26,13 +26,13 @@ import (
 const longestChain = 8
 
 // controllerOf returns the object that controls o, and its cache. The object is nil if it is not there, the cache if the kind is not
-// watched, or if nothing controls o. An object of the same name with another UID does not control it.
+// watched or cannot be read, or if nothing controls o. An object of the same name with another UID does not control it.
 func (s *Set) controllerOf(o *record) (*workloads, *kept) {
 	if o.owner == nil {
 		return nil, nil
 	}
 	c := s.cacheOf(kindOf(o.owner))
-	if c == nil {
+	if c == nil || c.isWithheld() {
 		return nil, nil
 	}
 	k := named[*kept](c.informer.GetStore(), cache.NewObjectName(o.namespace, o.owner.Name))

@@ -119,6 +119,9 @@ func (c *workloads) hasAnnotated() bool {
 	return len(c.informer.GetIndexer().ListIndexFuncValues(bySelection)) > 0
 }
 
+// isWithheld says whether the objects could not be read when they were first listed, and not since either.
+func (c *workloads) isWithheld() bool { return isDone(c.first.ended) && !isDone(c.handled.Done()) }
+
 // read reads one object without the cache, in the form in which the cache would hold it; nil if there is none of that name. It makes a
 // LIST of one object, because watching needs the right to list anyway.
 func (c *workloads) read(ctx context.Context, namespace, name string) (*kept, error) {

@@ -1,6 +1,7 @@
 package informer
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -258,6 +260,67 @@ func TestADefinitionThatMayNotBeRead(t *testing.T) {
 	})
 }
 
+func labeled(train string) func(*corev1.Pod) {
+	return func(p *corev1.Pod) { p.Labels = map[string]string{"train": train} }
+}
+
+// TestOfItsOwnPodsThoseCountThatAreSelected, as for the HPA: an operator may run others for the same custom resource.
+func TestOfItsOwnPodsThoseCountThatAreSelected(t *testing.T) {
+	ice := train("ice", running("train=ice"))
+	group := controlledByObject(statefulSet("ice-group", bare), ice, train1)
+	coordinator := podOf(ice, train1, "coordinator", labeled("none"))
+	for name, c := range map[string]struct {
+		world []runtime.Object
+		want  []string
+	}{
+		"all are":                     {[]runtime.Object{podOf(ice, train1, "p", labeled("ice"))}, []string{"p"}},
+		"some are":                    {[]runtime.Object{coordinator, podOf(group, statefulSetVersion, "p", labeled("ice")), podOf(group, statefulSetVersion, "q", labeled("ice"))}, []string{"p", "q"}},
+		"none are":                    {[]runtime.Object{coordinator}, nil},
+		"none are, and others' are":   {[]runtime.Object{coordinator, podOf(car("x"), car1, "p", labeled("ice"))}, []string{"p"}},
+		"some are, and others' are":   {[]runtime.Object{podOf(ice, train1, "p", labeled("ice")), podOf(car("x"), car1, "q", labeled("ice"))}, []string{"p"}},
+		"those of an unlabeled group": {[]runtime.Object{podOf(group, statefulSetVersion, "p", labeled(""))}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newCluster(t, append(c.world, crd("v1", ".spec.workers.count"), ice, group)...)
+				w.start()
+				ice := w.set.Workload(keyOf(trainKind, "ice"))
+				check(t, "pods", names(w.set.Pods(ice)), c.want)
+				for _, p := range []string{"coordinator", "p", "q"} {
+					check(t, "owned is "+p, w.set.Owns("shop", p), slices.Contains(c.want, p))
+				}
+				w.stop()
+				w.set.Wait()
+			})
+		})
+	}
+}
+
+// TestWhatLabelsCost: those of pods are kept only where a custom resource may select them, and the pods of one owner share them.
+func TestWhatLabelsCost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		web := deployment("web")
+		rs := replicaSet(web, "web-1")
+		c := newCluster(t, crd("v1", ".spec.workers.count"), train("ice", unannotated), web, rs, pod(rs, "a"), pod(rs, "b"))
+		labelsOf := func(name string) map[string]string {
+			return named[*keptPod](c.set.pods.Load().informer.GetStore(), cache.NewObjectName("shop", name)).facts.labels
+		}
+		c.start()
+		if kept := labelsOf("a"); kept != nil {
+			t.Errorf("kept without custom resources: %v", kept)
+		}
+		c.put(train("ice"))
+		synctest.Wait()
+		a, b := labelsOf("a"), labelsOf("b")
+		check(t, "kept", a, map[string]string{"app": "web"})
+		if reflect.ValueOf(a).Pointer() != reflect.ValueOf(b).Pointer() {
+			t.Error("two pods of one ReplicaSet do not share their labels")
+		}
+		c.stop()
+		c.set.Wait()
+	})
+}
+
 // TestASelectorSaysWhichPods, if what leads to them is not watched. Pods of which it is known whose they are do not count.
 func TestASelectorSaysWhichPods(t *testing.T) {
 	operated := func(name string) runtime.Object {
@@ -288,7 +351,7 @@ func TestASelectorSaysWhichPods(t *testing.T) {
 	t.Run("another custom resource owns pods", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			tgv := train("tgv", running("train=ice"))
-			c := newCluster(t, append(world, ice, tgv, podOf(tgv, train1, "c"), inNamespace("bank", train("ice", running("train=ice"))))...)
+			c := newCluster(t, append(world, ice, tgv, podOf(tgv, train1, "c", labeled("ice")), inNamespace("bank", train("ice", running("train=ice"))))...)
 			c.start()
 			pod := named[*keptPod](c.set.pods.Load().informer.GetStore(), cache.NewObjectName("shop", "a"))
 			check(t, "workloads of a pod that nothing is known to control", c.set.workloadsOf(pod), []annotations.Key{keyOf(trainKind, "ice")})

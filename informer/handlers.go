@@ -90,7 +90,7 @@ func (s *Set) enqueueInner(c *workloads, k *kept, links int) {
 // linkChanged enqueues the workload of pods that were known before an object that leads to it, because the watches have no common
 // order. Without such pods nothing new is known.
 func (s *Set) linkChanged(c *workloads, k *kept) {
-	if k == nil || k.owner == nil || !s.hasPods(c.kind.GroupKind(), &k.record) {
+	if k == nil || k.owner == nil || !s.hasPods(c.kind.GroupKind(), &k.record, nil) {
 		return
 	}
 	if in, owner, _ := s.outermost(&k.record); owner != nil {

@@ -9,8 +9,9 @@
 //	Pod --controller--> ReplicaSet --controller--> Deployment
 //
 // Labels play no part in that: a pod of another workload that happens to match the selector does not count, and a pod of an old
-// ReplicaSet counts as long as the rollout keeps it. Only if what leads from a custom resource to its pods is not watched, its selector
-// says which they are. If several objects of a chain are annotated, the outermost one is the workload. A ReplicaSet that anything
+// ReplicaSet counts as long as the rollout keeps it. A custom resource differs: it may control pods that are not its replicas, such as a
+// coordinator. So of the pods that it controls those count that the selector of its scale selects, which are those that the HPA counts; if
+// there is no selector, all. If what leads from it to the selected pods is not watched, the selector alone says which they are. If several objects of a chain are annotated, the outermost one is the workload. A ReplicaSet that anything
 // controls never is one.
 //
 // Its handlers only put the key of a workload into one workqueue. Workers take keys from it and call a function that they are given,

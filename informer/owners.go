@@ -87,8 +87,9 @@ func (s *Set) Outer(key annotations.Key) (outer annotations.Key, copied, found b
 }
 
 // Pods returns the pods that belong to w, sorted by name: those that it controls over any number of links, such as those of its old and
-// new ReplicaSets. If w is a custom resource that controls none, they are those that its selector selects and of which it is not known
-// whose they are (see BySelector). The objects are shared and must not be changed.
+// new ReplicaSets. Of those of a custom resource only the ones count that the selector of its scale selects, as for the HPA: its replicas
+// are those pods, and it may control others, such as a coordinator. If there are none, they are those that the selector selects and of
+// which it is not known whose they are (see BySelector). The objects are shared and must not be changed.
 func (s *Set) Pods(w *annotations.Workload) []*corev1.Pod {
 	var pods []*corev1.Pod
 	add := func(found []*keptPod) bool {
@@ -98,7 +99,7 @@ func (s *Set) Pods(w *annotations.Workload) []*corev1.Pod {
 		}
 		return true
 	}
-	s.descend(w.Kind, recordOfWorkload(w), add)
+	s.descend(w.Kind, recordOfWorkload(w), s.selectorOf(w), add)
 	if len(pods) == 0 {
 		add(s.matching(w))
 	}
@@ -108,7 +109,15 @@ func (s *Set) Pods(w *annotations.Workload) []*corev1.Pod {
 
 // BySelector says whether the pods of w are those that its selector selects, because what leads from w to its pods is not watched.
 func (s *Set) BySelector(w *annotations.Workload) bool {
-	return !s.hasPods(w.Kind, recordOfWorkload(w)) && len(s.matching(w)) > 0
+	return !s.hasPods(w.Kind, recordOfWorkload(w), s.selectorOf(w)) && len(s.matching(w)) > 0
+}
+
+// selectorOf returns what selects the pods of a custom resource; nil if nothing does.
+func (s *Set) selectorOf(w *annotations.Workload) labels.Selector {
+	if s.customs()[w.Kind] == nil {
+		return nil
+	}
+	return meant(w.Selector)
 }
 
 func recordOfWorkload(w *annotations.Workload) *record {
@@ -117,16 +126,13 @@ func recordOfWorkload(w *annotations.Workload) *record {
 
 // matching returns the pods that the selector of a custom resource selects, and of which it is not known whose they are.
 func (s *Set) matching(w *annotations.Workload) []*keptPod {
-	if s.customs()[w.Kind] == nil {
-		return nil
-	}
-	selector := meant(w.Selector)
+	selector := s.selectorOf(w)
 	if selector == nil {
 		return nil
 	}
 	pods := indexed[*keptPod](s.pods.Load().informer.GetIndexer(), byLabels, w.Namespace)
 	return slices.DeleteFunc(pods, func(p *keptPod) bool {
-		if !selector.Matches(labels.Set(p.facts.labels)) {
+		if !p.isSelected(selector) {
 			return true
 		}
 		_, owner, open := s.outermost(&p.record)
@@ -134,10 +140,10 @@ func (s *Set) matching(w *annotations.Workload) []*keptPod {
 	})
 }
 
-// descend calls f with the pods that an object controls over any number of links, by their owner, until f returns false. It returns what f
-// returned last.
-func (s *Set) descend(kind schema.GroupKind, o *record, f func([]*keptPod) bool) bool {
-	d := descent{set: s, top: o.uid, pods: f}
+// descend calls f with the pods that an object controls over any number of links, and that are selected if there is a selector, by their
+// owner, until f returns false. It returns what f returned last.
+func (s *Set) descend(kind schema.GroupKind, o *record, selector labels.Selector, f func([]*keptPod) bool) bool {
+	d := descent{set: s, top: o.uid, selector: selector, pods: f}
 	return d.from(kind, o, longestChain)
 }
 
@@ -145,13 +151,14 @@ func (s *Set) descend(kind schema.GroupKind, o *record, f func([]*keptPod) bool)
 type descent struct {
 	set *Set
 	// top is where it began, in case that references lead back there.
-	top  types.UID
-	pods func([]*keptPod) bool
+	top      types.UID
+	selector labels.Selector
+	pods     func([]*keptPod) bool
 }
 
 // from goes down from an object over so many links. It returns false if it was told to end.
 func (d *descent) from(kind schema.GroupKind, o *record, links int) bool {
-	owned := slices.DeleteFunc(d.set.podsOf(o.uid), func(p *keptPod) bool { return !p.isOf(kind, o.namespace, o.name) })
+	owned := slices.DeleteFunc(d.set.podsOf(o.uid), func(p *keptPod) bool { return !p.isOf(kind, o.namespace, o.name) || !p.isSelected(d.selector) })
 	if len(owned) > 0 && !d.pods(owned) {
 		return false
 	}
@@ -186,9 +193,9 @@ func (s *Set) children(kind schema.GroupKind, o *record, f func(c *workloads, k 
 	return true
 }
 
-// hasPods says whether an object controls any pods.
-func (s *Set) hasPods(kind schema.GroupKind, o *record) bool {
-	return !s.descend(kind, o, func([]*keptPod) bool { return false })
+// hasPods says whether an object controls any pods, that are selected if there is a selector.
+func (s *Set) hasPods(kind schema.GroupKind, o *record, selector labels.Selector) bool {
+	return !s.descend(kind, o, selector, func([]*keptPod) bool { return false })
 }
 
 // workloadsOf returns the selected workloads that the pods belong to, each of them once.
@@ -214,13 +221,13 @@ func (s *Set) ownersOf(pod *keptPod, f func(key annotations.Key)) {
 	in, owner, open := s.outermost(&pod.record)
 	switch {
 	case owner != nil:
-		if !s.isInner(owner) {
+		if pod.isSelected(owner.selector) && !s.isInner(owner) {
 			f(in.key(owner))
 		}
-	case open && pod.facts.labels != nil:
+	case open && s.pods.Load().wants.labels[pod.namespace]:
 		for _, c := range s.customs() {
 			for _, k := range indexed[*kept](c.informer.GetIndexer(), byNamespace, pod.namespace) {
-				if k.selector.Matches(labels.Set(pod.facts.labels)) && !s.isInner(k) && !s.hasPods(c.kind.GroupKind(), &k.record) {
+				if pod.isSelected(k.selector) && !s.isInner(k) && !s.hasPods(c.kind.GroupKind(), &k.record, k.selector) {
 					f(c.key(k))
 				}
 			}

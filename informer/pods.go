@@ -18,9 +18,10 @@ import (
 
 // wants says of which pods more than the name is kept. It is never changed once a cache has it.
 type wants struct {
-	// kinds are those of the owners of pods.
+	// kinds are those of the owners of pods. If there is a custom one among them, labels are kept, too: the selector of its scale says which
+	// of its pods count.
 	kinds map[schema.GroupKind]bool
-	// labels are the namespaces where a selector says which pods belong to a workload. All pods there are kept, with their labels.
+	// labels are the namespaces where a selector alone says which pods belong to a workload. All pods there are kept, with their labels.
 	labels map[string]bool
 }
 
@@ -31,6 +32,16 @@ func leastWanted() wants {
 
 // clone returns a copy, to which more can be added.
 func (w wants) clone() wants { return wants{kinds: maps.Clone(w.kinds), labels: maps.Clone(w.labels)} }
+
+// hasCustoms says whether there are custom kinds, whose objects select pods by their labels.
+func (w wants) hasCustoms() bool {
+	for kind := range w.kinds {
+		if kind != replicaSetKind && kind != statefulSetKind {
+			return true
+		}
+	}
+	return false
+}
 
 // beyond returns what is wanted and not in the other, in words; empty if the other covers it.
 func (w wants) beyond(other wants) string {
@@ -57,11 +68,11 @@ type pods struct {
 	stop     context.CancelFunc
 }
 
-// byLabels is the index of pods whose labels are kept, by namespace.
+// byLabels is the index of all pods of the namespaces where a selector alone says which pods belong to a workload.
 const byLabels = "labels"
 
-func labeled(p *keptPod) ([]string, error) {
-	if p.facts == nil || p.facts.labels == nil {
+func (w wants) open(p *keptPod) ([]string, error) {
+	if !w.labels[p.namespace] {
 		return nil, nil
 	}
 	return []string{p.namespace}, nil

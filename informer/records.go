@@ -11,6 +11,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
@@ -101,6 +102,11 @@ type keptPod struct {
 	facts *facts
 }
 
+// isSelected says whether a selector, if there is one, selects the pod.
+func (p *keptPod) isSelected(selector labels.Selector) bool {
+	return selector == nil || p.facts != nil && selector.Matches(labels.Set(p.facts.labels))
+}
+
 // facts is what a decision reads of a pod.
 type facts struct {
 	template         *template
@@ -109,7 +115,7 @@ type facts struct {
 	created, deleted second
 	started          second
 	conditions       []condition
-	// labels are kept in namespaces where a selector says which pods belong to a workload; nil elsewhere.
+	// labels are kept where selectors say which pods belong to a workload; nil elsewhere. See wants.
 	labels map[string]string
 	// made is what pod returns, once it was called.
 	made atomic.Pointer[corev1.Pod]
@@ -127,6 +133,7 @@ type condition struct {
 // times the memory.
 type template struct {
 	owners                     []metav1.OwnerReference
+	labels                     map[string]string // of the pod that came first; nil if they are not kept
 	containers, initContainers []corev1.Container
 	overhead                   corev1.ResourceList
 	resources                  *corev1.ResourceRequirements

@@ -41,6 +41,9 @@ func (t templates) pods(w wants) cache.TransformFunc {
 		out, err := w.slim(obj)
 		if pod, ok := out.(*keptPod); ok && pod.facts != nil && pod.owner != nil {
 			pod.facts.template = t.share(pod.facts.template)
+			if shared := pod.facts.template.labels; maps.Equal(pod.facts.labels, shared) {
+				pod.facts.labels = shared
+			}
 			pod.owner = &pod.facts.template.owners[0]
 		}
 		return out, err
@@ -51,7 +54,7 @@ func (t templates) pods(w wants) cache.TransformFunc {
 // pods are resized in place and webhooks add containers.
 func (t templates) share(own *template) *template {
 	earlier, _ := t.last.Get(own.owners[0].UID)
-	if shared, known := earlier.(*template); known && (shared == own || shared.isEqual(own)) {
+	if shared, known := earlier.(*template); known && (shared == own || shared.isEqual(own) && (shared.labels != nil || own.labels == nil)) {
 		return shared
 	}
 	t.lists.shareAll(own.containers)

@@ -118,8 +118,8 @@ func (w wants) slim(obj any) (any, error) {
 	if !ok {
 		return obj, nil
 	}
-	owner, labeled := metav1.GetControllerOfNoCopy(in), w.labels[in.Namespace]
-	if !labeled && (owner == nil || !w.kinds[kindOf(owner)]) {
+	owner, isOpen := metav1.GetControllerOfNoCopy(in), w.labels[in.Namespace]
+	if !isOpen && (owner == nil || !w.kinds[kindOf(owner)]) {
 		return &keptPod{record: record{namespace: one(in.Namespace), name: in.Name, version: in.ResourceVersion}}, nil
 	}
 	spec := podspec.Slim(&in.Spec)
@@ -133,8 +133,9 @@ func (w wants) slim(obj any) (any, error) {
 		out.facts.template.owners = []metav1.OwnerReference{*out.owner}
 		out.owner = &out.facts.template.owners[0]
 	}
-	if labeled {
+	if isOpen || w.hasCustoms() {
 		out.facts.labels = sharedPairs(in.Labels)
+		out.facts.template.labels = out.facts.labels
 	}
 	return out, nil
 }

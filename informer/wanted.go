@@ -18,7 +18,7 @@ func (s *Set) newPods(w wants) (*pods, error) {
 	source := watching.New("pods", s.client.CoreV1().Pods(s.namespace), s.watches, s.onError)
 	p := &pods{wants: w, stop: func() {}}
 	p.informer = cache.NewTypedSharedIndexInformer[*keptPod](source.Informer(s.client, &corev1.Pod{},
-		cache.TypedIndexersToIndexers(cache.TypedIndexers[*keptPod]{byController: (*keptPod).controller, byLabels: labeled}), s.templates.pods(w)))
+		cache.TypedIndexersToIndexers(cache.TypedIndexers[*keptPod]{byController: (*keptPod).controller, byLabels: w.open}), s.templates.pods(w)))
 	isPresent := func() bool { return s.pods.Load() == p }
 	registration, err := p.informer.AddTypedEventHandler(cache.TypedResourceEventHandlerFuncs[*keptPod]{
 		AddFunc: func(pod *keptPod) {
@@ -106,7 +106,7 @@ func (s *Set) lonely() map[annotations.Key]bool {
 	found := map[annotations.Key]bool{}
 	for _, c := range s.customs() {
 		for _, k := range c.annotated() {
-			if k.selected.StatusReplicas > 0 && k.selector != nil && !s.isInner(k) && !s.hasPods(c.kind.GroupKind(), &k.record) {
+			if k.selected.StatusReplicas > 0 && k.selector != nil && !s.isInner(k) && !s.hasPods(c.kind.GroupKind(), &k.record, k.selector) {
 				found[c.key(k)] = true
 			}
 		}

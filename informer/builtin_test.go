@@ -26,6 +26,11 @@ func TestWhatMakesOtherKindsBeLookedAt(t *testing.T) {
 	web := deployment("web")
 	copied := replicaSet(web, "web-1")
 	copied.Annotations = web.Annotations
+	made := func(rs *appsv1.ReplicaSet) *appsv1.ReplicaSet {
+		rs = rs.DeepCopy()
+		rs.Annotations["deployment.kubernetes.io/revision"] = "1"
+		return rs
+	}
 	const ofDB, ofCache = "statefulsets.apps/shop/db", "replicasets.apps/shop/cache"
 
 	for name, story := range map[string]struct {
@@ -56,6 +61,10 @@ func TestWhatMakesOtherKindsBeLookedAt(t *testing.T) {
 		"a ReplicaSet to which a Deployment has copied its annotations": {[]runtime.Object{web}, []step{
 			put("created", copied), put("its pod", pod(copied, "web-1-a"), "shop/web"), put("the Deployment is no longer selected", deployment("web", unselected), "shop/web"),
 			put("another pod", pod(copied, "web-1-b")),
+		}},
+		"a ReplicaSet whose Deployment is deleted without it": {[]runtime.Object{web, made(copied)}, []step{
+			put("released", made(alone("web-1"))), put("its pod", pod(copied, "web-1-a")), gone("the Deployment is deleted", web, "shop/web"),
+			put("adopted by the next Deployment", made(copied)), put("which comes", web, "shop/web"),
 		}},
 		"the same name in three kinds": {nil, []step{
 			put("StatefulSet", statefulSet("web"), "statefulsets.apps/shop/web"), put("Deployment", web, "shop/web"), put("ReplicaSet", alone("web"), "replicasets.apps/shop/web"),

@@ -23,8 +23,8 @@ import (
 // kept is what a cache holds of an object that can be scaled: its record, and the rest if it is annotated.
 type kept struct {
 	record
-	// selected is nil if the object has no annotation of mini-hpa, and if it is a ReplicaSet that anything controls: what controls a
-	// ReplicaSet also scales it, and has usually copied its own annotations to it.
+	// selected is nil if the object has no annotation of mini-hpa, and if it is a ReplicaSet that anything controls, or that was made by a
+	// Deployment: what controls a ReplicaSet also scales it, and has usually copied its own annotations to it.
 	selected *annotations.Workload
 	// selector is that of the scale of an annotated custom resource; nil if it has none, or one that selects nothing or everything, which
 	// cannot be meant.
@@ -76,13 +76,17 @@ func slimStatefulSet(obj any) (any, error) {
 	return keptOf(in, annotations.OfStatefulSet), nil
 }
 
-// slimReplicaSet keeps no more than the identity of a ReplicaSet that anything controls.
+// revision is an annotation of ReplicaSets that a Deployment has made. They keep it if it is deleted without them (kubectl delete
+// --cascade=orphan), as they keep the annotations that they have from it, and the next Deployment of the same selector adopts them.
+const revision = "deployment.kubernetes.io/revision"
+
+// slimReplicaSet keeps no more than the identity of a ReplicaSet that anything controls, or that a Deployment has made.
 func slimReplicaSet(obj any) (any, error) {
 	in, ok := obj.(*appsv1.ReplicaSet)
 	if !ok {
 		return obj, nil
 	}
-	if metav1.GetControllerOfNoCopy(in) != nil {
+	if in.Annotations[revision] != "" || metav1.GetControllerOfNoCopy(in) != nil {
 		return &kept{record: recordOf(in)}, nil
 	}
 	return keptOf(in, annotations.OfReplicaSet), nil

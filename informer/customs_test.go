@@ -260,6 +260,41 @@ func TestADefinitionThatMayNotBeRead(t *testing.T) {
 	})
 }
 
+// TestADefinitionThatCannotBeReadHoldsNothingUp: other workloads are scaled meanwhile, and its own when it can be read.
+func TestADefinitionThatCannotBeReadHoldsNothingUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, crd("v1", ".spec.workers.count"), train("ice"), deployment("web"))
+		broken := true
+		c.dynamic.PrependReactor("list", "customresourcedefinitions", func(clienttesting.Action) (bool, runtime.Object, error) {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			return broken, nil, apierrors.NewInternalError(errDown)
+		})
+		begun := time.Now()
+		timeout := time.AfterFunc(time.Hour, func() { t.Error("the start is held up"); c.stop() })
+		c.start()
+		timeout.Stop()
+		check(t, "started after", time.Since(begun), optional)
+		if err := c.kinds.Fill(t.Context()); err != nil {
+			t.Error(err)
+		}
+		end := c.lead(1, c.reconcile)
+		check(t, "looks", c.looked(), []string{"shop/web"})
+		if len(c.told()) == 0 {
+			t.Error("nothing was told")
+		}
+		c.mu.Lock()
+		broken = false
+		c.mu.Unlock()
+		time.Sleep(2 * time.Minute)
+		check(t, "looks when it can be read", slices.Compact(c.looked()), []string{"shop/web", ofTrain})
+		end()
+		c.stop()
+		c.set.Wait()
+		c.kinds.Wait()
+	})
+}
+
 func labeled(train string) func(*corev1.Pod) {
 	return func(p *corev1.Pod) { p.Labels = map[string]string{"train": train} }
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -228,7 +229,9 @@ func (k *Kinds) subscribe() <-chan struct{} {
 func (k *Kinds) Start(ctx context.Context) {
 	for _, d := range k.definitions {
 		k.running.Go(func() { d.informer.RunWithContext(ctx) })
+		late := time.AfterFunc(optional, d.looked.end) // the API server may refuse it for ever, such as with a broken store
 		k.running.Go(func() {
+			defer late.Stop()
 			if cache.WaitFor(ctx, "", d.handled) {
 				k.look(d)
 			}
@@ -245,7 +248,8 @@ func (k *Kinds) awaited() []*awaited {
 	return awaited
 }
 
-// Fill returns when it is known of each kind whether it is served. It fails if ctx ends before that.
+// Fill returns when it is known of each kind whether it is served, or when that could not be read for half a minute. It fails if ctx ends
+// before that.
 func (k *Kinds) Fill(ctx context.Context) error {
 	if !fill(ctx, k.awaited()) {
 		return fmt.Errorf("reading CustomResourceDefinitions: %w", context.Cause(ctx))

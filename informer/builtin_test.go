@@ -202,7 +202,7 @@ func TestLiveOfAnyKind(t *testing.T) {
 		c.set.Doubt(keyOf(statefulSetKind, "db"), "1004")
 		time.Sleep(2 * time.Second)
 		check(t, "replicas", c.set.Workload(keyOf(statefulSetKind, "db")).Replicas, int32(4))
-		check(t, "told", c.told(), []string{"watching statefulsets: nothing came of version 1004 of shop/db; listed again, and 1 of 1 had changed"})
+		check(t, "told", c.told(), []string{"watching statefulsets: nothing came of version 1004 of statefulset shop/db; listed again, and 1 of 1 had changed"})
 		c.stop()
 		c.set.Wait()
 	})

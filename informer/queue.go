@@ -102,7 +102,7 @@ type WorkloadError struct {
 
 // Error names the workload.
 func (e *WorkloadError) Error() string {
-	return fmt.Sprintf("reconciling %s (failure %d in a row): %v", e.Key.NamespacedName(), e.Failures, e.Err)
+	return fmt.Sprintf("reconciling %s (failure %d in a row): %v", e.Key.Title(), e.Failures, e.Err)
 }
 
 // Unwrap returns the error of the look.

@@ -154,8 +154,8 @@ func TestFailuresAreReportedOnceEach(t *testing.T) {
 		time.Sleep(time.Minute)
 		check(t, "looks", c.looked(), []string{"shop/api", "shop/api", "shop/web", "shop/web", "shop/web", "shop/zoo"})
 		check(t, "errors", c.told(), []string{
-			"reconciling shop/web (failure 1 in a row): connection refused",
-			"reconciling shop/web (failure 2 in a row): connection refused",
+			"reconciling deployment shop/web (failure 1 in a row): connection refused",
+			"reconciling deployment shop/web (failure 2 in a row): connection refused",
 		})
 		end()
 	})
@@ -172,7 +172,7 @@ func TestAFailureThatGoesOnIsReportedEverMoreRarely(t *testing.T) {
 		end()
 		var want []string
 		for _, n := range []int{1, 2, 4, 8, 16, 32} {
-			want = append(want, fmt.Sprintf("reconciling shop/web (failure %d in a row): connection refused", n))
+			want = append(want, fmt.Sprintf("reconciling deployment shop/web (failure %d in a row): connection refused", n))
 		}
 		check(t, "errors", c.told(), want)
 	})
@@ -196,7 +196,7 @@ func TestAPanicIsAFailureOfOneWorkload(t *testing.T) {
 		time.Sleep(time.Minute)
 		check(t, "looks", c.looked(), []string{"shop/api", "shop/web", "shop/web"})
 		errs := c.told()
-		if len(errs) != 1 || !strings.HasPrefix(errs[0], "reconciling shop/web (failure 1 in a row): panic: runtime error: invalid memory address") ||
+		if len(errs) != 1 || !strings.HasPrefix(errs[0], "reconciling deployment shop/web (failure 1 in a row): panic: runtime error: invalid memory address") ||
 			!strings.Contains(errs[0], "queue_test.go") {
 			t.Errorf("want one error with the panic and where it happened, got %q", errs)
 		}

@@ -55,7 +55,7 @@ func (s *Set) Live(ctx context.Context, key annotations.Key) (*annotations.Workl
 // its kind are then listed again, which is reported.
 func (s *Set) Doubt(key annotations.Key, version string) {
 	if c := s.cacheOf(key.Kind); c != nil {
-		c.doubt(fmt.Sprintf("nothing came of version %s of %s", version, key.NamespacedName()))
+		c.doubt(fmt.Sprintf("nothing came of version %s of %s", version, key.Title()))
 	}
 }
 

@@ -63,7 +63,7 @@ func TestDoubt(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		check(t, "looks", c.looked(), []string{"shop/web"})
 		check(t, "replicas", c.set.Workload(key).Replicas, int32(7))
-		check(t, "told", c.told(), []string{"watching deployments: nothing came of version 1002 of shop/web; listed again, and 1 of 1 had changed"})
+		check(t, "told", c.told(), []string{"watching deployments: nothing came of version 1002 of deployment shop/web; listed again, and 1 of 1 had changed"})
 		end()
 		c.stop()
 		c.set.Wait()

@@ -1,4 +1,4 @@
-// Command mini-hpa autoscales the Deployments that carry mini-hpa/ annotations. Here is the table of its commands; each is a package of its own in
+// Command mini-hpa autoscales the workloads that carry mini-hpa/ annotations. Here is the table of its commands; each is a package of its own in
 // cmd/internal.
 package main
 

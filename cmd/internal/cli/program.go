@@ -273,7 +273,7 @@ func (e *usageError) helpCall() string {
 
 // printUsage writes the list of commands.
 func (p Program) printUsage(w io.Writer) error {
-	fmt.Fprint(w, "mini-hpa autoscales Deployments that carry mini-hpa/ annotations.\n\nUsage: mini-hpa COMMAND [flags]\n\nCommands:\n")
+	fmt.Fprint(w, "mini-hpa autoscales the workloads that carry mini-hpa/ annotations: Deployments, StatefulSets,\nReplicaSets and custom resources with a scale subresource.\n\nUsage: mini-hpa COMMAND [flags]\n\nCommands:\n")
 	table := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
 	for _, c := range p.Commands {
 		fmt.Fprintf(table, "  %s\t%s\n", c.Name, c.Summary)

@@ -67,7 +67,7 @@ type Clients struct {
 	Act     kubernetes.Interface // reads one object at a time
 	Tell    kubernetes.Interface // writes Events
 	Lead    kubernetes.Interface // writes the lease
-	// Names and revisions read the ReplicaSets, pods and namespace of a Deployment that is about to be refused. Strangers can make the webhook
+	// Names and revisions read the ReplicaSets, pods and namespace of a workload that is about to be refused. Strangers can make the webhook
 	// ask, so they are slow on purpose.
 	Names     metadata.Interface
 	Revisions kubernetes.Interface

@@ -29,7 +29,8 @@ import (
 	"github.com/mini-hpa/mini-hpa/scaler/metrics"
 )
 
-const controllerAbout = `Scales every Deployment that carries mini-hpa/ annotations, in all namespaces or in one.
+const controllerAbout = `Scales every workload that carries mini-hpa/ annotations, in all namespaces or in one: Deployments, StatefulSets,
+ReplicaSets that nothing controls, and the custom resources of --kinds.
 
 It needs an API server that serves metrics.k8s.io/v1beta1 (metrics-server). Several replicas may run: one of them leads,
 the others stand by with warm caches. SIGTERM or SIGINT ends it gracefully, and the lease is released; a second one ends
@@ -39,7 +40,7 @@ it at once. Logs go to standard error.`
 func Command() cli.Command {
 	return cli.Command{
 		Name:    "controller",
-		Summary: "scale annotated Deployments until told to stop",
+		Summary: "scale annotated workloads until told to stop",
 		About:   controllerAbout,
 		Task:    func() cli.Task { return newTask() },
 	}

@@ -14,8 +14,9 @@ import (
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cluster"
 )
 
-const webhookAbout = `Answers the API server whether a Deployment with mini-hpa/ annotations may be stored. It is what "mini-hpa controller
---webhook-bind-address=:10250" does beside scaling, as a process of its own.
+const webhookAbout = `Answers the API server whether a workload with mini-hpa/ annotations may be stored: a Deployment, StatefulSet or ReplicaSet,
+or a custom resource of --kinds. It is what "mini-hpa controller --webhook-bind-address=:10250" does beside scaling, as a
+process of its own.
 
 Every replica answers. They share a CA in a Secret and keep the caBundle of the ValidatingWebhookConfiguration right, unless
 --tls-cert-file names a certificate that somebody else makes. Flags that say what annotations mean have to be the same as the
@@ -25,7 +26,7 @@ controller's. SIGTERM or SIGINT ends it without dropping a request: /readyz fail
 func WebhookCommand() cli.Command {
 	return cli.Command{
 		Name:    "webhook",
-		Summary: "answer the API server whether a Deployment can be autoscaled",
+		Summary: "answer the API server whether a workload can be autoscaled",
 		About:   webhookAbout,
 		Task: func() cli.Task {
 			return &webhookTask{defaults: annotations.DefaultDefaults(), api: cluster.DefaultAPIFlags(), serve: defaultServeFlags(),

@@ -151,7 +151,7 @@ func slimDefinition(obj any) (any, error) {
 	}
 	out := &keptDefinition{ObjectMeta: metav1.ObjectMeta{Name: in.GetName(), UID: in.GetUID(), ResourceVersion: in.GetResourceVersion()}}
 	if !isEstablished(in.Object) {
-		out.problem = errors.New("its CustomResourceDefinition is not established yet (status.conditions)")
+		out.problem = ErrNotEstablished
 		return out, nil
 	}
 	out.kind, out.problem = annotations.ReadKind(in.Object)
@@ -171,6 +171,10 @@ func isEstablished(object map[string]any) bool {
 	}
 	return false
 }
+
+// ErrNotEstablished is the problem of a kind whose CustomResourceDefinition is there, and whose objects are not served yet. A new definition is
+// established within a moment.
+var ErrNotEstablished = errors.New("its CustomResourceDefinition is not established yet (status.conditions)")
 
 // Why a kind is not served.
 var (

@@ -82,7 +82,8 @@ func (s *Set) followKind(ctx context.Context, x *custom) *workloads {
 	return x.filling
 }
 
-// serve puts a cache in the place of the one that is served; either may be nil. All workloads of both are looked at.
+// serve puts a cache in the place of the one that is served; either may be nil. All workloads of both are looked at, and those
+// that anything controls.
 func (s *Set) serve(x *custom, next *workloads) {
 	before := x.served
 	if before == next {
@@ -98,20 +99,21 @@ func (s *Set) serve(x *custom, next *workloads) {
 		served[next.kind.GroupKind()] = next
 	}
 	s.served.Store(&served)
-	for _, c := range []*workloads{before, next} {
-		if c != nil {
-			s.enqueueAll(c)
+	if before != nil {
+		s.Enqueue(before.keys()...)
+	}
+	for _, c := range s.caches() {
+		if c == next {
+			s.Enqueue(c.keys()...)
+			continue
+		}
+		for _, k := range c.annotated() {
+			if k.owner != nil {
+				s.Enqueue(c.key(k)) // it may have become an inner one, or ceased to be
+			}
 		}
 	}
 	s.reconsider()
-}
-
-// enqueueAll enqueues the annotated objects of a custom kind and those below them.
-func (s *Set) enqueueAll(c *workloads) {
-	for _, k := range c.annotated() {
-		s.Enqueue(c.key(k))
-		s.enqueueInner(c, k, longestChain)
-	}
 }
 
 // liveLimit is how long it may take to read one custom resource without the cache. A worker waits for it.

@@ -173,6 +173,47 @@ func TestTheOuterOneOfTwoIsScaled(t *testing.T) {
 	})
 }
 
+// TestAnInnerOneWaitsForItsOuterOne: while it is not known what controls it, it is not scaled. Nor does it remain an inner one for ever.
+func TestAnInnerOneWaitsForItsOuterOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ice := train("ice")
+		inner := controlledByObject(statefulSet("ice-group"), ice, train1)
+		c := newCluster(t, ice, inner, podOf(inner, statefulSetVersion, "p"))
+		c.start()
+		end := c.lead(1, c.reconcile)
+		const group = "statefulsets.apps/shop/ice-group"
+		ofIce, ofGroup := []annotations.Key{keyOf(trainKind, "ice")}, []annotations.Key{keyOf(statefulSetKind, "ice-group")}
+		isScaled := func() bool { return c.set.Workload(ofGroup[0]).Annotations != nil }
+		check(t, "selected before there is a definition", c.set.Selected(), ofGroup)
+		listing := make(chan struct{})
+		c.dynamic.PrependReactor("list", "trains", func(clienttesting.Action) (bool, runtime.Object, error) {
+			<-listing
+			return false, nil, nil
+		})
+		c.put(crd("v1", ".spec.workers.count"))
+		synctest.Wait()
+		check(t, "selected while trains are listed", c.set.Selected(), []annotations.Key(nil))
+		check(t, "scaled while trains are listed", isScaled(), false)
+		check(t, "owned", c.set.Owns("shop", "p"), false)
+		c.looked()
+		close(listing)
+		check(t, "looks when they are known", slices.Compact(c.looked()), []string{group, ofTrain})
+		check(t, "selected when they are known", c.set.Selected(), ofIce)
+		c.put(crd("v1", "", unscalable))
+		check(t, "looks when they cannot be scaled", c.looked(), []string{group, ofTrain})
+		check(t, "selected when they cannot be scaled", c.set.Selected(), []annotations.Key(nil))
+		c.put(train("ice", unannotated))
+		c.put(crd("v1", ".spec.workers.count"))
+		check(t, "looks when the outer one is not annotated", slices.Compact(c.looked()), []string{group})
+		check(t, "selected when the outer one is not annotated", c.set.Selected(), ofGroup)
+		check(t, "scaled when the outer one is not annotated", isScaled(), true)
+		end()
+		c.stop()
+		c.set.Wait()
+		c.kinds.Wait()
+	})
+}
+
 // TestADefinitionIsFollowed: it comes late, changes its paths and its version, loses its scale subresource, and goes.
 func TestADefinitionIsFollowed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

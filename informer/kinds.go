@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -56,7 +57,8 @@ type definition struct {
 	mu        sync.Mutex
 	forbidden error // why it cannot be read, if it could not be
 	kind      annotations.Kind
-	problem   error // why there is no kind
+	problem   error            // why there is no kind
+	was       schema.GroupKind // what it defined when there was a kind; the zero value if there never was
 }
 
 // definitions are what CustomResourceDefinitions are called in the API.
@@ -201,6 +203,9 @@ func (k *Kinds) look(d *definition) {
 		return
 	}
 	d.kind, d.problem = kind, problem
+	if problem == nil {
+		d.was = kind.GroupKind()
+	}
 	k.config.OnChange(d.name, kind, problem)
 	k.tell()
 	if !errors.Is(problem, errUnread) {
@@ -277,6 +282,15 @@ func (k *Kinds) Of(kind schema.GroupKind) (annotations.Kind, bool) {
 		}
 	}
 	return annotations.Kind{}, false
+}
+
+// hasBeen says whether a kind is one of the custom ones, as far as that was ever known.
+func (k *Kinds) hasBeen(kind schema.GroupKind) bool {
+	return !kind.Empty() && slices.ContainsFunc(k.definitions, func(d *definition) bool {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		return d.was == kind
+	})
 }
 
 // now returns the kind if it is served.

@@ -63,13 +63,38 @@ func (s *Set) outermost(o *record) (in *workloads, last *kept, open bool) {
 	return in, last, false
 }
 
-// isInner says whether another object above an annotated one scales in its place. In a circle, each is the other's inner one.
+// endOf follows the controller references of o to a kind that is not watched; the zero value if they do not lead to one.
+func (s *Set) endOf(o *record) schema.GroupKind {
+	for range longestChain {
+		if o.owner == nil {
+			break
+		}
+		c, k := s.controllerOf(o)
+		if c == nil {
+			return kindOf(o.owner)
+		}
+		if k == nil {
+			break
+		}
+		o = &k.record
+	}
+	return schema.GroupKind{}
+}
+
+// isInner says whether another object above an annotated one scales in its place, or may do so: what controls it is of a custom kind whose
+// objects are not there at the moment. In a circle, each is the other's inner one.
 func (s *Set) isInner(k *kept) bool {
 	if k.owner == nil {
 		return false
 	}
 	_, outer, _ := s.outermost(&k.record)
-	return outer != nil
+	return outer != nil || s.isAway(s.endOf(&k.record))
+}
+
+// isAway says whether a custom kind is scaled, and its objects are not known at the moment: they are listed for the first time, or its
+// definition is gone or does not let them be scaled for a while.
+func (s *Set) isAway(kind schema.GroupKind) bool {
+	return s.kinds != nil && s.customs()[kind] == nil && s.kinds.hasBeen(kind)
 }
 
 // Outer returns the workload that is scaled in the place of an annotated one, because it controls it and is annotated, too; false if there

@@ -27,21 +27,3 @@ func (s *Set) Unfollowed(w *annotations.Workload) (above schema.GroupKind, above
 	slices.SortFunc(abovePods, func(a, b schema.GroupKind) int { return cmp.Compare(a.String(), b.String()) })
 	return above, slices.Compact(abovePods)
 }
-
-// endOf follows the controller references of o to a kind that is not watched; the zero value if they do not lead to one.
-func (s *Set) endOf(o *record) schema.GroupKind {
-	for range longestChain {
-		if o.owner == nil {
-			break
-		}
-		c, k := s.controllerOf(o)
-		if c == nil {
-			return kindOf(o.owner)
-		}
-		if k == nil {
-			break
-		}
-		o = &k.record
-	}
-	return schema.GroupKind{}
-}

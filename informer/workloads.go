@@ -114,6 +114,15 @@ func (c *workloads) annotated() []*kept {
 	return indexed[*kept](c.informer.GetIndexer(), bySelection, selectedOnes)
 }
 
+// keys are those of the annotated objects, in no order.
+func (c *workloads) keys() []annotations.Key {
+	var keys []annotations.Key
+	for _, k := range c.annotated() {
+		keys = append(keys, c.key(k))
+	}
+	return keys
+}
+
 // hasAnnotated says whether there are such objects.
 func (c *workloads) hasAnnotated() bool {
 	return len(c.informer.GetIndexer().ListIndexFuncValues(bySelection)) > 0

@@ -23,8 +23,13 @@ import (
 // kept is what a cache holds of an object that can be scaled: its record, and the rest if it is annotated.
 type kept struct {
 	record
-	// selected is nil if the object has no annotation of mini-hpa, and if it is a ReplicaSet that anything controls, or that was made by a
+	// choice is nil if the object has no annotation of mini-hpa, and if it is a ReplicaSet that anything controls, or that was made by a
 	// Deployment: what controls a ReplicaSet also scales it, and has usually copied its own annotations to it.
+	*choice
+}
+
+// choice is an object that is annotated. Most are not, and their records are as small without it.
+type choice struct {
 	selected *annotations.Workload
 	// selector is that of the scale of an annotated custom resource; nil if it has none, or one that selects nothing or everything, which
 	// cannot be meant.
@@ -38,7 +43,7 @@ func (k *kept) DeepCopyObject() runtime.Object {
 }
 
 // isAnnotated says whether the object is to be scaled, unless another one above it is.
-func (k *kept) isAnnotated() bool { return k != nil && k.selected != nil }
+func (k *kept) isAnnotated() bool { return k != nil && k.choice != nil }
 
 // keptOf keeps the fields of an annotated object that a decision reads, and the identity of any other one.
 func keptOf[T metav1.Object](in T, read func(T) *annotations.Workload) *kept {
@@ -56,7 +61,7 @@ func keptOf[T metav1.Object](in T, read func(T) *annotations.Workload) *kept {
 		w.Template.Annotations = pairs(whole.Annotations, func(key string) bool { return isOwn(key) || annotations.Announces(key) })
 	}
 	w.SetBy, w.Refused = words(w.SetBy), words(w.Refused)
-	k.selected = w
+	k.choice = &choice{selected: w}
 	return k
 }
 

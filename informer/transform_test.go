@@ -73,7 +73,7 @@ func keptDeployment() *kept {
 		Replicas: 4, StatusReplicas: 5, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web", "tier": "frontend"}},
 		ScaledByUs: true, SetBy: "mini-hpa, someone-else",
 	}
-	return &kept{record: record{namespace: w.Namespace, name: w.Name, uid: w.UID, version: w.Version}, selected: w}
+	return &kept{record: record{namespace: w.Namespace, name: w.Name, uid: w.UID, version: w.Version}, choice: &choice{selected: w}}
 }
 
 // load reads an object as the API server sends it.
@@ -167,7 +167,7 @@ func TestTransformsKeepWhatADecisionReadsAndNothingElse(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(c.want, shown(got), cmp.AllowUnexported(kept{}, record{})); diff != "" {
+			if diff := cmp.Diff(c.want, shown(got), cmp.AllowUnexported(kept{}, choice{}, record{})); diff != "" {
 				t.Errorf("kept (-want +got):\n%s", diff)
 			}
 			check(t, "the object that was given", asJSON(t, c.in), before)
@@ -199,6 +199,9 @@ func weight(t testing.TB, o any) int {
 	k, ok := o.(*kept)
 	if !ok {
 		return len(asJSON(t, shown(o)))
+	}
+	if !k.isAnnotated() {
+		return len(asJSON(t, k.GetObjectMeta()))
 	}
 	return len(asJSON(t, k.GetObjectMeta())) + len(asJSON(t, k.selected))
 }

@@ -54,7 +54,7 @@ func selection(k *kept) ([]string, error) {
 
 // selecting is the index byNamespace of workloads: those whose selector can say which pods are theirs.
 func selecting(k *kept) ([]string, error) {
-	if k.selector == nil {
+	if !k.isAnnotated() || k.selector == nil {
 		return nil, nil
 	}
 	return []string{k.namespace}, nil

@@ -48,7 +48,7 @@ if a file cannot be read; its name and line are told, and the others are looked 
 So that no file takes long, it may have 10 MiB, in a document lists and mappings may be in each other 1000 levels deep, and its aliases may repeat
 1 MiB and 4 times its size, and at most 8 MiB. Of an object 100 errors are told, 100 findings about requests among them, and 8 places where annotations have no effect; of a file 100 parts
 that cannot be read, after which no other is taken for a template. The patches that stand in a file may have 1000 documents, and one more for every 32 bytes
-of it, and so many items may its lists have. Of a kustomization up to 1000 parts on 32 levels count, and of a workload up to 64 kustomizations that no other is
+of it, and its lists 1000 items, and one more for every 100 bytes. Of a kustomization up to 1000 parts on 32 levels count, and of a workload up to 64 kustomizations that no other is
 made of; one that has more than 100 patches for it, or more than 4 for no name, says nothing of it.`
 
 // Command is "mini-hpa lint".

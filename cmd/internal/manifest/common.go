@@ -24,14 +24,13 @@ const (
 	repeatedTimes = 4
 	// maxShort is how long a part may be of which it is remembered what was found. Of longer ones there are not so many.
 	maxShort = 64
-	// spareInside and sizeInside are how many parts the texts may have that stand in a file, and how many objects its lists: so many, and one more
-	// for so many bytes of the file. Each takes the time of a document, and in ten bytes there is room for one.
-	spareInside, sizeInside = 1000, 32
+	// spareInside and sizeInside are how many parts the texts may have that stand in a file: so many, and one more for so many bytes of the file. Each
+	// takes the time of a document, and in ten bytes there is room for one. sizeItem is the same for the objects in its lists, which may all be workloads.
+	spareInside, sizeInside, sizeItem = 1000, 32, 100
 )
 
 func newCommon(size int) *common {
-	parts := spareInside + size/sizeInside
-	return &common{room: roomFor(size), inside: parts, items: parts, broken: map[string]error{}, filled: map[string]bool{}, texts: map[string]jsonText{}}
+	return &common{room: roomFor(size), inside: spareInside + size/sizeInside, items: spareInside + size/sizeItem, broken: map[string]error{}, filled: map[string]bool{}, texts: map[string]jsonText{}}
 }
 
 // roomFor is how much the aliases of a file of this size may repeat.

@@ -36,7 +36,7 @@ func (d Document) List(items []any) error {
 	left := d.sheet.common.items
 	if len(items) > left {
 		return LineError{d.outside(placeOf(d.Node)).Line, fmt.Errorf("the list has %d items, and there is room for %d; the lists of a file may have %d, and one more for every %d bytes of the file",
-			len(items), left, spareInside, sizeInside)}
+			len(items), left, spareInside, sizeItem)}
 	}
 	d.sheet.common.items -= len(items)
 	return nil

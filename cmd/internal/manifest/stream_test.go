@@ -108,7 +108,7 @@ func TestTextsOfAFile(t *testing.T) {
 func TestListsOfAFile(t *testing.T) {
 	text := "kind: A\nb: {items: []}\nc:\n  items: []\n"
 	d := first(t, text)
-	room := 1000 + len(text)/32
+	room := 1000 + len(text)/100
 	if err := d.List(make([]any, room-1)); err != nil {
 		t.Error(err)
 	}
@@ -116,7 +116,7 @@ func TestListsOfAFile(t *testing.T) {
 	if err := d.At(inner, nil).List(make([]any, 1)); err != nil {
 		t.Error(err)
 	}
-	want := "the list has 1 items, and there is room for 0; the lists of a file may have 1000, and one more for every 32 bytes of the file"
+	want := "the list has 1 items, and there is room for 0; the lists of a file may have 1000, and one more for every 100 bytes of the file"
 	err := d.At(inner, nil).List(make([]any, 1))
 	if at := (LineError{}); !errors.As(err, &at) || at.Line != 4 || at.Err.Error() != want {
 		t.Errorf("%v, want %q at line 4", err, want)

@@ -41,7 +41,7 @@ func (w *world) neverForbidden(t *testing.T, name string) {
 }
 
 // TestEveryKindIsScaled: one object of each kind, all of the same name in one namespace, each with a load of its own. Each goes out and
-// in by its own pods, and tells of it in Events of its own.
+// in by its own pods, and tells of it in Events of its own. What was recorded of it decides the same when it is replayed.
 func TestEveryKindIsScaled(t *testing.T) {
 	t.Parallel()
 	ns := shared.namespace(t)
@@ -51,8 +51,8 @@ func TestEveryKindIsScaled(t *testing.T) {
 	for _, kind := range append(annotations.Builtin(), custom...) {
 		workloads = append(workloads, shared.run(t, kind, ns, "web", 1, 500, quick()))
 	}
-	name := ns + "-controller"
-	c := shared.controller(t, ns, named(custom...), "--kubeconfig", shared.userKubeconfig(t, name))
+	name, traces := ns+"-controller", t.TempDir()
+	c := shared.controller(t, ns, named(custom...), "--kubeconfig", shared.userKubeconfig(t, name), "--record", traces)
 	shared.awaitLeader(t, ns)
 	shared.samples(t, 3)
 	size := func(i int) int32 { return int32(i%4 + 2) } // 2 to 5
@@ -89,6 +89,34 @@ func TestEveryKindIsScaled(t *testing.T) {
 	}
 	shared.neverForbidden(t, name)
 	c.running()
+	c.terminate()
+	for _, d := range workloads {
+		d.wantReplayed(traces, shared.asked(t, name, time.Time{}))
+	}
+}
+
+// wantReplayed replays what a controller has recorded of the workload since it was created, and compares the decisions with what was
+// written, which the API server's account of the controller's requests counts, and told.
+func (d *workload) wantReplayed(dir string, requests []rig.Record) {
+	d.t.Helper()
+	decided := []int32{d.history()[0].replicas}
+	for _, o := range d.replay(dir) {
+		if o.Current == o.Desired {
+			continue
+		}
+		decided = append(decided, o.Desired)
+		told := fmt.Sprintf("SuccessfulRescale New size: %d; reason: %s", o.Desired, o.Reason)
+		if !slices.ContainsFunc(d.events(), func(line string) bool { return strings.Contains(line, told) }) {
+			d.t.Errorf("%s: the replay says %q, the Events %q", d.title(), told, d.events())
+		}
+	}
+	d.wantHistory(decided...)
+	written := slices.DeleteFunc(requests, func(r rig.Record) bool {
+		return !r.On(d.kind.Resource+"/scale") || r.ObjectRef.APIGroup != d.kind.Group || r.ObjectRef.Name != d.name || !r.Stored()
+	})
+	if len(written) != len(decided)-1 {
+		d.t.Errorf("%s: the replay decides on %v, and there were %d writes", d.title(), decided, len(written))
+	}
 }
 
 // otherEvents are those that do not tell of a rescale.

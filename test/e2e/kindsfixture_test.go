@@ -1,9 +1,12 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -27,6 +30,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/scaler/trace"
 )
 
 // The kinds that are built in.
@@ -325,4 +329,33 @@ func (d *workload) describe() string {
 		d.t.Errorf("kubectl describe: %v\n%s", err, out)
 	}
 	return string(out)
+}
+
+// replay is what `mini-hpa replay` makes of the only trace of the workload in a directory.
+func (d *workload) replay(dir string) []trace.Outcome {
+	d.t.Helper()
+	base := d.name
+	if d.kind != deployments {
+		base += "_" + d.kind.GroupKind().String()
+	}
+	files, err := filepath.Glob(filepath.Join(dir, d.namespace, base+"_2*.trace.jsonl"))
+	if err != nil || len(files) != 1 {
+		d.t.Fatalf("traces of %s: %v, error %v; want one", d.title(), files, err)
+	}
+	out, err := exec.CommandContext(d.t.Context(), program, "replay", "-o", "json", files[0]).Output()
+	if err != nil {
+		d.t.Fatalf("replay of %s: %v", files[0], err)
+	}
+	var outcomes []trace.Outcome
+	for lines := json.NewDecoder(bytes.NewReader(out)); ; {
+		var o trace.Outcome
+		err := lines.Decode(&o)
+		if errors.Is(err, io.EOF) {
+			return outcomes
+		}
+		if err != nil {
+			d.t.Fatalf("replay of %s: %v", files[0], err)
+		}
+		outcomes = append(outcomes, o)
+	}
 }

@@ -10,6 +10,6 @@
 // The stages are the list in recommend.go. They hand on values: the facts of a pod, their sum over the pods, what a metric
 // proposes, the decision so far. A repair that had a say is a part of the value where it had it.
 //
-// The rules are those of the Kubernetes HPA controller (k8s.io/kubernetes/pkg/controller/podautoscaler, 1.36) with
+// The rules are those of the Kubernetes HPA controller (k8s.io/kubernetes/pkg/controller/podautoscaler, 1.37.2) with
 // the repairs of RepairTable; Rules.Compat switches the repairs off.
 package recommend

@@ -20,7 +20,7 @@ import (
 	"github.com/mini-hpa/mini-hpa/test/conformance/generate"
 )
 
-// The settings of kube-controller-manager, all at their defaults in Kubernetes 1.36.
+// The settings of kube-controller-manager, all at their defaults in Kubernetes 1.37.
 const (
 	downscaleStabilization  = 5 * time.Minute
 	tolerance               = 0.1
@@ -69,6 +69,9 @@ func (i *informer) AddEventHandlerWithResyncPeriod(h cache.ResourceEventHandler,
 	i.handlers = append(i.handlers, h)
 	return nil, nil
 }
+
+// GetStore is where the controller asks how new its cache is, which this one does not say.
+func (i *informer) GetStore() cache.Store { return i.store }
 
 // HasSynced is always true.
 func (i *informer) HasSynced() bool { return true }

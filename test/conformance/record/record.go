@@ -61,18 +61,24 @@ func run(ctx context.Context, w *generate.Workload, r *replay.Recording) error {
 	for _, h := range c.hpas.handlers {
 		h.OnAdd(hpa, true)
 	}
-	go controller.Run(ctx, 1)
-	w.Start(start)
-	for tick := 1; tick <= w.Ticks; tick++ {
-		if err := evaluate(w, r, c, start.Add(time.Duration(tick)*w.Period)); err != nil {
-			return fmt.Errorf("evaluation %d: %w", tick, err)
+	w.Start(start.Add(-w.Period))
+	for tick := range w.Ticks {
+		at := start.Add(time.Duration(tick) * w.Period)
+		if err := c.show(w, r, at); err != nil {
+			return fmt.Errorf("observation %d: %w", tick+1, err)
+		}
+		if tick == 0 { // a new HPA is evaluated at once
+			go controller.Run(ctx, 1)
+		}
+		if err := c.evaluate(w, r, at); err != nil {
+			return fmt.Errorf("evaluation %d: %w", tick+1, err)
 		}
 	}
 	return nil
 }
 
-// evaluate lets the controller see one observation, and records what it made of it.
-func evaluate(w *generate.Workload, r *replay.Recording, c *cluster, at time.Time) error {
+// show lets the controller's clients and caches have one observation, and records it.
+func (c *cluster) show(w *generate.Workload, r *replay.Recording, at time.Time) error {
 	line, err := json.Marshal(w.Observe(at))
 	if err != nil {
 		return err
@@ -88,9 +94,12 @@ func evaluate(w *generate.Workload, r *replay.Recording, c *cluster, at time.Tim
 	for _, p := range c.seen.Pods {
 		objects = append(objects, p)
 	}
-	if err := c.pods.store.Replace(objects, ""); err != nil {
-		return err
-	}
+	r.Lines, r.Snapshots = append(r.Lines, line), append(r.Snapshots, c.seen)
+	return c.pods.store.Replace(objects, "")
+}
+
+// evaluate waits for the controller's next evaluation, and records what it made of the observation.
+func (c *cluster) evaluate(w *generate.Workload, r *replay.Recording, at time.Time) error {
 	time.Sleep(time.Until(at.Add(time.Millisecond))) //nolint:forbidigo // fake time
 	synctest.Wait()
 	if c.gets != 1 || !c.asked.Equal(at) {
@@ -110,7 +119,7 @@ func evaluate(w *generate.Workload, r *replay.Recording, c *cluster, at time.Tim
 		return fmt.Errorf("the HPA is a %T", object)
 	}
 	conditions(&got, hpa)
-	r.Lines, r.Snapshots, r.Outcomes = append(r.Lines, line), append(r.Snapshots, c.seen), append(r.Outcomes, got)
+	r.Outcomes = append(r.Outcomes, got)
 	return nil
 }
 

@@ -4,6 +4,8 @@ package main
 
 import (
 	"os"
+	// The zones of schedules. The image has nothing but this program, so there are no files of zones.
+	_ "time/tzdata"
 
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/controller"

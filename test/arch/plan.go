@@ -12,11 +12,13 @@ func House() Plan {
 	return Plan{
 		Module: "github.com/mini-hpa/mini-hpa",
 		Closed: []string{"cmd/mini-hpa"},
-		Pure:   []string{"annotations/amount", "annotations/podspec", "annotations", "scaler/sample", "scaler/clock", "scaler/recommend", "scaler/simulate", "cmd/internal/picture"},
+		Pure:   []string{"annotations/amount", "annotations/podspec", "annotations/lines", "annotations/schedule", "annotations", "scaler/sample", "scaler/clock", "scaler/recommend", "scaler/simulate", "cmd/internal/picture"},
 		Rooms: map[string][]string{
 			"docs":                 {"github.com/google/go-cmp"},
 			"annotations/amount":   {"k8s.io/api", "k8s.io/apimachinery"},
 			"annotations/podspec":  {"k8s.io/api", "k8s.io/apimachinery", "./annotations/amount"},
+			"annotations/lines":    {},
+			"annotations/schedule": {"./annotations/lines"},
 			"annotations":          slices.Concat(vocabulary, []string{"./annotations/amount", "./annotations/podspec"}),
 			"scaler/sample":        {"k8s.io/api", "k8s.io/apimachinery"},
 			"scaler/clock":         {"k8s.io/apimachinery", "k8s.io/metrics/pkg/apis", "./scaler/sample"},

@@ -1,0 +1,112 @@
+// Package schedule is the time of day in the bounds of a workload: which line of a schedule counts at an instant, and when that changes.
+//
+//	zone Europe/Berlin
+//	2026-11-27..2026-11-30 00:00-24:00 min=20 max=200
+//	Mon-Fri 07:30-20:00 min=5 max=40
+//	daily 22:00-06:00 replicas=0
+//
+// A line counts at an instant if the date and the time that the clocks of its zone show then are in it, and in no line above it. A window
+// that goes over midnight belongs to the day on which it begins. So in the hour that is skipped when clocks are set forward nothing begins
+// or ends, and in the one that comes twice a window is there twice.
+package schedule
+
+import (
+	"iter"
+	"slices"
+	"time"
+)
+
+// horizon is how far ahead Next looks: in any year, it finds a date of the next one.
+const horizon = 2 * 366 * secondsOfDay * time.Second
+
+// Schedule is the lines of one annotation. It is a value that never changes; the zero value has no line.
+type Schedule struct {
+	zone    *time.Location
+	windows []Window
+}
+
+// IsZero says whether there is no line.
+func (s Schedule) IsZero() bool { return len(s.windows) == 0 }
+
+// Equal says whether two schedules have the same lines and the same zone.
+func (s Schedule) Equal(other Schedule) bool { return slices.Equal(s.windows, other.windows) }
+
+// Windows are all lines, from the top.
+func (s Schedule) Windows() iter.Seq[Window] { return slices.Values(s.windows) }
+
+// At is the line that counts at an instant: the first one that it is in. There may be none.
+func (s Schedule) At(t time.Time) (Window, bool) {
+	if s.IsZero() {
+		return Window{}, false
+	}
+	if i := s.first(momentAt(t.Unix() + s.offset(t))); i < len(s.windows) {
+		return s.windows[i], true
+	}
+	return Window{}, false
+}
+
+// Next is the first instant after t at which At is not what it is at t, in the zone of the schedule. It is the zero time if there is none
+// in the next two years.
+func (s Schedule) Next(t time.Time) time.Time {
+	if s.IsZero() {
+		return time.Time{}
+	}
+	limit := t.Add(horizon)
+	now := momentAt(t.Unix() + s.offset(t))
+	counts := s.first(now)
+	// From one setting of the clocks to the next, they show what is computed. How often they are set in two years bounds the loop.
+	for {
+		_, set := t.In(s.zone).ZoneBounds()
+		wall, found := s.change(now, counts)
+		if next := time.Unix(wall-s.offset(t), 0).In(s.zone); found && (set.IsZero() || next.Before(set)) {
+			return within(next, limit)
+		}
+		if set.IsZero() || set.After(limit) {
+			return time.Time{}
+		}
+		t, now = set, momentAt(set.Unix()+s.offset(set))
+		if s.first(now) != counts {
+			return within(set, limit)
+		}
+	}
+}
+
+func within(t, limit time.Time) time.Time {
+	if t.After(limit) {
+		return time.Time{}
+	}
+	return t
+}
+
+// offset is what the clocks of the zone show more than UTC, in seconds.
+func (s Schedule) offset(t time.Time) int64 {
+	_, seconds := t.In(s.zone).Zone()
+	return int64(seconds)
+}
+
+// first is the index of the first line that a moment is in, or the number of lines if it is in none.
+func (s Schedule) first(m moment) int {
+	for i := range s.windows {
+		if _, ok := s.windows[i].reach(m); ok {
+			return i
+		}
+	}
+	return len(s.windows)
+}
+
+// change is when another line will count than the given one, which counts now, while nobody sets the clocks: when that one ends, or one
+// above it begins. It is false if that never happens.
+func (s Schedule) change(now moment, counts int) (wall int64, found bool) {
+	consider := func(at int64, ok bool) {
+		if ok && (!found || at < wall) {
+			wall, found = at, true
+		}
+	}
+	if counts < len(s.windows) {
+		consider(s.windows[counts].end(now))
+	}
+	for i := range s.windows[:counts] {
+		consider(s.windows[i].start(now))
+	}
+	return wall, found
+}

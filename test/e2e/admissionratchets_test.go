@@ -35,6 +35,13 @@ func (a *admission) anyKind(t *testing.T) {
 		}
 		a.wantDry(t, ns, change{do: "create -f -"}, strings.Replace(text, `max: "10"`, `max: "0"`, 1), denied)
 	})
+	t.Run("WorkloadRef", func(t *testing.T) {
+		text := annotated("apiVersion: argoproj.io/v1alpha1\nkind: Rollout\nmetadata:\n  name: web\nspec: {replicas: 1, workloadRef: {apiVersion: apps/v1, kind: Deployment, name: web}}\n")
+		said := a.wantDry(t, a.somewhere(t), change{do: "create -f -"}, text, warned)
+		if !strings.Contains(said.err, "this Rollout has no pod template to see that in") {
+			t.Errorf("the warning does not say what is not known: %s", said)
+		}
+	})
 }
 
 // review has the webhook asked about custom kinds, under the conditions of the chart, where a kind may have no template.

@@ -149,18 +149,24 @@ func (w *world) run(t *testing.T, kind annotations.Kind, namespace, name string,
 func (w *world) begin(t *testing.T, kind annotations.Kind, namespace, name string, replicas int32, load int64, pairs map[string]string) *workload {
 	t.Helper()
 	d := w.workload(t, kind, namespace, name)
+	d.create(d.manifest(replicas, pairs), load)
+	return d
+}
+
+// create creates the object, under a load.
+func (d *workload) create(manifest *unstructured.Unstructured, load int64) {
+	d.t.Helper()
 	d.setLoad(load)
-	if _, err := d.objects().Create(t.Context(), d.manifest(replicas, pairs), metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
+	if _, err := d.objects().Create(d.t.Context(), manifest, metav1.CreateOptions{}); err != nil {
+		d.t.Fatal(err)
 	}
 	d.rest = func() {}
-	switch kind.Kind {
+	switch d.kind.Kind {
 	case "Train":
 		d.play(d.staff)
 	case "Rollout":
 		d.play(d.roll)
 	}
-	return d
 }
 
 // awaitPods returns when so many of the workload's pods are ready.
@@ -279,23 +285,39 @@ func (d *workload) staff(ctx context.Context, train *annotations.Workload) error
 	return d.report(ctx, train, int32(len(pods)))
 }
 
-// roll gives a Rollout its ReplicaSet, which has its annotations, as Argo's do.
+// roll gives a Rollout its ReplicaSets, which have its annotations, as Argo's do: one, or in a canary step a stable one and a new one.
 func (d *workload) roll(ctx context.Context, rollout *annotations.Workload) error {
-	client, name := d.w.client.AppsV1().ReplicaSets(d.namespace), d.name+"-1"
+	canary := int32(d.canary * float64(rollout.Replicas))
+	shares, sum := []int32{rollout.Replicas - canary}, int32(0)
+	if d.canary > 0 {
+		shares = append(shares, canary)
+	}
+	for i, share := range shares {
+		set, err := d.replicaSet(ctx, rollout, fmt.Sprintf("%s-%d", d.name, i+1), share)
+		if err != nil {
+			return err
+		}
+		sum += set.Status.Replicas
+	}
+	return d.report(ctx, rollout, sum)
+}
+
+// replicaSet gives a Rollout one ReplicaSet of so many replicas.
+func (d *workload) replicaSet(ctx context.Context, rollout *annotations.Workload, name string, replicas int32) (*appsv1.ReplicaSet, error) {
+	client, labels, template := d.w.client.AppsV1().ReplicaSets(d.namespace), d.labels(), d.template()
+	labels["pod-template-hash"] = name // or each of two would take the pods of the other for its own
+	template.Labels = labels
 	set, err := client.Get(ctx, name, metav1.GetOptions{})
 	switch {
 	case apierrors.IsNotFound(err):
-		set, err = client.Create(ctx, &appsv1.ReplicaSet{
+		return client.Create(ctx, &appsv1.ReplicaSet{
 			ObjectMeta: metav1.ObjectMeta{Name: name, Annotations: rollout.Annotations, OwnerReferences: d.owner(rollout)},
-			Spec:       appsv1.ReplicaSetSpec{Replicas: &rollout.Replicas, Selector: &metav1.LabelSelector{MatchLabels: d.labels()}, Template: d.template()},
+			Spec:       appsv1.ReplicaSetSpec{Replicas: &replicas, Selector: &metav1.LabelSelector{MatchLabels: labels}, Template: template},
 		}, metav1.CreateOptions{})
-	case err == nil && *set.Spec.Replicas != rollout.Replicas:
-		set, err = client.Patch(ctx, name, types.MergePatchType, fmt.Appendf(nil, `{"spec":{"replicas":%d}}`, rollout.Replicas), metav1.PatchOptions{})
+	case err == nil && *set.Spec.Replicas != replicas:
+		return client.Patch(ctx, name, types.MergePatchType, fmt.Appendf(nil, `{"spec":{"replicas":%d}}`, replicas), metav1.PatchOptions{})
 	}
-	if err != nil {
-		return err
-	}
-	return d.report(ctx, rollout, set.Status.Replicas)
+	return set, err
 }
 
 // owner is the reference to what controls an object.

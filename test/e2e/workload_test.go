@@ -33,7 +33,8 @@ type workload struct {
 	mu        sync.Mutex
 	points    []point
 	changed   chan struct{}
-	rest      func() // ends the test's controller of it
+	rest      func()  // ends the test's controller of it
+	canary    float64 // the share of a Rollout's pods that are of a new template
 }
 
 // point is a number of replicas and when it was seen.

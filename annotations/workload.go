@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"slices"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -195,6 +196,26 @@ func (w *Workload) readManagers(entries []metav1.ManagedFieldsEntry, path string
 		w.ScaledByUs = w.ScaledByUs || e.Manager == FieldManager && e.Subresource == "scale"
 	}
 	w.SetBy = strings.Join(names, ", ")
+}
+
+// AnnotatedInVain says whether an annotation of mini-hpa was put on an object by somebody else than what controls it, whose controller
+// may have copied its own. A controller is known by the reference to what controls the object, which it has set. Where managedFields do not
+// say whose the annotations are, nobody is known to have meant them.
+func AnnotatedInVain(o metav1.Object) bool {
+	if metav1.GetControllerOfNoCopy(o) == nil || !Selected(o.GetAnnotations()) {
+		return false
+	}
+	return slices.ContainsFunc(o.GetManagedFields(), func(e metav1.ManagedFieldsEntry) bool {
+		if e.FieldsV1 == nil || owns(e.FieldsV1, ".metadata.ownerReferences") {
+			return false
+		}
+		for key := range o.GetAnnotations() {
+			if strings.HasPrefix(key, Prefix) && owns(e.FieldsV1, ".metadata.annotations."+key) {
+				return true
+			}
+		}
+		return false
+	})
 }
 
 // owns says whether the field at the path is among the fields. Where they are not listed, nothing speaks against it.

@@ -8,6 +8,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	clienttesting "k8s.io/client-go/testing"
@@ -20,12 +21,27 @@ func keyOf(kind schema.GroupKind, name string) annotations.Key {
 	return annotations.Key{Kind: kind, Namespace: "shop", Name: name}
 }
 
+// by is a ReplicaSet with the annotations of the Deployment controller, which has made it, and those of others.
+func by(rs *appsv1.ReplicaSet, others ...string) *appsv1.ReplicaSet {
+	rs = rs.DeepCopy()
+	of := func(manager, fields string) {
+		rs.ManagedFields = append(rs.ManagedFields, metav1.ManagedFieldsEntry{Manager: manager, FieldsV1: metav1.NewFieldsV1(`{"f:metadata":{` + fields + `}}`)})
+	}
+	of("kube-controller-manager", `"f:annotations":{".":{},"f:mini-hpa/max":{},"f:mini-hpa/target-cpu":{}},"f:ownerReferences":{".":{}}`)
+	for _, key := range others {
+		of("kubectl-annotate", `"f:annotations":{"f:`+key+`":{}}`)
+	}
+	return rs
+}
+
 func TestWhatMakesOtherKindsBeLookedAt(t *testing.T) {
 	db, lone := statefulSet("db"), alone("cache")
 	db0 := podOf(db, statefulSetVersion, "db-0")
 	web := deployment("web")
 	copied := replicaSet(web, "web-1")
 	copied.Annotations = web.Annotations
+	former := copied.DeepCopy()
+	former.Annotations = map[string]string{"mini-hpa/max": "3", "mini-hpa/target-cpu": "50"}
 	made := func(rs *appsv1.ReplicaSet) *appsv1.ReplicaSet {
 		rs = rs.DeepCopy()
 		rs.Annotations["deployment.kubernetes.io/revision"] = "1"
@@ -61,6 +77,13 @@ func TestWhatMakesOtherKindsBeLookedAt(t *testing.T) {
 		"a ReplicaSet to which a Deployment has copied its annotations": {[]runtime.Object{web}, []step{
 			put("created", copied), put("its pod", pod(copied, "web-1-a"), "shop/web"), put("the Deployment is no longer selected", deployment("web", unselected), "shop/web"),
 			put("another pod", pod(copied, "web-1-b")),
+		}},
+		"a ReplicaSet that somebody else has annotated, too": {[]runtime.Object{web}, []step{
+			put("created", by(copied)), put("it keeps former annotations", by(former, "example.com/note")),
+			put("annotated", by(former, "mini-hpa/max"), "replicasets.apps/shop/web-1"), put("its status", by(former, "mini-hpa/max")),
+			put("its pod", pod(copied, "web-1-a"), "shop/web"),
+			put("the Deployment is no longer selected", deployment("web", unselected), "replicasets.apps/shop/web-1", "shop/web"),
+			put("annotated no more", copied, "replicasets.apps/shop/web-1"),
 		}},
 		"a ReplicaSet whose Deployment is deleted without it": {[]runtime.Object{web, made(copied)}, []step{
 			put("released", made(alone("web-1"))), put("its pod", pod(copied, "web-1-a")), gone("the Deployment is deleted", web, "shop/web"),

@@ -46,7 +46,8 @@ func (s *Set) workloadChanged(c *workloads, before, after *kept) {
 		return
 	}
 	moved := before == nil || after == nil || before.uid != after.uid || !equality.Semantic.DeepEqual(before.owner, after.owner)
-	if turned || before.isAnnotated() && after.isAnnotated() && (moved || differs(before.selected, after.selected)) {
+	if turned || before.isAnnotated() && after.isAnnotated() && (moved || differs(before.selected, after.selected)) ||
+		!maps.Equal(before.meantInVain(), after.meantInVain()) {
 		s.Enqueue(c.key(present)) // also if it has just lost its last annotation, so that it is forgotten
 	}
 	if turned || moved && present.owner != nil {
@@ -77,7 +78,7 @@ func differs(a, b *annotations.Workload) bool {
 // enqueueInner enqueues the annotated objects below one, over so many links: they become inner ones, or cease to be.
 func (s *Set) enqueueInner(c *workloads, k *kept, links int) {
 	s.children(c.kind.GroupKind(), &k.record, func(c *workloads, child *kept) bool {
-		if child.isAnnotated() {
+		if child.choice != nil {
 			s.Enqueue(c.key(child))
 		}
 		if links > 1 {

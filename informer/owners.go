@@ -101,7 +101,7 @@ func (s *Set) isAway(kind schema.GroupKind) bool {
 // is none. Where both have the same annotations, copied is true: the controller of the outer one has probably copied them.
 func (s *Set) Outer(key annotations.Key) (outer annotations.Key, copied, found bool) {
 	k := s.kept(key)
-	if !k.isAnnotated() {
+	if k == nil || k.choice == nil {
 		return annotations.Key{}, false, false
 	}
 	in, above, _ := s.outermost(&k.record)

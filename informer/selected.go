@@ -19,9 +19,9 @@ func (s *Set) Workload(key annotations.Key) *annotations.Workload {
 	switch {
 	case k == nil:
 		return nil
-	case !k.isAnnotated():
+	case k.choice == nil:
 		return &annotations.Workload{Key: key, UID: k.uid, Version: k.version}
-	case s.isInner(k):
+	case k.inVain || s.isInner(k):
 		return &annotations.Workload{Key: key, APIVersion: k.selected.APIVersion, UID: k.uid, Version: k.version}
 	case !s.seesPodsOf(key.Kind):
 		return nil

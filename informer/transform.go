@@ -24,7 +24,8 @@ import (
 type kept struct {
 	record
 	// choice is nil if the object has no annotation of mini-hpa, and if it is a ReplicaSet that anything controls, or that was made by a
-	// Deployment: what controls a ReplicaSet also scales it, and has usually copied its own annotations to it.
+	// Deployment: what controls a ReplicaSet also scales it, and has usually copied its own annotations to it. If somebody else has annotated
+	// such a ReplicaSet, the choice is in vain.
 	*choice
 }
 
@@ -34,6 +35,8 @@ type choice struct {
 	// selector is that of the scale of an annotated custom resource; nil if it has none, or one that selects nothing or everything, which
 	// cannot be meant.
 	selector labels.Selector
+	// inVain says that the object is never scaled. It is kept to tell so.
+	inVain bool
 }
 
 // DeepCopyObject implements runtime.Object. It shares the parts of the workload, which are never changed.
@@ -43,7 +46,15 @@ func (k *kept) DeepCopyObject() runtime.Object {
 }
 
 // isAnnotated says whether the object is to be scaled, unless another one above it is.
-func (k *kept) isAnnotated() bool { return k != nil && k.choice != nil }
+func (k *kept) isAnnotated() bool { return k != nil && k.choice != nil && !k.inVain }
+
+// meantInVain are the annotations of an object that is never scaled.
+func (k *kept) meantInVain() map[string]string {
+	if k == nil || k.choice == nil || !k.inVain {
+		return nil
+	}
+	return k.selected.Annotations
+}
 
 // keptOf keeps the fields of an annotated object that a decision reads, and the identity of any other one.
 func keptOf[T metav1.Object](in T, read func(T) *annotations.Workload) *kept {
@@ -85,14 +96,19 @@ func slimStatefulSet(obj any) (any, error) {
 // --cascade=orphan), as they keep the annotations that they have from it, and the next Deployment of the same selector adopts them.
 const revision = "deployment.kubernetes.io/revision"
 
-// slimReplicaSet keeps no more than the identity of a ReplicaSet that anything controls, or that a Deployment has made.
+// slimReplicaSet keeps no more than the identity of a ReplicaSet that anything controls, or that a Deployment has made, and of the
+// annotations of such a one those that are in vain.
 func slimReplicaSet(obj any) (any, error) {
 	in, ok := obj.(*appsv1.ReplicaSet)
 	if !ok {
 		return obj, nil
 	}
 	if in.Annotations[revision] != "" || metav1.GetControllerOfNoCopy(in) != nil {
-		return &kept{record: recordOf(in)}, nil
+		k := &kept{record: recordOf(in)}
+		if annotations.AnnotatedInVain(in) {
+			k.choice = &choice{inVain: true, selected: &annotations.Workload{APIVersion: appsv1.SchemeGroupVersion.String(), Annotations: ownAnnotations(in.Annotations)}}
+		}
+		return k, nil
 	}
 	return keptOf(in, annotations.OfReplicaSet), nil
 }

@@ -52,6 +52,4 @@ func TestAnInnerObjectIsToldOnce(t *testing.T) {
 	c.look(1).wantEvents(told)
 	c.deployment.UID, c.copied = "u3", true
 	c.look(1).wantEvents()
-	c.copied, c.key.Kind.Kind = false, "ReplicaSet"
-	c.look(1).wantEvents()
 }

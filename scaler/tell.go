@@ -7,10 +7,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
@@ -219,16 +217,14 @@ func (s *Scaler) tellNamesake(w *annotations.Workload, before int32) {
 		"namespaces of its own (--namespace)", before, w.Replicas, annotations.FieldManager))
 }
 
-var replicaSet = schema.GroupKind{Group: appsv1.GroupName, Kind: "ReplicaSet"}
-
 // tellInner tells once of an annotated object that another one is scaled in its place. Where that one's controller has copied the
-// annotations, nobody has meant them, and nothing is told. Controllers of ReplicaSets do that, and old ReplicaSets keep those from before.
+// annotations, nobody has meant them, and nothing is told.
 func (s *Scaler) tellInner(key annotations.Key, w *annotations.Workload) {
 	if s.chain == nil {
 		return
 	}
 	outer, copied, found := s.chain.Outer(key)
-	if w == nil || !found || copied || key.Kind == replicaSet {
+	if w == nil || !found || copied {
 		s.inner.news(key, "")
 		return
 	}

@@ -114,18 +114,19 @@ func (d *workload) otherEvents() []string {
 }
 
 // TestTheOuterOfTwoScales: a Deployment's controller copies its annotations to ReplicaSets, and a Rollout's does; another annotated object
-// has annotations of its own. The object at the top scales, and where annotations are copied nothing is told.
+// has annotations of its own. The object at the top scales. Where annotations are copied nothing is told, and where somebody has annotated
+// the inner object it is told once.
 func TestTheOuterOfTwoScales(t *testing.T) {
 	t.Parallel()
 	ns := shared.namespace(t)
 	rollout := shared.define(t, rollouts(t))
 	shared.permit(t, rollout)
-	outer := []*workload{shared.run(t, deployments, ns, "web", 1, 500, quick()), shared.run(t, rollout, ns, "canary", 1, 500, quick())}
+	outer := []*workload{shared.run(t, rollout, ns, "canary", 1, 500, quick()), shared.run(t, deployments, ns, "web", 1, 500, quick())}
 	sets, err := shared.client.AppsV1().ReplicaSets(ns).List(t.Context(), metav1.ListOptions{})
 	if err != nil || len(sets.Items) != len(outer) {
 		t.Fatalf("%d ReplicaSets, want one of each workload: %v", len(sets.Items), err)
 	}
-	var inner []*workload
+	var inner []*workload // in the order of the outer ones, by name
 	for _, set := range sets.Items {
 		if set.Annotations["mini-hpa/max"] != "10" {
 			t.Fatalf("the ReplicaSet %s has annotations %v, want those of its owner, or this tests nothing", set.Name, set.Annotations)
@@ -135,7 +136,7 @@ func TestTheOuterOfTwoScales(t *testing.T) {
 	c := shared.controller(t, ns, named(rollout))
 	shared.awaitLeader(t, ns)
 	shared.samples(t, 3)
-	for _, load := range []int64{2400, 500} {
+	scale := func(load int64) {
 		for _, d := range outer {
 			d.setLoad(load)
 		}
@@ -143,15 +144,25 @@ func TestTheOuterOfTwoScales(t *testing.T) {
 			d.await(int32((load + 499) / 500))
 		}
 	}
+	scale(2400)
+	for _, d := range inner {
+		if events := d.events(); len(events) > 0 {
+			t.Errorf("Events of %s, which has its owner's annotations: %q", d.title(), events)
+		}
+		d.annotate(map[string]string{"min": "2"}) // which the Deployment controller leaves, because the Deployment has none
+		d.awaitEvent("AnnotationWarning")
+	}
+	scale(500)
 	for _, d := range outer {
 		d.wantTurns(1, 5, 1)
 		if others := d.otherEvents(); len(others) > 0 {
 			t.Errorf("Events of %s: %q, want none of these", d.title(), others)
 		}
 	}
-	for _, d := range inner {
-		if events := d.events(); len(events) > 0 {
-			t.Errorf("Events of %s, which has its owner's annotations: %q", d.title(), events)
+	for i, d := range inner {
+		want := "1 Warning AnnotationWarning the annotations here have no effect: " + strings.ToLower(outer[i].kind.Kind) + " " + ns + "/" + outer[i].name + " controls this object, "
+		if events := d.events(); len(events) != 1 || !strings.HasPrefix(events[0], want) {
+			t.Errorf("Events of %s, which somebody has annotated: %q, want one that begins %q", d.title(), events, want)
 		}
 	}
 	for _, r := range shared.requests(t, time.Time{}, ns) {

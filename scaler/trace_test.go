@@ -170,7 +170,7 @@ type kept struct {
 // Trace is Traces'.
 func (k *kept) Trace(_ *annotations.Workload, s recommend.Snapshot, fresh bool) {
 	var text bytes.Buffer
-	w, err := trace.NewWriter(&text, &appsv1.Deployment{})
+	w, err := trace.NewWriter(&text, annotations.OfDeployment(&appsv1.Deployment{}))
 	if err == nil {
 		err = w.Write(s)
 	}

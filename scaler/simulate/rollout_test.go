@@ -47,6 +47,39 @@ func TestPodsThatWarmUp(t *testing.T) {
 const inFull = `[{"type": "ContainerResource", "containerResource": {"name": "cpu", "container": "app",
 	"target": {"type": "Utilization", "averageUtilization": 50}}}]`
 
+// TestPodsThatComeOneAfterAnother: at no time is more than one of them not ready, nor are there more than the replicas, whether the
+// replicas change, a rollout is on, or both.
+func TestPodsThatComeOneAfterAnother(t *testing.T) {
+	for name, rollout := range map[string]*Rollout{"no rollout": nil, "a rollout while it scales out": {At: 5*time.Minute + 30*time.Second, Surge: intstr.FromInt32(0), Unavailable: intstr.FromInt32(1)}} {
+		t.Run(name, func(t *testing.T) {
+			s := setup(t, "spike:from=900,to=3900,at=5m,for=10m", map[string]string{annotations.ScaleDownStabilization: "30s"})
+			s.OrderedReady, s.Startup, s.Rollout = true, 40*time.Second, rollout
+			replaced := map[string]bool{}
+			s.distort = func(seen recommend.Snapshot) recommend.Snapshot {
+				var unready []string
+				for _, p := range seen.Pods {
+					replaced[p.Name] = true
+					if p.Status.Conditions[0].Status != "True" {
+						unready = append(unready, p.Name)
+					}
+				}
+				if len(unready) > 1 || len(seen.Pods) > int(seen.Replicas) {
+					t.Errorf("at %s %d pods of %d replicas, of which %q are not ready", seen.Time, len(seen.Pods), seen.Replicas, unready)
+				}
+				return seen
+			}
+			run := play(t, s)
+			last := run.Moments[len(run.Moments)-1]
+			if most := slices.Max(sizes(run)); most < 7 || last.Ready != last.Replicas || last.Replicas > 3 {
+				t.Errorf("up to %d replicas, and %d of %d pods are ready at the end", most, last.Ready, last.Replicas)
+			}
+			if rollout != nil && len(replaced) < 9 {
+				t.Errorf("pods were %v, want all replaced", replaced)
+			}
+		})
+	}
+}
+
 // TestARolloutKeepsItsBounds looks at every second of rollouts of every kind: never too many pods, never too few that take load.
 func TestARolloutKeepsItsBounds(t *testing.T) {
 	for text, want := range map[string]struct{ most, least int32 }{ // of 8 replicas

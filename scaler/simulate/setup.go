@@ -26,6 +26,8 @@ type Setup struct {
 	Duration time.Duration
 	// Startup is the time from a pod's creation until it is ready. In its first half the pod is Pending.
 	Startup time.Duration
+	// OrderedReady says that a pod is created only when all others are ready, as those of a StatefulSet are (podManagementPolicy).
+	OrderedReady bool
 	// StartupMilli is the CPU in millicores that a pod uses while it runs and is not ready.
 	StartupMilli float64
 	// WarmUpMilli is the CPU in millicores that a pod uses, besides what its load takes, for WarmUp after it has become ready. The

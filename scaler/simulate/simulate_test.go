@@ -223,7 +223,7 @@ func TestTheSameSetupGivesTheSameRun(t *testing.T) {
 	for i := range texts {
 		s := setup(t, "noise:load=3000,by=2500", bare)
 		var err error
-		if s.Record, err = trace.NewWriter(&traces[i], &appsv1.Deployment{}); err != nil {
+		if s.Record, err = trace.NewWriter(&traces[i], annotations.OfDeployment(&appsv1.Deployment{})); err != nil {
 			t.Fatal(err)
 		}
 		if err := json.NewEncoder(&texts[i]).Encode(play(t, s)); err != nil {
@@ -239,7 +239,7 @@ func TestTheSameSetupGivesTheSameRun(t *testing.T) {
 func TestARecordedSimulationCanBeReplayed(t *testing.T) {
 	var file bytes.Buffer
 	s := setup(t, "noise:load=3000,by=2500", bare)
-	w, err := trace.NewWriter(&file, &appsv1.Deployment{})
+	w, err := trace.NewWriter(&file, annotations.OfDeployment(&appsv1.Deployment{}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -276,7 +276,7 @@ func (f *full) Write(p []byte) (int, error) {
 func TestRecordingThatFails(t *testing.T) {
 	s := setup(t, "burst", nil)
 	var err error
-	if s.Record, err = trace.NewWriter(&full{left: 3000}, &appsv1.Deployment{}); err != nil {
+	if s.Record, err = trace.NewWriter(&full{left: 3000}, annotations.OfDeployment(&appsv1.Deployment{})); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Simulate(t.Context(), s); err == nil || !strings.HasPrefix(err.Error(), "cannot record: ") {

@@ -157,10 +157,11 @@ func (w *world) count(old bool) (all, ready int32) {
 	return all, ready
 }
 
-// roll takes the rollout a step further (deployment/rolling.go: new pods first, then the old ones that do not take load, then others
+// roll makes those pods that are still to come, and takes the rollout a step further (deployment/rolling.go: new pods first, then the old ones that do not take load, then others
 // as far as there are enough without them).
 func (w *world) roll() {
 	if w.Rollout == nil || w.now < w.Rollout.At {
+		w.add(w.replicas - int32(len(w.pods))) // whose turn has come
 		return
 	}
 	if w.now == w.Rollout.At {
@@ -184,6 +185,11 @@ func (w *world) roll() {
 // (deployment/sync.go: scale).
 func (w *world) scale(to int32) {
 	w.replicas = to
+	if w.OrderedReady {
+		w.pods = w.pods[:min(len(w.pods), int(to))]
+		w.add(to - int32(len(w.pods)))
+		return
+	}
 	old, _ := w.count(true)
 	fresh, _ := w.count(false)
 	if old == 0 {
@@ -202,9 +208,12 @@ func (w *world) scale(to int32) {
 	w.remove(old-part, true)
 }
 
-// add makes new pods; none if n is not above 0.
+// add makes new pods; none if n is not above 0. Where they come one after another, the rest of them comes later.
 func (w *world) add(n int32) {
 	for range n {
+		if w.OrderedReady && w.moment().Ready < int32(len(w.pods)) {
+			return
+		}
 		w.pods = append(w.pods, w.newPod(w.now))
 	}
 }

@@ -415,7 +415,7 @@ func TestNothingElseIsWritten(t *testing.T) {
 		Status: corev1.PodStatus{Phase: "Running", Message: secret, Conditions: []corev1.PodCondition{{Type: "Ready", Status: "True", Message: secret}}}}}
 	s.PodMetrics = []*sample.Pod{{Namespace: meta.Namespace, Name: meta.Name, Containers: []sample.Container{{Name: "app"}}}}
 	var text strings.Builder
-	w, err := NewWriter(&text, d)
+	w, err := NewWriter(&text, annotations.OfDeployment(d))
 	if err == nil {
 		err = w.Write(s)
 	}
@@ -443,7 +443,7 @@ func TestWhatIsWrittenDecidesTheSame(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w, err := NewWriter(&again, &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Annotations: r.Workload().Annotations}, Spec: appsv1.DeploymentSpec{Template: *r.Workload().Template}})
+		w, err := NewWriter(&again, r.Workload())
 		if err != nil {
 			t.Fatal(err)
 		}

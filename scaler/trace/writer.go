@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"io"
 
-	appsv1 "k8s.io/api/apps/v1"
-
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 )
@@ -15,13 +13,10 @@ import (
 // arguments and foreign annotations never get into a trace.
 type Writer struct{ out io.Writer }
 
-// NewWriter writes the header, for a Deployment that was read from a file: what is not set there is not set in the header.
-func NewWriter(out io.Writer, d *appsv1.Deployment) (*Writer, error) {
-	h := headerOf(annotations.OfDeployment(d))
-	h.Workload.Labels, h.Workload.CreationTimestamp, h.Workload.DeletionTimestamp = d.Labels, d.CreationTimestamp, d.DeletionTimestamp
-	h.Workload.Spec.Replicas = d.Spec.Replicas
+// NewWriter writes the header, for a workload of any kind.
+func NewWriter(out io.Writer, of *annotations.Workload) (*Writer, error) {
 	w := &Writer{out: out}
-	if err := w.line(h); err != nil {
+	if err := w.line(headerOf(of)); err != nil {
 		return nil, fmt.Errorf("cannot write the trace's header: %w", err)
 	}
 	return w, nil

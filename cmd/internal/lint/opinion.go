@@ -34,7 +34,7 @@ func Read(name string, in io.Reader) Opinion {
 		o.Refused = m.findings[i].text()
 	}
 	for _, d := range m.workloads {
-		o.Workloads = append(o.Workloads, &Subject{Workload: d.workload, GivesReplicas: d.replicas != nil, Strategy: d.strategy, Surroundings: m.surroundings(d), candidate: d, manifests: m})
+		o.Workloads = append(o.Workloads, &Subject{Workload: d.workload, GivesReplicas: d.replicas != nil, Strategy: d.strategy, OrderedReady: d.orderedReady, Surroundings: m.surroundings(d), candidate: d, manifests: m})
 	}
 	return o
 }
@@ -47,6 +47,8 @@ type Subject struct {
 	GivesReplicas bool
 	// Strategy is how its pods are replaced, in the words of a Deployment; nil if they are not, or if that is not known.
 	Strategy *appsv1.DeploymentStrategy
+	// OrderedReady says that its pods come one after another.
+	OrderedReady bool
 	// Surroundings are what in the file bears on it.
 	Surroundings annotations.Surroundings
 	candidate    *candidate

@@ -55,6 +55,8 @@ type reading struct {
 	replicas *int32
 	// strategy is how its pods are replaced, in the words of a Deployment; nil if they are not, or if that is not known.
 	strategy *appsv1.DeploymentStrategy
+	// orderedReady says that its pods come one after another, each when the one before is ready.
+	orderedReady bool
 }
 
 // read reads an object of a kind. Where its fields are known it tells those that the API server would refuse.
@@ -67,7 +69,7 @@ func (o object) read(kind annotations.Kind) (r reading, problems field.ErrorList
 		s := &appsv1.StatefulSet{}
 		problems, err = o.decode(s)
 		r.workload, r.replicas = annotations.OfStatefulSet(s), s.Spec.Replicas
-		r.strategy = ordered(s.Spec.UpdateStrategy)
+		r.strategy, r.orderedReady = ordered(s.Spec.UpdateStrategy), s.Spec.PodManagementPolicy != appsv1.ParallelPodManagement
 	case kind.Kind == "ReplicaSet":
 		s := &appsv1.ReplicaSet{}
 		problems, err = o.decode(s)

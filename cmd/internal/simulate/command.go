@@ -8,9 +8,6 @@ import (
 	"strings"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 	"github.com/mini-hpa/mini-hpa/scaler/simulate"
@@ -108,7 +105,7 @@ func (t *task) play(ctx context.Context, v *variant, s cli.Streams) error {
 		w.Replicas = policy.Min
 	}
 	v.setup.Policy, v.setup.Rules, v.setup.StartupMilli = policy, t.decision.Rules, float64(t.startupCPU)
-	v.setup.WarmUpMilli = float64(t.warmUpCPU)
+	v.setup.WarmUpMilli, v.setup.OrderedReady = float64(t.warmUpCPU), t.subject.OrderedReady
 	if t.record == "" {
 		return v.simulate(ctx)
 	}
@@ -116,7 +113,7 @@ func (t *task) play(ctx context.Context, v *variant, s cli.Streams) error {
 	if err != nil {
 		return fmt.Errorf("cannot record: %w", err)
 	}
-	if v.setup.Record, err = trace.NewWriter(out, recorded(&w)); err == nil {
+	if v.setup.Record, err = trace.NewWriter(out, &w); err == nil {
 		err = v.simulate(ctx)
 	}
 	if bad := out.Close(); err == nil && bad != nil {
@@ -167,15 +164,4 @@ func (t *task) show(variants []*variant, s cli.Streams) error {
 		return fmt.Errorf("cannot write the simulation: %w", err)
 	}
 	return nil
-}
-
-// recorded is the workload as the header of a trace has it.
-func recorded(w *annotations.Workload) *appsv1.Deployment {
-	d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: w.Namespace, Name: w.Name, UID: w.UID, Annotations: w.Annotations}}
-	d.Spec.Replicas, d.Spec.Selector = &w.Replicas, w.Selector
-	if w.Template != nil {
-		d.Spec.Template = *w.Template
-	}
-	d.Status.Replicas = w.StatusReplicas
-	return d
 }

@@ -117,8 +117,6 @@ func (t *task) manifest(s cli.Streams) (*lint.Subject, error) {
 	switch w := only.Workload; {
 	case w.Template == nil:
 		return nil, cli.Unreadable(fmt.Errorf("cannot simulate the manifest %s: %s %s has no spec.template with containers, so that it is not known what its pods request", inputName(t.file), w.Kind.Kind, cli.Quote(w.Name)))
-	case t.record != "" && w.Kind != annotations.DeploymentKey("", "").Kind:
-		return nil, cli.Usagef("--record writes traces of Deployments; the manifest %s has a %s", inputName(t.file), w.Kind.Kind)
 	}
 	t.besides = only.Besides()
 	// What kubectl apply would fill in, for the reader's sake.

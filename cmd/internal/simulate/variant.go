@@ -115,7 +115,11 @@ func (v *variant) changes(i int) bool {
 // facts say what was simulated, the same for all variants.
 func facts(v *variant) []string {
 	s := v.setup
-	pods := fmt.Sprintf("Pods are ready %s after their creation; a sample every %s, read %s later.", cli.Short(s.Startup), cli.Short(s.MetricsPeriod), cli.Short(s.MetricsDelay))
+	inTurn := ""
+	if s.OrderedReady {
+		inTurn = ", and come one after another"
+	}
+	pods := fmt.Sprintf("Pods are ready %s after their creation%s; a sample every %s, read %s later.", cli.Short(s.Startup), inTurn, cli.Short(s.MetricsPeriod), cli.Short(s.MetricsDelay))
 	if s.StartupMilli > 0 {
 		pods += fmt.Sprintf(" Starting takes %.0fm.", s.StartupMilli)
 	}

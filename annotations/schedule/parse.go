@@ -105,7 +105,7 @@ func readHours(word string) (from, to int32, err error) {
 // readBounds reads what follows days and hours.
 func (p *parser) readBounds(w *Window, line lines.Line) {
 	const allowed = `"min", "max" or "replicas"`
-	found, replicas, column := len(p.problems), false, line.Words[0].Column
+	found, replicas, column := len(p.problems), false, line.Words[1].Column
 	for _, word := range line.Words[2:] {
 		if word.Key == "" {
 			p.wrong(line, word.Column, "word %s must not be there; after the hours there may be %s, each with a value", lines.Quote(word.Value), allowed)

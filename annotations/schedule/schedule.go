@@ -56,7 +56,7 @@ func (s Schedule) Next(t time.Time) time.Time {
 	counts := s.first(now)
 	// From one setting of the clocks to the next, they show what is computed. How often they are set in two years bounds the loop.
 	for {
-		_, set := t.In(s.zone).ZoneBounds()
+		set := s.setting(t)
 		wall, found := s.change(now, counts)
 		if next := time.Unix(wall-s.offset(t), 0).In(s.zone); found && (set.IsZero() || next.Before(set)) {
 			return within(next, limit)
@@ -69,6 +69,17 @@ func (s Schedule) Next(t time.Time) time.Time {
 			return within(set, limit)
 		}
 	}
+}
+
+// setting is when the clocks may be set next after t, or the zero time if they never are. On the last day of a leap year, ZoneBounds says
+// the beginning of that day in UTC (golang/go#81583); what it looks at ends with the year.
+func (s Schedule) setting(t time.Time) time.Time {
+	const day = secondsOfDay * time.Second
+	_, set := t.In(s.zone).ZoneBounds()
+	if !set.IsZero() && !set.After(t) {
+		return t.UTC().Truncate(day).Add(day)
+	}
+	return set
 }
 
 func within(t, limit time.Time) time.Time {

@@ -2,18 +2,104 @@ package schedule
 
 import (
 	"math"
+	"slices"
 	"time"
 )
 
 // Shadowed are the lines that never count, whatever the date, because lines above them cover all of their hours.
 func (s Schedule) Shadowed() []Window {
+	counts := make([]bool, len(s.windows))
+	for i, w := range s.windows {
+		if w.days.calendar == dates && !w.isLong() {
+			s.markDates(i, counts)
+		}
+	}
+	s.markAnyDate(counts)
 	var shadowed []Window
 	for i, w := range s.windows {
-		if above := (Schedule{windows: s.windows[:i]}); above.cover(w) {
+		if !counts[i] {
 			shadowed = append(shadowed, w)
 		}
 	}
 	return shadowed
+}
+
+// markDates marks the lines that count on the dates of a line, until that one does.
+func (s Schedule) markDates(line int, counts []bool) {
+	d := s.windows[line].days
+	for number := int64(d.first); number <= int64(d.last)+1 && !counts[line]; number++ {
+		s.mark(moment{today: dateOf(number), yesterday: dateOf(number - 1)}, counts)
+	}
+}
+
+// never is the number of no date.
+const never = math.MinInt32 - 1
+
+// markAnyDate marks the lines that count on some kind of date, until all do: all combinations of a day of the week, one of the month and the
+// one before it come again and again, and no date of a year does.
+func (s Schedule) markAnyDate(counts []bool) {
+	for ofMonth := 1; ofMonth <= 31; ofMonth++ {
+		before := []int{ofMonth - 1}
+		if ofMonth == 1 {
+			before = []int{28, 29, 30, 31}
+		}
+		for _, yesterday := range before {
+			for weekday := range 7 {
+				if !slices.Contains(counts, false) {
+					return
+				}
+				s.mark(moment{today: date{never, weekday, ofMonth}, yesterday: date{never, (weekday + 6) % 7, yesterday}}, counts)
+			}
+		}
+	}
+}
+
+// mark marks the lines that count in some minute of the moment's day.
+func (s Schedule) mark(day moment, counts []bool) {
+	var covered minutes
+	for i, w := range s.windows {
+		isGuess := day.today.number == never && w.isLong()
+		if isGuess {
+			w.days = days{set: wholeWeek}
+		}
+		for _, begin := range [...]int32{0, w.from} {
+			day.second = begin
+			end, ok := w.reach(day)
+			if !ok {
+				continue
+			}
+			before := covered
+			if covered.add(begin/60, end/60) {
+				counts[i] = true
+			}
+			if isGuess {
+				covered = before
+			}
+		}
+	}
+}
+
+// isLong says whether a line has more dates than are looked at one by one. It is taken for one of every day, which covers nothing itself.
+func (w *Window) isLong() bool {
+	const most = 92
+	return w.days.calendar == dates && w.days.last-w.days.first > most
+}
+
+// minutes has a bit for each minute of a day.
+type minutes [(24*60 + 63) / 64]uint64
+
+// add adds the minutes before the second one, and says whether any is new.
+func (m *minutes) add(from, to int32) bool {
+	isNew := false
+	for from < to {
+		word, first := from/64, from%64
+		count := min(64-first, to-from)
+		bits := ^uint64(0) >> (64 - count) << first
+		isNew = isNew || bits&^m[word] != 0
+		m[word] |= bits
+		from += count
+	}
+	return isNew
 }
 
 // Past are the lines all of whose dates are more than a day ago. No clock is set back by more than a day.
@@ -25,62 +111,4 @@ func (s Schedule) Past(now time.Time) []Window {
 		}
 	}
 	return past
-}
-
-// longest is how many dates of a line are looked at one by one. A line with more of them is taken for one of every day, so that lines of
-// other dates do not cover it.
-const longest = 92
-
-// cover says whether the lines cover a window on every date.
-func (s Schedule) cover(w Window) bool {
-	if w.days.calendar != dates {
-		return s.coverForever(w)
-	}
-	if w.days.last-w.days.first > longest {
-		w.days = days{set: wholeWeek}
-		return s.coverForever(w)
-	}
-	for number := int64(w.days.first); number <= int64(w.days.last)+1; number++ {
-		if !s.coverOn(moment{today: dateOf(number), yesterday: dateOf(number - 1)}, w) {
-			return false
-		}
-	}
-	return true
-}
-
-// coverForever looks at every kind of date that there is: all combinations of a day of the week, one of the month and the one before
-// it come again and again, and no date of a year does.
-func (s Schedule) coverForever(w Window) bool {
-	const never = math.MinInt32 - 1
-	for weekday := range 7 {
-		for ofMonth := 1; ofMonth <= 31; ofMonth++ {
-			before := []int{ofMonth - 1}
-			if ofMonth == 1 {
-				before = []int{28, 29, 30, 31}
-			}
-			for _, yesterday := range before {
-				m := moment{today: date{never, weekday, ofMonth}, yesterday: date{never, (weekday + 6) % 7, yesterday}}
-				if !s.coverOn(m, w) {
-					return false
-				}
-			}
-		}
-	}
-	return true
-}
-
-// coverOn says whether the lines cover as much of a window as there is on the moment's day, if anything.
-func (s Schedule) coverOn(day moment, w Window) bool {
-	for _, begin := range [...]int32{0, w.from} {
-		day.second = begin
-		end, ok := w.reach(day)
-		for ok && day.second < end {
-			i := s.first(day)
-			if i == len(s.windows) {
-				return false
-			}
-			day.second, _ = s.windows[i].reach(day)
-		}
-	}
-	return true
 }

@@ -4,8 +4,6 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/mini-hpa/mini-hpa/annotations/podspec"
@@ -17,28 +15,21 @@ const PlaceholderImage = "auto"
 
 // RunningIn are the names, sorted, of the containers that run as long as the newest of the pods, which those of the same ReplicaSet are: what
 // older pods have, an earlier template may have had.
-func RunningIn(pods []*corev1.Pod) []string {
+func RunningIn(pods []*podspec.Pod) []string {
 	if len(pods) == 0 {
 		return nil
 	}
-	newest := slices.MaxFunc(pods, func(a, b *corev1.Pod) int { return a.CreationTimestamp.Compare(b.CreationTimestamp.Time) })
+	newest := slices.MaxFunc(pods, func(a, b *podspec.Pod) int { return a.Created.Compare(b.Created) })
 	var names []string
 	for _, pod := range pods {
-		if ownerOf(pod) == ownerOf(newest) {
-			for _, container := range podspec.LongRunning(&pod.Spec) {
+		if pod.Owner == newest.Owner {
+			for _, container := range pod.Spec.LongRunning {
 				names = append(names, container.Name)
 			}
 		}
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
-}
-
-func ownerOf(pod *corev1.Pod) types.UID {
-	if owner := metav1.GetControllerOfNoCopy(pod); owner != nil {
-		return owner.UID
-	}
-	return ""
 }
 
 // withoutThoseOf are the surroundings without those containers of pods that come of a template.

@@ -14,6 +14,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 )
 
 // copyOf shares nothing that a review could write to.
@@ -312,23 +314,23 @@ func TestInjectedContainers(t *testing.T) {
 
 // TestRunningIn: what only older pods have, or what ends before the others start, is not injected.
 func TestRunningIn(t *testing.T) {
-	pod := func(set types.UID, age int64, containers ...string) *corev1.Pod {
+	pod := func(set types.UID, age int64, containers ...string) *podspec.Pod {
 		p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{CreationTimestamp: metav1.Unix(-age, 0), OwnerReferences: []metav1.OwnerReference{{UID: set, Controller: new(true)}}}}
 		for _, name := range containers {
 			p.Spec.Containers = append(p.Spec.Containers, box(name))
 		}
 		p.Spec.InitContainers = []corev1.Container{sidecar(box("log")), box("setup")}
-		return p
+		return new(podspec.ReadPod(p))
 	}
 	for name, tc := range map[string]struct {
-		pods []*corev1.Pod
+		pods []*podspec.Pod
 		want []string
 	}{
 		"none":                     {},
-		"one":                      {[]*corev1.Pod{pod("a", 1, "app", "proxy")}, []string{"app", "log", "proxy"}},
-		"those of one template":    {[]*corev1.Pod{pod("a", 1, "app"), pod("a", 2, "app", "proxy")}, []string{"app", "log", "proxy"}},
-		"those of an earlier one":  {[]*corev1.Pod{pod("a", 2, "app", "proxy"), pod("b", 1, "app")}, []string{"app", "log"}},
-		"the others come later on": {[]*corev1.Pod{pod("b", 1, "app"), pod("a", 2, "app", "proxy")}, []string{"app", "log"}},
+		"one":                      {[]*podspec.Pod{pod("a", 1, "app", "proxy")}, []string{"app", "log", "proxy"}},
+		"those of one template":    {[]*podspec.Pod{pod("a", 1, "app"), pod("a", 2, "app", "proxy")}, []string{"app", "log", "proxy"}},
+		"those of an earlier one":  {[]*podspec.Pod{pod("a", 2, "app", "proxy"), pod("b", 1, "app")}, []string{"app", "log"}},
+		"the others come later on": {[]*podspec.Pod{pod("b", 1, "app"), pod("a", 2, "app", "proxy")}, []string{"app", "log"}},
 	} {
 		if diff := cmp.Diff(tc.want, RunningIn(tc.pods)); diff != "" {
 			t.Errorf("%s: %s", name, diff)

@@ -9,6 +9,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 )
 
 // deployment makes a selected Deployment; edits change it.
@@ -108,7 +110,7 @@ func requests(cpu string) corev1.ResourceList {
 
 func unselected(d *appsv1.Deployment) { d.Annotations = map[string]string{"team": "shop"} }
 
-func names(pods []*corev1.Pod) []string {
+func names(pods []*podspec.Pod) []string {
 	var names []string
 	for _, p := range pods {
 		names = append(names, p.Name)

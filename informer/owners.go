@@ -5,13 +5,13 @@ import (
 	"slices"
 	"strings"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 )
 
 // Whose pod it is, is said by controller references, from one object to the next:
@@ -115,12 +115,12 @@ func (s *Set) Outer(key annotations.Key) (outer annotations.Key, copied, found b
 // new ReplicaSets. Of those of a custom resource only the ones count that the selector of its scale selects, as for the HPA: its replicas
 // are those pods, and it may control others, such as a coordinator. If there are none, they are those that the selector selects and of
 // which it is not known whose they are (see BySelector). The objects are shared and must not be changed.
-func (s *Set) Pods(w *annotations.Workload) []*corev1.Pod {
-	var pods []*corev1.Pod
+func (s *Set) Pods(w *annotations.Workload) []*podspec.Pod {
+	var pods []*podspec.Pod
 	add := func(found []*keptPod) bool {
 		pods = slices.Grow(pods, len(found))
 		for _, p := range found {
-			pods = append(pods, p.pod())
+			pods = append(pods, &p.facts.Pod)
 		}
 		return true
 	}
@@ -128,7 +128,7 @@ func (s *Set) Pods(w *annotations.Workload) []*corev1.Pod {
 	if len(pods) == 0 {
 		add(s.matching(w))
 	}
-	slices.SortFunc(pods, func(a, b *corev1.Pod) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(pods, func(a, b *podspec.Pod) int { return strings.Compare(a.Name, b.Name) })
 	return pods
 }
 

@@ -2,14 +2,10 @@ package informer
 
 import (
 	"maps"
-	"slices"
 	"strings"
-	"sync/atomic"
-	"time"
 	"unique"
 
 	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -27,7 +23,7 @@ var (
 )
 
 // Most objects of a cluster belong to nothing that is autoscaled, and the types of the API are large even if they are empty: a
-// corev1.Pod takes 1.3 kB. So the caches hold records, and a record is made into a corev1.Pod when a decision first reads it.
+// corev1.Pod takes 1.3 kB. So the caches hold records.
 
 // record has the identity of an object and who controls it.
 type record struct {
@@ -109,59 +105,9 @@ func (p *keptPod) isSelected(selector labels.Selector) bool {
 
 // facts is what a decision reads of a pod.
 type facts struct {
-	template         *template
-	node             unique.Handle[string]
-	phase            unique.Handle[corev1.PodPhase]
-	created, deleted second
-	started          second
-	conditions       []condition
+	podspec.Pod
 	// labels are kept where selectors say which pods belong to a workload; nil elsewhere. See wants.
 	labels map[string]string
-	// made is what pod returns, once it was called.
-	made atomic.Pointer[corev1.Pod]
-}
-
-// condition has the fields of a corev1.PodCondition that are read.
-type condition struct {
-	kind    unique.Handle[corev1.PodConditionType]
-	status  unique.Handle[corev1.ConditionStatus]
-	since   second
-	message string
-}
-
-// template has what the pods of one owner usually have in common. A corev1.PodSpec, which has many more fields, would take ten
-// times the memory.
-type template struct {
-	owners                     []metav1.OwnerReference
-	labels                     map[string]string // of the pod that came first; nil if they are not kept
-	containers, initContainers []corev1.Container
-	overhead                   corev1.ResourceList
-	resources                  *corev1.ResourceRequirements
-}
-
-// second is a time in seconds, as precise as the API server stores it; 0 is none.
-type second int64
-
-func secondOf(t *metav1.Time) second {
-	if t.IsZero() {
-		return 0
-	}
-	return second(t.Unix())
-}
-
-func (s second) time() metav1.Time {
-	if s == 0 {
-		return metav1.Time{}
-	}
-	return metav1.NewTime(time.Unix(int64(s), 0))
-}
-
-func (s second) pointer() *metav1.Time {
-	if s == 0 {
-		return nil
-	}
-	t := s.time()
-	return &t
 }
 
 // one returns the text in memory that all equal texts share.
@@ -170,46 +116,12 @@ func one[T ~string](text T) T { return unique.Make(text).Value() }
 // DeepCopyObject implements runtime.Object. Nobody changes a pod.
 func (p *keptPod) DeepCopyObject() runtime.Object { return p }
 
-// isEqual says whether pods of the two templates have the same owner, containers and resources.
-func (t *template) isEqual(other *template) bool {
-	return slices.EqualFunc(t.owners, other.owners, func(a, b metav1.OwnerReference) bool {
-		return a.UID == b.UID && a.Name == b.Name && a.APIVersion == b.APIVersion && a.Kind == b.Kind
-	}) && slices.EqualFunc(t.containers, other.containers, podspec.Equal) &&
-		slices.EqualFunc(t.initContainers, other.initContainers, podspec.Equal) &&
-		podspec.EqualLists(t.overhead, other.overhead) && podspec.EqualResources(t.resources, other.resources)
-}
-
-// pod returns the pod with the fields that a decision reads. It is shared and must not be changed.
-func (p *keptPod) pod() *corev1.Pod {
-	f := p.facts
-	if f == nil {
-		return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: p.namespace, Name: p.name, ResourceVersion: p.version}}
+// sameOwner says whether two references name the same object. Either may be nil.
+func sameOwner(a, b *metav1.OwnerReference) bool {
+	if a == nil || b == nil {
+		return a == b
 	}
-	if made := f.made.Load(); made != nil {
-		return made
-	}
-	made := &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Namespace: p.namespace, Name: p.name, UID: p.uid, ResourceVersion: p.version,
-			CreationTimestamp: f.created.time(), DeletionTimestamp: f.deleted.pointer(), OwnerReferences: f.template.owners},
-		Spec: corev1.PodSpec{NodeName: f.node.Value(), Containers: f.template.containers, InitContainers: f.template.initContainers,
-			Overhead: f.template.overhead, Resources: f.template.resources},
-		Status: corev1.PodStatus{Phase: f.phase.Value(), StartTime: f.started.pointer()},
-	}
-	for _, c := range f.conditions {
-		made.Status.Conditions = append(made.Status.Conditions, corev1.PodCondition{Type: c.kind.Value(), Status: c.status.Value(), LastTransitionTime: c.since.time(), Message: c.message})
-	}
-	f.made.CompareAndSwap(nil, made)
-	return f.made.Load()
-}
-
-// ready returns the condition Ready, or nil if the pod has none yet.
-func (f *facts) ready() *condition {
-	for i := range f.conditions {
-		if f.conditions[i].kind.Value() == corev1.PodReady {
-			return &f.conditions[i]
-		}
-	}
-	return nil
+	return a.UID == b.UID && a.Name == b.Name && a.APIVersion == b.APIVersion && a.Kind == b.Kind
 }
 
 // hasChanged says whether an update can change a decision. The scheduler's condition cannot, nor the end of the grace period of a
@@ -219,10 +131,6 @@ func (p *keptPod) hasChanged(after *keptPod) bool {
 	if a == nil || b == nil {
 		return a != b
 	}
-	if p.uid != after.uid || (a.deleted == 0) != (b.deleted == 0) || a.node != b.node || a.phase != b.phase || a.started != b.started ||
-		a.template != b.template && !a.template.isEqual(b.template) || !maps.Equal(a.labels, b.labels) {
-		return true
-	}
-	before, now := a.ready(), b.ready()
-	return (before == nil) != (now == nil) || before != nil && *before != *now
+	return p.uid != after.uid || !sameOwner(p.owner, after.owner) || a.Deleted.IsZero() != b.Deleted.IsZero() || a.Node != b.Node || a.Phase != b.Phase ||
+		!a.Started.Equal(b.Started) || !a.Ready.IsEqual(&b.Ready) || !a.Spec.IsEqual(b.Spec) || !maps.Equal(a.labels, b.labels)
 }

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 )
 
 func TestPodsOfOneTemplateShareIt(t *testing.T) {
@@ -108,13 +109,13 @@ func request(cpu string) func(*corev1.Pod) {
 	}
 }
 
-func slimmed(t *testing.T, shapes templates, pod *corev1.Pod) *corev1.Pod {
+func slimmed(t *testing.T, shapes templates, pod *corev1.Pod) *podspec.Pod {
 	t.Helper()
 	out, err := shapes.pods(leastWanted())(pod)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return out.(*keptPod).pod()
+	return &out.(*keptPod).facts.Pod
 }
 
 // TestADeletedWorkloadLeavesNothing: thousands of workloads may come and go in a day.

@@ -2,7 +2,6 @@ package informer
 
 import (
 	"strings"
-	"unique"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -66,7 +65,7 @@ func keptOf[T metav1.Object](in T, read func(T) *annotations.Workload) *kept {
 	w.Owner = k.owner
 	w.Annotations = ownAnnotations(w.Annotations)
 	if whole := w.Template; whole != nil {
-		w.Template = &corev1.PodTemplateSpec{Spec: podspec.Slim(&whole.Spec)}
+		w.Template = &corev1.PodTemplateSpec{Spec: podspec.Slim(&whole.Spec).Core()}
 		keepPlaceholders(&w.Template.Spec, &whole.Spec)
 		w.Template.Labels = pairs(whole.Labels, annotations.Announces)
 		w.Template.Annotations = pairs(whole.Annotations, func(key string) bool { return isOwn(key) || annotations.Announces(key) })
@@ -147,20 +146,12 @@ func (w wants) slim(obj any) (any, error) {
 	if !isOpen && (owner == nil || !w.kinds[kindOf(owner)]) {
 		return &keptPod{record: record{namespace: one(in.Namespace), name: in.Name, version: in.ResourceVersion}}, nil
 	}
-	spec := podspec.Slim(&in.Spec)
-	out := &keptPod{record: recordOf(in), facts: &facts{
-		template: &template{containers: spec.Containers, initContainers: spec.InitContainers, overhead: spec.Overhead, resources: spec.Resources},
-		node:     unique.Make(in.Spec.NodeName), phase: unique.Make(in.Status.Phase),
-		created: secondOf(&in.CreationTimestamp), deleted: secondOf(in.DeletionTimestamp), started: secondOf(in.Status.StartTime),
-		conditions: podConditions(in.Status.Conditions),
-	}}
-	if out.owner != nil {
-		out.facts.template.owners = []metav1.OwnerReference{*out.owner}
-		out.owner = &out.facts.template.owners[0]
-	}
+	out := &keptPod{record: recordOf(in), facts: &facts{Pod: podspec.ReadPod(in)}}
+	f := out.facts
+	f.Namespace, f.Node, f.Phase = out.namespace, one(f.Node), one(f.Phase)
+	f.Ready.Status, f.Scheduled.Status, f.Unscheduled = one(f.Ready.Status), one(f.Scheduled.Status), words(f.Unscheduled)
 	if isOpen || w.hasCustoms() {
-		out.facts.labels = sharedPairs(in.Labels)
-		out.facts.template.labels = out.facts.labels
+		f.labels = sharedPairs(in.Labels)
 	}
 	return out, nil
 }
@@ -177,23 +168,6 @@ func keepPlaceholders(out, in *corev1.PodSpec) {
 			podspec.At(out, at).Image = annotations.PlaceholderImage
 		}
 	}
-}
-
-// podConditions keeps whether a pod is ready, when a node was chosen for it, and why no node takes it.
-func podConditions(in []corev1.PodCondition) []condition {
-	var out []condition
-	for i := range in {
-		c := &in[i]
-		kept := condition{kind: unique.Make(c.Type), status: unique.Make(c.Status), since: secondOf(&c.LastTransitionTime)}
-		switch {
-		case c.Type == corev1.PodReady, c.Type == corev1.PodScheduled && c.Status == corev1.ConditionTrue:
-			out = append(out, kept)
-		case c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse:
-			kept.message = words(c.Message)
-			out = append(out, kept)
-		}
-	}
-	return out
 }
 
 // maxWords is how much of the messages of other controllers is kept, in bytes: as much as an Event repeats.

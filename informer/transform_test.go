@@ -189,7 +189,7 @@ func TestTransformsKeepWhatADecisionReadsAndNothingElse(t *testing.T) {
 func shown(kept any) any {
 	switch kept := kept.(type) {
 	case *keptPod:
-		return kept.pod()
+		return whole(kept)
 	}
 	return kept
 }
@@ -316,4 +316,23 @@ func BenchmarkMemory(b *testing.B) {
 			b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/pods, "bytes/pod")
 		})
 	}
+}
+
+// whole is a pod with all that is kept of it.
+func whole(p *keptPod) *corev1.Pod {
+	out := &corev1.Pod{}
+	if f := p.facts; f != nil {
+		out = f.Core()
+		out.Spec.NodeName = f.Node
+		for i := range out.Status.Conditions {
+			if c := &out.Status.Conditions[i]; c.Type == corev1.PodScheduled {
+				c.Message = f.Unscheduled
+			}
+		}
+	}
+	out.Namespace, out.Name, out.UID, out.ResourceVersion = p.namespace, p.name, p.uid, p.version
+	if p.owner != nil {
+		out.OwnerReferences = []metav1.OwnerReference{*p.owner}
+	}
+	return out
 }

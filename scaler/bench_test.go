@@ -16,6 +16,7 @@ import (
 	"k8s.io/client-go/tools/record"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 	"github.com/mini-hpa/mini-hpa/scaler/metrics"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 	"github.com/mini-hpa/mini-hpa/scaler/sample"
@@ -25,11 +26,11 @@ import (
 type resting struct {
 	*metrics.Feed
 	workload *annotations.Workload
-	pods     []*corev1.Pod
+	pods     []*podspec.Pod
 }
 
 func (s *resting) Workload(annotations.Key) *annotations.Workload               { return s.workload }
-func (s *resting) Pods(*annotations.Workload) []*corev1.Pod                     { return s.pods }
+func (s *resting) Pods(*annotations.Workload) []*podspec.Pod                    { return s.pods }
 func (s *resting) Surroundings(annotations.Key) (none annotations.Surroundings) { return none }
 
 // List is metrics.Lister's: every pod uses what its target is.
@@ -46,13 +47,11 @@ func (s *resting) List(context.Context) (metrics.Listing, error) {
 func newResting(b *testing.B, pods int, pairs map[string]string) *Scaler {
 	b.Helper()
 	s := &resting{}
-	start := metav1.NewTime(noon.Add(-time.Hour))
+	start := noon.Add(-time.Hour)
 	for i := range pods {
-		s.pods = append(s.pods, &corev1.Pod{
-			ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: fmt.Sprintf("web-7c5ddbdf54-%05d", i), CreationTimestamp: start},
-			Spec:       corev1.PodSpec{Containers: []corev1.Container{app()}},
-			Status: corev1.PodStatus{Phase: corev1.PodRunning, StartTime: &start, Conditions: []corev1.PodCondition{
-				{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: start}}},
+		s.pods = append(s.pods, &podspec.Pod{
+			Namespace: "default", Name: fmt.Sprintf("web-7c5ddbdf54-%05d", i), Created: start, Started: start, Phase: corev1.PodRunning,
+			Ready: podspec.Condition{Status: corev1.ConditionTrue, Since: start}, Spec: &podspec.Spec{Containers: []corev1.Container{app()}},
 		})
 	}
 	n := int32(pods) //nolint:gosec // the sizes of the benchmark

@@ -14,11 +14,11 @@ import (
 	"go.uber.org/zap"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/record"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 	"github.com/mini-hpa/mini-hpa/scaler/metrics"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 	"github.com/mini-hpa/mini-hpa/scaler/sample"
@@ -71,22 +71,17 @@ func (f *fleet) add(created time.Time) {
 }
 
 // Pods is Workloads'.
-func (f *fleet) Pods(*annotations.Workload) []*corev1.Pod {
-	var all []*corev1.Pod
+func (f *fleet) Pods(*annotations.Workload) []*podspec.Pod {
+	var all []*podspec.Pod
 	for _, m := range f.pods {
 		ahead := f.skewed(m.number)
-		started, ready := metav1.NewTime(m.created.Add(ahead)), metav1.NewTime(m.ready.Add(ahead))
-		pod := &corev1.Pod{
-			ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: m.name(), CreationTimestamp: metav1.NewTime(m.created)},
-			Spec:       corev1.PodSpec{Containers: []corev1.Container{app()}, NodeName: fmt.Sprintf("node-%s", ahead)},
-			Status: corev1.PodStatus{Phase: corev1.PodRunning, StartTime: &started, Conditions: []corev1.PodCondition{
-				{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: ready}}},
+		pod := &podspec.Pod{
+			Namespace: "default", Name: m.name(), Node: fmt.Sprintf("node-%s", ahead), Created: m.created, Started: m.created.Add(ahead), Deleted: m.leaves,
+			Phase: corev1.PodRunning, Ready: podspec.Condition{Status: corev1.ConditionTrue, Since: m.ready.Add(ahead)},
+			Spec: &podspec.Spec{Containers: []corev1.Container{app()}},
 		}
 		if time.Now().Before(m.ready) {
-			pod.Status.Conditions[0].Status, pod.Status.Conditions[0].LastTransitionTime = corev1.ConditionFalse, started
-		}
-		if !m.leaves.IsZero() {
-			pod.DeletionTimestamp = &metav1.Time{Time: m.leaves}
+			pod.Ready = podspec.Condition{Status: corev1.ConditionFalse, Since: pod.Started}
 		}
 		all = append(all, pod)
 	}

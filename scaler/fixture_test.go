@@ -22,6 +22,7 @@ import (
 	"k8s.io/client-go/tools/record"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 	"github.com/mini-hpa/mini-hpa/scaler/clock"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 	"github.com/mini-hpa/mini-hpa/scaler/sample"
@@ -134,26 +135,24 @@ func app() corev1.Container {
 		Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1"), corev1.ResourceMemory: resource.MustParse("1Gi")}}}
 }
 
-func (c *cluster) Pods(w *annotations.Workload) []*corev1.Pod {
-	start := metav1.NewTime(c.now.Add(-c.podAge))
+func (c *cluster) Pods(w *annotations.Workload) []*podspec.Pod {
+	start := c.now.Add(-c.podAge)
 	created := start
 	if !c.created.IsZero() {
-		created = metav1.NewTime(c.created)
+		created = c.created
 	}
-	made := make([]*corev1.Pod, cmp.Or(c.running, w.Replicas))
+	made := make([]*podspec.Pod, cmp.Or(c.running, w.Replicas))
 	for i := range made {
-		made[i] = &corev1.Pod{
-			ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "web-" + string(rune('a'+i)), CreationTimestamp: created},
-			Spec:       corev1.PodSpec{Containers: []corev1.Container{app()}, NodeName: c.node},
-			Status: corev1.PodStatus{Phase: corev1.PodRunning, StartTime: &start, Conditions: []corev1.PodCondition{
-				{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: start}}},
+		made[i] = &podspec.Pod{
+			Namespace: "default", Name: "web-" + string(rune('a'+i)), Node: c.node, Created: created, Started: start, Phase: corev1.PodRunning,
+			Ready: podspec.Condition{Status: corev1.ConditionTrue, Since: start}, Spec: &podspec.Spec{Containers: []corev1.Container{app()}},
 		}
 		if c.unrequested {
 			made[i].Spec.Containers[0].Resources = corev1.ResourceRequirements{}
 		}
 		if c.unscheduled != "" && i > 0 {
-			made[i].Status = corev1.PodStatus{Phase: corev1.PodPending, Conditions: []corev1.PodCondition{{Type: corev1.PodScheduled,
-				Status: corev1.ConditionFalse, Message: c.unscheduled, LastTransitionTime: metav1.NewTime(noon)}}}
+			made[i].Phase, made[i].Started, made[i].Ready = corev1.PodPending, time.Time{}, podspec.Condition{}
+			made[i].Scheduled, made[i].Unscheduled = podspec.Condition{Status: corev1.ConditionFalse, Since: noon}, c.unscheduled
 		}
 		if c.injected {
 			made[i].Spec.Containers = append(made[i].Spec.Containers, corev1.Container{Name: "proxy"})

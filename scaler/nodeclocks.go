@@ -56,14 +56,14 @@ func (c *nodeClocks) changes(seen recommend.Snapshot, samples Samples, now time.
 		}
 		ahead := seen.SampleAhead(next, pod)
 		next++
-		if pod.Spec.NodeName == "" || ahead.Abs() <= clockOff && !wrong {
+		if pod.Node == "" || ahead.Abs() <= clockOff && !wrong {
 			continue
 		}
 		if _, stamp := samples.Sample(pod.Namespace, pod.Name); !certainly(stamp, now) {
 			continue
 		}
-		if was, changed := c.note(pod.Spec.NodeName, ahead, now); changed {
-			changes = append(changes, clockChange{pod.Spec.NodeName, ahead, was != 0})
+		if was, changed := c.note(pod.Node, ahead, now); changed {
+			changes = append(changes, clockChange{pod.Node, ahead, was != 0})
 		}
 	}
 	return changes

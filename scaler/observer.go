@@ -9,13 +9,13 @@ import (
 	"time"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/sets"
 	custommetricsv1beta2 "k8s.io/metrics/pkg/apis/custom_metrics/v1beta2"
 	externalmetricsv1beta1 "k8s.io/metrics/pkg/apis/external_metrics/v1beta1"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 	"github.com/mini-hpa/mini-hpa/scaler/clock"
 	"github.com/mini-hpa/mini-hpa/scaler/metrics"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
@@ -27,7 +27,7 @@ type Workloads interface {
 	// Workload returns the workload, or nil if it does not exist. It is shared: read-only.
 	Workload(key annotations.Key) *annotations.Workload
 	// Pods returns the pods that the workload owns. They are shared: read-only.
-	Pods(w *annotations.Workload) []*corev1.Pod
+	Pods(w *annotations.Workload) []*podspec.Pod
 }
 
 // Chain says which annotated objects are not scaled, because an object above them is.
@@ -151,7 +151,7 @@ func share(key annotations.Key) float64 {
 }
 
 // samplesOf are the newest samples of the pods that have one, and when they were taken; not complete if one is still to be fetched.
-func (o *Observer) samplesOf(pods []*corev1.Pod) (_ []*sample.Pod, _ []time.Time, complete bool) {
+func (o *Observer) samplesOf(pods []*podspec.Pod) (_ []*sample.Pod, _ []time.Time, complete bool) {
 	samples, taken := make([]*sample.Pod, 0, len(pods)), make([]time.Time, 0, len(pods))
 	complete = true
 	for _, pod := range pods {
@@ -211,7 +211,7 @@ func reasonFor(err error) string {
 }
 
 // ofPods keeps the values of the workload's own pods. The API is asked by label, and labels say nothing of ownership.
-func ofPods(all metrics.Answer, pods []*corev1.Pod) metrics.Answer {
+func ofPods(all metrics.Answer, pods []*podspec.Pod) metrics.Answer {
 	own := sets.New[string]()
 	for _, pod := range pods {
 		own.Insert(pod.Name)

@@ -12,6 +12,7 @@ import (
 	"k8s.io/client-go/metadata"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 )
 
 // Injections finds out which containers other webhooks inject into the pods of a workload.
@@ -70,9 +71,9 @@ func (i *injections) containers(ctx context.Context, namespace string, workload 
 	if err != nil {
 		return nil, fmt.Errorf("listing pods of the workload: %w", err)
 	}
-	pods := make([]*corev1.Pod, len(list.Items))
+	pods := make([]*podspec.Pod, len(list.Items))
 	for i := range list.Items {
-		pods[i] = &list.Items[i]
+		pods[i] = new(podspec.ReadPod(&list.Items[i]))
 	}
 	return annotations.RunningIn(pods), nil
 }

@@ -41,9 +41,9 @@ func sidecar(name, requests string) corev1.Container {
 func list(containers ...corev1.Container) []corev1.Container { return containers }
 
 // told is what a request is made of, for people.
-func told(spec *corev1.PodSpec, name corev1.ResourceName, of string) string {
+func told(spec *Spec, name corev1.ResourceName, of string) string {
 	var parts []string
-	for part := range Request(spec, name, of) {
+	for part := range spec.Request(name, of) {
 		whose := "pod"
 		if part.Container != nil {
 			whose = part.Container.Name
@@ -56,33 +56,33 @@ func told(spec *corev1.PodSpec, name corev1.ResourceName, of string) string {
 func TestRequest(t *testing.T) {
 	big := container("migrate", "cpu=2")
 	tests := map[string]struct {
-		spec     corev1.PodSpec
+		spec     Spec
 		resource corev1.ResourceName
 		of       string
 		want     string
 	}{
-		"all containers":                 {corev1.PodSpec{Containers: list(container("app", "cpu=100m"), container("log", "cpu=50m"))}, "cpu", "", "app 100m own, log 50m own"},
-		"one container":                  {corev1.PodSpec{Containers: list(container("app", "cpu=100m"), container("log", "cpu=50m"))}, "cpu", "log", "log 50m own"},
-		"no such container":              {corev1.PodSpec{Containers: list(container("app", "cpu=100m"))}, "cpu", "log", ""},
-		"sidecars":                       {corev1.PodSpec{Containers: list(container("app", "cpu=100m")), InitContainers: list(big, sidecar("log", "cpu=50m"))}, "cpu", "", "app 100m own, log 50m own"},
-		"one sidecar":                    {corev1.PodSpec{Containers: list(container("app", "cpu=100m")), InitContainers: list(sidecar("log", "cpu=50m"))}, "cpu", "log", "log 50m own"},
-		"an init container is none":      {corev1.PodSpec{Containers: list(container("app", "cpu=100m")), InitContainers: list(big)}, "cpu", "migrate", ""},
-		"a container without a request":  {corev1.PodSpec{Containers: list(container("app", "cpu=100m"), container("log", "memory=1Gi"))}, "cpu", "", "app 100m own, log 0 none"},
-		"a limit is no request yet":      {corev1.PodSpec{Containers: list(corev1.Container{Name: "app", Resources: requirements("", "cpu=1")})}, "cpu", "", "app 0 none"},
-		"no overhead of containers":      {corev1.PodSpec{Containers: list(container("app", "cpu=100m")), Overhead: amounts("cpu=1")}, "cpu", "", "app 100m own"},
-		"the pod as a whole":             {corev1.PodSpec{Resources: new(requirements("cpu=1", "")), Containers: list(container("app", "cpu=100m"))}, "cpu", "", "pod 1 own"},
-		"a container all the same":       {corev1.PodSpec{Resources: new(requirements("cpu=1", "")), Containers: list(container("app", "cpu=100m"))}, "cpu", "app", "app 100m own"},
-		"with overhead":                  {corev1.PodSpec{Resources: new(requirements("cpu=1", "")), Overhead: amounts("cpu=250m"), Containers: list(container("app", "cpu=100m"))}, "cpu", "", "pod 1250m own"},
-		"overhead alone":                 {corev1.PodSpec{Resources: new(requirements("memory=1Gi", "")), Overhead: amounts("cpu=250m"), Containers: list(container("app", ""))}, "cpu", "", "pod 250m own"},
-		"summed":                         {corev1.PodSpec{Resources: new(requirements("memory=1Gi", "")), Containers: list(container("app", "cpu=100m"), container("log", "cpu=50m"))}, "cpu", "", "pod 150m summed"},
-		"summed with overhead":           {corev1.PodSpec{Resources: new(requirements("memory=1Gi", "")), Overhead: amounts("cpu=10m"), Containers: list(container("app", "cpu=100m"))}, "cpu", "", "pod 110m summed"},
-		"summed, as an init one needs":   {corev1.PodSpec{Resources: new(requirements("memory=1Gi", "")), Containers: list(container("app", "cpu=500m")), InitContainers: list(big)}, "cpu", "", "pod 2 summed"},
-		"sidecars before an init one":    {corev1.PodSpec{Resources: new(requirements("memory=1Gi", "")), Containers: list(container("app", "cpu=500m")), InitContainers: list(sidecar("log", "cpu=100m"), big)}, "cpu", "", "pod 2100m summed"},
-		"and those after it":             {corev1.PodSpec{Resources: new(requirements("memory=1Gi", "")), Containers: list(container("app", "cpu=500m")), InitContainers: list(big, sidecar("log", "cpu=100m"))}, "cpu", "", "pod 2 summed"},
-		"nothing of the pod as a whole":  {corev1.PodSpec{Resources: new(requirements("memory=1Gi", "")), Containers: list(container("app", ""))}, "cpu", "", "pod 0 none"},
-		"huge pages are a request, too":  {corev1.PodSpec{Resources: new(requirements("hugepages-2Mi=2Mi", "")), Containers: list(container("app", "cpu=100m"))}, "cpu", "", "pod 100m summed"},
-		"disk is none of a pod":          {corev1.PodSpec{Resources: new(requirements("ephemeral-storage=1Gi", "")), Containers: list(container("app", "cpu=100m"))}, "cpu", "", "app 100m own"},
-		"limits of the pod are none yet": {corev1.PodSpec{Resources: new(requirements("", "cpu=1")), Containers: list(container("app", "cpu=100m"))}, "cpu", "", "app 100m own"},
+		"all containers":                 {Spec{Containers: list(container("app", "cpu=100m"), container("log", "cpu=50m"))}, "cpu", "", "app 100m own, log 50m own"},
+		"one container":                  {Spec{Containers: list(container("app", "cpu=100m"), container("log", "cpu=50m"))}, "cpu", "log", "log 50m own"},
+		"no such container":              {Spec{Containers: list(container("app", "cpu=100m"))}, "cpu", "log", ""},
+		"sidecars":                       {Spec{Containers: list(container("app", "cpu=100m")), InitContainers: list(big, sidecar("log", "cpu=50m"))}, "cpu", "", "app 100m own, log 50m own"},
+		"one sidecar":                    {Spec{Containers: list(container("app", "cpu=100m")), InitContainers: list(sidecar("log", "cpu=50m"))}, "cpu", "log", "log 50m own"},
+		"an init container is none":      {Spec{Containers: list(container("app", "cpu=100m")), InitContainers: list(big)}, "cpu", "migrate", ""},
+		"a container without a request":  {Spec{Containers: list(container("app", "cpu=100m"), container("log", "memory=1Gi"))}, "cpu", "", "app 100m own, log 0 none"},
+		"a limit is no request yet":      {Spec{Containers: list(corev1.Container{Name: "app", Resources: requirements("", "cpu=1")})}, "cpu", "", "app 0 none"},
+		"no overhead of containers":      {Spec{Containers: list(container("app", "cpu=100m")), Overhead: amounts("cpu=1")}, "cpu", "", "app 100m own"},
+		"the pod as a whole":             {Spec{Resources: new(requirements("cpu=1", "")), Containers: list(container("app", "cpu=100m"))}, "cpu", "", "pod 1 own"},
+		"a container all the same":       {Spec{Resources: new(requirements("cpu=1", "")), Containers: list(container("app", "cpu=100m"))}, "cpu", "app", "app 100m own"},
+		"with overhead":                  {Spec{Resources: new(requirements("cpu=1", "")), Overhead: amounts("cpu=250m"), Containers: list(container("app", "cpu=100m"))}, "cpu", "", "pod 1250m own"},
+		"overhead alone":                 {Spec{Resources: new(requirements("memory=1Gi", "")), Overhead: amounts("cpu=250m"), Containers: list(container("app", ""))}, "cpu", "", "pod 250m own"},
+		"summed":                         {Spec{Resources: new(requirements("memory=1Gi", "")), Containers: list(container("app", "cpu=100m"), container("log", "cpu=50m"))}, "cpu", "", "pod 150m summed"},
+		"summed with overhead":           {Spec{Resources: new(requirements("memory=1Gi", "")), Overhead: amounts("cpu=10m"), Containers: list(container("app", "cpu=100m"))}, "cpu", "", "pod 110m summed"},
+		"summed, as an init one needs":   {Spec{Resources: new(requirements("memory=1Gi", "")), Containers: list(container("app", "cpu=500m")), InitContainers: list(big)}, "cpu", "", "pod 2 summed"},
+		"sidecars before an init one":    {Spec{Resources: new(requirements("memory=1Gi", "")), Containers: list(container("app", "cpu=500m")), InitContainers: list(sidecar("log", "cpu=100m"), big)}, "cpu", "", "pod 2100m summed"},
+		"and those after it":             {Spec{Resources: new(requirements("memory=1Gi", "")), Containers: list(container("app", "cpu=500m")), InitContainers: list(big, sidecar("log", "cpu=100m"))}, "cpu", "", "pod 2 summed"},
+		"nothing of the pod as a whole":  {Spec{Resources: new(requirements("memory=1Gi", "")), Containers: list(container("app", ""))}, "cpu", "", "pod 0 none"},
+		"huge pages are a request, too":  {Spec{Resources: new(requirements("hugepages-2Mi=2Mi", "")), Containers: list(container("app", "cpu=100m"))}, "cpu", "", "pod 100m summed"},
+		"disk is none of a pod":          {Spec{Resources: new(requirements("ephemeral-storage=1Gi", "")), Containers: list(container("app", "cpu=100m"))}, "cpu", "", "app 100m own"},
+		"limits of the pod are none yet": {Spec{Resources: new(requirements("", "cpu=1")), Containers: list(container("app", "cpu=100m"))}, "cpu", "", "app 100m own"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -99,7 +99,7 @@ func TestStored(t *testing.T) {
 		InitContainers: list(corev1.Container{Name: "migrate", Resources: requirements("", "cpu=2")}),
 		Containers:     list(corev1.Container{Name: "app", Resources: requirements("cpu=100m", "cpu=1 ephemeral-storage=1Gi")}, container("log", "")),
 	}
-	want := corev1.PodSpec{
+	want := &Spec{
 		Resources:      new(requirements("cpu=2 memory=1Gi", "cpu=4 memory=1Gi")),
 		InitContainers: list(corev1.Container{Name: "migrate", Resources: requirements("cpu=2", "cpu=2")}),
 		Containers:     list(corev1.Container{Name: "app", Resources: requirements("cpu=100m ephemeral-storage=1Gi", "cpu=1 ephemeral-storage=1Gi")}, container("log", "")),
@@ -175,7 +175,7 @@ func TestIterationEnds(t *testing.T) {
 				break
 			}
 		}
-		for range Request(spec, "cpu", "") {
+		for range view(spec).Request("cpu", "") {
 			if n++; n > 3*stop+2 {
 				break
 			}
@@ -193,7 +193,7 @@ func TestSlim(t *testing.T) {
 	once.Image = "secret"
 	given := corev1.PodSpec{NodeName: "secret", Containers: full, InitContainers: list(once), Overhead: amounts("cpu=1e999999999"),
 		Resources: &corev1.ResourceRequirements{Requests: amounts("cpu=1"), Limits: amounts("cpu=2"), Claims: []corev1.ResourceClaim{{Name: "secret"}}}}
-	want := corev1.PodSpec{
+	want := &Spec{
 		Containers:     list(corev1.Container{Name: "app", Resources: requirements("cpu=100m memory=1e30", "cpu=1")}),
 		InitContainers: list(sidecar("log", "cpu=50m")), Overhead: amounts("cpu=1e30"),
 		Resources: new(requirements("cpu=1", "cpu=2")),
@@ -202,10 +202,10 @@ func TestSlim(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("slim (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(want, Slim(&got)); diff != "" {
+	if diff := cmp.Diff(want, Slim(new(got.Core()))); diff != "" {
 		t.Errorf("slimmed twice (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(corev1.PodSpec{}, Slim(&corev1.PodSpec{})); diff != "" {
+	if diff := cmp.Diff(&Spec{}, Slim(&corev1.PodSpec{})); diff != "" {
 		t.Errorf("nothing (-want +got):\n%s", diff)
 	}
 }
@@ -225,11 +225,11 @@ func TestEqual(t *testing.T) {
 	} {
 		changed := *base.DeepCopy()
 		test.change(&changed)
-		if Equal(base, changed) != test.want || Equal(changed, base) != test.want {
+		if equal(base, changed) != test.want || equal(changed, base) != test.want {
 			t.Errorf("%s: want %t", name, test.want)
 		}
 	}
-	if a, b := sidecar("log", ""), sidecar("log", ""); !Equal(a, b) {
+	if a, b := sidecar("log", ""), sidecar("log", ""); !equal(a, b) {
 		t.Error("two equal sidecars are not")
 	}
 }
@@ -237,12 +237,12 @@ func TestEqual(t *testing.T) {
 // BenchmarkRequest is what every look does for every pod.
 func BenchmarkRequest(b *testing.B) {
 	two := list(container("app", "cpu=100m memory=64Mi"), container("log", "cpu=50m memory=64Mi"))
-	for name, spec := range map[string]corev1.PodSpec{"containers": {Containers: two},
+	for name, spec := range map[string]Spec{"containers": {Containers: two},
 		"whole": {Containers: two, Resources: new(requirements("cpu=1", ""))}, "summed": {Containers: two, Resources: new(requirements("memory=1Gi", ""))}} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				for part := range Request(&spec, "cpu", "") {
+				for part := range spec.Request("cpu", "") {
 					_ = part.MilliValue()
 				}
 			}

@@ -34,12 +34,12 @@ func Given(r *corev1.ResourceRequirements, name corev1.ResourceName) (resource.Q
 	return resource.Quantity{}, None
 }
 
-// Stored returns a copy of a pod spec with the requests that the API server fills in when a pod is created (SetDefaults_Pod). The request
+// Stored is a pod spec with the requests that the API server fills in when a pod is created (SetDefaults_Pod). The request
 // of a container without one is its limit. The request of a pod with resources as a whole is the sum of its containers' requests, or
 // else its limit; that is done for CPU and memory only.
-func Stored(given *corev1.PodSpec) corev1.PodSpec {
-	spec := *given.DeepCopy()
-	for _, c := range All(&spec) {
+func Stored(given *corev1.PodSpec) *Spec {
+	spec := Slim(given.DeepCopy())
+	for _, c := range spec.all {
 		fill(&c.Resources, c.Resources.Limits)
 	}
 	if spec.Resources == nil {
@@ -47,7 +47,7 @@ func Stored(given *corev1.PodSpec) corev1.PodSpec {
 	}
 	sums := corev1.ResourceList{}
 	for _, name := range []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory} {
-		if q, origin := together(&spec, name); origin != None {
+		if q, origin := spec.together(name); origin != None {
 			sums[name] = q
 		}
 	}
@@ -85,13 +85,13 @@ type Part struct {
 //	of a container                            its request; no Part if the pod has no such container that runs as long as the pod
 //	of a pod that has requests as a whole     its request, or else what the scheduler adds up for its containers; and the overhead
 //	of any other pod                          the requests of all containers that run as long as the pod
-func Request(spec *corev1.PodSpec, name corev1.ResourceName, container string) iter.Seq[Part] {
+func (s *Spec) Request(name corev1.ResourceName, container string) iter.Seq[Part] {
 	return func(yield func(Part) bool) {
-		if container == "" && isWhole(spec) {
-			yield(whole(spec, name))
+		if container == "" && s.isWhole() {
+			yield(s.whole(name))
 			return
 		}
-		for _, c := range LongRunning(spec) {
+		for _, c := range s.LongRunning {
 			if container != "" && container != c.Name {
 				continue
 			}
@@ -107,11 +107,11 @@ func Request(spec *corev1.PodSpec, name corev1.ResourceName, container string) i
 }
 
 // isWhole says whether the pod as a whole has a request, be it for another resource (component-helpers: IsPodLevelRequestsSet).
-func isWhole(spec *corev1.PodSpec) bool {
-	if spec.Resources == nil {
+func (s *Spec) isWhole() bool {
+	if s.Resources == nil {
 		return false
 	}
-	for name := range spec.Resources.Requests {
+	for name := range s.Resources.Requests {
 		if ofPods(name) {
 			return true
 		}
@@ -125,13 +125,13 @@ func ofPods(name corev1.ResourceName) bool {
 }
 
 // whole is the request of a pod that has requests as a whole (component-helpers: PodRequests).
-func whole(spec *corev1.PodSpec, name corev1.ResourceName) Part {
+func (s *Spec) whole(name corev1.ResourceName) Part {
 	part := Part{Origin: Own}
-	q, ok := spec.Resources.Requests[name]
+	q, ok := s.Resources.Requests[name]
 	if !ok || !ofPods(name) {
-		q, part.Origin = together(spec, name)
+		q, part.Origin = s.together(name)
 	}
-	if overhead, ok := spec.Overhead[name]; ok {
+	if overhead, ok := s.Overhead[name]; ok {
 		q = q.DeepCopy()
 		q.Add(overhead)
 		part.Origin = max(part.Origin, Own)
@@ -142,10 +142,10 @@ func whole(spec *corev1.PodSpec, name corev1.ResourceName) Part {
 
 // together is what the scheduler counts for the containers: the sum of those that run together, or more while an init container needs
 // more than that beside the sidecars before it (component-helpers: AggregateContainerRequests; KEP-753).
-func together(spec *corev1.PodSpec, name corev1.ResourceName) (resource.Quantity, Origin) {
+func (s *Spec) together(name corev1.ResourceName) (resource.Quantity, Origin) {
 	var total, sidecars, most resource.Quantity
 	origin := None
-	for at, c := range All(spec) {
+	for at, c := range s.all {
 		q, ok := c.Resources.Requests[name]
 		if !ok {
 			continue

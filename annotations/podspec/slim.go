@@ -2,6 +2,7 @@ package podspec
 
 import (
 	"maps"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -9,18 +10,34 @@ import (
 	"github.com/mini-hpa/mini-hpa/annotations/amount"
 )
 
-// Slim keeps what Request, All and LongRunning read: of the containers their names, resources and what makes a sidecar, and the
-// resources and the overhead of the pod as a whole. It is also what may be written into a trace: nothing here can hold a secret.
-// Quantities are bounded, see package amount. The result shares memory with what it is made from; nothing is written to.
-func Slim(in *corev1.PodSpec) corev1.PodSpec {
-	out := corev1.PodSpec{
+// Spec is what is kept of a pod spec: of the containers their names, resources and what makes a sidecar, and the resources and the overhead
+// of the pod as a whole. It is also what may be written into a trace: nothing here can hold a secret. Quantities are bounded, see package
+// amount. A corev1.PodSpec has many more fields, which take six times the memory.
+type Spec struct {
+	Containers, InitContainers []corev1.Container
+	Overhead                   corev1.ResourceList
+	Resources                  *corev1.ResourceRequirements
+}
+
+// Core is the spec as the API's type, with which it shares memory.
+func (s *Spec) Core() corev1.PodSpec {
+	return corev1.PodSpec{Containers: s.Containers, InitContainers: s.InitContainers, Overhead: s.Overhead, Resources: s.Resources}
+}
+
+// view is a pod spec as a Spec, which has the same containers.
+func view(in *corev1.PodSpec) *Spec {
+	return &Spec{Containers: in.Containers, InitContainers: in.InitContainers, Overhead: in.Overhead, Resources: in.Resources}
+}
+
+// Slim keeps what a Spec has. The result shares memory with what it is made from; nothing is written to.
+func Slim(in *corev1.PodSpec) *Spec {
+	out := &Spec{
 		Containers:     slimContainers(in.Containers),
 		InitContainers: slimContainers(in.InitContainers),
 		Overhead:       amount.BoundedList(in.Overhead),
 	}
 	if in.Resources != nil {
-		slim := slimResources(in.Resources)
-		out.Resources = &slim
+		out.Resources = new(slimResources(in.Resources))
 	}
 	return out
 }
@@ -40,22 +57,28 @@ func slimResources(in *corev1.ResourceRequirements) corev1.ResourceRequirements 
 	return corev1.ResourceRequirements{Requests: amount.BoundedList(in.Requests), Limits: amount.BoundedList(in.Limits)}
 }
 
-// Equal says whether two containers are the same in what Slim keeps of them.
-func Equal(a, b corev1.Container) bool {
-	return a.Name == b.Name && equalPolicies(a.RestartPolicy, b.RestartPolicy) &&
-		EqualResources(&a.Resources, &b.Resources)
+// IsEqual says whether two specs are the same.
+func (s *Spec) IsEqual(other *Spec) bool {
+	return s == other || slices.EqualFunc(s.Containers, other.Containers, equal) && slices.EqualFunc(s.InitContainers, other.InitContainers, equal) &&
+		equalLists(s.Overhead, other.Overhead) && equalResources(s.Resources, other.Resources)
 }
 
-// EqualResources says whether requests and limits are the same, which may be nil.
-func EqualResources(a, b *corev1.ResourceRequirements) bool {
+// equal says whether two containers are the same in what Slim keeps of them.
+func equal(a, b corev1.Container) bool {
+	return a.Name == b.Name && equalPolicies(a.RestartPolicy, b.RestartPolicy) &&
+		equalResources(&a.Resources, &b.Resources)
+}
+
+// equalResources says whether requests and limits are the same, which may be nil.
+func equalResources(a, b *corev1.ResourceRequirements) bool {
 	if a == nil || b == nil {
 		return a == b
 	}
-	return EqualLists(a.Requests, b.Requests) && EqualLists(a.Limits, b.Limits)
+	return equalLists(a.Requests, b.Requests) && equalLists(a.Limits, b.Limits)
 }
 
-// EqualLists says whether two lists of bounded quantities are the same, in their formats, too.
-func EqualLists(a, b corev1.ResourceList) bool {
+// equalLists says whether two lists of bounded quantities are the same, in their formats, too.
+func equalLists(a, b corev1.ResourceList) bool {
 	return maps.EqualFunc(a, b, equalQuantities)
 }
 

@@ -5,7 +5,8 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 )
 
 // TestTheStartOfAPodDatesItsSamples: what is known of the offset otherwise is that a sample is at least a second old.
@@ -37,18 +38,17 @@ func TestTheStartOfAPodDatesItsSamples(t *testing.T) {
 		"the pod has not started":                      {590 * second, second, unknown, false, second, 591 * second},
 	} {
 		t.Run(name, func(t *testing.T) {
-			pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{CreationTimestamp: metav1.NewTime(noon.Add(-time.Hour))}}
-			placed := pod.CreationTimestamp.Time
+			pod := &podspec.Pod{Created: noon.Add(-time.Hour)}
+			placed := pod.Created
 			if test.scheduled {
 				placed = placed.Add(10 * time.Minute) // it waited
-				pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionTrue, LastTransitionTime: metav1.NewTime(placed)}}
+				pod.Scheduled = podspec.Condition{Status: corev1.ConditionTrue, Since: placed}
 			}
-			if start := metav1.NewTime(placed.Add(test.started)); test.started != unknown {
-				pod.Status.StartTime = &start
+			if test.started != unknown {
+				pod.Started = placed.Add(test.started)
 			}
 			u := usage{at: noon.Add(test.ahead), taken: noon.Add(-test.told), window: 15 * second}
-			l := lifeOf(pod)
-			u.date(&l)
+			u.date(pod)
 			if got := noon.Sub(u.taken); got != test.want {
 				t.Errorf("the sample is %s old, want %s", got, test.want)
 			}

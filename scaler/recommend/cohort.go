@@ -5,8 +5,9 @@ import (
 	"slices"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	custommetricsv1beta2 "k8s.io/metrics/pkg/apis/custom_metrics/v1beta2"
+
+	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 )
 
 // cohort is the workload's pods as one metric sees them: what their facts come to together.
@@ -218,8 +219,8 @@ func (v *view) failure(c *cohort, m *podMetric) *Failure {
 
 // young says that no pod is old enough for a missing sample to be a problem.
 func (v *view) young() bool {
-	return !slices.ContainsFunc(v.Pods, func(pod *corev1.Pod) bool {
-		return !over(pod) && v.Time.Sub(pod.CreationTimestamp.Time) >= sampleGrace
+	return !slices.ContainsFunc(v.Pods, func(pod *podspec.Pod) bool {
+		return !over(pod) && v.Time.Sub(pod.Created) >= sampleGrace
 	})
 }
 

@@ -8,9 +8,9 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 	"github.com/mini-hpa/mini-hpa/scaler/sample"
 )
 
@@ -41,21 +41,20 @@ func recommend(p annotations.Policy, s Snapshot, h History) (Decision, History) 
 
 // fixture builds one pod and its sample. The pod is running and ready, requests 1 CPU and 1Gi and has a fresh sample.
 type fixture struct {
-	pod    *corev1.Pod
+	pod    *podspec.Pod
 	sample *sample.Pod
 }
 
 type option func(*fixture, time.Time)
 
 func newFixture(now time.Time, index int, cpu string, options ...option) fixture {
-	start := metav1.NewTime(now.Add(-time.Hour))
+	start := now.Add(-time.Hour)
 	name := fmt.Sprintf("web-%03d", index)
 	f := fixture{
-		pod: &corev1.Pod{
-			ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "default", CreationTimestamp: start},
-			Spec:       corev1.PodSpec{Containers: []corev1.Container{container("app", "1", "1Gi")}},
-			Status: corev1.PodStatus{Phase: corev1.PodRunning, StartTime: &start, Conditions: []corev1.PodCondition{
-				{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: start}}},
+		pod: &podspec.Pod{
+			Name: name, Namespace: "default", Created: start, Started: start, Phase: corev1.PodRunning,
+			Ready: podspec.Condition{Status: corev1.ConditionTrue, Since: start},
+			Spec:  &podspec.Spec{Containers: []corev1.Container{container("app", "1", "1Gi")}},
 		},
 		sample: &sample.Pod{
 			Name: name, Namespace: "default", Time: now.Add(-2 * time.Second), Window: sampleWindow,
@@ -90,16 +89,16 @@ func container(name, cpu, memory string) corev1.Container {
 }
 
 func without(f *fixture, _ time.Time) { f.sample = nil }
-func pending(f *fixture, _ time.Time) { f.pod.Status.Phase = corev1.PodPending; f.sample = nil }
-func failed(f *fixture, _ time.Time)  { f.pod.Status.Phase = corev1.PodFailed }
+func pending(f *fixture, _ time.Time) { f.pod.Phase = corev1.PodPending; f.sample = nil }
+func failed(f *fixture, _ time.Time)  { f.pod.Phase = corev1.PodFailed }
 func succeeded(f *fixture, _ time.Time) {
-	f.pod.Status.Phase, f.pod.Status.Conditions[0].Status = corev1.PodSucceeded, corev1.ConditionFalse
+	f.pod.Phase, f.pod.Ready.Status = corev1.PodSucceeded, corev1.ConditionFalse
 	f.sample = nil
 }
 func negative(f *fixture, _ time.Time) {
 	f.uses(corev1.ResourceCPU, "-3")
 }
-func deleted(f *fixture, now time.Time) { f.pod.DeletionTimestamp = &metav1.Time{Time: now} }
+func deleted(f *fixture, now time.Time) { f.pod.Deleted = now }
 func noRequest(f *fixture, _ time.Time) { f.pod.Spec.Containers[0].Resources.Requests = nil }
 
 func sidecar(cpu string, usage string) option {
@@ -116,16 +115,14 @@ func sidecar(cpu string, usage string) option {
 // started sets how long ago the pod was created and started, and readySince when its Ready condition last changed.
 func started(ago time.Duration) option {
 	return func(f *fixture, now time.Time) {
-		start := metav1.NewTime(now.Add(-ago))
-		f.pod.CreationTimestamp, f.pod.Status.StartTime = start, &start
-		f.pod.Status.Conditions[0].LastTransitionTime = start
+		start := now.Add(-ago)
+		f.pod.Created, f.pod.Started, f.pod.Ready.Since = start, start, start
 	}
 }
 
 func ready(status corev1.ConditionStatus, ago time.Duration) option {
 	return func(f *fixture, now time.Time) {
-		f.pod.Status.Conditions[0].Status = status
-		f.pod.Status.Conditions[0].LastTransitionTime = metav1.NewTime(now.Add(-ago))
+		f.pod.Ready = podspec.Condition{Status: status, Since: now.Add(-ago)}
 	}
 }
 

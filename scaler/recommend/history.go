@@ -125,7 +125,7 @@ func Restored(s Snapshot) History {
 	for _, pod := range s.Pods {
 		if !over(pod) {
 			// The timestamp is cut to a second; the end of that second is the careful reading.
-			h.Changes = append(h.Changes, Change{Time: pod.CreationTimestamp.Add(time.Second), Delta: 1})
+			h.Changes = append(h.Changes, Change{Time: pod.Created.Add(time.Second), Delta: 1})
 		}
 	}
 	if awaited := s.Replicas - int32(len(h.Changes)); awaited > 0 {

@@ -9,6 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 )
 
 // TestOneEvaluation gives each workload no history: only the stages up to the proposal and the bounds matter.
@@ -161,8 +163,8 @@ func TestReadiness(t *testing.T) {
 		"old, never ready":                     {[]option{started(time.Hour), ready("False", time.Hour-29*time.Second)}, true},
 		"old, unready at the delay's end":      {[]option{started(time.Hour), ready("False", time.Hour-30*time.Second)}, false},
 		"old, unready after having been ready": {[]option{started(time.Hour), ready("False", time.Minute)}, false},
-		"no condition":                         {[]option{func(f *fixture, _ time.Time) { f.pod.Status.Conditions = nil }}, true},
-		"no start time":                        {[]option{func(f *fixture, _ time.Time) { f.pod.Status.StartTime = nil }}, true},
+		"no condition":                         {[]option{func(f *fixture, _ time.Time) { f.pod.Ready = podspec.Condition{} }}, true},
+		"no start time":                        {[]option{func(f *fixture, _ time.Time) { f.pod.Started = time.Time{} }}, true},
 		"at the initialization period's end":   {[]option{started(5 * time.Minute), ready("True", time.Second)}, false},
 	}
 	for name, c := range cases {

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 )
 
 // missing is nil if all replicas have come or are on their way.
@@ -16,16 +18,16 @@ func (s *Snapshot) missing(h History) *Missing {
 	}
 	var created time.Time // the last pod
 	var existing, waiting int32
-	var longest *corev1.PodCondition
+	var longest *podspec.Pod
 	for _, pod := range s.Pods {
 		if over(pod) {
 			continue
 		}
 		existing++
-		created = latest(created, pod.CreationTimestamp.Time)
-		if c := unscheduled(pod); c != nil {
-			if waiting++; longest == nil || c.LastTransitionTime.Before(&longest.LastTransitionTime) {
-				longest = c
+		created = latest(created, pod.Created)
+		if unscheduled(pod) {
+			if waiting++; longest == nil || pod.Scheduled.Since.Before(longest.Scheduled.Since) {
+				longest = pod
 			}
 		}
 	}
@@ -40,7 +42,7 @@ func (s *Snapshot) missing(h History) *Missing {
 		}
 		return &Missing{Refused: refused, Unscheduled: max(waiting, 0), Words: s.Refused, Since: since}
 	case waiting > 0:
-		return &Missing{Unscheduled: waiting, Words: longest.Message, Since: longest.LastTransitionTime.Time}
+		return &Missing{Unscheduled: waiting, Words: longest.Unscheduled, Since: longest.Scheduled.Since}
 	}
 	return nil
 }
@@ -66,17 +68,9 @@ func latest(a, b time.Time) time.Time {
 	return a
 }
 
-// unscheduled is why no node takes a pod; nil if one has.
-func unscheduled(pod *corev1.Pod) *corev1.PodCondition {
-	if pod.Status.Phase != corev1.PodPending {
-		return nil
-	}
-	for i := range pod.Status.Conditions {
-		if c := &pod.Status.Conditions[i]; c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse {
-			return c
-		}
-	}
-	return nil
+// unscheduled says that no node takes a pod.
+func unscheduled(pod *podspec.Pod) bool {
+	return pod.Phase == corev1.PodPending && pod.Scheduled.Is(corev1.ConditionFalse)
 }
 
 // refuse repairs "what is refused is asked for again and again": while the API server refuses the pods of replicas that are asked for

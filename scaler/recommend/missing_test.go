@@ -6,16 +6,16 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 )
 
 // unscheduledFor is a pod that no node takes.
 func unscheduledFor(ago time.Duration, message string) option {
 	return func(f *fixture, now time.Time) {
 		pending(f, now)
-		f.pod.CreationTimestamp = metav1.NewTime(now.Add(-ago))
-		f.pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse,
-			LastTransitionTime: metav1.NewTime(now.Add(-ago)), Message: message}}
+		f.pod.Created = now.Add(-ago)
+		f.pod.Scheduled, f.pod.Unscheduled = podspec.Condition{Status: corev1.ConditionFalse, Since: now.Add(-ago)}, message
 	}
 }
 

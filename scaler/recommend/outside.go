@@ -51,7 +51,7 @@ func (h History) undone(s *Snapshot) bool {
 func (s *Snapshot) crowded() bool {
 	leaving := int32(0)
 	for _, pod := range s.Pods {
-		if pod.DeletionTimestamp != nil {
+		if !pod.Deleted.IsZero() {
 			leaving++
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 )
 
 // group is how a pod takes part in a metric (HPA: groupPods).
@@ -87,22 +89,21 @@ type podFacts struct {
 }
 
 // read is what one metric sees of one pod.
-func (v *view) read(n *numbers, f *samples, pod *corev1.Pod) (facts podFacts, failure *Failure) {
+func (v *view) read(n *numbers, f *samples, pod *podspec.Pod) (facts podFacts, failure *Failure) {
 	m := f.metric
-	if ended := pod.Status.Phase == corev1.PodSucceeded; ignored(pod) || ended && v.repairs(RepairParticipants) {
+	if ended := pod.Phase == corev1.PodSucceeded; ignored(pod) || ended && v.repairs(RepairParticipants) {
 		f.find(n, pod.Name) // the next one's is after it
 		return v.bystander(m, pod)
 	}
-	l := lifeOf(pod)
 	what, failure := m.request(n, pod, v.repairs(RepairSidecar))
 	if failure != nil {
 		return facts, failure
 	}
-	u := f.of(n, &l, what.omitted != "")
+	u := f.of(n, pod, what.omitted != "")
 	facts.request, facts.omitted, facts.repairs = what.amount, what.omitted, RepairSidecar.when(what.omitted != "")|u.repairs
 	left, fresh := v.fresh(&u)
 	switch {
-	case pod.Status.Phase == corev1.PodPending:
+	case pod.Phase == corev1.PodPending:
 		facts.group = inUnready
 	case !u.found:
 		facts.group = inMissing
@@ -110,26 +111,26 @@ func (v *view) read(n *numbers, f *samples, pod *corev1.Pod) (facts podFacts, fa
 		facts.group, facts.taken = inMissing, u.taken
 		facts.repairs |= RepairStale
 	default:
-		unstarted, repairs := v.unstarted(&l, &u)
+		unstarted, repairs := v.unstarted(pod, &u)
 		facts.fresh, facts.repairs = left, facts.repairs|repairs
 		if unstarted {
-			facts.group, facts.changes = inUnready, v.initialized(&l, &u)
+			facts.group, facts.changes = inUnready, v.initialized(pod, &u)
 			break
 		}
 		facts.group, facts.usage, facts.settled, facts.taken = inReady, u.value, u.value, u.taken
-		facts.warmUp, facts.early = v.warmingUp(&l, &u), v.early(&u)
+		facts.warmUp, facts.early = v.warmingUp(pod, &u), v.early(&u)
 		if facts.early && v.repairs(RepairSettled) {
 			facts.settled = n.scaled(u.value, v.crowd(&u))
 		}
 	}
-	facts.mark = v.mark(&l, facts.group)
+	facts.mark = v.mark(pod, facts.group)
 	return facts, nil
 }
 
 // bystander is a pod that does not take part. It repairs "only the pods that take part need requests": the HPA fails the whole metric for
 // a pod without a request that is being deleted. Pods that have Succeeded take part in the HPA, without a sample, and hold
 // whichever way it would go (kubernetes/kubernetes#141298).
-func (v *view) bystander(m *podMetric, pod *corev1.Pod) (podFacts, *Failure) {
+func (v *view) bystander(m *podMetric, pod *podspec.Pod) (podFacts, *Failure) {
 	facts := podFacts{ignored: true, repairs: RepairParticipants.when(!ignored(pod))}
 	_, failure := m.request(&numbers{}, pod, false)
 	if failure != nil && v.repairs(RepairParticipants) {
@@ -139,14 +140,14 @@ func (v *view) bystander(m *podMetric, pod *corev1.Pod) (podFacts, *Failure) {
 }
 
 // mark is what the repairs know of a pod of that group.
-func (v *view) mark(l *life, g group) mark {
-	never := v.neverReady(l)
+func (v *view) mark(pod *podspec.Pod, g group) mark {
+	never := v.neverReady(pod)
 	switch {
 	case never && v.repairs(RepairNever):
 		return [groupCount]mark{inReady: neverServed, inUnready: neverReady, inMissing: neverSampled}[g]
-	case g == inReady && !never && l.ready.Status == corev1.ConditionFalse && v.repairs(RepairUnready):
+	case g == inReady && !never && pod.Ready.Is(corev1.ConditionFalse) && v.repairs(RepairUnready):
 		return turnedUnready
-	case !l.unknown() || !v.repairs(RepairUnknown):
+	case !unknown(pod) || !v.repairs(RepairUnknown):
 		return unmarked
 	case g == inReady:
 		return unknownReady
@@ -158,26 +159,26 @@ func (v *view) mark(l *life, g group) mark {
 //
 // It repairs "a node's clock is not ours": the sample, this moment and the pod's life are put on one clock, the node's. Where that is
 // minutes ahead or behind, the HPA looks at the wrong time of a pod's life.
-func (v *view) unstarted(l *life, u *usage) (bool, Repairs) {
+func (v *view) unstarted(pod *podspec.Pod, u *usage) (bool, Repairs) {
 	if !u.cpu {
 		return false, 0
 	}
-	plain := v.unready(l, u.at, u.window, v.initial)
+	plain := v.unready(pod, u.at, u.window, v.initial)
 	if u.ahead == 0 {
 		return plain, 0 // the clocks agree
 	}
-	if right := v.unready(l, u.taken.Add(u.kubelet), u.window, v.initial.Add(u.kubelet)); right != plain && v.repairs(RepairClock) {
+	if right := v.unready(pod, u.taken.Add(u.kubelet), u.window, v.initial.Add(u.kubelet)); right != plain && v.repairs(RepairClock) {
 		return right, RepairClock
 	}
 	return plain, 0
 }
 
 // initialized is when a pod leaves the period in which its CPU usage is looked at more closely; zero if it has.
-func (v *view) initialized(l *life, u *usage) time.Time {
-	if l.Status.StartTime == nil {
+func (v *view) initialized(pod *podspec.Pod, u *usage) time.Time {
+	if pod.Started.IsZero() {
 		return time.Time{}
 	}
-	end := l.Status.StartTime.Add(v.CPUInitializationPeriod)
+	end := pod.Started.Add(v.CPUInitializationPeriod)
 	if v.repairs(RepairClock) {
 		end = end.Add(-u.kubelet)
 	}
@@ -192,17 +193,15 @@ func (v *view) initialized(l *life, u *usage) time.Time {
 //
 //	start ---- ready ---- warm-up ---->|
 //	                [ warming  ]   [ warming ]   [ past ]      samples
-func (v *view) warmingUp(l *life, u *usage) warmUp {
-	condition := l.ready
-	if v.policy.WarmUp == 0 || !u.cpu || condition == nil || l.Status.StartTime == nil {
+func (v *view) warmingUp(pod *podspec.Pod, u *usage) warmUp {
+	if v.policy.WarmUp == 0 || !u.cpu || pod.Ready.Is("") || pod.Started.IsZero() {
 		return warmUp{}
 	}
-	since := condition.LastTransitionTime.Time
 	began := u.taken.Add(u.kubelet - u.window)
 	if u.at.IsZero() {
 		began = v.Time
 	}
-	return warmUp{after: since.Sub(l.Status.StartTime.Time), early: began.Before(since.Add(v.policy.WarmUp)), ready: condition.Status == corev1.ConditionTrue}
+	return warmUp{after: pod.Ready.Since.Sub(pod.Started), early: began.Before(pod.Ready.Since.Add(v.policy.WarmUp)), ready: pod.Ready.Is(corev1.ConditionTrue)}
 }
 
 // fresh says whether a sample is, and for how long; 0 if for ever. It repairs "a stale sample is a sample": one that is older than two of

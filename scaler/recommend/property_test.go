@@ -18,6 +18,7 @@ import (
 	externalmetricsv1beta1 "k8s.io/metrics/pkg/apis/external_metrics/v1beta1"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 	"github.com/mini-hpa/mini-hpa/scaler/sample"
 )
 
@@ -175,7 +176,7 @@ func randomSnapshot(rng *rand.Rand, now time.Time, replicas int32) Snapshot {
 			state = states[rng.IntN(len(states))]
 		}
 		f := newFixture(now, i, fmt.Sprintf("%dm", rng.IntN(1500)), state)
-		if l := lifeOf(f.pod); atTarget && !l.unknown() {
+		if atTarget && !unknown(f.pod) {
 			f.uses(corev1.ResourceCPU, "500m")
 		}
 		made = append(made, f)
@@ -357,7 +358,9 @@ func TestInputsStayUntouched(t *testing.T) {
 	}{Snapshot{Time: s.Time, Replicas: s.Replicas, StatusReplicas: s.StatusReplicas},
 		History{Recommendations: append([]Recommendation{}, h.Recommendations...), Changes: append([]Change{}, h.Changes...), Since: h.Since}}
 	for _, pod := range s.Pods {
-		before.s.Pods = append(before.s.Pods, pod.DeepCopy())
+		copied := *pod
+		copied.Spec = podspec.Slim(new(pod.Spec.Core()).DeepCopy())
+		before.s.Pods = append(before.s.Pods, &copied)
 	}
 	for _, seen := range s.PodMetrics {
 		copied := *seen

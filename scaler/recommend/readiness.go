@@ -4,57 +4,34 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 )
 
 // ignored pods are on their way out (HPA: ignoredPods).
-func ignored(pod *corev1.Pod) bool {
-	return pod.DeletionTimestamp != nil || pod.Status.Phase == corev1.PodFailed
+func ignored(pod *podspec.Pod) bool {
+	return !pod.Deleted.IsZero() || pod.Phase == corev1.PodFailed
 }
 
 // over says that a pod has ended or is about to: its ReplicaSet does not count it any more.
-func over(pod *corev1.Pod) bool {
-	return ignored(pod) || pod.Status.Phase == corev1.PodSucceeded
-}
-
-// life is a pod and what its conditions say of its life; they are looked through once.
-type life struct {
-	*corev1.Pod
-	// ready is the condition of that name, scheduled the one that says when a node was chosen; nil if the pod has none.
-	ready, scheduled *corev1.PodCondition
-}
-
-func lifeOf(pod *corev1.Pod) life {
-	l := life{Pod: pod}
-	for i := range pod.Status.Conditions {
-		switch c := &pod.Status.Conditions[i]; {
-		case c.Type == corev1.PodReady && l.ready == nil:
-			l.ready = c
-		case c.Type == corev1.PodScheduled && l.scheduled == nil && c.Status == corev1.ConditionTrue && !c.LastTransitionTime.IsZero():
-			l.scheduled = c
-		}
-	}
-	return l
+func over(pod *podspec.Pod) bool {
+	return ignored(pod) || pod.Phase == corev1.PodSucceeded
 }
 
 // serves says that a pod runs and is ready.
-func (l *life) serves() bool {
-	condition := l.ready
-	return l.Status.Phase == corev1.PodRunning && condition != nil && condition.Status == corev1.ConditionTrue
+func serves(pod *podspec.Pod) bool {
+	return pod.Phase == corev1.PodRunning && pod.Ready.Is(corev1.ConditionTrue)
 }
 
 // unknown says that the kubelet of the pod's node has not been heard of for a while.
-func (l *life) unknown() bool {
-	condition := l.ready
-	return condition != nil && condition.Status == corev1.ConditionUnknown
-}
+func unknown(pod *podspec.Pod) bool { return pod.Ready.Is(corev1.ConditionUnknown) }
 
 // neverReady says that a pod has never been ready, as far as its conditions tell (HPA: groupPods, for pods past their start).
-func (r *Rules) neverReady(l *life) bool {
-	condition := l.ready
-	if l.Status.Phase == corev1.PodPending || condition == nil || l.Status.StartTime == nil {
+func (r *Rules) neverReady(pod *podspec.Pod) bool {
+	if pod.Phase == corev1.PodPending || pod.Ready.Is("") || pod.Started.IsZero() {
 		return true
 	}
-	return condition.Status == corev1.ConditionFalse && l.Status.StartTime.Add(r.InitialReadinessDelay).After(condition.LastTransitionTime.Time)
+	return pod.Ready.Is(corev1.ConditionFalse) && pod.Started.Add(r.InitialReadinessDelay).After(pod.Ready.Since)
 }
 
 // unready says whether a CPU sample of that time and window does not speak for the pod's normal work yet. Pods that have started after
@@ -64,15 +41,13 @@ func (r *Rules) neverReady(l *life) bool {
 //	  unready: Ready is False, or the         unready: Ready is False and was
 //	  sample began before it became ready     never True for longer than
 //	                                          InitialReadinessDelay after start
-func (r *Rules) unready(l *life, at time.Time, window time.Duration, initial time.Time) bool {
-	condition, start := l.ready, l.Status.StartTime
-	if condition == nil || start == nil {
+func (r *Rules) unready(pod *podspec.Pod, at time.Time, window time.Duration, initial time.Time) bool {
+	if pod.Ready.Is("") || pod.Started.IsZero() {
 		return true
 	}
-	since := &condition.LastTransitionTime
-	notReady := condition.Status == corev1.ConditionFalse
-	if start.After(initial) {
-		return notReady || at.Before(since.Add(window))
+	notReady := pod.Ready.Is(corev1.ConditionFalse)
+	if pod.Started.After(initial) {
+		return notReady || at.Before(pod.Ready.Since.Add(window))
 	}
-	return notReady && start.Add(r.InitialReadinessDelay).After(since.Time)
+	return notReady && pod.Started.Add(r.InitialReadinessDelay).After(pod.Ready.Since)
 }

@@ -8,7 +8,6 @@ import (
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	custommetricsv1beta2 "k8s.io/metrics/pkg/apis/custom_metrics/v1beta2"
 	externalmetricsv1beta1 "k8s.io/metrics/pkg/apis/external_metrics/v1beta1"
 
@@ -162,14 +161,8 @@ func behind(s Snapshot, by time.Duration, n int) Snapshot {
 	for _, sample := range s.PodMetrics {
 		s.Taken.PodMetrics = append(s.Taken.PodMetrics, sample.Time)
 	}
-	back := func(at *metav1.Time) { *at = metav1.NewTime(at.Add(-by)) }
 	for _, pod := range s.Pods[len(s.Pods)-n:] {
-		start := *pod.Status.StartTime // shared with other fields
-		back(&start)
-		pod.Status.StartTime = &start
-		for i := range pod.Status.Conditions {
-			back(&pod.Status.Conditions[i].LastTransitionTime)
-		}
+		pod.Started, pod.Ready.Since = pod.Started.Add(-by), pod.Ready.Since.Add(-by)
 		for _, sample := range s.PodMetrics {
 			if sample.Name == pod.Name {
 				sample.Time = sample.Time.Add(-by)

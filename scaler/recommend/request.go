@@ -19,12 +19,12 @@ type request struct {
 
 // request reads what a utilization is a percent of. With leaveOut it repairs "an injected sidecar without a request blinds": a container
 // without a request, or with one of 0, does not count, as long as another one of the pod has one. The HPA fails the whole metric.
-func (m *podMetric) request(n *numbers, pod *corev1.Pod, leaveOut bool) (total request, failure *Failure) {
+func (m *podMetric) request(n *numbers, pod *podspec.Pod, leaveOut bool) (total request, failure *Failure) {
 	if !m.utilization {
 		return total, nil
 	}
 	found := m.container == ""
-	for part := range podspec.Request(&pod.Spec, m.resource, m.container) {
+	for part := range pod.Spec.Request(m.resource, m.container) {
 		if part.Container != nil && part.Sign() <= 0 && leaveOut && m.container == "" && m.requested(pod) {
 			total.omitted = cmp.Or(total.omitted, part.Container.Name)
 			continue
@@ -42,8 +42,8 @@ func (m *podMetric) request(n *numbers, pod *corev1.Pod, leaveOut bool) (total r
 }
 
 // requested says whether any container has a request to divide by.
-func (m *podMetric) requested(pod *corev1.Pod) bool {
-	for part := range podspec.Request(&pod.Spec, m.resource, "") {
+func (m *podMetric) requested(pod *podspec.Pod) bool {
+	for part := range pod.Spec.Request(m.resource, "") {
 		if part.Sign() > 0 {
 			return true
 		}
@@ -52,8 +52,8 @@ func (m *podMetric) requested(pod *corev1.Pod) bool {
 }
 
 // leavesOut says whether a container is one of those that are left out because they have no request.
-func (m *podMetric) leavesOut(pod *corev1.Pod, name string) bool {
-	for part := range podspec.Request(&pod.Spec, m.resource, name) {
+func (m *podMetric) leavesOut(pod *podspec.Pod, name string) bool {
+	for part := range pod.Spec.Request(m.resource, name) {
 		if part.Container != nil && part.Container.Name == name {
 			return part.Sign() <= 0
 		}
@@ -62,7 +62,7 @@ func (m *podMetric) leavesOut(pod *corev1.Pod, name string) bool {
 }
 
 // missingRequest is about a container; about the pod as a whole if that is nil.
-func (m *podMetric) missingRequest(pod *corev1.Pod, c *corev1.Container) *Failure {
+func (m *podMetric) missingRequest(pod *podspec.Pod, c *corev1.Container) *Failure {
 	whose, where := "", "spec.resources.requests."+string(m.resource)+" of the pod template"
 	if c != nil {
 		whose, where = "container "+c.Name+" of ", "resources.requests."+string(m.resource)

@@ -6,6 +6,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	custommetricsv1beta2 "k8s.io/metrics/pkg/apis/custom_metrics/v1beta2"
 
+	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 	"github.com/mini-hpa/mini-hpa/scaler/clock"
 	"github.com/mini-hpa/mini-hpa/scaler/sample"
 )
@@ -90,25 +91,25 @@ func (f *samples) find(n *numbers, pod string) int {
 }
 
 // of reads the metric from the sample of a pod, some of whose containers may be left out.
-func (f *samples) of(n *numbers, l *life, partial bool) (u usage) {
-	i := f.find(n, l.Name)
+func (f *samples) of(n *numbers, pod *podspec.Pod, partial bool) (u usage) {
+	i := f.find(n, pod.Name)
 	switch {
 	case i < 0:
 		return u
 	case partial:
-		u = f.usage(n, i, l.Pod)
+		u = f.usage(n, i, pod)
 	default:
 		u = f.usage(n, i, nil)
 	}
 	if u.taken = taken(f.taken, i, u.at); f.metric.series == "" { // the values of custom metrics are stamped by their adapter
-		u.date(l)
+		u.date(pod)
 	}
 	return u
 }
 
 // usage reads the metric from a sample. The pod is known if containers of its are left out, else nil. It repairs "what is below zero was
 // measured": it is a missing sample. In the HPA it is subtracted from what the others use.
-func (f *samples) usage(n *numbers, i int, partial *corev1.Pod) (u usage) {
+func (f *samples) usage(n *numbers, i int, partial *podspec.Pod) (u usage) {
 	m, below := f.metric, false
 	if m.series == "" {
 		s := f.resources[i]
@@ -129,7 +130,7 @@ func (f *samples) usage(n *numbers, i int, partial *corev1.Pod) (u usage) {
 
 // measured adds up the containers. As in the HPA, a pod counts only if every container was measured. Below says that what one of them
 // uses is below zero.
-func (f *samples) measured(n *numbers, s *sample.Pod, partial *corev1.Pod) (value int64, found, below bool) {
+func (f *samples) measured(n *numbers, s *sample.Pod, partial *podspec.Pod) (value int64, found, below bool) {
 	m := f.metric
 	for i := range s.Containers {
 		c := &s.Containers[i]
@@ -160,33 +161,33 @@ const unsure = 5 * time.Second
 //
 //	the node's clock, 20 s ahead     12:00:20 started                     12:01:05 taken
 //	ours                             12:00:00 placed     12:00:45 taken   12:00:59 received
-func (u *usage) date(l *life) {
-	if u.at.Equal(u.taken) && l.scheduled == nil {
+func (u *usage) date(pod *podspec.Pod) {
+	if u.at.Equal(u.taken) && pod.Placed().IsZero() {
 		return // nothing speaks against it
 	}
 	u.ahead = u.at.Sub(u.taken)
-	started := l.aheadAtStart()
+	started := aheadAtStart(pod)
 	atItsWord := u.at.IsZero() || u.ahead == 0 && started <= unsure
 	if !atItsWord && u.ahead-time.Second <= started && started < u.ahead+clock.Believable(u.window) {
 		u.taken, u.ahead = u.at.Add(-started), started
 	}
 	u.kubelet = u.ahead
 	// If the pod's start says something else, it is not the kubelet that has stamped the sample.
-	if l.Status.StartTime != nil && (u.ahead < 0 && started > -unsure || u.ahead > 0 && started < u.ahead-unsure) {
+	if !pod.Started.IsZero() && (u.ahead < 0 && started > -unsure || u.ahead > 0 && started < u.ahead-unsure) {
 		u.kubelet = 0
 	}
 }
 
 // aheadAtStart is how far the kubelet's clock was ahead when it began with the pod, which it does as soon as a node is chosen. Where the pod
 // does not say when that was, it is counted from the creation, which may be long before; then it is the most that the clock may be ahead.
-func (l *life) aheadAtStart() time.Duration {
-	switch start := l.Status.StartTime; {
-	case start == nil:
+func aheadAtStart(pod *podspec.Pod) time.Duration {
+	switch placed := pod.Placed(); {
+	case pod.Started.IsZero():
 		return 0
-	case l.scheduled != nil:
-		return start.Sub(l.scheduled.LastTransitionTime.Time)
+	case !placed.IsZero():
+		return pod.Started.Sub(placed)
 	default:
-		return start.Sub(l.CreationTimestamp.Time)
+		return pod.Started.Sub(pod.Created)
 	}
 }
 

@@ -3,10 +3,10 @@ package recommend
 import (
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	custommetricsv1beta2 "k8s.io/metrics/pkg/apis/custom_metrics/v1beta2"
 	externalmetricsv1beta1 "k8s.io/metrics/pkg/apis/external_metrics/v1beta1"
 
+	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 	"github.com/mini-hpa/mini-hpa/scaler/sample"
 )
 
@@ -22,7 +22,7 @@ type Snapshot struct {
 	// Refused, if set, says why the API server refuses to create pods that are asked for (the Deployment's condition ReplicaFailure).
 	Refused string `json:"refused,omitempty"`
 	// Pods are the pods that belong to the workload. Ownership is settled while gathering.
-	Pods []*corev1.Pod `json:"pods"`
+	Pods []*podspec.Pod `json:"pods"`
 	// PodMetrics are the samples of those pods: what the resource metrics API returned for them.
 	PodMetrics []*sample.Pod `json:"podMetrics"`
 	// MetricsError, if set, says why the resource metrics API gave nothing.
@@ -77,9 +77,9 @@ func (s *Snapshot) SampleTaken(i int) time.Time {
 
 // SampleAhead is how far the clock that has stamped the i-th of PodMetrics is ahead of that of Time, as far as the sample and the start
 // of its pod show it. Where they do not agree, it is less by the age that the sample had when it was first received.
-func (s *Snapshot) SampleAhead(i int, pod *corev1.Pod) time.Duration {
-	u, l := usage{at: s.PodMetrics[i].Time, taken: s.SampleTaken(i), window: s.PodMetrics[i].Window}, lifeOf(pod)
-	u.date(&l)
+func (s *Snapshot) SampleAhead(i int, pod *podspec.Pod) time.Duration {
+	u := usage{at: s.PodMetrics[i].Time, taken: s.SampleTaken(i), window: s.PodMetrics[i].Window}
+	u.date(pod)
 	return u.ahead
 }
 

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 const tick = 15 * time.Second
@@ -126,7 +125,7 @@ func TestARestartInAScaleOutRespectsThePolicysPeriod(t *testing.T) {
 }
 
 func created(ago time.Duration) option {
-	return func(f *fixture, now time.Time) { f.pod.CreationTimestamp = metav1.NewTime(now.Add(-ago)) }
+	return func(f *fixture, now time.Time) { f.pod.Created = now.Add(-ago) }
 }
 
 func TestARestartInAScaleInRespectsThePolicysPeriod(t *testing.T) {

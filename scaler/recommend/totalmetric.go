@@ -298,8 +298,8 @@ func (v *view) readyPods() (int, Repairs) {
 // serving counts the pods that are running and ready, and those of them that are on their way out.
 func (v *view) serving() (n, leaving int) {
 	for _, pod := range v.Pods {
-		switch l := lifeOf(pod); {
-		case !l.serves():
+		switch {
+		case !serves(pod):
 		case ignored(pod):
 			leaving++
 		default:
@@ -312,13 +312,13 @@ func (v *view) serving() (n, leaving int) {
 // notReady is how many replicas without a ready pod hold on the way in, and of how many pods nobody knows whether they are ready.
 func (v *view) notReady(ready int) (waiting, unknowns int) {
 	for _, pod := range v.Pods {
-		switch l := lifeOf(pod); {
+		switch {
 		case over(pod):
-		case v.repairs(RepairUnknown) && l.unknown():
+		case v.repairs(RepairUnknown) && unknown(pod):
 			unknowns++
 			waiting++
-		case l.serves():
-		case !v.neverReady(&l) || !v.repairs(RepairNever):
+		case serves(pod):
+		case !v.neverReady(pod) || !v.repairs(RepairNever):
 			waiting++
 		}
 	}

@@ -6,15 +6,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 )
 
 // skewed is what was seen with the clocks of some pods' nodes ahead or behind: all that a kubelet stamps is, or the samples alone.
 func skewed(s recommend.Snapshot, ahead time.Duration, which func(pod int) bool, alone bool) recommend.Snapshot {
-	shift := func(at metav1.Time) metav1.Time { return metav1.NewTime(at.Add(ahead)) }
 	moved := map[string]bool{}
 	for i, pod := range s.Pods {
 		if !which(i) {
@@ -23,20 +22,14 @@ func skewed(s recommend.Snapshot, ahead time.Duration, which func(pod int) bool,
 		if moved[pod.Name] = true; alone {
 			continue
 		}
-		pod = pod.DeepCopy()
-		start := shift(*pod.Status.StartTime)
-		pod.Status.StartTime = &start
-		for i := range pod.Status.Conditions {
-			if c := &pod.Status.Conditions[i]; c.Type != corev1.PodScheduled {
-				c.LastTransitionTime = shift(c.LastTransitionTime)
-			}
-		}
-		s.Pods[i] = pod
+		off := *pod
+		off.Started, off.Ready.Since = pod.Started.Add(ahead), pod.Ready.Since.Add(ahead)
+		s.Pods[i] = &off
 	}
 	for i, right := range s.PodMetrics {
 		if moved[right.Name] {
 			off := *right
-			off.Time = shift(metav1.NewTime(off.Time)).Time
+			off.Time = right.Time.Add(ahead)
 			s.PodMetrics[i] = &off
 		}
 	}
@@ -46,10 +39,9 @@ func skewed(s recommend.Snapshot, ahead time.Duration, which func(pod int) bool,
 // waited is what was seen if the pods had waited so long for a node.
 func waited(s recommend.Snapshot, before time.Duration) recommend.Snapshot {
 	for i, pod := range s.Pods {
-		pod = pod.DeepCopy()
-		pod.CreationTimestamp = metav1.NewTime(pod.CreationTimestamp.Add(-before))
-		pod.Status.Conditions = append(pod.Status.Conditions, corev1.PodCondition{Type: corev1.PodScheduled, Status: corev1.ConditionTrue, LastTransitionTime: *pod.Status.StartTime})
-		s.Pods[i] = pod
+		late := *pod
+		late.Created, late.Scheduled = pod.Created.Add(-before), podspec.Condition{Status: corev1.ConditionTrue, Since: pod.Started}
+		s.Pods[i] = &late
 	}
 	return s
 }

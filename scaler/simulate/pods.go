@@ -5,8 +5,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 	"github.com/mini-hpa/mini-hpa/scaler/sample"
 )
 
@@ -19,7 +19,7 @@ type pod struct {
 	// old pods are those that a rollout replaces.
 	old bool
 	// shown is the pod as the API server shows it from the last of these moments on.
-	shown *corev1.Pod
+	shown *podspec.Pod
 	since time.Duration
 	// used is the CPU of each container so far, in millicore-seconds; last is used at the last scrape.
 	used, last []float64
@@ -30,7 +30,7 @@ type pod struct {
 
 // object is the pod as the API server would show it at a time: Pending, then running, then ready. What is returned is not
 // written to any more: it is that of the time before, too, if nothing has happened to the pod.
-func (t *template) object(p *pod, now time.Duration) *corev1.Pod {
+func (t *template) object(p *pod, now time.Duration) *podspec.Pod {
 	stage := p.created
 	for _, reached := range []time.Duration{p.runs, p.ready} {
 		if now >= reached {
@@ -43,20 +43,16 @@ func (t *template) object(p *pod, now time.Duration) *corev1.Pod {
 	return p.shown
 }
 
-func (t *template) show(p *pod, now time.Duration) *corev1.Pod {
-	at := func(d time.Duration) metav1.Time { return metav1.NewTime(Epoch().Add(d)) }
-	out := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: t.namespace, Name: p.name, Labels: t.meta.Labels,
-		CreationTimestamp: at(p.created)}, Spec: t.spec}
-	start := at(p.created)
-	out.Status = corev1.PodStatus{Phase: corev1.PodPending, StartTime: &start}
-	ready := corev1.PodCondition{Type: corev1.PodReady, Status: corev1.ConditionFalse, LastTransitionTime: start}
+func (t *template) show(p *pod, now time.Duration) *podspec.Pod {
+	at := func(d time.Duration) time.Time { return Epoch().Add(d) }
+	out := &podspec.Pod{Namespace: t.namespace, Name: p.name, Created: at(p.created), Started: at(p.created), Phase: corev1.PodPending,
+		Ready: podspec.Condition{Status: corev1.ConditionFalse, Since: at(p.created)}, Spec: t.spec}
 	if now >= p.runs {
-		out.Status.Phase = corev1.PodRunning
+		out.Phase = corev1.PodRunning
 	}
 	if now >= p.ready {
-		ready.Status, ready.LastTransitionTime = corev1.ConditionTrue, at(p.ready)
+		out.Ready = podspec.Condition{Status: corev1.ConditionTrue, Since: at(p.ready)}
 	}
-	out.Status.Conditions = []corev1.PodCondition{ready}
 	return out
 }
 

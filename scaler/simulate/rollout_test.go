@@ -59,7 +59,7 @@ func TestPodsThatComeOneAfterAnother(t *testing.T) {
 				var unready []string
 				for _, p := range seen.Pods {
 					replaced[p.Name] = true
-					if p.Status.Conditions[0].Status != "True" {
+					if p.Ready.Status != "True" {
 						unready = append(unready, p.Name)
 					}
 				}

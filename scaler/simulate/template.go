@@ -5,7 +5,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/annotations/podspec"
@@ -14,9 +13,8 @@ import (
 // template is what all pods have in common.
 type template struct {
 	namespace, name string
-	meta            metav1.ObjectMeta
 	// spec is as the API server would store it.
-	spec corev1.PodSpec
+	spec *podspec.Spec
 	// running are the containers that run as long as the pod does, sidecars among them.
 	running []corev1.Container
 	// share is the part of the pod's usage that each of them has as long as none is at its limit; limits are their CPU
@@ -27,8 +25,8 @@ type template struct {
 }
 
 func newTemplate(w *annotations.Workload) *template {
-	t := &template{namespace: w.Namespace, name: w.Name, meta: w.Template.ObjectMeta, spec: podspec.Stored(&w.Template.Spec)}
-	for _, c := range podspec.LongRunning(&t.spec) {
+	t := &template{namespace: w.Namespace, name: w.Name, spec: podspec.Stored(&w.Template.Spec)}
+	for _, c := range t.spec.LongRunning {
 		t.running = append(t.running, *c)
 	}
 	total := 0.0
@@ -129,7 +127,7 @@ func (t *template) carried(container string, milli float64) float64 {
 // request is the CPU request in millicores of a container, or of the pod if none is named.
 func (t *template) request(container string) float64 {
 	sum := 0.0
-	for part := range podspec.Request(&t.spec, corev1.ResourceCPU, container) {
+	for part := range t.spec.Request(corev1.ResourceCPU, container) {
 		sum += inMilli(part.Quantity)
 	}
 	return sum

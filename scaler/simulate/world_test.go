@@ -37,7 +37,7 @@ func TestAPodStarts(t *testing.T) {
 	for _, at := range []time.Duration{0, 29 * second, 30 * second, 59 * second, 60 * second, 70 * second} {
 		w.until(at)
 		pod := w.template.object(w.pods[1], w.now)
-		got[at] = state{pod.Status.Phase, pod.Status.Conditions[0].Status, w.pods[1].used[0]}
+		got[at] = state{pod.Phase, pod.Ready.Status, w.pods[1].used[0]}
 	}
 	want := map[time.Duration]state{
 		0: {corev1.PodPending, corev1.ConditionFalse, 0}, 29 * second: {corev1.PodPending, corev1.ConditionFalse, 0},

@@ -22,25 +22,6 @@ import (
 // amount.Read; a field that could hold others, and that no decision depends on, is not read at all. Fields of the same name in
 // a struct that is embedded are hidden by those here.
 
-type pod struct {
-	corev1.Pod
-	Spec   podspec.JSON `json:"spec"`
-	Status struct {
-		Phase      corev1.PodPhase       `json:"phase"`
-		StartTime  *metav1.Time          `json:"startTime"`
-		Conditions []corev1.PodCondition `json:"conditions"`
-	} `json:"status"`
-}
-
-func (p *pod) whole() *corev1.Pod {
-	if p == nil {
-		return nil
-	}
-	p.Pod.Spec = p.Spec.Spec()
-	p.Pod.Status = corev1.PodStatus{Phase: p.Status.Phase, StartTime: p.Status.StartTime, Conditions: p.Status.Conditions}
-	return &p.Pod
-}
-
 type podMetrics struct {
 	metav1.ObjectMeta `json:"metadata"`
 	Timestamp         metav1.Time     `json:"timestamp"`

@@ -191,7 +191,6 @@ func observation(text []byte) (recommend.Snapshot, error) {
 		recommend.Snapshot
 		// Replicas tells "not there" from 0, which means that autoscaling is off.
 		Replicas        *int32                     `json:"replicas"`
-		Pods            []*pod                     `json:"pods"`
 		PodMetrics      []*podMetrics              `json:"podMetrics"`
 		CustomMetrics   map[string][]customValue   `json:"customMetrics"`
 		ExternalMetrics map[string][]externalValue `json:"externalMetrics"`
@@ -199,7 +198,7 @@ func observation(text []byte) (recommend.Snapshot, error) {
 	if err := decode(text, &line); err != nil {
 		return recommend.Snapshot{}, err
 	}
-	line.Snapshot.Pods, line.Snapshot.PodMetrics = each(line.Pods, (*pod).whole), each(line.PodMetrics, (*podMetrics).whole)
+	line.Snapshot.PodMetrics = each(line.PodMetrics, (*podMetrics).whole)
 	line.Snapshot.CustomMetrics = eachOf(line.CustomMetrics, customValue.whole)
 	line.Snapshot.ExternalMetrics = eachOf(line.ExternalMetrics, externalValue.whole)
 	switch s := &line.Snapshot; {

@@ -19,6 +19,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 	"github.com/mini-hpa/mini-hpa/scaler/sample"
 )
@@ -411,8 +412,8 @@ func TestNothingElseIsWritten(t *testing.T) {
 	d.Spec.Template.ObjectMeta = meta
 	d.Spec.Template.Spec = corev1.PodSpec{Containers: containers, InitContainers: containers, NodeName: secret}
 	s := bare(10, 1)
-	s.Pods = []*corev1.Pod{{ObjectMeta: meta, Spec: d.Spec.Template.Spec,
-		Status: corev1.PodStatus{Phase: "Running", Message: secret, Conditions: []corev1.PodCondition{{Type: "Ready", Status: "True", Message: secret}}}}}
+	s.Pods = []*podspec.Pod{new(podspec.ReadPod(&corev1.Pod{ObjectMeta: meta, Spec: d.Spec.Template.Spec,
+		Status: corev1.PodStatus{Phase: "Running", Message: secret, Conditions: []corev1.PodCondition{{Type: "Ready", Status: "True", Message: secret}}}}))}
 	s.PodMetrics = []*sample.Pod{{Namespace: meta.Namespace, Name: meta.Name, Containers: []sample.Container{{Name: "app"}}}}
 	var text strings.Builder
 	w, err := NewWriter(&text, annotations.OfDeployment(d))

@@ -46,49 +46,23 @@ func headerOf(w *annotations.Workload) header {
 	if w.Template != nil {
 		out.Spec.Template = &corev1.PodTemplateSpec{
 			ObjectMeta: metav1.ObjectMeta{Labels: w.Template.Labels, Annotations: ownAnnotations(w.Template.Annotations)},
-			Spec:       podspec.Slim(&w.Template.Spec),
+			Spec:       podspec.Slim(&w.Template.Spec).Core(),
 		}
 	}
 	return header{Workload: out}
 }
 
 func slimSnapshot(s recommend.Snapshot) recommend.Snapshot {
-	pods := make([]*corev1.Pod, len(s.Pods))
-	for i, pod := range s.Pods {
-		pods[i] = slimPod(pod)
+	if s.Pods == nil {
+		s.Pods = []*podspec.Pod{} // a list in every line
 	}
-	s.Pods = pods
 	if s.PodMetrics == nil {
-		s.PodMetrics = []*sample.Pod{} // a list in every line
+		s.PodMetrics = []*sample.Pod{}
 	}
 	if s.Refused != "" {
 		s.Refused = "refused" // why is free text, and decides nothing
 	}
 	return s
-}
-
-func slimPod(in *corev1.Pod) *corev1.Pod {
-	return &corev1.Pod{
-		ObjectMeta: slimMeta(&in.ObjectMeta),
-		Spec:       podspec.Slim(&in.Spec),
-		Status:     corev1.PodStatus{Phase: in.Status.Phase, StartTime: in.Status.StartTime, Conditions: slimConditions(in.Status.Conditions)},
-	}
-}
-
-// slimConditions leaves out the messages, which are free text.
-func slimConditions(in []corev1.PodCondition) []corev1.PodCondition {
-	var out []corev1.PodCondition
-	for _, c := range in {
-		out = append(out, corev1.PodCondition{Type: c.Type, Status: c.Status, LastTransitionTime: c.LastTransitionTime})
-	}
-	return out
-}
-
-func slimMeta(in *metav1.ObjectMeta) metav1.ObjectMeta {
-	return metav1.ObjectMeta{
-		Namespace: in.Namespace, Name: in.Name, Labels: in.Labels, Annotations: ownAnnotations(in.Annotations),
-		CreationTimestamp: in.CreationTimestamp, DeletionTimestamp: in.DeletionTimestamp,
-	}
 }
 
 func ownAnnotations(in map[string]string) map[string]string {

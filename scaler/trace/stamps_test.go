@@ -7,8 +7,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 	"github.com/mini-hpa/mini-hpa/scaler/sample"
 )
@@ -16,13 +16,12 @@ import (
 // overloaded is an observation of 2 pods at 190 % of a target of 50 %, whose samples say that they are so many seconds old.
 func overloaded(second, old int) recommend.Snapshot {
 	s := bare(second, 2)
-	long := metav1.NewTime(noon.Add(-time.Hour))
+	long := noon.Add(-time.Hour)
 	for _, name := range []string{"web-a", "web-b"} {
-		s.Pods = append(s.Pods, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name, CreationTimestamp: long},
-			Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Resources: corev1.ResourceRequirements{
-				Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1")}}}}},
-			Status: corev1.PodStatus{Phase: corev1.PodRunning, StartTime: &long,
-				Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: long}}}})
+		s.Pods = append(s.Pods, &podspec.Pod{Name: name, Created: long, Started: long, Phase: corev1.PodRunning,
+			Ready: podspec.Condition{Status: corev1.ConditionTrue, Since: long},
+			Spec: &podspec.Spec{Containers: []corev1.Container{{Name: "app", Resources: corev1.ResourceRequirements{
+				Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1")}}}}}})
 		s.PodMetrics = append(s.PodMetrics, &sample.Pod{Name: name, Time: s.Time.Add(-time.Duration(old) * time.Second), Window: 15 * time.Second,
 			Containers: []sample.Container{{Name: "app", Usage: sample.Usage{{Resource: corev1.ResourceCPU, Quantity: resource.MustParse("1900m")}}}}})
 	}

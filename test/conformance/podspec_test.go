@@ -31,7 +31,7 @@ func FuzzPodSpec(f *testing.F) {
 
 // isWhole says whether a request is one of the pod.
 func isWhole(spec *corev1.PodSpec) bool {
-	for part := range podspec.Request(spec, corev1.ResourceCPU, "") {
+	for part := range podspec.Slim(spec).Request(corev1.ResourceCPU, "") {
 		return part.Container == nil
 	}
 	return false
@@ -41,7 +41,7 @@ func isWhole(spec *corev1.PodSpec) bool {
 func comparePod(t *testing.T, pod *corev1.Pod, name corev1.ResourceName) {
 	t.Helper()
 	want, has := helpers.PodRequests(pod, helpers.PodResourcesOptions{})[name]
-	for part := range podspec.Request(&pod.Spec, name, "") {
+	for part := range podspec.Slim(&pod.Spec).Request(name, "") {
 		if part.Container != nil {
 			return
 		}
@@ -62,7 +62,7 @@ func compareSum(t *testing.T, pod *corev1.Pod, name corev1.ResourceName) {
 	})
 	want := helpers.PodRequests(plain, helpers.PodResourcesOptions{})[name]
 	var got resource.Quantity
-	for part := range podspec.Request(&pod.Spec, name, "") {
+	for part := range podspec.Slim(&pod.Spec).Request(name, "") {
 		got.Add(part.Quantity)
 	}
 	if got.Cmp(want) != 0 {

@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/clitest"
 	"github.com/mini-hpa/mini-hpa/scaler"
@@ -254,7 +255,7 @@ func TestRequestsOfAPod(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			m := measure{resource: corev1.ResourceCPU, container: test.container}
-			if got := m.requested(&corev1.Pod{Spec: test.spec}); got != test.want {
+			if got := m.requested(new(podspec.ReadPod(&corev1.Pod{Spec: test.spec}))); got != test.want {
 				t.Errorf("got %s, want %s", got, test.want)
 			}
 		})
@@ -287,7 +288,7 @@ func TestTheTableShowsWhatTheDecisionDividesBy(t *testing.T) {
 			now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 			s := scene{now: now, replicas: 1, annotations: map[string]string{annotations.TargetCPU: "50", annotations.Max: "10"}}
 			s.add("web-1", "1250m", "64Mi")
-			s.pods[0].Spec = test.spec
+			s.pods[0].Spec = podspec.Slim(&test.spec)
 			var text strings.Builder
 			if err := render(&text, s.explain(), now); err != nil {
 				t.Fatal(err)

@@ -243,7 +243,7 @@ func (p page) pods(e scaler.Explanation) {
 	}
 }
 
-func (p page) pod(pod *corev1.Pod, used *sample.Pod, measures []measure, age string) {
+func (p page) pod(pod *podspec.Pod, used *sample.Pod, measures []measure, age string) {
 	cells := []string{pod.Name, phase(pod), ready(pod)}
 	for _, m := range measures {
 		cells = append(cells, m.used(used), m.requested(pod))
@@ -262,7 +262,7 @@ func measuresOf(metrics []annotations.Metric) []measure {
 }
 
 // sampleOf is a pod's sample, and when it was taken.
-func sampleOf(s recommend.Snapshot, pod *corev1.Pod) (*sample.Pod, time.Time) {
+func sampleOf(s recommend.Snapshot, pod *podspec.Pod) (*sample.Pod, time.Time) {
 	for i, of := range s.PodMetrics {
 		if of.Name == pod.Name && of.Namespace == pod.Namespace {
 			return of, s.SampleTaken(i)
@@ -286,20 +286,15 @@ func sampleText(used *sample.Pod, taken, now time.Time) string {
 	return text
 }
 
-func phase(pod *corev1.Pod) string {
-	if pod.DeletionTimestamp != nil {
+func phase(pod *podspec.Pod) string {
+	if !pod.Deleted.IsZero() {
 		return "Terminating" // as kubectl shows it
 	}
-	return string(pod.Status.Phase)
+	return string(pod.Phase)
 }
 
-func ready(pod *corev1.Pod) string {
-	for _, c := range pod.Status.Conditions {
-		if c.Type == corev1.PodReady {
-			return strings.ToLower(string(c.Status))
-		}
-	}
-	return "unknown"
+func ready(pod *podspec.Pod) string {
+	return strings.ToLower(string(cmp.Or(pod.Ready.Status, corev1.ConditionUnknown)))
 }
 
 // used is the sum over the containers that count; "-" where nothing was measured.
@@ -317,9 +312,9 @@ func (m measure) used(used *sample.Pod) string {
 }
 
 // requested is what the decision divides by, as far as it is there; "-" where nothing is requested.
-func (m measure) requested(pod *corev1.Pod) string {
+func (m measure) requested(pod *podspec.Pod) string {
 	var total *resource.Quantity
-	for part := range podspec.Request(&pod.Spec, m.resource, m.container) {
+	for part := range pod.Spec.Request(m.resource, m.container) {
 		if part.Origin != podspec.None {
 			total = plus(total, part.Quantity)
 		}

@@ -13,6 +13,7 @@ import (
 	externalmetricsv1beta1 "k8s.io/metrics/pkg/apis/external_metrics/v1beta1"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 	"github.com/mini-hpa/mini-hpa/scaler"
 	"github.com/mini-hpa/mini-hpa/scaler/clock"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
@@ -26,7 +27,7 @@ type scene struct {
 	now         time.Time
 	annotations map[string]string
 	replicas    int32
-	pods        []*corev1.Pod
+	pods        []*podspec.Pod
 	samples     []*sample.Pod
 	err         string
 	// refused is why no more pods can be created.
@@ -44,7 +45,7 @@ func explanations(now time.Time) map[string]scaler.Explanation {
 	rollout.add("web-2", "12m", "1Gi")
 	rollout.add("web-3", "", "")
 	rollout.add("web-4", "9m", "80Mi")
-	rollout.pods[3].DeletionTimestamp = &metav1.Time{Time: now}
+	rollout.pods[3].Deleted = now
 	hostile := scene{now: now, replicas: 1, annotations: map[string]string{annotations.TargetCPU: "50", annotations.Max: "10"},
 		err: "the API server answered 500: \x1b]0;owned\a\r\nPolicy"}
 	hostile.add("web-1", "", "")
@@ -61,12 +62,9 @@ func explanations(now time.Time) map[string]scaler.Explanation {
 
 // add adds a ready pod that requests 100m and 128Mi, and its sample if it uses anything.
 func (s *scene) add(name, cpu, memory string) {
-	long := metav1.NewTime(s.now.Add(-time.Hour))
-	s.pods = append(s.pods, &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name, CreationTimestamp: long},
-		Spec:       corev1.PodSpec{Containers: []corev1.Container{app()}},
-		Status: corev1.PodStatus{Phase: corev1.PodRunning, StartTime: &long,
-			Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: long}}}})
+	long := s.now.Add(-time.Hour)
+	s.pods = append(s.pods, &podspec.Pod{Namespace: "default", Name: name, Created: long, Started: long, Phase: corev1.PodRunning,
+		Ready: podspec.Condition{Status: corev1.ConditionTrue, Since: long}, Spec: &podspec.Spec{Containers: []corev1.Container{app()}}})
 	if cpu == "" {
 		return
 	}
@@ -106,7 +104,7 @@ func (s *scene) Surroundings(annotations.Key) annotations.Surroundings {
 }
 
 // Pods is scaler.Workloads'.
-func (s *scene) Pods(*annotations.Workload) []*corev1.Pod { return s.pods }
+func (s *scene) Pods(*annotations.Workload) []*podspec.Pod { return s.pods }
 
 // Sample is scaler.Samples'.
 func (s *scene) Sample(_, name string) (*sample.Pod, *clock.Stamp) {

@@ -20,7 +20,7 @@ func observations(w *Workload, each func(pods []*corev1.Pod, measured []string))
 		for _, m := range s.PodMetrics {
 			measured = append(measured, m.Name)
 		}
-		each(s.Pods, measured)
+		each(w.objects(), measured)
 	}
 }
 

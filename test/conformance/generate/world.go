@@ -7,6 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 )
 
@@ -61,8 +62,8 @@ func (w *Workload) Observe(now time.Time) recommend.Snapshot {
 	w.world.status = w.status()
 	read := w.Read()
 	s := recommend.Snapshot{Time: now, Replicas: read.Replicas, StatusReplicas: read.StatusReplicas}
-	for _, p := range w.world.pods {
-		s.Pods = append(s.Pods, p.object(w.owner(p)))
+	for _, p := range w.objects() {
+		s.Pods = append(s.Pods, new(podspec.ReadPod(p)))
 	}
 	if w.dice.chance(w.mood.unseen) {
 		s.Pods = s.Pods[:pick(w.dice, 0, w.dice.IntN(len(s.Pods)+1))]
@@ -70,6 +71,15 @@ func (w *Workload) Observe(now time.Time) recommend.Snapshot {
 	w.sample(&s)
 	w.series(&s)
 	return s
+}
+
+// objects are its pods as the API server has them.
+func (w *Workload) objects() []*corev1.Pod {
+	var all []*corev1.Pod
+	for _, p := range w.world.pods {
+		all = append(all, p.object(w.owner(p)))
+	}
+	return all
 }
 
 // outside is somebody else who scales.

@@ -12,6 +12,7 @@ import (
 	"github.com/go-logr/logr"
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/klog/v2"
@@ -90,8 +91,15 @@ func (c *cluster) show(w *generate.Workload, r *replay.Recording, at time.Time) 
 	if err := agree(r.Workload, &c.seen, c.scale); err != nil {
 		return err
 	}
+	var api struct {
+		Pods []*corev1.Pod `json:"pods"`
+	}
+	if err := json.Unmarshal(line, &api); err != nil {
+		return err
+	}
 	var objects []any
-	for _, p := range c.seen.Pods {
+	for _, p := range api.Pods {
+		p.Labels = r.Workload.Selector.MatchLabels // no decision of ours depends on them, so they are not in a trace
 		objects = append(objects, p)
 	}
 	r.Lines, r.Snapshots = append(r.Lines, line), append(r.Snapshots, c.seen)

@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 )
 
@@ -132,17 +133,13 @@ func observed(p annotations.Policy, s recommend.Snapshot) []string {
 	return trueOnes("observation ", found)
 }
 
-func notReady(pod *corev1.Pod) bool {
-	return !slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
-		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
-	})
-}
+func notReady(pod *podspec.Pod) bool { return !pod.Ready.Is(corev1.ConditionTrue) }
 
-func deleted(pod *corev1.Pod) bool { return pod.DeletionTimestamp != nil }
+func deleted(pod *podspec.Pod) bool { return !pod.Deleted.IsZero() }
 
-func whole(pod *corev1.Pod) bool { return pod.Spec.Resources != nil }
+func whole(pod *podspec.Pod) bool { return pod.Spec.Resources != nil }
 
-func initial(pod *corev1.Pod) bool { return len(pod.Spec.InitContainers) > 0 }
+func initial(pod *podspec.Pod) bool { return len(pod.Spec.InitContainers) > 0 }
 
 // required is what has to occur at least once in a suite of any size.
 func required() []string {

@@ -23,6 +23,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/mini-hpa/mini-hpa/test/controlplane/loadsim"
@@ -32,30 +33,61 @@ import (
 const account = "system:serviceaccount:" + home + ":" + release
 
 // TestTheRolesAreWhatIsUsed runs everything that the program can do and holds what it asked of the API server, by the
-// audit log, against what the chart's roles grant: nothing was refused, and nothing is granted that was not used.
+// audit log, against what the chart's roles grant: nothing was refused, and nothing is granted that was not used. For custom kinds as
+// many rights come on top as they need, and go with them.
 func TestTheRolesAreWhatIsUsed(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.extend(t)
-	must(t, "install", newHelm4(t, s.cluster.Kubeconfig(), product()).install(nil))
+	helm := newHelm4(t, s.cluster.Kubeconfig(), product())
+	must(t, "install", helm.install(nil))
 	// An API server before 1.32 is listed first and watched then; newer ones send the list as part of the watch.
 	s.start(t, "KUBE_FEATURE_WatchListClient=false").stop()
 	p := s.start(t)
 	s.scaleByEveryMetric(t)
 	s.sayItTwice(t)
-	s.writeAmongOthers(t)
+	for _, resource := range []string{"deployments", "replicasets", "statefulsets"} {
+		s.crowd(t, schema.GroupResource{Group: appsv1.GroupName, Resource: resource})
+	}
 	s.rollBack(t, p)
 	s.nameAContainer(t, p)
 	s.restoreWhatIsDeleted(t)
 	p.stop()
 
-	granted, asked := s.granted(t), s.asked(t)
+	always, asked := s.granted(t), s.asked(t)
+	holdTo(t, always, always, asked)
+	for _, names := range [][]string{{"rollouts.argoproj.io"}, {"trains.rail.example.com", "ships.example.com"}} {
+		kinds := make([]any, len(names))
+		for i, name := range names {
+			kinds[i] = name
+			s.define(t, schema.ParseGroupResource(name))
+		}
+		must(t, "upgrade", helm.upgrade(map[string]any{"controller": map[string]any{"kinds": kinds}}))
+		p := s.start(t, "KUBE_FEATURE_WatchListClient=false")
+		for _, name := range names {
+			s.crowd(t, schema.ParseGroupResource(name))
+		}
+		p.stop()
+		before := len(asked)
+		granted := s.granted(t)
+		asked = s.asked(t)
+		added := slices.DeleteFunc(slices.Clone(granted), func(g grant) bool { return slices.Contains(always, g) })
+		if len(granted) != len(always)+len(added) || len(added) != 6*len(names) {
+			t.Errorf("with %q there are %d rights, of which %d are new, and %d without; want 6 new ones for each", names, len(granted), len(added), len(always))
+		}
+		holdTo(t, granted, added, asked[before:])
+	}
+}
+
+// holdTo holds what was asked against what was granted: nothing else was asked, and of some of the rights each was used.
+func holdTo(t *testing.T, granted, used []grant, asked []request) {
+	t.Helper()
 	for _, r := range asked {
 		if r.code == http.StatusForbidden {
 			t.Errorf("refused: %s", r)
 		}
 	}
-	for _, g := range granted {
+	for _, g := range used {
 		if !slices.ContainsFunc(asked, g.covers) {
 			t.Errorf("granted but not used: %s", g)
 		}
@@ -65,7 +97,7 @@ func TestTheRolesAreWhatIsUsed(t *testing.T) {
 			t.Errorf("used but not granted by the chart: %s", r)
 		}
 	}
-	t.Logf("%d requests, %d kinds of them granted", len(asked), len(granted))
+	t.Logf("%d requests, %d rights, of which %d are held to be used", len(asked), len(granted), len(used))
 }
 
 func (s *site) scaleByEveryMetric(t *testing.T) {
@@ -86,19 +118,14 @@ func (s *site) scaleByEveryMetric(t *testing.T) {
 	}
 }
 
-// writeAmongOthers scales a workload of each kind that somebody else changes all the time.
-func (s *site) writeAmongOthers(t *testing.T) {
-	for _, resource := range []string{"deployments", "replicasets", "statefulsets"} {
-		s.crowd(t, resource)
-	}
-}
-
-func (s *site) crowd(t *testing.T, resource string) {
+// crowd scales a workload that somebody else changes all the time.
+func (s *site) crowd(t *testing.T, of schema.GroupResource) {
+	resource := of.Resource
 	backlog := func(n int64) {
 		s.load.SetExternal("crowd", map[string]string{"of": resource}, loadsim.Constant(n))
 	}
 	backlog(1_000)
-	s.create(t, resource, "crowded", map[string]string{"mini-hpa/max": "4", "mini-hpa/sync-period": "1s", "mini-hpa/scale-down-stabilization": "0s",
+	s.create(t, of, "crowded", map[string]string{"mini-hpa/max": "4", "mini-hpa/sync-period": "1s", "mini-hpa/scale-down-stabilization": "0s",
 		"mini-hpa/scale-up-policies": "10 pods/1s", "mini-hpa/scale-down-policies": "10 pods/1s", "mini-hpa/metrics": `[{type: External, external: {metric: {name: crowd,
 		selector: {matchLabels: {of: ` + resource + `}}}, target: {type: AverageValue, averageValue: 10}}}]`})
 	ctx, cancel := context.WithCancel(t.Context())
@@ -108,7 +135,7 @@ func (s *site) crowd(t *testing.T, resource string) {
 	writing.Go(func() {
 		for n := 0; ctx.Err() == nil; n++ {
 			body := fmt.Appendf(nil, `{"metadata":{"labels":{"n":"%d"}}}`, n)
-			err := s.client.AppsV1().RESTClient().Patch(types.MergePatchType).Namespace("shop").Resource(resource).Name("crowded").Body(body).Do(ctx).Error()
+			err := s.client.AppsV1().RESTClient().Patch(types.MergePatchType).AbsPath(pathOf(of, "crowded")).Body(body).Do(ctx).Error()
 			if err != nil && ctx.Err() == nil {
 				t.Error(err)
 			}
@@ -116,12 +143,16 @@ func (s *site) crowd(t *testing.T, resource string) {
 	})
 	for range 10 { // a write may get through by chance
 		backlog(40_000)
-		s.scaled(t, resource, "crowded", 4)
+		s.scaled(t, of, "crowded", 4)
 		backlog(1_000)
-		s.scaled(t, resource, "crowded", 1)
+		s.scaled(t, of, "crowded", 1)
 		asked := s.asked(t)
-		if slices.ContainsFunc(asked, func(r request) bool { return r.verb == "patch" && r.resource == resource+"/scale" }) &&
-			slices.ContainsFunc(asked, func(r request) bool { return r.verb == "update" && r.resource == resource+"/scale" }) {
+		if slices.ContainsFunc(asked, func(r request) bool {
+			return r.verb == "patch" && r.group == of.Group && r.resource == resource+"/scale"
+		}) &&
+			slices.ContainsFunc(asked, func(r request) bool {
+				return r.verb == "update" && r.group == of.Group && r.resource == resource+"/scale"
+			}) {
 			return
 		}
 	}
@@ -182,7 +213,7 @@ func (s *site) rollBack(t *testing.T, p *process) {
 	s.deploy(t, "undone", nil)
 	without, with := s.revision(t, "undone", "0"), s.revision(t, "undone", "1")
 	s.undo(t, p, with, without, &without.Spec.Template)
-	s.create(t, "statefulsets", "undone", nil)
+	s.create(t, schema.GroupResource{Group: appsv1.GroupName, Resource: "statefulsets"}, "undone", nil)
 	former, latter := s.revisionOfSet(t, "undone", "0"), s.revisionOfSet(t, "undone", "1")
 	s.undo(t, p, latter, former, &former.Spec.Template)
 }
@@ -335,19 +366,16 @@ func (r request) String() string {
 	return fmt.Sprintf("%s %s.%s %s/%s (%d)", r.verb, r.resource, r.group, r.namespace, r.name, r.code)
 }
 
-// grant is one verb on one resource, with the names and the namespace to which it is limited; empty is all.
-type grant struct {
-	verb, group, resource, namespace string
-	names                            []string
-}
+// grant is one verb on one resource, with the name and the namespace to which it is limited; empty is all.
+type grant struct{ verb, group, resource, namespace, name string }
 
 func (g grant) String() string {
-	return fmt.Sprintf("%s %s.%s in %q, names %q", g.verb, g.resource, g.group, g.namespace, g.names)
+	return fmt.Sprintf("%s %s.%s in %q, name %q", g.verb, g.resource, g.group, g.namespace, g.name)
 }
 
 func (g grant) covers(r request) bool {
 	return g.verb == r.verb && g.group == r.group && (g.resource == "*" || g.resource == r.resource) &&
-		(g.namespace == "" || g.namespace == r.namespace) && (len(g.names) == 0 || slices.Contains(g.names, r.name))
+		(g.namespace == "" || g.namespace == r.namespace) && (g.name == "" || g.name == r.name)
 }
 
 // granted is every rule of every role that is bound to the release's pods.
@@ -390,7 +418,9 @@ func expand(namespace string, rules []rbacv1.PolicyRule) []grant {
 		for _, group := range rule.APIGroups {
 			for _, resource := range rule.Resources {
 				for _, verb := range rule.Verbs {
-					found = append(found, grant{verb, group, resource, namespace, rule.ResourceNames})
+					for _, name := range append(rule.ResourceNames, "")[:max(len(rule.ResourceNames), 1)] {
+						found = append(found, grant{verb, group, resource, namespace, name})
+					}
 				}
 			}
 		}

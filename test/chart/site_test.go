@@ -15,6 +15,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apiresource "k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/discovery"
@@ -73,39 +74,64 @@ func (s *site) namespace(t *testing.T, name string, labels map[string]string) {
 // deploy makes a Deployment of one pod that requests a core, in the namespace shop.
 func (s *site) deploy(t *testing.T, name string, annotations map[string]string) {
 	t.Helper()
-	s.create(t, "deployments", name, annotations)
+	s.create(t, schema.GroupResource{Group: appsv1.GroupName, Resource: "deployments"}, name, annotations)
 }
 
-// create makes a workload of one of the built-in kinds in the namespace shop.
-func (s *site) create(t *testing.T, resource, name string, annotations map[string]string) {
+// define makes a custom kind whose objects can be scaled, and which nobody looks after.
+func (s *site) define(t *testing.T, name schema.GroupResource) {
+	t.Helper()
+	body := fmt.Sprintf(`{"apiVersion":"apiextensions.k8s.io/v1","kind":"CustomResourceDefinition","metadata":{"name":%q},"spec":{"group":%q,"scope":"Namespaced",
+		"names":{"plural":%q,"kind":%q},"versions":[{"name":"v1","served":true,"storage":true,"subresources":{"scale":{"specReplicasPath":".spec.replicas","statusReplicasPath":".status.replicas"}},
+		"schema":{"openAPIV3Schema":{"type":"object","x-kubernetes-preserve-unknown-fields":true}}}]}}`, name, name.Group, name.Resource, kindOf(name))
+	must(t, "define "+name.String(), s.client.AppsV1().RESTClient().Post().AbsPath("/apis/apiextensions.k8s.io/v1/customresourcedefinitions").
+		SetHeader("Content-Type", "application/json").Body([]byte(body)).Do(t.Context()).Error())
+	s.kubectl(t, "wait", "--for=condition=Established", "crd/"+name.String())
+}
+
+// kindOf is the kind of a custom resource.
+func kindOf(name schema.GroupResource) string {
+	return strings.ToUpper(name.Resource[:1]) + strings.TrimSuffix(name.Resource[1:], "s")
+}
+
+// pathOf leads to the workloads of a kind in the namespace shop, or to one of them.
+func pathOf(of schema.GroupResource, names ...string) string {
+	return strings.Join(append([]string{"/apis", of.Group, "v1/namespaces/shop", of.Resource}, names...), "/")
+}
+
+// create makes a workload in the namespace shop.
+func (s *site) create(t *testing.T, of schema.GroupResource, name string, annotations map[string]string) {
 	t.Helper()
 	labels := map[string]string{"app": name}
 	meta, selector := metav1.ObjectMeta{Name: name, Annotations: annotations}, &metav1.LabelSelector{MatchLabels: labels}
 	template := corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: corev1.PodSpec{Containers: []corev1.Container{
 		{Name: "app", Image: "app", Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceCPU: apiresource.MustParse("1")}}}}}}
-	body, ok := map[string]runtime.Object{
+	body := map[string]runtime.Object{
 		"deployments":  &appsv1.Deployment{ObjectMeta: meta, Spec: appsv1.DeploymentSpec{Selector: selector, Template: template}},
 		"replicasets":  &appsv1.ReplicaSet{ObjectMeta: meta, Spec: appsv1.ReplicaSetSpec{Selector: selector, Template: template}},
 		"statefulsets": &appsv1.StatefulSet{ObjectMeta: meta, Spec: appsv1.StatefulSetSpec{Selector: selector, Template: template}},
-	}[resource]
-	if !ok {
-		t.Fatalf("no workload is one of %s", resource)
+	}[of.Resource]
+	if body == nil {
+		custom := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{"replicas": 1}}}
+		custom.SetGroupVersionKind(of.WithVersion("v1").GroupVersion().WithKind(kindOf(of)))
+		custom.SetName(name)
+		custom.SetAnnotations(annotations)
+		body = custom
 	}
-	must(t, "create "+resource+" "+name, s.client.AppsV1().RESTClient().Post().Namespace("shop").Resource(resource).Body(body).Do(t.Context()).Error())
+	must(t, "create "+of.String()+" "+name, s.client.AppsV1().RESTClient().Post().AbsPath(pathOf(of)).Body(body).Do(t.Context()).Error())
 }
 
 // replicas waits until a Deployment of the namespace shop has so many.
 func (s *site) replicas(t *testing.T, name string, want int32) {
 	t.Helper()
-	s.scaled(t, "deployments", name, want)
+	s.scaled(t, schema.GroupResource{Group: appsv1.GroupName, Resource: "deployments"}, name, want)
 }
 
 // scaled waits until a workload of the namespace shop has so many replicas.
-func (s *site) scaled(t *testing.T, resource, name string, want int32) {
+func (s *site) scaled(t *testing.T, of schema.GroupResource, name string, want int32) {
 	t.Helper()
-	eventually(t, fmt.Sprintf("%s %s has %d replicas", resource, name, want), func(ctx context.Context) (bool, string) {
+	eventually(t, fmt.Sprintf("%s %s has %d replicas", of, name, want), func(ctx context.Context) (bool, string) {
 		scale := &autoscalingv1.Scale{}
-		err := s.client.AppsV1().RESTClient().Get().Namespace("shop").Resource(resource).Name(name).SubResource("scale").Do(ctx).Into(scale)
+		err := s.client.AppsV1().RESTClient().Get().AbsPath(pathOf(of, name, "scale")).Do(ctx).Into(scale)
 		if err != nil {
 			return false, err.Error()
 		}

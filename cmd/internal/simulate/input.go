@@ -114,8 +114,7 @@ func (t *task) manifest(s cli.Streams) (*lint.Subject, error) {
 		return nil, cli.Unreadable(fmt.Errorf("cannot simulate the manifest %s, which cannot be applied:\n%s", inputName(t.file), o.Refused))
 	}
 	only := o.Workloads[0]
-	switch w := only.Workload; {
-	case w.Template == nil:
+	if w := only.Workload; w.Template == nil {
 		return nil, cli.Unreadable(fmt.Errorf("cannot simulate the manifest %s: %s %s has no spec.template with containers, so that it is not known what its pods request", inputName(t.file), w.Kind.Kind, cli.Quote(w.Name)))
 	}
 	t.besides = only.Besides()

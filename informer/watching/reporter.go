@@ -26,6 +26,8 @@ type Reporter struct {
 	mu       sync.Mutex
 	reported time.Time
 	silent   int // unreported failures since then
+	// starting and stillStarting are when the API server first and last said that it is about to serve the objects.
+	starting, stillStarting time.Time
 }
 
 // Reporter makes the reporter of the objects that have this name in the API.
@@ -35,11 +37,31 @@ func (w *Watches) Reporter(resource string, report func(error)) *Reporter {
 
 // Failed notes that a list or watch ended with an error. Whatever the error is, the reflector tries again.
 func (o *Reporter) Failed(ctx context.Context, _ *cache.Reflector, err error) {
-	if ctx.Err() != nil || routine(err) {
+	if ctx.Err() != nil || routine(err) || o.isStarting(err) {
 		return
 	}
 	o.watches.count(o.resource, reasonOf(err))
 	o.note(err)
+}
+
+// startLimit is how long an API server may be about to serve a kind of object. Usually it takes a second or two.
+const startLimit = 10 * time.Second
+
+// isStarting says whether an error is no more than what an API server answers for a moment when a CustomResourceDefinition is new, or when
+// it has been started itself (k8s.io/apiserver: storage/cacher/ready.go). If the API server knows what is in the way, it says more.
+func (o *Reporter) isStarting(err error) bool {
+	var status apierrors.APIStatus
+	if !apierrors.IsTooManyRequests(err) || !errors.As(err, &status) || status.Status().Message != "storage is (re)initializing" {
+		return false
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	now := time.Now()
+	if now.Sub(o.stillStarting) > reportInterval {
+		o.starting = now
+	}
+	o.stillStarting = now
+	return now.Sub(o.starting) < startLimit
 }
 
 // reasonOf returns the reason for which a request failed.

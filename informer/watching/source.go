@@ -346,6 +346,9 @@ func (s *Source[L]) watch(ctx context.Context, opts metav1.ListOptions) (watch.I
 
 // failed counts and reports a failure that the reflector does not get.
 func (s *Source[L]) failed(reason string, err error) {
+	if s.failing.isStarting(err) {
+		return
+	}
 	s.watches.count(s.what, reason)
 	s.failing.note(err)
 }

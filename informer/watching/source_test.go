@@ -923,6 +923,37 @@ func TestAskedToComeLaterWhenAllIsKnown(t *testing.T) {
 	}
 }
 
+// An API server that has only begun to serve a kind of object says so for a moment, which is nothing to tell. If that lasts, or it
+// knows what is in the way, it is told.
+func TestWhileTheAPIServerBeginsToServe(t *testing.T) {
+	const says = "storage is (re)initializing"
+	for name, tt := range map[string]struct {
+		message string
+		lasts   time.Duration
+		isTold  bool
+	}{
+		"a moment": {says, 5 * time.Second, false}, "minutes": {says, 2 * time.Minute, true}, "for a reason": {says + ": etcd is down", 5 * time.Second, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, answer := range answering(apierrors.NewTooManyRequests(tt.message, 1)) {
+				story(t, func(t *testing.T, s *server) {
+					s.answer = answer
+					s.follow()
+					time.Sleep(tt.lasts)
+					s.set(func() { s.answer = nil })
+					time.Sleep(time.Minute)
+					check(t, "known", s.known(), []string{"a@1"})
+					told := s.taken(&s.told)
+					if (len(told) > 0) != tt.isTold || (s.failures(FailedRefused) > 0) != tt.isTold {
+						t.Errorf("told %q, %d failures", told, s.failures(FailedRefused))
+					}
+					s.stopsAtOnce()
+				})
+			}
+		})
+	}
+}
+
 // An overloaded API server answers 429, when a watch is opened or in the middle of it.
 func TestAskedToComeLater(t *testing.T) {
 	for name, answer := range answering(apierrors.NewTooManyRequests("come later", 3600)) {

@@ -65,7 +65,8 @@ func (r *reviewer) Handle(ctx context.Context, req admission.Request) admission.
 		r.Log.Warn("an object could not be looked at and is let through", append(requestFields(&req), zap.String("error", shortened(err.Error())))...)
 		verdict = unchecked(err, req.Kind.Kind)
 	}
-	r.Telemetry.observe(string(req.Operation), verdict, time.Since(started))
+	kind, _ := r.Kinds.Of(groupKind(&req))
+	r.Telemetry.observe(string(req.Operation), kind.Kind, verdict, time.Since(started))
 	return r.respond(&req, verdict)
 }
 

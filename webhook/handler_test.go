@@ -273,16 +273,17 @@ func TestVerdictsAreCounted(t *testing.T) {
 	d.ask("", deployment(good, ""))
 	d.ask(deployment(good, ""), deployment(good, ""))
 	d.ask("", "{}", func(r *admissionv1.AdmissionRequest) { r.Operation = "\xff" })
-	for labels, want := range map[[3]string]float64{
-		{"CREATE", "allowed", ""}: 1, {"CREATE", "denied", annotations.FoundMissingRequest}: 1,
-		{"UPDATE", "warned", annotations.FoundUnchanged}: 1, {"other", "allowed", ""}: 1,
+	d.ask("", "{}", func(r *admissionv1.AdmissionRequest) { r.Kind.Kind = "\xff" })
+	for labels, want := range map[[4]string]float64{
+		{"CREATE", "Deployment", "allowed", ""}: 1, {"CREATE", "Deployment", "denied", annotations.FoundMissingRequest}: 1,
+		{"UPDATE", "Deployment", "warned", annotations.FoundUnchanged}: 1, {"other", "Deployment", "allowed", ""}: 1, {"CREATE", "other", "allowed", ""}: 1,
 	} {
-		if got := testutil.ToFloat64(d.telemetry.verdicts.WithLabelValues(labels[0], labels[1], labels[2])); got != want {
+		if got := testutil.ToFloat64(d.telemetry.verdicts.WithLabelValues(labels[:]...)); got != want {
 			t.Errorf("%v: %v, want %v", labels, got, want)
 		}
 	}
-	if n := testutil.CollectAndCount(d.telemetry.verdicts); n != 4 {
-		t.Errorf("%d series, want 4", n)
+	if n := testutil.CollectAndCount(d.telemetry.verdicts); n != 5 {
+		t.Errorf("%d series, want 5", n)
 	}
 }
 

@@ -105,7 +105,7 @@ func TestTheWebhookAnswers(t *testing.T) {
 				t.Errorf("at the former path: %v: %+v, want allowed", err, response)
 			}
 			_, exposed := clitest.Get(t, "http://"+r.Logged("listening", "flag", "metrics-bind-address")["address"].(string)+"/metrics")
-			for _, want := range []string{`mini_hpa_webhook_verdicts_total{operation="CREATE",reason="MissingRequest",verdict="denied"} 1`,
+			for _, want := range []string{`mini_hpa_webhook_verdicts_total{kind="Deployment",operation="CREATE",reason="MissingRequest",verdict="denied"} 1`,
 				`mini_hpa_webhook_certificate_expiry_timestamp_seconds{type="leaf"}`, "mini_hpa_webhook_duration_seconds_count 3"} {
 				if !strings.Contains(exposed, want) {
 					t.Errorf("/metrics lacks %s", want)

@@ -2,6 +2,7 @@ package annotations
 
 import (
 	"fmt"
+	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -28,6 +29,15 @@ const (
 // Builtin returns the kinds that are scaled wherever mini-hpa runs.
 func Builtin() []Kind {
 	return []Kind{builtin(kindDeployment, "deployments"), builtin(kindStatefulSet, "statefulsets"), builtin(kindReplicaSet, "replicasets")}
+}
+
+// BuiltinOf returns the kind that is scaled wherever mini-hpa runs and has this group and name; false if there is none.
+func BuiltinOf(kind schema.GroupKind) (Kind, bool) {
+	all := Builtin()
+	if at := slices.IndexFunc(all, func(k Kind) bool { return k.GroupKind() == kind }); at >= 0 {
+		return all[at], true
+	}
+	return Kind{}, false
 }
 
 // builtin is a kind of group apps. Its selector is not a text, so that it has no path.

@@ -82,23 +82,23 @@ func New(c Config) (*Set, error) {
 // prepare makes the informers of the built-in kinds and of pods.
 func (s *Set) prepare() error {
 	apps, read := s.client.AppsV1(), s.reader.AppsV1()
-	builtin := map[schema.GroupKind]annotations.Kind{}
-	for _, kind := range annotations.Builtin() {
-		builtin[kind.GroupKind()] = kind
+	builtin := func(of schema.GroupKind) annotations.Kind {
+		kind, _ := annotations.BuiltinOf(of)
+		return kind
 	}
 	var err1, err2, err3 error
-	s.deployments, err1 = watched(s, &origin[*appsv1.DeploymentList]{kind: builtin[deploymentKind], base: s.client, client: apps.Deployments(s.namespace),
+	s.deployments, err1 = watched(s, &origin[*appsv1.DeploymentList]{kind: builtin(deploymentKind), base: s.client, client: apps.Deployments(s.namespace),
 		example: &appsv1.Deployment{}, slim: slimDeployment,
 		live: func(ctx context.Context, namespace string, opts metav1.ListOptions) (runtime.Object, error) {
 			return read.Deployments(namespace).List(ctx, opts)
 		}})
-	s.replicaSets, err2 = watched(s, &origin[*appsv1.ReplicaSetList]{kind: builtin[replicaSetKind], base: s.client, client: apps.ReplicaSets(s.namespace),
+	s.replicaSets, err2 = watched(s, &origin[*appsv1.ReplicaSetList]{kind: builtin(replicaSetKind), base: s.client, client: apps.ReplicaSets(s.namespace),
 		example: &appsv1.ReplicaSet{}, slim: slimReplicaSet,
 		live: func(ctx context.Context, namespace string, opts metav1.ListOptions) (runtime.Object, error) {
 			return read.ReplicaSets(namespace).List(ctx, opts)
 		}})
 	// A role that was written before StatefulSets were scaled leaves them out, and everything else goes on.
-	s.statefulSets, err3 = watched(s, &origin[*appsv1.StatefulSetList]{kind: builtin[statefulSetKind], base: s.client, client: apps.StatefulSets(s.namespace),
+	s.statefulSets, err3 = watched(s, &origin[*appsv1.StatefulSetList]{kind: builtin(statefulSetKind), base: s.client, client: apps.StatefulSets(s.namespace),
 		example: &appsv1.StatefulSet{}, slim: slimStatefulSet, isOptional: true,
 		live: func(ctx context.Context, namespace string, opts metav1.ListOptions) (runtime.Object, error) {
 			return read.StatefulSets(namespace).List(ctx, opts)

@@ -271,10 +271,8 @@ func (k *Kinds) Wait() { k.running.Wait() }
 
 // Of returns a kind that can be scaled now, a built-in one or a custom one; false if there is none.
 func (k *Kinds) Of(kind schema.GroupKind) (annotations.Kind, bool) {
-	for _, builtin := range annotations.Builtin() {
-		if builtin.GroupKind() == kind {
-			return builtin, true
-		}
+	if builtin, ok := annotations.BuiltinOf(kind); ok {
+		return builtin, true
 	}
 	for _, d := range k.definitions {
 		if custom, served := d.now(); served && custom.GroupKind() == kind {

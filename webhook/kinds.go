@@ -18,12 +18,7 @@ type BuiltinKinds struct{}
 
 // Of implements Kinds.
 func (BuiltinKinds) Of(kind schema.GroupKind) (annotations.Kind, bool) {
-	for _, k := range annotations.Builtin() {
-		if k.GroupKind() == kind {
-			return k, true
-		}
-	}
-	return annotations.Kind{}, false
+	return annotations.BuiltinOf(kind)
 }
 
 // Kinds whose objects are read by the fields of group apps.

@@ -3,7 +3,6 @@ package trace
 import (
 	"encoding/json"
 	"fmt"
-	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -133,9 +132,12 @@ func scalable(t metav1.TypeMeta) error {
 
 // inApps says whether a kind is one of those that are built in; of these the apiVersion may be missing, as in lists of kubectl.
 func inApps(t metav1.TypeMeta) bool {
-	return slices.ContainsFunc(annotations.Builtin(), func(k annotations.Kind) bool {
-		return k.Kind == t.Kind && (t.APIVersion == "" || t.GroupVersionKind().Group == k.Group)
-	})
+	kind := t.GroupVersionKind().GroupKind()
+	if t.APIVersion == "" {
+		kind.Group = appsv1.GroupName
+	}
+	_, ok := annotations.BuiltinOf(kind)
+	return ok
 }
 
 // each converts the items of a list; nil stays nil.

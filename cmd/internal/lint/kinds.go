@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -52,10 +53,8 @@ func (k *kinds) assume(of schema.GroupVersionKind) {
 
 // named is the kind of a name, as the target of a patch gives it, and whether there is one. One without a name may be any.
 func (k *kinds) named(name string) (annotations.Kind, bool) {
-	for _, kind := range annotations.Builtin() {
-		if kind.Kind == name {
-			return kind, true
-		}
+	if kind, ok := annotations.BuiltinOf(schema.GroupKind{Group: appsv1.GroupName, Kind: name}); ok {
+		return kind, true
 	}
 	kind, ok := k.custom[name]
 	return kind, ok

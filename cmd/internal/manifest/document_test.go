@@ -63,3 +63,17 @@ func first(t *testing.T, text string) Document {
 	t.Fatal("nothing to read")
 	return Document{}
 }
+
+// TestDocumentsThatAreEqual have the places of their own, also where they are equal to others around them.
+func TestDocumentsThatAreEqual(t *testing.T) {
+	const one = "---\nkind: A\nmetrics: |\n  - a: b\n    c: d\n"
+	i := 0
+	for p := range Read(strings.Repeat(one, 3), false) {
+		for path, want := range map[string]Place{"kind": {2 + 5*i, 1}, "metrics[0][c]": {5 + 5*i, 5}} {
+			if got := p.Documents[0].Locate(path, nil); got != want {
+				t.Errorf("%s of document %d is at %v, want %v", path, i, got, want)
+			}
+		}
+		i++
+	}
+}

@@ -38,8 +38,11 @@ func (d Document) ReadText(scalar *yaml.Node) iter.Seq[Part] {
 
 func read(text string, all bool, h *host, with *common) iter.Seq[Part] {
 	return func(yield func(Part) bool) {
-		for _, c := range chunks(text) {
-			c.always, c.common = all, with
+		parsed := run{chunks: chunks(text)}
+		for i := range parsed.chunks {
+			parsed.chunks[i].always, parsed.chunks[i].common = all, with
+		}
+		for i, c := range parsed.chunks {
 			p := Part{chunk: c, host: h}
 			if h != nil {
 				with.inside--
@@ -48,7 +51,7 @@ func read(text string, all bool, h *host, with *common) iter.Seq[Part] {
 				yield(p.refused())
 				return
 			}
-			p.Documents, p.Err = c.read()
+			p.Documents, p.Err = c.read(func() (*yaml.Node, error) { return parsed.nodes(i) })
 			if len(p.Documents) > 0 {
 				p.share(atlas{})
 			}
@@ -71,6 +74,9 @@ func (p Part) share(known atlas) {
 		p.Documents[i].atlas, p.Documents[i].host = known, p.host
 	}
 }
+
+// Size is how long the part is, in bytes.
+func (p Part) Size() int { return len(p.text) }
 
 // Told is Err in words, with its line of the file. It takes the time of another look at the part.
 func (p Part) Told() LineError {
@@ -100,8 +106,8 @@ func (p Part) MayBeManifest() bool {
 	return (strings.Contains(p.text, "apiVersion") && strings.Contains(p.text, "kind")) || strings.Contains(p.text, annotations.Prefix)
 }
 
-// read reads the documents of the chunk.
-func (c chunk) read() ([]Document, error) {
+// read reads the documents of the chunk, with its nodes if it is YAML.
+func (c chunk) read(nodes func() (*yaml.Node, error)) ([]Document, error) {
 	if c.isEmpty() {
 		return []Document{{}}, nil
 	}
@@ -109,7 +115,7 @@ func (c chunk) read() ([]Document, error) {
 	if len(documents) > 0 && bad == nil {
 		return documents, nil
 	}
-	d, err := c.readYAML()
+	d, err := c.readYAML(nodes)
 	switch {
 	case err != nil && len(documents) > 0:
 		return documents, bad

@@ -12,15 +12,15 @@ import (
 	yaml "sigs.k8s.io/yaml/goyaml.v3"
 )
 
-// readYAML reads the only document of the chunk. With an error it may still return a document, if only a part of that is wrong.
-func (c chunk) readYAML() (d Document, err error) {
+// readYAML reads the only document of the chunk, with these nodes. With an error it may still return a document, if only a part of that is wrong.
+func (c chunk) readYAML(nodes func() (*yaml.Node, error)) (d Document, err error) {
 	// Where a parser contradicts itself, it panics.
 	defer func() {
 		if recover() != nil {
 			d.Value, err = nil, LineError{c.line, errors.New("the YAML parser does not understand it")}
 		}
 	}()
-	if d.Node, err = c.nodes(); err != nil || d.Node == nil {
+	if d.Node, err = nodes(); err != nil || d.Node == nil {
 		return d, err
 	}
 	renumber(d.Node, c.lines())

@@ -46,10 +46,11 @@ in an object that asks nothing of mini-hpa; the others are looked at all the sam
 if a file cannot be read; its name and line are told, and the others are looked at.
 
 So that no file takes long, it may have 10 MiB, in a document lists and mappings may be in each other 1000 levels deep, and its aliases may repeat
-1 MiB and 4 times its size, and at most 8 MiB. Of an object 100 errors are told, 100 findings about requests among them, and 8 places where annotations have no effect; of a file 100 parts
+1 MiB and 2 times its size, and at most 8 MiB, where of a text each byte after the first 64 counts as 8. Of an object 100 errors are told, 100 findings about requests among them, and 8 places where annotations have no effect; of a file 100 parts
 that cannot be read, after which no other is taken for a template. The patches that stand in a file may have 1000 documents, and one more for every 32 bytes
 of it, and its lists 1000 items, and one more for every 100 bytes. Of a kustomization up to 1000 parts on 32 levels count, and of a workload up to 64 kustomizations that no other is
-made of; one that has more than 100 patches for it, or more than 4 for no name, says nothing of it.`
+made of; one that has more than 100 patches for it, or more than 4 for no name, says nothing of it. What the kustomizations
+make of all workloads may have 100000 values, and one more for every 4 bytes of what is read, where each workload counts as 20 more; of the workloads beyond nothing is said.`
 
 // Command is "mini-hpa lint".
 func Command() cli.Command {

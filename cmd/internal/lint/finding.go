@@ -54,6 +54,13 @@ func (n notice) text() string {
 // lineInside is the line of a document in an annotation, which is not a line of the file.
 var lineInside = regexp.MustCompile(`(cannot be read as one YAML or JSON document: )line \d+: `)
 
+func withoutLine(message string) string {
+	if !strings.Contains(message, "cannot be read as one") {
+		return message
+	}
+	return lineInside.ReplaceAllString(message, "$1")
+}
+
 // maxErrors is how many errors are printed for one object, and for the unreadable parts of one file.
 const maxErrors = 100
 
@@ -63,7 +70,7 @@ func (o object) errors(problems field.ErrorList) []finding {
 	more := len(problems) - maxErrors
 	for i, problem := range problems[:min(len(problems), maxErrors)] {
 		at := o.Locate(problem.Field, problem.BadValue)
-		message := lineInside.ReplaceAllString(problem.ErrorBody(), "$1")
+		message := withoutLine(problem.ErrorBody())
 		if i+1 == maxErrors && more > 0 {
 			message += fmt.Sprintf(" (and %d more of the same object)", more)
 		}
@@ -139,6 +146,9 @@ func (f finding) sentence() string {
 func plain(line string) string {
 	if strings.HasPrefix(strings.TrimSpace(line), "::") {
 		line = "./" + line
+	}
+	if !strings.Contains(line, "##") {
+		return line
 	}
 	return orders.Replace(line)
 }

@@ -30,8 +30,12 @@ import (
 // no quadratic time.
 const maxForms, maxPatches, maxForMany = 64, 100, 4
 
+// spareValues and sizeValue are how many values the forms of all workloads may have together: so many, and one more for so many bytes of what was read.
+// Each form takes the time of formValues besides its own.
+const spareValues, sizeValue, formValues = 100_000, 4, 20
+
 func (m *manifests) newOverlays() *overlays {
-	o := &overlays{uses: map[string][]string{}, ends: map[string][]string{}, patches: map[overlaid][]patched{}, patched: map[target]map[string]bool{}, objects: map[string]object{}, forms: map[formKey]*form{}}
+	o := &overlays{room: spareValues + m.size/sizeValue, uses: map[string][]string{}, ends: map[string][]string{}, patches: map[overlaid][]patched{}, patched: map[target]map[string]bool{}, objects: map[string]object{}, forms: map[formKey]*form{}}
 	for _, k := range m.kustomizations {
 		if k.isKustomization() {
 			o.objects[k.dir()] = k
@@ -98,6 +102,9 @@ func (m *manifests) forms(d *candidate, defaults annotations.Defaults) []*form {
 	if len(dirs) == 0 {
 		dirs = o.uses[d.path()] // they go in a circle
 	}
+	if o.room -= len(dirs) * (formValues + valuesOf(d.Object)); o.room < 0 && len(dirs) > 0 {
+		return []*form{{dir: dirs[0], on: d, reading: d.reading, isUnknown: true}}
+	}
 	var found []*form
 	for _, dir := range dirs {
 		f := m.form(dir, d)
@@ -107,6 +114,22 @@ func (m *manifests) forms(d *candidate, defaults annotations.Defaults) []*form {
 		found = append(found, f)
 	}
 	return found
+}
+
+// valuesOf is how many values are in a tree.
+func valuesOf(tree any) int {
+	n := 1
+	switch v := tree.(type) {
+	case map[string]any:
+		for _, value := range v {
+			n += valuesOf(value)
+		}
+	case []any:
+		for _, item := range v {
+			n += valuesOf(item)
+		}
+	}
+	return n
 }
 
 // withoutDeleted are surroundings without the autoscalers that patches take out of a kustomization.
@@ -411,7 +434,7 @@ func (p patched) setsReplicas(kind annotations.Kind) bool {
 func (m *manifests) toldOf(f *form, severity, rule, path, message string) finding {
 	for _, p := range slices.Backward(f.patches) {
 		if len(p.written()) > 0 {
-			return p.findingAt(p.spotOf(path), severity, rule, path, lineInside.ReplaceAllString(message, "$1")+"; so it is with "+f.on.place())
+			return p.findingAt(p.spotOf(path), severity, rule, path, withoutLine(message)+"; so it is with "+f.on.place())
 		}
 	}
 	message = fmt.Sprintf("of %s %s (%s): %s: %s", f.kind.Kind, cli.Quote(f.on.GetName()), f.on.place(), path, message)

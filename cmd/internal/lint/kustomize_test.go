@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 )
 
@@ -406,5 +407,41 @@ func TestLintLooksUpSoFar(t *testing.T) {
 	}
 	if code, _, stderr := call(t, "d"); code != cli.ExitFailure {
 		t.Errorf("exit code %d: %s", code, stderr)
+	}
+}
+
+// TestLintBoundsWhatKustomizationsMake: of many kustomizations of a large base those of the first workloads are judged, and nothing is said of the others.
+func TestLintBoundsWhatKustomizationsMake(t *testing.T) {
+	const overlays = 60
+	base := strings.Repeat("---\n"+annotatedWeb, 100)
+	files := map[string]string{"base/d.yaml": base, "base/kustomization.yaml": "resources: [d.yaml]\n"}
+	for i := range overlays {
+		files[fmt.Sprintf("o%d/kustomization.yaml", i)] = "resources: [../base]\ncommonAnnotations: {mini-hpa/max: wrong}\n"
+	}
+	repository(t, files)
+	m := newManifests("")
+	found, _ := sources([]string{"."}, exclusions{})
+	m.layout = layoutOf(found)
+	for _, s := range found {
+		m.read(s, nil)
+	}
+	judged, silent := 0, 0
+	for _, d := range m.workloads {
+		forms := m.forms(d, annotations.DefaultDefaults())
+		switch {
+		case len(forms) == overlays && silent == 0:
+			judged++
+		case len(forms) == 1 && forms[0].isUnknown:
+			silent++
+		default:
+			t.Fatalf("%d forms of a workload after %d and %d others", len(forms), judged, silent)
+		}
+	}
+	size := 0
+	for _, text := range files {
+		size += len(text)
+	}
+	if want := (100_000 + size/4) / (overlays * (20 + valuesOf(m.workloads[0].Object))); judged != want || silent != 100-want {
+		t.Errorf("%d workloads are judged and %d are not, want %d", judged, silent, want)
 	}
 }

@@ -42,10 +42,12 @@ type manifests struct {
 	// unreadable are the first of each file that could not be read, failed how many there are of each.
 	unreadable []notice
 	failed     map[string]int
-	files      int
-	// structs are what the fields of objects should be, kinds which of them are scaled.
+	// files and size are how many files were read, and how long they are together.
+	files, size int
+	// structs are what the fields of objects should be, kinds which of them are scaled, paths where the files are.
 	structs structs
 	kinds   *kinds
+	paths   paths
 	// later are objects, and patches, whose kinds may be defined by what is read after them.
 	later        []object
 	laterPatches []patched
@@ -130,11 +132,13 @@ type overlays struct {
 	patched map[target]map[string]bool
 	objects map[string]object
 	forms   map[formKey]*form
+	// room is how many more values the forms may have.
+	room int
 }
 
 // newManifests makes an empty set; namespace is for objects that name none.
 func newManifests(namespace string) *manifests {
-	return &manifests{namespace: namespace, around: map[area]*neighbors.Neighborhood{}, known: map[area][]*neighbors.Neighborhood{}, layout: layoutOf(nil), composites: map[*kustomize.Composition]*neighbors.Neighborhood{}, deleted: map[deletion]bool{}, readPatches: map[string]bool{}, failed: map[string]int{}, structs: structs{}, kinds: newKinds()}
+	return &manifests{namespace: namespace, around: map[area]*neighbors.Neighborhood{}, known: map[area][]*neighbors.Neighborhood{}, layout: layoutOf(nil), composites: map[*kustomize.Composition]*neighbors.Neighborhood{}, deleted: map[deletion]bool{}, readPatches: map[string]bool{}, failed: map[string]int{}, structs: structs{}, kinds: newKinds(), paths: paths{}}
 }
 
 func (m *manifests) read(s source, stdin io.Reader) {
@@ -154,6 +158,7 @@ func (m *manifests) read(s source, stdin io.Reader) {
 		m.readPatches[absolute(s.name)] = true
 	}
 	for p := range all {
+		m.size += p.Size()
 		if p.Err != nil && isPatch {
 			m.layout.Writes[use.Dir] = true
 		}
@@ -238,7 +243,7 @@ type part struct {
 
 // object is that of the part, with these fields.
 func (m *manifests) object(p part, fields map[string]any) object {
-	return object{Unstructured: unstructured.Unstructured{Object: fields}, Document: p.Document, file: p.file, namespace: m.namespace, structs: m.structs, kinds: m.kinds}
+	return object{Unstructured: unstructured.Unstructured{Object: fields}, Document: p.Document, file: p.file, namespace: m.namespace, structs: m.structs, kinds: m.kinds, paths: m.paths}
 }
 
 // add takes an object, or all of a list. The items of a typed list have its kind if they do not name one.

@@ -12,7 +12,7 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/util/json"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
@@ -28,6 +28,7 @@ type object struct {
 	namespace string
 	structs   structs
 	kinds     *kinds
+	paths     paths
 }
 
 // decode makes an API object of the fields as the API server does: names are the same only if their case is. A field that the API
@@ -39,11 +40,8 @@ func (o object) decode(into any) (field.ErrorList, error) {
 	if slices.ContainsFunc(f.problems, func(e *field.Error) bool { return o.Awaits(e.Field) }) {
 		return nil, errUnfilled
 	}
-	text, err := stdjson.Marshal(fitted)
-	if err == nil {
-		err = json.Unmarshal(text, into)
-	}
-	if err != nil {
+	members, _ := fitted.(map[string]any)
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(members, into); err != nil {
 		return nil, manifest.LineError{Line: o.Node.Line, Err: fmt.Errorf("cannot be read as %s %s: %w", o.GetKind(), o.title(), err)}
 	}
 	return f.problems, nil
@@ -64,10 +62,24 @@ func (o object) title() string {
 func (o object) place() string { return fmt.Sprintf("%s:%d", o.file, o.Node.Line) }
 
 // path is where its file is, from the root on.
-func (o object) path() string { return absolute(o.file) }
+func (o object) path() string { return o.paths.of(o.file) }
 
 // dir is the directory that its file is in.
 func (o object) dir() string { return filepath.Dir(o.path()) }
+
+// paths are those of the files, from the root on, by their names: to find one takes calls of the system, and a file may have many objects. Nil remembers none.
+type paths map[string]string
+
+func (p paths) of(name string) string {
+	path, isKnown := p[name]
+	if !isKnown {
+		path = absolute(name)
+	}
+	if !isKnown && p != nil {
+		p[name] = path
+	}
+	return path
+}
 
 // absolute is a path from the root on. Where the working directory is gone, it stays relative, and nothing there can be read.
 func absolute(name string) string {

@@ -12,6 +12,9 @@ const (
 	maxNested = 1000
 	// nodeWeight is about what a node takes in memory besides its text.
 	nodeWeight = 64
+	// textWeight is how much longer a byte takes in a text that may be a document, such as the metrics of a workload: one that is longer than shortText, and
+	// of which no more than maxDocument is read.
+	textWeight, shortText, maxDocument = 8, 64, 16 << 10
 )
 
 var errName = errors.New("the name in a mapping must be text")
@@ -37,7 +40,7 @@ func (x *expansion) measure(n *yaml.Node) (int, error) {
 	}
 	x.nested++
 	defer func() { x.nested-- }()
-	weight := nodeWeight + len(n.Value)
+	weight := nodeWeight + len(n.Value) + (textWeight-1)*max(min(len(n.Value), maxDocument)-shortText, 0)
 	for i, child := range n.Content {
 		if n.Kind == yaml.MappingNode && i%2 == 0 && Followed(child).Kind != yaml.ScalarNode {
 			return 0, LineError{child.Line, errName}

@@ -21,7 +21,7 @@ const (
 	// A few lines of them can stand for gigabytes, or be nested without end, and what they repeat takes the time of what is written out.
 	maxRepeated   = 8 << 20
 	spareRepeated = 1 << 20
-	repeatedTimes = 4
+	repeatedTimes = 2
 	// maxShort is how long a part may be of which it is remembered what was found. Of longer ones there are not so many.
 	maxShort = 64
 	// spareInside and sizeInside are how many parts the texts may have that stand in a file: so many, and one more for so many bytes of the file. Each

@@ -47,7 +47,7 @@ func TestAPartIsParsedOnce(t *testing.T) {
 
 // TestAliasesOfAFile: what they repeat is bounded for the whole file, and for the texts that stand in it.
 func TestAliasesOfAFile(t *testing.T) {
-	repeats := "kind: A\na: &a " + strings.Repeat("x", 10_000) + "\nb: [" + strings.Repeat("*a, ", 70) + "]\n"
+	repeats := "kind: A\na: &a " + strings.Repeat("x", 10_000) + "\nb: [" + strings.Repeat("*a, ", 8) + "]\n"
 	const bomb = "kind: A\na: &a [x, x, x, x, x, x, x, x, x, x]\nb: &b [*a, *a, *a, *a, *a, *a, *a, *a, *a, *a]\nc: &c [*b, *b, *b, *b, *b, *b, *b, *b, *b, *b]\nd: &d [*c, *c, *c, *c, *c, *c]\ne: [*d, *d, *d, *d]\n"
 	tests := map[string]struct {
 		text string
@@ -59,6 +59,7 @@ func TestAliasesOfAFile(t *testing.T) {
 		"what is refused costs none":  {bomb + "---\n" + bomb + "---\n" + repeats, 1},
 		"hundreds of a few each":      {strings.Repeat("---\nkind: &a A\nb: [*a, *a, *a]\n", 500), 500},
 		"a shared block, many times":  {"kind: &k A\nenv: &e [" + strings.Repeat("{name: x, value: y}, ", 50) + "]\nall:\n" + strings.Repeat("- {env: *e, kind: *k}\n", 60), 1},
+		"short texts, many times":     {"kind: A\na: &a " + strings.Repeat("x", 64) + "\nb: [" + strings.Repeat("*a, ", 8000) + "]\n", 1},
 		"none is left for the others": {strings.Repeat("---\nkind: A\na: &a ["+strings.Repeat("x, ", 1000)+"]\nb: [*a, *a, *a, *a]\n", 20), 4},
 	}
 	for name, tt := range tests {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // warnUnknown warns of unknown keys with the prefix, which are probably misspelt. If there are many, it only counts the rest, because
@@ -89,10 +90,14 @@ func lettersOf(name string) string {
 // first row wins a draw.
 func nearest(key string) string {
 	name := strings.ToLower(clean(strings.TrimPrefix(key, Prefix), shown))
+	length := utf8.RuneCountInString(name)
 	best, fewest := "", shown*2
 	for i := range table {
 		row := &table[i]
 		for _, known := range append([]string{strings.TrimPrefix(row.Name, Prefix)}, row.aliases...) {
+			if more := length - len(known); max(more, -more) >= fewest {
+				continue // each takes an edit
+			}
 			if edits := EditDistance(name, known); edits < fewest {
 				best, fewest = row.Name, edits
 			}
@@ -105,9 +110,9 @@ func nearest(key string) string {
 // what a misspelt word was meant to be.
 func EditDistance(a, b string) int {
 	from, to := []rune(a), []rune(b)
-	row := make([]int, len(to)+1)
-	for j := range row {
-		row[j] = j
+	row := make([]int, 0, shown) // nearly always enough, and no memory of the heap
+	for j := range len(to) + 1 {
+		row = append(row, j)
 	}
 	for i, r := range from {
 		diagonal := row[0]

@@ -14,7 +14,7 @@ import (
 // Clean makes one line of text that may hold strings from a cluster safe for a terminal: control characters, line
 // breaks and characters that reorder text are shown as escapes instead of being obeyed (CVE-2021-25743).
 func Clean(line string) string {
-	if strings.IndexFunc(line, func(r rune) bool { return !unicode.IsPrint(r) }) < 0 {
+	if isPlain(line) || strings.IndexFunc(line, func(r rune) bool { return !unicode.IsPrint(r) }) < 0 {
 		return line
 	}
 	var b strings.Builder
@@ -27,6 +27,16 @@ func Clean(line string) string {
 		b.WriteString(quoted[1 : len(quoted)-1])
 	}
 	return b.String()
+}
+
+// isPlain says whether a line is printable ASCII, as nearly all are.
+func isPlain(line string) bool {
+	for i := range len(line) {
+		if line[i] < ' ' || line[i] > '~' {
+			return false
+		}
+	}
+	return true
 }
 
 // DidYouMean names the candidate that was probably meant, or nothing where none is close.

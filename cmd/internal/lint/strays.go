@@ -62,7 +62,7 @@ func (o object) straysIn(value any, at *field.Path, found []stray) []stray {
 		if s, ok := o.strayAt(v, at); ok {
 			found = append(found, s)
 		}
-		for _, name := range slices.Sorted(maps.Keys(v)) {
+		for _, name := range namesOfTrees(v) {
 			found = o.straysIn(v[name], at.Child(name), found)
 		}
 	case []any:
@@ -71,6 +71,19 @@ func (o object) straysIn(value any, at *field.Path, found []stray) []stray {
 		}
 	}
 	return found
+}
+
+// namesOfTrees are the names, sorted, of the members that may have others in them.
+func namesOfTrees(members map[string]any) []string {
+	var names []string
+	for name, value := range members {
+		switch value.(type) {
+		case map[string]any, []any:
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // strayAt looks at one mapping.

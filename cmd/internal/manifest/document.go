@@ -112,7 +112,7 @@ func (d Document) spotInside(block *yaml.Node, way []string, wrong any, outside 
 		return outside
 	}
 	text, isName := wrong.(string)
-	if len(way) == 0 && !isName {
+	if len(way) == 0 && !isName || isWord(block.Value) {
 		return outside
 	}
 	in := d.sheet.inside(block)
@@ -129,6 +129,18 @@ func (d Document) spotInside(block *yaml.Node, way []string, wrong any, outside 
 		return d.sheet.below(in, placeOf(member), outside)
 	}
 	return outside
+}
+
+// isWord says whether a text can be no mapping and no list, and nothing that cannot be parsed: most values have nothing of YAML in them.
+func isWord(text string) bool {
+	for i := range len(text) {
+		switch c := text[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '.', c == '/', c == '_':
+		default:
+			return false
+		}
+	}
+	return true
 }
 
 // fieldPath puts steps together again.

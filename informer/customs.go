@@ -21,21 +21,18 @@ import (
 //	      ^                         |
 //	      +------- gone: its workloads are looked at, and forgotten
 
-// custom is a custom kind as far as it is watched. Its fields are used under Set.serving.
-type custom struct {
-	*definition
-	// served is the cache that is read, filling the one that is to take its place; nil if there is none.
-	served, filling *workloads
-}
-
 // followKinds starts and stops the informers of custom kinds until ctx ends. It returns what has to be waited for at the beginning.
 func (s *Set) followKinds(ctx context.Context) []*awaited {
 	changed := s.kinds.subscribe()
 	var customs []*custom
-	var first []*awaited
 	for _, d := range s.kinds.definitions {
-		x := &custom{definition: d}
-		customs = append(customs, x)
+		customs = append(customs, &custom{definition: d})
+	}
+	s.serving.Lock()
+	s.followed = customs
+	s.serving.Unlock()
+	var first []*awaited
+	for _, x := range customs {
 		if filling := s.followKind(ctx, x); filling != nil {
 			first = append(first, filling.first)
 		}
@@ -144,6 +141,13 @@ func (s *Set) fillCustom(parent context.Context, x *custom, next *workloads) {
 	next.stop = cancel
 	s.running.Go(func() { next.informer.RunWithContext(ctx) })
 	late := time.AfterFunc(optional, next.first.end) // it belongs to others, and the API that serves it may be broken
+	s.running.Go(func() {
+		select {
+		case <-next.first.ended:
+			s.enqueueObscured() // unless it has been filled
+		case <-ctx.Done():
+		}
+	})
 	s.running.Go(func() {
 		defer next.first.end()
 		defer late.Stop()

@@ -214,6 +214,45 @@ func TestAnInnerOneWaitsForItsOuterOne(t *testing.T) {
 	})
 }
 
+// TestAnInnerOneIsObscured: while what controls it may not be listed, an annotated object is looked at once, to tell so.
+func TestAnInnerOneIsObscured(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ice := train("ice", unannotated)
+		inner := controlledByObject(statefulSet("ice-group"), ice, train1)
+		c := newCluster(t, crd("v1", ".spec.workers.count"), ice, inner, podOf(inner, statefulSetVersion, "p"), statefulSet("db"))
+		forbidden := true
+		c.dynamic.PrependReactor("list", "trains", func(clienttesting.Action) (bool, runtime.Object, error) {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			return forbidden, nil, apierrors.NewForbidden(trainsV1.GroupResource(), "", nil)
+		})
+		key := keyOf(statefulSetKind, "ice-group")
+		c.start()
+		end := c.lead(1, c.reconcile)
+		check(t, "looks in a term", c.looked(), []string{"statefulsets.apps/shop/db", "statefulsets.apps/shop/ice-group"})
+		check(t, "why", c.set.Obscured(key), "trains.example.com: its objects cannot be listed")
+		check(t, "why, of another", c.set.Obscured(keyOf(statefulSetKind, "db")), "")
+		time.Sleep(10 * time.Minute)
+		check(t, "looks later", c.looked(), []string(nil))
+		c.mu.Lock()
+		forbidden = false
+		c.mu.Unlock()
+		time.Sleep(2 * time.Minute)
+		check(t, "looks when it may be listed", slices.Compact(c.looked()), []string{"statefulsets.apps/shop/ice-group"})
+		check(t, "why, when it may be listed", c.set.Obscured(key), "")
+
+		c.put(crd("v1", "", unscalable))
+		check(t, "looks when it cannot be scaled", slices.Compact(c.looked()), []string{"statefulsets.apps/shop/ice-group"})
+		if why := c.set.Obscured(key); !strings.HasPrefix(why, "trains.example.com: version \"v1\" of trains.example.com has no scale subresource") {
+			t.Errorf("why, when it cannot be scaled: %q", why)
+		}
+		end()
+		c.stop()
+		c.set.Wait()
+		c.kinds.Wait()
+	})
+}
+
 // TestADefinitionIsFollowed: it comes late, changes its paths and its version, loses its scale subresource, and goes.
 func TestADefinitionIsFollowed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -180,6 +180,7 @@ func (s *Set) Run(ctx context.Context, workers int, f ReconcileFunc) {
 func (s *Set) lead(ctx context.Context, workers int, t *term) {
 	s.current.Store(t)
 	s.EnqueueSelected()
+	s.enqueueObscured()
 	var working sync.WaitGroup
 	working.Go(func() { t.work(ctx, max(workers, 1)) })
 	<-ctx.Done()

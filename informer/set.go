@@ -33,7 +33,9 @@ type Set struct {
 	// served are the custom kinds whose caches are filled. The map is replaced by another one when one comes or goes.
 	served  atomic.Pointer[map[schema.GroupKind]*workloads]
 	serving sync.Mutex // held while served is replaced
-	pods    atomic.Pointer[pods]
+	// followed are the custom kinds, under serving.
+	followed []*custom
+	pods     atomic.Pointer[pods]
 	// rethink asks whether the cache of pods holds all that is wanted.
 	rethink chan struct{}
 	// relists paces the lists of all pods that come of that.
@@ -45,6 +47,13 @@ type Set struct {
 
 	terms   chan struct{}        // holds one token while a term lasts, so that the next one waits for its end
 	current atomic.Pointer[term] // nil outside of a term
+}
+
+// custom is a custom kind as far as it is watched. Its fields are used under Set.serving.
+type custom struct {
+	*definition
+	// served is the cache that is read, filling the one that is to take its place; nil if there is none.
+	served, filling *workloads
 }
 
 // customs are the caches of custom kinds that are filled, by kind.

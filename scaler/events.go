@@ -41,7 +41,8 @@ const (
 	// decided while it does.
 	EventConflictingAutoscaler = annotations.FoundConflict
 	// EventAnnotationWarning: the workload is scaled, but perhaps not as meant, or only for as long as something else stays as it
-	// is, such as a LimitRange. Or it is not scaled, because an object that controls it is annotated, too, and scaled in its place.
+	// is, such as a LimitRange. Or it is not scaled, because an object that controls it is annotated, too, and scaled in its place,
+	// or because it cannot be known whether one is.
 	EventAnnotationWarning = "AnnotationWarning"
 	// EventScalingLimited: the load asks for more than mini-hpa/max.
 	EventScalingLimited = "ScalingLimited"

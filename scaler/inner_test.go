@@ -13,6 +13,7 @@ type chain struct {
 	*cluster
 	key           annotations.Key
 	copied, found bool
+	obscured      string
 }
 
 // Workload is Workloads', of which an inner object is not selected.
@@ -24,6 +25,9 @@ func (c *chain) Workload(key annotations.Key) *annotations.Workload {
 func (c *chain) Outer(annotations.Key) (annotations.Key, bool, bool) {
 	return annotations.Key{Kind: schema.GroupKind{Group: "leaderworkerset.x-k8s.io", Kind: "LeaderWorkerSet"}, Namespace: "default", Name: "llm"}, c.copied, c.found
 }
+
+// Obscured is Chain's.
+func (c *chain) Obscured(annotations.Key) string { return c.obscured }
 
 func (c *chain) look(times int) *cluster {
 	for range times {
@@ -52,4 +56,10 @@ func TestAnInnerObjectIsToldOnce(t *testing.T) {
 	c.look(1).wantEvents(told)
 	c.deployment.UID, c.copied = "u3", true
 	c.look(1).wantEvents()
+	c.found, c.copied, c.obscured = false, false, "trains.example.com: its objects cannot be listed"
+	c.look(2).wantEvents("Warning AnnotationWarning this object is not scaled, because it cannot be known whether what controls it is scaled in its place: trains.example.com: its objects cannot be listed")
+	c.found = true
+	c.look(2).wantEvents(told)
+	c.found, c.obscured = false, ""
+	c.look(2).wantEvents()
 }

@@ -35,6 +35,9 @@ type Chain interface {
 	// Outer returns the workload that is scaled in the place of an annotated one, because it controls it and is annotated, too; false if
 	// there is none. Where both have the same annotations, copied is true.
 	Outer(key annotations.Key) (outer annotations.Key, copied, found bool)
+	// Obscured returns why an annotated object is not scaled because it cannot be known whether an object above it is; empty if that is
+	// known, or will be in a moment.
+	Obscured(key annotations.Key) string
 }
 
 // Surroundings is what else in the cluster bears on whether a workload can be scaled, read from memory.

@@ -217,19 +217,32 @@ func (s *Scaler) tellNamesake(w *annotations.Workload, before int32) {
 		"namespaces of its own (--namespace)", before, w.Replicas, annotations.FieldManager))
 }
 
-// tellInner tells once of an annotated object that another one is scaled in its place. Where that one's controller has copied the
-// annotations, nobody has meant them, and nothing is told.
+// tellInner tells once of an annotated object that another one is scaled in its place, or may be.
 func (s *Scaler) tellInner(key annotations.Key, w *annotations.Workload) {
 	if s.chain == nil {
 		return
 	}
+	news := innerNews{}
+	if w != nil {
+		news = innerNews{w.UID, s.innerText(key)}
+	}
+	if s.inner.news(key, news) {
+		s.event(w, corev1.EventTypeWarning, EventAnnotationWarning, news.text)
+	}
+}
+
+// innerText is what is told of an inner object. Where the controller of the outer one has copied the annotations, nobody has meant them, and
+// nothing is told.
+func (s *Scaler) innerText(key annotations.Key) string {
 	outer, copied, found := s.chain.Outer(key)
-	if w == nil || !found || copied {
-		s.inner.news(key, "")
-		return
+	if copied {
+		return ""
 	}
-	if s.inner.news(key, w.UID) {
-		s.event(w, corev1.EventTypeWarning, EventAnnotationWarning, fmt.Sprintf("the annotations here have no effect: %s controls this object, is annotated, too, and is scaled in its place",
-			outer.Title()))
+	if found {
+		return fmt.Sprintf("the annotations here have no effect: %s controls this object, is annotated, too, and is scaled in its place", outer.Title())
 	}
+	if why := s.chain.Obscured(key); why != "" {
+		return "this object is not scaled, because it cannot be known whether what controls it is scaled in its place: " + why
+	}
+	return ""
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
@@ -170,6 +171,35 @@ func TestTheOuterOfTwoScales(t *testing.T) {
 			t.Errorf("%s %s: %d, want no write to the scale of a ReplicaSet that something controls", r.Verb, r.RequestURI, r.Response.Code)
 		}
 	}
+	c.running()
+}
+
+// TestWhatControlsItMayNotBeListed: of an annotated object that a custom resource controls it cannot be known whether that one is to be
+// scaled. It is left alone, which is told once; all others are scaled.
+func TestWhatControlsItMayNotBeListed(t *testing.T) {
+	t.Parallel()
+	ns := shared.namespace(t)
+	kind := shared.define(t, trains(t, "hidden.example.com"))
+	shared.entitle(t, &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: ns}, Rules: []rbacv1.PolicyRule{readable(kind)}})
+	train := shared.workload(t, kind, ns, "ice")
+	made, err := train.objects().Create(t.Context(), train.manifest(1, quick()), metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	inner := shared.run(t, statefulSets, ns, "group", 1, 2400, quick())
+	inner.patch(map[string]any{"metadata": map[string]any{"ownerReferences": train.owner(kind.Read(made))}})
+	web := shared.run(t, deployments, ns, "web", 1, 500, quick())
+	c := shared.controller(t, ns, named(kind))
+	shared.awaitLeader(t, ns)
+	inner.awaitEvent("AnnotationWarning")
+	web.setLoad(2400)
+	web.await(5)
+	shared.samples(t, 3)
+	const told = "1 Warning AnnotationWarning this object is not scaled, because it cannot be known whether what controls it is scaled in its place: trains.hidden.example.com: its objects cannot be listed"
+	if events := inner.events(); len(events) != 1 || events[0] != told {
+		t.Errorf("Events %q, want %q", events, told)
+	}
+	inner.wantHistory(1)
 	c.running()
 }
 

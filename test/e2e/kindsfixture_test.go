@@ -110,12 +110,22 @@ func (w *world) permit(t *testing.T, kinds ...annotations.Kind) {
 	t.Helper()
 	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "kinds-" + strings.ToLower(strings.ReplaceAll(t.Name(), "/", "-"))}}
 	for _, kind := range kinds {
-		role.Rules = append(role.Rules,
-			rbacv1.PolicyRule{APIGroups: []string{definitions.Group}, Resources: []string{definitions.Resource},
-				ResourceNames: []string{kind.GroupResource().String()}, Verbs: []string{"list", "watch"}},
+		role.Rules = append(role.Rules, readable(kind),
 			rbacv1.PolicyRule{APIGroups: []string{kind.Group}, Resources: []string{kind.Resource}, Verbs: []string{"list", "watch"}},
 			rbacv1.PolicyRule{APIGroups: []string{kind.Group}, Resources: []string{kind.Resource + "/scale"}, Verbs: []string{"update", "patch"}})
 	}
+	w.entitle(t, role)
+}
+
+// readable is the right to read the CustomResourceDefinition of a kind.
+func readable(kind annotations.Kind) rbacv1.PolicyRule {
+	return rbacv1.PolicyRule{APIGroups: []string{definitions.Group}, Resources: []string{definitions.Resource},
+		ResourceNames: []string{kind.GroupResource().String()}, Verbs: []string{"list", "watch"}}
+}
+
+// entitle gives a role to controllers.
+func (w *world) entitle(t *testing.T, role *rbacv1.ClusterRole) {
+	t.Helper()
 	err := bind(t.Context(), w.client, role, rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user},
 		rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: rbacv1.GroupKind, Name: user})
 	if err != nil {

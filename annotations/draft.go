@@ -20,6 +20,9 @@ type draft struct {
 	min, max    int32
 	mode        Mode
 	warmUp      time.Duration
+	sleepAfter  time.Duration
+	wake        int32
+	fallback    Fallback
 	syncPeriod  time.Duration
 	minSync     time.Duration
 	cpu, memory target
@@ -40,14 +43,17 @@ type draft struct {
 
 func (p *draft) policy() Policy {
 	return Policy{
-		Min:        p.min,
-		Max:        p.max,
-		Metrics:    p.metrics(),
-		Up:         p.up.scaling(defaultScaleUp),
-		Down:       p.down.scaling(defaultScaleDown),
-		Mode:       p.mode,
-		WarmUp:     p.warmUp,
-		SyncPeriod: p.syncPeriod,
+		Min:          p.min,
+		Max:          p.max,
+		Metrics:      p.metrics(),
+		Up:           p.up.scaling(defaultScaleUp),
+		Down:         p.down.scaling(defaultScaleDown),
+		Mode:         p.mode,
+		WarmUp:       p.warmUp,
+		SleepAfter:   p.sleepAfter,
+		WakeReplicas: p.wake,
+		Fallback:     p.fallback,
+		SyncPeriod:   p.syncPeriod,
 	}
 }
 

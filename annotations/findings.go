@@ -7,6 +7,8 @@ const (
 	FoundInvalid = "InvalidAnnotations"
 	// FoundNoMetric: annotations that name nothing to scale on.
 	FoundNoMetric = "NoMetric"
+	// FoundNothingWakes: a workload that may sleep, and that nothing would wake.
+	FoundNothingWakes = "NothingWakes"
 	// FoundMissingRequest: a target is a percentage of a request that is not there.
 	FoundMissingRequest = "MissingRequest"
 	// FoundInvalidRequest: a request that nothing can be a percentage of.
@@ -75,6 +77,8 @@ func Findings() []Finding {
 			"The message says what is allowed; [annotations.md](annotations.md) has all of it."},
 		{FoundNoMetric, true, "There are `mini-hpa/` annotations, but none that names something to scale on.",
 			"Set `mini-hpa/target-cpu`, `mini-hpa/target-memory` or `mini-hpa/metrics`, or remove the others."},
+		{FoundNothingWakes, true, "`mini-hpa/min` is 0, and nothing would wake the workload: only an External or Object metric has a value while there are no pods, and scale-up must not be disabled.",
+			"Set `mini-hpa/min` to 1, or add such a metric to `mini-hpa/metrics`."},
 		{FoundMissingRequest, true, "The target is a percentage of the request, and a container (an ordinary one or a sidecar, that is an init " +
 			"container with `restartPolicy: Always`) has neither a request nor a limit, nor does the pod as a whole, nor does a LimitRange of the namespace supply one.",
 			"Set the field that the message names, or hold an amount (`mini-hpa/target-cpu: 250m`), which needs no request, or measure " +

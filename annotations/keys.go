@@ -15,6 +15,12 @@ const (
 	Min = Prefix + "min"
 	// Max is the upper bound of the replicas.
 	Max = Prefix + "max"
+	// SleepAfter is how long nothing must have been active before the workload sleeps.
+	SleepAfter = Prefix + "sleep-after"
+	// WakeReplicas is how many replicas there are at least when it wakes.
+	WakeReplicas = Prefix + "wake-replicas"
+	// FallbackKey is how many replicas there are at least while a metric fails.
+	FallbackKey = Prefix + "fallback"
 	// Metrics is a list of autoscaling/v2 MetricSpec.
 	Metrics = Prefix + "metrics"
 	// Behavior is an autoscaling/v2 HorizontalPodAutoscalerBehavior.

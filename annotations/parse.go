@@ -48,7 +48,7 @@ func (d Defaults) draft(annotations map[string]string) *draft {
 }
 
 func newDraft(d Defaults) *draft {
-	p := &draft{min: 1, mode: ModeAuto, warmUp: d.WarmUp, syncPeriod: d.SyncPeriod, minSync: d.MinSyncPeriod, documents: d.documents}
+	p := &draft{min: 1, max: unread, mode: ModeAuto, warmUp: d.WarmUp, syncPeriod: d.SyncPeriod, minSync: d.MinSyncPeriod, documents: d.documents}
 	p.up = newRules(d.Tolerance, 0)
 	p.down = newRules(d.Tolerance, d.ScaleDownStabilization)
 	return p
@@ -136,9 +136,9 @@ func split(err error) []error {
 	return []error{err}
 }
 
-// check looks at what no single annotation can know. A bound that could not be read is 0 here.
+// check looks at what no single annotation can know.
 func (p *draft) check(annotations map[string]string) {
-	if p.max > 0 && p.max < p.min {
+	if p.max != unread && p.max < p.min {
 		p.wrong(Path(Max), annotations[Max], fmt.Sprintf("must be at least %s (%d)", Min, p.min))
 	}
 	if p.max > 0 && p.max == p.min {
@@ -149,6 +149,7 @@ func (p *draft) check(annotations map[string]string) {
 		p.errs = append(p.errs, field.Required(Path(TargetCPU), fmt.Sprintf(
 			"there is no metric to scale on; set %s, %s or %s", TargetCPU, TargetMemory, Metrics)).WithOrigin(FoundNoMetric))
 	}
+	p.checkZero(annotations)
 	p.checkMetricsOnce(annotations)
 	p.checkBehaviorOnce(annotations)
 }

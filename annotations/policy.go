@@ -21,7 +21,7 @@ const (
 // Policy is what the annotations of one workload ask for, with every default filled in. It is a value:
 // it may be read from any goroutine, and what its pointers refer to must not be changed.
 type Policy struct {
-	// Min and Max bound the replicas that are ever written; 1 <= Min <= Max.
+	// Min and Max bound the replicas that are written; 0 <= Min <= Max. With a Min of 0 the workload may sleep; with a Max of 0 it is off.
 	Min, Max int32
 	// Metrics are the targets: CPU, memory, then the list of the metrics annotation,
 	// each as valid as the API server demands it of an HPA. Never empty after an error-free Parse.
@@ -34,6 +34,21 @@ type Policy struct {
 	// WarmUp is how long after it has become ready a pod's CPU does not count for more than that of the others when scaling
 	// up; 0 is not at all.
 	WarmUp time.Duration
+	// SleepAfter is how long no metric must have been active before the workload is put to sleep, where that is longer than the window of
+	// scale-down.
+	SleepAfter time.Duration
+	// WakeReplicas is how many replicas there are at least when it wakes; 0 is 1.
+	WakeReplicas int32
+	// Fallback is what there is at least while a metric fails; the zero value is nothing.
+	Fallback Fallback
 	// SyncPeriod is the longest time between two evaluations.
 	SyncPeriod time.Duration
+}
+
+// Fallback is a number of replicas that there are at least while a metric fails.
+type Fallback struct {
+	// Replicas is that number; 0 is none.
+	Replicas int32
+	// After is how long a metric must have failed.
+	After time.Duration
 }

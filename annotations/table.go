@@ -64,15 +64,36 @@ var table = [...]Row{
 	},
 	{
 		Name: Min, Default: "1", MaxLength: maxScalarLength, set: setMin,
-		Examples: []string{"1"},
-		Doc:      "The fewest replicas, at least 1.",
-		aliases:  []string{"min-replicas", "minimum", "replicas-min"},
+		Examples: []string{"1", "0"},
+		Doc: "The fewest replicas. With `0` the workload sleeps while it has nothing to do: when each Object and External metric is 0, or no line of `schedule` asks for more. " +
+			"It wakes when one of them is above 0.",
+		aliases: []string{"min-replicas", "minimum", "replicas-min"},
 	},
 	{
 		Name: Max, MaxLength: maxScalarLength, Required: true, set: setMax,
 		Examples: []string{"10"},
-		Doc:      "The most replicas, not less than `min`.",
+		Doc:      "The most replicas, not less than `min`. `0`, together with a `min` of `0`, switches the workload off.",
 		aliases:  []string{"max-replicas", "maximum", "replicas-max"},
+	},
+	{
+		Name: SleepAfter, MaxLength: maxScalarLength, set: setSleepAfter,
+		Examples: []string{"10m"},
+		Doc: "With a `min` of `0`: how long each Object and External metric must have been 0 before the workload sleeps. " +
+			"The window of scale-down counts as well; without this annotation it alone does.",
+		aliases: []string{"cooldown-period", "cooldown", "idle-after", "scale-to-zero-grace-period"},
+	},
+	{
+		Name: WakeReplicas, Default: "1", MaxLength: maxScalarLength, set: setWakeReplicas,
+		Examples: []string{"2"},
+		Doc:      "How many replicas there are at least when the workload wakes, whatever the policies of scale-up allow.",
+		aliases:  []string{"activation-scale", "wake-up-replicas", "initial-scale"},
+	},
+	{
+		Name: FallbackKey, MaxLength: maxScalarLength, set: setFallback,
+		Examples: []string{"3 after 2m"},
+		Doc: "How many replicas there are at least while a metric has failed for so long. It never lowers them, and nothing is scaled in while a metric fails. " +
+			"It also wakes a workload that sleeps.",
+		aliases: []string{"fallback-replicas"},
 	},
 	{
 		Name: Metrics, MaxLength: maxDocumentLength, metric: true, document: true, set: setMetrics,

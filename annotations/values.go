@@ -90,23 +90,25 @@ func readFraction(value string) (resource.Quantity, error) {
 func setMin(p *draft, value string) error {
 	n, ok := number(value, 0, math.MaxInt32)
 	p.min = int32(n)
-	if ok && n == 0 {
-		return errors.New("must be at least 1: a workload without pods has no usage that could scale it up again")
-	}
-	return bound(ok)
+	return bound(ok, 0)
 }
 
 func setMax(p *draft, value string) error {
-	n, ok := number(value, 1, math.MaxInt32)
-	p.max = int32(n)
-	return bound(ok)
+	n, ok := number(value, 0, math.MaxInt32)
+	if p.max = unread; ok {
+		p.max = int32(n)
+	}
+	return bound(ok, 0)
 }
 
-func bound(ok bool) error {
+// unread is a bound that is missing or cannot be read.
+const unread = -1
+
+func bound(ok bool, low int) error {
 	if ok {
 		return nil
 	}
-	return fmt.Errorf("must be a whole number of replicas from 1 to %d, in digits only", math.MaxInt32)
+	return fmt.Errorf("must be a whole number of replicas from %d to %d, in digits only", low, math.MaxInt32)
 }
 
 func setWarmUp(p *draft, value string) error {

@@ -78,6 +78,8 @@ type Workload struct {
 	Replicas, StatusReplicas int32
 	// Selector selects its pods, and possibly pods of others.
 	Selector *metav1.LabelSelector
+	// ScaledBy is the field manager that has set the replicas by the scale subresource, as mini-hpa and kubectl scale do; empty if none has.
+	ScaledBy string
 	// ScaledByUs says that mini-hpa was the last to write the replicas.
 	ScaledByUs bool
 	// SetBy is the field manager that has set the replicas, in managedFields; of several, all of them, separated by commas. It is empty if that is not known.
@@ -90,6 +92,11 @@ type Workload struct {
 
 // FieldManager is the name under which mini-hpa writes, in managedFields and for GitOps tools' ignore rules.
 const FieldManager = "mini-hpa"
+
+// IsAutoscaler says whether a field manager is one from which workloads come to mini-hpa: the HPA controller or KEDA. Its 0 is a sleep.
+func IsAutoscaler(manager string) bool {
+	return manager == "kube-controller-manager" || manager == "keda" || manager == "keda-operator"
+}
 
 // OfDeployment is a Deployment as a Workload, with which it shares its memory.
 func OfDeployment(d *appsv1.Deployment) *Workload {
@@ -193,6 +200,9 @@ func (w *Workload) readManagers(entries []metav1.ManagedFieldsEntry, path string
 			continue
 		}
 		names = append(names, e.Manager)
+		if e.Subresource == "scale" {
+			w.ScaledBy = e.Manager
+		}
 		w.ScaledByUs = w.ScaledByUs || e.Manager == FieldManager && e.Subresource == "scale"
 	}
 	w.SetBy = strings.Join(names, ", ")

@@ -103,7 +103,7 @@ func cut(message string, limit int) string {
 // join makes one message of several. If they are too long together each gets its share: they begin with the key and the
 // value, so that none goes unnamed. Of more than a few the rest is counted.
 func join[T any](items []T, text func(T) string) string {
-	const separator, most = "; ", 16
+	const separator, most = "; ", 24
 	rest := ""
 	if len(items) > most {
 		rest = fmt.Sprintf("%sand %d more", separator, len(items)-most)

@@ -1,6 +1,7 @@
 package scaler
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -87,12 +88,12 @@ func (o *Observer) Review(w *annotations.Workload, s annotations.Surroundings) a
 	return o.Defaults.Review(w, s)
 }
 
-// Questions returns what the sources are asked for the policy's metrics, in their order. Nothing is asked for a workload at 0 replicas,
-// which is not scaled, nor for a metric that is not a question to a source.
+// Questions returns what the sources are asked for the policy's metrics, in their order. Nothing is asked for a workload that is paused,
+// for metrics of the pods while it sleeps, nor for a metric that is not a question to a source.
 func (o *Observer) Questions(w *annotations.Workload, p annotations.Policy) []metrics.Question {
 	var all []metrics.Question
 	for i := range p.Metrics {
-		if w.Replicas > 0 && asked(p.Metrics[i]) {
+		if o.asks(w, &p, &p.Metrics[i]) {
 			if q, err := question(w, &p.Metrics[i]); err == nil {
 				all = append(all, q)
 			}
@@ -113,11 +114,11 @@ func (o *Observer) Observe(w *annotations.Workload, p annotations.Policy, since 
 
 func (o *Observer) observe(w *annotations.Workload, p annotations.Policy, since time.Time, ask func(metrics.Question) (metrics.Answer, error)) (_ recommend.Snapshot, complete bool) {
 	snapshot := recommend.Snapshot{
-		Time: o.Now(), Replicas: w.Replicas, StatusReplicas: w.StatusReplicas, Refused: w.Refused, Pods: o.Workloads.Pods(w),
+		Time: o.Now(), Replicas: w.Replicas, StatusReplicas: w.StatusReplicas, Refused: w.Refused, Pods: o.Workloads.Pods(w), Paused: o.pausedBy(w, &p),
 	}
 	for i := range p.Metrics {
 		m := &p.Metrics[i]
-		if w.Replicas == 0 || !asked(*m) { // it is not scaled from 0, so nothing is asked for it
+		if !o.asks(w, &p, m) {
 			continue
 		}
 		q, err := question(w, m)
@@ -168,8 +169,33 @@ func (o *Observer) samplesOf(pods []*podspec.Pod) (_ []*sample.Pod, _ []time.Tim
 	return samples, taken, complete
 }
 
-// asked says whether a source is asked for a metric; the others are sampled.
-func asked(m annotations.Metric) bool { return m.Source != "" }
+// asks says whether a source is asked for a metric now; the others are sampled.
+func (o *Observer) asks(w *annotations.Workload, p *annotations.Policy, m *annotations.Metric) bool {
+	if m.Source == "" || w.Replicas > 0 {
+		return m.Source != ""
+	}
+	return m.IsTotal() && p.Max > 0 && o.pausedBy(w, p) == ""
+}
+
+// pausedBy is who has paused the workload by setting 0 replicas; empty if it has some, or sleeps.
+//
+//	who has set 0                              min 0    min above 0
+//	mini-hpa, or an autoscaler before it       asleep   raised during the sleep, which ends it
+//	somebody, by the scale subresource         paused   paused
+//	somebody in the manifest, or at creation   asleep   paused
+//
+// For the HPA controller whatever it has not set itself is a pause.
+func (o *Observer) pausedBy(w *annotations.Workload, p *annotations.Policy) string {
+	switch {
+	case w.Replicas > 0:
+		return ""
+	case w.ScaledByUs, annotations.IsAutoscaler(w.ScaledBy) && !o.Rules.Compat:
+		return ""
+	case w.ScaledBy == "" && p.Min == 0 && !o.Rules.Compat:
+		return ""
+	}
+	return cmp.Or(w.ScaledBy, w.SetBy, "somebody")
+}
 
 // multiplied says whether the replicas are multiplied by the metric's ratio. Then an answer from before the last change must not be used
 // a second time: every pod that becomes ready causes a look, and a ratio of 2 would take 4 replicas to 8, 16 and 32 before the metric is

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -27,11 +28,22 @@ func (s *Scaler) event(w *annotations.Workload, kind, reason, message string) {
 
 // tellVerdict tells all problems in one Event and all warnings in another.
 func (s *Scaler) tellVerdict(st *state, w *annotations.Workload, v annotations.Verdict) {
-	if text := join(v.Problems, func(e *field.Error) string { return e.Error() }); st.news(topicProblems, text) {
+	if text := join(v.Problems, problemText(len(v.Problems))); st.news(topicProblems, text) {
 		s.event(w, corev1.EventTypeWarning, problemEvent(v.Problems), text)
 	}
 	if text := join(v.Warnings, annotations.Warning.String); st.news(topicWarnings, text) {
 		s.event(w, corev1.EventTypeWarning, EventAnnotationWarning, text)
+	}
+}
+
+// problemText is how one of so many problems is told: of many, what they have in common is left out, so that the name of each annotation finds room.
+func problemText(many int) func(*field.Error) string {
+	const some = 8
+	return func(e *field.Error) string {
+		if many > some {
+			return strings.TrimPrefix(e.Error(), "metadata.annotations")
+		}
+		return e.Error()
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 
 // confine corrects replicas that are out of bounds. Where somebody else has made them too few, the metrics are asked first.
 func (v *view) confine(d draft) draft {
-	if outside := v.Replicas < v.policy.Min || v.Replicas > v.policy.Max; !outside || v.below {
+	if outside := v.Replicas < v.policy.Min || v.Replicas > v.policy.Max; !outside || v.below || v.asleep && v.Compat {
 		return d
 	}
 	d = v.correct(d)
@@ -41,7 +41,7 @@ func (o *outOfBounds) String() string {
 
 // bound keeps the replicas within min..max.
 func (v *view) bound(d draft) draft {
-	b := &bounds{min: v.policy.Min, max: v.policy.Max, from: d.Desired}
+	b := &bounds{min: v.least(), max: v.policy.Max, from: d.Desired}
 	b.to = min(max(d.Desired, b.min), b.max)
 	if d.Limited = LimitedNot; b.to != b.from {
 		d.Limited = boundReason(b.from, b.to)

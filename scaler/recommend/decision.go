@@ -20,6 +20,8 @@ type Decision struct {
 	Active  string `json:"active"`
 	Able    string `json:"able"`
 	Limited string `json:"limited"`
+	// Asleep says that there are 0 replicas because there was nothing to do, so that metrics or the schedule wake the workload.
+	Asleep bool `json:"asleep,omitempty"`
 	// Steps is the reasoning in order.
 	Steps []Step `json:"steps"`
 	// Reason is the one line that an Event carries: what drove the decision, with its numbers.
@@ -114,6 +116,10 @@ const (
 	StageTolerance = "tolerance"
 	// StageOutside proposes at least what was needed before somebody else's scale-in (see outside.go).
 	StageOutside = "outside"
+	// StageActivation says whether anything is active, where that decides between 0 and more.
+	StageActivation = "activation"
+	// StageFallback proposes mini-hpa/fallback while a metric fails.
+	StageFallback = "fallback"
 	// StageLargest takes the largest proposal of all metrics.
 	StageLargest = "largest"
 	// StageStabilize holds the recommendation within those of the stabilization windows.
@@ -186,6 +192,14 @@ const (
 	ReasonCarried = "StillCarried"
 	// ReasonRestored proposes what was needed before somebody else's scale-in.
 	ReasonRestored = "RestoredToNeed"
+	// ReasonInactive proposes 0: no metric is active.
+	ReasonInactive = "Inactive"
+	// ReasonActive proposes at least 1, or when asleep at least mini-hpa/wake-replicas: a metric is active.
+	ReasonActive = "Active"
+	// ReasonSleepAfter holds 1 replica: the last activity is not long enough ago.
+	ReasonSleepAfter = "SleepAfter"
+	// ReasonFallback proposes mini-hpa/fallback.
+	ReasonFallback = "Fallback"
 	// ReasonLargest says which metric's proposal won.
 	ReasonLargest = "LargestProposal"
 	// ReasonPartial holds: some metrics failed and the others would scale in.

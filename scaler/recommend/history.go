@@ -32,6 +32,12 @@ type History struct {
 	unplaced bool
 	// needed is what the measured pods asked for last, by themselves.
 	needed Recommendation
+	// slept says that the last write of the replicas was to 0, and that they are still 0 (HPA: the condition ScaledToZero).
+	slept bool
+	// active is when a metric was active last, or the replicas were found or changed by somebody else.
+	active time.Time
+	// failing is since when each metric has failed that does, by its ID; nil if none does.
+	failing map[string]time.Time
 	// outside is a scale-in by somebody else that the workload has not got over yet.
 	outside outside
 }
@@ -154,7 +160,7 @@ func (h History) Applied(d Decision) History {
 		kept := h.Changes[max(len(h.Changes)-mostChanges+1, 0):]
 		h.Changes = append(slices.Clone(kept), Change{Time: d.Time, Delta: d.Desired - base, From: d.Current})
 		h.carried, h.unplaced = h.asked, true
-		h.left, h.outside = d.Desired, outside{}
+		h.left, h.outside, h.slept = d.Desired, outside{}, d.Desired == 0
 	}
 	return h
 }
@@ -166,7 +172,7 @@ func (h History) Adopted(at time.Time, replicas int32) History {
 		h.Changes = append(h.Changes[:len(h.Changes):len(h.Changes)], Change{Time: at, Delta: replicas - h.left, From: h.left})
 		h.carried, h.unplaced = h.asked, true
 	}
-	h.left, h.outside = replicas, outside{}
+	h.left, h.outside, h.slept = replicas, outside{}, replicas == 0
 	return h
 }
 

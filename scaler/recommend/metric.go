@@ -52,6 +52,8 @@ type proposal struct {
 	// measured is on how many pods that rests.
 	measured int
 	ratio    float64
+	// active says that a total is above 0.
+	active bool
 	// early says that some of their samples are from before the last change of the replicas.
 	early bool
 	// pods, usage and arithmetic are what its steps say, nil where it did not come to that; result is the reason of the last one.

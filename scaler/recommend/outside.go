@@ -10,7 +10,16 @@ import (
 func (v *view) witnessed(h History) History {
 	left := h.left
 	h.left = v.Replicas
-	if left > 0 && v.Replicas > left && v.repairs(RepairAssumed) && !h.undone(&v.Snapshot) {
+	first := h.active.IsZero()
+	if first {
+		h.slept = true // see Snapshot.Paused: whatever is not said to be a pause is a sleep
+	}
+	woken := h.slept && v.Replicas > 0 // by somebody else: an own write is no sleep any more
+	h.slept = h.slept && v.Replicas == 0 && v.Paused == ""
+	if first || v.Replicas != left {
+		h.active = v.Time
+	}
+	if (left > 0 || woken && !first) && v.Replicas > left && v.repairs(RepairAssumed) && !h.undone(&v.Snapshot) {
 		h.Recommendations = v.raised(h)
 	}
 	switch lowered := v.Replicas < left && v.crowded(); {

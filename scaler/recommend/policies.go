@@ -69,10 +69,23 @@ type grant struct {
 
 // allowed is how far the policies of one direction let the replicas go now from where the change begins, never back behind that.
 func (v *view) allowed(rules autoscalingv2.HPAScalingRules, desired, base int32) grant {
-	if disabled(rules) {
-		return grant{to: v.Replicas}
-	}
 	up := desired > v.Replicas
+	switch least := v.wakeReplicas(); {
+	case disabled(rules) && desired == 0 && v.repairs(RepairLastStep):
+		return grant{repairs: RepairLastStep}
+	case disabled(rules):
+		return grant{to: v.Replicas}
+	case v.asleep && up && v.repairs(RepairFromZero):
+		g := v.granted(rules, base, up)
+		g.repairs |= RepairFromZero.when(g.to < least)
+		g.to = max(g.to, least)
+		return g
+	}
+	return v.granted(rules, base, up)
+}
+
+// granted is how far the policies, of which there are some, let the replicas go from where the change begins.
+func (v *view) granted(rules autoscalingv2.HPAScalingRules, base int32, up bool) grant {
 	pick := minReplicas
 	if (*rules.SelectPolicy != autoscalingv2.MinChangePolicySelect) == up {
 		pick = maxReplicas // the largest change upwards, or the smallest downwards

@@ -14,6 +14,9 @@ func (v *view) measure(d draft) draft {
 	d.asked = proposals{alone: nothing, outside: v.history.outside}
 	for i := range v.policy.Metrics {
 		m := &v.policy.Metrics[i]
+		if v.asleep && !m.IsTotal() && !v.Compat {
+			continue // there are no pods that it could be of
+		}
 		p := v.propose(m)
 		d.Steps = p.steps(d.Steps, len(v.policy.Metrics), d.Current)
 		d.Repairs |= p.repairs
@@ -22,10 +25,12 @@ func (v *view) measure(d draft) draft {
 			d.Omitted = p.omitted
 		}
 		if p.failure != nil && d.Failure == nil {
-			d.Failure, d.asked.active = p.failure, activeFailed(m.Spec.Type)
+			d.Failure, d.asked.failed = p.failure, activeFailed(m.Spec.Type)
 		}
 		d.Metrics = append(d.Metrics, p.told(m.Spec.Type))
 		d.asked = v.with(d.asked, &p)
+		d.asked = d.asked.counting(m, &p)
+		d.failing = v.failingSince(d.failing, m, &p)
 	}
 	return d
 }
@@ -139,10 +144,13 @@ func (v *view) with(all proposals, p *proposal) proposals {
 // largest takes the largest proposal. There is none if all metrics failed, or if some did and the others would scale in.
 func (v *view) largest(d draft) draft {
 	all := &d.asked
-	if all.valid == 0 || d.Failure != nil && all.replicas < v.Replicas {
+	if !all.floor && (all.valid == 0 || d.Failure != nil && all.replicas < v.Replicas) {
 		return d.fail()
 	}
-	d.Active, d.Reason = ActiveValidMetric, Text{all.state}
+	if d.Active = ActiveValidMetric; all.valid == 0 {
+		d.Active = all.failed
+	}
+	d.Reason = Text{all.state}
 	d.Repairs |= RepairOutside.when(v.below)
 	d.step(StageLargest, all.metric, max(all.replicas, 0), ReasonLargest, all.state)
 	d.look = v.look(&d)
@@ -155,7 +163,7 @@ func (d draft) fail() draft {
 	if d.Failure == nil {
 		return d // there is no metric
 	}
-	d.Active, d.Reason = d.asked.active, Plain(d.Failure.Detail)
+	d.Active, d.Reason = d.asked.failed, Plain(d.Failure.Detail)
 	if d.asked.valid > 0 {
 		d.step(StageLargest, d.asked.metric, d.Desired, ReasonPartial, &partial{d.asked.replicas, d.Failure})
 	}

@@ -9,11 +9,15 @@ var stages = []func(*view, draft) draft{
 	(*view).confine,   // replicas out of bounds are brought back at once, and that is all
 	(*view).measure,   // each metric proposes a number: pods -> ratio -> tolerance
 	(*view).restore,   // at least what was needed before somebody else's scale-in
+	(*view).activate,  // 0 while nothing is active, at least 1 while something is
+	(*view).fallBack,  // at least mini-hpa/fallback while a metric has failed for long
 	(*view).largest,   // the largest proposal counts; while a metric fails, there is no scale-in
 	(*view).resume,    // after a gap the present number counts as recommended
 	(*view).stabilize, // within the recommendations of the stabilization windows
 	(*view).bound,     // within mini-hpa/min and mini-hpa/max
 	(*view).limit,     // not faster than the policies allow
+	(*view).stayAwake, // no sleep before mini-hpa/sleep-after
+	(*view).lift,      // as the HPA controller: min was raised during the sleep
 	(*view).refuse,    // no more while pods are refused
 }
 
@@ -30,6 +34,7 @@ func (r Rules) Recommend(p annotations.Policy, s Snapshot, h History) (Decision,
 	if v.below && d.Desired < p.Min {
 		d = v.correct(d)
 	}
+	d.Asleep = v.asleep
 	return d.Decision, v.remembered(&d)
 }
 
@@ -40,18 +45,11 @@ func (r Rules) view(p *annotations.Policy, s *Snapshot, h History) *view {
 	}
 	v.history = v.prepared(v.witnessed(h))
 	v.below = s.Replicas < p.Min && v.history.outside.within(p)
+	v.asleep = v.sleeps()
 	return v
 }
 
 func (v *view) draft() draft {
 	return draft{Decision: Decision{
 		Time: v.Time, Current: v.Replicas, Desired: v.Replicas, Able: AbleSucceededGetScale, Missing: v.missing(v.history)}}
-}
-
-// pause decides nothing for a workload of 0 replicas.
-func (v *view) pause(d draft) draft {
-	if v.Replicas == 0 {
-		d.Active, d.Reason, d.final = ActiveDisabled, Plain("replicas is 0: scaling is disabled until somebody sets it above 0"), true
-	}
-	return d
 }

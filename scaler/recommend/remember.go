@@ -61,10 +61,14 @@ func (v *view) assumed() int32 {
 
 // remembered is the history for the next look: with what the metrics have asked for at this one, if it came to that.
 func (v *view) remembered(d *draft) History {
-	if d.final {
-		return v.history
+	h := v.history
+	if h.failing = d.failing; d.asked.active > 0 {
+		h.active = v.Time
 	}
-	h := v.recorded(v.history, d.look)
+	if d.final {
+		return h
+	}
+	h = v.recorded(h, d.look)
 	h.asked, h.outside, h.needed, h.resumed = d.look.proposed, d.asked.outside, v.needs(&d.asked), d.resumed
 	return h
 }

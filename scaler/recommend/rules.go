@@ -72,6 +72,12 @@ const (
 	RepairUnknown
 	// RepairNegative is "what is below zero was not measured".
 	RepairNegative
+	// RepairFromZero is "policies do not keep it asleep".
+	RepairFromZero
+	// RepairIdle is "what the pods use does not keep an idle workload awake".
+	RepairIdle
+	// RepairLastStep is "what may not be scaled in may sleep".
+	RepairLastStep
 )
 
 // when is the repairs if they had a say, else none.
@@ -173,6 +179,18 @@ func RepairTable() []Repair {
 			"A pod's usage below zero is a missing sample, and a total of an Object or External metric below zero is a failure.",
 			"It is subtracted from what the other pods use: one broken sample scales the workload in. A total below zero is a load of nothing, or of all that there can be.",
 			"GetResourceUtilizationRatio adds up whatever the metrics API says; GetExternalMetricReplicas"},
+		{RepairFromZero, "from-zero",
+			"Policies of scale-up never keep a workload asleep: `mini-hpa/wake-replicas` (1 if it is not set) may always be added to 0.",
+			"Policies of percent alone, or the smallest of several with one of percent among them, allow 0: the workload never wakes, unless it fell asleep within their period.",
+			"calculateScaleUpLimitWithScalingRules of horizontal.go (1.37.2)"},
+		{RepairIdle, "idle-cpu",
+			"With `mini-hpa/min: \"0\"`, the replicas go to 0 if each Object and External metric was evaluated and is 0, whatever the pods still use; and in no other case.",
+			"CPU, memory or a metric of the pods keeps the workload awake as long as it is above 0. A target for the total of a metric that is above 0 puts it to sleep while no pod is ready: 0, 3, 0, 3, and so on.",
+			"computeReplicasForMetrics and getUsageRatioReplicaCount (1.37.2)"},
+		{RepairLastStep, "last-step",
+			"Where scale-down is disabled, a workload that may sleep goes from any number to 0 once nothing is active: workers that must not be ended while they work may be ended when there is no work.",
+			"It never sleeps.",
+			"calculateScaleDownLimitWithBehaviors of horizontal.go (1.37.2)"},
 	}
 }
 

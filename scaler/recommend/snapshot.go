@@ -19,6 +19,9 @@ type Snapshot struct {
 	Replicas int32 `json:"replicas"`
 	// StatusReplicas is status.replicas: what exists, surge included.
 	StatusReplicas int32 `json:"statusReplicas"`
+	// Paused, at 0 replicas, is who has set them to 0, where that switches the workload off; empty where mini-hpa has set them, and where the
+	// workload may sleep and nobody has used the scale subresource. In a trace of an HPA: empty where the HPA controller has set them.
+	Paused string `json:"paused,omitempty"`
 	// Refused, if set, says why the API server refuses to create pods that are asked for (the Deployment's condition ReplicaFailure).
 	Refused string `json:"refused,omitempty"`
 	// Pods are the pods that belong to the workload. Ownership is settled while gathering.

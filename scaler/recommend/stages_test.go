@@ -43,7 +43,7 @@ func TestStages(t *testing.T) {
 		before   func(*draft)
 		want     told
 	}{
-		"pause, 0 replicas": {stage: (*view).pause, replicas: -1, want: told{Active: ActiveDisabled, Able: AbleSucceededGetScale, Final: true}},
+		"pause, 0 replicas": {stage: (*view).pause, replicas: -1, seen: func(s *Snapshot) { s.Paused = "kubectl" }, want: told{Active: ActiveDisabled, Able: AbleSucceededGetScale, Final: true}},
 		"pause, any others": {stage: (*view).pause, want: told{Desired: 8, Able: AbleSucceededGetScale}},
 		"confine, within":   {stage: (*view).confine, want: told{Desired: 8, Able: AbleSucceededGetScale}},
 		"confine, below": {stage: (*view).confine, replicas: 1,
@@ -71,14 +71,14 @@ func TestStages(t *testing.T) {
 			want: told{Desired: 4, Active: ActiveValidMetric, Able: AbleSucceededGetScale, Stage: StageLargest, Result: ReasonLargest, Detail: "state"}},
 		"largest, another metric fails": {stage: (*view).largest,
 			before: func(d *draft) {
-				d.asked, d.Failure = asked(4, func(all *proposals) { all.active = ActiveFailedPods }), failure
+				d.asked, d.Failure = asked(4, func(all *proposals) { all.failed = ActiveFailedPods }), failure
 			},
 			want: told{Desired: 8, Active: ActiveFailedPods, Able: AbleSucceededGetScale, Stage: StageLargest, Result: ReasonPartial, Final: true,
 				Detail: "4 proposed, but not scaling in while another metric fails: no samples"}},
 		"largest, another metric fails, on the way out": {stage: (*view).largest,
 			before: func(d *draft) { d.asked, d.Failure = asked(9), failure },
 			want:   told{Desired: 9, Active: ActiveValidMetric, Able: AbleSucceededGetScale, Stage: StageLargest, Result: ReasonLargest, Detail: "state"}},
-		"largest, none": {stage: (*view).largest, before: func(d *draft) { d.asked, d.Failure = proposals{active: ActiveFailedPods}, failure },
+		"largest, none": {stage: (*view).largest, before: func(d *draft) { d.asked, d.Failure = proposals{failed: ActiveFailedPods}, failure },
 			want: told{Desired: 8, Active: ActiveFailedPods, Able: AbleSucceededGetScale, Final: true}},
 		"stabilize, nothing against it": {stage: (*view).stabilize, history: recommended(5, Recommended), before: func(d *draft) { d.Desired = 6 },
 			want: told{Desired: 6, Able: AbleReady, Stage: StageStabilize, Result: AbleReady, Detail: "no recommendation of the windows stands against it"}},

@@ -86,6 +86,7 @@ func TestReplicasOutOfBoundsAreCorrectedAtOnce(t *testing.T) {
 
 func TestZeroReplicasIsPaused(t *testing.T) {
 	w := newWorkload(t, 1, "target-cpu=50", "min=2", "max=10")
+	w.see(snapshot(w.now, 1), tick)
 	w.replicas = 0
 	w.see(snapshot(w.now, 0), tick).want(0)
 	if w.last.Active != ActiveDisabled {

@@ -149,6 +149,8 @@ type outcome struct {
 func (o *outcome) String() string {
 	m := &o.metric
 	switch {
+	case o.current == 0:
+		return fmt.Sprintf("ceil(%s / %s) = %d", decimal(m.value), decimal(m.target), o.to)
 	case o.reason == ReasonWithin:
 		return fmt.Sprintf("ratio %.4g is within %s: %d replicas", o.ratio, o.band, o.to)
 	case o.reason == ReasonAllUnready:
@@ -172,7 +174,7 @@ type (
 // String is the arithmetic of the ratio: "400 / 4 replicas / target 40 = ratio 2.5".
 func (r *totalRatio) String() string {
 	by := ""
-	if r.metric.average {
+	if r.metric.average && r.pods > 0 {
 		by = fmt.Sprintf(" / %d replicas", r.pods)
 	}
 	return fmt.Sprintf("%s%s / target %s = ratio %.4g", decimal(r.metric.value), by, decimal(r.metric.target), r.ratio)
@@ -181,6 +183,9 @@ func (r *totalRatio) String() string {
 // String is the metric's state in one line, for Events: "backlog 400 for 4 replicas above target 40 for each".
 func (s *totalState) String() string {
 	replicas, each := "", ""
+	if s.current == 0 {
+		return fmt.Sprintf("%s %s, target %s", s.metric.name, decimal(s.metric.value), decimal(s.metric.target))
+	}
 	if s.metric.average {
 		replicas, each = fmt.Sprintf(" for %d replicas", s.pods), " for each"
 	}
@@ -195,6 +200,9 @@ func (s *totalState) String() string {
 // pods of which nobody knows whether they are ready keep their place.
 func (v *view) byValue(n *numbers, m totalMetric, p proposal) proposal {
 	ratio := float64(m.value) / float64(m.target)
+	if v.Replicas == 0 {
+		return v.proposeTotal(p, outcome{metric: m, ratio: ratio, to: n.ceil(ratio), made: n.ceil(ratio), reason: ReasonOutside, band: v.band})
+	}
 	o := outcome{metric: m, ratio: ratio, to: v.Replicas, reason: ReasonWithin, current: v.Replicas, band: v.band}
 	if v.band.within(ratio) {
 		p = v.proposeTotal(p, v.borne(n, o))
@@ -264,12 +272,14 @@ func (v *view) byAverage(n *numbers, m totalMetric, p proposal) proposal {
 
 // divided is the total divided by the target, where that is not about so many replicas (HPA: GetExternalPerPodMetricReplicas).
 func (v *view) divided(n *numbers, m totalMetric, replicas int32) outcome {
-	o := outcome{metric: m, ratio: float64(m.value) / (float64(m.target) * float64(replicas)), pods: int(replicas), to: replicas, reason: ReasonWithin,
-		current: v.Replicas, band: v.band}
-	if v.band.within(o.ratio) {
+	needed := float64(m.value) / float64(m.target)
+	o := outcome{metric: m, ratio: needed / float64(replicas), pods: int(replicas), to: replicas, reason: ReasonWithin, current: v.Replicas, band: v.band}
+	if o.ratio = float64(m.value) / (float64(m.target) * float64(replicas)); v.band.within(o.ratio) {
 		return o
 	}
-	needed := float64(m.value) / float64(m.target)
+	if replicas == 0 {
+		o.ratio = needed // of one replica
+	}
 	if o.to, o.reason = n.ceil(needed), ReasonOutside; m.external {
 		o.to = n.capped(math.Ceil(needed))
 	}
@@ -331,7 +341,7 @@ func (v *view) notReady(ready int) (waiting, unknowns int) {
 
 // proposeTotal is what was made of a total.
 func (v *view) proposeTotal(p proposal, o outcome) proposal {
-	o.cut = v.cut(o.reason)
+	o.cut, p.active = v.cut(o.reason), o.metric.value > 0
 	p.usage, p.arithmetic, p.result, p.state = (*totalRatio)(&o), &o, o.reason, (*totalState)(&o)
 	p.replicas, p.alone, p.measured, p.ratio = o.to, o.to, math.MaxInt, o.ratio
 	p.repairs |= o.repairs | RepairAgainst.when(o.reason == ReasonAgainst)

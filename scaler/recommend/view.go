@@ -17,7 +17,9 @@ type view struct {
 	history History
 	// below says that the replicas are below the minimum because somebody else has made them fewer, a moment ago.
 	below bool
-	band  tolerances
+	// asleep says that the replicas are 0 because there was nothing to do, and not because somebody has set them to 0.
+	asleep bool
+	band   tolerances
 	// initial is when the CPUInitializationPeriod began that ends now.
 	initial time.Time
 }
@@ -54,6 +56,8 @@ type draft struct {
 	look look
 	// resumed is what holds since the last gap between two looks.
 	resumed Recommendation
+	// failing is since when each metric has failed that does.
+	failing map[string]time.Time
 	// final says that the stages that follow have no say, and that nothing new is remembered.
 	final bool
 }
@@ -63,12 +67,16 @@ type proposals struct {
 	// metric is whose proposal is the largest, and state that metric's.
 	metric string
 	state  fmt.Stringer
-	// active is the reason of ScalingActive for the first metric that failed.
-	active string
+	// failed is the reason of ScalingActive for the first metric that failed.
+	failed string
 	// outside is what is left of somebody else's scale-in.
 	outside outside
 	// valid is how many could be evaluated, replicas the largest proposal of theirs.
 	valid, replicas int32
+	// totals is how many metrics that have a value without pods could be evaluated, unknown how many could not, active how many are above 0.
+	totals, unknown, active int
+	// floor says that the proposal is the fallback, which counts although metrics fail.
+	floor bool
 	// alone is what the observations recommend by themselves, where assumptions have a say in it; nothing if nothing.
 	alone int32
 	// needed is the most that the measured pods ask for, held says that a metric does not know: see with.

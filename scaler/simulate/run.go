@@ -116,8 +116,16 @@ func (w *world) evaluate() error {
 	return nil
 }
 
+// paused is who has set 0 replicas: whoever began with them, of a workload that may not sleep.
+func (w *world) paused() string {
+	if w.replicas == 0 && w.run.Changes == 0 && w.Policy.Min > 0 {
+		return "somebody"
+	}
+	return ""
+}
+
 func (w *world) snapshot() recommend.Snapshot {
-	s := recommend.Snapshot{Time: Epoch().Add(w.now), Replicas: w.replicas, StatusReplicas: int32(len(w.pods))}
+	s := recommend.Snapshot{Time: Epoch().Add(w.now), Replicas: w.replicas, Paused: w.paused(), StatusReplicas: int32(len(w.pods))}
 	for _, p := range w.pods {
 		s.Pods = append(s.Pods, w.template.object(p, w.now))
 		if p.sample != nil && !w.Outage.on(w.now) {

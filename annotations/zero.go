@@ -1,0 +1,93 @@
+package annotations
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
+
+// maxPatience bounds how long a workload may be kept awake, or a metric fail, before something happens.
+const maxPatience = 24 * time.Hour
+
+func setSleepAfter(p *draft, value string) error {
+	after, ok := duration(value, 0, maxPatience)
+	if !ok {
+		return errors.New(`must be a duration from "0s" to "24h", with a unit, such as "10m"`)
+	}
+	p.sleepAfter = after
+	return nil
+}
+
+func setWakeReplicas(p *draft, value string) error {
+	n, ok := number(value, 1, math.MaxInt32)
+	p.wake = int32(n)
+	return bound(ok, 1)
+}
+
+func setFallback(p *draft, value string) error {
+	words := strings.Fields(value)
+	if len(words) != 3 || words[1] != "after" {
+		return errFallback
+	}
+	n, isNumber := number(words[0], 1, math.MaxInt32)
+	after, isDuration := duration(words[2], 0, maxPatience)
+	if !isNumber || !isDuration {
+		return errFallback
+	}
+	p.fallback = Fallback{Replicas: int32(n), After: after}
+	return nil
+}
+
+var errFallback = fmt.Errorf(`must be a number of replicas from 1 to %d, "after", and a duration from "0s" to "24h", such as "3 after 2m"`, math.MaxInt32)
+
+// IsTotal says whether the metric describes something else than the pods, so that it has a value while there are none: an Object or External
+// metric. Only such a metric can say that there is nothing to do, and that there is something again.
+func (m *Metric) IsTotal() bool { return m.Spec.Object != nil || m.Spec.External != nil }
+
+// checkZero warns of what has no effect, or not all of it.
+func (p *draft) checkZero(annotations map[string]string) {
+	if len(p.errs) > 0 || p.max == 0 {
+		return
+	}
+	for _, least := range [...]struct {
+		key      string
+		replicas int32
+	}{{WakeReplicas, p.wake}, {FallbackKey, p.fallback.Replicas}} {
+		if least.replicas > p.max {
+			p.warnings = append(p.warnings, Warning{Key: least.key, Rule: FoundDoubtful, Message: fmt.Sprintf("is more than %s (%d), which is the most that there will be", Max, p.max)})
+		}
+	}
+	if p.min > 0 {
+		p.warnIdle(annotations)
+	}
+}
+
+// checkWakes demands that something wakes a workload that may sleep. What is recorded may be decided on all the same: the HPA controller
+// does not demand it.
+func (p *draft) checkWakes(annotations map[string]string) field.ErrorList {
+	if len(p.errs) > 0 || p.max == 0 || p.min > 0 {
+		return nil
+	}
+	why := fmt.Sprintf("nothing would wake it: a workload without pods has no CPU, memory or metric of its pods. Set %s to 1, or add an External or Object metric to %s", Min, Metrics)
+	if p.up.choice == autoscalingv2.DisabledPolicySelect {
+		why = fmt.Sprintf("nothing would wake it, because scaling up is disabled. Set %s to 1, or allow scaling up", Min)
+	} else if slices.ContainsFunc(p.metrics(), func(m Metric) bool { return m.IsTotal() }) {
+		return nil
+	}
+	return field.ErrorList{field.Invalid(Path(Min), annotations[Min], why).WithOrigin(FoundNothingWakes)}
+}
+
+// warnIdle warns of annotations about sleep on a workload that never sleeps.
+func (p *draft) warnIdle(annotations map[string]string) {
+	for _, key := range [...]string{SleepAfter, WakeReplicas} {
+		if _, set := annotations[key]; set {
+			p.warnings = append(p.warnings, Warning{Key: key, Rule: FoundDoubtful, Message: fmt.Sprintf("has no effect: the workload never sleeps, because %s is %d", Min, p.min)})
+		}
+	}
+}

@@ -67,6 +67,8 @@ func samples() map[string]sample {
 	return map[string]sample{
 		FoundInvalid:               {workload: deploy(map[string]string{"target-cpu": "50", "min": "3", "max": "2"}, fine)},
 		FoundNoMetric:              {workload: deploy(map[string]string{"max": "10"}, fine)},
+		FoundNothingWakes:          {workload: deploy(with("min", "0"), fine)},
+		FoundScheduleShadowed:      {workload: deploy(with("schedule", "daily 00:00-24:00 min=2\nMon-Fri 07:30-20:00 min=5"), fine)},
 		FoundMissingRequest:        {workload: deploy(half, fine, box("envoy"))},
 		FoundInvalidRequest:        {workload: deploy(half, box("app", "cpu=0"))},
 		FoundUnknownContainer:      {workload: deploy(with("container", "web"), fine, box("envoy"))},
@@ -123,7 +125,7 @@ func TestEverySampleIsOfItsFinding(t *testing.T) {
 	for _, f := range Findings() {
 		s, ok := samples()[f.Name]
 		if !ok {
-			if !slices.Contains([]string{FoundRolledBack, FoundInner, FoundUnchecked, FoundInvalidField, FoundUnscalable}, f.Name) {
+			if !slices.Contains([]string{FoundRolledBack, FoundInner, FoundUnchecked, FoundInvalidField, FoundUnscalable, FoundSchedulePast}, f.Name) {
 				t.Errorf("%s has no sample", f.Name)
 			}
 			continue

@@ -12,6 +12,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/mini-hpa/mini-hpa/annotations/schedule"
 )
 
 // draft is a Policy in the making. It is also the memory that the finished policy's pointers refer to, so that a
@@ -23,6 +25,7 @@ type draft struct {
 	sleepAfter  time.Duration
 	wake        int32
 	fallback    Fallback
+	schedule    schedule.Schedule
 	syncPeriod  time.Duration
 	minSync     time.Duration
 	cpu, memory target
@@ -45,6 +48,7 @@ func (p *draft) policy() Policy {
 	return Policy{
 		Min:          p.min,
 		Max:          p.max,
+		Schedule:     p.schedule,
 		Metrics:      p.metrics(),
 		Up:           p.up.scaling(defaultScaleUp),
 		Down:         p.down.scaling(defaultScaleDown),

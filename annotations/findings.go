@@ -19,6 +19,10 @@ const (
 	FoundUnknownContainer = "UnknownContainer"
 	// FoundConflict: another autoscaler scales the workload.
 	FoundConflict = "ConflictingAutoscaler"
+	// FoundScheduleShadowed: a line of a schedule that never counts.
+	FoundScheduleShadowed = "ScheduleShadowed"
+	// FoundSchedulePast: a line of a schedule all of whose dates are over.
+	FoundSchedulePast = "SchedulePast"
 	// FoundUnknownAnnotation: a key with the Prefix that means nothing.
 	FoundUnknownAnnotation = "UnknownAnnotation"
 	// FoundDoubtful: a value that is likely to mean something else than what was meant.
@@ -76,9 +80,9 @@ func Findings() []Finding {
 		{FoundInvalid, true, "An annotation's value cannot be read, is out of its limits, or contradicts another one.",
 			"The message says what is allowed; [annotations.md](annotations.md) has all of it."},
 		{FoundNoMetric, true, "There are `mini-hpa/` annotations, but none that names something to scale on.",
-			"Set `mini-hpa/target-cpu`, `mini-hpa/target-memory` or `mini-hpa/metrics`, or remove the others."},
+			"Set `mini-hpa/target-cpu`, `mini-hpa/target-memory`, `mini-hpa/metrics` or `mini-hpa/schedule`, or remove the others."},
 		{FoundNothingWakes, true, "`mini-hpa/min` is 0, and nothing would wake the workload: only an External or Object metric has a value while there are no pods, and scale-up must not be disabled.",
-			"Set `mini-hpa/min` to 1, or add such a metric to `mini-hpa/metrics`."},
+			"Set `mini-hpa/min` to 1, or add such a metric to `mini-hpa/metrics`, or a line with a `min` above 0 to `mini-hpa/schedule`."},
 		{FoundMissingRequest, true, "The target is a percentage of the request, and a container (an ordinary one or a sidecar, that is an init " +
 			"container with `restartPolicy: Always`) has neither a request nor a limit, nor does the pod as a whole, nor does a LimitRange of the namespace supply one.",
 			"Set the field that the message names, or hold an amount (`mini-hpa/target-cpu: 250m`), which needs no request, or measure " +
@@ -96,6 +100,8 @@ func Findings() []Finding {
 			"Admission only warns, because a release that replaces an HPA changes the workload before it deletes the HPA; the controller leaves the workload alone until the other one is gone, " +
 			"and then goes on from the replicas that are there. So does `mini-hpa lint --server-side` of one that only the cluster has; of two in the manifests one is too many.",
 			"Delete the other one: [migrate.md](migrate.md). To compare first, set `mini-hpa/mode: observe`: mini-hpa then decides and tells, but does not write."},
+		{FoundScheduleShadowed, false, "A line of `mini-hpa/schedule` never counts, because lines above it cover all of its hours.", "Move it up: the first line that fits counts. Or remove it."},
+		{FoundSchedulePast, false, "All dates of a line of `mini-hpa/schedule` are over.", "Remove it, or set the dates of the next time."},
 		{FoundUnknownAnnotation, false, "A key begins with `mini-hpa/` and means nothing, or, for `mini-hpa lint`, was meant to, such as `minihpa/max` or `mini-hpa.io/max`.", "The message names the nearest key that does; it may be a slip."},
 		{FoundDoubtful, false, "A value works, but is likely not to mean what was meant: blanks around it, a percentage above 1000 (of memory: 100) without its sign, the same metric twice, a container without a target, memory in milli-bytes (`128m`).",
 			"Write it as the message says."},

@@ -21,6 +21,8 @@ const (
 	WakeReplicas = Prefix + "wake-replicas"
 	// FallbackKey is how many replicas there are at least while a metric fails.
 	FallbackKey = Prefix + "fallback"
+	// ScheduleKey is which bounds count at which times.
+	ScheduleKey = Prefix + "schedule"
 	// Metrics is a list of autoscaling/v2 MetricSpec.
 	Metrics = Prefix + "metrics"
 	// Behavior is an autoscaling/v2 HorizontalPodAutoscalerBehavior.

@@ -86,7 +86,7 @@ func TestACustomResourceIsAWorkload(t *testing.T) {
 	want := &Workload{Key: Key{Kind: schema.GroupKind{Group: "example.com", Kind: "Train"}, Namespace: "shop", Name: "web"},
 		APIVersion: "example.com/v1", Resource: "trains", UID: "u", Version: "7", Owner: &controlled, Annotations: map[string]string{Max: "9"},
 		Replicas: 4, StatusReplicas: 3, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}},
-		ScaledByUs: true, SetBy: FieldManager,
+		ScaledBy: FieldManager, ScaledByUs: true, SetBy: FieldManager,
 		Template: &corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{"app": "web"}}, Spec: corev1.PodSpec{Containers: []corev1.Container{
 			{Name: "app", Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{"cpu": resource.MustParse("100m")}}}}}}}
 	k := trainKind("v1")

@@ -48,7 +48,7 @@ func (d Defaults) draft(annotations map[string]string) *draft {
 }
 
 func newDraft(d Defaults) *draft {
-	p := &draft{min: 1, max: unread, mode: ModeAuto, warmUp: d.WarmUp, syncPeriod: d.SyncPeriod, minSync: d.MinSyncPeriod, documents: d.documents}
+	p := &draft{min: 1, max: unread, wake: 1, mode: ModeAuto, warmUp: d.WarmUp, syncPeriod: d.SyncPeriod, minSync: d.MinSyncPeriod, documents: d.documents}
 	p.up = newRules(d.Tolerance, 0)
 	p.down = newRules(d.Tolerance, d.ScaleDownStabilization)
 	return p
@@ -141,14 +141,15 @@ func (p *draft) check(annotations map[string]string) {
 	if p.max != unread && p.max < p.min {
 		p.wrong(Path(Max), annotations[Max], fmt.Sprintf("must be at least %s (%d)", Min, p.min))
 	}
-	if p.max > 0 && p.max == p.min {
+	if p.max > 0 && p.max == p.min && p.schedule.IsZero() {
 		p.warnings = append(p.warnings, Warning{Key: Max, Rule: FoundFixedReplicas,
 			Message: fmt.Sprintf("equals %s (%d), so the replicas never change", Min, p.min)})
 	}
 	if !p.measured {
 		p.errs = append(p.errs, field.Required(Path(TargetCPU), fmt.Sprintf(
-			"there is no metric to scale on; set %s, %s or %s", TargetCPU, TargetMemory, Metrics)).WithOrigin(FoundNoMetric))
+			"there is no metric to scale on; set %s, %s, %s or %s", TargetCPU, TargetMemory, Metrics, ScheduleKey)).WithOrigin(FoundNoMetric))
 	}
+	p.checkSchedule(annotations)
 	p.checkZero(annotations)
 	p.checkMetricsOnce(annotations)
 	p.checkBehaviorOnce(annotations)

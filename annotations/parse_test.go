@@ -44,8 +44,9 @@ func basicPolicy(change func(p *Policy)) Policy {
 			Policies:                   []autoscalingv2.HPAScalingPolicy{percent(100, 15)},
 			Tolerance:                  new(resource.MustParse("0.1")),
 		},
-		Mode:       ModeAuto,
-		SyncPeriod: 15 * time.Second,
+		Mode:         ModeAuto,
+		WakeReplicas: 1,
+		SyncPeriod:   15 * time.Second,
 	}
 	if change != nil {
 		change(&p)
@@ -185,7 +186,7 @@ func texts(errs field.ErrorList) []string {
 
 func TestParseReportsEverythingAtOnce(t *testing.T) {
 	annotations := map[string]string{
-		TargetCPU: "fast", TargetMemory: "0", Container: "App", Min: "0", Max: "+5", Metrics: "[]", Behavior: "[]",
+		TargetCPU: "fast", TargetMemory: "0", Container: "App", Min: "no", Max: "+5", Metrics: "[]", Behavior: "[]",
 		Tolerance: "10", ScaleUpStabilization: "5", ScaleDownStabilization: "2h", ScaleUpPolicies: "0 pods/15s, all",
 		ScaleDownPolicies: "1 pod/31m", WarmUp: "90", SyncPeriod: "1ms", ModeKey: "off", "mini-hpa/maxx": "3",
 	}

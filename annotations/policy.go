@@ -4,6 +4,8 @@ import (
 	"time"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
+
+	"github.com/mini-hpa/mini-hpa/annotations/schedule"
 )
 
 // Mode says how far the controller goes with a workload.
@@ -23,8 +25,10 @@ const (
 type Policy struct {
 	// Min and Max bound the replicas that are written; 0 <= Min <= Max. With a Min of 0 the workload may sleep; with a Max of 0 it is off.
 	Min, Max int32
+	// Schedule is which other bounds count at which times: see At. The zero value is none.
+	Schedule schedule.Schedule
 	// Metrics are the targets: CPU, memory, then the list of the metrics annotation,
-	// each as valid as the API server demands it of an HPA. Never empty after an error-free Parse.
+	// each as valid as the API server demands it of an HPA. After an error-free Parse they are empty only beside a Schedule.
 	Metrics []Metric
 	// Up and Down are the scaling rules of each direction. StabilizationWindowSeconds, SelectPolicy and Tolerance
 	// are never nil; Policies is empty only where SelectPolicy is Disabled, and need not be empty there.
@@ -37,7 +41,7 @@ type Policy struct {
 	// SleepAfter is how long no metric must have been active before the workload is put to sleep, where that is longer than the window of
 	// scale-down.
 	SleepAfter time.Duration
-	// WakeReplicas is how many replicas there are at least when it wakes; 0 is 1.
+	// WakeReplicas is how many replicas there are at least when it wakes; it is never below 1, and 0 counts as 1.
 	WakeReplicas int32
 	// Fallback is what there is at least while a metric fails; the zero value is nothing.
 	Fallback Fallback
@@ -51,4 +55,22 @@ type Fallback struct {
 	Replicas int32
 	// After is how long a metric must have failed.
 	After time.Duration
+}
+
+// At is the policy at a moment: with the bounds of the line of the Schedule that counts then.
+func (p Policy) At(t time.Time) Policy {
+	if w, ok := p.Schedule.At(t); ok {
+		p.Min, p.Max = w.Bounds(p.Min, p.Max)
+	}
+	return p
+}
+
+// Widest are the fewest and the most replicas that are allowed at any time.
+func (p *Policy) Widest() (fewest, most int32) {
+	fewest, most = p.Min, p.Max
+	for w := range p.Schedule.Windows() {
+		low, high := w.Bounds(p.Min, p.Max)
+		fewest, most = min(fewest, low), max(most, high)
+	}
+	return fewest, most
 }

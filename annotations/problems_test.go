@@ -14,7 +14,8 @@ const (
 		`or an amount for each pod from "1m" to "1000000000m" in whole millicores such as "250m"`
 	memoryAllowed = `must be a percent of the memory request above 0 such as "70" or "70%", ` +
 		`or an amount for each pod above 0 and up to "1Pi" such as "512Mi" (units: Ki, Mi, Gi, Ti, Pi, k, M, G, T, P)`
-	countAllowed     = `must be a whole number of replicas from 1 to 2147483647, in digits only`
+	fallbackAllowed  = `must be a number of replicas from 1 to 2147483647, "after", and a duration from "0s" to "24h", such as "3 after 2m"`
+	countAllowed     = `must be a whole number of replicas from 0 to 2147483647, in digits only`
 	toleranceAllowed = `must be a whole percent from "0%" to "1000000%" such as "10%", ` +
 		`or a decimal fraction with up to 9 decimals such as "0.05"`
 	windowAllowed = `must be a duration in whole seconds from "0s" to "1h", with a unit, such as "90s" or "5m"`
@@ -44,12 +45,15 @@ func TestParseBadValues(t *testing.T) {
 			"2Pi", "1.1259P", "1Ei", "1E", "8Ei", "99999999999999999999Gi", "1e20", "٥Mi", "0x1Mi",
 		}},
 		"min":                      {Min, countAllowed, []string{"-1", "+1", "1.0", "1e1", "0x1", "1_000", "１", "2147483648", "4294967297", "18446744073709551617", "one"}},
-		"max":                      {Max, countAllowed, []string{"0", "-1", "+5", "5.0", "5 0", "2147483648", "99999999999999999999", "ten"}},
+		"max":                      {Max, countAllowed, []string{"-1", "+5", "5.0", "5 0", "2147483648", "99999999999999999999", "ten"}},
 		"tolerance":                {Tolerance, toleranceAllowed, []string{"10", "1", "-1%", "+1%", "1.5%", "%", "1000001%", "1e-1", "0,1", ".1", "1.", "-0.1", "10001.0", "0.1234567891", "0.1Mi", "0.1.1", "NaN", "٠"}},
 		"scale-up-stabilization":   {ScaleUpStabilization, windowAllowed, windows},
 		"scale-down-stabilization": {ScaleDownStabilization, windowAllowed, windows},
 		"warm-up":                  {WarmUp, warmUpAllowed, []string{"90", "0", "-1s", "+90s", "30m1s", "1 m", "2562047h48m", "90%"}},
 		"sync-period":              {SyncPeriod, periodAllowed, []string{"5", "0", "0s", "999ms", "-5s", "+5s", "1h1ms", "1 s", "2562047h48m"}},
+		"sleep-after":              {SleepAfter, `must be a duration from "0s" to "24h", with a unit, such as "10m"`, []string{"10", "-1s", "24h1s", "soon"}},
+		"wake-replicas":            {WakeReplicas, strings.Replace(countAllowed, "from 0", "from 1", 1), []string{"0", "-1", "two", "1.5"}},
+		"fallback":                 {FallbackKey, fallbackAllowed, []string{"3", "3 after", "after 2m", "0 after 2m", "3 after 2", "3 after 25h", "3 for 2m", "3 after 2m please"}},
 		"mode":                     {ModeKey, modeAllowed, []string{"Auto", "off", "true", "auto,paused"}},
 		"container":                {Container, labelAllowed, []string{"App", "a_b", "-a", "a b", "é", "a.b", "a-", strings.Repeat("a", 64)}},
 		"empty":                    {Max, emptyRefused, []string{"", " ", "   "}},
@@ -83,10 +87,10 @@ func TestParseMessages(t *testing.T) {
 	}{
 		"nothing but a selected workload": {map[string]string{ModeKey: "paused"}, []string{
 			at + `max]: Required value: must be set, such as "10"`,
-			at + `target-cpu]: Required value: there is no metric to scale on; set mini-hpa/target-cpu, mini-hpa/target-memory or mini-hpa/metrics`,
+			at + `target-cpu]: Required value: there is no metric to scale on; set mini-hpa/target-cpu, mini-hpa/target-memory, mini-hpa/metrics or mini-hpa/schedule`,
 		}},
 		"a misspelt metric leaves none": {map[string]string{Max: "10", "mini-hpa/target-cpus": "50"}, []string{
-			at + `target-cpu]: Required value: there is no metric to scale on; set mini-hpa/target-cpu, mini-hpa/target-memory or mini-hpa/metrics`,
+			at + `target-cpu]: Required value: there is no metric to scale on; set mini-hpa/target-cpu, mini-hpa/target-memory, mini-hpa/metrics or mini-hpa/schedule`,
 		}},
 		"an unreadable metric is not a missing one": {map[string]string{Max: "10", TargetMemory: "lots"}, []string{
 			at + `target-memory]: Invalid value: "lots": ` + memoryAllowed,
@@ -97,8 +101,16 @@ func TestParseMessages(t *testing.T) {
 		"an unreadable min is not compared": {basic(map[string]string{Min: "x", Max: "1"}), []string{
 			at + `min]: Invalid value: "x": ` + countAllowed,
 		}},
-		"min of zero": {basic(map[string]string{Min: "0"}), []string{
-			at + `min]: Invalid value: "0": must be at least 1: a workload without pods has no usage that could scale it up again`,
+		"max of zero": {basic(map[string]string{Max: "0"}), []string{
+			at + `max]: Invalid value: "0": must be at least mini-hpa/min (1)`,
+		}},
+		"lines of a schedule": {map[string]string{Max: "10", Min: "5", ScheduleKey: "zone Local\ndaily 1:00-2:00 min=x\ndaily 01:00-02:00 max=4"}, []string{
+			at + `schedule]: Invalid value: "zone Local daily 1:00-2:00 min=x daily 01:00-02:00 max=4": line 1: zone "Local" must be "UTC" or the name of a place in the IANA time zone database, such as "Europe/Berlin"`,
+			at + `schedule]: Invalid value: "zone Local daily 1:00-2:00 min=x daily 01:00-02:00 max=4": line 2: hours "1:00-2:00" must be two times of day from "00:00" to "24:00", such as "07:30-20:00" or, over midnight, "22:00-06:00"`,
+			at + `schedule]: Invalid value: "zone Local daily 1:00-2:00 min=x daily 01:00-02:00 max=4": line 2: min "x" must be a whole number of replicas from 0 to 2147483647, in digits only`,
+		}},
+		"a line that contradicts max": {basic(map[string]string{ScheduleKey: "daily 01:00-02:00 min=11"}), []string{
+			at + `schedule]: Invalid value: "daily 01:00-02:00 min=11": line 1, "daily 01:00-02:00", UTC: min (11) must be at most max (10); what the line does not say is that of mini-hpa/min and mini-hpa/max`,
 		}},
 		"metrics and behavior of the wrong kind": {map[string]string{Max: "10", Metrics: "type: Resource", Behavior: "- scaleUp"}, []string{
 			at + `behavior]: Invalid value: "- scaleUp": must be an autoscaling/v2 HorizontalPodAutoscalerBehavior in YAML or JSON, the same as in the spec.behavior of an HPA`,

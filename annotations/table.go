@@ -1,6 +1,10 @@
 package annotations
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/mini-hpa/mini-hpa/annotations/lines"
+)
 
 // Row is one row of the table that describes the annotations.
 type Row struct {
@@ -74,6 +78,13 @@ var table = [...]Row{
 		Examples: []string{"10"},
 		Doc:      "The most replicas, not less than `min`. `0`, together with a `min` of `0`, switches the workload off.",
 		aliases:  []string{"max-replicas", "maximum", "replicas-max"},
+	},
+	{
+		Name: ScheduleKey, MaxLength: lines.MaxLength, document: true, metric: true, set: setSchedule,
+		Examples: []string{exampleSchedule},
+		Doc: "Other bounds at certain times, one line for each: days, hours, and `min`, `max` or `replicas` (both of them). The first line that fits counts, top to bottom, " +
+			"and where none does, `min` and `max`. No metric is needed beside it. See [below](#schedules).",
+		aliases: []string{"cron", "timetable", "schedules", "uptime", "downtime"},
 	},
 	{
 		Name: SleepAfter, MaxLength: maxScalarLength, set: setSleepAfter,
@@ -181,6 +192,11 @@ const (
     target:
       type: AverageValue
       averageValue: "30"
+`
+	exampleSchedule = `zone Europe/Berlin
+Mon-Fri 07:30-20:00 min=5 max=40
+2026-11-27..2026-11-30 00:00-24:00 min=20 max=40
+daily 22:00-06:00 replicas=2
 `
 	exampleBehavior = `scaleUp:
   stabilizationWindowSeconds: 30

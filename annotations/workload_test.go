@@ -56,21 +56,23 @@ func TestWhoHasSetTheReplicas(t *testing.T) {
 		entries []metav1.ManagedFieldsEntry
 		setBy   string
 		us      bool
+		scale   string
 	}{
 		"nobody":                      {},
-		"mini-hpa":                    {[]metav1.ManagedFieldsEntry{ours}, "mini-hpa", true},
-		"mini-hpa, other fields":      {[]metav1.ManagedFieldsEntry{{Manager: FieldManager, Subresource: "scale", FieldsV1: labels}}, "", false},
-		"of that name, by the object": {[]metav1.ManagedFieldsEntry{{Manager: FieldManager, FieldsV1: replicas}}, "mini-hpa", false},
-		"somebody else":               {[]metav1.ManagedFieldsEntry{{Manager: "kubectl", FieldsV1: replicas}}, "kubectl", false},
-		"both":                        {[]metav1.ManagedFieldsEntry{{Manager: "kubectl", FieldsV1: replicas}, ours}, "kubectl, mini-hpa", true},
-		"the status":                  {[]metav1.ManagedFieldsEntry{{Manager: "kube-controller-manager", Subresource: "status", FieldsV1: replicas}}, "", false},
-		"no list of fields":           {[]metav1.ManagedFieldsEntry{{Manager: FieldManager, Subresource: "scale"}}, "mini-hpa", true},
+		"mini-hpa":                    {[]metav1.ManagedFieldsEntry{ours}, "mini-hpa", true, "mini-hpa"},
+		"mini-hpa, other fields":      {[]metav1.ManagedFieldsEntry{{Manager: FieldManager, Subresource: "scale", FieldsV1: labels}}, "", false, ""},
+		"of that name, by the object": {[]metav1.ManagedFieldsEntry{{Manager: FieldManager, FieldsV1: replicas}}, "mini-hpa", false, ""},
+		"somebody else":               {[]metav1.ManagedFieldsEntry{{Manager: "kubectl", FieldsV1: replicas}}, "kubectl", false, ""},
+		"both":                        {[]metav1.ManagedFieldsEntry{{Manager: "kubectl", FieldsV1: replicas}, ours}, "kubectl, mini-hpa", true, "mini-hpa"},
+		"the status":                  {[]metav1.ManagedFieldsEntry{{Manager: "kube-controller-manager", Subresource: "status", FieldsV1: replicas}}, "", false, ""},
+		"no list of fields":           {[]metav1.ManagedFieldsEntry{{Manager: FieldManager, Subresource: "scale"}}, "mini-hpa", true, "mini-hpa"},
+		"kubectl scale":               {[]metav1.ManagedFieldsEntry{{Manager: "kubectl", Subresource: "scale", FieldsV1: replicas}}, "kubectl", false, "kubectl"},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			w := OfDeployment(&appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{ManagedFields: tc.entries}})
-			if w.SetBy != tc.setBy || w.ScaledByUs != tc.us {
-				t.Errorf("set by %q, by mini-hpa %t; want %q, %t", w.SetBy, w.ScaledByUs, tc.setBy, tc.us)
+			if w.SetBy != tc.setBy || w.ScaledByUs != tc.us || w.ScaledBy != tc.scale {
+				t.Errorf("set by %q, by mini-hpa %t, by the scale subresource %q; want %q, %t, %q", w.SetBy, w.ScaledByUs, w.ScaledBy, tc.setBy, tc.us, tc.scale)
 			}
 		})
 	}

@@ -10,6 +10,8 @@ import (
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/mini-hpa/mini-hpa/annotations/schedule"
 )
 
 // maxPatience bounds how long a workload may be kept awake, or a metric fail, before something happens.
@@ -50,20 +52,43 @@ var errFallback = fmt.Errorf(`must be a number of replicas from 1 to %d, "after"
 // metric. Only such a metric can say that there is nothing to do, and that there is something again.
 func (m *Metric) IsTotal() bool { return m.Spec.Object != nil || m.Spec.External != nil }
 
+// zones are those of all schedules: few, and each is read once.
+var zones schedule.Zones
+
+func setSchedule(p *draft, value string) error {
+	var err error
+	p.schedule, err = schedule.Parse(value, &zones)
+	return err
+}
+
+// checkSchedule holds the lines that set only one bound to the other one, and warns of those that never count.
+func (p *draft) checkSchedule(annotations map[string]string) {
+	for w := range p.schedule.Windows() {
+		if low, high := w.Bounds(p.min, p.max); p.max != unread && low > high {
+			p.wrong(Path(ScheduleKey), annotations[ScheduleKey], fmt.Sprintf("%s: min (%d) must be at most max (%d); what the line does not say is that of %s and %s", w, low, high, Min, Max))
+		}
+	}
+	for _, w := range p.schedule.Shadowed() {
+		p.warnings = append(p.warnings, Warning{Key: ScheduleKey, Rule: FoundScheduleShadowed, Message: fmt.Sprintf("%s never counts: lines above it cover all of its hours, and the first that fits counts", w)})
+	}
+}
+
 // checkZero warns of what has no effect, or not all of it.
 func (p *draft) checkZero(annotations map[string]string) {
-	if len(p.errs) > 0 || p.max == 0 {
+	policy := Policy{Min: p.min, Max: p.max, Schedule: p.schedule}
+	fewest, most := policy.Widest()
+	if len(p.errs) > 0 || most == 0 {
 		return
 	}
 	for _, least := range [...]struct {
 		key      string
 		replicas int32
 	}{{WakeReplicas, p.wake}, {FallbackKey, p.fallback.Replicas}} {
-		if least.replicas > p.max {
-			p.warnings = append(p.warnings, Warning{Key: least.key, Rule: FoundDoubtful, Message: fmt.Sprintf("is more than %s (%d), which is the most that there will be", Max, p.max)})
+		if least.replicas > most {
+			p.warnings = append(p.warnings, Warning{Key: least.key, Rule: FoundDoubtful, Message: fmt.Sprintf("is more than %d, which is the most that there will be", most)})
 		}
 	}
-	if p.min > 0 {
+	if fewest > 0 {
 		p.warnIdle(annotations)
 	}
 }
@@ -71,10 +96,10 @@ func (p *draft) checkZero(annotations map[string]string) {
 // checkWakes demands that something wakes a workload that may sleep. What is recorded may be decided on all the same: the HPA controller
 // does not demand it.
 func (p *draft) checkWakes(annotations map[string]string) field.ErrorList {
-	if len(p.errs) > 0 || p.max == 0 || p.min > 0 {
+	if len(p.errs) > 0 || p.max == 0 || p.min > 0 || p.lifts() {
 		return nil
 	}
-	why := fmt.Sprintf("nothing would wake it: a workload without pods has no CPU, memory or metric of its pods. Set %s to 1, or add an External or Object metric to %s", Min, Metrics)
+	why := fmt.Sprintf("nothing would wake it: a workload without pods has no CPU, memory or metric of its pods. Set %s to 1, add an External or Object metric to %s, or a line with a min or replicas above 0 to %s", Min, Metrics, ScheduleKey)
 	if p.up.choice == autoscalingv2.DisabledPolicySelect {
 		why = fmt.Sprintf("nothing would wake it, because scaling up is disabled. Set %s to 1, or allow scaling up", Min)
 	} else if slices.ContainsFunc(p.metrics(), func(m Metric) bool { return m.IsTotal() }) {
@@ -83,11 +108,21 @@ func (p *draft) checkWakes(annotations map[string]string) field.ErrorList {
 	return field.ErrorList{field.Invalid(Path(Min), annotations[Min], why).WithOrigin(FoundNothingWakes)}
 }
 
+// lifts says whether a line of the schedule wakes the workload.
+func (p *draft) lifts() bool {
+	for w := range p.schedule.Windows() {
+		if low, _ := w.Bounds(p.min, p.max); low > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // warnIdle warns of annotations about sleep on a workload that never sleeps.
 func (p *draft) warnIdle(annotations map[string]string) {
 	for _, key := range [...]string{SleepAfter, WakeReplicas} {
 		if _, set := annotations[key]; set {
-			p.warnings = append(p.warnings, Warning{Key: key, Rule: FoundDoubtful, Message: fmt.Sprintf("has no effect: the workload never sleeps, because %s is %d", Min, p.min)})
+			p.warnings = append(p.warnings, Warning{Key: key, Rule: FoundDoubtful, Message: "has no effect: the workload never sleeps, as it always has a replica or more"})
 		}
 	}
 }

@@ -174,7 +174,7 @@ func (o *Observer) asks(w *annotations.Workload, p *annotations.Policy, m *annot
 	if m.Source == "" || w.Replicas > 0 {
 		return m.Source != ""
 	}
-	return m.IsTotal() && p.Max > 0 && o.pausedBy(w, p) == ""
+	return m.IsTotal() && o.pausedBy(w, p) == ""
 }
 
 // pausedBy is who has paused the workload by setting 0 replicas; empty if it has some, or sleeps.
@@ -186,12 +186,13 @@ func (o *Observer) asks(w *annotations.Workload, p *annotations.Policy, m *annot
 //
 // For the HPA controller whatever it has not set itself is a pause.
 func (o *Observer) pausedBy(w *annotations.Workload, p *annotations.Policy) string {
+	fewest, _ := p.Widest()
 	switch {
 	case w.Replicas > 0:
 		return ""
 	case w.ScaledByUs, annotations.IsAutoscaler(w.ScaledBy) && !o.Rules.Compat:
 		return ""
-	case w.ScaledBy == "" && p.Min == 0 && !o.Rules.Compat:
+	case w.ScaledBy == "" && fewest == 0 && !o.Rules.Compat:
 		return ""
 	}
 	return cmp.Or(w.ScaledBy, w.SetBy, "somebody")

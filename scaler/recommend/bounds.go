@@ -11,8 +11,10 @@ func (v *view) confine(d draft) draft {
 	if outside := v.Replicas < v.policy.Min || v.Replicas > v.policy.Max; !outside || v.below || v.asleep && v.Compat {
 		return d
 	}
-	d = v.correct(d)
-	d.final = true
+	d, d.final = v.correct(d), true
+	if v.Replicas > v.policy.Max && v.Replicas <= v.most {
+		return v.limit(d) // more was allowed at another time: what has ended is no mistake to be corrected at once
+	}
 	return d
 }
 

@@ -120,6 +120,8 @@ const (
 	StageActivation = "activation"
 	// StageFallback proposes mini-hpa/fallback while a metric fails.
 	StageFallback = "fallback"
+	// StageSchedule says what the schedule alone asks for.
+	StageSchedule = "schedule"
 	// StageLargest takes the largest proposal of all metrics.
 	StageLargest = "largest"
 	// StageStabilize holds the recommendation within those of the stabilization windows.
@@ -136,6 +138,8 @@ const (
 	ActiveValidMetric = "ValidMetricFound"
 	// ActiveDisabled: replicas is 0.
 	ActiveDisabled = "ScalingDisabled"
+	// ActiveScheduled: there is no metric, and the schedule alone decides. The HPA has no such reason.
+	ActiveScheduled = "Scheduled"
 	// ActiveFailedResource: the first metric that failed is a Resource metric, and nothing was decided.
 	ActiveFailedResource = "FailedGetResourceMetric"
 	// ActiveFailedContainer: the same for a ContainerResource metric.
@@ -196,6 +200,8 @@ const (
 	ReasonInactive = "Inactive"
 	// ReasonActive proposes at least 1, or when asleep at least mini-hpa/wake-replicas: a metric is active.
 	ReasonActive = "Active"
+	// ReasonScheduled proposes mini-hpa/min, or that of the line of mini-hpa/schedule that counts: there is no metric.
+	ReasonScheduled = "Scheduled"
 	// ReasonSleepAfter holds 1 replica: the last activity is not long enough ago.
 	ReasonSleepAfter = "SleepAfter"
 	// ReasonFallback proposes mini-hpa/fallback.

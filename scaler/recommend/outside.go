@@ -14,12 +14,11 @@ func (v *view) witnessed(h History) History {
 	if first {
 		h.slept = true // see Snapshot.Paused: whatever is not said to be a pause is a sleep
 	}
-	woken := h.slept && v.Replicas > 0 // by somebody else: an own write is no sleep any more
 	h.slept = h.slept && v.Replicas == 0 && v.Paused == ""
 	if first || v.Replicas != left {
 		h.active = v.Time
 	}
-	if (left > 0 || woken && !first) && v.Replicas > left && v.repairs(RepairAssumed) && !h.undone(&v.Snapshot) {
+	if !first && v.Replicas > left && v.repairs(RepairAssumed) && !h.undone(&v.Snapshot) {
 		h.Recommendations = v.raised(h)
 	}
 	switch lowered := v.Replicas < left && v.crowded(); {

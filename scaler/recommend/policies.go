@@ -21,6 +21,9 @@ func (v *view) limit(d draft) draft {
 		return d
 	}
 	g := v.allowed(rules, d.Desired, d.asked.outside.base(d.Current, d.Desired))
+	if d.Desired == 0 && disabled(rules) && d.asked.idle() && v.repairs(RepairLastStep) {
+		g = grant{repairs: RepairLastStep}
+	}
 	d.Repairs |= g.repairs
 	granted := &rates{rules: rules, allowed: g.to}
 	if up := d.Desired > d.Current; up && g.to >= d.Desired || !up && g.to <= d.Desired {
@@ -71,8 +74,6 @@ type grant struct {
 func (v *view) allowed(rules autoscalingv2.HPAScalingRules, desired, base int32) grant {
 	up := desired > v.Replicas
 	switch least := v.wakeReplicas(); {
-	case disabled(rules) && desired == 0 && v.repairs(RepairLastStep):
-		return grant{repairs: RepairLastStep}
 	case disabled(rules):
 		return grant{to: v.Replicas}
 	case v.asleep && up && v.repairs(RepairFromZero):

@@ -1,12 +1,16 @@
 package recommend
 
-import "github.com/mini-hpa/mini-hpa/annotations"
+import (
+	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/annotations/schedule"
+)
 
 // stages are the steps of a decision, in their order. Each is given all that is known and the decision so far, and returns the
 // decision as it leaves it.
 var stages = []func(*view, draft) draft{
 	(*view).pause,     // 0 replicas: somebody has switched the workload off
 	(*view).confine,   // replicas out of bounds are brought back at once, and that is all
+	(*view).attend,    // without metrics, the schedule alone says how many
 	(*view).measure,   // each metric proposes a number: pods -> ratio -> tolerance
 	(*view).restore,   // at least what was needed before somebody else's scale-in
 	(*view).activate,  // 0 while nothing is active, at least 1 while something is
@@ -31,20 +35,26 @@ func (r Rules) Recommend(p annotations.Policy, s Snapshot, h History) (Decision,
 			break
 		}
 	}
-	if v.below && d.Desired < p.Min {
+	if v.below && d.Desired < v.policy.Min {
 		d = v.correct(d)
 	}
-	d.Asleep = v.asleep
+	d.Asleep, d.Next = v.asleep, earlier(d.Next, v.policy.Schedule.Next(s.Time))
 	return d.Decision, v.remembered(&d)
 }
 
 func (r Rules) view(p *annotations.Policy, s *Snapshot, h History) *view {
-	v := &view{Rules: r, Snapshot: *s, policy: *p, band: tolerancesOf(p), initial: s.Time.Add(-r.CPUInitializationPeriod)}
+	v := &view{Rules: r, Snapshot: *s, policy: *p, fewest: p.Min, most: p.Max, band: tolerancesOf(p), initial: s.Time.Add(-r.CPUInitializationPeriod)}
 	if !r.repairs(RepairWarmUp) {
 		v.policy.WarmUp = 0
 	}
+	if r.Compat {
+		v.policy.Schedule = schedule.Schedule{}
+	} else if !p.Schedule.IsZero() {
+		v.policy = p.At(s.Time)
+		v.fewest, v.most = p.Widest()
+	}
 	v.history = v.prepared(v.witnessed(h))
-	v.below = s.Replicas < p.Min && v.history.outside.within(p)
+	v.below = s.Replicas < v.policy.Min && v.history.outside.within(&v.policy)
 	v.asleep = v.sleeps()
 	return v
 }

@@ -39,6 +39,13 @@ func (s repairStory) decide(rules Rules) Decision {
 	return d
 }
 
+// worker is a policy of a workload that may sleep: 100 messages of an External backlog for each pod, and what the pairs say.
+func worker(t testing.TB, pairs ...string) annotations.Policy {
+	return policy(t, append(pairs, "min=0", "max=40", "metrics="+backlog)...)
+}
+
+const backlog = "[{type: External, external: {metric: {name: backlog}, target: {type: AverageValue, averageValue: 100}}}]"
+
 // eager is a policy that nothing but the metrics holds back.
 func eager(t testing.TB, pairs ...string) annotations.Policy {
 	return policy(t, append(pairs, "max=40", "scale-up-policies=1000%/15s", "scale-down-stabilization=0s")...)
@@ -153,6 +160,13 @@ func repairStories(t testing.TB) []repairStory {
 			policy: eager(t, "target-cpu=50"), now: snapshot(noon, 10, pods(noon, 5, "900m"), pods(noon, 5, "10m", without, ready(corev1.ConditionUnknown, time.Minute))), hpa: 10, ours: 14},
 		{repair: RepairNegative, told: "5 of 6 pods use 50 % of a target of 50 %. The sixth is said to use -5 cores.",
 			policy: eager(t, "target-cpu=50"), now: snapshot(noon, 6, pods(noon, 5, "500m"), pods(noon, 1, "-5")), hpa: 1, ours: 6},
+		{repair: RepairFromZero, told: "The workload has slept for an hour, and its policies of scale-up are of percent only. Now 500 messages wait, of a target of 100 for each pod.",
+			policy: worker(t, "scale-up-policies=100%/15s", "scale-down-stabilization=0s"), before: []Snapshot{withBacklog(snapshot(noon, 1, pods(noon, 1, "500m")), "0")},
+			now: withBacklog(snapshot(noon.Add(time.Hour), 0), "500"), hpa: 0, ours: 1},
+		{repair: RepairIdle, told: "No message waits. The pods, such as JVMs, use 20 % of their CPU all the same, of a target of 50 %.",
+			policy: worker(t, "target-cpu=50", "scale-down-stabilization=0s"), now: withBacklog(snapshot(noon, 3, pods(noon, 3, "200m")), "0"), hpa: 2, ours: 0},
+		{repair: RepairLastStep, told: "No message waits. Pods must not be ended while they work, so scale-down is disabled.",
+			policy: worker(t, "scale-down-policies=disabled", "scale-down-stabilization=0s"), now: withBacklog(snapshot(noon, 3, pods(noon, 3, "200m")), "0"), hpa: 3, ours: 0},
 	}
 }
 

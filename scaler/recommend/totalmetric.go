@@ -288,7 +288,7 @@ func (v *view) divided(n *numbers, m totalMetric, replicas int32) outcome {
 
 // turn holds an outcome that would go against its ratio.
 func (v *view) turn(o outcome) outcome {
-	against := (o.ratio < 1 && o.to > o.current || o.ratio > 1 && o.to < o.current) && v.repairs(RepairAgainst)
+	against := o.current > 0 && (o.ratio < 1 && o.to > o.current || o.ratio > 1 && o.to < o.current) && v.repairs(RepairAgainst)
 	if o.made = o.to; against {
 		o.to, o.reason = o.current, ReasonAgainst
 	}

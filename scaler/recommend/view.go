@@ -11,7 +11,7 @@ import (
 type view struct {
 	Rules
 	Snapshot
-	// policy has no WarmUp where the repair is off.
+	// policy is that of the moment: its bounds are those of the schedule. It has no WarmUp where the repair is off.
 	policy annotations.Policy
 	// history is what is remembered, with what this look shows of changes that somebody else has made.
 	history History
@@ -19,7 +19,9 @@ type view struct {
 	below bool
 	// asleep says that the replicas are 0 because there was nothing to do, and not because somebody has set them to 0.
 	asleep bool
-	band   tolerances
+	// fewest and most are what the replicas may be at any time.
+	fewest, most int32
+	band         tolerances
 	// initial is when the CPUInitializationPeriod began that ends now.
 	initial time.Time
 }

@@ -3,22 +3,24 @@ package recommend
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/annotations/schedule"
 )
 
 // sleeps says whether 0 replicas are a sleep, from which metrics wake the workload. Where they are and min is above 0, it was raised during
 // the sleep.
 func (v *view) sleeps() bool {
 	switch {
-	case v.Replicas > 0 || v.Paused != "" || v.policy.Max == 0:
+	case v.Replicas > 0 || v.Paused != "" || v.most == 0:
 		return false
 	case v.history.slept:
 		return true
 	}
-	return v.policy.Min == 0 && !v.Compat
+	return v.fewest == 0 && !v.Compat
 }
 
 // pause decides nothing for a workload that somebody has set to 0 replicas.
@@ -28,7 +30,7 @@ func (v *view) pause(d draft) draft {
 	}
 	d.Active, d.final = ActiveDisabled, true
 	switch {
-	case v.policy.Max == 0:
+	case v.most == 0:
 		d.Reason = Plain(fmt.Sprintf("%s is 0: the workload is switched off", annotations.Max))
 	case v.Paused != "":
 		d.Reason = Plain(fmt.Sprintf("%q has set the replicas to 0: scaling is disabled until somebody sets them above 0", cutName(v.Paused)))
@@ -36,6 +38,32 @@ func (v *view) pause(d draft) draft {
 		d.Reason = Plain("replicas is 0: scaling is disabled until somebody sets it above 0")
 	}
 	return d
+}
+
+// attend sets the replicas to the least that the schedule allows, where there is no metric that could ask for more, or none that has a value
+// while the workload sleeps.
+func (v *view) attend(d draft) draft {
+	if v.Compat || slices.ContainsFunc(v.policy.Metrics, func(m annotations.Metric) bool { return !v.asleep || m.IsTotal() }) {
+		return d
+	}
+	d.Active, d.Reason, d.final = ActiveScheduled, Text{&rota{v.policy.Schedule, v.Time, v.policy.Min}}, true
+	d.step(StageSchedule, "", v.policy.Min, ReasonScheduled, d.Reason.Facts)
+	return v.limit(d)
+}
+
+// rota is what a schedule asks for at a moment.
+type rota struct {
+	schedule schedule.Schedule
+	at       time.Time
+	replicas int32
+}
+
+// String says which line counts.
+func (r *rota) String() string {
+	if w, ok := r.schedule.At(r.at); ok {
+		return fmt.Sprintf("%s asks for %d", w, r.replicas)
+	}
+	return fmt.Sprintf("no line of %s counts: %s is %d", annotations.ScheduleKey, annotations.Min, r.replicas)
 }
 
 // cutName is a name from outside as far as it is shown.

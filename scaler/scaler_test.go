@@ -498,7 +498,7 @@ func TestOfVeryManyProblemsTheRestIsCounted(t *testing.T) {
 	}
 	c.reconcile(tick).reconcile(tick).wantWrites()
 	event := <-c.events.Events
-	if !strings.HasPrefix(event, "Warning MissingRequest spec.template.spec.containers[1].resources") || !strings.HasSuffix(event, "; and 76 more") || len(event) > 1100 {
+	if !strings.HasPrefix(event, "Warning MissingRequest spec.template.spec.containers[1].res") || !strings.HasSuffix(event, "; and 76 more") || len(event) > 1100 {
 		t.Errorf("event %q", event)
 	}
 	c.wantEvents()

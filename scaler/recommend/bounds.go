@@ -69,3 +69,21 @@ func boundReason(from, to int32) string {
 	}
 	return LimitedTooFew
 }
+
+// least is the lower bound of what is proposed. The HPA controller does not hold a proposal for a sleeping workload to it, but what its policies
+// have made of it: see lift.
+func (v *view) least() int32 {
+	if v.asleep && v.Compat {
+		return 0
+	}
+	return v.policy.Min
+}
+
+// lift brings a workload whose minimum was raised while it slept up to it, as the HPA controller does, if the metrics could be asked. Without
+// Compat that has happened before: see confine.
+func (v *view) lift(d draft) draft {
+	if v.asleep && v.Compat && d.Desired < v.policy.Min {
+		d.step(StageBounds, "", v.policy.Min, LimitedTooFew, &outOfBounds{current: 0, bound: v.policy.Min})
+	}
+	return d
+}

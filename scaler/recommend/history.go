@@ -34,7 +34,8 @@ type History struct {
 	needed Recommendation
 	// slept says that the last write of the replicas was to 0, and that they are still 0 (HPA: the condition ScaledToZero).
 	slept bool
-	// active is when a metric was active last, or the replicas were found or changed by somebody else.
+	// active is when it was last not known that nothing is active: a metric was, or could not be evaluated, or the replicas were found or
+	// changed by somebody else.
 	active time.Time
 	// failing is since when each metric has failed that does, by its ID; nil if none does.
 	failing map[string]time.Time

@@ -62,7 +62,7 @@ func (v *view) assumed() int32 {
 // remembered is the history for the next look: with what the metrics have asked for at this one, if it came to that.
 func (v *view) remembered(d *draft) History {
 	h := v.history
-	if h.failing = d.failing; d.asked.active > 0 {
+	if h.failing = d.failing; !d.asked.idle() {
 		h.active = v.Time
 	}
 	if d.final {

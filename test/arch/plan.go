@@ -5,7 +5,7 @@ import "slices"
 // House returns the plan of the product's module: who may import whom is said here and nowhere else. A new room needs a row.
 func House() Plan {
 	vocabulary := []string{"k8s.io/api", "k8s.io/apimachinery", "sigs.k8s.io/yaml"}
-	decision := slices.Concat(vocabulary, []string{"k8s.io/metrics/pkg/apis", "./annotations/amount", "./annotations/podspec", "./annotations", "./scaler/clock", "./scaler/sample"})
+	decision := slices.Concat(vocabulary, []string{"k8s.io/metrics/pkg/apis", "./annotations/amount", "./annotations/podspec", "./annotations/schedule", "./annotations", "./scaler/clock", "./scaler/sample"})
 	replay := slices.Concat(decision, []string{"./scaler/recommend"})
 	simulation := slices.Concat(replay, []string{"./scaler/trace"})
 	client := slices.Concat(vocabulary, []string{"k8s.io/client-go"})
@@ -19,7 +19,7 @@ func House() Plan {
 			"annotations/podspec":  {"k8s.io/api", "k8s.io/apimachinery", "./annotations/amount"},
 			"annotations/lines":    {},
 			"annotations/schedule": {"./annotations/lines"},
-			"annotations":          slices.Concat(vocabulary, []string{"./annotations/amount", "./annotations/podspec"}),
+			"annotations":          slices.Concat(vocabulary, []string{"./annotations/amount", "./annotations/podspec", "./annotations/lines", "./annotations/schedule"}),
 			"scaler/sample":        {"k8s.io/api", "k8s.io/apimachinery"},
 			"scaler/clock":         {"k8s.io/apimachinery", "k8s.io/metrics/pkg/apis", "./scaler/sample"},
 			"scaler/recommend":     decision,
@@ -31,7 +31,7 @@ func House() Plan {
 			"informer":             slices.Concat(client, []string{"k8s.io/utils/lru", "./annotations/amount", "./annotations/podspec", "./annotations", "./informer/watching"}),
 			"scaler": slices.Concat(client, []string{
 				"k8s.io/metrics", "go.uber.org/zap", "github.com/prometheus/client_golang", "github.com/prometheus/client_model",
-				"./annotations/podspec", "./annotations", "./scaler/clock", "./scaler/sample", "./scaler/recommend", "./scaler/metrics", "./scaler/trace",
+				"./annotations/podspec", "./annotations/schedule", "./annotations", "./scaler/clock", "./scaler/sample", "./scaler/recommend", "./scaler/metrics", "./scaler/trace",
 			}),
 			"webhook": slices.Concat(client, []string{
 				"sigs.k8s.io/controller-runtime/pkg/webhook", "go.uber.org/zap", "github.com/prometheus/client_golang", "./annotations/amount", "./annotations/podspec", "./annotations", "./webhook/guard",

@@ -1,6 +1,7 @@
 package informer
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 
@@ -21,18 +22,17 @@ const templatesKept = 8192
 // 0.8 kB if it is one of five in a ReplicaSet, and 1.6 kB if it is alone (BenchmarkMemory).
 type templates struct {
 	last  *lru.Cache
-	lists lists
+	equal equal
 }
 
-func newTemplates() templates { return templates{lru.New(templatesKept), newLists()} }
+func newTemplates() templates { return templates{lru.New(templatesKept), newEqual()} }
 
-// workloads is a transform of workloads, with shared requests and limits.
+// workloads is a transform of workloads, with shared templates.
 func (t templates) workloads(slim cache.TransformFunc) cache.TransformFunc {
 	return func(obj any) (any, error) {
 		out, err := slim(obj)
 		if k, ok := out.(*kept); ok && k.isAnnotated() && k.selected.Template != nil {
-			t.lists.shareAll(k.selected.Template.Spec.Containers)
-			t.lists.shareAll(k.selected.Template.Spec.InitContainers)
+			k.selected.Template = t.equal.template(k.selected.Template)
 		}
 		return out, err
 	}
@@ -68,12 +68,7 @@ func (t templates) share(own template) template {
 	if shared, known := earlier.(template); known && sameOwner(shared.owner, own.owner) && shared.spec.IsEqual(own.spec) && (shared.labels != nil || own.labels == nil) {
 		return shared
 	}
-	t.lists.shareAll(own.spec.Containers)
-	t.lists.shareAll(own.spec.InitContainers)
-	own.spec.Overhead = t.lists.share(own.spec.Overhead)
-	if r := own.spec.Resources; r != nil {
-		r.Requests, r.Limits = t.lists.share(r.Requests), t.lists.share(r.Limits)
-	}
+	own.spec = t.equal.spec(own.spec)
 	t.last.Add(own.owner.UID, own)
 	return own
 }
@@ -81,35 +76,78 @@ func (t templates) share(own template) template {
 // forget drops the template of an owner.
 func (t templates) forget(owner types.UID) { t.last.Remove(owner) }
 
-// listsKept is how many lists are remembered. Forgetting one only costs memory, for the next containers that have it.
-const listsKept = 1024
+// equalKept is how many things of a kind are remembered that others may equal. Forgetting one only costs memory, for the next that equals it.
+const equalKept = 1024
 
-// lists lets containers with equal requests or limits share them: those of a Deployment, of its pods, and of others that happen to
-// have the same. A list of one resource takes 0.7 kB, ten times its text.
-type lists struct{ last *lru.Cache }
+// equal lets a Deployment, its pods, and others that happen to have the same containers share them, and containers with equal requests or
+// limits those: a list of one resource takes 0.7 kB, ten times its text. Each has what was seen last, by its text.
+type equal struct{ templates, specs, lists *lru.Cache }
 
-func newLists() lists { return lists{lru.New(listsKept)} }
+func newEqual() equal { return equal{lru.New(equalKept), lru.New(equalKept), lru.New(equalKept)} }
 
-// shareAll replaces the lists of a pod by equal ones that were seen earlier.
-func (l lists) shareAll(containers []corev1.Container) {
-	for i := range containers {
-		r := &containers[i].Resources
-		r.Requests, r.Limits = l.share(r.Requests), l.share(r.Limits)
+// share returns what was seen earlier under the same text, or else what is made.
+func share[T any](seen *lru.Cache, text string, made func() T) T {
+	if earlier, known := seen.Get(text); known {
+		return typed[T](earlier)
 	}
+	own := made()
+	seen.Add(text, own)
+	return own
 }
 
-func (l lists) share(list corev1.ResourceList) corev1.ResourceList {
-	if len(list) == 0 {
+func (e equal) template(own *corev1.PodTemplateSpec) *corev1.PodTemplateSpec {
+	spec := e.spec(podspec.View(&own.Spec))
+	if len(own.Labels)+len(own.Annotations) > 0 {
+		own.Spec = spec.Core()
+		return own
+	}
+	return share(e.templates, textOfSpec(spec), func() *corev1.PodTemplateSpec { return &corev1.PodTemplateSpec{Spec: spec.Core()} })
+}
+
+func (e equal) spec(own *podspec.Spec) *podspec.Spec {
+	return share(e.specs, textOfSpec(own), func() *podspec.Spec {
+		made := &podspec.Spec{Containers: slices.Clone(own.Containers), InitContainers: slices.Clone(own.InitContainers), Overhead: e.list(own.Overhead)}
+		for _, c := range made.All {
+			c.Resources = e.resources(c.Resources)
+		}
+		if own.Resources != nil {
+			made.Resources = new(e.resources(*own.Resources))
+		}
+		return made
+	})
+}
+
+func (e equal) resources(own corev1.ResourceRequirements) corev1.ResourceRequirements {
+	return corev1.ResourceRequirements{Requests: e.list(own.Requests), Limits: e.list(own.Limits)}
+}
+
+func (e equal) list(own corev1.ResourceList) corev1.ResourceList {
+	if len(own) == 0 {
 		return nil
 	}
-	key := textOf(list)
-	if earlier, known := l.last.Get(key); known {
-		if shared, ok := earlier.(corev1.ResourceList); ok {
-			return shared
-		}
+	return share(e.lists, textOf(own), func() corev1.ResourceList { return own })
+}
+
+// textOfSpec returns the same text for two specs if and only if they are equal.
+func textOfSpec(s *podspec.Spec) string {
+	var text []byte
+	add := func(r *corev1.ResourceRequirements) {
+		text = append(append(append(text, textOf(r.Requests)...), '/'), textOf(r.Limits)...)
 	}
-	l.last.Add(key, list)
-	return list
+	for at, c := range s.All {
+		var policy corev1.ContainerRestartPolicy
+		if c.RestartPolicy != nil {
+			policy = *c.RestartPolicy
+		}
+		text = fmt.Appendf(text, "%s %q %q %q ", at.List, c.Name, c.Image, policy)
+		add(&c.Resources)
+	}
+	text = append(append(text, ';'), textOf(s.Overhead)...)
+	if s.Resources != nil {
+		text = append(text, ';')
+		add(s.Resources)
+	}
+	return string(text)
 }
 
 // textOf returns the same text for two lists if and only if they are equal. Names of resources cannot contain its separators.

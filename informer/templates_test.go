@@ -28,13 +28,21 @@ func TestPodsOfOneTemplateShareIt(t *testing.T) {
 		"an injected container": {func(p *corev1.Pod) {
 			p.Spec.Containers = append(p.Spec.Containers, corev1.Container{Name: "proxy"})
 		}, false},
+		"another name": {func(p *corev1.Pod) { p.Spec.Containers[0].Name = "web" }, false},
+		"another policy": {func(p *corev1.Pod) {
+			p.Spec.InitContainers[0].RestartPolicy = new(corev1.ContainerRestartPolicy("Never"))
+		}, false},
+		"an overhead": {func(p *corev1.Pod) {
+			p.Spec.Overhead = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1")}
+		}, false},
+		"resources of the pod as a whole": {func(p *corev1.Pod) { p.Spec.Resources = &corev1.ResourceRequirements{} }, false},
 		"another limit": {func(p *corev1.Pod) {
 			p.Spec.Containers[0].Resources.Limits = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("9")}
 		}, false},
 		"a sidecar that was an init container": {func(p *corev1.Pod) {
 			p.Spec.InitContainers[0].RestartPolicy = new(corev1.ContainerRestartPolicyAlways)
 		}, false},
-		"another ReplicaSet": {func(p *corev1.Pod) { p.OwnerReferences[0].UID = "other" }, false},
+		"another ReplicaSet": {func(p *corev1.Pod) { p.OwnerReferences[0].UID = "other" }, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

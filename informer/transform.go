@@ -202,7 +202,7 @@ func pairs(in map[string]string, wanted func(key string) bool) map[string]string
 		if out == nil {
 			out = make(map[string]string)
 		}
-		out[k] = v
+		out[one(k)] = v
 	}
 	return out
 }

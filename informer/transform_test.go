@@ -275,6 +275,7 @@ func BenchmarkMemory(b *testing.B) {
 						p.Namespace, p.Name, p.UID, p.ResourceVersion = "shop", fmt.Sprintf("web-6d5f7c9b8d-%05d", i), types.UID(fmt.Sprintf("3b1c2f5e-3c55-4f0e-9a52-0d6a3c0%05d", i)), strconv.Itoa(918273+i)
 						p.Spec.InitContainers, p.Spec.Overhead, p.Spec.Resources = nil, nil, nil
 						p.Spec.NodeName, p.DeletionTimestamp = fmt.Sprintf("node-%d", i%50), nil
+						p.Spec.Containers[0].Name = fmt.Sprintf("web-%d", i/of.each)
 						for j := range p.OwnerReferences {
 							if o := &p.OwnerReferences[j]; o.Controller != nil && *o.Controller {
 								o.Kind, o.Name, o.UID = of.owner, fmt.Sprintf("web-%d", i/of.each), types.UID(fmt.Sprintf("5e0a1f2b-7a2c-4a52-8e55-5b8f5%05d", i/of.each))

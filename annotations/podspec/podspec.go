@@ -23,34 +23,12 @@ const (
 )
 
 // All returns all containers with their places, the ordinary ones first.
-func All(spec *corev1.PodSpec) iter.Seq2[Place, *corev1.Container] { return view(spec).all }
-
-func (s *Spec) all(yield func(Place, *corev1.Container) bool) {
-	for i := range s.Containers {
-		if !yield(Place{Containers, i}, &s.Containers[i]) {
-			return
-		}
-	}
-	for i := range s.InitContainers {
-		if !yield(Place{InitContainers, i}, &s.InitContainers[i]) {
-			return
-		}
-	}
-}
+func All(spec *corev1.PodSpec) iter.Seq2[Place, *corev1.Container] { return View(spec).All }
 
 // LongRunning returns the containers that run as long as the pod does, with their places: the ordinary ones and, after them, the
 // sidecars.
 func LongRunning(spec *corev1.PodSpec) iter.Seq2[Place, *corev1.Container] {
-	return view(spec).LongRunning
-}
-
-// LongRunning yields what the function of that name returns.
-func (s *Spec) LongRunning(yield func(Place, *corev1.Container) bool) {
-	for at, c := range s.all {
-		if (at.List == Containers || IsSidecar(c)) && !yield(at, c) {
-			return
-		}
-	}
+	return View(spec).LongRunning
 }
 
 // IsSidecar says whether an init container runs as long as the pod does: whether its restartPolicy is Always (KEP-753).

@@ -175,7 +175,7 @@ func TestIterationEnds(t *testing.T) {
 				break
 			}
 		}
-		for range view(spec).Request("cpu", "") {
+		for range View(spec).Request("cpu", "") {
 			if n++; n > 3*stop+2 {
 				break
 			}

@@ -39,7 +39,7 @@ func Given(r *corev1.ResourceRequirements, name corev1.ResourceName) (resource.Q
 // else its limit; that is done for CPU and memory only.
 func Stored(given *corev1.PodSpec) *Spec {
 	spec := Slim(given.DeepCopy())
-	for _, c := range spec.all {
+	for _, c := range spec.All {
 		fill(&c.Resources, c.Resources.Limits)
 	}
 	if spec.Resources == nil {
@@ -145,7 +145,7 @@ func (s *Spec) whole(name corev1.ResourceName) Part {
 func (s *Spec) together(name corev1.ResourceName) (resource.Quantity, Origin) {
 	var total, sidecars, most resource.Quantity
 	origin := None
-	for at, c := range s.all {
+	for at, c := range s.All {
 		q, ok := c.Resources.Requests[name]
 		if !ok {
 			continue

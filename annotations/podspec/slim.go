@@ -19,13 +19,36 @@ type Spec struct {
 	Resources                  *corev1.ResourceRequirements
 }
 
+// All yields all containers with their places, the ordinary ones first.
+func (s *Spec) All(yield func(Place, *corev1.Container) bool) {
+	for i := range s.Containers {
+		if !yield(Place{Containers, i}, &s.Containers[i]) {
+			return
+		}
+	}
+	for i := range s.InitContainers {
+		if !yield(Place{InitContainers, i}, &s.InitContainers[i]) {
+			return
+		}
+	}
+}
+
+// LongRunning yields what the function of that name returns.
+func (s *Spec) LongRunning(yield func(Place, *corev1.Container) bool) {
+	for at, c := range s.All {
+		if (at.List == Containers || IsSidecar(c)) && !yield(at, c) {
+			return
+		}
+	}
+}
+
 // Core is the spec as the API's type, with which it shares memory.
 func (s *Spec) Core() corev1.PodSpec {
 	return corev1.PodSpec{Containers: s.Containers, InitContainers: s.InitContainers, Overhead: s.Overhead, Resources: s.Resources}
 }
 
-// view is a pod spec as a Spec, which has the same containers.
-func view(in *corev1.PodSpec) *Spec {
+// View is a pod spec as a Spec, which has the same containers.
+func View(in *corev1.PodSpec) *Spec {
 	return &Spec{Containers: in.Containers, InitContainers: in.InitContainers, Overhead: in.Overhead, Resources: in.Resources}
 }
 

@@ -16,21 +16,19 @@ import (
 	"github.com/mini-hpa/mini-hpa/annotations/schedule"
 )
 
-// draft is a Policy in the making. It is also the memory that the finished policy's pointers refer to, so that a
-// parse, which happens at every reconcile, costs few allocations.
+// draft is a Policy in the making.
 type draft struct {
-	min, max    int32
-	mode        Mode
-	warmUp      time.Duration
-	sleepAfter  time.Duration
-	wake        int32
-	fallback    Fallback
-	schedule    schedule.Schedule
-	syncPeriod  time.Duration
-	minSync     time.Duration
-	cpu, memory target
-	container   string
-	up, down    rules
+	*backing
+	min, max   int32
+	mode       Mode
+	warmUp     time.Duration
+	sleepAfter time.Duration
+	wake       int32
+	fallback   Fallback
+	schedule   schedule.Schedule
+	syncPeriod time.Duration
+	minSync    time.Duration
+	container  string
 	// specs and behavior are what the documents say; nil without one that could be read.
 	specs    []autoscalingv2.MetricSpec
 	behavior *autoscalingv2.HorizontalPodAutoscalerBehavior
@@ -42,6 +40,12 @@ type draft struct {
 	warnings []Warning
 	// documents are the Defaults'.
 	documents *documents
+}
+
+// backing is the memory that the finished policy's pointers refer to, so that a parse costs few allocations. It is all that stays of a draft.
+type backing struct {
+	cpu, memory target
+	up, down    rules
 }
 
 func (p *draft) policy() Policy {

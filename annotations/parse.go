@@ -48,7 +48,7 @@ func (d Defaults) draft(annotations map[string]string) *draft {
 }
 
 func newDraft(d Defaults) *draft {
-	p := &draft{min: 1, max: unread, wake: 1, mode: ModeAuto, warmUp: d.WarmUp, syncPeriod: d.SyncPeriod, minSync: d.MinSyncPeriod, documents: d.documents}
+	p := &draft{backing: &backing{}, min: 1, max: unread, wake: 1, mode: ModeAuto, warmUp: d.WarmUp, syncPeriod: d.SyncPeriod, minSync: d.MinSyncPeriod, documents: d.documents}
 	p.up = newRules(d.Tolerance, 0)
 	p.down = newRules(d.Tolerance, d.ScaleDownStabilization)
 	return p

@@ -257,6 +257,9 @@ func TestADefinitionGoesAndComes(t *testing.T) {
 	if n := strings.Count(string(log), told); n != 1 {
 		t.Errorf("the log says %d times %q, want once", n, told)
 	}
+	if strings.Contains(string(log), "storage is (re)initializing") {
+		t.Error("the log tells that the API server has only begun to serve a kind, which it does in a moment")
+	}
 	c.running()
 }
 

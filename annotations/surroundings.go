@@ -2,6 +2,7 @@ package annotations
 
 import (
 	"fmt"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 )
@@ -26,6 +27,8 @@ type Surroundings struct {
 	Where func(kind, name string) string
 	// WhereRange is Where for a LimitRange; of those there may be two of one name.
 	WhereRange func(*corev1.LimitRange) string
+	// Now is the moment of the review; at the zero time it is not looked at which dates are over.
+	Now time.Time
 	// Earlier says that this is an earlier form of the workload. More findings about its requests are made then, so that an update which
 	// repairs some of them is not blamed for others that were there before.
 	Earlier bool

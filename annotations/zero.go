@@ -73,6 +73,18 @@ func (p *draft) checkSchedule(annotations map[string]string) {
 	}
 }
 
+// checkPast warns of lines all of whose dates are over.
+func (p *draft) checkPast(now time.Time) []Warning {
+	var warnings []Warning
+	if now.IsZero() {
+		return nil
+	}
+	for _, w := range p.schedule.Past(now) {
+		warnings = append(warnings, Warning{Key: ScheduleKey, Rule: FoundSchedulePast, Message: fmt.Sprintf("%s never counts any more: all its dates are over", w)})
+	}
+	return warnings
+}
+
 // checkZero warns of what has no effect, or not all of it.
 func (p *draft) checkZero(annotations map[string]string) {
 	policy := Policy{Min: p.min, Max: p.max, Schedule: p.schedule}

@@ -86,3 +86,22 @@ func TestWhatHasNoEffectIsTold(t *testing.T) {
 		})
 	}
 }
+
+func TestALineWhoseDatesAreOver(t *testing.T) {
+	w := &Workload{Annotations: map[string]string{Max: "10", ScheduleKey: "2026-11-27..2026-11-30 00:00-24:00 min=5\nMon-Fri 08:00-18:00 min=2"}}
+	for at, want := range map[string]int{"": 0, "2026-11-28T00:00:00Z": 0, "2026-12-24T00:00:00Z": 1} {
+		var now time.Time
+		if at != "" {
+			now, _ = time.Parse(time.RFC3339, at)
+		}
+		v := DefaultDefaults().Review(w, Surroundings{Now: now})
+		if len(v.Problems) > 0 || len(v.Warnings) != want {
+			t.Errorf("at %s: %v %v, want %d warnings", at, v.Problems, v.Warnings, want)
+		}
+		for _, warning := range v.Warnings {
+			if message := `metadata.annotations[mini-hpa/schedule]: line 1, "2026-11-27..2026-11-30 00:00-24:00", UTC never counts any more: all its dates are over`; warning.String() != message || warning.Rule != FoundSchedulePast {
+				t.Errorf("got %q, want %q", warning, message)
+			}
+		}
+	}
+}

@@ -80,6 +80,7 @@ type Observer struct {
 
 // Review makes the same checks as admission, and knows from the pods which containers are injected.
 func (o *Observer) Review(w *annotations.Workload, s annotations.Surroundings) annotations.Verdict {
+	s.Now = o.Now()
 	v := o.Defaults.Review(w, s)
 	if !slices.ContainsFunc(v.Problems, annotations.LacksContainer) {
 		return v

@@ -105,6 +105,7 @@ func (r *reviewer) review(ctx context.Context, req *admission.Request) (annotati
 
 // verdict reviews what a request makes of a workload.
 func (r *reviewer) verdict(c change) annotations.Verdict {
+	c.surroundings.Now = time.Now()
 	if c.before == nil {
 		return r.Defaults.Review(c.after.workload, c.surroundings).Replacing(nil)
 	}

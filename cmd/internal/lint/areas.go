@@ -3,6 +3,7 @@ package lint
 import (
 	"cmp"
 	"path/filepath"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -65,6 +66,7 @@ func (m *manifests) surroundingsOf(w *annotations.Workload, levels []*neighbors.
 // reviewed is the verdict on a workload. Another autoscaler is a problem if it is in the manifests, and one that only the cluster has a
 // warning.
 func reviewed(defaults annotations.Defaults, w *annotations.Workload, s annotations.Surroundings) annotations.Verdict {
+	s.Now = time.Now()
 	return defaults.Review(w, s).Replacing(func(other annotations.Autoscaler) bool { return s.Where(other.Kind, other.Name) != "" })
 }
 

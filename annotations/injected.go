@@ -23,7 +23,7 @@ func RunningIn(pods []*podspec.Pod) []string {
 	var names []string
 	for _, pod := range pods {
 		if pod.Owner == newest.Owner {
-			for _, container := range pod.Spec.LongRunning {
+			for _, container := range pod.Spec.LongRunning() {
 				names = append(names, container.Name)
 			}
 		}

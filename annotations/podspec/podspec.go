@@ -28,7 +28,7 @@ func All(spec *corev1.PodSpec) iter.Seq2[Place, *corev1.Container] { return View
 // LongRunning returns the containers that run as long as the pod does, with their places: the ordinary ones and, after them, the
 // sidecars.
 func LongRunning(spec *corev1.PodSpec) iter.Seq2[Place, *corev1.Container] {
-	return View(spec).LongRunning
+	return View(spec).LongRunning()
 }
 
 // IsSidecar says whether an init container runs as long as the pod does: whether its restartPolicy is Always (KEP-753).

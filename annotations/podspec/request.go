@@ -91,7 +91,7 @@ func (s *Spec) Request(name corev1.ResourceName, container string) iter.Seq[Part
 			yield(s.whole(name))
 			return
 		}
-		for _, c := range s.LongRunning {
+		for _, c := range s.LongRunning() {
 			if container != "" && container != c.Name {
 				continue
 			}

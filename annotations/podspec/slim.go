@@ -1,6 +1,7 @@
 package podspec
 
 import (
+	"iter"
 	"maps"
 	"slices"
 
@@ -33,11 +34,18 @@ func (s *Spec) All(yield func(Place, *corev1.Container) bool) {
 	}
 }
 
-// LongRunning yields what the function of that name returns.
-func (s *Spec) LongRunning(yield func(Place, *corev1.Container) bool) {
-	for at, c := range s.All {
-		if (at.List == Containers || IsSidecar(c)) && !yield(at, c) {
-			return
+// LongRunning returns what the function of that name does.
+func (s *Spec) LongRunning() iter.Seq2[Place, *corev1.Container] {
+	return func(yield func(Place, *corev1.Container) bool) {
+		for i := range s.Containers {
+			if !yield(Place{Containers, i}, &s.Containers[i]) {
+				return
+			}
+		}
+		for i := range s.InitContainers {
+			if c := &s.InitContainers[i]; IsSidecar(c) && !yield(Place{InitContainers, i}, c) {
+				return
+			}
 		}
 	}
 }

@@ -26,7 +26,7 @@ type template struct {
 
 func newTemplate(w *annotations.Workload) *template {
 	t := &template{namespace: w.Namespace, name: w.Name, spec: podspec.Stored(&w.Template.Spec)}
-	for _, c := range t.spec.LongRunning {
+	for _, c := range t.spec.LongRunning() {
 		t.running = append(t.running, *c)
 	}
 	total := 0.0

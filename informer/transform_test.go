@@ -71,7 +71,7 @@ func keptDeployment() *kept {
 		Deleting: true, Annotations: map[string]string{"mini-hpa/target-cpu": "50", "mini-hpa/min": "2", "mini-hpa/max": "10"},
 		Template: &corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{"mini-hpa/max": "20"}}, Spec: keptPodSpec()},
 		Replicas: 4, StatusReplicas: 5, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web", "tier": "frontend"}},
-		ScaledBy: "mini-hpa", ScaledByUs: true, SetBy: "mini-hpa, someone-else",
+		ScaledBy: "someone-else", ScaledByUs: true, SetBy: "mini-hpa, someone-else",
 	}
 	return &kept{record: record{namespace: w.Namespace, name: w.Name, uid: w.UID, version: w.Version}, choice: &choice{selected: w}}
 }

@@ -45,6 +45,7 @@ func (s *Scaler) act(ctx context.Context, st *state, w *annotations.Workload, p 
 func (s *Scaler) applied(st *state, w *annotations.Workload, decision recommend.Decision) {
 	st.history, st.past.Unwritten = st.history.Applied(decision), false
 	st.replicas, st.stand, st.attempt = decision.Desired, written(decision), nil
+	s.woke(st, w.Key, decision)
 	s.tellRescale(st, w, decision)
 }
 
@@ -104,7 +105,7 @@ func (s *Scaler) calm(st *state, p annotations.Policy, decision recommend.Decisi
 	if !st.rival.insists(now) {
 		delete(st.told, topicRival)
 	}
-	if decision.Desired == decision.Current && decision.Active == recommend.ActiveValidMetric && !st.rival.paused(now) {
+	if decision.Desired == decision.Current && decision.Decided() && !st.rival.paused(now) {
 		st.stand = agreed(decision.Current)
 	}
 }

@@ -18,7 +18,7 @@ const (
 	// same time or it had too much to do.
 	EventFailedRescale = "FailedRescale"
 	// EventFailedGetResourceMetric: no usable CPU or memory samples. Replicas are held; while other metrics work, they
-	// may go up but not down. The same is true of the five below.
+	// may go up but not down. The same is true of the five below. Of a workload that sleeps it is told what still wakes it.
 	EventFailedGetResourceMetric = recommend.ActiveFailedResource
 	// EventFailedGetContainerResourceMetric: the same for a metric of one container.
 	EventFailedGetContainerResourceMetric = recommend.ActiveFailedContainer
@@ -44,9 +44,10 @@ const (
 	// is, such as a LimitRange. Or it is not scaled, because an object that controls it is annotated, too, and scaled in its place,
 	// or because it cannot be known whether one is.
 	EventAnnotationWarning = "AnnotationWarning"
-	// EventScalingLimited: the load asks for more than mini-hpa/max.
+	// EventScalingLimited: the load asks for more than mini-hpa/max. Or it asks for more than the max of the line of mini-hpa/schedule that counts, which
+	// is told once of each line.
 	EventScalingLimited = "ScalingLimited"
-	// EventScalingDisabled: replicas is 0, which pauses autoscaling.
+	// EventScalingDisabled: somebody has set the replicas to 0, which pauses autoscaling, or mini-hpa/max is 0. A workload that sleeps is not disabled.
 	EventScalingDisabled = recommend.ActiveDisabled
 	// EventNodeClockOff: the clock of a node is more than a minute ahead or behind. That does not change how its pods are scaled. It is told
 	// once for each node, on the first workload that shows it.

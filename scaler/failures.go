@@ -22,6 +22,11 @@ type outage struct {
 // failure is a metric of a workload and the reason of the Event that tells its failure.
 type failure struct{ metric, event string }
 
+// ofTotal says whether the metric is one that has a value while there are no pods.
+func (f failure) ofTotal() bool {
+	return f.event == EventFailedGetObjectMetric || f.event == EventFailedGetExternalMetric
+}
+
 // failures are the metrics of a workload that fail or did so shortly before.
 type failures map[failure]Spell
 
@@ -50,11 +55,11 @@ func (f failures) due() time.Duration {
 // of pods that have just started and have no samples yet, is not told, and does not end one that was told. If nothing was measured, no
 // metric's state is known.
 func (f failures) after(now time.Time, p annotations.Policy, decision recommend.Decision) (after failures, outages []outage) {
-	measured := len(decision.Metrics) == len(p.Metrics)
+	looked := measured(p.Metrics, decision)
 	after = failures{}
-	awaited := map[string]bool{} // by metric; one that is not in it is gone
+	awaited := map[string]bool{} // by metric; one that is not in it is gone, or was not looked at
 	for i, m := range decision.Metrics {
-		key, event := fmt.Sprintf("%s %s", m.Type, cmp.Or(p.Metrics[i].ID, m.Metric)), eventOf(m)
+		key, event := fmt.Sprintf("%s %s", m.Type, cmp.Or(looked[i].ID, m.Metric)), eventOf(m)
 		awaited[key] = m.Failed && event == ""
 		if event == "" {
 			continue
@@ -66,16 +71,29 @@ func (f failures) after(now time.Time, p annotations.Policy, decision recommend.
 	}
 	for known, spell := range f {
 		awaits, there := awaited[known.metric]
-		if _, fails := after[known]; fails || measured && !there {
+		unknown := len(looked) < len(p.Metrics) && (len(looked) == 0 || !known.ofTotal())
+		if _, fails := after[known]; fails || !unknown && !there {
 			continue
 		}
-		if awaits || !measured {
+		if awaits || unknown {
 			after[known] = spell.unknown(now)
 		} else if spell, _ = spell.Look(false, now); spell != (Spell{}) {
 			after[known] = spell
 		}
 	}
 	return after, outages
+}
+
+// measured are the metrics of which a decision has results, in their order: all, none, or while the workload sleeps those that have a value
+// without pods.
+func measured(all []annotations.Metric, decision recommend.Decision) []annotations.Metric {
+	switch n := len(decision.Metrics); {
+	case n == len(all):
+		return all
+	case n == 0:
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(m annotations.Metric) bool { return !m.IsTotal() })
 }
 
 // with adds an outage, to one of the same text if there is one: when the resource metrics API is down, all that is read from it is.
@@ -117,9 +135,9 @@ func failedEvents() map[autoscalingv2.MetricSourceType]string {
 	}
 }
 
-// failureText says what failed and, where other metrics work, what that means.
-func failureText(outages []outage, working bool) string {
-	if !working {
+// failureText says what failed and what that means.
+func failureText(outages []outage, working bool, p annotations.Policy, decision recommend.Decision) string {
+	if !working && !decision.Asleep {
 		return join(outages, func(o outage) string { return o.detail })
 	}
 	metrics := 0
@@ -138,6 +156,21 @@ func failureText(outages []outage, working bool) string {
 	if metrics > 1 {
 		until = "they are"
 	}
-	meaning := "; until " + until + " back, replicas may go up for the other metrics but not down"
+	meaning := "; until " + until + " back, " + consequence(working, p, decision)
 	return cut(text, maxMessage-len(meaning)) + meaning
+}
+
+// consequence is what a failure of metrics means, where others work or the workload sleeps.
+func consequence(working bool, p annotations.Policy, decision recommend.Decision) string {
+	text := "replicas may go up for the other metrics but not down"
+	switch {
+	case decision.Asleep && working:
+		text = "the workload stays asleep unless another metric wakes it"
+	case decision.Asleep:
+		text = "the workload stays asleep"
+	}
+	if f := p.Fallback; decision.Asleep && f.Replicas > 0 {
+		text += fmt.Sprintf(", or until a metric has failed for %s (%s)", f.After, annotations.FallbackKey)
+	}
+	return text
 }

@@ -58,6 +58,8 @@ type cluster struct {
 	// ahead is how far the clock of the pods' node is ahead, advanced that this is certain.
 	ahead    time.Duration
 	advanced bool
+	// unready says that no pod is ready.
+	unready bool
 	// node is where the pods run.
 	node string
 	// injected adds a container without a request to each pod.
@@ -146,6 +148,9 @@ func (c *cluster) Pods(w *annotations.Workload) []*podspec.Pod {
 		made[i] = &podspec.Pod{
 			Namespace: "default", Name: "web-" + string(rune('a'+i)), Node: c.node, Created: created, Started: start, Phase: corev1.PodRunning,
 			Ready: podspec.Condition{Status: corev1.ConditionTrue, Since: start}, Spec: &podspec.Spec{Containers: []corev1.Container{app()}},
+		}
+		if c.unready {
+			made[i].Ready.Status = corev1.ConditionFalse
 		}
 		if c.unrequested {
 			made[i].Spec.Containers[0].Resources = corev1.ResourceRequirements{}

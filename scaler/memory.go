@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/annotations/schedule"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 )
 
@@ -32,8 +33,12 @@ type state struct {
 	first    time.Time
 	stand    stand
 	rival    rival
+	// woken is when a write has ended a sleep after which no pod has been ready yet; zero if there was none.
+	woken time.Time
 	// told is the last thing said about each topic, so that nothing is said twice; what is over is not in it.
 	told map[topic]string
+	// lines are those of the schedule of which was told that the load asks for more than their max.
+	lines []schedule.Window
 	// failures are the metrics that fail or did so shortly before.
 	failures failures
 }
@@ -51,6 +56,18 @@ func (st *state) news(about topic, now string) bool {
 	}
 	st.told[about] = now
 	return now != ""
+}
+
+// newLine remembers a line of the schedule whose max is too low, and says whether it is new. It may be too low each night, and is meant to
+// hold the load then, so it stays told for as long as it is in the schedule.
+func (st *state) newLine(p annotations.Policy, line schedule.Window) bool {
+	all := slices.Collect(p.Schedule.Windows())
+	st.lines = slices.DeleteFunc(st.lines, func(w schedule.Window) bool { return !slices.Contains(all, w) })
+	if slices.Contains(st.lines, line) {
+		return false
+	}
+	st.lines = append(st.lines, line)
+	return true
 }
 
 // attempt is a decision that was sent for a workload as of a resourceVersion.

@@ -17,6 +17,7 @@ import (
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/annotations/podspec"
+	"github.com/mini-hpa/mini-hpa/annotations/schedule"
 	"github.com/mini-hpa/mini-hpa/scaler/clock"
 	"github.com/mini-hpa/mini-hpa/scaler/metrics"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
@@ -76,6 +77,15 @@ type Observer struct {
 	Defaults annotations.Defaults
 	Rules    recommend.Rules
 	Now      func() time.Time
+}
+
+// moment is the policy with the bounds of now, without a schedule where it does not count, and whether the workload may sleep at times.
+func (o *Observer) moment(p annotations.Policy) (_ annotations.Policy, sleeper bool) {
+	if o.Rules.Compat {
+		p.Schedule = schedule.Schedule{}
+	}
+	fewest, most := p.Widest()
+	return p.At(o.Now()), fewest == 0 && most > 0
 }
 
 // Review makes the same checks as admission, and knows from the pods which containers are injected.
@@ -182,7 +192,7 @@ func (o *Observer) asks(w *annotations.Workload, p *annotations.Policy, m *annot
 //
 //	who has set 0                              min 0    min above 0
 //	mini-hpa, or an autoscaler before it       asleep   raised during the sleep, which ends it
-//	somebody, by the scale subresource         paused   paused
+//	somebody, by the scale subresource         paused   the same
 //	somebody in the manifest, or at creation   asleep   paused
 //
 // For the HPA controller whatever it has not set itself is a pause.

@@ -35,15 +35,18 @@ func (s *Scaler) Reconcile(ctx context.Context, key annotations.Key) (time.Durat
 	if st.reviewed.hasRival() {
 		st.standDown()
 	}
+	// What is told and shown has the bounds of the moment. Who decides is given the whole policy.
+	moment, sleeper := s.observer.moment(policy)
 	if !ok || policy.Mode == annotations.ModePaused {
-		st.stand, st.conflicts = agreed(st.replicas), conflicts{} // the present number stands, and no write is being tried any more
-		s.telemetry.observe(outcome{key: key, policy: policy, invalid: !ok, took: s.now().Sub(started)})
-		return 0, nil
+		st.stand, st.conflicts, st.woken = agreed(st.replicas), conflicts{}, time.Time{} // the present number stands, and no write is being tried any more
+		s.telemetry.observe(outcome{key: key, policy: moment, invalid: !ok, sleeper: ok && sleeper, took: s.now().Sub(started)})
+		return s.boundary(policy), nil
 	}
 	seen, complete := s.observer.Observe(w, policy, lastChange(st.history))
 	if !complete {
 		return soon, nil // the samples of a workload that was selected just now: they bring it back to the queue
 	}
+	s.awaken(st, seen)
 	s.tellClocks(w, s.telemetry.clocks.changes(seen, s.observer.Samples, s.now()))
 	decision := s.decide(st, w, policy, seen)
 	s.calm(st, policy, decision)
@@ -52,8 +55,8 @@ func (s *Scaler) Reconcile(ctx context.Context, key annotations.Key) (time.Durat
 		return 0, err
 	}
 	decision.Next = st.rival.wake(decision.Next, s.now())
-	s.tell(st, w, policy, decision)
-	s.telemetry.observe(outcome{key: key, policy: policy, decision: &decision, pause: st.rival.shown(policy.SyncPeriod, started), err: err,
+	s.tell(st, w, moment, decision)
+	s.telemetry.observe(outcome{key: key, policy: moment, decision: &decision, sleeper: sleeper, pause: st.rival.shown(policy.SyncPeriod, started), err: err,
 		passing: st.conflicts.passing(err, s.now()), took: s.now().Sub(started)})
 	next := s.next(key, policy, decision)
 	if due := st.failures.due(); due > 0 {
@@ -82,6 +85,14 @@ func (s *Scaler) decide(st *state, w *annotations.Workload, p annotations.Policy
 	decision, history := s.observer.Rules.Recommend(p, snapshot, st.history)
 	st.history, st.past = history, recommend.Past{Unwritten: decision.Desired != decision.Current}
 	return decision
+}
+
+// boundary is how long the bounds of a workload on which nothing is decided stay what they are; 0 if they do not change.
+func (s *Scaler) boundary(p annotations.Policy) time.Duration {
+	if next := p.Schedule.Next(s.now()); !next.IsZero() {
+		return next.Sub(s.now())
+	}
+	return 0
 }
 
 // lastChange is when the replicas were last changed; zero if that is not remembered.

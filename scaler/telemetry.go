@@ -22,6 +22,7 @@ type Telemetry struct {
 	reconciliations, computations *prometheus.CounterVec
 	reconciling, computing        *prometheus.HistogramVec
 	conflicts, namesakes          prometheus.Counter
+	waking                        prometheus.Histogram
 	board                         *board
 	clocks                        *nodeClocks
 }
@@ -29,11 +30,13 @@ type Telemetry struct {
 // outcome is what one reconciliation came to.
 type outcome struct {
 	key annotations.Key
-	// policy is what the annotations ask for; it means nothing where they are invalid.
+	// policy is what the annotations ask for, with the bounds of the moment; it means nothing where they are invalid.
 	policy annotations.Policy
 	// decision is nil where nothing was decided: annotations that are invalid or say paused.
 	decision *recommend.Decision
 	invalid  bool
+	// sleeper says that there may be 0 replicas at times, from which something wakes the workload.
+	sleeper bool
 	// pause is how long writes wait because a rival overwrites them.
 	pause figure
 	err   error
@@ -55,12 +58,15 @@ func NewTelemetry(r prometheus.Registerer) *Telemetry {
 			Help: "Changes of replicas under the field manager mini-hpa that this process has not written."}),
 		conflicts: prometheus.NewCounter(prometheus.CounterOpts{Namespace: metricsNamespace, Name: "scale_conflicts_total",
 			Help: "Writes of replicas that were refused because somebody else had changed the object meanwhile. They are decided on again."}),
+		waking: prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: metricsNamespace, Name: "wake_duration_seconds",
+			Help:    "Time from the write that woke a workload to its first ready pod, as this process saw both. A workload that goes back to 0 replicas before, or is paused, does not count.",
+			Buckets: prometheus.ExponentialBuckets(0.5, 2, 12)}), // to 17 minutes: a node may have to come first
 		board: newBoard(),
 		clocks: newNodeClocks(prometheus.NewDesc(metricsNamespace+"_node_clock_offset_seconds",
 			"How far the clock of a node is ahead of the controller's, negative if it is behind; of nodes that run pods of autoscaled workloads and are more than a minute off, absent for others.",
 			[]string{"node"}, nil)),
 	}
-	r.MustRegister(t.reconciliations, t.reconciling, t.computations, t.computing, t.conflicts, t.namesakes, t.board, t.clocks)
+	r.MustRegister(t.reconciliations, t.reconciling, t.computations, t.computing, t.conflicts, t.namesakes, t.waking, t.board, t.clocks)
 	return t
 }
 
@@ -99,6 +105,15 @@ func (t *Telemetry) observeMetric(m recommend.MetricResult, current int32, took 
 	}
 	t.computations.WithLabelValues(action, failed, string(m.Type)).Inc()
 	t.computing.WithLabelValues(action, failed, string(m.Type)).Observe(took.Seconds())
+}
+
+// woke counts a write from 0 to more that has ended a sleep.
+func (t *Telemetry) woke(key annotations.Key) {
+	t.board.mu.Lock()
+	defer t.board.mu.Unlock()
+	s := t.board.standings[key]
+	s.wakes.value++
+	t.board.standings[key] = s
 }
 
 func (t *Telemetry) forget(key annotations.Key) {
@@ -147,22 +162,26 @@ type board struct {
 	number                                  *prometheus.Desc
 	min, max, current, desired, recommended *prometheus.Desc
 	condition, mode, missing, pause         *prometheus.Desc
+	asleep, wakes, failed                   *prometheus.Desc
 }
 
 func newBoard() *board {
 	return &board{
 		standings:   map[annotations.Key]standing{},
 		number:      prometheus.NewDesc(metricsNamespace+"_num_horizontal_pod_autoscalers", "Number of autoscaled workloads; 0 in a standby.", nil, nil),
-		min:         shown("min_replicas", "Lower bound of the replicas, by the annotations; absent while they are invalid."),
-		max:         shown("max_replicas", "Upper bound of the replicas, by the annotations; absent while they are invalid."),
+		min:         shown("min_replicas", "Lower bound of the replicas, by the annotations, and at the moment by the line of the schedule that counts; absent while they are invalid."),
+		max:         shown("max_replicas", "Upper bound of the replicas, by the annotations, and at the moment by the line of the schedule that counts; absent while they are invalid."),
 		current:     shown("current_replicas", "Replicas in the workload's spec as the last decision saw them."),
 		desired:     shown("desired_replicas", "Replicas that the last decision asked for."),
 		recommended: shown("recommended_replicas", "Replicas that the metrics and the stabilization windows ask for, before bounds and policies; absent while no metric is valid."),
 		condition:   shown("condition", "Condition as an HPA has it: 1 is true, 0 is false; absent while it is unknown. 'condition' is ScalingActive, AbleToScale or ScalingLimited.", "condition"),
 		mode: shown("workload_mode", "A constant 1, labeled with how the workload is treated: 'mode' is auto, observe or paused as in its annotations, "+
-			"disabled where its replicas are 0, or invalid where the annotations, the pod template or another autoscaler stand in the way.", "mode"),
+			"asleep where its mode is auto and it has 0 replicas from which something wakes it, disabled where somebody has set them to 0, or invalid where the annotations, the pod template or another autoscaler stand in the way.", "mode"),
 		missing: shown("missing_replicas", "Replicas that are asked for and do not come, because their pods cannot be created or no node takes them; absent while there are none."),
 		pause:   shown("overwritten_pause_seconds", "How long mini-hpa waits before it takes the replicas back from somebody else who sets them again and again; absent while nobody does."),
+		asleep:  shown("asleep", "Whether the workload sleeps: 1 is asleep, 0 is awake; absent for workloads that never sleep, and while that is not known."),
+		wakes:   shown("wakes_total", "Writes from 0 replicas to more with which this process has ended a sleep; absent for workloads that never sleep."),
+		failed:  shown("failed_metrics", "Metrics of the workload that cannot be evaluated; absent while all can. Those of pods that have just started do not count."),
 	}
 }
 
@@ -173,7 +192,7 @@ func shown(name, help string, labels ...string) *prometheus.Desc {
 
 // Describe implements prometheus.Collector.
 func (b *board) Describe(c chan<- *prometheus.Desc) {
-	for _, desc := range []*prometheus.Desc{b.number, b.min, b.max, b.current, b.desired, b.recommended, b.condition, b.mode, b.missing, b.pause} {
+	for _, desc := range []*prometheus.Desc{b.number, b.min, b.max, b.current, b.desired, b.recommended, b.condition, b.mode, b.missing, b.pause, b.asleep, b.wakes, b.failed} {
 		c <- desc
 	}
 }
@@ -190,7 +209,7 @@ func (b *board) Collect(c chan<- prometheus.Metric) {
 		own := []*dto.LabelPair{name, kind, namespace}
 		show := func(desc *prometheus.Desc, f figure, labels ...*dto.LabelPair) {
 			if f.known {
-				c <- &gauge{desc: desc, labels: labels, value: float64(f.value)}
+				c <- &series{desc: desc, labels: labels, value: float64(f.value)}
 			}
 		}
 		show(b.min, s.min, own...)
@@ -204,6 +223,11 @@ func (b *board) Collect(c chan<- prometheus.Metric) {
 		show(b.mode, figure{1, s.mode != ""}, name, kind, label("mode", string(s.mode)), namespace)
 		show(b.missing, s.missing, own...)
 		show(b.pause, s.pause, own...)
+		show(b.asleep, s.asleep, own...)
+		show(b.failed, s.failed, own...)
+		if s.wakes.known {
+			c <- &series{desc: b.wakes, labels: own, value: float64(s.wakes.value), counts: true}
+		}
 	}
 }
 
@@ -216,22 +240,27 @@ func kindLabel(kind schema.GroupKind) string {
 	return kind.String()
 }
 
-// gauge is one series. Those of a workload share its labels: with copies for each, as prometheus.NewConstMetric makes them, a scrape
+// series is a gauge, or a counter where it counts. Those of a workload share its labels: with copies for each, as prometheus.NewConstMetric makes them, a scrape
 // takes twice the memory, all of it at once.
-type gauge struct {
+type series struct {
 	desc   *prometheus.Desc
 	labels []*dto.LabelPair // sorted by name
 	value  float64
+	counts bool
 }
 
 func label(name, value string) *dto.LabelPair { return &dto.LabelPair{Name: &name, Value: &value} }
 
 // Desc implements prometheus.Metric.
-func (g *gauge) Desc() *prometheus.Desc { return g.desc }
+func (s *series) Desc() *prometheus.Desc { return s.desc }
 
 // Write implements prometheus.Metric.
-func (g *gauge) Write(out *dto.Metric) error {
-	out.Label, out.Gauge = g.labels, &dto.Gauge{Value: &g.value}
+func (s *series) Write(out *dto.Metric) error {
+	if out.Label = s.labels; s.counts {
+		out.Counter = &dto.Counter{Value: &s.value}
+		return nil
+	}
+	out.Gauge = &dto.Gauge{Value: &s.value}
 	return nil
 }
 
@@ -259,15 +288,15 @@ func truth(holds bool) figure {
 type standing struct {
 	mode                                                           annotations.Mode
 	min, max, current, desired, recommended, active, able, limited figure
-	missing, pause                                                 figure
+	missing, pause, asleep, wakes, failed                          figure
 }
 
 // after is the standing after another look. Where nothing was decided the workload is not scaled, whatever the reason;
 // current and desired stay as the last decision has left them.
 func (s standing) after(o outcome) standing {
-	bounded := !o.invalid && o.policy.Max > 0
-	s.mode, s.min, s.max = o.mode(), figure{o.policy.Min, bounded}, figure{o.policy.Max, bounded}
-	s.missing, s.pause = figure{}, o.pause
+	s.mode, s.min, s.max = o.mode(), figure{o.policy.Min, !o.invalid}, figure{o.policy.Max, !o.invalid}
+	s.missing, s.pause, s.failed = figure{}, o.pause, figure{}
+	s.asleep, s.wakes.known = figure{}, o.sleeper || s.wakes.value > 0
 	d := o.decision
 	if d == nil {
 		s.recommended, s.active, s.able, s.limited = figure{}, truth(false), figure{}, figure{}
@@ -276,9 +305,15 @@ func (s standing) after(o outcome) standing {
 	if d.Missing != nil {
 		s.missing = figure{d.Missing.Refused + d.Missing.Unscheduled, true}
 	}
+	if n := failing(d); n > 0 {
+		s.failed = figure{n, true}
+	}
+	if o.sleeper || d.Asleep {
+		s.asleep = truth(d.Asleep)
+	}
 	s.current, s.desired, s.recommended = figure{d.Current, true}, figure{d.Desired, true}, recommended(d)
 	if d.Active != "" {
-		s.active = truth(d.Active == recommend.ActiveValidMetric)
+		s.active = truth(d.Decided())
 	}
 	if d.Limited != "" {
 		s.limited = truth(d.Limited != recommend.LimitedNot)
@@ -296,8 +331,21 @@ func (o *outcome) mode() annotations.Mode {
 		return "invalid"
 	case o.decision != nil && o.decision.Active == recommend.ActiveDisabled:
 		return "disabled"
+	case o.decision != nil && o.decision.Asleep && o.policy.Mode == annotations.ModeAuto:
+		return "asleep"
 	}
 	return o.policy.Mode
+}
+
+// failing is how many metrics fail in a way that does not pass by itself.
+func failing(d *recommend.Decision) int32 {
+	n := int32(0)
+	for i := range d.Metrics {
+		if eventOf(d.Metrics[i]) != "" {
+			n++
+		}
+	}
+	return n
 }
 
 // recommended is the number to which the bounds were applied; without a valid metric there is none.

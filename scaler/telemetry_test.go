@@ -41,7 +41,7 @@ func standings(t *testing.T, b *board) []string {
 			}
 			which := labels["condition"] + labels["mode"]
 			series = append(series, strings.TrimSpace(fmt.Sprintf("%s %s", strings.TrimPrefix(family.GetName(), "mini_hpa_"), which))+
-				fmt.Sprintf(" = %v", metric.GetGauge().GetValue()))
+				fmt.Sprintf(" = %v", metric.GetGauge().GetValue()+metric.GetCounter().GetValue()))
 		}
 	}
 	slices.Sort(series)

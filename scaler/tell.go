@@ -69,6 +69,9 @@ func (s *Scaler) tell(st *state, w *annotations.Workload, p annotations.Policy, 
 	disabled := ""
 	if decision.Active == recommend.ActiveDisabled {
 		disabled = decision.Reason.String()
+		if _, sleeper := s.observer.moment(p); sleeper {
+			disabled += fmt.Sprintf(". A workload that is asleep already is paused by %s: %s", annotations.ModeKey, annotations.ModePaused)
+		}
 	}
 	if st.news(topicDisabled, disabled) {
 		s.event(w, corev1.EventTypeNormal, EventScalingDisabled, disabled)
@@ -89,10 +92,10 @@ func (s *Scaler) tellMetrics(st *state, w *annotations.Workload, p annotations.P
 			}
 			return o.event == event
 		})
-		s.event(w, corev1.EventTypeWarning, event, failureText(one, working))
+		s.event(w, corev1.EventTypeWarning, event, failureText(one, working, p, decision))
 		st.told[topicMetrics] = event
 	}
-	if st.told[topicMetrics] != "" && decision.Active == recommend.ActiveValidMetric && !st.failures.failing() {
+	if st.told[topicMetrics] != "" && decision.Decided() && !st.failures.failing() {
 		delete(st.told, topicMetrics)
 		s.event(w, corev1.EventTypeNormal, EventValidMetricFound, "metrics are usable again: "+decision.Reason.String())
 	}
@@ -100,24 +103,32 @@ func (s *Scaler) tellMetrics(st *state, w *annotations.Workload, p annotations.P
 
 // tellOmitted tells which container is left out of the decision because it has no request.
 func (s *Scaler) tellOmitted(st *state, w *annotations.Workload, decision recommend.Decision) {
-	if decision.Active == recommend.ActiveValidMetric && st.news(topicOmitted, decision.Omitted) {
+	if decision.Active == recommend.ActiveValidMetric && !decision.Asleep && st.news(topicOmitted, decision.Omitted) {
 		s.event(w, corev1.EventTypeWarning, EventMissingRequest, decision.Omitted+"; set the request, or name the container to measure with "+annotations.Container)
 	}
 }
 
 // tellMax tells when the load asks for more replicas than mini-hpa/max, which only the user can change.
 func (s *Scaler) tellMax(st *state, w *annotations.Workload, p annotations.Policy, decision recommend.Decision) {
-	if decision.Active != recommend.ActiveValidMetric {
-		return // it is not known what the load asks for
+	if decision.Active != recommend.ActiveValidMetric || decision.Asleep {
+		return // it is not known what the load asks for, or there has not been a chance to do anything about it
 	}
 	limited := slices.ContainsFunc(decision.Steps, func(step recommend.Step) bool {
 		return step.Stage == recommend.StageBounds && step.Reason == recommend.LimitedTooMany
 	})
-	if !limited {
+	bound := fmt.Sprintf("%s %d", annotations.Max, p.Max)
+	if line, counts := p.Schedule.At(decision.Time); counts && line.SetsMax() {
+		if !limited || !st.newLine(p, line) {
+			return
+		}
+		bound = fmt.Sprintf("the max %d of %s of %s", p.Max, line, annotations.ScheduleKey)
+	} else if !limited {
 		delete(st.told, topicMax)
-	} else if st.news(topicMax, fmt.Sprint(p.Max)) {
-		s.event(w, corev1.EventTypeWarning, EventScalingLimited, fmt.Sprintf("the load asks for more than %s %d: %s", annotations.Max, p.Max, decision.Reason))
+		return
+	} else if !st.news(topicMax, bound) {
+		return
 	}
+	s.event(w, corev1.EventTypeWarning, EventScalingLimited, fmt.Sprintf("the load asks for more than %s: %s", bound, decision.Reason))
 }
 
 // patience is how long a pod may be without a node before that is told: a cluster autoscaler needs about as long to notice.
@@ -176,7 +187,8 @@ func (s *Scaler) tellFailedRescale(st *state, w *annotations.Workload, decision 
 func reasonOf(decision recommend.Decision) string {
 	text := decision.Reason.String()
 	for _, step := range decision.Steps {
-		limits := step.Stage == recommend.StageOutside || step.Stage == recommend.StageStabilize || step.Stage == recommend.StageBounds || step.Stage == recommend.StagePolicy
+		limits := step.Stage == recommend.StageOutside || step.Stage == recommend.StageStabilize || step.Stage == recommend.StageBounds ||
+			step.Stage == recommend.StagePolicy || step.Reason == recommend.ReasonSleepAfter
 		if limits && step.From != step.To && decision.Active != "" {
 			text += fmt.Sprintf("; %d instead of %d: %s", step.To, step.From, step.Detail)
 		}

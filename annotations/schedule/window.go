@@ -34,6 +34,12 @@ func (w Window) Bounds(fewest, most int32) (int32, int32) {
 	return fewest, most
 }
 
+// SetsMin says whether the line itself says the fewest replicas.
+func (w Window) SetsMin() bool { return w.min != unset }
+
+// SetsMax says whether the line itself says the most replicas.
+func (w Window) SetsMax() bool { return w.max != unset }
+
 // String is how a message names the window: line 2, "Mon-Fri 07:30-20:00", Europe/Berlin. It holds nothing but what the grammar allows.
 func (w Window) String() string {
 	return fmt.Sprintf("line %d, %q, %s", w.Line, w.text, w.zone)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/annotations/schedule"
 )
 
 // confine corrects replicas that are out of bounds. Where somebody else has made them too few, the metrics are asked first.
@@ -20,7 +21,7 @@ func (v *view) confine(d draft) draft {
 
 // correct brings replicas that are out of bounds back at once: no metric, window or policy has a say (HPA: the same).
 func (v *view) correct(d draft) draft {
-	o := &outOfBounds{current: d.Current, bound: v.policy.Max}
+	o := &outOfBounds{current: d.Current, bound: v.policy.Max, line: v.line()}
 	if d.Current < v.policy.Min {
 		o.bound = v.policy.Min
 	}
@@ -29,21 +30,39 @@ func (v *view) correct(d draft) draft {
 	return d
 }
 
+// line is the line of the schedule that counts; nil if none does.
+func (v *view) line() *schedule.Window {
+	if w, ok := v.policy.Schedule.At(v.Time); ok {
+		return &w
+	}
+	return nil
+}
+
 // outOfBounds is a number of replicas that is above the one bound or below the other.
-type outOfBounds struct{ current, bound int32 }
+type outOfBounds struct {
+	current, bound int32
+	line           *schedule.Window
+}
 
 // String says that the present number is out of bounds.
 func (o *outOfBounds) String() string {
-	key, relation := annotations.Max, "above"
+	bound, relation := fmt.Sprintf("%s %d", annotations.Max, o.bound), "above"
 	if o.current < o.bound {
-		key, relation = annotations.Min, "below"
+		bound, relation = fmt.Sprintf("%s %d", annotations.Min, o.bound), "below"
 	}
-	return fmt.Sprintf("current number of replicas %d %s %s %d", o.current, relation, key, o.bound)
+	switch {
+	case o.line == nil:
+	case o.current > o.bound && o.line.SetsMax():
+		bound = fmt.Sprintf("max %d of %s", o.bound, o.line)
+	case o.current < o.bound && o.line.SetsMin():
+		bound = fmt.Sprintf("min %d of %s", o.bound, o.line)
+	}
+	return fmt.Sprintf("current number of replicas %d %s %s", o.current, relation, bound)
 }
 
 // bound keeps the replicas within min..max.
 func (v *view) bound(d draft) draft {
-	b := &bounds{min: v.least(), max: v.policy.Max, from: d.Desired}
+	b := &bounds{min: v.least(), max: v.policy.Max, from: d.Desired, line: v.line()}
 	b.to = min(max(d.Desired, b.min), b.max)
 	if d.Limited = LimitedNot; b.to != b.from {
 		d.Limited = boundReason(b.from, b.to)
@@ -53,14 +72,21 @@ func (v *view) bound(d draft) draft {
 }
 
 // bounds are the least and the most replicas, and what they made of a number.
-type bounds struct{ min, max, from, to int32 }
+type bounds struct {
+	min, max, from, to int32
+	line               *schedule.Window
+}
 
 // String says within which bounds the replicas are, or were not.
 func (b *bounds) String() string {
-	if b.to == b.from {
-		return fmt.Sprintf("within %d..%d", b.min, b.max)
+	of := ""
+	if b.line != nil {
+		of = fmt.Sprintf(" of %s", b.line)
 	}
-	return fmt.Sprintf("%d is not within %d..%d", b.from, b.min, b.max)
+	if b.to == b.from {
+		return fmt.Sprintf("within %d..%d%s", b.min, b.max, of)
+	}
+	return fmt.Sprintf("%d is not within %d..%d%s", b.from, b.min, b.max, of)
 }
 
 func boundReason(from, to int32) string {

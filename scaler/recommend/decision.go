@@ -42,6 +42,11 @@ type Decision struct {
 	Next time.Time `json:"next,omitzero"`
 }
 
+// Decided says whether the condition ScalingActive is true: the decision rests on a metric, or on the schedule alone.
+func (d *Decision) Decided() bool {
+	return d.Active == ActiveValidMetric || d.Active == ActiveScheduled
+}
+
 // Step is one stage of the reasoning: what it was given, what it made of it, and why.
 type Step struct {
 	// Stage is one of the Stage constants.

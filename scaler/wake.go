@@ -1,0 +1,38 @@
+package scaler
+
+import (
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/annotations/podspec"
+	"github.com/mini-hpa/mini-hpa/scaler/recommend"
+)
+
+// woke remembers and counts a write that has ended a sleep.
+func (s *Scaler) woke(st *state, key annotations.Key, decision recommend.Decision) {
+	if st.woken = (time.Time{}); decision.Asleep && decision.Desired > 0 {
+		st.woken = s.now()
+		s.telemetry.woke(key)
+	}
+}
+
+// awaken measures how long the first pod has taken after a sleep. It goes by the own clock: what the node's says of the pod may be
+// off, and is in whole seconds.
+func (s *Scaler) awaken(st *state, seen recommend.Snapshot) {
+	switch {
+	case st.woken.IsZero():
+	case seen.Replicas == 0:
+		st.woken = time.Time{}
+	case slices.ContainsFunc(seen.Pods, serves):
+		s.telemetry.waking.Observe(s.now().Sub(st.woken).Seconds())
+		st.woken = time.Time{}
+	}
+}
+
+// serves says whether a pod is ready, and is to stay.
+func serves(pod *podspec.Pod) bool {
+	return pod.Ready.Status == corev1.ConditionTrue && pod.Deleted.IsZero()
+}

@@ -160,6 +160,7 @@ func plots() map[string]map[string]plot {
 				`mini_hpa_recommended_replicas{` + after + `} _x20 14x60`, `mini_hpa_max_replicas{` + after + `} _x20 10x60`}, 45, []string{`hpa_name="web", kind="Deployment", namespace="shop"`}},
 			"just at the maximum": {[]string{`mini_hpa_recommended_replicas{` + shop + `} 10x60`, `mini_hpa_max_replicas{` + shop + `} 10x60`}, 45, nil},
 			"a peak":              {[]string{`mini_hpa_recommended_replicas{` + shop + `} 5x20 14x60`, `mini_hpa_max_replicas{` + shop + `} 10x60`}, 45, nil},
+			"off for the night":   {[]string{`mini_hpa_recommended_replicas{` + shop + `} 14x60`, `mini_hpa_max_replicas{` + shop + `} 0x60`, `mini_hpa_workload_mode{mode="asleep",` + shop + `} 1x60`}, 45, nil},
 			"another one has room": {[]string{`mini_hpa_recommended_replicas{` + shop + `} 14x60`, `mini_hpa_max_replicas{` + shop + `} 20x60`,
 				`mini_hpa_max_replicas{namespace="shop",kind="Deployment",hpa_name="api"} 10x60`}, 45, nil},
 		},
@@ -167,7 +168,15 @@ func plots() map[string]map[string]plot {
 			"no metrics":  {[]string{`mini_hpa_condition{condition="ScalingActive",` + shop + `} 0x60`, `mini_hpa_workload_mode{mode="auto",` + shop + `} 1x60`}, 30, []string{`hpa_name="web", kind="Deployment", namespace="shop"`}},
 			"paused":      {[]string{`mini_hpa_condition{condition="ScalingActive",` + shop + `} 0x60`, `mini_hpa_workload_mode{mode="paused",` + shop + `} 1x60`}, 30, nil},
 			"no replicas": {[]string{`mini_hpa_condition{condition="ScalingActive",` + shop + `} 0x60`, `mini_hpa_workload_mode{mode="disabled",` + shop + `} 1x60`}, 30, nil},
+			"asleep":      {[]string{`mini_hpa_condition{condition="ScalingActive",` + shop + `} 0x60`, `mini_hpa_workload_mode{mode="asleep",` + shop + `} 1x60`}, 30, nil},
 			"pods start":  {[]string{`mini_hpa_condition{condition="ScalingActive",` + shop + `} 1x20 0x5 1x40`, `mini_hpa_workload_mode{mode="auto",` + shop + `} 1x60`}, 30, nil},
+		},
+		"MiniHPACannotWake": {
+			"its source is down":    {[]string{`mini_hpa_failed_metrics{` + shop + `} _x5 1x60`, `mini_hpa_asleep{` + shop + `} 1x60`}, 30, []string{`hpa_name="web", kind="Deployment", namespace="shop"`}},
+			"the source came back":  {[]string{`mini_hpa_failed_metrics{` + shop + `} 1x10 stale`, `mini_hpa_asleep{` + shop + `} 1x60`}, 30, nil},
+			"awake":                 {[]string{`mini_hpa_failed_metrics{` + shop + `} 1x60`, `mini_hpa_asleep{` + shop + `} 0x60`}, 30, nil},
+			"it never sleeps":       {[]string{`mini_hpa_failed_metrics{` + shop + `} 1x60`}, 30, nil},
+			"the fallback wakes it": {[]string{`mini_hpa_failed_metrics{` + shop + `} 1x60`, `mini_hpa_asleep{` + shop + `} 1x10 0x50`}, 30, nil},
 		},
 		"MiniHPAWorkloadInvalid": {
 			"invalid":   {[]string{`mini_hpa_workload_mode{mode="invalid",` + shop + `} 1x60`}, 30, []string{`hpa_name="web", kind="Deployment", namespace="shop"`}},
@@ -291,6 +300,7 @@ func TestTheNamesOfKubeStateMetricsSayTheSame(t *testing.T) {
 	}{
 		"scaled":      {append(bounds, `mini_hpa_workload_mode{mode="auto",`+shop+`} 1x9`), "7"},
 		"observed":    {append(bounds, `mini_hpa_workload_mode{mode="observe",`+shop+`} 1x9`), "4"},
+		"asleep":      {append(bounds, `mini_hpa_workload_mode{mode="asleep",`+shop+`} 1x9`), "7"},
 		"paused":      {append(bounds, `mini_hpa_workload_mode{mode="paused",`+shop+`} 1x9`), "4"},
 		"two leaders": {append(bounds, `mini_hpa_workload_mode{mode="auto",`+shop+`} 1x9`, `mini_hpa_workload_mode{mode="auto",`+after+`} 1x9`, `mini_hpa_current_replicas{`+after+`} 4x9`), "7"},
 	} {

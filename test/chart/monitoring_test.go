@@ -255,7 +255,7 @@ func TestMonitoringGoesWhereItIsSelected(t *testing.T) {
 // TestProcessesAreThoseOfTheRelease: names that others export too are matched by the release's pods.
 func TestProcessesAreThoseOfTheRelease(t *testing.T) {
 	t.Parallel()
-	workload := regexp.MustCompile(`^mini_hpa_(condition|workload_mode|overwritten_pause_seconds|[a-z]+_replicas)$`)
+	workload := regexp.MustCompile(`^mini_hpa_(condition|workload_mode|overwritten_pause_seconds|[a-z]+_replicas|asleep|wakes_total|failed_metrics)$`)
 	for _, r := range rulesWith(t, nil) {
 		for _, s := range selectors(t, r.Expr) {
 			got := map[string]string{}
@@ -470,6 +470,7 @@ func TestTheDashboardAsksForWhatIsExported(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"mini_hpa_min_replicas", "mini_hpa_max_replicas", "mini_hpa_current_replicas", "mini_hpa_desired_replicas", "mini_hpa_condition",
+		"mini_hpa_asleep", "mini_hpa_wakes_total", "mini_hpa_failed_metrics", "mini_hpa_wake_duration_seconds_bucket",
 		"mini_hpa_metrics_age_seconds", "mini_hpa_reconciliations_total", "workqueue_depth", "rest_client_requests_total", "mini_hpa_webhook_verdicts_total",
 		"mini_hpa_webhook_certificate_expiry_timestamp_seconds", "process_cpu_seconds_total", "process_resident_memory_bytes"} {
 		if !used[name] {

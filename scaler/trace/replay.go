@@ -58,6 +58,9 @@ func NewReplay(p annotations.Policy, r recommend.Rules) *Replay {
 	return &Replay{policy: p, rules: r, stamps: newStamps()}
 }
 
+// Edit goes on by another policy, as when somebody has edited the annotations: what is remembered of the workload stays.
+func (r *Replay) Edit(p annotations.Policy) { r.policy = p }
+
 // Next decides on the next observation.
 func (r *Replay) Next(s recommend.Snapshot) Outcome {
 	return r.decide(s, true)

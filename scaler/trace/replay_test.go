@@ -109,6 +109,21 @@ func TestConditionsAreKept(t *testing.T) {
 	}
 }
 
+// TestEditedAnnotations: what is remembered outlasts an edit of the annotations; nothing is recommended anew.
+func TestEditedAnnotations(t *testing.T) {
+	text := map[string]string{"mini-hpa/min": "2", "mini-hpa/max": "10", "mini-hpa/target-cpu": "50"}
+	replay := NewReplay(policyOf(t, text), recommend.DefaultRules())
+	replay.Next(bare(0, 12))
+	text["mini-hpa/max"] = "11"
+	replay.Edit(policyOf(t, text))
+	if o := replay.Next(bare(15, 12)); o.Desired != 11 {
+		t.Errorf("by the edited annotations %d replicas, want 11", o.Desired)
+	}
+	if n := len(replay.history.Changes); n != 1 {
+		t.Errorf("%d changes are remembered, want the one before the edit", n)
+	}
+}
+
 func TestOutcomeAsJSON(t *testing.T) {
 	cases := map[string]struct {
 		o    Outcome

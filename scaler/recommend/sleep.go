@@ -140,6 +140,7 @@ func (v *view) stayAwake(d draft) draft {
 		return d
 	}
 	d.Next = earlier(d.Next, ends)
+	d.Repairs |= RepairIdle.when(v.history.active.Add(window(v.policy.Down)).After(v.Time))
 	d.step(StageActivation, "", 1, ReasonSleepAfter, &awake{v.Time.Sub(v.history.active), after})
 	return d
 }

@@ -99,6 +99,24 @@ func TestSleepWaitsForSleepAfter(t *testing.T) {
 	q.looks("0", 5*time.Minute).wants(0)
 }
 
+// TestHeldOffSleepIsARepair: a decision without a repair is the HPA controller's, which puts a workload to sleep that was active within the
+// window if nothing was recommended within it.
+func TestHeldOffSleepIsARepair(t *testing.T) {
+	for name, c := range map[string]struct {
+		idle time.Duration
+		want Repairs
+	}{
+		"within the window":                    {time.Minute, RepairIdle},
+		"after it, as the annotations ask for": {10 * time.Minute, 0},
+	} {
+		q := newQueue(t, 1, "sleep-after=1h")
+		q.history = History{Recommendations: []Recommendation{{Time: noon.Add(-tick)}}, active: noon.Add(-c.idle), left: 1}
+		if q.look("0").wants(1); q.last.Repairs != c.want {
+			t.Errorf("%s: repairs %v, want %v", name, q.last.Repairs.Names(), c.want.Names())
+		}
+	}
+}
+
 func TestFallbackIsAFloor(t *testing.T) {
 	q := newQueue(t, 1, "fallback=3 after 2m", "scale-down-stabilization=1m").looks("100", time.Minute).wants(1)
 	q.looks("", time.Minute).wants(1)

@@ -47,7 +47,7 @@ test-faults: control-plane ## Stop and kill controllers, and break their API ser
 	cd test && $(GO) test -count=1 -timeout 3h -v -parallel 16 -run '^$(FAULTS)' ./e2e -args -long
 
 .PHONY: conformance
-CONFORMANCE ?= -seed=1 -workloads=550 -decisions=50000
+CONFORMANCE ?= -seed=1 -workloads=550 -decisions=50000 -zeros=20000
 conformance: ## Hold every decision to the real HPA controller's on 550 generated workloads, and plant faults to test that.
 	cd test/conformance && $(GO) test -count=1 -timeout 60m -args $(CONFORMANCE) -faults=-1
 

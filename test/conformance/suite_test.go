@@ -98,12 +98,15 @@ func keep(t *testing.T, dir string, d *replay.Difference) string {
 
 func (s *suite) judge(t *testing.T) {
 	t.Helper()
-	if *workloads >= 50 {
+	if *workloads >= 120 {
 		for _, name := range s.coverage.Missing() {
 			t.Errorf("%q never occurred: the suite does not test it", name)
 		}
 	}
 	if s.coverage.Decisions < *least {
 		t.Errorf("%d decisions, want at least %d", s.coverage.Decisions, *least)
+	}
+	if s.coverage.Zeros < *zeros {
+		t.Errorf("%d decisions with 0 replicas or a min of 0, want at least %d", s.coverage.Zeros, *zeros)
 	}
 }

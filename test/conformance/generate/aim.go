@@ -22,6 +22,9 @@ func (w *Workload) aim() {
 			m.now = pick(d, 1e3, 1e5, 1e8, 1e9, 1e10, 1e12, 1e14, 1e16, 1e18)
 		}
 	}
+	if w.zero.on {
+		w.work()
+	}
 }
 
 func (w *Workload) tolerances() (up, down float64) {

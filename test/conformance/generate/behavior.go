@@ -14,6 +14,8 @@ func (w *Workload) behave() {
 	d := w.dice
 	w.HPA.Spec.Behavior = &autoscalingv2.HorizontalPodAutoscalerBehavior{}
 	switch {
+	case w.zero.on:
+		w.awaken()
 	case d.chance(0.12):
 	case d.chance(0.06):
 		w.annotate["mini-hpa/behavior"] = "{}"

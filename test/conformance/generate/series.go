@@ -47,12 +47,15 @@ func (w *Workload) series(s *recommend.Snapshot) {
 
 // total is the value of a metric that is about more than one pod, in thousandths.
 func (w *Workload) total(m *metric) int64 {
-	target := m.target()
+	target, per, least := m.target(), 1.0, 0.0
+	value := target.Value
 	if target.AverageValue != nil {
-		per := math.Max(float64(w.world.status), 1)
-		return int64(min(max(math.Round(m.now*per*float64(target.AverageValue.MilliValue()))+float64(m.nudge), 0), 9.2e18))
+		per, value = math.Max(float64(w.world.status), 1), target.AverageValue
 	}
-	return int64(min(max(math.Round(m.now*float64(target.Value.MilliValue()))+float64(m.nudge), 0), 9.2e18))
+	if m.now < 0 {
+		least = -9.2e18
+	}
+	return int64(min(max(math.Round(m.now*per*float64(value.MilliValue()))+float64(m.nudge), least), 9.2e18))
 }
 
 func (w *Workload) external(m *metric) []externalmetricsv1beta1.ExternalMetricValue {

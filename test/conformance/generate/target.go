@@ -20,6 +20,8 @@ type metric struct {
 	edge bool
 	// quiet are the evaluations for which the metric's API still fails.
 	quiet int
+	// spell is whether there is work, for a workload that may be scaled to 0.
+	spell spell
 }
 
 // target is the metric's target, in thousandths or percent.
@@ -66,7 +68,7 @@ func (w *Workload) targets() {
 		w.list(listed)
 	}
 	for _, m := range w.metrics {
-		m.curve = newCurve(d, w.HPA.Spec.MaxReplicas, w.min())
+		m.curve = newCurve(d, w.HPA.Spec.MaxReplicas, w.Min())
 		w.HPA.Spec.Metrics = append(w.HPA.Spec.Metrics, m.spec)
 	}
 }

@@ -26,7 +26,8 @@ type Workload struct {
 	Kind Kind
 	// Object carries the annotations, and the pods' template where its kind has one. It is written to at each observation.
 	Object runtime.Object
-	// HPA says the same as the annotations. Its behavior is set, its defaults are not filled in.
+	// HPA says the same as the annotations. Its behavior is set, its defaults are not filled in. Its MinReplicas may change at each
+	// observation.
 	HPA *autoscalingv2.HorizontalPodAutoscaler
 	// Period is the time between two evaluations, Ticks how many there are.
 	Period time.Duration
@@ -39,6 +40,7 @@ type Workload struct {
 	world    world
 	annotate map[string]string
 	ordinals ordinals
+	zero     zero
 	// custom is how mini-hpa reads a custom resource.
 	custom annotations.Kind
 }
@@ -55,7 +57,10 @@ func New(seed uint64) *Workload {
 	w.HPA = &autoscalingv2.HorizontalPodAutoscaler{ObjectMeta: metav1.ObjectMeta{Name: Name, Namespace: Namespace}}
 	w.HPA.Spec.ScaleTargetRef = autoscalingv2.CrossVersionObjectReference{APIVersion: w.Kind.GroupVersion().String(), Kind: w.Kind.Kind, Name: Name}
 	w.bounds()
-	if w.dice.chance(0.3) {
+	switch {
+	case isZero(seed):
+		w.mayBeZero()
+	case w.dice.chance(0.3):
 		scene := pick(w.dice, w.scenes()...)
 		scene.set(&w.mood)
 		w.list(scene.metrics)
@@ -63,7 +68,7 @@ func New(seed uint64) *Workload {
 	w.targets()
 	w.behave()
 	w.Ticks = w.length()
-	w.world = world{replicas: w.replicas()}
+	w.begin()
 	w.embody()
 	return w
 }
@@ -110,16 +115,27 @@ func (w *Workload) bounds() {
 	w.annotate["mini-hpa/max"] = fmt.Sprint(high)
 }
 
-func (w *Workload) min() int32 {
+// Min is the least number of replicas that is allowed now.
+func (w *Workload) Min() int32 {
 	if w.HPA.Spec.MinReplicas == nil {
 		return 1
 	}
 	return *w.HPA.Spec.MinReplicas
 }
 
-// replicas are those at the start.
+// begin makes the cluster as it is at the start. A workload that is created with 0 replicas mostly gets some later.
+func (w *Workload) begin() {
+	w.world = world{replicas: w.replicas(), by: manager}
+	if w.world.replicas == 0 && w.dice.chance(0.9) {
+		w.world.back, w.world.away = 1, int32(w.dice.between(2, 8))
+	}
+}
+
 func (w *Workload) replicas() int32 {
-	low, high := w.min(), w.HPA.Spec.MaxReplicas
+	low, high := w.Min(), w.HPA.Spec.MaxReplicas
+	if w.zero.on && w.dice.chance(0.9) {
+		low = 1
+	}
 	if high > low {
 		return low + int32(w.dice.between(0, int(min(high-low, 12))))
 	}

@@ -16,6 +16,8 @@ type world struct {
 	now      time.Time
 	tick     int
 	replicas int32
+	// by is who has set the replicas last; empty if it was the autoscaler.
+	by string
 	// status is status.replicas as it is seen now.
 	status int32
 	pods   []*pod
@@ -43,14 +45,21 @@ func (w *Workload) Start(now time.Time) {
 	}
 }
 
+// manager is the field manager of everybody else who sets replicas.
+const manager = "kubectl"
+
 // Written is what the autoscaler wrote after the last observation.
-func (w *Workload) Written(replicas int32) { w.world.replicas = replicas }
+func (w *Workload) Written(replicas int32) { w.world.replicas, w.world.by = replicas, "" }
 
 // Observe lets the cluster live until now and says what an autoscaler sees.
 func (w *Workload) Observe(now time.Time) recommend.Snapshot {
 	w.world.now = now
 	w.world.tick++
-	w.outside()
+	before := w.world.replicas
+	if w.outside(); w.world.replicas != before {
+		w.world.by = manager
+	}
+	w.edit()
 	if w.stateful() {
 		w.inOrder()
 	} else {
@@ -62,6 +71,9 @@ func (w *Workload) Observe(now time.Time) recommend.Snapshot {
 	w.world.status = w.status()
 	read := w.Read()
 	s := recommend.Snapshot{Time: now, Replicas: read.Replicas, StatusReplicas: read.StatusReplicas}
+	if read.Replicas == 0 {
+		s.Paused = w.world.by
+	}
 	for _, p := range w.objects() {
 		s.Pods = append(s.Pods, new(podspec.ReadPod(p)))
 	}
@@ -98,7 +110,11 @@ func (w *Workload) outside() {
 		world.back, world.away, world.replicas = max(world.replicas, 1), int32(d.between(1, 12)), 0
 		return
 	}
-	low, high := w.min(), w.HPA.Spec.MaxReplicas
+	if w.zero.on {
+		world.replicas = w.byHand()
+		return
+	}
+	low, high := w.Min(), w.HPA.Spec.MaxReplicas
 	world.replicas = max(0, pick(d, low-1, high+1, high+5, low, high, low+int32(d.IntN(int(high-low+1))), world.replicas+1, world.replicas-1))
 }
 

@@ -48,7 +48,7 @@ func Validate(hpa *autoscalingv2.HorizontalPodAutoscaler) error {
 		return err
 	}
 	return validation.ValidateHorizontalPodAutoscaler(internal, validation.HorizontalPodAutoscalerSpecValidationOptions{
-		MinReplicasLowerBound:          1,
+		MinReplicasLowerBound:          0, // the feature gate HPAScaleToZero is on by default
 		ObjectMetricsValidationOptions: validation.CrossVersionObjectReferenceValidationOptions{AllowEmptyAPIGroup: true},
 	}).ToAggregate()
 }

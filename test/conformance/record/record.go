@@ -14,6 +14,7 @@ import (
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/klog/v2"
 
@@ -23,21 +24,49 @@ import (
 	"github.com/mini-hpa/mini-hpa/test/conformance/replay"
 )
 
+// world is the cluster that a workload lives in.
+type world interface {
+	Start(now time.Time)
+	Observe(now time.Time) recommend.Snapshot
+	// Scale is the scale subresource, and Min the least number of replicas, at the last observation.
+	Scale() *autoscalingv1.Scale
+	Min() int32
+	// Written is what the controller wrote after it.
+	Written(replicas int32)
+}
+
+// life is all that there is to record of one workload: the world it lives in, its HPA with defaults filled in, what that scales, and how
+// often it is evaluated.
+type life struct {
+	world
+	hpa    *autoscalingv2.HorizontalPodAutoscaler
+	target schema.GroupResource
+	period time.Duration
+	ticks  int
+}
+
 // Run records one workload: the controller evaluates it in fake time, as often as it says. Every observation is handed to
 // the controller as it reads back from its line of the trace.
 func Run(t *testing.T, w *generate.Workload) *replay.Recording {
 	t.Helper()
-	silence()
 	r := &replay.Recording{Seed: w.Seed, Object: w.Object.DeepCopyObject(), Workload: w.Read()}
-	if err := Validate(Defaulted(w.HPA)); err != nil {
-		t.Fatalf("seed %d: generated an HPA that the API server refuses: %v", w.Seed, err)
+	l := &life{world: w, hpa: Defaulted(w.HPA), target: w.Kind.GroupResource(), period: w.Period, ticks: w.Ticks}
+	l.record(t, r)
+	return r
+}
+
+func (l *life) record(t *testing.T, r *replay.Recording) {
+	t.Helper()
+	silence()
+	if err := Validate(l.hpa); err != nil {
+		t.Fatalf("seed %d: generated an HPA that the API server refuses: %v", r.Seed, err)
 	}
 	synctest.Test(t, func(t *testing.T) {
-		if err := run(t.Context(), w, r); err != nil {
-			t.Fatalf("seed %d: %v", w.Seed, err)
+		if err := l.run(t.Context(), r); err != nil {
+			t.Fatalf("seed %d: %v", r.Seed, err)
 		}
 	})
-	return r
+	r.LeaveOutStale()
 }
 
 // silence turns off the logs; the error handlers sleep if called too often, which fake time cannot stand.
@@ -46,32 +75,31 @@ var silence = sync.OnceFunc(func() {
 	utilruntime.ErrorHandlers = nil //nolint:reassign // a process has one set of them, and no other way to change it
 })
 
-func run(ctx context.Context, w *generate.Workload, r *replay.Recording) error {
+func (l *life) run(ctx context.Context, r *replay.Recording) error {
 	ctx, stop := context.WithCancel(klog.NewContext(ctx, logr.Discard()))
 	defer func() {
 		stop()
 		synctest.Wait()
 	}()
-	hpa := Defaulted(w.HPA)
-	c := &cluster{target: w.Kind.GroupResource(), names: questions(hpa.Spec.Metrics), hpas: newInformer(), pods: newInformer()}
-	if err := c.hpas.store.Add(hpa); err != nil {
+	c := &cluster{target: l.target, names: questions(l.hpa.Spec.Metrics), hpas: newInformer(), pods: newInformer()}
+	if err := c.hpas.store.Add(l.hpa); err != nil {
 		return err
 	}
 	start := time.Now()
-	controller := newController(ctx, c, w.Period)
+	controller := newController(ctx, c, l.period)
 	for _, h := range c.hpas.handlers {
-		h.OnAdd(hpa, true)
+		h.OnAdd(l.hpa, true)
 	}
-	w.Start(start.Add(-w.Period))
-	for tick := range w.Ticks {
-		at := start.Add(time.Duration(tick) * w.Period)
-		if err := c.show(w, r, at); err != nil {
+	l.Start(start.Add(-l.period))
+	for tick := range l.ticks {
+		at := start.Add(time.Duration(tick) * l.period)
+		if err := c.show(l, r, at); err != nil {
 			return fmt.Errorf("observation %d: %w", tick+1, err)
 		}
 		if tick == 0 { // a new HPA is evaluated at once
 			go controller.Run(ctx, 1)
 		}
-		if err := c.evaluate(w, r, at); err != nil {
+		if err := c.evaluate(l, r, at); err != nil {
 			return fmt.Errorf("evaluation %d: %w", tick+1, err)
 		}
 	}
@@ -79,7 +107,7 @@ func run(ctx context.Context, w *generate.Workload, r *replay.Recording) error {
 }
 
 // show lets the controller's clients and caches have one observation, and records it.
-func (c *cluster) show(w *generate.Workload, r *replay.Recording, at time.Time) error {
+func (c *cluster) show(w world, r *replay.Recording, at time.Time) error {
 	line, err := json.Marshal(w.Observe(at))
 	if err != nil {
 		return err
@@ -89,6 +117,9 @@ func (c *cluster) show(w *generate.Workload, r *replay.Recording, at time.Time) 
 		return err
 	}
 	if err := agree(r.Workload, &c.seen, c.scale); err != nil {
+		return err
+	}
+	if err := c.edit(w.Min()); err != nil {
 		return err
 	}
 	var api struct {
@@ -107,7 +138,7 @@ func (c *cluster) show(w *generate.Workload, r *replay.Recording, at time.Time) 
 }
 
 // evaluate waits for the controller's next evaluation, and records what it made of the observation.
-func (c *cluster) evaluate(w *generate.Workload, r *replay.Recording, at time.Time) error {
+func (c *cluster) evaluate(w world, r *replay.Recording, at time.Time) error {
 	time.Sleep(time.Until(at.Add(time.Millisecond))) //nolint:forbidigo // fake time
 	synctest.Wait()
 	if c.gets != 1 || !c.asked.Equal(at) {
@@ -118,17 +149,42 @@ func (c *cluster) evaluate(w *generate.Workload, r *replay.Recording, at time.Ti
 		got.Desired = *c.written
 		w.Written(got.Desired)
 	}
-	object, _, err := c.hpas.store.GetByKey(generate.Namespace + "/" + generate.Name)
+	hpa, err := c.hpa()
 	if err != nil {
 		return err
 	}
-	hpa, ok := object.(*autoscalingv2.HorizontalPodAutoscaler)
-	if !ok {
-		return fmt.Errorf("the HPA is a %T", object)
-	}
+	got.Min = *hpa.Spec.MinReplicas
 	conditions(&got, hpa)
 	r.Outcomes = append(r.Outcomes, got)
 	return nil
+}
+
+// edit is somebody who sets the least number of replicas in the HPA.
+func (c *cluster) edit(least int32) error {
+	hpa, err := c.hpa()
+	if err != nil || *hpa.Spec.MinReplicas == least {
+		return err
+	}
+	hpa = hpa.DeepCopy()
+	hpa.Spec.MinReplicas = &least
+	hpa.Generation++
+	if err := Validate(hpa); err != nil {
+		return fmt.Errorf("the API server refuses the edited HPA: %w", err)
+	}
+	return c.hpas.store.Update(hpa)
+}
+
+// hpa is the HPA as it is in the controller's cache.
+func (c *cluster) hpa() (*autoscalingv2.HorizontalPodAutoscaler, error) {
+	object, _, err := c.hpas.store.GetByKey(generate.Namespace + "/" + generate.Name)
+	if err != nil {
+		return nil, err
+	}
+	hpa, ok := object.(*autoscalingv2.HorizontalPodAutoscaler)
+	if !ok {
+		return nil, fmt.Errorf("the HPA is a %T", object)
+	}
+	return hpa, nil
 }
 
 // agree says whether mini-hpa has read in the object what its scale subresource has. Few decisions depend on all of it.
@@ -150,7 +206,8 @@ func conditions(got *replay.Outcome, hpa *autoscalingv2.HorizontalPodAutoscaler)
 			got.Able = condition.Reason
 		case autoscalingv2.ScalingLimited:
 			got.Limited = condition.Reason
-		default: // ScaledToZero is not in the recommender's vocabulary
+		case autoscalingv2.ScaledToZero:
+			got.ScaledToZero = string(condition.Status)
 		}
 	}
 }

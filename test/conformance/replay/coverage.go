@@ -20,7 +20,12 @@ import (
 type Coverage struct {
 	// Workloads were recorded, with so many decisions, of which so many were writes.
 	Workloads, Decisions, Writes int
-	seen                         map[string]int
+	// Zeros are the decisions of which 0 replicas are a part, as what there is or as the least that is allowed.
+	Zeros int
+	// Stale are recordings that end early, Woken those of them in which a paused workload was woken, LeftOut the decisions after that: see
+	// Recording.LeaveOutStale.
+	Stale, Woken, LeftOut int
+	seen                  map[string]int
 }
 
 const (
@@ -39,16 +44,32 @@ func (c *Coverage) Add(r *Recording, p annotations.Policy) {
 	for _, what := range slices.Concat(metricsOf(p), rulesOf("up", p.Up), rulesOf("down", p.Down)) {
 		c.seen[what] += len(r.Outcomes)
 	}
+	c.addStale(r.Stale)
 	for i, o := range r.Outcomes {
 		if o.Desired != o.Current {
 			c.Writes++
 		}
+		if o.Min == 0 || o.Current == 0 {
+			c.Zeros++
+		}
+		p.Min = o.Min
 		c.seen["Active "+o.Active]++
 		c.seen["Able "+o.Able]++
 		c.seen["Limited "+o.Limited]++
-		for _, what := range observed(p, r.Snapshots[i]) {
+		for _, what := range slices.Concat(observed(p, r.Snapshots[i]), zeros(p, r.Snapshots[i], o)) {
 			c.seen[what]++
 		}
+	}
+}
+
+func (c *Coverage) addStale(s Stale) {
+	if s.Decisions == 0 {
+		return
+	}
+	c.Stale++
+	c.LeftOut += s.Decisions
+	if s.Woken {
+		c.Woken++
 	}
 }
 
@@ -170,13 +191,14 @@ func required() []string {
 
 // Missing lists what never occurred and should have.
 func (c *Coverage) Missing() []string {
-	return slices.DeleteFunc(required(), func(what string) bool { return c.seen[what] > 0 })
+	return slices.DeleteFunc(slices.Concat(required(), requiredZeros()), func(what string) bool { return c.seen[what] > 0 })
 }
 
 // Print writes the counts as a table, in alphabetical order.
 func (c *Coverage) Print(to io.Writer) error {
 	w := tabwriter.NewWriter(to, 0, 8, 2, ' ', 0)
-	fmt.Fprintf(w, "workloads\t%d\ndecisions\t%d\nwrites\t%d\n", c.Workloads, c.Decisions, c.Writes)
+	fmt.Fprintf(w, "workloads\t%d\ndecisions\t%d\nof them with 0 replicas or a min of 0\t%d\nwrites\t%d\n", c.Workloads, c.Decisions, c.Zeros, c.Writes)
+	fmt.Fprintf(w, "workloads paused under a stale condition\t%d\nwoken by the HPA controller\t%d\ndecisions left out for that\t%d\n", c.Stale, c.Woken, c.LeftOut)
 	for _, what := range slices.Sorted(maps.Keys(c.seen)) {
 		fmt.Fprintf(w, "%s\t%d\n", what, c.seen[what])
 	}

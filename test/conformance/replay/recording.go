@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -34,6 +35,15 @@ type Recording struct {
 	Snapshots []recommend.Snapshot
 	// Outcomes are the controller's decisions, one for each observation.
 	Outcomes []Outcome
+	// Stale is what was left out of the recording (see LeaveOutStale).
+	Stale Stale
+}
+
+// Stale is what was left out because the HPA controller looked at a workload that somebody else had set to 0, as its condition
+// ScaledToZero still said that it had done so itself: so many decisions, and whether it woke the workload.
+type Stale struct {
+	Decisions int
+	Woken     bool
 }
 
 // Outcome is what one evaluation came to: the replicas, and the reasons of the HPA's conditions after it.
@@ -44,12 +54,36 @@ type Outcome struct {
 	Active  string    `json:"active"`
 	Able    string    `json:"able"`
 	Limited string    `json:"limited"`
+	// Min is the least number of replicas that the HPA allowed: somebody may have edited it since the evaluation before.
+	Min int32 `json:"min"`
+	// ScaledToZero is the status of the HPA's condition of this name after the evaluation, empty if it has none.
+	ScaledToZero string `json:"scaledToZero,omitempty"`
 }
 
 const (
 	traceSuffix    = ".trace.jsonl.gz"
 	decisionSuffix = ".hpa.jsonl"
 )
+
+// LeaveOutStale ends a recording where the HPA controller is known to mistake somebody else's 0 for its own, which mini-hpa does not
+// copy. Its condition ScaledToZero changes only when it scales: if somebody sets replicas to 3 while the workload is asleep, the
+// controller agrees, and somebody sets them to 0, the condition is still true, and the controller wakes what was paused. From then on
+// the two remember different things, so nothing after that can be compared.
+func (r *Recording) LeaveOutStale() {
+	for i := 1; i < len(r.Outcomes); i++ {
+		if r.Snapshots[i].Paused != "" && r.Outcomes[i-1].ScaledToZero == "True" {
+			r.Stale = Stale{Decisions: len(r.Outcomes) - i, Woken: wakes(r.Outcomes[i:])}
+			r.Lines, r.Snapshots, r.Outcomes = r.Lines[:i], r.Snapshots[:i], r.Outcomes[:i]
+			return
+		}
+	}
+}
+
+// wakes says that the controller scales from 0 before anybody else does.
+func wakes(outcomes []Outcome) bool {
+	i := slices.IndexFunc(outcomes, func(o Outcome) bool { return o.Current > 0 || o.Desired > 0 })
+	return i >= 0 && outcomes[i].Current == 0
+}
 
 // Write writes the trace and the controller's decisions into a directory, as two files named after the seed.
 func (r *Recording) Write(dir string) error {

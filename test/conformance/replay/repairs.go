@@ -3,7 +3,10 @@ package replay
 import (
 	"fmt"
 	"io"
+	"slices"
 	"text/tabwriter"
+
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
@@ -15,6 +18,9 @@ type Account struct {
 	Decisions, Differ int
 	// ByRepair counts the different decisions by the repairs that had a say: a decision may count for several.
 	ByRepair map[string]*Tally
+	// Raised are decisions about a workload whose min was raised while it slept, which is corrected at once, and Unasked those in which the
+	// HPA controller has asked a metric of the pods in the sleep, when there should be none. Neither is a repair.
+	Raised, Unasked int
 	// Complaints are decisions that cannot be accounted for, in words.
 	Complaints []string
 }
@@ -35,6 +41,7 @@ func (a *Account) Add(r *Recording) error {
 	compat, history := recommend.DefaultRules(), recommend.History{}
 	compat.Compat = true
 	for i, s := range r.Snapshots {
+		policy.Min = r.Outcomes[i].Min
 		want, next := compat.Recommend(policy, s, history)
 		// The HPA controller overwrites changes that one direction's policies do not look at any more.
 		a.decide(r, i, policy, recommend.History{Recommendations: history.Recommendations, Changes: next.Changes})
@@ -56,7 +63,19 @@ func (a *Account) decide(r *Recording, i int, p annotations.Policy, h recommend.
 	if got.Desired == want.Desired && got.Active == want.Active {
 		return
 	}
-	a.differ(r, i, want, got, unrepaired(p, s, h, got))
+	if got.Asleep && p.Min > 0 {
+		a.Raised++
+		return
+	}
+	if asked := want; got.Asleep {
+		p.Metrics = slices.DeleteFunc(slices.Clone(p.Metrics), func(m annotations.Metric) bool { return !m.IsTotal() })
+		if want, _ = compat.Recommend(p, s, h); want.Desired != asked.Desired || want.Active != asked.Active {
+			a.Unasked++
+		}
+	}
+	if got.Desired != want.Desired || got.Active != want.Active {
+		a.differ(r, i, want, got, unrepaired(p, s, h, got))
+	}
 }
 
 func (a *Account) tally(name string, got, want recommend.Decision) {
@@ -74,9 +93,13 @@ func (a *Account) tally(name string, got, want recommend.Decision) {
 }
 
 // unrepaired decides without the repairs that had a say, and without those that have one once these are off, until
-// none has.
+// none has. In a sleep, what is active decides and not what metrics propose: that is the rule of idle-cpu, which has no name there, as it
+// seldom makes a difference.
 func unrepaired(p annotations.Policy, s recommend.Snapshot, h recommend.History, d recommend.Decision) recommend.Decision {
 	rules := recommend.DefaultRules()
+	if d.Asleep {
+		rules.Without = recommend.RepairIdle
+	}
 	for d.Repairs != 0 {
 		rules.Without |= d.Repairs
 		d, _ = rules.Recommend(p, s, h)
@@ -101,8 +124,11 @@ func (a *Account) differ(r *Recording, i int, want, got, again recommend.Decisio
 	}
 }
 
-// against says whether a metric's proposal goes against its ratio; empty if not.
+// against says whether a metric's proposal goes against its ratio; empty if not. At 0 replicas any value above 0 asks for one.
 func against(d recommend.Decision) string {
+	if d.Current == 0 {
+		return ""
+	}
 	for _, m := range d.Metrics {
 		switch {
 		case m.Failed:
@@ -115,10 +141,13 @@ func against(d recommend.Decision) string {
 	return ""
 }
 
-// needsMore says that a metric is above its target, within the bounds.
+// needsMore says that a metric is above its target, within the bounds. What the pods use does not keep a workload awake of which nothing is
+// asked.
 func needsMore(d recommend.Decision) bool {
+	idle := d.Repairs&recommend.RepairIdle != 0
 	for _, m := range d.Metrics {
-		if !m.Failed && m.Ratio > 1 {
+		total := m.Type == autoscalingv2.ObjectMetricSourceType || m.Type == autoscalingv2.ExternalMetricSourceType
+		if !m.Failed && m.Ratio > 1 && (total || !idle) {
 			return true
 		}
 	}
@@ -137,6 +166,8 @@ func (a *Account) Merge(b Account) {
 	}
 	a.Decisions += b.Decisions
 	a.Differ += b.Differ
+	a.Raised += b.Raised
+	a.Unasked += b.Unasked
 	a.Complaints = append(a.Complaints, b.Complaints...)
 	for name, t := range b.ByRepair {
 		if a.ByRepair[name] == nil {
@@ -151,7 +182,8 @@ func (a *Account) Merge(b Account) {
 // Print writes the table.
 func (a *Account) Print(out io.Writer) error {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	if _, err := fmt.Fprintf(table, "%d of %d default decisions differ from the HPA controller's\nrepair\thigher\tlower\tsame, other reason\n", a.Differ, a.Decisions); err != nil {
+	if _, err := fmt.Fprintf(table, "%d of %d default decisions differ from the HPA controller's\n"+
+		"min was raised in the sleep\t%d\nthe pods' metrics are not asked in the sleep\t%d\nrepair\thigher\tlower\tsame, other reason\n", a.Differ, a.Decisions, a.Raised, a.Unasked); err != nil {
 		return err
 	}
 	for _, repair := range recommend.RepairTable() {

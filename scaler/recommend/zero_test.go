@@ -91,6 +91,19 @@ func TestAMetricThatFailsPutsNothingToSleep(t *testing.T) {
 		looks("", time.Hour).wants(0).looks("0", time.Minute).wants(0).look("1").wants(1)
 }
 
+// TestAMetricThatFailsWakesNothing has two metrics: the one that can be evaluated says that there is nothing to do.
+func TestAMetricThatFailsWakesNothing(t *testing.T) {
+	q := newQueue(t, 0)
+	q.policy = policy(t, "min=0", "max=40", "metrics=[{type: External, external: {metric: {name: backlog}, target: {type: AverageValue, averageValue: 100}}}, "+
+		"{type: External, external: {metric: {name: orders}, target: {type: AverageValue, averageValue: 100}}}]")
+	for range 4 {
+		s := withBacklog(snapshot(q.now, q.replicas, nil), "0")
+		s.Errors = map[string]string{"orders": "the adapter is down"}
+		q.see(s, tick)
+	}
+	q.wants(0)
+}
+
 func TestSleepWaitsForSleepAfter(t *testing.T) {
 	q := newQueue(t, 3, "sleep-after=10m").looks("300", time.Minute).looks("0", 6*time.Minute).wants(1)
 	if d := q.last.Next.Sub(q.last.Time); d <= 0 || d > 5*time.Minute {

@@ -15,11 +15,11 @@ const (
 	largestCurve = 64 << 20
 )
 
-// ReadCSV reads a load from rows of time and millicores, in the order of time. A time is in seconds or a duration with
+// ReadCSV reads a load from rows of time and a value in the unit, in the order of time. A time is in seconds or a duration with
 // units, counted from the start of the simulation. The first row may be a header; rows that begin with # are left out.
 // Between two points the load goes straight or, with steps, stays until the next one; see Through. The error says
 // which line is wrong.
-func ReadCSV(in io.Reader, name string, steps bool) (Load, error) {
+func ReadCSV(in io.Reader, name string, u Unit, steps bool) (Load, error) {
 	text, err := io.ReadAll(io.LimitReader(in, largestCurve+1))
 	if err != nil {
 		return Load{}, fmt.Errorf("cannot read: %w", err)
@@ -27,17 +27,17 @@ func ReadCSV(in io.Reader, name string, steps bool) (Load, error) {
 	if len(text) > largestCurve {
 		return Load{}, fmt.Errorf("it is larger than %d MiB", largestCurve>>20)
 	}
-	points, err := readPoints(text)
+	points, err := readPoints(text, u)
 	if err != nil {
 		return Load{}, err
 	}
 	if len(points) == 0 {
-		return Load{}, errors.New("there is no point; want rows of time,millicores, such as 90,500")
+		return Load{}, fmt.Errorf("there is no point; want rows of %s, such as 90,%s", u.Columns(), u.example)
 	}
 	return Through(name, points, steps), nil
 }
 
-func readPoints(text []byte) ([]Point, error) {
+func readPoints(text []byte, u Unit) ([]Point, error) {
 	r := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(text, []byte("\ufeff"))))
 	r.Comment, r.FieldsPerRecord, r.TrimLeadingSpace, r.ReuseRecord = '#', -1, true, true
 	var points []Point
@@ -52,7 +52,7 @@ func readPoints(text []byte) ([]Point, error) {
 		if first && header(row) {
 			continue
 		}
-		if points, err = follow(points, row); err != nil {
+		if points, err = follow(points, row, u); err != nil {
 			line, _ := r.FieldPos(0)
 			return nil, fmt.Errorf("line %d: %w", line, err)
 		}
@@ -69,20 +69,20 @@ func header(row []string) bool {
 	return len(row) == 2
 }
 
-func readPoint(row []string) (p Point, err error) {
+func readPoint(row []string, u Unit) (p Point, err error) {
 	if len(row) != 2 {
-		return p, fmt.Errorf("%d fields; want 2, time and millicores", len(row))
+		return p, fmt.Errorf("%d fields; want 2, time and %s", len(row), u.plural)
 	}
 	if p.At, err = parseTime(strings.TrimSpace(row[0])); err != nil {
 		return p, err
 	}
-	p.Milli, err = parseMilli(strings.TrimSpace(row[1]))
+	p.Value, err = u.parse(strings.TrimSpace(row[1]))
 	return p, err
 }
 
 // follow adds the next row to the points.
-func follow(points []Point, row []string) ([]Point, error) {
-	p, err := readPoint(row)
+func follow(points []Point, row []string, u Unit) ([]Point, error) {
+	p, err := readPoint(row, u)
 	if err != nil {
 		return nil, err
 	}

@@ -1,14 +1,49 @@
 package simulate
 
 import (
+	"fmt"
+	"strconv"
+	"strings"
 	"time"
 )
 
-// Load is a curve of CPU that is asked of the whole workload.
+// Unit is what a load is measured in.
+type Unit struct {
+	// plural is how values are called, example one of them; what is wrong is not a noun, and beyond most it is too much.
+	plural, example, noun string
+	most                  float64
+	// suffix may follow a value.
+	suffix string
+}
+
+// How many messages a pod serves in a second; no more of them arrive in one.
+const (
+	LeastPerSecond = 0.001
+	MostPerSecond  = 1_000_000
+)
+
+// The units of loads: CPU that is asked for, and messages that arrive.
+var (
+	Millicores = Unit{"millicores", "500", "load", 1e9, "m"}
+	PerSecond  = Unit{"messages per second", "0.2", "rate", MostPerSecond, ""}
+)
+
+// Columns are those of a CSV, as a message writes them.
+func (u Unit) Columns() string { return "time," + u.plural }
+
+func (u Unit) parse(text string) (float64, error) {
+	v, err := strconv.ParseFloat(strings.TrimSuffix(text, u.suffix), 64)
+	if err != nil || !(0 <= v && v <= u.most) {
+		return 0, fmt.Errorf("%q is not a %s; want %s from 0 to %.0f, such as %s", text, u.noun, u.plural, u.most, u.example)
+	}
+	return v, nil
+}
+
+// Load is a curve of what is asked of the whole workload: CPU, or messages that arrive.
 type Load struct {
 	// Name is the load as the user asked for it.
 	Name string
-	// At is the load in millicores so long after the start; never negative. It has to answer the same each time.
+	// At is the load in its unit so long after the start; never negative. It has to answer the same each time.
 	At func(time.Duration) float64
 	// Mean, if set, is the average load of the Tick that begins at a time, for loads that change within one. Without it the
 	// load of a Tick is that at its beginning.
@@ -20,7 +55,7 @@ type Load struct {
 // Point is the load at a time after the start.
 type Point struct {
 	At    time.Duration
-	Milli float64
+	Value float64
 }
 
 // Through is the load through points in the order of time: straight from each to the next or, with steps, the value of
@@ -40,15 +75,15 @@ type curve struct {
 // between is the load at a time before a point and after the one before it.
 func (c curve) between(next int, at time.Duration) float64 {
 	if next == 0 {
-		return c.points[0].Milli
+		return c.points[0].Value
 	}
 	before := c.points[next-1]
 	if next == len(c.points) || c.steps {
-		return before.Milli
+		return before.Value
 	}
 	after := c.points[next]
 	share := float64(at-before.At) / float64(after.At-before.At)
-	return before.Milli + share*(after.Milli-before.Milli)
+	return before.Value + share*(after.Value-before.Value)
 }
 
 // mean adds up the stretches between the points within a Tick.

@@ -31,7 +31,7 @@ func TestShapes(t *testing.T) {
 		"noise:load=0,by=0":               {0: 0},
 	}
 	for text, want := range tests {
-		load, err := ParseShape(text)
+		load, err := ParseShape(text, Millicores)
 		if err != nil {
 			t.Errorf("%s: %v", text, err)
 			continue
@@ -67,7 +67,7 @@ func TestShapesThatAreRefused(t *testing.T) {
 		"noise:every=0":      `noise: every is 0s; want at least 1s`,
 	}
 	for text, want := range tests {
-		if _, err := ParseShape(text); err == nil || !strings.HasPrefix(err.Error(), want) {
+		if _, err := ParseShape(text, Millicores); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%q: %v, want %s", text, err, want)
 		}
 	}
@@ -75,7 +75,7 @@ func TestShapesThatAreRefused(t *testing.T) {
 
 func TestNoiseDependsOnItsSeedAlone(t *testing.T) {
 	draw := func(text string) (all []float64) {
-		load, err := ParseShape(text)
+		load, err := ParseShape(text, Millicores)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -113,7 +113,7 @@ func TestReadCSV(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			load, err := ReadCSV(strings.NewReader(tt.text), "load.csv", tt.steps)
+			load, err := ReadCSV(strings.NewReader(tt.text), "load.csv", Millicores, tt.steps)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -141,7 +141,7 @@ func TestPointsWithinOneSecond(t *testing.T) {
 		"it does not move": {text: "0,500\n3,500\n", want: []float64{500, 500, 500, 500}},
 	}
 	for name, tt := range tests {
-		load, err := ReadCSV(strings.NewReader(tt.text), "load.csv", tt.steps)
+		load, err := ReadCSV(strings.NewReader(tt.text), "load.csv", Millicores, tt.steps)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -172,7 +172,7 @@ func TestCSVThatIsRefused(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			if _, err := ReadCSV(strings.NewReader(tt.text), "load.csv", false); err == nil || !strings.HasPrefix(err.Error(), tt.want) {
+			if _, err := ReadCSV(strings.NewReader(tt.text), "load.csv", Millicores, false); err == nil || !strings.HasPrefix(err.Error(), tt.want) {
 				t.Errorf("%v, want %s", err, tt.want)
 			}
 		})
@@ -180,7 +180,7 @@ func TestCSVThatIsRefused(t *testing.T) {
 }
 
 func TestCSVThatCannotBeRead(t *testing.T) {
-	if _, err := ReadCSV(closed(t), "load.csv", false); err == nil || !strings.HasPrefix(err.Error(), "cannot read: ") {
+	if _, err := ReadCSV(closed(t), "load.csv", Millicores, false); err == nil || !strings.HasPrefix(err.Error(), "cannot read: ") {
 		t.Errorf("%v", err)
 	}
 }
@@ -199,12 +199,12 @@ func FuzzReadCSV(f *testing.F) {
 		f.Add(seed, false)
 	}
 	f.Fuzz(func(t *testing.T, text string, steps bool) {
-		load, err := ReadCSV(strings.NewReader(text), "load.csv", steps)
+		load, err := ReadCSV(strings.NewReader(text), "load.csv", Millicores, steps)
 		if err != nil {
 			return
 		}
 		for _, at := range []time.Duration{0, time.Second, load.Length / 2, load.Length, load.Length + time.Hour} {
-			if v, mean := load.At(at), load.Mean(at); !(0 <= v && v <= most && 0 <= mean && mean <= most*(1+1e-9)) {
+			if v, mean := load.At(at), load.Mean(at); !(0 <= v && v <= Millicores.most && 0 <= mean && mean <= Millicores.most*(1+1e-9)) {
 				t.Errorf("%v at %s, %v on average", v, at, mean)
 			}
 		}
@@ -213,15 +213,15 @@ func FuzzReadCSV(f *testing.F) {
 
 func FuzzParseShape(f *testing.F) {
 	for _, s := range Shapes() {
-		f.Add(s.Name + ":" + s.Defaults)
+		f.Add(s.Name + ":" + s.Millicores)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		load, err := ParseShape(text)
+		load, err := ParseShape(text, Millicores)
 		if err != nil {
 			return
 		}
 		for _, at := range []time.Duration{-time.Minute, 0, time.Second, time.Hour} {
-			if v := load.At(at); !(0 <= v && v <= 2*most) {
+			if v := load.At(at); !(0 <= v && v <= 2*Millicores.most) {
 				t.Errorf("%v at %s", v, at)
 			}
 		}

@@ -100,7 +100,7 @@ func randomLoad(d dice, length time.Duration) Load {
 			if climbs {
 				now = level + (next-level)*float64(at-from)/float64(lasts)
 			}
-			points = append(points, Point{At: at, Milli: now * (1 + restless*(2*d.Float64()-1))})
+			points = append(points, Point{At: at, Value: now * (1 + restless*(2*d.Float64()-1))})
 		}
 		level = next
 	}

@@ -44,7 +44,7 @@ func (t *template) object(p *pod, now time.Duration) *podspec.Pod {
 }
 
 func (t *template) show(p *pod, now time.Duration) *podspec.Pod {
-	at := func(d time.Duration) time.Time { return Epoch().Add(d) }
+	at := func(d time.Duration) time.Time { return t.start.Add(d) }
 	out := &podspec.Pod{Namespace: t.namespace, Name: p.name, Created: at(p.created), Started: at(p.created), Phase: corev1.PodPending,
 		Ready: podspec.Condition{Status: corev1.ConditionFalse, Since: at(p.created)}, Spec: t.spec}
 	if now >= p.runs {
@@ -67,10 +67,10 @@ func (t *template) scrape(p *pod, now, period time.Duration) {
 	copy(p.last, p.used)
 }
 
-// serve makes readable what was scraped so long ago, and says whether there was something.
-func (p *pod) serve(now, delay time.Duration) bool {
+// serve makes readable what was scraped before a time, and says whether there was something.
+func (p *pod) serve(until time.Time) bool {
 	fresh := false
-	for len(p.awaited) > 0 && p.awaited[0].Time.Sub(Epoch()) <= now-delay {
+	for len(p.awaited) > 0 && !p.awaited[0].Time.After(until) {
 		p.sample, p.awaited, fresh = p.awaited[0], p.awaited[1:], true
 	}
 	return fresh
@@ -84,7 +84,7 @@ func (p *pod) use(parts []float64) {
 }
 
 func (t *template) sampled(p *pod, now, window time.Duration) *sample.Pod {
-	out := &sample.Pod{Namespace: t.namespace, Name: p.name, Time: Epoch().Add(now), Window: window}
+	out := &sample.Pod{Namespace: t.namespace, Name: p.name, Time: t.start.Add(now), Window: window}
 	for i, c := range t.running {
 		average := (p.used[i] - p.last[i]) / window.Seconds()
 		memory := c.Resources.Requests.Memory()

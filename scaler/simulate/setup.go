@@ -21,7 +21,12 @@ type Setup struct {
 	// Rules are the operator's settings. With Rules.Compat evaluations come once per sync period, as with the HPA
 	// controller; without, also when there are new samples and when a window or a period ends, as with mini-hpa.
 	Rules recommend.Rules
-	Load  Load
+	// Load is CPU that is asked for, in millicores. Arrivals, if set, are messages instead; a pod that serves as many as it can uses the
+	// CPU that it requests.
+	Load     Load
+	Arrivals *Arrivals
+	// Start is the time at which it starts, which matters to a schedule; the zero value is Epoch.
+	Start time.Time
 	// Duration is how long to simulate.
 	Duration time.Duration
 	// Startup is the time from a pod's creation until it is ready. In its first half the pod is Pending.
@@ -34,7 +39,7 @@ type Setup struct {
 	// first pods are past it.
 	WarmUp      time.Duration
 	WarmUpMilli float64
-	// Rollout, if set, replaces all pods; Outage, if set, is when the metrics API fails.
+	// Rollout, if set, replaces all pods; Outage, if set, is when no metric can be read.
 	Rollout *Rollout
 	Outage  *Outage
 	// MetricsPeriod is the time between two samples of a pod, MetricsDelay how much later they can be read;
@@ -57,8 +62,16 @@ func DefaultSetup() Setup {
 
 // check refuses what cannot be simulated.
 func (s *Setup) check() error {
-	if s.Workload == nil || s.Load.At == nil {
+	if s.Workload == nil || s.Load.At == nil && s.Arrivals == nil {
 		return errors.New("there is no workload or no load")
+	}
+	if s.Arrivals != nil {
+		if s.Load.At != nil {
+			return errors.New("there are both a load and arrivals; want one of them")
+		}
+		if err := s.Arrivals.check(&s.Policy); err != nil {
+			return err
+		}
 	}
 	if len(s.Workload.Template.Spec.Containers) == 0 {
 		return errors.New("spec.template.spec.containers is empty; want at least one container, with its requests")
@@ -76,6 +89,9 @@ func (s *Setup) check() error {
 	if s.Outage != nil {
 		times = append(times, s.Outage.At, s.Outage.For)
 	}
+	if s.Arrivals != nil {
+		times = append(times, s.Arrivals.Delay)
+	}
 	for _, d := range times {
 		if d < 0 || d%Tick != 0 {
 			return fmt.Errorf("%s is not a whole number of seconds from 0 up", d)
@@ -84,14 +100,22 @@ func (s *Setup) check() error {
 	return nil
 }
 
+// Begin is the time at which it starts.
+func (s *Setup) Begin() time.Time {
+	if s.Start.IsZero() {
+		return Epoch()
+	}
+	return s.Start
+}
+
 // Request is the CPU request of one pod in millicores; 0 if it has none. Limits count as requests where there are none, as
 // they do in a cluster.
-func (s *Setup) Request() float64 { return newTemplate(s.Workload).request("") }
+func (s *Setup) Request() float64 { return newTemplate(s.Workload, s.Begin()).request("") }
 
 // PerReplica is the load in millicores that one pod carries exactly at its CPU target; 0 without such a target, without
 // the request that it is a percentage of, and if the container that it is about cannot use so much.
 func (s *Setup) PerReplica() float64 {
-	t := newTemplate(s.Workload)
+	t := newTemplate(s.Workload, s.Begin())
 	for i := range s.Policy.Metrics {
 		m := &s.Policy.Metrics[i].Spec
 		switch {

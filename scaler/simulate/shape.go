@@ -10,64 +10,72 @@ import (
 	"time"
 )
 
-// most is the largest load that is accepted, in millicores: a million cores.
-const most = 1e9
-
 // Shape is a load that has a name and parameters.
 type Shape struct {
 	// Name is how it is asked for, Doc what it is, for users.
 	Name, Doc string
-	// Defaults are its parameters as a user would write them: name=value, separated by commas.
-	Defaults string
+	// Millicores and Messages are the defaults of its parameters in each unit, as a user would write them: name=value, separated by
+	// commas.
+	Millicores, Messages string
 
 	load func(parameters) func(time.Duration) float64
 }
 
-// Shapes are the loads that have a name. Their defaults suit a pod that carries 500 millicores at its target.
+// Shapes are the loads that have a name. Their defaults suit a pod that carries 500 millicores at its target, and one that serves 10
+// messages per second.
 func Shapes() []Shape {
 	return []Shape{
-		{"steady", "the same all the time", "load=1000", steady},
-		{"step", "from one load to another, for good", "from=500,to=4000,at=5m", step},
-		{"ramp", "from one load to another, in a straight line", "from=500,to=4000,at=5m,over=10m", ramp},
-		{"spike", "another load for a while", "from=500,to=4000,at=5m,for=2m", spike},
-		{"sine", "up and down in a curve, from low at the start", "low=500,high=4000,period=10m", sine},
-		{"burst", "low, then high for the end of each period", "low=200,high=1900,period=3m,on=90s", burst},
-		{"noise", "another load at each interval, at random within load plus and minus by", "load=2000,by=800,every=30s,seed=1", noise},
+		{"steady", "the same all the time", "load=1000", "load=20", steady},
+		{"step", "from one load to another, for good", "from=500,to=4000,at=5m", "from=0,to=40,at=5m", step},
+		{"ramp", "from one load to another, in a straight line", "from=500,to=4000,at=5m,over=10m", "from=0,to=40,at=5m,over=10m", ramp},
+		{"spike", "another load for a while", "from=500,to=4000,at=5m,for=2m", "from=0,to=40,at=5m,for=2m", spike},
+		{"sine", "up and down in a curve, from low at the start", "low=500,high=4000,period=10m", "low=0,high=40,period=1h", sine},
+		{"burst", "low, then high for the end of each period", "low=200,high=1900,period=3m,on=90s", "low=0,high=40,period=15m,on=2m", burst},
+		{"noise", "another load at each interval, at random within load plus and minus by", "load=2000,by=800,every=30s,seed=1", "load=20,by=20,every=30s,seed=1", noise},
 	}
 }
 
-// parameters are a shape's values by name: millicores, times, whole numbers.
+// Defaults are those in a unit.
+func (s Shape) Defaults(u Unit) string {
+	if u == PerSecond {
+		return s.Messages
+	}
+	return s.Millicores
+}
+
+// parameters are a shape's values by name: loads in a unit, times, whole numbers.
 type parameters struct {
+	unit   Unit
 	load   map[string]float64
 	span   map[string]time.Duration
 	number map[string]uint64
 }
 
-func (p parameters) milli(name string) float64      { return p.load[name] }
+func (p parameters) value(name string) float64      { return p.load[name] }
 func (p parameters) time(name string) time.Duration { return p.span[name] }
 
-// ParseShape reads NAME or NAME:PARAMETER=VALUE,... Loads are in millicores (500, 500m), times in seconds or with
-// units (90, 90s, 1m30s). The error says what is allowed.
-func ParseShape(text string) (Load, error) {
+// ParseShape reads NAME or NAME:PARAMETER=VALUE,... Loads are in the unit (millicores may be written as 500m), times in seconds or
+// with units (90, 90s, 1m30s). The error says what is allowed.
+func ParseShape(text string, u Unit) (Load, error) {
 	name, given, _ := strings.Cut(text, ":")
 	var names []string
 	for _, s := range Shapes() {
 		if s.Name == name {
-			return s.parse(text, given)
+			return s.parse(text, given, u)
 		}
 		names = append(names, s.Name)
 	}
 	return Load{}, fmt.Errorf("%q is not a shape; want one of %s", name, strings.Join(names, ", "))
 }
 
-func (s Shape) parse(text, given string) (Load, error) {
-	p := parameters{map[string]float64{}, map[string]time.Duration{}, map[string]uint64{}}
-	if err := p.read(s.Defaults, nil); err != nil {
+func (s Shape) parse(text, given string, u Unit) (Load, error) {
+	p := parameters{u, map[string]float64{}, map[string]time.Duration{}, map[string]uint64{}}
+	if err := p.read(s.Defaults(u), nil); err != nil {
 		return Load{}, err
 	}
 	if given != "" {
 		if err := p.read(given, p.names()); err != nil {
-			return Load{}, fmt.Errorf("%s: %w; a %s has %s", s.Name, err, s.Name, s.Defaults)
+			return Load{}, fmt.Errorf("%s: %w; a %s has %s", s.Name, err, s.Name, s.Defaults(u))
 		}
 	}
 	if err := p.check(); err != nil {
@@ -115,22 +123,13 @@ func (p parameters) set(name, value string) (err error) {
 	case "at", "over", "for", "period", "on", "every":
 		p.span[name], err = parseTime(value)
 	default:
-		p.load[name], err = parseMilli(value)
+		p.load[name], err = p.unit.parse(value)
 	}
 	return err
 }
 
 func (p parameters) names() []string {
 	return slices.Concat(slices.Collect(maps.Keys(p.load)), slices.Collect(maps.Keys(p.span)), slices.Collect(maps.Keys(p.number)))
-}
-
-// parseMilli reads millicores.
-func parseMilli(text string) (float64, error) {
-	v, err := strconv.ParseFloat(strings.TrimSuffix(text, "m"), 64)
-	if err != nil || !(0 <= v && v <= most) {
-		return 0, fmt.Errorf("%q is not a load; want millicores from 0 to %.0f, such as 500", text, most)
-	}
-	return v, nil
 }
 
 // longest is the latest time that is accepted.
@@ -149,47 +148,47 @@ func parseTime(text string) (time.Duration, error) {
 }
 
 func steady(p parameters) func(time.Duration) float64 {
-	return func(time.Duration) float64 { return p.milli("load") }
+	return func(time.Duration) float64 { return p.value("load") }
 }
 
 func step(p parameters) func(time.Duration) float64 {
 	return func(at time.Duration) float64 {
 		if at < p.time("at") {
-			return p.milli("from")
+			return p.value("from")
 		}
-		return p.milli("to")
+		return p.value("to")
 	}
 }
 
 func ramp(p parameters) func(time.Duration) float64 {
 	return func(at time.Duration) float64 {
 		share := float64(at-p.time("at")) / float64(p.time("over"))
-		return p.milli("from") + min(max(share, 0), 1)*(p.milli("to")-p.milli("from"))
+		return p.value("from") + min(max(share, 0), 1)*(p.value("to")-p.value("from"))
 	}
 }
 
 func spike(p parameters) func(time.Duration) float64 {
 	return func(at time.Duration) float64 {
 		if at < p.time("at") || at >= p.time("at")+p.time("for") {
-			return p.milli("from")
+			return p.value("from")
 		}
-		return p.milli("to")
+		return p.value("to")
 	}
 }
 
 func sine(p parameters) func(time.Duration) float64 {
 	return func(at time.Duration) float64 {
 		turn := 2 * math.Pi * float64(at) / float64(p.time("period"))
-		return p.milli("low") + (p.milli("high")-p.milli("low"))*(1-math.Cos(turn))/2
+		return p.value("low") + (p.value("high")-p.value("low"))*(1-math.Cos(turn))/2
 	}
 }
 
 func burst(p parameters) func(time.Duration) float64 {
 	return func(at time.Duration) float64 {
 		if at >= 0 && at%p.time("period") >= p.time("period")-p.time("on") {
-			return p.milli("high")
+			return p.value("high")
 		}
-		return p.milli("low")
+		return p.value("low")
 	}
 }
 
@@ -198,7 +197,7 @@ func burst(p parameters) func(time.Duration) float64 {
 func noise(p parameters) func(time.Duration) float64 {
 	return func(at time.Duration) float64 {
 		stretch := max(at, 0) / p.time("every")
-		return max(0, p.milli("load")+p.milli("by")*(2*draw(p.number["seed"], uint64(stretch))-1))
+		return max(0, p.value("load")+p.value("by")*(2*draw(p.number["seed"], uint64(stretch))-1))
 	}
 }
 

@@ -48,7 +48,7 @@ func setup(t *testing.T, load string, own map[string]string) Setup {
 	t.Helper()
 	s := DefaultSetup()
 	s.Workload = web("2", own)
-	shape, err := ParseShape(load)
+	shape, err := ParseShape(load, Millicores)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -295,7 +295,7 @@ func TestSetupsThatAreRefused(t *testing.T) {
 		"too many pods":           {func(s *Setup) { s.Workload.Replicas = 5001 }, "it begins with 5001 replicas; a simulation has 0 to 5000"},
 		"too much load": {func(s *Setup) {
 			s.Policy.Max = 1 << 30
-			s.Load, _ = ParseShape("steady:load=100000000")
+			s.Load, _ = ParseShape("steady:load=100000000", Millicores)
 		}, "the replicas are to be 8192; a simulation has at most 5000"},
 		"half a second":   {func(s *Setup) { s.Startup = 1500 * time.Millisecond }, "1.5s is not a whole number of seconds from 0 up"},
 		"a negative time": {func(s *Setup) { s.Duration = -time.Second }, "-1s is not a whole number of seconds from 0 up"},
@@ -357,7 +357,7 @@ func BenchmarkSimulate(b *testing.B) {
 	s := DefaultSetup()
 	s.Workload = web("2", nil)
 	s.Policy, _, _ = annotations.DefaultDefaults().Parse(s.Workload.Annotations)
-	s.Load, _ = ParseShape("burst")
+	s.Load, _ = ParseShape("burst", Millicores)
 	for b.Loop() {
 		if _, err := Simulate(b.Context(), s); err != nil {
 			b.Fatal(err)

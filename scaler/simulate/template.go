@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"math"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -13,6 +14,8 @@ import (
 // template is what all pods have in common.
 type template struct {
 	namespace, name string
+	// start is when the simulation starts.
+	start time.Time
 	// spec is as the API server would store it.
 	spec *podspec.Spec
 	// running are the containers that run as long as the pod does, sidecars among them.
@@ -24,8 +27,8 @@ type template struct {
 	limit float64
 }
 
-func newTemplate(w *annotations.Workload) *template {
-	t := &template{namespace: w.Namespace, name: w.Name, spec: podspec.Stored(&w.Template.Spec)}
+func newTemplate(w *annotations.Workload, start time.Time) *template {
+	t := &template{start: start, namespace: w.Namespace, name: w.Name, spec: podspec.Stored(&w.Template.Spec)}
 	for _, c := range t.spec.LongRunning() {
 		t.running = append(t.running, *c)
 	}

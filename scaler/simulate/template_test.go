@@ -67,7 +67,7 @@ func TestTheLimitOfAPod(t *testing.T) {
 	}
 	for name, tt := range tests {
 		s := of(t, "steady", nil, tt.spec)
-		if got := newTemplate(s.Workload).limit; got != tt.want {
+		if got := newTemplate(s.Workload, Epoch()).limit; got != tt.want {
 			t.Errorf("%s: %v, want %v", name, got, tt.want)
 		}
 	}
@@ -124,7 +124,7 @@ func TestUsageIsDivided(t *testing.T) {
 	}
 	for name, tt := range tests {
 		s := of(t, "steady", nil, tt.spec)
-		if diff := cmp.Diff(tt.want, newTemplate(s.Workload).divide(tt.usage), cmpopts.EquateApprox(1e-9, 0)); diff != "" {
+		if diff := cmp.Diff(tt.want, newTemplate(s.Workload, Epoch()).divide(tt.usage), cmpopts.EquateApprox(1e-9, 0)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}

@@ -28,14 +28,24 @@ type Run struct {
 	Beyond time.Duration
 	// UnservedCores is the load that no ready pod had room for, in core-seconds.
 	UnservedCores float64
+	// Asleep is the time with 0 replicas, Wakes how often that ended.
+	Asleep time.Duration
+	Wakes  int
+	// Messages sum up what has become of the messages; nil in a simulation of a load.
+	Messages *Messages
 }
 
 // Moment is the state of the workload in one second.
 type Moment struct {
 	// At is counted from the start.
 	At time.Duration
-	// Load is what was asked for, Unserved the part of it that no ready pod had room for, in millicores.
+	// Load is what was asked for, Unserved the part of it that no ready pod had room for, in millicores. Where messages arrive it is what
+	// it takes to serve them.
 	Load, Unserved float64
+	// Arrivals are the messages per second that arrive, Backlog those that wait, and Oldest is for how long the oldest has.
+	Arrivals float64
+	Backlog  int64
+	Oldest   time.Duration
 	// Replicas is spec.replicas, Ready how many pods take load.
 	Replicas, Ready int32
 }
@@ -58,6 +68,9 @@ type world struct {
 	replicas int32
 	pods     []*pod
 	made     int
+	// backlog is what waits, if messages arrive; sampled says that there is a target for CPU or memory.
+	backlog *backlog
+	sampled bool
 	// fresh says that samples have become readable at this moment; next is when time alone asks for an evaluation.
 	fresh     bool
 	evaluated time.Duration
@@ -75,6 +88,12 @@ func (w *world) pass() {
 	m := w.use()
 	w.run.Moments = append(w.run.Moments, m)
 	w.run.ReplicaHours += float64(len(w.pods)) * Tick.Hours()
+	if w.backlog != nil {
+		w.backlog.pass(w.now, m.Ready)
+	}
+	if w.replicas == 0 {
+		w.run.Asleep += Tick
+	}
 	w.run.UnservedCores += m.Unserved / 1000 * Tick.Seconds()
 	if w.perPod > 0 && m.Load > w.perPod*float64(m.Ready)*(1+1e-9) {
 		w.run.Above += Tick
@@ -111,17 +130,32 @@ func (w *world) use() Moment {
 
 // moment is what is asked for and what is there to serve it.
 func (w *world) moment() Moment {
-	m := Moment{At: w.now, Load: w.Load.during(w.now), Replicas: w.replicas}
+	m := Moment{At: w.now, Replicas: w.replicas}
 	for _, p := range w.pods {
 		if p.ready <= w.now {
 			m.Ready++
 		}
 	}
+	if w.backlog != nil {
+		w.attend(&m)
+		return m
+	}
+	m.Load = w.Load.during(w.now)
 	m.Unserved = m.Load
 	if m.Ready > 0 {
 		m.Unserved = max(0, m.Load-float64(m.Ready)*w.template.limit)
 	}
 	return m
+}
+
+// attend adds what waits, and what serving it takes.
+func (w *world) attend(m *Moment) {
+	if w.now < 0 {
+		return
+	}
+	b := w.backlog
+	m.Arrivals, m.Backlog, m.Oldest = b.Load.during(w.now), b.waiting(w.now), b.oldest(w.now)
+	m.Load = float64(b.work(w.now, m.Ready)) / float64(b.capacity(1)) * w.template.request("")
 }
 
 // measured is the average CPU of the pods that have a sample, in millicores; negative if none has, or none can be read.

@@ -16,12 +16,16 @@ import (
 
 const about = `Plays a load against the annotations of a workload, without a cluster: pods take time to start, the metrics API tells
 of their usage late, and mini-hpa decides. It shows when the replicas change and why. The same call always gives the
-same answer; half an hour takes a moment.
+same answer; half an hour takes a moment, a week some seconds.
 
 --load is a file of time,millicores (a name that ends in .csv, or - for standard input), or a shape, NAME or
 NAME:PARAMETER=VALUE,... with these parameters and defaults (loads in millicores):
 %s
-Without -f a Deployment is simulated whose pods request 1 CPU and have a limit of 2, with target-cpu 50, min 1, max 10.
+--arrivals, instead of it, are messages that wait until pods serve them, and the value of the workload's only External or
+Object metric is how many wait: a file of time,messages per second, or a shape with these defaults (messages per second):
+%s
+Without -f a Deployment is simulated whose pods request 1 CPU and have a limit of 2, with target-cpu 50, min 1, max 10;
+for --arrivals one with an External metric, backlog, of which there should be 100 for each pod, min 0, max 10.
 --set tries other annotations. --compare puts a second variant beside it: the manifest with those annotations instead,
 and without those of --set. The flags of the decision are the controller's.`
 
@@ -31,18 +35,18 @@ func Command() cli.Command {
 		Name:    "simulate",
 		Offline: true,
 		Summary: "try annotations on a load, without a cluster",
-		About:   fmt.Sprintf(about, shapesText()),
+		About:   fmt.Sprintf(about, shapesText(simulate.Millicores), shapesText(simulate.PerSecond)),
 		Task: func() cli.Task {
-			return &task{setup: simulate.DefaultSetup(), decision: cli.DefaultDecisionFlags(), output: "table",
+			return &task{setup: simulate.DefaultSetup(), serviceRate: 10, sourceDelay: 5 * time.Second, decision: cli.DefaultDecisionFlags(), output: "table",
 				interpolation: "linear", set: cli.Settings{}, compare: cli.Settings{}}
 		},
 	}
 }
 
-func shapesText() string {
+func shapesText(u simulate.Unit) string {
 	var b strings.Builder
 	for _, s := range simulate.Shapes() {
-		fmt.Fprintf(&b, "\n    %-52s %s", s.Name+":"+s.Defaults, s.Doc)
+		fmt.Fprintf(&b, "\n    %-52s %s", s.Name+":"+s.Defaults(u), s.Doc)
 	}
 	return b.String() + "\n"
 }
@@ -64,10 +68,16 @@ func (t *task) Run(ctx context.Context, _ []string, s cli.Streams) error {
 	if len(t.compare) > 0 {
 		variants = append(variants, &variant{name: "--compare", set: t.compare})
 	}
+	sleeps := false
 	for _, v := range variants {
 		if err := t.play(ctx, v, s); err != nil {
 			return err
 		}
+		fewest, _ := v.setup.Policy.Widest()
+		sleeps = sleeps || fewest == 0
+	}
+	for _, v := range variants {
+		v.sleeps = sleeps
 	}
 	return t.show(variants, s)
 }
@@ -102,7 +112,7 @@ func (t *task) play(ctx context.Context, v *variant, s cli.Streams) error {
 	}
 	v.setup.Workload = &w
 	if !t.subject.GivesReplicas {
-		w.Replicas = policy.Min
+		w.Replicas = max(policy.At(t.setup.Begin()).Min, 1) // as the API server would
 	}
 	v.setup.Policy, v.setup.Rules, v.setup.StartupMilli = policy, t.decision.Rules, float64(t.startupCPU)
 	v.setup.WarmUpMilli, v.setup.OrderedReady = float64(t.warmUpCPU), t.subject.OrderedReady

@@ -24,17 +24,28 @@ import (
 //go:embed simulate.yaml
 var builtIn string
 
+//go:embed worker.yaml
+var builtInWorker string
+
 // prepare reads the manifest and the load.
 func (t *task) prepare(s cli.Streams) error {
 	var err error
 	if t.subject, err = t.manifest(s); err != nil {
 		return err
 	}
-	load, err := t.curve(s)
+	unit := simulate.Millicores
+	if t.arrivals != "" {
+		unit = simulate.PerSecond
+	}
+	load, err := t.curve(s, unit)
 	if err != nil {
 		return err
 	}
-	t.setup.Load = load
+	if t.arrivals != "" {
+		t.setup.Arrivals = &simulate.Arrivals{Load: load, Rate: t.serviceRate, Delay: t.sourceDelay}
+	} else {
+		t.setup.Load = load
+	}
 	switch {
 	case t.duration > 0:
 		t.setup.Duration = t.duration
@@ -42,7 +53,7 @@ func (t *task) prepare(s cli.Streams) error {
 		t.setup.Duration = (load.Length + simulate.Tick - 1) / simulate.Tick * simulate.Tick
 	}
 	if t.setup.Duration > longestSimulation {
-		return cli.Usagef("the load lasts %s; want --duration, at most %s", cli.Short(load.Length), cli.Short(longestSimulation))
+		return cli.Usagef("--%s lasts %s; want --duration, at most %s", t.flag(), cli.Short(load.Length), cli.Short(longestSimulation))
 	}
 	return t.events()
 }
@@ -99,7 +110,9 @@ func (t *task) isInTime(at time.Duration) error {
 func (t *task) manifest(s cli.Streams) (*lint.Subject, error) {
 	from, in := t.file, s.In
 	if t.file == "" {
-		from, in = "-", strings.NewReader(builtIn)
+		if from, in = "-", strings.NewReader(builtIn); t.arrivals != "" {
+			in = strings.NewReader(builtInWorker)
+		}
 	}
 	o := lint.Read(from, in)
 	switch n := len(o.Workloads); {
@@ -123,26 +136,27 @@ func (t *task) manifest(s cli.Streams) (*lint.Subject, error) {
 	return only, nil
 }
 
-func (t *task) curve(s cli.Streams) (simulate.Load, error) {
+// curve reads what is asked of the workload.
+func (t *task) curve(s cli.Streams, unit simulate.Unit) (simulate.Load, error) {
 	if !t.readsCurve() {
-		load, err := simulate.ParseShape(t.load)
+		load, err := simulate.ParseShape(t.asked(), unit)
 		if err != nil {
-			return load, cli.Usagef("invalid value %s for --load: %s; a file's name has to end in .csv", cli.Quote(t.load), cli.Clean(err.Error()))
+			return load, cli.Usagef("invalid value %s for --%s: %s; a file's name has to end in .csv", cli.Quote(t.asked()), t.flag(), cli.Clean(err.Error()))
 		}
 		return load, nil
 	}
 	in := s.In
-	if t.load != "-" {
-		file, err := os.Open(t.load)
+	if t.asked() != "-" {
+		file, err := os.Open(t.asked())
 		if err != nil {
-			return simulate.Load{}, cli.Unreadable(fmt.Errorf("cannot read the load %s: %w", inputName(t.load), cli.Bare(err)))
+			return simulate.Load{}, cli.Unreadable(fmt.Errorf("cannot read the %s %s: %w", t.flag(), inputName(t.asked()), cli.Bare(err)))
 		}
 		defer file.Close()
 		in = file
 	}
-	load, err := simulate.ReadCSV(in, t.load, t.interpolation == "step")
+	load, err := simulate.ReadCSV(in, t.asked(), unit, t.interpolation == "step")
 	if err != nil {
-		return load, cli.Unreadable(fmt.Errorf("cannot read the load %s: %w", inputName(t.load), err))
+		return load, cli.Unreadable(fmt.Errorf("cannot read the %s %s: %w", t.flag(), inputName(t.asked()), err))
 	}
 	return load, nil
 }

@@ -87,6 +87,9 @@ func TestSimulatedKindsAreRecorded(t *testing.T) {
 		replay, changes := trace.NewReplay(policy, flags.Rules), 0
 		for line := range strings.Lines(simulated) {
 			var want trace.Outcome
+			if strings.HasPrefix(line, `{"summary":`) {
+				break
+			}
 			seen, err := r.Next()
 			if err := errors.Join(err, json.Unmarshal([]byte(line), &want)); err != nil {
 				t.Fatalf("%s: %v", kind, err)
@@ -127,7 +130,9 @@ func TestSimulateOrderedReady(t *testing.T) {
 			if err := json.Unmarshal([]byte(line), &e); err != nil {
 				t.Fatal(err)
 			}
-			ready = append(ready, e.Ready.String())
+			if e.Ready != "" { // as at the sums
+				ready = append(ready, e.Ready.String())
+			}
 		}
 		if diff := cmp.Diff(tt.ready, slices.Compact(ready)); diff != "" {
 			t.Errorf("%s: pods that are ready (-want +got):\n%s%s", name, diff, stderr)

@@ -13,7 +13,11 @@ import (
 
 // draw draws the variants beside each other.
 func draw(w io.Writer, form string, variants []*variant) error {
-	p := picture.Page{Title: "mini-hpa: " + variants[0].setup.Load.Name + " load, simulated", Facts: facts(variants[0]), Beside: true}
+	title := variants[0].setup.Load.Name + " load"
+	if a := variants[0].setup.Arrivals; a != nil {
+		title = "arrivals " + a.Name
+	}
+	p := picture.Page{Title: "mini-hpa: " + title + ", simulated", Facts: facts(variants[0]), Beside: true}
 	for _, v := range variants {
 		p.Variants = append(p.Variants, v.picture())
 	}
@@ -24,8 +28,14 @@ func draw(w io.Writer, form string, variants []*variant) error {
 }
 
 func (v *variant) picture() picture.Variant {
-	return picture.Variant{Name: v.title(), Facts: append([]string{v.words()}, v.mode()...), Summary: v.summary(), To: v.setup.Duration, Spans: v.spans(),
-		Panels: []picture.Panel{v.replicasPanel(), v.usagePanel()}}
+	panels := []picture.Panel{v.replicasPanel()}
+	if v.setup.Arrivals != nil {
+		panels = append(panels, v.backlogPanel())
+	}
+	if v.setup.Arrivals == nil || v.setup.PerReplica() > 0 {
+		panels = append(panels, v.usagePanel())
+	}
+	return picture.Variant{Name: v.title(), Facts: append([]string{v.words()}, v.mode()...), Summary: v.summary(), To: v.setup.Duration, Spans: v.spans(), Panels: panels}
 }
 
 // spans divides the time where an outage of the metrics begins and ends; nil without one.
@@ -38,29 +48,55 @@ func (v *variant) spans() []picture.Span {
 	return []picture.Span{{To: o.At}, {Name: "no metrics", From: o.At, To: end, Alarm: true}, {From: end, To: v.setup.Duration}}
 }
 
-// replicasPanel shows the load, as the number of pods that it would keep exactly at their target, and how many replicas there are.
+// replicasPanel shows the load, as the number of pods that it would keep exactly at their target, or the arrivals, as that of those that can
+// just serve them, and how many replicas there are.
 func (v *variant) replicasPanel() picture.Panel {
-	per := v.setup.PerReplica()
+	per, unit, suffix := v.setup.PerReplica(), "load", "m"
 	load := picture.Line{Name: "load: replicas on its edge are exactly at the target", Look: picture.Area, Steps: true}
+	value := func(m *simulate.Moment) float64 { return m.Load / max(per, 1) }
+	if a := v.setup.Arrivals; a != nil {
+		per, unit, suffix = a.Rate, "messages", "/s"
+		load.Name = "arrivals: replicas on its edge can just serve them"
+		value = func(m *simulate.Moment) float64 { return m.Arrivals / a.Rate }
+	}
 	replicas := picture.Line{Name: "replicas", Look: picture.Bold, Steps: true}
 	ready := picture.Line{Name: "ready", Look: picture.Thin, Tone: picture.Muted, Steps: true}
 	for _, m := range v.sampled() {
-		load.Points = append(load.Points, picture.Point{At: m.At, Value: m.Load / max(per, 1)})
+		load.Points = append(load.Points, picture.Point{At: m.At, Value: value(&m)})
 		ready.Points = append(ready.Points, picture.Point{At: m.At, Value: float64(m.Ready)})
 	}
 	p := picture.Panel{Title: "replicas", Unit: "replicas", Whole: true}
 	if per > 0 {
-		p.Second = &picture.Scale{Unit: "load", Factor: per, Suffix: "m"}
+		p.Second = &picture.Scale{Unit: unit, Factor: per, Suffix: suffix}
 		p.Lines = append(p.Lines, load)
 	}
 	p.Marks = v.marks()
 	replicas.Points = v.stairs()
-	p.Lines = append(p.Lines, v.bound("min", v.setup.Policy.Min), v.bound("max", v.setup.Policy.Max), ready, replicas)
+	p.Lines = append(p.Lines, v.bound("min", func(p annotations.Policy) int32 { return p.Min }), v.bound("max", func(p annotations.Policy) int32 { return p.Max }), ready, replicas)
 	return p
 }
 
-func (v *variant) bound(label string, replicas int32) picture.Line {
-	return picture.Line{Name: "min and max", Look: picture.Bound, Points: v.level(float64(replicas)), Label: fmt.Sprintf("%s %d", label, replicas)}
+// backlogPanel is how many messages wait.
+func (v *variant) backlogPanel() picture.Panel {
+	waiting := picture.Line{Name: "waiting", Look: picture.Area}
+	for _, m := range v.sampled() {
+		waiting.Points = append(waiting.Points, picture.Point{At: m.At, Value: float64(m.Backlog)})
+	}
+	return picture.Panel{Title: "messages that wait", Unit: "messages", Whole: true, Short: true, Lines: []picture.Line{waiting}}
+}
+
+// bound is a bound at each time.
+func (v *variant) bound(label string, of func(annotations.Policy) int32) picture.Line {
+	policy, start := v.setup.Policy, v.setup.Begin()
+	line := picture.Line{Name: "min and max", Look: picture.Bound, Steps: true, Points: v.level(float64(of(policy))), Label: fmt.Sprintf("%s %d", label, of(policy))}
+	if policy.Schedule.IsZero() || v.setup.Rules.Compat {
+		return line
+	}
+	line.Points, line.Label = nil, label
+	for _, m := range v.sampled() {
+		line.Points = append(line.Points, picture.Point{At: m.At, Value: float64(of(policy.At(start.Add(m.At))))})
+	}
+	return line
 }
 
 func (v *variant) level(value float64) []picture.Point {
@@ -119,13 +155,18 @@ func (v *variant) usagePanel() picture.Panel {
 	return p
 }
 
-// sampled are the moments that are drawn. More of them than this would look the same.
+// sampled are the moments that are drawn. More of them than this would look the same. What waits and arrives at most until the next one is
+// drawn, so that no burst is lost.
 func (v *variant) sampled() []simulate.Moment {
 	const most = 450
 	step := max(1, int(v.setup.Duration/time.Second/most))
 	var all []simulate.Moment
 	for i := 0; i < len(v.run.Moments); i += step {
-		all = append(all, v.run.Moments[i])
+		m := v.run.Moments[i]
+		for _, other := range v.run.Moments[i:min(i+step, len(v.run.Moments))] {
+			m.Arrivals, m.Backlog = max(m.Arrivals, other.Arrivals), max(m.Backlog, other.Backlog)
+		}
+		all = append(all, m)
 	}
 	return append(all, v.run.Moments[len(v.run.Moments)-1])
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"text/template"
@@ -21,22 +22,47 @@ const (
 	cured = "simulate --load burst --duration 12m"
 	jvm   = "simulate --load step:from=1600,to=2600,at=5m --warm-up-cpu 1500 --set mini-hpa/max=40" +
 		" --compare mini-hpa/max=40 --compare mini-hpa/warm-up=90s"
+	target = "simulate --arrivals sine:low=5,high=60,period=1h --duration 2h" +
+		" --compare 'mini-hpa/metrics=[{type: External, external: {metric: {name: backlog}, target: {type: AverageValue, averageValue: 300}}}]'"
+	patient = "simulate --arrivals burst:high=5 --duration 2h --set mini-hpa/sleep-after=10m --compare mini-hpa/sleep-after=15m"
+	sleepy  = "simulate --arrivals burst:high=5 --duration 2h"
+	office  = "simulate --arrivals office.csv --interpolation step --start 2026-11-27T00:00:00Z --compare 'mini-hpa/schedule=Mon-Fri 07:55-18:00 min=1'"
 )
+
+// curves is where the files are that the page shows.
+const curves = "testdata/simulate/"
 
 // simulated is what a call writes; it must not fail.
 func simulated(t *testing.T, line string, more ...string) string {
 	t.Helper()
-	code, stdout, stderr := call(t, append(strings.Fields(line), more...)...)
+	code, stdout, stderr := call(t, append(words(strings.ReplaceAll(line, "office.csv", curves+"office.csv")), more...)...)
 	if code != cli.ExitOK || stderr != "" {
 		t.Fatalf("%s: exit code %d, standard error %q", line, code, stderr)
 	}
-	return stdout
+	return strings.ReplaceAll(stdout, curves, "")
+}
+
+// words are those of a command line, in which single quotes hold together what has blanks.
+func words(line string) []string {
+	var all []string
+	for i, part := range strings.Split(line, "'") {
+		if i%2 == 1 {
+			all[len(all)-1] += part
+			continue
+		}
+		all = append(all, strings.Fields(part)...)
+		if strings.HasSuffix(part, " ") {
+			all = append(all, "")
+		}
+	}
+	return slices.DeleteFunc(all, func(word string) bool { return word == "" })
 }
 
 // TestSimulatePage keeps what the documentation shows true: its tables and its picture are made by the commands beside them.
 func TestSimulatePage(t *testing.T) {
 	page, err := template.New("page.md.tmpl").Funcs(template.FuncMap{
 		"run":    func(line string, head, tail int) string { return excerpt(line, simulated(t, line), head, tail) },
+		"file":   func(name string) string { return indented(t, curves+name) },
 		"shapes": shapeRows,
 		"sum":    func(line, name string, variant int) string { return summed(t, simulated(t, line), name, variant) },
 	}).ParseFiles("testdata/simulate/page.md.tmpl")
@@ -44,7 +70,7 @@ func TestSimulatePage(t *testing.T) {
 		t.Fatal(err)
 	}
 	var text strings.Builder
-	if err := page.Execute(&text, []string{flapping, cured, jvm}); err != nil {
+	if err := page.Execute(&text, []string{flapping, cured, jvm, target, patient, sleepy, office}); err != nil {
 		t.Fatal(err)
 	}
 	clitest.Golden(t, "../../../docs/simulate.md", text.String())
@@ -53,6 +79,20 @@ func TestSimulatePage(t *testing.T) {
 		t.Errorf("the picture has %d bytes", len(svg))
 	}
 	clitest.Golden(t, "../../../docs/flapping.svg", svg)
+	if svg = simulated(t, office, "-o", "svg"); len(svg) > 60_000 {
+		t.Errorf("the picture of a day has %d bytes", len(svg))
+	}
+	clitest.Golden(t, "../../../docs/office.svg", svg)
+}
+
+// indented is a file as code.
+func indented(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return "    " + strings.ReplaceAll(strings.TrimSpace(string(text)), "\n", "\n    ")
 }
 
 // summed is one value of the summary of a table.
@@ -102,7 +142,7 @@ func excerpt(line, output string, head, tail int) string {
 func shapeRows() string {
 	var b strings.Builder
 	for _, s := range simulate.Shapes() {
-		fmt.Fprintf(&b, "| `%s` | %s | `%s` |\n", s.Name, s.Doc, s.Defaults)
+		fmt.Fprintf(&b, "| `%s` | %s | `%s` | `%s` |\n", s.Name, s.Doc, s.Millicores, s.Messages)
 	}
 	return b.String()
 }
@@ -112,6 +152,10 @@ func TestSimulateGolden(t *testing.T) {
 		"table.txt":    "simulate --load step --duration 8m --all",
 		"compared.txt": flapping,
 		"lines.json":   "simulate --load step --duration 6m -o json",
+		"queue.txt":    "simulate --arrivals spike:to=10,at=6m,for=1m --duration 15m",
+		"queue.json":   "simulate --arrivals spike:to=10,at=20s,for=20s --duration 1m --service-rate 0.5 --source-delay 0s -o json",
+		"queues.txt":   "simulate --arrivals spike:from=0,to=0.2,at=9h,for=5m --duration 25h --start 2026-11-27T00:00:00+01:00 --compare 'mini-hpa/schedule=Mon-Fri 08:00-18:00 min=2'",
+		"queue.svg":    "simulate --arrivals burst --duration 1h --set 'mini-hpa/schedule=daily 00:20-00:40 min=2 max=5' --outage at=50m,for=5m -o svg",
 		"compat.txt":   "simulate --load noise:seed=7 --duration 8m --hpa-compat --startup-cpu 500",
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -166,7 +210,7 @@ func TestSimulateRefuses(t *testing.T) {
 		}
 		return path
 	}
-	long := file("long.csv", "0,1\n25h,1\n")
+	long := file("long.csv", "0,1\n337h,1\n")
 	bad := file("bad.csv", "0,1\n60,much\n")
 	none := file("none.yaml", "apiVersion: v1\nkind: Service\n")
 	misspelt := file("misspelt.yaml", strings.NewReplacer("requests:", "request:", "limits:", "limit:").Replace(builtIn))
@@ -183,42 +227,53 @@ func TestSimulateRefuses(t *testing.T) {
 		args []string
 		want string
 	}{
-		"no load":                     {nil, "mini-hpa simulate: nothing to simulate: --load is not set; want a shape such as burst, or a file of time,millicores such as load.csv\n" + hint},
-		"an unknown shape":            {[]string{"--load", "brst"}, `mini-hpa simulate: invalid value "brst" for --load: "brst" is not a shape; want one of steady, step, ramp, spike, sine, burst, noise; a file's name has to end in .csv` + "\n" + hint},
-		"a bad parameter":             {[]string{"--load", "step:at=x"}, `mini-hpa simulate: invalid value "step:at=x" for --load: step: at: "x" is not a time; want seconds or a duration from 0s to 1000h, such as 90 or 1m30s; a step has from=500,to=4000,at=5m; a file's name has to end in .csv` + "\n" + hint},
-		"a duration of parts":         {[]string{"--load", "step", "--duration", "1500ms"}, `mini-hpa simulate: invalid value "1500ms" for --duration: want a duration of whole seconds from 1s to 24h, such as 30m` + "\n" + hint},
-		"an unknown key":              {[]string{"--load", "step", "--compare", "mini-hpa/mx=1"}, `mini-hpa simulate: invalid value "mini-hpa/mx=1" for --compare: want mini-hpa/KEY=VALUE with a KEY of docs/annotations.md, such as mini-hpa/target-cpu=70, each KEY once` + "\n" + hint},
-		"two from one input":          {[]string{"--load", "-", "-f", "-"}, "mini-hpa simulate: --filename and --load cannot both be standard input\n" + hint},
-		"a trace of two":              {[]string{"--load", "step", "--record", "x", "--compare", "mini-hpa/max=1"}, "mini-hpa simulate: --record and --compare cannot be used together: a trace is of one variant\n" + hint},
-		"steps of a shape":            {[]string{"--load", "step", "--interpolation=linear"}, `mini-hpa simulate: --interpolation is for the points of a file; --load "step" is a shape` + "\n" + hint},
-		"all of all":                  {[]string{"--load", "step", "--all", "-o", "json"}, "mini-hpa simulate: --all and --output json cannot be used together: only the table leaves evaluations out\n" + hint},
-		"too long a curve":            {[]string{"--load", long}, "mini-hpa simulate: the load lasts 25h; want --duration, at most 24h\n" + hint},
-		"an argument":                 {[]string{"x"}, `mini-hpa simulate: unexpected argument "x"; it takes flags only` + "\n" + hint},
-		"no such file":                {[]string{"--load", dir + "/no.csv"}, fmt.Sprintf("mini-hpa simulate: cannot read the load %s: no such file or directory\n", cli.Quote(dir+"/no.csv"))},
-		"a bad curve":                 {[]string{"--load", bad}, fmt.Sprintf("mini-hpa simulate: cannot read the load %s: line 2: \"much\" is not a load; want millicores from 0 to 1000000000, such as 500\n", cli.Quote(bad))},
-		"no such manifest":            {[]string{"--load", "step", "-f", dir + "/no.yaml"}, "mini-hpa simulate: cannot read the manifest:\n  " + dir + "/no.yaml: no such file or directory\n"},
-		"no Deployment":               {[]string{"--load", "step", "-f", none}, fmt.Sprintf("mini-hpa simulate: cannot simulate the manifest %s: 0 workloads beside 1 other object; want exactly one (a Deployment, StatefulSet or ReplicaSet, or a custom resource with its CustomResourceDefinition)\n", cli.Quote(none))},
-		"a misspelt field":            {[]string{"--load", "step", "-f", misspelt}, "mini-hpa simulate: cannot simulate deployment default/web annotated: it would not be scaled:\n  " + misspelt + ":21: error: Deployment default/web: spec.template.spec.containers[0].resources.requests[cpu]: Required value"},
-		"another version":             {[]string{"--load", "step", "-f", ancient}, scaled + ancient + ":2: error: Deployment default/web: apiVersion: Invalid value: \"apps/v1beta1\": API servers have no Deployment of this version; write apiVersion: apps/v1 [InvalidField]\n"},
-		"a key that is there twice":   {[]string{"--load", "step", "-f", twice}, fmt.Sprintf("mini-hpa simulate: cannot simulate the manifest %s, which cannot be applied:\n  %s:11: error: Deployment default/web: metadata.annotations[mini-hpa/max]: is here again, after line 10; of the two, kubectl takes the last one without a word, and kustomize refuses the file; keep one [InvalidField]\n", cli.Quote(twice), twice)},
-		"a needle":                    {[]string{"--load", "spike:for=0"}, `mini-hpa simulate: invalid value "spike:for=0" for --load: spike: for is 0s; want at least 1s`},
-		"a rollout without a time":    {[]string{"--load", "step", "--rollout", "surge=1"}, `mini-hpa simulate: invalid value "surge=1" for --rollout: at is missing; want at=TIME,surge=PODS,unavailable=PODS, such as at=10m,surge=25%,unavailable=1` + "\n" + hint},
-		"a rollout that cannot begin": {[]string{"--load", "step", "--rollout", "at=1m,surge=0,unavailable=0%"}, `mini-hpa simulate: invalid value "at=1m,surge=0,unavailable=0%" for --rollout: surge is 0 and unavailable is 0%, so that no pod could ever be replaced, and a Deployment with both is refused; want at=TIME,surge=PODS,unavailable=PODS, such as at=10m,surge=25%,unavailable=1` + "\n" + hint},
-		"a rollout before the start":  {[]string{"--load", "step", "--rollout", "at=-1m"}, `mini-hpa simulate: invalid value "at=-1m" for --rollout: "at": "-1m" is not a time; want seconds or a duration from 0s to 1000h, such as 90 or 1m30s; want at=TIME,surge=PODS,unavailable=PODS, such as at=10m,surge=25%,unavailable=1` + "\n" + hint},
-		"a rollout after the end":     {[]string{"--load", "step", "--rollout", "at=30m"}, `mini-hpa simulate: invalid value "at=30m" for --rollout: at is 30m, and the simulation ends at 30m; want a time before that, or a longer --duration` + "\n" + hint},
-		"a rollout of negative pods":  {[]string{"--load", "step", "--rollout", "at=1m,surge=-1"}, `mini-hpa simulate: invalid value "at=1m,surge=-1" for --rollout: "surge": "-1" is neither a number of pods from 0 to 5000 nor a percent from 0% to 1000%; want at=TIME,surge=PODS,unavailable=PODS, such as at=10m,surge=25%,unavailable=1` + "\n" + hint},
-		"an empty rollout":            {[]string{"--load", "step", "--rollout", ""}, `mini-hpa simulate: invalid value "" for --rollout: "": is not known; want at=TIME,surge=PODS,unavailable=PODS, such as at=10m,surge=25%,unavailable=1` + "\n" + hint},
-		"an endless outage":           {[]string{"--load", "step", "--outage", "at=1m"}, `mini-hpa simulate: invalid value "at=1m" for --outage: for is missing; want at=TIME,for=TIME, such as at=10m,for=5m` + "\n" + hint},
-		"an outage of no time":        {[]string{"--load", "step", "--outage", "at=1m,for=0s"}, `mini-hpa simulate: invalid value "at=1m,for=0s" for --outage: "for": "0s" is too short; want at least 1s; want at=TIME,for=TIME, such as at=10m,for=5m` + "\n" + hint},
-		"an outage between seconds":   {[]string{"--load", "step", "--outage", "at=1.5s,for=9s"}, `mini-hpa simulate: invalid value "at=1.5s,for=9s" for --outage: "at": "1.5s" is not a whole number of seconds; want at=TIME,for=TIME, such as at=10m,for=5m` + "\n" + hint},
-		"an outage after the end":     {[]string{"--load", "step", "--duration", "5m", "--outage", "at=6m,for=9s"}, `mini-hpa simulate: invalid value "at=6m,for=9s" for --outage: at is 6m, and the simulation ends at 5m; want a time before that, or a longer --duration` + "\n" + hint},
-		"a template":                  {[]string{"--load", "step", "-f", template}, "mini-hpa simulate: cannot read the manifest " + cli.Quote(template) + ": it is a template, to be filled in first, as in: helm template"},
-		"an unquoted value":           {[]string{"--load", "step", "-f", unquoted}, scaled + unquoted + `:10: error: Deployment default/web: metadata.annotations[mini-hpa/max]: Invalid value: 10: must be a string; put it in quotes: "10" [InvalidAnnotations]` + "\n"},
-		"a sidecar without a request": {[]string{"--load", "step", "-f", half}, scaled + half + `:18: error: Deployment default/web: spec.template.spec.initContainers[0].resources.requests[cpu]: Required value: `},
-		"another autoscaler":          {[]string{"--load", "step", "-f", rival}, scaled + rival + `:7: error: Deployment default/web: metadata.annotations: Forbidden: HorizontalPodAutoscaler "old" (`},
-		"not YAML":                    {[]string{"--load", "step", "-f", broken}, "mini-hpa simulate: cannot read the manifest:\n  " + broken + ":1: cannot be parsed: "},
-		"bad annotations":             {[]string{"--load", "step", "--set", "mini-hpa/max=x"}, "mini-hpa simulate: cannot simulate deployment default/web --set: it would not be scaled:\n  metadata.annotations[mini-hpa/max]: "},
-		"nowhere to record":           {[]string{"--load", "step", "--record", dir + "/no/trace"}, "mini-hpa simulate: cannot record: open "},
+		"no load":                      {nil, "mini-hpa simulate: nothing to simulate: neither --load nor --arrivals is set; want a shape such as burst, or a file of time,millicores such as load.csv\n" + hint},
+		"an unknown shape":             {[]string{"--load", "brst"}, `mini-hpa simulate: invalid value "brst" for --load: "brst" is not a shape; want one of steady, step, ramp, spike, sine, burst, noise; a file's name has to end in .csv` + "\n" + hint},
+		"a bad parameter":              {[]string{"--load", "step:at=x"}, `mini-hpa simulate: invalid value "step:at=x" for --load: step: at: "x" is not a time; want seconds or a duration from 0s to 1000h, such as 90 or 1m30s; a step has from=500,to=4000,at=5m; a file's name has to end in .csv` + "\n" + hint},
+		"a duration of parts":          {[]string{"--load", "step", "--duration", "1500ms"}, `mini-hpa simulate: invalid value "1500ms" for --duration: want a duration of whole seconds from 1s to 336h, such as 30m` + "\n" + hint},
+		"an unknown key":               {[]string{"--load", "step", "--compare", "mini-hpa/mx=1"}, `mini-hpa simulate: invalid value "mini-hpa/mx=1" for --compare: want mini-hpa/KEY=VALUE with a KEY of docs/annotations.md, such as mini-hpa/target-cpu=70, each KEY once` + "\n" + hint},
+		"two from one input":           {[]string{"--load", "-", "-f", "-"}, "mini-hpa simulate: --filename and --load cannot both be standard input\n" + hint},
+		"two kinds of work":            {[]string{"--load", "step", "--arrivals", "step"}, "mini-hpa simulate: --load and --arrivals cannot be used together: CPU is asked for, or messages arrive\n" + hint},
+		"a rate of CPU":                {[]string{"--load", "step", "--service-rate", "5"}, "mini-hpa simulate: --service-rate is for --arrivals\n" + hint},
+		"a delay of CPU":               {[]string{"--load", "step", "--source-delay", "5s"}, "mini-hpa simulate: --source-delay is for --arrivals\n" + hint},
+		"pods that serve nothing":      {[]string{"--arrivals", "step", "--service-rate", "0"}, `mini-hpa simulate: invalid value "0" for --service-rate: want a number from 0.001 to 1000000, such as 10 or 0.2` + "\n" + hint},
+		"a start without a zone":       {[]string{"--arrivals", "step", "--start", "2026-11-27T00:00:00"}, `mini-hpa simulate: invalid value "2026-11-27T00:00:00" for --start: want a time from 2000 to 2099 with its zone, such as 2026-11-27T00:00:00Z or 2026-11-27T00:00:00+01:00` + "\n" + hint},
+		"messages in millis":           {[]string{"--arrivals", "steady:load=500m"}, `mini-hpa simulate: invalid value "steady:load=500m" for --arrivals: steady: load: "500m" is not a rate; want messages per second from 0 to 1000000, such as 0.2; a steady has load=20; a file's name has to end in .csv` + "\n" + hint},
+		"a bad curve of messages":      {[]string{"--arrivals", bad}, fmt.Sprintf("mini-hpa simulate: cannot read the arrivals %s: line 2: \"much\" is not a rate; want messages per second from 0 to 1000000, such as 0.2\n", cli.Quote(bad))},
+		"too long a queue":             {[]string{"--arrivals", long}, "mini-hpa simulate: --arrivals lasts 337h; want --duration, at most 336h\n" + hint},
+		"steps of arrivals":            {[]string{"--arrivals", "step", "--interpolation=linear"}, `mini-hpa simulate: --interpolation is for the points of a file; --arrivals "step" is a shape` + "\n" + hint},
+		"two arrivals from one input":  {[]string{"--arrivals", "-", "-f", "-"}, "mini-hpa simulate: --filename and --arrivals cannot both be standard input\n" + hint},
+		"messages that nothing counts": {[]string{"--arrivals", "step", "-f", file("web.yaml", builtIn)}, "mini-hpa simulate: cannot simulate: the messages that wait are the value of an External or Object metric, and there is only cpu (Resource); want exactly one in mini-hpa/metrics\n"},
+		"a trace of two":               {[]string{"--load", "step", "--record", "x", "--compare", "mini-hpa/max=1"}, "mini-hpa simulate: --record and --compare cannot be used together: a trace is of one variant\n" + hint},
+		"steps of a shape":             {[]string{"--load", "step", "--interpolation=linear"}, `mini-hpa simulate: --interpolation is for the points of a file; --load "step" is a shape` + "\n" + hint},
+		"all of all":                   {[]string{"--load", "step", "--all", "-o", "json"}, "mini-hpa simulate: --all and --output json cannot be used together: only the table leaves evaluations out\n" + hint},
+		"too long a curve":             {[]string{"--load", long}, "mini-hpa simulate: --load lasts 337h; want --duration, at most 336h\n" + hint},
+		"an argument":                  {[]string{"x"}, `mini-hpa simulate: unexpected argument "x"; it takes flags only` + "\n" + hint},
+		"no such file":                 {[]string{"--load", dir + "/no.csv"}, fmt.Sprintf("mini-hpa simulate: cannot read the load %s: no such file or directory\n", cli.Quote(dir+"/no.csv"))},
+		"a bad curve":                  {[]string{"--load", bad}, fmt.Sprintf("mini-hpa simulate: cannot read the load %s: line 2: \"much\" is not a load; want millicores from 0 to 1000000000, such as 500\n", cli.Quote(bad))},
+		"no such manifest":             {[]string{"--load", "step", "-f", dir + "/no.yaml"}, "mini-hpa simulate: cannot read the manifest:\n  " + dir + "/no.yaml: no such file or directory\n"},
+		"no Deployment":                {[]string{"--load", "step", "-f", none}, fmt.Sprintf("mini-hpa simulate: cannot simulate the manifest %s: 0 workloads beside 1 other object; want exactly one (a Deployment, StatefulSet or ReplicaSet, or a custom resource with its CustomResourceDefinition)\n", cli.Quote(none))},
+		"a misspelt field":             {[]string{"--load", "step", "-f", misspelt}, "mini-hpa simulate: cannot simulate deployment default/web annotated: it would not be scaled:\n  " + misspelt + ":21: error: Deployment default/web: spec.template.spec.containers[0].resources.requests[cpu]: Required value"},
+		"another version":              {[]string{"--load", "step", "-f", ancient}, scaled + ancient + ":2: error: Deployment default/web: apiVersion: Invalid value: \"apps/v1beta1\": API servers have no Deployment of this version; write apiVersion: apps/v1 [InvalidField]\n"},
+		"a key that is there twice":    {[]string{"--load", "step", "-f", twice}, fmt.Sprintf("mini-hpa simulate: cannot simulate the manifest %s, which cannot be applied:\n  %s:11: error: Deployment default/web: metadata.annotations[mini-hpa/max]: is here again, after line 10; of the two, kubectl takes the last one without a word, and kustomize refuses the file; keep one [InvalidField]\n", cli.Quote(twice), twice)},
+		"a needle":                     {[]string{"--load", "spike:for=0"}, `mini-hpa simulate: invalid value "spike:for=0" for --load: spike: for is 0s; want at least 1s`},
+		"a rollout without a time":     {[]string{"--load", "step", "--rollout", "surge=1"}, `mini-hpa simulate: invalid value "surge=1" for --rollout: at is missing; want at=TIME,surge=PODS,unavailable=PODS, such as at=10m,surge=25%,unavailable=1` + "\n" + hint},
+		"a rollout that cannot begin":  {[]string{"--load", "step", "--rollout", "at=1m,surge=0,unavailable=0%"}, `mini-hpa simulate: invalid value "at=1m,surge=0,unavailable=0%" for --rollout: surge is 0 and unavailable is 0%, so that no pod could ever be replaced, and a Deployment with both is refused; want at=TIME,surge=PODS,unavailable=PODS, such as at=10m,surge=25%,unavailable=1` + "\n" + hint},
+		"a rollout before the start":   {[]string{"--load", "step", "--rollout", "at=-1m"}, `mini-hpa simulate: invalid value "at=-1m" for --rollout: "at": "-1m" is not a time; want seconds or a duration from 0s to 1000h, such as 90 or 1m30s; want at=TIME,surge=PODS,unavailable=PODS, such as at=10m,surge=25%,unavailable=1` + "\n" + hint},
+		"a rollout after the end":      {[]string{"--load", "step", "--rollout", "at=30m"}, `mini-hpa simulate: invalid value "at=30m" for --rollout: at is 30m, and the simulation ends at 30m; want a time before that, or a longer --duration` + "\n" + hint},
+		"a rollout of negative pods":   {[]string{"--load", "step", "--rollout", "at=1m,surge=-1"}, `mini-hpa simulate: invalid value "at=1m,surge=-1" for --rollout: "surge": "-1" is neither a number of pods from 0 to 5000 nor a percent from 0% to 1000%; want at=TIME,surge=PODS,unavailable=PODS, such as at=10m,surge=25%,unavailable=1` + "\n" + hint},
+		"an empty rollout":             {[]string{"--load", "step", "--rollout", ""}, `mini-hpa simulate: invalid value "" for --rollout: "": is not known; want at=TIME,surge=PODS,unavailable=PODS, such as at=10m,surge=25%,unavailable=1` + "\n" + hint},
+		"an endless outage":            {[]string{"--load", "step", "--outage", "at=1m"}, `mini-hpa simulate: invalid value "at=1m" for --outage: for is missing; want at=TIME,for=TIME, such as at=10m,for=5m` + "\n" + hint},
+		"an outage of no time":         {[]string{"--load", "step", "--outage", "at=1m,for=0s"}, `mini-hpa simulate: invalid value "at=1m,for=0s" for --outage: "for": "0s" is too short; want at least 1s; want at=TIME,for=TIME, such as at=10m,for=5m` + "\n" + hint},
+		"an outage between seconds":    {[]string{"--load", "step", "--outage", "at=1.5s,for=9s"}, `mini-hpa simulate: invalid value "at=1.5s,for=9s" for --outage: "at": "1.5s" is not a whole number of seconds; want at=TIME,for=TIME, such as at=10m,for=5m` + "\n" + hint},
+		"an outage after the end":      {[]string{"--load", "step", "--duration", "5m", "--outage", "at=6m,for=9s"}, `mini-hpa simulate: invalid value "at=6m,for=9s" for --outage: at is 6m, and the simulation ends at 5m; want a time before that, or a longer --duration` + "\n" + hint},
+		"a template":                   {[]string{"--load", "step", "-f", template}, "mini-hpa simulate: cannot read the manifest " + cli.Quote(template) + ": it is a template, to be filled in first, as in: helm template"},
+		"an unquoted value":            {[]string{"--load", "step", "-f", unquoted}, scaled + unquoted + `:10: error: Deployment default/web: metadata.annotations[mini-hpa/max]: Invalid value: 10: must be a string; put it in quotes: "10" [InvalidAnnotations]` + "\n"},
+		"a sidecar without a request":  {[]string{"--load", "step", "-f", half}, scaled + half + `:18: error: Deployment default/web: spec.template.spec.initContainers[0].resources.requests[cpu]: Required value: `},
+		"another autoscaler":           {[]string{"--load", "step", "-f", rival}, scaled + rival + `:7: error: Deployment default/web: metadata.annotations: Forbidden: HorizontalPodAutoscaler "old" (`},
+		"not YAML":                     {[]string{"--load", "step", "-f", broken}, "mini-hpa simulate: cannot read the manifest:\n  " + broken + ":1: cannot be parsed: "},
+		"bad annotations":              {[]string{"--load", "step", "--set", "mini-hpa/max=x"}, "mini-hpa simulate: cannot simulate deployment default/web --set: it would not be scaled:\n  metadata.annotations[mini-hpa/max]: "},
+		"nowhere to record":            {[]string{"--load", "step", "--record", dir + "/no/trace"}, "mini-hpa simulate: cannot record: open "},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -315,7 +370,7 @@ func TestSimulateKnowsTheMode(t *testing.T) {
 			t.Errorf("the picture of %s: marked is %v", mode, marked)
 		}
 	}
-	if lines := simulated(t, line+"paused -o json"); lines != "" {
+	if lines := simulated(t, line+"paused -o json"); !strings.HasPrefix(lines, `{"summary":{"changes":0,`) {
 		t.Errorf("lines of a paused Deployment: %s", lines)
 	}
 }

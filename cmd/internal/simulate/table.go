@@ -14,18 +14,26 @@ import (
 	"github.com/mini-hpa/mini-hpa/scaler/simulate"
 )
 
-// table shows a simulation to people: the evaluations at which something changes, one a minute besides, and a
-// summary.
+// table shows a simulation to people: the evaluations at which something changes, one a minute besides, or fewer if it is long, and
+// a summary.
 type table struct {
 	*cli.Page
 	variants []*variant
 	all      bool
-	minute   time.Duration
-	hidden   int
+	// pace is the time between two rows at which nothing changes, told the last of those.
+	pace, told time.Duration
+	hidden     int
 }
 
 func newTable(w io.Writer, variants []*variant, all bool) *table {
-	return &table{Page: cli.NewPage(w), variants: variants, all: all, minute: -time.Minute}
+	pace := time.Minute
+	switch d := variants[0].setup.Duration; {
+	case d > 24*time.Hour:
+		pace = time.Hour
+	case d > 2*time.Hour:
+		pace = 10 * time.Minute
+	}
+	return &table{Page: cli.NewPage(w), variants: variants, all: all, pace: pace, told: -pace}
 }
 
 func (t *table) write() error {
@@ -39,13 +47,21 @@ func (t *table) write() error {
 		}
 	}
 	t.Title("Evaluations")
+	queued := t.variants[0].setup.Arrivals != nil
 	head := []string{"TIME", "LOAD"}
+	if queued {
+		head[1] = "ARRIVALS"
+	}
 	for _, v := range t.variants {
 		replicas := "REPLICAS"
 		if len(t.variants) > 1 {
 			replicas = strings.ToUpper(v.name)
 		}
-		head = append(head, "UTIL", "READY", replicas)
+		if queued {
+			head = append(head, "BACKLOG", "OLDEST", "READY", replicas)
+		} else {
+			head = append(head, "UTIL", "READY", replicas)
+		}
 	}
 	t.Row(append(head, "BECAUSE")...)
 	t.rows()
@@ -75,25 +91,50 @@ func (t *table) rows() {
 	}
 }
 
-// moment adds a row if something changes, or if the minute has none yet.
+// moment adds a row if something changes, or if it is time for one.
 func (t *table) moment(at time.Duration, now []*simulate.Evaluation, changes bool) {
-	cells := []string{picture.Clock(at), fmt.Sprintf("%.0fm", t.variants[0].run.Moments[at/simulate.Tick].Load)}
-	for i, e := range now {
-		if e == nil {
-			m := t.variants[i].run.Moments[at/simulate.Tick]
-			cells = append(cells, "-", fmt.Sprint(m.Ready), fmt.Sprint(m.Replicas))
-			continue
-		}
-		cells = append(cells, t.variants[i].utilization(e.Usage), fmt.Sprint(e.Moment.Ready), t.variants[i].move(e))
-	}
-	if !changes && !t.all && at-t.minute < time.Minute {
+	if !changes && !t.all && at-t.told < t.pace {
 		t.hidden++
 		return
 	}
-	if at-t.minute >= time.Minute {
-		t.minute = at.Truncate(time.Minute)
+	if at-t.told >= t.pace {
+		t.told = at.Truncate(t.pace)
+	}
+	cells := []string{t.variants[0].clock(at), t.variants[0].work(at)}
+	for i, e := range now {
+		cells = append(cells, t.variants[i].state(at, e)...)
 	}
 	t.Row(append(cells, cmp.Or(t.because(now), "-"))...)
+}
+
+// clock is a time since the start or, if it is known when that was, the time of day.
+func (v *variant) clock(at time.Duration) string {
+	if v.setup.Start.IsZero() {
+		return picture.Clock(at)
+	}
+	return v.setup.Start.Add(at).Format("Jan 2 15:04:05")
+}
+
+// work is what is asked of the workload at a time.
+func (v *variant) work(at time.Duration) string {
+	m := &v.run.Moments[at/simulate.Tick]
+	if v.setup.Arrivals != nil {
+		return number(m.Arrivals) + "/s"
+	}
+	return fmt.Sprintf("%.0fm", m.Load)
+}
+
+// state is how the variant copes at a time, at which it may have been evaluated.
+func (v *variant) state(at time.Duration, e *simulate.Evaluation) []string {
+	m, usage := v.run.Moments[at/simulate.Tick], "-"
+	replicas := fmt.Sprint(m.Replicas)
+	if e != nil {
+		m, usage, replicas = e.Moment, v.utilization(e.Usage), v.move(e)
+	}
+	if v.setup.Arrivals != nil {
+		return []string{fmt.Sprint(m.Backlog), cli.Short(m.Oldest.Round(time.Second)), fmt.Sprint(m.Ready), replicas}
+	}
+	return []string{usage, fmt.Sprint(m.Ready), replicas}
 }
 
 // because is the reason of the only variant, be it for a change or for none. Of several variants it is the reasons of those that change.
@@ -118,7 +159,7 @@ func (t *table) because(now []*simulate.Evaluation) string {
 // held is the reason of a decision and, where nothing changes although usage is off its target, the step that saw to that.
 func held(e *simulate.Evaluation) string {
 	reason := e.Because()
-	if e.Desired != e.Current || e.Decision.Failure != nil {
+	if e.Desired != e.Current || e.Decision.Failure != nil || e.Decision.Asleep {
 		return reason
 	}
 	for _, s := range slices.Backward(e.Steps) {

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -18,7 +20,7 @@ import (
 )
 
 // longestSimulation bounds --duration and the curves that take its place.
-const longestSimulation = 24 * time.Hour
+const longestSimulation = 14 * 24 * time.Hour
 
 // variant is one set of annotations that is simulated.
 type variant struct {
@@ -28,6 +30,8 @@ type variant struct {
 
 	setup simulate.Setup
 	run   *simulate.Run
+	// sleeps says that this or another variant may have no replicas.
+	sleeps bool
 }
 
 func (v *variant) simulate(ctx context.Context) (err error) {
@@ -44,14 +48,26 @@ func (v *variant) summary() []picture.Fact {
 	if v.setup.PerReplica() > 0 {
 		above, beyond = cli.Short(r.Above), cli.Short(r.Beyond)
 	}
-	return []picture.Fact{
-		{Name: "changes of replicas", Value: fmt.Sprint(r.Changes)},
-		{Name: "time above target", Value: above},
-		{Name: "time above tolerance", Value: beyond},
-		{Name: "replica-hours", Value: fmt.Sprintf("%.2f", r.ReplicaHours)},
-		{Name: "unserved core-seconds", Value: fmt.Sprintf("%.0f", r.UnservedCores)},
+	all := []picture.Fact{{Name: "changes of replicas", Value: fmt.Sprint(r.Changes)}}
+	if m := r.Messages; m != nil {
+		all = append(all, picture.Fact{Name: "most messages waiting", Value: fmt.Sprint(m.MostWaiting)},
+			picture.Fact{Name: "longest wait", Value: brief(m.LongestWait)}, picture.Fact{Name: "99% wait at most", Value: brief(m.UsualWait)})
+	} else {
+		all = append(all, picture.Fact{Name: "time above target", Value: above}, picture.Fact{Name: "time above tolerance", Value: beyond})
 	}
+	if v.sleeps {
+		all = append(all, picture.Fact{Name: "time asleep", Value: fmt.Sprintf("%s (%.0f%%)", cli.Short(r.Asleep), 100*r.Asleep.Seconds()/v.setup.Duration.Seconds())},
+			picture.Fact{Name: "wakes", Value: fmt.Sprint(r.Wakes)})
+	}
+	all = append(all, picture.Fact{Name: "replica-hours", Value: fmt.Sprintf("%.2f", r.ReplicaHours)})
+	if r.Messages == nil {
+		all = append(all, picture.Fact{Name: "unserved core-seconds", Value: fmt.Sprintf("%.0f", r.UnservedCores)})
+	}
+	return all
 }
+
+// brief is how long a message waits, without digits that say nothing.
+func brief(wait time.Duration) string { return cli.Short(wait.Round(time.Second / 10)) }
 
 // utilization is usage in percent of the request, or in millicores where there is no request.
 func (v *variant) utilization(milli float64) string {
@@ -120,6 +136,11 @@ func facts(v *variant) []string {
 		inTurn = ", and come one after another"
 	}
 	pods := fmt.Sprintf("Pods are ready %s after their creation%s; a sample every %s, read %s later.", cli.Short(s.Startup), inTurn, cli.Short(s.MetricsPeriod), cli.Short(s.MetricsDelay))
+	what, of := "under the load", s.Load.Name
+	if a := s.Arrivals; a != nil {
+		pods = fmt.Sprintf("Pods are ready %s after their creation%s, and each serves %s messages per second; how many wait is read %s later.", cli.Short(s.Startup), inTurn, number(a.Rate), cli.Short(a.Delay))
+		what, of = "with the arrivals", a.Name
+	}
 	if s.StartupMilli > 0 {
 		pods += fmt.Sprintf(" Starting takes %.0fm.", s.StartupMilli)
 	}
@@ -130,18 +151,84 @@ func facts(v *variant) []string {
 		pods += fmt.Sprintf(" At %s a rollout begins: surge %s, unavailable %s.", picture.Clock(r.At), r.Surge.String(), r.Unavailable.String())
 	}
 	if o := s.Outage; o != nil {
-		pods += fmt.Sprintf(" From %s to %s the metrics API fails.", picture.Clock(o.At), picture.Clock(o.At+o.For))
+		pods += fmt.Sprintf(" From %s to %s the metrics fail.", picture.Clock(o.At), picture.Clock(o.At+o.For))
 	}
-	if per := s.PerReplica(); per > 0 {
+	if per := s.PerReplica(); per > 0 && s.Arrivals == nil {
 		pods += fmt.Sprintf(" At its target a pod carries %.0fm.", per)
 	}
 	if s.Rules.Compat {
 		pods += " Decided as the HPA controller does."
 	}
-	return []string{fmt.Sprintf("%s %s/%s under the load %s for %s", strings.ToLower(s.Workload.Kind.Kind), s.Workload.Namespace, s.Workload.Name, s.Load.Name, cli.Short(s.Duration)), pods}
+	from := ""
+	if !s.Start.IsZero() {
+		from = " from " + s.Start.Format("Mon "+time.RFC3339)
+	}
+	return []string{fmt.Sprintf("%s %s/%s %s %s for %s%s", strings.ToLower(s.Workload.Kind.Kind), s.Workload.Namespace, s.Workload.Name, what, of, cli.Short(s.Duration), from), pods}
 }
 
-// writeLines writes one object for each evaluation: a line of a replay, and what the simulation knows besides.
+// number is a rate as a user would write it.
+func number(v float64) string { return strconv.FormatFloat(math.Round(v*1000)/1000, 'f', -1, 64) }
+
+// line is an evaluation: a line of a replay, and what the simulation knows besides.
+type line struct {
+	trace.Outcome
+	Seconds  float64 `json:"seconds"`
+	Load     float64 `json:"loadMilli"`
+	Unserved float64 `json:"unservedMilli"`
+	Usage    float64 `json:"usageMilli"`
+	Ready    int32   `json:"ready"`
+	*ofQueue
+	Variant string `json:"variant,omitempty"`
+}
+
+// ofQueue is what there is of messages at an evaluation.
+type ofQueue struct {
+	Arrivals float64 `json:"arrivalsPerSecond"`
+	Backlog  int64   `json:"backlog"`
+	Oldest   float64 `json:"oldestSeconds"`
+}
+
+// last is the line after the evaluations of a variant.
+type last struct {
+	Summary sum    `json:"summary"`
+	Variant string `json:"variant,omitempty"`
+}
+
+// sum is what a variant came to, for programs.
+type sum struct {
+	Changes      int     `json:"changes"`
+	ReplicaHours float64 `json:"replicaHours"`
+	Asleep       float64 `json:"asleepSeconds"`
+	Wakes        int     `json:"wakes"`
+	*ofLoad
+	*ofMessages
+}
+
+type ofLoad struct {
+	Above    float64 `json:"aboveTargetSeconds"`
+	Beyond   float64 `json:"aboveToleranceSeconds"`
+	Unserved float64 `json:"unservedCoreSeconds"`
+}
+
+type ofMessages struct {
+	Arrived     int64   `json:"arrived"`
+	Served      int64   `json:"served"`
+	MostWaiting int64   `json:"mostWaiting"`
+	LongestWait float64 `json:"longestWaitSeconds"`
+	UsualWait   float64 `json:"wait99Seconds"`
+}
+
+func sumOf(r *simulate.Run) sum {
+	s := sum{Changes: r.Changes, ReplicaHours: math.Round(r.ReplicaHours*1e6) / 1e6, Asleep: r.Asleep.Seconds(), Wakes: r.Wakes}
+	if m := r.Messages; m != nil {
+		s.ofMessages = &ofMessages{m.Arrived, m.Served, m.MostWaiting, m.LongestWait.Seconds(), m.UsualWait.Seconds()}
+	} else {
+		s.ofLoad = &ofLoad{r.Above.Seconds(), r.Beyond.Seconds(), r.UnservedCores}
+	}
+	return s
+}
+
+// writeLines writes one object for each evaluation, and one for the sums of each variant.
 func writeLines(w io.Writer, variants []*variant) error {
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
@@ -151,18 +238,17 @@ func writeLines(w io.Writer, variants []*variant) error {
 			name = v.name
 		}
 		for _, at := range v.run.Evaluations {
-			err := e.Encode(struct {
-				trace.Outcome
-				Seconds  float64 `json:"seconds"`
-				Load     float64 `json:"loadMilli"`
-				Unserved float64 `json:"unservedMilli"`
-				Usage    float64 `json:"usageMilli"`
-				Ready    int32   `json:"ready"`
-				Variant  string  `json:"variant,omitempty"`
-			}{at.Outcome, at.Moment.At.Seconds(), at.Moment.Load, at.Moment.Unserved, at.Usage, at.Moment.Ready, name})
-			if err != nil {
+			m := at.Moment
+			line := line{Outcome: at.Outcome, Seconds: m.At.Seconds(), Load: m.Load, Unserved: m.Unserved, Usage: at.Usage, Ready: m.Ready, Variant: name}
+			if v.setup.Arrivals != nil {
+				line.ofQueue = &ofQueue{m.Arrivals, m.Backlog, m.Oldest.Seconds()}
+			}
+			if err := e.Encode(line); err != nil {
 				return err
 			}
+		}
+		if err := e.Encode(last{sumOf(v.run), name}); err != nil {
+			return err
 		}
 	}
 	return nil

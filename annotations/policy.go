@@ -39,7 +39,7 @@ type Policy struct {
 	// up; 0 is not at all.
 	WarmUp time.Duration
 	// SleepAfter is how long no metric must have been active before the workload is put to sleep, where that is longer than the window of
-	// scale-down.
+	// scale-down: see IdleTime.
 	SleepAfter time.Duration
 	// WakeReplicas is how many replicas there are at least when it wakes; it is never below 1, and 0 counts as 1.
 	WakeReplicas int32
@@ -55,6 +55,11 @@ type Fallback struct {
 	Replicas int32
 	// After is how long a metric must have failed.
 	After time.Duration
+}
+
+// IdleTime is how long no metric must have been active before the workload is put to sleep.
+func (p *Policy) IdleTime() time.Duration {
+	return max(p.SleepAfter, time.Duration(*p.Down.StabilizationWindowSeconds)*time.Second)
 }
 
 // At is the policy at a moment: with the bounds of the line of the Schedule that counts then.

@@ -15,12 +15,14 @@ import (
 type Explanation struct {
 	// Key is the workload's.
 	Key annotations.Key `json:"key"`
-	// Policy is what its annotations ask for, Warnings what the user should know of them.
+	// Policy is what its annotations ask for, as far as it counts, with the bounds that they have without a schedule. are what the user should know of them.
 	Policy   annotations.Policy    `json:"policy"`
 	Warnings []annotations.Warning `json:"warnings,omitempty"`
 	// Snapshot is what was seen, Decision what would be done about it now.
 	Snapshot recommend.Snapshot `json:"snapshot"`
 	Decision recommend.Decision `json:"decision"`
+	// AsleepSince is since when the workload sleeps; zero if it does not, or if that is not known. Explain does not find out.
+	AsleepSince time.Time `json:"asleepSince,omitzero"`
 }
 
 // Explain decides once, as Reconcile does, but writes, tells and remembers nothing. It asks the sources of metrics now, all at the same
@@ -35,16 +37,16 @@ func Explain(ctx context.Context, o Observer, key annotations.Key) (Explanation,
 		return Explanation{}, fmt.Errorf("%s has no %s annotation: it is not autoscaled", key.Title(), annotations.Prefix)
 	}
 	v := o.Review(w, o.Surroundings.Surroundings(key))
-	e := Explanation{Key: key, Policy: v.Policy, Warnings: v.Warnings}
+	e := Explanation{Key: key, Policy: o.counted(v.Policy), Warnings: v.Warnings}
 	if len(v.Problems) > 0 {
 		return e, fmt.Errorf("%s cannot be autoscaled: %w", key.Title(), v.Problems.ToAggregate())
 	}
-	said, err := fetchAll(ctx, o.Answers, o.Questions(w, v.Policy))
+	said, err := fetchAll(ctx, o.Answers, o.Questions(w, e.Policy))
 	if err != nil {
 		return e, err
 	}
-	e.Snapshot, _ = o.observe(w, v.Policy, time.Time{}, func(q metrics.Question) (metrics.Answer, error) { return said[q].answer, said[q].err })
-	e.Decision, _ = o.Rules.Recommend(v.Policy, e.Snapshot, recommend.Unremembered(v.Policy, e.Snapshot))
+	e.Snapshot, _ = o.observe(w, e.Policy, time.Time{}, func(q metrics.Question) (metrics.Answer, error) { return said[q].answer, said[q].err })
+	e.Decision, _ = o.Rules.Recommend(e.Policy, e.Snapshot, recommend.Unremembered(e.Policy, e.Snapshot))
 	return e, nil
 }
 

@@ -55,7 +55,7 @@ func (f failures) due() time.Duration {
 // of pods that have just started and have no samples yet, is not told, and does not end one that was told. If nothing was measured, no
 // metric's state is known.
 func (f failures) after(now time.Time, p annotations.Policy, decision recommend.Decision) (after failures, outages []outage) {
-	looked := measured(p.Metrics, decision)
+	looked := decision.Measured(p.Metrics)
 	after = failures{}
 	awaited := map[string]bool{} // by metric; one that is not in it is gone, or was not looked at
 	for i, m := range decision.Metrics {
@@ -82,18 +82,6 @@ func (f failures) after(now time.Time, p annotations.Policy, decision recommend.
 		}
 	}
 	return after, outages
-}
-
-// measured are the metrics of which a decision has results, in their order: all, none, or while the workload sleeps those that have a value
-// without pods.
-func measured(all []annotations.Metric, decision recommend.Decision) []annotations.Metric {
-	switch n := len(decision.Metrics); {
-	case n == len(all):
-		return all
-	case n == 0:
-		return nil
-	}
-	return slices.DeleteFunc(slices.Clone(all), func(m annotations.Metric) bool { return !m.IsTotal() })
 }
 
 // with adds an outage, to one of the same text if there is one: when the resource metrics API is down, all that is read from it is.

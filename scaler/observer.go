@@ -79,11 +79,17 @@ type Observer struct {
 	Now      func() time.Time
 }
 
-// moment is the policy with the bounds of now, without a schedule where it does not count, and whether the workload may sleep at times.
-func (o *Observer) moment(p annotations.Policy) (_ annotations.Policy, sleeper bool) {
+// counted is the policy without what has no say where the HPA controller's rules are followed.
+func (o *Observer) counted(p annotations.Policy) annotations.Policy {
 	if o.Rules.Compat {
-		p.Schedule = schedule.Schedule{}
+		p.Schedule, p.SleepAfter, p.WakeReplicas, p.Fallback = schedule.Schedule{}, 0, 0, annotations.Fallback{}
 	}
+	return p
+}
+
+// moment is what counts of the policy, with the bounds of now, and whether the workload may sleep at times.
+func (o *Observer) moment(p annotations.Policy) (_ annotations.Policy, sleeper bool) {
+	p = o.counted(p)
 	fewest, most := p.Widest()
 	return p.At(o.Now()), fewest == 0 && most > 0
 }

@@ -169,6 +169,12 @@ func (s *Scaler) tellRescale(st *state, w *annotations.Workload, decision recomm
 		fmt.Sprintf("New size: %d; reason: %s", decision.Desired, reasonOf(decision)))
 }
 
+// NewSize is the number of replicas that the message of a SuccessfulRescale says; false if it is that of something else.
+func NewSize(message string) (replicas int32, ok bool) {
+	n, err := fmt.Sscanf(message, "New size: %d;", &replicas)
+	return replicas, n == 1 && err == nil
+}
+
 // tellFailedRescale tells what could not be written, once for each kind of error, as the text may differ each time. A refused patch is not
 // told again before a patch is stored, however the updates in its place end.
 func (s *Scaler) tellFailedRescale(st *state, w *annotations.Workload, decision recommend.Decision, err error, patched bool) {

@@ -293,6 +293,20 @@ func TestAPausedWorkloadShowsTheBoundsOfTheMoment(t *testing.T) {
 	c.reconcile(tick).wantShown("condition ScalingActive = 0", "max_replicas = 10", "min_replicas = 4", "wakes_total = 0", "workload_mode paused = 1")
 }
 
+// TestAnIdleWorkloadIsExplainedToSleep: an explanation remembers nothing, so nothing speaks against what the metrics ask for now.
+func TestAnIdleWorkloadIsExplainedToSleep(t *testing.T) {
+	c := newWorker(t, "sleep-after=5m", "scale-down-stabilization=5m")
+	c.answers = map[string]any{"backlog": empty}
+	e, err := Explain(t.Context(), c.scaler.observer, web)
+	if err != nil || e.Decision.Desired != 0 || e.Decision.Reason.String() != "no external or object metric is above 0: there is nothing to do" {
+		t.Errorf("explained to %d: %s; error %v", e.Decision.Desired, e.Decision.Reason, err)
+	}
+	c.scaler.observer.Rules.Compat = true
+	if e, err = Explain(t.Context(), c.scaler.observer, web); err != nil || e.Policy.SleepAfter != 0 || !e.Policy.Schedule.IsZero() {
+		t.Errorf("by the HPA's rules, the policy has what does not count: %+v, error %v", e.Policy, err)
+	}
+}
+
 // TestARestartDuringSleep: what set the 0 is in managedFields, and nothing else is known.
 func TestARestartDuringSleep(t *testing.T) {
 	const paused, lifted = "disabled", "lifted"

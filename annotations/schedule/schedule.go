@@ -31,6 +31,14 @@ func (s Schedule) IsZero() bool { return len(s.windows) == 0 }
 // Equal says whether two schedules have the same lines and the same zone.
 func (s Schedule) Equal(other Schedule) bool { return slices.Equal(s.windows, other.windows) }
 
+// Zone is the name of the zone whose clocks count; empty without a line.
+func (s Schedule) Zone() string {
+	if s.IsZero() {
+		return ""
+	}
+	return s.zone.String()
+}
+
 // Windows are all lines, from the top.
 func (s Schedule) Windows() iter.Seq[Window] { return slices.Values(s.windows) }
 

@@ -366,3 +366,25 @@ func numbers(windows []Window) []int {
 	slices.Sort(all)
 	return all
 }
+
+// TestTextOfASchedule: what is written reads as the same.
+func TestTextOfASchedule(t *testing.T) {
+	for text, want := range map[string]string{
+		"zone Europe/Berlin\n\nMon-Fri  07:30-20:00 max=40 min=5 # office\nSat,Sun 00:00-24:00 replicas=0\ndaily 22:00-06:00 max=3": "zone Europe/Berlin\nMon-Fri 07:30-20:00 min=5 max=40\nSat,Sun 00:00-24:00 replicas=0\ndaily 22:00-06:00 max=3\n",
+		"2026-12-24 00:00-24:00 min=2": "2026-12-24 00:00-24:00 min=2\n",
+	} {
+		s := mustParse(t, text)
+		written, err := s.MarshalText()
+		if err != nil || string(written) != want {
+			t.Errorf("%q is written as %q, error %v; want %q", text, written, err, want)
+		}
+		var read Schedule
+		if err := read.UnmarshalText(written); err != nil || read.Zone() != s.Zone() || len(read.windows) != len(s.windows) {
+			t.Errorf("%q reads as %v, error %v", written, read, err)
+		}
+	}
+	var none Schedule
+	if written, err := none.MarshalText(); err != nil || len(written) > 0 || none.UnmarshalText(nil) != nil || none.Zone() != "" {
+		t.Errorf("no schedule is written as %q, error %v", written, err)
+	}
+}

@@ -40,6 +40,22 @@ func (w Window) SetsMin() bool { return w.min != unset }
 // SetsMax says whether the line itself says the most replicas.
 func (w Window) SetsMax() bool { return w.max != unset }
 
+// When is what the line says of days and hours, such as "Mon-Fri 07:30-20:00".
+func (w Window) When() string { return w.text }
+
+// Says is what the line says of replicas, such as "min=5 max=40".
+func (w Window) Says() string {
+	switch {
+	case w.min == w.max:
+		return fmt.Sprintf("replicas=%d", w.min)
+	case w.max == unset:
+		return fmt.Sprintf("min=%d", w.min)
+	case w.min == unset:
+		return fmt.Sprintf("max=%d", w.max)
+	}
+	return fmt.Sprintf("min=%d max=%d", w.min, w.max)
+}
+
 // String is how a message names the window: line 2, "Mon-Fri 07:30-20:00", Europe/Berlin. It holds nothing but what the grammar allows.
 func (w Window) String() string {
 	return fmt.Sprintf("line %d, %q, %s", w.Line, w.text, w.zone)

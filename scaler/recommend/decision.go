@@ -2,10 +2,13 @@ package recommend
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
 // Decision is what to do now, and why.
@@ -26,7 +29,7 @@ type Decision struct {
 	Steps []Step `json:"steps"`
 	// Reason is the one line that an Event carries: what drove the decision, with its numbers.
 	Reason Text `json:"reason,omitzero"`
-	// Metrics is what each metric proposed, in the order of the policy.
+	// Metrics is what each metric proposed, in the order of the policy; see Measured.
 	Metrics []MetricResult `json:"metrics,omitempty"`
 	// Failure is the first metric that could not be evaluated; nil if all could.
 	Failure *Failure `json:"failure,omitempty"`
@@ -45,6 +48,18 @@ type Decision struct {
 // Decided says whether the condition ScalingActive is true: the decision rests on a metric, or on the schedule alone.
 func (d *Decision) Decided() bool {
 	return d.Active == ActiveValidMetric || d.Active == ActiveScheduled
+}
+
+// Measured are the policy's metrics that Metrics are the results of, in their order: all, none, or while the workload sleeps those that have a
+// value without pods.
+func (d *Decision) Measured(all []annotations.Metric) []annotations.Metric {
+	switch len(d.Metrics) {
+	case len(all):
+		return all
+	case 0:
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(m annotations.Metric) bool { return !m.IsTotal() })
 }
 
 // Step is one stage of the reasoning: what it was given, what it made of it, and why.

@@ -143,10 +143,10 @@ func Restored(s Snapshot) History {
 }
 
 // Unremembered is a history in which nothing stands against a decision: neither a recommendation in any window nor a
-// change in any period. It shows what the present observations alone ask for.
+// change in any period, and nothing was active for as long as counts. It shows what the present observations alone ask for.
 func Unremembered(p annotations.Policy, s Snapshot) History {
 	left := s.Time.Add(-max(window(p.Up), window(p.Down))) // the moment that has just left the longest window
-	return History{Recommendations: []Recommendation{{Time: left, Replicas: s.Replicas}}}
+	return History{Recommendations: []Recommendation{{Time: left, Replicas: s.Replicas}}, left: s.Replicas, slept: true, active: left.Add(-p.SleepAfter)}
 }
 
 // mostChanges is how many changes are remembered: more than one a second for the longest period that a policy can have.

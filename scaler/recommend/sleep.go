@@ -134,7 +134,7 @@ func (w *waking) String() string { return w.state.String() + ", above 0: wakes" 
 // stayAwake holds a replica until nothing has been active for the window of scale-down, and for mini-hpa/sleep-after. A metric that failed within
 // that time may have been.
 func (v *view) stayAwake(d draft) draft {
-	after := max(v.policy.SleepAfter, window(v.policy.Down))
+	after := v.policy.IdleTime()
 	ends := v.history.active.Add(after)
 	if d.Desired > 0 || v.Replicas == 0 || !v.repairs(RepairIdle) || !ends.After(v.Time) {
 		return d

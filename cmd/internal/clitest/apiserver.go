@@ -47,6 +47,8 @@ type APIServer struct {
 	Forbidden string
 	Scaled    chan int32
 	Told      chan corev1.Event
+	// Events are those that are listed.
+	Events []corev1.Event
 }
 
 // NewAPIServer has a Deployment of two pods, each of which uses 220m of the 100m that it requests, with these annotations.
@@ -117,6 +119,8 @@ func (s *APIServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.answer(w, scale)
 	case kind == "leases":
 		s.serveLease(w, r)
+	case kind == "events" && r.Method == http.MethodGet:
+		s.answer(w, corev1.EventList{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "EventList"}, Items: s.Events})
 	case kind == "events":
 		event := &corev1.Event{}
 		s.read(r, event)

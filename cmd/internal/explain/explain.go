@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/pflag"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
@@ -33,7 +34,7 @@ It needs the rights to get, list and watch the workload's kind, to list and watc
 and Pods in the namespace, and to list pods.metrics.k8s.io there; for a custom resource and for each of --kinds to get, list
 and watch the CustomResourceDefinition, and to list and watch its objects in the namespace; for custom and external metrics
 also to get and list those of custom.metrics.k8s.io and external.metrics.k8s.io. LimitRanges, HorizontalPodAutoscalers and
-ScaledObjects that may not be listed are told as not known.`
+ScaledObjects that may not be listed are told as not known. Where Events may be listed, they say since when a workload sleeps.`
 
 // Command is the row of the table of commands.
 func Command() cli.Command {
@@ -134,9 +135,33 @@ func (e *task) explain(ctx context.Context, t cluster.Target, o object) (scaler.
 	defer readers.Close()
 	explanation, err := scaler.Explain(ctx, scaler.Observer{Workloads: set, Surroundings: surroundings(around.Of(w)), Samples: feed, Answers: readers,
 		Defaults: e.decision.Defaults, Rules: e.decision.Rules, Now: time.Now}, w.Key)
+	if explanation.Decision.Asleep {
+		explanation.AsleepSince = asleepSince(ctx, api, w)
+	}
 	explanation.Warnings = append(explanation.Warnings, unseen(w, around.Hidden)...)
 	explanation.Warnings = append(explanation.Warnings, chained(set, w, unfollowed)...)
 	return explanation, err
+}
+
+// asleepSince is when the replicas were set to 0, by the last Event that says how many were set; zero if there is none that says so any more. An
+// API server keeps Events for an hour (--event-ttl), and no time of a write to the scale subresource.
+func asleepSince(ctx context.Context, api cluster.Clients, w *annotations.Workload) time.Time {
+	events, err := api.Act.CoreV1().Events(w.Namespace).List(ctx, metav1.ListOptions{FieldSelector: fields.Set{
+		"involvedObject.uid": string(w.UID), "reason": scaler.EventSuccessfulRescale}.String()})
+	if err != nil {
+		return time.Time{} // it is good to know, and nothing depends on it
+	}
+	var last, since time.Time
+	for i := range events.Items {
+		e := &events.Items[i]
+		size, ok := scaler.NewSize(e.Message)
+		if at := e.LastTimestamp.Time; ok && !at.Before(last) {
+			if last, since = at, at; size != 0 {
+				since = time.Time{}
+			}
+		}
+	}
+	return since
 }
 
 // precheck asks for what the informers would go on asking for in vain, so that what is missing or forbidden is said at once.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/annotations/podspec"
@@ -116,6 +117,35 @@ func TestExplain(t *testing.T) {
 			}
 			if len(server.Scaled)+len(server.Told) > 0 || server.Lease != nil {
 				t.Error("explaining wrote something")
+			}
+		})
+	}
+}
+
+// TestSinceWhenItSleeps: the last Event that says how many replicas were set says it, unless Events may not be listed.
+func TestSinceWhenItSleeps(t *testing.T) {
+	event := func(ago time.Duration, message string) corev1.Event {
+		return corev1.Event{LastTimestamp: metav1.NewTime(time.Now().Add(-ago)), Message: message}
+	}
+	slept := event(20*time.Minute, "New size: 0; reason: no external or object metric is above 0: there is nothing to do")
+	for name, test := range map[string]struct {
+		events    []corev1.Event
+		forbidden string
+		want      string
+	}{
+		"the newest Event says so":  {[]corev1.Event{slept, event(time.Hour, "New size: 3; reason: backlog"), event(time.Minute, "somebody else's words")}, "", "web: asleep since "},
+		"the Events are gone":       {nil, "", "web: asleep: stay at 0 replicas"},
+		"it has been awake since":   {[]corev1.Event{event(time.Minute, "New size: 3; reason: backlog"), slept}, "", "web: asleep: stay at 0 replicas"},
+		"Events may not be listed":  {[]corev1.Event{slept}, "events", "web: asleep: stay at 0 replicas"},
+		"an Event without a number": {[]corev1.Event{event(time.Minute, "New size: none")}, "", "web: asleep: stay at 0 replicas"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := clitest.NewAPIServer(t, map[string]string{"mini-hpa/schedule": "daily 00:00-24:00 replicas=0", "mini-hpa/max": "3"})
+			server.Deployment.Spec.Replicas, server.Pods, server.Events, server.Forbidden = new(int32(0)), nil, test.events, test.forbidden
+			server.Deployment.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "mini-hpa", Subresource: "scale"}}
+			code, stdout, stderr := call(t, "explain", "web", "--kubeconfig", server.Kubeconfig())
+			if code != cli.ExitOK || stderr != "" || !strings.Contains(stdout, test.want) {
+				t.Errorf("exit code %d, standard error %q, want %q in:\n%s", code, stderr, test.want, stdout)
 			}
 		})
 	}

@@ -26,16 +26,14 @@ const noHistory = "Seen from outside: only the running controller remembers the 
 	"and how much its policies have used up, so it may hold back longer than this. Its Events on the workload tell\n" +
 	"what it did."
 
-// page is the text of an explanation.
-type page struct{ *cli.Page }
-
 // render writes the explanation for people, to be read from the top: the answer, what was asked for, what was seen, and
 // how one led to the other.
 func render(w io.Writer, e scaler.Explanation, now time.Time) error {
 	p := page{cli.NewPage(w)}
 	p.verdict(e)
-	p.policy(e.Policy)
+	p.policy(e.Policy, e.Snapshot.Time)
 	p.answers(e)
+	p.activation(e)
 	p.pods(e)
 	p.steps(e.Decision)
 	p.outlook(e, now)
@@ -47,7 +45,7 @@ func render(w io.Writer, e scaler.Explanation, now time.Time) error {
 
 func (p page) verdict(e scaler.Explanation) {
 	d := e.Decision
-	p.Line("%s: %s", e.Key.Title(), verdict(e.Policy.Mode, d))
+	p.Line("%s: %s%s", e.Key.Title(), asleep(e), verdict(e.Policy.Mode, d))
 	if !d.Reason.IsZero() {
 		p.Line("  %s", d.Reason)
 	}
@@ -65,14 +63,22 @@ func verdict(mode annotations.Mode, d recommend.Decision) string {
 	return fmt.Sprintf("%s, because %s is %s; otherwise: %s", stay, annotations.ModeKey, mode, change)
 }
 
-func (p page) policy(a annotations.Policy) {
+// policy is what the annotations ask for, and which bounds count at the moment.
+func (p page) policy(a annotations.Policy, now time.Time) {
 	p.Title("Policy")
 	p.Row("replicas", fmt.Sprintf("%d to %d", a.Min, a.Max))
+	p.schedule(a, now)
 	for _, m := range a.Metrics {
 		p.Row("target", targetText(m.Spec))
 	}
 	p.Row("scale up", direction(a.Up))
 	p.Row("scale down", direction(a.Down))
+	if fewest, most := a.Widest(); fewest == 0 && most > 0 {
+		p.sleep(a)
+	}
+	if a.Fallback.Replicas > 0 {
+		p.Row("fallback", fmt.Sprintf("at least %s while a metric has failed for %s", cli.Plural(int(a.Fallback.Replicas), "replica"), cli.Short(a.Fallback.After)))
+	}
 	if a.WarmUp > 0 {
 		p.Row("warm-up", fmt.Sprintf("pods ready for less than %s count at most as the others when scaling up", cli.Short(a.WarmUp)))
 	}
@@ -369,6 +375,10 @@ func (p page) outlook(e scaler.Explanation, now time.Time) {
 	p.Title("Notes")
 	if f := d.Failure; f != nil {
 		p.Row(fmt.Sprintf("%s cannot be evaluated (%s): %s", f.Metric, f.Reason, f.Detail))
+	}
+	if f := e.Policy.Fallback; d.Failure != nil && f.Replicas > 0 {
+		p.Row(fmt.Sprintf("Since when it fails, only the running controller remembers: after %s of that, there are at least %s (%s).",
+			cli.Short(f.After), cli.Plural(int(f.Replicas), "replica"), annotations.FallbackKey))
 	}
 	if d.Missing != nil {
 		p.Row(d.Missing.Text(d.Current))

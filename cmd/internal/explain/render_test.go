@@ -2,6 +2,8 @@ package explain
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -16,6 +18,7 @@ import (
 	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 	"github.com/mini-hpa/mini-hpa/scaler"
 	"github.com/mini-hpa/mini-hpa/scaler/clock"
+	"github.com/mini-hpa/mini-hpa/scaler/metrics"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 	"github.com/mini-hpa/mini-hpa/scaler/sample"
 )
@@ -32,6 +35,10 @@ type scene struct {
 	err         string
 	// refused is why no more pods can be created.
 	refused string
+	// answers are the values of external metrics; one that is not a quantity is an error.
+	answers map[string]string
+	// manager is who has set the replicas by the scale subresource.
+	manager string
 }
 
 // explanations are decided by the real recommender.
@@ -56,8 +63,41 @@ func explanations(now time.Time) map[string]scaler.Explanation {
 		refused: "pods \"web-3\" is forbidden: exceeded quota: small\x1b[2J\n"}
 	quota.add("web-1", "220m", "64Mi")
 	quota.add("web-2", "240m", "65Mi")
-	return map[string]scaler.Explanation{"asked": asked(now), "scale-out": out.explain(), "rollout": rollout.explain(), "hostile": hostile.explain(),
+	sleeper := scene{now: now, replicas: 0, manager: "mini-hpa", annotations: worker(annotations.SleepAfter, "10m", annotations.WakeReplicas, "2", annotations.FallbackKey, "3 after 5m",
+		annotations.ScheduleKey, "zone Europe/Berlin\nSat 00:00-24:00 min=0 max=4\nMon-Fri 07:30-20:00 min=5"), answers: map[string]string{"backlog": "0", "mails": "no route\x1b[2J"}}
+	sleeping := sleeper.explain()
+	sleeping.AsleepSince = now.Add(-32 * time.Minute)
+	waking := scene{now: now, replicas: 0, manager: "mini-hpa", annotations: worker(), answers: map[string]string{"backlog": "873", "mails": "0"}}
+	idle := scene{now: now, replicas: 1, annotations: worker(annotations.TargetCPU, "50"), answers: map[string]string{"backlog": "0", "mails": "0"}}
+	idle.add("web-1", "90m", "64Mi")
+	off := scene{now: now, replicas: 0, manager: "mini-hpa", annotations: map[string]string{annotations.Max: "3", annotations.ScheduleKey: "Sat,Sun 00:00-24:00 replicas=0"}}
+	by := scene{now: now, replicas: 0, manager: "kubectl", annotations: worker()}
+	return map[string]scaler.Explanation{"sleeping": sleeping, "waking": waking.explain(), "idle": idle.explain(), "off": off.explain(), "paused-by-hand": by.explain(), "asked": asked(now), "scale-out": out.explain(), "rollout": rollout.explain(), "hostile": hostile.explain(),
 		"container": container.explain(), "stopped": stopped.explain(), "quota": quota.explain()}
+}
+
+// worker is what a workload with two queues has, and more pairs.
+func worker(more ...string) map[string]string {
+	const queue = "- {type: External, external: {metric: {name: %s}, target: {type: AverageValue, averageValue: 100}}}\n"
+	all := map[string]string{annotations.Min: "0", annotations.Max: "40", annotations.Metrics: fmt.Sprintf(queue+queue, "backlog", "mails")}
+	for pair := range slices.Chunk(more, 2) {
+		all[pair[0]] = pair[1]
+	}
+	return all
+}
+
+// Ask is scaler.Answers'.
+func (s *scene) Ask(annotations.Key, metrics.Question, time.Duration) (metrics.Answer, error) {
+	return metrics.Answer{}, metrics.ErrPending
+}
+
+// Fetch is scaler.Answers'.
+func (s *scene) Fetch(_ context.Context, q metrics.Question) (metrics.Answer, error) {
+	value, err := resource.ParseQuantity(s.answers[q.Metric])
+	if err != nil {
+		return metrics.Answer{}, errText(s.answers[q.Metric])
+	}
+	return metrics.Answer{Asked: s.now, External: []externalmetricsv1beta1.ExternalMetricValue{{MetricName: q.Metric, Value: value}}}, nil
 }
 
 // add adds a ready pod that requests 100m and 128Mi, and its sample if it uses anything.
@@ -74,7 +114,7 @@ func (s *scene) add(name, cpu, memory string) {
 }
 
 func (s *scene) explain() scaler.Explanation {
-	e, err := scaler.Explain(context.Background(), scaler.Observer{Workloads: s, Surroundings: s, Samples: s, Rules: recommend.DefaultRules(), Defaults: annotations.DefaultDefaults(),
+	e, err := scaler.Explain(context.Background(), scaler.Observer{Workloads: s, Surroundings: s, Samples: s, Answers: s, Rules: recommend.DefaultRules(), Defaults: annotations.DefaultDefaults(),
 		Now: func() time.Time { return s.now }}, annotations.DeploymentKey("default", "web"))
 	if err != nil {
 		panic(err) // the scenes are written so that there is something to explain
@@ -88,7 +128,11 @@ func (s *scene) Workload(key annotations.Key) *annotations.Workload {
 	if s.refused != "" {
 		status.Conditions = []appsv1.DeploymentCondition{{Type: appsv1.DeploymentReplicaFailure, Status: corev1.ConditionTrue, Reason: "FailedCreate", Message: s.refused}}
 	}
-	return annotations.OfDeployment(&appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name, Annotations: s.annotations},
+	var managers []metav1.ManagedFieldsEntry
+	if s.manager != "" {
+		managers = []metav1.ManagedFieldsEntry{{Manager: s.manager, Subresource: "scale"}}
+	}
+	return annotations.OfDeployment(&appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name, Annotations: s.annotations, ManagedFields: managers},
 		Spec: appsv1.DeploymentSpec{Replicas: &s.replicas, Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{Containers: []corev1.Container{app()}}}}, Status: status})
 }
 

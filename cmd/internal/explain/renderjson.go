@@ -2,6 +2,7 @@ package explain
 
 import (
 	"strings"
+	"time"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 
@@ -20,6 +21,8 @@ type explanationJSON struct {
 	Warnings  []warningJSON      `json:"warnings,omitempty"`
 	Snapshot  recommend.Snapshot `json:"snapshot"`
 	Decision  recommend.Decision `json:"decision"`
+	// AsleepSince is absent where it is not known.
+	AsleepSince time.Time `json:"asleepSince,omitzero"`
 	// Note says what cannot be seen from outside the controller.
 	Note string `json:"note"`
 }
@@ -32,6 +35,61 @@ type policyJSON struct {
 	Mode        annotations.Mode                              `json:"mode"`
 	WarmUp      string                                        `json:"warmUp"`
 	SyncPeriod  string                                        `json:"syncPeriod"`
+	// The others are absent where nothing is asked for.
+	SleepAfter   string        `json:"sleepAfter,omitempty"`
+	WakeReplicas int32         `json:"wakeReplicas,omitempty"`
+	Fallback     *fallbackJSON `json:"fallback,omitempty"`
+	Schedule     *scheduleJSON `json:"schedule,omitempty"`
+}
+
+type fallbackJSON struct {
+	Replicas int32  `json:"replicas"`
+	After    string `json:"after"`
+}
+
+// scheduleJSON is the lines of a schedule, the bounds of the moment, and when others count.
+type scheduleJSON struct {
+	Zone  string     `json:"zone"`
+	Lines []lineJSON `json:"lines"`
+	Now   boundsJSON `json:"now"`
+	Next  time.Time  `json:"next,omitzero"`
+}
+
+// lineJSON has those bounds that the line says.
+type lineJSON struct {
+	Line        int    `json:"line"`
+	When        string `json:"when"`
+	MinReplicas *int32 `json:"minReplicas,omitempty"`
+	MaxReplicas *int32 `json:"maxReplicas,omitempty"`
+}
+
+// boundsJSON has no line where none counts.
+type boundsJSON struct {
+	MinReplicas int32 `json:"minReplicas"`
+	MaxReplicas int32 `json:"maxReplicas"`
+	Line        int   `json:"line,omitempty"`
+}
+
+// scheduled is the machine form of a policy's schedule; nil if there is none.
+func scheduled(p annotations.Policy, now time.Time) *scheduleJSON {
+	if p.Schedule.IsZero() {
+		return nil
+	}
+	then := p.At(now)
+	counts, _ := p.Schedule.At(now)
+	form := &scheduleJSON{Zone: p.Schedule.Zone(), Next: p.Schedule.Next(now), Now: boundsJSON{MinReplicas: then.Min, MaxReplicas: then.Max, Line: counts.Line}}
+	for w := range p.Schedule.Windows() {
+		line := lineJSON{Line: w.Line, When: w.When()}
+		fewest, most := w.Bounds(0, 0)
+		if w.SetsMin() {
+			line.MinReplicas = &fewest
+		}
+		if w.SetsMax() {
+			line.MaxReplicas = &most
+		}
+		form.Lines = append(form.Lines, line)
+	}
+	return form
 }
 
 // warningJSON is one warning; its key is empty if it is not about an annotation.
@@ -48,6 +106,14 @@ func machineForm(e scaler.Explanation) explanationJSON {
 		Kind: e.Key.Kind.Kind, Namespace: e.Key.Namespace, Name: e.Key.Name, Snapshot: e.Snapshot, Decision: e.Decision, Note: strings.ReplaceAll(noHistory, "\n", " "),
 		Policy: policyJSON{MinReplicas: p.Min, MaxReplicas: p.Max, Mode: p.Mode, WarmUp: p.WarmUp.String(), SyncPeriod: p.SyncPeriod.String(),
 			Behavior: autoscalingv2.HorizontalPodAutoscalerBehavior{ScaleUp: &p.Up, ScaleDown: &p.Down}},
+	}
+	form.AsleepSince = e.AsleepSince
+	form.Policy.WakeReplicas, form.Policy.Schedule = p.WakeReplicas, scheduled(p, e.Snapshot.Time)
+	if p.SleepAfter > 0 {
+		form.Policy.SleepAfter = p.SleepAfter.String()
+	}
+	if f := p.Fallback; f.Replicas > 0 {
+		form.Policy.Fallback = &fallbackJSON{f.Replicas, f.After.String()}
 	}
 	for _, m := range p.Metrics {
 		form.Policy.Metrics = append(form.Policy.Metrics, m.Spec)

@@ -1,7 +1,9 @@
 package lint
 
 import (
+	"cmp"
 	"encoding/base64"
+	"encoding/json"
 	"maps"
 	"math"
 	"reflect"
@@ -20,114 +22,197 @@ import (
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 )
 
-// fitting makes a tree fit the type that it is to be decoded into.
+// fitting makes a value of an API's type of a tree of JSON, as the API server does, without what does not fit the type.
 type fitting struct {
 	problems field.ErrorList
 	structs
 	// written is a scalar as the manifest has it: what was read of Off is false.
 	written func(path string, value any) string
+	// way leads to the part that is being fitted. Of most parts there is nothing to say, so that it is no path yet.
+	way []step
+	// inOrder says that members are fitted in the order of their names. That counts only where there is something to say.
+	inOrder bool
+	// err is why a part that fits could not be read.
+	err error
 }
 
-// structs are the types of the fields of each struct that was met, by their JSON names.
-type structs map[reflect.Type]map[string]reflect.Type
+// step leads to a member of a struct or of a map, or to an item of a list.
+type step struct {
+	name  string
+	index int
+	kind  reflect.Kind
+}
 
-// fit returns a copy of a tree of JSON without what does not fit the type, and whether anything is left. Null fits everything.
-func (f *fitting) fit(value any, t reflect.Type, at *field.Path) (any, bool) {
-	for t.Kind() == reflect.Pointer {
-		t = t.Elem()
+// structs are where the fields of each struct are that was met, by their JSON names.
+type structs map[reflect.Type]map[string][]int
+
+// at is the path of the part that is being fitted.
+func (f *fitting) at() *field.Path {
+	var at *field.Path
+	for _, s := range f.way {
+		switch s.kind {
+		case reflect.Struct:
+			at = at.Child(s.name)
+		case reflect.Map:
+			at = at.Key(s.name)
+		default:
+			at = at.Index(s.index)
+		}
 	}
+	return at
+}
+
+// all fits a whole object.
+func (f *fitting) all(members map[string]any, into reflect.Value) error {
+	if f.fit(members, into); len(f.problems) > 0 {
+		f.inOrder, f.problems, f.err = true, nil, nil
+		into.SetZero()
+		f.fit(members, into)
+	}
+	return f.err
+}
+
+// fit puts into a value, which is zero, what of a tree of JSON fits its type, and says whether anything does. Null fits everything.
+func (f *fitting) fit(value any, into reflect.Value) bool {
 	if value == nil {
-		return nil, true
+		return true
 	}
-	switch t {
-	case reflect.TypeFor[resource.Quantity]():
-		return f.quantity(value, at)
-	case reflect.TypeFor[intstr.IntOrString]():
-		return f.intOrString(value, at)
-	case reflect.TypeFor[metav1.Time]():
+	if into.Kind() == reflect.Pointer {
+		fitted := reflect.New(into.Type().Elem())
+		fits := f.fit(value, fitted.Elem())
+		if fits {
+			into.Set(fitted)
+		}
+		return fits
+	}
+	switch known := into.Addr().Interface().(type) {
+	case *resource.Quantity:
+		return f.quantity(value, known)
+	case *intstr.IntOrString:
+		return f.intOrString(value, known)
+	case *metav1.Time:
 		text, ok := value.(string)
 		_, err := time.Parse(time.RFC3339, text)
-		return f.demand(ok && err == nil, value, at, `must be a time such as "2026-01-31T12:00:00Z"`)
-	case reflect.TypeFor[[]byte]():
+		return f.demand(ok && err == nil, value, `must be a time such as "2026-01-31T12:00:00Z"`) && f.restored(value, known)
+	case *[]byte:
 		text, ok := value.(string)
 		_, err := base64.StdEncoding.DecodeString(text)
-		return f.demand(ok && err == nil, value, at, "must be text in base64")
-	case reflect.TypeFor[metav1.FieldsV1]():
-		return value, true // anything
+		return f.demand(ok && err == nil, value, "must be text in base64") && f.restored(value, known)
+	case *metav1.FieldsV1: // anything
+		return f.restored(value, known)
 	}
-	switch t.Kind() {
+	switch into.Kind() {
 	case reflect.Struct:
-		return f.mapping(value, at, func(name string) reflect.Type { return f.fieldsOf(t)[name] }, (*field.Path).Child)
+		fields := f.fieldsOf(into.Type())
+		return f.mapping(value, reflect.Struct, func(name string, value any) {
+			if index, ok := fields[name]; ok {
+				f.fit(value, into.FieldByIndex(index))
+			}
+		})
 	case reflect.Map:
-		key := func(at *field.Path, name string, _ ...string) *field.Path { return at.Key(name) }
-		return f.mapping(value, at, func(string) reflect.Type { return t.Elem() }, key)
+		return f.members(value, into)
 	case reflect.Slice:
-		return f.list(value, t.Elem(), at)
+		return f.list(value, into)
 	default:
-		return f.scalar(value, t, at)
+		return f.scalar(value, into)
 	}
 }
 
-// mapping is fit for what has named parts. Of what no type is known for, nothing is read.
-func (f *fitting) mapping(value any, at *field.Path, typeOf func(name string) reflect.Type, step func(*field.Path, string, ...string) *field.Path) (any, bool) {
+// restored is fit for what its own type reads.
+func (f *fitting) restored(value, into any) bool {
+	text, err := json.Marshal(value)
+	if err == nil {
+		err = json.Unmarshal(text, into)
+	}
+	f.err = cmp.Or(f.err, err)
+	return true
+}
+
+// mapping fits what has named parts, each by itself. Of what no type is known for, nothing is read.
+func (f *fitting) mapping(value any, kind reflect.Kind, fit func(name string, value any)) bool {
 	members, ok := value.(map[string]any)
 	if !ok {
-		return f.demand(false, value, at, "must be a mapping of names to values")
+		return f.demand(false, value, "must be a mapping of names to values")
 	}
-	fitted := make(map[string]any, len(members))
-	for _, name := range slices.Sorted(maps.Keys(members)) {
-		t := typeOf(name)
-		if t == nil {
-			continue
-		}
-		if part, ok := f.fit(members[name], t, step(at, name)); ok {
-			fitted[name] = part
-		}
+	one := func(name string) {
+		f.way = append(f.way, step{name: name, kind: kind})
+		fit(name, members[name])
+		f.way = f.way[:len(f.way)-1]
 	}
-	return fitted, true
+	if f.inOrder {
+		for _, name := range slices.Sorted(maps.Keys(members)) {
+			one(name)
+		}
+		return true
+	}
+	for name := range members {
+		one(name)
+	}
+	return true
+}
+
+// members is fit for maps.
+func (f *fitting) members(value any, into reflect.Value) bool {
+	t := into.Type()
+	if members, ok := value.(map[string]any); ok {
+		into.Set(reflect.MakeMapWithSize(t, len(members)))
+	}
+	return f.mapping(value, reflect.Map, func(name string, value any) {
+		fitted := reflect.New(t.Elem()).Elem()
+		if f.fit(value, fitted) {
+			into.SetMapIndex(reflect.ValueOf(name).Convert(t.Key()), fitted)
+		}
+	})
 }
 
 // list is fit for lists. An item that does not fit leaves its place empty, so that those behind it keep theirs.
-func (f *fitting) list(value any, item reflect.Type, at *field.Path) (any, bool) {
+func (f *fitting) list(value any, into reflect.Value) bool {
 	items, ok := value.([]any)
 	if !ok {
-		return f.demand(false, value, at, `must be a list; begin each of its items with "- "`)
+		return f.demand(false, value, `must be a list; begin each of its items with "- "`)
 	}
-	fitted, end := make([]any, len(items)), 0
+	fitted, end := reflect.MakeSlice(into.Type(), len(items), len(items)), 0
 	for i := range items {
-		var fits bool
-		if fitted[i], fits = f.fit(items[i], item, at.Index(i)); fits {
+		f.way = append(f.way, step{index: i})
+		if f.fit(items[i], fitted.Index(i)) {
 			end = i + 1
 		}
+		f.way = f.way[:len(f.way)-1]
 	}
-	return fitted[:end], true
+	into.Set(fitted.Slice(0, end))
+	return true
 }
 
-func (f *fitting) scalar(value any, t reflect.Type, at *field.Path) (any, bool) {
-	switch t.Kind() {
+func (f *fitting) scalar(value any, into reflect.Value) bool {
+	switch into.Kind() {
 	case reflect.String:
-		_, ok := value.(string)
-		return f.demand(ok, value, at, "must be a string"+f.quotesFor(value, at, ok))
+		text, ok := value.(string)
+		if ok {
+			into.SetString(text)
+		}
+		return ok || f.demand(false, value, "must be a string"+f.quotesFor(value))
 	case reflect.Bool:
-		_, ok := value.(bool)
-		return f.demand(ok, value, at, "must be true or false, without quotes")
+		truth, ok := value.(bool)
+		into.SetBool(truth)
+		return f.demand(ok, value, "must be true or false, without quotes")
 	case reflect.Int32, reflect.Int64:
-		return f.demand(isWhole(value, t.Bits()), value, at, "must be a whole number, without quotes")
+		isWhole := isWhole(value, into.Type().Bits())
+		if isWhole {
+			into.SetInt(whole(value))
+		}
+		return f.demand(isWhole, value, "must be a whole number, without quotes")
 	default:
-		return value, true // the library decides; the objects that are read have nothing else
+		return f.restored(value, into.Addr().Interface()) // the objects that are read have nothing else
 	}
 }
 
 // quotesFor is the advice for a scalar that should be a string.
-func (f *fitting) quotesFor(value any, at *field.Path, isString bool) string {
+func (f *fitting) quotesFor(value any) string {
 	switch value.(type) {
 	case map[string]any, []any:
 		return ""
 	}
-	if isString {
-		return ""
-	}
-	return "; put it in quotes: " + cli.Quote(f.written(at.String(), value))
+	return "; put it in quotes: " + cli.Quote(f.written(f.at().String(), value))
 }
 
 // isWhole says whether a number has no fraction and fits into so many bits.
@@ -141,13 +226,30 @@ func isWhole(value any, bits int) bool {
 	return false
 }
 
-func (f *fitting) intOrString(value any, at *field.Path) (any, bool) {
-	_, isText := value.(string)
-	return f.demand(isText || isWhole(value, 32), value, at, `must be a whole number or a string such as "25%"`)
+// whole is a number that is whole.
+func whole(value any) int64 {
+	if n, ok := value.(float64); ok {
+		return int64(n)
+	}
+	n, _ := value.(int64)
+	return n
+}
+
+func (f *fitting) intOrString(value any, into *intstr.IntOrString) bool {
+	text, isText := value.(string)
+	switch {
+	case isText:
+		*into = intstr.FromString(text)
+	case isWhole(value, 32):
+		*into = intstr.FromInt32(int32(whole(value)))
+	default:
+		return f.demand(false, value, `must be a whole number or a string such as "25%"`)
+	}
+	return true
 }
 
 // quantity takes what the API server takes, numbers too, but in bounded time; see amount.Read.
-func (f *fitting) quantity(value any, at *field.Path) (any, bool) {
+func (f *fitting) quantity(value any, into *resource.Quantity) bool {
 	text, ok := value.(string)
 	switch n := value.(type) {
 	case int64:
@@ -157,15 +259,16 @@ func (f *fitting) quantity(value any, at *field.Path) (any, bool) {
 	}
 	q, err := amount.Read(strings.TrimSpace(text))
 	if !ok || err != nil {
-		return f.demand(false, value, at, `must be a quantity such as "500m", "2" or "1Gi"`)
+		return f.demand(false, value, `must be a quantity such as "500m", "2" or "1Gi"`)
 	}
-	return q.String(), true
+	*into = q
+	return true
 }
 
 // demand reports a value that is not what it must be.
-func (f *fitting) demand(ok bool, value any, at *field.Path, what string) (any, bool) {
+func (f *fitting) demand(ok bool, value any, what string) bool {
 	if ok {
-		return value, true
+		return true
 	}
 	shown := value
 	switch v := value.(type) {
@@ -174,8 +277,8 @@ func (f *fitting) demand(ok bool, value any, at *field.Path, what string) (any, 
 	case string:
 		shown = shortened(v)
 	}
-	f.problems = append(f.problems, field.Invalid(at, shown, what).WithOrigin(annotations.FoundInvalidField))
-	return nil, false
+	f.problems = append(f.problems, field.Invalid(f.at(), shown, what).WithOrigin(annotations.FoundInvalidField))
+	return false
 }
 
 // shortened is enough of a user's text to know it by.
@@ -187,19 +290,22 @@ func shortened(text string) string {
 	return text
 }
 
-// fieldsOf are the types of a struct's fields by their JSON names, those of inlined structs included.
-func (s structs) fieldsOf(t reflect.Type) map[string]reflect.Type {
+// fieldsOf are where a struct has its fields, by their JSON names, those of inlined structs included.
+func (s structs) fieldsOf(t reflect.Type) map[string][]int {
 	if known, ok := s[t]; ok {
 		return known
 	}
-	fields := map[string]reflect.Type{}
-	for part := range t.Fields() {
+	fields := map[string][]int{}
+	for i := range t.NumField() {
+		part := t.Field(i)
 		name, _, _ := strings.Cut(part.Tag.Get("json"), ",")
 		switch {
 		case name == "" && part.Anonymous:
-			maps.Copy(fields, s.fieldsOf(part.Type))
+			for inner, index := range s.fieldsOf(part.Type) {
+				fields[inner] = append([]int{i}, index...)
+			}
 		case name != "" && name != "-":
-			fields[name] = part.Type
+			fields[name] = []int{i}
 		}
 	}
 	s[t] = fields

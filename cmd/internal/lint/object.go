@@ -12,7 +12,6 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
@@ -36,12 +35,11 @@ type object struct {
 // read are bounded, wherever in the object they are.
 func (o object) decode(into any) (field.ErrorList, error) {
 	f := fitting{structs: o.structs, written: o.Written}
-	fitted, _ := f.fit(o.Object, reflect.TypeOf(into).Elem(), nil)
+	err := f.all(o.Object, reflect.ValueOf(into).Elem())
 	if slices.ContainsFunc(f.problems, func(e *field.Error) bool { return o.Awaits(e.Field) }) {
 		return nil, errUnfilled
 	}
-	members, _ := fitted.(map[string]any)
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(members, into); err != nil {
+	if err != nil {
 		return nil, manifest.LineError{Line: o.Node.Line, Err: fmt.Errorf("cannot be read as %s %s: %w", o.GetKind(), o.title(), err)}
 	}
 	return f.problems, nil

@@ -116,6 +116,7 @@ func (d Document) spotInside(block *yaml.Node, way []string, wrong any, outside 
 		return outside
 	}
 	in := d.sheet.inside(block)
+	in.read()
 	switch {
 	case in.broken > 0:
 		return d.sheet.lineBelow(in, outside)

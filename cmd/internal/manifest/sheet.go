@@ -109,35 +109,44 @@ func (p *sheet) placeAt(offset int) Place {
 	return Place{Line: p.line + line, Column: p.before(offset) - p.before(p.starts[line]) + 1}
 }
 
-// inside is a document in a scalar of another one.
+// inside is a text in a scalar of another one. It may be a document.
 type inside struct {
 	sheet
-	atlas  atlas
-	root   *yaml.Node // nil if there is none
-	broken int        // the line that cannot be parsed; 0 if all can
+	// pieces are where it comes from; nil if that is not certain.
 	pieces []piece
+	// isRead says that the others are known. root is nil if there is none, and broken the line that cannot be parsed, or 0 if all can.
+	isRead bool
+	atlas  atlas
+	root   *yaml.Node
+	broken int
 }
 
-// inside reads the document in a scalar, once.
+// inside finds where the text of a scalar comes from, once.
 func (p *sheet) inside(block *yaml.Node) *inside {
 	if known := p.insides[block]; known != nil {
 		return known
 	}
-	d := &inside{sheet: sheet{chunk: chunk{text: block.Value, line: 1}}, atlas: atlas{}}
-	if d.pieces = p.pieces(block); d.pieces != nil {
-		root, err := d.nodes()
-		if at := (LineError{}); errors.As(d.told(err), &at) {
-			d.broken = at.Line
-		} else if root != nil {
-			renumber(root, d.lines())
-			d.root = root
-		}
-	}
+	d := &inside{sheet: sheet{chunk: chunk{text: block.Value, line: 1}}, pieces: p.pieces(block)}
 	if p.insides == nil {
 		p.insides = map[*yaml.Node]*inside{}
 	}
 	p.insides[block] = d
 	return d
+}
+
+// read reads the document, once.
+func (d *inside) read() {
+	if d.isRead || d.pieces == nil {
+		return
+	}
+	d.isRead, d.atlas = true, atlas{}
+	root, err := d.nodes()
+	if at := (LineError{}); errors.As(d.told(err), &at) {
+		d.broken = at.Line
+	} else if root != nil {
+		renumber(root, d.lines())
+		d.root = root
+	}
 }
 
 // pieces are those of a scalar of the text.

@@ -2,6 +2,7 @@
 package kustomize
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -24,6 +25,11 @@ type Layout struct {
 	// to all.
 	Writes, Annotates map[string]bool
 	wholes            map[string]*Composition
+	// Cut are the directories of kustomizations that are made of more than Compose has looked at, in the order in which it met them.
+	Cut   []string
+	isCut map[string]bool
+	// room is how many more parts it may meet in all.
+	room int
 	// kept has the parts of kustomizations, by the names of their files, for the other checks of those files.
 	kept map[string][]manifest.Part
 }
@@ -36,14 +42,18 @@ type Composition struct {
 }
 
 // Bounds of a composition, so that many kustomizations of one large base do not take quadratic time: they meet the same parts again and
-// again, and after maxMet lint looks no further.
-const maxParts, maxDepth, maxMet = 1000, 32, 2000
+// again, and after maxMet lint looks no further. All together may meet spareMet and fileMet for each file.
+const (
+	maxParts, maxDepth, maxMet = 1000, 32, 2000
+	spareMet, fileMet          = 20_000, 50
+)
 
 // NewLayout reads the kustomizations among files. Of those in the directories of named files it reads which files are patches, so that lint
 // finds the same in a patch by itself as in the whole repository.
 func NewLayout(files, named []string, read func(file string) (string, error)) *Layout {
 	l := &Layout{Patches: map[string]Use{}, Parts: map[string][]string{}, Namespaces: map[string]string{}, Listed: map[string]bool{}, Writes: map[string]bool{},
-		Annotates: map[string]bool{}, wholes: map[string]*Composition{}, kept: map[string][]manifest.Part{}}
+		Annotates: map[string]bool{}, wholes: map[string]*Composition{}, isCut: map[string]bool{}, kept: map[string][]manifest.Part{}}
+	l.room = spareMet + fileMet*len(files)
 	for _, file := range files {
 		if IsFile(file) {
 			l.kept[file] = l.hear(file, read, l.add)
@@ -163,22 +173,37 @@ func (l *Layout) Compose(dir, namespace string) *Composition {
 	c := &Composition{members: map[string]bool{dir: true}}
 	l.wholes[key] = c
 	next, met := l.Parts[dir], 0
-	for depth := 0; depth < maxDepth && len(next) > 0; depth++ {
+	for depth := 0; len(next) > 0; depth++ {
 		var further []string
 		for _, part := range next {
-			if met++; met > maxMet {
-				return c
-			}
+			met, l.room = met+1, l.room-1
 			other := l.Namespaces[part]
-			if c.members[part] || len(c.Order) == maxParts || l.Namespaces[dir] == "" && other != "" && other != namespace && namespace != AnyNamespace {
-				continue
+			switch {
+			case met > maxMet || l.room < 0:
+				l.cut(dir)
+				return c
+			case c.members[part] || l.Namespaces[dir] == "" && other != "" && other != namespace && namespace != AnyNamespace:
+			case len(c.Order) == maxParts || depth == maxDepth:
+				l.cut(dir)
+			default:
+				c.members[part], c.Order = true, append(c.Order, part)
+				further = append(further, l.Parts[part]...)
 			}
-			c.members[part], c.Order = true, append(c.Order, part)
-			further = append(further, l.Parts[part]...)
 		}
 		next = further
 	}
 	return c
+}
+
+func (l *Layout) cut(dir string) {
+	if !l.isCut[dir] {
+		l.isCut[dir], l.Cut = true, append(l.Cut, dir)
+	}
+}
+
+// Bounds says in words how much of a kustomization counts.
+func Bounds() string {
+	return fmt.Sprintf("of one the first %d parts count, on %d levels, and of all together %d, and %d more for each file", maxParts, maxDepth, spareMet, fileMet)
 }
 
 // Home is the namespace that the nearest kustomization sets for a file.

@@ -20,4 +20,27 @@ func TestComposesNoMoreThanItMeets(t *testing.T) {
 	if n := len(l.Compose("/all", "").Order); n != maxParts {
 		t.Errorf("of %d files, want %d", n, maxParts)
 	}
+	if len(l.Cut) != 2 || l.Cut[0] != "/d1999" {
+		t.Errorf("what is left out is of %v", l.Cut)
+	}
+}
+
+// TestComposesNoMoreThanItMeetsInAll: many kustomizations of one large base.
+func TestComposesNoMoreThanItMeetsInAll(t *testing.T) {
+	l := NewLayout(nil, nil, nil)
+	for i := range 100 {
+		l.Parts[fmt.Sprint("/d", i)] = []string{"/base"}
+	}
+	for i := range 500 {
+		l.Parts["/base"] = append(l.Parts["/base"], fmt.Sprintf("/base/%d.yaml", i))
+	}
+	whole := 0
+	for i := range 100 {
+		if len(l.Compose(fmt.Sprint("/d", i), "").Order) == 501 {
+			whole++
+		}
+	}
+	if want := spareMet / 501; whole != want || len(l.Cut) != 100-want {
+		t.Errorf("%d are composed and %d cut, want %d", whole, len(l.Cut), want)
+	}
 }

@@ -48,9 +48,9 @@ if a file cannot be read; its name and line are told, and the others are looked 
 So that no file takes long, it may have 10 MiB, in a document lists and mappings may be in each other 1000 levels deep, and its aliases may repeat
 1 MiB and 2 times its size, and at most 8 MiB, where of a text each byte after the first 64 counts as 8. Of an object 100 errors are told, 100 findings about requests among them, and 8 places where annotations have no effect; of a file 100 parts
 that cannot be read, after which no other is taken for a template. The patches that stand in a file may have 1000 documents, and one more for every 32 bytes
-of it, and its lists 1000 items, and one more for every 100 bytes. Of a kustomization up to 1000 parts on 32 levels count, and of a workload up to 64 kustomizations that no other is
-made of; one that has more than 100 patches for it, or more than 4 for no name, says nothing of it. What the kustomizations
-make of all workloads may have 100000 values, and one more for every 4 bytes of what is read, where each workload counts as 20 more; of the workloads beyond nothing is said.`
+of it, and its lists 1000 items, and one more for every 100 bytes. Of a kustomization up to 1000 parts on 32 levels count, and of all together 20000, and 50 more for each file.
+What the kustomizations make of all workloads may have 100000 values, and one more for every 4 bytes of what is read, where each workload, and each patch of one, counts as 15 more;
+of the workloads beyond, what stands in the files is judged. What was not looked at is told once, with a count, and the exit code is 2.`
 
 // Command is "mini-hpa lint".
 func Command() cli.Command {
@@ -179,6 +179,9 @@ func (l *task) lint(ctx context.Context, args []string, s cli.Streams, ask func(
 		}
 	}
 	r := m.report(l.defaults)
+	for _, n := range r.omitted {
+		fmt.Fprintf(s.Err, "mini-hpa lint: %s\n", plain(n.text()))
+	}
 	if err := l.show(r, s); err != nil {
 		return fmt.Errorf("cannot write the findings: %w", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"path/filepath"
 	"regexp"
+	"regexp/syntax"
 	"slices"
 	"strings"
 
@@ -26,16 +27,14 @@ import (
 	"github.com/mini-hpa/mini-hpa/cmd/internal/neighbors"
 )
 
-// Of one workload there are so many forms, with so many patches, and no more are looked at: many kustomizations of one large base must take
-// no quadratic time.
-const maxForms, maxPatches, maxForMany = 64, 100, 4
-
-// spareValues and sizeValue are how many values the forms of all workloads may have together: so many, and one more for so many bytes of what was read.
-// Each form takes the time of formValues besides its own.
-const spareValues, sizeValue, formValues = 100_000, 4, 20
+// spareValues and sizeValue are how many values the forms of all workloads, and their patches, may have together: so many, and one more for so many bytes of
+// what was read. Many kustomizations of one large base must take no quadratic time. Each form, and each patch of it, takes the time of formValues besides
+// its own.
+const spareValues, sizeValue, formValues = 100_000, 4, 15
 
 func (m *manifests) newOverlays() *overlays {
-	o := &overlays{room: spareValues + m.size/sizeValue, uses: map[string][]string{}, ends: map[string][]string{}, patches: map[overlaid][]patched{}, patched: map[target]map[string]bool{}, objects: map[string]object{}, forms: map[formKey]*form{}}
+	room := spareValues + m.size/sizeValue
+	o := &overlays{most: room, room: room, uses: map[string][]string{}, ends: map[string][]string{}, patches: map[overlaid][]patched{}, patched: map[target]map[string]bool{}, objects: map[string]object{}, forms: map[formKey]*form{}, writers: map[string][]string{}, patching: map[string]bool{}, patterns: map[string]pattern{}, omitted: map[*candidate]bool{}}
 	for _, k := range m.kustomizations {
 		if k.isKustomization() {
 			o.objects[k.dir()] = k
@@ -46,10 +45,8 @@ func (m *manifests) newOverlays() *overlays {
 			if len(m.workloadsIn[inFile{part, ""}]) == 0 {
 				continue
 			}
-			if len(o.uses[part]) < maxForms {
-				o.uses[part] = append(o.uses[part], dir)
-			}
-			if !m.layout.Listed[dir] && len(o.ends[part]) < maxForms {
+			o.uses[part] = append(o.uses[part], dir)
+			if !m.layout.Listed[dir] {
 				o.ends[part] = append(o.ends[part], dir)
 			}
 		}
@@ -72,11 +69,12 @@ func (o *overlays) addPatches(m *manifests) {
 		if !isPlainName.MatchString(key.name) || p.operations == nil && p.use.Name == "" && p.use.Kind != "" {
 			key.name = ""
 		}
+		p.cost = formValues + valuesOf(p.Object) + valuesOf(p.operations)
 		o.patches[key] = append(o.patches[key], p)
 		if o.patched[key.target] == nil {
 			o.patched[key.target] = map[string]bool{}
 		}
-		o.patched[key.target][key.dir] = true
+		o.patched[key.target][key.dir], o.patching[key.dir] = true, true
 	}
 }
 
@@ -92,7 +90,7 @@ func (m *manifests) ready() *overlays {
 	return m.overlays
 }
 
-// forms are those in which a workload is applied, judged.
+// forms are those in which a workload is applied, judged. There are none if there is no room for all of them.
 func (m *manifests) forms(d *candidate, defaults annotations.Defaults) []*form {
 	if d.file == standardInput {
 		return nil
@@ -102,12 +100,12 @@ func (m *manifests) forms(d *candidate, defaults annotations.Defaults) []*form {
 	if len(dirs) == 0 {
 		dirs = o.uses[d.path()] // they go in a circle
 	}
-	if o.room -= len(dirs) * (formValues + valuesOf(d.Object)); o.room < 0 && len(dirs) > 0 {
-		return []*form{{dir: dirs[0], on: d, reading: d.reading, isUnknown: true}}
-	}
 	var found []*form
 	for _, dir := range dirs {
 		f := m.form(dir, d)
+		if o.omitted[d] {
+			return nil
+		}
 		if !f.isUnknown && annotations.Selected(f.workload.Annotations) {
 			f.verdict = reviewed(defaults, f.workload, m.withoutDeleted(m.surroundingsOf(f.workload, m.levelsOf(f)), dir))
 		}
@@ -164,69 +162,168 @@ func (m *manifests) form(dir string, d *candidate) *form {
 	}
 	f := &form{dir: dir, on: d, reading: d.reading}
 	o.forms[key] = f
-	tree := map[string]any{}
-	change := func(by func(tree map[string]any) (map[string]any, error)) {
-		if len(tree) == 0 {
-			tree = runtime.DeepCopyJSON(d.Object)
-		}
-		changed, err := by(tree)
-		if f.isUnknown = f.isUnknown || err != nil; err == nil {
-			tree = changed
-		}
+	if d.cost == 0 {
+		d.cost = formValues + valuesOf(d.Object)
 	}
+	hasRoom := o.takes(d, d.cost)
+	var changes []change
 	for _, part := range m.writersFor(dir, d.target()) {
-		for _, p := range o.patchesFor(part, d.target()) {
+		for _, p := range o.patchesFor(part, d) {
+			if hasRoom = hasRoom && o.takes(d, p.cost); !hasRoom {
+				break
+			}
 			f.patches = append(f.patches, p)
-			change(p.applyTo)
+			changes = append(changes, p.change(d))
 		}
-		if pairs := o.objects[part].mapping(kustomize.CommonAnnotations); len(pairs) > 0 {
-			change(func(tree map[string]any) (map[string]any, error) { return tree, annotate(tree, pairs) })
+		pairs := o.objects[part].mapping(kustomize.CommonAnnotations)
+		if hasRoom = hasRoom && o.takes(d, len(pairs)); len(pairs) > 0 && hasRoom {
+			changes = append(changes, annotating(pairs))
 		}
-		many := len(o.patches[overlaid{part, target{}}]) + len(o.patches[overlaid{part, target{kind: d.kind.Kind}}])
-		f.isUnknown = f.isUnknown || m.layout.Writes[part] || many > maxForMany || len(f.patches) > maxPatches
-		if f.isUnknown {
-			break
+		if f.isUnknown = !hasRoom || m.layout.Writes[part]; f.isUnknown {
+			return f
 		}
 	}
-	if len(tree) == 0 || f.isUnknown {
-		return f
-	}
-	changed := d.object
-	changed.Unstructured = unstructured.Unstructured{Object: tree}
-	var err error
-	if f.reading, f.problems, err = changed.read(d.kind); err != nil {
-		f.reading, f.isUnknown = d.reading, true
-	}
+	f.make(changes)
 	return f
+}
+
+// change is what a kustomization does to a workload.
+type change struct {
+	// by changes an object, which may be written to.
+	by func(tree map[string]any) (map[string]any, error)
+	// pairs are the annotations that it sets, or takes away where there is nil, if it does nothing else.
+	pairs           map[string]any
+	isOfAnnotations bool
+}
+
+// annotating is the change of annotations that a kustomization has for all. Those that are no text it leaves out.
+func annotating(pairs map[string]any) change {
+	texts := map[string]any{}
+	for key, value := range pairs {
+		if text, ok := value.(string); ok {
+			texts[key] = text
+		}
+	}
+	return change{pairs: texts, isOfAnnotations: true, by: func(tree map[string]any) (map[string]any, error) { return tree, annotate(tree, texts) }}
+}
+
+// change is that of a patch. Most patches are of annotations and of nothing else.
+func (p patched) change(d *candidate) change {
+	c := change{by: p.applyTo}
+	pairs := p.annotations()
+	if p.operations != nil || p.use.Selects || pairs == nil || !isOnly(p.mapping("metadata"), "name", "annotations") || !isOnly(p.Object, "apiVersion", "kind", "metadata") ||
+		p.GroupVersionKind() != d.GroupVersionKind() {
+		return c
+	}
+	for key, value := range pairs {
+		if _, isText := value.(string); !isText && value != nil || strings.HasPrefix(key, "$") {
+			return c
+		}
+	}
+	c.pairs, c.isOfAnnotations = pairs, true
+	return c
+}
+
+// isOnly says whether a mapping has no other names than these.
+func isOnly(members map[string]any, names ...string) bool {
+	for name := range members {
+		if !slices.Contains(names, name) {
+			return false
+		}
+	}
+	return true
+}
+
+// make makes the form by all changes, in order. Where they are all of annotations, and the manifest itself has nothing that the API server would refuse,
+// the rest is what it was.
+func (f *form) make(changes []change) {
+	switch {
+	case len(changes) == 0:
+	case !f.on.isUnfit && !slices.ContainsFunc(changes, func(c change) bool { return !c.isOfAnnotations }):
+		w := *f.workload
+		w.Annotations = maps.Clone(w.Annotations)
+		if w.Annotations == nil {
+			w.Annotations = map[string]string{}
+		}
+		for _, c := range changes {
+			for key, value := range c.pairs {
+				if text, ok := value.(string); ok {
+					w.Annotations[key] = text
+				} else {
+					delete(w.Annotations, key)
+				}
+			}
+		}
+		f.workload = &w
+	default:
+		f.remake(changes)
+	}
+}
+
+// remake reads the object anew that is made of the workload by all changes.
+func (f *form) remake(changes []change) {
+	changed := f.on.object
+	tree, err := runtime.DeepCopyJSON(f.on.Object), error(nil)
+	for _, c := range changes {
+		if tree, err = c.by(tree); err != nil {
+			f.isUnknown = true
+			return
+		}
+	}
+	changed.Unstructured = unstructured.Unstructured{Object: tree}
+	if f.reading, f.problems, err = changed.read(f.on.kind); err != nil {
+		f.reading, f.isUnknown = f.on.reading, true
+	}
+}
+
+// takes reserves so many values for a form of a workload from the room for all, and says whether there were so many left.
+func (o *overlays) takes(d *candidate, values int) bool {
+	if values > o.room {
+		o.omitted[d] = true
+		return false
+	}
+	o.room -= values
+	return true
 }
 
 // writersFor are the kustomizations that change workloads of a kind and name, in the order in which they do.
 func (m *manifests) writersFor(dir string, of target) []string {
 	o, found := m.ready(), []string{}
-	for _, part := range slices.Backward(m.layout.Compose(dir, kustomize.AnyNamespace).Order) { // what is nearer comes later
-		if o.writesTo(part, of, m.layout) {
+	for _, part := range m.writersOf(dir) {
+		if m.layout.Writes[part] || m.layout.Annotates[part] || slices.ContainsFunc(of.wider(), func(t target) bool { return o.patched[t][part] }) {
 			found = append(found, part)
 		}
-	}
-	if o.writesTo(dir, of, m.layout) {
-		found = append(found, dir)
 	}
 	return found
 }
 
-func (o *overlays) writesTo(dir string, of target, l *kustomize.Layout) bool {
-	return l.Writes[dir] || l.Annotates[dir] || slices.ContainsFunc(of.wider(), func(t target) bool { return o.patched[t][dir] })
+// writersOf are the kustomizations that a directory's is made of and that change anything, and it itself, in the order in which they do. There may be very
+// many others.
+func (m *manifests) writersOf(dir string) []string {
+	o := m.ready()
+	if known, ok := o.writers[dir]; ok {
+		return known
+	}
+	found := []string{}
+	for _, part := range append([]string{dir}, m.layout.Compose(dir, kustomize.AnyNamespace).Order...) {
+		if m.layout.Writes[part] || m.layout.Annotates[part] || o.patching[part] {
+			found = append(found, part)
+		}
+	}
+	slices.Reverse(found) // what is nearer comes later
+	o.writers[dir] = found
+	return found
 }
 
 // wider are the targets of patches that may be for a workload.
 func (t target) wider() []target { return []target{t, {"", t.name}, {t.kind, ""}, {}} }
 
-// patchesFor are those of one kustomization for workloads of a kind and name, in the order in which kustomize applies them.
-func (o *overlays) patchesFor(dir string, of target) []patched {
+// patchesFor are those of one kustomization for a workload, in the order in which kustomize applies them.
+func (o *overlays) patchesFor(dir string, d *candidate) []patched {
 	var found []patched
-	for _, t := range of.wider() {
+	for _, t := range d.target().wider() {
 		for _, p := range o.patches[overlaid{dir, t}] {
-			if t.name != "" || p.isFor(of.name) {
+			if t.name != "" || p.use.Name == "" || o.patternOf(p.use.Name).matches(d.GetName(), func(values int) bool { return o.takes(d, values) }) {
 				found = append(found, p)
 			}
 		}
@@ -235,13 +332,35 @@ func (o *overlays) patchesFor(dir string, of target) []patched {
 	return found
 }
 
-// isFor says whether a patch for more than one name is for this one; the name of a target is a regular expression.
-func (p patched) isFor(name string) bool {
-	if p.use.Name == "" {
-		return true
+// pattern is the name of a target, which is a regular expression; nil matches nothing. To match it takes so many steps for each byte of a name.
+type pattern struct {
+	*regexp.Regexp
+	steps int
+}
+
+// patternOf makes the pattern of a target, once.
+func (o *overlays) patternOf(name string) pattern {
+	known, ok := o.patterns[name]
+	if ok {
+		return known
 	}
-	matches, err := regexp.MatchString("^(?:"+p.use.Name+")$", name)
-	return err == nil && matches
+	whole := "^(?:" + name + ")$"
+	if parsed, err := syntax.Parse(whole, syntax.Perl); err == nil {
+		if compiled, err := syntax.Compile(parsed.Simplify()); err == nil {
+			known.steps = len(compiled.Inst)
+		}
+	}
+	known.Regexp, _ = regexp.Compile(whole)
+	o.patterns[name] = known
+	return known
+}
+
+// stepsOfValue is how many steps take the time of a value.
+const stepsOfValue = 64
+
+// matches says whether a name does. It takes the values that this is worth, and fails if there are not so many.
+func (p pattern) matches(name string, takes func(values int) bool) bool {
+	return p.Regexp != nil && takes(1+p.steps*len(name)/stepsOfValue) && p.MatchString(name)
 }
 
 var errSelects = errors.New("it is not known what the patch is for")
@@ -320,11 +439,9 @@ func (p patched) operated(tree map[string]any) (map[string]any, error) {
 
 // annotate writes the annotations that a kustomization has for all.
 func annotate(tree, pairs map[string]any) error {
-	for key, value := range pairs {
-		if text, ok := value.(string); ok {
-			if err := unstructured.SetNestedField(tree, text, "metadata", "annotations", key); err != nil {
-				return err
-			}
+	for key, text := range pairs {
+		if err := unstructured.SetNestedField(tree, text, "metadata", "annotations", key); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -465,11 +582,25 @@ func (p patched) quoted() object {
 	return part
 }
 
+// meant are the annotations of ours that an object has, as the strings that were meant.
+func (o object) meant() map[string]string {
+	pairs := map[string]string{}
+	for key, value := range own(o.annotations()) {
+		switch text, isText := value.(string); {
+		case isText:
+			pairs[key] = text
+		case value != nil:
+			pairs[key] = o.unquoted(key, value).text
+		}
+	}
+	return pairs
+}
+
 // written are the annotations of ours that a patch sets.
 func (p patched) written() map[string]string {
 	pairs := map[string]string{}
 	if p.operations == nil {
-		pairs = p.quoted().texts()
+		pairs = p.meant()
 	}
 	for _, item := range p.operations {
 		members, _ := item.(map[string]any)

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 )
@@ -374,7 +376,7 @@ func TestLintKustomizationsThatAreMadeOfEachOther(t *testing.T) {
 	}
 	files["all/kustomization.yaml"] = "resources:\n" + files["all/kustomization.yaml"]
 	repository(t, files)
-	if code, _, stderr := call(t, ".", "-o", "json"); code != cli.ExitOK {
+	if code, _, stderr := call(t, ".", "-o", "json"); code != cli.ExitUsage || !strings.Contains(stderr, "not all that this kustomization") {
 		t.Errorf("exit code %d: %s", code, stderr)
 	}
 }
@@ -405,19 +407,24 @@ func TestLintLooksUpSoFar(t *testing.T) {
 	if got := len(m.areas(object{file: dir + "/d.yaml"})); got != maxAreas {
 		t.Errorf("looks at %d directories, want %d", got, maxAreas)
 	}
-	if code, _, stderr := call(t, "d"); code != cli.ExitFailure {
+	if code, _, stderr := call(t, "d"); code != cli.ExitUsage || !strings.Contains(stderr, "300 errors") {
 		t.Errorf("exit code %d: %s", code, stderr)
 	}
 }
 
-// TestLintBoundsWhatKustomizationsMake: of many kustomizations of a large base those of the first workloads are judged, and nothing is said of the others.
-func TestLintBoundsWhatKustomizationsMake(t *testing.T) {
-	const overlays = 60
-	base := strings.Repeat("---\n"+annotatedWeb, 100)
-	files := map[string]string{"base/d.yaml": base, "base/kustomization.yaml": "resources: [d.yaml]\n"}
-	for i := range overlays {
+// manyOverlays are of a base of 100 workloads, each with an error of its own, that have one more.
+func manyOverlays(n int) map[string]string {
+	files := map[string]string{"base/d.yaml": strings.Repeat("---\n"+annotatedWeb, 100), "base/kustomization.yaml": "resources: [d.yaml]\n"}
+	for i := range n {
 		files[fmt.Sprintf("o%d/kustomization.yaml", i)] = "resources: [../base]\ncommonAnnotations: {mini-hpa/max: wrong}\n"
 	}
+	return files
+}
+
+// TestLintBoundsWhatKustomizationsMake: of many kustomizations of a large base those of the first workloads are judged, and of the others the manifests.
+func TestLintBoundsWhatKustomizationsMake(t *testing.T) {
+	const overlays = 80
+	files := manyOverlays(overlays)
 	repository(t, files)
 	m := newManifests("")
 	found, _ := sources([]string{"."}, exclusions{})
@@ -425,23 +432,113 @@ func TestLintBoundsWhatKustomizationsMake(t *testing.T) {
 	for _, s := range found {
 		m.read(s, nil)
 	}
-	judged, silent := 0, 0
+	judged, alone := 0, 0
 	for _, d := range m.workloads {
 		forms := m.forms(d, annotations.DefaultDefaults())
 		switch {
-		case len(forms) == overlays && silent == 0:
+		case len(forms) == overlays && alone == 0:
 			judged++
-		case len(forms) == 1 && forms[0].isUnknown:
-			silent++
+		case len(forms) == 0 && m.overlays.omitted[d]:
+			alone++
 		default:
-			t.Fatalf("%d forms of a workload after %d and %d others", len(forms), judged, silent)
+			t.Fatalf("%d forms of a workload after %d and %d others", len(forms), judged, alone)
 		}
 	}
 	size := 0
 	for _, text := range files {
 		size += len(text)
 	}
-	if want := (100_000 + size/4) / (overlays * (20 + valuesOf(m.workloads[0].Object))); judged != want || silent != 100-want {
-		t.Errorf("%d workloads are judged and %d are not, want %d", judged, silent, want)
+	const pairs = 1
+	if want := (100_000 + size/4) / (overlays * (15 + valuesOf(m.workloads[0].Object) + pairs)); judged != want || alone != 100-want {
+		t.Errorf("%d workloads are judged and %d are not, want %d", judged, alone, want)
+	}
+}
+
+// TestLintTellsWhatItHasNoRoomFor, once, in each output, and no error of a manifest gets lost.
+func TestLintTellsWhatItHasNoRoomFor(t *testing.T) {
+	repository(t, manyOverlays(80))
+	const all = `of Deployment "web" and `
+	told := map[string]struct{ before, after string }{
+		"text":   {"mini-hpa lint: base/d.yaml:", " more workloads was not looked at"},
+		"github": {"::error file=base/d.yaml,line=", " more workloads was not looked at"},
+		"json":   {`"message": "what kustomizations make `, ` more workloads was not looked at, only what the files have: `},
+		"sarif":  {`"text": "what kustomizations make `, ` more workloads was not looked at, only what the files have: `},
+	}
+	for output, want := range told {
+		t.Run(output, func(t *testing.T) {
+			code, stdout, stderr := call(t, ".", "-o", output)
+			if code != cli.ExitUsage {
+				t.Errorf("exit code %d", code)
+			}
+			text := stdout
+			if output == "text" {
+				text = stderr
+			}
+			text = strings.ReplaceAll(text, `\"`, `"`)
+			if _, rest, ok := strings.Cut(text, want.before); !ok || !strings.Contains(rest, all) || strings.Count(text, want.after) != 1 {
+				t.Errorf("it is not told once: %.2000s", text)
+			}
+			if !strings.Contains(stderr, "what they make of all workloads may have 10") || !strings.Contains(stderr, "kustomize build DIR | mini-hpa lint -") {
+				t.Errorf("without the bound, or without advice: %s", stderr)
+			}
+			if output == "text" && strings.Count("\n"+stdout, "\nbase/d.yaml:") != 100 {
+				t.Errorf("not every manifest has its error: %.2000s", stdout)
+			}
+		})
+	}
+}
+
+// TestLintManyPatchesOfOneWorkload, and many that are for any: all of them count.
+func TestLintManyPatchesOfOneWorkload(t *testing.T) {
+	var named, general strings.Builder
+	for i := range 120 {
+		fmt.Fprintf(&named, "- patch: |-\n    apiVersion: apps/v1\n    kind: Deployment\n    metadata: {name: web, annotations: {mini-hpa/max: '%d'}}\n", i+2)
+		fmt.Fprintf(&general, "- target: {kind: Deployment, name: w.*}\n  patch: |-\n    metadata: {name: x, annotations: {mini-hpa/max: '%d'}}\n", i+2)
+	}
+	for name, patches := range map[string]string{"named": named.String(), "general": general.String()} {
+		t.Run(name, func(t *testing.T) {
+			repository(t, map[string]string{"base/kustomization.yaml": "resources: [d.yaml]\n", "base/d.yaml": absoluteWeb,
+				"prod/kustomization.yaml": "resources: [../base]\npatches:\n" + patches + "- patch: |-\n    apiVersion: apps/v1\n    kind: Deployment\n    metadata: {name: web, annotations: {mini-hpa/min: '300'}}\n"})
+			code, stdout, stderr := call(t, ".")
+			if want := `must be at least mini-hpa/min (300); so it is with base/d.yaml:1`; code != cli.ExitFailure || !strings.Contains(stdout, want) {
+				t.Errorf("exit code %d, without %s: %s%s", code, want, stdout, stderr)
+			}
+		})
+	}
+}
+
+// TestLintFormsOfAnnotationsAlone: where patches change nothing else, the object is not read anew, and there is the same to say.
+func TestLintFormsOfAnnotationsAlone(t *testing.T) {
+	d := absoluteWeb
+	for name, patch := range map[string]string{
+		"one more":     "annotations: {mini-hpa/min: '20'}",
+		"one less":     "annotations: {mini-hpa/target-cpu: null, mini-hpa/min: '20', other: null}",
+		"of others":    "annotations: {team: a}",
+		"with labels":  "labels: {a: b}, annotations: {mini-hpa/min: '20'}",
+		"no text":      "annotations: {mini-hpa/min: '20', team: 7}",
+		"in its place": "annotations: {$patch: replace, mini-hpa/min: '20'}",
+	} {
+		t.Run(name, func(t *testing.T) {
+			repository(t, map[string]string{"base/kustomization.yaml": "resources: [d.yaml]\n", "base/d.yaml": d,
+				"prod/kustomization.yaml": "resources: [../base]\ncommonAnnotations: {team: b}\npatches: [{path: p.yaml}]\n", "prod/p.yaml": "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, " + patch + "}\n"})
+			m := newManifests("")
+			found, _ := sources([]string{"."}, exclusions{})
+			m.layout = layoutOf(found)
+			for _, s := range found {
+				m.read(s, nil)
+			}
+			on, prod := m.workloads[0], absolute("prod")
+			quick := m.form(prod, on)
+			whole := &form{on: on, reading: on.reading}
+			var changes []change
+			for _, p := range quick.patches {
+				changes = append(changes, p.change(on))
+			}
+			changes = append(changes, annotating(map[string]any{"team": "b"}))
+			whole.remake(changes)
+			if diff := cmp.Diff(whole.workload, quick.workload); diff != "" || whole.isUnknown != quick.isUnknown {
+				t.Errorf("unknown %t and %t (-whole +quick):\n%s", whole.isUnknown, quick.isUnknown, diff)
+			}
+		})
 	}
 }

@@ -88,6 +88,8 @@ type patched struct {
 	object
 	operations []any
 	use        kustomize.Use
+	// cost is what it counts as where it is applied.
+	cost int
 }
 
 // deletion is an object that a patch takes out of a kustomization.
@@ -132,8 +134,14 @@ type overlays struct {
 	patched map[target]map[string]bool
 	objects map[string]object
 	forms   map[formKey]*form
-	// room is how many more values the forms may have.
-	room int
+	// writers has, by the directory of a kustomization, what writersOf has found, and patching the directories of those that have patches. patterns are those
+	// of targets, by what is written.
+	writers  map[string][]string
+	patching map[string]bool
+	patterns map[string]pattern
+	// most is how many values the forms may have, room how many more. omitted are the workloads for whose forms there was none.
+	most, room int
+	omitted    map[*candidate]bool
 }
 
 // newManifests makes an empty set; namespace is for objects that name none.
@@ -407,7 +415,7 @@ func (m *manifests) addWorkload(o object, kind annotations.Kind, problems field.
 	if d.reading, problems, err = o.read(kind); err != nil {
 		return err
 	}
-	d.problems = append(d.problems, problems...)
+	d.problems, d.isUnfit = append(d.problems, problems...), len(problems) > 0
 	if !annotations.Selected(d.workload.Annotations) {
 		m.others++
 	}
@@ -434,7 +442,7 @@ func (m *manifests) addPatch(p part, use kustomize.Use) {
 	if !isList {
 		o.aim(use)
 		if workloadVersions[o.GetKind()] == "" {
-			m.laterPatches = append(m.laterPatches, patched{o, operations, use})
+			m.laterPatches = append(m.laterPatches, patched{object: o, operations: operations, use: use})
 		} else {
 			m.strays = append(m.strays, o.strays()...)
 		}
@@ -443,7 +451,7 @@ func (m *manifests) addPatch(p part, use kustomize.Use) {
 	if o.Object["$patch"] == "delete" {
 		m.deleted[deletion{use.Dir, o.GetKind(), o.GetName()}] = true
 	}
-	m.patched = append(m.patched, patched{o, operations, use})
+	m.patched = append(m.patched, patched{object: o, operations: operations, use: use})
 }
 
 // aim makes the kind of a patch that of what it is for. With a target its own counts for nothing, and may be left out; without one kustomize takes

@@ -8,6 +8,7 @@ import (
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/kustomize"
 )
 
 // summary counts.
@@ -20,7 +21,7 @@ type summary struct {
 	OtherDocuments int `json:"otherDocuments"` // empty, or no object of Kubernetes
 	Templates      int `json:"templates"`      // documents that are to be filled in first
 	Patches        int `json:"patches"`        // documents that a kustomization calls patches
-	Unreadable     int `json:"unreadable"`     // files, documents and objects
+	Unreadable     int `json:"unreadable"`     // files, documents and objects, and what was not looked at for want of room
 }
 
 // report is all that lint finds; as JSON it is for programs.
@@ -28,6 +29,8 @@ type report struct {
 	Findings   []finding `json:"findings"`
 	Unreadable []notice  `json:"unreadable"`
 	Summary    summary   `json:"summary"`
+	// omitted are those of Unreadable that are told when all was judged.
+	omitted []notice
 }
 
 // report reviews the workloads. Its findings are in the order of their files and lines.
@@ -35,9 +38,6 @@ func (m *manifests) report(defaults annotations.Defaults) report {
 	defaults = defaults.Remembering()
 	r := report{Findings: append([]finding{}, m.findings...), Unreadable: append([]notice{}, m.notices()...), Summary: summary{
 		Files: m.files, OtherObjects: m.others, OtherDocuments: m.strangers, Templates: m.templates, Patches: m.patches}}
-	for _, n := range m.failed {
-		r.Summary.Unreadable += n
-	}
 	for _, d := range m.workloads {
 		if annotations.Selected(d.workload.Annotations) {
 			r.Summary.Autoscaled++
@@ -50,6 +50,12 @@ func (m *manifests) report(defaults annotations.Defaults) report {
 	}
 	for _, o := range m.kustomizations {
 		r.Findings = append(r.Findings, m.written(o, defaults)...)
+	}
+	r.omitted = m.omissions()
+	r.Unreadable = append(r.Unreadable, r.omitted...)
+	r.Summary.Unreadable = len(r.omitted)
+	for _, n := range m.failed {
+		r.Summary.Unreadable += n
 	}
 	slices.SortStableFunc(r.Findings, func(a, b finding) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
@@ -102,6 +108,38 @@ func (m *manifests) review(d *candidate, defaults annotations.Defaults) []findin
 		}
 	}
 	return found
+}
+
+// omissions tell what was not looked at for want of room, each once and with a count.
+func (m *manifests) omissions() []notice {
+	if m.overlays == nil {
+		return nil
+	}
+	const advice = `give lint what one of them makes: kustomize build DIR | mini-hpa lint -`
+	var all []notice
+	if n := len(m.overlays.omitted); n > 0 {
+		first := m.workloads[slices.IndexFunc(m.workloads, func(d *candidate) bool { return m.overlays.omitted[d] })]
+		all = append(all, notice{File: first.file, Line: first.Node.Line, Message: fmt.Sprintf(
+			"what kustomizations make of %s %s%s was not looked at, only what the files have: what they make of all workloads may have %d values (%d, and one more for every %d bytes of what is read), where each workload, and each patch of one, counts as %d more; %s",
+			first.kind.Kind, cli.Quote(first.GetName()), andMore(n-1, "workload"), m.overlays.most, spareValues, sizeValue, formValues, advice)})
+	}
+	if cut := m.layout.Cut; len(cut) > 0 {
+		file := m.shownDir(cut[0])
+		all = append(all, notice{File: file, Message: fmt.Sprintf("not all that this kustomization%s is made of counts: %s; %s",
+			andMore(len(cut)-1, "kustomization"), kustomize.Bounds(), advice)})
+	}
+	for i := range all {
+		all[i].Message = cli.Clean(all[i].Message)
+	}
+	return all
+}
+
+// andMore says how many more things there are, if there are any.
+func andMore(n int, noun string) string {
+	if n == 0 {
+		return ""
+	}
+	return " and " + cli.Plural(n, "more "+noun)
 }
 
 // verdict is that of the manifest by itself.

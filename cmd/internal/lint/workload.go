@@ -18,6 +18,10 @@ type candidate struct {
 	reading
 	// problems are those of the manifest that its API object cannot have.
 	problems field.ErrorList
+	// isUnfit says that there are some in its fields.
+	isUnfit bool
+	// cost is what a form of it counts as; 0 until it is asked for.
+	cost int
 }
 
 // target is what patches of the workload are for.

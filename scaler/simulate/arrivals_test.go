@@ -137,8 +137,18 @@ func TestStoriesOfAQueue(t *testing.T) {
 			if tt.change != nil {
 				tt.change(&s)
 			}
-			if diff := cmp.Diff(tt.want, moves(play(t, s))); diff != "" {
+			run := play(t, s)
+			if diff := cmp.Diff(tt.want, moves(run)); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
+			}
+			wakes := 0
+			for i, m := range run.Moments[1:] {
+				if m.Replicas > 0 && run.Moments[i].Replicas == 0 {
+					wakes++
+				}
+			}
+			if run.Wakes != wakes {
+				t.Errorf("it wakes %d times, and %d are counted", wakes, run.Wakes)
 			}
 		})
 	}
@@ -175,13 +185,15 @@ func TestWaitsByHand(t *testing.T) {
 		rate     float64
 		want     Messages
 	}{
-		"what is there is served at once":     {[]float64{2, 2, 2}, []int32{1, 1, 1}, 2, Messages{Arrived: 6, Served: 6}},
-		"half as fast as they come":           {[]float64{2, 2, 0, 0}, []int32{1, 1, 1, 1}, 1, Messages{Arrived: 4, Served: 4, MostWaiting: 2, LongestWait: 2 * second, UsualWait: 2 * second}},
-		"nobody is there":                     {[]float64{1, 0, 0}, []int32{0, 0, 0}, 1, Messages{Arrived: 1, MostWaiting: 1, LongestWait: 2 * second, UsualWait: 2 * second}},
-		"a message counts when all of it is":  {[]float64{0.5, 0, 0.5, 0}, []int32{0, 0, 0, 1}, 1, Messages{Arrived: 1, Served: 1, MostWaiting: 1, LongestWait: second, UsualWait: second}},
-		"the last of a burst waits longest":   {[]float64{10, 0, 0, 0, 0}, []int32{1, 1, 1, 1, 1}, 2, Messages{Arrived: 10, Served: 10, MostWaiting: 8, LongestWait: 4 * second, UsualWait: 4 * second}},
-		"the first does, if pods come late":   {[]float64{10, 0, 0, 0}, []int32{0, 0, 0, 10}, 2, Messages{Arrived: 10, Served: 10, MostWaiting: 10, LongestWait: 2950 * time.Millisecond, UsualWait: 2950 * time.Millisecond}},
-		"one in a hundred and more wait long": {[]float64{0.5, 0.5, 200, 0, 0}, []int32{0, 0, 1, 1, 1}, 200, Messages{Arrived: 201, Served: 201, MostWaiting: 1, LongestWait: 5 * time.Millisecond, UsualWait: 5 * time.Millisecond}},
+		"what is there is served at once":               {[]float64{2, 2, 2}, []int32{1, 1, 1}, 2, Messages{Arrived: 6, Served: 6}},
+		"half as fast as they come":                     {[]float64{2, 2, 0, 0}, []int32{1, 1, 1, 1}, 1, Messages{Arrived: 4, Served: 4, MostWaiting: 2, LongestWait: 2 * second, UsualWait: 2 * second}},
+		"nobody is there":                               {[]float64{1, 0, 0}, []int32{0, 0, 0}, 1, Messages{Arrived: 1, MostWaiting: 1, LongestWait: 2 * second, UsualWait: 2 * second}},
+		"a message counts when all of it is":            {[]float64{0.5, 0, 0.5, 0}, []int32{0, 0, 0, 1}, 1, Messages{Arrived: 1, Served: 1, MostWaiting: 1, LongestWait: second, UsualWait: second}},
+		"the last of a burst waits longest":             {[]float64{10, 0, 0, 0, 0}, []int32{1, 1, 1, 1, 1}, 2, Messages{Arrived: 10, Served: 10, MostWaiting: 8, LongestWait: 4 * second, UsualWait: 4 * second}},
+		"the first does, if pods come late":             {[]float64{10, 0, 0, 0}, []int32{0, 0, 0, 10}, 2, Messages{Arrived: 10, Served: 10, MostWaiting: 10, LongestWait: 2950 * time.Millisecond, UsualWait: 2950 * time.Millisecond}},
+		"one in a hundred may wait long":                {[]float64{5, 0, 495}, []int32{0, 0, 1}, 500, Messages{Arrived: 500, Served: 500, MostWaiting: 5, LongestWait: 1802 * time.Millisecond, UsualWait: second}},
+		"but not more":                                  {[]float64{6, 0, 494}, []int32{0, 0, 1}, 500, Messages{Arrived: 500, Served: 500, MostWaiting: 6, LongestWait: 1835 * time.Millisecond, UsualWait: 1835 * time.Millisecond}},
+		"what comes as the pod does waits for its turn": {[]float64{0.5, 0.5, 200, 0, 0}, []int32{0, 0, 1, 1, 1}, 200, Messages{Arrived: 201, Served: 201, MostWaiting: 1, LongestWait: 5 * time.Millisecond, UsualWait: 5 * time.Millisecond}},
 	}
 	for name, tt := range tests {
 		b := newBacklog(Arrivals{Rate: tt.rate, Load: Load{At: func(at time.Duration) float64 { return tt.arrivals[at/Tick] }}}, time.Minute)
@@ -262,6 +274,39 @@ func TestWhatIsSeenOfAnOutage(t *testing.T) {
 	}
 	if play(t, s); failed != 4 {
 		t.Errorf("the metric failed %d times, want each 15 s of a minute", failed)
+	}
+}
+
+// TestACurveOfMessages: a file of messages per second counts by its average in each second, as one of CPU does.
+func TestACurveOfMessages(t *testing.T) {
+	const text = "time,messages per second\n0,0.2\n10s,0.2\n10s,3\n12.5s,3\n12.5s,0\n"
+	load, err := ReadCSV(strings.NewReader(text), "queue.csv", PerSecond, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := queue(t, "steady:load=0", nil)
+	s.Arrivals.Load, s.Duration = load, time.Minute
+	if got := play(t, s).Messages.Arrived; got != 2+7 {
+		t.Errorf("%d messages arrived, want 0.2 in each of 10 seconds and 3 in each of 2.5, and no half ones", got)
+	}
+	for text, want := range map[string]string{
+		"":            "there is no point; want rows of time,messages per second, such as 90,0.2",
+		"0\n":         "line 1: 1 fields; want 2, time and messages per second",
+		"0,500m\n":    `line 1: "500m" is not a rate; want messages per second from 0 to 1000000, such as 0.2`,
+		"0,1000001\n": `line 1: "1000001" is not a rate`,
+	} {
+		if _, err := ReadCSV(strings.NewReader(text), "queue.csv", PerSecond, false); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%q: %v, want %s", text, err, want)
+		}
+	}
+}
+
+// TestManyMessagesForLong: the largest rates fit into the numbers.
+func TestManyMessagesForLong(t *testing.T) {
+	s := queue(t, "noise:load=1000000,by=1000000,every=1h", map[string]string{annotations.Max: "2"})
+	s.Arrivals.Rate, s.Duration = MostPerSecond/2, 24*time.Hour
+	if m := play(t, s).Messages; m.Arrived < 80e9 || m.Served < 70e9 || m.MostWaiting <= 0 || m.LongestWait <= 0 {
+		t.Errorf("%+v", m)
 	}
 }
 

@@ -55,9 +55,6 @@ func (b *backlog) value(at time.Duration) int64 {
 
 // during is how many parts arrive in the Tick that begins at a time.
 func (b *backlog) during(at time.Duration) int64 {
-	if at < 0 {
-		return 0
-	}
 	return inParts(b.Load.during(at) * Tick.Seconds())
 }
 
@@ -81,12 +78,12 @@ func (b *backlog) pass(now time.Duration, pods int32) {
 	})
 }
 
-// count notes how long those messages have waited that were reached between two parts. Until says when, in seconds, one was; it does not have to
-// know that none can be before it has arrived. Of messages that arrived in one Tick either the first or the last waited longest, as
+// count notes how long those messages have waited that were reached between two parts. Until says when, in seconds, one was; where that is
+// before it has arrived, it did not wait. Of messages that arrived in one Tick either the first or the last waited longest, as
 // both curves are straight there.
 func (b *backlog) count(begin, end int64, until func(n int64) float64) {
 	for n := begin/parts + 1; n*parts <= end; {
-		first := max(until(n)-b.arrival(n), 0)
+		first := until(n) - b.arrival(n)
 		last := min(end, b.arrived[b.next+1]) / parts
 		wait := max(first, until(last)-b.arrival(last))
 		b.longest = max(b.longest, wait)

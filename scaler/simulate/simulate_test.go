@@ -237,8 +237,12 @@ func TestTheSameSetupGivesTheSameRun(t *testing.T) {
 
 // What is recorded, replayed, comes to what was decided.
 func TestARecordedSimulationCanBeReplayed(t *testing.T) {
+	canBeReplayed(t, setup(t, "noise:load=3000,by=2500", bare))
+	canBeReplayed(t, queue(t, "burst:low=0,high=40,period=10m,on=1m", map[string]string{annotations.FallbackKey: "2 after 1m"}))
+}
+
+func canBeReplayed(t *testing.T, s Setup) {
 	var file bytes.Buffer
-	s := setup(t, "noise:load=3000,by=2500", bare)
 	w, err := trace.NewWriter(&file, annotations.OfDeployment(&appsv1.Deployment{}))
 	if err != nil {
 		t.Fatal(err)

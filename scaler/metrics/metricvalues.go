@@ -3,6 +3,7 @@ package metrics
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -16,36 +17,45 @@ import (
 // customItem is a value of the custom metrics API, of v1beta2 or v1beta1, whose quantity, which hides the embedded one, is bounded.
 type customItem struct {
 	custommetricsv1beta2.MetricValue
-	Value amount.JSON `json:"value"`
+	Value *amount.JSON `json:"value"`
 	// These are fields of v1beta1.
 	MetricName string                `json:"metricName"`
 	Window     *int64                `json:"window"`
 	Selector   *metav1.LabelSelector `json:"selector"`
 }
 
-func (c customItem) whole() custommetricsv1beta2.MetricValue {
+func (c customItem) whole() (custommetricsv1beta2.MetricValue, error) {
 	v := c.MetricValue
+	if c.Value == nil {
+		return v, errNoValue
+	}
 	v.TypeMeta, v.Value = metav1.TypeMeta{}, c.Value.Quantity
 	v.Metric.Name = cmp.Or(v.Metric.Name, c.MetricName)
 	v.Metric.Selector = cmp.Or(v.Metric.Selector, c.Selector)
 	v.WindowSeconds = cmp.Or(v.WindowSeconds, c.Window)
-	return v
+	return v, nil
 }
 
 // externalItem is a value of the external metrics API whose quantity, which hides the embedded one, is bounded.
 type externalItem struct {
 	externalmetricsv1beta1.ExternalMetricValue
-	Value amount.JSON `json:"value"`
+	Value *amount.JSON `json:"value"`
 }
 
-func (e externalItem) whole() externalmetricsv1beta1.ExternalMetricValue {
+func (e externalItem) whole() (externalmetricsv1beta1.ExternalMetricValue, error) {
 	v := e.ExternalMetricValue
+	if e.Value == nil {
+		return v, errNoValue
+	}
 	v.TypeMeta, v.Value = metav1.TypeMeta{}, e.Value.Quantity
-	return v
+	return v, nil
 }
+
+// errNoValue is told of a value that is null or missing. The HPA controller reads it as 0, which here may put a workload to sleep.
+var errNoValue = errors.New("it has no value")
 
 // readValues reads the items of a list in JSON that can be read. unreadable is why the first of the others cannot; nil if all can.
-func readValues[In interface{ whole() Out }, Out any](text []byte, kind string) (values []Out, unreadable, err error) {
+func readValues[In interface{ whole() (Out, error) }, Out any](text []byte, kind string) (values []Out, unreadable, err error) {
 	var list struct {
 		Kind  string            `json:"kind"`
 		Items []json.RawMessage `json:"items"`
@@ -59,11 +69,16 @@ func readValues[In interface{ whole() Out }, Out any](text []byte, kind string) 
 	values = make([]Out, 0, len(list.Items))
 	for i, item := range list.Items {
 		var in In
-		if err := utiljson.Unmarshal(item, &in); err != nil {
+		var value Out
+		err := utiljson.Unmarshal(item, &in)
+		if err == nil {
+			value, err = in.whole()
+		}
+		if err != nil {
 			unreadable = cmp.Or(unreadable, fmt.Errorf("value %d of %d cannot be read: %w", i+1, len(list.Items), err))
 			continue
 		}
-		values = append(values, in.whole())
+		values = append(values, value)
 	}
 	return values, unreadable, nil
 }

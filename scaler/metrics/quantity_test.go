@@ -88,6 +88,9 @@ func TestNoQuantityOfAnAdapterTakesTime(t *testing.T) {
 			a.set("/apis/custom.metrics.k8s.io", fmt.Sprintf(customGroup, version))
 			r := readersOf(t, a, 10*s)
 			for said, want := range oddQuantities {
+				if said == "null" {
+					want = "" // an adapter that says nothing has not said that there is nothing to do
+				}
 				item := `{"describedObject":{"kind":"Pod","name":"%s"},"value":%s}`
 				all := []string{fmt.Sprintf(item, "a", said), fmt.Sprintf(item, "b", `"1"`)}
 				if name == "Object" {
@@ -113,6 +116,25 @@ func TestNoQuantityOfAnAdapterTakesTime(t *testing.T) {
 						t.Errorf("%s of %s, %.40s: values %v, error %v; want %q", name, version, said, values, err, want)
 					}
 				})
+			}
+		}
+	}
+}
+
+// TestAValueThatIsMissingIsNotZero: a workload would be put to sleep.
+func TestAValueThatIsMissingIsNotZero(t *testing.T) {
+	for _, item := range []string{`{}`, `{"metricName":"backlog"}`, `{"value":null}`} {
+		a := newAdapter()
+		a.set(externalV1+"backlog", `{"items":[`+item+`]}`)
+		a.set(customV2+"metrics/backlog", `{"items":[`+item+`]}`)
+		r := readersOf(t, a, 10*s)
+		for _, q := range []Question{
+			{Source: "external", Type: autoscalingv2.ExternalMetricSourceType},
+			{Source: "custom", Type: autoscalingv2.ObjectMetricSourceType, Object: autoscalingv2.CrossVersionObjectReference{Kind: "Namespace", APIVersion: "v1"}},
+		} {
+			q.Namespace, q.Metric = "shop", "backlog"
+			if answer, err := r.Fetch(t.Context(), q); err == nil || !strings.Contains(err.Error(), "value 1 of 1 cannot be read: it has no value") {
+				t.Errorf("%s, %s: %v, error %v", q.Type, item, answer, err)
 			}
 		}
 	}

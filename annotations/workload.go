@@ -78,7 +78,8 @@ type Workload struct {
 	Replicas, StatusReplicas int32
 	// Selector selects its pods, and possibly pods of others.
 	Selector *metav1.LabelSelector
-	// ScaledBy is the field manager that has set the replicas by the scale subresource, as mini-hpa and kubectl scale do; empty if none has.
+	// ScaledBy is the field manager that has set the replicas by the scale subresource, as mini-hpa and kubectl scale do; empty if none has, or if
+	// they were 0 since and nobody has signed that: see SignsZero.
 	ScaledBy string
 	// ScaledByUs says that mini-hpa was the last to write the replicas.
 	ScaledByUs bool
@@ -93,9 +94,11 @@ type Workload struct {
 // FieldManager is the name under which mini-hpa writes, in managedFields and for GitOps tools' ignore rules.
 const FieldManager = "mini-hpa"
 
-// IsAutoscaler says whether a field manager is one from which workloads come to mini-hpa: the HPA controller or KEDA. Its 0 is a sleep.
-func IsAutoscaler(manager string) bool {
-	return manager == "kube-controller-manager" || manager == "keda" || manager == "keda-operator"
+// SignsZero says whether it can be on record who has set 0 replicas by the scale subresource. API servers (1.36) forget it of an update, because
+// a Scale omits a 0; they record it where it is applied, which they refuse for the scale of a custom resource.
+func (w *Workload) SignsZero() bool {
+	_, builtin := BuiltinOf(w.Kind)
+	return builtin
 }
 
 // OfDeployment is a Deployment as a Workload, with which it shares its memory.

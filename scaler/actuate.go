@@ -17,6 +17,7 @@ func (s *Scaler) act(ctx context.Context, st *state, w *annotations.Workload, p 
 	if decision.Desired == decision.Current {
 		delete(st.told, topicWrite)
 		st.conflicts = conflicts{}
+		s.sign(ctx, st, w, p, decision)
 		return nil
 	}
 	if p.Mode == annotations.ModeObserve || ctx.Err() != nil || s.yields(st, w, p, decision) {
@@ -44,7 +45,7 @@ func (s *Scaler) act(ctx context.Context, st *state, w *annotations.Workload, p 
 // applied remembers and reports a write.
 func (s *Scaler) applied(st *state, w *annotations.Workload, decision recommend.Decision) {
 	st.history, st.past.Unwritten = st.history.Applied(decision), false
-	st.replicas, st.stand, st.attempt = decision.Desired, written(decision), nil
+	st.replicas, st.stand, st.attempt, st.nap = decision.Desired, written(decision), nil, nap{ours: decision.Desired == 0}
 	s.woke(st, w.Key, decision)
 	s.tellRescale(st, w, decision)
 }

@@ -50,6 +50,10 @@ func TestWhatIsSent(t *testing.T) {
 		return "PATCH /apis/" + path + "/web/scale?fieldManager=mini-hpa application/json-patch+json " +
 			`[{"op":"test","path":"/metadata/uid","value":"u1"},{"op":"test","path":"/spec/replicas","value":2},{"op":"replace","path":"/spec/replicas","value":5}]`
 	}
+	apply := func(path string, replicas int) string {
+		return "PATCH /apis/" + path + "/web/scale?fieldManager=mini-hpa&force=true application/apply-patch+yaml " +
+			fmt.Sprintf(`{"apiVersion":"autoscaling/v1","kind":"Scale","metadata":{"name":"web","resourceVersion":"7"},"spec":{"replicas":%d}}`, replicas)
+	}
 	const deployments = "apps/v1/namespaces/shop/deployments"
 	trains := annotations.Kind{GroupVersionKind: schema.GroupVersionKind{Group: "example.com", Version: "v1alpha2", Kind: "Train"}, Resource: "trains", ReplicasPath: ".spec.wagons.count"}
 	statefulSets := annotations.Builtin()[1]
@@ -60,24 +64,31 @@ func TestWhatIsSent(t *testing.T) {
 		want    string // what is sent
 		stored  string
 		err     func(error) bool
+		nobody  bool // is on record for the replicas
+		zero    bool // replicas are to be 0
 	}{
-		"a version":                    {nil, "7", func() (int, any) { return stored(5) }, put(deployments), "9", nil},
-		"another version was newer":    {nil, "7", func() (int, any) { return refused(http.StatusConflict, metav1.StatusReasonConflict) }, put(deployments), "", apierrors.IsConflict},
-		"something else was stored":    {nil, "7", func() (int, any) { return stored(3) }, put(deployments), "", func(err error) bool { return !apierrors.IsConflict(err) }},
-		"replicas":                     {nil, "", func() (int, any) { return stored(5) }, patch(deployments), "9", nil},
-		"the replicas were others":     {nil, "", failedTest, patch(deployments), "", apierrors.IsConflict},
-		"a policy says no":             {nil, "", policy, patch(deployments), "", apierrors.IsInvalid},
-		"a webhook says no":            {nil, "", func() (int, any) { return refused(http.StatusUnprocessableEntity, metav1.StatusReasonInvalid) }, patch(deployments), "", apierrors.IsInvalid},
-		"it is no Status":              {nil, "", func() (int, any) { return http.StatusUnprocessableEntity, "no" }, patch(deployments), "", apierrors.IsInvalid},
-		"the right is missing":         {nil, "", func() (int, any) { return refused(http.StatusForbidden, metav1.StatusReasonForbidden) }, patch(deployments), "", apierrors.IsForbidden},
-		"a StatefulSet":                {&statefulSets, "7", func() (int, any) { return stored(5) }, put("apps/v1/namespaces/shop/statefulsets"), "9", nil},
-		"a StatefulSet's replicas":     {&statefulSets, "", func() (int, any) { return stored(5) }, patch("apps/v1/namespaces/shop/statefulsets"), "9", nil},
-		"a custom resource":            {&trains, "7", func() (int, any) { return stored(5) }, put("example.com/v1alpha2/namespaces/shop/trains"), "9", nil},
-		"a custom resource's replicas": {&trains, "", func() (int, any) { return stored(5) }, patch("example.com/v1alpha2/namespaces/shop/trains"), "9", nil},
+		"a version":                    {nil, "7", func() (int, any) { return stored(5) }, put(deployments), "9", nil, false, false},
+		"another version was newer":    {nil, "7", func() (int, any) { return refused(http.StatusConflict, metav1.StatusReasonConflict) }, put(deployments), "", apierrors.IsConflict, false, false},
+		"something else was stored":    {nil, "7", func() (int, any) { return stored(3) }, put(deployments), "", func(err error) bool { return !apierrors.IsConflict(err) }, false, false},
+		"replicas":                     {nil, "", func() (int, any) { return stored(5) }, patch(deployments), "9", nil, false, false},
+		"the replicas were others":     {nil, "", failedTest, patch(deployments), "", apierrors.IsConflict, false, false},
+		"a policy says no":             {nil, "", policy, patch(deployments), "", apierrors.IsInvalid, false, false},
+		"a webhook says no":            {nil, "", func() (int, any) { return refused(http.StatusUnprocessableEntity, metav1.StatusReasonInvalid) }, patch(deployments), "", apierrors.IsInvalid, false, false},
+		"it is no Status":              {nil, "", func() (int, any) { return http.StatusUnprocessableEntity, "no" }, patch(deployments), "", apierrors.IsInvalid, false, false},
+		"the right is missing":         {nil, "", func() (int, any) { return refused(http.StatusForbidden, metav1.StatusReasonForbidden) }, patch(deployments), "", apierrors.IsForbidden, false, false},
+		"a StatefulSet":                {&statefulSets, "7", func() (int, any) { return stored(5) }, put("apps/v1/namespaces/shop/statefulsets"), "9", nil, false, false},
+		"a StatefulSet's replicas":     {&statefulSets, "", func() (int, any) { return stored(5) }, patch("apps/v1/namespaces/shop/statefulsets"), "9", nil, false, false},
+		"a custom resource":            {&trains, "7", func() (int, any) { return stored(5) }, put("example.com/v1alpha2/namespaces/shop/trains"), "9", nil, false, false},
+		"a custom resource's replicas": {&trains, "", func() (int, any) { return stored(5) }, patch("example.com/v1alpha2/namespaces/shop/trains"), "9", nil, false, false},
 		"a custom resource has changed": {&trains, "", failedTest, patch("example.com/v1alpha2/namespaces/shop/trains"), "", func(err error) bool {
 			return apierrors.IsConflict(err) && strings.Contains(err.Error(), `trains.example.com "web"`)
-		}},
-		"something else, in spite of it": {nil, "", func() (int, any) { return stored(3) }, patch(deployments), "", func(err error) bool { return !apierrors.IsConflict(err) }},
+		}, false, false},
+		"something else, in spite of it":           {nil, "", func() (int, any) { return stored(3) }, patch(deployments), "", func(err error) bool { return !apierrors.IsConflict(err) }, false, false},
+		"nobody is on record":                      {nil, "7", func() (int, any) { return stored(5) }, apply(deployments, 5), "9", nil, true, false},
+		"to 0":                                     {nil, "7", func() (int, any) { return stored(0) }, apply(deployments, 0), "9", nil, false, true},
+		"to 0, another version was newer":          {nil, "7", func() (int, any) { return refused(http.StatusConflict, metav1.StatusReasonConflict) }, apply(deployments, 0), "", apierrors.IsConflict, false, true},
+		"nobody is on record, patches are refused": {nil, "7", func() (int, any) { return refused(http.StatusForbidden, metav1.StatusReasonForbidden) }, put(deployments), "", apierrors.IsForbidden, true, false},
+		"nobody is on record of a custom resource": {&trains, "7", func() (int, any) { return stored(5) }, put("example.com/v1alpha2/namespaces/shop/trains"), "9", nil, true, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -105,8 +116,15 @@ func TestWhatIsSent(t *testing.T) {
 			if c.kind != nil {
 				w = c.kind.Read(&unstructured.Unstructured{Object: map[string]any{"metadata": map[string]any{"namespace": "shop", "name": "web"}}})
 			}
-			w.UID, w.Version, w.Replicas = "u1", c.version, 2
-			version, err := scales.Scale(t.Context(), w, 5)
+			w.UID, w.Version, w.Replicas, w.SetBy = "u1", c.version, 2, "kubectl"
+			replicas := int32(5)
+			if c.nobody {
+				w.SetBy = ""
+			}
+			if c.zero {
+				replicas = 0
+			}
+			version, err := scales.Scale(t.Context(), w, replicas)
 			if sent != c.want {
 				t.Errorf("sent %s\nwant %s", sent, c.want)
 			}

@@ -224,7 +224,7 @@ func (c *cluster) Scale(ctx context.Context, w *annotations.Workload, replicas i
 	c.stored.Spec.Replicas = &replicas
 	version, _ := strconv.Atoi(based)
 	c.stored.ResourceVersion = strconv.Itoa(version + 1)
-	c.stored.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: annotations.FieldManager, Subresource: "scale"}}
+	c.stored.ManagedFields = signed(annotations.FieldManager, "scale", replicas)
 	if c.live != nil {
 		c.live = c.stored
 	} else if !c.late {
@@ -268,5 +268,13 @@ func (c *cluster) overwrite(manager, subresource string, replicas int32) {
 	c.deployment = c.deployment.DeepCopy()
 	c.deployment.Spec.Replicas = &replicas
 	c.deployment.ResourceVersion = strconv.Itoa(version + 1)
-	c.deployment.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: manager, Subresource: subresource}}
+	c.deployment.ManagedFields = signed(manager, subresource, replicas)
+}
+
+// signed is what an API server records of a write. It forgets who has updated a scale to 0; mini-hpa applies that.
+func signed(manager, subresource string, replicas int32) []metav1.ManagedFieldsEntry {
+	if manager == "" || replicas == 0 && subresource == "scale" && manager != annotations.FieldManager {
+		return nil
+	}
+	return []metav1.ManagedFieldsEntry{{Manager: manager, Subresource: subresource}}
 }

@@ -41,6 +41,7 @@ type state struct {
 	lines []schedule.Window
 	// failures are the metrics that fail or did so shortly before.
 	failures failures
+	nap      nap
 }
 
 // standDown forgets what was decided before another autoscaler began to scale the workload: once that is gone, mini-hpa goes on from

@@ -197,22 +197,23 @@ func (o *Observer) asks(w *annotations.Workload, p *annotations.Policy, m *annot
 // pausedBy is who has paused the workload by setting 0 replicas; empty if it has some, or sleeps.
 //
 //	who has set 0                              min 0    min above 0
-//	mini-hpa, or an autoscaler before it       asleep   raised during the sleep, which ends it
-//	somebody, by the scale subresource         paused   the same
+//	mini-hpa                                   asleep   raised during the sleep, which ends it
+//	somebody, by the scale subresource         paused   paused
 //	somebody in the manifest, or at creation   asleep   paused
 //
-// For the HPA controller whatever it has not set itself is a pause.
+// What somebody has set by the scale subresource nobody has signed. Where mini-hpa cannot sign either it is taken for a sleep, or no workload
+// of such a kind would wake after a restart. For the HPA controller whatever it has not set itself is a pause.
 func (o *Observer) pausedBy(w *annotations.Workload, p *annotations.Policy) string {
 	fewest, _ := p.Widest()
+	manifest := w.SetBy != "" && w.ScaledBy == ""
+	unknowable := w.SetBy == "" && !w.SignsZero()
 	switch {
-	case w.Replicas > 0:
+	case w.Replicas > 0, w.ScaledByUs:
 		return ""
-	case w.ScaledByUs, annotations.IsAutoscaler(w.ScaledBy) && !o.Rules.Compat:
-		return ""
-	case w.ScaledBy == "" && fewest == 0 && !o.Rules.Compat:
+	case fewest == 0 && !o.Rules.Compat && (manifest || unknowable):
 		return ""
 	}
-	return cmp.Or(w.ScaledBy, w.SetBy, "somebody")
+	return cmp.Or(w.ScaledBy, w.SetBy, recommend.Somebody)
 }
 
 // multiplied says whether the replicas are multiplied by the metric's ratio. Then an answer from before the last change must not be used

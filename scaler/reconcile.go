@@ -32,6 +32,8 @@ func (s *Scaler) Reconcile(ctx context.Context, key annotations.Key) (time.Durat
 	s.settle(st, w)
 	s.witness(st, w, tried)
 	policy, ok := s.review(st, w)
+	st.nap = st.nap.seen(w, st.reviewed.hasRival() && !s.observer.Rules.Compat)
+	w = st.nap.known(w)
 	if st.reviewed.hasRival() {
 		st.standDown()
 	}

@@ -137,7 +137,7 @@ func TestZeroReplicasPauses(t *testing.T) {
 	zero := int32(0)
 	c.deployment.Spec.Replicas = &zero
 	c.reconcile(tick).reconcile(tick).wantWrites().
-		wantEvents(`Normal ScalingDisabled "somebody" has set the replicas to 0: scaling is disabled until somebody sets them above 0`)
+		wantEvents(`Normal ScalingDisabled somebody has set the replicas to 0: scaling is disabled until somebody sets them above 0`)
 }
 
 func TestAFailingMetricsAPIIsToldAtEachTransition(t *testing.T) {

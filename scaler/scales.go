@@ -85,8 +85,11 @@ func (c scaleWriter) Scale(ctx context.Context, w *annotations.Workload, replica
 		return "", err
 	}
 	write := c.update
-	if w.Version == "" {
+	switch {
+	case w.Version == "":
 		write = c.patch
+	case w.SignsZero() && (replicas == 0 || w.SetBy == ""):
+		write = c.apply
 	}
 	stored, err := write(ctx, kind, w, replicas)
 	if err != nil {
@@ -105,6 +108,17 @@ func (c scaleWriter) update(ctx context.Context, k kindOf, w *annotations.Worklo
 		Spec:       autoscalingv1.ScaleSpec{Replicas: replicas},
 	}
 	return c.scales(k, w.Namespace).Update(ctx, k.GroupResource(), asked, metav1.UpdateOptions{FieldManager: annotations.FieldManager})
+}
+
+// apply is update where that would not be recorded as mini-hpa's: API servers record no update to 0, and after that no further one. Where a
+// role or a policy refuses patches, an update takes its place. The version is that of one object, so that its UID need not be tested.
+func (c scaleWriter) apply(ctx context.Context, k kindOf, w *annotations.Workload, replicas int32) (*autoscalingv1.Scale, error) {
+	body := fmt.Appendf(nil, `{"apiVersion":"autoscaling/v1","kind":"Scale","metadata":{"name":%q,"resourceVersion":%q},"spec":{"replicas":%d}}`, w.Name, w.Version, replicas)
+	stored, err := c.scales(k, w.Namespace).Patch(ctx, k.GroupVersionResource, w.Name, types.ApplyPatchType, body, metav1.PatchOptions{FieldManager: annotations.FieldManager, Force: new(true)})
+	if refused(err) && !passes(err) && !apierrors.IsNotFound(err) {
+		return c.update(ctx, k, w, replicas)
+	}
+	return stored, err
 }
 
 // patch is conditional on the UID and the replicas. The API server tests them together with its write, which it repeats by itself when

@@ -199,7 +199,7 @@ func TestWhoPausesAnAwakeWorkloadIsToldHowToPauseASleepingOne(t *testing.T) {
 	c.waits(some)
 	c.overwrite("kubectl", "scale", 0)
 	c.goesOn(some, 10*time.Minute).wantWrites(3).wantEvents("Normal SuccessfulRescale New size: 3; reason: backlog 23 for 1 replicas above target 10 for each",
-		`Normal ScalingDisabled "kubectl" has set the replicas to 0: scaling is disabled until somebody sets them above 0. A workload that is asleep already is paused by mini-hpa/mode: paused`)
+		`Normal ScalingDisabled somebody has set the replicas to 0: scaling is disabled until somebody sets them above 0. A workload that is asleep already is paused by mini-hpa/mode: paused`)
 	c.wantShown("asleep = 0", "condition ScalingActive = 0", "max_replicas = 10", "min_replicas = 0", "wakes_total = 0", "workload_mode disabled = 1")
 }
 
@@ -314,20 +314,16 @@ func TestARestartDuringSleep(t *testing.T) {
 		manager, subresource string
 		min0, min2           string // what becomes of it while there is nothing to do
 	}{
-		"mini-hpa":                {"mini-hpa", "scale", "asleep", lifted},
-		"the HPA controller":      {"kube-controller-manager", "scale", "asleep", lifted},
-		"KEDA":                    {"keda-operator", "scale", "asleep", lifted},
-		"kubectl scale":           {"kubectl", "scale", paused, paused},
-		"a manifest":              {"kubectl-client-side-apply", "", "asleep", paused},
-		"somebody who is unknown": {"", "", "asleep", paused},
+		"mini-hpa":                         {"mini-hpa", "scale", "asleep", lifted},
+		"somebody who has applied a scale": {"kubectl", "scale", paused, paused},
+		"kubectl scale, an HPA or KEDA":    {"", "", paused, paused},
+		"a manifest":                       {"kubectl-client-side-apply", "", "asleep", paused},
 	} {
 		for min, want := range map[string]string{"0": test.min0, "2": test.min2} {
 			t.Run(name+", min "+min, func(t *testing.T) {
 				c := newWorker(t, "min="+min)
-				c.overwrite(test.manager, test.subresource, 0)
-				if test.manager == "" {
-					c.deployment.ManagedFields = nil
-				}
+				c.overwrite("", "", 0)
+				c.deployment.ManagedFields = signed(test.manager, test.subresource, 1)
 				c.waits(empty)
 				switch want {
 				case lifted:

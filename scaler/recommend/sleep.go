@@ -2,6 +2,7 @@ package recommend
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -30,17 +31,23 @@ func (v *view) pause(d draft) draft {
 	case v.most == 0:
 		d.Reason = Plain(fmt.Sprintf("%s is 0: the workload is switched off", annotations.Max))
 	case v.Paused != "":
-		d.Reason = Plain(fmt.Sprintf("%q has set the replicas to 0: scaling is disabled until somebody sets them above 0", cutName(v.Paused)))
+		d.Reason = Plain(fmt.Sprintf("%s has set the replicas to 0: scaling is disabled until somebody sets them above 0", nameOf(v.Paused)))
 	default:
 		d.Reason = Plain("replicas is 0: scaling is disabled until somebody sets it above 0")
 	}
 	return d
 }
 
-// cutName is a name from outside as far as it is shown.
-func cutName(name string) string {
+// Somebody has set the replicas, and it is not known who.
+const Somebody = "somebody"
+
+// nameOf is a name from outside as far as it is shown.
+func nameOf(manager string) string {
 	const shown = 64 // bytes
-	return strings.ToValidUTF8(name[:min(len(name), shown)], "")
+	if manager == Somebody {
+		return manager
+	}
+	return strconv.Quote(strings.ToValidUTF8(manager[:min(len(manager), shown)], ""))
 }
 
 // wakeReplicas is how many replicas there are at least when the workload wakes.

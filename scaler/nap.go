@@ -1,0 +1,55 @@
+package scaler
+
+import (
+	"context"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/scaler/recommend"
+)
+
+// nap is what this process knows of 0 replicas, beyond what is on record (see annotations.Workload.SignsZero). The zero value is nothing.
+type nap struct {
+	// ours says that they were written here, or while another autoscaler scaled the workload: it slept, and goes on doing so.
+	ours bool
+	// signed says that this is on record, tried that there is no point in another try.
+	signed, tried bool
+}
+
+// seen is what is known after a look; rival says that another autoscaler scales the workload.
+func (n nap) seen(w *annotations.Workload, rival bool) nap {
+	switch {
+	case w.Replicas > 0:
+		return nap{}
+	case w.ScaledByUs:
+		return nap{ours: true, signed: true}
+	case w.SetBy != "", n.signed: // a manifest has, or somebody has scaled out and back to 0
+		return nap{}
+	case rival:
+		return nap{ours: true}
+	}
+	return n
+}
+
+// known is the workload with what this process knows of it.
+func (n nap) known(w *annotations.Workload) *annotations.Workload {
+	if !n.ours || w.ScaledByUs {
+		return w
+	}
+	own := *w
+	own.ScaledByUs = true
+	return &own
+}
+
+// sign puts mini-hpa's name to a sleep that nobody is on record for, so that the process that leads next knows of it, too.
+func (s *Scaler) sign(ctx context.Context, st *state, w *annotations.Workload, p annotations.Policy, d recommend.Decision) {
+	n := &st.nap
+	if !d.Asleep || !n.ours || n.signed || n.tried || !w.SignsZero() || p.Mode == annotations.ModeObserve {
+		return
+	}
+	stored, err := s.scales.Scale(ctx, w, 0)
+	if n.tried = !apierrors.IsConflict(err); err == nil && stored != "" {
+		st.version.meet(stored)
+	}
+}

@@ -84,6 +84,15 @@ func read(body json.RawMessage) object {
 	return o
 }
 
+// readReplicas is read for a body with replicas. A Scale leaves out a 0.
+func readReplicas(r Record, body json.RawMessage) object {
+	o := read(body)
+	if whole := r.Verb == "update" || r.Stored() && o.version() > 0; o.Spec.Replicas == nil && r.ObjectRef.Subresource == "scale" && whole {
+		o.Spec.Replicas = new(int32)
+	}
+	return o
+}
+
 func (o object) version() uint64 {
 	n, _ := strconv.ParseUint(o.Metadata.ResourceVersion, 10, 64) // 0 is no version
 	return n
@@ -139,13 +148,13 @@ func byDeployment(records []Record, namespace string) map[string][]Record {
 func writesOf(requests []Record) []Write {
 	had := map[uint64]int32{}
 	for _, r := range requests {
-		if after := read(r.ResponseObject); r.Stored() && after.Spec.Replicas != nil {
+		if after := readReplicas(r, r.ResponseObject); r.Stored() && after.Spec.Replicas != nil {
 			had[after.version()] = *after.Spec.Replicas
 		}
 	}
 	var found []Write
 	for _, r := range requests {
-		sent, after := read(r.RequestObject), read(r.ResponseObject)
+		sent, after := readReplicas(r, r.RequestObject), readReplicas(r, r.ResponseObject)
 		seen := sent.version()
 		if seen == 0 && after.version() > 0 {
 			seen = after.version() - 1

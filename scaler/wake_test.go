@@ -111,8 +111,8 @@ func TestALineThatHoldsTheLoadIsToldOnce(t *testing.T) {
 	var told []string
 	for until := c.now.AddDate(0, 0, 21); c.now.Before(until); c.now = c.now.Add(10 * time.Minute) {
 		c.waits(int64(70))
-		for len(c.events.Events) > 0 {
-			if event := <-c.events.Events; strings.Contains(event, "Warning") {
+		for _, event := range drain(c) {
+			if strings.Contains(event, "Warning") {
 				told = append(told, event)
 			}
 		}
@@ -121,6 +121,29 @@ func TestALineThatHoldsTheLoadIsToldOnce(t *testing.T) {
 	if len(told) != 1 || !strings.HasPrefix(told[0], want[0][:80]) {
 		t.Errorf("told %q, want %q", told, want)
 	}
+}
+
+// TestALineThatSaysNothingOfMax leaves that to the annotation.
+func TestALineThatSaysNothingOfMax(t *testing.T) {
+	c := newWorker(t, "schedule=daily 00:00-24:00 min=1", "max=3")
+	c.waits(int64(70)).wantWrites(3).wantEvents(
+		`Normal SuccessfulRescale New size: 3; reason: backlog 70 for 1 replicas above target 10 for each; 3 instead of 7: 7 is not within 1..3 of line 1, "daily 00:00-24:00", UTC`,
+		"Warning ScalingLimited the load asks for more than mini-hpa/max 3: backlog 70 for 1 replicas above target 10 for each")
+	c.waits(int64(10)).waits(int64(70))
+	c.overwrite("kubectl", "scale", 12)
+	c.waits(int64(70))
+	if all := strings.Join(drain(c), "\n"); !strings.Contains(all, "current number of replicas 12 above mini-hpa/max 3") {
+		t.Errorf("Events %s", all)
+	}
+}
+
+// drain takes the Events since the last look at them.
+func drain(c *cluster) []string {
+	var all []string
+	for len(c.events.Events) > 0 {
+		all = append(all, <-c.events.Events)
+	}
+	return all
 }
 
 func TestAMetricThatFailsDuringSleepIsToldOnce(t *testing.T) {
@@ -184,8 +207,8 @@ func TestASidecarIsToldOnceWhateverTheSleep(t *testing.T) {
 		c.waits(some).waits(some).waits(empty).waits(empty)
 	}
 	missing := 0
-	for len(c.events.Events) > 0 {
-		if strings.Contains(<-c.events.Events, "MissingRequest") {
+	for _, event := range drain(c) {
+		if strings.Contains(event, "MissingRequest") {
 			missing++
 		}
 	}
@@ -291,6 +314,15 @@ func TestAPausedWorkloadShowsTheBoundsOfTheMoment(t *testing.T) {
 		t.Errorf("next look in %s, want it at 13:00", c.lastWait)
 	}
 	c.reconcile(tick).wantShown("condition ScalingActive = 0", "max_replicas = 10", "min_replicas = 4", "wakes_total = 0", "workload_mode paused = 1")
+}
+
+// TestWhoIsOnlyWatchedIsShownAsThat, asleep or not: what it would do is not written.
+func TestWhoIsOnlyWatchedIsShownAsThat(t *testing.T) {
+	c := newWorker(t, "mode=observe")
+	c.overwrite(annotations.FieldManager, "scale", 0)
+	c.waits(empty).wantShown("asleep = 1", "condition ScalingActive = 1", "max_replicas = 10", "min_replicas = 0", "wakes_total = 0", "workload_mode observe = 1")
+	c.waits(some).wantWrites().wantEvents("Normal RescaleObserved Would set size: 3; reason: backlog 23, target 10, above 0: wakes (mini-hpa/mode is observe)")
+	c.wantShown("asleep = 1", "condition ScalingActive = 1", "max_replicas = 10", "min_replicas = 0", "wakes_total = 0", "workload_mode observe = 1")
 }
 
 // TestAnIdleWorkloadIsExplainedToSleep: an explanation remembers nothing, so nothing speaks against what the metrics ask for now.

@@ -22,6 +22,7 @@ func (s *Scaler) settle(st *state, w *annotations.Workload) {
 		return
 	case carriedOut && a.outlived:
 		st.stand = written(a.decision)
+		s.woke(st, w.Key, a.decision)
 		s.tellRescale(st, w, a.decision)
 	case carriedOut:
 		s.applied(st, w, a.decision)

@@ -19,7 +19,8 @@ import (
 const (
 	registry      = "mini-hpa.invalid/"
 	Tag           = "node"                     // of all images
-	Repository    = registry + "mini-hpa"      // the product's image without its tag
+	product       = "mini-hpa"                 // also the name of its program
+	Repository    = registry + product         // the product's image without its tag
 	BurnerImage   = registry + "burner:" + Tag // serves HTTP and burns CPU as the requests say
 	pauseImage    = registry + "pause:" + Tag  // holds a pod's namespaces
 	metricsServer = "metrics-server"           // also the name of its program and its objects
@@ -33,7 +34,7 @@ type recipe struct {
 	name, pkg, ldflags, file string
 }
 
-// BuildImages writes the archives of all images into the directory of the sandbox, which needs the go command and is therefore done
+// BuildImages writes the archives of all images, and the programs in them, into the directory of the sandbox, which needs the go command and is therefore done
 // before the sandbox starts. root is the directory of the product's module.
 func BuildImages(ctx context.Context, root, dir string, files binaries.Files, out io.Writer) error {
 	if err := os.MkdirAll(filepath.Join(dir, imagesDir), 0o755); err != nil {
@@ -64,7 +65,6 @@ func (r recipe) build(ctx context.Context, root, dir string, out io.Writer) erro
 		if err := image.Compile(ctx, source, platform, r.file); err != nil {
 			return err
 		}
-		defer func() { _ = os.Remove(r.file) }() // only its image is needed
 	}
 	result, err := image.Write(filepath.Join(dir, base+".tar"), r.name, image.Spec{
 		Binaries: map[string]string{platform: r.file}, Path: "/" + base, User: nobody,

@@ -24,7 +24,7 @@ const clusterDir = "cluster"
 type Machine struct {
 	Cluster  *controlplane.Cluster
 	Client   kubernetes.Interface // cluster-admin
-	Programs binaries.Files       // "kubectl", "helm" ...
+	Programs binaries.Files       // "kubectl", "helm", "mini-hpa" ...
 
 	dir      string
 	settings settings
@@ -77,6 +77,7 @@ func (m *Machine) startControlPlane(ctx context.Context) (err error) {
 	if m.Programs, err = binaries.EnsureNode(ctx, m.out); err != nil { // built before; this finds them
 		return err
 	}
+	m.Programs[product] = filepath.Join(m.dir, imagesDir, product)
 	m.Cluster, err = controlplane.Run(ctx, controlplane.Options{
 		Dir: m.settings.Cluster, Audit: true, Nodes: -1, Address: sandbox.Address, Out: m.out,
 	})

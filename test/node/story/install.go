@@ -72,7 +72,7 @@ func (d *director) uninstall(ctx context.Context) error {
 	if _, err := d.kubectl(ctx, "-n", shop, "annotate", "--overwrite", "deployment", web, "mini-hpa/min=2"); err != nil {
 		return err
 	}
-	if err := d.awaitReplicas(ctx, 2, 2); err != nil {
+	if err := d.awaitReplicas(ctx, web, 2, 2); err != nil {
 		return err
 	}
 	if _, err := d.helm(ctx, "uninstall", release, "--namespace="+namespace, "--wait", "--timeout="+patience.String()); err != nil {
@@ -81,12 +81,12 @@ func (d *director) uninstall(ctx context.Context) error {
 	if err := d.eventually(ctx, "nothing is left of the release", d.nothingLeft); err != nil {
 		return err
 	}
-	replicas, err := d.replicas(ctx)
+	now, err := d.size(ctx, web)
 	if err != nil {
 		return err
 	}
-	if replicas != 2 {
-		return fmt.Errorf("after helm uninstall %s has %d replicas, which should still be 2", web, replicas)
+	if now.asked != 2 {
+		return fmt.Errorf("after helm uninstall %s has %d replicas, which should still be 2", web, now.asked)
 	}
 	d.say("nothing of the release is left; %s keeps its 2 replicas", web)
 	return nil

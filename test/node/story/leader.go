@@ -36,7 +36,7 @@ func (d *director) loseLeader(ctx context.Context) error {
 		return err
 	}
 	d.say("takeover %s after the kill", time.Since(killed).Round(time.Second/10))
-	if err := d.awaitReplicas(ctx, maxPods, maxPods); err != nil {
+	if err := d.awaitReplicas(ctx, web, maxPods, maxPods); err != nil {
 		return err
 	}
 	return d.judge(ctx, stream)

@@ -63,7 +63,7 @@ func TestEventsInADescription(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			err := checkEvents("Events:\n" + tc.text)
+			err := checkEvents("Events:\n"+tc.text, 4, 1)
 			if (err == nil) != (tc.says == "") || err != nil && !strings.Contains(err.Error(), tc.says) {
 				t.Errorf("got %v, want %q", err, tc.says)
 			}

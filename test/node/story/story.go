@@ -1,7 +1,7 @@
 //go:build linux
 
-// Package story is what happens on the real node: mini-hpa is installed by its Helm chart, scales a web server that really uses CPU,
-// loses its leader, and is removed again. Every scene says what it expects, and the first expectation that fails ends the story.
+// Package story is what happens on the real node: mini-hpa is installed by its Helm chart, scales a web server and a database that really
+// use CPU, loses its leader, and is removed again. Every scene says what it expects, and the first expectation that fails ends the story.
 package story
 
 import (
@@ -26,8 +26,10 @@ var files embed.FS
 const (
 	release   = "mini-hpa"
 	namespace = "mini-hpa"
-	shop      = "shop" // where the web server is
-	web       = "web"
+	shop      = "shop" // where the others are
+	web       = "web"  // a Deployment
+	db        = "db"   // a StatefulSet
+	program   = "mini-hpa"
 )
 
 // director knows everything that a scene needs.
@@ -37,6 +39,7 @@ type director struct {
 	chart, dir string // the chart's directory; a place for files
 	began      time.Time
 	rate       throttle // requests per second to the web server
+	queries    throttle // those to the database
 
 	mu  sync.Mutex // the watcher also speaks
 	out io.Writer
@@ -52,14 +55,18 @@ type scene struct {
 func Play(ctx context.Context, m *machine.Machine, chart, dir string, out io.Writer) error {
 	d := &director{Machine: m, chart: chart, dir: dir, began: time.Now(), out: out}
 	scenes := []scene{
+		{"a database starts", d.startDB},
 		{"helm install", d.install},
 		{"a web server is deployed and annotated", d.deploy},
+		{"the database is annotated", d.annotateDB},
 		{"a Deployment that cannot be autoscaled is refused", d.refuse},
 		{"load comes on", d.scaleOut},
 		{"the leader dies under load", d.loseLeader},
+		{"the database's pods have come in their turn", d.scaleOutDB},
 		{"mini-hpa has asked for nothing that it may not", d.nothingForbidden},
 		{"load goes off", d.scaleIn},
-		{"kubectl describe", d.describe},
+		{"kubectl describe deployment", d.describe},
+		{"kubectl describe statefulset", d.describeDB},
 		{"helm test", d.test},
 		{"helm uninstall", d.uninstall},
 	}
@@ -80,6 +87,7 @@ func (d *director) lookAround(ctx context.Context) string {
 	for _, args := range [][]string{
 		{"-n", namespace, "logs", "--selector=app.kubernetes.io/component=controller", "--tail=20", "--prefix"},
 		{"-n", shop, "describe", "deployment", web},
+		{"-n", shop, "describe", "statefulset", db},
 	} {
 		said, err := d.kubectl(ctx, args...)
 		if err != nil {

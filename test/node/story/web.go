@@ -26,8 +26,6 @@ func (d *director) deploy(ctx context.Context) error {
 		return err
 	}
 	for _, args := range [][]string{
-		{"create", "namespace", shop},
-		{"label", "namespace", shop, "pod-security.kubernetes.io/enforce=restricted"},
 		{"apply", "--filename=" + manifest},
 		{"--namespace=" + shop, "rollout", "status", "deployment", web, "--timeout=" + patience.String()},
 		{
@@ -39,17 +37,17 @@ func (d *director) deploy(ctx context.Context) error {
 			return err
 		}
 	}
-	address, err := d.serviceAddress(ctx)
+	address, err := d.serviceAddress(ctx, web)
 	if err != nil {
 		return err
 	}
-	d.rate.target = "http://" + address + "/?cpu=20ms"
+	d.rate.target, d.rate.inFlight = "http://"+address+"/?cpu=20ms", 32
 	d.say("%s is annotated: target-cpu 50 (of 100m), 1 to %d replicas, scale-down-stabilization 30s", web, maxPods)
 	return nil
 }
 
-func (d *director) serviceAddress(ctx context.Context) (string, error) {
-	service, err := d.Client.CoreV1().Services(shop).Get(ctx, web, metav1.GetOptions{})
+func (d *director) serviceAddress(ctx context.Context, name string) (string, error) {
+	service, err := d.Client.CoreV1().Services(shop).Get(ctx, name, metav1.GetOptions{})
 	if err != nil {
 		return "", fmt.Errorf("look for the address of the Service: %w", err)
 	}
@@ -77,17 +75,32 @@ func (d *director) refuse(ctx context.Context) error {
 }
 
 func (d *director) scaleOut(ctx context.Context) error {
-	go d.watch(ctx)
-	go d.rate.run(ctx)
+	for name, load := range map[string]*throttle{web: &d.rate, db: &d.queries} {
+		go d.watch(ctx, name)
+		go load.run(ctx)
+	}
 	d.rate.set(lightLoad)
-	d.say("%d requests per second, 20 ms of CPU each, to the Service of %s", lightLoad, web)
-	return d.awaitReplicas(ctx, 2, maxPods-1)
+	d.queries.set(queryLoad)
+	d.say("%d requests per second, 20 ms of CPU each, to the Service of %s; %d of 25 ms to that of %s", lightLoad, web, queryLoad, db)
+	if err := d.awaitTurns(ctx); err != nil {
+		return err
+	}
+	return d.awaitReplicas(ctx, web, 2, maxPods-1)
 }
 
 func (d *director) scaleIn(ctx context.Context) error {
-	d.rate.set(0)
-	d.say("no more requests; %d were answered, %d were not", d.rate.answered.Load(), d.rate.failed.Load())
-	return d.awaitReplicas(ctx, 1, 1)
+	// The window of five minutes is the only thing about the database that nobody wants to wait for.
+	if _, err := d.kubectl(ctx, "--namespace="+shop, "annotate", "statefulset", db, "mini-hpa/scale-down-stabilization=30s"); err != nil {
+		return err
+	}
+	for name, load := range map[string]*throttle{web: &d.rate, db: &d.queries} {
+		load.set(0)
+		d.say("no more requests to %s; %d were answered, %d were not", name, load.answered.Load(), load.failed.Load())
+	}
+	if err := d.awaitReplicas(ctx, web, 1, 1); err != nil {
+		return err
+	}
+	return d.awaitReplicas(ctx, db, 1, 1)
 }
 
 func (d *director) describe(ctx context.Context) error {
@@ -96,12 +109,12 @@ func (d *director) describe(ctx context.Context) error {
 		return err
 	}
 	d.say("kubectl describe deployment %s\n%s", web, strings.TrimSpace(out))
-	return checkEvents(out)
+	return checkEvents(out, maxPods, 1)
 }
 
-// checkEvents wants to read of the growth that the new leader has answered the heavy load with, and of the end of the load.
-func checkEvents(description string) error {
-	for _, size := range []int{maxPods, 1} {
+// checkEvents wants to read that mini-hpa has made the workload so large.
+func checkEvents(description string, sizes ...int) error {
+	for _, size := range sizes {
 		line := fmt.Sprintf(`(?m)^\s+Normal\s+SuccessfulRescale\s.*\smini-hpa\s+New size: %d; reason: `, size)
 		if !regexp.MustCompile(line).MatchString(description) {
 			return fmt.Errorf("the description should have an Event SuccessfulRescale from mini-hpa that says New size: %d", size)
@@ -110,46 +123,60 @@ func checkEvents(description string) error {
 	return nil
 }
 
-// awaitReplicas waits until the web server has so many pods, and they are ready.
-func (d *director) awaitReplicas(ctx context.Context, least, most int32) error {
+// awaitReplicas waits until a workload has so many pods, and they are ready.
+func (d *director) awaitReplicas(ctx context.Context, name string, least, most int32) error {
 	began := time.Now()
-	err := d.eventually(ctx, fmt.Sprintf("%d to %d replicas of %s", least, most, web), func(ctx context.Context) error {
-		found, err := d.Client.AppsV1().Deployments(shop).Get(ctx, web, metav1.GetOptions{})
+	err := d.eventually(ctx, fmt.Sprintf("%d to %d replicas of %s", least, most, name), func(ctx context.Context) error {
+		n, err := d.size(ctx, name)
 		if err != nil {
 			return err
 		}
-		if n := *found.Spec.Replicas; n < least || n > most || found.Status.ReadyReplicas != n || found.Status.Replicas != n {
-			return fmt.Errorf("there are %d, of %d pods %d are ready", n, found.Status.Replicas, found.Status.ReadyReplicas)
+		if n.asked < least || n.asked > most || n.made != n.asked || n.ready != n.asked {
+			return errors.New(n.String())
 		}
 		return nil
 	})
 	if err == nil {
-		d.say("as expected after %s", time.Since(began).Round(time.Second/10))
+		d.say("%s is as expected after %s", name, time.Since(began).Round(time.Second/10))
 	}
 	return err
 }
 
-func (d *director) replicas(ctx context.Context) (int32, error) {
-	found, err := d.Client.AppsV1().Deployments(shop).Get(ctx, web, metav1.GetOptions{})
-	if err != nil {
-		return 0, fmt.Errorf("look at the replicas of %s: %w", web, err)
+// size is how many replicas of a workload are asked for, how many pods there are, and how many of them are ready.
+type size struct{ asked, made, ready int32 }
+
+func (d *director) size(ctx context.Context, name string) (size, error) {
+	if name == db {
+		found, err := d.Client.AppsV1().StatefulSets(shop).Get(ctx, name, metav1.GetOptions{})
+		if err != nil {
+			return size{}, fmt.Errorf("look at the replicas of %s: %w", name, err)
+		}
+		return size{*found.Spec.Replicas, found.Status.Replicas, found.Status.ReadyReplicas}, nil
 	}
-	return *found.Spec.Replicas, nil
+	found, err := d.Client.AppsV1().Deployments(shop).Get(ctx, name, metav1.GetOptions{})
+	if err != nil {
+		return size{}, fmt.Errorf("look at the replicas of %s: %w", name, err)
+	}
+	return size{*found.Spec.Replicas, found.Status.Replicas, found.Status.ReadyReplicas}, nil
 }
 
-// watch tells whenever the number of replicas changes, until ctx ends.
-func (d *director) watch(ctx context.Context) {
+func (s size) String() string {
+	return fmt.Sprintf("%d replicas are asked for, of %d pods %d are ready", s.asked, s.made, s.ready)
+}
+
+// watch tells whenever the size changes, until ctx ends.
+func (d *director) watch(ctx context.Context, name string) {
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
-	last := int32(1)
+	last := size{1, 1, 1}
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		if now, err := d.replicas(ctx); err == nil && now != last { // no answer now is one of the next time
-			d.say("%s: %d -> %d replicas", web, last, now)
+		if now, err := d.size(ctx, name); err == nil && now != last { // no answer now is one of the next time
+			d.say("%s: %s", name, now)
 			last = now
 		}
 	}

@@ -1,0 +1,48 @@
+//go:build linux
+
+package story
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestExplanationsOfPodsThatWait(t *testing.T) {
+	t.Parallel()
+	const (
+		title  = "statefulset shop/db: stay at 3 replicas\n  x\n\n"
+		waits  = "Pods (2 owned, 1 with a sample; spec.replicas 3, status.replicas 2)\n"
+		is     = "Pods (3 owned, 2 with a sample; spec.replicas 3, status.replicas 3)\n"
+		leaves = "Pods (3 owned, 3 with a sample; spec.replicas 2, status.replicas 3)\n"
+	)
+	for name, tc := range map[string]struct{ page, says string }{
+		"one waits":          {page: title + waits},
+		"all are there":      {page: title + is, says: "3 replicas are asked for, and there are 3 pods"},
+		"one leaves":         {page: title + leaves, says: "2 replicas are asked for, and there are 3 pods"},
+		"of another kind":    {page: "deployment shop/db: stay\n" + waits, says: "begin with the StatefulSet's name"},
+		"nothing is counted": {page: title, says: "should count the pods"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if err := checkTurns(tc.page); (err == nil) != (tc.says == "") || err != nil && !strings.Contains(err.Error(), tc.says) {
+				t.Errorf("got %v, want %q", err, tc.says)
+			}
+		})
+	}
+}
+
+func TestPodsThatWaitAreNotMissing(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct{ text, says string }{
+		"as it should be": {text: "  Normal  SuccessfulRescale  2s  mini-hpa  New size: 3; reason: cpu\n"},
+		"told as missing": {text: "  Warning  ReplicasNotComing  2s  mini-hpa  1 of 3 replicas do not come\n", says: "ReplicasNotComing"},
+		"made up for":     {text: "  Normal  SuccessfulRescale  2s  mini-hpa  New size: 5; reason: cpu\n", says: "New size: 5;"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if err := checkPatience(tc.text); (err == nil) != (tc.says == "") || err != nil && !strings.Contains(err.Error(), tc.says) {
+				t.Errorf("got %v, want %q", err, tc.says)
+			}
+		})
+	}
+}

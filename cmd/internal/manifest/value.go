@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -61,7 +62,10 @@ func (s *odd) all() []*yaml.Node {
 	})
 }
 
-// valueOf is what kubectl reads of a node that has no tag, no merge and no alias in it.
+// fewRepeated is how many nodes the aliases of a document may repeat that kubectl's parser takes, whatever else is in it.
+const fewRepeated = 100
+
+// valueOf is what kubectl reads of a node that has no tag in it.
 func valueOf(n *yaml.Node) (any, bool) {
 	switch n.Kind {
 	case yaml.MappingNode:
@@ -77,6 +81,8 @@ func valueOf(n *yaml.Node) (any, bool) {
 		return items, true
 	case yaml.ScalarNode:
 		return scalarOf(n)
+	case yaml.AliasNode:
+		return valueOf(n.Alias)
 	default:
 		return nil, false
 	}
@@ -88,12 +94,33 @@ func mappingOf(n *yaml.Node) (any, bool) {
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		name := n.Content[i]
 		value, ok := valueOf(n.Content[i+1])
-		if !ok || name.Kind != yaml.ScalarNode || name.Value == "<<" {
+		switch {
+		case !ok || name.Kind != yaml.ScalarNode || name.Value == "<<" && name.Tag != "!!merge":
+			return nil, false
+		case name.Tag != "!!merge":
+			members[name.Value] = value
+		case !merge(members, value):
 			return nil, false
 		}
-		members[name.Value] = value
 	}
 	return members, true
+}
+
+// merge puts the members of a mapping, or of a list of some of which the first counts most, into another one. As kubectl does it, what stood there before
+// is overwritten.
+func merge(members map[string]any, value any) bool {
+	items, isList := value.([]any)
+	if !isList {
+		items = []any{value}
+	}
+	for _, item := range slices.Backward(items) {
+		merged, isMapping := item.(map[string]any)
+		if !isMapping {
+			return false
+		}
+		maps.Copy(members, merged)
+	}
+	return true
 }
 
 // scalarOf is valueOf for a scalar, by YAML 1.1. Numbers that JSON has not are text, see odd.

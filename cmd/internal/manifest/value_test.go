@@ -17,6 +17,7 @@ func FuzzValue(f *testing.F) {
 		"a: |\n  x\n y: z\n", "a: |+\n  x\n\nb: >-\n  y\n  z\n", "? a\n: b\n", "? a\n", "{a, b: c, ? d : e, : f}", "[a: b, c]", "--- a\n...\n", "%YAML 1.1\n---\na: b\n", "a: &x b\n",
 		"a: b # c\n# d\ne:\n  # f\n  - g\n", "a:\tb\t\n", "a: b\n  # c\n\t# d\n", "a: b # c\n\t\n", "a: b\r\nc: d\r", "a: x\u0085b: y\n", "a\u2028b: c", "- - - a\n  -\n    b\n", "a:\n- b\n-  c: d\n   e: f\n", "a: b:c\n", "0x10: a\n1.0: b\n",
 		"a: 'x\n\n  y'\nb: \"x \\\n  y\\t\"\n", "a: b\n  c\n\n  d\n", "[]\n", "{}\n", "\ufeffa: b\n", "a: - b\n", "-a: -\n", "a: [b,\n c]\n", "+12: +.5e-3\n._: .e1\n", "<<: a\n", "'<<': {a: b}\n", "a: {\"b\":c}",
+		"a: &x {b: c, d: ~}\ne: {<<: *x, b: f}\ng: {b: f, d: h, <<: *x}\n", "a: &x {b: c}\nd: &y {b: e, f: g}\nh: {<<: [*x, *y, {i: j}]}\nk: *y\n", "<<: {a: b}\n'<<': c\n", "a: &x b\n<<: *x\n", "a: &x b\n*x : c\n", "<<: ~\na: b\n", "<<: []\na: b\n", "<<: &a {<<: {b: c}, d: *e}\n", "a: &e 010\nb: [*e, *e]\n<<: [[{}]]\n", "a: &a\n  <<: &b {c: d}\ne: [*a, *b]\n", "a: 1\n<<: {a: ~}\n",
 	} {
 		f.Add(text)
 	}
@@ -27,12 +28,13 @@ func FuzzValue(f *testing.F) {
 			return
 		}
 		renumber(root, c.lines())
-		if _, err := (&expansion{room: maxRepeated}).measure(root); err != nil {
+		x := expansion{room: maxRepeated}
+		if _, err := x.measure(root); err != nil {
 			return
 		}
 		var scalars odd
 		scalars.look(root, false)
-		got, ok := c.value(root, &scalars)
+		got, ok := c.value(root, &scalars, x.repeated)
 		if !ok {
 			return
 		}

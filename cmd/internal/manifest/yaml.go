@@ -38,7 +38,7 @@ func (c chunk) readYAML(nodes func() (*yaml.Node, error)) (d Document, err error
 	}
 	var scalars odd
 	scalars.look(d.Node, false)
-	if value, ok := c.value(d.Node, &scalars); ok {
+	if value, ok := c.value(d.Node, &scalars, x.repeated); ok {
 		d.Value = value
 		return d, scalars.refused()
 	}
@@ -63,10 +63,10 @@ func (c chunk) readYAML(nodes func() (*yaml.Node, error)) (d Document, err error
 
 // value is what kubectl reads of the document with these nodes, made of the nodes and not of another look at the text: of the time that a short
 // document takes, most is spent on starting a parser. The parser of the nodes and that of kubectl take the same text apart in the same way, and
-// differ in what a plain scalar is. Where they differ in more, it fails, and kubectl's parser is asked: in tags and merges, in aliases, of which
+// differ in what a plain scalar is. Where they differ in more, it fails, and kubectl's parser is asked: in tags, in aliases that repeat much, of which
 // kubectl's takes only so many, and in tabs beside comments.
-func (c chunk) value(root *yaml.Node, scalars *odd) (any, bool) {
-	if len(scalars.none) > 0 || strings.ContainsAny(c.text, "!*") || strings.Contains(c.text, "#") && strings.Contains(c.text, "\t") {
+func (c chunk) value(root *yaml.Node, scalars *odd, repeated int) (any, bool) {
+	if len(scalars.none) > 0 || repeated > fewRepeated*nodeWeight || strings.Contains(c.text, "!") || strings.Contains(c.text, "#") && strings.Contains(c.text, "\t") {
 		return nil, false
 	}
 	if _, ok := c.quoted(scalars.all()); !ok {

@@ -8,7 +8,6 @@ import (
 	"maps"
 	"path/filepath"
 	"regexp"
-	"regexp/syntax"
 	"slices"
 	"strings"
 
@@ -34,7 +33,7 @@ const spareValues, sizeValue, formValues = 100_000, 4, 15
 
 func (m *manifests) newOverlays() *overlays {
 	room := spareValues + m.size/sizeValue
-	o := &overlays{most: room, room: room, uses: map[string][]string{}, ends: map[string][]string{}, patches: map[overlaid][]patched{}, patched: map[target]map[string]bool{}, objects: map[string]object{}, forms: map[formKey]*form{}, writers: map[string][]string{}, patching: map[string]bool{}, patterns: map[string]pattern{}, omitted: map[*candidate]bool{}}
+	o := &overlays{most: room, room: room, uses: map[string][]string{}, ends: map[string][]string{}, patches: map[overlaid][]patched{}, patched: map[target]map[string]bool{}, objects: map[string]object{}, forms: map[formKey]*form{}, writers: map[string][]string{}, patching: map[string]bool{}, patterns: patterns{}, omitted: map[*candidate]bool{}}
 	for _, k := range m.kustomizations {
 		if k.isKustomization() {
 			o.objects[k.dir()] = k
@@ -323,44 +322,13 @@ func (o *overlays) patchesFor(dir string, d *candidate) []patched {
 	var found []patched
 	for _, t := range d.target().wider() {
 		for _, p := range o.patches[overlaid{dir, t}] {
-			if t.name != "" || p.use.Name == "" || o.patternOf(p.use.Name).matches(d.GetName(), func(values int) bool { return o.takes(d, values) }) {
+			if t.name != "" || p.use.Name == "" || o.patterns.of(p.use.Name).matches(d.GetName(), func(values int) bool { return o.takes(d, values) }) {
 				found = append(found, p)
 			}
 		}
 	}
 	slices.SortStableFunc(found, func(a, b patched) int { return cmp.Compare(a.use.Order, b.use.Order) })
 	return found
-}
-
-// pattern is the name of a target, which is a regular expression; nil matches nothing. To match it takes so many steps for each byte of a name.
-type pattern struct {
-	*regexp.Regexp
-	steps int
-}
-
-// patternOf makes the pattern of a target, once.
-func (o *overlays) patternOf(name string) pattern {
-	known, ok := o.patterns[name]
-	if ok {
-		return known
-	}
-	whole := "^(?:" + name + ")$"
-	if parsed, err := syntax.Parse(whole, syntax.Perl); err == nil {
-		if compiled, err := syntax.Compile(parsed.Simplify()); err == nil {
-			known.steps = len(compiled.Inst)
-		}
-	}
-	known.Regexp, _ = regexp.Compile(whole)
-	o.patterns[name] = known
-	return known
-}
-
-// stepsOfValue is how many steps take the time of a value.
-const stepsOfValue = 64
-
-// matches says whether a name does. It takes the values that this is worth, and fails if there are not so many.
-func (p pattern) matches(name string, takes func(values int) bool) bool {
-	return p.Regexp != nil && takes(1+p.steps*len(name)/stepsOfValue) && p.MatchString(name)
 }
 
 var errSelects = errors.New("it is not known what the patch is for")

@@ -542,3 +542,16 @@ func TestLintFormsOfAnnotationsAlone(t *testing.T) {
 		})
 	}
 }
+
+// TestPatternsTakeTheirTime: a few letters can be thousands of states, in each of which a name may be.
+func TestPatternsTakeTheirTime(t *testing.T) {
+	name := strings.Repeat("a", 200)
+	taken := 0
+	takes := func(values int) bool { taken = values; return values < 1000 }
+	for pattern, want := range map[string]bool{"a+": true, "b": false, "(": false, "((a?){100}){10}": false} {
+		taken = 0
+		if got := (patterns{}).of(pattern).matches(name, takes); got != want {
+			t.Errorf("%s: %t, want %t, after %d values", pattern, got, want, taken)
+		}
+	}
+}

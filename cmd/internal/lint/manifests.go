@@ -135,10 +135,10 @@ type overlays struct {
 	objects map[string]object
 	forms   map[formKey]*form
 	// writers has, by the directory of a kustomization, what writersOf has found, and patching the directories of those that have patches. patterns are those
-	// of targets, by what is written.
+	// of targets.
 	writers  map[string][]string
 	patching map[string]bool
-	patterns map[string]pattern
+	patterns patterns
 	// most is how many values the forms may have, room how many more. omitted are the workloads for whose forms there was none.
 	most, room int
 	omitted    map[*candidate]bool

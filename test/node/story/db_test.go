@@ -33,10 +33,16 @@ func TestExplanationsOfPodsThatWait(t *testing.T) {
 
 func TestPodsThatWaitAreNotMissing(t *testing.T) {
 	t.Parallel()
+	const (
+		out  = "  Normal  SuccessfulRescale  2m  mini-hpa  New size: 3; reason: cpu utilization 166% above target 60% (1 of 1 pods, sample 9s old)\n"
+		more = "  Normal  SuccessfulRescale  2m  mini-hpa  New size: 5; reason: cpu utilization 166% above target 60% (1 of 3 pods, sample 9s old)\n"
+		in   = "  Normal  SuccessfulRescale  2s  mini-hpa  New size: 1; reason: cpu utilization 2% below target 60% (3 of 3 pods, sample 9s old)\n"
+	)
 	for name, tc := range map[string]struct{ text, says string }{
-		"as it should be": {text: "  Normal  SuccessfulRescale  2s  mini-hpa  New size: 3; reason: cpu\n"},
-		"told as missing": {text: "  Warning  ReplicasNotComing  2s  mini-hpa  1 of 3 replicas do not come\n", says: "ReplicasNotComing"},
-		"made up for":     {text: "  Normal  SuccessfulRescale  2s  mini-hpa  New size: 5; reason: cpu\n", says: "New size: 5;"},
+		"as it should be": {text: out + in},
+		"told as missing": {text: out + "  Warning  ReplicasNotComing  2s  mini-hpa  1 of 3 replicas do not come\n" + in, says: "no Event ReplicasNotComing"},
+		"made up for":     {text: out + more + in, says: "the load needs 3 replicas at most, and not as many as in"},
+		"nothing is told": {text: in, says: "should have an Event SuccessfulRescale"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -11,13 +11,16 @@ import (
 	"time"
 )
 
-// requestTimeout is generous: the first pod alone is overloaded for a while.
-const requestTimeout = 10 * time.Second
+const (
+	// inFlight bounds the requests that wait for an answer; more are counted as failed.
+	inFlight = 32
+	// requestTimeout is generous: the first pod alone is overloaded for a while.
+	requestTimeout = 10 * time.Second
+)
 
 // throttle sends requests at a rate that can change.
 type throttle struct {
 	target           string // URL
-	inFlight         int    // so many requests may wait for an answer; more are counted as failed
 	perSecond        atomic.Int64
 	answered, failed atomic.Int64
 }
@@ -27,7 +30,7 @@ func (t *throttle) set(perSecond int64) { t.perSecond.Store(perSecond) }
 // run sends until ctx ends. Every request has a connection of its own, so that kube-proxy spreads them over the pods.
 func (t *throttle) run(ctx context.Context) {
 	client := &http.Client{Timeout: requestTimeout, Transport: &http.Transport{DisableKeepAlives: true}}
-	slots := make(chan struct{}, t.inFlight)
+	slots := make(chan struct{}, inFlight)
 	for {
 		wait := interval
 		if rate := t.perSecond.Load(); rate > 0 {

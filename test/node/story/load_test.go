@@ -24,7 +24,7 @@ func TestTheLoadIsSentAndCounted(t *testing.T) {
 		}
 	}))
 	defer server.Close()
-	load := &throttle{target: server.URL + "/?cpu=20ms", inFlight: 32}
+	load := &throttle{target: server.URL + "/?cpu=20ms"}
 	load.set(1000)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})

@@ -41,7 +41,7 @@ func (d *director) deploy(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.rate.target, d.rate.inFlight = "http://"+address+"/?cpu=20ms", 32
+	d.rate.target = "http://" + address + "/?cpu=20ms"
 	d.say("%s is annotated: target-cpu 50 (of 100m), 1 to %d replicas, scale-down-stabilization 30s", web, maxPods)
 	return nil
 }

@@ -42,6 +42,18 @@ func (s *Scaler) act(ctx context.Context, st *state, w *annotations.Workload, p 
 	return nil
 }
 
+// sign puts mini-hpa's name to a sleep that nobody is on record for, so that the process that leads next knows of it, too.
+func (s *Scaler) sign(ctx context.Context, st *state, w *annotations.Workload, p annotations.Policy, d recommend.Decision) {
+	n := &st.nap
+	if !d.Asleep || !n.ours || n.signed || n.tried || !w.SignsZero() || p.Mode == annotations.ModeObserve {
+		return
+	}
+	stored, err := s.scales.Scale(ctx, w, 0)
+	if n.tried = !apierrors.IsConflict(err); err == nil && stored != "" {
+		st.version.meet(stored)
+	}
+}
+
 // applied remembers and reports a write.
 func (s *Scaler) applied(st *state, w *annotations.Workload, decision recommend.Decision) {
 	st.history, st.past.Unwritten = st.history.Applied(decision), false

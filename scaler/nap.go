@@ -1,13 +1,6 @@
 package scaler
 
-import (
-	"context"
-
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-
-	"github.com/mini-hpa/mini-hpa/annotations"
-	"github.com/mini-hpa/mini-hpa/scaler/recommend"
-)
+import "github.com/mini-hpa/mini-hpa/annotations"
 
 // nap is what this process knows of 0 replicas, beyond what is on record (see annotations.Workload.SignsZero). The zero value is nothing.
 type nap struct {
@@ -40,16 +33,4 @@ func (n nap) known(w *annotations.Workload) *annotations.Workload {
 	own := *w
 	own.ScaledByUs = true
 	return &own
-}
-
-// sign puts mini-hpa's name to a sleep that nobody is on record for, so that the process that leads next knows of it, too.
-func (s *Scaler) sign(ctx context.Context, st *state, w *annotations.Workload, p annotations.Policy, d recommend.Decision) {
-	n := &st.nap
-	if !d.Asleep || !n.ours || n.signed || n.tried || !w.SignsZero() || p.Mode == annotations.ModeObserve {
-		return
-	}
-	stored, err := s.scales.Scale(ctx, w, 0)
-	if n.tried = !apierrors.IsConflict(err); err == nil && stored != "" {
-		st.version.meet(stored)
-	}
 }

@@ -198,7 +198,7 @@ func (o *Observer) asks(w *annotations.Workload, p *annotations.Policy, m *annot
 //
 //	who has set 0                              min 0    min above 0
 //	mini-hpa                                   asleep   raised during the sleep, which ends it
-//	somebody, by the scale subresource         paused   paused
+//	somebody, by the scale subresource         paused   the same
 //	somebody in the manifest, or at creation   asleep   paused
 //
 // What somebody has set by the scale subresource nobody has signed. Where mini-hpa cannot sign either it is taken for a sleep, or no workload

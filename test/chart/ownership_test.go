@@ -2,6 +2,7 @@ package chart
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"os/exec"
 	"path/filepath"
@@ -49,6 +50,10 @@ func TestWhoOwnsReplicas(t *testing.T) {
 				})
 			}
 		})
+	}
+	for name, then := range map[string]string{"helm3": "paused", "helm4": "asleep", "kubectl-apply": "paused", "kubectl-apply-server-side": "asleep"} {
+		deploy := map[string]deployer{"helm3": byHelm(newHelm3), "helm4": byHelm(newHelm4), "kubectl-apply": apply(), "kubectl-apply-server-side": apply("--server-side")}[name]
+		t.Run(name+" puts to 0", func(t *testing.T) { s.putsToZero(t, deploy, name+"-zero", then) })
 	}
 	t.Run("kubectl apply forgets replicas first", s.forgets)
 	t.Run("Helm 4 takes replicas out of a release of Helm 3", s.takesOut)
@@ -153,5 +158,40 @@ func (s *site) takesOut(t *testing.T) {
 	must(t, "upgrade", h.upgrade(map[string]any{"image": "app:v2"}))
 	if got := s.count(t, app.release); got != "5" {
 		t.Errorf("afterwards: %s, want 5", got)
+	}
+}
+
+// putsToZero deploys 0 replicas, which is a sleep, and again after somebody has paused the workload by kubectl scale. What it is then is what
+// docs/zero.md says of kubectl apply, and of server-side apply, which says it as the other tools do.
+func (s *site) putsToZero(t *testing.T, deploy deployer, name, then string) {
+	t.Helper()
+	release := map[string]any{"replicas": 2, "image": "app:v1", "autoscaler": "none"}
+	must(t, "deploy", deploy(t, s, name, release))
+	s.kubectl(t, "-n", "shop", "annotate", "deployment", name, "mini-hpa/min=0", "mini-hpa/max=5", "mini-hpa/schedule=2 00:00-00:01 min=1")
+	must(t, "deploy 0", deploy(t, s, name, merged(release, map[string]any{"replicas": 0, "image": "app:v2"})))
+	s.state(t, name, "asleep")
+	s.kubectl(t, "-n", "shop", "scale", "deployment", name, "--replicas=3")
+	s.kubectl(t, "-n", "shop", "scale", "deployment", name, "--replicas=0")
+	s.state(t, name, "paused")
+	must(t, "deploy 0 again", deploy(t, s, name, merged(release, map[string]any{"replicas": 0, "image": "app:v3"})))
+	s.state(t, name, then)
+}
+
+// state wants that explain says what a Deployment of 0 replicas is.
+func (s *site) state(t *testing.T, name, want string) {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), s.program, "explain", "--kubeconfig", s.cluster.Kubeconfig(), "-n", "shop", "-o", "json", "deploy/"+name).Output()
+	must(t, "explain "+name, err)
+	var said struct {
+		Snapshot struct{ Paused string }
+		Decision struct{ Asleep bool }
+	}
+	must(t, "read what explain says", json.Unmarshal(out, &said))
+	got := "asleep"
+	if !said.Decision.Asleep {
+		got = "paused"
+	}
+	if got != want || (said.Snapshot.Paused != "") != (want == "paused") {
+		t.Errorf("%s is %s (by %q), want %s", name, got, said.Snapshot.Paused, want)
 	}
 }

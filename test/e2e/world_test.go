@@ -74,7 +74,7 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	w, stop, err := start(context.Background(), samplePeriod)
+	w, stop, err := start(context.Background(), samplePeriod, nil)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -99,9 +99,9 @@ func build(dir string) (string, error) {
 	return path, nil
 }
 
-// start starts a world and returns how to stop it.
-func start(ctx context.Context, period time.Duration) (*world, func() error, error) {
-	cluster, err := controlplane.Run(ctx, controlplane.Options{Audit: true})
+// start starts a world, whose components have these flags besides, and returns how to stop it.
+func start(ctx context.Context, period time.Duration, flags map[controlplane.Component][]string) (*world, func() error, error) {
+	cluster, err := controlplane.Run(ctx, controlplane.Options{Audit: true, Args: flags})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -137,7 +137,13 @@ func (w *world) prepare(ctx context.Context, period time.Duration) (err error) {
 // isolated is a world of the test's own, which it may break.
 func isolated(t *testing.T, period time.Duration) *world {
 	t.Helper()
-	w, stop, err := start(t.Context(), period)
+	return isolatedWith(t, period, nil)
+}
+
+// isolatedWith is one whose components have these flags besides.
+func isolatedWith(t *testing.T, period time.Duration, flags map[controlplane.Component][]string) *world {
+	t.Helper()
+	w, stop, err := start(t.Context(), period, flags)
 	if err != nil {
 		t.Fatal(err)
 	}

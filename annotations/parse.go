@@ -8,6 +8,8 @@ import (
 	"unicode/utf8"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/mini-hpa/mini-hpa/annotations/lines"
 )
 
 // Selected says whether a workload with these annotations asks to be scaled by mini-hpa: whether it has any key with
@@ -77,7 +79,11 @@ func (p *draft) readRow(row *Row, raw string) {
 		raw = strings.Join(strings.Fields(raw), " ")
 	}
 	for _, problem := range split(err) {
-		p.wrong(Path(row.Name), raw, problem.Error())
+		at := Path(row.Name)
+		if line, ok := errors.AsType[lines.Problem](problem); ok && line.Line > 0 {
+			at = at.Index(line.Line - 1)
+		}
+		p.wrong(at, raw, problem.Error())
 	}
 	p.cut(row.Name, found)
 }

@@ -65,7 +65,7 @@ func setSchedule(p *draft, value string) error {
 func (p *draft) checkSchedule(annotations map[string]string) {
 	for w := range p.schedule.Windows() {
 		if low, high := w.Bounds(p.min, p.max); p.max != unread && low > high {
-			p.wrong(Path(ScheduleKey), annotations[ScheduleKey], fmt.Sprintf("%s: min (%d) must be at most max (%d); what the line does not say is that of %s and %s", w, low, high, Min, Max))
+			p.wrong(Path(ScheduleKey).Index(w.Line-1), strings.Join(strings.Fields(annotations[ScheduleKey]), " "), fmt.Sprintf("%s: min (%d) must be at most max (%d); what the line does not say is that of %s and %s", w, low, high, Min, Max))
 		}
 	}
 	for _, w := range p.schedule.Shadowed() {

@@ -32,7 +32,8 @@ metadata:
 - apiGroups: [apps]
   resources: [deployments, statefulsets]
   verbs: [list, watch]
-# A patch writes replicas where others change the workload faster than an update can be made.
+# A patch writes replicas where others change the workload faster than an update can be made, and 0 of a workload that may sleep: of an update the API
+# server does not record who has made it, so that after a restart such a sleep would count as a pause.
 - apiGroups: [apps]
   resources: [deployments/scale, statefulsets/scale, replicasets/scale]
   verbs: [update, patch]

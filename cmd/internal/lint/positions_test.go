@@ -30,6 +30,10 @@ metadata:
     : 5
     mini-hpa/metrics: |
       - {type: Resource, resource: {name: memory, target: {type: AverageValue, averageValue: @1}}}
+    mini-hpa/schedule: |
+      zone Europe/Berlin
+
+      @daily 1:00-2:00 min=2
     @mini-hpa/stabilisation: 5m
 spec:
   template:
@@ -63,6 +67,7 @@ func placesIn() map[string]string {
 		"metadata.annotations[mini-hpa/min]":                                "mini-hpa/min",
 		"metadata.annotations[mini-hpa/tolerance]":                          "mini-hpa/tolerance",
 		"metadata.annotations[mini-hpa/metrics][0].type":                    "type: Resource, resource",
+		"metadata.annotations[mini-hpa/schedule][2]":                        "daily 1:00",
 		"metadata.annotations[mini-hpa/stabilisation]":                      "mini-hpa/stabilisation",
 		"metadata.annotations[mini-hpa/unknown]":                            "annotations",
 		"metadata.labels[x].y":                                              "metadata",

@@ -4,6 +4,7 @@ package manifest
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	yaml "sigs.k8s.io/yaml/goyaml.v3"
@@ -117,9 +118,12 @@ func (d Document) spotInside(block *yaml.Node, way []string, wrong any, outside 
 	}
 	in := d.sheet.inside(block)
 	in.read()
+	if line, ok := entryOf(way); ok && (in.root == nil || in.root.Kind == yaml.ScalarNode) {
+		return d.sheet.lineBelow(in, line, outside)
+	}
 	switch {
 	case in.broken > 0:
-		return d.sheet.lineBelow(in, outside)
+		return d.sheet.lineBelow(in, in.broken, outside)
 	case in.root == nil:
 		return outside
 	}
@@ -130,6 +134,15 @@ func (d Document) spotInside(block *yaml.Node, way []string, wrong any, outside 
 		return d.sheet.below(in, placeOf(member), outside)
 	}
 	return outside
+}
+
+// entryOf is the line that a way into a text leads to which is no document: a list of lines has an entry in each.
+func entryOf(way []string) (int, bool) {
+	if len(way) != 1 {
+		return 0, false
+	}
+	n, err := strconv.Atoi(way[0])
+	return n + 1, err == nil
 }
 
 // isWord says whether a text can be no mapping and no list, and nothing that cannot be parsed: most values have nothing of YAML in them.

@@ -167,9 +167,9 @@ func (p *sheet) below(d *inside, at, outside Place) Place {
 	return p.placeAt(origin(d.pieces, offset))
 }
 
-// lineBelow is where the broken line of a scalar begins, if all of it is on one line of the file.
-func (p *sheet) lineBelow(d *inside, outside Place) Place {
-	start, ok := d.offset(Place{Line: d.broken, Column: 1})
+// lineBelow is where a line of a scalar begins, if all of it is on one line of the file.
+func (p *sheet) lineBelow(d *inside, line int, outside Place) Place {
+	start, ok := d.offset(Place{Line: line, Column: 1})
 	if !ok {
 		return outside
 	}

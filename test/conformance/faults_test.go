@@ -128,7 +128,7 @@ var repairFaults = []fault{
 	{"numbers.go", "if n.wrap || (sum > a) == (b > 0) {", "if true || (sum > a) == (b > 0) {", "sums wrap around"},
 	{"sleep.go", "case v.Replicas > 0 || v.Paused != \"\" || v.most == 0:", "case v.Replicas > 0 || v.most == 0:", "what is paused wakes"},
 	{"sleep.go", "case all.idle(), v.asleep && all.active == 0:", "case all.idle():", "a metric that fails wakes"},
-	{"sleep.go", "after := max(v.policy.SleepAfter, window(v.policy.Down))", "after := window(v.policy.Down)", "sleep-after holds off no sleep"},
+	{"sleep.go", "after := v.policy.IdleTime()", "after := window(v.policy.Down)", "sleep-after holds off no sleep"},
 	{"sleep.go", "d.Repairs |= RepairIdle.when(v.history.active.Add(window(v.policy.Down)).After(v.Time))", "", "sleep that is held off has no name"},
 	{"sleep.go", "return min(max(v.policy.WakeReplicas, 1), v.policy.Max)", "return 1", "it wakes with one replica"},
 	{"policies.go", "g.to = max(g.to, least)", "g.to = max(g.to, 0)", "policies keep it asleep"},

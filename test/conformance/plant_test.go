@@ -16,7 +16,7 @@ import (
 )
 
 // recorded is how many workloads a planted fault has to show itself in.
-const recorded = 150
+const recorded = 250
 
 // TestPlantedFaults is the test of the suite: each of the faults must change a decision of the recorded set.
 func TestPlantedFaults(t *testing.T) {

@@ -53,14 +53,15 @@ func (w *Workload) mayBeZero() {
 	if d.chance(0.25) { // no pod is ready for a while after it wakes, and the HPA controller puts it to sleep again
 		w.zero.starts, w.mood.slow = true, 1
 	}
-	if d.chance(0.25) {
-		w.mood.outage = 0.1
-	}
 	if d.chance(0.08) {
 		w.zero.below = 0.1
 	}
 	w.mood.outside, w.mood.zero = pick(d, 0, 0.02, 0.04), 0.3
-	w.list(w.totals())
+	listed := w.totals()
+	if several := len(listed) > 1; several && d.chance(0.4) || d.chance(0.1) {
+		w.mood.outage = 0.1
+	}
+	w.list(listed)
 }
 
 // totals are one or two metrics that have a value while there are no pods, and sometimes one that has not.

@@ -122,7 +122,11 @@ func (p *draft) checkWakes(annotations map[string]string) field.ErrorList {
 
 // lifts says whether a line of the schedule wakes the workload.
 func (p *draft) lifts() bool {
+	shadowed := p.schedule.Shadowed()
 	for w := range p.schedule.Windows() {
+		if slices.Contains(shadowed, w) {
+			continue
+		}
 		if low, _ := w.Bounds(p.min, p.max); low > 0 {
 			return true
 		}

@@ -26,7 +26,11 @@ func (s *Scaler) act(ctx context.Context, st *state, w *annotations.Workload, p 
 	}
 	ctx, cancel := finish(ctx)
 	defer cancel()
-	stored, err := s.scales.Scale(ctx, st.conflicts.condition(w), decision.Desired)
+	based := w
+	if decision.Desired > 0 { // who has patched to 0 is not on record, and a sleep can wait
+		based = st.conflicts.condition(w)
+	}
+	stored, err := s.scales.Scale(ctx, based, decision.Desired)
 	if err != nil {
 		return s.failed(st, w, decision, err)
 	}
@@ -49,7 +53,7 @@ func (s *Scaler) sign(ctx context.Context, st *state, w *annotations.Workload, p
 		return
 	}
 	stored, err := s.scales.Scale(ctx, w, 0)
-	if n.tried = !apierrors.IsConflict(err); err == nil && stored != "" {
+	if n.tried = err == nil || refused(err) && !passes(err); err == nil && stored != "" {
 		st.version.meet(stored)
 	}
 }

@@ -8,9 +8,11 @@ type nap struct {
 	ours bool
 	// signed says that this is on record, tried that there is no point in another try.
 	signed, tried bool
+	// off says that they were there at a look before, and not ours: somebody has paused the workload, whoever scales it now.
+	off bool
 }
 
-// seen is what is known after a look; rival says that another autoscaler scales the workload.
+// seen is what is known after a look; rival says that another autoscaler scales the workload, which may sleep.
 func (n nap) seen(w *annotations.Workload, rival bool) nap {
 	switch {
 	case w.Replicas > 0:
@@ -18,10 +20,11 @@ func (n nap) seen(w *annotations.Workload, rival bool) nap {
 	case w.ScaledByUs:
 		return nap{ours: true, signed: true}
 	case w.SetBy != "", n.signed: // a manifest has, or somebody has scaled out and back to 0
-		return nap{}
-	case rival:
+		return nap{off: true}
+	case rival && !n.off:
 		return nap{ours: true}
 	}
+	n.off = !n.ours
 	return n
 }
 

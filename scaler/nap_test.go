@@ -1,9 +1,11 @@
 package scaler
 
 import (
+	"errors"
 	"testing"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
@@ -68,6 +70,51 @@ func TestWhoHasPaused(t *testing.T) {
 		got := [...]string{(&Observer{}).pausedBy(&test.w, &sleeper), (&Observer{}).pausedBy(&test.w, &awake), compat.pausedBy(&test.w, &sleeper)}
 		if want := [...]string{test.sleeps, test.never, test.asHPA}; got != want {
 			t.Errorf("%s: paused by %q, want %q (min 0, min 1, as the HPA)", name, got, want)
+		}
+	}
+}
+
+// hpa says that an HPA scales the workload, or that none does.
+func (c *cluster) hpa(is bool) *cluster {
+	c.surroundings = annotations.Surroundings{}
+	if is {
+		c.surroundings.Autoscalers = []annotations.Autoscaler{{Kind: annotations.KindHPA, Name: "web"}}
+	}
+	return c
+}
+
+// TestWhatIsPausedStaysSoBesideAnHPA, which never sets 0 where min is above it, and cannot have set a 0 from before it came.
+func TestWhatIsPausedStaysSoBesideAnHPA(t *testing.T) {
+	for name, pairs := range map[string][]string{"min 1": {"min=1"}, "min 0": nil} {
+		c := newWorker(t, pairs...)
+		c.waits(some).wantWrites(3)
+		c.overwrite("kubectl", "scale", 0)
+		c.waits(some).hpa(true).waits(some).hpa(false)
+		if c.goesOn(some, time.Minute); len(c.writes) != 1 {
+			t.Errorf("%s: written %v, want nothing after the pause", name, c.writes)
+		}
+	}
+}
+
+// TestASleepThatWasObservedGoesOn: with mode observe the HPA is no problem, and its 0 is a sleep all the same.
+func TestASleepThatWasObservedGoesOn(t *testing.T) {
+	c := newWorker(t, "mode=observe").hpa(true).waits(some)
+	c.overwrite("kube-controller-manager", "scale", 0)
+	c.waits(empty).hpa(false).waits(empty).wantWrites()
+	delete(c.deployment.Annotations, annotations.ModeKey)
+	c.waits(some).wantWrites(3)
+}
+
+// TestNothingIsPatchedToSleep, as nobody would be on record for it: others write so often that updates conflict.
+func TestNothingIsPatchedToSleep(t *testing.T) {
+	c := newWorker(t)
+	c.scaleErr = apierrors.NewConflict(deployments, "web", errors.New("changed"))
+	c.waits(empty).waits(empty).waits(empty)
+	c.scaleErr = nil
+	c.waits(empty).wantWrites(0)
+	for i, version := range c.conditions {
+		if version == "" {
+			t.Errorf("write %d of %q is a patch", i, c.conditions)
 		}
 	}
 }

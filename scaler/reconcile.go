@@ -3,6 +3,7 @@ package scaler
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
@@ -32,7 +33,7 @@ func (s *Scaler) Reconcile(ctx context.Context, key annotations.Key) (time.Durat
 	s.settle(st, w)
 	s.witness(st, w, tried)
 	policy, ok := s.review(st, w)
-	st.nap = st.nap.seen(w, st.reviewed.hasRival() && !s.observer.Rules.Compat)
+	st.nap = st.nap.seen(w, s.sleepsUnderAnother(st, w))
 	w = st.nap.known(w)
 	if st.reviewed.hasRival() {
 		st.standDown()
@@ -65,6 +66,18 @@ func (s *Scaler) Reconcile(ctx context.Context, key annotations.Key) (time.Durat
 		next = min(next, due)
 	}
 	return next, err
+}
+
+// sleepsUnderAnother says whether another autoscaler scales a workload that may sleep, so that its 0 is a sleep, too. In mode observe, which is
+// how one is followed by mini-hpa, it is no problem that there is one.
+func (s *Scaler) sleepsUnderAnother(st *state, w *annotations.Workload) bool {
+	scales := func(a annotations.Autoscaler) bool { return !a.Paused }
+	if w.Replicas > 0 || s.observer.Rules.Compat || !slices.ContainsFunc(st.reviewed.surroundings.Autoscalers, scales) {
+		return false
+	}
+	policy, _, problems := s.observer.Defaults.Parse(w.Annotations)
+	fewest, _ := policy.Widest()
+	return len(problems) == 0 && fewest == 0
 }
 
 // review tells what is wrong with a workload, and says whether it can be scaled.

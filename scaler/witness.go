@@ -15,7 +15,8 @@ func (s *Scaler) settle(st *state, w *annotations.Workload) {
 	if a == nil || a.version == w.Version {
 		return
 	}
-	carriedOut := w.Replicas == a.decision.Desired && w.ScaledByUs && !a.conflict
+	ours := w.ScaledByUs || a.decision.Desired == 0 && w.SetBy == "" // who has updated to 0 is not on record
+	carriedOut := w.Replicas == a.decision.Desired && ours && !a.conflict
 	switch {
 	case !carriedOut && a.patched && !a.conflict && w.Replicas == a.decision.Current && s.now().Sub(a.at) < mostLate:
 		a.outlived = true

@@ -37,6 +37,8 @@ type History struct {
 	// active is when it was last not known that nothing is active: a metric was, or could not be evaluated, or the replicas were found or
 	// changed by somebody else.
 	active time.Time
+	// seen is when the workload was looked at last.
+	seen time.Time
 	// failing is since when each metric has failed that does, by its ID; nil if none does.
 	failing map[string]time.Time
 	// outside is a scale-in by somebody else that the workload has not got over yet.

@@ -15,7 +15,8 @@ func (v *view) witnessed(h History) History {
 		h.slept = true // see Snapshot.Paused: whatever is not said to be a pause is a sleep
 	}
 	h.slept = h.slept && v.Replicas == 0 && v.Paused == ""
-	if first || v.Replicas != left {
+	unseen := !h.seen.IsZero() && v.Time.Sub(h.seen) > max(longestGap, 2*v.policy.SyncPeriod)
+	if h.seen = v.Time; first || unseen || v.Replicas != left {
 		h.active = v.Time
 	}
 	if !first && v.Replicas > left && v.repairs(RepairAssumed) && !h.undone(&v.Snapshot) {

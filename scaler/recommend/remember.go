@@ -62,7 +62,10 @@ func (v *view) assumed() int32 {
 // remembered is the history for the next look: with what the metrics have asked for at this one, if it came to that.
 func (v *view) remembered(d *draft) History {
 	h := v.history
-	if h.failing = d.failing; !d.asked.idle() {
+	if d.Metrics != nil || v.Replicas == 0 {
+		h.failing = d.failing // replicas that are brought back within their bounds say nothing about metrics
+	}
+	if !d.asked.idle() {
 		h.active = v.Time
 	}
 	if d.final {

@@ -333,3 +333,22 @@ func TestInvariantsOfZero(t *testing.T) {
 		}
 	}
 }
+
+// TestATimeWithoutALookIsNotIdle: nobody knows what there was to do while the annotations said paused.
+func TestATimeWithoutALookIsNotIdle(t *testing.T) {
+	q := newQueue(t, 3, "sleep-after=30m", "scale-down-stabilization=0s").looks("300", time.Minute).wants(3)
+	q.now = q.now.Add(time.Hour)
+	q.look("0").wants(1).looks("0", 28*time.Minute).wants(1).looks("0", 3*time.Minute).wants(0)
+}
+
+// TestWhatMayNotBeScaledInWaitsAsItIs: workers that must not be ended while they work go to 0 in one step, when that is due.
+func TestWhatMayNotBeScaledInWaitsAsItIs(t *testing.T) {
+	newQueue(t, 5, "scale-down-policies=disabled", "scale-down-stabilization=0s", "sleep-after=10m").looks("500", time.Minute).
+		looks("0", 9*time.Minute).wants(5).looks("0", 2*time.Minute).wants(0)
+}
+
+// TestABoundDoesNotDelayTheFallback: a look at which only the bounds count says nothing about metrics.
+func TestABoundDoesNotDelayTheFallback(t *testing.T) {
+	q := newQueue(t, 2, "fallback=8 after 10m", "schedule=daily 12:09-13:00 min=3").looks("", 9*time.Minute+30*time.Second).wants(3)
+	q.looks("", 2*time.Minute).wants(8)
+}

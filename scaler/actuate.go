@@ -27,7 +27,8 @@ func (s *Scaler) act(ctx context.Context, st *state, w *annotations.Workload, p 
 	ctx, cancel := finish(ctx)
 	defer cancel()
 	based := w
-	if decision.Desired > 0 { // who has patched to 0 is not on record, and a sleep can wait
+	// Who has patched to 0 is not on record, and a patch cannot test for 0: a Scale omits it.
+	if decision.Desired > 0 && decision.Current > 0 {
 		based = st.conflicts.condition(w)
 	}
 	stored, err := s.scales.Scale(ctx, based, decision.Desired)

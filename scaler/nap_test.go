@@ -105,13 +105,18 @@ func TestASleepThatWasObservedGoesOn(t *testing.T) {
 	c.waits(some).wantWrites(3)
 }
 
-// TestNothingIsPatchedToSleep, as nobody would be on record for it: others write so often that updates conflict.
-func TestNothingIsPatchedToSleep(t *testing.T) {
+// TestNothingIsPatchedToSleepOrToWake, while others write so often that updates conflict: nobody would be on record for the 0, and a Scale omits a 0
+// that a patch tests for.
+func TestNothingIsPatchedToSleepOrToWake(t *testing.T) {
 	c := newWorker(t)
 	c.scaleErr = apierrors.NewConflict(deployments, "web", errors.New("changed"))
 	c.waits(empty).waits(empty).waits(empty)
 	c.scaleErr = nil
 	c.waits(empty).wantWrites(0)
+	c.scaleErr = apierrors.NewConflict(deployments, "web", errors.New("changed"))
+	c.waits(some).waits(some).waits(some)
+	c.scaleErr = nil
+	c.waits(some).wantWrites(0, 3)
 	for i, version := range c.conditions {
 		if version == "" {
 			t.Errorf("write %d of %q is a patch", i, c.conditions)

@@ -105,6 +105,9 @@ func (d *workload) apply(replicas int32, flags ...string) {
 		d.t.Fatal(err)
 	}
 	said, err := d.tryKubectl(string(text), append([]string{"apply", "-f", "-"}, flags...)...)
+	for try := 0; err != nil && try < 3 && strings.Contains(said, "the object has been modified"); try++ { // by a wake at the same moment
+		said, err = d.tryKubectl(string(text), append([]string{"apply", "-f", "-"}, flags...)...)
+	}
 	if refused := len(flags) == 1 && strings.Contains(said, `conflict with "mini-hpa" with subresource "scale"`); err != nil && !refused {
 		d.t.Fatalf("kubectl apply %v: %v\n%s", flags, err, said)
 	}

@@ -27,12 +27,15 @@ type templates struct {
 
 func newTemplates() templates { return templates{lru.New(templatesKept), newEqual()} }
 
-// workloads is a transform of workloads, with shared templates.
+// workloads is a transform of workloads, with shared templates and annotations.
 func (t templates) workloads(slim cache.TransformFunc) cache.TransformFunc {
 	return func(obj any) (any, error) {
 		out, err := slim(obj)
-		if k, ok := out.(*kept); ok && k.isAnnotated() && k.selected.Template != nil {
-			k.selected.Template = t.equal.template(k.selected.Template)
+		if k, ok := out.(*kept); ok && k.isAnnotated() {
+			k.selected.Annotations = t.equal.pairs(k.selected.Annotations)
+			if k.selected.Template != nil {
+				k.selected.Template = t.equal.template(k.selected.Template)
+			}
 		}
 		return out, err
 	}
@@ -79,11 +82,21 @@ func (t templates) forget(owner types.UID) { t.last.Remove(owner) }
 // equalKept is how many things of a kind are remembered that others may equal. Forgetting one only costs memory, for the next that equals it.
 const equalKept = 1024
 
-// equal lets a Deployment, its pods, and others that happen to have the same containers share them, and containers with equal requests or
-// limits those: a list of one resource takes 0.7 kB, ten times its text. Each has what was seen last, by its text.
-type equal struct{ templates, specs, lists *lru.Cache }
+// Of annotations fewer are remembered, and none whose text is long: workloads that have theirs from one chart or script usually come one after
+// the other, and a document of many lines is seldom that of another workload, too.
+const (
+	annotationsKept    = 256
+	longestAnnotations = 1024 // bytes
+)
 
-func newEqual() equal { return equal{lru.New(equalKept), lru.New(equalKept), lru.New(equalKept)} }
+// equal lets a Deployment, its pods, and others that happen to have the same containers share them, and containers with equal requests or
+// limits those: a list of one resource takes 0.7 kB, ten times its text. Workloads with equal annotations share these. Each has what was seen last, by
+// its text.
+type equal struct{ templates, specs, lists, annotations *lru.Cache }
+
+func newEqual() equal {
+	return equal{lru.New(equalKept), lru.New(equalKept), lru.New(equalKept), lru.New(annotationsKept)}
+}
 
 // share returns what was seen earlier under the same text, or else what is made.
 func share[T any](seen *lru.Cache, text string, made func() T) T {
@@ -115,6 +128,14 @@ func (e equal) spec(own *podspec.Spec) *podspec.Spec {
 		}
 		return made
 	})
+}
+
+func (e equal) pairs(own map[string]string) map[string]string {
+	text := fmt.Sprintf("%q", own) // sorted by key
+	if len(text) > longestAnnotations {
+		return own
+	}
+	return share(e.annotations, text, func() map[string]string { return own })
 }
 
 func (e equal) resources(own corev1.ResourceRequirements) corev1.ResourceRequirements {

@@ -3,6 +3,7 @@ package informer
 import (
 	"context"
 	"reflect"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -96,6 +97,40 @@ func TestEqualRequestsAreShared(t *testing.T) {
 			t.Errorf("%s: the requests are shared: %t, want %t", name, got, story.shared)
 		}
 		if diff := cmp.Diff(slimmed(t, newTemplates(), pod).Spec.Containers[0].Resources.Requests, kept); diff != "" {
+			t.Errorf("%s: sharing changes what is kept (-alone +shared):\n%s", name, diff)
+		}
+	}
+}
+
+// TestEqualAnnotationsAreShared: by workloads whose annotations come from one chart. Long ones are not remembered, because what users write must
+// not fill the memory after their workloads are gone.
+func TestEqualAnnotationsAreShared(t *testing.T) {
+	t.Parallel()
+	const key = annotations.Prefix + "metrics"
+	for name, story := range map[string]struct {
+		first, second map[string]string
+		shared        bool
+	}{
+		"equal ones":     {map[string]string{key: "a", annotations.Max: "9"}, map[string]string{annotations.Max: "9", key: "a"}, true},
+		"other ones":     {map[string]string{key: "a"}, map[string]string{key: "b"}, false},
+		"not mini-hpa's": {map[string]string{key: "a", "note": "1"}, map[string]string{key: "a", "note": "2"}, true},
+		"long ones":      {map[string]string{key: strings.Repeat("a", longestAnnotations)}, map[string]string{key: strings.Repeat("a", longestAnnotations)}, false},
+	} {
+		shapes := newTemplates()
+		sharing := func(pairs map[string]string) map[string]string {
+			web := deployment("web")
+			web.Annotations = pairs
+			slim, err := shapes.workloads(slimDeployment)(web)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return slim.(*kept).selected.Annotations
+		}
+		first, second := sharing(story.first), sharing(story.second)
+		if got := reflect.ValueOf(first).Pointer() == reflect.ValueOf(second).Pointer(); got != story.shared {
+			t.Errorf("%s: the annotations are shared: %t, want %t", name, got, story.shared)
+		}
+		if diff := cmp.Diff(ownAnnotations(story.second), second); diff != "" {
 			t.Errorf("%s: sharing changes what is kept (-alone +shared):\n%s", name, diff)
 		}
 	}

@@ -110,6 +110,9 @@ func (s *Scaler) yields(st *state, w *annotations.Workload, p annotations.Policy
 	now := s.now()
 	if !st.rival.paused(now) && st.stand.undone(decision.Current, decision.Desired) {
 		st.stand = stand{}
+		if st.rival == nil {
+			st.rival = &rival{}
+		}
 		st.rival.takeBack(now, p.SyncPeriod)
 		s.tellRival(st, w, decision, st.rival.pause(p.SyncPeriod))
 	}

@@ -27,7 +27,7 @@ func (f failure) ofTotal() bool {
 	return f.event == EventFailedGetObjectMetric || f.event == EventFailedGetExternalMetric
 }
 
-// failures are the metrics of a workload that fail or did so shortly before.
+// failures are the metrics of a workload that fail or did so shortly before; nil if there are none.
 type failures map[failure]Spell
 
 // failing says whether a metric fails, or did until now, as far as was told.
@@ -56,7 +56,6 @@ func (f failures) due() time.Duration {
 // metric's state is known.
 func (f failures) after(now time.Time, p annotations.Policy, decision recommend.Decision) (after failures, outages []outage) {
 	looked := decision.Measured(p.Metrics)
-	after = failures{}
 	awaited := map[string]bool{} // by metric; one that is not in it is gone, or was not looked at
 	for i, m := range decision.Metrics {
 		key, event := fmt.Sprintf("%s %s", m.Type, cmp.Or(looked[i].ID, m.Metric)), eventOf(m)
@@ -65,7 +64,7 @@ func (f failures) after(now time.Time, p annotations.Policy, decision recommend.
 			continue
 		}
 		spell, news := f[failure{key, event}].Look(true, now)
-		if after[failure{key, event}] = spell; news {
+		if after = after.with(failure{key, event}, spell); news {
 			outages = with(outages, outage{event: event, detail: m.Failure.Detail, metrics: []string{m.Failure.Metric}})
 		}
 	}
@@ -76,12 +75,21 @@ func (f failures) after(now time.Time, p annotations.Policy, decision recommend.
 			continue
 		}
 		if awaits || unknown {
-			after[known] = spell.unknown(now)
+			after = after.with(known, spell.unknown(now))
 		} else if spell, _ = spell.Look(false, now); spell != (Spell{}) {
-			after[known] = spell
+			after = after.with(known, spell)
 		}
 	}
 	return after, outages
+}
+
+// with adds a failure, as append does.
+func (f failures) with(one failure, spell Spell) failures {
+	if f == nil {
+		f = failures{}
+	}
+	f[one] = spell
+	return f
 }
 
 // with adds an outage, to one of the same text if there is one: when the resource metrics API is down, all that is read from it is.

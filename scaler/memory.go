@@ -13,26 +13,27 @@ import (
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 )
 
-// state is all that is remembered of one workload between two looks at it.
+// state is all that is remembered of one workload between two looks at it. There is one for each, so what few need is nil for the others.
 type state struct {
-	uid types.UID
-	// seen is false until the first decision, for which the history is restored from the cluster.
-	seen    bool
+	uid     types.UID
 	history recommend.History
 	// past is what has become of the history since the last decision.
 	past recommend.Past
+	// seen is false until the first decision, for which the history is restored from the cluster.
+	seen bool
+	// replicas are those of the last look or write, once there was one; first is when it was.
+	replicas int32
+	known    bool
+	nap      nap
+	stand    stand
+	first    time.Time
 	// reviewed is what was last said of its annotations and requests.
 	reviewed  reviewed
 	version   version
 	conflicts conflicts
 	// attempt is a write that may or may not have been carried out; nil if there is none.
 	attempt *attempt
-	// replicas are those of the last look or write, once there was one; first is when it was.
-	replicas int32
-	known    bool
-	first    time.Time
-	stand    stand
-	rival    rival
+	rival   *rival
 	// woken is when a write has ended a sleep after which no pod has been ready yet; zero if there was none.
 	woken time.Time
 	// told is the last thing said about each topic, so that nothing is said twice; what is over is not in it.
@@ -41,7 +42,6 @@ type state struct {
 	lines []schedule.Window
 	// failures are the metrics that fail or did so shortly before.
 	failures failures
-	nap      nap
 }
 
 // standDown forgets what was decided before another autoscaler began to scale the workload: once that is gone, mini-hpa goes on from
@@ -54,6 +54,9 @@ func (st *state) standDown() {
 func (st *state) news(about topic, now string) bool {
 	if st.told[about] == now {
 		return false
+	}
+	if st.told == nil {
+		st.told = map[topic]string{}
 	}
 	st.told[about] = now
 	return now != ""
@@ -97,7 +100,7 @@ func (m *memory) recall(key annotations.Key, w *annotations.Workload) (*state, b
 	if known && st.uid == w.UID {
 		return st, false
 	}
-	st = &state{uid: w.UID, told: map[topic]string{}}
+	st = &state{uid: w.UID}
 	if m.workloads == nil {
 		m.workloads = map[annotations.Key]*state{}
 	}

@@ -82,7 +82,7 @@ func (s *Scaler) sleepsUnderAnother(st *state, w *annotations.Workload) bool {
 
 // review tells what is wrong with a workload, and says whether it can be scaled.
 func (s *Scaler) review(st *state, w *annotations.Workload) (annotations.Policy, bool) {
-	v := st.reviewed.renew(&s.observer, w)
+	v := st.reviewed.renew(&s.observer, s.verdicts, w)
 	s.tellVerdict(st, w, v)
 	return v.Policy, len(v.Problems) == 0
 }

@@ -1,9 +1,11 @@
 package scaler
 
 import (
+	"fmt"
 	"slices"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/utils/lru"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 )
@@ -12,14 +14,28 @@ import (
 // as long as the same objects are in the caches. With documents in YAML it is most of the work of a look at a workload.
 type reviewed struct {
 	workload     *annotations.Workload
-	surroundings annotations.Surroundings
-	verdict      annotations.Verdict
+	surroundings *annotations.Surroundings
+	verdict      *annotations.Verdict
 }
 
+// nothing is what there is around most workloads.
+var nothing annotations.Surroundings
+
 func (r *reviewed) of(w *annotations.Workload, s annotations.Surroundings) bool {
-	return r.workload == w && r.surroundings.Unknown == s.Unknown &&
-		slices.Equal(r.surroundings.LimitRanges, s.LimitRanges) && slices.Equal(r.surroundings.Autoscalers, s.Autoscalers) &&
-		slices.Equal(r.surroundings.Resizers, s.Resizers)
+	return r.workload == w && areSame(r.surroundings, &s)
+}
+
+// areSame says whether two surroundings bear on a workload in the same way, as far as they are read from the cluster.
+func areSame(a, b *annotations.Surroundings) bool {
+	return a.Unknown == b.Unknown && slices.Equal(a.LimitRanges, b.LimitRanges) && slices.Equal(a.Autoscalers, b.Autoscalers) && slices.Equal(a.Resizers, b.Resizers)
+}
+
+// newReviewed keeps what a verdict came of.
+func newReviewed(w *annotations.Workload, s annotations.Surroundings, v *annotations.Verdict) reviewed {
+	if areSame(&s, &nothing) {
+		return reviewed{w, &nothing, v}
+	}
+	return reviewed{w, new(s), v}
 }
 
 // hasRival says whether another autoscaler keeps the workload from being scaled.
@@ -29,10 +45,39 @@ func (r *reviewed) hasRival() bool {
 
 // renew makes the same checks as admission, because the workload may have been stored while no webhook answered. What was found before is
 // returned again if nothing has changed.
-func (r *reviewed) renew(o *Observer, w *annotations.Workload) annotations.Verdict {
+func (r *reviewed) renew(o *Observer, equal verdicts, w *annotations.Workload) *annotations.Verdict {
 	surroundings := o.Surroundings.Surroundings(w.Key)
 	if !r.of(w, surroundings) || slices.ContainsFunc(r.verdict.Problems, annotations.LacksContainer) {
-		*r = reviewed{w, surroundings, o.Review(w, surroundings)}
+		*r = newReviewed(w, surroundings, equal.share(w, o.Review(w, surroundings)))
 	}
 	return r.verdict
+}
+
+// verdictsKept is how many verdicts are remembered that others may equal, and longestAnnotations how many bytes of annotations they may be of:
+// a document of many lines is seldom that of another workload, too. Forgetting one only costs memory, for the next that equals it.
+const (
+	verdictsKept       = 256
+	longestAnnotations = 1024
+)
+
+// verdicts lets workloads with equal annotations share the policy that these are read as, which takes 1.1 kB. Each is remembered by their text.
+type verdicts struct{ seen *lru.Cache }
+
+func newVerdicts() verdicts { return verdicts{lru.New(verdictsKept)} }
+
+// share returns what was said earlier of equal annotations. Of a workload about which there is nothing to say they alone decide; what else
+// is said is its own.
+func (v verdicts) share(w *annotations.Workload, own annotations.Verdict) *annotations.Verdict {
+	if len(own.Problems)+len(own.Warnings) > 0 {
+		return &own
+	}
+	text := fmt.Sprintf("%q", w.Annotations) // sorted by key
+	if len(text) > longestAnnotations {
+		return &own
+	}
+	if earlier, known := v.seen.Get(text); known {
+		return earlier.(*annotations.Verdict)
+	}
+	v.seen.Add(text, &own)
+	return &own
 }

@@ -6,14 +6,16 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/annotations/schedule"
 )
 
 func TestAVerdictHoldsForAsLongAsWhatItCameOf(t *testing.T) {
 	c := newCluster(t, selected())
-	st, w := &state{told: map[topic]string{}}, c.Workload(web)
+	st, w := &state{}, c.Workload(web)
 	other := *w
 	other.Annotations = maps.Clone(w.Annotations)
 	other.Annotations[annotations.Prefix+"max"] = "none"
@@ -40,6 +42,52 @@ func TestAVerdictHoldsForAsLongAsWhatItCameOf(t *testing.T) {
 		if n := testing.AllocsPerRun(10, func() { c.scaler.review(st, seen) }); step.want && n > 0 {
 			t.Errorf("step %d: %.0f allocations for a verdict that is known", i, n)
 		}
+	}
+}
+
+// TestEqualAnnotationsShareAVerdict: if there is nothing to say of the workload, which may be the next one's own.
+func TestEqualAnnotationsShareAVerdict(t *testing.T) {
+	limited := annotations.Surroundings{Autoscalers: []annotations.Autoscaler{{Kind: annotations.KindHPA, Name: "web"}}}
+	paused := annotations.Surroundings{Autoscalers: []annotations.Autoscaler{{Kind: annotations.KindHPA, Name: "web", Paused: true}}}
+	for name, story := range map[string]struct {
+		annotations  map[string]string
+		surroundings annotations.Surroundings
+		shared       bool
+	}{
+		"equal ones":           {selected(), annotations.Surroundings{}, true},
+		"another value":        {map[string]string{"target-cpu": "50", "max": "11"}, annotations.Surroundings{}, false},
+		"one more":             {map[string]string{"target-cpu": "50", "max": "10", "min": "1"}, annotations.Surroundings{}, false},
+		"a problem of its own": {selected(), limited, false},
+		"a warning of its own": {selected(), paused, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCluster(t, selected())
+			first, second := &state{}, &state{}
+			c.scaler.review(first, c.Workload(web))
+			c.annotate(story.annotations)
+			c.surroundings = story.surroundings
+			w := c.Workload(web)
+			c.scaler.review(second, w)
+			if got := second.reviewed.verdict == first.reviewed.verdict; got != story.shared {
+				t.Errorf("shared: %t, want %t", got, story.shared)
+			}
+			alone := c.scaler.observer.Review(w, story.surroundings)
+			if diff := cmp.Diff(&alone, second.reviewed.verdict, cmp.AllowUnexported(schedule.Schedule{}, schedule.Window{})); diff != "" {
+				t.Errorf("sharing changes the verdict (-alone +shared):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestALongVerdictIsNotRemembered: what users write must not fill the memory after their workloads are gone.
+func TestALongVerdictIsNotRemembered(t *testing.T) {
+	c := newCluster(t, selected())
+	long := selected()
+	long["metrics"] = "- type: External\n  external: {metric: {name: " + strings.Repeat("m", longestAnnotations) + "}, target: {type: AverageValue, averageValue: 10}}"
+	c.annotate(long)
+	st := &state{}
+	if _, ok := c.scaler.review(st, c.Workload(web)); !ok || c.scaler.verdicts.seen.Len() > 0 {
+		t.Errorf("%d remembered, problems: %v", c.scaler.verdicts.seen.Len(), st.reviewed.verdict.Problems)
 	}
 }
 

@@ -42,7 +42,7 @@ func distance(a, b int32) int32 { return max(a-b, b-a) }
 //	strength   1    2    3    4    5    6    7
 //	pause      0    1    2    4    8   16   20   sync periods
 //
-// and each time that they stay for as long as the pause, and for two sync periods at least, it waits half as long.
+// and each time that they stay for as long as the pause, and for two sync periods at least, it waits half as long. Nil is none.
 type rival struct {
 	strength int
 	// until is when the next write may be made, and since when the replicas are at rest.
@@ -62,14 +62,14 @@ const (
 
 // pause is how long the next write waits.
 func (r *rival) pause(sync time.Duration) time.Duration {
-	if r.strength < 2 {
+	if r == nil || r.strength < 2 {
 		return 0
 	}
 	return sync * time.Duration(min(1<<(r.strength-2), mostPeriods))
 }
 
 // paused says whether the next write still waits.
-func (r *rival) paused(now time.Time) bool { return now.Before(r.until) }
+func (r *rival) paused(now time.Time) bool { return r != nil && now.Before(r.until) }
 
 // takeBack notes that somebody else's number is about to be taken back.
 func (r *rival) takeBack(now time.Time, sync time.Duration) {
@@ -81,7 +81,7 @@ func (r *rival) takeBack(now time.Time, sync time.Duration) {
 
 // rest notes that the replicas have not been overwritten until now.
 func (r *rival) rest(now time.Time, sync time.Duration) {
-	for r.strength > 0 {
+	for r != nil && r.strength > 0 {
 		calm := max(r.pause(sync), 2*sync)
 		if now.Sub(r.since) < calm {
 			return
@@ -92,7 +92,9 @@ func (r *rival) rest(now time.Time, sync time.Duration) {
 }
 
 // insists says that this is no single change.
-func (r *rival) insists(now time.Time) bool { return r.strength > 1 || now.Sub(r.taken[0]) < rivalry }
+func (r *rival) insists(now time.Time) bool {
+	return r != nil && (r.strength > 1 || now.Sub(r.taken[0]) < rivalry)
+}
 
 // shown is the pause as a metric, where there is a rival.
 func (r *rival) shown(sync time.Duration, now time.Time) figure {
@@ -101,7 +103,7 @@ func (r *rival) shown(sync time.Duration, now time.Time) figure {
 
 // wake is the earlier of a moment, zero for none, and the end of the pause.
 func (r *rival) wake(next, now time.Time) time.Time {
-	if r.until.After(now) && (next.IsZero() || r.until.Before(next)) {
+	if r.paused(now) && (next.IsZero() || r.until.Before(next)) {
 		return r.until
 	}
 	return next

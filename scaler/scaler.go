@@ -48,13 +48,15 @@ type Scaler struct {
 	telemetry *Telemetry
 	log       *zap.Logger
 	memory    memory
+	verdicts  verdicts
 	namesake  namesake
 	inner     inner
 }
 
 // New makes a Scaler that remembers nothing.
 func New(d Deps) *Scaler {
-	return &Scaler{observer: d.Observer, origin: d.Origin, scales: d.Scales, events: d.Events, budget: d.Budget, traces: d.Traces, chain: d.Chain, telemetry: d.Telemetry, log: d.Log}
+	return &Scaler{observer: d.Observer, origin: d.Origin, scales: d.Scales, events: d.Events, budget: d.Budget, traces: d.Traces, chain: d.Chain, telemetry: d.Telemetry, log: d.Log,
+		verdicts: newVerdicts()}
 }
 
 func (s *Scaler) now() time.Time { return s.observer.Now() }

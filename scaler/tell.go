@@ -27,7 +27,7 @@ func (s *Scaler) event(w *annotations.Workload, kind, reason, message string) {
 }
 
 // tellVerdict tells all problems in one Event and all warnings in another.
-func (s *Scaler) tellVerdict(st *state, w *annotations.Workload, v annotations.Verdict) {
+func (s *Scaler) tellVerdict(st *state, w *annotations.Workload, v *annotations.Verdict) {
 	if text := join(v.Problems, problemText(len(v.Problems))); st.news(topicProblems, text) {
 		s.event(w, corev1.EventTypeWarning, problemEvent(v.Problems), text)
 	}
@@ -93,7 +93,7 @@ func (s *Scaler) tellMetrics(st *state, w *annotations.Workload, p annotations.P
 			return o.event == event
 		})
 		s.event(w, corev1.EventTypeWarning, event, failureText(one, working, p, decision))
-		st.told[topicMetrics] = event
+		st.news(topicMetrics, event)
 	}
 	if st.told[topicMetrics] != "" && decision.Decided() && !st.failures.failing() {
 		delete(st.told, topicMetrics)

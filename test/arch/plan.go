@@ -30,7 +30,7 @@ func House() Plan {
 			"informer/watching":    client,
 			"informer":             slices.Concat(client, []string{"k8s.io/utils/lru", "./annotations/amount", "./annotations/podspec", "./annotations", "./informer/watching"}),
 			"scaler": slices.Concat(client, []string{
-				"k8s.io/metrics", "go.uber.org/zap", "github.com/prometheus/client_golang", "github.com/prometheus/client_model",
+				"k8s.io/metrics", "k8s.io/utils/lru", "go.uber.org/zap", "github.com/prometheus/client_golang", "github.com/prometheus/client_model",
 				"./annotations/podspec", "./annotations/schedule", "./annotations", "./scaler/clock", "./scaler/sample", "./scaler/recommend", "./scaler/metrics", "./scaler/trace",
 			}),
 			"webhook": slices.Concat(client, []string{

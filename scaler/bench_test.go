@@ -3,6 +3,8 @@ package scaler
 import (
 	"context"
 	"fmt"
+	"maps"
+	"runtime"
 	"testing"
 	"time"
 
@@ -128,6 +130,41 @@ func BenchmarkGather(b *testing.B) {
 					b.Fatal(len(got.PodMetrics))
 				}
 			}
+		})
+	}
+}
+
+// BenchmarkMemory is what stays of a workload after a look at it, beside the workload itself.
+func BenchmarkMemory(b *testing.B) {
+	for kind, most := range map[string]func(i int) int{
+		"equal annotations":      func(int) int { return 10 },
+		"annotations of its own": func(i int) int { return 10 + i },
+	} {
+		b.Run(kind, func(b *testing.B) {
+			all := make([]*annotations.Workload, 5000)
+			var before, after runtime.MemStats
+			for b.Loop() {
+				s := newResting(b, 2, annotated(2)["short"])
+				cluster := s.observer.Workloads.(*resting)
+				for i := range all {
+					w := *cluster.workload
+					w.Name, w.Annotations = fmt.Sprintf("web-%d", i), maps.Clone(w.Annotations)
+					w.Annotations[annotations.Max] = fmt.Sprint(most(i))
+					all[i] = &w
+				}
+				runtime.GC()
+				runtime.ReadMemStats(&before)
+				for _, w := range all {
+					cluster.workload = w
+					if wait, err := s.Reconcile(context.Background(), w.Key); wait == 0 || err != nil {
+						b.Fatal(wait, err)
+					}
+				}
+				runtime.GC()
+				runtime.ReadMemStats(&after)
+				runtime.KeepAlive(s)
+			}
+			b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/float64(len(all)), "bytes/workload")
 		})
 	}
 }

@@ -111,9 +111,9 @@ func (t *Telemetry) observeMetric(m recommend.MetricResult, current int32, took 
 func (t *Telemetry) woke(key annotations.Key) {
 	t.board.mu.Lock()
 	defer t.board.mu.Unlock()
-	s := t.board.standings[key]
+	s := t.board.standing(key)
 	s.wakes.value++
-	t.board.standings[key] = s
+	t.board.place(key, s)
 }
 
 func (t *Telemetry) forget(key annotations.Key) {
@@ -156,8 +156,9 @@ func actionOf(current, desired int32) string {
 // board shows how each workload stands. It is asked at a scrape, so that a look at a workload costs no more than to note
 // the outcome, and all series of a workload come and go together.
 type board struct {
-	mu        sync.Mutex
-	standings map[annotations.Key]standing
+	mu sync.Mutex
+	// standings are replaced and never written to: who has read the map knows them without the lock.
+	standings map[annotations.Key]*standing
 
 	number                                  *prometheus.Desc
 	min, max, current, desired, recommended *prometheus.Desc
@@ -167,7 +168,7 @@ type board struct {
 
 func newBoard() *board {
 	return &board{
-		standings:   map[annotations.Key]standing{},
+		standings:   map[annotations.Key]*standing{},
 		number:      prometheus.NewDesc(metricsNamespace+"_num_horizontal_pod_autoscalers", "Number of autoscaled workloads; 0 in a standby.", nil, nil),
 		min:         shown("min_replicas", "Lower bound of the replicas, by the annotations, and at the moment by the line of the schedule that counts; absent while they are invalid."),
 		max:         shown("max_replicas", "Upper bound of the replicas, by the annotations, and at the moment by the line of the schedule that counts; absent while they are invalid."),
@@ -267,7 +268,22 @@ func (s *series) Write(out *dto.Metric) error {
 func (b *board) show(o outcome) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.standings[o.key] = b.standings[o.key].after(o)
+	b.place(o.key, b.standing(o.key).after(o))
+}
+
+// standing is the last one of a workload; the zero value if there is none.
+func (b *board) standing(key annotations.Key) standing {
+	if s := b.standings[key]; s != nil {
+		return *s
+	}
+	return standing{}
+}
+
+// place takes note of a standing. Of most workloads it is the same as before.
+func (b *board) place(key annotations.Key, s standing) {
+	if old := b.standings[key]; old == nil || *old != s {
+		b.standings[key] = new(s)
+	}
 }
 
 // figure is a number that may be unknown.

@@ -32,7 +32,7 @@ type round struct {
 }
 
 func (r round) String() string {
-	return fmt.Sprintf("%s; RSS %d MiB, peak %d MiB; %.2f evaluations a period, age of the last %s; step: %s", r.Rest, r.RSS>>20, r.PeakRSS>>20, r.Evaluations, r.Age, r.Step)
+	return fmt.Sprintf("%s; RSS %.1f MiB, peak %.1f MiB; %.2f evaluations a period, age of the last %s; step: %s", r.Rest, float64(r.RSS)/(1<<20), float64(r.PeakRSS)/(1<<20), r.Evaluations, r.Age, r.Step)
 }
 
 // median is that of a figure over the rounds, 0 without any. Of an even number it is the mean of the two in the middle.

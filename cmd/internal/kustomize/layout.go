@@ -30,8 +30,10 @@ type Layout struct {
 	isCut map[string]bool
 	// room is how many more parts it may meet in all.
 	room int
-	// kept has the parts of kustomizations, by the names of their files, for the other checks of those files.
+	// kept has the parts of kustomizations, by their files, for the other checks of those files.
 	kept map[string][]manifest.Part
+	// homes are what Home has found, by directory.
+	homes map[string]string
 }
 
 // Composition is all that a kustomization is made of, also by way of others.
@@ -52,7 +54,7 @@ const (
 // finds the same in a patch by itself as in the whole repository.
 func NewLayout(files, named []string, read func(file string) (string, error)) *Layout {
 	l := &Layout{Patches: map[string]Use{}, Parts: map[string][]string{}, Namespaces: map[string]string{}, Listed: map[string]bool{}, Writes: map[string]bool{},
-		Annotates: map[string]bool{}, wholes: map[string]*Composition{}, isCut: map[string]bool{}, kept: map[string][]manifest.Part{}}
+		Annotates: map[string]bool{}, wholes: map[string]*Composition{}, isCut: map[string]bool{}, kept: map[string][]manifest.Part{}, homes: map[string]string{}}
 	l.room = spareMet + fileMet*len(files)
 	for _, file := range files {
 		if IsFile(file) {
@@ -65,7 +67,7 @@ func NewLayout(files, named []string, read func(file string) (string, error)) *L
 	return l
 }
 
-// Take hands over what was read of a kustomization's file, once.
+// Take hands over what was read of a kustomization's file, by its path, once.
 func (l *Layout) Take(file string) []manifest.Part {
 	parts := l.kept[file]
 	delete(l.kept, file)
@@ -106,15 +108,14 @@ func beside(files []string) []string {
 // hear passes on each document of a kustomization. Errors are reported when the file is read for other checks.
 func (l *Layout) hear(file string, read func(file string) (string, error), add func(dir string, fields map[string]any)) []manifest.Part {
 	text, err := read(file)
-	dir, where := filepath.Abs(filepath.Dir(file))
-	if err != nil || where != nil {
+	if err != nil {
 		return nil
 	}
 	parts := slices.Collect(manifest.Read(text, true))
 	for _, p := range parts {
 		for _, d := range p.Documents {
 			fields, _ := d.Value.(map[string]any)
-			add(dir, fields)
+			add(filepath.Dir(file), fields)
 		}
 	}
 	return parts
@@ -206,14 +207,19 @@ func Bounds() string {
 	return fmt.Sprintf("of one the first %d parts count, on %d levels, and of all together %d, and %d more for each file", maxParts, maxDepth, spareMet, fileMet)
 }
 
-// Home is the namespace that the nearest kustomization sets for a file.
+// Home is the namespace that the nearest kustomization sets for the files of a directory. There may be thousands on a path, and of each it is found once.
 func (l *Layout) Home(dir string) string {
-	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
-		if _, ok := l.Parts[dir]; ok {
-			return l.Namespaces[dir]
-		}
+	home, isKnown := l.homes[dir]
+	if isKnown {
+		return home
 	}
-	return ""
+	if _, isOne := l.Parts[dir]; isOne {
+		home = l.Namespaces[dir]
+	} else if up := filepath.Dir(dir); up != dir {
+		home = l.Home(up)
+	}
+	l.homes[dir] = home
+	return home
 }
 
 // Holds says whether a file is part of a composition: itself, or one of its directories up to the one of the kustomization.

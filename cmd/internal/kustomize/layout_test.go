@@ -2,6 +2,7 @@ package kustomize
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 )
 
@@ -42,5 +43,24 @@ func TestComposesNoMoreThanItMeetsInAll(t *testing.T) {
 	}
 	if want := spareMet / 501; whole != want || len(l.Cut) != 100-want {
 		t.Errorf("%d are composed and %d cut, want %d", whole, len(l.Cut), want)
+	}
+}
+
+// TestFindsTheNamespaceOfADirectoryOnce: a file may have as many objects as its path has directories, or more.
+func TestFindsTheNamespaceOfADirectoryOnce(t *testing.T) {
+	l := NewLayout(nil, nil, nil)
+	l.Parts["/x"], l.Namespaces["/x"] = []string{"/x/a"}, "shop"
+	deep := "/x" + strings.Repeat("/a", 1000)
+	if home := l.Home(deep); home != "shop" {
+		t.Fatalf("%q, want shop", home)
+	}
+	l.Parts, l.Namespaces = nil, nil // so that whoever looks again finds nothing
+	for _, dir := range []string{deep, deep[:len(deep)/2], deep + "/b"} {
+		if home := l.Home(dir); home != "shop" {
+			t.Errorf("then %q, want what is known", home)
+		}
+	}
+	if home := l.Home("/y/z"); home != "" {
+		t.Errorf("elsewhere %q, want none", home)
 	}
 }

@@ -50,7 +50,9 @@ So that no file takes long, it may have 10 MiB, in a document lists and mappings
 that cannot be read, after which no other is taken for a template. The patches that stand in a file may have 1000 documents, and one more for every 32 bytes
 of it, and its lists 1000 items, and one more for every 100 bytes. Of a kustomization up to 1000 parts on 32 levels count, and of all together 20000, and 50 more for each file.
 What the kustomizations make of all workloads may have 100000 values, and one more for every 4 bytes of what is read, where each workload, and each patch of one, counts as 15 more;
-of the workloads beyond, what stands in the files is judged. What was not looked at is told once, with a count, and the exit code is 2.`
+of the workloads beyond, what stands in the files is judged. What was not looked at is told once, with a count, and the exit code is 2.
+So no input takes more than a second of CPU time per MiB, where each file and each directory counts as 4 KiB more, as it does on most disks: beside
+its bytes, finding, opening and starting to read it takes some 0.02 to 0.1 ms.`
 
 // Command is "mini-hpa lint".
 func Command() cli.Command {
@@ -155,12 +157,12 @@ func (l *task) connect(b cli.Build) (func(context.Context, string) (*neighbors.N
 func (l *task) lint(ctx context.Context, args []string, s cli.Streams, ask func(context.Context, string) (*neighbors.Neighborhood, error)) error {
 	m := newManifests(l.namespace)
 	m.kinds.promised = l.kinds
-	var x exclusions
+	x := exclusions{paths: m.paths}
 	if err := errors.Join(x.add(".", l.exclude), x.configure(args)); err != nil {
 		return err
 	}
 	found, idle := sources(args, x)
-	m.layout = layoutOf(found)
+	m.layout = layoutOf(found, m.paths)
 	for _, source := range found {
 		m.read(source, s.In)
 	}

@@ -31,6 +31,7 @@ type exclusion struct {
 // exclusions are what is passed over.
 type exclusions struct {
 	globs []exclusion
+	paths paths
 	// files are those that say so, by their absolute paths.
 	files map[string]bool
 }
@@ -75,10 +76,7 @@ func globOf(glob string) (up int, segments []string, err error) {
 
 // add adds globs that are relative to a directory. One that begins with a slash may also be relative to the root, as a shell would write it.
 func (x *exclusions) add(dir string, globs []string) error {
-	whole, err := filepath.Abs(dir)
-	if err != nil {
-		return fmt.Errorf("cannot tell where %s is: %w", cli.Quote(dir), err)
-	}
+	whole := x.paths.of(dir).path
 	for _, glob := range globs {
 		up, segments, err := globOf(glob)
 		if err != nil {
@@ -148,7 +146,7 @@ func (x exclusions) excluded(name string) bool {
 	if len(x.globs) == 0 {
 		return false
 	}
-	whole := absolute(name)
+	whole := x.paths.of(name).path
 	inside := map[string][]string{} // by the directory that it is relative to; there are few of those, and may be many globs
 	return slices.ContainsFunc(x.globs, func(e exclusion) bool {
 		parts, known := inside[e.dir]

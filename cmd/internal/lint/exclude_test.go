@@ -399,3 +399,23 @@ func TestLintJudgesWhatIsBeforeBrokenJSON(t *testing.T) {
 		})
 	}
 }
+
+// TestLintLooksForAChartOnce: there may be many files below many directories called templates.
+func TestLintLooksForAChartOnce(t *testing.T) {
+	deep := "chart/templates" + strings.Repeat("/templates", 100)
+	repository(t, map[string]string{"chart/Chart.yaml": "name: x\n", deep + "/a.yaml": "a: 1\n", "other/templates/a.yaml": "a: 1\n"})
+	of, known := pathsFromHere(), charts{}
+	if !known.hold(of.of(deep + "/a.yaml").dir) {
+		t.Fatal("it is not found")
+	}
+	if err := os.Remove("chart/Chart.yaml"); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir("other") // the working directory, too, is asked for once
+	if !known.hold(of.of(deep+"/a.yaml").dir) || !known.hold(of.of(deep+"/b/c.yaml").dir) {
+		t.Error("it is looked for again")
+	}
+	if known.hold(of.of("other/templates/a.yaml").dir) || known.hold(of.of("chart/a.yaml").dir) {
+		t.Error("it is found where none is")
+	}
+}

@@ -47,7 +47,7 @@ func (x *exclusions) configure(args []string) error {
 	x.files = map[string]bool{}
 	for _, dir := range append([]string{"."}, args...) {
 		file := filepath.Join(dir, lintConfigFile)
-		whole := absolute(file)
+		whole := x.paths.of(file).path
 		if x.files[whole] {
 			continue
 		}
@@ -129,13 +129,13 @@ func manifestsBelow(dir string, x exclusions) (found []source, passed int) {
 			}
 			return fs.SkipDir
 		case entry.Name() == lintConfigFile:
-			if !x.files[absolute(full)] && !x.excluded(full) {
+			if !x.files[x.paths.of(full).path] && !x.excluded(full) {
 				found = append(found, source{name: full, isIdle: true})
 			}
 		case !slices.Contains([]string{".yaml", ".yml", ".json"}, strings.ToLower(path.Ext(name))) && !kustomize.IsFile(entry.Name()):
 		case x.excluded(full):
 			passed++
-		case isRegular(root, name):
+		case entry.Type().IsRegular() || isRegular(root, name):
 			found = append(found, source{name: full, met: true})
 		}
 		return nil
@@ -218,14 +218,15 @@ func (s source) read(stdin io.Reader) (string, error) {
 }
 
 // layoutOf is what the kustomizations among the sources say.
-func layoutOf(sources []source) *kustomize.Layout {
+func layoutOf(sources []source, p paths) *kustomize.Layout {
 	var files, named []string
 	for _, s := range sources {
 		if s.name == "-" {
 			continue
 		}
-		if files = append(files, s.name); !s.met {
-			named = append(named, s.name)
+		file := p.of(s.name).path
+		if files = append(files, file); !s.met {
+			named = append(named, file)
 		}
 	}
 	return kustomize.NewLayout(files, named, func(file string) (string, error) { return source{name: file}.read(nil) })

@@ -351,7 +351,7 @@ func TestLintReadsAKustomizationOnce(t *testing.T) {
 	repository(t, map[string]string{"kustomization.yaml": "resources: [d.yaml]\ncommonAnnotations: {mini-hpa/max: x}\n", "d.yaml": annotatedWeb})
 	found, _ := sources([]string{"."}, exclusions{})
 	m := newManifests("")
-	m.layout = layoutOf(found)
+	m.layout = layoutOf(found, m.paths)
 	if err := os.Remove("kustomization.yaml"); err != nil {
 		t.Fatal(err)
 	}
@@ -428,7 +428,7 @@ func TestLintBoundsWhatKustomizationsMake(t *testing.T) {
 	repository(t, files)
 	m := newManifests("")
 	found, _ := sources([]string{"."}, exclusions{})
-	m.layout = layoutOf(found)
+	m.layout = layoutOf(found, m.paths)
 	for _, s := range found {
 		m.read(s, nil)
 	}
@@ -523,11 +523,11 @@ func TestLintFormsOfAnnotationsAlone(t *testing.T) {
 				"prod/kustomization.yaml": "resources: [../base]\ncommonAnnotations: {team: b}\npatches: [{path: p.yaml}]\n", "prod/p.yaml": "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, " + patch + "}\n"})
 			m := newManifests("")
 			found, _ := sources([]string{"."}, exclusions{})
-			m.layout = layoutOf(found)
+			m.layout = layoutOf(found, m.paths)
 			for _, s := range found {
 				m.read(s, nil)
 			}
-			on, prod := m.workloads[0], absolute("prod")
+			on, prod := m.workloads[0], m.paths.of("prod").path
 			quick := m.form(prod, on)
 			whole := &form{on: on, reading: on.reading}
 			var changes []change

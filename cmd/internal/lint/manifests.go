@@ -44,10 +44,11 @@ type manifests struct {
 	failed     map[string]int
 	// files and size are how many files were read, and how long they are together.
 	files, size int
-	// structs are what the fields of objects should be, kinds which of them are scaled, paths where the files are.
+	// structs are what the fields of objects should be, kinds which of them are scaled, paths where the files are, charts which of those are of one.
 	structs structs
 	kinds   *kinds
 	paths   paths
+	charts  charts
 	// later are objects, and patches, whose kinds may be defined by what is read after them.
 	later        []object
 	laterPatches []patched
@@ -146,7 +147,7 @@ type overlays struct {
 
 // newManifests makes an empty set; namespace is for objects that name none.
 func newManifests(namespace string) *manifests {
-	return &manifests{namespace: namespace, around: map[area]*neighbors.Neighborhood{}, known: map[area][]*neighbors.Neighborhood{}, layout: layoutOf(nil), composites: map[*kustomize.Composition]*neighbors.Neighborhood{}, deleted: map[deletion]bool{}, readPatches: map[string]bool{}, failed: map[string]int{}, structs: structs{}, kinds: newKinds(), paths: paths{}}
+	return &manifests{namespace: namespace, around: map[area]*neighbors.Neighborhood{}, known: map[area][]*neighbors.Neighborhood{}, layout: layoutOf(nil, paths{}), composites: map[*kustomize.Composition]*neighbors.Neighborhood{}, deleted: map[deletion]bool{}, readPatches: map[string]bool{}, failed: map[string]int{}, structs: structs{}, kinds: newKinds(), paths: pathsFromHere(), charts: charts{}}
 }
 
 func (m *manifests) read(s source, stdin io.Reader) {
@@ -163,8 +164,9 @@ func (m *manifests) read(s source, stdin io.Reader) {
 	}
 	m.files++
 	if isPatch {
-		m.readPatches[absolute(s.name)] = true
+		m.readPatches[m.paths.of(s.name).path] = true
 	}
+	inChart := m.charts.hold(m.paths.of(s.name).dir)
 	for p := range all {
 		m.size += p.Size()
 		if p.Err != nil && isPatch {
@@ -172,7 +174,7 @@ func (m *manifests) read(s source, stdin io.Reader) {
 		}
 		switch {
 		case p.Err == nil:
-		case m.failed[s.shown()] < maxErrors && p.IsTemplate(s.name): // which takes the time of another look
+		case m.failed[s.shown()] < maxErrors && p.IsTemplate(inChart): // which takes the time of another look
 			m.templates++
 			continue
 		case s.met && !p.MayBeManifest():
@@ -181,7 +183,7 @@ func (m *manifests) read(s source, stdin io.Reader) {
 		default:
 			m.failIn(s.shown(), p)
 		}
-		unfilled := p.Unfilled(s.name)
+		unfilled := p.Unfilled(inChart)
 		for _, d := range p.Documents {
 			one := part{Document: d, file: s.shown(), unfilled: unfilled}
 			if isPatch {
@@ -195,7 +197,7 @@ func (m *manifests) read(s source, stdin io.Reader) {
 
 // parts are those of a file. The layout has read some before.
 func (m *manifests) parts(s source, stdin io.Reader, all bool) (iter.Seq[manifest.Part], error) {
-	if known := m.layout.Take(s.name); known != nil {
+	if known := m.layout.Take(m.paths.of(s.name).path); known != nil {
 		return slices.Values(known), nil
 	}
 	text, err := s.read(stdin)
@@ -237,7 +239,7 @@ func (m *manifests) notices() []notice {
 
 // patchUse says where a source is used as a patch.
 func (m *manifests) patchUse(s source) (kustomize.Use, bool) {
-	use, ok := m.layout.Patches[absolute(s.name)]
+	use, ok := m.layout.Patches[m.paths.of(s.name).path]
 	return use, ok && s.name != "-"
 }
 
@@ -508,7 +510,7 @@ func (m *manifests) addText(o object, text *yaml.Node, what string, add func(par
 		}
 		for _, d := range p.Documents {
 			if d.Node != nil {
-				add(part{Document: d, file: o.file, unfilled: p.Unfilled(o.file)})
+				add(part{Document: d, file: o.file, unfilled: p.Unfilled(m.charts.hold(o.dir()))})
 			}
 		}
 	}

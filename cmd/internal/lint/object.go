@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strconv"
@@ -60,32 +59,10 @@ func (o object) title() string {
 func (o object) place() string { return fmt.Sprintf("%s:%d", o.file, o.Node.Line) }
 
 // path is where its file is, from the root on.
-func (o object) path() string { return o.paths.of(o.file) }
+func (o object) path() string { return o.paths.of(o.file).path }
 
 // dir is the directory that its file is in.
-func (o object) dir() string { return filepath.Dir(o.path()) }
-
-// paths are those of the files, from the root on, by their names: to find one takes calls of the system, and a file may have many objects. Nil remembers none.
-type paths map[string]string
-
-func (p paths) of(name string) string {
-	path, isKnown := p[name]
-	if !isKnown {
-		path = absolute(name)
-	}
-	if !isKnown && p != nil {
-		p[name] = path
-	}
-	return path
-}
-
-// absolute is a path from the root on. Where the working directory is gone, it stays relative, and nothing there can be read.
-func absolute(name string) string {
-	if whole, err := filepath.Abs(name); err == nil {
-		return whole
-	}
-	return filepath.Clean(name)
-}
+func (o object) dir() string { return o.paths.of(o.file).dir }
 
 // part is what the object has at the end of a way of names and indexes; nil if there is nothing.
 func (o object) part(way ...string) any {

@@ -2,8 +2,6 @@ package manifest
 
 import (
 	"errors"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -64,12 +62,12 @@ var (
 // ytt is a line of its language, or a value that is one, in what YAML takes for comments.
 var ytt = regexp.MustCompile(`(?m)^[ \t]*(?:- )?#@(?:[ \t]*(?:if|for|def|end|load|else|elif|while|return)\b|[a-z-]+/[a-z])|^[^#\n]*[:-][ \t]+#@[ \t]+\S`)
 
-// IsTemplate says whether what cannot be read, in a file, is a template: it can be parsed once its placeholders stand for nothing, or it is where a
-// chart has its templates. A mapping whose name is one, as YAML reads {{ x }}, can be parsed already.
-func (p Part) IsTemplate(file string) bool {
+// IsTemplate says whether what cannot be read is a template: it can be parsed once its placeholders stand for nothing, or it is inChart, where one
+// has its templates. A mapping whose name is one, as YAML reads {{ x }}, can be parsed already.
+func (p Part) IsTemplate(inChart bool) bool {
 	hasBraces := braces.in(p.text)
 	switch {
-	case hasBraces && (errors.Is(p.Err, errName) || inChart(file)):
+	case hasBraces && (errors.Is(p.Err, errName) || inChart):
 		return true
 	case !hasBraces && !placeholders.in(p.text):
 		return false
@@ -99,31 +97,16 @@ func (c *common) canBeFilled(plain chunk) bool {
 	return known
 }
 
-// inChart says whether a file is below the templates of a Helm chart.
-func inChart(file string) bool {
-	dir, err := filepath.Abs(filepath.Dir(file))
-	for err == nil && dir != filepath.Dir(dir) {
-		if filepath.Base(dir) == "templates" {
-			if _, err := os.Stat(filepath.Join(filepath.Dir(dir), "Chart.yaml")); err == nil {
-				return true
-			}
-		}
-		dir = filepath.Dir(dir)
-	}
-	return false
-}
-
 // Unfilled returns what says whether an object of the part, by its fields, is a template though it can be parsed: its names, or what it asks of mini-hpa,
-// are still to be filled in. Where a chart has its templates, one action anywhere is enough, and in what ytt reads, all is.
-func (p Part) Unfilled(file string) func(fields map[string]any) bool {
+// are still to be filled in. Where it is inChart, one action anywhere is enough, and in what ytt reads, all is.
+func (p Part) Unfilled(inChart bool) func(fields map[string]any) bool {
 	switch {
 	case strings.Contains(p.text, "#@") && ytt.MatchString(p.text):
 		return func(fields map[string]any) bool { return fields != nil }
 	case !placeholders.in(p.text):
 		return func(map[string]any) bool { return false }
 	}
-	isOfChart := inChart(file)
-	return func(fields map[string]any) bool { return toFill(fields) || isOfChart && mentions(fields, braces) }
+	return func(fields map[string]any) bool { return toFill(fields) || inChart && mentions(fields, braces) }
 }
 
 // toFill says whether an object has a placeholder where none can be meant.

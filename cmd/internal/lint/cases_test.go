@@ -459,6 +459,8 @@ func TestLintLinesOfWhatCannotBeRead(t *testing.T) {
 		"a list of objects":      {"- apiVersion: v1\n  kind: A\n", "1: is a list of objects, and only one of kind List can be applied; separate them with ---"},
 		"the same as JSON":       {"[\n{\"apiVersion\": \"v1\", \"kind\": \"A\"}]", "1: is a list of objects"},
 		"JSON with a comment":    {"{\n// a comment\n\"apiVersion\":\"apps/v1\",\"kind\":\"Deployment\",\"metadata\":{\"annotations\":{\"mini-hpa/max\":\"9\"}}}", "2: cannot be parsed as JSON: invalid character '/'"},
+		"a comment further on":   {`{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web",` + "\n" + `/* c */ "annotations": {"mini-hpa/max": "9"}}}`, "2: cannot be parsed as JSON: invalid character '/'"},
+		"flow style, of no kind": {"{metadata: {annotations: {mini-hpa/max: '9'}}}", ""},
 		"a list of other things": {"- name: play\n  hosts: all\n", ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -165,6 +165,8 @@ func TestLintPatches(t *testing.T) {
 		"one that stays":       {scaled, "patches: [{path: p.yaml}]\n", patchMetadata + "  annotations: {mini-hpa/metrics: '[{type: Resource, resource: {name: cpu, target: {type: AverageValue, averageValue: 1}}}]'}\n", []string{"so it is with base/d.yaml:1"}},
 		"replicas of nobody":   {scaled, "patches: [{path: p.yaml, target: {kind: Deployment, name: api}}]\n", "- {op: replace, path: /spec/replicas, value: 3}\n", nil},
 		"operations: others":   {scaled, "patches: [{path: p.yaml, target: {kind: Deployment}}]\n", "- {op: remove, path: /metadata/annotations/mini-hpa~1max}\n- {op: add, path: /metadata/annotations/team, value: 9}\n- 7\n", nil},
+		"in flow style":        {base, "patches: [{path: p.yaml, target: {kind: Deployment}}]\n", "{kind: Any, metadata: {name: any, # c\n annotations: {mini-hpa/max: ten}}}\n", []string{`prod/p.yaml:2: error: Deployment any: metadata.annotations[mini-hpa/max]: Invalid value: "ten"`}},
+		"a text in flow style": {base, "patches:\n- target: {kind: Deployment}\n  patch: |-\n    {kind: Any,\n     metadata: {name: any, annotations: {mini-hpa/max: ten}}}\n", "", []string{`prod/kustomization.yaml:6: error: Deployment any: metadata.annotations[mini-hpa/max]: Invalid value: "ten"`}},
 		"not YAML":             {base, "patches:\n- patch: |-\n    a: b\n     c: [\n", "", nil},
 	} {
 		t.Run(name, func(t *testing.T) {

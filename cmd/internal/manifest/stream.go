@@ -119,8 +119,8 @@ func (c chunk) read(nodes func() (*yaml.Node, error)) ([]Document, error) {
 	switch {
 	case err != nil && len(documents) > 0:
 		return documents, bad
-	case err == nil && bad != nil && strings.Contains(c.text, annotations.Prefix) && !isObject(d.Value):
-		return nil, bad // JSON with comments, say, means something else as YAML
+	case err == nil && bad != nil && strings.Contains(c.text, annotations.Prefix) && hasComments(d.Node):
+		return nil, bad // it means something else as YAML
 	}
 	if err != nil && d.Value == nil {
 		return nil, err

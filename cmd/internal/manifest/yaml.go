@@ -96,9 +96,15 @@ func (c chunk) withNames(names []*yaml.Node) ([]byte, error) {
 	return c.common.asJSON(c.text)
 }
 
-func isObject(value any) bool {
-	fields, _ := value.(map[string]any)
-	return fields["apiVersion"] != nil && fields["kind"] != nil
+// hasComments says whether there are comments as some parsers of JSON know them. YAML takes each for a part of the name behind it.
+func hasComments(n *yaml.Node) bool {
+	for i, child := range n.Content {
+		isName := n.Kind == yaml.MappingNode && i%2 == 0 && child.Style&isText == 0
+		if isName && (strings.HasPrefix(child.Value, "//") || strings.HasPrefix(child.Value, "/*")) || hasComments(child) {
+			return true
+		}
+	}
+	return false
 }
 
 // isListOfObjects says whether a document is what no tool applies.

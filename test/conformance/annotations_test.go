@@ -3,7 +3,9 @@ package conformance
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,6 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/test/conformance/record"
@@ -139,18 +142,28 @@ func TestAnnotationsAreHPAs(t *testing.T) {
 		if a.IntN(4) > 0 {
 			hpa.Spec.Behavior.ScaleDown = a.rules()
 		}
+		hpa.Spec.MinReplicas = maybe(a, some(a, []int32{0, 1, 10}, []int32{-1, 11}))
 		text := map[string]string{annotations.Max: "10", annotations.Metrics: encode(t, hpa.Spec.Metrics), annotations.Behavior: encode(t, hpa.Spec.Behavior)}
+		if hpa.Spec.MinReplicas != nil {
+			text[annotations.Min] = fmt.Sprint(*hpa.Spec.MinReplicas)
+		}
 		hpa = reread(t, hpa)
 		filled := record.Defaulted(hpa)
+		if up := filled.Spec.Behavior.ScaleUp; *filled.Spec.MinReplicas == 0 && up.SelectPolicy != nil && *up.SelectPolicy == autoscalingv2.DisabledPolicySelect {
+			continue // such an HPA would never wake, so mini-hpa refuses it
+		}
 		want := errors.Join(record.Validate(filled), selectors(filled))
 		policy, _, errs := annotations.DefaultDefaults().Parse(text)
+		if len(errs) == 0 {
+			errs = neverWoken(text)
+		}
 		switch {
 		case (want == nil) != (len(errs) == 0):
 			differences++
 			t.Errorf("seed %d: API server: %v\n  annotations: %v\n  %s\n  %s", seed, want, errs.ToAggregate(), text[annotations.Metrics], text[annotations.Behavior])
 		case want == nil:
 			accepted++
-			if diff := cmp.Diff(rules(filled), []any{policy.Metrics, policy.Up, policy.Down}); diff != "" {
+			if diff := cmp.Diff(rules(filled), []any{policy.Min, policy.Max, policy.Metrics, policy.Up, policy.Down}); diff != "" {
 				differences++
 				t.Errorf("seed %d: (-HPA +annotations)\n%s", seed, diff)
 			}
@@ -163,6 +176,12 @@ func TestAnnotationsAreHPAs(t *testing.T) {
 	if accepted < 5000 || accepted > 15000 {
 		t.Errorf("%d of 20000 are accepted: the generator is lopsided", accepted)
 	}
+}
+
+// neverWoken is what the checks of a workload say of one that nothing would wake; of an HPA the API server says it.
+func neverWoken(pairs map[string]string) field.ErrorList {
+	w := &annotations.Workload{Key: annotations.DeploymentKey("default", "load"), Annotations: pairs}
+	return slices.DeleteFunc(annotations.DefaultDefaults().Review(w, annotations.Surroundings{}).Problems, func(e *field.Error) bool { return e.Origin != annotations.FoundNothingWakes })
 }
 
 // selectors says whether the controller can use the metrics' selectors. The API server takes any, and the controller
@@ -196,7 +215,7 @@ func rules(hpa *autoscalingv2.HorizontalPodAutoscaler) []any {
 			r.Tolerance = ptr(resource.MustParse("0.1"))
 		}
 	}
-	return []any{annotations.MetricsOf(hpa.Spec.Metrics), up, down}
+	return []any{*hpa.Spec.MinReplicas, hpa.Spec.MaxReplicas, annotations.MetricsOf(hpa.Spec.Metrics), up, down}
 }
 
 // reread is the HPA as the API server decodes it.

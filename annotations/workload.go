@@ -94,8 +94,8 @@ type Workload struct {
 // FieldManager is the name under which mini-hpa writes, in managedFields and for GitOps tools' ignore rules.
 const FieldManager = "mini-hpa"
 
-// SignsZero says whether it can be on record who has set 0 replicas by the scale subresource. API servers (1.36) forget it of an update, because
-// a Scale omits a 0; they record it where it is applied, which they refuse for the scale of a custom resource.
+// SignsZero says whether it can be on record who has set 0 replicas by the scale subresource. API servers (1.36 and 1.37) forget it of an update,
+// because a Scale omits a 0; they record it where it is applied, which they refuse for the scale of a custom resource.
 func (w *Workload) SignsZero() bool {
 	_, builtin := BuiltinOf(w.Kind)
 	return builtin
@@ -193,7 +193,7 @@ func (w *Workload) refuse(fails bool, status corev1.ConditionStatus, reason, mes
 }
 
 // readManagers reads who has set the replicas. After a restart it shows whether mini-hpa was the last to write them, or the name of
-// somebody else who was. API servers (1.36, and 1.37 by its source) record no time of a write to the scale subresource, so the history
+// somebody else who was. API servers (1.36 and 1.37) record no time of a write to the scale subresource, so the history
 // of such writes comes from the pods. The path leads to the replicas.
 func (w *Workload) readManagers(entries []metav1.ManagedFieldsEntry, path string) {
 	var names []string

@@ -50,7 +50,7 @@ func templateHelm3(o order) (output, error) {
 	install := action3.NewInstall(&action3.Configuration{})
 	install.ReleaseName, install.Namespace, install.DryRun, install.ClientOnly = o.release, o.namespace, true, true
 	install.APIVersions = o.apis
-	install.KubeVersion = &chartutil3.KubeVersion{Version: "v1.36.3", Major: "1", Minor: "36"}
+	install.KubeVersion = &chartutil3.KubeVersion{Version: "v1.37.2", Major: "1", Minor: "37"}
 	rel, err := install.Run(loaded, o.values)
 	if err != nil {
 		return output{}, err
@@ -70,7 +70,7 @@ func templateHelm4(o order) (output, error) {
 	install := action4.NewInstall(&action4.Configuration{})
 	install.ReleaseName, install.Namespace, install.DryRunStrategy = o.release, o.namespace, action4.DryRunClient
 	install.APIVersions = o.apis
-	install.KubeVersion = &common4.KubeVersion{Version: "v1.36.3", Major: "1", Minor: "36"}
+	install.KubeVersion = &common4.KubeVersion{Version: "v1.37.2", Major: "1", Minor: "37"}
 	done, err := install.Run(loaded, o.values)
 	if err != nil {
 		return output{}, err

@@ -27,13 +27,9 @@ func sleepy(metric string, more map[string]string) map[string]string {
 	return pairs
 }
 
-// hpaToZero lets the HPA of the control plane scale to zero, and evaluate often.
+// hpaToZero lets the HPA of the control plane, which scales to zero by default, evaluate often.
 func hpaToZero() map[controlplane.Component][]string {
-	const gate = "--feature-gates=HPAScaleToZero=true"
-	return map[controlplane.Component][]string{
-		controlplane.APIServer:         {gate},
-		controlplane.ControllerManager: {gate, "--horizontal-pod-autoscaler-sync-period=2s"},
-	}
+	return map[controlplane.Component][]string{controlplane.ControllerManager: {"--horizontal-pod-autoscaler-sync-period=2s"}}
 }
 
 // look is one look at the workload by mini-hpa explain.

@@ -11,6 +11,8 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
 )
 
 // row is a row of the table of docs/zero.md: of a workload in a state, what somebody does, the state that it is in then, and what a value
@@ -147,6 +149,27 @@ func TestZeroTable(t *testing.T) {
 	for name, absent := range map[string]bool{"seen": false, "unseen": true} {
 		t.Run(name, func(t *testing.T) { w.playTable(t, absent) })
 	}
+	t.Run("to an HPA", w.handOver)
+}
+
+// handOver gives a workload that sleeps to an HPA with minReplicas 0, which takes what it finds for a pause until somebody scales it.
+func (w *world) handOver(t *testing.T) {
+	ns := w.namespace(t)
+	w.setQueue(ns, 250)
+	d := w.begin(t, deployments, ns, "back", 1, 0, sleepy(ns, nil))
+	d.record()
+	w.controller(t, ns)
+	d.await(3)
+	w.setQueue(ns, 0)
+	d.await(0)
+	d.addHPA()
+	d.kubectl("", "annotate", "deployment", d.name, annotations.Max+"-", annotations.Min+"-", annotations.Metrics+"-", annotations.ScaleDownStabilization+"-")
+	w.setQueue(ns, 250)
+	d.kubectl("", "wait", "hpa/"+d.name, "--for=jsonpath={.status.conditions[?(@.type=='ScalingActive')].reason}=ScalingDisabled", "--timeout=1m")
+	w.samples(t, 2)
+	d.wantHistory(1, 3, 0)
+	d.scaleBy(1)
+	d.await(3)
 }
 
 // install creates a CustomResourceDefinition of the tests of admission.

@@ -198,8 +198,8 @@ func TestRemainsOfAKilledBuildGo(t *testing.T) {
 
 func TestStampFlags(t *testing.T) {
 	const variable = "-X k8s.io/component-base/version."
-	want := variable + "gitVersion=v1.36.3 " + variable + "gitMajor=1 " + variable + "gitMinor=36"
-	if diff := cmp.Diff(want, stampFlags("v1.36.3")); diff != "" {
+	want := variable + "gitVersion=v1.37.2 " + variable + "gitMajor=1 " + variable + "gitMinor=37"
+	if diff := cmp.Diff(want, stampFlags("v1.37.2")); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

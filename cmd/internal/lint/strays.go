@@ -141,11 +141,11 @@ const noEffectHere = annotations.Prefix + " keys have no effect here; only those
 
 // noEffectOn is the same of keys that are on an object of another kind.
 func noEffectOn(what string) string {
-	return annotations.Prefix + " annotations have no effect on " + what + "; only " + whatIsScaled + " are autoscaled"
+	return annotations.Prefix + " annotations have no effect on " + what + "; only " + whatIsScaled + ", are autoscaled"
 }
 
 // whatIsScaled are the kinds of workloads.
-const whatIsScaled = "Deployments, StatefulSets and ReplicaSets of apps/v1, and custom kinds that have a scale subresource,"
+const whatIsScaled = "Deployments, StatefulSets and ReplicaSets of apps/v1, and custom kinds that have a scale subresource"
 
 // shownKind is the kind with its version, as far as they are given.
 func (o object) shownKind() string {

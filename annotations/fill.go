@@ -128,16 +128,18 @@ func (p *draft) fillLabels(into reflect.Value, from any, at *field.Path) {
 }
 
 func (p *draft) fillString(into reflect.Value, from any, at *field.Path) {
-	text, ok := from.(string)
-	if !ok {
+	switch from := from.(type) {
+	case json.Number, bool:
 		p.wrong(at, describe(from), "must be a string; put it in quotes")
-		return
+	case string:
+		if strings.ContainsFunc(from, func(r rune) bool { return !unicode.IsPrint(r) }) {
+			p.wrong(at, from, "must not contain characters that do not print")
+			return
+		}
+		into.SetString(from)
+	default:
+		p.wrong(at, describe(from), "must be a string")
 	}
-	if strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
-		p.wrong(at, text, "must not contain characters that do not print")
-		return
-	}
-	into.SetString(text)
 }
 
 func (p *draft) fillNumber(into reflect.Value, from any, at *field.Path) {

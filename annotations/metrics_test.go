@@ -251,7 +251,7 @@ func badMetrics() []badDocument {
 		}},
 		{"strings that are not", metricOf("Pods", `"pods":{"metric":{"name":7},"target":{"type":["Value"],"averageValue":{}}}`), []string{
 			`[0].pods.metric.name: Invalid value: "7": must be a string; put it in quotes`,
-			`[0].pods.target.type: Invalid value: "a list": must be a string; put it in quotes`,
+			`[0].pods.target.type: Invalid value: "a list": must be a string`,
 			`[0].pods.target.averageValue: Invalid value: "a mapping": must be a quantity such as "500m", "40" or "1Gi"`,
 		}},
 		{"numbers that are not", `[{"type":"Resource","resource":{"name":"cpu","target":{"type":"Utilization","averageUtilization":"80"}}},{"type":"Resource","resource":{"name":"cpu","target":{"averageUtilization":80.5}}},{"type":"Resource","resource":{"name":"cpu","target":{"averageUtilization":2147483648}}},{"type":"Resource","resource":{"name":"cpu","target":{"averageUtilization":1e2}}}]`, []string{

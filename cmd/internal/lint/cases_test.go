@@ -343,6 +343,7 @@ func TestLintInjection(t *testing.T) {
 	}
 	for name, tt := range map[string]struct{ text, want string }{
 		"its namespace": {text + namespace("shop"), `warning: Deployment shop/web: metadata.annotations[mini-hpa/container]: container "proxy" is not in the pod template, which has "app"; it may be injected (namespace "shop" has "istio-injection: enabled")`},
+		"of no name":    {strings.Replace(text, "namespace: shop", "labels: {}", 1) + namespace("null"), `error: Deployment web: metadata.annotations[mini-hpa/container]: Invalid value: "proxy"`},
 		"another one":   {text + namespace("other"), `error: Deployment shop/web: metadata.annotations[mini-hpa/container]: Invalid value: "proxy"`},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -361,7 +361,7 @@ func (m *manifests) addOther(o object) error {
 		for _, n := range m.neighborhoods(o) {
 			n.AddResizer(o.GetName(), o.Object, o.place())
 		}
-	case kind == corev1.SchemeGroupVersion.WithKind("Namespace"):
+	case kind == corev1.SchemeGroupVersion.WithKind("Namespace") && o.GetName() != "":
 		where := o
 		where.namespace = o.GetName()
 		for _, n := range m.neighborhoods(where) {

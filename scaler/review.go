@@ -75,8 +75,9 @@ func (v verdicts) share(w *annotations.Workload, own annotations.Verdict) *annot
 	if len(text) > longestAnnotations {
 		return &own
 	}
-	if earlier, known := v.seen.Get(text); known {
-		return earlier.(*annotations.Verdict)
+	earlier, _ := v.seen.Get(text)
+	if shared, known := earlier.(*annotations.Verdict); known {
+		return shared
 	}
 	v.seen.Add(text, &own)
 	return &own

@@ -5,8 +5,11 @@ import (
 	"time"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	"k8s.io/apimachinery/pkg/api/resource"
 	custommetricsv1beta2 "k8s.io/metrics/pkg/apis/custom_metrics/v1beta2"
 	externalmetricsv1beta1 "k8s.io/metrics/pkg/apis/external_metrics/v1beta1"
+
+	"github.com/mini-hpa/mini-hpa/annotations/catalog"
 )
 
 // Source is who is asked for metrics: an API of the cluster, or a system beside it such as a message broker. It is asked one question at a
@@ -36,6 +39,8 @@ type Question struct {
 	Pods string
 	// Object is what an Object metric is about.
 	Object autoscalingv2.CrossVersionObjectReference
+	// Parameters are what a line of mini-hpa/sources asks for, of one of the administrator's sources.
+	Parameters catalog.Parameters
 }
 
 // Answer is what a source returned for a Question. It is shared: read-only.
@@ -47,4 +52,18 @@ type Answer struct {
 	External []externalmetricsv1beta1.ExternalMetricValue
 	// Taken is when they were taken, by the local clock, in their order; zero for those that do not say so.
 	Taken []time.Time
+	// Hint is what a source says beside its values.
+	Hint Hint
+}
+
+// Hint is what a source says beside a value. The zero value is nothing.
+type Hint struct {
+	// Limit is how many replicas the value is of use to, such as the partitions of a topic; 0 is no limit. Because says what limits them, in
+	// our own words.
+	Limit   int32
+	Because string
+	// Active says whether there is something to do, where that is not the same as a value above 0.
+	Active *bool
+	// Target is the source's own for each pod, where the line has none.
+	Target *resource.Quantity
 }

@@ -1,0 +1,65 @@
+package sources
+
+import (
+	"context"
+	"errors"
+
+	"go.uber.org/zap"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/mini-hpa/mini-hpa/annotations/catalog"
+	"github.com/mini-hpa/mini-hpa/annotations/podspec"
+	"github.com/mini-hpa/mini-hpa/scaler/metrics"
+)
+
+// Kind is a kind of source: a row of Kinds.
+type Kind struct {
+	catalog.Type
+	// Open makes the client of an entry. It connects to nothing yet: a system that is down must not keep the others from being asked.
+	Open func(e *catalog.Entry, env Env) (Client, error)
+	// Batch says that a client is asked all questions at once that are due; otherwise one at a time, as many of them together as the entry's
+	// Concurrency allows.
+	Batch bool
+}
+
+// Client asks one system. Its methods may be called from any goroutine.
+type Client interface {
+	// Ask answers all questions, each once, by calling answer with its place and what came of it, from any goroutine and in any order, as soon as
+	// it is known: what one broker does not answer must not hold up the others. It returns when ctx ends at the latest, and answer is not
+	// called afterwards. Of an Answer only the values and the hint are read. The error is best a Fault.
+	Ask(ctx context.Context, all []metrics.Question, answer func(i int, a metrics.Answer, err error))
+	// Close gives up its connections. Nothing is asked afterwards.
+	Close()
+}
+
+// Env is what clients may use of the process around them.
+type Env struct {
+	Log *zap.Logger
+	// ReadFile reads what the paths of an entry lead to. A client reads credentials each time that it connects, so that a rotated Secret counts.
+	ReadFile func(path string) ([]byte, error)
+	// Pods are the pods of a namespace that a selector chooses. It is nil where nobody watches pods.
+	Pods func(namespace string, selector labels.Selector) ([]*podspec.Pod, error)
+}
+
+// Fault is a failure in two languages: what a tenant may read, and what only the log says. What a system answers may be anything, also what
+// others have written there, so that a tenant reads our own words alone.
+type Fault struct {
+	// Told goes on after the name of the source: "refused the credentials".
+	Told string
+	// Err is everything that is known.
+	Err error
+}
+
+// Error is for the log.
+func (f *Fault) Error() string { return f.Told + ": " + f.Err.Error() }
+
+// Unwrap returns Err.
+func (f *Fault) Unwrap() error { return f.Err }
+
+// fault is an error of a client: a Fault with the words.
+func fault(told string, err error) error {
+	if err == nil {
+		err = errors.New("no more is known")
+	}
+	return &Fault{Told: told, Err: err}
+}

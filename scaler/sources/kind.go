@@ -3,6 +3,7 @@ package sources
 import (
 	"context"
 	"errors"
+	"net/netip"
 
 	"go.uber.org/zap"
 	"k8s.io/apimachinery/pkg/labels"
@@ -37,6 +38,8 @@ type Env struct {
 	Log *zap.Logger
 	// ReadFile reads what the paths of an entry lead to. A client reads credentials each time that it connects, so that a rotated Secret counts.
 	ReadFile func(path string) ([]byte, error)
+	// Refused says which addresses no client connects to: those of the API server. It may be nil.
+	Refused func(to netip.AddrPort) bool
 	// Pods are the pods of a namespace that a selector chooses. It is nil where nobody watches pods.
 	Pods func(namespace string, selector labels.Selector) ([]*podspec.Pod, error)
 }

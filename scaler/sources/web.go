@@ -1,0 +1,231 @@
+package sources
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
+
+// Web is what an entry says of a server that speaks HTTP. The settings of its type embed it.
+type Web struct {
+	// URL begins with http:// or https://; its path goes before those that are asked for.
+	URL  string `json:"url"`
+	TLS  *TLS   `json:"tls,omitempty"`
+	Auth *Auth  `json:"auth,omitempty"`
+}
+
+// Auth is how a client says who it is: with a user's name and password, or with a token.
+type Auth struct {
+	Credentials
+	BearerTokenFile string `json:"bearerTokenFile,omitempty"`
+}
+
+// check says what is wrong with it.
+func (w *Web) check(at *field.Path) field.ErrorList {
+	problems := w.TLS.check(at.Child("tls"))
+	base, err := url.Parse(w.URL)
+	urlAt := at.Child("url")
+	switch {
+	case w.URL == "":
+		problems = append(problems, field.Required(urlAt, "such as https://prometheus.monitoring.svc:9090"))
+	case err != nil:
+		problems = append(problems, field.Invalid(urlAt, field.OmitValueType{}, "want a URL such as https://prometheus.monitoring.svc:9090"))
+	case base.User != nil:
+		problems = append(problems, field.Invalid(urlAt, field.OmitValueType{}, "want no credentials in it: auth names the files that hold them"))
+	case base.Scheme != "http" && base.Scheme != "https" || base.Hostname() == "" || base.Opaque != "":
+		problems = append(problems, field.Invalid(urlAt, w.URL, "want http://HOST[:PORT][/PATH] or https://HOST[:PORT][/PATH]"))
+	case strings.ContainsAny(w.URL, "?#"):
+		problems = append(problems, field.Invalid(urlAt, w.URL, "want no parameters and no fragment"))
+	case base.Scheme == "http" && w.TLS != nil:
+		problems = append(problems, field.Invalid(at.Child("tls"), field.OmitValueType{}, "url begins with http://, which is not encrypted: want https://, or no tls"))
+	}
+	return append(problems, w.Auth.check(at.Child("auth"))...)
+}
+
+func (a *Auth) check(at *field.Path) field.ErrorList {
+	if a == nil {
+		return nil
+	}
+	problems := append(a.Credentials.check(at), checkPath(a.BearerTokenFile, at.Child("bearerTokenFile"))...)
+	if basic := a.UserFile != "" || a.PasswordFile != ""; basic == (a.BearerTokenFile != "") {
+		problems = append(problems, field.Invalid(at, field.OmitValueType{}, "want userFile and passwordFile, or bearerTokenFile"))
+	} else if basic && (a.UserFile == "" || a.PasswordFile == "") {
+		problems = append(problems, field.Invalid(at, field.OmitValueType{}, "userFile and passwordFile belong together: want both"))
+	}
+	return problems
+}
+
+// header is the Authorization header, and what of it must not be seen.
+func (a *Auth) header(env Env) (header string, secrets []string, err error) {
+	switch {
+	case a == nil:
+		return "", nil, nil
+	case a.BearerTokenFile != "":
+		token, err := secretFrom(env, a.BearerTokenFile)
+		return "Bearer " + token, []string{token}, err
+	}
+	user, password, err := a.read(env)
+	if err != nil {
+		return "", nil, err
+	}
+	both := base64.StdEncoding.EncodeToString([]byte(user + ":" + password))
+	return "Basic " + both, []string{both, password}, nil
+}
+
+// webClient asks one server by HTTP.
+type webClient struct {
+	env    Env
+	base   *url.URL
+	auth   *Auth
+	client *http.Client
+}
+
+const (
+	// mostAnswered is how many bytes an answer may have, where its reader does not say otherwise.
+	mostAnswered = 1 << 20
+	// mostOfHeaders is the same for its headers.
+	mostOfHeaders = 64 << 10
+)
+
+// open makes the client. connections is how many it keeps for the next requests.
+func (w *Web) open(env Env, connections int) (*webClient, error) {
+	base, err := url.Parse(w.URL)
+	if err != nil {
+		return nil, fmt.Errorf("url: %w", err)
+	}
+	if w.Auth != nil && base.Scheme == "http" && !isLocal(base.Hostname()) {
+		env.Log.Warn("credentials are sent without encryption: the url begins with http://")
+	}
+	d := newDialer(env, w.TLS, base.Scheme == "https", base.Hostname())
+	return &webClient{env: env, base: base, auth: w.Auth, client: &http.Client{
+		// Without a proxy: one would dial in our place, and see what only the source may see.
+		Transport: &http.Transport{
+			DialContext: d.dialPlain, DialTLSContext: d.dial, MaxIdleConnsPerHost: connections, IdleConnTimeout: 90 * time.Second,
+			MaxResponseHeaderBytes: mostOfHeaders, DisableCompression: true,
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}, nil
+}
+
+func (c *webClient) close() { c.client.CloseIdleConnections() }
+
+// webRequest is one request.
+type webRequest struct {
+	// path goes behind that of the URL, in its escaped form, and begins with "/".
+	path  string
+	query url.Values
+	// form is the body of a POST; nil is a GET.
+	form url.Values
+}
+
+// get sends a request and returns the body of its answer. Answers other than 200 are Faults, and so are those that have more than
+// mostAnswered bytes.
+func (c *webClient) get(ctx context.Context, r webRequest) ([]byte, error) {
+	body, err := c.stream(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = body.Close() }()
+	text, err := io.ReadAll(io.LimitReader(body, mostAnswered+1))
+	switch {
+	case err != nil:
+		return nil, explainRequest(err)
+	case len(text) > mostAnswered:
+		return nil, tooMuch(mostAnswered)
+	}
+	return text, nil
+}
+
+// tooMuch is the failure of an answer with more bytes than are read.
+func tooMuch(most int) error {
+	return fault("answered more than is read", fmt.Errorf("an answer has more than %d bytes", most))
+}
+
+// stream sends a request and returns the body of an answer with the status 200, which the caller bounds and closes.
+func (c *webClient) stream(ctx context.Context, r webRequest) (io.ReadCloser, error) {
+	request, secrets, err := c.request(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	response, err := c.client.Do(request)
+	if err != nil {
+		return nil, explainRequest(err)
+	}
+	if response.StatusCode == http.StatusOK {
+		return response.Body, nil
+	}
+	defer func() { _ = response.Body.Close() }()
+	return nil, explainStatus(response, secrets)
+}
+
+func (c *webClient) request(ctx context.Context, r webRequest) (*http.Request, []string, error) {
+	to := *c.base
+	to.RawPath = strings.TrimSuffix(c.base.EscapedPath(), "/") + r.path
+	var err error
+	if to.Path, err = url.PathUnescape(to.RawPath); err != nil {
+		return nil, nil, fmt.Errorf("path %q: %w", r.path, err)
+	}
+	to.RawQuery = r.query.Encode()
+	method, body := http.MethodGet, io.Reader(http.NoBody)
+	if r.form != nil {
+		method, body = http.MethodPost, strings.NewReader(r.form.Encode())
+	}
+	request, err := http.NewRequestWithContext(ctx, method, to.String(), body)
+	if err != nil {
+		return nil, nil, err
+	}
+	if r.form != nil {
+		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	request.Header.Set("Accept", "application/json")
+	request.Header.Set("User-Agent", "mini-hpa")
+	header, secrets, err := c.auth.header(c.env)
+	if err != nil {
+		return nil, nil, err
+	}
+	if header != "" {
+		request.Header.Set("Authorization", header)
+	}
+	return request, secrets, nil
+}
+
+// explainRequest is a Fault that says why there is no answer. A deadline stays what it is: others put it into words.
+func explainRequest(err error) error {
+	var network net.Error
+	if errors.As(err, &network) && network.Timeout() && !errors.Is(err, context.DeadlineExceeded) {
+		return fault("did not answer in time", err)
+	}
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return fault("broke off its answer", err)
+	}
+	return explainConnection(err)
+}
+
+// explainStatus is a Fault that says what an answer without a result means. The log has the beginning of the body.
+func explainStatus(response *http.Response, secrets []string) error {
+	const quoted = 300
+	body, _ := io.ReadAll(io.LimitReader(response.Body, 4*quoted))
+	said := hide(string(bytes.ToValidUTF8(body, nil)), secrets...)
+	cause := fmt.Errorf("%s answered %d: %.*q", response.Request.URL.Redacted(), response.StatusCode, quoted, said)
+	switch code := response.StatusCode; {
+	case code == http.StatusUnauthorized, code == http.StatusForbidden:
+		return fault("refused the credentials", cause)
+	case code == http.StatusNotFound:
+		return fault("has nothing at that path", cause)
+	case code == http.StatusTooManyRequests:
+		return fault("has too much to do", cause)
+	case code >= 300 && code < 400:
+		return fault("answered with a redirect, which is not followed", cause)
+	}
+	return fault(fmt.Sprintf("answered %d", response.StatusCode), cause)
+}

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/mini-hpa/mini-hpa/annotations/spelling"
 )
 
 // warnUnknown warns of unknown keys with the prefix, which are probably misspelt. If there are many, it only counts the rest, because
@@ -60,7 +62,7 @@ func Lookalike(key string) string {
 		return "" // most keys end here, and there may be many
 	}
 	meant := nearest(Prefix + name)
-	if letters != own && EditDistance(lettersOf(name), lettersOf(strings.TrimPrefix(meant, Prefix))) > few {
+	if letters != own && spelling.Distance(lettersOf(name), lettersOf(strings.TrimPrefix(meant, Prefix))) > few {
 		return ""
 	}
 	return meant
@@ -73,7 +75,7 @@ func isNear(letters, own string) bool {
 	if slices.Equal(slices.Sorted(slices.Values([]byte(letters))), slices.Sorted(slices.Values([]byte(own)))) {
 		few = 2
 	}
-	return EditDistance(letters, own) <= few
+	return spelling.Distance(letters, own) <= few
 }
 
 // lettersOf are the letters of a name, which is what is left of it in one's memory.
@@ -98,33 +100,10 @@ func nearest(key string) string {
 			if more := length - len(known); max(more, -more) >= fewest {
 				continue // each takes an edit
 			}
-			if edits := EditDistance(name, known); edits < fewest {
+			if edits := spelling.Distance(name, known); edits < fewest {
 				best, fewest = row.Name, edits
 			}
 		}
 	}
 	return best
-}
-
-// EditDistance is the number of characters to insert, delete or replace to turn a into b (Levenshtein 1965). It finds
-// what a misspelt word was meant to be.
-func EditDistance(a, b string) int {
-	from, to := []rune(a), []rune(b)
-	row := make([]int, 0, shown) // nearly always enough, and no memory of the heap
-	for j := range len(to) + 1 {
-		row = append(row, j)
-	}
-	for i, r := range from {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j, s := range to {
-			replaced := diagonal
-			if r != s {
-				replaced++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replaced, row[j]+1, diagonal+1)
-		}
-	}
-	return row[len(to)]
 }

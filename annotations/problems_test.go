@@ -237,27 +237,3 @@ func TestWarningString(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
-
-func TestDistance(t *testing.T) {
-	tests := map[string]struct {
-		a, b string
-		want int
-	}{
-		"equal":      {"max", "max", 0},
-		"empty":      {"", "max", 3},
-		"to nothing": {"max", "", 3},
-		"insertion":  {"max", "maxi", 1},
-		"deletion":   {"maxi", "max", 1},
-		"exchange":   {"max", "mix", 1},
-		"swap":       {"cup", "cpu", 2},
-		"all":        {"kitten", "sitting", 3},
-		"runes":      {"é", "e", 1},
-	}
-	for name, tc := range tests {
-		t.Run(name, func(t *testing.T) {
-			if got := EditDistance(tc.a, tc.b); got != tc.want {
-				t.Errorf("EditDistance(%q, %q) = %d, want %d", tc.a, tc.b, got, tc.want)
-			}
-		})
-	}
-}

@@ -7,7 +7,7 @@
 // The grammar is the same for all of them; what the words mean is said elsewhere:
 //
 //	line  = word { blanks ( word | key "=" value ) }
-//	key   = a-z, then up to 31 of a-z, 0-9 and "-"
+//	key   = a-z, then up to 31 of a-z, A-Z, 0-9 and "-"
 //	word  = printable characters without blanks, quotes and "="
 //	value = printable characters without blanks and quotes, or a Go string in "" or ``
 //
@@ -158,8 +158,8 @@ func (r *reader) word() (Word, bool) {
 	word := Word{Column: column, Value: text}
 	if key, value, ok := strings.Cut(text, "="); ok {
 		word.Key, word.Value = key, value
-		if !isKey(key) {
-			r.wrong(column, "key %s must be a lower-case letter, then up to %d lower-case letters, digits and \"-\"", Quote(key), maxKey-1)
+		if !IsKey(key) {
+			r.wrong(column, "key %s must be a lower-case letter, then up to %d letters of a-z and A-Z, digits and \"-\"", Quote(key), maxKey-1)
 		}
 		if value == "" {
 			word.Value = r.quoted(key)
@@ -234,7 +234,8 @@ func bare(text string) int {
 	return end
 }
 
-func isKey(key string) bool {
-	const letters = "abcdefghijklmnopqrstuvwxyz"
-	return key != "" && len(key) <= maxKey && strings.Contains(letters, key[:1]) && strings.Trim(key, letters+"0123456789-") == ""
+// IsKey says whether a value can have such a key. Capitals are for names that others have made, such as databaseId.
+func IsKey(key string) bool {
+	const lower, upper = "abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	return key != "" && len(key) <= maxKey && strings.Contains(lower, key[:1]) && strings.Trim(key, lower+upper+"0123456789-") == ""
 }

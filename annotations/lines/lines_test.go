@@ -29,6 +29,7 @@ func TestRead(t *testing.T) {
 		"letters of other alphabets":  {"äö k=ß x", []Line{{1, []Word{{1, "", "äö"}, {4, "k", "ß"}, {8, "", "x"}}}}},
 		"words are not keys":          {"Mon-Fri 07:30-20:00 2026-11-27..2026-11-30 {a}", []Line{{1, []Word{{1, "", "Mon-Fri"}, {9, "", "07:30-20:00"}, {21, "", "2026-11-27..2026-11-30"}, {44, "", "{a}"}}}}},
 		"the longest key":             {"a a" + strings.Repeat("-", 31) + "=b", []Line{{1, []Word{{1, "", "a"}, {3, "a" + strings.Repeat("-", 31), "b"}}}}},
+		"capitals after the first":    {"cosmos databaseId=a databaseID=b", []Line{{1, []Word{{1, "", "cosmos"}, {8, "databaseId", "a"}, {21, "databaseID", "b"}}}}},
 		"a bad line and a good one":   {"a 'b'\nc", []Line{{2, []Word{{1, "", "c"}}}}},
 		"32 lines, comments aside":    {strings.Repeat("#\na\n", 32), numbered(32)},
 		"more than 32 lines are left": {strings.Repeat("#\na\n", 34), numbered(32)},
@@ -53,7 +54,7 @@ func numbered(n int) []Line {
 }
 
 func TestProblems(t *testing.T) {
-	const key = `must be a lower-case letter, then up to 31 lower-case letters, digits and "-"`
+	const key = `must be a lower-case letter, then up to 31 letters of a-z and A-Z, digits and "-"`
 	tests := map[string]struct {
 		text string
 		want []string
@@ -64,7 +65,7 @@ func TestProblems(t *testing.T) {
 		"too many lines":          {strings.Repeat("a\n", 40), []string{"1 line 33: is one too many; at most 32 lines may have words"}},
 		"a value first":           {" a=b c=d", []string{`2 line 1: must begin with a word, not with key "a"`}},
 		"a key twice":             {"x a=b b=c a=d", []string{`11 line 1: key "a" must not be there twice`}},
-		"keys":                    {"x A=b databaseId=c =d 1=e a_=f", []string{`3 line 1: key "A" ` + key, `7 line 1: key "databaseId" ` + key, `20 line 1: key "" ` + key, `23 line 1: key "1" ` + key, `27 line 1: key "a_" ` + key}},
+		"keys":                    {"x A=b Id=c =d 1=e a_=f aÉ=g", []string{`3 line 1: key "A" ` + key, `7 line 1: key "Id" ` + key, `12 line 1: key "" ` + key, `15 line 1: key "1" ` + key, `19 line 1: key "a_" ` + key, `24 line 1: key "aÉ" ` + key}},
 		"a key that is too long":  {"x " + strings.Repeat("a", 33) + "=b", []string{`3 line 1: key "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" ` + key}},
 		"a long one is cut":       {"x " + strings.Repeat("É", 70) + "=b", []string{`3 line 1: key "` + strings.Repeat("É", 64) + `…" ` + key}},
 		"no value":                {"x a= b=\tc=#d e=", []string{`5 line 1: key "a" must have a value; one that is empty is written ""`, `8 line 1: key "b" must have a value; one that is empty is written ""`, `16 line 1: key "e" must have a value; one that is empty is written ""`}},

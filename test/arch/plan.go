@@ -12,15 +12,16 @@ func House() Plan {
 	return Plan{
 		Module: "github.com/mini-hpa/mini-hpa",
 		Closed: []string{"cmd/mini-hpa"},
-		Pure:   []string{"annotations/amount", "annotations/podspec", "annotations/lines", "annotations/schedule", "annotations/catalog", "annotations", "scaler/sample", "scaler/clock", "scaler/recommend", "scaler/simulate", "cmd/internal/picture"},
+		Pure:   []string{"annotations/amount", "annotations/spelling", "annotations/podspec", "annotations/lines", "annotations/schedule", "annotations/catalog", "annotations", "scaler/sample", "scaler/clock", "scaler/recommend", "scaler/simulate", "cmd/internal/picture"},
 		Rooms: map[string][]string{
 			"docs":                 {"github.com/google/go-cmp"},
 			"annotations/amount":   {"k8s.io/api", "k8s.io/apimachinery"},
 			"annotations/podspec":  {"k8s.io/api", "k8s.io/apimachinery", "./annotations/amount"},
 			"annotations/lines":    {},
+			"annotations/spelling": {},
 			"annotations/schedule": {"./annotations/lines"},
-			"annotations/catalog":  slices.Concat(vocabulary, []string{"sigs.k8s.io/json", "./annotations/lines"}),
-			"annotations":          slices.Concat(vocabulary, []string{"./annotations/amount", "./annotations/podspec", "./annotations/lines", "./annotations/schedule", "./annotations/catalog"}),
+			"annotations/catalog":  slices.Concat(vocabulary, []string{"./annotations/lines", "./annotations/spelling"}),
+			"annotations":          slices.Concat(vocabulary, []string{"./annotations/amount", "./annotations/podspec", "./annotations/lines", "./annotations/schedule", "./annotations/spelling", "./annotations/catalog"}),
 			"scaler/sample":        {"k8s.io/api", "k8s.io/apimachinery"},
 			"scaler/clock":         {"k8s.io/apimachinery", "k8s.io/metrics/pkg/apis", "./scaler/sample"},
 			"scaler/recommend":     decision,
@@ -42,7 +43,7 @@ func House() Plan {
 			"webhook/guard":     {"go.uber.org/zap"},
 			"cmd/internal/cli": slices.Concat(vocabulary, []string{
 				"k8s.io/klog/v2", "sigs.k8s.io/controller-runtime/pkg/log", "go.uber.org/zap", "github.com/go-logr/zapr", "github.com/spf13/pflag",
-				"./annotations", "./scaler/recommend",
+				"./annotations/spelling", "./annotations", "./scaler/recommend",
 			}),
 			"cmd/internal/manifest": slices.Concat(vocabulary, []string{"./annotations"}),
 			"cmd/internal/clitest": slices.Concat(client, []string{

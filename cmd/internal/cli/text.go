@@ -8,7 +8,7 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/annotations/spelling"
 )
 
 // Clean makes one line of text that may hold strings from a cluster safe for a terminal: control characters, line
@@ -41,12 +41,7 @@ func isPlain(line string) bool {
 
 // DidYouMean names the candidate that was probably meant, or nothing where none is close.
 func DidYouMean(word string, candidates []string) string {
-	best, least := "", len(word)/3+2
-	for _, c := range candidates {
-		if d := annotations.EditDistance(word, c); d < least {
-			best, least = c, d
-		}
-	}
+	best := spelling.Nearest(word, candidates)
 	if best == "" {
 		return ""
 	}

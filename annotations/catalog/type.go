@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -26,10 +27,12 @@ type Type struct {
 	Entryless bool
 }
 
-// Settings is what an entry says beside the fields that all entries have. It is decoded from JSON, strictly.
+// Settings is what an entry says beside the fields that all entries have: a pointer to a struct. Its exported fields with a json tag are
+// filled in by their names in that, and there may be text, whole numbers, booleans, structs (also embedded), pointers, lists and maps of these, and
+// what reads itself from text (json.Unmarshaler), such as metav1.Duration. An unknown field is an error, and so are an empty text and one above 4 KiB.
 type Settings interface {
 	// Check says what is wrong with it. The entry is complete otherwise, and its Queries are checked as far as they are the same for
-	// all types.
+	// all types. It is not called for an entry with which something else is wrong.
 	Check(e *Entry, at *field.Path) field.ErrorList
 }
 
@@ -57,14 +60,17 @@ type Parameter struct {
 	// Values are those of an enum.
 	Values []string `json:"values,omitempty"`
 	// Default is the value where the line gives none; it may be $workload or $namespace. Without one the line must give it, unless it is
-	// Optional.
+	// Optional. Where Allow leaves one value only, that is the default instead.
 	Default string `json:"default,omitempty"`
 	// Optional says that it may be missing.
 	Optional bool `json:"-"`
-	// With is another parameter, beside which alone this one may stand.
+	// With is another parameter, beside which alone this one may stand, and of whose value it chooses a part: a group of a stream.
 	With string `json:"-"`
 	// Allowed says that the entry's Allow has to name its values: it says whose messages are counted.
 	Allowed bool `json:"-"`
+	// Scope says that what is counted is within it, whatever the other parameters say, such as a vhost of RabbitMQ: where Allow holds
+	// it to the namespace, it holds all to that.
+	Scope bool `json:"-"`
 }
 
 // Entry is one source of the file.
@@ -72,7 +78,8 @@ type Entry struct {
 	// Name is a DNS label, and the first word of a line.
 	Name string
 	Type *Type
-	// Namespaces are globs of those that may ask; the first that fits counts, and "!" excludes.
+	// Namespaces are globs of those that may ask; the first that fits counts, and "!" excludes. Without any, nobody may. Where the file does not say
+	// it, it is everybody if Allow holds all that may be asked for to the namespace, so that no value is for two of them, and nobody otherwise.
 	Namespaces []string
 	// Allow has, by parameter, globs of the values that may be asked for. In them $namespace stands for the workload's.
 	Allow map[string][]string
@@ -86,11 +93,12 @@ type Entry struct {
 	Settle time.Duration
 	// Settings is what the Type has beside that; nil if it has nothing.
 	Settings Settings
-	// Digest is the same for entries that say the same.
+	// Digest is the same for entries that say the same, of their type, under the same name. What their paths lead to is not part of it.
 	Digest string
 }
 
-// Query is a question that the administrator has written. Which of Query, Path and Value there are depends on the type of source.
+// Query is a question that the administrator has written. Which of Query, Path and Value there are depends on the type of source. Query and Path
+// are Templates of its Parameters and of who asks.
 type Query struct {
 	// Name is the second word of a line.
 	Name string `json:"name"`
@@ -105,3 +113,30 @@ type Query struct {
 	// Unit is what messages call the number.
 	Unit string `json:"unit,omitempty"`
 }
+
+// Declares says whether a template of the query may use a variable: its parameters, and who asks.
+func (q *Query) Declares(name string) bool {
+	_, ok := q.Parameters[name]
+	return ok || isOfWorkload(name)
+}
+
+// uses says whether the query depends on a variable.
+func (q *Query) uses(name string) bool {
+	for _, text := range []string{q.Query, q.Path} {
+		if t, err := ParseTemplate(text, q.Declares); err == nil && t.Uses(name) {
+			return true
+		}
+	}
+	return false
+}
+
+// isOfWorkload says whether a variable is about who asks.
+func isOfWorkload(name string) bool {
+	return name == OfNamespace[1:] || name == OfWorkload[1:] || name == OfKind[1:]
+}
+
+// reserved are keys of a line that say what the number is held at. No parameter has such a name.
+var reserved = []string{"target", "total", "active", "limit"}
+
+// IsReserved says whether a key of a line is none of the source, but says what the number is held at.
+func IsReserved(key string) bool { return slices.Contains(reserved, key) }

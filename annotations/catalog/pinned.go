@@ -1,0 +1,64 @@
+package catalog
+
+import "slices"
+
+// needs says whether a line cannot be without a parameter that Allow holds.
+func (t *Type) needs(p *Parameter, allow map[string][]string) bool {
+	if p.With != "" && t.parameter(p.With).Allowed && allow[p.With] == nil {
+		return false
+	}
+	return p.Allowed && !p.Optional && !slices.Contains(t.OneOf, p.Name)
+}
+
+// parameter returns the parameter of a name, or nil.
+func (t *Type) parameter(name string) *Parameter {
+	i := slices.IndexFunc(t.Parameters, func(p Parameter) bool { return p.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return &t.Parameters[i]
+}
+
+// allowed are the parameters that Allow holds.
+func (t *Type) allowed() []string {
+	var names []string
+	for i := range t.Parameters {
+		if t.Parameters[i].Allowed {
+			names = append(names, t.Parameters[i].Name)
+		}
+	}
+	return names
+}
+
+// globs are those of Allow, with which nothing is wrong.
+func (e *Entry) globs() map[string][]glob {
+	all := map[string][]glob{}
+	for name, texts := range e.Allow {
+		for _, text := range texts {
+			read, _ := readGlob(text)
+			all[name] = append(all[name], read)
+		}
+	}
+	return all
+}
+
+// isPinned says whether Allow holds all that may be asked for to the namespace: the globs of a Scope that every line has, or those of each
+// parameter that a line may give, other than those With another, which are part of that. The metadata of an Open type are never: what leaving one out means is known to nobody here.
+func (e *Entry) isPinned() bool {
+	globs := e.globs()
+	for i := range e.Type.Parameters {
+		p := &e.Type.Parameters[i]
+		if p.Scope && p.With == "" && e.Type.needs(p, e.Allow) && pinned(globs[p.Name]) {
+			return true
+		}
+	}
+	certain := len(e.Type.OneOf) > 0
+	for i := range e.Type.Parameters {
+		p := &e.Type.Parameters[i]
+		certain = certain || p.With == "" && e.Type.needs(p, e.Allow)
+		if p.With == "" && globs[p.Name] != nil && !pinned(globs[p.Name]) {
+			return false
+		}
+	}
+	return certain && !e.Type.Open && !e.Type.Queries && len(globs) > 0
+}

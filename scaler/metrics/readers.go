@@ -3,7 +3,6 @@ package metrics
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -30,12 +29,12 @@ const (
 
 // ReadersConfig is what Readers are made of. Sources are required.
 type ReadersConfig struct {
-	// Sources are who can be asked, by name. Readers close them at the end.
+	// Sources are who can be asked at first, by name (see Readers.Replace). Readers close them at the end.
 	Sources map[string]Source
-	// Timeout is the deadline of each answer, the wait for a turn included. Default 10s.
+	// Timeout is the deadline of each answer, the wait for a turn included, where a source does not need longer. Default 10s.
 	Timeout time.Duration
-	// Concurrency is how many questions are put to each source at a time. Three tenths of them may be of one
-	// namespace, and as many may be questions that were not answered in time before. Default 10.
+	// Concurrency is how many questions are put to each source at a time, where it does not say that itself. Three tenths of them may be of
+	// one namespace, and as many may be questions that were not answered in time before. Default 10.
 	Concurrency int
 	// MaxQuestions is how many different questions are kept, MaxValues how many values their answers have together; others get an
 	// error. Beyond that, namespaces have equal shares: one that has less finds room, one that has more gives it up. Default
@@ -59,14 +58,13 @@ type ReadersConfig struct {
 // That goes on as long as a look asks between two answers. The methods may be called from any goroutine.
 type Readers struct {
 	config ReadersConfig
-	// turns bound the questions under way. Each source has its own, so that one that hangs does not keep the others from answering.
-	turns map[string]*turns
 
 	lifetime context.Context
 	end      context.CancelFunc
 	running  sync.WaitGroup
 
 	mu        sync.Mutex
+	sources   map[string]*respondent
 	inquiries map[Question]*inquiry
 	// questions and values are what is kept, by namespace.
 	questions, values shares
@@ -76,6 +74,7 @@ type Readers struct {
 // inquiry is one question and its newest answer.
 type inquiry struct {
 	question Question
+	source   *respondent
 	answer   Answer
 	err      error
 	// answered says that there was an answer; underway that the next one is being fetched.
@@ -107,12 +106,9 @@ func NewReaders(c ReadersConfig) *Readers {
 	if c.OnAnswer == nil {
 		c.OnAnswer = func([]annotations.Key) {}
 	}
-	r := &Readers{config: c, turns: map[string]*turns{}, inquiries: map[Question]*inquiry{},
-		questions: newShares(c.MaxQuestions), values: newShares(c.MaxValues)}
-	for name, source := range c.Sources {
-		r.turns[name] = newTurns(source.String(), c.Concurrency)
-	}
+	r := &Readers{config: c, inquiries: map[Question]*inquiry{}, questions: newShares(c.MaxQuestions), values: newShares(c.MaxValues)}
 	r.lifetime, r.end = context.WithCancel(context.Background())
+	r.Replace(c.Sources)
 	return r
 }
 
@@ -120,17 +116,12 @@ func NewReaders(c ReadersConfig) *Readers {
 func (r *Readers) Close() {
 	r.mu.Lock()
 	r.end()
-	for _, t := range r.turns {
-		t.close()
+	for _, s := range r.sources {
+		r.dismiss(s)
 	}
-	for _, i := range r.inquiries {
-		r.drop(i)
-	}
+	r.sources = nil
 	r.mu.Unlock()
 	r.running.Wait()
-	for _, source := range r.config.Sources {
-		source.Close()
-	}
 }
 
 // Ask returns the newest answer, and has the next one asked for when this one is older than maxAge; OnAnswer is then called with the key.
@@ -143,18 +134,20 @@ func (r *Readers) Ask(key annotations.Key, q Question, maxAge time.Duration) (An
 	if r.lifetime.Err() != nil {
 		return Answer{}, ErrPending
 	}
-	i := r.inquiry(q)
-	switch {
-	case i == nil && r.turns[q.Source] == nil:
+	s := r.sources[q.Source]
+	if s == nil {
 		return Answer{}, unknown(q)
-	case i == nil:
+	}
+	i := r.inquiry(s, q)
+	if i == nil {
 		return Answer{}, fmt.Errorf("not asked: too many different custom and external metrics: %s", r.questions.full(q.Namespace))
 	}
-	r.keep(i, keptPeriods*maxAge+r.config.Timeout)
+	maxAge = max(maxAge, s.limits.MaxAge)
+	r.keep(i, keptPeriods*maxAge+s.limits.Timeout)
 	i.keys.Insert(key)
 	r.plan(i, maxAge)
 	const late = time.Second // for what a busy machine may add
-	if !i.answered || time.Since(i.since) > maxAge+r.config.Timeout+late {
+	if !i.answered || time.Since(i.since) > maxAge+s.limits.Timeout+late {
 		return Answer{}, ErrPending
 	}
 	return i.answer, i.err
@@ -201,16 +194,17 @@ func (i *inquiry) stopRenewal() {
 	}
 }
 
-// inquiry is that of the question; nil if there is no such source, or if its namespace has too many others.
-func (r *Readers) inquiry(q Question) *inquiry {
+// inquiry is that of the question; nil if its namespace has too many others.
+func (r *Readers) inquiry(s *respondent, q Question) *inquiry {
 	i := r.inquiries[q]
 	switch {
 	case i != nil && r.questions.excessive(q.Namespace):
 		r.drop(i)
 		return nil
-	case i == nil && r.turns[q.Source] != nil && r.questions.room(q.Namespace, 1):
-		i = &inquiry{question: q, keys: sets.New[annotations.Key]()}
+	case i == nil && r.questions.room(q.Namespace, 1):
+		i = &inquiry{question: q, source: s, keys: sets.New[annotations.Key]()}
 		r.inquiries[q] = i
+		s.asked.Insert(i)
 		r.questions.add(q.Namespace, 1)
 	}
 	return i
@@ -263,25 +257,31 @@ func (r *Readers) drop(i *inquiry) {
 		i.expiry.Stop()
 	}
 	delete(r.inquiries, i.question)
+	i.source.asked.Delete(i)
 	r.questions.add(i.question.Namespace, -1)
 	r.values.add(i.question.Namespace, -i.values)
 }
 
-// refresh fetches an answer in its turn and calls OnAnswer with the keys that asked.
+// refresh fetches an answer in its turn, or together with others, and calls OnAnswer with the keys that asked.
 func (r *Readers) refresh(i *inquiry) {
+	s := i.source
+	if s.batches != nil {
+		r.collect(i)
+		return
+	}
 	asked, from := time.Now(), origin{i.question.Namespace, i.slow}
-	until := asked.Add(r.config.Timeout)
-	r.turns[i.question.Source].take(&waiter{origin: from, until: until,
+	until := asked.Add(s.limits.Timeout)
+	s.turns.take(&waiter{origin: from, until: until,
 		begin: func() {
-			r.running.Go(func() {
+			s.running.Go(func() {
 				ctx, cancel := context.WithDeadline(r.lifetime, until)
 				defer cancel()
-				answer, slow, err := r.inTurn(ctx, i.question, from)
+				answer, slow, err := s.inTurn(ctx, i.question, from)
 				answer.Asked = asked
 				r.conclude(i, answer, slow, err)
 			})
 		},
-		late: func(err error) { r.conclude(i, Answer{Asked: asked}, from.slow, r.unserved(err)) },
+		late: func(err error) { r.conclude(i, Answer{Asked: asked}, from.slow, s.unserved(err)) },
 	})
 }
 
@@ -294,9 +294,6 @@ func (r *Readers) conclude(i *inquiry, answer Answer, slow bool, err error) {
 		r.config.OnAnswer(keys)
 	}
 }
-
-// unserved is the error of a question that got no turn in time.
-func (r *Readers) unserved(err error) error { return fmt.Errorf("%w after %s", err, r.config.Timeout) }
 
 // answered makes the answer the newest one and returns who is to be told.
 func (r *Readers) answered(i *inquiry, answer Answer, slow bool, err error) []annotations.Key {
@@ -334,31 +331,20 @@ func stamped(q Question, a Answer, before clock.Log) (clock.Log, Answer) {
 	return before, a
 }
 
-// Fetch asks now and waits for the answer, which is not kept, until ctx ends or the Timeout has passed. It is like the first answer to Ask:
-// nothing is known of the clock that has stamped its values.
+// Fetch asks now and waits for the answer, which is not kept, until ctx ends or the source's Timeout has passed. It is like the first answer to
+// Ask: nothing is known of the clock that has stamped its values.
 func (r *Readers) Fetch(parent context.Context, q Question) (Answer, error) {
-	asked := time.Now()
-	ctx, cancel := context.WithTimeout(parent, r.config.Timeout)
-	defer cancel()
-	turn, from := make(chan struct{}), origin{namespace: q.Namespace}
-	w := &waiter{origin: from, until: asked.Add(2 * r.config.Timeout), begin: func() { close(turn) }, late: func(error) {}}
-	turns := r.turns[q.Source]
-	if turns == nil {
+	s := r.hold(q)
+	if s == nil {
 		return Answer{}, unknown(q)
 	}
-	turns.take(w)
-	var answer Answer
-	var err error
-	select {
-	case <-turn:
-		answer, _, err = r.inTurn(ctx, q, from)
-	case <-ctx.Done():
-		if err = r.unserved(turns.busy(from)); !turns.leave(w) {
-			turns.give(from) // it came at the same moment
-		}
-	}
+	defer s.running.Done()
+	asked := time.Now()
+	ctx, cancel := context.WithTimeout(parent, s.limits.Timeout)
+	defer cancel()
+	answer, err := s.fetch(ctx, q)
 	if err != nil && parent.Err() != nil {
-		err = fmt.Errorf("the %s was not waited for: %w", r.config.Sources[q.Source], context.Cause(parent))
+		err = fmt.Errorf("the %s was not waited for: %w", s.source, context.Cause(parent))
 	}
 	if answer.Asked = asked; err == nil {
 		_, answer = stamped(q, answer, nil)
@@ -366,66 +352,15 @@ func (r *Readers) Fetch(parent context.Context, q Question) (Answer, error) {
 	return answer, err
 }
 
-// reasonable refuses answers that nothing can be made of.
-func (r *Readers) reasonable(q Question, a Answer) error {
-	most := maxCustom
-	if q.Type == autoscalingv2.ExternalMetricSourceType {
-		most = maxExternal
+// hold is the source of a question, which is not closed before its running is done; nil if there is none.
+func (r *Readers) hold(q Question) *respondent {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.sources[q.Source]
+	if s != nil {
+		s.running.Add(1)
 	}
-	switch n := len(a.Custom) + len(a.External); {
-	case n == 0:
-		return fmt.Errorf("the %s returned no value", r.config.Sources[q.Source])
-	case n > most:
-		return fmt.Errorf("the %s returned %d values, more than the %d that are allowed: choose among them by the metric's selector", r.config.Sources[q.Source], n, most)
-	}
-	return nil
-}
-
-// inTurn asks a question that has a turn. The turn is given back by the source and not by the deadline: sources that
-// ignore it would otherwise pile up. A question is slow that holds its turn for half the Timeout or until the deadline.
-func (r *Readers) inTurn(ctx context.Context, q Question, from origin) (Answer, bool, error) {
-	began := time.Now()
-	type result struct {
-		answer Answer
-		err    error
-	}
-	done := make(chan result, 1)
-	go func() {
-		defer r.turns[q.Source].give(from)
-		answer, err := guarded(ctx, r.config.Sources[q.Source], q)
-		done <- result{answer, err}
-	}()
-	select {
-	case got := <-done:
-		slow := ctx.Err() != nil || time.Since(began) >= r.config.Timeout/2
-		if got.err == nil {
-			got.err = r.reasonable(q, got.answer)
-		}
-		if got.err != nil {
-			return Answer{}, slow, r.late(q, got.err)
-		}
-		return got.answer, slow, nil
-	case <-ctx.Done():
-		return Answer{}, true, r.late(q, ctx.Err())
-	}
-}
-
-// late puts the deadline into words; other errors are left as they are.
-func (r *Readers) late(q Question, err error) error {
-	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("the %s did not answer within %s", r.config.Sources[q.Source], r.config.Timeout)
-	}
-	return err
-}
-
-// guarded turns a panic into an error: what a source returns must not end the controller.
-func guarded(ctx context.Context, source Source, q Question) (answer Answer, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			answer, err = Answer{}, fmt.Errorf("the answer of the %s caused a panic: %s", source, quote(fmt.Sprint(p)))
-		}
-	}()
-	return source.Ask(ctx, q)
+	return s
 }
 
 // ReadersStatus is a summary of Readers for telemetry.
@@ -434,6 +369,8 @@ type ReadersStatus struct {
 	Answers, Failures uint64
 	// Questions is how many are being asked at present, Values how many values of their answers are kept.
 	Questions, Values int
+	// Of is how many questions each source is asked at present.
+	Of map[string]int
 }
 
 // Status summarises the readers.
@@ -441,6 +378,9 @@ func (r *Readers) Status() ReadersStatus {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	status := r.status
-	status.Questions, status.Values = r.questions.used, r.values.used
+	status.Questions, status.Values, status.Of = r.questions.used, r.values.used, map[string]int{}
+	for name, s := range r.sources {
+		status.Of[name] = s.asked.Len()
+	}
 	return status
 }

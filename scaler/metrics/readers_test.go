@@ -194,7 +194,7 @@ func TestAFailureIsAnAnswer(t *testing.T) {
 		d.pass(15 * s)
 		d.want("web", backlog, "3")
 		d.wantTold("0s web", "15s web", "30s web")
-		if diff := gocmp.Diff(ReadersStatus{Answers: 3, Failures: 1, Questions: 1, Values: 1}, d.readers.Status()); diff != "" {
+		if diff := gocmp.Diff(ReadersStatus{Answers: 3, Failures: 1, Questions: 1, Values: 1, Of: map[string]int{"custom": 0, "external": 1}}, d.readers.Status()); diff != "" {
 			t.Errorf("status (-want +got):\n%s", diff)
 		}
 	})

@@ -14,7 +14,7 @@ import (
 
 // Source is who is asked for metrics: an API of the cluster, or a system beside it such as a message broker. It is asked one question at a
 // time and several at once: turns, deadlines and what is kept of a namespace are counted by question. One that can fetch the answers of
-// several at a time collects them by itself. Its methods may be called from any goroutine.
+// many at a time is a Batch. Its methods may be called from any goroutine.
 type Source interface {
 	// Ask answers a question. It should return when ctx ends; one that does not costs its turn until it does. The caller
 	// owns what is returned, Asked is not read. The error is shown to people.
@@ -23,6 +23,31 @@ type Source interface {
 	String() string
 	// Close gives up its connections. Nothing is asked afterwards, but what ignores its deadline may not have returned yet.
 	Close()
+}
+
+// Batch is a Source that answers many questions with one request, or few. Each of its questions is asked with all others that are due at about
+// the same time, except by Fetch.
+type Batch interface {
+	Source
+	// AskAll answers all questions by calling answer with the place of each and what came of it, as soon as that is known, from any goroutine.
+	// It should return when ctx ends. What is answered a second time, or afterwards, is not read.
+	AskAll(ctx context.Context, all []Question, answer func(i int, a Answer, err error))
+}
+
+// Limited is a Source that says how it may be asked.
+type Limited interface {
+	Source
+	Limits() Limits
+}
+
+// Limits are how a source may be asked. What is 0 is as ReadersConfig has it.
+type Limits struct {
+	// Timeout is how long an answer may take, if longer than that of all.
+	Timeout time.Duration
+	// Concurrency is how many questions, or batches of them, may be under way at a time.
+	Concurrency int
+	// MaxAge is how old an answer becomes at least before the next one is asked for.
+	MaxAge time.Duration
 }
 
 // Question is what can be asked of a source. All workloads share the answer to equal questions.

@@ -55,8 +55,10 @@ func (d *decoder) decode(node *yaml.Node, into reflect.Value, at *field.Path) {
 	}
 	switch into.Kind() {
 	case reflect.Pointer:
-		into.Set(reflect.New(into.Type().Elem()))
-		d.decode(node, into.Elem(), at)
+		before, value := d.count(), reflect.New(into.Type().Elem())
+		if d.decode(node, value.Elem(), at); d.count() == before {
+			into.Set(value)
+		}
 	case reflect.Struct:
 		d.decodeStructs(node, at, into)
 	case reflect.Map:

@@ -3,6 +3,7 @@ package catalog
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -25,8 +26,11 @@ func (p *problems) wrong(at *field.Path, seen, must string) {
 	p.add(field.Invalid(at, seen, must))
 }
 
-// absent says what is missing.
+// absent says what is missing, unless it is known that what is there is wrong.
 func (p *problems) absent(at *field.Path, must string) {
+	if slices.ContainsFunc(p.told, func(told *field.Error) bool { return told.Field == at.String() }) {
+		return
+	}
 	p.add(field.Required(at, must))
 }
 

@@ -87,9 +87,9 @@ func (k *known) noQuery(asked string) string {
 	case !k.Type.Queries:
 		return fmt.Sprintf("source %q has no queries; after it there may be keys with values, but not the word %s", k.Name, lines.Quote(asked))
 	case asked == "":
-		return fmt.Sprintf("a query must be named after source %q; %s", k.Name, instead(asked, k.queries()))
+		return fmt.Sprintf("source %q needs the name of a query behind it; %s", k.Name, instead(asked, k.queries()))
 	}
-	return fmt.Sprintf("query %s is none of source %q; %s", lines.Quote(asked), k.Name, instead(asked, k.queries()))
+	return fmt.Sprintf("source %q has no query %s; %s", k.Name, lines.Quote(asked), instead(asked, k.queries()))
 }
 
 // resolution is one Resolve.
@@ -116,7 +116,7 @@ func (r *resolution) refuseUnknown() {
 	}
 	for _, key := range slices.Sorted(maps.Keys(r.given)) {
 		if r.parameter(key) == nil {
-			r.wrong(BadParameter, "key %s is none of %s; %s", lines.Quote(key), r.what(), instead(key, keys))
+			r.wrong(BadParameter, "key %s is no parameter of %s; %s", lines.Quote(key), r.what(), instead(key, keys))
 		}
 	}
 }

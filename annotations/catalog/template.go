@@ -60,7 +60,7 @@ func (t Template) Parts() []Part { return slices.Clone(t.parts) }
 
 // Uses says whether a variable is in it.
 func (t Template) Uses(variable string) bool {
-	return slices.ContainsFunc(t.parts, func(p Part) bool { return p.Variable == variable })
+	return slices.ContainsFunc(t.parts, func(p Part) bool { return p.Variable != "" && p.Variable == variable })
 }
 
 // variableLength is how many bytes at the beginning of text are a name: letters and digits of ASCII, first a letter.

@@ -4,6 +4,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"unicode"
+	"unicode/utf8"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -107,4 +109,12 @@ func parsed(t testing.TB, text string) *Catalog {
 		t.Fatalf("%s\n%v", text, err)
 	}
 	return c
+}
+
+// mustPrint is what holds for all messages.
+func mustPrint(t testing.TB, said string) {
+	t.Helper()
+	if !utf8.ValidString(said) || strings.ContainsFunc(said, func(r rune) bool { return !unicode.IsPrint(r) }) || len(said) > 4096 {
+		t.Errorf("message %q", said)
+	}
 }

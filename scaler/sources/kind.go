@@ -51,6 +51,9 @@ type Fault struct {
 	Told string
 	// Err is everything that is known.
 	Err error
+	// Answered says that the system works, and has no answer to this one question, such as about a queue that does not exist: the others are
+	// not kept from asking.
+	Answered bool
 }
 
 // Error is for the log.
@@ -59,10 +62,17 @@ func (f *Fault) Error() string { return f.Told + ": " + f.Err.Error() }
 // Unwrap returns Err.
 func (f *Fault) Unwrap() error { return f.Err }
 
-// fault is an error of a client: a Fault with the words.
-func fault(told string, err error) error {
+// unanswered is a Fault of a system that works, and has no answer to this one question.
+func unanswered(told string, err error) error {
+	return &Fault{Told: told, Err: orNothing(err), Answered: true}
+}
+
+// fault is a Fault of a system that does not work, or cannot be reached.
+func fault(told string, err error) error { return &Fault{Told: told, Err: orNothing(err)} }
+
+func orNothing(err error) error {
 	if err == nil {
-		err = errors.New("no more is known")
+		return errors.New("no more is known")
 	}
-	return &Fault{Told: told, Err: err}
+	return err
 }

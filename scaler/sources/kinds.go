@@ -4,7 +4,10 @@ import "github.com/mini-hpa/mini-hpa/annotations/catalog"
 
 // Kinds are the kinds of sources that there are.
 func Kinds() []Kind {
-	return []Kind{}
+	return []Kind{
+		httpKind,
+		prometheusKind,
+	}
 }
 
 // Types are what an administrator's file may say, as catalog.Parse needs them.

@@ -221,11 +221,13 @@ func explainStatus(response *http.Response, secrets []string) error {
 	case code == http.StatusUnauthorized, code == http.StatusForbidden:
 		return fault("refused the credentials", cause)
 	case code == http.StatusNotFound:
-		return fault("has nothing at that path", cause)
+		return unanswered("has nothing at that path", cause)
 	case code == http.StatusTooManyRequests:
 		return fault("has too much to do", cause)
 	case code >= 300 && code < 400:
 		return fault("answered with a redirect, which is not followed", cause)
+	case code >= 400 && code < 500:
+		return unanswered(fmt.Sprintf("answered %d", code), cause)
 	}
 	return fault(fmt.Sprintf("answered %d", response.StatusCode), cause)
 }

@@ -1,0 +1,241 @@
+package sources
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"go.uber.org/zap"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/mini-hpa/mini-hpa/annotations/catalog"
+	"github.com/mini-hpa/mini-hpa/scaler/metrics"
+)
+
+// prometheusKind is Prometheus, and what has its API, such as Thanos, Mimir and VictoriaMetrics.
+var prometheusKind = Kind{
+	Type: catalog.Type{Name: "prometheus", Queries: true, Settings: func() catalog.Settings { return &prometheusSettings{} }},
+	Open: func(e *catalog.Entry, env Env) (Client, error) {
+		settings, ok := e.Settings.(*prometheusSettings)
+		if !ok {
+			return nil, errors.New("the entry has no settings of prometheus")
+		}
+		web, err := settings.open(env, e.Concurrency)
+		if err != nil {
+			return nil, err
+		}
+		return &prometheusClient{entry: e, web: web, warnings: incidents{log: env.Log, message: "a query has warnings"}}, nil
+	},
+}
+
+type prometheusSettings struct{ Web }
+
+// Check is catalog.Settings'.
+func (s *prometheusSettings) Check(e *catalog.Entry, at *field.Path) field.ErrorList {
+	problems := s.Web.check(at)
+	for i := range e.Queries {
+		q, at := &e.Queries[i], at.Child("queries").Index(i)
+		if q.Path != "" {
+			problems = append(problems, field.Forbidden(at.Child("path"), `type "prometheus" has query instead`))
+		}
+		if q.Value != "" {
+			problems = append(problems, field.Forbidden(at.Child("value"), `type "prometheus" has query instead`))
+		}
+		if strings.TrimSpace(q.Query) == "" {
+			problems = append(problems, field.Required(at.Child("query"), "such as sum(rate(http_requests_total{namespace=\"$namespace\"}[2m]))"))
+		} else if _, err := promQL(q, func(string) (string, error) { return "0", nil }); err != nil {
+			problems = append(problems, field.Invalid(at.Child("query"), q.Query, err.Error()))
+		}
+	}
+	return problems
+}
+
+// promQL fills in a query. Text is written only within double quotes, with the escapes of a string, and where the string is a regular expression so
+// that it stands for nothing but itself; numbers and durations also stand outside.
+func promQL(query *catalog.Query, value func(variable string) (string, error)) (string, error) {
+	template, err := catalog.ParseTemplate(query.Query, query.Declares)
+	if err != nil {
+		return "", err
+	}
+	var text strings.Builder
+	var at promPlace
+	for _, part := range template.Parts() {
+		if part.Variable == "" {
+			at.pass(part.Literal)
+			text.WriteString(part.Literal)
+			continue
+		}
+		kind := query.Parameters[part.Variable].Kind
+		isNumber := kind == catalog.KindInteger || kind == catalog.KindDuration
+		if at.in != '"' && (at.in != 0 || !isNumber) {
+			return "", fmt.Errorf(`has $%s where it is not within double quotes; only integers and durations may be elsewhere, and nothing in a comment or other quotes`, part.Variable)
+		}
+		if at.isEscaped {
+			return "", fmt.Errorf("has $%s behind a backslash", part.Variable)
+		}
+		v, err := value(part.Variable)
+		if err != nil {
+			return "", err
+		}
+		if at.in == '"' {
+			if at.isPattern {
+				v = regexp.QuoteMeta(v)
+			}
+			quoted := strconv.Quote(v)
+			v = quoted[1 : len(quoted)-1]
+		}
+		at.afterVariable()
+		text.WriteString(v)
+	}
+	if at.in != 0 && at.in != '#' {
+		return "", errors.New("has a string without its closing quote")
+	}
+	return text.String(), nil
+}
+
+// promPlace is where in a query one is.
+type promPlace struct {
+	// in is the quote of the string, '#' in a comment, 0 elsewhere.
+	in byte
+	// isPattern says that the string is a regular expression: that of a matcher.
+	isPattern, isEscaped bool
+	// before are the last two characters that are not blanks.
+	before [2]byte
+}
+
+// pass goes over literal text.
+func (p *promPlace) pass(text string) {
+	for i := range len(text) {
+		c := text[i]
+		switch {
+		case p.in == '#':
+			if c == '\n' {
+				p.in = 0
+			}
+		case p.in != 0:
+			p.passInString(c)
+		case c == '#' || c == '"' || c == '\'' || c == '`':
+			p.in, p.isPattern = c, p.before == [2]byte{'=', '~'} || p.before == [2]byte{'!', '~'}
+		}
+		if p.in != '#' && c > ' ' {
+			p.before = [2]byte{p.before[1], c}
+		}
+	}
+}
+
+func (p *promPlace) passInString(c byte) {
+	switch {
+	case p.isEscaped:
+		p.isEscaped = false
+	case c == '\\' && p.in != '`':
+		p.isEscaped = true
+	case c == p.in:
+		p.in = 0
+	}
+}
+
+// afterVariable goes over the value of a variable.
+func (p *promPlace) afterVariable() { p.isEscaped, p.before = false, [2]byte{} }
+
+type prometheusClient struct {
+	entry    *catalog.Entry
+	web      *webClient
+	warnings incidents
+}
+
+// Close is Client's.
+func (c *prometheusClient) Close() { c.web.close() }
+
+// Ask is Client's.
+func (c *prometheusClient) Ask(ctx context.Context, all []metrics.Question, answer func(int, metrics.Answer, error)) {
+	for i, q := range all {
+		a, err := c.ask(ctx, q)
+		answer(i, a, err)
+	}
+}
+
+func (c *prometheusClient) ask(ctx context.Context, q metrics.Question) (metrics.Answer, error) {
+	query := queryOf(c.entry, q)
+	if query == nil {
+		return metrics.Answer{}, unanswered("has no such query", fmt.Errorf("there is no query %q", q.Metric))
+	}
+	text, err := promQL(query, func(variable string) (string, error) { return valueIn(q.Parameters, variable) })
+	if err != nil {
+		return metrics.Answer{}, err
+	}
+	body, err := c.web.get(ctx, webRequest{path: "/api/v1/query", form: url.Values{
+		"query": {text}, "timeout": {c.entry.Timeout.String()},
+		// Thanos would leave out what it cannot reach, which looks like less work.
+		"partial_response": {"false"},
+	}})
+	if err != nil {
+		return metrics.Answer{}, err
+	}
+	a, warnings, err := readPrometheus(body)
+	if len(warnings) > 0 {
+		c.warnings.name(query.Name, q.Namespace, fmt.Errorf("%q", warnings), zap.String("query", query.Name), zap.String("namespace", q.Namespace))
+	}
+	return a, err
+}
+
+// promAnswer is what the API answers.
+type promAnswer struct {
+	Status string `json:"status"`
+	Error  string `json:"error"`
+	Data   struct {
+		Type   string          `json:"resultType"`
+		Result json.RawMessage `json:"result"`
+	} `json:"data"`
+	Warnings []string `json:"warnings"`
+}
+
+// promSample is a point in time and a value: [1700000000.1, "5"].
+type promSample [2]any
+
+// readPrometheus is the one value of an answer, and none where the result is empty.
+func readPrometheus(body []byte) (metrics.Answer, []string, error) {
+	var said promAnswer
+	if err := json.Unmarshal(body, &said); err != nil {
+		return metrics.Answer{}, nil, fault("did not answer as Prometheus does", err)
+	}
+	if said.Status != "success" {
+		return metrics.Answer{}, nil, fault("did not answer as Prometheus does", fmt.Errorf("status %.20q: %.300q", said.Status, said.Error))
+	}
+	var one promSample
+	switch said.Data.Type {
+	case "scalar":
+		if err := json.Unmarshal(said.Data.Result, &one); err != nil {
+			return metrics.Answer{}, nil, fault("did not answer as Prometheus does", err)
+		}
+	case "vector":
+		var all []struct {
+			Value *promSample `json:"value"`
+		}
+		if err := json.Unmarshal(said.Data.Result, &all); err != nil {
+			return metrics.Answer{}, nil, fault("did not answer as Prometheus does", err)
+		}
+		switch {
+		case len(all) == 0:
+			return metrics.Answer{}, said.Warnings, nil
+		case len(all) > 1:
+			return metrics.Answer{}, nil, unanswered("has more than one series for it: the query has to aggregate them, such as by sum()", fmt.Errorf("the result has %d series", len(all)))
+		case all[0].Value == nil:
+			return metrics.Answer{}, nil, unanswered("has a histogram for it, and no number", errors.New("the element has no value"))
+		}
+		one = *all[0].Value
+	default:
+		return metrics.Answer{}, nil, unanswered("has no number for it: the query has to be an instant vector or a scalar", fmt.Errorf("the result is a %.20q", said.Data.Type))
+	}
+	text, _ := one[1].(string)
+	value, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		return metrics.Answer{}, nil, fault("did not answer as Prometheus does", err)
+	}
+	a, err := counted(value)
+	return a, said.Warnings, err
+}

@@ -1,0 +1,193 @@
+package sources
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/mini-hpa/mini-hpa/annotations/catalog"
+	"github.com/mini-hpa/mini-hpa/scaler/metrics"
+)
+
+// lookedAgain is how often the file is looked at. A kubelet takes a minute to bring a ConfigMap's change to it.
+const lookedAgain = 10 * time.Second
+
+// SetConfig is what a Set is made of. Env.Log is required, and Env.ReadFile.
+type SetConfig struct {
+	// Path is the administrator's file; "" is none, and then there is only what needs no entry.
+	Path string
+	Env  Env
+	// Connect says that clients are made. A webhook knows the file, and asks nobody.
+	Connect bool
+	// Telemetry may be nil.
+	Telemetry *Telemetry
+	// OnChange is called when the file has changed, and is right. It may be nil.
+	OnChange func()
+}
+
+// Set is the sources of a file, which is read again when it changes. One that is not right changes nothing: what the file said before counts.
+type Set struct {
+	config SetConfig
+	// said is the file's text when it was last looked at, wrong why that is not right.
+	said  []byte
+	wrong string
+
+	mu      sync.Mutex
+	catalog *catalog.Catalog
+	opened  map[string]openSource
+}
+
+// openSource is a source, and what its entry says.
+type openSource struct {
+	digest string
+	source metrics.Source
+}
+
+// NewSet reads the file. If it is not right, the log says so, and nothing is known of any source until it is.
+func NewSet(c SetConfig) *Set {
+	s := &Set{config: c}
+	if c.OnChange == nil {
+		s.config.OnChange = func() {}
+	}
+	if c.Path == "" {
+		s.take(catalog.Empty(Types()))
+	} else {
+		s.look()
+	}
+	return s
+}
+
+// Run looks at the file again and again until ctx ends.
+func (s *Set) Run(ctx context.Context) {
+	if s.config.Path == "" {
+		return
+	}
+	ticker := time.NewTicker(lookedAgain)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			if s.look() {
+				s.config.OnChange()
+			}
+		}
+	}
+}
+
+// Catalog is what the file says; nil while it has not been right yet.
+func (s *Set) Catalog() *catalog.Catalog {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.catalog
+}
+
+// Sources are those that can be asked, by name. An entry that has not changed is the same source as before. Who closes them is who asks them.
+func (s *Set) Sources() map[string]metrics.Source {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sources := map[string]metrics.Source{}
+	for name, o := range s.opened {
+		sources[name] = o.source
+	}
+	return sources
+}
+
+// look reads the file and says whether it says something else now.
+func (s *Set) look() bool {
+	text, err := s.config.Env.ReadFile(s.config.Path)
+	if err == nil && s.said != nil && bytes.Equal(text, s.said) {
+		return false
+	}
+	var read *catalog.Catalog
+	if err == nil {
+		s.said = text
+		read, err = catalog.Parse(text, Types())
+	} else {
+		s.said = nil
+	}
+	s.config.Telemetry.tellFile(err)
+	if err != nil {
+		s.complain(err)
+		return false
+	}
+	s.wrong = ""
+	s.take(read)
+	s.config.Env.Log.Info("the file of sources is read", zap.String("path", s.config.Path), zap.Int("sources", len(read.Entries())))
+	return true
+}
+
+// complain tells the log once why the file is not right.
+func (s *Set) complain(err error) {
+	if text := err.Error(); text != s.wrong {
+		s.wrong = text
+		s.config.Env.Log.Error("the file of sources is not right; what it said before counts", zap.String("path", s.config.Path), zap.Error(err))
+	}
+}
+
+// take makes what a file says what counts.
+func (s *Set) take(read *catalog.Catalog) {
+	next := map[string]openSource{}
+	if s.config.Connect {
+		for _, e := range read.Entries() {
+			next[e.Name] = s.open(e)
+		}
+	}
+	s.mu.Lock()
+	before := s.opened
+	s.catalog, s.opened = read, next
+	s.mu.Unlock()
+	for name := range maps.Keys(before) {
+		if _, stays := next[name]; !stays {
+			s.config.Telemetry.forget(name)
+		}
+	}
+}
+
+// open makes the source of an entry, unless it is there already.
+func (s *Set) open(e *catalog.Entry) openSource {
+	if was, ok := s.opened[e.Name]; ok && was.digest == e.Digest {
+		return was
+	}
+	source, err := Open(e, s.config.Env, s.config.Telemetry)
+	if err == nil {
+		return openSource{e.Digest, source}
+	}
+	s.config.Env.Log.Error("a source cannot be asked", zap.Error(err))
+	return openSource{e.Digest, newSource(e, s.config.Env, closed{err}, s.config.Telemetry)}
+}
+
+// closed is the client of an entry that cannot be opened.
+type closed struct{ err error }
+
+// Close is Client's.
+func (closed) Close() {}
+
+// Ask is Client's.
+func (c closed) Ask(_ context.Context, all []metrics.Question, answer func(int, metrics.Answer, error)) {
+	for i := range all {
+		answer(i, metrics.Answer{}, fault("is not set up", c.err))
+	}
+}
+
+// ReadFile is Env.ReadFile for files of this machine, of which it reads no more than any may have.
+func ReadFile(path string) ([]byte, error) {
+	file, err := os.Open(path) //nolint:gosec // the administrator's own paths
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.Close() }()
+	text, err := io.ReadAll(io.LimitReader(file, mostOfFile+1))
+	if err == nil && len(text) > mostOfFile {
+		err = fmt.Errorf("%s has more than %d bytes", path, mostOfFile)
+	}
+	return text, err
+}

@@ -1,0 +1,250 @@
+package sources
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/mini-hpa/mini-hpa/annotations/catalog"
+	"github.com/mini-hpa/mini-hpa/scaler/metrics"
+)
+
+// Open makes a source of an entry. t may be nil.
+func Open(e *catalog.Entry, env Env, t *Telemetry) (metrics.Source, error) {
+	for _, k := range Kinds() {
+		if k.Name == e.Type.Name {
+			return k.open(e, env, t)
+		}
+	}
+	return nil, fmt.Errorf("source %q: there is no type %q", e.Name, e.Type.Name)
+}
+
+func (k *Kind) open(e *catalog.Entry, env Env, t *Telemetry) (metrics.Source, error) {
+	env.Log = env.Log.With(zap.String("source", e.Name))
+	client, err := k.Open(e, env)
+	if err != nil {
+		return nil, fmt.Errorf("source %q: %w", e.Name, err)
+	}
+	s := newSource(e, env, client, t)
+	if k.Batch {
+		return &together{s}, nil
+	}
+	return s, nil
+}
+
+// newSource makes a source of a client.
+func newSource(e *catalog.Entry, env Env, client Client, t *Telemetry) *source {
+	return &source{entry: e, client: client, telemetry: t, incidents: incidents{log: env.Log, message: "a source has no answer"}, settling: settling{lasting: e.Settle}}
+}
+
+// source makes a metrics.Source of a client:
+//
+//	deadline, breaker -> Client -> one number, not below 0 -> settle -> what a tenant may read
+type source struct {
+	entry     *catalog.Entry
+	client    Client
+	telemetry *Telemetry
+	incidents incidents
+	settling  settling
+	breaker   breaker
+	// last is the failure for which the system is left alone.
+	mu   sync.Mutex
+	last error
+}
+
+// together is a source whose client is asked many questions at a time.
+type together struct{ *source }
+
+// AskAll is metrics.Batch's.
+func (t *together) AskAll(ctx context.Context, all []metrics.Question, answer func(int, metrics.Answer, error)) {
+	t.ask(ctx, all, answer)
+}
+
+// String is metrics.Source's.
+func (s *source) String() string { return fmt.Sprintf("source %q", s.entry.Name) }
+
+// Close is metrics.Source's.
+func (s *source) Close() { s.client.Close() }
+
+// Limits is metrics.Limited's. The source keeps its deadline itself; a client that does not is given up some time later.
+func (s *source) Limits() metrics.Limits {
+	const late = 5 * time.Second
+	return metrics.Limits{Timeout: s.entry.Timeout + late, Concurrency: s.entry.Concurrency, MaxAge: s.entry.MaxAge}
+}
+
+// Ask is metrics.Source's.
+func (s *source) Ask(ctx context.Context, q metrics.Question) (a metrics.Answer, err error) {
+	s.ask(ctx, []metrics.Question{q}, func(_ int, answer metrics.Answer, failure error) { a, err = answer, failure })
+	return a, err
+}
+
+// ask asks the client, if the system is not left alone. Each question is answered, once.
+func (s *source) ask(parent context.Context, all []metrics.Question, answer func(int, metrics.Answer, error)) {
+	done := s.breaker.try()
+	if done == nil {
+		s.telemetry.count(s.entry.Name, resultNotAsked, len(all), 0)
+		for i := range all {
+			answer(i, metrics.Answer{}, s.lastFailure())
+		}
+		return
+	}
+	began := time.Now()
+	ctx, cancel := context.WithTimeout(parent, s.entry.Timeout)
+	defer cancel()
+	r := &round{source: s, all: all, answer: answer, known: make([]bool, len(all))}
+	err := r.run(ctx)
+	r.finish(cmp.Or(ctx.Err(), err, errors.New("the client has given no answer")))
+	result, system := resultOK, works
+	switch {
+	case r.answered:
+	case errors.Is(parent.Err(), context.Canceled): // it is not the system that has ended it
+		done(unknown)
+		return
+	case ctx.Err() != nil:
+		result, system = resultTimeout, fails
+	default:
+		result, system = resultFailed, fails
+	}
+	done(system)
+	s.telemetry.count(s.entry.Name, result, len(all), time.Since(began))
+}
+
+// round is one call of a client.
+type round struct {
+	source *source
+	all    []metrics.Question
+	answer func(int, metrics.Answer, error)
+
+	mu    sync.Mutex
+	known []bool
+	over  bool
+	// answered says that the system has answered something.
+	answered bool
+}
+
+// run calls the client. A panic of it is an error.
+func (r *round) run(ctx context.Context) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fault("gave an answer that cannot be read", fmt.Errorf("panic: %.300q", fmt.Sprint(p)))
+		}
+	}()
+	r.source.client.Ask(ctx, r.all, func(i int, a metrics.Answer, err error) {
+		if r.take(i, answersSomething(err)) {
+			r.conclude(i, a, err)
+		}
+	})
+	return nil
+}
+
+// answersSomething says whether the system works, by the error of one question.
+func answersSomething(err error) bool {
+	var f *Fault
+	return err == nil || errors.As(err, &f) && f.Answered
+}
+
+// take says whether the answer to a question counts: the first one, before the end.
+func (r *round) take(i int, answered bool) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.over || i < 0 || i >= len(r.known) || r.known[i] {
+		return false
+	}
+	r.known[i] = true
+	r.answered = r.answered || answered
+	return true
+}
+
+// finish fails the questions without an answer.
+func (r *round) finish(err error) {
+	for _, i := range r.missing() {
+		r.conclude(i, metrics.Answer{}, err)
+	}
+}
+
+func (r *round) missing() (missing []int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.over = true
+	for i, known := range r.known {
+		if !known {
+			missing = append(missing, i)
+		}
+	}
+	return missing
+}
+
+// conclude hands on an answer that counts, or why there is none.
+func (r *round) conclude(i int, a metrics.Answer, err error) {
+	s, q := r.source, r.all[i]
+	if err == nil {
+		a, err = s.sound(q, a)
+	}
+	if err == nil {
+		a, err = s.settling.settle(q, a)
+	}
+	if err != nil {
+		a, err = metrics.Answer{}, s.tell(q, err)
+	}
+	r.answer(i, a, err)
+}
+
+// sound makes sure that an answer is one number that is not below 0.
+func (s *source) sound(q metrics.Question, a metrics.Answer) (metrics.Answer, error) {
+	switch n := len(a.External); {
+	case n == 0 && isZeroIfEmpty(queryOf(s.entry, q)):
+		a.External = answerOf(resource.Quantity{Format: resource.DecimalSI}).External
+	case n == 0:
+		return a, unanswered("has no value for it", errors.New("the answer is empty"))
+	case n > 1:
+		return a, unanswered("has more than one value for it", fmt.Errorf("the answer has %d values", n))
+	}
+	value := &a.External[0]
+	if value.Value.Sign() < 0 {
+		return a, unanswered("has a negative number for it", fmt.Errorf("the value is %s", &value.Value))
+	}
+	value.MetricName, value.MetricLabels = q.Metric, nil
+	return a, nil
+}
+
+func isZeroIfEmpty(q *catalog.Query) bool { return q != nil && q.Empty == catalog.EmptyZero }
+
+// tell puts a failure into words that a tenant may read, and the failure into the log.
+func (s *source) tell(q metrics.Question, err error) error {
+	if errors.Is(err, metrics.ErrPending) {
+		return err
+	}
+	told, namespace := "failed", ""
+	var f *Fault
+	switch {
+	case errors.As(err, &f):
+		if told = f.Told; f.Answered {
+			namespace = q.Namespace
+		}
+	case errors.Is(err, context.DeadlineExceeded):
+		told = fmt.Sprintf("did not answer in %s", s.entry.Timeout)
+	case errors.Is(err, context.Canceled):
+		return err
+	}
+	id := s.incidents.name(told, namespace, err, zap.String("namespace", q.Namespace), zap.String("metric", q.Metric), zap.Stringer("parameters", q.Parameters))
+	text := fmt.Errorf("%s %s (see the controller's log, id %s)", s.entry.Name, told, id)
+	if namespace == "" {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.last = text
+	}
+	return text
+}
+
+// lastFailure is why the system is left alone.
+func (s *source) lastFailure() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return cmp.Or(s.last, fmt.Errorf("%s failed", s.entry.Name))
+}

@@ -1,0 +1,320 @@
+package sources
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	"k8s.io/apimachinery/pkg/api/resource"
+	externalmetricsv1beta1 "k8s.io/metrics/pkg/apis/external_metrics/v1beta1"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/mini-hpa/mini-hpa/annotations/catalog"
+	"github.com/mini-hpa/mini-hpa/scaler/metrics"
+)
+
+// system is a client that does what a test says.
+type system struct {
+	answer func(ctx context.Context, q metrics.Question) (metrics.Answer, error)
+	asked  atomic.Int32
+	closed atomic.Bool
+}
+
+func (s *system) Ask(ctx context.Context, all []metrics.Question, answer func(int, metrics.Answer, error)) {
+	s.asked.Add(1)
+	for i, q := range all {
+		a, err := s.answer(ctx, q)
+		answer(i, a, err)
+	}
+}
+
+func (s *system) Close() { s.closed.Store(true) }
+
+// asking is a source of that client, and what its log has.
+func asking(s *system, settle time.Duration, queries ...catalog.Query) (*source, *observer.ObservedLogs) {
+	core, logged := observer.New(zapcore.DebugLevel)
+	env := environment()
+	env.Log = zap.New(core)
+	e := &catalog.Entry{Name: "rabbit", Type: &catalog.Type{Name: "test"}, Timeout: 5 * time.Second, Concurrency: 4, MaxAge: 15 * time.Second, Settle: settle, Queries: queries}
+	return newSource(e, env, s, nil), logged
+}
+
+func asked(query string) metrics.Question {
+	return metrics.Question{Source: "rabbit", Type: autoscalingv2.ExternalMetricSourceType, Namespace: "shop", Metric: "rabbit@" + query}
+}
+
+// withoutID is an error's text, whose id differs from time to time.
+func withoutID(err error) string {
+	text, _, _ := strings.Cut(fmt.Sprint(err), " (see the controller's log, id ")
+	return text
+}
+
+// TestWhatATenantReads are our own words, with an id by which the log has the rest.
+func TestWhatATenantReads(t *testing.T) {
+	several := metrics.Answer{External: make([]externalmetricsv1beta1.ExternalMetricValue, 2)}
+	number := func(value float64) func(context.Context, metrics.Question) (metrics.Answer, error) {
+		return func(context.Context, metrics.Question) (metrics.Answer, error) { return counted(value) }
+	}
+	for name, c := range map[string]struct {
+		answer func(ctx context.Context, q metrics.Question) (metrics.Answer, error)
+		query  string
+		want   string
+	}{
+		"a value":        {number(7), "", "7"},
+		"a fraction":     {number(0.0001), "", "1m"},
+		"nothing":        {number(0), "", "0"},
+		"NaN":            {number(math.NaN()), "", "rabbit has no number for it (NaN)"},
+		"infinity":       {number(math.Inf(1)), "", "rabbit has no finite number for it"},
+		"too much":       {number(1e30), "", "rabbit has no finite number for it"},
+		"less than none": {number(-1), "", "rabbit has a negative number for it"},
+		"less than none, otherwise": {func(context.Context, metrics.Question) (metrics.Answer, error) {
+			return answerOf(resource.MustParse("-1")), nil
+		}, "", "rabbit has a negative number for it"},
+		"several":  {func(context.Context, metrics.Question) (metrics.Answer, error) { return several, nil }, "", "rabbit has more than one value for it"},
+		"no value": {func(context.Context, metrics.Question) (metrics.Answer, error) { return metrics.Answer{}, nil }, "strict", "rabbit has no value for it"},
+		"no value, which is 0": {func(context.Context, metrics.Question) (metrics.Answer, error) { return metrics.Answer{}, nil },
+			"lenient", "0"},
+		"a fault": {func(context.Context, metrics.Question) (metrics.Answer, error) {
+			return metrics.Answer{}, fault("refused the credentials", errors.New("user 'me' of tenant b, secret hunter2"))
+		}, "", "rabbit refused the credentials"},
+		"another error": {func(context.Context, metrics.Question) (metrics.Answer, error) {
+			return metrics.Answer{}, errors.New("tenant b's secret is hunter2")
+		}, "", "rabbit failed"},
+		"a panic": {func(context.Context, metrics.Question) (metrics.Answer, error) { panic("hunter2") }, "", "rabbit gave an answer that cannot be read"},
+		"silence": {func(ctx context.Context, _ metrics.Question) (metrics.Answer, error) {
+			<-ctx.Done()
+			return metrics.Answer{}, fmt.Errorf("read tcp: %w", ctx.Err())
+		}, "", "rabbit did not answer in 5s"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, logged := asking(&system{answer: c.answer}, 0, catalog.Query{Name: "strict", Empty: catalog.EmptyFailure}, catalog.Query{Name: "lenient", Empty: catalog.EmptyZero})
+				a, err := s.Ask(t.Context(), asked(c.query))
+				if err == nil {
+					if got := a.External[0].Value.String(); got != c.want || len(a.External) != 1 {
+						t.Errorf("value %s, want %s", got, c.want)
+					}
+					return
+				}
+				text := err.Error()
+				if got := withoutID(err); got != c.want {
+					t.Errorf("told %q, want %q", got, c.want)
+				}
+				entries := logged.All()
+				if len(entries) != 1 {
+					t.Fatalf("%d lines of the log, want 1", len(entries))
+				}
+				id, _ := entries[0].ContextMap()["id"].(string)
+				if !strings.HasSuffix(text, " (see the controller's log, id "+id+")") || len(id) != 8 {
+					t.Errorf("told %q, the log has id %q", text, id)
+				}
+				if strings.Contains(text, "hunter2") {
+					t.Errorf("a tenant reads what is not for it: %s", text)
+				}
+			})
+		})
+	}
+}
+
+// TestALogOfFailuresIsShort: one line for each kind of failure in ten minutes, whose id stays.
+func TestALogOfFailuresIsShort(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, logged := asking(&system{answer: func(context.Context, metrics.Question) (metrics.Answer, error) {
+			return metrics.Answer{}, unanswered("has no queue of that name", errors.New("NOT_FOUND"))
+		}}, 0)
+		ids := map[string]bool{}
+		for range 60 {
+			_, err := s.Ask(t.Context(), asked(""))
+			ids[err.Error()] = true
+			time.Sleep(15 * time.Second)
+		}
+		if len(ids) != 1 || logged.Len() != 2 {
+			t.Errorf("%d texts, %d lines in 15 minutes, want 1 and 2", len(ids), logged.Len())
+		}
+		other := asked("")
+		other.Namespace = "blog"
+		if _, err := s.Ask(t.Context(), other); ids[err.Error()] {
+			t.Error("what one namespace asked wrongly has the id of another's")
+		}
+	})
+}
+
+// TestASystemThatFailsIsLeftAlone for 15 s after five failures, then asked once, and left alone for longer each time.
+func TestASystemThatFailsIsLeftAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var broken atomic.Bool
+		broken.Store(true)
+		var times []string
+		start := time.Now()
+		client := &system{answer: func(context.Context, metrics.Question) (metrics.Answer, error) {
+			times = append(times, time.Since(start).String())
+			if broken.Load() {
+				return metrics.Answer{}, fault("refused the connection", nil)
+			}
+			return counted(1)
+		}}
+		s, _ := asking(client, 0)
+		registry := prometheus.NewRegistry()
+		s.telemetry = NewTelemetry(registry)
+		for range 400 {
+			if _, err := s.Ask(t.Context(), asked("")); withoutID(err) != "rabbit refused the connection" {
+				t.Fatalf("after %s: %v", time.Since(start), err)
+			}
+			time.Sleep(time.Second)
+		}
+		want := []string{"0s", "1s", "2s", "3s", "4s", "19s", "49s", "1m49s", "3m49s", "5m49s"}
+		if diff := gocmp.Diff(want, times); diff != "" {
+			t.Errorf("asked (-want +got):\n%s", diff)
+		}
+		if got := testutil.ToFloat64(s.telemetry.requests.WithLabelValues("rabbit", resultNotAsked)); got != 390 {
+			t.Errorf("%v requests were not sent, want 390", got)
+		}
+		broken.Store(false)
+		time.Sleep(2 * time.Minute)
+		for range 10 {
+			if _, err := s.Ask(t.Context(), asked("")); err != nil {
+				t.Errorf("when it is back: %v", err)
+			}
+		}
+	})
+}
+
+// TestAQuestionWithoutAnAnswerKeepsNobodyFromAsking, however often it is asked.
+func TestAQuestionWithoutAnAnswerKeepsNobodyFromAsking(t *testing.T) {
+	client := &system{answer: func(_ context.Context, q metrics.Question) (metrics.Answer, error) {
+		if q.Namespace == "shop" {
+			return metrics.Answer{}, unanswered("has no queue of that name", nil)
+		}
+		return counted(1)
+	}}
+	s, _ := asking(client, 0)
+	for range 50 {
+		_, _ = s.Ask(t.Context(), asked(""))
+	}
+	other := asked("")
+	other.Namespace = "blog"
+	if _, err := s.Ask(t.Context(), other); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestOneProbeAtATime: while the one request is under way the others do not wait for it.
+func TestOneProbeAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client := &system{answer: func(ctx context.Context, _ metrics.Question) (metrics.Answer, error) {
+			<-ctx.Done()
+			return metrics.Answer{}, ctx.Err()
+		}}
+		s, _ := asking(client, 0)
+		for range mostFailures {
+			_, _ = s.Ask(t.Context(), asked(""))
+		}
+		time.Sleep(firstRest)
+		for range 20 {
+			go func() { _, _ = s.Ask(t.Context(), asked("")) }()
+		}
+		synctest.Wait()
+		if got := client.asked.Load(); got != mostFailures+1 {
+			t.Errorf("asked %d times, want one probe after %d failures", got, mostFailures)
+		}
+		time.Sleep(time.Minute)
+	})
+}
+
+// TestWhoGivesUpSaysNothingOfTheSystem: a process that ends is no failure.
+func TestWhoGivesUpSaysNothingOfTheSystem(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client := &system{answer: func(ctx context.Context, _ metrics.Question) (metrics.Answer, error) {
+			<-ctx.Done()
+			return metrics.Answer{}, ctx.Err()
+		}}
+		s, logged := asking(client, 0)
+		for range 2 * mostFailures {
+			ctx, cancel := context.WithCancel(t.Context())
+			time.AfterFunc(time.Second, cancel)
+			_, _ = s.Ask(ctx, asked(""))
+		}
+		if got := client.asked.Load(); got != 2*mostFailures || logged.Len() != 0 {
+			t.Errorf("asked %d times, want %d; the log: %v", got, 2*mostFailures, logged.All())
+		}
+	})
+}
+
+// TestABatchAnswersAsItGoes: each question once, also those that the client forgets.
+func TestABatchAnswersAsItGoes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := asking(nil, 0)
+		s.client = forgetful{}
+		got := map[int]string{}
+		(&together{s}).AskAll(t.Context(), make([]metrics.Question, 3), func(i int, a metrics.Answer, err error) {
+			if err == nil {
+				got[i] += a.External[0].Value.String()
+				return
+			}
+			got[i] += withoutID(err)
+		})
+		want := map[int]string{0: "5", 1: "rabbit did not answer in 5s", 2: "rabbit has no queue of that name"}
+		if diff := gocmp.Diff(want, got); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	})
+}
+
+type forgetful struct{}
+
+func (forgetful) Ask(ctx context.Context, _ []metrics.Question, answer func(int, metrics.Answer, error)) {
+	five, err := counted(5)
+	answer(0, five, err)
+	answer(0, metrics.Answer{}, errors.New("again"))
+	answer(2, metrics.Answer{}, unanswered("has no queue of that name", nil))
+	answer(7, five, err)
+	answer(-1, five, err)
+	<-ctx.Done()
+}
+
+func (forgetful) Close() {}
+
+// TestZerosSettle where a system only counts approximately.
+func TestZerosSettle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		value := 0.0
+		s, logged := asking(&system{answer: func(context.Context, metrics.Question) (metrics.Answer, error) { return counted(value) }}, time.Minute)
+		look := func() string {
+			a, err := s.Ask(t.Context(), asked(""))
+			time.Sleep(30 * time.Second)
+			switch {
+			case errors.Is(err, metrics.ErrPending):
+				return "pending"
+			case err != nil:
+				return err.Error()
+			case a.Hint.Active != nil:
+				return fmt.Sprint(&a.External[0].Value, " active ", *a.Hint.Active)
+			}
+			return a.External[0].Value.String()
+		}
+		var got []string
+		for _, value = range []float64{0, 0, 0, 5, 0, 0, 0, 0, 1, 0} {
+			got = append(got, look())
+		}
+		want := []string{"pending", "pending", "0", "5", "0 active true", "0 active true", "0", "0", "1", "0 active true"}
+		if diff := gocmp.Diff(want, got); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		if logged.Len() > 0 {
+			t.Errorf("the log: %v", logged.All())
+		}
+	})
+}

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/mini-hpa/mini-hpa/annotations/catalog"
 )
 
 // Surroundings are what else in the cluster bears on whether a workload can be scaled.
@@ -27,6 +29,8 @@ type Surroundings struct {
 	Where func(kind, name string) string
 	// WhereRange is Where for a LimitRange; of those there may be two of one name.
 	WhereRange func(*corev1.LimitRange) string
+	// Sources is what the administrator has listed for mini-hpa/sources; nil where that is not known, so that its lines are not held to it.
+	Sources *catalog.Catalog
 	// Now is the moment of the review; at the zero time it is not looked at which dates are over.
 	Now time.Time
 	// Earlier says that this is an earlier form of the workload. More findings about its requests are made then, so that an update which

@@ -36,7 +36,7 @@ func answered(t *testing.T, s metrics.Source, c *catalog.Catalog, query string, 
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}
-	a, err := s.Ask(t.Context(), metrics.Question{Source: name, Namespace: "shop", Metric: name + "@" + query, Parameters: parameters})
+	a, err := s.Ask(t.Context(), metrics.Question{Source: name, Namespace: "shop", Metric: query, Parameters: parameters})
 	if err != nil {
 		return withoutID(err)
 	}

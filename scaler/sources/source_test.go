@@ -53,7 +53,7 @@ func asking(s *system, settle time.Duration, queries ...catalog.Query) (*source,
 }
 
 func asked(query string) metrics.Question {
-	return metrics.Question{Source: "rabbit", Type: autoscalingv2.ExternalMetricSourceType, Namespace: "shop", Metric: "rabbit@" + query}
+	return metrics.Question{Source: "rabbit", Type: autoscalingv2.ExternalMetricSourceType, Namespace: "shop", Metric: query}
 }
 
 // withoutID is an error's text, whose id differs from time to time.

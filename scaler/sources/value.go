@@ -47,11 +47,10 @@ func readNumber(text string) (float64, error) {
 	return value, nil
 }
 
-// queryOf is the query of an entry that a question is about; nil where it has none. The name of a question's metric is SOURCE@QUERY.
+// queryOf is the query of an entry that a question is about, by the name of its metric; nil where the entry has none of that name.
 func queryOf(e *catalog.Entry, q metrics.Question) *catalog.Query {
-	_, name, _ := strings.Cut(q.Metric, "@")
 	for i := range e.Queries {
-		if e.Queries[i].Name == name {
+		if e.Queries[i].Name == q.Metric {
 			return &e.Queries[i]
 		}
 	}

@@ -77,7 +77,7 @@ func House() Plan {
 				"go.uber.org/zap", "github.com/go-logr/zapr", "github.com/go-logr/logr",
 				"github.com/prometheus/client_golang", "github.com/spf13/pflag",
 				"./annotations/amount", "./annotations/podspec", "./annotations", "./informer", "./informer/watching", "./scaler", "./webhook", "./webhook/authority", "./webhook/guard",
-				"./scaler/clock", "./scaler/sample", "./scaler/recommend", "./scaler/metrics", "./scaler/trace",
+				"./scaler/clock", "./scaler/sample", "./scaler/recommend", "./scaler/metrics", "./scaler/sources", "./scaler/trace",
 			}),
 			// What lint says of a manifest, simulate says too.
 			"cmd/internal/simulate": slices.Concat(vocabulary, []string{

@@ -56,9 +56,11 @@ type task struct {
 	logs       cli.LogFlags
 	record     recordFlags
 	webhook    webhookFlags
+	sources    sourcesFlag
 	namespace  string
 	kinds      []schema.GroupResource
 	place      string // the namespace where the controller itself is
+	apiServer  string // its address
 	workers    int
 	resolution time.Duration
 }
@@ -82,6 +84,7 @@ func (c *task) Declare(f *pflag.FlagSet) {
 	c.logs.Declare(f)
 	c.webhook.declare(f)
 	c.record.declare(f)
+	c.sources.declare(f)
 }
 
 // Run is the process' life.
@@ -101,6 +104,7 @@ func (c *task) control(ctx context.Context, b cli.Build, log *zap.Logger) error 
 	if err != nil {
 		return err
 	}
+	c.apiServer = t.Config.Host
 	c.place, c.election.Namespace = t.Namespace, cmp.Or(c.election.Namespace, t.Namespace)
 	log.Info("cluster found", zap.String("from", t.Source), zap.String("server", t.Config.Host), zap.String("namespace", c.namespace))
 	// Half the renew deadline leaves time for a second try when the first gets no answer.
@@ -191,7 +195,8 @@ func (c *task) assemble(b cli.Build, api cluster.Clients, tenure *election.Tenur
 	}
 	p.feed = metrics.NewFeed(metrics.Config{Lister: api.Samples, Resolution: c.resolution, Timeout: api.Deadline, Keep: p.set.Owns,
 		OnSamples: p.set.EnqueueOwners, OnState: p.metricsChanged, OnUnreadable: p.unreadable})
-	p.readers = metrics.NewReaders(metrics.ReadersConfig{Sources: api.Sources, Timeout: api.Patience,
+	p.ports.sources = c.sources.open(true, c.apiServer, p.telemetry, log, func() { p.sourcesChanged(api.Sources) })
+	p.readers = metrics.NewReaders(metrics.ReadersConfig{Sources: together(api.Sources, p.ports.sources.Sources()), Timeout: api.Patience,
 		OnAnswer: func(keys []annotations.Key) { p.set.Enqueue(keys...) }})
 	p.telemetry.watch(p.feed)
 	p.telemetry.follow(p.readers)
@@ -221,7 +226,7 @@ func (c *task) scaler(p *process, api cluster.Clients, scales scaler.Scales) *sc
 		p.budget.SayAll()
 	}
 	deps := scaler.Deps{
-		Observer: scaler.Observer{Workloads: p.set, Surroundings: p.ports.neighbors, Samples: p.feed, Answers: p.readers,
+		Observer: scaler.Observer{Workloads: p.set, Surroundings: p.ports.surroundings(), Samples: p.feed, Answers: p.readers,
 			Defaults: c.decision.Defaults, Rules: c.decision.Rules, Now: time.Now},
 		Origin: p.set, Chain: p.set, Scales: scales, Events: events, Budget: p.budget,
 		Telemetry: scaler.NewTelemetry(p.telemetry.registry), Log: p.log.Named("scaler"),

@@ -19,6 +19,7 @@ import (
 	"github.com/mini-hpa/mini-hpa/informer/watching"
 	"github.com/mini-hpa/mini-hpa/scaler"
 	"github.com/mini-hpa/mini-hpa/scaler/metrics"
+	"github.com/mini-hpa/mini-hpa/scaler/sources"
 	"github.com/mini-hpa/mini-hpa/webhook"
 )
 
@@ -31,6 +32,7 @@ func TestMetricsDocs(t *testing.T) {
 	scaler.NewTelemetry(telemetry.registry)
 	scaler.NewBudget(telemetry.registry, zap.NewNop())
 	webhook.NewTelemetry(telemetry.registry)
+	sources.NewTelemetry(telemetry.registry)
 	telemetry.registry.MustRegister(newExpirations(nil))
 	docs.Keep(t, filepath.Join("..", "..", "..", "docs", "metrics.md"), *clitest.Update, map[string]string{
 		"metrics": "| metric | labels | meaning |\n| --- | --- | --- |\n" + strings.Join(metricRows(t, telemetry.registry), ""),

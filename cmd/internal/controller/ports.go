@@ -13,6 +13,7 @@ import (
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cluster"
 	"github.com/mini-hpa/mini-hpa/informer"
+	"github.com/mini-hpa/mini-hpa/scaler/sources"
 	"github.com/mini-hpa/mini-hpa/webhook"
 )
 
@@ -20,6 +21,7 @@ import (
 // the webhook and the controller both ask.
 type ports struct {
 	neighbors *informer.Neighbors
+	sources   *sources.Set
 	kinds     *informer.Kinds
 	admission *admission // nil where no webhook is served
 	endpoints []*endpoint
@@ -40,6 +42,7 @@ func (f *ports) run(parent context.Context, work func(ctx context.Context) error
 	for _, e := range f.endpoints {
 		running.Go(func() { e.serve(lasting) })
 	}
+	running.Go(func() { f.sources.Run(lasting) })
 	f.neighbors.Start(lasting)
 	f.kinds.Start(lasting)
 	ctx, cancel := context.WithCancel(parent)
@@ -54,6 +57,9 @@ func (f *ports) run(parent context.Context, work func(ctx context.Context) error
 	cancel()
 	return errors.Join(err, <-admitted)
 }
+
+// surroundings are what bears on workloads.
+func (f *ports) surroundings() surroundings { return surroundings{f.neighbors, f.sources} }
 
 // admit answers the API server until ctx ends; without a webhook it only waits for that.
 func (f *ports) admit(ctx context.Context) error {
@@ -117,7 +123,7 @@ func (f *ports) serve(w *webhookFlags, api cluster.Clients, namespace string, d 
 	if !w.served() {
 		return nil
 	}
-	a, err := w.admit(api, namespace, webhook.HandlerConfig{Defaults: d, Kinds: f.kinds, Surroundings: f.neighbors,
+	a, err := w.admit(api, namespace, webhook.HandlerConfig{Defaults: d, Kinds: f.kinds, Surroundings: f.surroundings(),
 		Telemetry: webhook.NewTelemetry(t.registry), Log: f.log.Named("webhook")})
 	if err != nil {
 		return fmt.Errorf("cannot serve the webhook: %w", err)

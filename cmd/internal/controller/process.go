@@ -63,6 +63,12 @@ func (p *process) metricsChanged(err error) {
 	p.set.EnqueueSelected()
 }
 
+// sourcesChanged is told when the file of sources says something else. Any line may mean something else now.
+func (p *process) sourcesChanged(apis map[string]metrics.Source) {
+	p.readers.Replace(together(apis, p.ports.sources.Sources()))
+	p.set.EnqueueSelected()
+}
+
 // outage is what the log says of the resource metrics API. As with a metric of a workload, a failure is told when it has lasted; what
 // it holds back, it holds back at once.
 type outage struct {

@@ -63,7 +63,7 @@ type reader interface{ Status() metrics.ReadersStatus }
 
 // follow adds what the readers say of themselves.
 func (t *telemetry) follow(r reader) {
-	t.registry.MustRegister(
+	t.registry.MustRegister(newQuestions(r),
 		counterOf("mini_hpa_metric_answers_total", "Answers of the custom and external metrics APIs, failed ones included. One serves all workloads that ask the same.",
 			func() uint64 { return r.Status().Answers }),
 		counterOf("mini_hpa_metric_answer_failures_total", "Custom and external metrics that could not be read.",

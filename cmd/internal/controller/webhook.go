@@ -43,6 +43,7 @@ type webhookTask struct {
 	serve     serveFlags
 	logs      cli.LogFlags
 	webhook   webhookFlags
+	sources   sourcesFlag
 	namespace string
 	kinds     []schema.GroupResource
 }
@@ -56,6 +57,7 @@ func (w *webhookTask) Declare(f *pflag.FlagSet) {
 	w.api.Declare(f)
 	w.serve.declare(f)
 	w.logs.Declare(f)
+	w.sources.declare(f)
 }
 
 // Run is the process' life, as the controller's is.
@@ -83,6 +85,7 @@ func (w *webhookTask) answer(ctx context.Context, b cli.Build, log *zap.Logger) 
 	cluster.LogReach(api.Watches, log)
 	f, telemetry := &ports{log: log}, newTelemetry(b)
 	telemetry.listen(api.Watches)
+	f.sources = w.sources.open(false, t.Config.Host, telemetry, log, nil)
 	failed := func(err error) { log.Error("will try again", zap.Error(err)) }
 	if f.neighbors, err = neighbors(api, w.namespace, nil, failed); err != nil {
 		return fmt.Errorf("cannot watch the cluster: %w", err)

@@ -1,0 +1,106 @@
+package controller
+
+import (
+	"context"
+	"maps"
+	"net"
+	"net/netip"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/spf13/pflag"
+	"go.uber.org/zap"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/informer"
+	"github.com/mini-hpa/mini-hpa/scaler/metrics"
+	"github.com/mini-hpa/mini-hpa/scaler/sources"
+)
+
+// sourcesFlag says where the file of sources is.
+type sourcesFlag struct{ path string }
+
+func (s *sourcesFlag) declare(f *pflag.FlagSet) {
+	f.StringVar(&s.path, "sources", "", "`file` of the systems that lines of mini-hpa/sources may name; it is read again when it changes, and one that is not right changes nothing")
+}
+
+// open reads the file. Whoever connects asks the sources; the others only know what there is.
+func (s *sourcesFlag) open(connects bool, apiServer string, t *telemetry, log *zap.Logger, changed func()) *sources.Set {
+	return sources.NewSet(sources.SetConfig{Path: s.path, Connect: connects, OnChange: changed, Telemetry: sources.NewTelemetry(t.registry),
+		Env: sources.Env{Log: log.Named("sources"), ReadFile: sources.ReadFile, Refused: addressesOf(apiServer)}})
+}
+
+// addressesOf says which addresses are those of a host, as a client's configuration names it: no source may be there. A name that cannot be
+// resolved may be anything.
+func addressesOf(host string) func(netip.AddrPort) bool {
+	at, err := url.Parse(host)
+	if err != nil || at.Host == "" {
+		if at, err = url.Parse("https://" + host); err != nil {
+			return nil
+		}
+	}
+	port := at.Port()
+	switch {
+	case port != "":
+	case at.Scheme == "http":
+		port = "80"
+	default:
+		port = "443"
+	}
+	return func(to netip.AddrPort) bool {
+		if n, err := net.DefaultResolver.LookupPort(context.Background(), "tcp", port); err != nil || n != int(to.Port()) {
+			return false
+		}
+		if address, err := netip.ParseAddr(at.Hostname()); err == nil {
+			return address.Unmap() == to.Addr()
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		all, err := net.DefaultResolver.LookupNetIP(ctx, "ip", at.Hostname())
+		return err != nil || slices.ContainsFunc(all, func(address netip.Addr) bool { return address.Unmap() == to.Addr() })
+	}
+}
+
+// together are the metrics APIs of the cluster, and the sources of the file.
+func together(apis, own map[string]metrics.Source) map[string]metrics.Source {
+	all := maps.Clone(own)
+	maps.Copy(all, apis)
+	return all
+}
+
+// surroundings are what bears on workloads, in the cluster and in the file of sources.
+type surroundings struct {
+	*informer.Neighbors
+	sources *sources.Set
+}
+
+// Surroundings returns them for one workload. They are shared: read-only.
+func (s surroundings) Surroundings(key annotations.Key) annotations.Surroundings {
+	all := s.Neighbors.Surroundings(key)
+	all.Sources = s.sources.Catalog()
+	return all
+}
+
+// questions tells how many questions each source of the file is asked.
+type questions struct {
+	readers reader
+	desc    *prometheus.Desc
+}
+
+func newQuestions(r reader) *questions {
+	return &questions{r, prometheus.NewDesc("mini_hpa_source_questions", "Different questions that a source of --sources is being asked.", []string{"source"}, nil)}
+}
+
+// Describe is prometheus.Collector's.
+func (q *questions) Describe(c chan<- *prometheus.Desc) { c <- q.desc }
+
+// Collect is prometheus.Collector's.
+func (q *questions) Collect(c chan<- prometheus.Metric) {
+	for name, n := range q.readers.Status().Of {
+		if name != annotations.SourceCustom && name != annotations.SourceExternal {
+			c <- prometheus.MustNewConstMetric(q.desc, prometheus.GaugeValue, float64(n), name)
+		}
+	}
+}

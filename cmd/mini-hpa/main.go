@@ -14,6 +14,7 @@ import (
 	"github.com/mini-hpa/mini-hpa/cmd/internal/replay"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/selftest"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/simulate"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/sources"
 )
 
 // Set by the linker: -ldflags "-X main.version=v1.2.3 -X main.commit=0123abcd".
@@ -29,5 +30,5 @@ func thisProgram() cli.Program {
 
 // commands is the table, in the order in which usage lists it.
 func commands() []cli.Command {
-	return []cli.Command{controller.Command(), explain.Command(), lint.Command(), replay.Command(), selftest.Command(), simulate.Command(), controller.WebhookCommand(), cli.Version()}
+	return []cli.Command{controller.Command(), explain.Command(), lint.Command(), replay.Command(), selftest.Command(), simulate.Command(), sources.Command(), controller.WebhookCommand(), cli.Version()}
 }

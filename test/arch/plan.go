@@ -65,6 +65,9 @@ func House() Plan {
 			"cmd/internal/replay": slices.Concat(vocabulary, []string{
 				"github.com/spf13/pflag", "./cmd/internal/cli", "./cmd/internal/picture", "./annotations", "./scaler/recommend", "./scaler/trace",
 			}),
+			"cmd/internal/sources": slices.Concat(vocabulary, []string{
+				"github.com/spf13/pflag", "./cmd/internal/cli", "./annotations/lines", "./annotations/catalog", "./scaler/metrics", "./scaler/sources",
+			}),
 			"cmd/internal/selftest": slices.Concat(client, []string{
 				"github.com/spf13/pflag", "./cmd/internal/cli", "./cmd/internal/cluster", "./annotations", "./scaler/metrics",
 			}),
@@ -86,7 +89,7 @@ func House() Plan {
 			}),
 			"cmd/mini-hpa": {
 				"./cmd/internal/cli", "./cmd/internal/controller", "./cmd/internal/explain", "./cmd/internal/lint",
-				"./cmd/internal/replay", "./cmd/internal/selftest", "./cmd/internal/simulate",
+				"./cmd/internal/replay", "./cmd/internal/selftest", "./cmd/internal/simulate", "./cmd/internal/sources",
 			},
 		},
 	}

@@ -45,15 +45,6 @@ func Command() cli.Command {
 	}
 }
 
-type task struct {
-	file                string
-	namespace, workload string
-	// kinds are those of which the file may have sources, read is how files are read, and now the time.
-	kinds []sources.Kind
-	read  func(path string) ([]byte, error)
-	now   func() time.Time
-}
-
 // Declare is cli.Task's.
 func (t *task) Declare(f *pflag.FlagSet) {
 	f.Var(cli.Text(&t.file, "file", "the path of a file, or - for standard input", func(s string) bool { return s != "" }), "sources", "the administrator's file; - is standard input")

@@ -152,7 +152,7 @@ func recordOfWorkload(w *annotations.Workload) *record {
 // matching returns the pods that the selector of a custom resource selects, and of which it is not known whose they are.
 func (s *Set) matching(w *annotations.Workload) []*keptPod {
 	selector := s.selectorOf(w)
-	if selector == nil {
+	if selector == nil || !s.pods.Load().wants.labels[w.Namespace] {
 		return nil
 	}
 	pods := indexed[*keptPod](s.pods.Load().informer.GetIndexer(), byLabels, w.Namespace)

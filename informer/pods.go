@@ -21,17 +21,23 @@ type wants struct {
 	// kinds are those of the owners of pods. If there is a custom one among them, labels are kept, too: the selector of its scale says which
 	// of its pods count.
 	kinds map[schema.GroupKind]bool
-	// labels are the namespaces where a selector alone says which pods belong to a workload. All pods there are kept, with their labels.
-	labels map[string]bool
+	// labels are the namespaces where a selector alone says which pods belong to a workload, counted those where somebody has asked which pods a
+	// selector chooses (see Set.Counted). All pods there are kept, with their labels.
+	labels, counted map[string]bool
 }
 
 // leastWanted is what is wanted wherever mini-hpa runs: the pods of Deployments.
 func leastWanted() wants {
-	return wants{kinds: map[schema.GroupKind]bool{replicaSetKind: true}, labels: map[string]bool{}}
+	return wants{kinds: map[schema.GroupKind]bool{replicaSetKind: true}, labels: map[string]bool{}, counted: map[string]bool{}}
 }
 
 // clone returns a copy, to which more can be added.
-func (w wants) clone() wants { return wants{kinds: maps.Clone(w.kinds), labels: maps.Clone(w.labels)} }
+func (w wants) clone() wants {
+	return wants{kinds: maps.Clone(w.kinds), labels: maps.Clone(w.labels), counted: maps.Clone(w.counted)}
+}
+
+// isOpen says whether all pods of a namespace are kept, with their labels.
+func (w wants) isOpen(namespace string) bool { return w.labels[namespace] || w.counted[namespace] }
 
 // hasCustoms says whether there are custom kinds, whose objects select pods by their labels.
 func (w wants) hasCustoms() bool {
@@ -56,6 +62,11 @@ func (w wants) beyond(other wants) string {
 			words = append(words, fmt.Sprintf("the labels of pods in namespace %q", namespace))
 		}
 	}
+	for namespace := range w.counted {
+		if !other.counted[namespace] {
+			words = append(words, fmt.Sprintf("the pods in namespace %q, which are counted", namespace))
+		}
+	}
 	slices.Sort(words)
 	return strings.Join(words, ", ")
 }
@@ -68,11 +79,11 @@ type pods struct {
 	stop     context.CancelFunc
 }
 
-// byLabels is the index of all pods of the namespaces where a selector alone says which pods belong to a workload.
+// byLabels is the index of all pods of the namespaces where all are kept, with their labels.
 const byLabels = "labels"
 
 func (w wants) open(p *keptPod) ([]string, error) {
-	if !w.labels[p.namespace] {
+	if !w.isOpen(p.namespace) {
 		return nil, nil
 	}
 	return []string{p.namespace}, nil

@@ -38,6 +38,8 @@ type Set struct {
 	pods     atomic.Pointer[pods]
 	// rethink asks whether the cache of pods holds all that is wanted.
 	rethink chan struct{}
+	// counted are the namespaces in which somebody has asked for the pods of a selector.
+	counted sync.Map
 	// relists paces the lists of all pods that come of that.
 	relists flowcontrol.RateLimiter
 

@@ -142,7 +142,7 @@ func (w wants) slim(obj any) (any, error) {
 	if !ok {
 		return obj, nil
 	}
-	owner, isOpen := metav1.GetControllerOfNoCopy(in), w.labels[in.Namespace]
+	owner, isOpen := metav1.GetControllerOfNoCopy(in), w.isOpen(in.Namespace)
 	if !isOpen && (owner == nil || !w.kinds[kindOf(owner)]) {
 		return &keptPod{record: record{namespace: one(in.Namespace), name: in.Name, version: in.ResourceVersion}}, nil
 	}

@@ -84,6 +84,10 @@ func (s *Set) exchangePods(ctx context.Context, w wants) {
 // their workloads in turn cause no more lists than there are kinds and namespaces.
 func (s *Set) wanted() wants {
 	w := s.pods.Load().wants.clone()
+	s.counted.Range(func(namespace, _ any) bool {
+		w.counted[namespace.(string)] = true
+		return true
+	})
 	if s.statefulSets.hasAnnotated() {
 		w.kinds[statefulSetKind] = true
 	}

@@ -8,7 +8,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 )
@@ -80,4 +83,44 @@ func TestListsOfPodsArePaced(t *testing.T) {
 		c.stop()
 		c.set.Wait()
 	})
+}
+
+// TestPodsOfASelectorAreCounted, whosever they are, once somebody has asked: at first more of them has to be kept.
+func TestPodsOfASelectorAreCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bare := func(name string) runtime.Object { return without(pod(replicaSet(deployment("gone"), "gone"), name)) }
+		web := replicaSet(deployment("web"), "web-1")
+		c := newCluster(t, web, pod(web, "owned"), bare("bare"))
+		c.start()
+		app := labels.SelectorFromSet(labels.Set{"app": "web"})
+		counted := func(namespace string) []string {
+			pods, known := c.set.Counted(namespace, app)
+			if !known {
+				return nil
+			}
+			return append([]string{}, slices.Sorted(slices.Values(names(pods)))...)
+		}
+		c.heard()
+		check(t, "before anybody has asked", counted("shop"), []string(nil))
+		check(t, "in another namespace", counted("bank"), []string(nil))
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		check(t, "afterwards", counted("shop"), []string{"bare", "owned"})
+		check(t, "in a namespace without pods", counted("bank"), []string{})
+		c.put(bare("another"))
+		synctest.Wait()
+		check(t, "after another one came", counted("shop"), []string{"another", "bare", "owned"})
+		if n := relisted(c); n == 0 || n > 2 {
+			t.Errorf("%d lists of pods for two namespaces", n)
+		}
+		check(t, "pods of no namespace", counted(""), []string(nil))
+		c.stop()
+		c.set.Wait()
+	})
+}
+
+// without takes the owner from a pod.
+func without(p *corev1.Pod) *corev1.Pod {
+	p.OwnerReferences = nil
+	return p
 }

@@ -79,6 +79,8 @@ type inquiry struct {
 	err      error
 	// answered says that there was an answer; underway that the next one is being fetched.
 	answered, underway bool
+	// again says that there is another answer than the one that is being fetched.
+	again bool
 	// since is when the answer's age begins: when it was asked for; or, if the source did not answer in time, when that
 	// was certain, so that a question that hangs has a period's rest.
 	since time.Time
@@ -155,6 +157,25 @@ func (r *Readers) Ask(key annotations.Key, q Question, maxAge time.Duration) (An
 
 func unknown(q Question) error {
 	return fmt.Errorf("there is no source of metrics called %q", q.Source)
+}
+
+// soonest is how old an answer becomes at least before it is asked for once more because its source says so.
+const soonest = time.Second
+
+// Again has a question asked once more before its answer is as old as may be, because its source says that there is another one; that of
+// others is not changed. Those who have asked it are called as after any answer. What is under way is asked once more when it has ended, and nothing
+// is asked more often than once a second. A question that nobody asks is not asked.
+func (r *Readers) Again(q Question) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	i := r.inquiries[q]
+	switch {
+	case i == nil || r.lifetime.Err() != nil:
+	case i.underway:
+		i.again = true
+	default:
+		r.plan(i, soonest)
+	}
 }
 
 // plan has the next answer fetched when this one is older than maxAge, or earlier if another look has asked for that.
@@ -316,6 +337,10 @@ func (r *Readers) answered(i *inquiry, answer Answer, slow bool, err error) []an
 	if err != nil {
 		r.status.Failures++
 	}
+	if i.again && r.inquiries[i.question] == i {
+		r.plan(i, soonest)
+	}
+	i.again = false
 	keys := i.keys.UnsortedList()
 	i.keys.Clear()
 	return keys

@@ -40,6 +40,8 @@ type Env struct {
 	ReadFile func(path string) ([]byte, error)
 	// Refused says which addresses no client connects to: those of the API server. It may be nil.
 	Refused func(to netip.AddrPort) bool
+	// Again has a question asked once more at once, because the system has said that there is another answer. It may be nil.
+	Again func(q metrics.Question)
 	// Pods are the pods of a namespace that a selector chooses. It is nil where nobody watches pods.
 	Pods func(namespace string, selector labels.Selector) ([]*podspec.Pod, error)
 }

@@ -7,6 +7,7 @@ func Kinds() []Kind {
 	return []Kind{
 		httpKind,
 		prometheusKind,
+		workloadKind,
 	}
 }
 

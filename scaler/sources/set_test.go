@@ -48,14 +48,14 @@ func TestTheFileIsReadAgain(t *testing.T) {
 			s.Run(ctx)
 		}()
 		first := s.Sources()
-		if len(first) != 2 || s.Catalog().Entry("two") == nil {
+		if len(first) != 3 || s.Catalog().Entry("two") == nil {
 			t.Fatalf("sources %v", first)
 		}
 		type state struct {
 			Changes, Lines int
 			Error          float64
 			One, Two       bool // the same source as at first
-			Sources        int
+			Sources        int  // with that of the watched pods, which needs no entry
 		}
 		now := func() state {
 			time.Sleep(lookedAgain)
@@ -77,12 +77,12 @@ func TestTheFileIsReadAgain(t *testing.T) {
 		step(fileOfTwo("http://two.example"), nil)
 		step("version: v1\nsources: []\n", nil)
 		want := []state{
-			{0, 0, 0, true, true, 2}, {0, 0, 0, true, true, 2},
-			{1, 0, 0, true, false, 2}, {1, 0, 0, true, false, 2},
-			{1, 1, 1, true, false, 2}, {1, 1, 1, true, false, 2},
-			{1, 2, 1, true, false, 2}, {1, 2, 1, true, false, 2},
-			{2, 2, 0, true, false, 2}, {2, 2, 0, true, false, 2},
-			{3, 2, 0, false, false, 0}, {3, 2, 0, false, false, 0},
+			{0, 0, 0, true, true, 3}, {0, 0, 0, true, true, 3},
+			{1, 0, 0, true, false, 3}, {1, 0, 0, true, false, 3},
+			{1, 1, 1, true, false, 3}, {1, 1, 1, true, false, 3},
+			{1, 2, 1, true, false, 3}, {1, 2, 1, true, false, 3},
+			{2, 2, 0, true, false, 3}, {2, 2, 0, true, false, 3},
+			{3, 2, 0, false, false, 1}, {3, 2, 0, false, false, 1},
 		}
 		if diff := gocmp.Diff(want, got); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)

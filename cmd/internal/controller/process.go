@@ -3,16 +3,20 @@ package controller
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
 	"go.uber.org/zap"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/sets"
 
+	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/election"
 	"github.com/mini-hpa/mini-hpa/informer"
 	"github.com/mini-hpa/mini-hpa/scaler"
 	"github.com/mini-hpa/mini-hpa/scaler/metrics"
+	"github.com/mini-hpa/mini-hpa/scaler/sources"
 	"github.com/mini-hpa/mini-hpa/scaler/trace"
 )
 
@@ -139,5 +143,19 @@ func (p *process) endRecording() {
 	defer cancel()
 	if err := p.traces.Close(ctx); err != nil {
 		p.log.Warn("the end of the traces is missing", zap.Error(err))
+	}
+}
+
+// sourcesEnv is what sources use of the process: its pods, and its readers.
+func (p *process) sourcesEnv() sources.Env {
+	return sources.Env{
+		Again: func(q metrics.Question) { p.readers.Again(q) },
+		Pods: func(namespace string, selector labels.Selector) ([]*podspec.Pod, error) {
+			pods, known := p.set.Counted(namespace, selector)
+			if !known {
+				return nil, fmt.Errorf("its pods are being listed: %w", metrics.ErrPending)
+			}
+			return pods, nil
+		},
 	}
 }

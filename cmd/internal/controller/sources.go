@@ -26,10 +26,11 @@ func (s *sourcesFlag) declare(f *pflag.FlagSet) {
 	f.StringVar(&s.path, "sources", "", "`file` of the systems that lines of mini-hpa/sources may name; it is read again when it changes, and one that is not right changes nothing")
 }
 
-// open reads the file. Whoever connects asks the sources; the others only know what there is.
-func (s *sourcesFlag) open(connects bool, apiServer string, t *telemetry, log *zap.Logger, changed func()) *sources.Set {
-	return sources.NewSet(sources.SetConfig{Path: s.path, Connect: connects, OnChange: changed, Telemetry: sources.NewTelemetry(t.registry),
-		Env: sources.Env{Log: log.Named("sources"), ReadFile: sources.ReadFile, Refused: addressesOf(apiServer)}})
+// open reads the file. Whoever connects asks the sources; the others only know what there is. Of env there are the parts of it that not all
+// processes have.
+func (s *sourcesFlag) open(connects bool, env sources.Env, apiServer string, t *telemetry, log *zap.Logger, changed func()) *sources.Set {
+	env.Log, env.ReadFile, env.Refused = log.Named("sources"), sources.ReadFile, addressesOf(apiServer)
+	return sources.NewSet(sources.SetConfig{Path: s.path, Connect: connects, OnChange: changed, Telemetry: sources.NewTelemetry(t.registry), Env: env})
 }
 
 // addressesOf says which addresses are those of a host, as a client's configuration names it: no source may be there. A name that cannot be

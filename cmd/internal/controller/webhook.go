@@ -12,6 +12,7 @@ import (
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cluster"
+	"github.com/mini-hpa/mini-hpa/scaler/sources"
 )
 
 const webhookAbout = `Answers the API server whether a workload with mini-hpa/ annotations may be stored: a Deployment, StatefulSet or ReplicaSet,
@@ -85,7 +86,7 @@ func (w *webhookTask) answer(ctx context.Context, b cli.Build, log *zap.Logger) 
 	cluster.LogReach(api.Watches, log)
 	f, telemetry := &ports{log: log}, newTelemetry(b)
 	telemetry.listen(api.Watches)
-	f.sources = w.sources.open(false, t.Config.Host, telemetry, log, nil)
+	f.sources = w.sources.open(false, sources.Env{}, t.Config.Host, telemetry, log, nil)
 	failed := func(err error) { log.Error("will try again", zap.Error(err)) }
 	if f.neighbors, err = neighbors(api, w.namespace, nil, failed); err != nil {
 		return fmt.Errorf("cannot watch the cluster: %w", err)

@@ -63,11 +63,22 @@ func samples() map[string]sample {
 	claims := deploy(half, fine)
 	claims.Key.Kind.Kind, claims.DeletesClaims = kindStatefulSet, true
 	hpa := Surroundings{Autoscalers: []Autoscaler{{Kind: "HorizontalPodAutoscaler", Name: "web"}}}
+	listed := Surroundings{Sources: catalogOf(`{name: prom, type: queries, namespaces: ["*"], queries: [{name: rps, query: "rate($window)", parameters: {window: {type: duration, min: 30s, max: 10m}}}]},
+		{name: orders-kafka, type: topics, namespaces: ["*"], allow: {group: ["$namespace.*"], topic: ["$namespace.*"]}}`)}
+	inShop := func(line string) *Workload {
+		w := deploy(with("sources", line), fine)
+		w.Namespace = "shop"
+		return w
+	}
 	ranges := Surroundings{LimitRanges: []*corev1.LimitRange{limitRange("defaults", corev1.LimitRangeItem{Type: corev1.LimitTypeContainer, DefaultRequest: cpus("100m")})}}
 	return map[string]sample{
 		FoundInvalid:               {workload: deploy(map[string]string{"target-cpu": "50", "min": "3", "max": "2"}, fine)},
 		FoundNoMetric:              {workload: deploy(map[string]string{"max": "10"}, fine)},
 		FoundNothingWakes:          {workload: deploy(with("min", "0"), fine)},
+		FoundUnknownSource:         {workload: inShop("order-kafka group=shop.orders topic=shop.orders target=100"), surroundings: listed},
+		FoundUnknownQuery:          {workload: inShop("prom requests target=40"), surroundings: listed},
+		FoundSourceForbidden:       {workload: inShop("orders-kafka group=shop.orders topic=billing.invoices target=100"), surroundings: listed},
+		FoundBadParameter:          {workload: inShop("prom rps window=1s target=40"), surroundings: listed},
 		FoundScheduleShadowed:      {workload: deploy(with("schedule", "daily 00:00-24:00 min=2\nMon-Fri 07:30-20:00 min=5"), fine)},
 		FoundMissingRequest:        {workload: deploy(half, fine, box("envoy"))},
 		FoundInvalidRequest:        {workload: deploy(half, box("app", "cpu=0"))},

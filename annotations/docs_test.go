@@ -17,6 +17,7 @@ func TestAnnotationsPage(t *testing.T) {
 		"annotations": tableBlock(),
 		"documents": "```yaml\nmetadata:\n  annotations:\n    mini-hpa/target-cpu: \"50\"\n    mini-hpa/max: \"10\"\n" +
 			"    mini-hpa/metrics: |\n      " + indented(exampleMetrics) + "\n    mini-hpa/behavior: |\n      " + indented(exampleBehavior) + "\n```",
+		"sources":  "```yaml\nmini-hpa/sources: |\n  " + strings.ReplaceAll(strings.TrimSpace(exampleSources), "\n", "\n  ") + "\n```",
 		"accepted": acceptedBlock(),
 		"messages": "```text\n" + messages() + "\n```",
 	})
@@ -33,7 +34,7 @@ func tableBlock() string {
 		} else if key.Required {
 			value = "required"
 		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", key.Name, quoted(key.Examples), value, key.Doc)
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", key.Name, quoted(&key), value, key.Doc)
 	}
 	return b.String()
 }
@@ -81,7 +82,7 @@ func TestKeysIsACopy(t *testing.T) {
 // allowed is the rule as Parse tells it for a value that nothing accepts.
 func allowed(key Row) string {
 	nothing := "?"
-	if key.document {
+	if key.document && key.Name != SourcesKey {
 		nothing = "x"
 	}
 	_, _, errs := parse(basic(map[string]string{key.Name: nothing}))
@@ -103,10 +104,13 @@ func messages() string {
 }
 
 // quoted are the examples of a cell; those of several lines have a section of their own.
-func quoted(values []string) string {
+func quoted(key *Row) string {
 	var cells []string
-	for _, value := range values {
-		if strings.Contains(value, "\n") {
+	for _, value := range key.Examples {
+		switch {
+		case key.Name == ScheduleKey:
+			return "[below](#schedules)"
+		case strings.Contains(value, "\n"):
 			return "[below](#metrics-and-behavior)"
 		}
 		cells = append(cells, fmt.Sprintf("`%q`", value))
@@ -122,6 +126,24 @@ func indented(example string) string {
 // together is the manifest with both documents, as in the page.
 func together() map[string]string {
 	return map[string]string{Max: "10", TargetCPU: "50", Metrics: exampleMetrics, Behavior: exampleBehavior}
+}
+
+// exampleSources are the lines that the page shows.
+const exampleSources = `# messages for each pod, and no more pods than are of use
+orders-kafka group=shop.orders topic=shop.orders target=100 limit=24
+# a query that the administrator has named
+prom requests-per-second service=web target=40
+# no target: awake while anybody is there
+prom ingress-requests service=web active=5
+# nothing needs to be listed for pods of the same namespace: one proxy for ten of them
+workload selector=app=web target=10
+`
+
+// TestSourcesOfThePage keeps the lines of the page valid.
+func TestSourcesOfThePage(t *testing.T) {
+	if _, warnings, errs := parse(map[string]string{Max: "40", SourcesKey: exampleSources}); len(warnings)+len(errs) > 0 {
+		t.Errorf("warnings %v, errors %v", warnings, errs)
+	}
 }
 
 // TestDocumentsOfThePage keeps the manifest of the page valid.

@@ -32,6 +32,8 @@ type draft struct {
 	// specs and behavior are what the documents say; nil without one that could be read.
 	specs    []autoscalingv2.MetricSpec
 	behavior *autoscalingv2.HorizontalPodAutoscalerBehavior
+	// lines are the metrics of mini-hpa/sources; nil without one that could be read.
+	lines []Metric
 	// measured says that a metric was asked for, readable or not.
 	measured bool
 	// key is the annotation that is being read, for warnings.
@@ -66,7 +68,7 @@ func (p *draft) policy() Policy {
 }
 
 func (p *draft) metrics() []Metric {
-	all := make([]Metric, 0, 2+len(p.specs))
+	all := make([]Metric, 0, 2+len(p.specs)+len(p.lines))
 	for _, t := range []*target{&p.cpu, &p.memory} {
 		if t.kind != "" {
 			all = append(all, Metric{Spec: t.spec(p.container)})
@@ -75,6 +77,7 @@ func (p *draft) metrics() []Metric {
 	for i := range p.specs {
 		all = append(all, Metric{Spec: p.specs[i]})
 	}
+	all = append(all, p.lines...)
 	identify(all)
 	return all
 }

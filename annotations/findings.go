@@ -1,5 +1,7 @@
 package annotations
 
+import "github.com/mini-hpa/mini-hpa/annotations/catalog"
+
 // The names of what the checks find: the Origin of a problem and the Rule of a warning. The table behind Findings says what each of them
 // means. Lint, metrics and documentation use the names, so they do not change.
 const (
@@ -9,6 +11,14 @@ const (
 	FoundNoMetric = "NoMetric"
 	// FoundNothingWakes: a workload that may sleep, and that nothing would wake.
 	FoundNothingWakes = "NothingWakes"
+	// FoundUnknownSource: a line asks for a source that is not listed.
+	FoundUnknownSource = catalog.UnknownSource
+	// FoundUnknownQuery: a line asks for a query that its source does not have.
+	FoundUnknownQuery = catalog.UnknownQuery
+	// FoundSourceForbidden: a line asks for what the workload's namespace may not ask for.
+	FoundSourceForbidden = catalog.SourceForbidden
+	// FoundBadParameter: a line lacks a value, gives one that its source does not know, or one that is out of its range.
+	FoundBadParameter = catalog.BadParameter
 	// FoundMissingRequest: a target is a percentage of a request that is not there.
 	FoundMissingRequest = "MissingRequest"
 	// FoundInvalidRequest: a request that nothing can be a percentage of.
@@ -80,9 +90,14 @@ func Findings() []Finding {
 		{FoundInvalid, true, "An annotation's value cannot be read, is out of its limits, or contradicts another one.",
 			"The message says what is allowed; [annotations.md](annotations.md) has all of it."},
 		{FoundNoMetric, true, "There are `mini-hpa/` annotations, but none that names something to scale on.",
-			"Set `mini-hpa/target-cpu`, `mini-hpa/target-memory`, `mini-hpa/metrics` or `mini-hpa/schedule`, or remove the others."},
-		{FoundNothingWakes, true, "`mini-hpa/min` is 0, and nothing would wake the workload: only an External or Object metric has a value while there are no pods, and scale-up must not be disabled.",
-			"Set `mini-hpa/min` to 1, or add such a metric to `mini-hpa/metrics`, or a line with a `min` above 0 to `mini-hpa/schedule`."},
+			"Set `mini-hpa/target-cpu`, `mini-hpa/target-memory`, `mini-hpa/sources`, `mini-hpa/metrics` or `mini-hpa/schedule`, or remove the others."},
+		{FoundNothingWakes, true, "`mini-hpa/min` is 0, and nothing would wake the workload: only a source, an External or an Object metric has a value while there are no pods, and scale-up must not be disabled.",
+			"Set `mini-hpa/min` to 1, or add a line to `mini-hpa/sources`, such a metric to `mini-hpa/metrics`, or a line with a `min` above 0 to `mini-hpa/schedule`."},
+		{FoundUnknownSource, true, "A line of `mini-hpa/sources` begins with a name that the administrator's list of sources does not have.",
+			"The message has the nearest name. A source that the administrator takes away is a problem only of changes to its line; the controller holds the replicas and says so."},
+		{FoundUnknownQuery, true, "The source has no query of the name that the line gives, or the line gives none, or the source has none.", "The message has the nearest name."},
+		{FoundSourceForbidden, true, "The administrator's list does not allow this source, or what the line asks of it, for the workload's namespace.", "Ask the administrator: `namespaces` and `allow` of the source say who may ask for what. A message does not say what others may."},
+		{FoundBadParameter, true, "A line lacks a value that its source needs, gives one that the source does not know, or one that is out of its range.", "Write it as the message says."},
 		{FoundMissingRequest, true, "The target is a percentage of the request, and a container (an ordinary one or a sidecar, that is an init " +
 			"container with `restartPolicy: Always`) has neither a request nor a limit, nor does the pod as a whole, nor does a LimitRange of the namespace supply one.",
 			"Set the field that the message names, or hold an amount (`mini-hpa/target-cpu: 250m`), which needs no request, or measure " +

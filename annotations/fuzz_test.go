@@ -26,6 +26,7 @@ func FuzzParse(f *testing.F) {
 			f.Add(name, value, "min", "2")
 		}
 	}
+	f.Add("sources", "prom rps a=\"\\x1b[31m\" target=1\nprom rps a=\"\u202e,{}\" active=1e-99 limit=3", "min", "1")
 	f.Add("target-memory", "9223372036854775807Pi", "container", "app")
 	f.Add("scale-up-policies", "1 pod/1s,2147483647%/30m", "scale-down-policies", "disabled,disabled")
 	f.Add("tolerance", "0.9999999999", "sync-period", "-9223372036854775808ns")
@@ -182,14 +183,19 @@ func mustBeReadable(t *testing.T, warnings []Warning, errs field.ErrorList) {
 // mustBeComplete checks what Policy promises about its fields.
 func mustBeComplete(t *testing.T, p Policy) {
 	t.Helper()
-	if p.Min < 1 || p.Max < p.Min {
+	if p.Min < 0 || p.Max < p.Min {
 		t.Errorf("bounds %d..%d", p.Min, p.Max)
 	}
 	if len(p.Metrics) == 0 {
 		t.Error("no metrics")
 	}
 	for _, m := range p.Metrics {
-		mustHaveTarget(t, m.Spec)
+		if m.Line != nil {
+			mustBeALine(t, m)
+		}
+		if m.Line == nil || !m.Line.Signal {
+			mustHaveTarget(t, m.Spec)
+		}
 	}
 	mustBeInLimits(t, p.Up)
 	mustBeInLimits(t, p.Down)
@@ -201,6 +207,18 @@ func mustBeComplete(t *testing.T, p Policy) {
 	}
 	if !slices.Contains([]Mode{ModeAuto, ModeObserve, ModePaused}, p.Mode) {
 		t.Errorf("mode %q", p.Mode)
+	}
+}
+
+// mustBeALine checks what a line of mini-hpa/sources promises.
+func mustBeALine(t *testing.T, m Metric) {
+	t.Helper()
+	target := m.Spec.External.Target
+	if strings.ContainsFunc(m.ID, func(c rune) bool { return !unicode.IsPrint(c) }) || !strings.HasPrefix(m.ID, m.Source+"@") {
+		t.Errorf("ID %q of source %q", m.ID, m.Source)
+	}
+	if m.Line.Number < 1 || m.Line.Active.Sign() < 0 || m.Line.Limit < 0 || m.Line.Signal != (target.Value == nil && target.AverageValue == nil) {
+		t.Errorf("line %+v with target %+v", *m.Line, target)
 	}
 }
 

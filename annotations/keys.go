@@ -23,6 +23,8 @@ const (
 	FallbackKey = Prefix + "fallback"
 	// ScheduleKey is which bounds count at which times.
 	ScheduleKey = Prefix + "schedule"
+	// SourcesKey is what of the administrator's sources is scaled on.
+	SourcesKey = Prefix + "sources"
 	// Metrics is a list of autoscaling/v2 MetricSpec.
 	Metrics = Prefix + "metrics"
 	// Behavior is an autoscaling/v2 HorizontalPodAutoscalerBehavior.

@@ -4,6 +4,8 @@ import (
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/mini-hpa/mini-hpa/annotations/catalog"
 )
 
 // Metric is one target of a policy.
@@ -15,13 +17,23 @@ type Metric struct {
 	//	backlog{queue=mail}                             an External one of several, with a selector
 	//	hits of Ingress.networking.k8s.io/front         an Object one of several
 	//	hits of pods                                    a Pods one of several
+	//	prom@requests-per-second                        a line of mini-hpa/sources: its source, and the query or what is counted
+	//	orders-kafka@lag{group=shop.mail,topic=mail}    one of several of that name
 	//
 	// A Snapshot holds what was measured under it, and so do traces: IDs do not change from one version to the next.
 	ID string
 	// Spec says what is measured and what it is to be held at, in the vocabulary of autoscaling/v2.
 	Spec autoscalingv2.MetricSpec
-	// Source is who is asked for it: SourceCustom, SourceExternal, or "" for CPU and memory, which are sampled for all pods together.
+	// Source is who is asked for it: SourceCustom, SourceExternal, one of the administrator's, or "" for CPU and memory, which are sampled for
+	// all pods together.
 	Source string
+	// Line is the line of mini-hpa/sources that it comes from; nil for others. Its Spec is that of an External metric, without a selector.
+	Line *SourceLine
+}
+
+// Asked is what the line of a metric asks for; the metric has a Line.
+func (m *Metric) Asked() catalog.Asked {
+	return catalog.Asked{Source: m.Source, Query: m.Line.Query, Given: m.Line.Given}
 }
 
 // The names of the sources of metrics, as in Metric.Source.
@@ -44,7 +56,7 @@ func MetricsOf(specs []autoscalingv2.MetricSpec) []Metric {
 func identify(all []Metric) {
 	named, known := map[string]int{}, map[string]series{}
 	for i := range all {
-		if s := seriesOf(&all[i].Spec); s.source != "" {
+		if s := seriesOf(&all[i]); s.source != "" {
 			all[i].Source = s.source
 			named[s.name]++
 		}
@@ -53,7 +65,7 @@ func identify(all []Metric) {
 		if all[i].Source == "" {
 			continue
 		}
-		s := seriesOf(&all[i].Spec)
+		s := seriesOf(&all[i])
 		id := s.name
 		if named[id] > 1 {
 			id = s.qualified()
@@ -69,12 +81,15 @@ func identify(all []Metric) {
 type series struct {
 	source string
 	name   string // the metric's
-	labels string // its selector, in braces; none is not the same as an empty one
+	labels string // its selector or what its line gives, in braces; none is not the same as an empty one
 	of     string // what it describes
 }
 
-func seriesOf(spec *autoscalingv2.MetricSpec) series {
+func seriesOf(m *Metric) series {
+	spec := &m.Spec
 	switch {
+	case m.Line != nil:
+		return series{source: m.Source, name: spec.External.Metric.Name, labels: m.Line.labels()}
 	case spec.Type == autoscalingv2.PodsMetricSourceType && spec.Pods != nil:
 		return askedFor(SourceCustom, &spec.Pods.Metric, " of pods")
 	case spec.Type == autoscalingv2.ObjectMetricSourceType && spec.Object != nil:

@@ -75,15 +75,15 @@ func (p *draft) readRow(row *Row, raw string) {
 	if err == nil {
 		err = row.set(p, value)
 	}
-	if err != nil && row.document {
-		raw = strings.Join(strings.Fields(raw), " ")
-	}
 	for _, problem := range split(err) {
-		at := Path(row.Name)
+		at, seen := Path(row.Name), raw
 		if line, ok := errors.AsType[lines.Problem](problem); ok && line.Line > 0 {
-			at = at.Index(line.Line - 1)
+			at, seen = at.Index(line.Line-1), lineOf(raw, line.Line)
 		}
-		p.wrong(at, raw, problem.Error())
+		if row.document {
+			seen = strings.Join(strings.Fields(seen), " ")
+		}
+		p.wrong(at, seen, problem.Error())
 	}
 	p.cut(row.Name, found)
 }
@@ -153,7 +153,7 @@ func (p *draft) check(annotations map[string]string) {
 	}
 	if !p.measured {
 		p.errs = append(p.errs, field.Required(Path(TargetCPU), fmt.Sprintf(
-			"there is no metric to scale on; set %s, %s, %s or %s", TargetCPU, TargetMemory, Metrics, ScheduleKey)).WithOrigin(FoundNoMetric))
+			"there is no metric to scale on; set %s, %s, %s, %s or %s", TargetCPU, TargetMemory, SourcesKey, Metrics, ScheduleKey)).WithOrigin(FoundNoMetric))
 	}
 	p.checkSchedule(annotations)
 	p.checkZero(annotations)

@@ -27,7 +27,7 @@ type Policy struct {
 	Min, Max int32
 	// Schedule is which other bounds count at which times: see At. The zero value is none.
 	Schedule schedule.Schedule
-	// Metrics are the targets: CPU, memory, then the list of the metrics annotation,
+	// Metrics are the targets: CPU, memory, then the list of the metrics annotation, then the lines of the sources annotation,
 	// each as valid as the API server demands it of an HPA. After an error-free Parse they are empty only beside a Schedule.
 	Metrics []Metric
 	// Up and Down are the scaling rules of each direction. StabilizationWindowSeconds, SelectPolicy and Tolerance

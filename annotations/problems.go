@@ -68,3 +68,13 @@ func annotation(err *field.Error) string {
 	name, _, _ := strings.Cut(err.Field, "]")
 	return name
 }
+
+// lineOf is a line of an annotation, without the blanks around it.
+func lineOf(text string, number int) string {
+	for line := range strings.SplitSeq(text, "\n") {
+		if number--; number == 0 {
+			return strings.TrimSpace(line)
+		}
+	}
+	return ""
+}

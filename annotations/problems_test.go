@@ -87,10 +87,10 @@ func TestParseMessages(t *testing.T) {
 	}{
 		"nothing but a selected workload": {map[string]string{ModeKey: "paused"}, []string{
 			at + `max]: Required value: must be set, such as "10"`,
-			at + `target-cpu]: Required value: there is no metric to scale on; set mini-hpa/target-cpu, mini-hpa/target-memory, mini-hpa/metrics or mini-hpa/schedule`,
+			at + `target-cpu]: Required value: there is no metric to scale on; set mini-hpa/target-cpu, mini-hpa/target-memory, mini-hpa/sources, mini-hpa/metrics or mini-hpa/schedule`,
 		}},
 		"a misspelt metric leaves none": {map[string]string{Max: "10", "mini-hpa/target-cpus": "50"}, []string{
-			at + `target-cpu]: Required value: there is no metric to scale on; set mini-hpa/target-cpu, mini-hpa/target-memory, mini-hpa/metrics or mini-hpa/schedule`,
+			at + `target-cpu]: Required value: there is no metric to scale on; set mini-hpa/target-cpu, mini-hpa/target-memory, mini-hpa/sources, mini-hpa/metrics or mini-hpa/schedule`,
 		}},
 		"an unreadable metric is not a missing one": {map[string]string{Max: "10", TargetMemory: "lots"}, []string{
 			at + `target-memory]: Invalid value: "lots": ` + memoryAllowed,
@@ -105,9 +105,9 @@ func TestParseMessages(t *testing.T) {
 			at + `max]: Invalid value: "0": must be at least mini-hpa/min (1)`,
 		}},
 		"lines of a schedule": {map[string]string{Max: "10", Min: "5", ScheduleKey: "zone Local\ndaily 1:00-2:00 min=x\ndaily 01:00-02:00 max=4"}, []string{
-			at + `schedule][0]: Invalid value: "zone Local daily 1:00-2:00 min=x daily 01:00-02:00 max=4": line 1: zone "Local" must be "UTC" or the name of a place in the IANA time zone database, such as "Europe/Berlin"`,
-			at + `schedule][1]: Invalid value: "zone Local daily 1:00-2:00 min=x daily 01:00-02:00 max=4": line 2: hours "1:00-2:00" must be two times of day from "00:00" to "24:00", such as "07:30-20:00" or, over midnight, "22:00-06:00"`,
-			at + `schedule][1]: Invalid value: "zone Local daily 1:00-2:00 min=x daily 01:00-02:00 max=4": line 2: min "x" must be a whole number of replicas from 0 to 2147483647, in digits only`,
+			at + `schedule][0]: Invalid value: "zone Local": line 1: zone "Local" must be "UTC" or the name of a place in the IANA time zone database, such as "Europe/Berlin"`,
+			at + `schedule][1]: Invalid value: "daily 1:00-2:00 min=x": line 2: hours "1:00-2:00" must be two times of day from "00:00" to "24:00", such as "07:30-20:00" or, over midnight, "22:00-06:00"`,
+			at + `schedule][1]: Invalid value: "daily 1:00-2:00 min=x": line 2: min "x" must be a whole number of replicas from 0 to 2147483647, in digits only`,
 		}},
 		"a line that contradicts max": {basic(map[string]string{ScheduleKey: "daily 01:00-02:00 min=11"}), []string{
 			at + `schedule][0]: Invalid value: "daily 01:00-02:00 min=11": line 1, "daily 01:00-02:00", UTC: min (11) must be at most max (10); what the line does not say is that of mini-hpa/min and mini-hpa/max`,

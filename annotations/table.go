@@ -69,7 +69,7 @@ var table = [...]Row{
 	{
 		Name: Min, Default: "1", MaxLength: maxScalarLength, set: setMin,
 		Examples: []string{"1", "0"},
-		Doc: "The fewest replicas. With `0` the workload sleeps while it has nothing to do: when each Object and External metric is 0, or no line of `schedule` asks for more. " +
+		Doc: "The fewest replicas. With `0` the workload sleeps while it has nothing to do: when each Object and External metric and each line of `sources` is 0, or no line of `schedule` asks for more. " +
 			"It wakes when one of them is above 0.",
 		aliases: []string{"min-replicas", "minimum", "replicas-min"},
 	},
@@ -87,9 +87,16 @@ var table = [...]Row{
 		aliases: []string{"cron", "timetable", "schedules", "uptime", "downtime"},
 	},
 	{
+		Name: SourcesKey, MaxLength: lines.MaxLength, document: true, metric: true, set: setSources,
+		Examples: []string{"orders-kafka group=shop.orders topic=shop.orders target=100"},
+		Doc: "How much work waits in the systems that the administrator has listed, one line for each: the source, the name of a query where the source has some, and what is asked, then `target` (for each pod) or `total`. " +
+			"A line with neither only wakes and keeps awake. See [below](#sources).",
+		aliases: []string{"source", "triggers", "trigger", "scaler", "scalers", "queue", "query"},
+	},
+	{
 		Name: SleepAfter, MaxLength: maxScalarLength, set: setSleepAfter,
 		Examples: []string{"10m"},
-		Doc: "With a `min` of `0`: how long each Object and External metric must have been 0 before the workload sleeps. " +
+		Doc: "With a `min` of `0`: how long each Object and External metric and each line of `sources` must have been 0 before the workload sleeps. " +
 			"The window of scale-down counts as well; without this annotation it alone does.",
 		aliases: []string{"cooldown-period", "cooldown", "idle-after", "scale-to-zero-grace-period"},
 	},

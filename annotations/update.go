@@ -212,6 +212,7 @@ func (h history) knows(w *Workload, e *field.Error) bool {
 var (
 	containerField = regexp.MustCompile(`^spec\.template\.spec\.(containers|initContainers)\[(\d+)\]\.resources\.(?:requests|limits)\[(.*)\]$`)
 	wholeField     = regexp.MustCompile(`^spec\.template\.spec\.resources\.(?:requests|limits)\[(.*)\]$`)
+	lineField      = regexp.MustCompile(`^metadata\.annotations\[` + SourcesKey + `\]\[(\d+)\]$`)
 	listIndex      = regexp.MustCompile(`\[\d+\]`)
 )
 
@@ -225,6 +226,10 @@ func traitOf(w *Workload, e *field.Error) trait {
 	}
 	if key, ok := wholeAnnotation(e.Field); ok {
 		return trait{e.Origin, key, w.Annotations[key]} // all of it: a message repeats only the beginning of a long one
+	}
+	if found := lineField.FindStringSubmatch(e.Field); found != nil {
+		line, _ := strconv.Atoi(found[1])
+		return trait{e.Origin, SourcesKey, lineOf(w.Annotations[SourcesKey], line+1)} // wherever it stands
 	}
 	return trait{e.Origin, listIndex.ReplaceAllString(e.Field, ""), value}
 }

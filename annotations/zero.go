@@ -111,7 +111,7 @@ func (p *draft) checkWakes(annotations map[string]string) field.ErrorList {
 	if len(p.errs) > 0 || p.max == 0 || p.min > 0 || p.lifts() {
 		return nil
 	}
-	why := fmt.Sprintf("nothing would wake it: a workload without pods has no CPU, memory or metric of its pods. Set %s to 1, add an External or Object metric to %s, or a line with a min or replicas above 0 to %s", Min, Metrics, ScheduleKey)
+	why := fmt.Sprintf("nothing would wake it: a workload without pods has no CPU, memory or metric of its pods. Set %s to 1, add a line to %s, an External or Object metric to %s, or a line with a min or replicas above 0 to %s", Min, SourcesKey, Metrics, ScheduleKey)
 	if p.up.choice == autoscalingv2.DisabledPolicySelect {
 		why = fmt.Sprintf("nothing would wake it, because scaling up is disabled. Set %s to 1, or allow scaling up", Min)
 	} else if slices.ContainsFunc(p.metrics(), func(m Metric) bool { return m.IsTotal() }) {

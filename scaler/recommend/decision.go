@@ -87,6 +87,8 @@ type MetricResult struct {
 	// Ratio is usage divided by target, before any assumption about pods that could not be measured; 0 where it Failed.
 	Ratio  float64 `json:"ratio"`
 	Failed bool    `json:"failed,omitempty"`
+	// Active says, of a metric that has a value without pods, that there is something to do.
+	Active bool `json:"active,omitempty"`
 	// Failure says why it Failed; nil if it did not.
 	Failure *Failure `json:"failure,omitempty"`
 }
@@ -170,6 +172,8 @@ const (
 	ActiveFailedObject = "FailedGetObjectMetric"
 	// ActiveFailedExternal: the same for an External metric.
 	ActiveFailedExternal = "FailedGetExternalMetric"
+	// ActiveFailedSource: the same for a line of mini-hpa/sources. The HPA has no such reason.
+	ActiveFailedSource = "FailedGetSource"
 	// ActiveInvalidMetric: the first metric that failed is of a type that is not known.
 	ActiveInvalidMetric = "InvalidMetricSourceType"
 
@@ -210,6 +214,8 @@ const (
 	ReasonUncertain = "DirectionUncertain"
 	// ReasonAgainst holds: the proposal would go against the ratio (see RepairAgainst).
 	ReasonAgainst = "AgainstRatio"
+	// ReasonLimited proposes no more than a line of mini-hpa/sources, or its source, says is of use.
+	ReasonLimited = "Limited"
 	// ReasonAllUnready holds: no pod is ready (see RepairAllUnready).
 	ReasonAllUnready = "AllPodsUnready"
 	// ReasonCarried proposes what the pods carry that somebody else's scale-in has not ended yet (see outside.go).

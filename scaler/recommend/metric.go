@@ -1,6 +1,7 @@
 package recommend
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"time"
@@ -52,13 +53,16 @@ type proposal struct {
 	// measured is on how many pods that rests.
 	measured int
 	ratio    float64
-	// active says that a total is above 0.
+	// active says that there is something to do by a total, and from is why.
 	active bool
+	from   activeFrom
 	// early says that some of their samples are from before the last change of the replicas.
 	early bool
 	// pods, usage and arithmetic are what its steps say, nil where it did not come to that; result is the reason of the last one.
 	pods, usage, arithmetic fmt.Stringer
 	result                  string
+	// stage is that of the arithmetic, if not StageTolerance.
+	stage string
 	// state is the metric's in one line, for Events.
 	state fmt.Stringer
 	// failure says why it proposes nothing; nil if it does.
@@ -68,6 +72,9 @@ type proposal struct {
 	repairs Repairs
 	next    time.Time
 }
+
+// everywhere is on how many pods a total is measured.
+const everywhere = math.MaxInt
 
 // fails is the proposal that is none.
 func (p proposal) fails(f *Failure) proposal {
@@ -88,7 +95,7 @@ func (p *proposal) steps(before []Step, metrics int, current int32) []Step {
 	}
 	add(StagePods, current, ReasonCounted, p.pods)
 	add(StageRatio, current, ReasonMeasured, p.usage)
-	add(StageTolerance, p.replicas, p.result, p.arithmetic)
+	add(cmp.Or(p.stage, StageTolerance), p.replicas, p.result, p.arithmetic)
 	return before
 }
 
@@ -97,7 +104,7 @@ func (p *proposal) told(kind autoscalingv2.MetricSourceType) MetricResult {
 	if p.failure != nil {
 		return MetricResult{Metric: p.failure.Metric, Type: kind, Failed: true, Failure: p.failure}
 	}
-	return MetricResult{Metric: p.metric, Type: kind, Replicas: p.replicas, Ratio: finite(p.ratio)}
+	return MetricResult{Metric: p.metric, Type: kind, Replicas: p.replicas, Ratio: finite(p.ratio), Active: p.active}
 }
 
 // finite is a ratio that JSON can hold: a target for each pod is divided by 0 while there are none.

@@ -21,7 +21,7 @@ func (v *view) limit(d draft) draft {
 		return d
 	}
 	g := v.allowed(rules, d.Desired, d.asked.outside.base(d.Current, d.Desired))
-	if d.Desired == 0 && disabled(rules) && d.asked.idle() && v.repairs(RepairLastStep) {
+	if d.Desired == 0 && disabled(rules) && d.asked.idle() && d.asked.left == 0 && v.repairs(RepairLastStep) {
 		g = grant{repairs: RepairLastStep}
 	}
 	d.Repairs |= g.repairs

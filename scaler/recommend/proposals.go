@@ -25,11 +25,11 @@ func (v *view) measure(d draft) draft {
 			d.Omitted = p.omitted
 		}
 		if p.failure != nil && d.Failure == nil {
-			d.Failure, d.asked.failed = p.failure, activeFailed(m.Spec.Type)
+			d.Failure, d.asked.failed = p.failure, activeFailed(m)
 		}
 		d.Metrics = append(d.Metrics, p.told(m.Spec.Type))
 		d.asked = v.with(d.asked, &p)
-		d.asked = d.asked.counting(m, &p)
+		d.asked = d.asked.counting(m, &p, v.asleep)
 		d.failing = v.failingSince(d.failing, m, &p)
 	}
 	return d
@@ -46,6 +46,8 @@ func (v *view) propose(m *annotations.Metric) proposal {
 func (v *view) ask(n *numbers, m *annotations.Metric) proposal {
 	spec, series := &m.Spec, v.series(m)
 	switch kind := spec.Type; {
+	case m.Line != nil && spec.External != nil:
+		return v.sourced(n, m, series)
 	case kind == autoscalingv2.PodsMetricSourceType && spec.Pods != nil:
 		return v.pods(n, spec.Pods, series)
 	case kind == autoscalingv2.ObjectMetricSourceType && spec.Object != nil:
@@ -87,13 +89,13 @@ func (v *view) pods(n *numbers, source *autoscalingv2.PodsMetricSource, series s
 	return v.average(n, m)
 }
 
-// series is where the Snapshot holds a metric's values: under its ID or, in a trace that was made by hand, under its name.
+// series is where the Snapshot holds a metric's values: under its ID or, in a trace that was made by hand, under the name of an ordinary one.
 func (v *view) series(m *annotations.Metric) string {
 	_, custom := v.CustomMetrics[m.ID]
 	_, external := v.ExternalMetrics[m.ID]
 	_, failed := v.Errors[m.ID]
 	switch {
-	case custom || external || failed:
+	case custom || external || failed || m.Line != nil:
 	case m.Spec.Pods != nil:
 		return m.Spec.Pods.Metric.Name
 	case m.Spec.Object != nil:
@@ -104,9 +106,12 @@ func (v *view) series(m *annotations.Metric) string {
 	return m.ID
 }
 
-// activeFailed is the reason of the condition ScalingActive when a metric of this type fails.
-func activeFailed(kind autoscalingv2.MetricSourceType) string {
-	switch kind {
+// activeFailed is the reason of the condition ScalingActive when a metric fails.
+func activeFailed(m *annotations.Metric) string {
+	if m.Line != nil {
+		return ActiveFailedSource
+	}
+	switch m.Spec.Type {
 	case autoscalingv2.ResourceMetricSourceType:
 		return ActiveFailedResource
 	case autoscalingv2.ContainerResourceMetricSourceType:

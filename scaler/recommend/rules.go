@@ -188,7 +188,7 @@ func RepairTable() []Repair {
 			"CPU, memory or a metric of the pods keeps the workload awake as long as it is above 0. A target for the total of a metric that is above 0 puts it to sleep while no pod is ready: 0, 3, 0, 3, and so on.",
 			"computeReplicasForMetrics and getUsageRatioReplicaCount (1.37.2)"},
 		{RepairLastStep, "last-step",
-			"Where scale-down is disabled, a workload that may sleep goes from any number to 0 once nothing is active: workers that must not be ended while they work may be ended when there is no work.",
+			"Where scale-down is disabled, a workload that may sleep goes from any number to 0 once nothing is active and nothing is left, that is each value is 0: workers that must not be ended while they work may be ended when there is no work.",
 			"It never sleeps.",
 			"calculateScaleDownLimitWithBehaviors of horizontal.go (1.37.2)"},
 	}

@@ -58,15 +58,23 @@ func (v *view) wakeReplicas() int32 {
 }
 
 // counting adds whether a metric that has a value without pods is active.
-func (all proposals) counting(m *annotations.Metric, p *proposal) proposals {
-	switch {
-	case !m.IsTotal():
-	case p.failure != nil:
+func (all proposals) counting(m *annotations.Metric, p *proposal, asleep bool) proposals {
+	if !m.IsTotal() {
+		return all
+	}
+	if all.lines = all.lines || m.Line != nil; p.failure != nil {
 		all.unknown++
-	default:
-		if all.totals++; p.active {
-			all.active++
-		}
+		return all
+	}
+	all.totals++
+	if p.from.value > 0 {
+		all.left++
+	}
+	if !p.active {
+		return all
+	}
+	if all.active++; asleep && (all.waker == nil || all.waker.replicas < p.replicas) {
+		all.waker = &waker{p.metric, p.replicas, p.from}
 	}
 	return all
 }
@@ -88,7 +96,7 @@ func (v *view) activate(d draft) draft {
 		all.metric, all.state = "", &activity{asleep: v.asleep, all: *all}
 	case v.asleep:
 		all.replicas = max(all.replicas, v.wakeReplicas())
-		all.alone, all.state = all.replicas, &waking{all.state}
+		all.alone, all.state = all.replicas, &waking{all.metric, all.state, all.waker}
 	default:
 		all.replicas = max(all.replicas, 1)
 		if all.alone != nothing {
@@ -114,11 +122,18 @@ type activity struct {
 
 // String says what is active of what could be asked.
 func (a *activity) String() string {
-	known := fmt.Sprintf("%d of %d external and object metrics are above 0", a.all.active, a.all.totals)
-	if a.all.active == 0 {
-		if known = "no external or object metric is above 0"; a.all.unknown > 0 {
-			known = fmt.Sprintf("none of %d external and object metrics is above 0, and %d could not be evaluated", a.all.totals, a.all.unknown)
-		}
+	kind, is := "external and object metrics", "above 0"
+	if a.all.lines {
+		kind, is = "metrics and sources that can wake it", "active"
+	}
+	known := fmt.Sprintf("%d of %d %s are %s", a.all.active, a.all.totals, kind, is)
+	switch {
+	case a.all.active == 0 && a.all.unknown > 0:
+		known = fmt.Sprintf("none of %d %s is %s, and %d could not be evaluated", a.all.totals, kind, is, a.all.unknown)
+	case a.all.active == 0 && a.all.lines:
+		known = "none of the " + kind + " is active"
+	case a.all.active == 0:
+		known = "no external or object metric is above 0"
 	}
 	switch {
 	case a.asleep && a.all.active == 0:
@@ -131,8 +146,17 @@ func (a *activity) String() string {
 	return known + ": it stays awake"
 }
 
-// waking is the state of the metric that wakes a workload.
-type waking struct{ state fmt.Stringer }
+// waking is the state of the metric that asks for the most, and which one wakes the workload.
+type waking struct {
+	metric string
+	state  fmt.Stringer
+	by     *waker
+}
 
 // String says which metric wakes it.
-func (w *waking) String() string { return w.state.String() + ", above 0: wakes" }
+func (w *waking) String() string {
+	if w.by.metric == w.metric {
+		return fmt.Sprintf("%s, %s: wakes", w.state, w.by.from)
+	}
+	return fmt.Sprintf("%s; %s %s is %s: wakes", w.state, w.by.metric, decimal(w.by.from.value), w.by.from)
+}

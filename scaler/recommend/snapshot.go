@@ -32,8 +32,10 @@ type Snapshot struct {
 	MetricsError string `json:"metricsError,omitempty"`
 	// CustomMetrics is what the custom metrics API returned for Pods and Object metrics, by their ID.
 	CustomMetrics map[string][]custommetricsv1beta2.MetricValue `json:"customMetrics,omitempty"`
-	// ExternalMetrics is what the external metrics API returned, by the metrics' ID.
+	// ExternalMetrics is what the external metrics API and the administrator's sources returned, by the metrics' ID.
 	ExternalMetrics map[string][]externalmetricsv1beta1.ExternalMetricValue `json:"externalMetrics,omitempty"`
+	// Hints is what sources have said beside their values, by the metrics' ID.
+	Hints map[string]Hint `json:"hints,omitempty"`
 	// Errors says, by ID, why a custom or external metric gave nothing.
 	Errors map[string]string `json:"errors,omitempty"`
 	// Taken is when all that was measured was taken.

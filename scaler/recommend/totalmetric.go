@@ -47,25 +47,34 @@ func (v *view) object(n *numbers, source *autoscalingv2.ObjectMetricSource, seri
 	return v.total(n, m, p, &source.Target)
 }
 
-// external evaluates a metric of something outside of the cluster: the sum of its values.
+// external evaluates a metric of something outside of the cluster.
 func (v *view) external(n *numbers, source *autoscalingv2.ExternalMetricSource, series string) proposal {
-	m := totalMetric{name: printable(source.Metric.Name), external: true}
+	m, p := v.summed(n, source, printable(source.Metric.Name), series)
+	if p.failure != nil {
+		return p
+	}
+	return v.total(n, m, p, &source.Target)
+}
+
+// summed is the sum of the values of something outside of the cluster.
+func (v *view) summed(n *numbers, source *autoscalingv2.ExternalMetricSource, name, series string) (totalMetric, proposal) {
+	m := totalMetric{name: name, external: true}
 	values := v.ExternalMetrics[series]
 	if failure := v.seriesFailure(m.name, series, len(values)); failure != nil {
-		return proposal{}.fails(failure)
+		return m, proposal{}.fails(failure)
 	}
 	p := proposal{metric: m.name}
 	for i := range values {
 		at := taken(v.Taken.ExternalMetrics[series], i, values[i].Timestamp.Time)
 		if p = v.dated(p, at, values[i].WindowSeconds); p.failure != nil {
-			return p
+			return m, p
 		}
 	}
 	for i := 0; i < len(values) && m.value < maxTotal; i++ {
 		sum, repairs := v.accumulate(n, m.value, n.milli(&values[i].Value), source.Target.AverageValue != nil)
 		m.value, p.repairs = sum, p.repairs|repairs
 	}
-	return v.total(n, m, p, &source.Target)
+	return m, p
 }
 
 // maxTotal is where the sum of external values stops.
@@ -114,9 +123,7 @@ func (v *view) dated(p proposal, at time.Time, windowSeconds *int64) proposal {
 // failure, a part of the repair "what is below zero was measured": in the HPA there is nothing to do then.
 func (v *view) total(n *numbers, m totalMetric, p proposal, target *autoscalingv2.MetricTarget) proposal {
 	if m.value < 0 && v.repairs(RepairNegative) {
-		p.repairs |= RepairNegative
-		return p.fails(&Failure{Metric: m.name, Reason: ReasonNoSamples, Detail: fmt.Sprintf("metric %s: its value is %s, and what is below zero cannot be a load",
-			m.name, decimal(m.value))})
+		return p.negative(m)
 	}
 	// An external target goes by the field, another one also by its type.
 	switch {
@@ -128,6 +135,13 @@ func (v *view) total(n *numbers, m totalMetric, p proposal, target *autoscalingv
 		return v.byValue(n, m, p)
 	}
 	return p.fails(&Failure{Metric: m.name, Reason: ReasonUnsupported, Detail: "neither a value nor an averageValue is the target of metric " + m.name})
+}
+
+// negative is the failure of a total below zero.
+func (p proposal) negative(m totalMetric) proposal {
+	p.repairs |= RepairNegative
+	return p.fails(&Failure{Metric: m.name, Reason: ReasonNoSamples, Detail: fmt.Sprintf("metric %s: its value is %s, and what is below zero cannot be a load",
+		m.name, decimal(m.value))})
 }
 
 // outcome is what became of a total: how many pods it was multiplied by, with how many assumed to be at their target.
@@ -341,9 +355,10 @@ func (v *view) notReady(ready int) (waiting, unknowns int) {
 
 // proposeTotal is what was made of a total.
 func (v *view) proposeTotal(p proposal, o outcome) proposal {
-	o.cut, p.active = v.cut(o.reason), o.metric.value > 0
+	o.cut, p.from = v.cut(o.reason), activeFrom{value: o.metric.value}
+	p.active = p.from.is()
 	p.usage, p.arithmetic, p.result, p.state = (*totalRatio)(&o), &o, o.reason, (*totalState)(&o)
-	p.replicas, p.alone, p.measured, p.ratio = o.to, o.to, math.MaxInt, o.ratio
+	p.replicas, p.alone, p.measured, p.ratio = o.to, o.to, everywhere, o.ratio
 	p.repairs |= o.repairs | RepairAgainst.when(o.reason == ReasonAgainst)
 	return p
 }

@@ -75,8 +75,13 @@ type proposals struct {
 	outside outside
 	// valid is how many could be evaluated, replicas the largest proposal of theirs.
 	valid, replicas int32
-	// totals is how many metrics that have a value without pods could be evaluated, unknown how many could not, active how many are above 0.
-	totals, unknown, active int
+	// totals is how many metrics that have a value without pods could be evaluated, unknown how many could not, active how many say that there
+	// is something to do, and left how many are above 0.
+	totals, unknown, active, left int
+	// lines says that one of them is a line of mini-hpa/sources.
+	lines bool
+	// waker is the active one that asks for the most, while the workload sleeps.
+	waker *waker
 	// floor says that the proposal is the fallback, which counts although metrics fail.
 	floor bool
 	// alone is what the observations recommend by themselves, where assumptions have a say in it; nothing if nothing.

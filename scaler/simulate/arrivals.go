@@ -11,7 +11,7 @@ import (
 )
 
 // Arrivals are messages that wait until pods serve them, the oldest first. How many wait is the value of the only External or
-// Object metric of the policy.
+// Object metric of the policy; a line of mini-hpa/sources is an External one.
 type Arrivals struct {
 	// Load is a curve of messages per second.
 	Load
@@ -49,10 +49,10 @@ func (a *Arrivals) check(p *annotations.Policy) error {
 	case len(totals) > 1:
 		return fmt.Errorf("the messages that wait are the value of one External or Object metric, and there are %d: %s; want exactly one", len(totals), strings.Join(totals, ", "))
 	case len(others) > 0:
-		return fmt.Errorf("the messages that wait are the value of an External or Object metric, and there is only %s; want exactly one in %s",
-			strings.Join(others, ", "), annotations.Metrics)
+		return fmt.Errorf("the messages that wait are the value of an External or Object metric, and there is only %s; want exactly one in %s or %s",
+			strings.Join(others, ", "), annotations.Metrics, annotations.SourcesKey)
 	}
-	return fmt.Errorf("the messages that wait are the value of an External or Object metric, and there is no metric; want exactly one in %s", annotations.Metrics)
+	return fmt.Errorf("the messages that wait are the value of an External or Object metric, and there is no metric; want exactly one in %s or %s", annotations.Metrics, annotations.SourcesKey)
 }
 
 // metricName is what a metric that is no total is of.

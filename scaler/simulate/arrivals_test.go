@@ -27,8 +27,10 @@ func queue(t *testing.T, arrivals string, own map[string]string) Setup {
 	}
 	s.Workload = web("2", all)
 	s.Workload.Replicas = 0
-	if all[annotations.TargetCPU] == "" {
-		delete(s.Workload.Annotations, annotations.TargetCPU)
+	for _, key := range []string{annotations.TargetCPU, annotations.Metrics} {
+		if all[key] == "" {
+			delete(s.Workload.Annotations, key)
+		}
 	}
 	shape, err := ParseShape(arrivals, PerSecond)
 	if err != nil {
@@ -229,9 +231,9 @@ func TestArrivalsThatAreRefused(t *testing.T) {
 		want   string
 	}{
 		"no metric for them": {map[string]string{annotations.Metrics: "", annotations.Min: "1", annotations.TargetCPU: "50"}, nil,
-			"the messages that wait are the value of an External or Object metric, and there is only cpu (Resource); want exactly one in mini-hpa/metrics"},
+			"the messages that wait are the value of an External or Object metric, and there is only cpu (Resource); want exactly one in mini-hpa/metrics or mini-hpa/sources"},
 		"a schedule alone": {map[string]string{annotations.Metrics: "", annotations.ScheduleKey: "daily 08:00-18:00 min=1"}, nil,
-			"the messages that wait are the value of an External or Object metric, and there is no metric; want exactly one in mini-hpa/metrics"},
+			"the messages that wait are the value of an External or Object metric, and there is no metric; want exactly one in mini-hpa/metrics or mini-hpa/sources"},
 		"two metrics":        {map[string]string{annotations.Metrics: two}, nil, "the messages that wait are the value of one External or Object metric, and there are 2: a (External), b (External); want exactly one"},
 		"no rate":            {nil, func(s *Setup) { s.Arrivals.Rate = 0 }, "a pod serves 0 messages per second; want 0.001 to 1000000"},
 		"half a second":      {nil, func(s *Setup) { s.Arrivals.Delay = 500 * time.Millisecond }, "500ms is not a whole number of seconds from 0 up"},
@@ -321,6 +323,22 @@ func BenchmarkAWeekOfMessages(b *testing.B) {
 	for b.Loop() {
 		if _, err := Simulate(b.Context(), s); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// TestALineOfSourcesIsTheBacklog as an External metric is, and its limit is one to the replicas.
+func TestALineOfSourcesIsTheBacklog(t *testing.T) {
+	lines := func(line string) map[string]string {
+		return map[string]string{annotations.Metrics: "", annotations.SourcesKey: "orders-kafka group=a topic=b " + line}
+	}
+	for line, want := range map[string]string{
+		"target=100":         "0s 0, 5m15s 1, 5m30s 3, 5m45s 4, 10m45s 3, 11m0s 0",
+		"target=100 limit=2": "0s 0, 5m15s 1, 5m30s 2, 11m0s 1, 11m15s 0",
+		"active=200":         "0s 0, 5m30s 1, 11m30s 0",
+	} {
+		if diff := cmp.Diff(want, moves(play(t, queue(t, "spike:from=0,to=10,at=5m,for=1m", lines(line))))); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", line, diff)
 		}
 	}
 }

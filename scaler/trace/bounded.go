@@ -14,6 +14,7 @@ import (
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/annotations/amount"
 	"github.com/mini-hpa/mini-hpa/annotations/podspec"
+	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 	"github.com/mini-hpa/mini-hpa/scaler/sample"
 )
 
@@ -60,6 +61,30 @@ type externalValue struct {
 func (v externalValue) whole() externalmetricsv1beta1.ExternalMetricValue {
 	v.ExternalMetricValue.Value = v.Value.Quantity
 	return v.ExternalMetricValue
+}
+
+type hint struct {
+	recommend.Hint
+	Target *amount.JSON `json:"target"`
+}
+
+func (h hint) whole() recommend.Hint {
+	if h.Target != nil {
+		h.Hint.Target = &h.Target.Quantity
+	}
+	return h.Hint
+}
+
+// hintsOf converts hints; nil stays nil.
+func hintsOf(in map[string]hint) map[string]recommend.Hint {
+	if in == nil {
+		return nil
+	}
+	out := make(map[string]recommend.Hint, len(in))
+	for id, h := range in {
+		out[id] = h.whole()
+	}
+	return out
 }
 
 // appsObject is a workload of a kind of group apps. All of them have these fields.

@@ -194,6 +194,7 @@ func observation(text []byte) (recommend.Snapshot, error) {
 		PodMetrics      []*podMetrics              `json:"podMetrics"`
 		CustomMetrics   map[string][]customValue   `json:"customMetrics"`
 		ExternalMetrics map[string][]externalValue `json:"externalMetrics"`
+		Hints           map[string]hint            `json:"hints"`
 	}
 	if err := decode(text, &line); err != nil {
 		return recommend.Snapshot{}, err
@@ -201,6 +202,7 @@ func observation(text []byte) (recommend.Snapshot, error) {
 	line.Snapshot.PodMetrics = each(line.PodMetrics, (*podMetrics).whole)
 	line.Snapshot.CustomMetrics = eachOf(line.CustomMetrics, customValue.whole)
 	line.Snapshot.ExternalMetrics = eachOf(line.ExternalMetrics, externalValue.whole)
+	line.Snapshot.Hints = hintsOf(line.Hints)
 	switch s := &line.Snapshot; {
 	case s.Time.IsZero():
 		return *s, errors.New(`the observation has no time; want "time": "2026-01-01T12:00:00Z"`)

@@ -22,7 +22,7 @@ same answer; half an hour takes a moment, a week some seconds.
 NAME:PARAMETER=VALUE,... with these parameters and defaults (loads in millicores):
 %s
 --arrivals, instead of it, are messages that wait until pods serve them, and the value of the workload's only External or
-Object metric is how many wait: a file of time,messages per second, or a shape with these defaults (messages per second):
+Object metric, or only line of mini-hpa/sources, is how many wait: a file of time,messages per second, or a shape with these defaults (messages per second):
 %s
 Without -f a Deployment is simulated whose pods request 1 CPU and have a limit of 2, with target-cpu 50, min 1, max 10;
 for --arrivals one with an External metric, backlog, of which there should be 100 for each pod, min 0, max 10.

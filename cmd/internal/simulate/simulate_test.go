@@ -243,7 +243,7 @@ func TestSimulateRefuses(t *testing.T) {
 		"too long a queue":             {[]string{"--arrivals", long}, "mini-hpa simulate: --arrivals lasts 337h; want --duration, at most 336h\n" + hint},
 		"steps of arrivals":            {[]string{"--arrivals", "step", "--interpolation=linear"}, `mini-hpa simulate: --interpolation is for the points of a file; --arrivals "step" is a shape` + "\n" + hint},
 		"two arrivals from one input":  {[]string{"--arrivals", "-", "-f", "-"}, "mini-hpa simulate: --filename and --arrivals cannot both be standard input\n" + hint},
-		"messages that nothing counts": {[]string{"--arrivals", "step", "-f", file("web.yaml", builtIn)}, "mini-hpa simulate: cannot simulate: the messages that wait are the value of an External or Object metric, and there is only cpu (Resource); want exactly one in mini-hpa/metrics\n"},
+		"messages that nothing counts": {[]string{"--arrivals", "step", "-f", file("web.yaml", builtIn)}, "mini-hpa simulate: cannot simulate: the messages that wait are the value of an External or Object metric, and there is only cpu (Resource); want exactly one in mini-hpa/metrics or mini-hpa/sources\n"},
 		"a trace of two":               {[]string{"--load", "step", "--record", "x", "--compare", "mini-hpa/max=1"}, "mini-hpa simulate: --record and --compare cannot be used together: a trace is of one variant\n" + hint},
 		"steps of a shape":             {[]string{"--load", "step", "--interpolation=linear"}, `mini-hpa simulate: --interpolation is for the points of a file; --load "step" is a shape` + "\n" + hint},
 		"all of all":                   {[]string{"--load", "step", "--all", "-o", "json"}, "mini-hpa simulate: --all and --output json cannot be used together: only the table leaves evaluations out\n" + hint},

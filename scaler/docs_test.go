@@ -51,7 +51,7 @@ func eventValue(t *testing.T, spec *ast.ValueSpec) string {
 	values := map[string]string{
 		"ActiveFailedResource": recommend.ActiveFailedResource, "ActiveFailedContainer": recommend.ActiveFailedContainer,
 		"ActiveFailedPods": recommend.ActiveFailedPods, "ActiveFailedObject": recommend.ActiveFailedObject,
-		"ActiveFailedExternal": recommend.ActiveFailedExternal,
+		"ActiveFailedExternal": recommend.ActiveFailedExternal, "ActiveFailedSource": recommend.ActiveFailedSource,
 		"ReasonMissingRequest": recommend.ReasonMissingRequest, "ActiveValidMetric": recommend.ActiveValidMetric,
 		"ActiveDisabled": recommend.ActiveDisabled, "FoundInvalid": annotations.FoundInvalid, "FoundConflict": annotations.FoundConflict,
 	}

@@ -18,7 +18,7 @@ const (
 	// same time or it had too much to do.
 	EventFailedRescale = "FailedRescale"
 	// EventFailedGetResourceMetric: no usable CPU or memory samples. Replicas are held; while other metrics work, they
-	// may go up but not down. The same is true of the five below. Of a workload that sleeps it is told what still wakes it.
+	// may go up but not down. The same is true of the six below. Of a workload that sleeps it is told what still wakes it.
 	EventFailedGetResourceMetric = recommend.ActiveFailedResource
 	// EventFailedGetContainerResourceMetric: the same for a metric of one container.
 	EventFailedGetContainerResourceMetric = recommend.ActiveFailedContainer
@@ -28,6 +28,8 @@ const (
 	EventFailedGetObjectMetric = recommend.ActiveFailedObject
 	// EventFailedGetExternalMetric: the external metrics API gave no value.
 	EventFailedGetExternalMetric = recommend.ActiveFailedExternal
+	// EventFailedGetSource: a source of a line of `mini-hpa/sources` gave no value, or may not be asked any more.
+	EventFailedGetSource = recommend.ActiveFailedSource
 	// EventMissingRequest: a target that is a percentage of the request, and no request to divide by. If the pod template lacks
 	// it, nothing is decided until it is set. If only pods lack it, say for a sidecar that was injected, its container is left
 	// out of the decision; where no container has one, replicas are held.

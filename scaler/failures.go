@@ -24,7 +24,7 @@ type failure struct{ metric, event string }
 
 // ofTotal says whether the metric is one that has a value while there are no pods.
 func (f failure) ofTotal() bool {
-	return f.event == EventFailedGetObjectMetric || f.event == EventFailedGetExternalMetric
+	return f.event == EventFailedGetObjectMetric || f.event == EventFailedGetExternalMetric || f.event == EventFailedGetSource
 }
 
 // failures are the metrics of a workload that fail or did so shortly before; nil if there are none.
@@ -58,7 +58,7 @@ func (f failures) after(now time.Time, p annotations.Policy, decision recommend.
 	looked := decision.Measured(p.Metrics)
 	awaited := map[string]bool{} // by metric; one that is not in it is gone, or was not looked at
 	for i, m := range decision.Metrics {
-		key, event := fmt.Sprintf("%s %s", m.Type, cmp.Or(looked[i].ID, m.Metric)), eventOf(m)
+		key, event := fmt.Sprintf("%s %s", m.Type, cmp.Or(looked[i].ID, m.Metric)), eventOf(m, looked[i].Line != nil)
 		awaited[key] = m.Failed && event == ""
 		if event == "" {
 			continue
@@ -106,8 +106,8 @@ func with(outages []outage, o outage) []outage {
 	return append(outages, o)
 }
 
-// eventOf is the Event for a failed metric; "" for one that works and for failures that pass by themselves.
-func eventOf(m recommend.MetricResult) string {
+// eventOf is the Event for a failed metric, which may be a line of mini-hpa/sources; "" for one that works and for failures that pass by themselves.
+func eventOf(m recommend.MetricResult, line bool) string {
 	if !m.Failed {
 		return ""
 	}
@@ -116,6 +116,9 @@ func eventOf(m recommend.MetricResult) string {
 		return ""
 	case recommend.ReasonMissingRequest:
 		return EventMissingRequest
+	}
+	if line {
+		return EventFailedGetSource
 	}
 	return cmp.Or(failedEvents()[m.Type], EventFailedGetResourceMetric)
 }

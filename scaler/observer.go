@@ -16,6 +16,7 @@ import (
 	externalmetricsv1beta1 "k8s.io/metrics/pkg/apis/external_metrics/v1beta1"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/annotations/catalog"
 	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 	"github.com/mini-hpa/mini-hpa/annotations/schedule"
 	"github.com/mini-hpa/mini-hpa/scaler/clock"
@@ -67,12 +68,14 @@ type Answers interface {
 }
 
 // Observer gathers everything that a decision may see. It writes nothing and remembers nothing. All fields are required, except Answers
-// if no policy asks a source.
+// if no policy asks a source, and Sources.
 type Observer struct {
 	Workloads    Workloads
 	Surroundings Surroundings
 	Samples      Samples
 	Answers      Answers
+	// Sources is what the administrator has listed for mini-hpa/sources at the moment; nil if nothing ever is.
+	Sources func() *catalog.Catalog
 	// Defaults are the operator's values for annotations that are not set, Rules those of the decision.
 	Defaults annotations.Defaults
 	Rules    recommend.Rules
@@ -94,6 +97,23 @@ func (o *Observer) moment(p annotations.Policy) (_ annotations.Policy, sleeper b
 	return p.At(o.Now()), fewest == 0 && most > 0
 }
 
+// around is what else bears on whether a workload can be scaled.
+func (o *Observer) around(key annotations.Key) annotations.Surroundings {
+	s := o.Surroundings.Surroundings(key)
+	if sources := o.catalog(); sources != nil {
+		s.Sources = sources
+	}
+	return s
+}
+
+// catalog is what the administrator has listed at the moment; nil if nothing.
+func (o *Observer) catalog() *catalog.Catalog {
+	if o.Sources == nil {
+		return nil
+	}
+	return o.Sources()
+}
+
 // Review makes the same checks as admission, and knows from the pods which containers are injected.
 func (o *Observer) Review(w *annotations.Workload, s annotations.Surroundings) annotations.Verdict {
 	s.Now = o.Now()
@@ -111,7 +131,7 @@ func (o *Observer) Questions(w *annotations.Workload, p annotations.Policy) []me
 	var all []metrics.Question
 	for i := range p.Metrics {
 		if o.asks(w, &p, &p.Metrics[i]) {
-			if q, err := question(w, &p.Metrics[i]); err == nil {
+			if q, err := o.question(w, &p.Metrics[i]); err == nil {
 				all = append(all, q)
 			}
 		}
@@ -125,6 +145,9 @@ func (o *Observer) Observe(w *annotations.Workload, p annotations.Policy, since 
 	return o.observe(w, p, since, func(q metrics.Question) (metrics.Answer, error) {
 		// A bit earlier than the workload is looked at anyway, and each key by a share of its own: see next.
 		maxAge := p.SyncPeriod - time.Duration(float64(p.SyncPeriod)*share(w.Key)/10)
+		if e := o.catalog().Entry(q.Source); e != nil && e.MaxAge > p.SyncPeriod {
+			maxAge = e.MaxAge
+		}
 		return o.Answers.Ask(w.Key, q, maxAge)
 	})
 }
@@ -138,7 +161,7 @@ func (o *Observer) observe(w *annotations.Workload, p annotations.Policy, since 
 		if !o.asks(w, &p, m) {
 			continue
 		}
-		q, err := question(w, m)
+		q, err := o.question(w, m)
 		var answer metrics.Answer
 		if err == nil {
 			answer, err = ask(q)
@@ -155,6 +178,7 @@ func (o *Observer) observe(w *annotations.Workload, p annotations.Policy, since 
 		delete(snapshot.Taken.CustomMetrics, id)
 		delete(snapshot.ExternalMetrics, id)
 		delete(snapshot.Taken.ExternalMetrics, id)
+		delete(snapshot.Hints, id)
 	}
 	if err := o.Samples.Err(); err != nil {
 		snapshot.MetricsError = err.Error()
@@ -222,7 +246,7 @@ func (o *Observer) pausedBy(w *annotations.Workload, p *annotations.Policy) stri
 //
 // If a metric has two targets, an External metric goes by its averageValue and an Object metric by the type.
 func multiplied(spec *autoscalingv2.MetricSpec) bool {
-	return spec.External != nil && spec.External.Target.AverageValue == nil ||
+	return spec.External != nil && spec.External.Target.AverageValue == nil && spec.External.Target.Value != nil ||
 		spec.Object != nil && spec.Object.Target.Type == autoscalingv2.ValueMetricType
 }
 
@@ -234,6 +258,9 @@ func take(snapshot *recommend.Snapshot, name string, kind autoscalingv2.MetricSo
 	case kind == autoscalingv2.ExternalMetricSourceType:
 		put(&snapshot.ExternalMetrics, name, answer.External)
 		put(&snapshot.Taken.ExternalMetrics, name, answer.Taken)
+		if answer.Hint != (metrics.Hint{}) {
+			put(&snapshot.Hints, name, recommend.Hint(answer.Hint))
+		}
 	default:
 		if kind == autoscalingv2.PodsMetricSourceType {
 			answer = ofPods(answer, snapshot.Pods)
@@ -243,7 +270,7 @@ func take(snapshot *recommend.Snapshot, name string, kind autoscalingv2.MetricSo
 	}
 }
 
-func put[V string | []custommetricsv1beta2.MetricValue | []externalmetricsv1beta1.ExternalMetricValue | []time.Time](in *map[string]V, name string, value V) {
+func put[V string | recommend.Hint | []custommetricsv1beta2.MetricValue | []externalmetricsv1beta1.ExternalMetricValue | []time.Time](in *map[string]V, name string, value V) {
 	if *in == nil {
 		*in = map[string]V{}
 	}
@@ -278,7 +305,21 @@ func ofPods(all metrics.Answer, pods []*podspec.Pod) metrics.Answer {
 }
 
 // question is what the metric's source is asked.
-func question(w *annotations.Workload, m *annotations.Metric) (metrics.Question, error) {
+func (o *Observer) question(w *annotations.Workload, m *annotations.Metric) (metrics.Question, error) {
+	if m.Line == nil {
+		return questionOf(w, m)
+	}
+	q := metrics.Question{Source: m.Source, Type: m.Spec.Type, Namespace: w.Namespace, Metric: m.Line.Counted()}
+	parameters, problems := o.catalog().Resolve(catalog.Workload{Namespace: w.Namespace, Kind: w.Kind.Kind, Name: w.Name}, m.Asked())
+	if len(problems) > 0 {
+		return q, errors.New(problems[0].Message)
+	}
+	q.Parameters = parameters
+	return q, nil
+}
+
+// questionOf is what a metrics API is asked.
+func questionOf(w *annotations.Workload, m *annotations.Metric) (metrics.Question, error) {
 	spec := &m.Spec
 	q := metrics.Question{Source: m.Source, Type: spec.Type, Namespace: w.Namespace}
 	var id autoscalingv2.MetricIdentifier

@@ -29,11 +29,17 @@ func (c *cluster) Fetch(_ context.Context, q metrics.Question) (metrics.Answer, 
 	return c.Ask(web, q, 0)
 }
 
-// Ask answers with what the test says: a number, a number for each pod, or an error; nothing is pending.
+// Ask answers with what the test says: a number, with a hint or without one, a number for each pod, or an error; nothing is pending.
 func (c *cluster) Ask(key annotations.Key, q metrics.Question, maxAge time.Duration) (metrics.Answer, error) {
 	c.asked = append(c.asked, fmt.Sprintf("%s %s of %s: %s{%s} of pods %s%s every %s", key.NamespacedName(), q.Type, q.Namespace, q.Metric, q.Selector,
 		q.Pods, q.Object.Name, maxAge.Round(time.Second)))
+	if q.Parameters != "" {
+		c.asked[len(c.asked)-1] += fmt.Sprintf(" from %s with %s", q.Source, q.Parameters)
+	}
 	switch answer := c.answers[q.Metric].(type) {
+	case hinted:
+		return metrics.Answer{Asked: c.answered, Hint: answer.hint,
+			External: []externalmetricsv1beta1.ExternalMetricValue{{MetricName: q.Metric, Value: *resource.NewQuantity(answer.value, resource.DecimalSI)}}}, nil
 	case error:
 		return metrics.Answer{}, answer
 	case int64:
@@ -304,11 +310,11 @@ func TestWithoutASelectorNoPodsAreAskedAbout(t *testing.T) {
 	m := &annotations.Metric{Spec: autoscalingv2.MetricSpec{Type: autoscalingv2.PodsMetricSourceType, Pods: &autoscalingv2.PodsMetricSource{
 		Metric: autoscalingv2.MetricIdentifier{Name: "requests"}}}}
 	w := &annotations.Workload{Key: annotations.Key{Kind: schema.GroupKind{Group: "example.com", Kind: "Train"}, Namespace: "shop", Name: "web"}}
-	if q, err := question(w, m); err == nil || !strings.Contains(err.Error(), "train shop/web has no selector") {
+	if q, err := questionOf(w, m); err == nil || !strings.Contains(err.Error(), "train shop/web has no selector") {
 		t.Errorf("asked %+v, error %v", q, err)
 	}
 	w.Selector = &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}
-	if q, err := question(w, m); err != nil || q.Pods != "app=web" {
+	if q, err := questionOf(w, m); err != nil || q.Pods != "app=web" {
 		t.Errorf("asked %+v, error %v", q, err)
 	}
 }

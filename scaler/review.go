@@ -8,12 +8,14 @@ import (
 	"k8s.io/utils/lru"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/annotations/catalog"
 )
 
 // reviewed is a verdict, and all that it came of. What it is made of never changes, it is only replaced: so the verdict holds for
 // as long as the same objects are in the caches. With documents in YAML it is most of the work of a look at a workload.
 type reviewed struct {
 	workload     *annotations.Workload
+	sources      *catalog.Catalog
 	surroundings *annotations.Surroundings
 	verdict      *annotations.Verdict
 }
@@ -22,10 +24,10 @@ type reviewed struct {
 var nothing annotations.Surroundings
 
 func (r *reviewed) of(w *annotations.Workload, s annotations.Surroundings) bool {
-	return r.workload == w && areSame(r.surroundings, &s)
+	return r.workload == w && r.sources == s.Sources && areSame(r.surroundings, &s)
 }
 
-// areSame says whether two surroundings bear on a workload in the same way, as far as they are read from the cluster.
+// areSame says whether two surroundings bear on a workload in the same way, as far as they are read from the cluster and not the same for all.
 func areSame(a, b *annotations.Surroundings) bool {
 	return a.Unknown == b.Unknown && slices.Equal(a.LimitRanges, b.LimitRanges) && slices.Equal(a.Autoscalers, b.Autoscalers) && slices.Equal(a.Resizers, b.Resizers)
 }
@@ -33,9 +35,9 @@ func areSame(a, b *annotations.Surroundings) bool {
 // newReviewed keeps what a verdict came of.
 func newReviewed(w *annotations.Workload, s annotations.Surroundings, v *annotations.Verdict) reviewed {
 	if areSame(&s, &nothing) {
-		return reviewed{w, &nothing, v}
+		return reviewed{w, s.Sources, &nothing, v}
 	}
-	return reviewed{w, new(s), v}
+	return reviewed{w, s.Sources, new(s), v}
 }
 
 // hasRival says whether another autoscaler keeps the workload from being scaled.
@@ -46,7 +48,7 @@ func (r *reviewed) hasRival() bool {
 // renew makes the same checks as admission, because the workload may have been stored while no webhook answered. What was found before is
 // returned again if nothing has changed.
 func (r *reviewed) renew(o *Observer, equal verdicts, w *annotations.Workload) *annotations.Verdict {
-	surroundings := o.Surroundings.Surroundings(w.Key)
+	surroundings := o.around(w.Key)
 	if !r.of(w, surroundings) || slices.ContainsFunc(r.verdict.Problems, annotations.LacksContainer) {
 		*r = newReviewed(w, surroundings, equal.share(w, o.Review(w, surroundings)))
 	}

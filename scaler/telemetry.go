@@ -357,7 +357,7 @@ func (o *outcome) mode() annotations.Mode {
 func failing(d *recommend.Decision) int32 {
 	n := int32(0)
 	for i := range d.Metrics {
-		if eventOf(d.Metrics[i]) != "" {
+		if eventOf(d.Metrics[i], false) != "" {
 			n++
 		}
 	}

@@ -58,7 +58,8 @@ type Question struct {
 	Type autoscalingv2.MetricSourceType
 	// Namespace is the workload's: no metric is read across namespaces.
 	Namespace string
-	// Metric is the metric's name, Selector chooses among its series, as a label selector; "" is all.
+	// Metric is the metric's name, Selector chooses among its series, as a label selector; "" is all. Of a line of mini-hpa/sources it is the
+	// name of the query or, where the source has none, what is counted.
 	Metric, Selector string
 	// Pods is the label selector of the pods that a Pods metric is about.
 	Pods string

@@ -34,7 +34,7 @@ func House() Plan {
 			"informer":             slices.Concat(client, []string{"k8s.io/utils/lru", "./annotations/amount", "./annotations/podspec", "./annotations", "./informer/watching"}),
 			"scaler": slices.Concat(client, []string{
 				"k8s.io/metrics", "k8s.io/utils/lru", "go.uber.org/zap", "github.com/prometheus/client_golang", "github.com/prometheus/client_model",
-				"./annotations/podspec", "./annotations/schedule", "./annotations", "./scaler/clock", "./scaler/sample", "./scaler/recommend", "./scaler/metrics", "./scaler/trace",
+				"./annotations/podspec", "./annotations/schedule", "./annotations/catalog", "./annotations", "./scaler/clock", "./scaler/sample", "./scaler/recommend", "./scaler/metrics", "./scaler/trace",
 			}),
 			"webhook": slices.Concat(client, []string{
 				"sigs.k8s.io/controller-runtime/pkg/webhook", "go.uber.org/zap", "github.com/prometheus/client_golang", "./annotations/amount", "./annotations/podspec", "./annotations", "./webhook/guard",

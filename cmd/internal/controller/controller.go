@@ -226,7 +226,7 @@ func (c *task) scaler(p *process, api cluster.Clients, scales scaler.Scales) *sc
 		p.budget.SayAll()
 	}
 	deps := scaler.Deps{
-		Observer: scaler.Observer{Workloads: p.set, Surroundings: p.ports.surroundings(), Samples: p.feed, Answers: p.readers,
+		Observer: scaler.Observer{Workloads: p.set, Surroundings: p.ports.surroundings(), Samples: p.feed, Answers: p.readers, Sources: p.ports.sources.Catalog,
 			Defaults: c.decision.Defaults, Rules: c.decision.Rules, Now: time.Now},
 		Origin: p.set, Chain: p.set, Scales: scales, Events: events, Budget: p.budget,
 		Telemetry: scaler.NewTelemetry(p.telemetry.registry), Log: p.log.Named("scaler"),

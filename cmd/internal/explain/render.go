@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -69,7 +70,7 @@ func (p page) policy(a annotations.Policy, now time.Time) {
 	p.Row("replicas", fmt.Sprintf("%d to %d", a.Min, a.Max))
 	p.schedule(a, now)
 	for _, m := range a.Metrics {
-		p.Row("target", targetText(m.Spec))
+		p.Row("target", targetOf(&m))
 	}
 	p.Row("scale up", direction(a.Up))
 	p.Row("scale down", direction(a.Down))
@@ -90,6 +91,24 @@ func (p page) policy(a annotations.Policy, now time.Time) {
 type measure struct {
 	resource  corev1.ResourceName
 	container string // all of them if empty
+}
+
+// targetOf is one metric's target in words, and what else its line says.
+func targetOf(m *annotations.Metric) string {
+	if m.Line == nil {
+		return targetText(m.Spec)
+	}
+	text := m.ID + ", without a target: 1 while it is active"
+	switch target := m.Spec.External.Target; {
+	case target.AverageValue != nil:
+		text = fmt.Sprintf("%s at %s per pod", m.ID, target.AverageValue)
+	case target.Value != nil:
+		text = fmt.Sprintf("%s at %s", m.ID, target.Value)
+	}
+	if m.Line.Limit > 0 {
+		text += fmt.Sprintf(", for at most %s", cli.Plural(int(m.Line.Limit), "replica"))
+	}
+	return fmt.Sprintf("%s (line %d of %s)", text, m.Line.Number, annotations.SourcesKey)
 }
 
 // targetText is one metric's target in words.
@@ -172,7 +191,7 @@ func rates(r autoscalingv2.HPAScalingRules) string {
 // maxShown is how many values of one metric are shown.
 const maxShown = 10
 
-// answers is what the custom and external metrics APIs said: a line for each value.
+// answers is what the custom and external metrics APIs and the administrator's sources said: a line for each value.
 func (p page) answers(e scaler.Explanation) {
 	titled := false
 	for i := range e.Policy.Metrics {
@@ -181,12 +200,23 @@ func (p page) answers(e scaler.Explanation) {
 			continue
 		}
 		if !titled {
-			p.Title("Custom and external metrics")
+			p.Title("%s", answersTitle(e.Policy.Metrics))
 			p.Row("METRIC", "OF", "VALUE", "MEASURED")
 			titled = true
 		}
 		p.answer(e.Snapshot, m.ID, m.Spec.External != nil)
 	}
+}
+
+func answersTitle(all []annotations.Metric) string {
+	isLine := func(m annotations.Metric) bool { return m.Line != nil }
+	switch {
+	case !slices.ContainsFunc(all, isLine):
+		return "Custom and external metrics"
+	case !slices.ContainsFunc(all, func(m annotations.Metric) bool { return m.Source != "" && !isLine(m) }):
+		return "Sources"
+	}
+	return "Custom and external metrics, and sources"
 }
 
 func (p page) answer(s recommend.Snapshot, name string, external bool) {
@@ -205,6 +235,9 @@ func (p page) answer(s recommend.Snapshot, name string, external bool) {
 			show(labels.Set(v.MetricLabels).String(), v.Value, v.Timestamp)
 		}
 	}
+	if hint, ok := s.Hints[name]; ok {
+		p.hint(name, hint)
+	}
 	for _, v := range s.CustomMetrics[name] {
 		if !external {
 			show(v.DescribedObject.Kind+" "+v.DescribedObject.Name, v.Value, v.Timestamp)
@@ -215,6 +248,19 @@ func (p page) answer(s recommend.Snapshot, name string, external bool) {
 		p.Row(name, "-", "none", "-")
 	case shown > maxShown:
 		p.Row(name, "-", fmt.Sprintf("%d more", shown-maxShown), "-")
+	}
+}
+
+// hint is what a source has said beside its value.
+func (p page) hint(name string, h recommend.Hint) {
+	if h.Limit > 0 {
+		p.Row(name, "limit", cmp.Or(h.Because, fmt.Sprint(h.Limit)), "-")
+	}
+	if h.Active != nil {
+		p.Row(name, "active", fmt.Sprint(*h.Active), "-")
+	}
+	if h.Target != nil {
+		p.Row(name, "target", h.Target.String(), "-")
 	}
 }
 

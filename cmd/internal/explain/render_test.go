@@ -72,7 +72,7 @@ func explanations(now time.Time) map[string]scaler.Explanation {
 	idle.add("web-1", "90m", "64Mi")
 	off := scene{now: now, replicas: 0, manager: "mini-hpa", annotations: map[string]string{annotations.Max: "3", annotations.ScheduleKey: "Sat,Sun 00:00-24:00 replicas=0"}}
 	by := scene{now: now, replicas: 0, manager: "kubectl", annotations: worker()}
-	return map[string]scaler.Explanation{"sleeping": sleeping, "waking": waking.explain(), "idle": idle.explain(), "off": off.explain(), "paused-by-hand": by.explain(), "asked": asked(now), "scale-out": out.explain(), "rollout": rollout.explain(), "hostile": hostile.explain(),
+	return map[string]scaler.Explanation{"sleeping": sleeping, "waking": waking.explain(), "idle": idle.explain(), "off": off.explain(), "paused-by-hand": by.explain(), "asked": asked(now), "sources": sourced(now, 4), "sources-asleep": sourced(now, 0), "scale-out": out.explain(), "rollout": rollout.explain(), "hostile": hostile.explain(),
 		"container": container.explain(), "stopped": stopped.explain(), "quota": quota.explain()}
 }
 
@@ -201,6 +201,29 @@ func asked(now time.Time) scaler.Explanation {
 	e.Snapshot.CustomMetrics = map[string][]custommetricsv1beta2.MetricValue{"hits": {value("Pod", "web-1", "180"), value("Pod", "web-2", "200")},
 		"rate": {value("Ingress", "front", "300")}}
 	e.Snapshot.Errors = map[string]string{"lost": "no external metrics API is registered (APIService v1beta1.external.metrics.k8s.io)"}
+	e.Decision, _ = recommend.DefaultRules().Recommend(e.Policy, e.Snapshot, recommend.Unremembered(e.Policy, e.Snapshot))
+	return e
+}
+
+// sourced is a workload with lines of mini-hpa/sources, in all their forms.
+func sourced(now time.Time, replicas int32) scaler.Explanation {
+	s := scene{now: now, replicas: replicas, manager: "mini-hpa", annotations: worker(annotations.Metrics, "", annotations.SourcesKey, "orders-kafka group=shop.orders topic=shop.orders target=100 active=5 limit=20\n"+
+		"prom requests-per-second service=web total=40\n# no target\nprom ingress-requests\ncosmos container=orders\nrabbit queue=mail target=1")}
+	delete(s.annotations, annotations.Metrics)
+	for i := range replicas {
+		s.add(fmt.Sprintf("web-%d", i+1), "90m", "64Mi")
+	}
+	e := s.explain()
+	e.Snapshot.Errors = map[string]string{"rabbit@messages": "rabbit refused the credentials (see the controller's log, id 4f2a)"}
+	e.Snapshot.ExternalMetrics = map[string][]externalmetricsv1beta1.ExternalMetricValue{}
+	for id, value := range map[string]string{"orders-kafka@lag": "5200", "prom@requests-per-second": "0", "prom@ingress-requests": "7", "cosmos@value": "12"} {
+		e.Snapshot.ExternalMetrics[id] = []externalmetricsv1beta1.ExternalMetricValue{{MetricName: id, Value: quantity(value), Timestamp: metav1.NewTime(now.Add(-3 * time.Second))}}
+	}
+	if replicas == 0 {
+		e.Snapshot.ExternalMetrics["orders-kafka@lag"][0].Value = quantity("5")
+		e.Snapshot.ExternalMetrics["prom@ingress-requests"][0].Value = quantity("0")
+	}
+	e.Snapshot.Hints = map[string]recommend.Hint{"orders-kafka@lag": {Limit: 12, Because: `12 partitions of topic "shop.orders"`}, "cosmos@value": {Active: new(replicas > 0), Target: new(quantity("5"))}}
 	e.Decision, _ = recommend.DefaultRules().Recommend(e.Policy, e.Snapshot, recommend.Unremembered(e.Policy, e.Snapshot))
 	return e
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
@@ -39,7 +40,19 @@ type policyJSON struct {
 	SleepAfter   string        `json:"sleepAfter,omitempty"`
 	WakeReplicas int32         `json:"wakeReplicas,omitempty"`
 	Fallback     *fallbackJSON `json:"fallback,omitempty"`
-	Schedule     *scheduleJSON `json:"schedule,omitempty"`
+	// Sources says more of those metrics that are lines of mini-hpa/sources.
+	Sources  []sourceJSON  `json:"sources,omitempty"`
+	Schedule *scheduleJSON `json:"schedule,omitempty"`
+}
+
+type sourceJSON struct {
+	Line   int               `json:"line"`
+	Metric string            `json:"metric"`
+	Source string            `json:"source"`
+	Query  string            `json:"query,omitempty"`
+	Given  map[string]string `json:"given,omitempty"`
+	Active resource.Quantity `json:"active,omitzero"`
+	Limit  int32             `json:"limit,omitempty"`
 }
 
 type fallbackJSON struct {
@@ -117,6 +130,9 @@ func machineForm(e scaler.Explanation) explanationJSON {
 	}
 	for _, m := range p.Metrics {
 		form.Policy.Metrics = append(form.Policy.Metrics, m.Spec)
+		if l := m.Line; l != nil {
+			form.Policy.Sources = append(form.Policy.Sources, sourceJSON{l.Number, m.ID, m.Source, l.Query, l.Given, l.Active, l.Limit})
+		}
 	}
 	for _, w := range e.Warnings {
 		form.Warnings = append(form.Warnings, warningJSON{Key: cli.Clean(w.Key), Field: w.Path(), Rule: w.Rule, Message: w.Message})

@@ -3,6 +3,8 @@ package explain
 import (
 	"cmp"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -51,7 +53,11 @@ func bounds(a annotations.Policy, at time.Time) string {
 // sleep is when the workload sleeps, and how it wakes.
 func (p page) sleep(a annotations.Policy) {
 	if a.Min == 0 && len(totals(a.Metrics)) > 0 {
-		p.Row("sleep", "when no external or object metric has been above 0 for "+cli.Short(a.IdleTime()))
+		what := "no external or object metric has been above 0"
+		if slices.ContainsFunc(a.Metrics, func(m annotations.Metric) bool { return m.Line != nil }) {
+			what = "no source or other metric that can wake it has been active"
+		}
+		p.Row("sleep", fmt.Sprintf("when %s for %s", what, cli.Short(a.IdleTime())))
 	}
 	if a.WakeReplicas > 1 {
 		p.Row("wake", fmt.Sprintf("to at least %d replicas", a.WakeReplicas))
@@ -76,7 +82,11 @@ func (p page) activation(e scaler.Explanation) {
 	if then.Min > 0 || then.Max == 0 && !e.Decision.Asleep || len(totals(measured)) == 0 {
 		return
 	}
-	p.Title("Activation (what is above 0 wakes the workload and keeps it awake)")
+	is := "above 0"
+	if slices.ContainsFunc(measured, func(m annotations.Metric) bool { return m.Line != nil }) {
+		is = "active"
+	}
+	p.Title("Activation (what is %s wakes the workload and keeps it awake)", is)
 	p.Row("METRIC", "VALUE", "ACTIVE")
 	for i := range measured {
 		if m := &measured[i]; m.IsTotal() {
@@ -86,13 +96,20 @@ func (p page) activation(e scaler.Explanation) {
 }
 
 func (p page) active(m *annotations.Metric, r recommend.MetricResult, s recommend.Snapshot) {
+	name, above := cmp.Or(m.ID, r.Metric), ""
+	if m.Line != nil && !m.Line.Active.IsZero() {
+		above = ", above " + m.Line.Active.String()
+	}
+	if hint := s.Hints[m.ID]; hint.Active != nil {
+		above = ", as its source says"
+	}
 	switch {
 	case r.Failed:
-		p.Row(cmp.Or(m.ID, r.Metric), "-", "not known: "+r.Failure.Detail)
-	case r.Ratio > 0:
-		p.Row(cmp.Or(m.ID, r.Metric), total(m, s), "yes")
+		p.Row(name, "-", "not known: "+r.Failure.Detail)
+	case r.Active:
+		p.Row(name, total(m, s), "yes"+above)
 	default:
-		p.Row(cmp.Or(m.ID, r.Metric), total(m, s), "no")
+		p.Row(name, total(m, s), "no"+strings.Replace(above, ", above", ", not above", 1))
 	}
 }
 

@@ -1,0 +1,102 @@
+package scaler
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/mini-hpa/mini-hpa/annotations/catalog"
+	"github.com/mini-hpa/mini-hpa/scaler/metrics"
+)
+
+// ordersKafka is a list with one source of topics; a namespace has its own.
+const ordersKafka = `{version: v1, sources: [{name: orders-kafka, type: topics, namespaces: ["*"], allow: {group: ["$namespace.*"], topic: ["$namespace.*"]}, maxAge: 40s}]}`
+
+// listed makes the list that the Observer has.
+func (c *cluster) listed(text string) {
+	c.t.Helper()
+	list, err := catalog.Parse([]byte(text), []catalog.Type{{Name: "topics", Parameters: []catalog.Parameter{
+		{Name: "group", Kind: catalog.KindWord, Allowed: true}, {Name: "topic", Kind: catalog.KindWord, Allowed: true}, {Name: "reset", Kind: catalog.KindWord, Default: "latest"}}}})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.scaler.observer.Sources = func() *catalog.Catalog { return list }
+}
+
+// hinted is a value of a source, and what it says beside it.
+type hinted struct {
+	value int64
+	hint  metrics.Hint
+}
+
+func (c *cluster) wantReplicas(want int32) {
+	c.t.Helper()
+	if got := *c.deployment.Spec.Replicas; got != want {
+		c.t.Errorf("%d replicas, want %d", got, want)
+	}
+}
+
+// sourced are annotations with lines of mini-hpa/sources.
+func sourced(text string) map[string]string {
+	return map[string]string{"max": "40", "sources": text, "scale-up-policies": "40 pods/15s"}
+}
+
+// TestALineIsAskedOfItsSource with what the list has made of it, and what the source says beside its value limits it.
+func TestALineIsAskedOfItsSource(t *testing.T) {
+	c := newCluster(t, sourced("orders-kafka topic=default.a group=default.b target=100"))
+	c.listed(ordersKafka)
+	c.answers = map[string]any{"lag": hinted{5200, metrics.Hint{Limit: 12, Because: "12 partitions of topic \"default.a\""}}}
+	c.reconcile(tick)
+	if diff := cmp.Diff([]string{`default/web External of default: lag{} of pods  every 40s from orders-kafka with group="default.b" reset="latest" topic="default.a"`}, c.asked); diff != "" {
+		t.Errorf("asked (-want +got):\n%s", diff)
+	}
+	c.wantReplicas(12)
+	c.wantEvents("Normal SuccessfulRescale New size: 12; reason: orders-kafka@lag 5200 for 1 replicas above target 100 for each, limited to 12 partitions of topic \"default.a\"")
+}
+
+// TestALineThatIsNotAllowedAnyMore holds the replicas, and is told once.
+func TestALineThatIsNotAllowedAnyMore(t *testing.T) {
+	c := newCluster(t, sourced("orders-kafka topic=default.a group=default.b target=100"))
+	c.listed(ordersKafka)
+	c.answers = map[string]any{"lag": hinted{value: 300}}
+	c.reconcile(tick)
+	c.wantReplicas(3)
+	c.wantEvents("Normal SuccessfulRescale New size: 3; reason: orders-kafka@lag 300 for 1 replicas above target 100 for each")
+	c.listed(`{version: v1, sources: []}`)
+	c.answers, c.asked = map[string]any{"lag": hinted{value: 900}}, nil
+	for range 20 {
+		c.reconcile(tick)
+	}
+	c.wantReplicas(3)
+	c.wantEvents(`Warning InvalidAnnotations metadata.annotations[mini-hpa/sources][0]: Invalid value: "orders-kafka topic=default.a group=default.b target=100": line 1: source "orders-kafka" is none that namespace "default" may ask; none is allowed`)
+	if len(c.asked) > 0 {
+		t.Errorf("asked %v", c.asked)
+	}
+	c.listed(ordersKafka)
+	c.reconcile(tick)
+	c.wantReplicas(9)
+}
+
+// TestASourceThatFails is told as one, and nothing that was said earlier counts.
+func TestASourceThatFails(t *testing.T) {
+	c := newCluster(t, sourced("orders-kafka topic=default.a group=default.b target=100"))
+	c.listed(ordersKafka)
+	c.answers = map[string]any{"lag": errors.New("orders-kafka refused the credentials (see the controller's log, id 4f2a)")}
+	for range 30 {
+		c.reconcile(tick)
+	}
+	c.wantReplicas(1)
+	c.wantEvents("Warning FailedGetSource metric orders-kafka@lag: orders-kafka refused the credentials (see the controller's log, id 4f2a)")
+}
+
+// TestALineWithoutAList is a metric that fails: nothing is listed, so there is nobody to ask.
+func TestALineWithoutAList(t *testing.T) {
+	c := newCluster(t, sourced("orders-kafka topic=default.a group=default.b target=100"))
+	policy, _, _ := c.scaler.observer.Defaults.Parse(c.deployment.Annotations)
+	snapshot, _ := c.scaler.observer.Observe(c.Workload(web), policy, time.Time{})
+	if diff := cmp.Diff(map[string]string{"orders-kafka@lag": `source "orders-kafka" is none that namespace "default" may ask; none is allowed`}, snapshot.Errors); diff != "" || len(c.asked) > 0 {
+		t.Errorf("errors (-want +got):\n%s\nasked %v", diff, c.asked)
+	}
+}

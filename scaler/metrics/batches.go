@@ -10,28 +10,46 @@ import (
 // collected is for how long questions are collected before they are asked together.
 const collected = 250 * time.Millisecond
 
-// batches are the questions of a source that is asked many together. Those that wait and those that are about to be due go along, so that
-// in the end nearly all are asked at the same moments, however many workloads began at different ones:
+// batches ask a source many questions together. Those that wait and those that are about to be due go along, so that in the end nearly all
+// are asked at the same moments, however many workloads began at different ones:
 //
 //	due           x   xx x     x         x x    x  x       x
 //	asked         |<---- along --->|
 //	due next                        xxxxxxx  x x    x  x       x
 //	asked                           |<---- along ------>|
-//
-// What is here is guarded by the Readers' lock.
 type batches struct {
 	source Batch
-	// waiting are to be asked next, since when they wait.
-	waiting []*inquiry
-	since   []time.Time
+	limits Limits
+	// lifetime is that of who asks.
+	lifetime context.Context
+	// along are the questions that go along although they are not due yet. It is called without the lock.
+	along func() []*passenger
+	// running are the batches that are waited for.
+	running *sync.WaitGroup
+
+	mu sync.Mutex
+	// waiting are to be asked next, in the order in which they came.
+	waiting []*passenger
 	// departure asks them; nil if that waits for a batch under way to end. alarm ends the wait of those whose time is up.
 	departure, alarm *time.Timer
 	underway         int
 	closed           bool
 }
 
+// passenger is a question that is asked with others.
+type passenger struct {
+	question Question
+	since    time.Time
+	// answer is called once, with when the source was asked, and with whether the deadline had passed; unserved if it was not asked in time,
+	// with what it waited for.
+	answer   func(asked time.Time, a Answer, late bool, err error)
+	unserved func(err error)
+}
+
 func (b *batches) close() {
-	b.closed, b.waiting, b.since = true, nil, nil
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closed, b.waiting = true, nil
 	for _, timer := range []*time.Timer{b.departure, b.alarm} {
 		if timer != nil {
 			timer.Stop()
@@ -39,87 +57,125 @@ func (b *batches) close() {
 	}
 }
 
-// collect has a question asked with the next batch.
-func (r *Readers) collect(i *inquiry) {
-	s := i.source
-	b := s.batches
-	b.waiting, b.since = append(b.waiting, i), append(b.since, time.Now())
-	if b.departure == nil && b.underway < s.limits.Concurrency {
-		b.departure = time.AfterFunc(collected, func() {
-			r.mu.Lock()
-			defer r.mu.Unlock()
-			b.departure = nil
-			r.depart(s)
-		})
+// collect has a question asked with the next batch. What it calls back is not called before it returns.
+func (b *batches) collect(p *passenger) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return
+	}
+	p.since = time.Now()
+	b.waiting = append(b.waiting, p)
+	if b.departure == nil && b.underway < b.limits.Concurrency {
+		b.departure = time.AfterFunc(collected, b.leave)
 	}
 	if b.alarm == nil {
-		r.setAlarm(s)
+		b.setAlarm()
 	}
 }
 
-// depart asks those that wait, and those that will have to be asked within half of their age, if there may be one more batch under way.
-func (r *Readers) depart(s *respondent) {
-	b := s.batches
-	if b.closed || len(b.waiting) == 0 || b.underway >= s.limits.Concurrency {
+// leave is what the timer of a departure does.
+func (b *batches) leave() {
+	b.mu.Lock()
+	b.departure = nil
+	b.mu.Unlock()
+	b.depart()
+}
+
+// depart asks those that wait, and those that go along, if there may be one more batch under way.
+func (b *batches) depart() {
+	all := b.board()
+	if len(all) == 0 {
 		return
 	}
+	go func() {
+		defer b.running.Done()
+		b.ask(append(all, b.along()...))
+	}()
+}
+
+// board are those that wait, if there may be one more batch under way, which is running from then on.
+func (b *batches) board() []*passenger {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed || b.departure != nil || len(b.waiting) == 0 || b.underway >= b.limits.Concurrency {
+		return nil
+	}
 	all := b.waiting
-	b.waiting, b.since = nil, nil
+	b.waiting = nil
 	if b.alarm != nil {
 		b.alarm.Stop()
 		b.alarm = nil
 	}
-	now := time.Now()
-	for i := range s.asked {
-		if i.renewal != nil && i.due.Sub(now) <= i.due.Sub(i.since)/2 {
-			i.stopRenewal()
-			i.underway = true
-			all = append(all, i)
-		}
-	}
 	b.underway++
-	s.running.Go(func() { r.askAll(s, all) })
+	b.running.Add(1)
+	return all
 }
 
 // arrived makes room for the next batch.
-func (r *Readers) arrived(s *respondent) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	s.batches.underway--
-	if s.batches.departure == nil {
-		r.depart(s)
-	}
+func (b *batches) arrived() {
+	b.mu.Lock()
+	b.underway--
+	b.mu.Unlock()
+	b.depart()
 }
 
 // setAlarm sends away those for which no batch departs in time.
-func (r *Readers) setAlarm(s *respondent) {
-	b := s.batches
-	if b.alarm = nil; len(b.since) > 0 {
-		b.alarm = time.AfterFunc(time.Until(b.since[0].Add(s.limits.Timeout)), func() { r.ring(s) })
+func (b *batches) setAlarm() {
+	if b.alarm = nil; len(b.waiting) > 0 && !b.closed {
+		b.alarm = time.AfterFunc(time.Until(b.waiting[0].since.Add(b.limits.Timeout)), b.ring)
 	}
 }
 
-func (r *Readers) ring(s *respondent) {
-	late, since, underway := r.overdue(s)
-	for n, i := range late {
-		r.conclude(i, Answer{Asked: since[n]}, true, s.unserved(fmt.Errorf("the %s is still busy with %d batches of questions", s.source, underway)))
+func (b *batches) ring() {
+	late, underway := b.overdue()
+	for _, p := range late {
+		p.unserved(fmt.Errorf("the %s is still busy with %d batches of questions", b.source, underway))
 	}
 }
 
 // overdue takes out those that have waited too long.
-func (r *Readers) overdue(s *respondent) (late []*inquiry, since []time.Time, underway int) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	b, n := s.batches, 0
-	for n < len(b.since) && time.Since(b.since[n]) >= s.limits.Timeout {
+func (b *batches) overdue() (late []*passenger, underway int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	n := 0
+	for n < len(b.waiting) && time.Since(b.waiting[n].since) >= b.limits.Timeout {
 		n++
 	}
-	late, since = b.waiting[:n], b.since[:n]
-	b.waiting, b.since = b.waiting[n:], b.since[n:]
-	if !b.closed {
-		r.setAlarm(s)
+	late, b.waiting = b.waiting[:n:n], b.waiting[n:]
+	b.setAlarm()
+	return late, b.underway
+}
+
+// ask asks a batch. Each question is concluded as soon as its answer is there; those that have none at the deadline fail. As with turns, it is
+// the source that ends a batch and not the deadline.
+func (b *batches) ask(all []*passenger) {
+	asked := time.Now()
+	ctx, cancel := context.WithTimeout(b.lifetime, b.limits.Timeout)
+	defer cancel()
+	questions := make([]Question, len(all))
+	for n, p := range all {
+		questions[n] = p.question
 	}
-	return late, since, b.underway
+	got := &answers{known: make([]bool, len(all))}
+	done := make(chan error, 1)
+	go func() {
+		defer b.arrived()
+		done <- guardedAll(ctx, b.source, questions, func(n int, a Answer, err error) {
+			if got.take(n) {
+				all[n].answer(asked, a, err != nil && ctx.Err() != nil, err)
+			}
+		})
+	}()
+	var err error
+	select {
+	case err = <-done:
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	for _, n := range got.end() {
+		all[n].answer(asked, Answer{}, ctx.Err() != nil, err)
+	}
 }
 
 // answers are what has come of a batch so far.
@@ -151,44 +207,6 @@ func (a *answers) end() (missing []int) {
 		}
 	}
 	return missing
-}
-
-// askAll asks a batch, and concludes each question as soon as its answer is there; those that have none at the deadline fail. As with
-// turns, it is the source that ends a batch and not the deadline.
-func (r *Readers) askAll(s *respondent, all []*inquiry) {
-	asked := time.Now()
-	ctx, cancel := context.WithTimeout(r.lifetime, s.limits.Timeout)
-	defer cancel()
-	questions := make([]Question, len(all))
-	for n, i := range all {
-		questions[n] = i.question
-	}
-	got := &answers{known: make([]bool, len(all))}
-	conclude := func(n int, a Answer, err error) {
-		if !got.take(n) {
-			return
-		}
-		if err == nil {
-			err = s.reasonable(questions[n], a)
-		}
-		a.Asked = asked
-		late := err != nil && ctx.Err() != nil
-		r.conclude(all[n], a, late, s.late(err))
-	}
-	done := make(chan error, 1)
-	go func() {
-		defer r.arrived(s)
-		done <- guardedAll(ctx, s.batches.source, questions, conclude)
-	}()
-	var err error
-	select {
-	case err = <-done:
-	case <-ctx.Done():
-		err = ctx.Err()
-	}
-	for _, n := range got.end() {
-		r.conclude(all[n], Answer{Asked: asked}, ctx.Err() != nil, s.late(err))
-	}
 }
 
 // guardedAll turns a panic into an error: what a source returns must not end the controller. There is an error in any case, for the questions

@@ -17,10 +17,6 @@ import (
 const (
 	defaultAnswerTimeout = 10 * time.Second
 	defaultConcurrency   = 10
-	// maxCustom is how many values an answer about pods may have: one for each pod of a workload.
-	maxCustom = 5000
-	// maxExternal is the same for external metrics, whose sum a decision needs.
-	maxExternal = 1000
 	// defaultMaxQuestions is two for each of 10000 workloads; defaultMaxValues takes about 80 MB.
 	defaultMaxQuestions, defaultMaxValues = 20000, 100_000
 	// keptPeriods is for how many maximum ages an answer is kept after it was last asked for.
@@ -126,6 +122,51 @@ func (r *Readers) Close() {
 	r.running.Wait()
 }
 
+// Replace makes others the sources. One that was there under the same name stays as it is, with its answers. One that is not among them any
+// more is closed after what is under way has ended, and its answers are forgotten.
+func (r *Readers) Replace(sources map[string]Source) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	next := map[string]*respondent{}
+	for name, source := range sources {
+		if was := r.sources[name]; was != nil && same(was.source, source) {
+			next[name] = was
+		} else {
+			next[name] = r.respondent(source)
+		}
+	}
+	before := r.sources
+	r.sources = next
+	for name, was := range before {
+		if next[name] != was {
+			r.dismiss(was)
+		}
+	}
+	if r.lifetime.Err() != nil { // nobody asks any more
+		for _, s := range next {
+			r.dismiss(s)
+		}
+		r.sources = nil
+	}
+}
+
+// respondent makes one of a source.
+func (r *Readers) respondent(source Source) *respondent {
+	s := newRespondent(source, Limits{Timeout: r.config.Timeout, Concurrency: r.config.Concurrency})
+	if s.batches != nil {
+		s.batches.lifetime, s.batches.along = r.lifetime, func() []*passenger { return r.along(s) }
+	}
+	return s
+}
+
+// dismiss forgets what a source was asked, and closes it.
+func (r *Readers) dismiss(s *respondent) {
+	for q := range s.asked {
+		r.drop(r.inquiries[q])
+	}
+	s.close(&r.running)
+}
+
 // Ask returns the newest answer, and has the next one asked for when this one is older than maxAge; OnAnswer is then called with the key.
 // The error says why the source gave no answer (a failure takes the place of an older answer), that there is no such source, or that
 // too many other questions are being asked. It is ErrPending if there is no answer yet, or if the newest is older than maxAge and the
@@ -225,7 +266,7 @@ func (r *Readers) inquiry(s *respondent, q Question) *inquiry {
 	case i == nil && r.questions.room(q.Namespace, 1):
 		i = &inquiry{question: q, source: s, keys: sets.New[annotations.Key]()}
 		r.inquiries[q] = i
-		s.asked.Insert(i)
+		s.asked.Insert(q)
 		r.questions.add(q.Namespace, 1)
 	}
 	return i
@@ -278,7 +319,7 @@ func (r *Readers) drop(i *inquiry) {
 		i.expiry.Stop()
 	}
 	delete(r.inquiries, i.question)
-	i.source.asked.Delete(i)
+	i.source.asked.Delete(i.question)
 	r.questions.add(i.question.Namespace, -1)
 	r.values.add(i.question.Namespace, -i.values)
 }
@@ -287,7 +328,7 @@ func (r *Readers) drop(i *inquiry) {
 func (r *Readers) refresh(i *inquiry) {
 	s := i.source
 	if s.batches != nil {
-		r.collect(i)
+		s.batches.collect(r.passenger(i))
 		return
 	}
 	asked, from := time.Now(), origin{i.question.Namespace, i.slow}
@@ -304,6 +345,36 @@ func (r *Readers) refresh(i *inquiry) {
 		},
 		late: func(err error) { r.conclude(i, Answer{Asked: asked}, from.slow, s.unserved(err)) },
 	})
+}
+
+// passenger is an inquiry that is asked together with others.
+func (r *Readers) passenger(i *inquiry) *passenger {
+	s, since := i.source, time.Now()
+	return &passenger{question: i.question,
+		answer: func(asked time.Time, a Answer, late bool, err error) {
+			if err == nil {
+				err = s.reasonable(i.question, a)
+			}
+			a.Asked = asked
+			r.conclude(i, a, late, s.late(err))
+		},
+		unserved: func(err error) { r.conclude(i, Answer{Asked: since}, true, s.unserved(err)) },
+	}
+}
+
+// along are the inquiries of a source that will have to be asked within half of their age.
+func (r *Readers) along(s *respondent) (all []*passenger) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := time.Now()
+	for q := range s.asked {
+		if i := r.inquiries[q]; i.renewal != nil && i.due.Sub(now) <= i.due.Sub(i.since)/2 {
+			i.stopRenewal()
+			i.underway = true
+			all = append(all, r.passenger(i))
+		}
+	}
+	return all
 }
 
 // conclude stores the answer or failure of a question, and calls OnAnswer with the keys that asked.

@@ -13,6 +13,13 @@ import (
 	"k8s.io/apimachinery/pkg/util/sets"
 )
 
+const (
+	// maxCustom is how many values an answer about pods may have: one for each pod of a workload.
+	maxCustom = 5000
+	// maxExternal is the same for external metrics, whose sum a decision needs.
+	maxExternal = 1000
+)
+
 // respondent is a source and what bounds its questions. Each has bounds of its own, so that one that hangs does not keep the others from
 // answering.
 type respondent struct {
@@ -21,74 +28,43 @@ type respondent struct {
 	// turns are those of a source that is asked one question at a time, batches of one that is asked many together; the other is nil.
 	turns   *turns
 	batches *batches
-	// asked are its inquiries.
-	asked sets.Set[*inquiry]
+	// asked is what it is being asked.
+	asked sets.Set[Question]
 	// running are the answers that are waited for.
 	running sync.WaitGroup
 }
 
-// respondent makes one of a source.
-func (r *Readers) respondent(source Source) *respondent {
-	s := &respondent{source: source, asked: sets.New[*inquiry]()}
+// newRespondent bounds what a source is asked, by its own limits or those of all.
+func newRespondent(source Source, all Limits) *respondent {
+	s := &respondent{source: source, asked: sets.New[Question]()}
 	if own, ok := source.(Limited); ok {
 		s.limits = own.Limits()
 	}
-	s.limits.Timeout = max(s.limits.Timeout, r.config.Timeout)
-	s.limits.Concurrency = cmp.Or(max(s.limits.Concurrency, 0), r.config.Concurrency)
+	s.limits.Timeout = max(s.limits.Timeout, all.Timeout)
+	s.limits.Concurrency = cmp.Or(max(s.limits.Concurrency, 0), all.Concurrency)
 	if together, ok := source.(Batch); ok {
-		s.batches = &batches{source: together}
+		s.batches = &batches{source: together, limits: s.limits, running: &s.running}
 	} else {
 		s.turns = newTurns(source.String(), s.limits.Concurrency)
 	}
 	return s
 }
 
-// Replace makes others the sources. One that was there under the same name stays as it is, with its answers. One that is not among them any
-// more is closed after what is under way has ended, and its answers are forgotten.
-func (r *Readers) Replace(sources map[string]Source) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	next := map[string]*respondent{}
-	for name, source := range sources {
-		if was := r.sources[name]; was != nil && same(was.source, source) {
-			next[name] = was
-		} else {
-			next[name] = r.respondent(source)
-		}
-	}
-	before := r.sources
-	r.sources = next
-	for name, was := range before {
-		if next[name] != was {
-			r.dismiss(was)
-		}
-	}
-	if r.lifetime.Err() != nil { // nobody asks any more
-		for _, s := range next {
-			r.dismiss(s)
-		}
-		r.sources = nil
-	}
-}
-
-// same says whether two sources are one.
-func same(a, b Source) bool { return reflect.TypeOf(a).Comparable() && a == b }
-
-// dismiss forgets what a source was asked, and closes it when it has answered what is under way.
-func (r *Readers) dismiss(s *respondent) {
+// close asks nothing any more, and closes the source when it has answered what is under way.
+func (s *respondent) close(background *sync.WaitGroup) {
 	if s.turns != nil {
 		s.turns.close()
 	} else {
 		s.batches.close()
 	}
-	for i := range s.asked {
-		r.drop(i)
-	}
-	r.running.Go(func() {
+	background.Go(func() {
 		s.running.Wait()
 		s.source.Close()
 	})
 }
+
+// same says whether two sources are one.
+func same(a, b Source) bool { return reflect.TypeOf(a).Comparable() && a == b }
 
 // unserved is the error of a question that got no turn in time.
 func (s *respondent) unserved(err error) error {

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/pflag"
 	"go.uber.org/zap"
 
@@ -82,26 +81,4 @@ func (s surroundings) Surroundings(key annotations.Key) annotations.Surroundings
 	all := s.Neighbors.Surroundings(key)
 	all.Sources = s.sources.Catalog()
 	return all
-}
-
-// questions tells how many questions each source of the file is asked.
-type questions struct {
-	readers reader
-	desc    *prometheus.Desc
-}
-
-func newQuestions(r reader) *questions {
-	return &questions{r, prometheus.NewDesc("mini_hpa_source_questions", "Different questions that a source of --sources is being asked.", []string{"source"}, nil)}
-}
-
-// Describe is prometheus.Collector's.
-func (q *questions) Describe(c chan<- *prometheus.Desc) { c <- q.desc }
-
-// Collect is prometheus.Collector's.
-func (q *questions) Collect(c chan<- prometheus.Metric) {
-	for name, n := range q.readers.Status().Of {
-		if name != annotations.SourceCustom && name != annotations.SourceExternal {
-			c <- prometheus.MustNewConstMetric(q.desc, prometheus.GaugeValue, float64(n), name)
-		}
-	}
 }

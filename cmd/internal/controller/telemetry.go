@@ -12,6 +12,7 @@ import (
 	_ "sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue" // brings the workqueue_* metrics into the registry below
 	crmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 
+	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 	"github.com/mini-hpa/mini-hpa/informer/watching"
 	"github.com/mini-hpa/mini-hpa/scaler/metrics"
@@ -131,4 +132,26 @@ func (a *sampleAge) Collect(c chan<- prometheus.Metric) {
 		return
 	}
 	c <- prometheus.MustNewConstMetric(a.desc, prometheus.GaugeValue, time.Since(status.Newest).Seconds())
+}
+
+// questions tells how many questions each source of the file is asked.
+type questions struct {
+	readers reader
+	desc    *prometheus.Desc
+}
+
+func newQuestions(r reader) *questions {
+	return &questions{r, prometheus.NewDesc("mini_hpa_source_questions", "Different questions that a source of --sources is being asked.", []string{"source"}, nil)}
+}
+
+// Describe is prometheus.Collector's.
+func (q *questions) Describe(c chan<- *prometheus.Desc) { c <- q.desc }
+
+// Collect is prometheus.Collector's.
+func (q *questions) Collect(c chan<- prometheus.Metric) {
+	for name, n := range q.readers.Status().Of {
+		if name != annotations.SourceCustom && name != annotations.SourceExternal {
+			c <- prometheus.MustNewConstMetric(q.desc, prometheus.GaugeValue, float64(n), name)
+		}
+	}
 }

@@ -77,6 +77,21 @@ func plots() map[string]map[string]plot {
 			"one of ten metrics":  {[]string{`mini_hpa_metric_answers_total{` + leader + `} 0+40x40`, `mini_hpa_metric_answer_failures_total{` + leader + `} 0+4x40`}, 30, nil},
 			"nobody asks":         {[]string{`mini_hpa_metric_answers_total{` + leader + `} 0x40`, `mini_hpa_metric_answer_failures_total{` + leader + `} 0x40`}, 30, nil},
 		},
+		"MiniHPASourceDown": {
+			"it fails": {[]string{`mini_hpa_source_requests_total{source="prom",result="failed",` + leader + `} 0+1x20`, `mini_hpa_source_requests_total{source="prom",result="not_asked",` + leader + `} 0+9x20`},
+				15, []string{`namespace="mini-hpa", source="prom"`}},
+			"it has failed since it was good": {[]string{`mini_hpa_source_requests_total{source="prom",result="timeout",` + leader + `} 0x5 0+1x30`, `mini_hpa_source_requests_total{source="prom",result="ok",` + leader + `} 0+4x5 20x30`},
+				25, []string{`namespace="mini-hpa", source="prom"`}},
+			"another one works": {[]string{`mini_hpa_source_requests_total{source="prom",result="failed",` + leader + `} 0+1x20`, `mini_hpa_source_requests_total{source="kafka",result="ok",` + leader + `} 0+4x20`},
+				15, []string{`namespace="mini-hpa", source="prom"`}},
+			"some requests fail": {[]string{`mini_hpa_source_requests_total{source="prom",result="failed",` + leader + `} 0+3x20`, `mini_hpa_source_requests_total{source="prom",result="ok",` + leader + `} 0+1x20`}, 15, nil},
+			"nobody asks":        {[]string{`mini_hpa_source_requests_total{source="prom",result="failed",` + leader + `} 7x20`}, 15, nil},
+		},
+		"MiniHPASourcesFileWrong": {
+			"a mistake":        {[]string{`mini_hpa_sources_file_error{` + leader + `} 1x20`}, 10, []string{`namespace="mini-hpa"`}},
+			"repaired in time": {[]string{`mini_hpa_sources_file_error{` + leader + `} 1x3 0x20`}, 10, nil},
+			"nothing is wrong": {[]string{`mini_hpa_sources_file_error{` + leader + `} 0x20`}, 10, nil},
+		},
 		"MiniHPAReconcileErrors": {
 			"most fail": {[]string{`mini_hpa_reconciliations_total{action="none",error="internal",` + leader + `} 0+9x40`, `mini_hpa_reconciliations_total{action="none",error="none",` + leader + `} 0+3x40`},
 				30, []string{`namespace="mini-hpa"`}},

@@ -60,6 +60,7 @@ controller: {watchNamespace: shop, syncPeriod: 30s, tolerance: 5%, downscaleStab
 			want: []string{"--namespace=shop", leads, "--sync-period=30s", "--tolerance=5%", "--downscale-stabilization=1h", "--default-warm-up=90s", "--metrics-resolution=1m", "--workers=1000",
 				"--kube-api-qps=50", "--kube-api-burst=100000", "--log-level=warn", "--log-format=console", "--metrics-bind-address=:9080",
 				"--health-probe-bind-address=:9081", "--hpa-compat", "--record=/tmp"}},
+		"sources are a file": {values: "{sources: [{name: prom, type: prometheus}], webhook: {enabled: false}}", want: []string{leads, "--sources=/etc/mini-hpa/sources.d/sources.yaml"}},
 		"zero is a value": {values: "{controller: {tolerance: 0, downscaleStabilization: 0s}, webhook: {enabled: false}}",
 			want: []string{leads, "--tolerance=0", "--downscale-stabilization=0s"}},
 		"null is the default": {values: "{controller: {tolerance: null, workers: null, logLevel: null}, webhook: {enabled: false}}", want: []string{leads}},

@@ -31,6 +31,9 @@
 {{- if .Values.webhook.enabled }}
 {{- include "mini-hpa.webhookArgs" . }}
 {{- end }}
+{{- if .Values.sources }}
+- --sources=/etc/mini-hpa/sources.d/sources.yaml
+{{- end }}
 {{- range .Values.controller.extraArgs }}
 - {{ . | quote }}
 {{- end }}
@@ -148,6 +151,16 @@ the binary. Nothing without a limit, or where extraEnv has the variable.
   mountPath: /etc/mini-hpa/tls
   readOnly: true
 {{- end }}
+{{- if .Values.sources }}
+- name: sources
+  mountPath: /etc/mini-hpa/sources.d
+  readOnly: true
+{{- end }}
+{{- range .Values.sourceSecrets }}
+- name: {{ printf "source-%s" (sha256sum . | trunc 10) }}
+  mountPath: /etc/mini-hpa/sources/{{ . }}
+  readOnly: true
+{{- end }}
 {{- with .Values.extraVolumeMounts }}
 {{ toYaml . }}
 {{- end }}
@@ -159,6 +172,16 @@ the binary. Nothing without a limit, or where extraEnv has the variable.
 {{- end }}
 {{- with include "mini-hpa.certificateSecret" . }}
 - name: tls
+  secret:
+    secretName: {{ . }}
+{{- end }}
+{{- if .Values.sources }}
+- name: sources
+  configMap:
+    name: {{ include "mini-hpa.fullname" . }}-sources
+{{- end }}
+{{- range .Values.sourceSecrets }}
+- name: {{ printf "source-%s" (sha256sum . | trunc 10) }} # a Secret's name may be longer than a volume's
   secret:
     secretName: {{ . }}
 {{- end }}

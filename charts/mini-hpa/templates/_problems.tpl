@@ -131,6 +131,7 @@ leader-elect-resource-namespace: the release's namespace
 health-probe-bind-address: healthPort
 metrics-bind-address: metrics.port and metrics.enabled
 webhook-bind-address: webhook.port and webhook.enabled
+sources: sources
 webhook-configuration: fullnameOverride
 webhook-service: fullnameOverride
 webhook-ca-secret: fullnameOverride

@@ -81,7 +81,7 @@ var faults = []fault{
 	{"bounds.go", "if v.asleep && v.Compat && d.Desired < v.policy.Min {", "if false {", "a minimum that is raised wakes nothing"},
 	{"bounds.go", "if v.asleep && v.Compat {\n\t\treturn 0", "if false {\n\t\treturn 0", "proposals in a sleep are held to the minimum"},
 	{"policies.go", "case v.asleep && up && v.repairs(RepairFromZero):", "case v.asleep && up:", "policies never keep it asleep"},
-	{"policies.go", "d.asked.idle() && v.repairs(RepairLastStep) {", "d.asked.idle() {", "disabled scale-down sleeps"},
+	{"policies.go", "d.asked.left == 0 && v.repairs(RepairLastStep) {", "d.asked.idle() {", "disabled scale-down sleeps"},
 	{"policies.go", "start, ends = n.plus(start, -change.Delta), earlier", "start, ends = n.plus(start, -max(change.Delta, -v.Replicas)), earlier", "a sleep within the period is forgotten"},
 	{"totalmetric.go", "if v.Replicas == 0 {", "if v.Replicas == 0 && !v.band.within(ratio) {", "a total has a tolerance at 0"},
 	{"totalmetric.go", "to: n.ceil(ratio), made: n.ceil(ratio)", "to: min(n.ceil(ratio), 1), made: 1", "a total wakes with one replica"},

@@ -93,7 +93,7 @@ func (t *task) askOne(ctx context.Context, c *catalog.Catalog, asked []question,
 			continue
 		}
 		into[i] = t.question(ctx, e, q, client, metrics.Question{
-			Source: e.Name, Type: autoscalingv2.ExternalMetricSourceType, Namespace: t.namespace, Metric: e.Name + "@" + q.Query, Parameters: parameters,
+			Source: e.Name, Type: autoscalingv2.ExternalMetricSourceType, Namespace: t.namespace, Metric: q.Query, Parameters: parameters,
 		})
 	}
 }

@@ -63,17 +63,17 @@ func (s *server) Ask(ctx context.Context, all []metrics.Question, answer func(in
 	s.asked = append(s.asked, fmt.Sprintf("%s %s {%s}", all[0].Namespace, all[0].Metric, all[0].Parameters))
 	s.mu.Unlock()
 	switch all[0].Metric {
-	case "prom@silent":
+	case "silent":
 		answer(0, metrics.Answer{}, nil)
-	case "prom@below":
+	case "below":
 		answer(0, answerOf("-3"), nil)
-	case "prom@many":
+	case "many":
 		a := answerOf("1")
 		a.External = append(a.External, a.External[0])
 		answer(0, a, nil)
-	case "prom@slow":
+	case "slow":
 		<-ctx.Done()
-	case "rabbit@":
+	case "":
 		a := answerOf("873")
 		a.Hint = metrics.Hint{Limit: 12, Because: "12 partitions", Active: new(true), Target: new(resource.MustParse("5"))}
 		answer(0, a, nil)
@@ -162,7 +162,7 @@ func TestCheckForAWorkload(t *testing.T) {
 	if stdout != "  ok  a q  12500m  0s\n" || code != cli.ExitOK || stderr != "1 source in \"-\": 1 question asked, 0 failed\n" {
 		t.Errorf("exit code %d, %s%s", code, stdout, stderr)
 	}
-	if diff := cmp.Diff([]string{`shop a@q {$namespace="shop" s="web"}`}, s.asked); diff != "" {
+	if diff := cmp.Diff([]string{`shop q {$namespace="shop" s="web"}`}, s.asked); diff != "" {
 		t.Error(diff)
 	}
 }

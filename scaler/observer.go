@@ -310,7 +310,11 @@ func (o *Observer) question(w *annotations.Workload, m *annotations.Metric) (met
 		return questionOf(w, m)
 	}
 	q := metrics.Question{Source: m.Source, Type: m.Spec.Type, Namespace: w.Namespace, Metric: m.Line.Counted()}
-	parameters, problems := o.catalog().Resolve(catalog.Workload{Namespace: w.Namespace, Kind: w.Kind.Kind, Name: w.Name}, m.Asked())
+	sources := o.catalog()
+	if sources == nil {
+		return q, errors.New("it is not known which sources there are")
+	}
+	parameters, problems := sources.Resolve(catalog.Workload{Namespace: w.Namespace, Kind: w.Kind.Kind, Name: w.Name}, m.Asked())
 	if len(problems) > 0 {
 		return q, errors.New(problems[0].Message)
 	}

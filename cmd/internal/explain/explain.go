@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/annotations/catalog"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cluster"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/neighbors"
@@ -33,7 +34,8 @@ judged otherwise than the controller does; a warning says where that can be.
 It needs the rights to get, list and watch the workload's kind, to list and watch Deployments, StatefulSets, ReplicaSets
 and Pods in the namespace, and to list pods.metrics.k8s.io there; for a custom resource and for each of --kinds to get, list
 and watch the CustomResourceDefinition, and to list and watch its objects in the namespace; for custom and external metrics
-also to get and list those of custom.metrics.k8s.io and external.metrics.k8s.io. LimitRanges, HorizontalPodAutoscalers and
+also to get and list those of custom.metrics.k8s.io and external.metrics.k8s.io. For lines of mini-hpa/sources, --sources names
+the file that the controller has; what it leads to must be readable and reachable from here. LimitRanges, HorizontalPodAutoscalers and
 ScaledObjects that may not be listed are told as not known. Where Events may be listed, they say since when a workload sleeps.`
 
 // Command is the row of the table of commands.
@@ -55,6 +57,7 @@ type task struct {
 	api       cluster.APIFlags
 	namespace string
 	kinds     []schema.GroupResource
+	sources   string
 	output    string
 }
 
@@ -62,6 +65,7 @@ func (e *task) Declare(f *pflag.FlagSet) {
 	f.VarP(cli.Namespace(&e.namespace), "namespace", "n", "the workload's namespace; without it the context's")
 	f.VarP(cli.OneOf(&e.output, "text", "json"), "output", "o", "text for people, json for programs with all that was seen")
 	f.Var(cli.Kinds(&e.kinds), "kinds", "the custom resources that the controller scales, so that they are seen above the workload and between it and its pods; see controller")
+	f.StringVar(&e.sources, "sources", "", "the controller's `file` of sources, with the files that it names, so that the lines of mini-hpa/sources can be asked from here")
 	e.decision.Declare(f)
 	e.cluster.Declare(f, "KUBECONFIG, ~/.kube/config or the pod's service account")
 	e.api.DeclareTimeout(f)
@@ -105,6 +109,10 @@ const togetherAsked = 1000
 // explain gathers what the controller would see of the workload, by the same informers and the same feed, and asks for
 // the decision.
 func (e *task) explain(ctx context.Context, t cluster.Target, o object) (scaler.Explanation, error) {
+	list, err := e.listed()
+	if err != nil {
+		return scaler.Explanation{}, err
+	}
 	api, err := e.api.Connect(t.Config, o.namespace, e.api.Timeout)
 	if err != nil {
 		return scaler.Explanation{}, err
@@ -124,20 +132,29 @@ func (e *task) explain(ctx context.Context, t cluster.Target, o object) (scaler.
 		return scaler.Explanation{}, fmt.Errorf("%s is not scaled by its own annotations: %s controls it and is annotated, too, and the outer one is scaled; explain that one",
 			w.Title(), outer.Title())
 	}
-	if err := e.scalable(w, around.Of(w)); err != nil {
+	beside := around.Of(w)
+	beside.Sources = list
+	if err := e.scalable(w, beside); err != nil {
 		return scaler.Explanation{}, err
 	}
 	feed := metrics.NewFeed(metrics.Config{Lister: api.Samples, Timeout: api.Deadline})
 	if err := feed.Refresh(gather); gather.Err() != nil {
 		return scaler.Explanation{}, err // any other failure is a part of the explanation
 	}
-	readers := metrics.NewReaders(metrics.ReadersConfig{Sources: api.Sources, Timeout: api.Patience, Concurrency: togetherAsked})
+	policy, _, _ := e.decision.Defaults.Parse(w.Annotations)
+	asked, err := asks(api.Sources, list, policy, set)
+	if err != nil {
+		return scaler.Explanation{}, err
+	}
+	readers := metrics.NewReaders(metrics.ReadersConfig{Sources: asked, Timeout: api.Patience, Concurrency: togetherAsked})
 	defer readers.Close()
-	explanation, err := scaler.Explain(ctx, scaler.Observer{Workloads: set, Surroundings: surroundings(around.Of(w)), Samples: feed, Answers: readers,
+	explanation, err := scaler.Explain(ctx, scaler.Observer{Workloads: set, Surroundings: surroundings(beside), Samples: feed, Answers: readers,
+		Sources:  func() *catalog.Catalog { return list },
 		Defaults: e.decision.Defaults, Rules: e.decision.Rules, Now: time.Now}, w.Key)
 	if explanation.Decision.Asleep {
 		explanation.AsleepSince = asleepSince(ctx, api, w)
 	}
+	explanation.Warnings = append(explanation.Warnings, unlisted(list, policy)...)
 	explanation.Warnings = append(explanation.Warnings, unseen(w, around.Hidden)...)
 	explanation.Warnings = append(explanation.Warnings, chained(set, w, unfollowed)...)
 	return explanation, err

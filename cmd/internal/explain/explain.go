@@ -109,7 +109,7 @@ const togetherAsked = 1000
 // explain gathers what the controller would see of the workload, by the same informers and the same feed, and asks for
 // the decision.
 func (e *task) explain(ctx context.Context, t cluster.Target, o object) (scaler.Explanation, error) {
-	list, err := e.listed()
+	list, err := listed(e.sources)
 	if err != nil {
 		return scaler.Explanation{}, err
 	}

@@ -16,18 +16,18 @@ import (
 	"github.com/mini-hpa/mini-hpa/scaler/sources"
 )
 
-// listed is what the administrator's file says; nil without a file.
-func (e *task) listed() (*catalog.Catalog, error) {
-	if e.sources == "" {
+// listed is what the administrator's file says; nil without a path.
+func listed(path string) (*catalog.Catalog, error) {
+	if path == "" {
 		return nil, nil
 	}
-	text, err := sources.ReadFile(e.sources)
+	text, err := sources.ReadFile(path)
 	if err != nil {
-		return nil, cli.Unreadable(fmt.Errorf("cannot read the file of sources %s: %w", cli.Quote(e.sources), cli.Bare(err)))
+		return nil, cli.Unreadable(fmt.Errorf("cannot read the file of sources %s: %w", cli.Quote(path), cli.Bare(err)))
 	}
 	list, err := catalog.Parse(text, sources.Types())
 	if err != nil {
-		return nil, cli.Unreadable(fmt.Errorf("cannot read the file of sources %s:\n%w", cli.Quote(e.sources), err))
+		return nil, cli.Unreadable(fmt.Errorf("cannot read the file of sources %s:\n%w", cli.Quote(path), err))
 	}
 	return list, nil
 }

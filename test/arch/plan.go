@@ -55,8 +55,8 @@ func House() Plan {
 			"cmd/internal/kustomize": {"./cmd/internal/manifest"},
 			"cmd/internal/neighbors": slices.Concat(client, []string{"./annotations", "./cmd/internal/cli"}),
 			"cmd/internal/lint": slices.Concat(client, []string{
-				"github.com/spf13/pflag", "gopkg.in/evanphx/json-patch.v4", "./annotations/amount", "./annotations",
-				"./cmd/internal/cli", "./cmd/internal/cluster", "./cmd/internal/manifest", "./cmd/internal/kustomize", "./cmd/internal/neighbors",
+				"github.com/spf13/pflag", "gopkg.in/evanphx/json-patch.v4", "./annotations/amount", "./annotations/catalog", "./annotations",
+				"./cmd/internal/cli", "./cmd/internal/cluster", "./cmd/internal/manifest", "./cmd/internal/kustomize", "./cmd/internal/neighbors", "./scaler/sources",
 			}),
 			"cmd/internal/explain": slices.Concat(client, []string{
 				"github.com/spf13/pflag", "./cmd/internal/cli", "./cmd/internal/cluster", "./cmd/internal/neighbors",

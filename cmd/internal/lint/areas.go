@@ -35,7 +35,7 @@ func (m *manifests) surroundings(d *candidate) annotations.Surroundings {
 
 // surroundingsOf returns the surroundings of a workload from its neighborhoods, the nearest of which come first.
 func (m *manifests) surroundingsOf(w *annotations.Workload, levels []*neighbors.Neighborhood) annotations.Surroundings {
-	var all annotations.Surroundings
+	all := annotations.Surroundings{Sources: m.sources}
 	nowhere := func(string, string) string { return "" }
 	ofScaler, ofResizer, ofRange := nowhere, nowhere, map[*corev1.LimitRange]string{}
 	for _, n := range levels {
@@ -63,10 +63,19 @@ func (m *manifests) surroundingsOf(w *annotations.Workload, levels []*neighbors.
 	return all
 }
 
-// reviewed is the verdict on a workload. Another autoscaler is a problem if it is in the manifests, and one that only the cluster has a
+// reviewed is the verdict on a workload that is applied to a namespace, or to none that is known: then it is not known either what it may ask
+// of sources. Another autoscaler is a problem if it is in the manifests, and one that only the cluster has a
 // warning.
-func reviewed(defaults annotations.Defaults, w *annotations.Workload, s annotations.Surroundings) annotations.Verdict {
+func reviewed(defaults annotations.Defaults, w *annotations.Workload, namespace string, s annotations.Surroundings) annotations.Verdict {
 	s.Now = time.Now()
+	if namespace == "" {
+		s.Sources = nil
+	}
+	if s.Sources != nil {
+		there := *w
+		there.Namespace = namespace
+		w = &there
+	}
 	return defaults.Review(w, s).Replacing(func(other annotations.Autoscaler) bool { return s.Where(other.Kind, other.Name) != "" })
 }
 

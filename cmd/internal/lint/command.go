@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -19,9 +20,11 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/annotations/catalog"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cluster"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/neighbors"
+	systems "github.com/mini-hpa/mini-hpa/scaler/sources"
 )
 
 const about = `Tells of manifests what admission and controller would say of them: annotations that cannot be followed, targets whose
@@ -74,6 +77,7 @@ type task struct {
 	output     string
 	exclude    []string
 	kinds      []schema.GroupResource
+	sources    string
 	serverSide bool
 	cluster    cluster.Flags
 	api        cluster.APIFlags
@@ -88,6 +92,7 @@ func (l *task) Declare(f *pflag.FlagSet) {
 	f.VarP(cli.Namespace(&l.namespace), "namespace", "n", "the namespace of manifests that name none; without it none, or with --server-side the context's")
 	f.Var(globs(&l.exclude), "exclude", "files and directories that are left out; may be repeated")
 	f.Var(cli.Kinds(&l.kinds), "kinds", "the custom resources that the controller scales, for those whose CustomResourceDefinition is not among the files; see controller")
+	f.StringVar(&l.sources, "sources", "", "the administrator's `file` of sources, to which the lines of mini-hpa/sources are held; see controller")
 	cli.DeclareMinSyncPeriod(f, &l.defaults)
 	f.BoolVar(&l.serverSide, "server-side", false, "let the LimitRanges and autoscalers that are in the cluster count too")
 	l.cluster.Declare(f, "KUBECONFIG, ~/.kube/config or the pod's service account. For --server-side, as the next two")
@@ -157,6 +162,10 @@ func (l *task) connect(b cli.Build) (func(context.Context, string) (*neighbors.N
 func (l *task) lint(ctx context.Context, args []string, s cli.Streams, ask func(context.Context, string) (*neighbors.Neighborhood, error)) error {
 	m := newManifests(l.namespace)
 	m.kinds.promised = l.kinds
+	var err error
+	if m.sources, err = catalogOf(l.sources); err != nil {
+		return cli.Unreadable(fmt.Errorf("the file of sources %s cannot be used: %w", cli.Quote(l.sources), err))
+	}
 	x := exclusions{paths: m.paths}
 	if err := errors.Join(x.add(".", l.exclude), x.configure(args)); err != nil {
 		return err
@@ -170,6 +179,9 @@ func (l *task) lint(ctx context.Context, args []string, s cli.Streams, ask func(
 	var told strings.Builder
 	if len(idle) > 0 {
 		fmt.Fprintf(&told, "mini-hpa lint: warning: %s\n", plain(cli.Clean(notRead(idle))))
+	}
+	if n := m.asksFromNowhere(); n > 0 {
+		fmt.Fprintf(&told, "mini-hpa lint: warning: %s with lines of %s could not be held to --sources, because no namespace is named; name one with --namespace\n", cli.Plural(n, "workload"), annotations.SourcesKey)
 	}
 	for _, n := range m.notices() {
 		fmt.Fprintf(&told, "mini-hpa lint: %s\n", plain(n.text()))
@@ -194,6 +206,18 @@ func (l *task) lint(ctx context.Context, args []string, s cli.Streams, ask func(
 		return cli.ErrReported
 	}
 	return nil
+}
+
+// catalogOf reads the administrator's file, or returns nil if none is given.
+func catalogOf(path string) (*catalog.Catalog, error) {
+	if path == "" {
+		return nil, nil
+	}
+	data, err := os.ReadFile(path) //nolint:gosec // the user's own path
+	if err != nil {
+		return nil, cli.Bare(err)
+	}
+	return catalog.Parse(data, systems.Types())
 }
 
 // askCluster adds what the cluster has to what the manifests have.
@@ -242,6 +266,17 @@ func writeInert(w io.Writer, value any) error {
 	}
 	_, err := w.Write(bytes.ReplaceAll(text.Bytes(), []byte("##"), []byte(`#\u0023`)))
 	return err
+}
+
+// asksFromNowhere is how many workloads ask sources, where these are known, and are in no namespace.
+func (m *manifests) asksFromNowhere() int {
+	n := 0
+	for _, d := range m.workloads {
+		if m.sources != nil && d.namespace == "" && d.workload.Annotations[annotations.SourcesKey] != "" && len(m.layout.Namespaces) == 0 {
+			n++
+		}
+	}
+	return n
 }
 
 // namespaces are those in which a workload asks to be scaled, sorted.

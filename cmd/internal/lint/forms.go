@@ -106,7 +106,7 @@ func (m *manifests) forms(d *candidate, defaults annotations.Defaults) []*form {
 			return nil
 		}
 		if !f.isUnknown && annotations.Selected(f.workload.Annotations) {
-			f.verdict = reviewed(defaults, f.workload, m.withoutDeleted(m.surroundingsOf(f.workload, m.levelsOf(f)), dir))
+			f.verdict = reviewed(defaults, f.workload, cmp.Or(m.layout.Namespaces[dir], d.namespace), m.withoutDeleted(m.surroundingsOf(f.workload, m.levelsOf(f)), dir))
 		}
 		found = append(found, f)
 	}

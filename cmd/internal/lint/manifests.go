@@ -17,6 +17,7 @@ import (
 	yaml "sigs.k8s.io/yaml/goyaml.v3"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/annotations/catalog"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/kustomize"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/manifest"
@@ -27,6 +28,8 @@ import (
 type manifests struct {
 	// namespace is that of objects that name none.
 	namespace string
+	// sources is what the administrator's file has; nil where none was given.
+	sources   *catalog.Catalog
 	workloads []*candidate
 	// around are the objects that bear on the workloads.
 	around map[area]*neighbors.Neighborhood

@@ -74,7 +74,7 @@ func (s *Subject) Verdict(defaults annotations.Defaults, changed *annotations.Wo
 			d.problems = append(d.problems, problem)
 		}
 	}
-	v := reviewed(defaults, changed, s.Surroundings)
+	v := reviewed(defaults, changed, d.namespace, s.Surroundings)
 	if !annotations.Selected(changed.Annotations) {
 		_, _, v.Problems = defaults.Parse(changed.Annotations)
 	}

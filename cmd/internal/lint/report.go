@@ -144,7 +144,7 @@ func andMore(n int, noun string) string {
 
 // verdict is that of the manifest by itself.
 func (d *candidate) verdict(defaults annotations.Defaults, s annotations.Surroundings) annotations.Verdict {
-	verdict := reviewed(defaults, d.workload, s)
+	verdict := reviewed(defaults, d.workload, d.namespace, s)
 	if annotations.Selected(d.workload.Annotations) { // mini-hpa does not check other workloads
 		verdict = d.withUnquoted(verdict)
 	} else if d.asksInVain() {

@@ -29,7 +29,7 @@ All are asked, whatever has come of the others. The exit code is 1 if any has fa
 it is told.`
 
 // usual is where the file is in the controller's pod.
-const usual = "/etc/mini-hpa/sources.yaml"
+const usual = "/etc/mini-hpa/sources.d/sources.yaml"
 
 // Command is the row of the table of commands.
 func Command() cli.Command {

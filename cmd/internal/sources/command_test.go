@@ -150,7 +150,7 @@ func TestCheck(t *testing.T) {
 	if diff := cmp.Diff(want, stdout); diff != "" || code != cli.ExitFailure {
 		t.Errorf("exit code %d, %s", code, diff)
 	}
-	if want := "mini-hpa sources: warning: no namespace may ask source \"forgotten\": the file says none, and its allow does not keep them apart\n5 sources in \"/etc/mini-hpa/sources.yaml\": 10 questions asked, 6 failed\n"; stderr != want {
+	if want := "mini-hpa sources: warning: no namespace may ask source \"forgotten\": the file says none, and its allow does not keep them apart\n5 sources in \"/etc/mini-hpa/sources.d/sources.yaml\": 10 questions asked, 6 failed\n"; stderr != want {
 		t.Errorf("standard error %s", stderr)
 	}
 }

@@ -115,7 +115,7 @@ func explainConnection(err error) error {
 	var name *net.DNSError
 	switch {
 	case errors.As(err, &already):
-		return err
+		return already
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return err
 	case errors.As(err, &certificate):

@@ -8,6 +8,8 @@ func Kinds() []Kind {
 		httpKind,
 		prometheusKind,
 		workloadKind,
+		rabbitmqKind,
+		redisKind,
 	}
 }
 

@@ -211,12 +211,21 @@ func explainRequest(err error) error {
 	return explainConnection(err)
 }
 
+// statusError is an answer with another status than 200.
+type statusError struct {
+	code int
+	text string
+}
+
+// Error is for the log.
+func (e *statusError) Error() string { return e.text }
+
 // explainStatus is a Fault that says what an answer without a result means. The log has the beginning of the body.
 func explainStatus(response *http.Response, secrets []string) error {
 	const quoted = 300
 	body, _ := io.ReadAll(io.LimitReader(response.Body, 4*quoted))
 	said := hide(string(bytes.ToValidUTF8(body, nil)), secrets...)
-	cause := fmt.Errorf("%s answered %d: %.*q", response.Request.URL.Redacted(), response.StatusCode, quoted, said)
+	cause := &statusError{response.StatusCode, fmt.Sprintf("%s answered %d: %.*q", response.Request.URL.Redacted(), response.StatusCode, quoted, said)}
 	switch code := response.StatusCode; {
 	case code == http.StatusUnauthorized, code == http.StatusForbidden:
 		return fault("refused the credentials", cause)

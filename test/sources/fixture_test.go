@@ -1,0 +1,257 @@
+package sources
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"net"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/zap/zaptest"
+
+	"github.com/mini-hpa/mini-hpa/annotations/catalog"
+	"github.com/mini-hpa/mini-hpa/scaler/metrics"
+	"github.com/mini-hpa/mini-hpa/scaler/sources"
+)
+
+// timeout is the deadline of what should be answered at once, long enough for any machine. Nothing here waits for its end.
+const timeout = time.Minute
+
+// files are what the entry of a test names: texts by path, which may change while a client reads them.
+type files struct{ sync.Map }
+
+// with returns files.
+func with(texts map[string]string) *files {
+	have := &files{}
+	for path, text := range texts {
+		have.Store(path, text)
+	}
+	return have
+}
+
+// read is os.ReadFile.
+func (f *files) read(path string) ([]byte, error) {
+	if text, ok := f.Load(path); ok {
+		return fmt.Append(nil, text), nil
+	}
+	return nil, &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}
+}
+
+// open makes a client of a kind from what the file says of an entry of it: the members of an object in JSON.
+func open(t *testing.T, kind, settings string, have *files) sources.Client {
+	t.Helper()
+	at := slices.IndexFunc(sources.Kinds(), func(k sources.Kind) bool { return k.Name == kind })
+	if at < 0 {
+		t.Fatalf("there is no kind %q", kind)
+	}
+	k := sources.Kinds()[at]
+	file := fmt.Sprintf(`{"version": "v1", "sources": [{"name": "it", "type": %q, "namespaces": ["*"], "allow": %s, %s}]}`, kind, allowAll(k), settings)
+	all, err := catalog.Parse([]byte(file), sources.Types())
+	if err != nil {
+		t.Fatal(err)
+	}
+	entry := *all.Entry("it")
+	entry.Timeout = timeout
+	client, err := k.Open(&entry, sources.Env{Log: zaptest.NewLogger(t), ReadFile: have.read})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	return client
+}
+
+// allowAll is what an entry allows that holds nobody back.
+func allowAll(k sources.Kind) string {
+	all := map[string][]string{}
+	for _, p := range k.Parameters {
+		if p.Allowed {
+			all[p.Name] = []string{"*"}
+		}
+	}
+	text, _ := json.Marshal(all) // of texts alone
+	return string(text)
+}
+
+// line is a question with these parameters.
+func line(parameters map[string]string) metrics.Question {
+	return metrics.Question{Source: "it", Namespace: "shop", Parameters: catalog.ParametersOf(parameters)}
+}
+
+// result is what came of a question, as a tenant reads it: "5", "5 of at most 3 (3 partitions of ...)", or "!" and the words of the failure.
+type result string
+
+func resultOf(a metrics.Answer, err error) result {
+	fault, ok := err.(*sources.Fault) //nolint:errorlint // what a client returns is a Fault, not something around one
+	switch {
+	case ok:
+		return result("!" + fault.Told)
+	case err != nil:
+		return result("not a Fault: " + err.Error())
+	case len(a.External) != 1:
+		return result(fmt.Sprintf("%d values", len(a.External)))
+	}
+	text := a.External[0].Value.String()
+	if a.Hint.Limit != 0 || a.Hint.Because != "" {
+		text += fmt.Sprintf(" at most %d: %s", a.Hint.Limit, a.Hint.Because)
+	}
+	if a.Hint.Active != nil {
+		text += fmt.Sprintf(" active %v", *a.Hint.Active)
+	}
+	return result(text)
+}
+
+// inquiry is a call of Ask whose answers are seen as they come.
+type inquiry struct {
+	stop context.CancelFunc
+	done chan struct{}
+
+	mu      sync.Mutex
+	came    *sync.Cond
+	results []result
+	count   int
+	twice   bool
+}
+
+func begin(client sources.Client, questions []metrics.Question) *inquiry {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	q := &inquiry{stop: cancel, done: make(chan struct{}), results: make([]result, len(questions))}
+	q.came = sync.NewCond(&q.mu)
+	go func() {
+		defer close(q.done)
+		client.Ask(ctx, questions, func(i int, a metrics.Answer, err error) {
+			q.mu.Lock()
+			defer q.mu.Unlock()
+			q.twice = q.twice || q.results[i] != ""
+			q.results[i] = resultOf(a, err)
+			q.count++
+			q.came.Broadcast()
+		})
+	}()
+	return q
+}
+
+// await returns when so many are answered.
+func (q *inquiry) await(count int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for q.count < count {
+		q.came.Wait()
+	}
+}
+
+// end returns the results when Ask has returned.
+func (q *inquiry) end(t *testing.T) []result {
+	t.Helper()
+	<-q.done
+	q.stop()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.twice || slices.Contains(q.results, "") {
+		t.Errorf("each question is answered once: %q", q.results)
+	}
+	return q.results
+}
+
+// ask asks and waits for all answers.
+func ask(t *testing.T, client sources.Client, questions ...metrics.Question) []result {
+	t.Helper()
+	return begin(client, questions).end(t)
+}
+
+// gates are the listeners of servers in this process, by address. One that hangs takes what is sent to it, and answers nothing until it goes on; one
+// that is gone has closed its connections and refuses new ones.
+type gates struct {
+	mu  sync.Mutex
+	all map[string]*gate
+}
+
+// listen is net.Listen with a gate.
+func (g *gates) listen(network, address string) (net.Listener, error) {
+	listener, err := net.Listen(network, address) //nolint:noctx // the signature is the server's
+	if err != nil {
+		return nil, err
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.all == nil {
+		g.all = map[string]*gate{}
+	}
+	one := &gate{Listener: listener}
+	g.all[listener.Addr().String()] = one
+	return one, nil
+}
+
+func (g *gates) at(address string) *gate {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.all[address]
+}
+
+type gate struct {
+	net.Listener
+
+	mu      sync.Mutex
+	hanging chan struct{} // closed when it goes on; nil does not hang
+	open    []net.Conn
+}
+
+// Accept is that of the listener.
+func (g *gate) Accept() (net.Conn, error) {
+	connection, err := g.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.open = append(g.open, connection)
+	return &gated{Conn: connection, gate: g}, nil
+}
+
+func (g *gate) hang() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.hanging = make(chan struct{})
+}
+
+func (g *gate) goOn() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	close(g.hanging)
+	g.hanging = nil
+}
+
+// vanish closes it, and its connections.
+func (g *gate) vanish() {
+	_ = g.Close()
+	g.drop()
+}
+
+// drop closes the connections.
+func (g *gate) drop() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, connection := range g.open {
+		_ = connection.Close()
+	}
+}
+
+type gated struct {
+	net.Conn
+	gate *gate
+}
+
+// Read hands on nothing while the gate hangs.
+func (c *gated) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	c.gate.mu.Lock()
+	hanging := c.gate.hanging
+	c.gate.mu.Unlock()
+	if hanging != nil && err == nil {
+		<-hanging
+	}
+	return n, err
+}

@@ -10,6 +10,7 @@ func Kinds() []Kind {
 		workloadKind,
 		rabbitmqKind,
 		redisKind,
+		kafkaKind,
 	}
 }
 

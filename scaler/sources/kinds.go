@@ -11,6 +11,7 @@ func Kinds() []Kind {
 		rabbitmqKind,
 		redisKind,
 		kafkaKind,
+		natsKind,
 	}
 }
 

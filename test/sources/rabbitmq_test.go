@@ -180,7 +180,7 @@ func TestRabbitMQ(t *testing.T) {
 		`!cannot be asked for a vhost ""`, "!has no vhost of that name", missing,
 		"2", "2", missing, "2", "2", // the broker has left out the line break when the queue was made
 	}
-	expect(t, want, ask(t, client, questions...))
+	sameResults(t, want, ask(t, client, questions...))
 	until(t, "the totals of a quorum queue, which are some seconds old", func() error {
 		if got := ask(t, client, of("queue", "safe")); got[0] != "2" {
 			return errors.New(string(got[0]))
@@ -264,14 +264,14 @@ func (r *rabbit) users() {
 	client := r.source(have)
 	questions := []metrics.Question{of("queue", "jobs", "vhost", "shop"), of("queue", "jobs", "vhost", "hidden")}
 	refused := result("!refused the credentials")
-	expect(r.T, []result{refused, refused}, ask(r.T, client, questions...))
+	sameResults(r.T, []result{refused, refused}, ask(r.T, client, questions...))
 	client.Ask(r.Context(), questions[:1], func(_ int, _ metrics.Answer, err error) {
 		if strings.Contains(err.Error(), "hunter2") {
 			r.Errorf("the password is in the error: %v", err)
 		}
 	})
 	have.Store("/password", "right-hunter2")
-	expect(r.T, []result{"1", refused}, ask(r.T, client, questions...))
+	sameResults(r.T, []result{"1", refused}, ask(r.T, client, questions...))
 }
 
 // many are a thousand queues of one vhost.
@@ -286,7 +286,7 @@ func (r *rabbit) many() {
 	}
 	r.do(http.MethodPost, "/definitions", map[string]any{"queues": definitions})
 	requests := &counter{}
-	expect(r.T, want, ask(r.T, r.source(guest(), requests.before(r.T, r.url())), questions...))
+	sameResults(r.T, want, ask(r.T, r.source(guest(), requests.before(r.T, r.url())), questions...))
 	if got := requests.Load(); got != 1 {
 		r.Errorf("%d requests for 1000 queues of one vhost", got)
 	}
@@ -296,7 +296,7 @@ func (r *rabbit) many() {
 func (r *rabbit) hangs() {
 	gate, address := proxy(r.T, "127.0.0.1:"+r.port)
 	client := r.source(guest(), "http://"+address)
-	expect(r.T, []result{"3"}, ask(r.T, client, of("queue", "jobs")))
+	sameResults(r.T, []result{"3"}, ask(r.T, client, of("queue", "jobs")))
 	gate.hang()
 	ctx, cancel := context.WithTimeout(r.Context(), 100*time.Millisecond)
 	defer cancel()
@@ -306,7 +306,7 @@ func (r *rabbit) hangs() {
 		}
 	})
 	gate.goOn()
-	expect(r.T, []result{"3"}, ask(r.T, client, of("queue", "jobs")))
+	sameResults(r.T, []result{"3"}, ask(r.T, client, of("queue", "jobs")))
 }
 
 // consume takes so many messages and acknowledges none, until the returned function is called.

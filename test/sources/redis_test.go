@@ -128,7 +128,7 @@ func of(words ...string) metrics.Question {
 	return line(parameters)
 }
 
-func expect(t *testing.T, want, got []result) {
+func sameResults(t *testing.T, want, got []result) {
 	t.Helper()
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
@@ -159,8 +159,8 @@ func TestRedisCounts(t *testing.T) {
 		"!has something else than a stream at that key", "!has something else than a stream at that key",
 		"!has no database of that number", "!was asked for a database that is no number", "!was asked for no key", "!was asked for more than one key", "3",
 	}
-	expect(t, want, ask(t, client, questions...))
-	expect(t, want, ask(t, client, questions...))
+	sameResults(t, want, ask(t, client, questions...))
+	sameResults(t, want, ask(t, client, questions...))
 	if n := s.connections(); n != 2 { // with that of those who write
 		t.Errorf("%d connections", n)
 	}
@@ -189,11 +189,11 @@ func TestRedisLagThatIsNotKnown(t *testing.T) {
 	groups := []metrics.Question{
 		of("stream", "events", "group", "middle"), of("stream", "events", "group", "early"), of("stream", "events", "group", "deleted"), of("stream", "events", "group", "end"),
 	}
-	expect(t, []result{"4", "299", "9", "0"}, ask(t, client, groups...)) // "early" has 149 left
+	sameResults(t, []result{"4", "299", "9", "0"}, ask(t, client, groups...)) // "early" has 149 left
 	s.do("XREADGROUP GROUP early r COUNT 1000 STREAMS events >", "XREADGROUP GROUP middle r NOACK COUNT 1000 STREAMS events >")
-	expect(t, []result{"0", "149", "9", "0"}, ask(t, client, groups...))
+	sameResults(t, []result{"0", "149", "9", "0"}, ask(t, client, groups...))
 	s.do("XADD events 400-1 k v")
-	expect(t, []result{"1", "150", "10", "1"}, ask(t, client, groups...))
+	sameResults(t, []result{"1", "150", "10", "1"}, ask(t, client, groups...))
 }
 
 // TestRedisNames that look like something else are keys like others.
@@ -211,7 +211,7 @@ func TestRedisNames(t *testing.T) {
 	for _, name := range append(names, "jobs") {
 		questions = append(questions, of("list", name))
 	}
-	expect(t, []result{"2", "2", "2", "2", "2", "0", "!was asked for no key", "0", "0", "1"}, ask(t, s.source(with(nil)), questions...))
+	sameResults(t, []result{"2", "2", "2", "2", "2", "0", "!was asked for no key", "0", "0", "1"}, ask(t, s.source(with(nil)), questions...))
 }
 
 // TestRedisUsers: who may count what, and what a tenant reads of it. Credentials are read at each connection.
@@ -224,7 +224,7 @@ func TestRedisUsers(t *testing.T) {
 	client := s.source(have, `"auth": {"userFile": "/user", "passwordFile": "/password"}`)
 	questions := []metrics.Question{of("list", "jobs"), of("stream", "events"), of("stream", "events", "group", "middle"), of("list", "other")}
 	refused := result("!refused the credentials")
-	expect(t, []result{refused, refused, refused, refused}, ask(t, client, questions...))
+	sameResults(t, []result{refused, refused, refused, refused}, ask(t, client, questions...))
 	client.Ask(t.Context(), questions[:1], func(_ int, _ metrics.Answer, err error) {
 		if strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("the password is in the error: %v", err)
@@ -232,9 +232,9 @@ func TestRedisUsers(t *testing.T) {
 	})
 	have.Store("/password", "right")
 	want := []result{"2", "3", "2", "!does not permit its user to count that"}
-	expect(t, want, ask(t, client, questions...))
+	sameResults(t, want, ask(t, client, questions...))
 	have.Delete("/password")
-	expect(t, want, ask(t, client, questions...)) // over the connection that there is
+	sameResults(t, want, ask(t, client, questions...)) // over the connection that there is
 	s.do("ACL SETUSER counter resetpass >next", "CLIENT KILL USER counter")
 	until(t, "the file that is missing is noticed", func() error {
 		if got := ask(t, client, questions[0]); got[0] != "!is not set up: a file of it cannot be read" {
@@ -243,10 +243,10 @@ func TestRedisUsers(t *testing.T) {
 		return nil
 	})
 	have.Store("/password", "next")
-	expect(t, want, ask(t, client, questions...))
+	sameResults(t, want, ask(t, client, questions...))
 	s.do("CONFIG SET requirepass all")
-	expect(t, []result{refused}, ask(t, s.source(with(nil)), questions[0]))
-	expect(t, []result{"2"}, ask(t, s.source(with(map[string]string{"/p": "all"}), `"auth": {"passwordFile": "/p"}`), questions[0]))
+	sameResults(t, []result{refused}, ask(t, s.source(with(nil)), questions[0]))
+	sameResults(t, []result{"2"}, ask(t, s.source(with(map[string]string{"/p": "all"}), `"auth": {"passwordFile": "/p"}`), questions[0]))
 }
 
 // TestRedisOverTLS trusts whom the file says.
@@ -270,8 +270,8 @@ func TestRedisOverTLS(t *testing.T) {
 	s := newRedis(t, "--tls-port", port, "--tls-cert-file", dir+"/c", "--tls-key-file", dir+"/k", "--tls-ca-cert-file", dir+"/c", "--tls-auth-clients", "no")
 	s.do("RPUSH jobs a")
 	have := with(map[string]string{"/ca": certificate})
-	expect(t, []result{"1"}, ask(t, redisSource(t, have, []string{address}, `"tls": {"caFile": "/ca"}`), of("list", "jobs")))
-	expect(t, []result{"!has a certificate that is not trusted"}, ask(t, redisSource(t, have, []string{address}, `"tls": {}`), of("list", "jobs")))
+	sameResults(t, []result{"1"}, ask(t, redisSource(t, have, []string{address}, `"tls": {"caFile": "/ca"}`), of("list", "jobs")))
+	sameResults(t, []result{"!has a certificate that is not trusted"}, ask(t, redisSource(t, have, []string{address}, `"tls": {}`), of("list", "jobs")))
 	plain := ask(t, redisSource(t, have, []string{address}), of("list", "jobs"))
 	if plain[0] != "!broke off its answer" && plain[0] != "!cannot be reached" {
 		t.Errorf("without TLS: %q", plain)
@@ -286,7 +286,7 @@ func TestRedisGoesAndComesBack(t *testing.T) {
 	client := s.source(with(nil))
 	questions := []metrics.Question{of("list", "jobs"), of("stream", "events", "group", "readers")}
 	want := []result{"2", "1"}
-	expect(t, want, ask(t, client, questions...))
+	sameResults(t, want, ask(t, client, questions...))
 	s.Kill()
 	for range 20 {
 		for _, got := range ask(t, client, questions...) {
@@ -295,9 +295,9 @@ func TestRedisGoesAndComesBack(t *testing.T) {
 			}
 		}
 	}
-	expect(t, []result{"!refused the connection", "!refused the connection"}, ask(t, client, questions...))
+	sameResults(t, []result{"!refused the connection", "!refused the connection"}, ask(t, client, questions...))
 	s.start()
-	expect(t, want, ask(t, client, questions...))
+	sameResults(t, want, ask(t, client, questions...))
 }
 
 // TestRedisThatHangs keeps nobody beyond the deadline, and is asked again when it goes on.
@@ -309,7 +309,7 @@ func TestRedisThatHangs(t *testing.T) {
 	client := redisSource(t, with(nil), []string{address})
 	for name, connected := range map[string]bool{"while it connects": false, "while it asks": true} {
 		if connected {
-			expect(t, []result{"1"}, ask(t, client, of("list", "jobs")))
+			sameResults(t, []result{"1"}, ask(t, client, of("list", "jobs")))
 		}
 		gate.hang()
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
@@ -343,7 +343,7 @@ func TestRedisThatIsNone(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 	s := newRedis(t)
-	expect(t, []result{"!is no cluster, which the file says"}, ask(t, s.source(with(nil), `"cluster": true`), of("list", "jobs")))
+	sameResults(t, []result{"!is no cluster, which the file says"}, ask(t, s.source(with(nil), `"cluster": true`), of("list", "jobs")))
 }
 
 // TestRedisSentinelFailover follows the master.
@@ -356,7 +356,7 @@ func TestRedisSentinelFailover(t *testing.T) {
 	client := redisSource(t, with(map[string]string{"/data": "data", "/watch": "watch"}), []string{"127.0.0.1:" + sentinel},
 		`"sentinel": "mymaster"`, `"auth": {"passwordFile": "/data"}`, `"sentinelAuth": {"passwordFile": "/watch"}`)
 	questions := []metrics.Question{of("list", "jobs")}
-	expect(t, []result{"3"}, ask(t, client, questions...))
+	sameResults(t, []result{"3"}, ask(t, client, questions...))
 	people := joinRedis(t, rueidis.ClientOption{InitAddress: []string{replica.address()}, ForceSingleClient: true, Password: "data"})
 	watch := joinRedis(t, rueidis.ClientOption{InitAddress: []string{"127.0.0.1:" + sentinel}, ForceSingleClient: true, Password: "watch"})
 	until(t, "the replica has everything, and the sentinel knows it", func() error {
@@ -381,10 +381,10 @@ func TestRedisSentinelFailover(t *testing.T) {
 	})
 	other := redisSource(t, with(map[string]string{"/data": "data", "/watch": "watch"}), []string{"127.0.0.1:" + sentinel},
 		`"sentinel": "none"`, `"auth": {"passwordFile": "/data"}`, `"sentinelAuth": {"passwordFile": "/watch"}`)
-	expect(t, []result{"!has no master of that name"}, ask(t, other, questions...))
+	sameResults(t, []result{"!has no master of that name"}, ask(t, other, questions...))
 	refused := redisSource(t, with(map[string]string{"/data": "data"}), []string{"127.0.0.1:" + sentinel},
 		`"sentinel": "mymaster"`, `"auth": {"passwordFile": "/data"}`)
-	expect(t, []result{"!refused the credentials"}, ask(t, refused, questions...))
+	sameResults(t, []result{"!refused the credentials"}, ask(t, refused, questions...))
 }
 
 // newSentinel starts one that watches a master, and returns its port.
@@ -417,8 +417,8 @@ func TestRedisCluster(t *testing.T) {
 	}
 	questions, want = append(questions, of("list", "none"), of("list", "jobs-1", "db", "1")), append(want, "0", "!is a cluster, which has no databases but 0")
 	client := redisSource(t, with(nil), []string{members[0].address(), members[1].address()}, `"cluster": true`)
-	expect(t, want, ask(t, client, questions...))
-	expect(t, want, ask(t, client, questions...))
+	sameResults(t, want, ask(t, client, questions...))
+	sameResults(t, want, ask(t, client, questions...))
 	single := ask(t, redisSource(t, with(nil), []string{members[0].address()}), questions[:60]...)
 	elsewhere := 0
 	for i, got := range single {

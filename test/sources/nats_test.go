@@ -1,0 +1,361 @@
+package sources
+
+import (
+	"crypto/tls"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/jwt/v2"
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nkeys"
+
+	"github.com/mini-hpa/mini-hpa/scaler/metrics"
+	"github.com/mini-hpa/mini-hpa/scaler/sources"
+)
+
+// startNATS starts a server with JetStream; set makes it other than usual.
+func startNATS(t *testing.T, set func(*server.Options)) *server.Server {
+	t.Helper()
+	options := &server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true, StoreDir: t.TempDir(), NoLog: true, NoSigs: true}
+	if set != nil {
+		set(options)
+	}
+	started, err := server.NewServer(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		started.Shutdown()
+		started.WaitForShutdown()
+	})
+	started.Start()
+	if !started.ReadyForConnections(timeout) {
+		t.Fatal("the server is not ready")
+	}
+	return started
+}
+
+// addressOf is host:port of a server.
+func addressOf(s *server.Server) string { return s.Addr().String() }
+
+// natsPeople are those who write and read.
+func natsPeople(t *testing.T, s *server.Server, options ...nats.Option) nats.JetStreamContext {
+	t.Helper()
+	connection, err := nats.Connect("nats://"+addressOf(s), options...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(connection.Close)
+	stream, err := connection.JetStream()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return stream
+}
+
+// fill makes a stream with so many messages, and a consumer that has fetched some and acknowledged fewer.
+func fill(t *testing.T, people nats.JetStreamContext, name string, written, fetched, acknowledged int) {
+	t.Helper()
+	if _, err := people.AddStream(&nats.StreamConfig{Name: name, Subjects: []string{name + ".>"}, Storage: nats.MemoryStorage}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := people.AddConsumer(name, &nats.ConsumerConfig{Durable: "worker", AckPolicy: nats.AckExplicitPolicy, AckWait: time.Hour}); err != nil {
+		t.Fatal(err)
+	}
+	for range written {
+		if _, err := people.Publish(name+".x", []byte("x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	reader, err := people.PullSubscribe("", "worker", nats.Bind(name, "worker"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if fetched == 0 {
+		return
+	}
+	messages, err := reader.Fetch(fetched)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, message := range messages[:acknowledged] {
+		if err := message.AckSync(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func natsSource(t *testing.T, have *files, addresses []string, more ...string) sources.Client {
+	t.Helper()
+	servers, err := json.Marshal(addresses)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return open(t, "nats", strings.Join(append(more, `"servers": `+string(servers)), ", "), have)
+}
+
+func pendingOf(stream, consumer string) metrics.Question {
+	return line(map[string]string{"stream": stream, "consumer": consumer})
+}
+
+// TestNATSPending: what is not delivered counts, and what is in work; what is not there is a failure.
+func TestNATSPending(t *testing.T) {
+	t.Parallel()
+	s := startNATS(t, nil)
+	people := natsPeople(t, s)
+	fill(t, people, "orders", 10, 4, 1)
+	fill(t, people, "idle", 3, 3, 3)
+	client := natsSource(t, with(nil), []string{addressOf(s)})
+	got := ask(t, client,
+		pendingOf("orders", "worker"),
+		pendingOf("idle", "worker"),
+		pendingOf("orders", "nobody"),
+		pendingOf("absent", "worker"),
+		pendingOf("orders", "*"),
+		pendingOf("orders", ">"),
+		pendingOf("orders.worker", "x"),
+		pendingOf("orders", "wor\r\nPUB x 1"),
+		pendingOf("", "worker"),
+		pendingOf("ORDERS", "worker"),
+	)
+	expect(t, got, "9", "0",
+		`!has no consumer "nobody" of stream "orders"`,
+		`!has no stream "absent"`,
+		`!cannot have a consumer "*"`,
+		`!cannot have a consumer ">"`,
+		`!cannot have a stream "orders.worker"`,
+		`!cannot have a consumer "wor\r\nPUB x 1"`,
+		`!cannot have a stream ""`,
+		`!has no stream "ORDERS"`,
+	)
+	if err := people.DeleteConsumer("orders", "worker"); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, ask(t, client, pendingOf("orders", "worker")), `!has no consumer "worker" of stream "orders"`)
+}
+
+// TestNATSManyConsumers: hundreds are asked over one connection, each answered as its own.
+func TestNATSManyConsumers(t *testing.T) {
+	t.Parallel()
+	const consumers = 800
+	s := startNATS(t, nil)
+	people := natsPeople(t, s)
+	fill(t, people, "orders", 5, 0, 0)
+	var questions []metrics.Question
+	var want []result
+	for i := range consumers {
+		name := fmt.Sprint("worker-", i)
+		if _, err := people.AddConsumer("orders", &nats.ConsumerConfig{
+			Durable: name, AckPolicy: nats.AckExplicitPolicy, DeliverPolicy: nats.DeliverByStartSequencePolicy, OptStartSeq: uint64(1 + i%5), MemoryStorage: true,
+		}); err != nil {
+			t.Fatal(err)
+		}
+		questions, want = append(questions, pendingOf("orders", name)), append(want, result(fmt.Sprint(5-i%5)))
+	}
+	client := natsSource(t, with(nil), []string{addressOf(s)})
+	before := s.NumClients()
+	expect(t, ask(t, client, questions...), want...)
+	if after := s.NumClients(); after != before+1 {
+		t.Errorf("%d connections", after-before)
+	}
+}
+
+// TestNATSCredentials: each way to say who one is, read for each connection.
+func TestNATSCredentials(t *testing.T) {
+	t.Parallel()
+	user, err := nkeys.CreateUser()
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := user.PublicKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seed, err := user.Seed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := nkeys.CreateUser()
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrongSeed, err := other.Seed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	trusted, credentials, wrongCredentials := operatorMode(t)
+	for name, c := range map[string]struct {
+		set          func(*server.Options)
+		auth         string
+		path         string
+		right, wrong string
+	}{
+		"password": {func(o *server.Options) { o.Username, o.Password = "scaler", "right" },
+			`{"userFile": "/user", "passwordFile": "/secret"}`, "/secret", "right\n", "wrong"},
+		"token":       {func(o *server.Options) { o.Authorization = "right" }, `{"tokenFile": "/secret"}`, "/secret", "right\n", "wrong"},
+		"nkey":        {func(o *server.Options) { o.Nkeys = []*server.NkeyUser{{Nkey: public}} }, `{"nkeyFile": "/secret"}`, "/secret", string(seed) + "\n", string(wrongSeed)},
+		"credentials": {trusted, `{"credentialsFile": "/secret"}`, "/secret", credentials, wrongCredentials},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := startNATS(t, c.set)
+			have := with(map[string]string{"/user": "scaler", c.path: c.wrong})
+			client := natsSource(t, have, []string{addressOf(s)}, `"auth": `+c.auth)
+			asked := pendingOf("absent", "worker")
+			expect(t, ask(t, client, asked), "!refused the credentials")
+			have.Store(c.path, c.right)
+			expect(t, ask(t, client, asked), `!has no stream "absent"`)
+			have.Store(c.path, c.wrong)
+			expect(t, ask(t, client, asked), `!has no stream "absent"`) // the connection is there
+			have.Delete(c.path)
+			fresh := natsSource(t, have, []string{addressOf(s)}, `"auth": `+c.auth)
+			expect(t, ask(t, fresh, asked), "!is not set up: a file of it cannot be read")
+			if name == "nkey" {
+				have.Store(c.path, "no seed")
+				expect(t, ask(t, fresh, asked), "!is not set up: a file of it cannot be read")
+			}
+			expect(t, ask(t, natsSource(t, have, []string{addressOf(s)}), asked), "!refused the credentials")
+		})
+	}
+}
+
+// operatorMode sets up a server that trusts an operator, and returns a user's credentials, and those of a user of an operator that it does not trust.
+func operatorMode(t *testing.T) (set func(*server.Options), right, wrong string) {
+	t.Helper()
+	invent := func() (operator *jwt.OperatorClaims, account, accountJWT, system, systemJWT, credentials string) {
+		operatorKey, err := nkeys.CreateOperator()
+		if err != nil {
+			t.Fatal(err)
+		}
+		systemKey, err := nkeys.CreateAccount()
+		if err != nil {
+			t.Fatal(err)
+		}
+		accountKey, err := nkeys.CreateAccount()
+		if err != nil {
+			t.Fatal(err)
+		}
+		userKey, err := nkeys.CreateUser()
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := func(key nkeys.KeyPair) string {
+			public, err := key.PublicKey()
+			if err != nil {
+				t.Fatal(err)
+			}
+			return public
+		}
+		operator = jwt.NewOperatorClaims(name(operatorKey))
+		claims := jwt.NewAccountClaims(name(accountKey))
+		claims.Limits.JetStreamLimits = jwt.JetStreamLimits{MemoryStorage: -1, DiskStorage: -1, Streams: -1, Consumer: -1}
+		if accountJWT, err = claims.Encode(operatorKey); err != nil {
+			t.Fatal(err)
+		}
+		if systemJWT, err = jwt.NewAccountClaims(name(systemKey)).Encode(operatorKey); err != nil {
+			t.Fatal(err)
+		}
+		userJWT, err := jwt.NewUserClaims(name(userKey)).Encode(accountKey)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seed, err := userKey.Seed()
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := jwt.FormatUserConfig(userJWT, seed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return operator, name(accountKey), accountJWT, name(systemKey), systemJWT, string(text)
+	}
+	operator, account, accountJWT, system, systemJWT, right := invent()
+	_, _, _, _, _, wrong = invent()
+	resolver := &server.MemAccResolver{}
+	if err := resolver.Store(account, accountJWT); err != nil {
+		t.Fatal(err)
+	}
+	// JetStream needs an account of the system's own.
+	if err := resolver.Store(system, systemJWT); err != nil {
+		t.Fatal(err)
+	}
+	return func(o *server.Options) {
+		o.TrustedOperators, o.AccountResolver, o.SystemAccount = []*jwt.OperatorClaims{operator}, resolver, system
+	}, right, wrong
+}
+
+// TestNATSMayNot: what a user may not ask is told at once, though the server does not answer it.
+func TestNATSMayNot(t *testing.T) {
+	t.Parallel()
+	s := startNATS(t, func(o *server.Options) {
+		o.Users = []*server.User{
+			{Username: "people", Password: "people"},
+			{Username: "scaler", Password: "right", Permissions: &server.Permissions{Publish: &server.SubjectPermission{Allow: []string{"$JS.API.CONSUMER.INFO.orders.*"}}}},
+		}
+	})
+	people := natsPeople(t, s, nats.UserInfo("people", "people"))
+	fill(t, people, "orders", 2, 0, 0)
+	fill(t, people, "secret", 2, 0, 0)
+	client := natsSource(t, with(map[string]string{"/user": "scaler", "/password": "right"}), []string{addressOf(s)},
+		`"auth": {"userFile": "/user", "passwordFile": "/password"}`)
+	expect(t, ask(t, client, pendingOf("orders", "worker"), pendingOf("secret", "worker")),
+		"2", `!does not allow mini-hpa to see consumer "worker" of stream "secret"`)
+}
+
+// TestNATSNoJetStream: a server without it is not empty.
+func TestNATSNoJetStream(t *testing.T) {
+	t.Parallel()
+	s := startNATS(t, func(o *server.Options) { o.JetStream = false })
+	expect(t, ask(t, natsSource(t, with(nil), []string{addressOf(s)}), pendingOf("orders", "worker")), "!has no JetStream for this user")
+}
+
+// TestNATSServersGo: another server is asked when one is gone or hangs, and a connection is made again.
+func TestNATSServersGo(t *testing.T) {
+	t.Parallel()
+	first, second := startNATS(t, nil), startNATS(t, nil)
+	for _, s := range []*server.Server{first, second} {
+		fill(t, natsPeople(t, s), "orders", 4, 0, 0)
+	}
+	client := natsSource(t, with(nil), []string{addressOf(first), addressOf(second)})
+	asked := pendingOf("orders", "worker")
+	expect(t, ask(t, client, asked), "4")
+	first.Shutdown()
+	first.WaitForShutdown()
+	for range 3 {
+		// At the first look the connection may be the one that was lost a moment ago.
+		if got := ask(t, client, asked)[0]; got != "4" && got != `!broke off the connection when it was asked for consumer "worker" of stream "orders"` {
+			t.Errorf("with one server: %q", got)
+		}
+	}
+	expect(t, ask(t, client, asked), "4")
+	second.Shutdown()
+	second.WaitForShutdown()
+	ask(t, client, asked)
+	expect(t, ask(t, client, asked), "!refused the connection")
+}
+
+// TestNATSTLS: the connection is encrypted, and only a server whose certificate is from the authority of the file is asked.
+func TestNATSTLS(t *testing.T) {
+	t.Parallel()
+	known := httptest.NewTLSServer(nil) // for its certificate, which is for 127.0.0.1
+	t.Cleanup(known.Close)
+	authority := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: known.Certificate().Raw}))
+	s := startNATS(t, func(o *server.Options) {
+		o.TLS, o.TLSConfig = true, &tls.Config{Certificates: known.TLS.Certificates, MinVersion: tls.VersionTLS13}
+	})
+	asked := pendingOf("absent", "worker")
+	have := with(map[string]string{"/ca.crt": authority})
+	servers := []string{addressOf(s)}
+	expect(t, ask(t, natsSource(t, have, servers, `"tls": {"caFile": "/ca.crt"}`), asked), `!has no stream "absent"`)
+	expect(t, ask(t, natsSource(t, have, servers, `"tls": {"insecure": true}`), asked), `!has no stream "absent"`)
+	expect(t, ask(t, natsSource(t, have, servers, `"tls": {}`), asked), "!has a certificate that is not trusted")
+	expect(t, ask(t, natsSource(t, have, servers, `"tls": {"caFile": "/other"}`), asked), "!is not set up: a file of it cannot be read")
+	plain := startNATS(t, nil)
+	expect(t, ask(t, natsSource(t, have, []string{addressOf(plain)}, `"tls": {"caFile": "/ca.crt"}`), asked), "!does not speak TLS")
+}

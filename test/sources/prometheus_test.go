@@ -12,7 +12,7 @@ import (
 // TestPrometheus asks a real one, which scrapes itself.
 func TestPrometheus(t *testing.T) {
 	t.Parallel()
-	path, address, dir := program(t, "prometheus"), freeAddress(t), t.TempDir()
+	path, address, dir := installed(t, "prometheus", "prometheus"), freeAddress(t), t.TempDir()
 	config := filepath.Join(dir, "prometheus.yml")
 	err := os.WriteFile(config, []byte("global: {scrape_interval: 1s}\nscrape_configs: [{job_name: a.c, static_configs: [{targets: [\""+address+"\"], labels: {namespace: shop}}]}]\n"), 0o600)
 	if err != nil {

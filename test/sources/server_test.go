@@ -3,7 +3,6 @@ package sources
 import (
 	"context"
 	"net"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
@@ -17,23 +16,6 @@ import (
 	"github.com/mini-hpa/mini-hpa/test/await"
 	"github.com/mini-hpa/mini-hpa/test/child"
 )
-
-// program finds a program in the directory that MINI_HPA_SERVERS names, as a package unpacks it, or in PATH. Without it the test is left out.
-func program(t *testing.T, name string) string {
-	t.Helper()
-	if dir := os.Getenv("MINI_HPA_SERVERS"); dir != "" {
-		for _, sub := range []string{"usr/bin", "usr/sbin", "usr/lib/postgresql/15/bin", ""} {
-			if path := filepath.Join(dir, sub, name); exec.CommandContext(t.Context(), "test", "-x", path).Run() == nil {
-				return path
-			}
-		}
-	}
-	path, err := exec.LookPath(name)
-	if err != nil {
-		t.Skipf("there is no %s: install its package, or unpack it and name the directory in MINI_HPA_SERVERS", name)
-	}
-	return path
-}
 
 // freeAddress is one of the loopback interface at which nobody listens.
 func freeAddress(t *testing.T) string {

@@ -61,7 +61,7 @@ func TestFaultOneNamespaceHasMuchToTell(t *testing.T) {
 	c.terminate()
 	lines, leftOut := about(t, c.logFile, noisy)
 	t.Logf("%d bad Deployments in %s: %d log lines, which say that %d are left out", made, time.Since(began).Round(time.Second), lines, leftOut)
-	if lines > 1500 || leftOut == 0 {
+	if lines > 2000 || leftOut == 0 { // 700 or so, and more where the machine is so busy that Events wait
 		t.Errorf("%d log lines about %d bad Deployments, %d left out by their own account", lines, made, leftOut)
 	}
 }

@@ -116,9 +116,12 @@ func TestZeroOfGitOps(t *testing.T) {
 	d := shared.begin(t, deployments, ns, "web", 0, 0, sleepy(ns, map[string]string{"sleep-after": "1h", "scale-up-policies": "100 pods/1s"}))
 	d.record()
 	shared.controller(t, ns)
-	for range 4 {
+	for n := range 4 {
 		d.await(3)
 		d.apply(0)
+		d.eventually("the 0 of the manifest is seen", func(context.Context) (bool, string) { // or what was before it would be taken for the wake after it
+			return len(d.history()) >= 3+2*n, fmt.Sprint(d.history())
+		})
 	}
 	if event := d.awaitEvent("ReplicasOverwritten"); !strings.Contains(event, `field manager "kubectl-client-side-apply" sets the replicas again and again: now to 0, where mini-hpa wants 3`) {
 		t.Errorf("event %q", event)

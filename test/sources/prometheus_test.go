@@ -12,13 +12,13 @@ import (
 // TestPrometheus asks a real one, which scrapes itself.
 func TestPrometheus(t *testing.T) {
 	t.Parallel()
-	path, address, dir := installed(t, "prometheus", "prometheus"), freeAddress(t), t.TempDir()
+	path, address, dir := installed(t, "prometheus", "prometheus"), "127.0.0.1:"+freePorts(t, 1)[0], t.TempDir()
 	config := filepath.Join(dir, "prometheus.yml")
 	err := os.WriteFile(config, []byte("global: {scrape_interval: 1s}\nscrape_configs: [{job_name: a.c, static_configs: [{targets: [\""+address+"\"], labels: {namespace: shop}}]}]\n"), 0o600)
 	if err != nil {
 		t.Fatal(err)
 	}
-	serve(t, address, exec.CommandContext(context.WithoutCancel(t.Context()), path, "--config.file="+config, "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+address))
+	launch(t, "prometheus", func(ctx context.Context) error { return accepts(ctx, address) }, exec.CommandContext(context.WithoutCancel(t.Context()), path, "--config.file="+config, "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+address))
 	a := newAsker(t, `
 version: v1
 sources:
@@ -40,8 +40,8 @@ sources:
   - {name: range, query: 'up[1m]'}
   - {name: text, query: '"a"'}
 `)
-	eventually(t, func(ctx context.Context) error { // two scrapes
-		_, err := a.ask(ctx, "rate", nil)
+	until(t, "two scrapes", func() error {
+		_, err := a.ask(t.Context(), "rate", nil)
 		return err
 	})
 	for name, c := range map[string]struct {

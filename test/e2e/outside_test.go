@@ -32,12 +32,12 @@ func (w *world) stored(t *testing.T, namespace string) (own, others []rig.Write)
 	return own, others
 }
 
-// told counts the Events of a reason, repetitions included.
-func (d *workload) told(reason string) int {
+// told counts the Events of a reason, or with these words, repetitions included.
+func (d *workload) told(words string) int {
 	n := 0
 	for _, line := range d.events() {
 		var count int
-		if _, err := fmt.Sscan(line, &count); err == nil && strings.Contains(line, " "+reason+" ") {
+		if _, err := fmt.Sscan(line, &count); err == nil && strings.Contains(line, " "+words+" ") {
 			n += count
 		}
 	}

@@ -201,13 +201,13 @@ func (d *workload) events() []string {
 	return lines
 }
 
-// awaitEvent waits for one of a reason and returns it.
-func (d *workload) awaitEvent(reason string) string {
+// awaitEvent waits for one of a reason, or with these words, and returns it.
+func (d *workload) awaitEvent(words string) string {
 	d.t.Helper()
 	var found string
-	d.eventually("an Event "+reason, func(context.Context) (bool, string) {
+	d.eventually("an Event "+words, func(context.Context) (bool, string) {
 		for _, line := range d.events() {
-			if strings.Contains(line, " "+reason+" ") {
+			if strings.Contains(line, " "+words+" ") {
 				found = line
 			}
 		}

@@ -28,7 +28,7 @@ ARG VERSION=dev
 ARG COMMIT=unknown
 ARG TARGETOS
 ARG TARGETARCH
-RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath -buildvcs=false \
+RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath -buildvcs=false -tags grpcnotrace \
     -ldflags "-s -w -buildid= -X main.version=$VERSION -X main.commit=$COMMIT" -o /mini-hpa ./cmd/mini-hpa
 
 FROM scratch

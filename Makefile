@@ -8,6 +8,9 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 COMMIT ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 BIN ?= bin
 
+# Without gRPC's pages for tracing, which cost the program many megabytes (docs/adr/0003-no-template-engine.md).
+export GOFLAGS := $(GOFLAGS) -tags=grpcnotrace
+
 .DEFAULT_GOAL := help
 .PHONY: help
 help: ## Show this list.

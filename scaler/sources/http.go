@@ -70,10 +70,7 @@ func (c *httpClient) Close() { c.web.close() }
 
 // Ask is Client's.
 func (c *httpClient) Ask(ctx context.Context, all []metrics.Question, answer func(int, metrics.Answer, error)) {
-	for i, q := range all {
-		a, err := c.ask(ctx, q)
-		answer(i, a, err)
-	}
+	inTurn(all, answer, func(q metrics.Question) (metrics.Answer, error) { return c.ask(ctx, q) })
 }
 
 func (c *httpClient) ask(ctx context.Context, q metrics.Question) (metrics.Answer, error) {

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"math"
-	"net"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -68,24 +66,12 @@ const (
 	mechanismPlain       = "PLAIN"
 	mechanismScramSHA256 = "SCRAM-SHA-256"
 	mechanismScramSHA512 = "SCRAM-SHA-512"
-	mostBrokers          = 64
 )
 
 // Check says what is wrong with them.
 func (s *kafkaSettings) Check(_ *catalog.Entry, at *field.Path) field.ErrorList {
 	problems := s.TLS.check(at.Child("tls"))
-	if len(s.Brokers) == 0 {
-		problems = append(problems, field.Required(at.Child("brokers"), "such as [kafka-0.kafka.svc:9092]"))
-	}
-	if len(s.Brokers) > mostBrokers {
-		problems = append(problems, field.TooMany(at.Child("brokers"), len(s.Brokers), mostBrokers))
-	}
-	for i, broker := range s.Brokers {
-		host, port, err := net.SplitHostPort(broker)
-		if number, malformed := strconv.ParseUint(port, 10, 16); err != nil || malformed != nil || number == 0 || host == "" {
-			problems = append(problems, field.Invalid(at.Child("brokers").Index(i), broker, "want HOST:PORT"))
-		}
-	}
+	problems = append(problems, checkAddresses(s.Brokers, "kafka-0.kafka.svc:9092", at.Child("brokers"))...)
 	if s.SASL == nil {
 		return problems
 	}

@@ -33,6 +33,14 @@ type Client interface {
 	Close()
 }
 
+// inTurn asks for one after the other, which is what a client does that is asked one question at a time.
+func inTurn(all []metrics.Question, answer func(i int, a metrics.Answer, err error), ask func(metrics.Question) (metrics.Answer, error)) {
+	for i, q := range all {
+		a, err := ask(q)
+		answer(i, a, err)
+	}
+}
+
 // Env is what clients may use of the process around them.
 type Env struct {
 	Log *zap.Logger

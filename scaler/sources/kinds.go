@@ -6,6 +6,7 @@ import "github.com/mini-hpa/mini-hpa/annotations/catalog"
 func Kinds() []Kind {
 	return []Kind{
 		httpKind,
+		kedaKind,
 		prometheusKind,
 		workloadKind,
 		rabbitmqKind,

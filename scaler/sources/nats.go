@@ -54,24 +54,10 @@ type natsAuth struct {
 	CredentialsFile string `json:"credentialsFile,omitempty"`
 }
 
-// mostServers is how many servers an entry has at most.
-const mostServers = 64
-
 // Check says what is wrong with them.
 func (s *natsSettings) Check(_ *catalog.Entry, at *field.Path) field.ErrorList {
 	problems := s.TLS.check(at.Child("tls"))
-	if len(s.Servers) == 0 {
-		problems = append(problems, field.Required(at.Child("servers"), "such as [nats.nats.svc:4222]"))
-	}
-	if len(s.Servers) > mostServers {
-		problems = append(problems, field.TooMany(at.Child("servers"), len(s.Servers), mostServers))
-	}
-	for i, server := range s.Servers {
-		host, port, err := net.SplitHostPort(server)
-		if number, malformed := strconv.ParseUint(port, 10, 16); err != nil || malformed != nil || number == 0 || host == "" {
-			problems = append(problems, field.Invalid(at.Child("servers").Index(i), server, "want HOST:PORT"))
-		}
-	}
+	problems = append(problems, checkAddresses(s.Servers, "nats.nats.svc:4222", at.Child("servers"))...)
 	return append(problems, s.Auth.check(at.Child("auth"))...)
 }
 

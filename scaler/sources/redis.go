@@ -8,7 +8,6 @@ import (
 	"io"
 	"math"
 	"net"
-	"strconv"
 	"sync"
 	"time"
 
@@ -52,26 +51,12 @@ type redisSettings struct {
 	SentinelAuth *Credentials `json:"sentinelAuth,omitempty"`
 }
 
-// mostAddresses is how many addresses an entry may have.
-const mostAddresses = 64
-
 // Check says what is wrong with them.
 func (s *redisSettings) Check(_ *catalog.Entry, at *field.Path) field.ErrorList {
 	problems := s.TLS.check(at.Child("tls"))
-	addresses := at.Child("addresses")
-	switch {
-	case len(s.Addresses) == 0:
-		problems = append(problems, field.Required(addresses, "such as [redis-0.redis.svc:6379]"))
-	case len(s.Addresses) > mostAddresses:
-		problems = append(problems, field.TooMany(addresses, len(s.Addresses), mostAddresses))
-	case len(s.Addresses) > 1 && !s.Cluster && s.Sentinel == "":
-		problems = append(problems, field.Invalid(addresses, field.OmitValueType{}, "want one address, or cluster: true, or the name of a master as sentinel"))
-	}
-	for i, address := range s.Addresses {
-		host, port, err := net.SplitHostPort(address)
-		if number, malformed := strconv.ParseUint(port, 10, 16); err != nil || malformed != nil || number == 0 || host == "" {
-			problems = append(problems, field.Invalid(addresses.Index(i), address, "want HOST:PORT"))
-		}
+	problems = append(problems, checkAddresses(s.Addresses, "redis-0.redis.svc:6379", at.Child("addresses"))...)
+	if len(s.Addresses) > 1 && !s.Cluster && s.Sentinel == "" {
+		problems = append(problems, field.Invalid(at.Child("addresses"), field.OmitValueType{}, "want one address, or cluster: true, or the name of a master as sentinel"))
 	}
 	if s.Cluster && s.Sentinel != "" {
 		problems = append(problems, field.Invalid(at.Child("sentinel"), s.Sentinel, "a cluster has no sentinels: want cluster or sentinel"))

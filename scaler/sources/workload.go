@@ -40,10 +40,7 @@ func (workloadClient) Close() {}
 
 // Ask counts for each question.
 func (c workloadClient) Ask(_ context.Context, all []metrics.Question, answer func(i int, a metrics.Answer, err error)) {
-	for i, q := range all {
-		a, err := c.count(q)
-		answer(i, a, err)
-	}
+	inTurn(all, answer, c.count)
 }
 
 func (c workloadClient) count(q metrics.Question) (metrics.Answer, error) {

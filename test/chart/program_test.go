@@ -27,7 +27,7 @@ var built = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	path := filepath.Join(dir, "mini-hpa")
-	cmd := exec.Command("go", "build", "-o", path, "./cmd/mini-hpa")
+	cmd := exec.Command("go", "build", "-tags", "grpcnotrace", "-o", path, "./cmd/mini-hpa")
 	cmd.Dir = filepath.Join("..", "..")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", errors.Join(err, errors.New(string(out)))

@@ -130,7 +130,7 @@ func perform(ctx context.Context, o options) (err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(bin)) }()
 	d.program = filepath.Join(bin, "mini-hpa")
-	build := exec.CommandContext(ctx, "go", "build", "-o", d.program, "./cmd/mini-hpa")
+	build := exec.CommandContext(ctx, "go", "build", "-tags", "grpcnotrace", "-o", d.program, "./cmd/mini-hpa")
 	build.Dir = root
 	if _, err := output(build); err != nil {
 		return fmt.Errorf("could not build mini-hpa: %w", err)

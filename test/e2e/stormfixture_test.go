@@ -180,7 +180,7 @@ func (b *stormBalancer) port() *int32 {
 // storms are about.
 var stormProgram = sync.OnceValues(func() (string, error) {
 	path := filepath.Join(filepath.Dir(program), "mini-hpa-plain")
-	cmd := exec.Command("go", "build", "-o", path, "./cmd/mini-hpa")
+	cmd := exec.Command("go", "build", "-tags", "grpcnotrace", "-o", path, "./cmd/mini-hpa")
 	cmd.Dir = filepath.Join("..", "..")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build mini-hpa: %w\n%s", err, out)

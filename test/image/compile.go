@@ -21,6 +21,9 @@ type Source struct {
 // linkerFlags leave out the symbols, which only a debugger reads, and the build ID, which would depend on where it is built.
 const linkerFlags = "-s -w -buildid="
 
+// tags leave out what makes the program half as large again (docs/adr/0003): gRPC's pages for tracing.
+const tags = "grpcnotrace"
+
 // maxComplaint is how many bytes of the compiler's last words an error carries.
 const maxComplaint = 4 << 10
 
@@ -62,7 +65,7 @@ func Compile(ctx context.Context, source Source, platform, out string) error {
 		return fmt.Errorf("compile %s: %w", source.Package, err)
 	}
 	flags := strings.TrimSpace(linkerFlags + " " + source.LDFlags)
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", flags, "-o", out, source.Package)
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-tags", tags, "-ldflags", flags, "-o", out, source.Package)
 	build.Dir = source.Dir
 	if build.Env, err = environment(ctx, source.Dir, target); err != nil {
 		return fmt.Errorf("compile %s: %w", source.Package, err)

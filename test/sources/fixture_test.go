@@ -2,10 +2,14 @@ package sources
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"io/fs"
 	"net"
+	"net/http/httptest"
 	"slices"
 	"sync"
 	"testing"
@@ -16,6 +20,7 @@ import (
 	"github.com/mini-hpa/mini-hpa/annotations/catalog"
 	"github.com/mini-hpa/mini-hpa/scaler/metrics"
 	"github.com/mini-hpa/mini-hpa/scaler/sources"
+	"github.com/mini-hpa/mini-hpa/test/await"
 )
 
 // timeout is the deadline of what should be answered at once, long enough for any machine. Nothing here waits for its end.
@@ -44,6 +49,12 @@ func (f *files) read(path string) ([]byte, error) {
 // open makes a client of a kind from what the file says of an entry of it: the members of an object in JSON.
 func open(t *testing.T, kind, settings string, have *files) sources.Client {
 	t.Helper()
+	return openIn(t, kind, settings, sources.Env{ReadFile: have.read})
+}
+
+// openIn is open where more of the process around a client counts.
+func openIn(t *testing.T, kind, settings string, env sources.Env) sources.Client {
+	t.Helper()
 	at := slices.IndexFunc(sources.Kinds(), func(k sources.Kind) bool { return k.Name == kind })
 	if at < 0 {
 		t.Fatalf("there is no kind %q", kind)
@@ -56,7 +67,8 @@ func open(t *testing.T, kind, settings string, have *files) sources.Client {
 	}
 	entry := *all.Entry("it")
 	entry.Timeout = timeout
-	client, err := k.Open(&entry, sources.Env{Log: zaptest.NewLogger(t), ReadFile: have.read})
+	env.Log = zaptest.NewLogger(t)
+	client, err := k.Open(&entry, env)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,12 +88,35 @@ func allowAll(k sources.Kind) string {
 	return string(text)
 }
 
+// until waits until something is so.
+func until(t *testing.T, what string, ask func() error) {
+	t.Helper()
+	if err := await.Within(t.Context(), 2*time.Minute, 50*time.Millisecond, func(context.Context) error { return ask() }); err != nil {
+		t.Fatalf("%s: %v", what, err)
+	}
+}
+
+// certified is a certificate for 127.0.0.1, and both it and its key in PEM.
+func certified(t *testing.T) (certificate tls.Certificate, text, key string) {
+	t.Helper()
+	web := httptest.NewTLSServer(nil) // which brings one
+	defer web.Close()
+	certificate = web.TLS.Certificates[0]
+	private, err := x509.MarshalPKCS8PrivateKey(certificate.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Certificate[0]}))
+	return certificate, text, string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}))
+}
+
 // line is a question with these parameters.
 func line(parameters map[string]string) metrics.Question {
 	return metrics.Question{Source: "it", Namespace: "shop", Parameters: catalog.ParametersOf(parameters)}
 }
 
-// result is what came of a question, as a tenant reads it: "5", "5 of at most 3 (3 partitions of ...)", or "!" and the words of the failure.
+// result is what came of a question, as a tenant reads it: "5 of 2 at most 3: 3 partitions of ... active true", where the source has a target,
+// a limit and a mind of its own, or "!" and the words of the failure.
 type result string
 
 func resultOf(a metrics.Answer, err error) result {
@@ -95,6 +130,9 @@ func resultOf(a metrics.Answer, err error) result {
 		return result(fmt.Sprintf("%d values", len(a.External)))
 	}
 	text := a.External[0].Value.String()
+	if a.Hint.Target != nil {
+		text += " of " + a.Hint.Target.String()
+	}
 	if a.Hint.Limit != 0 || a.Hint.Because != "" {
 		text += fmt.Sprintf(" at most %d: %s", a.Hint.Limit, a.Hint.Because)
 	}

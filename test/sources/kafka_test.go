@@ -4,10 +4,8 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
 	"maps"
-	"net/http/httptest"
 	"slices"
 	"strconv"
 	"strings"
@@ -635,10 +633,8 @@ func TestKafkaSASL(t *testing.T) {
 // TestKafkaTLS: connections are encrypted, and only a broker whose certificate is from the authority of the file is asked.
 func TestKafkaTLS(t *testing.T) {
 	t.Parallel()
-	known := httptest.NewTLSServer(nil) // for its certificate, which is for 127.0.0.1
-	t.Cleanup(known.Close)
-	authority := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: known.Certificate().Raw}))
-	s := newKafka(t, 2, kfake.SeedTopics(1, "shop.orders"), kfake.TLS(&tls.Config{Certificates: known.TLS.Certificates, MinVersion: tls.VersionTLS13}))
+	known, authority, _ := certified(t)
+	s := newKafka(t, 2, kfake.SeedTopics(1, "shop.orders"), kfake.TLS(&tls.Config{Certificates: []tls.Certificate{known}, MinVersion: tls.VersionTLS13}))
 	asked := lagOf("mine", "shop.orders")
 	have := with(map[string]string{"/ca.crt": authority})
 	expect(t, ask(t, s.source(have, `"tls": {"caFile": "/ca.crt"}`), asked), "0")

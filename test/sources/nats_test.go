@@ -3,9 +3,7 @@ package sources
 import (
 	"crypto/tls"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -343,11 +341,9 @@ func TestNATSServersGo(t *testing.T) {
 // TestNATSTLS: the connection is encrypted, and only a server whose certificate is from the authority of the file is asked.
 func TestNATSTLS(t *testing.T) {
 	t.Parallel()
-	known := httptest.NewTLSServer(nil) // for its certificate, which is for 127.0.0.1
-	t.Cleanup(known.Close)
-	authority := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: known.Certificate().Raw}))
+	known, authority, _ := certified(t)
 	s := startNATS(t, func(o *server.Options) {
-		o.TLS, o.TLSConfig = true, &tls.Config{Certificates: known.TLS.Certificates, MinVersion: tls.VersionTLS13}
+		o.TLS, o.TLSConfig = true, &tls.Config{Certificates: []tls.Certificate{known}, MinVersion: tls.VersionTLS13}
 	})
 	asked := pendingOf("absent", "worker")
 	have := with(map[string]string{"/ca.crt": authority})

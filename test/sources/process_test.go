@@ -63,14 +63,6 @@ func launch(t *testing.T, name string, ready func(ctx context.Context) error, co
 	return s
 }
 
-// until waits until something is so.
-func until(t *testing.T, what string, ask func() error) {
-	t.Helper()
-	if err := await.Within(t.Context(), 2*time.Minute, 50*time.Millisecond, func(context.Context) error { return ask() }); err != nil {
-		t.Fatalf("%s: %v", what, err)
-	}
-}
-
 // freePorts are ports of the loopback that nobody has at the moment.
 func freePorts(t *testing.T, count int) []string {
 	t.Helper()

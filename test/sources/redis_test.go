@@ -4,8 +4,6 @@ package sources
 
 import (
 	"context"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"net"
@@ -252,15 +250,9 @@ func TestRedisUsers(t *testing.T) {
 // TestRedisOverTLS trusts whom the file says.
 func TestRedisOverTLS(t *testing.T) {
 	t.Parallel()
-	web := httptest.NewTLSServer(nil) // has a certificate for 127.0.0.1, and its key
-	defer web.Close()
-	certificate := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: web.Certificate().Raw}))
-	key, err := x509.MarshalPKCS8PrivateKey(web.TLS.Certificates[0].PrivateKey)
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, certificate, key := certified(t)
 	dir := t.TempDir()
-	for name, text := range map[string]string{"c": certificate, "k": string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}))} {
+	for name, text := range map[string]string{"c": certificate, "k": key} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -1,0 +1,212 @@
+package sources
+
+import (
+	"context"
+	"encoding/json"
+	"sync"
+	"testing"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/encoding/prototext"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protodesc"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/descriptorpb"
+	"google.golang.org/protobuf/types/dynamicpb"
+)
+
+// service is what KEDA's API says of the messages of an external scaler.
+const service = `
+name: "externalscaler.proto" package: "externalscaler" syntax: "proto3"
+message_type { name: "ScaledObjectRef"
+  field { name: "name" number: 1 type: TYPE_STRING label: LABEL_OPTIONAL }
+  field { name: "namespace" number: 2 type: TYPE_STRING label: LABEL_OPTIONAL }
+  field { name: "scalerMetadata" number: 3 type: TYPE_MESSAGE label: LABEL_REPEATED type_name: ".externalscaler.ScaledObjectRef.ScalerMetadataEntry" }
+  nested_type { name: "ScalerMetadataEntry" options { map_entry: true }
+    field { name: "key" number: 1 type: TYPE_STRING label: LABEL_OPTIONAL }
+    field { name: "value" number: 2 type: TYPE_STRING label: LABEL_OPTIONAL } } }
+message_type { name: "IsActiveResponse" field { name: "result" number: 1 type: TYPE_BOOL label: LABEL_OPTIONAL } }
+message_type { name: "MetricSpec"
+  field { name: "metricName" number: 1 type: TYPE_STRING label: LABEL_OPTIONAL }
+  field { name: "targetSize" number: 2 type: TYPE_INT64 label: LABEL_OPTIONAL }
+  field { name: "targetSizeFloat" number: 3 type: TYPE_DOUBLE label: LABEL_OPTIONAL } }
+message_type { name: "GetMetricSpecResponse" field { name: "metricSpecs" number: 1 type: TYPE_MESSAGE label: LABEL_REPEATED type_name: ".externalscaler.MetricSpec" } }
+message_type { name: "GetMetricsRequest"
+  field { name: "scaledObjectRef" number: 1 type: TYPE_MESSAGE label: LABEL_OPTIONAL type_name: ".externalscaler.ScaledObjectRef" }
+  field { name: "metricName" number: 2 type: TYPE_STRING label: LABEL_OPTIONAL } }
+message_type { name: "MetricValue"
+  field { name: "metricName" number: 1 type: TYPE_STRING label: LABEL_OPTIONAL }
+  field { name: "metricValue" number: 2 type: TYPE_INT64 label: LABEL_OPTIONAL }
+  field { name: "metricValueFloat" number: 3 type: TYPE_DOUBLE label: LABEL_OPTIONAL } }
+message_type { name: "GetMetricsResponse" field { name: "metricValues" number: 1 type: TYPE_MESSAGE label: LABEL_REPEATED type_name: ".externalscaler.MetricValue" } }
+`
+
+// spoken is what the scaler says to one call: the text of a message, or an error.
+type spoken func(ctx context.Context, request string) (string, error)
+
+// says is an answer that is always the same.
+func says(text string) spoken {
+	return func(context.Context, string) (string, error) { return text, nil }
+}
+
+// fails is an error that is always the same.
+func fails(code codes.Code, text string) spoken {
+	return func(context.Context, string) (string, error) { return "", status.Error(code, text) }
+}
+
+// kedaScaler is an external scaler. What it answers may be changed while it serves.
+type kedaScaler struct {
+	*testing.T
+	address string
+	options []grpc.ServerOption
+	server  *grpc.Server
+	gate    *gate
+	file    protoreflect.FileDescriptor
+
+	mu      sync.Mutex
+	answers map[string]spoken // by method
+	calls   map[string]int
+	seen    map[string]string // the newest request, by method
+	pushed  chan string       // the messages of streams; nil has no streams
+	ended   chan struct{}     // has one for each stream that was ended by its client
+}
+
+// serveScaler starts a scaler that says what it is told to. It writes and reads its messages with the protobuf library, by their description.
+func serveScaler(t *testing.T, answers map[string]spoken, options ...grpc.ServerOption) *kedaScaler {
+	t.Helper()
+	var description descriptorpb.FileDescriptorProto
+	if err := prototext.Unmarshal([]byte(service), &description); err != nil {
+		t.Fatal(err)
+	}
+	file, err := protodesc.NewFile(&description, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &kedaScaler{T: t, address: "127.0.0.1:0", options: options, file: file, answers: answers, calls: map[string]int{}, seen: map[string]string{}, ended: make(chan struct{}, 10)}
+	s.start()
+	t.Cleanup(func() { s.stop() })
+	return s
+}
+
+// start serves at the address of before.
+func (s *kedaScaler) start() {
+	s.Helper()
+	var gates gates
+	listener, err := gates.listen("tcp", s.address)
+	if err != nil {
+		s.Fatal(err)
+	}
+	s.address = listener.Addr().String()
+	s.gate = gates.at(s.address)
+	s.server = grpc.NewServer(s.options...)
+	s.server.RegisterService(&grpc.ServiceDesc{ServiceName: "externalscaler.ExternalScaler", HandlerType: (*any)(nil),
+		Methods: []grpc.MethodDesc{
+			s.method("GetMetricSpec", "ScaledObjectRef", "GetMetricSpecResponse"),
+			s.method("GetMetrics", "GetMetricsRequest", "GetMetricsResponse"),
+			s.method("IsActive", "ScaledObjectRef", "IsActiveResponse"),
+		},
+		Streams: []grpc.StreamDesc{{StreamName: "StreamIsActive", ServerStreams: true, Handler: s.stream}},
+	}, s)
+	go func() { _ = s.server.Serve(listener) }()
+}
+
+// stop ends it at once.
+func (s *kedaScaler) stop() { s.server.Stop() }
+
+// pushes has the scaler take streams, and returns where their messages come from.
+func (s *kedaScaler) pushes() chan<- string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pushed = make(chan string)
+	return s.pushed
+}
+
+func (s *kedaScaler) message(name string) *dynamicpb.Message {
+	return dynamicpb.NewMessage(s.file.Messages().ByName(protoreflect.Name(name)))
+}
+
+func (s *kedaScaler) method(name, request, response string) grpc.MethodDesc {
+	return grpc.MethodDesc{MethodName: name, Handler: func(_ any, ctx context.Context, decode func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
+		in := s.message(request)
+		if err := decode(in); err != nil {
+			return nil, err
+		}
+		answer, seen := s.call(name, in)
+		text, err := answer(ctx, seen)
+		if err != nil {
+			return nil, err
+		}
+		out := s.message(response)
+		return out, prototext.Unmarshal([]byte(text), out)
+	}}
+}
+
+func (s *kedaScaler) call(name string, in proto.Message) (answer spoken, seen string) {
+	text, err := protojson.Marshal(in)
+	var sorted any
+	if err == nil {
+		err = json.Unmarshal(text, &sorted)
+	}
+	if err != nil {
+		s.Errorf("%s was asked for what is no JSON: %v", name, err)
+	}
+	text, _ = json.Marshal(sorted) // of what was JSON
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.calls[name]++
+	s.seen[name] = string(text)
+	return s.answers[name], s.seen[name]
+}
+
+func (s *kedaScaler) stream(_ any, stream grpc.ServerStream) error {
+	in := s.message("ScaledObjectRef")
+	if err := stream.RecvMsg(in); err != nil {
+		return err
+	}
+	s.call("StreamIsActive", in)
+	s.mu.Lock()
+	pushed := s.pushed
+	s.mu.Unlock()
+	if pushed == nil {
+		return status.Error(codes.Unimplemented, "unknown method")
+	}
+	for {
+		select {
+		case <-stream.Context().Done():
+			s.ended <- struct{}{}
+			return stream.Context().Err()
+		case text := <-pushed:
+			out := s.message("IsActiveResponse")
+			if err := prototext.Unmarshal([]byte(text), out); err != nil {
+				return err
+			}
+			if err := stream.SendMsg(out); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// turn: from now on the scaler answers otherwise.
+func (s *kedaScaler) turn(name string, a spoken) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.answers[name] = a
+}
+
+// count is how often a method was called.
+func (s *kedaScaler) count(name string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.calls[name]
+}
+
+// request is the newest one of a method.
+func (s *kedaScaler) request(name string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.seen[name]
+}

@@ -134,12 +134,10 @@ func (p *parser) checkNamespaces(e *Entry, at *field.Path) {
 
 // digest is a hash of all that the entry says.
 func (e *Entry) digest() string {
-	said := *e
-	said.Type, said.Digest = nil, ""
 	text, err := json.Marshal(struct {
 		Type string
-		Said Entry
-	}{e.Type.Name, said})
+		Said *Entry
+	}{e.Type.Name, e})
 	if err != nil {
 		panic(err) // a type whose settings cannot be written is a mistake of the program
 	}

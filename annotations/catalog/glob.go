@@ -9,12 +9,12 @@ import (
 // glob is a pattern of values: "*" is any number of any characters, $namespace the namespace of who asks, and all others are themselves.
 type glob struct{ template Template }
 
-// onlyStar is why a character is not allowed: elsewhere it has a meaning.
-var onlyStar = errors.New(`must not have "?", "[", "]", "{", "}", "\" or quotes: only "*" stands for others, any number of any characters`)
+// errOnlyStar is why a character is not allowed: elsewhere it has a meaning.
+var errOnlyStar = errors.New(`must not have "?", "[", "]", "{", "}", "\" or quotes: only "*" stands for others, any number of any characters`)
 
 func readGlob(text string) (glob, error) {
 	if strings.ContainsAny(text, "?[]{}\\\"'`") {
-		return glob{}, onlyStar
+		return glob{}, errOnlyStar
 	}
 	if err := printable(text); err != nil {
 		return glob{}, err

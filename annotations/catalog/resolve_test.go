@@ -64,8 +64,8 @@ func TestResolveProblems(t *testing.T) {
 		"no query":                          {"shop", Asked{"prom", "", nil}, []Problem{{UnknownQuery, `source "prom" needs the name of a query behind it; must be one of "requests-per-second", "inference-queue"`}}},
 		"a query":                           {"shop", Asked{"prom", "inference-queu", nil}, []Problem{{UnknownQuery, `source "prom" has no query "inference-queu"; did you mean "inference-queue"? It must be one of "requests-per-second", "inference-queue"`}}},
 		"a query of a source that has none": {"shop", Asked{"rabbit", "depth", nil}, []Problem{{UnknownQuery, `source "rabbit" has no queries; after it there may be keys with values, but not the word "depth"`}}},
-		"a key of a query": {"shop", Asked{"prom", "requests-per-second", given("sevice", "a", "x", "y")}, []Problem{
-			{BadParameter, `key "sevice" is no parameter of this query of source "prom"; did you mean "service"? It must be one of "service", "window"`}, {BadParameter, `key "x" is no parameter of this query of source "prom"; must be one of "service", "window"`}}},
+		"a key of a query": {"shop", Asked{"prom", "requests-per-second", given("serbice", "a", "x", "y")}, []Problem{
+			{BadParameter, `key "serbice" is no parameter of this query of source "prom"; did you mean "service"? It must be one of "service", "window"`}, {BadParameter, `key "x" is no parameter of this query of source "prom"; must be one of "service", "window"`}}},
 		"a query without keys":          {"shop", Asked{"billing", "open-invoices", given("x", "y")}, []Problem{{BadParameter, `key "x" is no parameter of this query of source "billing"; none is allowed`}}},
 		"a missing key":                 {"shop", Asked{"prom", "inference-queue", nil}, []Problem{{BadParameter, `key "pool" is missing: this query of source "prom" needs it`}}},
 		"all of them":                   {"shop", Asked{"orders-kafka", "", nil}, []Problem{{BadParameter, `key "group" is missing: source "orders-kafka" needs it`}, {BadParameter, `key "topic" is missing: source "orders-kafka" needs it`}}},

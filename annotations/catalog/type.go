@@ -77,7 +77,7 @@ type Parameter struct {
 type Entry struct {
 	// Name is a DNS label, and the first word of a line.
 	Name string
-	Type *Type
+	Type *Type `json:"-"`
 	// Namespaces are globs of those that may ask; the first that fits counts, and "!" excludes. Without any, nobody may. Where the file does not say
 	// it, it is everybody if Allow holds all that may be asked for to the namespace, so that no value is for two of them, and nobody otherwise.
 	Namespaces []string
@@ -94,7 +94,7 @@ type Entry struct {
 	// Settings is what the Type has beside that; nil if it has nothing.
 	Settings Settings
 	// Digest is the same for entries that say the same, of their type, under the same name. What their paths lead to is not part of it.
-	Digest string
+	Digest string `json:"-"`
 }
 
 // Query is a question that the administrator has written. Which of Query, Path and Value there are depends on the type of source. Query and Path

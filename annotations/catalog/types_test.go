@@ -49,7 +49,7 @@ func (*brokers) Check(*Entry, *field.Path) field.ErrorList { return nil }
 type cache struct {
 	Addresses []string `json:"addresses"`
 	Sentinel  string   `json:"sentinel"`
-	private   int
+	Private   int
 }
 
 func (*cache) Check(*Entry, *field.Path) field.ErrorList { return nil }

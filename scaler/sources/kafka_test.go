@@ -151,7 +151,7 @@ func TestKafkaForgetsWhatNobodyAsksFor(t *testing.T) {
 			c.moved(groupTopic{name, name}, map[int32]int64{0: 1}, time.Now())
 		}
 		use("old")
-		time.Sleep(unusedAge + time.Second) //nolint:forbidigo // the clock of the bubble
+		time.Sleep(unusedAge + time.Second)
 		use("new")
 		k.sweep()
 		c.sweep()
@@ -161,7 +161,7 @@ func TestKafkaForgetsWhatNobodyAsksFor(t *testing.T) {
 		if !k.knows("new", "new") {
 			t.Error("what is fresh is asked for again")
 		}
-		time.Sleep(topicAge) //nolint:forbidigo // the clock of the bubble
+		time.Sleep(topicAge)
 		if k.knows("new", "new") {
 			t.Error("a topic may have more partitions by now")
 		}

@@ -195,7 +195,7 @@ func (c *task) assemble(b cli.Build, api cluster.Clients, tenure *election.Tenur
 	}
 	p.feed = metrics.NewFeed(metrics.Config{Lister: api.Samples, Resolution: c.resolution, Timeout: api.Deadline, Keep: p.set.Owns,
 		OnSamples: p.set.EnqueueOwners, OnState: p.metricsChanged, OnUnreadable: p.unreadable})
-	p.ports.sources = c.sources.open(true, p.sourcesEnv(), c.apiServer, p.telemetry, log, func() { p.sourcesChanged(api.Sources) })
+	p.ports.sources = c.sources.open(true, p.sourcesEnv(c.apiServer), p.telemetry, log, func() { p.sourcesChanged(api.Sources) })
 	p.readers = metrics.NewReaders(metrics.ReadersConfig{Sources: together(api.Sources, p.ports.sources.Sources()), Timeout: api.Patience,
 		OnAnswer: func(keys []annotations.Key) { p.set.Enqueue(keys...) }})
 	p.telemetry.watch(p.feed)

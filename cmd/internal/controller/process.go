@@ -146,9 +146,10 @@ func (p *process) endRecording() {
 	}
 }
 
-// sourcesEnv is what sources use of the process: its pods, and its readers.
-func (p *process) sourcesEnv() sources.Env {
+// sourcesEnv is what sources use of the process: its pods, and its readers; and where the API server is, to which none of them connects.
+func (p *process) sourcesEnv(apiServer string) sources.Env {
 	return sources.Env{
+		Refused: addressesOf(apiServer),
 		Again: func(q metrics.Question) { p.readers.Again(q) },
 		Pods: func(namespace string, selector labels.Selector) ([]*podspec.Pod, error) {
 			pods, known := p.set.Counted(namespace, selector)

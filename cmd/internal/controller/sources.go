@@ -27,8 +27,8 @@ func (s *sourcesFlag) declare(f *pflag.FlagSet) {
 
 // open reads the file. Whoever connects asks the sources; the others only know what there is. Of env there are the parts of it that not all
 // processes have.
-func (s *sourcesFlag) open(connects bool, env sources.Env, apiServer string, t *telemetry, log *zap.Logger, changed func()) *sources.Set {
-	env.Log, env.ReadFile, env.Refused = log.Named("sources"), sources.ReadFile, addressesOf(apiServer)
+func (s *sourcesFlag) open(connects bool, env sources.Env, t *telemetry, log *zap.Logger, changed func()) *sources.Set {
+	env.Log, env.ReadFile = log.Named("sources"), sources.ReadFile
 	return sources.NewSet(sources.SetConfig{Path: s.path, Connect: connects, OnChange: changed, Telemetry: sources.NewTelemetry(t.registry), Env: env})
 }
 

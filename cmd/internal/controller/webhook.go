@@ -86,7 +86,7 @@ func (w *webhookTask) answer(ctx context.Context, b cli.Build, log *zap.Logger) 
 	cluster.LogReach(api.Watches, log)
 	f, telemetry := &ports{log: log}, newTelemetry(b)
 	telemetry.listen(api.Watches)
-	f.sources = w.sources.open(false, sources.Env{}, t.Config.Host, telemetry, log, nil)
+	f.sources = w.sources.open(false, sources.Env{}, telemetry, log, nil)
 	failed := func(err error) { log.Error("will try again", zap.Error(err)) }
 	if f.neighbors, err = neighbors(api, w.namespace, nil, failed); err != nil {
 		return fmt.Errorf("cannot watch the cluster: %w", err)

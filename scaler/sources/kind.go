@@ -3,6 +3,7 @@ package sources
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 
 	"go.uber.org/zap"
@@ -80,9 +81,28 @@ func unanswered(told string, err error) error {
 // fault is a Fault of a system that does not work, or cannot be reached.
 func fault(told string, err error) error { return &Fault{Told: told, Err: orNothing(err)} }
 
+// unreadable is a Fault of a system that does not say what it should.
+func unreadable(err error) error { return fault("gave an answer that cannot be read", err) }
+
 func orNothing(err error) error {
 	if err == nil {
 		return errors.New("no more is known")
 	}
 	return err
+}
+
+// answersSomething says whether the system works, by the error of one question.
+func answersSomething(err error) bool {
+	var f *Fault
+	return err == nil || errors.As(err, &f) && f.Answered
+}
+
+// caught calls what reads answers. A panic of it is an error: what a server says must not end the process.
+func caught(read func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = unreadable(fmt.Errorf("panic: %.300q", fmt.Sprint(p)))
+		}
+	}()
+	return read()
 }

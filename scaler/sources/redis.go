@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -87,13 +88,16 @@ type redisClient struct {
 
 	mu      sync.Mutex
 	library rueidis.Client // nil until there was a connection
+	// master is what library is connected to, where sentinels say that; looked is when they were asked last.
+	master  string
+	looked  time.Time
 	attempt *redisAttempt
 	closed  bool
 	// secrets are the passwords that were read last.
 	secrets map[string]string
 }
 
-// redisAttempt is one to connect for the first time.
+// redisAttempt is one to connect, for the first time or to another master.
 type redisAttempt struct {
 	done    chan struct{}
 	library rueidis.Client // read only after done
@@ -152,13 +156,21 @@ func (c *redisClient) Ask(ctx context.Context, all []metrics.Question, answer fu
 	for _, q := range questions {
 		pending[q.place] = true
 	}
-	concluded := make(chan redisResult, len(questions)) // whoever is late does not wait
-	go c.begin(ctx, questions, concluded)
+	together := len(questions)
+	if c.settings.Cluster { // each server is asked for what is its own, which the library knows
+		together = 1
+	}
+	concluded := make(chan redisResult, 2*len(questions)) // whoever is late does not wait
+	for some := range slices.Chunk(questions, together) {
+		go c.begin(ctx, some, concluded)
+	}
 	for len(pending) > 0 {
 		select {
 		case r := <-concluded:
-			delete(pending, r.place)
-			answer(r.place, r.answer, r.err)
+			if pending[r.place] {
+				delete(pending, r.place)
+				answer(r.place, r.answer, r.err)
+			}
 		case <-ctx.Done():
 			for i := range pending {
 				answer(i, metrics.Answer{}, ctx.Err())
@@ -175,47 +187,54 @@ type redisResult struct {
 	err    error
 }
 
-// begin sends the questions: together, or to each server of a cluster what is its own, which the library knows.
+// begin sends questions together. If that fails, so has each that has no result before.
 func (c *redisClient) begin(ctx context.Context, questions []*redisQuestion, concluded chan<- redisResult) {
-	library, err := c.connected(ctx)
-	if err != nil {
-		for _, q := range questions {
-			concluded <- redisResult{place: q.place, err: err}
-		}
-		return
-	}
-	round := &redisRound{library: library, cluster: c.settings.Cluster, conclude: func(q *redisQuestion, a metrics.Answer, err error) {
+	err := caught(func() error {
+		library, err := c.connected(ctx)
 		if err != nil {
-			err = c.explain(err)
+			return err
 		}
-		concluded <- redisResult{q.place, a, err}
-	}}
-	if !c.settings.Cluster {
+		round := &redisRound{library: library, cluster: c.settings.Cluster, conclude: func(q *redisQuestion, a metrics.Answer, err error) {
+			if err != nil {
+				err = c.explain(err)
+			}
+			if c.settings.Sentinel != "" && !answersSomething(err) {
+				c.leave(library)
+			}
+			concluded <- redisResult{q.place, a, err}
+		}}
 		round.ask(ctx, questions)
+		return nil
+	})
+	if err == nil {
 		return
 	}
 	for _, q := range questions {
-		go round.ask(ctx, []*redisQuestion{q})
+		concluded <- redisResult{place: q.place, err: err}
 	}
 }
+
+// lookAgain is after how long sentinels are asked again for the master, in the background.
+const lookAgain = 5 * time.Second
 
 // connected returns the library's client. The first connection is made here, and not in the time of one who asks: the library has no
 // deadline for it but those of its steps.
 func (c *redisClient) connected(ctx context.Context) (rueidis.Client, error) {
 	c.mu.Lock()
-	if c.closed || c.library != nil {
+	if c.closed {
 		defer c.mu.Unlock()
-		if c.closed {
-			return nil, errClosed
-		}
-		return c.library, nil
+		return nil, errClosed
 	}
-	if c.attempt == nil {
+	isDue := c.library == nil || c.settings.Sentinel != "" && time.Since(c.looked) >= lookAgain
+	if c.attempt == nil && isDue {
 		c.attempt = &redisAttempt{done: make(chan struct{})}
-		go c.connect(c.attempt)
+		go c.connect(c.attempt, c.library, c.master)
 	}
-	attempt := c.attempt
+	attempt, library := c.attempt, c.library
 	c.mu.Unlock()
+	if library != nil {
+		return library, nil
+	}
 	select {
 	case <-attempt.done:
 		return attempt.library, attempt.err
@@ -226,42 +245,128 @@ func (c *redisClient) connected(ctx context.Context) (rueidis.Client, error) {
 
 var errClosed = errors.New("the client is closed")
 
-func (c *redisClient) connect(attempt *redisAttempt) {
-	library, err := c.newLibrary()
+// connect connects, if there is no connection to the master yet. If that fails, what there was stays.
+func (c *redisClient) connect(attempt *redisAttempt, before rueidis.Client, master string) {
+	library := before
+	err := caught(func() (err error) {
+		addresses := c.settings.Addresses
+		if c.settings.Sentinel != "" {
+			was := master
+			if master, err = c.askSentinels(); err != nil || before != nil && master == was {
+				return err
+			}
+			addresses = []string{master}
+		}
+		library, err = c.join(addresses)
+		return err
+	})
 	if err != nil {
-		err = c.explain(err)
+		library, err = before, c.explain(err)
 	}
 	c.mu.Lock()
 	closed := c.closed
-	c.attempt = nil
-	if err == nil && !closed {
-		c.library = library
+	c.attempt, c.looked = nil, time.Now()
+	if !closed && err == nil {
+		c.library, c.master = library, master
 	}
 	c.mu.Unlock()
-	if closed && err == nil {
-		library.Close()
+	if library != before { // of the two, one is not needed
+		switch {
+		case closed:
+			library.Close()
+		case before != nil:
+			before.Close()
+		}
+	}
+	if closed {
 		library, err = nil, errClosed
 	}
 	attempt.library, attempt.err = library, err
 	close(attempt.done)
 }
 
-// sentinelsOwn marks the connections to sentinels. The library hands it to dial and does nothing else with it.
-var sentinelsOwn = &tls.Config{MinVersion: tls.VersionTLS12}
+// leave gives up a connection to a master that does not answer: the next time, sentinels are asked first.
+func (c *redisClient) leave(library rueidis.Client) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.library == library {
+		c.library = nil
+		go library.Close() // waits for what is under way
+	}
+}
 
-// newLibrary connects.
-func (c *redisClient) newLibrary() (rueidis.Client, error) {
+// askSentinels returns the address of the master: what the first of them says that answers.
+func (c *redisClient) askSentinels() (address string, err error) {
+	for _, sentinel := range c.settings.Addresses {
+		if address, err = c.askSentinel(sentinel); err == nil {
+			return address, nil
+		}
+	}
+	return "", err
+}
+
+func (c *redisClient) askSentinel(address string) (master string, err error) {
+	library, err := rueidis.NewClient(c.options([]string{address}, c.settings.SentinelAuth, "sentinel"))
+	if err != nil {
+		return "", err
+	}
+	defer library.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), c.timeout)
+	defer cancel()
+	parts, err := library.Do(ctx, library.B().SentinelGetMasterAddrByName().Master(c.settings.Sentinel).Build()).AsStrSlice()
+	switch {
+	case rueidis.IsRedisNil(err):
+		return "", fault("has no master of that name", fmt.Errorf("no master %q is known to the sentinel %s", c.settings.Sentinel, address))
+	case err == nil && len(parts) != 2:
+		err = unreadable(fmt.Errorf("a sentinel says that the master is at %.100q", parts))
+	case err == nil:
+		master = net.JoinHostPort(parts[0], parts[1])
+	}
+	return master, err
+}
+
+// join connects.
+func (c *redisClient) join(addresses []string) (rueidis.Client, error) {
+	library, err := rueidis.NewClient(c.options(addresses, c.settings.Auth, "server"))
+	switch {
+	case err != nil:
+	case c.settings.Cluster && library.Mode() != rueidis.ClientModeCluster:
+		err = fault("is no cluster, which the file says", nil)
+	case c.settings.Sentinel != "":
+		err = c.checkRole(library)
+	}
+	if err != nil {
+		if library != nil {
+			library.Close()
+		}
+		return nil, err
+	}
+	return library, nil
+}
+
+// checkRole fails if what sentinels call the master is none: they have not noticed yet, or it has not.
+func (c *redisClient) checkRole(library rueidis.Client) error {
+	ctx, cancel := context.WithTimeout(context.Background(), c.timeout)
+	defer cancel()
+	said, err := library.Do(ctx, library.B().Role().Build()).ToArray()
+	if err == nil && (len(said) == 0 || !isText(&said[0], "master")) {
+		err = fault("has no master at present", errors.New("what the sentinels call the master has another role"))
+	}
+	return err
+}
+
+// options are the library's, for a connection to whom the credentials are known.
+func (c *redisClient) options(addresses []string, whose *Credentials, to string) rueidis.ClientOption {
 	const (
 		idle      = 30 * time.Second // after which a connection is tried with a PING
-		refresh   = 5 * time.Second  // how often sentinels are asked for the master
 		redirects = 4                // how often a cluster may send a question on
 		buffer    = 32 << 10
 	)
-	dialer := net.Dialer{Timeout: c.timeout, KeepAlive: idle}
 	options := rueidis.ClientOption{
-		InitAddress: c.settings.Addresses, ForceSingleClient: !c.settings.Cluster && c.settings.Sentinel == "",
-		DialCtxFn: c.dial, Dialer: dialer, ConnWriteTimeout: c.timeout, AuthCredentialsFn: c.credentials,
-		ClientName: "mini-hpa", ClientSetInfo: rueidis.DisableClientSetInfo,
+		InitAddress: addresses, ForceSingleClient: !c.settings.Cluster,
+		DialCtxFn: c.dial, Dialer: net.Dialer{Timeout: c.timeout, KeepAlive: idle}, ConnWriteTimeout: c.timeout,
+		AuthCredentialsFn: func(rueidis.AuthCredentialsContext) (rueidis.AuthCredentials, error) { return c.credentials(whose, to) },
+		ClientName:        "mini-hpa", ClientSetInfo: rueidis.DisableClientSetInfo,
 		// No caching on this side, and no repeating: the next answer is a period away.
 		DisableCache: true, DisableRetry: true,
 		// One connection, on which all of Ask stays together: SELECT is for what comes behind it. It is read from all the time, so that one that the
@@ -269,46 +374,26 @@ func (c *redisClient) newLibrary() (rueidis.Client, error) {
 		PipelineMultiplex: -1, AlwaysPipelining: true, BlockingPipeline: math.MaxInt,
 		RingScaleEachConn: 8, ReadBufferEachConn: buffer, WriteBufferEachConn: buffer,
 		ClusterOption: rueidis.ClusterOption{MaxMovedRedirections: redirects},
-		Sentinel: rueidis.SentinelOption{
-			MasterSet: c.settings.Sentinel, Dialer: dialer, TLSConfig: sentinelsOwn, TopologyRefreshInterval: refresh, ClientName: "mini-hpa",
-		},
 	}
 	if c.settings.TLS != nil { // says which port of a member is meant; dial has the real one
 		options.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
 	}
-	library, err := rueidis.NewClient(options)
-	if err == nil && c.settings.Cluster && library.Mode() != rueidis.ClientModeCluster {
-		library.Close()
-		return nil, fault("is no cluster, which the file says", nil)
-	}
-	return library, err
+	return options
 }
 
 // dial makes a connection for the library.
-func (c *redisClient) dial(ctx context.Context, address string, _ *net.Dialer, owner *tls.Config) (net.Conn, error) {
+func (c *redisClient) dial(ctx context.Context, address string, _ *net.Dialer, _ *tls.Config) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	connection, err := c.dialer.dial(ctx, "tcp", address)
-	if err == nil && owner == sentinelsOwn {
-		connection = toSentinel{connection}
+	if err != nil {
+		return nil, err
 	}
-	return connection, err
+	return &guardedRedis{Conn: connection}, nil
 }
 
-// toSentinel is a connection to a sentinel, which has credentials of its own.
-type toSentinel struct{ net.Conn }
-
-// RemoteAddr is all of a connection that credentials sees.
-func (c toSentinel) RemoteAddr() net.Addr { return sentinelAddress{c.Conn.RemoteAddr()} }
-
-type sentinelAddress struct{ net.Addr }
-
-// credentials reads those of a connection.
-func (c *redisClient) credentials(to rueidis.AuthCredentialsContext) (rueidis.AuthCredentials, error) {
-	whose, owner := c.settings.Auth, "server"
-	if _, ok := to.Address.(sentinelAddress); ok {
-		whose, owner = c.settings.SentinelAuth, "sentinel"
-	}
+// credentials reads those of a connection to the server or to a sentinel.
+func (c *redisClient) credentials(whose *Credentials, to string) (rueidis.AuthCredentials, error) {
 	if whose == nil {
 		return rueidis.AuthCredentials{}, nil
 	}
@@ -318,7 +403,7 @@ func (c *redisClient) credentials(to rueidis.AuthCredentialsContext) (rueidis.Au
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.secrets[owner] = password
+	c.secrets[to] = password
 	return rueidis.AuthCredentials{Username: user, Password: password}, nil
 }
 
@@ -330,8 +415,6 @@ func (c *redisClient) explain(err error) error {
 	switch {
 	case errors.As(err, &already):
 		return err
-	case errors.As(err, &said) && said.IsNil(): // of a sentinel
-		return fault("has no master of that name", fmt.Errorf("no master %q is known to the sentinels", c.settings.Sentinel))
 	case errors.As(err, &said):
 		c.mu.Lock()
 		defer c.mu.Unlock()
@@ -340,8 +423,6 @@ func (c *redisClient) explain(err error) error {
 		return fault("broke off the connection", err)
 	case errors.As(err, &network), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, context.Canceled):
 		return explainRequest(err)
-	case c.settings.Sentinel != "": // what they call the master is none
-		return fault("has no master at present", err)
 	}
 	return unreadable(err)
 }

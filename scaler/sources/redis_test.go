@@ -4,8 +4,11 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
+	"math/rand/v2"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -47,14 +50,19 @@ func TestRedisSettings(t *testing.T) {
 	}
 }
 
-// redisOf is a client of a server that answers commands, by their first words, as RESP.
-func redisOf(t *testing.T, answers map[string]string) Client {
+// redisServer answers commands as RESP, by their first two words or by the first one, and returns its address. PORT in an answer is its own.
+func redisServer(t *testing.T, answers map[string]string) string {
 	t.Helper()
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = listener.Close() })
+	_, port, _ := net.SplitHostPort(listener.Addr().String())
+	answers = maps.Clone(answers)
+	for command, answer := range answers {
+		answers[command] = strings.ReplaceAll(answer, "PORT", port)
+	}
 	go func() {
 		for {
 			connection, err := listener.Accept()
@@ -64,7 +72,13 @@ func redisOf(t *testing.T, answers map[string]string) Client {
 			go answerRedis(connection, answers)
 		}
 	}()
-	c, err := openRedis(&catalog.Entry{Settings: &redisSettings{Addresses: []string{listener.Addr().String()}}, Timeout: 20 * time.Second}, environment())
+	return listener.Addr().String()
+}
+
+// redisOf is a client of such servers.
+func redisOf(t *testing.T, settings *redisSettings) Client {
+	t.Helper()
+	c, err := openRedis(&catalog.Entry{Settings: settings, Timeout: 20 * time.Second}, environment())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,9 +106,11 @@ func answerRedis(connection net.Conn, answers map[string]string) {
 			}
 			command = append(command, string(text[:length]))
 		}
-		answer, ok := answers[command[0]]
+		answer, ok := answers[strings.Join(command[:min(2, words)], " ")]
 		if !ok {
-			answer = "+OK\r\n"
+			if answer, ok = answers[command[0]]; !ok {
+				answer = "+OK\r\n"
+			}
 		}
 		if answer == "" {
 			return
@@ -138,9 +154,110 @@ func TestRedisThatAnswersOtherwise(t *testing.T) {
 			t.Parallel()
 			answers := map[string]string{"HELLO": hello3, "PING": "+PONG\r\n"}
 			answers[c.command] = c.answer
-			if diff := gocmp.Diff([]string{c.want}, answersOf(t, redisOf(t, answers), c.asked)); diff != "" {
+			if diff := gocmp.Diff([]string{c.want}, answersOf(t, redisOf(t, &redisSettings{Addresses: []string{redisServer(t, answers)}}), c.asked)); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})
 	}
+}
+
+// TestRedisThatIsHostile: whatever a server says, wherever, the process goes on, and so does the client when the server is as it should be.
+func TestRedisThatIsHostile(t *testing.T) {
+	t.Parallel()
+	list := strings.Repeat("*1\r\n", 1<<20)
+	hostile := map[string]string{
+		"a reply more":           ":1\r\n:2\r\n",
+		"many replies more":      strings.Repeat(":1\r\n", 1<<16),
+		"a push":                 ">3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n",
+		"a message":              ">3\r\n$7\r\nmessage\r\n$14\r\n+switch-master\r\n$1\r\na\r\n:1\r\n",
+		"an attribute":           "|1\r\n+a\r\n+b\r\n",
+		"a list below 0":         "*-2\r\n",
+		"a text below 0":         "$-7\r\n",
+		"a map below 0":          "%-1\r\n",
+		"a part below 0":         "$?\r\n;-5\r\n",
+		"a text above all":       "$9223372036854775807\r\n",
+		"a text of a TiB":        "$1099511627776\r\n",
+		"a list of a TiB":        "*999999999999\r\n",
+		"maps of much in all":    strings.Repeat("%100000\r\n", 3),
+		"a number above all":     ":99999999999999999999999999\r\n",
+		"lists in each other":    list,
+		"sets in each other":     strings.ReplaceAll(list, "*", "~"),
+		"a list of nothing":      "*0\r\n",
+		"a null of old":          "*-1\r\n",
+		"a null with more":       "_:1\r\n",
+		"a truth with more":      "#t:1\r\n",
+		"a line without return":  ":1\n",
+		"an empty line":          "\r\n",
+		"moved to nowhere":       "-MOVED\r\n",
+		"asked to go nowhere":    "-ASK 1\r\n",
+		"moved by another error": "!7\r\nMOVED a\r\n",
+		"no address":             "*1\r\n*3\r\n:0\r\n:16383\r\n*0\r\n",
+		"slots of no number":     "*1\r\n*3\r\n+a\r\n+b\r\n*2\r\n+a\r\n+b\r\n",
+		"slots above all":        "*1\r\n*3\r\n:9223372036854775807\r\n:9223372036854775807\r\n*2\r\n+127.0.0.1\r\n:1\r\n",
+		"shards of nothing":      "*1\r\n%2\r\n+slots\r\n:3\r\n+nodes\r\n+x\r\n",
+	}
+	const signs = "*%$:~>|_#-?.;0129\r\n"
+	for n, seed := 0, rand.New(rand.NewPCG(1, 2)); n < 40; n++ {
+		text := []byte("*2\r\n%1\r\n$3\r\nabc\r\n:5\r\n~2\r\n_\r\n#t\r\n+OK\r\n-ERR no\r\n")
+		for range 1 + n%4 {
+			text[seed.IntN(len(text))] = signs[seed.IntN(len(signs))]
+		}
+		hostile[fmt.Sprintf("changed %d", n)] = string(text)
+	}
+	address := func(port string) string { return "*2\r\n$9\r\n127.0.0.1\r\n" + port + "\r\n" }
+	for kind, c := range map[string]struct {
+		settings redisSettings
+		commands []string
+	}{
+		"one server": {redisSettings{}, []string{"HELLO", "LLEN bad"}},
+		"sentinels":  {redisSettings{Sentinel: "m"}, []string{"SENTINEL", "ROLE", "LLEN bad"}},
+		"a cluster":  {redisSettings{Cluster: true}, []string{"CLUSTER", "LLEN bad"}},
+	} {
+		for _, command := range c.commands {
+			t.Run(kind+", "+command, func(t *testing.T) {
+				t.Parallel()
+				for _, answer := range hostile {
+					answers := map[string]string{
+						"HELLO": hello3, "PING": "+PONG\r\n", "LLEN good": ":5\r\n", "ROLE": "*1\r\n+master\r\n", "SENTINEL": address("+PORT"),
+						"CLUSTER": "*1\r\n*3\r\n:0\r\n:16383\r\n" + address(":PORT"),
+					}
+					answers[command] = answer
+					settings := c.settings
+					settings.Addresses = []string{redisServer(t, answers)}
+					client := redisOf(t, &settings)
+					answersOf(t, client, map[string]string{"list": "bad"})
+					answersOf(t, client, map[string]string{"list": "bad"})
+					for n := 0; command == "LLEN bad" && answersOf(t, client, map[string]string{"list": "good"})[0] != "5"; n++ {
+						if n == 1000 {
+							t.Fatalf("no answer after %.40q", answer)
+						}
+					}
+					client.Close()
+				}
+			})
+		}
+	}
+}
+
+// FuzzRedisScanner: where values end does not depend on how they come.
+func FuzzRedisScanner(f *testing.F) {
+	for _, text := range []string{hello3, ":1\r\n:2\r\n", "*2\r\n$3\r\na\r\n\r\n*-1\r\n", "$?\r\n", "*3\r\n_\r\n"} {
+		f.Add([]byte(text), byte(3))
+	}
+	f.Fuzz(func(t *testing.T, text []byte, step byte) {
+		var whole, parts respScanner
+		want, wantErr := whole.scan(text)
+		got, gotErr := 0, error(nil)
+		for part := range slices.Chunk(text, max(1, int(step))) {
+			n := 0
+			if n, gotErr = parts.scan(part); gotErr != nil {
+				got += n
+				break
+			}
+			got += n
+		}
+		if got != want || (gotErr == nil) != (wantErr == nil) {
+			t.Errorf("%d, %v in parts, %d, %v in one", got, gotErr, want, wantErr)
+		}
+	})
 }

@@ -240,8 +240,6 @@ func readGroup(fields map[string]rueidis.RedisMessage) (group streamGroup, err e
 	return group, nil
 }
 
-func unreadable(err error) error { return fault("gave an answer that cannot be read", err) }
-
 // behind asks for the first entries that were not delivered, where Redis does not know how many they are: the group was made in the middle of the
 // stream, or entries in front of it were deleted. It knows again as soon as the group has read to the end.
 func (q *redisQuestion) behind(b rueidis.Builder, delivered string) []rueidis.Completed {

@@ -128,25 +128,16 @@ type round struct {
 	answered bool
 }
 
-// run calls the client. A panic of it is an error.
-func (r *round) run(ctx context.Context) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fault("gave an answer that cannot be read", fmt.Errorf("panic: %.300q", fmt.Sprint(p)))
-		}
-	}()
-	r.source.client.Ask(ctx, r.all, func(i int, a metrics.Answer, err error) {
-		if r.take(i, answersSomething(err)) {
-			r.conclude(i, a, err)
-		}
+// run calls the client.
+func (r *round) run(ctx context.Context) error {
+	return caught(func() error {
+		r.source.client.Ask(ctx, r.all, func(i int, a metrics.Answer, err error) {
+			if r.take(i, answersSomething(err)) {
+				r.conclude(i, a, err)
+			}
+		})
+		return nil
 	})
-	return nil
-}
-
-// answersSomething says whether the system works, by the error of one question.
-func answersSomething(err error) bool {
-	var f *Fault
-	return err == nil || errors.As(err, &f) && f.Answered
 }
 
 // take says whether the answer to a question counts: the first one, before the end.

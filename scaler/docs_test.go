@@ -54,6 +54,7 @@ func eventValue(t *testing.T, spec *ast.ValueSpec) string {
 		"ActiveFailedExternal": recommend.ActiveFailedExternal, "ActiveFailedSource": recommend.ActiveFailedSource,
 		"ReasonMissingRequest": recommend.ReasonMissingRequest, "ActiveValidMetric": recommend.ActiveValidMetric,
 		"ActiveDisabled": recommend.ActiveDisabled, "FoundInvalid": annotations.FoundInvalid, "FoundConflict": annotations.FoundConflict,
+		"FoundSourceForbidden": annotations.FoundSourceForbidden,
 	}
 	selector := spec.Values[0].(*ast.SelectorExpr).Sel.Name
 	if values[selector] == "" {

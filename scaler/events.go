@@ -28,7 +28,7 @@ const (
 	EventFailedGetObjectMetric = recommend.ActiveFailedObject
 	// EventFailedGetExternalMetric: the external metrics API gave no value.
 	EventFailedGetExternalMetric = recommend.ActiveFailedExternal
-	// EventFailedGetSource: a source of a line of `mini-hpa/sources` gave no value, or may not be asked any more.
+	// EventFailedGetSource: a source of a line of `mini-hpa/sources` gave no value.
 	EventFailedGetSource = recommend.ActiveFailedSource
 	// EventMissingRequest: a target that is a percentage of the request, and no request to divide by. If the pod template lacks
 	// it, nothing is decided until it is set. If only pods lack it, say for a sidecar that was injected, its container is left
@@ -39,6 +39,9 @@ const (
 	// EventInvalidAnnotations: the annotations have errors, or name a container that is not there; nothing is decided until that
 	// changes.
 	EventInvalidAnnotations = annotations.FoundInvalid
+	// EventSourceForbidden: a line of `mini-hpa/sources` asks for what the administrator's list does not have, or does not allow the namespace;
+	// nothing is decided until the line or the list changes.
+	EventSourceForbidden = annotations.FoundSourceForbidden
 	// EventConflictingAutoscaler: a HorizontalPodAutoscaler or a KEDA ScaledObject scales the same workload; nothing is
 	// decided while it does.
 	EventConflictingAutoscaler = annotations.FoundConflict

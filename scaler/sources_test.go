@@ -2,6 +2,7 @@ package scaler
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -70,7 +71,13 @@ func TestALineThatIsNotAllowedAnyMore(t *testing.T) {
 		c.reconcile(tick)
 	}
 	c.wantReplicas(3)
-	c.wantEvents(`Warning InvalidAnnotations metadata.annotations[mini-hpa/sources][0]: Invalid value: "orders-kafka topic=default.a group=default.b target=100": line 1: source "orders-kafka" is none that namespace "default" may ask; none is allowed`)
+	c.wantEvents(`Warning SourceForbidden metadata.annotations[mini-hpa/sources][0]: Invalid value: "orders-kafka topic=default.a group=default.b target=100": line 1: source "orders-kafka" is none that namespace "default" may ask; none is allowed`)
+	c.listed(strings.ReplaceAll(ordersKafka, "orders-kafka", "another")) // may be asked instead, which is told of no more
+	c.reconcile(tick)
+	c.listed(strings.ReplaceAll(ordersKafka, `topic: ["$namespace`, `topic: ["elsewhere`)) // the source is there, and the topic is what is forbidden
+	c.reconcile(tick)
+	c.wantReplicas(3)
+	c.wantEvents(`Warning SourceForbidden metadata.annotations[mini-hpa/sources][0]: Invalid value: "orders-kafka topic=default.a group=default.b target=100": line 1: topic "default.a" is not what namespace "default" may ask of source "orders-kafka"; allowed is "elsewhere.*"`)
 	if len(c.asked) > 0 {
 		t.Errorf("asked %v", c.asked)
 	}

@@ -28,8 +28,8 @@ func (s *Scaler) event(w *annotations.Workload, kind, reason, message string) {
 
 // tellVerdict tells all problems in one Event and all warnings in another.
 func (s *Scaler) tellVerdict(st *state, w *annotations.Workload, v *annotations.Verdict) {
-	if text := join(v.Problems, problemText(len(v.Problems))); st.news(topicProblems, text) {
-		s.event(w, corev1.EventTypeWarning, problemEvent(v.Problems), text)
+	if st.news(topicProblems, join(v.Problems, problemNews)) {
+		s.event(w, corev1.EventTypeWarning, ProblemEvent(v.Problems), join(v.Problems, problemText(len(v.Problems))))
 	}
 	if text := join(v.Warnings, annotations.Warning.String); st.news(topicWarnings, text) {
 		s.event(w, corev1.EventTypeWarning, EventAnnotationWarning, text)
@@ -47,9 +47,25 @@ func problemText(many int) func(*field.Error) string {
 	}
 }
 
-// problemEvent is the reason that fits the first problem: those of the annotations come before those of the template, and
-// those before other autoscalers.
-func problemEvent(problems field.ErrorList) string {
+// isForbidden says whether a line asks for what its namespace may not ask, be it listed or not.
+func isForbidden(problem *field.Error) bool {
+	return problem.Origin == annotations.FoundSourceForbidden || problem.Origin == annotations.FoundUnknownSource
+}
+
+// problemNews is what has to change for a problem to be told again. What else the administrator allows is not a part of it.
+func problemNews(problem *field.Error) string {
+	if isForbidden(problem) {
+		return fmt.Sprintf("%s %s %v", problem.Origin, problem.Field, problem.BadValue)
+	}
+	return problem.Error()
+}
+
+// ProblemEvent is the reason of the Event that fits the first problem: those of the annotations come before those of the template, and
+// those before other autoscalers. There is at least one problem.
+func ProblemEvent(problems field.ErrorList) string {
+	if isForbidden(problems[0]) {
+		return EventSourceForbidden
+	}
 	switch problems[0].Origin {
 	case annotations.FoundConflict:
 		return EventConflictingAutoscaler

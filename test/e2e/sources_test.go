@@ -80,7 +80,7 @@ func TestSourceWakesAndPutsToSleep(t *testing.T) {
 	d.await(40)
 
 	l.list(t, file, "somebody-else")
-	d.awaitEvent("InvalidAnnotations")
+	d.awaitEvent("SourceForbidden")
 	before := l.asked.Load()
 	l.broken.Store(false)
 	shared.samples(t, 3)
@@ -91,6 +91,9 @@ func TestSourceWakesAndPutsToSleep(t *testing.T) {
 
 	l.list(t, file, ns)
 	d.await(0)
+	if told := d.told("SourceForbidden"); told != 1 {
+		t.Errorf("it was told %d times that the namespace may not ask", told)
+	}
 	d.wantTurns(1, 0, 40, 0) // while a failure is in the window, it keeps a replica: there may have been something to do
 	d.eventually("an Event for each write, with the source's name", func(context.Context) (bool, string) {
 		events := strings.Join(d.events(), "\n")

@@ -250,7 +250,7 @@ func seesPods(ctx context.Context, api cluster.Clients, w *annotations.Workload)
 func (e *task) scalable(w *annotations.Workload, s annotations.Surroundings) error {
 	problems := slices.DeleteFunc(e.decision.Defaults.Review(w, s).Problems, annotations.LacksContainer)
 	if err := cli.Joined(problems); err != nil {
-		return fmt.Errorf("%s cannot be autoscaled, so mini-hpa leaves it alone:\n%w", w.Title(), err)
+		return fmt.Errorf("%s cannot be autoscaled (%s), so mini-hpa leaves it alone:\n%w", w.Title(), scaler.ProblemEvent(problems), err)
 	}
 	return nil
 }

@@ -64,12 +64,12 @@ func TestExplain(t *testing.T) {
 		},
 		"invalid annotations, all of them": {
 			annotations: map[string]string{"mini-hpa/target-cpu": "fifty", "mini-hpa/max": "\x1b[31m"}, args: []string{"web"}, code: cli.ExitFailure,
-			stderr: "mini-hpa explain: deployment default/web cannot be autoscaled, so mini-hpa leaves it alone:\n" +
+			stderr: "mini-hpa explain: deployment default/web cannot be autoscaled (InvalidAnnotations), so mini-hpa leaves it alone:\n" +
 				"  metadata.annotations[mini-hpa/max]: ",
 		},
 		"another autoscaler": {
 			annotations: good, args: []string{"web"}, code: cli.ExitFailure, prepare: func(s *clitest.APIServer) { s.HPAs = append(s.HPAs, *clitest.HPAOf("web")) },
-			stderr: "mini-hpa explain: deployment default/web cannot be autoscaled, so mini-hpa leaves it alone:\n" +
+			stderr: "mini-hpa explain: deployment default/web cannot be autoscaled (ConflictingAutoscaler), so mini-hpa leaves it alone:\n" +
 				"  metadata.annotations: Forbidden: HorizontalPodAutoscaler \"web\" already scales this Deployment, ",
 		},
 		"other autoscalers are forbidden": {

@@ -33,7 +33,7 @@ func TestExplainAsksSources(t *testing.T) {
 		"it is asked": {good, []string{"--sources", file}, 0, []string{"scale from 2 to 6 replicas", "billing@open-invoices 700 for 2 replicas above target 100 for each", "ceil(700 / 100) = 7",
 			"billing@open-invoices at 100 per pod (line 1 of mini-hpa/sources)"}},
 		"no file":              {good, nil, 0, []string{"it is not known which sources there are", "warning: --sources: is not given"}},
-		"a file without it":    {"version: v1\nsources: []\n", []string{"--sources", file}, cli.ExitFailure, []string{"deployment default/web cannot be autoscaled", `source "billing" is none that namespace "default" may ask`}},
+		"a file without it":    {"version: v1\nsources: []\n", []string{"--sources", file}, cli.ExitFailure, []string{"deployment default/web cannot be autoscaled (SourceForbidden)", `source "billing" is none that namespace "default" may ask`}},
 		"a file that is wrong": {"version: v9\n", []string{"--sources", file}, cli.ExitUsage, []string{"cannot read the file of sources", "version"}},
 	} {
 		t.Run(name, func(t *testing.T) {

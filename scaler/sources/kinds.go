@@ -13,6 +13,8 @@ func Kinds() []Kind {
 		redisKind,
 		kafkaKind,
 		natsKind,
+		postgresqlKind,
+		mysqlKind,
 	}
 }
 

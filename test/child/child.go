@@ -27,7 +27,8 @@ type Process struct {
 	asked     atomic.Bool
 }
 
-// Start starts a program whose output is appended to the file log. The name is what errors call it.
+// Start starts a program whose output is appended to the file log. The name is what errors call it. Of cmd.SysProcAttr only the Credential
+// counts: the user as whom it runs.
 func Start(name string, cmd *exec.Cmd, log string) (*Process, error) {
 	file, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -35,7 +36,11 @@ func Start(name string, cmd *exec.Cmd, log string) (*Process, error) {
 	}
 	defer file.Close() // the child has its own descriptor
 	p := &Process{name: name, log: log, cmd: cmd, ended: make(chan struct{})}
-	cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = file, file, attributes()
+	as := attributes()
+	if cmd.SysProcAttr != nil {
+		as.Credential = cmd.SysProcAttr.Credential
+	}
+	cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = file, file, as
 	started := make(chan error)
 	go p.run(started)
 	if err := <-started; err != nil {

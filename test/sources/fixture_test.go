@@ -249,6 +249,13 @@ func (g *gate) Accept() (net.Conn, error) {
 	return &gated{Conn: connection, gate: g}, nil
 }
 
+// count is how many connections it has taken.
+func (g *gate) count() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.open)
+}
+
 func (g *gate) hang() {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -211,6 +211,38 @@ func TestPostgreSQLIsAskedByWhom(t *testing.T) {
 	sameResults(t, []result{"42"}, ask(t, client, count()))
 }
 
+// TestPostgreSQLQueriesThatFail keep nobody from asking the others.
+func TestPostgreSQLQueriesThatFail(t *testing.T) {
+	t.Parallel()
+	p := newPostgres(t)
+	dir := t.TempDir()
+	for path, text := range p.authority.client("scram") {
+		if err := os.WriteFile(dir+path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a := newAsker(t, fmt.Sprintf(`
+version: v1
+sources:
+- name: pg
+  type: postgresql
+  address: %s
+  database: work
+  timeout: 1m
+  auth: {userFile: %s/user, passwordFile: %s/password}
+  namespaces: ["*"]
+  queries: [{name: broken, query: SELECT count(*) FROM nothing}, {name: count, query: SELECT 42}]
+`, p.address(), dir, dir))
+	for range 10 {
+		if _, err := a.ask(t.Context(), "broken", nil); err == nil || !strings.HasPrefix(err.Error(), "pg failed at the query (see the controller's log") {
+			t.Fatal(err)
+		}
+	}
+	if got, err := a.ask(t.Context(), "count", nil); err != nil || got != "42" {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
 // TestPostgreSQLKeepsConnections, no more than it may have, and is not held up by those that were lost.
 func TestPostgreSQLKeepsConnections(t *testing.T) {
 	t.Parallel()

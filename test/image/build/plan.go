@@ -37,7 +37,7 @@ func labels(version, commit string) map[string]string {
 		"org.opencontainers.image.description": "Scales annotated Kubernetes Deployments by their pods' CPU utilization",
 		"org.opencontainers.image.source":      project,
 		"org.opencontainers.image.url":         project,
-		"org.opencontainers.image.licenses":    "Apache-2.0",
+		"org.opencontainers.image.licenses":    "Apache-2.0 AND MPL-2.0",
 		"org.opencontainers.image.version":     version,
 		"org.opencontainers.image.revision":    commit,
 	}

@@ -136,7 +136,7 @@ func TestEverySampleIsOfItsFinding(t *testing.T) {
 	for _, f := range Findings() {
 		s, ok := samples()[f.Name]
 		if !ok {
-			if !slices.Contains([]string{FoundRolledBack, FoundInner, FoundUnchecked, FoundInvalidField, FoundUnscalable, FoundSchedulePast}, f.Name) {
+			if !slices.Contains([]string{FoundRolledBack, FoundInner, FoundUnchecked, FoundInvalidField, FoundUnscalable, FoundSchedulePast, FoundLimitBelowMax, FoundSourceSilent}, f.Name) {
 				t.Errorf("%s has no sample", f.Name)
 			}
 			continue

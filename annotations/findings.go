@@ -33,6 +33,10 @@ const (
 	FoundScheduleShadowed = "ScheduleShadowed"
 	// FoundSchedulePast: a line of a schedule all of whose dates are over.
 	FoundSchedulePast = "SchedulePast"
+	// FoundLimitBelowMax: a max that no source lets the replicas reach.
+	FoundLimitBelowMax = "LimitBelowMax"
+	// FoundSourceSilent: a source that has given no value for long.
+	FoundSourceSilent = "SourceSilent"
 	// FoundUnknownAnnotation: a key with the Prefix that means nothing.
 	FoundUnknownAnnotation = "UnknownAnnotation"
 	// FoundDoubtful: a value that is likely to mean something else than what was meant.
@@ -117,6 +121,10 @@ func Findings() []Finding {
 			"Delete the other one: [migrate.md](migrate.md). To compare first, set `mini-hpa/mode: observe`: mini-hpa then decides and tells, but does not write."},
 		{FoundScheduleShadowed, false, "A line of `mini-hpa/schedule` never counts, because lines above it cover all of its hours.", "Move it up: the first line that fits counts. Or remove it."},
 		{FoundSchedulePast, false, "All dates of a line of `mini-hpa/schedule` are over.", "Remove it, or set the dates of the next time."},
+		{FoundLimitBelowMax, false, "All that the workload is scaled on are lines of `mini-hpa/sources`, and what their sources limit them to, such as the partitions of a topic, is less than `mini-hpa/max`. That is known from the last answers: " +
+			"the controller tells it, and `explain`, but neither admission nor `mini-hpa lint`.", "Lower `mini-hpa/max`, or raise the limit, with more partitions for one; `cap=none` lifts that of a topic."},
+		{FoundSourceSilent, false, "A line of `mini-hpa/sources` has had no value for 3 minutes. The controller tells it, and `explain` that there is none now; admission and `mini-hpa lint` ask nobody.",
+			"The message, and under its id the controller's log, says why. `mini-hpa/fallback` keeps replicas meanwhile."},
 		{FoundUnknownAnnotation, false, "A key begins with `mini-hpa/` and means nothing, or, for `mini-hpa lint`, was meant to, such as `minihpa/max` or `mini-hpa.io/max`.", "The message names the nearest key that does; it may be a slip."},
 		{FoundDoubtful, false, "A value works, but is likely not to mean what was meant: blanks around it, a percentage above 1000 (of memory: 100) without its sign, the same metric twice, a container without a target, memory in milli-bytes (`128m`).",
 			"Write it as the message says."},

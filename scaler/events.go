@@ -90,6 +90,8 @@ const (
 	topicObserved topic = "observed"
 	topicRival    topic = "rival"
 	topicMissing  topic = "missing"
+	topicLimit    topic = "limit"
+	topicSilent   topic = "silent " // and the metric
 )
 
 // maxMessage is how much of a message an Event holds (API validation: 1024 bytes).

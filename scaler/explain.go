@@ -3,6 +3,7 @@ package scaler
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -46,6 +47,7 @@ func Explain(ctx context.Context, o Observer, key annotations.Key) (Explanation,
 		return e, err
 	}
 	e.Snapshot, _ = o.observe(w, e.Policy, time.Time{}, func(q metrics.Question) (metrics.Answer, error) { return said[q].answer, said[q].err })
+	e.Warnings = slices.Concat(e.Warnings, doubts(e.Policy, e.Snapshot))
 	e.Decision, _ = o.Rules.Recommend(e.Policy, e.Snapshot, recommend.Unremembered(e.Policy, e.Snapshot))
 	return e, nil
 }

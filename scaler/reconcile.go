@@ -59,6 +59,7 @@ func (s *Scaler) Reconcile(ctx context.Context, key annotations.Key) (time.Durat
 	}
 	decision.Next = st.rival.wake(decision.Next, s.now())
 	s.tell(st, w, moment, decision)
+	s.tellDoubts(st, w, s.observer.counted(policy), seen)
 	s.telemetry.observe(outcome{key: key, policy: moment, decision: &decision, sleeper: sleeper, pause: st.rival.shown(policy.SyncPeriod, started), err: err,
 		passing: st.conflicts.passing(err, s.now()), took: s.now().Sub(started)})
 	next := s.next(key, policy, decision)

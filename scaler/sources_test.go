@@ -2,14 +2,17 @@ package scaler
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	externalmetricsv1beta1 "k8s.io/metrics/pkg/apis/external_metrics/v1beta1"
 
 	"github.com/mini-hpa/mini-hpa/annotations/catalog"
 	"github.com/mini-hpa/mini-hpa/scaler/metrics"
+	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 )
 
 // ordersKafka is a list with one source of topics; a namespace has its own.
@@ -54,7 +57,69 @@ func TestALineIsAskedOfItsSource(t *testing.T) {
 		t.Errorf("asked (-want +got):\n%s", diff)
 	}
 	c.wantReplicas(12)
-	c.wantEvents("Normal SuccessfulRescale New size: 12; reason: orders-kafka@lag 5200 for 1 replicas above target 100 for each, limited to 12 partitions of topic \"default.a\"")
+	c.wantEvents("Normal SuccessfulRescale New size: 12; reason: orders-kafka@lag 5200 for 1 replicas above target 100 for each, limited to 12 partitions of topic \"default.a\"",
+		`Warning AnnotationWarning metadata.annotations[mini-hpa/max]: 40 are more than are ever asked for: line 1 of mini-hpa/sources is limited to 12 partitions of topic "default.a"`)
+}
+
+// TestALimitBelowTheMax is told once, whatever its source does not say in between, and again if it is another one.
+func TestALimitBelowTheMax(t *testing.T) {
+	told := func(partitions int) string {
+		return fmt.Sprintf("Warning AnnotationWarning metadata.annotations[mini-hpa/max]: 40 are more than are ever asked for: line 1 of mini-hpa/sources is limited to %d partitions", partitions)
+	}
+	say := func(limit int32) metrics.Hint {
+		return metrics.Hint{Limit: limit, Because: fmt.Sprintf("%d partitions", limit)}
+	}
+	passing := say(2)
+	passing.Passing = true
+	for name, tc := range map[string]struct {
+		line string
+		said []any
+		want []string
+	}{
+		"again and again":    {"", []any{say(12), say(12), errors.New("no"), say(12)}, []string{told(12)}},
+		"it is raised":       {"", []any{say(12), say(24), say(40), say(12)}, []string{told(12), told(24), told(12)}},
+		"it comes and goes":  {"", []any{passing, say(40), metrics.Hint{}, passing}, nil},
+		"the line says less": {" limit=10", []any{say(12)}, nil},
+		"the line says more": {" limit=30", []any{say(12)}, []string{told(12)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCluster(t, sourced("orders-kafka topic=default.a group=default.b target=100"+tc.line))
+			c.listed(ordersKafka)
+			for _, said := range tc.said {
+				if hint, ok := said.(metrics.Hint); ok {
+					said = hinted{100, hint}
+				}
+				c.answers = map[string]any{"lag": said}
+				c.reconcile(tick)
+			}
+			c.wantEvents(tc.want...)
+		})
+	}
+	both := sourced("orders-kafka topic=default.a group=default.b target=100")
+	both["target-cpu"] = "50"
+	c := newCluster(t, both)
+	policy, _, _ := c.scaler.observer.Defaults.Parse(c.deployment.Annotations)
+	id := policy.Metrics[len(policy.Metrics)-1].ID
+	w, known := limitBelowMax(policy, recommend.Snapshot{Hints: map[string]recommend.Hint{id: recommend.Hint(say(12))}, ExternalMetrics: map[string][]externalmetricsv1beta1.ExternalMetricValue{id: {{}}}})
+	if w != nil || !known {
+		t.Errorf("%v, although CPU may ask for more", w)
+	}
+}
+
+// TestExplainShowsDoubts, of the answers of now.
+func TestExplainShowsDoubts(t *testing.T) {
+	for want, said := range map[string]any{
+		`metadata.annotations[mini-hpa/max]: 40 are more than are ever asked for: line 1 of mini-hpa/sources is limited to 12 partitions`: hinted{100, metrics.Hint{Limit: 12, Because: "12 partitions"}},
+		`metadata.annotations[mini-hpa/sources]: line 1: orders-kafka@lag has no value: no`:                                               errors.New("no"),
+	} {
+		c := newCluster(t, sourced("orders-kafka topic=default.a group=default.b target=100"))
+		c.listed(ordersKafka)
+		c.answers = map[string]any{"lag": said}
+		e, err := Explain(t.Context(), c.scaler.observer, web)
+		if err != nil || len(e.Warnings) != 1 || e.Warnings[0].String() != want {
+			t.Errorf("%v, warnings %v, want %s", err, e.Warnings, want)
+		}
+	}
 }
 
 // TestALineThatIsNotAllowedAnyMore holds the replicas, and is told once.
@@ -95,7 +160,30 @@ func TestASourceThatFails(t *testing.T) {
 		c.reconcile(tick)
 	}
 	c.wantReplicas(1)
-	c.wantEvents("Warning FailedGetSource metric orders-kafka@lag: orders-kafka refused the credentials (see the controller's log, id 4f2a)")
+	const why = "orders-kafka refused the credentials (see the controller's log, id 4f2a)"
+	silent := "Warning AnnotationWarning metadata.annotations[mini-hpa/sources]: line 1: orders-kafka@lag has no value for 3 minutes: " + why +
+		"; how many replicas there are to be meanwhile, mini-hpa/fallback would say"
+	c.wantEvents("Warning FailedGetSource metric orders-kafka@lag: "+why, silent)
+	// A moment in which it answers is not told of, and neither is what lasts after it.
+	failing := c.answers
+	for range 3 {
+		c.answers = map[string]any{"lag": hinted{value: 100}}
+		c.reconcile(tick)
+		c.answers = failing
+		for range 20 {
+			c.reconcile(tick)
+		}
+	}
+	c.wantEvents()
+	c.answers = map[string]any{"lag": hinted{value: 100}}
+	for range 4 {
+		c.reconcile(tick)
+	}
+	c.answers = failing
+	for range 20 {
+		c.reconcile(tick)
+	}
+	c.wantEvents("Normal ValidMetricFound metrics are usable again: orders-kafka@lag 100 for 1 replicas at target 100 for each", "Warning FailedGetSource metric orders-kafka@lag: "+why, silent)
 }
 
 // TestALineWithoutAList is a metric that fails: nothing is listed, so there is nobody to ask.

@@ -3,6 +3,7 @@ package scaler
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -114,6 +115,32 @@ func (s *Scaler) tellMetrics(st *state, w *annotations.Workload, p annotations.P
 	if st.told[topicMetrics] != "" && decision.Decided() && !st.failures.failing() {
 		delete(st.told, topicMetrics)
 		s.event(w, corev1.EventTypeNormal, EventValidMetricFound, "metrics are usable again: "+decision.Reason.String())
+	}
+}
+
+// tellDoubts tells what the last answers of sources show beside their values. While they are not known, what was told holds.
+func (s *Scaler) tellDoubts(st *state, w *annotations.Workload, p annotations.Policy, seen recommend.Snapshot) {
+	text := ""
+	limit, known := limitBelowMax(p, seen)
+	if limit != nil {
+		text = limit.String()
+	}
+	if known && st.news(topicLimit, text) {
+		s.event(w, corev1.EventTypeWarning, EventAnnotationWarning, text)
+	}
+	for _, m := range silent(p, seen) {
+		since, fails := st.history.FailingSince()[m.ID]
+		if !fails || seen.Time.Sub(since) < silence || !st.news(topicSilent+topic(m.ID), "told") {
+			continue
+		}
+		text := sourceSilent(m, fmt.Sprintf(" for %.0f minutes", silence.Minutes()), seen.Errors[m.ID]).String()
+		if p.Fallback.Replicas == 0 {
+			text += "; how many replicas there are to be meanwhile, " + annotations.FallbackKey + " would say"
+		}
+		s.event(w, corev1.EventTypeWarning, EventAnnotationWarning, text)
+	}
+	if !st.failures.failing() {
+		maps.DeleteFunc(st.told, func(about topic, _ string) bool { return strings.HasPrefix(string(about), string(topicSilent)) })
 	}
 }
 

@@ -88,6 +88,8 @@ type Hint struct {
 	// our own words.
 	Limit   int32
 	Because string
+	// Passing says that the limit comes and goes with the value.
+	Passing bool
 	// Active says whether there is something to do, where that is not the same as a value above 0.
 	Active *bool
 	// Target is the source's own for each pod, where the line has none.

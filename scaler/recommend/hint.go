@@ -8,6 +8,8 @@ type Hint struct {
 	// them, with the number.
 	Limit   int32  `json:"limit,omitempty"`
 	Because string `json:"because,omitempty"`
+	// Passing says that the limit comes and goes with the value.
+	Passing bool `json:"passing,omitempty"`
 	// Active says whether there is something to do, where that is not the same as a value above the line's threshold.
 	Active *bool `json:"active,omitempty"`
 	// Target is the source's own for each pod, for a line without one.

@@ -45,6 +45,9 @@ type History struct {
 	outside outside
 }
 
+// FailingSince is since when each metric has failed that does, by its ID. It is shared: read-only.
+func (h History) FailingSince() map[string]time.Time { return h.failing }
+
 // Recommendation is one unstabilized recommendation, or what stands in for one.
 type Recommendation struct {
 	Time     time.Time

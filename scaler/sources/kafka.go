@@ -256,7 +256,7 @@ func limitOf(q *lagQuestion, partitions, lagging int32) metrics.Hint {
 	case q.limit == capPartitions:
 		return metrics.Hint{Limit: partitions, Because: fmt.Sprintf("%d %s of topic %q", partitions, counted, q.topic)}
 	case q.limit == capLagging && lagging > 0:
-		return metrics.Hint{Limit: lagging, Because: fmt.Sprintf("%d of %d %s of topic %q with lag", lagging, partitions, counted, q.topic)}
+		return metrics.Hint{Limit: lagging, Passing: true, Because: fmt.Sprintf("%d of %d %s of topic %q with lag", lagging, partitions, counted, q.topic)}
 	}
 	return metrics.Hint{}
 }

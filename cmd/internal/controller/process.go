@@ -150,7 +150,7 @@ func (p *process) endRecording() {
 func (p *process) sourcesEnv(apiServer string) sources.Env {
 	return sources.Env{
 		Refused: addressesOf(apiServer),
-		Again: func(q metrics.Question) { p.readers.Again(q) },
+		Again:   func(q metrics.Question) { p.readers.Again(q) },
 		Pods: func(namespace string, selector labels.Selector) ([]*podspec.Pod, error) {
 			pods, known := p.set.Counted(namespace, selector)
 			if !known {

@@ -112,8 +112,9 @@ const (
 	// a workload has seen it.
 	movedFor   = time.Minute
 	movedLooks = 2
-	// mostFromBroker is how many bytes one answer of a broker may have.
-	mostFromBroker = 64 << 20
+	// mostFromBroker is how many bytes one answer of a broker may have: that of 200,000 partitions. The library makes room for what an answer
+	// says is in it, which may be a hundred times as much.
+	mostFromBroker = 8 << 20
 	// kafkaIdle is how long an unused connection is kept, less than the ten minutes after which brokers close it.
 	kafkaIdle = 4 * time.Minute
 )
@@ -132,7 +133,7 @@ func openKafka(e *catalog.Entry, env Env) (Client, error) {
 		kgo.Dialer(d.dial),
 		kgo.DisableClientMetrics(),
 		kgo.ConnIdleTimeout(kafkaIdle),
-		kgo.BrokerMaxReadBytes(mostFromBroker),
+		kgo.BrokerMaxReadBytes(mostFromBroker), kgo.FetchMaxBytes(mostFromBroker), // of what is never fetched, but must not be more
 		// A connection that has not answered for so long is given up.
 		kgo.RequestTimeoutOverhead(timeout),
 		// Where any broker can answer, the next one is asked soon.

@@ -2,15 +2,21 @@ package sources
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"maps"
 	"math"
+	"net"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/mini-hpa/mini-hpa/annotations/catalog"
 	"github.com/mini-hpa/mini-hpa/scaler/metrics"
@@ -214,6 +220,74 @@ sources:
 		}
 		if diff := cmp.Diff(c.want, got, cmp.AllowUnexported(lagQuestion{})); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+// TestKafkaThatIsHostile: whatever a broker says, of its versions or instead of an answer, the process goes on.
+func TestKafkaThatIsHostile(t *testing.T) {
+	t.Parallel()
+	hostile := map[string]string{
+		"nothing":                "",
+		"ones":                   strings.Repeat("\xff", 200),
+		"zeros":                  strings.Repeat("\x00", 200),
+		"lists above all":        strings.Repeat("\x7f\xff\xff\xff", 50),
+		"lists below 0":          strings.Repeat("\xff\xff\xff\xfe", 50),
+		"compact lists of much":  strings.Repeat("\xff\xff\xff\xff\x07", 50),
+		"compact lists of a lot": "\x00\x00" + strings.Repeat("\x80\x80\x40", 1<<20),
+		"tags without end":       "\x00\x00" + strings.Repeat("\xff\xff\xff\xff\x0f\x01\x00", 50),
+	}
+	maps.Copy(hostile, changed("\x00\x00\x00\x00\x00\x01\x00\x01a\x00\x00\x23\x84\x00\x00\x00\x01\x00\x00\x00\x01\x02\x02\x03", "\x00\x01\x02\x7f\x80\xfe\xff", 40))
+	for name, text := range hostile {
+		for _, versions := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s, versions %t", name, versions), func(t *testing.T) {
+				t.Parallel()
+				address := serve(t, func(connection net.Conn) { answerKafka(connection, versions, text) })
+				c, err := openKafka(&catalog.Entry{Settings: &kafkaSettings{Brokers: []string{address}}, Timeout: time.Second}, environment())
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer c.Close()
+				ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+				defer cancel()
+				answers := 0
+				c.Ask(ctx, []metrics.Question{{Parameters: catalog.ParametersOf(map[string]string{"group": "g", "topic": "a"})}}, func(_ int, _ metrics.Answer, err error) {
+					if answers++; err == nil {
+						t.Error("a number came of it")
+					}
+				})
+				if answers != 1 {
+					t.Errorf("%d answers", answers)
+				}
+			})
+		}
+	}
+}
+
+// answerKafka says the same to all requests, but is right about its versions if it is to be.
+func answerKafka(connection net.Conn, versions bool, text string) {
+	for {
+		head := make([]byte, 12) // length, key, version and number
+		if _, err := io.ReadFull(connection, head); err != nil {
+			return
+		}
+		if _, err := io.CopyN(io.Discard, connection, int64(binary.BigEndian.Uint32(head))-8); err != nil {
+			return
+		}
+		answer := append([]byte{}, head[8:]...)
+		switch key := int16(binary.BigEndian.Uint16(head[4:])); {
+		case versions && key == int16(kmsg.ApiVersions):
+			r := kmsg.NewPtrApiVersionsResponse()
+			r.Version = int16(binary.BigEndian.Uint16(head[6:]))
+			for _, key := range []kmsg.Key{kmsg.Metadata, kmsg.FindCoordinator, kmsg.OffsetFetch, kmsg.ListOffsets, kmsg.ApiVersions} {
+				r.ApiKeys = append(r.ApiKeys, kmsg.ApiVersionsResponseApiKey{ApiKey: int16(key), MaxVersion: 3})
+			}
+			answer = r.AppendTo(answer)
+		default:
+			answer = append(answer, text...)
+		}
+		if _, err := connection.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(answer))), answer...)); err != nil {
+			return
 		}
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"net"
 	"strconv"
 	"strings"
 	"sync"
@@ -134,8 +133,6 @@ type natsClient struct {
 }
 
 const (
-	// natsDialTimeout is how long one server may take to be connected to.
-	natsDialTimeout = 2 * time.Second
 	// natsPing is how often a silent server is asked whether it is there.
 	natsPing = 20 * time.Second
 	// natsAtOnce is how many requests are under way, far fewer than the 10,000 at which a server begins to drop them.
@@ -180,7 +177,11 @@ func (c *natsClient) Ask(ctx context.Context, all []metrics.Question, answer fun
 		turns <- struct{}{}
 		under.Go(func() {
 			defer func() { <-turns }()
-			count, err := c.pending(ctx, connection, q)
+			var count int64
+			err := caught(func() (err error) {
+				count, err = c.pending(ctx, connection, q)
+				return err
+			})
 			if err == nil || !errors.Is(err, context.DeadlineExceeded) {
 				heard.Store(true)
 			}
@@ -238,11 +239,7 @@ func (c *natsClient) connectAny() (*nats.Conn, error) {
 		nats.NoReconnect(), nats.Timeout(natsDialTimeout), nats.PingInterval(natsPing), nats.MaxPingsOutstanding(2), nats.ErrorHandler(c.told),
 	}
 	if c.settings.TLS != nil {
-		config, err := c.settings.TLS.config(c.env, "") // for the name of the server that is dialled
-		if err != nil {
-			return nil, err
-		}
-		options = append(options, nats.Secure(config))
+		options = append(options, nats.Secure()) // which natsDialer makes
 	}
 	if c.settings.Auth != nil {
 		who, err := c.settings.Auth.option(c.env)
@@ -263,16 +260,6 @@ func (c *natsClient) connectAny() (*nats.Conn, error) {
 		}
 	}
 	return nil, failed
-}
-
-// natsDialer is a dialer as the library calls it.
-type natsDialer struct{ *dialer }
-
-// Dial connects without TLS.
-func (d natsDialer) Dial(network, address string) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), natsDialTimeout)
-	defer cancel()
-	return d.dialPlain(ctx, network, address)
 }
 
 // told ends the wait for requests that the server does not permit: it names their subjects in an error of the connection, and does not answer them.

@@ -1,10 +1,21 @@
 package sources
 
 import (
+	"bufio"
+	"context"
 	"encoding/json"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/mini-hpa/mini-hpa/annotations/catalog"
+	"github.com/mini-hpa/mini-hpa/scaler/metrics"
 )
 
 // What servers answer is played in test/sources, on servers.
@@ -39,5 +50,112 @@ func TestNATSSettings(t *testing.T) {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})
+	}
+}
+
+// serve answers each connection, and returns where.
+func serve(t *testing.T, answer func(connection net.Conn)) string {
+	t.Helper()
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = listener.Close() })
+	go func() {
+		for {
+			connection, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer func() { _ = connection.Close() }()
+				answer(connection)
+			}()
+		}
+	}()
+	return listener.Addr().String()
+}
+
+// changed are texts of which some bytes are others, which mean something in its protocol; the same ones each time.
+func changed(text, signs string, count int) map[string]string {
+	all, seed := map[string]string{}, rand.New(rand.NewPCG(1, 2))
+	for n := range count {
+		other := []byte(text)
+		for range 1 + n%4 {
+			other[seed.IntN(len(other))] = signs[seed.IntN(len(signs))]
+		}
+		all[fmt.Sprintf("changed %d", n)] = string(other)
+	}
+	return all
+}
+
+// TestNATSThatIsHostile: whatever a server says, first or instead of an answer, the process goes on.
+func TestNATSThatIsHostile(t *testing.T) {
+	t.Parallel()
+	const info = `INFO {"server_id":"a","version":"2.10.0","headers":true,"jetstream":true,"max_payload":1048576}` + "\r\n"
+	hostile := map[string]string{
+		"a message of a TiB":          "MSG a 1 1099511627776\r\nx",
+		"a message above all":         "MSG a 1 9223372036854775807\r\nx",
+		"a message of a TiB, headers": "HMSG a 1 0 1099511627776\r\nx",
+		"one behind a message":        "MSG a 1 1\r\nxMSG b 1 40\r\nyy\r\nMSG a 1 1099511627776\r\nx",
+		"one in an empty line":        "MSG \r\nMSG a 1 40\r\nyy\r\nMSG a 1 1099511627776\r\nx",
+		"one behind an empty error":   "-ERR \r\nMSG a 1 40\r\nyy\r\nMSG a 1 1099511627776\r\nx",
+		"one behind an empty info":    "INFO \r\nMSG a 1 40\r\nyy\r\nMSG a 1 1099511627776\r\nx",
+		"one in small letters":        "msg a 1 1099511627776\r\nx",
+		"a line without an end":       "MSG " + strings.Repeat("a", 1<<20),
+		"headers that are none":       "HMSG REPLY 1 9 9\r\nNATS/1.0\r\r\n",
+		"a status that is none":       "HMSG REPLY 1 12 12\r\nNATS/1.0\r\n\r\n\r\n",
+		"JSON that is none":           "MSG REPLY 1 2\r\n{]\r\n",
+		"JSON of nothing":             "MSG REPLY 1 4\r\nnull\r\n",
+		"JSON in each other":          fmt.Sprintf("MSG REPLY 1 %d\r\n%s\r\n", 1<<19, strings.Repeat("[", 1<<19)),
+		"info of another":             `INFO {"tls_required":true,"nonce":7,"connect_urls":["",":","[::1"]}` + "\r\n",
+		"info in each other":          "INFO " + strings.Repeat("[", 200_000) + "\r\n",
+		"an error":                    "-ERR 'Permissions Violation for Publish to \"$JS\"'\r\n",
+		"many pongs":                  strings.Repeat("PONG\r\n", 1000),
+	}
+	maps.Copy(hostile, changed("HMSG REPLY 1 16 20\r\nNATS/1.0 503\r\n\r\n{\"\":1}\r\nMSG REPLY 1 2\r\n{}\r\n-ERR 'a'\r\n", "MHSGPINO+-ERK 019\r\n{[\t\"", 60))
+	for name, text := range hostile {
+		for _, first := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s, first %t", name, first), func(t *testing.T) {
+				t.Parallel()
+				address := serve(t, func(connection net.Conn) {
+					if first {
+						_, _ = connection.Write([]byte(text))
+					}
+					answerNATS(connection, info, text)
+				})
+				c, err := openNATS(&catalog.Entry{Settings: &natsSettings{Servers: []string{address}}, Timeout: time.Second}, environment())
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer c.Close()
+				for range 2 {
+					ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond) // many of them leave the question open
+					answers := 0
+					c.Ask(ctx, []metrics.Question{{Parameters: catalog.ParametersOf(map[string]string{"stream": "s", "consumer": "c"})}}, func(_ int, _ metrics.Answer, err error) {
+						if answers++; err == nil {
+							t.Error("a number came of it")
+						}
+					})
+					if cancel(); answers != 1 {
+						t.Errorf("%d answers", answers)
+					}
+				}
+			})
+		}
+	}
+}
+
+// answerNATS answers as a server does, up to what is asked of JetStream. REPLY in the answer to that is where it is wanted.
+func answerNATS(connection net.Conn, info, answer string) {
+	_, _ = connection.Write([]byte(info))
+	for lines := bufio.NewScanner(connection); lines.Scan(); {
+		switch words := strings.Fields(lines.Text()); {
+		case len(words) == 0:
+		case words[0] == "PING":
+			_, _ = connection.Write([]byte("PONG\r\n"))
+		case strings.HasSuffix(words[0], "PUB") && len(words) > 2:
+			_, _ = connection.Write([]byte(strings.ReplaceAll(answer, "REPLY", words[2])))
+		}
 	}
 }

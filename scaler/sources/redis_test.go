@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"math"
-	"math/rand/v2"
 	"net"
 	"slices"
 	"strings"
@@ -53,26 +52,7 @@ func TestRedisSettings(t *testing.T) {
 // redisServer answers commands as RESP, by their first two words or by the first one, and returns its address. PORT in an answer is its own.
 func redisServer(t *testing.T, answers map[string]string) string {
 	t.Helper()
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = listener.Close() })
-	_, port, _ := net.SplitHostPort(listener.Addr().String())
-	answers = maps.Clone(answers)
-	for command, answer := range answers {
-		answers[command] = strings.ReplaceAll(answer, "PORT", port)
-	}
-	go func() {
-		for {
-			connection, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go answerRedis(connection, answers)
-		}
-	}()
-	return listener.Addr().String()
+	return serve(t, func(connection net.Conn) { answerRedis(connection, answers) })
 }
 
 // redisOf is a client of such servers.
@@ -88,7 +68,7 @@ func redisOf(t *testing.T, settings *redisSettings) Client {
 
 // answerRedis reads commands, which are lists of texts with a length each.
 func answerRedis(connection net.Conn, answers map[string]string) {
-	defer func() { _ = connection.Close() }()
+	_, port, _ := net.SplitHostPort(connection.LocalAddr().String())
 	read := bufio.NewReader(connection)
 	for {
 		var words, length int
@@ -115,7 +95,7 @@ func answerRedis(connection net.Conn, answers map[string]string) {
 		if answer == "" {
 			return
 		}
-		if _, err := connection.Write([]byte(answer)); err != nil {
+		if _, err := connection.Write([]byte(strings.ReplaceAll(answer, "PORT", port))); err != nil {
 			return
 		}
 	}
@@ -196,14 +176,7 @@ func TestRedisThatIsHostile(t *testing.T) {
 		"slots above all":        "*1\r\n*3\r\n:9223372036854775807\r\n:9223372036854775807\r\n*2\r\n+127.0.0.1\r\n:1\r\n",
 		"shards of nothing":      "*1\r\n%2\r\n+slots\r\n:3\r\n+nodes\r\n+x\r\n",
 	}
-	const signs = "*%$:~>|_#-?.;0129\r\n"
-	for n, seed := 0, rand.New(rand.NewPCG(1, 2)); n < 40; n++ {
-		text := []byte("*2\r\n%1\r\n$3\r\nabc\r\n:5\r\n~2\r\n_\r\n#t\r\n+OK\r\n-ERR no\r\n")
-		for range 1 + n%4 {
-			text[seed.IntN(len(text))] = signs[seed.IntN(len(signs))]
-		}
-		hostile[fmt.Sprintf("changed %d", n)] = string(text)
-	}
+	maps.Copy(hostile, changed("*2\r\n%1\r\n$3\r\nabc\r\n:5\r\n~2\r\n_\r\n#t\r\n+OK\r\n-ERR no\r\n", "*%$:~>|_#-?.;0129\r\n", 40))
 	address := func(port string) string { return "*2\r\n$9\r\n127.0.0.1\r\n" + port + "\r\n" }
 	for kind, c := range map[string]struct {
 		settings redisSettings

@@ -22,8 +22,16 @@ type Explanation struct {
 	// Snapshot is what was seen, Decision what would be done about it now.
 	Snapshot recommend.Snapshot `json:"snapshot"`
 	Decision recommend.Decision `json:"decision"`
+	// Replies are when what is asked by name was asked, by the metrics' ID.
+	Replies map[string]Reply `json:"replies,omitempty"`
 	// AsleepSince is since when the workload sleeps; zero if it does not, or if that is not known. Explain does not find out.
 	AsleepSince time.Time `json:"asleepSince,omitzero"`
+}
+
+// Reply is when a source was asked, and how long it took to answer, or to fail.
+type Reply struct {
+	Asked time.Time     `json:"asked"`
+	Took  time.Duration `json:"took"`
 }
 
 // Explain decides once, as Reconcile does, but writes, tells and remembers nothing. It asks the sources of metrics now, all at the same
@@ -42,33 +50,53 @@ func Explain(ctx context.Context, o Observer, key annotations.Key) (Explanation,
 	if len(v.Problems) > 0 {
 		return e, fmt.Errorf("%s cannot be autoscaled: %w", key.Title(), v.Problems.ToAggregate())
 	}
-	said, err := fetchAll(ctx, o.Answers, o.Questions(w, e.Policy))
+	said, err := o.fetchAll(ctx, o.Questions(w, e.Policy))
 	if err != nil {
 		return e, err
 	}
+	e.Replies = o.replies(w, e.Policy, said)
 	e.Snapshot, _ = o.observe(w, e.Policy, time.Time{}, func(q metrics.Question) (metrics.Answer, error) { return said[q].answer, said[q].err })
 	e.Warnings = slices.Concat(e.Warnings, doubts(e.Policy, e.Snapshot))
 	e.Decision, _ = o.Rules.Recommend(e.Policy, e.Snapshot, recommend.Unremembered(e.Policy, e.Snapshot))
 	return e, nil
 }
 
-// reply is what a source said.
+// replies are those to a policy's metrics.
+func (o *Observer) replies(w *annotations.Workload, p annotations.Policy, said map[metrics.Question]*reply) map[string]Reply {
+	all := map[string]Reply{}
+	for i := range p.Metrics {
+		m := &p.Metrics[i]
+		if m.Source == "" {
+			continue
+		}
+		if q, err := o.question(w, m); err == nil && said[q] != nil {
+			all[m.ID] = said[q].Reply
+		}
+	}
+	return all
+}
+
+// reply is what a source said, and when.
 type reply struct {
+	Reply
 	answer metrics.Answer
 	err    error
 }
 
 // fetchAll asks everything at the same time. The error says that ctx has ended before all were answered.
-func fetchAll(ctx context.Context, answers Answers, questions []metrics.Question) (map[metrics.Question]*reply, error) {
+func (o *Observer) fetchAll(ctx context.Context, questions []metrics.Question) (map[metrics.Question]*reply, error) {
 	said := map[metrics.Question]*reply{}
 	var all sync.WaitGroup
 	for _, q := range questions {
 		if said[q] != nil {
 			continue
 		}
-		r := &reply{}
+		r := &reply{Reply: Reply{Asked: o.Now()}}
 		said[q] = r
-		all.Go(func() { r.answer, r.err = answers.Fetch(ctx, q) })
+		all.Go(func() {
+			r.answer, r.err = o.Answers.Fetch(ctx, q)
+			r.Took = o.Now().Sub(r.Asked)
+		})
 	}
 	all.Wait()
 	return said, context.Cause(ctx)

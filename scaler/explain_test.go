@@ -102,7 +102,7 @@ func TestAllQuestionsTakeAsLongAsOne(t *testing.T) {
 		}
 		good := metrics.Question{Source: "external", Namespace: "default", Metric: "good"}
 		start := time.Now()
-		said, err := fetchAll(t.Context(), readers, append(questions, good, good))
+		said, err := (&Observer{Answers: readers, Now: time.Now}).fetchAll(t.Context(), append(questions, good, good))
 		if err != nil || time.Since(start) != 10*time.Second || len(said) != 31 {
 			t.Errorf("%d answers, error %v after %s, want 31 and none after 10 s", len(said), err, time.Since(start))
 		}
@@ -128,7 +128,7 @@ func TestQuestionsThatAreBrokenOff(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		q := metrics.Question{Source: "external", Metric: "slow"}
-		said, err := fetchAll(ctx, readers, []metrics.Question{q})
+		said, err := (&Observer{Answers: readers, Now: time.Now}).fetchAll(ctx, []metrics.Question{q})
 		if !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("error %v, want that of the context", err)
 		}

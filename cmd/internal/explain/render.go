@@ -201,10 +201,10 @@ func (p page) answers(e scaler.Explanation) {
 		}
 		if !titled {
 			p.Title("%s", answersTitle(e.Policy.Metrics))
-			p.Row("METRIC", "OF", "VALUE", "MEASURED")
+			p.Row("METRIC", "OF", "VALUE", "ANSWERED", "MEASURED")
 			titled = true
 		}
-		p.answer(e.Snapshot, m.ID, m.Spec.External != nil)
+		p.answer(e, m.ID, m.Spec.External != nil)
 	}
 }
 
@@ -219,15 +219,24 @@ func answersTitle(all []annotations.Metric) string {
 	return "Custom and external metrics, and sources"
 }
 
-func (p page) answer(s recommend.Snapshot, name string, external bool) {
+// answer is what was said of one metric. A value that does not say when it was measured is as old as the question.
+func (p page) answer(e scaler.Explanation, name string, external bool) {
+	s, answered := e.Snapshot, "-"
+	reply, asked := e.Replies[name]
+	if asked {
+		answered = "in " + reply.Took.Round(time.Millisecond).String()
+	}
 	shown := 0
 	show := func(of string, value resource.Quantity, at metav1.Time) {
+		if at.IsZero() {
+			at = metav1.NewTime(reply.Asked)
+		}
 		if shown++; shown <= maxShown {
-			p.Row(name, cmp.Or(of, "-"), value.String(), ago(s.Time, at))
+			p.Row(name, cmp.Or(of, "-"), value.String(), answered, ago(s.Time, at))
 		}
 	}
 	if reason := s.Errors[name]; reason != "" {
-		p.Row(name, "-", "none", reason)
+		p.Row(name, "-", "none", answered, reason)
 		return
 	}
 	for _, v := range s.ExternalMetrics[name] {
@@ -245,22 +254,22 @@ func (p page) answer(s recommend.Snapshot, name string, external bool) {
 	}
 	switch {
 	case shown == 0:
-		p.Row(name, "-", "none", "-")
+		p.Row(name, "-", "none", answered, "-")
 	case shown > maxShown:
-		p.Row(name, "-", fmt.Sprintf("%d more", shown-maxShown), "-")
+		p.Row(name, "-", fmt.Sprintf("%d more", shown-maxShown), "-", "-")
 	}
 }
 
 // hint is what a source has said beside its value.
 func (p page) hint(name string, h recommend.Hint) {
 	if h.Limit > 0 {
-		p.Row(name, "limit", cmp.Or(h.Because, fmt.Sprint(h.Limit)), "-")
+		p.Row(name, "limit", cmp.Or(h.Because, fmt.Sprint(h.Limit)), "-", "-")
 	}
 	if h.Active != nil {
-		p.Row(name, "active", fmt.Sprint(*h.Active), "-")
+		p.Row(name, "active", fmt.Sprint(*h.Active), "-", "-")
 	}
 	if h.Target != nil {
-		p.Row(name, "target", h.Target.String(), "-")
+		p.Row(name, "target", h.Target.String(), "-", "-")
 	}
 }
 

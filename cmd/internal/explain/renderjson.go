@@ -22,10 +22,18 @@ type explanationJSON struct {
 	Warnings  []warningJSON      `json:"warnings,omitempty"`
 	Snapshot  recommend.Snapshot `json:"snapshot"`
 	Decision  recommend.Decision `json:"decision"`
+	// Replies are by the metrics' ID.
+	Replies map[string]replyJSON `json:"replies,omitempty"`
 	// AsleepSince is absent where it is not known.
 	AsleepSince time.Time `json:"asleepSince,omitzero"`
 	// Note says what cannot be seen from outside the controller.
 	Note string `json:"note"`
+}
+
+// replyJSON is when a source was asked, and how long it took to answer.
+type replyJSON struct {
+	Asked time.Time `json:"asked"`
+	Took  string    `json:"took"`
 }
 
 type policyJSON struct {
@@ -121,6 +129,12 @@ func machineForm(e scaler.Explanation) explanationJSON {
 			Behavior: autoscalingv2.HorizontalPodAutoscalerBehavior{ScaleUp: &p.Up, ScaleDown: &p.Down}},
 	}
 	form.AsleepSince = e.AsleepSince
+	for id, reply := range e.Replies {
+		if form.Replies == nil {
+			form.Replies = map[string]replyJSON{}
+		}
+		form.Replies[id] = replyJSON{reply.Asked, reply.Took.String()}
+	}
 	form.Policy.WakeReplicas, form.Policy.Schedule = p.WakeReplicas, scheduled(p, e.Snapshot.Time)
 	if p.SleepAfter > 0 {
 		form.Policy.SleepAfter = p.SleepAfter.String()

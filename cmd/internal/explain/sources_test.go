@@ -30,7 +30,7 @@ func TestExplainAsksSources(t *testing.T) {
 		code int
 		want []string
 	}{
-		"it is asked": {good, []string{"--sources", file}, 0, []string{"scale from 2 to 6 replicas", "billing@open-invoices 700 for 2 replicas above target 100 for each", "ceil(700 / 100) = 7",
+		"it is asked": {good, []string{"--sources", file}, 0, []string{"METRIC                 OF  VALUE  ANSWERED", "0s ago", "scale from 2 to 6 replicas", "billing@open-invoices 700 for 2 replicas above target 100 for each", "ceil(700 / 100) = 7",
 			"billing@open-invoices at 100 per pod (line 1 of mini-hpa/sources)"}},
 		"no file":              {good, nil, 0, []string{"it is not known which sources there are", "warning: --sources: is not given"}},
 		"a file without it":    {"version: v1\nsources: []\n", []string{"--sources", file}, cli.ExitFailure, []string{"deployment default/web cannot be autoscaled (SourceForbidden)", `source "billing" is none that namespace "default" may ask`}},

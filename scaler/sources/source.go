@@ -52,10 +52,7 @@ type source struct {
 	telemetry *Telemetry
 	incidents incidents
 	settling  settling
-	breaker   breaker
-	// last is the failure for which the system is left alone.
-	mu   sync.Mutex
-	last error
+	breakers  breakers
 }
 
 // together is a source whose client is asked many questions at a time.
@@ -84,48 +81,106 @@ func (s *source) Ask(ctx context.Context, q metrics.Question) (a metrics.Answer,
 	return a, err
 }
 
-// ask asks the client, if the system is not left alone. Each question is answered, once.
+// ask asks the client, but for the namespaces for which the system is left alone. Each question is answered, once.
 func (s *source) ask(parent context.Context, all []metrics.Question, answer func(int, metrics.Answer, error)) {
-	done := s.breaker.try()
-	if done == nil {
-		s.telemetry.count(s.entry.Name, resultNotAsked, len(all), 0)
-		for i := range all {
-			answer(i, metrics.Answer{}, s.lastFailure())
+	rounds, left := s.rounds(all, answer)
+	if left > 0 {
+		s.telemetry.count(s.entry.Name, resultNotAsked, left, 0)
+	}
+	var under sync.WaitGroup
+	for _, r := range rounds {
+		under.Go(func() { r.ask(parent) })
+	}
+	under.Wait()
+}
+
+// rounds are the calls for questions: one for all, and one for each namespace for which the system is tried again, as it may be what that namespace
+// asks that makes a call fail. left is for how many questions the system is left alone; they are answered.
+func (s *source) rounds(all []metrics.Question, answer func(int, metrics.Answer, error)) (rounds []*round, left int) {
+	together := &round{source: s, answer: answer}
+	in := map[string]*round{} // by namespace; nil is left alone
+	for i, q := range all {
+		r, known := in[q.Namespace]
+		if !known {
+			ended, isProbe := s.breakers.try(q.Namespace)
+			switch {
+			case ended == nil:
+			case isProbe:
+				r = &round{source: s, answer: answer}
+				rounds = append(rounds, r)
+			default:
+				r = together
+			}
+			if r != nil {
+				r.ended = append(r.ended, namespaceEnd{q.Namespace, ended})
+			}
+			in[q.Namespace] = r
 		}
-		return
+		if r == nil {
+			left++
+			answer(i, metrics.Answer{}, s.breakers.why(q.Namespace))
+			continue
+		}
+		r.all, r.places = append(r.all, q), append(r.places, i)
 	}
-	began := time.Now()
-	ctx, cancel := context.WithTimeout(parent, s.entry.Timeout)
-	defer cancel()
-	r := &round{source: s, all: all, answer: answer, known: make([]bool, len(all))}
-	err := r.run(ctx)
-	r.finish(cmp.Or(ctx.Err(), err, errors.New("the client has given no answer")))
-	result, system := resultOK, works
-	switch {
-	case r.answered:
-	case errors.Is(parent.Err(), context.Canceled): // it is not the system that has ended it
-		done(unknown)
-		return
-	case ctx.Err() != nil:
-		result, system = resultTimeout, fails
-	default:
-		result, system = resultFailed, fails
+	if len(together.all) > 0 {
+		rounds = append(rounds, together)
 	}
-	done(system)
-	s.telemetry.count(s.entry.Name, result, len(all), time.Since(began))
+	return rounds, left
 }
 
 // round is one call of a client.
 type round struct {
 	source *source
+	// all is what the client is asked, places where each of these is among what the source was asked.
 	all    []metrics.Question
+	places []int
 	answer func(int, metrics.Answer, error)
+	// ended take what the call says of the system to each namespace.
+	ended []namespaceEnd
 
 	mu    sync.Mutex
 	known []bool
 	over  bool
-	// answered says that the system has answered something.
-	answered bool
+	// answered are the namespaces to which the system has answered something.
+	answered map[string]bool
+}
+
+type namespaceEnd struct {
+	namespace string
+	take      func(outcome)
+}
+
+// ask calls the client, and tells telemetry and the breakers what came of it.
+func (r *round) ask(parent context.Context) {
+	r.known, r.answered = make([]bool, len(r.all)), map[string]bool{}
+	began := time.Now()
+	ctx, cancel := context.WithTimeout(parent, r.source.entry.Timeout)
+	defer cancel()
+	err := r.run(ctx)
+	r.finish(cmp.Or(ctx.Err(), err, errors.New("the client has given no answer")))
+	result, otherwise := resultFailed, fails
+	switch {
+	case len(r.answered) > 0:
+		result = resultOK
+	case errors.Is(parent.Err(), context.Canceled):
+		result = ""
+	case ctx.Err() != nil:
+		result = resultTimeout
+	}
+	if errors.Is(parent.Err(), context.Canceled) { // it is not the system that has ended it
+		otherwise = unknown
+	}
+	for _, ended := range r.ended {
+		if r.answered[ended.namespace] {
+			ended.take(works)
+		} else {
+			ended.take(otherwise)
+		}
+	}
+	if result != "" {
+		r.source.telemetry.count(r.source.entry.Name, result, len(r.all), time.Since(began))
+	}
 }
 
 // run calls the client.
@@ -148,7 +203,9 @@ func (r *round) take(i int, answered bool) bool {
 		return false
 	}
 	r.known[i] = true
-	r.answered = r.answered || answered
+	if answered {
+		r.answered[r.all[i].Namespace] = true
+	}
 	return true
 }
 
@@ -183,7 +240,7 @@ func (r *round) conclude(i int, a metrics.Answer, err error) {
 	if err != nil {
 		a, err = metrics.Answer{}, s.tell(q, err)
 	}
-	r.answer(i, a, err)
+	r.answer(r.places[i], a, err)
 }
 
 // sound makes sure that an answer is one number that is not below 0.
@@ -226,16 +283,7 @@ func (s *source) tell(q metrics.Question, err error) error {
 	id := s.incidents.name(told, namespace, err, zap.String("namespace", q.Namespace), zap.String("metric", q.Metric), zap.Stringer("parameters", q.Parameters))
 	text := fmt.Errorf("%s %s (see the controller's log, id %s)", s.entry.Name, told, id)
 	if namespace == "" {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.last = text
+		s.breakers.told(q.Namespace, text)
 	}
 	return text
-}
-
-// lastFailure is why the system is left alone.
-func (s *source) lastFailure() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return cmp.Or(s.last, fmt.Errorf("%s failed", s.entry.Name))
 }

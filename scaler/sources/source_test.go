@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -209,6 +211,100 @@ func TestAQuestionWithoutAnAnswerKeepsNobodyFromAsking(t *testing.T) {
 	if _, err := s.Ask(t.Context(), other); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestOneNamespaceKeepsNobodyElseFromAsking: what it asks may be what the system fails at, alone or together with the questions of others. What
+// it was told is not told to others either.
+func TestOneNamespaceKeepsNobodyElseFromAsking(t *testing.T) {
+	for name, whatItAsks := range map[string]func(context.Context) (metrics.Answer, error){
+		"it refuses": func(context.Context) (metrics.Answer, error) {
+			return metrics.Answer{}, fault(`has no leader for topic "secret"`, nil)
+		},
+		"it is slow": func(ctx context.Context) (metrics.Answer, error) {
+			<-ctx.Done()
+			return metrics.Answer{}, ctx.Err()
+		},
+		"it panics": func(context.Context) (metrics.Answer, error) { panic("secret") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				client := &system{answer: func(ctx context.Context, q metrics.Question) (metrics.Answer, error) {
+					if q.Namespace == "evil" {
+						return whatItAsks(ctx)
+					}
+					return counted(1)
+				}}
+				s, _ := asking(client, 0)
+				evil, shop := asked(""), asked("")
+				evil.Namespace = "evil"
+				for range 3 * mostFailures {
+					_, _ = s.Ask(t.Context(), evil)
+				}
+				if _, err := s.Ask(t.Context(), shop); err != nil {
+					t.Errorf("alone: %v", err)
+				}
+				before, got := client.asked.Load(), map[int]string{}
+				(&together{s}).AskAll(t.Context(), []metrics.Question{evil, shop, evil, shop}, func(i int, a metrics.Answer, err error) {
+					if got[i] += withoutID(err); err == nil {
+						got[i] = a.External[0].Value.String()
+					}
+				})
+				if got[1] != "1" || got[3] != "1" || got[0] == "" || got[0] != got[2] || client.asked.Load() != before+1 {
+					t.Errorf("together: %v, asked %d times", got, client.asked.Load()-before)
+				}
+			})
+		})
+	}
+}
+
+// TestWhatFailsACallFailsNobodyForLong: a call for all may fail by what one namespace asks, and then nobody knows whose question it was. After the
+// rest each of them is tried by itself.
+func TestWhatFailsACallFailsNobodyForLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client := &system{answer: func(_ context.Context, q metrics.Question) (metrics.Answer, error) {
+			if q.Namespace == "evil" {
+				panic("secret")
+			}
+			return counted(1)
+		}}
+		s, _ := asking(client, 0)
+		evil, shop, blog := asked(""), asked(""), asked("")
+		evil.Namespace, blog.Namespace = "evil", "blog"
+		var got []string
+		for range 4 * mostFailures {
+			answers := [3]string{}
+			var mu sync.Mutex
+			(&together{s}).AskAll(t.Context(), []metrics.Question{evil, shop, blog}, func(i int, _ metrics.Answer, err error) {
+				mu.Lock()
+				defer mu.Unlock()
+				answers[i] = map[bool]string{true: "ok", false: "failed"}[err == nil]
+			})
+			got = append(got, strings.Join(answers[:], " "))
+			time.Sleep(firstRest)
+		}
+		want := slices.Repeat([]string{"failed failed failed"}, mostFailures)
+		want = append(want, slices.Repeat([]string{"failed ok ok"}, 3*mostFailures)...)
+		if diff := gocmp.Diff(want, got); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	})
+}
+
+// TestANamespaceThatIsGoneIsForgotten: names come and go without an end.
+func TestANamespaceThatIsGoneIsForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b breakers
+		for i := range 1000 {
+			namespace := fmt.Sprint("n", i)
+			done, _ := b.try(namespace)
+			b.told(namespace, errors.New("failed"))
+			done(fails)
+		}
+		time.Sleep(unusedAge + time.Minute)
+		if b.try("shop"); len(b.of) != 1 {
+			t.Errorf("%d are known", len(b.of))
+		}
+	})
 }
 
 // TestOneProbeAtATime: while the one request is under way the others do not wait for it.

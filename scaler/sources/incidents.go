@@ -3,6 +3,7 @@ package sources
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"maps"
 	"sync"
 	"time"
 
@@ -15,6 +16,8 @@ const (
 	sameIncident = 10 * time.Minute
 	// mostIncidents is how many are known at a time.
 	mostIncidents = 1000
+	// mostOfNamespace is how many failures of one namespace the log has in that time: names of queues may be made up without an end.
+	mostOfNamespace = 20
 	// mostLogged is how much of an error the log has, in bytes.
 	mostLogged = 2000
 )
@@ -26,6 +29,14 @@ type incidents struct {
 	message string
 	mu      sync.Mutex
 	known   map[incident]*record
+	// spent is what the log has of each namespace.
+	spent map[string]*spending
+}
+
+// spending is how many lines of the log a namespace has had since then.
+type spending struct {
+	since time.Time
+	lines int
 }
 
 // incident is what makes failures the same. Those of a single question are counted for each namespace.
@@ -36,27 +47,57 @@ type record struct {
 	logged time.Time
 }
 
-// name returns the id by which the log has a failure.
-func (i *incidents) name(told, namespace string, err error, fields ...zapcore.Field) string {
+// name returns the id by which the log has a failure. It is that of one namespace alone if isOwn says so, and otherwise one that all may have; from is
+// in any case whose question has failed.
+func (i *incidents) name(told, from string, isOwn bool, err error, fields ...zapcore.Field) string {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	now, which := time.Now(), incident{told, namespace}
-	r := i.known[which]
-	if r != nil && now.Sub(r.logged) < sameIncident {
+	now, which := time.Now(), incident{told: told}
+	if isOwn {
+		which.namespace = from
+	}
+	message := i.message
+	r := i.fresh(which, now)
+	if r == nil && i.isSpent(from, now) {
+		which, message = incident{namespace: from}, message+"; the log has no more for some time of questions of its namespace"
+		r = i.fresh(which, now)
+	}
+	if r != nil {
 		return r.id
 	}
-	if r == nil {
+	if r = i.known[which]; r == nil {
 		i.forget(now)
 		r = &record{id: newID()}
 		i.known[which] = r
 	}
 	r.logged = now
+	i.spent[from].lines++
 	text := err.Error()
 	if len(text) > mostLogged {
 		text = text[:mostLogged] + "..."
 	}
-	i.log.Warn(i.message, append(fields, zap.String("id", r.id), zap.String("told", told), zap.String("error", text))...)
+	i.log.Warn(message, append(fields, zap.String("id", r.id), zap.String("told", told), zap.String("error", text))...)
 	return r.id
+}
+
+// fresh is the record of a failure that the log has had not long ago; nil if it has not.
+func (i *incidents) fresh(which incident, now time.Time) *record {
+	if r := i.known[which]; r != nil && now.Sub(r.logged) < sameIncident {
+		return r
+	}
+	return nil
+}
+
+// isSpent says whether the log has enough of a namespace.
+func (i *incidents) isSpent(namespace string, now time.Time) bool {
+	if i.spent == nil {
+		i.spent = map[string]*spending{}
+	}
+	maps.DeleteFunc(i.spent, func(_ string, s *spending) bool { return now.Sub(s.since) >= sameIncident })
+	if i.spent[namespace] == nil {
+		i.spent[namespace] = &spending{since: now}
+	}
+	return i.spent[namespace].lines >= mostOfNamespace
 }
 
 // forget makes room.

@@ -175,7 +175,7 @@ func (c *prometheusClient) ask(ctx context.Context, q metrics.Question) (metrics
 	}
 	a, warnings, err := readPrometheus(body)
 	if len(warnings) > 0 {
-		c.warnings.name(query.Name, q.Namespace, fmt.Errorf("%q", warnings), zap.String("query", query.Name), zap.String("namespace", q.Namespace))
+		c.warnings.name(query.Name, q.Namespace, true, fmt.Errorf("%q", warnings), zap.String("query", query.Name), zap.String("namespace", q.Namespace))
 	}
 	return a, err
 }

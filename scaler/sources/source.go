@@ -268,21 +268,19 @@ func (s *source) tell(q metrics.Question, err error) error {
 	if errors.Is(err, metrics.ErrPending) {
 		return err
 	}
-	told, namespace := "failed", ""
+	told, isOwn := "failed", false
 	var f *Fault
 	switch {
 	case errors.As(err, &f):
-		if told = f.Told; f.Answered {
-			namespace = q.Namespace
-		}
+		told, isOwn = f.Told, f.Answered
 	case errors.Is(err, context.DeadlineExceeded):
 		told = fmt.Sprintf("did not answer in %s", s.entry.Timeout)
 	case errors.Is(err, context.Canceled):
 		return err
 	}
-	id := s.incidents.name(told, namespace, err, zap.String("namespace", q.Namespace), zap.String("metric", q.Metric), zap.Stringer("parameters", q.Parameters))
+	id := s.incidents.name(told, q.Namespace, isOwn, err, zap.String("namespace", q.Namespace), zap.String("metric", q.Metric), zap.Stringer("parameters", q.Parameters))
 	text := fmt.Errorf("%s %s (see the controller's log, id %s)", s.entry.Name, told, id)
-	if namespace == "" {
+	if !isOwn {
 		s.breakers.told(q.Namespace, text)
 	}
 	return text

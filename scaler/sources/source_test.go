@@ -154,6 +154,32 @@ func TestALogOfFailuresIsShort(t *testing.T) {
 	})
 }
 
+// TestNamesThatAreMadeUpDoNotFillTheLog: of a namespace it has so many lines in ten minutes, and what one namespace makes up costs no other its own.
+func TestNamesThatAreMadeUpDoNotFillTheLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, logged := asking(&system{answer: func(_ context.Context, q metrics.Question) (metrics.Answer, error) {
+			return metrics.Answer{}, unanswered(fmt.Sprintf("has no topic %q", q.Metric), nil)
+		}}, 0)
+		ids := map[string]bool{}
+		for range 40 { // ten minutes
+			for n := range 2 * mostIncidents {
+				_, err := s.Ask(t.Context(), asked(fmt.Sprint("topic-", n)))
+				_, id, _ := strings.Cut(err.Error(), ", id ")
+				ids[id] = true
+			}
+			time.Sleep(15 * time.Second)
+		}
+		if lines := logged.Len(); lines != mostOfNamespace+1 || len(ids) != lines {
+			t.Errorf("%d lines of the log, %d ids in messages", lines, len(ids))
+		}
+		other := asked("topic")
+		other.Namespace = "blog"
+		if _, err := s.Ask(t.Context(), other); withoutID(err) != `rabbit has no topic "topic"` || logged.Len() != mostOfNamespace+2 {
+			t.Errorf("%v, %d lines", err, logged.Len())
+		}
+	})
+}
+
 // TestASystemThatFailsIsLeftAlone for 15 s after five failures, then asked once, and left alone for longer each time.
 func TestASystemThatFailsIsLeftAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -215,9 +215,9 @@ func lagQuestionOf(place int, asked metrics.Question) (*lagQuestion, error) {
 	}
 	switch {
 	case q.group == "":
-		return nil, fault("was asked for no group", nil)
+		return nil, unanswered("was asked for no group", nil)
 	case !isTopic(q.topic):
-		return nil, fault(fmt.Sprintf("cannot have a topic %q", q.topic), nil)
+		return nil, unanswered(fmt.Sprintf("cannot have a topic %q", q.topic), nil)
 	}
 	return q, nil
 }

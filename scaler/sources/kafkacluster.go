@@ -313,20 +313,20 @@ func kafkaFault(about string, err error) error {
 	// Only the code: a broker's own text may repeat what it was sent.
 	err = fmt.Errorf("%s: %w", about, code)
 	switch code {
-	case kerr.UnknownTopicOrPartition, kerr.UnknownTopicID, kerr.InconsistentTopicID:
-		return fault("has no "+about, err)
-	case kerr.TopicAuthorizationFailed, kerr.GroupAuthorizationFailed, kerr.ClusterAuthorizationFailed:
-		return fault("does not allow mini-hpa to see "+about, err)
-	case kerr.InvalidTopicException, kerr.InvalidGroupID:
-		return fault("does not take the name of "+about, err)
 	case kerr.SaslAuthenticationFailed:
 		return fault("refused the credentials", err)
 	case kerr.UnsupportedSaslMechanism, kerr.IllegalSaslState:
 		return fault("does not take the SASL mechanism", err)
+	case kerr.UnknownTopicOrPartition, kerr.UnknownTopicID, kerr.InconsistentTopicID:
+		return unanswered("has no "+about, err)
+	case kerr.TopicAuthorizationFailed, kerr.GroupAuthorizationFailed, kerr.ClusterAuthorizationFailed:
+		return unanswered("does not allow mini-hpa to see "+about, err)
+	case kerr.InvalidTopicException, kerr.InvalidGroupID:
+		return unanswered("does not take the name of "+about, err)
 	case kerr.CoordinatorNotAvailable, kerr.NotCoordinator, kerr.CoordinatorLoadInProgress:
-		return fault("has no broker ready for "+about, err)
+		return unanswered("has no broker ready for "+about, err)
 	case kerr.LeaderNotAvailable, kerr.NotLeaderForPartition, kerr.ReplicaNotAvailable, kerr.OffsetNotAvailable:
-		return fault("has no leader for "+about, err)
+		return unanswered("has no leader for "+about, err)
 	}
-	return fault("failed when it was asked for "+about, err)
+	return unanswered("failed when it was asked for "+about, err)
 }

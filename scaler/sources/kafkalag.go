@@ -311,7 +311,7 @@ const groupsAtOnce = 8
 
 // fetchCommits asks a coordinator for the commits of all its groups, and one older than Kafka 3.0 for one after the other.
 func (r *kafkaRound) fetchCommits(ctx context.Context, e *errand) {
-	groups := slices.Sorted(maps.Keys(e.groups))
+	groups := slices.Collect(maps.Keys(e.groups)) // in another order each time, so that none is the last one for ever
 	r.cluster.mu.Lock()
 	oneByOne := r.cluster.oneByOne[e.broker]
 	r.cluster.mu.Unlock()

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"sync"
+	"sync/atomic"
 
 	"go.uber.org/zap"
 	"k8s.io/apimachinery/pkg/labels"
@@ -40,6 +42,30 @@ func inTurn(all []metrics.Question, answer func(i int, a metrics.Answer, err err
 		a, err := ask(q)
 		answer(i, a, err)
 	}
+}
+
+// fairly calls do for each task, of which there are some of each namespace, so many at a time, and returns when all have returned. While there are others,
+// no namespace has more than three tenths of the turns: whoever asks much, or what is slow, keeps nobody waiting.
+func fairly[T any](tasks map[string][]T, atOnce int, do func(T)) {
+	share := atOnce
+	if len(tasks) > 1 {
+		share = max(1, atOnce*3/10)
+	}
+	turns := make(chan struct{}, atOnce)
+	var under sync.WaitGroup
+	for _, own := range tasks {
+		var begun atomic.Int64
+		for range min(share, len(own)) {
+			under.Go(func() {
+				for i := begun.Add(1); i <= int64(len(own)); i = begun.Add(1) {
+					turns <- struct{}{}
+					do(own[i-1])
+					<-turns
+				}
+			})
+		}
+	}
+	under.Wait()
 }
 
 // Env is what clients may use of the process around them.

@@ -16,7 +16,6 @@ import (
 	"github.com/nats-io/nkeys"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/validation/field"
-	externalmetricsv1beta1 "k8s.io/metrics/pkg/apis/external_metrics/v1beta1"
 
 	"github.com/mini-hpa/mini-hpa/annotations/catalog"
 	"github.com/mini-hpa/mini-hpa/scaler/metrics"
@@ -128,6 +127,8 @@ type natsClient struct {
 	connecting chan struct{}
 	failed     error
 	closed     bool
+	// heard is when the server has answered something, in nanoseconds since 1970.
+	heard atomic.Int64
 	// denied are the requests that wait, by subject, so that one that the server does not permit need not wait for its deadline.
 	denied map[string]context.CancelCauseFunc
 }
@@ -170,30 +171,27 @@ func (c *natsClient) Ask(ctx context.Context, all []metrics.Question, answer fun
 		}
 		return
 	}
-	var under sync.WaitGroup
-	var heard atomic.Bool
-	turns := make(chan struct{}, natsAtOnce)
+	began := time.Now()
+	places := map[string][]int{}
 	for i, q := range all {
-		turns <- struct{}{}
-		under.Go(func() {
-			defer func() { <-turns }()
-			var count int64
-			err := caught(func() (err error) {
-				count, err = c.pending(ctx, connection, q)
-				return err
-			})
-			if err == nil || !errors.Is(err, context.DeadlineExceeded) {
-				heard.Store(true)
-			}
-			if err != nil {
-				answer(i, metrics.Answer{}, err)
-				return
-			}
-			answer(i, metrics.Answer{External: []externalmetricsv1beta1.ExternalMetricValue{{Value: *resource.NewQuantity(count, resource.DecimalSI)}}}, nil)
-		})
+		places[q.Namespace] = append(places[q.Namespace], i)
 	}
-	under.Wait()
-	if !heard.Load() && len(all) > 0 {
+	fairly(places, natsAtOnce, func(i int) {
+		var count int64
+		err := caught(func() (err error) {
+			count, err = c.pending(ctx, connection, all[i])
+			return err
+		})
+		if err == nil || !errors.Is(err, context.DeadlineExceeded) {
+			c.heard.Store(time.Now().UnixNano())
+		}
+		if err != nil {
+			answer(i, metrics.Answer{}, err)
+			return
+		}
+		answer(i, answerOf(*resource.NewQuantity(count, resource.DecimalSI)), nil)
+	})
+	if len(all) > 0 && c.heard.Load() < began.UnixNano() { // nor has it answered anybody else meanwhile
 		connection.Close() // another server may be there
 	}
 }
@@ -285,9 +283,9 @@ func (c *natsClient) pending(ctx context.Context, connection *nats.Conn, q metri
 	consumer, _ := q.Parameters.Get("consumer")
 	switch {
 	case stream == "" || strings.ContainsAny(stream, notInNames):
-		return 0, fault(fmt.Sprintf("cannot have a stream %q", stream), nil)
+		return 0, unanswered(fmt.Sprintf("cannot have a stream %q", stream), nil)
 	case consumer == "" || strings.ContainsAny(consumer, notInNames):
-		return 0, fault(fmt.Sprintf("cannot have a consumer %q", consumer), nil)
+		return 0, unanswered(fmt.Sprintf("cannot have a consumer %q", consumer), nil)
 	}
 	about := fmt.Sprintf("consumer %q of stream %q", consumer, stream)
 	jetStream, err := connection.JetStream()
@@ -297,7 +295,7 @@ func (c *natsClient) pending(ctx context.Context, connection *nats.Conn, q metri
 	info, err := c.info(ctx, jetStream, stream, consumer)
 	switch {
 	case errors.Is(err, nats.ErrStreamNotFound):
-		return 0, fault(fmt.Sprintf("has no stream %q", stream), err)
+		return 0, unanswered(fmt.Sprintf("has no stream %q", stream), err)
 	case err != nil:
 		return 0, natsFault(about, err)
 	case info.Name != consumer || info.Stream != stream || info.NumAckPending < 0:
@@ -335,9 +333,9 @@ func natsFault(about string, err error) error {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled), errors.Is(err, nats.ErrTimeout):
 		return fault("did not answer for "+about, err)
 	case errors.Is(err, nats.ErrConsumerNotFound):
-		return fault("has no "+about, err)
+		return unanswered("has no "+about, err)
 	case errors.Is(err, nats.ErrPermissionViolation):
-		return fault("does not allow mini-hpa to see "+about, err)
+		return unanswered("does not allow mini-hpa to see "+about, err)
 	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired), errors.Is(err, nats.ErrAuthRevoked), errors.Is(err, nats.ErrAccountAuthExpired):
 		return fault("refused the credentials", err)
 	case errors.Is(err, nats.ErrJetStreamNotEnabled), errors.Is(err, nats.ErrJetStreamNotEnabledForAccount), errors.Is(err, nats.ErrNoResponders):

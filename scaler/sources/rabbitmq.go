@@ -8,8 +8,8 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
-	"sync"
 
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -100,22 +100,25 @@ func (c *rabbitmqClient) Ask(ctx context.Context, all []metrics.Question, answer
 		}
 		vhosts[vhost] = append(vhosts[vhost], depthQuestion{place: i, queue: queue, ready: count == countReady})
 	}
-	turns := make(chan struct{}, c.concurrency)
-	var lists sync.WaitGroup
-	for vhost, questions := range vhosts { // in another order each time, so that none is the last one for ever
-		lists.Go(func() {
-			queues, err := c.inTurn(ctx, turns, vhost, questions)
-			for _, q := range questions {
-				if err != nil {
-					answer(q.place, metrics.Answer{}, err)
-					continue
-				}
-				depth, err := queues[q.queue].depth(q.ready)
-				answer(q.place, depth, err)
-			}
-		})
+	lists := map[string][]string{} // the vhosts, by the namespace that asks for them, if it is one alone
+	for vhost, questions := range vhosts {
+		from := all[questions[0].place].Namespace
+		if slices.ContainsFunc(questions, func(q depthQuestion) bool { return all[q.place].Namespace != from }) {
+			from = ""
+		}
+		lists[from] = append(lists[from], vhost)
 	}
-	lists.Wait()
+	fairly(lists, c.concurrency, func(vhost string) {
+		queues, err := c.queues(ctx, vhost, vhosts[vhost])
+		for _, q := range vhosts[vhost] {
+			if err != nil {
+				answer(q.place, metrics.Answer{}, err)
+				continue
+			}
+			depth, err := queues[q.queue].depth(q.ready)
+			answer(q.place, depth, err)
+		}
+	})
 }
 
 // checkVhost refuses what is no segment of a path: a list without a vhost is that of all, and a proxy may take dots for a step upwards.
@@ -126,20 +129,12 @@ func checkVhost(vhost string) error {
 	return nil
 }
 
-// inTurn waits until fewer lists are under way than may be.
-func (c *rabbitmqClient) inTurn(ctx context.Context, turns chan struct{}, vhost string, questions []depthQuestion) (map[string]*rabbitmqQueue, error) {
-	select {
-	case turns <- struct{}{}:
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	defer func() { <-turns }()
-	return c.queues(ctx, vhost, questions)
-}
-
 // queues looks up the queues that are asked for. Totals without statistics are what brokers count at once, but for quorum queues every five seconds;
 // statistics are that old for all, and may be missing. A broker that has no totals is asked for them nevertheless.
 func (c *rabbitmqClient) queues(ctx context.Context, vhost string, questions []depthQuestion) (map[string]*rabbitmqQueue, error) {
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
 	wanted := make(map[string]*rabbitmqQueue, len(questions))
 	for _, q := range questions {
 		wanted[q.queue] = nil

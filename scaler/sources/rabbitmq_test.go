@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	gocmp "github.com/google/go-cmp/cmp"
@@ -143,6 +144,39 @@ func TestRabbitMQThatIsSlow(t *testing.T) {
 	if n := len(arrived); n != 0 {
 		t.Errorf("%d more than two lists were under way", n)
 	}
+}
+
+// TestManyVhostsOfOneNamespace: made-up ones, and slow ones, do not keep the lists of others waiting.
+func TestManyVhostsOfOneNamespace(t *testing.T) {
+	t.Parallel()
+	client := rabbitOf(t, func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/api/queues/evil.") {
+			<-r.Context().Done()
+			return
+		}
+		fmt.Fprint(w, `[{"name":"q","messages":2,"messages_ready":2}]`)
+	})
+	ask := func(namespace, vhost string) metrics.Question {
+		return metrics.Question{Namespace: namespace, Parameters: catalog.ParametersOf(map[string]string{"queue": "q", "vhost": vhost})}
+	}
+	var questions []metrics.Question
+	for i := range 500 {
+		questions = append(questions, ask("evil", fmt.Sprint("evil.", i)))
+	}
+	for i := range 20 {
+		questions = append(questions, ask("shop", fmt.Sprint("shop.", i)), ask("shop", "all"), ask("blog", "all"))
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var answered atomic.Int32
+	client.Ask(ctx, questions, func(i int, _ metrics.Answer, err error) {
+		if (err == nil) != (questions[i].Namespace != "evil") {
+			t.Errorf("of namespace %s: %v", questions[i].Namespace, err)
+		}
+		if err == nil && answered.Add(1) == 60 { // all but those that hang
+			cancel()
+		}
+	})
 }
 
 func TestRabbitMQSettings(t *testing.T) {

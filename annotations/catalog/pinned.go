@@ -1,6 +1,9 @@
 package catalog
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // needs says whether a line cannot be without a parameter that Allow holds.
 func (t *Type) needs(p *Parameter, allow map[string][]string) bool {
@@ -61,4 +64,39 @@ func (e *Entry) isPinned() bool {
 		}
 	}
 	return certain && !e.Type.Open && !e.Type.Queries && len(globs) > 0
+}
+
+// Overlapping are the parameters by which a namespace may ask for what another one may, too, although their globs have $namespace in them: with
+// "$namespace-*", "shop" has what "shop-admin" calls its own. They are in the order of the Type.
+func (e *Entry) Overlapping() (names []string) {
+	globs := e.globs()
+	if e.isPinned() || len(e.Namespaces) == 1 && !strings.Contains(e.Namespaces[0], "*") {
+		return nil
+	}
+	for i := range e.Type.Parameters {
+		p := &e.Type.Parameters[i]
+		own := slices.DeleteFunc(slices.Clone(globs[p.Name]), func(g glob) bool { return !g.template.Uses(OfNamespace[1:]) })
+		if p.With == "" && len(own) > 0 && !pinned(own) && e.overlap(own) {
+			names = append(names, p.Name)
+		}
+	}
+	return names
+}
+
+// overlap says whether two namespaces of the entry may ask for the same by globs. Where it has patterns of namespaces, there may be any.
+func (e *Entry) overlap(globs []glob) bool {
+	if slices.ContainsFunc(e.Namespaces, func(text string) bool { return strings.Contains(text, "*") }) {
+		return true
+	}
+	for _, a := range e.Namespaces {
+		for _, b := range e.Namespaces {
+			for _, g := range globs {
+				before, other := g.pieces(a)[0], g.pieces(b)[0]
+				if a != b && strings.HasPrefix(other, before) {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }

@@ -3,7 +3,10 @@ package sources
 import (
 	"fmt"
 	"path"
+	"slices"
+	"strconv"
 	"strings"
+	"sync"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
@@ -29,10 +32,14 @@ func (c Credentials) read(env Env) (user, password string, err error) {
 
 // checkPath says what is wrong with the path of a file; none is right.
 func checkPath(p string, at *field.Path) field.ErrorList {
-	if p == "" || path.IsAbs(p) && path.Clean(p) == p {
-		return nil
+	switch {
+	case p == "":
+	case !path.IsAbs(p) || path.Clean(p) != p:
+		return field.ErrorList{field.Invalid(at, p, `want an absolute path without "..", such as /etc/mini-hpa/sources/NAME/password`)}
+	case path.Base(p) == "token" && strings.Contains(p, "/run/secrets/kubernetes.io/serviceaccount/"):
+		return field.ErrorList{field.Invalid(at, p, "is the controller's own token, with which whoever gets it can scale in its place: want one that was made for this source")}
 	}
-	return field.ErrorList{field.Invalid(at, p, `want an absolute path without "..", such as /etc/mini-hpa/sources/NAME/password`)}
+	return nil
 }
 
 // mostOfFile is how many bytes a credential or certificate may have.
@@ -60,6 +67,7 @@ func secretFrom(env Env, p string) (string, error) {
 		return "", err
 	}
 	secret := strings.TrimRight(string(text), "\r\n")
+	env.secrets.add(secret)
 	if secret == "" || strings.ContainsAny(secret, "\r\n\x00") {
 		return "", fault("is not set up: a file of it cannot be read", fmt.Errorf("%s holds no credential: want one line", p))
 	}
@@ -74,4 +82,47 @@ func hide(text string, secrets ...string) string {
 		}
 	}
 	return text
+}
+
+// secrets are the credentials that a client has read of late, so that they can be taken out of whatever is logged of it. A nil one knows none.
+type secrets struct {
+	mu    sync.Mutex
+	known []string
+}
+
+const (
+	// mostSecrets is how many are known: those of an entry, and what they were before they were renewed. forms is in how many ways each may be written.
+	mostSecrets, forms = 32, 3
+	// leastSecret is how long a text is at least that can be told from other text. The name of a user may be shorter.
+	leastSecret = 4
+)
+
+func (s *secrets) add(all ...string) {
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, secret := range all {
+		if len(secret) < leastSecret || slices.Contains(s.known, secret) {
+			continue
+		}
+		// Also as it is in quotes, as servers repeat it and as texts of others are logged.
+		for range forms {
+			s.known = append(s.known, secret)
+			quoted := strconv.Quote(secret)
+			secret = quoted[1 : len(quoted)-1]
+		}
+		s.known = s.known[max(0, len(s.known)-forms*mostSecrets):]
+	}
+}
+
+// hide takes them out of a text.
+func (s *secrets) hide(text string) string {
+	if s == nil {
+		return text
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return hide(text, s.known...)
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -26,7 +27,9 @@ type dialer struct {
 	hosts sets.Set[string]
 	// local says that the administrator has written down a loopback address.
 	local bool
-	net   net.Dialer
+	// most is how many bytes may come in on a connection before something is sent again; 0 is any number.
+	most int64
+	net  net.Dialer
 }
 
 // dialTimeout is for a connection whose caller has no deadline.
@@ -103,7 +106,35 @@ func (d *dialer) dialPlain(ctx context.Context, network, address string) (net.Co
 	if err != nil {
 		return nil, explainConnection(err)
 	}
+	if d.most > 0 {
+		connection = &metered{Conn: connection, most: d.most}
+	}
 	return connection, nil
+}
+
+// mostOfBroker is how many bytes a broker may answer to what was sent to it: what libraries read of it is in memory.
+const mostOfBroker = 16 << 20
+
+// metered is a connection that fails where more is answered than may be.
+type metered struct {
+	net.Conn
+	most int64
+	came atomic.Int64
+}
+
+// Read is net.Conn's.
+func (m *metered) Read(p []byte) (int, error) {
+	n, err := m.Conn.Read(p)
+	if m.came.Add(int64(n)) > m.most {
+		return 0, tooMuch(int(m.most))
+	}
+	return n, err
+}
+
+// Write is net.Conn's.
+func (m *metered) Write(p []byte) (int, error) {
+	m.came.Store(0)
+	return m.Conn.Write(p)
 }
 
 // explainConnection is a Fault that says why there is no connection.

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"go.uber.org/zap"
@@ -16,15 +17,14 @@ import (
 // environment is that of a client in tests.
 func environment() Env { return Env{Log: zap.NewNop(), ReadFile: os.ReadFile} }
 
-// nameserver answers every question with one address.
-func nameserver(t *testing.T, answer string) *net.Resolver {
+// nameserver answers every question with one address, which may be another one each time.
+func nameserver(t *testing.T, answer func() string) *net.Resolver {
 	t.Helper()
 	listener, err := (&net.ListenConfig{}).ListenPacket(t.Context(), "udp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = listener.Close() })
-	ip := netip.MustParseAddr(answer)
 	go func() {
 		buffer := make([]byte, 1500)
 		for {
@@ -37,7 +37,7 @@ func nameserver(t *testing.T, answer string) *net.Resolver {
 				continue
 			}
 			message.Response, message.Additionals = true, nil
-			question := message.Questions[0]
+			question, ip := message.Questions[0], netip.MustParseAddr(answer())
 			header := dnsmessage.ResourceHeader{Name: question.Name, Type: question.Type, Class: question.Class}
 			switch {
 			case question.Type == dnsmessage.TypeA && ip.Is4():
@@ -111,11 +111,76 @@ func TestAddressesThatNoSourceHas(t *testing.T) {
 				return
 			}
 			d = newDialer(env, nil, false, "web.example")
-			d.net.Resolver = nameserver(t, host)
+			d.net.Resolver = nameserver(t, func() string { return host })
 			if _, err := d.dial(t.Context(), "tcp", "web.example:"+port); told(err) != notDialled {
 				t.Errorf("a name that resolves to it: %v", err)
 			}
 		})
+	}
+}
+
+// TestANameThatLeadsElsewhereLater: what is checked is the address of each connection, and not what the name has led to before.
+func TestANameThatLeadsElsewhereLater(t *testing.T) {
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }()
+	_, port, _ := net.SplitHostPort(listener.Addr().String())
+	var leads atomic.Pointer[string]
+	d := newDialer(environment(), nil, false, "web.example")
+	d.local = true // so that something can listen
+	d.net.Resolver = nameserver(t, func() string { return *leads.Load() })
+	for _, to := range []struct{ address, told string }{{"127.0.0.1", ""}, {"169.254.169.254", notDialled}, {"fd00:ec2::254", notDialled}, {"0.0.0.0", notDialled}, {"127.0.0.1", ""}} {
+		leads.Store(&to.address)
+		connection, err := d.dial(t.Context(), "tcp", "web.example:"+port)
+		if err == nil {
+			_ = connection.Close()
+		}
+		if got := told(err); got != to.told || (err == nil) != (to.told == "") {
+			t.Errorf("it leads to %s: %v", to.address, err)
+		}
+	}
+}
+
+// TestAddressesInOtherNotations, which some resolvers take for addresses: they are names, and what they resolve to is checked.
+func TestAddressesInOtherNotations(t *testing.T) {
+	for _, host := range []string{"2852039166", "0xa9fea9fe", "0xa9.0xfe.0xa9.0xfe", "0251.0376.0251.0376", "169.254.43518", "169.16689662", "2130706433", "0x7f.1", "127.1", "0177.0.0.1", "0", "0x0", "127.0.0.01"} {
+		for _, d := range []*dialer{newDialer(environment(), nil, false, host), newMemberDialer(environment(), nil, false, "kafka.example")} {
+			d.net.Resolver = nameserver(t, func() string { return "169.254.169.254" })
+			connection, err := d.dial(t.Context(), "tcp", host+":80")
+			if err == nil {
+				_ = connection.Close()
+			}
+			if got := told(err); got != notDialled && got != "has a name that cannot be resolved" {
+				t.Errorf("%s: %v", host, err)
+			}
+		}
+	}
+}
+
+// TestAnswersOfBrokersAreBounded: of what comes in before something is sent again, so much is read.
+func TestAnswersOfBrokersAreBounded(t *testing.T) {
+	here, there := net.Pipe()
+	defer func() { _, _ = here.Close(), there.Close() }()
+	m := &metered{Conn: here, most: 1000}
+	go func() {
+		for {
+			if _, err := there.Write(make([]byte, 300)); err != nil {
+				return
+			}
+		}
+	}()
+	buffer, read := make([]byte, 300), 0
+	for {
+		n, err := m.Read(buffer)
+		if err != nil {
+			if told(err) != "answered more than is read" || read != 900 {
+				t.Errorf("%v after %d bytes", err, read)
+			}
+			return
+		}
+		read += n
 	}
 }
 

@@ -27,6 +27,7 @@ const (
 type incidents struct {
 	log     *zap.Logger
 	message string
+	secrets *secrets
 	mu      sync.Mutex
 	known   map[incident]*record
 	// spent is what the log has of each namespace.
@@ -72,7 +73,7 @@ func (i *incidents) name(told, from string, isOwn bool, err error, fields ...zap
 	}
 	r.logged = now
 	i.spent[from].lines++
-	text := err.Error()
+	text := i.secrets.hide(err.Error())
 	if len(text) > mostLogged {
 		text = text[:mostLogged] + "..."
 	}

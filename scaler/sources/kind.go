@@ -79,6 +79,9 @@ type Env struct {
 	Again func(q metrics.Question)
 	// Pods are the pods of a namespace that a selector chooses. It is nil where nobody watches pods.
 	Pods func(namespace string, selector labels.Selector) ([]*podspec.Pod, error)
+
+	// secrets are the credentials that the client has read.
+	secrets *secrets
 }
 
 // Fault is a failure in two languages: what a tenant may read, and what only the log says. What a system answers may be anything, also what

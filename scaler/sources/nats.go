@@ -146,6 +146,7 @@ func openNATS(e *catalog.Entry, env Env) (Client, error) {
 		return nil, errors.New("the entry has no settings of nats")
 	}
 	d := newDialer(env, settings.TLS, false, settings.Servers...) // the protocol agrees upon TLS after it has begun
+	d.most = mostOfBroker
 	if settings.Auth != nil && settings.TLS == nil && !d.local {
 		env.Log.Warn("credentials are sent without encryption: there is no tls")
 	}

@@ -29,7 +29,7 @@ var prometheusKind = Kind{
 		if err != nil {
 			return nil, err
 		}
-		return &prometheusClient{entry: e, web: web, warnings: incidents{log: env.Log, message: "a query has warnings"}}, nil
+		return &prometheusClient{entry: e, web: web, warnings: incidents{log: env.Log, message: "a query has warnings", secrets: env.secrets}}, nil
 	},
 }
 

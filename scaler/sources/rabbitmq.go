@@ -43,8 +43,9 @@ const (
 const (
 	// defaultVhost is that of a broker where nobody has made another.
 	defaultVhost = "/"
-	// mostOfVhost is how many bytes the list of a vhost may have: about half a million queues.
-	mostOfVhost = 64 << 20
+	// mostOfVhost is how many bytes the list of a vhost may have: about half a million queues. mostOfQueue is the same for one of them, which is in
+	// memory as a whole.
+	mostOfVhost, mostOfQueue = 64 << 20, 64 << 10
 )
 
 // rabbitmqSettings are what the file says of a RabbitMQ: where its management API is.
@@ -162,8 +163,10 @@ func (c *rabbitmqClient) list(ctx context.Context, vhost string, wanted map[stri
 		wanted[name] = nil
 	}
 	limited := &io.LimitedReader{R: body, N: mostOfVhost + 1}
+	row := &rowReader{of: limited, left: mostOfQueue}
 	empty := true
-	err = eachOf(json.NewDecoder(limited), func(q *rabbitmqQueue) {
+	err = eachOf(json.NewDecoder(row), func(q *rabbitmqQueue) {
+		row.left = mostOfQueue
 		empty, counted = empty && q.Type == typeStream, counted || q.Messages.known
 		if before, ok := wanted[q.Name]; ok {
 			q.ambiguous = before != nil
@@ -173,10 +176,28 @@ func (c *rabbitmqClient) list(ctx context.Context, vhost string, wanted map[stri
 	switch {
 	case limited.N <= 0:
 		return false, tooMuch(mostOfVhost)
+	case row.left <= 0:
+		return false, tooMuch(mostOfQueue)
 	case err != nil:
 		return false, explainBody(err)
 	}
 	return counted || empty, nil
+}
+
+// rowReader ends where a row of a list is too long.
+type rowReader struct {
+	of   io.Reader
+	left int
+}
+
+// Read is io.Reader's.
+func (r *rowReader) Read(p []byte) (int, error) {
+	if r.left <= 0 {
+		return 0, io.ErrUnexpectedEOF
+	}
+	n, err := r.of.Read(p[:min(len(p), r.left)])
+	r.left -= n
+	return n, err
 }
 
 // eachOf reads a list one by one: it may be large.

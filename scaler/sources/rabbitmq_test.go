@@ -101,6 +101,10 @@ func TestRabbitMQVhostsFailAlone(t *testing.T) {
 		switch path {
 		case "/api/queues/%2F", "/api/queues/a%2F..%2Fb":
 			fmt.Fprint(w, `[{"name":"q","messages":2,"messages_ready":2}]`)
+		case "/api/queues/long":
+			fmt.Fprint(w, `[`+strings.Repeat(`{"name":"another","messages":7,"messages_ready":7},`, 5*mostOfQueue/50)+`{"name":"q","messages":3,"messages_ready":2}]`)
+		case "/api/queues/fat":
+			fmt.Fprint(w, `[{"name":"q","messages":2,"messages_ready":2,"type":"`+strings.Repeat("x", 2*mostOfQueue)+`"}]`)
 		case "/api/queues/gone":
 			http.NotFound(w, r)
 		case "/api/queues/endless":
@@ -113,8 +117,9 @@ func TestRabbitMQVhostsFailAlone(t *testing.T) {
 		}
 	})
 	got := answersOf(t, client, map[string]string{"queue": "q"}, map[string]string{"queue": "q", "vhost": "gone"}, map[string]string{"queue": "q", "vhost": "endless"},
-		map[string]string{"queue": "q", "vhost": "a/../b"}, map[string]string{"queue": "q", "vhost": "broken"}, map[string]string{"queue": "q", "vhost": "."})
-	want := []string{"2", "!has no vhost of that name", "!answered more than is read", "2", "!answered 500", `!cannot be asked for a vhost "."`}
+		map[string]string{"queue": "q", "vhost": "a/../b"}, map[string]string{"queue": "q", "vhost": "broken"}, map[string]string{"queue": "q", "vhost": "."},
+		map[string]string{"queue": "q", "vhost": "long"}, map[string]string{"queue": "q", "vhost": "fat"})
+	want := []string{"2", "!has no vhost of that name", "!answered more than is read", "2", "!answered 500", `!cannot be asked for a vhost "."`, "3", "!answered more than is read"}
 	if diff := gocmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}

@@ -117,6 +117,7 @@ func openRedis(e *catalog.Entry, env Env) (Client, error) {
 		settings: settings, env: env, timeout: min(max(e.Timeout, time.Second), time.Minute), secrets: map[string]string{},
 		dialer: dial(env, settings.TLS, settings.TLS != nil, settings.Addresses...),
 	}
+	c.dialer.most = mostOfBroker
 	if (settings.Auth != nil || settings.SentinelAuth != nil) && settings.TLS == nil && !c.dialer.local {
 		env.Log.Warn("credentials are sent without encryption: there is no tls")
 	}

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"go.uber.org/zap"
@@ -157,6 +158,10 @@ func (s *Set) open(e *catalog.Entry) openSource {
 	if was, ok := s.opened[e.Name]; ok && was.digest == e.Digest {
 		return was
 	}
+	if shared := e.Overlapping(); len(shared) > 0 {
+		s.config.Env.Log.Warn("$namespace does not keep namespaces apart where a star may follow it at once, or behind a \"-\": shop may also ask for what shop-admin calls its own",
+			zap.String("source", e.Name), zap.Strings("allow", shared))
+	}
 	source, err := Open(e, s.config.Env, s.config.Telemetry)
 	if err == nil {
 		return openSource{e.Digest, source}
@@ -178,13 +183,17 @@ func (c closed) Ask(_ context.Context, all []metrics.Question, answer func(int, 
 	}
 }
 
-// ReadFile is Env.ReadFile for files of this machine, of which it reads no more than any may have.
+// readWithin is how long what is no file may take to be read: a pipe that nobody writes to has no end.
+const readWithin = 5 * time.Second
+
+// ReadFile is Env.ReadFile for files of this machine, of which it reads no more than any may have. It waits for nobody who opens a pipe.
 func ReadFile(path string) ([]byte, error) {
-	file, err := os.Open(path) //nolint:gosec // the administrator's own paths
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) //nolint:gosec // the administrator's own paths
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = file.Close() }()
+	_ = file.SetReadDeadline(time.Now().Add(readWithin)) // a file has none, and needs none
 	text, err := io.ReadAll(io.LimitReader(file, mostOfFile+1))
 	if err == nil && len(text) > mostOfFile {
 		err = fmt.Errorf("%s has more than %d bytes", path, mostOfFile)

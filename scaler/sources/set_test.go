@@ -3,7 +3,10 @@ package sources
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -101,11 +104,27 @@ func TestAFileThatIsWrongFromTheStart(t *testing.T) {
 	}
 }
 
-// TestAWebhookAsksNobody: it knows the file, and has no clients.
+// TestAWebhookAsksNobody: it knows the file, has no clients, and reads none of the files that it names.
 func TestAWebhookAsksNobody(t *testing.T) {
-	s := NewSet(SetConfig{Path: "/sources.yaml", Env: Env{Log: zap.NewNop(), ReadFile: func(string) ([]byte, error) { return []byte(fileOfTwo("http://two.example")), nil }}})
-	if s.Catalog().Entry("one") == nil || len(s.Sources()) > 0 {
-		t.Errorf("sources %v", s.Sources())
+	var read []string
+	text := strings.ReplaceAll(fileOfTwo("https://two.example"), "type: http,", "type: http, auth: {bearerTokenFile: /token}, tls: {caFile: /ca},")
+	s := NewSet(SetConfig{Path: "/sources.yaml", Env: Env{Log: zap.NewNop(), ReadFile: func(path string) ([]byte, error) {
+		read = append(read, path)
+		return []byte(strings.ReplaceAll(text, "http://", "https://")), nil
+	}}})
+	if s.Catalog().Entry("one") == nil || len(s.Sources()) > 0 || !slices.Equal(read, []string{"/sources.yaml"}) {
+		t.Errorf("sources %v, read %v", s.Sources(), read)
+	}
+}
+
+// TestGlobsThatDoNotKeepNamespacesApart are told once: a file may mean it.
+func TestGlobsThatDoNotKeepNamespacesApart(t *testing.T) {
+	core, logged := observer.New(zapcore.WarnLevel)
+	NewSet(SetConfig{Path: "/sources.yaml", Connect: true, Env: Env{Log: zap.New(core), ReadFile: func(string) ([]byte, error) {
+		return []byte(`{version: v1, sources: [{name: jobs, type: nats, servers: ["nats:4222"], namespaces: ["*"], allow: {stream: [JOBS], consumer: ["$namespace-*"]}}]}`), nil
+	}}})
+	if logged.Len() != 1 || fmt.Sprint(logged.All()[0].ContextMap()) != "map[allow:[consumer] source:jobs]" {
+		t.Errorf("%v", logged.All())
 	}
 }
 

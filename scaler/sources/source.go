@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -26,7 +28,7 @@ func Open(e *catalog.Entry, env Env, t *Telemetry) (metrics.Source, error) {
 }
 
 func (k *Kind) open(e *catalog.Entry, env Env, t *Telemetry) (metrics.Source, error) {
-	env.Log = env.Log.With(zap.String("source", e.Name))
+	env.Log, env.secrets = env.Log.With(zap.String("source", e.Name)), &secrets{}
 	client, err := k.Open(e, env)
 	if err != nil {
 		return nil, fmt.Errorf("source %q: %w", e.Name, err)
@@ -40,7 +42,7 @@ func (k *Kind) open(e *catalog.Entry, env Env, t *Telemetry) (metrics.Source, er
 
 // newSource makes a source of a client.
 func newSource(e *catalog.Entry, env Env, client Client, t *Telemetry) *source {
-	return &source{entry: e, client: client, telemetry: t, incidents: incidents{log: env.Log, message: "a source has no answer"}, settling: settling{lasting: e.Settle}}
+	return &source{entry: e, client: client, telemetry: t, incidents: incidents{log: env.Log, message: "a source has no answer", secrets: env.secrets}, settling: settling{lasting: e.Settle}}
 }
 
 // source makes a metrics.Source of a client:
@@ -87,15 +89,19 @@ func (s *source) ask(parent context.Context, all []metrics.Question, answer func
 	if left > 0 {
 		s.telemetry.count(s.entry.Name, resultNotAsked, left, 0)
 	}
-	var under sync.WaitGroup
+	tries, cancel := parent, func() {}
 	for _, r := range rounds {
-		under.Go(func() { r.ask(parent) })
+		if r.isProbe && tries == parent {
+			tries, cancel = context.WithTimeout(parent, s.entry.Timeout)
+		}
+		r.ask(tries)
 	}
-	under.Wait()
+	cancel()
 }
 
-// rounds are the calls for questions: one for all, and one for each namespace for which the system is tried again, as it may be what that namespace
-// asks that makes a call fail. left is for how many questions the system is left alone; they are answered.
+// rounds are the calls for questions: one for all, and after it one for each namespace for which the system is tried again, in any order, as it may be
+// what that namespace asks that makes a call fail, and with it those at the same time. left is for how many questions the system is left alone; they
+// are answered.
 func (s *source) rounds(all []metrics.Question, answer func(int, metrics.Answer, error)) (rounds []*round, left int) {
 	together := &round{source: s, answer: answer}
 	in := map[string]*round{} // by namespace; nil is left alone
@@ -106,7 +112,7 @@ func (s *source) rounds(all []metrics.Question, answer func(int, metrics.Answer,
 			switch {
 			case ended == nil:
 			case isProbe:
-				r = &round{source: s, answer: answer}
+				r = &round{source: s, answer: answer, isProbe: true}
 				rounds = append(rounds, r)
 			default:
 				r = together
@@ -123,8 +129,9 @@ func (s *source) rounds(all []metrics.Question, answer func(int, metrics.Answer,
 		}
 		r.all, r.places = append(r.all, q), append(r.places, i)
 	}
+	rand.Shuffle(len(rounds), func(i, k int) { rounds[i], rounds[k] = rounds[k], rounds[i] })
 	if len(together.all) > 0 {
-		rounds = append(rounds, together)
+		rounds = slices.Insert(rounds, 0, together)
 	}
 	return rounds, left
 }
@@ -136,6 +143,8 @@ type round struct {
 	all    []metrics.Question
 	places []int
 	answer func(int, metrics.Answer, error)
+	// isProbe says that the system is tried again for a namespace.
+	isProbe bool
 	// ended take what the call says of the system to each namespace.
 	ended []namespaceEnd
 
@@ -151,25 +160,25 @@ type namespaceEnd struct {
 	take      func(outcome)
 }
 
-// ask calls the client, and tells telemetry and the breakers what came of it.
+// ask calls the client, and tells telemetry and the breakers what came of it. Where the time is up before, nothing is known of the system.
 func (r *round) ask(parent context.Context) {
 	r.known, r.answered = make([]bool, len(r.all)), map[string]bool{}
-	began := time.Now()
+	began, late := time.Now(), parent.Err() != nil
 	ctx, cancel := context.WithTimeout(parent, r.source.entry.Timeout)
 	defer cancel()
-	err := r.run(ctx)
+	var err error
+	if !late {
+		err = r.run(ctx)
+	}
 	r.finish(cmp.Or(ctx.Err(), err, errors.New("the client has given no answer")))
 	result, otherwise := resultFailed, fails
-	switch {
-	case len(r.answered) > 0:
-		result = resultOK
-	case errors.Is(parent.Err(), context.Canceled):
-		result = ""
-	case ctx.Err() != nil:
+	if late || errors.Is(parent.Err(), context.Canceled) { // it is not the system that has ended it
+		result, otherwise = "", unknown
+	} else if ctx.Err() != nil {
 		result = resultTimeout
 	}
-	if errors.Is(parent.Err(), context.Canceled) { // it is not the system that has ended it
-		otherwise = unknown
+	if len(r.answered) > 0 {
+		result = resultOK
 	}
 	for _, ended := range r.ended {
 		if r.answered[ended.namespace] {

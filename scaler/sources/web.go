@@ -79,6 +79,7 @@ func (a *Auth) header(env Env) (header string, secrets []string, err error) {
 		return "", nil, err
 	}
 	both := base64.StdEncoding.EncodeToString([]byte(user + ":" + password))
+	env.secrets.add(both)
 	return "Basic " + both, []string{both, password}, nil
 }
 
@@ -143,7 +144,7 @@ func (c *webClient) get(ctx context.Context, r webRequest) ([]byte, error) {
 	case len(text) > mostAnswered:
 		return nil, tooMuch(mostAnswered)
 	}
-	return text, nil
+	return []byte(c.env.secrets.hide(string(text))), nil // before parts of it are in errors
 }
 
 // tooMuch is the failure of an answer with more bytes than are read.
@@ -165,7 +166,7 @@ func (c *webClient) stream(ctx context.Context, r webRequest) (io.ReadCloser, er
 		return response.Body, nil
 	}
 	defer func() { _ = response.Body.Close() }()
-	return nil, explainStatus(response, secrets)
+	return nil, c.explainStatus(response, secrets)
 }
 
 func (c *webClient) request(ctx context.Context, r webRequest) (*http.Request, []string, error) {
@@ -221,10 +222,13 @@ type statusError struct {
 func (e *statusError) Error() string { return e.text }
 
 // explainStatus is a Fault that says what an answer without a result means. The log has the beginning of the body.
-func explainStatus(response *http.Response, secrets []string) error {
+func (c *webClient) explainStatus(response *http.Response, secrets []string) error {
 	const quoted = 300
-	body, _ := io.ReadAll(io.LimitReader(response.Body, 4*quoted))
-	said := hide(string(bytes.ToValidUTF8(body, nil)), secrets...)
+	var body []byte
+	if response.StatusCode >= http.StatusOK { // what is behind another protocol's beginning has no end, and no deadline
+		body, _ = io.ReadAll(io.LimitReader(response.Body, 4*quoted))
+	}
+	said := c.env.secrets.hide(hide(string(bytes.ToValidUTF8(body, nil)), secrets...))
 	cause := &statusError{response.StatusCode, fmt.Sprintf("%s answered %d: %.*q", response.Request.URL.Redacted(), response.StatusCode, quoted, said)}
 	switch code := response.StatusCode; {
 	case code == http.StatusUnauthorized, code == http.StatusForbidden:

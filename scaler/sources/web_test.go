@@ -1,6 +1,8 @@
 package sources
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -21,6 +23,9 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/mini-hpa/mini-hpa/annotations/catalog"
+	"github.com/mini-hpa/mini-hpa/scaler/metrics"
 )
 
 // fileWith writes a file for a test.
@@ -89,6 +94,13 @@ func TestAnswersThatAreNoAnswers(t *testing.T) {
 			_, _ = w.Write([]byte("{"))
 		}, "broke off its answer"},
 		"a connection that is broken off": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "broke off its answer"},
+		"interim answers without an end":  {raw("", "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"), "cannot be reached"},
+		"another protocol from here on":   {raw("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n", ""), "answered 101"},
+		"a line without an end":           {raw("", "HTTP/1.1 200 "), "cannot be reached"},
+		"two lengths":                     {raw("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n{}", ""), "cannot be reached"},
+		"chunks that are none":            {raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nhunter2\r\n", ""), "cannot be reached"},
+		"a chunk's length without an end": {raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "0"), "cannot be reached"},
+		"trailers without an end":         {raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X\r\n\r\n2\r\n{}\r\n0\r\n", "X: y\r\n"), "cannot be reached"},
 		"another protocol": {func(w http.ResponseWriter, _ *http.Request) {
 			connection, _, err := w.(http.Hijacker).Hijack()
 			if err == nil {
@@ -111,15 +123,126 @@ func TestAnswersThatAreNoAnswers(t *testing.T) {
 	}
 }
 
+// raw answers with bytes, the last of them again and again, and keeps the connection open.
+func raw(first, again string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		connection, _, err := w.(http.Hijacker).Hijack()
+		if err == nil {
+			_, err = connection.Write([]byte(first))
+		}
+		for err == nil && again != "" {
+			_, err = connection.Write([]byte(again))
+		}
+	}
+}
+
 // TestADeadlineStaysADeadline, so that the source's own words say how long was waited.
 func TestADeadlineStaysADeadline(t *testing.T) {
-	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	drip := func(first, again string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			connection, _, err := w.(http.Hijacker).Hijack()
+			if err == nil {
+				_, err = connection.Write([]byte(first))
+			}
+			for err == nil {
+				_, err = connection.Write([]byte(again))
+				<-time.After(time.Millisecond)
+			}
+		}
+	}
+	for name, answer := range map[string]http.HandlerFunc{
+		"silence":              func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
+		"a header that drips":  drip("HTTP/1.1 200 OK\r\nX: ", "x"),
+		"HTTP/2":               drip("\x00\x00\x06\x04\x00\x00\x00\x00\x00\x00\x05\x00\x10\x00\x00", "\x00"),
+		"a body that drips":    drip("HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", " "),
+		"a failure that drips": drip("HTTP/1.1 500 Sorry\r\nContent-Length: 100000\r\n\r\n", " "),
+	} {
+		server := httptest.NewServer(answer)
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		_, err := opened(t, environment(), Web{URL: server.URL}).get(ctx, webRequest{path: "/"})
+		if told(err) != "" && told(err) != "answered 500" || err == nil || ctx.Err() == nil {
+			t.Errorf("%s: %v, told as %q", name, err, told(err))
+		}
+		cancel()
+		server.Close()
+	}
+}
+
+// TestNothingIsDecompressed: a few kilobytes can stand for gigabytes.
+func TestNothingIsDecompressed(t *testing.T) {
+	var bomb bytes.Buffer
+	packer := gzip.NewWriter(&bomb)
+	_, _ = packer.Write(make([]byte, 64<<20))
+	_ = packer.Close()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if accepts := r.Header.Get("Accept-Encoding"); accepts != "" {
+			t.Errorf("encoding %q is accepted", accepts)
+		}
+		w.Header().Set("Content-Encoding", "gzip")
+		_, _ = w.Write(bomb.Bytes())
+	}))
 	defer server.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-	defer cancel()
-	_, err := opened(t, environment(), Web{URL: server.URL}).get(ctx, webRequest{path: "/"})
-	if told(err) != "" || ctx.Err() == nil {
-		t.Errorf("%v, told as %q", err, told(err))
+	got, err := opened(t, environment(), Web{URL: server.URL}).get(t.Context(), webRequest{path: "/"})
+	if err != nil || len(got) != bomb.Len() {
+		t.Errorf("%d bytes, %v, want the %d that were sent", len(got), err, bomb.Len())
+	}
+}
+
+// TestNoAnswerBringsACredentialIntoTheLog, wherever in it a server repeats what it was sent, nor to a tenant.
+func TestNoAnswerBringsACredentialIntoTheLog(t *testing.T) {
+	token, user, password := fileWith(t, "t0ken-\"one\""), fileWith(t, "somebody"), fileWith(t, "pass:w0rd")
+	var answer string
+	code := http.StatusOK
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		text, _ := json.Marshal(r.Header.Get("Authorization"))
+		w.Header().Set("Location", "/"+r.Header.Get("Authorization"))
+		w.WriteHeader(code)
+		fmt.Fprint(w, strings.ReplaceAll(answer, "IT", string(text)))
+	}))
+	defer server.Close()
+	entry := func(kind, auth, query string) string {
+		return fmt.Sprintf("- {name: a-%s, type: %s, url: %q, namespaces: [\"*\"], auth: {%s}, queries: [{name: q, %s}]}\n", kind, kind, server.URL, auth, query)
+	}
+	ofToken, ofUser := "bearerTokenFile: "+token, "userFile: "+user+", passwordFile: "+password
+	for name, c := range map[string]struct {
+		code                      int
+		kind, auth, query, answer string
+	}{
+		"a failure":                  {500, "http", ofUser, "path: /q", "IT"},
+		"a redirect":                 {302, "http", ofToken, "path: /q", "IT"},
+		"a number":                   {200, "http", ofToken, "path: /q", "IT"},
+		"a number of somebody":       {200, "http", ofUser, "path: /q, value: /a", `{"a": IT}`},
+		"no JSON":                    {200, "http", ofToken, "path: /q", "IT IT"},
+		"an error of Prometheus":     {200, "prometheus", ofToken, "query: up", `{"status": "error", "error": IT}`},
+		"a status of Prometheus":     {200, "prometheus", ofUser, "query: up", `{"status": IT}`},
+		"a result of Prometheus":     {200, "prometheus", ofToken, "query: up", `{"status": "success", "data": {"resultType": IT}}`},
+		"a value of Prometheus":      {200, "prometheus", ofToken, "query: up", `{"status": "success", "data": {"resultType": "scalar", "result": [1, IT]}}`},
+		"a warning of Prometheus":    {200, "prometheus", ofUser, "query: up", `{"status": "success", "warnings": [IT], "data": {"resultType": "vector", "result": []}}`},
+		"a bad request, Prometheus'": {400, "prometheus", ofToken, "query: up", `{"status": "error", "error": IT}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			code, answer = c.code, c.answer
+			listed, err := catalog.Parse([]byte("version: v1\nsources:\n"+entry(c.kind, c.auth, c.query)), Types())
+			if err != nil {
+				t.Fatal(err)
+			}
+			core, logged := observer.New(zapcore.DebugLevel)
+			env := environment()
+			env.Log = zap.New(core)
+			s, err := Open(listed.Entries()[0], env, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			_, err = s.Ask(t.Context(), metrics.Question{Namespace: "shop", Metric: "q"})
+			text := fmt.Sprint(err)
+			for _, line := range logged.All() {
+				text += fmt.Sprintf("\n%s %v", line.Message, line.ContextMap())
+			}
+			if err == nil || logged.Len() == 0 || strings.Contains(text, "t0ken") || strings.Contains(text, "w0rd") || strings.Contains(text, "c29tZWJvZHk6") {
+				t.Errorf("a credential is seen, or nothing at all: %s", text)
+			}
+		})
 	}
 }
 
@@ -246,6 +369,8 @@ func TestWarningsAtTheStart(t *testing.T) {
 	}
 }
 
+const ownToken = "is the controller's own token, with which whoever gets it can scale in its place: want one that was made for this source"
+
 // TestWhatAnEntrySaysOfAServer, and what is wrong with it.
 func TestWhatAnEntrySaysOfAServer(t *testing.T) {
 	for text, want := range map[string]string{
@@ -253,13 +378,19 @@ func TestWhatAnEntrySaysOfAServer(t *testing.T) {
 		`{"url": "http://a.example", "auth": {"userFile": "/a", "passwordFile": "/b"}}`:                         "",
 		`{}`:                                     `x.url: Required value: such as https://prometheus.monitoring.svc:9090`,
 		`{"url": "https://me:secret@a.example"}`: `x.url: Invalid value: want no credentials in it: auth names the files that hold them`,
-		`{"url": "https://me:sec ret@a.example"}`:                                 `x.url: Invalid value: want a URL such as https://prometheus.monitoring.svc:9090`,
-		`{"url": "ftp://a.example"}`:                                              `x.url: Invalid value: "ftp://a.example": want http://HOST[:PORT][/PATH] or https://HOST[:PORT][/PATH]`,
-		`{"url": "https:///a"}`:                                                   `x.url: Invalid value: "https:///a": want http://HOST[:PORT][/PATH] or https://HOST[:PORT][/PATH]`,
-		`{"url": "https://a.example?x=1"}`:                                        `x.url: Invalid value: "https://a.example?x=1": want no parameters and no fragment`,
-		`{"url": "http://a.example", "tls": {"insecure": true}}`:                  `x.tls: Invalid value: url begins with http://, which is not encrypted: want https://, or no tls`,
-		`{"url": "https://a.example", "tls": {"certFile": "/a"}}`:                 `x.tls: Invalid value: certFile and keyFile belong together: want both or neither`,
-		`{"url": "https://a.example", "tls": {"caFile": "a/../b"}}`:               `x.tls.caFile: Invalid value: "a/../b": want an absolute path without "..", such as /etc/mini-hpa/sources/NAME/password`,
+		`{"url": "https://me:sec ret@a.example"}`:                   `x.url: Invalid value: want a URL such as https://prometheus.monitoring.svc:9090`,
+		`{"url": "ftp://a.example"}`:                                `x.url: Invalid value: "ftp://a.example": want http://HOST[:PORT][/PATH] or https://HOST[:PORT][/PATH]`,
+		`{"url": "https:///a"}`:                                     `x.url: Invalid value: "https:///a": want http://HOST[:PORT][/PATH] or https://HOST[:PORT][/PATH]`,
+		`{"url": "https://a.example?x=1"}`:                          `x.url: Invalid value: "https://a.example?x=1": want no parameters and no fragment`,
+		`{"url": "http://a.example", "tls": {"insecure": true}}`:    `x.tls: Invalid value: url begins with http://, which is not encrypted: want https://, or no tls`,
+		`{"url": "https://a.example", "tls": {"certFile": "/a"}}`:   `x.tls: Invalid value: certFile and keyFile belong together: want both or neither`,
+		`{"url": "https://a.example", "tls": {"caFile": "a/../b"}}`: `x.tls.caFile: Invalid value: "a/../b": want an absolute path without "..", such as /etc/mini-hpa/sources/NAME/password`,
+		`{"url": "https://a.example", "auth": {"bearerTokenFile": "/var/run/secrets/kubernetes.io/serviceaccount/token"}}`:                   `x.auth.bearerTokenFile: Invalid value: "/var/run/secrets/kubernetes.io/serviceaccount/token": ` + ownToken,
+		`{"url": "https://a.example", "auth": {"userFile": "/a", "passwordFile": "/run/secrets/kubernetes.io/serviceaccount/..data/token"}}`: `x.auth.passwordFile: Invalid value: "/run/secrets/kubernetes.io/serviceaccount/..data/token": ` + ownToken,
+		`{"url": "https://a.example", "tls": {"caFile": "/proc/1/root/run/secrets/kubernetes.io/serviceaccount/token"}}`:                     `x.tls.caFile: Invalid value: "/proc/1/root/run/secrets/kubernetes.io/serviceaccount/token": ` + ownToken,
+		`{"url": "https://a.example", "tls": {"caFile": "/var/run/secrets/kubernetes.io/serviceaccount/service-ca.crt"}}`:                    "",
+		`{"url": "https://a.example", "auth": {"bearerTokenFile": "/etc/../var/run/secrets/kubernetes.io/serviceaccount/token"}}`:            `x.auth.bearerTokenFile: Invalid value: "/etc/../var/run/secrets/kubernetes.io/serviceaccount/token": want an absolute path without "..", such as /etc/mini-hpa/sources/NAME/password`,
+		`{"url": "https://a.example", "auth": {"bearerTokenFile": "//var/run/secrets/kubernetes.io/serviceaccount/token"}}`:                  `x.auth.bearerTokenFile: Invalid value: "//var/run/secrets/kubernetes.io/serviceaccount/token": want an absolute path without "..", such as /etc/mini-hpa/sources/NAME/password`,
 		`{"url": "https://a.example", "auth": {}}`:                                `x.auth: Invalid value: want userFile and passwordFile, or bearerTokenFile`,
 		`{"url": "https://a.example", "auth": {"passwordFile": "/a"}}`:            `x.auth: Invalid value: userFile and passwordFile belong together: want both`,
 		`{"url": "https://a.example", "tls": {"insecure": true, "caFile": "/a"}}`: `x.tls: Invalid value: insecure: true accepts any certificate: want no caFile and no serverName beside it`,

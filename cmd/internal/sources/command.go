@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"time"
 
@@ -40,7 +39,7 @@ func Command() cli.Command {
 		About:   about,
 		Offline: true,
 		Task: func() cli.Task {
-			return &task{file: usual, namespace: "default", kinds: sources.Kinds(), read: os.ReadFile, now: time.Now}
+			return &task{file: usual, namespace: "default", kinds: sources.Kinds(), read: sources.ReadFile, now: time.Now}
 		},
 	}
 }
@@ -78,6 +77,9 @@ func (t *task) Run(ctx context.Context, args []string, s cli.Streams) error {
 		asked = append(asked, queriesOf(e)...)
 		if len(e.Namespaces) == 0 {
 			fmt.Fprintf(s.Err, "mini-hpa sources: warning: no namespace may ask source %q: the file says none, and its allow does not keep them apart\n", e.Name)
+		}
+		for _, name := range e.Overlapping() {
+			fmt.Fprintf(s.Err, "mini-hpa sources: warning: what source %q allows of %s does not keep namespaces apart: shop may also ask for what shop-admin calls its own\n", e.Name, name)
 		}
 	}
 	slices.SortStableFunc(asked, inOrderOf(c))

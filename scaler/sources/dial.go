@@ -112,6 +112,11 @@ func (d *dialer) dialPlain(ctx context.Context, network, address string) (net.Co
 	return connection, nil
 }
 
+// tooMuch is the failure of an answer with more bytes than are read.
+func tooMuch(most int) error {
+	return fault("answered more than is read", fmt.Errorf("an answer has more than %d bytes", most))
+}
+
 // mostOfBroker is how many bytes a broker may answer to what was sent to it: what libraries read of it is in memory.
 const mostOfBroker = 16 << 20
 
@@ -145,8 +150,8 @@ func explainConnection(err error) error {
 	var record tls.RecordHeaderError
 	var name *net.DNSError
 	switch {
-	case errors.As(err, &already):
-		return already
+	case errors.As(err, &already): // with all around it, by which libraries know that another member may be tried
+		return fault(already.Told, err)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return err
 	case errors.As(err, &certificate):

@@ -101,6 +101,43 @@ func answerRedis(connection net.Conn, answers map[string]string) {
 	}
 }
 
+// TestRedisMembersElsewhere: what a cluster or a sentinel names is not dialled where no source can be.
+func TestRedisMembersElsewhere(t *testing.T) {
+	t.Parallel()
+	bulk := func(text string) string { return fmt.Sprintf("$%d\r\n%s\r\n", len(text), text) }
+	slots := func(host, port string) string {
+		return "*1\r\n*3\r\n:0\r\n:16383\r\n*3\r\n" + bulk(host) + ":" + port + "\r\n" + bulk("id") + ""
+	}
+	cluster := func(s *redisSettings) { s.Cluster = true }
+	for name, c := range map[string]struct {
+		answers map[string]string
+		set     func(*redisSettings)
+		want    []string
+	}{
+		"slots at a cloud's credentials":     {map[string]string{"CLUSTER": slots("169.254.169.254", "80")}, cluster, []string{"!has an address that is not dialled"}},
+		"slots at an address of no machine":  {map[string]string{"CLUSTER": slots("0.0.0.0", "6379")}, cluster, []string{"!has an address that is not dialled"}},
+		"slots at IPv4-mapped addresses":     {map[string]string{"CLUSTER": slots("::ffff:a9fe:a9fe", "80")}, cluster, []string{"!has an address that is not dialled"}},
+		"moved to a cloud's credentials":     {map[string]string{"CLUSTER": slots("127.0.0.1", "PORT"), "LLEN": "-MOVED 15495 169.254.169.254:80\r\n"}, cluster, []string{"!has an address that is not dialled"}},
+		"asked for at a cloud's credentials": {map[string]string{"CLUSTER": slots("127.0.0.1", "PORT"), "LLEN": "-ASK 15495 169.254.169.254:80\r\n"}, cluster, []string{"!has an address that is not dialled"}},
+		"moved where there is no cluster":    {map[string]string{"LLEN": "-MOVED 15495 169.254.169.254:80\r\n"}, func(*redisSettings) {}, []string{"!is a cluster, which the file does not say"}},
+		"a master at a cloud's credentials":  {map[string]string{"SENTINEL": "*2\r\n" + bulk("169.254.169.254") + bulk("80")}, func(s *redisSettings) { s.Sentinel = "m" }, []string{"!has an address that is not dialled", "!has no master at present"}},
+		"a master at an address of all":      {map[string]string{"SENTINEL": "*2\r\n" + bulk("255.255.255.255") + bulk("80")}, func(s *redisSettings) { s.Sentinel = "m" }, []string{"!has an address that is not dialled", "!has no master at present"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			answers := map[string]string{"HELLO": hello3, "PING": "+PONG\r\n"}
+			for command, answer := range c.answers {
+				answers[command] = answer
+			}
+			settings := &redisSettings{Addresses: []string{redisServer(t, answers)}}
+			c.set(settings)
+			if got := answersOf(t, redisOf(t, settings), map[string]string{"list": "a"}); !slices.Contains(c.want, got[0]) {
+				t.Errorf("%q, want one of %q", got, c.want)
+			}
+		})
+	}
+}
+
 const hello3 = "%2\r\n$6\r\nserver\r\n$5\r\nredis\r\n$5\r\nproto\r\n:3\r\n"
 
 // TestRedisThatAnswersOtherwise: no failure is a number, and none has the words of the server.

@@ -147,11 +147,6 @@ func (c *webClient) get(ctx context.Context, r webRequest) ([]byte, error) {
 	return []byte(c.env.secrets.hide(string(text))), nil // before parts of it are in errors
 }
 
-// tooMuch is the failure of an answer with more bytes than are read.
-func tooMuch(most int) error {
-	return fault("answered more than is read", fmt.Errorf("an answer has more than %d bytes", most))
-}
-
 // stream sends a request and returns the body of an answer with the status 200, which the caller bounds and closes.
 func (c *webClient) stream(ctx context.Context, r webRequest) (io.ReadCloser, error) {
 	request, secrets, err := c.request(ctx, r)

@@ -4,8 +4,10 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -343,6 +345,74 @@ func TestKafkaHalfOfTheBrokersAreGone(t *testing.T) {
 			expect(t, got, want...)
 		})
 	}
+}
+
+// TestKafkaBrokersElsewhere: a broker may say that others are where no source can be. They are not dialled, and what is with it is answered.
+func TestKafkaBrokersElsewhere(t *testing.T) {
+	t.Parallel()
+	for _, host := range []string{"169.254.169.254", "::ffff:169.254.169.254", "fd00:ec2::254", "fe80::1", "0.0.0.0", "255.255.255.255", "224.0.0.1"} {
+		t.Run(host, func(t *testing.T) {
+			t.Parallel()
+			s := newKafka(t, 2)
+			questions, want := s.spread(2)
+			_, port, _ := net.SplitHostPort(s.addrs[0])
+			number, _ := strconv.Atoi(port)
+			ids := map[string][16]byte{"topic-0": s.cluster.TopicInfo("topic-0").TopicID, "topic-1": s.cluster.TopicInfo("topic-1").TopicID}
+			s.answerWith(kmsg.Metadata, func(request kmsg.Request) kmsg.Response {
+				answer := request.ResponseKind().(*kmsg.MetadataResponse) //nolint:errcheck // what it is for
+				answer.Brokers = []kmsg.MetadataResponseBroker{{NodeID: 0, Host: "127.0.0.1", Port: int32(number)}, {NodeID: 1, Host: host, Port: 80}}
+				for _, asked := range request.(*kmsg.MetadataRequest).Topics { //nolint:errcheck // what it is for
+					topic := kmsg.NewMetadataResponseTopic()
+					topic.Topic, topic.TopicID = asked.Topic, ids[*asked.Topic]
+					partition := kmsg.NewMetadataResponseTopicPartition()
+					if *asked.Topic == "topic-1" {
+						partition.Leader = 1
+					}
+					topic.Partitions = append(topic.Partitions, partition)
+					answer.Topics = append(answer.Topics, topic)
+				}
+				return answer
+			})
+			client := s.source(with(nil))
+			for range 5 { // any of them may be asked who leads what
+				expect(t, ask(t, client, questions...), want[0], "!has an address that is not dialled")
+			}
+		})
+	}
+}
+
+// TestKafkaRestarts: all brokers end and begin again, with what they had. What is not known meanwhile is not 0.
+func TestKafkaRestarts(t *testing.T) {
+	t.Parallel()
+	var ports []int
+	for _, port := range freePorts(t, 3) {
+		number, _ := strconv.Atoi(port)
+		ports = append(ports, number)
+	}
+	kept := []kfake.Opt{kfake.Ports(ports...), kfake.DataDir(t.TempDir()), kfake.SyncWrites()}
+	s := newKafka(t, 3, append(kept, kfake.SeedTopics(3, "shop.orders"))...)
+	s.write("shop.orders", 0, 5)
+	s.commit("mine", "shop.orders", map[int32]int64{0: 1, 1: 0, 2: 0})
+	client, asked := s.source(with(nil)), lagOf("mine", "shop.orders")
+	expect(t, ask(t, client, asked), "4")
+	s.cluster.Close()
+	for range 3 {
+		if got := ask(t, client, asked)[0]; !strings.HasPrefix(string(got), "!") {
+			t.Errorf("of brokers that are gone: %q", got)
+		}
+	}
+	newKafka(t, 3, kept...)
+	until(t, "they are back", func() error {
+		switch got := ask(t, client, asked)[0]; {
+		case got == "4":
+			return nil
+		case strings.HasPrefix(string(got), "!"):
+			return errors.New(string(got))
+		default:
+			t.Fatalf("while they begin: %q", got)
+			return nil
+		}
+	})
 }
 
 // TestKafkaABrokerHangs: the others' questions are answered while it does, its own when it goes on, or with a failure at the deadline.

@@ -3,7 +3,10 @@ package sources
 import (
 	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -336,6 +339,133 @@ func TestNATSServersGo(t *testing.T) {
 	second.WaitForShutdown()
 	ask(t, client, asked)
 	expect(t, ask(t, client, asked), "!refused the connection")
+}
+
+// TestNATSServersElsewhere: a server may say that others are somewhere else. Only those of the file are dialled.
+func TestNATSServersElsewhere(t *testing.T) {
+	t.Parallel()
+	elsewhere := startNATS(t, nil)
+	fill(t, natsPeople(t, elsewhere), "orders", 4, 0, 0)
+	connections := func() uint64 {
+		state, err := elsewhere.Varz(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return state.TotalConnections
+	}
+	before := connections()
+	s := startNATS(t, func(o *server.Options) {
+		o.ClientAdvertise = addressOf(elsewhere)
+		o.Cluster = server.ClusterOpts{Name: "c", Host: "127.0.0.1", Port: server.RANDOM_PORT}
+		o.JetStream = false
+	})
+	client, asked := natsSource(t, with(nil), []string{addressOf(s)}), pendingOf("orders", "worker")
+	expect(t, ask(t, client, asked), "!has no JetStream for this user")
+	s.Shutdown()
+	s.WaitForShutdown()
+	ask(t, client, asked)
+	expect(t, ask(t, client, asked), "!refused the connection")
+	if after := connections(); after != before {
+		t.Errorf("%d connections to a server that the file does not have", after-before)
+	}
+}
+
+// TestNATSAnswersOtherwise: what is no consumer is no number, and what a tenant reads has no words of whoever answers.
+func TestNATSAnswersOtherwise(t *testing.T) {
+	t.Parallel()
+	s := startNATS(t, func(o *server.Options) { o.JetStream, o.MaxPayload = false, 32<<20 })
+	people, err := nats.Connect("nats://" + addressOf(s))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(people.Close)
+	info := func(fields string) string {
+		return `{"type": "io.nats.jetstream.api.v1.consumer_info_response", ` + fields + `}`
+	}
+	for name, c := range map[string]struct{ answer, want string }{
+		"nothing":               {``, ""},
+		"null":                  {`null`, ""},
+		"a list":                {`[]`, ""},
+		"HTML":                  {`<html>hunter2`, ""},
+		"no consumer":           {`{}`, ""},
+		"another consumer":      {info(`"stream_name": "secret", "name": "worker", "num_pending": 7`), ""},
+		"less than none":        {info(`"stream_name": "orders", "name": "worker", "num_ack_pending": -5`), ""},
+		"less than none, too":   {info(`"stream_name": "orders", "name": "worker", "num_pending": -5`), ""},
+		"more than there is":    {info(`"stream_name": "orders", "name": "worker", "num_pending": 1e30`), ""},
+		"text":                  {info(`"stream_name": "orders", "name": "worker", "num_pending": "hunter2"`), ""},
+		"an error":              {info(`"error": {"code": 500, "err_code": 12345, "description": "hunter2"}`), ""},
+		"an error of no number": {info(`"error": {"code": -1, "description": "hunter2"}`), ""},
+		"very much":             {info(`"x": "` + strings.Repeat("x", 20<<20) + `"`), ""},
+		"all that can be":       {info(`"stream_name": "orders", "name": "worker", "num_pending": 18446744073709551615, "num_ack_pending": 9`), "9223372036854775807"},
+		"a number":              {info(`"stream_name": "orders", "name": "worker", "num_pending": 3, "num_ack_pending": 2`), "5"},
+	} {
+		replies, err := people.Subscribe("$JS.API.CONSUMER.INFO.>", func(m *nats.Msg) { _ = m.Respond([]byte(c.answer)) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := people.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		got := string(ask(t, natsSource(t, with(nil), []string{addressOf(s)}), pendingOf("orders", "worker"))[0])
+		if c.want != "" && got != c.want || c.want == "" && !strings.HasPrefix(got, "!") || strings.Contains(got, "hunter2") {
+			t.Errorf("%s: %q, want %q, or a failure", name, got, c.want)
+		}
+		if err := replies.Unsubscribe(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestNATSHangsAndRestarts: a server that is slow, and one that ends and begins again, with what it had.
+func TestNATSHangsAndRestarts(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := startNATS(t, func(o *server.Options) { o.StoreDir = dir })
+	people := natsPeople(t, s)
+	if _, err := people.AddStream(&nats.StreamConfig{Name: "orders", Subjects: []string{"orders.>"}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := people.AddConsumer("orders", &nats.ConsumerConfig{Durable: "worker", AckPolicy: nats.AckExplicitPolicy}); err != nil {
+		t.Fatal(err)
+	}
+	for range 4 {
+		if _, err := people.Publish("orders.x", []byte("x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	gate, address := proxy(t, addressOf(s))
+	client, asked := natsSource(t, with(nil), []string{address}), pendingOf("orders", "worker")
+	expect(t, ask(t, client, asked), "4")
+	gate.hang()
+	under := begin(client, []metrics.Question{asked})
+	under.stop()
+	if got := under.end(t)[0]; !strings.HasPrefix(string(got), "!did not answer") {
+		t.Errorf("of a server that hangs: %q", got)
+	}
+	gate.goOn()
+	back := func() error {
+		switch got := ask(t, client, asked)[0]; {
+		case got == "4":
+			return nil
+		case strings.HasPrefix(string(got), "!"):
+			return errors.New(string(got))
+		default:
+			t.Fatalf("amid it: %q", got)
+			return nil
+		}
+	}
+	until(t, "it goes on", back)
+	_, port, _ := net.SplitHostPort(addressOf(s))
+	s.Shutdown()
+	s.WaitForShutdown()
+	if got := ask(t, client, asked)[0]; !strings.HasPrefix(string(got), "!") {
+		t.Errorf("of a server that is gone: %q", got)
+	}
+	startNATS(t, func(o *server.Options) {
+		o.StoreDir = dir
+		o.Port, _ = strconv.Atoi(port)
+	})
+	until(t, "it is back", back)
 }
 
 // TestNATSTLS: the connection is encrypted, and only a server whose certificate is from the authority of the file is asked.

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestPrometheus asks a real one, which scrapes itself.
@@ -18,13 +19,17 @@ func TestPrometheus(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	launch(t, "prometheus", func(ctx context.Context) error { return accepts(ctx, address) }, exec.CommandContext(context.WithoutCancel(t.Context()), path, "--config.file="+config, "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+address))
+	start := func() *served {
+		return launch(t, "prometheus", func(ctx context.Context) error { return accepts(ctx, address) }, exec.CommandContext(context.WithoutCancel(t.Context()), path, "--config.file="+config, "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+address))
+	}
+	server := start()
+	gate, between := proxy(t, address)
 	a := newAsker(t, `
 version: v1
 sources:
 - name: prom
   type: prometheus
-  url: http://`+address+`
+  url: http://`+between+`
   namespaces: ["*"]
   queries:
   - {name: up, query: 'sum(up{namespace="$namespace"})'}
@@ -70,4 +75,28 @@ sources:
 			t.Errorf("%s: %s, want %s", name, got, c.want)
 		}
 	}
+
+	gate.hang()
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if got, err := a.ask(ctx, "up", nil); err == nil {
+		t.Errorf("of one that hangs: %s", got)
+	}
+	gate.goOn()
+	isBack := func() error {
+		got, err := a.ask(t.Context(), "up", nil)
+		if err == nil && got != "1" {
+			t.Fatalf("amid it: %s", got)
+		}
+		return err
+	}
+	until(t, "it goes on", isBack)
+	server.Kill()
+	for range 3 { // not so often that it is left alone
+		if got, err := a.ask(t.Context(), "up", nil); err == nil {
+			t.Errorf("of one that is gone: %s", got)
+		}
+	}
+	start()
+	until(t, "it is back", isBack)
 }

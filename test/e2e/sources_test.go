@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // ledger is a system that an administrator lists as a source: a page of JSON for each namespace.
@@ -18,6 +19,8 @@ type ledger struct {
 	open    atomic.Int64
 	broken  atomic.Bool
 	asked   atomic.Int64
+	slow    atomic.Bool // 10 s
+	gone    func()      // refuses connections from then on
 }
 
 const secretOfTheLedger = "password=hunter2"
@@ -26,14 +29,20 @@ func newLedger(t *testing.T) *ledger {
 	l := &ledger{}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		l.asked.Add(1)
+		if l.slow.Load() {
+			select {
+			case <-time.After(10 * time.Second):
+			case <-r.Context().Done():
+			}
+		}
 		if l.broken.Load() {
 			http.Error(w, secretOfTheLedger, http.StatusInternalServerError)
 			return
 		}
-		fmt.Fprintf(w, `{"path": %q, "open": %d}`, r.URL.Path, l.open.Load())
+		fmt.Fprintf(w, `{"path": %q, "open": %d, "asleep": 0}`, r.URL.Path, l.open.Load())
 	}))
 	t.Cleanup(server.Close)
-	l.address = server.URL
+	l.address, l.gone = server.URL, server.Close
 	return l
 }
 
@@ -102,4 +111,71 @@ func TestSourceWakesAndPutsToSleep(t *testing.T) {
 	if events := strings.Join(d.events(), "\n"); strings.Contains(events, "hunter2") {
 		t.Errorf("Events have what the source has answered: %s", events)
 	}
+}
+
+// TestSlowAndBrokenSourcesCostNothingElse: one source takes 10 s, another is gone. What is held at CPU and at a third source goes on as before; who is
+// asleep on those that fail stays asleep, which is told, who is awake does not sleep, and the fallback counts.
+func TestSlowAndBrokenSourcesCostNothingElse(t *testing.T) {
+	t.Parallel()
+	ns, file := shared.namespace(t), filepath.Join(t.TempDir(), "sources.yaml")
+	good, slow, gone := newLedger(t), newLedger(t), newLedger(t)
+	text := "version: v1\ndefaults: {timeout: 5s, maxAge: 1s}\nsources:\n"
+	for name, l := range map[string]*ledger{"good": good, "slow": slow, "gone": gone} {
+		l.open.Store(100)
+		text += fmt.Sprintf("- {name: %s, type: http, url: %q, namespaces: [%s], queries: [{name: asleep, path: /asleep, value: /asleep}, {name: open, path: /open, value: /open}]}\n", name, l.address, ns)
+	}
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run := func(name string, load int64, pairs map[string]string) *workload {
+		for key, value := range map[string]string{"max": "40", "sync-period": "1s", "scale-down-stabilization": "1s", "scale-up-policies": "40 pods/1s"} {
+			if pairs[key] == "" {
+				pairs[key] = value
+			}
+		}
+		return shared.deploy(t, ns, name, 1, load, pairs)
+	}
+	web := run("web", 400, map[string]string{"target-cpu": "50"})
+	worker := run("worker", 0, map[string]string{"sources": "good open target=100"})
+	both := run("both", 400, map[string]string{"target-cpu": "50", "sources": "slow open target=100"})
+	asleep := map[string]*workload{
+		"slow": run("asleep-slow", 0, map[string]string{"sources": "slow asleep target=100", "min": "0"}),
+		"gone": run("asleep-gone", 0, map[string]string{"sources": "gone asleep target=100", "min": "0"}),
+	}
+	awake := []*workload{
+		run("awake-slow", 0, map[string]string{"sources": "slow open target=100", "min": "0"}),
+		run("awake-gone", 0, map[string]string{"sources": "gone open target=100", "min": "0"}),
+	}
+	covered := run("covered", 0, map[string]string{"sources": "gone open target=100", "fallback": "3 after 2s"})
+	c := shared.controller(t, ns, "--sources", file)
+	for _, d := range asleep {
+		d.await(0)
+	}
+
+	slow.slow.Store(true)
+	gone.gone()
+	covered.await(3)
+	for _, replicas := range []int32{4, 8} {
+		web.setLoad(int64(replicas)*500 - 100)
+		both.setLoad(int64(replicas)*500 - 100)
+		good.open.Store(int64(replicas) * 100)
+		web.await(replicas)
+		both.await(replicas)
+		worker.await(replicas)
+	}
+	for name, d := range asleep {
+		d.eventually("it is told that what would wake "+d.title()+" fails", func(context.Context) (bool, string) {
+			_, series := get(t, c.address, "/metrics")
+			of := fmt.Sprintf("{hpa_name=%q,kind=\"Deployment\",namespace=%q} 1", d.name, ns)
+			return strings.Contains(series, "mini_hpa_failed_metrics"+of) && strings.Contains(series, "mini_hpa_asleep"+of), series
+		})
+		if event := d.awaitEvent("FailedGetSource"); !strings.Contains(event, name) {
+			t.Errorf("event %q, want one that names source %s", event, name)
+		}
+		d.wantHistory(1, 0)
+	}
+	for _, d := range awake {
+		d.wantHistory(1)
+	}
+	covered.wantHistory(1, 3)
 }

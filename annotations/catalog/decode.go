@@ -245,8 +245,9 @@ func whatIs(node *yaml.Node) string {
 		return "a mapping"
 	case yaml.AliasNode:
 		return "an alias"
+	default:
+		return node.Value
 	}
-	return node.Value
 }
 
 func wanted(kind reflect.Kind) string {
@@ -255,6 +256,7 @@ func wanted(kind reflect.Kind) string {
 		return "text"
 	case reflect.Bool:
 		return "true or false"
+	default:
+		return "a whole number"
 	}
-	return "a whole number"
 }

@@ -85,7 +85,7 @@ type depthQuestion struct {
 	ready bool
 }
 
-// Ask asks for the lists of the vhosts next to each other. One that fails fails no other.
+// Ask asks for the lists of the vhosts next to each other. No other fails with one.
 func (c *rabbitmqClient) Ask(ctx context.Context, all []metrics.Question, answer func(i int, a metrics.Answer, err error)) {
 	vhosts := map[string][]depthQuestion{}
 	for i, asked := range all {

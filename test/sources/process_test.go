@@ -28,12 +28,20 @@ func installed(t *testing.T, debian string, patterns ...string) string {
 			return found[len(found)-1]
 		}
 	}
-	missing := fmt.Sprintf("%s is not installed: apt-get install %s", strings.Join(patterns, ", "), debian)
-	if os.Getenv("CI") == "true" {
-		t.Fatal(missing)
-	}
-	t.Skip(missing)
+	need(t, fmt.Errorf("%s is not installed: apt-get install %s", strings.Join(patterns, ", "), debian))
 	return ""
+}
+
+// need skips the test if something is missing, but not where CI=true.
+func need(t *testing.T, missing error) {
+	t.Helper()
+	switch {
+	case missing == nil:
+	case os.Getenv("CI") == "true":
+		t.Fatal(missing)
+	default:
+		t.Skip(missing)
+	}
 }
 
 // served is a server's process.
@@ -77,6 +85,15 @@ func freePorts(t *testing.T, count int) []string {
 		ports = append(ports, port)
 	}
 	return ports
+}
+
+// accepts says whether something listens at an address.
+func accepts(ctx context.Context, address string) error {
+	connection, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
+	if err != nil {
+		return err
+	}
+	return connection.Close()
 }
 
 // proxy is a gate in front of a server in another process.

@@ -3,20 +3,13 @@
 package sources
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -27,93 +20,36 @@ import (
 
 	"github.com/mini-hpa/mini-hpa/scaler/metrics"
 	"github.com/mini-hpa/mini-hpa/scaler/sources"
+	"github.com/mini-hpa/mini-hpa/test/rabbitmq"
 )
 
 // rabbit is a broker, and its administrator.
 type rabbit struct {
 	*testing.T
-	*served
-	dir         string
-	port, amqp  string // of the management API, and of AMQP
-	environment []string
+	*rabbitmq.Broker
 }
 
-// newRabbit starts a broker with its management API and an Erlang port mapper of its own, all on the loopback.
+// newRabbit starts a broker on the loopback, which ends with the test.
 func newRabbit(t *testing.T) *rabbit {
 	t.Helper()
-	path := installed(t, "rabbitmq-server", "/usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin/rabbitmq-server")
-	mapper := installed(t, "erlang-base", "epmd")
-	ports := freePorts(t, 4)
-	r := &rabbit{T: t, dir: t.TempDir(), amqp: ports[0], port: ports[1]}
-	for name, text := range map[string]string{
-		"conf": fmt.Sprintf("listeners.tcp.1 = 127.0.0.1:%s\nmanagement.tcp.ip = 127.0.0.1\nmanagement.tcp.port = %s\n"+
-			"collect_statistics_interval = 5000\n", ports[0], ports[1]),
-		"plugins": "[rabbitmq_management].\n",
-	} {
-		if err := os.WriteFile(filepath.Join(r.dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+	need(t, rabbitmq.Installed())
+	broker, err := rabbitmq.New(t.TempDir(), "127.0.0.1")
+	if err != nil {
+		t.Fatal(err)
 	}
-	r.environment = append(os.Environ(), "HOME="+r.dir, "ERL_EPMD_PORT="+ports[2], "ERL_EPMD_ADDRESS=127.0.0.1", "RABBITMQ_DIST_PORT="+ports[3],
-		"RABBITMQ_NODENAME=test"+ports[1]+"@localhost", "RABBITMQ_MNESIA_BASE="+r.dir+"/data", "RABBITMQ_LOG_BASE="+r.dir+"/log",
-		"RABBITMQ_CONFIG_FILE="+r.dir+"/conf", "RABBITMQ_ENABLED_PLUGINS_FILE="+r.dir+"/plugins", "RABBITMQ_CONF_ENV_FILE="+r.dir+"/none",
-		"RABBITMQ_PID_FILE="+r.dir+"/pid", "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=+S 1:1 +sbwt none -start_epmd false",
-		"RUNNING_UNDER_SYSTEMD=true") // the script becomes the broker, so that it ends with the process that is known here
-	launch(t, "epmd", func(ctx context.Context) error { return accepts(ctx, "127.0.0.1:"+ports[2]) }, exec.Command(mapper, "-address", "127.0.0.1", "-port", ports[2])) //nolint:gosec,noctx // ends with the test
-	r.start(path)
-	return r
+	t.Cleanup(broker.Stop)
+	if err := broker.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return &rabbit{t, broker}
 }
 
-// accepts says whether something listens at an address.
-func accepts(ctx context.Context, address string) error {
-	connection, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
-	if err != nil {
-		return err
-	}
-	return connection.Close()
-}
+func (r *rabbit) url() string { return "http://" + r.Management }
 
-// start starts it, also once more, with the same files and the same ports.
-func (r *rabbit) start(path string) {
-	r.Helper()
-	command := exec.Command(path) //nolint:gosec,noctx // ends with the test
-	command.Dir = r.dir           // where the emulator leaves its dumps
-	command.Env = r.environment
-	r.served = launch(r.T, "rabbitmq-server", func(context.Context) error {
-		return r.call(http.MethodPut, "/queues/%2F/ready", map[string]bool{"durable": true}) // the API may be there before queues are
-	}, command)
-}
-
-func (r *rabbit) url() string { return "http://127.0.0.1:" + r.port }
-
-// call uses the management API as its administrator.
-func (r *rabbit) call(method, path string, body any) error {
-	text, err := json.Marshal(body)
-	if err != nil {
-		return err
-	}
-	request, err := http.NewRequestWithContext(r.Context(), method, r.url()+"/api"+path, bytes.NewReader(text))
-	if err != nil {
-		return err
-	}
-	request.SetBasicAuth("guest", "guest")
-	request.Header.Set("Content-Type", "application/json")
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = response.Body.Close() }()
-	said, _ := io.ReadAll(response.Body)
-	if response.StatusCode >= 300 {
-		return fmt.Errorf("%s %s: %s: %s", method, path, response.Status, said)
-	}
-	return nil
-}
-
-// do is call, which has to succeed.
+// do is Call, which has to succeed.
 func (r *rabbit) do(method, path string, body any) {
 	r.Helper()
-	if err := r.call(method, path, body); err != nil {
+	if err := r.Call(r.Context(), method, path, body, nil); err != nil {
 		r.Fatal(err)
 	}
 }
@@ -189,6 +125,7 @@ func TestRabbitMQ(t *testing.T) {
 	})
 
 	t.Run("messages in work are counted", func(t *testing.T) { r.in(t).hold(client) })
+	t.Run("jobs are counted until they are done", func(t *testing.T) { r.in(t).work(client) })
 	t.Run("users", func(t *testing.T) { r.in(t).users() })
 	t.Run("one request for all queues of a vhost", func(t *testing.T) { r.in(t).many() })
 	t.Run("it hangs", func(t *testing.T) { r.in(t).hangs() })
@@ -219,7 +156,9 @@ func TestRabbitMQ(t *testing.T) {
 			}
 		}
 	})
-	r.start(installed(t, "rabbitmq-server", "/usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin/rabbitmq-server"))
+	if err := r.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	close(ended)
 	asking.Wait()
 	if failed.Load() == 0 {
@@ -254,6 +193,68 @@ func (r *rabbit) hold(client sources.Client) {
 		}
 		return nil
 	})
+}
+
+// work has a worker do jobs: each counts until it is done, and the book tells which was not done by who had it first, or was done twice.
+func (r *rabbit) work(client sources.Client) {
+	url := r.URL("/")
+	must := func(err error) {
+		if err != nil {
+			r.Helper()
+			r.Fatal(err)
+		}
+	}
+	must(rabbitmq.Declare(url, "orders"))
+	var book rabbitmq.Book
+	ctx, cancel := context.WithCancel(r.Context())
+	var all sync.WaitGroup
+	defer all.Wait()
+	defer cancel()
+	all.Go(func() {
+		if err := book.Follow(ctx, url, "orders"); err != nil {
+			r.Error(err)
+		}
+	})
+	account := func(want rabbitmq.Account) func() error {
+		return func() error {
+			if got := book.Now(); got != want {
+				return fmt.Errorf("the account is %+v, want %+v", got, want)
+			}
+			return nil
+		}
+	}
+
+	jobs := []rabbitmq.Job{{Number: 1}, {Number: 2}, {Number: 3}}
+	must(rabbitmq.Publish(ctx, url, "orders", jobs))
+	r.consume("orders", 1)() // who takes the first one, and is killed
+	until(r.T, "it is back", func() error { return r.depth("orders", 3, 0) })
+	var held bool
+	all.Go(func() {
+		var err error
+		if held, err = rabbitmq.Work(ctx, url, "orders"); err != nil {
+			r.Error(err)
+		}
+	})
+	until(r.T, "all are done", account(rabbitmq.Account{Done: 3, Again: 1}))
+	must(rabbitmq.Publish(ctx, url, "orders", jobs[2:]))
+	until(r.T, "one is done twice", account(rabbitmq.Account{Done: 3, Again: 1, Twice: 1}))
+	must(rabbitmq.Publish(ctx, url, "orders", []rabbitmq.Job{{Number: 4, Takes: time.Hour}}))
+	until(r.T, "one takes an hour", func() error { return r.depth("orders", 1, 1) })
+	sameResults(r.T, []result{"1", "0"}, ask(r.T, client, of("queue", "orders"), of("queue", "orders", "count", "ready")))
+	cancel()
+	all.Wait()
+	if !held {
+		r.Error("the worker has ended with a job in hand, and does not say so")
+	}
+}
+
+// depth says whether a queue has so many messages, of which so many are in hand.
+func (r *rabbit) depth(queue string, left, inHand int) error {
+	gotLeft, gotInHand, err := r.Depth(r.Context(), "/", queue)
+	if err == nil && (gotLeft != left || gotInHand != inHand) {
+		err = fmt.Errorf("%d messages, %d of them in hand, want %d, %d", gotLeft, gotInHand, left, inHand)
+	}
+	return err
 }
 
 // users may see what they may see.
@@ -294,7 +295,7 @@ func (r *rabbit) many() {
 
 // hangs keeps nobody beyond the deadline.
 func (r *rabbit) hangs() {
-	gate, address := proxy(r.T, "127.0.0.1:"+r.port)
+	gate, address := proxy(r.T, r.Management)
 	client := r.source(guest(), "http://"+address)
 	sameResults(r.T, []result{"3"}, ask(r.T, client, of("queue", "jobs")))
 	gate.hang()
@@ -312,7 +313,7 @@ func (r *rabbit) hangs() {
 // consume takes so many messages and acknowledges none, until the returned function is called.
 func (r *rabbit) consume(queue string, count int) (end func()) {
 	r.Helper()
-	connection, err := amqp.Dial("amqp://guest:guest@127.0.0.1:" + r.amqp)
+	connection, err := amqp.Dial(r.URL("/"))
 	if err != nil {
 		r.Fatal(err)
 	}

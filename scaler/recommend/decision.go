@@ -87,6 +87,8 @@ type MetricResult struct {
 	// Ratio is usage divided by target, before any assumption about pods that could not be measured; 0 where it Failed.
 	Ratio  float64 `json:"ratio"`
 	Failed bool    `json:"failed,omitempty"`
+	// Total is the value, in thousandths, of a metric that has one without pods; 0 where it Failed.
+	Total int64 `json:"total,omitempty"`
 	// Active says, of a metric that has a value without pods, that there is something to do.
 	Active bool `json:"active,omitempty"`
 	// Failure says why it Failed; nil if it did not.

@@ -104,7 +104,7 @@ func (p *proposal) told(kind autoscalingv2.MetricSourceType) MetricResult {
 	if p.failure != nil {
 		return MetricResult{Metric: p.failure.Metric, Type: kind, Failed: true, Failure: p.failure}
 	}
-	return MetricResult{Metric: p.metric, Type: kind, Replicas: p.replicas, Ratio: finite(p.ratio), Active: p.active}
+	return MetricResult{Metric: p.metric, Type: kind, Replicas: p.replicas, Ratio: finite(p.ratio), Total: p.from.value, Active: p.active}
 }
 
 // finite is a ratio that JSON can hold: a target for each pod is divided by 0 while there are none.

@@ -31,7 +31,7 @@ type Variant struct {
 	From, To time.Duration
 	// Spans divide the time. Every other one is shaded; their names are written above the first panel.
 	Spans []Span
-	// Panels of the same Unit share their value axis.
+	// Panels of the same Unit share their value axis; one without a Unit has its own.
 	Panels []Panel
 }
 

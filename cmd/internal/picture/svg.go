@@ -48,9 +48,9 @@ func (p Page) width() float64 {
 func (s *sheet) stack() {
 	for _, v := range s.page.Variants {
 		s.introduce(v)
-		tops := peaks(v.Panels)
+		tops := peaksOf(v.Panels)
 		for i, p := range v.Panels {
-			s.panel(v, i, tops[p.Unit])
+			s.panel(v, i, tops.of(p))
 		}
 	}
 }
@@ -64,11 +64,11 @@ func (s *sheet) columns() {
 	}
 	s.width = s.page.width()/float64(max(len(s.page.Variants), 1)) - 2*margin
 	s.level(func(v Variant) { s.introduce(v) })
-	tops := peaks(all)
+	tops := peaksOf(all)
 	for i := range rows {
 		s.level(func(v Variant) {
 			if i < len(v.Panels) {
-				s.panel(v, i, tops[v.Panels[i].Unit])
+				s.panel(v, i, tops.of(v.Panels[i]))
 			}
 		})
 	}
@@ -86,12 +86,22 @@ func (s *sheet) level(draw func(Variant)) {
 }
 
 // peaks is the highest value of each unit.
-func peaks(panels []Panel) map[string]float64 {
-	tops := map[string]float64{}
+type peaks map[string]float64
+
+func peaksOf(panels []Panel) peaks {
+	tops := peaks{}
 	for _, p := range panels {
 		tops[p.Unit] = max(tops[p.Unit], p.highest())
 	}
 	return tops
+}
+
+// of is where a panel's value axis has to reach.
+func (tops peaks) of(p Panel) float64 {
+	if p.Unit == "" {
+		return p.highest()
+	}
+	return tops[p.Unit]
 }
 
 // panel draws one panel and moves on.

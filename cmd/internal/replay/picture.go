@@ -3,9 +3,13 @@ package replay
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+
 	"github.com/mini-hpa/mini-hpa/cmd/internal/picture"
+	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 	"github.com/mini-hpa/mini-hpa/scaler/trace"
 )
 
@@ -21,12 +25,20 @@ type drawing struct {
 	// under those of --set.
 	found, decided, set curve
 	marks               []picture.Mark
+	// totals are the values of metrics that have one without pods, in the order in which they were first seen.
+	totals []total
 	// before is the outcome before.
 	before *trace.Outcome
 }
 
 // curve is the replicas and the ratio that go with them.
 type curve struct{ replicas, ratio []picture.Point }
+
+// total is one of them, by its name.
+type total struct {
+	name   string
+	points []picture.Point
+}
 
 func newDrawing(page *picture.Page, c *comparison) *drawing {
 	v := picture.Variant{Name: c.title}
@@ -51,6 +63,7 @@ func (r *drawing) show(p pair) error {
 		r.set.add(r.at, p.set)
 	}
 	now := p.asked()
+	r.count(now.Decision.Metrics)
 	from := now.Current
 	if p.set != nil && r.before != nil {
 		from = r.before.Desired // nobody has carried out what was decided before
@@ -72,6 +85,25 @@ func (c *curve) add(at time.Duration, o *trace.Outcome) {
 	c.ratio = append(c.ratio, picture.Point{At: at, Value: ratio})
 }
 
+// count takes in the next values; one that could not be evaluated leaves a gap.
+func (r *drawing) count(all []recommend.MetricResult) {
+	for _, m := range all {
+		if m.Type != autoscalingv2.ExternalMetricSourceType && m.Type != autoscalingv2.ObjectMetricSourceType {
+			continue
+		}
+		i := slices.IndexFunc(r.totals, func(t total) bool { return t.name == m.Metric })
+		if i < 0 {
+			i = len(r.totals)
+			r.totals = append(r.totals, total{name: m.Metric})
+		}
+		value := float64(m.Total) / 1000
+		if m.Failed {
+			value = math.NaN()
+		}
+		r.totals[i].points = append(r.totals[i].points, picture.Point{At: r.at, Value: value})
+	}
+}
+
 // end puts the drawing on the page.
 func (r *drawing) end() error {
 	replicas := picture.Panel{Title: "replicas", Unit: "replicas", Whole: true, Marks: r.marks}
@@ -87,7 +119,12 @@ func (r *drawing) end() error {
 			picture.Line{Name: "recorded", Look: picture.Thin, Tone: picture.Muted, Points: r.decided.ratio},
 			picture.Line{Name: "with --set", Look: picture.Thin, Points: r.set.ratio})
 	}
-	r.variant.Panels = []picture.Panel{replicas, ratio}
+	r.variant.Panels = []picture.Panel{replicas}
+	for _, t := range r.totals {
+		r.variant.Panels = append(r.variant.Panels, picture.Panel{Title: "value of " + t.name, Short: true,
+			Lines: []picture.Line{{Look: picture.Area, Steps: true, Points: t.points}}})
+	}
+	r.variant.Panels = append(r.variant.Panels, ratio)
 	r.sum()
 	r.page.Variants = append(r.page.Variants, r.variant)
 	return nil

@@ -51,8 +51,8 @@ type task struct {
 }
 
 func (r *task) Declare(f *pflag.FlagSet) {
-	f.VarP(cli.OneOf(&r.output, "table", "json", "html"), "output", "o",
-		"table with a summary for people, json with one line for each observation for programs, html with a picture in one self-contained page")
+	f.VarP(cli.OneOf(&r.output, "table", "json", "html", "svg"), "output", "o",
+		"table with a summary for people, json with one line for each observation for programs, html with a picture in one self-contained page, svg the picture alone")
 	f.Var(r.set, "set", "another `mini-hpa/KEY=VALUE` than recorded; without a VALUE the annotation is removed. May be repeated")
 	f.BoolVar(&r.all, "all", false, "show every observation in the table; without it those where something changes")
 	r.decision.Declare(f)
@@ -77,7 +77,11 @@ func (r *task) Run(ctx context.Context, args []string, s cli.Streams) error {
 		problems = append(problems, job.run(ctx))
 	}
 	if len(r.page.Variants) > 0 {
-		problems = append(problems, picture.HTML(s.Out, r.page))
+		draw := picture.HTML
+		if r.output == "svg" {
+			draw = picture.SVG
+		}
+		problems = append(problems, draw(s.Out, r.page))
 	}
 	return errors.Join(problems...)
 }
@@ -158,7 +162,7 @@ type view interface {
 
 func (j job) view(c *comparison) view {
 	switch j.task.output {
-	case "html":
+	case "html", "svg":
 		return newDrawing(&j.task.page, c)
 	case "json":
 		e := json.NewEncoder(j.streams.Out)

@@ -180,6 +180,41 @@ func TestReplayAsAPage(t *testing.T) {
 	}
 }
 
+// TestReplayOfWhatWaits: how much waits, and a gap where nobody knows, have a panel of their own.
+func TestReplayOfWhatWaits(t *testing.T) {
+	trace := traceText(`"mini-hpa/max":"20","mini-hpa/sources":"rabbit queue=orders target=500"`, 0)
+	for i, waits := range []string{`"externalMetrics":{"rabbit@messages":[{"value":"5k"}]}`, `"errors":{"rabbit@messages":"it is gone"}`, `"externalMetrics":{"rabbit@messages":[{"value":"250"}]}`} {
+		trace += fmt.Sprintf(`{"time":"2026-01-01T12:0%d:00Z","replicas":10,"statusReplicas":10,%s}`+"\n", i, waits)
+	}
+	traceFiles(t, map[string]string{"a": trace})
+	code, svg, stderr := call(t, "replay", "-o", "svg", "a")
+	if code != cli.ExitOK || stderr != "" || !strings.HasPrefix(svg, "<svg") {
+		t.Fatalf("exit code %d, standard error %q, standard output %.60q", code, stderr, svg)
+	}
+	for _, want := range []string{">value of rabbit@messages<", ">5000<"} {
+		if !strings.Contains(svg, want) {
+			t.Errorf("no %s in\n%s", want, svg)
+		}
+	}
+	if gaps := strings.Count(svg, `class="area-line"`); gaps > 0 {
+		t.Errorf("%d lines lead over what is not known:\n%s", gaps, svg)
+	}
+}
+
+// TestThePictureOfTheGuide is that of a trace that make demo-queue has left.
+func TestThePictureOfTheGuide(t *testing.T) {
+	guide, err := filepath.Abs("../../../docs/queue.svg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir("testdata/replay")
+	code, svg, stderr := call(t, "replay", "-o", "svg", "worker.trace.jsonl.gz")
+	if code != cli.ExitOK || stderr != "" {
+		t.Errorf("exit code %d, standard error %q", code, stderr)
+	}
+	clitest.Golden(t, guide, svg)
+}
+
 func TestAnEndlessReplayCanBeEnded(t *testing.T) {
 	traceFiles(t, map[string]string{"a": traceText(ordinary, 2)})
 	ctx, cancel := context.WithCancel(t.Context())

@@ -35,9 +35,11 @@ func TestParse(t *testing.T) {
 		bad  string
 	}{
 		"nothing":          {want: options{image: "busybox:1.37", period: 15 * s}},
-		"everything":       {args: []string{"--here", "--image=b:1", "--out", "x", "--period=30s"}, want: options{true, "b:1", "x", 30 * s}},
+		"everything":       {args: []string{"--here", "--image=b:1", "--out", "x", "--period=30s"}, want: options{here: true, image: "b:1", out: "x", period: 30 * s}},
 		"an unknown flag":  {args: []string{"--there"}, bad: "unknown flag: --there"},
-		"an argument":      {args: []string{"now\x1b"}, bad: `unexpected argument "now\x1b": it takes flags only`},
+		"the other story":  {args: []string{"queue", "--out=x"}, want: options{queue: true, image: "busybox:1.37", out: "x", period: 15 * s}},
+		"not on a cluster": {args: []string{"queue", "--here"}, bad: "--here: the story of the queue has consumers beside a control plane of its own"},
+		"an argument":      {args: []string{"now\x1b"}, bad: `unexpected arguments ["now\x1b"]: want queue, or none`},
 		"a strange period": {args: []string{"--period=0s"}, bad: "--period is 0s, want 1s to 1m"},
 	} {
 		got, err := parse(tt.args)
@@ -97,7 +99,7 @@ func TestAPhaseIsATable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, text := newWorld(), &strings.Builder{}
 		w.used["web"] = 2200
-		p := player{stage: &w.stage, out: text, began: time.Now(), broken: func() error { return nil }}
+		p := player{stage: &w.stage, subject: &cpu{stage: &w.stage}, out: text, began: time.Now(), broken: func() error { return nil }}
 		go func() {
 			time.Sleep(7 * s)
 			w.scale(t, "web", 5, "cpu 220%")
@@ -128,18 +130,18 @@ func TestAPhaseIsATable(t *testing.T) {
 func TestWhatEndsThePlay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
-		p := player{stage: &w.stage, out: &strings.Builder{}, began: time.Now(), broken: func() error { return nil }}
+		p := player{stage: &w.stage, subject: &cpu{stage: &w.stage}, out: &strings.Builder{}, began: time.Now(), broken: func() error { return nil }}
 		if err := p.play(t.Context(), workshop(w.pace)); err == nil || !strings.Contains(err.Error(), "no sample of [web]") {
 			t.Errorf("without samples: %v", err)
 		}
 		w = newWorld()
 		w.used["web"] = 200
-		p.stage = &w.stage
+		p.stage, p.subject = &w.stage, &cpu{stage: &w.stage}
 		if err := p.play(t.Context(), workshop(w.pace)[1:]); err == nil || !strings.Contains(err.Error(), `phase "load" did not show what it should: web is at 1`) {
 			t.Errorf("without a controller: %v", err)
 		}
 		w, gone := newWorld(), errors.New("the controller ended by itself")
-		p.stage, p.broken = &w.stage, func() error { return gone }
+		p.stage, p.subject, p.broken = &w.stage, &cpu{stage: &w.stage}, func() error { return gone }
 		if err := p.play(t.Context(), workshop(w.pace)); !errors.Is(err, gone) {
 			t.Errorf("with one that ended: %v", err)
 		}

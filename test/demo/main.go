@@ -1,9 +1,11 @@
 // Command demo plays mini-hpa's workshop on a real Kubernetes control plane: annotated Deployments scale out under load, settle, scale in,
-// flap without their guards, and stop flapping with them. It checks what it shows: an expectation that fails makes it exit with 1.
-// The picture is that of mini-hpa replay, of what the controller has recorded.
+// flap without their guards, and stop flapping with them. Its other story is that of a worker, which sleeps until a queue of a real RabbitMQ
+// has messages. It checks what it shows: an expectation that fails makes it exit with 1. The picture is that of mini-hpa replay, of what the
+// controller has recorded.
 //
 //	go run ./demo           on a control plane of its own, on loopback
 //	go run ./demo --here    on the current cluster
+//	go run ./demo queue     the worker, on a control plane of its own
 package main
 
 import (
@@ -11,10 +13,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -24,6 +28,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/mini-hpa/mini-hpa/test/child"
+	"github.com/mini-hpa/mini-hpa/test/rabbitmq"
 )
 
 // What the process tells its caller.
@@ -43,6 +48,7 @@ const (
 // options are the flags.
 type options struct {
 	here       bool
+	queue      bool // the other story
 	image, out string
 	period     time.Duration
 }
@@ -87,8 +93,12 @@ func parse(args []string) (options, error) {
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
-	if flags.NArg() > 0 {
-		return o, fmt.Errorf("unexpected argument %.64q: it takes flags only", flags.Arg(0))
+	o.queue = flags.NArg() == 1 && flags.Arg(0) == "queue"
+	switch {
+	case flags.NArg() > 0 && !o.queue:
+		return o, fmt.Errorf("unexpected arguments %.64q: want queue, or none", flags.Args())
+	case o.queue && o.here:
+		return o, errors.New("--here: the story of the queue has consumers beside a control plane of its own")
 	}
 	if o.period < time.Second || o.period > time.Minute {
 		return o, fmt.Errorf("--period is %s, want 1s to 1m", o.period)
@@ -106,6 +116,11 @@ type demo struct {
 
 // perform is the run from beginning to end. Its error says what could not be done or was not seen.
 func perform(ctx context.Context, o options) (err error) {
+	if o.queue {
+		if err := rabbitmq.Installed(); err != nil {
+			return err
+		}
+	}
 	root, err := output(exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", module))
 	if err != nil {
 		return fmt.Errorf("could not find the module %s: %w", module, err)
@@ -114,6 +129,9 @@ func perform(ctx context.Context, o options) (err error) {
 	d := demo{out: o.out}
 	if d.out == "" {
 		d.out = filepath.Join(root, "demo-output")
+		if o.queue {
+			d.out = filepath.Join(d.out, "queue")
+		}
 	}
 	if err := errors.Join(os.RemoveAll(d.traces()), os.MkdirAll(d.traces(), 0o755)); err != nil {
 		return fmt.Errorf("could not make the folder for the results: %w", err)
@@ -146,16 +164,20 @@ func (d *demo) play(ctx context.Context, o options) (err error) {
 	if err := d.stage.open(ctx, o, d.text); err != nil {
 		return err
 	}
-	if err := d.control(ctx); err != nil {
+	s, err := d.choose(ctx, o)
+	if err != nil {
 		return err
 	}
-	phases, longest := workshop(d.stage.pace), time.Duration(0)
-	for _, phase := range phases {
+	if err := d.control(ctx, s.flags); err != nil {
+		return err
+	}
+	longest := time.Duration(0)
+	for _, phase := range s.phases {
 		longest += phase.expect.longest()
 	}
-	fmt.Fprintf(d.text, "%s\nThe story takes at most %s.\n", strings.Join(facts(&d.stage), "\n"), longest.Round(time.Second))
-	p := player{stage: &d.stage, out: d.text, began: time.Now(), broken: d.controller.Fallen}
-	playErr := p.play(ctx, phases)
+	fmt.Fprintf(d.text, "%s\nThe story takes at most %s.\n", strings.Join(s.facts, "\n"), longest.Round(time.Second))
+	p := player{stage: &d.stage, subject: s.subject, out: d.text, began: time.Now(), broken: d.controller.Fallen}
+	playErr := p.play(ctx, s.phases)
 	ended := d.controller.Stop(grace)
 	if !ended {
 		err = fmt.Errorf("the controller did not end within %s after SIGTERM", grace)
@@ -163,16 +185,38 @@ func (d *demo) play(ctx context.Context, o options) (err error) {
 	if playErr != nil && ctx.Err() == nil {
 		playErr = fmt.Errorf("%w\nThe end of the controller's log:\n%s", playErr, d.controller.Tail())
 	}
-	return errors.Join(playErr, err, d.show(ctx))
+	return errors.Join(playErr, err, d.show(ctx, p.names))
+}
+
+// story is what is played: phases about a subject, what the audience should know of it, and what the controller has to.
+type story struct {
+	subject subject
+	phases  []phase
+	facts   []string
+	flags   []string
+}
+
+func (d *demo) choose(ctx context.Context, o options) (story, error) {
+	s := &d.stage
+	if !o.queue {
+		return story{subject: &cpu{stage: s}, phases: workshop(s.pace), facts: facts(s)}, nil
+	}
+	fmt.Fprintln(d.text, "Starting RabbitMQ on loopback ...")
+	q, err := openQueue(ctx, s)
+	if err != nil {
+		return story{}, err
+	}
+	return story{subject: q, phases: queueStory(), facts: queueFacts(s), flags: []string{"--sources=" + q.file}}, nil
 }
 
 // control starts the controller for the stage's namespace and returns when it leads.
-func (d *demo) control(ctx context.Context) (err error) {
+func (d *demo) control(ctx context.Context, flags []string) (err error) {
 	s := &d.stage
 	// The story's end must not kill it: play asks it to end.
-	command := exec.CommandContext(context.WithoutCancel(ctx), d.program, "controller", "--kubeconfig="+s.kubeconfig, "--namespace="+s.namespace,
+	flags = append(flags, "--kubeconfig="+s.kubeconfig, "--namespace="+s.namespace,
 		"--metrics-resolution="+s.period.String(), "--leader-elect-resource-namespace="+s.namespace, "--record="+d.traces(),
 		"--metrics-bind-address=127.0.0.1:0", "--health-probe-bind-address=127.0.0.1:0")
+	command := exec.CommandContext(context.WithoutCancel(ctx), d.program, append([]string{"controller"}, flags...)...)
 	if d.controller, err = child.Start("the controller", command, filepath.Join(d.out, "controller.log")); err != nil {
 		return err
 	}
@@ -203,12 +247,27 @@ func facts(s *stage) []string {
 	}
 }
 
+// queueFacts are those of the queue's story.
+func queueFacts(s *stage) []string {
+	facts := []string{
+		fmt.Sprintf("Kubernetes %s, namespace %s; the pods are simulated, but each has a real consumer, which ends with it, also in the middle of a message.",
+			s.version, s.namespace),
+		"The administrator's file lists the RabbitMQ as a source with the name rabbit. The annotations of the worker:",
+	}
+	for _, w := range queueStory()[0].workloads {
+		for _, key := range slices.Sorted(maps.Keys(w.annotations)) {
+			facts = append(facts, fmt.Sprintf("  %s: %q", key, w.annotations[key]))
+		}
+	}
+	return facts
+}
+
 // show prints what kubectl describe says of each workload, and draws what was recorded.
-func (d *demo) show(ctx context.Context) error {
+func (d *demo) show(ctx context.Context, names []string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanup)
 	defer cancel()
-	for _, name := range []string{"web", "flappy", "steady"} {
-		if d.stage.kubectl == "" || d.stage.loads[name] == (setLoad{}) {
+	for _, name := range names {
+		if d.stage.kubectl == "" {
 			continue
 		}
 		text, err := output(exec.CommandContext(ctx, d.stage.kubectl, "--kubeconfig="+d.stage.kubeconfig, "--namespace="+d.stage.namespace, "describe", "deployment", name))

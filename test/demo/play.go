@@ -13,40 +13,51 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
-	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
 )
 
 const (
 	// tick is how often the player looks.
 	tick = 200 * time.Millisecond
-	// lead is how long before a sample a load is set: late enough for it to be no news in that sample, and early enough to fill the next.
-	lead = 300 * time.Millisecond
-	// delay is how long a change waits for the Event that explains it and for the utilization that goes with it.
+	// delay is how long a change waits for the Event that explains it and for what is seen of the subject with it.
 	delay = 2 * time.Second
 )
 
+// subject is what a story is about: what its phases put on workloads, and what can be seen of that beside the replicas.
+type subject interface {
+	// heads are the headings of its columns: what there is for all workloads, and what is seen of each.
+	heads() (load, seen string)
+	// says is what a phase puts on its workloads, as a person would say it.
+	says(p phase) string
+	// put prepares the workloads that are new, which look shows, and puts on all of the phase's what it says, when the moment has come.
+	put(ctx context.Context, p phase, fresh []string, look func(context.Context) error) error
+	// load is what there is of it so long after it was put.
+	load(p phase, since time.Duration) string
+	// look notes what can be seen of each workload now. Its error is told if the phase fails: all may be well again soon.
+	look(ctx context.Context, now map[string]*sight) error
+}
+
 // player plays phases and prints what can be seen of them from outside: replicas from the Deployments, the reason of each change from the
-// Events, utilization from the metrics API. It asks the controller nothing.
+// Events, and the rest from its subject. It asks the controller nothing.
 type player struct {
 	*stage
+	subject subject
 	out     io.Writer
 	began   time.Time
 	broken  func() error // why the play cannot go on
+	names   []string     // of all workloads so far
 	now     map[string]*sight
 	told    map[types.UID]string // the version of each Event that has explained a change
-	newest  time.Time            // the newest sample's timestamp
-	sampled time.Time            // when it was first seen
-	failure error                // why the metrics API does not answer
+	failure error                // why the subject cannot be seen
 }
 
 // play plays phases one after the other until one fails. The error says so, or why the play could not go on.
 func (p *player) play(ctx context.Context, phases []phase) error {
 	p.now, p.told = map[string]*sight{}, map[types.UID]string{}
 	for i, phase := range phases {
-		fmt.Fprintf(p.out, "\n%d. %s: %s\n   %s.\n   Expected: %s.\n\n", i+1, phase.title, phase.load, phase.watch, phase.expect)
+		fmt.Fprintf(p.out, "\n%d. %s: %s\n   %s.\n   Expected: %s.\n\n", i+1, phase.title, p.subject.says(phase), phase.watch, phase.expect)
 		v, err := p.act(ctx, phase)
 		if err != nil {
-			return fmt.Errorf("phase %q: %w", phase.title, err)
+			return errors.Join(fmt.Errorf("phase %q: %w", phase.title, err), p.failure)
 		}
 		if !v.held {
 			fmt.Fprintf(p.out, "\n   FAILED: %s.\n", v.says)
@@ -58,65 +69,36 @@ func (p *player) play(ctx context.Context, phases []phase) error {
 }
 
 func (p *player) act(ctx context.Context, phase phase) (verdict, error) {
-	var names []string
+	var fresh []string
 	for _, w := range phase.workloads {
-		names = append(names, w.name)
 		if p.now[w.name] != nil {
 			continue
 		}
-		if err := errors.Join(p.create(ctx, w), p.setLoad(ctx, []string{w.name}, load{low: phase.load.low})); err != nil {
+		if err := p.create(ctx, w); err != nil {
 			return verdict{}, err
 		}
-		p.now[w.name] = &sight{replicas: 1, utilization: unknown}
+		p.now[w.name], fresh = &sight{replicas: 1, seen: unknown}, append(fresh, w.name)
 	}
-	if err := p.await(ctx, names); err != nil {
+	p.names = append(p.names, fresh...)
+	if err := p.subject.put(ctx, phase, fresh, p.look); err != nil {
 		return verdict{}, err
 	}
-	for _, name := range names {
+	for _, name := range phase.names() {
 		p.now[name].changes = nil
 	}
-	if err := p.setLoad(ctx, names, phase.load); err != nil {
-		return verdict{}, err
-	}
-	return p.follow(ctx, phase, names)
-}
-
-// await waits until every workload is measured and, where all pods are sampled at the same moment, until just before the next one.
-func (p *player) await(ctx context.Context, names []string) error {
-	err := wait.PollUntilContextTimeout(ctx, tick, 2*(p.pace.sample+p.pace.start), true, func(ctx context.Context) (bool, error) {
-		if err := p.look(ctx); err != nil {
-			return false, err
-		}
-		measured := true
-		for _, name := range names {
-			measured = measured && p.now[name].utilization != unknown
-		}
-		return measured, nil
-	})
-	if err != nil {
-		return fmt.Errorf("no sample of %v: %w", names, errors.Join(err, p.failure))
-	}
-	if p.simulated {
-		select {
-		case <-time.After(p.period - (time.Since(p.sampled)+lead)%p.period):
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
-	return nil
+	return p.follow(ctx, phase)
 }
 
 // follow prints a row for every change, and one every period, until the expectation is met or cannot be met any more.
-func (p *player) follow(ctx context.Context, phase phase, names []string) (v verdict, err error) {
-	began, printed, next := time.Since(p.began), map[string]int{}, time.Duration(0)
-	p.row("TIME", "LOAD", names, func(string) (string, string) { return "UTILIZATION", "REPLICAS" }, "REASON")
+func (p *player) follow(ctx context.Context, phase phase) (v verdict, err error) {
+	began, printed, next, names := time.Since(p.began), map[string]int{}, time.Duration(0), phase.names()
+	p.head(names)
 	err = wait.PollUntilContextCancel(ctx, tick, true, func(ctx context.Context) (bool, error) {
 		if err := p.look(ctx); err != nil {
 			return false, err
 		}
 		now := time.Since(p.began)
 		v = phase.expect.judge(seen{began, now - began, p.now})
-		milli := func(at time.Duration) string { return fmt.Sprintf("%dm", phase.load.at(at-began, p.request)) }
 		for _, name := range names {
 			for _, c := range p.now[name].changes[printed[name]:] {
 				if c.reason == "" && now-c.at < delay && !v.known {
@@ -124,7 +106,7 @@ func (p *player) follow(ctx context.Context, phase phase, names []string) (v ver
 				}
 				printed[name]++
 				next = c.at + p.period*3/2 // a change comes with a sample, and so may the next one
-				p.row(clock(c.at), milli(c.at), names, func(other string) (string, string) {
+				p.row(clock(c.at), p.subject.load(phase, c.at-began), names, func(other string) (string, string) {
 					if other == name {
 						return p.cells(name, c.String(), c.to)
 					}
@@ -134,11 +116,22 @@ func (p *player) follow(ctx context.Context, phase phase, names []string) (v ver
 		}
 		if now >= next || v.known {
 			next = now + p.period
-			p.row(clock(now), milli(now), names, func(name string) (string, string) { return p.cells(name, "", p.now[name].replicas) }, "")
+			p.row(clock(now), p.subject.load(phase, now-began), names, func(name string) (string, string) { return p.cells(name, "", p.now[name].replicas) }, "")
 		}
 		return v.known, nil
 	})
 	return v, err
+}
+
+// head prints the headings of the table. Where there are several workloads, their replicas are under their names.
+func (p *player) head(names []string) {
+	load, seen := p.subject.heads()
+	p.row("TIME", load, names, func(name string) (string, string) {
+		if len(names) > 1 {
+			return seen, strings.ToUpper(name)
+		}
+		return seen, "REPLICAS"
+	}, "REASON")
 }
 
 func (p *player) because(names []string, name, reason string) string {
@@ -149,28 +142,21 @@ func (p *player) because(names []string, name, reason string) string {
 }
 
 // row prints a line of the table: plain text that is only ever appended, so that it reads the same on a terminal and in a file.
-func (p *player) row(at, load string, names []string, cells func(name string) (utilization, replicas string), reason string) {
+func (p *player) row(at, load string, names []string, cells func(name string) (seen, replicas string), reason string) {
 	line := fmt.Sprintf("%6s  %6s", at, load)
 	for _, name := range names {
-		utilization, replicas := cells(name)
-		if at == "TIME" && len(names) > 1 {
-			replicas = strings.ToUpper(name)
-		}
-		line += fmt.Sprintf("  %11s  %-19s", utilization, replicas)
+		seen, replicas := cells(name)
+		line += fmt.Sprintf("  %11s  %-19s", seen, replicas)
 	}
 	fmt.Fprintln(p.out, strings.TrimRight(line+"  "+reason, " "))
 }
 
-// cells are a workload's: its utilization, and its replicas as a number, or a change, and a bar.
+// cells are a workload's: what is seen of it, and its replicas as a number, or a change, and a bar.
 func (p *player) cells(name, change string, replicas int32) (string, string) {
-	utilization := "-"
-	if u := p.now[name].utilization; u != unknown {
-		utilization = fmt.Sprintf("%d%%", u)
-	}
 	if change == "" {
 		change = fmt.Sprint(replicas)
 	}
-	return utilization, fmt.Sprintf("%-8s %s", change, strings.Repeat("#", int(min(max(replicas, 0), limit))))
+	return p.now[name].seen, fmt.Sprintf("%-8s %s", change, strings.Repeat("#", int(min(max(replicas, 0), limit))))
 }
 
 // clock is a moment of the demo in minutes and seconds, "1:05".
@@ -206,7 +192,7 @@ func (p *player) look(ctx context.Context) error {
 			p.told[e.UID] = e.ResourceVersion
 		}
 	}
-	p.measure(ctx)
+	p.failure = p.subject.look(ctx, p.now)
 	return nil
 }
 
@@ -222,28 +208,4 @@ func (p *player) explain(name, size, reason string) bool {
 		}
 	}
 	return false
-}
-
-// measure asks the metrics API.
-func (p *player) measure(ctx context.Context) {
-	pods, err := p.metrics.MetricsV1beta1().PodMetricses(p.namespace).List(ctx, metav1.ListOptions{})
-	if p.failure = err; err != nil {
-		pods = &metricsv1beta1.PodMetricsList{} // it may be back soon
-	}
-	usage, requested := map[string]int64{}, map[string]int64{}
-	for _, pod := range pods.Items {
-		if pod.Timestamp.After(p.newest) {
-			p.newest, p.sampled = pod.Timestamp.Time, time.Now()
-		}
-		requested[pod.Labels[label]] += p.request
-		for _, container := range pod.Containers {
-			usage[pod.Labels[label]] += container.Usage.Cpu().MilliValue()
-		}
-	}
-	for name, w := range p.now {
-		w.utilization = unknown
-		if requested[name] > 0 {
-			w.utilization = int32(usage[name] * 100 / requested[name])
-		}
-	}
 }

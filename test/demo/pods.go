@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -118,20 +119,25 @@ func (s *stage) steerOnce(ctx context.Context) error {
 
 // shares divides the loads over the ready pods, as a Service would. Values are millicores as text.
 func (s *stage) shares(pods []corev1.Pod) map[string]string {
-	ready := map[string][]string{}
-	for _, pod := range pods {
-		for _, c := range pod.Status.Conditions {
-			if c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue && pod.DeletionTimestamp == nil {
-				ready[pod.Labels[label]] = append(ready[pod.Labels[label]], pod.Name)
-			}
-		}
+	carry := map[string][]string{}
+	for _, pod := range ready(pods) {
+		carry[pod.Labels[label]] = append(carry[pod.Labels[label]], pod.Name)
 	}
 	parts := map[string]string{}
-	for workload, names := range ready {
+	for workload, names := range carry {
 		l := s.loads[workload]
 		for _, name := range names {
 			parts[name] = strconv.FormatInt(l.at(time.Since(l.since), s.request)/int64(len(names)), 10)
 		}
 	}
 	return parts
+}
+
+// ready are the pods that are ready and not on their way out.
+func ready(pods []corev1.Pod) []corev1.Pod {
+	return slices.DeleteFunc(slices.Clone(pods), func(pod corev1.Pod) bool {
+		return pod.DeletionTimestamp != nil || !slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
+			return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
+		})
+	})
 }

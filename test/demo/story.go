@@ -44,12 +44,22 @@ type workload struct {
 	annotations map[string]string
 }
 
-// phase is one act of the story. Workloads are created when it begins, unless an earlier one did.
+// phase is one act of a story. Workloads are created when it begins, unless an earlier one did.
 type phase struct {
 	title, watch string
 	workloads    []workload
-	load         load
+	load         load // of the workshop
+	jobs         jobs // of the queue's story
 	expect       expectation
+}
+
+// names are those of its workloads.
+func (p phase) names() []string {
+	var names []string
+	for _, w := range p.workloads {
+		names = append(names, w.name)
+	}
+	return names
 }
 
 // pace is how fast the story can be told.
@@ -83,20 +93,32 @@ func workshop(p pace) []phase {
 	bare := guarded(map[string]string{"mini-hpa/tolerance": "0", "mini-hpa/scale-up-stabilization": "0s", "mini-hpa/scale-down-stabilization": "0s"})
 	soon := p.sample + p.start
 	return []phase{
-		{"idle", "20% is below the target of 50%, and 1 is the minimum: nothing happens", []workload{web}, load{low: 20},
-			reaches{workload: "web", replicas: 1, within: soon, hold: p.hold}},
-		{"load", fmt.Sprintf("%d%% on one pod is %.1f times the target: 5 pods carry it at %d%%", p.load, float64(p.load)/target, p.load/5),
-			[]workload{web}, load{low: p.load}, reaches{workload: "web", replicas: 5, within: soon, hold: p.hold}},
-		{"still hotter", fmt.Sprintf("%d%% on 5 pods is %d%% each: 10 pods carry it at %d%%, which is within the tolerance of 10%%: it settles",
-			p.hot, p.hot/5, p.hot/limit),
-			[]workload{web}, load{low: p.hot}, reaches{workload: "web", replicas: limit, within: soon, hold: p.hold + p.sample}},
-		{"load gone", fmt.Sprintf("the highest recommendation of the last %s (an annotation; the default is 5m) holds the replicas, then they go", p.stabilization),
-			[]workload{web}, load{low: 20},
+		{
+			title: "idle", watch: "20% is below the target of 50%, and 1 is the minimum: nothing happens",
+			workloads: []workload{web}, load: load{low: 20}, expect: reaches{workload: "web", replicas: 1, within: soon, hold: p.hold},
+		},
+		{
+			title: "load", watch: fmt.Sprintf("%d%% on one pod is %.1f times the target: 5 pods carry it at %d%%", p.load, float64(p.load)/target, p.load/5),
+			workloads: []workload{web}, load: load{low: p.load}, expect: reaches{workload: "web", replicas: 5, within: soon, hold: p.hold},
+		},
+		{
+			title: "still hotter",
+			watch: fmt.Sprintf("%d%% on 5 pods is %d%% each: 10 pods carry it at %d%%, which is within the tolerance of 10%%: it settles",
+				p.hot, p.hot/5, p.hot/limit),
+			workloads: []workload{web}, load: load{low: p.hot}, expect: reaches{workload: "web", replicas: limit, within: soon, hold: p.hold + p.sample},
+		},
+		{
+			title:     "load gone",
+			watch:     fmt.Sprintf("the highest recommendation of the last %s (an annotation; the default is 5m) holds the replicas, then they go", p.stabilization),
+			workloads: []workload{web}, load: load{low: 20},
 			// The window starts at the last evaluation that wanted more, which may precede the new load by a sample.
-			reaches{workload: "web", replicas: 1, notBefore: max(0, p.stabilization-p.sample), within: p.stabilization + p.detour + soon, hold: p.hold / 2}},
-		{"flapping", "flappy has tolerance 0 and no stabilization, steady has the defaults; both get the same bursts",
-			[]workload{{"flappy", bare}, {"steady", guarded(nil)}}, load{low: 20, high: 190, period: p.burst},
-			calmer{wild: "flappy", calm: "steady", times: 3, within: time.Duration(p.bursts) * p.burst}},
+			expect: reaches{workload: "web", replicas: 1, notBefore: max(0, p.stabilization-p.sample), within: p.stabilization + p.detour + soon, hold: p.hold / 2},
+		},
+		{
+			title: "flapping", watch: "flappy has tolerance 0 and no stabilization, steady has the defaults; both get the same bursts",
+			workloads: []workload{{"flappy", bare}, {"steady", guarded(nil)}}, load: load{low: 20, high: 190, period: p.burst},
+			expect: calmer{wild: "flappy", calm: "steady", times: 3, within: time.Duration(p.bursts) * p.burst},
+		},
 	}
 }
 
@@ -117,13 +139,16 @@ type change struct {
 // String is the change as people write it.
 func (c change) String() string { return fmt.Sprintf("%d -> %d", c.from, c.to) }
 
-// sight is what can be seen of a workload. Utilization is in percent of what the measured pods request, or unknown.
+// sight is what can be seen of a workload; seen is its subject's column.
 type sight struct {
-	replicas, utilization int32
-	changes               []change // since the phase began
+	replicas int32
+	seen     string
+	changes  []change // since the phase began
+	tally    tally    // of the queue's story
 }
 
-const unknown int32 = -1
+// unknown is shown of what cannot be seen at the moment.
+const unknown = "-"
 
 // seen is what a phase has to show for itself after so much time.
 type seen struct {

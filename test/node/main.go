@@ -5,6 +5,7 @@
 // containernetworking-plugins, iptables and iproute2, and leaves nothing behind.
 //
 //	go run ./node demo      install the Helm chart on it, play a story with real CPU usage, and check what happens
+//	go run ./node queue     install it, and watch a worker sleep and wake by a RabbitMQ (package rabbitmq-server)
 //	go run ./node up        start it in the background and print what to export
 //	go run ./node down      stop it
 //	go run ./node missing   say whether this machine can do it, and if not, what it lacks
@@ -28,6 +29,7 @@ import (
 	"github.com/mini-hpa/mini-hpa/test/controlplane/binaries"
 	"github.com/mini-hpa/mini-hpa/test/node/machine"
 	"github.com/mini-hpa/mini-hpa/test/node/sandbox"
+	"github.com/mini-hpa/mini-hpa/test/rabbitmq"
 )
 
 // What the process tells its caller.
@@ -42,6 +44,7 @@ const (
 const usage = `usage: node COMMAND [--dir DIRECTORY]
 
   demo     install mini-hpa on a real node, play a story with real CPU usage, and check what happens
+  queue    the same with a worker that sleeps while a RabbitMQ has no messages
   up       start a real node in the background and print what to export
   down     stop it
   serve    run it in the foreground until interrupted
@@ -115,11 +118,11 @@ func (a *app) parse(args []string) (func(context.Context) error, error) {
 		return nil, fmt.Errorf("the flags are not understood: %.100q", err.Error())
 	}
 	commands := map[string]func(context.Context) error{
-		"demo": a.demo, "up": a.up, "down": a.down, "serve": a.serve, "missing": a.missing,
+		"demo": a.demo, "queue": a.queue, "up": a.up, "down": a.down, "serve": a.serve, "missing": a.missing,
 	}
 	command := commands[flags.Arg(0)]
 	if flags.NArg() != 1 || command == nil {
-		return nil, fmt.Errorf("one of demo, up, down, serve and missing is wanted, got %.64q", flags.Args())
+		return nil, fmt.Errorf("one of demo, queue, up, down, serve and missing is wanted, got %.64q", flags.Args())
 	}
 	a.service = a.newService(*dir)
 	return command, nil
@@ -140,13 +143,22 @@ func (a *app) missing(context.Context) error {
 	return nil
 }
 
-// demo plays the story on a node of its own.
-func (a *app) demo(ctx context.Context) error {
+func (a *app) demo(ctx context.Context) error { return a.play(ctx, workStory) }
+
+func (a *app) queue(ctx context.Context) error {
+	if err := rabbitmq.Installed(); err != nil {
+		return impossible{err.Error()}
+	}
+	return a.play(ctx, workQueue)
+}
+
+// play plays a story on a node of its own.
+func (a *app) play(ctx context.Context, work string) error {
 	dir, err := prepare(ctx, a.stderr)
 	if err != nil {
 		return err
 	}
-	return sandbox.Run(ctx, sandbox.Config{Dir: dir, Args: []string{workStory}, Out: a.stdout, Err: a.stderr})
+	return sandbox.Run(ctx, sandbox.Config{Dir: dir, Args: []string{work}, Out: a.stdout, Err: a.stderr})
 }
 
 // prepare builds whatever the sandbox needs, since there is no network in it, and returns its directory.

@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"github.com/mini-hpa/mini-hpa/test/node/sandbox"
+	"github.com/mini-hpa/mini-hpa/test/rabbitmq"
 )
 
 // The copies of the program that the commands start are copies of the test.
@@ -29,12 +30,17 @@ func TestMain(m *testing.M) {
 }
 
 // need skips a test that this machine cannot do, saying why; where MINI_HPA_NODE is "required", as in CI, the test fails instead.
-func need(t *testing.T) {
+func need(t *testing.T, others ...error) {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("a node takes minutes; -short was asked for")
 	}
 	missing := sandbox.Missing()
+	for _, err := range others {
+		if err != nil {
+			missing = append(missing, err.Error())
+		}
+	}
 	switch {
 	case len(missing) == 0:
 	case os.Getenv(requiredVariable) == required:
@@ -49,6 +55,15 @@ func TestNode(t *testing.T) {
 	need(t)
 	a := &app{stdout: t.Output(), stderr: t.Output()}
 	if err := a.demo(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	assertNothingLeft(t, os.Getpid())
+}
+
+func TestNodeWithAQueue(t *testing.T) {
+	need(t, rabbitmq.Installed())
+	a := &app{stdout: t.Output(), stderr: t.Output()}
+	if err := a.queue(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	assertNothingLeft(t, os.Getpid())
@@ -107,7 +122,7 @@ func TestCommandLine(t *testing.T) {
 		says string
 	}{
 		"help is no mistake":          {args: []string{"--help"}, code: exitHeld, says: "usage: node COMMAND"},
-		"a command is wanted":         {code: exitUsage, says: "one of demo, up, down, serve and missing is wanted, got []"},
+		"a command is wanted":         {code: exitUsage, says: "one of demo, queue, up, down, serve and missing is wanted, got []"},
 		"one command is wanted":       {args: []string{"up", "down"}, code: exitUsage, says: `got ["up" "down"]`},
 		"an unknown one is quoted":    {args: []string{"\x1b[31m"}, code: exitUsage, says: `got ["\x1b[31m"]`},
 		"an unknown flag is quoted":   {args: []string{"up", "--\x1b"}, code: exitUsage, says: `\x1b`},

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
@@ -16,6 +17,7 @@ import (
 // What the worker in the sandbox does.
 const (
 	workStory = "story"
+	workQueue = "queue"
 	workServe = "serve"
 )
 
@@ -33,19 +35,21 @@ func work(ctx context.Context, dir string, args []string) error {
 	}
 	switch args[0] {
 	case workStory:
-		return play(ctx, m, dir)
+		return play(ctx, m, dir, story.Play)
+	case workQueue:
+		return play(ctx, m, dir, story.PlayQueue)
 	case workServe:
 		return hold(ctx, m, dir)
 	}
 	return fmt.Errorf("there is no work called %.64q", args[0])
 }
 
-func play(ctx context.Context, m *machine.Machine, dir string) error {
+func play(ctx context.Context, m *machine.Machine, dir string, play func(context.Context, *machine.Machine, string, string, io.Writer) error) error {
 	root, err := productDir(ctx)
 	if err != nil {
 		return err
 	}
-	return story.Play(ctx, m, filepath.Join(root, "charts", "mini-hpa"), dir, os.Stdout)
+	return play(ctx, m, filepath.Join(root, "charts", "mini-hpa"), dir, os.Stdout)
 }
 
 // hold keeps the node running and lets callers from outside in.

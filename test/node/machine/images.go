@@ -18,12 +18,13 @@ import (
 // The images on the node. The registry does not exist, so that nothing can be pulled by mistake.
 const (
 	registry      = "mini-hpa.invalid/"
-	Tag           = "node"                     // of all images
-	product       = "mini-hpa"                 // also the name of its program
-	Repository    = registry + product         // the product's image without its tag
-	BurnerImage   = registry + "burner:" + Tag // serves HTTP and burns CPU as the requests say
-	pauseImage    = registry + "pause:" + Tag  // holds a pod's namespaces
-	metricsServer = "metrics-server"           // also the name of its program and its objects
+	Tag           = "node"                       // of all images
+	product       = "mini-hpa"                   // also the name of its program
+	Repository    = registry + product           // the product's image without its tag
+	BurnerImage   = registry + "burner:" + Tag   // serves HTTP and burns CPU as the requests say
+	ConsumerImage = registry + "consumer:" + Tag // works on a queue of RabbitMQ
+	pauseImage    = registry + "pause:" + Tag    // holds a pod's namespaces
+	metricsServer = "metrics-server"             // also the name of its program and its objects
 	metricsImage  = registry + metricsServer + ":" + Tag
 	nobody        = "65532:65532" // the same user as in the product's own image
 	imagesDir     = "images"
@@ -43,6 +44,7 @@ func BuildImages(ctx context.Context, root, dir string, files binaries.Files, ou
 	for _, r := range []recipe{
 		{name: pauseImage, pkg: "./node/pause"},
 		{name: BurnerImage, pkg: "./node/burner"},
+		{name: ConsumerImage, pkg: "./node/consumer"},
 		{name: Repository + ":" + Tag, pkg: "./cmd/mini-hpa", ldflags: "-X main.version=" + Tag},
 		{name: metricsImage, file: files[metricsServer]},
 	} {

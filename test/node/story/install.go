@@ -14,18 +14,28 @@ import (
 	"github.com/mini-hpa/mini-hpa/test/node/machine"
 )
 
-// install is done into a namespace that enforces the restricted Pod Security Standard. With failurePolicy Fail, an admission that nobody
-// answers does not pass for one that was answered.
 func (d *director) install(ctx context.Context) error {
-	if _, err := d.kubectl(ctx, "create", "namespace", namespace); err != nil {
+	if err := d.createNamespace(ctx, namespace); err != nil {
 		return err
 	}
-	if _, err := d.kubectl(ctx, "label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted"); err != nil {
+	return d.installRelease(ctx)
+}
+
+// createNamespace makes one that enforces the restricted Pod Security Standard.
+func (d *director) createNamespace(ctx context.Context, name string) error {
+	if _, err := d.kubectl(ctx, "create", "namespace", name); err != nil {
 		return err
 	}
-	_, err := d.helm(ctx, "install", release, d.chart, "--namespace="+namespace, "--wait", "--timeout="+patience.String(),
-		"--set=image.repository="+machine.Repository, "--set=image.tag="+machine.Tag, "--set=image.pullPolicy=Never",
-		"--set=controller.metricsResolution="+machine.Resolution.String(), "--set=webhook.failurePolicy=Fail")
+	_, err := d.kubectl(ctx, "label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
+	return err
+}
+
+// installRelease is what an administrator does. With failurePolicy Fail, an admission that nobody answers does not pass for one that was
+// answered.
+func (d *director) installRelease(ctx context.Context, settings ...string) error {
+	_, err := d.helm(ctx, append([]string{"install", release, d.chart, "--namespace=" + namespace, "--wait", "--timeout=" + patience.String(),
+		"--set=image.repository=" + machine.Repository, "--set=image.tag=" + machine.Tag, "--set=image.pullPolicy=Never",
+		"--set=controller.metricsResolution=" + machine.Resolution.String(), "--set=webhook.failurePolicy=Fail"}, settings...)...)
 	if err != nil {
 		return err
 	}

@@ -1,7 +1,8 @@
 //go:build linux
 
 // Package story is what happens on the real node: mini-hpa is installed by its Helm chart, scales a web server and a database that really
-// use CPU, loses its leader, and is removed again. Every scene says what it expects, and the first expectation that fails ends the story.
+// use CPU, loses its leader, and is removed again. In another story a worker sleeps until a RabbitMQ has messages for it. Every scene says
+// what it expects, and the first expectation that fails ends the story.
 package story
 
 import (
@@ -17,6 +18,7 @@ import (
 	"time"
 
 	"github.com/mini-hpa/mini-hpa/test/node/machine"
+	"github.com/mini-hpa/mini-hpa/test/rabbitmq"
 )
 
 //go:embed files
@@ -38,11 +40,15 @@ type director struct {
 
 	chart, dir string // the chart's directory; a place for files
 	began      time.Time
-	rate       throttle // requests per second to the web server
-	queries    throttle // those to the database
+	words      map[string]string // what manifests leave open
+	rate       throttle          // requests per second to the web server
+	queries    throttle          // those to the database
+	broker     *rabbitmq.Broker
+	book       rabbitmq.Book // of the worker's messages
 
-	mu  sync.Mutex // the watcher also speaks
-	out io.Writer
+	mu      sync.Mutex // the watcher also speaks
+	out     io.Writer
+	history map[string][]int32 // replicas of the workloads that are watched
 }
 
 // scene is a part of the story. Its error says what was expected and what happened instead.
@@ -53,8 +59,8 @@ type scene struct {
 
 // Play plays the story on the machine, with the chart in a directory, its scratch files in dir, telling it as it goes.
 func Play(ctx context.Context, m *machine.Machine, chart, dir string, out io.Writer) error {
-	d := &director{Machine: m, chart: chart, dir: dir, began: time.Now(), out: out}
-	scenes := []scene{
+	d := newDirector(m, chart, dir, out)
+	return d.perform(ctx, []scene{
 		{"a database starts", d.startDB},
 		{"helm install", d.install},
 		{"a web server is deployed and annotated", d.deploy},
@@ -69,7 +75,32 @@ func Play(ctx context.Context, m *machine.Machine, chart, dir string, out io.Wri
 		{"kubectl describe statefulset", d.describeDB},
 		{"helm test", d.test},
 		{"helm uninstall", d.uninstall},
+	})
+}
+
+// PlayQueue plays the story of the worker.
+func PlayQueue(ctx context.Context, m *machine.Machine, chart, dir string, out io.Writer) error {
+	d := newDirector(m, chart, dir, out)
+	return d.perform(ctx, []scene{
+		{"a broker starts", d.startBroker},
+		{"helm install, with the broker as a source", d.installWithSources},
+		{"a worker is deployed, and sleeps", d.deployWorker},
+		{"messages come, and it wakes", d.publish},
+		{"its consumers work, one of them for longer than the others", d.drain},
+		{"nothing is left, and it sleeps", d.sleep},
+		{"kubectl describe deployment", d.describeWorker},
+		{"mini-hpa has asked for nothing that it may not", d.nothingForbidden},
+	})
+}
+
+func newDirector(m *machine.Machine, chart, dir string, out io.Writer) *director {
+	return &director{
+		Machine: m, chart: chart, dir: dir, began: time.Now(), out: out, history: map[string][]int32{},
+		words: map[string]string{"Burner": machine.BurnerImage, "Consumer": machine.ConsumerImage},
 	}
+}
+
+func (d *director) perform(ctx context.Context, scenes []scene) error {
 	for number, s := range scenes {
 		d.say("=== %d of %d: %s", number+1, len(scenes), s.title)
 		if err := s.play(ctx); err != nil {
@@ -86,8 +117,7 @@ func (d *director) lookAround(ctx context.Context) string {
 	ctx = context.WithoutCancel(ctx)
 	for _, args := range [][]string{
 		{"-n", namespace, "logs", "--selector=app.kubernetes.io/component=controller", "--tail=20", "--prefix"},
-		{"-n", shop, "describe", "deployment", web},
-		{"-n", shop, "describe", "statefulset", db},
+		{"-n", shop, "describe", "deployments,statefulsets"},
 	} {
 		said, err := d.kubectl(ctx, args...)
 		if err != nil {
@@ -105,14 +135,14 @@ func (d *director) say(format string, args ...any) {
 	fmt.Fprintf(d.out, "%6.1fs  %s\n", time.Since(d.began).Seconds(), fmt.Sprintf(format, args...))
 }
 
-// file writes a manifest with the names of the images filled in, and returns its path.
+// file writes a manifest with what it leaves open filled in, and returns its path.
 func (d *director) file(name string) (string, error) {
-	parsed, err := template.ParseFS(files, "files/"+name)
+	parsed, err := template.New(name).Option("missingkey=error").ParseFS(files, "files/"+name)
 	if err != nil {
 		return "", fmt.Errorf("read the manifest %s: %w", name, err)
 	}
 	var text bytes.Buffer
-	if err := parsed.Execute(&text, map[string]string{"Burner": machine.BurnerImage}); err != nil {
+	if err := parsed.Execute(&text, d.words); err != nil {
 		return "", fmt.Errorf("fill in the manifest %s: %w", name, err)
 	}
 	path := filepath.Join(d.dir, name)

@@ -164,11 +164,21 @@ func (s size) String() string {
 	return fmt.Sprintf("%d replicas are asked for, of %d pods %d are ready", s.asked, s.made, s.ready)
 }
 
+// note remembers how many replicas were asked for, one after the other.
+func (d *director) note(name string, asked int32) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if h := d.history[name]; len(h) == 0 || h[len(h)-1] != asked {
+		d.history[name] = append(h, asked)
+	}
+}
+
 // watch tells whenever the size changes, until ctx ends.
 func (d *director) watch(ctx context.Context, name string) {
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	last := size{1, 1, 1}
+	d.note(name, last.asked)
 	for {
 		select {
 		case <-ctx.Done():
@@ -177,6 +187,7 @@ func (d *director) watch(ctx context.Context, name string) {
 		}
 		if now, err := d.size(ctx, name); err == nil && now != last { // no answer now is one of the next time
 			d.say("%s: %s", name, now)
+			d.note(name, now.asked)
 			last = now
 		}
 	}

@@ -14,7 +14,7 @@ export GOFLAGS := $(GOFLAGS) -tags=grpcnotrace
 .DEFAULT_GOAL := help
 .PHONY: help
 help: ## Show this list.
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## Build bin/mini-hpa.
@@ -89,6 +89,10 @@ bench-churn: control-plane ## Measure what is left of 30,000 workloads that come
 demo: control-plane ## Watch an annotated Deployment scale on a control plane of its own; a picture in demo-output/.
 	cd test && $(GO) run ./demo
 
+.PHONY: demo-queue
+demo-queue: ## Watch a worker sleep, wake for 5,000 messages of a real RabbitMQ, and sleep again; less than four minutes.
+	cd test && $(GO) run ./demo queue
+
 .PHONY: demo-here
 demo-here: ## The same on the current cluster (KUBECONFIG), if it has a metrics API.
 	cd test && $(GO) run ./demo --here
@@ -104,6 +108,10 @@ cluster-down: ## Stop it.
 .PHONY: demo-node
 demo-node: ## Install the chart on a real node on this machine (root, containerd, runc) and watch it scale pods that use CPU.
 	cd test && $(GO) run ./node demo
+
+.PHONY: demo-node-queue
+demo-node-queue: ## The same worker on a real node, with containers as its consumers.
+	cd test && $(GO) run ./node queue
 
 .PHONY: node-up
 node-up: ## Start a real node in the background and print its KUBECONFIG.

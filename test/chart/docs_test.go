@@ -310,8 +310,8 @@ func TestNotes(t *testing.T) {
 		"alerts that were left out":      {values: "prometheusRule: {enabled: true}", with: []string{"WARNING: prometheusRule was left out"}},
 		"one namespace":                  {values: "controller: {watchNamespace: shop}", apis: optionalAPIs, with: []string{"in namespace shop", "kubectl -n shop annotate"}},
 		"no test":                        {values: "tests: {enabled: false}", without: []string{"helm -n mini-hpa test"}},
-		"sources that nobody reaches":    {values: "sources: [{name: a}]", with: []string{"networkPolicy.extraEgress opens it"}},
-		"sources that are reached":       {values: "{sources: [{name: a}], networkPolicy: {extraEgress: [{ports: [{port: 9090, protocol: TCP}]}]}}", without: []string{"networkPolicy.extraEgress"}},
+		"sources that nobody reaches":    {values: "sources: [{name: a, type: http}]", with: []string{"networkPolicy.extraEgress opens it"}},
+		"sources that are reached":       {values: "{sources: [{name: a, type: http}], networkPolicy: {extraEgress: [{ports: [{port: 9090, protocol: TCP}]}]}}", without: []string{"networkPolicy.extraEgress"}},
 		"an open port":                   {with: []string{"networkPolicy.webhookFrom narrows it"}},
 		"a port that is not open to all": {values: "networkPolicy: {webhookFrom: [{ipBlock: {cidr: 10.0.0.0/28}}]}", without: []string{"networkPolicy.webhookFrom"}},
 	} {

@@ -124,6 +124,9 @@ type guarded struct {
 	tenure *Tenure
 }
 
+// WrappedRoundTripper is what client-go looks for to cancel a request; where it finds nothing, it tells the log so of each one that takes too long.
+func (g guarded) WrappedRoundTripper() http.RoundTripper { return g.next }
+
 // RoundTrip is http.RoundTripper's.
 func (g guarded) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Method == http.MethodGet {

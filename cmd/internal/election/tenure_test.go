@@ -13,6 +13,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
@@ -193,6 +194,14 @@ func TestTheBodyIsTheLastMoment(t *testing.T) {
 	}
 	if !errors.Is(err, scaler.ErrNotLeading) || len(got) != 2 || got[0] != "5 replicas" || got[1] != "" {
 		t.Errorf("%v; sent %q, want the body once", err, got)
+	}
+}
+
+// TestClientGoCancelsRequests: where it finds no way to, it writes a line into the log for each that takes too long.
+func TestClientGoCancelsRequests(t *testing.T) {
+	next := &http.Transport{}
+	if wrapper, ok := newTestTenure().Guard(next).(utilnet.RoundTripperWrapper); !ok || wrapper.WrappedRoundTripper() != next {
+		t.Errorf("client-go finds %v", wrapper)
 	}
 }
 

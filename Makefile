@@ -85,6 +85,10 @@ bench-fairness: control-plane ## Measure what a namespace of 4,000 workloads doe
 bench-churn: control-plane ## Measure what is left of 30,000 workloads that come and go; a quarter of an hour. Adds to docs/benchmarks.md.
 	cd test && $(GO) run ./bench churn --page ../docs/benchmarks.md
 
+.PHONY: bench-sources
+bench-sources: control-plane ## Measure what 5,000 workloads cost that wait for Kafka, RabbitMQ and Redis, and what their faults do; half an hour. Adds to docs/benchmarks.md.
+	cd test && $(GO) run ./bench sources --page ../docs/benchmarks.md
+
 .PHONY: demo
 demo: control-plane ## Watch an annotated Deployment scale on a control plane of its own; a picture in demo-output/.
 	cd test && $(GO) run ./demo

@@ -92,8 +92,9 @@ func (c *kedaConnection) explain(ctx context.Context, err error, secrets []strin
 		return fault("has too much to do, or answered more than is read", cause)
 	case codes.NotFound, codes.InvalidArgument, codes.FailedPrecondition, codes.OutOfRange:
 		return unanswered("has no answer to what was asked", cause)
+	default: // such as one of its own code, which has no status
+		return unanswered("answered with an error", cause)
 	}
-	return unanswered("answered with an error", cause) // such as one of its own code, which has no status
 }
 
 // kedaTLS encrypts connections with files that are read again for each.

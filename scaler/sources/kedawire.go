@@ -125,6 +125,7 @@ func (n *named) set(f wireField) (err error) {
 		n.whole = int64(whole)
 	case 3:
 		n.float, err = f.double()
+	default: // newer than this
 	}
 	return err
 }

@@ -4,6 +4,8 @@ package main
 
 import (
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -158,6 +160,7 @@ func TestSettings(t *testing.T) {
 		"--pods=51":         "--pods must be from 1 to 50, got 51",
 		"--rounds=0":        "--rounds must be from 1 to 20, got 0",
 		"--rest=1s":         "--rest must be from 10s to 1h, got 1s",
+		"--redis=0":         "--redis must be from 1 to 20000, got 0",
 		"--n=100,1000":      "",
 	} {
 		_, err := parse([]string{args})
@@ -205,17 +208,69 @@ func TestPage(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "page.md")
 	if err := writePage(path, &book{Results: []result{{Name: miniHPA, Workloads: 100, Pods: 2}, {Name: tunedHPA, Workloads: 100, Pods: 2, Rounds: []round{{RSS: 1 << 30}}},
-		{Name: miniHPA, Workloads: 1000, Pods: 5}}, Fairness: &fairness{Crowd: 4000, Few: 10}, Churn: &churn{Created: 30_000}}); err != nil {
+		{Name: miniHPA, Workloads: 1000, Pods: 5}}, Fairness: &fairness{Crowd: 4000, Few: 10}, Churn: &churn{Created: 30_000},
+		Backlogs: &backlogs{Brokers: []asked{{Name: "kafka", Workloads: 3000, Requests: 80}}, Faults: []faulty{{What: "a broker is slow"}}}}); err != nil {
 		t.Fatal(err)
 	}
 	text, err := os.ReadFile(path)
 	if err != nil || strings.Contains(string(text), "unknown") {
 		t.Errorf("the page (%v):\n%s", err, text)
 	}
-	for _, want := range []string{"### 100 workloads", "### A crowd of 4000, and 10 in another namespace", "30000 workloads in 0s"} {
+	for _, want := range []string{"### 100 workloads", "### A crowd of 4000, and 10 in another namespace", "30000 workloads in 0s",
+		"### 3000 workloads that wait for brokers", "| kafka | 3000 | 80 |", "| a broker is slow |"} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("the page has no %q:\n%s", want, text)
 		}
+	}
+}
+
+// TestAnswers: what is said without a silence is one round.
+func TestAnswers(t *testing.T) {
+	t.Parallel()
+	began := time.Now()
+	var said []time.Time
+	for _, seconds := range []int{0, 1, 2, 15, 30, 32} {
+		said = append(said, began.Add(time.Duration(seconds)*time.Second))
+	}
+	if diff := cmp.Diff([]time.Duration{2 * time.Second, 0, 2 * time.Second}, answers(said)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// TestWire: it notes when a server answers after a silence, counts requests, and can be cut.
+func TestWire(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(server.Close)
+	w := &wire{}
+	address, err := w.before(server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := func() error {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address, nil)
+		if err != nil {
+			return err
+		}
+		answer, err := server.Client().Do(request)
+		if err != nil {
+			return err
+		}
+		return answer.Body.Close()
+	}
+	err = errors.Join(ask(), ask())
+	w.mu.Lock()
+	if err != nil || w.gets != 2 || len(w.said) < 2 {
+		t.Errorf("%d requests, answers at %v: %v", w.gets, w.said, err)
+	}
+	w.mu.Unlock()
+	w.set(0, true)
+	if ask() == nil {
+		t.Error("there is an answer over a wire that is cut")
+	}
+	w.set(0, false)
+	if err := ask(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -56,6 +56,7 @@ type book struct {
 	Results  []result
 	Fairness *fairness `json:",omitempty"`
 	Churn    *churn    `json:",omitempty"`
+	Backlogs *backlogs `json:",omitempty"`
 }
 
 func openBook(path string) (*book, error) {

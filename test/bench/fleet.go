@@ -5,6 +5,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -40,18 +42,22 @@ type fleet struct {
 	load   *loadsim.Server
 	pods   int
 	names  []types.NamespacedName
-	stop   context.CancelFunc
+	// bare says that nobody makes pods: a workload is ready as soon as it is there.
+	bare bool
+	stop context.CancelFunc
 
 	mu    sync.Mutex
 	ready map[types.NamespacedName]bool
 	size  map[types.NamespacedName]int32
 	// moved is when each workload's replicas first changed in the present step.
 	moved map[types.NamespacedName]time.Time
+	// asleep are those that have had no replicas at any time.
+	asleep map[types.NamespacedName]bool
 }
 
 func newFleet(client kubernetes.Interface, load *loadsim.Server, size, pods, perNamespace int) *fleet {
 	f := &fleet{client: client, load: load, pods: pods, ready: map[types.NamespacedName]bool{}, size: map[types.NamespacedName]int32{},
-		moved: map[types.NamespacedName]time.Time{}}
+		moved: map[types.NamespacedName]time.Time{}, asleep: map[types.NamespacedName]bool{}}
 	for i := range size {
 		f.names = append(f.names, types.NamespacedName{Namespace: fmt.Sprintf("bench-%d", i/perNamespace), Name: fmt.Sprintf("web-%d", i%perNamespace)})
 	}
@@ -149,13 +155,25 @@ func (f *fleet) see(object any) {
 	now, name := time.Now(), types.NamespacedName{Namespace: d.Namespace, Name: d.Name}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.ready[name] = d.Status.ReadyReplicas == *d.Spec.Replicas && d.Status.Replicas == *d.Spec.Replicas
+	f.ready[name] = f.bare || d.Status.ReadyReplicas == *d.Spec.Replicas && d.Status.Replicas == *d.Spec.Replicas
 	if before, known := f.size[name]; known && before != *d.Spec.Replicas {
 		if _, moved := f.moved[name]; !moved {
 			f.moved[name] = now
 		}
 	}
-	f.size[name] = *d.Spec.Replicas
+	if f.size[name] = *d.Spec.Replicas; f.size[name] == 0 {
+		f.asleep[name] = true
+	}
+}
+
+// allAwake says which workloads have slept.
+func (f *fleet) allAwake() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.asleep) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%d workloads have slept: %.500s", len(f.asleep), fmt.Sprint(slices.Collect(maps.Keys(f.asleep))))
 }
 
 // await waits until something is so of what is watched; told says how far it is.

@@ -25,14 +25,16 @@ const (
 	compare      = "compare"
 	withCrowd    = "fairness"
 	comingGoing  = "churn"
+	withBrokers  = "sources"
 	rewritesPage = "page"
 )
 
-const about = `bench [compare|fairness|churn|page] measures, on a control plane of its own:
+const about = `bench [compare|fairness|churn|sources|page] measures, on a control plane of its own:
 
   compare   what mini-hpa and the HPA controller cost and how fast they are, for each --n (the default)
   fairness  what a load step on --crowd workloads of one namespace does to the ten of another
   churn     what is left in memory while workloads come and go for --churn
+  sources   what it costs to ask brokers how much work waits, and what their faults do
   page      nothing: it writes --page from what was measured before
 
 `
@@ -44,6 +46,9 @@ type settings struct {
 	crowd        int
 	churn        time.Duration
 	perSecond    int
+	kafka        int
+	rabbitmq     int
+	redis        int
 	pods         int
 	perNamespace int
 	contenders   []string
@@ -79,6 +84,9 @@ func parse(args []string) (settings, error) {
 	f.IntVar(&s.crowd, "crowd", 4000, "workloads of the crowd")
 	f.DurationVar(&s.churn, "churn", 10*time.Minute, "how long workloads come and go")
 	f.IntVar(&s.perSecond, "per-second", 50, "how many come, and how many go, each second of the churn")
+	f.IntVar(&s.kafka, "kafka", 3000, "workloads that wait for Kafka, each with a group of its own")
+	f.IntVar(&s.rabbitmq, "rabbitmq", 1000, "workloads that wait for RabbitMQ, each with a queue of its own")
+	f.IntVar(&s.redis, "redis", 1000, "workloads that wait for Redis, each with a list of its own")
 	f.IntVar(&s.pods, "pods", 2, "pods of a workload at rest")
 	f.IntVar(&s.perNamespace, "per-namespace", 50, "workloads in a namespace")
 	f.StringSliceVar(&s.contenders, "contenders", []string{miniHPA, tunedHPA, defaultHPA}, "who is measured, in that order")
@@ -94,11 +102,11 @@ func parse(args []string) (settings, error) {
 	if f.NArg() > 0 {
 		s.what = f.Arg(0)
 	}
-	if s.what == withCrowd && !f.Changed("rounds") {
-		s.rounds = 10 // a p99 of fewer than a hundred values, ten each, would be their last
+	if (s.what == withCrowd || s.what == withBrokers) && !f.Changed("rounds") {
+		s.rounds = 10 // a p99 of fewer than a hundred values, ten or twenty each, would be their last
 	}
-	if f.NArg() > 1 || !slices.Contains([]string{compare, withCrowd, comingGoing, rewritesPage}, s.what) {
-		return s, fmt.Errorf("what to measure is one of compare, fairness, churn and page, got %q", f.Args())
+	if f.NArg() > 1 || !slices.Contains([]string{compare, withCrowd, comingGoing, withBrokers, rewritesPage}, s.what) {
+		return s, fmt.Errorf("what to measure is one of compare, fairness, churn, sources and page, got %q", f.Args())
 	}
 	return s, s.check()
 }
@@ -125,6 +133,7 @@ func (s settings) within() error {
 	}{
 		{"pods", s.pods, 1, 50}, {"per-namespace", s.perNamespace, 1, 20_000}, {"rounds", s.rounds, 1, 20},
 		{"crowd", s.crowd, 1, 20_000}, {"per-second", s.perSecond, 1, 200},
+		{"kafka", s.kafka, 1, 20_000}, {"rabbitmq", s.rabbitmq, 1, 20_000}, {"redis", s.redis, 1, 20_000},
 	} {
 		if flag.value < flag.low || flag.value > flag.high {
 			return fmt.Errorf("--%s must be from %d to %d, got %d", flag.name, flag.low, flag.high, flag.value)
@@ -171,6 +180,8 @@ func measurements(ctx context.Context, s settings, program string, book *book) e
 		return measureFairness(ctx, s, program, s.crowd, book)
 	case comingGoing:
 		return measureChurn(ctx, s, program, book)
+	case withBrokers:
+		return measureBacklogs(ctx, s, program, book)
 	}
 	for _, n := range s.sizes {
 		if err := measure(ctx, s, program, n, book); err != nil {

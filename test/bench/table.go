@@ -82,6 +82,9 @@ func tables(b *book) string {
 	if b.Churn != nil {
 		text += b.Churn.table()
 	}
+	if b.Backlogs != nil {
+		text += b.Backlogs.table()
+	}
 	return text
 }
 

@@ -76,12 +76,26 @@ type sqlClient struct {
 
 // newSQLClient makes a client whose connections are those of a connector.
 func newSQLClient(e *catalog.Entry, d *sqlDialect, login *sqlLogin, connector driver.Connector) *sqlClient {
-	db := sql.OpenDB(connector)
+	db := sql.OpenDB(guarded{connector})
 	db.SetMaxOpenConns(e.Concurrency)
 	db.SetMaxIdleConns(e.Concurrency)
 	db.SetConnMaxIdleTime(sqlIdle)
 	db.SetConnMaxLifetime(sqlLifetime)
 	return &sqlClient{entry: e, dialect: d, login: login, db: db}
+}
+
+// guarded makes a panic of a driver, which a hostile server may cause, an error: package database/sql also connects in goroutines of its own, and would go on
+// counting a connection that nobody has.
+type guarded struct{ driver.Connector }
+
+// Connect is driver.Connector's.
+func (g guarded) Connect(ctx context.Context) (connection driver.Conn, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			connection, err = nil, fault("gave an answer that cannot be read", fmt.Errorf("panic: %.300q", fmt.Sprint(p)))
+		}
+	}()
+	return g.Connector.Connect(ctx)
 }
 
 // Close is Client's.

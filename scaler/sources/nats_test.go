@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"math/rand/v2"
 	"net"
@@ -143,6 +144,57 @@ func TestNATSThatIsHostile(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestNATSWithoutTheTLSOfTheFile: whatever is said first, by whoever is between, no credentials are sent as they are.
+func TestNATSWithoutTheTLSOfTheFile(t *testing.T) {
+	t.Parallel()
+	for name, first := range map[string]string{
+		"no TLS":                "INFO {}\r\n",
+		"TLS":                   `INFO {"tls_required":true}` + "\r\n",
+		"none, said so":         `INFO {"tls_required":false,"tls_available":false}` + "\r\n",
+		"a tab":                 "INFO\t" + ` {"tls_required":true}` + "\r\n",
+		"a tab behind a blank":  "INFO \t" + `{"tls_required":true}` + "\r\n",
+		"a blank before it":     ` INFO {"tls_required":true}` + "\r\n",
+		"a tab before it":       "\tINFO" + ` {"tls_required":true}` + "\r\n",
+		"two blanks":            `INFO  {"tls_required":true}` + "\r\n",
+		"small letters":         `info {"tls_required":true}` + "\r\n",
+		"nothing":               "INFO\r\n",
+		"nothing but blanks":    "INFO   \r\n",
+		"null":                  "INFO null\r\n",
+		"JSON that is broken":   `INFO {"tls_required":true` + "\r\n",
+		"JSON of another type":  `INFO {"tls_required":1}` + "\r\n",
+		"TLS that is taken off": `INFO {"tls_required":true,"TLS_REQUIRED":false}` + "\r\n",
+		"another end":           `INFO {"tls_required":true}` + "\n",
+		"PING":                  "PING\r\n" + `INFO {"tls_required":true}` + "\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			came := make(chan string, 1)
+			address := serve(t, func(connection net.Conn) {
+				_, _ = connection.Write([]byte(first + "PONG\r\n"))
+				_ = connection.SetReadDeadline(time.Now().Add(time.Minute))
+				all, _ := io.ReadAll(io.LimitReader(connection, 5)) // of TLS, that is the header of a record
+				came <- string(all)
+			})
+			env := environment()
+			env.ReadFile = func(string) ([]byte, error) { return []byte("hunter2"), nil }
+			settings := &natsSettings{Servers: []string{address}, TLS: &TLS{Insecure: true}, Auth: &natsAuth{TokenFile: "/token"}}
+			c, err := openNATS(&catalog.Entry{Settings: settings, Timeout: time.Minute}, env)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			c.Ask(t.Context(), []metrics.Question{{Parameters: catalog.ParametersOf(map[string]string{"stream": "s", "consumer": "c"})}}, func(_ int, _ metrics.Answer, err error) {
+				if told(err) == "" {
+					t.Errorf("%v", err)
+				}
+			})
+			if got := <-came; got != "" && got[0] != 22 {
+				t.Errorf("%q was sent", got)
+			}
+		})
 	}
 }
 

@@ -24,7 +24,7 @@ type natsDialer struct{ *dialer }
 // SkipTLSHandshake says that Dial has made it.
 func (natsDialer) SkipTLSHandshake() bool { return true }
 
-// Dial connects, with TLS if the server wants it, or the file does and the server can. Otherwise the library says what is wrong.
+// Dial connects, with TLS if the server wants it, or the file does.
 func (d natsDialer) Dial(network, address string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), natsDialTimeout)
 	defer cancel()
@@ -34,46 +34,64 @@ func (d natsDialer) Dial(network, address string) (net.Conn, error) {
 	}
 	_ = connection.SetDeadline(time.Now().Add(natsDialTimeout))
 	first, err := firstOfNATS(connection)
+	inside := connection
+	if err == nil {
+		inside, err = d.agreed(ctx, connection, address, first)
+	}
 	if err != nil {
 		return nil, errors.Join(err, connection.Close())
+	}
+	_ = connection.SetDeadline(time.Time{})
+	return &guardedNATS{Conn: inside, first: []byte(first)}, nil
+}
+
+// agreed is the connection with TLS, or without it where neither the server nor the file wants it. The library sends credentials on whatever is
+// returned, so that a first line which is read here and there in two ways is refused, and so is a server without the TLS that the file wants.
+func (d natsDialer) agreed(ctx context.Context, connection net.Conn, address, first string) (net.Conn, error) {
+	text, isInfo := strings.CutPrefix(first, "INFO ")
+	if err := (&guardedNATS{}).takeLine(first); err != nil || !isInfo {
+		return nil, unreadable(errors.Join(err, fmt.Errorf("the first line is %.40q", first)))
 	}
 	var info struct {
 		Required  bool `json:"tls_required"`
 		Available bool `json:"tls_available"`
 	}
-	_ = json.Unmarshal(bytes.TrimPrefix(first, []byte("INFO ")), &info) // what is no INFO the library refuses
-	inside := connection
-	if info.Required || info.Available && d.tls != nil {
-		config, err := d.config(address)
-		if err != nil {
-			return nil, errors.Join(err, connection.Close())
-		}
-		encrypted := tls.Client(connection, config)
-		if err := encrypted.HandshakeContext(ctx); err != nil {
-			_ = connection.Close()
-			return nil, explainConnection(err)
-		}
-		inside = encrypted
+	if err := json.Unmarshal([]byte(text), &info); err != nil {
+		return nil, unreadable(err)
 	}
-	_ = connection.SetDeadline(time.Time{})
-	return &guardedNATS{Conn: inside, first: first}, nil
+	switch {
+	case d.tls == nil && !info.Required:
+		return connection, nil
+	case !info.Required && !info.Available:
+		return nil, fault("does not speak TLS", nil)
+	}
+	config, err := d.config(address)
+	if err != nil {
+		return nil, err
+	}
+	encrypted := tls.Client(connection, config)
+	if err := encrypted.HandshakeContext(ctx); err != nil {
+		return nil, explainConnection(err)
+	}
+	return encrypted, nil
 }
 
 // mostOfNATSLine is how many bytes a line of the protocol may have, for the addresses of all servers of a large cluster.
 const mostOfNATSLine = 256 << 10
 
 // firstOfNATS reads the first line, and nothing behind it.
-func firstOfNATS(connection net.Conn) (line []byte, err error) {
+func firstOfNATS(connection net.Conn) (string, error) {
+	var line []byte
 	one := make([]byte, 1)
 	for len(line) < mostOfNATSLine {
 		if _, err := connection.Read(one); err != nil {
-			return nil, explainRequest(err)
+			return "", explainRequest(err)
 		}
 		if line = append(line, one[0]); one[0] == '\n' {
-			return line, nil
+			return string(line), nil
 		}
 	}
-	return nil, tooMuch(mostOfNATSLine)
+	return "", tooMuch(mostOfNATSLine)
 }
 
 // guardedNATS is a connection on which only comes what the library can bear.

@@ -2,7 +2,9 @@ package informer
 
 import (
 	"maps"
+	"math/rand/v2"
 	"slices"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -146,6 +148,18 @@ func (s *Set) Enqueue(keys ...annotations.Key) {
 	}
 	for _, key := range keys {
 		t.Add(key)
+	}
+}
+
+// EnqueueWithin asks for these workloads to be looked at within a time, each at a moment of its own, so that others need not wait for many at once.
+// Outside of a term it does nothing.
+func (s *Set) EnqueueWithin(within time.Duration, keys ...annotations.Key) {
+	t := s.current.Load()
+	if t == nil {
+		return
+	}
+	for _, key := range keys {
+		t.AddAfter(key, rand.N(within+1))
 	}
 }
 

@@ -39,6 +39,9 @@ type ReadersConfig struct {
 	// OnAnswer is called when an answer has come, good or failed, with the keys that asked since the one before, each
 	// once. It is called from several goroutines. It may be nil.
 	OnAnswer func([]annotations.Key)
+	// OnSame is called instead where the answer says what the one before it said, so that what has changed need not wait for the
+	// many that have not: it is soon enough to look again at any moment within that time. If it is nil, OnAnswer is called.
+	OnSame func(keys []annotations.Key, within time.Duration)
 }
 
 // Readers keep the newest answer to every question that is being asked. No look waits for a source:
@@ -103,6 +106,9 @@ func NewReaders(c ReadersConfig) *Readers {
 	c.MaxValues = cmp.Or(max(c.MaxValues, 0), defaultMaxValues)
 	if c.OnAnswer == nil {
 		c.OnAnswer = func([]annotations.Key) {}
+	}
+	if c.OnSame == nil {
+		c.OnSame = func(keys []annotations.Key, _ time.Duration) { c.OnAnswer(keys) }
 	}
 	r := &Readers{config: c, inquiries: map[Question]*inquiry{}, questions: newShares(c.MaxQuestions), values: newShares(c.MaxValues)}
 	r.lifetime, r.end = context.WithCancel(context.Background())
@@ -377,18 +383,30 @@ func (r *Readers) along(s *respondent) (all []*passenger) {
 	return all
 }
 
-// conclude stores the answer or failure of a question, and calls OnAnswer with the keys that asked.
+// A look at an answer that says nothing new may wait for an eighth of the time between two answers, and for two seconds at most.
+const (
+	calmShare = 8
+	mostCalm  = 2 * time.Second
+)
+
+// conclude stores the answer or failure of a question, and calls OnAnswer or OnSame with the keys that asked.
 func (r *Readers) conclude(i *inquiry, answer Answer, slow bool, err error) {
 	if r.lifetime.Err() != nil {
 		return
 	}
-	if keys := r.answered(i, answer, slow, err); len(keys) > 0 {
+	keys, same, after := r.answered(i, answer, slow, err)
+	switch {
+	case len(keys) == 0:
+	case same:
+		r.config.OnSame(keys, min(after/calmShare, mostCalm))
+	default:
 		r.config.OnAnswer(keys)
 	}
 }
 
-// answered makes the answer the newest one and returns who is to be told.
-func (r *Readers) answered(i *inquiry, answer Answer, slow bool, err error) []annotations.Key {
+// answered makes the answer the newest one and returns who is to be told, whether it says what the one before said, and how long after that one it
+// was asked for.
+func (r *Readers) answered(i *inquiry, answer Answer, slow bool, err error) (_ []annotations.Key, same bool, after time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if full := r.makeRoom(i, len(answer.Custom)+len(answer.External)); err == nil {
@@ -399,6 +417,7 @@ func (r *Readers) answered(i *inquiry, answer Answer, slow bool, err error) []an
 	} else {
 		answer = Answer{Asked: answer.Asked}
 	}
+	same, after = i.answered && saysTheSame(i.err, err) && i.answer.same(&answer), answer.Asked.Sub(i.since)
 	i.answer, i.err, i.answered, i.underway = answer, err, true, false
 	i.slow, i.since = slow, answer.Asked
 	if slow && err != nil {
@@ -414,7 +433,7 @@ func (r *Readers) answered(i *inquiry, answer Answer, slow bool, err error) []an
 	i.again = false
 	keys := i.keys.UnsortedList()
 	i.keys.Clear()
-	return keys
+	return keys, same, max(after, 0)
 }
 
 // stamped says when the values of an answer were taken, and has their stamps; before are those of the answer before.

@@ -442,3 +442,35 @@ func TestAnUnknownSourceIsNamed(t *testing.T) {
 		t.Errorf("%d questions are kept", n)
 	}
 }
+
+// TestAnAnswerThatSaysNothingNew may be looked at later than one that does, within an eighth of the time between the two.
+func TestAnAnswerThatSaysNothingNew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		answers := []struct {
+			values string
+			err    error
+		}{{"7", nil}, {"7", nil}, {"8", nil}, {"", errors.New("down")}, {"", errors.New("down")}, {"", errors.New("away")}, {"8", nil}}
+		n := 0
+		var told []string
+		look := func(what string) { told = append(told, what) }
+		source := fakeSource{"external", func(context.Context, Question) (Answer, error) {
+			a := answers[n]
+			n++
+			if a.err != nil {
+				return Answer{}, a.err
+			}
+			return externalValues(a.values), nil
+		}}
+		r := NewReaders(ReadersConfig{Sources: map[string]Source{"external": source}, OnAnswer: func([]annotations.Key) { look("new") },
+			OnSame: func(_ []annotations.Key, within time.Duration) { look(within.String()) }})
+		defer r.Close()
+		for range answers {
+			_, _ = r.Ask(annotations.DeploymentKey("shop", "web"), backlog, 8*time.Second)
+			time.Sleep(8 * time.Second)
+			synctest.Wait()
+		}
+		if want := []string{"new", "1s", "new", "new", "1s", "new", "new"}; !slices.Equal(told, want) {
+			t.Errorf("told %v, want %v", told, want)
+		}
+	})
+}

@@ -2,6 +2,8 @@ package metrics
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
@@ -80,6 +82,25 @@ type Answer struct {
 	Taken []time.Time
 	// Hint is what a source says beside its values.
 	Hint Hint
+}
+
+// same says whether another answer has the same values, whenever they were taken, and the same hint.
+func (a *Answer) same(b *Answer) bool {
+	return slices.EqualFunc(a.External, b.External, func(a, b externalmetricsv1beta1.ExternalMetricValue) bool {
+		return a.Value.Cmp(b.Value) == 0 && maps.Equal(a.MetricLabels, b.MetricLabels)
+	}) && slices.EqualFunc(a.Custom, b.Custom, func(a, b custommetricsv1beta2.MetricValue) bool {
+		return a.Value.Cmp(b.Value) == 0 && a.DescribedObject == b.DescribedObject
+	}) && a.Hint.same(&b.Hint)
+}
+
+func (h *Hint) same(o *Hint) bool {
+	return h.Limit == o.Limit && h.Because == o.Because && h.Passing == o.Passing && (h.Active == nil) == (o.Active == nil) && (h.Active == nil || *h.Active == *o.Active) &&
+		(h.Target == nil) == (o.Target == nil) && (h.Target == nil || h.Target.Cmp(*o.Target) == 0)
+}
+
+// saysTheSame says whether two failures, or two times none, read alike.
+func saysTheSame(a, b error) bool {
+	return (a == nil) == (b == nil) && (a == nil || a.Error() == b.Error())
 }
 
 // Hint is what a source says beside a value. The zero value is nothing.

@@ -197,7 +197,7 @@ func (c *task) assemble(b cli.Build, api cluster.Clients, tenure *election.Tenur
 		OnSamples: p.set.EnqueueOwners, OnState: p.metricsChanged, OnUnreadable: p.unreadable})
 	p.ports.sources = c.sources.open(true, p.sourcesEnv(c.apiServer), p.telemetry, log, func() { p.sourcesChanged(api.Sources) })
 	p.readers = metrics.NewReaders(metrics.ReadersConfig{Sources: together(api.Sources, p.ports.sources.Sources()), Timeout: api.Patience,
-		OnAnswer: func(keys []annotations.Key) { p.set.Enqueue(keys...) }})
+		OnAnswer: func(keys []annotations.Key) { p.set.Enqueue(keys...) }, OnSame: func(keys []annotations.Key, within time.Duration) { p.set.EnqueueWithin(within, keys...) }})
 	p.telemetry.watch(p.feed)
 	p.telemetry.follow(p.readers)
 	p.budget = scaler.NewBudget(p.telemetry.registry, log.Named("scaler"))

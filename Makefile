@@ -94,7 +94,7 @@ demo: control-plane ## Watch an annotated Deployment scale on a control plane of
 	cd test && $(GO) run ./demo
 
 .PHONY: demo-queue
-demo-queue: ## Watch a worker sleep, wake for 5,000 messages of a real RabbitMQ, and sleep again; less than four minutes.
+demo-queue: ## Watch a worker sleep, wake for 5,000 messages of a real RabbitMQ, and sleep again; less than four minutes once built.
 	cd test && $(GO) run ./demo queue
 
 .PHONY: demo-here

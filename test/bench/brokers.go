@@ -269,7 +269,11 @@ func startRedis(ctx context.Context, dir string) (*redis, error) {
 	if r.address, err = r.before(address); err != nil {
 		return nil, err
 	}
-	return r, r.start(ctx)
+	if err := r.start(ctx); err != nil {
+		r.close()
+		return nil, err
+	}
+	return r, nil
 }
 
 func (r *redis) start(ctx context.Context) (err error) {

@@ -48,8 +48,9 @@ func TestTheQueuesStoryFollowsFromItsAnnotations(t *testing.T) {
 			t.Errorf("%s: %+v after everything was late, want a failure", phase.title, v)
 		}
 	}
-	if sum > 200*s {
-		t.Errorf("it may take %s, which leaves less than 40s of four minutes for the start", sum)
+	const slack = 2 * each * takes // what consumers may lose on a busy machine
+	if sum-slack > 200*s {
+		t.Errorf("on an idle machine it may take %s, which leaves less than 40s of four minutes for the start", sum-slack)
 	}
 }
 

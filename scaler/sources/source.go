@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
@@ -71,10 +70,19 @@ func (s *source) String() string { return fmt.Sprintf("source %q", s.entry.Name)
 // Close is metrics.Source's.
 func (s *source) Close() { s.client.Close() }
 
-// Limits is metrics.Limited's. The source keeps its deadline itself; a client that does not is given up some time later.
+// late is when a client is given up that does not keep the deadline of the source itself.
+const late = 5 * time.Second
+
+// Limits is metrics.Limited's.
 func (s *source) Limits() metrics.Limits {
-	const late = 5 * time.Second
 	return metrics.Limits{Timeout: s.entry.Timeout + late, Concurrency: s.entry.Concurrency, MaxAge: s.entry.MaxAge}
+}
+
+// Limits is metrics.Limited's: after the call for all, namespaces may be tried again for as long.
+func (t *together) Limits() metrics.Limits {
+	limits := t.source.Limits()
+	limits.Timeout += t.entry.Timeout
+	return limits
 }
 
 // Ask is metrics.Source's.
@@ -85,68 +93,94 @@ func (s *source) Ask(ctx context.Context, q metrics.Question) (a metrics.Answer,
 
 // ask asks the client, but for the namespaces for which the system is left alone. Each question is answered, once.
 func (s *source) ask(parent context.Context, all []metrics.Question, answer func(int, metrics.Answer, error)) {
-	rounds, left := s.rounds(all, answer)
-	if left > 0 {
-		s.telemetry.count(s.entry.Name, resultNotAsked, left, 0)
-	}
-	tries, cancel := parent, func() {}
-	for _, r := range rounds {
-		if r.isProbe && tries == parent {
-			tries, cancel = context.WithTimeout(parent, s.entry.Timeout)
+	a := &inquiry{source: s, parent: parent, all: all, answer: answer, places: map[string][]int{}, failed: map[int]error{}}
+	var well []string
+	for i, q := range all {
+		if a.places[q.Namespace] == nil {
+			if s.breakers.try(q.Namespace) {
+				well = append(well, q.Namespace)
+			} else {
+				a.resting = append(a.resting, q.Namespace)
+			}
 		}
-		r.ask(tries)
+		a.places[q.Namespace] = append(a.places[q.Namespace], i)
 	}
-	cancel()
+	isWell := false
+	if len(well) > 0 {
+		r := a.round(well)
+		r.ask(time.Now().Add(s.entry.Timeout))
+		isWell = len(r.answered) > 0
+	}
+	a.tryAgain(isWell)
+	a.leave()
 }
 
-// rounds are the calls for questions: one for all, and after it one for each namespace for which the system is tried again, in any order, as it may be
-// what that namespace asks that makes a call fail, and with it those at the same time. left is for how many questions the system is left alone; they
-// are answered.
-func (s *source) rounds(all []metrics.Question, answer func(int, metrics.Answer, error)) (rounds []*round, left int) {
-	together := &round{source: s, answer: answer}
-	in := map[string]*round{} // by namespace; nil is left alone
-	for i, q := range all {
-		r, known := in[q.Namespace]
-		if !known {
-			ended, isProbe := s.breakers.try(q.Namespace)
-			switch {
-			case ended == nil:
-			case isProbe:
-				r = &round{source: s, answer: answer, isProbe: true}
-				rounds = append(rounds, r)
-			default:
-				r = together
-			}
-			if r != nil {
-				r.ended = append(r.ended, namespaceEnd{q.Namespace, ended})
-			}
-			in[q.Namespace] = r
+// inquiry is what a source is asked at a time.
+type inquiry struct {
+	source *source
+	// parent is the context of who asks, which may end before the deadline of the source.
+	parent context.Context
+	all    []metrics.Question
+	answer func(int, metrics.Answer, error)
+	// places are where the questions of each namespace are.
+	places map[string][]int
+	// resting are the namespaces for which the system is left alone, or may be tried again. Of what has failed there that may be asked once more,
+	// failed is why, by place.
+	resting []string
+	failed  map[int]error
+}
+
+// tryAgain tries the system again for those whose rest is over: first for one, and once it has answered for all the others together, so that all are
+// back at once after an outage. Where that fails, it may be by what one of them asks: they are asked in smaller and smaller company then. Whoever
+// is not asked for want of time is the next time.
+func (a *inquiry) tryAgain(isWell bool) {
+	began, timeout := time.Now(), a.source.entry.Timeout
+	for failed := 0; failed < mostTries && a.parent.Err() == nil && time.Since(began) <= timeout/2; {
+		namespaces := a.source.breakers.again(a.resting, isWell)
+		if len(namespaces) == 0 {
+			return
 		}
-		if r == nil {
+		r := a.round(namespaces)
+		r.tried = len(namespaces)
+		r.ask(began.Add(timeout))
+		isWell = isWell || len(r.answered) > 0
+		if len(r.answered) < len(namespaces) {
+			failed++
+		}
+		a.resting = slices.DeleteFunc(a.resting, func(namespace string) bool {
+			return r.answered[namespace] || r.tried == 1 && namespace == namespaces[0]
+		})
+	}
+}
+
+// leave answers for those for which the system is left alone.
+func (a *inquiry) leave() {
+	left := 0
+	for _, namespace := range a.resting {
+		why := a.source.breakers.why(namespace)
+		for _, i := range a.places[namespace] {
+			if err := a.failed[i]; err != nil {
+				a.conclude(i, metrics.Answer{}, err)
+				continue
+			}
 			left++
-			answer(i, metrics.Answer{}, s.breakers.why(q.Namespace))
-			continue
+			a.answer(i, metrics.Answer{}, why)
 		}
-		r.all, r.places = append(r.all, q), append(r.places, i)
 	}
-	rand.Shuffle(len(rounds), func(i, k int) { rounds[i], rounds[k] = rounds[k], rounds[i] })
-	if len(together.all) > 0 {
-		rounds = slices.Insert(rounds, 0, together)
+	if left > 0 {
+		a.source.telemetry.count(a.source.entry.Name, resultNotAsked, left, 0)
 	}
-	return rounds, left
 }
 
 // round is one call of a client.
 type round struct {
-	source *source
-	// all is what the client is asked, places where each of these is among what the source was asked.
-	all    []metrics.Question
-	places []int
-	answer func(int, metrics.Answer, error)
-	// isProbe says that the system is tried again for a namespace.
-	isProbe bool
-	// ended take what the call says of the system to each namespace.
-	ended []namespaceEnd
+	*inquiry
+	namespaces []string
+	// questions are what the client is asked, at the places of the source's.
+	questions []metrics.Question
+	at        []int
+	// tried is for how many namespaces the system is tried again; 0 if it is well.
+	tried int
 
 	mu    sync.Mutex
 	known []bool
@@ -155,73 +189,99 @@ type round struct {
 	answered map[string]bool
 }
 
-type namespaceEnd struct {
-	namespace string
-	take      func(outcome)
+func (a *inquiry) round(namespaces []string) *round {
+	r := &round{inquiry: a, namespaces: namespaces, answered: map[string]bool{}}
+	for _, namespace := range namespaces {
+		r.at = append(r.at, a.places[namespace]...)
+	}
+	slices.Sort(r.at)
+	for _, i := range r.at {
+		delete(a.failed, i)
+		r.questions = append(r.questions, a.all[i])
+	}
+	r.known = make([]bool, len(r.at))
+	return r
 }
 
-// ask calls the client, and tells telemetry and the breakers what came of it. Where the time is up before, nothing is known of the system.
-func (r *round) ask(parent context.Context) {
-	r.known, r.answered = make([]bool, len(r.all)), map[string]bool{}
-	began, late := time.Now(), parent.Err() != nil
-	ctx, cancel := context.WithTimeout(parent, r.source.entry.Timeout)
+// ask calls the client, and tells telemetry and the breakers what came of it. If it is not the system that has ended it, nothing is known of that.
+func (r *round) ask(until time.Time) {
+	began := time.Now()
+	ctx, cancel := context.WithDeadline(r.parent, until)
 	defer cancel()
 	var err error
-	if !late {
+	if r.parent.Err() == nil {
 		err = r.run(ctx)
 	}
 	r.finish(cmp.Or(ctx.Err(), err, errors.New("the client has given no answer")))
 	result, otherwise := resultFailed, fails
-	if late || errors.Is(parent.Err(), context.Canceled) { // it is not the system that has ended it
+	switch {
+	case r.parent.Err() != nil:
 		result, otherwise = "", unknown
-	} else if ctx.Err() != nil {
+	case ctx.Err() != nil:
 		result = resultTimeout
 	}
 	if len(r.answered) > 0 {
 		result = resultOK
 	}
-	for _, ended := range r.ended {
-		if r.answered[ended.namespace] {
-			ended.take(works)
-		} else {
-			ended.take(otherwise)
+	for _, namespace := range r.namespaces {
+		o := otherwise
+		if r.answered[namespace] {
+			o = works
 		}
+		r.source.breakers.ended(namespace, o, r.tried)
 	}
 	if result != "" {
-		r.source.telemetry.count(r.source.entry.Name, result, len(r.all), time.Since(began))
+		r.source.telemetry.count(r.source.entry.Name, result, len(r.at), time.Since(began))
 	}
 }
 
 // run calls the client.
 func (r *round) run(ctx context.Context) error {
 	return caught(func() error {
-		r.source.client.Ask(ctx, r.all, func(i int, a metrics.Answer, err error) {
-			if r.take(i, answersSomething(err)) {
-				r.conclude(i, a, err)
+		r.source.client.Ask(ctx, r.questions, func(n int, a metrics.Answer, err error) {
+			if r.take(n, err) {
+				r.conclude(r.at[n], a, err)
 			}
 		})
 		return nil
 	})
 }
 
-// take says whether the answer to a question counts: the first one, before the end.
-func (r *round) take(i int, answered bool) bool {
+// take says whether the answer to a question counts and is handed on: the first one, before the end. That the system has failed is kept where the
+// question may be asked once more.
+func (r *round) take(n int, err error) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.over || i < 0 || i >= len(r.known) || r.known[i] {
+	if r.over || n < 0 || n >= len(r.known) || r.known[n] {
 		return false
 	}
-	r.known[i] = true
-	if answered {
-		r.answered[r.all[i].Namespace] = true
+	r.known[n] = true
+	if answersSomething(err) {
+		r.answered[r.questions[n].Namespace] = true
+		return true
+	}
+	if r.tried > 1 {
+		r.failed[r.at[n]] = err
+		return false
 	}
 	return true
 }
 
-// finish fails the questions without an answer.
+// finish fails the questions without an answer. Those that may be asked once more wait for that, but not those of a namespace to which the system
+// has answered something.
 func (r *round) finish(err error) {
-	for _, i := range r.missing() {
-		r.conclude(i, metrics.Answer{}, err)
+	for _, n := range r.missing() {
+		if r.tried > 1 {
+			r.failed[r.at[n]] = err
+		} else {
+			r.conclude(r.at[n], metrics.Answer{}, err)
+		}
+	}
+	for i, err := range r.failed {
+		if r.answered[r.all[i].Namespace] {
+			delete(r.failed, i)
+			r.conclude(i, metrics.Answer{}, err)
+		}
 	}
 }
 
@@ -229,27 +289,27 @@ func (r *round) missing() (missing []int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.over = true
-	for i, known := range r.known {
+	for n, known := range r.known {
 		if !known {
-			missing = append(missing, i)
+			missing = append(missing, n)
 		}
 	}
 	return missing
 }
 
-// conclude hands on an answer that counts, or why there is none.
-func (r *round) conclude(i int, a metrics.Answer, err error) {
-	s, q := r.source, r.all[i]
+// conclude hands on an answer that counts, or why there is none. That who asks has given up is no failure of the system.
+func (a *inquiry) conclude(i int, answer metrics.Answer, err error) {
+	s, q := a.source, a.all[i]
 	if err == nil {
-		a, err = s.sound(q, a)
+		answer, err = s.sound(q, answer)
 	}
 	if err == nil {
-		a, err = s.settling.settle(q, a)
+		answer, err = s.settling.settle(q, answer)
 	}
-	if err != nil {
-		a, err = metrics.Answer{}, s.tell(q, err)
+	if ended := a.parent.Err(); err != nil && (ended == nil || !errors.Is(err, ended)) {
+		answer, err = metrics.Answer{}, s.tell(q, err)
 	}
-	r.answer(r.places[i], a, err)
+	a.answer(i, answer, err)
 }
 
 // sound makes sure that an answer is one number that is not below 0.

@@ -1,6 +1,7 @@
 package sources
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -322,9 +323,9 @@ func TestANamespaceThatIsGoneIsForgotten(t *testing.T) {
 		var b breakers
 		for i := range 1000 {
 			namespace := fmt.Sprint("n", i)
-			done, _ := b.try(namespace)
+			b.try(namespace)
 			b.told(namespace, errors.New("failed"))
-			done(fails)
+			b.ended(namespace, fails, 0)
 		}
 		time.Sleep(unusedAge + time.Minute)
 		if b.try("shop"); len(b.of) != 1 {
@@ -437,6 +438,170 @@ func TestZerosSettle(t *testing.T) {
 		}
 		if logged.Len() > 0 {
 			t.Errorf("the log: %v", logged.All())
+		}
+	})
+}
+
+// tenants asks for so many namespaces every 15 seconds, and returns how many have no answer each time.
+func tenants(t *testing.T, s *source, namespaces, periods int) (failed []int) {
+	t.Helper()
+	all := make([]metrics.Question, namespaces)
+	for i := range all {
+		all[i] = asked("")
+		all[i].Namespace = fmt.Sprint("n", i)
+	}
+	for range periods {
+		began, missing, answers := time.Now(), 0, make([]int, namespaces)
+		limits := (&together{s}).Limits()
+		ctx, cancel := context.WithTimeout(t.Context(), limits.Timeout-time.Second)
+		(&together{s}).AskAll(ctx, all, func(i int, _ metrics.Answer, err error) {
+			answers[i]++
+			if err != nil {
+				missing++
+			}
+		})
+		if ctx.Err() != nil {
+			t.Error("it takes longer than it says")
+		}
+		cancel()
+		if slices.ContainsFunc(answers, func(n int) bool { return n != 1 }) {
+			t.Errorf("a question is not answered once: %d", answers)
+		}
+		failed = append(failed, missing)
+		time.Sleep(15*time.Second - time.Since(began))
+	}
+	return failed
+}
+
+// TestAllAreBackAtOnceAfterAnOutage, with few calls: it was the system, and nobody's question.
+func TestAllAreBackAtOnceAfterAnOutage(t *testing.T) {
+	for name, outage := range map[string]func(context.Context) error{
+		"refused": func(context.Context) error { return fault("refused the connection", nil) },
+		"silent":  func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var broken atomic.Bool
+				client := &system{answer: func(ctx context.Context, _ metrics.Question) (metrics.Answer, error) {
+					if broken.Load() {
+						return metrics.Answer{}, outage(ctx)
+					}
+					time.Sleep(time.Millisecond)
+					return counted(1)
+				}}
+				s, _ := asking(client, 0)
+				const namespaces = 200
+				tenants(t, s, namespaces, 2)
+				broken.Store(true)
+				before := client.asked.Load()
+				if got := tenants(t, s, namespaces, 4*8+mostFailures); slices.Min(got) != namespaces {
+					t.Errorf("%d fail in the outage", got)
+				}
+				if calls := client.asked.Load() - before; calls > 150 {
+					t.Errorf("it is called %d times in the outage of %d namespaces", calls, namespaces)
+				}
+				broken.Store(false)
+				before = client.asked.Load()
+				got := tenants(t, s, namespaces, 3)
+				if calls := client.asked.Load() - before; !slices.Equal(got, []int{0, 0, 0}) || calls > 4 {
+					t.Errorf("when it is back %d fail, with %d calls", got, calls)
+				}
+			})
+		})
+	}
+}
+
+// TestOneThatFailsACallKeepsFewWaitingAfterAnOutage: all the others are back within a few periods.
+func TestOneThatFailsACallKeepsFewWaitingAfterAnOutage(t *testing.T) {
+	for name, whatItAsks := range map[string]func(context.Context) error{
+		"it panics":  func(context.Context) error { panic("secret") },
+		"it is slow": func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var broken atomic.Bool
+				broken.Store(true)
+				s, _ := asking(nil, 0)
+				s.client = &allOrNothing{fails: func(ctx context.Context, q metrics.Question) error {
+					switch {
+					case broken.Load():
+						return fault("refused the connection", nil)
+					case q.Namespace == "n77":
+						return whatItAsks(ctx)
+					}
+					return nil
+				}}
+				tenants(t, s, 200, 8+mostFailures)
+				broken.Store(false)
+				got := tenants(t, s, 200, 60)
+				if at := slices.Index(got, 1); at < 0 || at > 6 || slices.Max(got[at:]) != 1 || slices.Min(got) != 1 {
+					t.Errorf("of 200, so many have no answer: %d", got)
+				}
+			})
+		})
+	}
+}
+
+// allOrNothing answers all that it is asked at a time, or nothing.
+type allOrNothing struct {
+	fails func(context.Context, metrics.Question) error
+}
+
+func (c *allOrNothing) Ask(ctx context.Context, all []metrics.Question, answer func(int, metrics.Answer, error)) {
+	var failure error
+	for _, q := range all {
+		failure = cmp.Or(failure, c.fails(ctx, q))
+	}
+	for i := range all {
+		one, err := counted(1)
+		answer(i, one, cmp.Or(failure, err))
+	}
+}
+
+func (*allOrNothing) Close() {}
+
+// TestWhoIsNotAskedIsToldOfNoDeadline: what is not sent for want of time is no failure of its own, and no line of the log.
+func TestWhoIsNotAskedIsToldOfNoDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var silent atomic.Bool
+		s, logged := asking(&system{answer: func(ctx context.Context, _ metrics.Question) (metrics.Answer, error) {
+			if silent.Load() {
+				<-ctx.Done()
+				return metrics.Answer{}, ctx.Err()
+			}
+			return metrics.Answer{}, fault("refused the connection", nil)
+		}}, 0)
+		tenants(t, s, 20, mostFailures)
+		silent.Store(true)
+		lines, told := logged.Len(), map[string]int{}
+		all := make([]metrics.Question, 20)
+		for i := range all {
+			all[i] = asked("")
+			all[i].Namespace = fmt.Sprint("n", i)
+		}
+		(&together{s}).AskAll(t.Context(), all, func(_ int, _ metrics.Answer, err error) { told[withoutID(err)]++ })
+		want := map[string]int{"rabbit refused the connection": 19, "rabbit did not answer in 5s": 1}
+		if diff := gocmp.Diff(want, told); diff != "" || logged.Len() != lines+1 {
+			t.Errorf("%d lines more (-want +got):\n%s", logged.Len()-lines, diff)
+		}
+	})
+}
+
+// TestADeadlineOfWhoAsksSaysNothingOfTheSystem.
+func TestADeadlineOfWhoAsksSaysNothingOfTheSystem(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client := &system{answer: func(ctx context.Context, _ metrics.Question) (metrics.Answer, error) {
+			<-ctx.Done()
+			return metrics.Answer{}, ctx.Err()
+		}}
+		s, logged := asking(client, 0)
+		for range 2 * mostFailures {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			_, _ = s.Ask(ctx, asked(""))
+			cancel()
+		}
+		if got := client.asked.Load(); got != 2*mostFailures || logged.Len() != 0 {
+			t.Errorf("asked %d times, want %d; the log: %v", got, 2*mostFailures, logged.All())
 		}
 	})
 }

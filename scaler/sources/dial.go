@@ -120,7 +120,7 @@ func tooMuch(most int) error {
 // mostOfBroker is how many bytes a broker may answer to what was sent to it: what libraries read of it is in memory.
 const mostOfBroker = 16 << 20
 
-// metered is a connection that fails where more is answered than may be.
+// metered is a connection of a protocol in which one side speaks at a time. It fails where more is answered than may be.
 type metered struct {
 	net.Conn
 	most int64

@@ -2,8 +2,10 @@ package sources
 
 import (
 	"context"
+	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strconv"
 	"strings"
@@ -48,31 +50,163 @@ func openMySQL(e *catalog.Entry, env Env) (Client, error) {
 		return nil, errors.New("the entry has no settings of mysql")
 	}
 	d := newDialer(env, settings.TLS, false, settings.Address) // the protocol agrees upon TLS after it has begun
-	login := newSQLLogin(&settings.Database, d, env)
+	d.most = mostFromDatabase
+	m := &mysqlServer{settings: settings, dialer: d, login: newSQLLogin(&settings.Database, d, env)}
+	c := newSQLClient(e, mysqlDialect(), m.login, m.connect)
+	c.explain, c.limited = explainMySQL, limitMySQL
+	return c, nil
+}
+
+// mysqlServer is what is known of one.
+type mysqlServer struct {
+	settings *mysqlSettings
+	dialer   *dialer
+	login    *sqlLogin
+}
+
+// mysqlDriver is what the driver's connections can do.
+type mysqlDriver interface {
+	driver.Conn
+	driver.ConnBeginTx
+	driver.ConnPrepareContext
+	driver.QueryerContext
+	driver.Validator
+}
+
+// connect makes a connection.
+func (m *mysqlServer) connect(ctx context.Context) (made sqlConnection, err error) {
 	config := mysql.NewConfig()
-	config.Net, config.Addr, config.DBName, config.Timeout = "tcp", settings.Address, settings.Database.Database, dialTimeout
+	if config.User, config.Passwd, err = m.login.read(); err != nil {
+		return nil, err
+	}
+	if m.settings.TLS != nil {
+		if config.TLS, err = m.dialer.config(m.settings.Address); err != nil {
+			return nil, err
+		}
+	}
+	config.Net, config.Addr, config.DBName, config.Timeout = "tcp", m.settings.Address, m.settings.Database.Database, dialTimeout
 	config.Logger, config.ConnectionAttributes = &mysql.NopLogger{}, "program_name:mini-hpa" // what it would log is in the errors
+	c := &mysqlConnection{}
 	config.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
-		connection, err := d.dialPlain(ctx, network, address)
+		connection, err := m.dialer.dialPlain(ctx, network, address)
 		if err != nil {
 			return nil, err
 		}
-		return newFrugal(connection), nil
+		c.below = &guardedMySQL{Conn: connection}
+		return c.below, nil
 	}
-	_ = config.Apply(mysql.BeforeConnect(func(_ context.Context, config *mysql.Config) (err error) { // which cannot fail
-		if config.User, config.Passwd, err = login.read(); err != nil || settings.TLS == nil {
-			return err
+	defer func() {
+		if made == nil && c.below != nil { // after a panic, too
+			_ = c.below.Close()
 		}
-		config.TLS, err = d.config(settings.Address)
-		return err
-	}))
+	}()
 	connector, err := mysql.NewConnector(config)
 	if err != nil {
 		return nil, err
 	}
-	c := newSQLClient(e, mysqlDialect(), login, connector)
-	c.explain, c.limited = explainMySQL, limitMySQL
+	connection, err := connector.Connect(ctx)
+	if err != nil {
+		return nil, c.why(err)
+	}
+	var ok bool
+	if c.mysqlDriver, ok = connection.(mysqlDriver); !ok {
+		return nil, fmt.Errorf("a connection of the driver is a %T", connection)
+	}
 	return c, nil
+}
+
+// mysqlConnection is a connection to one.
+type mysqlConnection struct {
+	mysqlDriver
+	below *guardedMySQL
+	// isRolledBack says that the last transaction is.
+	isRolledBack bool
+}
+
+// why is the reason of a failure: of what its connection says the driver makes a broken connection.
+func (c *mysqlConnection) why(err error) error {
+	if err != nil && c.below != nil && c.below.broken != nil {
+		return c.below.broken
+	}
+	return err
+}
+
+// Close is sqlConnection's.
+func (c *mysqlConnection) Close() error {
+	defer func() { _ = c.below.Close() }() // after a panic, too
+	_ = c.below.SetDeadline(time.Now().Add(sqlFarewell))
+	return c.mysqlDriver.Close()
+}
+
+// isIdle is sqlConnection's.
+func (c *mysqlConnection) isIdle() bool { return c.isRolledBack && c.IsValid() }
+
+// ask is sqlConnection's.
+func (c *mysqlConnection) ask(ctx context.Context, text string, values []any) (*string, error) {
+	c.isRolledBack = false
+	transaction, err := c.BeginTx(ctx, driver.TxOptions{ReadOnly: true})
+	switch {
+	case err != nil && c.below.broken == nil && !c.IsValid():
+		return nil, fmt.Errorf("%w: %w", errLost, err)
+	case err != nil:
+		return nil, c.why(err)
+	}
+	cell, err := c.query(ctx, text, values)
+	if said := (*mysql.MySQLError)(nil); err != nil && !errors.As(err, &said) { // whatever follows may not be the answer to what is asked
+		return nil, c.why(err)
+	}
+	_ = c.below.SetDeadline(time.Now().Add(sqlFarewell)) // the driver waits for this without an end
+	c.isRolledBack = transaction.Rollback() == nil && c.below.SetDeadline(time.Time{}) == nil
+	return cell, err
+}
+
+// query is the only cell of the first row.
+func (c *mysqlConnection) query(ctx context.Context, text string, values []any) (cell *string, err error) {
+	named := make([]driver.NamedValue, len(values))
+	for i, value := range values {
+		named[i] = driver.NamedValue{Ordinal: i + 1, Value: value}
+	}
+	rows, err := c.QueryContext(ctx, text, named)
+	if errors.Is(err, driver.ErrSkip) { // values have to be bound to a statement
+		statement, err := c.PrepareContext(ctx, text)
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = statement.Close() }()
+		bound, ok := statement.(driver.StmtQueryContext)
+		if !ok {
+			return nil, fmt.Errorf("a statement of the driver is a %T", statement)
+		}
+		if rows, err = bound.QueryContext(ctx, named); err != nil {
+			return nil, err
+		}
+	} else if err != nil {
+		return nil, err
+	}
+	cell, err = firstOf(rows)
+	return cell, errors.Join(err, rows.Close())
+}
+
+// firstOf is the only cell of the first row; nil if it is NULL, or there is none.
+func firstOf(rows driver.Rows) (*string, error) {
+	row := make([]driver.Value, len(rows.Columns()))
+	if len(row) != 1 {
+		return nil, unreadable(fmt.Errorf("%d columns", len(row)))
+	}
+	switch err := rows.Next(row); {
+	case errors.Is(err, io.EOF):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case row[0] == nil:
+		return nil, nil
+	}
+	said, ok := row[0].([]byte)
+	if !ok {
+		return nil, unreadable(fmt.Errorf("a cell that is no text but a %T", row[0]))
+	}
+	cell := string(said)
+	return &cell, nil
 }
 
 // limitMySQL says it twice: MySQL takes the hint behind SELECT, and MariaDB what is within the comment in front.
@@ -86,7 +220,7 @@ func limitMySQL(text string, limit time.Duration) string {
 func explainMySQL(err error) *Fault {
 	var said *mysql.MySQLError
 	switch {
-	case errors.Is(err, mysql.ErrInvalidConn):
+	case errors.Is(err, mysql.ErrInvalidConn), errors.Is(err, driver.ErrBadConn):
 		return &Fault{Told: "broke off the connection"}
 	case errors.Is(err, mysql.ErrNoTLS):
 		return &Fault{Told: "does not speak TLS"}

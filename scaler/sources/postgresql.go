@@ -2,10 +2,8 @@ package sources
 
 import (
 	"context"
-	"database/sql/driver"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"strconv"
 	"strings"
@@ -51,38 +49,36 @@ func openPostgreSQL(e *catalog.Entry, env Env) (Client, error) {
 		return nil, errors.New("the entry has no settings of postgresql")
 	}
 	d := newDialer(env, settings.TLS, false, settings.Address) // the protocol agrees upon TLS after it has begun
-	p := &postgresqlConnector{entry: e, settings: settings, dialer: d, login: newSQLLogin(&settings.Database, d, env)}
-	c := newSQLClient(e, postgresqlDialect(), p.login, p)
+	d.most = mostFromDatabase
+	p := &postgresqlServer{entry: e, settings: settings, dialer: d, login: newSQLLogin(&settings.Database, d, env)}
+	c := newSQLClient(e, postgresqlDialect(), p.login, p.connect)
 	c.explain = explainPostgreSQL
 	return c, nil
 }
 
-// postgresqlConnector makes connections for package database/sql, which keeps them.
-type postgresqlConnector struct {
+// postgresqlServer is what is known of one.
+type postgresqlServer struct {
 	entry    *catalog.Entry
 	settings *postgresqlSettings
 	dialer   *dialer
 	login    *sqlLogin
 }
 
-// Driver is driver.Connector's. Nobody asks for it.
-func (*postgresqlConnector) Driver() driver.Driver { return nil }
-
-// Connect is driver.Connector's.
-func (p *postgresqlConnector) Connect(ctx context.Context) (driver.Conn, error) {
+// connect makes a connection.
+func (p *postgresqlServer) connect(ctx context.Context) (sqlConnection, error) {
 	config, err := p.config()
 	if err != nil {
 		return nil, err
 	}
 	connection, err := pgconn.ConnectConfig(ctx, config)
 	if err != nil {
-		return nil, p.login.explainSQL(ctx, err, explainPostgreSQL)
+		return nil, err
 	}
 	return &postgresqlConnection{connection, p.entry.Timeout}, nil
 }
 
 // config is that of one connection. Nothing in it is from the environment, nor from files that the entry does not name.
-func (p *postgresqlConnector) config() (*pgconn.Config, error) {
+func (p *postgresqlServer) config() (*pgconn.Config, error) {
 	user, password, err := p.login.read()
 	if err != nil {
 		return nil, err
@@ -107,13 +103,7 @@ func (p *postgresqlConnector) config() (*pgconn.Config, error) {
 	config.ValidateConnect, config.AfterConnect, config.AfterNetConnect, config.OnNotice, config.OnNotification = nil, nil, nil, nil, nil
 	config.MaxProtocolMessageBodyLen = mostFromDatabase
 	config.LookupFunc = func(_ context.Context, host string) ([]string, error) { return []string{host}, nil } // the dialer resolves it
-	config.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
-		connection, err := p.dialer.dialPlain(ctx, network, address)
-		if err != nil {
-			return nil, err
-		}
-		return newFrugal(connection), nil
-	}
+	config.DialFunc = p.dialer.dialPlain
 	config.TLSConfig = nil
 	switch {
 	case p.settings.TLS != nil:
@@ -128,94 +118,63 @@ func (p *postgresqlConnector) config() (*pgconn.Config, error) {
 	return config, nil
 }
 
-// postgresqlConnection is a connection as package database/sql sees it.
+// postgresqlConnection is a connection to one.
 type postgresqlConnection struct {
 	*pgconn.PgConn
 	timeout time.Duration
 }
 
-var errNotUsed = errors.New("nobody should ask for that")
-
-// Prepare is driver.Conn's.
-func (*postgresqlConnection) Prepare(string) (driver.Stmt, error) { return nil, errNotUsed }
-
-// Begin is driver.Conn's.
-func (*postgresqlConnection) Begin() (driver.Tx, error) { return nil, errNotUsed }
-
-// Close is driver.Conn's.
+// Close is sqlConnection's.
 func (c *postgresqlConnection) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), sqlFarewell)
 	defer cancel()
 	return c.PgConn.Close(ctx)
 }
 
-// IsValid is driver.Validator's. What is left in a transaction is not used again.
-func (c *postgresqlConnection) IsValid() bool { return !c.IsClosed() && c.TxStatus() == 'I' }
+// isIdle is sqlConnection's. What is left in a transaction is not used again.
+func (c *postgresqlConnection) isIdle() bool { return !c.IsClosed() && c.TxStatus() == 'I' }
 
-// BeginTx begins a transaction that may only read, and limits what is asked in it, with one request. The settings are those of the transaction, so
-// that a pooler may give the connection to somebody else afterwards.
-func (c *postgresqlConnection) BeginTx(ctx context.Context, _ driver.TxOptions) (driver.Tx, error) {
-	milliseconds := timeOfServer(ctx, c.timeout).Milliseconds()
-	_, err := c.Exec(ctx, fmt.Sprintf("BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; SET LOCAL statement_timeout = %d; SET LOCAL idle_in_transaction_session_timeout = %d",
-		milliseconds, milliseconds)).ReadAll()
-	if err != nil && c.IsClosed() && ctx.Err() == nil {
-		return nil, fmt.Errorf("%w: %w", driver.ErrBadConn, err) // nothing was asked yet: another connection may do
-	}
-	return postgresqlTransaction{c}, err
-}
-
-// QueryContext is driver.QueryerContext's. It is a statement of the extended protocol, of which the server takes only one.
-func (c *postgresqlConnection) QueryContext(ctx context.Context, text string, values []driver.NamedValue) (driver.Rows, error) {
+// ask is sqlConnection's. The statement is one of the extended protocol, of which the server takes only one.
+func (c *postgresqlConnection) ask(ctx context.Context, text string, values []any) (*string, error) {
 	bound := make([][]byte, len(values))
 	for i := range values {
-		said, ok := values[i].Value.(string)
+		said, ok := values[i].(string)
 		if !ok {
 			return nil, fmt.Errorf("value %d is no text", i+1)
 		}
 		bound[i] = []byte(said)
 	}
+	if err := c.begin(ctx); err != nil {
+		return nil, err
+	}
 	answer := c.ExecParams(ctx, text, bound, nil, nil, nil).Read()
-	if answer.Err != nil {
-		return nil, answer.Err
-	}
-	return &postgresqlRows{answer}, nil
-}
-
-// postgresqlTransaction is a transaction as package database/sql sees it.
-type postgresqlTransaction struct{ *postgresqlConnection }
-
-// Commit is driver.Tx's.
-func (postgresqlTransaction) Commit() error { return errNotUsed }
-
-// Rollback is driver.Tx's.
-func (t postgresqlTransaction) Rollback() error {
-	ctx, cancel := context.WithTimeout(context.Background(), sqlFarewell)
+	farewell, cancel := context.WithTimeout(context.Background(), sqlFarewell)
 	defer cancel()
-	_, err := t.Exec(ctx, "ROLLBACK").ReadAll()
-	return err
+	_, _ = c.Exec(farewell, "ROLLBACK").ReadAll() // isIdle says what came of it
+	switch {
+	case answer.Err != nil:
+		return nil, answer.Err
+	case len(answer.Rows) == 0:
+		return nil, nil
+	case len(answer.Rows[0]) != 1:
+		return nil, unreadable(fmt.Errorf("%d columns", len(answer.Rows[0])))
+	case answer.Rows[0][0] == nil:
+		return nil, nil
+	}
+	cell := string(answer.Rows[0][0])
+	return &cell, nil
 }
 
-// postgresqlRows is an answer as package database/sql sees it.
-type postgresqlRows struct{ *pgconn.Result }
-
-// Columns is driver.Rows'.
-func (r *postgresqlRows) Columns() []string { return make([]string, len(r.FieldDescriptions)) }
-
-// Close is driver.Rows'.
-func (*postgresqlRows) Close() error { return nil }
-
-// Next is driver.Rows'.
-func (r *postgresqlRows) Next(to []driver.Value) error {
-	if len(r.Rows) == 0 {
-		return io.EOF
+// begin begins a transaction that may only read, and limits what is asked in it, with one request. The settings are those of the transaction, so
+// that a pooler may give the connection to somebody else afterwards.
+func (c *postgresqlConnection) begin(ctx context.Context) error {
+	milliseconds := timeOfServer(ctx, c.timeout).Milliseconds()
+	_, err := c.Exec(ctx, fmt.Sprintf("BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; SET LOCAL statement_timeout = %d; SET LOCAL idle_in_transaction_session_timeout = %d",
+		milliseconds, milliseconds)).ReadAll()
+	if err != nil && c.IsClosed() {
+		return fmt.Errorf("%w: %w", errLost, err)
 	}
-	for i, cell := range r.Rows[0] {
-		if to[i] = nil; cell != nil {
-			to[i] = string(cell)
-		}
-	}
-	r.Rows = r.Rows[1:]
-	return nil
+	return err
 }
 
 // explainPostgreSQL is what the server has said, by its code (https://www.postgresql.org/docs/current/errcodes-appendix.html).

@@ -2,12 +2,12 @@ package sources
 
 import (
 	"context"
-	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -66,50 +66,105 @@ const (
 type sqlClient struct {
 	entry   *catalog.Entry
 	dialect *sqlDialect
-	db      *sql.DB
 	login   *sqlLogin
+	// connect makes a connection.
+	connect func(ctx context.Context) (sqlConnection, error)
 	// explain puts what the server has said into words; nil if it has said nothing.
 	explain func(err error) *Fault
 	// limited adds to a statement that the server has to give it up after a time. It may be nil.
 	limited func(text string, limit time.Duration) string
+
+	// turns has room for as many as may ask at a time.
+	turns  chan struct{}
+	mu     sync.Mutex
+	idle   []*keptSQL
+	closed bool
 }
 
-// newSQLClient makes a client whose connections are those of a connector.
-func newSQLClient(e *catalog.Entry, d *sqlDialect, login *sqlLogin, connector driver.Connector) *sqlClient {
-	db := sql.OpenDB(guarded{connector})
-	db.SetMaxOpenConns(e.Concurrency)
-	db.SetMaxIdleConns(e.Concurrency)
-	db.SetConnMaxIdleTime(sqlIdle)
-	db.SetConnMaxLifetime(sqlLifetime)
-	return &sqlClient{entry: e, dialect: d, login: login, db: db}
+// sqlConnection is a connection to a database. One goroutine uses it at a time, so that a panic of its driver, which a hostile server may cause, can be
+// caught: it costs the connection.
+type sqlConnection interface {
+	// ask asks one statement in a transaction that may only read and is rolled back; nil is NULL, or no row. errLost is that the connection was lost before.
+	ask(ctx context.Context, text string, values []any) (cell *string, err error)
+	// isIdle says whether something else may be asked.
+	isIdle() bool
+	// Close gives it up, within sqlFarewell.
+	Close() error
 }
 
-// guarded makes a panic of a driver, which a hostile server may cause, an error: package database/sql also connects in goroutines of its own, and would go on
-// counting a connection that nobody has.
-type guarded struct{ driver.Connector }
+// errLost is that a connection was lost before anything was asked over it, so that another one may do.
+var errLost = errors.New("the connection was lost")
 
-// Connect is driver.Connector's.
-func (g guarded) Connect(ctx context.Context) (connection driver.Conn, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			connection, err = nil, fault("gave an answer that cannot be read", fmt.Errorf("panic: %.300q", fmt.Sprint(p)))
-		}
-	}()
-	return g.Connector.Connect(ctx)
+// keptSQL is a connection that may be used again.
+type keptSQL struct {
+	sqlConnection
+	until  time.Time
+	expiry *time.Timer
+}
+
+// end gives it up.
+func (k *keptSQL) end() { _ = caught(k.Close) }
+
+// newSQLClient makes a client whose connections connect makes.
+func newSQLClient(e *catalog.Entry, d *sqlDialect, login *sqlLogin, connect func(context.Context) (sqlConnection, error)) *sqlClient {
+	return &sqlClient{entry: e, dialect: d, login: login, connect: connect, turns: make(chan struct{}, e.Concurrency)}
 }
 
 // Close is Client's.
-func (c *sqlClient) Close() { _ = c.db.Close() }
-
-// Ask is Client's.
-func (c *sqlClient) Ask(ctx context.Context, all []metrics.Question, answer func(i int, a metrics.Answer, err error)) {
-	for i, q := range all {
-		a, err := c.ask(ctx, q)
-		answer(i, a, err)
+func (c *sqlClient) Close() {
+	c.mu.Lock()
+	c.closed = true
+	c.mu.Unlock()
+	for k := c.take(); k != nil; k = c.take() {
+		k.end()
 	}
 }
 
-// ask asks one query, in a transaction that may only read and is always rolled back.
+// take takes the connection that was kept last; nil is none.
+func (c *sqlClient) take() *keptSQL {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	last := len(c.idle) - 1
+	if last < 0 {
+		return nil
+	}
+	k := c.idle[last]
+	c.idle = c.idle[:last]
+	k.expiry.Stop()
+	return k
+}
+
+// keep keeps a connection for the next question, and says whether it does.
+func (c *sqlClient) keep(k *keptSQL) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed || time.Now().After(k.until) {
+		return false
+	}
+	c.idle = append(c.idle, k)
+	k.expiry = time.AfterFunc(sqlIdle, func() { c.giveUp(k) })
+	return true
+}
+
+// giveUp ends a connection that nobody has used for long.
+func (c *sqlClient) giveUp(k *keptSQL) {
+	c.mu.Lock()
+	i := slices.Index(c.idle, k)
+	if i >= 0 {
+		c.idle = slices.Delete(c.idle, i, i+1)
+	}
+	c.mu.Unlock()
+	if i >= 0 {
+		k.end()
+	}
+}
+
+// Ask is Client's.
+func (c *sqlClient) Ask(ctx context.Context, all []metrics.Question, answer func(i int, a metrics.Answer, err error)) {
+	inTurn(all, answer, func(q metrics.Question) (metrics.Answer, error) { return c.ask(ctx, q) })
+}
+
+// ask asks one query.
 func (c *sqlClient) ask(ctx context.Context, q metrics.Question) (metrics.Answer, error) {
 	query := queryOf(c.entry, q)
 	if query == nil {
@@ -119,26 +174,62 @@ func (c *sqlClient) ask(ctx context.Context, q metrics.Question) (metrics.Answer
 	if err != nil {
 		return metrics.Answer{}, err
 	}
-	transaction, err := c.db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	select {
+	case c.turns <- struct{}{}:
+		defer func() { <-c.turns }()
+	case <-ctx.Done():
+		return metrics.Answer{}, ctx.Err()
+	}
+	cell, err := c.cell(ctx, text, values)
 	if err != nil {
 		return metrics.Answer{}, c.login.explainSQL(ctx, err, c.explain)
 	}
-	defer func() { _ = transaction.Rollback() }()
-	if c.limited != nil {
-		text = c.limited(text, timeOfServer(ctx, c.entry.Timeout))
-	}
-	var cell sql.NullString
-	if err := transaction.QueryRowContext(ctx, text, values...).Scan(&cell); err != nil {
-		return metrics.Answer{}, c.login.explainSQL(ctx, err, c.explain)
-	}
-	if !cell.Valid { // no row, or NULL
+	if cell == nil {
 		return metrics.Answer{}, nil
 	}
-	value, err := readNumber(strings.TrimSpace(cell.String))
+	value, err := readNumber(strings.TrimSpace(*cell))
 	if err != nil {
 		return metrics.Answer{}, unanswered("has no number for it", err)
 	}
 	return counted(value)
+}
+
+// cell asks over a connection that is kept, or a new one where none is, or those were lost.
+func (c *sqlClient) cell(ctx context.Context, text string, values []any) (*string, error) {
+	for {
+		k := c.take()
+		if k == nil {
+			return c.cellOf(ctx, nil, text, values)
+		}
+		if cell, err := c.cellOf(ctx, k, text, values); !errors.Is(err, errLost) {
+			return cell, err
+		}
+	}
+}
+
+// cellOf asks over a connection, of which nil is a new one.
+func (c *sqlClient) cellOf(ctx context.Context, k *keptSQL, text string, values []any) (cell *string, err error) {
+	isIdle := false
+	err = caught(func() error {
+		if k == nil {
+			connection, err := c.connect(ctx)
+			if err != nil {
+				return err
+			}
+			k = &keptSQL{sqlConnection: connection, until: time.Now().Add(sqlLifetime)}
+		}
+		if c.limited != nil {
+			text = c.limited(text, timeOfServer(ctx, c.entry.Timeout))
+		}
+		var err error
+		cell, err = k.ask(ctx, text, values)
+		isIdle = k.isIdle()
+		return err
+	})
+	if k != nil && !(isIdle && c.keep(k)) {
+		k.end()
+	}
+	return cell, err
 }
 
 // timeOfServer is how long a server may work on a statement: a little less than what is left, so that it says itself that it has given up, and does not
@@ -173,9 +264,12 @@ func (l *sqlLogin) read() (user, password string, err error) {
 	return user, password, err
 }
 
-// explainSQL is a Fault that says why there is no answer, with the password hidden. A deadline stays what it is.
+// explainSQL is a Fault that says why there is no answer, with the password hidden. The end of ctx stays what it is.
 func (l *sqlLogin) explainSQL(ctx context.Context, err error, said func(error) *Fault) error {
-	if ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded) {
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, context.DeadlineExceeded):
 		return context.DeadlineExceeded
 	}
 	var already *Fault
@@ -190,7 +284,7 @@ func (l *sqlLogin) explainSQL(ctx context.Context, err error, said func(error) *
 		f.Err = cause
 		return f
 	}
-	if errors.Is(err, driver.ErrBadConn) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, net.ErrClosed) {
+	if errors.Is(err, errLost) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, net.ErrClosed) {
 		return fault("broke off the connection", cause)
 	}
 	var explained *Fault
@@ -198,43 +292,4 @@ func (l *sqlLogin) explainSQL(ctx context.Context, err error, said func(error) *
 		return &Fault{Told: explained.Told, Err: cause}
 	}
 	return fault("cannot be reached", cause)
-}
-
-// frugal is a connection on which no more comes than an answer may have, counted from what was sent last.
-type frugal struct {
-	net.Conn
-	left atomic.Int64
-}
-
-// newFrugal is the connection for a protocol in which one side speaks at a time.
-func newFrugal(connection net.Conn) *frugal {
-	f := &frugal{Conn: connection}
-	f.left.Store(mostFromDatabase)
-	return f
-}
-
-// Write is net.Conn's.
-func (f *frugal) Write(p []byte) (int, error) {
-	f.left.Store(mostFromDatabase)
-	return f.Conn.Write(p)
-}
-
-// Read is net.Conn's.
-func (f *frugal) Read(p []byte) (int, error) {
-	left := f.left.Load()
-	if left <= 0 {
-		return 0, tooMuch(mostFromDatabase)
-	}
-	n, err := f.Conn.Read(p[:min(len(p), int(left))])
-	f.left.Add(-int64(n))
-	return n, err
-}
-
-// SyscallConn lets a driver see whether the other side has closed an idle connection.
-func (f *frugal) SyscallConn() (syscall.RawConn, error) {
-	below, ok := f.Conn.(syscall.Conn)
-	if !ok {
-		return nil, errors.New("the connection has no descriptor")
-	}
-	return below.SyscallConn()
 }

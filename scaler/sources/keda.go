@@ -66,6 +66,8 @@ const (
 	mostStreams = 1000
 	// firstReopen is after how long a stream that has ended is opened again; each time in a row it is twice as long, up to longestReopen.
 	firstReopen, longestReopen = 2 * time.Second, time.Minute
+	// streamlessFor is for how long a scaler that has no streams is not asked for one: it may be replaced by one that has.
+	streamlessFor = 5 * time.Minute
 )
 
 // kedaClient asks one scaler. Streams have a connection of their own: a server may allow few calls on one at a time, and streams do not end.
@@ -82,6 +84,8 @@ type kedaClient struct {
 	asked map[metrics.Question]*kedaAsked
 	swept time.Time
 	open  int
+	// streamless is when the scaler has said last that it has no streams.
+	streamless time.Time
 }
 
 // kedaAsked is what is known of a question.
@@ -152,7 +156,7 @@ func (c *kedaClient) ask(ctx context.Context, q metrics.Question) (metrics.Answe
 	return a, nil
 }
 
-// reference says for whom the scaler is asked. The secrets are what no log may have.
+// reference says for whom the scaler is asked. The secrets are what no log may have: what is in files, and what is long enough for one.
 func (c *kedaClient) reference(q metrics.Question) (ref *scaledObjectRef, secrets []string, err error) {
 	ref = &scaledObjectRef{namespace: q.Namespace, metadata: map[string]string{}}
 	for key, value := range q.Parameters.All() {
@@ -165,7 +169,9 @@ func (c *kedaClient) reference(q metrics.Question) (ref *scaledObjectRef, secret
 	}
 	for key, value := range c.settings.Metadata {
 		ref.metadata[key] = value
-		secrets = append(secrets, value)
+		if len(value) >= leastSecret {
+			secrets = append(secrets, value)
+		}
 	}
 	for key, path := range c.settings.MetadataFiles {
 		value, err := secretFrom(c.env, path)
@@ -304,11 +310,11 @@ func (c *kedaClient) sweep() {
 }
 
 // follow keeps a stream open on which the scaler says when a question becomes active, so that it is asked again at once. One that has ended is
-// opened again; a scaler that has no streams is asked only when a question is due.
+// opened again; a scaler that has no streams is asked only when a question is due, and for streams now and then.
 func (c *kedaClient) follow(a *kedaAsked) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if a.stop != nil || c.env.Again == nil || c.open >= mostStreams || c.lifetime.Err() != nil {
+	if a.stop != nil || time.Since(c.streamless) < streamlessFor || c.env.Again == nil || c.open >= mostStreams || c.lifetime.Err() != nil {
 		return
 	}
 	ctx, stop := context.WithCancel(c.lifetime)
@@ -316,9 +322,12 @@ func (c *kedaClient) follow(a *kedaAsked) {
 	c.open++
 	c.running.Go(func() {
 		defer stop()
-		defer c.closed()
-		wait := firstReopen
-		for c.stream(ctx, a, func() { wait = firstReopen }) {
+		wait, hasStreams := firstReopen, true
+		defer func() { c.closed(a, hasStreams) }()
+		for {
+			if hasStreams = c.stream(ctx, a, func() { wait = firstReopen }); !hasStreams {
+				return
+			}
 			select {
 			case <-ctx.Done():
 				return
@@ -329,10 +338,15 @@ func (c *kedaClient) follow(a *kedaAsked) {
 	})
 }
 
-func (c *kedaClient) closed() {
+// closed makes room for another stream, also of the same question.
+func (c *kedaClient) closed(a *kedaAsked, hasStreams bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.open--
+	a.stop = nil
+	if !hasStreams {
+		c.streamless = time.Now()
+	}
 }
 
 // stream opens a stream and reads it to its end. It says whether there may be another one.

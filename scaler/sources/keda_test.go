@@ -4,11 +4,16 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protowire"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
@@ -103,5 +108,54 @@ func TestNoScalerIsReached(t *testing.T) {
 	})
 	if got != "refused the connection" {
 		t.Errorf("told %q", got)
+	}
+}
+
+// TestAScalerThatIsUpdatedToHaveStreams is asked for one again, though not at once.
+func TestAScalerThatIsUpdatedToHaveStreams(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int32
+	server := grpc.NewServer(grpc.UnknownServiceHandler(func(any, grpc.ServerStream) error {
+		asked.Add(1)
+		return status.Error(codes.Unimplemented, "there are no streams")
+	}))
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { _ = server.Serve(listener) }()
+	defer server.Stop()
+	made, err := kedaKind.Open(&catalog.Entry{Settings: &kedaSettings{Address: listener.Addr().String()}}, Env{Again: func(metrics.Question) {}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer made.Close()
+	client, ok := made.(*kedaClient)
+	if !ok {
+		t.Fatal("this is another client")
+	}
+	question := client.remember(metrics.Question{Namespace: "shop"})
+	for i, want := range []int32{1, 1, 2} {
+		if i == 2 {
+			client.streamless = client.streamless.Add(-streamlessFor)
+		}
+		client.follow(question)
+		client.running.Wait()
+		if got := asked.Load(); got != want {
+			t.Errorf("the %d. time: asked for %d streams, want %d", i+1, got, want)
+		}
+	}
+}
+
+// TestSecretsOfAScaler are what is in files, and what is long enough for one.
+func TestSecretsOfAScaler(t *testing.T) {
+	client := &kedaClient{settings: &kedaSettings{Metadata: map[string]string{"x": "1", "password": "hunter2"}, MetadataFiles: map[string]string{"pin": "/pin"}},
+		env: Env{ReadFile: func(string) ([]byte, error) { return []byte("77"), nil }}}
+	_, secrets, err := client.reference(metrics.Question{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := hide("1 of 10 calls with hunter2 and 77", secrets...); got != "1 of 10 calls with *** and ***" {
+		t.Errorf("the log has %q", got)
 	}
 }

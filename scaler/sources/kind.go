@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"sync"
-	"sync/atomic"
 
 	"go.uber.org/zap"
 	"k8s.io/apimachinery/pkg/labels"
@@ -44,26 +44,41 @@ func inTurn(all []metrics.Question, answer func(i int, a metrics.Answer, err err
 	}
 }
 
-// fairly calls do for each task, of which there are some of each namespace, so many at a time, and returns when all have returned. While there are others,
-// no namespace has more than three tenths of the turns: whoever asks much, or what is slow, keeps nobody waiting.
-func fairly[T any](tasks map[string][]T, atOnce int, do func(T)) {
-	share := atOnce
-	if len(tasks) > 1 {
-		share = max(1, atOnce*3/10)
-	}
-	turns := make(chan struct{}, atOnce)
-	var under sync.WaitGroup
-	for _, own := range tasks {
-		var begun atomic.Int64
-		for range min(share, len(own)) {
-			under.Go(func() {
-				for i := begun.Add(1); i <= int64(len(own)); i = begun.Add(1) {
-					turns <- struct{}{}
-					do(own[i-1])
-					<-turns
-				}
-			})
+// fairly calls do for each task, of which there are some of each namespace, so many at a time, and returns when all have returned. failed is called with
+// its error, or its panic. The next turn is always that of the namespace that has the fewest, of those with tasks left: whoever asks much, or what is
+// slow, has no more turns than others who wait for one.
+func fairly[T any](tasks map[string][]T, atOnce int, do func(T) error, failed func(T, error)) {
+	var mu sync.Mutex
+	left, turns := maps.Clone(tasks), map[string]int{}
+	next := func() (whose string, task T, ok bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		for namespace := range left {
+			if !ok || turns[namespace] < turns[whose] {
+				whose, ok = namespace, true
+			}
 		}
+		if ok {
+			turns[whose]++
+			task, left[whose] = left[whose][0], left[whose][1:]
+			if len(left[whose]) == 0 {
+				delete(left, whose)
+			}
+		}
+		return whose, task, ok
+	}
+	var under sync.WaitGroup
+	for range atOnce {
+		under.Go(func() {
+			for whose, task, ok := next(); ok; whose, task, ok = next() {
+				if err := caught(func() error { return do(task) }); err != nil {
+					failed(task, err)
+				}
+				mu.Lock()
+				turns[whose]--
+				mu.Unlock()
+			}
+		})
 	}
 	under.Wait()
 }

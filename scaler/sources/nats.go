@@ -177,20 +177,18 @@ func (c *natsClient) Ask(ctx context.Context, all []metrics.Question, answer fun
 	for i, q := range all {
 		places[q.Namespace] = append(places[q.Namespace], i)
 	}
-	fairly(places, natsAtOnce, func(i int) {
-		var count int64
-		err := caught(func() (err error) {
-			count, err = c.pending(ctx, connection, all[i])
-			return err
-		})
-		if err == nil || !errors.Is(err, context.DeadlineExceeded) {
+	fairly(places, natsAtOnce, func(i int) error {
+		count, err := c.pending(ctx, connection, all[i])
+		if err == nil {
+			c.heard.Store(time.Now().UnixNano())
+			answer(i, answerOf(*resource.NewQuantity(count, resource.DecimalSI)), nil)
+		}
+		return err
+	}, func(i int, err error) {
+		if !errors.Is(err, context.DeadlineExceeded) {
 			c.heard.Store(time.Now().UnixNano())
 		}
-		if err != nil {
-			answer(i, metrics.Answer{}, err)
-			return
-		}
-		answer(i, answerOf(*resource.NewQuantity(count, resource.DecimalSI)), nil)
+		answer(i, metrics.Answer{}, err)
 	})
 	if len(all) > 0 && c.heard.Load() < began.UnixNano() { // nor has it answered anybody else meanwhile
 		connection.Close() // another server may be there

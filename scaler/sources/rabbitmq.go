@@ -109,15 +109,19 @@ func (c *rabbitmqClient) Ask(ctx context.Context, all []metrics.Question, answer
 		}
 		lists[from] = append(lists[from], vhost)
 	}
-	fairly(lists, c.concurrency, func(vhost string) {
+	fairly(lists, c.concurrency, func(vhost string) error {
 		queues, err := c.queues(ctx, vhost, vhosts[vhost])
+		if err != nil {
+			return err
+		}
 		for _, q := range vhosts[vhost] {
-			if err != nil {
-				answer(q.place, metrics.Answer{}, err)
-				continue
-			}
 			depth, err := queues[q.queue].depth(q.ready)
 			answer(q.place, depth, err)
+		}
+		return nil
+	}, func(vhost string, err error) {
+		for _, q := range vhosts[vhost] {
+			answer(q.place, metrics.Answer{}, err)
 		}
 	})
 }

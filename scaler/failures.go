@@ -40,6 +40,16 @@ func (f failures) failing() bool {
 	return false
 }
 
+// ofLine says the same of a line of mini-hpa/sources alone, by its ID.
+func (f failures) ofLine(id string) bool {
+	for which, spell := range f {
+		if _, known, _ := strings.Cut(which.metric, " "); known == id && (spell.on || spell.told) {
+			return true
+		}
+	}
+	return false
+}
+
 // due is the time until a failure, or its end, has to be told; 0 if there is none.
 func (f failures) due() time.Duration {
 	next := time.Duration(0)

@@ -36,7 +36,11 @@ func (c *cluster) Ask(key annotations.Key, q metrics.Question, maxAge time.Durat
 	if q.Parameters != "" {
 		c.asked[len(c.asked)-1] += fmt.Sprintf(" from %s with %s", q.Source, q.Parameters)
 	}
-	switch answer := c.answers[q.Metric].(type) {
+	known, ok := c.answers[q.Source]
+	if !ok {
+		known = c.answers[q.Metric]
+	}
+	switch answer := known.(type) {
 	case hinted:
 		return metrics.Answer{Asked: c.answered, Hint: answer.hint,
 			External: []externalmetricsv1beta1.ExternalMetricValue{{MetricName: q.Metric, Value: *resource.NewQuantity(answer.value, resource.DecimalSI)}}}, nil

@@ -186,6 +186,32 @@ func TestASourceThatFails(t *testing.T) {
 	c.wantEvents("Normal ValidMetricFound metrics are usable again: orders-kafka@lag 100 for 1 replicas at target 100 for each", "Warning FailedGetSource metric orders-kafka@lag: "+why, silent)
 }
 
+// TestALineThatFallsSilentAgain is told again, although another one has been silent all the time.
+func TestALineThatFallsSilentAgain(t *testing.T) {
+	c := newCluster(t, sourced("orders-kafka topic=default.a group=default.b target=100\nbills-kafka topic=default.a group=default.b target=100"))
+	c.listed(strings.Replace(ordersKafka, "sources: [", `sources: [{name: bills-kafka, type: topics, namespaces: ["*"], allow: {group: ["*"], topic: ["*"]}}, `, 1))
+	silent := func() (lines string) {
+		for range 30 {
+			c.reconcile(tick)
+		}
+		for len(c.events.Events) > 0 {
+			if event := <-c.events.Events; strings.Contains(event, "has no value for 3 minutes") {
+				_, event, _ = strings.Cut(event, "line ")
+				lines += event[:1]
+			}
+		}
+		return lines
+	}
+	c.answers = map[string]any{"orders-kafka": errors.New("it is down"), "bills-kafka": errors.New("it is down")}
+	first := silent()
+	c.answers["orders-kafka"] = hinted{value: 100}
+	between := silent()
+	c.answers["orders-kafka"] = errors.New("it is down")
+	if again := silent(); first != "12" || between != "" || again != "1" {
+		t.Errorf("silent are lines %q, %q while one answers, then %q", first, between, again)
+	}
+}
+
 // TestALineWithoutAList is a metric that fails: nothing is listed, so there is nobody to ask.
 func TestALineWithoutAList(t *testing.T) {
 	c := newCluster(t, sourced("orders-kafka topic=default.a group=default.b target=100"))

@@ -139,9 +139,10 @@ func (s *Scaler) tellDoubts(st *state, w *annotations.Workload, p annotations.Po
 		}
 		s.event(w, corev1.EventTypeWarning, EventAnnotationWarning, text)
 	}
-	if !st.failures.failing() {
-		maps.DeleteFunc(st.told, func(about topic, _ string) bool { return strings.HasPrefix(string(about), string(topicSilent)) })
-	}
+	maps.DeleteFunc(st.told, func(about topic, _ string) bool {
+		id, isSilence := strings.CutPrefix(string(about), string(topicSilent))
+		return isSilence && !st.failures.ofLine(id)
+	})
 }
 
 // tellOmitted tells which container is left out of the decision because it has no request.

@@ -135,16 +135,20 @@ func TestNamespacesByDefault(t *testing.T) {
 // TestOverlapping has globs that name the namespace, and yet do not keep two of them apart.
 func TestOverlapping(t *testing.T) {
 	for entry, want := range map[string]string{
-		`type: kafka, namespaces: ["*"], allow: {group: ["$namespace.*"], topic: ["$namespace.*", "shared.*"]}`:         "",
-		`type: kafka, namespaces: ["*"], allow: {group: ["$namespace.*"], topic: ["$namespace-*"]}`:                     "topic",
-		`type: kafka, namespaces: ["shop-*"], allow: {group: ["$namespace*"], topic: ["*.$namespace"]}`:                 "group topic",
-		`type: kafka, namespaces: [shop], allow: {group: ["$namespace-*"], topic: ["$namespace-*"]}`:                    "",
-		`type: kafka, namespaces: [shop, billing], allow: {group: ["$namespace-*"], topic: ["$namespace-*"]}`:           "",
-		`type: kafka, namespaces: [shop, shop-evil], allow: {group: ["$namespace-*"], topic: ["$namespace-*"]}`:         "group topic",
-		`type: kafka, namespaces: ["*"], allow: {group: ["*"], topic: ["orders"]}`:                                      "",
-		`type: rabbitmq, url: "https://r", namespaces: ["*"], allow: {vhost: ["$namespace"], queue: ["$namespace-*"]}`:  "",
-		`type: rabbitmq, url: "https://r", namespaces: ["*"], allow: {vhost: ["$namespace-*"], queue: ["$namespace*"]}`: "queue vhost",
-		`type: redis, namespaces: ["*"], allow: {stream: ["$namespace:*"], group: ["$namespace*"]}`:                     "",
+		`type: kafka, namespaces: ["*"], allow: {group: ["$namespace.*"], topic: ["$namespace.*", "shared.*"]}`:            "",
+		`type: kafka, namespaces: ["*"], allow: {group: ["$namespace.*"], topic: ["$namespace-*"]}`:                        "topic",
+		`type: kafka, namespaces: ["shop-*"], allow: {group: ["$namespace*"], topic: ["*.$namespace"]}`:                    "group topic",
+		`type: kafka, namespaces: [shop], allow: {group: ["$namespace-*"], topic: ["$namespace-*"]}`:                       "",
+		`type: kafka, namespaces: [shop, billing], allow: {group: ["$namespace-*"], topic: ["$namespace-*"]}`:              "",
+		`type: kafka, namespaces: [shop, shop-evil], allow: {group: ["$namespace-*"], topic: ["$namespace-*"]}`:            "group topic",
+		`type: kafka, namespaces: ["!shop-evil", shop], allow: {group: ["$namespace-*"], topic: ["$namespace-*"]}`:         "",
+		`type: kafka, namespaces: ["!shop-*", shop, shop-evil], allow: {group: ["$namespace-*"], topic: ["$namespace-*"]}`: "",
+		`type: kafka, namespaces: [shop, shop-evil, "!shop"], allow: {group: ["$namespace-*"], topic: ["$namespace-*"]}`:   "group topic",
+		`type: kafka, namespaces: ["!shop", "*"], allow: {group: ["$namespace-*"], topic: ["$namespace-*"]}`:               "group topic",
+		`type: kafka, namespaces: ["*"], allow: {group: ["*"], topic: ["orders"]}`:                                         "",
+		`type: rabbitmq, url: "https://r", namespaces: ["*"], allow: {vhost: ["$namespace"], queue: ["$namespace-*"]}`:     "",
+		`type: rabbitmq, url: "https://r", namespaces: ["*"], allow: {vhost: ["$namespace-*"], queue: ["$namespace*"]}`:    "queue vhost",
+		`type: redis, namespaces: ["*"], allow: {stream: ["$namespace:*"], group: ["$namespace*"]}`:                        "",
 	} {
 		got := strings.Join(parsed(t, "{version: v1, sources: [{name: a, "+entry+"}]}").Entry("a").Overlapping(), " ")
 		if got != want {

@@ -70,7 +70,7 @@ func (e *Entry) isPinned() bool {
 // "$namespace-*", "shop" has what "shop-admin" calls its own. They are in the order of the Type.
 func (e *Entry) Overlapping() (names []string) {
 	globs := e.globs()
-	if e.isPinned() || len(e.Namespaces) == 1 && !strings.Contains(e.Namespaces[0], "*") {
+	if e.isPinned() {
 		return nil
 	}
 	for i := range e.Type.Parameters {
@@ -83,13 +83,14 @@ func (e *Entry) Overlapping() (names []string) {
 	return names
 }
 
-// overlap says whether two namespaces of the entry may ask for the same by globs. Where it has patterns of namespaces, there may be any.
+// overlap says whether two namespaces of the entry may ask for the same by globs. Where patterns of namespaces admit, there may be any.
 func (e *Entry) overlap(globs []glob) bool {
-	if slices.ContainsFunc(e.Namespaces, func(text string) bool { return strings.Contains(text, "*") }) {
+	admitted, isAny := e.admitted()
+	if isAny {
 		return true
 	}
-	for _, a := range e.Namespaces {
-		for _, b := range e.Namespaces {
+	for _, a := range admitted {
+		for _, b := range admitted {
 			for _, g := range globs {
 				before, other := g.pieces(a)[0], g.pieces(b)[0]
 				if a != b && strings.HasPrefix(other, before) {
@@ -99,4 +100,18 @@ func (e *Entry) overlap(globs []glob) bool {
 		}
 	}
 	return false
+}
+
+// admitted are the namespaces that may ask, or any that there may be, where a pattern admits more than one.
+func (e *Entry) admitted() (names []string, isAny bool) {
+	var patterns []pattern
+	for _, text := range e.Namespaces {
+		read, _ := readPattern(text)
+		patterns = append(patterns, read)
+		isAny = isAny || !read.excludes && len(read.pieces) > 1
+		if admits(patterns, text) {
+			names = append(names, text)
+		}
+	}
+	return names, isAny
 }

@@ -1,4 +1,4 @@
-# The image holds one static binary: no shell, no package manager, no root. It trusts the CA of its pod or kubeconfig; for an API
+# The image holds one static binary and its license: no shell, no package manager, no root. It trusts the CA of its pod or kubeconfig; for an API
 # server with a public certificate mount a file of the public authorities at /etc/ssl/certs.
 #
 #   docker build --build-arg VERSION=v0.1.0 --build-arg COMMIT=$(git rev-parse HEAD) -t mini-hpa:v0.1.0 .
@@ -41,6 +41,7 @@ LABEL org.opencontainers.image.title="mini-hpa" \
       org.opencontainers.image.licenses="Apache-2.0 AND MPL-2.0" \
       org.opencontainers.image.version="$VERSION" \
       org.opencontainers.image.revision="$COMMIT"
+COPY LICENSE NOTICE /
 COPY --from=build /mini-hpa /mini-hpa
 # "nonroot", as in distroless images. A number, so that Kubernetes can verify runAsNonRoot.
 USER 65532:65532

@@ -6,6 +6,7 @@ import (
 	"compress/gzip"
 	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -69,7 +70,7 @@ func (s Spec) created() time.Time {
 	return s.Created.UTC().Truncate(time.Second)
 }
 
-// layer returns a tar file of the binary and the folders above it.
+// layer returns a tar file of the binary, the folders above it, and the texts.
 func (s Spec) layer(file string) ([]byte, error) {
 	binary, err := os.ReadFile(file)
 	if err != nil {
@@ -88,6 +89,15 @@ func (s Spec) layer(file string) ([]byte, error) {
 	}
 	if err := writeFile(w, header(strings.TrimPrefix(s.Path, "/"), 0o755, s.created()), binary); err != nil {
 		return nil, err
+	}
+	for _, file := range s.Texts {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		if err := writeFile(w, header(filepath.Base(file), 0o644, s.created()), text); err != nil {
+			return nil, err
+		}
 	}
 	if err := w.Close(); err != nil {
 		return nil, err

@@ -1,4 +1,4 @@
-// Package image writes container images without a container engine: one static binary, as in FROM scratch, for one or several
+// Package image writes container images without a container engine: one static binary and texts about it, as in FROM scratch, for one or several
 // platforms. The file is an OCI archive that is at the same time one of `docker save`:
 //
 //	index.json ── name ──> image index ──┬─ linux/amd64 ──> manifest ──> config, layer with the binary
@@ -24,13 +24,15 @@ type Spec struct {
 	Binaries map[string]string
 	// Path is where the binary is in the image, absolute: "/mini-hpa".
 	Path string
+	// Texts are files that everybody may read: they are in the image's root, by the names that they have.
+	Texts []string
 	// User is who runs it, "UID:GID" or "UID"; Kubernetes verifies runAsNonRoot by numbers only. "" = root.
 	User string
 	// Entrypoint and Cmd are those of the image's configuration; no Entrypoint = Path.
 	Entrypoint, Cmd []string
 	// Labels are the configuration's labels and, since registries show those, annotations of all manifests.
 	Labels map[string]string
-	// Created is the time of the image and of the file in it, in whole seconds; the zero value = 1970-01-01.
+	// Created is the time of the image and of the files in it, in whole seconds; the zero value = 1970-01-01.
 	Created time.Time
 }
 

@@ -88,7 +88,7 @@ func checkImage(t *testing.T, image v1.Image, spec Spec, platform string) {
 		t.Errorf("annotations of %s (-want +got):\n%s", platform, diff)
 	}
 	binary := must(os.ReadFile(spec.Binaries[platform]))(t)
-	checkLayers(t, must(image.Layers())(t), map[string][]byte{"opt/": nil, "opt/bin/": nil, "opt/bin/mini-hpa": binary})
+	checkLayers(t, must(image.Layers())(t), map[string][]byte{"opt/": nil, "opt/bin/": nil, "opt/bin/mini-hpa": binary, "NOTICE": []byte("whose it is")})
 }
 
 func checkLayers(t *testing.T, layers []v1.Layer, want map[string][]byte) {
@@ -111,7 +111,11 @@ func checkLayers(t *testing.T, layers []v1.Layer, want map[string][]byte) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if file.Mode != 0o755 || file.Uid != 0 || file.Gid != 0 || !file.ModTime.Equal(created.Truncate(time.Second)) {
+		mode := int64(0o755)
+		if file.Name == "NOTICE" {
+			mode = 0o644
+		}
+		if file.Mode != mode || file.Uid != 0 || file.Gid != 0 || !file.ModTime.Equal(created.Truncate(time.Second)) {
 			t.Errorf("%s has mode %o, owner %d:%d and time %s", file.Name, file.Mode, file.Uid, file.Gid, file.ModTime)
 		}
 		content := must(io.ReadAll(files))(t)
@@ -154,7 +158,7 @@ func TestDockerLoadFindsTheFirstPlatform(t *testing.T) {
 			t.Errorf("manifest.json has the image for %s", config.Architecture)
 		}
 		checkLayers(t, must(image.Layers())(t), map[string][]byte{
-			"opt/": nil, "opt/bin/": nil, "opt/bin/mini-hpa": must(os.ReadFile(spec.Binaries["linux/amd64"]))(t),
+			"opt/": nil, "opt/bin/": nil, "opt/bin/mini-hpa": must(os.ReadFile(spec.Binaries["linux/amd64"]))(t), "NOTICE": []byte("whose it is"),
 		})
 	}
 }
@@ -177,6 +181,7 @@ func TestTheSameInputsGiveTheSameBytes(t *testing.T) {
 		"another user":   func(s *Spec) { s.User = "1000" },
 		"another time":   func(s *Spec) { s.Created = s.Created.Add(time.Second) },
 		"another label":  func(s *Spec) { s.Labels = map[string]string{"a": "c"} },
+		"another text":   func(s *Spec) { s.Texts = nil },
 		"another path":   func(s *Spec) { s.Path = "/mini-hpa" },
 	}
 	for name, change := range changes {
@@ -305,10 +310,20 @@ func specification(t *testing.T) Spec {
 		Binaries: map[string]string{
 			"linux/amd64": executable(t, elf.EM_X86_64, elf.PT_LOAD), "linux/arm64": executable(t, elf.EM_AARCH64, elf.PT_LOAD),
 		},
-		Path: "/opt/bin/mini-hpa", User: "65532:65532",
+		Path: "/opt/bin/mini-hpa", Texts: []string{text(t, "NOTICE", "whose it is")}, User: "65532:65532",
 		Entrypoint: []string{"/opt/bin/mini-hpa"}, Cmd: []string{"controller"},
 		Labels: map[string]string{"org.opencontainers.image.title": "mini-hpa"}, Created: created,
 	}
+}
+
+// text is a file of that name.
+func text(t *testing.T, name, content string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 // executable is a file with the least that a Linux binary has: a header and one segment.

@@ -56,6 +56,17 @@ func list(t *testing.T, arguments string) []string {
 	return all
 }
 
+// texts are what is copied from the repository to the root of the image.
+func texts(t *testing.T) []string {
+	t.Helper()
+	for _, each := range slices.Backward(dockerfile(t)) {
+		if names, ok := strings.CutSuffix(each.arguments, " /"); ok && each.name == "COPY" {
+			return strings.Fields(names)
+		}
+	}
+	return nil
+}
+
 func TestTheDockerfileDescribesTheSameImage(t *testing.T) {
 	spec := specification("v1.2.3", "0123abcd")
 	labels := map[string]string{}
@@ -69,7 +80,7 @@ func TestTheDockerfileDescribesTheSameImage(t *testing.T) {
 	got := image.Spec{
 		Binaries: map[string]string{}, User: last(t, "USER"), Labels: labels,
 		Entrypoint: list(t, last(t, "ENTRYPOINT")), Cmd: list(t, last(t, "CMD")),
-		Path: strings.TrimPrefix(last(t, "COPY"), "--from=build /mini-hpa "),
+		Path: strings.TrimPrefix(last(t, "COPY"), "--from=build /mini-hpa "), Texts: texts(t),
 	}
 	if diff := cmp.Diff(got, spec); diff != "" {
 		t.Errorf("the Dockerfile (-) and the command (+) differ:\n%s", diff)
@@ -124,7 +135,7 @@ func TestTheDockerfilesContextIsWhatTheProgramIsMadeOf(t *testing.T) {
 	if diff := cmp.Diff([]string{"*", "**/*_test.go", "**/testdata"}, ignored); diff != "" {
 		t.Errorf("what is ignored (-want +got):\n%s", diff)
 	}
-	want := []string{"go.mod", "go.sum"}
+	want := []string{"go.mod", "go.sum", "LICENSE", "NOTICE"}
 	for _, file := range sources(t) {
 		if strings.HasSuffix(file, "_test.go") || strings.Contains(file, "/testdata/") {
 			t.Errorf("%s is compiled or embedded, but ignored", file)

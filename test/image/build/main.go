@@ -108,6 +108,9 @@ func build(ctx context.Context, o options) (image.Result, error) {
 	defer func() { _ = os.RemoveAll(folder) }()
 	spec := specification(o.version, o.commit)
 	spec.Created = created
+	for i, text := range spec.Texts {
+		spec.Texts[i] = filepath.Join(o.root, text)
+	}
 	for _, platform := range o.platforms {
 		file := filepath.Join(folder, strings.ReplaceAll(platform, "/", "-"))
 		if err := image.Compile(ctx, source(o), platform, file); err != nil {

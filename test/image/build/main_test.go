@@ -108,8 +108,17 @@ func checkProgram(t *testing.T, image v1.Image) {
 	if err := os.WriteFile(binary, program, 0o700); err != nil {
 		t.Fatal(err)
 	}
+	for _, name := range []string{"LICENSE", "NOTICE"} {
+		header, err := files.Next()
+		if err != nil || header.Name != name {
+			t.Fatalf("%+v, %v, where %s should be", header, err, name)
+		}
+		if text, err := io.ReadAll(files); err != nil || !bytes.Equal(text, read(t, filepath.Join(root, name))) {
+			t.Errorf("%s has %d bytes, %v", name, len(text), err)
+		}
+	}
 	if _, err := files.Next(); err == nil {
-		t.Error("the image has a second file")
+		t.Error("the image has one file more")
 	}
 	if runtime.GOOS+"/"+runtime.GOARCH != "linux/amd64" {
 		return

@@ -18,11 +18,12 @@ const project = "https://github.com/mini-hpa/mini-hpa"
 // nonRoot is the user of the image: a number, so that Kubernetes can verify runAsNonRoot, and that of distroless's nonroot.
 const nonRoot = "65532:65532"
 
-// specification is the image without its binaries, as the Dockerfile says it; a test holds the two together.
+// specification is the image without its binaries, its texts named as in the repository's root, as the Dockerfile says it; a test holds the two together.
 func specification(version, commit string) image.Spec {
 	return image.Spec{
 		Binaries:   map[string]string{},
 		Path:       "/mini-hpa",
+		Texts:      []string{"LICENSE", "NOTICE"},
 		User:       nonRoot,
 		Entrypoint: []string{"/mini-hpa"},
 		Cmd:        []string{"controller"},

@@ -37,7 +37,7 @@ func on(t *testing.T, manifest string, args ...string) (code int, stdout, stderr
 	t.Helper()
 	var out, messages strings.Builder
 	code = clitest.Run(t.Context(), Command(), append([]string{"-f", "-", "--load", "step"}, args...), cli.Streams{In: strings.NewReader(manifest), Out: &out, Err: &messages})
-	return code, out.String(), messages.String()
+	return code, out.String(), withoutProgress(messages.String())
 }
 
 // ofKinds are the built-in manifest as one of each kind.

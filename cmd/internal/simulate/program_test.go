@@ -1,6 +1,7 @@
 package simulate
 
 import (
+	"regexp"
 	"testing"
 
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
@@ -16,5 +17,11 @@ func call(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	if args[0] == "replay" { // of a trace that a simulation has written
 		return clitest.Call(t, replay.Command(), args[1:]...)
 	}
-	return clitest.Call(t, Command(), args[1:]...)
+	code, stdout, stderr = clitest.Call(t, Command(), args[1:]...)
+	return code, stdout, withoutProgress(stderr)
+}
+
+// withoutProgress leaves out how far a simulation was, which a slow machine is told.
+func withoutProgress(stderr string) string {
+	return regexp.MustCompile(`(?m)^mini-hpa simulate: at .* of .*\n`).ReplaceAllString(stderr, "")
 }

@@ -13,9 +13,9 @@ const collected = 250 * time.Millisecond
 // batches ask a source many questions together. Those that wait and those that are about to be due go along, so that in the end nearly all
 // are asked at the same moments, however many workloads began at different ones:
 //
-//	due           x   xx x     x         x x    x  x       x
+//	due           x...xx.x.....x.........x.x....x..x.......x
 //	asked         |<---- along --->|
-//	due next                        xxxxxxx  x x    x  x       x
+//	due next                        xxxxxxx..x.x....x..x.......x
 //	asked                           |<---- along ------>|
 type batches struct {
 	source Batch

@@ -209,7 +209,7 @@ type gates struct {
 
 // listen is net.Listen with a gate.
 func (g *gates) listen(network, address string) (net.Listener, error) {
-	listener, err := net.Listen(network, address) //nolint:noctx // the signature is the server's
+	listener, err := net.Listen(network, address)
 	if err != nil {
 		return nil, err
 	}

@@ -359,9 +359,9 @@ func TestKafkaBrokersElsewhere(t *testing.T) {
 			number, _ := strconv.Atoi(port)
 			ids := map[string][16]byte{"topic-0": s.cluster.TopicInfo("topic-0").TopicID, "topic-1": s.cluster.TopicInfo("topic-1").TopicID}
 			s.answerWith(kmsg.Metadata, func(request kmsg.Request) kmsg.Response {
-				answer := request.ResponseKind().(*kmsg.MetadataResponse) //nolint:errcheck // what it is for
+				answer := request.ResponseKind().(*kmsg.MetadataResponse)
 				answer.Brokers = []kmsg.MetadataResponseBroker{{NodeID: 0, Host: "127.0.0.1", Port: int32(number)}, {NodeID: 1, Host: host, Port: 80}}
-				for _, asked := range request.(*kmsg.MetadataRequest).Topics { //nolint:errcheck // what it is for
+				for _, asked := range request.(*kmsg.MetadataRequest).Topics {
 					topic := kmsg.NewMetadataResponseTopic()
 					topic.Topic, topic.TopicID = asked.Topic, ids[*asked.Topic]
 					partition := kmsg.NewMetadataResponseTopicPartition()
@@ -472,7 +472,7 @@ func TestKafkaLeavesOut(t *testing.T) {
 		want   result
 	}{
 		"an end": {kmsg.ListOffsets, func(request kmsg.Request) kmsg.Response {
-			answer := request.ResponseKind().(*kmsg.ListOffsetsResponse) //nolint:errcheck // what it is for
+			answer := request.ResponseKind().(*kmsg.ListOffsetsResponse)
 			topic := kmsg.NewListOffsetsResponseTopic()
 			topic.Topic = "shop.orders"
 			first := kmsg.NewListOffsetsResponseTopicPartition()
@@ -482,8 +482,8 @@ func TestKafkaLeavesOut(t *testing.T) {
 			return answer
 		}, `!left out partition 1 of topic "shop.orders"`},
 		"a commit": {kmsg.OffsetFetch, func(request kmsg.Request) kmsg.Response {
-			asked := request.(*kmsg.OffsetFetchRequest).Groups[0]        //nolint:errcheck // what it is for
-			answer := request.ResponseKind().(*kmsg.OffsetFetchResponse) //nolint:errcheck // what it is for
+			asked := request.(*kmsg.OffsetFetchRequest).Groups[0]
+			answer := request.ResponseKind().(*kmsg.OffsetFetchResponse)
 			topic := kmsg.NewOffsetFetchResponseGroupTopic()
 			topic.Topic, topic.TopicID = asked.Topics[0].Topic, asked.Topics[0].TopicID
 			second := kmsg.NewOffsetFetchResponseGroupTopicPartition()
@@ -499,14 +499,14 @@ func TestKafkaLeavesOut(t *testing.T) {
 		"the topic": {kmsg.Metadata, func(request kmsg.Request) kmsg.Response { return request.ResponseKind() },
 			`!left out topic "shop.orders"`},
 		"the coordinator": {kmsg.FindCoordinator, func(request kmsg.Request) kmsg.Response {
-			answer := request.ResponseKind().(*kmsg.FindCoordinatorResponse) //nolint:errcheck // what it is for
+			answer := request.ResponseKind().(*kmsg.FindCoordinatorResponse)
 			other := kmsg.NewFindCoordinatorResponseCoordinator()
 			other.Key = "somebody"
 			answer.Coordinators = append(answer.Coordinators, other)
 			return answer
 		}, `!left out group "mine"`},
 		"the partitions": {kmsg.Metadata, func(request kmsg.Request) kmsg.Response {
-			answer := request.ResponseKind().(*kmsg.MetadataResponse) //nolint:errcheck // what it is for
+			answer := request.ResponseKind().(*kmsg.MetadataResponse)
 			topic := kmsg.NewMetadataResponseTopic()
 			topic.Topic = kmsg.StringPtr("shop.orders")
 			answer.Topics = append(answer.Topics, topic)
@@ -654,7 +654,7 @@ func (s *kafkaStory) refuseCredentials() *refusal {
 		}
 		s.cluster.KeepControl()
 		r.count.Add(1)
-		answer := request.ResponseKind().(*kmsg.SASLAuthenticateResponse) //nolint:errcheck // what it is for
+		answer := request.ResponseKind().(*kmsg.SASLAuthenticateResponse)
 		answer.ErrorCode = kerr.SaslAuthenticationFailed.Code
 		answer.ErrorMessage = kmsg.StringPtr("scaler may not have the password wrong")
 		return answer, nil, true

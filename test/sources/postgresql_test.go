@@ -48,7 +48,7 @@ func newPostgres(t *testing.T) *postgres {
 // command is a program of the server's, run as the user who owns its files.
 func (p *postgres) command(name string, arguments ...string) *exec.Cmd {
 	p.Helper()
-	command := exec.Command(filepath.Join(p.bin, name), arguments...) //nolint:gosec,noctx // ends with the test
+	command := exec.Command(filepath.Join(p.bin, name), arguments...)
 	command.Dir = p.dir
 	return runAs(p.T, "postgres", p.dir, command)
 }
@@ -309,7 +309,7 @@ func TestPostgreSQLThroughAPooler(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	command := exec.Command(path, p.dir+"/pool.ini") //nolint:gosec,noctx // ends with the test
+	command := exec.Command(path, p.dir+"/pool.ini")
 	launch(t, "pgbouncer", func(ctx context.Context) error { return accepts(ctx, "127.0.0.1:"+port) }, runAs(t, "postgres", p.dir, command))
 	client := sqlSource(t, "postgresql", "127.0.0.1:"+port, p.as("scram"), sqlPassword, `"queries": [{"name": "count", "query": "SELECT 42"}, {"name": "broken", "query": "SELECT 1 / 0"}]`)
 	if got := crowd(t, client, 4, 20, count()); got["42"] != 80 {

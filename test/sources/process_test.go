@@ -119,7 +119,7 @@ func proxy(t *testing.T, to string) (*gate, string) {
 
 // join hands on what comes from one side to the other.
 func join(from net.Conn, address string) {
-	to, err := net.Dial("tcp", address) //nolint:noctx // ends with the connection
+	to, err := net.Dial("tcp", address)
 	if err != nil {
 		_ = from.Close()
 		return

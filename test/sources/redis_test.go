@@ -43,7 +43,7 @@ func newRedis(t *testing.T, arguments ...string) *redisServer {
 // start starts it, also once more, with the same files and the same port.
 func (s *redisServer) start() {
 	s.Helper()
-	command := exec.Command(installed(s.T, "redis-server", "redis-server"), append([]string{ //nolint:gosec,noctx // ends with the test
+	command := exec.Command(installed(s.T, "redis-server", "redis-server"), append([]string{
 		"--port", s.port, "--bind", "127.0.0.1", "--dir", s.dir, "--save", "", "--appendonly", "yes", "--appendfsync", "always",
 	}, s.arguments...)...)
 	s.served = launch(s.T, "redis-server", s.ready, command)
@@ -390,7 +390,7 @@ func newSentinel(t *testing.T, master string) string {
 		t.Fatal(err)
 	}
 	path := installed(t, "redis-sentinel", "redis-sentinel")
-	launch(t, "redis-sentinel", func(ctx context.Context) error { return answersRedis(ctx, "127.0.0.1:"+port) }, exec.Command(path, file)) //nolint:gosec,noctx // ends with the test
+	launch(t, "redis-sentinel", func(ctx context.Context) error { return answersRedis(ctx, "127.0.0.1:"+port) }, exec.Command(path, file))
 	return port
 }
 

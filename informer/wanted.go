@@ -85,7 +85,9 @@ func (s *Set) exchangePods(ctx context.Context, w wants) {
 func (s *Set) wanted() wants {
 	w := s.pods.Load().wants.clone()
 	s.counted.Range(func(namespace, _ any) bool {
-		w.counted[namespace.(string)] = true
+		if name, ok := namespace.(string); ok {
+			w.counted[name] = true
+		}
 		return true
 	})
 	if s.statefulSets.hasAnnotated() {

@@ -177,7 +177,6 @@ func TestPostgreSQLCounts(t *testing.T) {
 func TestPostgreSQLIsAskedByWhom(t *testing.T) {
 	t.Parallel()
 	p := newPostgres(t)
-	const refused = "!refused the credentials"
 	for name, tt := range map[string]struct {
 		client sources.Client
 		want   result
@@ -198,17 +197,7 @@ func TestPostgreSQLIsAskedByWhom(t *testing.T) {
 			t.Errorf("%s: %q, want %q", name, got[0], tt.want)
 		}
 	}
-	have := p.as("scram")
-	have.Store("/password", "wrong-hunter2")
-	client := sqlSource(t, "postgresql", p.address(), have, sqlPassword)
-	sameResults(t, []result{refused}, ask(t, client, count()))
-	client.Ask(t.Context(), []metrics.Question{count()}, func(_ int, _ metrics.Answer, err error) {
-		if strings.Contains(err.Error(), "hunter2") {
-			t.Errorf("the password is in the error: %v", err)
-		}
-	})
-	have.Store("/password", "right-hunter2")
-	sameResults(t, []result{"42"}, ask(t, client, count()))
+	wantsTheNewPassword(t, "postgresql", p.address(), p.as("scram"))
 }
 
 // TestPostgreSQLQueriesThatFail keep nobody from asking the others.

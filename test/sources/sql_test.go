@@ -273,3 +273,21 @@ func sqlSource(t *testing.T, kind, address string, have *files, more ...string) 
 
 // count is the question that sqlSource can be asked.
 func count() metrics.Question { return sqlQuestion("count", nil) }
+
+// refused is what a source says whose password, certificate or user is wrong.
+const refused = "!refused the credentials"
+
+// wantsTheNewPassword: after a wrong password the source asks with the one that the file has then, and says neither.
+func wantsTheNewPassword(t *testing.T, kind, address string, have *files) {
+	t.Helper()
+	have.Store("/password", "wrong-hunter2")
+	client := sqlSource(t, kind, address, have, sqlPassword)
+	sameResults(t, []result{refused}, ask(t, client, count()))
+	client.Ask(t.Context(), []metrics.Question{count()}, func(_ int, _ metrics.Answer, err error) {
+		if strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("the password is in the error: %v", err)
+		}
+	})
+	have.Store("/password", "right-hunter2")
+	sameResults(t, []result{"42"}, ask(t, client, count()))
+}

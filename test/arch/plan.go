@@ -12,7 +12,7 @@ func House() Plan {
 	return Plan{
 		Module: "github.com/mini-hpa/mini-hpa",
 		Closed: []string{"cmd/mini-hpa"},
-		Pure:   []string{"annotations/amount", "annotations/spelling", "annotations/podspec", "annotations/lines", "annotations/schedule", "annotations/catalog", "annotations", "scaler/sample", "scaler/clock", "scaler/recommend", "scaler/simulate", "cmd/internal/picture"},
+		Pure:   []string{"annotations/amount", "annotations/spelling", "annotations/podspec", "annotations/lines", "annotations/schedule", "annotations/catalog", "annotations", "scaler/sample", "scaler/clock", "scaler/recommend", "scaler/simulate", "scaler/wake", "cmd/internal/picture"},
 		Rooms: map[string][]string{
 			"docs":                 {"github.com/google/go-cmp"},
 			"annotations/amount":   {"k8s.io/api", "k8s.io/apimachinery"},
@@ -25,6 +25,7 @@ func House() Plan {
 			"scaler/sample":        {"k8s.io/api", "k8s.io/apimachinery"},
 			"scaler/clock":         {"k8s.io/apimachinery", "k8s.io/metrics/pkg/apis", "./scaler/sample"},
 			"scaler/recommend":     decision,
+			"scaler/wake":          {},
 			"scaler/trace":         replay,
 			"scaler/simulate":      simulation,
 			"cmd/internal/picture": {},

@@ -1,0 +1,163 @@
+package wake
+
+import (
+	"fmt"
+	"time"
+)
+
+// Face is whom a slice of mini-hpa leads to.
+type Face string
+
+const (
+	// Out leads nobody anywhere. It is also the face of a slice that is new, and of one that is being taken away.
+	Out Face = "out"
+	// Standby leads to the activators while no pod is ready.
+	Standby Face = "standby"
+	// Active leads to the activators.
+	Active Face = "active"
+)
+
+// Waits are how long the moves wait, each as long as it takes until every node knows of a change: see Propagation. One that is 0 is left out, which
+// loses requests.
+type Waits struct {
+	// BeforeSleep is from when a slice is Active until 0 replicas are written.
+	BeforeSleep time.Duration
+	// BeforeOut is from when a pod is ready until a slice is no longer Active.
+	BeforeOut time.Duration
+}
+
+// Waiting are the waits where a change takes so long to be known.
+func Waiting(w time.Duration) Waits { return Waits{BeforeSleep: w, BeforeOut: w} }
+
+// Service is what is known of one Service of a workload, and its slices.
+type Service struct {
+	// Name is the Service's, for messages.
+	Name string
+	// Face is that of its slices as they were written last, or Out if not all have the same.
+	Face Face
+	// Since is since when they have it, as far as this process has seen: it was not leading before, and its clock is the only one.
+	Since time.Time
+	// Ready is since when a pod of the Service has been ready without a break, as far as this process has seen; zero if none is.
+	Ready time.Time
+	// Quiet is its face while there are pods: Out or Standby.
+	Quiet Face
+	// Listening says that an activator listens on all its ports, so that requests could be led there.
+	Listening bool
+	// Hindrance is why it can have no slice; empty if it can.
+	Hindrance string
+}
+
+// Workload is what is known of a workload at one moment.
+type Workload struct {
+	Now time.Time
+	// Replicas are those that are asked for, Desired those that are decided on.
+	Replicas, Desired int32
+	// Off says that nothing wakes it, because somebody has switched it off: its requests fail at once, as if it had no slice.
+	Off bool
+	// Services are those whose requests wake it.
+	Services []Service
+}
+
+// Face is the face that a Service is to have now. If it is to have another one only because time passes, after is when; 0 otherwise.
+//
+//	asked for  decided   present face  pods ready     face
+//	0          any       any           -              Active
+//	1 or more  0         any           any            Active
+//	1 or more  1 or more Active        not for W      Active
+//	1 or more  1 or more Active        for W          quiet
+//	1 or more  1 or more quiet         any            quiet
+func (w Waits) Face(of *Workload, s *Service) (_ Face, after time.Duration) {
+	switch {
+	case s.Hindrance != "", of.Off:
+		return Out, 0
+	case of.Replicas == 0 || of.Desired == 0:
+		if !s.Listening && s.Face != Active {
+			return s.Quiet, 0 // nobody would be there
+		}
+		return Active, 0
+	case s.Face != Active:
+		return s.Quiet, 0
+	case s.Ready.IsZero():
+		return Active, 0
+	}
+	if rest := s.Ready.Add(w.BeforeOut).Sub(of.Now); rest > 0 {
+		return Active, rest
+	}
+	return s.Quiet, 0
+}
+
+// Gate says why 0 replicas must not be written yet; nil if they may. Nothing else is ever held up.
+func (w Waits) Gate(of *Workload) *Closed {
+	var all *Closed
+	for i := range of.Services {
+		all = all.later(w.gate(of, &of.Services[i]))
+	}
+	return all
+}
+
+func (w Waits) gate(of *Workload, s *Service) *Closed {
+	switch {
+	case s.Hindrance != "":
+		return &Closed{Because: s.Hindrance, Lasts: true}
+	case !s.Listening:
+		return &Closed{Because: fmt.Sprintf("no activator listens for Service %q", s.Name), Lasts: true}
+	case s.Face != Active:
+		return &Closed{Because: fmt.Sprintf("Service %q does not lead to the activators yet", s.Name)}
+	}
+	if rest := s.Since.Add(w.BeforeSleep).Sub(of.Now); rest > 0 {
+		return &Closed{For: rest, Because: fmt.Sprintf("not every node may know yet that Service %q leads to the activators", s.Name)}
+	}
+	return nil
+}
+
+// Closed is why 0 replicas must not be written yet.
+type Closed struct {
+	// For is how long that will be; 0 if it is not known.
+	For time.Duration
+	// Because says why, as a part of a sentence.
+	Because string
+	// Lasts says that no passing of time will end it.
+	Lasts bool
+}
+
+// later is the one that lasts longer.
+func (c *Closed) later(other *Closed) *Closed {
+	switch {
+	case c == nil:
+		return other
+	case other == nil, c.Lasts, !other.Lasts && other.For <= c.For:
+		return c
+	}
+	return other
+}
+
+// State is where a workload stands between Direct and Asleep.
+type State string
+
+const (
+	// Direct: requests go to the pods.
+	Direct State = "direct"
+	// Closing: it is to sleep, and the nodes are being told.
+	Closing State = "closing"
+	// Asleep: requests wait at the activators, and wake it.
+	Asleep State = "asleep"
+	// Waking: requests wait at the activators until a pod is ready.
+	Waking State = "waking"
+)
+
+// State is where the workload stands.
+func (of *Workload) State() State {
+	active := false
+	for i := range of.Services {
+		active = active || of.Services[i].Face == Active
+	}
+	switch {
+	case !active:
+		return Direct
+	case of.Replicas == 0:
+		return Asleep
+	case of.Desired == 0:
+		return Closing
+	}
+	return Waking
+}

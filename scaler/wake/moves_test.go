@@ -1,0 +1,148 @@
+package wake
+
+import (
+	"testing"
+	"time"
+)
+
+// at is a moment after noon.
+func at(after time.Duration) time.Time { return modelNow.Add(after) }
+
+func TestFace(t *testing.T) {
+	t.Parallel()
+	waits := Waits{BeforeSleep: 10 * time.Second, BeforeOut: 20 * time.Second}
+	for name, c := range map[string]struct {
+		replicas, desired int32
+		off               bool
+		service           Service
+		want              Face
+		after             time.Duration
+	}{
+		"awake":                                    {3, 3, false, Service{Face: Out, Quiet: Out, Listening: true}, Out, 0},
+		"awake, held on unready":                   {3, 3, false, Service{Face: Out, Quiet: Standby, Listening: true}, Standby, 0},
+		"to sleep":                                 {3, 0, false, Service{Face: Standby, Quiet: Standby, Listening: true}, Active, 0},
+		"to sleep, and nobody is there":            {3, 0, false, Service{Face: Standby, Quiet: Standby}, Standby, 0},
+		"asleep":                                   {0, 0, false, Service{Face: Active, Quiet: Out, Listening: true}, Active, 0},
+		"asleep, and nobody is there":              {0, 0, false, Service{Face: Active, Quiet: Out}, Active, 0},
+		"asleep, and never led there":              {0, 0, false, Service{Face: Out, Quiet: Out, Listening: true}, Active, 0},
+		"to wake":                                  {0, 2, false, Service{Face: Active, Quiet: Out, Listening: true}, Active, 0},
+		"waking, no pod is ready":                  {2, 2, false, Service{Face: Active, Quiet: Out, Listening: true}, Active, 0},
+		"waking, a pod is ready":                   {2, 2, false, Service{Face: Active, Quiet: Out, Listening: true, Ready: at(-5 * time.Second)}, Active, 15 * time.Second},
+		"waking, a pod was there before the sleep": {2, 2, false, Service{Face: Active, Quiet: Out, Listening: true, Ready: at(time.Minute)}, Active, 80 * time.Second},
+		"awake again":                              {2, 2, false, Service{Face: Active, Quiet: Standby, Listening: true, Ready: at(-20 * time.Second)}, Standby, 0},
+		"switched off":                             {0, 0, true, Service{Face: Active, Quiet: Standby, Listening: true}, Out, 0},
+		"hindered":                                 {0, 0, false, Service{Face: Active, Quiet: Standby, Listening: true, Hindrance: "no port is left"}, Out, 0},
+	} {
+		w := Workload{Now: at(0), Replicas: c.replicas, Desired: c.desired, Off: c.off, Services: []Service{c.service}}
+		if face, after := waits.Face(&w, &w.Services[0]); face != c.want || after != c.after {
+			t.Errorf("%s: %s in %s; want %s in %s", name, face, after, c.want, c.after)
+		}
+	}
+}
+
+func TestGate(t *testing.T) {
+	t.Parallel()
+	active := Service{Name: "web", Face: Active, Since: at(-4 * time.Second), Listening: true}
+	without := func(change func(*Service)) Service {
+		s := active
+		change(&s)
+		return s
+	}
+	for name, c := range map[string]struct {
+		services []Service
+		want     *Closed
+	}{
+		"nothing to wait for": {nil, nil},
+		"for long":            {[]Service{without(func(s *Service) { s.Since = at(-10 * time.Second) })}, nil},
+		"not for long": {[]Service{active, without(func(s *Service) { s.Since = at(-10 * time.Second) })},
+			&Closed{For: 6 * time.Second, Because: `not every node may know yet that Service "web" leads to the activators`}},
+		"not yet": {[]Service{without(func(s *Service) { s.Face = Standby })}, &Closed{Because: `Service "web" does not lead to the activators yet`}},
+		"nobody is there": {[]Service{active, without(func(s *Service) { s.Listening = false })},
+			&Closed{Because: `no activator listens for Service "web"`, Lasts: true}},
+		"hindered": {[]Service{without(func(s *Service) { s.Hindrance = "no port is left" }), active}, &Closed{Because: "no port is left", Lasts: true}},
+	} {
+		got := Waiting(10 * time.Second).Gate(&Workload{Now: at(0), Replicas: 1, Services: c.services})
+		if (got == nil) != (c.want == nil) || got != nil && *got != *c.want {
+			t.Errorf("%s: %+v; want %+v", name, got, c.want)
+		}
+	}
+}
+
+func TestState(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		replicas, desired int32
+		face              Face
+		want              State
+	}{
+		"awake":    {1, 1, Standby, Direct},
+		"to sleep": {1, 0, Active, Closing},
+		"asleep":   {0, 0, Active, Asleep},
+		"to wake":  {0, 1, Active, Asleep},
+		"waking":   {1, 1, Active, Waking},
+	} {
+		w := Workload{Replicas: c.replicas, Desired: c.desired, Services: []Service{{Face: Out}, {Face: c.face}}}
+		if got := w.State(); got != c.want {
+			t.Errorf("%s: %s; want %s", name, got, c.want)
+		}
+	}
+}
+
+// TestReady: a pod counts from when it was seen ready, or from when what was seen shows something, and anew after a break.
+func TestReady(t *testing.T) {
+	t.Parallel()
+	var r Ready
+	for _, look := range []struct {
+		name    string
+		now     time.Duration
+		pods    []string
+		doubted time.Duration
+		want    time.Time
+	}{
+		{"nothing", 0, nil, 0, time.Time{}},
+		{"one", time.Second, []string{"a"}, 0, at(time.Second)},
+		{"another one", 2 * time.Second, []string{"a", "b"}, 0, at(time.Second)},
+		{"the first one is gone", 3 * time.Second, []string{"b"}, 0, at(2 * time.Second)},
+		{"back again", 4 * time.Second, []string{"a", "b"}, 0, at(2 * time.Second)},
+		{"after 0 replicas", 5 * time.Second, []string{"a", "b"}, time.Minute, at(time.Minute)},
+		{"none", 6 * time.Second, nil, time.Minute, time.Time{}},
+		{"a minute later", 61 * time.Second, []string{"c"}, time.Minute, at(61 * time.Second)},
+	} {
+		if r = r.After(at(look.now), look.pods, at(look.doubted)); !r.Since().Equal(look.want) {
+			t.Errorf("%s: %s; want %s", look.name, r.Since(), look.want)
+		}
+	}
+}
+
+// TestPropagation: the wait is twice as long as a node was late within an hour, and never longer than two minutes.
+func TestPropagation(t *testing.T) {
+	t.Parallel()
+	var p Propagation
+	wait := func(now, want time.Duration) {
+		t.Helper()
+		if got := p.Wait(at(now), 10*time.Second); got != want {
+			t.Errorf("after %s: %s; want %s", now, got, want)
+		}
+	}
+	wait(0, 10*time.Second)
+	p = p.After(at(0), 3*time.Second)
+	wait(0, 10*time.Second)
+	p = p.After(at(time.Minute), 20*time.Second)
+	wait(time.Minute, 40*time.Second)
+	p = p.After(at(2*time.Minute), 8*time.Second)
+	wait(2*time.Minute, 40*time.Second)
+	wait(61*time.Minute, 16*time.Second)
+	wait(63*time.Minute, 10*time.Second)
+	p = p.After(at(70*time.Minute), 80*time.Second)
+	wait(70*time.Minute, 2*time.Minute)
+	before := p
+	if p = p.After(at(71*time.Minute), 11*time.Minute); p.Latest(at(71*time.Minute)) != before.Latest(at(71*time.Minute)) {
+		t.Error("who comes after ten minutes is no node that is late")
+	}
+	for i := range 2000 {
+		p = p.After(at(72*time.Minute), 2*time.Minute-time.Duration(i)*60*time.Millisecond)
+	}
+	if len(p.late) > 1300 {
+		t.Errorf("%d are remembered", len(p.late))
+	}
+}

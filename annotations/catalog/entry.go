@@ -44,7 +44,7 @@ func (p *parser) readEntry(node *yaml.Node, at *field.Path) {
 	p.decodeStructs(node, at, into...)
 	e.Name, e.Namespaces, e.Allow, e.Queries = f.Name, f.Namespaces, f.Allow, f.Queries
 	e.request(f.or(p.defaults))
-	if f.Settle != nil {
+	if e.Settle = t.Settle; f.Settle != nil {
 		e.Settle = f.Settle.Duration
 	}
 	p.checkName(e.Name, at.Child("name"))

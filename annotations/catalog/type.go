@@ -23,6 +23,8 @@ type Type struct {
 	Open bool
 	// PerWorkload says that the answer depends on who asks, so that no two workloads share one.
 	PerWorkload bool
+	// Settle is Entry.Settle where the file does not say it.
+	Settle time.Duration
 	// Entryless says that it needs no entry in the file: it is there under its own name, for everybody.
 	Entryless bool
 }

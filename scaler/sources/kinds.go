@@ -15,6 +15,7 @@ func Kinds() []Kind {
 		natsKind,
 		postgresqlKind,
 		mysqlKind,
+		sqsKind,
 	}
 }
 

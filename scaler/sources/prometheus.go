@@ -165,11 +165,11 @@ func (c *prometheusClient) ask(ctx context.Context, q metrics.Question) (metrics
 	if err != nil {
 		return metrics.Answer{}, err
 	}
-	body, err := c.web.get(ctx, webRequest{path: "/api/v1/query", form: url.Values{
+	body, err := c.web.get(ctx, formRequest("/api/v1/query", url.Values{
 		"query": {text}, "timeout": {c.entry.Timeout.String()},
 		// Thanos would leave out what it cannot reach, which looks like less work.
 		"partial_response": {"false"},
-	}})
+	}))
 	if err != nil {
 		return metrics.Answer{}, err
 	}

@@ -65,37 +65,45 @@ func (a *Auth) check(at *field.Path) field.ErrorList {
 	return problems
 }
 
-// header is the Authorization header, and what of it must not be seen.
-func (a *Auth) header(env Env) (header string, secrets []string, err error) {
-	switch {
-	case a == nil:
-		return "", nil, nil
-	case a.BearerTokenFile != "":
+// sign is authorizer's: the Authorization header.
+func (a *Auth) sign(env Env, r *http.Request, _ []byte) (secrets []string, err error) {
+	if a == nil {
+		return nil, nil
+	}
+	if a.BearerTokenFile != "" {
 		token, err := secretFrom(env, a.BearerTokenFile)
-		return "Bearer " + token, []string{token}, err
+		r.Header.Set("Authorization", "Bearer "+token)
+		return []string{token}, err
 	}
 	user, password, err := a.read(env)
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
 	both := base64.StdEncoding.EncodeToString([]byte(user + ":" + password))
 	env.secrets.add(both)
-	return "Basic " + both, []string{both, password}, nil
+	r.Header.Set("Authorization", "Basic "+both)
+	return []string{both, password}, nil
+}
+
+// authorizer is how a client says who it is.
+type authorizer interface {
+	// sign says it in the headers of a request with this body, which are complete otherwise, and returns what of that must not be seen.
+	sign(env Env, r *http.Request, body []byte) (secrets []string, err error)
 }
 
 // webClient asks one server by HTTP.
 type webClient struct {
 	env    Env
 	base   *url.URL
-	auth   *Auth
+	auth   authorizer
 	client *http.Client
 }
 
 const (
 	// mostAnswered is how many bytes an answer may have, where its reader does not say otherwise.
 	mostAnswered = 1 << 20
-	// mostOfHeaders is the same for its headers.
-	mostOfHeaders = 64 << 10
+	// mostOfHeaders is the same for its headers, mostOfFailure for the body of a failure.
+	mostOfHeaders, mostOfFailure = 64 << 10, 16 << 10
 )
 
 // open makes the client. connections is how many it keeps for the next requests.
@@ -125,8 +133,14 @@ type webRequest struct {
 	// path goes behind that of the URL, in its escaped form, and begins with "/".
 	path  string
 	query url.Values
-	// form is the body of a POST; nil is a GET.
-	form url.Values
+	// body is that of a POST; nil is a GET. header is what there is beside the usual ones: of which type the body is.
+	body   []byte
+	header map[string]string
+}
+
+// formRequest is a POST of a form.
+func formRequest(path string, form url.Values) webRequest {
+	return webRequest{path: path, body: []byte(form.Encode()), header: map[string]string{"Content-Type": "application/x-www-form-urlencoded"}}
 }
 
 // get sends a request and returns the body of its answer. Answers other than 200 are Faults, and so are those that have more than
@@ -173,26 +187,20 @@ func (c *webClient) request(ctx context.Context, r webRequest) (*http.Request, [
 	}
 	to.RawQuery = r.query.Encode()
 	method, body := http.MethodGet, io.Reader(http.NoBody)
-	if r.form != nil {
-		method, body = http.MethodPost, strings.NewReader(r.form.Encode())
+	if r.body != nil {
+		method, body = http.MethodPost, bytes.NewReader(r.body)
 	}
 	request, err := http.NewRequestWithContext(ctx, method, to.String(), body)
 	if err != nil {
 		return nil, nil, err
 	}
-	if r.form != nil {
-		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	}
 	request.Header.Set("Accept", "application/json")
 	request.Header.Set("User-Agent", "mini-hpa")
-	header, secrets, err := c.auth.header(c.env)
-	if err != nil {
-		return nil, nil, err
+	for name, value := range r.header {
+		request.Header.Set(name, value)
 	}
-	if header != "" {
-		request.Header.Set("Authorization", header)
-	}
-	return request, secrets, nil
+	secrets, err := c.auth.sign(c.env, request, r.body)
+	return request, secrets, err
 }
 
 // explainRequest is a Fault that says why there is no answer. A deadline stays what it is: others put it into words.
@@ -210,7 +218,8 @@ func explainRequest(err error) error {
 // statusError is an answer with another status than 200.
 type statusError struct {
 	code int
-	text string
+	// said is the beginning of its body, text what the log has of it.
+	said, text string
 }
 
 // Error is for the log.
@@ -221,10 +230,10 @@ func (c *webClient) explainStatus(response *http.Response, secrets []string) err
 	const quoted = 300
 	var body []byte
 	if response.StatusCode >= http.StatusOK { // what is behind another protocol's beginning has no end, and no deadline
-		body, _ = io.ReadAll(io.LimitReader(response.Body, 4*quoted))
+		body, _ = io.ReadAll(io.LimitReader(response.Body, mostOfFailure))
 	}
 	said := c.env.secrets.hide(hide(string(bytes.ToValidUTF8(body, nil)), secrets...))
-	cause := &statusError{response.StatusCode, fmt.Sprintf("%s answered %d: %.*q", response.Request.URL.Redacted(), response.StatusCode, quoted, said)}
+	cause := &statusError{response.StatusCode, said, fmt.Sprintf("%s answered %d: %.*q", response.Request.URL.Redacted(), response.StatusCode, quoted, said)}
 	switch code := response.StatusCode; {
 	case code == http.StatusUnauthorized, code == http.StatusForbidden:
 		return fault("refused the credentials", cause)

@@ -420,7 +420,7 @@ func TestWhatIsSent(t *testing.T) {
 	for want, r := range map[string]webRequest{
 		"GET /pre%2Ffix/a%2F..%2Fb ":        {path: "/a%2F..%2Fb"},
 		"GET /pre%2Ffix/a?x=1+%26 ":         {path: "/a", query: url.Values{"x": {"1 &"}}},
-		"POST /pre%2Ffix/q query=up%7B%7D ": {path: "/q", form: url.Values{"query": {"up{}"}}},
+		"POST /pre%2Ffix/q query=up%7B%7D ": formRequest("/q", url.Values{"query": {"up{}"}}),
 	} {
 		got, err := c.get(t.Context(), r)
 		if err != nil || strings.TrimSpace(string(got)) != strings.TrimSpace(want) {

@@ -75,6 +75,7 @@ func samples() map[string]sample {
 		FoundInvalid:               {workload: deploy(map[string]string{"target-cpu": "50", "min": "3", "max": "2"}, fine)},
 		FoundNoMetric:              {workload: deploy(map[string]string{"max": "10"}, fine)},
 		FoundNothingWakes:          {workload: deploy(with("min", "0"), fine)},
+		FoundNothingSaysIdle:       {workload: deploy(map[string]string{"target-cpu": "50", "min": "0", "max": "10", "wake": "requests service=web"}, fine)},
 		FoundUnknownSource:         {workload: inShop("order-kafka group=shop.orders topic=shop.orders target=100"), surroundings: listed},
 		FoundUnknownQuery:          {workload: inShop("prom requests target=40"), surroundings: listed},
 		FoundSourceForbidden:       {workload: inShop("orders-kafka group=shop.orders topic=billing.invoices target=100"), surroundings: listed},

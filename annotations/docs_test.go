@@ -18,6 +18,7 @@ func TestAnnotationsPage(t *testing.T) {
 		"documents": "```yaml\nmetadata:\n  annotations:\n    mini-hpa/target-cpu: \"50\"\n    mini-hpa/max: \"10\"\n" +
 			"    mini-hpa/metrics: |\n      " + indented(exampleMetrics) + "\n    mini-hpa/behavior: |\n      " + indented(exampleBehavior) + "\n```",
 		"sources":  "```yaml\nmini-hpa/sources: |\n  " + strings.ReplaceAll(strings.TrimSpace(exampleSources), "\n", "\n  ") + "\n```",
+		"wake":     wakeBlock(),
 		"accepted": acceptedBlock(),
 		"messages": "```text\n" + messages() + "\n```",
 	})
@@ -35,6 +36,16 @@ func tableBlock() string {
 			value = "required"
 		}
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", key.Name, quoted(&key), value, key.Doc)
+	}
+	return b.String()
+}
+
+// wakeBlock is the table of the keys of mini-hpa/wake.
+func wakeBlock() string {
+	var b strings.Builder
+	b.WriteString("| key | default | meaning |\n| --- | --- | --- |\n")
+	for _, k := range wakeKeys {
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", k.name, k.standard, k.doc)
 	}
 	return b.String()
 }
@@ -61,7 +72,7 @@ func TestTable(t *testing.T) {
 		}
 		for _, example := range key.Examples {
 			all := basic(map[string]string{key.Name: example})
-			if key.Name == SleepAfter || key.Name == WakeReplicas { // they are for workloads that may sleep
+			if key.Name == SleepAfter || key.Name == WakeReplicas || key.Name == WakeKey { // they are for workloads that may sleep
 				all[Min] = "0"
 			}
 			if _, warnings, errs := parse(all); len(errs)+len(warnings) > 0 {
@@ -82,7 +93,7 @@ func TestKeysIsACopy(t *testing.T) {
 // allowed is the rule as Parse tells it for a value that nothing accepts.
 func allowed(key Row) string {
 	nothing := "?"
-	if key.document && key.Name != SourcesKey {
+	if key.document && key.Name != SourcesKey && key.Name != WakeKey {
 		nothing = "x"
 	}
 	_, _, errs := parse(basic(map[string]string{key.Name: nothing}))

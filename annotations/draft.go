@@ -34,6 +34,9 @@ type draft struct {
 	behavior *autoscalingv2.HorizontalPodAutoscalerBehavior
 	// lines are the metrics of mini-hpa/sources; nil without one that could be read.
 	lines []Metric
+	// wakes is what mini-hpa/wake says, and requests its metric; nil without one that could be read.
+	wakes    Wake
+	requests *Metric
 	// measured says that a metric was asked for, readable or not.
 	measured bool
 	// key is the annotation that is being read, for warnings.
@@ -62,13 +65,14 @@ func (p *draft) policy() Policy {
 		WarmUp:       p.warmUp,
 		SleepAfter:   p.sleepAfter,
 		WakeReplicas: p.wake,
+		Wake:         p.wakes,
 		Fallback:     p.fallback,
 		SyncPeriod:   p.syncPeriod,
 	}
 }
 
 func (p *draft) metrics() []Metric {
-	all := make([]Metric, 0, 2+len(p.specs)+len(p.lines))
+	all := make([]Metric, 0, 3+len(p.specs)+len(p.lines))
 	for _, t := range []*target{&p.cpu, &p.memory} {
 		if t.kind != "" {
 			all = append(all, Metric{Spec: t.spec(p.container)})
@@ -78,6 +82,9 @@ func (p *draft) metrics() []Metric {
 		all = append(all, Metric{Spec: p.specs[i]})
 	}
 	all = append(all, p.lines...)
+	if p.requests != nil {
+		all = append(all, *p.requests)
+	}
 	identify(all)
 	return all
 }

@@ -11,6 +11,8 @@ const (
 	FoundNoMetric = "NoMetric"
 	// FoundNothingWakes: a workload that may sleep, and that nothing would wake.
 	FoundNothingWakes = "NothingWakes"
+	// FoundNothingSaysIdle: a workload that requests wake, and of which nothing says when nobody uses it.
+	FoundNothingSaysIdle = "NothingSaysIdle"
 	// FoundUnknownSource: a line asks for a source that is not listed.
 	FoundUnknownSource = catalog.UnknownSource
 	// FoundUnknownQuery: a line asks for a query that its source does not have.
@@ -96,7 +98,9 @@ func Findings() []Finding {
 		{FoundNoMetric, true, "There are `mini-hpa/` annotations, but none that names something to scale on.",
 			"Set `mini-hpa/target-cpu`, `mini-hpa/target-memory`, `mini-hpa/sources`, `mini-hpa/metrics` or `mini-hpa/schedule`, or remove the others."},
 		{FoundNothingWakes, true, "`mini-hpa/min` is 0, and nothing would wake the workload: only a source, an External or an Object metric has a value while there are no pods, and scale-up must not be disabled.",
-			"Set `mini-hpa/min` to 1, or add a line to `mini-hpa/sources`, such a metric to `mini-hpa/metrics`, or a line with a `min` above 0 to `mini-hpa/schedule`."},
+			"Set `mini-hpa/min` to 1, or add a line to `mini-hpa/sources`, such a metric to `mini-hpa/metrics`, or a line with a `min` above 0 to `mini-hpa/schedule`, or let requests wake it (`mini-hpa/wake`)."},
+		{FoundNothingSaysIdle, true, "`mini-hpa/wake` lets requests wake a workload that may sleep, and nothing says when nobody uses it any more: while there are pods, requests go to them and not through the activator. CPU does not say it, as a process that has nothing to do uses some.",
+			"Add a line to `mini-hpa/sources` that counts requests, such as those of the ingress; it needs no target. Or an External or Object metric, or `path=always`, with which all requests go through the activator."},
 		{FoundUnknownSource, true, "A line of `mini-hpa/sources` begins with a name that the administrator's list of sources does not have.",
 			"The message has the nearest name. A source that the administrator takes away is a problem only of changes to its line; the controller holds the replicas and says so."},
 		{FoundUnknownQuery, true, "The source has no query of the name that the line gives, or the line gives none, or the source has none.", "The message has the nearest name."},

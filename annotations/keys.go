@@ -25,6 +25,8 @@ const (
 	ScheduleKey = Prefix + "schedule"
 	// SourcesKey is what of the administrator's sources is scaled on.
 	SourcesKey = Prefix + "sources"
+	// WakeKey is whether requests wake the workload, and how they are held until it is awake.
+	WakeKey = Prefix + "wake"
 	// Metrics is a list of autoscaling/v2 MetricSpec.
 	Metrics = Prefix + "metrics"
 	// Behavior is an autoscaling/v2 HorizontalPodAutoscalerBehavior.

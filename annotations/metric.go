@@ -19,16 +19,25 @@ type Metric struct {
 	//	hits of pods                                    a Pods one of several
 	//	prom@requests-per-second                        a line of mini-hpa/sources: its source, and the query or what is counted
 	//	orders-kafka@lag{group=shop.mail,topic=mail}    one of several of that name
+	//	activator@requests                              the requests of mini-hpa/wake
 	//
 	// A Snapshot holds what was measured under it, and so do traces: IDs do not change from one version to the next.
 	ID string
 	// Spec says what is measured and what it is to be held at, in the vocabulary of autoscaling/v2.
 	Spec autoscalingv2.MetricSpec
-	// Source is who is asked for it: SourceCustom, SourceExternal, one of the administrator's, or "" for CPU and memory, which are sampled for
+	// Source is who is asked for it: SourceCustom, SourceExternal, SourceActivator, one of the administrator's, or "" for CPU and memory, which are sampled for
 	// all pods together.
 	Source string
-	// Line is the line of mini-hpa/sources that it comes from; nil for others. Its Spec is that of an External metric, without a selector.
+	// Line is the line of mini-hpa/sources or mini-hpa/wake that it comes from (see Key); nil for others. Its Spec is that of an External metric, without a selector.
 	Line *SourceLine
+}
+
+// Key is the annotation that the line of a metric stands in; the metric has a Line.
+func (m *Metric) Key() string {
+	if m.Source == SourceActivator {
+		return WakeKey
+	}
+	return SourcesKey
 }
 
 // Asked is what the line of a metric asks for; the metric has a Line.
@@ -40,6 +49,8 @@ func (m *Metric) Asked() catalog.Asked {
 const (
 	SourceCustom   = "custom"   // custom.metrics.k8s.io, asked for Pods and Object metrics
 	SourceExternal = "external" // external.metrics.k8s.io, asked for External metrics
+	// SourceActivator is what has told of the requests of mini-hpa/wake: those that wait at the activators, or are passed on by them.
+	SourceActivator = "activator"
 )
 
 // MetricsOf makes metrics of all specs of a policy.

@@ -28,7 +28,7 @@ type Policy struct {
 	// Schedule is which other bounds count at which times: see At. The zero value is none.
 	Schedule schedule.Schedule
 	// Metrics are the targets: CPU, memory, then the list of the metrics annotation, then the lines of the sources annotation,
-	// each as valid as the API server demands it of an HPA. After an error-free Parse they are empty only beside a Schedule.
+	// then the requests of the wake annotation, each as valid as the API server demands it of an HPA. After an error-free Parse they are empty only beside a Schedule.
 	Metrics []Metric
 	// Up and Down are the scaling rules of each direction. StabilizationWindowSeconds, SelectPolicy and Tolerance
 	// are never nil; Policies is empty only where SelectPolicy is Disabled, and need not be empty there.
@@ -43,6 +43,8 @@ type Policy struct {
 	SleepAfter time.Duration
 	// WakeReplicas is how many replicas there are at least when it wakes; it is never below 1, and 0 counts as 1.
 	WakeReplicas int32
+	// Wake is how requests wake it; the zero value is not at all. What they count as is one of the Metrics.
+	Wake Wake
 	// Fallback is what there is at least while a metric fails; the zero value is nothing.
 	Fallback Fallback
 	// SyncPeriod is the longest time between two evaluations.
@@ -55,6 +57,28 @@ type Fallback struct {
 	Replicas int32
 	// After is how long a metric must have failed.
 	After time.Duration
+}
+
+// Wake is how requests wake a workload that sleeps: what mini-hpa/wake says. The zero value is that they do not.
+type Wake struct {
+	// Requests says that they do. The other fields mean nothing without it.
+	Requests bool
+	// Services are the names of those whose requests wake it, sorted; without one they are all whose selector fits the pod template.
+	Services []string
+	// Hold is how long a request waits for a pod at most.
+	Hold time.Duration
+	// Always says that all requests go through the activator, also while there are pods.
+	Always bool
+	// HoldUnready says that requests also wait while there are pods of which none is ready.
+	HoldUnready bool
+	// PerPod is how many requests an activator has under way with one pod at most; others wait.
+	PerPod int32
+	// Limit is how many requests of one Service an activator lets wait at most; it refuses others.
+	Limit int32
+	// Ignore are the paths whose requests wake nobody and are answered by the activator itself. One that ends with "*" is the beginning of a path.
+	Ignore []string
+	// IgnoreAgents are the beginnings of the User-Agent of those whose requests wake nobody.
+	IgnoreAgents []string
 }
 
 // IdleTime is how long no metric must have been active before the workload is put to sleep.

@@ -10,11 +10,11 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 )
 
-// SourceLine is what a line of mini-hpa/sources says beside its target.
+// SourceLine is what a line of mini-hpa/sources, or the one of mini-hpa/wake, says beside its target.
 type SourceLine struct {
 	// Number is the line's place in the annotation; the first is 1.
 	Number int
-	// Query is the name of the administrator's query; empty where the source has none.
+	// Query is the name of the administrator's query; empty where the source has none. Of mini-hpa/wake it is "requests".
 	Query string
 	// Given are the values that the line gives, by key, without those that say what the number is held at.
 	Given map[string]string

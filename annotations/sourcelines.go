@@ -113,6 +113,8 @@ func (r *lineReader) source(line lines.Line) string {
 	switch word := line.Words[0]; {
 	case len(validation.IsDNS1123Label(word.Value)) > 0:
 		r.wrong(line, word.Column, `source %s must be the name of one that the administrator has listed: up to 63 lowercase letters, digits and "-", with a letter or digit at both ends, as in %s`, lines.Quote(word.Value), exampleLine)
+	case word.Value == SourceActivator:
+		r.wrong(line, word.Column, "source %s must be the name of one that the administrator has listed; requests to the workload belong in %s", lines.Quote(word.Value), WakeKey)
 	case word.Value == SourceCustom, word.Value == SourceExternal:
 		r.wrong(line, word.Column, "source %s must be the name of one that the administrator has listed; metrics of the %s metrics API belong in %s", lines.Quote(word.Value), word.Value, Metrics)
 	}

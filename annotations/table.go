@@ -70,7 +70,7 @@ var table = [...]Row{
 		Name: Min, Default: "1", MaxLength: maxScalarLength, set: setMin,
 		Examples: []string{"1", "0"},
 		Doc: "The fewest replicas. With `0` the workload sleeps while it has nothing to do: when each Object and External metric and each line of `sources` is 0, or no line of `schedule` asks for more. " +
-			"It wakes when one of them is above 0.",
+			"It wakes when one of them is above 0, or on a request (`wake`).",
 		aliases: []string{"min-replicas", "minimum", "replicas-min"},
 	},
 	{
@@ -105,6 +105,13 @@ var table = [...]Row{
 		Examples: []string{"2"},
 		Doc:      "How many replicas there are at least when the workload wakes, whatever the policies of scale-up allow.",
 		aliases:  []string{"activation-scale", "wake-up-replicas", "initial-scale"},
+	},
+	{
+		Name: WakeKey, MaxLength: lines.MaxLength, document: true, set: setWake,
+		Examples: []string{"requests service=web hold=60s"},
+		Doc: "With a `min` of `0`: wake on the first request, which waits at the activator until a pod is ready. " +
+			"Something else must say when nobody uses the workload, such as a line of `sources`. See [below](#requests).",
+		aliases: []string{"wake-on", "wake-up", "activator", "activation"},
 	},
 	{
 		Name: FallbackKey, MaxLength: maxScalarLength, set: setFallback,

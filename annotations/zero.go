@@ -102,6 +102,7 @@ func (p *draft) checkZero(annotations map[string]string) {
 	}
 	if fewest > 0 {
 		p.warnIdle(annotations)
+		p.warnWake()
 	}
 }
 
@@ -111,13 +112,35 @@ func (p *draft) checkWakes(annotations map[string]string) field.ErrorList {
 	if len(p.errs) > 0 || p.max == 0 || p.min > 0 || p.lifts() {
 		return nil
 	}
-	why := fmt.Sprintf("nothing would wake it: a workload without pods has no CPU, memory or metric of its pods. Set %s to 1, add a line to %s, an External or Object metric to %s, or a line with a min or replicas above 0 to %s", Min, SourcesKey, Metrics, ScheduleKey)
+	why := fmt.Sprintf("nothing would wake it: a workload without pods has no CPU, memory or metric of its pods. Set %s to 1, add a line to %s, an External or Object metric to %s, or a line with a min or replicas above 0 to %s, or let requests wake it (%s)", Min, SourcesKey, Metrics, ScheduleKey, WakeKey)
 	if p.up.choice == autoscalingv2.DisabledPolicySelect {
 		why = fmt.Sprintf("nothing would wake it, because scaling up is disabled. Set %s to 1, or allow scaling up", Min)
 	} else if slices.ContainsFunc(p.metrics(), func(m Metric) bool { return m.IsTotal() }) {
 		return nil
 	}
 	return field.ErrorList{field.Invalid(Path(Min), annotations[Min], why).WithOrigin(FoundNothingWakes)}
+}
+
+// checkWakesIdle demands something that says when nobody uses a workload that requests wake. While there are pods they do not go through the
+// activator, so that it cannot say it.
+func (p *draft) checkWakesIdle(annotations map[string]string) field.ErrorList {
+	policy := Policy{Min: p.min, Max: p.max, Schedule: p.schedule}
+	fewest, most := policy.Widest()
+	if len(p.errs) > 0 || !p.wakes.Requests || p.wakes.Always || fewest > 0 || most == 0 {
+		return nil
+	}
+	if slices.ContainsFunc(p.metrics(), func(m Metric) bool { return m.IsTotal() && m.Source != SourceActivator }) {
+		return nil
+	}
+	return field.ErrorList{field.Invalid(Path(WakeKey), clean(strings.Join(strings.Fields(annotations[WakeKey]), " "), shown), fmt.Sprintf(
+		"nothing says when nobody uses the workload: while there are pods, requests do not go through the activator. Add a line to %s that counts requests, which needs no target, or an External or Object metric to %s, or write path=always", SourcesKey, Metrics)).WithOrigin(FoundNothingSaysIdle)}
+}
+
+// warnWake warns of what has no effect on a workload that never sleeps.
+func (p *draft) warnWake() {
+	if w := &p.wakes; w.Requests && !w.Always && !w.HoldUnready {
+		p.warnings = append(p.warnings, Warning{Key: WakeKey, Rule: FoundDoubtful, Message: fmt.Sprintf("has no effect: the workload never sleeps, as it always has a replica or more; set %s to 0, or hold-on=unready", Min)})
+	}
 }
 
 // lifts says whether a line of the schedule wakes the workload.

@@ -26,7 +26,7 @@ func limitBelowMax(p annotations.Policy, s recommend.Snapshot) (w *annotations.W
 		case m.Line == nil || !hinted || hint.Limit == 0 || hint.Passing || hint.Limit >= most || m.Line.Limit > 0 && m.Line.Limit <= hint.Limit:
 			return nil, true // the last of these is meant
 		}
-		limits = append(limits, fmt.Sprintf("line %d of %s is limited to %s", m.Line.Number, annotations.SourcesKey, hint.Because))
+		limits = append(limits, fmt.Sprintf("line %d of %s is limited to %s", m.Line.Number, m.Key(), hint.Because))
 	}
 	if len(limits) == 0 {
 		return nil, true
@@ -37,7 +37,7 @@ func limitBelowMax(p annotations.Policy, s recommend.Snapshot) (w *annotations.W
 
 // sourceSilent warns of a line without a value, for how long as long may say.
 func sourceSilent(m *annotations.Metric, long, why string) annotations.Warning {
-	return annotations.Warning{Key: annotations.SourcesKey, Rule: annotations.FoundSourceSilent, Message: fmt.Sprintf("line %d: %s has no value%s: %s", m.Line.Number, m.ID, long, why)}
+	return annotations.Warning{Key: m.Key(), Rule: annotations.FoundSourceSilent, Message: fmt.Sprintf("line %d: %s has no value%s: %s", m.Line.Number, m.ID, long, why)}
 }
 
 // silent are the lines without a value, apart from those that are being asked for the first time.

@@ -310,6 +310,9 @@ func (o *Observer) question(w *annotations.Workload, m *annotations.Metric) (met
 		return questionOf(w, m)
 	}
 	q := metrics.Question{Source: m.Source, Type: m.Spec.Type, Namespace: w.Namespace, Metric: m.Line.Counted()}
+	if m.Source == annotations.SourceActivator {
+		return q, errors.New("no activator runs that could say how many requests there are")
+	}
 	sources := o.catalog()
 	if sources == nil {
 		return q, errors.New("it is not known which sources there are")

@@ -14,8 +14,8 @@ import (
 	yaml "sigs.k8s.io/yaml/goyaml.v3"
 )
 
-// foreign are the names of sources that are no systems of the file: the metrics APIs of the cluster.
-var foreign = []string{"custom", "external"}
+// foreign are the names of sources that are no systems of the file: the metrics APIs of the cluster, and the activators of mini-hpa.
+var foreign = []string{"custom", "external", "activator"}
 
 // fields are what all entries have.
 type fields struct {
@@ -109,7 +109,7 @@ func (p *parser) checkName(name string, at *field.Path) {
 	case len(validation.IsDNS1123Label(name)) > 0:
 		p.wrong(at, name, fmt.Sprintf(`must be 1 to %d of the characters a-z, 0-9 and "-", with none of these at its ends`, maxLabel))
 	case slices.Contains(foreign, name):
-		p.wrong(at, name, "must not be "+oneOf(foreign)+": these are the metrics APIs of the cluster")
+		p.wrong(at, name, "must not be "+oneOf(foreign)+": these are the metrics APIs of the cluster, and the activators of mini-hpa")
 	case p.isEntryless(name):
 		p.wrong(at, name, "must not be the name of a source that is there without an entry")
 	case p.names[name]:

@@ -108,7 +108,7 @@ func targetOf(m *annotations.Metric) string {
 	if m.Line.Limit > 0 {
 		text += fmt.Sprintf(", for at most %s", cli.Plural(int(m.Line.Limit), "replica"))
 	}
-	return fmt.Sprintf("%s (line %d of %s)", text, m.Line.Number, annotations.SourcesKey)
+	return fmt.Sprintf("%s (line %d of %s)", text, m.Line.Number, m.Key())
 }
 
 // targetText is one metric's target in words.

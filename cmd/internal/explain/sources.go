@@ -59,7 +59,7 @@ func asks(apis map[string]metrics.Source, list *catalog.Catalog, p annotations.P
 // unlisted tells that lines are not asked for want of the file.
 func unlisted(list *catalog.Catalog, p annotations.Policy) []annotations.Warning {
 	for _, m := range p.Metrics {
-		if m.Line != nil && list == nil {
+		if m.Line != nil && m.Source != annotations.SourceActivator && list == nil {
 			return []annotations.Warning{{Field: "--sources", Rule: annotations.FoundUnchecked,
 				Message: fmt.Sprintf("is not given, so that nothing is known of the sources that %s names, and none is asked", annotations.SourcesKey)}}
 		}

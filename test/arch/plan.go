@@ -12,7 +12,7 @@ func House() Plan {
 	return Plan{
 		Module: "github.com/mini-hpa/mini-hpa",
 		Closed: []string{"cmd/mini-hpa"},
-		Pure:   []string{"annotations/amount", "annotations/spelling", "annotations/podspec", "annotations/lines", "annotations/schedule", "annotations/catalog", "annotations", "scaler/sample", "scaler/clock", "scaler/recommend", "scaler/simulate", "scaler/wake", "cmd/internal/picture"},
+		Pure:   []string{"annotations/amount", "annotations/spelling", "annotations/podspec", "annotations/lines", "annotations/schedule", "annotations/catalog", "annotations/serves", "annotations", "scaler/sample", "scaler/clock", "scaler/recommend", "scaler/simulate", "scaler/wake", "cmd/internal/picture"},
 		Rooms: map[string][]string{
 			"docs":                 {"github.com/google/go-cmp"},
 			"annotations/amount":   {"k8s.io/api", "k8s.io/apimachinery"},
@@ -21,6 +21,7 @@ func House() Plan {
 			"annotations/spelling": {},
 			"annotations/schedule": {"./annotations/lines"},
 			"annotations/catalog":  slices.Concat(vocabulary, []string{"./annotations/lines", "./annotations/spelling"}),
+			"annotations/serves":   {"k8s.io/api", "k8s.io/apimachinery"},
 			"annotations":          slices.Concat(vocabulary, []string{"./annotations/amount", "./annotations/podspec", "./annotations/lines", "./annotations/schedule", "./annotations/spelling", "./annotations/catalog"}),
 			"scaler/sample":        {"k8s.io/api", "k8s.io/apimachinery"},
 			"scaler/clock":         {"k8s.io/apimachinery", "k8s.io/metrics/pkg/apis", "./scaler/sample"},

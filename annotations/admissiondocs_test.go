@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/mini-hpa/mini-hpa/docs"
@@ -71,11 +72,30 @@ func samples() map[string]sample {
 		return w
 	}
 	ranges := Surroundings{LimitRanges: []*corev1.LimitRange{limitRange("defaults", corev1.LimitRangeItem{Type: corev1.LimitTypeContainer, DefaultRequest: cpus("100m")})}}
+	woken := func(service string, policies ...string) sample {
+		return sample{workload: asked("requests", drained), surroundings: Surroundings{Services: readAll[corev1.Service](service), NetworkPolicies: readAll[networkingv1.NetworkPolicy](policies...),
+			Activator: &Activator{Namespace: "mini-hpa"}}}
+	}
+	unwatched := asked("requests", drained)
+	delete(unwatched.Annotations, SourcesKey)
+	unwatched.Annotations[TargetCPU] = "250m"
 	return map[string]sample{
 		FoundInvalid:               {workload: deploy(map[string]string{"target-cpu": "50", "min": "3", "max": "2"}, fine)},
 		FoundNoMetric:              {workload: deploy(map[string]string{"max": "10"}, fine)},
 		FoundNothingWakes:          {workload: deploy(with("min", "0"), fine)},
-		FoundNothingSaysIdle:       {workload: deploy(map[string]string{"target-cpu": "50", "min": "0", "max": "10", "wake": "requests service=web"}, fine)},
+		FoundNothingSaysIdle:       {workload: unwatched},
+		FoundHeadlessService:       woken("{metadata: {name: web}, spec: {clusterIP: None, selector: {app: web}, ports: [{port: 80}]}}"),
+		FoundNoSuchPort:            woken("{metadata: {name: web}, spec: {selector: {app: web}, ports: [{port: 53, protocol: UDP}]}}"),
+		FoundServiceShared:         {workload: asked("requests", drained), surroundings: Surroundings{Services: readAll[corev1.Service](webService), Beside: []*Workload{{Key: DeploymentKey("shop", "canary"), Template: read[corev1.PodTemplateSpec](drained)}}}},
+		FoundServiceConsent:        {workload: asked("requests service=db path=always", drained), surroundings: Surroundings{Services: readAll[corev1.Service]("{metadata: {name: db}, spec: {ports: [{port: 5432}]}}")}},
+		FoundMeshedTarget:          {workload: asked("requests", strings.Replace(drained, "app: web", "app: web, sidecar.istio.io/inject: 'true'", 1))},
+		FoundNetworkPolicyForbids:  woken(webService, "{metadata: {name: deny}, spec: {podSelector: {}}}"),
+		FoundNoActivator:           {workload: asked("requests", drained), surroundings: Surroundings{Activator: &Activator{Off: true}}},
+		FoundServiceMissing:        {workload: asked("requests service=api", drained), surroundings: Surroundings{Services: []*corev1.Service{}}},
+		FoundNoDrain:               {workload: asked("requests", "{metadata: {labels: {app: web}}, spec: {containers: [{name: app}]}}")},
+		FoundNetworkPolicyWidened:  woken(webService, "{metadata: {name: from-mini-hpa}, spec: {podSelector: {}, ingress: [{from: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: mini-hpa}}}]}]}}"),
+		FoundLocalTraffic:          woken("{metadata: {name: web}, spec: {externalTrafficPolicy: Local, selector: {app: web}, ports: [{port: 80}]}}"),
+		FoundSessionAffinity:       woken("{metadata: {name: web}, spec: {sessionAffinity: ClientIP, selector: {app: web}, ports: [{port: 80}]}}"),
 		FoundUnknownSource:         {workload: inShop("order-kafka group=shop.orders topic=shop.orders target=100"), surroundings: listed},
 		FoundUnknownQuery:          {workload: inShop("prom requests target=40"), surroundings: listed},
 		FoundSourceForbidden:       {workload: inShop("orders-kafka group=shop.orders topic=billing.invoices target=100"), surroundings: listed},

@@ -13,6 +13,18 @@ const (
 	FoundNothingWakes = "NothingWakes"
 	// FoundNothingSaysIdle: a workload that requests wake, and of which nothing says when nobody uses it.
 	FoundNothingSaysIdle = "NothingSaysIdle"
+	// FoundHeadlessService: a Service whose clients dial pods.
+	FoundHeadlessService = "HeadlessService"
+	// FoundNoSuchPort: a Service without a port that can be held.
+	FoundNoSuchPort = "NoSuchPort"
+	// FoundServiceShared: a Service that selects pods of other workloads, too.
+	FoundServiceShared = "ServiceShared"
+	// FoundServiceConsent: a Service whose requests are not the workload's.
+	FoundServiceConsent = "ServiceConsent"
+	// FoundMeshedTarget: pods in a service mesh.
+	FoundMeshedTarget = "MeshedTarget"
+	// FoundNetworkPolicyForbids: a policy that keeps the activator out.
+	FoundNetworkPolicyForbids = "NetworkPolicyForbids"
 	// FoundUnknownSource: a line asks for a source that is not listed.
 	FoundUnknownSource = catalog.UnknownSource
 	// FoundUnknownQuery: a line asks for a query that its source does not have.
@@ -39,6 +51,18 @@ const (
 	FoundLimitBelowMax = "LimitBelowMax"
 	// FoundSourceSilent: a source that has given no value for long.
 	FoundSourceSilent = "SourceSilent"
+	// FoundNoActivator: requests cannot wake, for want of an activator.
+	FoundNoActivator = "NoActivator"
+	// FoundServiceMissing: a Service that is not there, or not yet.
+	FoundServiceMissing = "ServiceMissing"
+	// FoundNoDrain: pods that end before every node knows of it.
+	FoundNoDrain = "NoDrain"
+	// FoundNetworkPolicyWidened: a policy that lets in more than it says.
+	FoundNetworkPolicyWidened = "NetworkPolicyWidened"
+	// FoundLocalTraffic: a Service whose requests stay on their node.
+	FoundLocalTraffic = "LocalTraffic"
+	// FoundSessionAffinity: a Service whose clients stick to a pod.
+	FoundSessionAffinity = "SessionAffinity"
 	// FoundUnknownAnnotation: a key with the Prefix that means nothing.
 	FoundUnknownAnnotation = "UnknownAnnotation"
 	// FoundDoubtful: a value that is likely to mean something else than what was meant.
@@ -101,6 +125,19 @@ func Findings() []Finding {
 			"Set `mini-hpa/min` to 1, or add a line to `mini-hpa/sources`, such a metric to `mini-hpa/metrics`, or a line with a `min` above 0 to `mini-hpa/schedule`, or let requests wake it (`mini-hpa/wake`)."},
 		{FoundNothingSaysIdle, true, "`mini-hpa/wake` lets requests wake a workload that may sleep, and nothing says when nobody uses it any more: while there are pods, requests go to them and not through the activator. CPU does not say it, as a process that has nothing to do uses some.",
 			"Add a line to `mini-hpa/sources` that counts requests, such as those of the ingress; it needs no target. Or an External or Object metric, or `path=always`, with which all requests go through the activator."},
+		{FoundHeadlessService, true, "A Service whose requests are to wake the workload (`mini-hpa/wake`) is headless (`clusterIP: None`). Its clients get the addresses of pods from the DNS and dial the pods' port; of an activator they would dial the same port, where it does not listen.",
+			"Give the Service a cluster IP, or name others with `service=`."},
+		{FoundNoSuchPort, true, "A Service whose requests are to wake the workload has no port of TCP, or is of type `ExternalName`, which is a name in the DNS and nothing else.",
+			"Name another Service with `service=`."},
+		{FoundServiceShared, true, "A Service whose requests are to wake the workload selects the pods of another workload, too: it has endpoints while this one sleeps, or a request may be for either.",
+			"Narrow the selector. Or name the Service with `service=`, if the other workload does not sleep and its pods may serve what comes meanwhile."},
+		{FoundServiceConsent, true, "A Service that `service=` names is not the workload's: its selector does not fit the pod template, or it has none and does not name the workload in its annotation `mini-hpa/activator`; or `path=always` is set, and it has a selector, so that requests go past the activator. " +
+			"Without this rule whoever may write a workload could take over the requests of any Service without a selector, such as those for a database outside of the cluster ([security.md](security.md#threats-through-the-activator)).",
+			"Write what the message says into the Service."},
+		{FoundMeshedTarget, true, "The pods of a workload that requests wake are in a service mesh. Where it demands mTLS, it refuses the activator, which is not in the mesh.",
+			"Take the workload out of the mesh, or let something else wake it."},
+		{FoundNetworkPolicyForbids, true, "The NetworkPolicies of the namespace do not let the activator's namespace in to the pods, so that the requests which it holds would never get there.",
+			"Allow the namespace of mini-hpa in (`namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: mini-hpa}}`), and read [NetworkPolicyWidened](#networkpolicywidened)."},
 		{FoundUnknownSource, true, "A line of `mini-hpa/sources` begins with a name that the administrator's list of sources does not have.",
 			"The message has the nearest name. A source that the administrator takes away is a problem only of changes to its line; the controller holds the replicas and says so."},
 		{FoundUnknownQuery, true, "The source has no query of the name that the line gives, or the line gives none, or the source has none.", "The message has the nearest name."},
@@ -129,6 +166,17 @@ func Findings() []Finding {
 			"the controller tells it, and `explain`, but neither admission nor `mini-hpa lint`.", "Lower `mini-hpa/max`, or raise the limit, with more partitions for one; `cap=none` lifts that of a topic."},
 		{FoundSourceSilent, false, "A line of `mini-hpa/sources` has had no value for 3 minutes. The controller tells it, and `explain` that there is none now; admission and `mini-hpa lint` ask nobody.",
 			"The message, and under its id the controller's log, says why. `mini-hpa/fallback` keeps replicas meanwhile."},
+		{FoundNoActivator, false, "`mini-hpa/wake` is set, and the administrator has not switched the activator on. The metric `activator@requests` fails, so that the workload is not put to sleep.",
+			"Set `activator.enabled` of the chart."},
+		{FoundServiceMissing, false, "A Service that `mini-hpa/wake` names is not there, or no Service selects the pods. It may come later.", "Apply it, or correct the name."},
+		{FoundNoDrain, false, "A container of a workload that requests wake has no `lifecycle.preStop`, or ends before every node knows that it does (10 s; `--activator-propagation`). Requests that a node still sends to the last pod when the workload is put to sleep are lost.",
+			"Set `lifecycle: {preStop: {sleep: {seconds: 10}}}` (Kubernetes 1.30 and later), and a `terminationGracePeriodSeconds` that is longer than that and the longest request together."},
+		{FoundNetworkPolicyWidened, false, "A NetworkPolicy lets the activator in to the pods. While it passes requests on, pods see the activator as their client, so that everybody who can reach the Service gets in, whatever the policy says of them.",
+			"Nothing, if the Service is meant for everybody who can reach it. Otherwise let something else wake the workload."},
+		{FoundLocalTraffic, false, "A Service whose requests wake the workload has `externalTrafficPolicy` or `internalTrafficPolicy: Local`: each node sends requests to activators of its own only.",
+			"Run the activator as a DaemonSet (`activator.kind`)."},
+		{FoundSessionAffinity, false, "A Service whose requests wake the workload has `sessionAffinity: ClientIP`. While the workload sleeps, it is to an activator.",
+			"Nothing, unless a session must stay on one pod from its first request on."},
 		{FoundUnknownAnnotation, false, "A key begins with `mini-hpa/` and means nothing, or, for `mini-hpa lint`, was meant to, such as `minihpa/max` or `mini-hpa.io/max`.", "The message names the nearest key that does; it may be a slip."},
 		{FoundDoubtful, false, "A value works, but is likely not to mean what was meant: blanks around it, a percentage above 1000 (of memory: 100) without its sign, the same metric twice, a container without a target, memory in milli-bytes (`128m`).",
 			"Write it as the message says."},

@@ -22,7 +22,7 @@ type Verdict struct {
 }
 
 // Review is the one opinion that admission, controller, lint and simulate have of a workload: Parse, checkRequests, CheckAutoscalers,
-// checkSources, checkResizers, checkReach, checkBytes, checkClaims and checkPast together, and a look at the pod template for annotations that do nothing there. A workload without
+// checkSources, checkRequestsWake, checkResizers, checkReach, checkBytes, checkClaims and checkPast together, and a look at the pod template for annotations that do nothing there. A workload without
 // annotations has no problems. Nothing that it is given is written to.
 func (d Defaults) Review(w *Workload, s Surroundings) Verdict {
 	if !Selected(w.Annotations) {
@@ -32,8 +32,9 @@ func (d Defaults) Review(w *Workload, s Surroundings) Verdict {
 	known := p.known()
 	ofTemplate, problems := checkTemplate(w, known, s)
 	ofOthers, conflicts := CheckAutoscalers(w, p.mode, s)
-	v := Verdict{Mode: p.mode, Problems: slices.Concat(p.errs, p.checkWakes(w.Annotations), p.checkWakesIdle(w.Annotations), p.checkSources(w, s), problems, conflicts), Warnings: slices.Concat(
-		p.warnings, misplaced(w), ofTemplate, ofOthers, checkResizers(w, known, s), checkReach(w, known, s), checkBytes(w, known), checkClaims(w, known), p.checkPast(s.Now))}
+	ofRequests, unreachable := p.checkRequestsWake(w, s)
+	v := Verdict{Mode: p.mode, Problems: slices.Concat(p.errs, p.checkWakes(w.Annotations), p.checkWakesIdle(w.Annotations), p.checkSources(w, s), unreachable, problems, conflicts), Warnings: slices.Concat(
+		p.warnings, misplaced(w), ofRequests, ofTemplate, ofOthers, checkResizers(w, known, s), checkReach(w, known, s), checkBytes(w, known), checkClaims(w, known), p.checkPast(s.Now))}
 	if len(v.Problems) == 0 {
 		v.Policy = p.policy()
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 
 	"github.com/mini-hpa/mini-hpa/annotations/catalog"
 )
@@ -31,6 +32,14 @@ type Surroundings struct {
 	WhereRange func(*corev1.LimitRange) string
 	// Sources is what the administrator has listed for mini-hpa/sources; nil where that is not known, so that its lines are not held to it.
 	Sources *catalog.Catalog
+	// Services are those of the workload's namespace, sorted by name, and NetworkPolicies its policies. They are nil where they are not known, so that nothing is
+	// said of them. They are only read.
+	Services        []*corev1.Service
+	NetworkPolicies []*networkingv1.NetworkPolicy
+	// Beside are other workloads of its namespace, as far as they are known.
+	Beside []*Workload
+	// Activator is what holds requests and passes them on; nil where nothing is known of it.
+	Activator *Activator
 	// Now is the moment of the review; at the zero time it is not looked at which dates are over.
 	Now time.Time
 	// Earlier says that this is an earlier form of the workload. More findings about its requests are made then, so that an update which

@@ -29,7 +29,8 @@ func (r *reviewed) of(w *annotations.Workload, s annotations.Surroundings) bool 
 
 // areSame says whether two surroundings bear on a workload in the same way, as far as they are read from the cluster and not the same for all.
 func areSame(a, b *annotations.Surroundings) bool {
-	return a.Unknown == b.Unknown && slices.Equal(a.LimitRanges, b.LimitRanges) && slices.Equal(a.Autoscalers, b.Autoscalers) && slices.Equal(a.Resizers, b.Resizers)
+	return a.Unknown == b.Unknown && slices.Equal(a.LimitRanges, b.LimitRanges) && slices.Equal(a.Autoscalers, b.Autoscalers) && slices.Equal(a.Resizers, b.Resizers) &&
+		(a.Services == nil) == (b.Services == nil) && slices.Equal(a.Services, b.Services) && slices.Equal(a.NetworkPolicies, b.NetworkPolicies) && slices.Equal(a.Beside, b.Beside) && a.Activator == b.Activator
 }
 
 // newReviewed keeps what a verdict came of.

@@ -23,7 +23,7 @@ const ActivatorKey = Prefix + "activator"
 type Activator struct {
 	// Off says that there is none, because the administrator has not switched it on.
 	Off bool
-	// Namespace is where its pods are, and Labels are theirs.
+	// Namespace is where its pods are, and Labels are theirs; nil where they are not known.
 	Namespace string
 	Labels    map[string]string
 	// Propagation is how long it may take until every node knows of a change (--activator-propagation); 0 is 10 s.
@@ -171,7 +171,7 @@ func (c *wakeCheck) checkConsent(service *corev1.Service) {
 func (c *wakeCheck) checkShared(service *corev1.Service) {
 	isNamed := slices.Contains(c.wake.Services, service.Name)
 	for _, other := range c.s.Beside {
-		if other.Key == c.w.Key || !selects(service, labelsOf(other)) {
+		if other.Kind == c.w.Kind && other.Name == c.w.Name || !selects(service, labelsOf(other)) {
 			continue
 		}
 		title := c.s.title(other.Kind.Kind, other.Name)

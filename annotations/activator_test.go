@@ -177,6 +177,10 @@ func TestWhoGetsInWithTheActivator(t *testing.T) {
 			if diff := cmp.Diff(want, saidOf(asked("requests", drained), s)); diff != "" {
 				t.Errorf("findings (-want +got):\n%s", diff)
 			}
+			s.Activator = &Activator{Namespace: "mini-hpa"}
+			if said := strings.Join(saidOf(asked("requests", drained), s), ""); name == "from other pods of it" && said != "" || name == "from another namespace" && said != tc.want {
+				t.Errorf("its labels are not known: %s", said)
+			}
 			s.Activator = nil
 			if said := saidOf(asked("requests", drained), s); said != nil {
 				t.Errorf("it is not known where the activator is: %v", said)

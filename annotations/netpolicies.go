@@ -6,7 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
-	"k8s.io/apimachinery/pkg/labels"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // entry is who a rule of a NetworkPolicy lets in.
@@ -116,19 +116,19 @@ func (c *wakeCheck) from(peers []networkingv1.NetworkPolicyPeer) entry {
 
 func (c *wakeCheck) peer(p *networkingv1.NetworkPolicyPeer) entry {
 	a := c.s.Activator
-	switch inPods := p.PodSelector == nil || matches(p.PodSelector, labels.Set(a.Labels)); {
+	switch inPods := a.isSelected(p.PodSelector); {
 	case p.IPBlock != nil:
 		if all := p.IPBlock.CIDR; (all == "0.0.0.0/0" || all == "::/0") && len(p.IPBlock.Except) == 0 {
 			return everybody
 		}
 		return perhaps
 	case p.NamespaceSelector == nil:
-		if a.Namespace == c.w.Namespace && inPods {
-			return theActivator
+		if a.Namespace == c.w.Namespace {
+			return inPods
 		}
 		return nobody
-	case !inPods:
-		return nobody
+	case inPods != theActivator:
+		return inPods
 	case len(p.NamespaceSelector.MatchLabels)+len(p.NamespaceSelector.MatchExpressions) == 0:
 		if p.PodSelector == nil {
 			return everybody
@@ -140,6 +140,17 @@ func (c *wakeCheck) peer(p *networkingv1.NetworkPolicyPeer) entry {
 		return nobody
 	}
 	return perhaps // it goes by labels of the namespace that are not known
+}
+
+// isSelected says whether a selector of pods, nil for all, fits the activator's. Where their labels are not known, it may.
+func (a *Activator) isSelected(pods *metav1.LabelSelector) entry {
+	switch {
+	case pods == nil, a.Labels != nil && matches(pods, a.Labels):
+		return theActivator
+	case a.Labels == nil:
+		return perhaps
+	}
+	return nobody
 }
 
 // asksOnlyName says whether the selector of namespaces goes by their names alone.

@@ -36,7 +36,7 @@ type Surroundings struct {
 	// said of them. They are only read.
 	Services        []*corev1.Service
 	NetworkPolicies []*networkingv1.NetworkPolicy
-	// Beside are other workloads of its namespace, as far as they are known.
+	// Beside are workloads of its namespace, as far as they are known, with itself or without.
 	Beside []*Workload
 	// Activator is what holds requests and passes them on; nil where nothing is known of it.
 	Activator *Activator

@@ -111,7 +111,7 @@ var table = [...]Row{
 		Examples: []string{"requests service=web hold=60s"},
 		Doc: "With a `min` of `0`: wake on the first request, which waits at the activator until a pod is ready. " +
 			"Something else must say when nobody uses the workload, such as a line of `sources`. See [below](#requests).",
-		aliases: []string{"wake-on", "wake-up", "activator", "activation"},
+		aliases: []string{"wake-on", "wake-up", "activator"},
 	},
 	{
 		Name: FallbackKey, MaxLength: maxScalarLength, set: setFallback,

@@ -3,9 +3,11 @@ package lint
 import (
 	"cmp"
 	"path/filepath"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/neighbors"
@@ -35,11 +37,17 @@ func (m *manifests) surroundings(d *candidate) annotations.Surroundings {
 
 // surroundingsOf returns the surroundings of a workload from its neighborhoods, the nearest of which come first.
 func (m *manifests) surroundingsOf(w *annotations.Workload, levels []*neighbors.Neighborhood) annotations.Surroundings {
-	all := annotations.Surroundings{Sources: m.sources}
+	all := annotations.Surroundings{Sources: m.sources, Activator: m.activator}
 	nowhere := func(string, string) string { return "" }
 	ofScaler, ofResizer, ofRange := nowhere, nowhere, map[*corev1.LimitRange]string{}
+	places := map[string]string{}
 	for _, n := range levels {
 		near := n.Of(w)
+		all.Services = nearest(all.Services, near.Services, annotations.KindService, near.Where, places)
+		all.NetworkPolicies = nearest(all.NetworkPolicies, near.NetworkPolicies, annotations.KindNetworkPolicy, near.Where, places)
+		for _, other := range near.Beside {
+			all.Beside, places[other.Kind.Kind+" "+other.Name] = append(all.Beside, other), near.Where(other.Kind.Kind, other.Name)
+		}
 		all.Unknown, all.Injection = cmp.Or(all.Unknown, near.Unknown), cmp.Or(all.Injection, near.Injection)
 		for _, r := range near.LimitRanges {
 			if _, known := ofRange[r]; !known {
@@ -55,12 +63,27 @@ func (m *manifests) surroundingsOf(w *annotations.Workload, levels []*neighbors.
 	}
 	all.WhereRange = func(r *corev1.LimitRange) string { return ofRange[r] }
 	all.Where = func(kind, name string) string {
-		if kind == annotations.KindResizer {
+		switch place, known := places[kind+" "+name]; {
+		case known:
+			return place
+		case kind == annotations.KindResizer:
 			return ofResizer(kind, name)
 		}
 		return ofScaler(kind, name)
 	}
 	return all
+}
+
+// nearest adds the objects of another level, but not those of a name that a nearer one has, and says where they are. They stay sorted by name.
+func nearest[T metav1.Object](known, near []T, kind string, where func(kind, name string) string, places map[string]string) []T {
+	for _, object := range near {
+		name := kind + " " + object.GetName()
+		if _, nearer := places[name]; !nearer {
+			known, places[name] = append(known, object), where(kind, object.GetName())
+		}
+	}
+	slices.SortFunc(known, func(a, b T) int { return cmp.Compare(a.GetName(), b.GetName()) })
+	return known
 }
 
 // reviewed is the verdict on a workload that is applied to a namespace, or to none that is known: then it is not known either what it may ask

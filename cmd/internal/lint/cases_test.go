@@ -38,7 +38,13 @@ func TestLintCases(t *testing.T) {
 		"metric-of-injected-container.yaml":    {cli.ExitOK, []string{`:9: warning: Deployment web: metadata.annotations[mini-hpa/metrics][0].containerResource.container: container "istio-proxy" is not in the pod template, which has "app"; it may be injected (Istio injects one of that name)`}},
 		"v2beta1-metric.yaml":                  {cli.ExitFailure, []string{`:9: error: Deployment web: metadata.annotations[mini-hpa/metrics][0].resource: Invalid value: "targetAverageUtilization": is a field of autoscaling/v2beta1; in v2 write target: {type: Utilization, averageUtilization: 80}`}},
 		"vpa.yaml":                             {cli.ExitOK, []string{`:6: warning: Deployment web: metadata.annotations[mini-hpa/target-cpu]: VerticalPodAutoscaler "web" (testdata/cases/vpa.yaml:18) changes the CPU requests that mini-hpa/target-cpu is a percentage of`}},
-		"hang-sizelimit.yaml":                  {cli.ExitOK, nil},
+		"wake.yaml": {cli.ExitFailure, []string{
+			`:10: error: Deployment web: metadata.annotations[mini-hpa/wake]: Invalid value: "requests": Service "pods" (testdata/cases/wake.yaml:23) is headless`,
+			`:10: error: Deployment web: metadata.annotations[mini-hpa/wake]: Invalid value: "requests": Service "web" (testdata/cases/wake.yaml:33) also selects the pods of Deployment "canary" (testdata/cases/wake.yaml:63)`,
+			`:10: warning: Deployment web: metadata.annotations[mini-hpa/wake]: container "app" has no lifecycle.preStop`,
+			`:85: error: Deployment database: metadata.annotations[mini-hpa/wake]: Invalid value: "requests service=db path=always": Service "db" (testdata/cases/wake.yaml:45) says mini-hpa/activator: "api", and this workload is "database"`,
+		}},
+		"hang-sizelimit.yaml": {cli.ExitOK, nil},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -519,5 +525,18 @@ func TestLintListsEndWithWhatFits(t *testing.T) {
 	d := m.workloads[0]
 	if all := d.workload.Template.Spec.Containers; len(all) != 3 || all[2].Name != "app" || len(d.problems) != 4 {
 		t.Errorf("%d problems, containers %v", len(d.problems), all)
+	}
+}
+
+// TestPoliciesAreHeldToTheActivator where it is said in which namespace that is.
+func TestPoliciesAreHeldToTheActivator(t *testing.T) {
+	const forbids = `NetworkPolicy "deny" (testdata/cases/wake-policy.yaml:36): no rule lets the activator (namespace "mini-hpa") in to port "http" of the pods`
+	file := filepath.Join("testdata", "cases", "wake-policy.yaml")
+	for _, tt := range []struct {
+		args []string
+		want []string
+	}{{[]string{file}, nil}, {[]string{"--activator-namespace=mini-hpa", file}, []string{forbids}}} {
+		_, stdout, _ := call(t, tt.args...)
+		expect(t, stdout, tt.want)
 	}
 }

@@ -95,7 +95,8 @@ func TestLintAsksOverHTTP(t *testing.T) {
 		t.Errorf("exit code %d, standard output %s, standard error %s", code, stdout, stderr)
 	}
 	want := []string{"/api/v1/namespaces/shop/limitranges", "/apis/autoscaling/v2/namespaces/shop/horizontalpodautoscalers",
-		"/apis/keda.sh/v1alpha1/namespaces/shop/scaledobjects", "/apis/autoscaling.k8s.io/v1/namespaces/shop/verticalpodautoscalers", "/api/v1/namespaces/shop"}
+		"/apis/keda.sh/v1alpha1/namespaces/shop/scaledobjects", "/apis/autoscaling.k8s.io/v1/namespaces/shop/verticalpodautoscalers", "/api/v1/namespaces/shop",
+		"/api/v1/namespaces/shop/services", "/apis/networking.k8s.io/v1/namespaces/shop/networkpolicies"}
 	if diff := cmp.Diff(want, asked); diff != "" {
 		t.Errorf("asked for (-want +got):\n%s", diff)
 	}

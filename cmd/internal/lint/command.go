@@ -36,7 +36,7 @@ helm template . | mini-hpa lint -, kustomize build . | mini-hpa lint - see the w
 working directory or in a DIR: globs relative to the directory, in which ** stands for any number of directories; one without a slash
 matches at any depth, and what matches a directory leaves out all that is in it.
 Deployments, StatefulSets and ReplicaSets of apps/v1 are looked at, and objects of kinds whose CustomResourceDefinition is among the files, if it has a
-scale subresource, or that --kinds names; HorizontalPodAutoscalers, KEDA ScaledObjects, VerticalPodAutoscalers and LimitRanges count if they are in
+scale subresource, or that --kinds names; HorizontalPodAutoscalers, KEDA ScaledObjects, VerticalPodAutoscalers, LimitRanges, Services and NetworkPolicies count if they are in
 the same namespace, in whichever file they are. Where neither names a namespace, they count if they are in the same directory
 or one above it, or in what a kustomization there is made of, the nearest of each kind: other directories may be other environments. A workload is
 judged as the kustomizations that are made of it have it: with their patches, their namespace, and what else they are made of. With --namespace all that name none are
@@ -78,6 +78,7 @@ type task struct {
 	exclude    []string
 	kinds      []schema.GroupResource
 	sources    string
+	activator  string
 	serverSide bool
 	cluster    cluster.Flags
 	api        cluster.APIFlags
@@ -93,6 +94,7 @@ func (l *task) Declare(f *pflag.FlagSet) {
 	f.Var(globs(&l.exclude), "exclude", "files and directories that are left out; may be repeated")
 	f.Var(cli.Kinds(&l.kinds), "kinds", "the custom resources that the controller scales, for those whose CustomResourceDefinition is not among the files; see controller")
 	f.StringVar(&l.sources, "sources", "", "the administrator's `file` of sources, to which the lines of mini-hpa/sources are held; see controller")
+	f.StringVar(&l.activator, "activator-namespace", "", "the `namespace` of mini-hpa's activators, which NetworkPolicies must let in; without it these are not looked at")
 	cli.DeclareMinSyncPeriod(f, &l.defaults)
 	f.BoolVar(&l.serverSide, "server-side", false, "let the LimitRanges and autoscalers that are in the cluster count too")
 	l.cluster.Declare(f, "KUBECONFIG, ~/.kube/config or the pod's service account. For --server-side, as the next two")
@@ -163,6 +165,9 @@ func (l *task) lint(ctx context.Context, args []string, s cli.Streams, ask func(
 	m := newManifests(l.namespace)
 	m.kinds.promised = l.kinds
 	var err error
+	if l.activator != "" {
+		m.activator = &annotations.Activator{Namespace: l.activator}
+	}
 	if m.sources, err = catalogOf(l.sources); err != nil {
 		return cli.Unreadable(fmt.Errorf("the file of sources %s cannot be used: %w", cli.Quote(l.sources), err))
 	}

@@ -11,7 +11,9 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	yaml "sigs.k8s.io/yaml/goyaml.v3"
@@ -29,7 +31,9 @@ type manifests struct {
 	// namespace is that of objects that name none.
 	namespace string
 	// sources is what the administrator's file has; nil where none was given.
-	sources   *catalog.Catalog
+	sources *catalog.Catalog
+	// activator is where requests come from that have waited; nil where that was not given.
+	activator *annotations.Activator
 	workloads []*candidate
 	// around are the objects that bear on the workloads.
 	around map[area]*neighbors.Neighborhood
@@ -334,6 +338,12 @@ func (m *manifests) put(o object, problems field.ErrorList) error {
 	return err
 }
 
+// objectAs is an object that asks nothing of mini-hpa. What is wrong with it is for others to say; then it does not count.
+func objectAs[T any](o object) (*T, bool) {
+	into := new(T)
+	return into, runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, into) == nil
+}
+
 // addOther takes what is no workload.
 func (m *manifests) addOther(o object) error {
 	kind := o.GroupVersionKind()
@@ -347,6 +357,18 @@ func (m *manifests) addOther(o object) error {
 		m.findings = append(m.findings, o.notes(problems)...)
 		for _, n := range m.neighborhoods(o) {
 			n.AddLimitRange(limits, o.place())
+		}
+	case kind == corev1.SchemeGroupVersion.WithKind(annotations.KindService):
+		if service, ok := objectAs[corev1.Service](o); ok {
+			for _, n := range m.neighborhoods(o) {
+				n.AddService(service, o.place())
+			}
+		}
+	case kind == networkingv1.SchemeGroupVersion.WithKind(annotations.KindNetworkPolicy):
+		if policy, ok := objectAs[networkingv1.NetworkPolicy](o); ok {
+			for _, n := range m.neighborhoods(o) {
+				n.AddNetworkPolicy(policy, o.place())
+			}
 		}
 	case kind.Group == "autoscaling" && kind.Kind == annotations.KindHPA, kind.Group == annotations.GroupKEDA && kind.Kind == annotations.KindScaledObject:
 		var s neighbors.Scaler
@@ -425,6 +447,9 @@ func (m *manifests) addWorkload(o object, kind annotations.Kind, problems field.
 		m.others++
 	}
 	m.workloads = append(m.workloads, d)
+	for _, n := range m.neighborhoods(o) {
+		n.AddWorkload(d.workload, o.place())
+	}
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	yaml "sigs.k8s.io/yaml/goyaml.v3"
@@ -89,6 +90,9 @@ func namesOfTrees(members map[string]any) []string {
 // strayAt looks at one mapping.
 func (o object) strayAt(members map[string]any, at *field.Path) (stray, bool) {
 	found := own(members)
+	if o.GroupVersionKind() == corev1.SchemeGroupVersion.WithKind(annotations.KindService) && at.String() == "metadata.annotations" {
+		delete(found, annotations.ActivatorKey) // see annotations.FoundServiceConsent
+	}
 	if len(found) == 0 || o.isReadAt(at.String()) {
 		return stray{}, false
 	}

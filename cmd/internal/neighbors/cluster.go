@@ -6,6 +6,7 @@ import (
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -23,7 +24,7 @@ import (
 // the answer; any other failure is an error.
 func Read(ctx context.Context, client kubernetes.Interface, scaledObjects dynamic.Interface, namespace string) (*Neighborhood, error) {
 	r := clusterReader{client: client, dynamic: scaledObjects, namespace: namespace, found: New()}
-	for _, read := range []func(context.Context) error{r.readLimitRanges, r.readHPAs, r.readScaledObjects, r.readResizers, r.readNamespace} {
+	for _, read := range []func(context.Context) error{r.readLimitRanges, r.readHPAs, r.readScaledObjects, r.readResizers, r.readNamespace, r.readServices, r.readNetworkPolicies} {
 		if err := read(ctx); err != nil {
 			return nil, err
 		}
@@ -92,6 +93,29 @@ func (r *clusterReader) readResizers(ctx context.Context) error {
 			r.found.AddResizer(o.GetName(), o.Object, "")
 			return nil
 		})
+}
+
+// readServices and readNetworkPolicies matter only to workloads that requests wake. Who may not list them is not told.
+func (r *clusterReader) readServices(ctx context.Context) error {
+	err := each(ctx, r.client.CoreV1().Services(r.namespace).List, func(service *corev1.Service) error {
+		r.found.AddService(service, "")
+		return nil
+	})
+	if apierrors.IsForbidden(err) {
+		return nil
+	}
+	return r.failed("Services", err)
+}
+
+func (r *clusterReader) readNetworkPolicies(ctx context.Context) error {
+	err := each(ctx, r.client.NetworkingV1().NetworkPolicies(r.namespace).List, func(policy *networkingv1.NetworkPolicy) error {
+		r.found.AddNetworkPolicy(policy, "")
+		return nil
+	})
+	if apierrors.IsForbidden(err) {
+		return nil
+	}
+	return r.failed("NetworkPolicies", err)
 }
 
 // readExtension reads a kind that few clusters have.

@@ -1,5 +1,5 @@
-// Package neighbors is what stands beside a workload and bears on whether mini-hpa can scale it: LimitRanges, other autoscalers and
-// VerticalPodAutoscalers, from a cluster or from manifests.
+// Package neighbors is what stands beside a workload and bears on whether mini-hpa can scale it: LimitRanges, other autoscalers,
+// VerticalPodAutoscalers, Services and NetworkPolicies, from a cluster or from manifests.
 package neighbors
 
 import (
@@ -11,6 +11,7 @@ import (
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/sets"
 
@@ -22,6 +23,10 @@ type Neighborhood struct {
 	limitRanges map[string]*corev1.LimitRange
 	scalers     map[neighbor]*rival
 	resizers    map[string]resizer
+	services    map[string]*corev1.Service
+	policies    map[string]*networkingv1.NetworkPolicy
+	// workloads are those of the manifests.
+	workloads []*annotations.Workload
 	// Hidden is what else than LimitRanges could not be read, for whoever asked; unknown says why those could not.
 	Hidden  []error
 	unknown string
@@ -49,7 +54,8 @@ type rival struct {
 
 // New has nothing yet.
 func New() *Neighborhood {
-	return &Neighborhood{limitRanges: map[string]*corev1.LimitRange{}, scalers: map[neighbor]*rival{}, resizers: map[string]resizer{}, places: map[neighbor]string{}}
+	return &Neighborhood{limitRanges: map[string]*corev1.LimitRange{}, scalers: map[neighbor]*rival{}, resizers: map[string]resizer{},
+		services: map[string]*corev1.Service{}, policies: map[string]*networkingv1.NetworkPolicy{}, places: map[neighbor]string{}}
 }
 
 // Scaler is what an HPA of any version and a ScaledObject have in common.
@@ -100,6 +106,21 @@ func (n *Neighborhood) AddScaler(kind string, s Scaler, place string) {
 	}
 }
 
+// AddService adds a Service, and AddNetworkPolicy a policy, as AddLimitRange does.
+func (n *Neighborhood) AddService(service *corev1.Service, place string) {
+	n.services[service.Name], n.places[neighbor{annotations.KindService, service.Name}] = service, place
+}
+
+// AddNetworkPolicy adds a policy.
+func (n *Neighborhood) AddNetworkPolicy(policy *networkingv1.NetworkPolicy, place string) {
+	n.policies[policy.Name], n.places[neighbor{annotations.KindNetworkPolicy, policy.Name}] = policy, place
+}
+
+// AddWorkload adds a workload of the manifests: others may have the same Service.
+func (n *Neighborhood) AddWorkload(w *annotations.Workload, place string) {
+	n.workloads, n.places[neighbor{w.Kind.Kind, w.Name}] = append(n.workloads, w), place
+}
+
 // Take adds what another neighborhood has and this one has not.
 func (n *Neighborhood) Take(other *Neighborhood) {
 	if other == nil {
@@ -108,6 +129,9 @@ func (n *Neighborhood) Take(other *Neighborhood) {
 	addMissing(n.limitRanges, other.limitRanges)
 	addMissing(n.scalers, other.scalers)
 	addMissing(n.resizers, other.resizers)
+	addMissing(n.services, other.services)
+	addMissing(n.policies, other.policies)
+	n.workloads = append(n.workloads, other.workloads...)
 	addMissing(n.places, other.places)
 	n.unknown, n.Injection = cmp.Or(n.unknown, other.unknown), cmp.Or(n.Injection, other.Injection)
 }
@@ -126,8 +150,20 @@ func (n *Neighborhood) Of(w *annotations.Workload) annotations.Surroundings {
 		n.sort()
 	}
 	key := annotations.Key{Kind: w.Kind, Name: w.Name}
-	return annotations.Surroundings{Unknown: n.unknown, Injection: n.Injection, LimitRanges: n.rangesFor(w), Autoscalers: n.targets[key], Resizers: n.resized[key],
+	s := annotations.Surroundings{Unknown: n.unknown, Injection: n.Injection, LimitRanges: n.rangesFor(w), Autoscalers: n.targets[key], Resizers: n.resized[key],
 		Where: func(kind, name string) string { return n.places[neighbor{kind, name}] }}
+	if w.Annotations[annotations.WakeKey] != "" {
+		s.Services, s.NetworkPolicies, s.Beside = byName(n.services), byName(n.policies), n.workloads
+	}
+	return s
+}
+
+// byName are the objects, sorted by their names; nil if there are none.
+func byName[T any](objects map[string]T) (sorted []T) {
+	for _, name := range slices.Sorted(maps.Keys(objects)) {
+		sorted = append(sorted, objects[name])
+	}
+	return sorted
 }
 
 // rangesFor are the LimitRanges that could matter to a workload: those that supply a resource which is measured, so that

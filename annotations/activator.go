@@ -7,8 +7,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/mini-hpa/mini-hpa/annotations/podspec"
@@ -18,30 +16,6 @@ import (
 // annotation of a workload. Without it, whoever may write a workload could take over the requests of such a Service, which may be meant for something
 // outside of the cluster.
 const ActivatorKey = Prefix + "activator"
-
-// Activator is what holds requests and passes them on, as its pods look to others.
-type Activator struct {
-	// Off says that there is none, because the administrator has not switched it on.
-	Off bool
-	// Namespace is where its pods are, and Labels are theirs; nil where they are not known.
-	Namespace string
-	Labels    map[string]string
-	// Propagation is how long it may take until every node knows of a change (--activator-propagation); 0 is 10 s.
-	Propagation time.Duration
-}
-
-// wakeCheck holds mini-hpa/wake to what is around a workload.
-type wakeCheck struct {
-	w    *Workload
-	wake *Wake
-	s    *Surroundings
-	// value is what a message repeats of the annotation.
-	value string
-	// labels are those of the workload's pods, as far as they are known.
-	labels   labels.Set
-	warnings []Warning
-	problems field.ErrorList
-}
 
 // checkRequestsWake looks at everything on the way of a request to the workload's pods, as far as it is known.
 func (p *draft) checkRequestsWake(w *Workload, s Surroundings) ([]Warning, field.ErrorList) {
@@ -67,40 +41,6 @@ func (p *draft) checkRequestsWake(w *Workload, s Surroundings) ([]Warning, field
 	}
 	return c.warnings, c.problems
 }
-
-// labelsOf are the labels of a workload's pods. Where there is no template, its selector has some of them.
-func labelsOf(w *Workload) labels.Set {
-	if w.Template != nil {
-		return w.Template.Labels
-	}
-	if w.Selector != nil {
-		return w.Selector.MatchLabels
-	}
-	return nil
-}
-
-// selects says whether the Service sends requests to pods with such labels by itself.
-func selects(service *corev1.Service, pods labels.Set) bool {
-	return len(service.Spec.Selector) > 0 && labels.SelectorFromSet(service.Spec.Selector).Matches(pods)
-}
-
-func (c *wakeCheck) wrong(rule, format string, args ...any) {
-	c.problems = append(c.problems, field.Invalid(Path(WakeKey), c.value, fmt.Sprintf(format, args...)).WithOrigin(rule))
-}
-
-func (c *wakeCheck) warn(rule, format string, args ...any) {
-	c.warnings = append(c.warnings, Warning{Key: WakeKey, Rule: rule, Message: fmt.Sprintf(format, args...)})
-}
-
-func (c *wakeCheck) title(service *corev1.Service) string {
-	return c.s.title(KindService, service.Name)
-}
-
-// KindService and KindNetworkPolicy are kinds that messages name.
-const (
-	KindService       = "Service"
-	KindNetworkPolicy = "NetworkPolicy"
-)
 
 // services are those whose requests wake the workload: the named ones or, without names, all that select its pods. One that is missing may come
 // later, as the order in which manifests are applied is not always known.
@@ -137,10 +77,6 @@ func (c *wakeCheck) isReachable(service *corev1.Service) bool {
 	}
 	c.checkConsent(service)
 	return len(c.problems) == found
-}
-
-func isTCP(port corev1.ServicePort) bool {
-	return port.Protocol == corev1.ProtocolTCP || port.Protocol == ""
 }
 
 // checkConsent makes sure that the requests of the Service are the workload's.
@@ -229,35 +165,6 @@ func (c *wakeCheck) isMeshed(t *corev1.PodTemplateSpec, mesh string) string {
 	return ""
 }
 
-// targetPort is a port of the pods to which a Service sends requests.
-type targetPort struct {
-	// name is empty where the Service says a number, and number 0 where no container of the template has a port of the name.
-	name   string
-	number int32
-}
-
-// targets are the ports of the pods to which the Service sends requests of TCP.
-func (c *wakeCheck) targets(service *corev1.Service) (ports []targetPort) {
-	for _, port := range service.Spec.Ports {
-		if !isTCP(port) {
-			continue
-		}
-		target := targetPort{name: port.TargetPort.StrVal, number: port.TargetPort.IntVal}
-		if target == (targetPort{}) {
-			target.number = port.Port // SetDefaults_Service
-		}
-		for _, container := range c.w.template().Spec.Containers {
-			for _, at := range container.Ports {
-				if target.name != "" && at.Name == target.name {
-					target.number = at.ContainerPort
-				}
-			}
-		}
-		ports = append(ports, target)
-	}
-	return ports
-}
-
 // defaultPropagation is that of --activator-propagation.
 const defaultPropagation = 10 * time.Second
 
@@ -304,15 +211,4 @@ func serves(container *corev1.Container, ports []targetPort) bool {
 	return slices.ContainsFunc(container.Ports, func(has corev1.ContainerPort) bool {
 		return slices.ContainsFunc(ports, func(p targetPort) bool { return p.number == has.ContainerPort || p.name != "" && p.name == has.Name })
 	})
-}
-
-// namespaceLabels are those of its namespace. Only the label is known that all have.
-func (a *Activator) namespaceLabels() labels.Set {
-	return labels.Set{corev1.LabelMetadataName: a.Namespace}
-}
-
-// matches says whether a selector, nil for none, fits a set of labels.
-func matches(selector *metav1.LabelSelector, of labels.Set) bool {
-	s, err := metav1.LabelSelectorAsSelector(selector)
-	return err == nil && s.Matches(of)
 }

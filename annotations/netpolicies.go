@@ -2,11 +2,11 @@ package annotations
 
 import (
 	"slices"
-	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 )
 
 // entry is who a rule of a NetworkPolicy lets in.
@@ -22,14 +22,6 @@ const (
 	// everybody in the cluster.
 	everybody
 )
-
-// String is the port as a message names it.
-func (t targetPort) String() string {
-	if t.name != "" {
-		return strconv.Quote(clean(t.name, shown))
-	}
-	return strconv.Itoa(int(t.number))
-}
 
 // checkPolicies looks at whether the activator may pass requests on to the pods, and who else gets in with it. Pods that no policy is about let
 // in everybody.
@@ -186,4 +178,15 @@ func (t targetPort) in(ports []networkingv1.NetworkPolicyPort) entry {
 		}
 	}
 	return best
+}
+
+// namespaceLabels are those of its namespace. Only the label is known that all have.
+func (a *Activator) namespaceLabels() labels.Set {
+	return labels.Set{corev1.LabelMetadataName: a.Namespace}
+}
+
+// matches says whether a selector, nil for none, fits a set of labels.
+func matches(selector *metav1.LabelSelector, of labels.Set) bool {
+	s, err := metav1.LabelSelectorAsSelector(selector)
+	return err == nil && s.Matches(of)
 }

@@ -47,6 +47,17 @@ type Surroundings struct {
 	Earlier bool
 }
 
+// Activator is what holds requests and passes them on, as its pods look to others.
+type Activator struct {
+	// Off says that there is none, because the administrator has not switched it on.
+	Off bool
+	// Namespace is where its pods are, and Labels are theirs; nil where they are not known.
+	Namespace string
+	Labels    map[string]string
+	// Propagation is how long it may take until every node knows of a change (--activator-propagation); 0 is 10 s.
+	Propagation time.Duration
+}
+
 // Autoscaler is an object that scales a workload.
 type Autoscaler struct {
 	// Kind is HorizontalPodAutoscaler or ScaledObject; Name is the object's name, in the workload's namespace.

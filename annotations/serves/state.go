@@ -19,6 +19,8 @@ const (
 	StatePath = "/v1/state"
 	// StateType is the content type of the state.
 	StateType = "application/x-ndjson"
+	// StatePort is the port of an activator's pod where it does, unless a flag says otherwise.
+	StatePort = 8443
 	// Heartbeat is how long the longest pause between two lines is. They say what they said before.
 	Heartbeat = 5 * time.Second
 	// MaxLine is how many bytes a line may have.
@@ -69,7 +71,7 @@ type State struct {
 	Refused uint64 `json:"refused,omitempty"`
 	// RequestSeconds adds up how long each connection or request was held and in flight: divided by the time, it is how many there were on average.
 	RequestSeconds float64 `json:"requestSeconds,omitempty"`
-	// Waits are how long those were held that got a pod.
+	// Waits are how long those were held that came while no pod was ready, and got one.
 	Waits Waits `json:"waits,omitzero"`
 }
 

@@ -32,6 +32,7 @@ func House() Plan {
 			"cmd/internal/picture": {},
 			"scaler/metrics":       slices.Concat(client, []string{"k8s.io/metrics", "./annotations/amount", "./annotations/catalog", "./annotations", "./scaler/clock", "./scaler/sample"}),
 			"scaler/sources":       slices.Concat(client, []string{"k8s.io/metrics/pkg/apis", "go.uber.org/zap", "github.com/prometheus/client_golang", "github.com/redis/rueidis", "github.com/twmb/franz-go", "github.com/nats-io", "github.com/jackc/pgx/v5/pgconn", "github.com/go-sql-driver/mysql", "github.com/aws/aws-sdk-go-v2/aws", "google.golang.org/grpc", "google.golang.org/protobuf/encoding/protowire", "./annotations/catalog", "./annotations/podspec", "./annotations", "./scaler/metrics"}),
+			"scaler/activator":     {"k8s.io/apimachinery", "go.uber.org/zap", "github.com/prometheus/client_golang", "golang.org/x/sys/unix", "./annotations/serves"},
 			"informer/watching":    client,
 			"informer":             slices.Concat(client, []string{"k8s.io/utils/lru", "./annotations/amount", "./annotations/podspec", "./annotations", "./informer/watching"}),
 			"scaler": slices.Concat(client, []string{

@@ -1,0 +1,247 @@
+package activator
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"go.uber.org/goleak"
+	"go.uber.org/zap/zaptest"
+
+	"github.com/mini-hpa/mini-hpa/annotations/serves"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// patience is how long a test waits for what has to happen. Nothing is concluded from how long it took.
+const patience = 30 * time.Second
+
+// bench is an activator that serves one Service on loopback, with a port of HTTP/1.1 and one of TCP.
+type bench struct {
+	t      *testing.T
+	server *Server
+	slice  serves.Slice
+	end    func() // tells it to end, and waits until it has
+}
+
+// newBench starts an activator. The change is made to the slice before it is served.
+func newBench(t *testing.T, change func(*serves.Slice)) *bench {
+	t.Helper()
+	b := &bench{t: t, slice: serves.Slice{
+		Namespace: "shop", Service: "web", Family: discoveryv1.AddressTypeIPv4, Face: serves.Active,
+		Serves: serves.Serves{Kind: "Deployment", Group: "apps", Name: "web", Protocol: map[string]serves.Protocol{"http": serves.HTTP1}, Hold: metav1.Duration{Duration: patience}},
+		Ports:  []serves.Port{{Name: "http", Pair: freePair(t)}, {Name: "tcp", Pair: freePair(t)}},
+	}}
+	if change != nil {
+		change(&b.slice)
+	}
+	b.server = New(Config{Address: "127.0.0.1", Start: "1", Propagation: 10 * time.Millisecond, Drain: patience, Log: zaptest.NewLogger(t)})
+	b.server.Serve(b.slice)
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { b.server.Run(ctx) })
+	b.end = func() {
+		cancel()
+		running.Wait()
+	}
+	t.Cleanup(func() {
+		b.server.cut() // what a test has left is not waited for
+		b.server.web.server.Close()
+		b.end()
+	})
+	return b
+}
+
+// freePair finds two ports that nobody listens on.
+func freePair(t *testing.T) int32 {
+	t.Helper()
+	for range 1000 {
+		some, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		pair := serves.PairOf(int32(some.Addr().(*net.TCPAddr).Port))
+		some.Close()
+		if opened, err := open(t.Context(), "127.0.0.1", pair); err == nil {
+			opened.close()
+			return pair
+		}
+	}
+	t.Fatal("there are no two ports side by side")
+	return 0
+}
+
+// at is the address of a port's active door.
+func (b *bench) at(name string) string {
+	for _, p := range b.slice.Ports {
+		if p.Name == name {
+			return fmt.Sprint("127.0.0.1:", p.Pair+1)
+		}
+	}
+	b.t.Fatalf("there is no port %s", name)
+	return ""
+}
+
+func (b *bench) key() types.NamespacedName { return b.slice.Key() }
+
+// ready makes pods ready, for both ports.
+func (b *bench) ready(pods ...net.Addr) {
+	var all []netip.AddrPort
+	for _, pod := range pods {
+		all = append(all, netip.MustParseAddrPort(pod.String()))
+	}
+	b.server.Pods(b.key(), map[string][]netip.AddrPort{"http": all, "tcp": all})
+}
+
+// state is that of a port.
+func (b *bench) state(name string) serves.State {
+	for _, p := range b.server.all() {
+		if s := p.state(time.Now()); s.Name == name {
+			return s
+		}
+	}
+	b.t.Fatalf("there is no port %s", name)
+	return serves.State{}
+}
+
+// until waits until the state of a port is so.
+func (b *bench) until(name, what string, is func(serves.State) bool) serves.State {
+	b.t.Helper()
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
+		if s := b.state(name); is(s) {
+			return s
+		}
+	}
+	b.t.Fatalf("not %s: %+v", what, b.state(name))
+	return serves.State{}
+}
+
+// held waits until so many connections of a port are held.
+func (b *bench) held(name string, n int) {
+	b.t.Helper()
+	b.until(name, fmt.Sprint(n, " held"), func(s serves.State) bool { return s.Held == n })
+}
+
+// dial connects to a port.
+func (b *bench) dial(name string) *net.TCPConn {
+	b.t.Helper()
+	c, err := net.Dial("tcp", b.at(name))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.t.Cleanup(func() { c.Close() })
+	if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
+		b.t.Fatal(err)
+	}
+	return c.(*net.TCPConn)
+}
+
+// listen listens as a pod does: each has an address of its own.
+func listen(t *testing.T, address string) *net.TCPListener {
+	t.Helper()
+	l, err := net.Listen("tcp", address+":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l.(*net.TCPListener)
+}
+
+// podOf is a pod of HTTP/1.1.
+func podOf(t *testing.T, address string, h http.Handler) net.Addr {
+	t.Helper()
+	l := listen(t, address)
+	serveOn(t, l, &http.Server{Handler: h})
+	return l.Addr()
+}
+
+func serveOn(t *testing.T, l net.Listener, server *http.Server) {
+	var serving sync.WaitGroup
+	serving.Go(func() { server.Serve(l) })
+	t.Cleanup(func() {
+		server.Close()
+		serving.Wait()
+	})
+}
+
+// streamPod is a pod that does so with each connection.
+func streamPod(t *testing.T, address string, do func(c *net.TCPConn)) net.Addr {
+	t.Helper()
+	l := listen(t, address)
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		for {
+			c, err := l.AcceptTCP()
+			if err != nil {
+				return
+			}
+			serving.Go(func() {
+				defer c.Close()
+				do(c)
+			})
+		}
+	})
+	t.Cleanup(func() {
+		l.Close()
+		serving.Wait()
+	})
+	return l.Addr()
+}
+
+// echo is a handler that answers with what it was sent.
+func echo() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Pod", "1")
+		io.Copy(w, r.Body)
+	})
+}
+
+// client is an HTTP client that keeps connections.
+func newClient(t *testing.T) *http.Client {
+	transport := &http.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport, Timeout: patience}
+}
+
+// answer reads an answer to a request of a method.
+func answer(t *testing.T, from *bufio.Reader, method string) (*http.Response, string) {
+	t.Helper()
+	r, err := http.ReadResponse(from, &http.Request{Method: method})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r, string(body)
+}
+
+func send(t *testing.T, c net.Conn, lines ...string) {
+	t.Helper()
+	if _, err := io.WriteString(c, strings.Join(lines, "\r\n")); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func mustEnd(t *testing.T, c net.Conn, what string) {
+	t.Helper()
+	if n, err := c.Read(make([]byte, 1)); err == nil || n > 0 {
+		t.Errorf("%s: the connection goes on", what)
+	} else if timeout, ok := err.(net.Error); ok && timeout.Timeout() {
+		t.Errorf("%s: %v", what, err)
+	}
+}

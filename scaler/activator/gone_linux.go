@@ -1,0 +1,62 @@
+package activator
+
+import (
+	"bytes"
+	"net"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// watchGone calls gone once if the client of a connection goes away while it is held. It reads nothing of what the client has sent. Nobody
+// else may read meanwhile. The function that is returned ends the watching, and may be called again.
+//
+// A client that has said that it sends no more is gone, unless it mayFinish: then it is one that has sent a whole request and waits for the
+// answer, as with "printf ... | nc -N". But one that has sent nothing has gone, and so has one that has begun TLS or HTTP/2, where nobody
+// ends like that before the answer.
+func watchGone(c *net.TCPConn, mayFinish bool, gone func()) (stop func()) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		gone()
+		return func() {}
+	}
+	var watching sync.WaitGroup
+	left := false
+	watching.Go(func() {
+		// It ends with an error when the deadline is set to the past.
+		_ = raw.Read(func(fd uintptr) bool {
+			left = hasLeft(int(fd), mayFinish)
+			return left
+		})
+		if left {
+			gone()
+		}
+	})
+	return sync.OnceFunc(func() {
+		// An error is one of a connection that is closed, which ends the watching too.
+		_ = c.SetReadDeadline(time.Unix(1, 0))
+		watching.Wait()
+		_ = c.SetReadDeadline(time.Time{})
+	})
+}
+
+// hasLeft asks the kernel about a connection. It is asked again whenever something has come.
+func hasLeft(fd int, mayFinish bool) bool {
+	polled := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
+	if n, err := unix.Poll(polled, 0); err != nil || n == 0 {
+		return false
+	}
+	if polled[0].Revents&(unix.POLLERR|unix.POLLHUP|unix.POLLNVAL) != 0 {
+		return true
+	}
+	return polled[0].Revents&unix.POLLRDHUP != 0 && !(mayFinish && finishes(fd))
+}
+
+// finishes says whether what was sent may be a whole request.
+func finishes(fd int) bool {
+	const http2, handshake = "PRI * HTTP/2", "\x16\x03"
+	var sent [len(http2)]byte
+	n, _, err := unix.Recvfrom(fd, sent[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+	return err == nil && n > 0 && !bytes.HasPrefix(sent[:n], []byte(handshake)) && string(sent[:n]) != http2
+}

@@ -1,0 +1,96 @@
+package activator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"time"
+)
+
+const (
+	// firstPause is how long is waited after a pod could not be reached; each pause is 1.4 times the one before, up to longestPause. A pod
+	// that is ready may refuse for a moment: its readiness was probed at another port, or data planes are late.
+	firstPause, longestPause = 50 * time.Millisecond, time.Second
+	// dialTimeout is how long one pod is tried, if it answers nothing at all, before it is another's turn.
+	dialTimeout = 2 * time.Second
+)
+
+// unreachable is why a pod has not accepted a connection. Nothing was sent.
+type unreachable struct{ error }
+
+// Unwrap is errors'.
+func (u *unreachable) Unwrap() error { return u.error }
+
+// dial connects to a pod.
+func dial(ctx context.Context, address string) (*net.TCPConn, error) {
+	dialer := net.Dialer{Timeout: dialTimeout}
+	connection, err := dialer.DialContext(ctx, "tcp", address)
+	if err != nil {
+		return nil, &unreachable{err}
+	}
+	tcp, ok := connection.(*net.TCPConn)
+	if !ok {
+		return nil, errors.Join(fmt.Errorf("a connection to %s is a %T", address, connection), connection.Close())
+	}
+	return tcp, nil
+}
+
+// hold is a ticket's time to wait: as long as the Service says, and no longer than the client is there.
+type hold struct {
+	ticket  *ticket
+	ctx     context.Context
+	cancel  context.CancelCauseFunc
+	longest time.Duration
+	timer   *time.Timer
+	unwatch func()
+}
+
+// newHold begins a hold. The connection is watched, as watchGone says, unless it is nil.
+func newHold(parent context.Context, t *ticket, longest time.Duration, c *net.TCPConn, mayFinish bool) *hold {
+	h := &hold{ticket: t, longest: longest, unwatch: func() {}}
+	h.ctx, h.cancel = context.WithCancelCause(parent)
+	h.timer = time.AfterFunc(longest, func() { h.cancel(errTooLong) })
+	if c != nil {
+		h.unwatch = watchGone(c, mayFinish, func() { h.cancel(errGone) })
+	}
+	return h
+}
+
+// reach hands the connection to one pod after the other until one takes it, or until the hold ends. Only those errors have it try another
+// that say that nothing was sent.
+func (h *hold) reach(ctx context.Context, try func(ctx context.Context, pod netip.AddrPort) error) error {
+	for pause := firstPause; ; pause = min(pause*14/10, longestPause) {
+		pod, err := h.ticket.wait(ctx)
+		if err != nil {
+			return err
+		}
+		err = try(ctx, pod)
+		if again := new(unreachable); !errors.As(err, &again) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(pause):
+		}
+		if h.ticket.again() {
+			h.timer.Reset(h.longest)
+		}
+	}
+}
+
+// pass ends the waiting, because a pod has the connection.
+func (h *hold) pass() {
+	h.timer.Stop()
+	h.unwatch()
+	h.ticket.pass()
+}
+
+// end ends what uses the hold's context.
+func (h *hold) end() {
+	h.timer.Stop()
+	h.unwatch()
+	h.cancel(errClosed)
+}

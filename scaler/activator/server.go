@@ -1,0 +1,304 @@
+package activator
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/mini-hpa/mini-hpa/annotations/serves"
+)
+
+const (
+	// linger is how long the doors of a port stay open after it is not served any more, for nodes that learn of it late. Whoever comes is
+	// treated as before.
+	linger = 30 * time.Second
+	// mendPeriod is how often doors that could not be opened are tried again.
+	mendPeriod = time.Second
+)
+
+// Config is what a Server is made of.
+type Config struct {
+	// Address is the IP address to listen on; empty for all that there are.
+	Address string
+	// Start is another text for each start of the process.
+	Start string
+	// Propagation is how long it takes until nobody is sent here any more after others were told: for so long connections are accepted
+	// when the process ends.
+	Propagation time.Duration
+	// Drain is how long connections that are in flight may go on after that.
+	Drain time.Duration
+	Log   *zap.Logger
+}
+
+// Server is an activator. Its methods may be called at the same time.
+type Server struct {
+	config  Config
+	lobby   *lobby
+	board   *board
+	web     *web
+	streams *streams
+	cut     context.CancelFunc // of all that is in flight
+	serving sync.WaitGroup
+
+	mu    sync.Mutex
+	ports map[portKey]*served
+	ended bool // the doors are closed for ever
+}
+
+// served is a port with its doors.
+type served struct {
+	*port
+	entrance *entrance   // nil while the doors are closed
+	retired  *time.Timer // closes them when it is not served any more; else nil
+}
+
+// New makes an activator that serves nothing yet.
+func New(c Config) *Server {
+	ctx, cut := context.WithCancel(context.Background())
+	b := newBoard(c.Start)
+	s := &Server{config: c, lobby: newLobby(b.mark), board: b, streams: &streams{ctx}, cut: cut, ports: map[portKey]*served{}}
+	s.web = newWeb(s.streams, c.Log.Named("http"))
+	return s
+}
+
+// Serve serves a slice from now on as it says. Doors that cannot be opened are tried again until they can; that is a part of the state.
+func (s *Server) Serve(slice serves.Slice) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := slice.Key().String()
+	wanted := map[portKey]bool{}
+	for _, wants := range slice.Ports {
+		k := portKey{key, wants.Name, wants.Pair}
+		wanted[k] = true
+		r := rules{slice.Serves.Defaulted(), slice.Serves.ProtocolOf(wants.Name)}
+		at, known := s.ports[k]
+		if !known {
+			at = &served{port: &port{lobby: s.lobby, key: k, rules: r, since: time.Now()}}
+			s.ports[k] = at
+		} else {
+			at.setRules(r)
+		}
+		s.unretire(at)
+		s.admit(at)
+	}
+	s.retireOthers(key, wanted)
+}
+
+// Drop ends serving a slice.
+func (s *Server) Drop(slice types.NamespacedName) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.retireOthers(slice.String(), nil)
+}
+
+// Pods says which pods of a slice that is served are ready, by the names of the Service's ports.
+func (s *Server) Pods(slice types.NamespacedName, ready map[string][]netip.AddrPort) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for key, at := range s.ports {
+		if key.slice == slice.String() {
+			at.setReady(ready[key.name])
+		}
+	}
+}
+
+// Slices are those that are served, sorted.
+func (s *Server) Slices() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := map[string]bool{}
+	for key, at := range s.ports {
+		if at.retired == nil {
+			all[key.slice] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(all))
+}
+
+// Run serves until ctx ends, and then ends in order: it says so, goes on for as long as others may not know it, closes the doors, waits for
+// those that are held and for requests, and at last for connections.
+func (s *Server) Run(ctx context.Context) {
+	s.serving.Go(s.web.run)
+	s.mend(ctx)
+	s.board.drain()
+	s.web.ending.Store(true)
+	s.config.Log.Info("draining", zap.Duration("propagation", s.config.Propagation))
+	s.rest(s.config.Propagation, func() bool { return false })
+	s.closeDoors()
+	held, flying := s.busy()
+	s.config.Log.Info("doors closed", zap.Int("held", held), zap.Int("inFlight", flying))
+	s.rest(serves.MaxHold, func() bool { held, _ := s.busy(); return held == 0 })
+	s.rest(s.config.Drain, func() bool { _, flying := s.busy(); return flying == 0 })
+	if _, flying := s.busy(); flying > 0 {
+		s.config.Log.Warn("connections are cut off", zap.Int("inFlight", flying))
+	}
+	s.cut()
+	_ = s.web.server.Close() // of connections that are idle, or have had their time
+	s.serving.Wait()
+}
+
+// mend tries to open doors that are closed and should not be, until ctx ends.
+func (s *Server) mend(ctx context.Context) {
+	ticker := time.NewTicker(mendPeriod)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		s.mu.Lock()
+		for _, at := range s.ports {
+			if at.entrance == nil && at.retired == nil {
+				s.admit(at)
+			}
+		}
+		s.mu.Unlock()
+	}
+}
+
+// rest waits until something is so, and no longer than that.
+func (s *Server) rest(longest time.Duration, until func() bool) {
+	const period = 50 * time.Millisecond
+	end := time.NewTimer(longest)
+	defer end.Stop()
+	again := time.NewTicker(period)
+	defer again.Stop()
+	for !until() {
+		select {
+		case <-end.C:
+			return
+		case <-again.C:
+		}
+	}
+}
+
+// busy is how many connections are held, and how many are in flight.
+func (s *Server) busy() (held, inFlight int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lobby.mu.Lock()
+	defer s.lobby.mu.Unlock()
+	for _, at := range s.ports {
+		held += at.held
+		inFlight += at.inFlight
+	}
+	return held, inFlight
+}
+
+// admit opens the doors of a port, if they are closed.
+func (s *Server) admit(at *served) {
+	if s.ended || at.entrance != nil {
+		return
+	}
+	for _, other := range s.ports { // a port that is not served any more gives way
+		if other.retired != nil && other.key.pair == at.key.pair {
+			s.remove(other)
+		}
+	}
+	opened, err := open(context.Background(), s.config.Address, at.key.pair)
+	if problem := at.setListening(err); problem {
+		s.config.Log.Error("a port of a Service is not served; it is tried again", zap.String("slice", at.key.slice), zap.String("port", at.key.name), zap.Error(err))
+	}
+	if err != nil {
+		return
+	}
+	at.entrance = opened
+	for door := range doors {
+		s.serving.Go(func() { opened.accept(door, func(c *net.TCPConn) { s.take(at.port, door, c) }) })
+	}
+}
+
+// take is what is done with a connection that has come.
+func (s *Server) take(p *port, door int, c *net.TCPConn) {
+	p.arrive(door)
+	if p.current().protocol == serves.HTTP1 {
+		s.web.add(p, c)
+		return
+	}
+	s.serving.Go(func() { s.streams.serve(p, c, nil) })
+}
+
+// retireOthers ends serving the ports of a slice that are not wanted.
+func (s *Server) retireOthers(slice string, wanted map[portKey]bool) {
+	for key, at := range s.ports {
+		if key.slice != slice || wanted[key] || at.retired != nil {
+			continue
+		}
+		at.setGone(true)
+		at.retired = time.AfterFunc(linger, func() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			if at.retired != nil {
+				s.remove(at)
+			}
+		})
+	}
+}
+
+func (s *Server) unretire(at *served) {
+	if at.retired == nil {
+		return
+	}
+	at.retired.Stop()
+	at.retired = nil
+	at.setGone(false)
+}
+
+// remove closes the doors of a port that is not served any more. Those that it holds are held on until their time is over.
+func (s *Server) remove(at *served) {
+	at.retired.Stop()
+	at.retired = nil
+	if at.entrance != nil {
+		at.entrance.close()
+	}
+	delete(s.ports, at.key)
+}
+
+// closeDoors closes all doors, for ever.
+func (s *Server) closeDoors() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended = true
+	for _, at := range s.ports {
+		if at.entrance != nil {
+			at.entrance.close()
+			at.entrance = nil
+			at.setListening(errClosed)
+		}
+	}
+}
+
+// Problems are why ports are not listened on, joined; nil if all are.
+func (s *Server) Problems() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lobby.mu.Lock()
+	defer s.lobby.mu.Unlock()
+	var all []error
+	for _, at := range s.ports {
+		if at.problem != "" {
+			all = append(all, errors.New(at.key.slice+": "+at.problem))
+		}
+	}
+	return errors.Join(all...)
+}
+
+// all are the ports that are served, and those that were a moment ago.
+func (s *Server) all() []*port {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []*port
+	for _, at := range s.ports {
+		all = append(all, at.port)
+	}
+	return all
+}

@@ -1,0 +1,291 @@
+package activator
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/mini-hpa/mini-hpa/annotations/serves"
+)
+
+func TestAConnectionIsHeldUntilAPodIsReady(t *testing.T) {
+	tests := map[string]struct {
+		pod    func(c *net.TCPConn)
+		client func(t *testing.T, c *net.TCPConn)
+	}{
+		"the server speaks first": {
+			func(c *net.TCPConn) { io.WriteString(c, "220 hello\r\n") },
+			func(t *testing.T, c *net.TCPConn) {
+				if got, err := io.ReadAll(c); string(got) != "220 hello\r\n" || err != nil {
+					t.Errorf("%q %v", got, err)
+				}
+			},
+		},
+		"the client speaks first, and ends its half": {
+			func(c *net.TCPConn) {
+				all, _ := io.ReadAll(c)
+				io.WriteString(c, strings.ToUpper(string(all)))
+			},
+			func(t *testing.T, c *net.TCPConn) {
+				send(t, c, "hello")
+				c.CloseWrite()
+				if got, err := io.ReadAll(c); string(got) != "HELLO" || err != nil {
+					t.Errorf("%q %v", got, err)
+				}
+			},
+		},
+		"the server ends its half, and reads on": {
+			func(c *net.TCPConn) {
+				io.WriteString(c, "bye")
+				c.CloseWrite()
+				if all, err := io.ReadAll(c); string(all) != "bye, too" || err != nil {
+					t.Errorf("%q %v", all, err)
+				}
+			},
+			func(t *testing.T, c *net.TCPConn) {
+				if got, err := io.ReadAll(c); string(got) != "bye" || err != nil {
+					t.Errorf("%q %v", got, err)
+				}
+				send(t, c, "bye, too")
+				c.CloseWrite()
+			},
+		},
+		"many bytes each way": {
+			func(c *net.TCPConn) { io.Copy(c, c) },
+			func(t *testing.T, c *net.TCPConn) {
+				const size = 16 << 20
+				var writing sync.WaitGroup
+				writing.Go(func() {
+					io.CopyN(c, zeros{}, size)
+					c.CloseWrite()
+				})
+				if n, err := io.Copy(io.Discard, c); n != size || err != nil {
+					t.Errorf("%d bytes: %v", n, err)
+				}
+				writing.Wait()
+			},
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, nil)
+			pod := streamPod(t, "127.0.0.2", tt.pod)
+			c := b.dial("tcp")
+			var asking sync.WaitGroup
+			asking.Go(func() {
+				defer c.Close()
+				tt.client(t, c)
+			})
+			b.held("tcp", 1)
+			b.ready(pod)
+			asking.Wait()
+			if s := b.until("tcp", "over", func(s serves.State) bool { return s.InFlight == 0 }); s.Held != 0 || s.Waits.Total() != 1 || s.Total != 1 {
+				t.Errorf("%+v", s)
+			}
+		})
+	}
+}
+
+type zeros struct{}
+
+func (zeros) Read(to []byte) (int, error) { return len(to), nil }
+
+func TestTLSIsNotLookedAt(t *testing.T) {
+	b := newBench(t, nil)
+	pod := httptest.NewUnstartedServer(echo())
+	pod.EnableHTTP2 = true
+	pod.StartTLS()
+	t.Cleanup(pod.Close)
+	b.server.Pods(b.key(), map[string][]netip.AddrPort{"tcp": {netip.MustParseAddrPort(pod.Listener.Addr().String())}})
+	r, err := pod.Client().Post("https://"+b.at("tcp"), "", strings.NewReader("hello"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	if body, err := io.ReadAll(r.Body); string(body) != "hello" || r.ProtoMajor != 2 || err != nil {
+		t.Errorf("%s %q: %v", r.Proto, body, err)
+	}
+}
+
+func TestConnectionsThatAreRefused(t *testing.T) {
+	b := newBench(t, func(s *serves.Slice) { s.Serves.Limit, s.Serves.Hold = 1, metav1.Duration{Duration: time.Second} })
+	first := b.dial("tcp")
+	b.held("tcp", 1)
+	second, err := net.Dial("tcp", b.at("tcp"))
+	if err == nil { // else the reset was faster
+		defer second.Close()
+		_, err = second.Read(make([]byte, 1))
+	}
+	if !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("one too many: %v", err)
+	}
+	if _, err := first.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("one too long: %v", err)
+	}
+	if s := b.until("tcp", "refused", func(s serves.State) bool { return s.Refused == 2 }); s.Held != 0 || s.Total != 2 {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestAConnectionWhoseClientGoesAway(t *testing.T) {
+	b := newBench(t, nil)
+	hangUp := func(c *net.TCPConn) error { return c.Close() }
+	tests := map[string]struct {
+		sent string
+		how  func(*net.TCPConn) error
+		held int
+	}{
+		"nothing was sent":              {"", hangUp, 0},
+		"a reset":                       {"hello", func(c *net.TCPConn) error { c.SetLinger(0); return c.Close() }, 0},
+		"TLS has begun":                 {"\x16\x03\x01\x02\x00\x01", hangUp, 0},
+		"HTTP/2 has begun":              {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", hangUp, 0},
+		"a whole request, and an end":   {"hello\n", (*net.TCPConn).CloseWrite, 1},
+		"as many bytes as are buffered": {strings.Repeat("x", 16<<10), (*net.TCPConn).CloseWrite, 1},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			before := b.state("tcp").Held
+			c := b.dial("tcp")
+			send(t, c, tt.sent)
+			b.held("tcp", before+1)
+			if err := tt.how(c); err != nil {
+				t.Fatal(err)
+			}
+			b.held("tcp", before+tt.held)
+		})
+	}
+}
+
+func TestAResetIsPassedOn(t *testing.T) {
+	b := newBench(t, nil)
+	came := make(chan *net.TCPConn)
+	b.ready(streamPod(t, "127.0.0.2", func(c *net.TCPConn) {
+		came <- c
+		if _, err := c.Read(make([]byte, 10)); errors.Is(err, syscall.ECONNRESET) {
+			came <- nil
+			return
+		}
+		c.SetLinger(0)
+	}))
+	c := b.dial("tcp")
+	(<-came).RemoteAddr()
+	send(t, c, "x")
+	if _, err := c.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("a reset of the pod is for the client: %v", err)
+	}
+	c = b.dial("tcp")
+	<-came
+	c.SetLinger(0)
+	c.Close()
+	if <-came != nil {
+		t.Error("a reset of the client is none for the pod")
+	}
+}
+
+// TestAConnectionThatLastsDoesNotCloseItsPod: the limit of a pod is for its beginning, unless all connections come this way.
+func TestAConnectionThatLastsDoesNotCloseItsPod(t *testing.T) {
+	for path, reached := range map[serves.Path]bool{serves.PathAsleep: true, serves.PathAlways: false} {
+		b := newBench(t, func(s *serves.Slice) {
+			s.Serves.PerPod, s.Serves.Path, s.Serves.Hold = 1, path, metav1.Duration{Duration: 4 * time.Second}
+		})
+		b.ready(streamPod(t, "127.0.0.2", func(c *net.TCPConn) { io.Copy(c, c) }))
+		for i := range 2 {
+			c := b.dial("tcp")
+			send(t, c, "hello\n")
+			got, err := bufio.NewReader(c).ReadString('\n')
+			if want := i == 0 || reached; (got == "hello\n") != want {
+				t.Errorf("path %q, connection %d: %q %v", path, i, got, err)
+			}
+		}
+	}
+}
+
+func TestDoorsThatAreTaken(t *testing.T) {
+	pair := freePair(t)
+	other, err := net.Listen("tcp", netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(pair+1)).String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	b := newBench(t, func(s *serves.Slice) { s.Ports[0].Pair = pair })
+	s := b.until("http", "a problem", func(s serves.State) bool { return s.Problem != "" })
+	if s.Listening || !strings.Contains(s.Problem, "cannot listen on port ") || b.server.Problems() == nil {
+		t.Errorf("%+v", s)
+	}
+	if !b.state("tcp").Listening {
+		t.Error("the other port is not served")
+	}
+	other.Close()
+	b.until("http", "listening", func(s serves.State) bool { return s.Listening && s.Problem == "" })
+	if err := b.server.Problems(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestASliceThatGoesAndComesBack(t *testing.T) {
+	b := newBench(t, nil)
+	b.ready(streamPod(t, "127.0.0.2", func(c *net.TCPConn) { io.WriteString(c, "hello") }))
+	b.server.Drop(b.key())
+	if s := b.state("tcp"); !s.Gone || len(b.server.Slices()) != 0 {
+		t.Errorf("%+v, and %v", s, b.server.Slices())
+	}
+	// A node that has not heard of it yet is not refused.
+	if got, err := io.ReadAll(b.dial("tcp")); string(got) != "hello" || err != nil {
+		t.Errorf("%q %v", got, err)
+	}
+	b.server.Serve(b.slice)
+	if s := b.state("tcp"); s.Gone || !s.Listening || s.Total != 1 || len(b.server.Slices()) != 1 {
+		t.Errorf("%+v, and %v", s, b.server.Slices())
+	}
+	// Another Service that is given the doors of one that has gone has them at once.
+	b.server.Drop(b.key())
+	other := b.slice
+	other.Service = "other"
+	b.server.Serve(other)
+	for _, p := range b.server.all() {
+		if s := p.state(time.Now()); s.Slice == "shop/mini-hpa-other" && (!s.Listening || s.Problem != "") {
+			t.Errorf("%+v", s)
+		}
+	}
+}
+
+// TestAnActivatorThatEnds: it is told first, then the doors close, then those that are held have their time.
+func TestAnActivatorThatEnds(t *testing.T) {
+	b := newBench(t, nil)
+	c, request := b.dial("tcp"), b.dial("http")
+	send(t, request, "GET / HTTP/1.1", "Host: a", "", "")
+	b.held("tcp", 1)
+	b.held("http", 1)
+	var ending sync.WaitGroup
+	ending.Go(b.end)
+	b.until("tcp", "closed", func(s serves.State) bool { return !s.Listening })
+	if !b.server.board.about().Draining {
+		t.Error("it has not said that it ends")
+	}
+	if late, err := net.Dial("tcp", b.at("tcp")); err == nil {
+		late.Close()
+		t.Error("a door is open")
+	}
+	b.server.Pods(b.key(), map[string][]netip.AddrPort{
+		"tcp":  {netip.MustParseAddrPort(streamPod(t, "127.0.0.2", func(c *net.TCPConn) { io.WriteString(c, "hello") }).String())},
+		"http": {netip.MustParseAddrPort(podOf(t, "127.0.0.2", echo()).String())}})
+	if got, err := io.ReadAll(c); string(got) != "hello" || err != nil {
+		t.Errorf("%q %v", got, err)
+	}
+	c.Close()
+	if r, _ := answer(t, bufio.NewReader(request), http.MethodGet); r.StatusCode != http.StatusOK || !r.Close {
+		t.Errorf("%d, closed: %t", r.StatusCode, r.Close)
+	}
+	ending.Wait()
+}

@@ -7,6 +7,7 @@ import (
 	// The zones of schedules. The image has nothing but this program, so there are no files of zones.
 	_ "time/tzdata"
 
+	"github.com/mini-hpa/mini-hpa/cmd/internal/activator"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/controller"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/explain"
@@ -30,5 +31,5 @@ func thisProgram() cli.Program {
 
 // commands is the table, in the order in which usage lists it.
 func commands() []cli.Command {
-	return []cli.Command{controller.Command(), explain.Command(), lint.Command(), replay.Command(), selftest.Command(), simulate.Command(), sources.Command(), controller.WebhookCommand(), cli.Version()}
+	return []cli.Command{activator.Command(), controller.Command(), explain.Command(), lint.Command(), replay.Command(), selftest.Command(), simulate.Command(), sources.Command(), controller.WebhookCommand(), cli.Version()}
 }

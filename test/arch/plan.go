@@ -74,11 +74,19 @@ func House() Plan {
 			"cmd/internal/selftest": slices.Concat(client, []string{
 				"github.com/spf13/pflag", "./cmd/internal/cli", "./cmd/internal/cluster", "./annotations", "./scaler/metrics",
 			}),
+			"cmd/internal/endpoint": {
+				"sigs.k8s.io/controller-runtime/pkg/metrics", "go.uber.org/zap", "github.com/prometheus/client_golang", "github.com/spf13/pflag",
+				"./cmd/internal/cli", "./informer/watching",
+			},
+			"cmd/internal/activator": slices.Concat(client, []string{
+				"go.uber.org/zap", "github.com/prometheus/client_golang", "github.com/spf13/pflag",
+				"./cmd/internal/cli", "./cmd/internal/cluster", "./cmd/internal/endpoint", "./annotations/serves", "./informer/watching", "./scaler/activator",
+			}),
 			"cmd/internal/election": slices.Concat(client, []string{
 				"k8s.io/klog/v2", "go.uber.org/zap", "github.com/go-logr/zapr", "github.com/spf13/pflag", "./cmd/internal/cli", "./annotations", "./scaler",
 			}),
 			"cmd/internal/controller": slices.Concat(client, []string{
-				"./cmd/internal/cli", "./cmd/internal/election", "./cmd/internal/cluster",
+				"./cmd/internal/cli", "./cmd/internal/election", "./cmd/internal/cluster", "./cmd/internal/endpoint",
 				"k8s.io/metrics", "k8s.io/klog/v2", "sigs.k8s.io/controller-runtime",
 				"go.uber.org/zap", "github.com/go-logr/zapr", "github.com/go-logr/logr",
 				"github.com/prometheus/client_golang", "github.com/spf13/pflag",
@@ -91,7 +99,7 @@ func House() Plan {
 				"./scaler/recommend", "./scaler/trace", "./scaler/simulate",
 			}),
 			"cmd/mini-hpa": {
-				"./cmd/internal/cli", "./cmd/internal/controller", "./cmd/internal/explain", "./cmd/internal/lint",
+				"./cmd/internal/cli", "./cmd/internal/activator", "./cmd/internal/controller", "./cmd/internal/explain", "./cmd/internal/lint",
 				"./cmd/internal/replay", "./cmd/internal/selftest", "./cmd/internal/simulate", "./cmd/internal/sources",
 			},
 		},

@@ -24,6 +24,7 @@ import (
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cluster"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/election"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/endpoint"
 	"github.com/mini-hpa/mini-hpa/informer"
 	"github.com/mini-hpa/mini-hpa/scaler"
 	"github.com/mini-hpa/mini-hpa/scaler/metrics"
@@ -51,7 +52,7 @@ type task struct {
 	cluster    cluster.Flags
 	decision   cli.DecisionFlags
 	api        cluster.APIFlags
-	serve      serveFlags
+	serve      endpoint.Flags
 	election   election.Flags
 	logs       cli.LogFlags
 	record     recordFlags
@@ -66,7 +67,7 @@ type task struct {
 }
 
 func newTask() *task {
-	return &task{decision: cli.DefaultDecisionFlags(), api: cluster.DefaultAPIFlags(), serve: defaultServeFlags(),
+	return &task{decision: cli.DefaultDecisionFlags(), api: cluster.DefaultAPIFlags(), serve: endpoint.DefaultFlags(),
 		election: election.DefaultFlags(), logs: cli.DefaultLogFlags(), record: defaultRecordFlags(), webhook: defaultWebhookFlags(cli.NoAddress), workers: 100, resolution: 15 * time.Second}
 }
 
@@ -79,7 +80,7 @@ func (c *task) Declare(f *pflag.FlagSet) {
 	f.Var(cli.Kinds(&c.kinds), "kinds", "custom resources that are scaled, too, as their CustomResourceDefinitions are called, separated by commas; Deployments, StatefulSets and ReplicaSets always are")
 	c.cluster.Declare(f, "the pod's service account, else KUBECONFIG or ~/.kube/config")
 	c.api.Declare(f)
-	c.serve.declare(f)
+	c.serve.Declare(f)
 	c.election.Declare(f)
 	c.logs.Declare(f)
 	c.webhook.declare(f)
@@ -201,7 +202,7 @@ func (c *task) assemble(b cli.Build, api cluster.Clients, tenure *election.Tenur
 	p.telemetry.watch(p.feed)
 	p.telemetry.follow(p.readers)
 	p.budget = scaler.NewBudget(p.telemetry.registry, log.Named("scaler"))
-	p.telemetry.listen(api.Watches)
+	p.telemetry.registry.MustRegister(endpoint.WatchFailures(api.Watches))
 	p.leadership, err = election.New(&election.Leadership{Flags: c.election, Client: api.Lead.CoordinationV1(), Term: p.term, Forget: func() { p.scaler.Forget() },
 		Tenure: tenure, Log: log.Named("election")})
 	if err != nil {

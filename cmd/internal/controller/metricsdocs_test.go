@@ -15,9 +15,11 @@ import (
 
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/clitest"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/endpoint"
 	"github.com/mini-hpa/mini-hpa/docs"
 	"github.com/mini-hpa/mini-hpa/informer/watching"
 	"github.com/mini-hpa/mini-hpa/scaler"
+	"github.com/mini-hpa/mini-hpa/scaler/activator"
 	"github.com/mini-hpa/mini-hpa/scaler/metrics"
 	"github.com/mini-hpa/mini-hpa/scaler/sources"
 	"github.com/mini-hpa/mini-hpa/webhook"
@@ -28,12 +30,12 @@ func TestMetricsDocs(t *testing.T) {
 	telemetry := newTelemetry(cli.Build{Version: "v0", Commit: "c", GoVersion: "go1"})
 	telemetry.watch(metrics.NewFeed(metrics.Config{}))
 	telemetry.follow(metrics.NewReaders(metrics.ReadersConfig{}))
-	telemetry.listen(watching.NewWatches("", nil))
+	telemetry.registry.MustRegister(endpoint.WatchFailures(watching.NewWatches("", nil)))
 	scaler.NewTelemetry(telemetry.registry)
 	scaler.NewBudget(telemetry.registry, zap.NewNop())
 	webhook.NewTelemetry(telemetry.registry)
 	sources.NewTelemetry(telemetry.registry)
-	telemetry.registry.MustRegister(newExpirations(nil))
+	telemetry.registry.MustRegister(newExpirations(nil), activator.NewTelemetry(nil))
 	docs.Keep(t, filepath.Join("..", "..", "..", "docs", "metrics.md"), *clitest.Update, map[string]string{
 		"metrics": "| metric | labels | meaning |\n| --- | --- | --- |\n" + strings.Join(metricRows(t, telemetry.registry), ""),
 	})

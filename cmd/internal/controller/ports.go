@@ -12,6 +12,7 @@ import (
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cluster"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/endpoint"
 	"github.com/mini-hpa/mini-hpa/informer"
 	"github.com/mini-hpa/mini-hpa/scaler/sources"
 	"github.com/mini-hpa/mini-hpa/webhook"
@@ -24,7 +25,7 @@ type ports struct {
 	sources   *sources.Set
 	kinds     *informer.Kinds
 	admission *admission // nil where no webhook is served
-	endpoints []*endpoint
+	endpoints []*endpoint.Endpoint
 	ending    atomic.Bool // told to end
 	log       *zap.Logger
 }
@@ -40,7 +41,7 @@ func (f *ports) run(parent context.Context, work func(ctx context.Context) error
 	lasting, stop := context.WithCancel(context.WithoutCancel(parent))
 	defer stop()
 	for _, e := range f.endpoints {
-		running.Go(func() { e.serve(lasting) })
+		running.Go(func() { e.Serve(lasting) })
 	}
 	running.Go(func() { f.sources.Run(lasting) })
 	f.neighbors.Start(lasting)
@@ -71,10 +72,10 @@ func (f *ports) admit(ctx context.Context) error {
 }
 
 // open opens the ports; if one is taken, none stays open.
-func (f *ports) open(flags serveFlags, t *telemetry, live checks, filled func() bool) error {
-	metrics, err := listen("metrics-bind-address", flags.metrics, t.handler(f.log), f.log)
-	probes, err2 := listen("health-probe-bind-address", flags.probes, probes(live, f.ready(filled)), f.log)
-	for _, e := range []*endpoint{metrics, probes} {
+func (f *ports) open(flags endpoint.Flags, t *telemetry, live endpoint.Checks, filled func() bool) error {
+	metrics, err := endpoint.Listen("metrics-bind-address", flags.Metrics, endpoint.Metrics(t.registry, f.log), f.log)
+	probes, err2 := endpoint.Listen("health-probe-bind-address", flags.Probes, endpoint.Probes(live, f.ready(filled)), f.log)
+	for _, e := range []*endpoint.Endpoint{metrics, probes} {
 		if e != nil {
 			f.endpoints = append(f.endpoints, e)
 		}
@@ -87,17 +88,17 @@ func (f *ports) open(flags serveFlags, t *telemetry, live checks, filled func() 
 }
 
 // ready are the conditions under which others may send requests here.
-func (f *ports) ready(filled func() bool) checks {
-	ready := checks{ping(), f.working(), informed(func() bool { return filled() && f.neighbors.Filled() })}
+func (f *ports) ready(filled func() bool) endpoint.Checks {
+	ready := endpoint.Checks{endpoint.Ping(), f.working(), informed(func() bool { return filled() && f.neighbors.Filled() })}
 	if f.admission != nil {
-		ready = append(ready, check{name: "webhook-certificate", probe: func(*http.Request) error { return f.admission.certificates.Ready() }})
+		ready = append(ready, endpoint.Check{Name: "webhook-certificate", Probe: func(*http.Request) error { return f.admission.certificates.Ready() }})
 	}
 	return ready
 }
 
 // working fails as soon as the process was told to end, so that nobody new is sent here.
-func (f *ports) working() check {
-	return check{name: "shutdown", probe: func(*http.Request) error {
+func (f *ports) working() endpoint.Check {
+	return endpoint.Check{Name: "shutdown", Probe: func(*http.Request) error {
 		if f.ending.Load() {
 			return errors.New("the process was told to end")
 		}
@@ -107,9 +108,7 @@ func (f *ports) working() check {
 
 func (f *ports) closePorts() {
 	for _, e := range f.endpoints {
-		if err := e.listener.Close(); err != nil && !errors.Is(err, http.ErrServerClosed) {
-			f.log.Warn("cannot close a port", zap.String("flag", e.name), zap.Error(err))
-		}
+		e.Close()
 	}
 	if f.admission != nil {
 		if err := f.admission.server.Close(); err != nil {

@@ -29,6 +29,7 @@ import (
 	"github.com/mini-hpa/mini-hpa/cmd/internal/clitest"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cluster"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/election"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/endpoint"
 	"github.com/mini-hpa/mini-hpa/informer"
 	"github.com/mini-hpa/mini-hpa/informer/watching"
 	"github.com/mini-hpa/mini-hpa/scaler"
@@ -81,7 +82,7 @@ func newCluster(t *testing.T) *controlled {
 	c := &controlled{client: fake.NewClientset(d, rs, pod), samples: &lister{}, logs: logs}
 	task := newTask()
 	task.election.Enabled = false
-	task.serve = serveFlags{metrics: cli.NoAddress, probes: cli.NoAddress}
+	task.serve = endpoint.Flags{Metrics: cli.NoAddress, Probes: cli.NoAddress}
 	p, err := task.assemble(cli.Build{}, cluster.Clients{Watches: watching.NewWatches("", nil), Watch: c.client, Dynamic: dynamicfake.NewSimpleDynamicClient(runtime.NewScheme()),
 		Act: c.client, Tell: c.client, Lead: c.client, Samples: c.samples, Deadline: time.Second}, election.NewTenure(task.election), nil, zap.New(core))
 	if err != nil {
@@ -399,14 +400,15 @@ func TestNoPortStaysOpenIfOneIsTaken(t *testing.T) {
 	server := clitest.NewAPIServer(t, nil)
 	c := newCluster(t)
 	c.process.flush()
-	ports := serveFlags{metrics: "127.0.0.1:0", probes: strings.TrimPrefix(server.URL, "http://")}
+	ports := endpoint.Flags{Metrics: "127.0.0.1:0", Probes: strings.TrimPrefix(server.URL, "http://")}
 	if err := c.process.ports.open(ports, c.process.telemetry, nil, nil); err == nil {
 		t.Fatal("a port that is taken was opened")
 	}
 	if n := len(c.process.ports.endpoints); n != 1 {
 		t.Fatalf("%d ports were opened", n)
 	}
-	if _, err := c.process.ports.endpoints[0].listener.Accept(); !errors.Is(err, net.ErrClosed) {
-		t.Errorf("the other port: %v", err)
+	if c, err := net.Dial("tcp", c.process.ports.endpoints[0].Address().String()); err == nil {
+		c.Close()
+		t.Error("the other port is open")
 	}
 }

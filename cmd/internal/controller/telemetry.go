@@ -1,20 +1,15 @@
 package controller
 
 import (
-	"net/http"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
-	"go.uber.org/zap"
-	_ "sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue" // brings the workqueue_* metrics into the registry below
-	crmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
+	_ "sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue" // brings the workqueue_* metrics into the registry that all of the process shares
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
-	"github.com/mini-hpa/mini-hpa/informer/watching"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/endpoint"
 	"github.com/mini-hpa/mini-hpa/scaler/metrics"
 )
 
@@ -27,18 +22,7 @@ type telemetry struct {
 }
 
 func newTelemetry(b cli.Build) *telemetry {
-	t := &telemetry{registry: prometheus.NewRegistry()}
-	t.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo(b))
-	crmetrics.RegisterRESTClientMetrics(crmetrics.MetricRequestLatency, crmetrics.MetricRateLimiterLatency, crmetrics.MetricRequestRetry)
-	return t
-}
-
-// buildInfo is a constant 1 whose labels say which build this is.
-func buildInfo(b cli.Build) prometheus.Collector {
-	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "mini_hpa_build_info", Help: "A constant 1, labeled with the version, commit and Go version of this build.",
-		ConstLabels: prometheus.Labels{"version": b.Version, "commit": b.Commit, "go_version": b.GoVersion},
-	}, func() float64 { return 1 })
+	return &telemetry{registry: endpoint.NewRegistry(b)}
 }
 
 // feed is what metrics.Feed says of itself.
@@ -76,42 +60,8 @@ func (t *telemetry) follow(r reader) {
 	)
 }
 
-// listen adds how often watches have failed.
-func (t *telemetry) listen(w *watching.Watches) {
-	t.registry.MustRegister(&watchFailures{watches: w, desc: prometheus.NewDesc("mini_hpa_watch_failures_total",
-		"Lists and watches that failed. 'resource' is the kind of object; 'reason' is unreachable (no answer from the API server), refused (an error, "+
-			"or to come again later), forbidden (a right is missing), expired (a watch that ended as soon as it had begun, again and again), silent (a watch "+
-			"that was open for 48 s, or 24 s after a silent one, told neither a change nor a bookmark, and had kept changes back) or late (one that had not told of a version that was "+
-			"known to exist for 5 s).",
-		[]string{"resource", "reason"}, nil)})
-}
-
-// watchFailures shows watching.Watches.Failures.
-type watchFailures struct {
-	watches *watching.Watches
-	desc    *prometheus.Desc
-}
-
-// Describe is prometheus.Collector's.
-func (w *watchFailures) Describe(c chan<- *prometheus.Desc) { c <- w.desc }
-
-// Collect is prometheus.Collector's.
-func (w *watchFailures) Collect(c chan<- prometheus.Metric) {
-	for failure, n := range w.watches.Failures() {
-		c <- prometheus.MustNewConstMetric(w.desc, prometheus.CounterValue, float64(n), failure.Resource, failure.Reason)
-	}
-}
-
 func counterOf(name, help string, value func() uint64) prometheus.Collector {
 	return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, func() float64 { return float64(value()) })
-}
-
-// handler serves the metrics. One collector that fails does not hide the others.
-func (t *telemetry) handler(log *zap.Logger) http.Handler {
-	mux := http.NewServeMux()
-	options := promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError, ErrorLog: zap.NewStdLog(log.Named("metrics")), Registry: t.registry}
-	mux.Handle("/metrics", promhttp.HandlerFor(prometheus.Gatherers{t.registry, crmetrics.Registry}, options))
-	return mux
 }
 
 // sampleAge is absent while this process does not lead, before the first sample, and while there are no pods to be sampled: the age of

@@ -12,6 +12,7 @@ import (
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cluster"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/endpoint"
 	"github.com/mini-hpa/mini-hpa/scaler/sources"
 )
 
@@ -30,7 +31,7 @@ func WebhookCommand() cli.Command {
 		Summary: "answer the API server whether a workload can be autoscaled",
 		About:   webhookAbout,
 		Task: func() cli.Task {
-			return &webhookTask{defaults: annotations.DefaultDefaults(), api: cluster.DefaultAPIFlags(), serve: defaultServeFlags(),
+			return &webhookTask{defaults: annotations.DefaultDefaults(), api: cluster.DefaultAPIFlags(), serve: endpoint.DefaultFlags(),
 				logs: cli.DefaultLogFlags(), webhook: defaultWebhookFlags(":10250")}
 		},
 	}
@@ -41,7 +42,7 @@ type webhookTask struct {
 	cluster   cluster.Flags
 	defaults  annotations.Defaults
 	api       cluster.APIFlags
-	serve     serveFlags
+	serve     endpoint.Flags
 	logs      cli.LogFlags
 	webhook   webhookFlags
 	sources   sourcesFlag
@@ -56,7 +57,7 @@ func (w *webhookTask) Declare(f *pflag.FlagSet) {
 	f.Var(cli.Kinds(&w.kinds), "kinds", "custom resources that are checked, too, as those of the controller's flag; without them they are let through")
 	w.cluster.Declare(f, "the pod's service account, else KUBECONFIG or ~/.kube/config")
 	w.api.Declare(f)
-	w.serve.declare(f)
+	w.serve.Declare(f)
 	w.logs.Declare(f)
 	w.sources.declare(f)
 }
@@ -85,7 +86,7 @@ func (w *webhookTask) answer(ctx context.Context, b cli.Build, log *zap.Logger) 
 	}
 	cluster.LogReach(api.Watches, log)
 	f, telemetry := &ports{log: log}, newTelemetry(b)
-	telemetry.listen(api.Watches)
+	telemetry.registry.MustRegister(endpoint.WatchFailures(api.Watches))
 	f.sources = w.sources.open(false, sources.Env{}, telemetry, log, nil)
 	failed := func(err error) { log.Error("will try again", zap.Error(err)) }
 	if f.neighbors, err = neighbors(api, w.namespace, nil, failed); err != nil {
@@ -98,7 +99,7 @@ func (w *webhookTask) answer(ctx context.Context, b cli.Build, log *zap.Logger) 
 		return err
 	}
 	known := atomic.Bool{} // which kinds there are
-	if err := f.open(w.serve, telemetry, checks{ping()}, known.Load); err != nil {
+	if err := f.open(w.serve, telemetry, endpoint.Checks{endpoint.Ping()}, known.Load); err != nil {
 		return err
 	}
 	return f.run(ctx, func(ctx context.Context) error {

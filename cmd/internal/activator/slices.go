@@ -1,0 +1,214 @@
+package activator
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"go.uber.org/zap"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/cache"
+
+	"github.com/mini-hpa/mini-hpa/annotations/serves"
+	"github.com/mini-hpa/mini-hpa/informer/watching"
+)
+
+// served is who is told what there is to serve.
+type served interface {
+	Serve(slice serves.Slice)
+	Drop(slice types.NamespacedName)
+	Pods(slice types.NamespacedName, ready map[string][]netip.AddrPort)
+}
+
+type slicesConfig struct {
+	client    kubernetes.Interface
+	namespace string // the only one; empty for all
+	watches   *watching.Watches
+	server    served
+	log       *zap.Logger
+}
+
+// endpointSlices are the EndpointSlices of the cluster: those of mini-hpa say what is served, the others which pods are ready. Of the others little is kept, but
+// of all: when a Service begins to be served, its pods are known without a list.
+type endpointSlices struct {
+	slicesConfig
+	informer cache.SharedIndexInformer
+	events   cache.ResourceEventHandlerRegistration
+	// serving are the slices that the server was told of, by Service; unread why some could not be read, each of which is told once.
+	// Only the informer's goroutine uses them.
+	serving map[types.NamespacedName][]types.NamespacedName
+	unread  map[types.NamespacedName]string
+}
+
+// byService is the index of all slices of a Service.
+const byService = "service"
+
+func newSlices(c slicesConfig) (*endpointSlices, error) {
+	s := &endpointSlices{slicesConfig: c, serving: map[types.NamespacedName][]types.NamespacedName{}, unread: map[types.NamespacedName]string{}}
+	source := watching.New("endpointslices", c.client.DiscoveryV1().EndpointSlices(c.namespace), c.watches, func(err error) { c.log.Warn("will try again", zap.Error(err)) })
+	s.informer = source.Informer(c.client, &discoveryv1.EndpointSlice{}, cache.Indexers{byService: indexService}, slim)
+	if err := s.informer.SetWatchErrorHandlerWithContext(source.Failed); err != nil {
+		return nil, err
+	}
+	look := func(object any) {
+		if gone, ok := object.(cache.DeletedFinalStateUnknown); ok {
+			object = gone.Obj
+		}
+		if slice, ok := object.(*discoveryv1.EndpointSlice); ok {
+			s.look(serviceOf(slice))
+		}
+	}
+	var err error
+	s.events, err = s.informer.AddEventHandler(cache.ResourceEventHandlerFuncs{AddFunc: look, DeleteFunc: look, UpdateFunc: func(before, after any) {
+		if is, ok := before.(*discoveryv1.EndpointSlice); ok && serviceOf(is) != serviceOfAny(after) {
+			look(before)
+		}
+		look(after)
+	}})
+	return s, err
+}
+
+// run watches until ctx ends.
+func (s *endpointSlices) run(ctx context.Context) { s.informer.RunWithContext(ctx) }
+
+// filled says whether all that was there at the start is served.
+func (s *endpointSlices) filled() bool { return s.events.HasSynced() }
+
+// look tells the server of one Service.
+func (s *endpointSlices) look(service types.NamespacedName) {
+	objects, err := s.informer.GetIndexer().ByIndex(byService, service.String())
+	if err != nil {
+		return // there is no such index
+	}
+	var ours []serves.Slice
+	kept := map[types.NamespacedName]bool{}
+	for _, object := range objects {
+		slice, ok := object.(*discoveryv1.EndpointSlice)
+		if !ok || !isOurs(slice) {
+			continue
+		}
+		key := types.NamespacedName{Namespace: slice.Namespace, Name: slice.Name}
+		kept[key] = true // one that cannot be read is served as before
+		read, err := serves.Read(slice)
+		switch {
+		case err == nil:
+			delete(s.unread, key)
+			ours = append(ours, read)
+		case s.unread[key] != err.Error():
+			s.unread[key] = err.Error()
+			s.log.Error("a slice is not served as it says", zap.Error(err))
+		}
+	}
+	for _, key := range s.serving[service] {
+		if !kept[key] {
+			delete(s.unread, key)
+			s.server.Drop(key)
+		}
+	}
+	delete(s.serving, service)
+	for _, slice := range ours {
+		s.server.Serve(slice)
+		s.server.Pods(slice.Key(), readyPods(&slice, objects))
+	}
+	for key := range kept {
+		s.serving[service] = append(s.serving[service], key)
+	}
+}
+
+// readyPods are the pods behind a slice of mini-hpa's, by the names of the Service's ports: those that Kubernetes' own slices of its family say are ready.
+func readyPods(of *serves.Slice, objects []any) map[string][]netip.AddrPort {
+	ready := map[string][]netip.AddrPort{}
+	add := func(addresses []string, ports map[string]int32) {
+		for _, text := range addresses {
+			address, err := netip.ParseAddr(text)
+			// Nobody is to make the activator ask itself, or its node.
+			if err != nil || !address.IsGlobalUnicast() || address.Is4In6() {
+				continue
+			}
+			for name, port := range ports {
+				ready[name] = append(ready[name], netip.AddrPortFrom(address, uint16(port)))
+			}
+		}
+	}
+	for _, b := range of.Backends {
+		add(b.Addresses, b.Ports)
+	}
+	for _, object := range objects {
+		slice, ok := object.(*discoveryv1.EndpointSlice)
+		if !ok || isOurs(slice) || slice.AddressType != of.Family || of.Backends != nil {
+			continue
+		}
+		ports := map[string]int32{}
+		for _, port := range slice.Ports {
+			ports[*port.Name] = *port.Port
+		}
+		for _, e := range slice.Endpoints {
+			add(e.Addresses, ports)
+		}
+	}
+	for name, addresses := range ready {
+		slices.SortFunc(addresses, netip.AddrPort.Compare) // so that one who looks twice sees the same
+		ready[name] = slices.Compact(addresses)
+	}
+	return ready
+}
+
+// slim keeps of a slice what is read of it: all of mini-hpa's own, of others the ports and the addresses that are ready, as one endpoint.
+func slim(object any) (any, error) {
+	slice, ok := object.(*discoveryv1.EndpointSlice)
+	if !ok {
+		return nil, fmt.Errorf("%T is not an EndpointSlice", object)
+	}
+	slice.ManagedFields = nil
+	if isOurs(slice) {
+		return slice, nil
+	}
+	kept := &discoveryv1.EndpointSlice{
+		ObjectMeta: metav1.ObjectMeta{Namespace: slice.Namespace, Name: slice.Name, UID: slice.UID, ResourceVersion: slice.ResourceVersion,
+			Labels: map[string]string{discoveryv1.LabelServiceName: slice.Labels[discoveryv1.LabelServiceName]}},
+		AddressType: slice.AddressType,
+	}
+	for _, port := range slice.Ports {
+		if port.Port == nil || *port.Port < 1 || *port.Port > 65535 {
+			continue // all ports, or none: nothing could be dialled
+		}
+		name := ""
+		if port.Name != nil {
+			name = *port.Name
+		}
+		kept.Ports = append(kept.Ports, discoveryv1.EndpointPort{Name: &name, Port: new(*port.Port)})
+	}
+	var ready []string
+	for _, e := range slice.Endpoints {
+		// A pod of which nothing is said is not taken for ready (KubeElasti#350), and one that ends is not, whatever a Service publishes.
+		if c := e.Conditions; len(e.Addresses) > 0 && c.Ready != nil && *c.Ready && (c.Terminating == nil || !*c.Terminating) {
+			ready = append(ready, e.Addresses[0])
+		}
+	}
+	if len(ready) > 0 {
+		kept.Endpoints = []discoveryv1.Endpoint{{Addresses: ready}}
+	}
+	return kept, nil
+}
+
+func isOurs(slice *discoveryv1.EndpointSlice) bool {
+	return slice.Labels[discoveryv1.LabelManagedBy] == serves.Manager
+}
+
+func serviceOf(slice *discoveryv1.EndpointSlice) types.NamespacedName {
+	return types.NamespacedName{Namespace: slice.Namespace, Name: slice.Labels[discoveryv1.LabelServiceName]}
+}
+
+// serviceOfAny is serviceOf, and of nothing else.
+func serviceOfAny(object any) types.NamespacedName {
+	if slice, ok := object.(*discoveryv1.EndpointSlice); ok {
+		return serviceOf(slice)
+	}
+	return types.NamespacedName{}
+}
+
+func indexService(object any) ([]string, error) { return []string{serviceOfAny(object).String()}, nil }

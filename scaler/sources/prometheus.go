@@ -102,10 +102,20 @@ func promQL(query *catalog.Query, value func(variable string) (string, error)) (
 type promPlace struct {
 	// in is the quote of the string, '#' in a comment, 0 elsewhere.
 	in byte
-	// isPattern says that the string is a regular expression: that of a matcher.
+	// isPattern says that the string is a regular expression: that of a matcher, or of label_replace.
 	isPattern, isEscaped bool
-	// before are the last two characters that are not blanks.
-	before [2]byte
+	// before are the last two characters that are not blanks, word the name that ends with them, or here, as isInWord says.
+	before   [2]byte
+	word     string
+	isInWord bool
+	// within are the brackets that are open, the innermost last.
+	within []promBracket
+}
+
+// promBracket is a bracket, the word before it, which is the name of a function, and how many commas were in it so far.
+type promBracket struct {
+	word   string
+	commas int
 }
 
 // pass goes over literal text.
@@ -120,11 +130,41 @@ func (p *promPlace) pass(text string) {
 		case p.in != 0:
 			p.passInString(c)
 		case c == '#' || c == '"' || c == '\'' || c == '`':
-			p.in, p.isPattern = c, p.before == [2]byte{'=', '~'} || p.before == [2]byte{'!', '~'}
+			p.in, p.isPattern = c, p.before == [2]byte{'=', '~'} || p.before == [2]byte{'!', '~'} || p.isFifthOfLabelReplace()
+			p.isInWord = false
+		default:
+			p.passOutside(c)
 		}
 		if p.in != '#' && c > ' ' {
 			p.before = [2]byte{p.before[1], c}
 		}
+	}
+}
+
+// isFifthOfLabelReplace says whether here is label_replace(v, "to", "replacement", "from", here).
+func (p *promPlace) isFifthOfLabelReplace() bool {
+	last := len(p.within) - 1
+	return last >= 0 && strings.EqualFold(p.within[last].word, "label_replace") && p.within[last].commas == 4
+}
+
+// passOutside goes over a character that is in no string and no comment.
+func (p *promPlace) passOutside(c byte) {
+	last := len(p.within) - 1
+	isLetter := c == '_' || c == ':' || 'a' <= c|0x20 && c|0x20 <= 'z' || '0' <= c && c <= '9'
+	switch {
+	case isLetter && p.isInWord:
+		p.word += string(c)
+	case isLetter:
+		p.word = string(c)
+	case c == '(' || c == '[' || c == '{':
+		p.within = append(p.within, promBracket{word: p.word})
+	case c == ',' && last >= 0:
+		p.within[last].commas++
+	case (c == ')' || c == ']' || c == '}') && last >= 0:
+		p.within = p.within[:last]
+	}
+	if p.isInWord = isLetter; !isLetter && c > ' ' { // between the name of a function and its bracket there may be blanks
+		p.word = ""
 	}
 }
 
@@ -140,7 +180,7 @@ func (p *promPlace) passInString(c byte) {
 }
 
 // afterVariable goes over the value of a variable.
-func (p *promPlace) afterVariable() { p.isEscaped, p.before = false, [2]byte{} }
+func (p *promPlace) afterVariable() { p.isEscaped, p.before, p.isInWord = false, [2]byte{}, false }
 
 type prometheusClient struct {
 	entry    *catalog.Entry

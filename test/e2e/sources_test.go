@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -11,6 +12,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/mini-hpa/mini-hpa/test/externalscaler"
 )
 
 // ledger is a system that an administrator lists as a source: a page of JSON for each namespace.
@@ -178,4 +181,37 @@ func TestSlowAndBrokenSourcesCostNothingElse(t *testing.T) {
 		d.wantHistory(1)
 	}
 	covered.wantHistory(1, 3)
+}
+
+// TestAnExternalScalerWakesAtOnce: a worker sleeps and is asked for once in an hour. What wakes it before is the scaler's own word, on the stream that is kept
+// open for it.
+func TestAnExternalScalerWakesAtOnce(t *testing.T) {
+	t.Parallel()
+	ns, file := shared.namespace(t), filepath.Join(t.TempDir(), "sources.yaml")
+	scaler := externalscaler.Serve(t, net.Listen, map[string]externalscaler.Spoken{
+		"GetMetricSpec": externalscaler.Says(`metricSpecs { metricName: "length" targetSize: 5 }`),
+		"GetMetrics":    externalscaler.Says(`metricValues { metricName: "length" metricValue: 0 }`),
+		"IsActive":      externalscaler.Says(``),
+	})
+	pushes := scaler.Pushes()
+	text := fmt.Sprintf("version: v1\nsources: [{name: cosmos, type: keda, address: %q, namespaces: [%s], allow: {container: ['*']}}]\n", scaler.Address, ns)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d := shared.deploy(t, ns, "worker", 1, 0, map[string]string{"sources": "cosmos container=orders", "min": "0", "max": "40", "sync-period": "1h",
+		"scale-down-stabilization": "0s", "scale-up-policies": "40 pods/1s"})
+	shared.controller(t, ns, "--sources", file)
+	d.await(0)
+	d.awaitState("asleep", "--sources", file)
+
+	pushes <- "result: false" // says nothing new
+	before := scaler.Count("GetMetrics")
+	scaler.Turn("GetMetrics", externalscaler.Says(`metricValues { metricName: "length" metricValue: 25 }`))
+	scaler.Turn("IsActive", externalscaler.Says(`result: true`))
+	pushes <- "result: true"
+	d.await(5)
+	d.wantHistory(1, 0, 5)
+	if n := scaler.Count("GetMetrics") - before; n != 1 {
+		t.Errorf("the scaler was asked %d times after its word, want once", n)
+	}
 }

@@ -1,8 +1,10 @@
-package sources
+// Package externalscaler is an external scaler as KEDA asks it, for tests: what it answers is what they say, and may be changed while it serves.
+package externalscaler
 
 import (
 	"context"
 	"encoding/json"
+	"net"
 	"sync"
 	"testing"
 
@@ -44,38 +46,42 @@ message_type { name: "MetricValue"
 message_type { name: "GetMetricsResponse" field { name: "metricValues" number: 1 type: TYPE_MESSAGE label: LABEL_REPEATED type_name: ".externalscaler.MetricValue" } }
 `
 
-// spoken is what the scaler says to one call: the text of a message, or an error.
-type spoken func(ctx context.Context, request string) (string, error)
+// Spoken is what the scaler says to one call: the text of a message, or an error.
+type Spoken func(ctx context.Context, request string) (string, error)
 
-// says is an answer that is always the same.
-func says(text string) spoken {
+// Says is an answer that is always the same.
+func Says(text string) Spoken {
 	return func(context.Context, string) (string, error) { return text, nil }
 }
 
-// fails is an error that is always the same.
-func fails(code codes.Code, text string) spoken {
+// Fails is an error that is always the same.
+func Fails(code codes.Code, text string) Spoken {
 	return func(context.Context, string) (string, error) { return "", status.Error(code, text) }
 }
 
-// kedaScaler is an external scaler. What it answers may be changed while it serves.
-type kedaScaler struct {
-	*testing.T
-	address string
+// Scaler is one.
+type Scaler struct {
+	t *testing.T
+	// Address is HOST:PORT.
+	Address string
+	// Ended has one for each stream that was ended by its client.
+	Ended chan struct{}
+
+	listen  func(network, address string) (net.Listener, error)
 	options []grpc.ServerOption
 	server  *grpc.Server
-	gate    *gate
 	file    protoreflect.FileDescriptor
 
 	mu      sync.Mutex
-	answers map[string]spoken // by method
+	answers map[string]Spoken // by method
 	calls   map[string]int
 	seen    map[string]string // the newest request, by method
 	pushed  chan string       // the messages of streams; nil has no streams
-	ended   chan struct{}     // has one for each stream that was ended by its client
 }
 
-// serveScaler starts a scaler that says what it is told to. It writes and reads its messages with the protobuf library, by their description.
-func serveScaler(t *testing.T, answers map[string]spoken, options ...grpc.ServerOption) *kedaScaler {
+// Serve starts a scaler that answers calls, by the names of their methods, until the test ends. It writes and reads its messages with the protobuf library,
+// by their description. listen is net.Listen, or does more.
+func Serve(t *testing.T, listen func(network, address string) (net.Listener, error), answers map[string]Spoken, options ...grpc.ServerOption) *Scaler {
 	t.Helper()
 	var description descriptorpb.FileDescriptorProto
 	if err := prototext.Unmarshal([]byte(service), &description); err != nil {
@@ -85,22 +91,20 @@ func serveScaler(t *testing.T, answers map[string]spoken, options ...grpc.Server
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &kedaScaler{T: t, address: "127.0.0.1:0", options: options, file: file, answers: answers, calls: map[string]int{}, seen: map[string]string{}, ended: make(chan struct{}, 10)}
-	s.start()
-	t.Cleanup(func() { s.stop() })
+	s := &Scaler{t: t, Address: "127.0.0.1:0", listen: listen, options: options, file: file, answers: answers, calls: map[string]int{}, seen: map[string]string{}, Ended: make(chan struct{}, 10)}
+	s.Start()
+	t.Cleanup(func() { s.Stop() })
 	return s
 }
 
-// start serves at the address of before.
-func (s *kedaScaler) start() {
-	s.Helper()
-	var gates gates
-	listener, err := gates.listen("tcp", s.address)
+// Start serves once more at the address of before.
+func (s *Scaler) Start() {
+	s.t.Helper()
+	listener, err := s.listen("tcp", s.Address)
 	if err != nil {
-		s.Fatal(err)
+		s.t.Fatal(err)
 	}
-	s.address = listener.Addr().String()
-	s.gate = gates.at(s.address)
+	s.Address = listener.Addr().String()
 	s.server = grpc.NewServer(s.options...)
 	s.server.RegisterService(&grpc.ServiceDesc{ServiceName: "externalscaler.ExternalScaler", HandlerType: (*any)(nil),
 		Methods: []grpc.MethodDesc{
@@ -113,22 +117,22 @@ func (s *kedaScaler) start() {
 	go func() { _ = s.server.Serve(listener) }()
 }
 
-// stop ends it at once.
-func (s *kedaScaler) stop() { s.server.Stop() }
+// Stop ends it at once.
+func (s *Scaler) Stop() { s.server.Stop() }
 
-// pushes has the scaler take streams, and returns where their messages come from.
-func (s *kedaScaler) pushes() chan<- string {
+// Pushes has the scaler take streams, and returns where their messages come from.
+func (s *Scaler) Pushes() chan<- string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.pushed = make(chan string)
 	return s.pushed
 }
 
-func (s *kedaScaler) message(name string) *dynamicpb.Message {
+func (s *Scaler) message(name string) *dynamicpb.Message {
 	return dynamicpb.NewMessage(s.file.Messages().ByName(protoreflect.Name(name)))
 }
 
-func (s *kedaScaler) method(name, request, response string) grpc.MethodDesc {
+func (s *Scaler) method(name, request, response string) grpc.MethodDesc {
 	return grpc.MethodDesc{MethodName: name, Handler: func(_ any, ctx context.Context, decode func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
 		in := s.message(request)
 		if err := decode(in); err != nil {
@@ -144,14 +148,14 @@ func (s *kedaScaler) method(name, request, response string) grpc.MethodDesc {
 	}}
 }
 
-func (s *kedaScaler) call(name string, in proto.Message) (answer spoken, seen string) {
+func (s *Scaler) call(name string, in proto.Message) (answer Spoken, seen string) {
 	text, err := protojson.Marshal(in)
 	var sorted any
 	if err == nil {
 		err = json.Unmarshal(text, &sorted)
 	}
 	if err != nil {
-		s.Errorf("%s was asked for what is no JSON: %v", name, err)
+		s.t.Errorf("%s was asked for what is no JSON: %v", name, err)
 	}
 	text, _ = json.Marshal(sorted) // of what was JSON
 	s.mu.Lock()
@@ -161,7 +165,7 @@ func (s *kedaScaler) call(name string, in proto.Message) (answer spoken, seen st
 	return s.answers[name], s.seen[name]
 }
 
-func (s *kedaScaler) stream(_ any, stream grpc.ServerStream) error {
+func (s *Scaler) stream(_ any, stream grpc.ServerStream) error {
 	in := s.message("ScaledObjectRef")
 	if err := stream.RecvMsg(in); err != nil {
 		return err
@@ -176,7 +180,7 @@ func (s *kedaScaler) stream(_ any, stream grpc.ServerStream) error {
 	for {
 		select {
 		case <-stream.Context().Done():
-			s.ended <- struct{}{}
+			s.Ended <- struct{}{}
 			return stream.Context().Err()
 		case text := <-pushed:
 			out := s.message("IsActiveResponse")
@@ -190,22 +194,22 @@ func (s *kedaScaler) stream(_ any, stream grpc.ServerStream) error {
 	}
 }
 
-// turn: from now on the scaler answers otherwise.
-func (s *kedaScaler) turn(name string, a spoken) {
+// Turn: from now on the scaler answers otherwise.
+func (s *Scaler) Turn(name string, a Spoken) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.answers[name] = a
 }
 
-// count is how often a method was called.
-func (s *kedaScaler) count(name string) int {
+// Count is how often a method was called.
+func (s *Scaler) Count(name string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.calls[name]
 }
 
-// request is the newest one of a method.
-func (s *kedaScaler) request(name string) string {
+// Request is the newest one of a method.
+func (s *Scaler) Request(name string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.seen[name]

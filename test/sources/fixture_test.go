@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"go.uber.org/zap/zaptest"
 
 	"github.com/mini-hpa/mini-hpa/annotations/catalog"
@@ -198,6 +199,14 @@ func (q *inquiry) end(t *testing.T) []result {
 func ask(t *testing.T, client sources.Client, questions ...metrics.Question) []result {
 	t.Helper()
 	return begin(client, questions).end(t)
+}
+
+// expect compares what came of questions with what should have.
+func expect(t *testing.T, got []result, want ...result) {
+	t.Helper()
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("answers (-want +got):\n%s", diff)
+	}
 }
 
 // gates are the listeners of servers in this process, by address. One that hangs takes what is sent to it, and answers nothing until it goes on; one

@@ -145,13 +145,6 @@ func lagOf(group, topic string, more ...string) metrics.Question {
 	return line(parameters)
 }
 
-func expect(t *testing.T, got []result, want ...result) {
-	t.Helper()
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("answers (-want +got):\n%s", diff)
-	}
-}
-
 // TestKafkaLag: four partitions with 10, 20, 30 and 0 messages, of which the first 5 of the third are deleted.
 func TestKafkaLag(t *testing.T) {
 	t.Parallel()

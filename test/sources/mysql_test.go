@@ -11,11 +11,9 @@ import (
 	"os/exec"
 	"syscall"
 	"testing"
-	"time"
 
 	_ "github.com/go-sql-driver/mysql" // for the administrator
 
-	"github.com/mini-hpa/mini-hpa/scaler/metrics"
 	"github.com/mini-hpa/mini-hpa/scaler/sources"
 )
 
@@ -163,7 +161,7 @@ func TestMySQLCounts(t *testing.T) {
 			{"name": "bound", "query": "SELECT COUNT(*) FROM seq_1_to_1000000 a, seq_1_to_1000000 b WHERE a.seq <> $n", "parameters": {"n": {"type": "integer"}}}, {"name": "count", "query": "SELECT 42"}]`)
 		givesUp(t, slow, sqlQuestion("slow", nil))
 		givesUp(t, slow, sqlQuestion("bound", map[string]string{"n": "60"}))
-		sameResults(t, []result{"42"}, ask(t, slow, count()))
+		expect(t, ask(t, slow, count()), "42")
 		until(t, "nobody works for nobody", func() error {
 			if n := m.get("SELECT COUNT(*) FROM information_schema.processlist WHERE user = 'native' AND command <> 'Sleep'"); n != "0" {
 				return fmt.Errorf("%s still do", n)
@@ -198,7 +196,7 @@ func TestMySQLIsAskedByWhom(t *testing.T) {
 		}
 	}
 	m.do("GRANT ALL ON *.* TO native@'%'")
-	sameResults(t, []result{"!has no database of that name"}, ask(t, m.source("native", sqlPassword, `"database": "none"`), count()))
+	expect(t, ask(t, m.source("native", sqlPassword, `"database": "none"`), count()), "!has no database of that name")
 	wantsTheNewPassword(t, "mysql", m.address(), m.as("native"))
 }
 
@@ -209,30 +207,5 @@ func TestMySQLKeepsConnections(t *testing.T) {
 	m.do("GRANT SELECT ON work.* TO native@'%'")
 	gate, address := proxy(t, m.address())
 	client := sqlSource(t, "mysql", address, m.as("native"), sqlPassword, `"concurrency": 3`)
-	if got := crowd(t, client, 8, 20, count()); got["42"] != 160 {
-		t.Errorf("%v", got)
-	}
-	if n := gate.count(); n == 0 || n > 3 {
-		t.Errorf("%d connections for 160 questions of 8 at a time", n)
-	}
-	t.Run("they hang", func(t *testing.T) {
-		gate.hang()
-		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-		defer cancel()
-		client.Ask(ctx, []metrics.Question{count()}, func(_ int, a metrics.Answer, err error) {
-			if err != context.DeadlineExceeded { //nolint:errorlint // as it is
-				t.Errorf("%v, %v", a, err)
-			}
-		})
-		gate.goOn()
-		sameResults(t, []result{"42"}, ask(t, client, count()))
-	})
-	t.Run("the server starts anew", func(t *testing.T) {
-		direct := m.source("native", sqlPassword, sqlTrust)
-		sameResults(t, []result{"42"}, ask(t, direct, count()))
-		m.end(syscall.SIGTERM)
-		sameResults(t, []result{"!refused the connection"}, ask(t, direct, count()))
-		m.start()
-		sameResults(t, []result{"42"}, ask(t, direct, count()))
-	})
+	keepsConnections(t, gate, client, m.source("native", sqlPassword, sqlTrust), func() { m.end(syscall.SIGTERM) }, m.start)
 }

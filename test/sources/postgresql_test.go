@@ -11,11 +11,9 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/mini-hpa/mini-hpa/scaler/metrics"
 	"github.com/mini-hpa/mini-hpa/scaler/sources"
 )
 
@@ -163,7 +161,7 @@ func TestPostgreSQLCounts(t *testing.T) {
 	t.Run("what takes too long ends on the server", func(t *testing.T) {
 		slow := p.source("scram", sqlPassword, `"queries": [{"name": "slow", "query": "SELECT count(pg_sleep(60))"}, {"name": "count", "query": "SELECT 42"}]`)
 		givesUp(t, slow, sqlQuestion("slow", nil))
-		sameResults(t, []result{"42"}, ask(t, slow, count()))
+		expect(t, ask(t, slow, count()), "42")
 		until(t, "nobody works for nobody", func() error {
 			if n := p.do("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'mini-hpa' AND state <> 'idle'"); n != "0" {
 				return fmt.Errorf("%s still do", n)
@@ -238,35 +236,11 @@ func TestPostgreSQLKeepsConnections(t *testing.T) {
 	p := newPostgres(t)
 	gate, address := proxy(t, p.address())
 	client := sqlSource(t, "postgresql", address, p.as("scram"), sqlPassword, `"concurrency": 3`)
-	if got := crowd(t, client, 8, 20, count()); got["42"] != 160 {
-		t.Errorf("%v", got)
-	}
-	if n := gate.count(); n == 0 || n > 3 {
-		t.Errorf("%d connections for 160 questions of 8 at a time", n)
-	}
-	t.Run("the server ends them", func(t *testing.T) {
+	keepsConnections(t, gate, client, p.source("scram", sqlPassword), func() { p.end(syscall.SIGINT) }, p.start)
+	t.Run("the server ends one", func(t *testing.T) {
+		expect(t, ask(t, client, count()), "42")
 		p.do("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'mini-hpa'")
-		sameResults(t, []result{"42"}, ask(t, client, count()))
-	})
-	t.Run("they hang", func(t *testing.T) {
-		gate.hang()
-		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-		defer cancel()
-		client.Ask(ctx, []metrics.Question{count()}, func(_ int, a metrics.Answer, err error) {
-			if err != context.DeadlineExceeded { //nolint:errorlint // as it is
-				t.Errorf("%v, %v", a, err)
-			}
-		})
-		gate.goOn()
-		sameResults(t, []result{"42"}, ask(t, client, count()))
-	})
-	t.Run("the server starts anew", func(t *testing.T) {
-		direct := p.source("scram", sqlPassword)
-		sameResults(t, []result{"42"}, ask(t, direct, count()))
-		p.end(syscall.SIGINT)
-		sameResults(t, []result{"!refused the connection"}, ask(t, direct, count()))
-		p.start()
-		sameResults(t, []result{"42"}, ask(t, direct, count()))
+		expect(t, ask(t, client, count()), "42")
 	})
 }
 
@@ -280,7 +254,7 @@ func TestPostgreSQLStandby(t *testing.T) {
 	standby.port = freePorts(t, 1)[0]
 	standby.serve(p.dir+"/standby", standby.port)
 	client := standby.source("scram", sqlPassword, `"queries": [{"name": "count", "query": "SELECT count(*) FROM jobs WHERE pg_is_in_recovery()"}]`)
-	sameResults(t, []result{"1"}, ask(t, client, count()))
+	expect(t, ask(t, client, count()), "1")
 }
 
 // TestPostgreSQLThroughAPooler that lends a connection for a transaction, and leaves nothing on it for who comes next.
@@ -304,7 +278,7 @@ func TestPostgreSQLThroughAPooler(t *testing.T) {
 	if got := crowd(t, client, 4, 20, count()); got["42"] != 80 {
 		t.Errorf("%v", got)
 	}
-	sameResults(t, []result{"!failed at the query with these values"}, ask(t, client, sqlQuestion("broken", nil)))
+	expect(t, ask(t, client, sqlQuestion("broken", nil)), "!failed at the query with these values")
 	people, err := pgconn.Connect(t.Context(), "host=127.0.0.1 sslmode=disable user=scram password=right-hunter2 dbname=work port="+port)
 	if err != nil {
 		t.Fatal(err)

@@ -116,7 +116,7 @@ func TestRabbitMQ(t *testing.T) {
 		`!cannot be asked for a vhost ""`, "!has no vhost of that name", missing,
 		"2", "2", missing, "2", "2", // the broker has left out the line break when the queue was made
 	}
-	sameResults(t, want, ask(t, client, questions...))
+	expect(t, ask(t, client, questions...), want...)
 	until(t, "the totals of a quorum queue, which are some seconds old", func() error {
 		if got := ask(t, client, of("queue", "safe")); got[0] != "2" {
 			return errors.New(string(got[0]))
@@ -240,7 +240,7 @@ func (r *rabbit) work(client sources.Client) {
 	until(r.T, "one is done twice", account(rabbitmq.Account{Done: 3, Again: 1, Twice: 1}))
 	must(rabbitmq.Publish(ctx, url, "orders", []rabbitmq.Job{{Number: 4, Takes: time.Hour}}))
 	until(r.T, "one takes an hour", func() error { return r.depth("orders", 1, 1) })
-	sameResults(r.T, []result{"1", "0"}, ask(r.T, client, of("queue", "orders"), of("queue", "orders", "count", "ready")))
+	expect(r.T, ask(r.T, client, of("queue", "orders"), of("queue", "orders", "count", "ready")), "1", "0")
 	cancel()
 	all.Wait()
 	if !held {
@@ -265,14 +265,14 @@ func (r *rabbit) users() {
 	client := r.source(have)
 	questions := []metrics.Question{of("queue", "jobs", "vhost", "shop"), of("queue", "jobs", "vhost", "hidden")}
 	refused := result("!refused the credentials")
-	sameResults(r.T, []result{refused, refused}, ask(r.T, client, questions...))
+	expect(r.T, ask(r.T, client, questions...), refused, refused)
 	client.Ask(r.Context(), questions[:1], func(_ int, _ metrics.Answer, err error) {
 		if strings.Contains(err.Error(), "hunter2") {
 			r.Errorf("the password is in the error: %v", err)
 		}
 	})
 	have.Store("/password", "right-hunter2")
-	sameResults(r.T, []result{"1", refused}, ask(r.T, client, questions...))
+	expect(r.T, ask(r.T, client, questions...), "1", refused)
 }
 
 // many are a thousand queues of one vhost.
@@ -287,7 +287,7 @@ func (r *rabbit) many() {
 	}
 	r.do(http.MethodPost, "/definitions", map[string]any{"queues": definitions})
 	requests := &counter{}
-	sameResults(r.T, want, ask(r.T, r.source(guest(), requests.before(r.T, r.url())), questions...))
+	expect(r.T, ask(r.T, r.source(guest(), requests.before(r.T, r.url())), questions...), want...)
 	if got := requests.Load(); got != 1 {
 		r.Errorf("%d requests for 1000 queues of one vhost", got)
 	}
@@ -297,7 +297,7 @@ func (r *rabbit) many() {
 func (r *rabbit) hangs() {
 	gate, address := proxy(r.T, r.Management)
 	client := r.source(guest(), "http://"+address)
-	sameResults(r.T, []result{"3"}, ask(r.T, client, of("queue", "jobs")))
+	expect(r.T, ask(r.T, client, of("queue", "jobs")), "3")
 	gate.hang()
 	ctx, cancel := context.WithTimeout(r.Context(), 100*time.Millisecond)
 	defer cancel()
@@ -307,7 +307,7 @@ func (r *rabbit) hangs() {
 		}
 	})
 	gate.goOn()
-	sameResults(r.T, []result{"3"}, ask(r.T, client, of("queue", "jobs")))
+	expect(r.T, ask(r.T, client, of("queue", "jobs")), "3")
 }
 
 // consume takes so many messages and acknowledges none, until the returned function is called.

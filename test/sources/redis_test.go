@@ -16,7 +16,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/redis/rueidis"
 
 	"github.com/mini-hpa/mini-hpa/scaler/metrics"
@@ -126,13 +125,6 @@ func of(words ...string) metrics.Question {
 	return line(parameters)
 }
 
-func sameResults(t *testing.T, want, got []result) {
-	t.Helper()
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("-want +got:\n%s", diff)
-	}
-}
-
 // TestRedisCounts what is at keys, in one round for all of them, over one connection.
 func TestRedisCounts(t *testing.T) {
 	t.Parallel()
@@ -157,8 +149,8 @@ func TestRedisCounts(t *testing.T) {
 		"!has something else than a stream at that key", "!has something else than a stream at that key",
 		"!has no database of that number", "!was asked for a database that is no number", "!was asked for no key", "!was asked for more than one key", "3",
 	}
-	sameResults(t, want, ask(t, client, questions...))
-	sameResults(t, want, ask(t, client, questions...))
+	expect(t, ask(t, client, questions...), want...)
+	expect(t, ask(t, client, questions...), want...)
 	if n := s.connections(); n != 2 { // with that of those who write
 		t.Errorf("%d connections", n)
 	}
@@ -187,11 +179,11 @@ func TestRedisLagThatIsNotKnown(t *testing.T) {
 	groups := []metrics.Question{
 		of("stream", "events", "group", "middle"), of("stream", "events", "group", "early"), of("stream", "events", "group", "deleted"), of("stream", "events", "group", "end"),
 	}
-	sameResults(t, []result{"4", "299", "9", "0"}, ask(t, client, groups...)) // "early" has 149 left
+	expect(t, ask(t, client, groups...), "4", "299", "9", "0") // "early" has 149 left
 	s.do("XREADGROUP GROUP early r COUNT 1000 STREAMS events >", "XREADGROUP GROUP middle r NOACK COUNT 1000 STREAMS events >")
-	sameResults(t, []result{"0", "149", "9", "0"}, ask(t, client, groups...))
+	expect(t, ask(t, client, groups...), "0", "149", "9", "0")
 	s.do("XADD events 400-1 k v")
-	sameResults(t, []result{"1", "150", "10", "1"}, ask(t, client, groups...))
+	expect(t, ask(t, client, groups...), "1", "150", "10", "1")
 }
 
 // TestRedisNames that look like something else are keys like others.
@@ -209,7 +201,7 @@ func TestRedisNames(t *testing.T) {
 	for _, name := range append(names, "jobs") {
 		questions = append(questions, of("list", name))
 	}
-	sameResults(t, []result{"2", "2", "2", "2", "2", "0", "!was asked for no key", "0", "0", "1"}, ask(t, s.source(with(nil)), questions...))
+	expect(t, ask(t, s.source(with(nil)), questions...), "2", "2", "2", "2", "2", "0", "!was asked for no key", "0", "0", "1")
 }
 
 // TestRedisUsers: who may count what, and what a tenant reads of it. Credentials are read at each connection.
@@ -222,7 +214,7 @@ func TestRedisUsers(t *testing.T) {
 	client := s.source(have, `"auth": {"userFile": "/user", "passwordFile": "/password"}`)
 	questions := []metrics.Question{of("list", "jobs"), of("stream", "events"), of("stream", "events", "group", "middle"), of("list", "other")}
 	refused := result("!refused the credentials")
-	sameResults(t, []result{refused, refused, refused, refused}, ask(t, client, questions...))
+	expect(t, ask(t, client, questions...), refused, refused, refused, refused)
 	client.Ask(t.Context(), questions[:1], func(_ int, _ metrics.Answer, err error) {
 		if strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("the password is in the error: %v", err)
@@ -230,9 +222,9 @@ func TestRedisUsers(t *testing.T) {
 	})
 	have.Store("/password", "right")
 	want := []result{"2", "3", "2", "!does not permit its user to count that"}
-	sameResults(t, want, ask(t, client, questions...))
+	expect(t, ask(t, client, questions...), want...)
 	have.Delete("/password")
-	sameResults(t, want, ask(t, client, questions...)) // over the connection that there is
+	expect(t, ask(t, client, questions...), want...) // over the connection that there is
 	s.do("ACL SETUSER counter resetpass >next", "CLIENT KILL USER counter")
 	until(t, "the file that is missing is noticed", func() error {
 		if got := ask(t, client, questions[0]); got[0] != "!is not set up: a file of it cannot be read" {
@@ -241,10 +233,10 @@ func TestRedisUsers(t *testing.T) {
 		return nil
 	})
 	have.Store("/password", "next")
-	sameResults(t, want, ask(t, client, questions...))
+	expect(t, ask(t, client, questions...), want...)
 	s.do("CONFIG SET requirepass all")
-	sameResults(t, []result{refused}, ask(t, s.source(with(nil)), questions[0]))
-	sameResults(t, []result{"2"}, ask(t, s.source(with(map[string]string{"/p": "all"}), `"auth": {"passwordFile": "/p"}`), questions[0]))
+	expect(t, ask(t, s.source(with(nil)), questions[0]), refused)
+	expect(t, ask(t, s.source(with(map[string]string{"/p": "all"}), `"auth": {"passwordFile": "/p"}`), questions[0]), "2")
 }
 
 // TestRedisOverTLS trusts whom the file says.
@@ -262,8 +254,8 @@ func TestRedisOverTLS(t *testing.T) {
 	s := newRedis(t, "--tls-port", port, "--tls-cert-file", dir+"/c", "--tls-key-file", dir+"/k", "--tls-ca-cert-file", dir+"/c", "--tls-auth-clients", "no")
 	s.do("RPUSH jobs a")
 	have := with(map[string]string{"/ca": certificate})
-	sameResults(t, []result{"1"}, ask(t, redisSource(t, have, []string{address}, `"tls": {"caFile": "/ca"}`), of("list", "jobs")))
-	sameResults(t, []result{"!has a certificate that is not trusted"}, ask(t, redisSource(t, have, []string{address}, `"tls": {}`), of("list", "jobs")))
+	expect(t, ask(t, redisSource(t, have, []string{address}, `"tls": {"caFile": "/ca"}`), of("list", "jobs")), "1")
+	expect(t, ask(t, redisSource(t, have, []string{address}, `"tls": {}`), of("list", "jobs")), "!has a certificate that is not trusted")
 	plain := ask(t, redisSource(t, have, []string{address}), of("list", "jobs"))
 	if plain[0] != "!broke off its answer" && plain[0] != "!cannot be reached" {
 		t.Errorf("without TLS: %q", plain)
@@ -278,7 +270,7 @@ func TestRedisGoesAndComesBack(t *testing.T) {
 	client := s.source(with(nil))
 	questions := []metrics.Question{of("list", "jobs"), of("stream", "events", "group", "readers")}
 	want := []result{"2", "1"}
-	sameResults(t, want, ask(t, client, questions...))
+	expect(t, ask(t, client, questions...), want...)
 	s.Kill()
 	for range 20 {
 		for _, got := range ask(t, client, questions...) {
@@ -287,9 +279,9 @@ func TestRedisGoesAndComesBack(t *testing.T) {
 			}
 		}
 	}
-	sameResults(t, []result{"!refused the connection", "!refused the connection"}, ask(t, client, questions...))
+	expect(t, ask(t, client, questions...), "!refused the connection", "!refused the connection")
 	s.start()
-	sameResults(t, want, ask(t, client, questions...))
+	expect(t, ask(t, client, questions...), want...)
 }
 
 // TestRedisThatHangs keeps nobody beyond the deadline, and is asked again when it goes on.
@@ -301,7 +293,7 @@ func TestRedisThatHangs(t *testing.T) {
 	client := redisSource(t, with(nil), []string{address})
 	for name, connected := range map[string]bool{"while it connects": false, "while it asks": true} {
 		if connected {
-			sameResults(t, []result{"1"}, ask(t, client, of("list", "jobs")))
+			expect(t, ask(t, client, of("list", "jobs")), "1")
 		}
 		gate.hang()
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
@@ -335,7 +327,7 @@ func TestRedisThatIsNone(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 	s := newRedis(t)
-	sameResults(t, []result{"!is no cluster, which the file says"}, ask(t, s.source(with(nil), `"cluster": true`), of("list", "jobs")))
+	expect(t, ask(t, s.source(with(nil), `"cluster": true`), of("list", "jobs")), "!is no cluster, which the file says")
 }
 
 // TestRedisSentinelFailover follows the master.
@@ -348,7 +340,7 @@ func TestRedisSentinelFailover(t *testing.T) {
 	client := redisSource(t, with(map[string]string{"/data": "data", "/watch": "watch"}), []string{"127.0.0.1:" + sentinel},
 		`"sentinel": "mymaster"`, `"auth": {"passwordFile": "/data"}`, `"sentinelAuth": {"passwordFile": "/watch"}`)
 	questions := []metrics.Question{of("list", "jobs")}
-	sameResults(t, []result{"3"}, ask(t, client, questions...))
+	expect(t, ask(t, client, questions...), "3")
 	people := joinRedis(t, rueidis.ClientOption{InitAddress: []string{replica.address()}, ForceSingleClient: true, Password: "data"})
 	watch := joinRedis(t, rueidis.ClientOption{InitAddress: []string{"127.0.0.1:" + sentinel}, ForceSingleClient: true, Password: "watch"})
 	until(t, "the replica has everything, and the sentinel knows it", func() error {
@@ -373,10 +365,10 @@ func TestRedisSentinelFailover(t *testing.T) {
 	})
 	other := redisSource(t, with(map[string]string{"/data": "data", "/watch": "watch"}), []string{"127.0.0.1:" + sentinel},
 		`"sentinel": "none"`, `"auth": {"passwordFile": "/data"}`, `"sentinelAuth": {"passwordFile": "/watch"}`)
-	sameResults(t, []result{"!has no master of that name"}, ask(t, other, questions...))
+	expect(t, ask(t, other, questions...), "!has no master of that name")
 	refused := redisSource(t, with(map[string]string{"/data": "data"}), []string{"127.0.0.1:" + sentinel},
 		`"sentinel": "mymaster"`, `"auth": {"passwordFile": "/data"}`)
-	sameResults(t, []result{"!refused the credentials"}, ask(t, refused, questions...))
+	expect(t, ask(t, refused, questions...), "!refused the credentials")
 }
 
 // newSentinel starts one that watches a master, and returns its port.
@@ -409,8 +401,8 @@ func TestRedisCluster(t *testing.T) {
 	}
 	questions, want = append(questions, of("list", "none"), of("list", "jobs-1", "db", "1")), append(want, "0", "!is a cluster, which has no databases but 0")
 	client := redisSource(t, with(nil), []string{members[0].address(), members[1].address()}, `"cluster": true`)
-	sameResults(t, want, ask(t, client, questions...))
-	sameResults(t, want, ask(t, client, questions...))
+	expect(t, ask(t, client, questions...), want...)
+	expect(t, ask(t, client, questions...), want...)
 	single := ask(t, redisSource(t, with(nil), []string{members[0].address()}), questions[:60]...)
 	elsewhere := 0
 	for i, got := range single {

@@ -111,9 +111,9 @@ func valuesStayValues(t *testing.T, keep func(value string), client sources.Clie
 	t.Helper()
 	for _, value := range hostile {
 		given := map[string]string{"word": value, "n": "1"}
-		sameResults(t, []result{"0", "0"}, ask(t, client, sqlQuestion("value", given), sqlQuestion("beside", given)))
+		expect(t, ask(t, client, sqlQuestion("value", given), sqlQuestion("beside", given)), "0", "0")
 		keep(value)
-		sameResults(t, []result{"1", "1"}, ask(t, client, sqlQuestion("value", given), sqlQuestion("beside", given)))
+		expect(t, ask(t, client, sqlQuestion("value", given), sqlQuestion("beside", given)), "1", "1")
 	}
 }
 
@@ -135,6 +135,37 @@ func crowd(t *testing.T, client sources.Client, people, often int, q metrics.Que
 	}
 	all.Wait()
 	return came
+}
+
+// keepsConnections asks a server over no more than three connections, and is not held up by those that hang, nor by a server that starts anew: between
+// they go through the gate, and directly past it.
+func keepsConnections(t *testing.T, gate *gate, between, directly sources.Client, stop, start func()) {
+	t.Helper()
+	if got := crowd(t, between, 8, 20, count()); got["42"] != 160 {
+		t.Errorf("%v", got)
+	}
+	if n := gate.count(); n == 0 || n > 3 {
+		t.Errorf("%d connections for 160 questions of 8 at a time", n)
+	}
+	t.Run("they hang", func(t *testing.T) {
+		gate.hang()
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		between.Ask(ctx, []metrics.Question{count()}, func(_ int, a metrics.Answer, err error) {
+			if err != context.DeadlineExceeded { //nolint:errorlint // as it is
+				t.Errorf("%v, %v", a, err)
+			}
+		})
+		gate.goOn()
+		expect(t, ask(t, between, count()), "42")
+	})
+	t.Run("the server starts anew", func(t *testing.T) {
+		expect(t, ask(t, directly, count()), "42")
+		stop()
+		expect(t, ask(t, directly, count()), "!refused the connection")
+		start()
+		expect(t, ask(t, directly, count()), "42")
+	})
 }
 
 // givesUp asks what takes a minute and has a second: whoever notices it first, the server or the client, nobody waits for it.
@@ -282,12 +313,12 @@ func wantsTheNewPassword(t *testing.T, kind, address string, have *files) {
 	t.Helper()
 	have.Store("/password", "wrong-hunter2")
 	client := sqlSource(t, kind, address, have, sqlPassword)
-	sameResults(t, []result{refused}, ask(t, client, count()))
+	expect(t, ask(t, client, count()), refused)
 	client.Ask(t.Context(), []metrics.Question{count()}, func(_ int, _ metrics.Answer, err error) {
 		if strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("the password is in the error: %v", err)
 		}
 	})
 	have.Store("/password", "right-hunter2")
-	sameResults(t, []result{"42"}, ask(t, client, count()))
+	expect(t, ask(t, client, count()), "42")
 }

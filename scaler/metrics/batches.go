@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
@@ -161,10 +162,13 @@ func (b *batches) ask(all []*passenger) {
 	done := make(chan error, 1)
 	go func() {
 		defer b.arrived()
-		done <- guardedAll(ctx, b.source, questions, func(n int, a Answer, err error) {
-			if got.take(n) {
-				all[n].answer(asked, a, err != nil && ctx.Err() != nil, err)
-			}
+		done <- guarded(b.source, func() error {
+			b.source.AskAll(ctx, questions, func(n int, a Answer, err error) {
+				if got.take(n) {
+					all[n].answer(asked, a, err != nil && ctx.Err() != nil, err)
+				}
+			})
+			return cmp.Or(ctx.Err(), fmt.Errorf("the %s gave no answer", b.source)) // for the questions without one
 		})
 	}()
 	var err error
@@ -207,19 +211,4 @@ func (a *answers) end() (missing []int) {
 		}
 	}
 	return missing
-}
-
-// guardedAll turns a panic into an error: what a source returns must not end the controller. There is an error in any case, for the questions
-// without an answer.
-func guardedAll(ctx context.Context, source Batch, all []Question, answer func(int, Answer, error)) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("the answer of the %s caused a panic: %s", source, quote(fmt.Sprint(p)))
-		}
-	}()
-	source.AskAll(ctx, all, answer)
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	return fmt.Errorf("the %s gave no answer", source)
 }

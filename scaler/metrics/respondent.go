@@ -125,8 +125,12 @@ func (s *respondent) asking(ctx context.Context, q Question, after func()) (Answ
 	done := make(chan result, 1)
 	go func() {
 		defer after()
-		answer, err := guarded(ctx, s.source, q)
-		done <- result{answer, err}
+		var got result
+		got.err = guarded(s.source, func() (err error) {
+			got.answer, err = s.source.Ask(ctx, q)
+			return err
+		})
+		done <- got
 	}()
 	select {
 	case got := <-done:
@@ -151,12 +155,12 @@ func (s *respondent) late(err error) error {
 	return err
 }
 
-// guarded turns a panic into an error: what a source returns must not end the controller.
-func guarded(ctx context.Context, source Source, q Question) (answer Answer, err error) {
+// guarded calls a source. A panic of it is an error: what a source returns must not end the controller.
+func guarded(source Source, ask func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			answer, err = Answer{}, fmt.Errorf("the answer of the %s caused a panic: %s", source, quote(fmt.Sprint(p)))
+			err = fmt.Errorf("the answer of the %s caused a panic: %s", source, quote(fmt.Sprint(p)))
 		}
 	}()
-	return source.Ask(ctx, q)
+	return ask()
 }

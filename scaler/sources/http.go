@@ -21,17 +21,13 @@ import (
 // httpKind is any server that answers with JSON in which there is a number.
 var httpKind = Kind{
 	Type: catalog.Type{Name: "http", Queries: true, Settings: func() catalog.Settings { return &httpSettings{} }},
-	Open: func(e *catalog.Entry, env Env) (Client, error) {
-		settings, ok := e.Settings.(*httpSettings)
-		if !ok {
-			return nil, errors.New("the entry has no settings of http")
-		}
+	Open: opens(func(e *catalog.Entry, settings *httpSettings, env Env) (Client, error) {
 		web, err := settings.open(env, e.Concurrency)
 		if err != nil {
 			return nil, err
 		}
 		return &httpClient{entry: e, web: web}, nil
-	},
+	}),
 }
 
 type httpSettings struct{ Web }

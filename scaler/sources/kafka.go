@@ -2,7 +2,6 @@ package sources
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -34,7 +33,7 @@ var kafkaKind = Kind{
 			{Name: "cap", Kind: catalog.KindEnum, Values: []string{capPartitions, capLagging, capNone}, Default: capPartitions},
 		},
 	},
-	Open:  openKafka,
+	Open:  opens(openKafka),
 	Batch: true,
 }
 
@@ -119,11 +118,7 @@ const (
 	kafkaIdle = 4 * time.Minute
 )
 
-func openKafka(e *catalog.Entry, env Env) (Client, error) {
-	settings, ok := e.Settings.(*kafkaSettings)
-	if !ok {
-		return nil, errors.New("the entry has no settings of kafka")
-	}
+func openKafka(e *catalog.Entry, settings *kafkaSettings, env Env) (Client, error) {
 	encrypted := settings.TLS != nil
 	d := newMemberDialer(env, settings.TLS, encrypted, settings.Brokers...)
 	timeout := min(max(e.Timeout, time.Second), time.Minute)

@@ -243,7 +243,7 @@ func TestKafkaThatIsHostile(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, versions %t", name, versions), func(t *testing.T) {
 				t.Parallel()
 				address := serve(t, func(connection net.Conn) { answerKafka(connection, versions, text) })
-				c, err := openKafka(&catalog.Entry{Settings: &kafkaSettings{Brokers: []string{address}}, Timeout: time.Second}, environment())
+				c, err := kafkaKind.Open(&catalog.Entry{Settings: &kafkaSettings{Brokers: []string{address}}, Timeout: time.Second}, environment())
 				if err != nil {
 					t.Fatal(err)
 				}

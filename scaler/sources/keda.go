@@ -2,7 +2,6 @@ package sources
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -23,7 +22,7 @@ import (
 // kedaKind asks an external scaler that was made for KEDA. What it counts, and what the target is, the scaler says itself.
 var kedaKind = Kind{
 	Type: catalog.Type{Name: "keda", Settings: func() catalog.Settings { return &kedaSettings{} }, Open: true, PerWorkload: true},
-	Open: openKeda,
+	Open: opens(openKeda),
 }
 
 // kedaSettings are what the file says of an external scaler.
@@ -101,11 +100,7 @@ type kedaAsked struct {
 	active bool
 }
 
-func openKeda(e *catalog.Entry, env Env) (Client, error) {
-	settings, ok := e.Settings.(*kedaSettings)
-	if !ok {
-		return nil, errors.New("the entry has no settings of keda")
-	}
+func openKeda(e *catalog.Entry, settings *kedaSettings, env Env) (Client, error) {
 	d := newDialer(env, settings.TLS, settings.TLS != nil, settings.Address)
 	if len(settings.MetadataFiles) > 0 && settings.TLS == nil && !d.local {
 		env.Log.Warn("credentials are sent without encryption: there is no tls")

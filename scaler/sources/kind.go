@@ -36,6 +36,17 @@ type Client interface {
 	Close()
 }
 
+// opens is the Open of a kind whose entries have such settings.
+func opens[S any](open func(e *catalog.Entry, settings *S, env Env) (Client, error)) func(e *catalog.Entry, env Env) (Client, error) {
+	return func(e *catalog.Entry, env Env) (Client, error) {
+		settings, ok := any(e.Settings).(*S)
+		if !ok {
+			return nil, fmt.Errorf("the entry has %T instead of %T", e.Settings, settings)
+		}
+		return open(e, settings, env)
+	}
+}
+
 // inTurn asks for one after the other, which is what a client does that is asked one question at a time.
 func inTurn(all []metrics.Question, answer func(i int, a metrics.Answer, err error), ask func(metrics.Question) (metrics.Answer, error)) {
 	for i, q := range all {

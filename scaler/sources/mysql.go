@@ -20,7 +20,7 @@ import (
 // mysqlKind asks MySQL, MariaDB, and what speaks their protocol, the queries of the file.
 var mysqlKind = Kind{
 	Type: catalog.Type{Name: "mysql", Queries: true, Settings: func() catalog.Settings { return &mysqlSettings{} }},
-	Open: openMySQL,
+	Open: opens(openMySQL),
 }
 
 type mysqlSettings struct{ Database }
@@ -44,25 +44,15 @@ func mysqlDialect() *sqlDialect {
 	}
 }
 
-func openMySQL(e *catalog.Entry, env Env) (Client, error) {
-	settings, ok := e.Settings.(*mysqlSettings)
-	if !ok {
-		return nil, errors.New("the entry has no settings of mysql")
-	}
-	d := newDialer(env, settings.TLS, false, settings.Address) // the protocol agrees upon TLS after it has begun
-	d.most = mostFromDatabase
-	m := &mysqlServer{settings: settings, dialer: d, login: newSQLLogin(&settings.Database, d, env)}
+func openMySQL(e *catalog.Entry, settings *mysqlSettings, env Env) (Client, error) {
+	m := &mysqlServer{newSQLServer(e, &settings.Database, env)}
 	c := newSQLClient(e, mysqlDialect(), m.login, m.connect)
 	c.explain, c.limited = explainMySQL, limitMySQL
 	return c, nil
 }
 
 // mysqlServer is what is known of one.
-type mysqlServer struct {
-	settings *mysqlSettings
-	dialer   *dialer
-	login    *sqlLogin
-}
+type mysqlServer struct{ *sqlServer }
 
 // mysqlDriver is what the driver's connections can do.
 type mysqlDriver interface {
@@ -79,12 +69,12 @@ func (m *mysqlServer) connect(ctx context.Context) (made sqlConnection, err erro
 	if config.User, config.Passwd, err = m.login.read(); err != nil {
 		return nil, err
 	}
-	if m.settings.TLS != nil {
-		if config.TLS, err = m.dialer.config(m.settings.Address); err != nil {
+	if m.TLS != nil {
+		if config.TLS, err = m.dialer.config(m.Address); err != nil {
 			return nil, err
 		}
 	}
-	config.Net, config.Addr, config.DBName, config.Timeout = "tcp", m.settings.Address, m.settings.Database.Database, dialTimeout
+	config.Net, config.Addr, config.DBName, config.Timeout = "tcp", m.Address, m.Database.Database, dialTimeout
 	config.Logger, config.ConnectionAttributes = &mysql.NopLogger{}, "program_name:mini-hpa" // what it would log is in the errors
 	c := &mysqlConnection{}
 	config.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {

@@ -31,7 +31,7 @@ var natsKind = Kind{
 			{Name: "consumer", Kind: catalog.KindWord, Allowed: true},
 		},
 	},
-	Open:  openNATS,
+	Open:  opens(openNATS),
 	Batch: true,
 }
 
@@ -140,11 +140,7 @@ const (
 	natsAtOnce = 512
 )
 
-func openNATS(e *catalog.Entry, env Env) (Client, error) {
-	settings, ok := e.Settings.(*natsSettings)
-	if !ok {
-		return nil, errors.New("the entry has no settings of nats")
-	}
+func openNATS(e *catalog.Entry, settings *natsSettings, env Env) (Client, error) {
 	d := newDialer(env, settings.TLS, false, settings.Servers...) // the protocol agrees upon TLS after it has begun
 	d.most = mostOfBroker
 	if settings.Auth != nil && settings.TLS == nil && !d.local {

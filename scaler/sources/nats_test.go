@@ -125,7 +125,7 @@ func TestNATSThatIsHostile(t *testing.T) {
 					}
 					answerNATS(connection, info, text)
 				})
-				c, err := openNATS(&catalog.Entry{Settings: &natsSettings{Servers: []string{address}}, Timeout: time.Second}, environment())
+				c, err := natsKind.Open(&catalog.Entry{Settings: &natsSettings{Servers: []string{address}}, Timeout: time.Second}, environment())
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -181,7 +181,7 @@ func TestNATSWithoutTheTLSOfTheFile(t *testing.T) {
 			env := environment()
 			env.ReadFile = func(string) ([]byte, error) { return []byte("hunter2"), nil }
 			settings := &natsSettings{Servers: []string{address}, TLS: &TLS{Insecure: true}, Auth: &natsAuth{TokenFile: "/token"}}
-			c, err := openNATS(&catalog.Entry{Settings: settings, Timeout: time.Minute}, env)
+			c, err := natsKind.Open(&catalog.Entry{Settings: settings, Timeout: time.Minute}, env)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -18,7 +18,7 @@ import (
 // postgresqlKind asks PostgreSQL, and what speaks its protocol, the queries of the file.
 var postgresqlKind = Kind{
 	Type: catalog.Type{Name: "postgresql", Queries: true, Settings: func() catalog.Settings { return &postgresqlSettings{} }},
-	Open: openPostgreSQL,
+	Open: opens(openPostgreSQL),
 }
 
 type postgresqlSettings struct{ Database }
@@ -43,26 +43,15 @@ func postgresqlDialect() *sqlDialect {
 	}
 }
 
-func openPostgreSQL(e *catalog.Entry, env Env) (Client, error) {
-	settings, ok := e.Settings.(*postgresqlSettings)
-	if !ok {
-		return nil, errors.New("the entry has no settings of postgresql")
-	}
-	d := newDialer(env, settings.TLS, false, settings.Address) // the protocol agrees upon TLS after it has begun
-	d.most = mostFromDatabase
-	p := &postgresqlServer{entry: e, settings: settings, dialer: d, login: newSQLLogin(&settings.Database, d, env)}
+func openPostgreSQL(e *catalog.Entry, settings *postgresqlSettings, env Env) (Client, error) {
+	p := &postgresqlServer{newSQLServer(e, &settings.Database, env)}
 	c := newSQLClient(e, postgresqlDialect(), p.login, p.connect)
 	c.explain = explainPostgreSQL
 	return c, nil
 }
 
 // postgresqlServer is what is known of one.
-type postgresqlServer struct {
-	entry    *catalog.Entry
-	settings *postgresqlSettings
-	dialer   *dialer
-	login    *sqlLogin
-}
+type postgresqlServer struct{ *sqlServer }
 
 // connect makes a connection.
 func (p *postgresqlServer) connect(ctx context.Context) (sqlConnection, error) {
@@ -74,7 +63,7 @@ func (p *postgresqlServer) connect(ctx context.Context) (sqlConnection, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &postgresqlConnection{connection, p.entry.Timeout}, nil
+	return &postgresqlConnection{connection, p.timeout}, nil
 }
 
 // config is that of one connection. Nothing in it is from the environment, nor from files that the entry does not name.
@@ -88,7 +77,7 @@ func (p *postgresqlServer) config() (*pgconn.Config, error) {
 	if err != nil {
 		return nil, fault("is not set up", err)
 	}
-	host, port, err := net.SplitHostPort(p.settings.Address)
+	host, port, err := net.SplitHostPort(p.Address)
 	if err != nil {
 		return nil, fault("is not set up", err)
 	}
@@ -96,7 +85,7 @@ func (p *postgresqlServer) config() (*pgconn.Config, error) {
 	if err != nil {
 		return nil, fault("is not set up", err)
 	}
-	config.Host, config.Port, config.Database, config.User, config.Password = host, uint16(number), p.settings.Database.Database, user, password
+	config.Host, config.Port, config.Database, config.User, config.Password = host, uint16(number), p.Database.Database, user, password
 	config.Fallbacks, config.KerberosSrvName, config.KerberosSpn, config.OAuthTokenProvider = nil, "", "", nil
 	config.ConnectTimeout, config.SSLNegotiation, config.SSLCertMode, config.ChannelBinding, config.RequireAuth = dialTimeout, "postgres", "allow", "prefer", ""
 	config.MinProtocolVersion, config.MaxProtocolVersion = "3.0", "3.0"
@@ -106,8 +95,8 @@ func (p *postgresqlServer) config() (*pgconn.Config, error) {
 	config.DialFunc = p.dialer.dialPlain
 	config.TLSConfig = nil
 	switch {
-	case p.settings.TLS != nil:
-		if config.TLSConfig, err = p.dialer.config(p.settings.Address); err != nil {
+	case p.TLS != nil:
+		if config.TLSConfig, err = p.dialer.config(p.Address); err != nil {
 			return nil, err
 		}
 	case !p.dialer.local:

@@ -20,17 +20,13 @@ import (
 // prometheusKind is Prometheus, and what has its API, such as Thanos, Mimir and VictoriaMetrics.
 var prometheusKind = Kind{
 	Type: catalog.Type{Name: "prometheus", Queries: true, Settings: func() catalog.Settings { return &prometheusSettings{} }},
-	Open: func(e *catalog.Entry, env Env) (Client, error) {
-		settings, ok := e.Settings.(*prometheusSettings)
-		if !ok {
-			return nil, errors.New("the entry has no settings of prometheus")
-		}
+	Open: opens(func(e *catalog.Entry, settings *prometheusSettings, env Env) (Client, error) {
 		web, err := settings.open(env, e.Concurrency)
 		if err != nil {
 			return nil, err
 		}
 		return &prometheusClient{entry: e, web: web, warnings: incidents{log: env.Log, message: "a query has warnings", secrets: env.secrets}}, nil
-	},
+	}),
 }
 
 type prometheusSettings struct{ Web }

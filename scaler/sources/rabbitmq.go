@@ -29,7 +29,7 @@ var rabbitmqKind = Kind{
 			{Name: "count", Kind: catalog.KindEnum, Values: []string{countMessages, countReady}, Default: countMessages},
 		},
 	},
-	Open:  openRabbitMQ,
+	Open:  opens(openRabbitMQ),
 	Batch: true,
 }
 
@@ -62,11 +62,7 @@ type rabbitmqClient struct {
 	concurrency int
 }
 
-func openRabbitMQ(e *catalog.Entry, env Env) (Client, error) {
-	settings, ok := e.Settings.(*rabbitmqSettings)
-	if !ok {
-		return nil, errors.New("the entry has no settings of rabbitmq")
-	}
+func openRabbitMQ(e *catalog.Entry, settings *rabbitmqSettings, env Env) (Client, error) {
 	concurrency := max(1, e.Concurrency)
 	web, err := settings.open(env, concurrency)
 	if err != nil {

@@ -45,7 +45,7 @@ func rabbitOf(t *testing.T, answer http.HandlerFunc) Client {
 	t.Helper()
 	server := httptest.NewServer(answer)
 	t.Cleanup(server.Close)
-	c, err := openRabbitMQ(&catalog.Entry{Settings: &rabbitmqSettings{Web{URL: server.URL}}, Concurrency: 2}, environment())
+	c, err := rabbitmqKind.Open(&catalog.Entry{Settings: &rabbitmqSettings{Web{URL: server.URL}}, Concurrency: 2}, environment())
 	if err != nil {
 		t.Fatal(err)
 	}

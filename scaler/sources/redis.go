@@ -34,7 +34,7 @@ var redisKind = Kind{
 			{Name: "db", Kind: catalog.KindInteger, Min: "0", Max: "16383", Default: "0"},
 		},
 	},
-	Open:  openRedis,
+	Open:  opens(openRedis),
 	Batch: true,
 }
 
@@ -104,11 +104,7 @@ type redisAttempt struct {
 	err     error
 }
 
-func openRedis(e *catalog.Entry, env Env) (Client, error) {
-	settings, ok := e.Settings.(*redisSettings)
-	if !ok {
-		return nil, errors.New("the entry has no settings of redis")
-	}
+func openRedis(e *catalog.Entry, settings *redisSettings, env Env) (Client, error) {
 	dial := newDialer
 	if settings.Cluster || settings.Sentinel != "" { // other members are named by those
 		dial = newMemberDialer

@@ -58,7 +58,7 @@ func redisServer(t *testing.T, answers map[string]string) string {
 // redisOf is a client of such servers.
 func redisOf(t *testing.T, settings *redisSettings) Client {
 	t.Helper()
-	c, err := openRedis(&catalog.Entry{Settings: settings, Timeout: 20 * time.Second}, environment())
+	c, err := redisKind.Open(&catalog.Entry{Settings: settings, Timeout: 20 * time.Second}, environment())
 	if err != nil {
 		t.Fatal(err)
 	}

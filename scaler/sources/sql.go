@@ -105,6 +105,20 @@ type keptSQL struct {
 // end gives it up.
 func (k *keptSQL) end() { _ = caught(k.Close) }
 
+// sqlServer is what is known of a database.
+type sqlServer struct {
+	*Database
+	timeout time.Duration
+	dialer  *dialer
+	login   *sqlLogin
+}
+
+func newSQLServer(e *catalog.Entry, d *Database, env Env) *sqlServer {
+	dialer := newDialer(env, d.TLS, false, d.Address) // the protocols agree upon TLS after they have begun
+	dialer.most = mostFromDatabase
+	return &sqlServer{Database: d, timeout: e.Timeout, dialer: dialer, login: newSQLLogin(d, dialer, env)}
+}
+
 // newSQLClient makes a client whose connections connect makes.
 func newSQLClient(e *catalog.Entry, d *sqlDialect, login *sqlLogin, connect func(context.Context) (sqlConnection, error)) *sqlClient {
 	return &sqlClient{entry: e, dialect: d, login: login, connect: connect, turns: make(chan struct{}, e.Concurrency)}

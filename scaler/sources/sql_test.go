@@ -215,7 +215,7 @@ func TestMySQLThatIsHostile(t *testing.T) {
 		hostile[name+", third"] = packets(2, said...)
 	}
 	isHostile(t, p, hostile, playMySQL, func(address, query string) Client {
-		c, err := openMySQL(sqlEntry(&mysqlSettings{Database: databaseAt(address)}, query), secretsInTests())
+		c, err := mysqlKind.Open(sqlEntry(&mysqlSettings{Database: databaseAt(address)}, query), secretsInTests())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -298,7 +298,7 @@ func TestPostgreSQLThatIsHostile(t *testing.T) {
 		hostile[name] = []byte(text)
 	}
 	isHostile(t, p, hostile, playPostgreSQL, func(address, query string) Client {
-		c, err := openPostgreSQL(sqlEntry(&postgresqlSettings{Database: databaseAt(address)}, query), secretsInTests())
+		c, err := postgresqlKind.Open(sqlEntry(&postgresqlSettings{Database: databaseAt(address)}, query), secretsInTests())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -32,7 +32,7 @@ var sqsKind = Kind{
 			{Name: "count", Kind: catalog.KindEnum, Values: []string{countAll, countVisible}, Default: countAll},
 		},
 	},
-	Open: openSQS,
+	Open: opens(openSQS),
 }
 
 // The values of count: with the messages that consumers have received and not deleted yet, or without them. Whoever counts without them takes
@@ -92,11 +92,7 @@ type sqsClient struct {
 	queues string
 }
 
-func openSQS(e *catalog.Entry, env Env) (Client, error) {
-	settings, ok := e.Settings.(*sqsSettings)
-	if !ok {
-		return nil, errors.New("the entry has no settings of sqs")
-	}
+func openSQS(e *catalog.Entry, settings *sqsSettings, env Env) (Client, error) {
 	web, err := settings.web().open(env, e.Concurrency)
 	if err != nil {
 		return nil, err

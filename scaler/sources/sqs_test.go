@@ -244,7 +244,7 @@ func TestSQSKeysAreReadAgain(t *testing.T) {
 	core, logged := observer.New(zapcore.DebugLevel)
 	env := environment()
 	env.Log, env.secrets = zap.New(core), &secrets{}
-	client, err := openSQS(&catalog.Entry{Concurrency: 1, Settings: &sqsSettings{URL: server.URL, Region: "eu-central-1", Account: "111122223333",
+	client, err := sqsKind.Open(&catalog.Entry{Concurrency: 1, Settings: &sqsSettings{URL: server.URL, Region: "eu-central-1", Account: "111122223333",
 		Auth: awsAuth{AccessKeyIDFile: fileWith(t, "AKIDEXAMPLE"), SecretAccessKeyFile: secret, SessionTokenFile: token}}}, env)
 	if err != nil {
 		t.Fatal(err)

@@ -2,6 +2,7 @@ package sources
 
 import (
 	"context"
+	"crypto/tls"
 	"database/sql/driver"
 	"errors"
 	"fmt"
@@ -69,20 +70,23 @@ func (m *mysqlServer) connect(ctx context.Context) (made sqlConnection, err erro
 	if config.User, config.Passwd, err = m.login.read(); err != nil {
 		return nil, err
 	}
+	var encryption *tls.Config
+	config.Net = "tcp"
 	if m.TLS != nil {
-		if config.TLS, err = m.dialer.config(m.Address); err != nil {
+		if encryption, err = m.dialer.config(m.Address); err != nil {
 			return nil, err
 		}
+		config.Net = "unix" // of which the driver knows, other than of TLS by somebody else, that nobody can listen to it
 	}
-	config.Net, config.Addr, config.DBName, config.Timeout = "tcp", m.Address, m.Database.Database, dialTimeout
+	config.Addr, config.DBName, config.Timeout = m.Address, m.Database.Database, dialTimeout
 	config.Logger, config.ConnectionAttributes = &mysql.NopLogger{}, "program_name:mini-hpa" // what it would log is in the errors
 	c := &mysqlConnection{}
-	config.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
-		connection, err := m.dialer.dialPlain(ctx, network, address)
+	config.DialFunc = func(ctx context.Context, _, address string) (net.Conn, error) {
+		connection, err := m.dialer.dialPlain(ctx, "tcp", address)
 		if err != nil {
 			return nil, err
 		}
-		c.below = &guardedMySQL{Conn: connection}
+		c.below = newGuardedMySQL(connection, encryption)
 		return c.below, nil
 	}
 	defer func() {
@@ -212,8 +216,6 @@ func explainMySQL(err error) *Fault {
 	switch {
 	case errors.Is(err, mysql.ErrInvalidConn), errors.Is(err, driver.ErrBadConn):
 		return &Fault{Told: "broke off the connection"}
-	case errors.Is(err, mysql.ErrNoTLS):
-		return &Fault{Told: "does not speak TLS"}
 	case errors.Is(err, mysql.ErrCleartextPassword), errors.Is(err, mysql.ErrOldPassword), errors.Is(err, mysql.ErrUnknownPlugin):
 		return &Fault{Told: "wants the password in a way that mini-hpa does not give it"}
 	case !errors.As(err, &said):

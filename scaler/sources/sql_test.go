@@ -3,10 +3,12 @@ package sources
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"io"
 	"net"
+	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -110,10 +112,18 @@ type played struct {
 	// bad is said instead where it is not nil, and the connection ends behind it.
 	at  string
 	bad atomic.Pointer[[]byte]
+	// tls is what follows behind a greeting; nil is the same as before.
+	tls *tls.Config
+}
+
+// halfClosed is a connection of which one side can be closed: of TCP, or TLS.
+type halfClosed interface {
+	net.Conn
+	CloseWrite() error
 }
 
 // say answers, and says whether the connection goes on.
-func (p *played) say(connection *net.TCPConn, at string) bool {
+func (p *played) say(connection halfClosed, at string) bool {
 	if bad := p.bad.Load(); bad != nil && at == p.at {
 		_, _ = connection.Write(*bad)
 		_ = connection.CloseWrite()
@@ -125,19 +135,19 @@ func (p *played) say(connection *net.TCPConn, at string) bool {
 }
 
 // isHostile asks a server that says bad things at a place, and then one that is as it should be.
-func isHostile(t *testing.T, p *played, hostile map[string][]byte, run func(*played, *net.TCPConn), open func(address, query string) Client) {
+func isHostile(t *testing.T, p *played, hostile map[string][]byte, run func(*played, halfClosed), open func(address, query string) Client) {
 	t.Helper()
 	for at := range p.answers {
 		for name, bad := range hostile {
 			t.Run(at+", "+name, func(t *testing.T) {
 				t.Parallel()
-				server := &played{answers: p.answers, at: at}
+				server := &played{answers: p.answers, at: at, tls: p.tls}
 				server.bad.Store(&bad)
 				query := "SELECT 1"
 				if at == "prepare" || at == "execute" {
 					query += " WHERE $namespace = 'shop'"
 				}
-				c := open(serve(t, func(connection net.Conn) { run(server, connection.(*net.TCPConn)) }), query)
+				c := open(serve(t, func(connection net.Conn) { run(server, connection.(halfClosed)) }), query)
 				defer c.Close()
 				for range 2 {
 					if got := said(t.Context(), c); at != "rollback" && !strings.HasPrefix(got, "!") && got != "no value" {
@@ -162,19 +172,20 @@ func packets(first byte, payloads ...string) (all []byte) {
 }
 
 // playMySQL reads what a client sends, and answers it.
-func playMySQL(p *played, connection *net.TCPConn) {
-	header := make([]byte, 4)
+func playMySQL(p *played, connection halfClosed) {
 	for at := "greeting"; p.say(connection, at); {
+		if at == "greeting" && p.tls != nil {
+			if _, err := io.ReadFull(connection, make([]byte, mysqlHeader+mysqlTLSRequest)); err != nil {
+				return
+			}
+			connection = tls.Server(connection, p.tls)
+		}
 		for at = ""; at == ""; {
-			if _, err := io.ReadFull(connection, header); err != nil {
-				return
-			}
-			text := make([]byte, binary.LittleEndian.Uint32(header)&0xffffff)
-			if _, err := io.ReadFull(connection, text); err != nil {
-				return
-			}
+			number, text := readMySQL(connection)
 			switch {
-			case header[3] > 0:
+			case len(text) == 0:
+				return
+			case number > 0:
 				at = "login"
 			case bytes.HasPrefix(text, []byte("\x03START")):
 				at = "begin"
@@ -192,13 +203,15 @@ func TestMySQLThatIsHostile(t *testing.T) {
 	t.Parallel()
 	const done, end, column = "\x00\x00\x00\x02\x00\x00\x00", "\xfe\x00\x00\x02\x00\x00\x00", "\x03def\x00\x00\x00\x01x\x00\x0c\x2d\x00\x00\x01\x00\x00\xfd\x00\x00\x00\x00\x00"
 	const more = "\x00\x00\x00\x0a\x00\x00\x00"
-	p := &played{answers: map[string][]byte{
-		"greeting": packets(0, "\x0a8.0.0\x00\x01\x00\x00\x0012345678\x00\x09\xa2\x2d\x02\x00\x08\x01\x15"+strings.Repeat("\x00", 10)+"123456789012\x00mysql_native_password\x00"),
-		"login":    packets(2, done), "begin": packets(1, done), "rollback": packets(1, done),
-		"query":   packets(1, "\x01", column, "\x017", end),
-		"prepare": packets(1, "\x00\x01\x00\x00\x00\x01\x00\x01\x00\x00\x00\x00", column, column),
-		"execute": packets(1, "\x01", column, "\x00\x00\x017", end),
-	}}
+	answers := func(can string, login byte) map[string][]byte {
+		return map[string][]byte{
+			"greeting": packets(0, "\x0a8.0.0\x00\x01\x00\x00\x0012345678\x00"+can+"\x2d\x02\x00\x08\x01\x15"+strings.Repeat("\x00", 10)+"123456789012\x00mysql_native_password\x00"),
+			"login":    packets(login, done), "begin": packets(1, done), "rollback": packets(1, done),
+			"query":   packets(1, "\x01", column, "\x017", end),
+			"prepare": packets(1, "\x00\x01\x00\x00\x00\x01\x00\x01\x00\x00\x00\x00", column, column),
+			"execute": packets(1, "\x01", column, "\x00\x00\x017", end),
+		}
+	}
 	hostile := map[string][]byte{"nothing": {}, "half a header": {1, 0}, "a packet of nothing": packets(1, "", ""), "a large packet": {0xff, 0xff, 0xff, 1, 0}, "packets without end": bytes.Repeat(packets(1, done), 1<<16)}
 	for name, said := range map[string][]string{
 		"a short OK": {"\x00"}, "another short OK": {"\x00\x00\x00\x02"}, "an OK with a short number": {"\x00\xfe\x01\x00\x00\x00\x00"}, "one with an end that is another": {"\x00\xfe\x00\xfe\x00\x00\x00\x00\x00\x00\x00"},
@@ -213,14 +226,80 @@ func TestMySQLThatIsHostile(t *testing.T) {
 		hostile[name] = packets(1, said...)
 		hostile[name+", first"] = packets(0, said...)
 		hostile[name+", third"] = packets(2, said...)
+		hostile[name+", fourth"] = packets(3, said...)
 	}
-	isHostile(t, p, hostile, playMySQL, func(address, query string) Client {
-		c, err := mysqlKind.Open(sqlEntry(&mysqlSettings{Database: databaseAt(address)}, query), secretsInTests())
+	web := httptest.NewTLSServer(nil) // which brings a certificate
+	web.Close()
+	for _, c := range []struct {
+		played *played
+		trust  *TLS
+	}{
+		{&played{answers: answers("\x09\xa2", 2)}, nil},
+		{&played{answers: answers("\x09\xaa", 3), tls: web.TLS}, &TLS{Insecure: true}},
+	} {
+		isHostile(t, c.played, hostile, playMySQL, func(address, query string) Client {
+			database := databaseAt(address)
+			database.TLS = c.trust
+			client, err := mysqlKind.Open(sqlEntry(&mysqlSettings{Database: database}, query), secretsInTests())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return client
+		})
+	}
+}
+
+// TestMySQLIsToldAPasswordInTLSAlone: a server that has never seen a user asks for the password itself, which is sent within TLS, and otherwise only with a key of the server's.
+func TestMySQLIsToldAPasswordInTLSAlone(t *testing.T) {
+	t.Parallel()
+	web := httptest.NewTLSServer(nil) // which brings a certificate
+	web.Close()
+	for name, c := range map[string]struct {
+		can   string
+		login byte
+		tls   *TLS
+		want  string
+	}{
+		"TLS":    {"\x09\xaa", 3, &TLS{Insecure: true}, "hunter2\x00"},
+		"no TLS": {"\x09\xa2", 2, nil, "\x02"},
+	} {
+		told := make(chan string, 1)
+		database := databaseAt(serve(t, func(connection net.Conn) {
+			_, _ = connection.Write(packets(0, "\x0a8.0.0\x00\x01\x00\x00\x0012345678\x00"+c.can+"\x2d\x02\x00\x08\x01\x15"+strings.Repeat("\x00", 10)+"123456789012\x00caching_sha2_password\x00"))
+			if c.tls != nil {
+				_, _ = io.ReadFull(connection, make([]byte, mysqlHeader+mysqlTLSRequest))
+				connection = tls.Server(connection, web.TLS)
+			}
+			_, _ = readMySQL(connection)
+			_, _ = connection.Write(packets(c.login, "\x01\x04"))
+			_, said := readMySQL(connection)
+			told <- string(said)
+			_ = connection.Close()
+		}))
+		database.TLS = c.tls
+		client, err := mysqlKind.Open(sqlEntry(&mysqlSettings{Database: database}, "SELECT 1"), secretsInTests())
 		if err != nil {
 			t.Fatal(err)
 		}
-		return c
-	})
+		said(t.Context(), client)
+		if got := <-told; got != c.want {
+			t.Errorf("%s: told %q, want %q", name, got, c.want)
+		}
+		client.Close()
+	}
+}
+
+// readMySQL reads a packet of MySQL's protocol: its number, and what is in it; nothing at the end.
+func readMySQL(connection io.Reader) (number byte, said []byte) {
+	header := make([]byte, mysqlHeader)
+	if _, err := io.ReadFull(connection, header); err != nil {
+		return 0, nil
+	}
+	said = make([]byte, binary.LittleEndian.Uint32(header)&0xffffff)
+	if _, err := io.ReadFull(connection, said); err != nil {
+		return 0, nil
+	}
+	return header[3], said
 }
 
 // databaseAt says of a database what a test has to say.
@@ -241,7 +320,7 @@ func message(kind byte, body string) string {
 }
 
 // playPostgreSQL reads what a client sends, and answers it.
-func playPostgreSQL(p *played, connection *net.TCPConn) {
+func playPostgreSQL(p *played, connection halfClosed) {
 	header := make([]byte, 5)
 	for size, at := 4, ""; ; size = 5 {
 		for at = ""; at == ""; {

@@ -1,6 +1,7 @@
 package sources
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -157,36 +158,54 @@ type offset struct {
 	err error
 }
 
-type (
-	partitionKey struct {
-		topic  string
-		number int32
-		at     int64
-	}
-	commitKey struct {
-		group, topic string
-		number       int32
-	}
-)
+// into says it, or why it is not known.
+func (o offset) into(at *int64) error {
+	*at = o.at
+	return o.err
+}
 
-// kafkaRound is a set of requests, at most three to each broker, and what was answered.
+// topicAt is the offsets of a topic's partitions that are asked for: their ends, or their starts.
+type topicAt struct {
+	topic string
+	at    int64
+}
+
+// kafkaRound is a set of requests, at most three to each broker, and what was answered. There are many partitions, each of them in many groups: what is kept
+// has an entry for a topic or a group, and not for each partition, because all answers wait for the last one to be put away.
 type kafkaRound struct {
 	cluster      *kafkaCluster
 	topics       located[*kafkaTopic]
 	coordinators located[int32]
 	errands      map[errandKey]*errand
 
-	mu      sync.Mutex
-	offsets map[partitionKey]offset
-	commits map[commitKey]offset
+	mu sync.Mutex
+	// offsets are those of a topic's partitions, in the order of these.
+	offsets map[topicAt][]offset
+	// commits are as a broker has answered them, in the order of the partitions' numbers.
+	commits map[groupTopic]commits
 	// groups are those of which no commit can be told, and why; nil says that the group has none.
 	groups map[string]error
+}
+
+// commits are those of a group in a topic, which broker has told.
+type commits struct {
+	broker int32
+	told   []kmsg.OffsetFetchResponseGroupTopicPartition
+}
+
+// of is the commit in a partition.
+func (c commits) of(number int32) offset {
+	at, found := slices.BinarySearchFunc(c.told, number, func(p kmsg.OffsetFetchResponseGroupTopicPartition, n int32) int { return cmp.Compare(p.Partition, n) })
+	if !found {
+		return offset{err: errLeftOut}
+	}
+	return offset{at: c.told[at].Offset, err: fromBroker(c.broker, kerr.ErrorForCode(c.told[at].ErrorCode))}
 }
 
 func newKafkaRound(cluster *kafkaCluster) *kafkaRound {
 	return &kafkaRound{
 		cluster: cluster, errands: map[errandKey]*errand{},
-		offsets: map[partitionKey]offset{}, commits: map[commitKey]offset{}, groups: map[string]error{},
+		offsets: map[topicAt][]offset{}, commits: map[groupTopic]commits{}, groups: map[string]error{},
 	}
 }
 
@@ -280,9 +299,10 @@ func (r *kafkaRound) listOffsets(ctx context.Context, e *errand) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err != nil {
+		err = fromBroker(e.broker, err)
 		for topic, numbers := range e.topics {
 			for _, number := range numbers {
-				r.offsets[partitionKey{topic, number, e.at}] = offset{err: fromBroker(e.broker, err)}
+				r.put(topicAt{topic, e.at}, number, offset{err: err})
 			}
 		}
 		return
@@ -293,9 +313,30 @@ func (r *kafkaRound) listOffsets(ctx context.Context, e *errand) {
 			if answered.err == nil && p.Offset < 0 {
 				answered.err = fromBroker(e.broker, errLeftOut)
 			}
-			r.offsets[partitionKey{topic.Topic, p.Partition, e.at}] = answered
+			r.put(topicAt{topic.Topic, e.at}, p.Partition, answered)
 		}
 	}
+}
+
+// put keeps the offset of a partition; one that nobody has asked for is not kept. r.mu is held.
+func (r *kafkaRound) put(of topicAt, number int32, o offset) {
+	topic := r.topics.found[of.topic]
+	if topic == nil {
+		return
+	}
+	at, found := slices.BinarySearchFunc(topic.partitions, number, func(p kafkaPartition, n int32) int { return cmp.Compare(p.number, n) })
+	if !found {
+		return
+	}
+	all := r.offsets[of]
+	if all == nil {
+		all = make([]offset, len(topic.partitions))
+		for i := range all {
+			all[i].err = errLeftOut
+		}
+		r.offsets[of] = all
+	}
+	all[at] = o
 }
 
 // fromBroker says for the log who failed; nil stays nil.
@@ -406,9 +447,13 @@ func (r *kafkaRound) record(broker int32, g kmsg.OffsetFetchResponseGroup, names
 		if name == "" {
 			name = names[topic.TopicID]
 		}
-		for _, p := range topic.Partitions {
-			r.commits[commitKey{g.Group, name, p.Partition}] = offset{at: p.Offset, err: fromBroker(broker, kerr.ErrorForCode(p.ErrorCode))}
+		byNumber := func(a, b kmsg.OffsetFetchResponseGroupTopicPartition) int {
+			return cmp.Compare(a.Partition, b.Partition)
 		}
+		if !slices.IsSortedFunc(topic.Partitions, byNumber) { // brokers answer in the order in which they are asked
+			slices.SortFunc(topic.Partitions, byNumber)
+		}
+		r.commits[groupTopic{g.Group, name}] = commits{broker, topic.Partitions}
 	}
 }
 
@@ -421,15 +466,17 @@ func (r *kafkaRound) result(q *lagQuestion) ([]partitionLag, error) {
 	if failed != nil {
 		return nil, kafkaFault(fmt.Sprintf("group %q", q.group), failed)
 	}
-	var all []partitionLag
-	for _, p := range r.topics.found[q.topic].partitions {
+	partitions := r.topics.found[q.topic].partitions
+	ends, starts, committed := r.offsets[topicAt{q.topic, atEnd}], r.offsets[topicAt{q.topic, atStart}], r.commits[groupTopic{q.group, q.topic}]
+	all := make([]partitionLag, 0, len(partitions))
+	for i, p := range partitions {
 		known := partitionLag{number: p.number, committed: -1}
-		var err error
-		if known.end, err = answeredOf(r.offsets, partitionKey{q.topic, p.number, atEnd}); err == nil && q.earliest {
-			known.start, err = answeredOf(r.offsets, partitionKey{q.topic, p.number, atStart})
+		err := offsetIn(ends, i).into(&known.end)
+		if err == nil && q.earliest {
+			err = offsetIn(starts, i).into(&known.start)
 		}
 		if err == nil && !none {
-			known.committed, err = answeredOf(r.commits, commitKey{q.group, q.topic, p.number})
+			err = committed.of(p.number).into(&known.committed)
 		}
 		if err != nil {
 			return nil, kafkaFault(aboutPartition(q, p), err)
@@ -439,12 +486,12 @@ func (r *kafkaRound) result(q *lagQuestion) ([]partitionLag, error) {
 	return all, nil
 }
 
-func answeredOf[K comparable](all map[K]offset, key K) (int64, error) {
-	answered, ok := all[key]
-	if !ok {
-		return 0, errLeftOut
+// offsetIn is that of a topic's partition at a place.
+func offsetIn(all []offset, i int) offset {
+	if i >= len(all) {
+		return offset{err: errLeftOut}
 	}
-	return answered.at, answered.err
+	return all[i]
 }
 
 func aboutPartition(q *lagQuestion, p kafkaPartition) string {

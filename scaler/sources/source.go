@@ -195,6 +195,7 @@ func (a *inquiry) round(namespaces []string) *round {
 		r.at = append(r.at, a.places[namespace]...)
 	}
 	slices.Sort(r.at)
+	r.questions = make([]metrics.Question, 0, len(r.at))
 	for _, i := range r.at {
 		delete(a.failed, i)
 		r.questions = append(r.questions, a.all[i])

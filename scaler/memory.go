@@ -42,6 +42,8 @@ type state struct {
 	lines []schedule.Window
 	// failures are the metrics that fail or did so shortly before.
 	failures failures
+	// glance is for those who ask how the workload stands.
+	glance glance
 }
 
 // standDown forgets what was decided before another autoscaler began to scale the workload: once that is gone, mini-hpa goes on from
@@ -108,6 +110,13 @@ func (m *memory) recall(key annotations.Key, w *annotations.Workload) (*state, b
 	return st, !known
 }
 
+// find returns what is remembered of a key; nil if nothing is.
+func (m *memory) find(key annotations.Key) *state {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.workloads[key]
+}
+
 // forget drops what is remembered of a key and says whether there was anything.
 func (m *memory) forget(key annotations.Key) bool {
 	m.mu.Lock()
@@ -115,6 +124,19 @@ func (m *memory) forget(key annotations.Key) bool {
 	_, known := m.workloads[key]
 	delete(m.workloads, key)
 	return known
+}
+
+// some lists the keys that are remembered and wanted, in no order.
+func (m *memory) some(wanted func(annotations.Key) bool) []annotations.Key {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var keys []annotations.Key
+	for key := range m.workloads {
+		if wanted(key) {
+			keys = append(keys, key)
+		}
+	}
+	return keys
 }
 
 // keys lists what is remembered, in order.

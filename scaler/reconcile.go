@@ -43,6 +43,7 @@ func (s *Scaler) Reconcile(ctx context.Context, key annotations.Key) (time.Durat
 	if !ok || policy.Mode == annotations.ModePaused {
 		st.stand, st.conflicts, st.woken = agreed(st.replicas), conflicts{}, time.Time{} // the present number stands, and no write is being tried any more
 		s.telemetry.observe(outcome{key: key, policy: moment, invalid: !ok, sleeper: ok && sleeper, took: s.now().Sub(started)})
+		st.glance.undecided(st.reviewed.verdict)
 		return s.boundary(policy), nil
 	}
 	seen, complete := s.observer.Observe(w, policy, lastChange(st.history))
@@ -60,6 +61,7 @@ func (s *Scaler) Reconcile(ctx context.Context, key annotations.Key) (time.Durat
 	decision.Next = st.rival.wake(decision.Next, s.now())
 	s.tell(st, w, moment, decision)
 	s.tellDoubts(st, w, s.observer.counted(policy), seen)
+	st.glance.told(st.told[topicWrite] != "", err, st.rival.holdsBack(policy.SyncPeriod, started))
 	s.telemetry.observe(outcome{key: key, policy: moment, decision: &decision, sleeper: sleeper, pause: st.rival.shown(policy.SyncPeriod, started), err: err,
 		passing: st.conflicts.passing(err, s.now()), took: s.now().Sub(started)})
 	next := s.next(key, policy, decision)
@@ -98,6 +100,7 @@ func (s *Scaler) decide(st *state, w *annotations.Workload, p annotations.Policy
 		s.traces.Trace(w, snapshot, !st.seen)
 	}
 	st.seen = true
+	st.glance.decided(st.reviewed.verdict, snapshot, st.history)
 	decision, history := s.observer.Rules.Recommend(p, snapshot, st.history)
 	st.history, st.past = history, recommend.Past{Unwritten: decision.Desired != decision.Current}
 	return decision

@@ -101,6 +101,14 @@ func (r *rival) shown(sync time.Duration, now time.Time) figure {
 	return figure{int32(r.pause(sync).Seconds()), r.insists(now)}
 }
 
+// holdsBack is the pause where there is a rival; 0 where there is none.
+func (r *rival) holdsBack(sync time.Duration, now time.Time) time.Duration {
+	if !r.insists(now) {
+		return 0
+	}
+	return r.pause(sync)
+}
+
 // wake is the earlier of a moment, zero for none, and the end of the pause.
 func (r *rival) wake(next, now time.Time) time.Time {
 	if r.paused(now) && (next.IsZero() || r.until.Before(next)) {

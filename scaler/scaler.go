@@ -50,6 +50,7 @@ type Scaler struct {
 	memory    memory
 	verdicts  verdicts
 	namesake  namesake
+	chronicle chronicle
 	inner     inner
 }
 
@@ -89,5 +90,6 @@ func (s *Scaler) forget(key annotations.Key) {
 	if s.memory.forget(key) {
 		s.telemetry.forget(key)
 		s.budget.leave(key)
+		s.chronicle.forget(key)
 	}
 }

@@ -17,14 +17,20 @@ import (
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 )
 
-// event says it in the cluster and in the log, if the budget allows it.
+// event says it in the cluster and in the log, if the budget allows it, and notes it in any case.
 func (s *Scaler) event(w *annotations.Workload, kind, reason, message string) {
-	if !s.budget.Take(w.Key, reason) {
+	s.say(w, kind, Entry{Reason: reason, Message: message})
+}
+
+// say is event for what may be about a change of the replicas.
+func (s *Scaler) say(w *annotations.Workload, kind string, e Entry) {
+	e.Time, e.Message = s.now(), cut(e.Message, maxMessage)
+	s.chronicle.add(w.Key, e)
+	if !s.budget.Take(w.Key, e.Reason) {
 		return
 	}
-	message = cut(message, maxMessage)
-	s.events.Event(w.Reference(), kind, reason, message)
-	s.log.Info(message, zap.Stringer("workload", w.Key), zap.String("reason", reason))
+	s.events.Event(w.Reference(), kind, e.Reason, e.Message)
+	s.log.Info(e.Message, zap.Stringer("workload", w.Key), zap.String("reason", e.Reason))
 }
 
 // tellVerdict tells all problems in one Event and all warnings in another.
@@ -175,9 +181,6 @@ func (s *Scaler) tellMax(st *state, w *annotations.Workload, p annotations.Polic
 	s.event(w, corev1.EventTypeWarning, EventScalingLimited, fmt.Sprintf("the load asks for more than %s: %s", bound, decision.Reason))
 }
 
-// patience is how long a pod may be without a node before that is told: a cluster autoscaler needs about as long to notice.
-const patience = time.Minute
-
 // tellMissing tells once why replicas do not come, and again only if all had come in between.
 func (s *Scaler) tellMissing(st *state, w *annotations.Workload, p annotations.Policy, decision recommend.Decision) {
 	m := decision.Missing
@@ -185,11 +188,11 @@ func (s *Scaler) tellMissing(st *state, w *annotations.Workload, p annotations.P
 		delete(st.told, topicMissing)
 		return
 	}
-	kind, wait := "refused", p.SyncPeriod
+	kind := "refused"
 	if m.Refused == 0 {
-		kind, wait = "unscheduled", max(p.SyncPeriod, patience)
+		kind = "unscheduled"
 	}
-	if decision.Time.Sub(m.Since) >= wait && st.news(topicMissing, kind) {
+	if isLate(&decision, &p) && st.news(topicMissing, kind) {
 		s.event(w, corev1.EventTypeWarning, EventReplicasNotComing, m.Text(decision.Current))
 	}
 }
@@ -209,8 +212,9 @@ func (s *Scaler) tellObserved(st *state, w *annotations.Workload, p annotations.
 // tellRescale tells what was written. Every write is news.
 func (s *Scaler) tellRescale(st *state, w *annotations.Workload, decision recommend.Decision) {
 	delete(st.told, topicWrite)
-	s.event(w, corev1.EventTypeNormal, EventSuccessfulRescale,
-		fmt.Sprintf("New size: %d; reason: %s", decision.Desired, reasonOf(decision)))
+	st.glance.scale(Rescale{Time: s.now(), From: decision.Current, To: decision.Desired})
+	s.say(w, corev1.EventTypeNormal, Entry{Reason: EventSuccessfulRescale, From: decision.Current, To: decision.Desired,
+		Message: fmt.Sprintf("New size: %d; reason: %s", decision.Desired, reasonOf(decision))})
 }
 
 // NewSize is the number of replicas that the message of a SuccessfulRescale says; false if it is that of something else.

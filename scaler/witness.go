@@ -1,6 +1,8 @@
 package scaler
 
 import (
+	"cmp"
+	"fmt"
 	"time"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
@@ -48,6 +50,8 @@ func (s *Scaler) witness(st *state, w *annotations.Workload, tried *attempt) {
 	if now != before && w.ScaledByUs {
 		st.history, st.past.Adopted = st.history.Adopted(s.now(), now), true
 		s.suspect(st, w, before, tried)
+	} else if now != before {
+		s.noteOverwrite(st, w, before)
 	}
 }
 
@@ -67,4 +71,19 @@ func (s *Scaler) suspect(st *state, w *annotations.Workload, before int32, tried
 	if s.namesake.gather(now, weight) {
 		s.tellNamesake(w, before)
 	}
+}
+
+// noteOverwrite notes that somebody else has set the replicas, from the number before.
+func (s *Scaler) noteOverwrite(st *state, w *annotations.Workload, before int32) {
+	o := overwrite{Rescale: Rescale{Time: s.now(), From: before, To: w.Replicas}, by: writer(w)}
+	st.glance.overwritten(o)
+	s.chronicle.add(w.Key, Entry{Time: o.Time, Reason: EntryOverwritten, From: o.From, To: o.To, Message: fmt.Sprintf("replicas were set from %d to %d by %s", o.From, o.To, o.by)})
+}
+
+// writer is who has set the replicas last, as managedFields have it.
+func writer(w *annotations.Workload) string {
+	if by := cmp.Or(w.ScaledBy, w.SetBy); by != "" {
+		return fmt.Sprintf("field manager %q", cut(by, maxQuoted))
+	}
+	return "somebody whom managedFields do not name"
 }

@@ -85,8 +85,9 @@ func House() Plan {
 			"cmd/internal/election": slices.Concat(client, []string{
 				"k8s.io/klog/v2", "go.uber.org/zap", "github.com/go-logr/zapr", "github.com/spf13/pflag", "./cmd/internal/cli", "./annotations", "./scaler",
 			}),
+			"cmd/internal/state": slices.Concat(vocabulary, []string{"./annotations", "./scaler", "./scaler/recommend"}),
 			"cmd/internal/controller": slices.Concat(client, []string{
-				"./cmd/internal/cli", "./cmd/internal/election", "./cmd/internal/cluster", "./cmd/internal/endpoint",
+				"./cmd/internal/state", "./cmd/internal/cli", "./cmd/internal/election", "./cmd/internal/cluster", "./cmd/internal/endpoint",
 				"k8s.io/metrics", "k8s.io/klog/v2", "sigs.k8s.io/controller-runtime",
 				"go.uber.org/zap", "github.com/go-logr/zapr", "github.com/go-logr/logr",
 				"github.com/prometheus/client_golang", "github.com/spf13/pflag",

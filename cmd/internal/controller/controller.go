@@ -25,6 +25,7 @@ import (
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cluster"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/election"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/endpoint"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/state"
 	"github.com/mini-hpa/mini-hpa/informer"
 	"github.com/mini-hpa/mini-hpa/scaler"
 	"github.com/mini-hpa/mini-hpa/scaler/metrics"
@@ -58,6 +59,7 @@ type task struct {
 	record     recordFlags
 	webhook    webhookFlags
 	sources    sourcesFlag
+	state      stateFlag
 	namespace  string
 	kinds      []schema.GroupResource
 	place      string // the namespace where the controller itself is
@@ -68,7 +70,7 @@ type task struct {
 
 func newTask() *task {
 	return &task{decision: cli.DefaultDecisionFlags(), api: cluster.DefaultAPIFlags(), serve: endpoint.DefaultFlags(),
-		election: election.DefaultFlags(), logs: cli.DefaultLogFlags(), record: defaultRecordFlags(), webhook: defaultWebhookFlags(cli.NoAddress), workers: 100, resolution: 15 * time.Second}
+		election: election.DefaultFlags(), logs: cli.DefaultLogFlags(), record: defaultRecordFlags(), webhook: defaultWebhookFlags(cli.NoAddress), state: defaultStateFlag(), workers: 100, resolution: 15 * time.Second}
 }
 
 func (c *task) Declare(f *pflag.FlagSet) {
@@ -81,6 +83,7 @@ func (c *task) Declare(f *pflag.FlagSet) {
 	c.cluster.Declare(f, "the pod's service account, else KUBECONFIG or ~/.kube/config")
 	c.api.Declare(f)
 	c.serve.Declare(f)
+	c.state.declare(f)
 	c.election.Declare(f)
 	c.logs.Declare(f)
 	c.webhook.declare(f)
@@ -216,6 +219,7 @@ func (c *task) assemble(b cli.Build, api cluster.Clients, tenure *election.Tenur
 		return nil, err
 	}
 	p.scaler = c.scaler(p, api, tenure.Scales(scales))
+	c.state.open(p, func() state.Head { return c.head(p, b.Version) })
 	return p, nil
 }
 
@@ -236,6 +240,16 @@ func (c *task) scaler(p *process, api cluster.Clients, scales scaler.Scales) *sc
 		deps.Traces = p.traces
 	}
 	return scaler.New(deps)
+}
+
+// head is what the process says of itself.
+func (c *task) head(p *process, version string) state.Head {
+	h := state.Head{Time: time.Now(), Version: version, Identity: p.leadership.Identity(), Leading: p.telemetry.leading.Load(), Namespace: c.namespace, Kinds: c.kinds,
+		Defaults: c.decision.Defaults, Rules: c.decision.Rules, Newest: p.feed.Status().Newest}
+	if err := p.feed.Err(); err != nil && h.Leading {
+		h.MetricsError = err.Error()
+	}
+	return h
 }
 
 // open opens the ports: the webhook's, if there is one, and those of metrics and probes.

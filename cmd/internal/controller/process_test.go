@@ -83,6 +83,7 @@ func newCluster(t *testing.T) *controlled {
 	task := newTask()
 	task.election.Enabled = false
 	task.serve = endpoint.Flags{Metrics: cli.NoAddress, Probes: cli.NoAddress}
+	task.state = stateFlag{address: cli.NoAddress}
 	p, err := task.assemble(cli.Build{}, cluster.Clients{Watches: watching.NewWatches("", nil), Watch: c.client, Dynamic: dynamicfake.NewSimpleDynamicClient(runtime.NewScheme()),
 		Act: c.client, Tell: c.client, Lead: c.client, Samples: c.samples, Deadline: time.Second}, election.NewTenure(task.election), nil, zap.New(core))
 	if err != nil {

@@ -1,0 +1,96 @@
+// Package state is what the controller that leads says of itself and of its workloads to those who ask: the forms in which it says it, and the
+// handler that serves them.
+package state
+
+import (
+	"time"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/scaler"
+	"github.com/mini-hpa/mini-hpa/scaler/recommend"
+)
+
+// Paths that are served.
+const (
+	// PathAll has a Page: how each workload stands.
+	PathAll = "/state"
+	// PathHistory has a HistoryPage: what has happened to each of them.
+	PathHistory = "/state/history"
+	// PathOne and after it NAMESPACE/KIND/NAME have an Explained: all that is known of one workload. KIND is as in annotations.Key.String.
+	PathOne = "/state/explain/"
+)
+
+// Parameters of a page.
+const (
+	// ParamNamespace, ParamKind and ParamName leave out the workloads of others.
+	ParamNamespace, ParamKind, ParamName = "namespace", "kind", "name"
+	// ParamContinue is what the page before ends with.
+	ParamContinue = "continue"
+	// ParamLimit is how many workloads a page is of at most, from 1 to PageSize.
+	ParamLimit = "limit"
+)
+
+// PageSize is how many workloads a page is of that does not say otherwise.
+const PageSize = 500
+
+// Head is what the controller says of itself.
+type Head struct {
+	// Time is when it says so.
+	Time time.Time `json:"time"`
+	// Version is that of its build, and Identity its name in the Lease.
+	Version  string `json:"version"`
+	Identity string `json:"identity"`
+	// Leading says that it leads. If it does not, it says nothing of workloads.
+	Leading bool `json:"leading"`
+	// Namespace is the only one that it works in; empty for all.
+	Namespace string `json:"namespace,omitempty"`
+	// Kinds are the custom resources that it scales.
+	Kinds []schema.GroupResource `json:"kinds,omitempty"`
+	// Defaults and Rules are the flags of its decisions.
+	Defaults annotations.Defaults `json:"defaults"`
+	Rules    recommend.Rules      `json:"rules"`
+	// Newest is when the newest sample of the resource metrics API was taken, zero if there is none; MetricsError is why there are no current ones.
+	Newest       time.Time `json:"newest,omitzero"`
+	MetricsError string    `json:"metricsError,omitempty"`
+}
+
+// Page is a part of all workloads, in the order of scaler.CompareKeys.
+type Page struct {
+	Head
+	Items []scaler.Status `json:"items"`
+	// Continue is the parameter by which the next page is asked for; empty after the last.
+	Continue string `json:"continue,omitempty"`
+}
+
+// HistoryPage is what has happened to a part of all workloads.
+type HistoryPage struct {
+	Head
+	Items    []History `json:"items"`
+	Continue string    `json:"continue,omitempty"`
+}
+
+// History is what has happened to one workload, the oldest first.
+type History struct {
+	Kind      string         `json:"kind"`
+	Group     string         `json:"group,omitempty"`
+	Namespace string         `json:"namespace"`
+	Name      string         `json:"name"`
+	Entries   []scaler.Entry `json:"entries"`
+}
+
+// Explained is all that is known of one workload.
+type Explained struct {
+	Head
+	scaler.Shown
+}
+
+// Failure is the answer to what cannot be answered.
+type Failure struct {
+	Head
+	Error string `json:"error"`
+}
+
+// DefaultAddress is where a controller serves, if it is not told otherwise. It is reached from within the pod, and by a port-forward.
+const DefaultAddress = "127.0.0.1:8082"

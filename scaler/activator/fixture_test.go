@@ -36,8 +36,8 @@ type bench struct {
 	end    func() // tells it to end, and waits until it has
 }
 
-// newBench starts an activator. The change is made to the slice before it is served.
-func newBench(t *testing.T, change func(*serves.Slice)) *bench {
+// newBench starts an activator. The change is made to the slice before it is served, and what prepares the server before it starts.
+func newBench(t *testing.T, change func(*serves.Slice), prepare ...func(*Server)) *bench {
 	t.Helper()
 	b := &bench{t: t, slice: serves.Slice{
 		Namespace: "shop", Service: "web", Family: discoveryv1.AddressTypeIPv4, Face: serves.Active,
@@ -48,6 +48,9 @@ func newBench(t *testing.T, change func(*serves.Slice)) *bench {
 		change(&b.slice)
 	}
 	b.server = New(Config{Address: "127.0.0.1", Start: "1", Propagation: 10 * time.Millisecond, Drain: patience, Log: zaptest.NewLogger(t)})
+	for _, do := range prepare {
+		do(b.server)
+	}
 	b.server.Serve(b.slice)
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup

@@ -3,42 +3,29 @@ package activator
 import (
 	"bytes"
 	"net"
-	"sync"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// watchGone calls gone once if the client of a connection goes away while it is held. It reads nothing of what the client has sent. Nobody
-// else may read meanwhile. The function that is returned ends the watching, and may be called again.
+// canWatch says whether it can be seen here that a client goes away of which nothing is read.
+const canWatch = true
+
+// watch returns when a client has gone away (true), or when the read deadline of its connection has passed. It reads nothing of what the client has
+// sent. Nobody else may read meanwhile.
 //
 // A client that has said that it sends no more is gone, unless it mayFinish: then it is one that has sent a whole request and waits for the
 // answer, as with "printf ... | nc -N". But one that has sent nothing has gone, and so has one that has begun TLS or HTTP/2, where nobody
 // ends like that before the answer.
-func watchGone(c *net.TCPConn, mayFinish bool, gone func()) (stop func()) {
+func watch(c *net.TCPConn, mayFinish bool) (gone bool) {
 	raw, err := c.SyscallConn()
 	if err != nil {
-		gone()
-		return func() {}
+		return true
 	}
-	var watching sync.WaitGroup
-	left := false
-	watching.Go(func() {
-		// It ends with an error when the deadline is set to the past.
-		_ = raw.Read(func(fd uintptr) bool {
-			left = hasLeft(int(fd), mayFinish)
-			return left
-		})
-		if left {
-			gone()
-		}
+	_ = raw.Read(func(fd uintptr) bool { // which ends with an error when the deadline has passed
+		gone = hasLeft(int(fd), mayFinish)
+		return gone
 	})
-	return sync.OnceFunc(func() {
-		// An error is one of a connection that is closed, which ends the watching too.
-		_ = c.SetReadDeadline(time.Unix(1, 0))
-		watching.Wait()
-		_ = c.SetReadDeadline(time.Time{})
-	})
+	return gone
 }
 
 // hasLeft asks the kernel about a connection. It is asked again whenever something has come.

@@ -4,5 +4,7 @@ package activator
 
 import "net"
 
-// watchGone does nothing where the kernel is not Linux: a client that goes away keeps its place until the end of the hold.
-func watchGone(*net.TCPConn, bool, func()) (stop func()) { return func() {} }
+// canWatch says that a client that goes away keeps its place until the end of the hold where the kernel is not Linux.
+const canWatch = false
+
+func watch(*net.TCPConn, bool) (gone bool) { return false }

@@ -110,6 +110,7 @@ type ticket struct {
 	stage   stage
 	turn    chan target // brings the pod whose turn it is, at most one
 	given   netip.AddrPort
+	before  func()      // is called before turn brings one
 	pod     *pod        // against whose limit it counts; nil if it counts against none
 	lease   *time.Timer // until when it does
 }
@@ -159,7 +160,7 @@ func (p *port) enterIgnored() *ticket {
 
 // wait waits for a ready pod: the same until it is given back. The error is the cause of the end of ctx.
 func (t *ticket) wait(ctx context.Context) (netip.AddrPort, error) {
-	if t.given.IsValid() {
+	if t.isCalled() {
 		return t.given, nil
 	}
 	select {
@@ -169,6 +170,27 @@ func (t *ticket) wait(ctx context.Context) (netip.AddrPort, error) {
 	case <-ctx.Done():
 		return netip.AddrPort{}, context.Cause(ctx)
 	}
+}
+
+// isCalled says whether wait would return a pod at once.
+func (t *ticket) isCalled() bool {
+	if t.given.IsValid() {
+		return true
+	}
+	select {
+	case to := <-t.turn:
+		t.given = to.address
+		return true
+	default:
+		return false
+	}
+}
+
+// onCall has a function called just before the ticket is given a pod, with the lobby's lock held; nil has none called.
+func (t *ticket) onCall(do func()) {
+	t.port.lobby.mu.Lock()
+	defer t.port.lobby.mu.Unlock()
+	t.before = do
 }
 
 // again gives back a pod that could not be reached, and puts the ticket before those who came later. Whoever waits for it next is given the
@@ -315,6 +337,9 @@ func (p *port) call(to target) {
 	p.queue = p.queue[1:]
 	to.pod.busy++
 	t.stage, t.pod = called, to.pod
+	if t.before != nil {
+		t.before()
+	}
 	t.turn <- to
 }
 

@@ -39,30 +39,52 @@ func dial(ctx context.Context, address string) (*net.TCPConn, error) {
 
 // hold is a ticket's time to wait: as long as the Service says, and no longer than the client is there.
 type hold struct {
-	ticket  *ticket
-	ctx     context.Context
-	cancel  context.CancelCauseFunc
-	longest time.Duration
-	timer   *time.Timer
-	unwatch func()
+	ticket    *ticket
+	ctx       context.Context
+	cancel    context.CancelCauseFunc
+	longest   time.Duration
+	timer     *time.Timer
+	client    *net.TCPConn // is watched; nil if somebody else does
+	mayFinish bool
 }
 
-// newHold begins a hold. The connection is watched, as watchGone says, unless it is nil.
+// newHold begins a hold. The connection is watched while it waits, as watch says, unless it is nil.
 func newHold(parent context.Context, t *ticket, longest time.Duration, c *net.TCPConn, mayFinish bool) *hold {
-	h := &hold{ticket: t, longest: longest, unwatch: func() {}}
+	h := &hold{ticket: t, longest: longest, client: c, mayFinish: mayFinish}
 	h.ctx, h.cancel = context.WithCancelCause(parent)
 	h.timer = time.AfterFunc(longest, func() { h.cancel(errTooLong) })
-	if c != nil {
-		h.unwatch = watchGone(c, mayFinish, func() { h.cancel(errGone) })
-	}
 	return h
+}
+
+// wait waits for a ready pod. Whoever waits watches the client at the same time, instead of somebody else: ten thousand who wait are ten thousand
+// goroutines, not twice as many.
+func (h *hold) wait() (netip.AddrPort, error) {
+	if h.client == nil || !canWatch {
+		return h.ticket.wait(h.ctx)
+	}
+	// The deadline is all that ends the watching. It is in the past before there is a pod, so that it can be taken back when there is.
+	interrupt := func() { _ = h.client.SetReadDeadline(time.Unix(1, 0)) } // which fails if it is closed, and then nobody watches
+	ended := context.AfterFunc(h.ctx, interrupt)
+	defer ended()
+	h.ticket.onCall(interrupt)
+	defer h.ticket.onCall(nil)
+	for !h.ticket.isCalled() && h.ctx.Err() == nil {
+		if watch(h.client, h.mayFinish) {
+			h.cancel(errGone)
+		}
+	}
+	pod, err := h.ticket.wait(h.ctx)
+	if ended() {
+		_ = h.client.SetReadDeadline(time.Time{})
+	}
+	return pod, err
 }
 
 // reach hands the connection to one pod after the other until one takes it, or until the hold ends. Only those errors have it try another
 // that say that nothing was sent.
 func (h *hold) reach(ctx context.Context, try func(ctx context.Context, pod netip.AddrPort) error) error {
 	for pause := firstPause; ; pause = min(pause*14/10, longestPause) {
-		pod, err := h.ticket.wait(ctx)
+		pod, err := h.wait()
 		if err != nil {
 			return err
 		}
@@ -84,13 +106,11 @@ func (h *hold) reach(ctx context.Context, try func(ctx context.Context, pod neti
 // pass ends the waiting, because a pod has the connection.
 func (h *hold) pass() {
 	h.timer.Stop()
-	h.unwatch()
 	h.ticket.pass()
 }
 
 // end ends what uses the hold's context.
 func (h *hold) end() {
 	h.timer.Stop()
-	h.unwatch()
 	h.cancel(errClosed)
 }

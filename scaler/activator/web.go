@@ -159,7 +159,7 @@ type errandKey struct{}
 func (w *web) pass(answer http.ResponseWriter, r *http.Request, h *hold) {
 	e := &errand{hold: h}
 	defer func() { h.ticket.leave(e.unreached) }() // also when the proxy panics because an answer has broken off
-	if _, e.unreached = h.ticket.wait(h.ctx); e.unreached != nil {
+	if _, e.unreached = h.wait(); e.unreached != nil {
 		refuse(answer, e.unreached)
 		return
 	}

@@ -283,8 +283,7 @@ func TestRequestsThatWakeNobody(t *testing.T) {
 }
 
 func TestHeadersThatDoNotCome(t *testing.T) {
-	b := newBench(t, nil)
-	b.server.web.server.ReadHeaderTimeout = 50 * time.Millisecond
+	b := newBench(t, nil, func(s *Server) { s.web.server.ReadHeaderTimeout = 50 * time.Millisecond })
 	for name, sent := range map[string]string{"nothing": "", "a part": "GET / HTTP/1.1\r\nHost: a\r\nX: "} {
 		c := b.dial("http")
 		send(t, c, sent)

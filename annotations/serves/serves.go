@@ -160,18 +160,7 @@ func (s Serves) Defaulted() Serves {
 }
 
 func (s Serves) check(at *field.Path) field.ErrorList {
-	var wrong field.ErrorList
-	if s.Kind == "" {
-		wrong = append(wrong, field.Required(at.Child("kind"), "the kind of the workload"))
-	}
-	for _, name := range []struct{ key, value string }{{"name", s.Name}, {"group", s.Group}} {
-		if name.value == "" && name.key == "group" {
-			continue // the core group
-		}
-		for _, must := range validation.IsDNS1123Subdomain(name.value) {
-			wrong = append(wrong, field.Invalid(at.Child(name.key), name.value, must))
-		}
-	}
+	wrong := s.checkWorkload(at)
 	for _, port := range slices.Sorted(maps.Keys(s.Protocol)) {
 		if p := s.Protocol[port]; p != HTTP1 && p != TCP {
 			wrong = append(wrong, field.NotSupported(at.Child("protocol").Key(port), p, []Protocol{HTTP1, TCP}))
@@ -195,6 +184,24 @@ func (s Serves) check(at *field.Path) field.ErrorList {
 		wrong = append(wrong, field.NotSupported(at.Child("holdOn"), s.HoldOn, []HoldOn{HoldOnUnready}))
 	}
 	return append(append(wrong, checkIgnored(at.Child("ignore"), s.Ignore, "/")...), checkIgnored(at.Child("ignoreAgents"), s.IgnoreAgents, "")...)
+}
+
+// checkWorkload checks who is woken. The core group has no name.
+func (s Serves) checkWorkload(at *field.Path) field.ErrorList {
+	var wrong field.ErrorList
+	if s.Kind == "" {
+		wrong = append(wrong, field.Required(at.Child("kind"), "the kind of the workload"))
+	}
+	names := map[string]string{"name": s.Name}
+	if s.Group != "" {
+		names["group"] = s.Group
+	}
+	for _, key := range slices.Sorted(maps.Keys(names)) {
+		for _, must := range validation.IsDNS1123Subdomain(names[key]) {
+			wrong = append(wrong, field.Invalid(at.Child(key), names[key], must))
+		}
+	}
+	return wrong
 }
 
 // checkIgnored checks what requests are known by, which begins with a prefix.

@@ -25,8 +25,10 @@ const (
 	Heartbeat = 5 * time.Second
 	// MaxLine is how many bytes a line may have.
 	MaxLine = 64 << 10
-	// ServerName is the name in the certificate of an activator, and LeaderName that in the certificate of the leader.
-	ServerName, LeaderName = "mini-hpa-activator", "mini-hpa-leader"
+	// ServerName is the name in the certificate of an activator.
+	ServerName = "mini-hpa-activator"
+	// LeaderName is the name in the certificate with which the leader asks.
+	LeaderName = "mini-hpa-leader"
 )
 
 // Line is one line of an activator's state. Exactly one of its fields is set. First comes the process, then each port, then Synced;

@@ -3,6 +3,7 @@ package activator
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -218,8 +219,15 @@ func newClient(t *testing.T) *http.Client {
 	return &http.Client{Transport: transport, Timeout: patience}
 }
 
+// said is an answer that was read.
+type said struct {
+	status int
+	body   string
+	closes bool // the connection
+}
+
 // answer reads an answer to a request of a method.
-func answer(t *testing.T, from *bufio.Reader, method string) (*http.Response, string) {
+func answer(t *testing.T, from *bufio.Reader, method string) said {
 	t.Helper()
 	r, err := http.ReadResponse(from, &http.Request{Method: method})
 	if err != nil {
@@ -230,7 +238,7 @@ func answer(t *testing.T, from *bufio.Reader, method string) (*http.Response, st
 	if err != nil {
 		t.Fatal(err)
 	}
-	return r, string(body)
+	return said{r.StatusCode, string(body), r.Close}
 }
 
 func send(t *testing.T, c net.Conn, lines ...string) {
@@ -244,7 +252,7 @@ func mustEnd(t *testing.T, c net.Conn, what string) {
 	t.Helper()
 	if n, err := c.Read(make([]byte, 1)); err == nil || n > 0 {
 		t.Errorf("%s: the connection goes on", what)
-	} else if timeout, ok := err.(net.Error); ok && timeout.Timeout() {
+	} else if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
 		t.Errorf("%s: %v", what, err)
 	}
 }

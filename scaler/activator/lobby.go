@@ -451,13 +451,6 @@ func (p *port) current() rules {
 	return p.rules
 }
 
-// isReady says whether a pod is ready.
-func (p *port) isReady() bool {
-	p.lobby.mu.Lock()
-	defer p.lobby.mu.Unlock()
-	return len(p.ready) > 0
-}
-
 // arrive counts a connection at a door.
 func (p *port) arrive(at int) {
 	p.lobby.mu.Lock()

@@ -284,8 +284,8 @@ func TestAnActivatorThatEnds(t *testing.T) {
 		t.Errorf("%q %v", got, err)
 	}
 	c.Close()
-	if r, _ := answer(t, bufio.NewReader(request), http.MethodGet); r.StatusCode != http.StatusOK || !r.Close {
-		t.Errorf("%d, closed: %t", r.StatusCode, r.Close)
+	if r := answer(t, bufio.NewReader(request), http.MethodGet); r.status != http.StatusOK || !r.closes {
+		t.Errorf("%+v", r)
 	}
 	ending.Wait()
 }

@@ -208,7 +208,7 @@ func (w *web) sendElsewhere(answer *http.Response) error {
 }
 
 // fail answers for a pod that did not.
-func (w *web) fail(answer http.ResponseWriter, r *http.Request, err error) {
+func (w *web) fail(answer http.ResponseWriter, r *http.Request, _ error) {
 	e := errandOf(r)
 	if e.unreached != nil {
 		refuse(answer, e.unreached)
@@ -272,7 +272,7 @@ func (r *routes) RoundTrip(request *http.Request) (answer *http.Response, err er
 		if request.Body != nil {
 			attempt.Body = io.NopCloser(request.Body) // which the transport closes when it cannot connect
 		}
-		answer, err = by.RoundTrip(attempt)
+		answer, err = by.RoundTrip(attempt) //nolint:bodyclose // ReverseProxy does
 		return err
 	})
 	if err != nil && !e.ticket.hasPassed() {

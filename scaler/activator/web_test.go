@@ -29,9 +29,8 @@ func TestARequestIsHeldUntilAPodIsReady(t *testing.T) {
 		seen = *r
 		fmt.Fprint(w, "hello")
 	})))
-	r, body := answer(t, bufio.NewReader(c), http.MethodGet)
-	if r.StatusCode != http.StatusOK || body != "hello" || !r.Close {
-		t.Errorf("answered %d %q, and the client comes back to the activator: %t", r.StatusCode, body, !r.Close)
+	if r := answer(t, bufio.NewReader(c), http.MethodGet); r.status != http.StatusOK || r.body != "hello" || !r.closes {
+		t.Errorf("answered is %+v; if the connection goes on, the client comes back to the activator", r)
 	}
 	mustEnd(t, c, "after the answer")
 	if seen.RequestURI != "/a%2Fb?c;d" || seen.Host != "web.shop" || seen.Header.Get("X-Forwarded-For") != "1.2.3.4" || seen.Header.Get("User-Agent") != "" {
@@ -82,8 +81,8 @@ func TestPathAlways(t *testing.T) {
 	send(t, c, "POST /1 HTTP/1.1", "Host: a", "Content-Length: 3", "", "onePOST /2 HTTP/1.1", "Host: a", "Content-Length: 3", "", "twoGET /3 HTTP/1.1", "Host: a", "", "")
 	from := bufio.NewReader(c)
 	for _, want := range []string{"one", "two", ""} {
-		if r, body := answer(t, from, http.MethodPost); r.StatusCode != http.StatusOK || body != want || r.Close {
-			t.Errorf("%d %q, closed: %t", r.StatusCode, body, r.Close)
+		if r := answer(t, from, http.MethodPost); r.status != http.StatusOK || r.body != want || r.closes {
+			t.Errorf("%+v", r)
 		}
 	}
 	if s := b.state("http"); s.Active.Connections != 1 || s.Total != 3 {
@@ -105,8 +104,8 @@ func TestAPodThatRefusesAtFirst(t *testing.T) {
 		t.Fatal(err)
 	}
 	serveOn(t, again, &http.Server{Handler: echo()})
-	if r, body := answer(t, bufio.NewReader(c), http.MethodPost); r.StatusCode != http.StatusOK || body != "hello" {
-		t.Errorf("%d %q", r.StatusCode, body)
+	if r := answer(t, bufio.NewReader(c), http.MethodPost); r.status != http.StatusOK || r.body != "hello" {
+		t.Errorf("%+v", r)
 	}
 }
 
@@ -237,7 +236,7 @@ func TestUpgrades(t *testing.T) {
 		c := b.dial("http")
 		send(t, c, "GET /chat HTTP/1.1", "Host: a", "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Key: x", "", "")
 		from := bufio.NewReader(c)
-		r, err := http.ReadResponse(from, nil)
+		r, err := http.ReadResponse(from, nil) //nolint:bodyclose // there is none
 		if err != nil || r.StatusCode != http.StatusSwitchingProtocols {
 			t.Fatalf("%v %v", r, err)
 		}
@@ -294,8 +293,8 @@ func TestHeadersThatDoNotCome(t *testing.T) {
 	}
 	c := b.dial("http")
 	send(t, c, "GET / HTTP/1.1\r\nHost: a\r\nX: "+strings.Repeat("x", 32<<10))
-	if r, _ := answer(t, bufio.NewReader(c), http.MethodGet); r.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
-		t.Errorf("headers of 32 KiB: %d", r.StatusCode)
+	if r := answer(t, bufio.NewReader(c), http.MethodGet); r.status != http.StatusRequestHeaderFieldsTooLarge {
+		t.Errorf("headers of 32 KiB: %+v", r)
 	}
 	if s := b.state("http"); s.Total != 0 {
 		t.Errorf("%+v", s)

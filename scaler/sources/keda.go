@@ -100,7 +100,7 @@ type kedaAsked struct {
 	active bool
 }
 
-func openKeda(e *catalog.Entry, settings *kedaSettings, env Env) (Client, error) {
+func openKeda(_ *catalog.Entry, settings *kedaSettings, env Env) (Client, error) {
 	d := newDialer(env, settings.TLS, settings.TLS != nil, settings.Address)
 	if len(settings.MetadataFiles) > 0 && settings.TLS == nil && !d.local {
 		env.Log.Warn("credentials are sent without encryption: there is no tls")

@@ -2,13 +2,13 @@ package sources
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"net"
-	"time"
 )
 
 // guardedMySQL is a connection on which only comes what the driver can bear, one packet at a time. The driver trusts servers: it makes room for as many
@@ -97,15 +97,10 @@ func (c *guardedMySQL) encrypt(login []byte) error {
 	if _, err := c.Conn.Write(request); err != nil {
 		return err
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), dialTimeout)
+	defer cancel()
 	inside := tls.Client(c.Conn, c.tls)
-	err := c.SetDeadline(time.Now().Add(dialTimeout))
-	if err == nil {
-		err = inside.Handshake()
-	}
-	if err == nil {
-		err = c.SetDeadline(time.Time{})
-	}
-	if err != nil {
+	if err := inside.HandshakeContext(ctx); err != nil {
 		c.broken = explainConnection(err)
 		return c.broken
 	}
@@ -163,18 +158,8 @@ func (c *guardedMySQL) check(said []byte) error {
 	case kind == 0xff: // an error: its number, and perhaps # with a state
 		c.isAnswered = true
 		return atLeast(said, map[bool]int{true: 9, false: 4}[len(said) > 3 && said[3] == '#'])
-	case c.asked == mysqlGreeting: // all but the name of a plugin
-		version := bytes.IndexByte(said[1:], 0)
-		if version < 0 {
-			return errors.New("a greeting without the end of a version")
-		}
-		rest := said[1+version+1:]
-		if err := atLeast(rest, 44); err != nil {
-			return err
-		}
-		if can := rest[mysqlCan+1]; c.tls != nil && can&mysqlTLSFlag == 0 {
-			return fault("does not speak TLS", nil)
-		}
+	case c.asked == mysqlGreeting:
+		return c.checkGreeting(said)
 	case c.asked == mysqlQuery && kind == 0, c.asked == mysqlExecute && kind == 0, c.asked == mysqlLogin && kind == 0: // done: two numbers, a state and warnings
 		c.isAnswered = true
 		if err := atLeast(said, 7); err != nil {
@@ -187,6 +172,22 @@ func (c *guardedMySQL) check(said []byte) error {
 		if c.asked = mysqlRows; kind != 1 || len(said) > 2 {
 			return fmt.Errorf("an answer that begins with %.9q instead of one column", said)
 		}
+	}
+	return nil
+}
+
+// checkGreeting is about all of it but the name of a plugin.
+func (c *guardedMySQL) checkGreeting(said []byte) error {
+	version := bytes.IndexByte(said[1:], 0)
+	if version < 0 {
+		return errors.New("a greeting without the end of a version")
+	}
+	rest := said[1+version+1:]
+	if err := atLeast(rest, 44); err != nil {
+		return err
+	}
+	if c.tls != nil && rest[mysqlCan+1]&mysqlTLSFlag == 0 {
+		return fault("does not speak TLS", nil)
 	}
 	return nil
 }

@@ -140,7 +140,7 @@ const (
 	natsAtOnce = 512
 )
 
-func openNATS(e *catalog.Entry, settings *natsSettings, env Env) (Client, error) {
+func openNATS(_ *catalog.Entry, settings *natsSettings, env Env) (Client, error) {
 	d := newDialer(env, settings.TLS, false, settings.Servers...) // the protocol agrees upon TLS after it has begun
 	d.most = mostOfBroker
 	if settings.Auth != nil && settings.TLS == nil && !d.local {

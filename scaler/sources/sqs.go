@@ -87,7 +87,8 @@ func (s *sqsSettings) web() *Web { return &Web{URL: s.URL, TLS: s.TLS} }
 
 // sqsClient asks an endpoint, for one queue after the other: there is no request for many.
 type sqsClient struct {
-	web *webClient
+	web    *webClient
+	signer *awsSigner
 	// queues is the URL to which the name of one is added.
 	queues string
 }
@@ -97,12 +98,19 @@ func openSQS(e *catalog.Entry, settings *sqsSettings, env Env) (Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	web.auth = &awsSigner{auth: &settings.Auth, service: "sqs", region: settings.Region}
-	return &sqsClient{web: web, queues: strings.TrimSuffix(settings.URL, "/") + "/" + settings.Account + "/"}, nil
+	signer, err := newAWSSigner(&settings.Auth, env, "sqs", settings.Region)
+	if err != nil {
+		return nil, err
+	}
+	web.auth = signer
+	return &sqsClient{web: web, signer: signer, queues: strings.TrimSuffix(settings.URL, "/") + "/" + settings.Account + "/"}, nil
 }
 
 // Close gives up the connections.
-func (c *sqsClient) Close() { c.web.close() }
+func (c *sqsClient) Close() {
+	c.web.close()
+	c.signer.close()
+}
 
 // Ask is Client's.
 func (c *sqsClient) Ask(ctx context.Context, all []metrics.Question, answer func(i int, a metrics.Answer, err error)) {

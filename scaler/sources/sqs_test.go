@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"strings"
 	"testing"
@@ -272,6 +273,67 @@ func TestSQSKeysAreReadAgain(t *testing.T) {
 	}
 }
 
+// TestSQSByARole: with the token that the file has, keys are asked for, used until they are about to expire, and asked for once more. While that fails, old ones are good
+// to their end.
+func TestSQSByARole(t *testing.T) {
+	t.Parallel()
+	sqs := &queuesOf{t: t, visible: map[string]int{"q": 1}}
+	server := httptest.NewServer(sqs)
+	defer server.Close()
+	sqs.base = server.URL + "/111122223333/"
+	token := fileWith(t, "w3b.identity.t0ken")
+	asked, lasting, answer := 0, time.Hour, ""
+	sts := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked++
+		_ = r.ParseForm()
+		want := url.Values{"Action": {"AssumeRoleWithWebIdentity"}, "Version": {"2011-06-15"}, "RoleArn": {"arn:aws:iam::111122223333:role/mini-hpa"}, "RoleSessionName": {"mini-hpa"}, "WebIdentityToken": {"w3b.identity.t0ken"}}
+		if diff := gocmp.Diff(want, r.PostForm); diff != "" || r.Header.Get("Authorization") != "" {
+			http.Error(w, "<ErrorResponse><Error><Code>InvalidIdentityToken</Code><Message>what is "+r.PostForm.Get("WebIdentityToken")+"?</Message></Error></ErrorResponse>", http.StatusBadRequest)
+			return
+		}
+		if answer != "" {
+			fmt.Fprint(w, answer)
+			return
+		}
+		sqs.key, sqs.secret, sqs.token = fmt.Sprint("ASIAEXAMPLE", asked), fmt.Sprint("s3cret-", asked), fmt.Sprint("session-", asked)
+		fmt.Fprintf(w, `<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleWithWebIdentityResult><Audience>sts.amazonaws.com</Audience>`+
+			`<Credentials><SessionToken>%s</SessionToken><SecretAccessKey>%s</SecretAccessKey><Expiration>%s</Expiration><AccessKeyId>%s</AccessKeyId></Credentials>`+
+			`</AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>`, sqs.token, sqs.secret, time.Now().Add(lasting).UTC().Format(time.RFC3339), sqs.key)
+	}))
+	defer sts.Close()
+	file := fmt.Sprintf("version: v1\nsources:\n- {name: orders, type: sqs, url: %q, region: eu-central-1, account: \"111122223333\", namespaces: [\"*\"], allow: {queue: [\"*\"]}, "+
+		"auth: {role: {arn: \"arn:aws:iam::111122223333:role/mini-hpa\", tokenFile: %s, url: %q}}}\n", server.URL, token, sts.URL)
+	ask := func(s metrics.Source, c *catalog.Catalog, want string, calls int) {
+		t.Helper()
+		if got := answered(t, s, c, "", map[string]string{"queue": "q"}); got != want || asked != calls {
+			t.Errorf("%q after %d calls for keys, want %q after %d", got, asked, want, calls)
+		}
+	}
+	s, c := sourceOf(t, file)
+	ask(s, c, "1", 1)
+	ask(s, c, "1", 1)
+	lasting = time.Minute // less than the time before their end at which keys are renewed
+	s, c = sourceOf(t, file)
+	ask(s, c, "1", 2)
+	ask(s, c, "1", 3)
+	if err := os.WriteFile(token, []byte("another"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ask(s, c, "1", 4) // with the keys of before
+	ask(s, c, "1", 4) // which are not asked for again at once
+	s, c = sourceOf(t, file)
+	ask(s, c, "orders is not set up: AWS does not give mini-hpa the role", 5)
+	if err := os.WriteFile(token, []byte("w3b.identity.t0ken"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for i, text := range []string{"<", "<AssumeRoleWithWebIdentityResponse/>", `{"AccessKeyId": "a"}`,
+		"<a><AssumeRoleWithWebIdentityResult><Credentials><SessionToken>a</SessionToken><SecretAccessKey>b</SecretAccessKey><AccessKeyId>c</AccessKeyId><Expiration>2011-10-24T23:00:23Z</Expiration></Credentials></AssumeRoleWithWebIdentityResult></a>"} {
+		answer = text
+		s, c = sourceOf(t, file)
+		ask(s, c, "orders gave an answer that cannot be read", 6+i)
+	}
+}
+
 func TestSQSSettings(t *testing.T) {
 	t.Parallel()
 	const good = `"region": "eu-central-1", "account": "111122223333", "auth": {"accessKeyIdFile": "/k", "secretAccessKeyFile": "/s"}`
@@ -281,8 +343,12 @@ func TestSQSSettings(t *testing.T) {
 		`{` + good + `}`: `x.url: Required value: the endpoint of the region, such as https://sqs.eu-central-1.amazonaws.com`,
 		`{"url": "sqs.eu-central-1.amazonaws.com", ` + good + `}`:                        `x.url: Invalid value: "sqs.eu-central-1.amazonaws.com": want http://HOST[:PORT][/PATH] or https://HOST[:PORT][/PATH]`,
 		`{"url": "https://sqs.eu-central-1.amazonaws.com/111122223333/q", ` + good + `}`: `x.url: Invalid value: "https://sqs.eu-central-1.amazonaws.com/111122223333/q": want no path: account and the queue of a line are behind it`,
+		`{"url": "https://sqs.eu-central-1.amazonaws.com", "region": "eu-central-1", "account": "111122223333", "auth": {"role": {"arn": "arn:aws:iam::111122223333:role/mini-hpa", "tokenFile": "/t", "url": "https://sts.eu-central-1.amazonaws.com"}}}`: "",
+		`{"url": "https://sqs.eu-central-1.amazonaws.com", "region": "eu-central-1", "account": "111122223333", "auth": {"sessionTokenFile": "/t", "role": {"arn": "mini-hpa", "url": "http://sts.example"}}}`: `[x.auth: Invalid value: want accessKeyIdFile and secretAccessKeyFile, or role, ` +
+			`x.auth.role.url: Invalid value: "http://sts.example": want https://, as the token is sent there, x.auth.role.tokenFile: Required value: such as /var/run/secrets/eks.amazonaws.com/serviceaccount/token, ` +
+			`x.auth.role.arn: Invalid value: "mini-hpa": want a role, such as arn:aws:iam::111122223333:role/mini-hpa]`,
 		`{"url": "https://a.example"}`: `[x.region: Invalid value: "": want that of the endpoint, such as eu-central-1, x.account: Invalid value: "": want the twelve digits of whose the queues are, ` +
-			`x.auth: Invalid value: want accessKeyIdFile and secretAccessKeyFile]`,
+			`x.auth: Invalid value: want accessKeyIdFile and secretAccessKeyFile, or role]`,
 		`{"url": "https://a.example", "region": "EU/central", "account": "1111-2222-3333", "auth": {"accessKeyIdFile": "k", "secretAccessKeyFile": "/a/../s"}}`: `[x.region: Invalid value: "EU/central": want that of the endpoint, such as eu-central-1, x.account: Invalid value: "1111-2222-3333": want the twelve digits of whose the queues are, ` +
 			`x.auth.accessKeyIdFile: Invalid value: "k": want an absolute path without "..", such as /etc/mini-hpa/sources/NAME/password, ` +
 			`x.auth.secretAccessKeyFile: Invalid value: "/a/../s": want an absolute path without "..", such as /etc/mini-hpa/sources/NAME/password]`,

@@ -12,6 +12,7 @@ import (
 	"github.com/mini-hpa/mini-hpa/cmd/internal/controller"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/explain"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/lint"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/migrate"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/replay"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/selftest"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/simulate"
@@ -31,5 +32,5 @@ func thisProgram() cli.Program {
 
 // commands is the table, in the order in which usage lists it.
 func commands() []cli.Command {
-	return []cli.Command{activator.Command(), controller.Command(), explain.Command(), lint.Command(), replay.Command(), selftest.Command(), simulate.Command(), sources.Command(), controller.WebhookCommand(), cli.Version()}
+	return []cli.Command{activator.Command(), controller.Command(), explain.Command(), migrate.ExportCommand(), lint.Command(), migrate.Command(), replay.Command(), selftest.Command(), simulate.Command(), sources.Command(), controller.WebhookCommand(), cli.Version()}
 }

@@ -12,7 +12,7 @@ func House() Plan {
 	return Plan{
 		Module: "github.com/mini-hpa/mini-hpa",
 		Closed: []string{"cmd/mini-hpa"},
-		Pure:   []string{"annotations/amount", "annotations/spelling", "annotations/podspec", "annotations/lines", "annotations/schedule", "annotations/catalog", "annotations/serves", "annotations", "scaler/sample", "scaler/clock", "scaler/recommend", "scaler/simulate", "scaler/wake", "cmd/internal/picture"},
+		Pure:   []string{"annotations/amount", "annotations/spelling", "annotations/podspec", "annotations/lines", "annotations/schedule", "annotations/catalog", "annotations/serves", "annotations", "annotations/hpa", "scaler/sample", "scaler/clock", "scaler/recommend", "scaler/simulate", "scaler/wake", "cmd/internal/picture"},
 		Rooms: map[string][]string{
 			"docs":                 {"github.com/google/go-cmp"},
 			"annotations/amount":   {"k8s.io/api", "k8s.io/apimachinery"},
@@ -23,6 +23,7 @@ func House() Plan {
 			"annotations/catalog":  slices.Concat(vocabulary, []string{"./annotations/lines", "./annotations/spelling"}),
 			"annotations/serves":   {"k8s.io/api", "k8s.io/apimachinery"},
 			"annotations":          slices.Concat(vocabulary, []string{"./annotations/amount", "./annotations/podspec", "./annotations/lines", "./annotations/schedule", "./annotations/spelling", "./annotations/catalog"}),
+			"annotations/hpa":      slices.Concat(vocabulary, []string{"sigs.k8s.io/json", "./annotations"}),
 			"scaler/sample":        {"k8s.io/api", "k8s.io/apimachinery"},
 			"scaler/clock":         {"k8s.io/apimachinery", "k8s.io/metrics/pkg/apis", "./scaler/sample"},
 			"scaler/recommend":     decision,
@@ -55,6 +56,7 @@ func House() Plan {
 			"cmd/internal/cluster": slices.Concat(client, []string{
 				"go.uber.org/zap", "github.com/spf13/pflag", "./cmd/internal/cli", "./annotations", "./informer/watching", "./scaler/metrics",
 			}),
+			"cmd/internal/keda":      slices.Concat(vocabulary, []string{"sigs.k8s.io/json", "github.com/robfig/cron/v3", "./annotations", "./annotations/hpa"}),
 			"cmd/internal/kustomize": {"./cmd/internal/manifest"},
 			"cmd/internal/neighbors": slices.Concat(client, []string{"./annotations", "./cmd/internal/cli"}),
 			"cmd/internal/lint": slices.Concat(client, []string{
@@ -64,6 +66,9 @@ func House() Plan {
 			"cmd/internal/explain": slices.Concat(client, []string{
 				"github.com/spf13/pflag", "./cmd/internal/cli", "./cmd/internal/cluster", "./cmd/internal/neighbors",
 				"go.uber.org/zap", "./annotations/podspec", "./annotations/catalog", "./annotations", "./informer", "./scaler", "./scaler/sample", "./scaler/recommend", "./scaler/metrics", "./scaler/sources",
+			}),
+			"cmd/internal/migrate": slices.Concat(client, []string{
+				"github.com/spf13/pflag", "./annotations", "./annotations/hpa", "./cmd/internal/keda", "./cmd/internal/cli", "./cmd/internal/cluster", "./cmd/internal/manifest",
 			}),
 			"cmd/internal/replay": slices.Concat(vocabulary, []string{
 				"github.com/spf13/pflag", "./cmd/internal/cli", "./cmd/internal/picture", "./annotations", "./scaler/recommend", "./scaler/trace",
@@ -100,7 +105,7 @@ func House() Plan {
 				"./scaler/recommend", "./scaler/trace", "./scaler/simulate",
 			}),
 			"cmd/mini-hpa": {
-				"./cmd/internal/cli", "./cmd/internal/activator", "./cmd/internal/controller", "./cmd/internal/explain", "./cmd/internal/lint",
+				"./cmd/internal/cli", "./cmd/internal/activator", "./cmd/internal/controller", "./cmd/internal/explain", "./cmd/internal/lint", "./cmd/internal/migrate",
 				"./cmd/internal/replay", "./cmd/internal/selftest", "./cmd/internal/simulate", "./cmd/internal/sources",
 			},
 		},

@@ -1,0 +1,42 @@
+package keda
+
+import (
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+
+	"github.com/mini-hpa/mini-hpa/annotations/hpa"
+)
+
+// What KEDA has where a ScaledObject says nothing (apis/keda/v1alpha1 and pkg/scaling of KEDA).
+const (
+	usualMax      = 100
+	usualPolling  = 30
+	usualCooldown = 300
+)
+
+// conversion is that of one ScaledObject.
+type conversion struct {
+	from    *ScaledObject
+	file    *File
+	all     map[string]string
+	lines   []string
+	windows []window
+	zone    string
+	remarks []hpa.Remark
+	// metrics are those that have no annotation of their own.
+	metrics []autoscalingv2.MetricSpec
+}
+
+func (c *conversion) lost(path, value, why, do string) {
+	c.remarks = append(c.remarks, hpa.Remark{Path: path, Value: value, Why: why, Do: do, Lost: true})
+}
+
+func (c *conversion) tell(path, value, why, do string) {
+	c.remarks = append(c.remarks, hpa.Remark{Path: path, Value: value, Why: why, Do: do})
+}
+
+func valueOr(p *int32, usual int32) int32 {
+	if p == nil {
+		return usual
+	}
+	return *p
+}

@@ -1,0 +1,214 @@
+package keda
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/annotations/hpa"
+)
+
+// Convert says what a ScaledObject is in annotations, adds the entries to the file that its triggers need, and remarks on what is lost. There are
+// no annotations if nothing is left to scale on. Whether mini-hpa takes them is for annotations.Defaults.Parse to say.
+func Convert(o *ScaledObject, file *File) (map[string]string, []hpa.Remark) {
+	c := &conversion{from: o, file: file, all: map[string]string{}}
+	for i := range o.Spec.Triggers {
+		c.trigger(i)
+	}
+	c.writeTriggers()
+	c.bounds()
+	c.idle()
+	c.fallback()
+	c.advanced()
+	c.pause()
+	if len(c.lines) == 0 && len(c.windows) == 0 && c.all[annotations.TargetCPU]+c.all[annotations.TargetMemory]+c.all[annotations.Metrics] == "" {
+		c.lost("spec.triggers", "", "have nothing that mini-hpa can scale on, so that there are no annotations", "")
+		return nil, c.remarks
+	}
+	return c.all, c.remarks
+}
+
+// writeTriggers joins what came of the triggers.
+func (c *conversion) writeTriggers() {
+	if len(c.lines) > 0 {
+		c.all[annotations.SourcesKey] = strings.Join(c.lines, "\n")
+	}
+	if len(c.metrics) > 0 {
+		spec := autoscalingv2.HorizontalPodAutoscalerSpec{Metrics: c.metrics}
+		for key, value := range hpa.Annotations(&spec) {
+			if key != annotations.Max {
+				c.all[key] = value
+			}
+		}
+	}
+	if len(c.windows) > 0 {
+		c.all[annotations.ScheduleKey] = scheduleText(c.zone, c.windows)
+	}
+}
+
+func (c *conversion) bounds() {
+	spec := &c.from.Spec
+	most, fewest := valueOr(spec.MaxReplicaCount, usualMax), valueOr(spec.MinReplicaCount, 0)
+	c.all[annotations.Max] = strconv.Itoa(int(most))
+	if idle := spec.IdleReplicaCount; idle != nil {
+		if *idle == 0 && fewest > 0 {
+			c.lost("spec.minReplicaCount", fmt.Sprint(fewest), "is kept beside idleReplicaCount as "+annotations.WakeReplicas+": so many there are at least when the workload wakes, but not as long as it is awake",
+				"set "+annotations.ScaleDownPolicies+", if going below that while awake does harm")
+			c.all[annotations.WakeReplicas] = strconv.Itoa(int(fewest))
+		} else if *idle != 0 {
+			c.lost("spec.idleReplicaCount", fmt.Sprint(*idle), "is lost: KEDA itself only takes 0", "")
+		}
+		fewest = min(fewest, *idle)
+	}
+	if fewest == 0 && len(c.lines) == 0 && !c.lifts() && !slices.ContainsFunc(c.metrics, isTotal) {
+		c.tell("spec.minReplicaCount", "0", "is 1 here, as it is with KEDA where all triggers are CPU and memory: nothing else could wake it", "")
+		fewest = 1
+	}
+	if fewest != 1 {
+		c.all[annotations.Min] = strconv.Itoa(int(fewest))
+	}
+}
+
+func isTotal(m autoscalingv2.MetricSpec) bool { return m.External != nil || m.Object != nil }
+
+// lifts says whether the schedule wakes the workload.
+func (c *conversion) lifts() bool {
+	return slices.ContainsFunc(c.windows, func(w window) bool { return w.replicas > 0 })
+}
+
+// idle is when it sleeps, and how often it is looked at.
+func (c *conversion) idle() {
+	spec := &c.from.Spec
+	sleeps := c.all[annotations.Min] == "0"
+	if cooldown := valueOr(spec.CooldownPeriod, usualCooldown); sleeps && cooldown != usualCooldown {
+		c.all[annotations.SleepAfter] = seconds(cooldown)
+		if window := c.scaleDownWindow(); cooldown < window {
+			c.lost("spec.cooldownPeriod", fmt.Sprint(cooldown), fmt.Sprintf("is shorter than the stabilization of scale-down (%d s), which counts for the last replica, too", window),
+				"set "+annotations.ScaleDownStabilization+" to as much, if all of scale-down may be as quick")
+		}
+	}
+	if initial := valueOr(spec.InitialCooldownPeriod, 0); sleeps && initial > 0 {
+		c.lost("spec.initialCooldownPeriod", fmt.Sprint(initial), "is lost: the time before sleep counts from the first look at a workload", "")
+	}
+	if spec.PollingInterval != nil && *spec.PollingInterval != 15 {
+		c.all[annotations.SyncPeriod] = seconds(*spec.PollingInterval)
+	}
+}
+
+// scaleDownWindow is in seconds.
+func (c *conversion) scaleDownWindow() int32 {
+	if a := c.from.Spec.Advanced; a != nil && a.HorizontalPodAutoscalerConfig != nil {
+		if b := a.HorizontalPodAutoscalerConfig.Behavior; b != nil && b.ScaleDown != nil {
+			return valueOr(b.ScaleDown.StabilizationWindowSeconds, usualCooldown)
+		}
+	}
+	return usualCooldown
+}
+
+func (c *conversion) fallback() {
+	f := c.from.Spec.Fallback
+	if f == nil {
+		return
+	}
+	const path = "spec.fallback.behavior"
+	switch f.Behavior {
+	case "currentReplicas":
+		c.tell(path, f.Behavior, "needs no annotation: while a metric fails nothing is scaled in anyway", "")
+		return
+	case "", "static":
+		c.tell("spec.fallback.replicas", fmt.Sprint(f.Replicas), "are the fewest here while a trigger fails, where KEDA also scales in to them", "")
+	case "currentReplicasIfHigher":
+	default:
+		c.lost(path, f.Behavior, "is lost: while a metric fails nothing is scaled in", "")
+	}
+	after := max(f.FailureThreshold, 0) * valueOr(c.from.Spec.PollingInterval, usualPolling)
+	c.all[annotations.FallbackKey] = fmt.Sprintf("%d after %s", f.Replicas, seconds(after))
+}
+
+func (c *conversion) advanced() {
+	a := c.from.Spec.Advanced
+	if a == nil {
+		return
+	}
+	if a.RestoreToOriginalReplicaCount {
+		c.lost("spec.advanced.restoreToOriginalReplicaCount", "true", "is lost: replicas stay as they are when the annotations are removed", "")
+	}
+	if m := a.ScalingModifiers; m.Formula != "" {
+		c.lost("spec.advanced.scalingModifiers.formula", m.Formula, "is lost: each trigger is a metric by itself here, and the one that asks for the most replicas wins",
+			"write the formula into one query, of Prometheus for one")
+	}
+	if config := a.HorizontalPodAutoscalerConfig; config != nil {
+		if config.Name != "" {
+			c.tell("spec.advanced.horizontalPodAutoscalerConfig.name", config.Name, "is not needed: there is no HPA", "")
+		}
+		o := autoscalingv2.HorizontalPodAutoscaler{Spec: autoscalingv2.HorizontalPodAutoscalerSpec{Behavior: config.Behavior.DeepCopy()}}
+		hpa.Default(&o)
+		hpa.AddBehavior(c.all, o.Spec.Behavior)
+	}
+}
+
+// pause is what annotations of the ScaledObject say.
+func (c *conversion) pause() {
+	pairs := c.from.Annotations
+	at := func(key string) string { return "metadata.annotations[" + annotations.GroupPausing + key + "]" }
+	get := func(key string) (string, bool) {
+		value, ok := pairs[annotations.GroupPausing+key]
+		off, err := strconv.ParseBool(value)
+		return value, ok && (off || err != nil)
+	}
+	if _, ok := get("paused"); ok {
+		c.all[annotations.ModeKey] = string(annotations.ModePaused)
+	}
+	if replicas, ok := pairs[annotations.GroupPausing+"paused-replicas"]; ok {
+		c.all[annotations.ModeKey] = string(annotations.ModePaused)
+		c.lost(at("paused-replicas"), replicas, "only pauses: mini-hpa sets no replicas meanwhile", fmt.Sprintf("kubectl scale --replicas=%s, once", replicas))
+	}
+	for _, direction := range [...]struct{ key, annotation string }{{"paused-scale-in", annotations.ScaleDownPolicies}, {"paused-scale-out", annotations.ScaleUpPolicies}} {
+		value, ok := get(direction.key)
+		switch {
+		case !ok:
+		case c.all[annotations.Behavior] != "":
+			c.lost(at(direction.key), value, "is lost beside "+annotations.Behavior, "set selectPolicy: Disabled in it for as long as it lasts")
+		default:
+			c.all[direction.annotation] = "disabled"
+		}
+	}
+}
+
+// seconds is a duration without units that are 0.
+func seconds(n int32) string {
+	text := (time.Duration(n) * time.Second).String()
+	for _, zero := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(text, zero) {
+			text = text[:len(text)-2]
+		}
+	}
+	return text
+}
+
+// trigger converts one of them.
+func (c *conversion) trigger(i int) {
+	t := &c.from.Spec.Triggers[i]
+	g := &given{conversion: c, trigger: t, path: fmt.Sprintf("spec.triggers[%d]", i), left: maps.Clone(t.Metadata)}
+	kind, ok := kinds()[t.Type]
+	if !ok {
+		c.lost(g.path+".type", t.Type, "is lost: mini-hpa has no source of this kind",
+			"ask it by an external scaler for KEDA, by an exporter and a Prometheus, or serve it as an external metric (docs/sources.md)")
+		return
+	}
+	kind(g)
+	for _, key := range slices.Sorted(maps.Keys(g.left)) {
+		value := g.left[key]
+		if isSecret(key) {
+			value = ""
+		}
+		c.lost(g.path+".metadata."+key, value, cmp.Or(g.why, "is lost: there is nothing like it here"), "")
+	}
+}

@@ -1,0 +1,116 @@
+package keda
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/robfig/cron/v3"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+)
+
+// cron is from when to when there are how many replicas at least.
+func (g *given) cron() {
+	zone, start, end := g.take("timezone"), g.take("start"), g.take("end")
+	replicas, err := strconv.ParseInt(g.take("desiredReplicas"), 10, 32)
+	if err != nil || replicas < 0 {
+		g.lost(g.path+".metadata.desiredReplicas", "", "is lost: it is no number of replicas", "correct it")
+		return
+	}
+	if g.zone != "" && g.zone != zone {
+		g.lost(g.path+".metadata.timezone", zone, "is lost, with all of the trigger: all lines of a schedule are in one time zone, which is "+g.zone, "write it in that")
+		return
+	}
+	most := int64(valueOr(g.from.Spec.MaxReplicaCount, usualMax))
+	if replicas > most {
+		g.tell(g.path+".metadata.desiredReplicas", fmt.Sprint(replicas), fmt.Sprintf("is %d here, as maxReplicaCount limits it", most), "")
+	}
+	active, err := week(start, end)
+	if err != nil {
+		g.lost(g.path+".metadata", start+" to "+end, "is lost: "+err.Error(), "write lines of "+annotations.ScheduleKey+" by hand")
+		return
+	}
+	g.zone = zone
+	g.windows = append(g.windows, windows(active, int(min(replicas, most)))...)
+}
+
+// week are the minutes of a week in which a trigger is active, from Sunday 00:00 on: those from which the next end comes before the next start.
+func week(start, end string) ([]bool, error) {
+	for _, text := range []string{start, end} {
+		if fields := strings.Fields(text); len(fields) != 5 || fields[2] != "*" || fields[3] != "*" {
+			return nil, fmt.Errorf("%q is not the same in each week", text)
+		}
+	}
+	begins, err := cron.ParseStandard(start)
+	if err != nil {
+		return nil, fmt.Errorf("%q cannot be read: %w", start, err)
+	}
+	ends, err := cron.ParseStandard(end)
+	if err != nil {
+		return nil, fmt.Errorf("%q cannot be read: %w", end, err)
+	}
+	sunday := time.Date(2000, 1, 2, 0, 0, 0, 0, time.UTC)
+	active := make([]bool, 7*minutesOfDay)
+	for i := range active {
+		at := sunday.Add(time.Duration(i) * time.Minute)
+		active[i] = ends.Next(at).Before(begins.Next(at))
+	}
+	return active, nil
+}
+
+// windows are those minutes, with days of the same hours together.
+func windows(active []bool, replicas int) []window {
+	var all []window
+	add := func(day, from, to int) {
+		if at := slices.IndexFunc(all, func(w window) bool { return w.from == from && w.to == to }); at >= 0 {
+			all[at].days[day] = true
+			return
+		}
+		w := window{replicas: replicas, from: from, to: to}
+		w.days[day] = true
+		all = append(all, w)
+	}
+	at := func(day, minute int) bool { return active[(day*minutesOfDay+minute)%len(active)] }
+	for day := range 7 {
+		for from := 0; from < minutesOfDay; from++ {
+			if !at(day, from) {
+				continue
+			}
+			to := from
+			for to < minutesOfDay && at(day, to) {
+				to++
+			}
+			// What goes on over midnight is one window, if it ends before it began the day before. Its second part is none of its own.
+			switch {
+			case from == 0 && to < minutesOfDay && at(day+6, minutesOfDay-1) && to < begin(at, day+6):
+			case to == minutesOfDay && from > 0 && end(at, day+1) < from:
+				add(day, from, cmp.Or(end(at, day+1), minutesOfDay))
+			default:
+				add(day, from, to)
+			}
+			from = to
+		}
+	}
+	return all
+}
+
+// begin is the minute at which what lasts until midnight has begun, and end the one at which what comes from midnight ends.
+func begin(at func(day, minute int) bool, day int) int {
+	from := minutesOfDay
+	for from > 0 && at(day, from-1) {
+		from--
+	}
+	return from
+}
+
+func end(at func(day, minute int) bool, day int) int {
+	to := 0
+	for to < minutesOfDay && at(day, to) {
+		to++
+	}
+	return to
+}

@@ -1,0 +1,259 @@
+package keda
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"sigs.k8s.io/yaml"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/annotations/hpa"
+	"github.com/mini-hpa/mini-hpa/annotations/schedule"
+)
+
+// convert converts a ScaledObject with this spec.
+func convert(t *testing.T, spec string) (map[string]string, *File, []hpa.Remark) {
+	t.Helper()
+	data, err := yaml.YAMLToJSON([]byte("apiVersion: keda.sh/v1alpha1\nkind: ScaledObject\nmetadata: {name: web, namespace: shop}\nspec: {scaleTargetRef: {name: web}, minReplicaCount: 1, " + spec + "}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, remarks, err := Read(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := &File{}
+	all, more := Convert(o, file)
+	return all, file, append(remarks, more...)
+}
+
+// lost are the paths of what is lost.
+func lost(remarks []hpa.Remark) []string {
+	var paths []string
+	for _, r := range remarks {
+		if r.Lost {
+			paths = append(paths, r.Path)
+		}
+	}
+	return paths
+}
+
+const metadata = "spec.triggers[0].metadata."
+
+func TestTriggers(t *testing.T) {
+	for name, test := range map[string]struct {
+		trigger string
+		line    string
+		// entry has parts of the file.
+		entry []string
+		lost  []string
+	}{
+		"kafka": {"type: kafka, metadata: {bootstrapServers: 'a:9092', consumerGroup: g, topic: t, offsetResetPolicy: earliest, allowIdleConsumers: 'true', version: 2.0.0}",
+			"kafka group=g topic=t reset=earliest cap=none target=10", []string{"- a:9092"}, nil},
+		"kafka, with SASL": {"type: kafka, metadata: {bootstrapServers: 'a:9092', consumerGroup: g, topic: t, sasl: scram_sha512, tls: enable, username: u, password: sesame, excludePersistentLag: 'true'}",
+			"kafka group=g topic=t target=10", []string{"mechanism: SCRAM-SHA-512", "passwordFile: /etc/mini-hpa/sources/kafka/password", "caFile: /etc/mini-hpa/sources/kafka/ca.crt"}, []string{metadata + "excludePersistentLag"}},
+		"kafka, credentials elsewhere": {"type: kafka, authenticationRef: {name: k}, metadata: {bootstrapServers: 'a:9092', consumerGroup: g, topic: t}",
+			"kafka group=g topic=t target=10", []string{"mechanism: <PLAIN"}, nil},
+		"kafka, another mechanism": {"type: apache-kafka, metadata: {bootstrapServersFromEnv: BROKERS, consumerGroup: g, topic: t, sasl: aws_msk_iam}",
+			"kafka group=g topic=t target=10", []string{"<brokers, as HOST:PORT, as in BROKERS of"}, []string{metadata + "sasl"}},
+		"kafka, all topics": {"type: kafka, metadata: {bootstrapServers: 'a:9092', consumerGroup: g}", "", nil, []string{"spec.triggers[0]", "spec.triggers"}},
+		"rabbitmq": {"type: rabbitmq, metadata: {host: 'http://guest:sesame@mq.shop.svc:15672/orders', protocol: http, queueName: q, queueLength: '7', excludeUnacknowledged: 'true'}",
+			"rabbitmq queue=q vhost=orders count=ready target=7", []string{"url: http://mq.shop.svc:15672", "userFile"}, nil},
+		"rabbitmq, by AMQP": {"type: rabbitmq, metadata: {host: 'amqps://guest:sesame@mq.shop.svc/', queueName: q, activationValue: '3', value: '5'}",
+			"rabbitmq queue=q target=5 active=3", []string{"url: <URL of the management API of mq.shop.svc"}, nil},
+		"rabbitmq, what is no URL": {"type: rabbitmq, metadata: {host: 'amqp://guest:sesame/%zz@mq', queueName: q}",
+			"rabbitmq queue=q target=20", []string{"url: <URL>"}, nil},
+		"rabbitmq, a rate": {"type: rabbitmq, metadata: {host: 'http://mq:15672', mode: MessageRate, queueName: q}", "", nil, []string{metadata + "mode", "spec.triggers"}},
+		"redis": {"type: redis, metadata: {host: r, port: '6379', listName: 'a b', enableTLS: 'true'}",
+			`redis list="a b" target=5`, []string{"- r:6379", "caFile"}, nil},
+		"redis, by sentinels": {"type: redis-sentinel, metadata: {hosts: 'a,b', ports: '1,2', sentinelMaster: m, listName: l, password: sesame, sentinelPassword: sesame, activationListLength: '1'}",
+			"redis list=l target=5 active=1", []string{"- b:2", "sentinel: m", "sentinel-password"}, nil},
+		"redis, a stream": {"type: redis-cluster-streams, metadata: {addresses: 'a:1, b:2', stream: s, consumerGroup: g, lagCount: '8'}",
+			"redis stream=s group=g target=8", []string{"cluster: true"}, []string{metadata + "lagCount"}},
+		"redis, the length of a stream": {"type: redis-streams, metadata: {address: 'a:1', stream: s, streamLength: '8'}", "redis stream=s target=8", nil, nil},
+		"nats":                          {"type: nats-jetstream, authenticationRef: {name: creds}, metadata: {natsServerMonitoringEndpoint: 'nats:8222', account: a, stream: s, consumer: c}", "nats stream=s consumer=c target=10", []string{"such as nats:4222>", "userFile"}, nil},
+		"prometheus": {"type: prometheus, name: per second, metadata: {serverAddress: 'https://u:sesame@p:9090/x/?a=sesame', query: 'up{a=~\"b$\"}', threshold: '1.5', ignoreNullValues: 'false', namespace: other}",
+			"prometheus per-second target=1.5", []string{"url: https://p:9090/x\n", `query: up{a=~"b$$"}`, "passwordFile"}, []string{metadata + "namespace"}},
+		"prometheus, with a token": {"type: prometheus, authenticationRef: {name: a, kind: ClusterTriggerAuthentication}, metadata: {serverAddress: 'https://p', query: up, threshold: '1', authModes: bearer, activationThreshold: '0.5', unsafeSsl: 'true'}",
+			"prometheus web target=1 active=0.5", []string{"bearerTokenFile", "insecure: true", `empty: "0"`}, nil},
+		"postgresql":               {"type: postgresql, metadata: {connectionFromEnv: PG, query: 'SELECT 1;', targetQueryValue: '2', activationTargetQueryValue: '1'}", "postgresql web target=2 active=1", []string{"<address", "query: SELECT 1\n"}, nil},
+		"mysql":                    {"type: mysql, metadata: {host: db, port: '3307', dbName: shop, username: u, password: sesame, query: SELECT 1, queryValue: '2'}", "mysql web target=2", []string{"address: db:3307", "database: shop"}, nil},
+		"metrics-api":              {"type: metrics-api, metadata: {url: 'http://a:8/b/c?d=e', valueLocation: x.0.y, targetValue: '3'}", "http web target=3", []string{"url: http://a:8\n", "path: /b/c\n", "value: /x/0/y"}, []string{metadata + "url"}},
+		"metrics-api, not JSON":    {"type: metrics-api, metadata: {url: 'http://a:8/', valueLocation: x, format: xml}", "", nil, []string{"spec.triggers[0]", "spec.triggers"}},
+		"metrics-api, with a key":  {"type: metrics-api, metadata: {url: 'http://a', valueLocation: x, targetValue: '3', authMode: apiKey, apiKey: sesame}", "http web target=3", []string{"path: /\n"}, []string{metadata + "authMode"}},
+		"workload":                 {"type: kubernetes-workload, metadata: {podSelector: 'app in (a), !b,c', value: '0.5', allNamespaces: 'true'}", "workload selector=app=a,!b,c phase=all target=0.5", nil, []string{metadata + "allNamespaces"}},
+		"workload, two of a label": {"type: kubernetes-workload, metadata: {podSelector: 'app in (a,b)', value: '1'}", "", nil, []string{metadata + "podSelector", metadata + "value", "spec.triggers"}},
+		"external": {"type: external-push, metadata: {scalerAddress: 's:1', a: b, keyFromEnv: KEY, caCert: /x}", "keda",
+			[]string{"address: s:1", "a: b", "key: /etc/mini-hpa/sources/keda/key", "caFile"}, nil},
+		"another kind": {"type: aws-cloudwatch, metadata: {}", "", nil, []string{"spec.triggers[0].type", "spec.triggers"}},
+		"in all":       {"type: prometheus, metricType: Value, metadata: {serverAddress: 'http://p', query: up, threshold: '10'}", "prometheus web total=10", nil, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			all, file, remarks := convert(t, "triggers: [{"+test.trigger+"}]")
+			if all[annotations.SourcesKey] != test.line {
+				t.Errorf("line %q, want %q", all[annotations.SourcesKey], test.line)
+			}
+			if diff := cmp.Diff(test.lost, lost(remarks)); diff != "" {
+				t.Errorf("lost (-want +got):\n%s", diff)
+			}
+			text := file.String()
+			for _, part := range test.entry {
+				if !strings.Contains(text, part) {
+					t.Errorf("no %q in:\n%s", part, text)
+				}
+			}
+			if text += fmt.Sprint(all, remarks); strings.Contains(text, "sesame") {
+				t.Errorf("a password is repeated:\n%s", text)
+			}
+			if all == nil {
+				return
+			}
+			if _, _, problems := annotations.DefaultDefaults().Parse(all); len(problems) > 0 {
+				t.Errorf("%v: %v", all, problems)
+			}
+		})
+	}
+}
+
+func TestConvert(t *testing.T) {
+	const cpu = "triggers: [{type: cpu, metadata: {value: '50'}}], "
+	const queue = "triggers: [{type: redis-streams, metadata: {address: 'a:1', stream: s, streamLength: '8'}}], "
+	const line = "redis stream=s target=8"
+	for name, test := range map[string]struct {
+		spec string
+		want map[string]string
+		lost []string
+	}{
+		"CPU and memory": {"triggers: [{type: cpu, metricType: AverageValue, metadata: {value: 250m, containerName: app}}, {type: memory, metadata: {type: Utilization, value: '70', containerName: app, activationValue: '0'}}]",
+			map[string]string{annotations.TargetCPU: "250m", annotations.TargetMemory: "70", annotations.Container: "app", annotations.Max: "100"}, nil},
+		"what is no amount": {"triggers: [{type: cpu, metadata: {value: half}}, {type: memory, metricType: AverageValue, metadata: {value: '-1'}}]",
+			nil, []string{metadata + "value", "spec.triggers[1].metadata.value", "spec.triggers"}},
+		"CPU alone never sleeps": {cpu + "minReplicaCount: 0", map[string]string{annotations.TargetCPU: "50", annotations.Max: "100"}, nil},
+		"a queue": {queue + "minReplicaCount: 0, cooldownPeriod: 600, pollingInterval: 5, maxReplicaCount: 7",
+			map[string]string{annotations.SourcesKey: line, annotations.Min: "0", annotations.Max: "7", annotations.SleepAfter: "10m", annotations.SyncPeriod: "5s"}, nil},
+		"short cooldown": {queue + "minReplicaCount: 0, cooldownPeriod: 30, advanced: {horizontalPodAutoscalerConfig: {behavior: {scaleDown: {stabilizationWindowSeconds: 10}}}}",
+			map[string]string{annotations.SourcesKey: line, annotations.Min: "0", annotations.Max: "100", annotations.SleepAfter: "30s", annotations.ScaleDownStabilization: "10s"}, nil},
+		"idle": {queue + "minReplicaCount: 3, idleReplicaCount: 0, initialCooldownPeriod: 60",
+			map[string]string{annotations.SourcesKey: line, annotations.Min: "0", annotations.Max: "100", annotations.WakeReplicas: "3"},
+			[]string{"spec.minReplicaCount", "spec.initialCooldownPeriod"}},
+		"fallback": {queue + "fallback: {failureThreshold: 4, replicas: 6, behavior: currentReplicasIfHigher}, pollingInterval: 15",
+			map[string]string{annotations.SourcesKey: line, annotations.Max: "100", annotations.FallbackKey: "6 after 1m"}, nil},
+		"no fallback": {queue + "fallback: {failureThreshold: 4, replicas: 6, behavior: currentReplicas}", map[string]string{annotations.SourcesKey: line, annotations.Max: "100"}, nil},
+		"a fallback that lowers": {queue + "fallback: {failureThreshold: 1, replicas: 6, behavior: currentReplicasIfLower}",
+			map[string]string{annotations.SourcesKey: line, annotations.Max: "100", annotations.FallbackKey: "6 after 30s"}, []string{"spec.fallback.behavior"}},
+		"advanced": {queue + "advanced: {restoreToOriginalReplicaCount: true, scalingModifiers: {formula: a + b}, horizontalPodAutoscalerConfig: {name: x}}, unknown: 1",
+			map[string]string{annotations.SourcesKey: line, annotations.Max: "100"},
+			[]string{"spec.unknown", "spec.advanced.restoreToOriginalReplicaCount", "spec.advanced.scalingModifiers.formula"}},
+		"two zones": {"triggers: [{type: cron, metadata: {timezone: Europe/Berlin, start: 0 8 * * *, end: 0 18 * * *, desiredReplicas: '500'}}, {type: cron, metadata: {timezone: UTC, start: 0 8 * * *, end: 0 18 * * *, desiredReplicas: '5'}}]",
+			map[string]string{annotations.ScheduleKey: "zone Europe/Berlin\ndaily 08:00-18:00 min=100\n", annotations.Max: "100"}, []string{"spec.triggers[1].metadata.timezone"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			all, _, remarks := convert(t, test.spec)
+			if diff := cmp.Diff(test.want, all) + cmp.Diff(test.lost, lost(remarks)); diff != "" {
+				t.Errorf("(-want +got):\n%s\n%+v", diff, remarks)
+			}
+		})
+	}
+}
+
+func TestPaused(t *testing.T) {
+	for name, test := range map[string]struct {
+		annotations map[string]string
+		set         map[string]string
+		lost        int
+	}{
+		"paused":     {map[string]string{"paused": "true"}, map[string]string{annotations.ModeKey: "paused"}, 0},
+		"not paused": {map[string]string{"paused": "false"}, map[string]string{}, 0},
+		"at 3":       {map[string]string{"paused-replicas": "3"}, map[string]string{annotations.ModeKey: "paused"}, 1},
+		"scale-in":   {map[string]string{"paused-scale-in": "true"}, map[string]string{annotations.ScaleDownPolicies: "disabled"}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := &ScaledObject{Spec: Spec{Triggers: []Trigger{{Type: "cpu", Metadata: map[string]string{"value": "50"}}}}}
+			o.Annotations = map[string]string{}
+			for key, value := range test.annotations {
+				o.Annotations[annotations.GroupPausing+key] = value
+			}
+			all, remarks := Convert(o, &File{})
+			delete(all, annotations.TargetCPU)
+			delete(all, annotations.Max)
+			if diff := cmp.Diff(test.set, all); diff != "" || len(lost(remarks)) != test.lost {
+				t.Errorf("remarks %+v, annotations (-want +got):\n%s", remarks, diff)
+			}
+		})
+	}
+}
+
+func TestRead(t *testing.T) {
+	for _, text := range []string{"", "{}", `{"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledJob"}`, `{"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "spec": {}}`,
+		`{"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "spec": {"maxReplicaCount": "x"}}`} {
+		if _, _, err := Read([]byte(text)); err == nil {
+			t.Errorf("%q is read", text)
+		}
+	}
+}
+
+// TestOneEntryForASystem: triggers that ask the same system share its entry, and those whose credentials may be others do not.
+func TestOneEntryForASystem(t *testing.T) {
+	prometheus := func(query, more string) string {
+		return "{type: prometheus, metadata: {serverAddress: 'http://p', query: " + query + ", threshold: '1'}" + more + "}"
+	}
+	_, file, _ := convert(t, "triggers: ["+prometheus("up", "")+", "+prometheus("down", "")+", "+prometheus("up", "")+", "+prometheus("up", ", authenticationRef: {name: a}")+"]")
+	var got []string
+	for _, s := range file.Sources {
+		for _, q := range s.Queries {
+			got = append(got, s.Name+" "+q.Name+" "+q.Query)
+		}
+	}
+	if diff := cmp.Diff([]string{"prometheus web up", "prometheus web-2 down", "prometheus-2 web up"}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestCron holds lines to the minutes that they were made of.
+func TestCron(t *testing.T) {
+	for name, test := range map[string]struct{ start, end, want string }{
+		"office hours":     {"30 7 * * 1-5", "0 20 * * 1-5", "Mon-Fri 07:30-20:00 min=5\n"},
+		"over midnight":    {"0 22 * * *", "0 6 * * *", "daily 22:00-06:00 min=5\n"},
+		"until midnight":   {"0 22 * * MON,WED", "0 0 * * TUE,THU", "Mon,Wed 22:00-24:00 min=5\n"},
+		"the working week": {"0 8 * * 1", "0 18 * * 5", "Mon 08:00-24:00 min=5\nTue-Thu 00:00-24:00 min=5\nFri 00:00-18:00 min=5\n"},
+		"some nights":      {"0 22 * * 5,6", "0 4 * * 6,0", "Fri,Sat 22:00-04:00 min=5\n"},
+		"each hour":        {"0 8-9 * * 1", "30 8-9 * * 1", "Mon 08:00-08:30 min=5\nMon 09:00-09:30 min=5\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			active, err := week(test.start, test.end)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text := scheduleText("", windows(active, 5))
+			if sorted(text) != sorted(test.want) {
+				t.Errorf("%q, want %q", text, test.want)
+			}
+			var zones schedule.Zones
+			s, err := schedule.Parse(text, &zones)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, want := range active {
+				at := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(i) * time.Minute) // a Sunday
+				if _, got := s.At(at); got != want {
+					t.Fatalf("%s: counts %t, want %t\n%s", at.Format("Mon 15:04"), got, want, text)
+				}
+			}
+		})
+	}
+	for _, text := range []string{"0 8 1 * *", "0 8 * 12 *", "0 8 * *", "@daily", "61 8 * * *"} {
+		if _, err := week(text, "0 20 * * *"); err == nil {
+			t.Errorf("%q is read", text)
+		}
+	}
+}
+
+func sorted(text string) string {
+	lines := strings.Split(text, "\n")
+	slices.Sort(lines)
+	return strings.Join(lines, "\n")
+}

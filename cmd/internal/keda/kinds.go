@@ -1,0 +1,415 @@
+package keda
+
+import (
+	"cmp"
+	"fmt"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/selection"
+)
+
+// kinds are the triggers that can be converted, by the name that KEDA has for them.
+func kinds() map[string]func(*given) {
+	return map[string]func(*given){
+		"cpu":                    func(g *given) { g.usage(corev1.ResourceCPU) },
+		"memory":                 func(g *given) { g.usage(corev1.ResourceMemory) },
+		"cron":                   (*given).cron,
+		"kafka":                  (*given).kafka,
+		"apache-kafka":           (*given).kafka,
+		"rabbitmq":               (*given).rabbitmq,
+		"redis":                  (*given).redisList,
+		"redis-cluster":          (*given).redisList,
+		"redis-sentinel":         (*given).redisList,
+		"redis-streams":          (*given).redisStream,
+		"redis-cluster-streams":  (*given).redisStream,
+		"redis-sentinel-streams": (*given).redisStream,
+		"nats-jetstream":         (*given).nats,
+		"prometheus":             (*given).prometheus,
+		"postgresql":             (*given).postgresql,
+		"mysql":                  (*given).mysql,
+		"metrics-api":            (*given).http,
+		"kubernetes-workload":    (*given).workload,
+		"external":               (*given).external,
+		"external-push":          (*given).external,
+	}
+}
+
+// usage is CPU and memory.
+func (g *given) usage(name corev1.ResourceName) {
+	kind, value, container := cmp.Or(string(g.trigger.MetricType), g.left["type"]), g.take("value"), g.take("containerName")
+	delete(g.left, "type")
+	if active := g.take("activationValue"); active != "" && active != "0" {
+		g.lost(g.path+".metadata.activationValue", active, "is lost: usage neither wakes a workload nor puts it to sleep", "")
+	}
+	target := autoscalingv2.MetricTarget{Type: autoscalingv2.MetricTargetType(cmp.Or(kind, string(autoscalingv2.UtilizationMetricType)))}
+	if target.Type == autoscalingv2.UtilizationMetricType {
+		percent, err := strconv.ParseInt(value, 10, 32)
+		if err != nil || percent <= 0 {
+			g.lost(g.path+".metadata.value", value, "is lost: it is no whole percent above 0", "correct it")
+			return
+		}
+		target.AverageUtilization = new(int32(percent))
+	} else {
+		amount, err := resource.ParseQuantity(value)
+		if err != nil || amount.Sign() <= 0 || len(value) > 64 {
+			g.lost(g.path+".metadata.value", value, "is lost: it is no amount above 0", "correct it")
+			return
+		}
+		target.AverageValue = &amount
+	}
+	m := autoscalingv2.MetricSpec{Type: autoscalingv2.ResourceMetricSourceType, Resource: &autoscalingv2.ResourceMetricSource{Name: name, Target: target}}
+	if container != "" {
+		m = autoscalingv2.MetricSpec{Type: autoscalingv2.ContainerResourceMetricSourceType,
+			ContainerResource: &autoscalingv2.ContainerResourceMetricSource{Name: name, Container: container, Target: target}}
+	}
+	g.metrics = append(g.metrics, m)
+}
+
+func (g *given) kafka() {
+	topic, group := g.take("topic"), g.take("consumerGroup")
+	if topic == "" || group == "" || g.left["topicFromEnv"]+g.left["consumerGroupFromEnv"] != "" {
+		g.lost(g.path, g.trigger.Type, "is lost: a line names one group and one topic, and this trigger does not say both", "write a line for each topic by hand")
+		g.left = nil
+		return
+	}
+	brokers := g.wanted("brokers, as HOST:PORT", "bootstrapServers")
+	sasl := g.take("sasl")
+	mechanism, known := map[string]string{"plaintext": "PLAIN", "scram_sha256": "SCRAM-SHA-256", "scram_sha512": "SCRAM-SHA-512"}[sasl]
+	if sasl != "" && sasl != "none" && !known {
+		g.lost(g.path+".metadata.sasl", sasl, "is lost: there are PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512", "choose one of them, and write it into the entry")
+	}
+	if g.hasCredentials("username", "password", "ca", "cert", "key", "keyPassword") && mechanism == "" {
+		mechanism = "<PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512; without a password remove all of sasl>"
+	}
+	isTLS, insecure := g.take("tls") == "enable", g.isTrue("unsafeSsl")
+	s := g.entry("kafka", func(name string) map[string]any {
+		settings := map[string]any{"brokers": split(brokers)}
+		if isTLS {
+			settings["tls"] = map[string]any{"caFile": directory + name + "/ca.crt"}
+		}
+		if insecure {
+			settings["tls"] = map[string]any{"insecure": true}
+		}
+		if mechanism != "" {
+			settings["sasl"] = map[string]any{"mechanism": mechanism, "userFile": directory + name + "/user", "passwordFile": directory + name + "/password"}
+		}
+		return settings
+	})
+	s.allow("group", group)
+	s.allow("topic", topic)
+	words := []string{parameter("group", group), parameter("topic", topic)}
+	if g.take("offsetResetPolicy") == "earliest" {
+		words = append(words, " reset=earliest")
+	}
+	switch lagging, idle := g.isTrue("limitToPartitionsWithLag"), g.isTrue("allowIdleConsumers"); {
+	case lagging:
+		words = append(words, " cap=lagging")
+	case idle:
+		words = append(words, " cap=none")
+	}
+	g.take("version") // the client and the brokers find it out
+	g.line(s, append(words, g.target("10", "activationLagThreshold", "lagThreshold"))...)
+}
+
+func (g *given) rabbitmq() {
+	queue := g.take("queueName")
+	if mode := g.take("mode"); mode != "" && mode != "QueueLength" || g.isTrue("useRegex") || queue == "" {
+		g.lost(g.path+".metadata.mode", mode, "is lost: the messages of one queue are counted", "let a Prometheus ask RabbitMQ for the rate, and name a query of it")
+		g.left = nil
+		return
+	}
+	host, vhost, protocol := g.wanted("URL of the management API, such as https://rabbitmq.mq.svc:15671", "host"), g.take("vhostName"), g.take("protocol")
+	credentials := g.hasCredentials("username", "password", "ca", "cert", "key")
+	if u, err := url.Parse(host); err == nil && u.Host != "" {
+		credentials = credentials || u.User != nil
+		if path, err := url.PathUnescape(strings.TrimPrefix(u.EscapedPath(), "/")); vhost == "" && err == nil {
+			vhost = path
+		}
+		u.Path, u.RawPath = "", ""
+		if host = bare(u.String()); !strings.HasPrefix(u.Scheme, "http") || protocol == "amqp" {
+			host = fmt.Sprintf("<URL of the management API of %s, such as https://%s:15671>", u.Hostname(), u.Hostname())
+			g.tell(g.path+".metadata.host", "", "is an address of AMQP; here the management API is asked", "fill in its URL where the entry of the file has it in angle brackets")
+		}
+	} else {
+		host = bare(host)
+	}
+	insecure := g.isTrue("unsafeSsl")
+	s := g.entry("rabbitmq", func(name string) map[string]any { return g.web(host, name, credentials, insecure) })
+	s.allow("queue", queue)
+	vhost = cmp.Or(vhost, "/")
+	s.allow("vhost", vhost)
+	words := []string{parameter("queue", queue)}
+	if vhost != "/" {
+		words = append(words, parameter("vhost", vhost))
+	}
+	if g.isTrue("excludeUnacknowledged") {
+		words = append(words, " count=ready")
+	}
+	g.take("timeout", "metricName")
+	g.line(s, append(words, g.target("20", "activationValue", "value", "queueLength"))...)
+}
+
+// redis returns the entry of a server, cluster or master.
+func (g *given) redis() *Source {
+	cluster, sentinel := strings.Contains(g.trigger.Type, "-cluster"), g.take("sentinelMaster")
+	var addresses []string
+	hosts, ports := split(g.take("hosts", "host")), split(g.take("ports", "port"))
+	for i := range min(len(hosts), len(ports)) {
+		addresses = append(addresses, net.JoinHostPort(hosts[i], ports[i]))
+	}
+	if len(addresses) == 0 {
+		addresses = split(g.wanted("addresses, as HOST:PORT", "address", "addresses"))
+	}
+	hasUser := g.trigger.AuthenticationRef != nil || g.left["username"]+g.left["usernameFromEnv"] != ""
+	ofSentinel := g.left["sentinelPassword"]+g.left["sentinelPasswordFromEnv"] != ""
+	credentials := g.hasCredentials("username", "password")
+	g.take("sentinelUsername", "sentinelUsernameFromEnv", "sentinelPassword", "sentinelPasswordFromEnv")
+	isTLS, insecure := g.isTrue("enableTLS"), g.isTrue("unsafeSsl")
+	return g.entry("redis", func(name string) map[string]any {
+		settings := map[string]any{"addresses": addresses}
+		if cluster {
+			settings["cluster"] = true
+		}
+		if sentinel != "" {
+			settings["sentinel"] = sentinel
+		}
+		if isTLS {
+			settings["tls"] = map[string]any{"caFile": directory + name + "/ca.crt"}
+		}
+		if insecure {
+			settings["tls"] = map[string]any{"insecure": true}
+		}
+		if credentials {
+			auth := map[string]any{"passwordFile": directory + name + "/password"}
+			if hasUser {
+				auth["userFile"] = directory + name + "/user"
+			}
+			settings["auth"] = auth
+		}
+		if ofSentinel {
+			settings["sentinelAuth"] = map[string]any{"passwordFile": directory + name + "/sentinel-password"}
+		}
+		return settings
+	})
+}
+
+func (g *given) database() string {
+	if db := g.take("databaseIndex"); db != "" && db != "0" {
+		return parameter("db", db)
+	}
+	return ""
+}
+
+func (g *given) redisList() {
+	list := g.take("listName")
+	s := g.redis()
+	s.allow("list", list)
+	g.line(s, parameter("list", list), g.database(), g.target("5", "activationListLength", "listLength"))
+}
+
+func (g *given) redisStream() {
+	stream, group := g.take("stream"), g.take("consumerGroup")
+	pending, lag, length := g.take("pendingEntriesCount"), g.take("lagCount"), g.take("streamLength")
+	s := g.redis()
+	s.allow("stream", stream)
+	words := []string{parameter("stream", stream)}
+	if group != "" {
+		s.allow("group", group)
+		words = append(words, parameter("group", group))
+		switch {
+		case lag != "":
+			g.lost(g.path+".metadata.lagCount", lag, "is the target of what is neither read nor acknowledged; KEDA counts only what is not read", "")
+		default:
+			g.lost(g.path+".metadata.pendingEntriesCount", pending, "is the target of what is neither read nor acknowledged; KEDA counts only what is not acknowledged", "")
+		}
+	}
+	g.left["target"] = cmp.Or(lag, pending, length)
+	g.line(s, append(words, g.database(), g.target("5", "activationLagCount", "target"))...)
+}
+
+func (g *given) nats() {
+	stream, consumer, monitoring := g.take("stream"), g.take("consumer"), g.take("natsServerMonitoringEndpoint")
+	g.take("natsServerMonitoringEndpointFromEnv", "account", "useHttps")
+	g.tell(g.path+".metadata.natsServerMonitoringEndpoint", monitoring, "is not asked: the servers themselves are, with a user of the account", "fill in their addresses where the entry of the file has them in angle brackets")
+	host, _, _ := net.SplitHostPort(monitoring)
+	credentials := g.hasCredentials()
+	s := g.entry("nats", func(name string) map[string]any {
+		settings := map[string]any{"servers": []string{fmt.Sprintf("<servers of %s, as HOST:PORT such as %s:4222>", cmp.Or(monitoring, "NATS"), cmp.Or(host, "nats.nats.svc"))}}
+		if credentials {
+			settings["auth"] = map[string]any{"userFile": directory + name + "/user", "passwordFile": directory + name + "/password"}
+		}
+		return settings
+	})
+	s.allow("stream", stream)
+	s.allow("consumer", consumer)
+	g.line(s, parameter("stream", stream), parameter("consumer", consumer), g.target("10", "activationLagThreshold", "lagThreshold"))
+}
+
+func (g *given) prometheus() {
+	address, query := g.wanted("URL of the Prometheus", "serverAddress"), g.take("query")
+	modes, insecure := g.take("authModes"), g.isTrue("unsafeSsl")
+	credentials := g.hasCredentials("username", "password", "bearerToken")
+	ignores := g.take("ignoreNullValues") != "false"
+	g.take("metricName", "timeout")
+	s := g.entry("prometheus", func(name string) map[string]any {
+		settings := g.web(address, name, credentials && modes != "bearer", insecure)
+		if credentials && modes == "bearer" {
+			settings["auth"] = map[string]any{"bearerTokenFile": directory + name + "/token"}
+		}
+		return settings
+	})
+	q := Query{Name: g.queryName(), Query: literal(query)}
+	if ignores {
+		q.Empty = "0"
+	}
+	g.line(s, " "+s.query(q), g.target("", "activationThreshold", "threshold"))
+}
+
+// sql is a query in SQL.
+func (g *given) sql(kind, port, userKey string, target func() string) {
+	host, query := g.take("host"), g.take("query")
+	port = cmp.Or(g.take("port"), port)
+	database := g.take("dbName")
+	g.hasCredentials(userKey, "password", "connection", "connectionString")
+	address := net.JoinHostPort(host, port)
+	if host == "" {
+		address = "<address, as HOST:PORT>"
+		database = cmp.Or(database, "<name of the database>")
+		g.tell(g.path, kind, "has its address in a connection string, which is not read", "fill it in where the entry of the file has it in angle brackets")
+	}
+	if mode := g.take("sslmode"); mode == "disable" {
+		g.tell(g.path+".metadata.sslmode", mode, "is not the default of the entry", "add what its server needs: see docs/sources.md")
+	}
+	s := g.entry(kind, func(name string) map[string]any {
+		return map[string]any{"address": address, "database": database,
+			"auth": map[string]any{"userFile": directory + name + "/user", "passwordFile": directory + name + "/password"}}
+	})
+	g.line(s, " "+s.query(Query{Name: g.queryName(), Query: literal(strings.TrimSuffix(strings.TrimSpace(query), ";"))}), target())
+}
+
+func (g *given) postgresql() {
+	g.sql("postgresql", "5432", "userName", func() string { return g.target("", "activationTargetQueryValue", "targetQueryValue") })
+}
+
+func (g *given) mysql() {
+	g.sql("mysql", "3306", "username", func() string { return g.target("", "activationQueryValue", "queryValue") })
+}
+
+func (g *given) http() {
+	address, value := g.wanted("URL", "url"), g.take("valueLocation")
+	if format := g.take("format"); format != "" && format != "json" || strings.ContainsAny(value, "#@|*?{}[]()!\\\"") {
+		g.lost(g.path, "metrics-api", "is lost: the answer has to be JSON, and the place of the number a plain path", "let a Prometheus read it, and name a query of it")
+		g.left = nil
+		return
+	}
+	u, err := url.Parse(address)
+	path := "/"
+	if err == nil && u.Host != "" {
+		if path = cmp.Or(u.EscapedPath(), "/"); u.RawQuery != "" {
+			g.lost(g.path+".metadata.url", bare(address), "is asked without what follows the question mark", "")
+		}
+		u.Path, u.RawPath = "", ""
+		address = bare(u.String())
+	}
+	mode, insecure := g.take("authMode"), g.isTrue("unsafeSsl")
+	credentials := g.hasCredentials("username", "password", "token", "apiKey")
+	s := g.entry("http", func(name string) map[string]any {
+		settings := g.web(address, name, credentials && mode != "bearer", insecure)
+		if credentials && mode == "bearer" {
+			settings["auth"] = map[string]any{"bearerTokenFile": directory + name + "/token"}
+		}
+		return settings
+	})
+	if mode == "apiKey" || mode == "tls" {
+		g.lost(g.path+".metadata.authMode", mode, "is lost: a user with a password, or a bearer token, is sent", "")
+	}
+	g.line(s, " "+s.query(Query{Name: g.queryName(), Path: literal(path), Value: "/" + strings.ReplaceAll(value, ".", "/")}), g.target("", "activationTargetValue", "targetValue"))
+}
+
+func (g *given) workload() {
+	text := g.take("podSelector")
+	selector, err := plainSelector(text)
+	if err != nil {
+		g.lost(g.path+".metadata.podSelector", text, "is lost: "+err.Error(), "give the pods that count a label of their own")
+		return
+	}
+	if g.isTrue("allNamespaces") {
+		g.lost(g.path+".metadata.allNamespaces", "true", "is lost: pods of the same namespace are counted", "")
+	}
+	s := &Source{Name: "workload"} // it needs no entry
+	g.line(s, parameter("selector", selector), " phase=all", g.target("", "activationValue", "value"))
+}
+
+// plainSelector writes a selector without blanks, as a line wants it.
+func plainSelector(text string) (string, error) {
+	selector, err := labels.Parse(text)
+	if err != nil {
+		return "", err
+	}
+	requirements, _ := selector.Requirements()
+	var parts []string
+	for _, r := range requirements {
+		values := r.ValuesUnsorted()
+		switch op := r.Operator(); {
+		case op == selection.Exists:
+			parts = append(parts, r.Key())
+		case op == selection.DoesNotExist:
+			parts = append(parts, "!"+r.Key())
+		case len(values) == 1 && (op == selection.In || op == selection.Equals || op == selection.DoubleEquals):
+			parts = append(parts, r.Key()+"="+values[0])
+		case len(values) == 1 && (op == selection.NotIn || op == selection.NotEquals):
+			parts = append(parts, r.Key()+"!="+values[0])
+		default:
+			return "", fmt.Errorf("%q can only be written with blanks, and a line has none", r.String())
+		}
+	}
+	return strings.Join(parts, ","), nil
+}
+
+func (g *given) external() {
+	address := g.wanted("address, as HOST:PORT", "scalerAddress")
+	isTLS, insecure := g.isTrue("enableTLS"), g.isTrue("unsafeSsl")
+	if g.hasCredentials("caCert", "tlsClientCert", "tlsClientKey") {
+		isTLS = true
+	}
+	metadata, files := map[string]any{}, []string{}
+	for key, value := range g.left {
+		if name, fromEnv := strings.CutSuffix(key, "FromEnv"); fromEnv {
+			files = append(files, name)
+		} else {
+			metadata[key] = value
+		}
+	}
+	g.left = nil
+	s := g.entry("keda", func(name string) map[string]any {
+		settings := map[string]any{"address": address}
+		if isTLS {
+			settings["tls"] = map[string]any{"caFile": directory + name + "/ca.crt"}
+		}
+		if insecure {
+			settings["tls"] = map[string]any{"insecure": true}
+		}
+		if len(metadata) > 0 {
+			settings["metadata"] = metadata
+		}
+		if len(files) > 0 {
+			paths := map[string]any{}
+			for _, key := range files {
+				paths[key] = directory + name + "/" + key
+			}
+			settings["metadataFiles"] = paths
+		}
+		return settings
+	})
+	if len(files) > 0 {
+		g.tell(g.path+".metadata", strings.Join(files, ", "), "comes from the workload's environment; the entry of the file names files in its place", "put them into a Secret of the name that its paths have, and mount it (sourceSecrets of the chart)")
+	}
+	g.line(s)
+}

@@ -1,0 +1,59 @@
+package keda
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// window is so many replicas at least, on these days of the week and at these minutes of the day.
+type window struct {
+	replicas int
+	days     [7]bool // the first is Sunday
+	from, to int
+}
+
+const minutesOfDay = 24 * 60
+
+// scheduleText is the annotation. The first line that fits counts, so that the one with the most replicas is first.
+func scheduleText(zone string, all []window) string {
+	slices.SortStableFunc(all, func(a, b window) int { return cmp.Compare(b.replicas, a.replicas) })
+	var b strings.Builder
+	if zone != "" && zone != "UTC" {
+		fmt.Fprintf(&b, "zone %s\n", zone)
+	}
+	for _, w := range all {
+		fmt.Fprintf(&b, "%s %s-%s min=%d\n", daysText(w.days), clock(w.from), clock(w.to), w.replicas)
+	}
+	return b.String()
+}
+
+func clock(minute int) string { return fmt.Sprintf("%02d:%02d", minute/60, minute%60) }
+
+// daysText joins neighbors from Monday on.
+func daysText(days [7]bool) string {
+	names := [...]string{"Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"}
+	var parts []string
+	for first := 0; first < 7; first++ {
+		if !days[(first+1)%7] {
+			continue
+		}
+		last := first
+		for last < 6 && days[(last+2)%7] {
+			last++
+		}
+		switch {
+		case last-first == 6:
+			return "daily"
+		case last == first:
+			parts = append(parts, names[first])
+		case last == first+1:
+			parts = append(parts, names[first], names[last])
+		default:
+			parts = append(parts, names[first]+"-"+names[last])
+		}
+		first = last
+	}
+	return strings.Join(parts, ",")
+}

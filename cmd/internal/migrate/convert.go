@@ -1,0 +1,188 @@
+package migrate
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/annotations/hpa"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/keda"
+)
+
+// migration is what becomes of all objects.
+type migration struct {
+	*objects
+	results []*result
+	file    keda.File
+	// limitless counts HPAs without a behavior.
+	limitless int
+}
+
+// tell writes what was found, and what to do next.
+func (m *migration) tell(s cli.Streams) {
+	for _, r := range m.results {
+		r.tell("migrate", s)
+	}
+	if m.limitless > 0 {
+		fmt.Fprintf(s.Err, "mini-hpa migrate: note: %s no spec.behavior: such an HPA at most doubles the replicas, or goes to 4, at a time; mini-hpa adds 4 pods or 100%% in 15s, as an HPA does with behavior: {}\n", says(m.limitless, "HorizontalPodAutoscaler"))
+	}
+	waiting := 0
+	for _, entry := range m.file.Sources {
+		if entry.Awaits() {
+			waiting++
+		}
+	}
+	if n := len(m.file.Sources); n > 0 {
+		fmt.Fprintf(s.Err, "mini-hpa migrate: note: %s needed in the administrator's file, which -o sources writes; in %d of them something is to be filled in\n", is(n, "source"), waiting)
+	}
+}
+
+// says and is are a number of things and a verb.
+func says(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun + " says"
+	}
+	return cli.Plural(n, noun) + " say"
+}
+
+func is(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun + " is"
+	}
+	return cli.Plural(n, noun) + " are"
+}
+
+// convert takes an autoscaler.
+func (m *migration) convert(o *object) {
+	r := &result{From: o.reference, object: o}
+	m.results = append(m.results, r)
+	var err error
+	if o.Kind == annotations.KindScaledObject {
+		err = m.scaledObject(r)
+	} else {
+		err = m.autoscaler(r)
+	}
+	if err != nil {
+		r.Remarks = append(r.Remarks, hpa.Remark{Why: "cannot be read, so that nothing is made of it: " + err.Error(), Lost: true})
+	}
+	if r.Annotations != nil {
+		m.judge(r)
+	}
+}
+
+func (m *migration) autoscaler(r *result) error {
+	o, remarks, err := hpa.Read(r.object.json())
+	if err != nil {
+		return err
+	}
+	r.Remarks = remarks
+	owner := metav1.GetControllerOfNoCopy(o)
+	if owner != nil {
+		why := "has made it, and would make it again: nothing is made of it here"
+		if is, _ := annotations.Scales(annotations.KindHPA, o, o.Spec.ScaleTargetRef); is.Kind == annotations.KindScaledObject {
+			r.Remarks = append(r.Remarks, hpa.Remark{Path: "metadata.ownerReferences", Value: owner.Kind + " " + owner.Name, Why: why + ", but of the ScaledObject"})
+			return nil
+		}
+		r.Remarks = append(r.Remarks, hpa.Remark{Path: "metadata.ownerReferences", Value: owner.Kind + " " + owner.Name, Why: why, Do: "see what that has instead of an HPA", Lost: true})
+		return nil
+	}
+	if o.Spec.Behavior == nil {
+		m.limitless++
+	}
+	if r.target(o.Spec.ScaleTargetRef) {
+		r.Annotations = hpa.Annotations(&o.Spec)
+	}
+	return nil
+}
+
+func (m *migration) scaledObject(r *result) error {
+	o, remarks, err := keda.Read(r.object.json())
+	if err != nil {
+		return err
+	}
+	r.Remarks = remarks
+	o.Namespace = r.From.Namespace
+	ref := autoscalingv2.CrossVersionObjectReference{APIVersion: o.Spec.ScaleTargetRef.APIVersion, Kind: o.Spec.ScaleTargetRef.Kind, Name: o.Spec.ScaleTargetRef.Name}
+	if _, key := annotations.Scales(annotations.KindScaledObject, o, ref); ref.Kind == "" {
+		ref.Kind = key.Kind.Kind
+	}
+	if ref.APIVersion == "" {
+		ref.APIVersion = appsv1.SchemeGroupVersion.String()
+	}
+	if !r.target(ref) {
+		return nil
+	}
+	all, more := keda.Convert(o, &m.file)
+	r.Annotations, r.Remarks = all, append(r.Remarks, more...)
+	return nil
+}
+
+// target notes which workload is scaled. It is false if mini-hpa cannot scale it.
+func (r *result) target(ref autoscalingv2.CrossVersionObjectReference) bool {
+	const path = "spec.scaleTargetRef"
+	version, err := schema.ParseGroupVersion(ref.APIVersion)
+	kind := schema.GroupKind{Group: version.Group, Kind: ref.Kind}
+	usual, isBuiltin := annotations.BuiltinOf(schema.GroupKind{Group: appsv1.GroupName, Kind: ref.Kind})
+	switch {
+	case err != nil || ref.Name == "" || ref.Kind == "":
+		r.Remarks = append(r.Remarks, hpa.Remark{Path: path, Value: ref.APIVersion + " " + ref.Kind + " " + ref.Name, Why: "names no object, so that there is nothing to annotate", Do: "correct it", Lost: true})
+		return false
+	case isBuiltin && kind.Group != appsv1.GroupName && (kind.Group == "" || kind.Group == "extensions"):
+		r.Remarks = append(r.Remarks, hpa.Remark{Path: path + ".apiVersion", Value: ref.APIVersion, Why: "has no " + ref.Kind + " any more, so that the HPA controller finds none; taken for " + appsv1.SchemeGroupVersion.String()})
+		ref.APIVersion = usual.GroupVersion().String()
+	case isBuiltin && kind.Group == appsv1.GroupName:
+		ref.APIVersion = usual.GroupVersion().String()
+	case kind.Group == "":
+		r.Remarks = append(r.Remarks, hpa.Remark{Path: path, Value: ref.Kind, Why: "is of a kind that mini-hpa does not scale: Deployments, StatefulSets, ReplicaSets and custom resources are", Lost: true})
+		return false
+	default:
+		r.Remarks = append(r.Remarks, hpa.Remark{Path: path, Value: ref.Kind, Why: "is a custom resource, of which mini-hpa scales those that its operator has named", Do: "see --kinds of the controller (docs/kinds.md)"})
+	}
+	r.Workload = &reference{APIVersion: ref.APIVersion, Kind: ref.Kind, Namespace: r.From.Namespace, Name: ref.Name}
+	return true
+}
+
+// judge holds what was made to what mini-hpa takes, and to the other results.
+func (m *migration) judge(r *result) {
+	refuse := func(path, value, why, do string) {
+		r.Remarks = append(r.Remarks, hpa.Remark{Path: path, Value: value, Why: why, Do: do, Lost: true})
+		r.Annotations = nil
+	}
+	_, warnings, problems := annotations.DefaultDefaults().Parse(r.Annotations)
+	for _, p := range problems {
+		refuse("", "", fmt.Sprintf("is not converted, because mini-hpa would refuse %s: %s", p.Field, p.ErrorBody()), "")
+	}
+	for _, w := range warnings {
+		r.Remarks = append(r.Remarks, hpa.Remark{Path: "", Why: "is converted, with a warning: " + w.String()})
+	}
+	for _, other := range m.results {
+		if other != r && other.Annotations != nil && *other.Workload == *r.Workload {
+			refuse("spec.scaleTargetRef", r.Workload.Name, "is what "+other.From.title()+" scales, too: of these two only that is converted", "decide for one of them")
+			return
+		}
+	}
+	if w := m.workload(r); w != nil && annotations.Selected(w.annotations()) {
+		keys := slices.DeleteFunc(slices.Sorted(maps.Keys(w.annotations())), func(key string) bool { return !strings.HasPrefix(key, annotations.Prefix) })
+		refuse("spec.scaleTargetRef", r.Workload.Name, "has annotations of mini-hpa already ("+strings.Join(keys, ", ")+"), which stay as they are", "remove them, or this")
+	}
+}
+
+// workload is that of a result, if it is among what was read.
+func (m *migration) workload(r *result) *object {
+	for _, o := range m.objects.objects {
+		version, err := schema.ParseGroupVersion(o.APIVersion)
+		wanted, _ := schema.ParseGroupVersion(r.Workload.APIVersion)
+		if err == nil && version.Group == wanted.Group && o.Kind == r.Workload.Kind && o.Name == r.Workload.Name && o.Namespace == r.Workload.Namespace {
+			return o
+		}
+	}
+	return nil
+}

@@ -1,0 +1,125 @@
+package migrate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/spf13/pflag"
+	document "sigs.k8s.io/yaml"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/annotations/hpa"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cluster"
+)
+
+const aboutExport = `Says what the annotations of workloads are as HorizontalPodAutoscalers of autoscaling/v2, and changes nothing:
+
+mini-hpa export -f web.yaml                     of files, - is standard input
+mini-hpa export deploy/web                      of the cluster
+mini-hpa export -A                              all of them
+
+Each annotation that an HPA has nothing for is told on standard error, with what to do, and then the exit code is 1. It is 2 if a file cannot be read. Where an
+HPA would do something else altogether, such as for a workload that scales on sources alone, none is written. Remove the annotations before
+the HPA is created, or in the same release: mini-hpa leaves a workload alone as long as it has an HPA.`
+
+// ExportCommand is "mini-hpa export".
+func ExportCommand() cli.Command {
+	return cli.Command{
+		Name:    "export",
+		Args:    "[KIND/NAME...]",
+		Summary: "turn annotations into HorizontalPodAutoscalers",
+		About:   aboutExport,
+		Task: func() cli.Task {
+			return &exportTask{input: input{api: cluster.DefaultAPIFlags()}, output: outYAML}
+		},
+	}
+}
+
+// exportTask is a call of export.
+type exportTask struct {
+	input
+	output string
+}
+
+// Declare is cli.Task's.
+func (t *exportTask) Declare(f *pflag.FlagSet) {
+	t.input.declare(f)
+	f.VarP(cli.OneOf(&t.output, outYAML, outJSON), "output", "o", "the form of the objects")
+}
+
+// Run is cli.Task's.
+func (t *exportTask) Run(ctx context.Context, args []string, s cli.Streams) error {
+	found, err := t.read(ctx, args, s, workloads())
+	if err != nil {
+		return err
+	}
+	e := export{}
+	for _, o := range found.objects {
+		e.convert(o)
+	}
+	if len(e.results) == 0 && len(found.unreadable) == 0 {
+		return cli.Unreadable(errors.New("found no workload with annotations of mini-hpa"))
+	}
+	if err := e.write(t.output, s); err != nil {
+		return fmt.Errorf("cannot write what was converted: %w", err)
+	}
+	for _, r := range e.results {
+		r.tell("export", s)
+	}
+	return found.outcome(slices.ContainsFunc(e.results, (*result).lost))
+}
+
+// export is what becomes of the workloads.
+type export struct {
+	results []*result
+	made    []any
+}
+
+// convert takes an object, if it is annotated.
+func (e *export) convert(o *object) {
+	all := o.annotations()
+	if !annotations.Selected(all) || o.is(rivals()) {
+		return
+	}
+	r := &result{From: o.reference, object: o}
+	e.results = append(e.results, r)
+	spec, remarks, problems := hpa.Of(all)
+	r.Remarks = remarks
+	for _, p := range problems {
+		r.Remarks = append(r.Remarks, hpa.Remark{Path: p.Field, Why: "cannot be followed, so that no HPA is made: " + p.ErrorBody(), Lost: true})
+	}
+	if spec == nil {
+		return
+	}
+	spec.ScaleTargetRef.APIVersion, spec.ScaleTargetRef.Kind, spec.ScaleTargetRef.Name = o.APIVersion, o.Kind, o.Name
+	metadata := map[string]any{"name": o.Name}
+	if o.Namespace != "" {
+		metadata["namespace"] = o.Namespace
+	}
+	e.made = append(e.made, map[string]any{"apiVersion": "autoscaling/v2", "kind": annotations.KindHPA, "metadata": metadata, "spec": spec})
+}
+
+func (e *export) write(output string, s cli.Streams) error {
+	if output == outJSON {
+		if len(e.made) == 1 {
+			return cli.WriteJSON(s.Out, e.made[0])
+		}
+		return cli.WriteJSON(s.Out, map[string]any{"apiVersion": "v1", "kind": "List", "items": e.made})
+	}
+	for i, o := range e.made {
+		text, err := document.Marshal(o)
+		if err != nil {
+			return err
+		}
+		if i > 0 {
+			text = append([]byte("---\n"), text...)
+		}
+		if _, err := s.Out.Write(text); err != nil {
+			return err
+		}
+	}
+	return nil
+}

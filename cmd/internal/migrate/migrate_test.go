@@ -1,0 +1,267 @@
+package migrate
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/annotations/catalog"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/clitest"
+	"github.com/mini-hpa/mini-hpa/scaler/sources"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// TestGolden shows what is written of twenty HPAs and ten ScaledObjects.
+func TestGolden(t *testing.T) {
+	for name, test := range map[string]struct {
+		args []string
+		code int
+	}{
+		"hpas-patch":            {[]string{"-f", "testdata/hpas.yaml"}, cli.ExitOK},
+		"hpas-command":          {[]string{"-f", "testdata/hpas.yaml", "-o", "command", "-n", "shop"}, cli.ExitOK},
+		"scaledobjects-patch":   {[]string{"-f", "testdata/scaledobjects.yaml"}, cli.ExitFailure},
+		"scaledobjects-sources": {[]string{"-f", "testdata/scaledobjects.yaml", "-o", "sources"}, cli.ExitFailure},
+		"release-manifest":      {[]string{"-f", "testdata/release.yaml", "-o", "manifest"}, cli.ExitOK},
+	} {
+		t.Run(name, func(t *testing.T) {
+			code, stdout, stderr := clitest.Call(t, Command(), test.args...)
+			if code != test.code {
+				t.Errorf("exit code %d, want %d", code, test.code)
+			}
+			clitest.Golden(t, filepath.Join("testdata", name+".golden"), stdout+"--- standard error ---\n"+stderr)
+		})
+	}
+}
+
+// made runs migrate with -o json.
+func made(t *testing.T, args ...string) (results []result, sourcesFile string) {
+	t.Helper()
+	_, stdout, stderr := clitest.Call(t, Command(), append([]string{"-o", "json"}, args...)...)
+	var read struct{ Workloads []result }
+	if err := json.Unmarshal([]byte(stdout), &read); err != nil {
+		t.Fatalf("%v: %s%s", err, stdout, stderr)
+	}
+	_, sourcesFile, _ = clitest.Call(t, Command(), append([]string{"-o", "sources"}, args...)...)
+	return read.Workloads, sourcesFile
+}
+
+// TestNothingIsLost of twenty HPAs, and nothing of ten ScaledObjects that has not been told.
+func TestNothingIsLost(t *testing.T) {
+	hpas, _ := made(t, "-f", "testdata/hpas.yaml")
+	objects, _ := made(t, "-f", "testdata/scaledobjects.yaml")
+	if len(hpas) != 20 || len(objects) != 10 {
+		t.Errorf("%d HPAs and %d ScaledObjects, want 20 and 10", len(hpas), len(objects))
+	}
+	var lost []string
+	for _, r := range append(hpas, objects...) {
+		if _, _, problems := annotations.DefaultDefaults().Parse(r.Annotations); len(problems) > 0 {
+			t.Errorf("%s: %v", r.From.title(), problems)
+		}
+		for _, m := range r.Remarks {
+			if m.Lost {
+				lost = append(lost, r.From.Name+" "+m.Path)
+			}
+		}
+	}
+	want := []string{"s02 spec.cooldownPeriod", "s10 spec.triggers[0].type", "s10 spec.advanced.scalingModifiers.formula"}
+	if diff := cmp.Diff(want, lost); diff != "" {
+		t.Errorf("lost (-want +got):\n%s", diff)
+	}
+}
+
+// TestEntriesAnswerTheLines: the file is refused as long as something in it is to be filled in; then it is taken, and it has what each line asks for.
+func TestEntriesAnswerTheLines(t *testing.T) {
+	objects, file := made(t, "-f", "testdata/scaledobjects.yaml")
+	if _, err := catalog.Parse([]byte(file), sources.Types()); err == nil {
+		t.Error("a file with gaps is taken")
+	}
+	for gap, value := range map[string]string{`<URL[^>]*>`: "https://mq.shop.svc:15671", `<servers[^>]*>`: "nats:4222", `<address[^>]*>`: "db:3306", `<name of[^>]*>`: "shop"} {
+		file = regexp.MustCompile(gap).ReplaceAllString(file, value)
+	}
+	known, err := catalog.Parse([]byte(file), sources.Types())
+	if err != nil {
+		t.Fatalf("%v\n%s", err, file)
+	}
+	asked := 0
+	for _, r := range objects {
+		policy, _, _ := annotations.DefaultDefaults().Parse(r.Annotations)
+		for i := range policy.Metrics {
+			m := &policy.Metrics[i]
+			if m.Line == nil {
+				continue
+			}
+			asked++
+			if _, problems := known.Resolve(catalog.Workload{Namespace: r.From.Namespace, Kind: "Deployment", Name: r.From.Name}, m.Asked()); len(problems) > 0 {
+				t.Errorf("%s: %v", r.From.title(), problems)
+			}
+			if _, problems := known.Resolve(catalog.Workload{Namespace: "others", Kind: "Deployment", Name: "x"}, m.Asked()); len(problems) == 0 && m.Source != "workload" {
+				t.Errorf("%s: another namespace may ask %s, too", r.From.title(), m.ID)
+			}
+		}
+	}
+	if asked != 11 {
+		t.Errorf("%d lines are asked, want 11", asked)
+	}
+}
+
+// fileOf writes a file.
+func fileOf(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "m.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+const (
+	web   = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\n"
+	webBy = "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: %s}\nspec: {maxReplicas: %s, scaleTargetRef: {apiVersion: %s, kind: %s, name: web}}\n"
+)
+
+func hpaOf(name, most, version, kind string) string {
+	return fmt.Sprintf(webBy, name, most, version, kind)
+}
+
+// TestTold: what becomes of an object is never silent.
+func TestTold(t *testing.T) {
+	for name, test := range map[string]struct {
+		text string
+		code int
+		// want are parts of standard error; made is how many workloads are annotated.
+		want []string
+		made int
+	}{
+		"a field of another version": {strings.Replace(hpaOf("a", "3", "apps/v1", "Deployment"), "spec: {", "spec: {targetCPUUtilizationPercentage: 50, ", 1), cli.ExitOK,
+			[]string{`:4: note: HorizontalPodAutoscaler "a": spec.targetCPUUtilizationPercentage is not read`}, 1},
+		"an old version of its target": {hpaOf("a", "3", "extensions/v1beta1", "Deployment"), cli.ExitOK, []string{`spec.scaleTargetRef.apiVersion "extensions/v1beta1" has no Deployment any more`}, 1},
+		"no version of its target":     {strings.Replace(hpaOf("a", "3", "x", "Deployment"), "apiVersion: x, ", "", 1), cli.ExitOK, []string{"taken for apps/v1"}, 1},
+		"a kind that is not scaled":    {hpaOf("a", "3", "v1", "ReplicationController"), cli.ExitFailure, []string{"is of a kind that mini-hpa does not scale"}, 0},
+		"a custom resource":            {hpaOf("a", "3", "argoproj.io/v1alpha1", "Rollout"), cli.ExitOK, []string{"--kinds"}, 1},
+		"two for one workload":         {hpaOf("a", "3", "apps/v1", "Deployment") + "---\n" + hpaOf("b", "3", "apps/v1", "Deployment"), cli.ExitFailure, []string{`is what HorizontalPodAutoscaler "a" scales, too`}, 1},
+		"what the API server refuses":  {hpaOf("a", "0", "apps/v1", "Deployment"), cli.ExitFailure, []string{"mini-hpa would refuse metadata.annotations[mini-hpa/max]"}, 0},
+		"annotated already": {hpaOf("a", "3", "apps/v1", "Deployment") + "---\n" + strings.Replace(web, "{name: web}", `{name: web, annotations: {mini-hpa/max: "3"}}`, 1), cli.ExitFailure,
+			[]string{"has annotations of mini-hpa already (mini-hpa/max)"}, 0},
+		"made by KEDA": {strings.Replace(hpaOf("a", "3", "apps/v1", "Deployment"), "{name: a}", "{name: a, ownerReferences: [{apiVersion: keda.sh/v1alpha1, kind: ScaledObject, name: so, uid: u, controller: true}]}", 1), cli.ExitOK,
+			[]string{`"ScaledObject so" has made it`}, 0},
+		"made by another": {strings.Replace(hpaOf("a", "3", "apps/v1", "Deployment"), "{name: a}", "{name: a, ownerReferences: [{apiVersion: serving.knative.dev/v1, kind: Revision, name: r, uid: u, controller: true}]}", 1), cli.ExitFailure,
+			[]string{`"Revision r" has made it`}, 0},
+		"not to be read":      {strings.Replace(hpaOf("a", "3", "apps/v1", "Deployment"), "maxReplicas: 3", "maxReplicas: three", 1), cli.ExitFailure, []string{"cannot be read, so that nothing is made of it"}, 0},
+		"a template":          {hpaOf("a", "3", "apps/v1", "Deployment") + "---\n{{ if .x }}\na: b\n", cli.ExitUsage, []string{"cannot read all of it"}, 1},
+		"nothing to convert":  {web, cli.ExitUsage, []string{"found no HorizontalPodAutoscaler and no ScaledObject"}, 0},
+		"unusable everywhere": {"a: [", cli.ExitUsage, []string{"cannot read all of it"}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			code, stdout, stderr := clitest.Call(t, Command(), "-f", fileOf(t, test.text))
+			if n := strings.Count(stdout, "mini-hpa/max"); code != test.code || n != test.made {
+				t.Errorf("exit code %d, want %d; %d workloads are annotated, want %d", code, test.code, n, test.made)
+			}
+			for _, part := range test.want {
+				if !strings.Contains(stderr, part) {
+					t.Errorf("no %q in:\n%s", part, stderr)
+				}
+			}
+		})
+	}
+}
+
+func TestUsage(t *testing.T) {
+	for name, test := range map[string]struct {
+		args []string
+		want string
+	}{
+		"nothing":            {nil, "nothing to read; want --filename, a KIND/NAME such as hpa/web, or --all-namespaces"},
+		"both":               {[]string{"-f", "x", "hpa/web"}, "but not both"},
+		"another kind":       {[]string{"deploy/web"}, `cannot read "deploy/web"; want hpa/NAME or so/NAME`},
+		"no name":            {[]string{"hpa/"}, "want a name in one namespace"},
+		"a name in all":      {[]string{"hpa/web", "-A"}, "want a name in one namespace"},
+		"two namespaces":     {[]string{"-A", "-n", "shop"}, "either --namespace or --all-namespaces"},
+		"a manifest of none": {[]string{"hpa/web", "-o", "manifest"}, "want --filename"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			code, stdout, stderr := clitest.Call(t, Command(), test.args...)
+			if code != cli.ExitUsage || stdout != "" || !strings.Contains(stderr, test.want) {
+				t.Errorf("exit code %d, %q, no %q in %q", code, stdout, test.want, stderr)
+			}
+		})
+	}
+	if code, _, stderr := clitest.Call(t, Command(), "-f", "testdata/none.yaml"); code != cli.ExitUsage || !strings.Contains(stderr, "testdata/none.yaml: no such file") {
+		t.Errorf("exit code %d, %s", code, stderr)
+	}
+}
+
+// TestManifest: only what has to is changed in a text, whatever way it is written in.
+func TestManifest(t *testing.T) {
+	autoscaler := hpaOf("a", "3", "apps/v1", "Deployment")
+	const pairs = `"mini-hpa/target-cpu": "80", "mini-hpa/max": "3"`
+	for name, test := range map[string]struct{ text, want string }{
+		"a block": {"apiVersion: apps/v1\nkind: Deployment\nmetadata: # why\n    # its name\n    name: web\n---\n" + autoscaler,
+			"apiVersion: apps/v1\nkind: Deployment\nmetadata: # why\n    annotations:\n      mini-hpa/target-cpu: \"80\"\n      mini-hpa/max: \"3\"\n    # its name\n    name: web\n"},
+		"annotations": {autoscaler + "---\napiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\n  annotations:\n    a: b # c\n",
+			"apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\n  annotations:\n    mini-hpa/target-cpu: \"80\"\n    mini-hpa/max: \"3\"\n    a: b # c\n"},
+		"annotations in braces": {autoscaler + "---\napiVersion: apps/v1\nkind: Deployment\nmetadata:\n  annotations: {a: b}\n  name: web",
+			"apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  annotations: {" + pairs + ", a: b}\n  name: web"},
+		"braces": {"a: 1\n---\n" + autoscaler + "---\n" + web, "a: 1\n---\n" + strings.Replace(web, "{name", `{"annotations": {`+pairs+"}, name", 1)},
+		"JSON": {`{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "annotations": {}}}` + "\n---\n" + autoscaler,
+			`{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "annotations": {` + pairs + `}}}` + "\n"},
+		"empty annotations at the end": {autoscaler + "---\napiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\n  annotations:",
+			"apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\n  annotations:\n    mini-hpa/target-cpu: \"80\"\n    mini-hpa/max: \"3\"\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := fileOf(t, test.text)
+			code, stdout, stderr := clitest.Call(t, Command(), "-f", path, "-o", "manifest")
+			if diff := cmp.Diff(test.want, stdout); code != cli.ExitOK || diff != "" {
+				t.Errorf("exit code %d, %s (-want +got):\n%s", code, stderr, diff)
+			}
+			if code, _, stderr := clitest.Call(t, ExportCommand(), "-f", fileOf(t, stdout)); code != cli.ExitOK || stderr != "" {
+				t.Errorf("what was written cannot be exported: %d, %s", code, stderr)
+			}
+		})
+	}
+	list := "apiVersion: v1\nkind: List\nitems:\n- " + strings.ReplaceAll(strings.TrimSpace(autoscaler), "\n", "\n  ") + "\n- " + strings.ReplaceAll(strings.TrimSpace(web), "\n", "\n  ") + "\n"
+	code, stdout, stderr := clitest.Call(t, Command(), "-f", fileOf(t, list), "-o", "manifest")
+	if code != cli.ExitFailure || !strings.Contains(stdout, pairs) || !strings.Contains(stderr, "is still there, because it does not stand in a document of its own") {
+		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+	code, stdout, stderr = clitest.Call(t, Command(), "-f", fileOf(t, autoscaler), "-o", "manifest")
+	if code != cli.ExitFailure || stdout != autoscaler || !strings.Contains(stderr, "is in none of the files") {
+		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+}
+
+// TestCommandIsForAShell: no value ends its word.
+func TestCommandIsForAShell(t *testing.T) {
+	r := &result{Workload: &reference{APIVersion: "apps/v1", Kind: "Deployment", Name: "web"}, Annotations: map[string]string{annotations.SourcesKey: `a b="it's $HOME"`}}
+	if got, want := command(r), `kubectl annotate deployment.apps/web 'mini-hpa/sources=a b="it'\''s $HOME"'`+"\n"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+func TestExport(t *testing.T) {
+	annotated := strings.Replace(web, "{name: web}", `{name: web, namespace: shop, annotations: {mini-hpa/target-cpu: "60", mini-hpa/max: "9", mini-hpa/schedule: "daily 08:00-20:00 min=3"}}`, 1)
+	code, stdout, stderr := clitest.Call(t, ExportCommand(), "-f", fileOf(t, annotated+"---\n"+strings.ReplaceAll(annotated, "name: web", "name: api")))
+	if code != cli.ExitFailure || strings.Count(stdout, "kind: HorizontalPodAutoscaler") != 2 || !strings.Contains(stderr, `lost: Deployment "shop/web": metadata.annotations[mini-hpa/schedule] "daily 08:00-20:00 min=3" is lost: an HPA has the same bounds at all times`) {
+		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+	code, stdout, _ = clitest.Call(t, ExportCommand(), "-o", "json", "-f", fileOf(t, annotated))
+	if want := `"name": "web"`; code != cli.ExitFailure || strings.Count(stdout, want) != 2 {
+		t.Errorf("exit code %d, not twice %s in %s", code, want, stdout)
+	}
+	wrong := strings.Replace(annotated, `"9"`, `"nine"`, 1)
+	if code, stdout, stderr := clitest.Call(t, ExportCommand(), "-f", fileOf(t, wrong)); code != cli.ExitFailure || stdout != "" || !strings.Contains(stderr, `:3: lost: Deployment "shop/web": metadata.annotations[mini-hpa/max] cannot be followed`) {
+		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+	if code, _, stderr := clitest.Call(t, ExportCommand(), "-f", fileOf(t, web)); code != cli.ExitUsage || !strings.Contains(stderr, "found no workload") {
+		t.Errorf("exit code %d, %s", code, stderr)
+	}
+}

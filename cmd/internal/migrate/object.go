@@ -1,0 +1,111 @@
+package migrate
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/manifest"
+)
+
+// reference names an object and says where it is.
+type reference struct {
+	APIVersion string `json:"apiVersion"`
+	Kind       string `json:"kind"`
+	Namespace  string `json:"namespace,omitempty"`
+	Name       string `json:"name"`
+	File       string `json:"file,omitempty"`
+	Line       int    `json:"line,omitempty"`
+}
+
+// title is how messages name it.
+func (r reference) title() string {
+	name := r.Name
+	if r.Namespace != "" {
+		name = r.Namespace + "/" + name
+	}
+	return r.Kind + " " + cli.Quote(name)
+}
+
+// kind is one that is read from a cluster, and what it may be called on the command line.
+type kind struct {
+	schema.GroupVersionResource
+	kind  string
+	names []string
+	// isExtension says that few clusters have it.
+	isExtension bool
+}
+
+// rivals are the kinds that are turned into annotations.
+func rivals() []kind {
+	return []kind{
+		{schema.GroupVersionResource{Group: autoscalingv2.GroupName, Version: "v2", Resource: "horizontalpodautoscalers"}, annotations.KindHPA,
+			[]string{"hpa", "horizontalpodautoscaler", "horizontalpodautoscalers"}, false},
+		{schema.GroupVersionResource{Group: annotations.GroupKEDA, Version: "v1alpha1", Resource: "scaledobjects"}, annotations.KindScaledObject,
+			[]string{"so", "scaledobject", "scaledobjects"}, true},
+	}
+}
+
+// workloads are the kinds whose annotations are turned into HPAs.
+func workloads() []kind {
+	short := map[string]string{"Deployment": "deploy", "StatefulSet": "sts", "ReplicaSet": "rs"}
+	var all []kind
+	for _, k := range annotations.Builtin() {
+		all = append(all, kind{k.GroupVersionResource(), k.Kind, []string{short[k.Kind], strings.ToLower(k.Kind), k.Resource}, false})
+	}
+	return all
+}
+
+// object is one of a manifest or of the cluster.
+type object struct {
+	reference
+	fields map[string]any
+	// document is where it stands in a file; its Node is nil if it is from the cluster.
+	document manifest.Document
+	// inList says that it is an item of a list.
+	inList bool
+}
+
+// is says whether it is of one of the kinds, in any version.
+func (o *object) is(kinds []kind) bool {
+	version, err := schema.ParseGroupVersion(o.APIVersion)
+	return err == nil && slices.ContainsFunc(kinds, func(k kind) bool { return k.Group == version.Group && k.kind == o.Kind })
+}
+
+// place is where a field is, with a colon and a blank; empty if it is in no file.
+func (o *object) place(path string) string {
+	if o.document.Node == nil {
+		return ""
+	}
+	return fmt.Sprintf("%s:%d: ", o.File, o.document.Locate(path, nil).Line)
+}
+
+// json is the object as JSON.
+func (o *object) json() []byte {
+	data, _ := json.Marshal(o.fields) // what was read as JSON or YAML can be written
+	return data
+}
+
+// annotations are its annotations that are texts.
+func (o *object) annotations() map[string]string {
+	all, _, _ := unstructured.NestedMap(o.fields, "metadata", "annotations")
+	texts := map[string]string{}
+	for key, value := range all {
+		if text, ok := value.(string); ok {
+			texts[key] = text
+		}
+	}
+	return texts
+}
+
+func newObject(fields map[string]any) *object {
+	u := unstructured.Unstructured{Object: fields}
+	return &object{reference: reference{APIVersion: u.GetAPIVersion(), Kind: u.GetKind(), Namespace: u.GetNamespace(), Name: u.GetName()}, fields: fields}
+}

@@ -1,0 +1,277 @@
+package migrate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/tools/pager"
+
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cluster"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/manifest"
+)
+
+// input says what is read.
+type input struct {
+	files     []string
+	namespace string
+	all       bool
+	cluster   cluster.Flags
+	api       cluster.APIFlags
+}
+
+func (i *input) declare(f *pflag.FlagSet) {
+	f.VarP(cli.Value[[]string]{Var: &i.files, Kind: "file", Want: "the path of a file or a directory, or - for standard input",
+		Format: func(files []string) string { return strings.Join(files, ",") },
+		Parse:  func(name string) ([]string, bool) { return append(slices.Clone(i.files), name), name != "" }},
+		"filename", "f", "YAML or JSON of any number of documents and lists, or a directory of *.yaml, *.yml and *.json; may be repeated. Without it the cluster is asked")
+	f.VarP(cli.Namespace(&i.namespace), "namespace", "n", "the namespace; of files that of objects that name none. Without it the context's, and none in files")
+	f.BoolVarP(&i.all, "all-namespaces", "A", false, "all namespaces of the cluster")
+	i.cluster.Declare(f, "KUBECONFIG, ~/.kube/config or the pod's service account")
+	f.Var(cli.Duration(&i.api.Timeout, 100*time.Millisecond, 5*time.Minute), "kube-api-timeout", "deadline of one request to the API server")
+}
+
+// objects is what was read.
+type objects struct {
+	objects []*object
+	// texts are the files, by their names in names.
+	texts      map[string]string
+	names      []string
+	unreadable []string
+}
+
+// outcome is the error of a command that has written all that there is.
+func (r *objects) outcome(lost bool) error {
+	switch {
+	case len(r.unreadable) > 0:
+		return cli.Unreadable(errors.New("cannot read all of it:\n" + strings.Join(r.unreadable, "\n")))
+	case lost:
+		return cli.ErrReported
+	}
+	return nil
+}
+
+// read reads files or the cluster.
+func (i *input) read(ctx context.Context, args []string, s cli.Streams, kinds []kind) (*objects, error) {
+	switch {
+	case len(i.files) > 0 && (len(args) > 0 || i.all):
+		return nil, cli.Usagef("either files or the cluster are read; want --filename, or names and --all-namespaces, but not both")
+	case len(i.files) == 0 && len(args) == 0 && !i.all:
+		return nil, cli.Usagef("nothing to read; want --filename, a KIND/NAME such as %s/web, or --all-namespaces", kinds[0].names[0])
+	case i.all && i.namespace != "":
+		return nil, cli.Usagef("want either --namespace or --all-namespaces")
+	}
+	r := &objects{texts: map[string]string{}}
+	if len(i.files) > 0 {
+		for _, name := range i.files {
+			r.readPath(name, s.In)
+		}
+		for _, o := range r.objects {
+			if o.Namespace == "" {
+				o.Namespace = i.namespace
+			}
+		}
+		return r, nil
+	}
+	wanted, err := namedBy(args, kinds, i.all)
+	if err != nil {
+		return nil, err
+	}
+	s.LogErrors() // what libraries log is not what was asked for
+	return r, i.ask(ctx, r, wanted, s)
+}
+
+// readPath reads a file, or those of a directory.
+func (r *objects) readPath(name string, in io.Reader) {
+	info, err := os.Stat(name)
+	if name == "-" || err != nil || !info.IsDir() {
+		r.readFile(name, in)
+		return
+	}
+	for _, pattern := range []string{"*.yaml", "*.yml", "*.json"} {
+		files, _ := filepath.Glob(filepath.Join(name, pattern)) // the pattern is well formed unless the directory's name has brackets
+		for _, file := range files {
+			r.readFile(file, in)
+		}
+	}
+}
+
+// maxFile is how many bytes a file may have.
+const maxFile = 10 << 20
+
+func (r *objects) readFile(name string, in io.Reader) {
+	if name != "-" {
+		file, err := os.Open(name) //nolint:gosec // the user's own path
+		if err != nil {
+			r.unreadable = append(r.unreadable, fmt.Sprintf("%s: %v", name, cli.Bare(err)))
+			return
+		}
+		defer file.Close()
+		in = file
+	} else {
+		name = "<stdin>"
+	}
+	data, err := io.ReadAll(io.LimitReader(in, maxFile+1))
+	switch {
+	case err != nil:
+		r.unreadable = append(r.unreadable, fmt.Sprintf("%s: %v", name, cli.Bare(err)))
+		return
+	case len(data) > maxFile:
+		r.unreadable = append(r.unreadable, fmt.Sprintf("%s: is too large; a file may have %d MiB", name, maxFile>>20))
+		return
+	}
+	r.texts[name], r.names = string(data), append(r.names, name)
+	for part := range manifest.Read(string(data), false) {
+		if part.Err != nil {
+			told := part.Advised()
+			r.unreadable = append(r.unreadable, fmt.Sprintf("%s:%d: %v", name, told.Line, told))
+		}
+		for _, d := range part.Documents {
+			r.add(name, d, false)
+		}
+	}
+}
+
+// add takes an object, or the items of a list.
+func (r *objects) add(file string, d manifest.Document, inList bool) {
+	fields, ok := d.Value.(map[string]any)
+	if !ok {
+		return
+	}
+	o := newObject(fields)
+	if items, isList := fields["items"].([]any); isList && strings.HasSuffix(o.Kind, "List") {
+		_, nodes := d.Walk("items")
+		for i, item := range items {
+			if nodes == nil || i >= len(manifest.Followed(nodes).Content) {
+				break
+			}
+			r.add(file, d.At(manifest.Followed(nodes).Content[i], typed(item, o)), true)
+		}
+		return
+	}
+	o.File, o.Line, o.document, o.inList = file, d.PlaceOf(d.Node).Line, d, inList
+	r.objects = append(r.objects, o)
+}
+
+// typed gives an item of a list of one kind that kind, as kubectl does.
+func typed(item any, list *object) any {
+	fields, ok := item.(map[string]any)
+	if kind := strings.TrimSuffix(list.Kind, "List"); ok && kind != "" && fields["kind"] == nil {
+		fields["kind"], fields["apiVersion"] = kind, list.APIVersion
+	}
+	return item
+}
+
+// wanted is a kind, and the names of those that are asked for; without any it is all.
+type wanted struct {
+	kind
+	asked []string
+}
+
+// namedBy reads KIND/NAME and KIND.
+func namedBy(args []string, kinds []kind, all bool) ([]*wanted, error) {
+	var list []*wanted
+	known := map[string]*wanted{}
+	for _, k := range kinds {
+		w := &wanted{kind: k}
+		for _, name := range k.names {
+			known[name], known[name+"."+k.Group] = w, w
+		}
+		if len(args) == 0 {
+			list = append(list, w)
+		}
+	}
+	for _, arg := range args {
+		word, name, isNamed := strings.Cut(arg, "/")
+		w := known[strings.ToLower(word)]
+		switch {
+		case w == nil:
+			return nil, cli.Usagef("cannot read %s; want %s", cli.Quote(arg), allowedNames(kinds))
+		case isNamed && name == "" || isNamed && all:
+			return nil, cli.Usagef("cannot read %s; want a name in one namespace", cli.Quote(arg))
+		case isNamed:
+			w.asked = append(w.asked, name)
+		}
+		if !slices.Contains(list, w) {
+			list = append(list, w)
+		}
+	}
+	return list, nil
+}
+
+func allowedNames(kinds []kind) string {
+	var words []string
+	for _, k := range kinds {
+		words = append(words, k.names[0]+"/NAME")
+	}
+	return strings.Join(words, " or ")
+}
+
+// ask reads objects of the cluster.
+func (i *input) ask(ctx context.Context, r *objects, all []*wanted, s cli.Streams) error {
+	t, err := i.cluster.ForUser(s.Build)
+	if err != nil {
+		return err
+	}
+	namespace := i.namespace
+	if namespace == "" && !i.all {
+		namespace = t.Namespace
+	}
+	config := i.api.Config(t.Config, i.api.Timeout)
+	config.ContentType, config.AcceptContentTypes = "", "" // custom resources are not had otherwise
+	client, err := dynamic.NewForConfig(config)
+	if err != nil {
+		return fmt.Errorf("cannot make a client for the API server: %w", err)
+	}
+	for _, w := range all {
+		if err := r.list(ctx, client.Resource(w.GroupVersionResource).Namespace(namespace), w); err != nil {
+			return fmt.Errorf("cannot read %s of %s: %w", w.Resource, where(namespace), err)
+		}
+	}
+	return nil
+}
+
+func where(namespace string) string {
+	if namespace == "" {
+		return "all namespaces"
+	}
+	return "namespace " + strconv.Quote(namespace)
+}
+
+func (r *objects) list(ctx context.Context, client dynamic.ResourceInterface, w *wanted) error {
+	for _, name := range w.asked {
+		o, err := client.Get(ctx, name, metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		r.objects = append(r.objects, newObject(o.Object))
+	}
+	if len(w.asked) > 0 {
+		return nil
+	}
+	page := func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) { return client.List(ctx, o) }
+	err := pager.New(page).EachListItem(ctx, metav1.ListOptions{}, func(found runtime.Object) error {
+		if u, ok := found.(*unstructured.Unstructured); ok {
+			r.objects = append(r.objects, newObject(u.Object))
+		}
+		return nil
+	})
+	if w.isExtension && apierrors.IsNotFound(err) {
+		return nil
+	}
+	return err
+}

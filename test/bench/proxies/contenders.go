@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/prometheus/procfs"
+
 	"github.com/mini-hpa/mini-hpa/annotations/serves"
 	"github.com/mini-hpa/mini-hpa/test/child"
 )
@@ -21,6 +23,22 @@ type contender struct {
 	address string
 	stop    func()
 	pid     int
+}
+
+// cpu is what its processes have taken so far; nothing where there is none.
+func (c *contender) cpu() (time.Duration, error) {
+	all, err := procfs.AllProcs()
+	if err != nil || c.pid == 0 {
+		return 0, err
+	}
+	var seconds float64
+	for _, p := range all {
+		stat, err := p.Stat()
+		if err == nil && (p.PID == c.pid || stat.PPID == c.pid) { // else it has ended
+			seconds += stat.CPUTime()
+		}
+	}
+	return time.Duration(seconds * float64(time.Second)), nil
 }
 
 // start starts a program on the first processor and waits until its port is open.

@@ -16,6 +16,8 @@ import (
 type load struct {
 	// PerSecond is how many requests were answered each second by Clients that ask one after the other.
 	PerSecond float64
+	// CPU is what the way takes of a processor for each of these requests. Other than times it hardly depends on what else the machine does.
+	CPU time.Duration
 	// P50 and P99 are how long answers take while fewer are asked than could be answered.
 	P50, P99 time.Duration
 	// Failed is how many got another answer than they should, or none.
@@ -31,18 +33,28 @@ const (
 )
 
 // measure asks for so long, twice.
-func measure(ctx context.Context, address string, takes time.Duration) load {
+func measure(ctx context.Context, c *contender, takes time.Duration) (load, error) {
+	address := c.address
 	client := &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: clients, MaxConnsPerHost: clients}}
 	defer client.CloseIdleConnections()
 	var l load
 	warm, cancel := context.WithTimeout(ctx, takes/5)
 	ask(warm, client, address, clients, 0)
 	cancel()
+	before, err := c.cpu()
+	if err != nil {
+		return l, err
+	}
 	full, cancel := context.WithTimeout(ctx, takes)
 	begun := time.Now()
 	times, failed := ask(full, client, address, clients, 0)
 	cancel()
 	l.PerSecond, l.Failed = float64(len(times))/time.Since(begun).Seconds(), failed
+	used, err := c.cpu()
+	if err != nil {
+		return l, err
+	}
+	l.CPU = (used - before) / time.Duration(max(1, len(times)))
 	slow, cancel := context.WithTimeout(ctx, takes)
 	times, failed = ask(slow, client, address, quiet, time.Second*quiet/rate)
 	cancel()
@@ -50,7 +62,7 @@ func measure(ctx context.Context, address string, takes time.Duration) load {
 	if slices.Sort(times); len(times) > 0 {
 		l.P50, l.P99 = times[len(times)/2], times[len(times)*99/100]
 	}
-	return l
+	return l, nil
 }
 
 // ask has so many ask until ctx ends, each once in a period, and counts from when it was due.

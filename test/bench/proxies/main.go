@@ -143,8 +143,11 @@ func (b *bench) compare(ctx context.Context, out io.Writer) error {
 			if err != nil {
 				return err
 			}
-			l := measure(ctx, c.address, b.takes)
+			l, err := measure(ctx, c, b.takes)
 			c.stop()
+			if err != nil {
+				return err
+			}
 			if measured[c.name] == nil {
 				names = append(names, c.name)
 			}
@@ -155,16 +158,30 @@ func (b *bench) compare(ctx context.Context, out io.Writer) error {
 			}
 		}
 	}
-	fmt.Fprintf(out, "| way | requests/s, %d clients | p50 at %d/s | p99 at %d/s | failed |\n| --- | ---: | ---: | ---: | ---: |\n", clients, rate, rate)
+	fmt.Fprintf(out, "| way | CPU for a request | requests/s, %d clients | p50 at %d/s | p99 at %d/s | failed |\n| --- | ---: | ---: | ---: | ---: | ---: |\n", clients, rate, rate)
 	for _, name := range names {
 		all := measured[name]
 		failed := 0
 		for _, l := range all {
 			failed += l.Failed
 		}
-		fmt.Fprintf(out, "| %s | %.0f | %s | %s | %d |\n", name, median(all, func(l load) float64 { return l.PerSecond }), median(all, func(l load) time.Duration { return l.P50 }).Round(time.Microsecond),
+		fmt.Fprintf(out, "| %s | %s | %.0f | %s | %s | %d |\n", name, median(all, func(l load) time.Duration { return l.CPU }).Round(time.Microsecond), median(all, func(l load) float64 { return l.PerSecond }), median(all, func(l load) time.Duration { return l.P50 }).Round(time.Microsecond),
 			median(all, func(l load) time.Duration { return l.P99 }).Round(time.Microsecond), failed)
 	}
+	busy, err := procfs.NewDefaultFS()
+	if err != nil {
+		return err
+	}
+	average, err := busy.LoadAvg()
+	if err != nil {
+		return err
+	}
+	processors, err := busy.CPUInfo()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "\nThe load average of the machine was %.0f over the five minutes before, with %d processors. Where it is above two or three, others were at work, too: times then say how long a\n"+
+		"process waits for a processor, and only the CPU time can be compared.\n", average.Load5, len(processors))
 	return nil
 }
 

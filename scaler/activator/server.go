@@ -2,11 +2,8 @@ package activator
 
 import (
 	"context"
-	"errors"
-	"maps"
 	"net"
 	"net/netip"
-	"slices"
 	"sync"
 	"time"
 
@@ -108,19 +105,6 @@ func (s *Server) Pods(slice types.NamespacedName, ready map[string][]netip.AddrP
 			at.setReady(ready[key.name])
 		}
 	}
-}
-
-// Slices are those that are served, sorted.
-func (s *Server) Slices() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	all := map[string]bool{}
-	for key, at := range s.ports {
-		if at.retired == nil {
-			all[key.slice] = true
-		}
-	}
-	return slices.Sorted(maps.Keys(all))
 }
 
 // Run serves until ctx ends, and then ends in order: it says so, goes on for as long as others may not know it, closes the doors, waits for
@@ -275,21 +259,6 @@ func (s *Server) closeDoors() {
 			at.setListening(errClosed)
 		}
 	}
-}
-
-// Problems are why ports are not listened on, joined; nil if all are.
-func (s *Server) Problems() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.lobby.mu.Lock()
-	defer s.lobby.mu.Unlock()
-	var all []error
-	for _, at := range s.ports {
-		if at.problem != "" {
-			all = append(all, errors.New(at.key.slice+": "+at.problem))
-		}
-	}
-	return errors.Join(all...)
 }
 
 // all are the ports that are served, and those that were a moment ago.

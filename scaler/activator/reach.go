@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"sync"
 	"time"
 )
 
@@ -62,22 +63,40 @@ func (h *hold) wait() (netip.AddrPort, error) {
 	if h.client == nil || !canWatch {
 		return h.ticket.wait(h.ctx)
 	}
-	// The deadline is all that ends the watching. It is in the past before there is a pod, so that it can be taken back when there is.
-	interrupt := func() { _ = h.client.SetReadDeadline(time.Unix(1, 0)) } // which fails if it is closed, and then nobody watches
-	ended := context.AfterFunc(h.ctx, interrupt)
-	defer ended()
-	h.ticket.onCall(interrupt)
+	w := watching{client: h.client}
+	defer w.end()
+	defer context.AfterFunc(h.ctx, w.interrupt)()
+	h.ticket.onCall(w.interrupt)
 	defer h.ticket.onCall(nil)
 	for !h.ticket.isCalled() && h.ctx.Err() == nil {
 		if watch(h.client, h.mayFinish) {
 			h.cancel(errGone)
 		}
 	}
-	pod, err := h.ticket.wait(h.ctx)
-	if ended() {
-		_ = h.client.SetReadDeadline(time.Time{})
+	return h.ticket.wait(h.ctx)
+}
+
+// watching is the time in which a client is watched. A read deadline in the past is all that ends a watch; it must not be there when somebody reads.
+type watching struct {
+	client *net.TCPConn
+	mu     sync.Mutex
+	over   bool
+}
+
+// interrupt ends the watch that is under way, and lets no other begin to wait.
+func (w *watching) interrupt() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.over {
+		_ = w.client.SetReadDeadline(time.Unix(1, 0)) // which fails if it is closed, and then nobody watches
 	}
-	return pod, err
+}
+
+func (w *watching) end() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.over = true
+	_ = w.client.SetReadDeadline(time.Time{}) // as above
 }
 
 // reach hands the connection to one pod after the other until one takes it, or until the hold ends. Only those errors have it try another

@@ -17,6 +17,7 @@ import (
 	"github.com/mini-hpa/mini-hpa/cmd/internal/selftest"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/simulate"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/sources"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/wake"
 )
 
 // Set by the linker: -ldflags "-X main.version=v1.2.3 -X main.commit=0123abcd".
@@ -32,5 +33,5 @@ func thisProgram() cli.Program {
 
 // commands is the table, in the order in which usage lists it.
 func commands() []cli.Command {
-	return []cli.Command{activator.Command(), controller.Command(), explain.Command(), migrate.ExportCommand(), lint.Command(), migrate.Command(), replay.Command(), selftest.Command(), simulate.Command(), sources.Command(), controller.WebhookCommand(), cli.Version()}
+	return []cli.Command{activator.Command(), controller.Command(), explain.Command(), migrate.ExportCommand(), lint.Command(), migrate.Command(), replay.Command(), selftest.Command(), simulate.Command(), sources.Command(), wake.Command(), controller.WebhookCommand(), cli.Version()}
 }

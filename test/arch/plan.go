@@ -87,6 +87,9 @@ func House() Plan {
 				"go.uber.org/zap", "github.com/prometheus/client_golang", "github.com/spf13/pflag",
 				"./cmd/internal/cli", "./cmd/internal/cluster", "./cmd/internal/endpoint", "./annotations/serves", "./informer/watching", "./scaler/activator",
 			}),
+			"cmd/internal/wake": slices.Concat(client, []string{
+				"github.com/spf13/pflag", "./annotations/serves", "./annotations", "./cmd/internal/cli", "./cmd/internal/cluster", "./scaler",
+			}),
 			"cmd/internal/election": slices.Concat(client, []string{
 				"k8s.io/klog/v2", "go.uber.org/zap", "github.com/go-logr/zapr", "github.com/spf13/pflag", "./cmd/internal/cli", "./annotations", "./scaler",
 			}),
@@ -106,7 +109,7 @@ func House() Plan {
 			}),
 			"cmd/mini-hpa": {
 				"./cmd/internal/cli", "./cmd/internal/activator", "./cmd/internal/controller", "./cmd/internal/explain", "./cmd/internal/lint", "./cmd/internal/migrate",
-				"./cmd/internal/replay", "./cmd/internal/selftest", "./cmd/internal/simulate", "./cmd/internal/sources",
+				"./cmd/internal/replay", "./cmd/internal/selftest", "./cmd/internal/simulate", "./cmd/internal/sources", "./cmd/internal/wake",
 			},
 		},
 	}

@@ -20,7 +20,7 @@ import (
 func deployed(t testing.TB, objects []*unstructured.Unstructured) *appsv1.Deployment {
 	t.Helper()
 	for _, object := range objects {
-		if object.GetKind() == "Deployment" {
+		if object.GetKind() == "Deployment" && object.GetLabels()["app.kubernetes.io/component"] == "controller" {
 			return typedAs[appsv1.Deployment](t, object)
 		}
 	}

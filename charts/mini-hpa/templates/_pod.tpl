@@ -34,6 +34,9 @@
 {{- if .Values.sources }}
 - --sources=/etc/mini-hpa/sources.d/sources.yaml
 {{- end }}
+{{- if .Values.activator.enabled }}
+{{- include "mini-hpa.activatorArgs" . }}
+{{- end }}
 {{- range .Values.controller.extraArgs }}
 - {{ . | quote }}
 {{- end }}
@@ -134,9 +137,9 @@ the binary. Nothing without a limit, or where extraEnv has the variable.
   readOnly: true
 {{- end -}}
 
-{{/* The constraints, each for the controller's pods unless it says otherwise. */}}
+{{/* The constraints, each for the controller's pods, or those with the labels in "of", unless it says otherwise. */}}
 {{- define "mini-hpa.spread" -}}
-{{- $selector := dict "labelSelector" (dict "matchLabels" (include "mini-hpa.selectorLabels" . | fromYaml)) -}}
+{{- $selector := dict "labelSelector" (dict "matchLabels" (.of | default (include "mini-hpa.selectorLabels" .) | fromYaml)) -}}
 {{- range .Values.topologySpreadConstraints }}
 - {{ (hasKey . "labelSelector" | ternary . (merge (deepCopy .) $selector)) | toYaml | nindent 2 | trim }}
 {{- end }}

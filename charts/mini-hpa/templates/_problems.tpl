@@ -10,6 +10,9 @@ values.schema.json.
 {{- if .Values.webhook.enabled -}}
 {{- include "mini-hpa.webhookProblems" . -}}
 {{- end -}}
+{{- if .Values.activator.enabled -}}
+{{- include "mini-hpa.activatorProblems" . -}}
+{{- end -}}
 {{- include "mini-hpa.monitoringProblems" . -}}
 {{- end -}}
 

@@ -1,4 +1,4 @@
-{{/* The binding of a role to the controller. Takes root, kind (Role or ClusterRole), name and, for a Role, namespace. */}}
+{{/* The binding of a role to the controller, or to the ServiceAccount in account. Takes root, kind (Role or ClusterRole), name and, for a Role, namespace. */}}
 {{- define "mini-hpa.binding" -}}
 apiVersion: rbac.authorization.k8s.io/v1
 kind: {{ .kind }}Binding
@@ -9,7 +9,7 @@ roleRef:
   name: {{ .name }}
 subjects:
 - kind: ServiceAccount
-  name: {{ include "mini-hpa.serviceAccountName" .root }}
+  name: {{ .account | default (include "mini-hpa.serviceAccountName" .root) }}
   namespace: {{ include "mini-hpa.namespace" .root }}
 {{- end -}}
 

@@ -32,8 +32,12 @@ func (d Defaults) Review(w *Workload, s Surroundings) Verdict {
 	known := p.known()
 	ofTemplate, problems := checkTemplate(w, known, s)
 	ofOthers, conflicts := CheckAutoscalers(w, p.mode, s)
-	ofRequests, unreachable := p.checkRequestsWake(w, s)
-	v := Verdict{Mode: p.mode, Problems: slices.Concat(p.errs, p.checkWakes(w.Annotations), p.checkWakesIdle(w.Annotations), p.checkSources(w, s), unreachable, problems, conflicts), Warnings: slices.Concat(
+	unseen := p.checkWakesIdle(w.Annotations)
+	var ofRequests []Warning
+	if len(unseen) == 0 {
+		ofRequests, unseen = p.checkRequestsWake(w, s)
+	}
+	v := Verdict{Mode: p.mode, Problems: slices.Concat(p.errs, p.checkWakes(w.Annotations), p.checkSources(w, s), unseen, problems, conflicts), Warnings: slices.Concat(
 		p.warnings, misplaced(w), ofRequests, ofTemplate, ofOthers, checkResizers(w, known, s), checkReach(w, known, s), checkBytes(w, known), checkClaims(w, known), p.checkPast(s.Now))}
 	if len(v.Problems) == 0 {
 		v.Policy = p.policy()

@@ -5,6 +5,7 @@ import (
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -111,4 +112,14 @@ func slimLimitRange(obj any) (any, error) {
 		out.Spec.Limits = append(out.Spec.Limits, item)
 	}
 	return out, nil
+}
+
+// slimNetworkPolicy keeps what says who may come in.
+func slimNetworkPolicy(obj any) (any, error) {
+	in, ok := obj.(*networkingv1.NetworkPolicy)
+	if !ok {
+		return obj, nil
+	}
+	return &networkingv1.NetworkPolicy{ObjectMeta: slimMeta(&in.ObjectMeta),
+		Spec: networkingv1.NetworkPolicySpec{PodSelector: in.Spec.PodSelector, Ingress: in.Spec.Ingress, PolicyTypes: in.Spec.PolicyTypes}}, nil
 }

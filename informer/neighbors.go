@@ -12,6 +12,7 @@ import (
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -34,6 +35,8 @@ type NeighborsConfig struct {
 	Dynamic dynamic.Interface
 	// Namespace is the only namespace to watch; empty means all of them.
 	Namespace string
+	// NetworkPolicies says that these are watched, too: they bear on whether requests that have waited get to the pods of a workload.
+	NetworkPolicies bool
 	// Watches is what these informers share with others, such as a Set; nil if there are no others.
 	Watches *watching.Watches
 	// OnError, if set, gets failures, each kind of object at most once a minute. See Config.OnError.
@@ -50,6 +53,7 @@ type Neighbors struct {
 	config      NeighborsConfig
 	limitRanges cache.SharedIndexInformer
 	hpas        cache.SharedIndexInformer
+	policies    cache.SharedIndexInformer // nil if they are not watched
 	// scaledObjects and resizers are watched if the cluster has them.
 	scaledObjects, resizers *extension
 	awaited                 []*awaited
@@ -74,10 +78,16 @@ func NewNeighbors(c NeighborsConfig) (*Neighbors, error) {
 		limitRanges: limitRanges.Informer(c.Client, &corev1.LimitRange{}, cache.Indexers{byNamespace: cache.MetaNamespaceIndexFunc}, slimLimitRange),
 		hpas:        hpas.Informer(c.Client, &autoscalingv2.HorizontalPodAutoscaler{}, cache.Indexers{byTarget: targetOf}, slimHPA),
 	}
+	var policiesErr error
+	if c.NetworkPolicies {
+		policies := watching.New("networkpolicies", c.Client.NetworkingV1().NetworkPolicies(c.Namespace), c.Watches, c.OnError)
+		n.policies = policies.Informer(c.Client, &networkingv1.NetworkPolicy{}, cache.Indexers{byNamespace: cache.MetaNamespaceIndexFunc}, slimNetworkPolicy)
+		policiesErr = n.waitFor(n.policies, policies.Failed)
+	}
 	n.scaledObjects = &extension{resource: scaledObjects, slim: slimScaledObject, looked: n.await(nil)}
 	n.resizers = &extension{resource: resizers, slim: slimResizer, looked: n.await(nil)}
 	if err := errors.Join(n.waitFor(n.limitRanges, limitRanges.Failed), n.waitFor(n.hpas, hpas.Failed),
-		n.followLimitRanges(), n.follow(n.hpas)); err != nil {
+		policiesErr, n.followLimitRanges(), n.follow(n.hpas)); err != nil {
 		return nil, fmt.Errorf("preparing the informers of neighbors: %w", err)
 	}
 	return n, nil
@@ -150,6 +160,9 @@ func (n *Neighbors) autoscalersChanged(objs ...any) {
 func (n *Neighbors) Start(ctx context.Context) {
 	n.running.Go(func() { n.limitRanges.RunWithContext(ctx) })
 	n.running.Go(func() { n.hpas.RunWithContext(ctx) })
+	if n.policies != nil {
+		n.running.Go(func() { n.policies.RunWithContext(ctx) })
+	}
 	for _, x := range []*extension{n.scaledObjects, n.resizers} {
 		n.running.Go(func() { n.followExtension(ctx, x) })
 		n.running.Go(func() {
@@ -199,6 +212,10 @@ func (n *Neighbors) Surroundings(workload annotations.Key) annotations.Surroundi
 	}
 	s.LimitRanges = indexed[*corev1.LimitRange](n.limitRanges.GetIndexer(), byNamespace, workload.Namespace)
 	slices.SortFunc(s.LimitRanges, func(a, b *corev1.LimitRange) int { return strings.Compare(a.Name, b.Name) })
+	if n.policies != nil {
+		s.NetworkPolicies = indexed[*networkingv1.NetworkPolicy](n.policies.GetIndexer(), byNamespace, workload.Namespace)
+		slices.SortFunc(s.NetworkPolicies, func(a, b *networkingv1.NetworkPolicy) int { return strings.Compare(a.Name, b.Name) })
+	}
 	found := indexed[*autoscaler](n.hpas.GetIndexer(), byTarget, workload.String())
 	found = append(found, n.scaledObjects.of(workload)...)
 	for _, a := range found {

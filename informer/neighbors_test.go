@@ -16,6 +16,7 @@ import (
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -428,4 +429,32 @@ func TestAnExtensionThatHangs(t *testing.T) {
 			t.Errorf("told %q, want one a minute of each extension that says %q", h.errs, want)
 		}
 	})
+}
+
+// TestNetworkPoliciesAreWatchedWhereTheyMatter: where requests wake workloads.
+func TestNetworkPoliciesAreWatchedWhereTheyMatter(t *testing.T) {
+	policy := func(namespace, name string) *networkingv1.NetworkPolicy {
+		return &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, Labels: map[string]string{"team": "shop"}},
+			Spec: networkingv1.NetworkPolicySpec{PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress}, Ingress: make([]networkingv1.NetworkPolicyIngressRule, 1), Egress: make([]networkingv1.NetworkPolicyEgressRule, 9)}}
+	}
+	for _, watched := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			h := newNeighborhood(t, policy("shop", "b"), policy("shop", "a"), policy("other", "c"))
+			n, err := NewNeighbors(NeighborsConfig{Client: h.client, Dynamic: h.dynamic, NetworkPolicies: watched})
+			if err != nil {
+				t.Fatal(err)
+			}
+			h.n = n
+			h.start()
+			var names []string
+			for _, p := range n.Surroundings(annotations.DeploymentKey("shop", "web")).NetworkPolicies {
+				if names = append(names, p.Name); p.Spec.Egress != nil || p.Labels != nil || len(p.Spec.Ingress) != 1 {
+					t.Errorf("%s keeps %+v", p.Name, p)
+				}
+			}
+			if got := strings.Join(names, " "); watched && got != "a b" || !watched && got != "" {
+				t.Errorf("watched %v: policies %q", watched, got)
+			}
+		})
+	}
 }

@@ -30,7 +30,7 @@ func (r *reviewed) of(w *annotations.Workload, s annotations.Surroundings) bool 
 // areSame says whether two surroundings bear on a workload in the same way, as far as they are read from the cluster and not the same for all.
 func areSame(a, b *annotations.Surroundings) bool {
 	return a.Unknown == b.Unknown && slices.Equal(a.LimitRanges, b.LimitRanges) && slices.Equal(a.Autoscalers, b.Autoscalers) && slices.Equal(a.Resizers, b.Resizers) &&
-		(a.Services == nil) == (b.Services == nil) && slices.Equal(a.Services, b.Services) && slices.Equal(a.NetworkPolicies, b.NetworkPolicies) && slices.Equal(a.Beside, b.Beside) && a.Activator == b.Activator
+		(a.Services == nil) == (b.Services == nil) && slices.Equal(a.Services, b.Services) && slices.Equal(a.NetworkPolicies, b.NetworkPolicies) && slices.Equal(a.Beside, b.Beside)
 }
 
 // newReviewed keeps what a verdict came of.
@@ -50,6 +50,9 @@ func (r *reviewed) hasRival() bool {
 // returned again if nothing has changed.
 func (r *reviewed) renew(o *Observer, equal verdicts, w *annotations.Workload) *annotations.Verdict {
 	surroundings := o.around(w.Key)
+	if w.Annotations[annotations.WakeKey] == "" { // what is not looked at need not be remembered
+		surroundings.Services, surroundings.NetworkPolicies, surroundings.Beside = nil, nil, nil
+	}
 	if !r.of(w, surroundings) || slices.ContainsFunc(r.verdict.Problems, annotations.LacksContainer) {
 		*r = newReviewed(w, surroundings, equal.share(w, o.Review(w, surroundings)))
 	}

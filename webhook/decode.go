@@ -63,7 +63,7 @@ func decodeApps(kind annotations.Kind, raw []byte) (*object, error) {
 	o.workload.DeletesClaims = len(wire.Spec.VolumeClaimTemplates) > 0 && wire.Spec.Retention.WhenScaled == appsv1.DeletePersistentVolumeClaimRetentionPolicyType
 	limit := wire.Spec.RevisionHistoryLimit
 	o.keepsNoHistory = limit != nil && *limit == 0
-	return o, nil
+	return o, o.readWay()
 }
 
 // decodeCustom reads a custom resource, of whose fields nothing is known but the metadata and the paths of its scale subresource. As in
@@ -86,7 +86,7 @@ func decodeCustom(kind annotations.Kind, raw []byte) (*object, error) {
 	case err == nil && len(t.Spec.Containers) > 0:
 		o.workload.Template = t.core()
 	}
-	return o, nil
+	return o, o.readWay()
 }
 
 // The wire types have the fields of apps/v1 that are read, and their JSON names.

@@ -9,6 +9,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	utiljson "k8s.io/apimachinery/pkg/util/json"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
@@ -27,6 +30,13 @@ func TestWhatIsDecodedIsEnough(t *testing.T) {
 		"missing": deployment(good, ""), "zero": deployment(good, "0"), "huge": deployment(good, "1e20"), "bad": deployment(`{"mini-hpa/max":"x"}`, "")}
 	texts["other resources"] = strings.Replace(full, `"mini-hpa/target-cpu":"50"`, `"mini-hpa/metrics":"[{type: Resource, resource: {name: nvidia.com/gpu, target: {type: Utilization, averageUtilization: 50}}}]"`, 1)
 	texts["containers"] = strings.Replace(full, `,"resources":{"requests":{"cpu":"3"}}`, "", 1)
+	const wakes = `"mini-hpa/max":"10","mini-hpa/min":"0","mini-hpa/wake":"requests","mini-hpa/metrics":"[{type: External, external: {metric: {name: rps}, target: {type: Value, value: 1}}}]"`
+	texts["requests"] = strings.Replace(full, `"mini-hpa/max":"10"`, wakes, 1)
+	texts["requests, and it ends late"] = strings.Replace(texts["requests"], `"image":"a"`, `"ports":[{"name":"http","containerPort":8080}],"lifecycle":{"preStop":{"sleep":{"seconds":15}}}`, 1)
+	texts["requests, and it ends somehow"] = strings.Replace(texts["requests"], `"image":"a"`, `"lifecycle":{"preStop":{"exec":{"command":["drain"]}}}`, 1)
+	texts["requests, and it ends early"] = strings.Replace(texts["requests, and it ends late"], `"initContainers"`, `"terminationGracePeriodSeconds":3,"initContainers"`, 1)
+	services := []*corev1.Service{{ObjectMeta: metav1.ObjectMeta{Name: "web"}, Spec: corev1.ServiceSpec{ClusterIP: corev1.ClusterIPNone, Selector: map[string]string{"app": "web"},
+		Ports: []corev1.ServicePort{{Port: 80, TargetPort: intstr.FromString("http")}}}}}
 	for name, text := range texts {
 		t.Run(name, func(t *testing.T) {
 			var whole appsv1.Deployment
@@ -38,7 +48,7 @@ func TestWhatIsDecodedIsEnough(t *testing.T) {
 				t.Fatal(err)
 			}
 			of := annotations.OfDeployment(&whole)
-			want, got := annotations.DefaultDefaults().Review(of, annotations.Surroundings{}), annotations.DefaultDefaults().Review(slim.workload, annotations.Surroundings{})
+			want, got := annotations.DefaultDefaults().Review(of, annotations.Surroundings{Services: services}), annotations.DefaultDefaults().Review(slim.workload, annotations.Surroundings{Services: services})
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("(-whole +slim):\n%s", diff)
 			}
@@ -57,6 +67,9 @@ func hostile(size int) map[string]string {
 	}
 	return map[string]string{
 		"containers":      fill(`{"spec":{"template":{"spec":{"containers":[`, `{}`, `]}}}}`),
+		"labels":          fill(`{"metadata":{"annotations":{"mini-hpa/wake":"requests"}},"spec":{"template":{"metadata":{"labels":{`, `"":""`, `}},"spec":{"containers":[]}}}}`),
+		"ports":           fill(`{"metadata":{"annotations":{"mini-hpa/wake":"requests"}},"spec":{"template":{"spec":{"containers":[{"ports":[`, `{}`, `]}]}}}}`),
+		"ends":            fill(`{"metadata":{"annotations":{"mini-hpa/wake":"requests"}},"spec":{"template":{"spec":{"containers":[`, `{"lifecycle":{"preStop":{"sleep":{}}}}`, `]}}}}`),
 		"init containers": fill(`{"spec":{"template":{"spec":{"initContainers":[`, `{}`, `]}}}}`),
 		"volumes":         fill(`{"spec":{"template":{"spec":{"volumes":[`, `{}`, `]}}}}`),
 		"annotations":     fill(`{"metadata":{"annotations":{`, `"a":""`, `}}}`),

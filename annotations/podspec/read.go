@@ -16,6 +16,8 @@ type JSON struct {
 	InitContainers []containerJSON `json:"initContainers"`
 	Overhead       amount.ListJSON `json:"overhead"`
 	Resources      *resourcesJSON  `json:"resources"`
+	// Grace is not kept by Slim, either.
+	Grace *int64 `json:"terminationGracePeriodSeconds"`
 }
 
 type containerJSON struct {
@@ -23,6 +25,9 @@ type containerJSON struct {
 	Image         string                         `json:"image"`
 	RestartPolicy *corev1.ContainerRestartPolicy `json:"restartPolicy"`
 	Resources     resourcesJSON                  `json:"resources"`
+	// Ports and Lifecycle are not kept by Slim: they bear on how requests reach a container, and on its end.
+	Ports     []corev1.ContainerPort `json:"ports"`
+	Lifecycle *corev1.Lifecycle      `json:"lifecycle"`
 }
 
 type resourcesJSON struct {
@@ -36,7 +41,7 @@ func (r resourcesJSON) requirements() corev1.ResourceRequirements {
 
 // Spec returns it as the API's type.
 func (j JSON) Spec() corev1.PodSpec {
-	spec := corev1.PodSpec{Containers: containersOf(j.Containers), InitContainers: containersOf(j.InitContainers), Overhead: j.Overhead.List()}
+	spec := corev1.PodSpec{Containers: containersOf(j.Containers), InitContainers: containersOf(j.InitContainers), Overhead: j.Overhead.List(), TerminationGracePeriodSeconds: j.Grace}
 	if j.Resources != nil {
 		whole := j.Resources.requirements()
 		spec.Resources = &whole
@@ -50,7 +55,7 @@ func containersOf(in []containerJSON) []corev1.Container {
 	}
 	out := make([]corev1.Container, len(in))
 	for i, c := range in {
-		out[i] = corev1.Container{Name: c.Name, Image: c.Image, RestartPolicy: c.RestartPolicy, Resources: c.Resources.requirements()}
+		out[i] = corev1.Container{Name: c.Name, Image: c.Image, RestartPolicy: c.RestartPolicy, Resources: c.Resources.requirements(), Ports: c.Ports, Lifecycle: c.Lifecycle}
 	}
 	return out
 }

@@ -1,0 +1,109 @@
+package webhook
+
+import (
+	"encoding/json"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	utiljson "k8s.io/apimachinery/pkg/util/json"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+)
+
+// maxPorts is per container. It bounds what a port takes that is written as {}.
+const maxPorts = 200
+
+// Of the template of a workload that requests wake more is read: how they reach the pods, and how these end.
+type (
+	wireWay struct {
+		Metadata struct {
+			Labels wireLabels `json:"labels"`
+		} `json:"metadata"`
+		Spec struct {
+			Grace      *int64           `json:"terminationGracePeriodSeconds"`
+			Containers wireWayOfRequest `json:"containers"`
+		} `json:"spec"`
+	}
+	wireLabels       map[string]string
+	wireWayOfRequest []wireEnd
+	wireEnd          struct {
+		Ports     wirePorts `json:"ports"`
+		Lifecycle *struct {
+			PreStop *struct {
+				Sleep *corev1.SleepAction `json:"sleep"`
+			} `json:"preStop"`
+		} `json:"lifecycle"`
+	}
+	wirePorts []corev1.ContainerPort
+)
+
+// readWay adds that to a workload whose template was read.
+func (o *object) readWay() error {
+	template := o.workload.Template
+	if o.workload.Annotations[annotations.WakeKey] == "" || template == nil || len(o.template) == 0 {
+		return nil
+	}
+	var way wireWay
+	if err := utiljson.Unmarshal(o.template, &way); err != nil {
+		return fmt.Errorf("the pod template cannot be read: %w", err)
+	}
+	if way.Metadata.Labels != nil {
+		template.Labels = way.Metadata.Labels
+	}
+	template.Spec.TerminationGracePeriodSeconds = way.Spec.Grace
+	for i, end := range way.Spec.Containers {
+		container := &template.Spec.Containers[i] // of the same list
+		container.Ports = end.Ports
+		if end.Lifecycle != nil && end.Lifecycle.PreStop != nil {
+			container.Lifecycle = &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{Sleep: end.Lifecycle.PreStop.Sleep}}
+		}
+	}
+	return nil
+}
+
+// UnmarshalJSON keeps all labels, if they are no more than the API server takes.
+func (l *wireLabels) UnmarshalJSON(raw []byte) error {
+	if isNull(raw) {
+		return nil
+	}
+	if len(raw) > maxAnnotations {
+		return fmt.Errorf("its labels are %w", errTooLarge)
+	}
+	return utiljson.Unmarshal(raw, (*map[string]string)(l))
+}
+
+// UnmarshalJSON stops at the first container too many.
+func (c *wireWayOfRequest) UnmarshalJSON(raw []byte) error {
+	if isNull(raw) {
+		return nil
+	}
+	return elements(raw, func(text json.RawMessage) error {
+		if len(*c) == maxContainers {
+			return fmt.Errorf("more than %d are %w", maxContainers, errTooLarge)
+		}
+		var one wireEnd
+		if err := utiljson.Unmarshal(text, &one); err != nil {
+			return err
+		}
+		*c = append(*c, one)
+		return nil
+	})
+}
+
+// UnmarshalJSON stops at the first port too many.
+func (p *wirePorts) UnmarshalJSON(raw []byte) error {
+	if isNull(raw) {
+		return nil
+	}
+	return elements(raw, func(text json.RawMessage) error {
+		if len(*p) == maxPorts {
+			return fmt.Errorf("more than %d ports are %w", maxPorts, errTooLarge)
+		}
+		var one corev1.ContainerPort
+		if err := utiljson.Unmarshal(text, &one); err != nil {
+			return err
+		}
+		*p = append(*p, one)
+		return nil
+	})
+}

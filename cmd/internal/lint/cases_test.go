@@ -38,6 +38,7 @@ func TestLintCases(t *testing.T) {
 		"metric-of-injected-container.yaml":    {cli.ExitOK, []string{`:9: warning: Deployment web: metadata.annotations[mini-hpa/metrics][0].containerResource.container: container "istio-proxy" is not in the pod template, which has "app"; it may be injected (Istio injects one of that name)`}},
 		"v2beta1-metric.yaml":                  {cli.ExitFailure, []string{`:9: error: Deployment web: metadata.annotations[mini-hpa/metrics][0].resource: Invalid value: "targetAverageUtilization": is a field of autoscaling/v2beta1; in v2 write target: {type: Utilization, averageUtilization: 80}`}},
 		"vpa.yaml":                             {cli.ExitOK, []string{`:6: warning: Deployment web: metadata.annotations[mini-hpa/target-cpu]: VerticalPodAutoscaler "web" (testdata/cases/vpa.yaml:18) changes the CPU requests that mini-hpa/target-cpu is a percentage of`}},
+		"line-without-quotes.yaml":             {cli.ExitFailure, []string{`:8: error: Deployment web: metadata.annotations[mini-hpa/wake][0]: Invalid value: "requests services=web": line 1: key "services" is not one of this line (did you mean "service"?)`}},
 		"wake.yaml": {cli.ExitFailure, []string{
 			`:10: error: Deployment web: metadata.annotations[mini-hpa/wake]: Invalid value: "requests": Service "pods" (testdata/cases/wake.yaml:23) is headless`,
 			`:10: error: Deployment web: metadata.annotations[mini-hpa/wake]: Invalid value: "requests": Service "web" (testdata/cases/wake.yaml:33) also selects the pods of Deployment "canary" (testdata/cases/wake.yaml:63)`,

@@ -161,7 +161,7 @@ func (p *sheet) pieces(n *yaml.Node) []piece {
 // below makes a place of the file of one in a scalar of it.
 func (p *sheet) below(d *inside, at, outside Place) Place {
 	offset, ok := d.offset(at)
-	if !ok {
+	if !ok || len(d.pieces) == 0 {
 		return outside
 	}
 	return p.placeAt(origin(d.pieces, offset))
@@ -170,7 +170,7 @@ func (p *sheet) below(d *inside, at, outside Place) Place {
 // lineBelow is where a line of a scalar begins, if all of it is on one line of the file.
 func (p *sheet) lineBelow(d *inside, line int, outside Place) Place {
 	start, ok := d.offset(Place{Line: line, Column: 1})
-	if !ok {
+	if !ok || len(d.pieces) == 0 { // it has no quotes and no lines of its own
 		return outside
 	}
 	text, _, _ := strings.Cut(d.text[start:], "\n")

@@ -67,7 +67,11 @@ func keptOf[T metav1.Object](in T, read func(T) *annotations.Workload) *kept {
 	if whole := w.Template; whole != nil {
 		w.Template = &corev1.PodTemplateSpec{Spec: podspec.Slim(&whole.Spec).Core()}
 		keepPlaceholders(&w.Template.Spec, &whole.Spec)
-		w.Template.Labels = pairs(whole.Labels, annotations.Announces)
+		wakes := w.Annotations[annotations.WakeKey] != "" // its Services are those that select its pods
+		if wakes {
+			keepWayOfRequests(&w.Template.Spec, &whole.Spec)
+		}
+		w.Template.Labels = pairs(whole.Labels, func(key string) bool { return wakes || annotations.Announces(key) })
 		w.Template.Annotations = pairs(whole.Annotations, func(key string) bool { return isOwn(key) || annotations.Announces(key) })
 	}
 	w.SetBy, w.Refused = words(w.SetBy), words(w.Refused)
@@ -166,6 +170,18 @@ func keepPlaceholders(out, in *corev1.PodSpec) {
 	for at, c := range podspec.All(in) {
 		if c.Image == annotations.PlaceholderImage {
 			podspec.At(out, at).Image = annotations.PlaceholderImage
+		}
+	}
+}
+
+// keepWayOfRequests keeps what bears on how requests reach the pods, and how they end: ports, and what is done before a container is told to end.
+func keepWayOfRequests(out, in *corev1.PodSpec) {
+	out.TerminationGracePeriodSeconds = in.TerminationGracePeriodSeconds
+	for at, c := range podspec.All(in) {
+		kept := podspec.At(out, at)
+		kept.Ports = c.Ports
+		if c.Lifecycle != nil {
+			kept.Lifecycle = &corev1.Lifecycle{PreStop: c.Lifecycle.PreStop}
 		}
 	}
 }

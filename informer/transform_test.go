@@ -337,3 +337,28 @@ func whole(p *keptPod) *corev1.Pod {
 	}
 	return out
 }
+
+// TestWhatRequestsPassIsKept of a workload that they wake, and of no other.
+func TestWhatRequestsPassIsKept(t *testing.T) {
+	t.Parallel()
+	hook := &corev1.LifecycleHandler{Sleep: &corev1.SleepAction{Seconds: 10}}
+	for name, wakes := range map[string]bool{"woken by requests": true, "another": false} {
+		d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: "web", Annotations: map[string]string{"mini-hpa/max": "3"}}}
+		if wakes {
+			d.Annotations[annotations.WakeKey] = "requests"
+		}
+		d.Spec.Template.Labels = map[string]string{"app": "web"}
+		d.Spec.Template.Spec = corev1.PodSpec{TerminationGracePeriodSeconds: new(int64(40)), Containers: []corev1.Container{{Name: "app", Ports: []corev1.ContainerPort{{Name: "http", ContainerPort: 8080}},
+			Lifecycle: &corev1.Lifecycle{PreStop: hook, PostStart: hook}}}}
+		obj, err := slimDeployment(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		template := obj.(*kept).selected.Template
+		c := template.Spec.Containers[0]
+		has := template.Labels["app"] == "web" && len(c.Ports) == 1 && c.Lifecycle != nil && c.Lifecycle.PreStop != nil && c.Lifecycle.PostStart == nil && template.Spec.TerminationGracePeriodSeconds != nil
+		if has != wakes {
+			t.Errorf("%s: kept %+v", name, template)
+		}
+	}
+}

@@ -10,17 +10,18 @@ import (
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
+	"github.com/mini-hpa/mini-hpa/scaler/wake"
 )
 
-// act writes the decision. A conflict comes back as an error too, so that the workload is looked at again soon.
-func (s *Scaler) act(ctx context.Context, st *state, w *annotations.Workload, p annotations.Policy, decision recommend.Decision) error {
+// act writes the decision, unless it is 0 and that would lose requests, as closed says. A conflict comes back as an error too, so that the workload is looked at again soon.
+func (s *Scaler) act(ctx context.Context, st *state, w *annotations.Workload, p annotations.Policy, decision recommend.Decision, closed *wake.Closed) error {
 	if decision.Desired == decision.Current {
 		delete(st.told, topicWrite)
 		st.conflicts = conflicts{}
 		s.sign(ctx, st, w, p, decision)
 		return nil
 	}
-	if p.Mode == annotations.ModeObserve || ctx.Err() != nil || s.yields(st, w, p, decision) {
+	if p.Mode == annotations.ModeObserve || ctx.Err() != nil || decision.Desired == 0 && closed != nil || s.yields(st, w, p, decision) {
 		st.conflicts = conflicts{} // no write is being tried any more
 		return nil
 	}

@@ -65,6 +65,12 @@ const (
 	// EventReplicasNotComing: replicas that are asked for do not come, for a sync period because the API server refuses their pods (a
 	// quota, most often), or for a minute because no node takes them. They stay asked for, but while pods are refused no more are.
 	EventReplicasNotComing = "ReplicasNotComing"
+	// EventNotPutToSleep: requests wake the workload (`mini-hpa/wake`), there is nothing to do, and it is not put to sleep, because requests
+	// could not be led to an activator meanwhile.
+	EventNotPutToSleep = "NotPutToSleep"
+	// EventRequestsRefused: activators have refused requests, because no pod was ready in time, or too many requests waited already. It is told once in
+	// five minutes at most.
+	EventRequestsRefused = "RequestsRefused"
 	// EventRescaleObserved: what would have been written, were mini-hpa/mode not observe.
 	EventRescaleObserved = "RescaleObserved"
 )
@@ -91,6 +97,7 @@ const (
 	topicRival    topic = "rival"
 	topicMissing  topic = "missing"
 	topicLimit    topic = "limit"
+	topicGate     topic = "gate"
 	topicSilent   topic = "silent " // and the metric
 )
 

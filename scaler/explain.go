@@ -26,6 +26,21 @@ type Explanation struct {
 	Replies map[string]Reply `json:"replies,omitempty"`
 	// AsleepSince is since when the workload sleeps; zero if it does not, or if that is not known. Explain does not find out.
 	AsleepSince time.Time `json:"asleepSince,omitzero"`
+	// Leads are where requests to its Services go, where requests wake it. Explain does not find out.
+	Leads []Lead `json:"leads,omitempty"`
+}
+
+// Lead is an EndpointSlice of mini-hpa: whom requests to a Service reach besides its pods.
+type Lead struct {
+	// Service is the Service's name, Slice that of the EndpointSlice.
+	Service string `json:"service"`
+	Slice   string `json:"slice"`
+	// Face is out, standby or active: see the package serves.
+	Face string `json:"face"`
+	// Since is since when it is active; zero if it is not.
+	Since time.Time `json:"since,omitzero"`
+	// Activators are the names of the pods that it leads to.
+	Activators []string `json:"activators,omitempty"`
 }
 
 // Reply is when a source was asked, and how long it took to answer, or to fail.

@@ -36,6 +36,8 @@ type state struct {
 	rival   *rival
 	// woken is when a write has ended a sleep after which no pod has been ready yet; zero if there was none.
 	woken time.Time
+	// refusedTold is when it was told last that requests were refused.
+	refusedTold time.Time
 	// told is the last thing said about each topic, so that nothing is said twice; what is over is not in it.
 	told map[topic]string
 	// lines are those of the schedule of which was told that the load asks for more than their max.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/sets"
 	custommetricsv1beta2 "k8s.io/metrics/pkg/apis/custom_metrics/v1beta2"
@@ -23,6 +24,7 @@ import (
 	"github.com/mini-hpa/mini-hpa/scaler/metrics"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 	"github.com/mini-hpa/mini-hpa/scaler/sample"
+	"github.com/mini-hpa/mini-hpa/scaler/wake"
 )
 
 // Workloads is what the cluster looks like, read from memory.
@@ -67,8 +69,14 @@ type Answers interface {
 	Fetch(ctx context.Context, q metrics.Question) (metrics.Answer, error)
 }
 
+// Requests says what the activators know of the requests of workloads, read from memory.
+type Requests interface {
+	// Requests are those of a workload. It fails with wake.ErrUnknown where that will be known in a moment.
+	Requests(key annotations.Key) (wake.Requests, error)
+}
+
 // Observer gathers everything that a decision may see. It writes nothing and remembers nothing. All fields are required, except Answers
-// if no policy asks a source, and Sources.
+// if no policy asks a source, Sources and Requests.
 type Observer struct {
 	Workloads    Workloads
 	Surroundings Surroundings
@@ -76,6 +84,8 @@ type Observer struct {
 	Answers      Answers
 	// Sources is what the administrator has listed for mini-hpa/sources at the moment; nil if nothing ever is.
 	Sources func() *catalog.Catalog
+	// Requests is nil where there are no activators.
+	Requests Requests
 	// Defaults are the operator's values for annotations that are not set, Rules those of the decision.
 	Defaults annotations.Defaults
 	Rules    recommend.Rules
@@ -130,7 +140,7 @@ func (o *Observer) Review(w *annotations.Workload, s annotations.Surroundings) a
 func (o *Observer) Questions(w *annotations.Workload, p annotations.Policy) []metrics.Question {
 	var all []metrics.Question
 	for i := range p.Metrics {
-		if o.asks(w, &p, &p.Metrics[i]) {
+		if o.asks(w, &p, &p.Metrics[i]) && p.Metrics[i].Source != annotations.SourceActivator {
 			if q, err := o.question(w, &p.Metrics[i]); err == nil {
 				all = append(all, q)
 			}
@@ -161,9 +171,11 @@ func (o *Observer) observe(w *annotations.Workload, p annotations.Policy, since 
 		if !o.asks(w, &p, m) {
 			continue
 		}
-		q, err := o.question(w, m)
 		var answer metrics.Answer
-		if err == nil {
+		q, err := metrics.Question{Type: m.Spec.Type}, error(nil)
+		if m.Source == annotations.SourceActivator {
+			answer, err = o.requests(w.Key)
+		} else if q, err = o.question(w, m); err == nil {
 			answer, err = ask(q)
 		}
 		if err == nil && multiplied(&m.Spec) && !answer.Asked.After(since) {
@@ -186,6 +198,28 @@ func (o *Observer) observe(w *annotations.Workload, p annotations.Policy, since 
 	}
 	snapshot.PodMetrics, snapshot.Taken.PodMetrics, complete = o.samplesOf(snapshot.Pods)
 	return snapshot, complete
+}
+
+// requests are the requests of a workload as the answer of a source: how many are held or in flight, and whether that is something to do.
+func (o *Observer) requests(key annotations.Key) (metrics.Answer, error) {
+	if o.Requests == nil {
+		return metrics.Answer{}, errors.New("this mini-hpa works without activators (--activator)")
+	}
+	all, err := o.Requests.Requests(key)
+	if errors.Is(err, wake.ErrUnknown) {
+		return metrics.Answer{}, metrics.ErrPending
+	}
+	if err != nil {
+		return metrics.Answer{}, err
+	}
+	now := o.Now()
+	value := externalmetricsv1beta1.ExternalMetricValue{MetricName: "requests", Value: *resource.NewQuantity(int64(all.Held+all.InFlight), resource.DecimalSI)}
+	value.Timestamp.Time = now
+	answer := metrics.Answer{Asked: now, External: []externalmetricsv1beta1.ExternalMetricValue{value}, Taken: []time.Time{now}}
+	if all.Active && all.Held+all.InFlight == 0 {
+		answer.Hint.Active = &all.Active // requests that were there a moment ago
+	}
+	return answer, nil
 }
 
 // share is a number in [0, 1) of the key's own.

@@ -44,7 +44,7 @@ func (s *Scaler) Reconcile(ctx context.Context, key annotations.Key) (time.Durat
 		st.stand, st.conflicts, st.woken = agreed(st.replicas), conflicts{}, time.Time{} // the present number stands, and no write is being tried any more
 		s.telemetry.observe(outcome{key: key, policy: moment, invalid: !ok, sleeper: ok && sleeper, took: s.now().Sub(started)})
 		st.glance.undecided(st.reviewed.verdict)
-		return s.boundary(policy), nil
+		return s.boundary(policy), s.stay(ctx, w, ok)
 	}
 	seen, complete := s.observer.Observe(w, policy, lastChange(st.history))
 	if !complete {
@@ -54,17 +54,22 @@ func (s *Scaler) Reconcile(ctx context.Context, key annotations.Key) (time.Durat
 	s.tellClocks(w, s.telemetry.clocks.changes(seen, s.observer.Samples, s.now()))
 	decision := s.decide(st, w, policy, seen)
 	s.calm(st, policy, decision)
-	err = s.act(ctx, st, w, policy, decision)
+	led, unled := s.lead(ctx, w, policy, decision)
+	err = errors.Join(unled, s.act(ctx, st, w, policy, decision, led.Closed))
 	if errors.Is(err, ErrNotLeading) {
 		return 0, err
 	}
 	decision.Next = st.rival.wake(decision.Next, s.now())
 	s.tell(st, w, moment, decision)
+	s.tellDoors(st, w, policy, decision, led.Closed)
 	s.tellDoubts(st, w, s.observer.counted(policy), seen)
 	st.glance.told(st.told[topicWrite] != "", err, st.rival.holdsBack(policy.SyncPeriod, started))
 	s.telemetry.observe(outcome{key: key, policy: moment, decision: &decision, sleeper: sleeper, pause: st.rival.shown(policy.SyncPeriod, started), err: err,
 		passing: st.conflicts.passing(err, s.now()), took: s.now().Sub(started)})
 	next := s.next(key, policy, decision)
+	if led.Next > 0 {
+		next = min(next, led.Next)
+	}
 	if due := st.failures.due(); due > 0 {
 		next = min(next, due)
 	}

@@ -2,12 +2,14 @@
 package scaler
 
 import (
+	"context"
 	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
+	"github.com/mini-hpa/mini-hpa/scaler/wake"
 )
 
 // Traces keeps what was seen, so that it can be decided on again elsewhere.
@@ -17,7 +19,20 @@ type Traces interface {
 	Trace(w *annotations.Workload, s recommend.Snapshot, fresh bool)
 }
 
-// Deps is everything that a Scaler works with. Origin, Budget, Traces and Chain may be nil.
+// Doors leads requests to where they are held while a workload sleeps.
+type Doors interface {
+	// Lead makes the EndpointSlices of a workload what they are to be by what is decided, before replicas are written, and says whether 0 may be. An error
+	// means that it should be retried.
+	Lead(ctx context.Context, w *annotations.Workload, p annotations.Wake, wanted wake.Wanted) (wake.Led, error)
+	// Stay keeps them as they are while nothing is decided, but for activators that come and go; off says that nothing wakes the workload.
+	Stay(ctx context.Context, w *annotations.Workload, off bool) error
+	// Refused is how many requests of a workload were refused since that was asked last.
+	Refused(key annotations.Key) uint64
+	// Forget drops what is known of a workload that is scaled no more, and takes its EndpointSlices away in a while.
+	Forget(key annotations.Key)
+}
+
+// Deps is everything that a Scaler works with. Origin, Budget, Traces, Chain and Doors may be nil.
 type Deps struct {
 	// Observer gathers what is decided on.
 	Observer Observer
@@ -30,7 +45,9 @@ type Deps struct {
 	// Traces is nil where nothing is to be recorded.
 	Traces Traces
 	// Chain is nil where it is of no interest which annotated objects are not scaled because of others.
-	Chain     Chain
+	Chain Chain
+	// Doors is nil where there are no activators.
+	Doors     Doors
 	Telemetry *Telemetry
 	Log       *zap.Logger
 }
@@ -45,6 +62,7 @@ type Scaler struct {
 	budget    *Budget
 	traces    Traces
 	chain     Chain
+	doors     Doors
 	telemetry *Telemetry
 	log       *zap.Logger
 	memory    memory
@@ -56,7 +74,7 @@ type Scaler struct {
 
 // New makes a Scaler that remembers nothing.
 func New(d Deps) *Scaler {
-	return &Scaler{observer: d.Observer, origin: d.Origin, scales: d.Scales, events: d.Events, budget: d.Budget, traces: d.Traces, chain: d.Chain, telemetry: d.Telemetry, log: d.Log,
+	return &Scaler{observer: d.Observer, origin: d.Origin, scales: d.Scales, events: d.Events, budget: d.Budget, traces: d.Traces, chain: d.Chain, doors: d.Doors, telemetry: d.Telemetry, log: d.Log,
 		verdicts: newVerdicts()}
 }
 
@@ -91,5 +109,8 @@ func (s *Scaler) forget(key annotations.Key) {
 		s.telemetry.forget(key)
 		s.budget.leave(key)
 		s.chronicle.forget(key)
+		if s.doors != nil {
+			s.doors.Forget(key)
+		}
 	}
 }

@@ -23,6 +23,7 @@ type Telemetry struct {
 	reconciling, computing        *prometheus.HistogramVec
 	conflicts, namesakes          prometheus.Counter
 	waking                        prometheus.Histogram
+	requested                     prometheus.Counter
 	board                         *board
 	clocks                        *nodeClocks
 }
@@ -61,12 +62,14 @@ func NewTelemetry(r prometheus.Registerer) *Telemetry {
 		waking: prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: metricsNamespace, Name: "wake_duration_seconds",
 			Help:    "Time from the write that woke a workload to its first ready pod, as this process saw both. A workload that goes back to 0 replicas before, or is paused, does not count.",
 			Buckets: prometheus.ExponentialBuckets(0.5, 2, 12)}), // to 17 minutes: a node may have to come first
+		requested: prometheus.NewCounter(prometheus.CounterOpts{Namespace: metricsNamespace, Name: "request_wakes_total",
+			Help: "Writes from 0 replicas to more that requests at an activator have asked for."}),
 		board: newBoard(),
 		clocks: newNodeClocks(prometheus.NewDesc(metricsNamespace+"_node_clock_offset_seconds",
 			"How far the clock of a node is ahead of the controller's, negative if it is behind; of nodes that run pods of autoscaled workloads and are more than a minute off, absent for others.",
 			[]string{"node"}, nil)),
 	}
-	r.MustRegister(t.reconciliations, t.reconciling, t.computations, t.computing, t.conflicts, t.namesakes, t.waking, t.board, t.clocks)
+	r.MustRegister(t.reconciliations, t.reconciling, t.computations, t.computing, t.conflicts, t.namesakes, t.waking, t.requested, t.board, t.clocks)
 	return t
 }
 

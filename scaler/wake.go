@@ -2,6 +2,7 @@ package scaler
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -16,7 +17,15 @@ func (s *Scaler) woke(st *state, key annotations.Key, decision recommend.Decisio
 	if st.woken = (time.Time{}); decision.Asleep && decision.Desired > 0 {
 		st.woken = s.now()
 		s.telemetry.woke(key)
+		if slices.ContainsFunc(decision.Metrics, isRequests) {
+			s.telemetry.requested.Inc()
+		}
 	}
+}
+
+// isRequests says whether a metric is that of requests, and there are some.
+func isRequests(m recommend.MetricResult) bool {
+	return m.Active && strings.HasPrefix(m.Metric, annotations.SourceActivator+"@")
 }
 
 // awaken measures how long the first pod has taken after a sleep. It goes by the own clock: what the node's says of the pod may be

@@ -3,18 +3,18 @@ package wake
 import (
 	"fmt"
 	"time"
+
+	"github.com/mini-hpa/mini-hpa/annotations/serves"
 )
 
 // Face is whom a slice of mini-hpa leads to.
-type Face string
+type Face = serves.Face
 
+// The faces.
 const (
-	// Out leads nobody anywhere. It is also the face of a slice that is new, and of one that is being taken away.
-	Out Face = "out"
-	// Standby leads to the activators while no pod is ready.
-	Standby Face = "standby"
-	// Active leads to the activators.
-	Active Face = "active"
+	Out     = serves.Out
+	Standby = serves.Standby
+	Active  = serves.Active
 )
 
 // Waits are how long the moves wait, each as long as it takes until every node knows of a change: see Propagation. One that is 0 is left out, which
@@ -160,4 +160,22 @@ func (of *Workload) State() State {
 		return Closing
 	}
 	return Waking
+}
+
+// Wanted is what is decided on of a workload.
+type Wanted struct {
+	// Desired are the replicas that it should have.
+	Desired int32
+	// Off says that nothing wakes it: see Workload.
+	Off bool
+}
+
+// Led is what became of the slices of a workload.
+type Led struct {
+	// Closed is why 0 replicas must not be written; nil if they may.
+	Closed *Closed
+	// Next is after how long to look again; 0 if no time changes anything.
+	Next time.Duration
+	// State is where the workload stands.
+	State State
 }

@@ -27,7 +27,8 @@ func House() Plan {
 			"scaler/sample":        {"k8s.io/api", "k8s.io/apimachinery"},
 			"scaler/clock":         {"k8s.io/apimachinery", "k8s.io/metrics/pkg/apis", "./scaler/sample"},
 			"scaler/recommend":     decision,
-			"scaler/wake":          {},
+			"scaler/wake":          {"./annotations/serves"},
+			"scaler/doors":         slices.Concat(client, []string{"go.uber.org/zap", "github.com/prometheus/client_golang", "./annotations/serves", "./annotations", "./scaler/wake"}),
 			"scaler/trace":         replay,
 			"scaler/simulate":      simulation,
 			"cmd/internal/picture": {},
@@ -38,7 +39,7 @@ func House() Plan {
 			"informer":             slices.Concat(client, []string{"k8s.io/utils/lru", "./annotations/amount", "./annotations/podspec", "./annotations", "./informer/watching"}),
 			"scaler": slices.Concat(client, []string{
 				"k8s.io/metrics", "k8s.io/utils/lru", "go.uber.org/zap", "github.com/prometheus/client_golang", "github.com/prometheus/client_model",
-				"./annotations/podspec", "./annotations/schedule", "./annotations/catalog", "./annotations", "./scaler/clock", "./scaler/sample", "./scaler/recommend", "./scaler/metrics", "./scaler/trace",
+				"./annotations/podspec", "./annotations/schedule", "./annotations/catalog", "./annotations", "./scaler/clock", "./scaler/sample", "./scaler/recommend", "./scaler/metrics", "./scaler/trace", "./scaler/wake",
 			}),
 			"webhook": slices.Concat(client, []string{
 				"sigs.k8s.io/controller-runtime/pkg/webhook", "go.uber.org/zap", "github.com/prometheus/client_golang", "./annotations/amount", "./annotations/podspec", "./annotations", "./webhook/guard",
@@ -65,7 +66,7 @@ func House() Plan {
 			}),
 			"cmd/internal/explain": slices.Concat(client, []string{
 				"github.com/spf13/pflag", "./cmd/internal/cli", "./cmd/internal/cluster", "./cmd/internal/neighbors",
-				"go.uber.org/zap", "./annotations/podspec", "./annotations/catalog", "./annotations", "./informer", "./scaler", "./scaler/sample", "./scaler/recommend", "./scaler/metrics", "./scaler/sources",
+				"go.uber.org/zap", "./annotations/podspec", "./annotations/catalog", "./annotations", "./informer", "./scaler", "./scaler/sample", "./scaler/recommend", "./scaler/metrics", "./scaler/sources", "./annotations/serves", "./scaler/wake",
 			}),
 			"cmd/internal/migrate": slices.Concat(client, []string{
 				"github.com/spf13/pflag", "./annotations", "./annotations/hpa", "./cmd/internal/keda", "./cmd/internal/cli", "./cmd/internal/cluster", "./cmd/internal/manifest",
@@ -101,6 +102,7 @@ func House() Plan {
 				"github.com/prometheus/client_golang", "github.com/spf13/pflag",
 				"./annotations/amount", "./annotations/podspec", "./annotations", "./informer", "./informer/watching", "./scaler", "./webhook", "./webhook/authority", "./webhook/guard",
 				"./scaler/clock", "./scaler/sample", "./scaler/recommend", "./scaler/metrics", "./scaler/sources", "./scaler/trace",
+				"./annotations/serves", "./scaler/doors", "./scaler/wake",
 			}),
 			// What lint says of a manifest, simulate says too.
 			"cmd/internal/simulate": slices.Concat(vocabulary, []string{

@@ -28,6 +28,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -77,9 +78,13 @@ type Config struct {
 	// Namespace and Secret say where the CA is kept. Required. The Secret is created if it is missing; keys of it that
 	// are not the CA's are left alone.
 	Namespace, Secret string
-	// Configuration is the name of the ValidatingWebhookConfiguration whose caBundles are kept up to date. Required. It is never
-	// created, and left alone if an annotation tells cert-manager to inject the caBundles.
+	// Configuration is the name of the ValidatingWebhookConfiguration whose caBundles are kept up to date. It is never
+	// created, and left alone if an annotation tells cert-manager to inject the caBundles. It is empty where the certificates are for no webhook.
 	Configuration string
+	// ForClient says that leaves are for a client, and Hosts its names.
+	ForClient bool
+	// Publish is the Secret in which a leaf for others is kept; the zero value is none.
+	Publish Published
 	// Hosts are the DNS names and IP addresses for which leaves are issued. At least one.
 	Hosts []string
 	// CALife is how long a CA made from now on is valid. Default 365 days, at least 10s.
@@ -115,6 +120,7 @@ type Authority struct {
 type view struct {
 	status        Status
 	configuration *configuration
+	trusted       []*x509.Certificate
 	err           error // why the last reconciliation was not complete
 }
 
@@ -143,7 +149,10 @@ func (c Config) check() error {
 	if c.Client == nil {
 		errs = append(errs, errors.New("there is no Client"))
 	}
-	for field, name := range map[string]string{"Namespace": c.Namespace, "Secret": c.Secret, "Configuration": c.Configuration} {
+	for field, name := range map[string]string{"Namespace": c.Namespace, "Secret": c.Secret, "Configuration": c.Configuration, "Publish.Secret": c.Publish.Secret} {
+		if isNone := name == "" && (field == "Configuration" || field == "Publish.Secret"); isNone {
+			continue
+		}
 		if problems := validation.IsDNS1123Subdomain(name); len(problems) > 0 {
 			errs = append(errs, fmt.Errorf("%s is %q: %s", field, name, problems[0]))
 		}
@@ -182,6 +191,20 @@ func (a *Authority) Ready() error {
 		return fmt.Errorf("it is not known whom the API server trusts: %w", v.reason())
 	}
 	return v.configuration.verify(served, time.Now())
+}
+
+// Client is what a connection to a server is made with that has a published leaf: the own leaf, and trust in the CAs that there are now. It is for one
+// connection, as either may change. It fails as long as there is no leaf.
+func (a *Authority) Client(server string) (*tls.Config, error) {
+	own, err := a.GetCertificate(nil)
+	if err != nil {
+		return nil, err
+	}
+	trusted := a.view.Load().trusted
+	if len(trusted) == 0 {
+		return nil, errors.New("there is no CA to trust yet")
+	}
+	return &tls.Config{MinVersion: tls.VersionTLS13, ServerName: server, RootCAs: pool(trusted), Certificates: []tls.Certificate{*own}}, nil
 }
 
 // Status summarises the certificates.
@@ -285,6 +308,40 @@ type memory struct {
 	leaf          *leaf                // what is served
 }
 
+// publish keeps the leaf for others: one that a trusted CA has signed, and that does not expire soon. Its pods see another one after a minute or two, so the
+// CAs that are to sign next are in ca.crt long before.
+func (a *Authority) publish(ctx context.Context, r rotation) error {
+	to := a.config.Publish
+	if to.Secret == "" || r.current == nil {
+		return nil
+	}
+	client := a.config.Client.CoreV1().Secrets(a.config.Namespace)
+	read, err := client.Get(ctx, to.Secret, metav1.GetOptions{})
+	isNew := apierrors.IsNotFound(err)
+	if err != nil && !isNew {
+		return fmt.Errorf("cannot read the Secret %s: %w", to.Secret, err)
+	}
+	if !isNew && to.holds(read.Data, r, time.Now()) {
+		return nil
+	}
+	data, err := to.content(r, time.Now(), a.config.LeafLife)
+	if err != nil {
+		return err
+	}
+	if isNew {
+		_, err = client.Apply(ctx, coreapply.Secret(to.Secret, a.config.Namespace).WithType(corev1.SecretTypeOpaque).WithData(data), metav1.ApplyOptions{FieldManager: a.creator})
+	} else {
+		object := read.DeepCopy()
+		object.Data = data
+		_, err = client.Update(ctx, object, metav1.UpdateOptions{FieldManager: fieldManager})
+	}
+	if err != nil {
+		return fmt.Errorf("cannot write the Secret %s: %w", to.Secret, conflict(err))
+	}
+	a.config.Log.Info("wrote the Secret of the certificate for others")
+	return nil
+}
+
 // errConflict says that another writer was faster. That is not a failure: the next reconciliation reads what was written.
 var errConflict = errors.New("the object changed in between")
 
@@ -301,6 +358,7 @@ func (a *Authority) reconcile(ctx context.Context) (time.Time, error) {
 		}
 		errs = append(errs, err)
 		if done {
+			errs = append(errs, a.publish(ctx, p.known))
 			err = errors.Join(errs...)
 			a.remember(s, p, err)
 			return p.recheck, err
@@ -354,7 +412,7 @@ func reason(err error, why string) error {
 
 // issue makes a leaf and has it served from now on.
 func (a *Authority) issue(s *observed, by *ca) error {
-	made, err := by.issue(a.config.Hosts, s.now, a.config.LeafLife)
+	made, err := by.issue(subject{a.config.Hosts, a.config.ForClient}, s.now, a.config.LeafLife)
 	if err != nil {
 		return err
 	}
@@ -374,7 +432,7 @@ func (a *Authority) remember(s observed, p plan, err error) {
 		status.CA = p.known.current.cert.NotAfter
 	}
 	a.memory = memory{known: p.known, trustedSince: s.trustedSince, leaf: s.leaf, configuration: s.configuration}
-	a.view.Store(&view{status: status, configuration: s.configuration, err: err})
+	a.view.Store(&view{status: status, configuration: s.configuration, trusted: p.known.all(), err: err})
 	var expiring error
 	if p.expiring != "" {
 		expiring = errors.New(p.expiring)
@@ -387,6 +445,9 @@ const fieldManager = "mini-hpa"
 
 // getConfiguration reads the configuration. If it does not exist, the result is empty and there is no error.
 func (a *Authority) getConfiguration(ctx context.Context) (*configuration, error) {
+	if a.config.Configuration == "" {
+		return &configuration{}, nil
+	}
 	read, err := a.config.Client.AdmissionregistrationV1().ValidatingWebhookConfigurations().Get(ctx, a.config.Configuration, metav1.GetOptions{})
 	switch {
 	case apierrors.IsNotFound(err):
@@ -486,12 +547,16 @@ func (a *Authority) secretName() string { return a.config.Namespace + "/" + a.co
 // older than what another replica has seen.
 func (a *Authority) watches() ([]cache.SharedIndexInformer, error) {
 	var informers []cache.SharedIndexInformer
-	for what, informer := range map[string]cache.SharedIndexInformer{
-		"watching the Secret " + a.secretName(): coreinformers.NewFilteredSecretInformer(
-			a.config.Client, a.config.Namespace, 0, nil, named(a.config.Secret)),
-		"watching the ValidatingWebhookConfiguration " + a.config.Configuration: admissioninformers.NewFilteredValidatingWebhookConfigurationInformer(
-			a.config.Client, 0, nil, named(a.config.Configuration)),
-	} {
+	watched := map[string]cache.SharedIndexInformer{"watching the Secret " + a.secretName(): coreinformers.NewFilteredSecretInformer(
+		a.config.Client, a.config.Namespace, 0, nil, named(a.config.Secret))}
+	if a.config.Configuration != "" {
+		watched["watching the ValidatingWebhookConfiguration "+a.config.Configuration] = admissioninformers.NewFilteredValidatingWebhookConfigurationInformer(
+			a.config.Client, 0, nil, named(a.config.Configuration))
+	}
+	if a.config.Publish.Secret != "" {
+		watched["watching the Secret "+a.config.Publish.Secret] = coreinformers.NewFilteredSecretInformer(a.config.Client, a.config.Namespace, 0, nil, named(a.config.Publish.Secret))
+	}
+	for what, informer := range watched {
 		if err := a.listen(what, informer); err != nil {
 			return nil, err
 		}

@@ -61,13 +61,22 @@ func newCA(now time.Time, life time.Duration) (*ca, error) {
 	return &ca{cert: made, key: key}, nil
 }
 
-// issue makes a leaf for hosts that expires after a life, but not later than its CA.
-func (c *ca) issue(hosts []string, now time.Time, life time.Duration) (*leaf, error) {
+// subject is whom a leaf is for: a server of these names and addresses, or a client.
+type subject struct {
+	hosts    []string
+	isClient bool
+}
+
+// issue makes a leaf that expires after a life, but not later than its CA.
+func (c *ca) issue(of subject, now time.Time, life time.Duration) (*leaf, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, fmt.Errorf("cannot make the key of a leaf: %w", err)
 	}
-	template := leafTemplate(hosts)
+	template := leafTemplate(of.hosts)
+	if of.isClient {
+		template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
+	}
 	template.NotBefore, template.NotAfter = now.Add(-skew), now.Add(life)
 	if template.NotAfter.After(c.cert.NotAfter) {
 		template.NotAfter = c.cert.NotAfter

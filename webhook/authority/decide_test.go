@@ -110,7 +110,7 @@ func (g stage) observed(c scene) observed {
 		}
 	}
 	if c.leaf != "" {
-		l, err := g.cas[c.leaf].issue([]string{"h"}, noon().Add(time.Duration(c.issued)*time.Second), leafLife)
+		l, err := g.cas[c.leaf].issue(subject{hosts: []string{"h"}}, noon().Add(time.Duration(c.issued)*time.Second), leafLife)
 		if err != nil {
 			g.t.Fatal(err)
 		}

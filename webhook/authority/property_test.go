@@ -163,7 +163,7 @@ func (w *world) act(a *actor, p plan) {
 	case p.write != nil:
 		err = w.store(a, *p.write)
 	case p.issue != nil:
-		a.s.leaf, err = p.issue.issue([]string{"h"}, a.s.now, long/4)
+		a.s.leaf, err = p.issue.issue(subject{hosts: []string{"h"}}, a.s.now, long/4)
 		a.memory.leaf = a.s.leaf // served from now on
 		w.tell("leaf of %s for replica %d", w.name(p.issue.cert), slices.Index(w.actors, a))
 	case p.bundle != nil:

@@ -455,7 +455,7 @@ func TestRunAgain(t *testing.T) {
 
 func TestHosts(t *testing.T) {
 	now := time.Now()
-	leaf, err := fresh(t, now, time.Hour).issue([]string{"a.b.svc", "10.1.2.3", "::1"}, now, time.Minute)
+	leaf, err := fresh(t, now, time.Hour).issue(subject{hosts: []string{"a.b.svc", "10.1.2.3", "::1"}}, now, time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -465,7 +465,7 @@ func TestHosts(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	long, err := fresh(t, now, time.Hour).issue([]string{strings.Repeat("a", 60) + ".namespace.svc"}, now, 2*time.Hour)
+	long, err := fresh(t, now, time.Hour).issue(subject{hosts: []string{strings.Repeat("a", 60) + ".namespace.svc"}}, now, 2*time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}

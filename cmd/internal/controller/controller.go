@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/pflag"
 	"go.uber.org/zap"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/rest"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
@@ -60,17 +61,19 @@ type task struct {
 	webhook    webhookFlags
 	sources    sourcesFlag
 	state      stateFlag
+	activator  activatorFlags
 	namespace  string
 	kinds      []schema.GroupResource
-	place      string // the namespace where the controller itself is
-	apiServer  string // its address
+	place      string       // the namespace where the controller itself is
+	apiServer  string       // its address
+	actor      *rest.Config // of the client that writes for as long as this process leads
 	workers    int
 	resolution time.Duration
 }
 
 func newTask() *task {
 	return &task{decision: cli.DefaultDecisionFlags(), api: cluster.DefaultAPIFlags(), serve: endpoint.DefaultFlags(),
-		election: election.DefaultFlags(), logs: cli.DefaultLogFlags(), record: defaultRecordFlags(), webhook: defaultWebhookFlags(cli.NoAddress), state: defaultStateFlag(), workers: 100, resolution: 15 * time.Second}
+		election: election.DefaultFlags(), logs: cli.DefaultLogFlags(), record: defaultRecordFlags(), webhook: defaultWebhookFlags(cli.NoAddress), state: defaultStateFlag(), activator: defaultActivatorFlags(), workers: 100, resolution: 15 * time.Second}
 }
 
 func (c *task) Declare(f *pflag.FlagSet) {
@@ -89,6 +92,7 @@ func (c *task) Declare(f *pflag.FlagSet) {
 	c.webhook.declare(f)
 	c.record.declare(f)
 	c.sources.declare(f)
+	c.activator.declare(f)
 }
 
 // Run is the process' life.
@@ -117,7 +121,8 @@ func (c *task) control(ctx context.Context, b cli.Build, log *zap.Logger) error 
 		return err
 	}
 	tenure := election.NewTenure(c.election)
-	scales, err := scaler.NewScales(c.api.Actor(t.Config, tenure.Guard))
+	c.actor = c.api.Actor(t.Config, tenure.Guard)
+	scales, err := scaler.NewScales(c.actor)
 	if err != nil {
 		return err
 	}
@@ -135,12 +140,13 @@ func (p *process) run(ctx context.Context) error { return p.ports.run(ctx, p.wor
 // work fills the caches and takes part in the election until ctx ends.
 func (p *process) work(parent context.Context) error {
 	defer p.set.Wait()
+	defer p.activators.wait()
 	defer p.readers.Close()
 	ctx, cancel := context.WithCancel(parent)
 	defer cancel()
 	defer p.endRecording()
 	defer p.flush()
-	if err := errors.Join(p.set.Start(ctx), p.ports.neighbors.Fill(ctx)); err != nil {
+	if err := errors.Join(p.set.Start(ctx), p.activators.fill(ctx), p.ports.neighbors.Fill(ctx)); err != nil {
 		if parent.Err() != nil {
 			return nil // told to end before the caches were filled
 		}
@@ -163,6 +169,7 @@ func (p *process) term(ctx context.Context) {
 	p.forgetGone(ctx)
 	var working sync.WaitGroup
 	working.Go(func() { p.feed.Run(ctx) })
+	p.activators.lead(ctx, &working)
 	working.Go(func() { p.set.Run(ctx, p.workers, p.reconcile) })
 	working.Wait()
 	p.outage.end()
@@ -211,6 +218,9 @@ func (c *task) assemble(b cli.Build, api cluster.Clients, tenure *election.Tenur
 	if err != nil {
 		return nil, err
 	}
+	if p.activators, err = c.activator.open(around{api: api, actor: c.actor, place: c.place, scope: c.namespace, set: p.set, registry: p.telemetry.registry, failed: p.failed, log: log}); err != nil {
+		return nil, fmt.Errorf("cannot lead requests to activators: %w", err)
+	}
 	if p.traces, err = c.record.start(p); err != nil {
 		return nil, err
 	}
@@ -235,6 +245,9 @@ func (c *task) scaler(p *process, api cluster.Clients, scales scaler.Scales) *sc
 			Defaults: c.decision.Defaults, Rules: c.decision.Rules, Now: time.Now},
 		Origin: p.set, Chain: p.set, Scales: scales, Events: events, Budget: p.budget,
 		Telemetry: scaler.NewTelemetry(p.telemetry.registry), Log: p.log.Named("scaler"),
+	}
+	if p.activators != nil {
+		deps.Observer.Requests, deps.Doors = p.activators.keeper, p.activators.keeper
 	}
 	if p.traces != nil {
 		deps.Traces = p.traces

@@ -20,6 +20,7 @@ import (
 	"github.com/mini-hpa/mini-hpa/informer/watching"
 	"github.com/mini-hpa/mini-hpa/scaler"
 	"github.com/mini-hpa/mini-hpa/scaler/activator"
+	"github.com/mini-hpa/mini-hpa/scaler/doors"
 	"github.com/mini-hpa/mini-hpa/scaler/metrics"
 	"github.com/mini-hpa/mini-hpa/scaler/sources"
 	"github.com/mini-hpa/mini-hpa/webhook"
@@ -35,6 +36,7 @@ func TestMetricsDocs(t *testing.T) {
 	scaler.NewBudget(telemetry.registry, zap.NewNop())
 	webhook.NewTelemetry(telemetry.registry)
 	sources.NewTelemetry(telemetry.registry)
+	doors.NewTelemetry(doors.NewKeeper(doors.Config{}), telemetry.registry)
 	telemetry.registry.MustRegister(newExpirations(nil), activator.NewTelemetry(nil))
 	docs.Keep(t, filepath.Join("..", "..", "..", "docs", "metrics.md"), *clitest.Update, map[string]string{
 		"metrics": "| metric | labels | meaning |\n| --- | --- | --- |\n" + strings.Join(metricRows(t, telemetry.registry), ""),

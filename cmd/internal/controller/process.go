@@ -31,6 +31,7 @@ type process struct {
 	outage     outage // of the resource metrics API
 	telemetry  *telemetry
 	ports      *ports
+	activators *activators     // nil where there are none
 	flush      func()          // sends the Events that are under way
 	traces     *trace.Recorder // nil where nothing is recorded
 	workers    int

@@ -36,7 +36,7 @@ and Pods in the namespace, and to list pods.metrics.k8s.io there; for a custom r
 and watch the CustomResourceDefinition, and to list and watch its objects in the namespace; for custom and external metrics
 also to get and list those of custom.metrics.k8s.io and external.metrics.k8s.io. For lines of mini-hpa/sources, --sources names
 the file that the controller has; what it leads to must be readable and reachable from here. LimitRanges, HorizontalPodAutoscalers and
-ScaledObjects that may not be listed are told as not known. Where Events may be listed, they say since when a workload sleeps.`
+ScaledObjects that may not be listed are told as not known. For mini-hpa/wake it lists EndpointSlices. Where Events may be listed, they say since when a workload sleeps.`
 
 // Command is the row of the table of commands.
 func Command() cli.Command {
@@ -150,10 +150,12 @@ func (e *task) explain(ctx context.Context, t cluster.Target, o object) (scaler.
 	defer readers.Close()
 	explanation, err := scaler.Explain(ctx, scaler.Observer{Workloads: set, Surroundings: surroundings(beside), Samples: feed, Answers: readers,
 		Sources:  func() *catalog.Catalog { return list },
-		Defaults: e.decision.Defaults, Rules: e.decision.Rules, Now: time.Now}, w.Key)
+		Requests: unasked{}, Defaults: e.decision.Defaults, Rules: e.decision.Rules, Now: time.Now}, w.Key)
 	if explanation.Decision.Asleep {
 		explanation.AsleepSince = asleepSince(ctx, api, w)
 	}
+	requests, unread := leads(ctx, api, w)
+	explanation.Leads, explanation.Warnings = requests, append(explanation.Warnings, unread...)
 	explanation.Warnings = append(explanation.Warnings, unlisted(list, policy)...)
 	explanation.Warnings = append(explanation.Warnings, unseen(w, around.Hidden)...)
 	explanation.Warnings = append(explanation.Warnings, chained(set, w, unfollowed)...)

@@ -35,6 +35,7 @@ func render(w io.Writer, e scaler.Explanation, now time.Time) error {
 	p.policy(e.Policy, e.Snapshot.Time)
 	p.answers(e)
 	p.activation(e)
+	p.leads(e)
 	p.pods(e)
 	p.steps(e.Decision)
 	p.outlook(e, now)

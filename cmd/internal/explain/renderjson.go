@@ -26,6 +26,8 @@ type explanationJSON struct {
 	Replies map[string]replyJSON `json:"replies,omitempty"`
 	// AsleepSince is absent where it is not known.
 	AsleepSince time.Time `json:"asleepSince,omitzero"`
+	// Leads are where requests to its Services go, where requests wake it.
+	Leads []scaler.Lead `json:"leads,omitempty"`
 	// Note says what cannot be seen from outside the controller.
 	Note string `json:"note"`
 }
@@ -128,7 +130,7 @@ func machineForm(e scaler.Explanation) explanationJSON {
 		Policy: policyJSON{MinReplicas: p.Min, MaxReplicas: p.Max, Mode: p.Mode, WarmUp: p.WarmUp.String(), SyncPeriod: p.SyncPeriod.String(),
 			Behavior: autoscalingv2.HorizontalPodAutoscalerBehavior{ScaleUp: &p.Up, ScaleDown: &p.Down}},
 	}
-	form.AsleepSince = e.AsleepSince
+	form.AsleepSince, form.Leads = e.AsleepSince, e.Leads
 	for id, reply := range e.Replies {
 		if form.Replies == nil {
 			form.Replies = map[string]replyJSON{}

@@ -1,0 +1,79 @@
+package explain
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/annotations/serves"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cluster"
+	"github.com/mini-hpa/mini-hpa/scaler"
+	"github.com/mini-hpa/mini-hpa/scaler/wake"
+)
+
+// unasked is why nothing is known from here of the requests of mini-hpa/wake.
+type unasked struct{}
+
+// Requests is scaler.Requests'.
+func (unasked) Requests(annotations.Key) (wake.Requests, error) {
+	return wake.Requests{}, errors.New("only the running controller is told of requests by the activators; its metrics mini_hpa_requests_held and _in_flight have them")
+}
+
+// leads are the EndpointSlices by which mini-hpa leads requests to the activators. A warning says that they could not be read.
+func leads(ctx context.Context, api cluster.Clients, w *annotations.Workload) ([]scaler.Lead, []annotations.Warning) {
+	if w.Annotations[annotations.WakeKey] == "" {
+		return nil, nil
+	}
+	list, err := api.Act.DiscoveryV1().EndpointSlices(w.Namespace).List(ctx, metav1.ListOptions{LabelSelector: serves.Ours().String()})
+	if err != nil {
+		return nil, []annotations.Warning{{Key: annotations.WakeKey, Rule: annotations.FoundUnchecked, Message: fmt.Sprintf("it is not known where its Services lead: %v", err)}}
+	}
+	var all []scaler.Lead
+	for i := range list.Items {
+		says, err := serves.Read(&list.Items[i])
+		if err != nil || says.Serves.Kind != w.Kind.Kind || says.Serves.Group != w.Kind.Group || says.Serves.Name != w.Name {
+			continue
+		}
+		lead := scaler.Lead{Service: says.Service, Slice: list.Items[i].Name, Face: says.Face.String(), Since: says.Since}
+		for _, a := range says.Activators {
+			lead.Activators = append(lead.Activators, a.Pod)
+		}
+		all = append(all, lead)
+	}
+	if len(all) == 0 {
+		return nil, []annotations.Warning{{Key: annotations.WakeKey, Rule: annotations.FoundUnchecked,
+			Message: "no Service has an EndpointSlice of mini-hpa that is for this workload: the controller works without --activator, or no Service selects its pods"}}
+	}
+	return all, nil
+}
+
+// leads are where the requests to each Service go, one line for each slice.
+func (p page) leads(e scaler.Explanation) {
+	if len(e.Leads) == 0 {
+		return
+	}
+	p.Title("Requests (%s)", annotations.WakeKey)
+	p.Row("SERVICE", "LEADS TO", "SINCE", "ACTIVATORS")
+	for _, l := range e.Leads {
+		to, since := "its pods", "-"
+		switch l.Face {
+		case serves.Active.String():
+			to = "the activators"
+			if e.Snapshot.Replicas > 0 {
+				to = "the activators and its pods"
+			}
+		case serves.Standby.String():
+			to = "its pods, and the activators while none is ready"
+		}
+		if !l.Since.IsZero() {
+			since = fmt.Sprintf("%s (%s ago)", l.Since.Local().Format("15:04:05"), cli.Short(max(e.Snapshot.Time.Sub(l.Since), 0).Truncate(time.Second)))
+		}
+		p.Row(l.Service, to, since, strings.Join(l.Activators, ", "))
+	}
+}

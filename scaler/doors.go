@@ -1,0 +1,57 @@
+package scaler
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/scaler/recommend"
+	"github.com/mini-hpa/mini-hpa/scaler/wake"
+)
+
+// lead leads the requests of a workload where they are to go by a decision, and returns why 0 replicas must not be written.
+func (s *Scaler) lead(ctx context.Context, w *annotations.Workload, p annotations.Policy, d recommend.Decision) (wake.Led, error) {
+	if s.doors == nil || !p.Wake.Requests || s.observer.Rules.Compat {
+		return wake.Led{}, nil
+	}
+	if p.Mode == annotations.ModeObserve {
+		p.Wake.Requests = false // it writes nothing but what takes its slices away
+	}
+	return s.doors.Lead(ctx, w, p.Wake, wake.Wanted{Desired: d.Desired, Off: d.Active == recommend.ActiveDisabled})
+}
+
+// stay keeps the doors of a workload on which nothing is decided. If it is paused at 0 replicas, nothing wakes it.
+func (s *Scaler) stay(ctx context.Context, w *annotations.Workload, paused bool) error {
+	if s.doors == nil || w.Annotations[annotations.WakeKey] == "" {
+		return nil
+	}
+	return s.doors.Stay(ctx, w, paused && w.Replicas == 0)
+}
+
+// refusals is how often requests that were refused are told.
+const refusals = 5 * time.Minute
+
+// tellDoors tells why a workload that has nothing to do is not put to sleep, and that requests were refused.
+func (s *Scaler) tellDoors(st *state, w *annotations.Workload, p annotations.Policy, d recommend.Decision, closed *wake.Closed) {
+	if s.doors == nil || !p.Wake.Requests {
+		return
+	}
+	held := ""
+	if d.Desired == 0 && d.Current > 0 && closed != nil && closed.Lasts {
+		held = closed.Because
+	}
+	if st.news(topicGate, held) {
+		s.event(w, corev1.EventTypeWarning, EventNotPutToSleep, fmt.Sprintf("there is nothing to do, and it stays awake: %s", held))
+	}
+	if s.now().Sub(st.refusedTold) < refusals {
+		return
+	}
+	if n := s.doors.Refused(w.Key); n > 0 {
+		st.refusedTold = s.now()
+		s.event(w, corev1.EventTypeWarning, EventRequestsRefused, fmt.Sprintf("activators have refused %d requests: no pod was ready in time, or too many waited already. "+
+			"hold and limit of %s say for how long, and how many", n, annotations.WakeKey))
+	}
+}

@@ -1,0 +1,429 @@
+package doors
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/annotations/serves"
+	"github.com/mini-hpa/mini-hpa/scaler/wake"
+)
+
+// asleep is a scene in which web has gone to sleep two minutes ago.
+func asleep(t *testing.T) *scene {
+	s := newScene(t)
+	s.ready = []string{"p1"}
+	s.lead(1)
+	s.activator("a1")
+	s.activator("a2")
+	s.lead(0)
+	s.pass(w)
+	s.lead(0)
+	if s.workload.Replicas != 0 {
+		t.Fatal("it is awake")
+	}
+	s.ready = nil
+	s.lead(0)
+	s.pass(2 * time.Minute)
+	s.lead(0)
+	s.writes = nil
+	return s
+}
+
+// TestFromAwakeToAsleepAndBack is the life of a Service.
+func TestFromAwakeToAsleepAndBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		s.ready = []string{"p1"}
+		if led := s.lead(1); led.State != wake.Direct || led.Next == 0 {
+			t.Errorf("%+v", led)
+		}
+		s.wantWrites("create mini-hpa-web out")
+		s.wantClosed(s.lead(0), 0, `no activator listens for Service "web"`)
+		s.wantWrites()
+		s.activator("a1")
+		led := s.lead(0)
+		s.wantClosed(led, 10, "not every node may know")
+		if led.State != wake.Closing || led.Next != 10*time.Second {
+			t.Errorf("%+v", led)
+		}
+		s.wantWrites("update mini-hpa-web active a1")
+		s.pass(9 * time.Second)
+		s.activator("a2")
+		s.wantClosed(s.lead(0), 1, "not every node may know") // another activator does not change since when nodes are told
+		s.wantWrites("update mini-hpa-web active a1 a2")
+		s.pass(time.Second)
+		s.wantClosed(s.lead(0), 0, "")
+		s.wantWrites()
+
+		s.ready = nil
+		if led := s.lead(0); led.State != wake.Asleep {
+			t.Errorf("%+v", led)
+		}
+		s.pass(2 * time.Minute)
+		s.lead(2)
+		if led := s.lead(2); led.State != wake.Waking || led.Next != 0 {
+			t.Errorf("%+v", led)
+		}
+		s.wantWrites()
+		s.ready = []string{"p2"}
+		if led := s.lead(2); led.Next != 10*time.Second {
+			t.Errorf("%+v", led)
+		}
+		s.pass(10 * time.Second)
+		if led := s.lead(2); led.State != wake.Direct {
+			t.Errorf("%+v", led)
+		}
+		s.wantWrites("update mini-hpa-web out")
+	})
+}
+
+// TestARequestWakes: it is told at once, once a second at most, and counts for a while after it has ended.
+func TestARequestWakes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := asleep(t)
+		s.enqueued = 0
+		want := func(held, inFlight int, active bool) {
+			t.Helper()
+			if got, err := s.keeper.Requests(s.workload.Key); err != nil || got.Held != held || got.InFlight != inFlight || got.Active != active {
+				t.Errorf("%+v %v; want %d held, %d in flight, active %t", got, err, held, inFlight, active)
+			}
+		}
+		want(0, 0, false)
+		s.tell("a1", func(p *serves.State) { p.Held, p.Total = 1, 1 })
+		s.tell("a2", func(p *serves.State) { p.Held, p.Total = 2, 2 })
+		want(3, 0, true)
+		if s.enqueued != 1 {
+			t.Errorf("enqueued %d times; want once: the second one is a moment later", s.enqueued)
+		}
+		s.tell("a1", func(p *serves.State) { p.Held, p.InFlight = 0, 1 })
+		s.tell("a2", func(p *serves.State) { p.Held = 0 })
+		want(0, 1, true)
+		s.pass(time.Minute)
+		want(0, 1, true)
+		s.tell("a1", func(p *serves.State) { p.InFlight, p.Total = 0, 2 })
+		s.pass(14 * time.Second)
+		want(0, 0, true)
+		s.pass(time.Second)
+		want(0, 0, false)
+		s.tell("a1", func(p *serves.State) { p.Refused = 7 })
+		if n := s.keeper.Refused(s.workload.Key); n != 7 {
+			t.Errorf("%d refused", n)
+		}
+		if n := s.keeper.Refused(s.workload.Key); n != 0 {
+			t.Errorf("%d refused once more", n)
+		}
+	})
+}
+
+// TestWhatIsNotKnownOfRequests: a process that has just begun to lead waits for the activators, and one without any says so.
+func TestWhatIsNotKnownOfRequests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		if _, err := s.keeper.Requests(s.workload.Key); !errors.Is(err, wake.ErrUnknown) {
+			t.Errorf("at first: %v", err)
+		}
+		s.pass(5 * time.Second)
+		if _, err := s.keeper.Requests(s.workload.Key); !errors.Is(err, wake.ErrNobody) {
+			t.Errorf("later: %v", err)
+		}
+		s.activator("a1")
+		if _, err := s.keeper.Requests(s.workload.Key); !errors.Is(err, wake.ErrUnknown) {
+			t.Errorf("before the first look: %v", err)
+		}
+		s.lead(1)
+		if _, err := s.keeper.Requests(s.workload.Key); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestAnActivatorThatGoes is taken out of the slices, while others are there and when none is.
+func TestAnActivatorThatGoes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := asleep(t)
+		s.enqueued = 0
+		s.keeper.says("a1", serves.Line{Process: &serves.Process{Start: "1", Draining: true}})
+		if s.enqueued != 1 {
+			t.Errorf("enqueued %d times", s.enqueued)
+		}
+		s.lead(0)
+		s.wantWrites("update mini-hpa-web active a2")
+		s.keeper.lose("a2", errors.New("no line for 15 s"))
+		s.lead(0)
+		s.wantWrites("update mini-hpa-web active")
+		// While it starts anew it tells less than it did, and nobody is led to a door that is closed.
+		s.keeper.begins("a2")
+		s.keeper.says("a2", serves.Line{Process: &serves.Process{Start: "2"}})
+		s.keeper.says("a2", serves.Line{Port: &serves.State{Slice: "shop/mini-hpa-web", Name: "http", Pair: s.keeper.services[types.NamespacedName{Namespace: "shop", Name: "web"}].stored[discoveryv1.AddressTypeIPv4].says.Ports[0].Pair}})
+		s.keeper.says("a2", serves.Line{Synced: true})
+		s.lead(0)
+		s.wantWrites()
+		s.tell("a2", func(p *serves.State) { p.Listening = true })
+		s.lead(0)
+		s.wantWrites("update mini-hpa-web active a2")
+	})
+}
+
+// TestWhoeverEditsASlice is overwritten, and nodes have to be told anew.
+func TestWhoeverEditsASlice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		s.ready = []string{"p1"}
+		s.lead(1)
+		s.activator("a1")
+		s.lead(0)
+		s.writes = nil
+		s.pass(9 * time.Second)
+		s.edit("mini-hpa-web", func(slice *discoveryv1.EndpointSlice) { slice.Endpoints = nil })
+		s.wantClosed(s.lead(0), 10, "not every node may know")
+		s.wantWrites("update mini-hpa-web active a1")
+		s.pass(5 * time.Second)
+		s.edit("mini-hpa-web", func(slice *discoveryv1.EndpointSlice) {
+			slice.Annotations["example.com/note"], slice.Labels["example.com/team"] = "mine", "shop"
+		})
+		s.wantClosed(s.lead(0), 5, "not every node may know") // what is not mini-hpa's stays
+		s.wantWrites()
+		if err := s.client.Tracker().Delete(discoveryv1.SchemeGroupVersion.WithResource("endpointslices"), "shop", "mini-hpa-web"); err != nil {
+			t.Fatal(err)
+		}
+		s.wantClosed(s.lead(0), 10, "not every node may know")
+		s.wantWrites("create mini-hpa-web active a1")
+	})
+}
+
+// TestAStrangersSlice is left alone, and the workload stays awake.
+func TestAStrangersSlice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		s.ready = []string{"p1"}
+		stranger := &discoveryv1.EndpointSlice{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "mini-hpa-web", ResourceVersion: "1", Labels: map[string]string{discoveryv1.LabelServiceName: "web"}},
+			AddressType: discoveryv1.AddressTypeIPv4}
+		if err := s.client.Tracker().Add(stranger); err != nil {
+			t.Fatal(err)
+		}
+		s.lead(1)
+		s.activator("a1")
+		s.wantClosed(s.lead(0), 0, `EndpointSlice "mini-hpa-web" is not mini-hpa's`)
+		s.keeper.sweep(t.Context())
+		s.wantWrites()
+	})
+}
+
+// TestOnceNobodyNeedsASlice it leads nowhere, and is deleted when every node knows that.
+func TestOnceNobodyNeedsASlice(t *testing.T) {
+	for name, unneeded := range map[string]func(*scene){
+		"the annotation is gone": func(s *scene) { s.workload.Annotations = map[string]string{} },
+		"the workload is gone":   func(s *scene) { s.workload = nil },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := asleep(t)
+			unneeded(s)
+			for range 10 {
+				s.keeper.sweep(t.Context())
+				s.pass(time.Second)
+			}
+			s.wantWrites()
+			s.keeper.sweep(t.Context())
+			s.wantWrites("update mini-hpa-web out")
+			s.pass(9 * time.Second)
+			s.keeper.sweep(t.Context())
+			s.wantWrites()
+			s.pass(time.Second)
+			s.keeper.sweep(t.Context())
+			s.wantWrites("delete mini-hpa-web")
+			if len(s.keeper.pairs.taken) > 0 {
+				t.Errorf("%s: %v are still taken", name, s.keeper.pairs.taken)
+			}
+		})
+	}
+}
+
+// TestAServiceThatWakesNobodyAnyMore loses its slice while the workload has others.
+func TestAServiceThatWakesNobodyAnyMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := asleep(t)
+		admin := s.services[0].DeepCopy()
+		admin.Name, admin.UID = "admin", "admin-uid"
+		s.services = append(s.services, admin)
+		s.lead(0)
+		s.wantWrites("create mini-hpa-admin out")
+		s.activator("a1")
+		s.lead(0)
+		s.wantWrites("update mini-hpa-admin active a1")
+		s.keeper.sweep(t.Context())
+		s.wake.Services = []string{"admin"}
+		if led := s.lead(0); led.Next != 10*time.Second {
+			t.Errorf("%+v", led)
+		}
+		s.wantWrites("update mini-hpa-web out")
+		s.pass(10 * time.Second)
+		s.lead(0)
+		s.wantWrites("delete mini-hpa-web")
+	})
+}
+
+// TestAnotherProcessLeads: it waits anew, and writes the slice once more before the workload sleeps, as its watch may be late.
+func TestAnotherProcessLeads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		s.ready = []string{"p1"}
+		s.lead(1)
+		s.activator("a1")
+		s.lead(0)
+		pair := s.stored("mini-hpa-web").Ports[0].Port
+		s.pass(w)
+		s.keeper, s.writes = s.leader(), nil
+		s.activator("a1")
+		s.wantClosed(s.lead(0), 10, "not every node may know")
+		s.wantWrites("update mini-hpa-web active a1")
+		if again := s.stored("mini-hpa-web").Ports[0].Port; *again != *pair {
+			t.Errorf("door %d became %d", *pair, *again)
+		}
+		s.pass(w)
+		s.wantClosed(s.lead(0), 0, "")
+		// What it sees of the slice is from before: the write shows that.
+		s.workload.Replicas = 1
+		s.late, s.isLate = s.OwnSlices(), true
+		s.edit("mini-hpa-web", func(slice *discoveryv1.EndpointSlice) { slice.Endpoints = nil })
+		s.keeper = s.leader()
+		s.activator("a1")
+		if _, err := s.keeper.Lead(t.Context(), s.workload, s.wake, wake.Wanted{}); err == nil {
+			t.Error("it goes by a slice that is there no more")
+		}
+	})
+}
+
+// TestAWakeAfterAShortSleep: a pod that is seen ready may be an old one, which was told to end.
+func TestAWakeAfterAShortSleep(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := asleep(t)
+		s.ready = []string{"p2"}
+		s.lead(1)
+		s.pass(20 * time.Second)
+		s.lead(0)
+		s.pass(w)
+		s.lead(0)
+		s.lead(0)
+		s.writes = nil
+		s.pass(time.Second)
+		s.lead(1) // and p2 is still seen ready
+		if led := s.lead(1); led.Next != 69*time.Second {
+			t.Errorf("%+v", led)
+		}
+	})
+}
+
+// TestLateNodes make the next moves wait longer.
+func TestLateNodes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := asleep(t)
+		s.ready = []string{"p2"}
+		s.lead(1)
+		s.lead(1)
+		s.pass(w)
+		s.lead(1)
+		s.wantWrites("update mini-hpa-web out")
+		s.pass(8 * time.Second)
+		s.tell("a1", func(p *serves.State) { p.Active.Connections, p.Active.Age = 1, 0 })
+		s.wantClosed(s.lead(0), 16, "not every node may know")
+	})
+}
+
+// TestTwoWorkloadsOfOneService: the one that came first has it.
+func TestTwoWorkloadsOfOneService(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		s.lead(1)
+		s.activator("a1")
+		other := *s.workload
+		other.Key = annotations.DeploymentKey("shop", "other")
+		led, err := s.keeper.Lead(t.Context(), &other, s.wake, wake.Wanted{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.wantClosed(led, 0, `requests to Service "web" wake deployment shop/web, too`)
+	})
+}
+
+// TestServicesThatCannotLeadToActivators keep the workload awake, and say why.
+func TestServicesThatCannotLeadToActivators(t *testing.T) {
+	for because, change := range map[string]func(*corev1.Service){
+		"ExternalName":    func(s *corev1.Service) { s.Spec.Type = corev1.ServiceTypeExternalName },
+		"headless":        func(s *corev1.Service) { s.Spec.ClusterIP = corev1.ClusterIPNone },
+		"has no TCP port": func(s *corev1.Service) { s.Spec.Ports[0].Protocol = corev1.ProtocolUDP },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newScene(t)
+			change(s.services[0])
+			s.wantClosed(s.lead(0), 0, because)
+			s.wantWrites()
+		})
+	}
+}
+
+// TestPairsAreNotGivenTwice: neither to two ports, nor to another one soon after the first has gone, nor if somebody has written a slice by hand.
+func TestPairsAreNotGivenTwice(t *testing.T) {
+	t.Parallel()
+	p, now := newPairs(), time.Now()
+	within := serves.Range{First: 20000, Last: 20003}
+	at := func(service string) place {
+		return place{types.NamespacedName{Namespace: "shop", Name: service}, "http"}
+	}
+	a, _ := p.get(within, at("a"), now)
+	b, _ := p.get(within, at("b"), now)
+	if _, ok := p.get(within, at("c"), now); ok || a == b {
+		t.Errorf("%d and %d, and one more", a, b)
+	}
+	if again, _ := p.get(within, at("a"), now); again != a {
+		t.Errorf("%d became %d", a, again)
+	}
+	p.dropAll(at("a").service, now)
+	if _, ok := p.get(within, at("c"), now.Add(keptFree-time.Second)); ok {
+		t.Error("a pair is given away that was returned just before")
+	}
+	if c, ok := p.get(within, at("c"), now.Add(keptFree)); !ok || c != a {
+		t.Errorf("%d, %t", c, ok)
+	}
+	p.note(at("d"), b)
+	if _, ok := p.get(within, at("d"), now.Add(keptFree)); ok {
+		t.Error("two ports have one pair")
+	}
+}
+
+// TestBothFamilies have a slice each, with the same doors.
+func TestBothFamilies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		s.services[0].Spec.IPFamilies = []corev1.IPFamily{corev1.IPv4Protocol, corev1.IPv6Protocol}
+		s.lead(1)
+		s.wantWrites("create mini-hpa-web out", "create mini-hpa-web.ipv6 out")
+		s.activator("a1")
+		s.wantClosed(s.lead(0), 0, "no activator listens") // it has no address of IPv6
+		s.keeper.reports["a1"].addresses = append(s.keeper.reports["a1"].addresses, "fd00::1")
+		s.wantClosed(s.lead(0), 10, "not every node may know")
+		s.wantWrites("update mini-hpa-web active a1", "update mini-hpa-web.ipv6 active a1")
+		if v4, v6 := s.stored("mini-hpa-web").Ports[0].Port, s.stored("mini-hpa-web.ipv6").Ports[0].Port; *v4 != *v6 {
+			t.Errorf("doors %d and %d", *v4, *v6)
+		}
+	})
+}
+
+// TestWhatCannotBeListed keeps everything awake.
+func TestWhatCannotBeListed(t *testing.T) {
+	s := newScene(t)
+	s.err = errors.New("EndpointSlices could not be listed yet")
+	led := s.lead(0)
+	if led.Closed == nil || !strings.Contains(led.Closed.Because, "could not be listed") {
+		t.Errorf("%+v", led.Closed)
+	}
+	s.wantWrites()
+}

@@ -1,0 +1,147 @@
+package doors
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	discoveryv1 "k8s.io/api/discovery/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/annotations/serves"
+	"github.com/mini-hpa/mini-hpa/scaler/wake"
+)
+
+// stored is a slice of mini-hpa's as it was last seen or written.
+type stored struct {
+	object *discoveryv1.EndpointSlice
+	// says is what it says, if it can be read.
+	says  serves.Slice
+	isBad bool
+	// written is when this process has written it; zero if it has not. awaited says that the watch has not brought it since.
+	written time.Time
+	awaited bool
+	// edited says that somebody else has changed it since it was written.
+	edited bool
+}
+
+// lateWatch is how late a watch may bring a slice that was made: until then it counts as there.
+const lateWatch = 10 * time.Second
+
+func storedOf(object *discoveryv1.EndpointSlice) *stored {
+	says, err := serves.Read(object)
+	return &stored{object: object, says: says, isBad: err != nil}
+}
+
+// service is a Service that wakes a workload.
+type service struct {
+	workload annotations.Key
+	stored   map[discoveryv1.AddressType]*stored
+	// face is that of its slices, since when this process has seen it.
+	face  wake.Face
+	since time.Time
+	ready wake.Ready
+}
+
+// refresh takes in what the watch says of a slice. It returns why the slice is somebody else's; empty if it is not.
+func (s *service) refresh(family discoveryv1.AddressType, cached *discoveryv1.EndpointSlice, owner types.UID, now time.Time) string {
+	have := s.stored[family]
+	switch {
+	case cached == nil && (have == nil || have.awaited && now.Sub(have.written) < lateWatch):
+		return ""
+	case cached == nil:
+		delete(s.stored, family) // somebody has deleted it
+		return ""
+	case !isOurs(cached, owner):
+		return fmt.Sprintf("EndpointSlice %q is not mini-hpa's: its labels or its owner say so", cached.Name)
+	}
+	if have == nil {
+		s.stored[family] = storedOf(cached)
+		return ""
+	}
+	order, err := resourceversion.CompareResourceVersion(cached.ResourceVersion, have.object.ResourceVersion)
+	switch {
+	case err == nil && order < 0:
+	case cached.ResourceVersion == have.object.ResourceVersion:
+		have.awaited = false
+	default:
+		next := storedOf(cached)
+		next.edited = have.edited || !sameSlice(have.object, cached)
+		next.written = have.written
+		s.stored[family] = next
+	}
+	return ""
+}
+
+// isOurs says whether a slice is of mini-hpa, and of the Service of this UID.
+func isOurs(object *discoveryv1.EndpointSlice, owner types.UID) bool {
+	return object.Labels[discoveryv1.LabelManagedBy] == serves.Manager && (len(object.OwnerReferences) == 0 ||
+		slices.ContainsFunc(object.OwnerReferences, func(o metav1.OwnerReference) bool { return o.UID == owner }))
+}
+
+// settle finds out which face the slices have, and since when.
+func (s *service) settle(now time.Time) {
+	face, first := wake.Out, true
+	edited := false
+	for _, st := range s.stored {
+		is := st.says.Face
+		if st.isBad {
+			is = wake.Out
+		}
+		if first {
+			face, first = is, false
+		} else if face != is {
+			face = wake.Out
+		}
+		edited = edited || st.edited
+	}
+	if face != s.face || s.since.IsZero() || edited {
+		s.face, s.since = face, now
+	}
+}
+
+// sameSlice says whether two slices lead to the same, and are known by the same labels.
+func sameSlice(a, b *discoveryv1.EndpointSlice) bool {
+	return equality.Semantic.DeepEqual(a.Endpoints, b.Endpoints) && equality.Semantic.DeepEqual(a.Ports, b.Ports) && isEmbraced(a.Labels, b.Labels) &&
+		equality.Semantic.DeepEqual(a.OwnerReferences, b.OwnerReferences) && isEmbraced(own(a.Annotations), own(b.Annotations)) && isEmbraced(own(b.Annotations), own(a.Annotations))
+}
+
+// own are the annotations of mini-hpa, without the time, which says nothing that the ports do not.
+func own(all map[string]string) map[string]string {
+	kept := map[string]string{}
+	for key, value := range all {
+		if strings.HasPrefix(key, annotations.Prefix) && key != serves.ActiveSince {
+			kept[key] = value
+		}
+	}
+	return kept
+}
+
+// isEmbraced says whether all pairs of a are in b.
+func isEmbraced(a, b map[string]string) bool {
+	for key, value := range a {
+		if got, has := b[key]; !has || got != value {
+			return false
+		}
+	}
+	return true
+}
+
+// reading is what a slice says, as of a version.
+type reading struct {
+	version string
+	says    serves.Slice
+	err     error
+}
+
+// workloadOf is which workload a slice is of.
+func workloadOf(s *serves.Slice) annotations.Key {
+	key := annotations.Key{Namespace: s.Namespace, Name: s.Serves.Name}
+	key.Kind.Group, key.Kind.Kind = s.Serves.Group, s.Serves.Kind
+	return key
+}

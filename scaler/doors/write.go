@@ -1,0 +1,139 @@
+package doors
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/annotations/serves"
+	"github.com/mini-hpa/mini-hpa/scaler/wake"
+)
+
+// keep makes the slices of one Service of a plan what they are to be.
+func (k *Keeper) keep(ctx context.Context, p *plan, at int) error {
+	about, pl := &p.view.Services[at], &p.services[at]
+	if pl.known == nil {
+		return nil
+	}
+	face, after := p.waits.Face(&p.view, about)
+	p.next = sooner(p.next, after)
+	// Before it goes to sleep it must be known that the slice is what the watch says, which may be late.
+	confirm := face == wake.Active && p.view.Replicas > 0 && p.view.Desired == 0
+	since := about.Since
+	for _, family := range families(pl.object) {
+		k.mu.Lock()
+		have := pl.known.stored[family]
+		k.mu.Unlock()
+		want := k.want(p, pl, face, family)
+		if have != nil && have.says.Face == wake.Active && face == wake.Active && !have.isBad {
+			want.Since = have.says.Since // it goes on
+		}
+		object := want.Object()
+		if have != nil && sameSlice(object, have.object) && (!confirm || !have.written.IsZero()) {
+			continue
+		}
+		leads := have == nil || have.edited || have.isBad || have.written.IsZero() || have.says.Face != face
+		made, err := k.put(ctx, have, object)
+		if err != nil {
+			k.forget(pl, family)
+			return err
+		}
+		now := k.Now()
+		next := storedOf(made)
+		next.written, next.awaited = now, true
+		k.mu.Lock()
+		pl.known.stored[family] = next
+		if leads {
+			since = now
+		}
+		pl.known.settle(now)
+		pl.known.since = since
+		k.mu.Unlock()
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	about.Face, about.Since = pl.known.face, pl.known.since
+	return nil
+}
+
+// forget drops what is known of a slice, whose write has failed: what the watch says counts.
+func (k *Keeper) forget(pl *planned, family discoveryv1.AddressType) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(pl.known.stored, family)
+}
+
+// want is the slice of a Service for one address family.
+func (k *Keeper) want(p *plan, pl *planned, face wake.Face, family discoveryv1.AddressType) *serves.Slice {
+	s := &serves.Slice{Namespace: pl.name.Namespace, Service: pl.name.Name, ServiceUID: pl.object.UID, Family: family, Serves: servesOf(p.workload, p.wake, pl), Ports: pl.ports, Face: face}
+	if face != wake.Out {
+		s.Activators = pl.activators[family]
+	}
+	if face == wake.Active {
+		s.Since = p.view.Now
+	}
+	return s
+}
+
+// servesOf is what a slice tells the activators of its workload.
+func servesOf(w *annotations.Workload, p annotations.Wake, pl *planned) serves.Serves {
+	s := serves.Serves{Kind: w.Kind.Kind, Group: w.Kind.Group, Name: w.Name, Protocol: map[string]serves.Protocol{}, Hold: metav1.Duration{Duration: p.Hold},
+		Limit: p.Limit, PerPod: p.PerPod, Ignore: p.Ignore, IgnoreAgents: p.IgnoreAgents}
+	if p.HoldUnready {
+		s.HoldOn = serves.HoldOnUnready
+	}
+	for _, port := range pl.ports {
+		s.Protocol[port.Name] = protocolOf(port)
+	}
+	return s
+}
+
+// protocolOf is HTTP/1.1 where the Service says so, by its appProtocol or, without one, the name of the port as Istio reads it.
+func protocolOf(port serves.Port) serves.Protocol {
+	said := port.Name
+	if port.AppProtocol != nil {
+		said = *port.AppProtocol
+	}
+	if said = strings.ToLower(said); said == "http" || port.AppProtocol == nil && strings.HasPrefix(said, "http-") {
+		return serves.HTTP1
+	}
+	return serves.TCP
+}
+
+// put writes a slice over the one that is stored; nil if none is. It fails with a conflict if somebody else has written meanwhile.
+func (k *Keeper) put(ctx context.Context, have *stored, want *discoveryv1.EndpointSlice) (*discoveryv1.EndpointSlice, error) {
+	client := k.Slices.EndpointSlices(want.Namespace)
+	if have == nil {
+		made, err := client.Create(ctx, want, metav1.CreateOptions{FieldManager: annotations.FieldManager})
+		if err != nil {
+			return nil, fmt.Errorf("creating EndpointSlice %s: %w", want.Name, err)
+		}
+		return made, nil
+	}
+	object := have.object.DeepCopy()
+	if object.Labels == nil {
+		object.Labels = map[string]string{}
+	}
+	for key, value := range want.Labels {
+		object.Labels[key] = value
+	}
+	kept := map[string]string{}
+	for key, value := range object.Annotations {
+		if !strings.HasPrefix(key, annotations.Prefix) {
+			kept[key] = value
+		}
+	}
+	for key, value := range want.Annotations {
+		kept[key] = value
+	}
+	object.Annotations, object.OwnerReferences, object.Endpoints, object.Ports = kept, want.OwnerReferences, want.Endpoints, want.Ports
+	made, err := client.Update(ctx, object, metav1.UpdateOptions{FieldManager: annotations.FieldManager})
+	if err != nil {
+		return nil, fmt.Errorf("updating EndpointSlice %s: %w", want.Name, err)
+	}
+	return made, nil
+}

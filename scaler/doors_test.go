@@ -1,0 +1,153 @@
+package scaler
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/scaler/recommend"
+	"github.com/mini-hpa/mini-hpa/scaler/wake"
+)
+
+// gate is the Doors and the Requests of a story.
+type gate struct {
+	requests wake.Requests
+	unknown  error
+	led      wake.Led
+	err      error
+	asked    []wake.Wanted
+	stayed   []bool
+	refused  uint64
+	forgot   int
+}
+
+func (g *gate) Requests(annotations.Key) (wake.Requests, error) { return g.requests, g.unknown }
+
+func (g *gate) Lead(_ context.Context, _ *annotations.Workload, _ annotations.Wake, wanted wake.Wanted) (wake.Led, error) {
+	g.asked = append(g.asked, wanted)
+	return g.led, g.err
+}
+
+func (g *gate) Stay(_ context.Context, _ *annotations.Workload, off bool) error {
+	g.stayed = append(g.stayed, off)
+	return nil
+}
+
+func (g *gate) Refused(annotations.Key) uint64 {
+	n := g.refused
+	g.refused = 0
+	return n
+}
+
+func (g *gate) Forget(annotations.Key) { g.forgot++ }
+
+// sleeper is a workload that requests wake, and that a backlog keeps awake.
+func sleeper(t *testing.T) (*cluster, *gate) {
+	c := newCluster(t, map[string]string{"min": "0", "max": "10", "wake": "requests", "sleep-after": "1m", "scale-down-stabilization": "0s",
+		"metrics": `[{"type":"External","external":{"metric":{"name":"backlog"},"target":{"type":"AverageValue","averageValue":"10"}}}]`})
+	c.deployment.Spec.Template.Spec.Containers[0].Lifecycle = &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{Sleep: &corev1.SleepAction{Seconds: 10}}}
+	g := &gate{}
+	c.scaler.doors, c.scaler.observer.Requests = g, g
+	c.answers = map[string]any{"backlog": int64(0)}
+	return c, g
+}
+
+// TestZeroWaitsForTheDoors: nothing but 0 replicas waits, and it is decided anew when they may be written.
+func TestZeroWaitsForTheDoors(t *testing.T) {
+	c, g := sleeper(t)
+	c.reconcile(2 * time.Minute)
+	g.led = wake.Led{Closed: &wake.Closed{For: 7 * time.Second, Because: "not every node may know"}, Next: 7 * time.Second}
+	c.reconcile(7 * time.Second).wantWrites()
+	if c.lastWait != 7*time.Second || g.asked[len(g.asked)-1].Desired != 0 {
+		t.Errorf("again in %s, asked for %+v", c.lastWait, g.asked)
+	}
+	g.requests = wake.Requests{Held: 1, Active: true} // somebody comes meanwhile
+	g.led = wake.Led{}
+	c.reconcile(2 * time.Second).wantWrites()
+	if got := g.asked[len(g.asked)-1].Desired; got != 1 {
+		t.Errorf("asked for %d replicas", got)
+	}
+	g.requests = wake.Requests{}
+	c.reconcile(2 * time.Minute).reconcile(tick).wantWrites(0)
+	c.wantEvents("Normal SuccessfulRescale New size: 0; reason: none of the metrics and sources that can wake it is active: there is nothing to do")
+}
+
+// TestARequestWakes at once, also while slices cannot be written.
+func TestARequestWakes(t *testing.T) {
+	c, g := sleeper(t)
+	c.reconcile(2 * time.Minute).reconcile(tick).wantWrites(0)
+	c.wantEvents("Normal SuccessfulRescale New size: 0; reason: none of the metrics and sources that can wake it is active: there is nothing to do")
+	c.reconcile(tick).wantWrites(0)
+	g.requests, g.err = wake.Requests{Held: 3, Active: true}, errors.New("the API server is away")
+	g.led.Closed = &wake.Closed{Because: "its EndpointSlices could not be written"}
+	c.reconcile(tick).wantWrites(0, 1)
+	if c.lastFailure == nil {
+		t.Error("slices are not tried again")
+	}
+	c.wantEvents("Normal SuccessfulRescale New size: 1; reason: activator@requests 3, above 0: wakes")
+}
+
+// TestWhatTheDoorsTell: what keeps a workload awake is told once, and refused requests once in five minutes.
+func TestWhatTheDoorsTell(t *testing.T) {
+	c, g := sleeper(t)
+	c.reconcile(2 * time.Minute)
+	g.led.Closed = &wake.Closed{Because: `no activator listens for Service "web"`, Lasts: true}
+	c.reconcile(tick).reconcile(tick).wantWrites().
+		wantEvents(`Warning NotPutToSleep there is nothing to do, and it stays awake: no activator listens for Service "web"`)
+	g.refused = 4
+	c.reconcile(time.Minute).wantEvents("Warning RequestsRefused activators have refused 4 requests: no pod was ready in time, or too many waited already. " +
+		"hold and limit of mini-hpa/wake say for how long, and how many")
+	g.refused = 5
+	c.reconcile(3 * time.Minute).reconcile(time.Minute).wantEvents()
+	c.reconcile(tick).wantEvents("Warning RequestsRefused activators have refused 5 requests: no pod was ready in time, or too many waited already. " +
+		"hold and limit of mini-hpa/wake say for how long, and how many")
+}
+
+// TestNothingIsKnownOfRequests: without an activator a workload is not put to sleep, and while they begin to tell nothing is told.
+func TestNothingIsKnownOfRequests(t *testing.T) {
+	c, g := sleeper(t)
+	g.unknown = wake.ErrUnknown
+	c.reconcile(2 * time.Minute).reconcile(tick).wantWrites().wantEvents()
+	g.unknown = wake.ErrNobody
+	c.reconcile(time.Minute).reconcile(time.Minute).wantWrites()
+	c.wantEvents("Warning FailedGetSource metric activator@requests: " + wake.ErrNobody.Error() +
+		"; until it is back, replicas may go up for the other metrics but not down")
+}
+
+// TestPausedDoors: of a workload that is paused at 0 replicas nothing is held, and of one that is scaled no more nothing is remembered.
+func TestPausedDoors(t *testing.T) {
+	c, g := sleeper(t)
+	c.reconcile(2 * time.Minute).reconcile(tick).wantWrites(0)
+	c.deployment = c.deployment.DeepCopy()
+	c.deployment.Annotations["mini-hpa/mode"] = "paused"
+	c.reconcile(tick)
+	c.deployment = c.deployment.DeepCopy()
+	c.deployment.Annotations["mini-hpa/max"] = "ten"
+	c.reconcile(tick)
+	if len(g.stayed) != 2 || !g.stayed[0] || g.stayed[1] {
+		t.Errorf("off: %v; want only what is paused", g.stayed)
+	}
+	c.deployment.Annotations = nil
+	c.deployment = c.deployment.DeepCopy()
+	c.reconcile(tick)
+	if g.forgot != 1 {
+		t.Errorf("forgotten %d times", g.forgot)
+	}
+}
+
+// TestObservedDoors: nothing is led anywhere where nothing is written.
+func TestObservedDoors(t *testing.T) {
+	c, g := sleeper(t)
+	c.deployment.Annotations["mini-hpa/mode"] = "observe"
+	c.reconcile(2 * time.Minute).reconcile(tick).wantWrites()
+	c.scaler.observer.Rules = recommend.Rules{Compat: true}
+	asked := len(g.asked)
+	c.reconcile(tick)
+	if len(g.asked) != asked {
+		t.Error("asked where the rules of the HPA controller are followed")
+	}
+}

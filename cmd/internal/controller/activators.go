@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -81,9 +82,9 @@ type activators struct {
 	certificates *authority.Authority
 }
 
-// around is what activators need to know of the process. Who acts is the config of the client that writes, for as long as it leads; place is where the process is,
+// surroundingProcess is what activators need to know of the process. Who acts is the config of the client that writes, for as long as it leads; place is where the process is,
 // and scope the only namespace that it works in.
-type around struct {
+type surroundingProcess struct {
 	api          cluster.Clients
 	actor        *rest.Config
 	place, scope string
@@ -94,7 +95,7 @@ type around struct {
 }
 
 // open prepares it.
-func (a *activatorFlags) open(p around) (*activators, error) {
+func (a *activatorFlags) open(p surroundingProcess) (*activators, error) {
 	if !a.enabled {
 		return nil, nil
 	}
@@ -103,10 +104,6 @@ func (a *activatorFlags) open(p around) (*activators, error) {
 		return nil, fmt.Errorf("cannot make the client that writes EndpointSlices: %w", err)
 	}
 	made := &activators{}
-	namespace := a.namespace
-	if namespace == "" {
-		namespace = p.place
-	}
 	led := func(service types.NamespacedName) {
 		if key, known := made.keeper.LedBy(service); known {
 			p.set.Enqueue(key)
@@ -119,7 +116,7 @@ func (a *activatorFlags) open(p around) (*activators, error) {
 			}
 		}
 	}
-	made.services, err = informer.NewServices(informer.ServicesConfig{Client: p.api.Watch, Namespace: p.scope, ActivatorNamespace: namespace, Activators: a.selector, Watches: p.api.Watches,
+	made.services, err = informer.NewServices(informer.ServicesConfig{Client: p.api.Watch, Namespace: p.scope, ActivatorNamespace: cmp.Or(a.namespace, p.place), Activators: a.selector, Watches: p.api.Watches,
 		OnError: p.failed, OnService: within, OnSlice: led, OnActivators: func() { made.keeper.ActivatorsChanged() }})
 	if err != nil {
 		return nil, err
@@ -159,4 +156,40 @@ func (a *activators) lead(ctx context.Context, working *sync.WaitGroup) {
 	}
 	working.Go(func() { a.certificates.Run(ctx) })
 	working.Go(func() { a.keeper.Run(ctx) })
+}
+
+// requestsAround is what bears on workloads that requests wake: whether there are activators, and the Services.
+type requestsAround struct {
+	activator *annotations.Activator
+	// services is nil where they are not known.
+	services *informer.Services
+	workload func(key annotations.Key) *annotations.Workload
+}
+
+// around is what bears on such workloads, of which the set knows.
+func (a *activatorFlags) around(made *activators, set *informer.Set, place string) *requestsAround {
+	r := &requestsAround{activator: &annotations.Activator{Off: made == nil}, workload: set.Workload}
+	if made == nil {
+		return r
+	}
+	r.services = made.services
+	r.activator.Namespace, r.activator.Propagation = cmp.Or(a.namespace, place), a.propagation
+	if of, err := labels.ConvertSelectorToLabelsMap(a.selector.String()); err == nil { // a selector of another kind says nothing of one label
+		r.activator.Labels = of
+	}
+	return r
+}
+
+// add adds it, unless the workload is there and requests do not wake it.
+func (r *requestsAround) add(key annotations.Key, s *annotations.Surroundings) {
+	if r == nil {
+		return
+	}
+	if w := r.workload(key); w != nil && w.Annotations[annotations.WakeKey] == "" {
+		return
+	}
+	s.Activator = r.activator
+	if r.services != nil && r.services.Err() == nil {
+		s.Services = r.services.Services(key.Namespace)
+	}
 }

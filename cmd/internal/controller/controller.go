@@ -218,9 +218,10 @@ func (c *task) assemble(b cli.Build, api cluster.Clients, tenure *election.Tenur
 	if err != nil {
 		return nil, err
 	}
-	if p.activators, err = c.activator.open(around{api: api, actor: c.actor, place: c.place, scope: c.namespace, set: p.set, registry: p.telemetry.registry, failed: p.failed, log: log}); err != nil {
+	if p.activators, err = c.activator.open(surroundingProcess{api: api, actor: c.actor, place: c.place, scope: c.namespace, set: p.set, registry: p.telemetry.registry, failed: p.failed, log: log}); err != nil {
 		return nil, fmt.Errorf("cannot lead requests to activators: %w", err)
 	}
+	p.ports.requests = c.activator.around(p.activators, p.set, c.place)
 	if p.traces, err = c.record.start(p); err != nil {
 		return nil, err
 	}

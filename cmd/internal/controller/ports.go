@@ -24,7 +24,8 @@ type ports struct {
 	neighbors *informer.Neighbors
 	sources   *sources.Set
 	kinds     *informer.Kinds
-	admission *admission // nil where no webhook is served
+	requests  *requestsAround // nil where nothing is known of it
+	admission *admission      // nil where no webhook is served
 	endpoints []*endpoint.Endpoint
 	ending    atomic.Bool // told to end
 	log       *zap.Logger
@@ -60,7 +61,7 @@ func (f *ports) run(parent context.Context, work func(ctx context.Context) error
 }
 
 // surroundings are what bears on workloads.
-func (f *ports) surroundings() surroundings { return surroundings{f.neighbors, f.sources} }
+func (f *ports) surroundings() surroundings { return surroundings{f.neighbors, f.sources, f.requests} }
 
 // admit answers the API server until ctx ends; without a webhook it only waits for that.
 func (f *ports) admit(ctx context.Context) error {

@@ -74,11 +74,14 @@ func together(apis, own map[string]metrics.Source) map[string]metrics.Source {
 type surroundings struct {
 	*informer.Neighbors
 	sources *sources.Set
+	// requests is nil in a process that does not know what there is for requests.
+	requests *requestsAround
 }
 
 // Surroundings returns them for one workload. They are shared: read-only.
 func (s surroundings) Surroundings(key annotations.Key) annotations.Surroundings {
 	all := s.Neighbors.Surroundings(key)
 	all.Sources = s.sources.Catalog()
+	s.requests.add(key, &all)
 	return all
 }

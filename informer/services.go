@@ -119,7 +119,7 @@ func (s *Services) follow() error {
 		}
 		return types.NamespacedName{Namespace: slice.Namespace, Name: slice.Labels[discoveryv1.LabelServiceName]}, true
 	}
-	activator := func(obj any) (types.NamespacedName, bool) { return types.NamespacedName{}, true }
+	activator := func(any) (types.NamespacedName, bool) { return types.NamespacedName{}, true }
 	tellActivators := func(types.NamespacedName) {
 		if s.config.OnActivators != nil {
 			s.config.OnActivators()

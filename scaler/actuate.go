@@ -10,18 +10,17 @@ import (
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
-	"github.com/mini-hpa/mini-hpa/scaler/wake"
 )
 
-// act writes the decision, unless it is 0 and that would lose requests, as closed says. A conflict comes back as an error too, so that the workload is looked at again soon.
-func (s *Scaler) act(ctx context.Context, st *state, w *annotations.Workload, p annotations.Policy, decision recommend.Decision, closed *wake.Closed) error {
+// act writes the decision, unless it is 0 and that would lose requests, as what closes the doors says. A conflict comes back as an error too, so that the workload is looked at again soon.
+func (s *Scaler) act(ctx context.Context, st *state, w *annotations.Workload, p annotations.Policy, decision recommend.Decision) error {
 	if decision.Desired == decision.Current {
 		delete(st.told, topicWrite)
 		st.conflicts = conflicts{}
 		s.sign(ctx, st, w, p, decision)
 		return nil
 	}
-	if p.Mode == annotations.ModeObserve || ctx.Err() != nil || decision.Desired == 0 && closed != nil || s.yields(st, w, p, decision) {
+	if p.Mode == annotations.ModeObserve || ctx.Err() != nil || st.closed != nil && decision.Desired == 0 || s.yields(st, w, p, decision) {
 		st.conflicts = conflicts{} // no write is being tried any more
 		return nil
 	}

@@ -35,13 +35,13 @@ func (s *Scaler) stay(ctx context.Context, w *annotations.Workload, paused bool)
 const refusals = 5 * time.Minute
 
 // tellDoors tells why a workload that has nothing to do is not put to sleep, and that requests were refused.
-func (s *Scaler) tellDoors(st *state, w *annotations.Workload, p annotations.Policy, d recommend.Decision, closed *wake.Closed) {
+func (s *Scaler) tellDoors(st *state, w *annotations.Workload, p annotations.Policy, d recommend.Decision) {
 	if s.doors == nil || !p.Wake.Requests {
 		return
 	}
 	held := ""
-	if d.Desired == 0 && d.Current > 0 && closed != nil && closed.Lasts {
-		held = closed.Because
+	if d.Desired == 0 && d.Current > 0 && st.closed != nil && st.closed.Lasts {
+		held = st.closed.Because
 	}
 	if st.news(topicGate, held) {
 		s.event(w, corev1.EventTypeWarning, EventNotPutToSleep, fmt.Sprintf("there is nothing to do, and it stays awake: %s", held))

@@ -11,6 +11,7 @@ import (
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/annotations/schedule"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
+	"github.com/mini-hpa/mini-hpa/scaler/wake"
 )
 
 // state is all that is remembered of one workload between two looks at it. There is one for each, so what few need is nil for the others.
@@ -36,6 +37,8 @@ type state struct {
 	rival   *rival
 	// woken is when a write has ended a sleep after which no pod has been ready yet; zero if there was none.
 	woken time.Time
+	// closed is why 0 replicas must not be written; nil if they may.
+	closed *wake.Closed
 	// refusedTold is when it was told last that requests were refused.
 	refusedTold time.Time
 	// told is the last thing said about each topic, so that nothing is said twice; what is over is not in it.

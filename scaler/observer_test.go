@@ -119,7 +119,7 @@ func (c *cluster) look(policy annotations.Policy) recommend.Decision {
 	st := c.scaler.recall(web, w)
 	seen, _ := c.scaler.observer.Observe(w, policy, lastChange(st.history))
 	decision := c.scaler.decide(st, w, policy, seen)
-	if err := c.scaler.act(c.t.Context(), st, w, policy, decision, nil); err != nil {
+	if err := c.scaler.act(c.t.Context(), st, w, policy, decision); err != nil {
 		c.t.Fatal(err)
 	}
 	c.scaler.tell(st, w, policy, decision)

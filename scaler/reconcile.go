@@ -55,13 +55,14 @@ func (s *Scaler) Reconcile(ctx context.Context, key annotations.Key) (time.Durat
 	decision := s.decide(st, w, policy, seen)
 	s.calm(st, policy, decision)
 	led, unled := s.lead(ctx, w, policy, decision)
-	err = errors.Join(unled, s.act(ctx, st, w, policy, decision, led.Closed))
+	st.closed = led.Closed
+	err = errors.Join(unled, s.act(ctx, st, w, policy, decision))
 	if errors.Is(err, ErrNotLeading) {
 		return 0, err
 	}
 	decision.Next = st.rival.wake(decision.Next, s.now())
 	s.tell(st, w, moment, decision)
-	s.tellDoors(st, w, policy, decision, led.Closed)
+	s.tellDoors(st, w, policy, decision)
 	s.tellDoubts(st, w, s.observer.counted(policy), seen)
 	st.glance.told(st.told[topicWrite] != "", err, st.rival.holdsBack(policy.SyncPeriod, started))
 	s.telemetry.observe(outcome{key: key, policy: moment, decision: &decision, sleeper: sleeper, pause: st.rival.shown(policy.SyncPeriod, started), err: err,

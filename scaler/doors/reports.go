@@ -90,7 +90,7 @@ func (r *report) replace() []change {
 		} else if was := r.ports[key]; was != nil {
 			before = &serves.State{Listening: was.Listening, Pair: was.Pair}
 		}
-		if before == nil && r.synced == false {
+		if before == nil && !r.synced {
 			before = &serves.State{Total: now.Total, Refused: now.Refused, Active: now.Active}
 		}
 		changes = append(changes, changeOf(key.slice, before, now))

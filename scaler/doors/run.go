@@ -243,6 +243,17 @@ func (k *Keeper) Requests(key annotations.Key) (wake.Requests, error) {
 	if s == nil {
 		return all, wake.ErrUnknown // it is not known which Services are its own
 	}
+	for _, state := range k.statesLocked(s) {
+		all.Held, all.InFlight = all.Held+state.Held, all.InFlight+state.InFlight
+		all.Waits.Add(state.Waits)
+	}
+	all.Active = all.Held+all.InFlight > 0 || !s.came.IsZero() && now.Sub(s.came) < recent
+	return all, nil
+}
+
+// statesLocked are what all activators say of the ports of a workload's Services.
+func (k *Keeper) statesLocked(s *sleeper) []*serves.State {
+	var all []*serves.State
 	for _, name := range s.services {
 		known := k.services[name]
 		if known == nil {
@@ -253,15 +264,13 @@ func (k *Keeper) Requests(key annotations.Key) (wake.Requests, error) {
 			for _, port := range st.says.Ports {
 				for _, r := range k.reports {
 					if state := r.ports[portKey{slice, port.Name}]; state != nil {
-						all.Held, all.InFlight = all.Held+state.Held, all.InFlight+state.InFlight
-						all.Waits.Add(state.Waits)
+						all = append(all, state)
 					}
 				}
 			}
 		}
 	}
-	all.Active = all.Held+all.InFlight > 0 || !s.came.IsZero() && now.Sub(s.came) < recent
-	return all, nil
+	return all
 }
 
 // Refused is how many requests of a workload activators have refused since this was asked last.

@@ -153,8 +153,9 @@ func ago(a age) time.Time {
 		return modelNow.Add(-modelW)
 	case doubtful:
 		return modelNow.Add(Settled)
+	default:
+		return time.Time{}
 	}
-	return time.Time{}
 }
 
 // names are those of the pods.
@@ -244,6 +245,7 @@ func (m *model) cluster(r *rules, add func(string, func(*model))) {
 			free = i
 		case starting, ready, crashed:
 			alive++
+		default: // it ends
 		}
 		name := fmt.Sprintf("pod %d", i+1)
 		switch {

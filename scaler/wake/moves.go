@@ -61,8 +61,8 @@ type Workload struct {
 // Face is the face that a Service is to have now. If it is to have another one only because time passes, after is when; 0 otherwise.
 //
 //	asked for  decided   present face  pods ready     face
-//	0          any       any           -              Active
-//	1 or more  0         any           any            Active
+//	0          -         -             -              Active
+//	1 or more  0         -             -              Active
 //	1 or more  1 or more Active        not for W      Active
 //	1 or more  1 or more Active        for W          quiet
 //	1 or more  1 or more quiet         any            quiet
@@ -135,13 +135,13 @@ func (c *Closed) later(other *Closed) *Closed {
 type State string
 
 const (
-	// Direct: requests go to the pods.
+	// Direct means that requests go to the pods.
 	Direct State = "direct"
-	// Closing: it is to sleep, and the nodes are being told.
+	// Closing means that it is to sleep, and the nodes are being told.
 	Closing State = "closing"
-	// Asleep: requests wait at the activators, and wake it.
+	// Asleep means that requests wait at the activators, and wake it.
 	Asleep State = "asleep"
-	// Waking: requests wait at the activators until a pod is ready.
+	// Waking means that requests wait at the activators until a pod is ready.
 	Waking State = "waking"
 )
 

@@ -3,8 +3,12 @@ package annotations
 import (
 	"flag"
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/mini-hpa/mini-hpa/docs"
 )
@@ -78,6 +82,42 @@ func TestTable(t *testing.T) {
 			if _, warnings, errs := parse(all); len(errs)+len(warnings) > 0 {
 				t.Errorf("example %s=%q: %v %v", key.Name, example, errs, warnings)
 			}
+		}
+	}
+}
+
+// TestPatterns: what Parse accepts matches, and what is not of the form does not.
+func TestPatterns(t *testing.T) {
+	values := []string{"50", "050", "50%", "250m", " 7 ", "512Mi", "0.5Gi", "1.5k", "70%", "app", "my-app-2", "a", "0", "10", "90s", "1h30m", "1.5h", "0s", "500ms", ".5m", "3 after 2m", "3  after  90s",
+		"10%", "0.05", "4 pods/15s", "1 pod / 60s , 100%/15s", "disabled", "auto", "observe", "paused", "", "-1", "+5", "1e3", "half", "5O", "50 %", "App", "a_b", "after 2m", "3 after", "5", "4 pod s/15s", "4pods/15s",
+		"on", "Auto", "15", "1d", "512mi", "10 %", "0,05", "5 pods", "100%/15", "1m1"}
+	for _, row := range Rows() {
+		if row.document {
+			if row.Pattern != "" {
+				t.Errorf("%s: a document has no pattern", row.Name)
+			}
+			continue
+		}
+		pattern, accepted, refused := regexp.MustCompile(row.Pattern), 0, 0
+		if row.Pattern == "" {
+			t.Errorf("%s: no pattern", row.Name)
+		}
+		for _, value := range append(slices.Clone(values), row.Examples...) {
+			_, _, errs := parse(basic(map[string]string{row.Name: value}))
+			isWrong := slices.ContainsFunc(errs, func(e *field.Error) bool {
+				return e.Field == Path(row.Name).String() && e.Type != field.ErrorTypeForbidden
+			})
+			switch matches := pattern.MatchString(value); {
+			case !isWrong && !matches:
+				t.Errorf("%s=%q is accepted and does not match %s", row.Name, value, row.Pattern)
+			case matches:
+				accepted++
+			default:
+				refused++
+			}
+		}
+		if accepted == 0 || refused < len(values)/2 {
+			t.Errorf("%s: %d values match and %d do not", row.Name, accepted, refused)
 		}
 	}
 }

@@ -19,12 +19,15 @@ type Row struct {
 	Doc string
 	// MaxLength is the longest value in bytes.
 	MaxLength int
+	// Pattern is a regular expression, in what RE2 and ECMA-262 have in common, that each accepted value matches, and few others do. It is empty
+	// for documents.
+	Pattern string
 	// Required says that the annotations of a workload are invalid without it.
 	Required bool
 
 	// document says that the value is YAML or JSON, which may have line breaks.
 	document bool
-	// metric says that it gives the workload a metric to scale on; at least one of those is needed.
+	// metric says that it gives the workload a metric to scale on; at least one of those is needed: see IsMetric.
 	metric bool
 	// aliases are short names that people try instead. They are not accepted, but lead to the right suggestion.
 	aliases []string
@@ -32,6 +35,9 @@ type Row struct {
 	// A document is not trimmed, and problems inside of it go into the draft.
 	set func(p *draft, value string) error
 }
+
+// IsMetric says that the annotation gives the workload a metric to scale on, or a schedule; at least one of those is needed.
+func (r *Row) IsMetric() bool { return r.metric }
 
 // Rows returns the table that Parse and the documentation share: one row for each annotation, in the order in which
 // they are documented.
@@ -47,6 +53,7 @@ func Rows() []Row {
 var table = [...]Row{
 	{
 		Name: TargetCPU, MaxLength: maxScalarLength, metric: true, set: setTargetCPU,
+		Pattern:  patternCPU,
 		Examples: []string{"50", "50%", "250m"},
 		Doc: "Hold the pods' average CPU usage at this: a percent of their CPU request, " +
 			"or an amount for each pod in millicores (with the `m` suffix).",
@@ -54,6 +61,7 @@ var table = [...]Row{
 	},
 	{
 		Name: TargetMemory, MaxLength: maxScalarLength, metric: true, set: setTargetMemory,
+		Pattern:  patternMemory,
 		Examples: []string{"70%", "512Mi"},
 		Doc: "Hold the pods' average memory usage at this: a percent of their memory request, " +
 			"or an amount for each pod with a unit. A plain number is a percent, not bytes.",
@@ -61,6 +69,7 @@ var table = [...]Row{
 	},
 	{
 		Name: Container, MaxLength: maxScalarLength, set: setContainer,
+		Pattern:  patternContainer,
 		Examples: []string{"app"},
 		Doc: "Measure the `target-*` annotations on this container only, for instance to leave a sidecar out. " +
 			"Without it, all containers count.",
@@ -68,6 +77,7 @@ var table = [...]Row{
 	},
 	{
 		Name: Min, Default: "1", MaxLength: maxScalarLength, set: setMin,
+		Pattern:  patternNumber,
 		Examples: []string{"1", "0"},
 		Doc: "The fewest replicas. With `0` the workload sleeps while it has nothing to do: when each Object and External metric and each line of `sources` is 0, or no line of `schedule` asks for more. " +
 			"It wakes when one of them is above 0, or on a request (`wake`).",
@@ -75,6 +85,7 @@ var table = [...]Row{
 	},
 	{
 		Name: Max, MaxLength: maxScalarLength, Required: true, set: setMax,
+		Pattern:  patternNumber,
 		Examples: []string{"10"},
 		Doc:      "The most replicas, not less than `min`. `0`, together with a `min` of `0`, switches the workload off.",
 		aliases:  []string{"max-replicas", "maximum", "replicas-max"},
@@ -95,6 +106,7 @@ var table = [...]Row{
 	},
 	{
 		Name: SleepAfter, MaxLength: maxScalarLength, set: setSleepAfter,
+		Pattern:  patternDuration,
 		Examples: []string{"10m"},
 		Doc: "With a `min` of `0`: how long each Object and External metric and each line of `sources` must have been 0 before the workload sleeps. " +
 			"The window of scale-down counts as well; without this annotation it alone does.",
@@ -102,6 +114,7 @@ var table = [...]Row{
 	},
 	{
 		Name: WakeReplicas, Default: "1", MaxLength: maxScalarLength, set: setWakeReplicas,
+		Pattern:  patternNumber,
 		Examples: []string{"2"},
 		Doc:      "How many replicas there are at least when the workload wakes, whatever the policies of scale-up allow.",
 		aliases:  []string{"activation-scale", "wake-up-replicas", "initial-scale"},
@@ -115,6 +128,7 @@ var table = [...]Row{
 	},
 	{
 		Name: FallbackKey, MaxLength: maxScalarLength, set: setFallback,
+		Pattern:  patternFallback,
 		Examples: []string{"3 after 2m"},
 		Doc: "How many replicas there are at least while a metric has failed for so long. It never lowers them, and nothing is scaled in while a metric fails. " +
 			"It also wakes a workload that sleeps.",
@@ -136,23 +150,27 @@ var table = [...]Row{
 	},
 	{
 		Name: Tolerance, Default: "10%", MaxLength: maxScalarLength, set: setTolerance,
+		Pattern:  patternTolerance,
 		Examples: []string{"10%", "0.05"},
 		Doc:      "Nothing changes while usage divided by target is within 1 ± tolerance.",
 	},
 	{
 		Name: ScaleUpStabilization, Default: "0s", MaxLength: maxScalarLength, set: stabilization(up),
+		Pattern:  patternDuration,
 		Examples: []string{"0s"},
 		Doc:      "Scaling up goes no higher than the lowest recommendation of this window.",
 		aliases:  []string{"scale-up-stabilization-window", "scale-up-window", "upscale-stabilization"},
 	},
 	{
 		Name: ScaleDownStabilization, Default: "5m", MaxLength: maxScalarLength, set: stabilization(down),
+		Pattern:  patternDuration,
 		Examples: []string{"5m"},
 		Doc:      "Scaling down goes no lower than the highest recommendation of this window.",
 		aliases:  []string{"scale-down-stabilization-window", "scale-down-window", "downscale-stabilization"},
 	},
 	{
 		Name: ScaleUpPolicies, Default: "4 pods/15s, 100%/15s", MaxLength: maxScalarLength, set: policies(up),
+		Pattern:  patternPolicies,
 		Examples: []string{"4 pods/15s, 100%/15s", "disabled"},
 		Doc: "How many pods, or what percent of the replicas, may be added within a period. " +
 			"The most permissive policy wins; `disabled` never scales up.",
@@ -160,6 +178,7 @@ var table = [...]Row{
 	},
 	{
 		Name: ScaleDownPolicies, Default: "100%/15s", MaxLength: maxScalarLength, set: policies(down),
+		Pattern:  patternPolicies,
 		Examples: []string{"1 pod/60s", "disabled"},
 		Doc: "How many pods, or what percent of the replicas, may be removed within a period. " +
 			"The most permissive policy wins; `disabled` never scales down.",
@@ -167,6 +186,7 @@ var table = [...]Row{
 	},
 	{
 		Name: WarmUp, Default: "0s", MaxLength: maxScalarLength, set: setWarmUp,
+		Pattern:  patternDuration,
 		Examples: []string{"90s"},
 		Doc: "How long a pod uses more CPU than its share of the load after it has become ready, such as a JVM that compiles. " +
 			"When scaling up, such a pod's CPU counts at most as the average of the pods that are past it or, if there is none, as its target. " +
@@ -175,18 +195,36 @@ var table = [...]Row{
 	},
 	{
 		Name: SyncPeriod, Default: "15s", MaxLength: maxScalarLength, set: setSyncPeriod,
+		Pattern:  patternDuration,
 		Examples: []string{"5s"},
 		Doc:      "The longest time between two evaluations, and up to a tenth of it more, so that workloads are not all evaluated at once. The operator sets the shortest that is accepted.",
 		aliases:  []string{"interval", "period", "polling-interval"},
 	},
 	{
 		Name: ModeKey, Default: string(ModeAuto), MaxLength: maxScalarLength, set: setMode,
+		Pattern:  patternMode,
 		Examples: []string{string(ModeAuto), string(ModeObserve), string(ModePaused)},
 		Doc: "`auto` decides and scales; `observe` decides and tells, but does not scale; " +
 			"`paused` does not decide.",
 		aliases: []string{"paused", "pause", "enabled", "disabled", "dry-run"},
 	},
 }
+
+// The patterns of values. Blanks around a value are ignored, with a warning.
+const (
+	patternCPU       = `^ *[0-9]+[%m]? *$`
+	patternMemory    = `^ *([0-9]+%?|[0-9]+(\.[0-9]+)?(Ki|Mi|Gi|Ti|Pi|k|M|G|T|P)) *$`
+	patternContainer = `^ *[a-z0-9]([-a-z0-9]*[a-z0-9])? *$`
+	patternNumber    = `^ *[0-9]+ *$`
+	patternDuration  = `^ *` + ofDuration + ` *$`
+	patternFallback  = `^ *[0-9]+ +after +` + ofDuration + ` *$`
+	patternTolerance = `^ *(0|[0-9]+%|[0-9]+\.[0-9]+) *$`
+	patternPolicies  = `^ *(disabled|` + ofPolicy + `( *, *` + ofPolicy + `)*) *$`
+	patternMode      = `^ *(auto|observe|paused) *$`
+
+	ofDuration = `(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+`
+	ofPolicy   = `[0-9]+(%| pods?) */ *` + ofDuration
+)
 
 const (
 	exampleMetrics = `- type: Pods

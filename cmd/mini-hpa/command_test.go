@@ -31,19 +31,19 @@ func TestUsageErrors(t *testing.T) {
 		want string
 	}{
 		"unknown command": {args: []string{"frobnicate"},
-			want: "mini-hpa: unknown command \"frobnicate\"; want one of activator, controller, explain, export, lint, migrate, replay, selftest, simulate, sources, wake, webhook, version\n" + hint},
+			want: "mini-hpa: unknown command \"frobnicate\"; want one of activator, annotations, controller, explain, export, lint, migrate, replay, selftest, simulate, sources, wake, webhook, version\n" + hint},
 		"misspelt command": {args: []string{"explian", "web"},
-			want: "mini-hpa: unknown command \"explian\" (did you mean \"explain\"?); want one of activator, controller, explain, export, lint, migrate, replay, selftest, simulate, sources, wake, webhook, version\n" + hint},
+			want: "mini-hpa: unknown command \"explian\" (did you mean \"explain\"?); want one of activator, annotations, controller, explain, export, lint, migrate, replay, selftest, simulate, sources, wake, webhook, version\n" + hint},
 		"help for an unknown command": {args: []string{"help", "contoller"},
-			want: "mini-hpa: unknown command \"contoller\" (did you mean \"controller\"?); want one of activator, controller, explain, export, lint, migrate, replay, selftest, simulate, sources, wake, webhook, version\n" + hint},
+			want: "mini-hpa: unknown command \"contoller\" (did you mean \"controller\"?); want one of activator, annotations, controller, explain, export, lint, migrate, replay, selftest, simulate, sources, wake, webhook, version\n" + hint},
 		"empty command": {args: []string{""},
-			want: "mini-hpa: unknown command \"\"; want one of activator, controller, explain, export, lint, migrate, replay, selftest, simulate, sources, wake, webhook, version\n" + hint},
+			want: "mini-hpa: unknown command \"\"; want one of activator, annotations, controller, explain, export, lint, migrate, replay, selftest, simulate, sources, wake, webhook, version\n" + hint},
 		"flag before the command": {args: []string{"-n", "x", "explain"},
 			want: "mini-hpa: unknown flag \"-n\" before the command; want mini-hpa COMMAND [flags]\n" + hint},
 		"control characters are not obeyed": {args: []string{"\x1b[31mred"},
-			want: "mini-hpa: unknown command \"\\x1b[31mred\"; want one of activator, controller, explain, export, lint, migrate, replay, selftest, simulate, sources, wake, webhook, version\n" + hint},
+			want: "mini-hpa: unknown command \"\\x1b[31mred\"; want one of activator, annotations, controller, explain, export, lint, migrate, replay, selftest, simulate, sources, wake, webhook, version\n" + hint},
 		"long text is cut": {args: []string{strings.Repeat("ü", 100)},
-			want: "mini-hpa: unknown command \"" + strings.Repeat("ü", 64) + "\"...; want one of activator, controller, explain, export, lint, migrate, replay, selftest, simulate, sources, wake, webhook, version\n" + hint},
+			want: "mini-hpa: unknown command \"" + strings.Repeat("ü", 64) + "\"...; want one of activator, annotations, controller, explain, export, lint, migrate, replay, selftest, simulate, sources, wake, webhook, version\n" + hint},
 		"unknown flag": {args: []string{"controller", "--frobnicate"},
 			want: "mini-hpa controller: unknown flag \"--frobnicate\"\n" + controllerHint},
 		"misspelt flag": {args: []string{"controller", "--syncperiod=1s"},
@@ -208,7 +208,7 @@ func TestHelp(t *testing.T) {
 		args []string
 		want []string // parts of standard output
 	}{
-		"nothing":             {args: nil, want: []string{"Usage: mini-hpa COMMAND [flags]\n", "  controller   scale", "  explain ", "  version ", "  help "}},
+		"nothing":             {args: nil, want: []string{"Usage: mini-hpa COMMAND [flags]\n", "  controller ", "  explain ", "  version ", "  help "}},
 		"--help":              {args: []string{"--help"}, want: []string{"Usage: mini-hpa COMMAND [flags]\n"}},
 		"-h":                  {args: []string{"-h"}, want: []string{"Usage: mini-hpa COMMAND [flags]\n"}},
 		"help":                {args: []string{"help"}, want: []string{"Usage: mini-hpa COMMAND [flags]\n"}},

@@ -10,6 +10,7 @@ import (
 	"github.com/mini-hpa/mini-hpa/cmd/internal/activator"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/controller"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/dictionary"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/explain"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/lint"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/migrate"
@@ -33,5 +34,5 @@ func thisProgram() cli.Program {
 
 // commands is the table, in the order in which usage lists it.
 func commands() []cli.Command {
-	return []cli.Command{activator.Command(), controller.Command(), explain.Command(), migrate.ExportCommand(), lint.Command(), migrate.Command(), replay.Command(), selftest.Command(), simulate.Command(), sources.Command(), wake.Command(), controller.WebhookCommand(), cli.Version()}
+	return []cli.Command{activator.Command(), dictionary.Command(), controller.Command(), explain.Command(), migrate.ExportCommand(), lint.Command(), migrate.Command(), replay.Command(), selftest.Command(), simulate.Command(), sources.Command(), wake.Command(), controller.WebhookCommand(), cli.Version()}
 }

@@ -68,6 +68,7 @@ func House() Plan {
 				"github.com/spf13/pflag", "./cmd/internal/cli", "./cmd/internal/cluster", "./cmd/internal/neighbors",
 				"go.uber.org/zap", "./annotations/podspec", "./annotations/catalog", "./annotations", "./informer", "./scaler", "./scaler/sample", "./scaler/recommend", "./scaler/metrics", "./scaler/sources", "./annotations/serves", "./scaler/wake",
 			}),
+			"cmd/internal/dictionary": {"github.com/spf13/pflag", "./annotations", "./cmd/internal/cli"},
 			"cmd/internal/migrate": slices.Concat(client, []string{
 				"github.com/spf13/pflag", "./annotations", "./annotations/hpa", "./cmd/internal/keda", "./cmd/internal/cli", "./cmd/internal/cluster", "./cmd/internal/manifest",
 			}),
@@ -110,7 +111,7 @@ func House() Plan {
 				"./scaler/recommend", "./scaler/trace", "./scaler/simulate",
 			}),
 			"cmd/mini-hpa": {
-				"./cmd/internal/cli", "./cmd/internal/activator", "./cmd/internal/controller", "./cmd/internal/explain", "./cmd/internal/lint", "./cmd/internal/migrate",
+				"./cmd/internal/cli", "./cmd/internal/activator", "./cmd/internal/controller", "./cmd/internal/dictionary", "./cmd/internal/explain", "./cmd/internal/lint", "./cmd/internal/migrate",
 				"./cmd/internal/replay", "./cmd/internal/selftest", "./cmd/internal/simulate", "./cmd/internal/sources", "./cmd/internal/wake",
 			},
 		},

@@ -30,6 +30,7 @@ func (a *admission) serving(t *testing.T) {
 		t.Run("Updates", a.updates)
 		t.Run("Stories", a.tell)
 		t.Run("Migrations", a.migrates)
+		t.Run("Conversions", a.converts)
 	})
 	a.neverUnclear(t, c)
 }

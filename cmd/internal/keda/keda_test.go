@@ -89,8 +89,11 @@ func TestTriggers(t *testing.T) {
 		"workload, two of a label": {"type: kubernetes-workload, metadata: {podSelector: 'app in (a,b)', value: '1'}", "", nil, []string{metadata + "podSelector", metadata + "value", "spec.triggers"}},
 		"external": {"type: external-push, metadata: {scalerAddress: 's:1', a: b, keyFromEnv: KEY, caCert: /x}", "keda",
 			[]string{"address: s:1", "a: b", "key: /etc/mini-hpa/sources/keda/key", "caFile"}, nil},
-		"another kind": {"type: aws-cloudwatch, metadata: {}", "", nil, []string{"spec.triggers[0].type", "spec.triggers"}},
-		"in all":       {"type: prometheus, metricType: Value, metadata: {serverAddress: 'http://p', query: up, threshold: '10'}", "prometheus web total=10", nil, nil},
+		"sqs": {"type: aws-sqs-queue, authenticationRef: {name: a}, metadata: {queueURL: 'https://sqs.eu-central-1.amazonaws.com/123456789012/shop-jobs', awsRegion: eu-central-1, queueLength: '7', scaleOnInFlight: 'false', scaleOnDelayed: 'true', identityOwner: operator}",
+			"sqs queue=shop-jobs count=visible target=7", []string{"url: https://sqs.eu-central-1.amazonaws.com\n", `account: "123456789012"`, "accessKeyIdFile"}, []string{metadata + "scaleOnDelayed"}},
+		"sqs, a queue in the environment": {"type: aws-sqs-queue, metadata: {queueURLFromEnv: Q, awsRegion: eu-central-1}", "", nil, []string{metadata + "queueURL", "spec.triggers"}},
+		"another kind":                    {"type: aws-cloudwatch, metadata: {}", "", nil, []string{"spec.triggers[0].type", "spec.triggers"}},
+		"in all":                          {"type: prometheus, metricType: Value, metadata: {serverAddress: 'http://p', query: up, threshold: '10'}", "prometheus web total=10", nil, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			all, file, remarks := convert(t, "triggers: [{"+test.trigger+"}]")

@@ -31,6 +31,7 @@ func kinds() map[string]func(*given) {
 		"redis-cluster-streams":  (*given).redisStream,
 		"redis-sentinel-streams": (*given).redisStream,
 		"nats-jetstream":         (*given).nats,
+		"aws-sqs-queue":          (*given).sqs,
 		"prometheus":             (*given).prometheus,
 		"postgresql":             (*given).postgresql,
 		"mysql":                  (*given).mysql,
@@ -331,6 +332,46 @@ func (g *given) http() {
 		g.lost(g.path+".metadata.authMode", mode, "is lost: a user with a password, or a bearer token, is sent", "")
 	}
 	g.line(s, " "+s.query(Query{Name: g.queryName(), Path: literal(path), Value: "/" + strings.ReplaceAll(value, ".", "/")}), g.target("", "activationTargetValue", "targetValue"))
+}
+
+func (g *given) sqs() {
+	address, region := g.wanted("URL of the queue", "queueURL"), g.take("awsRegion")
+	u, err := url.Parse(address)
+	parts := strings.Split(strings.Trim(cmp.Or(path(u), "/"), "/"), "/")
+	if err != nil || u.Host == "" || len(parts) != 2 {
+		g.lost(g.path+".metadata.queueURL", "", "is lost: a line names the queue itself, and no URL with an account and a queue is said here", "write the line by hand, such as sqs queue=NAME target=5")
+		g.left = nil
+		return
+	}
+	if endpoint := g.take("awsEndpoint"); endpoint != "" {
+		address = endpoint
+	} else {
+		u.Path = ""
+		address = u.String()
+	}
+	g.take("identityOwner")
+	g.tell(g.path, g.trigger.Type, "has credentials of its own, or those of a pod, which are not read: the entry of the file names the files of an access key", "put them into a Secret of the name that its paths have, and mount it (sourceSecrets of the chart), or write a role (docs/sources.md)")
+	s := g.entry("sqs", func(name string) map[string]any {
+		return map[string]any{"url": bare(address), "region": region, "account": parts[0],
+			"auth": map[string]any{"accessKeyIdFile": directory + name + "/id", "secretAccessKeyFile": directory + name + "/secret"}}
+	})
+	s.allow("queue", parts[1])
+	words := []string{parameter("queue", parts[1])}
+	if inFlight := g.take("scaleOnInFlight"); inFlight == "false" {
+		words = append(words, " count=visible")
+	}
+	if g.isTrue("scaleOnDelayed") {
+		g.lost(g.path+".metadata.scaleOnDelayed", "true", "is lost: messages with a delay count when it is over", "")
+	}
+	g.line(s, append(words, g.target("5", "activationQueueLength", "queueLength"))...)
+}
+
+// path is that of a URL that may be none.
+func path(u *url.URL) string {
+	if u == nil {
+		return ""
+	}
+	return u.Path
 }
 
 func (g *given) workload() {

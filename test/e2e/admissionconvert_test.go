@@ -1,0 +1,156 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/yaml"
+
+	"github.com/mini-hpa/mini-hpa/annotations/hpa"
+)
+
+// conversion is what mini-hpa migrate -o json says of one object.
+type conversion struct {
+	From        struct{ APIVersion, Kind, Name string }
+	Annotations map[string]string
+}
+
+// converted runs mini-hpa migrate.
+func (a *admission) converted(t *testing.T, args ...string) map[string]conversion {
+	t.Helper()
+	var read struct{ Workloads []conversion }
+	if err := json.Unmarshal([]byte(a.runs(t, append([]string{"migrate", "-o", "json"}, args...)...)), &read); err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]conversion{}
+	for _, c := range read.Workloads {
+		all[c.From.Name] = c
+	}
+	return all
+}
+
+// runs is what the program writes, which has nothing to lose.
+func (a *admission) runs(t *testing.T, args ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), program, args...)
+	var out, told bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &told
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("%s: %v\n%s", strings.Join(args, " "), err, told.String())
+	}
+	return out.String()
+}
+
+// converts holds migrate and export to the API server: what it fills in and stores of twenty HPAs is what their annotations say, admission takes these,
+// and it stores what they are as HPAs again.
+func (a *admission) converts(t *testing.T) {
+	t.Parallel()
+	before, between, after := a.space(t, "convert-hpas", false), a.space(t, "convert-annotations", true), a.space(t, "convert-back", false)
+	a.awaitRefusal(t, between)
+	files := filepath.Join("..", "..", "cmd", "internal", "migrate", "testdata")
+	fromFile := a.converted(t, "-f", filepath.Join(files, "hpas.yaml"))
+	if len(fromFile) != 20 {
+		t.Errorf("%d HPAs are converted, want 20", len(fromFile))
+	}
+	want := map[string]*autoscalingv2.HorizontalPodAutoscalerSpec{}
+	text, err := os.ReadFile(filepath.Join(files, "hpas.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for document := range strings.SplitSeq(string(text), "\n---\n") {
+		o := object(t, document)
+		if strings.HasPrefix(o.GetAPIVersion(), "autoscaling/v2beta") { // no API server has that any more
+			data, err := o.MarshalJSON()
+			if err != nil {
+				t.Fatal(err)
+			}
+			old, _, err := hpa.Read(data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want[o.GetName()] = &old.Spec
+			continue
+		}
+		a.must(t, document, "-n", before, "create", "-f", "-")
+	}
+	for _, stored := range a.hpasOf(t, before) {
+		want[stored.Name] = &stored.Spec
+	}
+	if len(want) != 20 {
+		t.Errorf("%d specs, want 20", len(want))
+	}
+	served := a.converted(t, "hpa", "-n", before, "--kubeconfig", a.kubeconfig)
+	for name, c := range served {
+		if diff := cmp.Diff(c.Annotations, fromFile[name].Annotations); diff != "" {
+			t.Errorf("%s: what the file says is not what the API server has made of it (-server +file):\n%s", name, diff)
+		}
+	}
+	if len(served) != 16 {
+		t.Errorf("%d HPAs of the cluster are converted, want 16", len(served))
+	}
+	for name, c := range fromFile {
+		if s := a.kubectl(t, carrier(t, name, c.Annotations), "-n", between, "create", "-f", "-"); s.code != 0 || s.verdict() != accepted {
+			t.Errorf("%s: admission does not take %v: %s", name, c.Annotations, s)
+		}
+	}
+	exported := a.runs(t, "export", "deploy", "-n", between, "--kubeconfig", a.kubeconfig)
+	a.must(t, strings.ReplaceAll(exported, "namespace: "+between, "namespace: "+after), "create", "-f", "-")
+	back := a.hpasOf(t, after)
+	for _, got := range back {
+		spec := want[got.Name]
+		inOrder(spec.Metrics)
+		inOrder(got.Spec.Metrics)
+		spec.ScaleTargetRef.APIVersion = "apps/v1"
+		if !equality.Semantic.DeepEqual(*spec, got.Spec) {
+			t.Errorf("%s: there and back (-HPA +HPA of its annotations):\n%s", got.Name, cmp.Diff(*spec, got.Spec))
+		}
+	}
+	if len(back) != 20 {
+		t.Errorf("%d HPAs came back, want 20", len(back))
+	}
+}
+
+// hpasOf are those of a namespace, as the API server has them in autoscaling/v2.
+func (a *admission) hpasOf(t *testing.T, ns string) []autoscalingv2.HorizontalPodAutoscaler {
+	t.Helper()
+	list, err := a.client.AutoscalingV2().HorizontalPodAutoscalers(ns).List(t.Context(), metav1.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list.Items
+}
+
+// inOrder sorts metrics, whose order means nothing.
+func inOrder(metrics []autoscalingv2.MetricSpec) {
+	text := func(m autoscalingv2.MetricSpec) string {
+		data, _ := json.Marshal(m) // what was read can be written
+		return string(data)
+	}
+	slices.SortFunc(metrics, func(a, b autoscalingv2.MetricSpec) int { return strings.Compare(text(a), text(b)) })
+}
+
+// carrier is a Deployment with annotations, and with the requests that any target needs.
+func carrier(t *testing.T, name string, annotations map[string]string) string {
+	t.Helper()
+	container := func(name string) map[string]any {
+		return map[string]any{"name": name, "image": "registry.example/" + name, "resources": map[string]any{"requests": map[string]any{"cpu": "2", "memory": "1Gi"}}}
+	}
+	labels := map[string]any{"app": name}
+	text, err := yaml.Marshal(map[string]any{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": map[string]any{"name": name, "annotations": annotations},
+		"spec": map[string]any{"paused": true, "selector": map[string]any{"matchLabels": labels}, "template": map[string]any{
+			"metadata": map[string]any{"labels": labels}, "spec": map[string]any{"containers": []any{container("app"), container("proxy")}}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}

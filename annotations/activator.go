@@ -23,9 +23,6 @@ func (p *draft) checkRequestsWake(w *Workload, s Surroundings) ([]Warning, field
 		return nil, nil
 	}
 	c := &wakeCheck{w: w, wake: &p.wakes, s: &s, labels: labelsOf(w), value: clean(strings.Join(strings.Fields(w.Annotations[WakeKey]), " "), shown)}
-	if s.Activator != nil && s.Activator.Off {
-		c.warn(FoundNoActivator, "requests wake nobody: the administrator has not switched the activator on (activator.enabled of the chart)")
-	}
 	c.checkMesh()
 	var ports []targetPort
 	for _, service := range c.services() {
@@ -38,6 +35,9 @@ func (p *draft) checkRequestsWake(w *Workload, s Surroundings) ([]Warning, field
 	c.checkPolicies(ports)
 	if fewest, most := (&Policy{Min: p.min, Max: p.max, Schedule: p.schedule}).Widest(); fewest == 0 && most > 0 && !c.wake.Always {
 		c.warnOfDrain(ports)
+	}
+	if s.Activator != nil && s.Activator.Off && len(c.problems) == 0 {
+		c.warn(FoundNoActivator, "requests wake nobody: the administrator has not switched the activator on (activator.enabled of the chart)")
 	}
 	return c.warnings, c.problems
 }

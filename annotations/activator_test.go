@@ -190,6 +190,10 @@ func TestWhoGetsInWithTheActivator(t *testing.T) {
 }
 
 func TestThereIsNoActivator(t *testing.T) {
+	meshed := strings.Replace(drained, "app: web", "app: web, linkerd.io/inject: enabled", 1)
+	if said := strings.Join(saidOf(asked("requests", meshed), Surroundings{Activator: &Activator{Off: true}}), "\n"); strings.Contains(said, FoundNoActivator) || !strings.Contains(said, FoundMeshedTarget) {
+		t.Errorf("what is wrong comes first: %s", said)
+	}
 	want := []string{onWake("?", FoundNoActivator, "", "requests wake nobody: the administrator has not switched the activator on (activator.enabled of the chart)")}
 	if diff := cmp.Diff(want, saidOf(asked("requests", drained), Surroundings{Activator: &Activator{Off: true}})); diff != "" {
 		t.Errorf("findings (-want +got):\n%s", diff)

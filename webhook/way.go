@@ -38,21 +38,20 @@ type (
 )
 
 // readWay adds that to a workload whose template was read.
-func (o *object) readWay() error {
-	template := o.workload.Template
-	if o.workload.Annotations[annotations.WakeKey] == "" || template == nil || len(o.template) == 0 {
+func readWay(w *annotations.Workload, template json.RawMessage) error {
+	if w.Annotations[annotations.WakeKey] == "" || w.Template == nil || len(template) == 0 {
 		return nil
 	}
 	var way wireWay
-	if err := utiljson.Unmarshal(o.template, &way); err != nil {
+	if err := utiljson.Unmarshal(template, &way); err != nil {
 		return fmt.Errorf("the pod template cannot be read: %w", err)
 	}
 	if way.Metadata.Labels != nil {
-		template.Labels = way.Metadata.Labels
+		w.Template.Labels = way.Metadata.Labels
 	}
-	template.Spec.TerminationGracePeriodSeconds = way.Spec.Grace
+	w.Template.Spec.TerminationGracePeriodSeconds = way.Spec.Grace
 	for i, end := range way.Spec.Containers {
-		container := &template.Spec.Containers[i] // of the same list
+		container := &w.Template.Spec.Containers[i] // of the same list
 		container.Ports = end.Ports
 		if end.Lifecycle != nil && end.Lifecycle.PreStop != nil {
 			container.Lifecycle = &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{Sleep: end.Lifecycle.PreStop.Sleep}}

@@ -142,8 +142,8 @@ func (e *expirations) Collect(c chan<- prometheus.Metric) {
 }
 
 // neighbors watches what bears on workloads. The set, if there is one, looks again at those concerned.
-func neighbors(api cluster.Clients, namespace string, set *informer.Set, failed func(error)) (*informer.Neighbors, error) {
-	c := informer.NeighborsConfig{Client: api.Watch, Dynamic: api.Dynamic, Watches: api.Watches, Namespace: namespace, OnError: failed}
+func neighbors(api cluster.Clients, namespace string, set *informer.Set, policies bool, failed func(error)) (*informer.Neighbors, error) {
+	c := informer.NeighborsConfig{NetworkPolicies: policies, Client: api.Watch, Dynamic: api.Dynamic, Watches: api.Watches, Namespace: namespace, OnError: failed}
 	if set != nil {
 		c.OnAutoscaler, c.OnLimitRange = set.Enqueue, set.EnqueueNamespace
 	}

@@ -201,7 +201,7 @@ func (c *task) assemble(b cli.Build, api cluster.Clients, tenure *election.Tenur
 	if err != nil {
 		return nil, fmt.Errorf("cannot watch the cluster: %w", err)
 	}
-	if p.ports.neighbors, err = neighbors(api, c.namespace, p.set, p.failed); err != nil {
+	if p.ports.neighbors, err = neighbors(api, c.namespace, p.set, c.activator.enabled, p.failed); err != nil {
 		return nil, fmt.Errorf("cannot watch the cluster: %w", err)
 	}
 	p.feed = metrics.NewFeed(metrics.Config{Lister: api.Samples, Resolution: c.resolution, Timeout: api.Deadline, Keep: p.set.Owns,

@@ -89,7 +89,7 @@ func (w *webhookTask) answer(ctx context.Context, b cli.Build, log *zap.Logger) 
 	telemetry.registry.MustRegister(endpoint.WatchFailures(api.Watches))
 	f.sources = w.sources.open(false, sources.Env{}, telemetry, log, nil)
 	failed := func(err error) { log.Error("will try again", zap.Error(err)) }
-	if f.neighbors, err = neighbors(api, w.namespace, nil, failed); err != nil {
+	if f.neighbors, err = neighbors(api, w.namespace, nil, false, failed); err != nil {
 		return fmt.Errorf("cannot watch the cluster: %w", err)
 	}
 	if f.kinds, err = kinds(api, w.kinds, failed, log); err != nil {

@@ -141,6 +141,7 @@ func TestDefaultsAreTheProgramsDefaults(t *testing.T) {
 		"leader-elect": "controller.leaderElection", "metrics-bind-address": "metrics.port", "health-probe-bind-address": "healthPort",
 		"webhook-ca-duration": "webhook.tls.caDuration", "webhook-certificate-duration": "webhook.tls.certificateDuration",
 		"shutdown-delay-duration": "webhook.drainSeconds", "namespace": "controller.watchNamespace",
+		"activator-ports": "activator.ports", "activator-propagation": "activator.propagation",
 	} {
 		value, ok, err := unstructured.NestedFieldNoCopy(values, strings.Split(path, ".")...)
 		if !ok || err != nil {

@@ -135,6 +135,13 @@ health-probe-bind-address: healthPort
 metrics-bind-address: metrics.port and metrics.enabled
 webhook-bind-address: webhook.port and webhook.enabled
 sources: sources
+activator: activator.enabled
+activator-namespace: the release's namespace
+activator-selector: fullnameOverride
+activator-ca-secret: fullnameOverride
+activator-tls-secret: fullnameOverride
+activator-ports: activator.ports
+activator-propagation: activator.propagation
 webhook-configuration: fullnameOverride
 webhook-service: fullnameOverride
 webhook-ca-secret: fullnameOverride

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -12,7 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// TestPortsAreThoseOfTheContainer: Services and policies name ports, and a name that there is not reaches nobody.
+// TestPortsAreThoseOfTheContainer: Services and policies name ports, and a name that there is not reaches nobody. Those of activators are more than a
+// container can list.
 func TestPortsAreThoseOfTheContainer(t *testing.T) {
 	t.Parallel()
 	for name, values := range examples(t) {
@@ -20,6 +22,12 @@ func TestPortsAreThoseOfTheContainer(t *testing.T) {
 		var ports []string
 		for _, port := range deployed(t, objects).Spec.Template.Spec.Containers[0].Ports {
 			ports = append(ports, port.Name)
+		}
+		if name == "activator" {
+			ports = append(ports, "20000")
+			for _, port := range typedAs[appsv1.Deployment](t, pick(t, objects, "Deployment", activator)).Spec.Template.Spec.Containers[0].Ports {
+				ports = append(ports, port.Name)
+			}
 		}
 		for _, used := range usedPorts(t, objects) {
 			if !slices.Contains(ports, used) {

@@ -95,3 +95,13 @@ func quote(s string) string {
 	}
 	return fmt.Sprintf("%q", s)
 }
+
+// guarded calls a source. A panic of it is an error: what a source returns must not end the controller.
+func guarded(source Source, ask func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the answer of the %s caused a panic: %s", source, quote(fmt.Sprint(p)))
+		}
+	}()
+	return ask()
+}

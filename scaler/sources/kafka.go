@@ -95,8 +95,6 @@ type kafkaClient struct {
 	swept time.Time
 }
 
-type groupTopic struct{ group, topic string }
-
 // movement is that of the ends of partitions that a group has not committed. Where such a group begins at the end, its lag is 0 at each look, and
 // only the movement says that there is something to do.
 type movement struct {

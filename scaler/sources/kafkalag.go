@@ -187,6 +187,9 @@ type kafkaRound struct {
 	groups map[string]error
 }
 
+// groupTopic is a group and a topic that it reads.
+type groupTopic struct{ group, topic string }
+
 // commits are those of a group in a topic, which broker has told.
 type commits struct {
 	broker int32

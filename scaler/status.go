@@ -54,6 +54,8 @@ const (
 	StateAsleep State = "ASLEEP"
 	// StateOK: none of the others.
 	StateOK State = "OK"
+	// StateUnknown: whoever asks may not know it. It is none of States.
+	StateUnknown State = "?"
 )
 
 // States are all of them, the worst first.
@@ -65,11 +67,14 @@ func States() []State {
 	return append(all, StateOK)
 }
 
-// IsProblem says whether somebody should do something about it: it is worse than StateHolding.
-func (s State) IsProblem() bool {
-	all := States()
-	return slices.Index(all, s) < slices.Index(all, StateHolding)
+// Rank is the place among States, of which 0 is the worst. StateUnknown comes after StateRamping, as it may be any.
+func (s State) Rank() int {
+	all := slices.Insert(States(), slices.Index(States(), StateWaiting), StateUnknown)
+	return slices.Index(all, s)
 }
+
+// IsProblem says whether somebody should do something about it: it is worse than StateHolding.
+func (s State) IsProblem() bool { return s.Rank() < StateHolding.Rank() }
 
 // Status is how one workload stands, as one row of a table of all.
 type Status struct {

@@ -12,6 +12,7 @@ import (
 	"github.com/mini-hpa/mini-hpa/cmd/internal/controller"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/dictionary"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/explain"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/get"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/lint"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/migrate"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/replay"
@@ -34,5 +35,5 @@ func thisProgram() cli.Program {
 
 // commands is the table, in the order in which usage lists it.
 func commands() []cli.Command {
-	return []cli.Command{activator.Command(), dictionary.Command(), controller.Command(), explain.Command(), migrate.ExportCommand(), lint.Command(), migrate.Command(), replay.Command(), selftest.Command(), simulate.Command(), sources.Command(), wake.Command(), controller.WebhookCommand(), cli.Version()}
+	return []cli.Command{activator.Command(), dictionary.Command(), controller.Command(), get.Command(), explain.Command(), migrate.ExportCommand(), lint.Command(), migrate.Command(), replay.Command(), selftest.Command(), simulate.Command(), sources.Command(), wake.Command(), controller.WebhookCommand(), cli.Version()}
 }

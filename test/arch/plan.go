@@ -79,7 +79,7 @@ func House() Plan {
 				"github.com/spf13/pflag", "./cmd/internal/cli", "./annotations/lines", "./annotations/catalog", "./scaler/metrics", "./scaler/sources",
 			}),
 			"cmd/internal/selftest": slices.Concat(client, []string{
-				"github.com/spf13/pflag", "./cmd/internal/cli", "./cmd/internal/cluster", "./annotations", "./scaler/metrics",
+				"github.com/spf13/pflag", "./cmd/internal/cli", "./cmd/internal/cluster", "./cmd/internal/leader", "./annotations", "./scaler/metrics",
 			}),
 			"cmd/internal/endpoint": {
 				"sigs.k8s.io/controller-runtime/pkg/metrics", "go.uber.org/zap", "github.com/prometheus/client_golang", "github.com/spf13/pflag",
@@ -95,7 +95,12 @@ func House() Plan {
 			"cmd/internal/election": slices.Concat(client, []string{
 				"k8s.io/klog/v2", "go.uber.org/zap", "github.com/go-logr/zapr", "github.com/spf13/pflag", "./cmd/internal/cli", "./annotations", "./scaler",
 			}),
-			"cmd/internal/state": slices.Concat(vocabulary, []string{"./annotations", "./scaler", "./scaler/recommend"}),
+			"cmd/internal/state":  slices.Concat(vocabulary, []string{"./annotations", "./scaler", "./scaler/recommend"}),
+			"cmd/internal/leader": slices.Concat(client, []string{"k8s.io/streaming/pkg/httpstream", "github.com/spf13/pflag", "./cmd/internal/cli", "./cmd/internal/state", "./scaler"}),
+			"cmd/internal/get": slices.Concat(client, []string{
+				"github.com/spf13/pflag", "./cmd/internal/cli", "./cmd/internal/cluster", "./cmd/internal/leader", "./cmd/internal/neighbors", "./cmd/internal/state",
+				"./annotations", "./informer", "./scaler", "./scaler/metrics",
+			}),
 			"cmd/internal/controller": slices.Concat(client, []string{
 				"./cmd/internal/state", "./cmd/internal/cli", "./cmd/internal/election", "./cmd/internal/cluster", "./cmd/internal/endpoint",
 				"k8s.io/metrics", "k8s.io/klog/v2", "sigs.k8s.io/controller-runtime",
@@ -111,7 +116,7 @@ func House() Plan {
 				"./scaler/recommend", "./scaler/trace", "./scaler/simulate",
 			}),
 			"cmd/mini-hpa": {
-				"./cmd/internal/cli", "./cmd/internal/activator", "./cmd/internal/controller", "./cmd/internal/dictionary", "./cmd/internal/explain", "./cmd/internal/lint", "./cmd/internal/migrate",
+				"./cmd/internal/cli", "./cmd/internal/activator", "./cmd/internal/controller", "./cmd/internal/dictionary", "./cmd/internal/explain", "./cmd/internal/get", "./cmd/internal/lint", "./cmd/internal/migrate",
 				"./cmd/internal/replay", "./cmd/internal/selftest", "./cmd/internal/simulate", "./cmd/internal/sources", "./cmd/internal/wake",
 			},
 		},

@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"fmt"
 	"net"
 
 	"github.com/spf13/pflag"
@@ -17,7 +18,9 @@ type stateFlag struct{ address string }
 const stateFlagName = "state-bind-address"
 
 // defaultStateFlag is where the other commands look for it.
-func defaultStateFlag() stateFlag { return stateFlag{address: state.DefaultAddress} }
+func defaultStateFlag() stateFlag {
+	return stateFlag{address: fmt.Sprintf("127.0.0.1:%d", state.DefaultPort)}
+}
 
 func (s *stateFlag) declare(f *pflag.FlagSet) {
 	const want = "127.0.0.1:port, [::1]:port or localhost:port with a port from 0 to 65535 (0 picks a free one), or 0 to serve nothing"

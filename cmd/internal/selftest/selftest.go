@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 	admissionv1 "k8s.io/api/admissionregistration/v1"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cluster"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/leader"
 	"github.com/mini-hpa/mini-hpa/scaler/metrics"
 )
 
@@ -23,7 +25,8 @@ workloads are created as a dry run. It is what "helm test" runs.
 
 Checked are the metrics API; the certificate that the webhook shows, held to the caBundle of its configuration; what the API server
 says to Deployments with and without a CPU request, and to StatefulSets and ReplicaSets without, which tells whether it reaches the
-webhook; and the rights of the controller's service account, those that it needs and some that it must not have.
+webhook; the rights of the controller's service account, those that it needs and some that it must not have; and whether a controller leads,
+by the Lease in the namespace of --service-account.
 
 The metrics API is asked about the namespace of --service-account, where mini-hpa's own pods run, else about --namespace. Without
 one sample nothing is known of it, which is a skip.
@@ -51,7 +54,7 @@ func (t *task) Declare(f *pflag.FlagSet) {
 	f.Var(serviceAccount(&t.account), "service-account", "the controller's service account, in the namespace of its pods; without it rights are not tested")
 	f.Var(cli.Namespace(&t.watched), "watch-namespace", "the only namespace that the controller works in; without it all")
 	f.Var(cli.Kinds(&t.kinds), "kinds", "the custom resources that the controller scales, whose rights are tested; see controller")
-	f.Var(optionalName(&t.lease), "leader-elect-resource-name", "the Lease by which replicas elect their leader; without it the rights to it are not tested")
+	f.Var(optionalName(&t.lease), "leader-elect-resource-name", "the Lease by which replicas elect their leader; without it neither the rights to it nor whether anybody leads are tested")
 	f.Var(optionalName(&t.secret), "webhook-ca-secret", "the Secret of the CA that replicas share; without it the rights to it and to the caBundle are not tested")
 	t.cluster.Declare(f, "KUBECONFIG, ~/.kube/config or the pod's service account")
 	t.api.DeclareTimeout(f)
@@ -79,6 +82,7 @@ func (t *tester) run(ctx context.Context) error {
 	t.checkMetrics(ctx)
 	t.checkWebhook(ctx)
 	t.checkRights(ctx)
+	t.checkLeader(ctx)
 	return t.err()
 }
 
@@ -122,6 +126,30 @@ func (t *tester) checkWebhook(ctx context.Context) {
 		t.checkCertificate(ctx, &hooks[i])
 	}
 	t.checkAdmission(ctx, hooks)
+}
+
+// checkLeader looks into the Lease. Without a leader nothing is scaled, and nothing says so on the workloads.
+func (t *tester) checkLeader(ctx context.Context) {
+	const claim = "a controller leads"
+	if t.lease == "" || t.account == (account{}) {
+		t.skip(claim, "--leader-elect-resource-name or --service-account is not given")
+		return
+	}
+	lease, err := t.client.CoordinationV1().Leases(t.account.namespace).Get(ctx, t.lease, metav1.GetOptions{})
+	switch {
+	case apierrors.IsForbidden(err):
+		t.skip(claim, fmt.Sprintf("it is not known: %v", err))
+		return
+	case err != nil:
+		t.fail(claim, err.Error(), "nothing is scaled; see that the controller's pods run, and that this is the name of their Lease")
+		return
+	}
+	found := leader.Held(lease, time.Now())
+	if found.Vacant {
+		t.fail(claim, found.Vacancy(), "nothing is scaled; see that the controller's pods run, and what their log says")
+		return
+	}
+	t.ok(claim, found.Holder)
 }
 
 // serviceAccount is NAMESPACE/NAME, or nothing.

@@ -19,11 +19,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -58,8 +60,14 @@ type installation struct {
 	grants []grant
 	// stored counts what was created otherwise than as a dry run.
 	stored int
+	// holder is who is in the Lease, and lease how reading it fails.
+	holder string
+	lease  *metav1.Status
 	asked  []authorizationv1.ResourceAttributes
 }
+
+// leaderSince is when the Lease was renewed.
+var leaderSince = time.Now()
 
 // grant is a rule and the namespace where it holds; empty for all of them and for what has none.
 type grant struct {
@@ -69,7 +77,7 @@ type grant struct {
 
 func newInstallation(t *testing.T) *installation {
 	t.Helper()
-	in := &installation{t: t, grants: documented(t), measured: []string{"mini-hpa-a", "mini-hpa-b"}}
+	in := &installation{t: t, holder: "mini-hpa-a_1", grants: documented(t), measured: []string{"mini-hpa-a", "mini-hpa-b"}}
 	chain, key, err := cert.GenerateSelfSignedCertKey("127.0.0.1", []net.IP{net.ParseIP("127.0.0.1")}, []string{"mini-hpa-webhook.mini-hpa.svc"})
 	if err != nil {
 		t.Fatal(err)
@@ -105,6 +113,9 @@ func (in *installation) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		in.answer(w, in.metrics, samplesOf("web"))
 	case "GET /apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/mini-hpa":
 		in.answer(w, in.read, in.configuration)
+	case "GET /apis/coordination.k8s.io/v1/namespaces/mini-hpa/leases/mini-hpa":
+		in.answer(w, in.lease, &coordinationv1.Lease{TypeMeta: metav1.TypeMeta{APIVersion: "coordination.k8s.io/v1", Kind: "Lease"}, Spec: coordinationv1.LeaseSpec{
+			HolderIdentity: &in.holder, LeaseDurationSeconds: new(int32(3600)), RenewTime: new(metav1.NewMicroTime(leaderSince))}})
 	case "POST /apis/authorization.k8s.io/v1/subjectaccessreviews":
 		review := &authorizationv1.SubjectAccessReview{}
 		in.decode(r, review)
@@ -291,6 +302,7 @@ func whole(instead map[int]string) []string {
 		"", "", // StatefulSets and ReplicaSets without a CPU request, which fare as Deployments do
 		`ok   mini-hpa/mini-hpa has the rights it needs: all 38 that were asked about`,
 		`ok   mini-hpa/mini-hpa has no rights that it must not have: none of 19 that were asked about`,
+		`ok   a controller leads: mini-hpa-a_1`,
 	}
 	for i, line := range instead {
 		lines[i] = line
@@ -313,6 +325,7 @@ func TestSelftest(t *testing.T) {
 		configuration = `FAIL ValidatingWebhookConfiguration "mini-hpa": `
 		needs         = "FAIL mini-hpa/mini-hpa has the rights it needs: "
 		mustNot       = "FAIL mini-hpa/mini-hpa has no rights that it must not have: "
+		leaderless    = "skip a controller leads: --leader-elect-resource-name or --service-account is not given"
 		take          = "; take away what docs/rbac.yaml and docs/webhook.yaml do not grant; whoever takes over the controller has it, too"
 	)
 	tests := map[string]struct {
@@ -326,33 +339,33 @@ func TestSelftest(t *testing.T) {
 			prepare: func(in *installation) { in.measured = nil },
 			want: whole(map[int]string{0: `skip the metrics API answers: metrics.k8s.io/v1beta1 does, but has no samples of pods in namespace "mini-hpa"; ` +
 				"run this again when pods there are older than a minute, and if there are none then, see metrics-server's log"})},
-		"there is no metrics API": {failed: "1 of 9",
+		"there is no metrics API": {failed: "1 of 10",
 			prepare: func(in *installation) { in.metrics = failure(404, metav1.StatusReasonNotFound, "none") },
 			want: whole(map[int]string{0: "FAIL the metrics API answers: cannot list pod metrics: the resource metrics API (metrics.k8s.io) is not served: install metrics-server" +
 				metricsAdvice})},
-		"the metrics API has a right of its own": {failed: "1 of 9",
+		"the metrics API has a right of its own": {failed: "1 of 10",
 			prepare: func(in *installation) {
 				in.metrics = failure(403, metav1.StatusReasonForbidden, "pods is forbidden\x1b[31m")
 			},
 			want: whole(map[int]string{0: `FAIL the metrics API answers: cannot list pod metrics: grant verb "list" on resource "pods" of API group "metrics.k8s.io"; ` +
 				`the API server says "pods is forbidden\x1b[31m"` + metricsAdvice})},
-		"nobody has written the caBundle of a Service": {failed: "1 of 9",
+		"nobody has written the caBundle of a Service": {failed: "1 of 10",
 			prepare: func(in *installation) { in.byService(); in.configuration.Webhooks[0].ClientConfig.CABundle = nil },
 			want:    whole(map[int]string{1: certificate + "its caBundle (0 bytes) holds no certificate" + writes})},
-		"the caBundle is noise": {failed: "1 of 9",
+		"the caBundle is noise": {failed: "1 of 10",
 			prepare: func(in *installation) { in.configuration.Webhooks[0].ClientConfig.CABundle = []byte("noise") },
 			want:    whole(map[int]string{1: certificate + "its caBundle (5 bytes) holds no certificate" + writes})},
-		"the caBundle is of another CA": {failed: "1 of 9",
+		"the caBundle is of another CA": {failed: "1 of 10",
 			prepare: func(in *installation) {
 				in.configuration.Webhooks[0].ClientConfig.CABundle = newInstallation(in.t).configuration.Webhooks[0].ClientConfig.CABundle
 			},
 			want: whole(map[int]string{1: certificate + "WEBHOOK shows one that the API server does not accept: tls: failed to verify certificate: " +
 				"x509: certificate signed by unknown authority" + trust})},
-		"without a caBundle, a URL needs a certificate that the system trusts": {failed: "1 of 9",
+		"without a caBundle, a URL needs a certificate that the system trusts": {failed: "1 of 10",
 			prepare: func(in *installation) { in.configuration.Webhooks[0].ClientConfig.CABundle = nil },
 			want: whole(map[int]string{1: certificate + "WEBHOOK shows one that the API server does not accept: tls: failed to verify certificate: " +
 				"x509: certificate signed by unknown authority" + trust})},
-		"nobody listens": {failed: "4 of 9",
+		"nobody listens": {failed: "4 of 10",
 			prepare: func(in *installation) { in.webhook.Close(); in.isDown = true },
 			want: whole(map[int]string{1: certificate + "WEBHOOK cannot be reached: dial tcp WEBHOOK: connect: connection refused; " +
 				"see that mini-hpa's pods are ready and that they are endpoints of the Service; a NetworkPolicy that lets in only the API server keeps this test out, too",
@@ -360,7 +373,7 @@ func TestSelftest(t *testing.T) {
 		"a Service's name is known inside of the cluster only": {prepare: (*installation).byService,
 			want: whole(map[int]string{1: "skip the certificate of webhook workloads.webhook.mini-hpa: mini-hpa-webhook.mini-hpa.svc cannot be looked up from here; " +
 				"if it is a name inside of the cluster, run this in a pod"})},
-		"with failurePolicy Fail, what should be admitted is not": {failed: "5 of 9",
+		"with failurePolicy Fail, what should be admitted is not": {failed: "5 of 10",
 			prepare: func(in *installation) {
 				in.created = failure(500, metav1.StatusReasonInternalError, `Internal error occurred: failed calling webhook "workloads.webhook.mini-hpa": no endpoints`)
 			},
@@ -372,18 +385,18 @@ func TestSelftest(t *testing.T) {
 			prepare: func(in *installation) { in.warning = missingField + ": comes from LimitRange defaults" },
 			want: whole(map[int]string{2: "ok   a Deployment without a CPU request is refused: the webhook was asked, and warns only: " +
 				missingField + ": comes from LimitRange defaults"})},
-		"a warning of somebody else is no answer of the webhook": {failed: "3 of 9",
+		"a warning of somebody else is no answer of the webhook": {failed: "3 of 10",
 			prepare: func(in *installation) { in.warning = "would violate PodSecurity" },
 			want: whole(map[int]string{2: refused + "it was admitted, so the API server did not ask the webhook or got no answer " +
 				"(with failurePolicy Ignore it lets everything through then); " + unreached})},
-		"another policy refuses everything": {failed: "5 of 9",
+		"another policy refuses everything": {failed: "5 of 10",
 			prepare: func(in *installation) {
 				in.created = refusal("admission webhook \"validate.kyverno.svc\" denied the request\x1b[31m", "metadata.labels")
 			},
 			want: whole(map[int]string{2: refused + `admission webhook "validate.kyverno.svc" denied the request\x1b[31m` + otherwise,
 				3: good + `admission webhook "validate.kyverno.svc" denied the request\x1b[31m` + otherwise,
 				4: plain + `admission webhook "validate.kyverno.svc" denied the request\x1b[31m` + otherwise})},
-		"who runs it may not create Deployments": {failed: "5 of 9",
+		"who runs it may not create Deployments": {failed: "5 of 10",
 			prepare: func(in *installation) {
 				in.created = failure(403, metav1.StatusReasonForbidden, `User "test" cannot create resource "deployments"`)
 			},
@@ -391,28 +404,28 @@ func TestSelftest(t *testing.T) {
 				2: refused + `User "test" cannot create resource "deployments"; grant verb "create" on deployments.apps there to whoever runs this test`,
 				3: good + `User "test" cannot create resource "deployments"; grant verb "create" on deployments.apps there to whoever runs this test`,
 				4: plain + `User "test" cannot create resource "deployments"; grant verb "create" on deployments.apps there to whoever runs this test`})},
-		"the webhook is not asked about this namespace": {args: []string{"-n", "kube-system"}, failed: "3 of 9",
+		"the webhook is not asked about this namespace": {args: []string{"-n", "kube-system"}, failed: "3 of 10",
 			prepare: func(in *installation) { in.isDown = true },
 			want: whole(map[int]string{
 				2: refused + `it was admitted, because the webhook's namespaceSelector leaves out namespace "kube-system"; name another one with --namespace`,
 				3: `ok   a Deployment with a CPU request is admitted: as a dry run in namespace "kube-system"`,
 				4: `ok   a Deployment without annotations is admitted: as a dry run in namespace "kube-system"`})},
-		"the namespace does not exist": {args: []string{"-n", "nowhere"}, failed: "5 of 9",
+		"the namespace does not exist": {args: []string{"-n", "nowhere"}, failed: "5 of 10",
 			want: whole(map[int]string{
 				2: refused + "there is no /apis/apps/v1/namespaces/nowhere/deployments; name a namespace that exists with --namespace",
 				3: good + "there is no /apis/apps/v1/namespaces/nowhere/deployments; name a namespace that exists with --namespace",
 				4: plain + "there is no /apis/apps/v1/namespaces/nowhere/deployments; name a namespace that exists with --namespace"})},
-		"there is no configuration of the webhook": {failed: "4 of 9",
+		"there is no configuration of the webhook": {failed: "4 of 10",
 			prepare: func(in *installation) {
 				in.read, in.isDown = failure(404, metav1.StatusReasonNotFound, `"mini-hpa" not found`), true
 			},
 			want: whole(map[int]string{
 				1: configuration + `"mini-hpa" not found; create it (docs/webhook.yaml, or the chart with webhook.enabled), or name the right one with --webhook-configuration, empty for none`,
 				2: refused + "it was admitted, so the API server did not ask the webhook or got no answer (with failurePolicy Ignore it lets everything through then); " + unreached})},
-		"who runs it may not read the configuration": {failed: "1 of 9",
+		"who runs it may not read the configuration": {failed: "1 of 10",
 			prepare: func(in *installation) { in.read = failure(403, metav1.StatusReasonForbidden, "it is forbidden") },
 			want:    whole(map[int]string{1: configuration + `it is forbidden; grant verb "get" on it to whoever runs this test`})},
-		"the configuration is empty": {failed: "1 of 9",
+		"the configuration is empty": {failed: "1 of 10",
 			prepare: func(in *installation) { in.configuration.Webhooks = nil },
 			want:    whole(map[int]string{1: configuration + "it lists no webhook; compare it with docs/webhook.yaml"})},
 		"there is no webhook": {args: []string{"--webhook-configuration="},
@@ -422,11 +435,19 @@ func TestSelftest(t *testing.T) {
 		"nobody says what Lease and Secret there are": {args: []string{"--leader-elect-resource-name=", "--webhook-ca-secret="},
 			want: whole(map[int]string{7: "ok   mini-hpa/mini-hpa has the rights it needs: all 25 that were asked about\n" +
 				"skip the rights to the Lease: --leader-elect-resource-name is not given\n" +
-				"skip the rights to make certificates: --webhook-ca-secret is not given, or there is no webhook"})},
+				"skip the rights to make certificates: --webhook-ca-secret is not given, or there is no webhook", 9: leaderless})},
 		"nobody says who the controller is": {args: []string{"--service-account="},
 			want: whole(map[int]string{0: `ok   the metrics API answers: metrics.k8s.io/v1beta1 has samples of 1 pods in namespace "default"`,
-				7: "skip the rights of the controller: --service-account is not given", 8: ""})},
-		"rights are missing": {failed: "1 of 9",
+				7: "skip the rights of the controller: --service-account is not given", 8: "", 9: leaderless})},
+		"nobody leads": {failed: "1 of 10", prepare: func(in *installation) { in.holder = "" },
+			want: whole(map[int]string{9: "FAIL a controller leads: no controller leads since " + leaderSince.Local().Format("15:04:05") + "; nothing is scaled; see that the controller's pods run, and what their log says"})},
+		"there is no Lease": {failed: "1 of 10", prepare: func(in *installation) {
+			in.lease = failure(http.StatusNotFound, metav1.StatusReasonNotFound, `leases.coordination.k8s.io "mini-hpa" not found`)
+		}, want: whole(map[int]string{9: `FAIL a controller leads: leases.coordination.k8s.io "mini-hpa" not found; nothing is scaled; see that the controller's pods run, and that this is the name of their Lease`})},
+		"who runs it may not read the Lease": {prepare: func(in *installation) {
+			in.lease = failure(http.StatusForbidden, metav1.StatusReasonForbidden, "leases is forbidden\x1b[31m")
+		}, want: whole(map[int]string{9: `skip a controller leads: it is not known: leases is forbidden\x1b[31m`})},
+		"rights are missing": {failed: "1 of 10",
 			prepare: func(in *installation) {
 				in.revoke("watch", "limitranges")
 				in.revoke("update", "deployments/scale")
@@ -434,15 +455,15 @@ func TestSelftest(t *testing.T) {
 			},
 			want: whole(map[int]string{7: needs + `it may not update deployments.apps/scale in all namespaces, watch limitranges in all namespaces, ` +
 				`create secrets "mini-hpa-webhook-ca" in namespace "mini-hpa"; grant what docs/rbac.yaml and docs/webhook.yaml say`})},
-		"nothing is granted": {failed: "1 of 9", prepare: func(in *installation) { in.grants = nil },
+		"nothing is granted": {failed: "1 of 10", prepare: func(in *installation) { in.grants = nil },
 			want: whole(map[int]string{7: needs + "it has none of them; see that --service-account names the controller's, and grant it what docs/rbac.yaml says"})},
-		"it may do too much": {failed: "1 of 9",
+		"it may do too much": {failed: "1 of 10",
 			prepare: func(in *installation) {
 				in.grants = append(in.grants, grant{"default", rbacv1.PolicyRule{Verbs: []string{"patch"}, APIGroups: []string{"apps"}, Resources: []string{"deployments"}}},
 					grant{"", rbacv1.PolicyRule{Verbs: []string{"impersonate"}, APIGroups: []string{""}, Resources: []string{"users"}}})
 			},
 			want: whole(map[int]string{8: mustNot + `it may patch deployments.apps in namespace "default", impersonate users` + take})},
-		"it is the cluster's administrator": {failed: "1 of 9",
+		"it is the cluster's administrator": {failed: "1 of 10",
 			prepare: func(in *installation) {
 				in.grants = []grant{{"", rbacv1.PolicyRule{Verbs: []string{"*"}, APIGroups: []string{"*"}, Resources: []string{"*"}}}}
 			},
@@ -452,7 +473,7 @@ func TestSelftest(t *testing.T) {
 				`delete statefulsets.apps in namespace "mini-hpa", update statefulsets.apps in namespace "default", patch statefulsets.apps in namespace "default", ` +
 				`delete statefulsets.apps in namespace "default", create pods in namespace "mini-hpa", create pods in namespace "default", ` +
 				`list secrets in namespace "mini-hpa", list secrets in namespace "default", escalate clusterroles.rbac.authorization.k8s.io, impersonate users, get nodes` + take})},
-		"who runs it may not ask about rights": {failed: "1 of 8",
+		"who runs it may not ask about rights": {failed: "1 of 9",
 			prepare: func(in *installation) {
 				in.reviewed = failure(403, metav1.StatusReasonForbidden, "subjectaccessreviews is forbidden")
 			},

@@ -92,5 +92,5 @@ type Failure struct {
 	Error string `json:"error"`
 }
 
-// DefaultAddress is where a controller serves, if it is not told otherwise. It is reached from within the pod, and by a port-forward.
-const DefaultAddress = "127.0.0.1:8082"
+// DefaultPort is where a controller serves on loopback, if it is not told otherwise.
+const DefaultPort = 8082

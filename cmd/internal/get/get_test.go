@@ -1,0 +1,196 @@
+package get
+
+import (
+	"fmt"
+	"net"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/clitest"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/state"
+	"github.com/mini-hpa/mini-hpa/scaler"
+)
+
+// memory is what a leader knows.
+type memory []scaler.Status
+
+func (m memory) Standing(wanted func(annotations.Key) bool) []annotations.Key {
+	var keys []annotations.Key
+	for _, s := range m {
+		if key := annotations.DeploymentKey(s.Namespace, s.Name); wanted(key) {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+func (m memory) Status(key annotations.Key) (scaler.Status, bool) {
+	for _, s := range m {
+		if s.Namespace == key.Namespace && s.Name == key.Name {
+			return s, true
+		}
+	}
+	return scaler.Status{}, false
+}
+
+func (memory) History(annotations.Key) []scaler.Entry            { return nil }
+func (memory) Show(annotations.Key) (s scaler.Shown, known bool) { return s, false }
+
+// lead serves a leader on this host, and has the Lease name it.
+func lead(t *testing.T, server *clitest.APIServer, m memory) (port string) {
+	t.Helper()
+	host, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	identity := host + "_1"
+	hold(server, identity, time.Now())
+	served := httptest.NewServer(state.Handler(func() state.Head {
+		return state.Head{Time: noon, Leading: true, Identity: identity, Newest: noon.Add(-9 * time.Second)}
+	}, func() state.Teller { return m }))
+	t.Cleanup(served.Close)
+	_, port, err = net.SplitHostPort(served.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}
+
+func hold(server *clitest.APIServer, identity string, at time.Time) {
+	server.Lease = &coordinationv1.Lease{TypeMeta: metav1.TypeMeta{APIVersion: "coordination.k8s.io/v1", Kind: "Lease"}, Spec: coordinationv1.LeaseSpec{
+		HolderIdentity: &identity, LeaseDurationSeconds: new(int32(15)), RenewTime: new(metav1.NewMicroTime(at))}}
+}
+
+func TestTheLeaderIsAsked(t *testing.T) {
+	server := clitest.NewAPIServer(t, nil)
+	port := lead(t, server, shop().Items[:3])
+	call := func(args ...string) (int, string, string) {
+		return clitest.Call(t, Command(), append([]string{"--kubeconfig", server.Kubeconfig(), "--controller=default/mini-hpa", "--state-port=" + port}, args...)...)
+	}
+	code, stdout, stderr := call("-A", "--sort-by=state")
+	host, _ := os.Hostname()
+	if want := "source: leader " + host + ", 3s ago\nNAMESPACE   NAME "; code != cli.ExitOK || stderr != "" || !strings.HasPrefix(stdout, want) {
+		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+	if want := "-- 3 workloads: 1 invalid, 1 starved, 1 limited; metrics 9s old; leader " + host + "\n"; !strings.HasSuffix(stdout, want) {
+		t.Errorf("the table ends otherwise than with %q:\n%s", want, stdout)
+	}
+	for name, c := range map[string]struct {
+		args []string
+		code int
+		want string
+		err  string
+	}{
+		"one by name":          {args: []string{"-n", "shop", "deploy/web", "-o", "name"}, want: "deployment.apps/web\n"},
+		"of another kind":      {args: []string{"-n", "shop", "sts/web", "-o", "name"}, code: cli.ExitFailure, err: "mini-hpa get: \"web\" is not scaled by mini-hpa, or is not there\n"},
+		"of another namespace": {args: []string{"-n", "default", "-o", "name"}},
+		"problems":             {args: []string{"-A", "--problem", "-o", "name"}, code: cli.ExitFailure, want: "deployment.apps/api\ndeployment.apps/geo\ndeployment.apps/web\n"},
+		"a path":               {args: []string{"-A", "-o", "jsonpath=.items[*].state"}, want: "INVALID STARVED LIMITED\n"},
+		"no form":              {args: []string{"-o", "jsonpath={.items"}, code: cli.ExitUsage},
+		"no column":            {args: []string{"--sort-by=age"}, code: cli.ExitUsage},
+	} {
+		t.Run(name, func(t *testing.T) {
+			code, stdout, stderr := call(c.args...)
+			if code != c.code || stdout != c.want || c.err != "" && stderr != c.err {
+				t.Errorf("exit code %d, want %d\n%q, want %q\n%s", code, c.code, stdout, c.want, stderr)
+			}
+		})
+	}
+}
+
+// TestWhatIsComputedHere says so in its first line, and why.
+func TestWhatIsComputedHere(t *testing.T) {
+	since := time.Now().Add(-2 * time.Minute)
+	good := map[string]string{"mini-hpa/target-cpu": "50", "mini-hpa/max": "10"}
+	for name, c := range map[string]struct {
+		prepare func(s *clitest.APIServer)
+		args    []string
+		code    int
+		source  string
+		row     string
+	}{
+		"nobody leads": {
+			prepare: func(s *clitest.APIServer) { hold(s, "", since) },
+			source:  "source: computed here; no controller leads since " + since.Local().Format("15:04:05") + ", nothing will be scaled\n",
+			row:     "web    cpu: 220%/50%   1     10    2          2       9       DOWN    -            no controller leads; otherwise RAMPING: needs 9; 4 pods/15s, 100%/15s: no further than 6 now",
+		},
+		"the Lease has run out, and its holder does not answer": {
+			prepare: func(s *clitest.APIServer) { hold(s, "gone_1", since) },
+			source:  "source: computed here; no controller leads since " + since.Local().Format("15:04:05") + ", nothing will be scaled\n",
+			row:     "DOWN",
+		},
+		"the leader may not be asked": {
+			prepare: func(s *clitest.APIServer) { hold(s, "mini-hpa-7c9f-x2_1", time.Now()) },
+			source:  "source: computed here; the leader mini-hpa-7c9f-x2 cannot be asked: cannot ask the controller: ",
+			row:     "RAMPING",
+		},
+		"the Lease is not there": {
+			prepare: func(*clitest.APIServer) {},
+			source:  "source: computed here; it is not known whether a controller leads: there is no Lease \"mini-hpa\" in namespace \"default\"; --controller names another\n",
+			row:     "RAMPING",
+		},
+		"the Lease is forbidden": {
+			prepare: func(s *clitest.APIServer) { s.Forbidden = "leases" },
+			source:  "source: computed here; it is not known whether a controller leads: the Lease default/mini-hpa cannot be read: leases is forbidden",
+			row:     "RAMPING",
+		},
+		"samples are forbidden": {
+			prepare: func(s *clitest.APIServer) { s.Forbidden = "metrics.k8s.io" },
+			source:  "source: computed here; it is not known",
+			row:     "web    cpu: ?/50%   1     10    2          2       -       ?       -            not known to you: cannot list pod metrics",
+		},
+		"pods are forbidden": {
+			prepare: func(s *clitest.APIServer) { s.Forbidden = "v1/namespaces/default/pods" },
+			code:    cli.ExitFailure,
+			source:  "mini-hpa get: cannot list the workloads of namespace \"default\" and their pods:\n",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := clitest.NewAPIServer(t, good)
+			c.prepare(server)
+			code, stdout, stderr := clitest.Call(t, Command(), append([]string{"--kubeconfig", server.Kubeconfig(), "--controller=default/mini-hpa"}, c.args...)...)
+			if code != c.code || !strings.HasPrefix(stdout+stderr, c.source) || !strings.Contains(stdout, c.row) || strings.Contains(stdout+stderr, "\x1b") {
+				t.Errorf("exit code %d, want %d and\n%s...%s\n%s%s", code, c.code, c.source, c.row, stdout, stderr)
+			}
+		})
+	}
+}
+
+// TestAUserOfOneNamespace is told which one to name.
+func TestAUserOfOneNamespace(t *testing.T) {
+	server := clitest.NewAPIServer(t, nil)
+	server.Forbidden = "apps/v1/deployments"
+	code, stdout, stderr := clitest.Call(t, Command(), "--kubeconfig", server.Kubeconfig(), "-A")
+	if code != cli.ExitFailure || stdout != "" || !strings.HasPrefix(stderr, "mini-hpa get: not all namespaces are known to you; name one with -n:\n") {
+		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+}
+
+// BenchmarkGet is the table of 5,000 workloads.
+func BenchmarkGet(b *testing.B) {
+	var m memory
+	for i := range 5000 {
+		s := shop().Items[i%5]
+		s.Namespace, s.Name = fmt.Sprintf("ns-%03d", i/20), fmt.Sprintf("web-%d", i%20)
+		m = append(m, s)
+	}
+	for b.Loop() {
+		f := &fleet{Items: append([]scaler.Status{}, m...), Time: noon}
+		sortItems(f.Items, "state")
+		if err := f.write(discard{}, "", true); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+type discard struct{}
+
+func (discard) Write(p []byte) (int, error) { return len(p), nil }

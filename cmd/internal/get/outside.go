@@ -1,0 +1,173 @@
+package get
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cluster"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/neighbors"
+	"github.com/mini-hpa/mini-hpa/informer"
+	"github.com/mini-hpa/mini-hpa/scaler"
+	"github.com/mini-hpa/mini-hpa/scaler/metrics"
+)
+
+// gathering is how long the caches may take to fill.
+const gathering = time.Minute
+
+// outside looks at the cluster with the rights of a user.
+type outside struct {
+	*task
+	scope string
+	// hidden is why the user does not know what the pods use; nil if he does.
+	hidden error
+	// around are the neighborhoods by namespace.
+	around map[string]*neighbors.Neighborhood
+	// now is when it is decided.
+	now time.Time
+}
+
+// statuses gathers what the controller would see, by the same informers and the same feed, and decides. It also returns when the newest sample
+// was taken.
+func (o *outside) statuses(ctx context.Context, t cluster.Target) ([]scaler.Status, time.Time, error) {
+	api, err := o.api.Connect(t.Config, o.scope, o.api.Timeout)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	if err := o.mayList(ctx, api); err != nil {
+		return nil, time.Time{}, err
+	}
+	gather, cancel := context.WithTimeout(ctx, gathering)
+	kinds, err := informer.NewKinds(informer.KindsConfig{Dynamic: api.Dynamic, Names: o.kinds})
+	if err != nil {
+		cancel()
+		return nil, time.Time{}, err
+	}
+	set, err := informer.New(informer.Config{Client: api.Watch, Kinds: kinds, Namespace: o.scope})
+	if err != nil {
+		cancel()
+		return nil, time.Time{}, err
+	}
+	kinds.Start(gather)
+	defer func() { cancel(); set.Wait(); kinds.Wait() }()
+	if err := errors.Join(kinds.Fill(gather), set.Start(gather)); err != nil {
+		return nil, time.Time{}, fmt.Errorf("cannot read %s: %w", o.place(), err)
+	}
+	feed := metrics.NewFeed(metrics.Config{Lister: api.Samples, Timeout: api.Deadline, Keep: set.Owns})
+	if err := feed.Refresh(gather); err != nil && forbidden(err) {
+		o.hidden = err
+	}
+	items, err := o.decide(gather, api, set, feed)
+	return items, feed.Status().Newest, err
+}
+
+// place is the scope in words.
+func (o *outside) place() string {
+	if o.scope == "" {
+		return "all namespaces"
+	}
+	return "namespace " + cli.Quote(o.scope)
+}
+
+// mayList asks for what the informers would go on asking for in vain.
+func (o *outside) mayList(ctx context.Context, api cluster.Clients) error {
+	one, apps := metav1.ListOptions{Limit: 1}, api.Act.AppsV1()
+	_, noDeployments := apps.Deployments(o.scope).List(ctx, one)
+	_, noPods := api.Act.CoreV1().Pods(o.scope).List(ctx, one)
+	_, noReplicaSets := apps.ReplicaSets(o.scope).List(ctx, one)
+	_, noStatefulSets := apps.StatefulSets(o.scope).List(ctx, one)
+	err := errors.Join(noDeployments, noPods, noReplicaSets, noStatefulSets)
+	switch {
+	case err == nil:
+		return nil
+	case forbidden(err) && o.scope == "":
+		return fmt.Errorf("not all namespaces are known to you; name one with -n:\n%w", err)
+	}
+	return fmt.Errorf("cannot list the workloads of %s and their pods:\n%w", o.place(), err)
+}
+
+// decide makes a decision for each workload.
+func (o *outside) decide(ctx context.Context, api cluster.Clients, set *informer.Set, feed *metrics.Feed) ([]scaler.Status, error) {
+	readers := metrics.NewReaders(metrics.ReadersConfig{Sources: api.Sources, Timeout: api.Patience, Concurrency: 10})
+	defer readers.Close()
+	o.around, o.now = map[string]*neighbors.Neighborhood{}, time.Now()
+	observer := scaler.Observer{Workloads: set, Surroundings: o, Samples: feed, Answers: readers, Defaults: o.decision.Defaults, Rules: o.decision.Rules, Now: func() time.Time { return o.now }}
+	keys := set.Selected()
+	items := make([]scaler.Status, 0, len(keys))
+	for _, key := range keys {
+		w := set.Workload(key)
+		if w == nil {
+			continue // gone meanwhile, or an outer one is scaled in its place
+		}
+		if err := o.meet(ctx, api, key.Namespace); err != nil {
+			return nil, err
+		}
+		status, err := o.status(ctx, observer, set, w)
+		if err != nil {
+			return nil, err
+		}
+		items = append(items, status)
+	}
+	return items, nil
+}
+
+// meet reads the neighborhood of a namespace, once.
+func (o *outside) meet(ctx context.Context, api cluster.Clients, namespace string) error {
+	if o.around[namespace] != nil {
+		return nil
+	}
+	around, err := neighbors.Read(ctx, api.Act, api.Dynamic, namespace)
+	if err != nil {
+		return err
+	}
+	o.around[namespace] = around
+	return nil
+}
+
+// Surroundings is scaler.Surroundings'.
+func (o *outside) Surroundings(key annotations.Key) annotations.Surroundings {
+	return o.around[key.Namespace].Of(&annotations.Workload{Key: key})
+}
+
+func (o *outside) status(ctx context.Context, observer scaler.Observer, set *informer.Set, w *annotations.Workload) (scaler.Status, error) {
+	pods := set.Pods(w)
+	v := observer.Review(w, o.around[w.Namespace].Of(w))
+	e := scaler.Explanation{Policy: v.Policy}
+	e.Policy.Mode = v.Mode
+	if len(v.Problems) > 0 || v.Mode == annotations.ModePaused {
+		return scaler.StatusOf(e, w, pods, v.Problems, o.now), nil
+	}
+	if why := o.unknown(v.Policy); why != "" {
+		status := scaler.StatusOf(e, w, pods, nil, o.now)
+		status.State, status.Why = scaler.StateUnknown, why
+		return status, nil
+	}
+	e, err := scaler.Explain(ctx, observer, w.Key)
+	if err != nil {
+		return scaler.Status{}, err
+	}
+	return scaler.StatusOf(e, w, pods, nil, o.now), nil
+}
+
+// unknown says why this user cannot know what the controller decides; empty if he can.
+func (o *outside) unknown(p annotations.Policy) string {
+	for i := range p.Metrics {
+		m := &p.Metrics[i]
+		switch {
+		case m.Line != nil:
+			return "its sources are known to the controller alone"
+		case m.Source == "" && o.hidden != nil:
+			return fmt.Sprintf("not known to you: %v", o.hidden)
+		}
+	}
+	return ""
+}
+
+// forbidden says that what is missing is a right of whoever asks.
+func forbidden(err error) bool { return apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err) }

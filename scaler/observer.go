@@ -92,6 +92,12 @@ type Observer struct {
 	Now      func() time.Time
 }
 
+// PolicyOf is what the annotations of a workload ask for, as far as it counts, with the flags of a controller.
+func PolicyOf(pairs map[string]string, d annotations.Defaults, r recommend.Rules) annotations.Policy {
+	policy, _, _ := d.Parse(pairs)
+	return (&Observer{Rules: r}).counted(policy)
+}
+
 // counted is the policy without what has no say where the HPA controller's rules are followed.
 func (o *Observer) counted(p annotations.Policy) annotations.Policy {
 	if o.Rules.Compat {

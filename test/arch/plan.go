@@ -65,7 +65,7 @@ func House() Plan {
 				"./cmd/internal/cli", "./cmd/internal/cluster", "./cmd/internal/manifest", "./cmd/internal/kustomize", "./cmd/internal/neighbors", "./scaler/sources",
 			}),
 			"cmd/internal/explain": slices.Concat(client, []string{
-				"github.com/spf13/pflag", "./cmd/internal/cli", "./cmd/internal/cluster", "./cmd/internal/neighbors",
+				"github.com/spf13/pflag", "./cmd/internal/cli", "./cmd/internal/cluster", "./cmd/internal/leader", "./cmd/internal/state", "./cmd/internal/neighbors",
 				"go.uber.org/zap", "./annotations/podspec", "./annotations/catalog", "./annotations", "./informer", "./scaler", "./scaler/sample", "./scaler/recommend", "./scaler/metrics", "./scaler/sources", "./annotations/serves", "./scaler/wake",
 			}),
 			"cmd/internal/dictionary": {"github.com/spf13/pflag", "./annotations", "./cmd/internal/cli"},

@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"github.com/spf13/pflag"
+	"sigs.k8s.io/yaml"
 )
 
 // Version is the command that says which build this is.
@@ -42,6 +43,18 @@ func WriteJSON(w io.Writer, v any) error {
 	e.SetIndent("", "  ")
 	if err := e.Encode(v); err != nil {
 		return fmt.Errorf("cannot write JSON: %w", err)
+	}
+	return nil
+}
+
+// WriteYAML writes v with the names that it has in JSON.
+func WriteYAML(w io.Writer, v any) error {
+	text, err := yaml.Marshal(v)
+	if err == nil {
+		_, err = w.Write(text)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot write YAML: %w", err)
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -17,15 +18,20 @@ import (
 	"github.com/mini-hpa/mini-hpa/annotations/catalog"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cluster"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/leader"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/neighbors"
 	"github.com/mini-hpa/mini-hpa/informer"
 	"github.com/mini-hpa/mini-hpa/scaler"
 	"github.com/mini-hpa/mini-hpa/scaler/metrics"
 )
 
-const about = `Looks at one workload with the rights of your kubeconfig and shows, step by step, what mini-hpa would decide now:
-usage, requests, ratio to the target, the proposal of each metric, tolerance, stabilization, bounds and policies. It
-writes nothing.
+const about = `Shows, step by step, how many replicas a workload should have and why: usage, requests, ratio to the target, the proposal of each
+metric, tolerance, stabilization, bounds and policies. It writes nothing.
+
+The controller that leads is asked for its last decision, by a port-forward with your own rights: to get the Lease in its namespace and to
+create pods/portforward there. Without them, or if nobody leads, the workload is looked at with the rights of your kubeconfig, and what mini-hpa would
+decide now is computed here; the first line says which, and that nothing will be scaled while nobody leads. The rest of this page is about that. Rights that you
+lack are not told as the state of the workload: what is not known to you is an error.
 
 KIND/NAME is as kubectl takes it: deploy/web (or only web), sts/db, replicasets.apps/web; a custom resource by its full
 name, such as rollouts.argoproj.io/web. The flags of the decision are the controller's, and so is --kinds: give them as
@@ -46,7 +52,7 @@ func Command() cli.Command {
 		Summary: "show why a workload has the replicas it has, step by step",
 		About:   about,
 		Task: func() cli.Task {
-			return &task{decision: cli.DefaultDecisionFlags(), api: cluster.DefaultAPIFlags(), output: "text"}
+			return &task{decision: cli.DefaultDecisionFlags(), api: cluster.DefaultAPIFlags(), leader: leader.DefaultFlags(), output: "text"}
 		},
 	}
 }
@@ -55,6 +61,7 @@ type task struct {
 	cluster   cluster.Flags
 	decision  cli.DecisionFlags
 	api       cluster.APIFlags
+	leader    leader.Flags
 	namespace string
 	kinds     []schema.GroupResource
 	sources   string
@@ -63,9 +70,10 @@ type task struct {
 
 func (e *task) Declare(f *pflag.FlagSet) {
 	f.VarP(cli.Namespace(&e.namespace), "namespace", "n", "the workload's namespace; without it the context's")
-	f.VarP(cli.OneOf(&e.output, "text", "json"), "output", "o", "text for people, json for programs with all that was seen")
+	f.VarP(cli.OneOf(&e.output, "text", "json", "yaml"), "output", "o", "text for people, json or yaml for programs with all that was seen")
 	f.Var(cli.Kinds(&e.kinds), "kinds", "the custom resources that the controller scales, so that they are seen above the workload and between it and its pods; see controller")
 	f.StringVar(&e.sources, "sources", "", "the controller's `file` of sources, with the files that it names, so that the lines of mini-hpa/sources can be asked from here")
+	e.leader.Declare(f)
 	e.decision.Declare(f)
 	e.cluster.Declare(f, "KUBECONFIG, ~/.kube/config or the pod's service account")
 	e.api.DeclareTimeout(f)
@@ -89,14 +97,23 @@ func (e *task) Run(ctx context.Context, args []string, s cli.Streams) error {
 		t.Namespace = e.namespace
 	}
 	o.namespace = t.Namespace
-	explanation, err := e.explain(ctx, t, o)
+	found := e.leader.Find(ctx, t.Config)
+	defer found.Close()
+	a, told, err := ask(ctx, found, o)
+	if err == nil && !told {
+		a.source = from(found)
+		a.Explanation, err = e.explain(ctx, t, o)
+	}
 	if err != nil {
 		return err
 	}
-	if e.output == "json" {
-		return cli.WriteJSON(s.Out, machineForm(explanation))
+	switch e.output {
+	case "json":
+		return cli.WriteJSON(s.Out, a.machineForm())
+	case "yaml":
+		return cli.WriteYAML(s.Out, a.machineForm())
 	}
-	return render(s.Out, explanation, time.Now())
+	return a.render(s.Out, time.Now())
 }
 
 // gathering is how long the caches of one namespace may take to fill.
@@ -138,10 +155,14 @@ func (e *task) explain(ctx context.Context, t cluster.Target, o object) (scaler.
 		return scaler.Explanation{}, err
 	}
 	feed := metrics.NewFeed(metrics.Config{Lister: api.Samples, Timeout: api.Deadline})
-	if err := feed.Refresh(gather); gather.Err() != nil {
-		return scaler.Explanation{}, err // any other failure is a part of the explanation
-	}
 	policy, _, _ := e.decision.Defaults.Parse(w.Annotations)
+	switch err := feed.Refresh(gather); {
+	case gather.Err() != nil:
+		return scaler.Explanation{}, err
+	case apierrors.IsForbidden(err) && slices.ContainsFunc(policy.Metrics, func(m annotations.Metric) bool { return m.Source == "" }):
+		// What this user may not read says nothing of the workload. Any other failure is a part of the explanation.
+		return scaler.Explanation{}, fmt.Errorf("what the pods of %s use is not known to you: %w", w.Title(), err)
+	}
 	asked, err := asks(api.Sources, list, policy, set)
 	if err != nil {
 		return scaler.Explanation{}, err

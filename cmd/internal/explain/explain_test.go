@@ -41,14 +41,21 @@ func TestExplain(t *testing.T) {
 			annotations: good, args: []string{"deployments.apps/web", "-n", "default"},
 			stdout: []string{"deployment default/web: scale from 2 to 6 replicas\n"},
 		},
+		"kind and name apart": {
+			annotations: good, args: []string{"deployment", "web"},
+			stdout: []string{"source: computed here; it is not known whether a controller leads: there is no Lease ", "deployment default/web: scale from 2 to 6 replicas\n"},
+		},
+		"in YAML": {
+			annotations: good, args: []string{"web", "-o", "yaml"},
+			stdout: []string{"decision:\n  able: ", "\n  desired: 6\n", "\nsource: 'source: computed here; "},
+		},
 		"the decision's flags count": {
 			annotations: good, args: []string{"web", "--tolerance=1"}, prepare: func(s *clitest.APIServer) { s.Use("100m") },
 			stdout: []string{"deployment default/web: stay at 2 replicas\n", "ratio 2 is within 0..2"},
 		},
-		"without metrics it explains that": {
-			annotations: good, args: []string{"web"}, prepare: func(s *clitest.APIServer) { s.Forbidden = "metrics.k8s.io" },
-			stdout: []string{"deployment default/web: stay at 2 replicas\n", "no metrics: cannot list pod metrics: grant verb \"list\"", `\x1b[31m`,
-				"FailedGetResourceMetric", "cpu cannot be evaluated (MetricsUnavailable)"},
+		"samples that this user may not read are no condition of the workload": {
+			annotations: good, args: []string{"web"}, code: cli.ExitFailure, prepare: func(s *clitest.APIServer) { s.Forbidden = "metrics.k8s.io" },
+			stderr: "mini-hpa explain: what the pods of deployment default/web use is not known to you: cannot list pod metrics: grant verb \"list\"",
 		},
 		"no such Deployment": {
 			annotations: good, args: []string{"deploy/wob"}, code: cli.ExitFailure,
@@ -244,11 +251,11 @@ func TestRender(t *testing.T) {
 				t.Fatal(err)
 			}
 			var text strings.Builder
-			if err := render(&text, e, now); err != nil {
+			if err := (&answer{Explanation: e}).render(&text, now); err != nil {
 				t.Fatal(err)
 			}
 			clitest.Golden(t, path+".txt", text.String())
-			clitest.Golden(t, path+".json", asJSON(t, machineForm(e)))
+			clitest.Golden(t, path+".json", asJSON(t, (&answer{Explanation: e}).machineForm()))
 		})
 	}
 }
@@ -320,7 +327,7 @@ func TestTheTableShowsWhatTheDecisionDividesBy(t *testing.T) {
 			s.add("web-1", "1250m", "64Mi")
 			s.pods[0].Spec = podspec.Slim(&test.spec)
 			var text strings.Builder
-			if err := render(&text, s.explain(), now); err != nil {
+			if err := (&answer{Explanation: s.explain()}).render(&text, now); err != nil {
 				t.Fatal(err)
 			}
 			table := regexp.MustCompile(`web-1 +Running +true +1250m +(\S+)`).FindStringSubmatch(text.String())

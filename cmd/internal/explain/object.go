@@ -30,9 +30,12 @@ var builtin = map[string]string{
 	"rs": "replicasets", "replicaset": "replicasets", "replicasets": "replicasets",
 }
 
-// objectOf reads KIND/NAME in the forms in which kubectl users write it.
+// objectOf reads KIND/NAME or KIND NAME in the forms in which kubectl users write it.
 func objectOf(args []string) (object, error) {
 	const want = "want one workload, such as deploy/web, sts/db or rollouts.argoproj.io/web"
+	if len(args) == 2 && !strings.Contains(args[0]+args[1], "/") {
+		args = []string{args[0] + "/" + args[1]} // as kubectl takes it, too
+	}
 	switch {
 	case len(args) == 0:
 		return object{}, cli.Usagef("nothing to explain; %s", want)

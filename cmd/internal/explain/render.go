@@ -29,16 +29,21 @@ const noHistory = "Seen from outside: only the running controller remembers the 
 
 // render writes the explanation for people, to be read from the top: the answer, what was asked for, what was seen, and
 // how one led to the other.
-func render(w io.Writer, e scaler.Explanation, now time.Time) error {
-	p := page{cli.NewPage(w)}
+func (a *answer) render(w io.Writer, now time.Time) error {
+	p, e := page{cli.NewPage(w)}, a.Explanation
+	if a.source != "" {
+		p.Line("%s", a.source)
+	}
 	p.verdict(e)
+	p.state(a.status)
 	p.policy(e.Policy, e.Snapshot.Time)
 	p.answers(e)
 	p.activation(e)
 	p.leads(e)
 	p.pods(e)
 	p.steps(e.Decision)
-	p.outlook(e, now)
+	p.outlook(e, now, a.status == nil)
+	p.history(a.history, e.Snapshot.Time)
 	if err := p.Flush(); err != nil {
 		return fmt.Errorf("cannot write the explanation: %w", err)
 	}
@@ -422,7 +427,7 @@ func (p page) steps(d recommend.Decision) {
 }
 
 // outlook is what else there is to know.
-func (p page) outlook(e scaler.Explanation, now time.Time) {
+func (p page) outlook(e scaler.Explanation, now time.Time, outside bool) {
 	d := e.Decision
 	p.Title("Conditions")
 	p.Row("ScalingActive", cmp.Or(d.Active, "-"))
@@ -445,7 +450,37 @@ func (p page) outlook(e scaler.Explanation, now time.Time) {
 	if !d.Next.IsZero() {
 		p.Row(fmt.Sprintf("Time alone changes this decision in %s.", max(d.Next.Sub(now), 0).Round(time.Second)))
 	}
+	if !outside {
+		return
+	}
 	for _, line := range strings.Split(noHistory, "\n") {
 		p.Row(line)
+	}
+}
+
+// state is how the workload stands; nil if only the controller knows.
+func (p page) state(s *scaler.Status) {
+	switch {
+	case s == nil:
+	case s.Why == "":
+		p.Line("  state %s", s.State)
+	default:
+		p.Line("  state %s: %s", s.State, s.Why)
+	}
+}
+
+// history is what has happened to the workload, as far as the controller remembers.
+func (p page) history(entries []scaler.Entry, now time.Time) {
+	if len(entries) == 0 {
+		return
+	}
+	p.Title("History (since this controller leads, the last %d)", len(entries))
+	p.Row("AGO", "WHAT", "REPLICAS", "MESSAGE")
+	for _, e := range slices.Backward(entries) {
+		replicas := "-"
+		if e.From != e.To {
+			replicas = cli.Change(e.From, e.To)
+		}
+		p.Row(max(now.Sub(e.Time), 0).Truncate(time.Second).String(), e.Reason, replicas, e.Message)
 	}
 }

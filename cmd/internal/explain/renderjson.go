@@ -28,8 +28,13 @@ type explanationJSON struct {
 	AsleepSince time.Time `json:"asleepSince,omitzero"`
 	// Leads are where requests to its Services go, where requests wake it.
 	Leads []scaler.Lead `json:"leads,omitempty"`
-	// Note says what cannot be seen from outside the controller.
-	Note string `json:"note"`
+	// Note says what cannot be seen from outside the controller; it is absent where the controller has answered.
+	Note string `json:"note,omitempty"`
+	// Source says who has answered.
+	Source string `json:"source,omitempty"`
+	// Status and History are what only the controller knows.
+	Status  *scaler.Status `json:"status,omitempty"`
+	History []scaler.Entry `json:"history,omitempty"`
 }
 
 // replyJSON is when a source was asked, and how long it took to answer.
@@ -123,12 +128,16 @@ type warningJSON struct {
 	Message string `json:"message"`
 }
 
-func machineForm(e scaler.Explanation) explanationJSON {
+func (a *answer) machineForm() explanationJSON {
+	e := a.Explanation
 	p := e.Policy
 	form := explanationJSON{
 		Kind: e.Key.Kind.Kind, Namespace: e.Key.Namespace, Name: e.Key.Name, Snapshot: e.Snapshot, Decision: e.Decision, Note: strings.ReplaceAll(noHistory, "\n", " "),
 		Policy: policyJSON{MinReplicas: p.Min, MaxReplicas: p.Max, Mode: p.Mode, WarmUp: p.WarmUp.String(), SyncPeriod: p.SyncPeriod.String(),
 			Behavior: autoscalingv2.HorizontalPodAutoscalerBehavior{ScaleUp: &p.Up, ScaleDown: &p.Down}},
+	}
+	if form.Source, form.Status, form.History = a.source, a.status, a.history; a.status != nil {
+		form.Note = ""
 	}
 	form.AsleepSince, form.Leads = e.AsleepSince, e.Leads
 	for id, reply := range e.Replies {

@@ -14,7 +14,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/duration"
 	"k8s.io/client-go/util/jsonpath"
-	"sigs.k8s.io/yaml"
 
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 	"github.com/mini-hpa/mini-hpa/scaler"
@@ -195,12 +194,7 @@ func (f *fleet) write(w io.Writer, output string, namespaces bool) error {
 	case output == "json":
 		return cli.WriteJSON(w, f)
 	case output == "yaml":
-		text, err := yaml.Marshal(f)
-		if err != nil {
-			return fmt.Errorf("cannot write YAML: %w", err)
-		}
-		_, err = w.Write(text)
-		return err
+		return cli.WriteYAML(w, f)
 	case output == "name":
 		return f.writeNames(w)
 	case strings.HasPrefix(output, byJSONPath):

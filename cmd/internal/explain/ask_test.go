@@ -1,0 +1,123 @@
+package explain
+
+import (
+	"encoding/json"
+	"net"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/clitest"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/state"
+	"github.com/mini-hpa/mini-hpa/scaler"
+	"github.com/mini-hpa/mini-hpa/scaler/recommend"
+)
+
+// one is what a leader knows of Deployment default/web; nothing if its name is empty.
+type one struct{ scaler.Shown }
+
+func (o one) Standing(wanted func(annotations.Key) bool) []annotations.Key {
+	if key := annotations.DeploymentKey("default", o.Shown.Status.Name); key.Name != "" && wanted(key) {
+		return []annotations.Key{key}
+	}
+	return nil
+}
+
+func (o one) Status(annotations.Key) (scaler.Status, bool) { return o.Shown.Status, true }
+func (o one) History(annotations.Key) []scaler.Entry       { return o.Shown.History }
+func (o one) Show(annotations.Key) (scaler.Shown, bool)    { return o.Shown, true }
+
+// askedOfLeader explains default/web with a leader that knows this, and would by itself see pods at 220 % of their requests.
+func askedOfLeader(t *testing.T, s scaler.Shown, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	host, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	identity := host + "_1"
+	server := clitest.NewAPIServer(t, map[string]string{"mini-hpa/target-cpu": "50", "mini-hpa/max": "10"})
+	server.Lease = &coordinationv1.Lease{TypeMeta: metav1.TypeMeta{APIVersion: "coordination.k8s.io/v1", Kind: "Lease"}, Spec: coordinationv1.LeaseSpec{
+		HolderIdentity: &identity, LeaseDurationSeconds: new(int32(15)), RenewTime: new(metav1.NowMicro())}}
+	served := httptest.NewServer(state.Handler(func() state.Head {
+		return state.Head{Time: s.Status.Decided.Add(3 * time.Second), Leading: true, Identity: identity, Defaults: annotations.DefaultDefaults(), Rules: recommend.DefaultRules()}
+	}, func() state.Teller { return one{s} }))
+	t.Cleanup(served.Close)
+	_, port, err := net.SplitHostPort(served.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return clitest.Call(t, Command(), append([]string{"web", "--kubeconfig", server.Kubeconfig(), "--controller=default/mini-hpa", "--state-port=" + port}, args...)...)
+}
+
+// shown is what a leader shows of an explanation.
+func shown(e scaler.Explanation, pairs map[string]string) scaler.Shown {
+	return scaler.Shown{Status: scaler.Status{Kind: "Deployment", Group: "apps", Namespace: "default", Name: "web", State: scaler.StateHolding, Why: "needs 1; 5 is\x1b[31m the highest", Decided: e.Decision.Time},
+		Annotations: pairs, Warnings: e.Warnings, Snapshot: &e.Snapshot, Decision: &e.Decision,
+		History: []scaler.Entry{{Time: e.Decision.Time.Add(-2 * time.Minute), Reason: scaler.EventSuccessfulRescale, Message: "New size: 2; reason\x1b[31m", From: 1, To: 2}}}
+}
+
+// TestTheLeadersLastDecisionIsExplained in the words in which a look from outside is, without its doubts.
+func TestTheLeadersLastDecisionIsExplained(t *testing.T) {
+	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	s := scene{now: now, replicas: 2, annotations: map[string]string{annotations.TargetCPU: "50", annotations.Max: "10", annotations.ScheduleKey: "Mon-Fri 07:30-20:00 min=1"}}
+	s.add("web-1", "30m", "64Mi")
+	s.add("web-2", "40m", "65Mi")
+	e := s.explain()
+	var outside strings.Builder
+	if err := (&answer{Explanation: e}).render(&outside, now); err != nil {
+		t.Fatal(err)
+	}
+	code, stdout, stderr := askedOfLeader(t, shown(e, s.annotations))
+	host, _ := os.Hostname()
+	rest, found := strings.CutPrefix(stdout, "source: leader "+host+", 3s ago\n")
+	if code != cli.ExitOK || stderr != "" || !found || strings.Contains(stdout, "\x1b") {
+		t.Fatalf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+	rest, history, _ := strings.Cut(rest, "\nHistory (since this controller leads, the last 1)\n")
+	if !strings.Contains(history, `2m0s`) || !strings.Contains(history, `1 -> 2`) || !strings.Contains(history, `New size: 2; reason\x1b[31m`) {
+		t.Errorf("history:\n%s", history)
+	}
+	if !strings.Contains(rest, "\n  state HOLDING: needs 1; 5 is\\x1b[31m the highest\n") {
+		t.Errorf("the state is not told:\n%s", rest)
+	}
+	lines := func(text string) []string {
+		var kept []string
+		for line := range strings.Lines(text) {
+			if !strings.Contains(noHistory, strings.TrimSpace(line)) && !strings.HasPrefix(line, "  state ") && !strings.Contains(line, "Time alone changes") {
+				kept = append(kept, line)
+			}
+		}
+		return kept
+	}
+	if diff := cmp.Diff(lines(outside.String()), lines(rest)); diff != "" {
+		t.Errorf("from outside, and from the leader (-outside +leader):\n%s", diff)
+	}
+	var form explanationJSON
+	if code, stdout, stderr := askedOfLeader(t, shown(e, s.annotations), "-o", "json"); code != cli.ExitOK || json.Unmarshal([]byte(stdout), &form.Note) == nil || !strings.Contains(stdout, `"source": "source: leader `) || strings.Contains(stdout, `"note"`) {
+		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+}
+
+// TestWhatTheLeaderDoesNotDecide is told, or looked at from outside.
+func TestWhatTheLeaderDoesNotDecide(t *testing.T) {
+	host, _ := os.Hostname()
+	invalid := scaler.Shown{Status: scaler.Status{Kind: "Deployment", Group: "apps", Name: "web"}, Problems: []string{"metadata.annotations[mini-hpa/max]: \x1b[31m"}, ProblemEvent: "InvalidAnnotations"}
+	if code, stdout, stderr := askedOfLeader(t, invalid); code != cli.ExitFailure || stdout != "" ||
+		stderr != "mini-hpa explain: deployment default/web cannot be autoscaled (InvalidAnnotations), so mini-hpa leaves it alone:\n  metadata.annotations[mini-hpa/max]: \\x1b[31m\n" {
+		t.Errorf("invalid: exit code %d\n%s%s", code, stdout, stderr)
+	}
+	outside := "source: computed here; the leader " + host + " has decided nothing on it\ndeployment default/web: scale from 2 to 6 replicas\n"
+	for name, s := range map[string]scaler.Shown{"not known to it": {}, "paused": {Status: scaler.Status{Kind: "Deployment", Group: "apps", Name: "web"}}} {
+		if code, stdout, stderr := askedOfLeader(t, s); code != cli.ExitOK || !strings.HasPrefix(stdout, outside) {
+			t.Errorf("%s: exit code %d\n%s%s", name, code, stdout, stderr)
+		}
+	}
+}

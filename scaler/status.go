@@ -301,16 +301,15 @@ func (p *standpoint) limited() (string, bool) {
 
 func (p *standpoint) holding() (string, bool) {
 	step := p.step(recommend.StageStabilize)
-	if step == nil || step.From == step.To {
+	if step == nil || step.From == step.To || p.mode == annotations.ModeObserve { // nothing is held back that is not written
 		return "", false
 	}
-	text := fmt.Sprintf("needs %d; %s", step.From, step.Detail)
-	return text, true
+	return fmt.Sprintf("needs %d; %s", step.From, step.Detail), true
 }
 
 func (p *standpoint) ramping() (string, bool) {
 	step := p.step(recommend.StagePolicy)
-	if step == nil || step.From == step.To {
+	if step == nil || step.From == step.To || p.mode == annotations.ModeObserve {
 		return "", false
 	}
 	return fmt.Sprintf("needs %d; %s", step.From, step.Detail), true

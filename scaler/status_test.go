@@ -93,9 +93,9 @@ func TestStatus(t *testing.T) {
 			c.reconcile(tick)
 		}, "cpu: ?/50% | 1..10 1 1 - | WAITING | - | "},
 		StateObserve: {map[string]string{"target-cpu": "50", "max": "10", "mode": "observe"}, func(c *cluster) {
-			c.milliCPU = 2200
+			c.milliCPU = 4900
 			c.reconcile(tick)
-		}, "cpu: 220%/50% | 1..10 1 1 5 | OBSERVE | - | would set 5 replicas"},
+		}, "cpu: 490%/50% | 1..10 1 1 10 | OBSERVE | - | would set 5 replicas"},
 		StatePaused: {map[string]string{"target-cpu": "50", "max": "10", "mode": "paused"}, func(c *cluster) { c.reconcile(tick) },
 			"cpu: ?/50% | 1..10 1 1 - | PAUSED | - | "},
 		StateOff: {selected(), func(c *cluster) {

@@ -55,10 +55,11 @@ func ListenTLS(flag, address string, config *tls.Config, h http.Handler, log *za
 		return nil, fmt.Errorf("cannot serve --%s=%s: %w", flag, address, err)
 	}
 	log.Info("listening", zap.String("flag", flag), zap.Stringer("address", listener.Addr()))
+	level := zapcore.WarnLevel
 	if config != nil {
-		listener = tls.NewListener(listener, config)
+		listener, level = tls.NewListener(listener, config), zapcore.DebugLevel // anybody can fail to shake hands, again and again
 	}
-	complaints, err := zap.NewStdLogAt(log.Named("http"), zapcore.WarnLevel)
+	complaints, err := zap.NewStdLogAt(log.Named("http"), level)
 	if err != nil {
 		return nil, fmt.Errorf("cannot log for --%s: %w", flag, err)
 	}

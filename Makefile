@@ -121,6 +121,10 @@ demo-node: ## Install the chart on a real node on this machine (root, containerd
 demo-node-queue: ## The same worker on a real node, with containers as its consumers.
 	cd test && $(GO) run ./node queue
 
+.PHONY: demo-wake
+demo-wake: ## Watch a workload sleep and wake on requests of five kinds on a real node, with kube-proxy, and see that each is served once.
+	cd test && $(GO) run ./node wake
+
 .PHONY: node-up
 node-up: ## Start a real node in the background and print its KUBECONFIG.
 	@cd test && $(GO) run ./node up

@@ -6,6 +6,7 @@
 //
 //	go run ./node demo      install the Helm chart on it, play a story with real CPU usage, and check what happens
 //	go run ./node queue     install it, and watch a worker sleep and wake by a RabbitMQ (package rabbitmq-server)
+//	go run ./node wake      install it with activators, and watch a workload sleep and wake on requests
 //	go run ./node up        start it in the background and print what to export
 //	go run ./node down      stop it
 //	go run ./node missing   say whether this machine can do it, and if not, what it lacks
@@ -45,6 +46,7 @@ const usage = `usage: node COMMAND [--dir DIRECTORY]
 
   demo     install mini-hpa on a real node, play a story with real CPU usage, and check what happens
   queue    the same with a worker that sleeps while a RabbitMQ has no messages
+  wake     the same with a workload that sleeps until somebody makes a request
   up       start a real node in the background and print what to export
   down     stop it
   serve    run it in the foreground until interrupted
@@ -118,11 +120,11 @@ func (a *app) parse(args []string) (func(context.Context) error, error) {
 		return nil, fmt.Errorf("the flags are not understood: %.100q", err.Error())
 	}
 	commands := map[string]func(context.Context) error{
-		"demo": a.demo, "queue": a.queue, "up": a.up, "down": a.down, "serve": a.serve, "missing": a.missing,
+		"demo": a.demo, "queue": a.queue, "wake": a.wake, "up": a.up, "down": a.down, "serve": a.serve, "missing": a.missing,
 	}
 	command := commands[flags.Arg(0)]
 	if flags.NArg() != 1 || command == nil {
-		return nil, fmt.Errorf("one of demo, queue, up, down, serve and missing is wanted, got %.64q", flags.Args())
+		return nil, fmt.Errorf("one of demo, queue, wake, up, down, serve and missing is wanted, got %.64q", flags.Args())
 	}
 	a.service = a.newService(*dir)
 	return command, nil
@@ -151,6 +153,8 @@ func (a *app) queue(ctx context.Context) error {
 	}
 	return a.play(ctx, workQueue)
 }
+
+func (a *app) wake(ctx context.Context) error { return a.play(ctx, workWake) }
 
 // play plays a story on a node of its own.
 func (a *app) play(ctx context.Context, work string) error {

@@ -69,6 +69,15 @@ func TestNodeWithAQueue(t *testing.T) {
 	assertNothingLeft(t, os.Getpid())
 }
 
+func TestNodeWithActivators(t *testing.T) {
+	need(t)
+	a := &app{stdout: t.Output(), stderr: t.Output()}
+	if err := a.wake(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	assertNothingLeft(t, os.Getpid())
+}
+
 func TestNodeInTheBackground(t *testing.T) {
 	need(t)
 	place := t.TempDir()
@@ -122,7 +131,7 @@ func TestCommandLine(t *testing.T) {
 		says string
 	}{
 		"help is no mistake":          {args: []string{"--help"}, code: exitHeld, says: "usage: node COMMAND"},
-		"a command is wanted":         {code: exitUsage, says: "one of demo, queue, up, down, serve and missing is wanted, got []"},
+		"a command is wanted":         {code: exitUsage, says: "one of demo, queue, wake, up, down, serve and missing is wanted, got []"},
 		"one command is wanted":       {args: []string{"up", "down"}, code: exitUsage, says: `got ["up" "down"]`},
 		"an unknown one is quoted":    {args: []string{"\x1b[31m"}, code: exitUsage, says: `got ["\x1b[31m"]`},
 		"an unknown flag is quoted":   {args: []string{"up", "--\x1b"}, code: exitUsage, says: `\x1b`},

@@ -18,6 +18,7 @@ import (
 const (
 	workStory = "story"
 	workQueue = "queue"
+	workWake  = "wake"
 	workServe = "serve"
 )
 
@@ -38,6 +39,8 @@ func work(ctx context.Context, dir string, args []string) error {
 		return play(ctx, m, dir, story.Play)
 	case workQueue:
 		return play(ctx, m, dir, story.PlayQueue)
+	case workWake:
+		return play(ctx, m, dir, story.PlayWake)
 	case workServe:
 		return hold(ctx, m, dir)
 	}

@@ -23,6 +23,7 @@ const (
 	Repository    = registry + product           // the product's image without its tag
 	BurnerImage   = registry + "burner:" + Tag   // serves HTTP and burns CPU as the requests say
 	ConsumerImage = registry + "consumer:" + Tag // works on a queue of RabbitMQ
+	AnswererImage = registry + "answerer:" + Tag // serves requests of five kinds
 	pauseImage    = registry + "pause:" + Tag    // holds a pod's namespaces
 	metricsServer = "metrics-server"             // also the name of its program and its objects
 	metricsImage  = registry + metricsServer + ":" + Tag
@@ -45,6 +46,7 @@ func BuildImages(ctx context.Context, root, dir string, files binaries.Files, ou
 		{name: pauseImage, pkg: "./node/pause"},
 		{name: BurnerImage, pkg: "./node/burner"},
 		{name: ConsumerImage, pkg: "./node/consumer"},
+		{name: AnswererImage, pkg: "./node/answerer"},
 		{name: Repository + ":" + Tag, pkg: "./cmd/mini-hpa", ldflags: "-X main.version=" + Tag},
 		{name: metricsImage, file: files[metricsServer]},
 	} {

@@ -1,8 +1,8 @@
 //go:build linux
 
 // Package story is what happens on the real node: mini-hpa is installed by its Helm chart, scales a web server and a database that really
-// use CPU, loses its leader, and is removed again. In another story a worker sleeps until a RabbitMQ has messages for it. Every scene says
-// what it expects, and the first expectation that fails ends the story.
+// use CPU, loses its leader, and is removed again. In another story a worker sleeps until a RabbitMQ has messages for it, and in a third
+// one a workload sleeps until somebody makes a request. Every scene says what it expects, and the first expectation that fails ends the story.
 package story
 
 import (
@@ -45,6 +45,7 @@ type director struct {
 	queries    throttle          // those to the database
 	broker     *rabbitmq.Broker
 	book       rabbitmq.Book // of the worker's messages
+	calls      callbook
 
 	mu      sync.Mutex // the watcher also speaks
 	out     io.Writer
@@ -93,10 +94,23 @@ func PlayQueue(ctx context.Context, m *machine.Machine, chart, dir string, out i
 	})
 }
 
+// PlayWake plays the story of a workload that sleeps and wakes on requests.
+func PlayWake(ctx context.Context, m *machine.Machine, chart, dir string, out io.Writer) error {
+	d := newDirector(m, chart, dir, out)
+	return d.perform(ctx, []scene{
+		{"somebody keeps a ledger", d.startCallers},
+		{"helm install, with activators", d.installWithActivators},
+		{"a workload is deployed, and sleeps", d.deployAnswers},
+		{"requests of five kinds come and go", d.callAndSleep},
+		{"all were served, and once", d.checkLedger},
+		{"mini-hpa has asked for nothing that it may not", d.nothingForbidden},
+	})
+}
+
 func newDirector(m *machine.Machine, chart, dir string, out io.Writer) *director {
 	return &director{
 		Machine: m, chart: chart, dir: dir, began: time.Now(), out: out, history: map[string][]int32{},
-		words: map[string]string{"Burner": machine.BurnerImage, "Consumer": machine.ConsumerImage},
+		words: map[string]string{"Burner": machine.BurnerImage, "Consumer": machine.ConsumerImage, "Answerer": machine.AnswererImage},
 	}
 }
 

@@ -1,0 +1,143 @@
+package calls
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+)
+
+// The ports of a pod.
+const (
+	PortHTTP  = 8080
+	PortHTTP2 = 8081
+	PortGRPC  = 8082
+	PortTCP   = 8083
+)
+
+// grace is how long requests that are under way may take at the end.
+const grace = 10 * time.Second
+
+// Serve answers requests of all kinds with what they bring until ctx ends, and enters each into the ledger at a URL.
+func Serve(ctx context.Context, ledger string) error {
+	handler := http.NewServeMux()
+	handler.HandleFunc("GET /healthz", func(http.ResponseWriter, *http.Request) {})
+	handler.HandleFunc("POST /", func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err == nil {
+			err = enter(r.Context(), ledger, []byte(r.URL.Path[1:]))
+		}
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		_, _ = w.Write(body) // whoever does not read it has gone
+	})
+	var both http.Protocols
+	both.SetUnencryptedHTTP2(true)
+	one, two := &http.Server{Handler: handler, ReadHeaderTimeout: grace}, &http.Server{Handler: handler, Protocols: &both, ReadHeaderTimeout: grace}
+	streams := grpc.NewServer()
+	streams.RegisterService(description(ledger), nil)
+	bytes := &echo{ledger: ledger}
+	failed := make(chan error, 4)
+	for port, serve := range map[int]func(net.Listener) error{PortHTTP: one.Serve, PortHTTP2: two.Serve, PortGRPC: streams.Serve, PortTCP: bytes.serve} {
+		listener, err := net.Listen("tcp", fmt.Sprint(":", port))
+		if err != nil {
+			return err
+		}
+		go func() { failed <- serve(listener) }()
+	}
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	end, cancel := context.WithTimeout(context.Background(), grace)
+	defer cancel()
+	var ending sync.WaitGroup
+	for _, stop := range []func(context.Context) error{one.Shutdown, two.Shutdown, bytes.shutdown, func(context.Context) error { streams.GracefulStop(); return nil }} {
+		ending.Go(func() { _ = stop(end) })
+	}
+	ending.Wait()
+	return nil
+}
+
+// method is the one of the gRPC service: a stream of messages, of which the first is the number of the request.
+const method = "/calls.Calls/Echo"
+
+func description(ledger string) *grpc.ServiceDesc {
+	return &grpc.ServiceDesc{ServiceName: "calls.Calls", Streams: []grpc.StreamDesc{{StreamName: "Echo", ClientStreams: true, ServerStreams: true,
+		Handler: func(_ any, stream grpc.ServerStream) error {
+			for first := true; ; first = false {
+				message := &wrapperspb.BytesValue{}
+				if err := stream.RecvMsg(message); errors.Is(err, io.EOF) {
+					return nil
+				} else if err != nil {
+					return err
+				}
+				if first {
+					if err := enter(stream.Context(), ledger, message.Value); err != nil {
+						return err
+					}
+				}
+				if err := stream.SendMsg(message); err != nil {
+					return err
+				}
+			}
+		}}}}
+}
+
+// echo answers connections with their own bytes. The first line is the number of the request.
+type echo struct {
+	ledger   string
+	mu       sync.Mutex
+	listener net.Listener
+	serving  sync.WaitGroup
+}
+
+func (e *echo) serve(listener net.Listener) error {
+	e.mu.Lock()
+	e.listener = listener
+	e.mu.Unlock()
+	for {
+		c, err := listener.Accept()
+		if err != nil {
+			return err
+		}
+		e.serving.Go(func() {
+			defer c.Close()
+			from := bufio.NewReader(c)
+			line, err := from.ReadBytes('\n')
+			if err != nil || enter(context.Background(), e.ledger, line[:len(line)-1]) != nil {
+				return
+			}
+			if _, err := c.Write(line); err == nil {
+				_, _ = io.Copy(c, from)
+			}
+		})
+	}
+}
+
+func (e *echo) shutdown(ctx context.Context) error {
+	e.mu.Lock()
+	err := e.listener.Close()
+	e.mu.Unlock()
+	ended := make(chan struct{})
+	go func() {
+		e.serving.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-ctx.Done():
+	}
+	return err
+}

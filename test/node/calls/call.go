@@ -24,8 +24,8 @@ type Kind struct {
 	Call func(ctx context.Context, id string) error
 }
 
-// patience is how long an answer may take: a hold, and a start.
-const patience = 2 * time.Minute
+// patience is how long an answer may take: longer than the hold of files/wake.yaml, which is as long as it may be nearly, so that a busy machine loses nothing.
+const patience = 9 * time.Minute
 
 // idle is how long a connection is kept without a request. A connection that a client keeps open by way of an activator keeps the workload awake.
 const idle = 3 * time.Second

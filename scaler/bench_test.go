@@ -168,3 +168,21 @@ func BenchmarkMemory(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkStatus is what it takes to say how one workload stands: its last decision is made again.
+func BenchmarkStatus(b *testing.B) {
+	for _, pods := range []int{2, 10, 100} {
+		b.Run(fmt.Sprintf("pods=%d", pods), func(b *testing.B) {
+			s := newResting(b, pods, annotated(pods)["short"])
+			if _, err := s.Reconcile(context.Background(), web); err != nil {
+				b.Fatal(err)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				if status, known := s.Status(web); !known || status.State != StateOK {
+					b.Fatal(status)
+				}
+			}
+		})
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"net/http/httputil"
 	"net/netip"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -58,7 +59,8 @@ func newWeb(s *streams, log *zap.Logger) *web {
 	// What strangers send wrongly is told to them, and at a level that is off by default.
 	complaints, _ := zap.NewStdLogAt(log, zap.DebugLevel) // which fails for levels that there are not
 	w.server = &http.Server{Handler: w, ErrorLog: complaints, ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, MaxHeaderBytes: maxHeader,
-		ConnState: w.note, ConnContext: func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, clientKey{}, c) }}
+		DisableGeneralOptionsHandler: true, // OPTIONS * is for the pod
+		ConnState:                    w.note, ConnContext: func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, clientKey{}, c) }}
 	w.proxy = &httputil.ReverseProxy{Rewrite: rewrite, Transport: newRoutes(), FlushInterval: -1, ErrorLog: complaints, BufferPool: &buffers{},
 		ModifyResponse: w.sendElsewhere, ErrorHandler: w.fail}
 	return w
@@ -214,14 +216,18 @@ func (w *web) fail(answer http.ResponseWriter, r *http.Request, _ error) {
 		refuse(answer, e.unreached)
 		return
 	}
+	if r.Context().Err() != nil { // the client has gone, and the pod is not to blame
+		panic(http.ErrAbortHandler)
+	}
 	e.ticket.fail()
+	answer.Header().Set("Connection", "close")
 	answer.WriteHeader(http.StatusBadGateway)
 }
 
-// refuse says why there is no pod, to clients that are still there.
+// refuse says why there is no pod. Of a client that has gone the connection is cut off: it may read yet, and an answer that nobody gave is none.
 func refuse(answer http.ResponseWriter, why error) {
 	if errors.Is(why, errGone) || errors.Is(why, context.Canceled) {
-		return
+		panic(http.ErrAbortHandler)
 	}
 	answer.Header().Set("Retry-After", strconv.Itoa(retryAfter))
 	answer.Header().Set("Connection", "close")
@@ -235,6 +241,11 @@ func rewrite(r *httputil.ProxyRequest) {
 		if said, ok := r.In.Header[header]; ok {
 			r.Out.Header[header] = said
 		}
+	}
+	// HTTP/2 can be asked for only with settings that belong to one connection, which the reverse proxy has taken away.
+	if strings.EqualFold(r.Out.Header.Get("Upgrade"), "h2c") {
+		r.Out.Header.Del("Upgrade")
+		r.Out.Header.Del("Connection")
 	}
 }
 

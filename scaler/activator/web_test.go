@@ -212,6 +212,10 @@ func TestAClientThatGoesAwayFreesItsPlace(t *testing.T) {
 					t.Fatal(err)
 				}
 				b.held("http", 0)
+				// One that has ended its half only may read: it must not be told that all is well.
+				if got, _ := io.ReadAll(c); len(got) > 0 {
+					t.Errorf("it is answered %q", got)
+				}
 			}
 		})
 	}
@@ -255,6 +259,73 @@ func TestUpgrades(t *testing.T) {
 	}
 	if s := b.state("http"); s.InFlight != 3 {
 		t.Errorf("%+v", s)
+	}
+}
+
+// TestHTTP2IsNotAskedFor: its settings are of one connection, and do not reach the pod. It answers as if nobody had asked.
+func TestHTTP2IsNotAskedFor(t *testing.T) {
+	b := newBench(t, nil)
+	b.ready(podOf(t, "127.0.0.2", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, "%q %q", r.Header.Get("Upgrade"), r.Header.Get("Connection"))
+	})))
+	c := b.dial("http")
+	send(t, c, "GET / HTTP/1.1", "Host: a", "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA", "", "")
+	if r := answer(t, bufio.NewReader(c), http.MethodGet); r.status != http.StatusOK || r.body != `"" ""` {
+		t.Errorf("%+v", r)
+	}
+}
+
+// TestOptionsOfTheServer: the pod answers OPTIONS *, as it would if it were asked itself.
+func TestOptionsOfTheServer(t *testing.T) {
+	b := newBench(t, nil)
+	c := b.dial("http")
+	send(t, c, "OPTIONS * HTTP/1.1", "Host: a", "", "")
+	b.held("http", 1)
+	b.ready(podOf(t, "127.0.0.2", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusTeapot) })))
+	if r := answer(t, bufio.NewReader(c), http.MethodOptions); r.status != http.StatusOK && r.status != http.StatusTeapot {
+		t.Errorf("%+v", r)
+	}
+	if s := b.state("http"); s.Total != 1 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// TestWhoFailed: a pod that ends the connection has failed, and a client that goes before the answer has not made it fail.
+func TestWhoFailed(t *testing.T) {
+	b := newBench(t, nil)
+	came := make(chan struct{})
+	release := make(chan struct{})
+	b.ready(streamPod(t, "127.0.0.2", func(c *net.TCPConn) {
+		bufio.NewReader(c).ReadString('\n')
+		came <- struct{}{}
+		<-release
+	}))
+	failed := func() uint64 {
+		var n uint64
+		for _, p := range b.server.all() {
+			_, _, of := p.facts(time.Now())
+			n += of
+		}
+		return n
+	}
+	c := b.dial("http")
+	send(t, c, "GET / HTTP/1.1", "Host: a", "", "")
+	<-came
+	c.Close()
+	b.until("http", "over", func(s serves.State) bool { return s.InFlight == 0 })
+	release <- struct{}{}
+	if n := failed(); n != 0 {
+		t.Errorf("%d have failed when a client has gone", n)
+	}
+	c = b.dial("http")
+	send(t, c, "POST / HTTP/1.1", "Host: a", "Content-Length: 1", "", "x")
+	<-came
+	release <- struct{}{}
+	if r := answer(t, bufio.NewReader(c), http.MethodPost); r.status != http.StatusBadGateway || !r.closes {
+		t.Errorf("%+v", r)
+	}
+	if n := failed(); n != 1 {
+		t.Errorf("%d have failed when a pod has ended the connection", n)
 	}
 }
 

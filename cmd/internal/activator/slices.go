@@ -38,17 +38,23 @@ type endpointSlices struct {
 	slicesConfig
 	informer cache.SharedIndexInformer
 	events   cache.ResourceEventHandlerRegistration
-	// serving are the slices that the server was told of, by Service; unread why some could not be read, each of which is told once.
-	// Only the informer's goroutine uses them.
-	serving map[types.NamespacedName][]types.NamespacedName
-	unread  map[types.NamespacedName]string
+	// known are mini-hpa's slices that are there, by Service. Only the informer's goroutine uses them.
+	known map[types.NamespacedName]map[types.NamespacedName]known
+}
+
+// known is what was read of a slice of mini-hpa's.
+type known struct {
+	// slice is what it said when it could be read last; nil if it never could.
+	slice *serves.Slice
+	// problem is why it cannot be read; empty if it can. Each is told once.
+	problem string
 }
 
 // byService is the index of all slices of a Service.
 const byService = "service"
 
 func newSlices(c slicesConfig) (*endpointSlices, error) {
-	s := &endpointSlices{slicesConfig: c, serving: map[types.NamespacedName][]types.NamespacedName{}, unread: map[types.NamespacedName]string{}}
+	s := &endpointSlices{slicesConfig: c, known: map[types.NamespacedName]map[types.NamespacedName]known{}}
 	source := watching.New("endpointslices", c.client.DiscoveryV1().EndpointSlices(c.namespace), c.watches, func(err error) { c.log.Warn("will try again", zap.Error(err)) })
 	s.informer = source.Informer(c.client, &discoveryv1.EndpointSlice{}, cache.Indexers{byService: indexService}, slim)
 	if err := s.informer.SetWatchErrorHandlerWithContext(source.Failed); err != nil {
@@ -84,39 +90,42 @@ func (s *endpointSlices) look(service types.NamespacedName) {
 	if err != nil {
 		return // there is no such index
 	}
-	var ours []serves.Slice
-	kept := map[types.NamespacedName]bool{}
+	before, now := s.known[service], map[types.NamespacedName]known{}
 	for _, object := range objects {
-		slice, ok := object.(*discoveryv1.EndpointSlice)
-		if !ok || !isOurs(slice) {
-			continue
-		}
-		key := types.NamespacedName{Namespace: slice.Namespace, Name: slice.Name}
-		kept[key] = true // one that cannot be read is served as before
-		read, err := serves.Read(slice)
-		switch {
-		case err == nil:
-			delete(s.unread, key)
-			ours = append(ours, read)
-		case s.unread[key] != err.Error():
-			s.unread[key] = err.Error()
-			s.log.Error("a slice is not served as it says", zap.Error(err))
+		if slice, ok := object.(*discoveryv1.EndpointSlice); ok && isOurs(slice) {
+			key := types.NamespacedName{Namespace: slice.Namespace, Name: slice.Name}
+			now[key] = s.read(slice, before[key])
 		}
 	}
-	for _, key := range s.serving[service] {
-		if !kept[key] {
-			delete(s.unread, key)
+	for key := range before {
+		if _, is := now[key]; !is {
 			s.server.Drop(key)
 		}
 	}
-	delete(s.serving, service)
-	for _, slice := range ours {
-		s.server.Serve(slice)
-		s.server.Pods(slice.Key(), readyPods(&slice, objects))
+	for key, k := range now {
+		if k.slice == nil {
+			continue
+		}
+		if k.problem == "" {
+			s.server.Serve(*k.slice)
+		}
+		s.server.Pods(key, readyPods(k.slice, objects))
 	}
-	for key := range kept {
-		s.serving[service] = append(s.serving[service], key)
+	if s.known[service] = now; len(now) == 0 {
+		delete(s.known, service)
 	}
+}
+
+// read reads a slice of mini-hpa's. One that cannot be read is served as before, and its pods come and go.
+func (s *endpointSlices) read(slice *discoveryv1.EndpointSlice, before known) known {
+	read, err := serves.Read(slice)
+	if err == nil {
+		return known{slice: &read}
+	}
+	if before.problem != err.Error() {
+		s.log.Error("a slice is not served as it says", zap.Error(err))
+	}
+	return known{slice: before.slice, problem: err.Error()}
 }
 
 // readyPods are the pods behind a slice of mini-hpa's, by the names of the Service's ports: those that Kubernetes' own slices of its family say are ready.
@@ -157,7 +166,8 @@ func readyPods(of *serves.Slice, objects []any) map[string][]netip.AddrPort {
 	return ready
 }
 
-// slim keeps of a slice what is read of it: all of mini-hpa's own, of others the ports and the addresses that are ready, as one endpoint.
+// slim keeps of a slice what is read of it: all of mini-hpa's own, of others the ports and the addresses that are ready, as one endpoint. What it
+// has kept it keeps again: an informer that is sent its first list by a watch makes each object slim twice.
 func slim(object any) (any, error) {
 	slice, ok := object.(*discoveryv1.EndpointSlice)
 	if !ok {
@@ -185,12 +195,12 @@ func slim(object any) (any, error) {
 	var ready []string
 	for _, e := range slice.Endpoints {
 		// A pod of which nothing is said is not taken for ready (KubeElasti#350), and one that ends is not, whatever a Service publishes.
-		if c := e.Conditions; len(e.Addresses) > 0 && c.Ready != nil && *c.Ready && (c.Terminating == nil || !*c.Terminating) {
-			ready = append(ready, e.Addresses[0])
+		if c := e.Conditions; c.Ready != nil && *c.Ready && (c.Terminating == nil || !*c.Terminating) {
+			ready = append(ready, e.Addresses...)
 		}
 	}
 	if len(ready) > 0 {
-		kept.Endpoints = []discoveryv1.Endpoint{{Addresses: ready}}
+		kept.Endpoints = []discoveryv1.Endpoint{{Addresses: ready, Conditions: discoveryv1.EndpointConditions{Ready: new(true)}}}
 	}
 	return kept, nil
 }

@@ -140,6 +140,9 @@ func TestWhatIsServed(t *testing.T) {
 		must(api.Update(ctx, broken, metav1.UpdateOptions{}))
 		must(api.Update(ctx, podSlice("web-1", "web", v4, "10.0.0.1 not"), metav1.UpdateOptions{}))
 		expect("a slice that cannot be read is served as before", more)
+		must(api.Update(ctx, podSlice("web-1", "web", v4, "10.0.0.1 ready"), metav1.UpdateOptions{}))
+		more["shop/mini-hpa-web"] = "20016 map[http:[10.0.0.1:8080]]"
+		expect("a pod of a slice that cannot be read is ready", more)
 		if n := logs.FilterMessage("a slice is not served as it says").Len(); n != 1 {
 			t.Errorf("that is told %d times: %v", n, logs.All())
 		}
@@ -149,8 +152,8 @@ func TestWhatIsServed(t *testing.T) {
 			}
 		}
 		expect("nothing", map[string]string{})
-		if len(s.serving) > 0 || len(s.unread) > 0 {
-			t.Errorf("%v and %v are left", s.serving, s.unread)
+		if len(s.known) > 0 {
+			t.Errorf("%v are left", s.known)
 		}
 	})
 }
@@ -166,6 +169,15 @@ func TestSlim(t *testing.T) {
 	got := kept.(*discoveryv1.EndpointSlice)
 	if len(got.Endpoints) != 1 || !slices.Equal(got.Endpoints[0].Addresses, []string{"10.0.0.1", "10.0.0.2"}) || len(got.Ports) != 1 || got.Annotations != nil || isOurs(got) || serviceOf(got).Name != "web" {
 		t.Errorf("%+v", got)
+	}
+	for name, one := range map[string]*discoveryv1.EndpointSlice{"another's": got, "mini-hpa's": ourSlice("web", discoveryv1.AddressTypeIPv4, 20016)} {
+		again, err := slim(one.DeepCopy())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(one, again); diff != "" {
+			t.Errorf("%s that is slim is made slim again: %s", name, diff)
+		}
 	}
 	if _, err := slim(&discoveryv1.EndpointSliceList{}); err == nil {
 		t.Error("a list is taken for a slice")

@@ -109,6 +109,12 @@ func share[T any](seen *lru.Cache, text string, made func() T) T {
 }
 
 func (e equal) template(own *corev1.PodTemplateSpec) *corev1.PodTemplateSpec {
+	if hasWayOfRequests(&own.Spec) { // which is not a part of a podspec.Spec
+		for _, c := range podspec.All(&own.Spec) {
+			c.Resources = e.resources(c.Resources)
+		}
+		return own
+	}
 	spec := e.spec(podspec.View(&own.Spec))
 	if len(own.Labels)+len(own.Annotations) > 0 {
 		own.Spec = spec.Core()

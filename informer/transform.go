@@ -186,6 +186,16 @@ func keepWayOfRequests(out, in *corev1.PodSpec) {
 	}
 }
 
+// hasWayOfRequests says whether something is there that keepWayOfRequests keeps.
+func hasWayOfRequests(spec *corev1.PodSpec) bool {
+	for _, c := range podspec.All(spec) {
+		if len(c.Ports) > 0 || c.Lifecycle != nil {
+			return true
+		}
+	}
+	return spec.TerminationGracePeriodSeconds != nil
+}
+
 // maxWords is how much of the messages of other controllers is kept, in bytes: as much as an Event repeats.
 const maxWords = 300
 

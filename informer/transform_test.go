@@ -342,6 +342,7 @@ func whole(p *keptPod) *corev1.Pod {
 func TestWhatRequestsPassIsKept(t *testing.T) {
 	t.Parallel()
 	hook := &corev1.LifecycleHandler{Sleep: &corev1.SleepAction{Seconds: 10}}
+	shared := newTemplates()
 	for name, wakes := range map[string]bool{"woken by requests": true, "another": false} {
 		d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: "web", Annotations: map[string]string{"mini-hpa/max": "3"}}}
 		if wakes {
@@ -350,7 +351,7 @@ func TestWhatRequestsPassIsKept(t *testing.T) {
 		d.Spec.Template.Labels = map[string]string{"app": "web"}
 		d.Spec.Template.Spec = corev1.PodSpec{TerminationGracePeriodSeconds: new(int64(40)), Containers: []corev1.Container{{Name: "app", Ports: []corev1.ContainerPort{{Name: "http", ContainerPort: 8080}},
 			Lifecycle: &corev1.Lifecycle{PreStop: hook, PostStart: hook}}}}
-		obj, err := slimDeployment(d)
+		obj, err := shared.workloads(slimDeployment)(d)
 		if err != nil {
 			t.Fatal(err)
 		}

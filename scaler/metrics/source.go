@@ -8,6 +8,7 @@ import (
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	custommetricsv1beta2 "k8s.io/metrics/pkg/apis/custom_metrics/v1beta2"
 	externalmetricsv1beta1 "k8s.io/metrics/pkg/apis/external_metrics/v1beta1"
 
@@ -95,7 +96,8 @@ func (a *Answer) same(b *Answer) bool {
 
 func (h *Hint) same(o *Hint) bool {
 	return h.Limit == o.Limit && h.Because == o.Because && h.Passing == o.Passing && (h.Active == nil) == (o.Active == nil) && (h.Active == nil || *h.Active == *o.Active) &&
-		(h.Target == nil) == (o.Target == nil) && (h.Target == nil || h.Target.Cmp(*o.Target) == 0)
+		(h.Target == nil) == (o.Target == nil) && (h.Target == nil || h.Target.Cmp(*o.Target) == 0) &&
+		h.Settling == o.Settling && (h.Recent == nil) == (o.Recent == nil) && (h.Recent == nil || h.Recent.Cmp(*o.Recent) == 0)
 }
 
 // saysTheSame says whether two failures, or two times none, read alike.
@@ -115,4 +117,8 @@ type Hint struct {
 	Active *bool
 	// Target is the source's own for each pod, where the line has none.
 	Target *resource.Quantity
+	// Settling is for how long there has to be nothing to do until that counts; 0 is at once. Recent is the most that the value was of late, where it was
+	// more than it is now, or nil where the source has not been asked for so long yet.
+	Settling metav1.Duration
+	Recent   *resource.Quantity
 }

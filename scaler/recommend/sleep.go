@@ -67,7 +67,7 @@ func (all proposals) counting(m *annotations.Metric, p *proposal, asleep bool) p
 		return all
 	}
 	all.totals++
-	if p.from.value > 0 {
+	if p.from.left() {
 		all.left++
 	}
 	if !p.active {

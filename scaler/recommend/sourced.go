@@ -2,6 +2,7 @@ package recommend
 
 import (
 	"fmt"
+	"time"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 
@@ -24,6 +25,7 @@ func (v *view) sourced(n *numbers, m *annotations.Metric, series string) proposa
 	a := activeFrom{value: total.value, above: n.milli(&l.Active)}
 	if !v.Compat {
 		a.said = hint.Active
+		a.settling, a.recent = v.settling(n, hint)
 	} else {
 		a.above = 0
 	}
@@ -36,6 +38,17 @@ func (v *view) sourced(n *numbers, m *annotations.Metric, series string) proposa
 		return p
 	}
 	return p.limited(limitOf(l, hint))
+}
+
+// settling is for how long a line must not be active until that counts. What sleeps is not woken by what was of late.
+func (v *view) settling(n *numbers, hint Hint) (lasting time.Duration, recent *int64) {
+	if v.asleep || hint.Settling.Duration <= 0 {
+		return 0, nil
+	}
+	if hint.Recent != nil {
+		recent = new(n.milli(hint.Recent))
+	}
+	return hint.Settling.Duration, recent
 }
 
 // signal proposes 1 while the metric is active. Its value says nothing about how many replicas are needed.

@@ -24,7 +24,7 @@ func newSourced(t *testing.T, replicas int32, pairs ...string) sourced {
 	return sourced{newWorkload(t, replicas, pairs...)}
 }
 
-// said is what sources say, by ID: a value, "-" for a failure, and after a blank what a hint says: limit=, active=, target=.
+// said is what sources say, by ID: a value, "-" for a failure, and after a blank what a hint says: limit=, active=, target=, settling=, recent=.
 type said map[string]string
 
 func (a said) in(s Snapshot) Snapshot {
@@ -54,6 +54,11 @@ func (a said) in(s Snapshot) Snapshot {
 			case "target":
 				q := resource.MustParse(value)
 				hint.Target = &q
+			case "recent":
+				q := resource.MustParse(value)
+				hint.Recent = &q
+			case "settling":
+				hint.Settling.Duration, _ = time.ParseDuration(value)
 			}
 		}
 		if s.Hints == nil {
@@ -117,6 +122,27 @@ func TestAQueueWorkerSleepsAndWakes(t *testing.T) {
 	w.looks(said{lag: "0 limit=12"}, 6*time.Minute).wants(0)
 
 	newSourced(t, 0, orders+"target=100", "min=0", "max=40", "scale-up-policies=12 pods/15s").look(said{lag: many}).wants(12)
+}
+
+// TestWhatHasToLast: where a source only counts approximately, what was of late keeps awake, and wakes nothing.
+func TestWhatHasToLast(t *testing.T) {
+	const jobs, window = "jobs-sqs@messages", "scale-down-stabilization=1m"
+	line := []string{"sources=jobs-sqs queue=x target=5 active=5", "min=0", "max=20", window}
+	// What is asleep stays so, whatever has come and gone.
+	newSourced(t, 0, line...).looks(said{jobs: "3"}, time.Minute).wants(0).look(said{jobs: "0 settling=1m recent=3"}).wants(0).look(said{jobs: "0 settling=1m"}).wants(0).
+		look(said{jobs: "0 settling=1m recent=500"}).wants(0).look(said{jobs: "6 settling=1m"}).wants(2)
+	// What is awake stays so for as long as it was more of late, or may have been.
+	for _, of := range []string{"4 settling=1m recent=500", "0 settling=1m recent=500", "0 settling=1m recent=5001m", "0 settling=1m", "4 settling=1m"} {
+		newSourced(t, 4, line...).looks(said{jobs: of}, time.Hour).wants(1).looks(said{jobs: "4"}, 2*time.Minute).wants(0)
+	}
+	newSourced(t, 4, line...).looks(said{jobs: "0 settling=1m recent=5"}, 2*time.Minute).wants(0)
+	signal := newSourced(t, 1, "sources=jobs-sqs queue=x", "min=0", "max=20", window)
+	signal.looks(said{jobs: "0 settling=1m recent=3"}, time.Hour).wants(1).says("0 is not above 0, but not for 1m0s yet: a line without a target asks for 1").
+		looks(said{jobs: "0"}, 2*time.Minute).wants(0)
+	// What its source says of it has to last, too.
+	newSourced(t, 1, line...).looks(said{jobs: "0 active=false settling=1m recent=6"}, time.Hour).wants(1).looks(said{jobs: "0 active=false"}, 2*time.Minute).wants(0)
+	// Where scale-down is disabled, the last step waits until nothing was left of late.
+	newSourced(t, 7, append(line, "scale-down-policies=disabled")...).looks(said{jobs: "0 settling=1m recent=5"}, time.Hour).wants(7).looks(said{jobs: "0"}, 2*time.Minute).wants(0)
 }
 
 // TestWorkersThatMustNotBeEnded are scaled in only to 0, and only if no message is left.

@@ -305,7 +305,7 @@ func (a *inquiry) conclude(i int, answer metrics.Answer, err error) {
 		answer, err = s.sound(q, answer)
 	}
 	if err == nil {
-		answer, err = s.settling.settle(q, answer)
+		answer = s.settling.settle(q, answer)
 	}
 	if ended := a.parent.Err(); err != nil && (ended == nil || !errors.Is(err, ended)) {
 		answer, err = metrics.Answer{}, s.tell(q, err)

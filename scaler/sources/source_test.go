@@ -410,36 +410,83 @@ func (forgetful) Ask(ctx context.Context, _ []metrics.Question, answer func(int,
 
 func (forgetful) Close() {}
 
-// TestZerosSettle where a system only counts approximately.
-func TestZerosSettle(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		value := 0.0
-		s, logged := asking(&system{answer: func(context.Context, metrics.Question) (metrics.Answer, error) { return counted(value) }}, time.Minute)
-		look := func() string {
-			a, err := s.Ask(t.Context(), asked(""))
-			time.Sleep(30 * time.Second)
-			switch {
-			case errors.Is(err, metrics.ErrPending):
-				return "pending"
-			case err != nil:
-				return err.Error()
-			case a.Hint.Active != nil:
-				return fmt.Sprint(&a.External[0].Value, " active ", *a.Hint.Active)
+// TestWhatIsLessSettles where a system only counts approximately: with each value goes what it was of late, or that this is not known.
+func TestWhatIsLessSettles(t *testing.T) {
+	for name, c := range map[string]struct {
+		settle, every time.Duration
+		values        []float64
+		want          []string
+	}{
+		"zeros":               {time.Minute, 30 * time.Second, []float64{0, 0, 0, 5, 0, 0, 0, 0, 1, 0}, []string{"0 ?", "0 ?", "0", "5", "0 < 5", "0 < 5", "0", "0", "1", "0 < 1"}},
+		"not only zeros":      {time.Minute, 30 * time.Second, []float64{500, 500, 500, 4, 500, 4, 3, 4, 4, 4}, []string{"500 ?", "500 ?", "500", "4 < 500", "500", "4 < 500", "3 < 500", "4", "4", "4"}},
+		"less and less":       {time.Minute, 30 * time.Second, []float64{9, 9, 8, 7, 6, 6, 6, 8, 0, 6, 0, 6}, []string{"9 ?", "9 ?", "8 < 9", "7 < 9", "6 < 8", "6 < 7", "6", "8", "0 < 8", "6 < 8", "0 < 6", "6"}},
+		"hardly ever asked":   {time.Minute, time.Hour, []float64{0, 0, 500, 0, 0}, []string{"0 ?", "0", "500", "0 < 500", "0"}},
+		"nobody for a day":    {time.Minute, 24 * time.Hour, []float64{0, 0}, []string{"0 ?", "0"}},
+		"hours":               {time.Hour, 15 * time.Minute, []float64{5, 0, 0, 0, 0, 0}, []string{"5 ?", "0 ?", "0 ?", "0 ?", "0 < 5", "0"}},
+		"at once, by default": {0, time.Second, []float64{0, 5, 0}, []string{"0", "5", "0"}},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			value := 0.0
+			s, logged := asking(&system{answer: func(context.Context, metrics.Question) (metrics.Answer, error) { return counted(value) }}, c.settle)
+			var got []string
+			for _, value = range c.values {
+				a, err := s.Ask(t.Context(), asked(""))
+				if err != nil {
+					t.Fatal(err)
+				}
+				got = append(got, settled(a, c.settle))
+				time.Sleep(c.every)
 			}
-			return a.External[0].Value.String()
+			if diff := gocmp.Diff(c.want, got); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", name, diff)
+			}
+			if logged.Len() > 0 {
+				t.Errorf("the log: %v", logged.All())
+			}
+		})
+	}
+}
+
+// settled is a value, and what it was of late, if that is more; "?" if it is not known.
+func settled(a metrics.Answer, lasting time.Duration) string {
+	text := a.External[0].Value.String()
+	switch h := a.Hint; {
+	case h.Settling.Duration == 0 && h.Recent == nil:
+		return text
+	case h.Settling.Duration != lasting:
+		return text + " settles in " + h.Settling.Duration.String()
+	case h.Recent == nil:
+		return text + " ?"
+	}
+	return text + " < " + a.Hint.Recent.String()
+}
+
+// TestSettlingIsBounded: what is asked every second for an hour is kept in a few steps, and a value counts hardly longer than it should.
+func TestSettlingIsBounded(t *testing.T) {
+	now := time.Date(2026, 11, 29, 0, 0, 0, 0, time.UTC)
+	for _, values := range []func(i int) int64{
+		func(i int) int64 { return int64(20000 - i) },
+		func(i int) int64 { return int64(i * 7919 % 1000) },
+		func(i int) int64 { return int64(i % 2) },
+	} {
+		var l lately
+		for i := range 10000 {
+			l.add(*resource.NewQuantity(values(i), resource.DecimalSI), now.Add(time.Duration(i)*time.Second), time.Hour)
+			if len(l.steps) > finest+2 {
+				t.Fatalf("%d steps", len(l.steps))
+			}
+			most, mostAtMost := int64(0), int64(0)
+			for k := max(0, i-3600+1); k <= i; k++ {
+				most = max(most, values(k))
+			}
+			for k := max(0, i-3600-3600/finest-1); k <= i; k++ {
+				mostAtMost = max(mostAtMost, values(k))
+			}
+			if got := l.steps[0].value.Value(); got < most || got > mostAtMost {
+				t.Fatalf("after %d: %d, want %d to %d", i, got, most, mostAtMost)
+			}
 		}
-		var got []string
-		for _, value = range []float64{0, 0, 0, 5, 0, 0, 0, 0, 1, 0} {
-			got = append(got, look())
-		}
-		want := []string{"pending", "pending", "0", "5", "0 active true", "0 active true", "0", "0", "1", "0 active true"}
-		if diff := gocmp.Diff(want, got); diff != "" {
-			t.Errorf("(-want +got):\n%s", diff)
-		}
-		if logged.Len() > 0 {
-			t.Errorf("the log: %v", logged.All())
-		}
-	})
+	}
 }
 
 // tenants asks for so many namespaces every 15 seconds, and returns how many have no answer each time.

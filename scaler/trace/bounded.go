@@ -66,11 +66,15 @@ func (v externalValue) whole() externalmetricsv1beta1.ExternalMetricValue {
 type hint struct {
 	recommend.Hint
 	Target *amount.JSON `json:"target"`
+	Recent *amount.JSON `json:"recent"`
 }
 
 func (h hint) whole() recommend.Hint {
 	if h.Target != nil {
 		h.Hint.Target = &h.Target.Quantity
+	}
+	if h.Recent != nil {
+		h.Hint.Recent = &h.Recent.Quantity
 	}
 	return h.Hint
 }

@@ -37,6 +37,7 @@ func TestSourcesAreReplayedWithoutTheirList(t *testing.T) {
 		{lag: {Active: &no}, "cosmos@value": {Active: &no}},
 		{lag: {Limit: 12, Because: `12 partitions of topic "shop.a"`}, "cosmos@value": {Active: &yes, Target: new(resource.MustParse("5"))}},
 		{lag: {Limit: 3}},
+		{lag: {Limit: 3, Settling: metav1.Duration{Duration: time.Minute}, Recent: new(resource.MustParse("7k"))}},
 	} {
 		s := recommend.Snapshot{Time: time.Date(2026, 11, 28, 12, i, 0, 0, time.UTC), Hints: hints, ExternalMetrics: map[string][]externalmetricsv1beta1.ExternalMetricValue{
 			lag: {{MetricName: lag, Value: resource.MustParse("5200")}}, "cosmos@value": {{MetricName: "cosmos@value", Value: resource.MustParse("0")}}}}
@@ -45,7 +46,7 @@ func TestSourcesAreReplayedWithoutTheirList(t *testing.T) {
 		}
 		want = append(want, live.Observe(s).Desired)
 	}
-	if diff := cmp.Diff([]int32{40, 0, 12, 3}, want); diff != "" {
+	if diff := cmp.Diff([]int32{40, 0, 12, 3, 3}, want); diff != "" {
 		t.Fatalf("decided (-want +got):\n%s", diff)
 	}
 	r, err := NewReader(&text)

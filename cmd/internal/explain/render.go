@@ -277,6 +277,9 @@ func (p page) hint(name string, h recommend.Hint) {
 	if h.Target != nil {
 		p.Row(name, "target", h.Target.String(), "-", "-")
 	}
+	if h.Settling.Duration > 0 {
+		p.Row(name, "settling", "not active counts after "+h.Settling.Duration.String(), "-", "-")
+	}
 }
 
 // ago is how long before now something was measured, where that is told.

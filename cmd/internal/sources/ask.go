@@ -44,6 +44,9 @@ func (r *result) text() string {
 	if h := r.answer.Hint; h.Target != nil {
 		said = append(said, fmt.Sprintf("target %s", h.Target))
 	}
+	if h := r.answer.Hint; h.Settling.Duration > 0 {
+		said = append(said, fmt.Sprintf("not active counts after %s", h.Settling.Duration))
+	}
 	if r.empty {
 		said = append(said, "no value, which counts as 0")
 	}

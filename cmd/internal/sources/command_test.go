@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	externalmetricsv1beta1 "k8s.io/metrics/pkg/apis/external_metrics/v1beta1"
 
@@ -75,7 +76,7 @@ func (s *server) Ask(ctx context.Context, all []metrics.Question, answer func(in
 		<-ctx.Done()
 	case "":
 		a := answerOf("873")
-		a.Hint = metrics.Hint{Limit: 12, Because: "12 partitions", Active: new(true), Target: new(resource.MustParse("5"))}
+		a.Hint = metrics.Hint{Limit: 12, Because: "12 partitions", Active: new(true), Target: new(resource.MustParse("5")), Settling: metav1.Duration{Duration: time.Minute}}
 		answer(0, a, nil)
 	default:
 		answer(0, answerOf("12500m"), nil)
@@ -139,7 +140,7 @@ func TestCheck(t *testing.T) {
   FAIL  prom below                       answered with -3, which is below 0
   FAIL  prom many                        answered with 2 values; there must be one
   FAIL  prom slow                        did not answer in 100ms
-  ok    rabbit queue=shop.mail target=5  873, for at most 12 replicas: 12 partitions, active, target 5  0s
+  ok    rabbit queue=shop.mail target=5  873, for at most 12 replicas: 12 partitions, active, target 5, not active counts after 1m0s  0s
   FAIL  rabbit queue=billing.mail        queue "billing.mail" is not what namespace "shop" may ask of source "rabbit"; allowed is "shop.*"
   skip  rabbit                           key "queue" is missing: source "rabbit" needs it
   skip  others                           namespace "shop" may not ask it; --namespace names another

@@ -112,12 +112,11 @@ func (r *wakeReader) read() {
 	given := map[string]lines.Word{}
 	for _, word := range r.line.Words[1:] {
 		given[word.Key] = word
-		switch {
-		case word.Key == "":
+		if word.Key == "" {
 			r.wrong(word, "word %s must not be there; after %q there are only keys, each with a value", lines.Quote(word.Value), wakeOnRequests)
-		default:
-			r.key(word)
+			continue
 		}
+		r.key(word)
 	}
 	r.check(given)
 }

@@ -83,7 +83,7 @@ func (c *chronicle) most() *list.List {
 
 // drop removes an entry, which is the oldest of its workload, as the oldest of a namespace is.
 func (c *chronicle) drop(e *list.Element) {
-	key := e.Value.(noted).key
+	key := notedOf(e).key
 	of := c.all[key.Namespace]
 	if of.Remove(e); of.Len() == 0 {
 		delete(c.all, key.Namespace)
@@ -109,7 +109,13 @@ func (c *chronicle) of(key annotations.Key) []Entry {
 	defer c.mu.Unlock()
 	entries := make([]Entry, 0, len(c.each[key]))
 	for _, e := range c.each[key] {
-		entries = append(entries, e.Value.(noted).Entry)
+		entries = append(entries, notedOf(e).Entry)
 	}
 	return entries
+}
+
+// notedOf is what the list holds at a place; it holds nothing else.
+func notedOf(e *list.Element) noted {
+	n, _ := e.Value.(noted)
+	return n
 }

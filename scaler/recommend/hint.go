@@ -19,6 +19,6 @@ type Hint struct {
 	Target *resource.Quantity `json:"target,omitempty"`
 	// Settling is for how long there has to be nothing to do until that counts; 0 is at once. Recent is the most that the value was of late, where it was
 	// more than it is now, or nil where the source has not been asked for so long yet.
-	Settling metav1.Duration `json:"settling,omitzero"`
+	Settling metav1.Duration    `json:"settling,omitzero"`
 	Recent   *resource.Quantity `json:"recent,omitempty"`
 }

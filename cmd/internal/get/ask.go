@@ -174,10 +174,10 @@ func (a *asker) follow(ctx context.Context, w io.Writer, f *fleet) error {
 		case <-time.After(pace):
 		}
 		next, err := a.ask(ctx)
-		if ctx.Err() != nil {
-			return nil
-		}
-		if err != nil {
+		switch {
+		case ctx.Err() != nil:
+			return nil // whoever watched has seen enough
+		case err != nil:
 			return err
 		}
 		if next.leads != source {

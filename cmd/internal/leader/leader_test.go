@@ -125,7 +125,7 @@ func (d *double) forward(c httpstream.Connection, streams <-chan httpstream.Stre
 }
 
 // found is what Find finds by the double.
-func (d *double) found(identity string, port int) (*Leader, *httptest.Server) {
+func (d *double) found(identity string, port int) *Leader {
 	d.behind = httptest.NewServer(state.Handler(func() state.Head { return state.Head{Leading: true, Identity: identity, Time: time.Now()} }, func() state.Teller { return nobody{} }))
 	d.t.Cleanup(d.behind.Close)
 	server := httptest.NewServer(d)
@@ -136,14 +136,14 @@ func (d *double) found(identity string, port int) (*Leader, *httptest.Server) {
 	}
 	l := flags.Find(d.t.Context(), &rest.Config{Host: server.URL})
 	d.t.Cleanup(l.Close)
-	return l, server
+	return l
 }
 
 // TestThePodThatTheLeaseNamesIsAsked by a port-forward, in the form that the API server knows.
 func TestThePodThatTheLeaseNamesIsAsked(t *testing.T) {
 	for _, websocket := range []bool{true, false} {
 		d := &double{t: t, websocket: websocket}
-		l, _ := d.found(holder, 0)
+		l := d.found(holder, 0)
 		if l.Head == nil {
 			t.Fatalf("websocket %t: not reached: %s", websocket, l.Why)
 		}
@@ -179,7 +179,7 @@ func TestALeaderThatCannotBeAsked(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			d := c.double
 			d.t = t
-			l, _ := d.found(c.identity, c.port)
+			l := d.found(c.identity, c.port)
 			want := "source: computed here; the leader mini-hpa-7c9f-x2 cannot be asked: "
 			if got := l.Source(0); l.Head != nil || !strings.HasPrefix(got, want) || !strings.Contains(got, c.want) {
 				t.Errorf("%q, want %q and %q", got, want, c.want)

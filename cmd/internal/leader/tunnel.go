@@ -2,6 +2,7 @@ package leader
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -140,7 +141,7 @@ type streamConn struct {
 // Read says why nothing comes, where the other side says so.
 func (c *streamConn) Read(p []byte) (int, error) {
 	n, err := c.Stream.Read(p)
-	if err != io.EOF || n > 0 {
+	if !errors.Is(err, io.EOF) || n > 0 {
 		return n, err
 	}
 	select {

@@ -338,10 +338,16 @@ func (m *manifests) put(o object, problems field.ErrorList) error {
 	return err
 }
 
-// objectAs is an object that asks nothing of mini-hpa. What is wrong with it is for others to say; then it does not count.
-func objectAs[T any](o object) (*T, bool) {
+// addNetwork takes an object that bears on how requests reach pods, and asks nothing of mini-hpa. What is wrong with it is for others to say; then
+// it does not count.
+func addNetwork[T any](m *manifests, o object, add func(*neighbors.Neighborhood, *T, string)) {
 	into := new(T)
-	return into, runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, into) == nil
+	if runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, into) != nil {
+		return
+	}
+	for _, n := range m.neighborhoods(o) {
+		add(n, into, o.place())
+	}
 }
 
 // addOther takes what is no workload.
@@ -359,17 +365,9 @@ func (m *manifests) addOther(o object) error {
 			n.AddLimitRange(limits, o.place())
 		}
 	case kind == corev1.SchemeGroupVersion.WithKind(annotations.KindService):
-		if service, ok := objectAs[corev1.Service](o); ok {
-			for _, n := range m.neighborhoods(o) {
-				n.AddService(service, o.place())
-			}
-		}
+		addNetwork(m, o, (*neighbors.Neighborhood).AddService)
 	case kind == networkingv1.SchemeGroupVersion.WithKind(annotations.KindNetworkPolicy):
-		if policy, ok := objectAs[networkingv1.NetworkPolicy](o); ok {
-			for _, n := range m.neighborhoods(o) {
-				n.AddNetworkPolicy(policy, o.place())
-			}
-		}
+		addNetwork(m, o, (*neighbors.Neighborhood).AddNetworkPolicy)
 	case kind.Group == "autoscaling" && kind.Kind == annotations.KindHPA, kind.Group == annotations.GroupKEDA && kind.Kind == annotations.KindScaledObject:
 		var s neighbors.Scaler
 		quoted := o.quote(annotations.GroupPausing, annotations.FoundInvalidField)

@@ -24,8 +24,12 @@ const (
 
 // Parameters of a page.
 const (
-	// ParamNamespace, ParamKind and ParamName leave out the workloads of others.
-	ParamNamespace, ParamKind, ParamName = "namespace", "kind", "name"
+	// ParamNamespace leaves out the workloads of other namespaces.
+	ParamNamespace = "namespace"
+	// ParamKind leaves out those of other kinds.
+	ParamKind = "kind"
+	// ParamName leaves out those of other names.
+	ParamName = "name"
 	// ParamContinue is what the page before ends with.
 	ParamContinue = "continue"
 	// ParamLimit is how many workloads a page is of at most, from 1 to PageSize.

@@ -200,30 +200,39 @@ func (w *waker) await(ctx context.Context, woken []sleeper) error {
 		return nil
 	}
 	deadline := time.Now().Add(w.timeout)
-	for left := woken; len(left) > 0; {
-		var waiting []sleeper
-		for _, s := range left {
-			ready, err := w.isReady(ctx, s)
-			if err != nil {
-				return err
-			}
-			if !ready {
-				waiting = append(waiting, s)
-			}
+	for left := woken; ; {
+		var err error
+		if left, err = w.unready(ctx, left); err != nil {
+			return err
 		}
-		if left = waiting; len(left) > 0 && !time.Now().Before(deadline) {
+		if len(left) == 0 {
+			break
+		}
+		if !time.Now().Before(deadline) {
 			for _, s := range left {
 				w.tell("%s has no pod that is ready after %s", s.workload.Title(), cli.Short(w.timeout))
 			}
 			break
 		}
-		if len(left) > 0 {
-			if err := rest(ctx, pause); err != nil {
-				return err
-			}
+		if err := rest(ctx, pause); err != nil {
+			return err
 		}
 	}
 	return rest(ctx, w.propagation)
+}
+
+// unready are those of the woken that have no pod that is ready.
+func (w *waker) unready(ctx context.Context, woken []sleeper) (waiting []sleeper, err error) {
+	for _, s := range woken {
+		ready, err := w.isReady(ctx, s)
+		if err != nil {
+			return nil, err
+		}
+		if !ready {
+			waiting = append(waiting, s)
+		}
+	}
+	return waiting, nil
 }
 
 // isReady says whether a workload has a pod that is ready, by its status. One that is gone needs none. Of a kind without such a field it is

@@ -179,8 +179,12 @@ func (c *wakeCheck) warnOfDrain(ports []targetPort) {
 	}
 	spec := &c.w.template().Spec
 	least := int64((wait + time.Second - 1) / time.Second)
-	if grace := spec.TerminationGracePeriodSeconds; grace != nil && *grace < least {
-		c.warn(FoundNoDrain, "terminationGracePeriodSeconds is %d: a pod that ends must go on accepting for %s, until every node knows of it. Set at least %d", *grace, wait, least)
+	grace := int64(defaultGrace)
+	if set := spec.TerminationGracePeriodSeconds; set != nil {
+		grace = *set
+	}
+	if grace < least {
+		c.warn(FoundNoDrain, "terminationGracePeriodSeconds is %d: a pod that ends must go on accepting for %s, until every node knows of it. Set at least %d", grace, wait, least)
 	}
 	for i := range spec.Containers {
 		container := &spec.Containers[i]

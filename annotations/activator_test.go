@@ -3,6 +3,7 @@ package annotations
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
@@ -202,6 +203,10 @@ func TestThereIsNoActivator(t *testing.T) {
 
 func TestPodsThatEndTooEarly(t *testing.T) {
 	const hook = `container "app" has no lifecycle.preStop: requests that a node sends to a pod which has been told to end are lost. Set preStop: {sleep: {seconds: 10}}`
+	slow := Surroundings{Services: readAll[corev1.Service](webService), Activator: &Activator{Propagation: 40 * time.Second}}
+	if said := strings.Join(saidOf(asked("requests", strings.Replace(drained, "seconds: 10", "seconds: 40", 1)), slow), "\n"); !strings.Contains(said, "terminationGracePeriodSeconds is 30: a pod that ends must go on accepting for 40s") {
+		t.Errorf("the default of terminationGracePeriodSeconds is too short, and it is said: %s", said)
+	}
 	tests := map[string]struct{ template, line, want string }{
 		"no hook":                     {template: "{metadata: {labels: {app: web}}, spec: {containers: [{name: app}]}}", want: hook},
 		"a hook that is too short":    {template: strings.Replace(drained, "seconds: 10", "seconds: 5", 1), want: `container "app" sleeps for 5 s in lifecycle.preStop: a pod that ends must go on accepting for 10s, until every node knows of it. Set at least 10`},

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -238,7 +239,7 @@ func commaList(value, allowed string, ok func(string) bool) ([]string, error) {
 	}
 	for i, part := range parts {
 		switch {
-		case part == "" || len(part) > maxPath || strings.ContainsFunc(part, func(c rune) bool { return !strconv.IsPrint(c) }) || !ok(part):
+		case part == "" || len(part) > maxPath || strings.ContainsFunc(part, isUnprintable) || !ok(part):
 			return nil, fmt.Errorf("must be %s, of at most %d bytes; several are separated by commas, without blanks", allowed, maxPath)
 		case slices.Contains(parts[:i], part):
 			return nil, fmt.Errorf("must not have %s twice", lines.Quote(part))
@@ -246,6 +247,9 @@ func commaList(value, allowed string, ok func(string) bool) ([]string, error) {
 	}
 	return parts, nil
 }
+
+// isUnprintable says whether a character cannot be in the slice that activators read, where U+FFFD stands for bytes that are no text.
+func isUnprintable(c rune) bool { return c == unicode.ReplacementChar || !strconv.IsPrint(c) }
 
 // isIgnorable says whether requests of a path can be left out. All of them cannot: then nothing would wake the workload.
 func isIgnorable(path string) bool {

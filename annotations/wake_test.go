@@ -91,6 +91,7 @@ func TestLinesOfWakeThatAreRefused(t *testing.T) {
 		"always, but where":         {"requests path=always", `line 1: must have "service" with "path=always": the Service then has no selector that would lead to it`},
 		"none for each pod":         {"requests per-pod=0", `line 1: per-pod "0" ` + many},
 		"a limit beyond all":        {"requests limit=10001", `line 1: limit "10001" ` + many},
+		"a path that is no text":    {"requests ignore=/a\uFFFD", "line 1: ignore \"/a\uFFFD\" " + path},
 		"a path that is none":       {"requests ignore=healthz", `line 1: ignore "healthz" ` + path},
 		"all paths":                 {"requests ignore=/*", `line 1: ignore "/*" ` + path},
 		"a pattern":                 {"requests ignore=/a*b", `line 1: ignore "/a*b" ` + path},

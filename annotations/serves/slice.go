@@ -134,6 +134,9 @@ func (a Activator) endpoint(face Face) discoveryv1.Endpoint {
 	return e
 }
 
+// longestShown is how many bytes of a text an error shows: an annotation may have 256 KiB.
+const longestShown = 100
+
 // Read reads a slice that is mini-hpa's. An error says all that is wrong with it.
 func Read(object *discoveryv1.EndpointSlice) (Slice, error) {
 	s, wrong := read(object)
@@ -147,7 +150,7 @@ func read(object *discoveryv1.EndpointSlice) (Slice, field.ErrorList) {
 	var wrong field.ErrorList
 	add := func(at *field.Path, seen string, err error) {
 		if err != nil {
-			wrong = append(wrong, field.Invalid(at, seen, err.Error()))
+			wrong = append(wrong, field.Invalid(at, seen[:min(len(seen), longestShown)], err.Error()))
 		}
 	}
 	meta := field.NewPath("metadata")

@@ -1,6 +1,7 @@
 package serves
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -126,6 +127,15 @@ func TestReadRefuses(t *testing.T) {
 				t.Errorf("error %v, want one with %s", err, tt.want)
 			}
 		})
+	}
+}
+
+func TestAnErrorShowsTheBeginning(t *testing.T) {
+	s := sleeping()
+	object := s.Object()
+	object.Annotations[Annotation] = "{" + strings.Repeat("x", 100_000)
+	if _, err := Read(object); err == nil || len(err.Error()) > 1000 {
+		t.Errorf("an error of %d bytes", len(fmt.Sprint(err)))
 	}
 }
 

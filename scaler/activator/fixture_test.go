@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -136,6 +137,21 @@ func (b *bench) until(name, what string, is func(serves.State) bool) serves.Stat
 func (b *bench) held(name string, n int) {
 	b.t.Helper()
 	b.until(name, fmt.Sprint(n, " held"), func(s serves.State) bool { return s.Held == n })
+}
+
+// untilHalf waits until it is known of the first who waits at a port that it sends no more.
+func (b *bench) untilHalf(name string) {
+	b.t.Helper()
+	is := func(p *port) bool {
+		b.server.lobby.mu.Lock()
+		defer b.server.lobby.mu.Unlock()
+		return p.key.name == name && len(p.queue) > 0 && p.queue[0].half
+	}
+	for end := time.Now().Add(patience); !slices.ContainsFunc(b.server.all(), is); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(end) {
+			b.t.Fatal("it is not seen that a client sends no more")
+		}
+	}
 }
 
 // dial connects to a port.

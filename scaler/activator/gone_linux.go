@@ -15,21 +15,21 @@ const canWatch = true
 //
 // A client that has said that it sends no more is gone, unless it mayFinish: then it is one that has sent a whole request and waits for the
 // answer, as with "printf ... | nc -N". But one that has sent nothing has gone, and so has one that has begun TLS or HTTP/2, where nobody
-// ends like that before the answer.
-func watch(c *net.TCPConn, mayFinish bool) (gone bool) {
+// ends like that before the answer. It may have gone even so, and half is told.
+func watch(c *net.TCPConn, mayFinish bool, half func()) (gone bool) {
 	raw, err := c.SyscallConn()
 	if err != nil {
 		return true
 	}
 	_ = raw.Read(func(fd uintptr) bool { // which ends with an error when the deadline has passed
-		gone = hasLeft(int(fd), mayFinish)
+		gone = hasLeft(int(fd), mayFinish, half)
 		return gone
 	})
 	return gone
 }
 
 // hasLeft asks the kernel about a connection. It is asked again whenever something has come.
-func hasLeft(fd int, mayFinish bool) bool {
+func hasLeft(fd int, mayFinish bool, half func()) bool {
 	polled := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
 	if n, err := unix.Poll(polled, 0); err != nil || n == 0 {
 		return false
@@ -37,7 +37,14 @@ func hasLeft(fd int, mayFinish bool) bool {
 	if polled[0].Revents&(unix.POLLERR|unix.POLLHUP|unix.POLLNVAL) != 0 {
 		return true
 	}
-	return polled[0].Revents&unix.POLLRDHUP != 0 && !(mayFinish && finishes(fd))
+	switch {
+	case polled[0].Revents&unix.POLLRDHUP == 0:
+		return false
+	case mayFinish && finishes(fd):
+		half()
+		return false
+	}
+	return true
 }
 
 // finishes says whether what was sent may be a whole request.

@@ -14,6 +14,10 @@ import (
 const (
 	// maxHeld is how many connections are held for all Services together.
 	maxHeld = serves.MaxLimit
+	// floor is how many each port may hold, however many the others do: nobody can keep the workloads of others asleep.
+	floor = 10
+	// maxInFlight is how many connections may be at pods, by way of all Services together. One port may have half of them.
+	maxInFlight = 2 * maxHeld
 	// courtesy is how long a connection counts against the limit of its pod. A pod that has just woken is not met by all who wait at once, but
 	// one whose connections last is not closed to the others, who would wait in vain. Only where all requests come this way the limit is
 	// one of concurrency, and lasts as long as the request.
@@ -23,6 +27,7 @@ const (
 // Why a connection is not passed on.
 var (
 	errFull    = errors.New("too many connections are held")
+	errBusy    = errors.New("too many connections are in flight")
 	errTooLong = errors.New("no pod was ready within the hold")
 	errGone    = errors.New("the client has gone")
 	errClosed  = errors.New("the activator ends")
@@ -33,13 +38,15 @@ type lobby struct {
 	mu   sync.Mutex
 	held int
 	room int
-	pods map[netip.Addr]*pod
+	// inFlight counts those at pods, also those that are ignored; most is how many there may be.
+	inFlight, most int
+	pods           map[netip.Addr]*pod
 	// changed is told of each change of a port's state, with the lock held.
 	changed func(*port)
 }
 
 func newLobby(changed func(*port)) *lobby {
-	return &lobby{room: maxHeld, pods: map[netip.Addr]*pod{}, changed: changed}
+	return &lobby{room: maxHeld, most: maxInFlight, pods: map[netip.Addr]*pod{}, changed: changed}
 }
 
 // pod is what the connections to one address share, whatever Service they came by.
@@ -111,6 +118,8 @@ type ticket struct {
 	turn    chan target // brings the pod whose turn it is, at most one
 	given   netip.AddrPort
 	before  func()      // is called before turn brings one
+	giveUp  func()      // has it leave the queue; nil if it does not wait
+	half    bool        // its client sends no more, and may have gone
 	pod     *pod        // against whose limit it counts; nil if it counts against none
 	lease   *time.Timer // until when it does
 }
@@ -134,10 +143,10 @@ func (p *port) enter() (*ticket, error) {
 	if t.woke {
 		p.wakes++
 	}
-	if p.held >= int(p.rules.serves.Limit) || p.lobby.held >= p.lobby.room {
+	if err := p.admits(); err != nil {
 		p.refused++
 		p.lobby.changed(p)
-		return nil, errFull
+		return nil, err
 	}
 	t.count(now, +1, 0)
 	p.queue = append(p.queue, t)
@@ -145,11 +154,41 @@ func (p *port) enter() (*ticket, error) {
 	return t, nil
 }
 
+// admits says why there is no room for one more. Whoever has a pod at once takes none of it.
+func (p *port) admits() error {
+	l := p.lobby
+	if l.inFlight >= l.most || p.inFlight >= l.most/2 {
+		return errBusy
+	}
+	if len(p.queue) == 0 && p.roomy() >= 0 {
+		return nil
+	}
+	if p.held < int(p.rules.serves.Limit) && (l.held < l.room || p.held < min(floor, l.room/2)) || p.evict() {
+		return nil
+	}
+	return errFull
+}
+
+// evict takes the place of one who sends no more, and may have gone, for another. It says whether there was one.
+func (p *port) evict() bool {
+	at := slices.IndexFunc(p.queue, func(t *ticket) bool { return t.half && t.giveUp != nil })
+	if at < 0 {
+		return false
+	}
+	t := p.queue[at]
+	p.queue = slices.Delete(p.queue, at, at+1)
+	t.count(time.Now(), -1, 0)
+	t.stage = ended
+	p.refused++
+	t.giveUp()
+	return true
+}
+
 // enterIgnored is enter for a request that wakes nobody and is not counted. It is nil if no pod has room at once.
 func (p *port) enterIgnored() *ticket {
 	p.lobby.mu.Lock()
 	defer p.lobby.mu.Unlock()
-	if len(p.queue) > 0 || p.roomy() < 0 {
+	if len(p.queue) > 0 || p.roomy() < 0 || p.lobby.inFlight >= p.lobby.most {
 		return nil
 	}
 	t := &ticket{port: p, arrived: time.Now(), ignored: true, turn: make(chan target, 1)}
@@ -186,11 +225,19 @@ func (t *ticket) isCalled() bool {
 	}
 }
 
-// onCall has a function called just before the ticket is given a pod, with the lobby's lock held; nil has none called.
-func (t *ticket) onCall(do func()) {
+// onCall has a function called just before the ticket is given a pod, and another when its place is needed for somebody else, both with the lobby's
+// lock held; nil has none called.
+func (t *ticket) onCall(do, giveUp func()) {
 	t.port.lobby.mu.Lock()
 	defer t.port.lobby.mu.Unlock()
-	t.before = do
+	t.before, t.giveUp = do, giveUp
+}
+
+// halve says that the client sends no more.
+func (t *ticket) halve() {
+	t.port.lobby.mu.Lock()
+	defer t.port.lobby.mu.Unlock()
+	t.half = true
 }
 
 // again gives back a pod that could not be reached, and puts the ticket before those who came later. Whoever waits for it next is given the
@@ -288,6 +335,7 @@ func (t *ticket) fail() {
 
 // count changes how many are held and in flight.
 func (t *ticket) count(now time.Time, held, inFlight int) {
+	t.port.lobby.inFlight += inFlight
 	if t.ignored {
 		return
 	}
@@ -441,6 +489,22 @@ func (p *port) setGone(gone bool) {
 	p.lobby.mu.Lock()
 	defer p.lobby.mu.Unlock()
 	p.gone = gone
+	p.lobby.changed(p)
+}
+
+// isEmpty says whether nobody is held or in flight.
+func (p *port) isEmpty() bool {
+	p.lobby.mu.Lock()
+	defer p.lobby.mu.Unlock()
+	return p.held == 0 && p.inFlight == 0
+}
+
+// turnAway counts a connection that was given up before it has asked for anything.
+func (p *port) turnAway() {
+	p.lobby.mu.Lock()
+	defer p.lobby.mu.Unlock()
+	p.total++
+	p.refused++
 	p.lobby.changed(p)
 }
 

@@ -141,6 +141,73 @@ func TestRoom(t *testing.T) {
 	}
 }
 
+// TestAPodThatIsFreeNeedsNoRoom: where nobody waits, those who wait elsewhere take no room from one who has a pod.
+func TestAPodThatIsFreeNeedsNoRoom(t *testing.T) {
+	l := emptyLobby()
+	l.room = 2
+	asleep, awake := newPort(l, "asleep", serves.Serves{}), newPort(l, "awake", serves.Serves{Limit: 1, PerPod: 2})
+	mustEnter(t, asleep)
+	mustEnter(t, asleep)
+	awake.setReady(pods("10.0.0.1:80"))
+	want(t, "both", podsOf(mustEnter(t, awake), mustEnter(t, awake)), "10.0.0.1:80", "10.0.0.1:80")
+	if _, err := awake.enter(); !errors.Is(err, errFull) {
+		t.Errorf("the pod has no room, and one who would wait is told %v", err)
+	}
+}
+
+// TestEachPortMayHoldSome: another that takes all the room does not keep a workload asleep.
+func TestEachPortMayHoldSome(t *testing.T) {
+	l := emptyLobby()
+	l.room = 2 * floor
+	crowded, quiet := newPort(l, "crowded", serves.Serves{}), newPort(l, "quiet", serves.Serves{})
+	for range 2 * floor {
+		mustEnter(t, crowded)
+	}
+	if _, err := crowded.enter(); !errors.Is(err, errFull) {
+		t.Errorf("the room is full, and one more is told %v", err)
+	}
+	for range floor {
+		mustEnter(t, quiet)
+	}
+	if _, err := quiet.enter(); !errors.Is(err, errFull) {
+		t.Errorf("it holds what it may, and one more is told %v", err)
+	}
+}
+
+// TestHowManyAreInFlight is bounded, for all ports and for each.
+func TestHowManyAreInFlight(t *testing.T) {
+	l := emptyLobby()
+	l.most = 4
+	one, other := newPort(l, "one", serves.Serves{}), newPort(l, "other", serves.Serves{})
+	one.setReady(pods("10.0.0.1:80"))
+	other.setReady(pods("10.0.0.1:81"))
+	var flying []*ticket
+	fly := func(p *port) {
+		t.Helper()
+		flying = append(flying, mustEnter(t, p))
+		podsOf(flying...)
+		flying[len(flying)-1].pass()
+	}
+	fly(one)
+	fly(one)
+	if _, err := one.enter(); !errors.Is(err, errBusy) {
+		t.Errorf("half is in flight at one port, and one more is told %v", err)
+	}
+	fly(other)
+	ignored := other.enterIgnored()
+	podsOf(ignored)
+	ignored.pass()
+	if _, err := other.enter(); !errors.Is(err, errBusy) || other.enterIgnored() != nil {
+		t.Errorf("all are in flight, and one more is told %v", err)
+	}
+	for _, of := range append(flying, ignored) {
+		of.leave(nil)
+	}
+	if l.inFlight != 0 {
+		t.Errorf("%d are left", l.inFlight)
+	}
+}
+
 func TestWhatIsCountedOverTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPort(emptyLobby(), "web", serves.Serves{PerPod: 1})

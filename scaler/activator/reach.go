@@ -66,10 +66,10 @@ func (h *hold) wait() (netip.AddrPort, error) {
 	w := watching{client: h.client}
 	defer w.end()
 	defer context.AfterFunc(h.ctx, w.interrupt)()
-	h.ticket.onCall(w.interrupt)
-	defer h.ticket.onCall(nil)
+	h.ticket.onCall(w.interrupt, func() { h.cancel(errFull) })
+	defer h.ticket.onCall(nil, nil)
 	for !h.ticket.isCalled() && h.ctx.Err() == nil {
-		if watch(h.client, h.mayFinish) {
+		if watch(h.client, h.mayFinish, h.ticket.halve) {
 			h.cancel(errGone)
 		}
 	}
@@ -111,15 +111,32 @@ func (h *hold) reach(ctx context.Context, try func(ctx context.Context, pod neti
 		if again := new(unreachable); !errors.As(err, &again) {
 			return err
 		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(pause):
+		if err := h.rest(ctx, pause); err != nil {
+			return err
 		}
 		if h.ticket.again() {
 			h.timer.Reset(h.longest)
 		}
 	}
+}
+
+// rest waits before the next pod is tried. The client is watched meanwhile, as in wait. The error is the cause of the end of ctx.
+func (h *hold) rest(ctx context.Context, pause time.Duration) error {
+	if h.client == nil || !canWatch {
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+		}
+		return context.Cause(ctx)
+	}
+	w := watching{client: h.client}
+	defer w.end()
+	_ = h.client.SetReadDeadline(time.Now().Add(pause)) // before the end of the hold can bring it forward
+	defer context.AfterFunc(h.ctx, w.interrupt)()
+	if watch(h.client, h.mayFinish, h.ticket.halve) {
+		h.cancel(errGone)
+	}
+	return context.Cause(ctx)
 }
 
 // pass ends the waiting, because a pod has the connection.

@@ -2,6 +2,7 @@ package activator
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/netip"
 	"sync"
@@ -17,8 +18,12 @@ const (
 	// linger is how long the doors of a port stay open after it is not served any more, for nodes that learn of it late. Whoever comes is
 	// treated as before.
 	linger = 30 * time.Second
+	// Lasting is how long at most somebody is held for a slice after it was dropped.
+	Lasting = linger + serves.MaxHold
 	// mendPeriod is how often doors that could not be opened are tried again.
 	mendPeriod = time.Second
+	// longestNamed is how long is waited for slices that name a process which ends. Without a leader nobody takes it out of them.
+	longestNamed = 30 * time.Second
 )
 
 // Config is what a Server is made of.
@@ -30,6 +35,8 @@ type Config struct {
 	// Propagation is how long it takes until nobody is sent here any more after others were told: for so long connections are accepted
 	// when the process ends.
 	Propagation time.Duration
+	// Named says whether others are still told to send here; nil says that they are not. The time of Propagation begins when they are not any more.
+	Named func() bool
 	// Drain is how long connections that are in flight may go on after that.
 	Drain time.Duration
 	Log   *zap.Logger
@@ -44,6 +51,8 @@ type Server struct {
 	streams *streams
 	cut     context.CancelFunc // of all that is in flight
 	serving sync.WaitGroup
+	// entering is those who accept connections.
+	entering sync.WaitGroup
 
 	mu    sync.Mutex
 	ports map[portKey]*served
@@ -54,7 +63,7 @@ type Server struct {
 type served struct {
 	*port
 	entrance *entrance   // nil while the doors are closed
-	retired  *time.Timer // closes them when it is not served any more; else nil
+	retired  *time.Timer // closes them, or has closed them, when it is not served any more; else nil
 }
 
 // New makes an activator that serves nothing yet.
@@ -73,8 +82,11 @@ func (s *Server) Serve(slice serves.Slice) {
 	key := slice.Key().String()
 	wanted := map[portKey]bool{}
 	for _, wants := range slice.Ports {
+		wanted[portKey{key, wants.Name, wants.Pair}] = true
+	}
+	s.retireOthers(key, wanted) // first, so that a port that has another name now has its doors
+	for _, wants := range slice.Ports {
 		k := portKey{key, wants.Name, wants.Pair}
-		wanted[k] = true
 		r := rules{slice.Serves.Defaulted(), slice.Serves.ProtocolOf(wants.Name)}
 		at, known := s.ports[k]
 		if !known {
@@ -86,7 +98,6 @@ func (s *Server) Serve(slice serves.Slice) {
 		s.unretire(at)
 		s.admit(at)
 	}
-	s.retireOthers(key, wanted)
 }
 
 // Drop ends serving a slice.
@@ -96,7 +107,7 @@ func (s *Server) Drop(slice types.NamespacedName) {
 	s.retireOthers(slice.String(), nil)
 }
 
-// Pods says which pods of a slice that is served are ready, by the names of the Service's ports.
+// Pods says which pods of a slice are ready, by the names of the Service's ports. Those that are held for a slice that is dropped hear of them, too.
 func (s *Server) Pods(slice types.NamespacedName, ready map[string][]netip.AddrPort) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -115,12 +126,15 @@ func (s *Server) Run(ctx context.Context) {
 	s.board.drain()
 	s.web.ending.Store(true)
 	s.config.Log.Info("draining", zap.Duration("propagation", s.config.Propagation))
+	s.rest(longestNamed, func() bool { return s.config.Named == nil || !s.config.Named() })
 	s.rest(s.config.Propagation, func() bool { return false })
 	s.closeDoors()
+	s.entering.Wait()
 	held, flying := s.busy()
 	s.config.Log.Info("doors closed", zap.Int("held", held), zap.Int("inFlight", flying))
-	s.rest(serves.MaxHold, func() bool { held, _ := s.busy(); return held == 0 })
-	s.rest(s.config.Drain, func() bool { _, flying := s.busy(); return flying == 0 })
+	s.rest(serves.MaxHold, func() bool { held, _ := s.busy(); return held == 0 && s.web.reading() == 0 })
+	over := s.web.shutdown() // not before, because it takes no request that was not whole
+	s.rest(s.config.Drain, func() bool { _, flying := s.busy(); return flying == 0 && over() })
 	if _, flying := s.busy(); flying > 0 {
 		s.config.Log.Warn("connections are cut off", zap.Int("inFlight", flying))
 	}
@@ -144,6 +158,7 @@ func (s *Server) mend(ctx context.Context) {
 			if at.entrance == nil && at.retired == nil {
 				s.admit(at)
 			}
+			s.forget(at)
 		}
 		s.mu.Unlock()
 	}
@@ -183,21 +198,31 @@ func (s *Server) admit(at *served) {
 	if s.ended || at.entrance != nil {
 		return
 	}
-	for _, other := range s.ports { // a port that is not served any more gives way
-		if other.retired != nil && other.key.pair == at.key.pair {
-			s.remove(other)
+	for _, other := range s.ports {
+		switch {
+		case other == at || other.key.pair != at.key.pair:
+		case other.retired != nil: // a port that is not served any more gives way
+			s.shut(other)
+		case other.entrance != nil:
+			s.complain(at, fmt.Errorf("cannot listen on port %d: it is that of port %q of slice %s, which was there before", at.key.pair, other.key.name, other.key.slice))
+			return
 		}
 	}
 	opened, err := open(context.Background(), s.config.Address, at.key.pair)
-	if problem := at.setListening(err); problem {
-		s.config.Log.Error("a port of a Service is not served; it is tried again", zap.String("slice", at.key.slice), zap.String("port", at.key.name), zap.Error(err))
-	}
+	s.complain(at, err)
 	if err != nil {
 		return
 	}
 	at.entrance = opened
 	for door := range doors {
-		s.serving.Go(func() { opened.accept(door, func(c *net.TCPConn) { s.take(at.port, door, c) }) })
+		s.entering.Go(func() { opened.accept(door, func(c *net.TCPConn) { s.take(at.port, door, c) }) })
+	}
+}
+
+// complain says whether a port is listened on, and why not. Each reason is logged once.
+func (s *Server) complain(at *served, err error) {
+	if problem := at.setListening(err); problem {
+		s.config.Log.Error("a port of a Service is not served; it is tried again", zap.String("slice", at.key.slice), zap.String("port", at.key.name), zap.Error(err))
 	}
 }
 
@@ -222,7 +247,7 @@ func (s *Server) retireOthers(slice string, wanted map[portKey]bool) {
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			if at.retired != nil {
-				s.remove(at)
+				s.shut(at)
 			}
 		})
 	}
@@ -237,13 +262,24 @@ func (s *Server) unretire(at *served) {
 	at.setGone(false)
 }
 
-// remove closes the doors of a port that is not served any more. Those that it holds are held on until their time is over.
-func (s *Server) remove(at *served) {
+// shut closes the doors of a port that is not served any more. Those that it holds are held on, and hear of pods, until their time is over.
+func (s *Server) shut(at *served) {
 	at.retired.Stop()
-	at.retired = nil
 	if at.entrance != nil {
 		at.entrance.close()
+		at.entrance = nil
 	}
+	s.web.closeIdle(at.port)
+	s.forget(at)
+}
+
+// forget drops a port that is not served any more, if its doors are closed and nobody is left there.
+func (s *Server) forget(at *served) {
+	if at.retired == nil || at.entrance != nil || s.ports[at.key] != at || !at.isEmpty() || s.web.has(at.port) {
+		return
+	}
+	at.retired.Stop()
+	at.setReady(nil)
 	delete(s.ports, at.key)
 }
 

@@ -15,14 +15,15 @@ type streams struct {
 	ctx context.Context
 }
 
-// serve holds a connection until a pod has accepted it, and is there until both have ended it. What was read of it before goes first.
+// serve holds a connection until a pod has accepted it, and is there until both have ended it. What was read of it before goes first: its client does
+// not end its half before the answer, because it is of HTTP/2.
 func (s *streams) serve(p *port, c *net.TCPConn, read []byte) {
 	t, err := p.enter()
 	if err != nil {
 		reset(c)
 		return
 	}
-	pod, err := s.connect(t, c)
+	pod, err := s.connect(t, c, read == nil)
 	if err != nil {
 		t.leave(err)
 		reset(c)
@@ -43,8 +44,8 @@ func (s *streams) serve(p *port, c *net.TCPConn, read []byte) {
 	join(c, pod)
 }
 
-func (s *streams) connect(t *ticket, c *net.TCPConn) (pod *net.TCPConn, err error) {
-	h := newHold(s.ctx, t, t.port.current().serves.Hold.Duration, c, true)
+func (s *streams) connect(t *ticket, c *net.TCPConn, mayFinish bool) (pod *net.TCPConn, err error) {
+	h := newHold(s.ctx, t, t.port.current().serves.Hold.Duration, c, mayFinish)
 	defer h.end()
 	err = h.reach(h.ctx, func(ctx context.Context, address netip.AddrPort) (err error) {
 		if pod, err = dial(ctx, address.String()); err == nil {

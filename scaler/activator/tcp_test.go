@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -165,6 +166,118 @@ func TestAConnectionWhoseClientGoesAway(t *testing.T) {
 			b.held("tcp", before+tt.held)
 		})
 	}
+}
+
+// TestWhoMayHaveGoneGivesUpItsPlace: a client that sends no more may wait for its answer, but not in the place of one that is there.
+func TestWhoMayHaveGoneGivesUpItsPlace(t *testing.T) {
+	b := newBench(t, func(s *serves.Slice) { s.Serves.Limit = 1 })
+	half := b.dial("tcp")
+	send(t, half, "hello")
+	half.CloseWrite()
+	b.held("tcp", 1)
+	b.untilHalf("tcp")
+	whole := b.dial("tcp")
+	mustEnd(t, half, "there is no room for both")
+	b.held("tcp", 1)
+	b.ready(streamPod(t, "127.0.0.2", func(c *net.TCPConn) { io.WriteString(c, "hello") }))
+	if got, err := io.ReadAll(whole); string(got) != "hello" || err != nil {
+		t.Errorf("%q %v", got, err)
+	}
+	if s := b.state("tcp"); s.Refused != 1 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// TestAClientThatLeavesAPodThatRefuses frees its place, though a pod is said to be ready.
+func TestAClientThatLeavesAPodThatRefuses(t *testing.T) {
+	b := newBench(t, func(s *serves.Slice) { s.Serves.Hold = metav1.Duration{Duration: serves.MaxHold} })
+	refusing := listen(t, "127.0.0.2")
+	refusing.Close()
+	b.ready(refusing.Addr())
+	for name, sent := range map[string]string{"tcp": "", "http": "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello"} {
+		c := b.dial(name)
+		send(t, c, sent)
+		b.held(name, 1)
+		c.Close()
+		b.held(name, 0)
+	}
+}
+
+// TestThoseOfASliceThatGoes are held on when its doors are closed, and hear of pods; then nothing of it is left.
+func TestThoseOfASliceThatGoes(t *testing.T) {
+	b := newBench(t, nil)
+	c := b.dial("tcp")
+	b.held("tcp", 1)
+	b.server.Drop(b.key())
+	b.server.mu.Lock()
+	for _, at := range b.server.ports {
+		b.server.shut(at) // as when the time to linger is over
+	}
+	b.server.mu.Unlock()
+	if held, _ := b.server.busy(); held != 1 {
+		t.Fatalf("%d are held", held)
+	}
+	b.ready(streamPod(t, "127.0.0.2", func(c *net.TCPConn) { io.WriteString(c, "hello") }))
+	if got, err := io.ReadAll(c); string(got) != "hello" || err != nil {
+		t.Errorf("%q %v", got, err)
+	}
+	c.Close()
+	for end := time.Now().Add(patience); len(b.server.all()) > 0; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("its ports are there for ever")
+		}
+	}
+	b.server.lobby.mu.Lock()
+	defer b.server.lobby.mu.Unlock()
+	if n := len(b.server.lobby.pods); n > 0 {
+		t.Errorf("%d of its pods are there for ever", n)
+	}
+}
+
+// TestAPortThatIsRenamed has its doors under the new name at once.
+func TestAPortThatIsRenamed(t *testing.T) {
+	b := newBench(t, nil)
+	b.slice.Ports[1].Name = "raw"
+	b.server.Serve(b.slice)
+	if s := b.state("raw"); !s.Listening || s.Problem != "" {
+		t.Errorf("%+v", s)
+	}
+}
+
+// TestTwoSlicesWithOnePair: it stays with the one that was there before, and the other is told why it is not served.
+func TestTwoSlicesWithOnePair(t *testing.T) {
+	b := newBench(t, nil)
+	other := b.slice
+	other.Service, other.Ports = "other", []serves.Port{{Name: "mine", Pair: b.slice.Ports[0].Pair}}
+	b.server.Serve(other)
+	if s := b.state("mine"); s.Listening || !strings.Contains(s.Problem, `it is that of port "http" of slice shop/mini-hpa-web`) {
+		t.Errorf("%+v", s)
+	}
+	if !b.state("http").Listening {
+		t.Error("the first is not served any more")
+	}
+}
+
+// TestTheEndBeginsWhenNobodyIsSentHere: slices may name the activator for longer than it takes to read them.
+func TestTheEndBeginsWhenNobodyIsSentHere(t *testing.T) {
+	var named atomic.Bool
+	named.Store(true)
+	b := newBench(t, nil, func(s *Server) { s.config.Named = named.Load })
+	var ending sync.WaitGroup
+	ending.Go(b.end)
+	for end := time.Now().Add(patience); !b.server.board.about().Draining && time.Now().Before(end); time.Sleep(time.Millisecond) {
+	}
+	time.Sleep(100 * time.Millisecond) // ten times what others need to know
+	c := b.dial("tcp")
+	b.held("tcp", 1)
+	named.Store(false)
+	b.until("tcp", "closed", func(s serves.State) bool { return !s.Listening })
+	b.ready(streamPod(t, "127.0.0.2", func(c *net.TCPConn) { io.WriteString(c, "hello") }))
+	if got, err := io.ReadAll(c); string(got) != "hello" || err != nil {
+		t.Errorf("%q %v", got, err)
+	}
+	c.Close()
+	ending.Wait()
 }
 
 func TestAResetIsPassedOn(t *testing.T) {

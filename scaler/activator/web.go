@@ -1,6 +1,7 @@
 package activator
 
 import (
+	"container/list"
 	"context"
 	"errors"
 	"io"
@@ -24,7 +25,8 @@ const (
 	// idleTime is how long a connection may be between two requests. It is longer than proxies and load balancers wait by default, so that
 	// they are the ones who end it: a request that is sent while the server ends the connection is lost.
 	idleTime = 620 * time.Second
-	// maxIdle is how many connections may be there without a request, of all Services together.
+	// maxIdle is how many connections may be there without a request, of all Services together. If there are more, one of the port that has most
+	// of them is ended: that which is there for longest.
 	maxIdle = maxHeld
 	// retryAfter is what is said to those who get no pod, in seconds.
 	retryAfter = 5
@@ -39,22 +41,29 @@ type web struct {
 	clients chan net.Conn // from the doors to the server
 	closed  chan struct{}
 	close   func()
-	idle    atomic.Int64
 	streams *streams
 	ending  atomic.Bool
+
+	mu      sync.Mutex
+	resting map[*port]*list.List // the clients without a request, that which is there for longest first
+	idle    int                  // how many those are
+	fresh   int                  // how many of those have never had a request
+	maxIdle int
 }
 
 // client is a connection of HTTP/1.1, with the port at which it came.
 type client struct {
 	*net.TCPConn
 	port *port
-	idle atomic.Bool // it has no request
+	// place is where it rests, nil while it has a request; fresh says that it has never had one. The lock of web is held for both.
+	place *list.Element
+	fresh bool
 }
 
 type clientKey struct{}
 
 func newWeb(s *streams, log *zap.Logger) *web {
-	w := &web{clients: make(chan net.Conn), closed: make(chan struct{}), streams: s}
+	w := &web{clients: make(chan net.Conn), closed: make(chan struct{}), streams: s, resting: map[*port]*list.List{}, maxIdle: maxIdle}
 	w.close = sync.OnceFunc(func() { close(w.closed) })
 	// What strangers send wrongly is told to them, and at a level that is off by default.
 	complaints, _ := zap.NewStdLogAt(log, zap.DebugLevel) // which fails for levels that there are not
@@ -73,13 +82,12 @@ func (w *web) run() {
 
 // add takes a connection from a door.
 func (w *web) add(p *port, c *net.TCPConn) {
-	if w.idle.Load() >= maxIdle {
-		reset(c)
-		return
-	}
+	of := &client{TCPConn: c, port: p, fresh: true}
+	w.rest(of)
 	select {
-	case w.clients <- &client{TCPConn: c, port: p}:
+	case w.clients <- of:
 	case <-w.closed:
+		w.rise(of)
 		reset(c)
 	}
 }
@@ -109,15 +117,116 @@ func (w *web) note(c net.Conn, state http.ConnState) {
 	if !ok {
 		return
 	}
-	idle := state == http.StateNew || state == http.StateIdle
-	if of.idle.Swap(idle) == idle {
+	switch state {
+	case http.StateNew: // it is there since it was accepted
+	case http.StateIdle:
+		w.rest(of)
+	case http.StateActive, http.StateHijacked, http.StateClosed:
+		w.rise(of)
+	}
+}
+
+// rest notes that a client has no request. If there are too many of them, one has to go.
+func (w *web) rest(c *client) {
+	w.mu.Lock()
+	all := w.resting[c.port]
+	if all == nil {
+		all = list.New()
+		w.resting[c.port] = all
+	}
+	c.place = all.PushBack(c)
+	w.idle++
+	if c.fresh {
+		w.fresh++
+	}
+	var goes *client
+	if w.idle > w.maxIdle {
+		goes = w.longest()
+		w.lift(goes)
+	}
+	w.mu.Unlock()
+	switch {
+	case goes == nil:
+	case goes.fresh:
+		goes.port.turnAway()
+		reset(goes.TCPConn)
+	default:
+		_ = goes.Close() // between two requests, as its server may
+	}
+}
+
+// longest is the client that rests for longest at the port where most do.
+func (w *web) longest() *client {
+	var most *list.List
+	for _, all := range w.resting {
+		if most == nil || all.Len() > most.Len() {
+			most = all
+		}
+	}
+	c, _ := most.Front().Value.(*client) // nothing else is in the lists
+	return c
+}
+
+// rise notes that a client has a request, or has gone.
+func (w *web) rise(c *client) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.lift(c)
+	c.fresh = false
+}
+
+// lift takes a client from where it rests, if it does.
+func (w *web) lift(c *client) {
+	if c.place == nil {
 		return
 	}
-	if idle {
-		w.idle.Add(1)
-	} else {
-		w.idle.Add(-1)
+	all := w.resting[c.port]
+	all.Remove(c.place)
+	if all.Len() == 0 {
+		delete(w.resting, c.port)
 	}
+	c.place = nil
+	w.idle--
+	if c.fresh {
+		w.fresh--
+	}
+}
+
+// has says whether clients of a port have no request, and could send one.
+func (w *web) has(p *port) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.resting[p] != nil
+}
+
+// reading is how many clients are there that have not sent a request yet.
+func (w *web) reading() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.fresh
+}
+
+// closeIdle ends the connections of a port that are between two requests.
+func (w *web) closeIdle(p *port) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if all := w.resting[p]; all != nil {
+		for at := all.Front(); at != nil; at = at.Next() {
+			if c, ok := at.Value.(*client); ok && !c.fresh {
+				_ = c.Close() // the server notices, and has it taken from here
+			}
+		}
+	}
+}
+
+// shutdown has connections end with the request that they have. What it returns says whether all have.
+func (w *web) shutdown() (over func() bool) {
+	var ended atomic.Bool
+	go func() {
+		_ = w.server.Shutdown(context.Background()) // which ends at the latest when the server is closed
+		ended.Store(true)
+	}()
+	return ended.Load
 }
 
 // ServeHTTP holds a request until a pod is ready, and passes it on.
@@ -181,7 +290,8 @@ func (w *web) serveIgnored(answer http.ResponseWriter, r *http.Request, p *port)
 		return
 	}
 	answer.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	_, _ = io.WriteString(answer, "asleep\n") // whoever does not read it has gone
+	answer.Header().Set("Connection", "close") // the next may find a pod
+	_, _ = io.WriteString(answer, "asleep\n")  // whoever does not read it has gone
 }
 
 // serveHTTP2 passes on a connection that turns out to be of HTTP/2, as bytes.

@@ -262,6 +262,60 @@ func TestUpgrades(t *testing.T) {
 	}
 }
 
+// TestConnectionsWithoutRequests: those of a port that has too many of them do not keep others out.
+func TestConnectionsWithoutRequests(t *testing.T) {
+	b := newBench(t, func(s *serves.Slice) {
+		s.Serves.Protocol["tcp"] = serves.HTTP1
+		s.Serves.Ignore = []string{"/healthz"}
+	}, func(s *Server) { s.web.maxIdle = 3 })
+	var crowd []*net.TCPConn
+	for i := range 4 {
+		crowd = append(crowd, b.dial("http"))
+		b.until("http", "one more", func(s serves.State) bool { return s.Active.Connections == uint64(i+1) })
+	}
+	mustEnd(t, crowd[0], "there are too many, and it was the first")
+	quiet := b.dial("tcp")
+	mustEnd(t, crowd[1], "another port has none, and it was the first of those that are left")
+	send(t, quiet, "GET /healthz HTTP/1.1", "Host: a", "", "")
+	if r := answer(t, bufio.NewReader(quiet), http.MethodGet); r.body != "asleep\n" || !r.closes {
+		t.Errorf("%+v", r)
+	}
+	if s := b.state("http"); s.Refused != 2 || s.Total != 2 {
+		t.Errorf("%+v", s)
+	}
+	for _, c := range crowd {
+		c.Close()
+	}
+	for end := time.Now().Add(patience); ; time.Sleep(2 * time.Millisecond) {
+		b.server.web.mu.Lock()
+		idle, fresh, ports := b.server.web.idle, b.server.web.fresh, len(b.server.web.resting)
+		b.server.web.mu.Unlock()
+		if idle == 0 && fresh == 0 && ports == 0 {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%d, %d and %d are left", idle, fresh, ports)
+		}
+	}
+}
+
+// TestARequestThatIsReadAtTheEnd is answered, though it was not whole when the doors closed.
+func TestARequestThatIsReadAtTheEnd(t *testing.T) {
+	b := newBench(t, nil)
+	c := b.dial("http")
+	send(t, c, "GET / HTTP/1.1", "Host: a", "")
+	b.until("http", "there", func(s serves.State) bool { return s.Active.Connections == 1 })
+	b.ready(podOf(t, "127.0.0.2", echo()))
+	var ending sync.WaitGroup
+	ending.Go(b.end)
+	b.until("http", "closed", func(s serves.State) bool { return !s.Listening })
+	send(t, c, "", "")
+	if r := answer(t, bufio.NewReader(c), http.MethodGet); r.status != http.StatusOK || !r.closes {
+		t.Errorf("%+v", r)
+	}
+	ending.Wait()
+}
+
 // TestHTTP2IsNotAskedFor: its settings are of one connection, and do not reach the pod. It answers as if nobody had asked.
 func TestHTTP2IsNotAskedFor(t *testing.T) {
 	b := newBench(t, nil)

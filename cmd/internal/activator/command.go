@@ -6,7 +6,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -108,8 +110,13 @@ func (c *task) work(ctx context.Context, b cli.Build, log *zap.Logger) error {
 	if err != nil {
 		return fmt.Errorf("cannot make a client for the API server: %w", err)
 	}
-	server := activator.New(activator.Config{Start: start(), Propagation: c.propagation, Drain: c.drain, Log: log})
-	seen, err := newSlices(slicesConfig{client: client, namespace: c.namespace, watches: watches, server: server, log: log})
+	own, err := ownAddresses()
+	if err != nil {
+		return err
+	}
+	var seen *endpointSlices
+	server := activator.New(activator.Config{Start: start(), Propagation: c.propagation, Named: func() bool { return seen.named.Load() }, Drain: c.drain, Log: log})
+	seen, err = newSlices(slicesConfig{client: client, namespace: c.namespace, watches: watches, server: server, own: own, log: log})
 	if err != nil {
 		return fmt.Errorf("cannot watch the cluster: %w", err)
 	}
@@ -176,6 +183,21 @@ func ready(ending *atomic.Bool, seen *endpointSlices, secrets *certificates) end
 			return err
 		}},
 	}
+}
+
+// ownAddresses are those of the network interfaces: slices that name one of them send connections here.
+func ownAddresses() (map[netip.Addr]bool, error) {
+	all, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil, fmt.Errorf("cannot find the addresses of this pod: %w", err)
+	}
+	own := map[netip.Addr]bool{}
+	for _, address := range all {
+		if prefix, err := netip.ParsePrefix(address.String()); err == nil {
+			own[prefix.Addr().Unmap()] = true
+		}
+	}
+	return own, nil
 }
 
 // start is another text for each start of the process.

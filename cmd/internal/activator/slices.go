@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"sync/atomic"
+	"time"
 
 	"go.uber.org/zap"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -15,6 +17,7 @@ import (
 
 	"github.com/mini-hpa/mini-hpa/annotations/serves"
 	"github.com/mini-hpa/mini-hpa/informer/watching"
+	"github.com/mini-hpa/mini-hpa/scaler/activator"
 )
 
 // served is who is told what there is to serve.
@@ -29,6 +32,7 @@ type slicesConfig struct {
 	namespace string // the only one; empty for all
 	watches   *watching.Watches
 	server    served
+	own       map[netip.Addr]bool // the addresses of this process' pod
 	log       *zap.Logger
 }
 
@@ -38,8 +42,22 @@ type endpointSlices struct {
 	slicesConfig
 	informer cache.SharedIndexInformer
 	events   cache.ResourceEventHandlerRegistration
-	// known are mini-hpa's slices that are there, by Service. Only the informer's goroutine uses them.
+	named    atomic.Bool // a slice names this process as an activator
+
+	// The rest only the informer's goroutine uses.
+
+	// known are mini-hpa's slices that are there, by Service, and those for which somebody may be held yet.
 	known map[types.NamespacedName]map[types.NamespacedName]known
+	// gone are the latter, in the order in which they have gone.
+	gone []goneSlice
+	// activators are the addresses that slices name as activators, and how often.
+	activators map[netip.Addr]int
+}
+
+// goneSlice is a slice that is not there any more.
+type goneSlice struct {
+	service, key types.NamespacedName
+	until        time.Time
 }
 
 // known is what was read of a slice of mini-hpa's.
@@ -48,13 +66,15 @@ type known struct {
 	slice *serves.Slice
 	// problem is why it cannot be read; empty if it can. Each is told once.
 	problem string
+	// until is when it is forgotten, if it is not there any more; zero if it is.
+	until time.Time
 }
 
 // byService is the index of all slices of a Service.
 const byService = "service"
 
 func newSlices(c slicesConfig) (*endpointSlices, error) {
-	s := &endpointSlices{slicesConfig: c, known: map[types.NamespacedName]map[types.NamespacedName]known{}}
+	s := &endpointSlices{slicesConfig: c, known: map[types.NamespacedName]map[types.NamespacedName]known{}, activators: map[netip.Addr]int{}}
 	source := watching.New("endpointslices", c.client.DiscoveryV1().EndpointSlices(c.namespace), c.watches, func(err error) { c.log.Warn("will try again", zap.Error(err)) })
 	s.informer = source.Informer(c.client, &discoveryv1.EndpointSlice{}, cache.Indexers{byService: indexService}, slim)
 	if err := s.informer.SetWatchErrorHandlerWithContext(source.Failed); err != nil {
@@ -90,6 +110,7 @@ func (s *endpointSlices) look(service types.NamespacedName) {
 	if err != nil {
 		return // there is no such index
 	}
+	s.forget(time.Now())
 	before, now := s.known[service], map[types.NamespacedName]known{}
 	for _, object := range objects {
 		if slice, ok := object.(*discoveryv1.EndpointSlice); ok && isOurs(slice) {
@@ -97,23 +118,72 @@ func (s *endpointSlices) look(service types.NamespacedName) {
 			now[key] = s.read(slice, before[key])
 		}
 	}
-	for key := range before {
-		if _, is := now[key]; !is {
-			s.server.Drop(key)
+	for key, k := range before {
+		if _, is := now[key]; !is && k.slice != nil {
+			now[key] = s.drop(service, key, k)
 		}
 	}
+	s.countActivators(before, now)
 	for key, k := range now {
 		if k.slice == nil {
 			continue
 		}
-		if k.problem == "" {
+		if k.problem == "" && k.until.IsZero() {
 			s.server.Serve(*k.slice)
 		}
-		s.server.Pods(key, readyPods(k.slice, objects))
+		s.server.Pods(key, s.readyPods(k.slice, objects))
 	}
 	if s.known[service] = now; len(now) == 0 {
 		delete(s.known, service)
 	}
+}
+
+// drop ends serving a slice, if it is served. Those that are held for it hear of its pods until nobody can be left.
+func (s *endpointSlices) drop(service, key types.NamespacedName, k known) known {
+	if k.until.IsZero() {
+		s.server.Drop(key)
+		k.until = time.Now().Add(activator.Lasting)
+		s.gone = append(s.gone, goneSlice{service, key, k.until})
+	}
+	return k
+}
+
+// forget forgets slices that have gone and for which nobody is held any more.
+func (s *endpointSlices) forget(now time.Time) {
+	for len(s.gone) > 0 && !now.Before(s.gone[0].until) {
+		first := s.gone[0]
+		s.gone = s.gone[1:]
+		if of := s.known[first.service]; of[first.key].until.Equal(first.until) {
+			if delete(of, first.key); len(of) == 0 {
+				delete(s.known, first.service)
+			}
+		}
+	}
+}
+
+// countActivators notes who is named as an activator by the slices of a Service, before and now.
+func (s *endpointSlices) countActivators(before, now map[types.NamespacedName]known) {
+	add := func(slices map[types.NamespacedName]known, n int) {
+		for _, k := range slices {
+			if k.slice == nil || !k.until.IsZero() {
+				continue
+			}
+			for _, a := range k.slice.Activators {
+				if address, err := netip.ParseAddr(a.Address); err == nil {
+					if s.activators[address] += n; s.activators[address] == 0 {
+						delete(s.activators, address)
+					}
+				}
+			}
+		}
+	}
+	add(now, +1)
+	add(before, -1)
+	named := false
+	for address := range s.own {
+		named = named || s.activators[address] > 0
+	}
+	s.named.Store(named)
 }
 
 // read reads a slice of mini-hpa's. One that cannot be read is served as before, and its pods come and go.
@@ -129,13 +199,14 @@ func (s *endpointSlices) read(slice *discoveryv1.EndpointSlice, before known) kn
 }
 
 // readyPods are the pods behind a slice of mini-hpa's, by the names of the Service's ports: those that Kubernetes' own slices of its family say are ready.
-func readyPods(of *serves.Slice, objects []any) map[string][]netip.AddrPort {
+// An activator is none, whatever a slice says: it would be asked again and again for one request.
+func (s *endpointSlices) readyPods(of *serves.Slice, objects []any) map[string][]netip.AddrPort {
 	ready := map[string][]netip.AddrPort{}
 	add := func(addresses []string, ports map[string]int32) {
 		for _, text := range addresses {
 			address, err := netip.ParseAddr(text)
 			// Nobody is to make the activator ask itself, or its node.
-			if err != nil || !address.IsGlobalUnicast() || address.Is4In6() {
+			if err != nil || !address.IsGlobalUnicast() || address.Is4In6() || s.own[address] || s.activators[address] > 0 {
 				continue
 			}
 			for name, port := range ports {

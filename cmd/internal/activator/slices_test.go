@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
@@ -22,6 +23,7 @@ import (
 
 	"github.com/mini-hpa/mini-hpa/annotations/serves"
 	"github.com/mini-hpa/mini-hpa/informer/watching"
+	"github.com/mini-hpa/mini-hpa/scaler/activator"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -30,6 +32,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type told struct {
 	mu   sync.Mutex
 	says map[string]string
+	late map[string]string // what is said of those that are not served
 }
 
 func (s *told) Serve(slice serves.Slice) {
@@ -47,7 +50,12 @@ func (s *told) Drop(slice types.NamespacedName) {
 func (s *told) Pods(slice types.NamespacedName, ready map[string][]netip.AddrPort) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	pair, _, _ := strings.Cut(s.says[slice.String()], " ")
+	said, is := s.says[slice.String()]
+	if !is {
+		s.late[slice.String()] = fmt.Sprint(ready)
+		return
+	}
+	pair, _, _ := strings.Cut(said, " ")
 	s.says[slice.String()] = fmt.Sprint(pair, " ", ready)
 }
 
@@ -88,7 +96,7 @@ func TestWhatIsServed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v4, v6 := discoveryv1.AddressTypeIPv4, discoveryv1.AddressTypeIPv6
 		client := fake.NewClientset(ourSlice("web", v4, 20016), podSlice("web-1", "web", v4, "10.0.0.1 ready", "10.0.0.2 not", "10.0.0.3 ends", "10.0.0.4"), podSlice("db-1", "db", v4, "10.0.0.9 ready"))
-		server := &told{says: map[string]string{}}
+		server := &told{says: map[string]string{}, late: map[string]string{}}
 		core, logs := observer.New(zap.WarnLevel)
 		s, err := newSlices(slicesConfig{client: client, watches: watching.NewWatches("", nil), server: server, log: zap.New(core)})
 		if err != nil {
@@ -152,8 +160,58 @@ func TestWhatIsServed(t *testing.T) {
 			}
 		}
 		expect("nothing", map[string]string{})
-		if len(s.known) > 0 {
-			t.Errorf("%v are left", s.known)
+		must(api.Update(ctx, podSlice("db-1", "db", v4, "10.0.0.8 ready"), metav1.UpdateOptions{}))
+		expect("nothing, and its pods have changed", map[string]string{})
+		if got := server.late["shop/mini-hpa-db"]; got != "map[http:[10.0.0.8:8080]]" {
+			t.Errorf("those that are held for a slice that has gone hear of %s", got)
+		}
+		time.Sleep(activator.Lasting)
+		must(api.Update(ctx, podSlice("db-1", "db", v4, "10.0.0.7 ready"), metav1.UpdateOptions{}))
+		expect("nobody is left", map[string]string{})
+		if len(s.known) > 0 || len(s.gone) > 0 || server.late["shop/mini-hpa-db"] != "map[http:[10.0.0.8:8080]]" {
+			t.Errorf("%v and %v are left, and %v", s.known, s.gone, server.late)
+		}
+	})
+}
+
+// TestActivatorsAreNoPods: an activator that is told of as a pod would pass connections on to itself, or to another that passes them back.
+func TestActivatorsAreNoPods(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v4 := discoveryv1.AddressTypeIPv4
+		ours := serves.Slice{Namespace: "shop", Service: "web", Family: v4, Serves: serves.Serves{Kind: "Deployment", Group: "apps", Name: "web"}, Face: serves.Standby,
+			Ports:      []serves.Port{{Name: "http", Pair: 20016}},
+			Activators: []serves.Activator{{Namespace: "mini-hpa", Pod: "a-1", Address: "10.9.9.1"}, {Namespace: "mini-hpa", Pod: "a-2", Address: "10.9.9.2"}}}
+		client := fake.NewClientset(ours.Object(), podSlice("web-1", "web", v4, "10.0.0.1 ready", "10.9.9.1 ready", "10.9.9.2 ready", "10.9.9.3 ready"))
+		server := &told{says: map[string]string{}, late: map[string]string{}}
+		s, err := newSlices(slicesConfig{client: client, watches: watching.NewWatches("", nil), server: server, log: zap.NewNop(),
+			own: map[netip.Addr]bool{netip.MustParseAddr("10.9.9.2"): true, netip.MustParseAddr("10.9.9.3"): true}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { s.run(ctx) })
+		defer running.Wait()
+		defer cancel()
+		synctest.Wait()
+		if diff := cmp.Diff(map[string]string{"shop/mini-hpa-web": "20016 map[http:[10.0.0.1:8080]]"}, server.all()); diff != "" {
+			t.Error(diff)
+		}
+		if !s.named.Load() {
+			t.Error("a slice names this activator, and it does not know")
+		}
+		ours.Activators = ours.Activators[:1]
+		if _, err := client.DiscoveryV1().EndpointSlices("shop").Update(ctx, ours.Object(), metav1.UpdateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if synctest.Wait(); s.named.Load() {
+			t.Error("no slice names this activator, and it does not know")
+		}
+		if err := client.DiscoveryV1().EndpointSlices("shop").Delete(ctx, "mini-hpa-web", metav1.DeleteOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if synctest.Wait(); len(s.activators) > 0 {
+			t.Errorf("%v are left", s.activators)
 		}
 	})
 }

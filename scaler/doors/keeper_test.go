@@ -173,6 +173,33 @@ func TestAnActivatorThatGoes(t *testing.T) {
 	})
 }
 
+// TestActivatorsThatAreNewBeforeASleep: the nodes are told anew if no activator is left of whom they know.
+func TestActivatorsThatAreNewBeforeASleep(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		s.ready = []string{"p1"}
+		s.lead(1)
+		s.activator("a1")
+		s.lead(0)
+		s.pass(9 * time.Second)
+		s.keeper.lose("a1", errors.New("no line for 15 s"))
+		s.wantClosed(s.lead(0), 0, `no activator listens for Service "web"`)
+		s.pass(5 * time.Second)
+		s.activator("a2")
+		s.writes = nil
+		s.wantClosed(s.lead(0), 10, "not every node may know")
+		s.wantWrites("update mini-hpa-web active a2")
+		s.pass(6 * time.Second)
+		s.activator("a3")
+		s.wantClosed(s.lead(0), 4, "not every node may know") // of a2
+		s.pass(time.Second)
+		s.keeper.lose("a2", errors.New("no line for 15 s"))
+		s.wantClosed(s.lead(0), 9, "not every node may know") // of a3
+		s.pass(9 * time.Second)
+		s.wantClosed(s.lead(0), 0, "")
+	})
+}
+
 // TestWhoeverEditsASlice is overwritten, and nodes have to be told anew.
 func TestWhoeverEditsASlice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -28,6 +28,26 @@ type stored struct {
 	awaited bool
 	// edited says that somebody else has changed it since it was written.
 	edited bool
+	// led is since when it has led to each of its activators, by their pods' UIDs, as far as this process has written it.
+	led map[types.UID]time.Time
+}
+
+// leads notes whom the slice leads to, after one that led to others. It returns since when it has led to the one whom nodes have known for longest;
+// now if it leads to nobody.
+func (s *stored) leads(before *stored, now time.Time) time.Time {
+	s.led = map[types.UID]time.Time{}
+	longest := now
+	for _, a := range s.says.Activators {
+		since := now
+		if before != nil && !before.led[a.UID].IsZero() {
+			since = before.led[a.UID]
+		}
+		s.led[a.UID] = since
+		if since.Before(longest) {
+			longest = since
+		}
+	}
+	return longest
 }
 
 // lateWatch is how late a watch may bring a slice that was made: until then it counts as there.
@@ -72,7 +92,7 @@ func (s *service) refresh(family discoveryv1.AddressType, cached *discoveryv1.En
 	default:
 		next := storedOf(cached)
 		next.edited = have.edited || !sameSlice(have.object, cached)
-		next.written = have.written
+		next.written, next.led = have.written, have.led
 		s.stored[family] = next
 	}
 	return ""

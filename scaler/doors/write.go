@@ -47,8 +47,10 @@ func (k *Keeper) keep(ctx context.Context, p *plan, at int) error {
 		next.written, next.awaited = now, true
 		k.mu.Lock()
 		pl.known.stored[family] = next
-		if leads {
+		if known := next.leads(have, now); leads {
 			since = now
+		} else if face == wake.Active && known.After(since) {
+			since = known
 		}
 		pl.known.settle(now)
 		pl.known.since = since

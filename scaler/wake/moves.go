@@ -35,7 +35,8 @@ type Service struct {
 	Name string
 	// Face is that of its slices as they were written last, or Out if not all have the same.
 	Face Face
-	// Since is since when they have it, as far as this process has seen: it was not leading before, and its clock is the only one.
+	// Since is since when they have it and, if it is Active, have led to one of the activators that they lead to now. It is as far as this process has
+	// seen: it was not leading before, and its clock is the only one.
 	Since time.Time
 	// Ready is since when a pod of the Service has been ready without a break, as far as this process has seen; zero if none is.
 	Ready time.Time
@@ -88,6 +89,9 @@ func (w Waits) Face(of *Workload, s *Service) (_ Face, after time.Duration) {
 
 // Gate says why 0 replicas must not be written yet; nil if they may. Nothing else is ever held up.
 func (w Waits) Gate(of *Workload) *Closed {
+	if of.Off {
+		return nil // nobody is to wait for it
+	}
 	var all *Closed
 	for i := range of.Services {
 		all = all.later(w.gate(of, &of.Services[i]))

@@ -62,6 +62,9 @@ func TestGate(t *testing.T) {
 		"hindered": {[]Service{without(func(s *Service) { s.Hindrance = "no port is left" }), active}, &Closed{Because: "no port is left", Lasts: true}},
 	} {
 		got := Waiting(10 * time.Second).Gate(&Workload{Now: at(0), Replicas: 1, Services: c.services})
+		if off := Waiting(10 * time.Second).Gate(&Workload{Now: at(0), Replicas: 1, Off: true, Services: c.services}); off != nil {
+			t.Errorf("%s, and it is switched off: %+v", name, off)
+		}
 		if (got == nil) != (c.want == nil) || got != nil && *got != *c.want {
 			t.Errorf("%s: %+v; want %+v", name, got, c.want)
 		}

@@ -1,6 +1,7 @@
 package sources
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -11,6 +12,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -55,9 +57,7 @@ func (r *awsRole) check(at *field.Path) field.ErrorList {
 		return nil
 	}
 	problems := append((&Web{URL: r.URL}).check(at), checkPath(r.TokenFile, at.Child("tokenFile"))...)
-	if base, err := url.Parse(r.URL); err == nil && base.Scheme == "http" && !isLocal(base.Hostname()) {
-		problems = append(problems, field.Invalid(at.Child("url"), r.URL, "want https://, as the token is sent there"))
-	}
+	problems = append(problems, (&Web{URL: r.URL}).checkEncrypted(at, "the token is sent there")...)
 	if r.TokenFile == "" {
 		problems = append(problems, field.Required(at.Child("tokenFile"), "such as /var/run/secrets/eks.amazonaws.com/serviceaccount/token"))
 	}
@@ -96,14 +96,25 @@ func newAWSSigner(auth *awsAuth, env Env, service, region string) (*awsSigner, e
 	if err != nil {
 		return nil, err
 	}
-	s.role = &assumedRole{role: auth.Role, web: web, turn: make(chan struct{}, 1)}
+	s.role = newAssumedRole(auth.Role, web)
 	return s, nil
 }
 
 func (s *awsSigner) close() {
 	if s.role != nil {
-		s.role.web.close()
+		s.role.close()
 	}
+}
+
+// refused takes note of a failure: keys that AWS does not take any more are made anew.
+func (s *awsSigner) refused(err error) {
+	var status *statusError
+	if s.role == nil || !errors.As(err, &status) || status.asked == nil || !readAWSFailure(status.said).isOfKey() {
+		return
+	}
+	_, credential, _ := strings.Cut(status.asked.Header.Get("Authorization"), "Credential=")
+	key, _, _ := strings.Cut(credential, "/")
+	s.role.refused(key)
 }
 
 // sign is authorizer's. A signer of the library believes for a day that the secret part of a key stays the same, so that there is one for each request:
@@ -127,43 +138,100 @@ func (s *awsSigner) sign(env Env, r *http.Request, body []byte) (secrets []strin
 }
 
 // assumedRole has the keys of a role, which expire: an hour after they were made, if the role says nothing else.
+//
+//	made ---55 minutes---> renewed meanwhile, and used on ---5 minutes---> waited for
+//	 ^                        |                                               |
+//	 +-----answered-----------+-----------------answered----------------------+
 type assumedRole struct {
 	role *awsRole
 	web  *webClient
-	// turn is taken by who looks at the rest, or asks for new keys meanwhile.
-	turn  chan struct{}
+	// open ends when the role is closed.
+	open  context.Context
+	close func()
+
+	mu    sync.Mutex
 	known aws.Credentials
-	// failed is when new ones were asked for last in vain.
-	failed time.Time
+	// asked is when new keys were asked for last, and failed why there are none; nil if there are.
+	asked  time.Time
+	failed error
+	// making is closed when they are there, or not; nil while nobody asks for any.
+	making chan struct{}
 }
 
 const (
-	// roleRenewed is how long before they expire keys are renewed, and roleAgain after what time that is tried again while the old ones are good.
+	// roleRenewed is how long before they expire keys are renewed, and roleAgain after what time that is tried again.
 	roleRenewed, roleAgain = 5 * time.Minute, 30 * time.Second
+	// roleTimeout is how long a request for keys may take, by which nobody is kept who has good ones.
+	roleTimeout = 10 * time.Second
 )
 
-// credentials are the keys of the role.
+func newAssumedRole(role *awsRole, web *webClient) *assumedRole {
+	a := &assumedRole{role: role, web: web}
+	open, end := context.WithCancel(context.Background())
+	a.open, a.close = open, func() { end(); web.close() }
+	return a
+}
+
+// credentials are the keys of the role. Who has none waits for them until ctx ends, or is told at once why there are none.
 func (a *assumedRole) credentials(ctx context.Context) (aws.Credentials, error) {
-	select {
-	case a.turn <- struct{}{}:
-		defer func() { <-a.turn }()
-	case <-ctx.Done():
-		return aws.Credentials{}, ctx.Err()
+	making := a.renew()
+	if known, isGood := a.good(); isGood {
+		return known, nil
 	}
-	left := time.Until(a.known.Expires)
-	if left > roleRenewed || left > 0 && time.Since(a.failed) < roleAgain {
-		return a.known, nil
+	if making != nil {
+		select {
+		case <-making:
+		case <-ctx.Done():
+			return aws.Credentials{}, ctx.Err()
+		}
 	}
-	made, err := a.assume(ctx)
-	switch {
-	case err == nil:
-		a.known = made
-	case left > 0:
-		a.failed = time.Now()
-	default:
-		return aws.Credentials{}, err
+	if known, isGood := a.good(); isGood {
+		return known, nil
 	}
-	return a.known, nil
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return aws.Credentials{}, cmp.Or(a.failed, unreadable(errors.New("the keys have expired already")))
+}
+
+// good are the keys, and whether they have not expired.
+func (a *assumedRole) good() (known aws.Credentials, isGood bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.known, time.Until(a.known.Expires) > 0
+}
+
+// renew asks for new keys, if it is time, and returns what ends when they are there; nil if nobody asks.
+func (a *assumedRole) renew() (making chan struct{}) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.making != nil || time.Until(a.known.Expires) > roleRenewed || time.Since(a.asked) < roleAgain {
+		return a.making
+	}
+	making = make(chan struct{})
+	a.making, a.asked = making, time.Now()
+	go func() {
+		ctx, cancel := context.WithTimeout(a.open, roleTimeout)
+		defer cancel()
+		var made aws.Credentials
+		err := caught(func() (err error) { made, err = a.assume(ctx); return err })
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		if a.failed = err; err == nil {
+			a.known = made
+		}
+		a.making = nil
+		close(making)
+	}()
+	return making
+}
+
+// refused forgets keys that AWS does not take, if they are still those.
+func (a *assumedRole) refused(key string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.known.AccessKeyID == key {
+		a.known, a.failed = aws.Credentials{}, fault("refused the credentials", errors.New("keys that were made not long ago are not taken"))
+	}
 }
 
 // assume asks for new keys.
@@ -217,6 +285,15 @@ func readAWSFailure(body string) (f awsFailure) {
 	}
 	f.Type, _, _ = strings.Cut(f.Type, ":")
 	return f
+}
+
+// isOfKey says that other keys may be taken.
+func (f awsFailure) isOfKey() bool {
+	switch f.Type {
+	case "InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId", "InvalidToken", "ExpiredToken", "ExpiredTokenException":
+		return true
+	}
+	return false
 }
 
 // explain is a Fault that says what the failure means for any service, by how it is called

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -74,6 +75,9 @@ func promQL(query *catalog.Query, value func(variable string) (string, error)) (
 		if at.isEscaped {
 			return "", fmt.Errorf("has $%s behind a backslash", part.Variable)
 		}
+		if at.in == '"' && at.hasWith {
+			return "", fmt.Errorf("has $%s behind WITH, whose names may stand in a pattern: want the query without WITH", part.Variable)
+		}
 		v, err := value(part.Variable)
 		if err != nil {
 			return "", err
@@ -98,8 +102,10 @@ func promQL(query *catalog.Query, value func(variable string) (string, error)) (
 type promPlace struct {
 	// in is the quote of the string, '#' in a comment, 0 elsewhere.
 	in byte
-	// isPattern says that the string is a regular expression: that of a matcher, or of label_replace.
+	// isPattern says that the string, or the last one, is a regular expression: that of a matcher, or of a function.
 	isPattern, isEscaped bool
+	// hasWith says that there were templates of MetricsQL: WITH (name = "...").
+	hasWith bool
 	// before are the last two characters that are not blanks, word the name that ends with them, or here, as isInWord says.
 	before   [2]byte
 	word     string
@@ -126,8 +132,7 @@ func (p *promPlace) pass(text string) {
 		case p.in != 0:
 			p.passInString(c)
 		case c == '#' || c == '"' || c == '\'' || c == '`':
-			p.in, p.isPattern = c, p.before == [2]byte{'=', '~'} || p.before == [2]byte{'!', '~'} || p.isFifthOfLabelReplace()
-			p.isInWord = false
+			p.in, p.isPattern, p.isInWord = c, p.beginsPattern(), false
 		default:
 			p.passOutside(c)
 		}
@@ -137,10 +142,22 @@ func (p *promPlace) pass(text string) {
 	}
 }
 
-// isFifthOfLabelReplace says whether here is label_replace(v, "to", "replacement", "from", here).
-func (p *promPlace) isFifthOfLabelReplace() bool {
-	last := len(p.within) - 1
-	return last >= 0 && strings.EqualFold(p.within[last].word, "label_replace") && p.within[last].commas == 4
+// patternOf is how many commas are before the regular expression of a function, of Prometheus and of MetricsQL
+// (https://docs.victoriametrics.com/victoriametrics/metricsql/#label-manipulation-functions).
+var patternOf = map[string]int{"label_replace": 4, "label_match": 2, "label_mismatch": 2, "label_transform": 2}
+
+// beginsPattern says whether a string that begins here is a regular expression, also in brackets of its own, or added to one as MetricsQL has it.
+func (p *promPlace) beginsPattern() bool {
+	switch {
+	case p.before == [2]byte{'=', '~'}, p.before == [2]byte{'!', '~'}:
+		return true
+	case p.isPattern && p.before[1] == '+' && strings.IndexByte("\"'`", p.before[0]) >= 0:
+		return true
+	}
+	return slices.ContainsFunc(p.within, func(b promBracket) bool {
+		commas, takesOne := patternOf[strings.ToLower(b.word)]
+		return takesOne && commas == b.commas
+	})
 }
 
 // passOutside goes over a character that is in no string and no comment.
@@ -153,6 +170,7 @@ func (p *promPlace) passOutside(c byte) {
 	case isLetter:
 		p.word = string(c)
 	case c == '(' || c == '[' || c == '{':
+		p.hasWith = p.hasWith || c == '(' && strings.EqualFold(p.word, "with")
 		p.within = append(p.within, promBracket{word: p.word})
 	case c == ',' && last >= 0:
 		p.within[last].commas++
@@ -237,7 +255,7 @@ func readPrometheus(body []byte) (metrics.Answer, []string, error) {
 		return metrics.Answer{}, nil, fault("did not answer as Prometheus does", err)
 	}
 	if said.Status != "success" {
-		return metrics.Answer{}, nil, fault("did not answer as Prometheus does", fmt.Errorf("status %.20q: %.300q", said.Status, said.Error))
+		return metrics.Answer{}, nil, fault("did not answer as Prometheus does", fmt.Errorf("status %q: %q", said.Status, said.Error))
 	}
 	var one promSample
 	switch said.Data.Type {
@@ -262,7 +280,7 @@ func readPrometheus(body []byte) (metrics.Answer, []string, error) {
 		}
 		one = *all[0].Value
 	default:
-		return metrics.Answer{}, nil, unanswered("has no number for it: the query has to be an instant vector or a scalar", fmt.Errorf("the result is a %.20q", said.Data.Type))
+		return metrics.Answer{}, nil, unanswered("has no number for it: the query has to be an instant vector or a scalar", fmt.Errorf("the result is a %q", said.Data.Type))
 	}
 	text, _ := one[1].(string)
 	value, err := strconv.ParseFloat(text, 64)

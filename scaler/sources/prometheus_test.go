@@ -5,7 +5,11 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
 	"testing"
+	"unicode/utf8"
 
 	gocmp "github.com/google/go-cmp/cmp"
 	"go.uber.org/zap"
@@ -141,31 +145,38 @@ func TestWhereParametersMayStandInPromQL(t *testing.T) {
 		`Label_Replace(up, "a", ",(", 'b', "$name")`:                                                                `Label_Replace(up, "a", ",(", 'b', "n\\.1")`,
 		`label_join(up, "a", "-", "b", "$name")`:                                                                    `label_join(up, "a", "-", "b", "n.1")`,
 		`label_replace(label_replace(up, "a", "1", "b", "$name"), "$name", "2", "c", "d") + f(1, 2, 3, 4, "$name")`: `label_replace(label_replace(up, "a", "1", "b", "n\\.1"), "n.1", "2", "c", "d") + f(1, 2, 3, 4, "n.1")`,
-		`up{a="\"$name"}`:                  `up{a="\"n.1"}`,
-		`up{a="'$name'"}`:                  `up{a="'n.1'"}`,
-		`up{a='"',b="$name"}`:              `up{a='"',b="n.1"}`,
-		"up{a=`\\`,b=\"$name\"}":           "up{a=`\\`,b=\"n.1\"}",
-		"up # it's\n + up{a=\"$name\"}":    "up # it's\n + up{a=\"n.1\"}",
-		`rate(up{a="$enum"}[$time]) > $n`:  `rate(up{a="e"}[120s]) > 5`,
-		`up{a="$n"}`:                       `up{a="5"}`,
-		`up{a="$namespace$workload$kind"}`: `up{a="shopwebDeployment"}`,
-		`up{a="$$"}`:                       `up{a="$"}`,
-		`$name`:                            `has $name ` + inQuotes,
-		`up{$name="x"}`:                    `has $name ` + inQuotes,
-		`up{a="x"} + $word`:                `has $word ` + inQuotes,
-		`up + $enum`:                       `has $enum ` + inQuotes,
-		`up{namespace=$namespace}`:         `has $namespace ` + inQuotes,
-		`up{a='$name'}`:                    `has $name ` + inQuotes,
-		"up{a=`$name`}":                    `has $name ` + inQuotes,
-		"up # $name":                       `has $name ` + inQuotes,
-		"up # \"$name\"":                   `has $name ` + inQuotes,
-		"up # $n":                          `has $n ` + inQuotes,
-		`up{a='$n'}`:                       `has $n ` + inQuotes,
-		`up{a='"$name"'}`:                  `has $name ` + inQuotes,
-		`up{a="x\\"} + $name + ""`:         `has $name ` + inQuotes,
-		`up{a="\$name"}`:                   `has $name behind a backslash`,
-		`up{a="$name`:                      `has a string without its closing quote`,
-		`up{a='x`:                          `has a string without its closing quote`,
+		`label_match(up, "$name", "x$name") or label_mismatch(up,"a",("$name")) + f("$name")`:                       `label_match(up, "n.1", "xn\\.1") or label_mismatch(up,"a",("n\\.1")) + f("n.1")`,
+		`label_transform(up, "$name", "$name", "$name")`:                                                            `label_transform(up, "n.1", "n\\.1", "n.1")`,
+		`label_replace(up, "a", ("$name"), "b", ( ("$name")))`:                                                      `label_replace(up, "a", ("n.1"), "b", ( ("n\\.1")))`,
+		`up{a=~"x" + "$name", b="x" + "$name"}`:                                                                     `up{a=~"x" + "n\\.1", b="x" + "n.1"}`,
+		`WITH (x = "$name") label_match(up, "a", x)`:                                                                `has $name behind WITH, whose names may stand in a pattern: want the query without WITH`,
+		`with (f(x) = up{a=~x}) f("$name")`:                                                                         `has $name behind WITH, whose names may stand in a pattern: want the query without WITH`,
+		`WITH (x = $n) x`:                                                                                           `WITH (x = 5) x`,
+		`up{a="\"$name"}`:                                                                                           `up{a="\"n.1"}`,
+		`up{a="'$name'"}`:                                                                                           `up{a="'n.1'"}`,
+		`up{a='"',b="$name"}`:                                                                                       `up{a='"',b="n.1"}`,
+		"up{a=`\\`,b=\"$name\"}":                                                                                    "up{a=`\\`,b=\"n.1\"}",
+		"up # it's\n + up{a=\"$name\"}":                                                                             "up # it's\n + up{a=\"n.1\"}",
+		`rate(up{a="$enum"}[$time]) > $n`:                                                                           `rate(up{a="e"}[120s]) > 5`,
+		`up{a="$n"}`:                                                                                                `up{a="5"}`,
+		`up{a="$namespace$workload$kind"}`:                                                                          `up{a="shopwebDeployment"}`,
+		`up{a="$$"}`:                                                                                                `up{a="$"}`,
+		`$name`:                                                                                                     `has $name ` + inQuotes,
+		`up{$name="x"}`:                                                                                             `has $name ` + inQuotes,
+		`up{a="x"} + $word`:                                                                                         `has $word ` + inQuotes,
+		`up + $enum`:                                                                                                `has $enum ` + inQuotes,
+		`up{namespace=$namespace}`:                                                                                  `has $namespace ` + inQuotes,
+		`up{a='$name'}`:                                                                                             `has $name ` + inQuotes,
+		"up{a=`$name`}":                                                                                             `has $name ` + inQuotes,
+		"up # $name":                                                                                                `has $name ` + inQuotes,
+		"up # \"$name\"":                                                                                            `has $name ` + inQuotes,
+		"up # $n":                                                                                                   `has $n ` + inQuotes,
+		`up{a='$n'}`:                                                                                                `has $n ` + inQuotes,
+		`up{a='"$name"'}`:                                                                                           `has $name ` + inQuotes,
+		`up{a="x\\"} + $name + ""`:                                                                                  `has $name ` + inQuotes,
+		`up{a="\$name"}`:                                                                                            `has $name behind a backslash`,
+		`up{a="$name`:                                                                                               `has a string without its closing quote`,
+		`up{a='x`:                                                                                                   `has a string without its closing quote`,
 	} {
 		q := &catalog.Query{Query: query, Parameters: map[string]catalog.Parameter{
 			"name": {Kind: catalog.KindName}, "word": {Kind: catalog.KindWord}, "enum": {Kind: catalog.KindEnum}, "time": {Kind: catalog.KindDuration}, "n": {Kind: catalog.KindInteger},
@@ -181,27 +192,43 @@ func TestWhereParametersMayStandInPromQL(t *testing.T) {
 	}
 }
 
-// FuzzPromQL: whatever a value is, it ends no string and begins none.
+// FuzzPromQL: whatever a value is, it ends no string, begins none, and is a pattern that stands for itself alone.
 func FuzzPromQL(f *testing.F) {
-	for _, value := range []string{"a", `"`, `\`, "\n", `"}) or vector(1e9) #`, "\xff", "`"} {
+	for _, value := range []string{"a", `"`, `\`, "\n", `"}) or vector(1e9) #`, "\xff", "`", ".*", `a|b`, `\E`, "(?i)A"} {
 		f.Add(value)
 	}
-	q := &catalog.Query{Query: `a{b="$x",c=~"$x"} + 1`, Parameters: map[string]catalog.Parameter{"x": {Kind: catalog.KindWord}}}
+	q := &catalog.Query{Query: `a{b="$x",c=~"$x"} + label_match(d, "$x", ("$x")) + label_replace(d, "$x", "$x", "$x", "$x")`, Parameters: map[string]catalog.Parameter{"x": {Kind: catalog.KindWord}}}
 	f.Fuzz(func(t *testing.T, value string) {
 		text, err := promQL(q, func(string) (string, error) { return value, nil })
 		if err != nil {
 			t.Fatal(err)
 		}
-		var at promPlace
-		outside := ""
-		for i := range len(text) {
-			if was := at.in; was == 0 {
-				outside += text[i : i+1]
+		for _, part := range []struct {
+			before    string
+			isPattern bool
+		}{{`a{b=`, false}, {`,c=~`, true}, {`} + label_match(d, `, false}, {`, (`, true}, {`)) + label_replace(d, `, false}, {`, `, false}, {`, `, false}, {`, `, true}} {
+			rest, ok := strings.CutPrefix(text, part.before)
+			quoted, err := strconv.QuotedPrefix(rest)
+			if !ok || err != nil {
+				t.Fatalf("%q does not begin with %q and a string", text, part.before)
 			}
-			at.pass(text[i : i+1])
+			got, _ := strconv.Unquote(quoted)
+			text = rest[len(quoted):]
+			if !part.isPattern && got != value {
+				t.Errorf("behind %q: %q", part.before, got)
+			}
+			if part.isPattern && utf8.ValidString(value) {
+				pattern, err := regexp.Compile(got)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if literal, isAll := pattern.LiteralPrefix(); literal != value || !isAll {
+					t.Errorf("behind %q: the pattern %s", part.before, pattern)
+				}
+			}
 		}
-		if outside != `a{b=",c="} + 1` && outside != `a{b=",c=~"} + 1` {
-			t.Errorf("outside of strings: %q", outside)
+		if text != ")" {
+			t.Errorf("at the end: %q", text)
 		}
 	})
 }

@@ -69,6 +69,7 @@ func (s *sqsSettings) Check(_ *catalog.Entry, at *field.Path) field.ErrorList {
 		problems = append(problems, field.Required(at.Child("url"), "the endpoint of the region, such as https://sqs.eu-central-1.amazonaws.com"))
 	} else {
 		problems = append(problems, s.web().check(at)...)
+		problems = append(problems, s.web().checkEncrypted(at, "who is in between could say that nothing waits")...)
 	}
 	if base, err := url.Parse(s.URL); len(problems) == 0 && err == nil && strings.Trim(base.Path, "/") != "" {
 		problems = append(problems, field.Invalid(at.Child("url"), s.URL, "want no path: account and the queue of a line are behind it"))
@@ -141,6 +142,7 @@ func (c *sqsClient) ask(ctx context.Context, q metrics.Question) (metrics.Answer
 		"Content-Type": "application/x-amz-json-1.0", "X-Amz-Target": "AmazonSQS.GetQueueAttributes",
 	}})
 	if err != nil {
+		c.signer.refused(err)
 		return metrics.Answer{}, explainSQS(err)
 	}
 	return sumOf(text, names)
@@ -158,7 +160,7 @@ func sumOf(text []byte, names []string) (metrics.Answer, error) {
 	for _, name := range names {
 		n, err := strconv.ParseInt(said.Attributes[name], 10, 64)
 		if err != nil || n < 0 {
-			return metrics.Answer{}, unanswered("does not say how many messages that queue has", fmt.Errorf("%s is %.40q", name, said.Attributes[name]))
+			return metrics.Answer{}, unanswered("does not say how many messages that queue has", fmt.Errorf("%s is %q", name, said.Attributes[name]))
 		}
 		sum += min(n, math.MaxInt64-sum) // a sum that overflows would be below 0
 	}

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -267,8 +268,7 @@ func TestSQSKeysAreReadAgain(t *testing.T) {
 	}
 }
 
-// TestSQSByARole: with the token that the file has, keys are asked for, used until they are about to expire, and asked for once more. While that fails, old ones are good
-// to their end.
+// TestSQSByARole: with the token that the file has, keys are asked for, and used from then on.
 func TestSQSByARole(t *testing.T) {
 	t.Parallel()
 	sqs := &queuesOf{t: t, visible: map[string]int{"q": 1}}
@@ -276,7 +276,7 @@ func TestSQSByARole(t *testing.T) {
 	defer server.Close()
 	sqs.base = server.URL + "/111122223333/"
 	token := fileWith(t, "w3b.identity.t0ken")
-	asked, lasting, answer := 0, time.Hour, ""
+	asked, answer := 0, ""
 	sts := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked++
 		_ = r.ParseForm()
@@ -292,7 +292,7 @@ func TestSQSByARole(t *testing.T) {
 		sqs.key, sqs.secret, sqs.token = fmt.Sprint("ASIAEXAMPLE", asked), fmt.Sprint("s3cret-", asked), fmt.Sprint("session-", asked)
 		fmt.Fprintf(w, `<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleWithWebIdentityResult><Audience>sts.amazonaws.com</Audience>`+
 			`<Credentials><SessionToken>%s</SessionToken><SecretAccessKey>%s</SecretAccessKey><Expiration>%s</Expiration><AccessKeyId>%s</AccessKeyId></Credentials>`+
-			`</AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>`, sqs.token, sqs.secret, time.Now().Add(lasting).UTC().Format(time.RFC3339), sqs.key)
+			`</AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>`, sqs.token, sqs.secret, time.Now().Add(time.Hour).UTC().Format(time.RFC3339), sqs.key)
 	}))
 	defer sts.Close()
 	file := fmt.Sprintf("version: v1\nsources:\n- {name: orders, type: sqs, url: %q, region: eu-central-1, account: \"111122223333\", namespaces: [\"*\"], allow: {queue: [\"*\"]}, "+
@@ -306,17 +306,12 @@ func TestSQSByARole(t *testing.T) {
 	s, c := sourceOf(t, file)
 	ask(s, c, "1", 1)
 	ask(s, c, "1", 1)
-	lasting = time.Minute // less than the time before their end at which keys are renewed
-	s, c = sourceOf(t, file)
-	ask(s, c, "1", 2)
-	ask(s, c, "1", 3)
 	if err := os.WriteFile(token, []byte("another"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	ask(s, c, "1", 4) // with the keys of before
-	ask(s, c, "1", 4) // which are not asked for again at once
 	s, c = sourceOf(t, file)
-	ask(s, c, "orders is not set up: AWS does not give mini-hpa the role", 5)
+	ask(s, c, "orders is not set up: AWS does not give mini-hpa the role", 2)
+	ask(s, c, "orders is not set up: AWS does not give mini-hpa the role", 2) // which is not asked again at once
 	if err := os.WriteFile(token, []byte("w3b.identity.t0ken"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -324,8 +319,99 @@ func TestSQSByARole(t *testing.T) {
 		"<a><AssumeRoleWithWebIdentityResult><Credentials><SessionToken>a</SessionToken><SecretAccessKey>b</SecretAccessKey><AccessKeyId>c</AccessKeyId><Expiration>2011-10-24T23:00:23Z</Expiration></Credentials></AssumeRoleWithWebIdentityResult></a>"} {
 		answer = text
 		s, c = sourceOf(t, file)
-		ask(s, c, "orders gave an answer that cannot be read", 6+i)
+		ask(s, c, "orders gave an answer that cannot be read", 3+i)
 	}
+}
+
+// TestKeysOfARole are renewed before they expire, while those that are good are used; those that AWS does not take are made anew; and what fails is not tried all the time.
+func TestKeysOfARole(t *testing.T) {
+	t.Parallel()
+	var calls atomic.Int32
+	var fails atomic.Bool
+	hangs := make(chan struct{})
+	sts := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		n := calls.Add(1)
+		if n == 2 {
+			select {
+			case <-hangs:
+			case <-r.Context().Done():
+			}
+		}
+		if fails.Load() {
+			http.Error(w, "", http.StatusForbidden)
+			return
+		}
+		fmt.Fprintf(w, `<a><AssumeRoleWithWebIdentityResult><Credentials><SessionToken>token</SessionToken><SecretAccessKey>secret</SecretAccessKey><AccessKeyId>key-%d</AccessKeyId>`+
+			`<Expiration>%s</Expiration></Credentials></AssumeRoleWithWebIdentityResult></a>`, n, time.Now().Add(time.Hour).UTC().Format(time.RFC3339))
+	}))
+	defer sts.Close()
+	role := &awsRole{ARN: "arn:aws:iam::111122223333:role/mini-hpa", TokenFile: fileWith(t, "token"), URL: sts.URL}
+	signer, err := newAWSSigner(&awsAuth{Role: role}, environment(), "sqs", "eu-central-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer signer.close()
+	a := signer.role
+	wants := func(key, failure string, after int32) {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		got, err := a.credentials(ctx)
+		if text := told(err); got.AccessKeyID != key || text != failure || calls.Load() != after {
+			t.Errorf("%q, %v after %d calls, want %q, %q after %d", got.AccessKeyID, err, calls.Load(), key, failure, after)
+		}
+	}
+	// since sets when the keys were asked for last, and when they expire.
+	since := func(asked, expires time.Duration) {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.asked, a.known.Expires = time.Now().Add(-asked), time.Now().Add(expires)
+	}
+	made := func(calls *atomic.Int32, n int32) {
+		t.Helper()
+		for calls.Load() < n {
+			time.Sleep(time.Millisecond)
+		}
+		a.mu.Lock()
+		making := a.making
+		a.mu.Unlock()
+		if making != nil {
+			<-making
+		}
+	}
+	wants("key-1", "", 1)
+	wants("key-1", "", 1)
+	since(time.Hour, roleRenewed-time.Second)
+	for range 3 { // the second call hangs meanwhile
+		if got, err := a.credentials(t.Context()); got.AccessKeyID != "key-1" || err != nil {
+			t.Fatalf("while keys are renewed: %q, %v", got.AccessKeyID, err)
+		}
+	}
+	close(hangs)
+	made(&calls, 2)
+	wants("key-2", "", 2)
+
+	by := func(key string) *http.Request {
+		r := httptest.NewRequest(http.MethodPost, "/", http.NoBody)
+		r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential="+key+"/20261129/eu-central-1/sqs/aws4_request, SignedHeaders=host, Signature=a")
+		return r
+	}
+	since(time.Minute, time.Hour)
+	signer.refused(fault("a", &statusError{said: `{"__type": "ExpiredTokenException"}`, asked: by("key-1")})) // which has been renewed since
+	signer.refused(fault("a", &statusError{said: `{"__type": "AccessDenied"}`, asked: by("key-2")}))
+	wants("key-2", "", 2)
+	signer.refused(fault("a", &statusError{said: `{"__type": "com.amazon.coral.service#UnrecognizedClientException"}`, asked: by("key-2")}))
+	wants("key-3", "", 3)
+	signer.refused(fault("a", &statusError{said: `{"__type": "InvalidClientTokenId"}`, asked: by("key-3")})) // a moment after it was made
+	wants("", "refused the credentials", 3)
+
+	fails.Store(true)
+	since(roleAgain, -time.Second)
+	wants("", "is not set up: AWS does not give mini-hpa the role", 4)
+	wants("", "is not set up: AWS does not give mini-hpa the role", 4)
+	since(roleAgain, -time.Second)
+	fails.Store(false)
+	wants("key-5", "", 5)
 }
 
 func TestSQSSettings(t *testing.T) {
@@ -334,6 +420,8 @@ func TestSQSSettings(t *testing.T) {
 	for text, want := range map[string]string{
 		`{"url": "https://sqs.eu-central-1.amazonaws.com", ` + good + `}`:               "",
 		`{"url": "https://vpce-1.sqs.us-gov-west-1.vpce.amazonaws.com/", ` + good + `}`: "",
+		`{"url": "http://127.0.0.1:4566", ` + good + `}`:                                "",
+		`{"url": "http://sqs.eu-central-1.amazonaws.com", ` + good + `}`:                `x.url: Invalid value: "http://sqs.eu-central-1.amazonaws.com": want https://, as who is in between could say that nothing waits`,
 		`{` + good + `}`: `x.url: Required value: the endpoint of the region, such as https://sqs.eu-central-1.amazonaws.com`,
 		`{"url": "sqs.eu-central-1.amazonaws.com", ` + good + `}`:                        `x.url: Invalid value: "sqs.eu-central-1.amazonaws.com": want http://HOST[:PORT][/PATH] or https://HOST[:PORT][/PATH]`,
 		`{"url": "https://sqs.eu-central-1.amazonaws.com/111122223333/q", ` + good + `}`: `x.url: Invalid value: "https://sqs.eu-central-1.amazonaws.com/111122223333/q": want no path: account and the queue of a line are behind it`,

@@ -38,11 +38,11 @@ func answerOf(value resource.Quantity) metrics.Answer {
 // readNumber reads a number in decimal notation.
 func readNumber(text string) (float64, error) {
 	if strings.Trim(text, "0123456789+-.eE") != "" { // no hexadecimal, no underscores; NaN and Inf are the caller's
-		return 0, fmt.Errorf("%.40q is no number", text)
+		return 0, fmt.Errorf("%q is no number", text)
 	}
 	value, err := strconv.ParseFloat(text, 64)
 	if err != nil {
-		return 0, fmt.Errorf("%.40q is no number", text)
+		return 0, fmt.Errorf("%q is no number", text)
 	}
 	return value, nil
 }

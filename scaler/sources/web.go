@@ -52,6 +52,14 @@ func (w *Web) check(at *field.Path) field.ErrorList {
 	return append(problems, w.Auth.check(at.Child("auth"))...)
 }
 
+// checkEncrypted says that a URL is not encrypted, and why it has to be, where it does not stay on this machine.
+func (w *Web) checkEncrypted(at *field.Path, why string) field.ErrorList {
+	if base, err := url.Parse(w.URL); err != nil || base.Scheme != "http" || isLocal(base.Hostname()) {
+		return nil
+	}
+	return field.ErrorList{field.Invalid(at.Child("url"), w.URL, "want https://, as "+why)}
+}
+
 func (a *Auth) check(at *field.Path) field.ErrorList {
 	if a == nil {
 		return nil
@@ -144,7 +152,7 @@ func formRequest(path string, form url.Values) webRequest {
 }
 
 // get sends a request and returns the body of its answer. Answers other than 200 are Faults, and so are those that have more than
-// mostAnswered bytes.
+// mostAnswered bytes. The body is as it came, and may repeat a secret: an error that quotes it has the whole of a value, out of which the log takes it.
 func (c *webClient) get(ctx context.Context, r webRequest) ([]byte, error) {
 	body, err := c.stream(ctx, r)
 	if err != nil {
@@ -158,7 +166,7 @@ func (c *webClient) get(ctx context.Context, r webRequest) ([]byte, error) {
 	case len(text) > mostAnswered:
 		return nil, tooMuch(mostAnswered)
 	}
-	return []byte(c.env.secrets.hide(string(text))), nil // before parts of it are in errors
+	return text, nil
 }
 
 // stream sends a request and returns the body of an answer with the status 200, which the caller bounds and closes.
@@ -218,8 +226,10 @@ func explainRequest(err error) error {
 // statusError is an answer with another status than 200.
 type statusError struct {
 	code int
-	// said is the beginning of its body, text what the log has of it.
+	// said is the beginning of its body as it came, text what the log has of it.
 	said, text string
+	// asked is what was answered.
+	asked *http.Request
 }
 
 // Error is for the log.
@@ -232,8 +242,8 @@ func (c *webClient) explainStatus(response *http.Response, secrets []string) err
 	if response.StatusCode >= http.StatusOK { // what is behind another protocol's beginning has no end, and no deadline
 		body, _ = io.ReadAll(io.LimitReader(response.Body, mostOfFailure))
 	}
-	said := c.env.secrets.hide(hide(string(bytes.ToValidUTF8(body, nil)), secrets...))
-	cause := &statusError{response.StatusCode, said, fmt.Sprintf("%s answered %d: %.*q", response.Request.URL.Redacted(), response.StatusCode, quoted, said)}
+	said := string(bytes.ToValidUTF8(body, nil))
+	cause := &statusError{response.StatusCode, said, fmt.Sprintf("%s answered %d: %.*q", response.Request.URL.Redacted(), response.StatusCode, quoted, c.env.secrets.hide(hide(said, secrets...))), response.Request}
 	switch code := response.StatusCode; {
 	case code == http.StatusUnauthorized, code == http.StatusForbidden:
 		return fault("refused the credentials", cause)

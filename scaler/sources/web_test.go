@@ -313,6 +313,44 @@ func TestCredentialsAreReadAgain(t *testing.T) {
 	}
 }
 
+// TestASecretThatIsWithinAnAnswer changes nothing of it, and is not seen in an error that quotes it.
+func TestASecretThatIsWithinAnAnswer(t *testing.T) {
+	var body string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, body) }))
+	defer server.Close()
+	core, logged := observer.New(zapcore.DebugLevel)
+	env := environment()
+	env.Log = zap.New(core)
+	c, err := catalog.Parse(fmt.Appendf(nil, "version: v1\nsources:\n- {name: billing, type: http, url: %q, namespaces: [\"*\"], auth: {userFile: %s, passwordFile: %s}, queries: [{name: open, path: /, value: /open}]}\n",
+		server.URL, fileWith(t, "open"), fileWith(t, "1234")), Types())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, one := range []struct{ body, want string }{
+		{`{"open": 123456}`, "123456"},
+		{`{"other": 7, "open": "0.1234"}`, "124m"},
+		{`{"open": "` + strings.Repeat("x", 35) + `open1234"}`, "billing has no number at that place"},
+	} {
+		body = one.body
+		s, err := Open(c.Entries()[0], env, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := answered(t, s, c, "open", nil); got != one.want {
+			t.Errorf("%s: %q, want %q", one.body, got, one.want)
+		}
+		s.Close()
+	}
+	for _, one := range logged.All() {
+		if text := fmt.Sprint(one.ContextMap()["error"]); !strings.Contains(text, "xxx") || strings.Contains(text, "xope") || strings.Contains(text, "123") {
+			t.Errorf("the log: %s", text)
+		}
+	}
+	if logged.Len() != 1 {
+		t.Errorf("the log: %v", logged.All())
+	}
+}
+
 // TestWhomTLSTrusts: whom the entry says, or the system.
 func TestWhomTLSTrusts(t *testing.T) {
 	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "yes") }))

@@ -10,7 +10,7 @@ import (
 	"github.com/mini-hpa/mini-hpa/annotations/catalog"
 )
 
-// TestTheGuideCanBeFollowed: the file of docs/sources.md can be used, and each of its lines may be asked in namespace shop.
+// TestTheGuideCanBeFollowed: the file of docs/sources.md can be used, each of its lines may be asked in namespace shop, and each of its sources has a recipe.
 func TestTheGuideCanBeFollowed(t *testing.T) {
 	page, err := os.ReadFile("../../docs/sources.md")
 	if err != nil {
@@ -33,6 +33,12 @@ func TestTheGuideCanBeFollowed(t *testing.T) {
 	lines := regexp.MustCompile(`(?m)^ *mini-hpa/sources: (.+)$`).FindAllStringSubmatch(string(page), -1)
 	if len(lines) < 3 {
 		t.Fatalf("docs/sources.md has %d lines of sources", len(lines))
+	}
+	_, recipes, _ := strings.Cut(string(page), "## Recipes")
+	for _, e := range listed.Entries() {
+		if !strings.Contains(recipes, "mini-hpa/sources: "+e.Name+" ") {
+			t.Errorf("docs/sources.md has no recipe with the %s %q", e.Type.Name, e.Name)
+		}
 	}
 	for _, line := range lines {
 		w := &annotations.Workload{Key: annotations.DeploymentKey("shop", "web"), Annotations: map[string]string{annotations.SourcesKey: line[1], annotations.Max: "40"}}

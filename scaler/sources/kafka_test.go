@@ -69,6 +69,46 @@ func TestKafkaLagHasNoOverflow(t *testing.T) {
 	}
 }
 
+// TestKafkaAnswersInAnyOrder: a broker may answer for partitions in another order than it is asked, for some that nobody has asked for, and for not all.
+func TestKafkaAnswersInAnyOrder(t *testing.T) {
+	t.Parallel()
+	const topic, group = "shop.orders", "shop.a"
+	id := [16]byte{7}
+	ends, commits := map[int32]int64{0: 10, 2: 30, 5: 60}, map[int32]int64{0: 1, 2: 2, 5: -1}
+	for name, c := range map[string]struct {
+		ends, commits []int32
+		want          string
+	}{
+		"as asked":                {[]int32{0, 2, 5}, []int32{0, 2, 5}, "[{0 0 10 1} {2 0 30 2} {5 0 60 -1}]"},
+		"backwards":               {[]int32{5, 2, 0}, []int32{5, 2, 0}, "[{0 0 10 1} {2 0 30 2} {5 0 60 -1}]"},
+		"with some that are none": {[]int32{9, 5, 1, 0, -1, 2}, []int32{2, 9, 5, 3, -3, 0, 1}, "[{0 0 10 1} {2 0 30 2} {5 0 60 -1}]"},
+		"no end of one":           {[]int32{5, 1, 0}, []int32{0, 2, 5}, `partition 2 of topic "shop.orders"`},
+		"no commit of one":        {[]int32{0, 2, 5}, []int32{5, 4, 2, 3}, `partition 0 of topic "shop.orders"`},
+		"nothing":                 {nil, nil, `partition 0 of topic "shop.orders"`},
+	} {
+		r := newKafkaRound(newKafkaCluster(nil, time.Second))
+		r.topics = locatedIn[*kafkaTopic](1)
+		r.topics.found[topic] = &kafkaTopic{id: id, partitions: []kafkaPartition{{number: 0}, {number: 2}, {number: 5}}}
+		for _, n := range c.ends {
+			r.put(topicAt{topic, atEnd}, n, offset{at: ends[n]})
+			r.put(topicAt{"shop.other", atEnd}, n, offset{at: 1000})
+		}
+		told := kmsg.OffsetFetchResponseGroup{Group: group, Topics: []kmsg.OffsetFetchResponseGroupTopic{{TopicID: id}}}
+		for _, n := range c.commits {
+			told.Topics[0].Partitions = append(told.Topics[0].Partitions, kmsg.OffsetFetchResponseGroupTopicPartition{Partition: n, Offset: commits[n]})
+		}
+		r.record(1, told, map[[16]byte]string{id: topic})
+		partitions, err := r.result(&lagQuestion{group: group, topic: topic})
+		got := fmt.Sprint(partitions)
+		if err != nil {
+			got = err.Error()
+		}
+		if !strings.Contains(got, c.want) {
+			t.Errorf("%s: %s, want %s", name, got, c.want)
+		}
+	}
+}
+
 // TestKafkaMovementLasts: a workload that looks now and then sees that messages came, and is not kept awake by them for ever.
 func TestKafkaMovementLasts(t *testing.T) {
 	t.Parallel()

@@ -3,6 +3,7 @@ package activator
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"sync/atomic"
@@ -52,6 +53,8 @@ type endpointSlices struct {
 	gone []goneSlice
 	// activators are the addresses that slices name as activators, and how often.
 	activators map[netip.Addr]int
+	// pairs are those of the slices' ports, and how often.
+	pairs map[int32]int
 }
 
 // goneSlice is a slice that is not there any more.
@@ -74,7 +77,7 @@ type known struct {
 const byService = "service"
 
 func newSlices(c slicesConfig) (*endpointSlices, error) {
-	s := &endpointSlices{slicesConfig: c, known: map[types.NamespacedName]map[types.NamespacedName]known{}, activators: map[netip.Addr]int{}}
+	s := &endpointSlices{slicesConfig: c, known: map[types.NamespacedName]map[types.NamespacedName]known{}, activators: map[netip.Addr]int{}, pairs: map[int32]int{}}
 	source := watching.New("endpointslices", c.client.DiscoveryV1().EndpointSlices(c.namespace), c.watches, func(err error) { c.log.Warn("will try again", zap.Error(err)) })
 	s.informer = source.Informer(c.client, &discoveryv1.EndpointSlice{}, cache.Indexers{byService: indexService}, slim)
 	if err := s.informer.SetWatchErrorHandlerWithContext(source.Failed); err != nil {
@@ -123,7 +126,10 @@ func (s *endpointSlices) look(service types.NamespacedName) {
 			now[key] = s.drop(service, key, k)
 		}
 	}
-	s.countActivators(before, now)
+	if s.known[service] = now; len(now) == 0 {
+		delete(s.known, service)
+	}
+	isNew := s.countActivators(before, now)
 	for key, k := range now {
 		if k.slice == nil {
 			continue
@@ -133,8 +139,10 @@ func (s *endpointSlices) look(service types.NamespacedName) {
 		}
 		s.server.Pods(key, s.readyPods(k.slice, objects))
 	}
-	if s.known[service] = now; len(now) == 0 {
-		delete(s.known, service)
+	if isNew { // which others may have taken for a pod
+		for _, other := range slices.Collect(maps.Keys(s.known)) {
+			s.look(other)
+		}
 	}
 }
 
@@ -161,15 +169,22 @@ func (s *endpointSlices) forget(now time.Time) {
 	}
 }
 
-// countActivators notes who is named as an activator by the slices of a Service, before and now.
-func (s *endpointSlices) countActivators(before, now map[types.NamespacedName]known) {
-	add := func(slices map[types.NamespacedName]known, n int) {
-		for _, k := range slices {
+// countActivators notes who is named as an activator by the slices of a Service, before and now, and where activators listen. It says
+// whether one is named that was not.
+func (s *endpointSlices) countActivators(before, now map[types.NamespacedName]known) (isNew bool) {
+	add := func(of map[types.NamespacedName]known, n int) {
+		for _, k := range of {
 			if k.slice == nil || !k.until.IsZero() {
 				continue
 			}
+			for _, port := range k.slice.Ports {
+				if s.pairs[port.Pair] += n; s.pairs[port.Pair] == 0 {
+					delete(s.pairs, port.Pair)
+				}
+			}
 			for _, a := range k.slice.Activators {
 				if address, err := netip.ParseAddr(a.Address); err == nil {
+					isNew = isNew || s.activators[address] == 0
 					if s.activators[address] += n; s.activators[address] == 0 {
 						delete(s.activators, address)
 					}
@@ -184,6 +199,7 @@ func (s *endpointSlices) countActivators(before, now map[types.NamespacedName]kn
 		named = named || s.activators[address] > 0
 	}
 	s.named.Store(named)
+	return isNew
 }
 
 // read reads a slice of mini-hpa's. One that cannot be read is served as before, and its pods come and go.
@@ -199,17 +215,20 @@ func (s *endpointSlices) read(slice *discoveryv1.EndpointSlice, before known) kn
 }
 
 // readyPods are the pods behind a slice of mini-hpa's, by the names of the Service's ports: those that Kubernetes' own slices of its family say are ready.
-// An activator is none, whatever a slice says: it would be asked again and again for one request.
+// A door of an activator is none, whatever a slice says: it would be asked again and again for one request.
 func (s *endpointSlices) readyPods(of *serves.Slice, objects []any) map[string][]netip.AddrPort {
 	ready := map[string][]netip.AddrPort{}
 	add := func(addresses []string, ports map[string]int32) {
 		for _, text := range addresses {
 			address, err := netip.ParseAddr(text)
 			// Nobody is to make the activator ask itself, or its node.
-			if err != nil || !address.IsGlobalUnicast() || address.Is4In6() || s.own[address] || s.activators[address] > 0 {
+			if err != nil || !address.IsGlobalUnicast() || address.Is4In6() {
 				continue
 			}
 			for name, port := range ports {
+				if s.isDoor(address, port) {
+					continue
+				}
 				ready[name] = append(ready[name], netip.AddrPortFrom(address, uint16(port)))
 			}
 		}
@@ -235,6 +254,12 @@ func (s *endpointSlices) readyPods(of *serves.Slice, objects []any) map[string][
 		ready[name] = slices.Compact(addresses)
 	}
 	return ready
+}
+
+// isDoor says whether activators listen there, or may. At an address of this process that no slice names as an activator's, pods may be, too: those of a node's network.
+func (s *endpointSlices) isDoor(address netip.Addr, port int32) bool {
+	pair := serves.PairOf(port)
+	return s.activators[address] > 0 || s.own[address] && (s.pairs[pair] > 0 || serves.DefaultRange().Has(pair))
 }
 
 // slim keeps of a slice what is read of it: all of mini-hpa's own, of others the ports and the addresses that are ready, as one endpoint. What it

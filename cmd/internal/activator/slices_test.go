@@ -174,14 +174,22 @@ func TestWhatIsServed(t *testing.T) {
 	})
 }
 
-// TestActivatorsAreNoPods: an activator that is told of as a pod would pass connections on to itself, or to another that passes them back.
+// TestActivatorsAreNoPods: an activator whose door is told of as a pod would pass connections on to itself, or to another that passes them back.
 func TestActivatorsAreNoPods(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v4 := discoveryv1.AddressTypeIPv4
 		ours := serves.Slice{Namespace: "shop", Service: "web", Family: v4, Serves: serves.Serves{Kind: "Deployment", Group: "apps", Name: "web"}, Face: serves.Standby,
 			Ports:      []serves.Port{{Name: "http", Pair: 20016}},
 			Activators: []serves.Activator{{Namespace: "mini-hpa", Pod: "a-1", Address: "10.9.9.1"}, {Namespace: "mini-hpa", Pod: "a-2", Address: "10.9.9.2"}}}
-		client := fake.NewClientset(ours.Object(), podSlice("web-1", "web", v4, "10.0.0.1 ready", "10.9.9.1 ready", "10.9.9.2 ready", "10.9.9.3 ready"))
+		doors := podSlice("web-1", "web", v4, "10.0.0.1 ready", "10.9.9.1 ready", "10.9.9.2 ready", "10.9.9.3 ready")
+		doors.Ports[0].Port = new(int32(20016))
+		later := doors.DeepCopy()
+		later.Name, later.Ports[0].Port = "web-2", new(int32(20019)) // whose slice may come later
+		outside := ourSlice("db", v4, 30000)
+		beside := podSlice("db-1", "db", v4, "10.9.9.1 ready", "10.9.9.3 ready") // the latter is that of a node's network
+		own := podSlice("db-2", "db", v4, "10.9.9.1 ready", "10.9.9.3 ready")
+		own.Ports[0].Port = new(int32(30001))
+		client := fake.NewClientset(ours.Object(), doors, later, outside, beside, own)
 		server := &told{says: map[string]string{}, late: map[string]string{}}
 		s, err := newSlices(slicesConfig{client: client, watches: watching.NewWatches("", nil), server: server, log: zap.NewNop(),
 			own: map[netip.Addr]bool{netip.MustParseAddr("10.9.9.2"): true, netip.MustParseAddr("10.9.9.3"): true}})
@@ -194,7 +202,8 @@ func TestActivatorsAreNoPods(t *testing.T) {
 		defer running.Wait()
 		defer cancel()
 		synctest.Wait()
-		if diff := cmp.Diff(map[string]string{"shop/mini-hpa-web": "20016 map[http:[10.0.0.1:8080]]"}, server.all()); diff != "" {
+		if diff := cmp.Diff(map[string]string{
+			"shop/mini-hpa-web": "20016 map[http:[10.0.0.1:20016 10.0.0.1:20019]]", "shop/mini-hpa-db": "30000 map[http:[10.9.9.3:8080]]"}, server.all()); diff != "" {
 			t.Error(diff)
 		}
 		if !s.named.Load() {

@@ -137,8 +137,7 @@ func TestSQSFailures(t *testing.T) {
 		}
 	}
 	const unreadable, unknown = "gave an answer that cannot be read", "does not say how many messages that queue has"
-	n := 0
-	for name, c := range map[string]struct {
+	cases := map[string]struct {
 		answer http.HandlerFunc
 		want   string
 	}{
@@ -171,12 +170,14 @@ func TestSQSFailures(t *testing.T) {
 			}
 		}, "answered more than is read"},
 		"an answer that is broken off": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "broke off its answer"},
-	} {
-		n++
-		queue := fmt.Sprint("q", n)
-		sqs.answers[queue] = c.answer
+	}
+	queueOf := func(name string) string { return strings.NewReplacer(" ", "-", ",", "").Replace(name) }
+	for name, c := range cases {
+		sqs.answers[queueOf(name)] = c.answer
+	}
+	for name, c := range cases {
 		s, listed := sourceOf(t, sqsFile(t, server.URL, sqs.key, sqs.secret, ""))
-		if got := strings.TrimPrefix(answered(t, s, listed, "", map[string]string{"queue": queue}), "orders "); got != c.want {
+		if got := strings.TrimPrefix(answered(t, s, listed, "", map[string]string{"queue": queueOf(name)}), "orders "); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
 	}

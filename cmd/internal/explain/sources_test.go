@@ -32,6 +32,8 @@ func TestExplainAsksSources(t *testing.T) {
 	}{
 		"it is asked": {good, []string{"--sources", file}, 0, []string{"METRIC                 OF  VALUE  ANSWERED", "0s ago", "scale from 2 to 6 replicas", "billing@open-invoices 700 for 2 replicas above target 100 for each", "ceil(700 / 100) = 7",
 			"billing@open-invoices at 100 per pod (line 1 of mini-hpa/sources)"}},
+		"a 0 that has to last": {strings.NewReplacer("value: /open", "value: /none, empty: '0'", "  type: http", "  type: http\n  settle: 1m").Replace(good), []string{"--sources", file}, 0,
+			[]string{"billing@open-invoices  settling  not active counts after 1m0s", "billing@open-invoices 0 for 2 replicas"}},
 		"no file":              {good, nil, 0, []string{"it is not known which sources there are", "warning: --sources: is not given"}},
 		"a file without it":    {"version: v1\nsources: []\n", []string{"--sources", file}, cli.ExitFailure, []string{"deployment default/web cannot be autoscaled (SourceForbidden)", `source "billing" is none that namespace "default" may ask`}},
 		"a file that is wrong": {"version: v9\n", []string{"--sources", file}, cli.ExitUsage, []string{"cannot read the file of sources", "version"}},

@@ -194,7 +194,7 @@ func (s *Scaler) stream(_ any, stream grpc.ServerStream) error {
 	}
 }
 
-// Turn: from now on the scaler answers otherwise.
+// Turn makes the scaler answer otherwise from now on.
 func (s *Scaler) Turn(name string, a Spoken) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

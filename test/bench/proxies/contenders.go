@@ -51,7 +51,7 @@ func (b *bench) start(name, address string, env []string, program string, args .
 	}
 	c := &contender{name: name, address: address, pid: p.PID(), stop: func() { p.Stop(10 * time.Second) }}
 	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) { //nolint:forbidigo // a program of others does not say when it is ready
-		if open, err := net.Dial("tcp", address); err == nil {
+		if open, err := new(net.Dialer).DialContext(context.Background(), "tcp", address); err == nil {
 			return c, open.Close()
 		}
 		if time.Now().After(end) {

@@ -97,7 +97,11 @@ func ask(ctx context.Context, client *http.Client, address string, n int, period
 }
 
 func once(client *http.Client, address string) error {
-	answer, err := client.Get("http://" + address + "/")
+	request, err := http.NewRequestWithContext(context.Background(), http.MethodGet, "http://"+address+"/", http.NoBody)
+	if err != nil {
+		return err
+	}
+	answer, err := client.Do(request)
 	if err != nil {
 		return err
 	}

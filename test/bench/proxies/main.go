@@ -65,7 +65,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if b.dir, err = os.MkdirTemp("", "mini-hpa-proxies"); err != nil {
 		return err
 	}
-	defer os.RemoveAll(b.dir)
+	defer func() { _ = os.RemoveAll(b.dir) }()
 	if err := b.prepare(ctx); err != nil {
 		return err
 	}
@@ -109,7 +109,9 @@ func (b *bench) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.port = int32(listener.Addr().(*net.TCPAddr).Port)
+	if at, ok := listener.Addr().(*net.TCPAddr); ok {
+		b.port = int32(at.Port)
+	}
 	go func() { _ = http.Serve(listener, http.HandlerFunc(backend)) }()
 	return nil
 }
@@ -158,6 +160,12 @@ func (b *bench) compare(ctx context.Context, out io.Writer) error {
 			}
 		}
 	}
+	report(out, names, measured)
+	return burden(out)
+}
+
+// report is the table of what was measured.
+func report(out io.Writer, names []string, measured map[string][]load) {
 	fmt.Fprintf(out, "| way | CPU for a request | requests/s, %d clients | p50 at %d/s | p99 at %d/s | failed |\n| --- | ---: | ---: | ---: | ---: | ---: |\n", clients, rate, rate)
 	for _, name := range names {
 		all := measured[name]
@@ -168,6 +176,10 @@ func (b *bench) compare(ctx context.Context, out io.Writer) error {
 		fmt.Fprintf(out, "| %s | %s | %.0f | %s | %s | %d |\n", name, median(all, func(l load) time.Duration { return l.CPU }).Round(time.Microsecond), median(all, func(l load) float64 { return l.PerSecond }), median(all, func(l load) time.Duration { return l.P50 }).Round(time.Microsecond),
 			median(all, func(l load) time.Duration { return l.P99 }).Round(time.Microsecond), failed)
 	}
+}
+
+// burden says what else the machine did.
+func burden(out io.Writer) error {
 	busy, err := procfs.NewDefaultFS()
 	if err != nil {
 		return err
@@ -197,50 +209,66 @@ func median[T cmp.Ordered](all []load, of func(load) T) T {
 // holdMany measures what connections take that are held, and lets them through.
 func (b *bench) holdMany(ctx context.Context, out io.Writer) error {
 	fmt.Fprintf(out, "\n| held | memory before (RSS) | memory (RSS) | each | answered when a pod was ready |\n| --- | ---: | ---: | ---: | ---: |\n")
-	const services, pair = 10, 20016
 	for _, protocol := range []serves.Protocol{serves.TCP, serves.HTTP1} {
-		var slices []discoveryv1.EndpointSlice
-		for i := range services {
-			slices = append(slices, service(fmt.Sprint("web-", i), pair+2*int32(i), serves.Serves{Protocol: map[string]serves.Protocol{"http": protocol}, PerPod: 1000}, "", b.port)...)
-		}
-		s := newAPIServer(slices...)
-		c, err := b.activator(s, fmt.Sprint("127.0.0.1:", pair+2*(services-1)+1))
-		if err != nil {
+		if err := b.hold(ctx, protocol, out); err != nil {
 			return err
-		}
-		empty, err := rss(c.pid)
-		if err != nil {
-			return err
-		}
-		all := make([]net.Conn, 0, b.held)
-		request := "POST / HTTP/1.1\r\nHost: web\r\nConnection: close\r\nContent-Length: 2048\r\n\r\n" + strings.Repeat("x", 2048)
-		for i := range b.held {
-			conn, err := net.Dial("tcp", fmt.Sprint("127.0.0.1:", pair+2*(i%services)+1))
-			if err == nil {
-				_, err = io.WriteString(conn, request)
-			}
-			if err != nil {
-				return err
-			}
-			all = append(all, conn)
-		}
-		time.Sleep(5 * time.Second) //nolint:forbidigo // until all are held; memory only grows till then
-		full, err := rss(c.pid)
-		if err != nil {
-			return err
-		}
-		for i := range services {
-			s.changes <- service(fmt.Sprint("web-", i), pair, serves.Serves{}, b.backend, b.port)[1]
-		}
-		fmt.Fprintf(out, "| %d, %s | %.0f MiB | %.0f MiB | %.1f KiB | %d |\n", b.held, protocol, mib(empty), mib(full), float64(full-empty)/1024/float64(b.held), answered(all))
-		c.stop()
-		s.CloseClientConnections()
-		s.Close()
-		if ctx.Err() != nil {
-			return ctx.Err()
 		}
 	}
+	return ctx.Err()
+}
+
+// What connections are held for: so many Services, with doors from this one on.
+const services, firstDoor = 10, 20016
+
+// hold measures it for one protocol.
+func (b *bench) hold(ctx context.Context, protocol serves.Protocol, out io.Writer) error {
+	var slices []discoveryv1.EndpointSlice
+	for i := range services {
+		slices = append(slices, service(fmt.Sprint("web-", i), firstDoor+2*int32(i), serves.Serves{Protocol: map[string]serves.Protocol{"http": protocol}, PerPod: 1000}, "", b.port)...)
+	}
+	s := newAPIServer(slices...)
+	defer s.Close()
+	defer s.CloseClientConnections()
+	c, err := b.activator(s, fmt.Sprint("127.0.0.1:", firstDoor+2*(services-1)+1))
+	if err != nil {
+		return err
+	}
+	defer c.stop()
+	empty, err := rss(c.pid)
+	if err != nil {
+		return err
+	}
+	all, err := request(ctx, b.held)
+	if err != nil {
+		return err
+	}
+	time.Sleep(5 * time.Second) //nolint:forbidigo // until all are held; memory only grows till then
+	full, err := rss(c.pid)
+	if err != nil {
+		return err
+	}
+	for i := range services {
+		s.changes <- service(fmt.Sprint("web-", i), firstDoor, serves.Serves{}, b.backend, b.port)[1]
+	}
+	fmt.Fprintf(out, "| %d, %s | %.0f MiB | %.0f MiB | %.1f KiB | %d |\n", b.held, protocol, mib(empty), mib(full), float64(full-empty)/1024/float64(b.held), answered(all))
 	return nil
+}
+
+// request opens connections, and sends a request on each.
+func request(ctx context.Context, n int) ([]net.Conn, error) {
+	all := make([]net.Conn, 0, n)
+	text := "POST / HTTP/1.1\r\nHost: web\r\nConnection: close\r\nContent-Length: 2048\r\n\r\n" + strings.Repeat("x", 2048)
+	for i := range n {
+		conn, err := new(net.Dialer).DialContext(ctx, "tcp", fmt.Sprint("127.0.0.1:", firstDoor+2*(i%services)+1))
+		if err == nil {
+			_, err = io.WriteString(conn, text)
+		}
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, conn)
+	}
+	return all, nil
 }
 
 // answered is how many get the answer that they should.

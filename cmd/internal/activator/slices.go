@@ -172,34 +172,42 @@ func (s *endpointSlices) forget(now time.Time) {
 // countActivators notes who is named as an activator by the slices of a Service, before and now, and where activators listen. It says
 // whether one is named that was not.
 func (s *endpointSlices) countActivators(before, now map[types.NamespacedName]known) (isNew bool) {
-	add := func(of map[types.NamespacedName]known, n int) {
-		for _, k := range of {
-			if k.slice == nil || !k.until.IsZero() {
-				continue
-			}
-			for _, port := range k.slice.Ports {
-				if s.pairs[port.Pair] += n; s.pairs[port.Pair] == 0 {
-					delete(s.pairs, port.Pair)
-				}
-			}
-			for _, a := range k.slice.Activators {
-				if address, err := netip.ParseAddr(a.Address); err == nil {
-					isNew = isNew || s.activators[address] == 0
-					if s.activators[address] += n; s.activators[address] == 0 {
-						delete(s.activators, address)
-					}
-				}
-			}
-		}
+	for _, k := range now {
+		isNew = s.countNamed(k, +1) || isNew
 	}
-	add(now, +1)
-	add(before, -1)
+	for _, k := range before {
+		s.countNamed(k, -1)
+	}
 	named := false
 	for address := range s.own {
 		named = named || s.activators[address] > 0
 	}
 	s.named.Store(named)
 	return isNew
+}
+
+// countNamed counts what one slice names so many times more. It says whether an activator was not named before.
+func (s *endpointSlices) countNamed(k known, n int) (isNew bool) {
+	if k.slice == nil || !k.until.IsZero() {
+		return false
+	}
+	for _, port := range k.slice.Ports {
+		count(s.pairs, port.Pair, n)
+	}
+	for _, a := range k.slice.Activators {
+		if address, err := netip.ParseAddr(a.Address); err == nil {
+			isNew = isNew || s.activators[address] == 0
+			count(s.activators, address, n)
+		}
+	}
+	return isNew
+}
+
+// count counts n more of something, and forgets what is not there any more.
+func count[K comparable](all map[K]int, what K, n int) {
+	if all[what] += n; all[what] == 0 {
+		delete(all, what)
+	}
 }
 
 // read reads a slice of mini-hpa's. One that cannot be read is served as before, and its pods come and go.
@@ -221,12 +229,11 @@ func (s *endpointSlices) readyPods(of *serves.Slice, objects []any) map[string][
 	add := func(addresses []string, ports map[string]int32) {
 		for _, text := range addresses {
 			address, err := netip.ParseAddr(text)
-			// Nobody is to make the activator ask itself, or its node.
-			if err != nil || !address.IsGlobalUnicast() || address.Is4In6() {
+			if err != nil {
 				continue
 			}
 			for name, port := range ports {
-				if s.isDoor(address, port) {
+				if !s.mayBePod(address, port) {
 					continue
 				}
 				ready[name] = append(ready[name], netip.AddrPortFrom(address, uint16(port)))
@@ -241,19 +248,31 @@ func (s *endpointSlices) readyPods(of *serves.Slice, objects []any) map[string][
 		if !ok || isOurs(slice) || slice.AddressType != of.Family || of.Backends != nil {
 			continue
 		}
-		ports := map[string]int32{}
-		for _, port := range slice.Ports {
-			ports[*port.Name] = *port.Port
-		}
-		for _, e := range slice.Endpoints {
-			add(e.Addresses, ports)
-		}
+		b := backendsOf(slice)
+		add(b.Addresses, b.Ports)
 	}
 	for name, addresses := range ready {
 		slices.SortFunc(addresses, netip.AddrPort.Compare) // so that one who looks twice sees the same
 		ready[name] = slices.Compact(addresses)
 	}
 	return ready
+}
+
+// backendsOf are the pods of a slice that is slim.
+func backendsOf(slice *discoveryv1.EndpointSlice) serves.Backends {
+	b := serves.Backends{Ports: map[string]int32{}}
+	for _, port := range slice.Ports {
+		b.Ports[*port.Name] = *port.Port
+	}
+	for _, e := range slice.Endpoints {
+		b.Addresses = append(b.Addresses, e.Addresses...)
+	}
+	return b
+}
+
+// mayBePod says whether a pod may be there. Nobody is to make the activator ask itself, or its node.
+func (s *endpointSlices) mayBePod(address netip.Addr, port int32) bool {
+	return address.IsGlobalUnicast() && !address.Is4In6() && !s.isDoor(address, port)
 }
 
 // isDoor says whether activators listen there, or may. At an address of this process that no slice names as an activator's, pods may be, too: those of a node's network.

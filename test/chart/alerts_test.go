@@ -25,6 +25,8 @@ const (
 	shop     = `namespace="shop",kind="Deployment",hpa_name="web",pod="mini-hpa-75675f5897-7ci7o",job="mini-hpa-metrics",instance="10.0.0.1:8080"`
 	// after is the same workload as the next leader shows it.
 	after = `namespace="shop",kind="Deployment",hpa_name="web",pod="mini-hpa-75675f5897-b2xkq",job="mini-hpa-metrics",instance="10.0.0.2:8080"`
+	// activating is a port of a Service as an activator shows it.
+	activating = `namespace="shop",slice="mini-hpa-web",port="http",pod="mini-hpa-activator-6d4b75cb6d-x7k2p",job="mini-hpa-activator-metrics",instance="10.0.0.4:8080"`
 )
 
 // plot is what happens, and which alerts come of it.
@@ -193,6 +195,24 @@ func plots() map[string]map[string]plot {
 			"it never sleeps":       {[]string{`mini_hpa_failed_metrics{` + shop + `} 1x60`}, 30, nil},
 			"the fallback wakes it": {[]string{`mini_hpa_failed_metrics{` + shop + `} 1x60`, `mini_hpa_asleep{` + shop + `} 1x10 0x50`}, 30, nil},
 		},
+		"MiniHPANoActivator": {
+			"they have gone": {[]string{`mini_hpa_activators{` + leader + `} 2x5 0x60`, `mini_hpa_wake_state{state="asleep",` + shop + `} 1x60`}, 30, []string{`namespace="mini-hpa"`}},
+			"the next leader finds none either": {[]string{`mini_hpa_activators{` + leader + `} 0x10 stale`, `mini_hpa_activators{` + standby + `} _x10 0x60`,
+				`mini_hpa_wake_state{state="asleep",` + shop + `} 1x10 stale`, `mini_hpa_wake_state{state="asleep",` + after + `} _x10 1x60`}, 14, []string{`namespace="mini-hpa"`}},
+			"they restart":     {[]string{`mini_hpa_activators{` + leader + `} 2x10 0x4 2x60`, `mini_hpa_wake_state{state="asleep",` + shop + `} 1x60`}, 14, nil},
+			"nobody asks them": {[]string{`mini_hpa_activators{` + leader + `} 0x60`}, 30, nil},
+		},
+		"MiniHPAActivatorPropagation": {
+			"a node was slow":  {[]string{`mini_hpa_activator_propagation_seconds{` + leader + `} 0x5 12.5x60`}, 30, []string{`namespace="mini-hpa"`}},
+			"just as expected": {[]string{`mini_hpa_activator_propagation_seconds{` + leader + `} 10x60`}, 30, nil},
+		},
+		"MiniHPARequestsRefused": {
+			"each minute by one of two": {[]string{turnedAway(activating, "0+1x60"), turnedAway(strings.ReplaceAll(activating, "x7k2p", "m4c9d"), "3x60")}, 30,
+				[]string{`namespace="shop", slice="mini-hpa-web"`}},
+			"each five minutes":       {[]string{turnedAway(activating, "0x4 1x5 2x5 3x5 4x5 5x60")}, 29, []string{`namespace="shop", slice="mini-hpa-web"`}},
+			"a crowd was turned away": {[]string{turnedAway(activating, "0x9 400x60")}, 20, nil},
+			"none, for long":          {[]string{turnedAway(activating, "400x60")}, 30, nil},
+		},
 		"MiniHPAWorkloadInvalid": {
 			"invalid":   {[]string{`mini_hpa_workload_mode{mode="invalid",` + shop + `} 1x60`}, 30, []string{`hpa_name="web", kind="Deployment", namespace="shop"`}},
 			"corrected": {[]string{`mini_hpa_workload_mode{mode="invalid",` + shop + `} 1x20 stale`, `mini_hpa_workload_mode{mode="auto",` + shop + `} _x20 1x60`}, 30, nil},
@@ -226,6 +246,11 @@ func failingWatch(reason, failures string) []string {
 
 func failedWatch(reason string) string {
 	return fmt.Sprintf(`namespace="mini-hpa", pod="mini-hpa-75675f5897-7ci7o", reason=%q, resource="pods"`, reason)
+}
+
+// turnedAway are the requests that an activator has turned away.
+func turnedAway(by, requests string) string {
+	return fmt.Sprintf(`mini_hpa_activator_refused_total{%s} %s`, by, requests)
 }
 
 // histogram has 60 observations a minute between two of its bounds.

@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
+	"github.com/prometheus/prometheus/promql/promqltest"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	_ "sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue" // brings workqueue_*, as in the program
 	crmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
@@ -46,7 +47,13 @@ const runbooks = "https://runbooks.example/page"
 // rulesWith are the rules that are rendered with more values of prometheusRule.
 func rulesWith(t *testing.T, values map[string]any) []rule {
 	t.Helper()
-	object := pick(t, renderRules(t, values), "PrometheusRule", release)
+	return renderedRules(t, renderRules(t, values))
+}
+
+// renderedRules are the rules among objects.
+func renderedRules(t *testing.T, objects []*unstructured.Unstructured) []rule {
+	t.Helper()
+	object := pick(t, objects, "PrometheusRule", release)
 	spec := typedAs[struct {
 		Spec ruleGroups `json:"spec"`
 	}](t, &unstructured.Unstructured{Object: map[string]any{"spec": object.Object["spec"]}}).Spec
@@ -227,6 +234,28 @@ func TestRulesWaitForTheOperatorsAPI(t *testing.T) {
 	}
 }
 
+// TestAlertsAboutActivators: theirs are in the release too, but a controller that is gone is not there because they are; and how late nodes may be is what
+// the value says.
+func TestAlertsAboutActivators(t *testing.T) {
+	t.Parallel()
+	for values, limit := range map[string]string{"{enabled: true, kind: DaemonSet}": "> 10", "{enabled: true, propagation: 1m30s}": "> 90", "{enabled: true, propagation: 1500ms}": "> 1.5"} {
+		objects := renderYAML(t, "{activator: "+values+", prometheusRule: {enabled: true}}")
+		text := fmt.Sprint(pick(t, objects, "PrometheusRule", release).Object)
+		if want := `mini_hpa_activator_propagation_seconds{` + `namespace="mini-hpa",pod=~"mini-hpa-[^-]+-[^-]+",pod!~"mini-hpa-activator-.+"}) ` + limit; !strings.Contains(text, want) {
+			t.Errorf("%s: there is no %s:\n%s", values, want, text)
+		}
+		if strings.Contains(text, "PROPAGATION") {
+			t.Errorf("%s: a number is missing:\n%s", values, text)
+		}
+	}
+	engine := promqltest.NewTestEngine(t, false, 5*time.Minute, 1e6)
+	down := plot{[]string{`mini_hpa_build_info{namespace="mini-hpa",pod="mini-hpa-activator-x7k2p",job="mini-hpa-activator-metrics"} 1x20`}, 10, []string{`namespace="mini-hpa"`}}
+	rules := renderedRules(t, renderYAML(t, "{activator: {enabled: true, kind: DaemonSet}, prometheusRule: {enabled: true}}"))
+	if diff := cmp.Diff(down.want, firing(t, engine, rules[0], down)); diff != "" || rules[0].Alert != "MiniHPADown" {
+		t.Errorf("%s, where activators are all that runs (-want +got):\n%s", rules[0].Alert, diff)
+	}
+}
+
 func TestMonitoringGoesWhereItIsSelected(t *testing.T) {
 	t.Parallel()
 	objects := render(t, map[string]any{
@@ -255,7 +284,7 @@ func TestMonitoringGoesWhereItIsSelected(t *testing.T) {
 // TestProcessesAreThoseOfTheRelease: names that others export too are matched by the release's pods.
 func TestProcessesAreThoseOfTheRelease(t *testing.T) {
 	t.Parallel()
-	workload := regexp.MustCompile(`^mini_hpa_(condition|workload_mode|overwritten_pause_seconds|[a-z]+_replicas|asleep|wakes_total|failed_metrics)$`)
+	workload := regexp.MustCompile(`^mini_hpa_(condition|workload_mode|overwritten_pause_seconds|[a-z]+_replicas|asleep|wakes_total|failed_metrics|wake_state|activator_refused_total)$`)
 	for _, r := range rulesWith(t, nil) {
 		for _, s := range selectors(t, r.Expr) {
 			got := map[string]string{}
@@ -471,6 +500,8 @@ func TestTheDashboardAsksForWhatIsExported(t *testing.T) {
 	}
 	for _, name := range []string{"mini_hpa_min_replicas", "mini_hpa_max_replicas", "mini_hpa_current_replicas", "mini_hpa_desired_replicas", "mini_hpa_condition",
 		"mini_hpa_asleep", "mini_hpa_wakes_total", "mini_hpa_failed_metrics", "mini_hpa_wake_duration_seconds_bucket",
+		"mini_hpa_activators", "mini_hpa_requests_held", "mini_hpa_requests_in_flight", "mini_hpa_wake_state", "mini_hpa_activator_requests_total",
+		"mini_hpa_activator_refused_total", "mini_hpa_activator_wait_seconds_bucket", "mini_hpa_activator_propagation_seconds",
 		"mini_hpa_metrics_age_seconds", "mini_hpa_reconciliations_total", "workqueue_depth", "rest_client_requests_total", "mini_hpa_webhook_verdicts_total",
 		"mini_hpa_webhook_certificate_expiry_timestamp_seconds", "process_cpu_seconds_total", "process_resident_memory_bytes"} {
 		if !used[name] {
@@ -554,7 +585,7 @@ func TestAlertsFindPodsOfLongNames(t *testing.T) {
 	t.Parallel()
 	for _, length := range []int{8, 46, 47, 52} {
 		name := strings.Repeat("a", length)
-		objects := render(t, parsed(t, fmt.Appendf(nil, "{fullnameOverride: %s, prometheusRule: {enabled: true, renderMode: alwaysRender}}", name)))
+		objects := render(t, parsed(t, fmt.Appendf(nil, "{fullnameOverride: %s, activator: {enabled: true}, prometheusRule: {enabled: true, renderMode: alwaysRender}}", name)))
 		text := fmt.Sprint(pick(t, objects, "PrometheusRule", name).Object)
 		found := regexp.MustCompile(`pod=~"([^"]+)"`).FindStringSubmatch(text)
 		if found == nil {
@@ -564,6 +595,18 @@ func TestAlertsFindPodsOfLongNames(t *testing.T) {
 		pod := base[:min(len(base), 58)] + "7hxqz"
 		if !regexp.MustCompile("^(?:" + found[1] + ")$").MatchString(pod) {
 			t.Errorf("%q does not match the pod %q", found[1], pod)
+		}
+		left := regexp.MustCompile(`pod!~"([^"]+)"`).FindStringSubmatch(text)
+		if left == nil {
+			t.Fatalf("no alert leaves out activators: %s", text)
+		}
+		for _, of := range []string{name + "-activator-", name + "-activator-6d4b75cb6d-"} {
+			if other := of[:min(len(of), 58)] + "7hxqz"; !regexp.MustCompile("^(?:" + left[1] + ")$").MatchString(other) {
+				t.Errorf("%q does not leave out the activator %q", left[1], other)
+			}
+		}
+		if regexp.MustCompile("^(?:" + left[1] + ")$").MatchString(pod) {
+			t.Errorf("%q leaves out the pod %q", left[1], pod)
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
 )
 
 // TestPortsAreThoseOfTheContainer: Services and policies name ports, and a name that there is not reaches nobody. Those of activators are more than a
@@ -228,5 +229,18 @@ func TestMonitorsFindWhatTheyScrape(t *testing.T) {
 	selector, _, err = unstructured.NestedStringMap(pick(t, objects, "PodMonitor", release).Object, "spec", "selector", "matchLabels")
 	if err != nil || !includes(deployed(t, objects).Spec.Template.Labels, selector) || includes(selftest(t, objects).Labels, selector) {
 		t.Errorf("the PodMonitor selects %v: %v", selector, err)
+	}
+	objects = renderYAML(t, "{metrics: {podMonitor: {enabled: true}}, activator: {enabled: true}}")
+	both, _, err := unstructured.NestedMap(pick(t, objects, "PodMonitor", release).Object, "spec", "selector")
+	if err != nil {
+		t.Fatal(err)
+	}
+	chosen, err := metav1.LabelSelectorAsSelector(typedAs[metav1.LabelSelector](t, &unstructured.Unstructured{Object: both}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	holds := typedAs[appsv1.Deployment](t, pick(t, objects, "Deployment", activator)).Spec.Template.Labels
+	if !chosen.Matches(labels.Set(deployed(t, objects).Spec.Template.Labels)) || !chosen.Matches(labels.Set(holds)) || chosen.Matches(labels.Set(selftest(t, objects).Labels)) {
+		t.Errorf("with activators the PodMonitor selects %s, want the controller's pods and the activators'", chosen)
 	}
 }

@@ -1,4 +1,4 @@
-{{/* A ServiceMonitor or PodMonitor. Takes its values with root, kind, endpoints (the field's name) and component (whose label it selects by). */}}
+{{/* A ServiceMonitor or PodMonitor. Takes its values with root, kind, endpoints (the field's name) and component (whose label it selects by), or several components. */}}
 {{- define "mini-hpa.monitor" -}}
 apiVersion: monitoring.coreos.com/v1
 kind: {{ .kind }}
@@ -16,7 +16,14 @@ spec:
   selector:
     matchLabels:
       {{- include "mini-hpa.names" .root | nindent 6 }}
+      {{- if not .components }}
       app.kubernetes.io/component: {{ .component }}
+      {{- else }}
+    matchExpressions:
+    - key: app.kubernetes.io/component
+      operator: In
+      values: [{{ join ", " .components }}]
+      {{- end }}
   {{ .endpoints }}:
   - port: metrics
     path: /metrics

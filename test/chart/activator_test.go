@@ -70,10 +70,10 @@ func TestTheActivatorsPods(t *testing.T) {
 	}
 }
 
-// TestActivatorsHaveTimeToEnd: others learn of it, who waits has the longest hold, what is at a pod has its time.
+// TestActivatorsHaveTimeToEnd: slices stop naming them, every node learns of that, who waits has the longest hold, what is at a pod has its time.
 func TestActivatorsHaveTimeToEnd(t *testing.T) {
 	t.Parallel()
-	for values, want := range map[string]int64{"": 10 + 600 + 300 + 5, ", propagation: 1m, drain: 1500ms": 60 + 600 + 2 + 5, ", drain: 1h30m": 10 + 600 + 5400 + 5} {
+	for values, want := range map[string]int64{"": 30 + 10 + 600 + 300 + 5, ", propagation: 1m, drain: 1500ms": 30 + 60 + 600 + 2 + 5, ", drain: 1h30m": 30 + 10 + 600 + 5400 + 5} {
 		objects := renderYAML(t, "activator: {enabled: true"+values+"}")
 		if got := *typedAs[appsv1.Deployment](t, pick(t, objects, "Deployment", activator)).Spec.Template.Spec.TerminationGracePeriodSeconds; got != want {
 			t.Errorf("%s: %d s, want %d", values, got, want)

@@ -18,11 +18,11 @@ app.kubernetes.io/component: activator
 {{- end -}}
 
 {{/*
-How long an activator that was told to end may take: others learn of it (propagation), who waits has the longest hold that a line may ask for, what is
+How long an activator that was told to end may take: slices stop naming it (30 s at most), every node learns of that (propagation), who waits has the longest hold that a line may ask for, what is
 at a pod has its time (drain), and 5 s.
 */}}
 {{- define "mini-hpa.activatorGrace" -}}
-{{- add (include "mini-hpa.seconds" .Values.activator.propagation | int64) 600 (include "mini-hpa.seconds" .Values.activator.drain | int64) 5 -}}
+{{- add (include "mini-hpa.seconds" .Values.activator.propagation | int64) 30 600 (include "mini-hpa.seconds" .Values.activator.drain | int64) 5 -}}
 {{- end -}}
 
 {{/* The controller's arguments about activators. */}}

@@ -93,10 +93,10 @@ func House() Plan {
 				"github.com/spf13/pflag", "./annotations/serves", "./annotations", "./cmd/internal/cli", "./cmd/internal/cluster", "./scaler",
 			}),
 			"cmd/internal/election": slices.Concat(client, []string{
-				"k8s.io/klog/v2", "go.uber.org/zap", "github.com/go-logr/zapr", "github.com/spf13/pflag", "./cmd/internal/cli", "./annotations", "./scaler",
+				"k8s.io/klog/v2", "go.uber.org/zap", "github.com/go-logr/zapr", "github.com/spf13/pflag", "./cmd/internal/cli", "./cmd/internal/cluster", "./annotations", "./scaler",
 			}),
 			"cmd/internal/state":  slices.Concat(vocabulary, []string{"./annotations", "./scaler", "./scaler/recommend"}),
-			"cmd/internal/leader": slices.Concat(client, []string{"k8s.io/streaming/pkg/httpstream", "github.com/spf13/pflag", "./cmd/internal/cli", "./cmd/internal/state", "./scaler"}),
+			"cmd/internal/leader": slices.Concat(client, []string{"k8s.io/streaming/pkg/httpstream", "github.com/spf13/pflag", "./cmd/internal/cli", "./cmd/internal/cluster", "./cmd/internal/state", "./scaler"}),
 			"cmd/internal/get": slices.Concat(client, []string{
 				"github.com/spf13/pflag", "./cmd/internal/cli", "./cmd/internal/cluster", "./cmd/internal/leader", "./cmd/internal/neighbors", "./cmd/internal/state",
 				"./annotations", "./informer", "./scaler", "./scaler/metrics",

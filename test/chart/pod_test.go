@@ -215,6 +215,21 @@ func TestImage(t *testing.T) {
 	}
 }
 
+// TestThePodKnowsItsName: the Lease has it, also where the host's name is the node's.
+func TestThePodKnowsItsName(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"default", "host-network"} {
+		env := deployed(t, render(t, examples(t)[name])).Spec.Template.Spec.Containers[0].Env
+		for variable, field := range map[string]string{"POD_NAME": "metadata.name", "POD_NAMESPACE": "metadata.namespace"} {
+			if !slices.ContainsFunc(env, func(v corev1.EnvVar) bool {
+				return v.Name == variable && v.ValueFrom != nil && v.ValueFrom.FieldRef != nil && v.ValueFrom.FieldRef.FieldPath == field
+			}) {
+				t.Errorf("%s: %s is not %s: %v", name, variable, field, env)
+			}
+		}
+	}
+}
+
 func TestMemoryOfTheGoRuntime(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ values, want string }{

@@ -73,6 +73,10 @@
   valueFrom:
     fieldRef:
       fieldPath: metadata.namespace
+- name: POD_NAME
+  valueFrom:
+    fieldRef:
+      fieldPath: metadata.name
 {{- with include "mini-hpa.goMemLimit" . }}
 - name: GOMEMLIMIT
   value: {{ . | quote }}

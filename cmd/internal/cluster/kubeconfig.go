@@ -79,6 +79,15 @@ func (c Flags) source(rules *clientcmd.ClientConfigLoadingRules) string {
 	return from
 }
 
+// Host is what this process calls itself among others: its pod's name, POD_NAME from the downward API, else the name of this host. In a pod that uses
+// its node's network the host is the node.
+func Host() (string, error) {
+	if pod := os.Getenv("POD_NAME"); pod != "" {
+		return pod, nil
+	}
+	return os.Hostname()
+}
+
 // podNamespace is where this pod runs: POD_NAMESPACE from the downward API, else what its service account's token says.
 func podNamespace() string {
 	if ns := os.Getenv("POD_NAMESPACE"); ns != "" {

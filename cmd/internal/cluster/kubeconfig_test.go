@@ -88,6 +88,21 @@ func TestWhichCluster(t *testing.T) {
 	}
 }
 
+func TestHost(t *testing.T) {
+	t.Setenv("POD_NAME", "mini-hpa-7c9f-x2")
+	if got, err := Host(); got != "mini-hpa-7c9f-x2" || err != nil {
+		t.Errorf("got %q, %v", got, err)
+	}
+	t.Setenv("POD_NAME", "")
+	want, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := Host(); got != want || err != nil {
+		t.Errorf("outside of a pod: got %q, %v, want %q", got, err, want)
+	}
+}
+
 func TestPodNamespace(t *testing.T) {
 	t.Setenv("POD_NAMESPACE", "kube-system")
 	if got := podNamespace(); got != "kube-system" {

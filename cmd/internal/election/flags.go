@@ -2,7 +2,6 @@ package election
 
 import (
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -10,6 +9,7 @@ import (
 	"k8s.io/client-go/tools/leaderelection"
 
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cluster"
 )
 
 // Flags are kube-controller-manager's, with its defaults.
@@ -51,10 +51,10 @@ func (e *Flags) Check() error {
 	return nil
 }
 
-// identity is this process' name in the lease. A host may run several, and a restarted one is another: it does not
-// remember what the one before it did.
+// identity is this process' name in the lease, which begins with its pod's, so that the pod can be found by it. A host may run several, and a restarted one
+// is another: it does not remember what the one before it did.
 func identity() (string, error) {
-	host, err := os.Hostname()
+	host, err := cluster.Host()
 	if err != nil {
 		return "", fmt.Errorf("cannot find the name of this host for the leader election: %w", err)
 	}

@@ -60,7 +60,7 @@ func New(l *Leadership) (*Leadership, error) {
 	return l, nil
 }
 
-// Identity is this process' name in the lease: that of its host, which in a pod is the pod's, and what tells it from others there.
+// Identity is this process' name in the lease: that of its pod, or else its host, and what tells it from others there.
 func (l *Leadership) Identity() string { return l.identity }
 
 // Renews fails where the lease is held but could not be renewed for too long, and was not given up either.

@@ -9,7 +9,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 
@@ -23,6 +22,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cluster"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/state"
 	"github.com/mini-hpa/mini-hpa/scaler"
 )
@@ -87,7 +87,7 @@ func (l *Flags) Find(ctx context.Context, config *rest.Config) *Leader {
 		return found
 	}
 	host, _, _ := strings.Cut(found.Holder, "_")
-	if here, err := os.Hostname(); err == nil && here == host && found.reach(ctx, &http.Transport{}, l.Port) == nil {
+	if here, err := cluster.Host(); err == nil && here == host && found.reach(ctx, &http.Transport{}, l.Port) == nil {
 		return found
 	}
 	tunnel := newTunnel(config, l.Lease.Namespace, host, l.Port)

@@ -282,13 +282,44 @@ func TestBindingsAreToRolesThatThereAre(t *testing.T) {
 			binding := typedAs[rbacv1.RoleBinding](t, object)
 			role := pick(t, slices.DeleteFunc(slices.Clone(objects), func(o *unstructured.Unstructured) bool { return o.GetNamespace() != object.GetNamespace() }),
 				binding.RoleRef.Kind, binding.RoleRef.Name)
+			if role.GetName() == release+"-users" && name == "users" { // which is for people: TestUsersMayAskTheController
+				continue
+			}
 			want := controller
 			if role.GetAnnotations()["helm.sh/hook"] != "" {
 				want = selftest(t, objects).Spec.ServiceAccountName
 			}
+			if role.GetName() == activator+"-pods" {
+				want = activator
+			}
 			if diff := cmp.Diff([]rbacv1.Subject{{Kind: "ServiceAccount", Name: want, Namespace: home}}, binding.Subjects); diff != "" {
 				t.Errorf("%s: %s %s: %s", name, object.GetKind(), object.GetName(), diff)
 			}
+		}
+	}
+}
+
+// TestUsersMayAskTheController, and nothing else, where a value names them.
+func TestUsersMayAskTheController(t *testing.T) {
+	t.Parallel()
+	objects := render(t, examples(t)["users"])
+	var got []permission
+	for _, rule := range typedAs[rbacv1.Role](t, pick(t, objects, "Role", release+"-users")).Rules {
+		got = append(got, flatten(rule)...)
+	}
+	want := []permission{{"coordination.k8s.io", "leases", release, "get"}, {"", "pods/portforward", "", "create"}}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(permission{})); diff != "" {
+		t.Errorf("rights (-want +got):\n%s", diff)
+	}
+	binding := typedAs[rbacv1.RoleBinding](t, pick(t, objects, "RoleBinding", release+"-users"))
+	subjects := []rbacv1.Subject{{Kind: "Group", APIGroup: rbacv1.GroupName, Name: "developers"}, {Kind: "User", APIGroup: rbacv1.GroupName, Name: "jane@example.com"},
+		{Kind: "ServiceAccount", Name: "pipeline", Namespace: "default"}}
+	if diff := cmp.Diff(subjects, binding.Subjects); diff != "" || binding.Namespace != home || binding.RoleRef.Name != release+"-users" {
+		t.Errorf("%s in %q binds %s to\n%s", binding.Name, binding.Namespace, binding.RoleRef.Name, diff)
+	}
+	for _, id := range identities(render(t, nil)) {
+		if strings.HasSuffix(id, "-users") {
+			t.Errorf("%s is rendered unasked", id)
 		}
 	}
 }

@@ -165,23 +165,24 @@ func TestTheTestMayDoWhatItDoes(t *testing.T) {
 	review := []permission{{"authorization.k8s.io", "subjectaccessreviews", "", "create"}}
 	create := []permission{{"apps", "deployments", "", "create"}, {"apps", "statefulsets", "", "create"}, {"apps", "replicasets", "", "create"}}
 	metrics := []permission{{"metrics.k8s.io", "pods", "", "list"}}
+	own := append(metrics, permission{"coordination.k8s.io", "leases", release, "get"})
 	for name, test := range map[string]struct {
 		values string
 		want   map[string][]permission
 		args   []string
 	}{
-		"everywhere": {want: map[string][]permission{"": append(webhook, review...), "default": create, home: metrics},
+		"everywhere": {want: map[string][]permission{"": append(webhook, review...), "default": create, home: own},
 			args: []string{"--namespace=default", "--webhook-configuration=mini-hpa", "--service-account=mini-hpa/mini-hpa",
 				"--leader-elect-resource-name=mini-hpa", "--webhook-ca-secret=mini-hpa-webhook-ca"}},
 		"in one namespace": {values: "controller: {watchNamespace: shop}",
-			want: map[string][]permission{"": append(webhook, review...), "shop": create, home: metrics},
+			want: map[string][]permission{"": append(webhook, review...), "shop": create, home: own},
 			args: []string{"--namespace=shop", "--webhook-configuration=mini-hpa", "--service-account=mini-hpa/mini-hpa", "--watch-namespace=shop",
 				"--leader-elect-resource-name=mini-hpa", "--webhook-ca-secret=mini-hpa-webhook-ca"}},
 		"without a webhook or an election": {values: "{replicas: 1, webhook: {enabled: false}, controller: {leaderElection: false}, tests: {namespace: kube-system}, serviceAccount: {name: other}}",
 			want: map[string][]permission{"": review, home: metrics},
 			args: []string{"--namespace=kube-system", "--webhook-configuration=", "--service-account=mini-hpa/other"}},
 		"with somebody's certificate": {values: "webhook: {tls: {mode: cert-manager}}",
-			want: map[string][]permission{"": append(webhook, review...), "default": create, home: metrics},
+			want: map[string][]permission{"": append(webhook, review...), "default": create, home: own},
 			args: []string{"--namespace=default", "--webhook-configuration=mini-hpa", "--service-account=mini-hpa/mini-hpa", "--leader-elect-resource-name=mini-hpa"}},
 	} {
 		t.Run(name, func(t *testing.T) {

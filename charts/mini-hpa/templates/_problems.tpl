@@ -14,6 +14,23 @@ values.schema.json.
 {{- include "mini-hpa.activatorProblems" . -}}
 {{- end -}}
 {{- include "mini-hpa.monitoringProblems" . -}}
+{{- include "mini-hpa.userProblems" . -}}
+{{- end -}}
+
+{{- define "mini-hpa.userProblems" -}}
+{{- range $path, $needed := dict "controller.leaderElection" .Values.controller.leaderElection "rbac.create" .Values.rbac.create -}}
+{{- if and $.Values.rbac.users (not $needed) }}
+rbac.users: set, while {{ $path }} is false: must be empty, or {{ $path }} true
+{{- end }}
+{{- end }}
+{{- range $i, $user := .Values.rbac.users -}}
+{{- if and (eq .kind "ServiceAccount") (not .namespace) }}
+rbac.users[{{ $i }}].namespace: empty, while its kind is ServiceAccount: must be the account's namespace
+{{- end }}
+{{- if and (ne .kind "ServiceAccount") .namespace }}
+rbac.users[{{ $i }}].namespace: {{ quote .namespace }}, while its kind is {{ .kind }}: must be empty
+{{- end }}
+{{- end }}
 {{- end -}}
 
 {{- define "mini-hpa.availabilityProblems" -}}
@@ -48,8 +65,8 @@ serviceAccount.name: empty, while serviceAccount.create is false: must be the na
 hostUsers: false, while hostNetwork is true: must be true or null, because Kubernetes refuses both together
 {{- end }}
 {{- range .Values.extraEnv -}}
-{{- if eq .name "POD_NAMESPACE" }}
-extraEnv: has POD_NAMESPACE, which the chart sets: must be another variable
+{{- if has .name (list "POD_NAMESPACE" "POD_NAME") }}
+extraEnv: has {{ .name }}, which the chart sets: must be another variable
 {{- end }}
 {{- end }}
 {{- $limit := include "mini-hpa.memoryLimit" . -}}

@@ -32,7 +32,7 @@ The metrics API is asked about the namespace of --service-account, where mini-hp
 one sample nothing is known of it, which is a skip.
 
 It needs the rights to list pods.metrics.k8s.io there, to create Deployments, StatefulSets and ReplicaSets in --namespace, to get the
-ValidatingWebhookConfiguration, and to create SubjectAccessReviews. The certificate of a webhook that is called by its Service
+ValidatingWebhookConfiguration and the Lease, and to create SubjectAccessReviews. The certificate of a webhook that is called by its Service
 can be looked at from inside of the cluster only.`
 
 // Command is the row of the table of commands.

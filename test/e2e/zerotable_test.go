@@ -65,6 +65,17 @@ var states = map[string]struct {
 // restless workloads do not fall asleep within a story.
 var restless = map[string]string{"sleep-after": "1h"}
 
+// drowsy workloads do not fall asleep between two commands of somebody.
+var drowsy = map[string]string{"sleep-after": "20s"}
+
+// pairsOf are the annotations of a row's workload that others do not have.
+func pairsOf(of row) map[string]string {
+	if strings.Contains(of.done, "after that") {
+		return drowsy
+	}
+	return states[of.is].pairs
+}
+
 // actions are what somebody does.
 var actions = map[string]func(*workload){
 	"it is created with `replicas: 0`": func(d *workload) {
@@ -193,7 +204,7 @@ func (w *world) playTable(t *testing.T, absent bool) {
 		}
 		all[i] = w.workload(t, deployments, ns, fmt.Sprint("row-", i+1))
 		if row.is != "not there" {
-			all[i].create(all[i].manifest(1, sleepy(ns, state.pairs)), 0)
+			all[i].create(all[i].manifest(1, sleepy(ns, pairsOf(row))), 0)
 			all[i].record()
 		}
 		if state.begin != nil {

@@ -59,6 +59,13 @@ func (s *told) Pods(slice types.NamespacedName, ready map[string][]netip.AddrPor
 	s.says[slice.String()] = fmt.Sprint(pair, " ", ready)
 }
 
+// lateOf is what was said last of a slice that is not served. A slice may be told of again at any time, such as when all are listed anew.
+func (s *told) lateOf(slice string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.late[slice]
+}
+
 func (s *told) all() map[string]string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -162,14 +169,14 @@ func TestWhatIsServed(t *testing.T) {
 		expect("nothing", map[string]string{})
 		must(api.Update(ctx, podSlice("db-1", "db", v4, "10.0.0.8 ready"), metav1.UpdateOptions{}))
 		expect("nothing, and its pods have changed", map[string]string{})
-		if got := server.late["shop/mini-hpa-db"]; got != "map[http:[10.0.0.8:8080]]" {
+		if got := server.lateOf("shop/mini-hpa-db"); got != "map[http:[10.0.0.8:8080]]" {
 			t.Errorf("those that are held for a slice that has gone hear of %s", got)
 		}
 		time.Sleep(activator.Lasting)
 		must(api.Update(ctx, podSlice("db-1", "db", v4, "10.0.0.7 ready"), metav1.UpdateOptions{}))
 		expect("nobody is left", map[string]string{})
-		if len(s.known) > 0 || len(s.gone) > 0 || server.late["shop/mini-hpa-db"] != "map[http:[10.0.0.8:8080]]" {
-			t.Errorf("%v and %v are left, and %v", s.known, s.gone, server.late)
+		if len(s.known) > 0 || len(s.gone) > 0 || server.lateOf("shop/mini-hpa-db") != "map[http:[10.0.0.8:8080]]" {
+			t.Errorf("%v and %v are left, and %s", s.known, s.gone, server.lateOf("shop/mini-hpa-db"))
 		}
 	})
 }

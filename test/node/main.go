@@ -44,15 +44,16 @@ const (
 
 const usage = `usage: node COMMAND [--dir DIRECTORY]
 
-  demo     install mini-hpa on a real node, play a story with real CPU usage, and check what happens
-  queue    the same with a worker that sleeps while a RabbitMQ has no messages
-  wake     the same with a workload that sleeps until somebody makes a request
-  up       start a real node in the background and print what to export
-  down     stop it
-  serve    run it in the foreground until interrupted
-  missing  say whether this machine can do it; if not (exit code 3), what it lacks, one to a line
+  demo       install mini-hpa on a real node, play a story with real CPU usage, and check what happens
+  queue      the same with a worker that sleeps while a RabbitMQ has no messages
+  wake       the same with a workload that sleeps until somebody makes a request
+  wake-long  that for 20,000 requests, with at least 20 sleeps; a third of an hour
+  up         start a real node in the background and print what to export
+  down       stop it
+  serve      run it in the foreground until interrupted
+  missing    say whether this machine can do it; if not (exit code 3), what it lacks, one to a line
 
-  --dir    where up, down and serve keep what they know of each other (default mini-hpa/node in the user's cache directory)
+  --dir      where up, down and serve keep what they know of each other (default mini-hpa/node in the user's cache directory)
 `
 
 // product is the module that is under test.
@@ -120,11 +121,11 @@ func (a *app) parse(args []string) (func(context.Context) error, error) {
 		return nil, fmt.Errorf("the flags are not understood: %.100q", err.Error())
 	}
 	commands := map[string]func(context.Context) error{
-		"demo": a.demo, "queue": a.queue, "wake": a.wake, "up": a.up, "down": a.down, "serve": a.serve, "missing": a.missing,
+		"demo": a.demo, "queue": a.queue, "wake": a.wake, "wake-long": a.wakeLong, "up": a.up, "down": a.down, "serve": a.serve, "missing": a.missing,
 	}
 	command := commands[flags.Arg(0)]
 	if flags.NArg() != 1 || command == nil {
-		return nil, fmt.Errorf("one of demo, queue, wake, up, down, serve and missing is wanted, got %.64q", flags.Args())
+		return nil, fmt.Errorf("one of demo, queue, wake, wake-long, up, down, serve and missing is wanted, got %.64q", flags.Args())
 	}
 	a.service = a.newService(*dir)
 	return command, nil
@@ -155,6 +156,8 @@ func (a *app) queue(ctx context.Context) error {
 }
 
 func (a *app) wake(ctx context.Context) error { return a.play(ctx, workWake) }
+
+func (a *app) wakeLong(ctx context.Context) error { return a.play(ctx, workWakeLong) }
 
 // play plays a story on a node of its own.
 func (a *app) play(ctx context.Context, work string) error {

@@ -20,6 +20,8 @@ const (
 	workQueue = "queue"
 	workWake  = "wake"
 	workServe = "serve"
+
+	workWakeLong = "wake-long"
 )
 
 // The files by which a serving sandbox and its caller meet.
@@ -41,6 +43,8 @@ func work(ctx context.Context, dir string, args []string) error {
 		return play(ctx, m, dir, story.PlayQueue)
 	case workWake:
 		return play(ctx, m, dir, story.PlayWake)
+	case workWakeLong:
+		return play(ctx, m, dir, story.PlayWakeLong)
 	case workServe:
 		return hold(ctx, m, dir)
 	}

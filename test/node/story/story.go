@@ -96,7 +96,17 @@ func PlayQueue(ctx context.Context, m *machine.Machine, chart, dir string, out i
 
 // PlayWake plays the story of a workload that sleeps and wakes on requests.
 func PlayWake(ctx context.Context, m *machine.Machine, chart, dir string, out io.Writer) error {
-	d := newDirector(m, chart, dir, out)
+	return newDirector(m, chart, dir, out).wake(ctx, 6, 8*time.Second)
+}
+
+// PlayWakeLong is PlayWake with 20,000 requests, and at least 20 sleeps.
+func PlayWakeLong(ctx context.Context, m *machine.Machine, chart, dir string, out io.Writer) error {
+	return newDirector(m, chart, dir, out).wake(ctx, 40, 10500*time.Millisecond)
+}
+
+// wake plays it with so many cycles, in each of which requests come for so long.
+func (d *director) wake(ctx context.Context, cycles int, burst time.Duration) error {
+	d.calls.cycles, d.calls.burst = cycles, burst
 	return d.perform(ctx, []scene{
 		{"somebody keeps a ledger", d.startCallers},
 		{"helm install, with activators", d.installWithActivators},

@@ -22,14 +22,14 @@ import (
 const (
 	answers = "answers" // a Deployment, and its Service
 	callers = "callers" // the namespace of what says whether anybody calls
-	// cycles is how often it sleeps; burst is for how long requests come between, perCycle how many of each kind.
-	cycles = 6
-	burst  = 8 * time.Second
-	every  = 100 * time.Millisecond
+	// every so often a request of each kind is made.
+	every = 100 * time.Millisecond
 )
 
 // callbook is the account of the requests of a story.
 type callbook struct {
+	cycles int           // how often requests come, and then none
+	burst  time.Duration // for how long they come
 	ledger calls.Ledger
 	kinds  []calls.Kind
 	now    atomic.Int64 // requests that are under way, and those of a moment ago
@@ -100,14 +100,14 @@ func (d *director) deployAnswers(ctx context.Context) error {
 // callAndSleep is one cycle after the other: requests of all kinds come for a while, at first to a workload that sleeps, then there are none. Every
 // second time the next ones come before it sleeps, at a moment that differs: while it is about to.
 func (d *director) callAndSleep(ctx context.Context) error {
-	for cycle := range cycles {
-		d.call(ctx, burst)
+	for cycle := range d.calls.cycles {
+		d.call(ctx, d.calls.burst)
 		pods, err := d.size(ctx, answers)
 		if err != nil {
 			return err
 		}
 		d.calls.mu.Lock()
-		d.say("cycle %d of %d: %d requests were made, %d lost, the longest took %s; %s", cycle+1, cycles, d.calls.made, len(d.calls.lost), d.calls.longest.Round(time.Millisecond), pods)
+		d.say("cycle %d of %d: %d requests were made, %d lost, the longest took %s; %s", cycle+1, d.calls.cycles, d.calls.made, len(d.calls.lost), d.calls.longest.Round(time.Millisecond), pods)
 		d.calls.mu.Unlock()
 		if cycle%2 == 0 {
 			if err := d.awaitReplicas(ctx, answers, 0, 0); err != nil {
@@ -176,7 +176,7 @@ func (d *director) checkLedger(context.Context) error {
 			asleep++
 		}
 	}
-	if want := cycles / 2; asleep < want {
+	if want := d.calls.cycles / 2; asleep < want {
 		errs = append(errs, fmt.Errorf("it slept %d times, want at least %d", asleep, want))
 	}
 	return errors.Join(errs...)

@@ -251,7 +251,8 @@ func slimService(obj any) (any, error) {
 	}
 	out := &corev1.Service{ObjectMeta: slimMeta(&in.ObjectMeta), Spec: corev1.ServiceSpec{
 		Type: in.Spec.Type, ClusterIP: in.Spec.ClusterIP, IPFamilies: in.Spec.IPFamilies, Selector: sharedPairs(in.Spec.Selector),
-		InternalTrafficPolicy: in.Spec.InternalTrafficPolicy, ExternalTrafficPolicy: in.Spec.ExternalTrafficPolicy, SessionAffinity: in.Spec.SessionAffinity}}
+		InternalTrafficPolicy: in.Spec.InternalTrafficPolicy, ExternalTrafficPolicy: in.Spec.ExternalTrafficPolicy, SessionAffinity: in.Spec.SessionAffinity,
+		PublishNotReadyAddresses: in.Spec.PublishNotReadyAddresses}}
 	out.Annotations, out.DeletionTimestamp = ownAnnotations(in.Annotations), in.DeletionTimestamp
 	for _, port := range in.Spec.Ports {
 		out.Spec.Ports = append(out.Spec.Ports, corev1.ServicePort{Name: one(port.Name), Protocol: port.Protocol, AppProtocol: port.AppProtocol, Port: port.Port, TargetPort: port.TargetPort})

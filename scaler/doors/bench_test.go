@@ -79,7 +79,7 @@ func newTown(b *testing.B, n int) *town {
 			Template: &corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{"app": "web"}}}})
 	}
 	m.keeper = NewKeeper(Config{Cluster: m, Workloads: m, Slices: m, Enqueue: func(...annotations.Key) {}, Propagation: w, Range: serves.DefaultRange(), Now: time.Now, Log: zap.NewNop()})
-	m.keeper.begin()
+	m.keeper.Begin()
 	m.leadAll(b)
 	for _, name := range []string{"a1", "a2"} {
 		r := &report{activator: activator{uid: types.UID(name), namespace: "mini-hpa", name: name, addresses: []string{"10.9.9." + name[1:]}}, ports: map[portKey]*serves.State{}, synced: true}

@@ -329,6 +329,26 @@ func TestAnotherProcessLeads(t *testing.T) {
 	})
 }
 
+// TestALeaderThatHasJustBegun does not take activators out of slices that it could not ask yet, but those whose pods are gone.
+func TestALeaderThatHasJustBegun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := asleep(t)
+		s.activator("a2")
+		s.lead(0)
+		s.writes = nil
+		s.pods = []*corev1.Pod{{ObjectMeta: metav1.ObjectMeta{UID: "a1"}}}
+		s.keeper = s.leader()
+		s.lead(0)
+		s.wantWrites("update mini-hpa-web active a1")
+		s.pass(starting)
+		s.lead(0)
+		s.wantWrites("update mini-hpa-web active")
+		s.activator("a1")
+		s.lead(0)
+		s.wantWrites("update mini-hpa-web active a1")
+	})
+}
+
 // TestAWakeAfterAShortSleep: a pod that is seen ready may be an old one, which was told to end.
 func TestAWakeAfterAShortSleep(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -387,6 +407,9 @@ func TestServicesThatCannotLeadToActivators(t *testing.T) {
 		"ExternalName":    func(s *corev1.Service) { s.Spec.Type = corev1.ServiceTypeExternalName },
 		"headless":        func(s *corev1.Service) { s.Spec.ClusterIP = corev1.ClusterIPNone },
 		"has no TCP port": func(s *corev1.Service) { s.Spec.Ports[0].Protocol = corev1.ProtocolUDP },
+
+		"publishNotReadyAddresses":                  func(s *corev1.Service) { s.Spec.PublishNotReadyAddresses = true },
+		"there is no Service that selects its pods": func(s *corev1.Service) { s.Spec.Selector = map[string]string{"app": "other"} },
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			s := newScene(t)
@@ -395,6 +418,19 @@ func TestServicesThatCannotLeadToActivators(t *testing.T) {
 			s.wantWrites()
 		})
 	}
+}
+
+// TestServicesThatThereAreNot keep it awake, too: what is named may come later.
+func TestServicesThatThereAreNot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		s.wake.Services = []string{"api", "web"}
+		s.lead(1)
+		s.activator("a1")
+		s.lead(0)
+		s.pass(w)
+		s.wantClosed(s.lead(0), 0, `there is no Service "api"`)
+	})
 }
 
 // TestPairsAreNotGivenTwice: neither to two ports, nor to another one soon after the first has gone, nor if somebody has written a slice by hand.

@@ -76,7 +76,24 @@ func (k *Keeper) plan(w *annotations.Workload, p annotations.Wake, wanted wake.W
 		}
 		made.services, made.view.Services = append(made.services, pl), append(made.view.Services, about)
 	}
+	for _, about := range missing(p, objects) {
+		made.services, made.view.Services = append(made.services, planned{}), append(made.view.Services, about)
+	}
 	return made
+}
+
+// missing are the Services that there are not: as long as nothing can lead to the activators, the workload stays awake.
+func missing(p annotations.Wake, there []*corev1.Service) []wake.Service {
+	var all []wake.Service
+	for _, name := range p.Services {
+		if !slices.ContainsFunc(there, func(s *corev1.Service) bool { return s.Name == name }) {
+			all = append(all, wake.Service{Name: name, Hindrance: fmt.Sprintf("there is no Service %q", name)})
+		}
+	}
+	if p.Requests && len(p.Services) == 0 && len(there) == 0 {
+		all = append(all, wake.Service{Hindrance: "there is no Service that selects its pods"})
+	}
+	return all
 }
 
 // claimLocked makes a Service the workload's, with a pair for each of its ports, and brings what is stored up to date. It returns why that cannot be.
@@ -155,6 +172,8 @@ func hindrance(s *corev1.Service, p annotations.Wake) string {
 		return fmt.Sprintf("all requests to Service %q are to go through the activators (path=always), which this version cannot do", s.Name)
 	case len(s.Spec.Selector) == 0:
 		return fmt.Sprintf("Service %q has no selector", s.Name)
+	case s.Spec.PublishNotReadyAddresses:
+		return fmt.Sprintf("Service %q has publishNotReadyAddresses: it leads to pods that do not accept requests yet", s.Name)
 	}
 	return ""
 }
@@ -196,11 +215,19 @@ func (k *Keeper) readyPods(name types.NamespacedName) []string {
 // listeningLocked are the activators that listen on all ports of a Service, by address family.
 func (k *Keeper) listeningLocked(pl *planned) map[discoveryv1.AddressType][]serves.Activator {
 	all := map[discoveryv1.AddressType][]serves.Activator{}
+	untold := k.untoldLocked()
 	for _, family := range families(pl.object) {
 		slice := types.NamespacedName{Namespace: pl.name.Namespace, Name: serves.SliceName(pl.name.Name, family)}
 		for _, r := range k.reports {
 			if a, ok := r.endpoint(family); ok && r.listensOn(slice, pl.ports) {
 				all[family] = append(all[family], a)
+			}
+		}
+		if st := pl.known.stored[family]; st != nil && st.says.Face == wake.Active {
+			for _, a := range st.says.Activators {
+				if untold[a.UID] {
+					all[family] = append(all[family], a)
+				}
 			}
 		}
 		slices.SortFunc(all[family], func(a, b serves.Activator) int {

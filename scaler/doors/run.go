@@ -18,8 +18,9 @@ import (
 	"github.com/mini-hpa/mini-hpa/scaler/wake"
 )
 
-// begin reads what the slices say when this process begins to lead. Which pairs are whose is in them, those that are older first.
-func (k *Keeper) begin() {
+// Begin reads what the slices say when this process begins to lead, which is before Run and the first Lead of a term. Which pairs are whose is in them,
+// those that are older first.
+func (k *Keeper) Begin() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.reset()
@@ -53,9 +54,8 @@ const (
 	soonAgain = time.Second
 )
 
-// Run follows the activators and takes away slices that nobody needs, for as long as this process leads: until ctx ends.
+// Run follows the activators and takes away slices that nobody needs, for as long as this process leads: until ctx ends. Begin was called before.
 func (k *Keeper) Run(ctx context.Context) {
-	k.begin()
 	var running sync.WaitGroup
 	defer func() {
 		running.Wait()
@@ -93,7 +93,7 @@ func (k *Keeper) follow(ctx context.Context, following map[types.UID]context.Can
 	there := map[types.UID]bool{}
 	for _, pod := range k.Cluster.Activators() {
 		a := k.activatorOf(pod)
-		if len(a.addresses) == 0 || pod.DeletionTimestamp != nil || pod.Status.Phase == corev1.PodFailed || pod.Status.Phase == corev1.PodSucceeded {
+		if len(a.addresses) == 0 || !isThere(pod) {
 			continue
 		}
 		there[a.uid] = true
@@ -219,9 +219,6 @@ func (k *Keeper) lose(uid types.UID, why error) {
 		k.Enqueue(key)
 	}
 }
-
-// starting is how long activators may take to tell their state when a process begins to lead.
-const starting = 5 * time.Second
 
 // Requests are those of a workload at all activators. It fails with wake.ErrUnknown or wake.ErrNobody where nothing is known.
 func (k *Keeper) Requests(key annotations.Key) (wake.Requests, error) {

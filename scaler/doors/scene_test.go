@@ -34,6 +34,8 @@ type scene struct {
 	workload *annotations.Workload
 	wake     annotations.Wake
 	services []*corev1.Service
+	// pods are those of activators, as far as a test needs them.
+	pods []*corev1.Pod
 	// ready are the pods that Kubernetes' own slice of web has.
 	ready []string
 	// late says that the watch brings nothing at present: what it has is as it was then.
@@ -104,7 +106,7 @@ func (s *scene) stored(name string) *discoveryv1.EndpointSlice {
 func (s *scene) leader() *Keeper {
 	k := NewKeeper(Config{Cluster: s, Workloads: s, Slices: s.client.DiscoveryV1(), Enqueue: func(keys ...annotations.Key) { s.enqueued += len(keys) },
 		Propagation: w, Range: serves.DefaultRange(), Now: time.Now, Log: zap.NewNop()})
-	k.begin()
+	k.Begin()
 	return k
 }
 
@@ -210,7 +212,7 @@ func (s *scene) OwnSlice(name types.NamespacedName) *discoveryv1.EndpointSlice {
 	return nil
 }
 
-func (s *scene) Activators() []*corev1.Pod { return nil }
+func (s *scene) Activators() []*corev1.Pod { return s.pods }
 
 func (s *scene) Err() error { return s.err }
 

@@ -37,7 +37,7 @@ func (l linted) admitted() answer {
 // inFile is how lint says where an object is that a finding rests on.
 var inFile = regexp.MustCompile(` \([^()]*\.yaml:\d+\)`)
 
-// inValue is how others say where in a value something is. Lint has the line of the file.
+// inValue is how it is said where in a value something is. Of a value that is a document, lint has the line of the file instead.
 var inValue = regexp.MustCompile(`\bline \d+: `)
 
 // lint runs the program on the file, once, without a cluster.
@@ -66,7 +66,7 @@ func runLint(t *testing.T, m *manifest) linted {
 		if f.Rule == "ReplicasOverwritten" {
 			continue // of what an apply will do; nothing is overwritten where a Deployment is created
 		}
-		f.Message = inFile.ReplaceAllString(f.Message, "")
+		f.Message = inValue.ReplaceAllString(inFile.ReplaceAllString(f.Message, ""), "")
 		if f.Rule == "ConflictingAutoscaler" {
 			found.rivals = append(found.rivals, f.Field+": "+f.Message)
 		}

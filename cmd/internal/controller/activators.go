@@ -154,6 +154,7 @@ func (a *activators) lead(ctx context.Context, working *sync.WaitGroup) {
 	if a == nil {
 		return
 	}
+	a.keeper.Begin()
 	working.Go(func() { a.certificates.Run(ctx) })
 	working.Go(func() { a.keeper.Run(ctx) })
 }

@@ -47,7 +47,7 @@ const usage = `usage: node COMMAND [--dir DIRECTORY]
   demo       install mini-hpa on a real node, play a story with real CPU usage, and check what happens
   queue      the same with a worker that sleeps while a RabbitMQ has no messages
   wake       the same with a workload that sleeps until somebody makes a request
-  wake-long  that for about 20,000 requests, with at least 20 sleeps; a third of an hour
+  wake-long  that for more than 20,000 requests, with at least 20 sleeps; a third of an hour
   up         start a real node in the background and print what to export
   down       stop it
   serve      run it in the foreground until interrupted

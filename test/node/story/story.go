@@ -99,9 +99,9 @@ func PlayWake(ctx context.Context, m *machine.Machine, chart, dir string, out io
 	return newDirector(m, chart, dir, out).wake(ctx, 6, 8*time.Second)
 }
 
-// PlayWakeLong is PlayWake with about 20,000 requests, and at least 20 sleeps.
+// PlayWakeLong is PlayWake with more than 20,000 requests, and at least 20 sleeps.
 func PlayWakeLong(ctx context.Context, m *machine.Machine, chart, dir string, out io.Writer) error {
-	return newDirector(m, chart, dir, out).wake(ctx, 40, 10500*time.Millisecond)
+	return newDirector(m, chart, dir, out).wake(ctx, 40, 12*time.Second)
 }
 
 // wake plays it with so many cycles, in each of which requests come for so long.

@@ -76,8 +76,11 @@ func (d *director) awaitTurns(ctx context.Context) error {
 // counts are the replicas in an explanation that are asked for, and the pods that there are.
 var counts = regexp.MustCompile(`(?m)^Pods \(\d+ owned, \d+ with a sample; spec\.replicas (\d+), status\.replicas (\d+)\)`)
 
-// checkTurns wants an explanation of the StatefulSet with fewer pods than are asked for.
+// checkTurns wants an explanation of the StatefulSet with fewer pods than are asked for. Its first line says whose it is.
 func checkTurns(page string) error {
+	if strings.HasPrefix(page, "source: ") {
+		_, page, _ = strings.Cut(page, "\n")
+	}
 	if !strings.HasPrefix(page, "statefulset "+shop+"/"+db+": ") {
 		return fmt.Errorf("the explanation should begin with the StatefulSet's name, it is\n%s", page)
 	}

@@ -17,6 +17,7 @@ func TestExplanationsOfPodsThatWait(t *testing.T) {
 	)
 	for name, tc := range map[string]struct{ page, says string }{
 		"one waits":          {page: title + waits},
+		"of the leader":      {page: "source: leader mini-hpa-7c9f-x2, 3s ago\n" + title + waits},
 		"all are there":      {page: title + is, says: "3 replicas are asked for, and there are 3 pods"},
 		"one leaves":         {page: title + leaves, says: "2 replicas are asked for, and there are 3 pods"},
 		"of another kind":    {page: "deployment shop/db: stay\n" + waits, says: "begin with the StatefulSet's name"},

@@ -131,7 +131,7 @@ func TestCommandLine(t *testing.T) {
 		says string
 	}{
 		"help is no mistake":          {args: []string{"--help"}, code: exitHeld, says: "usage: node COMMAND"},
-		"a command is wanted":         {code: exitUsage, says: "one of demo, queue, wake, up, down, serve and missing is wanted, got []"},
+		"a command is wanted":         {code: exitUsage, says: "one of demo, queue, wake, wake-long, up, down, serve and missing is wanted, got []"},
 		"one command is wanted":       {args: []string{"up", "down"}, code: exitUsage, says: `got ["up" "down"]`},
 		"an unknown one is quoted":    {args: []string{"\x1b[31m"}, code: exitUsage, says: `got ["\x1b[31m"]`},
 		"an unknown flag is quoted":   {args: []string{"up", "--\x1b"}, code: exitUsage, says: `\x1b`},

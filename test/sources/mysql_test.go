@@ -34,7 +34,8 @@ func newMariaDB(t *testing.T) *mariadb {
 	if err := os.WriteFile(m.dir+"/first.sql", []byte("CREATE OR REPLACE USER people@'%';\nGRANT ALL ON *.* TO people@'%' WITH GRANT OPTION;\n"), 0o644); err != nil { //nolint:gosec // the server reads it as another user
 		t.Fatal(err)
 	}
-	install := exec.Command(installed(t, "mariadb-server", "mariadb-install-db"), "--no-defaults", "--datadir="+m.dir+"/data", "--auth-root-authentication-method=normal", "--skip-test-db")
+	install := exec.Command(installed(t, "mariadb-server", "mariadb-install-db"), "--no-defaults", "--datadir="+m.dir+"/data", "--tmpdir="+m.dir,
+		"--auth-root-authentication-method=normal", "--skip-test-db") // two servers that share /tmp remove each other's temporary tables
 	run(t, runAs(t, "mysql", m.dir, install))
 	m.start()
 	people, err := sql.Open("mysql", "people@tcp("+m.address()+")/?multiStatements=true")
@@ -52,7 +53,7 @@ func newMariaDB(t *testing.T) *mariadb {
 // start starts it, also once more, with the same files and the same port.
 func (m *mariadb) start() {
 	m.Helper()
-	command := exec.Command(installed(m.T, "mariadb-server", "mariadbd", "/usr/sbin/mariadbd"), "--no-defaults", "--datadir="+m.dir+"/data", "--bind-address=127.0.0.1", "--port="+m.port,
+	command := exec.Command(installed(m.T, "mariadb-server", "mariadbd", "/usr/sbin/mariadbd"), "--no-defaults", "--datadir="+m.dir+"/data", "--tmpdir="+m.dir, "--bind-address=127.0.0.1", "--port="+m.port,
 		"--socket=socket", "--skip-name-resolve", "--init-file="+m.dir+"/first.sql", "--ssl-cert="+m.dir+"/tls.crt", "--ssl-key="+m.dir+"/tls.key", "--ssl-ca="+m.dir+"/ca.crt",
 		"--innodb-flush-log-at-trx-commit=0", "--innodb-log-file-size=4M", "--secure-file-priv="+m.dir+"/data", "--pid-file="+m.dir+"/data/pid")
 	m.served = launch(m.T, "mariadbd", func(ctx context.Context) error {

@@ -63,6 +63,8 @@ type Fault struct {
 	// Silence holds back the rest of the answer, even of answers that are under way, until the fault is lifted. The connection is in
 	// order: pings are answered and other requests go on. What was held back arrives afterwards.
 	Silence bool
+	// Late says how late each line of the answer arrives; nil if none is late. An answer in JSON has a line for each event of a watch.
+	Late func(line []byte) time.Duration
 }
 
 type rule struct {
@@ -244,6 +246,11 @@ func (p *Proxy) answered(response *http.Response) error {
 	for _, rule := range p.matching(request) {
 		if rule.fault.Lose {
 			return errors.New("the answer is lost")
+		}
+	}
+	for _, rule := range p.matching(request) {
+		if rule.fault.Late != nil {
+			response.Body = newLateBody(response.Body, rule.fault.Late)
 		}
 	}
 	response.Body = &stream{ReadCloser: response.Body, wait: func() { p.silence(ctx, request) }}

@@ -256,6 +256,37 @@ func TestSilence(t *testing.T) {
 	b.want(b.next(silent), "meanwhile")
 }
 
+// TestLate: lines are late for as long as is said, and overtake each other. What is late when the client goes is lost.
+func TestLate(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	const late = 500 * time.Millisecond
+	b.proxy.Break(On("watch", "pods"), Fault{Late: func(line []byte) time.Duration {
+		if strings.HasPrefix(string(line), "slow") {
+			return late
+		}
+		return 0
+	}})
+	ctx, cancel := context.WithCancel(t.Context())
+	lines := b.watch(ctx, all)
+	began := time.Now()
+	for _, line := range []string{"slow 1", "slow 2", "fast"} {
+		b.lines[all] <- line
+	}
+	for _, want := range []string{"fast", "slow 1", "slow 2"} {
+		b.want(b.next(lines), want)
+	}
+	if took := time.Since(began); took < late {
+		t.Errorf("what is late for %s came after %s", late, took)
+	}
+	b.lines[all] <- "slow 3"
+	cancel()
+	for line := range lines {
+		t.Errorf("after the client has gone comes %q", line)
+	}
+	b.want(b.ask(t.Context(), http.MethodGet, all), "200 OK")
+}
+
 // TestWire: a cut ends open connections and refuses new ones; a client that sends pings notices that packets are lost.
 func TestWire(t *testing.T) {
 	t.Parallel()

@@ -16,6 +16,8 @@ type Source struct {
 	Dir, Package string
 	// LDFlags are flags for the linker, after linkerFlags: "-X main.version=v0.1.0".
 	LDFlags string
+	// Overlay is a file that says by what files of the source are replaced, as the go command's flag of that name reads it; "" for none.
+	Overlay string
 }
 
 // linkerFlags leave out the symbols, which only a debugger reads, and the build ID, which would depend on where it is built.
@@ -65,7 +67,11 @@ func Compile(ctx context.Context, source Source, platform, out string) error {
 		return fmt.Errorf("compile %s: %w", source.Package, err)
 	}
 	flags := strings.TrimSpace(linkerFlags + " " + source.LDFlags)
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-tags", tags, "-ldflags", flags, "-o", out, source.Package)
+	args := []string{"build", "-trimpath", "-buildvcs=false", "-tags", tags, "-ldflags", flags, "-o", out}
+	if source.Overlay != "" {
+		args = append(args, "-overlay", source.Overlay)
+	}
+	build := exec.CommandContext(ctx, "go", append(args, source.Package)...)
 	build.Dir = source.Dir
 	if build.Env, err = environment(ctx, source.Dir, target); err != nil {
 		return fmt.Errorf("compile %s: %w", source.Package, err)

@@ -6,7 +6,7 @@
 //
 //	go run ./node demo      install the Helm chart on it, play a story with real CPU usage, and check what happens
 //	go run ./node queue     install it, and watch a worker sleep and wake by a RabbitMQ (package rabbitmq-server)
-//	go run ./node wake      install it with activators, and watch a workload sleep and wake on requests
+//	go run ./node wake      install it with activators, and watch a workload sleep and wake on requests; --with= tells it otherwise
 //	go run ./node up        start it in the background and print what to export
 //	go run ./node down      stop it
 //	go run ./node missing   say whether this machine can do it, and if not, what it lacks
@@ -30,6 +30,7 @@ import (
 	"github.com/mini-hpa/mini-hpa/test/controlplane/binaries"
 	"github.com/mini-hpa/mini-hpa/test/node/machine"
 	"github.com/mini-hpa/mini-hpa/test/node/sandbox"
+	"github.com/mini-hpa/mini-hpa/test/node/story"
 	"github.com/mini-hpa/mini-hpa/test/rabbitmq"
 )
 
@@ -47,13 +48,15 @@ const usage = `usage: node COMMAND [--dir DIRECTORY]
   demo       install mini-hpa on a real node, play a story with real CPU usage, and check what happens
   queue      the same with a worker that sleeps while a RabbitMQ has no messages
   wake       the same with a workload that sleeps until somebody makes a request
-  wake-long  that for more than 20,000 requests, with at least 20 sleeps; a third of an hour
   up         start a real node in the background and print what to export
   down       stop it
   serve      run it in the foreground until interrupted
   missing    say whether this machine can do it; if not (exit code 3), what it lacks, one to a line
 
   --dir      where up, down and serve keep what they know of each other (default mini-hpa/node in the user's cache directory)
+  --picture  the file into which wake draws what happens to a request, as SVG
+  --with     how wake is told, with commas between the parts:
+
 `
 
 // product is the module that is under test.
@@ -63,6 +66,8 @@ const product = "github.com/mini-hpa/mini-hpa"
 type app struct {
 	stdout, stderr io.Writer
 	service        *background.Service
+	with           []string // the parts of the variant of wake
+	picture        string   // the file that it draws
 }
 
 // impossible says that this machine cannot run a node, and why.
@@ -87,10 +92,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	command, err := a.parse(args)
 	switch {
 	case errors.Is(err, pflag.ErrHelp):
-		fmt.Fprint(stdout, usage)
+		fmt.Fprint(stdout, usage+story.Parts())
 		return exitHeld
 	case err != nil:
-		a.say("%v\n\n%s", err, usage)
+		a.say("%v\n\n%s%s", err, usage, story.Parts())
 		return exitUsage
 	}
 	err = command(ctx)
@@ -115,17 +120,25 @@ func (a *app) parse(args []string) (func(context.Context) error, error) {
 	flags.SetOutput(io.Discard)
 	flags.Usage = func() {}
 	dir := flags.String("dir", background.DefaultDir("node"), "")
+	flags.StringVar(&a.picture, "picture", "", "")
+	flags.StringSliceVar(&a.with, "with", nil, "")
 	if err := flags.Parse(args); errors.Is(err, pflag.ErrHelp) {
 		return nil, err
 	} else if err != nil {
 		return nil, fmt.Errorf("the flags are not understood: %.100q", err.Error())
 	}
 	commands := map[string]func(context.Context) error{
-		"demo": a.demo, "queue": a.queue, "wake": a.wake, "wake-long": a.wakeLong, "up": a.up, "down": a.down, "serve": a.serve, "missing": a.missing,
+		"demo": a.demo, "queue": a.queue, "wake": a.wake, "up": a.up, "down": a.down, "serve": a.serve, "missing": a.missing,
 	}
 	command := commands[flags.Arg(0)]
 	if flags.NArg() != 1 || command == nil {
-		return nil, fmt.Errorf("one of demo, queue, wake, wake-long, up, down, serve and missing is wanted, got %.64q", flags.Args())
+		return nil, fmt.Errorf("one of demo, queue, wake, up, down, serve and missing is wanted, got %.64q", flags.Args())
+	}
+	if (len(a.with) > 0 || a.picture != "") && flags.Arg(0) != workWake {
+		return nil, fmt.Errorf("--with and --picture are for wake, got %.64q", flags.Arg(0))
+	}
+	if _, err := story.ReadVariant(a.with); err != nil {
+		return nil, err
 	}
 	a.service = a.newService(*dir)
 	return command, nil
@@ -146,30 +159,45 @@ func (a *app) missing(context.Context) error {
 	return nil
 }
 
-func (a *app) demo(ctx context.Context) error { return a.play(ctx, workStory) }
+func (a *app) demo(ctx context.Context) error { return a.play(ctx, workStory, nil) }
 
 func (a *app) queue(ctx context.Context) error {
 	if err := rabbitmq.Installed(); err != nil {
 		return impossible{err.Error()}
 	}
-	return a.play(ctx, workQueue)
+	return a.play(ctx, workQueue, nil)
 }
 
-func (a *app) wake(ctx context.Context) error { return a.play(ctx, workWake) }
-
-func (a *app) wakeLong(ctx context.Context) error { return a.play(ctx, workWakeLong) }
-
-// play plays a story on a node of its own.
-func (a *app) play(ctx context.Context, work string) error {
-	dir, err := prepare(ctx, a.stderr)
+func (a *app) wake(ctx context.Context) error {
+	variant, err := story.ReadVariant(a.with)
 	if err != nil {
 		return err
 	}
-	return sandbox.Run(ctx, sandbox.Config{Dir: dir, Args: []string{work}, Out: a.stdout, Err: a.stderr})
+	if variant.Node.Mode == machine.Nftables {
+		if _, err := exec.LookPath("nft"); err != nil {
+			return impossible{"nft: not in PATH (package nftables)"}
+		}
+	}
+	picture := a.picture
+	if picture != "" {
+		if picture, err = filepath.Abs(picture); err != nil {
+			return fmt.Errorf("find the place of the picture: %w", err)
+		}
+	}
+	return a.play(ctx, workWake, variant.Patches, append([]string{picture}, a.with...)...)
+}
+
+// play plays a story on a node of its own, with a program of which a copy is patched.
+func (a *app) play(ctx context.Context, work string, patches []machine.Patch, args ...string) error {
+	dir, err := prepare(ctx, patches, a.stderr)
+	if err != nil {
+		return err
+	}
+	return sandbox.Run(ctx, sandbox.Config{Dir: dir, Args: append([]string{work}, args...), Out: a.stdout, Err: a.stderr})
 }
 
 // prepare builds whatever the sandbox needs, since there is no network in it, and returns its directory.
-func prepare(ctx context.Context, out io.Writer) (string, error) {
+func prepare(ctx context.Context, patches []machine.Patch, out io.Writer) (string, error) {
 	if missing := sandbox.Missing(); len(missing) > 0 {
 		return "", impossible(missing)
 	}
@@ -185,7 +213,7 @@ func prepare(ctx context.Context, out io.Writer) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := machine.BuildImages(ctx, root, dir, files, out); err != nil {
+	if err := machine.BuildImages(ctx, root, dir, files, patches, out); err != nil {
 		return "", errors.Join(err, os.RemoveAll(dir))
 	}
 	return dir, nil

@@ -131,9 +131,11 @@ func TestCommandLine(t *testing.T) {
 		says string
 	}{
 		"help is no mistake":          {args: []string{"--help"}, code: exitHeld, says: "usage: node COMMAND"},
-		"a command is wanted":         {code: exitUsage, says: "one of demo, queue, wake, wake-long, up, down, serve and missing is wanted, got []"},
+		"a command is wanted":         {code: exitUsage, says: "one of demo, queue, wake, up, down, serve and missing is wanted, got []"},
 		"one command is wanted":       {args: []string{"up", "down"}, code: exitUsage, says: `got ["up" "down"]`},
 		"an unknown one is quoted":    {args: []string{"\x1b[31m"}, code: exitUsage, says: `got ["\x1b[31m"]`},
+		"an unknown part is quoted":   {args: []string{"wake", "--with=late-proxy,\x1b"}, code: exitUsage, says: `got "\x1b"`},
+		"parts are of one story":      {args: []string{"demo", "--with=late-proxy"}, code: exitUsage, says: "--with and --picture are for wake"},
 		"an unknown flag is quoted":   {args: []string{"up", "--\x1b"}, code: exitUsage, says: `\x1b`},
 		"down without a node is done": {args: []string{"down", "--dir=" + t.TempDir()}, code: exitHeld, says: "none is running"},
 	} {

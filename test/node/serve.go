@@ -17,7 +17,7 @@ import (
 )
 
 func (a *app) serveSandbox(ctx context.Context) error {
-	dir, err := prepare(ctx, a.stderr)
+	dir, err := prepare(ctx, nil, a.stderr)
 	if err != nil {
 		return err
 	}

@@ -20,8 +20,6 @@ const (
 	workQueue = "queue"
 	workWake  = "wake"
 	workServe = "serve"
-
-	workWakeLong = "wake-long"
 )
 
 // The files by which a serving sandbox and its caller meet.
@@ -32,7 +30,11 @@ const (
 
 // work is what runs in the sandbox.
 func work(ctx context.Context, dir string, args []string) error {
-	m, err := machine.Start(ctx, dir, os.Stdout)
+	variant, picture, err := tellings(args)
+	if err != nil {
+		return err
+	}
+	m, err := machine.Start(ctx, dir, variant.Node, os.Stdout)
 	if err != nil {
 		return err
 	}
@@ -42,13 +44,20 @@ func work(ctx context.Context, dir string, args []string) error {
 	case workQueue:
 		return play(ctx, m, dir, story.PlayQueue)
 	case workWake:
-		return play(ctx, m, dir, story.PlayWake)
-	case workWakeLong:
-		return play(ctx, m, dir, story.PlayWakeLong)
+		return play(ctx, m, dir, story.PlayWake(variant, picture))
 	case workServe:
 		return hold(ctx, m, dir)
 	}
 	return fmt.Errorf("there is no work called %.64q", args[0])
+}
+
+// tellings are how the story of requests is told, which is what follows the name of the work: the parts of the variant, and the picture.
+func tellings(args []string) (story.Variant, string, error) {
+	if args[0] != workWake {
+		return story.Variant{}, "", nil
+	}
+	variant, err := story.ReadVariant(args[2:])
+	return variant, args[1], err
 }
 
 func play(ctx context.Context, m *machine.Machine, dir string, play func(context.Context, *machine.Machine, string, string, io.Writer) error) error {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/mini-hpa/mini-hpa/test/node/calls"
 )
@@ -14,7 +15,11 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := calls.Serve(ctx, os.Getenv("LEDGER")); err != nil {
+	refuse, err := time.ParseDuration(os.Getenv("REFUSE"))
+	if err == nil {
+		err = calls.Serve(ctx, calls.Manner{Ledger: os.Getenv("LEDGER"), Refuse: refuse})
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "answerer:", err)
 		os.Exit(1) //nolint:gocritic // what is left ends with the process
 	}

@@ -24,14 +24,12 @@ type Kind struct {
 	Call func(ctx context.Context, id string) error
 }
 
-// patience is how long an answer may take: longer than the hold of files/wake.yaml, which is as long as it may be nearly, so that a busy machine loses nothing.
-const patience = 9 * time.Minute
-
 // idle is how long a connection is kept without a request. A connection that a client keeps open by way of an activator keeps the workload awake.
 const idle = 3 * time.Second
 
-// Kinds are all of them, each with connections of its own. The addresses of the Service's ports are given by their names: http, http2, grpc and tcp.
-func Kinds(addresses map[string]string) ([]Kind, error) {
+// Kinds are all of them, each with connections of its own. The addresses of the Service's ports are given by their names: http, http2, grpc and tcp. An answer may
+// take as long as patience.
+func Kinds(addresses map[string]string, patience time.Duration) ([]Kind, error) {
 	client, err := grpc.NewClient("passthrough:///"+addresses["grpc"], grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithIdleTimeout(idle))
 	if err != nil {
 		return nil, err
@@ -47,8 +45,8 @@ func Kinds(addresses map[string]string) ([]Kind, error) {
 		{"HTTP/1.1, connections kept", "http", post(kept, "http")},
 		{"HTTP/1.1, a connection each", "http", post(each, "http")},
 		{"HTTP/2 without TLS", "http2", post(prior, "http2")},
-		{"gRPC stream", "grpc", func(ctx context.Context, id string) error { return stream(ctx, client, id) }},
-		{"TCP", "tcp", func(ctx context.Context, id string) error { return connection(ctx, addresses["tcp"], id) }},
+		{"gRPC stream", "grpc", func(ctx context.Context, id string) error { return stream(ctx, client, id, patience) }},
+		{"TCP", "tcp", func(ctx context.Context, id string) error { return connection(ctx, addresses["tcp"], id, patience) }},
 	}, nil
 }
 
@@ -75,7 +73,7 @@ func post(ctx context.Context, client *http.Client, address, id string) error {
 	return nil
 }
 
-func stream(parent context.Context, client *grpc.ClientConn, id string) error {
+func stream(parent context.Context, client *grpc.ClientConn, id string, patience time.Duration) error {
 	ctx, cancel := context.WithTimeout(parent, patience)
 	defer cancel()
 	s, err := client.NewStream(ctx, &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, method, grpc.WaitForReady(true))
@@ -97,7 +95,7 @@ func stream(parent context.Context, client *grpc.ClientConn, id string) error {
 	return s.CloseSend()
 }
 
-func connection(ctx context.Context, address, id string) error {
+func connection(ctx context.Context, address, id string, patience time.Duration) error {
 	dialer := net.Dialer{Timeout: patience}
 	c, err := dialer.DialContext(ctx, "tcp", address)
 	if err != nil {

@@ -20,7 +20,7 @@ func TestCalls(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var serving sync.WaitGroup
 	serving.Go(func() {
-		if err := Serve(ctx, book.URL); err != nil {
+		if err := Serve(ctx, Manner{Ledger: book.URL}); err != nil {
 			t.Error(err)
 		}
 	})
@@ -39,7 +39,7 @@ func TestCalls(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	kinds, err := Kinds(addresses)
+	kinds, err := Kinds(addresses, time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,13 +7,18 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"time"
 )
 
 // Ledger counts how often each request was served. It is served over HTTP, to the pods.
 type Ledger struct {
 	mu      sync.Mutex
 	entries map[string]int
+	began   map[string]time.Time
 }
+
+// pathBegan is where a process that serves requests says that it begins, by its name.
+const pathBegan = "/began"
 
 // ServeHTTP takes the number of a request as the body.
 func (l *Ledger) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -25,7 +30,11 @@ func (l *Ledger) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.entries == nil {
-		l.entries = map[string]int{}
+		l.entries, l.began = map[string]int{}, map[string]time.Time{}
+	}
+	if r.URL.Path == pathBegan {
+		l.began[string(id)] = time.Now()
+		return
 	}
 	l.entries[string(id)]++
 }
@@ -40,6 +49,13 @@ func (l *Ledger) Entries() (served int, twice []string) {
 		}
 	}
 	return len(l.entries), twice
+}
+
+// Began is when the process of a name said that it begins, the last time; zero if it has not.
+func (l *Ledger) Began(name string) time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.began[name]
 }
 
 // enter tells a ledger at a URL that a request is being served.

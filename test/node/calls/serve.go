@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"time"
 
@@ -21,15 +22,28 @@ const (
 	PortHTTP2 = 8081
 	PortGRPC  = 8082
 	PortTCP   = 8083
+	// PortHealth answers probes, also while the others refuse connections.
+	PortHealth = 8084
 )
 
 // grace is how long requests that are under way may take at the end.
 const grace = 10 * time.Second
 
-// Serve answers requests of all kinds with what they bring until ctx ends, and enters each into the ledger at a URL.
-func Serve(ctx context.Context, ledger string) error {
+// PathCrash of PortHealth has Serve end at once with an error, whatever is under way.
+const PathCrash = "/crash"
+
+// Manner is how requests are served.
+type Manner struct {
+	// Ledger is the URL of the ledger into which each is entered.
+	Ledger string
+	// Refuse is for how long connections are refused once a probe has been told that all is well.
+	Refuse time.Duration
+}
+
+// Serve answers requests of all kinds with what they bring until ctx ends.
+func Serve(ctx context.Context, m Manner) error {
+	ledger := m.Ledger
 	handler := http.NewServeMux()
-	handler.HandleFunc("GET /healthz", func(http.ResponseWriter, *http.Request) {})
 	handler.HandleFunc("POST /", func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err == nil {
@@ -47,13 +61,39 @@ func Serve(ctx context.Context, ledger string) error {
 	streams := grpc.NewServer()
 	streams.RegisterService(description(ledger), nil)
 	bytes := &echo{ledger: ledger}
-	failed := make(chan error, 4)
-	for port, serve := range map[int]func(net.Listener) error{PortHTTP: one.Serve, PortHTTP2: two.Serve, PortGRPC: streams.Serve, PortTCP: bytes.serve} {
-		listener, err := net.Listen("tcp", fmt.Sprint(":", port))
-		if err != nil {
-			return err
+	failed := make(chan error, 6)
+	name, err := os.Hostname()
+	if err != nil {
+		return err
+	}
+	go func() { _ = enter(ctx, ledger+pathBegan, []byte(name)) }() // or it is not known when it began
+	open := func() error {
+		for port, serve := range map[int]func(net.Listener) error{PortHTTP: one.Serve, PortHTTP2: two.Serve, PortGRPC: streams.Serve, PortTCP: bytes.serve} {
+			listener, err := net.Listen("tcp", fmt.Sprint(":", port))
+			if err != nil {
+				return err
+			}
+			go func() { failed <- serve(listener) }()
 		}
-		go func() { failed <- serve(listener) }()
+		return nil
+	}
+	if m.Refuse == 0 {
+		err = open()
+	}
+	health := &http.Server{ReadHeaderTimeout: grace}
+	defer health.Close()
+	if probed := serveHealth(health, failed); m.Refuse > 0 {
+		select {
+		case <-probed:
+			time.Sleep(m.Refuse) //nolint:forbidigo // as it was told
+			err = open()
+		case err = <-failed:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	if err != nil {
+		return err
 	}
 	select {
 	case err := <-failed:
@@ -68,6 +108,24 @@ func Serve(ctx context.Context, ledger string) error {
 	}
 	ending.Wait()
 	return nil
+}
+
+// serveHealth answers probes, of which the first closes the channel, and has the process crash when it is told to.
+func serveHealth(server *http.Server, failed chan<- error) <-chan struct{} {
+	probed := make(chan struct{})
+	var first sync.Once
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(http.ResponseWriter, *http.Request) { first.Do(func() { close(probed) }) })
+	mux.HandleFunc("POST "+PathCrash, func(http.ResponseWriter, *http.Request) { failed <- errors.New("it is told to crash") })
+	server.Handler = mux
+	go func() {
+		listener, err := net.Listen("tcp", fmt.Sprint(":", PortHealth))
+		if err == nil {
+			err = server.Serve(listener)
+		}
+		failed <- err
+	}()
+	return probed
 }
 
 // method is the one of the gRPC service: a stream of messages, of which the first is the number of the request.

@@ -4,6 +4,7 @@ package machine
 
 import (
 	"bytes"
+	"cmp"
 	"embed"
 	"fmt"
 	"os"
@@ -30,15 +31,17 @@ var files embed.FS
 type settings struct {
 	Dir, Cluster, Cgroup, Socket, Plugins, Snapshotter    string
 	Node, PodRange, Pause, MetricsServer, Address, Domain string
+	Mode                                                  string
+	JSON                                                  bool // for kube-proxy
 	Resolution                                            time.Duration
 }
 
-func newSettings(dir string) (settings, error) {
+func newSettings(dir string, o Options) (settings, error) {
 	plugins, err := sandbox.PluginDir()
 	return settings{
 		Dir: dir, Cluster: filepath.Join(dir, clusterDir), Cgroup: sandbox.Cgroup(dir), Socket: socket, Plugins: plugins, Snapshotter: snapshotter(dir),
 		Node: nodeName, PodRange: podRange, Pause: pauseImage, MetricsServer: metricsImage, Resolution: Resolution,
-		Address: sandbox.Address, Domain: clusterDomain,
+		Address: sandbox.Address, Domain: clusterDomain, Mode: cmp.Or(o.Mode, iptables), JSON: o.Late != nil,
 	}, err
 }
 

@@ -17,14 +17,14 @@ func TestTemplatesAreFilledIn(t *testing.T) {
 	s := settings{
 		Dir: "/tmp/x", Cluster: "/tmp/x/cluster", Cgroup: "/x", Socket: socket, Plugins: "/usr/lib/cni", Snapshotter: "native",
 		Node: nodeName, PodRange: podRange, Pause: pauseImage, MetricsServer: metricsImage, Resolution: 10 * time.Second,
-		Address: "192.0.2.1", Domain: clusterDomain,
+		Address: "192.0.2.1", Domain: clusterDomain, Mode: iptables,
 	}
 	for name, want := range map[string]string{
 		"containerd.toml":     `sandbox_image = "mini-hpa.invalid/pause:node"`,
 		"kubelet.yaml":        "cgroupRoot: /x\n",
 		"metrics-server.yaml": "--metric-resolution=10s\n",
 		"pods.conflist":       `"subnet": "10.88.0.0/24"`,
-		"proxy.yaml":          "hostnameOverride: node\n",
+		"proxy.yaml":          "mode: iptables\nhostnameOverride: node\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

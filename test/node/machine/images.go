@@ -4,6 +4,7 @@ package machine
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -31,23 +32,68 @@ const (
 	imagesDir     = "images"
 )
 
+// Patch changes a file of the product, so that it shows what a part of it is for.
+type Patch struct {
+	// File is its path in the module; Old is the text in it, once, in whose place New is put.
+	File, Old, New string
+}
+
+// overlay writes what the patched files become, and the list of them that the go command reads; "" if there are none.
+func overlay(root, dir string, patches []Patch) (string, error) {
+	if len(patches) == 0 {
+		return "", nil
+	}
+	texts := map[string]string{}
+	for _, p := range patches {
+		path := filepath.Join(root, p.File)
+		if texts[path] == "" {
+			text, err := os.ReadFile(path)
+			if err != nil {
+				return "", fmt.Errorf("read what is to be patched: %w", err)
+			}
+			texts[path] = string(text)
+		}
+		if n := strings.Count(texts[path], p.Old); n != 1 {
+			return "", fmt.Errorf("patch %s: %q is there %d times, want once", p.File, p.Old, n)
+		}
+		texts[path] = strings.Replace(texts[path], p.Old, p.New, 1)
+	}
+	replaced := map[string]string{}
+	for path, text := range texts {
+		replaced[path] = filepath.Join(dir, fmt.Sprintf("patched-%d.go", len(replaced)))
+		if err := os.WriteFile(replaced[path], []byte(text), 0o600); err != nil {
+			return "", fmt.Errorf("write what is patched: %w", err)
+		}
+	}
+	list, err := json.Marshal(map[string]any{"Replace": replaced})
+	if err != nil {
+		return "", fmt.Errorf("list what is patched: %w", err)
+	}
+	name := filepath.Join(dir, "overlay.json")
+	return name, os.WriteFile(name, list, 0o600)
+}
+
 // recipe is an image and the Go program in it; a program that is there already has a file instead.
 type recipe struct {
-	name, pkg, ldflags, file string
+	name, pkg, ldflags, file, overlay string
 }
 
 // BuildImages writes the archives of all images, and the programs in them, into the directory of the sandbox, which needs the go command and is therefore done
-// before the sandbox starts. root is the directory of the product's module.
-func BuildImages(ctx context.Context, root, dir string, files binaries.Files, out io.Writer) error {
+// before the sandbox starts. root is the directory of the product's module, of which patches change a copy.
+func BuildImages(ctx context.Context, root, dir string, files binaries.Files, patches []Patch, out io.Writer) error {
 	if err := os.MkdirAll(filepath.Join(dir, imagesDir), 0o755); err != nil {
 		return fmt.Errorf("make the directory of the images: %w", err)
+	}
+	patched, err := overlay(root, dir, patches)
+	if err != nil {
+		return err
 	}
 	for _, r := range []recipe{
 		{name: pauseImage, pkg: "./node/pause"},
 		{name: BurnerImage, pkg: "./node/burner"},
 		{name: ConsumerImage, pkg: "./node/consumer"},
 		{name: AnswererImage, pkg: "./node/answerer"},
-		{name: Repository + ":" + Tag, pkg: "./cmd/mini-hpa", ldflags: "-X main.version=" + Tag},
+		{name: Repository + ":" + Tag, pkg: "./cmd/mini-hpa", ldflags: "-X main.version=" + Tag, overlay: patched},
 		{name: metricsImage, file: files[metricsServer]},
 	} {
 		if err := r.build(ctx, root, filepath.Join(dir, imagesDir), out); err != nil {
@@ -65,7 +111,7 @@ func (r recipe) build(ctx context.Context, root, dir string, out io.Writer) erro
 	platform := "linux/" + runtime.GOARCH
 	if r.file == "" {
 		r.file = filepath.Join(dir, base)
-		source := image.Source{Dir: r.module(root), Package: r.pkg, LDFlags: r.ldflags}
+		source := image.Source{Dir: r.module(root), Package: r.pkg, LDFlags: r.ldflags, Overlay: r.overlay}
 		if err := image.Compile(ctx, source, platform, r.file); err != nil {
 			return err
 		}

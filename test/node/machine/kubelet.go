@@ -11,8 +11,10 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/mini-hpa/mini-hpa/test/node/sandbox"
+	"github.com/mini-hpa/mini-hpa/test/rig"
 )
 
 // startKubelet gives the kubelet the rights of its own node only (the Node authorizer), not those of an administrator.
@@ -51,10 +53,39 @@ func (m *Machine) nodeReady(ctx context.Context) error {
 	return errors.New("the node is not ready")
 }
 
+// The modes of kube-proxy.
+const (
+	iptables = "iptables"
+	Nftables = "nftables"
+)
+
+// delay puts a proxy before the API server that is late to tell of EndpointSlices. It returns a kubeconfig that leads there, and what says whether anybody
+// watches them that way.
+func (m *Machine) delay(kubeconfig string) (path string, watches func() bool, err error) {
+	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+	if err != nil {
+		return "", nil, err
+	}
+	proxy, err := rig.Start(config)
+	if err != nil {
+		return "", nil, err
+	}
+	watch := rig.On("watch", "endpointslices")
+	proxy.Break(watch, rig.Fault{Late: m.options.Late})
+	path, err = proxy.Kubeconfig(m.dir)
+	return path, func() bool { return len(proxy.Seen(watch)) > 0 }, err
+}
+
 func (m *Machine) startProxy(ctx context.Context) error {
 	kubeconfig, err := m.Cluster.KubeconfigFor("system:kube-proxy")
 	if err != nil {
 		return err
+	}
+	watches := func() bool { return true }
+	if m.options.Late != nil {
+		if kubeconfig, watches, err = m.delay(kubeconfig); err != nil {
+			return err
+		}
 	}
 	if err := os.Rename(kubeconfig, filepath.Join(m.dir, "proxy.kubeconfig")); err != nil {
 		return err
@@ -67,5 +98,10 @@ func (m *Machine) startProxy(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return p.await(ctx, "kube-proxy", func(ctx context.Context) error { return get(ctx, "http://127.0.0.1:10256/livez") })
+	return p.await(ctx, "kube-proxy", func(ctx context.Context) error {
+		if !watches() {
+			return errors.New("it does not watch EndpointSlices by way of what delays them")
+		}
+		return get(ctx, "http://127.0.0.1:10256/livez")
+	})
 }

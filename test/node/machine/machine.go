@@ -27,9 +27,18 @@ type Machine struct {
 	Programs binaries.Files       // "kubectl", "helm", "mini-hpa" ...
 
 	dir      string
+	options  Options
 	settings settings
 	out      io.Writer
 	began    time.Time
+}
+
+// Options are what a node may have otherwise. The zero value is the usual one.
+type Options struct {
+	// Mode is kube-proxy's: iptables, or Nftables.
+	Mode string
+	// Late says how late kube-proxy learns of each change of an EndpointSlice, by the line of JSON that tells of it; nil if it is never late.
+	Late func(event []byte) time.Duration
 }
 
 // stage is one step of the start.
@@ -40,8 +49,8 @@ type stage struct {
 
 // Start runs the node in the sandbox that the caller is in, with the images that BuildImages has put into its directory, and returns
 // when pods run and the metrics API has samples. There is nothing to stop: all of it ends with the sandbox.
-func Start(ctx context.Context, dir string, out io.Writer) (*Machine, error) {
-	m := &Machine{dir: dir, out: out, began: time.Now()}
+func Start(ctx context.Context, dir string, o Options, out io.Writer) (*Machine, error) {
+	m := &Machine{dir: dir, options: o, out: out, began: time.Now()}
 	for _, s := range []stage{
 		{"directories", m.makeDirs},
 		{"control plane", m.startControlPlane},
@@ -61,7 +70,7 @@ func Start(ctx context.Context, dir string, out io.Writer) (*Machine, error) {
 
 func (m *Machine) makeDirs(context.Context) error {
 	var err error
-	if m.settings, err = newSettings(m.dir); err != nil {
+	if m.settings, err = newSettings(m.dir, m.options); err != nil {
 		return err
 	}
 	var errs []error

@@ -46,6 +46,7 @@ type director struct {
 	broker     *rabbitmq.Broker
 	book       rabbitmq.Book // of the worker's messages
 	calls      callbook
+	variant    Variant
 
 	mu      sync.Mutex // the watcher also speaks
 	out     io.Writer
@@ -94,27 +95,13 @@ func PlayQueue(ctx context.Context, m *machine.Machine, chart, dir string, out i
 	})
 }
 
-// PlayWake plays the story of a workload that sleeps and wakes on requests.
-func PlayWake(ctx context.Context, m *machine.Machine, chart, dir string, out io.Writer) error {
-	return newDirector(m, chart, dir, out).wake(ctx, 6, 8*time.Second)
-}
-
-// PlayWakeLong is PlayWake with more than 20,000 requests, and at least 20 sleeps.
-func PlayWakeLong(ctx context.Context, m *machine.Machine, chart, dir string, out io.Writer) error {
-	return newDirector(m, chart, dir, out).wake(ctx, 40, 12*time.Second)
-}
-
-// wake plays it with so many cycles, in each of which requests come for so long.
-func (d *director) wake(ctx context.Context, cycles int, burst time.Duration) error {
-	d.calls.cycles, d.calls.burst = cycles, burst
-	return d.perform(ctx, []scene{
-		{"somebody keeps a ledger", d.startCallers},
-		{"helm install, with activators", d.installWithActivators},
-		{"a workload is deployed, and sleeps", d.deployAnswers},
-		{"requests of five kinds come and go", d.callAndSleep},
-		{"all were served, and once", d.checkLedger},
-		{"mini-hpa has asked for nothing that it may not", d.nothingForbidden},
-	})
+// PlayWake plays the story of a workload that sleeps and wakes on requests, in a variant. What happens to one of them is drawn into a file, if that has a name.
+func PlayWake(variant Variant, picture string) func(ctx context.Context, m *machine.Machine, chart, dir string, out io.Writer) error {
+	return func(ctx context.Context, m *machine.Machine, chart, dir string, out io.Writer) error {
+		d := newDirector(m, chart, dir, out)
+		d.variant = variant
+		return d.wake(ctx, picture)
+	}
 }
 
 func newDirector(m *machine.Machine, chart, dir string, out io.Writer) *director {

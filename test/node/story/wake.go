@@ -6,40 +6,86 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/mini-hpa/mini-hpa/test/node/calls"
 	"github.com/mini-hpa/mini-hpa/test/node/sandbox"
 )
 
 const (
-	answers = "answers" // a Deployment, and its Service
-	callers = "callers" // the namespace of what says whether anybody calls
+	answers    = "answers"            // a Deployment, and its Service
+	callers    = "callers"            // the namespace of what says whether anybody calls
+	activators = "mini-hpa-activator" // the Deployment of the chart
+	manager    = "mini-hpa"           // says in EndpointSlices whose they are
 	// every so often a request of each kind is made.
 	every = 100 * time.Millisecond
 )
 
 // callbook is the account of the requests of a story.
 type callbook struct {
-	cycles int           // how often requests come, and then none
-	burst  time.Duration // for how long they come
 	ledger calls.Ledger
 	kinds  []calls.Kind
 	now    atomic.Int64 // requests that are under way, and those of a moment ago
 
-	mu       sync.Mutex
-	made     int
-	lost     []string
-	longest  time.Duration
-	asking   sync.WaitGroup
-	sequence int
+	mu      sync.Mutex
+	made    int
+	lost    []loss
+	longest time.Duration
+	// first is when the first request of a burst was made, and answered when the first of them had its answer.
+	first, answered time.Time
+	wakes           []awakening // of bursts to a workload that slept
+	ready, crashes  []time.Time // when pods became ready, and crashed
+	asking          sync.WaitGroup
+	sequence        int
+}
+
+// loss is a request that was not answered as it has to be.
+type loss struct {
+	kind, id     string
+	begun, ended time.Time
+	err          error
+}
+
+func (l loss) String() string {
+	return fmt.Sprintf("%s, %s, after %s: %v", l.kind, l.id, l.ended.Sub(l.begun).Round(time.Millisecond), l.err)
+}
+
+// reason is what happened to it, in words that losses have in common.
+func (l loss) reason() string {
+	for _, word := range []string{"connection refused", "connection reset", "broken pipe", "no route to host", "EOF", "503", "timeout", "deadline exceeded"} {
+		if strings.Contains(strings.ToLower(l.err.Error()), strings.ToLower(word)) {
+			return word
+		}
+	}
+	return "another end"
+}
+
+// wake tells the story of a variant. The picture of one request is drawn into a file, if that has a name.
+func (d *director) wake(ctx context.Context, picture string) error {
+	d.variant.fill(d.words)
+	scenes := []scene{
+		{"somebody keeps a ledger", d.startCallers},
+		{"helm install, with activators", d.installWithActivators},
+		{"a workload is deployed, and sleeps", d.deployAnswers},
+		{"requests of five kinds come and go", d.callAndSleep},
+		{"how long it took to wake", func(context.Context) error { return d.tellWakes(picture) }},
+		{"all were served, and once", d.checkLedger},
+		{"mini-hpa has asked for nothing that it may not", d.nothingForbidden},
+	}
+	if !d.variant.isFaulty() {
+		scenes = append(scenes, scene{"helm uninstall, while it sleeps", d.uninstallAsleep})
+	}
+	return d.perform(ctx, scenes)
 }
 
 // startCallers serves the ledger, and what the source asks for.
@@ -83,6 +129,7 @@ func (d *director) deployAnswers(ctx context.Context) error {
 		return err
 	}
 	go d.watch(ctx, answers)
+	go d.watchReady(ctx)
 	ip, err := d.kubectl(ctx, "-n", shop, "get", "service", answers, "--output=jsonpath={.spec.clusterIP}")
 	if err != nil {
 		return err
@@ -91,43 +138,106 @@ func (d *director) deployAnswers(ctx context.Context) error {
 	for port, number := range map[string]string{"http": "80", "http2": "81", "grpc": "82", "tcp": "83"} {
 		addresses[port] = net.JoinHostPort(ip, number)
 	}
-	if d.calls.kinds, err = calls.Kinds(addresses); err != nil {
+	if d.calls.kinds, err = calls.Kinds(addresses, d.variant.patience); err != nil {
 		return err
 	}
 	return d.awaitReplicas(ctx, answers, 0, 0)
 }
 
-// callAndSleep is one cycle after the other: requests of all kinds come for a while, at first to a workload that sleeps, then there are none. Every
-// second time the next ones come before it sleeps, at a moment that differs: while it is about to.
+// watchReady notes when a pod becomes ready after none was, as Kubernetes' own EndpointSlices say, until ctx ends.
+func (d *director) watchReady(ctx context.Context) {
+	for was := false; ctx.Err() == nil; {
+		stream, err := d.Client.DiscoveryV1().EndpointSlices(shop).Watch(ctx, metav1.ListOptions{
+			LabelSelector: discoveryv1.LabelServiceName + "=" + answers + "," + discoveryv1.LabelManagedBy + "!=" + manager})
+		if err != nil {
+			continue
+		}
+		for event := range stream.ResultChan() {
+			slice, ok := event.Object.(*discoveryv1.EndpointSlice)
+			if !ok {
+				break
+			}
+			ready := slices.ContainsFunc(slice.Endpoints, func(e discoveryv1.Endpoint) bool { return e.Conditions.Ready != nil && *e.Conditions.Ready })
+			if ready && !was {
+				d.calls.mu.Lock()
+				d.calls.ready = append(d.calls.ready, time.Now())
+				d.calls.mu.Unlock()
+			}
+			was = ready
+		}
+		stream.Stop()
+	}
+}
+
+// callAndSleep is one cycle after the other: requests of all kinds come for a while, then there are none. At first, and after every third cycle, the workload
+// sleeps when the next ones come; in between they come while it falls asleep, and while it is about to.
 func (d *director) callAndSleep(ctx context.Context) error {
-	for cycle := range d.calls.cycles {
-		d.call(ctx, d.calls.burst)
+	for cycle, asleep := 0, true; cycle < d.variant.cycles; cycle++ {
+		if err := d.burst(ctx, cycle); err != nil {
+			return err
+		}
 		pods, err := d.size(ctx, answers)
 		if err != nil {
 			return err
 		}
 		d.calls.mu.Lock()
-		d.say("cycle %d of %d: %d requests were made, %d lost, the longest took %s; %s", cycle+1, d.calls.cycles, d.calls.made, len(d.calls.lost), d.calls.longest.Round(time.Millisecond), pods)
-		d.calls.mu.Unlock()
-		if cycle%2 == 0 {
-			if err := d.awaitReplicas(ctx, answers, 0, 0); err != nil {
-				return err
-			}
-			continue
+		if asleep {
+			d.calls.wakes = append(d.calls.wakes, awakening{d.calls.first, d.calls.answered})
 		}
-		pause := time.Duration(rand.Int64N(int64(25 * time.Second)))
-		d.say("the next requests come in %s", pause.Round(time.Second))
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(pause):
+		d.say("cycle %d of %d: %d requests were made, %d lost, the longest took %s; %s", cycle+1, d.variant.cycles, d.calls.made, len(d.calls.lost), d.calls.longest.Round(time.Millisecond), pods)
+		d.calls.mu.Unlock()
+		if cycle+1 == d.variant.cycles {
+			break
+		}
+		if asleep, err = d.pause(ctx, cycle); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
+// burst makes requests while whatever goes wrong in this cycle does.
+func (d *director) burst(ctx context.Context, cycle int) error {
+	failed := make(chan error, len(d.variant.troubles))
+	for _, trouble := range d.variant.troubles {
+		go func() { failed <- trouble(ctx, d, cycle) }()
+	}
+	d.call(ctx, d.variant.burst)
+	var errs []error
+	for range d.variant.troubles {
+		errs = append(errs, <-failed)
+	}
+	return errors.Join(errs...)
+}
+
+// pause lets time pass until the next requests are to come. It says whether the workload sleeps then.
+func (d *director) pause(ctx context.Context, cycle int) (asleep bool, err error) {
+	switch {
+	case cycle%3 == 0 || d.variant.burst == every:
+		return true, d.awaitReplicas(ctx, answers, 0, 0)
+	case cycle%3 == 1:
+		err := d.eventually(ctx, "0 replicas of "+answers, func(ctx context.Context) error {
+			n, err := d.size(ctx, answers)
+			if err == nil && n.asked > 0 {
+				err = errors.New(n.String())
+			}
+			return err
+		})
+		if err != nil {
+			return false, err
+		}
+		d.say("the next requests come at once, or in a moment")
+		return false, rest(ctx, late)
+	}
+	d.say("the next requests come before, or while it falls asleep")
+	return false, rest(ctx, 25*time.Second)
+}
+
 // call makes requests of all kinds for so long, and waits for all answers.
 func (d *director) call(ctx context.Context, takes time.Duration) {
+	d.calls.mu.Lock()
+	d.calls.first, d.calls.answered = time.Now(), time.Time{}
+	d.calls.mu.Unlock()
 	end := time.Now().Add(takes)
 	for time.Now().Before(end) && ctx.Err() == nil {
 		for i, kind := range d.calls.kinds {
@@ -147,37 +257,108 @@ func (d *director) call(ctx context.Context, takes time.Duration) {
 func (b *callbook) one(ctx context.Context, kind calls.Kind, id string) {
 	begun := time.Now()
 	err := kind.Call(ctx, id)
+	ended := time.Now()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.made++
-	b.longest = max(b.longest, time.Since(begun))
+	b.longest = max(b.longest, ended.Sub(begun))
 	if err != nil {
-		b.lost = append(b.lost, fmt.Sprintf("%s, %s, after %s: %v", kind.Name, id, time.Since(begun).Round(time.Millisecond), err))
+		b.lost = append(b.lost, loss{kind.Name, id, begun, ended, err})
+		return
+	}
+	if b.answered.IsZero() {
+		b.answered = ended
 	}
 }
 
-// checkLedger wants each request served, and once.
+// checkLedger wants each request served, and once, but for those that may be lost.
 func (d *director) checkLedger(context.Context) error {
 	served, twice := d.calls.ledger.Entries()
 	d.mu.Lock()
 	history := slices.Clone(d.history[answers])
 	d.mu.Unlock()
-	d.say("%d requests were made, %d served, %d lost, %d served twice; replicas of %s: %v", d.calls.made, served, len(d.calls.lost), len(twice), answers, history)
-	var errs []error
-	if len(d.calls.lost) > 0 {
-		errs = append(errs, errors.New("lost are "+strings.Join(d.calls.lost, "\n")))
-	}
-	if len(twice) > 0 || served != d.calls.made {
-		errs = append(errs, fmt.Errorf("%d of %d were served, twice %v", served, d.calls.made, twice))
-	}
 	asleep := 0
 	for _, replicas := range history {
 		if replicas == 0 {
 			asleep++
 		}
 	}
-	if want := d.calls.cycles / 2; asleep < want {
+	b := &d.calls
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	broken := slices.DeleteFunc(slices.Clone(b.lost), func(l loss) bool {
+		return slices.ContainsFunc(d.variant.excuses, func(excused excuse) bool { return excused(b, l) })
+	})
+	load, _ := os.ReadFile("/proc/loadavg")
+	d.say("result of %s: %d requests, %d served, %d lost%s, %d served twice, %d sleeps; the longest took %s; load %.4s; replicas were %v", &d.variant, b.made, served,
+		len(b.lost), reasons(b.lost), len(twice), asleep, b.longest.Round(time.Millisecond), load, history)
+	var errs []error
+	for _, l := range broken[:min(len(broken), 20)] {
+		errs = append(errs, fmt.Errorf("lost is %s", l))
+	}
+	if len(broken) > 0 {
+		errs = append(errs, fmt.Errorf("%d requests are lost that must not be", len(broken)))
+	}
+	if len(twice) > 0 || served < b.made-len(b.lost) {
+		errs = append(errs, fmt.Errorf("%d of %d were served, twice %v", served, b.made, twice))
+	}
+	if want := d.variant.cycles / 2; asleep < want {
 		errs = append(errs, fmt.Errorf("it slept %d times, want at least %d", asleep, want))
 	}
 	return errors.Join(errs...)
+}
+
+// reasons counts why requests were lost: " (3 connection refused)".
+func reasons(lost []loss) string {
+	counts := map[string]int{}
+	for _, l := range lost {
+		counts[l.reason()]++
+	}
+	var parts []string
+	for reason, n := range counts {
+		parts = append(parts, fmt.Sprintf("%d %s", n, reason))
+	}
+	if slices.Sort(parts); len(parts) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(parts, ", ") + ")"
+}
+
+// uninstallAsleep takes the release away while the workload sleeps: it is woken, requests that come meanwhile are served, and nothing is left.
+func (d *director) uninstallAsleep(ctx context.Context) error {
+	if err := d.awaitReplicas(ctx, answers, 0, 0); err != nil {
+		return err
+	}
+	lost := len(d.calls.lost)
+	gone := make(chan error, 1)
+	go func() {
+		_, err := d.helm(ctx, "uninstall", release, "--namespace="+namespace, "--wait", "--timeout="+patience.String())
+		gone <- err
+	}()
+	if err := rest(ctx, d.variant.burst/2); err != nil {
+		return err
+	}
+	d.call(ctx, every) // somebody comes meanwhile
+	if err := <-gone; err != nil {
+		return err
+	}
+	n, err := d.size(ctx, answers)
+	if err != nil {
+		return err
+	}
+	left, err := d.Client.DiscoveryV1().EndpointSlices("").List(ctx, metav1.ListOptions{LabelSelector: discoveryv1.LabelManagedBy + "=" + manager})
+	if err != nil {
+		return err
+	}
+	d.call(ctx, every)
+	d.say("after helm uninstall %s, and %d EndpointSlices of mini-hpa are left", n, len(left.Items))
+	switch {
+	case n.asked == 0 || n.ready == 0:
+		return fmt.Errorf("%s should be awake", answers)
+	case len(left.Items) > 0:
+		return fmt.Errorf("EndpointSlice %s is left", left.Items[0].Name)
+	case len(d.calls.lost) > lost:
+		return fmt.Errorf("lost is %s", d.calls.lost[lost])
+	}
+	return d.eventually(ctx, "nothing is left of the release", d.nothingLeft)
 }

@@ -1,0 +1,145 @@
+//go:build linux
+
+package story
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/mini-hpa/mini-hpa/test/node/calls"
+)
+
+// known is how long after something has happened to a pod requests may still be led to it. It is long for kube-proxy alone, as the machine may be busy.
+const known = 10 * time.Second
+
+// anyLoss excuses everything: what is told then is what something buys.
+func anyLoss(*callbook, loss) bool { return true }
+
+// atReadyPod excuses what was refused by a pod that is ready: kube-proxy leads there, as to any pod.
+func atReadyPod(b *callbook, l loss) bool {
+	if !strings.Contains(l.err.Error(), "connection refused") {
+		return false
+	}
+	for _, ready := range b.ready {
+		if l.begun.After(ready.Add(-time.Second)) && l.begun.Before(ready.Add(refusal+known)) {
+			return true
+		}
+	}
+	return false
+}
+
+// atCrash excuses what was at a pod that crashed, or was sent there before nodes knew.
+func atCrash(b *callbook, l loss) bool {
+	for _, crash := range b.crashes {
+		if l.ended.After(crash) && l.begun.Before(crash.Add(known)) {
+			return true
+		}
+	}
+	return false
+}
+
+// rest waits for a time that is not longer than that.
+func rest(ctx context.Context, most time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(time.Duration(rand.Int64N(int64(most)))):
+		return nil
+	}
+}
+
+// rollActivators rolls them in the second cycle, at whose beginning the workload sleeps, and in the third.
+func rollActivators(ctx context.Context, d *director, cycle int) error {
+	if cycle != 1 && cycle != 2 {
+		return nil
+	}
+	if err := rest(ctx, d.variant.burst/4); err != nil {
+		return err
+	}
+	d.say("the activators are rolled")
+	for _, args := range [][]string{{"restart"}, {"status", "--timeout=" + patience.String()}} {
+		if _, err := d.kubectl(ctx, append([]string{"--namespace=" + namespace, "rollout", args[0], "deployment/" + activators}, args[1:]...)...); err != nil {
+			return err
+		}
+	}
+	d.say("the activators are new")
+	return nil
+}
+
+// killLeader kills it in each of five cycles.
+func killLeader(ctx context.Context, d *director, cycle int) error {
+	if cycle >= 5 {
+		return nil
+	}
+	if err := rest(ctx, d.variant.burst); err != nil {
+		return err
+	}
+	var old string
+	err := d.eventually(ctx, "a leader", func(ctx context.Context) (err error) {
+		old, err = d.leader(ctx)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if _, err := d.kubectl(ctx, "--namespace="+namespace, "delete", "pod", old, "--grace-period=0", "--force"); err != nil {
+		return err
+	}
+	d.say("the leading pod %s is killed", old)
+	return d.awaitSuccessor(ctx, old)
+}
+
+// crashPods has all pods crash, twice: after the second time the kubelet lets ten seconds pass before it starts their containers again.
+func crashPods(ctx context.Context, d *director, _ int) error {
+	for range 2 {
+		err := d.eventually(ctx, "a pod that is ready", func(ctx context.Context) error {
+			n, err := d.size(ctx, answers)
+			if err == nil && n.ready == 0 {
+				err = fmt.Errorf("%s", n)
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if err := rest(ctx, 2*time.Second); err != nil {
+			return err
+		}
+		pods, err := d.Client.CoreV1().Pods(shop).List(ctx, metav1.ListOptions{LabelSelector: "app=" + answers})
+		if err != nil {
+			return err
+		}
+		d.calls.mu.Lock()
+		d.calls.crashes = append(d.calls.crashes, time.Now())
+		d.calls.mu.Unlock()
+		for i := range pods.Items {
+			address := net.JoinHostPort(pods.Items[i].Status.PodIP, strconv.Itoa(calls.PortHealth))
+			request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+address+calls.PathCrash, nil)
+			if err != nil {
+				return err
+			}
+			if answer, err := http.DefaultClient.Do(request); err == nil { // or it had no time to answer
+				answer.Body.Close()
+			}
+		}
+		d.say("all pods crash")
+		if err := d.eventually(ctx, "the end of all containers", func(ctx context.Context) error {
+			n, err := d.size(ctx, answers)
+			if err == nil && n.ready > 0 {
+				err = fmt.Errorf("%s", n)
+			}
+			return err
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}

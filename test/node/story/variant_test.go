@@ -1,0 +1,104 @@
+//go:build linux
+
+package story
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestPatches: what is left out of the product is in it, and once, also if more is left out.
+func TestPatches(t *testing.T) {
+	t.Parallel()
+	for _, names := range []string{"no-wait-sleep", "no-wait-out", "no-wait-sleep,no-wait-out"} {
+		v, err := ReadVariant(strings.Split(names, ","))
+		if err != nil || len(v.Patches) == 0 {
+			t.Fatalf("%s: %d patches, %v", names, len(v.Patches), err)
+		}
+		texts := map[string]string{}
+		for _, p := range v.Patches {
+			if texts[p.File] == "" {
+				text, err := os.ReadFile(filepath.Join("..", "..", "..", p.File))
+				if err != nil {
+					t.Fatal(err)
+				}
+				texts[p.File] = string(text)
+			}
+			if n := strings.Count(texts[p.File], p.Old); n != 1 {
+				t.Errorf("%s: %q is %d times in %s", names, p.Old, n, p.File)
+			}
+			texts[p.File] = strings.Replace(texts[p.File], p.Old, p.New, 1)
+		}
+	}
+}
+
+func TestReadVariant(t *testing.T) {
+	t.Parallel()
+	for _, p := range parts() {
+		v, err := ReadVariant([]string{p.name})
+		if err != nil || v.String() != "wake --with="+p.name || v.cycles == 0 || v.burst == 0 {
+			t.Errorf("%s: %v, %d cycles of %s, %v", p.name, &v, v.cycles, v.burst, err)
+		}
+		if !strings.Contains(Parts(), "  "+p.name+" ") {
+			t.Errorf("%s is not told of", p.name)
+		}
+	}
+	if v, err := ReadVariant(nil); err != nil || v.String() != "wake" || v.isFaulty() {
+		t.Errorf("the usual one: %v, %v", &v, err)
+	}
+	if _, err := ReadVariant([]string{"crash", "fire"}); err == nil || !strings.Contains(err.Error(), `got "fire"`) {
+		t.Errorf("got %v", err)
+	}
+	if v, _ := ReadVariant([]string{"hold-unready", "crash"}); len(v.excuses) != 1 || v.excuses[0](&callbook{}, loss{err: errors.New("EOF")}) {
+		t.Error("with hold-on=unready not every loss is excused")
+	}
+}
+
+func TestLateness(t *testing.T) {
+	t.Parallel()
+	ours := []byte(`{"type":"MODIFIED","object":{"metadata":{"labels":{"endpointslice.kubernetes.io/managed-by":"mini-hpa"}}}}`)
+	theirs := []byte(`{"type":"MODIFIED","object":{"metadata":{"labels":{"endpointslice.kubernetes.io/managed-by":"endpointslice-controller.k8s.io"}}}}`)
+	for name, want := range map[string][2]time.Duration{"late-proxy": {late, late}, "late-doors": {late, 0}, "late-pods": {0, late}} {
+		v, err := ReadVariant([]string{name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := [2]time.Duration{v.Node.Late(ours), v.Node.Late(theirs)}; got != want {
+			t.Errorf("%s: late by %s, want %s", name, got, want)
+		}
+	}
+}
+
+func TestLossesThatAreExcused(t *testing.T) {
+	t.Parallel()
+	noon := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
+	at := func(seconds int) time.Time { return noon.Add(time.Duration(seconds) * time.Second) }
+	refused, cut := errors.New("dial tcp 10.96.0.7:80: connect: connection refused"), errors.New("unexpected EOF")
+	b := &callbook{ready: []time.Time{at(60)}, crashes: []time.Time{at(100)}}
+	for name, tc := range map[string]struct {
+		excuse excuse
+		loss   loss
+		want   bool
+	}{
+		"refused before a pod was ready": {atReadyPod, loss{begun: at(50), ended: at(61), err: refused}, false},
+		"refused by a pod that is ready": {atReadyPod, loss{begun: at(61), ended: at(61), err: refused}, true},
+		"cut off by it":                  {atReadyPod, loss{begun: at(61), ended: at(61), err: cut}, false},
+		"refused long after":             {atReadyPod, loss{begun: at(90), ended: at(90), err: refused}, false},
+		"at a pod that crashes":          {atCrash, loss{begun: at(99), ended: at(101), err: cut}, true},
+		"before nodes knew":              {atCrash, loss{begun: at(102), ended: at(102), err: refused}, true},
+		"when they have to know":         {atCrash, loss{begun: at(120), ended: at(121), err: refused}, false},
+		"before it crashed":              {atCrash, loss{begun: at(90), ended: at(91), err: refused}, false},
+	} {
+		if got := tc.excuse(b, tc.loss); got != tc.want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+	lost := []loss{{err: refused}, {err: cut}, {err: refused}, {err: errors.New("the moon")}}
+	if got, want := reasons(lost), " (1 EOF, 1 another end, 2 connection refused)"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

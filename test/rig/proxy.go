@@ -176,6 +176,9 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.seen = append(p.seen, request)
 	p.mu.Unlock()
 	for _, rule := range p.matching(request) {
+		if rule.fault.Late != nil {
+			r.Header.Del("Accept-Encoding") // or its lines could not be told apart
+		}
 		if answered := rule.before(w, r, request); answered {
 			return
 		}

@@ -36,6 +36,7 @@ type bench struct {
 	proxy   *Proxy
 	lines   map[string]chan string // by path
 	carried atomic.Int32
+	encoded atomic.Bool // the last watch asked for compression
 	client  *http.Client
 	url     string
 }
@@ -74,6 +75,7 @@ func (b *bench) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, "request %d over %s", n, r.Proto)
 		return
 	}
+	b.encoded.Store(r.Header.Get("Accept-Encoding") != "")
 	w.WriteHeader(http.StatusOK)
 	w.(http.Flusher).Flush()
 	for {
@@ -275,6 +277,9 @@ func TestLate(t *testing.T) {
 	}
 	for _, want := range []string{"fast", "slow 1", "slow 2"} {
 		b.want(b.next(lines), want)
+	}
+	if b.encoded.Load() {
+		t.Error("what is to be late is compressed, so that it has no lines")
 	}
 	if took := time.Since(began); took < late {
 		t.Errorf("what is late for %s came after %s", late, took)

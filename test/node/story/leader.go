@@ -44,6 +44,13 @@ func (d *director) loseLeader(ctx context.Context) error {
 
 // leader is the name of the pod that holds the Lease: an identity is the host's name, "_" and chance.
 func (d *director) leader(ctx context.Context) (string, error) {
+	identity, err := d.holder(ctx)
+	pod, _, _ := strings.Cut(identity, "_")
+	return pod, err
+}
+
+// holder is the identity of the process that holds the Lease.
+func (d *director) holder(ctx context.Context) (string, error) {
 	lease, err := d.Client.CoordinationV1().Leases(namespace).Get(ctx, release, metav1.GetOptions{})
 	if err != nil {
 		return "", fmt.Errorf("look for the leader: %w", err)
@@ -51,8 +58,7 @@ func (d *director) leader(ctx context.Context) (string, error) {
 	if lease.Spec.HolderIdentity == nil || *lease.Spec.HolderIdentity == "" {
 		return "", errors.New("nobody leads")
 	}
-	pod, _, _ := strings.Cut(*lease.Spec.HolderIdentity, "_")
-	return pod, nil
+	return *lease.Spec.HolderIdentity, nil
 }
 
 func (d *director) awaitSuccessor(ctx context.Context, old string) error {

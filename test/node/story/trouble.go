@@ -8,8 +8,11 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -74,7 +77,7 @@ func rollActivators(ctx context.Context, d *director, cycle int) error {
 	return nil
 }
 
-// killLeader kills it in each of five cycles.
+// killLeader kills its process in each of five cycles, so that it cannot give its Lease back.
 func killLeader(ctx context.Context, d *director, cycle int) error {
 	if cycle >= 5 {
 		return nil
@@ -82,19 +85,56 @@ func killLeader(ctx context.Context, d *director, cycle int) error {
 	if err := rest(ctx, d.variant.burst); err != nil {
 		return err
 	}
-	var old string
-	err := d.eventually(ctx, "a leader", func(ctx context.Context) (err error) {
-		old, err = d.leader(ctx)
-		return err
-	})
+	old, err := d.holder(ctx)
 	if err != nil {
 		return err
 	}
-	if _, err := d.kubectl(ctx, "--namespace="+namespace, "delete", "pod", old, "--grace-period=0", "--force"); err != nil {
+	name, _, _ := strings.Cut(old, "_")
+	pod, err := d.Client.CoreV1().Pods(namespace).Get(ctx, name, metav1.GetOptions{})
+	if err != nil {
 		return err
 	}
-	d.say("the leading pod %s is killed", old)
-	return d.awaitSuccessor(ctx, old)
+	if err := killIn(string(pod.UID), program); err != nil {
+		return err
+	}
+	d.say("the leader %s is killed", old)
+	killed := time.Now()
+	return d.eventually(ctx, "another leader", func(ctx context.Context) error {
+		now, err := d.holder(ctx)
+		switch {
+		case err != nil:
+			return err
+		case now == old:
+			return fmt.Errorf("the Lease still names %s", old)
+		}
+		d.say("%s leads, %s after the kill", now, time.Since(killed).Round(time.Second/10))
+		return nil
+	})
+}
+
+// killIn kills the processes of a name in a pod.
+func killIn(uid, name string) error {
+	found := false
+	files, _ := filepath.Glob("/proc/[0-9]*/cgroup")
+	for _, file := range files {
+		groups, _ := os.ReadFile(file) // a process may have ended
+		comm, _ := os.ReadFile(filepath.Join(filepath.Dir(file), "comm"))
+		if !strings.Contains(string(groups), "pod"+uid) || strings.TrimSpace(string(comm)) != name {
+			continue
+		}
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file)))
+		if err != nil {
+			return err
+		}
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			return fmt.Errorf("kill %s: %w", name, err)
+		}
+		found = true
+	}
+	if !found {
+		return fmt.Errorf("pod %s has no process %s", uid, name)
+	}
+	return nil
 }
 
 // crashPods has all pods crash, twice: after the second time the kubelet lets ten seconds pass before it starts their containers again.

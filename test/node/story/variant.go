@@ -51,7 +51,10 @@ const refusal = 2 * time.Second
 func parts() []part {
 	return []part{
 		{"long", "more than 20,000 requests, and at least 20 sleeps; a third of an hour", func(v *Variant) { v.cycles, v.burst = 40, 12*time.Second }},
-		{"wakes", "a hundred wakes of one request of each kind, for their figures; half an hour", func(v *Variant) { v.cycles, v.burst = 100, every }},
+		{"wakes", "a hundred wakes of one request of each kind, for their figures; a third of an hour", func(v *Variant) {
+			v.cycles, v.burst = 100, every
+			v.words["Lifecycle"] = "{}" // nobody comes before the pods have ended
+		}},
 		{"nftables", "kube-proxy works with nftables (package nftables)", func(v *Variant) { v.Node.Mode = machine.Nftables }},
 		{"late-proxy", "kube-proxy learns of each EndpointSlice 5 s late", func(v *Variant) { v.Node.Late = func([]byte) time.Duration { return late } }},
 		{"late-doors", "it learns of those of mini-hpa 5 s late, and of Kubernetes' at once", func(v *Variant) { v.Node.Late = lateOf(true) }},
@@ -110,6 +113,9 @@ func ReadVariant(names []string) (Variant, error) {
 		if !slices.Contains(known, name) {
 			return Variant{}, fmt.Errorf("a story is told with some of %s, got %.64q", strings.Join(known, ", "), name)
 		}
+	}
+	if len(names) == 0 {
+		v.cycles = 4 // it is told at each change of the code
 	}
 	if len(v.excuses) > 0 {
 		v.patience = 2 * time.Minute // what waits for longer is lost

@@ -141,7 +141,7 @@ func (d *director) deployAnswers(ctx context.Context) error {
 	if d.calls.kinds, err = calls.Kinds(addresses, d.variant.patience); err != nil {
 		return err
 	}
-	return d.awaitReplicas(ctx, answers, 0, 0)
+	return d.awaitNoPods(ctx)
 }
 
 // watchReady notes when a pod becomes ready after none was, as Kubernetes' own EndpointSlices say, until ctx ends.
@@ -214,7 +214,7 @@ func (d *director) burst(ctx context.Context, cycle int) error {
 func (d *director) pause(ctx context.Context, cycle int) (asleep bool, err error) {
 	switch {
 	case cycle%3 == 0 || d.variant.burst == every:
-		return true, d.awaitReplicas(ctx, answers, 0, 0)
+		return true, d.awaitNoPods(ctx)
 	case cycle%3 == 1:
 		err := d.eventually(ctx, "0 replicas of "+answers, func(ctx context.Context) error {
 			n, err := d.size(ctx, answers)
@@ -231,6 +231,20 @@ func (d *director) pause(ctx context.Context, cycle int) (asleep bool, err error
 	}
 	d.say("the next requests come before, or while it falls asleep")
 	return false, rest(ctx, 25*time.Second)
+}
+
+// awaitNoPods waits until the workload sleeps and its pods, which go on for a while, have ended.
+func (d *director) awaitNoPods(ctx context.Context) error {
+	if err := d.awaitReplicas(ctx, answers, 0, 0); err != nil {
+		return err
+	}
+	return d.eventually(ctx, "no pods of "+answers, func(ctx context.Context) error {
+		pods, err := d.Client.CoreV1().Pods(shop).List(ctx, metav1.ListOptions{LabelSelector: "app=" + answers})
+		if err == nil && len(pods.Items) > 0 {
+			err = fmt.Errorf("pod %s is there", pods.Items[0].Name)
+		}
+		return err
+	})
 }
 
 // call makes requests of all kinds for so long, and waits for all answers.

@@ -36,7 +36,7 @@ func whereabouts() []string {
 
 // environment is that of the compiler: what of the user's would change the binary has its default. An empty variable has not, if the
 // user wrote another value down with `go env -w`; so that file is not read.
-func environment(ctx context.Context, dir string, target platform) ([]string, error) {
+func environment(ctx context.Context, dir string, target []string) ([]string, error) {
 	settings := exec.CommandContext(ctx, "go", append([]string{"env"}, whereabouts()...)...)
 	settings.Dir = dir
 	output, err := settings.Output()
@@ -50,15 +50,15 @@ func environment(ctx context.Context, dir string, target platform) ([]string, er
 			env = append(env, name+"="+values[i])
 		}
 	}
-	env = append(env, "GOENV=off", "GOFLAGS=", "GOEXPERIMENT=", "GOFIPS140=off", "GOWORK=off", "CGO_ENABLED=0", "GOOS=linux")
-	return append(env, target.environment...), nil
+	env = append(env, "GOENV=off", "GOFLAGS=", "GOEXPERIMENT=", "GOFIPS140=off", "GOWORK=off", "CGO_ENABLED=0")
+	return append(env, target...), nil
 }
 
-// Compile builds the program for a platform of Platforms, static and with the paths of the machine left out, into the file
+// Compile builds the program for a platform of Targets, static and with the paths of the machine left out, into the file
 // out. With the same release of Go the same sources give the same bytes, whatever the user has set. An error carries the end of the
 // compiler's output.
 func Compile(ctx context.Context, source Source, platform, out string) error {
-	target, err := findPlatform(platform)
+	target, err := targetEnvironment(platform)
 	if err != nil {
 		return fmt.Errorf("compile %s: %w", source.Package, err)
 	}

@@ -13,18 +13,18 @@ import (
 // platform is what tells the compiler, and a look into a binary, what a platform is.
 type platform struct {
 	machine elf.Machine
-	// environment names the architecture for the go command. The lowest level of each is Go's default, said here so that the
-	// builder's own environment does not change it.
-	environment []string
+	// level is the lowest of the architecture's, for the go command: Go's default, said here so that the builder's own environment
+	// does not change it. "" = it has none.
+	level string
 }
 
 // platforms are those that Kubernetes is released for: https://kubernetes.io/releases/download
 func platforms() map[string]platform {
 	return map[string]platform{
-		"linux/amd64":   {machine: elf.EM_X86_64, environment: []string{"GOARCH=amd64", "GOAMD64=v1"}},
-		"linux/arm64":   {machine: elf.EM_AARCH64, environment: []string{"GOARCH=arm64", "GOARM64=v8.0"}},
-		"linux/ppc64le": {machine: elf.EM_PPC64, environment: []string{"GOARCH=ppc64le", "GOPPC64=power8"}},
-		"linux/s390x":   {machine: elf.EM_S390, environment: []string{"GOARCH=s390x"}},
+		"linux/amd64":   {machine: elf.EM_X86_64, level: "GOAMD64=v1"},
+		"linux/arm64":   {machine: elf.EM_AARCH64, level: "GOARM64=v8.0"},
+		"linux/ppc64le": {machine: elf.EM_PPC64, level: "GOPPC64=power8"},
+		"linux/s390x":   {machine: elf.EM_S390},
 	}
 }
 
@@ -37,6 +37,24 @@ func findPlatform(name string) (platform, error) {
 		return platform{}, fmt.Errorf("unknown platform %q; known are %s", name, strings.Join(Platforms(), ", "))
 	}
 	return found, nil
+}
+
+// Targets returns the names of the platforms that programs can be compiled for, sorted: those of images, and those of people's own machines.
+func Targets() []string {
+	return slices.Sorted(slices.Values(append(Platforms(), "darwin/amd64", "darwin/arm64", "windows/amd64", "windows/arm64")))
+}
+
+// targetEnvironment says a platform of Targets to the go command.
+func targetEnvironment(name string) ([]string, error) {
+	if !slices.Contains(Targets(), name) {
+		return nil, fmt.Errorf("unknown platform %q; known are %s", name, strings.Join(Targets(), ", "))
+	}
+	system, architecture, _ := strings.Cut(name, "/")
+	environment := []string{"GOOS=" + system, "GOARCH=" + architecture}
+	if level := platforms()["linux/"+architecture].level; level != "" {
+		environment = append(environment, level)
+	}
+	return environment, nil
 }
 
 func (s Spec) check() error {

@@ -10,10 +10,12 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/mini-hpa/mini-hpa/test/image"
+	"github.com/mini-hpa/mini-hpa/test/image/product"
 )
 
 // instruction is one of the Dockerfile, without comments and with its lines joined.
@@ -68,7 +70,7 @@ func texts(t *testing.T) []string {
 }
 
 func TestTheDockerfileDescribesTheSameImage(t *testing.T) {
-	spec := specification("v1.2.3", "0123abcd")
+	spec := product.Release{Version: "v1.2.3", Commit: "0123abcd"}.Image(nil, time.Time{})
 	labels := map[string]string{}
 	for _, match := range regexp.MustCompile(`([a-z.]+)=("[^"]*")`).FindAllStringSubmatch(last(t, "LABEL"), -1) {
 		value, err := strconv.Unquote(match[2])
@@ -78,7 +80,7 @@ func TestTheDockerfileDescribesTheSameImage(t *testing.T) {
 		labels[match[1]] = value
 	}
 	got := image.Spec{
-		Binaries: map[string]string{}, User: last(t, "USER"), Labels: labels,
+		User: last(t, "USER"), Labels: labels,
 		Entrypoint: list(t, last(t, "ENTRYPOINT")), Cmd: list(t, last(t, "CMD")),
 		Path: strings.TrimPrefix(last(t, "COPY"), "--from=build /mini-hpa "), Texts: texts(t),
 	}
@@ -115,8 +117,8 @@ func TestTheDockerfileCompilesWithTheSameFlags(t *testing.T) {
 		}
 		return string(read(t, record))
 	}
-	o := options{root: root, version: "v1.2.3", commit: "0123abcd"}
-	command := called(func() error { return image.Compile(t.Context(), source(o), "linux/arm64", "/mini-hpa") })
+	release := product.Release{Root: root, Version: "v1.2.3", Commit: "0123abcd"}
+	command := called(func() error { return image.Compile(t.Context(), release.Source(), "linux/arm64", "/mini-hpa") })
 	script := called(func() error {
 		shell := exec.CommandContext(t.Context(), "sh", "-c", last(t, "RUN"))
 		shell.Env = append(os.Environ(), "TARGETOS=linux", "TARGETARCH=arm64")

@@ -15,11 +15,11 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"syscall"
 
 	"github.com/mini-hpa/mini-hpa/test/image"
+	"github.com/mini-hpa/mini-hpa/test/image/product"
 )
 
 // What the process tells its caller.
@@ -81,23 +81,13 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	return o, nil
 }
 
-// check refuses what the linker would take apart, or what cannot be the tag of an image.
-func (o options) check() error {
-	word := regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$`)
-	for _, each := range [][2]string{{"version", o.version}, {"commit", o.commit}} {
-		if !word.MatchString(each[1]) {
-			return fmt.Errorf("the %s %.64q is not 1 to 128 letters, digits, dots, dashes and underscores", each[0], each[1])
-		}
-	}
-	return nil
-}
-
 // build compiles into a temporary folder, so that an archive never holds the binary of an earlier call.
 func build(ctx context.Context, o options) (image.Result, error) {
-	if err := o.check(); err != nil {
+	release := product.Release{Root: o.root, Version: o.version, Commit: o.commit}
+	if err := release.Check(); err != nil {
 		return image.Result{}, err
 	}
-	created, err := timeOf(ctx, o.root, o.commit)
+	created, err := release.Time(ctx)
 	if err != nil {
 		return image.Result{}, err
 	}
@@ -106,22 +96,18 @@ func build(ctx context.Context, o options) (image.Result, error) {
 		return image.Result{}, err
 	}
 	defer func() { _ = os.RemoveAll(folder) }()
-	spec := specification(o.version, o.commit)
-	spec.Created = created
-	for i, text := range spec.Texts {
-		spec.Texts[i] = filepath.Join(o.root, text)
-	}
+	binaries := map[string]string{}
 	for _, platform := range o.platforms {
 		file := filepath.Join(folder, strings.ReplaceAll(platform, "/", "-"))
-		if err := image.Compile(ctx, source(o), platform, file); err != nil {
+		if err := image.Compile(ctx, release.Source(), platform, file); err != nil {
 			return image.Result{}, err
 		}
-		spec.Binaries[platform] = file
+		binaries[platform] = file
 	}
 	if err := os.MkdirAll(filepath.Dir(o.out), 0o755); err != nil {
 		return image.Result{}, err
 	}
-	return image.Write(o.out, o.name+":"+o.version, spec)
+	return image.Write(o.out, o.name+":"+o.version, release.Image(binaries, created))
 }
 
 func report(stdout io.Writer, path string, result image.Result) {

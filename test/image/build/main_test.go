@@ -14,6 +14,8 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
+
+	"github.com/mini-hpa/mini-hpa/test/image/product"
 )
 
 // root is the repository, seen from here.
@@ -23,7 +25,7 @@ const root = "../../.."
 const maxImage = 40 << 20
 
 func TestTheArchiveHoldsTheProgramThatTellsItsVersion(t *testing.T) {
-	t.Setenv(epochVariable, "1700000000")
+	t.Setenv(product.EpochVariable, "1700000000")
 	one, another := snapshot(t)
 	path := filepath.Join(t.TempDir(), "folder", "image.tar")
 	told := mustRun(t, "-root", one, "-o", path, "-version", "v1.2.3", "-commit", "0123abcd")
@@ -139,7 +141,7 @@ func TestACommandLineThatIsWrongIsToldSo(t *testing.T) {
 		"help":                    {args: []string{"-h"}, code: exitWritten, want: "-platform"},
 		"an unknown flag":         {args: []string{"-tag", "x"}, code: exitUsage, want: "-tag"},
 		"an argument":             {args: []string{"\x1b[31m"}, code: exitUsage, want: `unexpected argument "\x1b[31m"`},
-		"an unknown platform":     {args: []string{"-platform", "linux/mips"}, code: exitFailed, want: `unknown platform "linux/mips"; known are linux/amd64, linux/arm64`},
+		"an unknown platform":     {args: []string{"-platform", "linux/mips"}, code: exitFailed, want: `unknown platform "linux/mips"; known are darwin/amd64, `},
 		"no platform":             {args: []string{"-platform", ""}, code: exitFailed, want: `unknown platform ""`},
 		"a version that is split": {args: []string{"-version", "v1 -X main.a=b"}, code: exitFailed, want: `the version "v1 -X main.a=b"`},
 		"a version with a plus":   {args: []string{"-version", "v1+2"}, code: exitFailed, want: `the version "v1+2"`},
@@ -150,7 +152,7 @@ func TestACommandLineThatIsWrongIsToldSo(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			t.Setenv(epochVariable, test.epoch)
+			t.Setenv(product.EpochVariable, test.epoch)
 			path := filepath.Join(t.TempDir(), "image.tar")
 			var stdout, stderr bytes.Buffer
 			code := command(t.Context(), append([]string{"-root", root, "-o", path}, test.args...), &stdout, &stderr)
@@ -179,8 +181,8 @@ func TestTheTimeIsTheVariablesOrTheCommitsOr1970(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			t.Setenv(epochVariable, test.epoch)
-			got, err := timeOf(t.Context(), repository, test.commit)
+			t.Setenv(product.EpochVariable, test.epoch)
+			got, err := product.Release{Root: repository, Commit: test.commit}.Time(t.Context())
 			if err != nil || !got.Equal(test.want) {
 				t.Errorf("%s, %v, want %s", got, err, test.want)
 			}

@@ -230,7 +230,7 @@ func (c *task) assemble(b cli.Build, api cluster.Clients, tenure *election.Tenur
 		return nil, err
 	}
 	p.scaler = c.scaler(p, api, tenure.Scales(scales))
-	c.state.open(p, func() state.Head { return c.head(p, b.Version) })
+	c.state.open(p, func() state.Head { return c.head(p, b.Version) }, c.record.dir)
 	return p, nil
 }
 

@@ -3,6 +3,7 @@ package controller
 import (
 	"fmt"
 	"net"
+	"os"
 
 	"github.com/spf13/pflag"
 	"go.uber.org/zap"
@@ -33,9 +34,14 @@ func (s *stateFlag) declare(f *pflag.FlagSet) {
 }
 
 // open opens the port on which the controller can be asked. Scaling does not depend on it, so a port that is taken, as it may be with
-// hostNetwork, ends nothing.
-func (s *stateFlag) open(p *process, head func() state.Head) {
+// hostNetwork, ends nothing. Of traces it also serves the files, if something is recorded into that directory.
+func (s *stateFlag) open(p *process, head func() state.Head, traces string) {
 	h := state.Handler(head, func() state.Teller { return p.scaler })
+	if traces != "" {
+		if dir, err := os.OpenRoot(traces); err == nil { // which the recorder has made
+			h = state.WithTraces(h, dir.FS())
+		}
+	}
 	e, err := endpoint.Listen(stateFlagName, s.address, h, p.log)
 	if err != nil {
 		p.log.Warn("nobody can ask how the workloads stand; scaling goes on", zap.Error(err))

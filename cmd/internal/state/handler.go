@@ -3,6 +3,7 @@ package state
 import (
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
 	"strconv"
@@ -31,6 +32,27 @@ func Handler(head func() Head, teller func() Teller) http.Handler {
 	return mux
 }
 
+// WithTraces is a Handler that also serves what is recorded, whether the process leads or not: what it has seen when it led.
+func WithTraces(h http.Handler, traces fs.FS) http.Handler {
+	files := http.StripPrefix(strings.TrimSuffix(PathTraces, "/"), http.FileServerFS(traces))
+	mux := http.NewServeMux()
+	mux.Handle("/", h)
+	mux.HandleFunc("GET "+PathTraces, func(w http.ResponseWriter, r *http.Request) {
+		if !isLoopback(r.Host) {
+			refuseHost(w, r)
+			return
+		}
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Header().Set("Cache-Control", "no-store")
+		files.ServeHTTP(w, r)
+	})
+	return mux
+}
+
+func refuseHost(w http.ResponseWriter, r *http.Request) {
+	write(w, http.StatusForbidden, Failure{Error: fmt.Sprintf("asked for as host %q; want localhost, or an address of loopback", r.Host)})
+}
+
 type server struct {
 	head   func() Head
 	teller func() Teller
@@ -42,7 +64,7 @@ func (s server) led(answer func(w http.ResponseWriter, r *http.Request, h Head))
 		h := s.head()
 		switch {
 		case !isLoopback(r.Host):
-			s.fail(w, http.StatusForbidden, Head{}, fmt.Sprintf("asked for as host %q; want localhost, or an address of loopback", r.Host))
+			refuseHost(w, r)
 		case !h.Leading:
 			s.fail(w, http.StatusServiceUnavailable, h, "this process does not lead; ask the one that the Lease names")
 		default:

@@ -2,11 +2,15 @@ package state
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
@@ -114,6 +118,48 @@ func TestWhatIsNotAnswered(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			if code := ask(t, c.handler, c.method, c.target, c.host, nil); code != c.code {
 				t.Errorf("answered %d, want %d", code, c.code)
+			}
+		})
+	}
+}
+
+// TestTracesAreFiles: what is recorded can be listed and fetched, and nothing beside it, be it by a link.
+func TestTracesAreFiles(t *testing.T) {
+	dir, secret := t.TempDir(), filepath.Join(t.TempDir(), "secret")
+	for path, text := range map[string]string{filepath.Join(dir, "shop", "web.trace.jsonl"): "{}\n", secret: "hidden words"} {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(text), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink(secret, filepath.Join(dir, "link")); err != nil {
+		t.Fatal(err)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	h := WithTraces(Handler(func() Head { return Head{} }, func() Teller { return crowd(nil) }), root.FS())
+	for name, test := range map[string]struct {
+		method, target, host string
+		status               int
+		want                 string
+	}{
+		"a file":                {"GET", PathTraces + "shop/web.trace.jsonl", "localhost:8082", http.StatusOK, "{}\n"},
+		"a list":                {"GET", PathTraces + "shop/", "127.0.0.1", http.StatusOK, "web.trace.jsonl"},
+		"a file beside":         {"GET", PathTraces + "../secret", "localhost", http.StatusTemporaryRedirect, ""},
+		"a link that leads":     {"GET", PathTraces + "link", "localhost", http.StatusInternalServerError, ""},
+		"another name":          {"GET", PathTraces + "shop/web.trace.jsonl", "evil.example.com", http.StatusForbidden, "want localhost"},
+		"writing":               {"PUT", PathTraces + "shop/web.trace.jsonl", "localhost", http.StatusNotFound, ""},
+		"the rest is as it was": {"GET", PathAll, "localhost", http.StatusServiceUnavailable, "does not lead"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := httptest.NewRequestWithContext(t.Context(), test.method, test.target, http.NoBody)
+			r.Host = test.host
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			if w.Code != test.status || !strings.Contains(w.Body.String(), test.want) || strings.Contains(w.Body.String(), "hidden") {
+				t.Errorf("%d %q, want %d %q", w.Code, w.Body, test.status, test.want)
 			}
 		})
 	}

@@ -20,6 +20,8 @@ const (
 	PathHistory = "/state/history"
 	// PathOne and after it NAMESPACE/KIND/NAME have an Explained: all that is known of one workload. KIND is as in annotations.Key.String.
 	PathOne = "/state/explain/"
+	// PathTraces has the files that are recorded, by the paths that they have in their directory, and lists of them.
+	PathTraces = "/state/traces/"
 )
 
 // Parameters of a page.

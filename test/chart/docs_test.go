@@ -123,7 +123,7 @@ func TestRightsPage(t *testing.T) {
 	var b strings.Builder
 	b.WriteString(`# All that the controller may do; the tests run it with exactly this. Replicas change through the scale subresource only:
 # it cannot write workloads, Pods or anything else. Generated from the chart by "make update-docs". For other kinds of workloads:
-#   helm template mini-hpa charts/mini-hpa -n mini-hpa --set 'controller.kinds={rollouts.argoproj.io}' -s templates/rbac.yaml -s templates/webhook.yaml
+#   helm template mini-hpa charts/mini-hpa -n mini-hpa --set image.tag=any --set 'controller.kinds={rollouts.argoproj.io}' -s templates/rbac.yaml -s templates/webhook.yaml
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
 metadata:

@@ -112,7 +112,7 @@ func rendering(t testing.TB, values map[string]any) order {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return order{values: parsed(t, text), release: release, namespace: home, apis: optionalAPIs}
+	return order{values: withImage(parsed(t, text)), release: release, namespace: home, apis: optionalAPIs}
 }
 
 // parsed is a values file.
@@ -123,6 +123,16 @@ func parsed(t testing.TB, text []byte) map[string]any {
 		t.Fatalf("%v\n%s", err, text)
 	}
 	return values
+}
+
+// withImage are values that ask for an image that has been pushed: a chart that is no release refuses its default repository.
+func withImage(values map[string]any) map[string]any {
+	global, _ := values["global"].(map[string]any)
+	image, isImage := values["image"].(map[string]any)
+	if global["imageRegistry"] != nil || image["repository"] != nil || image["tag"] != nil || image["digest"] != nil || values["image"] != nil && !isImage {
+		return values
+	}
+	return merged(values, map[string]any{"image": merged(image, map[string]any{"tag": "v0.1.0"})})
 }
 
 // run renders by Helm 4.

@@ -44,6 +44,14 @@ type target struct{ chart, release, namespace string }
 // product is the release of mini-hpa.
 func product() target { return target{chartPath, release, home} }
 
+// complete are values with what the chart cannot be installed without.
+func (t target) complete(values map[string]any) map[string]any {
+	if t.chart != chartPath {
+		return values
+	}
+	return withImage(values)
+}
+
 func (t target) getter(kubeconfig string) *genericclioptions.ConfigFlags {
 	flags := genericclioptions.NewConfigFlags(true)
 	flags.KubeConfig, flags.Namespace = &kubeconfig, &t.namespace
@@ -72,7 +80,7 @@ func (h *helm3) install(values map[string]any) error {
 	}
 	install := action3.NewInstall(h.config)
 	install.ReleaseName, install.Namespace, install.Wait, install.Timeout = h.release, h.namespace, true, patience
-	_, err = install.RunWithContext(h.ctx, chart, values)
+	_, err = install.RunWithContext(h.ctx, chart, h.complete(values))
 	return err
 }
 
@@ -83,7 +91,7 @@ func (h *helm3) upgrade(values map[string]any) error {
 	}
 	upgrade := action3.NewUpgrade(h.config)
 	upgrade.Namespace, upgrade.Wait, upgrade.Timeout = h.namespace, true, patience
-	_, err = upgrade.RunWithContext(h.ctx, h.release, chart, values)
+	_, err = upgrade.RunWithContext(h.ctx, h.release, chart, h.complete(values))
 	return err
 }
 
@@ -123,7 +131,7 @@ func (h *helm4) install(values map[string]any) error {
 	}
 	install := action4.NewInstall(h.config)
 	install.ReleaseName, install.Namespace, install.WaitStrategy, install.Timeout = h.release, h.namespace, kube.StatusWatcherStrategy, patience
-	_, err = install.RunWithContext(h.ctx, chart, values)
+	_, err = install.RunWithContext(h.ctx, chart, h.complete(values))
 	return err
 }
 
@@ -134,7 +142,7 @@ func (h *helm4) upgrade(values map[string]any) error {
 	}
 	upgrade := action4.NewUpgrade(h.config)
 	upgrade.ServerSideApply, upgrade.Namespace, upgrade.WaitStrategy, upgrade.Timeout = h.serverSide, h.namespace, kube.StatusWatcherStrategy, patience
-	_, err = upgrade.RunWithContext(h.ctx, h.release, chart, values)
+	_, err = upgrade.RunWithContext(h.ctx, h.release, chart, h.complete(values))
 	return err
 }
 

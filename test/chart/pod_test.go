@@ -14,6 +14,8 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/mini-hpa/mini-hpa/test/chart/publish"
 )
 
 // deployed is the controller's Deployment, whatever its name.
@@ -56,10 +58,11 @@ webhook: {enabled: false}
 metrics: {port: 9080}
 healthPort: 9081
 controller: {watchNamespace: shop, syncPeriod: 30s, tolerance: 5%, downscaleStabilization: 1h, defaultWarmUp: 90s, metricsResolution: 1m, workers: 1000, kubeApiQPS: 50,
-  kubeApiBurst: 100000, logLevel: warn, logFormat: console, extraArgs: [--hpa-compat, --record=/tmp]}`,
+  kubeApiBurst: 100000, logLevel: warn, logFormat: console, extraArgs: [--hpa-compat, --min-sync-period=2s]}
+recording: {enabled: true, limit: 128}`,
 			want: []string{"--namespace=shop", leads, "--sync-period=30s", "--tolerance=5%", "--downscale-stabilization=1h", "--default-warm-up=90s", "--metrics-resolution=1m", "--workers=1000",
 				"--kube-api-qps=50", "--kube-api-burst=100000", "--log-level=warn", "--log-format=console", "--metrics-bind-address=:9080",
-				"--health-probe-bind-address=:9081", "--hpa-compat", "--record=/tmp"}},
+				"--health-probe-bind-address=:9081", "--record=/var/lib/mini-hpa/traces", "--record-limit=128", "--hpa-compat", "--min-sync-period=2s"}},
 		"sources are a file": {values: "{sources: [{name: prom, type: prometheus}], webhook: {enabled: false}}", want: []string{leads, "--sources=/etc/mini-hpa/sources.d/sources.yaml"}},
 		"zero is a value": {values: "{controller: {tolerance: 0, downscaleStabilization: 0s}, webhook: {enabled: false}}",
 			want: []string{leads, "--tolerance=0", "--downscale-stabilization=0s"}},
@@ -174,7 +177,23 @@ func TestFlagsThatTheChartSets(t *testing.T) {
 			t.Errorf("docs/cli.md has no flag --%s", flag)
 		}
 	}
-	extra := map[string]bool{"--hpa-compat": true, "--record": true} // what the examples add
+	_, others, _ := strings.Cut(string(read(t, "templates", "_problems.tpl")), `{{- define "mini-hpa.otherFlags" -}}`)
+	others, _, _ = strings.Cut(others, "{{- end -}}")
+	extra := map[string]bool{}
+	for _, flag := range strings.Fields(others) {
+		extra["--"+flag] = true
+		if _, ok := set[flag]; ok {
+			t.Errorf("a value sets --%s, and extraArgs may have it", flag)
+		}
+	}
+	for flag := range defaults {
+		if _, ok := set[flag]; !ok && !extra["--"+flag] {
+			t.Errorf("--%s is in neither list, so that extraArgs refuses it as unknown", flag)
+		}
+	}
+	if len(set)+len(extra) != len(defaults) {
+		t.Errorf("%d and %d flags are in the lists, the program has %d", len(set), len(extra), len(defaults))
+	}
 	for name, values := range examples(t) {
 		for _, arg := range deployed(t, render(t, values)).Spec.Template.Spec.Containers[0].Args[1:] {
 			flag, _, _ := strings.Cut(arg, "=")
@@ -209,6 +228,13 @@ func TestImage(t *testing.T) {
 				t.Errorf("the test's image is %q, want %q", got, test.want)
 			}
 		})
+	}
+	released, err := publish.Load(chartPath, digest)
+	must(t, "load the chart", err)
+	text, err := publish.Manifests(released)
+	must(t, "render the chart of a release", err)
+	if want := `image: "ghcr.io/mini-hpa/mini-hpa@` + digest + `"`; !strings.Contains(string(text), want) {
+		t.Errorf("the chart of a release does not ask for its image by the digest: no %s", want)
 	}
 	if about := string(read(t, "Chart.yaml")); !strings.Contains(about, "image: "+deployed(t, render(t, nil)).Spec.Template.Spec.Containers[0].Image+"\n") {
 		t.Errorf("Chart.yaml names another image:\n%s", about)

@@ -169,6 +169,7 @@ func TestObjectsComeAndGoWithTheirValues(t *testing.T) {
 		"without an election there is no Lease":   {values: "{replicas: 1, controller: {leaderElection: false}}", without: []string{"Lease"}},
 		"without RBAC there is none, of the test's too": {values: "rbac: {create: false}",
 			without: []string{"Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding"}},
+		"what else is wanted is there, too":             {values: "extraObjects: [{apiVersion: v1, kind: ConfigMap, metadata: {name: beside}, data: {a: '{{ fail }}'}}]", with: []string{"ConfigMap"}},
 		"without tests there is no pod":                 {values: "tests: {enabled: false}", without: []string{"Pod"}},
 		"a policy has no effect on the host's network":  {values: "{hostNetwork: true, webhook: {port: 10260}}", without: []string{"NetworkPolicy"}},
 		"without a policy there is none":                {values: "networkPolicy: {enabled: false}", without: []string{"NetworkPolicy"}},

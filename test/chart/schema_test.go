@@ -67,6 +67,9 @@ func TestWrongValuesAreRefused(t *testing.T) {
 		"a page that is no address":       {"prometheusRule: {runbookURL: docs/runbooks.md}", "at '/prometheusRule/runbookURL'"},
 		"an issuer without a name":        {"webhook: {tls: {mode: cert-manager, certManager: {issuerRef: {kind: ClusterIssuer}}}}", "at '/webhook/tls/certManager/issuerRef'"},
 		"a constraint without a key":      {"topologySpreadConstraints: [{maxSkew: 1}]", "at '/topologySpreadConstraints/0'"},
+		"two volumes for traces":          {"recording: {volume: {emptyDir: {}, hostPath: {path: /}}}", "at '/recording/volume'"},
+		"traces of nothing":               {"recording: {limit: 1}", "at '/recording/limit'"},
+		"an object without a name":        {"extraObjects: [{kind: ConfigMap, apiVersion: v1}]", "at '/extraObjects/0'"},
 		"a user of another kind":          {"rbac: {users: [{kind: Role, name: dev}]}", "at '/rbac/users/0/kind'"},
 		"a user without a name":           {"rbac: {users: [{kind: User}]}", "at '/rbac/users/0'"},
 		"ports that are no range":         {"activator: {ports: '20000'}", "at '/activator/ports'"},
@@ -104,6 +107,10 @@ func TestWrongValuesAreRefused(t *testing.T) {
 		"an account of no namespace":         {"rbac: {users: [{kind: ServiceAccount, name: dev}]}", "rbac.users[0].namespace: empty, while its kind is ServiceAccount: must be"},
 		"a limit that is no amount":          {"resources: {limits: {memory: 256MB}}", `resources.limits.memory: "256MB": must be an amount such as 256Mi`},
 		"a flag that a value sets":           {"controller: {extraArgs: [--hpa-compat, --log-level=debug]}", "controller.extraArgs: has --log-level: must be set by controller.logLevel"},
+		"a flag that there is not":           {"controller: {extraArgs: [--no-such-flag=1]}", "controller.extraArgs: has --no-such-flag, which the program does not know: must be of context, "},
+		"a flag of the recording":            {"controller: {extraArgs: [--record=/tmp]}", "controller.extraArgs: has --record: must be set by recording.enabled"},
+		"an image that nobody has published": {"image: {tag: ''}", `image.repository: ghcr.io/mini-hpa/mini-hpa, where no image of this chart is published, because it is not from a release: must be the registry`},
+		"a repository with a tag":            {"image: {repository: 'my/reg:v1'}", `image.repository: "my/reg:v1": must be without a tag, which is image.tag`},
 		"a flag of the sources":              {"controller: {extraArgs: [--sources=/a]}", "controller.extraArgs: has --sources: must be set by sources"},
 		"a flag of the kinds":                {"controller: {extraArgs: [--kinds=a.example.com]}", "controller.extraArgs: has --kinds: must be set by controller.kinds"},
 		"a flag that a name sets":            {"controller: {extraArgs: [--webhook-service=other]}", "controller.extraArgs: has --webhook-service: must be set by fullnameOverride"},
@@ -152,6 +159,7 @@ func TestValuesThatLookWrongAndAreNot(t *testing.T) {
 		"excluded namespaces that are null":    "webhook: {excludedNamespaces: null}",
 		"a tolerance in percent":               "controller: {tolerance: 10%}",
 		"a port that the kubelet does not use": "{hostNetwork: true, webhook: {port: 10260}}",
+		"a repository with a port":             "image: {repository: 'registry.example.com:5000/team/mini-hpa'}",
 		"durations of several units":           "{controller: {syncPeriod: 59m60s, downscaleStabilization: 0s, metricsResolution: 1.5s}, webhook: {tls: {caDuration: 87600h, certificateDuration: 8760h}}}",
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -224,7 +224,8 @@ func eventually(t *testing.T, what string, so func(context.Context) (bool, strin
 
 // merged is one set of values with another laid over it, both of one level.
 func merged(a, b map[string]any) map[string]any {
-	m := maps.Clone(a)
+	m := map[string]any{}
+	maps.Copy(m, a)
 	maps.Copy(m, b)
 	return m
 }

@@ -46,10 +46,22 @@ app.kubernetes.io/component: controller
 {{- with .Values.global.imageRegistry -}}
 {{- $repository = printf "%s/%s" (trimSuffix "/" .) (regexReplaceAll "^(localhost|[^/]*[.:][^/]*)/" $repository "") -}}
 {{- end -}}
-{{- if .Values.image.digest -}}
-{{- printf "%s@%s" $repository .Values.image.digest -}}
+{{- if or .Values.image.digest (include "mini-hpa.releasedDigest" .) -}}
+{{- printf "%s@%s" $repository (.Values.image.digest | default (include "mini-hpa.releasedDigest" .)) -}}
 {{- else -}}
 {{- printf "%s:%s" $repository (.Values.image.tag | default .Chart.AppVersion) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The repository in which releases publish images. */}}
+{{- define "mini-hpa.releasedRepository" -}}
+ghcr.io/mini-hpa/mini-hpa
+{{- end -}}
+
+{{/* The digest of the image that this chart was released with, or nothing: where another image is asked for, or in a chart that is no release. */}}
+{{- define "mini-hpa.releasedDigest" -}}
+{{- if and (eq .Values.image.repository (include "mini-hpa.releasedRepository" .)) (not .Values.image.tag) -}}
+{{- index .Chart.Annotations "mini-hpa/image-digest" -}}
 {{- end -}}
 {{- end -}}
 

@@ -34,6 +34,10 @@
 {{- if .Values.sources }}
 - --sources=/etc/mini-hpa/sources.d/sources.yaml
 {{- end }}
+{{- if .Values.recording.enabled }}
+- --record=/var/lib/mini-hpa/traces
+{{- include "mini-hpa.flag" (list "record-limit" .Values.recording.limit "1024") }}
+{{- end }}
 {{- if .Values.activator.enabled }}
 {{- include "mini-hpa.activatorArgs" . }}
 {{- end }}
@@ -168,6 +172,10 @@ the binary. Nothing without a limit, or where extraEnv has the variable.
   mountPath: /etc/mini-hpa/sources/{{ . }}
   readOnly: true
 {{- end }}
+{{- if .Values.recording.enabled }}
+- name: traces
+  mountPath: /var/lib/mini-hpa/traces
+{{- end }}
 {{- with .Values.extraVolumeMounts }}
 {{ toYaml . }}
 {{- end }}
@@ -191,6 +199,15 @@ the binary. Nothing without a limit, or where extraEnv has the variable.
 - name: {{ printf "source-%s" (sha256sum . | trunc 10) }} # a Secret's name may be longer than a volume's
   secret:
     secretName: {{ . }}
+{{- end }}
+{{- if .Values.recording.enabled }}
+- name: traces
+  {{- with .Values.recording.volume }}
+  {{- toYaml . | nindent 2 }}
+  {{- else }}
+  emptyDir:
+    sizeLimit: {{ add (.Values.recording.limit | int) 64 }}Mi # the program keeps its limit itself: beyond this one the kubelet would end the pod
+  {{- end }}
 {{- end }}
 {{- with .Values.extraVolumes }}
 {{ toYaml . }}

@@ -3,6 +3,7 @@ Values that contradict each other, one to a line: where, what was seen, what is 
 values.schema.json.
 */}}
 {{- define "mini-hpa.problems" -}}
+{{- include "mini-hpa.imageProblems" . -}}
 {{- include "mini-hpa.availabilityProblems" . -}}
 {{- include "mini-hpa.podProblems" . -}}
 {{- include "mini-hpa.argumentProblems" . -}}
@@ -15,6 +16,17 @@ values.schema.json.
 {{- end -}}
 {{- include "mini-hpa.monitoringProblems" . -}}
 {{- include "mini-hpa.userProblems" . -}}
+{{- end -}}
+
+{{- define "mini-hpa.imageProblems" -}}
+{{- $image := .Values.image -}}
+{{- if regexMatch ":[^/]*$" $image.repository }}
+image.repository: {{ quote $image.repository }}: must be without a tag, which is image.tag
+{{- end }}
+{{- $published := or (include "mini-hpa.releasedDigest" .) $image.tag $image.digest .Values.global.imageRegistry -}}
+{{- if and (eq $image.repository (include "mini-hpa.releasedRepository" .)) (not $published) }}
+image.repository: {{ $image.repository }}, where no image of this chart is published, because it is not from a release: must be the registry to which you have pushed what "make image" builds, or install the chart of a release
+{{- end }}
 {{- end -}}
 
 {{- define "mini-hpa.userProblems" -}}
@@ -81,8 +93,15 @@ resources.limits.memory: {{ quote $limit }}: must be an amount such as 256Mi, 1G
 {{- $value := get (include "mini-hpa.flagValues" $ | fromYaml) $flag -}}
 {{- if $value }}
 controller.extraArgs: has --{{ $flag }}: must be set by {{ $value }}
+{{- else if not (has $flag (include "mini-hpa.otherFlags" $ | splitList " ")) }}
+controller.extraArgs: has --{{ $flag }}, which the program does not know: must be of {{ include "mini-hpa.otherFlags" $ | replace " " ", " }}
 {{- end }}
 {{- end }}
+{{- end -}}
+
+{{/* The flags that no value sets. */}}
+{{- define "mini-hpa.otherFlags" -}}
+context cpu-initialization-period hpa-compat initial-readiness-delay kube-api-timeout kubeconfig leader-elect-lease-duration leader-elect-renew-deadline leader-elect-retry-period min-sync-period state-bind-address activator-state-port
 {{- end -}}
 
 {{/* Durations that the program would refuse, which it does by ending. The limits are those of its flags. */}}
@@ -152,6 +171,8 @@ health-probe-bind-address: healthPort
 metrics-bind-address: metrics.port and metrics.enabled
 webhook-bind-address: webhook.port and webhook.enabled
 sources: sources
+record: recording.enabled
+record-limit: recording.limit
 activator: activator.enabled
 activator-namespace: the release's namespace
 activator-selector: fullnameOverride

@@ -12,7 +12,9 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/mini-hpa/mini-hpa/test/controlplane/loadsim"
@@ -47,7 +49,7 @@ func (s *site) migrate(t *testing.T, h helm, app, other string) {
 	s.kubectl(t, "-n", "shop", "scale", "deployment", app, "--replicas=7") // as the other one may have done
 	s.awaitRival(t, app, true)
 
-	must(t, "the annotations replace it", h.upgrade(scaledBy("mini-hpa")))
+	s.neverAlone(t, app, other, func() error { return h.upgrade(scaledBy("mini-hpa")) })
 	s.gone(t, app)
 	s.awaitRival(t, app, false)
 	d, err := s.client.AppsV1().Deployments("shop").Get(t.Context(), app, metav1.GetOptions{})
@@ -68,6 +70,38 @@ func (s *site) migrate(t *testing.T, h helm, app, other string) {
 	must(t, "the release with annotations again", h.rollback(2))
 	s.gone(t, app)
 	must(t, "uninstall", h.uninstall())
+}
+
+// neverAlone replaces another autoscaler with annotations, and wants the API server to have stored them before the other one was gone: there is no moment
+// without an autoscaler. The versions of all objects are numbers of one sequence.
+func (s *site) neverAlone(t *testing.T, app, other string, replace func() error) {
+	t.Helper()
+	rivals := map[string]schema.GroupVersionResource{"hpa": {Group: "autoscaling", Version: "v2", Resource: "horizontalpodautoscalers"}, "keda": {Group: "keda.sh", Version: "v1alpha1", Resource: "scaledobjects"}}
+	version := func(of schema.GroupVersionResource, is func(watch.EventType, *metav1.PartialObjectMetadata) bool) <-chan uint64 {
+		events, err := s.objects.Resource(of).Namespace("shop").Watch(t.Context(), metav1.ListOptions{FieldSelector: "metadata.name=" + app})
+		must(t, "watch "+of.Resource, err)
+		found := make(chan uint64, 1)
+		go func() {
+			defer close(found)
+			defer events.Stop()
+			for event := range events.ResultChan() {
+				if object, ok := event.Object.(*metav1.PartialObjectMetadata); ok && is(event.Type, object) {
+					number, _ := strconv.ParseUint(object.ResourceVersion, 10, 64)
+					found <- number
+					return
+				}
+			}
+		}()
+		return found
+	}
+	annotated := version(schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}, func(_ watch.EventType, o *metav1.PartialObjectMetadata) bool {
+		return o.Annotations["mini-hpa/max"] != ""
+	})
+	gone := version(rivals[other], func(kind watch.EventType, _ *metav1.PartialObjectMetadata) bool { return kind == watch.Deleted })
+	must(t, "the annotations replace it", replace())
+	if begins, ends := <-annotated, <-gone; begins == 0 || begins >= ends {
+		t.Errorf("the annotations are stored as version %d, and the other autoscaler is gone in version %d", begins, ends)
+	}
 }
 
 // lead lets the API server reach the webhook, which runs beside the cluster's network.

@@ -11,6 +11,7 @@ func TestAdmission(t *testing.T) {
 	t.Parallel()
 	a := newAdmission(t)
 	t.Run("Serving", a.serving)
+	t.Run("ScaledObjects", a.convertsScaledObjects)
 	t.Run("AnyKind", a.anyKind)
 	t.Run("Controller", a.controllerAgrees)
 	t.Run("Stopped", a.stopped)

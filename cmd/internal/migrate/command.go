@@ -69,6 +69,9 @@ func (t *task) Run(ctx context.Context, args []string, s cli.Streams) error {
 			m.convert(o)
 		}
 	}
+	if len(m.results) == 0 && found.values != "" {
+		return cli.Unreadable(fmt.Errorf("%s: has values of a Helm chart, of which only its templates say what is autoscaled; want what they render: helm template . | mini-hpa migrate -f -", found.values))
+	}
 	if len(m.results) == 0 && len(found.unreadable) == 0 {
 		return cli.Unreadable(errors.New("found no HorizontalPodAutoscaler and no ScaledObject"))
 	}

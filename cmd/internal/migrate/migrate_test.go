@@ -159,6 +159,7 @@ func TestTold(t *testing.T) {
 		"not to be read":      {strings.Replace(hpaOf("a", "3", "apps/v1", "Deployment"), "maxReplicas: 3", "maxReplicas: three", 1), cli.ExitFailure, []string{"cannot be read, so that nothing is made of it"}, 0},
 		"a template":          {hpaOf("a", "3", "apps/v1", "Deployment") + "---\n{{ if .x }}\na: b\n", cli.ExitUsage, []string{"cannot read all of it"}, 1},
 		"nothing to convert":  {web, cli.ExitUsage, []string{"found no HorizontalPodAutoscaler and no ScaledObject"}, 0},
+		"a chart's values":    {"replicaCount: 1\nautoscaling:\n  enabled: true\n  maxReplicas: 9\n", cli.ExitUsage, []string{".yaml:2: has values of a Helm chart, of which only its templates say what is autoscaled; want what they render: helm template . | mini-hpa migrate -f -"}, 0},
 		"unusable everywhere": {"a: [", cli.ExitUsage, []string{"cannot read all of it"}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -52,6 +52,8 @@ type objects struct {
 	texts      map[string]string
 	names      []string
 	unreadable []string
+	// values is where the values of a Helm chart say how something is autoscaled, as FILE:LINE; "" if nowhere.
+	values string
 }
 
 // outcome is the error of a command that has written all that there is.
@@ -150,6 +152,10 @@ func (r *objects) readFile(name string, in io.Reader) {
 func (r *objects) add(file string, d manifest.Document, inList bool) {
 	fields, ok := d.Value.(map[string]any)
 	if !ok {
+		if _, most := d.Walk("autoscaling", "maxReplicas"); most != nil { // as in the chart that "helm create" makes
+			section, _ := d.Walk("autoscaling")
+			r.values = fmt.Sprintf("%s:%d", file, d.PlaceOf(section).Line)
+		}
 		return
 	}
 	o := newObject(fields)

@@ -2,6 +2,7 @@ package migrate
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"os"
@@ -148,4 +149,107 @@ func TestTheSameIsDecided(t *testing.T) {
 		changes += changed
 	}
 	t.Logf("%d HPAs, %d looks, of which %d change something", len(found.objects), looks, changes)
+}
+
+// kedaTarget is what a trigger asks of the HPA that KEDA makes: an amount for each replica, or one in all.
+type kedaTarget struct {
+	value string
+	total bool
+}
+
+// kedaHPAs are what KEDA makes of testdata/scaledobjects.yaml, by its own documentation: an External metric for each trigger, and one replica at least, because the
+// last one is KEDA's. s04 has hours alone, s09 is paused.
+var kedaHPAs = map[string]struct {
+	min, max int32
+	cpu      int32
+	triggers []kedaTarget
+	down     *autoscalingv2.HPAScalingRules
+}{
+	"s01": {min: 1, max: 12, triggers: []kedaTarget{{value: "50"}}},
+	"s02": {min: 1, max: 30, triggers: []kedaTarget{{value: "20"}}},
+	"s03": {min: 2, max: 10, cpu: 60, triggers: []kedaTarget{{value: "100.5"}}},
+	"s05": {min: 1, max: 20, triggers: []kedaTarget{{value: "5"}}},
+	"s06": {min: 1, max: 4, triggers: []kedaTarget{{value: "1"}}},
+	"s07": {min: 1, max: 100, triggers: []kedaTarget{{value: "10"}}, down: &autoscalingv2.HPAScalingRules{StabilizationWindowSeconds: new(int32(120)),
+		Policies: []autoscalingv2.HPAScalingPolicy{{Type: autoscalingv2.PercentScalingPolicy, Value: 50, PeriodSeconds: 30}}}},
+	"s08": {min: 1, max: 100, triggers: []kedaTarget{{value: "0.5"}, {value: "8", total: true}}},
+	"s10": {min: 1, max: 100, triggers: []kedaTarget{{value: "5"}, {value: "4.4"}}},
+}
+
+// kedaSpec is such an HPA.
+func kedaSpec(name string) *autoscalingv2.HorizontalPodAutoscalerSpec {
+	k := kedaHPAs[name]
+	spec := &autoscalingv2.HorizontalPodAutoscalerSpec{MinReplicas: &k.min, MaxReplicas: k.max}
+	if k.down != nil {
+		spec.Behavior = &autoscalingv2.HorizontalPodAutoscalerBehavior{ScaleDown: k.down}
+	}
+	if k.cpu > 0 {
+		spec.Metrics = append(spec.Metrics, autoscalingv2.MetricSpec{Type: autoscalingv2.ResourceMetricSourceType, Resource: &autoscalingv2.ResourceMetricSource{Name: corev1.ResourceCPU,
+			Target: autoscalingv2.MetricTarget{Type: autoscalingv2.UtilizationMetricType, AverageUtilization: &k.cpu}}})
+	}
+	for i, trigger := range k.triggers {
+		value := resource.MustParse(trigger.value)
+		target := autoscalingv2.MetricTarget{Type: autoscalingv2.AverageValueMetricType, AverageValue: &value}
+		if trigger.total {
+			target = autoscalingv2.MetricTarget{Type: autoscalingv2.ValueMetricType, Value: &value}
+		}
+		spec.Metrics = append(spec.Metrics, autoscalingv2.MetricSpec{Type: autoscalingv2.ExternalMetricSourceType,
+			External: &autoscalingv2.ExternalMetricSource{Metric: autoscalingv2.MetricIdentifier{Name: fmt.Sprintf("s%d", i)}, Target: target}})
+	}
+	return spec
+}
+
+// renamed is what was measured for the External metrics of one policy, under the names that another one has for them.
+func renamed(s recommend.Snapshot, from, to []annotations.Metric) recommend.Snapshot {
+	external := func(all []annotations.Metric) (ids []string) {
+		for i := range all {
+			if all[i].Spec.External != nil {
+				ids = append(ids, all[i].ID)
+			}
+		}
+		return ids
+	}
+	values, names := map[string][]externalmetricsv1beta1.ExternalMetricValue{}, external(to)
+	for i, id := range external(from) {
+		values[names[i]] = s.ExternalMetrics[id]
+	}
+	s.ExternalMetrics = values
+	return s
+}
+
+// TestTheSameIsDecidedOfScaledObjects: in a recorded hour the annotations of a ScaledObject decide at each look as the HPA does that KEDA makes of it, while
+// something is to be done.
+func TestTheSameIsDecidedOfScaledObjects(t *testing.T) {
+	snapshots, rules := hour(t), recommend.DefaultRules()
+	rules.Compat = true
+	objects, _ := made(t, "-f", "testdata/scaledobjects.yaml")
+	compared := 0
+	for _, o := range objects {
+		if _, ok := kedaHPAs[o.From.Name]; !ok {
+			continue
+		}
+		policy, _, problems := annotations.DefaultDefaults().Parse(o.Annotations)
+		if len(problems) > 0 {
+			t.Fatal(problems)
+		}
+		first, changed := policyOf(kedaSpec(o.From.Name)), 0
+		one, other := trace.NewReplay(first, rules), trace.NewReplay(policy, rules)
+		for _, s := range snapshots {
+			s = measured(s, first.Metrics)
+			want, got := one.Next(s), other.Next(renamed(s, first.Metrics, policy.Metrics))
+			if want.Desired != want.Current {
+				changed++
+			}
+			if want.Desired != got.Desired {
+				t.Fatalf("%s at %s: %d replicas (%s) instead of %d", o.From.Name, s.Time, got.Desired, got.Because(), want.Desired)
+			}
+		}
+		if changed == 0 {
+			t.Errorf("%s: nothing is changed in an hour, so that nothing is compared", o.From.Name)
+		}
+		compared++
+	}
+	if compared != len(kedaHPAs) {
+		t.Errorf("%d ScaledObjects are compared, want %d", compared, len(kedaHPAs))
+	}
 }

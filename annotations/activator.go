@@ -131,6 +131,9 @@ func (c *wakeCheck) warnOfTraffic(service *corev1.Service) {
 	if local != "" {
 		c.warn(FoundLocalTraffic, "%s has %s: Local: a node sends requests to activators of its own only, and drops them if it has none. Run the activator as a DaemonSet (activator.kind of the chart)", c.title(service), local)
 	}
+	if service.Spec.PublishNotReadyAddresses {
+		c.warn(FoundNotReadyAddresses, "%s has publishNotReadyAddresses: it leads to pods that do not accept requests yet, so that the workload is not put to sleep", c.title(service))
+	}
 	if service.Spec.SessionAffinity == corev1.ServiceAffinityClientIP {
 		c.warn(FoundSessionAffinity, "%s has sessionAffinity: ClientIP: while the workload sleeps, a client sticks to an activator, and goes to any pod afterwards", c.title(service))
 	}

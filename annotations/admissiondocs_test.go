@@ -92,6 +92,7 @@ func samples() map[string]sample {
 		FoundNetworkPolicyForbids:  woken(webService, "{metadata: {name: deny}, spec: {podSelector: {}}}"),
 		FoundNoActivator:           {workload: asked("requests", drained), surroundings: Surroundings{Activator: &Activator{Off: true}}},
 		FoundServiceMissing:        {workload: asked("requests service=api", drained), surroundings: Surroundings{Services: []*corev1.Service{}}},
+		FoundNotReadyAddresses:     woken("{metadata: {name: web}, spec: {publishNotReadyAddresses: true, selector: {app: web}, ports: [{port: 80}]}}"),
 		FoundNoDrain:               {workload: asked("requests", "{metadata: {labels: {app: web}}, spec: {containers: [{name: app}]}}")},
 		FoundNetworkPolicyWidened:  woken(webService, "{metadata: {name: from-mini-hpa}, spec: {podSelector: {}, ingress: [{from: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: mini-hpa}}}]}]}}"),
 		FoundLocalTraffic:          woken("{metadata: {name: web}, spec: {externalTrafficPolicy: Local, selector: {app: web}, ports: [{port: 80}]}}"),

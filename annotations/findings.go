@@ -55,6 +55,8 @@ const (
 	FoundNoActivator = "NoActivator"
 	// FoundServiceMissing: a Service that is not there, or not yet.
 	FoundServiceMissing = "ServiceMissing"
+	// FoundNotReadyAddresses: a Service that leads to pods before they accept requests.
+	FoundNotReadyAddresses = "NotReadyAddresses"
 	// FoundNoDrain: pods that end before every node knows of it.
 	FoundNoDrain = "NoDrain"
 	// FoundNetworkPolicyWidened: a policy that lets in more than it says.
@@ -168,7 +170,9 @@ func Findings() []Finding {
 			"The message, and under its id the controller's log, says why. `mini-hpa/fallback` keeps replicas meanwhile."},
 		{FoundNoActivator, false, "`mini-hpa/wake` is set, and the administrator has not switched the activator on. The metric `activator@requests` fails, so that the workload is not put to sleep.",
 			"Set `activator.enabled` of the chart."},
-		{FoundServiceMissing, false, "A Service that `mini-hpa/wake` names is not there, or no Service selects the pods. It may come later.", "Apply it, or correct the name."},
+		{FoundServiceMissing, false, "A Service that `mini-hpa/wake` names is not there, or no Service selects the pods. It may come later. Until then the workload is not put to sleep.", "Apply it, or correct the name."},
+		{FoundNotReadyAddresses, false, "A Service whose requests are to wake the workload has `publishNotReadyAddresses`: it leads to pods before they accept requests, also while the activator holds those. The workload is not put to sleep.",
+			"Take it out of the Service, or give requests a Service of their own (`service=`)."},
 		{FoundNoDrain, false, "A container of a workload that requests wake has no `lifecycle.preStop`, or ends before every node knows that it does (10 s; `--activator-propagation`). Requests that a node still sends to the last pod when the workload is put to sleep are lost.",
 			"Set `lifecycle: {preStop: {sleep: {seconds: 10}}}` (Kubernetes 1.30 and later), and a `terminationGracePeriodSeconds` that is longer than that and the longest request together."},
 		{FoundNetworkPolicyWidened, false, "A NetworkPolicy lets the activator in to the pods. While it passes requests on, pods see the activator as their client, so that everybody who can reach the Service gets in, whatever the policy says of them.",

@@ -289,6 +289,9 @@ func TestADefinitionIsFollowed(t *testing.T) {
 				t.Errorf("%s: looks at %v", s.what, looks)
 			}
 			check(t, s.what+": told", c.heard(), s.told)
+			if ice, other := c.set.Gone(keyOf(trainKind, "ice")), c.set.Gone(keyOf(trainKind, "other")); ice || other != (s.replicas > 0) {
+				t.Errorf("%s: certain to be gone: ice %t, another one %t", s.what, ice, other)
+			}
 			w := c.set.Workload(keyOf(trainKind, "ice"))
 			if _, served := c.kinds.Of(trainKind); served != (s.replicas > 0) || (w != nil) != served {
 				t.Errorf("%s: served %t, workload %v", s.what, served, w)
@@ -298,6 +301,9 @@ func TestADefinitionIsFollowed(t *testing.T) {
 				check(t, s.what+": replicas", w.Replicas, s.replicas)
 				check(t, s.what+": pods", names(c.set.Pods(w)), []string{"p"})
 			}
+		}
+		if beside := c.set.Beside("shop"); len(beside) != 2 || beside[0].Name != "web" || beside[1].Name != "ice" || len(c.set.Beside("other")) > 0 {
+			t.Errorf("beside each other: %v", beside)
 		}
 		if builtin, served := c.kinds.Of(deploymentKind); !served || builtin.Resource != "deployments" {
 			t.Errorf("Deployments are %v", builtin)

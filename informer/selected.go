@@ -29,6 +29,28 @@ func (s *Set) Workload(key annotations.Key) *annotations.Workload {
 	return k.selected
 }
 
+// Gone says whether it is certain that there is no workload of that name. It is not while objects of its kind cannot be listed, or were not yet.
+func (s *Set) Gone(key annotations.Key) bool {
+	c := s.cacheOf(key.Kind)
+	return c != nil && isDone(c.handled.Done()) && s.kept(key) == nil
+}
+
+// Beside returns the workloads of a namespace that are scaled, in order of their kinds and names. They are shared and must not be changed.
+func (s *Set) Beside(namespace string) []*annotations.Workload {
+	var all []*annotations.Workload
+	for _, c := range s.caches() {
+		for _, k := range indexed[*kept](c.informer.GetIndexer(), bySelection, selectedIn(namespace)) {
+			if !s.isInner(k) {
+				all = append(all, k.selected)
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b *annotations.Workload) int {
+		return cmp.Or(strings.Compare(a.Kind.String(), b.Kind.String()), strings.Compare(a.Name, b.Name))
+	})
+	return all
+}
+
 // seesPodsOf says whether the cache of pods holds those of workloads of this kind.
 func (s *Set) seesPodsOf(kind schema.GroupKind) bool {
 	return kind == deploymentKind || s.pods.Load().wants.kinds[kind]

@@ -285,7 +285,7 @@ func slimSlice(obj any) (any, error) {
 	return out, nil
 }
 
-// slimActivator keeps where an activator is, and whether it is to end.
+// slimActivator keeps where an activator is, whether it is ready, and whether it is to end.
 func slimActivator(obj any) (any, error) {
 	in, ok := obj.(*corev1.Pod)
 	if !ok {
@@ -295,6 +295,11 @@ func slimActivator(obj any) (any, error) {
 		Status: corev1.PodStatus{Phase: in.Status.Phase, PodIP: in.Status.PodIP, PodIPs: in.Status.PodIPs}}
 	out.Labels = pairs(in.Labels, func(key string) bool { return key == corev1.LabelTopologyZone })
 	out.DeletionTimestamp = in.DeletionTimestamp
+	for i := range in.Status.Conditions {
+		if c := &in.Status.Conditions[i]; c.Type == corev1.PodReady {
+			out.Status.Conditions = []corev1.PodCondition{{Type: c.Type, Status: c.Status}}
+		}
+	}
 	for i := range in.Spec.Containers {
 		for _, port := range in.Spec.Containers[i].Ports {
 			if port.Name != "" {

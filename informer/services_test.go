@@ -41,8 +41,9 @@ func oursSlice() *discoveryv1.EndpointSlice {
 
 func activatorPod(name, component string) *corev1.Pod {
 	return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "mini-hpa", Name: name, UID: types.UID(name), Labels: map[string]string{"app.kubernetes.io/component": component, corev1.LabelTopologyZone: "a"}},
-		Spec:   corev1.PodSpec{NodeName: "node", Containers: []corev1.Container{{Name: "x", Image: "y", Ports: []corev1.ContainerPort{{Name: "state", ContainerPort: 7}}}}},
-		Status: corev1.PodStatus{PodIP: "10.9.9.1", Phase: corev1.PodRunning}}
+		Spec: corev1.PodSpec{NodeName: "node", Containers: []corev1.Container{{Name: "x", Image: "y", Ports: []corev1.ContainerPort{{Name: "state", ContainerPort: 7}}}}},
+		Status: corev1.PodStatus{PodIP: "10.9.9.1", Phase: corev1.PodRunning, Conditions: []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionTrue},
+			{Type: corev1.PodReady, Status: corev1.ConditionFalse, Message: "it has just begun"}}}}
 }
 
 // TestServices: what leads to pods is found by Service, and what changes is told.
@@ -94,7 +95,8 @@ func TestServices(t *testing.T) {
 		if got := s.Services("shop"); len(got) != 1 || got[0].Spec.Ports[0].Name != "http" || got[0].Labels != nil || s.Service(web) != got[0] || len(s.Services("other")) > 0 {
 			t.Errorf("Services %+v", got)
 		}
-		if pods := s.Activators(); len(pods) != 1 || pods[0].Name != "a1" || pods[0].Spec.Containers[0].Ports[0].ContainerPort != 7 || pods[0].Labels[corev1.LabelTopologyZone] != "a" {
+		if pods := s.Activators(); len(pods) != 1 || pods[0].Name != "a1" || pods[0].Spec.Containers[0].Ports[0].ContainerPort != 7 || pods[0].Labels[corev1.LabelTopologyZone] != "a" ||
+			!slices.Equal(pods[0].Status.Conditions, []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionFalse}}) {
 			t.Errorf("activators %+v", pods)
 		}
 		// What is not kept changes, and then another pod becomes ready.

@@ -41,15 +41,17 @@ const byController = "controller"
 
 // The index of workloads by whether they are annotated.
 const (
-	bySelection  = "selection" // those that have an annotation of mini-hpa, all under the value selectedOnes
+	bySelection  = "selection" // those that have an annotation of mini-hpa, all under the value selectedOnes and those of a namespace under selectedIn
 	selectedOnes = "selected"
 )
+
+func selectedIn(namespace string) string { return selectedOnes + "/" + namespace }
 
 func selection(k *kept) ([]string, error) {
 	if !k.isAnnotated() {
 		return nil, nil
 	}
-	return []string{selectedOnes}, nil
+	return []string{selectedOnes, selectedIn(k.namespace)}, nil
 }
 
 // selecting is the index byNamespace of workloads: those whose selector can say which pods are theirs.

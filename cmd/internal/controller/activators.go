@@ -165,11 +165,13 @@ type requestsAround struct {
 	// services is nil where they are not known.
 	services *informer.Services
 	workload func(key annotations.Key) *annotations.Workload
+	// beside are the workloads of a namespace of which it is known.
+	beside func(namespace string) []*annotations.Workload
 }
 
 // around is what bears on such workloads, of which the set knows.
 func (a *activatorFlags) around(made *activators, set *informer.Set, place string) *requestsAround {
-	r := &requestsAround{activator: &annotations.Activator{Off: made == nil}, workload: set.Workload}
+	r := &requestsAround{activator: &annotations.Activator{Off: made == nil}, workload: set.Workload, beside: set.Beside}
 	if made == nil {
 		return r
 	}
@@ -191,6 +193,6 @@ func (r *requestsAround) add(key annotations.Key, s *annotations.Surroundings) {
 	}
 	s.Activator = r.activator
 	if r.services != nil && r.services.Err() == nil {
-		s.Services = r.services.Services(key.Namespace)
+		s.Services, s.Beside = r.services.Services(key.Namespace), r.beside(key.Namespace)
 	}
 }

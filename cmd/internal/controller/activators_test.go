@@ -29,11 +29,12 @@ func TestWhatIsAroundRequests(t *testing.T) {
 		t.Fatal(err)
 	}
 	workloads := map[string]*annotations.Workload{"wakes": {Annotations: map[string]string{annotations.WakeKey: "requests"}}, "other": {}}
-	r := &requestsAround{activator: &annotations.Activator{}, services: services, workload: func(key annotations.Key) *annotations.Workload { return workloads[key.Name] }}
+	r := &requestsAround{activator: &annotations.Activator{}, services: services, workload: func(key annotations.Key) *annotations.Workload { return workloads[key.Name] },
+		beside: func(string) []*annotations.Workload { return []*annotations.Workload{workloads["other"]} }}
 	for name, want := range map[string]bool{"wakes": true, "new": true, "other": false} {
 		var s annotations.Surroundings
 		r.add(annotations.DeploymentKey("shop", name), &s)
-		if (s.Activator != nil) != want || (len(s.Services) == 1) != want {
+		if (s.Activator != nil) != want || (len(s.Services) == 1) != want || (len(s.Beside) == 1) != want {
 			t.Errorf("%s: %+v", name, s)
 		}
 	}

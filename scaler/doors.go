@@ -12,23 +12,42 @@ import (
 	"github.com/mini-hpa/mini-hpa/scaler/wake"
 )
 
-// lead leads the requests of a workload where they are to go by a decision, and returns why 0 replicas must not be written.
+// lead leads the requests of a workload where they are to go by a decision, and returns why 0 replicas must not be written. Where they are to go nowhere,
+// nothing is written but what takes its slices away.
 func (s *Scaler) lead(ctx context.Context, w *annotations.Workload, p annotations.Policy, d recommend.Decision) (wake.Led, error) {
-	if s.doors == nil || !p.Wake.Requests || s.observer.Rules.Compat {
+	if s.doors == nil || s.observer.Rules.Compat {
 		return wake.Led{}, nil
 	}
 	if p.Mode == annotations.ModeObserve {
-		p.Wake.Requests = false // it writes nothing but what takes its slices away
+		p.Wake.Requests = false
 	}
 	return s.doors.Lead(ctx, w, p.Wake, wake.Wanted{Desired: d.Desired, Off: d.Active == recommend.ActiveDisabled})
 }
 
-// stay keeps the doors of a workload on which nothing is decided. If it is paused at 0 replicas, nothing wakes it.
-func (s *Scaler) stay(ctx context.Context, w *annotations.Workload, paused bool) error {
-	if s.doors == nil || w.Annotations[annotations.WakeKey] == "" {
+// stranded says why requests cannot wake a workload any more that sleeps, though its annotations can be followed: something around it has changed, so that
+// nothing is decided on it. It is woken before, as whoever comes would find nobody; once it is awake, its number stands.
+func (s *Scaler) stranded(st *state, w *annotations.Workload) (annotations.Policy, string) {
+	p, _, problems := s.observer.Defaults.Parse(w.Annotations)
+	if s.doors == nil || w.Replicas > 0 || len(problems) > 0 || !p.Wake.Requests || p.Mode != annotations.ModeAuto || st.reviewed.hasRival() {
+		return annotations.Policy{}, ""
+	}
+	return p, st.reviewed.verdict.Problems[0].Detail
+}
+
+// stay keeps the doors of a workload on which nothing is decided.
+func (s *Scaler) stay(ctx context.Context, w *annotations.Workload) error {
+	if s.doors == nil {
 		return nil
 	}
-	return s.doors.Stay(ctx, w, paused && w.Replicas == 0)
+	return s.doors.Stay(ctx, w)
+}
+
+// leave takes the doors away of a workload that is scaled no more, and says when to go on.
+func (s *Scaler) leave(ctx context.Context, key annotations.Key) (time.Duration, error) {
+	if s.doors == nil {
+		return 0, nil
+	}
+	return s.doors.Leave(ctx, key)
 }
 
 // refusals is how often requests that were refused are told.

@@ -3,6 +3,8 @@ package scaler
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -19,22 +21,32 @@ type gate struct {
 	unknown  error
 	led      wake.Led
 	err      error
+	stranded string
 	asked    []wake.Wanted
-	stayed   []bool
+	wakes    []annotations.Wake
+	stayed   int
+	left     int
 	refused  uint64
 	forgot   int
 }
 
 func (g *gate) Requests(annotations.Key) (wake.Requests, error) { return g.requests, g.unknown }
 
-func (g *gate) Lead(_ context.Context, _ *annotations.Workload, _ annotations.Wake, wanted wake.Wanted) (wake.Led, error) {
-	g.asked = append(g.asked, wanted)
+func (g *gate) Stranded(annotations.Key) string { return g.stranded }
+
+func (g *gate) Lead(_ context.Context, _ *annotations.Workload, p annotations.Wake, wanted wake.Wanted) (wake.Led, error) {
+	g.asked, g.wakes = append(g.asked, wanted), append(g.wakes, p)
 	return g.led, g.err
 }
 
-func (g *gate) Stay(_ context.Context, _ *annotations.Workload, off bool) error {
-	g.stayed = append(g.stayed, off)
+func (g *gate) Stay(context.Context, *annotations.Workload) error {
+	g.stayed++
 	return nil
+}
+
+func (g *gate) Leave(context.Context, annotations.Key) (time.Duration, error) {
+	g.left++
+	return time.Second, nil
 }
 
 func (g *gate) Refused(annotations.Key) uint64 {
@@ -118,7 +130,7 @@ func TestNothingIsKnownOfRequests(t *testing.T) {
 		"; until it is back, replicas may go up for the other metrics but not down")
 }
 
-// TestPausedDoors: of a workload that is paused at 0 replicas nothing is held, and of one that is scaled no more nothing is remembered.
+// TestPausedDoors: those of a workload on which nothing is decided stay, and those of one that is scaled no more go.
 func TestPausedDoors(t *testing.T) {
 	c, g := sleeper(t)
 	c.reconcile(2 * time.Minute).reconcile(tick).wantWrites(0)
@@ -128,14 +140,48 @@ func TestPausedDoors(t *testing.T) {
 	c.deployment = c.deployment.DeepCopy()
 	c.deployment.Annotations["mini-hpa/max"] = "ten"
 	c.reconcile(tick)
-	if len(g.stayed) != 2 || !g.stayed[0] || g.stayed[1] {
-		t.Errorf("off: %v; want only what is paused", g.stayed)
+	if g.stayed != 2 || g.left > 0 {
+		t.Errorf("stayed %d times, left %d times", g.stayed, g.left)
 	}
 	c.deployment.Annotations = nil
 	c.deployment = c.deployment.DeepCopy()
-	c.reconcile(tick)
-	if g.forgot != 1 {
-		t.Errorf("forgotten %d times", g.forgot)
+	if c.reconcile(tick); g.left != 1 || g.forgot != 1 || c.lastWait != time.Second {
+		t.Errorf("left %d times, forgotten %d times, again in %s", g.left, g.forgot, c.lastWait)
+	}
+}
+
+// TestASleepThatRequestsCannotEndIsEnded: whoever comes finds nobody who would wake it.
+func TestASleepThatRequestsCannotEndIsEnded(t *testing.T) {
+	for name, pairs := range map[string]map[string]string{
+		"the Service is headless": {},
+		"the line is gone":        {"wake": ""},
+		"several are to wake":     {"wake-replicas": "3"},
+		"the source fails":        {},
+	} {
+		c, g := sleeper(t)
+		c.reconcile(2 * time.Minute).reconcile(tick).wantWrites(0)
+		c.wantEvents("Normal SuccessfulRescale New size: 0; reason: none of the metrics and sources that can wake it is active: there is nothing to do")
+		for key, value := range pairs {
+			c.deployment = c.deployment.DeepCopy()
+			if c.deployment.Annotations["mini-hpa/"+key] = value; value == "" {
+				delete(c.deployment.Annotations, "mini-hpa/"+key)
+			}
+		}
+		if name == "the source fails" {
+			c.answers = map[string]any{"backlog": errRoute}
+		}
+		g.stranded = `Service "web" is headless`
+		want := int32(1)
+		if pairs["wake-replicas"] != "" {
+			want = 3
+		}
+		c.reconcile(tick).wantWrites(0, want)
+		if _, gone := pairs["wake"]; gone && g.wakes[len(g.wakes)-1].Requests {
+			t.Errorf("%s: led by %+v", name, g.wakes[len(g.wakes)-1])
+		}
+		if events := strings.Join(drain(c), "\n"); !strings.Contains(events, fmt.Sprintf(`New size: %d; reason: requests can wake it no more: Service "web" is headless: wakes`, want)) {
+			t.Errorf("%s: told %s", name, events)
+		}
 	}
 }
 

@@ -73,6 +73,8 @@ type Answers interface {
 type Requests interface {
 	// Requests are those of a workload. It fails with wake.ErrUnknown where that will be known in a moment.
 	Requests(key annotations.Key) (wake.Requests, error)
+	// Stranded is why requests cannot wake a workload any more that sleeps; empty if they can, or were never to.
+	Stranded(key annotations.Key) string
 }
 
 // Observer gathers everything that a decision may see. It writes nothing and remembers nothing. All fields are required, except Answers
@@ -171,6 +173,9 @@ func (o *Observer) Observe(w *annotations.Workload, p annotations.Policy, since 
 func (o *Observer) observe(w *annotations.Workload, p annotations.Policy, since time.Time, ask func(metrics.Question) (metrics.Answer, error)) (_ recommend.Snapshot, complete bool) {
 	snapshot := recommend.Snapshot{
 		Time: o.Now(), Replicas: w.Replicas, StatusReplicas: w.StatusReplicas, Refused: w.Refused, Pods: o.Workloads.Pods(w), Paused: o.pausedBy(w, &p),
+	}
+	if w.Replicas == 0 && o.Requests != nil {
+		snapshot.Stranded = o.Requests.Stranded(w.Key)
 	}
 	for i := range p.Metrics {
 		m := &p.Metrics[i]

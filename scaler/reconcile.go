@@ -22,7 +22,7 @@ func (s *Scaler) Reconcile(ctx context.Context, key annotations.Key) (time.Durat
 	if w == nil || w.Deleting || !annotations.Selected(w.Annotations) {
 		s.forget(key)
 		s.tellInner(key, w)
-		return 0, nil
+		return s.leave(ctx, key)
 	}
 	st := s.recall(key, w)
 	w, wait, err := st.version.current(ctx, s.origin, w, st.conflicts.contended(w.Version), s.now())
@@ -33,6 +33,11 @@ func (s *Scaler) Reconcile(ctx context.Context, key annotations.Key) (time.Durat
 	s.settle(st, w)
 	s.witness(st, w, tried)
 	policy, ok := s.review(st, w)
+	var stranded string
+	if !ok {
+		policy, stranded = s.stranded(st, w)
+		ok = stranded != ""
+	}
 	st.nap = st.nap.seen(w, s.sleepsUnderAnother(st, w))
 	w = st.nap.known(w)
 	if st.reviewed.hasRival() {
@@ -44,11 +49,14 @@ func (s *Scaler) Reconcile(ctx context.Context, key annotations.Key) (time.Durat
 		st.stand, st.conflicts, st.woken = agreed(st.replicas), conflicts{}, time.Time{} // the present number stands, and no write is being tried any more
 		s.telemetry.observe(outcome{key: key, policy: moment, invalid: !ok, sleeper: ok && sleeper, took: s.now().Sub(started)})
 		st.glance.undecided(st.reviewed.verdict)
-		return s.boundary(policy), s.stay(ctx, w, ok)
+		return s.boundary(policy), s.stay(ctx, w)
 	}
 	seen, complete := s.observer.Observe(w, policy, lastChange(st.history))
 	if !complete {
 		return soon, nil // the samples of a workload that was selected just now: they bring it back to the queue
+	}
+	if stranded != "" {
+		seen.Stranded = stranded
 	}
 	s.awaken(st, seen)
 	s.tellClocks(w, s.telemetry.clocks.changes(seen, s.observer.Samples, s.now()))

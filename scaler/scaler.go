@@ -24,11 +24,14 @@ type Doors interface {
 	// Lead makes the EndpointSlices of a workload what they are to be by what is decided, before replicas are written, and says whether 0 may be. An error
 	// means that it should be retried.
 	Lead(ctx context.Context, w *annotations.Workload, p annotations.Wake, wanted wake.Wanted) (wake.Led, error)
-	// Stay keeps them as they are while nothing is decided, but for activators that come and go; off says that nothing wakes the workload.
-	Stay(ctx context.Context, w *annotations.Workload, off bool) error
+	// Stay keeps them as they are while nothing is decided, but for activators that come and go, and pods that are ready.
+	Stay(ctx context.Context, w *annotations.Workload) error
+	// Leave takes them away once it is certain that the workload is not there or not scaled any more, and keeps them as they are until then. It returns when to
+	// go on; 0 if there is nothing left to do.
+	Leave(ctx context.Context, key annotations.Key) (time.Duration, error)
 	// Refused is how many requests of a workload were refused since that was asked last.
 	Refused(key annotations.Key) uint64
-	// Forget drops what is known of a workload that is scaled no more, and takes its EndpointSlices away in a while.
+	// Forget drops what is known of a workload.
 	Forget(key annotations.Key)
 }
 

@@ -48,6 +48,10 @@ func (m *town) Services(namespace string) []*corev1.Service {
 	return []*corev1.Service{m.services[namespace]}
 }
 
+func (m *town) Service(name types.NamespacedName) *corev1.Service { return m.services[name.Namespace] }
+
+func (m *town) Gone(annotations.Key) bool { return false }
+
 func (m *town) Slices(types.NamespacedName) []*discoveryv1.EndpointSlice { return nil }
 
 func (m *town) OwnSlice(name types.NamespacedName) *discoveryv1.EndpointSlice { return m.slices[name] }
@@ -140,6 +144,6 @@ func BenchmarkSweep(b *testing.B) {
 	m := newTown(b, 1000)
 	b.ReportAllocs()
 	for b.Loop() {
-		m.keeper.sweep(b.Context())
+		m.keeper.sweep()
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"syscall"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -43,15 +44,18 @@ type follower struct {
 	activator
 	// tls is what a connection is made with; nil is without TLS.
 	tls func() (*tls.Config, error)
-	// begins is told when a connection begins to tell the state anew, says each line of it, and ends when it was not heard for too long.
+	// begins is told when a connection begins to tell the state anew, says each line of it, and breaks when it has broken off: it says whether there is anybody to try
+	// again with. Ends is told when it was not heard for too long, or when nobody is there any more.
 	begins func(uid types.UID)
 	says   func(uid types.UID, line serves.Line)
+	breaks func(uid types.UID) (again bool)
 	ends   func(uid types.UID, why error)
 }
 
 // run follows until ctx ends.
 func (f *follower) run(ctx context.Context) {
-	heard := time.Now()
+	began := time.Now()
+	heard := began
 	told := false
 	backoff := f.backoff()
 	for ctx.Err() == nil {
@@ -61,7 +65,11 @@ func (f *follower) run(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		if !told && time.Since(heard) >= lost {
+		if !f.breaks(f.uid) {
+			f.ends(f.uid, errGone)
+			return
+		}
+		if !told && hasEnded(err, heard.After(began), time.Since(heard)) {
 			told = true
 			f.ends(f.uid, err)
 		}
@@ -74,6 +82,14 @@ func (f *follower) run(ctx context.Context) {
 		case <-time.After(pause):
 		}
 	}
+}
+
+var errGone = errors.New("its pod is gone")
+
+// hasEnded says whether an activator is gone that has not been heard for a time: nobody listens any more where it has answered before, or it has been silent
+// for too long. A network that does not work refuses nothing.
+func hasEnded(why error, answered bool, silent time.Duration) bool {
+	return silent >= lost || answered && errors.Is(why, syscall.ECONNREFUSED)
 }
 
 func (f *follower) backoff() *wait.Backoff {

@@ -2,6 +2,7 @@ package doors
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -9,7 +10,9 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 
@@ -27,6 +30,12 @@ func followed(t *testing.T, handler http.HandlerFunc) *heard {
 	t.Helper()
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
+	return follow(t, server)
+}
+
+// follow follows what a server tells.
+func follow(t *testing.T, server *httptest.Server) *heard {
+	t.Helper()
 	host, port, err := net.SplitHostPort(server.Listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
@@ -39,6 +48,7 @@ func followed(t *testing.T, handler http.HandlerFunc) *heard {
 	f := &follower{activator: activator{uid: "u", name: "a1", addresses: []string{host}, port: int32(number)},
 		begins: func(types.UID) { h.lines <- "begins" },
 		says:   func(_ types.UID, line serves.Line) { h.lines <- string(serves.AppendLine(nil, line)) },
+		breaks: func(types.UID) bool { return true },
 		ends:   func(_ types.UID, why error) { h.ended <- why }}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
@@ -121,4 +131,45 @@ func TestARedirectIsNotFollowed(t *testing.T) {
 	})
 	h.want(t, "begins")
 	h.want(t, `{"synced":true}`)
+}
+
+// TestAProcessThatHasEnded is known at once: nobody listens at its port any more.
+func TestAProcessThatHasEnded(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
+		fmt.Fprintln(out, `{"synced":true}`)
+		out.(http.Flusher).Flush()
+		<-r.Context().Done()
+	}))
+	h := follow(t, server)
+	h.want(t, "begins")
+	h.want(t, `{"synced":true}`)
+	server.CloseClientConnections()
+	server.Listener.Close()
+	if err := <-h.ended; !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Errorf("ended because %v", err)
+	}
+	server.Close()
+}
+
+// TestHasEnded: who has never answered may be about to begin, and a network that does not work does not refuse.
+func TestHasEnded(t *testing.T) {
+	t.Parallel()
+	refused := fmt.Errorf("cannot ask: %w", syscall.ECONNREFUSED)
+	for name, c := range map[string]struct {
+		why      error
+		answered bool
+		silent   time.Duration
+		want     bool
+	}{
+		"refused":                   {refused, true, 0, true},
+		"refused, as ever":          {refused, false, time.Second, false},
+		"refused for long, as ever": {refused, false, lost, true},
+		"no answer":                 {context.DeadlineExceeded, true, lost - 1, false},
+		"no answer for long":        {context.DeadlineExceeded, true, lost, true},
+	} {
+		if got := hasEnded(c.why, c.answered, c.silent); got != c.want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
 }

@@ -19,8 +19,9 @@ import (
 
 // Cluster is what is known of Services, read from memory. What it returns is shared: read-only.
 type Cluster interface {
-	// Services returns those of a namespace.
+	// Services returns those of a namespace, and Service one by its name, or nil.
 	Services(namespace string) []*corev1.Service
+	Service(name types.NamespacedName) *corev1.Service
 	// Slices returns the EndpointSlices of a Service, whoever manages them.
 	Slices(service types.NamespacedName) []*discoveryv1.EndpointSlice
 	// OwnSlice returns an EndpointSlice by its name, or nil; OwnSlices those whose label says that mini-hpa manages them.
@@ -34,8 +35,10 @@ type Cluster interface {
 
 // Workloads finds workloads.
 type Workloads interface {
-	// Workload returns the workload, or nil if it does not exist.
+	// Workload returns the workload, or nil if it does not exist or is not known.
 	Workload(key annotations.Key) *annotations.Workload
+	// Gone says whether it is certain that a workload does not exist. It is not while its kind cannot be listed, or was not yet.
+	Gone(key annotations.Key) bool
 }
 
 // Config is everything that a Keeper works with. All fields are required but TLS.
@@ -82,6 +85,8 @@ type Keeper struct {
 // sleeper is a workload that requests wake.
 type sleeper struct {
 	services []types.NamespacedName
+	// slices are those that are led or taken away when the workload is looked at.
+	slices map[types.NamespacedName]bool
 	// wake is what its annotation says.
 	wake annotations.Wake
 	// replicas are those of the last look, zeroed when they were first seen at 0.
@@ -91,6 +96,9 @@ type sleeper struct {
 	came    time.Time
 	refused uint64
 	state   wake.State
+	// lacks is since when there has not been a Service that there should be; zero if there are all. Stranded is why requests cannot wake it any more.
+	lacks    time.Time
+	stranded string
 }
 
 // NewKeeper makes a Keeper that does nothing before Run.
@@ -113,9 +121,13 @@ func (k *Keeper) waitsLocked(now time.Time) wake.Waits {
 
 // read reads a slice, once for each version of it.
 func (k *Keeper) read(object *discoveryv1.EndpointSlice) *reading {
-	name := types.NamespacedName{Namespace: object.Namespace, Name: object.Name}
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	return k.readLocked(object)
+}
+
+func (k *Keeper) readLocked(object *discoveryv1.EndpointSlice) *reading {
+	name := types.NamespacedName{Namespace: object.Namespace, Name: object.Name}
 	if r := k.readings[name]; r != nil && r.version == object.ResourceVersion {
 		return r
 	}

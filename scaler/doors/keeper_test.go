@@ -17,13 +17,21 @@ import (
 	"github.com/mini-hpa/mini-hpa/scaler/wake"
 )
 
-// asleep is a scene in which web has gone to sleep two minutes ago.
-func asleep(t *testing.T) *scene {
+// awake is a scene in which web has a pod, and activators listen.
+func awake(t *testing.T, activators ...string) *scene {
 	s := newScene(t)
 	s.ready = []string{"p1"}
 	s.lead(1)
-	s.activator("a1")
-	s.activator("a2")
+	for _, name := range activators {
+		s.activator(name)
+	}
+	s.writes = nil
+	return s
+}
+
+// asleep is a scene in which web has gone to sleep two minutes ago.
+func asleep(t *testing.T) *scene {
+	s := awake(t, "a1", "a2")
 	s.lead(0)
 	s.pass(w)
 	s.lead(0)
@@ -34,6 +42,7 @@ func asleep(t *testing.T) *scene {
 	s.lead(0)
 	s.pass(2 * time.Minute)
 	s.lead(0)
+	s.keeper.sweep()
 	s.writes = nil
 	return s
 }
@@ -176,10 +185,7 @@ func TestAnActivatorThatGoes(t *testing.T) {
 // TestActivatorsThatAreNewBeforeASleep: the nodes are told anew if no activator is left of whom they know.
 func TestActivatorsThatAreNewBeforeASleep(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newScene(t)
-		s.ready = []string{"p1"}
-		s.lead(1)
-		s.activator("a1")
+		s := awake(t, "a1")
 		s.lead(0)
 		s.pass(9 * time.Second)
 		s.keeper.lose("a1", errors.New("no line for 15 s"))
@@ -203,10 +209,7 @@ func TestActivatorsThatAreNewBeforeASleep(t *testing.T) {
 // TestWhoeverEditsASlice is overwritten, and nodes have to be told anew.
 func TestWhoeverEditsASlice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newScene(t)
-		s.ready = []string{"p1"}
-		s.lead(1)
-		s.activator("a1")
+		s := awake(t, "a1")
 		s.lead(0)
 		s.writes = nil
 		s.pass(9 * time.Second)
@@ -219,9 +222,7 @@ func TestWhoeverEditsASlice(t *testing.T) {
 		})
 		s.wantClosed(s.lead(0), 5, "not every node may know") // what is not mini-hpa's stays
 		s.wantWrites()
-		if err := s.client.Tracker().Delete(discoveryv1.SchemeGroupVersion.WithResource("endpointslices"), "shop", "mini-hpa-web"); err != nil {
-			t.Fatal(err)
-		}
+		s.delete("mini-hpa-web")
 		s.wantClosed(s.lead(0), 10, "not every node may know")
 		s.wantWrites("create mini-hpa-web active a1")
 	})
@@ -240,7 +241,7 @@ func TestAStrangersSlice(t *testing.T) {
 		s.lead(1)
 		s.activator("a1")
 		s.wantClosed(s.lead(0), 0, `EndpointSlice "mini-hpa-web" is not mini-hpa's`)
-		s.keeper.sweep(t.Context())
+		s.keeper.sweep()
 		s.wantWrites()
 	})
 }
@@ -248,33 +249,219 @@ func TestAStrangersSlice(t *testing.T) {
 // TestOnceNobodyNeedsASlice it leads nowhere, and is deleted when every node knows that.
 func TestOnceNobodyNeedsASlice(t *testing.T) {
 	for name, unneeded := range map[string]func(*scene){
-		"the annotation is gone": func(s *scene) { s.workload.Annotations = map[string]string{} },
-		"the workload is gone":   func(s *scene) { s.workload = nil },
+		"it is scaled no more": func(s *scene) { s.workload.Annotations = map[string]string{} },
+		"the workload is gone": func(s *scene) { s.workload = nil },
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			s := asleep(t)
 			unneeded(s)
-			for range 10 {
-				s.keeper.sweep(t.Context())
-				s.pass(time.Second)
+			if next := s.leave(); next != 10*time.Second {
+				t.Errorf("%s: again in %s", name, next)
 			}
-			s.wantWrites()
-			s.keeper.sweep(t.Context())
-			s.wantWrites("update mini-hpa-web out")
 			s.pass(9 * time.Second)
-			s.keeper.sweep(t.Context())
+			s.leave()
 			s.wantWrites()
 			s.pass(time.Second)
-			s.keeper.sweep(t.Context())
+			s.leave()
+			s.wantWrites("update mini-hpa-web out")
+			s.pass(9 * time.Second)
+			s.leave()
+			s.wantWrites()
+			s.pass(time.Second)
+			s.leave()
 			s.wantWrites("delete mini-hpa-web")
-			if len(s.keeper.pairs.taken) > 0 {
-				t.Errorf("%s: %v are still taken", name, s.keeper.pairs.taken)
+			s.keeper.sweep()
+			if len(s.keeper.pairs.taken)+len(s.keeper.services) > 0 {
+				t.Errorf("%s: %v are still taken, %v are known", name, s.keeper.pairs.taken, s.keeper.services)
 			}
 		})
 	}
 }
 
-// TestAServiceThatWakesNobodyAnyMore loses its slice while the workload has others.
+// TestASliceThatNobodyLeads has its workload looked at.
+func TestASliceThatNobodyLeads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := asleep(t)
+		s.enqueued = 0
+		if s.keeper.sweep(); s.enqueued > 0 {
+			t.Error("it is led")
+		}
+		s.keeper = s.leader()
+		if s.keeper.sweep(); s.enqueued != 1 {
+			t.Errorf("enqueued %d times", s.enqueued)
+		}
+	})
+}
+
+// TestWhatIsNotKnownIsNotGone: the slices of a workload whose kind cannot be listed stay, for a process that has led it and for a new one, and lead to the
+// activators that there are.
+func TestWhatIsNotKnownIsNotGone(t *testing.T) {
+	for name, next := range map[string]func(*scene){
+		"the same leader": func(s *scene) { s.keeper.Forget(s.workload.Key) },
+		"a new leader": func(s *scene) {
+			s.keeper = s.leader()
+			s.activator("a1")
+			s.activator("a2")
+		},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := asleep(t)
+			workload := s.workload
+			s.unknown = true
+			next(s)
+			s.workload = nil
+			for range 60 {
+				s.leave()
+				s.pass(time.Second)
+			}
+			s.wantWrites()
+			s.keeper.lose("a1", errors.New("no line for 15 s"))
+			s.leave()
+			s.wantWrites("update mini-hpa-web active a2")
+			s.tell("a2", func(p *serves.State) { p.Held, p.Total = 1, 1 })
+			s.workload, s.unknown = workload, false
+			s.lead(0)
+			if got, err := s.keeper.Requests(workload.Key); err != nil || got.Held != 1 {
+				t.Errorf("%s: %+v, %v", name, got, err)
+			}
+			s.wantWrites()
+		})
+	}
+}
+
+// TestWhatIsPaused: nothing is decided on it. Whoever comes to one that sleeps waits at the activators that there are, and is passed on if somebody scales it.
+func TestWhatIsPaused(t *testing.T) {
+	for name, next := range map[string]func(*scene){
+		"the same leader": func(*scene) {},
+		"a new leader": func(s *scene) {
+			s.keeper = s.leader()
+			s.activator("a1")
+			s.activator("a2")
+		},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := asleep(t)
+			next(s)
+			s.stay()
+			s.wantWrites()
+			s.keeper.lose("a1", errors.New("no line for 15 s"))
+			s.stay()
+			s.wantWrites("update mini-hpa-web active a2")
+			s.tell("a2", func(p *serves.State) { p.Held, p.Total = 1, 1 })
+			if got, err := s.keeper.Requests(s.workload.Key); err != nil || got.Held != 1 {
+				t.Errorf("%s: %+v, %v", name, got, err)
+			}
+			s.workload.Replicas = 1
+			s.stay()
+			s.pass(2 * time.Minute)
+			s.ready = []string{"p2"}
+			s.stay()
+			s.pass(9 * time.Second)
+			s.stay()
+			s.wantWrites()
+			s.pass(time.Second)
+			s.stay()
+			s.wantWrites("update mini-hpa-web out")
+			s.workload.Replicas, s.ready = 0, nil
+			s.stay()
+			s.wantWrites() // nobody would wake it
+		})
+	}
+}
+
+// TestWhoeverEditsASliceOfWhatIsPaused is overwritten, too.
+func TestWhoeverEditsASliceOfWhatIsPaused(t *testing.T) {
+	for name, edit := range map[string]func(*scene){
+		"without endpoints": func(s *scene) {
+			s.edit("mini-hpa-web", func(slice *discoveryv1.EndpointSlice) { slice.Endpoints = nil })
+		},
+		"turned out": func(s *scene) {
+			s.edit("mini-hpa-web", func(slice *discoveryv1.EndpointSlice) {
+				slice.Endpoints, *slice.Ports[0].Port = nil, *slice.Ports[0].Port-1
+			})
+		},
+		"unreadable": func(s *scene) {
+			s.edit("mini-hpa-web", func(slice *discoveryv1.EndpointSlice) { slice.Annotations = nil })
+		},
+		"deleted": func(s *scene) { s.delete("mini-hpa-web") },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := asleep(t)
+			edit(s)
+			s.stay()
+			if got := describe(s.stored("mini-hpa-web")); got != "mini-hpa-web active a1 a2" {
+				t.Errorf("%s: %s", name, got)
+			}
+		})
+	}
+}
+
+// TestWhatIsPausedAndHasNoSlices is nothing to a Keeper.
+func TestWhatIsPausedAndHasNoSlices(t *testing.T) {
+	s := newScene(t)
+	s.stay()
+	if s.wantWrites(); len(s.keeper.sleepers) > 0 {
+		t.Errorf("%v are known", s.keeper.sleepers)
+	}
+}
+
+// TestASleeperWhoseServiceCannotLeadToActivatorsAnyMore is woken first; only then its slice goes.
+func TestASleeperWhoseServiceCannotLeadToActivatorsAnyMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := asleep(t)
+		s.services[0].Spec.PublishNotReadyAddresses = true
+		if led := s.lead(0); led.Next != soonKnown {
+			t.Errorf("%+v", led)
+		}
+		s.wantStranded("publishNotReadyAddresses")
+		s.keeper.lose("a1", errors.New("no line for 15 s"))
+		s.lead(0)
+		s.wantWrites("update mini-hpa-web active a2") // it is not woken yet
+		s.workload.Replicas = 1
+		s.lead(1)
+		s.wantStranded("")
+		s.ready = []string{"p2"}
+		s.lead(1)
+		s.pass(9 * time.Second)
+		s.wantClosed(s.lead(0), 0, "publishNotReadyAddresses")
+		s.wantWrites()
+		s.pass(time.Second)
+		s.wantClosed(s.lead(0), 0, "publishNotReadyAddresses")
+		s.wantWrites("update mini-hpa-web out")
+		s.pass(10 * time.Second)
+		s.lead(1)
+		s.wantWrites("delete mini-hpa-web")
+	})
+}
+
+// TestASleeperThatRequestsAreNotToWakeAnyMore: the line of its annotations is gone, or it is only watched.
+func TestASleeperThatRequestsAreNotToWakeAnyMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := asleep(t)
+		s.wake.Requests = false
+		s.lead(0)
+		s.wantStranded(`requests to Service "web" are not to wake it any more`)
+		s.pass(time.Hour)
+		s.lead(0)
+		s.wantWrites()
+		s.workload.Replicas, s.ready = 1, []string{"p2"}
+		s.lead(1)
+		s.pass(9 * time.Second)
+		s.wantClosed(s.lead(0), 0, "still leads to the activators")
+		s.pass(time.Second)
+		s.wantClosed(s.lead(0), 0, "")
+		s.wantWrites("update mini-hpa-web out")
+		s.pass(10 * time.Second)
+		s.lead(0)
+		s.wantWrites("delete mini-hpa-web")
+		s.keeper.sweep()
+		if s.lead(0); len(s.keeper.sleepers)+len(s.keeper.services) > 0 {
+			t.Errorf("known: %v, %v", s.keeper.sleepers, s.keeper.services)
+		}
+	})
+}
+
+// TestAServiceThatWakesNobodyAnyMore loses its slice while the workload has others, once it is awake.
 func TestAServiceThatWakesNobodyAnyMore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := asleep(t)
@@ -282,29 +469,176 @@ func TestAServiceThatWakesNobodyAnyMore(t *testing.T) {
 		admin.Name, admin.UID = "admin", "admin-uid"
 		s.services = append(s.services, admin)
 		s.lead(0)
-		s.wantWrites("create mini-hpa-admin out")
+		s.wantWrites("create mini-hpa-admin active")
 		s.activator("a1")
 		s.lead(0)
 		s.wantWrites("update mini-hpa-admin active a1")
-		s.keeper.sweep(t.Context())
+		s.keeper.sweep()
 		s.wake.Services = []string{"admin"}
+		s.lead(0)
+		s.wantStranded(`requests to Service "web"`)
+		s.wantWrites()
+		s.workload.Replicas, s.ready = 1, []string{"p2"}
+		s.lead(1)
+		s.pass(10 * time.Second)
+		s.lead(1)
+		s.wantWrites("update mini-hpa-admin out", "update mini-hpa-web out")
+		s.pass(10 * time.Second)
+		s.lead(1)
+		s.wantWrites("delete mini-hpa-web")
+	})
+}
+
+// TestAServiceThatIsAwayForAMoment, as when it is replaced, wakes nobody; one that stays away does.
+func TestAServiceThatIsAwayForAMoment(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := asleep(t)
+		web := s.services[0]
+		s.services = nil
 		if led := s.lead(0); led.Next != 10*time.Second {
 			t.Errorf("%+v", led)
 		}
-		s.wantWrites("update mini-hpa-web out")
+		s.pass(9 * time.Second)
+		s.lead(0)
+		s.wantStranded("")
+		s.services = []*corev1.Service{web.DeepCopy()}
+		s.services[0].UID = "another"
+		s.lead(0)
+		s.wantWrites("update mini-hpa-web active a1 a2") // its owner is another one
+		if owner := s.stored("mini-hpa-web").OwnerReferences[0].UID; owner != "another" {
+			t.Errorf("owned by %s", owner)
+		}
+		s.services = nil
+		s.lead(0)
 		s.pass(10 * time.Second)
 		s.lead(0)
-		s.wantWrites("delete mini-hpa-web")
+		s.wantStranded("there is no Service that selects its pods")
+	})
+}
+
+// TestAServiceThatIsGone, with its slice, is forgotten, and its doors are given back.
+func TestAServiceThatIsGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := asleep(t)
+		s.services = nil
+		s.delete("mini-hpa-web")
+		if s.keeper.sweep(); len(s.keeper.services)+len(s.keeper.pairs.taken) > 0 {
+			t.Errorf("known: %v; taken: %v", s.keeper.services, s.keeper.pairs.taken)
+		}
+	})
+}
+
+// TestAPortThatIsNew waits until activators listen there, and the others do not wait for it.
+func TestAPortThatIsNew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := asleep(t)
+		s.services[0].Spec.Ports = append(s.services[0].Spec.Ports, corev1.ServicePort{Name: "admin", Port: 81})
+		s.lead(0)
+		s.wantWrites("update mini-hpa-web active a1 a2")
+		ports := s.stored("mini-hpa-web").Ports
+		if len(ports) != 2 {
+			t.Fatalf("ports %v", ports)
+		}
+		listens := func(name string, does bool) {
+			s.keeper.says(types.UID(name), serves.Line{Port: &serves.State{Slice: "shop/mini-hpa-web", Name: "admin", Pair: serves.PairOf(*ports[1].Port), Listening: does}})
+		}
+		listens("a2", false) // it cannot, and nobody else does
+		s.lead(0)
+		s.wantWrites()
+		listens("a1", true)
+		s.lead(0)
+		s.wantWrites("update mini-hpa-web active a1")
+		listens("a2", true)
+		s.lead(0)
+		s.wantWrites("update mini-hpa-web active a1 a2")
+	})
+}
+
+// TestAllActivatorsAreLost: it may be this process that cannot reach them, so that they stay, but for those whose pods are gone.
+func TestAllActivatorsAreLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := asleep(t)
+		s.pods = []*corev1.Pod{pod("a1"), pod("a2")}
+		s.keeper.lose("a1", errors.New("no line for 15 s"))
+		s.keeper.lose("a2", errors.New("no line for 15 s"))
+		s.lead(0)
+		s.wantWrites()
+		if _, err := s.keeper.Requests(s.workload.Key); !errors.Is(err, wake.ErrNobody) {
+			t.Errorf("requests: %v", err)
+		}
+		s.pods = s.pods[:1]
+		s.lead(0)
+		s.wantWrites("update mini-hpa-web active a1")
+		s.activator("a2")
+		s.lead(0)
+		s.wantWrites("update mini-hpa-web active a2") // a1 is lost, and there is another one
+	})
+}
+
+// TestAnActivatorThatIsToEnd: nobody is led there any more, and what it holds counts.
+func TestAnActivatorThatIsToEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := asleep(t)
+		s.tell("a1", func(p *serves.State) { p.Held, p.Total = 3, 3 })
+		s.enqueued = 0
+		if s.keeper.isToEnd("a1", false); s.enqueued != 1 {
+			t.Errorf("enqueued %d times", s.enqueued)
+		}
+		s.lead(0)
+		s.wantWrites("update mini-hpa-web active a2")
+		if got, err := s.keeper.Requests(s.workload.Key); err != nil || got.Held != 3 {
+			t.Errorf("%+v, %v", got, err)
+		}
+		s.keeper.lose("a2", errors.New("no line for 15 s"))
+		if got, err := s.keeper.Requests(s.workload.Key); err != nil || got.Held != 3 {
+			t.Errorf("and it is the only one: %+v, %v", got, err)
+		}
+	})
+}
+
+// TestFromBothFamiliesToOne: the slice of the other one goes, and keeps nobody awake.
+func TestFromBothFamiliesToOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		s.services[0].Spec.IPFamilies = []corev1.IPFamily{corev1.IPv4Protocol, corev1.IPv6Protocol}
+		s.ready = []string{"p1"}
+		s.lead(1)
+		s.activator("a1")
+		s.keeper.sweep()
+		s.keeper.reports["a1"].addresses = append(s.keeper.reports["a1"].addresses, "fd00::1")
+		s.lead(0)
+		s.writes = nil
+		s.services[0].Spec.IPFamilies = s.services[0].Spec.IPFamilies[:1]
+		s.wantClosed(s.lead(0), 10, "not every node may know")
+		s.wantWrites("update mini-hpa-web.ipv6 out")
+		s.pass(10 * time.Second)
+		s.wantClosed(s.lead(0), 0, "")
+		s.wantWrites("delete mini-hpa-web.ipv6")
+	})
+}
+
+// TestAnEditThatIsRight delays a sleep, once.
+func TestAnEditThatIsRight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := awake(t, "a1", "a2")
+		s.lead(0)
+		s.pass(5 * time.Second)
+		s.edit("mini-hpa-web", func(slice *discoveryv1.EndpointSlice) { slice.Endpoints = slice.Endpoints[:1] })
+		s.keeper.lose("a2", errors.New("no line for 15 s"))
+		s.writes = nil
+		s.wantClosed(s.lead(0), 10, "not every node may know")
+		s.pass(4 * time.Second)
+		s.wantClosed(s.lead(0), 6, "not every node may know")
+		s.pass(6 * time.Second)
+		s.wantClosed(s.lead(0), 0, "")
+		s.wantWrites()
 	})
 }
 
 // TestAnotherProcessLeads: it waits anew, and writes the slice once more before the workload sleeps, as its watch may be late.
 func TestAnotherProcessLeads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newScene(t)
-		s.ready = []string{"p1"}
-		s.lead(1)
-		s.activator("a1")
+		s := awake(t, "a1")
 		s.lead(0)
 		pair := s.stored("mini-hpa-web").Ports[0].Port
 		s.pass(w)
@@ -336,16 +670,14 @@ func TestALeaderThatHasJustBegun(t *testing.T) {
 		s.activator("a2")
 		s.lead(0)
 		s.writes = nil
-		s.pods = []*corev1.Pod{{ObjectMeta: metav1.ObjectMeta{UID: "a1"}}}
+		s.pods = []*corev1.Pod{pod("a1"), pod("a3")}
 		s.keeper = s.leader()
+		s.activator("a3")
 		s.lead(0)
-		s.wantWrites("update mini-hpa-web active a1")
+		s.wantWrites("update mini-hpa-web active a1 a3")
 		s.pass(starting)
 		s.lead(0)
-		s.wantWrites("update mini-hpa-web active")
-		s.activator("a1")
-		s.lead(0)
-		s.wantWrites("update mini-hpa-web active a1")
+		s.wantWrites("update mini-hpa-web active a3")
 	})
 }
 

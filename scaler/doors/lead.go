@@ -3,6 +3,7 @@ package doors
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler/wake"
@@ -11,6 +12,9 @@ import (
 // Lead makes the slices of a workload what they are to be, by what is decided, and says whether 0 replicas may be written. It is called before replicas are
 // written. An error says what could not be written; it is to be tried again.
 func (k *Keeper) Lead(ctx context.Context, w *annotations.Workload, p annotations.Wake, wanted wake.Wanted) (wake.Led, error) {
+	if !p.Requests && k.hasNone(w.Key) {
+		return wake.Led{}, nil
+	}
 	if err := k.Cluster.Err(); err != nil {
 		return wake.Led{Closed: &wake.Closed{Because: err.Error(), Lasts: true}}, nil
 	}
@@ -21,14 +25,16 @@ func (k *Keeper) Lead(ctx context.Context, w *annotations.Workload, p annotation
 			err = k.keep(ctx, plan, i)
 		}
 	}
-	if err == nil {
-		err = k.releaseOthers(ctx, w.Key, plan)
-	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	led := wake.Led{State: plan.view.State(), Next: plan.next}
 	if s := k.sleepers[w.Key]; s != nil {
 		s.state = led.State
+		stranded := plan.view.Stranded()
+		if stranded != "" && s.stranded == "" {
+			led.Next = soonKnown
+		}
+		s.stranded = stranded
 	}
 	if err != nil {
 		led.Closed = &wake.Closed{Because: "its EndpointSlices could not be written"}
@@ -42,15 +48,67 @@ func (k *Keeper) Lead(ctx context.Context, w *annotations.Workload, p annotation
 	return led, nil
 }
 
-// Stay makes the slices of a workload on which nothing is decided lead to the activators that are there, and leaves them as they are otherwise. If it is off,
-// they lead nowhere. Of a workload that this process has not led yet nothing is known.
-func (k *Keeper) Stay(ctx context.Context, w *annotations.Workload, off bool) error {
+// hasNone says whether a workload has no slices, and forgets it then.
+func (k *Keeper) hasNone(key annotations.Key) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if len(k.of[key]) > 0 {
+		return false
+	}
+	delete(k.sleepers, key)
+	return true
+}
+
+// Stay keeps the slices of a workload on which nothing is decided: what leads to the activators goes on, to those that are there, until a pod is ready. What
+// this process has not led yet is taken from the slices themselves.
+func (k *Keeper) Stay(ctx context.Context, w *annotations.Workload) error {
 	k.mu.Lock()
 	s := k.sleepers[w.Key]
 	k.mu.Unlock()
-	if s == nil {
+	var p annotations.Wake
+	if s != nil {
+		p = s.wake
+	} else if p = k.asWritten(w.Key); !p.Requests {
 		return nil
 	}
-	_, err := k.Lead(ctx, w, s.wake, wake.Wanted{Desired: w.Replicas, Off: off})
+	_, err := k.Lead(ctx, w, p, wake.Wanted{Desired: w.Replicas, Stays: true})
 	return err
+}
+
+// Leave takes away the slices of a workload that is there no more, or scaled no more. While it is not known whether it is, because its kind cannot be listed at
+// present, they stay as they are. It returns when to go on; 0 if there is nothing left to do.
+func (k *Keeper) Leave(ctx context.Context, key annotations.Key) (time.Duration, error) {
+	own := k.slicesOf(key)
+	if len(own) == 0 || k.Cluster.Err() != nil {
+		return 0, nil
+	}
+	w := k.Workloads.Workload(key)
+	if w == nil && !k.Workloads.Gone(key) {
+		return 0, k.Stay(ctx, &annotations.Workload{Key: key})
+	}
+	k.Forget(key)
+	var next time.Duration
+	for _, slices := range own {
+		for _, s := range slices {
+			rest := k.missingFor(s.name())
+			if rest == 0 {
+				var err error
+				if rest, err = k.release(ctx, s); err != nil {
+					return 0, fmt.Errorf("taking away the EndpointSlices of %s: %w", key.Title(), err)
+				}
+			}
+			next = sooner(next, rest)
+		}
+	}
+	return next, nil
+}
+
+// Stranded is why requests cannot wake a workload any more that sleeps, as of its last look; empty if they can, or were never to.
+func (k *Keeper) Stranded(key annotations.Key) string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if s := k.sleepers[key]; s != nil {
+		return s.stranded
+	}
+	return ""
 }

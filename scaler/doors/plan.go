@@ -2,6 +2,7 @@ package doors
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -29,22 +30,26 @@ type plan struct {
 type planned struct {
 	name   types.NamespacedName
 	object *corev1.Service
-	known  *service
-	ports  []serves.Port
-	// activators are those that listen, by address family.
+	// known is nil if the Service is hindered or leaving.
+	known *service
+	ports []serves.Port
+	// activators are those that its slices are to lead to, by address family.
 	activators map[discoveryv1.AddressType][]serves.Activator
+	// leaving are slices that are to go.
+	leaving []*written
 }
 
-// soonKnown is when a workload is looked at again after its first look, in which it was not known yet which requests are its own.
+// soonKnown is when a workload is looked at again after its first look, in which it was not known yet which requests are its own, and after the one that has
+// found it stranded.
 const soonKnown = 10 * time.Millisecond
 
 // plan gathers what is known.
 func (k *Keeper) plan(w *annotations.Workload, p annotations.Wake, wanted wake.Wanted) *plan {
-	objects := k.servicesOf(w, p)
+	objects, own := k.servicesOf(w, p), k.slicesOf(w.Key)
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	now := k.Now()
-	made := &plan{workload: w, wake: p, waits: k.waitsLocked(now), view: wake.Workload{Now: now, Replicas: w.Replicas, Desired: wanted.Desired, Off: wanted.Off}}
+	made := &plan{workload: w, wake: p, waits: k.waitsLocked(now), view: wake.Workload{Now: now, Replicas: w.Replicas, Desired: wanted.Desired, Off: wanted.Off, Stays: wanted.Stays}}
 	s := k.sleepers[w.Key]
 	if s == nil {
 		s = &sleeper{replicas: w.Replicas}
@@ -54,37 +59,101 @@ func (k *Keeper) plan(w *annotations.Workload, p annotations.Wake, wanted wake.W
 	if w.Replicas == 0 && s.replicas > 0 {
 		s.zeroed = now
 	}
-	s.replicas, s.services, s.wake = w.Replicas, nil, p
-	doubted := later(k.began, s.zeroed).Add(wake.Settled)
+	s.replicas, s.services, s.slices, s.wake = w.Replicas, nil, map[types.NamespacedName]bool{}, p
+	g := &gathering{k, s, w.Key, now, later(k.began, s.zeroed).Add(wake.Settled), k.presentLocked()}
 	for _, object := range objects {
-		pl := planned{name: types.NamespacedName{Namespace: object.Namespace, Name: object.Name}, object: object}
-		about := wake.Service{Name: object.Name, Quiet: wake.Out, Hindrance: hindrance(object, p)}
-		if p.HoldUnready {
-			about.Quiet = wake.Standby
-		}
-		if about.Hindrance == "" {
-			if about.Hindrance = k.claimLocked(&pl, w.Key); about.Hindrance != "" {
-				pl.known = nil
-			}
-		}
-		if about.Hindrance == "" {
-			s.services = append(s.services, pl.name)
-			pl.known.ready = pl.known.ready.After(now, k.readyPods(pl.name), doubted)
-			about.Face, about.Since, about.Ready = pl.known.face, pl.known.since, pl.known.ready.Since()
-			pl.activators = k.listeningLocked(&pl)
-			about.Listening = !slices.ContainsFunc(families(object), func(f discoveryv1.AddressType) bool { return len(pl.activators[f]) == 0 })
-		}
+		pl, about := g.service(object, p, own)
+		made.services, made.view.Services = append(made.services, pl), append(made.view.Services, about)
+		delete(own, pl.name)
+	}
+	for _, name := range slices.SortedFunc(maps.Keys(own), func(a, b types.NamespacedName) int { return strings.Compare(a.Name, b.Name) }) {
+		pl, about := planned{name: name}, wake.Service{Name: name.Name, Quiet: wake.Out, Leaving: true}
+		g.depart(&pl, &about, own[name])
 		made.services, made.view.Services = append(made.services, pl), append(made.view.Services, about)
 	}
-	for _, about := range missing(p, objects) {
-		made.services, made.view.Services = append(made.services, planned{}), append(made.view.Services, about)
-	}
+	lacking, rest := g.lacking(p, objects, made.waits.BeforeOut)
+	made.next = sooner(made.next, rest)
+	made.services, made.view.Services = append(made.services, make([]planned, len(lacking))...), append(made.view.Services, lacking...)
 	return made
 }
 
-// missing are the Services that there are not: as long as nothing can lead to the activators, the workload stays awake.
-func missing(p annotations.Wake, there []*corev1.Service) []wake.Service {
-	var all []wake.Service
+// gathering is what a plan is made with, while the Keeper is locked.
+type gathering struct {
+	*Keeper
+	sleeper *sleeper
+	key     annotations.Key
+	now     time.Time
+	// doubted is until when a pod that is seen ready may be one that ends.
+	doubted time.Time
+	present present
+}
+
+// service is what is known and planned of a Service whose requests wake the workload.
+func (g *gathering) service(object *corev1.Service, p annotations.Wake, own map[types.NamespacedName][]*written) (planned, wake.Service) {
+	pl := planned{name: types.NamespacedName{Namespace: object.Namespace, Name: object.Name}, object: object}
+	about := wake.Service{Name: object.Name, Quiet: wake.Out, Hindrance: hindrance(object, p)}
+	if p.HoldUnready {
+		about.Quiet = wake.Standby
+	}
+	if about.Hindrance == "" {
+		about.Hindrance = g.claimLocked(&pl, g.key)
+	}
+	if about.Hindrance != "" {
+		pl.known = nil
+		g.depart(&pl, &about, own[pl.name])
+		return pl, about
+	}
+	g.sleeper.services = append(g.sleeper.services, pl.name)
+	g.ready(pl.known, pl.name)
+	about.Face, about.Since, about.Ready = pl.known.face, pl.known.since, pl.known.ready.Since()
+	about.Listening, pl.activators = true, map[discoveryv1.AddressType][]serves.Activator{}
+	for _, family := range families(object) {
+		name := types.NamespacedName{Namespace: pl.name.Namespace, Name: serves.SliceName(pl.name.Name, family)}
+		var says *serves.Slice
+		if st := pl.known.stored[family]; st != nil && !st.isBad {
+			says = &st.says
+		}
+		to, all := g.present.listening(name, family, pl.ports, says)
+		pl.activators[family], about.Listening = to, about.Listening && all
+		g.sleeper.slices[name] = true
+		delete(g.missing, name)
+	}
+	for _, s := range own[pl.name] {
+		if !slices.Contains(families(object), s.says.Family) {
+			pl.leaving, g.sleeper.slices[s.name()] = append(pl.leaving, s), true
+		}
+	}
+	return pl, about
+}
+
+// depart plans that the slices of a Service go, unless another workload has it by now.
+func (g *gathering) depart(pl *planned, about *wake.Service, own []*written) {
+	known := g.services[pl.name]
+	switch {
+	case len(own) == 0 || known != nil && known.workload != g.key:
+		return
+	case known == nil:
+		known = &service{workload: g.key}
+		g.services[pl.name] = known
+	}
+	g.ready(known, pl.name)
+	known.stored, known.face, known.since = map[discoveryv1.AddressType]*stored{}, wake.Out, time.Time{}
+	pl.leaving, pl.activators, about.Ready = own, map[discoveryv1.AddressType][]serves.Activator{}, known.ready.Since()
+	for _, s := range own {
+		about.Face = max(about.Face, s.says.Face)
+		pl.activators[s.says.Family], _ = g.present.listening(s.name(), s.says.Family, s.says.Ports, &s.says)
+		g.sleeper.slices[s.name()] = true
+	}
+}
+
+// ready notes which pods of a Service are ready.
+func (g *gathering) ready(known *service, name types.NamespacedName) {
+	known.ready = known.ready.After(g.now, g.readyPods(name), g.doubted)
+}
+
+// lacking are the Services that there are not: as long as nothing can lead to the activators, the workload stays awake. One that sleeps is not woken for one that
+// is away for a moment, as when it is replaced or renamed: rest is how much longer it may be.
+func (g *gathering) lacking(p annotations.Wake, there []*corev1.Service, moment time.Duration) (all []wake.Service, rest time.Duration) {
 	for _, name := range p.Services {
 		if !slices.ContainsFunc(there, func(s *corev1.Service) bool { return s.Name == name }) {
 			all = append(all, wake.Service{Name: name, Hindrance: fmt.Sprintf("there is no Service %q", name)})
@@ -93,7 +162,18 @@ func missing(p annotations.Wake, there []*corev1.Service) []wake.Service {
 	if p.Requests && len(p.Services) == 0 && len(there) == 0 {
 		all = append(all, wake.Service{Hindrance: "there is no Service that selects its pods"})
 	}
-	return all
+	s := g.sleeper
+	switch {
+	case len(all) == 0:
+		s.lacks = time.Time{}
+		return nil, 0
+	case s.lacks.IsZero():
+		s.lacks = g.now
+	}
+	if rest = s.lacks.Add(moment).Sub(g.now); rest > 0 && s.replicas == 0 {
+		return nil, rest
+	}
+	return all, 0
 }
 
 // claimLocked makes a Service the workload's, with a pair for each of its ports, and brings what is stored up to date. It returns why that cannot be.
@@ -120,9 +200,12 @@ func (k *Keeper) claimLocked(pl *planned, key annotations.Key) (hindrance string
 		}
 		pl.ports = append(pl.ports, serves.Port{Name: port.Name, Pair: pair, AppProtocol: port.AppProtocol})
 	}
+	maps.DeleteFunc(known.stored, func(family discoveryv1.AddressType, _ *stored) bool {
+		return !slices.Contains(families(pl.object), family)
+	})
 	for _, family := range families(pl.object) {
 		name := types.NamespacedName{Namespace: pl.name.Namespace, Name: serves.SliceName(pl.name.Name, family)}
-		if why := known.refresh(family, k.Cluster.OwnSlice(name), pl.object.UID, k.Now()); why != "" {
+		if why := known.refresh(family, k.Cluster.OwnSlice(name), pl.name.Name, k.Now()); why != "" {
 			return why
 		}
 	}
@@ -210,29 +293,4 @@ func (k *Keeper) readyPods(name types.NamespacedName) []string {
 		}
 	}
 	return pods
-}
-
-// listeningLocked are the activators that listen on all ports of a Service, by address family.
-func (k *Keeper) listeningLocked(pl *planned) map[discoveryv1.AddressType][]serves.Activator {
-	all := map[discoveryv1.AddressType][]serves.Activator{}
-	untold := k.untoldLocked()
-	for _, family := range families(pl.object) {
-		slice := types.NamespacedName{Namespace: pl.name.Namespace, Name: serves.SliceName(pl.name.Name, family)}
-		for _, r := range k.reports {
-			if a, ok := r.endpoint(family); ok && r.listensOn(slice, pl.ports) {
-				all[family] = append(all[family], a)
-			}
-		}
-		if st := pl.known.stored[family]; st != nil && st.says.Face == wake.Active {
-			for _, a := range st.says.Activators {
-				if untold[a.UID] {
-					all[family] = append(all[family], a)
-				}
-			}
-		}
-		slices.SortFunc(all[family], func(a, b serves.Activator) int {
-			return strings.Compare(a.Pod+" "+string(a.UID), b.Pod+" "+string(b.UID))
-		})
-	}
-	return all
 }

@@ -18,43 +18,55 @@ import (
 	"github.com/mini-hpa/mini-hpa/scaler/wake"
 )
 
-// releaseOthers takes away the slices that say that they are of a workload, and are of none of its Services any more.
-func (k *Keeper) releaseOthers(ctx context.Context, key annotations.Key, p *plan) error {
-	k.mu.Lock()
-	names := k.of[key]
-	k.mu.Unlock()
-	for _, name := range names {
-		object := k.Cluster.OwnSlice(name)
-		if object == nil {
-			continue
+// part takes away the slices of a Service that is none of the workload's any more, or cannot be. As long as somebody has to be there for whoever comes, they lead
+// to the activators that there are.
+func (k *Keeper) part(ctx context.Context, p *plan, at int) error {
+	about, pl := &p.view.Services[at], &p.services[at]
+	face, after := p.waits.Face(&p.view, about)
+	p.next = sooner(p.next, after)
+	for _, s := range pl.leaving {
+		var rest time.Duration
+		var err error
+		if face == wake.Active && s.says.Face == wake.Active {
+			err = k.hold(ctx, s, pl.activators[s.says.Family])
+		} else {
+			rest, err = k.release(ctx, s)
 		}
-		read := k.read(object)
-		if read.err != nil || workloadOf(&read.says) != key || slices.ContainsFunc(p.services, func(pl planned) bool { return pl.known != nil && pl.name.Name == read.says.Service }) {
-			continue
-		}
-		next, err := k.release(ctx, object, &read.says)
 		if err != nil {
 			return err
 		}
-		p.next = sooner(p.next, next)
+		p.next = sooner(p.next, rest)
 	}
+	about.Face = face
 	return nil
 }
 
+// hold has a slice that is to go lead to the activators that there are.
+func (k *Keeper) hold(ctx context.Context, s *written, to []serves.Activator) error {
+	want := s.says
+	want.Activators = to
+	object := want.Object()
+	if sameSlice(object, s.object) {
+		return nil
+	}
+	_, err := k.put(ctx, &stored{object: s.object}, object)
+	return err
+}
+
 // release takes a slice away: first it leads nobody anywhere, and when every node knows that, it is deleted. It returns when to go on; 0 if it is gone.
-func (k *Keeper) release(ctx context.Context, object *discoveryv1.EndpointSlice, says *serves.Slice) (time.Duration, error) {
-	name, now := types.NamespacedName{Namespace: object.Namespace, Name: object.Name}, k.Now()
+func (k *Keeper) release(ctx context.Context, s *written) (time.Duration, error) {
+	name, now := s.name(), k.Now()
 	k.mu.Lock()
 	since, isLeaving := k.leaving[name]
 	wait := k.waitsLocked(now).BeforeOut
 	k.mu.Unlock()
-	if len(object.Endpoints) > 0 || says.Face == wake.Active {
+	if len(s.object.Endpoints) > 0 || s.says.Face == wake.Active {
 		if isLeaving && now.Sub(since) < time.Second {
 			return time.Second, nil // the watch is on its way
 		}
-		out := *says
+		out := s.says
 		out.Face, out.Since, out.Activators = wake.Out, time.Time{}, nil
-		if _, err := k.put(ctx, &stored{object: object}, out.Object()); err != nil && !apierrors.IsNotFound(err) {
+		if _, err := k.put(ctx, &stored{object: s.object}, out.Object()); err != nil && !apierrors.IsNotFound(err) {
 			return 0, err
 		}
 		k.leave(name, k.Now())
@@ -67,17 +79,14 @@ func (k *Keeper) release(ctx context.Context, object *discoveryv1.EndpointSlice,
 	if rest := since.Add(wait).Sub(now); rest > 0 {
 		return rest, nil
 	}
-	err := k.Slices.EndpointSlices(object.Namespace).Delete(ctx, object.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &object.UID, ResourceVersion: &object.ResourceVersion}})
+	err := k.Slices.EndpointSlices(name.Namespace).Delete(ctx, name.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &s.object.UID, ResourceVersion: &s.object.ResourceVersion}})
 	if err != nil && !apierrors.IsNotFound(err) {
-		return 0, fmt.Errorf("deleting EndpointSlice %s: %w", object.Name, err)
+		return 0, fmt.Errorf("deleting EndpointSlice %s: %w", name.Name, err)
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	delete(k.leaving, name)
 	delete(k.missing, name)
-	service := types.NamespacedName{Namespace: says.Namespace, Name: says.Service}
-	k.pairs.dropAll(service, now)
-	delete(k.services, service)
 	return 0, nil
 }
 
@@ -87,47 +96,39 @@ func (k *Keeper) leave(name types.NamespacedName, since time.Time) {
 	k.leaving[name] = since
 }
 
-// sweep takes away the slices whose workload is gone, or is woken by requests no more. A kind of workload may be listed later than others, so it has to have
-// been gone for a while.
-func (k *Keeper) sweep(ctx context.Context) {
+// sweep looks at all slices: what is known of those that are gone is forgotten, and the workloads of those that nobody leads are looked at.
+func (k *Keeper) sweep() {
 	all := k.Cluster.OwnSlices()
-	k.index(all)
 	for _, object := range all {
-		if ctx.Err() != nil {
-			return
+		k.wonder(types.NamespacedName{Namespace: object.Namespace, Name: object.Name}, k.read(object).err)
+	}
+	k.mu.Lock()
+	k.indexLocked(all)
+	k.tidyLocked()
+	var unled []annotations.Key
+	for key, names := range k.of {
+		s := k.sleepers[key]
+		isLed := func(name types.NamespacedName) bool { return s != nil && s.slices[name] }
+		if slices.ContainsFunc(names, func(name types.NamespacedName) bool { return !isLed(name) }) {
+			unled = append(unled, key)
 		}
-		name, read := types.NamespacedName{Namespace: object.Namespace, Name: object.Name}, k.read(object)
-		k.wonder(name, read.err)
-		if read.err != nil {
-			continue
-		}
-		if w := k.Workloads.Workload(workloadOf(&read.says)); w != nil && !w.Deleting && w.Annotations[annotations.WakeKey] != "" {
-			k.mu.Lock()
-			delete(k.missing, name)
-			k.mu.Unlock()
-			continue
-		}
-		if !k.isMissing(name) {
-			continue
-		}
-		if _, err := k.release(ctx, object, &read.says); err != nil && !apierrors.IsConflict(err) {
-			k.Log.Warn("cannot take away an EndpointSlice whose workload is gone, or is not woken by requests", zap.Stringer("slice", name), zap.Error(err))
-		}
+	}
+	k.mu.Unlock()
+	if len(unled) > 0 {
+		k.Enqueue(unled...)
 	}
 }
 
-// index notes which slices say that they are of which workload, and forgets what is known of those that are gone.
-func (k *Keeper) index(all []*discoveryv1.EndpointSlice) {
+// indexLocked notes which slices say that they are of which workload, and forgets what is known of those that are gone.
+func (k *Keeper) indexLocked(all []*discoveryv1.EndpointSlice) {
 	of, there := map[annotations.Key][]types.NamespacedName{}, map[types.NamespacedName]bool{}
 	for _, object := range all {
 		name := types.NamespacedName{Namespace: object.Namespace, Name: object.Name}
 		there[name] = true
-		if read := k.read(object); read.err == nil {
+		if read := k.readLocked(object); read.err == nil {
 			of[workloadOf(&read.says)] = append(of[workloadOf(&read.says)], name)
 		}
 	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
 	k.of = of
 	isGone := func(name types.NamespacedName) bool { return !there[name] }
 	maps.DeleteFunc(k.readings, func(name types.NamespacedName, _ *reading) bool { return isGone(name) })
@@ -136,16 +137,33 @@ func (k *Keeper) index(all []*discoveryv1.EndpointSlice) {
 	maps.DeleteFunc(k.strange, func(name types.NamespacedName, _ string) bool { return isGone(name) })
 }
 
-// isMissing says whether the workload of a slice has been gone for long enough.
-func (k *Keeper) isMissing(name types.NamespacedName) bool {
+// tidyLocked forgets the Services that have no slice, and are gone or wake nobody any more. Their pairs are given back.
+func (k *Keeper) tidyLocked() {
+	led := map[types.NamespacedName]bool{}
+	for _, s := range k.sleepers {
+		for _, name := range s.services {
+			led[name] = true
+		}
+	}
+	for name := range k.services {
+		hasSlice := func(family discoveryv1.AddressType) bool {
+			return k.readings[types.NamespacedName{Namespace: name.Namespace, Name: serves.SliceName(name.Name, family)}] != nil
+		}
+		if !hasSlice(discoveryv1.AddressTypeIPv4) && !hasSlice(discoveryv1.AddressTypeIPv6) && (!led[name] || k.Cluster.Service(name) == nil) {
+			k.pairs.dropAll(name, k.Now())
+			delete(k.services, name)
+		}
+	}
+}
+
+// missingFor is for how much longer the workload of a slice must be gone before the slice is taken away: it may be made anew.
+func (k *Keeper) missingFor(name types.NamespacedName) time.Duration {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	since, known := k.missing[name]
-	if !known {
+	if k.missing[name].IsZero() {
 		k.missing[name] = k.Now()
-		return false
 	}
-	return k.Now().Sub(since) >= k.Propagation
+	return max(k.missing[name].Add(k.Propagation).Sub(k.Now()), 0)
 }
 
 // wonder tells once of a slice that has mini-hpa's label and cannot be its own. It is left alone, unless it has the name of one that is to be written.

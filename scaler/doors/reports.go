@@ -2,6 +2,7 @@ package doors
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -21,6 +22,9 @@ type report struct {
 	activator
 	start    string
 	draining bool
+	// leaving says that its pod is to end, gone that it is not there any more: nobody is led there, and what the activator still holds counts. Broken says that it
+	// tells nothing at present.
+	leaving, gone, broken bool
 	// synced says that it has told everything at least once.
 	synced bool
 	ports  map[portKey]*serves.State
@@ -138,7 +142,7 @@ func changeOf(slice types.NamespacedName, before, now *serves.State) change {
 
 // endpoint is an activator as a slice names it, if it has an address of the family and others may be sent there.
 func (r *report) endpoint(family discoveryv1.AddressType) (serves.Activator, bool) {
-	if !r.synced || r.draining {
+	if !r.synced || r.draining || r.leaving {
 		return serves.Activator{}, false
 	}
 	for _, address := range r.addresses {
@@ -150,12 +154,42 @@ func (r *report) endpoint(family discoveryv1.AddressType) (serves.Activator, boo
 	return serves.Activator{}, false
 }
 
+// answer is what an activator says of a port.
+type answer int
+
+const (
+	unheard answer = iota // it does not know of it yet
+	yes
+	no
+)
+
+// listens says whether an activator listens on a port of a slice.
+func (r *report) listens(slice types.NamespacedName, port serves.Port) answer {
+	switch said := r.ports[portKey{slice, port.Name}]; {
+	case said == nil || said.Pair != port.Pair:
+		return unheard
+	case said.Listening:
+		return yes
+	}
+	return no
+}
+
 // listensOn says whether an activator listens on all ports of a slice.
 func (r *report) listensOn(slice types.NamespacedName, ports []serves.Port) bool {
+	return len(ports) > 0 && !slices.ContainsFunc(ports, func(port serves.Port) bool { return r.listens(slice, port) != yes })
+}
+
+// follows says whether an activator listens on some ports of a slice, and lacks none that others have but those that it does not know of yet.
+func (r *report) follows(slice types.NamespacedName, ports []serves.Port, heard map[string]bool) bool {
+	if r.draining || r.leaving {
+		return false
+	}
+	some := false
 	for _, port := range ports {
-		if said := r.ports[portKey{slice, port.Name}]; said == nil || !said.Listening || said.Pair != port.Pair {
+		said := r.listens(slice, port)
+		if some = some || said == yes; said == no && heard[port.Name] {
 			return false
 		}
 	}
-	return len(ports) > 0
+	return some
 }

@@ -32,6 +32,7 @@ func (k *Keeper) Begin() {
 	for _, object := range own {
 		k.noteLocked(object)
 	}
+	k.indexLocked(own)
 }
 
 // noteLocked notes the pairs of a slice.
@@ -74,7 +75,7 @@ func (k *Keeper) Run(ctx context.Context) {
 		case <-k.changed:
 		case <-tick.C:
 			if k.Cluster.Err() == nil {
-				k.sweep(ctx)
+				k.sweep()
 			}
 		}
 	}
@@ -88,36 +89,89 @@ func (k *Keeper) ActivatorsChanged() {
 	}
 }
 
-// follow begins to follow the activators that are new, and ceases to follow those that are gone.
+// follow begins to follow the activators that are new, and ceases to follow those that are gone. One that is to end is followed for as long as it tells its state:
+// what it holds counts.
 func (k *Keeper) follow(ctx context.Context, following map[types.UID]context.CancelFunc, running *sync.WaitGroup) {
 	there := map[types.UID]bool{}
 	for _, pod := range k.Cluster.Activators() {
 		a := k.activatorOf(pod)
-		if len(a.addresses) == 0 || !isThere(pod) {
+		if len(a.addresses) == 0 || isOver(pod) {
 			continue
 		}
 		there[a.uid] = true
-		if following[a.uid] != nil {
-			continue
+		if following[a.uid] == nil {
+			f := &follower{activator: a, tls: k.TLS, begins: k.begins, says: k.says, breaks: k.breaks, ends: k.lose}
+			k.mu.Lock()
+			k.reports[a.uid] = &report{activator: a, ports: map[portKey]*serves.State{}}
+			k.mu.Unlock()
+			lasting, cancel := context.WithCancel(ctx)
+			following[a.uid] = cancel
+			running.Go(func() { f.run(lasting) })
 		}
-		f := &follower{activator: a, tls: k.TLS, begins: k.begins, says: k.says, ends: k.lose}
-		k.mu.Lock()
-		k.reports[a.uid] = &report{activator: a, ports: map[portKey]*serves.State{}}
-		k.mu.Unlock()
-		lasting, cancel := context.WithCancel(ctx)
-		following[a.uid] = cancel
-		running.Go(func() { f.run(lasting) })
+		if !isThere(pod) {
+			k.isToEnd(a.uid, false)
+		}
+		if isUnready(pod) && k.isBroken(a.uid) {
+			k.lose(a.uid, errors.New("it does not answer, and its pod is not ready"))
+		}
 	}
 	for uid, cancel := range following {
-		if !there[uid] {
+		if there[uid] {
+			continue
+		}
+		if k.isToEnd(uid, true); k.isBroken(uid) {
 			cancel()
 			delete(following, uid)
-			k.lose(uid, errors.New("its pod is gone, or is to end"))
+			k.lose(uid, errGone)
 			k.mu.Lock()
 			delete(k.reports, uid)
 			k.mu.Unlock()
 		}
 	}
+}
+
+// isToEnd takes note that an activator is to end, or that its pod is gone, and has the workloads looked at that lead there.
+func (k *Keeper) isToEnd(uid types.UID, gone bool) {
+	k.mu.Lock()
+	var keys []annotations.Key
+	if r := k.reports[uid]; r != nil {
+		if r.synced && !r.leaving {
+			k.Log.Info("an activator is to end: requests are not led there any more, and what it holds counts", zap.String("activator", r.name))
+			keys = k.allLocked()
+		}
+		r.leaving, r.gone = true, gone
+	}
+	k.mu.Unlock()
+	k.Enqueue(keys...)
+}
+
+// isBroken says whether an activator tells nothing at present.
+func (k *Keeper) isBroken(uid types.UID) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	r := k.reports[uid]
+	return r == nil || !r.synced || r.broken
+}
+
+// breaks takes note that an activator tells nothing for a moment, or more. It returns false if its pod is gone, so that it will not again.
+func (k *Keeper) breaks(uid types.UID) (again bool) {
+	k.mu.Lock()
+	r := k.reports[uid]
+	if r != nil {
+		r.broken, again = true, !r.gone
+	}
+	k.mu.Unlock()
+	k.ActivatorsChanged() // its pod may be known already not to be ready
+	return again
+}
+
+// allLocked are all workloads that requests wake, or of which there are slices.
+func (k *Keeper) allLocked() []annotations.Key {
+	all := maps.Clone(k.of)
+	for key := range k.sleepers {
+		all[key] = nil
+	}
+	return slices.Collect(maps.Keys(all))
 }
 
 // activatorOf is where a pod is, and where it tells its state.
@@ -144,6 +198,7 @@ func (k *Keeper) begins(uid types.UID) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if r := k.reports[uid]; r != nil {
+		r.broken = false
 		r.begin()
 	}
 }
@@ -157,7 +212,7 @@ func (k *Keeper) says(uid types.UID, line serves.Line) {
 		was := r.synced
 		keys = k.digestLocked(r.take(line))
 		if !was && r.synced { // what was not known about each of them is now
-			for key := range k.sleepers {
+			for _, key := range k.allLocked() {
 				keys[key] = true
 			}
 			k.Log.Info("an activator tells its state", zap.String("activator", r.name), zap.Int("ports", len(r.ports)))
@@ -205,19 +260,14 @@ func (k *Keeper) digestLocked(changes []change) map[annotations.Key]bool {
 func (k *Keeper) lose(uid types.UID, why error) {
 	k.mu.Lock()
 	r := k.reports[uid]
-	var keys map[annotations.Key]bool
+	var keys []annotations.Key
 	if r != nil && r.synced {
-		k.Log.Warn("an activator is gone: requests are not led there any more", zap.String("activator", r.name), zap.Error(why))
-		keys = map[annotations.Key]bool{}
-		for key := range k.sleepers {
-			keys[key] = true
-		}
-		*r = report{activator: r.activator, ports: map[portKey]*serves.State{}}
+		k.Log.Warn("an activator is gone: requests are not led there any more, unless there is no other", zap.String("activator", r.name), zap.Error(why))
+		keys = k.allLocked()
+		*r = report{activator: r.activator, leaving: r.leaving, gone: r.gone, broken: true, ports: map[portKey]*serves.State{}}
 	}
 	k.mu.Unlock()
-	for key := range keys {
-		k.Enqueue(key)
-	}
+	k.Enqueue(keys...)
 }
 
 // Requests are those of a workload at all activators. It fails with wake.ErrUnknown or wake.ErrNobody where nothing is known.
@@ -283,7 +333,7 @@ func (k *Keeper) Refused(key annotations.Key) uint64 {
 	return n
 }
 
-// Forget drops what is known of a workload that is scaled no more. Its slices are taken away in a while.
+// Forget drops what is known of a workload.
 func (k *Keeper) Forget(key annotations.Key) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -45,6 +45,8 @@ type scene struct {
 	version  int
 	enqueued int
 	writes   []string
+	// unknown says that it is not known of any workload whether it exists.
+	unknown bool
 }
 
 func newScene(t *testing.T) *scene {
@@ -152,6 +154,30 @@ func (s *scene) lead(desired int32) wake.Led {
 	return led
 }
 
+// leave is a look at a workload that is not there, or scaled no more.
+func (s *scene) leave() time.Duration {
+	s.t.Helper()
+	s.keeper.sweep()
+	next, err := s.keeper.Leave(context.Background(), annotations.DeploymentKey("shop", "web"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return next
+}
+
+// stay is a look at a workload on which nothing is decided.
+func (s *scene) stay() {
+	s.t.Helper()
+	if err := s.keeper.Stay(context.Background(), s.workload); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// pod is that of an activator, which is there as far as the watch says.
+func pod(name string) *corev1.Pod {
+	return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "mini-hpa", Name: name, UID: types.UID(name)}, Status: corev1.PodStatus{PodIP: "10.9.9." + strings.TrimPrefix(name, "a")}}
+}
+
 // wantWrites compares with, and takes away, what was written since the last call.
 func (s *scene) wantWrites(want ...string) {
 	s.t.Helper()
@@ -173,6 +199,17 @@ func (s *scene) wantClosed(led wake.Led, seconds time.Duration, because string) 
 }
 
 func (s *scene) Services(string) []*corev1.Service { return s.services }
+
+func (s *scene) Service(name types.NamespacedName) *corev1.Service {
+	for _, service := range s.services {
+		if service.Name == name.Name {
+			return service
+		}
+	}
+	return nil
+}
+
+func (s *scene) Gone(key annotations.Key) bool { return !s.unknown && s.Workload(key) == nil }
 
 func (s *scene) Slices(service types.NamespacedName) []*discoveryv1.EndpointSlice {
 	kube := &discoveryv1.EndpointSlice{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web-x7k2p", Labels: map[string]string{discoveryv1.LabelServiceName: "web", discoveryv1.LabelManagedBy: "endpointslice-controller.k8s.io"}}}
@@ -231,5 +268,20 @@ func (s *scene) edit(name string, change func(*discoveryv1.EndpointSlice)) {
 	slice.ResourceVersion = strconv.Itoa(s.version)
 	if err := s.client.Tracker().Update(discoveryv1.SchemeGroupVersion.WithResource("endpointslices"), slice, "shop"); err != nil {
 		s.t.Fatal(err)
+	}
+}
+
+// delete is somebody else who deletes a slice.
+func (s *scene) delete(name string) {
+	if err := s.client.Tracker().Delete(discoveryv1.SchemeGroupVersion.WithResource("endpointslices"), "shop", name); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// wantStranded compares why requests cannot wake it any more; empty if they can.
+func (s *scene) wantStranded(because string) {
+	s.t.Helper()
+	if got := s.keeper.Stranded(s.workload.Key); (got == "") != (because == "") || !strings.Contains(got, because) {
+		s.t.Errorf("stranded because %q; want %q", got, because)
 	}
 }

@@ -69,7 +69,7 @@ type service struct {
 }
 
 // refresh takes in what the watch says of a slice. It returns why the slice is somebody else's; empty if it is not.
-func (s *service) refresh(family discoveryv1.AddressType, cached *discoveryv1.EndpointSlice, owner types.UID, now time.Time) string {
+func (s *service) refresh(family discoveryv1.AddressType, cached *discoveryv1.EndpointSlice, owner string, now time.Time) string {
 	have := s.stored[family]
 	switch {
 	case cached == nil && (have == nil || have.awaited && now.Sub(have.written) < lateWatch):
@@ -98,27 +98,26 @@ func (s *service) refresh(family discoveryv1.AddressType, cached *discoveryv1.En
 	return ""
 }
 
-// isOurs says whether a slice is of mini-hpa, and of the Service of this UID.
-func isOurs(object *discoveryv1.EndpointSlice, owner types.UID) bool {
+// isOurs says whether a slice is mini-hpa's, and of the Service of this name. Its owner may be the one that had the name before: the slice is taken over, as
+// it would be deleted otherwise.
+func isOurs(object *discoveryv1.EndpointSlice, service string) bool {
 	return object.Labels[discoveryv1.LabelManagedBy] == serves.Manager && (len(object.OwnerReferences) == 0 ||
-		slices.ContainsFunc(object.OwnerReferences, func(o metav1.OwnerReference) bool { return o.UID == owner }))
+		slices.ContainsFunc(object.OwnerReferences, func(o metav1.OwnerReference) bool { return o.Kind == annotations.KindService && o.Name == service }))
 }
 
-// settle finds out which face the slices have, and since when.
+// settle finds out which face the slices have, and since when. One that somebody else has changed or deleted says nothing: what it had holds, and is about to be
+// written again.
 func (s *service) settle(now time.Time) {
-	face, first := wake.Out, true
-	edited := false
+	face, says, edited := s.face, false, false
 	for _, st := range s.stored {
-		is := st.says.Face
-		if st.isBad {
-			is = wake.Out
-		}
-		if first {
-			face, first = is, false
-		} else if face != is {
+		edited = edited || st.edited
+		switch is := st.says.Face; {
+		case st.isBad, st.edited:
+		case !says:
+			face, says = is, true
+		case face != is:
 			face = wake.Out
 		}
-		edited = edited || st.edited
 	}
 	if face != s.face || s.since.IsZero() || edited {
 		s.face, s.since = face, now

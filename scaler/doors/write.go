@@ -2,7 +2,7 @@ package doors
 
 import (
 	"context"
-	"fmt"
+	"slices"
 	"strings"
 
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -17,7 +17,14 @@ import (
 func (k *Keeper) keep(ctx context.Context, p *plan, at int) error {
 	about, pl := &p.view.Services[at], &p.services[at]
 	if pl.known == nil {
-		return nil
+		return k.part(ctx, p, at)
+	}
+	for _, s := range pl.leaving { // of an address family that the Service has no more
+		rest, err := k.release(ctx, s)
+		if err != nil {
+			return err
+		}
+		p.next = sooner(p.next, rest)
 	}
 	face, after := p.waits.Face(&p.view, about)
 	p.next = sooner(p.next, after)
@@ -34,6 +41,7 @@ func (k *Keeper) keep(ctx context.Context, p *plan, at int) error {
 		}
 		object := want.Object()
 		if have != nil && sameSlice(object, have.object) && (!confirm || !have.written.IsZero()) {
+			k.accept(have)
 			continue
 		}
 		leads := have == nil || have.edited || have.isBad || have.written.IsZero() || have.says.Face != face
@@ -60,6 +68,13 @@ func (k *Keeper) keep(ctx context.Context, p *plan, at int) error {
 	defer k.mu.Unlock()
 	about.Face, about.Since = pl.known.face, pl.known.since
 	return nil
+}
+
+// accept takes a slice for what it was to be, whoever has made it that.
+func (k *Keeper) accept(s *stored) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	s.edited = false
 }
 
 // forget drops what is known of a slice, whose write has failed: what the watch says counts.
@@ -94,6 +109,18 @@ func servesOf(w *annotations.Workload, p annotations.Wake, pl *planned) serves.S
 	return s
 }
 
+// asWritten is what the slices of a workload say of how requests wake it, and of which Services. They wake nothing if there are none.
+func (k *Keeper) asWritten(key annotations.Key) annotations.Wake {
+	var p annotations.Wake
+	for service, all := range k.slicesOf(key) {
+		s := all[0].says.Serves.Defaulted()
+		p = annotations.Wake{Requests: true, Services: append(p.Services, service.Name), Hold: s.Hold.Duration, Limit: s.Limit, PerPod: s.PerPod,
+			Ignore: s.Ignore, IgnoreAgents: s.IgnoreAgents, Always: s.Path == serves.PathAlways, HoldUnready: s.HoldOn == serves.HoldOnUnready}
+	}
+	slices.Sort(p.Services)
+	return p
+}
+
 // protocolOf is HTTP/1.1 where the Service says so, by its appProtocol or, without one, the name of the port as Istio reads it.
 func protocolOf(port serves.Port) serves.Protocol {
 	said := port.Name
@@ -104,38 +131,4 @@ func protocolOf(port serves.Port) serves.Protocol {
 		return serves.HTTP1
 	}
 	return serves.TCP
-}
-
-// put writes a slice over the one that is stored; nil if none is. It fails with a conflict if somebody else has written meanwhile.
-func (k *Keeper) put(ctx context.Context, have *stored, want *discoveryv1.EndpointSlice) (*discoveryv1.EndpointSlice, error) {
-	client := k.Slices.EndpointSlices(want.Namespace)
-	if have == nil {
-		made, err := client.Create(ctx, want, metav1.CreateOptions{FieldManager: annotations.FieldManager})
-		if err != nil {
-			return nil, fmt.Errorf("creating EndpointSlice %s: %w", want.Name, err)
-		}
-		return made, nil
-	}
-	object := have.object.DeepCopy()
-	if object.Labels == nil {
-		object.Labels = map[string]string{}
-	}
-	for key, value := range want.Labels {
-		object.Labels[key] = value
-	}
-	kept := map[string]string{}
-	for key, value := range object.Annotations {
-		if !strings.HasPrefix(key, annotations.Prefix) {
-			kept[key] = value
-		}
-	}
-	for key, value := range want.Annotations {
-		kept[key] = value
-	}
-	object.Annotations, object.OwnerReferences, object.Endpoints, object.Ports = kept, want.OwnerReferences, want.Endpoints, want.Ports
-	made, err := client.Update(ctx, object, metav1.UpdateOptions{FieldManager: annotations.FieldManager})
-	if err != nil {
-		return nil, fmt.Errorf("updating EndpointSlice %s: %w", want.Name, err)
-	}
-	return made, nil
 }

@@ -232,6 +232,8 @@ const (
 	ReasonScheduled = "Scheduled"
 	// ReasonSleepAfter holds 1 replica: the last activity is not long enough ago.
 	ReasonSleepAfter = "SleepAfter"
+	// ReasonStranded proposes at least mini-hpa/wake-replicas: requests were to wake the workload, and cannot any more.
+	ReasonStranded = "Stranded"
 	// ReasonFallback proposes mini-hpa/fallback.
 	ReasonFallback = "Fallback"
 	// ReasonLargest says which metric's proposal won.

@@ -15,6 +15,7 @@ var stages = []func(*view, draft) draft{
 	(*view).restore,   // at least what was needed before somebody else's scale-in
 	(*view).activate,  // 0 while nothing is active, at least 1 while something is
 	(*view).fallBack,  // at least mini-hpa/fallback while a metric has failed for long
+	(*view).rescue,    // awake if requests were to wake it, and cannot any more
 	(*view).largest,   // the largest proposal counts; while a metric fails, there is no scale-in
 	(*view).resume,    // after a gap the present number counts as recommended
 	(*view).stabilize, // within the recommendations of the stabilization windows

@@ -12,7 +12,7 @@ import (
 // attend sets the replicas to the least that the schedule allows, where there is no metric that could ask for more, or none that has a value
 // while the workload sleeps.
 func (v *view) attend(d draft) draft {
-	if v.Compat || slices.ContainsFunc(v.policy.Metrics, func(m annotations.Metric) bool { return !v.asleep || m.IsTotal() }) {
+	if v.Compat || v.stranded() || slices.ContainsFunc(v.policy.Metrics, func(m annotations.Metric) bool { return !v.asleep || m.IsTotal() }) {
 		return d
 	}
 	d.Active, d.Reason, d.final = ActiveScheduled, Text{&rota{v.policy.Schedule, v.Time, v.policy.Min}}, true

@@ -22,6 +22,8 @@ type Snapshot struct {
 	// Paused, at 0 replicas, is who has set them to 0, where that switches the workload off; empty where mini-hpa has set them, and where the
 	// workload may sleep and nobody has used the scale subresource. In a trace of an HPA: empty where the HPA controller has set them.
 	Paused string `json:"paused,omitempty"`
+	// Stranded, at 0 replicas, is why requests, which were to wake the workload, cannot or must not any more, as a part of a sentence; empty if that is not so.
+	Stranded string `json:"stranded,omitempty"`
 	// Refused, if set, says why the API server refuses to create pods that are asked for (the Deployment's condition ReplicaFailure).
 	Refused string `json:"refused,omitempty"`
 	// Pods are the pods that belong to the workload. Ownership is settled while gathering.

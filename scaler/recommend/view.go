@@ -82,7 +82,7 @@ type proposals struct {
 	lines bool
 	// waker is the active one that asks for the most, while the workload sleeps.
 	waker *waker
-	// floor says that the proposal is the fallback, which counts although metrics fail.
+	// floor says that the proposal is the fallback or a rescue, which count although metrics fail.
 	floor bool
 	// alone is what the observations recommend by themselves, where assumptions have a say in it; nothing if nothing.
 	alone int32

@@ -143,6 +143,35 @@ func TestFallbackIsAFloor(t *testing.T) {
 	q.looks("0", 3*time.Minute).wants(0).looks("", time.Minute).wants(0).looks("", 90*time.Second).wants(3)
 }
 
+// TestAStrandedWorkloadWakes, whatever its metrics say, and whether it has any; but not where a schedule asks for 0.
+func TestAStrandedWorkloadWakes(t *testing.T) {
+	const because = "requests can wake it no more: Service \"web\" is headless: wakes"
+	for name, c := range map[string]struct {
+		pairs   []string
+		backlog string
+		want    int32
+		reason  string
+	}{
+		"nothing to do":       {nil, "0", 1, because},
+		"its metric fails":    {[]string{"wake-replicas=2"}, "", 2, because},
+		"something to do":     {nil, "400", 4, "backlog 400, target 100, above 0: wakes"},
+		"it has no metric":    {[]string{"target-cpu=50", "schedule=Sat 00:00-24:00 min=1"}, "0", 1, because},
+		"the schedule says 0": {[]string{"schedule=daily 00:00-24:00 replicas=0"}, "0", 0, ""},
+	} {
+		q := newQueue(t, 0, c.pairs...)
+		if name == "it has no metric" {
+			q.policy = policy(t, append(c.pairs, "min=0", "max=40")...)
+		}
+		s := withBacklog(snapshot(q.now, 0, nil), stdcmp.Or(c.backlog, "0"))
+		if s.Stranded = `Service "web" is headless`; c.backlog == "" {
+			s.ExternalMetrics, s.Errors = nil, map[string]string{"backlog": "the adapter is down"}
+		}
+		if q.see(s, tick); q.replicas != c.want || c.reason != "" && !strings.HasPrefix(q.last.Reason.String(), c.reason) {
+			t.Errorf("%s: %d replicas because %q; want %d because %q", name, q.replicas, q.last.Reason, c.want, c.reason)
+		}
+	}
+}
+
 func TestWhoSetsZero(t *testing.T) {
 	paused := func(by string) func(*Snapshot) { return func(s *Snapshot) { s.Paused = by } }
 	tests := map[string]struct {

@@ -37,6 +37,10 @@ type rules struct {
 	sleeps uint8
 	// crashes says that a pod may crash once, deaths that the leader may die once, rolls that activators are replaced, one after the other.
 	crashes, deaths, rolls bool
+	// blinds says that the leader may lose the streams of all activators, keeps that it leaves those in the slice whose pods are there.
+	blinds, keeps bool
+	// hinders says that it may become impossible for requests to wake the workload, pauses that somebody may pause it.
+	hinders, pauses bool
 }
 
 const modelW = 10 * time.Second
@@ -100,6 +104,9 @@ const (
 type model struct {
 	replicas   int8
 	idle       bool
+	blind      bool
+	hindered   bool
+	paused     bool
 	pods       [pods]podPhase
 	activators [2]activatorPhase
 
@@ -141,7 +148,11 @@ func (m *model) truth() (all [pods]endpoint) {
 
 // service is what the leader knows, as the functions of this package take it.
 func (m *model) service(r *rules) Service {
-	return Service{Name: "web", Quiet: r.quiet, Face: m.newestOurs().face, Since: ago(m.active), Ready: m.ready().Since(), Listening: m.newestOurs().to != [2]bool{}}
+	s := Service{Name: "web", Quiet: r.quiet, Face: m.newestOurs().face, Since: ago(m.active), Ready: m.ready().Since(), Listening: m.newestOurs().to != [2]bool{} && !m.blind}
+	if m.hindered {
+		s.Hindrance = "somebody has made the Service headless"
+	}
+	return s
 }
 
 // ago is when something began that is of an age.
@@ -222,6 +233,14 @@ func (m model) steps(r *rules) []step {
 	}
 	add("there is nothing to do any more", func(n *model) { n.idle = true })
 	add("there is something to do", func(n *model) { n.idle = false })
+	if r.hinders {
+		add("requests cannot wake it", func(n *model) { n.hindered = true })
+		add("requests can wake it again", func(n *model) { n.hindered = false })
+	}
+	if r.pauses {
+		add("somebody pauses it", func(n *model) { n.paused = true })
+		add("somebody lets it go on", func(n *model) { n.paused = false })
+	}
 	m.cluster(r, add)
 	if m.node.kube+1 < m.kubes {
 		add("the node sees the next version of Kubernetes' slice", func(n *model) { n.node.kube++ })
@@ -343,7 +362,11 @@ func (m *model) leader(r *rules, add func(string, func(*model))) {
 	if m.active == fresh && m.node.ours+1 == m.ourses {
 		add("W has passed since our slice was written", func(n *model) { n.active = old })
 	}
-	if to := m.reachable(); to != m.newestOurs().to && m.ourses < versions {
+	if r.blinds {
+		add("the leader loses the streams of all activators", func(n *model) { n.blind = true })
+		add("the leader hears the activators again", func(n *model) { n.blind = false })
+	}
+	if to := m.reachable(r); to != m.newestOurs().to && m.ourses < versions {
 		add("the leader writes which activators listen", func(n *model) {
 			n.ours[n.ourses], n.ourses = slice{n.newestOurs().face, to}, n.ourses+1
 		})
@@ -352,17 +375,20 @@ func (m *model) leader(r *rules, add func(string, func(*model))) {
 }
 
 // reachable are the activators that are to be in our slice.
-func (m *model) reachable() (to [2]bool) {
+func (m *model) reachable(r *rules) (to [2]bool) {
 	for i, a := range m.activators {
-		to[i] = a == listening
+		to[i] = a == listening && (!m.blind || r.keeps && m.newestOurs().to[i])
 	}
 	return to
 }
 
 // move is what the functions of this package say.
 func (m *model) move(r *rules, add func(string, func(*model))) {
-	w := Workload{Now: modelNow, Replicas: int32(m.replicas), Desired: 1, Services: []Service{m.service(r)}}
-	if m.idle {
+	w := Workload{Now: modelNow, Replicas: int32(m.replicas), Desired: 1, Stays: m.paused, Services: []Service{m.service(r)}}
+	switch {
+	case m.paused:
+		w.Desired = w.Replicas
+	case m.idle && w.Stranded() == "":
 		w.Desired = 0
 	}
 	face, _ := r.waits.Face(&w, &w.Services[0])
@@ -370,7 +396,7 @@ func (m *model) move(r *rules, add func(string, func(*model))) {
 	case face != w.Services[0].Face:
 		if m.ourses < versions {
 			add(fmt.Sprintf("the leader makes our slice %s", face), func(n *model) {
-				n.ours[n.ourses], n.ourses, n.active = slice{face, n.reachable()}, n.ourses+1, fresh
+				n.ours[n.ourses], n.ourses, n.active = slice{face, n.reachable(r)}, n.ourses+1, fresh
 			})
 		}
 	case w.Desired == w.Replicas:
@@ -493,6 +519,15 @@ func allRules() map[string]rules {
 			rolling := sound
 			rolling.rolls, rolling.sleeps = true, 1
 			all[name+", activators are replaced"] = rolling
+			blinded := rolling
+			blinded.blinds, blinded.keeps = true, true
+			all[name+", activators are replaced, and all are lost at once"] = blinded
+			hindered := sound
+			hindered.hinders = true
+			all[name+", requests cannot wake it for a time"] = hindered
+			paused := dying
+			paused.pauses = true
+			all[name+", the leader dies, and somebody pauses it"] = paused
 		}
 	}
 	return all
@@ -513,14 +548,15 @@ func TestNoRequestIsLost(t *testing.T) {
 	}
 }
 
-// TestEachWaitIsNeeded takes away one wait at a time, and shows how a request is lost then.
+// TestEachWaitIsNeeded takes away one rule at a time, and shows how a request is lost then.
 func TestEachWaitIsNeeded(t *testing.T) {
 	t.Parallel()
 	for name, without := range map[string]func(*rules){
-		"before the sleep":   func(r *rules) { r.waits.BeforeSleep = 0 },
-		"before the way out": func(r *rules) { r.waits.BeforeOut = 0 },
-		"of the pod":         func(r *rules) { r.drain = false },
-		"of an activator":    func(r *rules) { r.rolls, r.leave = true, false },
+		"before the sleep":         func(r *rules) { r.waits.BeforeSleep = 0 },
+		"before the way out":       func(r *rules) { r.waits.BeforeOut = 0 },
+		"of the pod":               func(r *rules) { r.drain = false },
+		"of an activator":          func(r *rules) { r.rolls, r.leave = true, false },
+		"for the leader's network": func(r *rules) { r.blinds = true },
 	} {
 		for _, p := range []plane{kubeProxy, readyOnly} {
 			t.Run(fmt.Sprintf("%s, %s", name, p), func(t *testing.T) {

@@ -46,6 +46,8 @@ type Service struct {
 	Listening bool
 	// Hindrance is why it can have no slice; empty if it can.
 	Hindrance string
+	// Leaving says that requests to it are to wake nobody any more, so that its slice is to go.
+	Leaving bool
 }
 
 // Workload is what is known of a workload at one moment.
@@ -55,6 +57,8 @@ type Workload struct {
 	Replicas, Desired int32
 	// Off says that nothing wakes it, because somebody has switched it off: its requests fail at once, as if it had no slice.
 	Off bool
+	// Stays says that nothing is decided on it. What leads to the activators goes on until a pod is ready, and what does not does not begin to.
+	Stays bool
 	// Services are those whose requests wake it.
 	Services []Service
 }
@@ -67,24 +71,55 @@ type Workload struct {
 //	1 or more  1 or more Active        not for W      Active
 //	1 or more  1 or more Active        for W          quiet
 //	1 or more  1 or more quiet         any            quiet
+//
+// One that is hindered or leaving does not become Active, and is Out where another one is quiet. If it is Active it stays so, like any other, until a pod is
+// ready: whoever comes meanwhile finds somebody.
 func (w Waits) Face(of *Workload, s *Service) (_ Face, after time.Duration) {
+	quiet, goes := s.Quiet, s.goes()
+	if goes {
+		quiet = Out
+	}
 	switch {
-	case s.Hindrance != "", of.Off:
+	case of.Off:
 		return Out, 0
-	case of.Replicas == 0 || of.Desired == 0:
+	case s.Face != Active && (goes || of.Stays):
+		return quiet, 0
+	case of.Replicas == 0:
+		return Active, 0
+	case of.Desired == 0 && !goes:
 		if !s.Listening && s.Face != Active {
-			return s.Quiet, 0 // nobody would be there
+			return quiet, 0 // nobody would be there
 		}
 		return Active, 0
 	case s.Face != Active:
-		return s.Quiet, 0
+		return quiet, 0
 	case s.Ready.IsZero():
 		return Active, 0
 	}
 	if rest := s.Ready.Add(w.BeforeOut).Sub(of.Now); rest > 0 {
 		return Active, rest
 	}
-	return s.Quiet, 0
+	return quiet, 0
+}
+
+// goes says whether the slice is to go, or not to be there.
+func (s *Service) goes() bool { return s.Hindrance != "" || s.Leaving }
+
+// Stranded is why a workload that sleeps must not go on sleeping: a request would not wake it, or only for as long as nobody has taken away what is left of
+// its slices. It is empty if that is not so, and where nothing wakes it anyway.
+func (of *Workload) Stranded() string {
+	if of.Replicas > 0 || of.Off || of.Stays {
+		return ""
+	}
+	for i := range of.Services {
+		switch s := &of.Services[i]; {
+		case s.Hindrance != "":
+			return s.Hindrance
+		case s.Leaving && s.Face == Active:
+			return fmt.Sprintf("requests to Service %q are not to wake it any more", s.Name)
+		}
+	}
+	return ""
 }
 
 // Gate says why 0 replicas must not be written yet; nil if they may. Nothing else is ever held up.
@@ -103,6 +138,10 @@ func (w Waits) gate(of *Workload, s *Service) *Closed {
 	switch {
 	case s.Hindrance != "":
 		return &Closed{Because: s.Hindrance, Lasts: true}
+	case s.Leaving && s.Face != Active:
+		return nil
+	case s.Leaving:
+		return &Closed{Because: fmt.Sprintf("Service %q still leads to the activators, and is not to any more", s.Name)}
 	case !s.Listening:
 		return &Closed{Because: fmt.Sprintf("no activator listens for Service %q", s.Name), Lasts: true}
 	case s.Face != Active:
@@ -170,8 +209,8 @@ func (of *Workload) State() State {
 type Wanted struct {
 	// Desired are the replicas that it should have.
 	Desired int32
-	// Off says that nothing wakes it: see Workload.
-	Off bool
+	// Off says that nothing wakes it, Stays that nothing is decided: see Workload.
+	Off, Stays bool
 }
 
 // Led is what became of the slices of a workload.

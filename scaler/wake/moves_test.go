@@ -31,7 +31,14 @@ func TestFace(t *testing.T) {
 		"waking, a pod was there before the sleep": {2, 2, false, Service{Face: Active, Quiet: Out, Listening: true, Ready: at(time.Minute)}, Active, 80 * time.Second},
 		"awake again":                              {2, 2, false, Service{Face: Active, Quiet: Standby, Listening: true, Ready: at(-20 * time.Second)}, Standby, 0},
 		"switched off":                             {0, 0, true, Service{Face: Active, Quiet: Standby, Listening: true}, Out, 0},
-		"hindered":                                 {0, 0, false, Service{Face: Active, Quiet: Standby, Listening: true, Hindrance: "no port is left"}, Out, 0},
+		"hindered while asleep":                    {0, 0, false, Service{Face: Active, Quiet: Standby, Listening: true, Hindrance: "no port is left"}, Active, 0},
+		"hindered, and never led there":            {0, 0, false, Service{Face: Out, Quiet: Standby, Listening: true, Hindrance: "no port is left"}, Out, 0},
+		"hindered, and waking":                     {1, 1, false, Service{Face: Active, Quiet: Standby, Listening: true, Hindrance: "no port is left"}, Active, 0},
+		"hindered, and a pod is ready":             {1, 1, false, Service{Face: Active, Quiet: Standby, Ready: at(-5 * time.Second), Hindrance: "no port is left"}, Active, 15 * time.Second},
+		"hindered, and awake":                      {1, 1, false, Service{Face: Active, Quiet: Standby, Ready: at(-20 * time.Second), Hindrance: "no port is left"}, Out, 0},
+		"hindered, held on unready":                {1, 1, false, Service{Face: Standby, Quiet: Standby, Hindrance: "no port is left"}, Out, 0},
+		"leaving while asleep":                     {0, 1, false, Service{Face: Active, Quiet: Out, Leaving: true}, Active, 0},
+		"leaving, and there is nothing to do":      {1, 0, false, Service{Face: Active, Quiet: Out, Ready: at(-20 * time.Second), Leaving: true}, Out, 0},
 	} {
 		w := Workload{Now: at(0), Replicas: c.replicas, Desired: c.desired, Off: c.off, Services: []Service{c.service}}
 		if face, after := waits.Face(&w, &w.Services[0]); face != c.want || after != c.after {
@@ -59,7 +66,9 @@ func TestGate(t *testing.T) {
 		"not yet": {[]Service{without(func(s *Service) { s.Face = Standby })}, &Closed{Because: `Service "web" does not lead to the activators yet`}},
 		"nobody is there": {[]Service{active, without(func(s *Service) { s.Listening = false })},
 			&Closed{Because: `no activator listens for Service "web"`, Lasts: true}},
-		"hindered": {[]Service{without(func(s *Service) { s.Hindrance = "no port is left" }), active}, &Closed{Because: "no port is left", Lasts: true}},
+		"hindered":           {[]Service{without(func(s *Service) { s.Hindrance = "no port is left" }), active}, &Closed{Because: "no port is left", Lasts: true}},
+		"leaving":            {[]Service{without(func(s *Service) { s.Leaving = true })}, &Closed{Because: `Service "web" still leads to the activators, and is not to any more`}},
+		"leads nobody there": {[]Service{without(func(s *Service) { s.Leaving, s.Face = true, Out })}, nil},
 	} {
 		got := Waiting(10 * time.Second).Gate(&Workload{Now: at(0), Replicas: 1, Services: c.services})
 		if off := Waiting(10 * time.Second).Gate(&Workload{Now: at(0), Replicas: 1, Off: true, Services: c.services}); off != nil {
@@ -67,6 +76,51 @@ func TestGate(t *testing.T) {
 		}
 		if (got == nil) != (c.want == nil) || got != nil && *got != *c.want {
 			t.Errorf("%s: %+v; want %+v", name, got, c.want)
+		}
+	}
+}
+
+// TestStays: what leads to the activators goes on until a pod is ready, and what does not does not begin to.
+func TestStays(t *testing.T) {
+	t.Parallel()
+	waits := Waiting(10 * time.Second)
+	for name, c := range map[string]struct {
+		replicas int32
+		service  Service
+		want     Face
+	}{
+		"asleep":                         {0, Service{Face: Active, Quiet: Out}, Active},
+		"switched off":                   {0, Service{Face: Out, Quiet: Out, Listening: true}, Out},
+		"somebody has set replicas":      {1, Service{Face: Active, Quiet: Out}, Active},
+		"somebody has, and one is ready": {1, Service{Face: Active, Quiet: Standby, Ready: at(-10 * time.Second)}, Standby},
+		"awake, held on unready":         {1, Service{Face: Out, Quiet: Standby}, Standby},
+	} {
+		w := Workload{Now: at(0), Replicas: c.replicas, Desired: c.replicas, Stays: true, Services: []Service{c.service}}
+		if face, _ := waits.Face(&w, &w.Services[0]); face != c.want {
+			t.Errorf("%s: %s; want %s", name, face, c.want)
+		}
+	}
+}
+
+// TestStranded: who sleeps and cannot be woken by requests is not left alone, unless nothing is to wake it.
+func TestStranded(t *testing.T) {
+	t.Parallel()
+	led, hindered := Service{Name: "web", Face: Active, Listening: true}, Service{Name: "api", Hindrance: `Service "api" is headless`}
+	leaving := Service{Name: "old", Face: Active, Leaving: true}
+	for name, c := range map[string]struct {
+		w    Workload
+		want string
+	}{
+		"asleep":       {Workload{Services: []Service{led}}, ""},
+		"hindered":     {Workload{Services: []Service{led, hindered}}, `Service "api" is headless`},
+		"leaving":      {Workload{Services: []Service{led, leaving}}, `requests to Service "old" are not to wake it any more`},
+		"gone":         {Workload{Services: []Service{{Name: "old", Leaving: true}}}, ""},
+		"awake":        {Workload{Replicas: 1, Services: []Service{hindered, leaving}}, ""},
+		"switched off": {Workload{Off: true, Services: []Service{hindered, leaving}}, ""},
+		"stays":        {Workload{Stays: true, Services: []Service{hindered, leaving}}, ""},
+	} {
+		if got := c.w.Stranded(); got != c.want {
+			t.Errorf("%s: %q; want %q", name, got, c.want)
 		}
 	}
 }

@@ -140,6 +140,38 @@ func TestTheLeaderDiesWhileRequestsWait(t *testing.T) {
 	second.running()
 }
 
+// TestASleeperIsNotLeftAlone: one that is paused stays led to the activators, also by a process that has not led it before, and one that requests are not to wake any
+// more is woken.
+func TestASleeperIsNotLeftAlone(t *testing.T) {
+	t.Parallel()
+	ns := shared.namespace(t)
+	shared.grantActivator(t, ns)
+	shared.setQueue(ns, 0)
+	d := shared.deploy(t, ns, "web", 1, 100, sleepy(ns, map[string]string{"wake": "requests", "sync-period": "1m"}))
+	d.service("web")
+	keeper := shared.doorkeeper(t, ns, "activator-1")
+	first := shared.controller(t, ns, withActivators(ns)...)
+	d.await(0)
+	d.annotate(map[string]string{"mode": "paused"})
+	first.kill()
+	second := shared.controller(t, ns, withActivators(ns)...)
+	shared.awaitLeader(t, ns)
+	other := shared.doorkeeper(t, ns, "activator-2")
+	d.awaitSlice("web", "active activator-1 activator-2")
+	keeper.change(func() { keeper.draining = true })
+	d.awaitSlice("web", "active activator-2")
+	other.hold("web", 1)
+	time.Sleep(activatorW)
+	d.wantHistory(1, 0) // nothing wakes it
+	d.annotate(map[string]string{"mode": "", "wake": ""})
+	d.await(1)
+	d.awaitEvent("SuccessfulRescale New size: 1; reason: requests can wake it no more: requests to Service \"web\" are not to wake it any")
+	if got := d.slice("web"); got != "active activator-2" {
+		t.Errorf("no pod has been ready for long, and the slice is %s", got)
+	}
+	second.running()
+}
+
 // TestWithoutAnActivatorNobodySleeps, and it is told why.
 func TestWithoutAnActivatorNobodySleeps(t *testing.T) {
 	t.Parallel()

@@ -25,6 +25,9 @@ func (unasked) Requests(annotations.Key) (wake.Requests, error) {
 	return wake.Requests{}, errors.New("only the running controller is told of requests by the activators; its metrics mini_hpa_requests_held and _in_flight have them")
 }
 
+// Stranded is scaler.Requests'.
+func (unasked) Stranded(annotations.Key) string { return "" }
+
 // leads are the EndpointSlices by which mini-hpa leads requests to the activators. A warning says that they could not be read.
 func leads(ctx context.Context, api cluster.Clients, w *annotations.Workload) ([]scaler.Lead, []annotations.Warning) {
 	if w.Annotations[annotations.WakeKey] == "" {

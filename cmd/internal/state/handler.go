@@ -3,9 +3,11 @@ package state
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"net/http"
+	"path"
 	"strconv"
 	"strings"
 
@@ -32,21 +34,54 @@ func Handler(head func() Head, teller func() Teller) http.Handler {
 	return mux
 }
 
-// WithTraces is a Handler that also serves what is recorded, whether the process leads or not: what it has seen when it led.
+// WithTraces is a Handler that also serves what is recorded, whether the process leads or not: what it has seen when it led. Of a directory it
+// writes the names, one a line, those of directories with a slash. http.FileServer would cost the program 80 kB.
 func WithTraces(h http.Handler, traces fs.FS) http.Handler {
-	files := http.StripPrefix(strings.TrimSuffix(PathTraces, "/"), http.FileServerFS(traces))
 	mux := http.NewServeMux()
 	mux.Handle("/", h)
-	mux.HandleFunc("GET "+PathTraces, func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc("GET "+PathTraces+"{path...}", func(w http.ResponseWriter, r *http.Request) {
 		if !isLoopback(r.Host) {
 			refuseHost(w, r)
 			return
 		}
-		w.Header().Set("X-Content-Type-Options", "nosniff")
-		w.Header().Set("Cache-Control", "no-store")
-		files.ServeHTTP(w, r)
+		name := path.Clean("/" + r.PathValue("path"))[1:]
+		if name == "" {
+			name = "."
+		}
+		if err := writeTrace(w, traces, name); err != nil {
+			write(w, http.StatusNotFound, Failure{Error: fmt.Sprintf("cannot read what is recorded at %q", name)})
+		}
 	})
 	return mux
+}
+
+// writeTrace writes a file, or the names in a directory; an error if there is nothing to write.
+func writeTrace(w http.ResponseWriter, traces fs.FS, name string) error {
+	file, err := traces.Open(name)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	about, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Cache-Control", "no-store")
+	if !about.IsDir() {
+		_, _ = io.Copy(w, file) // who has gone away needs no answer
+		return nil
+	}
+	entries, err := fs.ReadDir(traces, name)
+	for _, entry := range entries {
+		line := entry.Name()
+		if entry.IsDir() {
+			line += "/"
+		}
+		_, _ = io.WriteString(w, line+"\n")
+	}
+	return err
 }
 
 func refuseHost(w http.ResponseWriter, r *http.Request) {

@@ -146,9 +146,11 @@ func TestTracesAreFiles(t *testing.T) {
 		want                 string
 	}{
 		"a file":                {"GET", PathTraces + "shop/web.trace.jsonl", "localhost:8082", http.StatusOK, "{}\n"},
-		"a list":                {"GET", PathTraces + "shop/", "127.0.0.1", http.StatusOK, "web.trace.jsonl"},
+		"a list":                {"GET", PathTraces + "shop/", "127.0.0.1", http.StatusOK, "web.trace.jsonl\n"},
+		"all that there is":     {"GET", PathTraces, "localhost", http.StatusOK, "shop/\n"},
+		"what is not there":     {"GET", PathTraces + "shop/db.trace.jsonl", "localhost", http.StatusNotFound, "shop/db.trace.jsonl"},
 		"a file beside":         {"GET", PathTraces + "../secret", "localhost", http.StatusTemporaryRedirect, ""},
-		"a link that leads":     {"GET", PathTraces + "link", "localhost", http.StatusInternalServerError, ""},
+		"a link that leads":     {"GET", PathTraces + "link", "localhost", http.StatusNotFound, "cannot read what is recorded at"},
 		"another name":          {"GET", PathTraces + "shop/web.trace.jsonl", "evil.example.com", http.StatusForbidden, "want localhost"},
 		"writing":               {"PUT", PathTraces + "shop/web.trace.jsonl", "localhost", http.StatusNotFound, ""},
 		"the rest is as it was": {"GET", PathAll, "localhost", http.StatusServiceUnavailable, "does not lead"},

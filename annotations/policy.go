@@ -67,8 +67,8 @@ type Wake struct {
 	Services []string
 	// Hold is how long a request waits for a pod at most.
 	Hold time.Duration
-	// Always says that all requests go through the activator, also while there are pods.
-	Always bool
+	// Always says that all requests go through the activator, also while there are pods, and Targeted that the replicas are held at a number of them for each pod.
+	Always, Targeted bool
 	// HoldUnready says that requests also wait while there are pods of which none is ready.
 	HoldUnready bool
 	// PerPod is how many requests an activator has under way with one pod at most; others wait.

@@ -161,6 +161,7 @@ func (r *wakeReader) setPath(value string) (err error) {
 
 func (r *wakeReader) setTarget(value string) (err error) {
 	r.target, err = readTarget(value)
+	r.wake.Targeted = r.target != nil
 	return err
 }
 

@@ -30,7 +30,7 @@ func TestWhatRequestsWake(t *testing.T) {
 			w.Ignore, w.IgnoreAgents = []string{"/healthz", "/static/*"}, []string{"kube-probe/", "Google HC"}
 		})},
 		"pods that are not ready": {"requests hold-on=unready", with(func(w *Wake) { w.HoldUnready = true })},
-		"always":                  {"requests service=web path=always target=20", with(func(w *Wake) { w.Services, w.Always = []string{"web"}, true })},
+		"always":                  {"requests service=web path=always target=20", with(func(w *Wake) { w.Services, w.Always, w.Targeted = []string{"web"}, true, true })},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -18,10 +18,15 @@ func (s *Scaler) lead(ctx context.Context, w *annotations.Workload, p annotation
 	if s.doors == nil || s.observer.Rules.Compat {
 		return wake.Led{}, nil
 	}
-	if p.Mode == annotations.ModeObserve {
-		p.Wake.Requests = false
+	wanted := wake.Wanted{Desired: d.Desired, Off: d.Active == recommend.ActiveDisabled}
+	switch {
+	case p.Mode != annotations.ModeObserve:
+	case p.Wake.Always: // its Services have no other way to its pods
+		wanted.Desired = w.Replicas
+	default:
+		p.Wake.Requests = false // it writes nothing but what takes its slices away
 	}
-	return s.doors.Lead(ctx, w, p.Wake, wake.Wanted{Desired: d.Desired, Off: d.Active == recommend.ActiveDisabled})
+	return s.doors.Lead(ctx, w, p.Wake, wanted)
 }
 
 // stranded says why requests cannot wake a workload any more that sleeps, though its annotations can be followed: something around it has changed, so that

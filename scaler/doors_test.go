@@ -197,3 +197,40 @@ func TestObservedDoors(t *testing.T) {
 		t.Error("asked where the rules of the HPA controller are followed")
 	}
 }
+
+// TestAllRequestsAreHeldAtATarget: the number at a time decides, also between 0 and 1, and the number of those that wait while nothing is known on average.
+func TestAllRequestsAreHeldAtATarget(t *testing.T) {
+	c := newCluster(t, map[string]string{"min": "0", "max": "10", "wake": "requests service=api path=always target=20", "scale-down-stabilization": "0s"})
+	g := &gate{}
+	c.scaler.doors, c.scaler.observer.Requests = g, g
+	at := func(average float64) wake.Requests {
+		return wake.Requests{InFlight: 7, Active: true, Average: &average}
+	}
+	g.requests = at(100)
+	c.reconcile(time.Minute).wantWrites(5)
+	g.requests = at(40.001)
+	c.reconcile(time.Minute).wantWrites(5, 3)
+	g.requests = at(0.004)
+	c.reconcile(time.Minute).wantWrites(5, 3, 1)
+	g.unknown = wake.ErrMissing
+	c.reconcile(time.Hour).wantWrites(5, 3, 1)
+	g.unknown, g.requests = nil, at(0)
+	g.requests.InFlight, g.requests.Active = 0, false
+	c.reconcile(time.Minute).reconcile(time.Minute).wantWrites(5, 3, 1, 0)
+	g.requests = wake.Requests{Held: 60, Active: true}
+	c.reconcile(time.Minute).wantWrites(5, 3, 1, 0, 3)
+}
+
+// TestAlwaysIsLedOn where nothing is scaled: the Service has no other way to its pods.
+func TestAlwaysIsLedOn(t *testing.T) {
+	c := newCluster(t, map[string]string{"min": "0", "max": "10", "wake": "requests service=api path=always", "scale-down-stabilization": "0s", "mode": "observe"})
+	g := &gate{}
+	c.scaler.doors, c.scaler.observer.Requests = g, g
+	c.reconcile(time.Minute).reconcile(time.Minute).wantWrites()
+	c.deployment = c.deployment.DeepCopy()
+	c.deployment.Annotations["mini-hpa/mode"] = "paused"
+	c.reconcile(tick)
+	if n := len(g.asked); n != 3 || g.asked[n-1] != g.asked[0] || g.asked[0].Desired != 1 || g.asked[0].Off || len(g.stayed) > 0 {
+		t.Errorf("led %+v, stayed %v", g.asked, g.stayed)
+	}
+}

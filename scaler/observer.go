@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"math"
 	"slices"
 	"time"
 
@@ -224,10 +225,10 @@ func (o *Observer) requests(key annotations.Key) (metrics.Answer, error) {
 		return metrics.Answer{}, err
 	}
 	now := o.Now()
-	value := externalmetricsv1beta1.ExternalMetricValue{MetricName: "requests", Value: *resource.NewQuantity(int64(all.Held+all.InFlight), resource.DecimalSI)}
+	value := externalmetricsv1beta1.ExternalMetricValue{MetricName: "requests", Value: *resource.NewMilliQuantity(int64(math.Round(1000*all.AtATime())), resource.DecimalSI)}
 	value.Timestamp.Time = now
 	answer := metrics.Answer{Asked: now, External: []externalmetricsv1beta1.ExternalMetricValue{value}, Taken: []time.Time{now}}
-	if all.Active && all.Held+all.InFlight == 0 {
+	if all.Active && value.Value.IsZero() {
 		answer.Hint.Active = &all.Active // requests that were there a moment ago
 	}
 	return answer, nil

@@ -2,6 +2,7 @@ package podspec
 
 import (
 	"encoding/json"
+	"net/netip"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -16,6 +17,8 @@ type Pod struct {
 	// Owner is the UID of what controls it, and Node where it runs; both are empty if that is not known, and are not in the JSON form.
 	Owner types.UID
 	Node  string
+	// IPs are its addresses, at most one of each family, the main one first; nil while it has none. They are not in the JSON form.
+	IPs []netip.Addr
 	// Created is when it was made, Started when the kubelet began with it, and Deleted the end of its grace period if it is being deleted.
 	// What has not happened is zero.
 	Created, Started, Deleted time.Time
@@ -50,6 +53,11 @@ func ReadPod(in *corev1.Pod) Pod {
 	}
 	if owner := metav1.GetControllerOfNoCopy(in); owner != nil {
 		out.Owner = owner.UID
+	}
+	for _, ip := range in.Status.PodIPs {
+		if address, err := netip.ParseAddr(ip.IP); err == nil {
+			out.IPs = append(out.IPs, address)
+		}
 	}
 	for i := range in.Status.Conditions {
 		c := &in.Status.Conditions[i]

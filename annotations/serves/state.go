@@ -75,6 +75,13 @@ type State struct {
 	RequestSeconds float64 `json:"requestSeconds,omitempty"`
 	// Waits are how long those were held that came while no pod was ready, and got one.
 	Waits Waits `json:"waits,omitzero"`
+	// Told is when whoever has read the line did so, by his clock.
+	Told time.Time `json:"-"`
+}
+
+// SecondsAt are the RequestSeconds at a moment, if nobody has come or gone since the line was told.
+func (s *State) SecondsAt(now time.Time) float64 {
+	return s.RequestSeconds + float64(s.Held+s.InFlight)*max(now.Sub(s.Told), 0).Seconds()
 }
 
 // Door is what happened at one door.

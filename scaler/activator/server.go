@@ -3,6 +3,7 @@ package activator
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"sync"
@@ -90,7 +91,8 @@ func (s *Server) Serve(slice serves.Slice) {
 		r := rules{slice.Serves.Defaulted(), slice.Serves.ProtocolOf(wants.Name)}
 		at, known := s.ports[k]
 		if !known {
-			at = &served{port: &port{lobby: s.lobby, key: k, rules: r, since: time.Now()}}
+			// Each begins with another pod, so that several activators do not send their first requests to one.
+			at = &served{port: &port{lobby: s.lobby, key: k, rules: r, since: time.Now(), turn: rand.IntN(serves.MaxBackends)}}
 			s.ports[k] = at
 		} else {
 			at.setRules(r)

@@ -15,6 +15,7 @@ import (
 	discoveryclient "k8s.io/client-go/kubernetes/typed/discovery/v1"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 	"github.com/mini-hpa/mini-hpa/annotations/serves"
 	"github.com/mini-hpa/mini-hpa/scaler/wake"
 )
@@ -67,6 +68,8 @@ func (m *town) OwnSlices() []*discoveryv1.EndpointSlice {
 func (m *town) Activators() []*corev1.Pod { return nil }
 
 func (m *town) Err() error { return nil }
+
+func (m *town) Pods(*annotations.Workload) []*podspec.Pod { return nil }
 
 func (m *town) Workload(key annotations.Key) *annotations.Workload {
 	n, _ := strconv.Atoi(key.Namespace[len("town-"):])

@@ -13,6 +13,7 @@ import (
 	discoveryclient "k8s.io/client-go/kubernetes/typed/discovery/v1"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 	"github.com/mini-hpa/mini-hpa/annotations/serves"
 	"github.com/mini-hpa/mini-hpa/scaler/wake"
 )
@@ -39,6 +40,8 @@ type Workloads interface {
 	Workload(key annotations.Key) *annotations.Workload
 	// Gone says whether it is certain that a workload does not exist. It is not while its kind cannot be listed, or was not yet.
 	Gone(key annotations.Key) bool
+	// Pods returns the pods that the workload owns. They are shared: read-only.
+	Pods(w *annotations.Workload) []*podspec.Pod
 }
 
 // Config is everything that a Keeper works with. All fields are required but TLS.
@@ -99,6 +102,7 @@ type sleeper struct {
 	// lacks is since when there has not been a Service that there should be; zero if there are all. Stranded is why requests cannot wake it any more.
 	lacks    time.Time
 	stranded string
+	load
 }
 
 // NewKeeper makes a Keeper that does nothing before Run.

@@ -37,6 +37,8 @@ type planned struct {
 	activators map[discoveryv1.AddressType][]serves.Activator
 	// leaving are slices that are to go.
 	leaving []*written
+	// backends are the pods that activators are told of, by address family; nil where they know them from Kubernetes' own slices.
+	backends map[discoveryv1.AddressType][]serves.Backends
 }
 
 // soonKnown is when a workload is looked at again after its first look, in which it was not known yet which requests are its own, and after the one that has
@@ -52,7 +54,7 @@ func (k *Keeper) plan(w *annotations.Workload, p annotations.Wake, wanted wake.W
 	made := &plan{workload: w, wake: p, waits: k.waitsLocked(now), view: wake.Workload{Now: now, Replicas: w.Replicas, Desired: wanted.Desired, Off: wanted.Off, Stays: wanted.Stays}}
 	s := k.sleepers[w.Key]
 	if s == nil {
-		s = &sleeper{replicas: w.Replicas}
+		s = newSleeper(w.Replicas)
 		k.sleepers[w.Key] = s
 		made.next = soonKnown
 	}
@@ -60,7 +62,7 @@ func (k *Keeper) plan(w *annotations.Workload, p annotations.Wake, wanted wake.W
 		s.zeroed = now
 	}
 	s.replicas, s.services, s.slices, s.wake = w.Replicas, nil, map[types.NamespacedName]bool{}, p
-	g := &gathering{k, s, w.Key, now, later(k.began, s.zeroed).Add(wake.Settled), k.presentLocked()}
+	g := &gathering{k, s, w.Key, now, later(k.began, s.zeroed).Add(wake.Settled), k.presentLocked(), w, wanted.Desired}
 	for _, object := range objects {
 		pl, about := g.service(object, p, own)
 		made.services, made.view.Services = append(made.services, pl), append(made.view.Services, about)
@@ -72,7 +74,9 @@ func (k *Keeper) plan(w *annotations.Workload, p annotations.Wake, wanted wake.W
 		made.services, made.view.Services = append(made.services, pl), append(made.view.Services, about)
 	}
 	lacking, rest := g.lacking(p, objects, made.waits.BeforeOut)
-	made.next = sooner(made.next, rest)
+	if made.next = sooner(made.next, rest); s.unsettled {
+		made.next = sooner(made.next, settling)
+	}
 	made.services, made.view.Services = append(made.services, make([]planned, len(lacking))...), append(made.view.Services, lacking...)
 	return made
 }
@@ -86,12 +90,15 @@ type gathering struct {
 	// doubted is until when a pod that is seen ready may be one that ends.
 	doubted time.Time
 	present present
+	// workload and desired are what the plan is of, and how many replicas were decided on.
+	workload *annotations.Workload
+	desired  int32
 }
 
 // service is what is known and planned of a Service whose requests wake the workload.
 func (g *gathering) service(object *corev1.Service, p annotations.Wake, own map[types.NamespacedName][]*written) (planned, wake.Service) {
 	pl := planned{name: types.NamespacedName{Namespace: object.Namespace, Name: object.Name}, object: object}
-	about := wake.Service{Name: object.Name, Quiet: wake.Out, Hindrance: hindrance(object, p)}
+	about := wake.Service{Name: object.Name, Quiet: wake.Out, Always: p.Always, Hindrance: hindrance(object, g.workload, p)}
 	if p.HoldUnready {
 		about.Quiet = wake.Standby
 	}
@@ -105,6 +112,11 @@ func (g *gathering) service(object *corev1.Service, p annotations.Wake, own map[
 	}
 	g.sleeper.services = append(g.sleeper.services, pl.name)
 	g.ready(pl.known, pl.name)
+	if p.Always {
+		var pods []string
+		pods, about.Withheld = g.backLocked(&pl, g.workload, g.desired, g.now)
+		pl.known.ready = pl.known.ready.After(g.now, pods, g.doubted)
+	}
 	about.Face, about.Since, about.Ready = pl.known.face, pl.known.since, pl.known.ready.Since()
 	about.Listening, pl.activators = true, map[discoveryv1.AddressType][]serves.Activator{}
 	for _, family := range families(object) {
@@ -140,7 +152,7 @@ func (g *gathering) depart(pl *planned, about *wake.Service, own []*written) {
 	known.stored, known.face, known.since = map[discoveryv1.AddressType]*stored{}, wake.Out, time.Time{}
 	pl.leaving, pl.activators, about.Ready = own, map[discoveryv1.AddressType][]serves.Activator{}, known.ready.Since()
 	for _, s := range own {
-		about.Face = max(about.Face, s.says.Face)
+		about.Face, about.Always = max(about.Face, s.says.Face), about.Always || s.says.Serves.Path == serves.PathAlways
 		pl.activators[s.says.Family], _ = g.present.listening(s.name(), s.says.Family, s.says.Ports, &s.says)
 		g.sleeper.slices[s.name()] = true
 	}
@@ -191,7 +203,7 @@ func (k *Keeper) claimLocked(pl *planned, key annotations.Key) (hindrance string
 	}
 	pl.known = known
 	for _, port := range pl.object.Spec.Ports {
-		if port.Protocol != corev1.ProtocolTCP && port.Protocol != "" {
+		if !isTCP(&port) {
 			continue
 		}
 		pair, ok := k.pairs.get(k.Range, place{pl.name, port.Name}, k.Now())
@@ -242,17 +254,16 @@ func fits(s *corev1.Service, w *annotations.Workload) bool {
 }
 
 // hindrance is why a Service cannot have a slice of mini-hpa's; empty if it can.
-func hindrance(s *corev1.Service, p annotations.Wake) string {
-	isTCP := func(port corev1.ServicePort) bool { return port.Protocol == corev1.ProtocolTCP || port.Protocol == "" }
+func hindrance(s *corev1.Service, w *annotations.Workload, p annotations.Wake) string {
 	switch {
 	case s.Spec.Type == corev1.ServiceTypeExternalName:
 		return fmt.Sprintf("Service %q is of type ExternalName, which leads out of the cluster", s.Name)
 	case s.Spec.ClusterIP == corev1.ClusterIPNone:
 		return fmt.Sprintf("Service %q is headless: clients would dial the activators at the port of the pods", s.Name)
-	case !slices.ContainsFunc(s.Spec.Ports, isTCP):
+	case !slices.ContainsFunc(s.Spec.Ports, func(port corev1.ServicePort) bool { return isTCP(&port) }):
 		return fmt.Sprintf("Service %q has no TCP port", s.Name)
 	case p.Always:
-		return fmt.Sprintf("all requests to Service %q are to go through the activators (path=always), which this version cannot do", s.Name)
+		return hindranceAlways(s, w)
 	case len(s.Spec.Selector) == 0:
 		return fmt.Sprintf("Service %q has no selector", s.Name)
 	case s.Spec.PublishNotReadyAddresses:

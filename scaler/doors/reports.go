@@ -28,6 +28,8 @@ type report struct {
 	// synced says that it has told everything at least once.
 	synced bool
 	ports  map[portKey]*serves.State
+	// lost is when it was given up last; zero if it never was.
+	lost time.Time
 	// next is what is told anew, until it is complete; nil otherwise.
 	next *report
 }
@@ -37,8 +39,8 @@ type change struct {
 	slice types.NamespacedName
 	// listens says that it listens there now and did not before, or the other way round.
 	listens bool
-	// came says that there are requests that were not there before, lately that one came by the active door.
-	came, lately bool
+	// came says that there are requests that were not there before, lately that one came by the active door, and moved that some have come or gone.
+	came, lately, moved bool
 	// refused is how many were refused.
 	refused uint64
 	// age is how long ago the last connection came by the active door.
@@ -131,6 +133,7 @@ func changeOf(slice types.NamespacedName, before, now *serves.State) change {
 	}
 	c := change{slice: slice, listens: before.Listening != now.Listening || before.Pair != now.Pair}
 	c.came = now.Total > before.Total || now.Held+now.InFlight > before.Held+before.InFlight
+	c.moved = c.came || now.Held+now.InFlight != before.Held+before.InFlight
 	if c.lately = now.Active.Connections > before.Active.Connections; c.lately {
 		c.age = time.Duration(now.Active.Age * float64(time.Second))
 	}

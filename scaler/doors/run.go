@@ -206,6 +206,9 @@ func (k *Keeper) begins(uid types.UID) {
 // says takes what an activator says, and has those workloads looked at that it is about.
 func (k *Keeper) says(uid types.UID, line serves.Line) {
 	k.mu.Lock()
+	if line.Port != nil {
+		line.Port.Told = k.Now()
+	}
 	r := k.reports[uid]
 	var keys map[annotations.Key]bool
 	if r != nil {
@@ -252,6 +255,9 @@ func (k *Keeper) digestLocked(changes []change) map[annotations.Key]bool {
 		if c.came {
 			s.came = now
 		}
+		if c.moved && s.wake.Targeted && !s.unsettled {
+			s.unsettled, keys[known.workload] = true, true
+		}
 	}
 	return keys
 }
@@ -264,13 +270,13 @@ func (k *Keeper) lose(uid types.UID, why error) {
 	if r != nil && r.synced {
 		k.Log.Warn("an activator is gone: requests are not led there any more, unless there is no other", zap.String("activator", r.name), zap.Error(why))
 		keys = k.allLocked()
-		*r = report{activator: r.activator, leaving: r.leaving, gone: r.gone, broken: true, ports: map[portKey]*serves.State{}}
+		*r = report{activator: r.activator, leaving: r.leaving, gone: r.gone, broken: true, ports: map[portKey]*serves.State{}, lost: k.Now()}
 	}
 	k.mu.Unlock()
 	k.Enqueue(keys...)
 }
 
-// Requests are those of a workload at all activators. It fails with wake.ErrUnknown or wake.ErrNobody where nothing is known.
+// Requests are those of a workload at all activators. It fails with wake.ErrUnknown, wake.ErrNobody or wake.ErrMissing where not enough is known.
 func (k *Keeper) Requests(key annotations.Key) (wake.Requests, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -290,17 +296,17 @@ func (k *Keeper) Requests(key annotations.Key) (wake.Requests, error) {
 	if s == nil {
 		return all, wake.ErrUnknown // it is not known which Services are its own
 	}
-	for _, state := range k.statesLocked(s) {
+	k.statesLocked(s, func(_ *report, state *serves.State) {
 		all.Held, all.InFlight = all.Held+state.Held, all.InFlight+state.InFlight
 		all.Waits.Add(state.Waits)
-	}
+	})
 	all.Active = all.Held+all.InFlight > 0 || !s.came.IsZero() && now.Sub(s.came) < recent
-	return all, nil
+	k.followLocked(s, &all, now)
+	return all, k.wholeLocked(s, &all, now)
 }
 
-// statesLocked are what all activators say of the ports of a workload's Services.
-func (k *Keeper) statesLocked(s *sleeper) []*serves.State {
-	var all []*serves.State
+// statesLocked yields what each activator says of the ports of a workload's Services.
+func (k *Keeper) statesLocked(s *sleeper, yield func(by *report, state *serves.State)) {
 	for _, name := range s.services {
 		known := k.services[name]
 		if known == nil {
@@ -311,13 +317,12 @@ func (k *Keeper) statesLocked(s *sleeper) []*serves.State {
 			for _, port := range st.says.Ports {
 				for _, r := range k.reports {
 					if state := r.ports[portKey{slice, port.Name}]; state != nil {
-						all = append(all, state)
+						yield(r, state)
 					}
 				}
 			}
 		}
 	}
-	return all
 }
 
 // Refused is how many requests of a workload activators have refused since this was asked last.

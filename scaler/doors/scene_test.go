@@ -20,6 +20,7 @@ import (
 	clienttesting "k8s.io/client-go/testing"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 	"github.com/mini-hpa/mini-hpa/annotations/serves"
 	"github.com/mini-hpa/mini-hpa/scaler/wake"
 )
@@ -36,8 +37,9 @@ type scene struct {
 	services []*corev1.Service
 	// pods are those of activators, as far as a test needs them.
 	pods []*corev1.Pod
-	// ready are the pods that Kubernetes' own slice of web has.
+	// ready are the pods that Kubernetes' own slice of web has, owned those that the workload has.
 	ready []string
+	owned []*podspec.Pod
 	// late says that the watch brings nothing at present: what it has is as it was then.
 	late     []*discoveryv1.EndpointSlice
 	isLate   bool
@@ -259,6 +261,8 @@ func (s *scene) Workload(key annotations.Key) *annotations.Workload {
 	}
 	return nil
 }
+
+func (s *scene) Pods(*annotations.Workload) []*podspec.Pod { return s.owned }
 
 // edit is somebody else who changes a slice.
 func (s *scene) edit(name string, change func(*discoveryv1.EndpointSlice)) {

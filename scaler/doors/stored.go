@@ -66,6 +66,8 @@ type service struct {
 	face  wake.Face
 	since time.Time
 	ready wake.Ready
+	// withheld is since when activators are told of no pods, because the workload is to sleep; zero if they are.
+	withheld time.Time
 }
 
 // refresh takes in what the watch says of a slice. It returns why the slice is somebody else's; empty if it is not.

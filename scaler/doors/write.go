@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -82,11 +83,15 @@ func (k *Keeper) forget(pl *planned, family discoveryv1.AddressType) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	delete(pl.known.stored, family)
+	pl.known.withheld = time.Time{}
 }
 
 // want is the slice of a Service for one address family.
 func (k *Keeper) want(p *plan, pl *planned, face wake.Face, family discoveryv1.AddressType) *serves.Slice {
 	s := &serves.Slice{Namespace: pl.name.Namespace, Service: pl.name.Name, ServiceUID: pl.object.UID, Family: family, Serves: servesOf(p.workload, p.wake, pl), Ports: pl.ports, Face: face}
+	if pl.backends != nil {
+		s.Backends = pl.backends[family]
+	}
 	if face != wake.Out {
 		s.Activators = pl.activators[family]
 	}
@@ -102,6 +107,9 @@ func servesOf(w *annotations.Workload, p annotations.Wake, pl *planned) serves.S
 		Limit: p.Limit, PerPod: p.PerPod, Ignore: p.Ignore, IgnoreAgents: p.IgnoreAgents}
 	if p.HoldUnready {
 		s.HoldOn = serves.HoldOnUnready
+	}
+	if p.Always {
+		s.Path = serves.PathAlways
 	}
 	for _, port := range pl.ports {
 		s.Protocol[port.Name] = protocolOf(port)

@@ -26,6 +26,9 @@ type Waits struct {
 	BeforeOut time.Duration
 }
 
+// Told is how long activators may take to know of a slice that has changed. They watch slices, as nodes do, and have nothing else to do.
+const Told = time.Second
+
 // Waiting are the waits where a change takes so long to be known.
 func Waiting(w time.Duration) Waits { return Waits{BeforeSleep: w, BeforeOut: w} }
 
@@ -44,6 +47,10 @@ type Service struct {
 	Quiet Face
 	// Listening says that an activator listens on all its ports, so that requests could be led there.
 	Listening bool
+	// Always says that all requests go through the activators, so that no node leads any to a pod; Withheld is since when activators are told of no pods,
+	// because the workload is to sleep; zero if they are.
+	Always   bool
+	Withheld time.Time
 	// Hindrance is why it can have no slice; empty if it can.
 	Hindrance string
 	// Leaving says that requests to it are to wake nobody any more, so that its slice is to go.
@@ -74,6 +81,8 @@ type Workload struct {
 //
 // One that is hindered or leaving does not become Active, and is Out where another one is quiet. If it is Active it stays so, like any other, until a pod is
 // ready: whoever comes meanwhile finds somebody.
+//
+// One whose requests all go through the activators is Active from when one of them listens, and Out when it goes while there are pods.
 func (w Waits) Face(of *Workload, s *Service) (_ Face, after time.Duration) {
 	quiet, goes := s.Quiet, s.goes()
 	if goes {
@@ -82,11 +91,13 @@ func (w Waits) Face(of *Workload, s *Service) (_ Face, after time.Duration) {
 	switch {
 	case of.Off:
 		return Out, 0
-	case s.Face != Active && (goes || of.Stays):
+	case goes && s.Always && of.Replicas > 0:
+		return Out, 0
+	case s.Face != Active && (goes || of.Stays && !s.Always):
 		return quiet, 0
 	case of.Replicas == 0:
 		return Active, 0
-	case of.Desired == 0 && !goes:
+	case of.Desired == 0 && !goes, s.Always && of.Replicas > 0:
 		if !s.Listening && s.Face != Active {
 			return quiet, 0 // nobody would be there
 		}
@@ -147,6 +158,12 @@ func (w Waits) gate(of *Workload, s *Service) *Closed {
 	case s.Face != Active:
 		return &Closed{Because: fmt.Sprintf("Service %q does not lead to the activators yet", s.Name)}
 	}
+	if s.Always {
+		if rest := s.Withheld.Add(Told).Sub(of.Now); rest > 0 {
+			return &Closed{For: rest, Because: fmt.Sprintf("activators may not know yet that requests to Service %q must wait", s.Name)}
+		}
+		return nil
+	}
 	if rest := s.Since.Add(w.BeforeSleep).Sub(of.Now); rest > 0 {
 		return &Closed{For: rest, Because: fmt.Sprintf("not every node may know yet that Service %q leads to the activators", s.Name)}
 	}
@@ -178,7 +195,7 @@ func (c *Closed) later(other *Closed) *Closed {
 type State string
 
 const (
-	// Direct means that requests go to the pods.
+	// Direct means that requests go to the pods, by way of the activators if all of them do.
 	Direct State = "direct"
 	// Closing means that it is to sleep, and the nodes are being told.
 	Closing State = "closing"
@@ -192,7 +209,9 @@ const (
 func (of *Workload) State() State {
 	active := false
 	for i := range of.Services {
-		active = active || of.Services[i].Face == Active
+		s := &of.Services[i]
+		passing := s.Always && !s.Ready.IsZero() && of.Replicas > 0 && of.Desired > 0
+		active = active || s.Face == Active && !passing
 	}
 	switch {
 	case !active:

@@ -1,6 +1,7 @@
 package wake
 
 import (
+	"slices"
 	"testing"
 	"time"
 )
@@ -30,6 +31,10 @@ func TestFace(t *testing.T) {
 		"waking, a pod is ready":                   {2, 2, false, Service{Face: Active, Quiet: Out, Listening: true, Ready: at(-5 * time.Second)}, Active, 15 * time.Second},
 		"waking, a pod was there before the sleep": {2, 2, false, Service{Face: Active, Quiet: Out, Listening: true, Ready: at(time.Minute)}, Active, 80 * time.Second},
 		"awake again":                              {2, 2, false, Service{Face: Active, Quiet: Standby, Listening: true, Ready: at(-20 * time.Second)}, Standby, 0},
+		"always, and nobody is there":              {3, 3, false, Service{Face: Out, Quiet: Out, Always: true}, Out, 0},
+		"always, and somebody is":                  {3, 3, false, Service{Face: Out, Quiet: Out, Always: true, Listening: true}, Active, 0},
+		"always, and nobody is there any more":     {3, 3, false, Service{Face: Active, Quiet: Out, Always: true, Ready: at(-time.Hour)}, Active, 0},
+		"always, switched off":                     {0, 0, true, Service{Face: Active, Quiet: Out, Always: true, Listening: true}, Out, 0},
 		"switched off":                             {0, 0, true, Service{Face: Active, Quiet: Standby, Listening: true}, Out, 0},
 		"hindered while asleep":                    {0, 0, false, Service{Face: Active, Quiet: Standby, Listening: true, Hindrance: "no port is left"}, Active, 0},
 		"hindered, and never led there":            {0, 0, false, Service{Face: Out, Quiet: Standby, Listening: true, Hindrance: "no port is left"}, Out, 0},
@@ -66,6 +71,10 @@ func TestGate(t *testing.T) {
 		"not yet": {[]Service{without(func(s *Service) { s.Face = Standby })}, &Closed{Because: `Service "web" does not lead to the activators yet`}},
 		"nobody is there": {[]Service{active, without(func(s *Service) { s.Listening = false })},
 			&Closed{Because: `no activator listens for Service "web"`, Lasts: true}},
+		"always":           {[]Service{without(func(s *Service) { s.Always = true })}, nil},
+		"always, withheld": {[]Service{without(func(s *Service) { s.Always, s.Withheld = true, at(-time.Second) })}, nil},
+		"always, withheld now": {[]Service{without(func(s *Service) { s.Always, s.Withheld = true, at(-400*time.Millisecond) })},
+			&Closed{For: 600 * time.Millisecond, Because: `activators may not know yet that requests to Service "web" must wait`}},
 		"hindered":           {[]Service{without(func(s *Service) { s.Hindrance = "no port is left" }), active}, &Closed{Because: "no port is left", Lasts: true}},
 		"leaving":            {[]Service{without(func(s *Service) { s.Leaving = true })}, &Closed{Because: `Service "web" still leads to the activators, and is not to any more`}},
 		"leads nobody there": {[]Service{without(func(s *Service) { s.Leaving, s.Face = true, Out })}, nil},
@@ -142,6 +151,13 @@ func TestState(t *testing.T) {
 		if got := w.State(); got != c.want {
 			t.Errorf("%s: %s; want %s", name, got, c.want)
 		}
+	}
+	always := func(replicas, desired int32, ready time.Time) State {
+		w := Workload{Replicas: replicas, Desired: desired, Services: []Service{{Face: Active, Always: true, Ready: ready}}}
+		return w.State()
+	}
+	if got := []State{always(1, 1, at(0)), always(1, 1, time.Time{}), always(1, 0, at(0)), always(0, 1, time.Time{})}; !slices.Equal(got, []State{Direct, Waking, Closing, Asleep}) {
+		t.Errorf("always: %v", got)
 	}
 }
 

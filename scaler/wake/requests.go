@@ -12,8 +12,18 @@ type Requests struct {
 	Held, InFlight int
 	// Active says that there are some, or were a moment ago.
 	Active bool
+	// Average is how many there were at a time of late, where all requests are seen; nil where that is not known.
+	Average *float64
 	// Waits are how long requests were held.
 	Waits serves.Waits
+}
+
+// AtATime is how many there are at a time: of late, or else at this moment.
+func (r *Requests) AtATime() float64 {
+	if r.Average != nil {
+		return *r.Average
+	}
+	return float64(r.Held + r.InFlight)
 }
 
 // ErrUnknown says that no activator has told yet what goes on there, and that it may in a moment.
@@ -21,3 +31,6 @@ var ErrUnknown = errors.New("no activator has told its state yet")
 
 // ErrNobody says that there is no activator.
 var ErrNobody = errors.New("no activator tells its state: it is not known what requests there are, and none is held")
+
+// ErrMissing says that an activator is there that tells nothing any more, and that without it there are fewer requests than there were.
+var ErrMissing = errors.New("an activator has not told its state for a while: it is not known how many requests it has")

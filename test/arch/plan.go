@@ -28,7 +28,7 @@ func House() Plan {
 			"scaler/clock":         {"k8s.io/apimachinery", "k8s.io/metrics/pkg/apis", "./scaler/sample"},
 			"scaler/recommend":     decision,
 			"scaler/wake":          {"./annotations/serves"},
-			"scaler/doors":         slices.Concat(client, []string{"go.uber.org/zap", "github.com/prometheus/client_golang", "./annotations/serves", "./annotations", "./scaler/wake"}),
+			"scaler/doors":         slices.Concat(client, []string{"go.uber.org/zap", "github.com/prometheus/client_golang", "./annotations/podspec", "./annotations/serves", "./annotations", "./scaler/wake"}),
 			"scaler/trace":         replay,
 			"scaler/simulate":      simulation,
 			"cmd/internal/picture": {},

@@ -9,8 +9,10 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/mini-hpa/mini-hpa/annotations/serves"
 )
@@ -224,4 +226,96 @@ func TestARequestAtTheActivatorItself(t *testing.T) {
 	if got := <-answered; len(got) < 3 || strings.Trim(got[:3], "0123456789") != "" {
 		t.Errorf("answered: %s; want a status", got)
 	}
+}
+
+// alwaysThrough makes a Service without a selector, all of whose requests go to a workload by way of the activators.
+func (d *workload) alwaysThrough(name string) {
+	d.t.Helper()
+	service := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: d.namespace, Name: name, Annotations: map[string]string{"mini-hpa/activator": d.name}},
+		Spec: corev1.ServiceSpec{Ports: []corev1.ServicePort{{Name: "http", Port: 80, TargetPort: intstr.FromInt32(8080)}}}}
+	if _, err := d.w.client.CoreV1().Services(d.namespace).Create(d.t.Context(), service, metav1.CreateOptions{}); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// awaitBackends returns when activators are told of so many pods of a Service.
+func (d *workload) awaitBackends(service string, pods int) {
+	d.t.Helper()
+	d.eventually(fmt.Sprintf("activators are told of %d pods", pods), func(ctx context.Context) (bool, string) {
+		s, err := d.w.client.DiscoveryV1().EndpointSlices(d.namespace).Get(ctx, "mini-hpa-"+service, metav1.GetOptions{})
+		if err != nil {
+			return false, err.Error()
+		}
+		says, err := serves.Read(s)
+		told := 0
+		for _, b := range says.Backends {
+			if told += len(b.Addresses); b.Ports["http"] != 8080 {
+				d.t.Errorf("ports %v", b.Ports)
+			}
+		}
+		return err == nil && says.Backends != nil && told == pods, fmt.Sprintf("%+v %v", says, err)
+	})
+}
+
+// TestReplicasAreHeldAtATargetOfRequests: all requests go through the activators, whose numbers together decide. The workload sleeps when there are none, and the
+// activators know of its pods from its slice alone.
+func TestReplicasAreHeldAtATargetOfRequests(t *testing.T) {
+	t.Parallel()
+	ns := shared.namespace(t)
+	shared.grantActivator(t, ns)
+	d := shared.deploy(t, ns, "web", 1, 100, map[string]string{"min": "0", "max": "10", "wake": "requests service=api path=always target=20", "sync-period": "1m", "scale-down-stabilization": "1s"})
+	d.alwaysThrough("api")
+	one, two := shared.doorkeeper(t, ns, "activator-1"), shared.doorkeeper(t, ns, "activator-2")
+	shared.controller(t, ns, withActivators(ns)...)
+	d.awaitSlice("api", "active activator-1 activator-2")
+	d.awaitBackends("api", 1)
+	asked := time.Now()
+	one.fly("api", 60)
+	two.fly("api", 40)
+	grown := d.await(5)
+	t.Logf("5 replicas were asked for %s after there were 100 requests at a time, in these steps: %v", grown.at.Sub(asked).Round(time.Millisecond), d.history())
+	d.awaitBackends("api", 5)
+	one.fly("api", 30)
+	two.fly("api", 10)
+	d.await(2)
+	one.fly("api", 0)
+	two.fly("api", 0)
+	d.await(0)
+	d.awaitBackends("api", 0)
+	d.awaitSlice("api", "active activator-1 activator-2")
+	asked = time.Now()
+	two.hold("api", 30)
+	t.Logf("woken %s after 30 requests came at once", d.await(2).at.Sub(asked).Round(time.Millisecond))
+	d.awaitBackends("api", 2)
+}
+
+// TestRequestsAtTheActivatorItselfAreCounted: the program's own activator tells how many there are, from which it is not far to replicas.
+func TestRequestsAtTheActivatorItselfAreCounted(t *testing.T) {
+	t.Parallel()
+	ns := shared.namespace(t)
+	shared.grantActivator(t, ns)
+	d := shared.deploy(t, ns, "web", 1, 100, map[string]string{"min": "1", "max": "10", "wake": "requests service=api path=always target=20", "sync-period": "1m"})
+	d.alwaysThrough("api")
+	shared.controller(t, ns, withActivators(ns)...)
+	address := shared.activator(t, ns, "activator-1")
+	d.awaitSlice("api", "active activator-1")
+	slice, err := shared.client.DiscoveryV1().EndpointSlices(ns).Get(t.Context(), "mini-hpa-api", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	door := net.JoinHostPort(address, fmt.Sprint(*slice.Ports[0].Port))
+	asked := time.Now()
+	for range 100 {
+		c, err := net.Dial("tcp", door)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		// The pod is KWOK's: nobody is at its address, so that the request waits.
+		if _, err := fmt.Fprintf(c, "GET / HTTP/1.1\r\nHost: api\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	grown := d.await(5)
+	t.Logf("5 replicas were asked for %s after the first of 100 requests was sent, in these steps: %v", grown.at.Sub(asked).Round(time.Millisecond), d.history())
 }

@@ -214,10 +214,26 @@ func (k *doorkeeper) keys() []string {
 // hold has so many requests wait at a Service's port http.
 func (k *doorkeeper) hold(service string, held int) {
 	k.change(func() {
-		state := k.told["mini-hpa-"+service+" http"]
+		state := k.counted(service)
 		state.Held = held
 		state.Total += uint64(held)
 	})
+}
+
+// fly has so many requests be under way at a Service's port http.
+func (k *doorkeeper) fly(service string, inFlight int) {
+	k.change(func() {
+		state := k.counted(service)
+		state.Total += uint64(max(inFlight-state.InFlight, 0))
+		state.InFlight = inFlight
+	})
+}
+
+// counted is the state of a Service's port http, whose requests have been counted until now.
+func (k *doorkeeper) counted(service string) *serves.State {
+	state := k.told["mini-hpa-"+service+" http"]
+	state.RequestSeconds, state.Told = state.SecondsAt(time.Now()), time.Now()
+	return state
 }
 
 // state tells everything, and then everything again at each change.
@@ -233,6 +249,7 @@ func (k *doorkeeper) state(out http.ResponseWriter, r *http.Request) {
 		text := serves.AppendLine(nil, serves.Line{Process: &serves.Process{Start: k.pod.Name, Draining: k.draining}})
 		for _, key := range k.keys() {
 			state := *k.told[key]
+			state.RequestSeconds = state.SecondsAt(time.Now())
 			text = serves.AppendLine(text, serves.Line{Port: &state})
 		}
 		k.mu.Unlock()

@@ -1,0 +1,287 @@
+package doors
+
+import (
+	"errors"
+	"math"
+	"net/netip"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/annotations/podspec"
+	"github.com/mini-hpa/mini-hpa/annotations/serves"
+	"github.com/mini-hpa/mini-hpa/scaler/wake"
+)
+
+// always is a scene in which all requests go through the activators, and the replicas are held at a number of them.
+func always(t *testing.T) *scene {
+	s := newScene(t)
+	s.wake.Always, s.wake.Targeted, s.wake.Services = true, true, []string{"web"}
+	s.workload.Template.Spec.Containers = []corev1.Container{{Name: "app", Ports: []corev1.ContainerPort{{Name: "web", ContainerPort: 8080}}}}
+	service := s.services[0]
+	service.Spec.Selector, service.Annotations = nil, map[string]string{annotations.ActivatorKey: "web"}
+	service.Spec.Ports[0].TargetPort = intstr.FromString("web")
+	s.owned = []*podspec.Pod{ready("p1", "10.1.0.1")}
+	return s
+}
+
+func ready(name string, addresses ...string) *podspec.Pod {
+	pod := &podspec.Pod{Namespace: "shop", Name: name, Ready: podspec.Condition{Status: corev1.ConditionTrue}}
+	for _, address := range addresses {
+		pod.IPs = append(pod.IPs, netip.MustParseAddr(address))
+	}
+	return pod
+}
+
+// wantBackends are the addresses of the pods of which activators are told.
+func (s *scene) wantBackends(slice string, want ...string) {
+	s.t.Helper()
+	says, err := serves.Read(s.stored(slice))
+	if err != nil || says.Backends == nil || says.Serves.Path != serves.PathAlways {
+		s.t.Fatalf("%s says %+v: %v", slice, says, err)
+	}
+	var got []string
+	for _, b := range says.Backends {
+		got = append(got, b.Addresses...)
+		if diff := cmp.Diff(map[string]int32{"http": 8080}, b.Ports); diff != "" {
+			s.t.Errorf("ports (-want +got):\n%s", diff)
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		s.t.Errorf("pods (-want +got):\n%s", diff)
+	}
+}
+
+// TestAllRequestsGoThroughActivators, which are told of the pods, and of none from before these are told to end.
+func TestAllRequestsGoThroughActivators(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := always(t)
+		s.lead(1)
+		s.wantWrites("create mini-hpa-web out")
+		s.activator("a1")
+		if led := s.lead(1); led.State != wake.Direct || led.Closed != nil {
+			t.Errorf("%+v", led)
+		}
+		s.wantWrites("update mini-hpa-web active a1")
+		s.wantBackends("mini-hpa-web", "10.1.0.1")
+		unready, ending := ready("p3", "10.1.0.3"), ready("p4", "10.1.0.4")
+		unready.Ready.Status, ending.Deleted = corev1.ConditionFalse, time.Now()
+		s.owned = append(s.owned, ready("p2", "10.1.0.2", "fd00::2"), unready, ending)
+		s.lead(4)
+		s.lead(4)
+		s.wantWrites("update mini-hpa-web active a1")
+		s.wantBackends("mini-hpa-web", "10.1.0.1", "10.1.0.2")
+
+		led := s.lead(0)
+		s.wantClosed(led, 1, "activators may not know yet")
+		if led.State != wake.Closing || led.Next != wake.Told {
+			t.Errorf("%+v", led)
+		}
+		s.wantBackends("mini-hpa-web")
+		s.lead(4) // somebody has come
+		s.wantBackends("mini-hpa-web", "10.1.0.1", "10.1.0.2")
+		s.lead(0)
+		s.pass(wake.Told)
+		s.wantClosed(s.lead(0), 0, "")
+		s.writes = nil
+		if led := s.lead(0); led.State != wake.Asleep {
+			t.Errorf("%+v", led)
+		}
+		s.owned = nil
+		if s.lead(1); s.lead(1).State != wake.Waking {
+			t.Error("it is not waking")
+		}
+		s.wantWrites()
+		s.owned = []*podspec.Pod{ready("p5", "10.1.0.5")}
+		if led := s.lead(1); led.State != wake.Direct {
+			t.Errorf("%+v", led)
+		}
+		s.wantBackends("mini-hpa-web", "10.1.0.5")
+	})
+}
+
+// TestAlwaysInBothFamilies: each slice has the addresses of its own.
+func TestAlwaysInBothFamilies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := always(t)
+		s.services[0].Spec.IPFamilies = []corev1.IPFamily{corev1.IPv4Protocol, corev1.IPv6Protocol}
+		s.owned = append(s.owned, ready("p2", "fd00::2", "10.1.0.2"))
+		s.lead(1)
+		s.wantBackends("mini-hpa-web", "10.1.0.1", "10.1.0.2")
+		s.wantBackends(serves.SliceName("web", discoveryv1.AddressTypeIPv6), "fd00::2")
+	})
+}
+
+// TestServicesThatCannotLeadAllToActivators keep the workload awake, and say why.
+func TestServicesThatCannotLeadAllToActivators(t *testing.T) {
+	for because, change := range map[string]func(*corev1.Service){
+		"has a selector":                            func(s *corev1.Service) { s.Spec.Selector = map[string]string{"app": "web"} },
+		"does not say mini-hpa/activator: web":      func(s *corev1.Service) { s.Annotations[annotations.ActivatorKey] = "api" },
+		`leads to port "admin" of the pods, and no`: func(s *corev1.Service) { s.Spec.Ports[0].TargetPort = intstr.FromString("admin") },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := always(t)
+			change(s.services[0])
+			s.wantClosed(s.lead(0), 0, because)
+			s.wantWrites()
+		})
+	}
+}
+
+// TestThePodsPort is the target port's number, or that of a container's port of its name, or the Service's own.
+func TestThePodsPort(t *testing.T) {
+	s := always(t)
+	for want, target := range map[int32]intstr.IntOrString{8080: intstr.FromString("web"), 9000: intstr.FromInt32(9000), 80: {}, 0: intstr.FromString("other")} {
+		if got := podPort(s.workload, &corev1.ServicePort{Port: 80, TargetPort: target}); got != want {
+			t.Errorf("target %q: %d, want %d", target.String(), got, want)
+		}
+	}
+	s.workload.Template = nil
+	if got := podPort(s.workload, &corev1.ServicePort{Port: 80, TargetPort: intstr.FromString("web")}); got != 0 {
+		t.Errorf("without a template: %d", got)
+	}
+}
+
+// fly has an activator tell that so many requests are under way.
+func (s *scene) fly(name string, inFlight int) {
+	s.tell(name, func(p *serves.State) {
+		p.RequestSeconds = p.SecondsAt(time.Now())
+		p.Total += uint64(max(inFlight-p.InFlight, 0))
+		p.InFlight = inFlight
+	})
+}
+
+// atATime is how many requests there are at a time, and why that is not known.
+func (s *scene) atATime() (float64, error) {
+	s.t.Helper()
+	got, err := s.keeper.Requests(s.workload.Key)
+	return got.AtATime(), err
+}
+
+func (s *scene) wantAtATime(want float64) {
+	s.t.Helper()
+	if got, err := s.atATime(); err != nil || math.Abs(got-want) > 1e-6 {
+		s.t.Errorf("%v at a time, %v; want %v", got, err, want)
+	}
+}
+
+// TestMoreRequestsAreLookedAtSoon: at once when they come, and again until they are what they are on average.
+func TestMoreRequestsAreLookedAtSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := always(t)
+		s.lead(1)
+		s.activator("a1")
+		s.activator("a2")
+		s.lead(1)
+		s.wantAtATime(0)
+		s.pass(10 * time.Second)
+		s.wantAtATime(0)
+		if led := s.lead(1); led.Next != 0 || s.keeper.sleepers[s.workload.Key].unsettled {
+			t.Errorf("nothing has happened: %+v", led)
+		}
+		s.enqueued = 0
+		s.fly("a1", 20)
+		s.fly("a2", 40)
+		if s.enqueued > 1+1 { // one of which is that of a request
+			t.Errorf("enqueued %d times before it was looked at", s.enqueued)
+		}
+		s.atATime()
+		if led := s.lead(1); led.Next != settling {
+			t.Errorf("again in %s", led.Next)
+		}
+		s.pass(settling)
+		s.atATime()
+		s.pass(settling)
+		s.wantAtATime(60)
+		if led := s.lead(1); led.Next != 0 {
+			t.Errorf("settled, and again in %s", led.Next)
+		}
+		s.fly("a1", 0)
+		s.fly("a2", 0)
+		s.pass(wake.Lately)
+		if got, err := s.atATime(); err != nil || math.Abs(got-5) > 1e-6 { // 60 for 1 of the 12 seconds since the look that is not less than 10 seconds ago
+			t.Errorf("%v at a time, %v", got, err)
+		}
+		s.pass(wake.Averaged)
+		s.atATime()
+		s.pass(wake.Averaged)
+		s.wantAtATime(0)
+	})
+}
+
+// TestWhileItSleepsAllWhoWaitCount, at once.
+func TestWhileItSleepsAllWhoWaitCount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := always(t)
+		s.lead(1)
+		s.activator("a1")
+		s.lead(0)
+		s.pass(wake.Told)
+		s.lead(0)
+		s.lead(0)
+		s.wantAtATime(0)
+		s.pass(time.Minute)
+		s.tell("a1", func(p *serves.State) { p.Held, p.Total = 50, 50 })
+		s.wantAtATime(50)
+	})
+}
+
+// TestAnActivatorThatIsMissing: what the others say is not all, until Services have ceased to lead to it. Nothing is scaled in or put to sleep by that, but more
+// requests than there were count.
+func TestAnActivatorThatIsMissing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := always(t)
+		s.lead(1)
+		s.activator("a1")
+		s.activator("a2")
+		s.lead(1)
+		s.fly("a1", 10)
+		s.fly("a2", 10)
+		s.atATime()
+		s.pass(time.Minute)
+		s.wantAtATime(20)
+		s.keeper.lose("a2", errors.New("it does not answer"))
+		s.pass(time.Second)
+		if got, err := s.atATime(); !errors.Is(err, wake.ErrMissing) || !strings.Contains(err.Error(), "not known") {
+			t.Errorf("%v at a time, %v", got, err)
+		}
+		s.fly("a1", 50)
+		s.pass(time.Second)
+		s.wantAtATime(50)
+		s.fly("a1", 5)
+		s.pass(20 * time.Second)
+		if got, err := s.atATime(); !errors.Is(err, wake.ErrMissing) {
+			t.Errorf("%v at a time, %v", got, err)
+		}
+		s.pass(wake.Settled)
+		s.wantAtATime(5)
+	})
+}
+
+// TestAnActivatorThatIsMissingKeepsAwake what only sleeps and wakes by requests.
+func TestAnActivatorThatIsMissingKeepsAwake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		s.lead(1)
+		s.activator("a1")
+		s.activator("a2")
+		s.lead(1)
+		s.wantAtATime(0)
+		s.keeper.lose("a2", errors.New("it does not answer"))
+		if got, err := s.atATime(); !errors.Is(err, wake.ErrMissing) {
+			t.Errorf("%v at a time, %v", got, err)
+		}
+		s.fly("a1", 1)
+		s.wantAtATime(1)
+		s.fly("a1", 0)
+		s.pass(wake.Settled)
+		s.wantAtATime(0)
+	})
+}

@@ -1,0 +1,80 @@
+package wake
+
+import (
+	"maps"
+	"time"
+)
+
+// Average is how many requests there were at a time: the larger one of the averages over the last second, so that more of them show at once, and over the last
+// ten, so that a moment without any does not. It goes by counters that add up how long requests have lasted: one that
+// grows by 20 s within 10 s has had two at a time. So requests that begin and end between two looks count as well as others. It is a value; the zero value
+// knows nothing.
+type Average struct {
+	// counted are the counters as they were last.
+	counted map[string]float64
+	// sums are how much all counters have grown together since the first look, oldest first.
+	sums []sum
+}
+
+type sum struct {
+	at      time.Time
+	seconds float64
+}
+
+// Averaged is how far back an average goes, and Lately how far back the short one does. They are shorter where less is known.
+const Averaged, Lately = 10 * time.Second, time.Second
+
+// sumsKept is into how many parts that time is divided at most, however often it is looked.
+const sumsKept = 20
+
+// After is the average after one more look. Each counter has a name of its own, which a process that begins again does not share; one that is new counts from then
+// on, and one that is gone, or has been set back, has not grown.
+func (a Average) After(now time.Time, counters map[string]float64) Average {
+	grown := 0.0
+	for name, seconds := range counters {
+		if before, known := a.counted[name]; known {
+			grown += max(seconds-before, 0)
+		}
+	}
+	if n := len(a.sums); n > 0 {
+		grown += a.sums[n-1].seconds
+	}
+	next := Average{counted: maps.Clone(counters)}
+	for i, s := range a.sums {
+		// What is before the span is of use only if nothing else is at its beginning.
+		if old := now.Sub(s.at) > Averaged && i+1 < len(a.sums) && now.Sub(a.sums[i+1].at) >= Averaged; !old {
+			next.sums = append(next.sums, s)
+		}
+	}
+	if n := len(next.sums); n > 1 && now.Sub(next.sums[n-2].at) < Averaged/sumsKept {
+		next.sums = next.sums[:n-1] // the last one was a moment ago
+	}
+	next.sums = append(next.sums, sum{now, grown})
+	return next
+}
+
+// Requests is the average, and false if it is not known yet: that takes two looks.
+func (a Average) Requests() (average float64, known bool) {
+	lately, known := a.over(Lately)
+	long, _ := a.over(Averaged)
+	return max(lately, long), known
+}
+
+// over is the average over the shortest time that is known and not shorter than a span, or over all that is known.
+func (a Average) over(span time.Duration) (average float64, known bool) {
+	n := len(a.sums)
+	if n < 2 {
+		return 0, false
+	}
+	first, last := a.sums[0], a.sums[n-1]
+	for _, s := range a.sums {
+		if last.at.Sub(s.at) >= span {
+			first = s
+		}
+	}
+	took := last.at.Sub(first.at).Seconds()
+	if took <= 0 {
+		return 0, false
+	}
+	return (last.seconds - first.seconds) / took, true
+}

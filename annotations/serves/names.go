@@ -39,6 +39,9 @@ func ReadSliceName(name string) (service string, family discoveryv1.AddressType,
 	return service, family, nil
 }
 
+// OneOfBoth is the name of a slice, or of its namespace and it, that the slices of a Service have in common: as if it were that of IPv4.
+func OneOfBoth(name string) string { return strings.TrimSuffix(name, nameOfIPv6) }
+
 // Labels are those of a Service's slice. Data planes find it by the Service's name, and kube-controller-manager leaves it alone because of
 // who manages it.
 func Labels(service string) map[string]string {

@@ -66,7 +66,7 @@ const (
 	MaxHold = 10 * time.Minute
 	// MinHold is the shortest hold.
 	MinHold = time.Second
-	// DefaultLimit is how many connections an activator holds for a port of a Service, at the addresses of one family.
+	// DefaultLimit is how many connections an activator holds for a Service.
 	DefaultLimit = 1000
 	// MaxLimit is the largest limit; it is what an activator holds for all Services.
 	MaxLimit = 10_000
@@ -93,7 +93,7 @@ type Serves struct {
 	Protocol map[string]Protocol `json:"protocol,omitempty"`
 	// Hold is how long a connection is held, from 1 s to 10 min; 0 is DefaultHold.
 	Hold metav1.Duration `json:"hold,omitzero"`
-	// Limit is how many connections an activator holds at a time for each port, at the addresses of one family; 0 is DefaultLimit.
+	// Limit is how many connections an activator holds at a time for the Service; 0 is DefaultLimit.
 	Limit int32 `json:"limit,omitempty"`
 	// PerPod is how many connections of TCP, or requests, an activator has under way to each ready pod; 0 is DefaultPerPod.
 	PerPod int32 `json:"perPod,omitempty"`

@@ -14,9 +14,9 @@ import (
 const (
 	// maxHeld is how many connections are held for all Services together.
 	maxHeld = serves.MaxLimit
-	// floor is how many each port may hold, however many the others do: nobody can keep the workloads of others asleep.
+	// floor is how many each Service may hold, however many the others do: nobody can keep the workloads of others asleep.
 	floor = 10
-	// maxInFlight is how many connections may be at pods, by way of all Services together. One port may have half of them.
+	// maxInFlight is how many connections may be at pods, by way of all Services together. One Service may have half of them.
 	maxInFlight = 2 * maxHeld
 	// courtesy is how long a connection counts against the limit of its pod. A pod that has just woken is not met by all who wait at once, but
 	// one whose connections last is not closed to the others, who would wait in vain. Only where all requests come this way the limit is
@@ -41,12 +41,38 @@ type lobby struct {
 	// inFlight counts those at pods, also those that are ignored; most is how many there may be.
 	inFlight, most int
 	pods           map[netip.Addr]*pod
+	// services are those that have some held or in flight, by what their slices have in common in their names.
+	services map[string]*counts
 	// changed is told of each change of a port's state, with the lock held.
 	changed func(*port)
 }
 
 func newLobby(changed func(*port)) *lobby {
-	return &lobby{room: maxHeld, most: maxInFlight, pods: map[netip.Addr]*pod{}, changed: changed}
+	return &lobby{room: maxHeld, most: maxInFlight, pods: map[netip.Addr]*pod{}, services: map[string]*counts{}, changed: changed}
+}
+
+// counts are how many connections are held, and in flight.
+type counts struct{ held, inFlight int }
+
+// add adds to what a Service has.
+func (l *lobby) add(service string, held, inFlight int) {
+	of := l.services[service]
+	if of == nil {
+		of = &counts{}
+		l.services[service] = of
+	}
+	of.held, of.inFlight = of.held+held, of.inFlight+inFlight
+	if *of == (counts{}) {
+		delete(l.services, service)
+	}
+}
+
+// of is what a Service has, all its ports together.
+func (l *lobby) of(service string) counts {
+	if of := l.services[service]; of != nil {
+		return *of
+	}
+	return counts{}
 }
 
 // pod is what the connections to one address share, whatever Service they came by.
@@ -92,6 +118,9 @@ type portKey struct {
 	name  string // of the Service's port
 	pair  int32
 }
+
+// service is what the slices of a Service have in common.
+func (k *portKey) service() string { return serves.OneOfBoth(k.slice) }
 
 // rules are how a port is served.
 type rules struct {
@@ -157,13 +186,14 @@ func (p *port) enter() (*ticket, error) {
 // admits says why there is no room for one more. Whoever has a pod at once takes none of it.
 func (p *port) admits() error {
 	l := p.lobby
-	if l.inFlight >= l.most || p.inFlight >= l.most/2 {
+	all := l.of(p.key.service())
+	if l.inFlight >= l.most || all.inFlight >= l.most/2 {
 		return errBusy
 	}
 	if len(p.queue) == 0 && p.roomy() >= 0 {
 		return nil
 	}
-	if p.held < int(p.rules.serves.Limit) && (l.held < l.room || p.held < min(floor, l.room/2)) || p.evict() {
+	if all.held < int(p.rules.serves.Limit) && (l.held < l.room || all.held < min(floor, l.room/2)) || p.evict() {
 		return nil
 	}
 	return errFull
@@ -344,6 +374,7 @@ func (t *ticket) count(now time.Time, held, inFlight int) {
 	p.held += held
 	p.lobby.held += held
 	p.inFlight += inFlight
+	p.lobby.add(p.key.service(), held, inFlight)
 	p.lobby.changed(p)
 }
 

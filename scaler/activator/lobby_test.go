@@ -155,8 +155,28 @@ func TestAPodThatIsFreeNeedsNoRoom(t *testing.T) {
 	}
 }
 
-// TestEachPortMayHoldSome: another that takes all the room does not keep a workload asleep.
-func TestEachPortMayHoldSome(t *testing.T) {
+// TestALimitIsThatOfTheService, whatever its ports are, and the families of their addresses.
+func TestALimitIsThatOfTheService(t *testing.T) {
+	l := emptyLobby()
+	one, two, ipv6, other := newPort(l, "web", serves.Serves{Limit: 3}), newPort(l, "web", serves.Serves{Limit: 3}), newPort(l, "web.ipv6", serves.Serves{Limit: 3}), newPort(l, "other", serves.Serves{Limit: 3})
+	two.key.name = "admin"
+	all := []*ticket{mustEnter(t, one), mustEnter(t, two), mustEnter(t, ipv6)}
+	for _, p := range []*port{one, two, ipv6} {
+		if _, err := p.enter(); !errors.Is(err, errFull) {
+			t.Errorf("%s %s: %v", p.key.slice, p.key.name, err)
+		}
+	}
+	all = append(all, mustEnter(t, other))
+	for _, ticket := range all {
+		ticket.leave(errGone)
+	}
+	if len(l.services) > 0 {
+		t.Errorf("left are %v", l.services)
+	}
+}
+
+// TestEachServiceMayHoldSome: another that takes all the room does not keep a workload asleep.
+func TestEachServiceMayHoldSome(t *testing.T) {
 	l := emptyLobby()
 	l.room = 2 * floor
 	crowded, quiet := newPort(l, "crowded", serves.Serves{}), newPort(l, "quiet", serves.Serves{})

@@ -187,9 +187,7 @@ func TestThereIsNoRoom(t *testing.T) {
 	if r.StatusCode != http.StatusServiceUnavailable || r.Header.Get("Retry-After") == "" {
 		t.Errorf("%d %v", r.StatusCode, r.Header)
 	}
-	// The places are the Service port's: at the other there are some.
-	b.dial("tcp")
-	b.held("tcp", 1)
+	mustEnd(t, b.dial("tcp"), "the places are the Service's, whatever its port is")
 }
 
 func TestAClientThatGoesAwayFreesItsPlace(t *testing.T) {

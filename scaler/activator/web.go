@@ -322,6 +322,9 @@ func (w *web) sendElsewhere(answer *http.Response) error {
 // fail answers for a pod that did not.
 func (w *web) fail(answer http.ResponseWriter, r *http.Request, _ error) {
 	e := errandOf(r)
+	if why := context.Cause(r.Context()); e.unreached == nil && errors.Is(why, errTooLong) {
+		e.unreached = why // the hold has ended between the pod's connection and its use
+	}
 	if e.unreached != nil {
 		refuse(answer, e.unreached)
 		return

@@ -3,6 +3,7 @@ package activator
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"fmt"
 	"io"
@@ -495,5 +496,28 @@ func TestAllRequestsOfABurstAreAnswered(t *testing.T) {
 	}
 	if s := b.until("http", "over", func(s serves.State) bool { return s.InFlight == 0 }); s.Held != 0 || s.Waits.Total() != clients {
 		t.Errorf("%+v", s)
+	}
+}
+
+// TestAHoldThatEndsWithTheConnection to a pod is one that was too long: the pod has not failed.
+func TestAHoldThatEndsWithTheConnection(t *testing.T) {
+	b := newBench(t, nil, func(s *Server) {
+		r := s.web.proxy.Transport.(*routes)
+		for _, by := range []*http.Transport{r.kept, r.once} {
+			by.DialContext = func(ctx context.Context, _, address string) (net.Conn, error) {
+				c, err := dial(ctx, address)
+				ctx.Value(errandKey{}).(*errand).cancel(errTooLong)
+				return c, err
+			}
+		}
+	})
+	b.ready(podOf(t, "127.0.0.2", echo()))
+	for i, method := range []string{http.MethodGet, http.MethodPost, http.MethodPost} { // another GET could use the connection of the first
+		c := b.dial("http")
+		send(t, c, method+" / HTTP/1.1", "Host: a", "Content-Length: 0", "", "")
+		if r := answer(t, bufio.NewReader(c), method); r.status != http.StatusServiceUnavailable || !r.closes {
+			t.Errorf("%s: %+v", method, r)
+		}
+		b.until("http", "refused", func(s serves.State) bool { return s.Refused == uint64(i+1) && s.InFlight == 0 && s.Held == 0 })
 	}
 }

@@ -52,8 +52,6 @@ type Server struct {
 	streams *streams
 	cut     context.CancelFunc // of all that is in flight
 	serving sync.WaitGroup
-	// entering is those who accept connections.
-	entering sync.WaitGroup
 
 	mu    sync.Mutex
 	ports map[portKey]*served
@@ -131,7 +129,6 @@ func (s *Server) Run(ctx context.Context) {
 	s.rest(longestNamed, func() bool { return s.config.Named == nil || !s.config.Named() })
 	s.rest(s.config.Propagation, func() bool { return false })
 	s.closeDoors()
-	s.entering.Wait()
 	held, flying := s.busy()
 	s.config.Log.Info("doors closed", zap.Int("held", held), zap.Int("inFlight", flying))
 	s.rest(serves.MaxHold, func() bool { held, _ := s.busy(); return held == 0 && s.web.reading() == 0 })
@@ -216,9 +213,7 @@ func (s *Server) admit(at *served) {
 		return
 	}
 	at.entrance = opened
-	for door := range doors {
-		s.entering.Go(func() { opened.accept(door, func(c *net.TCPConn) { s.take(at.port, door, c) }) })
-	}
+	opened.begin(func(door int, c *net.TCPConn) { s.take(at.port, door, c) })
 }
 
 // complain says whether a port is listened on, and why not. Each reason is logged once.
@@ -290,6 +285,11 @@ func (s *Server) closeDoors() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ended = true
+	for _, at := range s.ports {
+		if at.entrance != nil {
+			at.entrance.end() // all at the same time
+		}
+	}
 	for _, at := range s.ports {
 		if at.entrance != nil {
 			at.entrance.close()

@@ -399,3 +399,33 @@ func TestAnActivatorThatEnds(t *testing.T) {
 	}
 	ending.Wait()
 }
+
+// TestDoorsCloseBehindThoseWhoHaveCome: nobody is reset whom the kernel has let in before.
+func TestDoorsCloseBehindThoseWhoHaveCome(t *testing.T) {
+	pair := freePair(t)
+	e, err := open(t.Context(), "127.0.0.1", pair)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const many = 50
+	for i := range many {
+		c, err := net.Dial("tcp", netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(pair)+uint16(i%2)).String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+	}
+	var taken atomic.Int32
+	e.begin(func(_ int, c *net.TCPConn) {
+		taken.Add(1)
+		c.Close()
+	})
+	e.close()
+	if n := taken.Load(); n != many {
+		t.Errorf("%d of %d are taken", n, many)
+	}
+	if c, err := net.Dial("tcp", netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(pair)).String()); err == nil {
+		c.Close()
+		t.Error("a door is open")
+	}
+}

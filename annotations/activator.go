@@ -191,7 +191,7 @@ func (c *wakeCheck) warnOfDrain(ports []targetPort) {
 	}
 	for i := range spec.Containers {
 		container := &spec.Containers[i]
-		if !serves(container, ports) {
+		if !takes(container, ports) {
 			continue
 		}
 		switch hook := preStop(container); {
@@ -210,8 +210,8 @@ func preStop(container *corev1.Container) *corev1.LifecycleHandler {
 	return container.Lifecycle.PreStop
 }
 
-// serves says whether the container may be the one that takes requests: it says that it has one of the ports, or says nothing of ports.
-func serves(container *corev1.Container, ports []targetPort) bool {
+// takes says whether the container may be the one that takes requests: it says that it has one of the ports, or says nothing of ports.
+func takes(container *corev1.Container, ports []targetPort) bool {
 	if len(container.Ports) == 0 || len(ports) == 0 {
 		return true
 	}

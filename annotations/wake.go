@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 	"unicode"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
@@ -14,25 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/mini-hpa/mini-hpa/annotations/lines"
+	"github.com/mini-hpa/mini-hpa/annotations/serves"
 	"github.com/mini-hpa/mini-hpa/annotations/spelling"
-)
-
-// What a line of mini-hpa/wake that says nothing else stands for.
-const (
-	defaultHold   = time.Minute
-	defaultPerPod = 50
-	defaultLimit  = 1000
-)
-
-// Bounds of what a line may ask for.
-const (
-	minHold = time.Second
-	maxHold = 10 * time.Minute
-	// maxHeld is also the most that an activator holds of all Services together.
-	maxHeld = 10_000
-	// maxListed is how many names a list of the line may have, maxPath how long each may be.
-	maxListed = 16
-	maxPath   = 256
 )
 
 const (
@@ -73,7 +55,7 @@ func wakeKeyNames() []string {
 // setWake reads the only line. What it says of Services is held to those that there are by Review.
 func setWake(p *draft, value string) error {
 	read, problems := lines.Read(value)
-	r := wakeReader{wake: Wake{Requests: true, Hold: defaultHold, PerPod: defaultPerPod, Limit: defaultLimit}, problems: problems}
+	r := wakeReader{wake: Wake{Requests: true, Hold: serves.DefaultHold, PerPod: serves.DefaultPerPod, Limit: serves.DefaultLimit}, problems: problems}
 	for i, line := range read {
 		if r.line = line; i == 0 {
 			r.read()
@@ -146,7 +128,7 @@ func (r *wakeReader) setServices(value string) (err error) {
 }
 
 func (r *wakeReader) setHold(value string) error {
-	hold, ok := duration(value, minHold, maxHold)
+	hold, ok := duration(value, serves.MinHold, serves.MaxHold)
 	if !ok {
 		return errors.New(`must be a duration from "1s" to "10m", with a unit, such as "60s"`)
 	}
@@ -166,12 +148,12 @@ func (r *wakeReader) setTarget(value string) (err error) {
 }
 
 func (r *wakeReader) setPerPod(value string) (err error) {
-	r.wake.PerPod, err = readHeld(value)
+	r.wake.PerPod, err = readHeld(value, serves.MaxPerPod)
 	return err
 }
 
 func (r *wakeReader) setLimit(value string) (err error) {
-	r.wake.Limit, err = readHeld(value)
+	r.wake.Limit, err = readHeld(value, serves.MaxLimit)
 	return err
 }
 
@@ -224,10 +206,10 @@ func isWord(value, allowed string) (bool, error) {
 	return false, fmt.Errorf("must be %q, or left out", allowed)
 }
 
-func readHeld(value string) (int32, error) {
-	n, ok := number(value, 1, maxHeld)
+func readHeld(value string, most int64) (int32, error) {
+	n, ok := number(value, 1, most)
 	if !ok {
-		return 0, fmt.Errorf("must be a whole number of requests from 1 to %d, in digits only", maxHeld)
+		return 0, fmt.Errorf("must be a whole number of requests from 1 to %d, in digits only", most)
 	}
 	return int32(n), nil
 }
@@ -235,13 +217,13 @@ func readHeld(value string) (int32, error) {
 // commaList takes a list apart, each part of which must be what is allowed and there once.
 func commaList(value, allowed string, ok func(string) bool) ([]string, error) {
 	parts := strings.Split(value, ",")
-	if len(parts) > maxListed {
-		return nil, fmt.Errorf("must be at most %d, separated by commas", maxListed)
+	if len(parts) > serves.MaxIgnored {
+		return nil, fmt.Errorf("must be at most %d, separated by commas", serves.MaxIgnored)
 	}
 	for i, part := range parts {
 		switch {
-		case part == "" || len(part) > maxPath || strings.ContainsFunc(part, isUnprintable) || !ok(part):
-			return nil, fmt.Errorf("must be %s, of at most %d bytes; several are separated by commas, without blanks", allowed, maxPath)
+		case part == "" || len(part) > serves.MaxIgnoredLength || strings.ContainsFunc(part, isUnprintable) || !ok(part):
+			return nil, fmt.Errorf("must be %s, of at most %d bytes; several are separated by commas, without blanks", allowed, serves.MaxIgnoredLength)
 		case slices.Contains(parts[:i], part):
 			return nil, fmt.Errorf("must not have %s twice", lines.Quote(part))
 		}

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/mini-hpa/mini-hpa/annotations/serves"
 )
 
 // idleBy is a line of mini-hpa/sources that says when nobody uses a workload.
@@ -176,7 +178,7 @@ func FuzzWake(f *testing.F) {
 		all := basic(map[string]string{Min: "0", SourcesKey: idleBy, WakeKey: value})
 		mustHold(t, all)
 		policy, _, errs := parse(all)
-		if w := policy.Wake; len(errs) == 0 && (!w.Requests || w.Hold < minHold || w.Hold > maxHold || w.PerPod < 1 || w.Limit < 1 || w.Limit > maxHeld || w.Always && len(w.Services) == 0 || w.Always && w.HoldUnready) {
+		if w := policy.Wake; len(errs) == 0 && (!w.Requests || w.Hold < serves.MinHold || w.Hold > serves.MaxHold || w.PerPod < 1 || w.Limit < 1 || w.Limit > serves.MaxLimit || w.Always && len(w.Services) == 0 || w.Always && w.HoldUnready) {
 			t.Errorf("%q is %+v", value, w)
 		}
 	})

@@ -75,9 +75,9 @@ const (
 	// MaxPerPod is the most that it may have.
 	MaxPerPod = 10_000
 	// MaxIgnored is how many paths, and how many agents, may be ignored.
-	MaxIgnored = 32
-	// maxIgnoredLength is how many bytes a path or an agent may have.
-	maxIgnoredLength = 256
+	MaxIgnored = 16
+	// MaxIgnoredLength is how many bytes a path or an agent may have.
+	MaxIgnoredLength = 256
 	// maxLength is how many bytes the annotation may have.
 	maxLength = 32 << 10
 )
@@ -214,8 +214,8 @@ func checkIgnored(at *field.Path, ignored []string, prefix string) field.ErrorLi
 		switch unprintable := func(r rune) bool { return r == unicode.ReplacementChar || !unicode.IsPrint(r) }; {
 		case text == "" || !strings.HasPrefix(text, prefix):
 			wrong = append(wrong, field.Invalid(at.Index(i), text, fmt.Sprintf("must not be empty, and begin with %q", prefix)))
-		case len(text) > maxIgnoredLength:
-			wrong = append(wrong, field.TooLong(at.Index(i), text, maxIgnoredLength))
+		case len(text) > MaxIgnoredLength:
+			wrong = append(wrong, field.TooLong(at.Index(i), text, MaxIgnoredLength))
 		case strings.ContainsFunc(text, unprintable):
 			wrong = append(wrong, field.Invalid(at.Index(i), text, "must be printable characters"))
 		}

@@ -53,7 +53,7 @@ func TestParseServesRefuses(t *testing.T) {
 		"no agent":         {`{"kind":"D","name":"a","ignoreAgents":[""]}`, `mini-hpa/serves.ignoreAgents[0]`},
 		"an agent":         {`{"kind":"D","name":"a","ignoreAgents":["a\u0007"]}`, `must be printable characters`},
 		"a long agent":     {`{"kind":"D","name":"a","ignoreAgents":["` + strings.Repeat("a", 257) + `"]}`, `may not be more than 256 bytes`},
-		"too many ignored": {`{"kind":"D","name":"a","ignore":["/` + strings.Repeat(`","/`, 32) + `"]}`, `mini-hpa/serves.ignore: Too many: 33: must have at most 32 items`},
+		"too many ignored": {`{"kind":"D","name":"a","ignore":["/` + strings.Repeat(`","/`, 32) + `"]}`, `mini-hpa/serves.ignore: Too many: 33: must have at most 16 items`},
 		"too long":         {strings.Repeat(" ", 32<<10) + "{}", "annotation mini-hpa/serves is 32770 bytes long; must be at most 32768"},
 	}
 	for name, tt := range tests {

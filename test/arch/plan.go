@@ -22,7 +22,7 @@ func House() Plan {
 			"annotations/schedule": {"./annotations/lines"},
 			"annotations/catalog":  slices.Concat(vocabulary, []string{"./annotations/lines", "./annotations/spelling"}),
 			"annotations/serves":   {"k8s.io/api", "k8s.io/apimachinery"},
-			"annotations":          slices.Concat(vocabulary, []string{"./annotations/amount", "./annotations/podspec", "./annotations/lines", "./annotations/schedule", "./annotations/spelling", "./annotations/catalog"}),
+			"annotations":          slices.Concat(vocabulary, []string{"./annotations/amount", "./annotations/podspec", "./annotations/lines", "./annotations/schedule", "./annotations/spelling", "./annotations/catalog", "./annotations/serves"}),
 			"annotations/hpa":      slices.Concat(vocabulary, []string{"sigs.k8s.io/json", "./annotations"}),
 			"scaler/sample":        {"k8s.io/api", "k8s.io/apimachinery"},
 			"scaler/clock":         {"k8s.io/apimachinery", "k8s.io/metrics/pkg/apis", "./scaler/sample"},

@@ -822,3 +822,37 @@ func TestWhatCannotBeListed(t *testing.T) {
 	}
 	s.wantWrites()
 }
+
+// TestNoPortIsLeft: what has no doors stays awake and says so, and what has them goes on.
+func TestNoPortIsLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		s.keeper.Range = serves.Range{First: 20000, Last: 20001}
+		s.lead(1)
+		s.activator("a1")
+		second := s.services[0].DeepCopy()
+		second.Name, second.UID = "api", "api-uid"
+		s.services = append(s.services, second)
+		s.wantClosed(s.lead(0), 0, `no port of the activators is left for Service "api": all of 20000-20001 are taken`)
+		s.wantWrites("create mini-hpa-web out", "update mini-hpa-web active a1")
+	})
+}
+
+// TestAStrangersSliceWithOurLabel is left as it is, whatever it says, and nothing else suffers from it.
+func TestAStrangersSliceWithOurLabel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := asleep(t)
+		for name, notes := range map[string]map[string]string{"strange": nil, "mini-hpa-other": {serves.Annotation: `{"kind":"Deployment","group":"apps","name":"web"}`}} {
+			stranger := &discoveryv1.EndpointSlice{AddressType: discoveryv1.AddressTypeIPv4, ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name, ResourceVersion: "1", Labels: serves.Labels("other"), Annotations: notes}}
+			if err := s.client.Tracker().Add(stranger); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range 3 {
+			s.keeper.sweep(t.Context())
+			s.lead(0)
+			s.pass(time.Minute)
+		}
+		s.wantWrites()
+	})
+}

@@ -198,6 +198,28 @@ func TestObservedDoors(t *testing.T) {
 	}
 }
 
+// TestHowLongAWakeTook is measured from the first request to the answer of the write, and from there to the first ready pod, and shown.
+func TestHowLongAWakeTook(t *testing.T) {
+	c, g := sleeper(t)
+	c.reconcile(2 * time.Minute).reconcile(tick).wantWrites(0)
+	g.requests = wake.Requests{Held: 3, Active: true, Waiting: 80 * time.Millisecond}
+	g.requests.Firsts.Observe(30 * time.Millisecond)
+	c.reconcile(tick).wantWrites(0, 1)
+	c.reconcile(3 * time.Second)
+	shown, known := c.scaler.Show(web)
+	if !known || shown.Requests == nil {
+		t.Fatalf("%+v %t", shown, known)
+	}
+	r := shown.Requests
+	if r.Held != 3 || r.Reaction.Count != 1 || r.Reaction.P99.Duration != 100*time.Millisecond || r.Start.Count != 1 || r.First.P50.Duration != 50*time.Millisecond {
+		t.Errorf("%+v", r)
+	}
+	g.unknown = wake.ErrNobody
+	if shown, _ := c.scaler.Show(web); shown.Requests.Unknown == "" || shown.Requests.Reaction.Count != 1 {
+		t.Errorf("%+v", shown.Requests)
+	}
+}
+
 // TestAllRequestsAreHeldAtATarget: the number at a time decides, also between 0 and 1, and the number of those that wait while nothing is known on average.
 func TestAllRequestsAreHeldAtATarget(t *testing.T) {
 	c := newCluster(t, map[string]string{"min": "0", "max": "10", "wake": "requests service=api path=always target=20", "scale-down-stabilization": "0s"})

@@ -18,6 +18,8 @@ type glance struct {
 	snapshot recommend.Snapshot
 	before   recommend.History
 	marks
+	// wakings are how long it took to wake it for requests; nil before that has happened.
+	wakings *wakings
 }
 
 // marks are what a decision does not show.

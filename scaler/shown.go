@@ -23,6 +23,8 @@ type Shown struct {
 	// Snapshot is what the last decision was made on, and Decision the last decision; nil where nothing is decided.
 	Snapshot *recommend.Snapshot `json:"snapshot,omitempty"`
 	Decision *recommend.Decision `json:"decision,omitempty"`
+	// Requests is what is known of its requests; nil where they do not wake it.
+	Requests *RequestsShown `json:"requests,omitempty"`
 	// History is what has happened to it since this process leads, the oldest first.
 	History []Entry `json:"history,omitempty"`
 }
@@ -70,6 +72,7 @@ func (s *Scaler) Show(key annotations.Key) (Shown, bool) {
 		shown.ProblemEvent = ProblemEvent(p.problems)
 	}
 	if p.decision != nil {
+		shown.Requests = s.requestsShown(s.memory.find(key), key, p.policy)
 		shown.Snapshot = &p.snapshot
 		shown.Warnings = slices.Concat(shown.Warnings, doubts(s.observer.counted(p.whole), p.snapshot))
 	}

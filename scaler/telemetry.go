@@ -22,7 +22,7 @@ type Telemetry struct {
 	reconciliations, computations *prometheus.CounterVec
 	reconciling, computing        *prometheus.HistogramVec
 	conflicts, namesakes          prometheus.Counter
-	waking                        prometheus.Histogram
+	waking, reacting              prometheus.Histogram
 	requested                     prometheus.Counter
 	board                         *board
 	clocks                        *nodeClocks
@@ -62,6 +62,9 @@ func NewTelemetry(r prometheus.Registerer) *Telemetry {
 		waking: prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: metricsNamespace, Name: "wake_duration_seconds",
 			Help:    "Time from the write that woke a workload to its first ready pod, as this process saw both. A workload that goes back to 0 replicas before, or is paused, does not count.",
 			Buckets: prometheus.ExponentialBuckets(0.5, 2, 12)}), // to 17 minutes: a node may have to come first
+		reacting: prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: metricsNamespace, Name: "request_wake_reaction_seconds",
+			Help:    "Time from the arrival of a request at an activator, of those that wait the one that has waited for longest, to the answer of the write that woke its workload.",
+			Buckets: prometheus.ExponentialBuckets(0.01, 2, 12)}), // to 20 seconds
 		requested: prometheus.NewCounter(prometheus.CounterOpts{Namespace: metricsNamespace, Name: "request_wakes_total",
 			Help: "Writes from 0 replicas to more that requests at an activator have asked for."}),
 		board: newBoard(),
@@ -69,7 +72,7 @@ func NewTelemetry(r prometheus.Registerer) *Telemetry {
 			"How far the clock of a node is ahead of the controller's, negative if it is behind; of nodes that run pods of autoscaled workloads and are more than a minute off, absent for others.",
 			[]string{"node"}, nil)),
 	}
-	r.MustRegister(t.reconciliations, t.reconciling, t.computations, t.computing, t.conflicts, t.namesakes, t.waking, t.requested, t.board, t.clocks)
+	r.MustRegister(t.reconciliations, t.reconciling, t.computations, t.computing, t.conflicts, t.namesakes, t.waking, t.reacting, t.requested, t.board, t.clocks)
 	return t
 }
 

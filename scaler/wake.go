@@ -19,6 +19,7 @@ func (s *Scaler) woke(st *state, key annotations.Key, decision recommend.Decisio
 		s.telemetry.woke(key)
 		if slices.ContainsFunc(decision.Metrics, isRequests) {
 			s.telemetry.requested.Inc()
+			s.reacted(st, key)
 		}
 	}
 }
@@ -36,7 +37,9 @@ func (s *Scaler) awaken(st *state, seen recommend.Snapshot) {
 	case seen.Replicas == 0:
 		st.woken = time.Time{}
 	case slices.ContainsFunc(seen.Pods, serves):
-		s.telemetry.waking.Observe(s.now().Sub(st.woken).Seconds())
+		took := s.now().Sub(st.woken)
+		s.telemetry.waking.Observe(took.Seconds())
+		st.glance.woken(func(w *wakings) { w.starts.Observe(took) })
 		st.woken = time.Time{}
 	}
 }

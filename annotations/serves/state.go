@@ -63,6 +63,8 @@ type State struct {
 	// Held is how many connections, or requests of HTTP, wait for a pod at present, and InFlight how many are at one.
 	Held     int `json:"held,omitempty"`
 	InFlight int `json:"inFlight,omitempty"`
+	// Waiting is how many seconds the one has waited who has waited for longest; it is 0 if nobody waits.
+	Waiting float64 `json:"waiting,omitempty"`
 	// Standby and Active are the two doors.
 	Standby Door `json:"standby,omitzero"`
 	Active  Door `json:"active,omitzero"`
@@ -75,6 +77,8 @@ type State struct {
 	RequestSeconds float64 `json:"requestSeconds,omitempty"`
 	// Waits are how long those were held that came while no pod was ready, and got one.
 	Waits Waits `json:"waits,omitzero"`
+	// Firsts are how long after a pod was ready the first of those who had waited for one had a connection to it (TCP), or the beginning of its answer.
+	Firsts Waits `json:"firsts,omitzero"`
 	// Told is when whoever has read the line did so, by his clock.
 	Told time.Time `json:"-"`
 }
@@ -90,6 +94,11 @@ type Door struct {
 	Connections uint64 `json:"connections,omitempty"`
 	// Age is how many seconds before the line was written the last of them came; it means nothing if there was none.
 	Age float64 `json:"age,omitempty"`
+}
+
+// WaitingAt is how long the one has waited at a moment who has waited for longest, if he still does.
+func (s *State) WaitingAt(now time.Time) time.Duration {
+	return time.Duration(s.Waiting*float64(time.Second)) + max(now.Sub(s.Told), 0)
 }
 
 // Key is the slice's namespace and name.
@@ -156,14 +165,16 @@ func (s *State) check(at *field.Path) field.ErrorList {
 		value float64
 	}{
 		{"held", float64(s.Held)}, {"inFlight", float64(s.InFlight)}, {"requestSeconds", s.RequestSeconds}, {"standby.age", s.Standby.Age},
-		{"active.age", s.Active.Age}, {"waits.seconds", s.Waits.Seconds},
+		{"active.age", s.Active.Age}, {"waits.seconds", s.Waits.Seconds}, {"firsts.seconds", s.Firsts.Seconds}, {"waiting", s.Waiting},
 	} {
 		if number.value < 0 || math.IsInf(number.value, 0) || math.IsNaN(number.value) {
 			wrong = append(wrong, field.Invalid(at.Child(number.key), number.value, "must not be less than 0"))
 		}
 	}
-	if n := len(s.Waits.Counts); n != 0 && n != len(WaitBounds())+1 {
-		wrong = append(wrong, field.Invalid(at.Child("waits", "counts"), n, fmt.Sprintf("must be %d numbers", len(WaitBounds())+1)))
+	for key, waits := range map[string]Waits{"waits": s.Waits, "firsts": s.Firsts} {
+		if n := len(waits.Counts); n != 0 && n != len(WaitBounds())+1 {
+			wrong = append(wrong, field.Invalid(at.Child(key, "counts"), n, fmt.Sprintf("must be %d numbers", len(WaitBounds())+1)))
+		}
 	}
 	return wrong
 }

@@ -102,7 +102,8 @@ type port struct {
 
 	held, inFlight                      int
 	total, wakes, refused, left, failed uint64
-	waits                               serves.Waits
+	waits, firsts                       serves.Waits
+	readied                             time.Time // when a pod was ready after there was none; zero once one who waited has had an answer
 	connections                         [doors]uint64
 	last                                [doors]time.Time
 	seconds                             float64   // of held and in flight, up to since
@@ -313,6 +314,18 @@ func (t *ticket) pass() {
 	}
 }
 
+// answers says that a pod has begun to answer.
+func (t *ticket) answers() {
+	p := t.port
+	p.lobby.mu.Lock()
+	defer p.lobby.mu.Unlock()
+	if !p.readied.IsZero() && !t.ignored && t.arrived.Before(p.readied) {
+		p.firsts.Observe(time.Since(p.readied))
+		p.readied = time.Time{}
+		p.lobby.changed(p)
+	}
+}
+
 // hasPassed says whether a pod has it.
 func (t *ticket) hasPassed() bool {
 	t.port.lobby.mu.Lock()
@@ -471,6 +484,12 @@ func (p *port) setReady(addresses []netip.AddrPort) {
 	defer l.mu.Unlock()
 	before := p.ready
 	p.ready = nil
+	switch {
+	case len(addresses) == 0:
+		p.readied = time.Time{}
+	case len(before) == 0:
+		p.readied = time.Now()
+	}
 	for _, address := range addresses {
 		to := l.pods[address.Addr()]
 		if to == nil {
@@ -572,7 +591,10 @@ func (p *port) facts(now time.Time) (state serves.State, left, failed uint64) {
 func (p *port) stateLocked(now time.Time) serves.State {
 	p.integrate(now)
 	s := serves.State{Slice: p.key.slice, Name: p.key.name, Pair: p.key.pair, Gone: p.gone, Listening: p.listening, Problem: p.problem,
-		Held: p.held, InFlight: p.inFlight, Total: p.total, Wakes: p.wakes, Refused: p.refused, RequestSeconds: p.seconds, Waits: p.waits.Clone()}
+		Held: p.held, InFlight: p.inFlight, Total: p.total, Wakes: p.wakes, Refused: p.refused, RequestSeconds: p.seconds, Waits: p.waits.Clone(), Firsts: p.firsts.Clone()}
+	if len(p.queue) > 0 {
+		s.Waiting = now.Sub(p.queue[0].arrived).Seconds()
+	}
 	for i, d := range []*serves.Door{&s.Standby, &s.Active} {
 		if d.Connections = p.connections[i]; d.Connections > 0 {
 			d.Age = now.Sub(p.last[i]).Seconds()

@@ -50,6 +50,7 @@ func (s *streams) connect(t *ticket, c *net.TCPConn, mayFinish bool) (pod *net.T
 	err = h.reach(h.ctx, func(ctx context.Context, address netip.AddrPort) (err error) {
 		if pod, err = dial(ctx, address.String()); err == nil {
 			h.pass()
+			t.answers()
 		}
 		return err
 	})

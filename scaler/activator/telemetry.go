@@ -61,12 +61,17 @@ func describeWaits() *prometheus.Desc {
 	return prometheus.NewDesc("mini_hpa_activator_wait_seconds", "How long those were held that came while no pod was ready, and got one.", []string{labelNamespace, labelSlice, labelPort}, nil)
 }
 
+func describeFirsts() *prometheus.Desc {
+	return prometheus.NewDesc("mini_hpa_activator_first_answer_seconds", "How long after a pod was ready the first of those who had waited for one had its answer begin, or its connection if it is not HTTP/1.1.", []string{labelNamespace, labelSlice, labelPort}, nil)
+}
+
 // Describe is prometheus.Collector's.
 func (t *Telemetry) Describe(c chan<- *prometheus.Desc) {
 	for _, s := range allSeries() {
 		c <- s.describe()
 	}
 	c <- describeWaits()
+	c <- describeFirsts()
 }
 
 // Collect is prometheus.Collector's. Of a port that has gone, and of one whose doors have moved, nothing is shown.
@@ -83,6 +88,7 @@ func (t *Telemetry) Collect(c chan<- prometheus.Metric) {
 			c <- prometheus.MustNewConstMetric(s.describe(), s.kind, s.value(&f), namespace, slice, f.Name)
 		}
 		c <- prometheus.MustNewConstHistogram(describeWaits(), f.Waits.Total(), f.Waits.Seconds, cumulative(f.Waits), namespace, slice, f.Name)
+		c <- prometheus.MustNewConstHistogram(describeFirsts(), f.Firsts.Total(), f.Firsts.Seconds, cumulative(f.Firsts), namespace, slice, f.Name)
 	}
 }
 

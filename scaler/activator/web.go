@@ -309,6 +309,7 @@ func (w *web) serveHTTP2(answer http.ResponseWriter, c *client) {
 // sendElsewhere has the client come back on a new connection, which finds a pod without the activator: there is one, because it has answered.
 func (w *web) sendElsewhere(answer *http.Response) error {
 	e := errandOf(answer.Request)
+	e.ticket.answers()
 	if answer.StatusCode == http.StatusSwitchingProtocols {
 		e.ticket.settle()
 		return nil

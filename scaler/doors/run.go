@@ -299,6 +299,10 @@ func (k *Keeper) Requests(key annotations.Key) (wake.Requests, error) {
 	k.statesLocked(s, func(_ *report, state *serves.State) {
 		all.Held, all.InFlight = all.Held+state.Held, all.InFlight+state.InFlight
 		all.Waits.Add(state.Waits)
+		all.Firsts.Add(state.Firsts)
+		if state.Held > 0 {
+			all.Waiting = max(all.Waiting, state.WaitingAt(now))
+		}
 	})
 	all.Active = all.Held+all.InFlight > 0 || !s.came.IsZero() && now.Sub(s.came) < recent
 	k.followLocked(s, &all, now)

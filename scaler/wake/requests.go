@@ -2,6 +2,7 @@ package wake
 
 import (
 	"errors"
+	"time"
 
 	"github.com/mini-hpa/mini-hpa/annotations/serves"
 )
@@ -14,9 +15,14 @@ type Requests struct {
 	Active bool
 	// Average is how many there were at a time of late, where all requests are seen; nil where that is not known.
 	Average *float64
-	// Waits are how long requests were held.
-	Waits serves.Waits
+	// Waiting is how long the one has waited who has waited for longest; 0 if nobody waits.
+	Waiting time.Duration
+	// Waits are how long those were held who came while no pod was ready, and Firsts how long after one was the first of them was answered, each time.
+	Waits, Firsts Histogram
 }
+
+// Histogram counts how long somebody has waited.
+type Histogram = serves.Waits
 
 // AtATime is how many there are at a time: of late, or else at this moment.
 func (r *Requests) AtATime() float64 {

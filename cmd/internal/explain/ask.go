@@ -35,7 +35,7 @@ func ask(ctx context.Context, l *leader.Leader, o object) (a answer, told bool, 
 	if shown.Decision == nil {
 		return answer{}, false, nil
 	}
-	a = answer{source: l.Source(shown.Time.Sub(shown.Decision.Time)), status: &shown.Status, history: shown.History,
+	a = answer{source: l.Source(shown.Time.Sub(shown.Decision.Time)), status: &shown.Status, history: shown.History, requests: shown.Requests,
 		Explanation: scaler.Explanation{Key: key, Policy: scaler.PolicyOf(shown.Annotations, shown.Defaults, shown.Rules), Warnings: shown.Warnings, Snapshot: *shown.Snapshot, Decision: *shown.Decision}}
 	if shown.Decision.Asleep && shown.Status.LastScale != nil && shown.Status.LastScale.To == 0 {
 		a.AsleepSince = shown.Status.LastScale.Time

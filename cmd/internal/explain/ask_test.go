@@ -121,3 +121,40 @@ func TestWhatTheLeaderDoesNotDecide(t *testing.T) {
 		}
 	}
 }
+
+// TestTheLeaderTellsOfRequests that it knows from the activators: from outside nobody knows them.
+func TestTheLeaderTellsOfRequests(t *testing.T) {
+	s := scene{now: time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC), replicas: 2, annotations: map[string]string{annotations.TargetCPU: "50", annotations.Max: "10"}}
+	s.add("web-1", "30m", "64Mi")
+	told := shown(s.explain(), s.annotations)
+	took := func(n uint64, p50, p99 time.Duration) scaler.Times {
+		return scaler.Times{Count: n, P50: metav1.Duration{Duration: p50}, P99: metav1.Duration{Duration: p99}}
+	}
+	told.Requests = &scaler.RequestsShown{Held: 3, InFlight: 12, AtATime: new(14.256), Reaction: took(7, 20*time.Millisecond, 100*time.Millisecond), Start: took(7, 2*time.Second, 4*time.Second)}
+	_, stdout, _ := askedOfLeader(t, told)
+	_, requests, _ := strings.Cut(stdout, "\nRequests at the activators\n")
+	requests, _, _ = strings.Cut(requests, "\n\nPods")
+	want := `  held       3
+  in flight  12
+  at a time  14.26, of late
+
+Wakes for requests
+  FROM                      TO                       TIMES  P50     P99
+  the first request         replicas are written     7      <=20ms  <=100ms
+  replicas are written      a pod is ready           7      <=2s    <=4s
+  a pod is ready            the first answer begins  0      -       -
+  each request that waited  a pod has it             0      -       -`
+	if diff := cmp.Diff(want, requests); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	_, stdout, _ = askedOfLeader(t, told, "-o", "json")
+	for _, part := range []string{`"held": 3`, `"p99": "100ms"`} {
+		if !strings.Contains(stdout, part) {
+			t.Errorf("%s is not in\n%s", part, stdout)
+		}
+	}
+	told.Requests.Unknown = "no activator tells its state"
+	if _, stdout, _ = askedOfLeader(t, told); !strings.Contains(stdout, "unknown    no activator tells its state\n") {
+		t.Errorf("why it is not known is not in\n%s", stdout)
+	}
+}

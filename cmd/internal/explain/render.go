@@ -40,6 +40,7 @@ func (a *answer) render(w io.Writer, now time.Time) error {
 	p.answers(e)
 	p.activation(e)
 	p.leads(e)
+	p.requests(a.requests)
 	p.pods(e)
 	p.steps(e.Decision)
 	p.outlook(e, now, a.status == nil)

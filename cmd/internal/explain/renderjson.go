@@ -35,6 +35,8 @@ type explanationJSON struct {
 	// Status and History are what only the controller knows.
 	Status  *scaler.Status `json:"status,omitempty"`
 	History []scaler.Entry `json:"history,omitempty"`
+	// Requests are absent where they do not wake it.
+	Requests *scaler.RequestsShown `json:"requests,omitempty"`
 }
 
 // replyJSON is when a source was asked, and how long it took to answer.
@@ -139,7 +141,7 @@ func (a *answer) machineForm() explanationJSON {
 	if form.Source, form.Status, form.History = a.source, a.status, a.history; a.status != nil {
 		form.Note = ""
 	}
-	form.AsleepSince, form.Leads = e.AsleepSince, e.Leads
+	form.AsleepSince, form.Leads, form.Requests = e.AsleepSince, e.Leads, a.requests
 	for id, reply := range e.Replies {
 		if form.Replies == nil {
 			form.Replies = map[string]replyJSON{}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -68,7 +69,7 @@ func (p page) leads(e scaler.Explanation) {
 		switch l.Face {
 		case serves.Active.String():
 			to = "the activators"
-			if e.Snapshot.Replicas > 0 {
+			if e.Snapshot.Replicas > 0 && !e.Policy.Wake.Always {
 				to = "the activators and its pods"
 			}
 		case serves.Standby.String():
@@ -78,5 +79,36 @@ func (p page) leads(e scaler.Explanation) {
 			since = fmt.Sprintf("%s (%s ago)", l.Since.Local().Format("15:04:05"), cli.Short(max(e.Snapshot.Time.Sub(l.Since), 0).Truncate(time.Second)))
 		}
 		p.Row(l.Service, to, since, strings.Join(l.Activators, ", "))
+	}
+}
+
+// requests are those that activators know of, and how long it took to wake the workload for some.
+func (p page) requests(r *scaler.RequestsShown) {
+	if r == nil {
+		return
+	}
+	p.Title("Requests at the activators")
+	if r.Unknown != "" {
+		p.Row("unknown", r.Unknown)
+	}
+	p.Row("held", strconv.Itoa(r.Held))
+	p.Row("in flight", strconv.Itoa(r.InFlight))
+	if r.AtATime != nil {
+		p.Row("at a time", fmt.Sprintf("%.4g, of late", *r.AtATime))
+	}
+	p.Title("Wakes for requests")
+	p.Row("FROM", "TO", "TIMES", "P50", "P99")
+	for _, part := range []struct {
+		from, to string
+		took     scaler.Times
+	}{
+		{"the first request", "replicas are written", r.Reaction}, {"replicas are written", "a pod is ready", r.Start}, {"a pod is ready", "the first answer begins", r.First},
+		{"each request that waited", "a pod has it", r.Wait},
+	} {
+		row := []string{part.from, part.to, strconv.FormatUint(part.took.Count, 10), "-", "-"}
+		if part.took.Count > 0 {
+			row[3], row[4] = "<="+cli.Short(part.took.P50.Duration), "<="+cli.Short(part.took.P99.Duration)
+		}
+		p.Row(row...)
 	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
+	"github.com/mini-hpa/mini-hpa/scaler/wake"
 )
 
 // glance is what the last look at a workload came of, for those who ask how it stands. A decision is a function of values, so that the
@@ -31,6 +32,12 @@ type marks struct {
 	// scaled is the last write, overwrite the last number of somebody else; the zero value is none.
 	scaled    Rescale
 	overwrite overwrite
+}
+
+// wakings are how long it took to wake a workload for requests.
+type wakings struct {
+	// reactions are from the arrival of the one who has waited for longest to the answer of the write, starts from there to the first ready pod.
+	reactions, starts wake.Histogram
 }
 
 // Rescale is one change of the replicas.
@@ -94,4 +101,24 @@ func (g *glance) read() (*annotations.Verdict, recommend.Snapshot, recommend.His
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.verdict, g.snapshot, g.before, g.marks
+}
+
+// woken notes something of a wake.
+func (g *glance) woken(note func(w *wakings)) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.wakings == nil {
+		g.wakings = &wakings{}
+	}
+	note(g.wakings)
+}
+
+// wakes is a copy of what was noted of wakes.
+func (g *glance) wakes() wakings {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.wakings == nil {
+		return wakings{}
+	}
+	return wakings{g.wakings.reactions.Clone(), g.wakings.starts.Clone()}
 }

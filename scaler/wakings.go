@@ -7,12 +7,6 @@ import (
 	"github.com/mini-hpa/mini-hpa/scaler/wake"
 )
 
-// wakings are how long it took to wake a workload for requests.
-type wakings struct {
-	// reactions are from the arrival of the one who has waited for longest to the answer of the write, starts from there to the first ready pod.
-	reactions, starts wake.Histogram
-}
-
 // RequestsShown is what is known of the requests of a workload that they wake.
 type RequestsShown struct {
 	// Unknown is why nothing is known of those of this moment; empty if it is.
@@ -51,26 +45,6 @@ func (s *Scaler) reacted(st *state, key annotations.Key) {
 		s.telemetry.reacting.Observe(all.Waiting.Seconds())
 		st.glance.woken(func(w *wakings) { w.reactions.Observe(all.Waiting) })
 	}
-}
-
-// woken notes something of a wake.
-func (g *glance) woken(note func(w *wakings)) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.wakings == nil {
-		g.wakings = &wakings{}
-	}
-	note(g.wakings)
-}
-
-// wakes is a copy of what was noted of wakes.
-func (g *glance) wakes() wakings {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.wakings == nil {
-		return wakings{}
-	}
-	return wakings{g.wakings.reactions.Clone(), g.wakings.starts.Clone()}
 }
 
 // requestsShown is what is known of the requests of a workload; nil if they do not wake it.

@@ -2,7 +2,6 @@ package podspec
 
 import (
 	"encoding/json"
-	"net/netip"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -18,7 +17,7 @@ type Pod struct {
 	Owner types.UID
 	Node  string
 	// IPs are its addresses, at most one of each family, the main one first; nil while it has none. They are not in the JSON form.
-	IPs []netip.Addr
+	IPs []string
 	// Created is when it was made, Started when the kubelet began with it, and Deleted the end of its grace period if it is being deleted.
 	// What has not happened is zero.
 	Created, Started, Deleted time.Time
@@ -55,9 +54,7 @@ func ReadPod(in *corev1.Pod) Pod {
 		out.Owner = owner.UID
 	}
 	for _, ip := range in.Status.PodIPs {
-		if address, err := netip.ParseAddr(ip.IP); err == nil {
-			out.IPs = append(out.IPs, address)
-		}
+		out.IPs = append(out.IPs, ip.IP)
 	}
 	for i := range in.Status.Conditions {
 		c := &in.Status.Conditions[i]

@@ -21,7 +21,7 @@ func given() *corev1.Pod {
 			OwnerReferences: []metav1.OwnerReference{{Name: "other", UID: "x"}, {Kind: "ReplicaSet", Name: "web-1", UID: "rs", Controller: new(true)}}},
 		Spec: corev1.PodSpec{NodeName: "node-1", Containers: list(corev1.Container{Name: "app", Image: "secret", Resources: requirements("cpu=100m", "cpu=1")}),
 			InitContainers: list(sidecar("log", "cpu=50m")), Resources: new(requirements("cpu=1", ""))},
-		Status: corev1.PodStatus{Phase: corev1.PodRunning, Message: "secret", StartTime: new(at(2)), Conditions: []corev1.PodCondition{
+		Status: corev1.PodStatus{Phase: corev1.PodRunning, Message: "secret", StartTime: new(at(2)), PodIPs: []corev1.PodIP{{IP: "10.1.0.7"}, {IP: "fd00::7"}}, Conditions: []corev1.PodCondition{
 			{Type: corev1.PodScheduled, Status: corev1.ConditionTrue, LastTransitionTime: at(1)},
 			{Type: corev1.ContainersReady, Status: corev1.ConditionTrue, LastTransitionTime: at(9)},
 			{Type: corev1.PodReady, Status: corev1.ConditionFalse, LastTransitionTime: at(9), Message: "secret"},
@@ -33,7 +33,7 @@ func given() *corev1.Pod {
 func TestReadPod(t *testing.T) {
 	at := func(seconds int) time.Time { return noon.Add(time.Duration(seconds) * time.Second) }
 	in := given()
-	want := Pod{Namespace: "shop", Name: "web-1-a", Owner: "rs", Node: "node-1", Created: at(0), Started: at(2), Deleted: at(600), Phase: corev1.PodRunning,
+	want := Pod{Namespace: "shop", Name: "web-1-a", Owner: "rs", Node: "node-1", IPs: []string{"10.1.0.7", "fd00::7"}, Created: at(0), Started: at(2), Deleted: at(600), Phase: corev1.PodRunning,
 		Ready: Condition{corev1.ConditionFalse, at(9)}, Scheduled: Condition{corev1.ConditionTrue, at(1)}, Spec: Slim(&in.Spec)}
 	if diff := cmp.Diff(want, ReadPod(in)); diff != "" {
 		t.Errorf("read (-want +got):\n%s", diff)
@@ -66,7 +66,7 @@ func TestThePodsJSON(t *testing.T) {
 	if err := json.Unmarshal(text, &got); err != nil {
 		t.Fatal(err)
 	}
-	pod.Owner, pod.Node = "", ""
+	pod.Owner, pod.Node, pod.IPs = "", "", nil
 	if diff := cmp.Diff(pod, got); diff != "" {
 		t.Errorf("read back (-want +got):\n%s", diff)
 	}

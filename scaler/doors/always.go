@@ -3,7 +3,7 @@ package doors
 import (
 	"fmt"
 	"strconv"
-	"time"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -26,7 +26,7 @@ func hindranceAlways(s *corev1.Service, w *annotations.Workload) string {
 		return fmt.Sprintf("Service %q does not say %s: %s, without which its requests are led nowhere", s.Name, annotations.ActivatorKey, w.Name)
 	}
 	for i := range s.Spec.Ports {
-		if port := &s.Spec.Ports[i]; isTCP(port) && podPort(w, port) == 0 {
+		if port := &s.Spec.Ports[i]; w.UID != "" && isTCP(port) && podPort(w, port) == 0 {
 			return fmt.Sprintf("port %s of Service %q leads to port %q of the pods, and no container of the pod template has one of that name", strconv.Quote(port.Name), s.Name, port.TargetPort.StrVal)
 		}
 	}
@@ -57,23 +57,19 @@ func podPort(w *annotations.Workload, port *corev1.ServicePort) int32 {
 	return 0
 }
 
-// backLocked finds the pods that activators are told of, and returns the names of those that are ready. If the workload is to sleep they are told of none, so
-// that requests wait from before the pods are told to end: withheld is since when.
-func (k *Keeper) backLocked(pl *planned, w *annotations.Workload, desired int32, now time.Time) (ready []string, withheld time.Time) {
-	pl.backends = map[discoveryv1.AddressType][]serves.Backends{}
-	for _, family := range families(pl.object) {
-		pl.backends[family] = []serves.Backends{}
+// backends are the pods that activators are told of, by address family, and the names of those that are ready. If the workload is to sleep they are told of none,
+// so that requests wait from before the pods are told to end.
+func (k *Keeper) backends(object *corev1.Service, w *annotations.Workload, desired int32) (told map[discoveryv1.AddressType][]serves.Backends, ready []string) {
+	told = map[discoveryv1.AddressType][]serves.Backends{}
+	for _, family := range families(object) {
+		told[family] = []serves.Backends{}
 	}
 	if desired == 0 {
-		if pl.known.withheld.IsZero() {
-			pl.known.withheld = now
-		}
-		return nil, pl.known.withheld
+		return told, nil
 	}
-	pl.known.withheld = time.Time{}
 	ports := map[string]int32{}
-	for i := range pl.object.Spec.Ports {
-		if port := &pl.object.Spec.Ports[i]; isTCP(port) {
+	for i := range object.Spec.Ports {
+		if port := &object.Spec.Ports[i]; isTCP(port) {
 			ports[port.Name] = podPort(w, port)
 		}
 	}
@@ -85,16 +81,16 @@ func (k *Keeper) backLocked(pl *planned, w *annotations.Workload, desired int32,
 		ready = append(ready, pod.Name)
 		for _, ip := range pod.IPs {
 			family := discoveryv1.AddressTypeIPv4
-			if ip.Is6() {
+			if strings.Contains(ip, ":") {
 				family = discoveryv1.AddressTypeIPv6
 			}
-			addresses[family] = append(addresses[family], ip.String())
+			addresses[family] = append(addresses[family], ip)
 		}
 	}
-	for family := range pl.backends {
+	for family := range told {
 		if len(addresses[family]) > 0 {
-			pl.backends[family] = []serves.Backends{{Addresses: addresses[family], Ports: ports}}
+			told[family] = []serves.Backends{{Addresses: addresses[family], Ports: ports}}
 		}
 	}
-	return ready, time.Time{}
+	return told, ready
 }

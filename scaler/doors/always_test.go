@@ -3,7 +3,6 @@ package doors
 import (
 	"errors"
 	"math"
-	"net/netip"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -33,11 +32,7 @@ func always(t *testing.T) *scene {
 }
 
 func ready(name string, addresses ...string) *podspec.Pod {
-	pod := &podspec.Pod{Namespace: "shop", Name: name, Ready: podspec.Condition{Status: corev1.ConditionTrue}}
-	for _, address := range addresses {
-		pod.IPs = append(pod.IPs, netip.MustParseAddr(address))
-	}
-	return pod
+	return &podspec.Pod{Namespace: "shop", Name: name, IPs: addresses, Ready: podspec.Condition{Status: corev1.ConditionTrue}}
 }
 
 // wantBackends are the addresses of the pods of which activators are told.
@@ -104,6 +99,27 @@ func TestAllRequestsGoThroughActivators(t *testing.T) {
 			t.Errorf("%+v", led)
 		}
 		s.wantBackends("mini-hpa-web", "10.1.0.5")
+	})
+}
+
+// TestThePodsOfWhatIsNotKnown stay those that are written: its kind cannot be listed at present.
+func TestThePodsOfWhatIsNotKnown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := always(t)
+		s.services[0].Spec.Ports[0].TargetPort = intstr.FromInt32(8080)
+		s.lead(1)
+		s.activator("a1")
+		s.lead(1)
+		s.keeper = s.leader()
+		s.activator("a1")
+		s.keeper.sweep()
+		s.workload, s.unknown = nil, true
+		s.writes = nil
+		for range 3 {
+			s.leave()
+			s.pass(time.Minute)
+		}
+		s.wantBackends("mini-hpa-web", "10.1.0.1")
 	})
 }
 

@@ -3,6 +3,7 @@ package doors
 import (
 	"crypto/tls"
 	"fmt"
+	"math"
 	"sync"
 	"time"
 
@@ -103,6 +104,19 @@ type sleeper struct {
 	lacks    time.Time
 	stranded string
 	load
+}
+
+// load is how many requests a workload has at a time.
+type load struct {
+	average wake.Average
+	// unsettled says that they are more or fewer than on average, and that a look at the workload is on its way.
+	unsettled bool
+	// whole is how many there were when each activator had told of its own; infinite before that.
+	whole float64
+}
+
+func newSleeper(replicas int32) *sleeper {
+	return &sleeper{replicas: replicas, load: load{whole: math.Inf(1)}}
 }
 
 // NewKeeper makes a Keeper that does nothing before Run.

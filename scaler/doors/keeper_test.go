@@ -849,7 +849,7 @@ func TestAStrangersSliceWithOurLabel(t *testing.T) {
 			}
 		}
 		for range 3 {
-			s.keeper.sweep(t.Context())
+			s.keeper.sweep()
 			s.lead(0)
 			s.pass(time.Minute)
 		}

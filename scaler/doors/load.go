@@ -4,25 +4,14 @@ import (
 	"math"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/mini-hpa/mini-hpa/annotations/serves"
 	"github.com/mini-hpa/mini-hpa/scaler/wake"
 )
 
 // settling is how soon a workload is looked at again while its requests are more or fewer than they were on average, where it is held at a number of them.
 const settling = 500 * time.Millisecond
-
-// load is how many requests a workload has at a time.
-type load struct {
-	average wake.Average
-	// unsettled says that they are more or fewer than on average, and that a look at the workload is on its way.
-	unsettled bool
-	// whole is how many there were when each activator had told of its own; infinite before that.
-	whole float64
-}
-
-func newSleeper(replicas int32) *sleeper {
-	return &sleeper{replicas: replicas, load: load{whole: math.Inf(1)}}
-}
 
 // followLocked brings the average up to date, and says in all what it is. While there are no pods, all who wait count.
 func (k *Keeper) followLocked(s *sleeper, all *wake.Requests, now time.Time) {
@@ -61,8 +50,12 @@ func (k *Keeper) wholeLocked(s *sleeper, all *wake.Requests, now time.Time) erro
 // missingLocked is why the requests at some activator are not known; nil if they are. One that was given up a while ago counts no more: Services have ceased to
 // lead there.
 func (k *Keeper) missingLocked(now time.Time) error {
-	if len(k.untoldLocked()) > 0 {
-		return wake.ErrUnknown
+	if present := k.presentLocked(); present.begins {
+		for uid := range present.pods {
+			if r := k.reports[uid]; r == nil || !r.synced {
+				return wake.ErrUnknown
+			}
+		}
 	}
 	for _, r := range k.reports {
 		if !r.synced && !r.lost.IsZero() && now.Sub(r.lost) < wake.Settled {
@@ -70,4 +63,24 @@ func (k *Keeper) missingLocked(now time.Time) error {
 		}
 	}
 	return nil
+}
+
+// statesLocked yields what each activator says of the ports of a workload's Services.
+func (k *Keeper) statesLocked(s *sleeper, yield func(by *report, state *serves.State)) {
+	for _, name := range s.services {
+		known := k.services[name]
+		if known == nil {
+			continue
+		}
+		for family, st := range known.stored {
+			slice := types.NamespacedName{Namespace: name.Namespace, Name: serves.SliceName(name.Name, family)}
+			for _, port := range st.says.Ports {
+				for _, r := range k.reports {
+					if state := r.ports[portKey{slice, port.Name}]; state != nil {
+						yield(r, state)
+					}
+				}
+			}
+		}
+	}
 }

@@ -113,9 +113,7 @@ func (g *gathering) service(object *corev1.Service, p annotations.Wake, own map[
 	g.sleeper.services = append(g.sleeper.services, pl.name)
 	g.ready(pl.known, pl.name)
 	if p.Always {
-		var pods []string
-		pods, about.Withheld = g.backLocked(&pl, g.workload, g.desired, g.now)
-		pl.known.ready = pl.known.ready.After(g.now, pods, g.doubted)
+		g.always(&pl, &about)
 	}
 	about.Face, about.Since, about.Ready = pl.known.face, pl.known.since, pl.known.ready.Since()
 	about.Listening, pl.activators = true, map[discoveryv1.AddressType][]serves.Activator{}
@@ -136,6 +134,18 @@ func (g *gathering) service(object *corev1.Service, p annotations.Wake, own map[
 		}
 	}
 	return pl, about
+}
+
+// always is service for one whose requests all go through the activators. While it is not known which pods there are, they go to those that are written.
+func (g *gathering) always(pl *planned, about *wake.Service) {
+	if g.workload.UID == "" {
+		pl.backends = pl.known.told()
+		return
+	}
+	var ready []string
+	pl.backends, ready = g.backends(pl.object, g.workload, g.desired)
+	pl.known.ready = pl.known.ready.After(g.now, ready, g.doubted)
+	about.Withheld = pl.known.withhold(g.desired == 0, g.now)
 }
 
 // depart plans that the slices of a Service go, unless another workload has it by now.
@@ -270,18 +280,6 @@ func hindrance(s *corev1.Service, w *annotations.Workload, p annotations.Wake) s
 		return fmt.Sprintf("Service %q has publishNotReadyAddresses: it leads to pods that do not accept requests yet", s.Name)
 	}
 	return ""
-}
-
-// families are the address families of a Service.
-func families(s *corev1.Service) []discoveryv1.AddressType {
-	var all []discoveryv1.AddressType
-	for _, family := range s.Spec.IPFamilies {
-		all = append(all, discoveryv1.AddressType(family))
-	}
-	if len(all) == 0 {
-		return []discoveryv1.AddressType{discoveryv1.AddressTypeIPv4}
-	}
-	return all
 }
 
 // readyPods are the pods that are ready in the slices that are not mini-hpa's.

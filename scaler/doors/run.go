@@ -309,26 +309,6 @@ func (k *Keeper) Requests(key annotations.Key) (wake.Requests, error) {
 	return all, k.wholeLocked(s, &all, now)
 }
 
-// statesLocked yields what each activator says of the ports of a workload's Services.
-func (k *Keeper) statesLocked(s *sleeper, yield func(by *report, state *serves.State)) {
-	for _, name := range s.services {
-		known := k.services[name]
-		if known == nil {
-			continue
-		}
-		for family, st := range known.stored {
-			slice := types.NamespacedName{Namespace: name.Namespace, Name: serves.SliceName(name.Name, family)}
-			for _, port := range st.says.Ports {
-				for _, r := range k.reports {
-					if state := r.ports[portKey{slice, port.Name}]; state != nil {
-						yield(r, state)
-					}
-				}
-			}
-		}
-	}
-}
-
 // Refused is how many requests of a workload activators have refused since this was asked last.
 func (k *Keeper) Refused(key annotations.Key) uint64 {
 	k.mu.Lock()

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -124,6 +125,38 @@ func (s *service) settle(now time.Time) {
 	if face != s.face || s.since.IsZero() || edited {
 		s.face, s.since = face, now
 	}
+}
+
+// told are the pods that activators are told of by its slices.
+func (s *service) told() map[discoveryv1.AddressType][]serves.Backends {
+	told := map[discoveryv1.AddressType][]serves.Backends{}
+	for family, st := range s.stored {
+		told[family] = st.says.Backends
+	}
+	return told
+}
+
+// withhold notes whether activators are told of no pods, because the workload is to sleep, and returns since when; zero if they are.
+func (s *service) withhold(is bool, now time.Time) time.Time {
+	switch {
+	case !is:
+		s.withheld = time.Time{}
+	case s.withheld.IsZero():
+		s.withheld = now
+	}
+	return s.withheld
+}
+
+// families are the address families of a Service.
+func families(s *corev1.Service) []discoveryv1.AddressType {
+	var all []discoveryv1.AddressType
+	for _, family := range s.Spec.IPFamilies {
+		all = append(all, discoveryv1.AddressType(family))
+	}
+	if len(all) == 0 {
+		return []discoveryv1.AddressType{discoveryv1.AddressTypeIPv4}
+	}
+	return all
 }
 
 // sameSlice says whether two slices lead to the same, and are known by the same labels.

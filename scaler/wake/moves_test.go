@@ -34,6 +34,8 @@ func TestFace(t *testing.T) {
 		"always, and nobody is there":              {3, 3, false, Service{Face: Out, Quiet: Out, Always: true}, Out, 0},
 		"always, and somebody is":                  {3, 3, false, Service{Face: Out, Quiet: Out, Always: true, Listening: true}, Active, 0},
 		"always, and nobody is there any more":     {3, 3, false, Service{Face: Active, Quiet: Out, Always: true, Ready: at(-time.Hour)}, Active, 0},
+		"always, hindered":                         {3, 3, false, Service{Face: Active, Quiet: Out, Always: true, Listening: true, Hindrance: "it has a selector"}, Out, 0},
+		"always, nothing is decided":               {3, 3, false, Service{Face: Active, Quiet: Out, Always: true, Listening: true, Ready: at(-time.Hour)}, Active, 0},
 		"always, switched off":                     {0, 0, true, Service{Face: Active, Quiet: Out, Always: true, Listening: true}, Out, 0},
 		"switched off":                             {0, 0, true, Service{Face: Active, Quiet: Standby, Listening: true}, Out, 0},
 		"hindered while asleep":                    {0, 0, false, Service{Face: Active, Quiet: Standby, Listening: true, Hindrance: "no port is left"}, Active, 0},

@@ -4,6 +4,7 @@ package story
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -15,8 +16,10 @@ import (
 	"syscall"
 	"time"
 
+	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/mini-hpa/mini-hpa/annotations/serves"
 	"github.com/mini-hpa/mini-hpa/test/node/calls"
 )
 
@@ -137,8 +140,19 @@ func killIn(uid, name string) error {
 	return nil
 }
 
-// crashPods has all pods crash, twice: after the second time the kubelet lets ten seconds pass before it starts their containers again.
+// crashPods has all pods crash, twice, once requests are led to them alone: after the second time the kubelet lets ten seconds pass before it starts their
+// containers again.
 func crashPods(ctx context.Context, d *director, _ int) error {
+	err := d.eventually(ctx, "requests that are led to pods alone", func(ctx context.Context) error {
+		slice, err := d.Client.DiscoveryV1().EndpointSlices(shop).Get(ctx, serves.SliceName(answers, discoveryv1.AddressTypeIPv4), metav1.GetOptions{})
+		if err == nil && hasReady(slice) {
+			err = errors.New("the activators are among the endpoints")
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
 	for range 2 {
 		err := d.eventually(ctx, "a pod that is ready", func(ctx context.Context) error {
 			n, err := d.size(ctx, answers)

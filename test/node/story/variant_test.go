@@ -97,8 +97,8 @@ func TestLossesThatAreExcused(t *testing.T) {
 			t.Errorf("%s: %t", name, got)
 		}
 	}
-	lost := []loss{{err: refused}, {err: cut}, {err: refused}, {err: errors.New("the moon")}}
-	if got, want := reasons(lost), " (1 EOF, 1 another end, 2 connection refused)"; got != want {
+	lost := []loss{{err: refused}, {err: cut}, {err: refused}, {err: errors.New("the cause: moon")}, {err: errors.New("0 bytes came back of 7")}}
+	if got, want := reasons(lost), " (1 EOF, 1 cut short, 1 moon, 2 connection refused)"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

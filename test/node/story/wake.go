@@ -67,7 +67,11 @@ func (l loss) reason() string {
 			return word
 		}
 	}
-	return "another end"
+	if strings.Contains(l.err.Error(), "bytes came back") {
+		return "cut short"
+	}
+	text := l.err.Error()
+	return strings.TrimPrefix(text[strings.LastIndex(text, ": ")+1:], " ")
 }
 
 // wake tells the story of a variant. The picture of one request is drawn into a file, if that has a name.
@@ -157,7 +161,7 @@ func (d *director) watchReady(ctx context.Context) {
 			if !ok {
 				break
 			}
-			ready := slices.ContainsFunc(slice.Endpoints, func(e discoveryv1.Endpoint) bool { return e.Conditions.Ready != nil && *e.Conditions.Ready })
+			ready := hasReady(slice)
 			if ready && !was {
 				d.calls.mu.Lock()
 				d.calls.ready = append(d.calls.ready, time.Now())
@@ -167,6 +171,11 @@ func (d *director) watchReady(ctx context.Context) {
 		}
 		stream.Stop()
 	}
+}
+
+// hasReady says whether a slice leads to an endpoint that is ready.
+func hasReady(slice *discoveryv1.EndpointSlice) bool {
+	return slices.ContainsFunc(slice.Endpoints, func(e discoveryv1.Endpoint) bool { return e.Conditions.Ready != nil && *e.Conditions.Ready })
 }
 
 // callAndSleep is one cycle after the other: requests of all kinds come for a while, then there are none. At first, and after every third cycle, the workload

@@ -24,7 +24,7 @@ func cliDocs() string {
 	b.WriteString("\n`mini-hpa COMMAND --help` shows the same on the terminal. Data goes to standard output, messages and logs to standard error.\n\n" +
 		"| exit code | meaning |\n| --- | --- |\n| 0 | done |\n| 1 | could not be done |\n| 2 | not asked for properly, or a file that cannot be used: standard error says what was expected, and where |\n")
 	for _, c := range commands() {
-		fmt.Fprintf(&b, "\n## mini-hpa %s\n\n    %s\n\n%s\n\n| flag | default | meaning | allowed |\n| --- | --- | --- | --- |\n", c.Name, c.UsageLine(), c.About)
+		fmt.Fprintf(&b, "\n## mini-hpa %s\n\n    %s\n\n%s\n\n| flag | default | meaning | allowed |\n| --- | --- | --- | --- |\n", c.Name, c.UsageLine("mini-hpa"), c.About)
 		c.Flags(c.Task()).VisitAll(func(f *pflag.Flag) { b.WriteString(flagRow(f)) })
 	}
 	return b.String()

@@ -21,7 +21,12 @@ type Value[T any] struct {
 	Want   string // what is allowed, in words that follow "want"
 	Parse  func(string) (T, bool)
 	Format func(T) string
+	// Words are what a shell completes; nil if there are none to choose from.
+	Words []string
 }
+
+// Choices are the words that a shell completes.
+func (c Value[T]) Choices() []string { return c.Words }
 
 // String renders the value as a user would write it.
 func (c Value[T]) String() string { return c.Format(*c.Var) }
@@ -54,7 +59,7 @@ func Allowed(f *pflag.Flag) string {
 }
 
 // Text is a string that is allowed or not; kind and want are Value's.
-func Text(value *string, kind, want string, isAllowed func(string) bool) pflag.Value {
+func Text(value *string, kind, want string, isAllowed func(string) bool) Value[string] {
 	return Value[string]{Var: value, Kind: kind, Want: want, Format: func(s string) string { return s },
 		Parse: func(s string) (string, bool) { return s, isAllowed(s) }}
 }
@@ -139,7 +144,9 @@ func parseFraction(s string) (resource.Quantity, bool) {
 
 // OneOf is one of a few words.
 func OneOf(value *string, words ...string) pflag.Value {
-	return Text(value, strings.Join(words, "|"), strings.Join(words, " or "), func(s string) bool { return slices.Contains(words, s) })
+	v := Text(value, strings.Join(words, "|"), strings.Join(words, " or "), func(s string) bool { return slices.Contains(words, s) })
+	v.Words = words
+	return v
 }
 
 // Address is where a server listens, in controller-runtime's convention: host:port, :port, or 0 for not at all.

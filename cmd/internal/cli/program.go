@@ -10,8 +10,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime"
-	"runtime/debug"
 	"strings"
 	"syscall"
 	"text/tabwriter"
@@ -23,106 +23,37 @@ import (
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 )
 
-// Exit codes.
-const (
-	ExitOK      = 0 // done
-	ExitFailure = 1 // could not be done
-	ExitUsage   = 2 // was not asked for properly, or was given a file that cannot be used
-)
-
-// ErrReported is a failure that has been logged already, where only the exit code remains to be told.
-var ErrReported = errors.New("already reported")
-
-// Unreadable is an error about what the user has handed in. It has the exit code of a call that was not asked for properly.
-func Unreadable(err error) error { return unreadableError{err} }
-
-type unreadableError struct{ error }
-
-// Unwrap returns what is wrong with it.
-func (u unreadableError) Unwrap() error { return u.error }
-
-// Streams are where a command reads and writes: data from in and to out, messages and logs to err.
-type Streams struct {
-	In       io.Reader
-	Out, Err io.Writer
-	// Bridge makes what libraries log go to the command's logger. It changes the whole process.
-	Bridge func(*zap.Logger)
-	// Build is what the binary says about itself.
-	Build Build
-}
-
-// Build is what a binary says about itself.
-type Build struct {
-	Version   string `json:"version"`
-	Commit    string `json:"commit"`
-	GoVersion string `json:"goVersion"`
-	Platform  string `json:"platform"`
-}
-
-// NewBuild is what the linker was told, or what the Go command has left in the binary where that is empty.
-func NewBuild(version, commit string) Build {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		info = &debug.BuildInfo{}
-	}
-	return Build{
-		Version:   cmp.Or(version, info.Main.Version, "(devel)"),
-		Commit:    cmp.Or(commit, revision(info), "unknown"),
-		GoVersion: runtime.Version(),
-		Platform:  runtime.GOOS + "/" + runtime.GOARCH,
-	}
-}
-
-// UserAgent is the name by which logs of API servers know this program.
-func (b Build) UserAgent() string {
-	return fmt.Sprintf("mini-hpa/%s (%s) %s", b.Version, b.Platform, b.Commit)
-}
-
-// revision is the commit that the Go command saw, marked where the tree had changes.
-func revision(info *debug.BuildInfo) string {
-	var hash, dirty string
-	for _, setting := range info.Settings {
-		switch {
-		case setting.Key == "vcs.revision":
-			hash = setting.Value
-		case setting.Key == "vcs.modified" && setting.Value == "true":
-			dirty = "-dirty"
-		}
-	}
-	if hash == "" {
-		return ""
-	}
-	return hash + dirty
-}
-
-// Command is one row of the table of subcommands; usage, docs/cli.md and dispatch are made from it.
-type Command struct {
-	Name    string
-	Args    string // what it takes besides flags, as shown in its usage; empty if nothing
-	Summary string // one line for the list of commands
-	About   string // paragraphs for its own help
-	Task    func() Task
-	// Offline says that the command leaves nothing behind except files that it was asked for, so that it may end at once when it is told to.
-	Offline bool
-}
-
-// Task is one call of a command: it declares its flags, then runs with what they were set to.
-type Task interface {
-	Declare(f *pflag.FlagSet)
-	Run(ctx context.Context, args []string, s Streams) error
-}
-
 // Program is this program: its commands in the order in which usage lists them, and the build it is.
 type Program struct {
 	Commands []Command
 	Build    Build
+	// name is how it is called; empty for mini-hpa.
+	name string
+}
+
+// Names of the executable by which kubectl finds it as a plugin, and finds out what its words may be. With them "kubectl mini-hpa get" is "mini-hpa get".
+const (
+	pluginName    = "kubectl-mini_hpa"
+	completerName = "kubectl_complete-mini_hpa"
+)
+
+// called is the program as it is called, and what it is to do.
+func (p Program) called(argv []string) (Program, []string) {
+	switch strings.TrimSuffix(filepath.Base(argv[0]), ".exe") {
+	case pluginName:
+		p.name = "kubectl mini-hpa"
+	case completerName:
+		return p, append([]string{completeCommand}, argv[1:]...)
+	}
+	return p, argv[1:]
 }
 
 // Main does what the arguments of the process ask for and returns the exit code. The first SIGTERM or SIGINT asks for a graceful end.
 func (p Program) Main() int {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	return p.Run(untilSignal(context.Background(), signals, os.Exit), os.Args[1:], Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Bridge: bridge})
+	p, args := p.called(os.Args)
+	return p.Run(untilSignal(context.Background(), signals, os.Exit), args, Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Bridge: bridge})
 }
 
 // bridge sends what libraries log to the command's logger, for as long as the process lives: klog, hence client-go, controller-runtime, and Go's
@@ -148,8 +79,8 @@ func untilSignal(parent context.Context, signals <-chan os.Signal, exit func(int
 
 // Run does what the arguments ask for and returns the exit code. It writes errors to s.err.
 func (p Program) Run(ctx context.Context, args []string, s Streams) int {
-	s.Build = p.Build
-	return exitCode(p.dispatch(ctx, args, s), s.Err)
+	s.Build, p.name = p.Build, cmp.Or(p.name, "mini-hpa")
+	return p.exitCode(p.dispatch(ctx, args, s), s.Err)
 }
 
 func (p Program) dispatch(ctx context.Context, args []string, s Streams) error {
@@ -160,6 +91,9 @@ func (p Program) dispatch(ctx context.Context, args []string, s Streams) error {
 	switch name {
 	case "help", "--help", "-h":
 		return p.help(rest, s.Out)
+	case completeCommand:
+		s.LogErrors()
+		return complete(ctx, p.Commands, rest, s.Out)
 	case "--version":
 		name = "version"
 	}
@@ -167,7 +101,7 @@ func (p Program) dispatch(ctx context.Context, args []string, s Streams) error {
 	if err != nil {
 		return err
 	}
-	return c.call(ctx, rest, s)
+	return c.call(ctx, rest, s, p.name)
 }
 
 func (p Program) find(name string) (Command, error) {
@@ -179,17 +113,17 @@ func (p Program) find(name string) (Command, error) {
 		names = append(names, c.Name)
 	}
 	if strings.HasPrefix(name, "-") {
-		return Command{}, Usagef("unknown flag %s before the command; want mini-hpa COMMAND [flags]", Quote(name))
+		return Command{}, Usagef("unknown flag %s before the command; want %s COMMAND [flags]", Quote(name), p.name)
 	}
 	return Command{}, Usagef("unknown command %s%s; want one of %s", Quote(name), DidYouMean(name, names), strings.Join(names, ", "))
 }
 
-func (c Command) call(ctx context.Context, args []string, s Streams) error {
+func (c Command) call(ctx context.Context, args []string, s Streams, program string) error {
 	t := c.Task()
 	flags := c.Flags(t)
 	switch err := flags.Parse(args); {
 	case errors.Is(err, pflag.ErrHelp):
-		return c.printHelp(s.Out)
+		return c.printHelp(s.Out, program)
 	case err != nil:
 		return c.named(Usagef("%s", flagProblem(flags, err)))
 	case c.Args == "" && flags.NArg() > 0:
@@ -231,12 +165,12 @@ func (c Command) named(err error) error {
 }
 
 // exitCode prints the error, unless it was printed before, and returns its exit code.
-func exitCode(err error, stderr io.Writer) int {
+func (p Program) exitCode(err error, stderr io.Writer) int {
 	if err == nil {
 		return ExitOK
 	}
 	if usage := (&usageError{}); errors.As(err, &usage) {
-		fmt.Fprintf(stderr, "mini-hpa%s\nRun \"%s\" for what it takes.\n", usage.Error(), usage.helpCall())
+		fmt.Fprintf(stderr, "mini-hpa%s\nRun \"%s\" for what it takes.\n", usage.Error(), usage.helpCall(p.name))
 		return ExitUsage
 	}
 	if !errors.Is(err, ErrReported) {
@@ -250,30 +184,9 @@ func exitCode(err error, stderr io.Writer) int {
 	return ExitFailure
 }
 
-// usageError is a call that cannot be understood. Its text says what was seen and what is allowed.
-type usageError struct{ command, message string }
-
-// Usagef is the error of a call that cannot be understood, with exit code 2. It says what was given and what is wanted; the caller adds the
-// name of the command.
-func Usagef(format string, args ...any) error {
-	return &usageError{message: fmt.Sprintf(format, args...)}
-}
-
-// Error continues the program's name: " explain: ..." or ": ...".
-func (e *usageError) Error() string {
-	if e.command == "" {
-		return ": " + e.message
-	}
-	return " " + e.command + ": " + e.message
-}
-
-func (e *usageError) helpCall() string {
-	return strings.Join(strings.Fields("mini-hpa "+e.command+" --help"), " ")
-}
-
 // printUsage writes the list of commands.
 func (p Program) printUsage(w io.Writer) error {
-	fmt.Fprint(w, "mini-hpa autoscales the workloads that carry mini-hpa/ annotations: Deployments, StatefulSets,\nReplicaSets and custom resources with a scale subresource.\n\nUsage: mini-hpa COMMAND [flags]\n\nCommands:\n")
+	fmt.Fprint(w, "mini-hpa autoscales the workloads that carry mini-hpa/ annotations: Deployments, StatefulSets,\nReplicaSets and custom resources with a scale subresource.\n\nUsage: "+p.name+" COMMAND [flags]\n\nCommands:\n")
 	table := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
 	for _, c := range p.Commands {
 		fmt.Fprintf(table, "  %s\t%s\n", c.Name, c.Summary)
@@ -282,7 +195,7 @@ func (p Program) printUsage(w io.Writer) error {
 	if err := table.Flush(); err != nil {
 		return fmt.Errorf("cannot write the usage: %w", err)
 	}
-	_, err := fmt.Fprint(w, "\n\"mini-hpa COMMAND --help\" shows a command's flags.\n"+
+	_, err := fmt.Fprint(w, "\n\""+p.name+" COMMAND --help\" shows a command's flags.\n"+
 		"Exit codes: 0 done, 1 could not be done, 2 not asked for properly, or a file that cannot be used.\n")
 	return err
 }
@@ -296,27 +209,12 @@ func (p Program) help(args []string, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return c.printHelp(w)
+	return c.printHelp(w, p.name)
 }
 
-// UsageLine is how the command is called, in one line.
-func (c Command) UsageLine() string {
-	return strings.Join(strings.Fields("mini-hpa "+c.Name+" "+c.Args+" [flags]"), " ")
-}
-
-func (c Command) printHelp(w io.Writer) error {
-	_, err := fmt.Fprintf(w, "Usage: %s\n\n%s\n\nFlags:\n%s", c.UsageLine(), c.About, c.Flags(c.Task()).FlagUsagesWrapped(120))
+func (c Command) printHelp(w io.Writer, program string) error {
+	_, err := fmt.Fprintf(w, "Usage: %s\n\n%s\n\nFlags:\n%s", c.UsageLine(program), c.About, c.Flags(c.Task()).FlagUsagesWrapped(120))
 	return err
-}
-
-// Flags is the task's flags. What pflag would print by itself is left to the caller.
-func (c Command) Flags(t Task) *pflag.FlagSet {
-	f := pflag.NewFlagSet(c.Name, pflag.ContinueOnError)
-	f.SortFlags = false // related flags are declared, and shown, side by side
-	f.SetOutput(io.Discard)
-	f.Usage = func() {}
-	t.Declare(f)
-	return f
 }
 
 // flagProblem says what is wrong with the flags: the flag, the value as seen, what is allowed.

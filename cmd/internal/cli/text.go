@@ -57,6 +57,18 @@ func Quote(s string) string {
 	return strconv.Quote(s)
 }
 
+// ShellWords is a line that a POSIX shell takes for these words: those are in quotes that have characters which it would take for something else.
+func ShellWords(words []string) string {
+	const plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_./:@=,+%"
+	quoted := make([]string, len(words))
+	for i, word := range words {
+		if quoted[i] = word; word == "" || strings.Trim(word, plain) != "" {
+			quoted[i] = "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+		}
+	}
+	return strings.Join(quoted, " ")
+}
+
 // Plural is a number of things: 1 file, 2 files.
 func Plural(n int, noun string) string {
 	if n == 1 {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -25,6 +26,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes/scheme"
 	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
+
+	"github.com/mini-hpa/mini-hpa/cmd/internal/state"
 )
 
 // APIServer answers what this program asks of an API server, with one Deployment default/web and its pods, over real HTTP.
@@ -222,6 +225,30 @@ func (s *APIServer) fail(w http.ResponseWriter, code int, reason metav1.StatusRe
 	if err := json.NewEncoder(w).Encode(status); err != nil {
 		s.T.Errorf("answering: %v", err)
 	}
+}
+
+// Lead serves a leader on this host, who knows what the teller tells, and has the Lease default/mini-hpa name it. It returns the port to ask at.
+func (s *APIServer) Lead(h state.Head, teller state.Teller) (port string) {
+	s.T.Helper()
+	host, err := os.Hostname()
+	if err != nil {
+		s.T.Fatal(err)
+	}
+	h.Leading, h.Identity = true, host+"_1"
+	s.Hold(h.Identity, time.Now())
+	served := httptest.NewServer(state.Handler(func() state.Head { return h }, func() state.Teller { return teller }))
+	s.T.Cleanup(served.Close)
+	_, port, err = net.SplitHostPort(served.Listener.Addr().String())
+	if err != nil {
+		s.T.Fatal(err)
+	}
+	return port
+}
+
+// Hold has the Lease say who leads, and when that was last renewed.
+func (s *APIServer) Hold(identity string, at time.Time) {
+	s.Lease = &coordinationv1.Lease{TypeMeta: metav1.TypeMeta{APIVersion: "coordination.k8s.io/v1", Kind: "Lease"}, Spec: coordinationv1.LeaseSpec{
+		HolderIdentity: &identity, LeaseDurationSeconds: new(int32(15)), RenewTime: new(metav1.NewMicroTime(at))}}
 }
 
 // Use sets what every pod uses of its CPU.

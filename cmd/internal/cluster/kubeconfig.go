@@ -24,6 +24,17 @@ func (c *Flags) Declare(f *pflag.FlagSet, otherwise string) {
 	f.StringVar(&c.context, "context", "", "`name` of the kubeconfig's context; without it the current one")
 }
 
+// Args are the flags that are set, as kubectl and the other commands take them.
+func (c Flags) Args() []string {
+	var all []string
+	for _, flag := range [][2]string{{"--kubeconfig=", c.kubeconfig}, {"--context=", c.context}} {
+		if flag[1] != "" {
+			all = append(all, flag[0]+flag[1])
+		}
+	}
+	return all
+}
+
 // Target is a cluster that was found.
 type Target struct {
 	Config *rest.Config

@@ -2,15 +2,12 @@ package explain
 
 import (
 	"encoding/json"
-	"net"
-	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	coordinationv1 "k8s.io/api/coordination/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
@@ -38,22 +35,8 @@ func (o one) Show(annotations.Key) (scaler.Shown, bool)    { return o.Shown, tru
 // askedOfLeader explains default/web with a leader that knows this, and would by itself see pods at 220 % of their requests.
 func askedOfLeader(t *testing.T, s scaler.Shown, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
-	host, err := os.Hostname()
-	if err != nil {
-		t.Fatal(err)
-	}
-	identity := host + "_1"
 	server := clitest.NewAPIServer(t, map[string]string{"mini-hpa/target-cpu": "50", "mini-hpa/max": "10"})
-	server.Lease = &coordinationv1.Lease{TypeMeta: metav1.TypeMeta{APIVersion: "coordination.k8s.io/v1", Kind: "Lease"}, Spec: coordinationv1.LeaseSpec{
-		HolderIdentity: &identity, LeaseDurationSeconds: new(int32(15)), RenewTime: new(metav1.NowMicro())}}
-	served := httptest.NewServer(state.Handler(func() state.Head {
-		return state.Head{Time: s.Status.Decided.Add(3 * time.Second), Leading: true, Identity: identity, Defaults: annotations.DefaultDefaults(), Rules: recommend.DefaultRules()}
-	}, func() state.Teller { return one{s} }))
-	t.Cleanup(served.Close)
-	_, port, err := net.SplitHostPort(served.Listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
+	port := server.Lead(state.Head{Time: s.Status.Decided.Add(3 * time.Second), Defaults: annotations.DefaultDefaults(), Rules: recommend.DefaultRules()}, one{s})
 	return clitest.Call(t, Command(), append([]string{"web", "--kubeconfig", server.Kubeconfig(), "--controller=default/mini-hpa", "--state-port=" + port}, args...)...)
 }
 

@@ -8,7 +8,6 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
@@ -23,44 +22,10 @@ type object struct {
 	namespace, name string
 }
 
-// builtin are the names that kubectl has for the built-in kinds, without their group.
-var builtin = map[string]string{
-	"deploy": "deployments", "deployment": "deployments", "deployments": "deployments",
-	"sts": "statefulsets", "statefulset": "statefulsets", "statefulsets": "statefulsets",
-	"rs": "replicasets", "replicaset": "replicasets", "replicasets": "replicasets",
-}
-
 // objectOf reads KIND/NAME or KIND NAME in the forms in which kubectl users write it.
 func objectOf(args []string) (object, error) {
-	const want = "want one workload, such as deploy/web, sts/db or rollouts.argoproj.io/web"
-	if len(args) == 2 && !strings.Contains(args[0]+args[1], "/") {
-		args = []string{args[0] + "/" + args[1]} // as kubectl takes it, too
-	}
-	switch {
-	case len(args) == 0:
-		return object{}, cli.Usagef("nothing to explain; %s", want)
-	case len(args) > 1:
-		return object{}, cli.Usagef("unexpected argument %s; %s", cli.Quote(args[1]), want)
-	}
-	kind, name, slash := strings.Cut(args[0], "/")
-	if !slash {
-		kind, name = "deployment", args[0]
-	}
-	kind = strings.ToLower(kind)
-	resource, group, _ := strings.Cut(kind, ".")
-	o := object{resource: schema.GroupResource{Group: group, Resource: resource}, name: name}
-	switch plural, known := builtin[resource]; {
-	case known && (group == "" || group == "apps" || group == "v1.apps"):
-		o.resource = schema.GroupResource{Group: "apps", Resource: plural}
-	case group == "":
-		return object{}, cli.Usagef("cannot explain %s: no kind that mini-hpa scales is called %s; a custom resource is named in full; %s", cli.Quote(args[0]), cli.Quote(kind), want)
-	case len(validation.IsDNS1123Subdomain(kind)) > 0:
-		return object{}, cli.Usagef("cannot explain %s: %s is not the name of a kind; %s", cli.Quote(args[0]), cli.Quote(kind), want)
-	}
-	if problems := validation.IsDNS1123Subdomain(name); len(problems) > 0 {
-		return object{}, cli.Usagef("%s is not the name of a workload (%s); %s", cli.Quote(name), problems[0], want)
-	}
-	return o, nil
+	w, err := cli.OneWorkload(args, "explain")
+	return object{resource: w.Resource, name: w.Name}, err
 }
 
 // isCustom says whether the kind is one that a CustomResourceDefinition defines.

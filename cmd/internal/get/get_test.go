@@ -2,15 +2,10 @@ package get
 
 import (
 	"fmt"
-	"net"
-	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
 	"time"
-
-	coordinationv1 "k8s.io/api/coordination/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
@@ -44,34 +39,9 @@ func (m memory) Status(key annotations.Key) (scaler.Status, bool) {
 func (memory) History(annotations.Key) []scaler.Entry            { return nil }
 func (memory) Show(annotations.Key) (s scaler.Shown, known bool) { return s, false }
 
-// lead serves a leader on this host, and has the Lease name it.
-func lead(t *testing.T, server *clitest.APIServer, m memory) (port string) {
-	t.Helper()
-	host, err := os.Hostname()
-	if err != nil {
-		t.Fatal(err)
-	}
-	identity := host + "_1"
-	hold(server, identity, time.Now())
-	served := httptest.NewServer(state.Handler(func() state.Head {
-		return state.Head{Time: noon, Leading: true, Identity: identity, Newest: noon.Add(-9 * time.Second)}
-	}, func() state.Teller { return m }))
-	t.Cleanup(served.Close)
-	_, port, err = net.SplitHostPort(served.Listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
-}
-
-func hold(server *clitest.APIServer, identity string, at time.Time) {
-	server.Lease = &coordinationv1.Lease{TypeMeta: metav1.TypeMeta{APIVersion: "coordination.k8s.io/v1", Kind: "Lease"}, Spec: coordinationv1.LeaseSpec{
-		HolderIdentity: &identity, LeaseDurationSeconds: new(int32(15)), RenewTime: new(metav1.NewMicroTime(at))}}
-}
-
 func TestTheLeaderIsAsked(t *testing.T) {
 	server := clitest.NewAPIServer(t, nil)
-	port := lead(t, server, shop().Items[:3])
+	port := server.Lead(state.Head{Time: noon, Newest: noon.Add(-9 * time.Second)}, memory(shop().Items[:3]))
 	call := func(args ...string) (int, string, string) {
 		return clitest.Call(t, Command(), append([]string{"--kubeconfig", server.Kubeconfig(), "--controller=default/mini-hpa", "--state-port=" + port}, args...)...)
 	}
@@ -89,13 +59,14 @@ func TestTheLeaderIsAsked(t *testing.T) {
 		want string
 		err  string
 	}{
-		"one by name":          {args: []string{"-n", "shop", "deploy/web", "-o", "name"}, want: "deployment.apps/web\n"},
-		"of another kind":      {args: []string{"-n", "shop", "sts/web", "-o", "name"}, code: cli.ExitFailure, err: "mini-hpa get: \"web\" is not scaled by mini-hpa, or is not there\n"},
-		"of another namespace": {args: []string{"-n", "default", "-o", "name"}},
-		"problems":             {args: []string{"-A", "--problem", "-o", "name"}, code: cli.ExitFailure, want: "deployment.apps/api\ndeployment.apps/geo\ndeployment.apps/web\n"},
-		"a path":               {args: []string{"-A", "-o", "jsonpath=.items[*].state"}, want: "INVALID STARVED LIMITED\n"},
-		"no form":              {args: []string{"-o", "jsonpath={.items"}, code: cli.ExitUsage},
-		"no column":            {args: []string{"--sort-by=age"}, code: cli.ExitUsage},
+		"one by name":             {args: []string{"-n", "shop", "deploy/web", "-o", "name"}, want: "deployment.apps/web\n"},
+		"with its kind before it": {args: []string{"-n", "shop", "deploy", "web", "api", "-o", "name"}, want: "deployment.apps/api\ndeployment.apps/web\n"},
+		"of another kind":         {args: []string{"-n", "shop", "sts/web", "-o", "name"}, code: cli.ExitFailure, err: "mini-hpa get: \"web\" is not scaled by mini-hpa, or is not there\n"},
+		"of another namespace":    {args: []string{"-n", "default", "-o", "name"}},
+		"problems":                {args: []string{"-A", "--problem", "-o", "name"}, code: cli.ExitFailure, want: "deployment.apps/api\ndeployment.apps/geo\ndeployment.apps/web\n"},
+		"a path":                  {args: []string{"-A", "-o", "jsonpath=.items[*].state"}, want: "INVALID STARVED LIMITED\n"},
+		"no form":                 {args: []string{"-o", "jsonpath={.items"}, code: cli.ExitUsage},
+		"no column":               {args: []string{"--sort-by=age"}, code: cli.ExitUsage},
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, stdout, stderr := call(c.args...)
@@ -118,17 +89,17 @@ func TestWhatIsComputedHere(t *testing.T) {
 		row     string
 	}{
 		"nobody leads": {
-			prepare: func(s *clitest.APIServer) { hold(s, "", since) },
+			prepare: func(s *clitest.APIServer) { s.Hold("", since) },
 			source:  "source: computed here; no controller leads since " + since.Local().Format("15:04:05") + ", nothing will be scaled\n",
 			row:     "web    cpu: 220%/50%   1     10    2          2       9       DOWN    -            no controller leads; otherwise RAMPING: needs 9; 4 pods/15s, 100%/15s: no further than 6 now",
 		},
 		"the Lease has run out, and its holder does not answer": {
-			prepare: func(s *clitest.APIServer) { hold(s, "gone_1", since) },
+			prepare: func(s *clitest.APIServer) { s.Hold("gone_1", since) },
 			source:  "source: computed here; no controller leads since " + since.Local().Format("15:04:05") + ", nothing will be scaled\n",
 			row:     "DOWN",
 		},
 		"the leader may not be asked": {
-			prepare: func(s *clitest.APIServer) { hold(s, "mini-hpa-7c9f-x2_1", time.Now()) },
+			prepare: func(s *clitest.APIServer) { s.Hold("mini-hpa-7c9f-x2_1", time.Now()) },
 			source:  "source: computed here; the leader mini-hpa-7c9f-x2 cannot be asked: cannot ask the controller: ",
 			row:     "RAMPING",
 		},

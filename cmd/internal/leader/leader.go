@@ -60,6 +60,8 @@ type Leader struct {
 	Since  time.Time
 	// Holder is who leads by the Lease, Why why that one cannot be asked, or is not known.
 	Holder, Why string
+	// Began is since when the holder has led; zero if that is not known.
+	Began time.Time
 
 	client *http.Client
 	base   string
@@ -109,6 +111,9 @@ func Held(lease *coordinationv1.Lease, now time.Time) *Leader {
 	}
 	if spec.HolderIdentity != nil {
 		found.Holder = *spec.HolderIdentity
+	}
+	if spec.AcquireTime != nil {
+		found.Began = spec.AcquireTime.Time
 	}
 	lasts := 15 * time.Second
 	if spec.LeaseDurationSeconds != nil {
@@ -205,15 +210,21 @@ func (l *Leader) Pod() string {
 
 // Source says in a line where an answer comes from, which is as old as it says.
 func (l *Leader) Source(age time.Duration) string {
-	switch {
-	case l.Head != nil:
+	if l.Head != nil {
 		return fmt.Sprintf("source: leader %s, %s ago", l.Pod(), max(age, 0).Truncate(time.Second))
-	case l.Vacant:
-		return fmt.Sprintf("source: computed here; %s, nothing will be scaled", l.Vacancy())
-	case l.Holder != "":
-		return fmt.Sprintf("source: computed here; the leader %s cannot be asked: %s", l.Pod(), l.Why)
 	}
-	return "source: computed here; it is not known whether a controller leads: " + l.Why
+	return "source: computed here; " + l.Absence()
+}
+
+// Absence says why the leader has not been asked.
+func (l *Leader) Absence() string {
+	switch {
+	case l.Vacant:
+		return l.Vacancy() + ", nothing will be scaled"
+	case l.Holder != "":
+		return fmt.Sprintf("the leader %s cannot be asked: %s", l.Pod(), l.Why)
+	}
+	return "it is not known whether a controller leads: " + l.Why
 }
 
 // Vacancy says since when nobody leads.

@@ -52,7 +52,7 @@ func House() Plan {
 			}),
 			"cmd/internal/manifest": slices.Concat(vocabulary, []string{"./annotations"}),
 			"cmd/internal/clitest": slices.Concat(client, []string{
-				"k8s.io/metrics/pkg/apis", "go.uber.org/zap", "github.com/google/go-cmp", "./annotations", "./cmd/internal/cli",
+				"k8s.io/metrics/pkg/apis", "go.uber.org/zap", "github.com/google/go-cmp", "./annotations", "./cmd/internal/cli", "./cmd/internal/state",
 			}),
 			"cmd/internal/cluster": slices.Concat(client, []string{
 				"go.uber.org/zap", "github.com/spf13/pflag", "./cmd/internal/cli", "./annotations", "./informer/watching", "./scaler/metrics",
@@ -66,7 +66,7 @@ func House() Plan {
 			}),
 			"cmd/internal/explain": slices.Concat(client, []string{
 				"github.com/spf13/pflag", "./cmd/internal/cli", "./cmd/internal/cluster", "./cmd/internal/leader", "./cmd/internal/state", "./cmd/internal/neighbors",
-				"go.uber.org/zap", "./annotations/podspec", "./annotations/catalog", "./annotations", "./informer", "./scaler", "./scaler/sample", "./scaler/recommend", "./scaler/metrics", "./scaler/sources", "./annotations/serves", "./scaler/wake",
+				"go.uber.org/zap", "./annotations/podspec", "./annotations/catalog", "./annotations", "./informer", "./scaler", "./scaler/sample", "./scaler/recommend", "./scaler/metrics", "./scaler/sources", "./scaler/trace", "./annotations/serves", "./scaler/wake",
 			}),
 			"cmd/internal/dictionary": {"github.com/spf13/pflag", "./annotations", "./cmd/internal/cli"},
 			"cmd/internal/migrate": slices.Concat(client, []string{
@@ -101,6 +101,11 @@ func House() Plan {
 				"github.com/spf13/pflag", "./cmd/internal/cli", "./cmd/internal/cluster", "./cmd/internal/leader", "./cmd/internal/neighbors", "./cmd/internal/state",
 				"./annotations", "./informer", "./scaler", "./scaler/metrics",
 			}),
+			"cmd/internal/doctor": {"github.com/spf13/pflag", "./cmd/internal/cli", "./cmd/internal/cluster", "./cmd/internal/get", "./cmd/internal/leader", "./cmd/internal/selftest", "./annotations", "./scaler"},
+			"cmd/internal/pause":  slices.Concat(client, []string{"github.com/spf13/pflag", "./cmd/internal/cli", "./cmd/internal/cluster", "./annotations"}),
+			"cmd/internal/history": slices.Concat(client, []string{
+				"github.com/spf13/pflag", "./cmd/internal/cli", "./cmd/internal/cluster", "./cmd/internal/leader", "./cmd/internal/state", "./annotations", "./scaler",
+			}),
 			"cmd/internal/controller": slices.Concat(client, []string{
 				"./cmd/internal/state", "./cmd/internal/cli", "./cmd/internal/election", "./cmd/internal/cluster", "./cmd/internal/endpoint",
 				"k8s.io/metrics", "k8s.io/klog/v2", "sigs.k8s.io/controller-runtime",
@@ -116,7 +121,7 @@ func House() Plan {
 				"./scaler/recommend", "./scaler/trace", "./scaler/simulate",
 			}),
 			"cmd/mini-hpa": {
-				"./cmd/internal/cli", "./cmd/internal/activator", "./cmd/internal/controller", "./cmd/internal/dictionary", "./cmd/internal/explain", "./cmd/internal/get", "./cmd/internal/lint", "./cmd/internal/migrate",
+				"./cmd/internal/cli", "./cmd/internal/activator", "./cmd/internal/controller", "./cmd/internal/dictionary", "./cmd/internal/doctor", "./cmd/internal/explain", "./cmd/internal/get", "./cmd/internal/history", "./cmd/internal/lint", "./cmd/internal/migrate", "./cmd/internal/pause",
 				"./cmd/internal/replay", "./cmd/internal/selftest", "./cmd/internal/simulate", "./cmd/internal/sources", "./cmd/internal/wake",
 			},
 		},

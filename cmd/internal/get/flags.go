@@ -33,6 +33,11 @@ func (t *task) Declare(f *pflag.FlagSet) {
 	f.BoolVar(&t.problem, "problem", false, "only workloads with which something is wrong")
 	f.Var(cli.OneOf(&t.sortBy, sortable()...), "sort-by", "by which column the table is ordered; by state the worst come first")
 	f.VarP(outputFlag(&t.output), "output", "o", "the table if empty; wide adds when and why it was decided")
+	t.declareWhere(f)
+}
+
+// declareWhere declares whom to ask.
+func (t *task) declareWhere(f *pflag.FlagSet) {
 	t.leader.Declare(f)
 	f.Var(cli.Kinds(&t.kinds), "kinds", "the custom resources that the controller scales, where it is not asked; see controller")
 	t.cluster.Declare(f, "KUBECONFIG, ~/.kube/config or the pod's service account")

@@ -40,10 +40,11 @@ With --problem only workloads in a state above HOLDING are listed; the exit code
 // Command is the row of the table of commands.
 func Command() cli.Command {
 	return cli.Command{
-		Name:    "get",
-		Args:    "[[KIND/]NAME...]",
-		Summary: "list the workloads that are scaled, and how each of them stands",
-		About:   about,
+		Name:     "get",
+		Args:     "[[KIND/]NAME...]",
+		Summary:  "list the workloads that are scaled, and how each of them stands",
+		About:    about,
+		Complete: cluster.Complete,
 		Task: func() cli.Task {
 			return &task{decision: cli.DefaultDecisionFlags(), api: cluster.DefaultAPIFlags(), leader: leader.DefaultFlags(), sortBy: "namespace"}
 		},

@@ -12,13 +12,17 @@ import (
 // names are the workloads that are asked for; empty for all. The kind is empty where any will do.
 type names []struct{ kind, name string }
 
-// wantedOf reads NAME and KIND/NAME, in the forms of kubectl.
+// wantedOf reads NAME..., KIND/NAME... and KIND NAME..., in the forms of kubectl.
 func wantedOf(args []string) (names, error) {
 	var all names
+	of := ""
+	if len(args) > 1 && !strings.Contains(strings.Join(args, ""), "/") && cli.IsKind(args[0]) {
+		of, args = args[0], args[1:]
+	}
 	for _, arg := range args {
 		kind, name, slash := strings.Cut(arg, "/")
 		if !slash {
-			kind, name = "", arg
+			kind, name = of, arg
 		}
 		if name == "" {
 			return nil, cli.Usagef("%s names no workload; want NAME or KIND/NAME, such as web or deploy/web", cli.Quote(arg))

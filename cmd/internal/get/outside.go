@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -143,30 +145,48 @@ func (o *outside) status(ctx context.Context, observer scaler.Observer, set *inf
 	if len(v.Problems) > 0 || v.Mode == annotations.ModePaused {
 		return scaler.StatusOf(e, w, pods, v.Problems, o.now), nil
 	}
-	if why := o.unknown(v.Policy); why != "" {
+	if o.hidden != nil && slices.ContainsFunc(v.Policy.Metrics, func(m annotations.Metric) bool { return m.Source == "" }) {
 		status := scaler.StatusOf(e, w, pods, nil, o.now)
-		status.State, status.Why = scaler.StateUnknown, why
+		status.State, status.Why = scaler.StateUnknown, fmt.Sprintf("not known to you: %v", o.hidden)
 		return status, nil
 	}
 	e, err := scaler.Explain(ctx, observer, w.Key)
 	if err != nil {
 		return scaler.Status{}, err
 	}
-	return scaler.StatusOf(e, w, pods, nil, o.now), nil
+	status := scaler.StatusOf(e, w, pods, nil, o.now)
+	if why := unasked(&e, status.Wants); why != "" && (status.State == scaler.StateBlind || status.State == scaler.StateWaiting) {
+		status.State, status.Why = scaler.StateUnknown, why
+	}
+	return status, nil
 }
 
-// unknown says why this user cannot know what the controller decides; empty if he can.
-func (o *outside) unknown(p annotations.Policy) string {
-	for i := range p.Metrics {
-		m := &p.Metrics[i]
-		switch {
+// unasked says what is not known from here because the controller alone asks the sources of mini-hpa/sources, and what is known all the same; empty if
+// nothing is missing, or something else is, too.
+func unasked(e *scaler.Explanation, wants *int32) string {
+	var lines []string
+	others := false
+	for i, m := range e.Decision.Measured(e.Policy.Metrics) {
+		switch r := &e.Decision.Metrics[i]; {
 		case m.Line != nil:
-			return "its sources are known to the controller alone"
-		case m.Source == "" && o.hidden != nil:
-			return fmt.Sprintf("not known to you: %v", o.hidden)
+			lines = append(lines, m.ID)
+		case r.Failed:
+			return ""
+		default:
+			others = true
 		}
 	}
-	return ""
+	if len(lines) == 0 {
+		return ""
+	}
+	text := "what " + strings.Join(lines, " and ") + " have to say is known to the controller alone"
+	if len(lines) == 1 {
+		text = "what " + lines[0] + " says is known to the controller alone"
+	}
+	if others && wants != nil {
+		text += fmt.Sprintf("; by the others it needs %d at least", *wants)
+	}
+	return text
 }
 
 // forbidden says that what is missing is a right of whoever asks.

@@ -144,7 +144,7 @@ const (
 
 func outputFlag(value *string) pflag.Value {
 	words := []string{"", "wide", "json", "yaml", "name"}
-	return cli.Text(value, "format", "wide, json, yaml, name, jsonpath=TEMPLATE or custom-columns=HEADER:PATH,...", func(s string) bool {
+	v := cli.Text(value, "format", "wide, json, yaml, name, jsonpath=TEMPLATE or custom-columns=HEADER:PATH,...", func(s string) bool {
 		switch {
 		case strings.HasPrefix(s, byJSONPath):
 			_, err := parsed(strings.TrimPrefix(s, byJSONPath))
@@ -155,6 +155,8 @@ func outputFlag(value *string) pflag.Value {
 		}
 		return slices.Contains(words, s)
 	})
+	v.Words = append(words[1:], byJSONPath, byColumns)
+	return v
 }
 
 // parsed reads a template of JSONPath as kubectl does: the braces may be left out.

@@ -1,0 +1,99 @@
+package doctor
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/clitest"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/state"
+	"github.com/mini-hpa/mini-hpa/scaler"
+)
+
+// memory is what a leader knows.
+type memory []scaler.Status
+
+func (m memory) Standing(wanted func(annotations.Key) bool) []annotations.Key {
+	var keys []annotations.Key
+	for _, s := range m {
+		if key := annotations.DeploymentKey(s.Namespace, s.Name); wanted(key) {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+func (m memory) Status(key annotations.Key) (scaler.Status, bool) {
+	for _, s := range m {
+		if s.Name == key.Name {
+			return s, true
+		}
+	}
+	return scaler.Status{}, false
+}
+
+func (memory) History(annotations.Key) []scaler.Entry            { return nil }
+func (memory) Show(annotations.Key) (s scaler.Shown, known bool) { return s, false }
+
+func TestDoctor(t *testing.T) {
+	of := func(name string, state scaler.State, why string) scaler.Status {
+		return scaler.Status{Kind: "Deployment", Group: "apps", Namespace: "default", Name: name, State: state, Why: why, Wants: new(int32(8))}
+	}
+	limited := of("web", scaler.StateLimited, "needs 8, mini-hpa/max is 5")
+	sick := memory{of("api", scaler.StateInvalid, "no request\x1b[2J"), of("cart", scaler.StateConflict, `HorizontalPodAutoscaler "cart"`), of("geo", scaler.StateStarved, "5 of 8"), of("idle", scaler.StateHolding, "needs 2"),
+		of("office", scaler.StateLimited, "needs 8, the max of line 1 of mini-hpa/schedule is 5"), of("pay", scaler.StateOverwritten, "by kubectl"), limited}
+	host, _ := os.Hostname()
+	const metrics = `ok   the metrics API answers: metrics.k8s.io/v1beta1 has samples of 2 pods in namespace "default"`
+	for name, c := range map[string]struct {
+		known     memory
+		forbidden string
+		args      []string
+		code      int
+		want      []string
+	}{
+		"all is well": {known: memory{of("idle", scaler.StateHolding, "needs 2")}, want: []string{metrics,
+			"skip the webhook: there is none, --webhook-configuration is empty",
+			"skip the rights of the controller: --service-account is not given",
+			"skip a controller leads: --leader-elect-resource-name or --service-account is not given",
+			"ok   1 workload looked at; source: leader " + host + ", 0s ago"}},
+		"much is wrong": {known: sick, code: cli.ExitFailure, want: []string{
+			"ok   7 workloads looked at; source: leader " + host + ", 0s ago",
+			`FAIL default deploy/api is INVALID: no request\x1b[2J; next: mini-hpa explain -n default deploy/api`,
+			`FAIL default deploy/cart is CONFLICT: HorizontalPodAutoscaler "cart"; next: kubectl -n default get hpa`,
+			"FAIL default deploy/geo is STARVED: 5 of 8; next: mini-hpa explain -n default deploy/geo",
+			"FAIL default deploy/pay is OVERWRITTEN: by kubectl; next: mini-hpa history -n default deploy/pay",
+			"FAIL default deploy/office is LIMITED: needs 8, the max of line 1 of mini-hpa/schedule is 5; next: mini-hpa explain -n default deploy/office",
+			"FAIL default deploy/web is LIMITED: needs 8, mini-hpa/max is 5; next: kubectl -n default annotate deploy/web --overwrite mini-hpa/max=8"}},
+		"rights that a user lacks": {forbidden: "admissionregistration.k8s.io/v1/validatingwebhookconfigurations", args: []string{"--webhook-configuration=mini-hpa"}, code: cli.ExitFailure,
+			want: []string{`skip ValidatingWebhookConfiguration "mini-hpa": `}},
+		"no metrics API": {forbidden: "metrics.k8s.io", code: cli.ExitFailure, want: []string{"FAIL the metrics API answers: "}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := clitest.NewAPIServer(t, nil)
+			server.Forbidden = c.forbidden
+			port := server.Lead(state.Head{Time: time.Now()}, c.known)
+			args := append([]string{"--kubeconfig", server.Kubeconfig(), "--controller=default/mini-hpa", "--state-port=" + port, "--service-account=", "--webhook-configuration="}, c.args...)
+			code, stdout, stderr := clitest.Call(t, Command(), args...)
+			if code != c.code || strings.Contains(stdout+stderr, "\x1b") {
+				t.Errorf("exit code %d, want %d\n%s%s", code, c.code, stdout, stderr)
+			}
+			var got []string
+			for line := range strings.Lines(stdout) {
+				line = strings.TrimSuffix(line, "\n")
+				for _, want := range c.want {
+					if line == want || strings.HasSuffix(want, ": ") && strings.HasPrefix(line, want) {
+						got = append(got, want)
+					}
+				}
+			}
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s\n%s%s", diff, stdout, stderr)
+			}
+		})
+	}
+}

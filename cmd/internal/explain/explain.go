@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -42,15 +44,19 @@ and Pods in the namespace, and to list pods.metrics.k8s.io there; for a custom r
 and watch the CustomResourceDefinition, and to list and watch its objects in the namespace; for custom and external metrics
 also to get and list those of custom.metrics.k8s.io and external.metrics.k8s.io. For lines of mini-hpa/sources, --sources names
 the file that the controller has; what it leads to must be readable and reachable from here. LimitRanges, HorizontalPodAutoscalers and
-ScaledObjects that may not be listed are told as not known. For mini-hpa/wake it lists EndpointSlices. Where Events may be listed, they say since when a workload sleeps.`
+ScaledObjects that may not be listed are told as not known. For mini-hpa/wake it lists EndpointSlices. Where Events may be listed, they say since when a workload sleeps.
+
+--at tells what the leader remembers of a moment that has passed, since it leads: the last 20 things that happened to a workload. With --trace, a decision is made
+again on what was recorded, and no cluster is needed.`
 
 // Command is the row of the table of commands.
 func Command() cli.Command {
 	return cli.Command{
-		Name:    "explain",
-		Args:    "KIND/NAME",
-		Summary: "show why a workload has the replicas it has, step by step",
-		About:   about,
+		Name:     "explain",
+		Args:     "KIND/NAME",
+		Summary:  "show why a workload has the replicas it has, step by step",
+		About:    about,
+		Complete: cluster.Complete,
 		Task: func() cli.Task {
 			return &task{decision: cli.DefaultDecisionFlags(), api: cluster.DefaultAPIFlags(), leader: leader.DefaultFlags(), output: "text"}
 		},
@@ -66,6 +72,9 @@ type task struct {
 	kinds     []schema.GroupResource
 	sources   string
 	output    string
+	watch     bool
+	at        moment
+	trace     string
 }
 
 func (e *task) Declare(f *pflag.FlagSet) {
@@ -73,6 +82,9 @@ func (e *task) Declare(f *pflag.FlagSet) {
 	f.VarP(cli.OneOf(&e.output, "text", "json", "yaml"), "output", "o", "text for people, json or yaml for programs with all that was seen")
 	f.Var(cli.Kinds(&e.kinds), "kinds", "the custom resources that the controller scales, so that they are seen above the workload and between it and its pods; see controller")
 	f.StringVar(&e.sources, "sources", "", "the controller's `file` of sources, with the files that it names, so that the lines of mini-hpa/sources can be asked from here")
+	f.BoolVarP(&e.watch, "watch", "w", false, "go on, and explain again whenever the decision or the state has changed")
+	f.Var(momentFlag(&e.at), "at", "what was then, as far as the controller that leads remembers it, or as a trace has it")
+	f.StringVar(&e.trace, "trace", "", "a `file` that the controller has recorded (controller --record), whose last decision is explained, or the last one before --at; no cluster is asked")
 	e.leader.Declare(f)
 	e.decision.Declare(f)
 	e.cluster.Declare(f, "KUBECONFIG, ~/.kube/config or the pod's service account")
@@ -80,12 +92,29 @@ func (e *task) Declare(f *pflag.FlagSet) {
 }
 
 func (e *task) Run(ctx context.Context, args []string, s cli.Streams) error {
-	o, err := objectOf(args)
-	if err != nil {
-		return err
-	}
 	if err := e.decision.Check(); err != nil {
 		return err
+	}
+	var o object
+	var err error
+	if len(args) > 0 || e.trace == "" {
+		if o, err = objectOf(args); err != nil {
+			return err
+		}
+	}
+	var at time.Time
+	if e.at.of != nil {
+		at = e.at.of(time.Now())
+	}
+	if e.watch && (e.trace != "" || !at.IsZero()) {
+		return cli.Usagef("--watch is about what happens now; it does not go with --at and --trace")
+	}
+	if e.trace != "" {
+		a, err := recorded(e.trace, e.decision, o, at)
+		if err != nil {
+			return err
+		}
+		return e.write(s.Out, &a, a.Snapshot.Time)
 	}
 	// What libraries log is no answer: it goes where messages go, and only if something is wrong.
 	s.LogErrors()
@@ -97,23 +126,104 @@ func (e *task) Run(ctx context.Context, args []string, s cli.Streams) error {
 		t.Namespace = e.namespace
 	}
 	o.namespace = t.Namespace
-	found := e.leader.Find(ctx, t.Config)
-	defer found.Close()
+	if !at.IsZero() {
+		found := e.leader.Find(ctx, t.Config)
+		defer found.Close()
+		return e.then(ctx, s.Out, found, o, at)
+	}
+	return e.show(ctx, s, t, o)
+}
+
+// show explains once, or whenever something has changed.
+func (e *task) show(ctx context.Context, s cli.Streams, t cluster.Target, o object) error {
+	found := &leader.Leader{}
+	defer func() { found.Close() }()
+	for said := ""; ; {
+		if found.Head == nil { // somebody may lead now
+			found.Close()
+			found = e.leader.Find(ctx, t.Config)
+		}
+		a, err := e.now(ctx, t, found, o)
+		gist := a.gist()
+		switch {
+		case err != nil && !e.watch:
+			return err
+		case ctx.Err() != nil:
+			return nil // whoever watched has seen enough
+		case err != nil: // perhaps for the moment only
+			found.Head, gist = nil, err.Error()
+			if gist != said {
+				fmt.Fprintln(s.Err, cli.Clean(strings.ReplaceAll(gist, "\n", "; ")))
+			}
+		case gist != said:
+			if said != "" && e.output != "json" {
+				fmt.Fprintln(s.Out, "---")
+			}
+			if err := e.write(s.Out, &a, time.Now()); err != nil {
+				return err
+			}
+		}
+		if said = gist; !e.watch || !pause(ctx) {
+			return nil
+		}
+	}
+}
+
+// pause waits before it is asked again; false if ctx has ended.
+func pause(ctx context.Context) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(2 * time.Second):
+		return true
+	}
+}
+
+// now is what the leader has decided, or what is computed here.
+func (e *task) now(ctx context.Context, t cluster.Target, found *leader.Leader, o object) (answer, error) {
 	a, told, err := ask(ctx, found, o)
 	if err == nil && !told {
 		a.source = from(found)
 		a.Explanation, err = e.explain(ctx, t, o)
 	}
+	return a, err
+}
+
+// then is what the leader remembers of a moment.
+func (e *task) then(ctx context.Context, w io.Writer, found *leader.Leader, o object, at time.Time) error {
+	if found.Head == nil {
+		return fmt.Errorf("what was then is not known: %s; mini-hpa history has what Events say, and --trace FILE explains what was recorded", found.Absence())
+	}
+	a, told, err := ask(ctx, found, o)
+	if err == nil && !told {
+		err = fmt.Errorf("the leader %s has decided nothing on it", found.Pod())
+	}
 	if err != nil {
 		return err
 	}
-	switch e.output {
-	case "json":
-		return cli.WriteJSON(s.Out, a.machineForm())
-	case "yaml":
-		return cli.WriteYAML(s.Out, a.machineForm())
+	p, err := pastOf(a, at)
+	if err != nil {
+		return err
 	}
-	return a.render(s.Out, time.Now())
+	if e.output == "text" {
+		return p.render(w, a.Key.Title())
+	}
+	return e.encode(w, p)
+}
+
+// write writes an answer in the form that is asked for.
+func (e *task) write(w io.Writer, a *answer, now time.Time) error {
+	if e.output == "text" {
+		return a.render(w, now)
+	}
+	return e.encode(w, a.machineForm())
+}
+
+func (e *task) encode(w io.Writer, form any) error {
+	if e.output == "json" {
+		return cli.WriteJSON(w, form)
+	}
+	return cli.WriteYAML(w, form)
 }
 
 // gathering is how long the caches of one namespace may take to fill.

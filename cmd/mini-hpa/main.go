@@ -11,10 +11,13 @@ import (
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/controller"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/dictionary"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/doctor"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/explain"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/get"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/history"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/lint"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/migrate"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/pause"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/replay"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/selftest"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/simulate"
@@ -35,5 +38,5 @@ func thisProgram() cli.Program {
 
 // commands is the table, in the order in which usage lists it.
 func commands() []cli.Command {
-	return []cli.Command{activator.Command(), dictionary.Command(), controller.Command(), get.Command(), explain.Command(), migrate.ExportCommand(), lint.Command(), migrate.Command(), replay.Command(), selftest.Command(), simulate.Command(), sources.Command(), wake.Command(), controller.WebhookCommand(), cli.Version()}
+	return []cli.Command{activator.Command(), dictionary.Command(), cli.Completion(), controller.Command(), doctor.Command(), get.Command(), explain.Command(), migrate.ExportCommand(), history.Command(), lint.Command(), migrate.Command(), pause.Command(), replay.Command(), pause.ResumeCommand(), selftest.Command(), simulate.Command(), sources.Command(), get.WaitCommand(), wake.Command(), controller.WebhookCommand(), cli.Version()}
 }

@@ -1,7 +1,6 @@
 package picture
 
 import (
-	"encoding/xml"
 	"fmt"
 	"strings"
 )
@@ -60,12 +59,18 @@ func bends(points []point) []point {
 // px is a coordinate to a tenth of a pixel, without a zero that says nothing.
 func px(v float64) string { return strings.TrimSuffix(fmt.Sprintf("%.1f", v), ".0") }
 
+// escape makes text of anything: as encoding/xml.EscapeText does, which brings the whole of XML with it.
 func escape(s string) string {
-	var b strings.Builder
-	// A strings.Builder takes every write.
-	_ = xml.EscapeText(&b, []byte(s))
-	return b.String()
+	allowed := func(r rune) rune {
+		if r == '\t' || r == '\n' || r == '\r' || r >= ' ' && r <= 0xD7FF || r >= 0xE000 && r <= 0xFFFD || r >= 0x10000 && r <= 0x10FFFF {
+			return r
+		}
+		return '\uFFFD'
+	}
+	return escapes.Replace(strings.Map(allowed, s))
 }
+
+var escapes = strings.NewReplacer(`"`, "&#34;", "'", "&#39;", "&", "&amp;", "<", "&lt;", ">", "&gt;", "\t", "&#x9;", "\n", "&#xA;", "\r", "&#xD;")
 
 // wrap breaks a text into lines of at most so many characters, between words where it can.
 func wrap(s string, most int) []string {

@@ -20,7 +20,7 @@ help: ## Show this list.
 .PHONY: build
 build: ## Build bin/mini-hpa; 4 to 5 minutes on two cores the first time, seconds afterwards.
 	@echo "building $(BIN)/mini-hpa: 4 to 5 minutes on two cores the first time, without a word; seconds afterwards"
-	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)" -o $(BIN)/mini-hpa ./cmd/mini-hpa
+	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -funcalign=16 -X main.version=$(VERSION) -X main.commit=$(COMMIT)" -o $(BIN)/mini-hpa ./cmd/mini-hpa
 	@echo "built: $(BIN)/mini-hpa --help says what it does"
 
 .PHONY: image
@@ -174,7 +174,7 @@ verify-docs:
 	cd test/chart && $(GO) test -run Readme ./...
 
 update-docs: ## Generate the pages under docs/ and the chart's README from the code.
-	$(GO) test -run 'Page|Docs' ./annotations ./scaler ./scaler/recommend ./scaler/simulate ./cmd/internal/controller ./cmd/internal/simulate ./cmd/mini-hpa -update
+	$(GO) test -run 'Page|Docs' ./annotations ./scaler ./scaler/recommend ./scaler/simulate ./cmd/internal/controller ./cmd/internal/dashboard ./cmd/internal/simulate ./cmd/mini-hpa -update
 	cd test/chart && $(GO) test -run TestRightsPage . -update
 	cd test/chart && $(GO) tool helm-docs --chart-search-root ../../charts --sort-values-order file
 

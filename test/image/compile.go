@@ -21,7 +21,7 @@ type Source struct {
 }
 
 // linkerFlags leave out the symbols, which only a debugger reads, and the build ID, which would depend on where it is built.
-const linkerFlags = "-s -w -buildid="
+const linkerFlags = "-s -w -funcalign=16 -buildid="
 
 // tags leave out what makes the program half as large again (docs/adr/0003): gRPC's pages for tracing.
 const tags = "grpcnotrace"

@@ -10,6 +10,7 @@ import (
 	"github.com/mini-hpa/mini-hpa/cmd/internal/activator"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/controller"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/dashboard"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/dictionary"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/doctor"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/explain"
@@ -38,5 +39,5 @@ func thisProgram() cli.Program {
 
 // commands is the table, in the order in which usage lists it.
 func commands() []cli.Command {
-	return []cli.Command{activator.Command(), dictionary.Command(), cli.Completion(), controller.Command(), doctor.Command(), get.Command(), explain.Command(), migrate.ExportCommand(), history.Command(), lint.Command(), migrate.Command(), pause.Command(), replay.Command(), pause.ResumeCommand(), selftest.Command(), simulate.Command(), sources.Command(), get.WaitCommand(), wake.Command(), controller.WebhookCommand(), cli.Version()}
+	return []cli.Command{activator.Command(), dictionary.Command(), cli.Completion(), controller.Command(), dashboard.Command(), doctor.Command(), get.Command(), explain.Command(), migrate.ExportCommand(), history.Command(), lint.Command(), migrate.Command(), pause.Command(), replay.Command(), pause.ResumeCommand(), selftest.Command(), simulate.Command(), sources.Command(), get.WaitCommand(), wake.Command(), controller.WebhookCommand(), cli.Version()}
 }

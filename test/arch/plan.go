@@ -106,6 +106,11 @@ func House() Plan {
 			"cmd/internal/history": slices.Concat(client, []string{
 				"github.com/spf13/pflag", "./cmd/internal/cli", "./cmd/internal/cluster", "./cmd/internal/leader", "./cmd/internal/state", "./annotations", "./scaler",
 			}),
+			// What get and explain say, the page says too.
+			"cmd/internal/dashboard": slices.Concat(client, []string{
+				"github.com/spf13/pflag", "./cmd/internal/cli", "./cmd/internal/cluster", "./cmd/internal/explain", "./cmd/internal/get", "./cmd/internal/leader", "./cmd/internal/state",
+				"./annotations", "./scaler", "./scaler/recommend", "./scaler/trace", "./scaler/simulate",
+			}),
 			"cmd/internal/controller": slices.Concat(client, []string{
 				"./cmd/internal/state", "./cmd/internal/cli", "./cmd/internal/election", "./cmd/internal/cluster", "./cmd/internal/endpoint",
 				"k8s.io/metrics", "k8s.io/klog/v2", "sigs.k8s.io/controller-runtime",
@@ -121,7 +126,7 @@ func House() Plan {
 				"./scaler/recommend", "./scaler/trace", "./scaler/simulate",
 			}),
 			"cmd/mini-hpa": {
-				"./cmd/internal/cli", "./cmd/internal/activator", "./cmd/internal/controller", "./cmd/internal/dictionary", "./cmd/internal/doctor", "./cmd/internal/explain", "./cmd/internal/get", "./cmd/internal/history", "./cmd/internal/lint", "./cmd/internal/migrate", "./cmd/internal/pause",
+				"./cmd/internal/cli", "./cmd/internal/activator", "./cmd/internal/controller", "./cmd/internal/dashboard", "./cmd/internal/dictionary", "./cmd/internal/doctor", "./cmd/internal/explain", "./cmd/internal/get", "./cmd/internal/history", "./cmd/internal/lint", "./cmd/internal/migrate", "./cmd/internal/pause",
 				"./cmd/internal/replay", "./cmd/internal/selftest", "./cmd/internal/simulate", "./cmd/internal/sources", "./cmd/internal/wake",
 			},
 		},

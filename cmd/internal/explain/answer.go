@@ -6,24 +6,24 @@ import (
 	"github.com/mini-hpa/mini-hpa/scaler"
 )
 
-// answer is an explanation, and who gives it.
-type answer struct {
+// Answer is an explanation, and who gives it.
+type Answer struct {
 	scaler.Explanation
-	// source says in a line who gives it.
-	source string
-	// status is how the workload stands, and history what has happened to it, the oldest first; nil where it was not the controller that answered.
-	status  *scaler.Status
-	history []scaler.Entry
-	// requests is what is known of requests that wake it; nil where it is not known, or they do not.
-	requests *scaler.RequestsShown
+	// Source says in a line who gives it.
+	Source string
+	// Status is how the workload stands, and History what has happened to it, the oldest first; nil where it was not the controller that answered.
+	Status  *scaler.Status
+	History []scaler.Entry
+	// Requests is what is known of requests that wake it; nil where it is not known, or they do not.
+	Requests *scaler.RequestsShown
 }
 
 // gist is what has to change for it to be explained again: not how long ago something was.
-func (a *answer) gist() string {
+func (a *Answer) gist() string {
 	d := &a.Decision
 	state := ""
-	if a.status != nil {
-		state = fmt.Sprint(a.status.State, a.status.Ready)
+	if a.Status != nil {
+		state = fmt.Sprint(a.Status.State, a.Status.Ready)
 	}
-	return fmt.Sprint(d.Current, d.Desired, d.Active, d.Able, d.Limited, state, len(a.Snapshot.Pods), len(a.history))
+	return fmt.Sprint(d.Current, d.Desired, d.Active, d.Able, d.Limited, state, len(a.Snapshot.Pods), len(a.History))
 }

@@ -15,27 +15,27 @@ import (
 
 // ask asks the leader for its last decision; told is false where it cannot be asked, or has made none: then the workload is to be looked at from
 // outside. The error is why the workload is not scaled.
-func ask(ctx context.Context, l *leader.Leader, o object) (a answer, told bool, err error) {
+func ask(ctx context.Context, l *leader.Leader, o object) (a Answer, told bool, err error) {
 	if l.Head == nil {
-		return answer{}, false, nil
+		return Answer{}, false, nil
 	}
 	var shown state.Explained
 	err = l.Get(ctx, state.PathOne+o.namespace+"/"+o.resource.String()+"/"+o.name, url.Values{}, &shown)
 	switch {
 	case errors.Is(err, leader.ErrUnknown):
-		return answer{}, false, nil // why, the look from outside says
+		return Answer{}, false, nil // why, the look from outside says
 	case err != nil:
-		return answer{}, false, err
+		return Answer{}, false, err
 	}
 	key := annotations.Key{Namespace: o.namespace, Name: o.name}
 	key.Kind.Kind, key.Kind.Group = shown.Status.Kind, shown.Status.Group
 	if len(shown.Problems) > 0 {
-		return answer{}, false, fmt.Errorf("%s cannot be autoscaled (%s), so mini-hpa leaves it alone:\n%s", key.Title(), shown.ProblemEvent, strings.Join(shown.Problems, "\n"))
+		return Answer{}, false, fmt.Errorf("%s cannot be autoscaled (%s), so mini-hpa leaves it alone:\n%s", key.Title(), shown.ProblemEvent, strings.Join(shown.Problems, "\n"))
 	}
 	if shown.Decision == nil {
-		return answer{}, false, nil
+		return Answer{}, false, nil
 	}
-	a = answer{source: l.Source(shown.Time.Sub(shown.Decision.Time)), status: &shown.Status, history: shown.History, requests: shown.Requests,
+	a = Answer{Source: l.Source(shown.Time.Sub(shown.Decision.Time)), Status: &shown.Status, History: shown.History, Requests: shown.Requests,
 		Explanation: scaler.Explanation{Key: key, Policy: scaler.PolicyOf(shown.Annotations, shown.Defaults, shown.Rules), Warnings: shown.Warnings, Snapshot: *shown.Snapshot, Decision: *shown.Decision}}
 	if shown.Decision.Asleep && shown.Status.LastScale != nil && shown.Status.LastScale.To == 0 {
 		a.AsleepSince = shown.Status.LastScale.Time

@@ -55,7 +55,7 @@ func TestTheLeadersLastDecisionIsExplained(t *testing.T) {
 	s.add("web-2", "40m", "65Mi")
 	e := s.explain()
 	var outside strings.Builder
-	if err := (&answer{Explanation: e}).render(&outside, now); err != nil {
+	if err := (&Answer{Explanation: e}).render(&outside, now); err != nil {
 		t.Fatal(err)
 	}
 	code, stdout, stderr := askedOfLeader(t, shown(e, s.annotations))

@@ -14,22 +14,22 @@ import (
 )
 
 // recorded is the last decision of a trace, or the last one before a moment. What the controller remembered then is made again by what the trace has before.
-func recorded(path string, d cli.DecisionFlags, o object, at time.Time) (answer, error) {
+func recorded(path string, d cli.DecisionFlags, o object, at time.Time) (Answer, error) {
 	in, err := os.Open(path)
 	if err != nil {
-		return answer{}, cli.Unreadable(fmt.Errorf("cannot read the trace %s: %w", cli.Quote(path), cli.Bare(err)))
+		return Answer{}, cli.Unreadable(fmt.Errorf("cannot read the trace %s: %w", cli.Quote(path), cli.Bare(err)))
 	}
 	defer in.Close()
 	r, err := trace.NewReader(in)
 	if err != nil {
-		return answer{}, cli.Unreadable(fmt.Errorf("cannot read the trace %s: %w", cli.Quote(path), err))
+		return Answer{}, cli.Unreadable(fmt.Errorf("cannot read the trace %s: %w", cli.Quote(path), err))
 	}
 	w := r.Workload()
 	if o.name != "" && o.name != w.Name {
-		return answer{}, fmt.Errorf("the trace %s is of %s", cli.Quote(path), w.Title())
+		return Answer{}, fmt.Errorf("the trace %s is of %s", cli.Quote(path), w.Title())
 	}
 	policy := scaler.PolicyOf(w.Annotations, d.Defaults, d.Rules)
-	a := answer{Explanation: scaler.Explanation{Key: w.Key, Policy: policy}}
+	a := Answer{Explanation: scaler.Explanation{Key: w.Key, Policy: policy}}
 	replay := trace.NewReplay(policy, d.Rules)
 	for {
 		s, err := r.Next()
@@ -37,17 +37,17 @@ func recorded(path string, d cli.DecisionFlags, o object, at time.Time) (answer,
 			break
 		}
 		if err != nil {
-			return answer{}, cli.Unreadable(fmt.Errorf("cannot read the trace %s: %w", cli.Quote(path), err))
+			return Answer{}, cli.Unreadable(fmt.Errorf("cannot read the trace %s: %w", cli.Quote(path), err))
 		}
 		outcome := replay.Next(s)
 		a.Snapshot, a.Decision = s, outcome.Decision
 	}
 	if a.Snapshot.Time.IsZero() {
-		return answer{}, fmt.Errorf("the trace %s begins after %s", cli.Quote(path), at.Local().Format(time.DateTime))
+		return Answer{}, fmt.Errorf("the trace %s begins after %s", cli.Quote(path), at.Local().Format(time.DateTime))
 	}
 	w.Replicas = a.Snapshot.Replicas
 	status := scaler.StatusOf(a.Explanation, w, a.Snapshot.Pods, nil, a.Snapshot.Time)
-	a.source, a.status = fmt.Sprintf("source: trace %s, seen at %s", cli.Quote(path), a.Snapshot.Time.Local().Format(time.DateTime)), &status
+	a.Source, a.Status = fmt.Sprintf("source: trace %s, seen at %s", cli.Quote(path), a.Snapshot.Time.Local().Format(time.DateTime)), &status
 	return a, nil
 }
 
@@ -65,13 +65,13 @@ type past struct {
 const entriesBefore = 5
 
 // pastOf picks them of all that the controller remembers, the oldest first.
-func pastOf(a answer, at time.Time) (past, error) {
-	entries := a.history
+func pastOf(a Answer, at time.Time) (past, error) {
+	entries := a.History
 	first := slices.IndexFunc(entries, func(e scaler.Entry) bool { return e.Time.After(at) })
 	if first < 0 {
 		first = len(entries)
 	}
-	p := past{Source: a.source, Namespace: a.Key.Namespace, Name: a.Key.Name, At: at, Entries: entries[max(first-entriesBefore, 0):min(first+1, len(entries))]}
+	p := past{Source: a.Source, Namespace: a.Key.Namespace, Name: a.Key.Name, At: at, Entries: entries[max(first-entriesBefore, 0):min(first+1, len(entries))]}
 	if first == 0 {
 		return past{}, fmt.Errorf("the controller remembers nothing of %s that was before %s; mini-hpa history has what Events say, and --trace FILE explains what was recorded",
 			a.Key.Title(), at.Local().Format(time.DateTime))

@@ -180,10 +180,10 @@ func pause(ctx context.Context) bool {
 }
 
 // now is what the leader has decided, or what is computed here.
-func (e *task) now(ctx context.Context, t cluster.Target, found *leader.Leader, o object) (answer, error) {
+func (e *task) now(ctx context.Context, t cluster.Target, found *leader.Leader, o object) (Answer, error) {
 	a, told, err := ask(ctx, found, o)
 	if err == nil && !told {
-		a.source = from(found)
+		a.Source = from(found)
 		a.Explanation, err = e.explain(ctx, t, o)
 	}
 	return a, err
@@ -212,7 +212,7 @@ func (e *task) then(ctx context.Context, w io.Writer, found *leader.Leader, o ob
 }
 
 // write writes an answer in the form that is asked for.
-func (e *task) write(w io.Writer, a *answer, now time.Time) error {
+func (e *task) write(w io.Writer, a *Answer, now time.Time) error {
 	if e.output == "text" {
 		return a.render(w, now)
 	}

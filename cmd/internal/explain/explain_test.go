@@ -251,11 +251,11 @@ func TestRender(t *testing.T) {
 				t.Fatal(err)
 			}
 			var text strings.Builder
-			if err := (&answer{Explanation: e}).render(&text, now); err != nil {
+			if err := (&Answer{Explanation: e}).render(&text, now); err != nil {
 				t.Fatal(err)
 			}
 			clitest.Golden(t, path+".txt", text.String())
-			clitest.Golden(t, path+".json", asJSON(t, (&answer{Explanation: e}).machineForm()))
+			clitest.Golden(t, path+".json", asJSON(t, (&Answer{Explanation: e}).machineForm()))
 		})
 	}
 }
@@ -327,7 +327,7 @@ func TestTheTableShowsWhatTheDecisionDividesBy(t *testing.T) {
 			s.add("web-1", "1250m", "64Mi")
 			s.pods[0].Spec = podspec.Slim(&test.spec)
 			var text strings.Builder
-			if err := (&answer{Explanation: s.explain()}).render(&text, now); err != nil {
+			if err := (&Answer{Explanation: s.explain()}).render(&text, now); err != nil {
 				t.Fatal(err)
 			}
 			table := regexp.MustCompile(`web-1 +Running +true +1250m +(\S+)`).FindStringSubmatch(text.String())

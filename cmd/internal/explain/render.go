@@ -29,26 +29,36 @@ const noHistory = "Seen from outside: only the running controller remembers the 
 
 // render writes the explanation for people, to be read from the top: the answer, what was asked for, what was seen, and
 // how one led to the other.
-func (a *answer) render(w io.Writer, now time.Time) error {
-	p, e := page{cli.NewPage(w)}, a.Explanation
-	if a.source != "" {
-		p.Line("%s", a.source)
-	}
-	p.verdict(e)
-	p.state(a.status)
-	p.policy(e.Policy, e.Snapshot.Time)
-	p.answers(e)
-	p.activation(e)
-	p.leads(e)
-	p.requests(a.requests)
-	p.pods(e)
-	p.steps(e.Decision)
-	p.outlook(e, now, a.status == nil)
-	p.history(a.history, e.Snapshot.Time)
+func (a *Answer) render(w io.Writer, now time.Time) error {
+	p := page{cli.NewPage(w)}
+	p.show(a, now)
 	if err := p.Flush(); err != nil {
 		return fmt.Errorf("cannot write the explanation: %w", err)
 	}
 	return nil
+}
+
+// Sections is the same for those who show it otherwise.
+func (a *Answer) Sections(now time.Time) []cli.Section {
+	return cli.Sections(func(p *cli.Page) { page{p}.show(a, now) })
+}
+
+func (p page) show(a *Answer, now time.Time) {
+	e := a.Explanation
+	if a.Source != "" {
+		p.Line("%s", a.Source)
+	}
+	p.verdict(e)
+	p.state(a.Status)
+	p.policy(e.Policy, e.Snapshot.Time)
+	p.answers(e)
+	p.activation(e)
+	p.leads(e)
+	p.requests(a.Requests)
+	p.pods(e)
+	p.steps(e.Decision)
+	p.outlook(e, now, a.Status == nil)
+	p.history(a.History, e.Snapshot.Time)
 }
 
 func (p page) verdict(e scaler.Explanation) {

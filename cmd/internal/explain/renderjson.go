@@ -130,7 +130,7 @@ type warningJSON struct {
 	Message string `json:"message"`
 }
 
-func (a *answer) machineForm() explanationJSON {
+func (a *Answer) machineForm() explanationJSON {
 	e := a.Explanation
 	p := e.Policy
 	form := explanationJSON{
@@ -138,10 +138,10 @@ func (a *answer) machineForm() explanationJSON {
 		Policy: policyJSON{MinReplicas: p.Min, MaxReplicas: p.Max, Mode: p.Mode, WarmUp: p.WarmUp.String(), SyncPeriod: p.SyncPeriod.String(),
 			Behavior: autoscalingv2.HorizontalPodAutoscalerBehavior{ScaleUp: &p.Up, ScaleDown: &p.Down}},
 	}
-	if form.Source, form.Status, form.History = a.source, a.status, a.history; a.status != nil {
+	if form.Source, form.Status, form.History = a.Source, a.Status, a.History; a.Status != nil {
 		form.Note = ""
 	}
-	form.AsleepSince, form.Leads, form.Requests = e.AsleepSince, e.Leads, a.requests
+	form.AsleepSince, form.Leads, form.Requests = e.AsleepSince, e.Leads, a.Requests
 	for id, reply := range e.Replies {
 		if form.Replies == nil {
 			form.Replies = map[string]replyJSON{}

@@ -19,8 +19,8 @@ import (
 	"github.com/mini-hpa/mini-hpa/scaler"
 )
 
-// asker asks for the fleet, of the leader as long as it answers.
-type asker struct {
+// Asker asks for the fleet, of the leader as long as it answers.
+type Asker struct {
 	*task
 	target cluster.Target
 	// scope is the namespace; empty for all.
@@ -29,23 +29,27 @@ type asker struct {
 	leads  *leader.Leader
 }
 
-func (a *asker) close() {
+// Leader is the controller that was asked last, or why it was not; nil before the first question.
+func (a *Asker) Leader() *leader.Leader { return a.leads }
+
+// Close ends the port-forward to the leader, if there is one.
+func (a *Asker) Close() {
 	if a.leads != nil {
 		a.leads.Close()
 	}
 }
 
-// ask asks the leader, and computes where that cannot be.
-func (a *asker) ask(ctx context.Context) (*fleet, error) {
+// Ask asks the leader, and computes where that cannot be. One goroutine may ask at a time.
+func (a *Asker) Ask(ctx context.Context) (*Fleet, error) {
 	if a.leads == nil || a.leads.Head == nil {
 		a.leads = a.leader.Find(ctx, a.target.Config)
 	}
-	f := &fleet{}
+	f := &Fleet{}
 	var err error
 	if a.leads.Head != nil {
 		f, err = a.told(ctx)
 		if err != nil { // it led a moment ago
-			a.close()
+			a.Close()
 			a.leads = &leader.Leader{Holder: a.leads.Holder, Why: err.Error()}
 		}
 	}
@@ -62,7 +66,7 @@ func (a *asker) ask(ctx context.Context) (*fleet, error) {
 }
 
 // told is what the leader says.
-func (a *asker) told(ctx context.Context) (*fleet, error) {
+func (a *Asker) told(ctx context.Context) (*Fleet, error) {
 	query := url.Values{}
 	if a.scope != "" {
 		query.Set(state.ParamNamespace, a.scope)
@@ -84,17 +88,17 @@ func (a *asker) told(ctx context.Context) (*fleet, error) {
 	if newest.IsZero() {
 		newest = head.Time
 	}
-	return &fleet{Source: a.leads.Source(head.Time.Sub(newest)), Leader: a.leads.Pod(), MetricsTaken: head.Newest, Time: head.Time, Items: items, leads: "leader " + a.leads.Pod()}, nil
+	return &Fleet{Source: a.leads.Source(head.Time.Sub(newest)), Leader: a.leads.Pod(), MetricsTaken: head.Newest, Time: head.Time, Items: items, leads: "leader " + a.leads.Pod()}, nil
 }
 
 // computed is what the controller would see, and decide without what it remembers.
-func (a *asker) computed(ctx context.Context) (*fleet, error) {
+func (a *Asker) computed(ctx context.Context) (*Fleet, error) {
 	o := outside{task: a.task, scope: a.scope}
 	items, taken, err := o.statuses(ctx, a.target)
 	if err != nil {
 		return nil, err
 	}
-	f := &fleet{Source: a.leads.Source(0), MetricsTaken: taken, Time: time.Now(), Items: items, leads: "the leader is not known to you"}
+	f := &Fleet{Source: a.leads.Source(0), MetricsTaken: taken, Time: time.Now(), Items: items, leads: "the leader is not known to you"}
 	switch {
 	case a.leads.Vacant:
 		f.leads = a.leads.Vacancy()
@@ -120,7 +124,7 @@ func down(s *scaler.Status) string {
 }
 
 // selected are the workloads that the flags and the arguments leave.
-func (a *asker) selected(ctx context.Context, items []scaler.Status) ([]scaler.Status, error) {
+func (a *Asker) selected(ctx context.Context, items []scaler.Status) ([]scaler.Status, error) {
 	labeled, err := a.labeled(ctx)
 	if err != nil {
 		return nil, err
@@ -133,7 +137,7 @@ func (a *asker) selected(ctx context.Context, items []scaler.Status) ([]scaler.S
 func id(s *scaler.Status) string { return s.Kind + "/" + s.Namespace + "/" + s.Name }
 
 // labeled are the objects of the built-in kinds that have the labels; nil without a selector.
-func (a *asker) labeled(ctx context.Context) (map[string]bool, error) {
+func (a *Asker) labeled(ctx context.Context) (map[string]bool, error) {
 	if a.selector == nil || a.selector.Empty() {
 		return nil, nil
 	}
@@ -161,7 +165,7 @@ func (a *asker) labeled(ctx context.Context) (map[string]bool, error) {
 }
 
 // follow prints each workload again that changes, until ctx ends.
-func (a *asker) follow(ctx context.Context, w io.Writer, f *fleet) error {
+func (a *Asker) follow(ctx context.Context, w io.Writer, f *Fleet) error {
 	before := map[string]string{}
 	for i := range f.Items {
 		before[id(&f.Items[i])] = gist(&f.Items[i])
@@ -173,7 +177,7 @@ func (a *asker) follow(ctx context.Context, w io.Writer, f *fleet) error {
 			return nil
 		case <-time.After(pace):
 		}
-		next, err := a.ask(ctx)
+		next, err := a.Ask(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return nil // whoever watched has seen enough

@@ -69,9 +69,9 @@ func (t *task) Run(ctx context.Context, args []string, s cli.Streams) error {
 	if t.all {
 		scope = ""
 	}
-	a := asker{task: t, target: found, scope: scope, wanted: wanted}
-	defer a.close()
-	fleet, err := a.ask(ctx)
+	a := Asker{task: t, target: found, scope: scope, wanted: wanted}
+	defer a.Close()
+	fleet, err := a.Ask(ctx)
 	if err != nil {
 		return err
 	}

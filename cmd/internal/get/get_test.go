@@ -154,7 +154,7 @@ func BenchmarkGet(b *testing.B) {
 		m = append(m, s)
 	}
 	for b.Loop() {
-		f := &fleet{Items: append([]scaler.Status{}, m...), Time: noon}
+		f := &Fleet{Items: append([]scaler.Status{}, m...), Time: noon}
 		sortItems(f.Items, "state")
 		if err := f.write(discard{}, "", true); err != nil {
 			b.Fatal(err)

@@ -19,8 +19,8 @@ import (
 	"github.com/mini-hpa/mini-hpa/scaler"
 )
 
-// fleet is the workloads that were asked for, and who said so.
-type fleet struct {
+// Fleet is the workloads that were asked for, and who said so.
+type Fleet struct {
 	// Source says where it comes from, in words.
 	Source string `json:"source"`
 	// Leader is the pod that leads; empty if nobody does, or if that is not known.
@@ -191,7 +191,7 @@ func customColumns(text string) ([]customColumn, error) {
 }
 
 // write writes the fleet in a form; namespaces says that the table names them.
-func (f *fleet) write(w io.Writer, output string, namespaces bool) error {
+func (f *Fleet) write(w io.Writer, output string, namespaces bool) error {
 	switch {
 	case output == "json":
 		return cli.WriteJSON(w, f)
@@ -207,7 +207,7 @@ func (f *fleet) write(w io.Writer, output string, namespaces bool) error {
 	return f.writeTable(w, output == "wide", namespaces)
 }
 
-func (f *fleet) writeNames(w io.Writer) error {
+func (f *Fleet) writeNames(w io.Writer) error {
 	for i := range f.Items {
 		s := &f.Items[i]
 		if _, err := fmt.Fprintln(w, cli.Clean(strings.ToLower(schema.GroupKind{Group: s.Group, Kind: s.Kind}.String())+"/"+s.Name)); err != nil {
@@ -227,7 +227,7 @@ func generic(v any) (any, error) {
 	return plain, json.Unmarshal(text, &plain)
 }
 
-func (f *fleet) writePath(w io.Writer, template string) error {
+func (f *Fleet) writePath(w io.Writer, template string) error {
 	path, err := parsed(template)
 	if err != nil {
 		return err
@@ -246,7 +246,7 @@ func (f *fleet) writePath(w io.Writer, template string) error {
 	return nil
 }
 
-func (f *fleet) writeColumns(w io.Writer, text string) error {
+func (f *Fleet) writeColumns(w io.Writer, text string) error {
 	all, err := customColumns(text)
 	if err != nil {
 		return err
@@ -287,7 +287,7 @@ func row(w io.Writer, cells []string) {
 	fmt.Fprintln(w, strings.Join(clean, "\t"))
 }
 
-func (f *fleet) writeTable(w io.Writer, wide, namespaces bool) error {
+func (f *Fleet) writeTable(w io.Writer, wide, namespaces bool) error {
 	if _, err := fmt.Fprintln(w, cli.Clean(f.Source)); err != nil {
 		return err
 	}
@@ -300,7 +300,7 @@ func (f *fleet) writeTable(w io.Writer, wide, namespaces bool) error {
 	return err
 }
 
-func (f *fleet) writeRows(w io.Writer, items []scaler.Status, wide, namespaces, header bool) error {
+func (f *Fleet) writeRows(w io.Writer, items []scaler.Status, wide, namespaces, header bool) error {
 	shown := slices.DeleteFunc(columns(), func(c column) bool { return c.wide && !wide || c.all && !namespaces })
 	out := newTable(w)
 	if header {
@@ -321,7 +321,7 @@ func (f *fleet) writeRows(w io.Writer, items []scaler.Status, wide, namespaces, 
 }
 
 // footer counts the states, and says how old the metrics are and who leads.
-func (f *fleet) footer() string {
+func (f *Fleet) footer() string {
 	counts := map[scaler.State]int{}
 	for i := range f.Items {
 		counts[f.Items[i].State]++

@@ -13,7 +13,7 @@ import (
 var noon = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 
 // shop has one workload in each of several states, and names that a terminal must not obey.
-func shop() *fleet {
+func shop() *Fleet {
 	status := func(namespace, name string, state scaler.State, why string, bounds [2]int32, replicas, ready, wants int32, targets ...scaler.Target) scaler.Status {
 		s := scaler.Status{Kind: "Deployment", Group: "apps", Namespace: namespace, Name: name, State: state, Why: why, Mode: annotations.ModeAuto,
 			Min: &bounds[0], Max: &bounds[1], Replicas: replicas, Ready: ready, Targets: targets, Decided: noon.Add(-3 * time.Second), Reason: "because"}
@@ -36,7 +36,7 @@ func shop() *fleet {
 	items[1].Min, items[1].Max, items[1].Decided, items[1].Reason = nil, nil, time.Time{}, ""
 	items[0].LastScale = &scaler.Rescale{Time: noon.Add(-4 * time.Minute), From: 4, To: 5}
 	items[5].Kind, items[5].LastScale = "StatefulSet", &scaler.Rescale{Time: noon.Add(-26 * time.Hour), From: 0, To: 1}
-	return &fleet{Source: "source: leader mini-hpa-7c9f-x2, 3s ago", Leader: "mini-hpa-7c9f-x2", MetricsTaken: noon.Add(-9 * time.Second), Time: noon, Items: items, leads: "leader mini-hpa-7c9f-x2"}
+	return &Fleet{Source: "source: leader mini-hpa-7c9f-x2, 3s ago", Leader: "mini-hpa-7c9f-x2", MetricsTaken: noon.Add(-9 * time.Second), Time: noon, Items: items, leads: "leader mini-hpa-7c9f-x2"}
 }
 
 func TestForms(t *testing.T) {

@@ -65,14 +65,14 @@ func (t *waiting) Run(ctx context.Context, args []string, s cli.Streams) error {
 	if err != nil {
 		return err
 	}
-	a := asker{task: &t.task, target: target, scope: target.Namespace}
+	a := Asker{task: &t.task, target: target, scope: target.Namespace}
 	if t.namespace != "" {
 		a.scope = t.namespace
 	}
 	for _, w := range workloads {
 		a.wanted = append(a.wanted, struct{ kind, name string }{w.Resource.Resource, w.Name})
 	}
-	defer a.close()
+	defer a.Close()
 	reached, err := t.until(ctx, &a, workloads)
 	for _, line := range reached {
 		fmt.Fprintln(s.Out, cli.Clean(line))
@@ -81,11 +81,11 @@ func (t *waiting) Run(ctx context.Context, args []string, s cli.Streams) error {
 }
 
 // until asks until all workloads stand as they should, and says how each does. The error says how they stand instead.
-func (t *waiting) until(ctx context.Context, a *asker, workloads []cli.Workload) ([]string, error) {
+func (t *waiting) until(ctx context.Context, a *Asker, workloads []cli.Workload) ([]string, error) {
 	deadline := time.Now().Add(t.timeout)
 	var began time.Time
 	for {
-		f, err := a.ask(ctx)
+		f, err := a.Ask(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return nil, fmt.Errorf("was told to end before that: %w", context.Cause(ctx))
@@ -142,7 +142,7 @@ func goalOf(text string) (goal, bool) {
 }
 
 // all says how each workload has reached the goal; the error is about one that has not.
-func (g goal) all(f *fleet, workloads []cli.Workload, began time.Time) ([]string, error) {
+func (g goal) all(f *Fleet, workloads []cli.Workload, began time.Time) ([]string, error) {
 	var reached []string
 	for _, w := range workloads {
 		s := f.find(w)
@@ -162,7 +162,7 @@ func (g goal) all(f *fleet, workloads []cli.Workload, began time.Time) ([]string
 }
 
 // find is one workload; nil if it is not there.
-func (f *fleet) find(w cli.Workload) *scaler.Status {
+func (f *Fleet) find(w cli.Workload) *scaler.Status {
 	for i := range f.Items {
 		if s := &f.Items[i]; s.Name == w.Name && s.Group == w.Resource.Group && isOf(w.Resource.Resource, s.Kind) {
 			return s

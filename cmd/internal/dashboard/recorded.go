@@ -1,0 +1,55 @@
+package dashboard
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
+	"github.com/mini-hpa/mini-hpa/scaler/trace"
+)
+
+// readTrace adds what a controller has recorded (--record) to the past of its workload, by the names of keys.
+func readTrace(path string, d *cli.DecisionFlags, pasts map[string]past) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	in, err := trace.NewReader(file)
+	if err != nil {
+		return err
+	}
+	w := in.Workload()
+	policy, err := d.Policy(w.Annotations, func(string) {})
+	if err != nil {
+		return fmt.Errorf("line 1: the workload's annotations are invalid:\n%w", err)
+	}
+	replay, name := trace.NewReplay(policy, d.Rules), w.String()
+	for {
+		s, err := in.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		p := point{at: s.Time, replicas: s.Replicas}
+		for _, pod := range s.Pods {
+			if pod.Ready.Status == corev1.ConditionTrue && pod.Deleted.IsZero() {
+				p.ready++
+			}
+		}
+		for _, m := range replay.Next(s).Decision.Metrics {
+			if m.Failed {
+				m.Ratio = math.NaN()
+			}
+			p.ratios = append(p.ratios, m.Ratio)
+		}
+		pasts[name] = pasts[name].add(p)
+	}
+}

@@ -65,8 +65,8 @@ func parts() []part {
 			v.words["Refuse"] = refusal.String()
 			v.excuses = append(v.excuses, atReadyPod)
 		}},
-		{"crash", "all pods crash, twice in each of two cycles", func(v *Variant) {
-			v.cycles, v.burst = 2, 110*time.Second // requests are led to pods alone a minute and ten seconds after the end of the sleep
+		{"crash", "all pods crash, twice", func(v *Variant) {
+			v.cycles, v.burst = 1, 110*time.Second // requests are led to pods alone a minute and ten seconds after the end of the sleep
 			v.troubles, v.excuses = append(v.troubles, crashPods), append(v.excuses, anyLoss)
 		}},
 		{"hold-unready", "requests wait also while there are pods of which none is ready (hold-on=unready)", func(v *Variant) {

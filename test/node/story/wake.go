@@ -211,6 +211,11 @@ func (d *director) burst(ctx context.Context, cycle int) error {
 	for _, trouble := range d.variant.troubles {
 		go func() { failed <- trouble(ctx, d, cycle) }()
 	}
+	if len(d.variant.troubles) > 0 { // some begin before the requests do
+		if err := rest(ctx, 2*time.Second); err != nil {
+			return err
+		}
+	}
 	d.call(ctx, d.variant.burst)
 	var errs []error
 	for range d.variant.troubles {

@@ -33,7 +33,9 @@ func (l *Ledger) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		l.entries, l.began = map[string]int{}, map[string]time.Time{}
 	}
 	if r.URL.Path == pathBegan {
-		l.began[string(id)] = time.Now()
+		if l.began[string(id)].IsZero() { // it may begin again after a crash
+			l.began[string(id)] = time.Now()
+		}
 		return
 	}
 	l.entries[string(id)]++
@@ -51,7 +53,7 @@ func (l *Ledger) Entries() (served int, twice []string) {
 	return len(l.entries), twice
 }
 
-// Began is when the process of a name said that it begins, the last time; zero if it has not.
+// Began is when the process of a name said that it begins, the first time; zero if it has not.
 func (l *Ledger) Began(name string) time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()

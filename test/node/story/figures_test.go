@@ -22,6 +22,10 @@ func TestTimelines(t *testing.T) {
 	ledger := &calls.Ledger{}
 	ledger.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/began", strings.NewReader("answers-1")))
 	began := ledger.Began("answers-1")
+	ledger.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/began", strings.NewReader("answers-1"))) // after a crash
+	if again := ledger.Began("answers-1"); !again.Equal(began) {
+		t.Errorf("it began at %s, and again at %s", began, again)
+	}
 	at := func(ms int) time.Time { return began.Add(time.Duration(ms-700) * time.Millisecond) } // it begins at 700
 	record := func(verb, user, resource, subresource, name string, received, answered int) rig.Record {
 		text, err := json.Marshal(map[string]any{"verb": verb, "user": map[string]any{"username": user}, "responseStatus": map[string]any{"code": 200},

@@ -101,6 +101,10 @@ bench-churn: control-plane ## Measure what is left of 30,000 workloads that come
 bench-sources: control-plane ## Measure what 5,000 workloads cost that wait for Kafka, RabbitMQ and Redis, and what their faults do; half an hour. Adds to docs/benchmarks.md.
 	cd test && $(GO) run ./bench sources --page ../docs/benchmarks.md
 
+.PHONY: bench-fleet
+bench-fleet: control-plane ## Measure what a look at 5,000 workloads takes, by mini-hpa get; some minutes. Adds to docs/benchmarks.md.
+	cd test && $(GO) run ./bench fleet --page ../docs/benchmarks.md
+
 .PHONY: bench-activator
 bench-activator: ## Hold the activator against haproxy and nginx, and measure what it takes to hold 10,000 connections (packages haproxy, nginx; two processors). Writes docs/benchmarks-activator.md.
 	cd test && $(GO) build -o ../bench-output/proxies ./bench/proxies && taskset -c 1-$$(($$(nproc) - 1)) ../bench-output/proxies --page ../docs/benchmarks-activator.md

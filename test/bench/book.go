@@ -57,6 +57,7 @@ type book struct {
 	Fairness *fairness `json:",omitempty"`
 	Churn    *churn    `json:",omitempty"`
 	Backlogs *backlogs `json:",omitempty"`
+	Views    *views    `json:",omitempty"`
 }
 
 func openBook(path string) (*book, error) {

@@ -26,15 +26,17 @@ const (
 	withCrowd    = "fairness"
 	comingGoing  = "churn"
 	withBrokers  = "sources"
+	ofAFleet     = "fleet"
 	rewritesPage = "page"
 )
 
-const about = `bench [compare|fairness|churn|sources|page] measures, on a control plane of its own:
+const about = `bench [compare|fairness|churn|sources|fleet|page] measures, on a control plane of its own:
 
   compare   what mini-hpa and the HPA controller cost and how fast they are, for each --n (the default)
   fairness  what a load step on --crowd workloads of one namespace does to the ten of another
   churn     what is left in memory while workloads come and go for --churn
   sources   what it costs to ask brokers how much work waits, and what their faults do
+  fleet     what mini-hpa get -A takes of --fleet workloads, told by the controller and computed by the client
   page      nothing: it writes --page from what was measured before
 
 `
@@ -44,6 +46,7 @@ type settings struct {
 	what         string
 	sizes        []int
 	crowd        int
+	view         int
 	churn        time.Duration
 	perSecond    int
 	kafka        int
@@ -82,6 +85,7 @@ func parse(args []string) (settings, error) {
 	f.Usage = func() { fmt.Fprint(os.Stderr, about+f.FlagUsages()) }
 	f.IntSliceVar(&s.sizes, "n", []int{100, 1000}, "how many workloads, one run after the other")
 	f.IntVar(&s.crowd, "crowd", 4000, "workloads of the crowd")
+	f.IntVar(&s.view, "fleet", 5000, "workloads that are looked at")
 	f.DurationVar(&s.churn, "churn", 10*time.Minute, "how long workloads come and go")
 	f.IntVar(&s.perSecond, "per-second", 50, "how many come, and how many go, each second of the churn")
 	f.IntVar(&s.kafka, "kafka", 3000, "workloads that wait for Kafka, each with a group of its own")
@@ -105,8 +109,8 @@ func parse(args []string) (settings, error) {
 	if (s.what == withCrowd || s.what == withBrokers) && !f.Changed("rounds") {
 		s.rounds = 10 // a p99 of fewer than a hundred values, ten or twenty each, would be their last
 	}
-	if f.NArg() > 1 || !slices.Contains([]string{compare, withCrowd, comingGoing, withBrokers, rewritesPage}, s.what) {
-		return s, fmt.Errorf("what to measure is one of compare, fairness, churn, sources and page, got %q", f.Args())
+	if f.NArg() > 1 || !slices.Contains([]string{compare, withCrowd, comingGoing, withBrokers, ofAFleet, rewritesPage}, s.what) {
+		return s, fmt.Errorf("what to measure is one of compare, fairness, churn, sources, fleet and page, got %q", f.Args())
 	}
 	return s, s.check()
 }
@@ -132,7 +136,7 @@ func (s settings) within() error {
 		value, low, high int
 	}{
 		{"pods", s.pods, 1, 50}, {"per-namespace", s.perNamespace, 1, 20_000}, {"rounds", s.rounds, 1, 20},
-		{"crowd", s.crowd, 1, 20_000}, {"per-second", s.perSecond, 1, 200},
+		{"crowd", s.crowd, 1, 20_000}, {"fleet", s.view, 1, 20_000}, {"per-second", s.perSecond, 1, 200},
 		{"kafka", s.kafka, 1, 20_000}, {"rabbitmq", s.rabbitmq, 1, 20_000}, {"redis", s.redis, 1, 20_000},
 	} {
 		if flag.value < flag.low || flag.value > flag.high {
@@ -182,6 +186,8 @@ func measurements(ctx context.Context, s settings, program string, book *book) e
 		return measureChurn(ctx, s, program, book)
 	case withBrokers:
 		return measureBacklogs(ctx, s, program, book)
+	case ofAFleet:
+		return measureViews(ctx, s, program, s.view, book)
 	}
 	for _, n := range s.sizes {
 		if err := measure(ctx, s, program, n, book); err != nil {

@@ -35,7 +35,7 @@ control plane, samples and load. What it means for a cluster is in [scaling.md](
 - An evaluation of the HPA controller is due every 15 seconds, one of mini-hpa with every set of samples.
 {{.Tables}}
 To repeat it: ~make bench-hpa N=100,1000~, ~make bench-hpa N=5000 PODS=5 BENCH_FLAGS="--contenders=mini-hpa,hpa-tuned --rounds=2"~ (with its default
-flags the HPA controller may need longer than is waited for), ~make bench-fairness~, ~make bench-churn~, ~make bench-sources~. Each puts what it has measured in place of the same in [benchmarks.json](benchmarks.json), which has every round, and writes this page anew.
+flags the HPA controller may need longer than is waited for), ~make bench-fairness~, ~make bench-churn~, ~make bench-sources~, ~make bench-fleet~. Each puts what it has measured in place of the same in [benchmarks.json](benchmarks.json), which has every round, and writes this page anew.
 `))
 
 // writePage writes docs/benchmarks.md.

@@ -85,6 +85,9 @@ func tables(b *book) string {
 	if b.Backlogs != nil {
 		text += b.Backlogs.table()
 	}
+	if b.Views != nil {
+		text += b.Views.table()
+	}
 	return text
 }
 

@@ -78,7 +78,7 @@ func Complete(ctx context.Context, f *pflag.FlagSet, flag, word string) []string
 			prefix = of + "/"
 		}
 		for _, object := range list(kind.GroupVersionResource(), namespace) {
-			if !annotations.Selected(object.Annotations) {
+			if !annotations.Selected(object.Annotations) || metav1.GetControllerOf(&object) != nil { // a ReplicaSet has the annotations of its Deployment
 				continue
 			}
 			if all = append(all, prefix+object.Name); word != "" && kind.Resource == "deployments" {

@@ -617,6 +617,21 @@ func TestFromBothFamiliesToOne(t *testing.T) {
 	})
 }
 
+// TestFromBothFamiliesToOneWhileAwake: what was known of the other one's slice says nothing of whether the Service leads to the activators.
+func TestFromBothFamiliesToOneWhileAwake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		s.services[0].Spec.IPFamilies = []corev1.IPFamily{corev1.IPv4Protocol, corev1.IPv6Protocol}
+		s.ready = []string{"p1"}
+		s.lead(1)
+		s.activator("a1")
+		s.services[0].Spec.IPFamilies = s.services[0].Spec.IPFamilies[:1]
+		s.wantClosed(s.lead(0), 10, "not every node may know")
+		s.pass(10 * time.Second)
+		s.wantClosed(s.lead(0), 0, "")
+	})
+}
+
 // TestAnEditThatIsRight delays a sleep, once.
 func TestAnEditThatIsRight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

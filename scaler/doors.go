@@ -39,12 +39,16 @@ func (s *Scaler) stranded(st *state, w *annotations.Workload) (annotations.Polic
 	return p, st.reviewed.verdict.Problems[0].Detail
 }
 
-// stay keeps the doors of a workload on which nothing is decided.
-func (s *Scaler) stay(ctx context.Context, w *annotations.Workload) error {
+// stay keeps the doors of a workload on which nothing is decided, and says when to look again if its bounds change after next, or never if that is 0.
+func (s *Scaler) stay(ctx context.Context, w *annotations.Workload, next time.Duration) (time.Duration, error) {
 	if s.doors == nil {
-		return nil
+		return next, nil
 	}
-	return s.doors.Stay(ctx, w)
+	again, err := s.doors.Stay(ctx, w)
+	if next == 0 || again > 0 && again < next {
+		next = again
+	}
+	return next, err
 }
 
 // leave takes the doors away of a workload that is scaled no more, and says when to go on.

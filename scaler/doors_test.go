@@ -39,9 +39,9 @@ func (g *gate) Lead(_ context.Context, _ *annotations.Workload, p annotations.Wa
 	return g.led, g.err
 }
 
-func (g *gate) Stay(context.Context, *annotations.Workload) error {
+func (g *gate) Stay(context.Context, *annotations.Workload) (time.Duration, error) {
 	g.stayed++
-	return nil
+	return 7 * time.Second, nil
 }
 
 func (g *gate) Leave(context.Context, annotations.Key) (time.Duration, error) {
@@ -140,8 +140,8 @@ func TestPausedDoors(t *testing.T) {
 	c.deployment = c.deployment.DeepCopy()
 	c.deployment.Annotations["mini-hpa/max"] = "ten"
 	c.reconcile(tick)
-	if g.stayed != 2 || g.left > 0 {
-		t.Errorf("stayed %d times, left %d times", g.stayed, g.left)
+	if g.stayed != 2 || g.left > 0 || c.lastWait != 7*time.Second {
+		t.Errorf("stayed %d times, left %d times, again in %s", g.stayed, g.left, c.lastWait)
 	}
 	c.deployment.Annotations = nil
 	c.deployment = c.deployment.DeepCopy()

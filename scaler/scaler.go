@@ -24,8 +24,9 @@ type Doors interface {
 	// Lead makes the EndpointSlices of a workload what they are to be by what is decided, before replicas are written, and says whether 0 may be. An error
 	// means that it should be retried.
 	Lead(ctx context.Context, w *annotations.Workload, p annotations.Wake, wanted wake.Wanted) (wake.Led, error)
-	// Stay keeps them as they are while nothing is decided, but for activators that come and go, and pods that are ready.
-	Stay(ctx context.Context, w *annotations.Workload) error
+	// Stay keeps them as they are while nothing is decided, but for activators that come and go, and pods that are ready. It returns when to look again; 0 if no time
+	// changes anything.
+	Stay(ctx context.Context, w *annotations.Workload) (time.Duration, error)
 	// Leave takes them away once it is certain that the workload is not there or not scaled any more, and keeps them as they are until then. It returns when to
 	// go on; 0 if there is nothing left to do.
 	Leave(ctx context.Context, key annotations.Key) (time.Duration, error)

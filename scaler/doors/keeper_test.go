@@ -355,7 +355,9 @@ func TestWhatIsPaused(t *testing.T) {
 			s.stay()
 			s.pass(2 * time.Minute)
 			s.ready = []string{"p2"}
-			s.stay()
+			if next := s.stay(); next != 10*time.Second {
+				t.Errorf("%s: again in %s", name, next)
+			}
 			s.pass(9 * time.Second)
 			s.stay()
 			s.wantWrites()
@@ -593,6 +595,26 @@ func TestAnActivatorThatIsToEnd(t *testing.T) {
 		if got, err := s.keeper.Requests(s.workload.Key); err != nil || got.Held != 3 {
 			t.Errorf("and it is the only one: %+v, %v", got, err)
 		}
+	})
+}
+
+// TestWhoIsNeverHeard is no secret to what nothing else makes be looked at: a slice may lead there since before this process has led.
+func TestWhoIsNeverHeard(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := asleep(t)
+		s.pods = []*corev1.Pod{pod("a1"), pod("a2")}
+		s.keeper = s.leader()
+		s.activator("a1")
+		s.keeper.reports["a2"] = &report{activator: activator{uid: "a2", name: "a2"}, ports: map[portKey]*serves.State{}}
+		s.stay()
+		s.wantWrites()
+		s.pass(lost)
+		s.enqueued = 0
+		if s.keeper.lose("a2", errors.New("it does not answer")); s.enqueued != 1 {
+			t.Errorf("enqueued %d times", s.enqueued)
+		}
+		s.stay()
+		s.wantWrites("update mini-hpa-web active a1")
 	})
 }
 

@@ -60,8 +60,8 @@ func (k *Keeper) hasNone(key annotations.Key) bool {
 }
 
 // Stay keeps the slices of a workload on which nothing is decided: what leads to the activators goes on, to those that are there, until a pod is ready. What
-// this process has not led yet is taken from the slices themselves.
-func (k *Keeper) Stay(ctx context.Context, w *annotations.Workload) error {
+// this process has not led yet is taken from the slices themselves. It returns when to look again; 0 if no time changes anything.
+func (k *Keeper) Stay(ctx context.Context, w *annotations.Workload) (time.Duration, error) {
 	k.mu.Lock()
 	s := k.sleepers[w.Key]
 	k.mu.Unlock()
@@ -69,10 +69,10 @@ func (k *Keeper) Stay(ctx context.Context, w *annotations.Workload) error {
 	if s != nil {
 		p = s.wake
 	} else if p = k.asWritten(w.Key); !p.Requests {
-		return nil
+		return 0, nil
 	}
-	_, err := k.Lead(ctx, w, p, wake.Wanted{Desired: w.Replicas, Stays: true})
-	return err
+	led, err := k.Lead(ctx, w, p, wake.Wanted{Desired: w.Replicas, Stays: true})
+	return led.Next, err
 }
 
 // Leave takes away the slices of a workload that is there no more, or scaled no more. While it is not known whether it is, because its kind cannot be listed at
@@ -84,7 +84,7 @@ func (k *Keeper) Leave(ctx context.Context, key annotations.Key) (time.Duration,
 	}
 	w := k.Workloads.Workload(key)
 	if w == nil && !k.Workloads.Gone(key) {
-		return 0, k.Stay(ctx, &annotations.Workload{Key: key})
+		return k.Stay(ctx, &annotations.Workload{Key: key})
 	}
 	k.Forget(key)
 	var next time.Duration

@@ -267,9 +267,11 @@ func (k *Keeper) lose(uid types.UID, why error) {
 	k.mu.Lock()
 	r := k.reports[uid]
 	var keys []annotations.Key
+	if r != nil {
+		keys = k.allLocked() // a slice may lead to one that this process has never heard
+	}
 	if r != nil && r.synced {
 		k.Log.Warn("an activator is gone: requests are not led there any more, unless there is no other", zap.String("activator", r.name), zap.Error(why))
-		keys = k.allLocked()
 		*r = report{activator: r.activator, leaving: r.leaving, gone: r.gone, broken: true, ports: map[portKey]*serves.State{}, lost: k.Now()}
 	}
 	k.mu.Unlock()

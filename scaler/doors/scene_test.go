@@ -168,11 +168,13 @@ func (s *scene) leave() time.Duration {
 }
 
 // stay is a look at a workload on which nothing is decided.
-func (s *scene) stay() {
+func (s *scene) stay() time.Duration {
 	s.t.Helper()
-	if err := s.keeper.Stay(context.Background(), s.workload); err != nil {
+	next, err := s.keeper.Stay(context.Background(), s.workload)
+	if err != nil {
 		s.t.Fatal(err)
 	}
+	return next
 }
 
 // pod is that of an activator, which is there as far as the watch says.

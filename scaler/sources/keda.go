@@ -166,6 +166,7 @@ func (c *kedaClient) reference(q metrics.Question) (ref *scaledObjectRef, secret
 		ref.metadata[key] = value
 		if len(value) >= leastSecret {
 			secrets = append(secrets, value)
+			c.env.secrets.add(value)
 		}
 	}
 	for key, path := range c.settings.MetadataFiles {
@@ -212,7 +213,7 @@ func (c *kedaClient) value(ctx context.Context, spec *named, ref *scaledObjectRe
 		return metrics.Answer{}, 0, err
 	}
 	if len(answer.all) == 0 {
-		return metrics.Answer{}, 0, unanswered("has no value for it", fmt.Errorf("metric %.100q has none", spec.name))
+		return metrics.Answer{}, 0, unanswered("has no value for it", fmt.Errorf("metric %q has none", spec.name))
 	}
 	sum := 0.0
 	for i := range answer.all {

@@ -156,7 +156,7 @@ func answersSomething(err error) bool {
 func caught(read func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = unreadable(fmt.Errorf("panic: %.300q", fmt.Sprint(p)))
+			err = unreadable(fmt.Errorf("panic: %q", fmt.Sprint(p)))
 		}
 	}()
 	return read()

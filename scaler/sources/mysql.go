@@ -86,7 +86,7 @@ func (m *mysqlServer) connect(ctx context.Context) (made sqlConnection, err erro
 		if err != nil {
 			return nil, err
 		}
-		c.below = newGuardedMySQL(connection, encryption)
+		c.below = newGuardedMySQL(connection, encryption, m.dialer.env.secrets)
 		return c.below, nil
 	}
 	defer func() {

@@ -25,7 +25,8 @@ import (
 type guardedMySQL struct {
 	net.Conn
 	// tls is how it is encrypted; nil is not at all.
-	tls *tls.Config
+	tls     *tls.Config
+	secrets *secrets
 	// through is what is read and written: the connection, or TLS within it.
 	through io.ReadWriter
 	// shift is by how much the numbers of packets are higher there than for the driver.
@@ -39,8 +40,8 @@ type guardedMySQL struct {
 	broken error
 }
 
-func newGuardedMySQL(connection net.Conn, config *tls.Config) *guardedMySQL {
-	return &guardedMySQL{Conn: connection, tls: config, through: connection}
+func newGuardedMySQL(connection net.Conn, config *tls.Config, secrets *secrets) *guardedMySQL {
+	return &guardedMySQL{Conn: connection, tls: config, secrets: secrets, through: connection}
 }
 
 // mysqlCommand is what a client asks.
@@ -170,7 +171,7 @@ func (c *guardedMySQL) check(said []byte) error {
 		}
 	case c.asked == mysqlQuery, c.asked == mysqlExecute: // how many columns, and perhaps whether they are described
 		if c.asked = mysqlRows; kind != 1 || len(said) > 2 {
-			return fmt.Errorf("an answer that begins with %.9q instead of one column", said)
+			return fmt.Errorf("an answer that begins with %s instead of one column", c.secrets.quote(string(said), 9))
 		}
 	}
 	return nil

@@ -42,15 +42,15 @@ func (d natsDialer) Dial(network, address string) (net.Conn, error) {
 		return nil, errors.Join(err, connection.Close())
 	}
 	_ = connection.SetDeadline(time.Time{})
-	return &guardedNATS{Conn: inside, first: []byte(first)}, nil
+	return &guardedNATS{Conn: inside, secrets: d.env.secrets, first: []byte(first)}, nil
 }
 
 // agreed is the connection with TLS, or without it where neither the server nor the file wants it. The library sends credentials on whatever is
 // returned, so that a first line which is read here and there in two ways is refused, and so is a server without the TLS that the file wants.
 func (d natsDialer) agreed(ctx context.Context, connection net.Conn, address, first string) (net.Conn, error) {
 	text, isInfo := strings.CutPrefix(first, "INFO ")
-	if err := (&guardedNATS{}).takeLine(first); err != nil || !isInfo {
-		return nil, unreadable(errors.Join(err, fmt.Errorf("the first line is %.40q", first)))
+	if err := (&guardedNATS{secrets: d.env.secrets}).takeLine(first); err != nil || !isInfo {
+		return nil, unreadable(errors.Join(err, fmt.Errorf("the first line is %s", d.env.secrets.quote(first, mostQuoted))))
 	}
 	var info struct {
 		Required  bool `json:"tls_required"`
@@ -97,6 +97,7 @@ func firstOfNATS(connection net.Conn) (string, error) {
 // guardedNATS is a connection on which only comes what the library can bear.
 type guardedNATS struct {
 	net.Conn
+	secrets *secrets
 	// first is what is left of the line that Dial has read.
 	first []byte
 	// line is what has come of one, payload how much of a message is still to come. ending says that a line break has to follow it.
@@ -156,11 +157,11 @@ func (c *guardedNATS) scan(p []byte) error {
 func (c *guardedNATS) takeLine(line string) error {
 	text, ok := strings.CutSuffix(line, "\r\n")
 	if !ok || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' }) {
-		return fmt.Errorf("the line %.40q", line)
+		return fmt.Errorf("the line %s", c.secrets.quote(line, mostQuoted))
 	}
 	if c.ending {
 		if c.ending = false; text != "" {
-			return fmt.Errorf("%.40q behind a message", text)
+			return fmt.Errorf("%s behind a message", c.secrets.quote(text, mostQuoted))
 		}
 		return nil
 	}
@@ -171,11 +172,11 @@ func (c *guardedNATS) takeLine(line string) error {
 		return nil
 	case word == "MSG" && (len(fields) == 3 || len(fields) == 4), word == "HMSG" && (len(fields) == 4 || len(fields) == 5):
 	default:
-		return fmt.Errorf("the line %.40q", line)
+		return fmt.Errorf("the line %s", c.secrets.quote(line, mostQuoted))
 	}
 	size, err := strconv.ParseUint(fields[len(fields)-1], 10, 31)
 	if err != nil || size > mostAnswered {
-		return fmt.Errorf("a message of %.40q bytes", fields[len(fields)-1])
+		return fmt.Errorf("a message of %s bytes", c.secrets.quote(fields[len(fields)-1], mostQuoted))
 	}
 	c.payload, c.ending = int(size), true
 	return nil

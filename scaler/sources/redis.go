@@ -9,6 +9,7 @@ import (
 	"math"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -315,7 +316,7 @@ func (c *redisClient) askSentinel(address string) (master string, err error) {
 	case rueidis.IsRedisNil(err):
 		return "", fault("has no master of that name", fmt.Errorf("no master %q is known to the sentinel %s", c.settings.Sentinel, address))
 	case err == nil && len(parts) != 2:
-		err = unreadable(fmt.Errorf("a sentinel says that the master is at %.100q", parts))
+		err = unreadable(fmt.Errorf("a sentinel says that the master is at %s", c.env.secrets.quote(strings.Join(parts, " "), 2*mostQuoted)))
 	case err == nil:
 		master = net.JoinHostPort(parts[0], parts[1])
 	}
@@ -386,7 +387,7 @@ func (c *redisClient) dial(ctx context.Context, address string, _ *net.Dialer, _
 	if err != nil {
 		return nil, err
 	}
-	return &guardedRedis{Conn: connection}, nil
+	return &guardedRedis{Conn: connection, replies: respScanner{secrets: c.env.secrets}}, nil
 }
 
 // credentials reads those of a connection to the server or to a sentinel.
@@ -415,7 +416,7 @@ func (c *redisClient) explain(err error) error {
 	case errors.As(err, &said):
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		return explainRedis(hide(said.Error(), c.secrets["server"], c.secrets["sentinel"]))
+		return explainRedis(c.env.secrets.hide(hide(said.Error(), c.secrets["server"], c.secrets["sentinel"])))
 	case errors.Is(err, rueidis.ErrClosing):
 		return fault("broke off the connection", err)
 	case errors.As(err, &network), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, context.Canceled):

@@ -59,6 +59,7 @@ const (
 // respScanner finds where values end in RESP2 and RESP3, the protocols of Redis. Of what only some clients ask for it knows nothing: pushes,
 // attributes, and texts and lists of which the length is not said first.
 type respScanner struct {
+	secrets *secrets
 	// line is what has come of one, text how many bytes of a text are still to come, with its line break.
 	line []byte
 	text int
@@ -112,7 +113,7 @@ func (s *respScanner) begin(kind byte, said []byte) (isWhole bool, err error) {
 	case '+', ':', ',', '(':
 		return true, nil
 	case '-':
-		return true, checkRedirect(said)
+		return true, s.checkRedirect(said)
 	case '_', '#':
 		if want := map[byte]int{'_': 0, '#': 1}[kind]; len(said) != want {
 			return false, fmt.Errorf("%d characters behind %q", len(said), kind)
@@ -125,7 +126,7 @@ func (s *respScanner) begin(kind byte, said []byte) (isWhole bool, err error) {
 	length, err := strconv.Atoi(string(said))
 	switch isText := kind == '$' || kind == '='; {
 	case err != nil || length < -1 || length < 0 && kind == '%':
-		return false, fmt.Errorf("%.40q behind %q", said, kind)
+		return false, fmt.Errorf("%s behind %q", s.secrets.quote(string(said), mostQuoted), kind)
 	case length < 0: // what there was before RESP3 had null
 		return true, nil
 	case isText && length > mostOfReply:
@@ -149,10 +150,10 @@ func (s *respScanner) begin(kind byte, said []byte) (isWhole bool, err error) {
 }
 
 // checkRedirect fails if an error sends on to nowhere: of "MOVED SLOT ADDRESS" the library takes the third word without looking whether there is one.
-func checkRedirect(said []byte) error {
+func (s *respScanner) checkRedirect(said []byte) error {
 	for _, word := range []string{"MOVED", "ASK", "REDIRECT"} {
 		if bytes.HasPrefix(said, []byte(word)) && bytes.Count(said, []byte(" ")) < 2 {
-			return fmt.Errorf("%.40q without an address", said)
+			return fmt.Errorf("%s without an address", s.secrets.quote(string(said), mostQuoted))
 		}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package sources
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,6 +27,8 @@ type secrets struct {
 const (
 	// mostSecrets is how many are known: those of an entry, and what they were before they were renewed. forms is in how many ways each may be written.
 	mostSecrets, forms = 32, 3
+	// mostQuoted is how many characters an error quotes of what breaks a protocol.
+	mostQuoted = 40
 	// leastSecret is how long a text is at least that can be told from other text. The name of a user may be shorter.
 	leastSecret = 4
 )
@@ -58,4 +61,9 @@ func (s *secrets) hide(text string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return hide(text, s.known...)
+}
+
+// quote is the first characters of what others have said, in quotes. Secrets are taken out before it is cut: of half of one nobody could tell that it is one.
+func (s *secrets) quote(said string, characters int) string {
+	return fmt.Sprintf("%.*q", characters, s.hide(said))
 }

@@ -114,7 +114,7 @@ func House() Plan {
 			"cmd/internal/controller": slices.Concat(client, []string{
 				"./cmd/internal/state", "./cmd/internal/cli", "./cmd/internal/election", "./cmd/internal/cluster", "./cmd/internal/endpoint",
 				"k8s.io/metrics", "k8s.io/klog/v2", "sigs.k8s.io/controller-runtime",
-				"go.uber.org/zap", "github.com/go-logr/zapr", "github.com/go-logr/logr",
+				"go.uber.org/zap", "github.com/go-logr/zapr", "github.com/go-logr/logr", "golang.org/x/sys/unix",
 				"github.com/prometheus/client_golang", "github.com/spf13/pflag",
 				"./annotations/amount", "./annotations/podspec", "./annotations", "./informer", "./informer/watching", "./scaler", "./webhook", "./webhook/authority", "./webhook/guard",
 				"./scaler/clock", "./scaler/sample", "./scaler/recommend", "./scaler/metrics", "./scaler/sources", "./scaler/trace",

@@ -154,6 +154,12 @@ func (p *process) work(parent context.Context) error {
 	}
 	p.log.Info("caches filled", zap.Int("selected", len(p.set.Selected())))
 	debug.FreeOSMemory() // of the first lists, read all at once, little is kept
+	settled := time.AfterFunc(settling, func() {
+		if err := releaseProgram(); err != nil {
+			p.log.Info("what only the start needs of the program stays in memory", zap.Error(err))
+		}
+	})
+	defer settled.Stop()
 	return p.leadership.Run(ctx)
 }
 
@@ -273,6 +279,9 @@ func (c *task) open(p *process, api cluster.Clients) error {
 	}
 	return p.ports.open(c.serve, p.telemetry, alive(p.leadership), p.set.Synced)
 }
+
+// settling is how long after its caches are filled a process is at rest, and no longer needs what its start needs of the program.
+const settling = 20 * time.Second
 
 // spareMemory lets the heap grow by a fifth between two collections instead of to its double: most of it is the cluster's pods,
 // which stay, and the processor has next to nothing else to do (docs/scaling.md has the figures). The environment has the last word.

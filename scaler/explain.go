@@ -23,7 +23,7 @@ type Explanation struct {
 	Snapshot recommend.Snapshot `json:"snapshot"`
 	Decision recommend.Decision `json:"decision"`
 	// Replies are when what is asked by name was asked, by the metrics' ID.
-	Replies map[string]Reply `json:"replies,omitempty"`
+	Replies map[string]metrics.Reply `json:"replies,omitempty"`
 	// AsleepSince is since when the workload sleeps; zero if it does not, or if that is not known. Explain does not find out.
 	AsleepSince time.Time `json:"asleepSince,omitzero"`
 	// Leads are where requests to its Services go, where requests wake it. Explain does not find out.
@@ -41,12 +41,6 @@ type Lead struct {
 	Since time.Time `json:"since,omitzero"`
 	// Activators are the names of the pods that it leads to.
 	Activators []string `json:"activators,omitempty"`
-}
-
-// Reply is when a source was asked, and how long it took to answer, or to fail.
-type Reply struct {
-	Asked time.Time     `json:"asked"`
-	Took  time.Duration `json:"took"`
 }
 
 // Explain decides once, as Reconcile does, but writes, tells and remembers nothing. It asks the sources of metrics now, all at the same
@@ -69,23 +63,30 @@ func Explain(ctx context.Context, o Observer, key annotations.Key) (Explanation,
 	if err != nil {
 		return e, err
 	}
-	e.Replies = o.replies(w, e.Policy, said)
+	e.Replies = o.replies(w, e.Policy, func(q metrics.Question) (metrics.Reply, bool) {
+		if r := said[q]; r != nil {
+			return r.Reply, true
+		}
+		return metrics.Reply{}, false
+	})
 	e.Snapshot, _ = o.observe(w, e.Policy, time.Time{}, func(q metrics.Question) (metrics.Answer, error) { return said[q].answer, said[q].err })
 	e.Warnings = slices.Concat(e.Warnings, doubts(e.Policy, e.Snapshot))
 	e.Decision, _ = o.Rules.Recommend(e.Policy, e.Snapshot, recommend.Unremembered(e.Policy, e.Snapshot))
 	return e, nil
 }
 
-// replies are those to a policy's metrics.
-func (o *Observer) replies(w *annotations.Workload, p annotations.Policy, said map[metrics.Question]*reply) map[string]Reply {
-	all := map[string]Reply{}
+// replies are those to the questions of a policy's metrics, by the metrics' ID.
+func (o *Observer) replies(w *annotations.Workload, p annotations.Policy, of func(metrics.Question) (metrics.Reply, bool)) map[string]metrics.Reply {
+	all := map[string]metrics.Reply{}
 	for i := range p.Metrics {
 		m := &p.Metrics[i]
-		if m.Source == "" {
+		if m.Source == annotations.SourceActivator || !o.asks(w, &p, m) {
 			continue
 		}
-		if q, err := o.question(w, m); err == nil && said[q] != nil {
-			all[m.ID] = said[q].Reply
+		if q, err := o.question(w, m); err == nil {
+			if reply, ok := of(q); ok {
+				all[m.ID] = reply
+			}
 		}
 	}
 	return all
@@ -93,7 +94,7 @@ func (o *Observer) replies(w *annotations.Workload, p annotations.Policy, said m
 
 // reply is what a source said, and when.
 type reply struct {
-	Reply
+	metrics.Reply
 	answer metrics.Answer
 	err    error
 }
@@ -106,7 +107,7 @@ func (o *Observer) fetchAll(ctx context.Context, questions []metrics.Question) (
 		if said[q] != nil {
 			continue
 		}
-		r := &reply{Reply: Reply{Asked: o.Now()}}
+		r := &reply{Reply: metrics.Reply{Asked: o.Now(), Together: 1}}
 		said[q] = r
 		all.Go(func() {
 			r.answer, r.err = o.Answers.Fetch(ctx, q)

@@ -66,6 +66,8 @@ type Answers interface {
 	// Ask returns the newest answer without waiting for a source, and has the source asked again when the answer is older than maxAge. The
 	// error says why there is no answer; it is metrics.ErrPending until the source has answered. Answers are shared and read-only.
 	Ask(key annotations.Key, q metrics.Question, maxAge time.Duration) (metrics.Answer, error)
+	// Reply is when and how the source was asked for its newest answer, good or failed; false if there is none.
+	Reply(q metrics.Question) (metrics.Reply, bool)
 	// Fetch asks the source now and waits for its answer until ctx ends. The error says why there is none.
 	Fetch(ctx context.Context, q metrics.Question) (metrics.Answer, error)
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/mini-hpa/mini-hpa/annotations"
+	"github.com/mini-hpa/mini-hpa/scaler/metrics"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 )
 
@@ -25,6 +26,8 @@ type Shown struct {
 	Decision *recommend.Decision `json:"decision,omitempty"`
 	// Requests is what is known of its requests; nil where they do not wake it.
 	Requests *RequestsShown `json:"requests,omitempty"`
+	// Replies are when and how sources were asked for their newest answers, which may be newer than the decision, by the metrics' ID.
+	Replies map[string]metrics.Reply `json:"replies,omitempty"`
 	// History is what has happened to it since this process leads, the oldest first.
 	History []Entry `json:"history,omitempty"`
 }
@@ -73,8 +76,9 @@ func (s *Scaler) Show(key annotations.Key) (Shown, bool) {
 	}
 	if p.decision != nil {
 		shown.Requests = s.requestsShown(s.memory.find(key), key, p.policy)
-		shown.Snapshot = &p.snapshot
-		shown.Warnings = slices.Concat(shown.Warnings, doubts(s.observer.counted(p.whole), p.snapshot))
+		policy := s.observer.counted(p.whole)
+		shown.Snapshot, shown.Replies = &p.snapshot, s.observer.replies(p.workload, policy, s.observer.Answers.Reply)
+		shown.Warnings = slices.Concat(shown.Warnings, doubts(policy, p.snapshot))
 	}
 	return shown, true
 }

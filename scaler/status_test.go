@@ -13,6 +13,7 @@ import (
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/annotations/podspec"
+	"github.com/mini-hpa/mini-hpa/scaler/metrics"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 )
 
@@ -149,6 +150,19 @@ func TestWhatIsShownIsWhatWasDecided(t *testing.T) {
 	history := []Entry{{Time: noon, Reason: EventSuccessfulRescale, From: 1, To: 5, Message: "New size: 5; reason: cpu utilization 220% above target 50% (1 of 1 pods, sample 2s old)"}}
 	if diff := cmp.Diff(history, shown.History); diff != "" {
 		t.Errorf("history (-want +got):\n%s", diff)
+	}
+}
+
+// TestItIsShownHowSourcesWereAsked: those that a metric names, and answered.
+func TestItIsShownHowSourcesWereAsked(t *testing.T) {
+	c := newCluster(t, map[string]string{"max": "10", "metrics": `[{"type":"External","external":{"metric":{"name":"backlog"},"target":{"type":"AverageValue","averageValue":"10"}}},
+		{"type":"External","external":{"metric":{"name":"later"},"target":{"type":"AverageValue","averageValue":"10"}}}]`})
+	c.answers, c.answered = map[string]any{"backlog": int64(40)}, noon.Add(-time.Second)
+	c.reconcile(tick)
+	shown, _ := c.scaler.Show(web)
+	want := map[string]metrics.Reply{"backlog": {Asked: c.answered, Took: time.Second, Together: 2}}
+	if diff := cmp.Diff(want, shown.Replies); diff != "" {
+		t.Errorf("replies (-want +got):\n%s", diff)
 	}
 }
 

@@ -41,9 +41,9 @@ type batches struct {
 type passenger struct {
 	question Question
 	since    time.Time
-	// answer is called once, with when the source was asked, and with whether the deadline had passed; unserved if it was not asked in time,
+	// answer is called once, with when and how the source was asked, and with whether the deadline had passed; unserved if it was not asked in time,
 	// with what it waited for.
-	answer   func(asked time.Time, a Answer, late bool, err error)
+	answer   func(reply Reply, a Answer, late bool, err error)
 	unserved func(err error)
 }
 
@@ -158,6 +158,7 @@ func (b *batches) ask(all []*passenger) {
 	for n, p := range all {
 		questions[n] = p.question
 	}
+	reply := func() Reply { return Reply{asked, time.Since(asked), len(all)} }
 	got := &answers{known: make([]bool, len(all))}
 	done := make(chan error, 1)
 	go func() {
@@ -165,7 +166,7 @@ func (b *batches) ask(all []*passenger) {
 		done <- guarded(b.source, func() error {
 			b.source.AskAll(ctx, questions, func(n int, a Answer, err error) {
 				if got.take(n) {
-					all[n].answer(asked, a, err != nil && ctx.Err() != nil, err)
+					all[n].answer(reply(), a, err != nil && ctx.Err() != nil, err)
 				}
 			})
 			return cmp.Or(ctx.Err(), fmt.Errorf("the %s gave no answer", b.source)) // for the questions without one
@@ -178,7 +179,7 @@ func (b *batches) ask(all []*passenger) {
 		err = ctx.Err()
 	}
 	for _, n := range got.end() {
-		all[n].answer(asked, Answer{}, ctx.Err() != nil, err)
+		all[n].answer(reply(), Answer{}, ctx.Err() != nil, err)
 	}
 }
 

@@ -139,6 +139,28 @@ func TestThreeThousandQuestionsAreTwoBatches(t *testing.T) {
 	})
 }
 
+// TestAReplySaysHowItWasAsked: when, for how long, and with how many others.
+func TestAReplySaysHowItWasAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newSorting(map[string]Source{"post": &post{}})
+		defer o.end()
+		began := time.Now()
+		for n := range 3 {
+			_, _ = o.ask(n)
+		}
+		if got, ok := o.readers.Reply(letterTo(1)); ok {
+			t.Errorf("before it was answered: %+v", got)
+		}
+		time.Sleep(s)
+		if got, ok := o.readers.Reply(letterTo(1)); !ok || got != (Reply{began.Add(collected), 100 * ms, 3}) {
+			t.Errorf("%+v, %t", got, ok)
+		}
+		if got, ok := o.readers.Reply(letterTo(9)); ok {
+			t.Errorf("what nobody has asked: %+v", got)
+		}
+	})
+}
+
 // TestABatchThatHangsDelaysNothingElse: neither other sources nor the next batches of its own.
 func TestABatchThatHangsDelaysNothingElse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

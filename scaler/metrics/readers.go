@@ -80,6 +80,9 @@ type inquiry struct {
 	answered, underway bool
 	// again says that there is another answer than the one that is being fetched.
 	again bool
+	// took is how long the source took for the newest answer, and together how many questions it was asked at the same time, this one included.
+	took     time.Duration
+	together int
 	// since is when the answer's age begins: when it was asked for; or, if the source did not answer in time, when that
 	// was certain, so that a question that hangs has a period's rest.
 	since time.Time
@@ -345,11 +348,10 @@ func (r *Readers) refresh(i *inquiry) {
 				ctx, cancel := context.WithDeadline(r.lifetime, until)
 				defer cancel()
 				answer, slow, err := s.inTurn(ctx, i.question, from)
-				answer.Asked = asked
-				r.conclude(i, answer, slow, err)
+				r.conclude(i, Reply{asked, time.Since(asked), 1}, answer, slow, err)
 			})
 		},
-		late: func(err error) { r.conclude(i, Answer{Asked: asked}, from.slow, s.unserved(err)) },
+		late: func(err error) { r.conclude(i, Reply{Asked: asked}, Answer{}, from.slow, s.unserved(err)) },
 	})
 }
 
@@ -357,14 +359,13 @@ func (r *Readers) refresh(i *inquiry) {
 func (r *Readers) passenger(i *inquiry) *passenger {
 	s, since := i.source, time.Now()
 	return &passenger{question: i.question,
-		answer: func(asked time.Time, a Answer, late bool, err error) {
+		answer: func(reply Reply, a Answer, late bool, err error) {
 			if err == nil {
 				err = s.reasonable(i.question, a)
 			}
-			a.Asked = asked
-			r.conclude(i, a, late, s.late(err))
+			r.conclude(i, reply, a, late, s.late(err))
 		},
-		unserved: func(err error) { r.conclude(i, Answer{Asked: since}, true, s.unserved(err)) },
+		unserved: func(err error) { r.conclude(i, Reply{Asked: since}, Answer{}, true, s.unserved(err)) },
 	}
 }
 
@@ -390,11 +391,12 @@ const (
 )
 
 // conclude stores the answer or failure of a question, and calls OnAnswer or OnSame with the keys that asked.
-func (r *Readers) conclude(i *inquiry, answer Answer, slow bool, err error) {
+func (r *Readers) conclude(i *inquiry, reply Reply, answer Answer, slow bool, err error) {
 	if r.lifetime.Err() != nil {
 		return
 	}
-	keys, same, after := r.answered(i, answer, slow, err)
+	answer.Asked = reply.Asked
+	keys, same, after := r.answered(i, reply, answer, slow, err)
 	switch {
 	case len(keys) == 0:
 	case same:
@@ -406,7 +408,7 @@ func (r *Readers) conclude(i *inquiry, answer Answer, slow bool, err error) {
 
 // answered makes the answer the newest one and returns who is to be told, whether it says what the one before said, and how long after that one it
 // was asked for.
-func (r *Readers) answered(i *inquiry, answer Answer, slow bool, err error) (_ []annotations.Key, same bool, after time.Duration) {
+func (r *Readers) answered(i *inquiry, reply Reply, answer Answer, slow bool, err error) (_ []annotations.Key, same bool, after time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if full := r.makeRoom(i, len(answer.Custom)+len(answer.External)); err == nil {
@@ -419,7 +421,7 @@ func (r *Readers) answered(i *inquiry, answer Answer, slow bool, err error) (_ [
 	}
 	same, after = i.answered && saysTheSame(i.err, err) && i.answer.same(&answer), answer.Asked.Sub(i.since)
 	i.answer, i.err, i.answered, i.underway = answer, err, true, false
-	i.slow, i.since = slow, answer.Asked
+	i.slow, i.since, i.took, i.together = slow, answer.Asked, reply.Took, reply.Together
 	if slow && err != nil {
 		i.since = time.Now()
 	}
@@ -444,6 +446,17 @@ func stamped(q Question, a Answer, before clock.Log) (clock.Log, Answer) {
 		before, a.Taken = before.Custom(a.Custom, a.Asked)
 	}
 	return before, a
+}
+
+// Reply is that of the newest answer to a question, good or failed; false if there is none.
+func (r *Readers) Reply(q Question) (Reply, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	i := r.inquiries[q]
+	if i == nil || !i.answered {
+		return Reply{}, false
+	}
+	return Reply{i.answer.Asked, i.took, i.together}, true
 }
 
 // Fetch asks now and waits for the answer, which is not kept, until ctx ends or the source's Timeout has passed. It is like the first answer to

@@ -37,6 +37,15 @@ type Batch interface {
 	AskAll(ctx context.Context, all []Question, answer func(i int, a Answer, err error))
 }
 
+// Reply is when and how a source was asked a question.
+type Reply struct {
+	// Asked is when, and Took how long the source took to answer or to fail, the wait for a turn included; 0 if it was not asked in time.
+	Asked time.Time     `json:"asked"`
+	Took  time.Duration `json:"took"`
+	// Together is how many questions it was asked at the same time, this one included; 0 if it was not asked in time.
+	Together int `json:"together,omitempty"`
+}
+
 // Limited is a Source that says how it may be asked.
 type Limited interface {
 	Source

@@ -131,6 +131,18 @@ func (b *breakers) why(namespace string) error {
 	return cmp.Or(b.known(namespace).last, errors.New("it has failed"))
 }
 
+// resting is for how many namespaces the system is left alone.
+func (b *breakers) resting() (n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, one := range b.of {
+		if one.rests() {
+			n++
+		}
+	}
+	return n
+}
+
 // told keeps what a namespace was told of a failure of the system.
 func (b *breakers) told(namespace string, failure error) {
 	b.mu.Lock()

@@ -2,11 +2,13 @@ package sources
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"maps"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -36,19 +38,22 @@ type SetConfig struct {
 // Set is the sources of a file, which is read again when it changes. One that is not right changes nothing: what the file said before counts.
 type Set struct {
 	config SetConfig
-	// said is the file's text when it was last looked at, wrong why that is not right.
-	said  []byte
-	wrong string
+	// said is the file's text when it was last looked at.
+	said []byte
 
 	mu      sync.Mutex
 	catalog *catalog.Catalog
 	opened  map[string]openSource
+	// wrong is why the file's text is not right; empty if it is.
+	wrong string
 }
 
 // openSource is a source, and what its entry says.
 type openSource struct {
-	digest string
-	source metrics.Source
+	digest    string
+	source    metrics.Source
+	entryless bool // it stands in no file
+	failed    bool // it cannot be opened
 }
 
 // NewSet reads the file. If it is not right, the log says so, and nothing is known of any source until it is.
@@ -102,6 +107,23 @@ func (s *Set) Sources() map[string]metrics.Source {
 	return sources
 }
 
+// Status is how the sources stand that the file lists, by name, and why the file is not right as it is now; empty if it is.
+func (s *Set) Status() (all []Status, fileError string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, o := range s.opened {
+		if of, ok := o.source.(interface{ status() Status }); ok && !o.entryless {
+			one := of.status()
+			if o.failed {
+				one.Failure = "is not set up; the controller's log says why"
+			}
+			all = append(all, one)
+		}
+	}
+	slices.SortFunc(all, func(a, b Status) int { return cmp.Compare(a.Name, b.Name) })
+	return all, s.wrong
+}
+
 // look reads the file and says whether it says something else now.
 func (s *Set) look() bool {
 	text, err := s.config.Env.ReadFile(s.config.Path)
@@ -120,7 +142,6 @@ func (s *Set) look() bool {
 		s.complain(err)
 		return false
 	}
-	s.wrong = ""
 	s.take(read)
 	s.config.Env.Log.Info("the file of sources is read", zap.String("path", s.config.Path), zap.Int("sources", len(read.Entries())))
 	return true
@@ -128,8 +149,11 @@ func (s *Set) look() bool {
 
 // complain tells the log once why the file is not right.
 func (s *Set) complain(err error) {
-	if text := err.Error(); text != s.wrong {
-		s.wrong = text
+	s.mu.Lock()
+	known := s.wrong
+	s.wrong = err.Error()
+	s.mu.Unlock()
+	if known != err.Error() {
 		s.config.Env.Log.Error("the file of sources is not right; what it said before counts", zap.String("path", s.config.Path), zap.Error(err))
 	}
 }
@@ -144,7 +168,7 @@ func (s *Set) take(read *catalog.Catalog) {
 	}
 	s.mu.Lock()
 	before := s.opened
-	s.catalog, s.opened = read, next
+	s.catalog, s.opened, s.wrong = read, next, ""
 	s.mu.Unlock()
 	for name := range maps.Keys(before) {
 		if _, stays := next[name]; !stays {
@@ -164,10 +188,10 @@ func (s *Set) open(e *catalog.Entry) openSource {
 	}
 	source, err := Open(e, s.config.Env, s.config.Telemetry)
 	if err == nil {
-		return openSource{e.Digest, source}
+		return openSource{digest: e.Digest, source: source, entryless: e.Type.Entryless}
 	}
 	s.config.Env.Log.Error("a source cannot be asked", zap.Error(err))
-	return openSource{e.Digest, newSource(e, s.config.Env, closed{err}, s.config.Telemetry)}
+	return openSource{digest: e.Digest, source: newSource(e, s.config.Env, closed{err}, s.config.Telemetry), failed: true}
 }
 
 // closed is the client of an entry that cannot be opened.

@@ -54,6 +54,7 @@ type source struct {
 	incidents incidents
 	settling  settling
 	breakers  breakers
+	standing  standing
 }
 
 // together is a source whose client is asked many questions at a time.
@@ -69,6 +70,13 @@ func (s *source) String() string { return fmt.Sprintf("source %q", s.entry.Name)
 
 // Close is metrics.Source's.
 func (s *source) Close() { s.client.Close() }
+
+// status is how the source stands.
+func (s *source) status() Status {
+	all := s.standing.status()
+	all.Name, all.Type, all.Resting = s.entry.Name, s.entry.Type.Name, s.breakers.resting()
+	return all
+}
 
 // late is when a client is given up that does not keep the deadline of the source itself.
 const late = 5 * time.Second
@@ -232,7 +240,9 @@ func (r *round) ask(until time.Time) {
 		r.source.breakers.ended(namespace, o, r.tried)
 	}
 	if result != "" {
-		r.source.telemetry.count(r.source.entry.Name, result, len(r.at), time.Since(began))
+		took := time.Since(began)
+		r.source.telemetry.count(r.source.entry.Name, result, len(r.at), took)
+		r.source.standing.ended(Request{began, took, len(r.at), result})
 	}
 }
 
@@ -352,6 +362,7 @@ func (s *source) tell(q metrics.Question, err error) error {
 	text := fmt.Errorf("%s %s (see the controller's log, id %s)", s.entry.Name, told, id)
 	if !isOwn {
 		s.breakers.told(q.Namespace, text)
+		s.standing.told(fmt.Sprintf("%s (id %s of the log)", told, id))
 	}
 	return text
 }

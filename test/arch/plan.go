@@ -79,7 +79,7 @@ func House() Plan {
 				"github.com/spf13/pflag", "./cmd/internal/cli", "./annotations/lines", "./annotations/catalog", "./scaler/metrics", "./scaler/sources",
 			}),
 			"cmd/internal/selftest": slices.Concat(client, []string{
-				"github.com/spf13/pflag", "./cmd/internal/cli", "./cmd/internal/cluster", "./cmd/internal/leader", "./annotations", "./scaler/metrics",
+				"github.com/spf13/pflag", "./cmd/internal/cli", "./cmd/internal/cluster", "./cmd/internal/leader", "./cmd/internal/state", "./annotations/catalog", "./annotations", "./scaler/metrics", "./scaler/sources",
 			}),
 			"cmd/internal/endpoint": {
 				"sigs.k8s.io/controller-runtime/pkg/metrics", "go.uber.org/zap", "github.com/prometheus/client_golang", "github.com/spf13/pflag",
@@ -95,7 +95,7 @@ func House() Plan {
 			"cmd/internal/election": slices.Concat(client, []string{
 				"k8s.io/klog/v2", "go.uber.org/zap", "github.com/go-logr/zapr", "github.com/spf13/pflag", "./cmd/internal/cli", "./cmd/internal/cluster", "./annotations", "./scaler",
 			}),
-			"cmd/internal/state":  slices.Concat(vocabulary, []string{"./annotations", "./scaler", "./scaler/recommend"}),
+			"cmd/internal/state":  slices.Concat(vocabulary, []string{"./annotations", "./scaler", "./scaler/recommend", "./scaler/sources"}),
 			"cmd/internal/leader": slices.Concat(client, []string{"k8s.io/streaming/pkg/httpstream", "github.com/spf13/pflag", "./cmd/internal/cli", "./cmd/internal/cluster", "./cmd/internal/state", "./scaler"}),
 			"cmd/internal/get": slices.Concat(client, []string{
 				"github.com/spf13/pflag", "./cmd/internal/cli", "./cmd/internal/cluster", "./cmd/internal/leader", "./cmd/internal/neighbors", "./cmd/internal/state",

@@ -236,7 +236,7 @@ func (s *APIServer) Lead(h state.Head, teller state.Teller) (port string) {
 	}
 	h.Leading, h.Identity = true, host+"_1"
 	s.Hold(h.Identity, time.Now())
-	served := httptest.NewServer(state.Handler(func() state.Head { return h }, func() state.Teller { return teller }))
+	served := httptest.NewServer(state.Handler(func() state.Head { return h }, func() state.Teller { return teller }, nil))
 	s.T.Cleanup(served.Close)
 	_, port, err = net.SplitHostPort(served.Listener.Addr().String())
 	if err != nil {

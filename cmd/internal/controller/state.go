@@ -36,7 +36,7 @@ func (s *stateFlag) declare(f *pflag.FlagSet) {
 // open opens the port on which the controller can be asked. Scaling does not depend on it, so a port that is taken, as it may be with
 // hostNetwork, ends nothing. Of traces it also serves the files, if something is recorded into that directory.
 func (s *stateFlag) open(p *process, head func() state.Head, traces string) {
-	h := state.Handler(head, func() state.Teller { return p.scaler })
+	h := state.Handler(head, func() state.Teller { return p.scaler }, p.ports.sources)
 	if traces != "" {
 		if dir, err := os.OpenRoot(traces); err == nil { // which the recorder has made
 			h = state.WithTraces(h, dir.FS())

@@ -185,7 +185,7 @@ func TestTheLeaderIsAsked(t *testing.T) {
 	m := memory{scaler.Shown{Status: scaler.Status{Kind: "Deployment", Group: "apps", Namespace: "default", Name: "web", State: scaler.StateInvalid, Why: hostile}, Problems: []string{hostile}, ProblemEvent: "InvalidAnnotations"}}
 	leading := httptest.NewServer(state.Handler(func() state.Head {
 		return state.Head{Leading: true, Identity: host + "_1", Time: time.Now(), Version: "v1"}
-	}, func() state.Teller { return m }))
+	}, func() state.Teller { return m }, nil))
 	t.Cleanup(leading.Close)
 	_, port, err := net.SplitHostPort(leading.Listener.Addr().String())
 	if err != nil {

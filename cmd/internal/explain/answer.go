@@ -2,6 +2,7 @@ package explain
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/mini-hpa/mini-hpa/scaler"
 )
@@ -9,8 +10,9 @@ import (
 // Answer is an explanation, and who gives it.
 type Answer struct {
 	scaler.Explanation
-	// Source says in a line who gives it.
+	// Source says in a line who gives it, and Told when, by the clock of the controller; Told is zero where it was not the controller that answered.
 	Source string
+	Told   time.Time
 	// Status is how the workload stands, and History what has happened to it, the oldest first; nil where it was not the controller that answered.
 	Status  *scaler.Status
 	History []scaler.Entry

@@ -3,6 +3,7 @@ package explain
 import (
 	"encoding/json"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"github.com/mini-hpa/mini-hpa/cmd/internal/clitest"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/state"
 	"github.com/mini-hpa/mini-hpa/scaler"
+	"github.com/mini-hpa/mini-hpa/scaler/metrics"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 )
 
@@ -86,6 +88,25 @@ func TestTheLeadersLastDecisionIsExplained(t *testing.T) {
 	var form explanationJSON
 	if code, stdout, stderr := askedOfLeader(t, shown(e, s.annotations), "-o", "json"); code != cli.ExitOK || json.Unmarshal([]byte(stdout), &form.Note) == nil || !strings.Contains(stdout, `"source": "source: leader `) || strings.Contains(stdout, `"note"`) {
 		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+}
+
+// TestTheLeaderTellsHowItAsked sources for what it knows, which may be newer than what it has decided on.
+func TestTheLeaderTellsHowItAsked(t *testing.T) {
+	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	s := scene{now: now, replicas: 2, annotations: worker(), answers: map[string]string{"backlog": "700", "mails": "3"}}
+	e := s.explain()
+	e.Snapshot.Taken.ExternalMetrics = map[string][]time.Time{"backlog": {now.Add(-4 * time.Second)}}
+	known := shown(e, s.annotations)
+	known.Replies = map[string]metrics.Reply{"backlog": {Asked: now.Add(time.Second), Took: 12 * time.Millisecond, Together: 42}, "mails": {Asked: now, Took: time.Second, Together: 1}}
+	_, stdout, stderr := askedOfLeader(t, known)
+	for _, want := range []string{`backlog +- +700 +2s ago, in 12ms, with 41 others +4s ago\n`, `mails +- +3 +3s ago, in 1s +0s ago\n`} {
+		if !regexp.MustCompile(want).MatchString(stdout) {
+			t.Errorf("%s is not told:\n%s%s", want, stdout, stderr)
+		}
+	}
+	if _, stdout, _ := askedOfLeader(t, known, "-o", "json"); !strings.Contains(stdout, `"together": 42`) {
+		t.Errorf("how many were asked together is not told:\n%s", stdout)
 	}
 }
 

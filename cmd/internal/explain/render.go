@@ -18,6 +18,7 @@ import (
 	"github.com/mini-hpa/mini-hpa/annotations/podspec"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 	"github.com/mini-hpa/mini-hpa/scaler"
+	"github.com/mini-hpa/mini-hpa/scaler/metrics"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
 	"github.com/mini-hpa/mini-hpa/scaler/sample"
 )
@@ -51,7 +52,7 @@ func (p page) show(a *Answer, now time.Time) {
 	p.verdict(e)
 	p.state(a.Status)
 	p.policy(e.Policy, e.Snapshot.Time)
-	p.answers(e)
+	p.answers(e, a.Told)
 	p.activation(e)
 	p.leads(e)
 	p.requests(a.Requests)
@@ -208,8 +209,9 @@ func rates(r autoscalingv2.HPAScalingRules) string {
 // maxShown is how many values of one metric are shown.
 const maxShown = 10
 
-// answers is what the custom and external metrics APIs and the administrator's sources said: a line for each value.
-func (p page) answers(e scaler.Explanation) {
+// answers is what the custom and external metrics APIs and the administrator's sources said: a line for each value. The controller, if it tells, does so at a
+// moment at which it may know newer answers than its decision.
+func (p page) answers(e scaler.Explanation, told time.Time) {
 	titled := false
 	for i := range e.Policy.Metrics {
 		m := &e.Policy.Metrics[i]
@@ -221,7 +223,7 @@ func (p page) answers(e scaler.Explanation) {
 			p.Row("METRIC", "OF", "VALUE", "ANSWERED", "MEASURED")
 			titled = true
 		}
-		p.answer(e, m.ID, m.Spec.External != nil)
+		p.answer(e, m.ID, m.Spec.External != nil, told)
 	}
 }
 
@@ -237,15 +239,22 @@ func answersTitle(all []annotations.Metric) string {
 }
 
 // answer is what was said of one metric. A value that does not say when it was measured is as old as the question.
-func (p page) answer(e scaler.Explanation, name string, external bool) {
+func (p page) answer(e scaler.Explanation, name string, external bool, told time.Time) {
 	s, answered := e.Snapshot, "-"
 	reply, asked := e.Replies[name]
 	if asked {
-		answered = "in " + reply.Took.Round(time.Millisecond).String()
+		answered = repliedText(reply, told)
 	}
-	shown := 0
+	shown, taken := 0, s.Taken.CustomMetrics[name]
+	if external {
+		taken = s.Taken.ExternalMetrics[name]
+	}
 	show := func(of string, value resource.Quantity, at metav1.Time) {
-		if at.IsZero() {
+		switch {
+		case !at.IsZero():
+		case shown < len(taken) && !taken[shown].IsZero():
+			at = metav1.NewTime(taken[shown])
+		default:
 			at = metav1.NewTime(reply.Asked)
 		}
 		if shown++; shown <= maxShown {
@@ -275,6 +284,24 @@ func (p page) answer(e scaler.Explanation, name string, external bool) {
 	case shown > maxShown:
 		p.Row(name, "-", fmt.Sprintf("%d more", shown-maxShown), "-", "-")
 	}
+}
+
+// repliedText is when and how a source was asked: "4s ago, in 12ms, with 41 others". When, is told where the controller has asked.
+func repliedText(r metrics.Reply, told time.Time) string {
+	text := "in " + r.Took.Round(time.Millisecond).String()
+	if r.Took == 0 && r.Together == 0 {
+		text = "not asked in time"
+	}
+	if !told.IsZero() {
+		text = fmt.Sprintf("%s, %s", ago(told, metav1.NewTime(r.Asked)), text)
+	}
+	switch {
+	case r.Together == 2:
+		text += ", with another one"
+	case r.Together > 2:
+		text += fmt.Sprintf(", with %d others", r.Together-1)
+	}
+	return text
 }
 
 // hint is what a source has said beside its value.

@@ -91,6 +91,9 @@ func (s *scene) Ask(annotations.Key, metrics.Question, time.Duration) (metrics.A
 	return metrics.Answer{}, metrics.ErrPending
 }
 
+// Reply is scaler.Answers'.
+func (s *scene) Reply(metrics.Question) (metrics.Reply, bool) { return metrics.Reply{}, false }
+
 // Fetch is scaler.Answers'.
 func (s *scene) Fetch(_ context.Context, q metrics.Question) (metrics.Answer, error) {
 	value, err := resource.ParseQuantity(s.answers[q.Metric])

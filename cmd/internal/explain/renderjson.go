@@ -39,10 +39,11 @@ type explanationJSON struct {
 	Requests *scaler.RequestsShown `json:"requests,omitempty"`
 }
 
-// replyJSON is when a source was asked, and how long it took to answer.
+// replyJSON is when a source was asked, how long it took to answer, and how many questions it was asked at the same time, this one included.
 type replyJSON struct {
-	Asked time.Time `json:"asked"`
-	Took  string    `json:"took"`
+	Asked    time.Time `json:"asked"`
+	Took     string    `json:"took"`
+	Together int       `json:"together,omitempty"`
 }
 
 type policyJSON struct {
@@ -146,7 +147,7 @@ func (a *Answer) machineForm() explanationJSON {
 		if form.Replies == nil {
 			form.Replies = map[string]replyJSON{}
 		}
-		form.Replies[id] = replyJSON{reply.Asked, reply.Took.String()}
+		form.Replies[id] = replyJSON{reply.Asked, reply.Took.String(), reply.Together}
 	}
 	form.Policy.WakeReplicas, form.Policy.Schedule = p.WakeReplicas, scheduled(p, e.Snapshot.Time)
 	if p.SleepAfter > 0 {

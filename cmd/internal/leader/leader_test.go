@@ -126,7 +126,7 @@ func (d *double) forward(c httpstream.Connection, streams <-chan httpstream.Stre
 
 // found is what Find finds by the double.
 func (d *double) found(identity string, port int) *Leader {
-	d.behind = httptest.NewServer(state.Handler(func() state.Head { return state.Head{Leading: true, Identity: identity, Time: time.Now()} }, func() state.Teller { return nobody{} }))
+	d.behind = httptest.NewServer(state.Handler(func() state.Head { return state.Head{Leading: true, Identity: identity, Time: time.Now()} }, func() state.Teller { return nobody{} }, nil))
 	d.t.Cleanup(d.behind.Close)
 	server := httptest.NewServer(d)
 	d.t.Cleanup(server.CloseClientConnections)

@@ -16,6 +16,7 @@ import (
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cli"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/cluster"
 	"github.com/mini-hpa/mini-hpa/cmd/internal/leader"
+	"github.com/mini-hpa/mini-hpa/cmd/internal/state"
 	"github.com/mini-hpa/mini-hpa/scaler/metrics"
 )
 
@@ -26,13 +27,14 @@ workloads are created as a dry run. It is what "helm test" runs.
 Checked are the metrics API; the certificate that the webhook shows, held to the caBundle of its configuration; what the API server
 says to Deployments with and without a CPU request, and to StatefulSets and ReplicaSets without, which tells whether it reaches the
 webhook; the rights of the controller's service account, those that it needs and some that it must not have; and whether a controller leads,
-by the Lease in the namespace of --service-account.
+by the Lease in the namespace of --service-account, and how its sources stand: when each was asked last, and what came of it.
 
 The metrics API is asked about the namespace of --service-account, where mini-hpa's own pods run, else about --namespace. Without
 one sample nothing is known of it, which is a skip.
 
 It needs the rights to list pods.metrics.k8s.io there, to create Deployments, StatefulSets and ReplicaSets in --namespace, to get the
-ValidatingWebhookConfiguration and the Lease, and to create SubjectAccessReviews. The certificate of a webhook that is called by its Service
+ValidatingWebhookConfiguration and the Lease, and to create SubjectAccessReviews. To ask the controller for its sources it forwards a port to its pod,
+which is not tested where that is not allowed. The certificate of a webhook that is called by its Service
 can be looked at from inside of the cluster only.`
 
 // Command is the row of the table of commands.
@@ -43,7 +45,7 @@ func Command() cli.Command {
 		About:   about,
 		Task: func() cli.Task {
 			return &task{api: cluster.DefaultAPIFlags(), logs: cli.LogFlags{Level: "error", Format: "console"},
-				namespace: "default", configuration: "mini-hpa"}
+				namespace: "default", configuration: "mini-hpa", port: state.DefaultPort}
 		},
 	}
 }
@@ -56,6 +58,8 @@ func (t *task) Declare(f *pflag.FlagSet) {
 	f.Var(cli.Kinds(&t.kinds), "kinds", "the custom resources that the controller scales, whose rights are tested; see controller")
 	f.Var(optionalName(&t.lease), "leader-elect-resource-name", "the Lease by which replicas elect their leader; without it neither the rights to it nor whether anybody leads are tested")
 	f.Var(optionalName(&t.secret), "webhook-ca-secret", "the Secret of the CA that replicas share; without it the rights to it and to the caBundle are not tested")
+	f.StringVar(&t.sources, "sources", "", "the administrator's `file` of sources; what it lists the controller has to have")
+	f.Var(cli.Count(&t.port, 1, 65535), "state-port", "where the controller that leads can be asked how its sources stand (controller --state-bind-address)")
 	t.cluster.Declare(f, "KUBECONFIG, ~/.kube/config or the pod's service account")
 	t.api.DeclareTimeout(f)
 	t.logs.Declare(f)
@@ -83,6 +87,7 @@ func (t *tester) run(ctx context.Context) error {
 	t.checkWebhook(ctx)
 	t.checkRights(ctx)
 	t.checkLeader(ctx)
+	t.checkSources(ctx)
 	return t.err()
 }
 

@@ -288,6 +288,7 @@ func (in *installation) lines(text string) []string {
 	text = strings.ReplaceAll(text, in.webhook.Listener.Addr().String(), "WEBHOOK")
 	text = regexp.MustCompile(`for another [0-9hms]+\n`).ReplaceAllString(text, "for another TIME\n")
 	text = regexp.MustCompile(` \(possibly because of [^)]*\)`).ReplaceAllString(text, "") // if the names of the CAs, which hold a time, are the same
+	text = regexp.MustCompile(`(?m)^skip the sources: .*\n`).ReplaceAllString(text, "")    // of which TestSelftestOfSources tells
 	return strings.Split(strings.TrimSuffix(text, "\n"), "\n")
 }
 

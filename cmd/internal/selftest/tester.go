@@ -30,6 +30,8 @@ type task struct {
 	account            account
 	kinds              []schema.GroupResource // those that the controller scales beside the built-in ones
 	lease, secret      string
+	sources            string // the administrator's file; empty if none is given
+	port               int    // where the controller can be asked, on the loopback of its pod
 }
 
 // home is where pods should have samples: where mini-hpa's own run, if that is known.
@@ -54,6 +56,7 @@ const longestWebhook = 30 * time.Second
 type tester struct {
 	*task
 	tally
+	config *rest.Config
 	client kubernetes.Interface
 	// create creates workloads, and hears the warnings.
 	create  kubernetes.Interface
@@ -63,7 +66,7 @@ type tester struct {
 }
 
 func newTester(t *task, base *rest.Config, out io.Writer) (*tester, error) {
-	tests := &tester{task: t, tally: tally{out: out}, said: &warnings{}, dial: (&net.Dialer{}).DialContext}
+	tests := &tester{task: t, tally: tally{out: out}, config: base, said: &warnings{}, dial: (&net.Dialer{}).DialContext}
 	config, patient := t.api.Config(base, t.api.Timeout), t.api.Config(base, t.api.Timeout+longestWebhook)
 	config.WarningHandler, patient.WarningHandler = rest.NoWarnings{}, tests.said
 	var errs [3]error

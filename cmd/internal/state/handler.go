@@ -13,6 +13,7 @@ import (
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler"
+	"github.com/mini-hpa/mini-hpa/scaler/sources"
 )
 
 // Teller knows how workloads stand, as scaler.Scaler does. Any goroutine may ask.
@@ -23,13 +24,19 @@ type Teller interface {
 	Show(key annotations.Key) (scaler.Shown, bool)
 }
 
-// Handler answers with what a teller knows. It is served on loopback only. Whatever comes through a browser by a name that only leads there
+// Sources are those that a controller asks, as sources.Set is. Any goroutine may ask.
+type Sources interface {
+	Status() (all []sources.Status, fileError string)
+}
+
+// Handler answers with what a teller and the sources know. It is served on loopback only. Whatever comes through a browser by a name that only leads there
 // (DNS rebinding) is refused, and so is everything but reading.
-func Handler(head func() Head, teller func() Teller) http.Handler {
-	s := server{head, teller}
+func Handler(head func() Head, teller func() Teller, asked Sources) http.Handler {
+	s := server{head, teller, asked}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+PathAll, s.led(s.all))
 	mux.HandleFunc("GET "+PathHistory, s.led(s.history))
+	mux.HandleFunc("GET "+PathSources, s.led(s.sources))
 	mux.HandleFunc("GET "+PathOne+"{namespace}/{kind}/{name}", s.led(s.one))
 	return mux
 }
@@ -91,6 +98,7 @@ func refuseHost(w http.ResponseWriter, r *http.Request) {
 type server struct {
 	head   func() Head
 	teller func() Teller
+	asked  Sources
 }
 
 // led answers where this process leads: the memory of one that does not is that of a past term, or empty.
@@ -146,6 +154,11 @@ func (s server) history(w http.ResponseWriter, r *http.Request, h Head) {
 		}
 	}
 	write(w, http.StatusOK, page)
+}
+
+func (s server) sources(w http.ResponseWriter, _ *http.Request, h Head) {
+	all, fileError := s.asked.Status()
+	write(w, http.StatusOK, SourcesPage{Head: h, Items: append([]sources.Status{}, all...), FileError: fileError})
 }
 
 func (s server) one(w http.ResponseWriter, r *http.Request, h Head) {

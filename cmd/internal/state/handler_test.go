@@ -15,6 +15,7 @@ import (
 
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler"
+	"github.com/mini-hpa/mini-hpa/scaler/sources"
 )
 
 // crowd are workloads of which nothing is known but that they are there, in the order of a table.
@@ -42,6 +43,11 @@ func (crowd) Show(k annotations.Key) (scaler.Shown, bool) {
 	return scaler.Shown{Status: scaler.Status{Name: k.Name}}, true
 }
 
+// asked is a file of sources that is not right.
+type asked struct{}
+
+func (asked) Status() (all []sources.Status, fileError string) { return nil, "it is not right" }
+
 // ask asks a handler as somebody does who has connected to loopback.
 func ask(t *testing.T, h http.Handler, method, target, host string, into any) int {
 	t.Helper()
@@ -64,7 +70,7 @@ func TestPagesHaveEachWorkloadOnce(t *testing.T) {
 		all = append(all, annotations.DeploymentKey(fmt.Sprintf("ns-%d", i%7), fmt.Sprintf("web-%d", i)))
 	}
 	slices.SortFunc(all, scaler.CompareKeys)
-	h := Handler(leading, func() Teller { return all })
+	h := Handler(leading, func() Teller { return all }, nil)
 	for _, limit := range []string{"", "1", "7", "499"} {
 		var got []string
 		pages := 0
@@ -95,8 +101,8 @@ func TestPagesHaveEachWorkloadOnce(t *testing.T) {
 }
 
 func TestWhatIsNotAnswered(t *testing.T) {
-	h := Handler(leading, func() Teller { return crowd{annotations.DeploymentKey("shop", "web")} })
-	standby := Handler(func() Head { return Head{Identity: "you"} }, func() Teller { return crowd{} })
+	h := Handler(leading, func() Teller { return crowd{annotations.DeploymentKey("shop", "web")} }, asked{})
+	standby := Handler(func() Head { return Head{Identity: "you"} }, func() Teller { return crowd{} }, asked{})
 	for name, c := range map[string]struct {
 		handler              http.Handler
 		method, target, host string
@@ -111,6 +117,8 @@ func TestWhatIsNotAnswered(t *testing.T) {
 		"a change":                      {h, http.MethodPut, PathHistory, "localhost", http.StatusMethodNotAllowed},
 		"too large a page":              {h, http.MethodGet, PathAll + "?limit=501", "localhost", http.StatusBadRequest},
 		"a broken continue":             {h, http.MethodGet, PathAll + "?continue=x", "localhost", http.StatusBadRequest},
+		"sources":                       {h, http.MethodGet, PathSources, "localhost", http.StatusOK},
+		"sources of a standby":          {standby, http.MethodGet, PathSources, "localhost", http.StatusServiceUnavailable},
 		"nobody":                        {h, http.MethodGet, PathOne + "shop/deployments.apps/web2", "localhost", http.StatusNotFound},
 		"another kind":                  {h, http.MethodGet, PathOne + "shop/statefulsets.apps/web", "localhost", http.StatusNotFound},
 		"somebody":                      {h, http.MethodGet, PathOne + "shop/deployments.apps/web", "localhost", http.StatusOK},
@@ -139,7 +147,7 @@ func TestTracesAreFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer root.Close()
-	h := WithTraces(Handler(func() Head { return Head{} }, func() Teller { return crowd(nil) }), root.FS())
+	h := WithTraces(Handler(func() Head { return Head{} }, func() Teller { return crowd(nil) }, nil), root.FS())
 	for name, test := range map[string]struct {
 		method, target, host string
 		status               int

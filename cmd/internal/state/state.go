@@ -10,6 +10,7 @@ import (
 	"github.com/mini-hpa/mini-hpa/annotations"
 	"github.com/mini-hpa/mini-hpa/scaler"
 	"github.com/mini-hpa/mini-hpa/scaler/recommend"
+	"github.com/mini-hpa/mini-hpa/scaler/sources"
 )
 
 // Paths that are served.
@@ -18,6 +19,8 @@ const (
 	PathAll = "/state"
 	// PathHistory has a HistoryPage: what has happened to each of them.
 	PathHistory = "/state/history"
+	// PathSources has a SourcesPage: how the sources of the administrator's file stand.
+	PathSources = "/state/sources"
 	// PathOne and after it NAMESPACE/KIND/NAME have an Explained: all that is known of one workload. KIND is as in annotations.Key.String.
 	PathOne = "/state/explain/"
 	// PathTraces has the files that are recorded, by the paths that they have in their directory, and lists of them.
@@ -75,6 +78,14 @@ type HistoryPage struct {
 	Head
 	Items    []History `json:"items"`
 	Continue string    `json:"continue,omitempty"`
+}
+
+// SourcesPage is how the sources of the administrator's file stand, by name.
+type SourcesPage struct {
+	Head
+	Items []sources.Status `json:"items"`
+	// FileError is why the file is not right as it is now; what it said before counts then. It is empty if it is right, or if there is none.
+	FileError string `json:"fileError,omitempty"`
 }
 
 // History is what has happened to one workload, the oldest first.

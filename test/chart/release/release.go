@@ -98,7 +98,7 @@ func (o options) check() (notes []byte, err error) {
 	var problems []error
 	for _, line := range []string{"appVersion: " + o.Version, "image: " + imageName + ":" + o.Version} {
 		if !slices.Contains(strings.Split(strings.ReplaceAll(string(about), "  ", ""), "\n"), line) {
-			problems = append(problems, fmt.Errorf("Chart.yaml has no line %q", line))
+			problems = append(problems, fmt.Errorf("the chart's Chart.yaml has no line %q", line))
 		}
 	}
 	notes = section(string(log), strings.TrimPrefix(o.Version, "v"))

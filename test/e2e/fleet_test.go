@@ -46,13 +46,16 @@ func asks(ctx context.Context, t *testing.T, kubeconfig string, args ...string) 
 func masked(t *testing.T, text string) string {
 	host, _ := os.Hostname()
 	for _, mask := range [][2]string{
-		{regexp.QuoteMeta(host), "HOST"}, {`[0-9][0-9hms.]* ago`, "AGE ago"}, {`metrics [0-9hms]+ old`, "metrics AGE old"}, {`sample [0-9hms]+ old`, "sample AGE old"}, {`since [0-9:]{8}`, "since TIME"},
+		{regexp.QuoteMeta(host), "HOST"}, {`[0-9][0-9hms.]* ago`, "AGE ago"}, {`metrics [0-9hms]+ old`, "metrics AGE old"}, {`sample [0-9hms]+ old`, "sample AGE old"}, {`since [0-9:]{5,8}`, "since TIME"},
 		{`[0-9]+m?[0-9]*s? \(([0-9]+->[0-9]+)\)`, "AGE ($1)"}, {`it ends in [0-9hms]+`, "it ends in TIME"}, {regexp.QuoteMeta(strings.ToLower(t.Name())), "test"}, {` {2,}`, "  "},
 		{`as for [0-9hms]+ now`, "as for TIME now"}, {`for [0-9hms.]+ now`, "for TIME now"}, {`in [0-9.]+m?s\b`, "in TIME"},
 		// How far the quota lets it get first depends on when its pods come.
 		{`(starved  cpu: )[0-9]+(%/50%  1  10)  [0-9]+  3  [0-9]+`, "${1}MORE$2  N  3  N"}, {`(starved.*STARVED.*)AGE \([0-9]+->[0-9]+\)`, "${1}AGE (N->N)"}, {`[0-9]+ of [0-9]+ replicas`, "N of N replicas"},
 		{`(starved: (?:stay at|scale from)) [0-9]+.*`, "$1 N replicas"}, {`cpu utilization 1[0-9]{2}% above`, "cpu utilization MORE% above"},
 		{`starved-[0-9a-z]+-[0-9a-z]+`, "starved-POD"},
+		// It has just got its pods back, and their load is spread by and by.
+		{`(overwritten  cpu: )[0-9]+(%/50%  1  10)  [0-9]+  [0-9]+  [0-9]+`, "${1}MORE$2  N  N  N"}, {`(overwritten.*)AGE \([0-9]+->[0-9]+\)`, "${1}AGE (N->N)"},
+		{`((?:overwritten|starved): (?:stay at|scale from)) [N0-9].*\n  .*`, "$1 N replicas\n  BECAUSE"}, {`(starved: stay at N replicas\n  BECAUSE\n)  state .*`, "$1  state STATE"},
 	} {
 		text = regexp.MustCompile(mask[0]).ReplaceAllString(text, mask[1])
 	}

@@ -245,7 +245,7 @@ function workload() {
       const [t, replicas, ready, ratio] = data.series[i];
       read.textContent = [new Date(t * 1000).toLocaleTimeString(), `${replicas} replicas`, ready !== null && ready !== replicas ? `${ready} ready` : '', ratio !== null ? `${Math.round(ratio * 100)}% of the target` : ''].filter(Boolean).join(' · ');
     }));
-    const key = (cls, text) => el('li', {}, svg('svg', {class: 'chart', viewBox: '0 0 22 8'}, svg('path', {class: cls, d: 'M0 4H22'})), text);
+    const key = (cls, text) => el('li', {}, svg('svg', {class: 'chart', viewBox: '0 0 22 8', 'aria-hidden': 'true'}, svg('path', {class: cls, d: 'M0 4H22'})), text);
     legend.replaceChildren(key('replicas', 'replicas'), key('ready', 'ready'), key('load-line', 'load, in pods at their target'), key('bound', 'bounds'), key('aim', 'target'), ...some(tried && tried.past, key('tried', 'replicas with other values')));
   }
 

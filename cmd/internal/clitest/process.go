@@ -44,12 +44,12 @@ func (r *Process) Lines() []map[string]any {
 	return JSONLines(r.t, r.logs.String())
 }
 
-// Logged waits for a line with this message and returns it.
+// Logged waits for a line with this message, or any if it is empty, whose field has this value, or any if it has no name. It returns the line.
 func (r *Process) Logged(message string, field, value string) map[string]any {
 	r.t.Helper()
 	for {
 		for _, line := range r.Lines() {
-			if line["msg"] == message && (field == "" || line[field] == value) {
+			if (message == "" || line["msg"] == message) && (field == "" || line[field] == value) {
 				return line
 			}
 		}

@@ -18,7 +18,7 @@ func TestTheLeaderCanBeAsked(t *testing.T) {
 	r := start(t, "--kubeconfig", server.Kubeconfig(), "--metrics-bind-address=0", "--health-probe-bind-address=0", "--state-bind-address=127.0.0.1:0", "--tolerance=0.2")
 	<-server.Scaled
 	<-server.Told
-	r.Logged("New size: 6; reason: cpu utilization 220% above target 50% (2 of 2 pods, sample 0s old); 6 instead of 9: 4 pods/15s, 100%/15s: no further than 6 now", "", "")
+	r.Logged("", "reason", "SuccessfulRescale")
 	at := "http://" + r.Logged("listening", "flag", "state-bind-address")["address"].(string)
 	var page state.Page
 	ask(t, at+state.PathAll, &page)

@@ -100,7 +100,9 @@ func TestTextOfTheClusterIsText(t *testing.T) {
 // TestWhatWouldNotBeSeen is shown as an escape, as in a terminal, wherever it comes from.
 func TestWhatWouldNotBeSeen(t *testing.T) {
 	s := newStub(t, 1)
+	s.mu.Lock()
 	s.rows[0].Why, s.rows[0].Targets[0].Metric = "a\x1b[31mb\u202ec\u00a0d", "e\x00f"
+	s.mu.Unlock()
 	b := serve(t, s.kubeconfig, s.flags...).open(t)
 	b.await("the row", "document.querySelectorAll('tbody tr').length === 1")
 	if why, target := get[string](b, `document.querySelector('tbody .why').textContent`), get[string](b, `document.querySelector('tbody .target').textContent`); why != `a\x1b[31mb\u202ec\xa0d` || target != `e\x00f 34% / 50%` {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -28,6 +29,8 @@ import (
 
 // stub is a leader that always says the same, and as much of an API server as it takes to find it: pages can be held to pictures of them.
 type stub struct {
+	// mu is for rows, which a test may change when servers run.
+	mu         sync.Mutex
 	kubeconfig string
 	flags      []string
 	host       string
@@ -178,6 +181,8 @@ func (s *stub) head() map[string]any {
 
 // lead answers as the controller that leads does.
 func (s *stub) lead(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	answer := s.head()
 	switch path := r.URL.Path; {
 	case path == "/state":

@@ -36,15 +36,22 @@ func TestControllerRecordsWhatReplayDecidesOn(t *testing.T) {
 	}
 }
 
-func TestControllerDoesNotStartWhereItCannotRecord(t *testing.T) {
+func TestControllerScalesWhereItCannotRecord(t *testing.T) {
 	server := clitest.NewAPIServer(t, map[string]string{"mini-hpa/target-cpu": "50", "mini-hpa/max": "10"})
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	code, _, stderr := call(t, "controller", "--kubeconfig", server.Kubeconfig(), "--metrics-bind-address=0", "--health-probe-bind-address=0", "--record", file)
-	if code != cli.ExitFailure || !strings.Contains(stderr, "cannot record into ") {
-		t.Errorf("exit code %d, standard error %q", code, stderr)
+	r := startController(t, "--kubeconfig", server.Kubeconfig(), "--metrics-bind-address=0", "--health-probe-bind-address=0", "--record", file)
+	if got := <-server.Scaled; got != 6 {
+		t.Errorf("scaled to %d, want 6", got)
+	}
+	line := r.Logged("nothing is recorded until the next start; scaling goes on", "", "")
+	if why, _ := line["error"].(string); !strings.Contains(why, "cannot record into ") {
+		t.Errorf("logged %v", line)
+	}
+	if code := r.End(); code != cli.ExitOK {
+		t.Errorf("exit code %d", code)
 	}
 }
 

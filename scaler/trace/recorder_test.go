@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -383,6 +384,25 @@ func TestTheDirectoryMustBeUsable(t *testing.T) {
 	}
 	if _, err := NewRecorder(file, DefaultLimits(), nil, nil); err == nil || !strings.Contains(err.Error(), "cannot record into ") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// volume is a file system whose lost+found is root's, as that of a volume is. Root itself may read any, so that no real one would do.
+type volume struct{ fstest.MapFS }
+
+func (v volume) ReadDir(name string) ([]fs.DirEntry, error) {
+	if name == "lost+found" {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrPermission}
+	}
+	return v.MapFS.ReadDir(name)
+}
+
+func TestADirectoryOfOthersIsPassedBy(t *testing.T) {
+	const name = "web_20260101T120010.000Z.trace.jsonl"
+	s := &store{}
+	err := s.scan(volume{fstest.MapFS{"app/" + name: {}, "lost+found/" + name: {}, "shop/" + name: {}}})
+	if err != nil || len(s.files) != 2 {
+		t.Errorf("%d files, error %v", len(s.files), err)
 	}
 }
 

@@ -73,16 +73,20 @@ func newStore(dir string, limits Limits, exists func(annotations.Key) bool) (*st
 		return nil, err
 	}
 	s := &store{root: root, limits: limits, exists: exists, current: map[string]*current{}}
-	if err := s.scan(); err != nil {
+	if err := s.scan(root.FS()); err != nil {
 		return nil, errors.Join(err, root.Close())
 	}
 	return s, nil
 }
 
 // scan finds the files of earlier processes: they count, and go when there is no room for them. They are not continued,
-// because their last line may be cut off and their history is forgotten.
-func (s *store) scan() error {
-	err := fs.WalkDir(s.root.FS(), ".", func(name string, entry fs.DirEntry, err error) error {
+// because their last line may be cut off and their history is forgotten. A directory that may not be read is none of theirs: a volume of its
+// own has lost+found, which is root's.
+func (s *store) scan(dir fs.FS) error {
+	err := fs.WalkDir(dir, ".", func(name string, entry fs.DirEntry, err error) error {
+		if name != "." && errors.Is(err, fs.ErrPermission) {
+			return fs.SkipDir
+		}
 		if err != nil {
 			return err
 		}
@@ -101,6 +105,9 @@ func (s *store) found(name string, entry fs.DirEntry) error {
 		return nil
 	}
 	info, err := entry.Info()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // another process has just removed it
+	}
 	if err != nil {
 		return err
 	}

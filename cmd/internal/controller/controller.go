@@ -228,9 +228,7 @@ func (c *task) assemble(b cli.Build, api cluster.Clients, tenure *election.Tenur
 		return nil, fmt.Errorf("cannot lead requests to activators: %w", err)
 	}
 	p.ports.requests = c.activator.around(p.activators, p.set, c.place)
-	if p.traces, err = c.record.start(p); err != nil {
-		return nil, err
-	}
+	p.traces = c.record.start(p)
 	if err := c.open(p, api); err != nil {
 		p.endRecording()
 		return nil, err

@@ -24,15 +24,15 @@ func (r *recordFlags) declare(f *pflag.FlagSet) {
 	f.Var(cli.Count(&r.mib, 16, 1<<20), "record-limit", "how much is kept in that directory, in MiB; where there is no room, the namespace that has the most loses its oldest files first")
 }
 
-// start begins to record; the recorder is nil if nobody asked for one.
-func (r *recordFlags) start(p *process) (*trace.Recorder, error) {
+// start begins to record; the recorder is nil if nobody asked for one, or if there is nowhere to record to: scaling goes on.
+func (r *recordFlags) start(p *process) *trace.Recorder {
 	if r.dir == "" {
-		return nil, nil
+		return nil
 	}
 	limits := trace.DefaultLimits()
 	limits.Total = int64(r.mib) << 20
 	log := p.log.Named("record")
-	return trace.NewRecorder(r.dir, limits, p.autoscaled, func(key annotations.Key, err error) {
+	recorder, err := trace.NewRecorder(r.dir, limits, p.autoscaled, func(key annotations.Key, err error) {
 		switch {
 		case !p.budget.Take(key, "record"):
 		case err != nil:
@@ -41,6 +41,11 @@ func (r *recordFlags) start(p *process) (*trace.Recorder, error) {
 			log.Info("recording works again", zap.Stringer("workload", key))
 		}
 	})
+	if err != nil {
+		log.Error("nothing is recorded until the next start; scaling goes on", zap.Error(err))
+		return nil
+	}
+	return recorder
 }
 
 // autoscaled says whether there is such a workload, and it is to be scaled.

@@ -153,6 +153,18 @@ the binary. Nothing without a limit, or where extraEnv has the variable.
 {{- end }}
 {{- end -}}
 
+{{/*
+A volume of one's own may be root's, as a new one is: it is given to the group of the pod, unless another one is named. Where the group is not
+chosen here, as on OpenShift, neither is this one.
+*/}}
+{{- define "mini-hpa.podSecurityContext" -}}
+{{- $own := .Values.podSecurityContext | default dict -}}
+{{- if and .Values.recording.enabled .Values.recording.volume $own.runAsGroup -}}
+{{- $own = merge (deepCopy $own) (dict "fsGroup" $own.runAsGroup "fsGroupChangePolicy" "OnRootMismatch") -}}
+{{- end -}}
+{{- toYaml $own -}}
+{{- end -}}
+
 {{- define "mini-hpa.mounts" -}}
 {{- if not .Values.serviceAccount.automount }}
 {{ include "mini-hpa.tokenMount" . }}

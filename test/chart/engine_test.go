@@ -125,6 +125,9 @@ func parsed(t testing.TB, text []byte) map[string]any {
 	return values
 }
 
+// pushed is the tag of an image that has been pushed. It is no version's, so that a test sees where it comes from.
+const pushed = "pushed"
+
 // withImage are values that ask for an image that has been pushed: a chart that is no release refuses its default repository.
 func withImage(values map[string]any) map[string]any {
 	global, _ := values["global"].(map[string]any)
@@ -132,7 +135,7 @@ func withImage(values map[string]any) map[string]any {
 	if global["imageRegistry"] != nil || image["repository"] != nil || image["tag"] != nil || image["digest"] != nil || values["image"] != nil && !isImage {
 		return values
 	}
-	return merged(values, map[string]any{"image": merged(image, map[string]any{"tag": "v0.1.0"})})
+	return merged(values, map[string]any{"image": merged(image, map[string]any{"tag": pushed})})
 }
 
 // run renders by Helm 4.

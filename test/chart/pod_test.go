@@ -14,6 +14,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/yaml"
 
 	"github.com/mini-hpa/mini-hpa/test/chart/publish"
 )
@@ -206,17 +207,18 @@ func TestFlagsThatTheChartSets(t *testing.T) {
 
 func TestImage(t *testing.T) {
 	t.Parallel()
+	version := chartVersion(t)
 	digest := "sha256:" + strings.Repeat("0f", 32)
 	for name, test := range map[string]struct{ values, want string }{
-		"the chart's version":              {"", "ghcr.io/mini-hpa/mini-hpa:v0.1.0"},
+		"the chart's version":              {"image: {repository: r.example.com/scaler}", "r.example.com/scaler:" + version},
 		"a tag":                            {"image: {tag: v9}", "ghcr.io/mini-hpa/mini-hpa:v9"},
 		"a digest wins":                    {"image: {tag: v9, digest: '" + digest + "'}", "ghcr.io/mini-hpa/mini-hpa@" + digest},
-		"another registry":                 {"global: {imageRegistry: r.example.com:5000}", "r.example.com:5000/mini-hpa/mini-hpa:v0.1.0"},
-		"another registry with a path":     {"global: {imageRegistry: r.example.com/mirror/}", "r.example.com/mirror/mini-hpa/mini-hpa:v0.1.0"},
-		"a repository without a registry":  {"{global: {imageRegistry: r.example.com}, image: {repository: team/scaler}}", "r.example.com/team/scaler:v0.1.0"},
-		"a registry with a port":           {"{global: {imageRegistry: r.example.com}, image: {repository: 'old:5000/scaler'}}", "r.example.com/scaler:v0.1.0"},
-		"the registry of this machine":     {"{global: {imageRegistry: r.example.com}, image: {repository: localhost/scaler}}", "r.example.com/scaler:v0.1.0"},
-		"globals of a parent chart are ok": {"global: {other: {thing: true}}", "ghcr.io/mini-hpa/mini-hpa:v0.1.0"},
+		"another registry":                 {"global: {imageRegistry: r.example.com:5000}", "r.example.com:5000/mini-hpa/mini-hpa:" + version},
+		"another registry with a path":     {"global: {imageRegistry: r.example.com/mirror/}", "r.example.com/mirror/mini-hpa/mini-hpa:" + version},
+		"a repository without a registry":  {"{global: {imageRegistry: r.example.com}, image: {repository: team/scaler}}", "r.example.com/team/scaler:" + version},
+		"a registry with a port":           {"{global: {imageRegistry: r.example.com}, image: {repository: 'old:5000/scaler'}}", "r.example.com/scaler:" + version},
+		"the registry of this machine":     {"{global: {imageRegistry: r.example.com}, image: {repository: localhost/scaler}}", "r.example.com/scaler:" + version},
+		"globals of a parent chart are ok": {"global: {other: {thing: true}}", "ghcr.io/mini-hpa/mini-hpa:" + pushed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -236,9 +238,20 @@ func TestImage(t *testing.T) {
 	if want := `image: "ghcr.io/mini-hpa/mini-hpa@` + digest + `"`; !strings.Contains(string(text), want) {
 		t.Errorf("the chart of a release does not ask for its image by the digest: no %s", want)
 	}
-	if about := string(read(t, "Chart.yaml")); !strings.Contains(about, "image: "+deployed(t, render(t, nil)).Spec.Template.Spec.Containers[0].Image+"\n") {
+	if about := string(read(t, "Chart.yaml")); !strings.Contains(about, "image: ghcr.io/mini-hpa/mini-hpa:"+version+"\n") {
 		t.Errorf("Chart.yaml names another image:\n%s", about)
 	}
+}
+
+// chartVersion is the version of the program that the chart installs.
+func chartVersion(t *testing.T) string {
+	t.Helper()
+	var about struct{ AppVersion string }
+	must(t, "read Chart.yaml", yaml.Unmarshal(read(t, "Chart.yaml"), &about))
+	if about.AppVersion == "" {
+		t.Fatal("Chart.yaml has no appVersion")
+	}
+	return about.AppVersion
 }
 
 // TestThePodKnowsItsName: the Lease has it, also where the host's name is the node's.
@@ -308,6 +321,27 @@ func TestPodsHaveNoPrivileges(t *testing.T) {
 			if *spec.EnableServiceLinks {
 				t.Errorf("%s: the environment tells of every Service", name)
 			}
+		}
+	}
+}
+
+// TestAVolumeOfOnesOwnCanBeWritten: a new volume is root's, unless the pod names a group.
+func TestAVolumeOfOnesOwnCanBeWritten(t *testing.T) {
+	t.Parallel()
+	const own = "recording: {enabled: true, volume: {persistentVolumeClaim: {claimName: traces}}}"
+	group := func(gid int64) *int64 { return &gid }
+	for name, test := range map[string]struct {
+		values string
+		want   *int64
+	}{
+		"the pods' group":         {own, group(65532)},
+		"the group that is named": {"{" + own + ", podSecurityContext: {fsGroup: 1000}}", group(1000)},
+		"what OpenShift chooses":  {"{" + own + ", podSecurityContext: {runAsUser: null, runAsGroup: null}}", nil},
+		"the volume of the pod":   {"recording: {enabled: true}", nil},
+		"a volume without traces": {"recording: {volume: {persistentVolumeClaim: {claimName: traces}}}", nil},
+	} {
+		if diff := cmp.Diff(test.want, deployed(t, renderYAML(t, test.values)).Spec.Template.Spec.SecurityContext.FSGroup); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-# Homebrew's formula of this version, for a tap: brew install mini-hpa/tap/mini-hpa
+# Homebrew's formula of this version, which a tap has as Formula/mini-hpa.rb: brew install mini-hpa/tap/mini-hpa
 class MiniHpa < Formula
   desc "See what mini-hpa autoscales in Kubernetes, and why"
   homepage "https://github.com/mini-hpa/mini-hpa"

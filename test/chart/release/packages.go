@@ -55,7 +55,7 @@ func (o options) packages(out folder) error {
 		return err
 	}
 	f := facts{TagName: o.Version, sums: sums}
-	for name, text := range map[string]string{"krew.yaml": string(krew), "homebrew.rb": homebrew} {
+	for name, text := range map[string]string{"krew.yaml": string(krew), "mini-hpa.rb": homebrew} {
 		filled, err := f.fill(name, text)
 		if err != nil {
 			return err

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/sha256"
+	"debug/buildinfo"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -60,7 +61,11 @@ func release(ctx context.Context, o options, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	about, err := json.MarshalIndent(summarize(o, out.at, picture, chart), "", "  ")
+	summary, err := summarize(o, out.at, picture, chart, programs)
+	if err != nil {
+		return err
+	}
+	about, err := json.MarshalIndent(summary, "", "  ")
 	if err != nil {
 		return err
 	}
@@ -195,16 +200,22 @@ type about struct {
 	Chart   string `json:"chart"`   // the file
 	Image   string `json:"image"`   // its name, with the tag
 	Digest  string `json:"digest"`
+	Go      string `json:"go"` // the release of Go with which others get the same bytes
 	// Platforms are the digests of the image's parts, by platform.
 	Platforms map[string]string `json:"platforms"`
 }
 
-func summarize(o options, at time.Time, picture image.Result, chart string) about {
+func summarize(o options, at time.Time, picture image.Result, chart string, programs map[string]string) (about, error) {
 	a := about{Version: o.Version, Commit: o.Commit, Created: at.Format(time.RFC3339), Chart: chart, Image: picture.Name, Digest: picture.Digest, Platforms: map[string]string{}}
 	for _, one := range picture.Images {
 		a.Platforms[one.Platform] = one.Digest
+		info, err := buildinfo.ReadFile(programs[one.Platform])
+		if err != nil {
+			return about{}, err
+		}
+		a.Go = info.GoVersion
 	}
-	return a
+	return a, nil
 }
 
 // sums are the SHA-256 of all files, by name.

@@ -52,11 +52,26 @@ func repository(t *testing.T, version string) string {
 	}
 	must(t, os.MkdirAll(filepath.Join(dir, "cmd", "mini-hpa"), 0o700))
 	must(t, os.WriteFile(filepath.Join(dir, "cmd", "mini-hpa", "main.go"), []byte(small), 0o600))
-	about := strings.ReplaceAll(string(read(t, root, "charts", "mini-hpa", "Chart.yaml")), "v0.1.0", version)
+	about := strings.ReplaceAll(string(read(t, root, "charts", "mini-hpa", "Chart.yaml")), chart(t).AppVersion, version)
 	must(t, os.WriteFile(filepath.Join(dir, "charts", "mini-hpa", "Chart.yaml"), []byte(about), 0o600))
 	must(t, os.WriteFile(filepath.Join(dir, "CHANGELOG.md"), []byte("# Changelog\n\n## [Unreleased]\n\n## [1.2.3] - 2026-01-02\n\n- Something new.\n\n## [1.2.2] - 2026-01-01\n"), 0o600))
 	return dir
 }
+
+// versionsOf are those that the repository's Chart.yaml has.
+type versionsOf struct{ Version, AppVersion string }
+
+func chart(t *testing.T) versionsOf {
+	t.Helper()
+	var about versionsOf
+	must(t, yaml.Unmarshal(read(t, root, "charts", "mini-hpa", "Chart.yaml"), &about))
+	if about.Version == "" || about.AppVersion == "" {
+		t.Fatalf("Chart.yaml has the versions %+v", about)
+	}
+	return about
+}
+
+func (v versionsOf) file() string { return "mini-hpa-" + v.Version + ".tgz" }
 
 // newRelease releases v1.2.3 of a copy of the repository, and returns the folder.
 func newRelease(t *testing.T) string {
@@ -83,7 +98,7 @@ func TestAReleaseMadeTwiceIsTheSame(t *testing.T) {
 			t.Errorf("%s is made another way in another folder", name)
 		}
 	}
-	want := []string{"checksums.txt", "homebrew.rb", "install.yaml", "krew.yaml", "mini-hpa-0.1.0.tgz", "mini-hpa_image.tar", "mini-hpa_kustomize.tar.gz", "notes.md", "release.json"}
+	want := []string{"checksums.txt", "install.yaml", "krew.yaml", chart(t).file(), "mini-hpa.rb", "mini-hpa_image.tar", "mini-hpa_kustomize.tar.gz", "notes.md", "release.json"}
 	for _, platform := range defaultPlatforms() {
 		name := "mini-hpa_" + strings.ReplaceAll(platform, "/", "_")
 		ending := map[bool]string{true: ".zip", false: ".tar.gz"}[strings.HasPrefix(platform, "windows")]
@@ -165,8 +180,8 @@ func manifests(t *testing.T, dist string) {
 	if strings.Contains(text, "Helm") || strings.Contains(text, "helm") {
 		t.Error("install.yaml speaks of Helm")
 	}
-	want := about{Version: "v1.2.3", Commit: "0123abcd", Created: "2023-11-14T22:13:20Z", Chart: "mini-hpa-0.1.0.tgz", Image: imageName + ":v1.2.3", Digest: released.Digest, Platforms: released.Platforms}
-	if diff := cmp.Diff(want, released); diff != "" || len(released.Platforms) != 2 {
+	want := about{Version: "v1.2.3", Commit: "0123abcd", Created: "2023-11-14T22:13:20Z", Chart: chart(t).file(), Image: imageName + ":v1.2.3", Go: released.Go, Digest: released.Digest, Platforms: released.Platforms}
+	if diff := cmp.Diff(want, released); diff != "" || len(released.Platforms) != 2 || !strings.HasPrefix(released.Go, "go1.") {
 		t.Errorf("release.json: %v\n%s", released.Platforms, diff)
 	}
 }
@@ -200,10 +215,17 @@ func plugin(t *testing.T, dist string) {
 	}
 }
 
-// formula wants an address and its checksum, four times.
+// formula wants an address and its checksum, four times, and the class for which Homebrew looks in a file of that name.
 func formula(t *testing.T, dist string) {
 	t.Helper()
-	text := string(read(t, dist, "homebrew.rb"))
+	const name = "mini-hpa.rb"
+	text, class := string(read(t, dist, name)), ""
+	for _, word := range strings.Split(strings.TrimSuffix(name, ".rb"), "-") {
+		class += strings.ToUpper(word[:1]) + word[1:]
+	}
+	if !strings.Contains(text, "\nclass "+class+" < Formula\n") {
+		t.Errorf("%s has no class %s", name, class)
+	}
 	found := regexp.MustCompile(`url "https://github\.com/mini-hpa/mini-hpa/releases/download/v1\.2\.3/(\S+)"\n +sha256 "(\S+)"`).FindAllStringSubmatch(text, -1)
 	for _, one := range found {
 		if !strings.Contains(string(read(t, dist, "checksums.txt")), one[2]+"  "+one[1]+"\n") {
@@ -223,8 +245,8 @@ func push(t *testing.T, dist string) string {
 	host := strings.TrimPrefix(server.URL, "http://")
 	p, err := pusher.NewOCIPusher(pusher.WithPlainHTTP(true))
 	must(t, err)
-	must(t, p.Push(filepath.Join(dist, "mini-hpa-0.1.0.tgz"), "oci://"+host+"/charts"))
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodHead, server.URL+"/v2/charts/mini-hpa/manifests/0.1.0", nil)
+	must(t, p.Push(filepath.Join(dist, chart(t).file()), "oci://"+host+"/charts"))
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodHead, server.URL+"/v2/charts/mini-hpa/manifests/"+chart(t).Version, nil)
 	must(t, err)
 	response, err := server.Client().Do(request)
 	must(t, err)

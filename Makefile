@@ -33,7 +33,7 @@ image: ## Write bin/mini-hpa-image.tar (amd64 and arm64) without a container eng
 DIST ?= dist
 RELEASE = cd test/chart && $(GO) run ./release -o $(abspath $(DIST)) -commit $(COMMIT)
 release: ## Write all files of VERSION=vX.Y.Z into dist/, as RELEASE.md says: programs, SBOMs, image, chart, manifests, checksums.
-	$(RELEASE) -version $(VERSION)
+	$(RELEASE) -version '$(VERSION)'
 
 release-snapshot: ## The same of a commit that is no version.
 	$(RELEASE) -version v0.0.0-snapshot -snapshot

@@ -35,7 +35,7 @@ FROM scratch
 ARG VERSION=dev
 ARG COMMIT=unknown
 LABEL org.opencontainers.image.title="mini-hpa" \
-      org.opencontainers.image.description="Scales annotated Kubernetes Deployments by their pods' CPU utilization" \
+      org.opencontainers.image.description="Autoscales the workloads that say so in three annotations, and refuses those that cannot work" \
       org.opencontainers.image.source="https://github.com/mini-hpa/mini-hpa" \
       org.opencontainers.image.url="https://github.com/mini-hpa/mini-hpa" \
       org.opencontainers.image.licenses="Apache-2.0 AND MPL-2.0" \

@@ -87,6 +87,10 @@ func TestTheDockerfileDescribesTheSameImage(t *testing.T) {
 	if diff := cmp.Diff(got, spec); diff != "" {
 		t.Errorf("the Dockerfile (-) and the command (+) differ:\n%s", diff)
 	}
+	const label = "org.opencontainers.image.description"
+	if about := string(read(t, filepath.Join(root, "charts", "mini-hpa", "Chart.yaml"))); !strings.Contains(about, "\ndescription: "+spec.Labels[label]+"\n") {
+		t.Errorf("Chart.yaml describes it otherwise than %q", spec.Labels[label])
+	}
 	if from := last(t, "FROM"); from != "scratch" {
 		t.Errorf("the image begins with %q: the command knows no base image", from)
 	}

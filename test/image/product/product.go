@@ -63,7 +63,7 @@ func (r Release) Image(binaries map[string]string, created time.Time) image.Spec
 func labels(version, commit string) map[string]string {
 	return map[string]string{
 		"org.opencontainers.image.title":       "mini-hpa",
-		"org.opencontainers.image.description": "Scales annotated Kubernetes Deployments by their pods' CPU utilization",
+		"org.opencontainers.image.description": "Autoscales the workloads that say so in three annotations, and refuses those that cannot work",
 		"org.opencontainers.image.source":      project,
 		"org.opencontainers.image.url":         project,
 		"org.opencontainers.image.licenses":    "Apache-2.0 AND MPL-2.0",

@@ -28,6 +28,7 @@ type Variant struct {
 	words    map[string]string // what manifests leave open
 	troubles []trouble
 	excuses  []excuse
+	mustLose bool // what is left out keeps requests, so that some are lost without it
 }
 
 // trouble goes wrong in a cycle, while its requests come. It returns when what it has done is over.
@@ -48,6 +49,14 @@ const late = 5 * time.Second
 // refusal is for how long a pod refuses connections that is ready.
 const refusal = 2 * time.Second
 
+// holdUnready is what mini-hpa/wake has more, so that requests wait while all pods crash.
+const holdUnready = "hold-on=unready"
+
+// prices are variants that have lost requests, because they leave out what keeps these. Where such a one loses none, it shows nothing any more.
+func prices() [][]string {
+	return [][]string{{"late-proxy", "no-prestop"}, {"late-pods", "no-wait-out"}}
+}
+
 func parts() []part {
 	return []part{
 		{"long", "more than 20,000 requests, and at least 20 sleeps; a third of an hour", func(v *Variant) { v.cycles, v.burst = 40, 12*time.Second }},
@@ -67,11 +76,13 @@ func parts() []part {
 		}},
 		{"crash", "all pods crash, twice", func(v *Variant) {
 			v.cycles, v.burst = 1, 110*time.Second // requests are led to pods alone a minute and ten seconds after the end of the sleep
-			v.troubles, v.excuses = append(v.troubles, crashPods), append(v.excuses, anyLoss)
+			words := v.words
+			v.troubles = append(v.troubles, crashPods)
+			v.excuses = append(v.excuses, func(b *callbook, l loss) bool { return words["Wake"] != holdUnready || atCrash(b, l) })
 		}},
 		{"hold-unready", "requests wait also while there are pods of which none is ready (hold-on=unready)", func(v *Variant) {
-			v.words["Wake"] = "hold-on=unready"
-			v.excuses = []excuse{atCrash}
+			v.words["Wake"] = holdUnready
+			v.excuses = append(v.excuses, atCrash)
 		}},
 		{"no-prestop", "pods accept nothing any more as soon as they are to end", func(v *Variant) {
 			v.words["Lifecycle"] = "{}"
@@ -114,6 +125,9 @@ func ReadVariant(names []string) (Variant, error) {
 			return Variant{}, fmt.Errorf("a story is told with some of %s, got %.64q", strings.Join(known, ", "), name)
 		}
 	}
+	v.mustLose = slices.ContainsFunc(prices(), func(all []string) bool {
+		return !slices.ContainsFunc(all, func(name string) bool { return !slices.Contains(names, name) })
+	})
 	if len(names) == 0 {
 		v.cycles = 4 // it is told at each change of the code
 	}

@@ -327,6 +327,9 @@ func (d *director) checkLedger(context.Context) error {
 	if len(broken) > 0 {
 		errs = append(errs, fmt.Errorf("%d requests are lost that must not be", len(broken)))
 	}
+	if d.variant.mustLose && len(b.lost) == 0 {
+		errs = append(errs, errors.New("no request is lost: what is left out is left out no more, or keeps none"))
+	}
 	if len(twice) > 0 || served < b.made-len(b.lost) {
 		errs = append(errs, fmt.Errorf("%d of %d were served, twice %v", served, b.made, twice))
 	}

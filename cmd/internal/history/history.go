@@ -123,10 +123,8 @@ func tell(ctx context.Context, found *leader.Leader, client kubernetes.Interface
 		s.Source += "; what it does not remember is from Events"
 	}
 	before := s.Time
-	if len(s.Entries) > 0 {
+	if len(s.Entries) > 0 { // where there are none, the leader has forgotten them, and Events that are younger than its lead tell nothing twice
 		before = s.Entries[0].Time.Add(-time.Second) // an Event has whole seconds
-	} else if found.Head != nil && notAsked == nil && !found.Began.IsZero() {
-		before = found.Began
 	}
 	older, err := events(ctx, client, w, namespace, before)
 	switch {

@@ -113,6 +113,18 @@ func TestTheLeaderTellsAndEventsTellWhatWasBefore(t *testing.T) {
 	}
 }
 
+// TestEventsTellWhatALeaderHasForgotten of a workload, as others have filled its memory since.
+func TestEventsTellWhatALeaderHasForgotten(t *testing.T) {
+	server := clitest.NewAPIServer(t, nil)
+	server.Events = allEvents()
+	port := server.Lead(state.Head{Time: noon}, memory{})
+	server.Lease.Spec.AcquireTime = new(metav1.NewMicroTime(noon.Add(-time.Hour)))
+	code, stdout, stderr := clitest.Call(t, Command(), "web", "--kubeconfig", server.Kubeconfig(), "--controller=default/mini-hpa", "--state-port="+port)
+	if code != cli.ExitOK || strings.Count(stdout, " Event ") != 3 || !strings.Contains(stdout, "New size: 5; reason: cpu") {
+		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+}
+
 func TestWithoutALeaderEventsTell(t *testing.T) {
 	server := clitest.NewAPIServer(t, nil)
 	server.Events = allEvents()

@@ -55,6 +55,8 @@ func TestCompletion(t *testing.T) {
 		"namespaces":                     {[]string{"wait", "--kubeconfig", kubeconfig, "-n", "s"}, "shop :4"},
 		"contexts":                       {[]string{"get", "--kubeconfig", kubeconfig, "--context", ""}, "test :4"},
 		"shells":                         {[]string{"completion", "p"}, "powershell :4"},
+		"no arguments are taken":         {[]string{"doctor", "--kubeconfig", kubeconfig, ""}, ":4"},
+		"nor files":                      {[]string{"selftest", ""}, ":4"},
 		"no cluster":                     {[]string{"get", "--kubeconfig", "/nonexistent", ""}, ":4"},
 		"nothing":                        {nil, ":4"},
 	} {
@@ -94,10 +96,17 @@ func TestBashCompletes(t *testing.T) {
 		t.Skip("there is no bash")
 	}
 	program := called(t, "mini-hpa")
+	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
+	if err := os.WriteFile(kubeconfig, []byte(`{"contexts": [{"name": "arn:aws:eks/one"}, {"name": "admin@kind"}]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("KUBECONFIG", kubeconfig)
 	_, script, _ := call(t, "completion", "bash")
-	for words, want := range map[string]string{"expl": "explain", "get --sort-by = wa": "wants", "wait --for a": "active", "get --all": "--all-namespaces"} {
+	for words, want := range map[string]string{"expl": "explain", "get --sort-by = wa": "wants", "wait --for a": "active", "get --all": "--all-namespaces",
+		"get --context arn : aws : e": "eks/one", "get --context arn :": "aws:eks/one", "get --context = arn : a": "aws:eks/one", "get --context admin @k": "@kind"} {
 		typed := append([]string{program}, strings.Fields(words)...)
-		text := script + "\nCOMP_WORDS=(" + strings.Join(typed, " ") + "); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); __mini_hpa; echo \"${COMPREPLY[*]}\"\n"
+		last := strings.TrimLeft(typed[len(typed)-1], ":") // what bash has us replace
+		text := script + "\nCOMP_WORDS=(" + strings.Join(typed, " ") + "); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); __mini_hpa mini-hpa '" + last + "'; echo \"${COMPREPLY[*]}\"\n"
 		out, err := exec.CommandContext(t.Context(), bash, "--norc", "-c", text).CombinedOutput()
 		if err != nil || strings.TrimSpace(string(out)) != want {
 			t.Errorf("%s: %q, %v; want %s", words, out, err, want)

@@ -74,6 +74,8 @@ func choices(ctx context.Context, commands []Command, words []string) (all []str
 			all = append(all, "--"+flag.Name+"\t"+usage)
 		})
 		return starting(all, word), noFiles
+	case c.Args == "":
+		return nil, noFiles
 	case c.Complete == nil:
 		return nil, orFiles
 	}
@@ -176,15 +178,24 @@ func (completionTask) Run(_ context.Context, args []string, s Streams) error {
 var scripts = map[string]string{
 	"bash": `# bash completion for mini-hpa
 __mini_hpa() {
-    local line
+    local i line taken= words=()
     COMPREPLY=()
+    for ((i = 1; i <= COMP_CWORD; i++)); do # bash makes several words of arn:aws:eks and of admin@kind
+        if [[ ${#words[@]} -gt 0 && (${COMP_WORDS[i]} == [:@]* || ${COMP_WORDS[i-1]} == *[:@]) ]]; then
+            words[${#words[@]}-1]+=${COMP_WORDS[i]}
+            taken=${words[${#words[@]}-1]%"$2"}
+        else
+            words+=("${COMP_WORDS[i]}")
+            taken=
+        fi
+    done
     while IFS= read -r line; do
         case $line in
             :0) if [ ${#COMPREPLY[@]} -eq 0 ]; then compopt -o default; fi ;;
             :*) ;;
-            *) COMPREPLY+=("${line%%$'\t'*}") ;;
+            *) line=${line%%$'\t'*}; COMPREPLY+=("${line#"$taken"}") ;;
         esac
-    done < <("${COMP_WORDS[0]}" __complete "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
+    done < <("${COMP_WORDS[0]}" __complete "${words[@]}" 2>/dev/null)
 }
 complete -F __mini_hpa mini-hpa
 `,
